@@ -1,0 +1,2 @@
+//! What Go writes, as values.
+#![forbid(unsafe_code)]
