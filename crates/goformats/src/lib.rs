@@ -1,2 +1,13 @@
 //! What Go writes, as values.
+//!
+//! # Constraints
+//!
+//! - Nothing is opened: a caller hands in bytes (usually a memory map) and gets values that borrow from them.
+//! - Everything is total: a broken input gives a value with problems, never a panic, and no work or memory beyond
+//!   the [`limits::Limits`] that the caller states.
+//! - Only the pages that are needed are touched; tables are read in place, lazily.
 #![forbid(unsafe_code)]
+
+pub mod cursor;
+pub mod limits;
+pub mod version;
