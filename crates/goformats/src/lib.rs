@@ -9,5 +9,6 @@
 #![forbid(unsafe_code)]
 
 pub mod cursor;
+pub mod godebug;
 pub mod limits;
 pub mod version;
