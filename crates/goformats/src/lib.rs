@@ -8,7 +8,10 @@
 //! - Only the pages that are needed are touched; tables are read in place, lazily.
 #![forbid(unsafe_code)]
 
+pub mod binary;
 pub mod cursor;
+pub mod elf;
 pub mod godebug;
 pub mod limits;
+pub mod problem;
 pub mod version;

@@ -37,7 +37,7 @@ impl Limits {
     /// The documented defaults.
     pub const DEFAULT: Self = Self {
         headers: 65_535,
-        dynamic_entries: 65_536,
+        dynamic_entries: 4096,
         relocations: 16_000_000,
         buildinfo_bytes: 16 << 20,
         buildinfo_lines: 100_000,
