@@ -1,0 +1,1 @@
+//! The effective command line of a container.

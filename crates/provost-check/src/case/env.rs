@@ -1,0 +1,1 @@
+//! The effective environment of a container.

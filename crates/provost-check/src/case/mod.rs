@@ -1,0 +1,429 @@
+//! The join: one container of one workload with everything that is true of it.
+//!
+//! [`World`] holds all facts of a run. [`Case`] is a view of it from one container: the binary and
+//! Dockerfile that were bound to it (and why), the objects that select it, its effective
+//! environment and command line. A join that cannot be made is a fact too: asking for it answers
+//! [`Abstain`], which a rule passes on with `?`.
+
+pub mod binding;
+pub mod command;
+pub mod env;
+pub mod joins;
+
+use crate::artifact::{Problem, Sources};
+use crate::facts::binary::{Binary, GoProgram};
+use crate::facts::build::Build;
+use crate::facts::objects::{Hpa, Object, Pdb, Service};
+use crate::facts::settings::{self, Settings};
+use crate::facts::symbols::Symbol;
+use crate::facts::workload::{Container, ContainerRole, PodTemplate, SecurityContext, Workload};
+use crate::facts::{Body, Origin};
+use crate::findings::{Abstain, Reason};
+use binding::{Binding, Bindings};
+use joins::Joins;
+
+/// Index of an object in [`World::objects`].
+pub type ObjectId = usize;
+
+/// All facts of one run.
+#[derive(Debug)]
+pub struct World {
+    /// Inputs.
+    pub sources: Sources,
+    /// Kubernetes objects in input order.
+    pub objects: Vec<Object>,
+    /// Executables.
+    pub binaries: Vec<Binary>,
+    /// Dockerfiles.
+    pub builds: Vec<Build>,
+    /// Configuration.
+    pub settings: Settings,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+}
+
+/// A [`World`] with its joins computed once.
+#[derive(Debug)]
+pub struct Joined<'w> {
+    /// The facts.
+    pub world: &'w World,
+    /// Selectors, targets and names between objects.
+    pub joins: Joins,
+    /// Which binary and Dockerfile belongs to which container.
+    pub bindings: Bindings,
+}
+
+impl<'w> Joined<'w> {
+    /// Computes every join.
+    pub fn new(world: &'w World) -> Self {
+        let joins = Joins::new(world);
+        let bindings = Bindings::new(world, &joins);
+        Self { world, joins, bindings }
+    }
+
+    /// Every container of every workload.
+    pub fn cases(&self) -> impl Iterator<Item = Case<'_>> {
+        self.workloads().flat_map(WorkloadCase::into_containers)
+    }
+
+    /// Every workload.
+    pub fn workloads(&self) -> impl Iterator<Item = WorkloadCase<'_>> {
+        self.world.objects.iter().enumerate().filter_map(|(id, object)| {
+            let workload = object.workload()?;
+            Some(WorkloadCase { joined: self, id, object, workload })
+        })
+    }
+}
+
+/// One object of any kind.
+#[derive(Clone, Copy, Debug)]
+pub struct ObjectCase<'w> {
+    /// Everything.
+    pub joined: &'w Joined<'w>,
+    /// Its index.
+    pub id: ObjectId,
+    /// The object.
+    pub object: &'w Object,
+}
+
+impl<'w> ObjectCase<'w> {
+    /// All facts.
+    pub fn world(&self) -> &'w World {
+        self.joined.world
+    }
+
+    /// Workloads whose pods the object's selector matches, in input order.
+    pub fn selected(&self) -> impl Iterator<Item = WorkloadCase<'w>> {
+        let joined = self.joined;
+        joined.joins.selected_by(self.id).iter().filter_map(move |id| joined.workload(*id))
+    }
+}
+
+impl<'w> Joined<'w> {
+    /// The workload of that index.
+    pub fn workload(&'w self, id: ObjectId) -> Option<WorkloadCase<'w>> {
+        let object = self.world.objects.get(id)?;
+        Some(WorkloadCase { joined: self, id, object, workload: object.workload()? })
+    }
+}
+
+/// One workload.
+#[derive(Clone, Copy, Debug)]
+pub struct WorkloadCase<'w> {
+    /// Everything.
+    pub joined: &'w Joined<'w>,
+    /// Its index.
+    pub id: ObjectId,
+    /// The object.
+    pub object: &'w Object,
+    /// Its typed side.
+    pub workload: &'w Workload,
+}
+
+impl<'w> WorkloadCase<'w> {
+    /// All facts.
+    pub fn world(&self) -> &'w World {
+        self.joined.world
+    }
+
+    /// The pods.
+    pub fn pod(&self) -> &'w PodTemplate {
+        &self.workload.pod
+    }
+
+    /// Services that select the pods, with their objects.
+    pub fn services(&self) -> impl Iterator<Item = (&'w Object, &'w Service)> {
+        self.selecting().filter_map(|object| match &object.body {
+            Body::Service(service) => Some((object, service)),
+            _ => None,
+        })
+    }
+
+    /// PodDisruptionBudgets that select the pods.
+    pub fn pdbs(&self) -> impl Iterator<Item = (&'w Object, &'w Pdb)> {
+        self.selecting().filter_map(|object| match &object.body {
+            Body::Pdb(pdb) => Some((object, pdb)),
+            _ => None,
+        })
+    }
+
+    fn selecting(&self) -> impl Iterator<Item = &'w Object> {
+        let world = self.joined.world;
+        self.joined.joins.selecting(self.id).iter().filter_map(|id| world.objects.get(*id))
+    }
+
+    /// The autoscaler that targets it.
+    pub fn hpa(&self) -> Option<(&'w Object, &'w Hpa)> {
+        self.joined.joins.scalers(self.id).iter().find_map(|id| {
+            let object = self.joined.world.objects.get(*id)?;
+            match &object.body {
+                Body::Hpa(hpa) => Some((object, hpa)),
+                _ => None,
+            }
+        })
+    }
+
+    /// The first Service that sends it traffic, if any: "behind a Service".
+    pub fn first_service(&self) -> Option<(&'w Object, &'w Service)> {
+        self.services().next()
+    }
+
+    /// Replicas to judge at: with an HPA its minimum and the steady state, else `replicas`.
+    /// Empty for kinds without replicas. See `model::pdb`.
+    pub fn replica_counts(&self) -> Vec<u32> {
+        let clamp = |n: i64| u32::try_from(n.max(0)).unwrap_or(u32::MAX);
+        let Some(written) = self.workload.replicas.as_ref() else { return Vec::new() };
+        match self.hpa() {
+            Some((_, hpa)) => {
+                let min = clamp(hpa.min.value);
+                let steady = if written.is_written() { min.max(clamp(written.value)) } else { min };
+                if steady == min { vec![min] } else { vec![min, steady] }
+            }
+            None => vec![clamp(written.value)],
+        }
+    }
+
+    /// Its containers as cases.
+    pub fn into_containers(self) -> impl Iterator<Item = Case<'w>> {
+        let binding = self.joined.bindings.of(self.id);
+        self.workload.pod.containers.iter().enumerate().map(move |(index, container)| Case {
+            of: self,
+            container,
+            index,
+            binding: binding.and_then(|b| b.get(index)),
+        })
+    }
+
+    /// The container that runs the Go program, where one was bound.
+    pub fn target(self) -> Option<Case<'w>> {
+        self.into_containers().find(|case| case.is_target())
+    }
+}
+
+/// One container of one workload, with everything that joins to it.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'w> {
+    /// Its workload.
+    pub of: WorkloadCase<'w>,
+    /// The container.
+    pub container: &'w Container,
+    /// Its index among the pod's containers.
+    pub index: usize,
+    binding: Option<&'w Binding>,
+}
+
+impl<'w> Case<'w> {
+    /// All facts.
+    pub fn world(&self) -> &'w World {
+        self.of.joined.world
+    }
+
+    /// Configuration.
+    pub fn settings(&self) -> &'w Settings {
+        &self.world().settings
+    }
+
+    /// The workload.
+    pub fn workload(&self) -> &'w Workload {
+        self.of.workload
+    }
+
+    /// The pod.
+    pub fn pod(&self) -> &'w PodTemplate {
+        &self.of.workload.pod
+    }
+
+    /// `NS/KIND/NAME/CONTAINER`
+    pub fn subject(&self) -> String {
+        format!("{}/{}", self.of.object.subject(), self.container.name())
+    }
+
+    /// Whether a binary or Dockerfile was bound to this container, or it is the one that would get
+    /// it: the pod's own program rather than a sidecar, init or debug container.
+    pub fn is_target(&self) -> bool {
+        self.binding.is_some_and(|b| b.is_target)
+    }
+
+    /// Answers `NotApplicable` for init, sidecar and ephemeral containers.
+    pub fn main_only(&self) -> Result<(), Abstain> {
+        match self.container.role {
+            ContainerRole::Main if !binding::is_known_sidecar(self.container) => Ok(()),
+            _ => Err(Abstain::NotApplicable),
+        }
+    }
+
+    /// Answers `NotApplicable` for Jobs and CronJobs.
+    pub fn not_batch(&self) -> Result<(), Abstain> {
+        if self.workload().kind.is_batch() { Err(Abstain::NotApplicable) } else { Ok(()) }
+    }
+
+    /// The executable of this container. `NotApplicable` for containers that are not the target.
+    pub fn binary(&self) -> Result<&'w Binary, Abstain> {
+        let binding = self.binding.ok_or(Abstain::NotApplicable)?;
+        if !binding.is_target {
+            return Err(Abstain::NotApplicable);
+        }
+        match binding.binary {
+            Some(index) => self
+                .world()
+                .binaries
+                .get(index)
+                .ok_or_else(|| Abstain::unknown(Reason::NoBinary, "the container's program")),
+            None => Err(Abstain::unknown(Reason::NoBinary, "the container's program")),
+        }
+    }
+
+    /// The Go side of the executable.
+    pub fn program(&self) -> Result<&'w GoProgram, Abstain> {
+        go_program(self.binary()?)
+    }
+
+    /// The Go side of the executable, when there is one.
+    pub fn known_program(&self) -> Option<&'w GoProgram> {
+        self.program().ok()
+    }
+
+    /// The Dockerfile that builds this container's image. `NotApplicable` for other containers
+    /// than the target.
+    pub fn build(&self) -> Result<&'w Build, Abstain> {
+        let binding = self.binding.ok_or(Abstain::NotApplicable)?;
+        match binding.build {
+            Some(index) => self
+                .world()
+                .builds
+                .get(index)
+                .ok_or_else(|| Abstain::unknown(Reason::NoDockerfile, "the container's image")),
+            None if binding.is_target => {
+                Err(Abstain::unknown(Reason::NoDockerfile, "the container's image"))
+            }
+            None => Err(Abstain::NotApplicable),
+        }
+    }
+
+    /// Container security context over the pod's.
+    pub fn security(&self) -> SecurityContext {
+        self.container.security.over(&self.pod().security)
+    }
+
+    /// The `[[service]]` entry of this container, if configured.
+    pub fn service_settings(&self) -> Option<&'w settings::Service> {
+        self.binding.and_then(|b| b.service).and_then(|i| self.settings().services.get(i))
+    }
+
+    /// Whether a Service (or an Ingress through one) sends it traffic.
+    pub fn behind_service(&self) -> bool {
+        self.of.first_service().is_some()
+    }
+}
+
+/// The Go side of an executable, or why there is none.
+pub fn go_program(binary: &Binary) -> Result<&GoProgram, Abstain> {
+    use crate::facts::binary::BinaryFormat;
+    match (&binary.go, &binary.format) {
+        (Some(program), _) => Ok(program),
+        (None, BinaryFormat::Packed(by)) => {
+            Err(Abstain::unknown(Reason::Packed, format!("{} is packed by {by}", binary.path)))
+        }
+        (None, _) => Err(Abstain::unknown(
+            Reason::NotAGoBinary,
+            format!("{} holds no Go build information", binary.path),
+        )),
+    }
+}
+
+impl GoProgram {
+    /// Whether a function is linked: its place, `None` when proved absent, or why that is unknown.
+    pub fn links(&self, symbol: Symbol) -> Result<Option<&Origin>, Abstain> {
+        match self.functions.found.get(&symbol) {
+            Some(origin) => Ok(Some(origin)),
+            None if self.obfuscated => {
+                Err(Abstain::unknown(Reason::Obfuscated, format!("function {}", symbol.0)))
+            }
+            None if !self.functions.complete => {
+                Err(Abstain::unknown(Reason::StringsUnreadable, format!("function {}", symbol.0)))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// The first of several functions that is linked; absent only when all are proved absent.
+    pub fn links_any(&self, symbols: &[Symbol]) -> Result<Option<&Origin>, Abstain> {
+        let mut unknown = None;
+        for symbol in symbols {
+            match self.links(*symbol) {
+                Ok(Some(origin)) => return Ok(Some(origin)),
+                Ok(None) => {}
+                Err(abstain) => unknown = Some(abstain),
+            }
+        }
+        unknown.map_or(Ok(None), Err)
+    }
+}
+
+/// One Dockerfile.
+#[derive(Clone, Copy, Debug)]
+pub struct BuildCase<'w> {
+    /// Everything.
+    pub joined: &'w Joined<'w>,
+    /// Its index in [`World::builds`].
+    pub index: usize,
+    /// The Dockerfile.
+    pub build: &'w Build,
+}
+
+impl<'w> BuildCase<'w> {
+    /// All facts.
+    pub fn world(&self) -> &'w World {
+        self.joined.world
+    }
+
+    /// Containers that run an image of this Dockerfile.
+    pub fn cases(&self) -> impl Iterator<Item = Case<'w>> {
+        let index = self.index;
+        self.joined.cases().filter(move |case| case.binding.is_some_and(|b| b.build == Some(index)))
+    }
+
+    /// The executable that this Dockerfile's image runs, when one is bound.
+    pub fn binary(&self) -> Option<&'w Binary> {
+        let index = self.joined.bindings.binary_of_build(self.index)?;
+        self.world().binaries.get(index)
+    }
+}
+
+/// One executable.
+#[derive(Clone, Copy, Debug)]
+pub struct ProgramCase<'w> {
+    /// Everything.
+    pub joined: &'w Joined<'w>,
+    /// Its index in [`World::binaries`].
+    pub index: usize,
+    /// The executable.
+    pub binary: &'w Binary,
+}
+
+impl<'w> ProgramCase<'w> {
+    /// All facts.
+    pub fn world(&self) -> &'w World {
+        self.joined.world
+    }
+
+    /// The Go side.
+    pub fn program(&self) -> Result<&'w GoProgram, Abstain> {
+        go_program(self.binary)
+    }
+
+    /// Containers that run it.
+    pub fn cases(&self) -> impl Iterator<Item = Case<'w>> {
+        let index = self.index;
+        self.joined
+            .cases()
+            .filter(move |case| case.binding.is_some_and(|b| b.binary == Some(index)))
+    }
+
+    /// The Dockerfile whose image runs it, when one is bound.
+    pub fn build(&self) -> Option<&'w Build> {
+        let joined = self.joined;
+        let index = joined.bindings.build_of_binary(self.index)?;
+        self.world().builds.get(index)
+    }
+}

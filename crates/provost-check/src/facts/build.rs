@@ -1,0 +1,222 @@
+//! A Dockerfile as facts: its stages, what the final stage runs, and how its Go binary is built.
+
+use super::origin::{Fact, Origin, SourceId};
+
+/// A command in exec or shell form.
+#[derive(Clone, Debug, PartialEq)]
+pub enum CommandForm {
+    /// JSON form: an argument vector, run without a shell.
+    Exec(Vec<Fact<String>>),
+    /// Shell form: text for the stage's SHELL.
+    Shell(Fact<String>),
+}
+
+/// A command and the instruction that set it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Instruction<T> {
+    /// The whole instruction.
+    pub origin: Origin,
+    /// What it says.
+    pub value: T,
+    /// True when it comes from the base image's configuration rather than from this file; the
+    /// origin is then the FROM that brings it.
+    pub inherited: bool,
+}
+
+/// The C library of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Libc {
+    /// No C library and no dynamic loader.
+    None,
+    /// GNU libc, with its minor version (`36` for 2.36) where the tag tells.
+    Glibc(Option<u16>),
+    /// musl.
+    Musl,
+}
+
+/// Shells that answer to `/bin/sh`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ShellKind {
+    /// Debian's and Ubuntu's `/bin/sh`.
+    Dash,
+    /// Alpine's and busybox's.
+    BusyboxAsh,
+    /// Red Hat's.
+    Bash,
+}
+
+/// What a known base image contains. From the table in `artifact/dockerfile/base_images.rs`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct BaseImage {
+    /// Name for messages: `distroless/static`, `alpine`.
+    pub name: &'static str,
+    /// C library.
+    pub libc: Libc,
+    /// Shell at `/bin/sh`.
+    pub shell: Option<ShellKind>,
+    /// Whether the file system holds nothing but what COPY and ADD bring and the table's files:
+    /// true for scratch and distroless, so that a missing path is certain.
+    pub minimal: bool,
+    /// CA bundle.
+    pub ca_bundle: bool,
+    /// `/usr/share/zoneinfo`.
+    pub zoneinfo: bool,
+    /// `USER` of its configuration, as written there (`65532`, `nonroot`).
+    pub user: Option<&'static str>,
+    /// Names in its `/etc/passwd` with their uids.
+    pub users: &'static [(&'static str, u32)],
+    /// Executables by name that are certainly there (busybox applets, `curl` ...). Empty for
+    /// images that have none.
+    pub tools: &'static [&'static str],
+    /// Whether `tools` is all there is: true for scratch, distroless, busybox, alpine.
+    pub tools_complete: bool,
+    /// Contains the Go toolchain.
+    pub go_toolchain: bool,
+}
+
+/// One build stage.
+#[derive(Clone, Debug)]
+pub struct Stage {
+    /// The FROM instruction.
+    pub origin: Origin,
+    /// `AS name`.
+    pub name: Option<Fact<String>>,
+    /// The image or stage after FROM, variables expanded.
+    pub base: Fact<String>,
+    /// Index of the stage that `base` names.
+    pub parent: Option<usize>,
+    /// `--platform`.
+    pub platform: Option<Fact<String>>,
+    /// What the root image of this chain of stages contains, when it is in the table.
+    pub base_image: Option<&'static BaseImage>,
+    /// What this stage and its parents set.
+    pub config: StageConfig,
+}
+
+/// The image configuration a stage ends with.
+#[derive(Clone, Debug, Default)]
+pub struct StageConfig {
+    /// USER.
+    pub user: Option<Instruction<Fact<String>>>,
+    /// ENV, in order; variables expanded.
+    pub env: Vec<(Fact<String>, Fact<String>)>,
+    /// ENTRYPOINT.
+    pub entrypoint: Option<Instruction<CommandForm>>,
+    /// CMD.
+    pub cmd: Option<Instruction<CommandForm>>,
+    /// WORKDIR, resolved to an absolute path (`/` when never set).
+    pub workdir: Option<Fact<String>>,
+    /// EXPOSE: port and protocol.
+    pub exposed: Vec<Fact<(u16, String)>>,
+    /// HEALTHCHECK; `None` inside means `HEALTHCHECK NONE`.
+    pub healthcheck: Option<Instruction<Option<CommandForm>>>,
+    /// STOPSIGNAL.
+    pub stop_signal: Option<Fact<String>>,
+    /// SHELL; Docker's default is `/bin/sh -c`.
+    pub shell: Option<Vec<Fact<String>>>,
+}
+
+/// A `go build` or `go install` read off a RUN line.
+#[derive(Clone, Debug)]
+pub struct GoBuild {
+    /// The words of the command in the file.
+    pub origin: Origin,
+    /// Stage it runs in.
+    pub stage: usize,
+    /// `build` or `install`.
+    pub verb: String,
+    /// Environment in force: ENV and ARG of the stage, then assignments on the line.
+    pub env: Vec<(Fact<String>, Fact<String>)>,
+    /// Flags with their values, as `-flag` or `-flag=value`, in order.
+    pub flags: Vec<Fact<String>>,
+    /// Packages named.
+    pub packages: Vec<Fact<String>>,
+    /// Absolute path of `-o` in the stage, when it can be told.
+    pub output: Option<Fact<String>>,
+}
+
+/// A COPY or ADD.
+#[derive(Clone, Debug)]
+pub struct CopyStep {
+    /// The instruction.
+    pub origin: Origin,
+    /// Stage it runs in.
+    pub stage: usize,
+    /// ADD rather than COPY.
+    pub add: bool,
+    /// `--from` as written.
+    pub from: Option<Fact<String>>,
+    /// Index of the stage `--from` names.
+    pub from_stage: Option<usize>,
+    /// Sources, as written, variables expanded.
+    pub sources: Vec<Fact<String>>,
+    /// Destination, resolved against WORKDIR.
+    pub destination: Fact<String>,
+    /// The flags: `--chmod=0755`.
+    pub flags: Vec<Fact<String>>,
+}
+
+/// A RUN.
+#[derive(Clone, Debug)]
+pub struct RunStep {
+    /// The instruction.
+    pub origin: Origin,
+    /// Stage it runs in.
+    pub stage: usize,
+    /// What it runs; heredoc bodies are shell text.
+    pub command: CommandForm,
+    /// Flags: `--mount=type=cache,...`.
+    pub flags: Vec<Fact<String>>,
+}
+
+/// A Dockerfile that parsed.
+#[derive(Clone, Debug)]
+pub struct Build {
+    /// The file.
+    pub source: SourceId,
+    /// Stages in order; at least one.
+    pub stages: Vec<Stage>,
+    /// Index of the final stage: the one `--target` names, else the last.
+    pub final_stage: usize,
+    /// Go builds in order.
+    pub go_builds: Vec<GoBuild>,
+    /// COPY and ADD in order.
+    pub copies: Vec<CopyStep>,
+    /// RUN in order.
+    pub runs: Vec<RunStep>,
+    /// ARG: name, default.
+    pub args: Vec<(Fact<String>, Option<Fact<String>>)>,
+    /// ENV lines of every stage: name, value, stage.
+    pub envs: Vec<(Fact<String>, Fact<String>, usize)>,
+}
+
+impl Build {
+    /// The stage that becomes the image.
+    pub fn last(&self) -> &Stage {
+        // A `Build` is only made from at least one stage, and `final_stage` is checked then.
+        &self.stages[self.final_stage.min(self.stages.len() - 1)]
+    }
+
+    /// What the final image is configured to do.
+    pub fn config(&self) -> &StageConfig {
+        &self.last().config
+    }
+
+    /// What the final image's root base contains, when known.
+    pub fn base_image(&self) -> Option<&'static BaseImage> {
+        self.last().base_image
+    }
+
+    /// The final stage and its ancestors.
+    pub fn final_chain(&self) -> Vec<usize> {
+        let mut chain = vec![self.final_stage];
+        while let Some(parent) = chain.last().and_then(|i| self.stages.get(*i)?.parent) {
+            // A parent is always an earlier stage; anything else would be a loop.
+            if chain.last().is_some_and(|last| parent >= *last) {
+                break;
+            }
+            chain.push(parent);
+        }
+        chain
+    }
+}

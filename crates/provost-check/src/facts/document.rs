@@ -1,0 +1,274 @@
+//! One YAML or JSON document as a tree with byte spans for every key and value.
+//!
+//! Nodes live in one arena and an alias is the *same* node as its anchor, so a document takes
+//! memory in proportion to its text whatever its aliases would expand to. Walk
+//! [`Document::scalars`] to see every scalar once; a recursive walk over values could be
+//! exponential in the number of aliases.
+
+use super::origin::{Fact, Origin, SourceId, Span};
+
+/// A node of a [`Document`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct NodeId(pub u32);
+
+/// How a scalar was written; plain scalars may be numbers, booleans or null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ScalarStyle {
+    /// Unquoted.
+    Plain,
+    /// `'...'`
+    SingleQuoted,
+    /// `"..."`
+    DoubleQuoted,
+    /// `|` or `>`
+    Block,
+}
+
+/// What Kubernetes (sigs.k8s.io/yaml, YAML 1.1 rules) takes a scalar for.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ScalarKind {
+    /// `null`, `~` or nothing.
+    Null,
+    /// `true`, `yes`, `on` and their like.
+    Bool(bool),
+    /// An integer that fits 64 bits.
+    Int(i64),
+    /// Any other number.
+    Float(f64),
+    /// Text.
+    Str,
+}
+
+/// The value of a node.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NodeValue {
+    /// Text with the style it was written in.
+    Scalar {
+        /// The text after unquoting and unfolding.
+        text: Box<str>,
+        /// How it was written.
+        style: ScalarStyle,
+        /// What it is by YAML 1.1 rules; always `Str` when quoted.
+        kind: ScalarKind,
+    },
+    /// A list.
+    Sequence(Vec<NodeId>),
+    /// Keys and values in written order; duplicate keys are kept.
+    Mapping(Vec<Entry>),
+}
+
+/// One key and its value in a mapping.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Entry {
+    /// The key's node.
+    pub key: NodeId,
+    /// The value's node; for an alias the node of its anchor.
+    pub value: NodeId,
+    /// Where the alias stands, when the value is one.
+    pub alias: Option<Span>,
+}
+
+/// A node as stored.
+#[derive(Clone, Debug, PartialEq)]
+pub struct NodeData {
+    /// Bytes of the node; of a mapping or sequence from its first to its last child.
+    pub span: Span,
+    /// The value.
+    pub value: NodeValue,
+}
+
+/// A comment, from `#` to the end of its line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Comment {
+    /// Bytes of the comment, `#` included.
+    pub span: Span,
+}
+
+/// A parsed document. Built by `artifact::yaml`, immutable afterwards.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Document {
+    /// The file it is in.
+    pub source: SourceId,
+    /// Its number in the file, from 0.
+    pub index: u32,
+    /// All nodes; children come after their parents.
+    pub nodes: Vec<NodeData>,
+    /// The top node.
+    pub root: NodeId,
+    /// Comments in order.
+    pub comments: Vec<Comment>,
+}
+
+impl Document {
+    /// The top node.
+    pub fn root(&self) -> Node<'_> {
+        Node { doc: self, id: self.root }
+    }
+
+    /// The node of that id.
+    pub fn node(&self, id: NodeId) -> Node<'_> {
+        Node { doc: self, id }
+    }
+
+    /// Every scalar exactly once, keys included, in document order.
+    pub fn scalars(&self) -> impl Iterator<Item = (Node<'_>, &str)> {
+        self.nodes.iter().enumerate().filter_map(|(i, data)| match &data.value {
+            NodeValue::Scalar { text, .. } => {
+                let id = NodeId(u32::try_from(i).unwrap_or(u32::MAX));
+                Some((Node { doc: self, id }, &**text))
+            }
+            _ => None,
+        })
+    }
+}
+
+/// A node seen in its document: the handle facts and rules navigate with.
+#[derive(Clone, Copy)]
+pub struct Node<'d> {
+    /// The document.
+    pub doc: &'d Document,
+    /// The node.
+    pub id: NodeId,
+}
+
+impl<'d> Node<'d> {
+    fn data(self) -> Option<&'d NodeData> {
+        self.doc.nodes.get(self.id.0 as usize)
+    }
+
+    /// Bytes of the node.
+    pub fn span(self) -> Span {
+        self.data().map(|d| d.span).unwrap_or_default()
+    }
+
+    /// The node's place.
+    pub fn origin(self) -> Origin {
+        Origin::text(self.doc.source, self.span())
+    }
+
+    /// Text of a scalar, as written after unquoting; `None` for lists, mappings and null.
+    pub fn as_str(self) -> Option<&'d str> {
+        match &self.data()?.value {
+            NodeValue::Scalar { kind: ScalarKind::Null, .. } => None,
+            NodeValue::Scalar { text, .. } => Some(text),
+            _ => None,
+        }
+    }
+
+    /// What kind of scalar; `None` for lists and mappings.
+    pub fn scalar_kind(self) -> Option<ScalarKind> {
+        match &self.data()?.value {
+            NodeValue::Scalar { kind, .. } => Some(*kind),
+            _ => None,
+        }
+    }
+
+    /// Style of a scalar.
+    pub fn scalar_style(self) -> Option<ScalarStyle> {
+        match &self.data()?.value {
+            NodeValue::Scalar { style, .. } => Some(*style),
+            _ => None,
+        }
+    }
+
+    /// An integer; also one that was quoted where Kubernetes accepts both is *not* converted.
+    pub fn as_i64(self) -> Option<i64> {
+        match self.scalar_kind()? {
+            ScalarKind::Int(n) => Some(n),
+            _ => None,
+        }
+    }
+
+    /// A boolean by YAML 1.1 rules.
+    pub fn as_bool(self) -> Option<bool> {
+        match self.scalar_kind()? {
+            ScalarKind::Bool(b) => Some(b),
+            _ => None,
+        }
+    }
+
+    /// Whether the node is null.
+    pub fn is_null(self) -> bool {
+        self.scalar_kind() == Some(ScalarKind::Null)
+    }
+
+    /// Whether the node is a mapping.
+    pub fn is_mapping(self) -> bool {
+        matches!(self.data().map(|d| &d.value), Some(NodeValue::Mapping(_)))
+    }
+
+    /// Whether the node is a list.
+    pub fn is_sequence(self) -> bool {
+        matches!(self.data().map(|d| &d.value), Some(NodeValue::Sequence(_)))
+    }
+
+    /// Keys and values of a mapping in written order, `<<` merges not applied.
+    pub fn entries(self) -> impl Iterator<Item = (Node<'d>, Node<'d>)> {
+        let entries: &'d [Entry] = match self.data().map(|d| &d.value) {
+            Some(NodeValue::Mapping(entries)) => entries,
+            _ => &[],
+        };
+        let doc = self.doc;
+        entries.iter().map(move |e| (Node { doc, id: e.key }, Node { doc, id: e.value }))
+    }
+
+    /// Items of a list.
+    pub fn items(self) -> impl Iterator<Item = Node<'d>> {
+        let items: &'d [NodeId] = match self.data().map(|d| &d.value) {
+            Some(NodeValue::Sequence(items)) => items,
+            _ => &[],
+        };
+        let doc = self.doc;
+        items.iter().map(move |id| Node { doc, id: *id })
+    }
+
+    /// The value of `key`: the last one when written twice (what Kubernetes keeps), else the one a
+    /// `<<` merge brings. A null value counts as absent, as it does for the API server.
+    pub fn get(self, key: &str) -> Option<Node<'d>> {
+        self.get_entry(key).map(|(_, value)| value)
+    }
+
+    /// Key node and value of `key`, by the rules of [`Node::get`].
+    pub fn get_entry(self, key: &str) -> Option<(Node<'d>, Node<'d>)> {
+        let mut found = None;
+        let mut merge = None;
+        for (k, v) in self.entries() {
+            match k.as_str() {
+                Some(text) if text == key => found = Some((k, v)),
+                Some("<<") => merge = Some(v),
+                _ => {}
+            }
+        }
+        // One level of merging: an anchor may not contain itself, and deeper chains are resolved
+        // by the mapping that the anchor names.
+        let found = found.or_else(|| {
+            let merge = merge?;
+            if merge.is_mapping() {
+                return merge.own_entry(key);
+            }
+            merge.items().find_map(|m| m.own_entry(key))
+        });
+        found.filter(|(_, v)| !v.is_null())
+    }
+
+    fn own_entry(self, key: &str) -> Option<(Node<'d>, Node<'d>)> {
+        self.entries().filter(|(k, _)| k.as_str() == Some(key)).last()
+    }
+
+    /// Follows keys from mapping to mapping.
+    pub fn at(self, path: &[&str]) -> Option<Node<'d>> {
+        path.iter().try_fold(self, |node, key| node.get(key))
+    }
+
+    /// The scalar text of `key` as a written fact.
+    pub fn text_fact(self, key: &str) -> Option<Fact<String>> {
+        let value = self.get(key)?;
+        Some(Fact::written(value.as_str()?.to_owned(), value.origin()))
+    }
+}
+
+impl std::fmt::Debug for Node<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "node {} at {:?}", self.id.0, self.span())
+    }
+}

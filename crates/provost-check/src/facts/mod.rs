@@ -1,0 +1,19 @@
+//! Typed claims about a service, each with the place that makes it true.
+//!
+//! Facts are filled by `artifact/` (and later by measurements) and read by `rules/`. They hold no
+//! judgement: a fact says what is written, what Kubernetes, Go or Docker makes of it when nothing
+//! is written, and where.
+
+pub mod binary;
+pub mod build;
+pub mod document;
+pub mod objects;
+pub mod origin;
+pub mod program_text;
+pub mod settings;
+pub mod symbols;
+pub mod workload;
+
+pub use document::{Document, Node, NodeId};
+pub use objects::{Body, Object};
+pub use origin::{Basis, Fact, Origin, Place, SourceId, Span};

@@ -1,0 +1,320 @@
+//! Kubernetes objects as facts.
+
+use std::sync::Arc;
+
+use super::document::{Document, Node, NodeId};
+use super::origin::{Fact, Origin};
+use super::workload::{IntOrPercent, Workload};
+
+/// Names and values with the places of both; written order, duplicates kept.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct StringMap(pub Vec<(Fact<String>, Fact<String>)>);
+
+impl StringMap {
+    /// The last value written for `key`.
+    pub fn get(&self, key: &str) -> Option<&Fact<String>> {
+        self.0.iter().rev().find(|(k, _)| k.value == key).map(|(_, v)| v)
+    }
+
+    /// Whether nothing is written.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Keys and values.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(k, v)| (k.as_str(), v.as_str()))
+    }
+}
+
+/// `metadata` with `apiVersion` and `kind`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Meta {
+    /// `apps/v1`; empty when missing.
+    pub api_version: Fact<String>,
+    /// `Deployment`
+    pub kind: Fact<String>,
+    /// `metadata.name`, or `generateName` with a trailing `*`.
+    pub name: Option<Fact<String>>,
+    /// `metadata.namespace`, defaulted to `default` (or `--namespace`).
+    pub namespace: Fact<String>,
+    /// `metadata.labels`
+    pub labels: StringMap,
+    /// `metadata.annotations`
+    pub annotations: StringMap,
+}
+
+impl Meta {
+    /// API group: `apps` of `apps/v1`, empty for the core group.
+    pub fn group(&self) -> &str {
+        self.api_version.value.split_once('/').map_or("", |(group, _)| group)
+    }
+
+    /// The name, or `?`.
+    pub fn name(&self) -> &str {
+        self.name.as_ref().map_or("?", |n| n.value.as_str())
+    }
+}
+
+/// One object of the input.
+#[derive(Clone, Debug)]
+pub struct Object {
+    /// Type, name, labels.
+    pub meta: Meta,
+    /// The document it stands in.
+    pub document: Arc<Document>,
+    /// Its top mapping; not the document's root when it came in a `List`.
+    pub root: NodeId,
+    /// The typed rest.
+    pub body: Body,
+}
+
+impl Object {
+    /// The top mapping.
+    pub fn node(&self) -> Node<'_> {
+        self.document.node(self.root)
+    }
+
+    /// The place of `metadata.name`, else of `kind`, else of the object: where to point when the
+    /// object as such is meant.
+    pub fn origin(&self) -> Origin {
+        match &self.meta.name {
+            Some(name) => name.origin.clone(),
+            None => self.meta.kind.origin.clone(),
+        }
+    }
+
+    /// `NS/KIND/NAME`, as reports name it.
+    pub fn subject(&self) -> String {
+        format!("{}/{}/{}", self.meta.namespace.value, self.meta.kind.value, self.meta.name())
+    }
+
+    /// The workload, if it is one.
+    pub fn workload(&self) -> Option<&Workload> {
+        match &self.body {
+            Body::Workload(workload) => Some(workload),
+            _ => None,
+        }
+    }
+
+    /// Whether Helm runs it as a hook or test rather than keeping it.
+    pub fn is_helm_hook(&self) -> bool {
+        self.meta.annotations.get("helm.sh/hook").is_some()
+    }
+}
+
+/// The kinds that are understood beyond their metadata.
+#[derive(Clone, Debug)]
+pub enum Body {
+    /// Anything that carries a pod template.
+    Workload(Box<Workload>),
+    /// `v1/Service`
+    Service(Service),
+    /// `networking.k8s.io/v1 Ingress` (and its betas)
+    Ingress(Ingress),
+    /// `HorizontalPodAutoscaler`
+    Hpa(Hpa),
+    /// `PodDisruptionBudget`
+    Pdb(Pdb),
+    /// `ConfigMap`
+    ConfigMap(ConfigMap),
+    /// `Secret`: names only.
+    Secret(Secret),
+    /// `ServiceAccount`
+    ServiceAccount(ServiceAccount),
+    /// `PriorityClass`
+    PriorityClass,
+    /// `Namespace`
+    Namespace,
+    /// A kind that is not modelled.
+    Other,
+}
+
+/// A label selector.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Selector {
+    /// The place of the selector.
+    pub origin: Origin,
+    /// `matchLabels`, or the plain map of a Service.
+    pub labels: StringMap,
+    /// `matchExpressions`
+    pub expressions: Vec<SelectorExpression>,
+}
+
+/// One `matchExpressions` entry.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SelectorExpression {
+    /// Label key.
+    pub key: String,
+    /// `In`, `NotIn`, `Exists`, `DoesNotExist`
+    pub operator: String,
+    /// Values of `In` and `NotIn`.
+    pub values: Vec<String>,
+}
+
+impl Selector {
+    /// Whether the labels satisfy it. An empty selector matches everything.
+    pub fn matches(&self, labels: &StringMap) -> bool {
+        let value = |key: &str| labels.get(key).map(|fact| fact.value.as_str());
+        self.labels.iter().all(|(k, v)| value(k) == Some(v))
+            && self.expressions.iter().all(|e| {
+                let has = value(&e.key);
+                match e.operator.as_str() {
+                    "In" => has.is_some_and(|v| e.values.iter().any(|x| x == v)),
+                    "NotIn" => has.is_none_or(|v| e.values.iter().all(|x| x != v)),
+                    "Exists" => has.is_some(),
+                    "DoesNotExist" => has.is_none(),
+                    _ => false,
+                }
+            })
+    }
+
+    /// Whether it names nothing.
+    pub fn is_empty(&self) -> bool {
+        self.labels.is_empty() && self.expressions.is_empty()
+    }
+}
+
+/// A port by number or by name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PortRef {
+    /// A number; may be out of range.
+    Number(i64),
+    /// A name of a container port.
+    Name(String),
+}
+
+/// One port of a Service.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ServicePort {
+    /// The place of the entry.
+    pub origin: Origin,
+    /// `name`
+    pub name: Option<Fact<String>>,
+    /// `port`
+    pub port: Option<Fact<i64>>,
+    /// `targetPort`, defaulted to `port`.
+    pub target_port: Option<Fact<PortRef>>,
+    /// `TCP` when not written.
+    pub protocol: Fact<String>,
+    /// `appProtocol`
+    pub app_protocol: Option<Fact<String>>,
+    /// `nodePort`
+    pub node_port: Option<Fact<i64>>,
+}
+
+/// `v1/Service`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Service {
+    /// `ClusterIP` when not written.
+    pub service_type: Fact<String>,
+    /// `clusterIP: None`
+    pub headless: bool,
+    /// Selector; none for a Service whose endpoints somebody else fills.
+    pub selector: Option<Selector>,
+    /// Ports.
+    pub ports: Vec<ServicePort>,
+}
+
+/// One backend an Ingress names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct IngressBackend {
+    /// Host of the rule, if any.
+    pub host: Option<Fact<String>>,
+    /// Path of the rule.
+    pub path: Option<Fact<String>>,
+    /// Service name.
+    pub service: Fact<String>,
+    /// Service port by number or name.
+    pub port: Option<Fact<PortRef>>,
+}
+
+/// `Ingress`
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Ingress {
+    /// `ingressClassName` or the old annotation.
+    pub class: Option<Fact<String>>,
+    /// All backends, the default one included.
+    pub backends: Vec<IngressBackend>,
+    /// Hosts named under `tls`.
+    pub tls_hosts: Vec<Fact<String>>,
+}
+
+/// What `scaleTargetRef` or `workloadRef` names.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TargetRef {
+    /// The place of the reference.
+    pub origin: Origin,
+    /// `apiVersion`, compared by group.
+    pub api_version: Option<Fact<String>>,
+    /// `kind`
+    pub kind: Fact<String>,
+    /// `name`
+    pub name: Fact<String>,
+}
+
+/// One metric of an HPA.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HpaMetric {
+    /// The place of the entry.
+    pub origin: Origin,
+    /// `Resource`, `ContainerResource`, `Pods`, `Object`, `External`
+    pub metric_type: Fact<String>,
+    /// `cpu` or `memory` of a resource metric.
+    pub resource: Option<Fact<String>>,
+    /// Container of a `ContainerResource` metric.
+    pub container: Option<Fact<String>>,
+    /// `Utilization`, `AverageValue`, `Value`
+    pub target_type: Option<Fact<String>>,
+}
+
+/// `HorizontalPodAutoscaler` v1 and v2.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Hpa {
+    /// `scaleTargetRef`
+    pub target: Option<TargetRef>,
+    /// `minReplicas`, default 1.
+    pub min: Fact<i64>,
+    /// `maxReplicas`
+    pub max: Option<Fact<i64>>,
+    /// Metrics; v1's `targetCPUUtilizationPercentage` and the default (cpu 80 %) become one.
+    pub metrics: Vec<HpaMetric>,
+}
+
+/// `PodDisruptionBudget`
+#[derive(Clone, Debug, PartialEq)]
+pub struct Pdb {
+    /// Missing selects nothing, `{}` everything in the namespace (policy/v1).
+    pub selector: Option<Selector>,
+    /// `minAvailable`
+    pub min_available: Option<Fact<IntOrPercent>>,
+    /// `maxUnavailable`
+    pub max_unavailable: Option<Fact<IntOrPercent>>,
+    /// `unhealthyPodEvictionPolicy`
+    pub unhealthy_policy: Option<Fact<String>>,
+}
+
+/// `ConfigMap`
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ConfigMap {
+    /// `data`
+    pub data: StringMap,
+    /// Keys of `binaryData`.
+    pub binary_keys: Vec<Fact<String>>,
+    /// `immutable: true`
+    pub immutable: bool,
+}
+
+/// `Secret`: its values never leave the loader.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Secret {
+    /// Keys of `data` and `stringData`.
+    pub keys: Vec<Fact<String>>,
+}
+
+/// `ServiceAccount`
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ServiceAccount {
+    /// `automountServiceAccountToken`
+    pub automount: Option<Fact<bool>>,
+}

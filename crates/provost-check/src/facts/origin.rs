@@ -1,0 +1,159 @@
+//! Where a fact comes from.
+
+use std::fmt;
+use std::sync::Arc;
+
+/// Names one input of a run; an index into [`crate::artifact::source::Sources`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SourceId(pub u32);
+
+/// A half-open range of bytes in a text input. Inputs over 4 GiB are refused before this is built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Span {
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// A span over `start..end`, in bytes; positions beyond 4 GiB saturate.
+    pub fn new(start: usize, end: usize) -> Self {
+        let clamp = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Self { start: clamp(start), end: clamp(end.max(start)) }
+    }
+
+    /// The range as indices.
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+
+    /// The smallest span that covers both.
+    #[must_use]
+    pub fn to(self, other: Span) -> Span {
+        Span { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+
+    /// Whether `other` lies inside.
+    pub fn contains(self, other: Span) -> bool {
+        self.start <= other.start && other.end <= self.end
+    }
+}
+
+/// The place inside an input.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// Bytes of a text file: a manifest, a Dockerfile, `provost.toml`.
+    Text(Span),
+    /// A place in an executable.
+    Binary {
+        /// Virtual address, where the fact has one.
+        address: Option<u64>,
+        /// Section or program header, `.go.buildinfo` or `PT_INTERP`.
+        section: Option<Arc<str>>,
+    },
+    /// The input as such.
+    Whole,
+}
+
+/// An input and a place in it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    /// Which input.
+    pub source: SourceId,
+    /// Where in it.
+    pub place: Place,
+}
+
+impl Origin {
+    /// A range of a text input.
+    pub fn text(source: SourceId, span: Span) -> Self {
+        Self { source, place: Place::Text(span) }
+    }
+
+    /// The input as such.
+    pub fn whole(source: SourceId) -> Self {
+        Self { source, place: Place::Whole }
+    }
+
+    /// An address in a section of an executable.
+    pub fn binary(source: SourceId, section: &str, address: Option<u64>) -> Self {
+        Self { source, place: Place::Binary { address, section: Some(Arc::from(section)) } }
+    }
+
+    /// The byte range, when the place is one of a text.
+    pub fn span(&self) -> Option<Span> {
+        match self.place {
+            Place::Text(span) => Some(span),
+            Place::Binary { .. } | Place::Whole => None,
+        }
+    }
+}
+
+/// How a value came to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Basis {
+    /// Somebody wrote it.
+    Written,
+    /// Nobody wrote it; Kubernetes, Docker or Go supplies it. The origin is the parent that lacks it.
+    Defaulted,
+    /// Follows from other facts.
+    Derived,
+}
+
+/// A value, where it comes from and how.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Fact<T> {
+    /// The value.
+    pub value: T,
+    /// Its place.
+    pub origin: Origin,
+    /// Written, defaulted or derived.
+    pub basis: Basis,
+}
+
+impl<T> Fact<T> {
+    /// A value that somebody wrote at `origin`.
+    pub fn written(value: T, origin: Origin) -> Self {
+        Self { value, origin, basis: Basis::Written }
+    }
+
+    /// A value that is in force because nothing is written inside `origin`.
+    pub fn defaulted(value: T, origin: Origin) -> Self {
+        Self { value, origin, basis: Basis::Defaulted }
+    }
+
+    /// A value that follows from what stands at `origin`.
+    pub fn derived(value: T, origin: Origin) -> Self {
+        Self { value, origin, basis: Basis::Derived }
+    }
+
+    /// Whether somebody wrote it.
+    pub fn is_written(&self) -> bool {
+        self.basis == Basis::Written
+    }
+
+    /// The same place and basis with another value.
+    pub fn map<U>(&self, f: impl FnOnce(&T) -> U) -> Fact<U> {
+        Fact { value: f(&self.value), origin: self.origin.clone(), basis: self.basis }
+    }
+}
+
+impl<T> std::ops::Deref for Fact<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+impl<T: fmt::Debug> fmt::Debug for Fact<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} ({:?})", self.value, self.basis)
+    }
+}
+
+impl<T: fmt::Display> fmt::Display for Fact<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.value.fmt(f)
+    }
+}

@@ -1,0 +1,74 @@
+//! Questions about the text inside a program, answered lazily.
+
+use super::origin::Origin;
+
+/// Whether a text can occur in a program. Go compiles short comparisons to immediates and joins
+/// strings at run time, so "not among the strings" is not "absent".
+#[derive(Clone, Debug, PartialEq)]
+pub enum TextPresence {
+    /// It is there, at that place.
+    Present(Origin),
+    /// Proved absent: in no string, in no inlined comparison, and no composition of parts gives it.
+    Absent,
+    /// Cannot be told, and why.
+    Unknown(&'static str),
+}
+
+/// What a string is; decided on whole strings only.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "the variants say it")]
+pub enum TextKind {
+    /// `10.1.2.3`
+    Ip,
+    /// `db.prod:5432`, `10.1.2.3:8080`, `:8080`
+    HostPort,
+    Url,
+    /// `*.svc`, `*.svc.cluster.local`
+    ClusterHost,
+    AbsolutePath,
+    EnvName,
+    /// `Europe/Rome`
+    ZoneName,
+    /// A whole PEM block.
+    Pem,
+    Other,
+}
+
+/// Whose text it is.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum TextOwner {
+    /// Go's standard library.
+    Std,
+    /// The main module.
+    Main,
+    /// A dependency, by module path.
+    Dependency(String),
+    /// Cannot be told.
+    Unknown,
+}
+
+/// A string constant of the program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProgramString {
+    /// The text.
+    pub text: String,
+    /// Its kind.
+    pub kind: TextKind,
+    /// Whose it is.
+    pub owner: TextOwner,
+    /// Where it stands.
+    pub origin: Origin,
+    /// The function that refers to it, when one was seen.
+    pub function: Option<String>,
+}
+
+/// The text of one program. Implemented over the mapped binary, and over a list for rule pages.
+/// Answers depend on the bytes only, so a rule that asks stays a pure function.
+pub trait ProgramText: Send + Sync + std::fmt::Debug {
+    /// Whether `text` can occur in the program.
+    fn find(&self, text: &str) -> TextPresence;
+
+    /// String constants of a kind other than [`TextKind::Other`], in address order, or why they
+    /// cannot be read.
+    fn strings(&self) -> Result<&[ProgramString], &'static str>;
+}

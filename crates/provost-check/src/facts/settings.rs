@@ -1,0 +1,104 @@
+//! What `provost.toml` and the command line say about the service and its cluster.
+
+use jiff::civil::Date;
+
+use super::origin::Fact;
+
+/// `[cluster]`
+#[derive(Clone, Debug, Default)]
+pub struct Cluster {
+    /// Kubernetes minors the manifests are for, oldest and newest: `(35, 37)`.
+    pub kubernetes: Option<Fact<(u16, u16)>>,
+    /// Node architectures.
+    pub node_arch: Vec<Fact<String>>,
+    /// CPUs of a node.
+    pub node_cpus: Option<Fact<u32>>,
+    /// GOAMD64 level the nodes support: 1 to 4.
+    pub goamd64: Option<Fact<u8>>,
+    /// `cpu_manager = "static"`
+    pub static_cpu_manager: bool,
+    /// `cfs_quota = false`: CPU limits are not enforced.
+    pub cfs_quota: Option<Fact<bool>>,
+    /// Enforced Pod Security level.
+    pub pod_security: Option<Fact<String>>,
+    /// `sidecar`, `native-sidecar`, `ambient`, `none`
+    pub mesh: Option<Fact<String>>,
+    /// Ports below 1024 need no capability.
+    pub unprivileged_ports: Option<Fact<bool>>,
+    /// Seconds until every node has stopped sending to a terminating pod; default 5.
+    pub endpoint_propagation: Option<Fact<f64>>,
+    /// Number of nodes.
+    pub nodes: Option<Fact<u32>>,
+}
+
+/// A `[[service]]` entry.
+#[derive(Clone, Debug, Default)]
+pub struct Service {
+    /// `name`
+    pub name: Option<Fact<String>>,
+    /// Path of the binary.
+    pub binary: Option<Fact<String>>,
+    /// Path of the Dockerfile.
+    pub dockerfile: Option<Fact<String>>,
+    /// Image reference.
+    pub image: Option<Fact<String>>,
+    /// `NS/KIND/NAME/CONTAINER`
+    pub container: Option<Fact<String>>,
+    /// Seconds a shutdown may wait for requests in flight.
+    pub drain: Option<Fact<f64>>,
+    /// Seconds telemetry needs after the last response; default 0.
+    pub flush: Option<Fact<f64>>,
+    /// Seconds the listener stays open after SIGTERM; default 0.
+    pub lame_duck: Option<Fact<f64>>,
+    /// Seconds from exec to ready.
+    pub start_time: Option<Fact<f64>>,
+    /// Bytes outside Go's heap limit: cgo, mmap.
+    pub non_heap_memory: Option<Fact<u64>>,
+}
+
+/// Everything a run is told besides its artifacts.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Day the support windows are judged at.
+    pub date: Date,
+    /// `[cluster]`
+    pub cluster: Cluster,
+    /// `[[service]]`
+    pub services: Vec<Service>,
+    /// `health.endpoint_timeout`, seconds.
+    pub endpoint_timeout: Option<Fact<f64>>,
+    /// `budget.binary_size`, bytes.
+    pub binary_size_budget: Option<Fact<u64>>,
+    /// `budget.image_size`, bytes.
+    pub image_size_budget: Option<Fact<u64>>,
+    /// `target.go`: minor to judge an upgrade to.
+    pub target_go: Option<Fact<u16>>,
+    /// Objects outside the input do not exist.
+    pub closed_world: bool,
+}
+
+impl Settings {
+    /// Nothing configured, judged at `date`.
+    pub fn at(date: Date) -> Self {
+        Self {
+            date,
+            cluster: Cluster::default(),
+            services: Vec::new(),
+            endpoint_timeout: None,
+            binary_size_budget: None,
+            image_size_budget: None,
+            target_go: None,
+            closed_world: false,
+        }
+    }
+
+    /// Kubernetes minors to judge for; by default the supported ones, 1.35 to 1.37.
+    pub fn kubernetes(&self) -> (u16, u16) {
+        self.cluster.kubernetes.as_ref().map_or((35, 37), |fact| fact.value)
+    }
+
+    /// Seconds of endpoint propagation W; default 5.
+    pub fn endpoint_propagation(&self) -> f64 {
+        self.cluster.endpoint_propagation.as_ref().map_or(5.0, |fact| fact.value)
+    }
+}

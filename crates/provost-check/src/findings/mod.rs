@@ -1,0 +1,7 @@
+//! What was found, what was not judged, and why.
+
+pub mod finding;
+pub mod verdict;
+
+pub use finding::{Applicability, Edit, Evidence, Finding, Fix, Level, Role};
+pub use verdict::{Abstain, NotJudged, Reason};

@@ -1,0 +1,149 @@
+//! The third outcome: not judged, and why.
+
+use std::fmt;
+
+/// Why a rule could not be judged. A closed list, part of the JSON schema.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "each variant's sentence is in `explain`")]
+pub enum Reason {
+    NoBinary,
+    NoImage,
+    NoDockerfile,
+    NoWorkload,
+    BaseImageUnknown,
+    NotAGoBinary,
+    VersionUnknown,
+    Obfuscated,
+    Packed,
+    ArchUnsupported,
+    StringsUnreadable,
+    ValueFromSecret,
+    ValueFromField,
+    Templated,
+    ObjectNotInInput,
+    NodeUnknown,
+    MeshUnknown,
+    ExternalController,
+    MeasuredFactMissing,
+    LimitReached,
+}
+
+impl Reason {
+    /// Every reason, in the order of the documentation.
+    pub const ALL: [Reason; 20] = [
+        Self::NoBinary,
+        Self::NoImage,
+        Self::NoDockerfile,
+        Self::NoWorkload,
+        Self::BaseImageUnknown,
+        Self::NotAGoBinary,
+        Self::VersionUnknown,
+        Self::Obfuscated,
+        Self::Packed,
+        Self::ArchUnsupported,
+        Self::StringsUnreadable,
+        Self::ValueFromSecret,
+        Self::ValueFromField,
+        Self::Templated,
+        Self::ObjectNotInInput,
+        Self::NodeUnknown,
+        Self::MeshUnknown,
+        Self::ExternalController,
+        Self::MeasuredFactMissing,
+        Self::LimitReached,
+    ];
+
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::NoBinary => "no-binary",
+            Self::NoImage => "no-image",
+            Self::NoDockerfile => "no-dockerfile",
+            Self::NoWorkload => "no-workload",
+            Self::BaseImageUnknown => "base-image-unknown",
+            Self::NotAGoBinary => "not-a-go-binary",
+            Self::VersionUnknown => "version-unknown",
+            Self::Obfuscated => "obfuscated",
+            Self::Packed => "packed",
+            Self::ArchUnsupported => "arch-unsupported",
+            Self::StringsUnreadable => "strings-unreadable",
+            Self::ValueFromSecret => "value-from-secret",
+            Self::ValueFromField => "value-from-field",
+            Self::Templated => "templated",
+            Self::ObjectNotInInput => "object-not-in-input",
+            Self::NodeUnknown => "node-unknown",
+            Self::MeshUnknown => "mesh-unknown",
+            Self::ExternalController => "external-controller",
+            Self::MeasuredFactMissing => "measured-fact-missing",
+            Self::LimitReached => "limit-reached",
+        }
+    }
+
+    /// What would let it be judged, as an instruction to the user.
+    pub fn remedy(self) -> &'static str {
+        match self {
+            Self::NoBinary => "give the program with --binary PATH or build it with --build",
+            Self::NoImage => "give the image with --image",
+            Self::NoDockerfile => "give the Dockerfile with --dockerfile PATH",
+            Self::NoWorkload => "give the manifests that run the program",
+            Self::BaseImageUnknown => "give the image with --image: its base is not one we know",
+            Self::NotAGoBinary => "give the Go program with --binary PATH",
+            Self::VersionUnknown => {
+                "a newer provost knows newer versions; --go or --kubernetes names one"
+            }
+            Self::Obfuscated => "give a build that is not obfuscated",
+            Self::Packed => "give the program before it is packed",
+            Self::ArchUnsupported => "give a build for amd64 or arm64",
+            Self::StringsUnreadable => "give a build whose sections are intact",
+            Self::ValueFromSecret => "the value is in a Secret and is not read",
+            Self::ValueFromField => "the value is only known on a node",
+            Self::Templated => "render the template first",
+            Self::ObjectNotInInput => "give the object, or say --closed-world",
+            Self::NodeUnknown => "set [cluster] node_cpus or node_arch in provost.toml",
+            Self::MeshUnknown => "set [cluster] mesh in provost.toml",
+            Self::ExternalController => "give the controller's object",
+            Self::MeasuredFactMissing => "set it in a [[service]] entry of provost.toml",
+            Self::LimitReached => "raise the limit that the message names",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// Why a rule ends without having judged. Rules return it with `?` from the fact they lack.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Abstain {
+    /// The rule has nothing to say here: no HPA in the input, a Job for a Service rule.
+    NotApplicable,
+    /// A needed fact is unknown.
+    Unknown {
+        /// Why.
+        reason: Reason,
+        /// Which fact, in a few words: `env GOMEMLIMIT`.
+        needs: String,
+    },
+}
+
+impl Abstain {
+    /// A needed fact is unknown.
+    pub fn unknown(reason: Reason, needs: impl Into<String>) -> Self {
+        Self::Unknown { reason, needs: needs.into() }
+    }
+}
+
+/// A rule that could not be judged, in a report.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NotJudged {
+    /// Rule id.
+    pub rule: &'static str,
+    /// `NS/KIND/NAME[/CONTAINER]` or a path.
+    pub subject: String,
+    /// Why.
+    pub reason: Reason,
+    /// Which fact.
+    pub needs: String,
+}

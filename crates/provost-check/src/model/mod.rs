@@ -1,0 +1,2 @@
+//! Formulas.
+pub mod quantity;

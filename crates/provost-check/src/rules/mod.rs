@@ -1,0 +1,15 @@
+//! The rules, and the list of them.
+//!
+//! A rule is one `.rs`, one `.md` and one line here.
+
+pub mod rule;
+
+use rule::Rule;
+
+/// Every rule, by group and then id.
+pub static RULES: &[&Rule] = &[];
+
+/// The rule of that id.
+pub fn find(id: &str) -> Option<&'static Rule> {
+    RULES.iter().copied().find(|rule| rule.id == id)
+}

@@ -1,0 +1,207 @@
+//! What a rule is: data and one function.
+
+use crate::case::{BuildCase, Case, ObjectCase, ProgramCase, WorkloadCase};
+use crate::facts::Object;
+use crate::findings::{Abstain, Finding, Level};
+
+/// The group a rule is listed under; also its folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[allow(missing_docs, reason = "the variants are the folders")]
+pub enum Group {
+    Binary,
+    Build,
+    Image,
+    Config,
+    Health,
+    Lifecycle,
+    Runtime,
+    Resources,
+    Availability,
+    Security,
+    Network,
+    Input,
+}
+
+impl Group {
+    /// The folder's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Binary => "binary",
+            Self::Build => "build",
+            Self::Image => "image",
+            Self::Config => "config",
+            Self::Health => "health",
+            Self::Lifecycle => "lifecycle",
+            Self::Runtime => "runtime",
+            Self::Resources => "resources",
+            Self::Availability => "availability",
+            Self::Security => "security",
+            Self::Network => "network",
+            Self::Input => "input",
+        }
+    }
+}
+
+/// An artifact a rule cannot do without: dropping it makes the rule *not judged*, never a pass.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Need {
+    /// A workload manifest.
+    Manifest,
+    /// The Go binary.
+    Binary,
+    /// The Dockerfile (later: or the image).
+    Dockerfile,
+}
+
+/// The same rule with its own name, level and message; addressed as `rule/variant`.
+#[derive(Debug)]
+pub struct Variant {
+    /// Kebab-case name.
+    pub name: &'static str,
+    /// Level under the recommended profile; `None` in [`Variant::strict`] keeps it.
+    pub level: Level,
+    /// Off until named by `--level` or a stricter profile.
+    pub off: bool,
+    /// Level from the strict profile on.
+    pub strict: Option<Level>,
+    /// Level from the house profile on.
+    pub house: Option<Level>,
+    /// One line.
+    pub title: &'static str,
+}
+
+impl Variant {
+    /// A variant of that level in every profile.
+    pub const fn new(name: &'static str, level: Level, title: &'static str) -> Self {
+        Self { name, level, off: false, strict: None, house: None, title }
+    }
+
+    /// The level from the strict profile on.
+    pub const fn strict(mut self, level: Level) -> Self {
+        self.strict = Some(level);
+        self
+    }
+
+    /// The level from the house profile on.
+    pub const fn house(mut self, level: Level) -> Self {
+        self.house = Some(level);
+        self
+    }
+
+    /// Off under the recommended profile.
+    pub const fn off(mut self) -> Self {
+        self.off = true;
+        self
+    }
+}
+
+/// What a rule judges, once per subject.
+#[derive(Clone, Copy)]
+pub enum Check {
+    /// Each container of each workload, with all that joins to it.
+    Container(fn(&Case<'_>, &mut Findings) -> Judged),
+    /// Each workload.
+    Workload(fn(&WorkloadCase<'_>, &mut Findings) -> Judged),
+    /// Each object of any kind.
+    Object(fn(&ObjectCase<'_>, &mut Findings) -> Judged),
+    /// Each Dockerfile.
+    Build(fn(&BuildCase<'_>, &mut Findings) -> Judged),
+    /// Each executable.
+    Program(fn(&ProgramCase<'_>, &mut Findings) -> Judged),
+    /// Found by the engine or the loader itself: the group `input`.
+    Engine,
+}
+
+impl std::fmt::Debug for Check {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Container(_) => "Container",
+            Self::Workload(_) => "Workload",
+            Self::Object(_) => "Object",
+            Self::Build(_) => "Build",
+            Self::Program(_) => "Program",
+            Self::Engine => "Engine",
+        })
+    }
+}
+
+/// `Ok` when everything was judged; findings were pushed on the way.
+pub type Judged = Result<(), Abstain>;
+
+/// Collects what one rule says about one subject.
+#[derive(Debug, Default)]
+pub struct Findings {
+    /// Findings.
+    pub found: Vec<Finding>,
+    /// Parts of the subject that could not be judged.
+    pub abstained: Vec<Abstain>,
+}
+
+impl Findings {
+    /// Adds a finding.
+    pub fn push(&mut self, finding: Finding) {
+        self.found.push(finding);
+    }
+
+    /// Notes that a part could not be judged while others can; `NotApplicable` is dropped.
+    pub fn abstain(&mut self, abstain: Abstain) {
+        if abstain != Abstain::NotApplicable {
+            self.abstained.push(abstain);
+        }
+    }
+}
+
+/// A rule.
+#[derive(Debug)]
+pub struct Rule {
+    /// Kebab-case; completes "allow ...".
+    pub id: &'static str,
+    /// Its group and folder.
+    pub group: Group,
+    /// Level under the recommended profile.
+    pub level: Level,
+    /// Off until named by `--level` or a stricter profile.
+    pub off: bool,
+    /// Level from the strict profile on.
+    pub strict: Option<Level>,
+    /// Level from the house profile on.
+    pub house: Option<Level>,
+    /// One line.
+    pub title: &'static str,
+    /// Its page: what `provost explain` prints, and the rule's test.
+    pub page: &'static str,
+    /// Artifacts it cannot do without.
+    pub needs: &'static [Need],
+    /// Variants.
+    pub variants: &'static [Variant],
+    /// Rules (or `rule/variant`) whose finding on the same subject makes this one redundant.
+    pub after: &'static [&'static str],
+    /// Also judges pods that Helm runs as hooks or tests.
+    pub judges_hooks: bool,
+    /// The function.
+    pub check: Check,
+}
+
+impl Rule {
+    /// Defaults for the fields most rules leave alone.
+    pub const BASE: Rule = Rule {
+        id: "",
+        group: Group::Input,
+        level: Level::Warn,
+        off: false,
+        strict: None,
+        house: None,
+        title: "",
+        page: "",
+        needs: &[],
+        variants: &[],
+        after: &[],
+        judges_hooks: false,
+        check: Check::Engine,
+    };
+
+    /// Whether the rule judges that object at all.
+    pub fn applies_to(&self, object: &Object) -> bool {
+        self.judges_hooks || !object.is_helm_hook()
+    }
+}
