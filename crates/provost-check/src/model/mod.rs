@@ -1,2 +1,8 @@
-//! Formulas.
+//! Formulas: what the runtime, the kubelet and the controllers will make of a set of values.
+//!
+//! Pure functions over plain inputs; nothing here knows YAML, a binary or a finding. Each answer carries the numbers that
+//! a message needs, so that a rule is one comparison and computes nothing itself.
+
 pub mod quantity;
+
+pub use quantity::{Bytes, Millicores, Quantity, QuantityError};
