@@ -3,6 +3,10 @@
 //! Pure functions over plain inputs; nothing here knows YAML, a binary or a finding. Each answer carries the numbers that
 //! a message needs, so that a rule is one comparison and computes nothing itself.
 
+pub mod gomaxprocs;
+pub mod memlimit;
 pub mod quantity;
+
+mod goint;
 
 pub use quantity::{Bytes, Millicores, Quantity, QuantityError};

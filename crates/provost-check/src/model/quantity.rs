@@ -241,7 +241,10 @@ fn read_suffix(text: &str) -> Result<Suffix, QuantityError> {
             // The exponent is cut to 32 bits upstream, so that e4294967296 is e0.
             Some(Ok(exponent)) => Suffix::Exponent(exponent as i32),
             _ => {
-                return Err(QuantityError::Suffix { suffix: clip(text), meant: meant_suffix(text) });
+                return Err(QuantityError::Suffix {
+                    suffix: clip(text),
+                    meant: meant_suffix(text),
+                });
             }
         },
     })
