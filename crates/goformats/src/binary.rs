@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use crate::buildinfo::BuildInfo;
 use crate::elf::Elf;
 use crate::limits::Limits;
 use crate::problem::{Problem, Problems};
@@ -37,6 +38,8 @@ pub struct Binary<'a> {
     pub format: Format<'a>,
     /// ELF facts, where it is one with a readable header (packed ones included).
     pub elf: Option<Elf<'a>>,
+    /// What Go says about the build; `None` for an ELF file that was not linked by Go, or was stripped of it by force.
+    pub build: Option<BuildInfo<'a>>,
     /// What was broken, or beyond a limit.
     pub problems: Vec<Problem>,
 }
@@ -52,7 +55,8 @@ pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Binary<'a> {
     if elf.as_ref().is_some_and(is_packed) {
         format = Format::PackedElf;
     }
-    Binary { format, elf, problems: problems.finish() }
+    let build = elf.as_ref().and_then(|elf| BuildInfo::read(elf, limits, &mut problems));
+    Binary { format, elf, build, problems: problems.finish() }
 }
 
 /// Names a format by its first bytes.

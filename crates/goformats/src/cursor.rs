@@ -76,6 +76,16 @@ impl<'a> Cursor<'a> {
         Self { position, ..*self }
     }
 
+    /// The start of other bytes, read with the same byte order and pointer size.
+    pub fn over<'b>(&self, bytes: &'b [u8]) -> Cursor<'b> {
+        Cursor::new(bytes, self.endian, self.ptr_size)
+    }
+
+    /// The pointer size of what is read.
+    pub fn ptr_size(&self) -> PtrSize {
+        self.ptr_size
+    }
+
     /// Where the next read starts.
     pub fn position(&self) -> usize {
         self.position

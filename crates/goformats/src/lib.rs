@@ -9,6 +9,7 @@
 #![forbid(unsafe_code)]
 
 pub mod binary;
+pub mod buildinfo;
 pub mod cursor;
 pub mod elf;
 pub mod godebug;

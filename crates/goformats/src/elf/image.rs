@@ -2,6 +2,7 @@
 
 use super::{Elf, Machine, Section};
 use crate::cursor::{Cursor, PtrSize, checked_range};
+use crate::limits::Limits;
 use crate::problem::Place;
 
 impl<'a> Elf<'a> {
@@ -56,6 +57,30 @@ impl<'a> Elf<'a> {
         checked_range(offset, len.min(available), self.bytes.len())
             .and_then(|r| self.bytes.get(r))
             .unwrap_or_default()
+    }
+
+    /// What a word that the file holds as `in_file` will be: itself, or the target of its relocation where it is zero
+    /// and the file is position-independent. Each zero costs a pass over the relocations; for many words use
+    /// [`Elf::relocated_words`].
+    pub fn relocated(&self, address: u64, in_file: u64, limits: &Limits) -> u64 {
+        if in_file != 0 {
+            return in_file;
+        }
+        self.relative_relocations()
+            .take(limits.relocations)
+            .find(|&(at, _)| at == address)
+            .map_or(0, |(_, target)| target)
+    }
+
+    /// The relocated words at `address..address + len`, sorted by address, by one pass over the relocations.
+    pub fn relocated_words(&self, address: u64, len: u64, limits: &Limits) -> Vec<(u64, u64)> {
+        let mut words: Vec<_> = self
+            .relative_relocations()
+            .take(limits.relocations)
+            .filter(|&(at, _)| at.checked_sub(address).is_some_and(|inside| inside < len))
+            .collect();
+        words.sort_unstable();
+        words
     }
 
     /// The relocations that say "the word at this address is the load address plus this": in a position-independent
