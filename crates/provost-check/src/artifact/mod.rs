@@ -1,6 +1,8 @@
 //! Bytes and where they came from. Loading never judges: what cannot be read becomes a
 //! [`Problem`] with a position, and everything else is still loaded.
 
+#[cfg(test)]
+pub(crate) mod binary_toml;
 pub mod source;
 
 pub use source::{Source, SourceKind, Sources};

@@ -1,19 +1,24 @@
 //! Which binary and which Dockerfile belong to which container, and why.
 //!
-//! In order: `provost.toml`, `--container`, equal image references or repository names, the
-//! command's base name, the only candidate. What stays ambiguous is said, never guessed.
+//! In order, the first that gives exactly one answer: `--container` and `provost.toml`; the
+//! program that the container's command names; the last element of its image repository; being the
+//! only candidates on both sides; the names of container and workload. What stays ambiguous is
+//! said, never guessed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::joins::Joins;
 use super::{ObjectId, World};
-use crate::facts::Origin;
+use crate::facts::binary::Binary;
+use crate::facts::build::{Build, CommandForm};
 use crate::facts::workload::{Container, ContainerRole};
+use crate::facts::{Fact, Origin};
+use crate::model::names::ImageRef;
 
 /// What was bound to one container.
 #[derive(Clone, Debug, Default)]
 pub struct Binding {
-    /// This container runs the service's own program.
+    /// This container runs, or may run, the service's own program.
     pub is_target: bool,
     /// Index in [`World::binaries`].
     pub binary: Option<usize>,
@@ -28,13 +33,13 @@ pub struct Binding {
 /// Several candidates fit one place.
 #[derive(Clone, Debug)]
 pub struct Ambiguity {
-    /// The container or artifact that could be bound in several ways.
+    /// The artifact that could be bound in several ways, or not at all.
     pub subject: String,
-    /// Where to point.
+    /// Its place.
     pub origin: Origin,
     /// What fits, in a sentence.
     pub message: String,
-    /// The other candidates' places.
+    /// The containers that fit.
     pub candidates: Vec<Origin>,
 }
 
@@ -48,6 +53,30 @@ pub struct Bindings {
     build_of_binary: BTreeMap<usize, usize>,
 }
 
+/// The unit chosen for a container, and why.
+type Choice = Option<(usize, String)>;
+
+/// One thing that can be bound, and the names it goes by.
+struct Unit {
+    names: BTreeSet<String>,
+    /// For messages: `binary bin/checkout`.
+    title: String,
+    subject: String,
+    origin: Origin,
+}
+
+/// A container that may run the service's own program.
+struct Candidate<'w> {
+    workload: ObjectId,
+    index: usize,
+    container: &'w Container,
+    image: Option<ImageRef>,
+    /// Base name of `command[0]`.
+    command: Option<&'w str>,
+    workload_name: &'w str,
+    subject: String,
+}
+
 impl Bindings {
     /// Binds binaries and Dockerfiles to containers.
     pub fn new(world: &World, _joins: &Joins) -> Self {
@@ -58,6 +87,25 @@ impl Bindings {
                 bindings.by_workload.insert(id, list);
             }
         }
+        let binaries: Vec<Unit> = world.binaries.iter().map(binary_unit).collect();
+        let builds: Vec<Unit> = world.builds.iter().map(|b| build_unit(world, b)).collect();
+        bindings.pair(world, &binaries, &builds);
+
+        let candidates = candidates(world);
+        bindings.bind_configured(world, &candidates, &binaries, &builds);
+        let one_repository = {
+            let repositories: BTreeSet<_> =
+                candidates.iter().map(|c| c.image.as_ref().map(ImageRef::repository)).collect();
+            repositories.len() == 1
+        };
+        for candidate in &candidates {
+            let binary = choose(candidate, &binaries, one_repository);
+            let build = choose(candidate, &builds, one_repository);
+            bindings.apply(candidate, binary, build);
+        }
+        bindings.complete_pairs(&candidates, world);
+        bindings.mark_targets(&candidates);
+        bindings.report_unbound(&candidates, &binaries, &builds);
         bindings
     }
 
@@ -75,25 +123,332 @@ impl Bindings {
     pub fn build_of_binary(&self, binary: usize) -> Option<usize> {
         self.build_of_binary.get(&binary).copied()
     }
+
+    /// Pairs binaries with Dockerfiles: built by it, of the same name, or the only ones.
+    fn pair(&mut self, world: &World, binaries: &[Unit], builds: &[Unit]) {
+        for (b, binary) in world.binaries.iter().enumerate() {
+            let built_from =
+                world.builds.iter().position(|build| Some(build.source) == binary.built_from);
+            let by_name = || {
+                let mut same =
+                    (0..builds.len()).filter(|d| !builds[*d].names.is_disjoint(&binaries[b].names));
+                same.next().filter(|_| same.next().is_none())
+            };
+            let only = || (binaries.len() == 1 && builds.len() == 1).then_some(0);
+            if let Some(d) = built_from.or_else(by_name).or_else(only) {
+                self.build_of_binary.insert(b, d);
+                self.binary_of_build.entry(d).or_insert(b);
+            }
+        }
+    }
+
+    fn slot(&mut self, candidate: &Candidate<'_>) -> Option<&mut Binding> {
+        self.by_workload.get_mut(&candidate.workload)?.get_mut(candidate.index)
+    }
+
+    fn bind_configured(
+        &mut self,
+        world: &World,
+        candidates: &[Candidate<'_>],
+        binaries: &[Unit],
+        builds: &[Unit],
+    ) {
+        let settings = &world.settings;
+        if let Some(wanted) = &settings.container {
+            for candidate in candidates.iter().filter(|c| names_container(wanted, &c.subject)) {
+                let Some(slot) = self.slot(candidate) else { continue };
+                slot.binary = (!binaries.is_empty()).then_some(0);
+                slot.build = (builds.len() == 1).then_some(0);
+                slot.because.push(format!("--container names {wanted}"));
+            }
+        }
+        for (index, service) in settings.services.iter().enumerate() {
+            let by_path = |units: &[Unit], path: Option<&Fact<String>>| {
+                let path = path?;
+                let config = &world.sources.get(path.origin.source).path;
+                let folder = config.rsplit_once('/').map_or("", |(folder, _)| folder);
+                units.iter().position(|unit| same_path(&unit.subject, folder, &path.value))
+            };
+            let binary = by_path(binaries, service.binary.as_ref());
+            let build = by_path(builds, service.dockerfile.as_ref());
+            let wanted_image = service.image.as_ref().map(|f| ImageRef::parse(&f.value));
+            let only_service = settings.services.len() == 1
+                && service.container.is_none()
+                && service.image.is_none()
+                && service.name.is_none();
+            for candidate in candidates {
+                let by_container = service
+                    .container
+                    .as_ref()
+                    .is_some_and(|c| names_container(&c.value, &candidate.subject));
+                let by_image = match (&wanted_image, &candidate.image) {
+                    (Some(Ok(wanted)), Some(image)) => wanted.repository() == image.repository(),
+                    _ => false,
+                };
+                let by_name = service.container.is_none()
+                    && service.image.is_none()
+                    && service.name.as_ref().is_some_and(|name| {
+                        candidate.workload_name == name.value
+                            || candidate.container.name() == name.value
+                            || candidate.image.as_ref().is_some_and(|i| i.base_name() == name.value)
+                    });
+                if !(by_container || by_image || by_name || only_service) {
+                    continue;
+                }
+                let Some(slot) = self.slot(candidate) else { continue };
+                slot.service = Some(index);
+                if slot.binary.is_none() {
+                    slot.binary = binary;
+                }
+                if slot.build.is_none() {
+                    slot.build = build;
+                }
+                if binary.is_some() || build.is_some() {
+                    slot.because.push("provost.toml binds them in [[service]]".to_owned());
+                }
+            }
+        }
+    }
+
+    fn apply(&mut self, candidate: &Candidate<'_>, binary: Choice, build: Choice) {
+        let Some(slot) = self.slot(candidate) else { return };
+        if let (None, Some((index, because))) = (slot.binary, &binary) {
+            slot.binary = Some(*index);
+            slot.because.push(because.clone());
+        }
+        if let (None, Some((index, because))) = (slot.build, &build) {
+            slot.build = Some(*index);
+            if !slot.because.contains(because) {
+                slot.because.push(because.clone());
+            }
+        }
+    }
+
+    /// A container that has one half of a pair gets the other, unless names gave it another.
+    fn complete_pairs(&mut self, candidates: &[Candidate<'_>], world: &World) {
+        for candidate in candidates {
+            let pairs = (self.binary_of_build.clone(), self.build_of_binary.clone());
+            let Some(slot) = self.slot(candidate) else { continue };
+            match (slot.binary, slot.build) {
+                (None, Some(d)) => {
+                    slot.binary = pairs.0.get(&d).copied();
+                    if let Some(b) = slot.binary {
+                        let built = world.binaries[b].built_from.is_some();
+                        slot.because.push(if built {
+                            "the binary was built by this Dockerfile's go build".to_owned()
+                        } else {
+                            format!("{} goes with the Dockerfile", world.binaries[b].path)
+                        });
+                    }
+                }
+                (Some(b), None) => slot.build = pairs.1.get(&b).copied(),
+                _ => {}
+            }
+        }
+    }
+
+    /// Bound containers are targets. So are unbound ones, unless others were bound and this one's
+    /// image comes from elsewhere (a database, a cache): they may run a program that was not given.
+    fn mark_targets(&mut self, candidates: &[Candidate<'_>]) {
+        let mut homes = BTreeSet::new();
+        for candidate in candidates {
+            let Some(slot) = self.slot(candidate) else { continue };
+            if slot.binary.is_some() || slot.build.is_some() {
+                homes.insert(candidate.image.as_ref().map(ImageRef::parent));
+            }
+        }
+        for candidate in candidates {
+            let home = candidate.image.as_ref().map(ImageRef::parent);
+            let Some(slot) = self.slot(candidate) else { continue };
+            slot.is_target = slot.binary.is_some()
+                || slot.build.is_some()
+                || homes.is_empty()
+                || homes.contains(&home);
+        }
+    }
+
+    /// Says which artifacts no container was found for, when there are containers.
+    fn report_unbound(&mut self, candidates: &[Candidate<'_>], binaries: &[Unit], builds: &[Unit]) {
+        if candidates.is_empty() {
+            return;
+        }
+        let all = || self.by_workload.values().flatten();
+        let bound_binaries: BTreeSet<usize> = all().filter_map(|b| b.binary).collect();
+        let bound_builds: BTreeSet<usize> = all().filter_map(|b| b.build).collect();
+        let unbound_binaries =
+            (0..binaries.len()).filter(|i| !bound_binaries.contains(i)).map(|i| &binaries[i]);
+        // A Dockerfile whose binary is unbound too is the same question.
+        let unbound_builds = (0..builds.len())
+            .filter(|i| !bound_builds.contains(i) && self.binary_of_build(*i).is_none())
+            .map(|i| &builds[i]);
+        let ambiguities = unbound_binaries
+            .chain(unbound_builds)
+            .map(|unit| {
+                let names: Vec<&str> =
+                    candidates.iter().take(4).map(|c| c.subject.as_str()).collect();
+                let more = candidates.len().saturating_sub(names.len());
+                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+                Ambiguity {
+                    subject: unit.subject.clone(),
+                    origin: unit.origin.clone(),
+                    message: format!(
+                        "no container was found for {}: candidates are {}{more}",
+                        unit.title,
+                        names.join(", ")
+                    ),
+                    candidates: candidates
+                        .iter()
+                        .take(4)
+                        .map(|c| c.container.origin.clone())
+                        .collect(),
+                }
+            })
+            .collect();
+        self.ambiguities = ambiguities;
+    }
+}
+
+/// Picks the unit of a container by name; a name that fits several decides nothing.
+fn choose(candidate: &Candidate<'_>, units: &[Unit], one_repository: bool) -> Choice {
+    let only_unit_named = |name: &str| {
+        let mut fitting = (0..units.len()).filter(|i| units[*i].names.contains(name));
+        fitting.next().filter(|_| fitting.next().is_none())
+    };
+    let named = |name: Option<&str>, because: &str| {
+        let name = name?;
+        let unit = only_unit_named(name)?;
+        Some((unit, format!("{because} {} ({name})", units[unit].title)))
+    };
+    let image_name = candidate.image.as_ref().map(ImageRef::base_name);
+    named(candidate.command, "its command names")
+        .or_else(|| named(image_name, "its image is named like"))
+        .or_else(|| {
+            (units.len() == 1 && one_repository)
+                .then(|| (0, format!("{} is the only candidate", units[0].title)))
+        })
+        .or_else(|| named(Some(candidate.container.name()), "the container is named like"))
+        .or_else(|| named(Some(candidate.workload_name), "the workload is named like"))
+}
+
+fn candidates(world: &World) -> Vec<Candidate<'_>> {
+    let mut list = Vec::new();
+    for (id, object) in world.objects.iter().enumerate() {
+        let Some(workload) = object.workload() else { continue };
+        if object.is_helm_hook() {
+            continue;
+        }
+        for (index, container) in workload.pod.containers.iter().enumerate() {
+            if container.role != ContainerRole::Main || is_known_sidecar(container) {
+                continue;
+            }
+            let program = container.command.as_ref().and_then(|c| c.first());
+            list.push(Candidate {
+                workload: id,
+                index,
+                container,
+                image: container.image.as_ref().and_then(|i| ImageRef::parse(&i.value).ok()),
+                command: program.map(|p| base_name(&p.value)),
+                workload_name: object.meta.name(),
+                subject: format!("{}/{}", object.subject(), container.name()),
+            });
+        }
+    }
+    list
+}
+
+fn binary_unit(binary: &Binary) -> Unit {
+    let mut names = BTreeSet::from([base_name(&binary.path).to_owned()]);
+    if let Some(package) = binary.go.as_ref().and_then(|go| go.main_package.as_ref()) {
+        names.insert(package_name(&package.value).to_owned());
+    }
+    Unit {
+        names,
+        title: format!("binary {}", binary.path),
+        subject: binary.path.clone(),
+        origin: binary.origin(),
+    }
+}
+
+fn build_unit(world: &World, build: &Build) -> Unit {
+    let path = &world.sources.get(build.source).path;
+    let mut names = BTreeSet::new();
+    let config = build.config();
+    for command in [&config.entrypoint, &config.cmd].into_iter().flatten() {
+        if let CommandForm::Exec(words) = &command.value {
+            names.extend(words.first().map(|w| base_name(&w.value).to_owned()));
+        }
+    }
+    for go in &build.go_builds {
+        names.extend(go.output.as_ref().map(|o| base_name(&o.value).to_owned()));
+        names.extend(go.packages.iter().map(|p| package_name(&p.value).to_owned()));
+    }
+    let file = base_name(path);
+    let lower = file.to_ascii_lowercase();
+    if let Some(suffix) = lower.strip_prefix("dockerfile.") {
+        names.insert(suffix.to_owned());
+    } else if let Some(prefix) = lower.strip_suffix(".dockerfile") {
+        names.insert(prefix.to_owned());
+    }
+    if let Some(folder) = path.rsplit('/').nth(1) {
+        names.insert(folder.to_owned());
+    }
+    // Names that say nothing about the service.
+    for generic in ["", ".", "..", "...", "docker", "build", "deploy", "main", "cmd", "sh"] {
+        names.remove(generic);
+    }
+    Unit {
+        names,
+        title: format!("Dockerfile {path}"),
+        subject: path.clone(),
+        origin: Origin::whole(build.source),
+    }
+}
+
+fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// Last element of a package path, a major version suffix left out: `example.com/shop/v2` is
+/// `shop`.
+fn package_name(path: &str) -> &str {
+    let mut parts = path.rsplit('/');
+    let last = parts.next().unwrap_or(path);
+    let is_major =
+        last.len() > 1 && last.starts_with('v') && last[1..].bytes().all(|b| b.is_ascii_digit());
+    if is_major { parts.next().unwrap_or(last) } else { last }
+}
+
+/// Whether `wanted` (`NS/KIND/NAME/C`, or its last parts) names the container.
+fn names_container(wanted: &str, subject: &str) -> bool {
+    subject == wanted || subject.strip_suffix(wanted).is_some_and(|rest| rest.ends_with('/'))
+}
+
+/// Whether the path of an input is the one that the configuration in `folder` writes.
+fn same_path(input: &str, folder: &str, configured: &str) -> bool {
+    let clean = |path: &str| path.trim_start_matches("./").replace("/./", "/");
+    let configured = clean(configured);
+    let joined =
+        if folder.is_empty() { configured } else { format!("{}/{configured}", clean(folder)) };
+    clean(input) == joined
 }
 
 /// Names (container or image base name) of proxies and agents that ride along.
 const KNOWN_SIDECARS: &[&str] = &[
-    "istio-proxy",
-    "istio-init",
-    "linkerd-proxy",
-    "linkerd-init",
-    "envoy",
     "cloud-sql-proxy",
     "cloudsql-proxy",
-    "vault-agent",
+    "config-reloader",
+    "envoy",
     "fluent-bit",
     "fluentd",
-    "otel-collector",
-    "opentelemetry-collector",
+    "istio-init",
+    "istio-proxy",
     "kube-rbac-proxy",
+    "linkerd-init",
+    "linkerd-proxy",
     "oauth2-proxy",
-    "config-reloader",
+    "opentelemetry-collector",
+    "otel-collector",
+    "vault-agent",
 ];
 
 /// Whether a container is a known sidecar by its name or its image's base name.
@@ -102,8 +457,7 @@ pub fn is_known_sidecar(container: &Container) -> bool {
         return true;
     }
     let image = container.image.as_ref().map_or("", |image| image.value.as_str());
-    let repository = image.split('@').next().unwrap_or_default();
-    let base = repository.rsplit('/').next().unwrap_or_default();
+    let base = base_name(image.split('@').next().unwrap_or_default());
     let base = base.split(':').next().unwrap_or_default();
     KNOWN_SIDECARS.iter().any(|known| *known == container.name() || *known == base)
 }

@@ -1,1 +1,315 @@
 //! The effective environment of a container.
+//!
+//! Order of the kubelet (pkg/kubelet/kubelet_pods.go, makeEnvironmentVariables, 1.37): image ENV is
+//! lowest, then `envFrom` in order, then `env` in order, the last one winning; `$(NAME)` in an
+//! `env` value is expanded with what is known at that point.
+
+use std::collections::BTreeMap;
+
+use super::Case;
+use crate::facts::workload::{ByteAmount, CpuAmount, EnvFrom, EnvValue, EnvVar, KeyRef};
+use crate::facts::{Body, Fact, Origin};
+use crate::findings::{Abstain, Reason};
+use crate::model;
+use crate::model::quantity::Quantity;
+
+/// Who sets a variable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EnvSource {
+    /// `env` or `envFrom` of the container.
+    Manifest,
+    /// ENV of the image.
+    Image,
+}
+
+/// A variable that is set.
+#[derive(Clone, Debug)]
+pub struct Variable {
+    /// The value after expansion, or why it cannot be known.
+    pub value: Result<String, Abstain>,
+    /// Where the value stands.
+    pub origin: Origin,
+    /// Where the reader of a manifest would look: the `env` entry, the ENV line.
+    pub entry: Origin,
+    /// Who sets it.
+    pub source: EnvSource,
+    /// From a `resourceFieldRef`, the resource and divisor.
+    pub resource: Option<(Fact<String>, Option<Fact<String>>)>,
+}
+
+/// What is known of one variable.
+#[derive(Clone, Debug)]
+pub enum Lookup<'e> {
+    /// Set.
+    Set(&'e Variable),
+    /// Certainly not set.
+    Unset,
+    /// A source that is not in the input may set it.
+    Unknown(Abstain),
+}
+
+/// All variables of a container.
+#[derive(Clone, Debug, Default)]
+pub struct Environment {
+    variables: BTreeMap<String, Variable>,
+    /// Why variables may be set that are not listed.
+    open: Option<Abstain>,
+}
+
+impl Environment {
+    /// What is known of a variable.
+    pub fn lookup(&self, name: &str) -> Lookup<'_> {
+        match (self.variables.get(name), &self.open) {
+            (Some(variable), _) => Lookup::Set(variable),
+            (None, Some(abstain)) => Lookup::Unknown(abstain.clone()),
+            (None, None) => Lookup::Unset,
+        }
+    }
+
+    /// The variable when it is set; `None` when it certainly is not; else why that is unknown.
+    pub fn get(&self, name: &str) -> Result<Option<&Variable>, Abstain> {
+        match self.lookup(name) {
+            Lookup::Set(variable) => Ok(Some(variable)),
+            Lookup::Unset => Ok(None),
+            Lookup::Unknown(abstain) => Err(abstain),
+        }
+    }
+
+    /// The variable's value as a fact, when it is set to a known value; `None` when it certainly
+    /// is not set.
+    pub fn literal(&self, name: &str) -> Result<Option<Fact<String>>, Abstain> {
+        match self.get(name)? {
+            Some(variable) => {
+                let value = variable.value.clone()?;
+                Ok(Some(Fact::written(value, variable.origin.clone())))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Every variable that is known to be set.
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &Variable)> {
+        self.variables.iter().map(|(name, variable)| (name.as_str(), variable))
+    }
+
+    /// Why variables may be set that are not listed: an `envFrom` that is not in the input.
+    pub fn open(&self) -> Option<&Abstain> {
+        self.open.as_ref()
+    }
+}
+
+impl<'w> Case<'w> {
+    /// The effective environment.
+    pub fn environment(&self) -> Environment {
+        let mut env = Environment::default();
+        self.add_image(&mut env);
+        for from in &self.container.env_from {
+            self.add_env_from(&mut env, from);
+        }
+        for variable in &self.container.env {
+            let set = self.resolve(variable, &env);
+            env.variables.insert(variable.name.value.clone(), set);
+        }
+        env
+    }
+
+    /// ENV of the image. Only what the Dockerfile says is known; a base image may add names of its
+    /// own, none of which are Go's runtime variables, so this leaves the set closed.
+    fn add_image(&self, env: &mut Environment) {
+        let Ok(build) = self.build() else { return };
+        for (name, value) in &build.config().env {
+            env.variables.insert(
+                name.value.clone(),
+                Variable {
+                    value: Ok(value.value.clone()),
+                    origin: value.origin.clone(),
+                    entry: name.origin.clone(),
+                    source: EnvSource::Image,
+                    resource: None,
+                },
+            );
+        }
+    }
+
+    fn add_env_from(&self, env: &mut Environment, from: &EnvFrom) {
+        let kind = if from.secret { "Secret" } else { "ConfigMap" };
+        let Some(body) = self.named_body(kind, &from.name.value) else {
+            if !from.optional || env.open.is_none() {
+                env.open = Some(Abstain::unknown(
+                    if from.secret { Reason::ValueFromSecret } else { Reason::ObjectNotInInput },
+                    format!("{kind} {} (envFrom)", from.name.value),
+                ));
+            }
+            return;
+        };
+        let mut set = |key: &str, value: Result<String, Abstain>, origin: &Origin| {
+            env.variables.insert(
+                format!("{}{key}", from.prefix),
+                Variable {
+                    value,
+                    origin: origin.clone(),
+                    entry: from.origin.clone(),
+                    source: EnvSource::Manifest,
+                    resource: None,
+                },
+            );
+        };
+        match body {
+            Body::ConfigMap(map) => {
+                for (key, value) in &map.data.0 {
+                    set(&key.value, Ok(value.value.clone()), &value.origin);
+                }
+            }
+            Body::Secret(secret) => {
+                for key in &secret.keys {
+                    let unknown = Abstain::unknown(Reason::ValueFromSecret, key.value.clone());
+                    set(&key.value, Err(unknown), &key.origin);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn named_body(&self, kind: &str, name: &str) -> Option<&'w Body> {
+        let namespace = &self.of.object.meta.namespace.value;
+        let id = self.of.joined.joins.named(namespace, kind, name).first()?;
+        Some(&self.world().objects.get(*id)?.body)
+    }
+
+    fn resolve(&self, variable: &EnvVar, so_far: &Environment) -> Variable {
+        let mut origin = variable.origin.clone();
+        let mut resource_field = None;
+        let value = match &variable.value {
+            EnvValue::Literal(text) => {
+                origin = text.origin.clone();
+                expand(&text.value, so_far)
+            }
+            EnvValue::Field(path) => {
+                origin = path.origin.clone();
+                self.field(path)
+            }
+            EnvValue::Resource { resource, divisor, container } => {
+                origin = resource.origin.clone();
+                resource_field = Some((resource.clone(), divisor.clone()));
+                self.resource_field(resource, divisor.as_ref(), container.as_ref())
+            }
+            EnvValue::ConfigMapKey(key) => self.config_map_key(key, &mut origin),
+            EnvValue::SecretKey(key) => Err(Abstain::unknown(
+                Reason::ValueFromSecret,
+                format!("key {} of Secret {}", key.key.value, key.name.value),
+            )),
+            EnvValue::Other(what) => Err(Abstain::unknown(
+                Reason::ValueFromField,
+                format!("{} from {}", variable.name.value, what.value),
+            )),
+        };
+        Variable {
+            value,
+            origin,
+            entry: variable.origin.clone(),
+            source: EnvSource::Manifest,
+            resource: resource_field,
+        }
+    }
+
+    fn config_map_key(&self, key: &KeyRef, origin: &mut Origin) -> Result<String, Abstain> {
+        match self.named_body("ConfigMap", &key.name.value) {
+            Some(Body::ConfigMap(map)) => match map.data.get(&key.key.value) {
+                Some(value) => {
+                    *origin = value.origin.clone();
+                    Ok(value.value.clone())
+                }
+                None => Err(Abstain::unknown(
+                    Reason::ObjectNotInInput,
+                    format!("key {} of ConfigMap {}", key.key.value, key.name.value),
+                )),
+            },
+            _ => Err(Abstain::unknown(
+                Reason::ObjectNotInInput,
+                format!("ConfigMap {}", key.name.value),
+            )),
+        }
+    }
+
+    /// `fieldRef`: annotations and labels of the template are known, the rest is only on a node.
+    fn field(&self, path: &Fact<String>) -> Result<String, Abstain> {
+        let pod = self.pod();
+        let keyed =
+            |prefix: &str| path.value.strip_prefix(prefix)?.strip_prefix("['")?.strip_suffix("']");
+        let found = if let Some(key) = keyed("metadata.annotations") {
+            pod.annotations.get(key)
+        } else if let Some(key) = keyed("metadata.labels") {
+            pod.labels.get(key)
+        } else if path.value == "metadata.namespace" {
+            Some(&self.of.object.meta.namespace)
+        } else if path.value == "spec.serviceAccountName" {
+            Some(&pod.service_account)
+        } else {
+            None
+        };
+        found
+            .map(|fact| fact.value.clone())
+            .ok_or_else(|| Abstain::unknown(Reason::ValueFromField, path.value.clone()))
+    }
+
+    /// `resourceFieldRef`: the amount over the divisor, rounded up, as a bare number
+    /// (pkg/api/v1/resource/helpers.go, ExtractContainerResourceValue).
+    fn resource_field(
+        &self,
+        resource: &Fact<String>,
+        divisor: Option<&Fact<String>>,
+        container: Option<&Fact<String>>,
+    ) -> Result<String, Abstain> {
+        let container = match container {
+            Some(name) => self.pod().containers.iter().find(|c| c.name() == name.value),
+            None => Some(self.container),
+        };
+        let unknown = || Abstain::unknown(Reason::NodeUnknown, resource.value.clone());
+        let container = container.ok_or_else(unknown)?;
+        let requests = container.resources.effective_requests();
+        let limits = &container.resources.limits;
+        let divisor = match divisor {
+            Some(text) => Some(Quantity::parse(&text.value).map_err(|_| unknown())?),
+            None => None,
+        };
+        let cpu = |cpu: Option<&CpuAmount>| {
+            let amount = cpu.and_then(|c| c.amount).ok_or_else(unknown)?;
+            Ok(model::gomaxprocs::resource_field(amount, divisor).to_string())
+        };
+        let memory = |memory: Option<&ByteAmount>| {
+            let amount = memory.and_then(|m| m.amount).ok_or_else(unknown)?;
+            Ok(model::memlimit::resource_field(amount, divisor).to_string())
+        };
+        match resource.value.as_str() {
+            "limits.cpu" => cpu(limits.cpu.as_ref()),
+            "requests.cpu" => cpu(requests.cpu.as_ref()),
+            "limits.memory" => memory(limits.memory.as_ref()),
+            "requests.memory" => memory(requests.memory.as_ref()),
+            _ => Err(unknown()),
+        }
+    }
+}
+
+/// Expands `$(NAME)` with what is set so far. Image ENV is not visible to the kubelet.
+fn expand(text: &str, so_far: &Environment) -> Result<String, Abstain> {
+    if !text.contains("$(") {
+        return Ok(text.to_owned());
+    }
+    let mut unknown = None;
+    let expanded = model::env::expand(text, |name| match so_far.lookup(name) {
+        Lookup::Set(v) if v.source == EnvSource::Image => None,
+        Lookup::Set(v) => match &v.value {
+            Ok(value) => Some(value.clone()),
+            Err(abstain) => {
+                unknown = Some(abstain.clone());
+                None
+            }
+        },
+        Lookup::Unset => None,
+        Lookup::Unknown(abstain) => {
+            unknown = Some(abstain);
+            None
+        }
+    });
+    unknown.map_or(Ok(expanded), Err)
+}

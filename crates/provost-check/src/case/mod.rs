@@ -9,6 +9,7 @@ pub mod binding;
 pub mod command;
 pub mod env;
 pub mod joins;
+pub mod limits;
 
 use crate::artifact::{Problem, Sources};
 use crate::facts::binary::{Binary, GoProgram};

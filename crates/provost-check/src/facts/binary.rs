@@ -33,6 +33,8 @@ pub struct Binary {
     pub source: SourceId,
     /// Its path as the user gave it.
     pub path: String,
+    /// The Dockerfile whose `go build` it was built by, when `--build` made it.
+    pub built_from: Option<SourceId>,
     /// Bytes of the file.
     pub size: u64,
     /// What it is.

@@ -75,6 +75,8 @@ pub struct Settings {
     pub target_go: Option<Fact<u16>>,
     /// Objects outside the input do not exist.
     pub closed_world: bool,
+    /// `--container NS/KIND/NAME/C`: the container that runs the binary.
+    pub container: Option<String>,
 }
 
 impl Settings {
@@ -89,6 +91,7 @@ impl Settings {
             image_size_budget: None,
             target_go: None,
             closed_world: false,
+            container: None,
         }
     }
 

@@ -10,3 +10,5 @@ pub mod quantity;
 mod goint;
 
 pub use quantity::{Bytes, Millicores, Quantity, QuantityError};
+pub mod env;
+pub mod names;

@@ -1,6 +1,6 @@
 //! What a rule is: data and one function.
 
-use crate::case::{BuildCase, Case, ObjectCase, ProgramCase, WorkloadCase};
+use crate::case::{BuildCase, Case, Joined, ObjectCase, ProgramCase, WorkloadCase};
 use crate::facts::Object;
 use crate::findings::{Abstain, Finding, Level};
 
@@ -108,7 +108,9 @@ pub enum Check {
     Build(fn(&BuildCase<'_>, &mut Findings) -> Judged),
     /// Each executable.
     Program(fn(&ProgramCase<'_>, &mut Findings) -> Judged),
-    /// Found by the engine or the loader itself: the group `input`.
+    /// The run as a whole: what could not be read or bound.
+    Run(fn(&Joined<'_>, &mut Findings) -> Judged),
+    /// Found while results are collected: suppressions that do not hold.
     Engine,
 }
 
@@ -120,6 +122,7 @@ impl std::fmt::Debug for Check {
             Self::Object(_) => "Object",
             Self::Build(_) => "Build",
             Self::Program(_) => "Program",
+            Self::Run(_) => "Run",
             Self::Engine => "Engine",
         })
     }

@@ -1,0 +1,246 @@
+//! Facts of an executable as a rule page states them, so that a page needs no real binary.
+//!
+//! ```toml
+//! path = "bin/checkout"            # default: bin/app
+//! go = "go1.27.3"                  # leave out for a program that is not Go
+//! main = "example.com/shop/checkout"
+//! machine = "amd64"
+//! interp = "/lib64/ld-linux-x86-64.so.2"
+//! needed = ["libc.so.6"]
+//! pie = true
+//! functions = ["os/signal.Notify"] # those of facts::symbols; absence is proof unless:
+//! complete = false
+//! obfuscated = true
+//! packages = ["net/http"]
+//! deps = ["golang.org/x/net@v0.50.0", "example.com/lib@v1.0.0 => ../lib"]
+//! strings = ["/healthz"]           # constants of the main module
+//! std_strings = ["/etc/hosts"]     # constants of the standard library
+//! unreadable = "no string section" # the program's text cannot be read
+//! [settings]
+//! CGO_ENABLED = "1"
+//! [godebug]
+//! containermaxprocs = "0"          # DefaultGODEBUG
+//! ```
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use goformats::version::GoVersion;
+use serde::Deserialize;
+
+use crate::artifact::{Source, SourceKind, Sources};
+use crate::facts::binary::{Binary, BinaryFormat, Functions, GoProgram, Module};
+use crate::facts::program_text::{ProgramString, ProgramText, TextKind, TextOwner, TextPresence};
+use crate::facts::{Fact, Origin, symbols};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Page {
+    path: String,
+    go: Option<String>,
+    main: String,
+    machine: String,
+    format: String,
+    interp: Option<String>,
+    needed: Vec<String>,
+    pie: bool,
+    symtab: bool,
+    dwarf: bool,
+    size: u64,
+    functions: Vec<String>,
+    complete: bool,
+    obfuscated: bool,
+    packages: BTreeSet<String>,
+    deps: Vec<String>,
+    module_version: String,
+    strings: Vec<String>,
+    std_strings: Vec<String>,
+    unreadable: Option<String>,
+    settings: BTreeMap<String, String>,
+    godebug: BTreeMap<String, String>,
+}
+
+impl Default for Page {
+    fn default() -> Self {
+        Self {
+            path: "bin/app".to_owned(),
+            go: None,
+            main: "example.com/app".to_owned(),
+            machine: "amd64".to_owned(),
+            format: "elf".to_owned(),
+            interp: None,
+            needed: Vec::new(),
+            pie: false,
+            symtab: false,
+            dwarf: false,
+            size: 8 << 20,
+            functions: Vec::new(),
+            complete: true,
+            obfuscated: false,
+            packages: BTreeSet::new(),
+            deps: Vec::new(),
+            module_version: "(devel)".to_owned(),
+            strings: Vec::new(),
+            std_strings: Vec::new(),
+            unreadable: None,
+            settings: BTreeMap::new(),
+            godebug: BTreeMap::new(),
+        }
+    }
+}
+
+/// The text of a page's program: exactly the strings it lists.
+#[derive(Debug)]
+struct ListedText {
+    strings: Result<Vec<ProgramString>, &'static str>,
+    all: Vec<(String, Origin)>,
+}
+
+impl ProgramText for ListedText {
+    fn find(&self, text: &str) -> TextPresence {
+        if let Err(why) = &self.strings {
+            return TextPresence::Unknown(why);
+        }
+        match self.all.iter().find(|(s, _)| s.contains(text)) {
+            Some((_, origin)) => TextPresence::Present(origin.clone()),
+            None => TextPresence::Absent,
+        }
+    }
+
+    fn strings(&self) -> Result<&[ProgramString], &'static str> {
+        self.strings.as_deref().map_err(|why| *why)
+    }
+}
+
+/// Reads a `binary.toml` block.
+///
+/// # Panics
+///
+/// When the block is not valid: it is part of a test.
+pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
+    let page: Page = toml::from_str(text).expect("binary.toml");
+    let source = sources.add(Source::opaque(page.path.clone(), SourceKind::Binary));
+    let at = |section: &str, address: u64| Origin::binary(source, section, Some(address));
+    let info = || at(".go.buildinfo", 0x66_0000);
+    let go = page.go.as_deref().map(|version| {
+        let origin = |i: usize| at(".rodata", 0x50_0000 + 64 * u64::try_from(i).unwrap_or(0));
+        let mut strings = Vec::new();
+        let mut all = Vec::new();
+        let owned = page.strings.iter().map(|s| (s, TextOwner::Main));
+        let std = page.std_strings.iter().map(|s| (s, TextOwner::Std));
+        for (i, (text, owner)) in owned.chain(std).enumerate() {
+            all.push((text.clone(), origin(i)));
+            strings.push(ProgramString {
+                text: text.clone(),
+                kind: kind_of(text),
+                owner,
+                origin: origin(i),
+                function: Some("main.main".to_owned()),
+            });
+        }
+        let found = page
+            .functions
+            .iter()
+            .map(|name| {
+                let symbol = symbols::ALL
+                    .iter()
+                    .find(|s| s.0 == name)
+                    .unwrap_or_else(|| panic!("{name} is not in facts::symbols"));
+                (*symbol, at(".text", 0x40_1000))
+            })
+            .collect();
+        GoProgram {
+            version: Fact::written(GoVersion::parse(version).expect("go version"), info()),
+            main_package: Some(Fact::written(page.main.clone(), info())),
+            main_module: Some(Fact::written(
+                Module {
+                    path: page.main.clone(),
+                    version: page.module_version.clone(),
+                    replace: None,
+                },
+                info(),
+            )),
+            deps: page.deps.iter().map(|d| Fact::written(dep(d), info())).collect(),
+            settings: page
+                .settings
+                .iter()
+                .map(|(k, v)| (k.clone(), Fact::written(v.clone(), info())))
+                .collect(),
+            default_godebug: page
+                .godebug
+                .iter()
+                .map(|(k, v)| (k.clone(), Fact::written(v.clone(), info())))
+                .collect(),
+            packages: page.packages.clone(),
+            functions: Functions { complete: page.complete, found },
+            obfuscated: page.obfuscated,
+            text: Arc::new(ListedText {
+                strings: if page.unreadable.is_some() {
+                    Err("the string sections cannot be read")
+                } else {
+                    Ok(strings)
+                },
+                all,
+            }),
+        }
+    });
+    Binary {
+        source,
+        path: page.path.clone(),
+        built_from: None,
+        size: page.size,
+        format: match page.format.as_str() {
+            "elf" => BinaryFormat::Elf,
+            "macho" => BinaryFormat::MachO,
+            "pe" => BinaryFormat::Pe,
+            "upx" => BinaryFormat::Packed("UPX".to_owned()),
+            other => panic!("format {other}"),
+        },
+        machine: Some(Fact::written(page.machine.clone(), at("ELF header", 0))),
+        pie: page.pie,
+        interp: page.interp.clone().map(|p| Fact::written(p, at("PT_INTERP", 0x40_0f80))),
+        needed: page
+            .needed
+            .iter()
+            .map(|n| Fact::written(n.clone(), at(".dynamic", 0x66_1000)))
+            .collect(),
+        has_symtab: page.symtab,
+        has_dwarf: page.dwarf,
+        dwarf_size: if page.dwarf { 2 << 20 } else { 0 },
+        go,
+    }
+}
+
+fn dep(text: &str) -> Module {
+    let (module, replace) = match text.split_once(" => ") {
+        Some((module, replace)) => (module, Some(replace.to_owned())),
+        None => (text, None),
+    };
+    let (path, version) = module.split_once('@').unwrap_or((module, ""));
+    Module { path: path.to_owned(), version: version.to_owned(), replace }
+}
+
+/// Rough kinds, enough for pages; real binaries are classified by `goformats`.
+fn kind_of(text: &str) -> TextKind {
+    let is_ip = |t: &str| t.parse::<std::net::IpAddr>().is_ok();
+    let host_port = text.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
+    if is_ip(text) {
+        TextKind::Ip
+    } else if text.contains("://") {
+        TextKind::Url
+    } else if host_port.is_some() {
+        TextKind::HostPort
+    } else if text.starts_with("-----BEGIN ") {
+        TextKind::Pem
+    } else if text.contains(".svc") {
+        TextKind::ClusterHost
+    } else if text.starts_with('/') {
+        TextKind::AbsolutePath
+    } else if text.len() > 2 && text.bytes().all(|b| b.is_ascii_uppercase() || b == b'_') {
+        TextKind::EnvName
+    } else if text.contains('/') && text.starts_with(|c: char| c.is_ascii_uppercase()) {
+        TextKind::ZoneName
+    } else {
+        TextKind::Other
+    }
+}

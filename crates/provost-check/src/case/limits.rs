@@ -1,0 +1,119 @@
+//! What bounds a container, and what its Go runtime is told about it.
+
+use goformats::godebug;
+
+use super::Case;
+use crate::facts::binary::GoProgram;
+use crate::facts::symbols::{self, Symbol};
+use crate::facts::workload::{ContainerRole, ResourceAmounts};
+use crate::facts::{Fact, Origin};
+use crate::findings::{Abstain, Reason};
+use crate::model::gomaxprocs;
+use crate::model::memlimit::{self, Linked, MemLimit};
+use crate::model::quantity::{Bytes, Millicores};
+
+impl Case<'_> {
+    /// The memory limit of the container, else of the pod. `NotApplicable` when there is none.
+    pub fn memory_limit(&self) -> Result<Fact<Bytes>, Abstain> {
+        let own = self.container.resources.limits.memory.as_ref();
+        let pod = || self.pod().resources.as_ref()?.limits.memory.as_ref();
+        let written = own.or_else(pod).ok_or(Abstain::NotApplicable)?;
+        let amount = written.amount.ok_or_else(|| malformed(&written.text))?;
+        Ok(Fact::written(amount, written.text.origin.clone()))
+    }
+
+    /// The CPU limit of the container, else of the pod. `NotApplicable` when there is none.
+    pub fn cpu_limit(&self) -> Result<Fact<Millicores>, Abstain> {
+        let own = self.container.resources.limits.cpu.as_ref();
+        let pod = || self.pod().resources.as_ref()?.limits.cpu.as_ref();
+        let written = own.or_else(pod).ok_or(Abstain::NotApplicable)?;
+        let amount = written.amount.ok_or_else(|| malformed(&written.text))?;
+        Ok(Fact::written(amount, written.text.origin.clone()))
+    }
+
+    /// GOMEMLIMIT as set and as the runtime reads it. `NotApplicable` when it is certainly not set,
+    /// or when the runtime ends over it (that is `malformed-gomemlimit`).
+    pub fn gomemlimit(&self) -> Result<(Fact<String>, MemLimit), Abstain> {
+        let env = self.environment();
+        let written = env.literal("GOMEMLIMIT")?.ok_or(Abstain::NotApplicable)?;
+        let version = self.known_program().map(|program| &program.version.value);
+        match memlimit::parse(&written.value, version) {
+            Ok(value) => Ok((written, value)),
+            Err(_) => Err(Abstain::NotApplicable),
+        }
+    }
+
+    /// The number of threads that run Go code at once, and who decides it. Needs the binary.
+    pub fn gomaxprocs(&self) -> Result<gomaxprocs::Effective, Abstain> {
+        let program = self.program()?;
+        let env = self.environment();
+        let text = env.literal("GOMAXPROCS")?;
+        let limit = match self.cpu_limit() {
+            Ok(limit) => Some(limit.value),
+            Err(Abstain::NotApplicable) => None,
+            Err(unknown) => return Err(unknown),
+        };
+        let cluster = &self.settings().cluster;
+        Ok(gomaxprocs::effective(&gomaxprocs::Inputs {
+            go: &program.version.value,
+            env: text.as_ref().map(|fact| fact.value.as_str()),
+            automaxprocs: linked(
+                program,
+                symbols::AUTOMAXPROCS_INIT,
+                &[symbols::AUTOMAXPROCS_SET],
+            )?,
+            containermaxprocs: self.godebug_integer("containermaxprocs")?.unwrap_or(1) > 0,
+            updatemaxprocs: self.godebug_integer("updatemaxprocs")?.unwrap_or(1) > 0,
+            limit,
+            node_cpus: cluster.node_cpus.as_ref().map(|fact| fact.value),
+            exclusive_cpus: cluster.static_cpu_manager && self.is_guaranteed(),
+        }))
+    }
+
+    /// The value of a GODEBUG key that is an integer: from the environment, else from the
+    /// binary's DefaultGODEBUG; `None` when neither sets it.
+    pub fn godebug_integer(&self, key: &str) -> Result<Option<i64>, Abstain> {
+        let program = self.program()?;
+        let env = self.environment();
+        if let Some(text) = env.literal("GODEBUG")? {
+            let parsed = godebug::parse(&text.value, &program.version.value);
+            if let Some(value) = parsed.integer(key) {
+                return Ok(Some(value));
+            }
+        }
+        Ok(program.default_godebug(key).and_then(|value| value.value.parse().ok()))
+    }
+
+    /// Whether the pod's QoS class is Guaranteed: every container's limits are set and its
+    /// requests equal them.
+    pub fn is_guaranteed(&self) -> bool {
+        self.pod().containers.iter().filter(|c| c.role != ContainerRole::Ephemeral).all(|c| {
+            let requests = c.resources.effective_requests();
+            let limits = &c.resources.limits;
+            let cpu = |a: &ResourceAmounts| a.cpu.as_ref().and_then(|c| c.amount);
+            let memory = |a: &ResourceAmounts| a.memory.as_ref().and_then(|m| m.amount);
+            cpu(limits).is_some()
+                && memory(limits).is_some()
+                && cpu(limits) == cpu(&requests)
+                && memory(limits) == memory(&requests)
+        })
+    }
+
+    /// Where to point when something is missing from the container's `env`: its name.
+    pub fn container_origin(&self) -> &Origin {
+        &self.container.origin
+    }
+}
+
+/// A quantity that does not parse is `rejected-by-api-server`'s business; here it is unknown.
+fn malformed(text: &Fact<String>) -> Abstain {
+    Abstain::unknown(Reason::Templated, format!("quantity {}", text.value))
+}
+
+/// How a library that sets a limit by itself is linked.
+pub fn linked(program: &GoProgram, init: Symbol, set: &[Symbol]) -> Result<Linked, Abstain> {
+    if program.links(init)?.is_some() {
+        return Ok(Linked::Init);
+    }
+    Ok(if program.links_any(set)?.is_some() { Linked::SetOnly } else { Linked::Absent })
+}

@@ -1,0 +1,459 @@
+//! The page of a rule is its test.
+//!
+//! A page is Markdown. Each section (between two headings) that holds fenced blocks named like
+//! files is one case:
+//!
+//! ````text
+//! ```yaml deploy.yaml
+//! - {name: GOMEMLIMIT, value: 2GiB}   # error: gomemlimit-above-memory-limit is above
+//! limits: {memory: 512Mi}             # see: the kernel kills
+//! ```
+//! ````
+//!
+//! `# error: | # warning: | # note:` assert a finding by id and part of its message, whose primary
+//! place is on that line (or on the next one, when the comment stands alone); `# see:` asserts a
+//! related place by part of its label; `# not judged: reason` asserts the third outcome. Only the
+//! page's rule runs. Every finding must be asserted, and every assertion met. A block
+//! ```` ```text report ```` is a snapshot of what the user sees in that case; run with
+//! `PROVOST_UPDATE_PAGES=1` to write it anew. `binary.toml` states facts of an executable, see
+//! [`crate::artifact::binary_toml`].
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::engine::{self, Profile, Selection, Verdicts};
+use super::rule::{Need, Rule};
+use crate::artifact::{Source, SourceKind, Sources, binary_toml, config, dockerfile, manifest};
+use crate::case::{Joined, World};
+use crate::facts::settings::Settings;
+use crate::facts::{Origin, Place, SourceId};
+use crate::findings::{Finding, Level, Role};
+
+/// Every page is judged as of this day.
+const DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 23);
+
+#[derive(Clone, Debug)]
+struct File {
+    name: String,
+    text: String,
+}
+
+#[derive(Debug)]
+struct Section {
+    heading: String,
+    files: Vec<File>,
+    /// Text of the snapshot block and the byte range of its content in the page.
+    report: Option<(String, std::ops::Range<usize>)>,
+}
+
+/// Splits a page into sections with files.
+fn sections(page: &str) -> Vec<Section> {
+    let mut all = Vec::new();
+    let mut current = Section { heading: String::new(), files: Vec::new(), report: None };
+    let mut offset = 0;
+    let mut lines = page.split_inclusive('\n').peekable();
+    while let Some(line) = lines.next() {
+        let start = offset;
+        offset += line.len();
+        if line.starts_with('#') {
+            all.push(current);
+            current = Section {
+                heading: line.trim_start_matches('#').trim().to_owned(),
+                files: Vec::new(),
+                report: None,
+            };
+            continue;
+        }
+        let Some(info) = line.trim_end().strip_prefix("```") else { continue };
+        let name = info.split_whitespace().nth(1).map(str::to_owned);
+        let (body_start, mut body_end) = (start + line.len(), start + line.len());
+        for line in lines.by_ref() {
+            offset += line.len();
+            if line.trim_end() == "```" {
+                break;
+            }
+            body_end = offset;
+        }
+        let text = page[body_start..body_end].to_owned();
+        match name.as_deref() {
+            Some("report") => current.report = Some((text, body_start..body_end)),
+            Some(name) => current.files.push(File { name: name.to_owned(), text }),
+            None => {}
+        }
+    }
+    all.push(current);
+    all.retain(|section| !section.files.is_empty());
+    all
+}
+
+fn need_of(name: &str) -> Option<Need> {
+    let base = name.rsplit('/').next().unwrap_or(name);
+    if base.ends_with("binary.toml") {
+        Some(Need::Binary)
+    } else if base.starts_with("Dockerfile") {
+        Some(Need::Dockerfile)
+    } else if base.ends_with(".yaml") {
+        Some(Need::Manifest)
+    } else {
+        None
+    }
+}
+
+/// Loads the files of a case as the pipeline would.
+fn world(files: &[File]) -> (World, Selection) {
+    let mut sources = Sources::default();
+    let mut settings = Settings::at(DATE);
+    let mut selection = Selection::default();
+    let (mut objects, mut builds, mut binaries) = (Vec::new(), Vec::new(), Vec::new());
+    let mut problems = Vec::new();
+    for file in files {
+        let text: Arc<str> = Arc::from(file.text.as_str());
+        let add = |sources: &mut Sources, kind| {
+            sources.add(Source::text(file.name.clone(), kind, text.clone()))
+        };
+        match (need_of(&file.name), file.name.as_str()) {
+            (Some(Need::Manifest), _) => {
+                let id = add(&mut sources, SourceKind::Manifest);
+                let loaded = manifest::load(id, &file.text, &manifest::Options::default());
+                sources.get_mut(id).mask(&loaded.secrets);
+                objects.extend(loaded.objects);
+                problems.extend(loaded.problems);
+            }
+            (Some(Need::Dockerfile), _) => {
+                let id = add(&mut sources, SourceKind::Dockerfile);
+                let (build, found) =
+                    dockerfile::load(id, &file.text, None, &dockerfile::Limits::default());
+                builds.extend(build);
+                problems.extend(found);
+            }
+            (Some(Need::Binary), _) => {
+                let binary = binary_toml::load(&mut sources, &file.text);
+                binaries.push(binary);
+            }
+            (None, "provost.toml") => {
+                let id = add(&mut sources, SourceKind::Config);
+                let loaded = config::load(id, &file.text, DATE);
+                assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+                settings = loaded.settings;
+                selection.levels = loaded.levels;
+            }
+            (None, "profile") => {
+                selection.profile = match file.text.trim() {
+                    "strict" => Profile::Strict,
+                    "house" => Profile::House,
+                    other => panic!("unknown profile {other}"),
+                };
+            }
+            (None, other) => panic!("a block named {other} is no artifact"),
+        }
+    }
+    (World { sources, objects, binaries, builds, settings, problems }, selection)
+}
+
+fn run(rule: &'static Rule, world: &World, mut selection: Selection) -> Verdicts {
+    // Naming the rule also switches on what is off by default.
+    if selection.profile == Profile::Recommended {
+        selection.only = vec![rule.id.to_owned()];
+    }
+    engine::judge(&Joined::new(world), &[rule], &selection)
+}
+
+/// What a comment in a page claims.
+#[derive(Debug, PartialEq)]
+enum Claim {
+    Finding { level: Level, id: String, part: String },
+    Related { part: String },
+    NotJudged { reason: String },
+}
+
+/// A claim, the file it is in and the line (from 1) it is about.
+#[derive(Debug)]
+struct Assertion {
+    file: String,
+    line: u32,
+    claim: Claim,
+}
+
+fn assertions(files: &[File]) -> Vec<Assertion> {
+    let mut all = Vec::new();
+    for file in files {
+        // A comment alone on its line speaks of the next line that is not one.
+        let mut waiting: Vec<Claim> = Vec::new();
+        for (index, line) in file.text.lines().enumerate() {
+            let number = u32::try_from(index + 1).unwrap();
+            let Some((before, claims)) = split_claims(line) else {
+                if !line.trim().is_empty() {
+                    for claim in waiting.drain(..) {
+                        all.push(Assertion { file: file.name.clone(), line: number, claim });
+                    }
+                }
+                continue;
+            };
+            if before.trim().is_empty() {
+                waiting.extend(claims);
+            } else {
+                for claim in waiting.drain(..).chain(claims) {
+                    all.push(Assertion { file: file.name.clone(), line: number, claim });
+                }
+            }
+        }
+        let last = u32::try_from(file.text.lines().count()).unwrap();
+        all.extend(
+            waiting
+                .into_iter()
+                .map(|claim| Assertion { file: file.name.clone(), line: last, claim }),
+        );
+    }
+    all
+}
+
+fn split_claims(line: &str) -> Option<(&str, Vec<Claim>)> {
+    let marks = ["# error: ", "# warning: ", "# note: ", "# see: ", "# not judged: "];
+    let at = marks.iter().filter_map(|mark| line.find(mark)).min()?;
+    let (before, mut rest) = line.split_at(at);
+    let mut claims = Vec::new();
+    while let Some(mark) = marks.iter().find(|mark| rest.starts_with(**mark)) {
+        let body = &rest[mark.len()..];
+        let end = marks.iter().filter_map(|m| body.find(m)).min().unwrap_or(body.len());
+        let text = body[..end].trim().to_owned();
+        rest = &body[end..];
+        let level = match *mark {
+            "# error: " => Some(Level::Deny),
+            "# warning: " => Some(Level::Warn),
+            "# note: " => Some(Level::Note),
+            _ => None,
+        };
+        claims.push(match (level, *mark) {
+            (Some(level), _) => {
+                let (id, part) = text.split_once(' ').unwrap_or((&text, ""));
+                Claim::Finding { level, id: id.to_owned(), part: part.to_owned() }
+            }
+            (None, "# see: ") => Claim::Related { part: text },
+            (None, _) => Claim::NotJudged { reason: text },
+        });
+    }
+    Some((before, claims))
+}
+
+fn place(world: &World, origin: &Origin) -> (String, Option<u32>) {
+    let source = world.sources.get(origin.source);
+    let line = match &origin.place {
+        Place::Text(span) => Some(source.position(span.start).line),
+        Place::Binary { .. } | Place::Whole => None,
+    };
+    (source.path.clone(), line)
+}
+
+fn on_line(world: &World, origin: &Origin, assertion: &Assertion) -> bool {
+    let (path, line) = place(world, origin);
+    let is_binary = assertion.file.ends_with("binary.toml");
+    let binaries: BTreeSet<SourceId> = world.binaries.iter().map(|b| b.source).collect();
+    if is_binary {
+        return binaries.contains(&origin.source);
+    }
+    path == assertion.file && line.is_none_or(|line| line == assertion.line)
+}
+
+/// Problems with a case, as lines for a person.
+fn disagreements(world: &World, verdicts: &Verdicts, assertions: &[Assertion]) -> Vec<String> {
+    let mut problems = Vec::new();
+    let mut met = vec![false; verdicts.findings.len()];
+    let matches = |finding: &Finding, a: &Assertion| match &a.claim {
+        Claim::Finding { level, id, part } => {
+            finding.level == *level
+                && finding.id() == *id
+                && finding.message.contains(part.as_str())
+                && on_line(world, finding.primary(), a)
+        }
+        Claim::Related { .. } | Claim::NotJudged { .. } => false,
+    };
+    for assertion in assertions {
+        let ok = match &assertion.claim {
+            Claim::Finding { .. } => {
+                let found = (0..met.len())
+                    .find(|i| !met[*i] && matches(&verdicts.findings[*i], assertion));
+                found.map(|i| met[i] = true).is_some()
+            }
+            Claim::Related { part } => verdicts.findings.iter().any(|finding| {
+                finding.evidence.iter().any(|e| {
+                    e.role == Role::Related
+                        && e.note.contains(part.as_str())
+                        && on_line(world, &e.origin, assertion)
+                })
+            }),
+            Claim::NotJudged { reason } => {
+                verdicts.not_judged.iter().any(|n| n.reason.name() == reason)
+            }
+        };
+        if !ok {
+            problems.push(format!(
+                "{}:{}: nothing found for {:?}",
+                assertion.file, assertion.line, assertion.claim
+            ));
+        }
+    }
+    for (finding, _) in verdicts.findings.iter().zip(&met).filter(|(_, met)| !**met) {
+        let (path, line) = place(world, finding.primary());
+        problems.push(format!(
+            "{path}:{}: not asserted: {}[{}] {}",
+            line.unwrap_or(0),
+            finding.level.label(),
+            finding.id(),
+            finding.message
+        ));
+    }
+    problems
+}
+
+fn page_path(rule: &Rule) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("src/rules")
+        .join(rule.group.name())
+        .join(format!("{}.md", rule.id))
+}
+
+/// Checks one page; the result is empty when the page is true.
+fn check_page(rule: &'static Rule) -> String {
+    let mut out = String::new();
+    let all = sections(rule.page);
+    let mut failing: Option<&Section> = None;
+    let mut passing = false;
+    let mut updates = Vec::new();
+    let mut has_report = false;
+    for section in &all {
+        let (world, selection) = world(&section.files);
+        let verdicts = run(rule, &world, selection);
+        let asserted = assertions(&section.files);
+        for problem in disagreements(&world, &verdicts, &asserted) {
+            let _ = writeln!(out, "{} [{}]: {problem}", rule.id, section.heading);
+        }
+        let expects = asserted.iter().any(|a| matches!(a.claim, Claim::Finding { .. }));
+        let not_judged = asserted.iter().any(|a| matches!(a.claim, Claim::NotJudged { .. }));
+        if expects {
+            failing = failing.or(Some(section));
+        } else {
+            passing |= !not_judged && verdicts.judged > 0;
+            for n in verdicts.not_judged.iter().filter(|_| !not_judged) {
+                let _ = writeln!(
+                    out,
+                    "{} [{}]: not judged ({}: {}), which is not a pass",
+                    rule.id, section.heading, n.reason, n.needs
+                );
+            }
+        }
+        if let Some((text, range)) = &section.report {
+            has_report = true;
+            let shown = crate::report::text::findings_only(&world.sources, &verdicts.findings);
+            if shown.trim_end() != text.trim_end() {
+                updates.push((range.clone(), format!("{}\n", shown.trim_end())));
+            }
+        }
+    }
+    if !updates.is_empty() {
+        if std::env::var_os("PROVOST_UPDATE_PAGES").is_some() {
+            let mut page = rule.page.to_owned();
+            for (range, text) in updates.into_iter().rev() {
+                page.replace_range(range, &text);
+            }
+            std::fs::write(page_path(rule), page).unwrap();
+        } else {
+            for (_, text) in updates {
+                let _ = writeln!(out, "{}: the report block should read:\n{text}", rule.id);
+            }
+        }
+    }
+    let Some(failing) = failing else {
+        let _ = writeln!(out, "{}: the page has no case with a finding", rule.id);
+        return out;
+    };
+    if !passing {
+        let _ = writeln!(out, "{}: the page has no passing twin", rule.id);
+    }
+    if !has_report {
+        let _ = writeln!(out, "{}: the page has no `text report` block", rule.id);
+    }
+    out.push_str(&drop_needs(rule, failing));
+    out
+}
+
+/// Without a needed artifact the rule must neither find nor pass.
+fn drop_needs(rule: &'static Rule, failing: &Section) -> String {
+    let mut out = String::new();
+    for need in rule.needs {
+        let kept: Vec<File> = failing
+            .files
+            .iter()
+            .filter(|file| need_of(&file.name) != Some(*need))
+            .cloned()
+            .collect();
+        if kept.len() == failing.files.len() {
+            let _ = writeln!(out, "{}: the first failing case has no {need:?}", rule.id);
+            continue;
+        }
+        let (world, selection) = world(&kept);
+        let verdicts = run(rule, &world, selection);
+        if !verdicts.findings.is_empty() {
+            let _ = writeln!(out, "{}: finds something without {need:?}", rule.id);
+        }
+        // Without manifests there may be nothing left that could be asked about.
+        if *need != Need::Manifest && verdicts.not_judged.is_empty() {
+            let _ = writeln!(out, "{}: passes in silence without {need:?}", rule.id);
+        }
+    }
+    out
+}
+
+#[test]
+fn pages_are_true() {
+    let wanted = std::env::var("PROVOST_PAGE").ok();
+    let problems: String = super::RULES
+        .iter()
+        .filter(|rule| wanted.as_deref().is_none_or(|id| id == rule.id))
+        .map(|rule| check_page(rule))
+        .collect();
+    assert!(problems.is_empty(), "\n{problems}");
+}
+
+#[test]
+fn every_page_is_listed_and_every_rule_has_one() {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src/rules");
+    let mut pages = BTreeSet::new();
+    for group in std::fs::read_dir(&root).unwrap().flatten().filter(|e| e.path().is_dir()) {
+        for page in std::fs::read_dir(group.path()).unwrap().flatten() {
+            let name = page.file_name().into_string().unwrap();
+            if let Some(id) = name.strip_suffix(".md") {
+                pages.insert((group.file_name().into_string().unwrap(), id.to_owned()));
+            }
+        }
+    }
+    let rules: BTreeSet<_> =
+        super::RULES.iter().map(|r| (r.group.name().to_owned(), r.id.to_owned())).collect();
+    assert_eq!(pages, rules);
+}
+
+#[test]
+fn ids_and_variants_are_unique_and_pages_name_every_variant() {
+    let mut seen = BTreeSet::new();
+    for rule in super::RULES {
+        assert!(seen.insert(rule.id), "{} is listed twice", rule.id);
+        assert!(rule.id.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", rule.id);
+        let title = format!("# {}\n", rule.id);
+        assert!(rule.page.starts_with(&title), "{}: a page begins with its id", rule.id);
+        let mut names = BTreeSet::new();
+        for variant in rule.variants {
+            assert!(names.insert(variant.name), "{}/{}", rule.id, variant.name);
+            assert!(
+                rule.page.contains(&format!("{}/{}", rule.id, variant.name)),
+                "the page of {} does not name its variant {}",
+                rule.id,
+                variant.name
+            );
+        }
+        for after in rule.after {
+            let id = after.split('/').next().unwrap();
+            assert!(super::find(id).is_some(), "{} comes after {after}, which is no rule", rule.id);
+        }
+    }
+}
