@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use crate::buildinfo::BuildInfo;
 use crate::elf::Elf;
 use crate::limits::Limits;
+use crate::pclntab::FunctionTable;
 use crate::problem::{Problem, Problems};
 
 /// What a file is, by its first bytes.
@@ -40,6 +41,8 @@ pub struct Binary<'a> {
     pub elf: Option<Elf<'a>>,
     /// What Go says about the build; `None` for an ELF file that was not linked by Go, or was stripped of it by force.
     pub build: Option<BuildInfo<'a>>,
+    /// Every function of the program; `None` where it has no readable table.
+    pub functions: Option<FunctionTable<'a>>,
     /// What was broken, or beyond a limit.
     pub problems: Vec<Problem>,
 }
@@ -56,7 +59,10 @@ pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Binary<'a> {
         format = Format::PackedElf;
     }
     let build = elf.as_ref().and_then(|elf| BuildInfo::read(elf, limits, &mut problems));
-    Binary { format, elf, build, problems: problems.finish() }
+    let functions = elf
+        .as_ref()
+        .and_then(|elf| FunctionTable::read(elf, build.as_ref(), limits, &mut problems));
+    Binary { format, elf, build, functions, problems: problems.finish() }
 }
 
 /// Names a format by its first bytes.

@@ -26,6 +26,24 @@ pub enum Endian {
     Big,
 }
 
+impl Endian {
+    /// The bytes of a 32-bit number in this order.
+    pub fn u32_bytes(self, value: u32) -> [u8; 4] {
+        match self {
+            Endian::Little => value.to_le_bytes(),
+            Endian::Big => value.to_be_bytes(),
+        }
+    }
+
+    /// The bytes of a 64-bit number in this order.
+    pub fn u64_bytes(self, value: u64) -> [u8; 8] {
+        match self {
+            Endian::Little => value.to_le_bytes(),
+            Endian::Big => value.to_be_bytes(),
+        }
+    }
+}
+
 /// Size of a pointer of the program that wrote the input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PtrSize {

@@ -14,5 +14,7 @@ pub mod cursor;
 pub mod elf;
 pub mod godebug;
 pub mod limits;
+pub mod moduledata;
+pub mod pclntab;
 pub mod problem;
 pub mod version;
