@@ -4,8 +4,14 @@
 //! a message needs, so that a rule is one comparison and computes nothing itself.
 
 pub mod gomaxprocs;
+pub mod grace;
 pub mod memlimit;
+pub mod pdb;
+pub mod probes;
+pub mod qos;
 pub mod quantity;
+pub mod rolling;
+pub mod shell;
 
 mod goint;
 
