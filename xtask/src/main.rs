@@ -8,6 +8,7 @@ mod fixtures;
 mod godebug;
 mod paths;
 mod toolchain;
+mod tools;
 
 use std::process::ExitCode;
 
@@ -24,6 +25,8 @@ struct Cli {
 enum Verb {
     /// Build the Go fixture binaries and write target/fixtures.json
     Fixtures(fixtures::Args),
+    /// Fetch the tools that tests compare with and write target/tools.json
+    Tools,
     /// Write the table of GODEBUG keys, or check it against the toolchains of the fixtures
     Godebug(godebug::Args),
 }
@@ -31,6 +34,7 @@ enum Verb {
 fn main() -> ExitCode {
     let done = match Cli::parse().verb {
         Verb::Fixtures(args) => fixtures::run(&args),
+        Verb::Tools => tools::run(),
         Verb::Godebug(args) => godebug::run(&args),
     };
     match done {

