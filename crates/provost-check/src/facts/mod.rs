@@ -9,6 +9,7 @@ pub mod build;
 pub mod document;
 pub mod objects;
 pub mod origin;
+pub mod problem;
 pub mod program_text;
 pub mod settings;
 pub mod symbols;

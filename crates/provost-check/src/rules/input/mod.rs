@@ -1,0 +1,4 @@
+//! What could not be read, bound or suppressed.
+
+pub mod ambiguous_binding;
+pub mod unparsable_input;

@@ -1,0 +1,71 @@
+//! Inputs that could not be read, and binaries whose program cannot be seen.
+
+use crate::case::Joined;
+use crate::facts::binary::{Binary, BinaryFormat};
+use crate::facts::problem::ProblemKind;
+use crate::findings::{Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Rule, Variant};
+
+/// What cannot be read cannot be judged, and a gate that lets it pass judges nothing.
+pub static RULE: Rule = Rule {
+    id: "unparsable-input",
+    group: Group::Input,
+    level: Level::Deny,
+    title: "an input that cannot be read",
+    page: include_str!("unparsable-input.md"),
+    variants: &[
+        Variant::new("packed-binary", Level::Warn, "a binary that unpacks itself at start"),
+        Variant::new("obfuscated-binary", Level::Note, "a binary whose names are hashed"),
+    ],
+    judges_hooks: true,
+    check: Check::Run(check),
+    ..Rule::BASE
+};
+
+fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
+    let world = joined.world;
+    for problem in &world.problems {
+        if problem.kind == ProblemKind::DuplicateKey {
+            continue; // unknown-field/duplicate-yaml-key
+        }
+        let label = match problem.kind {
+            ProblemKind::Limit => "nothing behind this was read",
+            _ => "cannot be read",
+        };
+        let mut finding = Finding::new(&RULE, problem.message.clone(), &problem.origin, label);
+        if let Some(help) = &problem.help {
+            finding = finding.fix(Fix::suggest(help.clone()));
+        }
+        finding.subject.clone_from(&world.sources.get(problem.origin.source).path);
+        out.push(finding);
+    }
+    for binary in &world.binaries {
+        out.found.extend(unseen(binary));
+    }
+    Ok(())
+}
+
+fn unseen(binary: &Binary) -> Option<Finding> {
+    let mut finding = match (&binary.format, &binary.go) {
+        (BinaryFormat::Packed(packer), _) => Finding::new(
+            &RULE,
+            format!("{} is packed by {packer}: nothing in it can be judged", binary.path),
+            &binary.origin(),
+            format!("unpacks itself into memory of its own ({packer})"),
+        )
+        .variant(&RULE.variants[0])
+        .note("its pages are not shared between pods of one node, and each start unpacks it anew")
+        .fix(Fix::suggest("ship the binary unpacked; image layers are compressed anyway")),
+        (_, Some(go)) if go.obfuscated => Finding::new(
+            &RULE,
+            format!("{} is obfuscated: what it links cannot be judged", binary.path),
+            &binary.origin(),
+            "package and function names are hashed",
+        )
+        .variant(&RULE.variants[1])
+        .fix(Fix::suggest("give the same program built without obfuscation")),
+        _ => return None,
+    };
+    finding.subject.clone_from(&binary.path);
+    Some(finding)
+}
