@@ -15,4 +15,5 @@ pub mod case;
 pub mod facts;
 pub mod findings;
 pub mod model;
+pub mod report;
 pub mod rules;

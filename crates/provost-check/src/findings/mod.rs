@@ -1,6 +1,8 @@
 //! What was found, what was not judged, and why.
 
 pub mod finding;
+pub mod fingerprint;
+pub mod suppress;
 pub mod verdict;
 
 pub use finding::{Applicability, Edit, Evidence, Finding, Fix, Level, Role};

@@ -1,0 +1,74 @@
+//! Names a finding so that it is recognised in the next run.
+//!
+//! Hashed, each followed by a NUL, with SHA-256 of which the first 16 bytes are kept as hex:
+//!
+//! 1. `provost/1`, the version of this list;
+//! 2. rule id and variant name (empty without one);
+//! 3. the subject; of a subject that is the primary input's path, the file name;
+//! 4. the file name of the primary place;
+//! 5. the first line of the text at the primary place, white space collapsed, at most 200
+//!    characters; of a place in a binary its section;
+//! 6. the ordinal among findings of the run that agree in 1 to 5.
+//!
+//! Line numbers, offsets, addresses, directories, messages and the order of threads take no part:
+//! a finding keeps its name when lines move, when the checkout lies elsewhere and when a later
+//! version words the message better. It changes its name when the value it objects to changes.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use sha2::{Digest, Sha256};
+
+use super::Finding;
+use crate::artifact::Sources;
+use crate::facts::origin::Place;
+
+/// Characters of the primary place that take part.
+const TEXT: usize = 200;
+
+/// The fingerprint of each finding, in order. Findings have to be sorted, for the ordinals.
+pub fn fingerprints(findings: &[Finding], sources: &Sources) -> Vec<String> {
+    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    findings
+        .iter()
+        .map(|finding| {
+            let parts = parts(finding, sources);
+            let ordinal = seen.entry(parts.clone()).or_default();
+            let mut hash = Sha256::new();
+            hash.update(parts.as_bytes());
+            hash.update(ordinal.to_string().as_bytes());
+            *ordinal += 1;
+            hash.finalize().iter().take(16).fold(String::new(), |mut hex, byte| {
+                let _ = write!(hex, "{byte:02x}");
+                hex
+            })
+        })
+        .collect()
+}
+
+fn parts(finding: &Finding, sources: &Sources) -> String {
+    let origin = finding.primary();
+    let source = sources.get(origin.source);
+    let file = source.path.rsplit('/').next().unwrap_or_default();
+    let subject = if finding.subject == source.path { file } else { &finding.subject };
+    let place = match &origin.place {
+        Place::Text(span) => source
+            .shown()
+            .and_then(|text| text.get(span.range()))
+            .and_then(|text| text.lines().next())
+            .map(|line| {
+                let head: String = line.chars().take(TEXT).collect();
+                head.split_whitespace().collect::<Vec<_>>().join(" ")
+            })
+            .unwrap_or_default(),
+        Place::Binary { section, .. } => section.as_deref().unwrap_or_default().to_owned(),
+        Place::Whole => String::new(),
+    };
+    let variant = finding.variant.map_or("", |variant| variant.name);
+    let mut parts = String::new();
+    for part in ["provost/1", finding.rule.id, variant, subject, file, &place] {
+        parts.push_str(part);
+        parts.push('\0');
+    }
+    parts
+}

@@ -1,0 +1,148 @@
+//! Renders a run. A report computes nothing that a rule could have computed; it orders, groups and
+//! neutralises: text of an artifact never reaches a terminal as a control sequence.
+
+pub mod json;
+pub mod plain;
+mod snippet;
+mod table;
+pub mod text;
+
+use std::cmp::Ordering;
+
+use crate::artifact::{SourceKind, Sources};
+use crate::facts::origin::{Origin, Place};
+use crate::findings::suppress::Suppressed;
+use crate::findings::{Finding, Level, NotJudged};
+
+/// Where the page of a rule is kept, relative to the root of the documentation's repository.
+pub const PAGES: &str = "docs/rules/";
+
+/// One input as it is listed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Input {
+    /// Path as the user gave it or as found below it.
+    pub path: String,
+    /// What it is.
+    pub kind: SourceKind,
+    /// Named on the command line rather than found by walking.
+    pub named: bool,
+}
+
+/// One container (or artifact) and what was judged together with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SubjectView {
+    /// `NS/KIND/NAME/CONTAINER`, or the path of an artifact that no container runs.
+    pub name: String,
+    /// Path of the binary.
+    pub binary: Option<String>,
+    /// Path of the Dockerfile.
+    pub dockerfile: Option<String>,
+    /// Why these belong together, in sentences.
+    pub because: Vec<String>,
+}
+
+/// How much was judged.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// Kubernetes objects.
+    pub objects: usize,
+    /// Dockerfiles.
+    pub dockerfiles: usize,
+    /// Executables.
+    pub binaries: usize,
+}
+
+impl Judged {
+    /// Whether no rule had anything to look at.
+    pub fn is_nothing(self) -> bool {
+        self.objects + self.dockerfiles + self.binaries == 0
+    }
+}
+
+/// Everything a run has to say.
+#[derive(Debug)]
+pub struct Report<'a> {
+    /// Version of provost.
+    pub version: &'a str,
+    /// Inputs, by path.
+    pub inputs: Vec<Input>,
+    /// What was joined, by name.
+    pub subjects: Vec<SubjectView>,
+    /// How much was judged.
+    pub judged: Judged,
+    /// Findings in the order of [`sort_findings`].
+    pub findings: Vec<Finding>,
+    /// What was not judged, sorted.
+    pub not_judged: Vec<NotJudged>,
+    /// Findings that a suppression hides.
+    pub suppressed: Vec<Suppressed>,
+    /// The inputs' text.
+    pub sources: &'a Sources,
+}
+
+/// Number of findings by level.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// `deny`
+    pub errors: usize,
+    /// `warn`
+    pub warnings: usize,
+    /// `note`
+    pub notes: usize,
+}
+
+impl Report<'_> {
+    /// Number of findings by level.
+    pub fn counts(&self) -> Counts {
+        let of = |level| self.findings.iter().filter(|f| f.level == level).count();
+        Counts { errors: of(Level::Deny), warnings: of(Level::Warn), notes: of(Level::Note) }
+    }
+
+    /// Number of different rules among what was not judged.
+    pub fn rules_not_judged(&self) -> usize {
+        let mut rules: Vec<_> = self.not_judged.iter().map(|n| n.rule).collect();
+        rules.sort_unstable();
+        rules.dedup();
+        rules.len()
+    }
+}
+
+/// Orders findings by path, position, rule, variant and subject, so that the same inputs give the
+/// same report whatever the order they were found in.
+pub fn sort_findings(findings: &mut [Finding], sources: &Sources) {
+    findings.sort_by(|a, b| compare(a, b, sources));
+}
+
+fn compare(a: &Finding, b: &Finding, sources: &Sources) -> Ordering {
+    let key = |origin: &Origin| match &origin.place {
+        Place::Whole => (0, 0),
+        Place::Text(span) => (span.start.into(), span.end.into()),
+        Place::Binary { address, .. } => (address.unwrap_or(0), 0u64),
+    };
+    fn path<'s>(f: &Finding, sources: &'s Sources) -> &'s str {
+        &sources.get(f.primary().source).path
+    }
+    path(a, sources)
+        .cmp(path(b, sources))
+        .then_with(|| key(a.primary()).cmp(&key(b.primary())))
+        .then_with(|| a.rule.id.cmp(b.rule.id))
+        .then_with(|| a.variant.map(|v| v.name).cmp(&b.variant.map(|v| v.name)))
+        .then_with(|| a.subject.cmp(&b.subject))
+        .then_with(|| a.message.cmp(&b.message))
+}
+
+/// `1 error`, `2 errors`.
+pub(crate) fn count(n: usize, word: &str) -> String {
+    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
+}
+
+/// Reference to the page of a rule (and variant), for tools that show links.
+pub fn help_uri(finding: &Finding) -> String {
+    match finding.variant {
+        Some(variant) => format!("{PAGES}{}.md#{}", finding.rule.id, variant.name),
+        None => format!("{PAGES}{}.md", finding.rule.id),
+    }
+}
+
+#[cfg(test)]
+mod tests;

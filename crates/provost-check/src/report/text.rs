@@ -1,0 +1,366 @@
+//! The report for people.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::plain::{clean, fit};
+use super::snippet::{self, Diagnostic};
+use super::{Report, count, table};
+use crate::artifact::{SourceKind, Sources};
+use crate::facts::origin::Place;
+use crate::findings::{Evidence, Finding, Level, Reason, Role};
+
+/// How to show it.
+#[derive(Clone, Copy, Debug)]
+pub struct Options {
+    /// Columns.
+    pub width: usize,
+    /// Whether colour sequences are written.
+    pub color: bool,
+    /// Every finding, every subject, every rule that was not judged.
+    pub verbose: bool,
+    /// Findings and the summary only.
+    pub quiet: bool,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { width: 80, color: false, verbose: false, quiet: false }
+    }
+}
+
+/// Rows of the table of joins, and places of a repeated finding, before they are counted only.
+const ROWS: usize = 12;
+const PLACES: usize = 3;
+/// The same finding over this many objects is shown once.
+const REPEATED: usize = 3;
+
+/// The whole report.
+pub fn render(report: &Report<'_>, options: Options) -> String {
+    let options = Options { width: options.width.max(40), ..options };
+    let mut out = String::new();
+    findings(report, options, &mut out);
+    if !options.quiet {
+        joined(report, options, &mut out);
+        not_judged(report, options, &mut out);
+        suppressed(report, options, &mut out);
+    }
+    out.push_str(&fit(&summary(report), options.width));
+    if let Some(next) = next_step(report)
+        && !options.quiet
+    {
+        out.push_str(&fit(&next, options.width));
+    }
+    out
+}
+
+/// The findings alone, each in full, at 80 columns: what the page of a rule shows.
+pub fn findings_only(sources: &Sources, findings: &[Finding]) -> String {
+    let show = |finding| diagnostic(finding, sources, Options::default(), Vec::new());
+    findings.iter().map(show).collect::<Vec<_>>().join("\n")
+}
+
+/// A message about a place in an input that is no finding: an error in `provost.toml`.
+pub fn render_message(
+    message: &str,
+    place: &Evidence,
+    help: Option<&str>,
+    sources: &Sources,
+    options: Options,
+) -> String {
+    let lines = help.map(|help| ("help", help.to_owned())).into_iter().collect();
+    let evidence = std::slice::from_ref(place);
+    let diagnostic = Diagnostic { level: Level::Deny, id: "", message, evidence, lines };
+    snippet::render(&diagnostic, sources, options.width, options.color)
+}
+
+fn diagnostic(
+    finding: &Finding,
+    sources: &Sources,
+    options: Options,
+    more: Vec<(&'static str, String)>,
+) -> String {
+    let mut lines: Vec<_> = finding.notes.iter().map(|note| ("note", note.clone())).collect();
+    if let Some(fix) = &finding.fix {
+        lines.push((snippet::fix_name(fix.applicability), fix.title.clone()));
+    }
+    lines.extend(more);
+    let diagnostic = Diagnostic {
+        level: finding.level,
+        id: &finding.id(),
+        message: &finding.message,
+        evidence: &finding.evidence,
+        lines,
+    };
+    snippet::render(&diagnostic, sources, options.width, options.color)
+}
+
+fn findings(report: &Report<'_>, options: Options, out: &mut String) {
+    let groups = repeated(&report.findings, options.verbose);
+    let mut explained: Vec<&str> = Vec::new();
+    for group in groups {
+        let finding = group[0];
+        let mut more = Vec::new();
+        if group.len() > 1 {
+            more.push(("note", and_more(&group[1..], report.sources)));
+        }
+        if !explained.contains(&finding.rule.id) {
+            explained.push(finding.rule.id);
+            more.push(("help", format!("provost explain {}", finding.id())));
+        }
+        out.push_str(&diagnostic(finding, report.sources, options, more));
+        out.push('\n');
+    }
+}
+
+/// `and 29 more: deploy/a.yaml:12, deploy/b.yaml:12, deploy/c.yaml:12, ...`
+fn and_more(others: &[&Finding], sources: &Sources) -> String {
+    let places: Vec<_> = others.iter().take(PLACES).map(|f| place(f, sources)).collect();
+    let rest = if others.len() > PLACES { ", ..." } else { "" };
+    format!("and {} more: {}{rest}", others.len(), places.join(", "))
+}
+
+fn place(finding: &Finding, sources: &Sources) -> String {
+    let origin = finding.primary();
+    let source = sources.get(origin.source);
+    match &origin.place {
+        Place::Text(span) => format!("{}:{}", source.path, source.position(span.start).line),
+        _ => source.path.clone(),
+    }
+}
+
+/// Groups findings that say the same of several objects, in the order of their first.
+fn repeated(findings: &[Finding], all: bool) -> Vec<Vec<&Finding>> {
+    if all {
+        return findings.iter().map(|finding| vec![finding]).collect();
+    }
+    let mut groups: Vec<Vec<&Finding>> = Vec::new();
+    let mut by_shape = BTreeMap::new();
+    for finding in findings {
+        let at =
+            *by_shape.entry((finding.id(), finding.level, shape(finding))).or_insert_with(|| {
+                groups.push(Vec::new());
+                groups.len() - 1
+            });
+        groups[at].push(finding);
+    }
+    let mut shown: Vec<(usize, Vec<&Finding>)> = Vec::new();
+    for (order, finding) in findings.iter().enumerate() {
+        let at = by_shape[&(finding.id(), finding.level, shape(finding))];
+        if groups[at].len() >= REPEATED {
+            shown.push((order, std::mem::take(&mut groups[at])));
+        } else if !groups[at].is_empty() {
+            shown.push((order, vec![finding]));
+        }
+    }
+    shown.into_iter().map(|(_, group)| group).collect()
+}
+
+/// The message without what differs between objects: numbers, quoted text, the object's names.
+fn shape(finding: &Finding) -> String {
+    let mut shape = String::with_capacity(finding.message.len());
+    let names: Vec<&str> = finding.subject.split('/').filter(|name| name.len() > 1).collect();
+    let mut quote = None;
+    for word in finding.message.split_inclusive([' ', '`', '"']) {
+        let mark = word.chars().last().filter(|c| matches!(c, '`' | '"'));
+        let body = word.trim_end_matches(['`', '"', ' ']);
+        if quote.is_none() && !names.contains(&body) {
+            let mut digits = false;
+            for c in body.chars() {
+                if !(c.is_ascii_digit() && digits) {
+                    shape.push(if c.is_ascii_digit() { '#' } else { c });
+                }
+                digits = c.is_ascii_digit();
+            }
+        }
+        shape.push(' ');
+        if let Some(mark) = mark {
+            quote = match quote {
+                Some(open) if open == mark => None,
+                None => Some(mark),
+                open => open,
+            };
+        }
+    }
+    shape
+}
+
+fn joined(report: &Report<'_>, options: Options, out: &mut String) {
+    let (bound, alone): (Vec<_>, Vec<_>) = report
+        .subjects
+        .iter()
+        .partition(|subject| subject.binary.is_some() || subject.dockerfile.is_some());
+    if bound.is_empty() && !options.verbose {
+        return;
+    }
+    let listed = if options.verbose { report.subjects.iter().collect() } else { bound };
+    let shown = if options.verbose { listed.len() } else { listed.len().min(ROWS) };
+    let dash = || "-".to_owned();
+    let rows: Vec<_> = listed[..shown]
+        .iter()
+        .map(|s| {
+            vec![
+                s.name.clone(),
+                s.binary.clone().unwrap_or_else(dash),
+                s.dockerfile.clone().unwrap_or_else(dash),
+            ]
+        })
+        .collect();
+    if rows.is_empty() {
+        return;
+    }
+    out.push_str("judged together:\n");
+    let headings = ["container", "binary", "Dockerfile"];
+    let lines = table::columns(&headings, &rows, options.width);
+    out.push_str(&lines[0]);
+    out.push('\n');
+    for (subject, line) in listed.iter().zip(&lines[1..]) {
+        out.push_str(line);
+        out.push('\n');
+        if !subject.because.is_empty() {
+            let because = format!("    because {}", clean(&subject.because.join("; ")));
+            out.push_str(&fit(&because, options.width));
+        }
+    }
+    if shown < listed.len() {
+        let _ = writeln!(out, "  and {} more (--verbose lists them)", listed.len() - shown);
+    }
+    if !options.verbose && !alone.is_empty() {
+        let _ = writeln!(out, "  {} by the manifests alone", count(alone.len(), "container"));
+    }
+    out.push('\n');
+}
+
+/// Subjects and missing facts by rule.
+type SubjectsByRule<'a> = BTreeMap<&'a str, Vec<(&'a str, &'a str)>>;
+
+fn not_judged(report: &Report<'_>, options: Options, out: &mut String) {
+    let mut reasons: BTreeMap<Reason, SubjectsByRule<'_>> = BTreeMap::new();
+    for item in &report.not_judged {
+        let rules = reasons.entry(item.reason).or_default();
+        rules.entry(item.rule).or_default().push((&item.subject, &item.needs));
+    }
+    if reasons.is_empty() {
+        return;
+    }
+    out.push_str("not judged:\n");
+    for (reason, rules) in &reasons {
+        let line = format!("  {}: {}; {}", reason, count(rules.len(), "rule"), reason.remedy());
+        out.push_str(&fit(&line, options.width));
+        if !options.verbose {
+            continue;
+        }
+        for (rule, subjects) in rules {
+            for (subject, needs) in subjects {
+                let line = format!("    {rule}: {} ({})", clean(subject), clean(needs));
+                out.push_str(&fit(&line, options.width));
+            }
+        }
+    }
+    out.push('\n');
+}
+
+fn suppressed(report: &Report<'_>, options: Options, out: &mut String) {
+    if report.suppressed.is_empty() {
+        return;
+    }
+    if !options.verbose {
+        let n = count(report.suppressed.len(), "finding");
+        let _ = writeln!(out, "{n} suppressed (--verbose lists them)\n");
+        return;
+    }
+    out.push_str("suppressed:\n");
+    for item in &report.suppressed {
+        let place = place(&item.finding, report.sources);
+        let line = format!("  {} at {}: {}", item.finding.id(), clean(&place), clean(&item.reason));
+        out.push_str(&fit(&line, options.width));
+    }
+    out.push('\n');
+}
+
+/// `3 errors, 2 warnings, 1 note in 4 objects; 12 rules not judged`
+fn summary(report: &Report<'_>) -> String {
+    if report.judged.is_nothing() && report.findings.is_empty() {
+        return nothing(report);
+    }
+    let counts = report.counts();
+    let mut parts = Vec::new();
+    for (n, word) in
+        [(counts.errors, "error"), (counts.warnings, "warning"), (counts.notes, "note")]
+    {
+        if n > 0 {
+            parts.push(count(n, word));
+        }
+    }
+    if parts.is_empty() {
+        parts.push("no findings".to_owned());
+    }
+    let mut line = format!("{} in {}", parts.join(", "), judged(report));
+    match report.rules_not_judged() {
+        0 => {}
+        n => {
+            let _ = write!(line, "; {} not judged", count(n, "rule"));
+        }
+    }
+    line
+}
+
+fn judged(report: &Report<'_>) -> String {
+    let judged = report.judged;
+    let mut parts = Vec::new();
+    if judged.objects > 0 {
+        parts.push(count(judged.objects, "object"));
+    }
+    if judged.dockerfiles > 0 {
+        parts.push(count(judged.dockerfiles, "Dockerfile"));
+    }
+    if judged.binaries == 1 {
+        parts.push("1 binary".to_owned());
+    } else if judged.binaries > 1 {
+        parts.push(format!("{} binaries", judged.binaries));
+    }
+    match parts.split_last() {
+        None => count(report.inputs.len(), "file"),
+        Some((last, [])) => last.clone(),
+        Some((last, first)) => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+fn nothing(report: &Report<'_>) -> String {
+    let module = report.inputs.iter().find(|input| input.kind == SourceKind::GoMod);
+    match module {
+        Some(module) => format!(
+            "nothing was judged: {} is a Go module, but no manifest, Dockerfile or binary was \
+             found beside it; --build judges the program it builds",
+            clean(&module.path)
+        ),
+        None => "nothing was judged: no Kubernetes manifest, Dockerfile or Go binary was found; \
+                 name the directory that holds them"
+            .to_owned(),
+    }
+}
+
+/// The next flag, where a whole kind of artifact is missing.
+fn next_step(report: &Report<'_>) -> Option<String> {
+    let judged = report.judged;
+    if judged.is_nothing() || judged.binaries > 0 {
+        return None;
+    }
+    let waits = |reason| report.not_judged.iter().filter(|n| n.reason == reason).count();
+    if waits(Reason::NoBinary) == 0 {
+        return None;
+    }
+    let module = report.inputs.iter().find(|input| input.kind == SourceKind::GoMod);
+    Some(match module {
+        Some(module) => format!(
+            "help: no Go binary was given; --build builds the module of {} and judges the result",
+            clean(&module.path)
+        ),
+        None => "help: no Go binary was given; --binary PATH names it".to_owned(),
+    })
+}
+
+/// Evidence that points at an input with a label.
+pub fn evidence(origin: crate::facts::Origin, label: impl Into<String>) -> Evidence {
+    Evidence { origin, role: Role::Primary, note: label.into() }
+}
