@@ -3,7 +3,9 @@
 
 #[cfg(test)]
 pub(crate) mod binary_toml;
+pub mod manifest;
 pub mod source;
+pub mod yaml;
 
 pub use source::{Source, SourceKind, Sources};
 

@@ -1,0 +1,283 @@
+//! Reads manifest files in parallel and turns them into objects, in the order they were given.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::{object, object_roots, secrets};
+use crate::artifact::source::{Source, SourceKind, Sources};
+use crate::artifact::yaml::{self, Limits};
+use crate::artifact::{Problem, ProblemKind};
+use crate::facts::document::{Document, NodeId};
+use crate::facts::objects::Object;
+use crate::facts::origin::{Origin, SourceId, Span};
+
+/// A file that may hold manifests.
+#[derive(Clone, Debug)]
+pub struct ManifestFile {
+    /// Where to read it; unused when `content` is there.
+    pub path: PathBuf,
+    /// Its name in reports.
+    pub shown: String,
+    /// Named on the command line: that it holds no object is then a problem.
+    pub named: bool,
+    /// Content that was read already: standard input, the output of a renderer, a page's example.
+    pub content: Option<Vec<u8>>,
+}
+
+impl ManifestFile {
+    /// A file on disk.
+    pub fn at(path: impl Into<PathBuf>, named: bool) -> Self {
+        let path = path.into();
+        Self { shown: path.to_string_lossy().into_owned(), path, named, content: None }
+    }
+
+    /// Text that is already there.
+    pub fn text(shown: impl Into<String>, content: impl Into<Vec<u8>>) -> Self {
+        Self {
+            path: PathBuf::new(),
+            shown: shown.into(),
+            named: true,
+            content: Some(content.into()),
+        }
+    }
+}
+
+/// How to load.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Namespace of objects that name none; `default` when not given.
+    pub namespace: Option<String>,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// A path that was found and is not judged.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Skipped {
+    /// The path as reports show it.
+    pub path: String,
+    /// Why: `a Helm chart is judged when it is rendered`.
+    pub why: String,
+    /// The flag that would let it be judged: `--chart deploy/chart`.
+    pub flag: Option<String>,
+}
+
+/// What loading gave.
+#[derive(Debug, Default)]
+pub struct Loaded {
+    /// All objects, by file and then by place.
+    pub objects: Vec<Object>,
+    /// What could not be read, by file and then by place.
+    pub problems: Vec<Problem>,
+    /// Files that hold templates rather than manifests.
+    pub skipped: Vec<Skipped>,
+    /// Named files that could not be opened or hold nothing that is known: exit code 2.
+    pub unusable: Vec<SourceId>,
+}
+
+/// A file after reading and before it has an id.
+struct Read {
+    text: Option<Arc<str>>,
+    documents: Vec<(Document, Vec<NodeId>)>,
+    problems: Vec<Problem>,
+    mask: Vec<Span>,
+    unusable: bool,
+}
+
+enum Outcome {
+    Read(Box<Read>),
+    /// Nothing of ours in it.
+    Ignored,
+    Template,
+}
+
+/// Loads the files and adds each that matters to `sources`. The result depends on the files and
+/// their order alone, not on the number of threads.
+pub fn load_manifests(files: &[ManifestFile], sources: &mut Sources, options: &Options) -> Loaded {
+    let mut loaded = Loaded::default();
+    let outcomes: Vec<Outcome> =
+        files.par_iter().with_max_len(16).map(|file| read(file, &options.limits)).collect();
+    let mut kept = Vec::new();
+    for (file, outcome) in files.iter().zip(outcomes) {
+        match outcome {
+            Outcome::Ignored => {}
+            Outcome::Template => loaded.skipped.push(Skipped {
+                path: file.shown.clone(),
+                why: "it is a template, to be judged when it is rendered".to_owned(),
+                flag: None,
+            }),
+            Outcome::Read(mut read) => {
+                let text = read.text.take();
+                let mut source = match text {
+                    Some(text) => Source::text(file.shown.clone(), SourceKind::Manifest, text),
+                    None => Source::opaque(file.shown.clone(), SourceKind::Manifest),
+                };
+                source.named = file.named;
+                source.mask(&read.mask);
+                let id = sources.add(source);
+                if read.unusable {
+                    loaded.unusable.push(id);
+                }
+                kept.push((id, read));
+            }
+        }
+    }
+    let namespace = options.namespace.as_deref().unwrap_or("default");
+    let limit = options.limits.problems;
+    let parts: Vec<(Vec<Object>, Vec<Problem>)> = kept
+        .into_par_iter()
+        .with_max_len(16)
+        .map(|(id, read)| {
+            let mut objects = Vec::new();
+            let mut problems = read.problems;
+            problems.iter_mut().for_each(|p| p.origin.source = id);
+            for (mut document, roots) in read.documents {
+                document.source = id;
+                let document = Arc::new(document);
+                for root in roots {
+                    objects.extend(object(&document, root, namespace, &mut problems, limit));
+                }
+            }
+            problems.sort_by(|a, b| {
+                (&a.origin, a.kind, &a.message).cmp(&(&b.origin, b.kind, &b.message))
+            });
+            problems.dedup();
+            (objects, problems)
+        })
+        .collect();
+    for (objects, problems) in parts {
+        loaded.objects.extend(objects);
+        loaded.problems.extend(problems);
+    }
+    loaded
+}
+
+/// Until a file has its id, problems name this one.
+const UNKNOWN: SourceId = SourceId(u32::MAX);
+
+fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
+    let unreadable = |kind: ProblemKind, message: String| {
+        let origin = Origin::whole(UNKNOWN);
+        Outcome::Read(Box::new(Read {
+            text: None,
+            documents: Vec::new(),
+            problems: vec![Problem { kind, origin, message, help: None }],
+            mask: Vec::new(),
+            unusable: file.named,
+        }))
+    };
+    let owned;
+    let bytes = match &file.content {
+        Some(content) => content.as_slice(),
+        None => match read_file(&file.path, limits.file_bytes) {
+            Ok(bytes) => {
+                owned = bytes;
+                owned.as_slice()
+            }
+            Err(error) => return unreadable(ProblemKind::Unreadable, error.to_string()),
+        },
+    };
+    if bytes.len() as u64 > limits.file_bytes {
+        let message = format!("larger than {} bytes", limits.file_bytes);
+        return unreadable(ProblemKind::Limit, message);
+    }
+    // Most YAML and JSON in a repository is not for Kubernetes; this keeps it cheap.
+    if !file.named && !may_be_manifest(bytes) {
+        return Outcome::Ignored;
+    }
+    let cleaned = yaml::clean(bytes);
+    let text = &*cleaned.text;
+    let parsed = yaml::parse(UNKNOWN, text, &cleaned.replaced, limits);
+    let mut read = Read {
+        text: None,
+        documents: Vec::new(),
+        problems: Vec::new(),
+        mask: Vec::new(),
+        unusable: false,
+    };
+    let mut relevant = rustc_hash::FxHashSet::default();
+    let has_documents = !parsed.documents.is_empty();
+    for mut document in parsed.documents {
+        read.mask.extend(secrets::hide(&mut document, text));
+        let roots = object_roots(&document);
+        if roots.is_empty() {
+            continue;
+        }
+        relevant.insert(document.index);
+        read.documents.push((document, roots));
+    }
+    let mut inner = parsed.problems;
+    inner.retain(|(index, _)| file.named || relevant.contains(index));
+    read.problems.extend(inner.into_iter().map(|(_, problem)| problem));
+    for broken in parsed.broken {
+        let region = text.get(broken.region.range()).unwrap_or_default();
+        // A file full of `{{` that nobody named is the template of some tool.
+        if !file.named && read.documents.is_empty() && region.contains("{{") {
+            return Outcome::Template;
+        }
+        if file.named || may_be_manifest(region.as_bytes()) {
+            read.mask.extend(secrets::hide_broken(text, broken.region));
+            let mut problem = broken.problem;
+            if problem.help.is_none() && region.contains("{{") {
+                problem.help =
+                    Some("it looks like a template: judge what it is rendered to".to_owned());
+            }
+            read.problems.push(problem);
+        }
+    }
+    if read.documents.is_empty() && read.problems.is_empty() {
+        if !file.named {
+            return Outcome::Ignored;
+        }
+        let message = if has_documents {
+            "is no Kubernetes manifest: no document has `apiVersion` and `kind`"
+        } else {
+            "is empty"
+        };
+        read.problems.push(Problem {
+            kind: ProblemKind::Malformed,
+            origin: Origin::whole(UNKNOWN),
+            message: message.to_owned(),
+            help: None,
+        });
+        read.unusable = true;
+    }
+    if read.problems.len() > limits.problems {
+        let more = read.problems.len() - limits.problems;
+        read.problems.truncate(limits.problems);
+        read.problems.push(Problem {
+            kind: ProblemKind::Limit,
+            origin: Origin::whole(UNKNOWN),
+            message: format!("{more} more problems in this file are not shown"),
+            help: None,
+        });
+    }
+    read.text = Some(Arc::from(text));
+    Outcome::Read(Box::new(read))
+}
+
+/// Whether the words every manifest has are there.
+fn may_be_manifest(bytes: &[u8]) -> bool {
+    memchr::memmem::find(bytes, b"apiVersion").is_some()
+        && memchr::memmem::find(bytes, b"kind").is_some()
+}
+
+/// Reads a regular file whole. Text is read rather than mapped: a file that shrinks while it is
+/// mapped ends the process with SIGBUS.
+fn read_file(path: &std::path::Path, limit: u64) -> std::io::Result<Vec<u8>> {
+    use std::io::{Error, ErrorKind, Read as _};
+    // Checked before opening: opening a FIFO waits for a writer.
+    let metadata = std::fs::metadata(path)?;
+    if metadata.is_dir() {
+        return Err(Error::new(ErrorKind::IsADirectory, "is a directory"));
+    }
+    if !metadata.is_file() {
+        return Err(Error::new(ErrorKind::InvalidInput, "is no regular file"));
+    }
+    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or(0));
+    // One byte more tells a file that is too large.
+    std::fs::File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
