@@ -11,6 +11,7 @@ use crate::facts::workload::{ByteAmount, CpuAmount, EnvFrom, EnvValue, EnvVar, K
 use crate::facts::{Body, Fact, Origin};
 use crate::findings::{Abstain, Reason};
 use crate::model;
+use crate::model::env::Found;
 use crate::model::quantity::Quantity;
 
 /// Who sets a variable.
@@ -296,20 +297,27 @@ fn expand(text: &str, so_far: &Environment) -> Result<String, Abstain> {
         return Ok(text.to_owned());
     }
     let mut unknown = None;
-    let expanded = model::env::expand(text, |name| match so_far.lookup(name) {
-        Lookup::Set(v) if v.source == EnvSource::Image => None,
+    let expansion = model::env::expand(text, |name| match so_far.lookup(name) {
+        Lookup::Set(v) if v.source == EnvSource::Image => Found::Nothing,
         Lookup::Set(v) => match &v.value {
-            Ok(value) => Some(value.clone()),
+            Ok(value) => Found::Value(value),
             Err(abstain) => {
                 unknown = Some(abstain.clone());
-                None
+                Found::Hidden
             }
         },
-        Lookup::Unset => None,
+        Lookup::Unset => Found::Nothing,
         Lookup::Unknown(abstain) => {
             unknown = Some(abstain);
-            None
+            Found::Maybe
         }
     });
-    unknown.map_or(Ok(expanded), Err)
+    match (unknown, expansion.text) {
+        (Some(abstain), _) => Err(abstain),
+        (None, Some(text)) => Ok(text),
+        // Values that repeat one another grow without bound; the kernel refuses them long before.
+        (None, None) => {
+            Err(Abstain::unknown(Reason::LimitReached, "an environment value above 128 KiB"))
+        }
+    }
 }

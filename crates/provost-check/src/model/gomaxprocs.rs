@@ -170,7 +170,7 @@ pub struct Throttle {
 pub fn throttle(limit: Millicores, threads: u32) -> Option<Throttle> {
     let share = quota(Some(limit))?.0 as f64 / (f64::from(threads) * 1000.0);
     (share < 1.0)
-        .then(|| Throttle { run_ms: PERIOD_MS * share, stall_ms: PERIOD_MS * (1.0 - share) })
+        .then_some(Throttle { run_ms: PERIOD_MS * share, stall_ms: PERIOD_MS * (1.0 - share) })
 }
 
 /// What `resourceFieldRef` on `limits.cpu` or `requests.cpu` gives: thousandths divided by the divisor's, rounded up.

@@ -3,18 +3,22 @@
 //! Pure functions over plain inputs; nothing here knows YAML, a binary or a finding. Each answer carries the numbers that
 //! a message needs, so that a rule is one comparison and computes nothing itself.
 
+pub mod env;
+pub mod godebug;
 pub mod gomaxprocs;
 pub mod grace;
 pub mod memlimit;
+pub mod names;
 pub mod pdb;
+pub mod ports;
 pub mod probes;
 pub mod qos;
 pub mod quantity;
 pub mod rolling;
+pub mod secret;
 pub mod shell;
+pub mod support;
 
 mod goint;
 
 pub use quantity::{Bytes, Millicores, Quantity, QuantityError};
-pub mod env;
-pub mod names;

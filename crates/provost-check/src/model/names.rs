@@ -1,78 +1,156 @@
-//! Names: image references, and the nearest of several names.
+//! Names people write: near misses, and references to images.
 
 use std::fmt;
 
-/// An image reference with the defaults Docker and the kubelet apply.
+/// Longer names are not compared: no name that matters is that long.
+pub const LONGEST_COMPARED: usize = 128;
+
+/// How many edits (insert, delete, replace, swap neighbours) lie between two names, if at most `most`.
+pub fn distance(a: &str, b: &str, most: usize) -> Option<usize> {
+    if a.len().max(b.len()) > LONGEST_COMPARED {
+        return (a == b).then_some(0);
+    }
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    if a.len().abs_diff(b.len()) > most {
+        return None;
+    }
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    for i in 1..=a.len() {
+        let mut row = vec![i; b.len() + 1];
+        for j in 1..=b.len() {
+            let same = usize::from(a[i - 1] != b[j - 1]);
+            row[j] = (above[j] + 1).min(row[j - 1] + 1).min(above[j - 1] + same);
+            if i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] {
+                row[j] = row[j].min(before[j - 2] + 1);
+            }
+        }
+        if row.iter().all(|d| *d > most) {
+            return None;
+        }
+        before = std::mem::replace(&mut above, row);
+    }
+    above.last().copied().filter(|d| *d <= most)
+}
+
+/// The candidate nearest to a name, at most a third of its letters away and never more than `most`; of equals the first.
+pub fn nearest<'c>(
+    name: &str,
+    candidates: impl IntoIterator<Item = &'c str>,
+    most: usize,
+) -> Option<&'c str> {
+    let most = most.min(name.chars().count().div_ceil(3));
+    candidates
+        .into_iter()
+        .filter_map(|c| distance(name, c, most).map(|d| (d, c)))
+        .min_by_key(|(d, _)| *d)
+        .map(|(_, c)| c)
+}
+
+/// The registry of a reference that names none.
+pub const DEFAULT_REGISTRY: &str = "docker.io";
+
+/// A reference to an image, normalised.
 ///
-/// Source: `ParseNormalizedNamed` in github.com/distribution/reference.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// Source of the grammar: github.com/distribution/reference `normalize.go` and `reference.go`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ImageRef {
-    /// Registry and path: `docker.io/library/alpine`.
     repository: String,
-    /// Tag, when written.
+    /// The tag as written.
     pub tag: Option<String>,
-    /// Digest with its algorithm, when written.
+    /// The digest as written, `sha256:` and the rest.
     pub digest: Option<String>,
 }
 
-/// A text that names no image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+/// A text that names no image: a template, an upper-case repository, an empty tag.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("is no image reference")]
 pub struct InvalidImageRef;
 
 impl ImageRef {
-    /// Reads a reference; anything with a space, a template or an empty name is refused.
+    /// Reads a reference and fills the defaults in.
     pub fn parse(text: &str) -> Result<ImageRef, InvalidImageRef> {
-        let bad = |c: char| c.is_whitespace() || matches!(c, '{' | '}' | '$' | '<' | '>' | '"');
-        if text.is_empty() || text.contains(bad) {
-            return Err(InvalidImageRef);
-        }
-        let (name, digest) = match text.split_once('@') {
-            Some((name, digest)) => (name, Some(digest.to_owned())),
+        let (rest, digest) = match text.split_once('@') {
+            Some((rest, digest)) => (rest, Some(digest)),
             None => (text, None),
         };
-        // A colon after the last slash begins a tag; one before it belongs to the registry's port.
-        let after_slash = name.rfind('/').map_or(0, |i| i + 1);
-        let (name, tag) = match name[after_slash..].split_once(':') {
-            Some((last, tag)) => (&name[..after_slash + last.len()], Some(tag.to_owned())),
-            None => (name, None),
+        // A colon behind the last slash begins the tag; one before it is the registry's port.
+        let name_from = rest.rfind('/').map_or(0, |slash| slash + 1);
+        let (name, tag) = match rest[name_from..].split_once(':') {
+            Some((name, tag)) => (&rest[..name_from + name.len()], Some(tag)),
+            None => (rest, None),
         };
-        if name.is_empty() || name.ends_with('/') {
+        let (registry, path) = match name.split_once('/') {
+            Some((first, path))
+                if first.contains(['.', ':'])
+                    || first == "localhost"
+                    || first.bytes().any(|b| b.is_ascii_uppercase()) =>
+            {
+                (first, path)
+            }
+            _ => (DEFAULT_REGISTRY, name),
+        };
+        let registry = if registry == "index.docker.io" { DEFAULT_REGISTRY } else { registry };
+        let valid = is_registry(registry)
+            && path.split('/').all(is_path_component)
+            && tag.is_none_or(is_tag)
+            && digest.is_none_or(is_digest);
+        if !valid {
             return Err(InvalidImageRef);
         }
-        let has_registry = name
-            .split_once('/')
-            .is_some_and(|(first, _)| first.contains(['.', ':']) || first == "localhost");
-        let repository = match (has_registry, name.contains('/')) {
-            (true, _) => name.strip_prefix("index.").unwrap_or(name).to_owned(),
-            (false, true) => format!("docker.io/{name}"),
-            (false, false) => format!("docker.io/library/{name}"),
-        };
-        Ok(ImageRef { repository, tag, digest })
+        let library =
+            if registry == DEFAULT_REGISTRY && !path.contains('/') { "library/" } else { "" };
+        Ok(ImageRef {
+            repository: format!("{registry}/{library}{path}"),
+            tag: tag.map(str::to_owned),
+            digest: digest.map(str::to_owned),
+        })
     }
 
-    /// Registry and path, defaults filled in.
+    /// Registry and path, defaults filled in: `docker.io/library/alpine`.
     pub fn repository(&self) -> &str {
         &self.repository
     }
 
-    /// Last element of the path: `alpine`.
+    /// The registry: `docker.io`.
+    pub fn registry(&self) -> &str {
+        self.repository.split('/').next().unwrap_or(&self.repository)
+    }
+
+    /// The last part of the path: `alpine`.
     pub fn base_name(&self) -> &str {
         self.repository.rsplit('/').next().unwrap_or(&self.repository)
     }
 
-    /// Everything before the last element: `docker.io/library`.
+    /// Everything before the last part: `docker.io/library`.
     pub fn parent(&self) -> &str {
         self.repository.rsplit_once('/').map_or("", |(parent, _)| parent)
     }
 
-    /// The tag in force: `latest` when neither tag nor digest is written.
+    /// The tag that is pulled: `latest` when neither tag nor digest is written.
     pub fn effective_tag(&self) -> Option<&str> {
         match (&self.tag, &self.digest) {
             (Some(tag), _) => Some(tag),
             (None, Some(_)) => None,
             (None, None) => Some("latest"),
         }
+    }
+
+    /// Whether both name one image: the same repository, then the digest if both have one, else the tag.
+    pub fn same_image(&self, other: &ImageRef) -> bool {
+        self.repository == other.repository
+            && match (&self.digest, &other.digest) {
+                (Some(a), Some(b)) => a == b,
+                _ => {
+                    self.effective_tag().is_some() && self.effective_tag() == other.effective_tag()
+                }
+            }
+    }
+
+    /// imagePullPolicy when it is not written. Source: `SetDefaults_Container` in k8s.io/kubernetes v1.37.2
+    /// pkg/apis/core/v1/defaults.go.
+    pub fn default_pull_policy(&self) -> &'static str {
+        if self.effective_tag() == Some("latest") { "Always" } else { "IfNotPresent" }
     }
 }
 
@@ -89,28 +167,135 @@ impl fmt::Display for ImageRef {
     }
 }
 
+fn is_registry(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]".contains(&b))
+}
+
+/// Lower-case letters and digits, joined by one `.`, one or two `_`, or any number of `-`.
+fn is_path_component(text: &str) -> bool {
+    let alphanumeric = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let bytes = text.as_bytes();
+    let ends = bytes.first().is_some_and(|b| alphanumeric(*b))
+        && bytes.last().is_some_and(|b| alphanumeric(*b));
+    let separators_fit = bytes
+        .split(|b| alphanumeric(*b))
+        .all(|run| matches!(run, b"" | b"." | b"_" | b"__") || run.iter().all(|b| *b == b'-'));
+    ends && separators_fit
+}
+
+fn is_tag(text: &str) -> bool {
+    let word = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    let mut bytes = text.bytes();
+    text.len() <= 128
+        && bytes.next().is_some_and(word)
+        && bytes.all(|b| word(b) || b == b'.' || b == b'-')
+}
+
+fn is_digest(text: &str) -> bool {
+    text.split_once(':').is_some_and(|(algorithm, hex)| {
+        !algorithm.is_empty()
+            && algorithm.bytes().all(|b| b.is_ascii_alphanumeric() || b"+._-".contains(&b))
+            && hex.len() >= 32
+            && hex.bytes().all(|b| b.is_ascii_hexdigit())
+            && (algorithm != "sha256" || hex.len() == 64)
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
-    fn references_are_normalised() {
-        let parse = |text: &str| {
-            let image = ImageRef::parse(text).unwrap();
-            (image.to_string(), image.effective_tag().map(str::to_owned))
-        };
-        let latest = Some("latest".to_owned());
-        assert_eq!(parse("alpine"), ("docker.io/library/alpine".to_owned(), latest.clone()));
+    fn near_misses() {
+        let known = ["GOMEMLIMIT", "GOMAXPROCS", "GOGC", "GODEBUG"];
+        for (written, meant) in [
+            ("GO_MEMLIMIT", Some("GOMEMLIMIT")),
+            ("GOMAXPROC", Some("GOMAXPROCS")),
+            ("GOMAXPORCS", Some("GOMAXPROCS")),
+            ("GODEBUG", Some("GODEBUG")),
+            ("GO", None),
+            ("PATH", None),
+        ] {
+            assert_eq!(nearest(written, known, 2), meant, "{written}");
+        }
+        assert_eq!(distance("ab", "ba", 1), Some(1));
+        assert_eq!(distance("kitten", "sitting", 2), None);
+        assert_eq!(distance("kitten", "sitting", 3), Some(3));
+        assert_eq!(distance(&"a".repeat(1000), &"b".repeat(1000), 2), None);
+    }
+
+    const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
+    #[test]
+    fn a_reference_is_normalised() {
+        for (text, normal, tag) in [
+            ("nginx", "docker.io/library/nginx", Some("latest")),
+            ("nginx:1.29", "docker.io/library/nginx:1.29", Some("1.29")),
+            ("envoyproxy/envoy", "docker.io/envoyproxy/envoy", Some("latest")),
+            ("index.docker.io/nginx", "docker.io/library/nginx", Some("latest")),
+            ("localhost/app", "localhost/app", Some("latest")),
+            ("reg:5000/team/app:v1", "reg:5000/team/app:v1", Some("v1")),
+            (
+                "gcr.io/distroless/static-debian12:nonroot",
+                "gcr.io/distroless/static-debian12:nonroot",
+                Some("nonroot"),
+            ),
+        ] {
+            let image = ImageRef::parse(text).unwrap_or_else(|_| panic!("{text}"));
+            assert_eq!((image.to_string().as_str(), image.effective_tag()), (normal, tag));
+            assert_eq!(ImageRef::parse(normal), Ok(image), "normal forms are their own");
+        }
+        let image = ImageRef::parse("ghcr.io/acme/shop:1").unwrap();
         assert_eq!(
-            parse("acme/shop:1"),
-            ("docker.io/acme/shop:1".to_owned(), Some("1".to_owned()))
+            (image.registry(), image.parent(), image.base_name()),
+            ("ghcr.io", "ghcr.io/acme", "shop")
         );
-        assert_eq!(parse("localhost:5000/shop"), ("localhost:5000/shop".to_owned(), latest));
+        let by_digest = ImageRef::parse(&format!("nginx@{DIGEST}")).unwrap();
         assert_eq!(
-            parse("ghcr.io/acme/shop@sha256:00"),
-            ("ghcr.io/acme/shop@sha256:00".to_owned(), None)
+            (by_digest.effective_tag(), by_digest.default_pull_policy()),
+            (None, "IfNotPresent")
         );
-        assert!(ImageRef::parse("{{ .Values.image }}").is_err());
-        assert!(ImageRef::parse("").is_err());
+        for text in [
+            "",
+            "Nginx",
+            "a//b",
+            "a:",
+            "a:b:c",
+            "a@sha256:1",
+            "{{ .Values.image }}",
+            "a/-b",
+            "${IMG}",
+            "a b",
+            "a_.b",
+        ] {
+            assert_eq!(ImageRef::parse(text), Err(InvalidImageRef), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn equal_references() {
+        let same =
+            |a: &str, b: &str| ImageRef::parse(a).unwrap().same_image(&ImageRef::parse(b).unwrap());
+        assert!(same("nginx", "docker.io/library/nginx:latest"));
+        assert!(!same("nginx:1.28", "nginx:1.29"));
+        assert!(same(&format!("a/b:v1@{DIGEST}"), "a/b:v1"));
+        assert!(same(&format!("a/b:v1@{DIGEST}"), &format!("a/b@{DIGEST}")));
+        assert!(!same(&format!("a/b@{DIGEST}"), "a/b:v1"));
+        assert!(!same("ghcr.io/a/b:v1", "a/b:v1"));
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_answered(text in "[a-z0-9:/@._A-Z{}-]{0,40}") {
+            if let Ok(image) = ImageRef::parse(&text) {
+                prop_assert_eq!(ImageRef::parse(&image.to_string()), Ok(image));
+            }
+        }
+
+        #[test]
+        fn distance_is_symmetric(a in "[abc]{0,8}", b in "[abc]{0,8}") {
+            prop_assert_eq!(distance(&a, &b, 8), distance(&b, &a, 8));
+        }
     }
 }

@@ -43,7 +43,7 @@ impl fmt::Display for Bytes {
             [("EiB", 60), ("PiB", 50), ("TiB", 40), ("GiB", 30), ("MiB", 20), ("KiB", 10)];
         for (unit, shift) in UNITS {
             let size = 1_u64 << shift;
-            if self.0 >= size && self.0 % size == 0 && self.0 >> shift < 10_000 {
+            if self.0 >= size && self.0.is_multiple_of(size) && self.0 >> shift < 10_000 {
                 return write!(f, "{} {unit}", self.0 >> shift);
             }
         }
@@ -74,7 +74,7 @@ impl Millicores {
 
     /// Whether this is a whole number of CPUs, at least one.
     pub fn is_whole(self) -> bool {
-        self.0 > 0 && self.0 % 1000 == 0
+        self.0 > 0 && self.0.is_multiple_of(1000)
     }
 }
 
