@@ -13,6 +13,7 @@ pub mod buildinfo;
 pub mod cursor;
 pub mod elf;
 pub mod godebug;
+pub mod gostrings;
 pub mod limits;
 pub mod moduledata;
 pub mod pclntab;

@@ -1,0 +1,134 @@
+//! Addresses and string lengths in x86-64 code.
+//!
+//! A string constant that is used as a value is a `LEAQ disp(IP), reg` and, next to it, its length: `MOVL $len, reg`,
+//! or `MOVQ $len, 8(reg)` where a header is stored (Go 1.18 to 1.27). Instructions have no fixed size and are not
+//! decoded in order here: every byte that could start such a `LEA` is looked at, and what is none of them is thrown out
+//! later, because its address is no string's.
+
+use super::Reference;
+
+/// Calls `found` for each instruction that takes the address of something for which `wanted` holds.
+pub(super) fn references(
+    code: &[u8],
+    base: u64,
+    wanted: impl Fn(u64) -> bool,
+    mut found: impl FnMut(Reference),
+) {
+    // 8D is LEA; behind a REX.W prefix, with a ModRM byte that says "relative to the next instruction".
+    for opcode in memchr::memchr_iter(0x8d, code) {
+        let Some(start) = opcode.checked_sub(1) else { continue };
+        let Some(&[rex, _, modrm, a, b, c, d]) = code.get(start..).and_then(|c| c.first_chunk())
+        else {
+            continue;
+        };
+        if rex & 0xf8 != 0x48 || modrm & 0xc7 != 0x05 {
+            continue;
+        }
+        let end = start + 7;
+        let displacement = i64::from(i32::from_le_bytes([a, b, c, d]));
+        let target = base.wrapping_add(end as u64).wrapping_add_signed(displacement);
+        if wanted(target) {
+            let at = base.wrapping_add(start as u64);
+            found(Reference { at, target, len: length_near(code, start, end) });
+        }
+    }
+}
+
+/// The length beside a `LEA` at `start..end`: behind it, behind one store of the address, or before it.
+fn length_near(code: &[u8], start: usize, end: usize) -> Option<u32> {
+    length_at(code, end)
+        .or_else(|| store_size(code, end).and_then(|size| length_at(code, end + size)))
+        .or_else(|| {
+            // The sizes that an instruction with a length can have, longest first.
+            [12usize, 9, 8, 7, 6, 5].iter().find_map(|&size| {
+                let at = start.checked_sub(size)?;
+                (length_size(code, at)? == size).then(|| length_at(code, at)).flatten()
+            })
+        })
+}
+
+/// The immediate of a `MOVL $imm, reg` or `MOVQ $imm, mem` at `at`.
+fn length_at(code: &[u8], at: usize) -> Option<u32> {
+    let end = at + length_size(code, at)?;
+    let bytes = code.get(end.checked_sub(4)?..end)?;
+    Some(u32::from_le_bytes(bytes.try_into().ok()?)).filter(|&len| len > 0 && len < 1 << 31)
+}
+
+/// The size of such an instruction.
+fn length_size(code: &[u8], at: usize) -> Option<usize> {
+    let bytes = code.get(at..)?;
+    match *bytes {
+        [0xb8..=0xbf, ..] => Some(5),
+        [0x41, 0xb8..=0xbf, ..] => Some(6),
+        [0x48 | 0x49, 0xc7, modrm, ..] if modrm & 0x38 == 0 => Some(2 + memory_size(modrm)? + 4),
+        _ => None,
+    }
+}
+
+/// The size of a `MOVQ reg, mem` at `at`.
+fn store_size(code: &[u8], at: usize) -> Option<usize> {
+    match *code.get(at..)? {
+        [rex, 0x89, modrm, ..] if rex & 0xf8 == 0x48 => Some(2 + memory_size(modrm)?),
+        _ => None,
+    }
+}
+
+/// The size of a ModRM byte with what belongs to it, where it names memory by a register.
+fn memory_size(modrm: u8) -> Option<usize> {
+    let sib = usize::from(modrm & 7 == 4);
+    match modrm >> 6 {
+        0 if modrm & 7 != 5 => Some(1 + sib),
+        1 => Some(2 + sib),
+        2 => Some(5 + sib),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(code: &[u8]) -> Option<Reference> {
+        let mut all = Vec::new();
+        references(code, 0x1000, |target| target == 0x2000, |r| all.push(r));
+        assert!(all.len() <= 1);
+        all.pop()
+    }
+
+    /// `LEAQ 0x2000, AX` at 0x1000 + `start`.
+    fn lea(start: u64) -> Vec<u8> {
+        let displacement = (0x2000 - (0x1000 + start + 7)) as u32;
+        [&[0x48, 0x8d, 0x05][..], &displacement.to_le_bytes()].concat()
+    }
+
+    #[test]
+    fn length_behind() {
+        let code = [lea(0), vec![0xbb, 0x13, 0, 0, 0]].concat();
+        assert_eq!(one(&code), Some(Reference { at: 0x1000, target: 0x2000, len: Some(19) }));
+        let code = [lea(0), vec![0x41, 0xb9, 5, 0, 0, 0]].concat();
+        assert_eq!(one(&code).and_then(|r| r.len), Some(5));
+        // MOVQ AX, 0(CX); MOVQ $7, 8(CX)
+        let code = [lea(0), vec![0x48, 0x89, 0x01, 0x48, 0xc7, 0x41, 8, 7, 0, 0, 0]].concat();
+        assert_eq!(one(&code).and_then(|r| r.len), Some(7));
+    }
+
+    #[test]
+    fn length_before() {
+        // MOVQ $0xd, 0x8(AX); LEAQ
+        let code = [vec![0x48, 0xc7, 0x40, 8, 0xd, 0, 0, 0], lea(8)].concat();
+        assert_eq!(one(&code).and_then(|r| r.len), Some(13));
+        // MOVQ $0xd, 0x110(SP); LEAQ
+        let store = vec![0x48, 0xc7, 0x84, 0x24, 0x10, 1, 0, 0, 0xd, 0, 0, 0];
+        let code = [store, lea(12)].concat();
+        assert_eq!(one(&code).and_then(|r| r.len), Some(13));
+    }
+
+    #[test]
+    fn cut_off_code() {
+        let code = lea(0);
+        for end in 0..code.len() {
+            assert_eq!(one(&code[..end]), None);
+        }
+        assert_eq!(one(&code).map(|r| r.len), Some(None));
+    }
+}
