@@ -90,8 +90,8 @@ const CGOCHECK2_IS_FATAL: u16 = 21;
 /// internal/godebug kept the first of several items up to Go 1.19.
 const LAST_ITEM_WINS: u16 = 20;
 /// runtime's own `atoi`, which reads no `+` and takes a lone `-` for zero, gave way to
-/// strconv.ParseInt in Go 1.25.
-const STRCONV_INTEGERS: u16 = 25;
+/// strconv.ParseInt in Go 1.26 (1.25 only moved it to internal/runtime/strconv).
+const STRCONV_INTEGERS: u16 = 26;
 
 /// What the table says of a key in one release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -154,6 +154,8 @@ fn invalid_integer_leaves_the_earlier_one_standing() {
 #[test]
 fn integers_as_each_runtime_reads_them() {
     assert_eq!(outcomes("gctrace=+1", GO_1_23), [Outcome::NotInteger]);
+    assert_eq!(outcomes("gctrace=+1", Release::new(25, 5)), [Outcome::NotInteger]);
+    assert_eq!(outcomes("gctrace=+1", Release::new(26, 0)), [Outcome::Effective]);
     assert_eq!(parse("gctrace=+1", GO_1_27).integer("gctrace"), Some(1));
     assert_eq!(parse("gctrace=-", GO_1_23).integer("gctrace"), Some(0));
     assert_eq!(outcomes("gctrace=-", GO_1_27), [Outcome::NotInteger]);

@@ -148,6 +148,31 @@ pub fn container_aware(limit: Millicores) -> u32 {
     clamp(limit.ceil_cpus().max(2))
 }
 
+/// Where a number of threads stands against a CPU limit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fit {
+    /// Twice the limit, rounded up, or more: most of each period is a stall when all threads are busy.
+    FarAbove,
+    /// More than the limit, rounded up.
+    Above,
+    /// What the runtime would choose itself, or within one of the limit.
+    Fits,
+    /// Less than the limit, rounded down: CPU that was paid for is not used.
+    Below,
+}
+
+/// Where `threads` stands against a limit. Two threads on one CPU or less are the runtime's own choice since Go 1.25.
+pub fn fit(threads: u32, limit: Millicores) -> Fit {
+    let (n, up) = (u64::from(threads), limit.ceil_cpus().max(1));
+    if n <= u64::from(container_aware(limit)) {
+        if n < limit.floor_cpus() { Fit::Below } else { Fit::Fits }
+    } else if n >= 2 * up {
+        Fit::FarAbove
+    } else {
+        Fit::Above
+    }
+}
+
 /// The CPU bandwidth a limit becomes: none for 0, and at least 1 ms in 100 ms.
 pub fn quota(limit: Option<Millicores>) -> Option<Millicores> {
     limit.filter(|l| l.0 > 0).map(|l| Millicores(l.0.max(10)))
@@ -334,6 +359,24 @@ mod tests {
         assert_eq!(throttle(Millicores(2000), 2), None);
         // The kubelet grants at least 1 ms in 100.
         assert_eq!(throttle(Millicores(1), 1).map(|t| t.run_ms), Some(1.0));
+    }
+
+    #[test]
+    fn a_number_against_a_limit() {
+        for (threads, limit, expected) in [
+            (16, 1000, Fit::FarAbove),
+            (2, 1000, Fit::Fits),
+            (2, 500, Fit::Fits),
+            (3, 500, Fit::FarAbove),
+            (3, 1500, Fit::Above),
+            (4, 1500, Fit::FarAbove),
+            (5, 4000, Fit::Above),
+            (4, 4000, Fit::Fits),
+            (3, 4000, Fit::Below),
+            (3, 3500, Fit::Fits),
+        ] {
+            assert_eq!(fit(threads, Millicores(limit)), expected, "{threads} on {limit}m");
+        }
     }
 
     proptest! {
