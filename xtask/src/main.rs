@@ -5,13 +5,17 @@
 
 mod cmd;
 mod fixtures;
+mod fuzz_smoke;
 mod godebug;
 mod paths;
+mod tally;
+mod test;
 mod toolchain;
 mod tools;
 
 use std::process::ExitCode;
 
+use anyhow::{Result, ensure};
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
@@ -23,19 +27,25 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Verb {
+    /// Do everything: fixtures, tools, checks and all tests; ends with `N passed, N failed`
+    Test,
     /// Build the Go fixture binaries and write target/fixtures.json
     Fixtures(fixtures::Args),
     /// Fetch the tools that tests compare with and write target/tools.json
     Tools,
-    /// Write the table of GODEBUG keys, or check it against the toolchains of the fixtures
+    /// Write the table of GODEBUG keys, or check it against the toolchains that are there
     Godebug(godebug::Args),
+    /// Run every fuzz target for some seconds
+    FuzzSmoke(fuzz_smoke::Args),
 }
 
 fn main() -> ExitCode {
     let done = match Cli::parse().verb {
+        Verb::Test => return test::run(),
         Verb::Fixtures(args) => fixtures::run(&args),
         Verb::Tools => tools::run(),
         Verb::Godebug(args) => godebug::run(&args),
+        Verb::FuzzSmoke(args) => fuzz_smoke(&args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -44,4 +54,10 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn fuzz_smoke(args: &fuzz_smoke::Args) -> Result<()> {
+    let tally = fuzz_smoke::run(args)?;
+    ensure!(tally.failed == 0, "{} of the targets failed", tally.failed);
+    Ok(())
 }

@@ -86,6 +86,26 @@ impl Toolchain {
         toolchain.proved()
     }
 
+    /// The toolchain if it is on this machine already; nothing is fetched.
+    pub fn present(version: Version) -> Option<Toolchain> {
+        let mut go = hermetic("go");
+        go.env("GOTOOLCHAIN", version.name()).env("GOPROXY", "off").args(["env", "GOROOT"]);
+        let goroot = PathBuf::from(cmd::output(&mut go).ok()?.trim());
+        Some(Toolchain { version, goroot })
+    }
+
+    /// The toolchain behind the `go` command of this machine.
+    pub fn installed() -> Result<Toolchain> {
+        let mut go = hermetic("go");
+        go.env("GOTOOLCHAIN", "local").args(["env", "GOVERSION", "GOROOT"]);
+        let said = cmd::output(&mut go)?;
+        let (version, goroot) =
+            said.trim().split_once('\n').context("two answers to two questions")?;
+        // A distribution may add to the version: `go1.26.8 X:nodwarf5`.
+        let version = version.split(' ').next().unwrap_or_default().parse()?;
+        Ok(Toolchain { version, goroot: goroot.into() })
+    }
+
     /// The `go` command of this toolchain, deaf to the user's settings.
     pub fn go(&self) -> Command {
         let mut go = hermetic(self.goroot.join("bin/go"));

@@ -1,0 +1,108 @@
+//! `cargo xtask test`: everything, from a clean checkout, in one go.
+//!
+//! Each step says how long it took, a step that fails does not stop those after it, and the last
+//! line is `N passed, N failed` over all of them: every Rust test and fuzz target counts by
+//! itself, every other step counts one. A component that cannot be had makes its step fail.
+
+mod libtest;
+
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::tally::Tally;
+use crate::{cmd, fixtures, fuzz_smoke, godebug, paths, tools};
+
+type Step = (&'static str, fn() -> Result<Tally>);
+
+const STEPS: &[Step] = &[
+    ("fixtures", || one(fixtures::run(&fixtures::Args::default()))),
+    ("tools", || one(tools::run())),
+    ("fmt", fmt),
+    ("clippy", clippy),
+    ("tests", libtest::run),
+    ("godebug --check", || one(godebug::run(&godebug::Args { check: true }))),
+    ("fuzz-smoke", || fuzz_smoke::run(&fuzz_smoke::Args::default())),
+];
+
+/// Fails when anything failed, and when nothing ran.
+pub fn run() -> ExitCode {
+    let mut total = Tally::default();
+    let mut costs: Vec<(&str, Duration, Tally)> = Vec::new();
+    for (at, (name, step)) in STEPS.iter().enumerate() {
+        eprintln!("== [{}/{}] {name}", at + 1, STEPS.len());
+        let began = Instant::now();
+        let tally = step().unwrap_or_else(|error| {
+            eprintln!("{error:#}");
+            Tally::of(false)
+        });
+        let took = began.elapsed();
+        let verdict = if tally.failed == 0 { "ok" } else { "FAILED" };
+        eprintln!("== [{}/{}] {name}: {verdict}, {}", at + 1, STEPS.len(), shown(took));
+        costs.push((name, took, tally));
+        total += tally;
+    }
+    println!("\n{}", table(&costs));
+    println!("{total}");
+    if total.failed == 0 && total.passed > 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn one(done: Result<()>) -> Result<Tally> {
+    done.map(|()| Tally::of(true))
+}
+
+fn fmt() -> Result<Tally> {
+    let mut cargo = Command::new("cargo");
+    cmd::output(cargo.args(["fmt", "--all", "--check"]).current_dir(paths::root()))?;
+    let mut cargo = Command::new("cargo");
+    cmd::output(cargo.args(["fmt", "--all", "--check"]).current_dir(paths::root().join("fuzz")))?;
+    Ok(Tally::of(true))
+}
+
+fn clippy() -> Result<Tally> {
+    let mut cargo = Command::new("cargo");
+    cargo.args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    one(cmd::output(cargo.current_dir(paths::root())).map(drop))
+}
+
+fn shown(time: Duration) -> String {
+    let seconds = time.as_secs();
+    if seconds < 60 {
+        format!("{:.1} s", time.as_secs_f64())
+    } else {
+        format!("{} min {:02} s", seconds / 60, seconds % 60)
+    }
+}
+
+/// What each part costs, as CONTRIBUTING.md quotes it.
+fn table(costs: &[(&str, Duration, Tally)]) -> String {
+    let mut text = String::from("| step | time | passed | failed |\n|---|---:|---:|---:|\n");
+    for (name, took, tally) in costs {
+        text += &format!("| {name} | {} | {} | {} |\n", shown(*took), tally.passed, tally.failed);
+    }
+    let all: Duration = costs.iter().map(|(_, took, _)| *took).sum();
+    text + &format!("| all | {} | | |\n", shown(all))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_shown_in_the_unit_that_reads_best() {
+        assert_eq!(shown(Duration::from_millis(1_240)), "1.2 s");
+        assert_eq!(shown(Duration::from_secs(125)), "2 min 05 s");
+    }
+
+    #[test]
+    fn the_table_ends_with_the_sum() {
+        let costs = [
+            ("fmt", Duration::from_secs(1), Tally::of(true)),
+            ("tests", Duration::from_secs(2), Tally { passed: 40, failed: 1 }),
+        ];
+        let text = table(&costs);
+        assert!(text.contains("| tests | 2.0 s | 40 | 1 |\n"), "{text}");
+        assert!(text.ends_with("| all | 3.0 s | | |\n"), "{text}");
+    }
+}
