@@ -155,7 +155,7 @@ pub enum Fit {
     FarAbove,
     /// More than the limit, rounded up.
     Above,
-    /// What the runtime would choose itself, or within one of the limit.
+    /// Between the limit, rounded down, and what the runtime would choose.
     Fits,
     /// Less than the limit, rounded down: CPU that was paid for is not used.
     Below,
