@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 pub(crate) mod binary_toml;
+pub mod dockerfile;
 pub mod manifest;
 pub mod source;
 pub mod yaml;

@@ -1,5 +1,7 @@
 //! A Dockerfile as facts: its stages, what the final stage runs, and how its Go binary is built.
 
+use goformats::version::GoVersion;
+
 use super::origin::{Fact, Origin, SourceId};
 
 /// A command in exec or shell form.
@@ -46,7 +48,7 @@ pub enum ShellKind {
 }
 
 /// What a known base image contains. From the table in `artifact/dockerfile/base_images.rs`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BaseImage {
     /// Name for messages: `distroless/static`, `alpine`.
     pub name: &'static str,
@@ -72,6 +74,17 @@ pub struct BaseImage {
     pub tools_complete: bool,
     /// Contains the Go toolchain.
     pub go_toolchain: bool,
+    /// `Env` of its configuration.
+    pub env: &'static [(&'static str, &'static str)],
+    /// `WorkingDir` of its configuration, when it is not `/`.
+    pub workdir: Option<&'static str>,
+    /// `Entrypoint` of its configuration.
+    pub entrypoint: &'static [&'static str],
+    /// `Cmd` of its configuration.
+    pub cmd: &'static [&'static str],
+    /// Directories that hold files the table does not list; outside of them a minimal image is
+    /// empty. Each ends with `/`.
+    pub system_dirs: &'static [&'static str],
 }
 
 /// One build stage.
@@ -89,6 +102,9 @@ pub struct Stage {
     pub platform: Option<Fact<String>>,
     /// What the root image of this chain of stages contains, when it is in the table.
     pub base_image: Option<&'static BaseImage>,
+    /// The Go version that the tag of the chain's root image names: 1.22 for
+    /// `golang:1.22-alpine`.
+    pub go_tag: Option<Fact<GoVersion>>,
     /// What this stage and its parents set.
     pub config: StageConfig,
 }
@@ -114,6 +130,8 @@ pub struct StageConfig {
     pub stop_signal: Option<Fact<String>>,
     /// SHELL; Docker's default is `/bin/sh -c`.
     pub shell: Option<Vec<Fact<String>>>,
+    /// Flags of the HEALTHCHECK in force: `--interval=5s`.
+    pub healthcheck_flags: Vec<Fact<String>>,
 }
 
 /// A `go build` or `go install` read off a RUN line.
@@ -131,8 +149,26 @@ pub struct GoBuild {
     pub flags: Vec<Fact<String>>,
     /// Packages named.
     pub packages: Vec<Fact<String>>,
-    /// Absolute path of `-o` in the stage, when it can be told.
+    /// Absolute path of the binary in the stage, from `-o` or from the package's name, when it can
+    /// be told.
     pub output: Option<Fact<String>>,
+    /// The directory the binary lands in, when its name depends on the module's path.
+    pub output_dir: Option<Fact<String>>,
+    /// The directory the command runs in, when it can be told.
+    pub dir: Option<String>,
+}
+
+/// A file that a RUN line copies or moves: `cp`, `mv`, `install`, `ln`.
+#[derive(Clone, Debug)]
+pub struct FileMove {
+    /// The words of the command in the file.
+    pub origin: Origin,
+    /// Stage it runs in.
+    pub stage: usize,
+    /// Absolute path of the source.
+    pub from: String,
+    /// Absolute path of the target, or of its directory when it ends with `/`.
+    pub to: String,
 }
 
 /// A COPY or ADD.
@@ -146,7 +182,8 @@ pub struct CopyStep {
     pub add: bool,
     /// `--from` as written.
     pub from: Option<Fact<String>>,
-    /// Index of the stage `--from` names.
+    /// Index of the stage `--from` names. May be this or a later stage, which BuildKit refuses;
+    /// only an earlier one can be followed.
     pub from_stage: Option<usize>,
     /// Sources, as written, variables expanded.
     pub sources: Vec<Fact<String>>,
@@ -154,6 +191,8 @@ pub struct CopyStep {
     pub destination: Fact<String>,
     /// The flags: `--chmod=0755`.
     pub flags: Vec<Fact<String>>,
+    /// Names of here-documents among the sources: `COPY <<app.conf /etc/app/`.
+    pub inline: Vec<Fact<String>>,
 }
 
 /// A RUN.
@@ -167,6 +206,9 @@ pub struct RunStep {
     pub command: CommandForm,
     /// Flags: `--mount=type=cache,...`.
     pub flags: Vec<Fact<String>>,
+    /// Every command it runs is one that brings no program of this project into the image: package
+    /// managers, users, modes, directories, builds that [`Build::go_builds`] lists.
+    pub understood: bool,
 }
 
 /// A Dockerfile that parsed.
@@ -188,6 +230,8 @@ pub struct Build {
     pub args: Vec<(Fact<String>, Option<Fact<String>>)>,
     /// ENV lines of every stage: name, value, stage.
     pub envs: Vec<(Fact<String>, Fact<String>, usize)>,
+    /// Copies and moves that RUN lines make, in order.
+    pub moves: Vec<FileMove>,
 }
 
 impl Build {

@@ -6,6 +6,7 @@
 
 pub mod binary;
 pub mod build;
+pub mod build_files;
 pub mod document;
 pub mod objects;
 pub mod origin;

@@ -1,0 +1,461 @@
+//! What a RUN line does as far as it matters for the binary: `go build` and `go install`, files
+//! copied and moved, and whether anything else could have brought the program.
+
+use std::ops::Range;
+
+use rustc_hash::FxHashMap;
+
+use super::shell_text::{Token, Value, evaluate, tokens};
+
+/// Longest path that is followed; Linux' PATH_MAX.
+const PATH_MAX: usize = 4096;
+/// Longest word.
+const WORD_MAX: usize = 64 << 10;
+/// Subshells inside subshells whose directory is remembered.
+const SUBSHELLS: usize = 64;
+
+/// A word with its place in the shell text.
+#[derive(Clone, Debug)]
+pub(super) struct Word {
+    pub(super) value: Value,
+    pub(super) range: Range<usize>,
+}
+
+/// A `go build` or `go install` in a shell text.
+#[derive(Debug)]
+pub(super) struct GoCommand {
+    pub(super) range: Range<usize>,
+    pub(super) verb: Word,
+    /// Set on this line: exports, plain assignments before, and those of the command itself.
+    pub(super) env: Vec<(Word, Word)>,
+    pub(super) flags: Vec<Word>,
+    pub(super) packages: Vec<Word>,
+    /// Directory it runs in.
+    pub(super) dir: Option<String>,
+    /// `-o`, resolved, with the place of its value; a trailing `/` is kept.
+    pub(super) output: Option<(String, Range<usize>)>,
+}
+
+/// `cp`, `mv`, `install`, `ln`.
+#[derive(Debug)]
+pub(super) struct Moved {
+    pub(super) range: Range<usize>,
+    pub(super) from: String,
+    pub(super) to: String,
+}
+
+/// All of a shell text.
+#[derive(Debug, Default)]
+pub(super) struct Effects {
+    pub(super) builds: Vec<GoCommand>,
+    pub(super) moves: Vec<Moved>,
+    /// See [`crate::facts::build::RunStep::understood`].
+    pub(super) understood: bool,
+}
+
+/// Reads a shell text that starts in `dir` with variables that `lookup` knows.
+pub(super) fn read(
+    text: &str,
+    dir: Option<&str>,
+    lookup: &dyn Fn(&str) -> Option<String>,
+) -> Effects {
+    let mut reader = Reader {
+        text,
+        outer: lookup,
+        set: FxHashMap::default(),
+        exported: Vec::new(),
+        dir: dir.map(str::to_owned),
+        effects: Effects { understood: true, ..Effects::default() },
+    };
+    let mut command: Vec<Range<usize>> = Vec::new();
+    let mut directories: Vec<Option<String>> = Vec::new();
+    let mut level = 0usize;
+    for token in tokens(text) {
+        match token {
+            Token::Word(range) => {
+                command.push(range);
+                continue;
+            }
+            Token::End | Token::Open | Token::Close => {
+                reader.simple(&command);
+                command.clear();
+            }
+        }
+        match token {
+            Token::Open => {
+                level += 1;
+                if level <= SUBSHELLS {
+                    directories.push(reader.dir.clone());
+                }
+            }
+            Token::Close if level > 0 => {
+                if level <= SUBSHELLS {
+                    reader.dir = directories.pop().unwrap_or_default();
+                }
+                level -= 1;
+            }
+            _ => {}
+        }
+    }
+    reader.simple(&command);
+    reader.effects
+}
+
+/// Words that stand before a command without changing what it is.
+const PREFIXES: &[&str] = &[
+    "!", "{", "}", "do", "done", "elif", "else", "exec", "fi", "if", "nice", "nohup", "sudo",
+    "then", "time", "until", "while", "command",
+];
+
+/// Commands that bring no program of this project: what they install, they install by name.
+const HARMLESS: &[&str] = &[
+    ":",
+    "[",
+    "[[",
+    "addgroup",
+    "adduser",
+    "apk",
+    "apt",
+    "apt-get",
+    "cd",
+    "chmod",
+    "chown",
+    "chgrp",
+    "date",
+    "dnf",
+    "echo",
+    "esac",
+    "export",
+    "false",
+    "find",
+    "for",
+    "grep",
+    "groupadd",
+    "ldd",
+    "ls",
+    "microdnf",
+    "mkdir",
+    "printf",
+    "pwd",
+    "rm",
+    "rmdir",
+    "set",
+    "setcap",
+    "sha256sum",
+    "sleep",
+    "strip",
+    "test",
+    "touch",
+    "true",
+    "uname",
+    "update-ca-certificates",
+    "upx",
+    "useradd",
+    "usermod",
+    "yum",
+];
+
+struct Reader<'a> {
+    text: &'a str,
+    outer: &'a dyn Fn(&str) -> Option<String>,
+    set: FxHashMap<String, String>,
+    exported: Vec<(Word, Word)>,
+    dir: Option<String>,
+    effects: Effects,
+}
+
+impl Reader<'_> {
+    fn word(&self, range: &Range<usize>) -> Word {
+        let raw = self.text.get(range.clone()).unwrap_or_default();
+        let value = evaluate(raw, WORD_MAX, &|name| {
+            self.set.get(name).cloned().or_else(|| (self.outer)(name))
+        });
+        Word { value, range: range.clone() }
+    }
+
+    /// `NAME=value` as two words.
+    fn assignment(&self, range: &Range<usize>) -> Option<(Word, Word)> {
+        let raw = self.text.get(range.clone())?;
+        let equals = raw.find('=')?;
+        let name = raw.get(..equals)?;
+        let first = name.bytes().next()?;
+        if first.is_ascii_digit() || !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') {
+            return None;
+        }
+        let at = range.start + equals;
+        let name =
+            Word { value: Value { text: name.to_owned(), resolved: true }, range: range.start..at };
+        Some((name, self.word(&(at + 1..range.end))))
+    }
+
+    fn assign(&mut self, (name, value): (Word, Word)) {
+        if value.value.resolved {
+            self.set.insert(name.value.text.clone(), value.value.text.clone());
+        } else {
+            self.set.remove(&name.value.text);
+        }
+        // The last one wins when the command runs, so that later ones only need to come later.
+        if self.exported.len() < 1024 {
+            self.exported.push((name, value));
+        }
+    }
+
+    fn simple(&mut self, ranges: &[Range<usize>]) {
+        let mut rest = ranges;
+        let mut own = Vec::new();
+        let mut first = None;
+        while let Some((range, behind)) = rest.split_first() {
+            if let Some(pair) = self.assignment(range) {
+                own.push(pair);
+                rest = behind;
+                continue;
+            }
+            let word = self.word(range);
+            let name = base_name(&word.value.text);
+            if PREFIXES.contains(&name) {
+                rest = behind;
+            } else if name == "env" {
+                rest = behind;
+                while let Some((range, behind)) = rest.split_first()
+                    && self.text.get(range.clone()).is_some_and(|w| w.starts_with('-'))
+                {
+                    rest = behind;
+                }
+            } else {
+                first = Some(word);
+                rest = behind;
+                break;
+            }
+        }
+        let Some(first) = first else {
+            for pair in own {
+                self.assign(pair);
+            }
+            return;
+        };
+        if !first.value.resolved {
+            self.effects.understood = false;
+            return;
+        }
+        let name = base_name(&first.value.text).to_owned();
+        match name.as_str() {
+            "export" => {
+                for range in rest {
+                    if let Some(pair) = self.assignment(range) {
+                        self.assign(pair);
+                    }
+                }
+            }
+            "cd" | "pushd" => {
+                let target = rest.iter().map(|r| self.word(r)).find(|w| w.value.text != "--");
+                self.dir = target
+                    .filter(|w| w.value.resolved && w.value.text != "-")
+                    .and_then(|w| join(self.dir.as_deref(), &w.value.text));
+            }
+            "go" | "xx-go" => self.go(&first, rest, own),
+            "cp" | "mv" | "install" | "ln" => self.moved(&first, rest),
+            name if HARMLESS.contains(&name) => {}
+            _ => self.effects.understood = false,
+        }
+    }
+
+    fn moved(&mut self, first: &Word, rest: &[Range<usize>]) {
+        let mut paths = Vec::new();
+        let mut target = None;
+        let mut words = rest.iter();
+        while let Some(range) = words.next() {
+            let word = self.word(range);
+            let text = word.value.text.as_str();
+            match text {
+                "-t" => target = words.next().map(|r| self.word(r)),
+                "-m" | "-o" | "-g" | "--mode" | "--owner" | "--group" => {
+                    words.next();
+                }
+                _ if text.starts_with('-') && text.len() > 1 => {}
+                _ => paths.push(word),
+            }
+        }
+        let Some(last) = rest.last() else { return };
+        let into_dir = target.is_some() || paths.len() > 2;
+        let Some(target) = target.or_else(|| paths.pop()) else { return };
+        let Some(mut to) = join(self.dir.as_deref(), &target.value.text) else {
+            self.effects.understood = false;
+            return;
+        };
+        if (into_dir || target.value.text.ends_with(['/', '.'])) && !to.ends_with('/') {
+            to.push('/');
+        }
+        let range = first.range.start..last.end;
+        for path in paths {
+            if let Some(from) = join(self.dir.as_deref(), &path.value.text) {
+                self.effects.moves.push(Moved { range: range.clone(), from, to: to.clone() });
+            }
+        }
+    }
+
+    fn go(&mut self, first: &Word, rest: &[Range<usize>], own: Vec<(Word, Word)>) {
+        let Some((verb, arguments)) = rest.split_first() else { return };
+        let verb = self.word(verb);
+        if !matches!(verb.value.text.as_str(), "build" | "install") {
+            // `go generate` and `go run` run anything; the others write no program.
+            if matches!(verb.value.text.as_str(), "generate" | "run" | "tool") {
+                self.effects.understood = false;
+            }
+            return;
+        }
+        // Assignments of the command itself do not reach its own words.
+        let mut command = GoCommand {
+            range: first.range.start..rest.last().map_or(verb.range.end, |r| r.end),
+            verb,
+            env: Vec::new(),
+            flags: Vec::new(),
+            packages: Vec::new(),
+            dir: self.dir.clone(),
+            output: None,
+        };
+        if let Some((name, _)) = own.first() {
+            command.range.start = name.range.start;
+        }
+        let mut output: Option<(Word, usize)> = None;
+        let mut words = arguments.iter();
+        while let Some(range) = words.next() {
+            let mut word = self.word(range);
+            if !word.value.text.starts_with('-') || !command.packages.is_empty() {
+                command.packages.push(word);
+                continue;
+            }
+            if word.value.text.starts_with("--") {
+                word.value.text.remove(0);
+            }
+            let (name, inline) = match word.value.text.split_once('=') {
+                Some((name, _)) => (name.to_owned(), true),
+                None => (word.value.text.clone(), false),
+            };
+            if !inline && TAKES_VALUE.contains(&name.as_str()) {
+                let Some(value) = words.next().map(|r| self.word(r)) else {
+                    command.flags.push(word);
+                    break;
+                };
+                match name.as_str() {
+                    "-o" => output = Some((value.clone(), 0)),
+                    "-C" => command.dir = self.changed(&value),
+                    _ => {}
+                }
+                word.value.resolved &= value.value.resolved;
+                word.value.text = format!("{name}={}", value.value.text);
+                word.range.end = value.range.end;
+            } else if inline {
+                let value = Word {
+                    value: Value {
+                        text: word.value.text.get(name.len() + 1..).unwrap_or_default().to_owned(),
+                        resolved: word.value.resolved,
+                    },
+                    range: word.range.clone(),
+                };
+                match name.as_str() {
+                    "-o" => output = Some((value, name.len() + 1)),
+                    "-C" => command.dir = self.changed(&value),
+                    _ => {}
+                }
+            }
+            command.flags.push(word);
+        }
+        if let Some((value, skip)) = output {
+            let at = (value.range.start + skip).min(value.range.end)..value.range.end;
+            let text = &value.value.text;
+            command.output = join(command.dir.as_deref(), text).map(|mut path| {
+                if text.ends_with('/') && !path.ends_with('/') {
+                    path.push('/');
+                }
+                (path, at)
+            });
+        }
+        command.env = self.exported.clone();
+        command.env.extend(own);
+        self.effects.builds.push(command);
+    }
+
+    fn changed(&self, value: &Word) -> Option<String> {
+        value.value.resolved.then(|| join(self.dir.as_deref(), &value.value.text)).flatten()
+    }
+}
+
+/// Flags of `go build` whose value may be the next word. cmd/go/internal/work/build.go, Go 1.27.
+const TAKES_VALUE: &[&str] = &[
+    "-C",
+    "-asmflags",
+    "-buildmode",
+    "-compiler",
+    "-covermode",
+    "-coverpkg",
+    "-gccgoflags",
+    "-gcflags",
+    "-installsuffix",
+    "-ldflags",
+    "-mod",
+    "-modfile",
+    "-o",
+    "-overlay",
+    "-p",
+    "-pgo",
+    "-pkgdir",
+    "-tags",
+    "-toolexec",
+];
+
+/// The last part of a path.
+pub(super) fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
+
+/// A path seen from a directory, `.` and `..` resolved. `None` when the directory is unknown or
+/// the result is too long.
+pub(super) fn join(dir: Option<&str>, path: &str) -> Option<String> {
+    if path.len() > PATH_MAX {
+        return None;
+    }
+    let start = if path.starts_with('/') { "" } else { dir? };
+    if start.len() + path.len() > PATH_MAX {
+        return None;
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in start.split('/').chain(path.split('/')) {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    let mut out = String::with_capacity(start.len() + path.len() + 1);
+    for part in &parts {
+        out.push('/');
+        out.push_str(part);
+    }
+    if out.is_empty() {
+        out.push('/');
+    }
+    Some(out)
+}
+
+/// The name `go build` gives the binary of a package: the last element of its path, or the first
+/// file's name. `None` when that depends on the module's path (`.`, `./...`).
+pub(super) fn binary_name(packages: &[&str]) -> Option<String> {
+    let first = packages.first()?;
+    if let Some(file) = first.strip_suffix(".go") {
+        return Some(base_name(file).to_owned());
+    }
+    let [package] = packages else { return None };
+    let path = package.split('@').next().unwrap_or(package).trim_end_matches('/');
+    let mut name = base_name(path);
+    // A major version suffix is no name: example.com/tool/v2 builds `tool`.
+    if name.len() > 1
+        && name.strip_prefix('v').is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()))
+        && let Some((parent, _)) = path.rsplit_once('/')
+    {
+        name = base_name(parent);
+    }
+    let plain = !name.is_empty() && name != "." && name != ".." && name != "...";
+    (plain && !name.contains('$')).then(|| name.to_owned())
+}
