@@ -22,8 +22,17 @@ HEALTHCHECK --interval=5s CMD wget -qO- http://localhost:8080/ || exit 1
 ENTRYPOINT ["/svc"]
 CMD ["--port", "8080"]
 "#;
-    insta::assert_snapshot!(config(text), @"");
-    insta::assert_snapshot!(go_builds(text), @"");
+    insta::assert_snapshot!(config(text), @r#"
+    entrypoint: exec ["/svc"]
+    cmd: exec ["--port", "8080"]
+    user: 65532
+    workdir: /home/nonroot
+    env: GOMEMLIMIT=400MiB
+    expose: 8080/tcp
+    expose: 9090/udp
+    healthcheck: shell "wget -qO- http://localhost:8080/ || exit 1"
+    "#);
+    insta::assert_snapshot!(go_builds(text), @"stage 0 go build [CGO_ENABLED=0 GOOS=${TARGETOS} GOARCH=${TARGETARCH}] flags [-trimpath | -ldflags=-s -w | -o=/out/svc] packages [./cmd/svc] -> /out/svc");
     let build = build(text);
     let user = build.config().user.as_ref().unwrap();
     assert!(user.inherited);
