@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 pub(crate) mod binary_toml;
+pub mod config;
 pub mod dockerfile;
 pub mod manifest;
 pub mod source;

@@ -1,0 +1,313 @@
+//! `provost.toml`: what no artifact says by itself.
+//!
+//! Every problem is collected with its place; a key that is not known is never ignored, because a
+//! misspelt `drian` would silently leave a rule unjudged.
+
+mod read;
+pub mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use jiff::civil::Date;
+use toml::de::{DeTable, DeValue};
+
+use super::{Problem, ProblemKind};
+use crate::facts::origin::{Origin, SourceId, Span};
+use crate::facts::settings::{Service, Settings};
+use crate::findings::Level;
+use crate::findings::suppress::{Scope, Suppression};
+use read::{Reader, Value};
+
+/// The name of the file.
+pub const NAME: &str = "provost.toml";
+
+/// What a file says.
+#[derive(Debug)]
+pub struct Loaded {
+    /// Facts for rules.
+    pub settings: Settings,
+    /// `[rules]`: level by `rule` or `rule/variant`; `None` is off.
+    pub levels: BTreeMap<String, Option<Level>>,
+    /// `[[ignore]]`, in written order.
+    pub ignores: Vec<Suppression>,
+    /// What is wrong with it. A run with problems here should not judge: it would judge by
+    /// settings that its author did not mean.
+    pub problems: Vec<Problem>,
+}
+
+/// Reads a file whose text is `source`; `date` is the day to judge at.
+pub fn load(source: SourceId, text: &str, date: Date) -> Loaded {
+    let mut loaded = Loaded {
+        settings: Settings::at(date),
+        levels: BTreeMap::new(),
+        ignores: Vec::new(),
+        problems: Vec::new(),
+    };
+    let (root, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        loaded.problems = errors.iter().map(|error| syntax_problem(error, source)).collect();
+        return loaded;
+    }
+    let mut reader = Reader::new(source);
+    reader.table(root.get_ref(), "provost.toml", |reader, key, value| {
+        match key {
+            "service" => reader.tables(value, "[[service]]", |reader, table| {
+                let service = service(reader, table);
+                loaded.settings.services.push(service);
+            }),
+            "cluster" => cluster(reader, value, &mut loaded.settings),
+            "health" => health(reader, value, &mut loaded.settings),
+            "budget" => budget(reader, value, &mut loaded.settings),
+            "target" => target(reader, value, &mut loaded.settings),
+            "rules" => rules(reader, value, &mut loaded.levels),
+            "ignore" => reader.tables(value, "[[ignore]]", |reader, table| {
+                loaded.ignores.extend(ignore(reader, table));
+            }),
+            _ => return false,
+        }
+        true
+    }, &["service", "cluster", "health", "budget", "target", "rules", "ignore"]);
+    loaded.problems = reader.problems;
+    loaded
+}
+
+fn syntax_problem(error: &toml::de::Error, source: SourceId) -> Problem {
+    let span = error.span().unwrap_or(0..0);
+    Problem {
+        kind: ProblemKind::Malformed,
+        origin: Origin::text(source, Span::new(span.start, span.end)),
+        message: error.message().to_owned(),
+        help: None,
+    }
+}
+
+const SERVICE: &[&str] = &[
+    "name",
+    "binary",
+    "dockerfile",
+    "image",
+    "container",
+    "drain",
+    "flush",
+    "lame_duck",
+    "start_time",
+    "non_heap_memory",
+];
+
+fn service(reader: &mut Reader, table: &Value<'_>) -> Service {
+    let mut service = Service::default();
+    reader.entries(table, "[[service]]", |reader, key, value| {
+        match key {
+            "name" => service.name = reader.string(value),
+            "binary" => service.binary = reader.string(value),
+            "dockerfile" => service.dockerfile = reader.string(value),
+            "image" => service.image = reader.string(value),
+            "container" => service.container = reader.container(value),
+            "drain" => service.drain = reader.duration(value),
+            "flush" => service.flush = reader.duration(value),
+            "lame_duck" => service.lame_duck = reader.duration(value),
+            "start_time" => service.start_time = reader.duration(value),
+            "non_heap_memory" => service.non_heap_memory = reader.size(value),
+            _ => return false,
+        }
+        true
+    }, SERVICE);
+    service
+}
+
+const CLUSTER: &[&str] = &[
+    "kubernetes",
+    "node_arch",
+    "node_cpus",
+    "goamd64",
+    "cpu_manager",
+    "cfs_quota",
+    "pod_security",
+    "mesh",
+    "unprivileged_ports",
+    "endpoint_propagation",
+    "nodes",
+];
+
+fn cluster(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
+    let cluster = &mut settings.cluster;
+    reader.entries(value, "[cluster]", |reader, key, value| {
+        match key {
+            "kubernetes" => cluster.kubernetes = reader.kubernetes(value),
+            "node_arch" => cluster.node_arch = reader.one_or_more(value, ARCHITECTURES),
+            "node_cpus" => cluster.node_cpus = reader.count(value),
+            "goamd64" => cluster.goamd64 = reader.goamd64(value),
+            "cpu_manager" => {
+                let policy = reader.one_of(value, &["none", "static"]);
+                cluster.static_cpu_manager = policy.is_some_and(|p| p.value == "static");
+            }
+            "cfs_quota" => cluster.cfs_quota = reader.boolean(value),
+            "pod_security" => {
+                cluster.pod_security =
+                    reader.one_of(value, &["privileged", "baseline", "restricted"]);
+            }
+            "mesh" => {
+                cluster.mesh =
+                    reader.one_of(value, &["sidecar", "native-sidecar", "ambient", "none"]);
+            }
+            "unprivileged_ports" => cluster.unprivileged_ports = reader.boolean(value),
+            "endpoint_propagation" => cluster.endpoint_propagation = reader.duration(value),
+            "nodes" => cluster.nodes = reader.count(value),
+            _ => return false,
+        }
+        true
+    }, CLUSTER);
+}
+
+/// GOARCH values Kubernetes publishes a kubelet for.
+const ARCHITECTURES: &[&str] = &["amd64", "arm64", "arm", "ppc64le", "s390x", "386", "riscv64"];
+
+fn health(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
+    reader.entries(value, "[health]", |reader, key, value| {
+        match key {
+            "endpoint_timeout" => settings.endpoint_timeout = reader.duration(value),
+            _ => return false,
+        }
+        true
+    }, &["endpoint_timeout"]);
+}
+
+fn budget(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
+    reader.entries(value, "[budget]", |reader, key, value| {
+        match key {
+            "binary_size" => settings.binary_size_budget = reader.size(value),
+            "image_size" => settings.image_size_budget = reader.size(value),
+            _ => return false,
+        }
+        true
+    }, &["binary_size", "image_size"]);
+}
+
+fn target(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
+    reader.entries(value, "[target]", |reader, key, value| {
+        match key {
+            "go" => settings.target_go = reader.go_minor(value),
+            _ => return false,
+        }
+        true
+    }, &["go"]);
+}
+
+/// `"id" = "deny"` or `"id" = { level = "deny" }`.
+fn rules(
+    reader: &mut Reader,
+    value: &Value<'_>,
+    levels: &mut BTreeMap<String, Option<Level>>,
+) {
+    reader.each(value, "[rules]", |reader, key, span, value| {
+        if let Err(error) = check_id(key) {
+            reader.problem(span, error.message, error.help);
+            return;
+        }
+        if let DeValue::Table(_) = value.get_ref() {
+            reader.entries(value, &format!("the options of {key}"), |reader, option, value| {
+                if option != "level" {
+                    return false;
+                }
+                if let Some(level) = reader.level(value) {
+                    levels.insert(key.to_owned(), level);
+                }
+                true
+            }, &["level"]);
+        } else if let Some(level) = reader.level(value) {
+            levels.insert(key.to_owned(), level);
+        }
+    });
+}
+
+const IGNORE: &[&str] = &["rule", "path", "object", "reason", "until"];
+
+fn ignore(reader: &mut Reader, table: &Value<'_>) -> Option<Suppression> {
+    let span = table.span();
+    let (mut rule, mut path, mut object, mut reason, mut until) = (None, None, None, None, None);
+    let mut valid = true;
+    reader.entries(table, "[[ignore]]", |reader, key, value| {
+        match key {
+            "rule" => {
+                rule = reader.string(value);
+                if let Some(id) = &rule
+                    && let Err(error) = check_id(&id.value)
+                {
+                    reader.problem(value.span(), error.message, error.help);
+                    valid = false;
+                }
+            }
+            "path" => path = reader.string(value),
+            "object" => object = reader.string(value),
+            "reason" => reason = reader.string(value),
+            "until" => {
+                until = reader.date(value);
+                valid &= until.is_some();
+            }
+            _ => return false,
+        }
+        true
+    }, IGNORE);
+    let Some(rule) = rule else {
+        let help = "write rule = \"id\" or rule = \"id/variant\"".to_owned();
+        reader.problem(span, "[[ignore]] names no rule".to_owned(), Some(help));
+        return None;
+    };
+    valid.then(|| Suppression {
+        rule: rule.value,
+        reason: reason.map(|r| r.value.trim().to_owned()).filter(|r| !r.is_empty()),
+        until,
+        scope: Scope::Where { path: path.map(|p| p.value), object: object.map(|o| o.value) },
+        origin: rule.origin,
+    })
+}
+
+/// An id that names no rule or variant.
+#[derive(Debug)]
+pub struct UnknownId {
+    /// What is unknown.
+    pub message: String,
+    /// What may have been meant.
+    pub help: Option<String>,
+}
+
+/// Whether `rule` or `rule/variant` exists.
+pub fn check_id(id: &str) -> Result<(), UnknownId> {
+    let (rule_id, variant) = match id.split_once('/') {
+        Some((rule, variant)) => (rule, Some(variant)),
+        None => (id, None),
+    };
+    let suggest = |name: Option<String>| match name {
+        Some(name) => Some(format!("did you mean `{name}`?")),
+        None => Some("`provost explain` lists the rules".to_owned()),
+    };
+    let Some(rule) = crate::rules::find(rule_id) else {
+        let ids = crate::rules::RULES.iter().map(|rule| rule.id);
+        let near = crate::model::nearest::nearest(rule_id, ids).map(str::to_owned);
+        let near = near.or_else(|| variant_named(rule_id));
+        return Err(UnknownId { message: format!("no rule is named `{rule_id}`"), help: suggest(near) });
+    };
+    let Some(variant) = variant else { return Ok(()) };
+    if rule.variants.iter().any(|v| v.name == variant) {
+        return Ok(());
+    }
+    let names = rule.variants.iter().map(|v| v.name);
+    let near = crate::model::nearest::nearest(variant, names);
+    Err(UnknownId {
+        message: format!("rule `{rule_id}` has no variant `{variant}`"),
+        help: match near {
+            Some(near) => Some(format!("did you mean `{rule_id}/{near}`?")),
+            None => Some(format!("`provost explain {rule_id}` names its variants")),
+        },
+    })
+}
+
+/// The full id of a variant that was written without its rule.
+fn variant_named(name: &str) -> Option<String> {
+    crate::rules::RULES.iter().find_map(|rule| {
+        rule.variants.iter().find(|v| v.name == name).map(|v| format!("{}/{}", rule.id, v.name))
+    })
+}

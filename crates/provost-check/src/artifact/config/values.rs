@@ -1,0 +1,114 @@
+//! How durations, sizes, versions and levels are written; shared by `provost.toml` and the
+//! command line.
+
+use jiff::civil::Date;
+use toml::de::DeValue;
+
+use crate::findings::Level;
+use crate::model::quantity::Quantity;
+
+/// An integer of any radix that fits 64 bits.
+pub(super) fn integer(value: &DeValue<'_>) -> Option<i64> {
+    let integer = value.as_integer()?;
+    i64::from_str_radix(integer.as_str(), integer.radix()).ok()
+}
+
+/// Seconds: a number, or text like `30s`, `1m30s`, `250ms`.
+pub(super) fn duration(value: &DeValue<'_>) -> Result<f64, String> {
+    let seconds = match value {
+        DeValue::String(text) => seconds(text),
+        DeValue::Float(float) => float.as_str().parse().ok(),
+        #[allow(clippy::cast_precision_loss, reason = "a duration of 2^53 seconds is refused below")]
+        other => integer(other).map(|n| n as f64),
+    };
+    seconds
+        .filter(|s| s.is_finite() && (0.0..=1e9).contains(s))
+        .ok_or_else(|| "expected a duration: \"30s\", \"1m30s\" or a number of seconds".to_owned())
+}
+
+/// Reads Go's way of writing durations (`time.ParseDuration`), without signs: decimal numbers,
+/// each with a unit of `h`, `m`, `s`, `ms`, `us`, `ns`.
+fn seconds(text: &str) -> Option<f64> {
+    if text == "0" {
+        return Some(0.0);
+    }
+    let mut total = 0.0;
+    let mut rest = text;
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.').filter(|n| *n > 0)?;
+        let number: f64 = rest[..digits].parse().ok()?;
+        rest = &rest[digits..];
+        let end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+        total += number
+            * match &rest[..end] {
+                "h" => 3600.0,
+                "m" => 60.0,
+                "s" => 1.0,
+                "ms" => 1e-3,
+                "us" | "µs" => 1e-6,
+                "ns" => 1e-9,
+                _ => return None,
+            };
+        rest = &rest[end..];
+    }
+    (!text.is_empty()).then_some(total)
+}
+
+/// Bytes: a number, `15MiB` (Go), `15Mi` (Kubernetes), `15MB`.
+pub(super) fn size(value: &DeValue<'_>) -> Result<u64, String> {
+    let expected = || "expected a size: \"15MiB\" or a number of bytes".to_owned();
+    if let Some(n) = integer(value) {
+        return u64::try_from(n).map_err(|_| expected());
+    }
+    let text = value.as_str().ok_or_else(expected)?;
+    let quantity = text.strip_suffix('B').unwrap_or(text);
+    // Kubernetes writes the decimal thousand in lower case.
+    let quantity = match quantity.strip_suffix('K') {
+        Some(number) => format!("{number}k"),
+        None => quantity.to_owned(),
+    };
+    if !quantity.starts_with(|c: char| c.is_ascii_digit()) || quantity.ends_with('m') {
+        return Err(expected());
+    }
+    Quantity::parse(&quantity).map(|q| q.bytes().0).map_err(|_| expected())
+}
+
+/// `1.36` as its minor, 36.
+pub fn minor(text: &str) -> Result<u16, String> {
+    text.strip_prefix("1.")
+        .filter(|rest| rest.len() <= 3 && rest.bytes().all(|b| b.is_ascii_digit()))
+        .and_then(|rest| rest.parse().ok())
+        .ok_or_else(|| "expected a minor version in quotes: \"1.36\"".to_owned())
+}
+
+/// `1.36` or `1.35..1.37`, oldest first.
+pub fn minors(text: &str) -> Result<(u16, u16), String> {
+    let (oldest, newest) = text.split_once("..").unwrap_or((text, text));
+    match (minor(oldest), minor(newest)) {
+        (Ok(oldest), Ok(newest)) if oldest <= newest => Ok((oldest, newest)),
+        _ => Err("expected a minor version or a range: \"1.36\", \"1.35..1.37\"".to_owned()),
+    }
+}
+
+/// `off` (`None`), `note`, `warn`, `deny`.
+pub fn level(text: &str) -> Result<Option<Level>, String> {
+    match text {
+        "off" => Ok(None),
+        "note" => Ok(Some(Level::Note)),
+        "warn" => Ok(Some(Level::Warn)),
+        "deny" => Ok(Some(Level::Deny)),
+        _ => Err("expected one of off, note, warn, deny".to_owned()),
+    }
+}
+
+/// `2027-01-31`
+pub fn date(text: &str) -> Option<Date> {
+    // `Date::from_str` takes more forms, among them times, that would say more than a day does.
+    let digits = |c: char| c.is_ascii_digit() || c == '-';
+    (text.len() == 10 && text.chars().all(digits)).then(|| text.parse().ok()).flatten()
+}
+
+/// `NS/KIND/NAME/CONTAINER`
+pub fn is_container(text: &str) -> bool {
+    text.split('/').count() == 4 && text.split('/').all(|part| !part.is_empty())
+}
