@@ -18,7 +18,8 @@ use super::{Problem, ProblemKind};
 use crate::facts::origin::{Origin, SourceId, Span};
 use crate::facts::settings::{Service, Settings};
 use crate::findings::Level;
-use crate::findings::suppress::{Scope, Suppression};
+use crate::findings::suppress::{Scope, Suppression, Until};
+use crate::model::names::nearest;
 use read::{Reader, Value};
 
 /// The name of the file.
@@ -52,25 +53,32 @@ pub fn load(source: SourceId, text: &str, date: Date) -> Loaded {
         return loaded;
     }
     let mut reader = Reader::new(source);
-    reader.table(root.get_ref(), "provost.toml", |reader, key, value| {
-        match key {
-            "service" => reader.tables(value, "[[service]]", |reader, table| {
-                let service = service(reader, table);
-                loaded.settings.services.push(service);
-            }),
-            "cluster" => cluster(reader, value, &mut loaded.settings),
-            "health" => health(reader, value, &mut loaded.settings),
-            "budget" => budget(reader, value, &mut loaded.settings),
-            "target" => target(reader, value, &mut loaded.settings),
-            "rules" => rules(reader, value, &mut loaded.levels),
-            "ignore" => reader.tables(value, "[[ignore]]", |reader, table| {
-                loaded.ignores.extend(ignore(reader, table));
-            }),
-            _ => return false,
-        }
-        true
-    }, &["service", "cluster", "health", "budget", "target", "rules", "ignore"]);
+    reader.table(
+        root.get_ref(),
+        "provost.toml",
+        |reader, key, value| {
+            match key {
+                "service" => reader.tables(value, "[[service]]", |reader, table| {
+                    let service = service(reader, table);
+                    loaded.settings.services.push(service);
+                }),
+                "cluster" => cluster(reader, value, &mut loaded.settings),
+                "health" => health(reader, value, &mut loaded.settings),
+                "budget" => budget(reader, value, &mut loaded.settings),
+                "target" => target(reader, value, &mut loaded.settings),
+                "rules" => rules(reader, value, &mut loaded.levels),
+                "ignore" => reader.tables(value, "[[ignore]]", |reader, table| {
+                    loaded.ignores.extend(ignore(reader, table));
+                }),
+                _ => return false,
+            }
+            true
+        },
+        &["service", "cluster", "health", "budget", "target", "rules", "ignore"],
+    );
     loaded.problems = reader.problems;
+    // The tree is sorted by key; people read from the top.
+    loaded.problems.sort_by(|a, b| a.origin.cmp(&b.origin));
     loaded
 }
 
@@ -99,22 +107,27 @@ const SERVICE: &[&str] = &[
 
 fn service(reader: &mut Reader, table: &Value<'_>) -> Service {
     let mut service = Service::default();
-    reader.entries(table, "[[service]]", |reader, key, value| {
-        match key {
-            "name" => service.name = reader.string(value),
-            "binary" => service.binary = reader.string(value),
-            "dockerfile" => service.dockerfile = reader.string(value),
-            "image" => service.image = reader.string(value),
-            "container" => service.container = reader.container(value),
-            "drain" => service.drain = reader.duration(value),
-            "flush" => service.flush = reader.duration(value),
-            "lame_duck" => service.lame_duck = reader.duration(value),
-            "start_time" => service.start_time = reader.duration(value),
-            "non_heap_memory" => service.non_heap_memory = reader.size(value),
-            _ => return false,
-        }
-        true
-    }, SERVICE);
+    reader.entries(
+        table,
+        "[[service]]",
+        |reader, key, value| {
+            match key {
+                "name" => service.name = reader.string(value),
+                "binary" => service.binary = reader.string(value),
+                "dockerfile" => service.dockerfile = reader.string(value),
+                "image" => service.image = reader.string(value),
+                "container" => service.container = reader.container(value),
+                "drain" => service.drain = reader.duration(value),
+                "flush" => service.flush = reader.duration(value),
+                "lame_duck" => service.lame_duck = reader.duration(value),
+                "start_time" => service.start_time = reader.duration(value),
+                "non_heap_memory" => service.non_heap_memory = reader.size(value),
+                _ => return false,
+            }
+            true
+        },
+        SERVICE,
+    );
     service
 }
 
@@ -134,89 +147,110 @@ const CLUSTER: &[&str] = &[
 
 fn cluster(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
     let cluster = &mut settings.cluster;
-    reader.entries(value, "[cluster]", |reader, key, value| {
-        match key {
-            "kubernetes" => cluster.kubernetes = reader.kubernetes(value),
-            "node_arch" => cluster.node_arch = reader.one_or_more(value, ARCHITECTURES),
-            "node_cpus" => cluster.node_cpus = reader.count(value),
-            "goamd64" => cluster.goamd64 = reader.goamd64(value),
-            "cpu_manager" => {
-                let policy = reader.one_of(value, &["none", "static"]);
-                cluster.static_cpu_manager = policy.is_some_and(|p| p.value == "static");
+    reader.entries(
+        value,
+        "[cluster]",
+        |reader, key, value| {
+            match key {
+                "kubernetes" => cluster.kubernetes = reader.kubernetes(value),
+                "node_arch" => cluster.node_arch = reader.one_or_more(value, ARCHITECTURES),
+                "node_cpus" => cluster.node_cpus = reader.count(value),
+                "goamd64" => cluster.goamd64 = reader.goamd64(value),
+                "cpu_manager" => {
+                    let policy = reader.one_of(value, &["none", "static"]);
+                    cluster.static_cpu_manager = policy.is_some_and(|p| p.value == "static");
+                }
+                "cfs_quota" => cluster.cfs_quota = reader.boolean(value),
+                "pod_security" => {
+                    cluster.pod_security =
+                        reader.one_of(value, &["privileged", "baseline", "restricted"]);
+                }
+                "mesh" => {
+                    cluster.mesh =
+                        reader.one_of(value, &["sidecar", "native-sidecar", "ambient", "none"]);
+                }
+                "unprivileged_ports" => cluster.unprivileged_ports = reader.boolean(value),
+                "endpoint_propagation" => cluster.endpoint_propagation = reader.duration(value),
+                "nodes" => cluster.nodes = reader.count(value),
+                _ => return false,
             }
-            "cfs_quota" => cluster.cfs_quota = reader.boolean(value),
-            "pod_security" => {
-                cluster.pod_security =
-                    reader.one_of(value, &["privileged", "baseline", "restricted"]);
-            }
-            "mesh" => {
-                cluster.mesh =
-                    reader.one_of(value, &["sidecar", "native-sidecar", "ambient", "none"]);
-            }
-            "unprivileged_ports" => cluster.unprivileged_ports = reader.boolean(value),
-            "endpoint_propagation" => cluster.endpoint_propagation = reader.duration(value),
-            "nodes" => cluster.nodes = reader.count(value),
-            _ => return false,
-        }
-        true
-    }, CLUSTER);
+            true
+        },
+        CLUSTER,
+    );
 }
 
 /// GOARCH values Kubernetes publishes a kubelet for.
 const ARCHITECTURES: &[&str] = &["amd64", "arm64", "arm", "ppc64le", "s390x", "386", "riscv64"];
 
 fn health(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
-    reader.entries(value, "[health]", |reader, key, value| {
-        match key {
-            "endpoint_timeout" => settings.endpoint_timeout = reader.duration(value),
-            _ => return false,
-        }
-        true
-    }, &["endpoint_timeout"]);
+    reader.entries(
+        value,
+        "[health]",
+        |reader, key, value| {
+            match key {
+                "endpoint_timeout" => settings.endpoint_timeout = reader.duration(value),
+                _ => return false,
+            }
+            true
+        },
+        &["endpoint_timeout"],
+    );
 }
 
 fn budget(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
-    reader.entries(value, "[budget]", |reader, key, value| {
-        match key {
-            "binary_size" => settings.binary_size_budget = reader.size(value),
-            "image_size" => settings.image_size_budget = reader.size(value),
-            _ => return false,
-        }
-        true
-    }, &["binary_size", "image_size"]);
+    reader.entries(
+        value,
+        "[budget]",
+        |reader, key, value| {
+            match key {
+                "binary_size" => settings.binary_size_budget = reader.size(value),
+                "image_size" => settings.image_size_budget = reader.size(value),
+                _ => return false,
+            }
+            true
+        },
+        &["binary_size", "image_size"],
+    );
 }
 
 fn target(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
-    reader.entries(value, "[target]", |reader, key, value| {
-        match key {
-            "go" => settings.target_go = reader.go_minor(value),
-            _ => return false,
-        }
-        true
-    }, &["go"]);
+    reader.entries(
+        value,
+        "[target]",
+        |reader, key, value| {
+            match key {
+                "go" => settings.target_go = reader.go_minor(value),
+                _ => return false,
+            }
+            true
+        },
+        &["go"],
+    );
 }
 
 /// `"id" = "deny"` or `"id" = { level = "deny" }`.
-fn rules(
-    reader: &mut Reader,
-    value: &Value<'_>,
-    levels: &mut BTreeMap<String, Option<Level>>,
-) {
+fn rules(reader: &mut Reader, value: &Value<'_>, levels: &mut BTreeMap<String, Option<Level>>) {
     reader.each(value, "[rules]", |reader, key, span, value| {
         if let Err(error) = check_id(key) {
             reader.problem(span, error.message, error.help);
             return;
         }
         if let DeValue::Table(_) = value.get_ref() {
-            reader.entries(value, &format!("the options of {key}"), |reader, option, value| {
-                if option != "level" {
-                    return false;
-                }
-                if let Some(level) = reader.level(value) {
-                    levels.insert(key.to_owned(), level);
-                }
-                true
-            }, &["level"]);
+            reader.entries(
+                value,
+                &format!("the options of {key}"),
+                |reader, option, value| {
+                    if option != "level" {
+                        return false;
+                    }
+                    if let Some(level) = reader.level(value) {
+                        levels.insert(key.to_owned(), level);
+                    }
+                    true
+                },
+                &["level"],
+            );
         } else if let Some(level) = reader.level(value) {
             levels.insert(key.to_owned(), level);
         }
@@ -229,28 +263,33 @@ fn ignore(reader: &mut Reader, table: &Value<'_>) -> Option<Suppression> {
     let span = table.span();
     let (mut rule, mut path, mut object, mut reason, mut until) = (None, None, None, None, None);
     let mut valid = true;
-    reader.entries(table, "[[ignore]]", |reader, key, value| {
-        match key {
-            "rule" => {
-                rule = reader.string(value);
-                if let Some(id) = &rule
-                    && let Err(error) = check_id(&id.value)
-                {
-                    reader.problem(value.span(), error.message, error.help);
-                    valid = false;
+    reader.entries(
+        table,
+        "[[ignore]]",
+        |reader, key, value| {
+            match key {
+                "rule" => {
+                    rule = reader.string(value);
+                    if let Some(id) = &rule
+                        && let Err(error) = check_id(&id.value)
+                    {
+                        reader.problem(value.span(), error.message, error.help);
+                        valid = false;
+                    }
                 }
+                "path" => path = reader.string(value),
+                "object" => object = reader.string(value),
+                "reason" => reason = reader.string(value),
+                "until" => {
+                    until = reader.date(value);
+                    valid &= until.is_some();
+                }
+                _ => return false,
             }
-            "path" => path = reader.string(value),
-            "object" => object = reader.string(value),
-            "reason" => reason = reader.string(value),
-            "until" => {
-                until = reader.date(value);
-                valid &= until.is_some();
-            }
-            _ => return false,
-        }
-        true
-    }, IGNORE);
+            true
+        },
+        IGNORE,
+    );
     let Some(rule) = rule else {
         let help = "write rule = \"id\" or rule = \"id/variant\"".to_owned();
         reader.problem(span, "[[ignore]] names no rule".to_owned(), Some(help));
@@ -259,7 +298,7 @@ fn ignore(reader: &mut Reader, table: &Value<'_>) -> Option<Suppression> {
     valid.then(|| Suppression {
         rule: rule.value,
         reason: reason.map(|r| r.value.trim().to_owned()).filter(|r| !r.is_empty()),
-        until,
+        until: until.map_or(Until::Always, Until::Day),
         scope: Scope::Where { path: path.map(|p| p.value), object: object.map(|o| o.value) },
         origin: rule.origin,
     })
@@ -286,16 +325,19 @@ pub fn check_id(id: &str) -> Result<(), UnknownId> {
     };
     let Some(rule) = crate::rules::find(rule_id) else {
         let ids = crate::rules::RULES.iter().map(|rule| rule.id);
-        let near = crate::model::nearest::nearest(rule_id, ids).map(str::to_owned);
+        let near = nearest(rule_id, ids, 3).map(str::to_owned);
         let near = near.or_else(|| variant_named(rule_id));
-        return Err(UnknownId { message: format!("no rule is named `{rule_id}`"), help: suggest(near) });
+        return Err(UnknownId {
+            message: format!("no rule is named `{rule_id}`"),
+            help: suggest(near),
+        });
     };
     let Some(variant) = variant else { return Ok(()) };
     if rule.variants.iter().any(|v| v.name == variant) {
         return Ok(());
     }
     let names = rule.variants.iter().map(|v| v.name);
-    let near = crate::model::nearest::nearest(variant, names);
+    let near = nearest(variant, names, 3);
     Err(UnknownId {
         message: format!("rule `{rule_id}` has no variant `{variant}`"),
         help: match near {

@@ -13,6 +13,7 @@ use rule::Rule;
 #[rustfmt::skip] // one rule a line
 pub static RULES: &[&Rule] = &[
     &input::ambiguous_binding::RULE,
+    &input::bad_suppression::RULE,
     &input::unparsable_input::RULE,
     &runtime::gomemlimit_above_memory_limit::RULE,
 ];

@@ -10,7 +10,7 @@ use super::values;
 use crate::artifact::{Problem, ProblemKind};
 use crate::facts::origin::{Fact, Origin, SourceId, Span};
 use crate::findings::Level;
-use crate::model::nearest::nearest;
+use crate::model::names::nearest;
 
 /// A value and where it stands.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
@@ -52,7 +52,7 @@ impl Reader {
             if take(self, text, value) {
                 continue;
             }
-            let help = match nearest(text, known.iter().copied()) {
+            let help = match nearest(text, known.iter().copied(), 2) {
                 Some(near) => format!("did you mean `{near}`?"),
                 None => format!("{name} knows {}", known.join(", ")),
             };
@@ -100,7 +100,7 @@ impl Reader {
     ) {
         match value.get_ref() {
             DeValue::Array(items) => items.iter().for_each(|item| take(self, item)),
-            other => self.expected(value, &format!("{name} is a list: write it in `[[ ]]`"), other),
+            other => self.expected(value, &format!("{name} is a list of tables"), other),
         }
     }
 
@@ -144,10 +144,12 @@ impl Reader {
     /// A number from 1.
     pub(super) fn count(&mut self, value: &Value<'_>) -> Option<Fact<u32>> {
         self.parsed(value, |v| {
-            values::integer(v)
-                .and_then(|n| u32::try_from(n).ok())
-                .filter(|n| *n > 0)
-                .ok_or_else(|| format!("expected a whole number from 1, found {}", kind(v)))
+            values::integer(v).and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0).ok_or_else(
+                || match v.as_integer() {
+                    Some(n) => format!("expected a whole number from 1, found {n}"),
+                    None => format!("expected a whole number from 1, found {}", kind(v)),
+                },
+            )
         })
     }
 
@@ -192,7 +194,7 @@ impl Reader {
         if known.contains(&text) {
             return Some(self.fact(value, text.to_owned()));
         }
-        let near = nearest(text, known.iter().copied());
+        let near = nearest(text, known.iter().copied(), 2);
         let help = near.map(|near| format!("did you mean \"{near}\"?"));
         let list = known.iter().map(|k| format!("\"{k}\"")).collect::<Vec<_>>().join(", ");
         self.problem(value.span(), format!("expected one of {list}"), help);
@@ -200,11 +202,7 @@ impl Reader {
     }
 
     /// One text or a list of texts.
-    pub(super) fn one_or_more(
-        &mut self,
-        value: &Value<'_>,
-        known: &[&str],
-    ) -> Vec<Fact<String>> {
+    pub(super) fn one_or_more(&mut self, value: &Value<'_>, known: &[&str]) -> Vec<Fact<String>> {
         match value.get_ref() {
             DeValue::Array(items) => {
                 items.iter().filter_map(|item| self.one_of(item, known)).collect()

@@ -18,7 +18,10 @@ pub(super) fn duration(value: &DeValue<'_>) -> Result<f64, String> {
     let seconds = match value {
         DeValue::String(text) => seconds(text),
         DeValue::Float(float) => float.as_str().parse().ok(),
-        #[allow(clippy::cast_precision_loss, reason = "a duration of 2^53 seconds is refused below")]
+        #[allow(
+            clippy::cast_precision_loss,
+            reason = "a duration of 2^53 seconds is refused below"
+        )]
         other => integer(other).map(|n| n as f64),
     };
     seconds
