@@ -5,7 +5,9 @@
 pub(crate) mod binary_toml;
 pub mod config;
 pub mod dockerfile;
+pub mod discover;
 pub mod manifest;
+pub mod mmap;
 pub mod source;
 pub mod yaml;
 

@@ -278,10 +278,19 @@ fn syntax_problem(source: SourceId, text: &str, error: &ScanError) -> Problem {
         | ErrorKind::TabInBlockIndentation
         | ErrorKind::TabInIndentation
         | ErrorKind::TabInPlainScalar
-        | ErrorKind::TabAtBlockScalarStart => Some("YAML is indented with spaces".to_owned()),
+        | ErrorKind::TabAtBlockScalarStart => Some("YAML is indented with spaces"),
+        ErrorKind::MappingValueNotAllowed | ErrorKind::InvalidMappingValueWhitespace => {
+            Some("quote a value that contains `: `")
+        }
+        ErrorKind::UnexpectedCharacter { .. } => Some("quote a value that begins with it"),
         _ => None,
     };
-    Problem { kind, origin: Origin::text(source, point(text, offset)), message: error.info(), help }
+    Problem {
+        kind,
+        origin: Origin::text(source, point(text, offset)),
+        message: error.info(),
+        help: help.map(str::to_owned),
+    }
 }
 
 fn bytes_of(span: &EventSpan) -> Span {

@@ -230,6 +230,11 @@ impl<'d> Node<'d> {
 
     /// Key node and value of `key`, by the rules of [`Node::get`].
     pub fn get_entry(self, key: &str) -> Option<(Node<'d>, Node<'d>)> {
+        self.find(key, 0).filter(|(_, v)| !v.is_null())
+    }
+
+    /// Own entries win over merged ones, and of several merged mappings the first.
+    fn find(self, key: &str, depth: usize) -> Option<(Node<'d>, Node<'d>)> {
         let mut found = None;
         let mut merge = None;
         for (k, v) in self.entries() {
@@ -239,20 +244,15 @@ impl<'d> Node<'d> {
                 _ => {}
             }
         }
-        // One level of merging: an anchor may not contain itself, and deeper chains are resolved
-        // by the mapping that the anchor names.
-        let found = found.or_else(|| {
-            let merge = merge?;
-            if merge.is_mapping() {
-                return merge.own_entry(key);
-            }
-            merge.items().find_map(|m| m.own_entry(key))
-        });
-        found.filter(|(_, v)| !v.is_null())
-    }
-
-    fn own_entry(self, key: &str) -> Option<(Node<'d>, Node<'d>)> {
-        self.entries().filter(|(k, _)| k.as_str() == Some(key)).last()
+        // The loader bounds what aliases expand to; this bounds the stack.
+        if found.is_some() || depth > 16 {
+            return found;
+        }
+        let merge = merge?;
+        if merge.is_mapping() {
+            return merge.find(key, depth + 1);
+        }
+        merge.items().find_map(|m| m.find(key, depth + 1))
     }
 
     /// Follows keys from mapping to mapping.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{object, object_roots, secrets};
+use crate::artifact::mmap;
 use crate::artifact::source::{Source, SourceKind, Sources};
 use crate::artifact::yaml::{self, Limits};
 use crate::artifact::{Problem, ProblemKind};
@@ -171,7 +172,7 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
     let owned;
     let bytes = match &file.content {
         Some(content) => content.as_slice(),
-        None => match read_file(&file.path, limits.file_bytes) {
+        None => match mmap::read_text(&file.path, limits.file_bytes, file.named) {
             Ok(bytes) => {
                 owned = bytes;
                 owned.as_slice()
@@ -262,22 +263,4 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
 fn may_be_manifest(bytes: &[u8]) -> bool {
     memchr::memmem::find(bytes, b"apiVersion").is_some()
         && memchr::memmem::find(bytes, b"kind").is_some()
-}
-
-/// Reads a regular file whole. Text is read rather than mapped: a file that shrinks while it is
-/// mapped ends the process with SIGBUS.
-fn read_file(path: &std::path::Path, limit: u64) -> std::io::Result<Vec<u8>> {
-    use std::io::{Error, ErrorKind, Read as _};
-    // Checked before opening: opening a FIFO waits for a writer.
-    let metadata = std::fs::metadata(path)?;
-    if metadata.is_dir() {
-        return Err(Error::new(ErrorKind::IsADirectory, "is a directory"));
-    }
-    if !metadata.is_file() {
-        return Err(Error::new(ErrorKind::InvalidInput, "is no regular file"));
-    }
-    let mut bytes = Vec::with_capacity(usize::try_from(metadata.len().min(limit)).unwrap_or(0));
-    // One byte more tells a file that is too large.
-    std::fs::File::open(path)?.take(limit.saturating_add(1)).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

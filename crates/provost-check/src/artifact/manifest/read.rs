@@ -324,7 +324,7 @@ pub(super) fn int_or_percent(text: &str) -> IntOrPercent {
 }
 
 /// A key as JSON will have it: `1.0:` and `on:` are not written as they are read.
-fn key_text(key: Node<'_>) -> Option<Fact<String>> {
+pub(super) fn key_text(key: Node<'_>) -> Option<Fact<String>> {
     let text = match key.scalar_kind()? {
         ScalarKind::Bool(b) => Cow::Borrowed(if b { "true" } else { "false" }),
         ScalarKind::Null => return None,
@@ -334,15 +334,18 @@ fn key_text(key: Node<'_>) -> Option<Fact<String>> {
 }
 
 /// A scalar as JSON will have it: numbers in decimal whatever they were written in.
-fn number_text(node: Node<'_>) -> Option<Cow<'_, str>> {
+pub(super) fn number_text(node: Node<'_>) -> Option<Cow<'_, str>> {
     let text = node.as_str()?;
     Some(match node.scalar_kind()? {
-        // 0x10 and 010 are numbers, and their decimal form is what arrives; -0 is the odd one out.
+        // 0x10 and 010 are numbers, and their decimal form is what arrives.
         ScalarKind::Int(n)
             if !text.bytes().all(|b| b.is_ascii_digit()) || text.starts_with('0') =>
         {
             Cow::Owned(n.to_string())
         }
+        // 3.0 arrives as 3; what has an exponent or a fraction means the same as it is written.
+        ScalarKind::Float(f) if f.fract() == 0.0 && f.abs() < 1e6 => Cow::Owned(format!("{f}")),
+        ScalarKind::Float(f) if text.contains('_') => Cow::Owned(format!("{f}")),
         _ => Cow::Borrowed(text),
     })
 }

@@ -1,5 +1,7 @@
 //! What a scalar is, by the rules of `sigs.k8s.io/yaml` (go.yaml.in/yaml/v2 `resolve.go`).
 
+use std::borrow::Cow;
+
 use crate::facts::document::{ScalarKind, ScalarStyle};
 
 /// The kind of a scalar with its style and its tag (the name in YAML's own namespace, and whether
@@ -32,7 +34,7 @@ pub(crate) fn resolve_plain(text: &str) -> ScalarKind {
         b'0'..=b'9' | b'+' | b'-' => {
             named(text).or_else(|| number(text)).unwrap_or(ScalarKind::Str)
         }
-        b'.' => named(text).or_else(|| float(text)).unwrap_or(ScalarKind::Str),
+        b'.' => named(text).or_else(|| fraction(text)).unwrap_or(ScalarKind::Str),
         b'y' | b'Y' | b'n' | b'N' | b't' | b'T' | b'f' | b'F' | b'o' | b'O' | b'~' => {
             named(text).unwrap_or(ScalarKind::Str)
         }
@@ -64,9 +66,9 @@ fn named(text: &str) -> Option<ScalarKind> {
 /// floats.
 fn number(text: &str) -> Option<ScalarKind> {
     let plain = if memchr::memchr(b'_', text.as_bytes()).is_some() {
-        std::borrow::Cow::Owned(text.replace('_', ""))
+        Cow::Owned(text.replace('_', ""))
     } else {
-        std::borrow::Cow::Borrowed(text)
+        Cow::Borrowed(text)
     };
     let (negative, digits) = match plain.as_bytes() {
         [b'-', rest @ ..] => (true, rest),
@@ -106,6 +108,22 @@ fn unsigned(digits: &[u8], radix: u32) -> Option<u64> {
         let digit = char::from(*digit).to_digit(radix)?;
         value.checked_mul(u64::from(radix))?.checked_add(u64::from(digit))
     })
+}
+
+/// What begins with a point goes to Go's `ParseFloat` as it is, which takes `_` between digits only.
+fn fraction(text: &str) -> Option<ScalarKind> {
+    let bytes = text.as_bytes();
+    let mut plain = Cow::Borrowed(text);
+    for at in memchr::memchr_iter(b'_', bytes) {
+        let digit = |i: usize| bytes.get(i).is_some_and(u8::is_ascii_digit);
+        if !digit(at - 1) || !digit(at + 1) {
+            return None;
+        }
+        if matches!(plain, Cow::Borrowed(_)) {
+            plain = Cow::Owned(text.replace('_', ""));
+        }
+    }
+    float(&plain)
 }
 
 /// `[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?`, within the range of a double.
