@@ -9,12 +9,13 @@ pub mod binding;
 pub mod command;
 pub mod env;
 pub mod joins;
+pub mod lifecycle;
 pub mod limits;
 
 use crate::artifact::{Problem, Sources};
 use crate::facts::binary::{Binary, GoProgram};
 use crate::facts::build::Build;
-use crate::facts::objects::{Hpa, Object, Pdb, Service};
+use crate::facts::objects::{Hpa, Object, Pdb, PortRef, Service};
 use crate::facts::settings::{self, Settings};
 use crate::facts::symbols::Symbol;
 use crate::facts::workload::{Container, ContainerRole, PodTemplate, SecurityContext, Workload};
@@ -426,5 +427,15 @@ impl<'w> ProgramCase<'w> {
         let joined = self.joined;
         let index = joined.bindings.build_of_binary(self.index)?;
         self.world().builds.get(index)
+    }
+}
+
+impl Case<'_> {
+    /// Whether this container declares the port a Service or probe refers to.
+    pub fn serves_port(&self, port: &PortRef) -> bool {
+        self.container.ports.iter().any(|own| match port {
+            PortRef::Number(n) => own.port.as_ref().is_some_and(|p| p.value == *n),
+            PortRef::Name(name) => own.name.as_ref().is_some_and(|n| n.value == *name),
+        })
     }
 }

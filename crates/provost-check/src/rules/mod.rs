@@ -4,6 +4,7 @@
 
 pub mod engine;
 pub mod input;
+pub mod lifecycle;
 pub mod rule;
 pub mod runtime;
 
@@ -15,6 +16,12 @@ pub static RULES: &[&Rule] = &[
     &input::ambiguous_binding::RULE,
     &input::bad_suppression::RULE,
     &input::unparsable_input::RULE,
+    &lifecycle::drain_exceeds_grace_period::RULE,
+    &lifecycle::extreme_grace_period::RULE,
+    &lifecycle::missing_prestop_delay::RULE,
+    &lifecycle::no_termination_handler::RULE,
+    &lifecycle::prestop_exhausts_grace_period::RULE,
+    &lifecycle::unhandled_stop_signal::RULE,
     &runtime::gomemlimit_above_memory_limit::RULE,
 ];
 

@@ -1,0 +1,63 @@
+//! How a container ends: its hook, its grace period, and what the service is said to need.
+
+use super::Case;
+use crate::facts::symbols;
+use crate::facts::workload::{Action, Handler};
+use crate::facts::{Fact, Origin};
+use crate::findings::Abstain;
+use crate::model::grace::{self, Hook, HookTime, Termination};
+
+impl<'w> Case<'w> {
+    /// The preStop hook and the time it takes when it can run.
+    pub fn pre_stop_time(&self) -> (Option<&'w Handler>, HookTime) {
+        let handler = self.container.pre_stop.as_ref();
+        let time = match handler.map(|handler| &handler.action) {
+            None => grace::hook_time(Hook::None),
+            Some(Action::Sleep(seconds)) => grace::hook_time(Hook::Sleep(seconds.value)),
+            Some(Action::Exec(words)) => {
+                let argv: Vec<&str> = words.iter().map(|word| word.value.as_str()).collect();
+                grace::hook_time(Hook::Exec(&argv))
+            }
+            Some(_) => grace::hook_time(Hook::HttpGet),
+        };
+        (handler, time)
+    }
+
+    /// The place of the seconds in the preStop hook, for a label: the number, the shell text, else
+    /// the handler.
+    pub fn pre_stop_origin(&self) -> Option<&'w Origin> {
+        let handler = self.container.pre_stop.as_ref()?;
+        Some(match &handler.action {
+            Action::Sleep(seconds) => &seconds.origin,
+            Action::Exec(words) => words.last().map_or(&handler.origin, |word| &word.origin),
+            _ => &handler.origin,
+        })
+    }
+
+    /// The termination worked out, with the hook taken to run.
+    pub fn termination(&self) -> Termination {
+        let service = self.service_settings();
+        let seconds = |fact: Option<&Fact<f64>>| fact.map(|fact| whole_seconds(fact.value));
+        let drain = seconds(service.and_then(|s| s.drain.as_ref()));
+        grace::terminate(&grace::Inputs {
+            grace: self.pod().grace_period.value,
+            prestop: self.pre_stop_time().1.seconds,
+            drain,
+            flush: seconds(service.and_then(|s| s.flush.as_ref())).unwrap_or(0),
+            lame_duck: seconds(service.and_then(|s| s.lame_duck.as_ref())).unwrap_or(0),
+            propagation: whole_seconds(self.settings().endpoint_propagation()),
+        })
+    }
+
+    /// Where the program serves: an HTTP or gRPC server is linked. `NotApplicable` when none is.
+    pub fn server(&self) -> Result<&'w Origin, Abstain> {
+        self.program()?
+            .links_any(&[symbols::HTTP_SERVE, symbols::GRPC_SERVE])?
+            .ok_or(Abstain::NotApplicable)
+    }
+}
+
+/// Seconds rounded up; a configured time is checked to be finite when it is read.
+fn whole_seconds(seconds: f64) -> u32 {
+    seconds.max(0.0).ceil() as u32
+}

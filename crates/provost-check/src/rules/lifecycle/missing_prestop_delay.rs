@@ -1,0 +1,78 @@
+//! No delay between the removal of the endpoint and the end of listening.
+
+use crate::case::Case;
+use crate::facts::symbols;
+use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// Endpoint removal and SIGTERM run at the same time; until every node has heard of the first, new
+/// connections still arrive.
+pub static RULE: Rule = Rule {
+    id: "missing-prestop-delay",
+    group: Group::Lifecycle,
+    level: Level::Warn,
+    title: "no delay before SIGTERM while traffic still arrives",
+    page: include_str!("missing-prestop-delay.md"),
+    needs: &[Need::Manifest],
+    after: &["no-termination-handler"],
+    check: Check::Container(check),
+    ..Rule::BASE
+};
+
+fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
+    case.main_only()?;
+    case.not_batch()?;
+    let (service, spec) = case.of.first_service().ok_or(Abstain::NotApplicable)?;
+    let receives = spec.ports.iter().any(|port| {
+        port.target_port.as_ref().is_some_and(|target| case.serves_port(&target.value))
+    });
+    // A pod's other containers are not what the Service sends to.
+    if !receives && case.pod().containers.iter().any(|c| c.ports.iter().any(|p| p.port.is_some())) {
+        return Err(Abstain::NotApplicable);
+    }
+    let lame_duck = case
+        .service_settings()
+        .and_then(|service| service.lame_duck.as_ref())
+        .map_or(0.0, |f| f.value);
+    let window = case.settings().endpoint_propagation();
+    if case.container.pre_stop.is_some() || lame_duck >= window {
+        return Ok(());
+    }
+    if let Ok(program) = case.program()
+        && program.links(symbols::SIGNAL_NOTIFY)?.is_none()
+    {
+        // It ends at SIGTERM whatever is sent to it: no-termination-handler.
+        return Err(Abstain::NotApplicable);
+    }
+    let grace = &case.pod().grace_period;
+    let delay = window.ceil().max(1.0) as i64;
+    let termination = case.termination();
+    let fits = i64::from(termination.need) + delay + 2 <= grace.value;
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "no preStop delay: SIGTERM comes while nodes still send new connections, \
+             which are refused for up to {window} s"
+        ),
+        case.container_origin(),
+        "stops listening at SIGTERM, unless the program waits by itself",
+    )
+    .also(&service.origin(), "sends to it until every node has removed the endpoint");
+    let sleep = format!("add lifecycle.preStop.sleep.seconds: {delay}");
+    finding = finding.fix(if case.settings().kubernetes().0 < 30 {
+        Fix::suggest(format!(
+            "{sleep} (Kubernetes 1.30 and up), or an exec sleep where the image has one"
+        ))
+    } else if fits {
+        Fix::suggest(format!(
+            "{sleep}, or set lame_duck in provost.toml when the program waits by itself"
+        ))
+    } else {
+        Fix::suggest(format!(
+            "{sleep} and raise terminationGracePeriodSeconds to {}",
+            5 * (i64::from(termination.need) + delay + 2 + 4).div_euclid(5)
+        ))
+    });
+    out.push(finding);
+    Ok(())
+}
