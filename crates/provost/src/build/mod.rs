@@ -1,0 +1,325 @@
+//! `--build`: builds the module's programs as their Dockerfiles do.
+//!
+//! A Dockerfile is hostile input: `-toolexec` alone is code execution. Only the flags and variables
+//! that `artifact::dockerfile::repro` lets pass reach `go`; everything else is named in the report as
+//! not reproduced. `go` runs without a shell, in the module's folder; it may fetch modules, because
+//! the user asked for a build. The program lands in the user's cache, and is not run.
+
+mod gomod;
+
+use std::collections::hash_map::DefaultHasher;
+use std::ffi::OsString;
+use std::hash::{Hash, Hasher};
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, bail};
+use goformats::version::GoVersion;
+use provost_check::artifact::dockerfile::{self, repro};
+use provost_check::facts::SourceId;
+use provost_check::facts::build::{Build, GoBuild};
+use provost_check::model::support;
+use provost_check::pipeline::BinaryInput;
+
+use gomod::GoMod;
+
+/// Main packages that are built when no Dockerfile says which.
+const MOST_PACKAGES: usize = 16;
+
+/// A program that was built.
+pub struct Built {
+    /// For the pipeline.
+    pub input: BinaryInput,
+    /// How, for the report: toolchain, command, and what was not reproduced.
+    pub because: Vec<String>,
+}
+
+/// One `go build` to run.
+struct Plan {
+    module: PathBuf,
+    package: String,
+    toolchain: Option<String>,
+    flags: Vec<String>,
+    env: Vec<(String, String)>,
+    dockerfile: Option<String>,
+    notes: Vec<String>,
+}
+
+/// Builds the programs of the module in (or above, or below) each path.
+pub fn run(paths: &[String], dockerfiles: &[String], target: Option<&str>, quiet: bool) -> Result<Vec<Built>> {
+    let mut built: Vec<Built> = Vec::new();
+    for path in paths {
+        for plan in plans(Path::new(path), dockerfiles, target)? {
+            let done = go_build(&plan, quiet)?;
+            // The same program asked for twice is one program.
+            if built.iter().all(|b| b.input.path != done.input.path) {
+                built.push(done);
+            }
+        }
+    }
+    Ok(built)
+}
+
+/// What to build: the program each Dockerfile's image runs, else every main package.
+fn plans(path: &Path, dockerfiles: &[String], target: Option<&str>) -> Result<Vec<Plan>> {
+    let mut files: Vec<PathBuf> = dockerfiles.iter().map(PathBuf::from).collect();
+    if files.is_empty() {
+        files = provost_check::artifact::discover::dockerfiles(path);
+    }
+    let mut plans = Vec::new();
+    for file in &files {
+        let bytes =
+            std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let limits = dockerfile::Limits::default();
+        let (build, _) = dockerfile::load_bytes(SourceId(0), &bytes, target, &limits);
+        if let Some(build) = build
+            && let Some(go) = build.entrypoint_build()
+        {
+            plans.push(from_dockerfile(file, &build, go, path)?);
+        }
+    }
+    if plans.is_empty() {
+        let module = module_folder(path).with_context(|| {
+            format!("no go.mod in {} or above it: --build needs a Go module", path.display())
+        })?;
+        let packages = main_packages(&module)?;
+        if packages.is_empty() {
+            bail!("{} has no main package to build", module.display());
+        }
+        if packages.len() > MOST_PACKAGES {
+            bail!(
+                "{} has {} main packages; give the binary with --binary",
+                module.display(),
+                packages.len()
+            );
+        }
+        let gomod = read_gomod(&module)?;
+        for package in packages {
+            plans.push(Plan {
+                module: module.clone(),
+                package,
+                toolchain: toolchain(&gomod, None),
+                flags: Vec::new(),
+                env: Vec::new(),
+                dockerfile: None,
+                notes: Vec::new(),
+            });
+        }
+    }
+    Ok(plans)
+}
+
+fn from_dockerfile(file: &Path, build: &Build, go: &GoBuild, root: &Path) -> Result<Plan> {
+    let package = match go.packages.as_slice() {
+        [] => ".".to_owned(),
+        [one] => one.value.clone(),
+        several => bail!(
+            "{}: `go {}` names {} packages; give the binary with --binary",
+            file.display(),
+            go.verb,
+            several.len()
+        ),
+    };
+    if package.starts_with('-') {
+        bail!("{}: package {package:?} would be taken for a flag", file.display());
+    }
+    let module = locate_module(file, root, &package)?;
+    let gomod = read_gomod(&module)?;
+    let stage = build.stages.get(go.stage);
+    let tag = stage.and_then(|stage| stage.go_tag.as_ref()).map(|tag| &tag.value);
+    let reproduced = repro::repro_flags(go);
+    let mut env = reproduced.env.clone();
+    let mut notes: Vec<String> = reproduced
+        .refused
+        .iter()
+        .map(|(what, why)| format!("not reproduced: {} ({why})", what.value))
+        .collect();
+    if !env.iter().any(|(name, _)| name == "CGO_ENABLED") && stage.is_some_and(|stage| {
+        has_no_compiler(build, go.stage, &stage.base.value)
+    }) {
+        // Since Go 1.20 cgo is off when no C compiler is found (cmd/go, go1.20 release notes).
+        env.push(("CGO_ENABLED".to_owned(), "0".to_owned()));
+        notes.push("CGO_ENABLED=0, as in a builder without a C compiler".to_owned());
+    }
+    Ok(Plan {
+        module,
+        package,
+        toolchain: toolchain(&gomod, tag),
+        flags: reproduced.arguments(),
+        env,
+        dockerfile: Some(file.to_string_lossy().into_owned()),
+        notes,
+    })
+}
+
+/// Whether the builder is an Alpine image of Go into which nobody installed a compiler.
+fn has_no_compiler(build: &Build, stage: usize, base: &str) -> bool {
+    use provost_check::facts::build::CommandForm;
+    let installs = build.runs.iter().filter(|run| run.stage == stage).any(|run| {
+        let text = match &run.command {
+            CommandForm::Shell(text) => text.value.clone(),
+            CommandForm::Exec(words) => {
+                words.iter().map(|w| w.value.as_str()).collect::<Vec<_>>().join(" ")
+            }
+        };
+        ["gcc", "build-base", "clang", "musl-dev", "alpine-sdk"].iter().any(|c| text.contains(c))
+    });
+    base.contains("alpine") && !installs
+}
+
+/// The module folder a package of a Dockerfile lies in: the build context is the Dockerfile's
+/// folder or one above it, up to the path that was given.
+fn locate_module(file: &Path, root: &Path, package: &str) -> Result<PathBuf> {
+    let relative = package.trim_end_matches("/...");
+    let mut folder = file.parent();
+    while let Some(at) = folder {
+        let at = if at.as_os_str().is_empty() { Path::new(".") } else { at };
+        let here = at.join(relative);
+        let is_local = relative.starts_with('.');
+        if at.join("go.mod").is_file() && (!is_local || here.is_dir() || here.is_file()) {
+            return Ok(at.to_owned());
+        }
+        if at == root || at == Path::new(".") {
+            break;
+        }
+        folder = at.parent();
+    }
+    module_folder(root).with_context(|| {
+        format!("{}: no go.mod whose module holds {package}", file.display())
+    })
+}
+
+/// The folder at or above `path` with a `go.mod`.
+fn module_folder(path: &Path) -> Option<PathBuf> {
+    if path.join("go.mod").is_file() {
+        return Some(path.to_owned());
+    }
+    let absolute = path.canonicalize().ok()?;
+    absolute.ancestors().find(|at| at.join("go.mod").is_file()).map(Path::to_owned)
+}
+
+fn read_gomod(module: &Path) -> Result<GoMod> {
+    let path = module.join("go.mod");
+    let text = std::fs::read_to_string(&path)
+        .with_context(|| format!("cannot read {}", path.display()))?;
+    Ok(GoMod::parse(&text))
+}
+
+/// The toolchain to build with. Images of Go set `GOTOOLCHAIN=local`, so a builder's tag outranks
+/// `go.mod`; a tag that names no patch is the newest patch we know. Without a tag it is `go.mod`'s
+/// toolchain, and without that one whatever `go` chooses.
+fn toolchain(gomod: &GoMod, tag: Option<&GoVersion>) -> Option<String> {
+    let named = gomod.toolchain.as_deref().and_then(GoVersion::parse);
+    match tag {
+        Some(tag) if tag.patch.is_some() => Some(tag.to_string()),
+        Some(tag) => match named {
+            Some(named) if named.minor == tag.minor => gomod.toolchain.clone(),
+            _ => support::newest_patch(tag.minor).map(|patch| format!("go1.{}.{patch}", tag.minor)),
+        },
+        None => gomod.toolchain.clone(),
+    }
+}
+
+/// Import paths of the main packages of a module, relative where they can be.
+fn main_packages(module: &Path) -> Result<Vec<String>> {
+    let listed = Command::new("go")
+        .args(["list", "-f", "{{if eq .Name \"main\"}}{{.Dir}}{{end}}", "./..."])
+        .current_dir(module)
+        .stdin(Stdio::null())
+        .output()
+        .context("cannot run go: --build needs the Go toolchain on PATH")?;
+    if !listed.status.success() {
+        bail!("go list failed:\n{}", String::from_utf8_lossy(&listed.stderr).trim_end());
+    }
+    let base = module.canonicalize()?;
+    Ok(String::from_utf8_lossy(&listed.stdout)
+        .lines()
+        .filter_map(|dir| Path::new(dir).strip_prefix(&base).ok())
+        .map(|dir| format!("./{}", dir.display()))
+        .collect())
+}
+
+/// The folder of built programs: one per module and package, so that builds do not fight.
+fn output(plan: &Plan) -> Result<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+        .unwrap_or_else(std::env::temp_dir);
+    let mut hasher = DefaultHasher::new();
+    plan.module.canonicalize()?.hash(&mut hasher);
+    (&plan.package, &plan.flags, &plan.env, &plan.toolchain).hash(&mut hasher);
+    let folder = cache.join("provost").join("build").join(format!("{:016x}", hasher.finish()));
+    std::fs::create_dir_all(&folder)
+        .with_context(|| format!("cannot make {}", folder.display()))?;
+    Ok(folder)
+}
+
+fn program_name(plan: &Plan, gomod: &GoMod) -> String {
+    let last = |path: &str| path.trim_end_matches('/').rsplit('/').next().map(str::to_owned);
+    let package = plan.package.trim_start_matches("./").trim_end_matches('/');
+    let named = if package.is_empty() || package == "." { &gomod.module } else { package };
+    last(named).filter(|name| !name.is_empty()).unwrap_or_else(|| "main".to_owned())
+}
+
+fn go_build(plan: &Plan, quiet: bool) -> Result<Built> {
+    let gomod = read_gomod(&plan.module)?;
+    let name = program_name(plan, &gomod);
+    let path = output(plan)?.join(&name);
+    let mut command = Command::new("go");
+    command.arg("build").args(&plan.flags).arg("-o").arg(&path).arg("--").arg(&plan.package);
+    command.current_dir(&plan.module).stdin(Stdio::null());
+    // A service on Kubernetes runs on Linux, whatever the laptop is.
+    command.env("GOOS", "linux");
+    command.envs(plan.env.iter().map(|(name, value)| (name, value)));
+    if let Some(toolchain) = &plan.toolchain {
+        command.env("GOTOOLCHAIN", toolchain);
+    }
+    let said = said(plan);
+    let progress = (!quiet && std::io::stderr().is_terminal()).then(|| {
+        let bar = indicatif::ProgressBar::new_spinner();
+        bar.set_message(said.clone());
+        bar.enable_steady_tick(std::time::Duration::from_millis(120));
+        bar
+    });
+    let done = command.output();
+    if let Some(bar) = progress {
+        bar.finish_and_clear();
+    }
+    let done = done.context("cannot run go: --build needs the Go toolchain on PATH")?;
+    if !done.status.success() {
+        bail!(
+            "{said} failed in {}:\n{}",
+            plan.module.display(),
+            String::from_utf8_lossy(&done.stderr).trim_end()
+        );
+    }
+    let package = plan.package.trim_start_matches("./");
+    let shown = plan.module.join(if package == "." { "" } else { package });
+    let mut because = vec![format!("built by {said}")];
+    because.extend(plan.notes.iter().cloned());
+    Ok(Built {
+        input: BinaryInput {
+            path: path.to_string_lossy().into_owned(),
+            shown: format!("{} (go build)", shown.to_string_lossy().trim_end_matches('/')),
+            dockerfile: plan.dockerfile.clone(),
+        },
+        because,
+    })
+}
+
+/// The command as a person would type it.
+fn said(plan: &Plan) -> String {
+    let mut words: Vec<OsString> = Vec::new();
+    if let Some(toolchain) = &plan.toolchain {
+        words.push(format!("GOTOOLCHAIN={toolchain}").into());
+    }
+    words.extend(plan.env.iter().map(|(name, value)| format!("{name}={value}").into()));
+    words.push("go build".into());
+    for flag in &plan.flags {
+        let quoted = if flag.contains(' ') { format!("'{flag}'") } else { flag.clone() };
+        words.push(quoted.into());
+    }
+    words.push(plan.package.clone().into());
+    words.join(std::ffi::OsStr::new(" ")).to_string_lossy().into_owned()
+}
