@@ -5,6 +5,8 @@
 pub mod engine;
 pub mod input;
 pub mod lifecycle;
+#[cfg(test)]
+mod pages;
 pub mod rule;
 pub mod runtime;
 

@@ -14,7 +14,6 @@ pub static RULE: Rule = Rule {
     title: "GOMEMLIMIT above the container's memory limit",
     page: include_str!("gomemlimit-above-memory-limit.md"),
     needs: &[Need::Manifest],
-    after: &["malformed-gomemlimit"],
     check: Check::Container(check),
     ..Rule::BASE
 };
