@@ -197,11 +197,11 @@ fn assertions(files: &[File]) -> Vec<Assertion> {
             }
         }
         let last = u32::try_from(file.text.lines().count()).unwrap();
-        all.extend(
-            waiting
-                .into_iter()
-                .map(|claim| Assertion { file: file.name.clone(), line: last, claim }),
-        );
+        all.extend(waiting.into_iter().map(|claim| Assertion {
+            file: file.name.clone(),
+            line: last,
+            claim,
+        }));
     }
     all
 }
@@ -279,8 +279,8 @@ fn disagreements(world: &World, verdicts: &Verdicts, assertions: &[Assertion]) -
     for assertion in assertions {
         let ok = match &assertion.claim {
             Claim::Finding { .. } => {
-                let found = (0..met.len())
-                    .find(|i| !met[*i] && matches(&verdicts.findings[*i], assertion));
+                let found =
+                    (0..met.len()).find(|i| !met[*i] && matches(&verdicts.findings[*i], assertion));
                 found.map(|i| met[i] = true).is_some()
             }
             Claim::Related { part } => verdicts.findings.iter().any(|finding| {
