@@ -15,5 +15,6 @@ pub mod case;
 pub mod facts;
 pub mod findings;
 pub mod model;
+pub mod pipeline;
 pub mod report;
 pub mod rules;

@@ -220,6 +220,11 @@ impl<'w> Case<'w> {
         self.of.joined.world
     }
 
+    /// What was bound to this container, and why.
+    pub fn binding(&self) -> Option<&'w Binding> {
+        self.binding
+    }
+
     /// Configuration.
     pub fn settings(&self) -> &'w Settings {
         &self.world().settings

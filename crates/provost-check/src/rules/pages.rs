@@ -21,15 +21,18 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use super::engine::{self, Profile, Selection, Verdicts};
-use super::rule::{Need, Rule};
+use super::engine::{Profile, Selection};
+use super::rule::{Check, Need, Rule};
 use crate::artifact::manifest::{ManifestFile, Options, load_manifests};
-use crate::artifact::{Sources, binary_toml};
+use crate::artifact::{Source, SourceKind, Sources, binary_toml, config, dockerfile};
 use crate::case::{Joined, World};
 use crate::facts::settings::Settings;
 use crate::facts::{Origin, Place, SourceId};
+use crate::findings::suppress::Suppression;
 use crate::findings::{Finding, Level, Role};
+use crate::pipeline::{self, Conclusion};
 
 /// Every page is judged as of this day.
 const DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 23);
@@ -101,16 +104,27 @@ fn need_of(name: &str) -> Option<Need> {
     }
 }
 
+/// The facts of a case, and how to judge them.
+struct Loaded {
+    world: World,
+    selection: Selection,
+    ignores: Vec<Suppression>,
+}
+
 /// Loads the files of a case as the pipeline would.
-fn world(files: &[File]) -> (World, Selection) {
+fn load(files: &[File]) -> Loaded {
     let mut sources = Sources::default();
     let mut settings = Settings::at(DATE);
     let mut selection = Selection::default();
     let (mut objects, mut builds, mut binaries) = (Vec::new(), Vec::new(), Vec::new());
     let mut problems = Vec::new();
+    let mut ignores = Vec::new();
     for file in files {
         // The comments are ours; what is judged, and shown, is the file without them.
         let file = &File { name: file.name.clone(), text: without_claims(&file.text) };
+        let add = |sources: &mut Sources, kind| {
+            sources.add(Source::text(file.name.clone(), kind, Arc::from(file.text.as_str())))
+        };
         match (need_of(&file.name), file.name.as_str()) {
             (Some(Need::Manifest), _) => {
                 let file = ManifestFile::text(file.name.clone(), file.text.clone());
@@ -119,14 +133,23 @@ fn world(files: &[File]) -> (World, Selection) {
                 problems.extend(loaded.problems);
             }
             (Some(Need::Dockerfile), _) => {
-                pending::dockerfile(&mut sources, file, &mut builds, &mut problems);
+                let id = add(&mut sources, SourceKind::Dockerfile);
+                let limits = dockerfile::Limits::default();
+                let (build, found) = dockerfile::load(id, &file.text, None, &limits);
+                builds.extend(build);
+                problems.extend(found);
             }
             (Some(Need::Binary), _) => {
                 let binary = binary_toml::load(&mut sources, &file.text);
                 binaries.push(binary);
             }
             (None, "provost.toml") => {
-                pending::config(&mut sources, file, &mut settings, &mut selection);
+                let id = add(&mut sources, SourceKind::Config);
+                let loaded = config::load(id, &file.text, DATE);
+                assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+                settings = loaded.settings;
+                selection.levels = loaded.levels;
+                ignores = loaded.ignores;
             }
             (None, "profile") => {
                 selection.profile = match file.text.trim() {
@@ -138,23 +161,26 @@ fn world(files: &[File]) -> (World, Selection) {
             (None, other) => panic!("a block named {other} is no artifact"),
         }
     }
-    (World { sources, objects, binaries, builds, settings, problems }, selection)
+    let world = World { sources, objects, binaries, builds, settings, problems };
+    Loaded { world, selection, ignores }
 }
 
-mod pending {
-    //! Loaders that are not there yet.
-    use super::*;
-
-    pub(super) fn dockerfile<A, B>(_: &mut Sources, _: &File, _: &mut Vec<A>, _: &mut Vec<B>) {}
-    pub(super) fn config(_: &mut Sources, _: &File, _: &mut Settings, _: &mut Selection) {}
-}
-
-fn run(rule: &'static Rule, world: &World, mut selection: Selection) -> Verdicts {
+fn run(rule: &'static Rule, loaded: &Loaded) -> Conclusion {
+    let mut selection = loaded.selection.clone();
+    // Suppressions are judged by what they hide, so their page needs every rule.
+    let engine = matches!(rule.check, Check::Engine);
     // Naming the rule also switches on what is off by default.
-    if selection.profile == Profile::Recommended {
+    if selection.profile == Profile::Recommended && !engine {
         selection.only = vec![rule.id.to_owned()];
     }
-    engine::judge(&Joined::new(world), &[rule], &selection)
+    let rules = if engine { super::RULES.to_vec() } else { vec![rule] };
+    let joined = Joined::new(&loaded.world);
+    let mut conclusion = pipeline::conclude(&joined, &rules, &selection, &loaded.ignores);
+    if engine {
+        conclusion.findings.retain(|finding| finding.rule.id == rule.id);
+        conclusion.not_judged.clear();
+    }
+    conclusion
 }
 
 /// What a comment in a page claims.
@@ -264,7 +290,7 @@ fn on_line(world: &World, origin: &Origin, assertion: &Assertion) -> bool {
 }
 
 /// Problems with a case, as lines for a person.
-fn disagreements(world: &World, verdicts: &Verdicts, assertions: &[Assertion]) -> Vec<String> {
+fn disagreements(world: &World, verdicts: &Conclusion, assertions: &[Assertion]) -> Vec<String> {
     let mut problems = Vec::new();
     let mut met = vec![false; verdicts.findings.len()];
     let matches = |finding: &Finding, a: &Assertion| match &a.claim {
@@ -330,10 +356,11 @@ fn check_page(rule: &'static Rule) -> String {
     let mut updates = Vec::new();
     let mut has_report = false;
     for section in &all {
-        let (world, selection) = world(&section.files);
-        let verdicts = run(rule, &world, selection);
+        let loaded = load(&section.files);
+        let verdicts = run(rule, &loaded);
+        let world = &loaded.world;
         let asserted = assertions(&section.files);
-        for problem in disagreements(&world, &verdicts, &asserted) {
+        for problem in disagreements(world, &verdicts, &asserted) {
             let _ = writeln!(out, "{} [{}]: {problem}", rule.id, section.heading);
         }
         let expects = asserted.iter().any(|a| matches!(a.claim, Claim::Finding { .. }));
@@ -399,8 +426,7 @@ fn drop_needs(rule: &'static Rule, failing: &Section) -> String {
             let _ = writeln!(out, "{}: the first failing case has no {need:?}", rule.id);
             continue;
         }
-        let (world, selection) = world(&kept);
-        let verdicts = run(rule, &world, selection);
+        let verdicts = run(rule, &load(&kept));
         if !verdicts.findings.is_empty() {
             let _ = writeln!(out, "{}: finds something without {need:?}", rule.id);
         }

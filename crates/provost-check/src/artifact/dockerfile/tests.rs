@@ -7,10 +7,7 @@ use crate::artifact::Problem;
 use crate::facts::build::{Build, CommandForm, Instruction};
 use crate::facts::{Fact, SourceId, Span};
 
-
-
 mod language;
-
 
 /// A Dockerfile that has no problem.
 fn build(text: &str) -> Build {

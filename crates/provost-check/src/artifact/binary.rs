@@ -1,0 +1,197 @@
+//! An executable file as facts.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use goformats::binary::{Format, read};
+use goformats::buildinfo::BuildInfo;
+use goformats::elf::{Elf, Machine};
+use goformats::limits::Limits;
+use goformats::pclntab::{FunctionTable, Presence};
+use goformats::problem::Place;
+
+use super::mmap::Content;
+use super::program_text::MappedText;
+use super::{Problem, ProblemKind};
+use crate::facts::binary::{Binary, BinaryFormat, Functions, GoProgram, Module};
+use crate::facts::symbols;
+use crate::facts::{Fact, Origin, SourceId};
+
+/// The bytes of an executable; shared with the answers about its text, which are computed when a
+/// rule asks.
+pub type Bytes = Arc<Content>;
+
+/// Reads the facts of an executable. Total: what cannot be read is absent and named in the problems.
+pub fn load(
+    source: SourceId,
+    path: &str,
+    bytes: &Bytes,
+    limits: &Limits,
+) -> (Binary, Vec<Problem>) {
+    let data: &[u8] = bytes;
+    let file = read(data, limits);
+    let problems = file
+        .problems
+        .iter()
+        .map(|problem| Problem {
+            kind: ProblemKind::Malformed,
+            origin: Origin::whole(source),
+            message: format!("{} (at byte {})", problem.what, problem.offset),
+            help: None,
+        })
+        .collect();
+    let elf = file.elf.as_ref();
+    let at = |section: &str, place: Place| Origin::binary(source, section, place.address);
+    let dynamic = elf.and_then(|elf| elf.dynamic.as_ref());
+    let go = file.build.as_ref().and_then(|build| {
+        let text = Arc::new(MappedText::new(source, bytes.clone(), *limits));
+        go_program(source, build, file.functions.as_ref(), text)
+    });
+    let mut problems: Vec<Problem> = problems;
+    if let (Some(build), None) = (&file.build, &go) {
+        problems.push(Problem {
+            kind: ProblemKind::Malformed,
+            origin: Origin::binary(source, ".go.buildinfo", build.go_version_place.address),
+            message: format!(
+                "built by {:?}, which names no Go release: what depends on the version is not judged",
+                build.go_version_text
+            ),
+            help: None,
+        });
+    }
+    let binary = Binary {
+        source,
+        path: path.to_owned(),
+        built_from: None,
+        size: data.len() as u64,
+        format: format(&file.format),
+        machine: elf.map(|elf| {
+            Fact::written(goarch(elf).into_owned(), Origin::binary(source, "ELF header", None))
+        }),
+        pie: elf.is_some_and(Elf::is_pie),
+        interp: elf.and_then(|elf| elf.interpreter.as_ref()).map(|(interp, place)| {
+            Fact::written(interp.clone().into_owned(), at("PT_INTERP", *place))
+        }),
+        needed: dynamic
+            .map(|dynamic| dynamic.needed.iter())
+            .into_iter()
+            .flatten()
+            .map(|needed| {
+                Fact::written(needed.name.clone().into_owned(), at(".dynamic", needed.place))
+            })
+            .collect(),
+        has_symtab: elf.is_some_and(Elf::has_symbol_table),
+        has_dwarf: elf.is_some_and(Elf::has_dwarf),
+        dwarf_size: elf
+            .map(|elf| elf.sections.iter().filter(|s| s.name.contains("debug_")))
+            .into_iter()
+            .flatten()
+            .map(|section| section.size)
+            .sum(),
+        go,
+    };
+    (binary, problems)
+}
+
+fn format(format: &Format<'_>) -> BinaryFormat {
+    match format {
+        Format::Elf => BinaryFormat::Elf,
+        Format::PackedElf => BinaryFormat::Packed("UPX".to_owned()),
+        Format::MachO => BinaryFormat::MachO,
+        Format::Pe => BinaryFormat::Pe,
+        Format::Script { interpreter } => BinaryFormat::Script(interpreter.clone().into_owned()),
+        Format::Wasm | Format::Empty | Format::Other => BinaryFormat::Other,
+    }
+}
+
+/// The machine by its `GOARCH` name.
+fn goarch(elf: &Elf<'_>) -> Cow<'static, str> {
+    Cow::Borrowed(match elf.machine {
+        Machine::Amd64 => "amd64",
+        Machine::Arm64 => "arm64",
+        Machine::I386 => "386",
+        Machine::Arm => "arm",
+        Machine::Riscv64 => "riscv64",
+        Machine::Ppc64 => "ppc64",
+        Machine::S390x => "s390x",
+        Machine::Loong64 => "loong64",
+        Machine::Mips => "mips",
+        Machine::Other(number) => return Cow::Owned(format!("machine {number}")),
+    })
+}
+
+/// The Go side; `None` when the toolchain's version names no release.
+fn go_program(
+    source: SourceId,
+    build: &BuildInfo<'_>,
+    table: Option<&FunctionTable<'_>>,
+    text: Arc<MappedText>,
+) -> Option<GoProgram> {
+    let version = build.go_version.clone()?;
+    let info = |place: Place| Origin::binary(source, ".go.buildinfo", place.address);
+    let module = |module: &goformats::buildinfo::Module<'_>| {
+        Fact::written(
+            Module {
+                path: module.path.clone().into_owned(),
+                version: module.version.clone().into_owned(),
+                replace: module.replace.as_ref().map(|r| r.path.clone().into_owned()),
+            },
+            info(module.place),
+        )
+    };
+    let settings: BTreeMap<String, Fact<String>> = build
+        .settings
+        .iter()
+        .map(|s| {
+            let fact = Fact::written(s.value.clone().into_owned(), info(s.place));
+            (s.key.clone().into_owned(), fact)
+        })
+        .collect();
+    let default_godebug = build
+        .setting("DefaultGODEBUG")
+        .map(|setting| {
+            let origin = info(setting.place);
+            build
+                .default_godebug()
+                .into_iter()
+                .map(|(k, v)| (k.to_owned(), Fact::written(v.to_owned(), origin.clone())))
+                .collect()
+        })
+        .unwrap_or_default();
+    Some(GoProgram {
+        version: Fact::written(version, info(build.go_version_place)),
+        main_package: build
+            .main_package
+            .as_ref()
+            .map(|(path, place)| Fact::written(path.clone().into_owned(), info(*place))),
+        main_module: build.main_module.as_ref().map(module),
+        deps: build.deps.iter().map(module).collect(),
+        settings,
+        default_godebug,
+        packages: table.map(|t| t.packages().into_iter().collect()).unwrap_or_default(),
+        functions: table.map(|table| functions(source, table)).unwrap_or_default(),
+        obfuscated: false,
+        text,
+    })
+}
+
+/// Looks for every symbol a rule may ask for, in one pass.
+fn functions(source: SourceId, table: &FunctionTable<'_>) -> Functions {
+    let wanted: Vec<&str> = symbols::ALL.iter().map(|symbol| symbol.0).collect();
+    let lookup = table.find(&wanted);
+    let found = symbols::ALL
+        .iter()
+        .zip(&lookup.found)
+        .filter_map(|(symbol, presence)| {
+            let address = match presence {
+                Presence::Linked(address) => Some(*address),
+                // It runs as a part of its callers and has no address of its own.
+                Presence::Inlined => None,
+                Presence::Absent => return None,
+            };
+            Some((*symbol, Origin::binary(source, ".text", address)))
+        })
+        .collect();
+    Functions { complete: lookup.complete, found }
+}

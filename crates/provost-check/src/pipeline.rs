@@ -1,0 +1,309 @@
+//! One run of `provost check`, from paths to a report.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use crate::artifact::discover::{self, Found};
+use crate::artifact::manifest::{self, ManifestFile, Skipped};
+use crate::artifact::mmap::{self, Content};
+use crate::artifact::{Source, SourceKind, Sources, binary, dockerfile};
+use crate::case::{Joined, World};
+use crate::facts::problem::{Problem, ProblemKind};
+use crate::facts::settings::Settings;
+use crate::facts::{Origin, SourceId};
+use crate::findings::suppress::{self, Suppressed, Suppression};
+use crate::findings::{Finding, NotJudged};
+use crate::report::{self, Input, Report, SubjectView};
+use crate::rules;
+use crate::rules::engine::{self, Selection};
+use crate::rules::rule::Rule;
+
+/// Bytes of an executable; larger ones are not opened.
+const LARGEST_BINARY: u64 = 8 << 30;
+
+/// An executable to judge.
+#[derive(Clone, Debug)]
+pub struct BinaryInput {
+    /// Where it lies.
+    pub path: String,
+    /// How reports name it; the path itself unless `--build` made it.
+    pub shown: String,
+    /// The Dockerfile whose `go build` made it.
+    pub dockerfile: Option<String>,
+}
+
+/// What to load.
+#[derive(Debug, Default)]
+pub struct Request {
+    /// Folders and files of any kind; `-` for manifests on standard input.
+    pub paths: Vec<String>,
+    /// What standard input holds, when `-` is among the paths.
+    pub stdin: Option<Vec<u8>>,
+    /// Executables.
+    pub binaries: Vec<BinaryInput>,
+    /// Dockerfiles by whatever name.
+    pub dockerfiles: Vec<String>,
+    /// `--target`: the stage that becomes the image.
+    pub target: Option<String>,
+    /// Namespace of objects that name none.
+    pub namespace: Option<String>,
+}
+
+/// What loading gave.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The facts.
+    pub world: World,
+    /// Paths that were found and are not judged, and the flag that would let them be.
+    pub skipped: Vec<Skipped>,
+    /// A path named on the command line could not be used: exit code 2.
+    pub unusable: bool,
+}
+
+/// Reads every artifact of the request. `sources` already holds the configuration that `settings`
+/// came from.
+pub fn load(request: &Request, sources: Sources, settings: Settings) -> Loaded {
+    let mut loader = Loader {
+        request,
+        world: World {
+            sources,
+            objects: Vec::new(),
+            binaries: Vec::new(),
+            builds: Vec::new(),
+            settings,
+            problems: Vec::new(),
+        },
+        skipped: Vec::new(),
+        unusable: false,
+    };
+    loader.run();
+    let Loader { world, skipped, unusable, .. } = loader;
+    Loaded { world, skipped, unusable }
+}
+
+struct Loader<'r> {
+    request: &'r Request,
+    world: World,
+    skipped: Vec<Skipped>,
+    unusable: bool,
+}
+
+impl Loader<'_> {
+    fn run(&mut self) {
+        let found = discover::discover(&self.request.paths, &discover::Limits::default());
+        for unusable in found.unusable {
+            self.unusable |= unusable.named;
+            let (_, problem) = unusable.into_problem(&mut self.world.sources);
+            self.world.problems.push(problem);
+        }
+        self.skipped.extend(found.skipped);
+        self.manifests(&found.files);
+        self.dockerfiles(&found.files);
+        self.binaries(&found.files);
+    }
+
+    fn manifests(&mut self, files: &[Found]) {
+        let files: Vec<ManifestFile> = files
+            .iter()
+            .filter(|file| file.kind == SourceKind::Manifest)
+            .map(|file| ManifestFile {
+                path: file.path.clone(),
+                shown: file.shown.clone(),
+                named: file.named,
+                content: self.request.stdin.clone().filter(|_| file.shown == "-"),
+            })
+            .collect();
+        let options = manifest::Options {
+            namespace: self.request.namespace.clone(),
+            ..manifest::Options::default()
+        };
+        let loaded = manifest::load_manifests(&files, &mut self.world.sources, &options);
+        self.world.objects = loaded.objects;
+        self.world.problems.extend(loaded.problems);
+        self.skipped.extend(loaded.skipped);
+        self.unusable |= !loaded.unusable.is_empty();
+    }
+
+    fn dockerfiles(&mut self, files: &[Found]) {
+        let found = files
+            .iter()
+            .filter(|file| file.kind == SourceKind::Dockerfile)
+            .map(|file| (file.shown.clone(), file.path.clone(), file.named));
+        let named = self.request.dockerfiles.iter().map(|path| (path.clone(), path.into(), true));
+        let mut all: Vec<_> = found.chain(named).collect();
+        all.sort();
+        all.dedup_by(|a, b| a.0 == b.0);
+        let limits = dockerfile::Limits::default();
+        for (shown, path, named) in all {
+            let limit = limits.file_bytes as u64;
+            let bytes = match mmap::read_text(&path, limit, named) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    self.cannot_read(&shown, SourceKind::Dockerfile, named, &error);
+                    continue;
+                }
+            };
+            let text: Arc<str> = Arc::from(String::from_utf8_lossy(&bytes).as_ref());
+            let mut source = Source::text(shown, SourceKind::Dockerfile, text);
+            source.named = named;
+            let id = self.world.sources.add(source);
+            // A target names a stage of one file; in the others it may not exist.
+            let target = self.request.target.as_deref().filter(|_| named || files.len() < 2);
+            let (build, problems) = dockerfile::load_bytes(id, &bytes, target, &limits);
+            self.unusable |= named && build.is_none();
+            self.world.builds.extend(build);
+            self.world.problems.extend(problems);
+        }
+    }
+
+    fn binaries(&mut self, files: &[Found]) {
+        let found = files.iter().filter(|file| file.kind == SourceKind::Binary).map(|file| {
+            let path = file.path.to_string_lossy().into_owned();
+            (BinaryInput { path, shown: file.shown.clone(), dockerfile: None }, file.named)
+        });
+        let given = self.request.binaries.iter().map(|input| (input.clone(), true));
+        let mut all: Vec<_> = given.chain(found).collect();
+        all.sort_by(|a, b| a.0.shown.cmp(&b.0.shown));
+        all.dedup_by(|a, b| a.0.shown == b.0.shown);
+        for (input, named) in all {
+            match Content::open(Path::new(&input.path), LARGEST_BINARY) {
+                Ok(content) => self.binary(&input, named, content),
+                Err(error) => self.cannot_read(&input.shown, SourceKind::Binary, named, &error),
+            }
+        }
+    }
+
+    fn binary(&mut self, input: &BinaryInput, named: bool, content: Content) {
+        let mut source = Source::opaque(input.shown.clone(), SourceKind::Binary);
+        source.named = named;
+        let id = self.world.sources.add(source);
+        let limits = goformats::limits::Limits::default();
+        let (mut binary, problems) = binary::load(id, &input.shown, &Arc::new(content), &limits);
+        // An executable that walking found and that is no Go program is somebody else's.
+        if !named && binary.go.is_none() {
+            return;
+        }
+        binary.built_from = input.dockerfile.as_ref().and_then(|path| {
+            let same = |source: &Source| {
+                source.kind == SourceKind::Dockerfile
+                    && source.path.trim_start_matches("./") == path.trim_start_matches("./")
+            };
+            self.world.sources.iter().find(|(_, source)| same(source)).map(|(id, _)| id)
+        });
+        self.world.binaries.push(binary);
+        self.world.problems.extend(problems);
+    }
+
+    fn cannot_read(&mut self, shown: &str, kind: SourceKind, named: bool, error: &std::io::Error) {
+        let mut source = Source::opaque(shown, kind);
+        source.named = named;
+        let id: SourceId = self.world.sources.add(source);
+        self.unusable |= named;
+        self.world.problems.push(Problem {
+            kind: ProblemKind::Unreadable,
+            origin: Origin::whole(id),
+            message: format!("cannot be read: {error}"),
+            help: None,
+        });
+    }
+}
+
+/// What a run concluded.
+#[derive(Debug, Default)]
+pub struct Conclusion {
+    /// Findings in report order.
+    pub findings: Vec<Finding>,
+    /// Rules that could not be judged.
+    pub not_judged: Vec<NotJudged>,
+    /// Findings that a suppression hides.
+    pub suppressed: Vec<Suppressed>,
+    /// How often a rule had something to judge and judged it.
+    pub judged: usize,
+}
+
+/// Runs `rules` and applies suppressions: those of the configuration and those in the inputs.
+pub fn conclude(
+    joined: &Joined<'_>,
+    rules: &[&'static Rule],
+    selection: &Selection,
+    ignores: &[Suppression],
+) -> Conclusion {
+    let world = joined.world;
+    let verdicts = engine::judge(joined, rules, selection);
+    let mut suppressions = ignores.to_vec();
+    suppressions.extend(suppress::collect(&world.sources, &world.objects));
+    let applied = suppress::apply(
+        verdicts.findings,
+        &suppressions,
+        &suppress::Context {
+            sources: &world.sources,
+            selection,
+            not_judged: &verdicts.not_judged,
+            date: world.settings.date,
+        },
+    );
+    let mut findings = applied.findings;
+    report::sort_findings(&mut findings, &world.sources);
+    Conclusion {
+        findings,
+        not_judged: verdicts.not_judged,
+        suppressed: applied.suppressed,
+        judged: verdicts.judged,
+    }
+}
+
+/// Judges a world with every rule.
+pub fn judge(world: &World, selection: &Selection, ignores: &[Suppression]) -> Conclusion {
+    conclude(&Joined::new(world), rules::RULES, selection, ignores)
+}
+
+/// The report of a run.
+pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) -> Report<'w> {
+    let mut inputs: Vec<Input> = world
+        .sources
+        .iter()
+        .map(|(_, source)| Input {
+            path: source.path.clone(),
+            kind: source.kind,
+            named: source.named,
+        })
+        .collect();
+    inputs.sort();
+    Report {
+        version,
+        inputs,
+        subjects: subjects(world),
+        judged: report::Judged {
+            objects: world.objects.len(),
+            dockerfiles: world.builds.len(),
+            binaries: world.binaries.len(),
+        },
+        findings: conclusion.findings,
+        not_judged: conclusion.not_judged,
+        suppressed: conclusion.suppressed,
+        sources: &world.sources,
+    }
+}
+
+/// The containers that something was bound to, and what.
+fn subjects(world: &World) -> Vec<SubjectView> {
+    let joined = Joined::new(world);
+    let path = |source: SourceId| world.sources.get(source).path.clone();
+    let mut views: Vec<SubjectView> = joined
+        .cases()
+        .filter_map(|case| {
+            let binding = case.binding()?;
+            if binding.binary.is_none() && binding.build.is_none() {
+                return None;
+            }
+            Some(SubjectView {
+                name: case.subject(),
+                binary: binding.binary.map(|i| world.binaries[i].path.clone()),
+                dockerfile: binding.build.map(|i| path(world.builds[i].source)),
+                because: binding.because.clone(),
+            })
+        })
+        .collect();
+    views.sort();
+    views
+}
