@@ -115,6 +115,11 @@ pub fn newest() -> Release {
     Release::new(minor, patch)
 }
 
+/// The releases the table was read from: the newest patch of each minor, oldest first.
+pub fn releases() -> impl Iterator<Item = Release> {
+    table::READ.iter().map(|&(minor, patch)| Release::new(minor, patch))
+}
+
 /// Every key of every release, sorted by name.
 pub fn keys() -> &'static [Key] {
     table::KEYS

@@ -187,7 +187,10 @@ impl<'w> Case<'w> {
             }
             EnvValue::Field(path) => {
                 origin = path.origin.clone();
-                self.field(path)
+                self.field(path).map(|fact| {
+                    origin = fact.origin.clone();
+                    fact.value.clone()
+                })
             }
             EnvValue::Resource { resource, divisor, container } => {
                 origin = resource.origin.clone();
@@ -233,7 +236,7 @@ impl<'w> Case<'w> {
     }
 
     /// `fieldRef`: annotations and labels of the template are known, the rest is only on a node.
-    fn field(&self, path: &Fact<String>) -> Result<String, Abstain> {
+    fn field(&self, path: &Fact<String>) -> Result<&'w Fact<String>, Abstain> {
         let pod = self.pod();
         let keyed =
             |prefix: &str| path.value.strip_prefix(prefix)?.strip_prefix("['")?.strip_suffix("']");
@@ -248,9 +251,7 @@ impl<'w> Case<'w> {
         } else {
             None
         };
-        found
-            .map(|fact| fact.value.clone())
-            .ok_or_else(|| Abstain::unknown(Reason::ValueFromField, path.value.clone()))
+        found.ok_or_else(|| Abstain::unknown(Reason::ValueFromField, path.value.clone()))
     }
 
     /// `resourceFieldRef`: the amount over the divisor, rounded up, as a bare number

@@ -3,6 +3,7 @@
 use goformats::godebug;
 
 use super::Case;
+use super::runtime::RuntimeVariable;
 use crate::facts::binary::GoProgram;
 use crate::facts::symbols::{self, Symbol};
 use crate::facts::workload::{ContainerRole, ResourceAmounts};
@@ -13,32 +14,59 @@ use crate::model::memlimit::{self, Linked, MemLimit};
 use crate::model::quantity::{Bytes, Millicores};
 
 impl Case<'_> {
-    /// The memory limit of the container, else of the pod. `NotApplicable` when there is none.
+    /// The memory limit of the container, else of the pod. `NotApplicable` when there is none; a
+    /// limit of 0 is none.
     pub fn memory_limit(&self) -> Result<Fact<Bytes>, Abstain> {
         let own = self.container.resources.limits.memory.as_ref();
         let pod = || self.pod().resources.as_ref()?.limits.memory.as_ref();
         let written = own.or_else(pod).ok_or(Abstain::NotApplicable)?;
         let amount = written.amount.ok_or_else(|| malformed(&written.text))?;
+        if amount.0 == 0 {
+            return Err(Abstain::NotApplicable);
+        }
         Ok(Fact::written(amount, written.text.origin.clone()))
     }
 
-    /// The CPU limit of the container, else of the pod. `NotApplicable` when there is none.
+    /// The CPU limit of the container, else of the pod. `NotApplicable` when there is none; a limit
+    /// of 0 is none.
     pub fn cpu_limit(&self) -> Result<Fact<Millicores>, Abstain> {
         let own = self.container.resources.limits.cpu.as_ref();
         let pod = || self.pod().resources.as_ref()?.limits.cpu.as_ref();
         let written = own.or_else(pod).ok_or(Abstain::NotApplicable)?;
         let amount = written.amount.ok_or_else(|| malformed(&written.text))?;
+        if amount.0 == 0 {
+            return Err(Abstain::NotApplicable);
+        }
         Ok(Fact::written(amount, written.text.origin.clone()))
     }
 
+    /// The CPU limit where the kernel enforces it: not when `[cluster] cfs_quota` is false.
+    pub fn cpu_quota(&self) -> Result<Fact<Millicores>, Abstain> {
+        match &self.settings().cluster.cfs_quota {
+            Some(enforced) if !enforced.value => Err(Abstain::NotApplicable),
+            _ => self.cpu_limit(),
+        }
+    }
+
+    /// Whether the container owns whole CPUs, so that no quota throttles it: static CPU manager,
+    /// class Guaranteed, whole number of CPUs.
+    pub fn has_exclusive_cpus(&self) -> bool {
+        self.settings().cluster.static_cpu_manager
+            && self.cpu_limit().is_ok_and(|limit| limit.value.is_whole())
+            && self.is_guaranteed()
+    }
+
     /// GOMEMLIMIT as set and as the runtime reads it. `NotApplicable` when it is certainly not set,
-    /// or when the runtime ends over it (that is `malformed-gomemlimit`).
-    pub fn gomemlimit(&self) -> Result<(Fact<String>, MemLimit), Abstain> {
-        let env = self.environment();
-        let written = env.literal("GOMEMLIMIT")?.ok_or(Abstain::NotApplicable)?;
+    /// when the program is too old to read it, or when the runtime ends over it (that is
+    /// `malformed-gomemlimit`).
+    pub fn gomemlimit(&self) -> Result<(RuntimeVariable, MemLimit), Abstain> {
+        let variable = self.runtime_variable("GOMEMLIMIT")?.ok_or(Abstain::NotApplicable)?;
         let version = self.known_program().map(|program| &program.version.value);
-        match memlimit::parse(&written.value, version) {
-            Ok(value) => Ok((written, value)),
+        if version.is_some_and(|version| !version.has_features_of(19)) {
+            return Err(Abstain::NotApplicable);
+        }
+        match memlimit::parse(&variable.value, version) {
+            Ok(value) => Ok((variable, value)),
             Err(_) => Err(Abstain::NotApplicable),
         }
     }
@@ -46,9 +74,8 @@ impl Case<'_> {
     /// The number of threads that run Go code at once, and who decides it. Needs the binary.
     pub fn gomaxprocs(&self) -> Result<gomaxprocs::Effective, Abstain> {
         let program = self.program()?;
-        let env = self.environment();
-        let text = env.literal("GOMAXPROCS")?;
-        let limit = match self.cpu_limit() {
+        let text = self.runtime_variable("GOMAXPROCS")?;
+        let limit = match self.cpu_quota() {
             Ok(limit) => Some(limit.value),
             Err(Abstain::NotApplicable) => None,
             Err(unknown) => return Err(unknown),
@@ -56,7 +83,7 @@ impl Case<'_> {
         let cluster = &self.settings().cluster;
         Ok(gomaxprocs::effective(&gomaxprocs::Inputs {
             go: &program.version.value,
-            env: text.as_ref().map(|fact| fact.value.as_str()),
+            env: text.as_ref().map(|variable| variable.value.as_str()),
             automaxprocs: linked(
                 program,
                 symbols::AUTOMAXPROCS_INIT,
@@ -66,7 +93,7 @@ impl Case<'_> {
             updatemaxprocs: self.godebug_integer("updatemaxprocs")?.unwrap_or(1) > 0,
             limit,
             node_cpus: cluster.node_cpus.as_ref().map(|fact| fact.value),
-            exclusive_cpus: cluster.static_cpu_manager && self.is_guaranteed(),
+            exclusive_cpus: self.has_exclusive_cpus(),
         }))
     }
 
@@ -74,8 +101,7 @@ impl Case<'_> {
     /// binary's DefaultGODEBUG; `None` when neither sets it.
     pub fn godebug_integer(&self, key: &str) -> Result<Option<i64>, Abstain> {
         let program = self.program()?;
-        let env = self.environment();
-        if let Some(text) = env.literal("GODEBUG")? {
+        if let Some(text) = self.runtime_variable("GODEBUG")? {
             let parsed = godebug::parse(&text.value, &program.version.value);
             if let Some(value) = parsed.integer(key) {
                 return Ok(Some(value));

@@ -11,6 +11,8 @@ pub mod env;
 pub mod joins;
 pub mod lifecycle;
 pub mod limits;
+pub mod runtime;
+pub mod text;
 
 use crate::artifact::{Problem, Sources};
 use crate::facts::binary::{Binary, GoProgram};

@@ -24,7 +24,12 @@ pub static RULES: &[&Rule] = &[
     &lifecycle::no_termination_handler::RULE,
     &lifecycle::prestop_exhausts_grace_period::RULE,
     &lifecycle::unhandled_stop_signal::RULE,
+    &runtime::gomaxprocs_above_cpu_limit::RULE,
+    &runtime::gomaxprocs_ignores_cpu_limit::RULE,
     &runtime::gomemlimit_above_memory_limit::RULE,
+    &runtime::malformed_godebug::RULE,
+    &runtime::malformed_gomemlimit::RULE,
+    &runtime::removed_godebug_key::RULE,
 ];
 
 /// The rule of that id.

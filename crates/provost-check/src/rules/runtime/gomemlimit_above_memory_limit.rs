@@ -2,7 +2,7 @@
 
 use crate::case::Case;
 use crate::facts::symbols;
-use crate::findings::{Finding, Fix};
+use crate::findings::{Finding, Fix, Level};
 use crate::model::memlimit::{self, Band, MemLimit};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -10,7 +10,7 @@ use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 pub static RULE: Rule = Rule {
     id: "gomemlimit-above-memory-limit",
     group: Group::Runtime,
-    level: crate::findings::Level::Deny,
+    level: Level::Deny,
     title: "GOMEMLIMIT above the container's memory limit",
     page: include_str!("gomemlimit-above-memory-limit.md"),
     needs: &[Need::Manifest],
@@ -20,7 +20,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let limit = case.memory_limit()?;
-    let (written, value) = case.gomemlimit()?;
+    let (variable, value) = case.gomemlimit()?;
     let MemLimit::Set(value) = value else { return Ok(()) };
     if memlimit::band(value, Some(limit.value)) != Band::AboveLimit {
         return Ok(());
@@ -28,21 +28,23 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let mut finding = Finding::new(
         &RULE,
         format!("GOMEMLIMIT ({value}) is above the container's memory limit ({})", limit.value),
-        &written.origin,
+        variable.origin(),
         format!("the runtime starts to collect harder at {} bytes", value.0),
     )
     .also(&limit.origin, format!("the kernel kills at {} bytes", limit.value.0));
-    if let Ok(program) = case.program() {
-        let automemlimit = match program.links(symbols::AUTOMEMLIMIT_INIT)? {
-            Some(_) => "automemlimit is linked but leaves a GOMEMLIMIT that is set alone",
-            None => "automemlimit not linked",
+    finding = case.show_entry(&variable, finding);
+    if let Some(program) = case.known_program() {
+        let automemlimit = match program.links(symbols::AUTOMEMLIMIT_INIT) {
+            Ok(Some(_)) => ", automemlimit leaves a GOMEMLIMIT that is set alone",
+            Ok(None) => ", automemlimit not linked",
+            Err(_) => "",
         };
-        finding =
-            finding.also(&program.version.origin, format!("{}, {automemlimit}", program.version));
+        let label = format!("{}{automemlimit}", program.version);
+        finding = finding.also(&program.version.origin, label);
     }
     if let Some(better) = memlimit::recommended(limit.value) {
-        let title = format!("set GOMEMLIMIT to {better} (90 % of the limit)");
-        finding = finding.fix(Fix::safe(title).replace(&written.origin, better));
+        let fix = Fix::safe(format!("set GOMEMLIMIT to {better} (90 % of the limit)"));
+        finding = finding.fix(case.rewrite(fix, &variable, &better));
     }
     out.push(finding);
     Ok(())

@@ -1,0 +1,135 @@
+//! Variables that the Go runtime reads, as the container sets them.
+
+use goformats::godebug::{self, Godebug, Release};
+
+use super::Case;
+use super::env::{EnvSource, Variable};
+use crate::facts::binary::GoProgram;
+use crate::facts::{Fact, Origin};
+use crate::findings::{Abstain, Finding, Fix, Reason};
+
+/// A variable with a known value.
+#[derive(Clone, Debug)]
+pub struct RuntimeVariable {
+    /// `GOMEMLIMIT`
+    pub name: &'static str,
+    /// The value the process sees.
+    pub value: String,
+    /// Who sets it and where.
+    pub variable: Variable,
+}
+
+impl RuntimeVariable {
+    /// The value with its place.
+    pub fn fact(&self) -> Fact<String> {
+        Fact::written(self.value.clone(), self.variable.origin.clone())
+    }
+
+    /// Where the value stands.
+    pub fn origin(&self) -> &Origin {
+        &self.variable.origin
+    }
+
+    /// Whether the kubelet computes it: `resourceFieldRef`.
+    pub fn is_computed(&self) -> bool {
+        self.variable.resource.is_some()
+    }
+
+    /// `GOMEMLIMIT "512Mi"`; values that are unreadable in a sentence are shortened.
+    pub fn shown(&self) -> String {
+        format!("{} {}", self.name, quoted(&self.value))
+    }
+}
+
+/// A value as a message shows it: quoted, escaped, cut after 60 characters.
+pub fn quoted(value: &str) -> String {
+    let mut cut: String = value.chars().take(60).collect();
+    if cut.len() < value.len() {
+        cut.push('…');
+    }
+    format!("{cut:?}")
+}
+
+impl Case<'_> {
+    /// A runtime variable as the process sees it: `None` when it certainly is not set. Not known
+    /// when it comes from a Secret, from an object that is not in the input, or when a template
+    /// that nobody rendered stands in its place.
+    pub fn runtime_variable(&self, name: &'static str) -> Result<Option<RuntimeVariable>, Abstain> {
+        let env = self.environment();
+        let Some(variable) = env.get(name)? else { return Ok(None) };
+        let value = variable.value.clone()?;
+        // `{{ .Values.x }}` of a chart and `${X}` of Flux, envsubst and their like.
+        if value.contains("{{") || value.contains("${") {
+            return Err(Abstain::unknown(Reason::Templated, format!("env {name}")));
+        }
+        Ok(Some(RuntimeVariable { name, value, variable: variable.clone() }))
+    }
+
+    /// Adds to a finding about `variable` how its value comes into the container, when it stands
+    /// somewhere else: in a ConfigMap, an annotation, the image.
+    #[must_use]
+    pub fn show_entry(&self, variable: &RuntimeVariable, finding: Finding) -> Finding {
+        let Variable { origin, entry, source, .. } = &variable.variable;
+        if *source == EnvSource::Image {
+            let label = format!("sets no {} of its own: the image's is in force", variable.name);
+            return finding.also(self.container_origin(), label);
+        }
+        let inside = origin.source == entry.source
+            && match (entry.span(), origin.span()) {
+                (Some(entry), Some(origin)) => entry.contains(origin),
+                _ => false,
+            };
+        if inside {
+            finding
+        } else {
+            finding.also(entry, format!("{} comes into the container here", variable.name))
+        }
+    }
+
+    /// The edit that gives `variable` another value; none where the kubelet computes it.
+    pub fn rewrite(&self, fix: Fix, variable: &RuntimeVariable, new: &str) -> Fix {
+        if variable.is_computed() {
+            return fix;
+        }
+        self.world().rewrite(fix, variable.origin(), &variable.value, new)
+    }
+
+    /// The edit that removes `variable` from the container's `env`; none where it stands elsewhere.
+    pub fn unset(&self, fix: Fix, variable: &RuntimeVariable) -> Fix {
+        let own = self.container.env.iter().any(|e| e.origin == variable.variable.entry);
+        if own { self.world().remove_entry(fix, &variable.variable.entry) } else { fix }
+    }
+
+    /// GODEBUG when it is set and not empty. `NotApplicable` when it certainly is not.
+    pub fn godebug(&self) -> Result<GodebugVariable<'_>, Abstain> {
+        let variable = self.runtime_variable("GODEBUG")?.filter(|v| !v.value.is_empty());
+        let variable = variable.ok_or(Abstain::NotApplicable)?;
+        let program = self.program();
+        Ok(GodebugVariable { variable, program })
+    }
+}
+
+/// GODEBUG of a container and the program that reads it, where that is known.
+#[derive(Debug)]
+pub struct GodebugVariable<'w> {
+    /// The variable.
+    pub variable: RuntimeVariable,
+    /// The program, or why it is not known.
+    pub program: Result<&'w GoProgram, Abstain>,
+}
+
+impl GodebugVariable<'_> {
+    /// Releases to judge for: the program's, else all that the table was read from.
+    pub fn releases(&self) -> Vec<Release> {
+        match &self.program {
+            Ok(program) => vec![Release::from(&program.version.value)],
+            Err(_) => godebug::releases().collect(),
+        }
+    }
+
+    /// The value as each of [`Self::releases`] reads it; never empty.
+    pub fn readings(&self) -> Vec<Godebug<'_>> {
+        let value = &self.variable.value;
+        self.releases().into_iter().map(|release| godebug::parse(value, release)).collect()
+    }
+}
