@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use crate::buildinfo::BuildInfo;
 use crate::elf::Elf;
 use crate::limits::Limits;
-use crate::pclntab::FunctionTable;
+use crate::pclntab::{self, FunctionTable};
 use crate::problem::{Problem, Problems};
 
 /// What a file is, by its first bytes.
@@ -32,6 +32,15 @@ pub enum Format<'a> {
     Other,
 }
 
+/// How obfuscation shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obfuscation {
+    /// The function table starts with a magic number that no Go linker writes.
+    TableMagic,
+    /// The build information names neither toolchain nor main package, and packages have random names.
+    PackageNames,
+}
+
 /// Everything read from a file.
 #[derive(Clone, Debug)]
 pub struct Binary<'a> {
@@ -43,6 +52,8 @@ pub struct Binary<'a> {
     pub build: Option<BuildInfo<'a>>,
     /// Every function of the program; `None` where it has no readable table.
     pub functions: Option<FunctionTable<'a>>,
+    /// Whether an obfuscator (garble) hid the names, and how that shows; function facts are then not available.
+    pub obfuscated: Option<Obfuscation>,
     /// What was broken, or beyond a limit.
     pub problems: Vec<Problem>,
 }
@@ -62,7 +73,9 @@ pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Binary<'a> {
     let functions = elf
         .as_ref()
         .and_then(|elf| FunctionTable::read(elf, build.as_ref(), limits, &mut problems));
-    Binary { format, elf, build, functions, problems: problems.finish() }
+    let obfuscated =
+        elf.as_ref().and_then(|elf| obfuscation(elf, build.as_ref(), functions.as_ref()));
+    Binary { format, elf, build, functions, obfuscated, problems: problems.finish() }
 }
 
 /// Names a format by its first bytes.
@@ -89,6 +102,36 @@ fn lossy_trimmed(line: &[u8]) -> Cow<'_, str> {
         Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
         Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
     }
+}
+
+/// Garble replaces the magic number of the function table since its version 0.9, and package names and build information
+/// in all versions. Programs built without modules (Bazel, `GO111MODULE=off`) have no build information either, but
+/// readable package names: paths of a domain, or words.
+fn obfuscation(
+    elf: &Elf<'_>,
+    build: Option<&BuildInfo<'_>>,
+    functions: Option<&FunctionTable<'_>>,
+) -> Option<Obfuscation> {
+    if pclntab::has_foreign_magic(elf) {
+        return Some(Obfuscation::TableMagic);
+    }
+    let anonymous = build.is_none_or(|b| b.main_package.is_none() && b.go_version.is_none());
+    if !anonymous {
+        return None;
+    }
+    let packages = functions?.packages();
+    let hashed = packages.iter().filter(|p| looks_hashed(p)).count();
+    let readable =
+        packages.iter().any(|p| p.split('/').next().is_some_and(|host| host.contains('.')));
+    (hashed >= 3 && !readable).then_some(Obfuscation::PackageNames)
+}
+
+/// A package name as garble draws it: base64 letters of both cases in one word of at least six.
+fn looks_hashed(package: &str) -> bool {
+    package.len() >= 6
+        && package.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+        && package.bytes().any(|b| b.is_ascii_uppercase())
+        && package.bytes().any(|b| b.is_ascii_lowercase())
 }
 
 /// UPX writes no section headers and its own header (`l_info`, magic `UPX!`) right behind the program headers.

@@ -199,7 +199,8 @@ fn choose<'l>(words: &Words, wanted: &Wanted) -> Option<&'l Layout> {
 
 /// Addresses of words that point at the function table.
 fn candidates(elf: &Elf<'_>, pclntab: u64, limits: &Limits) -> Vec<u64> {
-    const ENOUGH: usize = 64;
+    /// Each candidate may cost a pass over the relocations.
+    const ENOUGH: usize = 16;
     let mut found = Vec::new();
     // Since Go 1.26 it has a section of its own, at whose start it lies.
     if let Some(section) = elf.section(".go.module") {
@@ -211,13 +212,16 @@ fn candidates(elf: &Elf<'_>, pclntab: u64, limits: &Limits) -> Vec<u64> {
         }
         (PtrSize::Eight, endian) => (endian.u64_bytes(pclntab).to_vec(), 8),
     };
+    let mut left = limits.search_bytes;
     let mut search = |address: u64, size: u64| {
         let bytes = elf.bytes_from(address);
-        let size = usize::try_from(size).unwrap_or(usize::MAX).min(limits.search_bytes);
+        let size = usize::try_from(size).unwrap_or(usize::MAX).min(left);
         let bytes = bytes.get(..size).unwrap_or(bytes);
+        left = left.saturating_sub(bytes.len());
         let hits =
             memchr::memmem::find_iter(bytes, &pattern).map(|at| address.wrapping_add(at as u64));
-        found.extend(hits.filter(|at| at.is_multiple_of(word)).take(ENOUGH));
+        let room = ENOUGH.saturating_sub(found.len());
+        found.extend(hits.filter(|at| at.is_multiple_of(word)).take(room));
     };
     // It is data without pointers for the garbage collector (`NotInHeap`).
     for section in elf.sections.iter().filter(|s| matches!(&*s.name, ".noptrdata" | ".data")) {

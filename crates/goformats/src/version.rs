@@ -187,6 +187,13 @@ mod tests {
                 Some(PreRelease::Devel),
                 "4f3e2d Tue Jul 7 12:00:00 2026 +0000",
             ),
+            (
+                "go1.25-20250209-RC00 cl/724970549 +ff27d2 X:fieldtrack",
+                25,
+                None,
+                None,
+                "20250209-RC00 cl/724970549 +ff27d2 X:fieldtrack",
+            ),
             ("go1.27-devel_4f3e2d", 27, None, Some(PreRelease::Devel), "devel_4f3e2d"),
         ];
         for (text, minor, patch, pre, suffix) in table {

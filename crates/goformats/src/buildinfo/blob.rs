@@ -31,25 +31,29 @@ pub(super) fn find<'a>(
     problems: &mut Problems,
 ) -> Option<Blob<'a>> {
     let section = elf.section(".go.buildinfo").map(|s| (s.address, s.size));
-    // Without the section: the first writable segment, near whose start the linker puts it.
-    let segment = elf
+    // Without the section: the writable segments. The linker puts it near the start of one; where the relocated
+    // read-only data has a segment of its own, of the second.
+    let segments = elf
         .segments
         .iter()
-        .find(|s| s.is_load() && s.is_writable() && !s.is_executable())
+        .filter(|s| s.is_load() && s.is_writable() && !s.is_executable())
         .map(|s| (s.address, s.file_size));
-    for (address, size) in [section, segment].into_iter().flatten() {
+    let mut left = limits.search_bytes;
+    for (address, size) in section.into_iter().chain(segments) {
         let bytes = elf.bytes_from(address);
-        let size = usize::try_from(size).unwrap_or(usize::MAX);
-        let searched = bytes.get(..size.min(limits.search_bytes)).unwrap_or(bytes);
+        let size = usize::try_from(size).unwrap_or(usize::MAX).min(bytes.len());
+        let searched = bytes.get(..size.min(left)).unwrap_or(bytes);
         if let Some(at) = search(searched, address) {
             // The section may end behind the header in a lying file; the texts are bounded by the segment.
             return read(elf, bytes.get(at..).unwrap_or_default(), limits, problems);
         }
-        if searched.len() < size.min(bytes.len()) {
+        left -= searched.len();
+        if searched.len() < size {
             problems.push(
-                format!("build information was searched in {} bytes only", searched.len()),
+                format!("build information was searched in {} bytes only", limits.search_bytes),
                 elf.place_of(bytes).offset,
             );
+            break;
         }
     }
     if let Some(section) = elf.section(".go.buildinfo") {

@@ -4,10 +4,14 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{FunctionTable, TableVersion};
 
+/// Names met by a lookup, repetitions included.
+const MAX_MATCHES: usize = 65_536;
+
 /// A function with an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Function<'a> {
-    /// Its full name: import path (dots of the last element escaped), receiver, name.
+    /// Its full name: import path (dots of the last element escaped), receiver, name. Go 1.18 to 1.20 write type
+    /// arguments as `[...]`, later ones in full.
     pub name: &'a str,
     /// The address of its first instruction, as linked.
     pub address: u64,
@@ -66,6 +70,7 @@ pub struct Lookup {
 pub struct Functions<'t, 'a> {
     table: &'t FunctionTable<'a>,
     next: usize,
+    budget: usize,
 }
 
 impl<'a> Iterator for Functions<'_, 'a> {
@@ -75,7 +80,7 @@ impl<'a> Iterator for Functions<'_, 'a> {
         while self.next < self.table.count {
             let index = self.next;
             self.next += 1;
-            if let Some(function) = self.table.function(index) {
+            if let Some(function) = self.table.function(index, &mut self.budget) {
                 return Some(function);
             }
         }
@@ -86,14 +91,15 @@ impl<'a> Iterator for Functions<'_, 'a> {
 impl<'a> FunctionTable<'a> {
     /// The functions with an entry, in the order of their addresses.
     pub fn functions(&self) -> Functions<'_, 'a> {
-        Functions { table: self, next: 0 }
+        Functions { table: self, next: 0, budget: self.name_budget() }
     }
 
     /// Calls `visit(name, address)` for each function with an entry, in the order of their addresses.
     pub fn for_each(&self, mut visit: impl FnMut(&'a str, u64)) -> Scan {
         let mut scan = Scan { table_complete: self.complete, ..Scan::default() };
+        let mut budget = self.name_budget();
         for index in 0..self.count {
-            match self.function(index) {
+            match self.function(index, &mut budget) {
                 Some(function) => {
                     scan.functions += 1;
                     visit(function.name, function.address);
@@ -134,12 +140,18 @@ impl<'a> FunctionTable<'a> {
                             *slot = Presence::Inlined;
                         }
                     });
-                    offsets.extend(u32::try_from(at).map(|at| (at, indices)));
+                    // A name may come a few times (once for each calling convention), not thousands of times.
+                    if offsets.len() < MAX_MATCHES {
+                        offsets.extend(u32::try_from(at).map(|at| (at, indices)));
+                    } else {
+                        complete = false;
+                    }
                 }
                 at = end + 1;
             }
         }
         let mut last = 0;
+        let mut budget = self.name_budget();
         for index in 0..self.count {
             let Some((entry, name_at)) = self.entry(index) else {
                 complete = false;
@@ -150,7 +162,8 @@ impl<'a> FunctionTable<'a> {
             let indices = if self.version >= TableVersion::Go116 {
                 offsets.get(&name_at).copied()
             } else {
-                self.name(name_at).and_then(|name| by_name.get(name.as_bytes()))
+                self.text_at(self.names, name_at, &mut budget)
+                    .and_then(|name| by_name.get(name.as_bytes()))
             };
             for &i in indices.into_iter().flatten() {
                 if let Some(slot) = found.get_mut(i)
@@ -182,14 +195,15 @@ impl<'a> FunctionTable<'a> {
                 high = middle;
             }
         }
-        self.function(low.checked_sub(1)?).filter(|f| address - f.address < f.size.max(1))
+        self.function(low.checked_sub(1)?, &mut self.name_budget())
+            .filter(|f| address - f.address < f.size.max(1))
     }
 
-    fn function(&self, index: usize) -> Option<Function<'a>> {
+    fn function(&self, index: usize, budget: &mut usize) -> Option<Function<'a>> {
         let (entry, name_at) = self.entry(index)?;
         let end = self.field(2 * index + 2)?;
         Some(Function {
-            name: self.name(name_at)?,
+            name: self.text_at(self.names, name_at, budget)?,
             address: self.address(entry),
             size: end.checked_sub(entry)?,
         })
@@ -213,11 +227,6 @@ impl<'a> FunctionTable<'a> {
         let size = self.entry_field();
         let mut cursor = self.cursor(self.functab).at((index * size) as u64);
         if size == 4 { cursor.u32().ok().map(u64::from) } else { cursor.u64().ok() }
-    }
-
-    fn name(&self, at: u32) -> Option<&'a str> {
-        let name = self.cursor(self.names).at(at.into()).c_string(self.limits.name_bytes).ok()?;
-        std::str::from_utf8(name).ok().filter(|name| !name.is_empty())
     }
 
     fn address(&self, entry: u64) -> u64 {

@@ -40,6 +40,18 @@ pub(super) struct Located<'a> {
 /// Go's own linker writes `.gopclntab`; position-independent ones before Go 1.26 have it among the relocated data.
 pub(super) const SECTIONS: [&str; 2] = [".gopclntab", ".data.rel.ro.gopclntab"];
 
+/// Whether a section for the table starts with a header of the right shape and a magic number that is none of Go's:
+/// garble draws one at random for each build.
+pub(crate) fn has_foreign_magic(elf: &Elf<'_>) -> bool {
+    SECTIONS.iter().filter_map(|name| elf.section(name)).any(|section| {
+        let Some(&[.., 0, 0, quantum, ptr_size]) = section.data.first_chunk::<8>() else {
+            return false;
+        };
+        let shaped = matches!(quantum, 1 | 2 | 4) && usize::from(ptr_size) == elf.ptr_size.bytes();
+        shaped && Header::read(section.data).is_none()
+    })
+}
+
 pub(super) fn find<'a>(
     elf: &Elf<'a>,
     limits: &Limits,
@@ -60,15 +72,16 @@ pub(super) fn find<'a>(
     if !elf.sections.is_empty() {
         // External linkers may merge it into .data.rel.ro, where it starts at a word.
         let section = elf.section(".data.rel.ro")?;
-        return search(elf, section.address, section.data, limits);
+        return search(elf, section.address, section.data, &mut { limits.search_bytes });
     }
     // Without section headers: read-only segments first, then the relocated data.
     let mut loads: Vec<_> =
         elf.segments.iter().filter(|s| s.is_load() && !s.is_executable()).collect();
     loads.sort_by_key(|s| s.is_writable());
+    let mut left = limits.search_bytes;
     loads.iter().find_map(|s| {
         let bytes = elf.bytes_from(s.address);
-        search(elf, s.address, bytes, limits)
+        search(elf, s.address, bytes, &mut left)
     })
 }
 
@@ -77,9 +90,10 @@ fn search<'a>(
     elf: &Elf<'a>,
     address: u64,
     bytes: &'a [u8],
-    limits: &Limits,
+    left: &mut usize,
 ) -> Option<Located<'a>> {
-    let searched = bytes.get(..limits.search_bytes).unwrap_or(bytes);
+    let searched = bytes.get(..*left).unwrap_or(bytes);
+    *left -= searched.len();
     // The last bytes of every magic number in little-endian order, the zeros behind them; in big-endian the order turns.
     let pattern: &[u8] = match elf.endian {
         Endian::Little => b"\xff\xff\xff\0\0",

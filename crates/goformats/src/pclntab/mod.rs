@@ -21,6 +21,7 @@ mod names;
 use std::ops::Range;
 
 pub use functions::{Function, Functions, Lookup, Presence, Scan};
+pub(crate) use locate::has_foreign_magic;
 pub use names::{Names, package_of};
 
 use crate::buildinfo::BuildInfo;
@@ -118,12 +119,14 @@ impl<'a> FunctionTable<'a> {
             };
             table.module = moduledata::find(elf, &wanted, limits);
         }
-        if table.version >= TableVersion::Go118 {
-            table.text_start = match &table.module {
-                Some(module) => module.text.start,
-                None => table.assumed_text_start(elf, located.address, limits, problems, offset),
-            };
-        }
+        table.text_start = match &table.module {
+            Some(module) => module.text.start,
+            // Entries are addresses, in ascending order.
+            None if table.version < TableVersion::Go118 => {
+                table.functions().next().map_or(0, |f| f.address)
+            }
+            None => table.assumed_text_start(elf, located.address, limits, problems, offset),
+        };
         Some(table)
     }
 
@@ -198,8 +201,9 @@ impl<'a> FunctionTable<'a> {
                 let from = usize::try_from(from).ok()?;
                 data.get(from..usize::try_from(to).ok()?)
             };
-            let (Some(name_bytes), Some(file_bytes), Some(records)) =
-                (part(names, cutab), part(files, pctab), part(functab, data.len() as u64))
+            let ordered = at.is_sorted();
+            let (Some(name_bytes), Some(file_bytes), Some(records), true) =
+                (part(names, cutab), part(files, pctab), part(functab, data.len() as u64), ordered)
             else {
                 broken("its parts lie outside or out of order");
                 return None;
@@ -284,16 +288,29 @@ impl<'a> FunctionTable<'a> {
         self.text_start
     }
 
+    /// Bytes that a pass over all names may look at: a few times what an honest table holds. A hostile one may point
+    /// millions of entries at one endless name.
+    fn name_budget(&self) -> usize {
+        self.names.len().saturating_mul(4)
+    }
+
+    /// The NUL-terminated text at an offset of `bytes`; `None` also when the budget is used up.
+    fn text_at(&self, bytes: &'a [u8], at: u32, budget: &mut usize) -> Option<&'a str> {
+        let max = self.limits.name_bytes.min(*budget);
+        let text = self.cursor(bytes).at(at.into()).c_string(max).ok();
+        *budget = budget.saturating_sub(text.map_or(max, <[u8]>::len));
+        std::str::from_utf8(text?).ok().filter(|text| !text.is_empty())
+    }
+
     /// The source files, as the compiler was given them (`-trimpath` leaves `module@version/file.go`).
     pub fn files(&self) -> impl Iterator<Item = &'a str> + '_ {
         let new = (self.version >= TableVersion::Go116)
             .then(|| Names::new(self.files, self.limits.name_bytes).take(self.file_count));
         let old = (self.version == TableVersion::Go12).then(|| {
-            (0..self.file_count as u64).filter_map(|i| {
+            let mut budget = self.name_budget();
+            (0..self.file_count as u64).filter_map(move |i| {
                 let at = self.cursor(self.files).at(i * 4).u32().ok()?;
-                let name =
-                    self.cursor(self.data).at(at.into()).c_string(self.limits.name_bytes).ok()?;
-                std::str::from_utf8(name).ok().filter(|name| !name.is_empty())
+                self.text_at(self.data, at, &mut budget)
             })
         });
         new.into_iter().flatten().chain(old.into_iter().flatten())

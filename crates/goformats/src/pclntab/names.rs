@@ -84,8 +84,8 @@ pub fn package_of(name: &str) -> Option<&str> {
     let package = plain.get(..element + dot)?;
     // Up to Go 1.19 the generated names read `type..eq.…` and `go.buildid`; a user's path may well start with `go.`.
     let generated = ["type..", "type:", "go:"].iter().any(|start| name.starts_with(start))
-        || package.is_empty()
-        || package == "go";
+        // Closures of functions that the linker knows under another name are in package `_` since Go 1.27.
+        || matches!(package, "" | "go" | "_");
     (!generated).then_some(package)
 }
 
@@ -134,6 +134,7 @@ mod tests {
             ("go:buildid", None),
             ("go.buildid", None),
             ("_cgo_panic", None),
+            ("_.goready.func1", None),
             ("", None),
         ];
         for (name, package) in table {
