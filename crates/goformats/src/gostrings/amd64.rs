@@ -7,30 +7,74 @@
 
 use super::Reference;
 
-/// Calls `found` for each instruction that takes the address of something for which `wanted` holds.
+/// Calls `found` for each instruction with an address relative to the next one for which `wanted` holds.
 pub(super) fn references(
     code: &[u8],
     base: u64,
     wanted: impl Fn(u64) -> bool,
     mut found: impl FnMut(Reference),
 ) {
-    // 8D is LEA; behind a REX.W prefix, with a ModRM byte that says "relative to the next instruction".
-    for opcode in memchr::memchr_iter(0x8d, code) {
-        let Some(start) = opcode.checked_sub(1) else { continue };
-        let Some(&[rex, _, modrm, a, b, c, d]) = code.get(start..).and_then(|c| c.first_chunk())
-        else {
-            continue;
-        };
-        if rex & 0xf8 != 0x48 || modrm & 0xc7 != 0x05 {
+    // Opcode, ModRM byte that says "relative to the next instruction", and the distance.
+    for (opcode, window) in code.windows(6).enumerate() {
+        let &[byte, modrm, a, b, c, d] = window else { continue };
+        if modrm & 0xc7 != 0x05 || !takes_memory(byte) {
             continue;
         }
-        let end = start + 7;
+        let end = opcode + 6 + immediate_size(byte, modrm);
         let displacement = i64::from(i32::from_le_bytes([a, b, c, d]));
         let target = base.wrapping_add(end as u64).wrapping_add_signed(displacement);
-        if wanted(target) {
-            let at = base.wrapping_add(start as u64);
-            found(Reference { at, target, len: length_near(code, start, end) });
+        if !wanted(target) {
+            continue;
         }
+        let start = opcode.saturating_sub(1);
+        let prefix = code.get(start).copied().unwrap_or(0);
+        let taken = byte == 0x8d && prefix & 0xf8 == 0x48;
+        let len = if taken { length_near(code, start, end) } else { None };
+        found(Reference { at: base.wrapping_add(start as u64), target, taken, len });
+    }
+}
+
+/// Whether an opcode is one of those with which Go code reads, writes or compares variables.
+fn takes_memory(opcode: u8) -> bool {
+    matches!(
+        opcode,
+        // LEA, MOV, MOVSXD; CMP, TEST; ADD, SUB; the second bytes of MOVUPS, MOVZX and MOVSX; those with a constant.
+        0x8d | 0x8b
+            | 0x89
+            | 0x8a
+            | 0x88
+            | 0x63
+            | 0x39
+            | 0x3b
+            | 0x38
+            | 0x3a
+            | 0x85
+            | 0x84
+            | 0x01
+            | 0x03
+            | 0x29
+            | 0x2b
+            | 0x10
+            | 0x11
+            | 0xb6
+            | 0xb7
+            | 0xbe
+            | 0xbf
+            | 0x83
+            | 0x80
+            | 0xc6
+            | 0xc7
+    )
+}
+
+/// The size of the constant behind the address.
+fn immediate_size(opcode: u8, modrm: u8) -> usize {
+    match opcode {
+        // ADD, OR ... CMP; MOV.
+        0x83 | 0x80 => 1,
+        0xc6 if modrm & 0x38 == 0 => 1,
+        0xc7 if modrm & 0x38 == 0 => 4,
+        _ => 0,
     }
 }
 
@@ -104,7 +148,10 @@ mod tests {
     #[test]
     fn length_behind() {
         let code = [lea(0), vec![0xbb, 0x13, 0, 0, 0]].concat();
-        assert_eq!(one(&code), Some(Reference { at: 0x1000, target: 0x2000, len: Some(19) }));
+        assert_eq!(
+            one(&code),
+            Some(Reference { at: 0x1000, target: 0x2000, taken: true, len: Some(19) })
+        );
         let code = [lea(0), vec![0x41, 0xb9, 5, 0, 0, 0]].concat();
         assert_eq!(one(&code).and_then(|r| r.len), Some(5));
         // MOVQ AX, 0(CX); MOVQ $7, 8(CX)
@@ -121,6 +168,15 @@ mod tests {
         let store = vec![0x48, 0xc7, 0x84, 0x24, 0x10, 1, 0, 0, 0xd, 0, 0, 0];
         let code = [store, lea(12)].concat();
         assert_eq!(one(&code).and_then(|r| r.len), Some(13));
+    }
+
+    #[test]
+    fn variables() {
+        // MOVQ 0x2000, AX and CMPL 0x2000, $0
+        let load = [&[0x48, 0x8b, 0x05][..], &(0x1000u32 - 7).to_le_bytes()].concat();
+        assert_eq!(one(&load).map(|r| (r.taken, r.len)), Some((false, None)));
+        let compare = [&[0x90, 0x83, 0x3d][..], &(0x1000u32 - 8).to_le_bytes(), &[0]].concat();
+        assert_eq!(one(&compare).map(|r| r.at), Some(0x1000));
     }
 
     #[test]

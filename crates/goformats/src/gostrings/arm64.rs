@@ -17,24 +17,26 @@ pub(super) fn references(
     for (index, word) in words.enumerate() {
         let word = word_of(word);
         let adrp = std::mem::replace(&mut last, word);
-        if !is_adrp(adrp) || !is_add(word) {
+        if !is_adrp(adrp) || adrp & 31 != word >> 5 & 31 {
             continue;
         }
-        let (page, add) = (adrp & 31, (word & 31, (word >> 5) & 31));
-        if add.1 != page {
+        let (taken, offset) = if is_add(word) {
+            (true, u64::from(word >> 10 & 0xfff))
+        } else if is_access(word) {
+            (false, u64::from(word >> 10 & 0xfff) << (word >> 30))
+        } else {
             continue;
-        }
+        };
         let at = base.wrapping_add(4 * (index as u64 - 1));
         let high = (adrp >> 5) & 0x7_ffff;
         let low = (adrp >> 29) & 3;
         // 21 bits, signed, in pages.
         let pages = i64::from(((high << 2 | low) << 11) as i32 >> 11);
-        let offset = u64::from((word >> 10) & 0xfff);
         let target = (at & !0xfff).wrapping_add_signed(pages << 12).wrapping_add(offset);
         if wanted(target) {
             let near = [index + 1, index + 2, index.wrapping_sub(2)];
-            let len = near.iter().find_map(|&i| constant(word_at(code, i)?));
-            found(Reference { at, target, len });
+            let len = taken.then(|| near.iter().find_map(|&i| constant(word_at(code, i)?)));
+            found(Reference { at, target, taken, len: len.flatten() });
         }
     }
 }
@@ -52,6 +54,11 @@ fn is_adrp(word: u32) -> bool {
     word & 0x9f00_0000 == 0x9000_0000
 }
 
+/// A load or store of a general register with an unsigned offset.
+fn is_access(word: u32) -> bool {
+    word & 0x3f00_0000 == 0x3900_0000
+}
+
 /// `ADD $imm, R, R` in 64 bits, the immediate not shifted.
 fn is_add(word: u32) -> bool {
     word & 0xffc0_0000 == 0x9100_0000
@@ -60,6 +67,11 @@ fn is_add(word: u32) -> bool {
 /// A `MOVZ` without shift: its register and its sixteen bits.
 pub(super) fn movz(word: u32) -> Option<(u32, u16)> {
     (word & 0x7fe0_0000 == 0x5280_0000).then_some((word & 31, (word >> 5) as u16))
+}
+
+/// A `MOVK` that sets the sixteen bits of that place (0 to 3) in a register.
+pub(super) fn movk(word: u32) -> Option<(u32, u32, u16)> {
+    (word & 0x7f80_0000 == 0x7280_0000).then_some((word & 31, (word >> 21) & 3, (word >> 5) as u16))
 }
 
 /// The small constant that an instruction loads.
@@ -103,6 +115,27 @@ fn bit_mask(n: u32, rotate: u32, ones: u32, wide: bool) -> Option<u64> {
     Some(if wide { value } else { value & 0xffff_ffff })
 }
 
+/// Whether the assembler can load this value by one logical instruction instead of MOVZ and MOVK: a run of ones,
+/// rotated, in elements of 2 to 64 bits.
+pub(super) fn is_bit_mask(value: u64) -> bool {
+    [2u32, 4, 8, 16, 32, 64].iter().any(|&size| {
+        let all = if size == 64 { u64::MAX } else { (1u64 << size) - 1 };
+        let element = value & all;
+        let mut repeated = 0;
+        let mut at = 0;
+        while at < 64 {
+            repeated |= element << at;
+            at += size;
+        }
+        if repeated != value || element == 0 || element == all {
+            return false;
+        }
+        // In a ring of `size` bits, one run of ones has exactly two places where neighbours differ.
+        let turned = (element >> 1 | (element & 1) << (size - 1)) & all;
+        (element ^ turned).count_ones() == 2
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -118,7 +151,7 @@ mod tests {
         let words = [0xb00002c1, 0x913e9421, 0xd2800122];
         references(&code(&words), 0x1f7c94, |_| true, |r| all.push(r));
         let target = (0x1f7c94 & !0xfff) + 364544 + 4005;
-        assert_eq!(all, [Reference { at: 0x1f7c94, target, len: Some(9) }]);
+        assert_eq!(all, [Reference { at: 0x1f7c94, target, taken: true, len: Some(9) }]);
     }
 
     #[test]
@@ -138,11 +171,14 @@ mod tests {
             (0..2).flat_map(|n| (0..64).flat_map(move |r| (0..64).map(move |s| (n, r, s))))
         {
             if let Some(mask) = bit_mask(n, rotate, ones, true) {
+                assert!(is_bit_mask(mask), "{mask:x}");
                 masks.insert(mask);
             }
         }
         // The Arm ARM counts 5334 logical immediates of 64 bits.
         assert_eq!(masks.len(), 5334);
+        assert!(!is_bit_mask(u64::from_le_bytes(*b"/healthz")));
+        assert!(is_bit_mask(u64::from_le_bytes(*b"ffffffff")));
     }
 
     #[test]

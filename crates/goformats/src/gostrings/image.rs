@@ -32,6 +32,13 @@ pub(super) struct Header {
     pub(super) len: u64,
 }
 
+/// A word in data that points into data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Pointer {
+    pub(super) at: u64,
+    pub(super) target: u64,
+}
+
 /// Code and data of a program.
 #[derive(Clone, Debug)]
 pub(super) struct Image<'a> {
@@ -104,6 +111,10 @@ impl<'a> Image<'a> {
         &self.code
     }
 
+    pub(super) fn data(&self) -> &[Area<'a>] {
+        &self.data
+    }
+
     fn area(&self, address: u64) -> Option<&Area<'a>> {
         let after = self.data.partition_point(|a| a.address <= address);
         self.data.get(after.checked_sub(1)?).filter(|a| a.contains(address))
@@ -122,6 +133,14 @@ impl<'a> Image<'a> {
         let area = self.area(address)?;
         let start = usize::try_from(address - area.address).ok()?;
         area.bytes.get(start..start.checked_add(usize::try_from(len).ok()?)?)
+    }
+
+    /// Code at an address range, as much of it as one area holds.
+    pub(super) fn code_at(&self, range: Range<u64>) -> Option<&'a [u8]> {
+        let area = self.code.iter().find(|a| a.contains(range.start))?;
+        let start = usize::try_from(range.start - area.address).ok()?;
+        let len = usize::try_from(range.end.checked_sub(range.start)?).ok()?;
+        area.bytes.get(start..start.saturating_add(len).min(area.bytes.len()))
     }
 
     pub(super) fn offset_of(&self, address: u64) -> Option<u64> {
@@ -144,18 +163,18 @@ impl<'a> Image<'a> {
         odd * 16 <= bytes.len()
     }
 
-    /// Every aligned word in data that points into data and has a plausible length behind it.
-    pub(super) fn headers(&self) -> Vec<Header> {
-        let mut all = Vec::new();
+    /// Every aligned word in data that points into data; of those, the ones with a plausible length behind them.
+    pub(super) fn pointers(&self) -> (Vec<Pointer>, Vec<Header>) {
+        let mut pointers = Vec::new();
+        let mut headers = Vec::new();
         let (low, high) = match (self.data.first(), self.data.last()) {
-            (Some(first), Some(last)) => (first.address, last.address + last.bytes.len() as u64),
-            _ => return all,
+            (Some(first), Some(last)) => {
+                (first.address, last.address.saturating_add(last.bytes.len() as u64))
+            }
+            _ => return (pointers, headers),
         };
         let plausible = |target: u64, len: u64| {
-            len > 0
-                && len <= self.longest
-                && (low..high).contains(&target)
-                && self.bytes_at(target, len).is_some()
+            len > 0 && len <= self.longest && self.bytes_at(target, len).is_some()
         };
         for area in &self.data {
             let skip = (area.address.wrapping_neg() & 7) as usize;
@@ -165,21 +184,28 @@ impl<'a> Image<'a> {
                 let word = word.first_chunk().map_or(0, |&w| u64::from_le_bytes(w));
                 let target = std::mem::replace(&mut last, word);
                 // Cheap tests first: nearly all words fail the first one.
-                if target >= low && target < high && plausible(target, word) {
+                if target >= low && target < high {
                     let at = area.address + skip as u64 + 8 * (index as u64 - 1);
-                    all.push(Header { at, target, len: word });
+                    pointers.push(Pointer { at, target });
+                    if plausible(target, word) {
+                        headers.push(Header { at, target, len: word });
+                    }
                 }
             }
         }
         for &(at, target) in &self.relocated {
+            if target < low || target >= high {
+                continue;
+            }
+            pointers.push(Pointer { at, target });
             let len = self
                 .bytes_at(at.saturating_add(8), 8)
                 .and_then(|b| b.first_chunk().copied())
                 .map_or(0, u64::from_le_bytes);
             if plausible(target, len) {
-                all.push(Header { at, target, len });
+                headers.push(Header { at, target, len });
             }
         }
-        all
+        (pointers, headers)
     }
 }

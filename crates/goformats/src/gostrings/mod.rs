@@ -9,7 +9,8 @@
 //! - Variables and composite literals hold headers (address and length) in data; in a position-independent program the
 //!   address stands in a relocation.
 //! - Text set with `-ldflags=-X` and the content of embedded files lie outside the block and have headers only.
-//! - Short constants that are only compared leave no text at all, only immediates in code.
+//! - Short constants that are only compared leave no text at all, only immediates in code:
+//!   [`Strings::inline_texts`] lists them, and [`Strings::find`] says whether a text can be in the program at all.
 //!
 //! Everything else about a constant follows: what it is by the look of the *whole* text ([`Kind`]), whose it is by the
 //! package of the functions that refer to it ([`Owner`]).
@@ -19,16 +20,22 @@ mod arm64;
 mod blob;
 mod classify;
 mod image;
+mod inline;
 mod owner;
+mod presence;
 
 use std::ops::Range;
+use std::sync::OnceLock;
 
 pub use classify::{AddressClass, Kind, classify};
+pub use inline::InlineText;
 pub use owner::{Owner, Owners};
+pub use presence::{Doubt, Presence, Where};
 
 use crate::binary::Binary;
 use crate::elf::Machine;
 use crate::limits::Limits;
+use crate::pclntab::FunctionTable;
 use crate::problem::Place;
 use blob::{Blob, Piece};
 use image::Image;
@@ -38,6 +45,8 @@ use image::Image;
 struct Reference {
     at: u64,
     target: u64,
+    /// The address itself is the result (`LEA`), not what is there.
+    taken: bool,
     len: Option<u32>,
 }
 
@@ -66,6 +75,10 @@ impl GoString<'_> {
 #[derive(Clone, Debug)]
 pub struct Strings<'a> {
     image: Image<'a>,
+    machine: Machine,
+    functions: FunctionTable<'a>,
+    /// Minor version of the compiler.
+    minor: Option<u16>,
     /// Sorted by address, not overlapping. Texts that are not UTF-8 are in `blob` only.
     list: Vec<GoString<'a>>,
     pieces: Vec<Piece>,
@@ -73,6 +86,7 @@ pub struct Strings<'a> {
     bounds: Range<u64>,
     owners: Owners,
     limited: bool,
+    inline: OnceLock<Vec<InlineText>>,
 }
 
 impl<'a> Strings<'a> {
@@ -86,26 +100,53 @@ impl<'a> Strings<'a> {
         }
         let image = Image::read(elf, functions, limits);
         let references = references(&image, elf.machine);
-        let headers = image.headers();
+        let (pointers, headers) = image.pointers();
         let constants = constants(&image, functions, &references, &headers);
         let mut strings = Self {
+            machine: elf.machine,
+            functions: functions.clone(),
+            minor: binary.build.as_ref().and_then(|b| b.go_version.as_ref()).map(|v| v.minor),
             owners: Owners::new(binary.build.as_ref()),
             list: Vec::new(),
             bounds: constants.bounds(),
             pieces: constants.pieces,
             gaps: constants.gaps,
             limited: false,
+            inline: OnceLock::new(),
             image,
         };
         strings.add_outside(&headers, limits);
         strings.fill(limits);
-        strings.own(functions, references, &headers);
+        strings.own(functions, references, &headers, &pointers);
         Some(strings)
     }
 
     /// Every constant whose length is certain and that is UTF-8, sorted by address.
     pub fn iter(&self) -> impl Iterator<Item = &GoString<'a>> {
         self.list.iter()
+    }
+
+    /// Texts that code compares with and that are no constants in data: most of those there are, not all. In the order of
+    /// their addresses; found by one pass over the code, when first asked.
+    pub fn inline_texts(&self) -> &[InlineText] {
+        self.inline.get_or_init(|| {
+            let mut texts = Vec::new();
+            let mut found = Vec::new();
+            for function in self.functions.functions() {
+                let end = function.address.saturating_add(function.size);
+                let Some(code) = self.image.code_at(function.address..end) else { continue };
+                match self.machine {
+                    Machine::Amd64 => inline::amd64(code, function.address, &mut found),
+                    _ => inline::arm64(code, function.address, &mut found),
+                }
+                if !found.is_empty() {
+                    let owner = crate::pclntab::package_of(function.name)
+                        .map_or(Owner::Unknown, |package| self.owners.of_package(package));
+                    texts.extend(found.drain(..).map(|(at, text)| InlineText { text, at, owner }));
+                }
+            }
+            texts
+        })
     }
 
     /// How many there are.
@@ -194,11 +235,12 @@ impl<'a> Strings<'a> {
 
     fn own(
         &mut self,
-        functions: &crate::pclntab::FunctionTable<'_>,
+        functions: &FunctionTable<'_>,
         references: Vec<Reference>,
         headers: &[image::Header],
+        pointers: &[image::Pointer],
     ) {
-        let uses = owner::uses(functions, references, headers, &self.image, &mut self.owners);
+        let uses = owner::uses(functions, references, headers, pointers, &self.owners);
         let mut next = 0;
         for string in &mut self.list {
             while uses.get(next).is_some_and(|u| u.target < string.address) {
@@ -233,7 +275,7 @@ fn references(image: &Image<'_>, machine: Machine) -> Vec<Reference> {
 
 fn constants(
     image: &Image<'_>,
-    functions: &crate::pclntab::FunctionTable<'_>,
+    functions: &FunctionTable<'_>,
     references: &[Reference],
     headers: &[image::Header],
 ) -> Blob {
@@ -246,6 +288,7 @@ fn constants(
         .collect();
     let mut starts: Vec<u64> = references
         .iter()
+        .filter(|r| r.taken)
         .map(|r| r.target)
         .chain(headers.iter().map(|h| h.target))
         .filter(|&t| candidate(t))

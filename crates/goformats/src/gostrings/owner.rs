@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 
 use super::Reference;
-use super::image::{Header, Image};
+use super::image::{Header, Pointer};
 use crate::buildinfo::BuildInfo;
 use crate::pclntab::{FunctionTable, package_of};
 
@@ -101,13 +101,13 @@ pub(super) struct Use {
     pub(super) at: Option<u64>,
 }
 
-/// Every use of an address, by code directly or through headers that code refers to, sorted by target.
+/// Every use of an address, by code directly or through headers in data that code refers to, sorted by target.
 pub(super) fn uses(
     functions: &FunctionTable<'_>,
     mut references: Vec<Reference>,
     headers: &[Header],
-    _image: &Image<'_>,
-    owners: &mut Owners,
+    pointers: &[Pointer],
+    owners: &Owners,
 ) -> Vec<Use> {
     references.sort_unstable_by_key(|r| r.at);
     let mut packages: FxHashMap<&str, Owner> = FxHashMap::default();
@@ -130,17 +130,84 @@ pub(super) fn uses(
         }
     }
     uses.sort_unstable_by_key(|u| u.target);
-    let direct = uses.len();
-    for header in headers {
-        let first = uses.get(..direct).map_or(0, |u| u.partition_point(|u| u.target < header.at));
-        let users = uses.get(first..direct).unwrap_or_default();
-        let through: Vec<Use> = users
-            .iter()
-            .take_while(|u| u.target == header.at)
-            .map(|u| Use { target: header.target, ..*u })
-            .collect();
-        uses.extend(through);
-    }
+    let variables = Variables::new(&uses, pointers);
+    uses.extend(headers.iter().map(|header| {
+        let (owner, at) = variables.owner(header.at);
+        Use { target: header.target, owner, at }
+    }));
     uses.sort_unstable_by_key(|u| u.target);
     uses
+}
+
+/// The variables of a program, told apart by what refers to them: dead ones were not linked, so every variable is
+/// referred to by code or by a pointer in another one, nearly always at its start.
+struct Variables {
+    /// Sorted starts, each with its owner and an instruction of it.
+    all: Vec<(u64, Owner, Option<u64>)>,
+}
+
+/// How many pointers may stand between code and a variable: a slice's header, its array, a pointer in it, and so on.
+const DEPTH: usize = 6;
+
+impl Variables {
+    fn new(uses: &[Use], pointers: &[Pointer]) -> Self {
+        let mut all: Vec<(u64, Owner, Option<u64>)> = uses
+            .iter()
+            .map(|u| (u.target, u.owner, u.at))
+            .chain(pointers.iter().map(|p| (p.target, Owner::Unknown, None)))
+            .collect();
+        // The standard library imports no dependency, and a dependency not the main module. So of all who use a variable
+        // the one deepest in that order defined it.
+        let depth = |owner| match owner {
+            Owner::Std => 0,
+            Owner::Dependency(_) => 1,
+            Owner::Main => 2,
+            Owner::Unknown => 3,
+        };
+        all.sort_unstable_by_key(|&(start, owner, at)| (start, depth(owner), at));
+        all.dedup_by_key(|v| v.0);
+        let mut variables = Self { all };
+        // Which variable points at which: looked up once, for the pointers that can tell something.
+        let mut edges: Vec<(u32, u32)> = Vec::new();
+        for pointer in pointers {
+            let unknown = |i: &usize| variables.all.get(*i).is_some_and(|v| v.1 == Owner::Unknown);
+            if let Some(to) = variables.index(pointer.target).filter(unknown)
+                && let Some(from) = variables.index(pointer.at)
+                && let (Ok(from), Ok(to)) = (u32::try_from(from), u32::try_from(to))
+                && from != to
+            {
+                edges.push((from, to));
+            }
+        }
+        for _ in 0..DEPTH {
+            let before = edges.len();
+            edges.retain(|&(from, to)| {
+                let known = variables.all.get(from as usize).copied();
+                let Some((_, owner, at)) = known.filter(|v| v.1 != Owner::Unknown) else {
+                    return true;
+                };
+                if let Some(variable) = variables.all.get_mut(to as usize)
+                    && variable.1 == Owner::Unknown
+                {
+                    (variable.1, variable.2) = (owner, at);
+                }
+                false
+            });
+            if edges.len() == before {
+                break;
+            }
+        }
+        variables
+    }
+
+    /// The variable that holds an address.
+    fn index(&self, address: u64) -> Option<usize> {
+        self.all.partition_point(|v| v.0 <= address).checked_sub(1)
+    }
+
+    fn owner(&self, address: u64) -> (Owner, Option<u64>) {
+        self.index(address)
+            .and_then(|index| self.all.get(index))
+            .map_or((Owner::Unknown, None), |&(_, owner, at)| (owner, at))
+    }
 }
