@@ -232,7 +232,7 @@ fn candidates(elf: &Elf<'_>, pclntab: u64, limits: &Limits) -> Vec<u64> {
             search(segment.address, segment.file_size);
         }
     }
-    if found.is_empty() || elf.dynamic.is_some() {
+    if elf.section(".go.module").is_none() {
         let relocated = elf
             .relative_relocations()
             .take(limits.relocations)
