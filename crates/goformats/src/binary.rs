@@ -58,6 +58,13 @@ pub struct Binary<'a> {
     pub problems: Vec<Problem>,
 }
 
+impl Binary<'_> {
+    /// Whether Go linked it: it has build information or a function table. A Go program that was packed does not count.
+    pub fn is_go(&self) -> bool {
+        self.build.is_some() || self.functions.is_some() || self.obfuscated.is_some()
+    }
+}
+
 /// Reads a file. Never fails and never panics: what cannot be read is absent and said in [`Binary::problems`].
 pub fn read<'a>(bytes: &'a [u8], limits: &Limits) -> Binary<'a> {
     let mut problems = Problems::new(limits.problems);
