@@ -13,6 +13,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod runtime;
 pub mod text;
+pub mod tools;
 
 use crate::artifact::{Problem, Sources};
 use crate::facts::binary::{Binary, GoProgram};

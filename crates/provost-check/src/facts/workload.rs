@@ -3,6 +3,7 @@
 use super::document::NodeId;
 use super::objects::{PortRef, Selector, StringMap, TargetRef};
 use super::origin::{Fact, Origin};
+use crate::model::probes::Timing;
 use crate::model::quantity::{Bytes, Millicores};
 
 /// Kinds of workload; the kind decides which defaults and rules apply.
@@ -459,6 +460,20 @@ pub struct Probe {
     pub failure_threshold: Fact<i64>,
     /// `terminationGracePeriodSeconds` of the probe.
     pub grace_period: Option<Fact<i64>>,
+}
+
+impl Probe {
+    /// Its numbers for the formulas; negative ones, which the API server refuses, count as 0.
+    pub fn timing(&self) -> Timing {
+        let number = |fact: &Fact<i64>| u32::try_from(fact.value.max(0)).unwrap_or(u32::MAX);
+        Timing {
+            initial_delay: number(&self.initial_delay),
+            timeout: number(&self.timeout),
+            period: number(&self.period),
+            success: number(&self.success_threshold),
+            failure: number(&self.failure_threshold),
+        }
+    }
 }
 
 /// One volume of the pod.

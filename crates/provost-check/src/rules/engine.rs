@@ -153,8 +153,9 @@ fn per_object(joined: &Joined<'_>, rules: &[&'static Rule]) -> Vec<Vec<Answer>> 
             let case = ObjectCase { joined, id, object };
             let workload = joined.workload(id);
             let mut answers = Vec::new();
-            for rule in rules.iter().copied().filter(|rule| rule.applies_to(object)) {
-                match (rule.check, workload) {
+            let applying = rules.iter().copied().filter(|rule| rule.applies_to(object));
+            for (rule, check) in applying.flat_map(|rule| rule.checks().map(move |c| (rule, c))) {
+                match (check, workload) {
                     (Check::Object(check), _) => {
                         answers.extend(ask(rule, || object.subject(), |f| check(&case, f)));
                     }
@@ -177,42 +178,31 @@ fn per_object(joined: &Joined<'_>, rules: &[&'static Rule]) -> Vec<Vec<Answer>> 
 /// Answers about Dockerfiles, executables and the run itself; one group per artifact.
 fn per_artifact(joined: &Joined<'_>, rules: &[&'static Rule]) -> Vec<Vec<Answer>> {
     let world = joined.world;
-    let mut groups = Vec::new();
-    for (index, build) in world.builds.iter().enumerate() {
+    let checks = || rules.iter().flat_map(|rule| rule.checks().map(move |check| (*rule, check)));
+    let builds = world.builds.iter().enumerate().map(|(index, build)| {
         let case = BuildCase { joined, index, build };
         let subject = || world.sources.get(build.source).path.clone();
-        groups.push(
-            rules
-                .iter()
-                .filter_map(|rule| match rule.check {
-                    Check::Build(check) => ask(rule, subject, |f| check(&case, f)),
-                    _ => None,
-                })
-                .collect(),
-        );
-    }
-    for (index, binary) in world.binaries.iter().enumerate() {
+        let answer = |(rule, check)| match check {
+            Check::Build(check) => ask(rule, subject, |f| check(&case, f)),
+            _ => None,
+        };
+        checks().filter_map(answer).collect()
+    });
+    let programs = world.binaries.iter().enumerate().map(|(index, binary)| {
         let case = ProgramCase { joined, index, binary };
-        groups.push(
-            rules
-                .iter()
-                .filter_map(|rule| match rule.check {
-                    Check::Program(check) => ask(rule, || binary.path.clone(), |f| check(&case, f)),
-                    _ => None,
-                })
-                .collect(),
-        );
-    }
-    groups.push(
-        rules
-            .iter()
-            .filter_map(|rule| match rule.check {
-                Check::Run(check) => ask(rule, String::new, |f| check(joined, f)),
-                _ => None,
-            })
-            .collect(),
-    );
-    groups
+        let answer = |(rule, check)| match check {
+            Check::Program(check) => ask(rule, || binary.path.clone(), |f| check(&case, f)),
+            _ => None,
+        };
+        checks().filter_map(answer).collect()
+    });
+    let run = checks()
+        .filter_map(|(rule, check)| match check {
+            Check::Run(check) => ask(rule, String::new, |f| check(joined, f)),
+            _ => None,
+        })
+        .collect();
+    builds.chain(programs).chain(std::iter::once(run)).collect()
 }
 
 /// Applies levels and "one cause, one finding" inside each group, and flattens.

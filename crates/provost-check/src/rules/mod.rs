@@ -2,19 +2,27 @@
 //!
 //! A rule is one `.rs`, one `.md` and one line here.
 
+pub mod binary;
+pub mod build;
 pub mod engine;
+pub mod image;
 pub mod input;
 pub mod lifecycle;
 #[cfg(test)]
 mod pages;
 pub mod rule;
 pub mod runtime;
+pub mod security;
 
 use rule::Rule;
 
 /// Every rule, by group and then id.
 #[rustfmt::skip] // one rule a line
 pub static RULES: &[&Rule] = &[
+    &binary::unresolvable_interpreter::RULE,
+    &build::unrunnable_healthcheck::RULE,
+    &image::exec_tool_missing::RULE,
+    &image::missing_entrypoint_file::RULE,
     &input::ambiguous_binding::RULE,
     &input::bad_suppression::RULE,
     &input::unparsable_input::RULE,
@@ -30,6 +38,7 @@ pub static RULES: &[&Rule] = &[
     &runtime::malformed_godebug::RULE,
     &runtime::malformed_gomemlimit::RULE,
     &runtime::removed_godebug_key::RULE,
+    &security::run_as_non_root_will_fail::RULE,
 ];
 
 /// The rule of that id.

@@ -430,8 +430,9 @@ fn drop_needs(rule: &'static Rule, failing: &Section) -> String {
         if !verdicts.findings.is_empty() {
             let _ = writeln!(out, "{}: finds something without {need:?}", rule.id);
         }
-        // Without manifests there may be nothing left that could be asked about.
-        if *need != Need::Manifest && verdicts.not_judged.is_empty() {
+        // Without manifests, or without any artifact, there is nothing left to be asked about.
+        let nothing_left = kept.iter().all(|file| need_of(&file.name).is_none());
+        if *need != Need::Manifest && !nothing_left && verdicts.not_judged.is_empty() {
             let _ = writeln!(out, "{}: passes in silence without {need:?}", rule.id);
         }
     }

@@ -183,6 +183,8 @@ pub struct Rule {
     pub judges_hooks: bool,
     /// The function.
     pub check: Check,
+    /// The rule's view of other subjects, where it has one.
+    pub also: &'static [Check],
 }
 
 impl Rule {
@@ -201,7 +203,13 @@ impl Rule {
         after: &[],
         judges_hooks: false,
         check: Check::Engine,
+        also: &[],
     };
+
+    /// Every function of the rule.
+    pub fn checks(&self) -> impl Iterator<Item = Check> {
+        std::iter::once(self.check).chain(self.also.iter().copied())
+    }
 
     /// Whether the rule judges that object at all.
     pub fn applies_to(&self, object: &Object) -> bool {

@@ -103,7 +103,9 @@ fn bad_items(godebug: &GodebugVariable<'_>) -> Vec<Bad> {
             && readings.iter().any(|reading| reading.items[index].outcome == Outcome::NotInteger);
         let (lost, reading) = match (item.outcome, item.value) {
             (Outcome::Empty, _) => continue,
-            (Outcome::NoEquals, _) => (Vec::new(), "has no `=`: it is skipped, silently".to_owned()),
+            (Outcome::NoEquals, _) => {
+                (Vec::new(), "has no `=`: it is skipped, silently".to_owned())
+            }
             (_, Some(value)) if not_integer || separators => {
                 let mut lost = hidden;
                 let why = if not_integer { ", which is no integer" } else { "" };

@@ -102,7 +102,8 @@ fn removed_key(
         let label = format!("built by {}", program.version);
         finding = finding.also(&program.version.origin, label);
     }
-    let gone = |item: &Item<'_>| item.span == first.span || rest.iter().any(|r| r.span == item.span);
+    let gone =
+        |item: &Item<'_>| item.span == first.span || rest.iter().any(|r| r.span == item.span);
     let kept = without(&variable.value, gone);
     let names: Vec<&str> = std::iter::once(first.text).chain(rest.iter().map(|i| i.text)).collect();
     let title = format!("remove {} ({})", names.join(" and "), fixed_behaviour(first.key));
@@ -119,8 +120,8 @@ fn cgocheck_throws(case: &Case<'_>, godebug: &GodebugVariable<'_>, item: &Item<'
          runtime`",
         quoted(item.text)
     );
-    let mut finding = Finding::new(&RULE, message, &place, "a build option since Go 1.21")
-        .variant(&CGOCHECK);
+    let mut finding =
+        Finding::new(&RULE, message, &place, "a build option since Go 1.21").variant(&CGOCHECK);
     finding = case.show_entry(variable, finding);
     if let Ok(program) = &godebug.program {
         let label = format!("built by {}", program.version);

@@ -1,0 +1,118 @@
+//! A command that is no file of the image.
+
+use crate::case::Case;
+use crate::case::command::CommandSource;
+use crate::facts::build_files::Presence;
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::names::nearest;
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+/// The container runtime finds nothing to start.
+pub static RULE: Rule = Rule {
+    id: "missing-entrypoint-file",
+    group: Group::Image,
+    level: Level::Deny,
+    title: "a command that is no file of the image",
+    page: include_str!("missing-entrypoint-file.md"),
+    needs: &[Need::Manifest, Need::Dockerfile],
+    variants: &[Variant::new(
+        "entrypoint-relative-to-workdir",
+        Level::Note,
+        "a program found only from its working directory",
+    )],
+    check: Check::Container(check),
+    ..Rule::BASE
+};
+
+fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
+    let build = case.build()?;
+    let command = case.command_line()?;
+    let program = command.program();
+    if program.value.contains("$(") {
+        return Err(Abstain::unknown(Reason::Templated, format!("command {}", program.value)));
+    }
+    if let Some(moved) = relative(case, program) {
+        out.push(moved);
+    }
+    let paths = build.resolve(program);
+    let mounted = paths.iter().find_map(|path| {
+        case.container.mounts.iter().find(|mount| {
+            let dir = mount.path.value.trim_end_matches('/');
+            path.value == dir || path.value.starts_with(&format!("{dir}/"))
+        })
+    });
+    if let Some(mount) = mounted {
+        return Err(Abstain::unknown(
+            Reason::NoImage,
+            format!("what the volume {} holds at {}", mount.name.value, mount.path.value),
+        ));
+    }
+    let presence = paths.iter().map(|path| build.presence(&path.value)).max();
+    match presence {
+        Some(Presence::Certainly) => return Ok(()),
+        Some(Presence::Impossible) => {}
+        Some(Presence::Possibly) | None => {
+            // What a RUN makes or a whole copied folder holds cannot be seen in the Dockerfile.
+            return Err(Abstain::unknown(Reason::NoImage, format!("the file {}", program.value)));
+        }
+    }
+    let files = build.certain_files();
+    let names: Vec<&str> = files.iter().map(|file| file.value.as_str()).collect();
+    let base = &build.last().base;
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "the command {} is no file of the image: the container cannot start",
+            program.value
+        ),
+        &program.origin,
+        "no such file or directory",
+    );
+    finding = match command.source {
+        CommandSource::Manifest => finding.also(&base.origin, "holds nothing but what COPY brings"),
+        CommandSource::Image => finding
+            .also(&base.origin, "holds nothing but what COPY brings")
+            .also(case.container_origin(), "runs the image's command"),
+    };
+    let near = nearest(&program.value, names.iter().copied(), 4);
+    for file in files.iter().take(3) {
+        finding = finding.also(&file.origin, format!("brings {}", file.value));
+    }
+    let only = if let [only] = names.as_slice() { Some(*only) } else { None };
+    if let Some(better) = near.or(only) {
+        finding = finding
+            .fix(Fix::suggest(format!("did you mean {better}?")).replace(&program.origin, better));
+    }
+    out.push(finding);
+    Ok(())
+}
+
+/// A path such as `bin/app` is looked for from the working directory, which the manifest can move.
+fn relative(case: &Case<'_>, program: &crate::facts::Fact<String>) -> Option<Finding> {
+    let path = &program.value;
+    if path.starts_with('/') || !path.contains('/') {
+        return None;
+    }
+    let build = case.build().ok()?;
+    let image_dir = build.config().workdir.as_ref().map_or("/", |dir| dir.value.as_str());
+    let finding = |message: String, label: &str| {
+        Finding::new(&RULE, message, &program.origin, label)
+            .variant(&RULE.variants[0])
+            .fix(Fix::suggest("write the absolute path"))
+    };
+    Some(match &case.container.working_dir {
+        Some(dir) if dir.value.trim_end_matches('/') != image_dir.trim_end_matches('/') => finding(
+            format!(
+                "{path} is looked for in {}, and the image has it under {image_dir}",
+                dir.value
+            ),
+            "relative to the working directory",
+        )
+        .level(Level::Deny)
+        .also(&dir.origin, format!("instead of {image_dir}")),
+        _ => finding(
+            format!("{path} is found only while the working directory is {image_dir}"),
+            "relative to the working directory",
+        ),
+    })
+}

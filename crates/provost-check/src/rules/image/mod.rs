@@ -1,0 +1,4 @@
+//! What the image holds against what is run in it.
+
+pub mod exec_tool_missing;
+pub mod missing_entrypoint_file;
