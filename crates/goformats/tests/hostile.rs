@@ -202,6 +202,51 @@ fn a_foreign_magic_number_is_obfuscation_and_not_a_broken_table() {
     let binary = read(&lying, &Limits::DEFAULT);
     assert_eq!(binary.obfuscated, Some(goformats::binary::Obfuscation::TableMagic));
     assert!(binary.functions.is_none());
+    assert_eq!(binary.problems, []);
+}
+
+#[test]
+fn random_package_names_are_obfuscation_where_nothing_names_the_program() {
+    let bytes = newest();
+    let binary = read(&bytes, &Limits::DEFAULT);
+    let build = binary.build.as_ref().unwrap();
+    // As obfuscators leave it: no version, no modules.
+    let version = build.go_version_place;
+    let (at, len) = (version.offset as usize, version.len as usize);
+    let anonymous = with(&with(&bytes, at, &b"unknown000"[..len.min(10)]), at + len, &[0]);
+    let read_anonymous = read(&anonymous, &Limits::DEFAULT);
+    assert!(
+        read_anonymous
+            .build
+            .as_ref()
+            .is_some_and(|b| b.go_version.is_none() && b.main_package.is_none())
+    );
+    assert_eq!(read_anonymous.obfuscated, None, "a build without modules is no obfuscation");
+
+    let rename = |mut bytes: Vec<u8>| {
+        for (name, random) in [
+            ("\0strings.", "\0qWmP2xA."),
+            ("\0strconv.", "\0aX9_Tqe."),
+            ("\0reflect.", "\0Zb3kLmQ."),
+        ] {
+            let places: Vec<usize> = memchr::memmem::find_iter(&bytes, name).collect();
+            assert!(!places.is_empty());
+            places
+                .into_iter()
+                .for_each(|at| bytes[at..at + name.len()].copy_from_slice(random.as_bytes()));
+        }
+        bytes
+    };
+    let hidden = rename(anonymous.clone());
+    assert_eq!(
+        read(&hidden, &Limits::DEFAULT).obfuscated,
+        Some(goformats::binary::Obfuscation::PackageNames)
+    );
+    assert_eq!(
+        read(&rename(bytes.clone()), &Limits::DEFAULT).obfuscated,
+        None,
+        "odd names alone are no obfuscation"
+    );
 }
 
 #[test]

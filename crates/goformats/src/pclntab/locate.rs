@@ -43,13 +43,13 @@ pub(super) const SECTIONS: [&str; 2] = [".gopclntab", ".data.rel.ro.gopclntab"];
 /// Whether a section for the table starts with a header of the right shape and a magic number that is none of Go's:
 /// garble draws one at random for each build.
 pub(crate) fn has_foreign_magic(elf: &Elf<'_>) -> bool {
-    SECTIONS.iter().filter_map(|name| elf.section(name)).any(|section| {
-        let Some(&[.., 0, 0, quantum, ptr_size]) = section.data.first_chunk::<8>() else {
-            return false;
-        };
-        let shaped = matches!(quantum, 1 | 2 | 4) && usize::from(ptr_size) == elf.ptr_size.bytes();
-        shaped && Header::read(section.data).is_none()
-    })
+    SECTIONS.iter().filter_map(|name| elf.section(name)).any(|s| is_foreign(elf, s.data))
+}
+
+fn is_foreign(elf: &Elf<'_>, data: &[u8]) -> bool {
+    let Some(&[.., 0, 0, quantum, ptr_size]) = data.first_chunk::<8>() else { return false };
+    let shaped = matches!(quantum, 1 | 2 | 4) && usize::from(ptr_size) == elf.ptr_size.bytes();
+    shaped && Header::read(data).is_none()
 }
 
 pub(super) fn find<'a>(
@@ -60,6 +60,10 @@ pub(super) fn find<'a>(
     for section in SECTIONS.iter().filter_map(|name| elf.section(name)) {
         if Header::read(section.data).is_some() {
             return Some(Located { data: section.data, address: section.address });
+        }
+        if is_foreign(elf, section.data) {
+            // Told as obfuscation.
+            return None;
         }
         problems.push(
             format!(
