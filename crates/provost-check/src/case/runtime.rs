@@ -4,9 +4,13 @@ use goformats::godebug::{self, Godebug, Release};
 
 use super::Case;
 use super::env::{EnvSource, Variable};
+use super::limits::linked;
 use crate::facts::binary::GoProgram;
+use crate::facts::symbols;
 use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Reason};
+use crate::model::gogc::{self, Gogc};
+use crate::model::memlimit::{self, Linked};
 
 /// A variable with a known value.
 #[derive(Clone, Debug)]
@@ -132,4 +136,56 @@ impl GodebugVariable<'_> {
         let value = &self.variable.value;
         self.releases().into_iter().map(|release| godebug::parse(value, release)).collect()
     }
+}
+
+impl Case<'_> {
+    /// The memory limit the runtime works with, from GOMEMLIMIT or automemlimit. Needs the program
+    /// unless GOMEMLIMIT is set, which keeps automemlimit from doing anything.
+    pub fn effective_memory_limit(&self) -> Result<memlimit::Effective, Abstain> {
+        let variable = self.runtime_variable("GOMEMLIMIT")?;
+        let text = variable.as_ref().map(|variable| variable.value.as_str());
+        let limit = match self.memory_limit() {
+            Ok(limit) => Some(limit.value),
+            Err(Abstain::NotApplicable) => None,
+            Err(unknown) => return Err(unknown),
+        };
+        let program = self.program();
+        let (go, automemlimit) = match (&program, text) {
+            (Ok(program), _) => (Some(&program.version.value), automemlimit(program)?),
+            (Err(_), Some(_)) => (None, Linked::Absent),
+            (Err(unknown), None) => return Err(unknown.clone()),
+        };
+        let env = self.runtime_variable("AUTOMEMLIMIT")?;
+        Ok(memlimit::effective(&memlimit::Inputs {
+            go,
+            gomemlimit: text,
+            automemlimit,
+            automemlimit_env: env.as_ref().map(|variable| variable.value.as_str()),
+            limit,
+        }))
+    }
+
+    /// Whether the program may set a memory limit by itself. A plain function that only programs
+    /// have which name it.
+    pub fn may_set_memory_limit(&self) -> Result<bool, Abstain> {
+        let setters = [symbols::SET_MEMORY_LIMIT, symbols::SET_MEMORY_LIMIT_INNER];
+        let program = self.program()?;
+        Ok(automemlimit(program)? == Linked::Absent && program.links_any(&setters)?.is_some())
+    }
+
+    /// GOGC as the runtime reads it: 100 when it is not set or not readable.
+    pub fn gogc(&self) -> Result<(Option<RuntimeVariable>, Gogc), Abstain> {
+        let Some(variable) = self.runtime_variable("GOGC")? else {
+            return Ok((None, Gogc::Percent(gogc::DEFAULT)));
+        };
+        let version = self.known_program().map(|program| &program.version.value);
+        let read = gogc::parse(&variable.value, version).unwrap_or(Gogc::Percent(gogc::DEFAULT));
+        Ok((Some(variable), read))
+    }
+}
+
+/// How automemlimit is linked.
+pub fn automemlimit(program: &GoProgram) -> Result<Linked, Abstain> {
+    let set = [symbols::AUTOMEMLIMIT_SET, symbols::AUTOMEMLIMIT_SET_RATIO];
+    linked(program, symbols::AUTOMEMLIMIT_INIT, &set)
 }

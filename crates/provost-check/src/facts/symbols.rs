@@ -80,6 +80,8 @@ symbols! {
     AUTOMEMLIMIT_SET_RATIO = "github.com/KimMachineGun/automemlimit/memlimit.SetGoMemLimit";
     /// Sets the memory limit in code, with a value that cannot be seen.
     SET_MEMORY_LIMIT = "runtime/debug.SetMemoryLimit";
+    /// What that calls; never inlined, so that its absence is proof.
+    SET_MEMORY_LIMIT_INNER = "runtime/debug.setMemoryLimit";
     /// Reads the service account token. Strong both ways.
     IN_CLUSTER_CONFIG = "k8s.io/client-go/rest.InClusterConfig";
     /// Prometheus text is served.

@@ -6,6 +6,7 @@
 pub mod env;
 pub mod glob;
 pub mod godebug;
+pub mod gogc;
 pub mod gomaxprocs;
 pub mod grace;
 pub mod memlimit;
