@@ -8,6 +8,7 @@ use crate::facts::workload::{
     Action, Container, ContainerPort, ContainerRole, EnvFrom, EnvValue, EnvVar, Handler, KeyRef,
     Mount, Probe, ResourceAmounts, Resources, SecurityContext,
 };
+use crate::model::names::ImageRef;
 
 impl Reader<'_> {
     pub(super) fn container(&mut self, node: Node<'_>, role: ContainerRole) -> Container {
@@ -18,7 +19,7 @@ impl Reader<'_> {
         let here = Parent { node: at, name: node.get("name").unwrap_or(node) };
         let image = self.nonempty(at, "image");
         let pull_policy = self.nonempty(at, "imagePullPolicy").unwrap_or_else(|| {
-            let default = image.as_ref().map_or("Always", |i| default_pull_policy(&i.value));
+            let default = image.as_ref().map_or("IfNotPresent", |i| default_pull_policy(&i.value));
             let origin = image.as_ref().map_or_else(|| here.origin(), |i| i.origin.clone());
             Fact::defaulted(default.to_owned(), origin)
         });
@@ -259,18 +260,7 @@ impl Reader<'_> {
     }
 }
 
-/// `SetDefaults_Container`: `Always` when the tag is `latest`, which is also the tag of a reference
-/// with neither tag nor digest (pkg/util/parsers ParseImageName).
+/// `SetDefaults_Container`; a reference that does not parse has no tag there, and none is `latest`.
 fn default_pull_policy(image: &str) -> &'static str {
-    let (name, digest) = match image.split_once('@') {
-        Some((name, digest)) => (name, Some(digest)),
-        None => (image, None),
-    };
-    // A colon in front of a slash is the registry's port.
-    let last = name.rsplit('/').next().unwrap_or(name);
-    match last.split_once(':') {
-        Some((_, "latest")) => "Always",
-        None if digest.is_none() => "Always",
-        _ => "IfNotPresent",
-    }
+    ImageRef::parse(image).map_or("IfNotPresent", |image| image.default_pull_policy())
 }

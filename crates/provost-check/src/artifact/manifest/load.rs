@@ -6,6 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::{object, object_roots, secrets};
+use crate::artifact::discover::system_message;
 use crate::artifact::mmap;
 use crate::artifact::source::{Source, SourceKind, Sources};
 use crate::artifact::yaml::{self, Limits};
@@ -87,6 +88,14 @@ struct Read {
     unusable: bool,
 }
 
+/// What one file gives in the end.
+struct Part {
+    id: SourceId,
+    objects: Vec<Object>,
+    problems: Vec<Problem>,
+    mask: Vec<Span>,
+}
+
 enum Outcome {
     Read(Box<Read>),
     /// Nothing of ours in it.
@@ -127,30 +136,34 @@ pub fn load_manifests(files: &[ManifestFile], sources: &mut Sources, options: &O
     }
     let namespace = options.namespace.as_deref().unwrap_or("default");
     let limit = options.limits.problems;
-    let parts: Vec<(Vec<Object>, Vec<Problem>)> = kept
+    let parts: Vec<Part> = kept
         .into_par_iter()
         .with_max_len(16)
         .map(|(id, read)| {
-            let mut objects = Vec::new();
+            let mut objects: Vec<Object> = Vec::new();
+            let mut mask = Vec::new();
             let mut problems = read.problems;
             problems.iter_mut().for_each(|p| p.origin.source = id);
             for (mut document, roots) in read.documents {
                 document.source = id;
                 let document = Arc::new(document);
+                let first = objects.len();
                 for root in roots {
                     objects.extend(object(&document, root, namespace, &mut problems, limit));
                 }
+                mask.extend(secrets::hide_shown(&document, &objects[first..]));
             }
             problems.sort_by(|a, b| {
                 (&a.origin, a.kind, &a.message).cmp(&(&b.origin, b.kind, &b.message))
             });
             problems.dedup();
-            (objects, problems)
+            Part { id, objects, problems, mask }
         })
         .collect();
-    for (objects, problems) in parts {
-        loaded.objects.extend(objects);
-        loaded.problems.extend(problems);
+    for part in parts {
+        sources.get_mut(part.id).mask(&part.mask);
+        loaded.objects.extend(part.objects);
+        loaded.problems.extend(part.problems);
     }
     loaded
 }
@@ -177,7 +190,13 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
                 owned = bytes;
                 owned.as_slice()
             }
-            Err(error) => return unreadable(ProblemKind::Unreadable, error.to_string()),
+            Err(error) => {
+                let kind = match error.kind() {
+                    std::io::ErrorKind::FileTooLarge => ProblemKind::Limit,
+                    _ => ProblemKind::Unreadable,
+                };
+                return unreadable(kind, system_message(&error));
+            }
         },
     };
     if bytes.len() as u64 > limits.file_bytes {

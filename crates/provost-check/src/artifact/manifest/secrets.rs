@@ -2,7 +2,10 @@
 //! that reports show, before anything else sees either.
 
 use crate::facts::document::{Document, Node, NodeId, NodeValue, ScalarKind, ScalarStyle};
-use crate::facts::origin::Span;
+use crate::facts::objects::{Body, Object};
+use crate::facts::origin::{Fact, Span};
+use crate::facts::workload::EnvValue;
+use crate::model::secret::{may_be_secret, secret_word, token_shape};
 
 /// What stands in the place of a secret scalar.
 pub(super) const MASK: &str = "***";
@@ -14,40 +17,32 @@ const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
 /// object of a template), and the credentials of kubeconfigs. Returns the bytes to mask in the
 /// source.
 pub(super) fn hide(document: &mut Document, text: &str) -> Vec<Span> {
-    let mut open = Vec::new();
-    let mut spans = Vec::new();
+    let mut parts = Parts::default();
     for index in 0..document.nodes.len() {
-        let id = NodeId(u32::try_from(index).unwrap_or(u32::MAX));
-        if let Some(from) = secret_parts(document.node(id), &mut open) {
-            spans.extend(comments_in(document, text, from));
-        }
+        parts.look_at(document, NodeId(u32::try_from(index).unwrap_or(u32::MAX)));
     }
+    let mut spans = Vec::new();
+    for region in &parts.regions {
+        mask_region(document, text, region, &mut spans);
+    }
+    let mut open = parts.values;
     if open.is_empty() {
         return spans;
     }
     let mut seen = vec![false; document.nodes.len()];
-    while let Some((key, id)) = open.pop() {
+    while let Some(id) = open.pop() {
         let index = id.0 as usize;
         if seen.get(index).copied().unwrap_or(true) {
             continue;
         }
         seen[index] = true;
-        let key = document.node(key).span();
         let Some(data) = document.nodes.get_mut(index) else { continue };
         match &mut data.value {
-            NodeValue::Mapping(entries) => open.extend(entries.iter().map(|e| (e.key, e.value))),
-            NodeValue::Sequence(items) => open.extend(items.iter().map(|item| (*item, *item))),
-            NodeValue::Scalar { text: value, style, kind } => {
-                // Quotes and block indicators stay, so that the text still looks like what it is.
-                let quoted = matches!(style, ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted);
-                let inset = u32::from(quoted);
-                let skip = if *style == ScalarStyle::Block { 1 } else { inset };
-                let span = data.span;
-                if span.start + skip < span.end.saturating_sub(inset) {
-                    spans.push(Span { start: span.start + skip, end: span.end - inset });
-                }
-                // What looks like a tag or an anchor may be an unquoted password.
-                spans.extend(between(text, key, span));
+            NodeValue::Mapping(entries) => open.extend(entries.iter().map(|e| e.value)),
+            NodeValue::Sequence(items) => open.extend(items.iter().copied()),
+            NodeValue::Scalar { text: value, kind, .. } => {
+                // An alias may have brought it from elsewhere.
+                spans.push(data.span);
                 // An absent value stays absent.
                 if *kind != ScalarKind::Null || !value.is_empty() {
                     *value = Box::from(MASK);
@@ -60,70 +55,167 @@ pub(super) fn hide(document: &mut Document, text: &str) -> Vec<Span> {
     spans
 }
 
-/// The entries of a mapping that hold secret values, if it is an object that does; returns the
-/// bytes inside which comments may repeat them.
-fn secret_parts(object: Node<'_>, open: &mut Vec<(NodeId, NodeId)>) -> Option<Span> {
-    let mut secret = false;
-    let mut config = false;
-    // All of them, not the last: a key that is written twice must not open the other one's data.
-    for (key, value) in object.entries() {
-        let merged;
-        let kind = match key.as_str() {
-            Some("kind") => value.as_str(),
-            Some("<<") => {
-                merged = object.get("kind").and_then(Node::as_str);
-                merged
-            }
-            _ => None,
-        };
-        secret |= kind == Some("Secret");
-        config |= kind == Some("Config");
-    }
-    if !secret && !config {
-        return None;
-    }
-    let mut inside: Option<Span> = None;
-    for (key, value) in super::read::merged_entries(object) {
-        let name = key.as_str().unwrap_or_default();
-        if secret && name == "metadata" {
-            let applied = value.get("annotations").and_then(|a| a.get_entry(LAST_APPLIED));
-            open.extend(applied.map(|(key, value)| (key.id, value.id)));
-        } else if (secret && !matches!(name, "apiVersion" | "kind" | "type" | "immutable"))
-            || (config && name == "users")
-        {
-            open.push((key.id, value.id));
-            let span = key.span().to(value.span());
-            inside = Some(inside.map_or(span, |all| all.to(span)));
+/// What of a document is secret.
+#[derive(Default)]
+struct Parts {
+    values: Vec<NodeId>,
+    regions: Vec<Region>,
+    /// Mappings that were merged into a Secret and looked at as if they were one.
+    merged: rustc_hash::FxHashSet<NodeId>,
+}
+
+/// The bytes behind a key such as `data`.
+struct Region {
+    bytes: Span,
+    /// The mapping in it, whose keys may be shown.
+    mapping: Option<NodeId>,
+}
+
+impl Parts {
+    fn look_at(&mut self, document: &Document, id: NodeId) {
+        let object = document.node(id);
+        let mut secret = false;
+        let mut config = false;
+        // All of them, not the last: a key written twice must not open what the other one hides.
+        for (key, value) in object.entries() {
+            let kind = match key.as_str() {
+                Some("kind") => value.as_str(),
+                Some("<<") => object.get("kind").and_then(Node::as_str),
+                _ => None,
+            };
+            secret |= kind == Some("Secret");
+            config |= kind == Some("Config");
+        }
+        if secret || config {
+            self.collect(document, id, secret);
         }
     }
-    inside
+
+    fn collect(&mut self, document: &Document, id: NodeId, secret: bool) {
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            let Some(NodeValue::Mapping(entries)) =
+                document.nodes.get(id.0 as usize).map(|n| &n.value)
+            else {
+                continue;
+            };
+            for entry in entries {
+                let value = document.node(entry.value);
+                let key = document.node(entry.key);
+                let name = key.as_str().unwrap_or_default();
+                let hidden = match name {
+                    "<<" => {
+                        let merged = std::iter::once(value).chain(value.items()).map(|n| n.id);
+                        open.extend(merged.filter(|id| self.merged.insert(*id)));
+                        continue;
+                    }
+                    "metadata" => {
+                        let annotations = value.get("annotations");
+                        let applied = annotations.and_then(|a| a.get(LAST_APPLIED));
+                        self.values.extend(applied.map(|node| node.id));
+                        continue;
+                    }
+                    "apiVersion" | "kind" | "type" | "immutable" => false,
+                    _ => secret || name == "users",
+                };
+                if hidden {
+                    self.values.push(entry.value);
+                    let end = entry.alias.unwrap_or(value.span()).end;
+                    let mapping = entry.alias.is_none().then_some(entry.value);
+                    let start = key.span().end;
+                    self.regions
+                        .push(Region { bytes: Span { start, end: end.max(start) }, mapping });
+                }
+            }
+        }
+    }
 }
 
-/// Comments beside secret values: `password: a #b` may be a password with a blank in it. Those
-/// that speak to Provost stay.
-fn comments_in(document: &Document, text: &str, inside: Span) -> Vec<Span> {
-    // To the end of the last line.
-    let rest = text.get(inside.end as usize..).unwrap_or_default();
-    let line = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
-    let inside = Span::new(inside.start as usize, inside.end as usize + line);
-    document
-        .comments
-        .iter()
-        .map(|comment| comment.span)
-        .filter(|span| inside.contains(*span))
-        .filter(|span| !text.get(span.range()).unwrap_or_default().contains("provost:"))
-        .map(|span| Span { start: (span.start + 1).min(span.end), end: span.end })
-        .collect()
+/// Masks all of a region but the keys in it and the comments that speak to Provost. Not only the
+/// values: an unquoted password may look like an anchor, a tag, an alias or, behind a blank, a
+/// comment.
+fn mask_region(document: &Document, text: &str, region: &Region, spans: &mut Vec<Span>) {
+    let mut end = region.bytes.end as usize;
+    let rest = text.get(end..).unwrap_or_default();
+    let rest = &rest[..memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len())];
+    if rest.trim_start().starts_with('#') {
+        end += rest.len();
+    }
+    let inside = Span::new(region.bytes.start as usize, end);
+    let keys = region.mapping.into_iter().flat_map(|id| document.node(id).entries());
+    let mut keep: Vec<Span> = keys.map(|(key, _)| key.span()).collect();
+    keep.extend(document.comments.iter().map(|c| c.span).filter(|span| {
+        inside.contains(*span) && text.get(span.range()).unwrap_or_default().contains("provost:")
+    }));
+    keep.sort_unstable();
+    keep.push(Span::new(end, end));
+    let mut at = inside.start as usize;
+    for kept in keep {
+        let gap = text.get(at..kept.start as usize).unwrap_or_default();
+        let mut from = at + gap.len() - gap.trim_start_matches([':', ' ', '\t']).len();
+        for line in text.get(from..at + gap.len()).unwrap_or_default().split_inclusive('\n') {
+            let shown = line.trim();
+            let indent = line.len() - line.trim_start().len();
+            if !shown.is_empty() {
+                spans.push(Span::new(from + indent, from + indent + shown.len()));
+            }
+            from += line.len();
+        }
+        at = at.max(kept.end as usize);
+    }
 }
 
-/// What stands between a key and its value besides the colon and white space, when both are in
-/// one line.
-fn between(text: &str, key: Span, value: Span) -> Option<Span> {
-    let part = text.get(key.end as usize..value.start as usize)?;
-    let inner = part.trim_start_matches([':', ' ', '\t']);
-    let start = key.end as usize + (part.len() - inner.len());
-    let end = start + inner.trim_end().len();
-    (start < end && !inner.contains('\n')).then(|| Span::new(start, end))
+/// What no report may show of other objects: values whose shape gives them away, and literal values
+/// under the names of secrets. Rules still see them, to say that they are there.
+pub(super) fn hide_shown(document: &Document, objects: &[Object]) -> Vec<Span> {
+    // The shortest token has this many bytes.
+    const SHORTEST: usize = 16;
+    let mut spans = Vec::new();
+    for (node, text) in document.scalars() {
+        if text.len() >= SHORTEST && token_shape(text).is_some() {
+            spans.push(inner(node));
+        }
+    }
+    let by_name = |name: &str, value: &Fact<String>| {
+        let secret = may_be_secret(&value.value) && secret_word(name).is_some();
+        value.origin.span().filter(|_| secret)
+    };
+    for object in objects {
+        match &object.body {
+            Body::Workload(workload) => {
+                for env in workload.pod.containers.iter().flat_map(|c| &c.env) {
+                    if let EnvValue::Literal(value) = &env.value
+                        && value.is_written()
+                    {
+                        spans.extend(by_name(&env.name.value, value));
+                    }
+                }
+            }
+            Body::ConfigMap(map) => {
+                spans.extend(
+                    map.data.0.iter().filter_map(|(name, value)| by_name(&name.value, value)),
+                );
+            }
+            _ => {}
+        }
+        // It repeats the whole object.
+        let applied = object.node().at(&["metadata", "annotations", LAST_APPLIED]);
+        spans.extend(applied.map(inner));
+    }
+    spans.sort_unstable();
+    spans
+}
+
+/// Bytes of a scalar inside its quotes.
+fn inner(node: Node<'_>) -> Span {
+    let span = node.span();
+    match node.scalar_style() {
+        Some(ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted) if span.end > span.start => {
+            Span { start: span.start + 1, end: span.end - 1 }
+        }
+        Some(ScalarStyle::Block) => Span { start: (span.start + 1).min(span.end), end: span.end },
+        _ => span,
+    }
 }
 
 /// Keys of a Secret that may stay readable in a document that could not be parsed.
@@ -145,7 +237,8 @@ const PLAIN_KEYS: &[&str] = &[
 pub(super) fn hide_broken(text: &str, region: Span) -> Vec<Span> {
     let part = text.get(region.range()).unwrap_or_default();
     let looks_secret = part.contains("Secret") || part.contains("stringData");
-    if !looks_secret && !(part.contains("Config") && part.contains("users")) {
+    let looks_config = part.contains("Config") && part.contains("users");
+    if !looks_secret && !looks_config {
         return Vec::new();
     }
     let mut spans = Vec::new();
@@ -154,7 +247,7 @@ pub(super) fn hide_broken(text: &str, region: Span) -> Vec<Span> {
         let body = line.trim_end();
         let inner = body.trim_start();
         let indent = body.len() - inner.len();
-        let key = inner.split_once(':').map(|(key, rest)| (key, rest));
+        let key = inner.split_once(':');
         let keep = match key {
             Some((key, rest)) if PLAIN_KEYS.contains(&key) => {
                 let shown = matches!(key, "apiVersion" | "kind" | "name" | "namespace" | "type");

@@ -1,7 +1,13 @@
+use proptest::prelude::*;
+
 use super::*;
 use crate::artifact::source::Sources;
-use crate::facts::objects::PortRef;
-use crate::facts::workload::{Action, EnvValue, IntOrPercent, WorkloadKind};
+use crate::artifact::{ProblemKind, yaml};
+use crate::facts::SourceId;
+use crate::facts::objects::{Ingress, PortRef};
+use crate::facts::workload::{
+    Action, ContainerRole, EnvValue, IntOrPercent, VolumeKind, Workload, WorkloadKind,
+};
 use crate::model::quantity::Bytes;
 
 fn load(text: &str) -> (Sources, Loaded) {
@@ -80,4 +86,743 @@ fn a_deployment_has_what_is_written_and_what_kubernetes_adds() {
     let Action::HttpGet { path, port, .. } = &probe.handler.action else { panic!() };
     assert_eq!((path.value.as_str(), path.is_written()), ("/", false));
     assert_eq!(port.as_ref().unwrap().value, PortRef::Name("http".to_owned()));
+}
+
+fn workload_of(text: &str) -> Workload {
+    objects(text).1[0].workload().unwrap_or_else(|| panic!("{text}")).clone()
+}
+
+#[test]
+fn every_kind_with_a_pod_is_a_workload() {
+    use WorkloadKind::*;
+    let template = "{metadata: {labels: {a: b}}, spec: {containers: [{name: c, image: i}]}}";
+    let plain = format!("spec: {{template: {template}}}");
+    let cron = format!("spec: {{jobTemplate: {{spec: {{template: {template}}}}}}}");
+    let pod = "metadata: {labels: {a: b}}\nspec: {containers: [{name: c, image: i}]}".to_owned();
+    let scaled = format!("spec: {{jobTargetRef: {{template: {template}}}}}");
+    for (version, kind, spec, expected) in [
+        ("v1", "Pod", &pod, Pod),
+        ("apps/v1", "Deployment", &plain, Deployment),
+        ("extensions/v1beta1", "Deployment", &plain, Deployment),
+        ("apps/v1", "StatefulSet", &plain, StatefulSet),
+        ("apps/v1", "DaemonSet", &plain, DaemonSet),
+        ("apps/v1", "ReplicaSet", &plain, ReplicaSet),
+        ("v1", "ReplicationController", &plain, ReplicationController),
+        ("batch/v1", "Job", &plain, Job),
+        ("batch/v1beta1", "CronJob", &cron, CronJob),
+        ("argoproj.io/v1alpha1", "Rollout", &plain, Rollout),
+        ("serving.knative.dev/v1", "Service", &plain, Other),
+        ("keda.sh/v1alpha1", "ScaledJob", &scaled, Other),
+        ("example.com/v1", "Deployment", &plain, Other),
+    ] {
+        let workload = workload_of(&format!("apiVersion: {version}\nkind: {kind}\n{spec}\n"));
+        assert_eq!(workload.kind, expected, "{version} {kind}");
+        assert_eq!(workload.pod.containers[0].name(), "c");
+        assert_eq!(workload.pod.labels.get("a").unwrap().value, "b", "{version} {kind}");
+    }
+}
+
+#[test]
+fn strategies_have_the_defaults_of_their_kind() {
+    use IntOrPercent::{Int, Malformed, Percent};
+    let strategy = |version: &str, kind: &str, spec: &str| {
+        let workload = workload_of(&format!(
+            "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: nn}}\nspec: {{{spec} template: {{spec: {{containers: []}}}}}}\n"
+        ));
+        let s = workload.strategy.unwrap();
+        (s.strategy_type.value, s.max_surge.value, s.max_unavailable.value)
+    };
+    let own = |t: &str, s, u| (t.to_owned(), s, u);
+    let quarter = Percent(25);
+    assert_eq!(
+        strategy("apps/v1", "Deployment", ""),
+        own("RollingUpdate", quarter.clone(), quarter.clone())
+    );
+    assert_eq!(
+        strategy(
+            "apps/v1",
+            "Deployment",
+            "strategy: {rollingUpdate: {maxSurge: 0, maxUnavailable: 10%}},"
+        ),
+        own("RollingUpdate", Int(0), Percent(10))
+    );
+    assert_eq!(
+        strategy(
+            "apps/v1",
+            "Deployment",
+            "strategy: {rollingUpdate: {maxSurge: '1', maxUnavailable: -5%}},"
+        ),
+        own("RollingUpdate", Malformed("1".to_owned()), Malformed("-5%".to_owned()))
+    );
+    assert_eq!(strategy("apps/v1", "DaemonSet", ""), own("RollingUpdate", Int(0), Int(1)));
+    assert_eq!(
+        strategy("apps/v1", "StatefulSet", "updateStrategy: {type: OnDelete},"),
+        own("OnDelete", Int(0), Int(1))
+    );
+    let rollout = "argoproj.io/v1alpha1";
+    assert_eq!(
+        strategy(rollout, "Rollout", "strategy: {canary: {maxSurge: 2}},"),
+        own("Canary", Int(2), quarter.clone())
+    );
+    assert_eq!(
+        strategy(rollout, "Rollout", "strategy: {blueGreen: {activeService: s}},"),
+        own("BlueGreen", quarter.clone(), quarter)
+    );
+}
+
+#[test]
+fn a_rollout_may_refer_to_a_deployment() {
+    let rollout = workload_of(
+        "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: r}\nspec:\n  workloadRef: {apiVersion: apps/v1, kind: Deployment, name: d}\n",
+    );
+    let target = rollout.workload_ref.unwrap();
+    assert_eq!((target.kind.value.as_str(), target.name.value.as_str()), ("Deployment", "d"));
+    assert!(rollout.pod.containers.is_empty());
+}
+
+#[test]
+fn containers_keep_their_order_and_role() {
+    let workload = workload_of(
+        "apiVersion: v1
+kind: Pod
+spec:
+  containers: [{name: main, image: 'r:5000/i'}]
+  initContainers: [{name: init, image: i@sha256:00}, {name: proxy, image: 'i:latest', restartPolicy: Always}]
+  ephemeralContainers: [{name: debug, image: i:1}]
+",
+    );
+    let seen: Vec<_> = workload.pod.containers.iter().map(|c| (c.name(), c.role)).collect();
+    use ContainerRole::*;
+    assert_eq!(seen, [("init", Init), ("proxy", Sidecar), ("main", Main), ("debug", Ephemeral)]);
+}
+
+#[test]
+fn pull_policies_follow_the_tag() {
+    let policy = |image: &str| {
+        let pod = format!(
+            "apiVersion: v1\nkind: Pod\nspec: {{containers: [{{name: c, image: '{image}'}}]}}\n"
+        );
+        workload_of(&pod).pod.containers[0].pull_policy.value.clone()
+    };
+    let digest = "a".repeat(64);
+    assert_eq!(policy("app"), "Always");
+    assert_eq!(policy("app:latest"), "Always");
+    assert_eq!(policy("localhost:5000/app"), "Always");
+    assert_eq!(policy("app:1"), "IfNotPresent");
+    assert_eq!(policy(&format!("app@sha256:{digest}")), "IfNotPresent");
+    assert_eq!(policy(&format!("app:latest@sha256:{digest}")), "Always");
+}
+
+#[test]
+fn handlers_are_read_and_more_than_one_is_none() {
+    let action = |text: &str| {
+        let pod = format!(
+            "apiVersion: v1\nkind: Pod\nspec: {{containers: [{{name: c, lifecycle: {{preStop: {text}}}}}]}}\n"
+        );
+        workload_of(&pod).pod.containers[0].pre_stop.clone().unwrap().action
+    };
+    let Action::Exec(command) = action("{exec: {command: [sleep, '5']}}") else { panic!() };
+    assert_eq!(command.iter().map(|f| f.value.as_str()).collect::<Vec<_>>(), ["sleep", "5"]);
+    assert!(matches!(action("{sleep: {seconds: 5}}"), Action::Sleep(s) if s.value == 5));
+    let Action::TcpSocket { port, .. } = action("{tcpSocket: {port: 1}}") else { panic!() };
+    assert_eq!(port.unwrap().value, PortRef::Number(1));
+    assert!(matches!(action("{grpc: {port: 1}}"), Action::Grpc { port: Some(_), service: None }));
+    assert_eq!(action("{httpGet: {port: 1}, exec: {command: [a]}}"), Action::Invalid);
+    assert_eq!(action("{}"), Action::Invalid);
+}
+
+#[test]
+fn environment_values_name_their_source() {
+    let workload = workload_of(
+        "apiVersion: v1
+kind: Pod
+spec:
+  containers:
+  - name: c
+    env:
+    - {name: A, value: x}
+    - {name: B}
+    - {name: C, valueFrom: {fieldRef: {fieldPath: status.podIP}}}
+    - {name: D, valueFrom: {resourceFieldRef: {resource: limits.memory, divisor: 1Mi}}}
+    - {name: E, valueFrom: {configMapKeyRef: {name: m, key: k, optional: true}}}
+    - {name: F, valueFrom: {fileKeyRef: {path: p}}}
+    envFrom: [{prefix: P_, configMapRef: {name: m}}, {secretRef: {name: s, optional: yes}}]
+",
+    );
+    let container = &workload.pod.containers[0];
+    let shown: Vec<_> = container
+        .env
+        .iter()
+        .map(|env| match &env.value {
+            EnvValue::Literal(v) => format!("{}={}", env.name, v.value),
+            EnvValue::Field(v) => format!("{} field {v}", env.name),
+            EnvValue::Resource { resource, divisor, .. } => {
+                format!("{} resource {resource} {}", env.name, divisor.as_ref().unwrap())
+            }
+            EnvValue::ConfigMapKey(k) => {
+                format!("{} map {} {} {}", env.name, k.name, k.key, k.optional)
+            }
+            EnvValue::SecretKey(_) => "secret".to_owned(),
+            EnvValue::Other(v) => format!("{} other {v}", env.name),
+        })
+        .collect();
+    assert_eq!(
+        shown,
+        [
+            "A=x",
+            "B=",
+            "C field status.podIP",
+            "D resource limits.memory 1Mi",
+            "E map m k true",
+            "F other fileKeyRef"
+        ]
+    );
+    let from: Vec<_> = container
+        .env_from
+        .iter()
+        .map(|f| (f.prefix.as_str(), f.name.value.as_str(), f.secret, f.optional))
+        .collect();
+    assert_eq!(from, [("P_", "m", false, false), ("", "s", true, true)]);
+}
+
+#[test]
+fn volumes_are_named_by_what_backs_them() {
+    let workload = workload_of(
+        "apiVersion: v1
+kind: Pod
+spec:
+  volumes:
+  - {name: a, emptyDir: {medium: Memory, sizeLimit: 1Gi}}
+  - {name: b, hostPath: {path: /var}}
+  - {name: c, configMap: {name: m, items: [{key: k, path: p}]}}
+  - {name: d, secret: {secretName: s, optional: true}}
+  - {name: e, persistentVolumeClaim: {claimName: p}}
+  - {name: f, projected: {sources: [{configMap: {name: m}}, {serviceAccountToken: {path: t}}]}}
+  - {name: g, nfs: {server: s}}
+  - {name: h}
+",
+    );
+    let kinds: Vec<_> = workload
+        .pod
+        .volumes
+        .iter()
+        .map(|v| match &v.kind {
+            VolumeKind::EmptyDir { medium, size_limit } => format!(
+                "empty {} {}",
+                medium.as_ref().map_or("-", |m| m),
+                size_limit.as_ref().and_then(|s| s.amount).map_or(0, |b| b.0)
+            ),
+            VolumeKind::HostPath(path) => format!("host {path}"),
+            VolumeKind::ConfigMap { name, items, optional } => {
+                format!("map {name} {items:?} {optional}")
+            }
+            VolumeKind::Secret { name, items, optional } => {
+                format!("secret {name} {items:?} {optional}")
+            }
+            VolumeKind::Claim(name) => format!("claim {name}"),
+            VolumeKind::Projected { service_account_token } => {
+                format!("projected {service_account_token}")
+            }
+            VolumeKind::Other(kind) => format!("other {kind}"),
+        })
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "empty Memory 1073741824",
+            "host /var",
+            "map m [\"k\" (Written)] false",
+            "secret s [] true",
+            "claim p",
+            "projected true",
+            "other nfs",
+            "empty - 0"
+        ]
+    );
+}
+
+#[test]
+fn services_and_ingresses_have_ports_by_number_or_name() {
+    let (_, all) = objects(
+        "apiVersion: v1
+kind: Service
+metadata: {name: s, namespace: ns}
+spec: {clusterIP: None, selector: {a: b}, ports: [{port: 80}, {port: 81, targetPort: web, protocol: UDP, nodePort: 0}]}
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata: {name: i, annotations: {kubernetes.io/ingress.class: nginx}}
+spec:
+  tls: [{hosts: [h]}]
+  defaultBackend: {service: {name: d, port: {number: 1}}}
+  rules: [{host: h, http: {paths: [{path: /p, backend: {service: {name: s, port: {name: web}}}}]}}]
+---
+apiVersion: extensions/v1beta1
+kind: Ingress
+metadata: {name: old}
+spec: {backend: {serviceName: d, servicePort: web}}
+",
+    );
+    let Body::Service(service) = &all[0].body else { panic!() };
+    assert_eq!(all[0].subject(), "ns/Service/s");
+    assert!(service.headless);
+    let ports: Vec<_> = service
+        .ports
+        .iter()
+        .map(|p| {
+            (p.target_port.as_ref().unwrap(), p.protocol.value.as_str(), p.node_port.is_some())
+        })
+        .map(|(t, p, n)| (t.value.clone(), t.is_written(), p, n))
+        .collect();
+    assert_eq!(
+        ports,
+        [
+            (PortRef::Number(80), false, "TCP", false),
+            (PortRef::Name("web".to_owned()), true, "UDP", false)
+        ]
+    );
+    let Body::Ingress(ingress) = &all[1].body else { panic!() };
+    assert_eq!(ingress.class.as_ref().unwrap().value, "nginx");
+    assert_eq!(ingress.tls_hosts[0].value, "h");
+    let backends = |ingress: &Ingress| -> Vec<_> {
+        let backends = ingress.backends.iter();
+        backends
+            .map(|b| (b.service.value.clone(), b.port.as_ref().unwrap().value.clone()))
+            .collect()
+    };
+    let web = || PortRef::Name("web".to_owned());
+    assert_eq!(backends(ingress), [("d".to_owned(), PortRef::Number(1)), ("s".to_owned(), web())]);
+    let Body::Ingress(old) = &all[2].body else { panic!() };
+    assert_eq!(backends(old), [("d".to_owned(), web())]);
+}
+
+#[test]
+fn autoscalers_of_every_version_have_metrics() {
+    let hpa = |version: &str, spec: &str| {
+        let (_, all) = objects(&format!(
+            "apiVersion: autoscaling/{version}\nkind: HorizontalPodAutoscaler\nmetadata: {{name: h}}\nspec: {{scaleTargetRef: {{kind: Deployment, name: d}}, maxReplicas: 3, {spec}}}\n"
+        ));
+        let Body::Hpa(hpa) = &all[0].body else { panic!() };
+        assert_eq!((hpa.min.value, hpa.max.as_ref().unwrap().value), (1, 3));
+        let metric = hpa.metrics[0].clone();
+        let text =
+            |f: &Option<Fact<String>>| f.as_ref().map(|f| f.value.clone()).unwrap_or_default();
+        let written = metric.metric_type.is_written();
+        format!(
+            "{} {} {} {written}",
+            metric.metric_type,
+            text(&metric.resource),
+            text(&metric.target_type)
+        )
+    };
+    assert_eq!(hpa("v1", ""), "Resource cpu Utilization false");
+    assert_eq!(hpa("v1", "targetCPUUtilizationPercentage: 60"), "Resource cpu Utilization true");
+    assert_eq!(
+        hpa(
+            "v2",
+            "metrics: [{type: Resource, resource: {name: memory, target: {type: AverageValue, averageValue: 1Gi}}}]"
+        ),
+        "Resource memory AverageValue true"
+    );
+    assert_eq!(
+        hpa(
+            "v2beta1",
+            "metrics: [{type: Resource, resource: {name: cpu, targetAverageUtilization: 50}}]"
+        ),
+        "Resource cpu Utilization true"
+    );
+    assert_eq!(
+        hpa(
+            "v2",
+            "metrics: [{type: External, external: {metric: {name: q}, target: {type: Value, value: 5}}}]"
+        ),
+        "External  Value true"
+    );
+}
+
+#[test]
+fn budgets_tell_a_missing_selector_from_an_empty_one() {
+    let pdb = |spec: &str| {
+        let (_, all) = objects(&format!(
+            "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {{name: p}}\nspec: {{{spec}}}\n"
+        ));
+        let Body::Pdb(pdb) = &all[0].body else { panic!() };
+        pdb.clone()
+    };
+    assert_eq!(pdb("maxUnavailable: 1").selector, None);
+    assert!(pdb("selector: {}").selector.unwrap().is_empty());
+    let full = pdb(
+        "minAvailable: 50%, selector: {matchExpressions: [{key: a, operator: In, values: [b]}]}",
+    );
+    assert_eq!(full.min_available.unwrap().value, IntOrPercent::Percent(50));
+    assert_eq!(full.selector.unwrap().expressions[0].values, ["b"]);
+}
+
+#[test]
+fn items_of_lists_are_objects_of_their_own() {
+    let (sources, all) = objects(
+        "apiVersion: v1
+kind: List
+items:
+- {apiVersion: v1, kind: Namespace, metadata: {name: a}}
+- apiVersion: v1
+  kind: ConfigMapList
+  items: [{apiVersion: v1, kind: ConfigMap, metadata: {name: b}}, {apiVersion: v1, kind: ConfigMap, metadata: {name: c}}]
+- {apiVersion: v1, kind: ServiceAccount, metadata: {generateName: d-}, automountServiceAccountToken: no}
+",
+    );
+    let names: Vec<_> = all.iter().map(|o| (o.meta.kind.value.as_str(), o.meta.name())).collect();
+    assert_eq!(
+        names,
+        [("Namespace", "a"), ("ConfigMap", "b"), ("ConfigMap", "c"), ("ServiceAccount", "d-*")]
+    );
+    assert_eq!(at(&sources, &all[1].origin()), "b");
+    assert!(
+        matches!(&all[3].body, Body::ServiceAccount(a) if !a.automount.as_ref().unwrap().value)
+    );
+}
+
+#[test]
+fn keys_and_numbers_are_as_json_has_them() {
+    let (_, all) = objects(
+        "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\ndata: {1: a, on: b, 0x1F: c, 2.0: d}\nimmutable: yes\n",
+    );
+    let Body::ConfigMap(map) = &all[0].body else { panic!() };
+    assert_eq!(
+        map.data.iter().collect::<Vec<_>>(),
+        [("1", "a"), ("true", "b"), ("31", "c"), ("2", "d")]
+    );
+    assert!(map.immutable);
+    let table = include_str!("../yaml/testdata/scalar.tsv");
+    let mut rows = 0;
+    for line in table.lines() {
+        let columns: Vec<&str> = line.split('\t').collect();
+        let word: String = serde_json::from_str(columns[0]).unwrap();
+        let Ok(serde_json::Value::Object(theirs)) = serde_json::from_str(columns[2]) else {
+            continue;
+        };
+        let text = format!("{word}: x\n");
+        let parsed = yaml::parse(SourceId(0), &text, &[], &yaml::Limits::default());
+        let Some(document) = parsed.documents.first() else { continue };
+        let Some((key, _)) = document.root().entries().next() else { continue };
+        // Go writes large and small floats in its own way; nobody has such a key.
+        if matches!(key.scalar_kind(), Some(ScalarKind::Float(f)) if f.fract() != 0.0 || f.abs() >= 1e6 || f == 0.0)
+        {
+            continue;
+        }
+        rows += 1;
+        let ours = read::key_text(key).map(|f| f.value);
+        assert_eq!(ours.as_ref(), theirs.keys().next(), "{word}");
+    }
+    assert!(rows > 100, "{rows}");
+}
+
+/// Messages with what they point at.
+fn problems(text: &str) -> Vec<String> {
+    let (sources, loaded) = load(text);
+    let shown = |p: &Problem| match p.origin.span() {
+        Some(_) => format!("<{}> {}", at(&sources, &p.origin), p.message),
+        None => p.message.clone(),
+    };
+    loaded.problems.iter().map(shown).collect()
+}
+
+#[test]
+fn what_the_api_server_refuses_for_its_type_is_told() {
+    let pod = |fields: &str| {
+        problems(&format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  - name: c\n    {fields}\n"
+        ))
+    };
+    let none: [&str; 0] = [];
+    assert_eq!(
+        pod("env: [{name: A, value: 8080}]"),
+        ["<8080> `value` must be text, this is a number"]
+    );
+    assert_eq!(
+        pod("env: [{name: A, value: yes}]"),
+        ["<yes> `value` must be text, this is a boolean"]
+    );
+    assert_eq!(
+        pod("ports: [{containerPort: \"80\"}]"),
+        ["<\"80\"> `containerPort` must be a number, this is text"]
+    );
+    assert_eq!(
+        pod("ports: {containerPort: 80}"),
+        ["<containerPort> `ports` must be a list, this is a mapping"]
+    );
+    assert_eq!(pod("env: {A: b}"), ["<A> `env` must be a list, this is a mapping"]);
+    assert_eq!(pod("command: sleep"), ["<sleep> `command` must be a list, this is text"]);
+    assert_eq!(pod("args: [1]"), ["<1> `args[]` must be text, this is a number"]);
+    assert_eq!(
+        pod("resources: {limits: [cpu]}"),
+        ["<cpu> `limits` must be a mapping, this is a list"]
+    );
+    // Numbers are quantities, and a whole float is an integer once it is JSON.
+    assert_eq!(pod("resources: {limits: {cpu: 1, memory: 1e9}}"), none);
+    assert_eq!(pod("ports: [{containerPort: 80.0}]"), none);
+    // Left to the rule about templates.
+    assert_eq!(pod("ports: [{containerPort: \"${PORT}\"}]"), none);
+    // Null is absent.
+    assert_eq!(pod("env:\n    ports:\n    command: null"), none);
+}
+
+#[test]
+fn what_is_no_manifest_is_a_problem_only_when_it_was_named() {
+    assert_eq!(
+        problems("services: {web: {image: x}}\n"),
+        ["is no Kubernetes manifest: no document has `apiVersion` and `kind`"]
+    );
+    assert_eq!(problems(""), ["is empty"]);
+    let walk = |text: &str| {
+        let mut sources = Sources::default();
+        let file = ManifestFile { named: false, ..ManifestFile::text("a.yaml", text) };
+        let loaded = load_manifests(&[file], &mut sources, &Options::default());
+        (loaded.objects.len(), loaded.problems.len(), loaded.skipped.len(), sources.iter().count())
+    };
+    assert_eq!(walk("services: {web: {image: x}}\n"), (0, 0, 0, 0));
+    assert_eq!(walk("on: [push\n"), (0, 0, 0, 0));
+    assert_eq!(walk("apiVersion: v1\nkind: [Pod\n"), (0, 1, 0, 1));
+    assert_eq!(walk("apiVersion: v1\nkind: Pod\n{{- if .Values.x }}\n"), (0, 0, 1, 0));
+    assert_eq!(walk("apiVersion: v1\nkind: Namespace\nmetadata: {name: nn}\n"), (1, 0, 0, 1));
+}
+
+#[test]
+fn a_kind_without_version_is_judged_all_the_same() {
+    let (_, all) = objects("kind: Deployment\nmetadata: {name: d}\nspec: {template: {spec: {}}}\n");
+    assert_eq!(all[0].meta.api_version.value, "");
+    assert!(all[0].workload().is_some());
+}
+
+#[test]
+fn namespaces_are_written_given_or_default() {
+    let namespace = |options: &Options, text: &str| {
+        let mut sources = Sources::default();
+        let loaded = load_manifests(&[ManifestFile::text("a", text)], &mut sources, options);
+        let fact = loaded.objects[0].meta.namespace.clone();
+        (fact.value.clone(), fact.is_written())
+    };
+    let given = Options { namespace: Some("ns".to_owned()), ..Options::default() };
+    let bare = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m}\n";
+    assert_eq!(namespace(&Options::default(), bare), ("default".to_owned(), false));
+    assert_eq!(namespace(&given, bare), ("ns".to_owned(), false));
+    let own = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: m, namespace: o}\n";
+    assert_eq!(namespace(&given, own), ("o".to_owned(), true));
+}
+
+/// Marks every place where a secret may stand.
+const CANARY: &str = "canary7secret";
+
+#[test]
+fn no_secret_value_leaves_the_loader() {
+    let plain = "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\n";
+    let texts = [
+        format!(
+            "{plain}data: {{k: {CANARY}}}\nstringData: {{\"l\": \"{CANARY}\", m: '{CANARY}'}}\n"
+        ),
+        format!(
+            "{plain}stringData:\n  k: |\n    first {CANARY}\n    {CANARY}\n  l: >-\n    {CANARY}\n"
+        ),
+        format!(
+            "{plain}stringData:\n  k: two\n    {CANARY}\n  l: !{CANARY} x\n  m: &{CANARY} y\n  n: *{CANARY}\n"
+        ),
+        format!("{plain}stringData: {{k: x}} # {CANARY}\n"),
+        format!("{plain}data:\n  # was {CANARY}\n  k: x #{CANARY}\n"),
+        format!("{plain}data: {CANARY}\n"),
+        format!("{plain}data: [{CANARY}, {{a: {CANARY}}}]\n"),
+        format!("x: &a {{k: {CANARY}}}\n{plain}data: *a\n"),
+        format!("x: &a {{k: {CANARY}}}\n{plain}data: {{<<: *a}}\n"),
+        format!("x: &a {{kind: Secret, stringData: {{k: {CANARY}}}}}\n<<: *a\napiVersion: v1\n"),
+        format!("{plain}kind: ConfigMap\ndata: {{k: {CANARY}}}\n"),
+        format!("{plain}data: {{k: {CANARY}}}\ndata: {{l: m}}\n"),
+        format!("kind: Secret\nstringData: {{k: {CANARY}}}\n"),
+        format!(
+            "{{\"apiVersion\": \"v1\", \"kind\": \"Secret\", \"data\": {{\"k\": \"{CANARY}\"}}}}\n"
+        ),
+        format!(
+            "apiVersion: v1\nkind: List\nitems: [{{apiVersion: v1, kind: Secret, data: {{k: {CANARY}}}}}]\n"
+        ),
+        format!(
+            "apiVersion: template.openshift.io/v1\nkind: Template\nobjects: [{{kind: Secret, data: {{k: {CANARY}}}}}]\n"
+        ),
+        format!("apiVersion: v1\nkind: Config\nusers: [{{name: n, user: {{token: {CANARY}}}}}]\n"),
+        format!("{plain}data:\n  k: {CANARY}\n bad\n"),
+        format!("{plain}data: {{k: \"{CANARY}\n"),
+        format!("{plain}stringData:\n  k: @{CANARY}\n"),
+        format!("{{\"kind\": \"Secret\", \"data\": {{\"k\": \"{CANARY}\", \"l\": }}}}\n"),
+        format!("{plain}data: {{k: {CANARY}}}\nx: \"\\q\"\n"),
+        format!("{plain}data: {{k: {CANARY}}}\nx: \0\n"),
+        format!("{plain}data: {{\"k\": é{CANARY}é}}\n"),
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata:\n  annotations:\n    kubectl.kubernetes.io/last-applied-configuration: |\n      {{\"data\":{{\"k\":\"{CANARY}\"}}}}\n"
+        ),
+    ];
+    for text in &texts {
+        let (sources, loaded) = load(text);
+        let shown = format!("{:?}\n{:?}\n{:?}", loaded.objects, loaded.problems, sources);
+        assert!(!shown.contains(CANARY), "{text}\n{shown}");
+        let source = sources.iter().next().unwrap().1.shown().unwrap();
+        assert_eq!(source.len(), text.len(), "positions stay");
+        assert_eq!(source.matches('\n').count(), text.matches('\n').count());
+    }
+}
+
+#[test]
+fn names_of_secret_keys_and_words_to_provost_stay() {
+    let (sources, all) = objects(
+        "apiVersion: v1\nkind: Secret\nmetadata: {name: s}\ndata:\n  # provost: ignore[x] why\n  user: YQ==\nstringData: {pass: \"x\"}\n",
+    );
+    let Body::Secret(secret) = &all[0].body else { panic!() };
+    assert_eq!(secret.keys.iter().map(|k| k.value.as_str()).collect::<Vec<_>>(), ["user", "pass"]);
+    let text = sources.iter().next().unwrap().1.shown().unwrap();
+    assert!(text.contains("# provost: ignore[x] why\n  user: ****\n"), "{text}");
+    assert!(text.contains("pass: ***"), "{text}");
+}
+
+#[test]
+fn literal_secrets_are_facts_that_no_report_shows() {
+    let token = format!("ghp_{}", "a1B2".repeat(9));
+    let text = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  - name: c\n    args: [\"{token}\"]\n    env:\n    - {{name: DB_PASSWORD, value: hunter2x}}\n    - {{name: PLAIN, value: visible}}\n    - {{name: DB_PASSWORD_FILE, value: /run/x}}\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: m}}\ndata: {{api_token: hunter3x, mode: visible}}\n"
+    );
+    let (sources, all) = objects(&text);
+    let shown = sources.iter().next().unwrap().1.shown().unwrap();
+    assert!(!shown.contains("hunter") && !shown.contains("ghp_"), "{shown}");
+    assert!(shown.contains("value: visible") && shown.contains("mode: visible"));
+    assert!(shown.contains("/run/x"));
+    let env = &all[0].workload().unwrap().pod.containers[0].env[0];
+    assert!(matches!(&env.value, EnvValue::Literal(v) if v.value == "hunter2x"));
+}
+
+#[test]
+fn the_same_files_give_the_same_result_on_any_number_of_threads() {
+    let files: Vec<_> = (0..200)
+        .map(|i| {
+            let text = match i % 3 {
+                0 => DEPLOYMENT.replace("shop", &format!("shop{i}")),
+                1 => "apiVersion: v1\nkind: [\n---\nkind: Secret\ndata: {a: b}\n".to_owned(),
+                _ => "a: b\n".to_owned(),
+            };
+            ManifestFile { named: i % 2 == 0, ..ManifestFile::text(format!("{i}.yaml"), text) }
+        })
+        .collect();
+    let run = |threads: usize| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let mut sources = Sources::default();
+        let loaded = pool.install(|| load_manifests(&files, &mut sources, &Options::default()));
+        let names: Vec<_> = loaded.objects.iter().map(Object::subject).collect();
+        let paths: Vec<_> = sources.iter().map(|(_, s)| s.path.clone()).collect();
+        (names, format!("{:?}", loaded.problems), paths, loaded.unusable)
+    };
+    assert_eq!(run(1), run(7));
+}
+
+#[test]
+fn one_bad_file_hides_no_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let good = dir.path().join("good.yaml");
+    std::fs::write(&good, DEPLOYMENT).unwrap();
+    let huge = dir.path().join("huge.yaml");
+    std::fs::write(&huge, vec![b'a'; 2000]).unwrap();
+    let files = [dir.path().to_owned(), dir.path().join("none.yaml"), huge, good]
+        .map(|path| ManifestFile::at(path, true));
+    let mut sources = Sources::default();
+    let limits = yaml::Limits { file_bytes: 1000, ..yaml::Limits::default() };
+    let options = Options { limits, ..Options::default() };
+    let loaded = load_manifests(&files, &mut sources, &options);
+    let kinds: Vec<_> = loaded.problems.iter().map(|p| p.kind).collect();
+    use ProblemKind::*;
+    assert_eq!(kinds, [Unreadable, Unreadable, Limit]);
+    assert_eq!(loaded.unusable.len(), 3);
+    assert_eq!(loaded.objects.len(), 1);
+}
+
+#[test]
+fn a_template_that_many_objects_share_stays_bounded() {
+    let containers: String = (0..2000).map(|i| format!("{{name: c{i}}}, ")).collect();
+    let items: String =
+        (0..2000).map(|i| format!("- {{<<: *p, metadata: {{name: n{i}}}}}\n")).collect();
+    let text = format!(
+        "apiVersion: v1\nkind: List\nx: &p {{apiVersion: v1, kind: Pod, spec: {{containers: [{containers}]}}}}\nitems:\n{items}"
+    );
+    let (_, loaded) = load(&text);
+    assert_eq!(loaded.objects.len(), 0);
+    assert_eq!(loaded.problems[0].kind, ProblemKind::Limit);
+}
+
+fn field() -> impl Strategy<Value = String> {
+    let words = prop::sample::select(vec![
+        "apiVersion",
+        "kind",
+        "metadata",
+        "name",
+        "spec",
+        "template",
+        "containers",
+        "env",
+        "value",
+        "valueFrom",
+        "ports",
+        "containerPort",
+        "livenessProbe",
+        "httpGet",
+        "port",
+        "resources",
+        "limits",
+        "cpu",
+        "selector",
+        "matchLabels",
+        "items",
+        "volumes",
+        "emptyDir",
+        "strategy",
+        "data",
+        "v1",
+        "apps/v1",
+        "Deployment",
+        "Pod",
+        "List",
+        "Service",
+        "Secret",
+        "rules",
+        "<<",
+        "1",
+        "-1",
+        "25%",
+        "1.5",
+        "true",
+        "null",
+        "''",
+        "\"x\"",
+        "metrics",
+        "policy/v1",
+        "PodDisruptionBudget",
+        "lifecycle",
+    ]);
+    words.prop_map(str::to_owned).prop_recursive(6, 64, 6, |inner| {
+        prop_oneof![
+            prop::collection::vec((inner.clone(), inner.clone()), 0..6).prop_map(|pairs| {
+                let pairs: Vec<_> = pairs.iter().map(|(k, v)| format!("{k}: {v}")).collect();
+                format!("{{{}}}", pairs.join(", "))
+            }),
+            prop::collection::vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(", "))),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn any_shape_of_object_is_read_without_panic(spec in field(), more in field(), kind in 0usize..8) {
+        let (version, kind) = [
+            ("v1", "Pod"), ("apps/v1", "Deployment"), ("v1", "Service"), ("autoscaling/v2", "HorizontalPodAutoscaler"),
+            ("policy/v1", "PodDisruptionBudget"), ("networking.k8s.io/v1", "Ingress"), ("v1", "Secret"), ("x/v1", "Y"),
+        ][kind];
+        let text = format!("apiVersion: {version}\nkind: {kind}\nspec: {spec}\ndata: {more}\nmetadata: {more}\n");
+        let (sources, loaded) = load(&text);
+        let shown = sources.iter().next().unwrap().1.shown().unwrap();
+        for problem in &loaded.problems {
+            let span = problem.origin.span().unwrap_or_default();
+            prop_assert!(shown.get(span.range()).is_some());
+        }
+    }
 }
