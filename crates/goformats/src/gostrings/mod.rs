@@ -178,6 +178,11 @@ impl<'a> Strings<'a> {
         }
     }
 
+    /// The function whose code holds an address, such as [`GoString::used_at`].
+    pub fn function_at(&self, address: u64) -> Option<&'a str> {
+        self.functions.function_at(address).map(|function| function.name)
+    }
+
     /// The names of owners.
     pub fn owners(&self) -> &Owners {
         &self.owners

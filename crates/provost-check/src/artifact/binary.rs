@@ -46,7 +46,8 @@ pub fn load(
     let dynamic = elf.and_then(|elf| elf.dynamic.as_ref());
     let go = file.build.as_ref().and_then(|build| {
         let text = Arc::new(MappedText::new(source, bytes.clone(), *limits));
-        go_program(source, build, file.functions.as_ref(), text)
+        let obfuscated = file.obfuscated.is_some();
+        go_program(source, build, file.functions.as_ref(), obfuscated, text)
     });
     let mut problems: Vec<Problem> = problems;
     if let (Some(build), None) = (&file.build, &go) {
@@ -89,6 +90,7 @@ pub fn load(
             .flatten()
             .map(|section| section.size)
             .sum(),
+        obfuscated: file.obfuscated.is_some(),
         go,
     };
     (binary, problems)
@@ -126,6 +128,7 @@ fn go_program(
     source: SourceId,
     build: &BuildInfo<'_>,
     table: Option<&FunctionTable<'_>>,
+    obfuscated: bool,
     text: Arc<MappedText>,
 ) -> Option<GoProgram> {
     let version = build.go_version.clone()?;
@@ -171,7 +174,7 @@ fn go_program(
         default_godebug,
         packages: table.map(|t| t.packages().into_iter().collect()).unwrap_or_default(),
         functions: table.map(|table| functions(source, table)).unwrap_or_default(),
-        obfuscated: false,
+        obfuscated,
         text,
     })
 }

@@ -207,6 +207,7 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
         has_symtab: page.symtab,
         has_dwarf: page.dwarf,
         dwarf_size: if page.dwarf { 2 << 20 } else { 0 },
+        obfuscated: page.obfuscated,
         go,
     }
 }

@@ -2,24 +2,73 @@
 
 use std::sync::OnceLock;
 
+use goformats::binary::read;
+use goformats::gostrings::{Doubt, GoString, Kind, Owner, Presence, Strings, Where};
 use goformats::limits::Limits;
+use self_cell::self_cell;
 
 use super::binary::Bytes;
-use crate::facts::SourceId;
-use crate::facts::program_text::{ProgramString, ProgramText, TextPresence};
+use crate::facts::program_text::{ProgramString, ProgramText, TextKind, TextOwner, TextPresence};
+use crate::facts::{Origin, SourceId};
+
+type Found<'a> = Option<Strings<'a>>;
+
+self_cell!(
+    /// The strings beside the bytes they lie in.
+    struct Recovered {
+        owner: Bytes,
+        #[not_covariant]
+        dependent: Found,
+    }
+);
+
+const UNREADABLE: &str =
+    "its text can be read in amd64 and arm64 programs with an intact function table only";
 
 /// The text of a mapped executable.
 pub struct MappedText {
     source: SourceId,
     bytes: Bytes,
     limits: Limits,
+    recovered: OnceLock<Recovered>,
     strings: OnceLock<Result<Vec<ProgramString>, &'static str>>,
 }
 
 impl MappedText {
     /// Nothing is read before the first question.
     pub fn new(source: SourceId, bytes: Bytes, limits: Limits) -> Self {
-        Self { source, bytes, limits, strings: OnceLock::new() }
+        Self { source, bytes, limits, recovered: OnceLock::new(), strings: OnceLock::new() }
+    }
+
+    fn recovered(&self) -> &Recovered {
+        self.recovered.get_or_init(|| {
+            Recovered::new(self.bytes.clone(), |bytes| {
+                Strings::read(&read(bytes, &self.limits), &self.limits)
+            })
+        })
+    }
+
+    fn at(&self, section: &str, address: u64) -> Origin {
+        Origin::binary(self.source, section, Some(address))
+    }
+
+    fn list(&self, strings: &Strings<'_>) -> Vec<ProgramString> {
+        strings
+            .iter()
+            .filter_map(|string| {
+                let kind = kind(string.kind())?;
+                Some(ProgramString {
+                    text: string.text.to_owned(),
+                    kind,
+                    owner: owner(strings, string),
+                    origin: self.at("string constant", string.address),
+                    function: string
+                        .used_at
+                        .and_then(|at| strings.function_at(at))
+                        .map(str::to_owned),
+                })
+            })
+            .collect()
     }
 }
 
@@ -30,15 +79,77 @@ impl std::fmt::Debug for MappedText {
 }
 
 impl ProgramText for MappedText {
-    fn find(&self, _text: &str) -> TextPresence {
-        let _ = (self.source, self.limits);
-        TextPresence::Unknown("the program's text is not read yet")
+    fn find(&self, text: &str) -> TextPresence {
+        self.recovered().with_dependent(|_, strings| {
+            let Some(strings) = strings else { return TextPresence::Unknown(UNREADABLE) };
+            match strings.find(text) {
+                Presence::Present(place) => TextPresence::Present(match place {
+                    Where::Constant(string) | Where::Inside(string) => {
+                        self.at("string constant", string.address)
+                    }
+                    Where::Data { address } => self.at("data", address),
+                    Where::Compared { at } => self.at("comparison in code", at),
+                }),
+                Presence::Absent => TextPresence::Absent,
+                Presence::Unknown(doubt) => TextPresence::Unknown(why(&doubt)),
+            }
+        })
     }
 
     fn strings(&self) -> Result<&[ProgramString], &'static str> {
-        match self.strings.get_or_init(|| Err("the program's text is not read yet")) {
+        let listed = self.strings.get_or_init(|| {
+            self.recovered().with_dependent(|_, strings| {
+                strings.as_ref().map(|strings| self.list(strings)).ok_or(UNREADABLE)
+            })
+        });
+        match listed {
             Ok(strings) => Ok(strings),
             Err(why) => Err(why),
         }
+    }
+
+    fn paths(&self) -> Vec<String> {
+        self.recovered().with_dependent(|_, strings| {
+            strings.iter().flat_map(|strings| strings.paths()).map(str::to_owned).collect()
+        })
+    }
+}
+
+fn why(doubt: &Doubt<'_, '_>) -> &'static str {
+    match doubt {
+        Doubt::TooShort => "it is too short to look for",
+        Doubt::TooMany => "its beginning occurs too often to look at every place",
+        Doubt::NotAscii => "it is not ASCII",
+        Doubt::Compiler(_) => "the compiler is newer than those whose code is understood",
+        Doubt::Unclear { .. } => "its bytes are there, where constants cannot be told apart",
+        Doubt::MaybeCompared { .. } => "code holds numbers that may be a comparison with it",
+        Doubt::Composed(_) => "constants of the program make it up when they are joined",
+        Doubt::Matched(_) => "a pattern of the program matches it",
+    }
+}
+
+fn kind(kind: Kind<'_>) -> Option<TextKind> {
+    Some(match kind {
+        Kind::Ip(..) => TextKind::Ip,
+        Kind::HostPort { .. } => TextKind::HostPort,
+        Kind::Url { .. } => TextKind::Url,
+        Kind::ClusterHost => TextKind::ClusterHost,
+        Kind::Path => TextKind::AbsolutePath,
+        Kind::Zone => TextKind::ZoneName,
+        Kind::EnvName => TextKind::EnvName,
+        Kind::Pem => TextKind::Pem,
+        Kind::Pattern { .. } | Kind::Other => return None,
+    })
+}
+
+fn owner(strings: &Strings<'_>, string: &GoString<'_>) -> TextOwner {
+    match string.owner {
+        Owner::Main => TextOwner::Main,
+        Owner::Std => TextOwner::Std,
+        Owner::Unknown => TextOwner::Unknown,
+        Owner::Dependency(_) => strings
+            .owners()
+            .module(string.owner)
+            .map_or(TextOwner::Unknown, |module| TextOwner::Dependency(module.to_owned())),
     }
 }

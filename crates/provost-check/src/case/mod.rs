@@ -334,6 +334,9 @@ pub fn go_program(binary: &Binary) -> Result<&GoProgram, Abstain> {
         (None, BinaryFormat::Packed(by)) => {
             Err(Abstain::unknown(Reason::Packed, format!("{} is packed by {by}", binary.path)))
         }
+        (None, _) if binary.obfuscated => {
+            Err(Abstain::unknown(Reason::Obfuscated, format!("{} is obfuscated", binary.path)))
+        }
         (None, _) => Err(Abstain::unknown(
             Reason::NotAGoBinary,
             format!("{} holds no Go build information", binary.path),

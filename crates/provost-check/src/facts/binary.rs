@@ -53,6 +53,8 @@ pub struct Binary {
     pub has_dwarf: bool,
     /// Bytes in `.debug_*` sections as stored.
     pub dwarf_size: u64,
+    /// Names are hashed (garble): whether and how it was built by Go cannot be read.
+    pub obfuscated: bool,
     /// The Go side; `None` when it is no Go program.
     pub go: Option<GoProgram>,
 }

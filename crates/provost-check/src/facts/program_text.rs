@@ -71,4 +71,15 @@ pub trait ProgramText: Send + Sync + std::fmt::Debug {
     /// String constants of a kind other than [`TextKind::Other`], in address order, or why they
     /// cannot be read.
     fn strings(&self) -> Result<&[ProgramString], &'static str>;
+
+    /// Paths that the program's own code and its dependencies know, for "did you mean". By default
+    /// those among [`ProgramText::strings`].
+    fn paths(&self) -> Vec<String> {
+        let strings = self.strings().unwrap_or_default();
+        strings
+            .iter()
+            .filter(|s| s.kind == TextKind::AbsolutePath && s.owner != TextOwner::Std)
+            .map(|s| s.text.clone())
+            .collect()
+    }
 }

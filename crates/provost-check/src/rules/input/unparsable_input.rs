@@ -46,7 +46,7 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
 }
 
 fn unseen(binary: &Binary) -> Option<Finding> {
-    let mut finding = match (&binary.format, &binary.go) {
+    let mut finding = match (&binary.format, binary.obfuscated) {
         (BinaryFormat::Packed(packer), _) => Finding::new(
             &RULE,
             format!("{} is packed by {packer}: nothing in it can be judged", binary.path),
@@ -56,7 +56,7 @@ fn unseen(binary: &Binary) -> Option<Finding> {
         .variant(&RULE.variants[0])
         .note("its pages are not shared between pods of one node, and each start unpacks it anew")
         .fix(Fix::suggest("ship the binary unpacked; image layers are compressed anyway")),
-        (_, Some(go)) if go.obfuscated => Finding::new(
+        (_, true) => Finding::new(
             &RULE,
             format!("{} is obfuscated: what it links cannot be judged", binary.path),
             &binary.origin(),
@@ -64,7 +64,7 @@ fn unseen(binary: &Binary) -> Option<Finding> {
         )
         .variant(&RULE.variants[1])
         .fix(Fix::suggest("give the same program built without obfuscation")),
-        _ => return None,
+        (_, false) => return None,
     };
     finding.subject.clone_from(&binary.path);
     Some(finding)
