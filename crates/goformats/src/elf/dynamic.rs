@@ -54,7 +54,8 @@ pub(super) fn interpreter<'a>(
     limits: &Limits,
     problems: &mut Problems,
 ) -> Option<(Cow<'a, str>, Place)> {
-    let segment = elf.segments.iter().find(|s| s.kind == elf::PT_INTERP.0)?;
+    // A file of debug information only keeps the headers of what was taken out.
+    let segment = elf.segments.iter().find(|s| s.kind == elf::PT_INTERP.0 && s.file_size > 0)?;
     let path = elf
         .cursor(elf.bytes())
         .at(segment.offset)
@@ -75,7 +76,7 @@ pub(super) fn read<'a>(
     limits: &Limits,
     problems: &mut Problems,
 ) -> Option<Dynamic<'a>> {
-    let segment = elf.segments.iter().find(|s| s.kind == elf::PT_DYNAMIC.0)?;
+    let segment = elf.segments.iter().find(|s| s.kind == elf::PT_DYNAMIC.0 && s.file_size > 0)?;
     let Ok(bytes) = elf.cursor(elf.bytes()).at(segment.offset).take(segment.file_size) else {
         problems.push("the dynamic section lies outside the file", segment.offset);
         return None;
