@@ -40,7 +40,10 @@ const WRAPPERS: &[&str] =
     &["tini", "dumb-init", "catatonit", "su-exec", "gosu", "setpriv", "nice", "env"];
 
 /// Steps looked at before a trace gives up: far above real files, and a bound for hostile ones.
-const STEPS: usize = 100_000;
+const STEPS: usize = 1_000_000;
+
+/// Sources of one COPY that are looked at one by one.
+const SOURCES: usize = 1000;
 
 /// What a trace found, by how sure it is.
 #[derive(Clone, Debug)]
@@ -193,7 +196,8 @@ impl Build {
         let mut plausible = None;
         let mut directory_of_context = None;
         let steps = self.steps(stage);
-        *budget = budget.saturating_sub(steps.len() + 1);
+        let all = self.go_builds.len() + self.copies.len() + self.moves.len() + self.runs.len();
+        *budget = budget.saturating_sub(all + 1);
         for step in steps.iter().skip(skip.unwrap_or(0)) {
             if *budget == 0 {
                 return Found::Unknown;
@@ -222,6 +226,7 @@ impl Build {
                     }
                 }
                 Step::Copy(copy) => {
+                    *budget = budget.saturating_sub(copy.sources.len());
                     for (source, exact) in candidates(copy, &path.value) {
                         if *budget == 0 {
                             return Found::Unknown;
@@ -318,20 +323,22 @@ impl Build {
                 return Presence::Certainly;
             }
         }
-        for source in &copy.sources {
+        if copy.sources.len() > SOURCES {
+            best = Presence::Possibly;
+        }
+        for source in copy.sources.iter().take(SOURCES) {
             if source.contains('$') || source.contains(['*', '?', '[']) {
                 if below(destination, path).is_some() || same_path(destination, path) {
                     best = best.max(Presence::Possibly);
                 }
                 continue;
             }
-            let file = self.is_file(copy, source);
             if same_path(destination, path) && !destination.ends_with('/') {
                 // A file or a directory: either way the path is there.
                 best = best.max(Presence::Certainly);
             } else if let Some(rest) = below(destination, path) {
                 let named = rest == base_name(source.trim_end_matches('/'));
-                best = best.max(match file {
+                best = best.max(match self.is_file(copy, source) {
                     Some(true) if named && destination.ends_with('/') => Presence::Certainly,
                     // Into a directory of that name, should there be one.
                     Some(true) if named => Presence::Possibly,
@@ -361,28 +368,31 @@ impl Build {
     pub fn certain_files(&self) -> Vec<Fact<String>> {
         let chain = self.final_chain();
         let mut files = Vec::new();
-        for copy in self.copies.iter().filter(|c| chain.contains(&c.stage)).take(1000) {
+        for copy in self.copies.iter().filter(|c| chain.contains(&c.stage)) {
             let destination = copy.destination.value.as_str();
-            let at = |path: String| Fact::derived(path, copy.destination.origin.clone());
-            for source in copy.sources.iter().take(1000) {
-                let target = if destination.ends_with('/') {
-                    normal(destination, base_name(source.trim_end_matches('/')))
-                } else {
-                    normal("/", destination)
+            let into = |name: &str| match destination.ends_with('/') {
+                true => normal(destination, name),
+                false => normal("/", destination),
+            };
+            for source in copy.sources.iter().take(SOURCES) {
+                if files.len() >= SOURCES {
+                    return files;
+                }
+                let sure = match self.is_file(copy, source) {
+                    Some(file) => file,
+                    // A single source without a slash behind it takes the destination's name,
+                    // as the file or directory that it is.
+                    None => !destination.ends_with('/') && copy.sources.len() == 1,
                 };
-                if self.is_file(copy, source) != Some(false)
-                    && self.copied(copy, &target) == Presence::Certainly
-                {
-                    files.push(at(target));
+                let plain = !source.contains(['$', '*', '?', '[']) && !destination.contains('$');
+                let archive = copy.add && is_archive(source) && !source.contains("://");
+                if sure && plain && !archive {
+                    let target = into(base_name(source.trim_end_matches('/')));
+                    files.push(Fact::derived(target, copy.destination.origin.clone()));
                 }
             }
-            for name in &copy.inline {
-                let target = if destination.ends_with('/') {
-                    normal(destination, name)
-                } else {
-                    normal("/", destination)
-                };
-                files.push(at(target));
+            for name in copy.inline.iter().take(SOURCES) {
+                files.push(Fact::derived(into(name), copy.destination.origin.clone()));
             }
         }
         files

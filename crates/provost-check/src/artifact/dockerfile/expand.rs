@@ -12,6 +12,8 @@ pub(super) enum Variable {
     Known(String),
     /// Not set unless the builder is told so: an ARG without default.
     Unset,
+    /// Not set at all: nothing declares it, and the base image's variables are known.
+    Absent,
     /// Set by the builder or the base image to something unknown here.
     Unknown,
 }
@@ -40,14 +42,17 @@ impl Failure {
 /// Substitutions inside substitutions.
 const DEPTH: usize = 16;
 /// Longest value that patterns are matched on; matching is quadratic.
-const MATCHED: usize = 4096;
+const MATCHED: usize = 256;
+
+/// Longest text that a replacement may read or write.
+const EXPANDED_BY_REPLACEMENT: usize = 4096;
 
 /// Expands one word.
-pub(super) fn expand(
+pub(super) fn expand<'v>(
     word: &str,
     escape: char,
     limit: usize,
-    lookup: &dyn Fn(&str) -> Variable,
+    lookup: &dyn Fn(&str) -> &'v Variable,
 ) -> Result<String, Failure> {
     if !word.contains(['$', '\'', '"', escape]) {
         return Ok(word.to_owned());
@@ -58,15 +63,15 @@ pub(super) fn expand(
     Ok(out)
 }
 
-struct Lexer<'a> {
+struct Lexer<'a, 'v> {
     text: &'a str,
     at: usize,
     escape: char,
     limit: usize,
-    lookup: &'a dyn Fn(&str) -> Variable,
+    lookup: &'a dyn Fn(&str) -> &'v Variable,
 }
 
-impl Lexer<'_> {
+impl<'v> Lexer<'_, 'v> {
     fn peek(&self) -> Option<char> {
         self.text.get(self.at..)?.chars().next()
     }
@@ -179,7 +184,8 @@ impl Lexer<'_> {
                 return Ok(());
             }
             match (self.lookup)(&name) {
-                Variable::Known(value) => out.push_str(&value),
+                Variable::Known(value) => out.push_str(value),
+                Variable::Absent => {}
                 Variable::Unset | Variable::Unknown => {
                     out.push('$');
                     out.push_str(&name);
@@ -195,7 +201,8 @@ impl Lexer<'_> {
         let variable = (self.lookup)(&name);
         match self.next().ok_or(Failure::Substitution)? {
             '}' => match variable {
-                Variable::Known(value) => out.push_str(&value),
+                Variable::Known(value) => out.push_str(value),
+                Variable::Absent => {}
                 Variable::Unset | Variable::Unknown => out.push_str(self.written(start)),
             },
             c @ (':' | '+' | '-' | '?' | '#' | '%') => {
@@ -214,19 +221,20 @@ impl Lexer<'_> {
                         out.push_str(self.written(start));
                         return Ok(());
                     }
-                    Variable::Unset => None,
+                    Variable::Absent if pattern => Some(""),
+                    Variable::Unset | Variable::Absent => None,
                     Variable::Known(value) if empty_is_unset && value.is_empty() => None,
-                    Variable::Known(value) => Some(value),
+                    Variable::Known(value) => Some(value.as_str()),
                 };
                 match (operator, known) {
                     ('-', None) | ('+', Some(_)) => out.push_str(&word),
-                    ('-' | '?', Some(value)) => out.push_str(&value),
+                    ('-' | '?', Some(value)) => out.push_str(value),
                     ('+', None) => {}
-                    ('#', Some(value)) => match strip(&word, &value, true) {
+                    ('#', Some(value)) => match strip(&word, value, true) {
                         Some(value) => out.push_str(&value),
                         None => out.push_str(self.written(start)),
                     },
-                    ('%', Some(value)) => match strip(&word, &value, false) {
+                    ('%', Some(value)) => match strip(&word, value, false) {
                         Some(value) => out.push_str(&value),
                         None => out.push_str(self.written(start)),
                     },
@@ -242,10 +250,11 @@ impl Lexer<'_> {
                 self.until(Some('/'), true, depth + 1, &mut pattern)?;
                 self.until(Some('}'), true, depth + 1, &mut replacement)?;
                 match variable {
-                    Variable::Known(value) => match replace(&pattern, &replacement, &value, all) {
+                    Variable::Known(value) => match replace(&pattern, &replacement, value, all) {
                         Some(value) => out.push_str(&value),
                         None => out.push_str(self.written(start)),
                     },
+                    Variable::Absent => {}
                     Variable::Unset | Variable::Unknown => out.push_str(self.written(start)),
                 }
             }
@@ -319,7 +328,7 @@ fn strip(word: &str, value: &str, prefix: bool) -> Option<String> {
         Some(rest) => (rest, true),
         None => (word, false),
     };
-    if value.len() > MATCHED || pattern.len() > 256 {
+    if value.len() > MATCHED || pattern.len() > 64 {
         return None;
     }
     let mut pattern = glob(pattern);
@@ -347,9 +356,18 @@ fn strip(word: &str, value: &str, prefix: bool) -> Option<String> {
 
 /// `${X/pattern/replacement}`: longest match, first or all.
 fn replace(pattern: &str, replacement: &str, value: &str, all: bool) -> Option<String> {
+    if pattern.is_empty() || value.len() > EXPANDED_BY_REPLACEMENT {
+        return None;
+    }
+    if !pattern.contains(['*', '?', '\\']) {
+        let times = if all { usize::MAX } else { 1 };
+        let grown = value.matches(pattern).take(times).count() * replacement.len();
+        return (grown <= EXPANDED_BY_REPLACEMENT)
+            .then(|| value.replacen(pattern, replacement, times));
+    }
     let pattern = glob(pattern);
     // Every start is tried: cubic in the worst case, so the sizes are small ones.
-    if value.len() > 256 || pattern.len() > 64 || replacement.len() > 256 {
+    if value.len() > 64 || pattern.len() > 16 || replacement.len() > 64 {
         return None;
     }
     let text: Vec<char> = value.chars().collect();

@@ -51,6 +51,29 @@ pub(super) struct Effects {
     pub(super) moves: Vec<Moved>,
     /// See [`crate::facts::build::RunStep::understood`].
     pub(super) understood: bool,
+    /// More than [`Left`] allowed.
+    pub(super) left_out: bool,
+}
+
+/// How much more may be kept.
+#[derive(Debug)]
+pub(super) struct Left {
+    /// Build commands.
+    pub(super) builds: usize,
+    /// Bytes of their environments and of paths.
+    pub(super) bytes: usize,
+}
+
+impl Left {
+    fn take(&mut self, bytes: usize) -> bool {
+        match self.bytes.checked_sub(bytes) {
+            Some(rest) => {
+                self.bytes = rest;
+                true
+            }
+            None => false,
+        }
+    }
 }
 
 /// Reads a shell text that starts in `dir` with variables that `lookup` knows.
@@ -58,8 +81,12 @@ pub(super) fn read(
     text: &str,
     dir: Option<&str>,
     lookup: &dyn Fn(&str) -> Option<String>,
+    left: &mut Left,
 ) -> Effects {
     let mut reader = Reader {
+        left,
+        exported_index: FxHashMap::default(),
+        exported_bytes: 0,
         text,
         outer: lookup,
         set: FxHashMap::default(),
@@ -156,6 +183,9 @@ const HARMLESS: &[&str] = &[
 ];
 
 struct Reader<'a> {
+    left: &'a mut Left,
+    exported_index: FxHashMap<String, usize>,
+    exported_bytes: usize,
     text: &'a str,
     outer: &'a dyn Fn(&str) -> Option<String>,
     set: FxHashMap<String, String>,
@@ -165,16 +195,22 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn word(&self, range: &Range<usize>) -> Word {
+    fn word(&mut self, range: &Range<usize>) -> Word {
         let raw = self.text.get(range.clone()).unwrap_or_default();
         let value = evaluate(raw, WORD_MAX, &|name| {
             self.set.get(name).cloned().or_else(|| (self.outer)(name))
         });
+        // What variables add is paid for; without means the word stays as it is written.
+        if value.text.len() > raw.len() && !self.left.take(value.text.len()) {
+            self.effects.left_out = true;
+            let value = Value { text: raw.to_owned(), resolved: false };
+            return Word { value, range: range.clone() };
+        }
         Word { value, range: range.clone() }
     }
 
     /// `NAME=value` as two words.
-    fn assignment(&self, range: &Range<usize>) -> Option<(Word, Word)> {
+    fn assignment(&mut self, range: &Range<usize>) -> Option<(Word, Word)> {
         let raw = self.text.get(range.clone())?;
         let equals = raw.find('=')?;
         let name = raw.get(..equals)?;
@@ -194,9 +230,13 @@ impl Reader<'_> {
         } else {
             self.set.remove(&name.value.text);
         }
-        // The last one wins when the command runs, so that later ones only need to come later.
-        if self.exported.len() < 1024 {
-            self.exported.push((name, value));
+        self.exported_bytes += name.value.text.len() + value.value.text.len() + 128;
+        match self.exported_index.get(&name.value.text).and_then(|i| self.exported.get_mut(*i)) {
+            Some(slot) => *slot = (name, value),
+            None => {
+                self.exported_index.insert(name.value.text.clone(), self.exported.len());
+                self.exported.push((name, value));
+            }
         }
     }
 
@@ -288,6 +328,11 @@ impl Reader<'_> {
         let range = first.range.start..last.end;
         for path in paths {
             if let Some(from) = join(self.dir.as_deref(), &path.value.text) {
+                if !self.left.take(from.len() + to.len() + 128) {
+                    self.effects.left_out = true;
+                    self.effects.understood = false;
+                    return;
+                }
                 self.effects.moves.push(Moved { range: range.clone(), from, to: to.clone() });
             }
         }
@@ -303,6 +348,12 @@ impl Reader<'_> {
             }
             return;
         }
+        if self.left.builds == 0 || !self.left.take(self.exported_bytes) {
+            self.effects.left_out = true;
+            self.effects.understood = false;
+            return;
+        }
+        self.left.builds -= 1;
         // Assignments of the command itself do not reach its own words.
         let mut command = GoCommand {
             range: first.range.start..rest.last().map_or(verb.range.end, |r| r.end),
@@ -375,7 +426,7 @@ impl Reader<'_> {
         self.effects.builds.push(command);
     }
 
-    fn changed(&self, value: &Word) -> Option<String> {
+    fn changed(&mut self, value: &Word) -> Option<String> {
         value.value.resolved.then(|| join(self.dir.as_deref(), &value.value.text)).flatten()
     }
 }

@@ -308,11 +308,14 @@ impl<'a> Loader<'a> {
         } else {
             self.scopes.last().map_or(&self.globals, |s| &s.variables)
         };
+        // Nothing but the file and a known base image can set a variable of a stage.
+        let closed = !global && self.stages.last().is_some_and(|s| s.base_image.is_some());
         let lookup = |name: &str| {
-            variables.get(name).cloned().unwrap_or(match name {
+            variables.get(name).unwrap_or(match name {
                 // Set by every image or by the builder.
-                "PATH" | "HOME" | "HOSTNAME" => Variable::Unknown,
-                _ => Variable::Unset,
+                "PATH" | "HOME" | "HOSTNAME" => &Variable::Unknown,
+                _ if closed => &Variable::Absent,
+                _ => &Variable::Unset,
             })
         };
         match expand(word, self.escape, EXPANDED_WORD.min(self.budget), &lookup) {
@@ -876,7 +879,12 @@ impl<'a> Loader<'a> {
             _ => None,
         };
         let text = line.get(&range);
-        let effects = run::read(text, dir.as_deref(), &lookup);
+        let mut left = run::Left {
+            builds: self.limits.go_builds.saturating_sub(self.go_builds.len()),
+            bytes: self.budget,
+        };
+        let effects = run::read(text, dir.as_deref(), &lookup, &mut left);
+        self.budget = left.bytes;
         let shift = |r: &Range<usize>| range.start + r.start..range.start + r.end;
         let base = scope.in_force.clone_within(&mut self.budget, scope.bytes, effects.builds.len());
         let fact = |word: &run::Word, value: &Value| Fact {
@@ -886,9 +894,6 @@ impl<'a> Loader<'a> {
         };
         let mut built = Vec::new();
         for command in effects.builds {
-            if self.go_builds.len() + built.len() >= self.limits.go_builds {
-                break;
-            }
             let mut env = base.clone().unwrap_or_default();
             env.extend(
                 command
@@ -960,6 +965,10 @@ impl<'a> Loader<'a> {
             });
         }
         self.go_builds.extend(built);
+        if effects.left_out {
+            let span = line.span(&(range.start..(range.start + 1).min(range.end)));
+            self.limit(span, "too many builds or copies in RUN lines: some were left out");
+        }
         effects.understood
     }
 

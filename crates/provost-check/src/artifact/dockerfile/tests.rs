@@ -7,7 +7,10 @@ use crate::artifact::Problem;
 use crate::facts::build::{Build, CommandForm, Instruction};
 use crate::facts::{Fact, SourceId, Span};
 
+mod commands;
+mod hostile;
 mod language;
+mod trace;
 
 /// A Dockerfile that has no problem.
 fn build(text: &str) -> Build {
