@@ -97,6 +97,10 @@ impl Loader<'_> {
             self.world.problems.push(problem);
         }
         self.skipped.extend(found.skipped);
+        for file in found.files.iter().filter(|file| file.kind == SourceKind::GoMod) {
+            // Nothing in it is judged; that it is there tells what --build would build.
+            self.world.sources.add(Source::opaque(file.shown.clone(), SourceKind::GoMod));
+        }
         self.manifests(&found.files);
         self.dockerfiles(&found.files);
         self.binaries(&found.files);
@@ -262,6 +266,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
     let mut inputs: Vec<Input> = world
         .sources
         .iter()
+        .filter(|(_, source)| source.kind != SourceKind::Flag)
         .map(|(_, source)| Input {
             path: source.path.clone(),
             kind: source.kind,
@@ -281,6 +286,8 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         findings: conclusion.findings,
         not_judged: conclusion.not_judged,
         suppressed: conclusion.suppressed,
+        skipped: Vec::new(),
+        built: Vec::new(),
         sources: &world.sources,
     }
 }

@@ -1,2 +1,67 @@
-//! The command line.
-fn main() {}
+//! The command line: reads arguments and configuration, runs the pipeline, prints, and chooses the
+//! exit code.
+//!
+//! Nothing else in the workspace prints to standard output or error. Errors travel here as values:
+//! a [`exit::Mistake`] is the user's to correct (2), a [`output::ClosedPipe`] is no error at all,
+//! everything else stopped provost from doing what it was asked to (2); a panic is a bug (3).
+
+mod args;
+mod build;
+mod commands;
+mod config;
+mod exit;
+mod output;
+
+use std::panic::{self, PanicHookInfo};
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::Parser;
+use clap::error::ErrorKind;
+
+use args::{Cli, Verb};
+use exit::Exit;
+
+fn main() -> ExitCode {
+    panic::set_hook(Box::new(report_panic));
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return usage(&error).into(),
+    };
+    // A panic must not be taken for findings: Rust's own exit code for it, 101, is no verdict.
+    let done = panic::catch_unwind(|| run(&cli)).unwrap_or(Ok(Exit::Internal));
+    match done {
+        Ok(exit) => exit.into(),
+        Err(error) if error.is::<output::ClosedPipe>() => Exit::Clean.into(),
+        Err(error) => {
+            output::complain(&format!("error: {error:#}\n"));
+            Exit::Usage.into()
+        }
+    }
+}
+
+fn run(cli: &Cli) -> Result<Exit> {
+    match &cli.verb {
+        Verb::Check(args) => commands::check::run(cli, args),
+        Verb::Explain(args) => commands::explain::run(cli, args),
+        Verb::Completions { shell } => commands::completions::run(*shell),
+    }
+}
+
+/// Help and version are answers; everything else clap says is a mistake.
+fn usage(error: &clap::Error) -> Exit {
+    let _ = error.print();
+    match error.kind() {
+        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Exit::Clean,
+        _ => Exit::Usage,
+    }
+}
+
+fn report_panic(info: &PanicHookInfo<'_>) {
+    let version = env!("CARGO_PKG_VERSION");
+    let build = env!("PROVOST_BUILD");
+    output::complain(&format!(
+        "provost: this is a bug in provost {version} ({build})\n{info}\n\
+         help: please report it with these lines and, if you can, the input\n"
+    ));
+}

@@ -326,7 +326,7 @@ pub fn check_id(id: &str) -> Result<(), UnknownId> {
     let Some(rule) = crate::rules::find(rule_id) else {
         let ids = crate::rules::RULES.iter().map(|rule| rule.id);
         let near = nearest(rule_id, ids, 3).map(str::to_owned);
-        let near = near.or_else(|| variant_named(rule_id));
+        let near = near.or_else(|| variant_named(rule_id)).or_else(|| shortened(rule_id));
         return Err(UnknownId {
             message: format!("no rule is named `{rule_id}`"),
             help: suggest(near),
@@ -345,6 +345,14 @@ pub fn check_id(id: &str) -> Result<(), UnknownId> {
             None => Some(format!("`provost explain {rule_id}` names its variants")),
         },
     })
+}
+
+/// The only rule whose id holds every word of a name: `gomemlimit-above-limit`.
+fn shortened(name: &str) -> Option<String> {
+    let holds = |id: &str| name.split('-').all(|word| id.split('-').any(|part| part == word));
+    let mut rules = crate::rules::RULES.iter().filter(|rule| holds(rule.id));
+    let only = rules.next()?;
+    rules.next().is_none().then(|| only.id.to_owned())
 }
 
 /// The full id of a variant that was written without its rule.

@@ -17,6 +17,8 @@ pub enum SourceKind {
     Config,
     /// `go.mod`
     GoMod,
+    /// A flag of the command line that states a fact.
+    Flag,
     /// Named on the command line and of no known format.
     Unknown,
 }
@@ -30,6 +32,7 @@ impl SourceKind {
             Self::Binary => "binary",
             Self::Config => "config",
             Self::GoMod => "go.mod",
+            Self::Flag => "flag",
             Self::Unknown => "unknown",
         }
     }

@@ -129,6 +129,11 @@ pub fn supported_go(on: Date) -> Vec<u16> {
     table().go.iter().filter(supported).map(|m| m.minor).collect()
 }
 
+/// The newest patch release of `go1.<minor>` that the table holds.
+pub fn newest_patch(minor: u16) -> Option<u16> {
+    table().go.iter().find(|m| m.minor == minor).map(|m| m.patch)
+}
+
 /// The patch release to move to when a newer one of the same minor has been seen.
 pub fn newer_patch(go: &GoVersion) -> Option<GoVersion> {
     let minor = table().go.iter().find(|m| m.minor == go.minor)?;

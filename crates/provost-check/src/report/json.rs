@@ -21,6 +21,8 @@ struct Root<'a> {
     subjects: Vec<Subject<'a>>,
     findings: Vec<Json<'a>>,
     not_judged: Vec<NotJudged<'a>>,
+    skipped: Vec<Skipped<'a>>,
+    built: &'a [String],
     suppressed: Vec<Suppressed<'a>>,
     summary: Summary,
 }
@@ -115,6 +117,14 @@ struct NotJudged<'a> {
 }
 
 #[derive(Serialize)]
+struct Skipped<'a> {
+    path: &'a str,
+    why: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    flag: Option<&'a str>,
+}
+
+#[derive(Serialize)]
 struct Suppressed<'a> {
     #[serde(flatten)]
     finding: Json<'a>,
@@ -175,6 +185,12 @@ pub fn render(report: &Report<'_>) -> String {
                 needs: &n.needs,
             })
             .collect(),
+        skipped: report
+            .skipped
+            .iter()
+            .map(|s| Skipped { path: &s.path, why: &s.why, flag: s.flag.as_deref() })
+            .collect(),
+        built: &report.built,
         suppressed: report
             .suppressed
             .iter()

@@ -9,6 +9,7 @@ pub mod text;
 
 use std::cmp::Ordering;
 
+use crate::artifact::manifest::Skipped;
 use crate::artifact::{SourceKind, Sources};
 use crate::facts::origin::{Origin, Place};
 use crate::findings::suppress::Suppressed;
@@ -76,6 +77,10 @@ pub struct Report<'a> {
     pub not_judged: Vec<NotJudged>,
     /// Findings that a suppression hides.
     pub suppressed: Vec<Suppressed>,
+    /// Paths that were found and are not judged, by path.
+    pub skipped: Vec<Skipped>,
+    /// What `--build` ran, in sentences.
+    pub built: Vec<String>,
     /// The inputs' text.
     pub sources: &'a Sources,
 }

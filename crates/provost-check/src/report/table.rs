@@ -2,6 +2,9 @@
 
 use super::plain::{clean, text_width};
 
+/// A column is not made narrower than this.
+const LEAST: usize = 16;
+
 /// Lays out rows under headings, two spaces apart, indented by two. A cell wider than its share of
 /// `width` keeps its end, which of a path tells most.
 pub(crate) fn columns(headings: &[&str], rows: &[Vec<String>], width: usize) -> Vec<String> {
@@ -11,13 +14,14 @@ pub(crate) fn columns(headings: &[&str], rows: &[Vec<String>], width: usize) -> 
     let widest = |column: usize| rows.iter().map(|row| text_width(&row[column])).max().unwrap_or(0);
     let mut widths: Vec<usize> = (0..headings.len()).map(widest).collect();
     let room = width.saturating_sub(2 + 2 * headings.len().saturating_sub(1));
+    // Take from the widest of the others until it fits, then from the first, which names the row.
     while widths.iter().sum::<usize>() > room {
-        // Take from the widest column until it fits.
-        let Some(widest) = widths.iter_mut().max() else { break };
-        if *widest <= 12 {
+        let others = (1..widths.len()).filter(|at| widths[*at] > LEAST);
+        let Some(at) = others.max_by_key(|at| widths[*at]).or((widths[0] > LEAST).then_some(0))
+        else {
             break;
-        }
-        *widest -= 1;
+        };
+        widths[at] -= 1;
     }
     rows.iter()
         .map(|row| {

@@ -73,6 +73,8 @@ impl World {
             findings,
             not_judged: Vec::new(),
             suppressed: Vec::new(),
+            skipped: Vec::new(),
+            built: Vec::new(),
             sources: &self.sources,
         }
     }
@@ -533,6 +535,8 @@ fn json_holds_every_place() {
           "needs": "the program"
         }
       ],
+      "skipped": [],
+      "built": [],
       "suppressed": [],
       "summary": {
         "errors": 1,

@@ -41,6 +41,7 @@ pub fn render(report: &Report<'_>, options: Options) -> String {
     let mut out = String::new();
     findings(report, options, &mut out);
     if !options.quiet {
+        built(report, options, &mut out);
         joined(report, options, &mut out);
         not_judged(report, options, &mut out);
         suppressed(report, options, &mut out);
@@ -240,7 +241,7 @@ fn not_judged(report: &Report<'_>, options: Options, out: &mut String) {
         let rules = reasons.entry(item.reason).or_default();
         rules.entry(item.rule).or_default().push((&item.subject, &item.needs));
     }
-    if reasons.is_empty() {
+    if reasons.is_empty() && report.skipped.is_empty() {
         return;
     }
     out.push_str("not judged:\n");
@@ -257,7 +258,32 @@ fn not_judged(report: &Report<'_>, options: Options, out: &mut String) {
             }
         }
     }
+    skipped(report, options, out);
     out.push('\n');
+}
+
+fn built(report: &Report<'_>, options: Options, out: &mut String) {
+    if report.built.is_empty() {
+        return;
+    }
+    out.push_str("built:\n");
+    for line in &report.built {
+        out.push_str(&fit(&format!("  {}", clean(line)), options.width));
+    }
+    out.push('\n');
+}
+
+/// Paths that were left out, each with the flag that takes it in.
+fn skipped(report: &Report<'_>, options: Options, out: &mut String) {
+    let shown = if options.verbose { report.skipped.len() } else { ROWS };
+    for item in report.skipped.iter().take(shown) {
+        let flag = item.flag.as_ref().map(|flag| format!(" ({flag})")).unwrap_or_default();
+        let line = format!("  {}: {}{flag}", item.path, item.why);
+        out.push_str(&fit(&clean(&line), options.width));
+    }
+    if let Some(more) = report.skipped.len().checked_sub(shown).filter(|n| *n > 0) {
+        let _ = writeln!(out, "  and {more} more paths (--verbose lists them)");
+    }
 }
 
 fn suppressed(report: &Report<'_>, options: Options, out: &mut String) {

@@ -2,18 +2,18 @@
 
 /// What `go.mod` says of itself and of its toolchain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GoMod {
+pub(crate) struct GoMod {
     /// `module` line.
-    pub module: String,
+    pub(crate) module: String,
     /// `go` line: `1.21`, `1.22.3`.
-    pub go: Option<String>,
+    pub(crate) go: Option<String>,
     /// `toolchain` line: `go1.27.4`.
-    pub toolchain: Option<String>,
+    pub(crate) toolchain: Option<String>,
 }
 
 impl GoMod {
     /// Reads the directives. Blocks (`require (...)`) hold none of the three.
-    pub fn parse(text: &str) -> GoMod {
+    pub(crate) fn parse(text: &str) -> GoMod {
         let mut found = GoMod::default();
         for line in text.lines() {
             let line = line.split("//").next().unwrap_or_default();

@@ -28,11 +28,11 @@ use gomod::GoMod;
 const MOST_PACKAGES: usize = 16;
 
 /// A program that was built.
-pub struct Built {
+pub(crate) struct Built {
     /// For the pipeline.
-    pub input: BinaryInput,
+    pub(crate) input: BinaryInput,
     /// How, for the report: toolchain, command, and what was not reproduced.
-    pub because: Vec<String>,
+    pub(crate) because: Vec<String>,
 }
 
 /// One `go build` to run.
@@ -47,7 +47,12 @@ struct Plan {
 }
 
 /// Builds the programs of the module in (or above, or below) each path.
-pub fn run(paths: &[String], dockerfiles: &[String], target: Option<&str>, quiet: bool) -> Result<Vec<Built>> {
+pub(crate) fn run(
+    paths: &[String],
+    dockerfiles: &[String],
+    target: Option<&str>,
+    quiet: bool,
+) -> Result<Vec<Built>> {
     let mut built: Vec<Built> = Vec::new();
     for path in paths {
         for plan in plans(Path::new(path), dockerfiles, target)? {
@@ -135,9 +140,9 @@ fn from_dockerfile(file: &Path, build: &Build, go: &GoBuild, root: &Path) -> Res
         .iter()
         .map(|(what, why)| format!("not reproduced: {} ({why})", what.value))
         .collect();
-    if !env.iter().any(|(name, _)| name == "CGO_ENABLED") && stage.is_some_and(|stage| {
-        has_no_compiler(build, go.stage, &stage.base.value)
-    }) {
+    if !env.iter().any(|(name, _)| name == "CGO_ENABLED")
+        && stage.is_some_and(|stage| has_no_compiler(build, go.stage, &stage.base.value))
+    {
         // Since Go 1.20 cgo is off when no C compiler is found (cmd/go, go1.20 release notes).
         env.push(("CGO_ENABLED".to_owned(), "0".to_owned()));
         notes.push("CGO_ENABLED=0, as in a builder without a C compiler".to_owned());
@@ -185,9 +190,8 @@ fn locate_module(file: &Path, root: &Path, package: &str) -> Result<PathBuf> {
         }
         folder = at.parent();
     }
-    module_folder(root).with_context(|| {
-        format!("{}: no go.mod whose module holds {package}", file.display())
-    })
+    module_folder(root)
+        .with_context(|| format!("{}: no go.mod whose module holds {package}", file.display()))
 }
 
 /// The folder at or above `path` with a `go.mod`.

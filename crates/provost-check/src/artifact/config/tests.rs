@@ -122,6 +122,54 @@ until = 2027-01-31
     assert_eq!(loaded.ignores[0].reason.as_deref(), Some("generated"));
 }
 
+/// What an editor checks a file by agrees with what reads it.
+#[test]
+fn the_schema_agrees_with_the_reader() {
+    let schema = include_str!("../../../../../docs/provost.toml.schema.json");
+    let schema: serde_json::Value = serde_json::from_str(schema).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let valid = |text: &str| validator.is_valid(&toml::from_str(text).unwrap());
+    for text in [
+        include_str!("../../../../../examples/checkout/provost.toml"),
+        include_str!("../../../../../examples/textbook/provost.toml"),
+        "[cluster]\nnode_arch = \"arm64\"\ngoamd64 = 3\nendpoint_propagation = 2.5",
+        "[health]\nendpoint_timeout = \"1m0.5s\"",
+        "[budget]\nbinary_size = \"15MB\"\nimage_size = 100",
+        "[rules]\nunparsable-input = {level = \"warn\"}",
+        "[[ignore]]\nrule = \"unparsable-input\"\nuntil = \"2027-01-31\"",
+    ] {
+        assert!(read(text).problems.is_empty(), "{text}");
+        assert!(valid(text), "{text}");
+    }
+    for text in [
+        "clusters = 1",
+        "[cluster]\nmesh = \"istio\"",
+        "[cluster]\nnodes = 0",
+        "[cluster]\nkubernetes = 1.36",
+        "[health]\nendpoint_timeout = \"30\"",
+        "[health]\nendpoint_timeout = \"30 s\"",
+        "[budget]\nbinary_size = \"15 MiB\"",
+        "[budget]\nbinary_size = \"MiB\"",
+        "[[service]]\ncontainer = \"checkout\"",
+        "[[service]]\ndrian = 1",
+        "[rules]\nunparsable-input = \"error\"",
+        "[[ignore]]\nreason = \"r\"",
+        "service = \"x\"",
+    ] {
+        assert!(!read(text).problems.is_empty(), "{text}");
+        assert!(!valid(text), "{text}");
+    }
+    // Every key that is read is in the schema, and the other way round.
+    let keys = |path: &str| {
+        let object = schema.pointer(path).unwrap().as_object().unwrap();
+        object.keys().cloned().collect::<std::collections::BTreeSet<_>>()
+    };
+    let known = |keys: &[&str]| keys.iter().map(|k| (*k).to_owned()).collect();
+    assert_eq!(keys("/properties/service/items/properties"), known(SERVICE));
+    assert_eq!(keys("/properties/cluster/properties"), known(CLUSTER));
+    assert_eq!(keys("/properties/ignore/items/properties"), known(IGNORE));
+}
+
 #[test]
 fn unknown_names_are_never_ignored() {
     insta::assert_snapshot!(problems(r#"

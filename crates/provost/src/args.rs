@@ -1,0 +1,260 @@
+//! What can be typed.
+
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::civil::Date;
+use provost_check::artifact::config::values;
+use provost_check::findings::Level;
+
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PROVOST_BUILD"), ")");
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing at or above --fail-on
+  1  findings at or above --fail-on, or evidence that --require names is missing
+  2  wrong usage or configuration, or a named path that cannot be judged
+  3  a bug in provost";
+
+/// Judges Go services on Kubernetes: binary, Dockerfile and manifests together
+#[derive(Debug, Parser)]
+#[command(name = "provost", version = VERSION, arg_required_else_help = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) verb: Verb,
+    /// Colours: on a terminal, always or never (NO_COLOR is respected)
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHEN",
+        default_value = "auto",
+        hide_possible_values = true
+    )]
+    #[arg(
+        help_heading = "Output",
+        hide_default_value = true,
+        long_help = "Colours: auto, always or never. `auto` follows the terminal and NO_COLOR"
+    )]
+    pub(crate) color: Color,
+    /// Findings and the summary only; no progress
+    #[arg(long, short, global = true, conflicts_with = "verbose", help_heading = "Output")]
+    pub(crate) quiet: bool,
+    /// Every finding, every join, everything that was not judged
+    #[arg(long, short, global = true, help_heading = "Output")]
+    pub(crate) verbose: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Judge manifests, Dockerfiles and Go binaries before they are deployed
+    #[command(after_help = EXIT_CODES)]
+    Check(Box<CheckArgs>),
+    /// Print the page of a rule, or the list of rules
+    Explain(ExplainArgs),
+    /// Print completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    /// Directories, manifests, Dockerfiles and Go binaries; `-` reads YAML from standard input
+    #[arg(value_name = "PATH", default_value = ".", hide_default_value = true)]
+    #[arg(
+        long_help = "Directories, manifests, Dockerfiles and Go binaries, told apart by their content; `-` reads YAML from standard input. Without one, the working directory. What .gitignore names is left out of directories"
+    )]
+    pub(crate) paths: Vec<String>,
+
+    /// The Go binary that the manifests deploy
+    #[arg(long, value_name = "PATH", help_heading = "Evidence")]
+    pub(crate) binary: Vec<String>,
+    /// The Dockerfile of its image
+    #[arg(long, value_name = "PATH", help_heading = "Evidence")]
+    pub(crate) dockerfile: Vec<String>,
+    /// The stage that is built, when it is not the last
+    #[arg(long, value_name = "STAGE", help_heading = "Evidence")]
+    pub(crate) target: Option<String>,
+    /// Run `go build` as the Dockerfile does, and judge the result
+    #[arg(long, help_heading = "Evidence")]
+    #[arg(
+        long_help = "Run `go build` for the module found, with the flags and the toolchain of its Dockerfile, and judge the result. Flags that could run other programs are left out, and the report says so"
+    )]
+    pub(crate) build: bool,
+    /// The container that runs the binary, when several could
+    #[arg(long, value_name = "NS/KIND/NAME/C", value_parser = container, help_heading = "Evidence")]
+    pub(crate) container: Option<String>,
+    /// Namespace of objects that name none
+    #[arg(long, value_name = "NS", help_heading = "Evidence")]
+    pub(crate) namespace: Option<String>,
+    /// Objects that are not in the input do not exist
+    #[arg(long, help_heading = "Evidence")]
+    pub(crate) closed_world: bool,
+    /// Fail when this evidence is missing: binary, dockerfile, manifest
+    #[arg(
+        long,
+        value_name = "KIND,...",
+        value_delimiter = ',',
+        hide_possible_values = true,
+        help_heading = "Evidence"
+    )]
+    pub(crate) require: Vec<Kind>,
+
+    /// Which rules are on, and how hard: recommended, strict, house
+    #[arg(
+        long,
+        value_name = "NAME",
+        default_value = "recommended",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = "Rules"
+    )]
+    pub(crate) profile: Profile,
+    /// Only these rules (or rule/variant)
+    #[arg(long, value_name = "RULE,...", value_delimiter = ',', help_heading = "Rules")]
+    pub(crate) only: Vec<String>,
+    /// Not these rules (or rule/variant)
+    #[arg(long, value_name = "RULE,...", value_delimiter = ',', help_heading = "Rules")]
+    pub(crate) skip: Vec<String>,
+    /// Set the level of a rule: off, note, warn, deny
+    #[arg(long, value_name = "RULE=LEVEL", value_delimiter = ',', help_heading = "Rules")]
+    pub(crate) level: Vec<LevelOf>,
+    /// Exit with 1 from this level on: deny (default), warn, note, never
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "deny",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = "Rules"
+    )]
+    pub(crate) fail_on: FailOn,
+
+    /// Judge for these versions of Kubernetes: 1.36 or 1.35..1.37
+    #[arg(long, value_name = "1.NN", value_parser = values::minors, help_heading = "Target")]
+    pub(crate) kubernetes: Option<(u16, u16)>,
+    /// Judge an upgrade to this version of Go
+    #[arg(long, value_name = "1.NN", value_parser = values::minor, help_heading = "Target")]
+    pub(crate) go: Option<u16>,
+    /// Judge as of this day (default: today)
+    #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, help_heading = "Target")]
+    pub(crate) date: Option<Date>,
+
+    /// text (default) or json, to a file with =FILE; repeatable
+    #[arg(long, value_name = "FORMAT[=FILE]", help_heading = "Output")]
+    pub(crate) format: Vec<Output>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A rule or rule/variant; without one, the list
+    #[arg(value_name = "RULE[/VARIANT]")]
+    pub(crate) rule: Option<String>,
+    /// Print the settings in force here and where each comes from
+    #[arg(long, conflicts_with = "rule")]
+    pub(crate) config: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Profile {
+    Recommended,
+    Strict,
+    House,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum FailOn {
+    Deny,
+    Warn,
+    Note,
+    Never,
+}
+
+impl FailOn {
+    /// Whether a finding of that level fails the run.
+    pub(crate) fn fails(self, level: Level) -> bool {
+        match self {
+            Self::Deny => level >= Level::Deny,
+            Self::Warn => level >= Level::Warn,
+            Self::Note => level >= Level::Note,
+            Self::Never => false,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub(crate) enum Kind {
+    Binary,
+    Dockerfile,
+    Manifest,
+}
+
+/// `RULE=LEVEL`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct LevelOf {
+    pub(crate) id: String,
+    pub(crate) level: Option<Level>,
+}
+
+impl FromStr for LevelOf {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (id, level) =
+            text.split_once('=').ok_or_else(|| "expected RULE=off|note|warn|deny".to_owned())?;
+        Ok(Self { id: id.to_owned(), level: values::level(level)? })
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Format {
+    Text,
+    Json,
+}
+
+/// `FORMAT[=FILE]`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Output {
+    pub(crate) format: Format,
+    /// Standard output without one.
+    pub(crate) file: Option<String>,
+}
+
+impl FromStr for Output {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (format, file) = match text.split_once('=') {
+            Some((_, "")) => return Err("expected a file after `=`".to_owned()),
+            Some((format, file)) => (format, Some(file.to_owned())),
+            None => (text, None),
+        };
+        let format = match format {
+            "text" => Format::Text,
+            "json" => Format::Json,
+            _ => return Err("expected text or json, with =FILE for a file".to_owned()),
+        };
+        // `-` is standard output everywhere else.
+        Ok(Self { format, file: file.filter(|file| file != "-") })
+    }
+}
+
+fn container(text: &str) -> Result<String, String> {
+    if values::is_container(text) {
+        Ok(text.to_owned())
+    } else {
+        Err("expected NAMESPACE/KIND/NAME/CONTAINER".to_owned())
+    }
+}
+
+fn date(text: &str) -> Result<Date, String> {
+    values::date(text).ok_or_else(|| "expected a day: 2027-01-31".to_owned())
+}

@@ -1,0 +1,202 @@
+//! `provost check`
+
+use std::io::Read as _;
+
+use anyhow::{Context as _, Result};
+use provost_check::artifact::Sources;
+use provost_check::artifact::config::check_id;
+use provost_check::facts::settings::Settings;
+use provost_check::findings::Reason;
+use provost_check::findings::suppress::Suppression;
+use provost_check::pipeline::{self, BinaryInput, Request};
+use provost_check::report::text::Options;
+use provost_check::report::{Report, json, text};
+use provost_check::rules::engine::{Profile, Selection};
+
+use crate::args::{self, CheckArgs, Cli, Format, Kind};
+use crate::exit::{Exit, Mistake};
+use crate::{build, config, output};
+
+/// Standard input larger than this is refused.
+const MOST_STDIN: u64 = 256 << 20;
+
+pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
+    one_report_on_stdout(args)?;
+    let mut sources = Sources::default();
+    let Configured { settings, selection, ignores } = configure(cli, args, &mut sources)?;
+    let (request, built) = request(cli, args)?;
+    let loaded = pipeline::load(&request, sources, settings);
+    let conclusion = pipeline::judge(&loaded.world, &selection, &ignores);
+    let mut report = pipeline::report(&loaded.world, env!("CARGO_PKG_VERSION"), conclusion);
+    report.built = built;
+    report.skipped = loaded.skipped;
+
+    let fails = report.findings.iter().any(|finding| args.fail_on.fails(finding.level));
+    let missing = missing(&report, &args.require);
+    let nothing = report.judged.is_nothing();
+    write(cli, args, &report)?;
+    for line in &missing {
+        output::complain(&format!("error: {line}\n"));
+    }
+    Ok(if loaded.unusable || nothing {
+        Exit::Usage
+    } else if fails || !missing.is_empty() {
+        Exit::Findings
+    } else {
+        Exit::Clean
+    })
+}
+
+/// Two reports on one stream would be none.
+fn one_report_on_stdout(args: &CheckArgs) -> Result<(), Mistake> {
+    if args.format.iter().filter(|output| output.file.is_none()).count() > 1 {
+        return Err(Mistake::new("only one format can go to standard output")
+            .help("write the other to a file: --format json=report.json"));
+    }
+    let mut files: Vec<_> = args.format.iter().filter_map(|o| o.file.as_deref()).collect();
+    files.sort_unstable();
+    match files.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(Mistake::new(format!("two formats would be written to {}", pair[0]))),
+        None => Ok(()),
+    }
+}
+
+/// What to judge by.
+struct Configured {
+    settings: Settings,
+    selection: Selection,
+    ignores: Vec<Suppression>,
+}
+
+/// `provost.toml`, outranked by the command line.
+fn configure(cli: &Cli, args: &CheckArgs, sources: &mut Sources) -> Result<Configured> {
+    let color = output::color_on_stderr(cli.color);
+    let date = args.date.unwrap_or_else(config::today);
+    let (mut settings, mut levels, mut ignores) = (Settings::at(date), Default::default(), vec![]);
+    if let Some(found) = config::find(&args.paths)? {
+        let (_, loaded) = config::load(&found, sources, date, color)?;
+        (settings, levels, ignores) = (loaded.settings, loaded.levels, loaded.ignores);
+    }
+    settings.closed_world |= args.closed_world;
+    settings.container.clone_from(&args.container);
+    flag_facts(args, &mut settings, sources);
+    for id in args.only.iter().chain(&args.skip).chain(args.level.iter().map(|l| &l.id)) {
+        if let Err(unknown) = check_id(id) {
+            let mistake = Mistake::new(unknown.message);
+            return Err(match unknown.help {
+                Some(help) => mistake.help(help),
+                None => mistake,
+            }
+            .into());
+        }
+    }
+    levels.extend(args.level.iter().map(|set| (set.id.clone(), set.level)));
+    let selection = Selection {
+        profile: match args.profile {
+            args::Profile::Recommended => Profile::Recommended,
+            args::Profile::Strict => Profile::Strict,
+            args::Profile::House => Profile::House,
+        },
+        levels,
+        only: args.only.clone(),
+        skip: args.skip.clone(),
+    };
+    Ok(Configured { settings, selection, ignores })
+}
+
+/// Facts that the command line states have their place on it.
+fn flag_facts(args: &CheckArgs, settings: &mut Settings, sources: &mut Sources) {
+    use provost_check::artifact::{Source, SourceKind};
+    use provost_check::facts::{Fact, Origin};
+    let mut flag = |name: &str| Origin::whole(sources.add(Source::opaque(name, SourceKind::Flag)));
+    if let Some(minors) = args.kubernetes {
+        settings.cluster.kubernetes = Some(Fact::written(minors, flag("--kubernetes")));
+    }
+    if let Some(minor) = args.go {
+        settings.target_go = Some(Fact::written(minor, flag("--go")));
+    }
+}
+
+/// What to load, and what `--build` did for it.
+fn request(cli: &Cli, args: &CheckArgs) -> Result<(Request, Vec<String>)> {
+    let mut request = Request {
+        paths: args.paths.clone(),
+        dockerfiles: args.dockerfile.clone(),
+        target: args.target.clone(),
+        namespace: args.namespace.clone(),
+        ..Request::default()
+    };
+    let given =
+        |path: &String| BinaryInput { path: path.clone(), shown: path.clone(), dockerfile: None };
+    request.binaries = args.binary.iter().map(given).collect();
+    if args.paths.iter().any(|path| path == "-") {
+        request.stdin = Some(read_stdin()?);
+    }
+    let mut said = Vec::new();
+    if args.build {
+        let paths: Vec<String> = args.paths.iter().filter(|p| *p != "-").cloned().collect();
+        let target = args.target.as_deref();
+        for built in build::run(&paths, &args.dockerfile, target, cli.quiet)? {
+            said.extend(built.because);
+            request.binaries.push(built.input);
+        }
+    }
+    Ok((request, said))
+}
+
+fn read_stdin() -> Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let mut limited = std::io::stdin().lock().take(MOST_STDIN + 1);
+    limited.read_to_end(&mut bytes).context("cannot read standard input")?;
+    if bytes.len() as u64 > MOST_STDIN {
+        let most = MOST_STDIN >> 20;
+        return Err(Mistake::new(format!("standard input has more than {most} MiB"))
+            .help("give the manifests as files")
+            .into());
+    }
+    Ok(bytes)
+}
+
+/// Evidence that `--require` names and that is not there, or not everywhere.
+fn missing(report: &Report<'_>, require: &[Kind]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for kind in require {
+        let (word, count, reason) = match kind {
+            Kind::Binary => ("binary", report.judged.binaries, Reason::NoBinary),
+            Kind::Dockerfile => ("Dockerfile", report.judged.dockerfiles, Reason::NoDockerfile),
+            Kind::Manifest => ("manifest", report.judged.objects, Reason::NoWorkload),
+        };
+        let waiting = report.not_judged.iter().find(|n| n.reason == reason);
+        if count == 0 {
+            lines.push(format!("no {word} was judged, and --require names it"));
+        } else if let Some(waiting) = waiting {
+            let subject = provost_check::report::plain::clean(&waiting.subject);
+            lines.push(format!("--require names a {word}, and {subject} has none"));
+        }
+    }
+    lines
+}
+
+/// Writes every report that is asked for; files first, so that a closed pipe loses none of them.
+fn write(cli: &Cli, args: &CheckArgs, report: &Report<'_>) -> Result<()> {
+    let options =
+        |color| Options { width: output::WIDTH, color, verbose: cli.verbose, quiet: cli.quiet };
+    let render = |format, color| match format {
+        Format::Text => text::render(report, options(color)),
+        Format::Json => json::render(report),
+    };
+    for wanted in &args.format {
+        if let Some(file) = &wanted.file {
+            output::write_file(file, &render(wanted.format, false))
+                .map_err(|error| Mistake::new(format!("cannot write {file}: {error}")))?;
+        }
+    }
+    let on_stdout = args.format.iter().find(|output| output.file.is_none());
+    match on_stdout.map(|output| output.format) {
+        Some(format) => output::print(&render(format, output::color_on_stdout(cli.color))),
+        None if args.format.is_empty() => {
+            output::print(&render(Format::Text, output::color_on_stdout(cli.color)))
+        }
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,105 @@
+//! `provost explain`: the page of a rule, the list of rules, the settings in force.
+
+mod page;
+mod settings;
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use provost_check::artifact::config::check_id;
+use provost_check::findings::Level;
+use provost_check::rules::rule::{Rule, Variant};
+use provost_check::rules::{self, RULES};
+
+use crate::args::{Cli, ExplainArgs};
+use crate::exit::{Exit, Mistake};
+use crate::output;
+
+pub(crate) fn run(cli: &Cli, args: &ExplainArgs) -> Result<Exit> {
+    let text = match &args.rule {
+        _ if args.config => settings::show(cli)?,
+        Some(id) => rule(id, output::color_on_stdout(cli.color))?,
+        None => list(),
+    };
+    output::print(&text)?;
+    Ok(Exit::Clean)
+}
+
+fn rule(id: &str, color: bool) -> Result<String> {
+    if let Err(unknown) = check_id(id) {
+        let mistake = Mistake::new(unknown.message);
+        return Err(match unknown.help {
+            Some(help) => mistake.help(help),
+            None => mistake,
+        }
+        .into());
+    }
+    let (id, variant) = id.split_once('/').map_or((id, None), |(id, v)| (id, Some(v)));
+    // `check_id` has found it.
+    let Some(rule) = rules::find(id) else { return Ok(String::new()) };
+    let mut text = String::new();
+    if let Some(variant) = rule.variants.iter().find(|v| Some(v.name) == variant) {
+        let level = level_of(variant.level, variant.off);
+        let _ = writeln!(text, "{}/{} ({level}): {}\n", rule.id, variant.name, variant.title);
+    }
+    text.push_str(&page::render(rule.page, color, output::WIDTH));
+    let _ = writeln!(text, "\n{}", facts(rule));
+    Ok(text)
+}
+
+/// Level, profiles and needs, which the page does not repeat.
+fn facts(rule: &Rule) -> String {
+    let mut text = format!("Group: {}\nLevel: {}", rule.group.name(), levels(rule));
+    for variant in rule.variants {
+        let _ = write!(text, "\n       {}/{}: {}", rule.id, variant.name, levels_of(variant));
+    }
+    if !rule.needs.is_empty() {
+        let needs: Vec<String> =
+            rule.needs.iter().map(|n| format!("{n:?}").to_lowercase()).collect();
+        let _ = write!(text, "\nNeeds: {}", needs.join(", "));
+    }
+    text
+}
+
+fn levels(rule: &Rule) -> String {
+    by_profile(rule.level, rule.off, rule.strict, rule.house)
+}
+
+fn levels_of(variant: &Variant) -> String {
+    by_profile(variant.level, variant.off, variant.strict, variant.house)
+}
+
+fn by_profile(level: Level, off: bool, strict: Option<Level>, house: Option<Level>) -> String {
+    let mut text = level_of(level, off).to_owned();
+    for (profile, level) in [("strict", strict), ("house", house)] {
+        if let Some(level) = level {
+            let _ = write!(text, ", {profile}: {}", level.name());
+        }
+    }
+    text
+}
+
+fn level_of(level: Level, off: bool) -> &'static str {
+    if off { "off" } else { level.name() }
+}
+
+/// Every rule by group, its variants below it.
+fn list() -> String {
+    let mut text = String::new();
+    let mut group = "";
+    for rule in RULES {
+        if rule.group.name() != group {
+            group = rule.group.name();
+            let gap = if text.is_empty() { "" } else { "\n" };
+            let _ = writeln!(text, "{gap}{group}");
+        }
+        let _ = writeln!(text, "  {:4}  {}", level_of(rule.level, rule.off), rule.id);
+        let _ = writeln!(text, "          {}", rule.title);
+        for variant in rule.variants {
+            let level = level_of(variant.level, variant.off);
+            let _ = writeln!(text, "  {level:4}    /{}", variant.name);
+        }
+    }
+    let _ = writeln!(text, "\nprovost explain RULE prints the page of a rule.");
+    text
+}

@@ -1,0 +1,170 @@
+//! The settings in force, and where each comes from.
+
+use std::fmt::Write as _;
+
+use anyhow::Result;
+use provost_check::artifact::Sources;
+use provost_check::artifact::config::Loaded;
+use provost_check::facts::Fact;
+use provost_check::facts::settings::Settings;
+use provost_check::findings::Level;
+use provost_check::findings::suppress::{Scope, Until};
+
+use crate::args::Cli;
+use crate::{config, output};
+
+/// One line for each setting: what is written, else the default.
+pub(super) fn show(cli: &Cli) -> Result<String> {
+    let mut sources = Sources::default();
+    let color = output::color_on_stderr(cli.color);
+    let mut lines = Lines::default();
+    let settings = match config::find(&[])? {
+        Some(found) => {
+            let (_, loaded) = config::load(&found, &mut sources, config::today(), color)?;
+            lines.heading(&format!("settings of {}", found.path));
+            written(&loaded, &sources, &mut lines);
+            loaded.settings
+        }
+        None => Settings::at(config::today()),
+    };
+    lines.heading("defaults");
+    defaults(&settings, &mut lines);
+    Ok(lines.text)
+}
+
+#[derive(Default)]
+struct Lines {
+    text: String,
+}
+
+impl Lines {
+    fn heading(&mut self, heading: &str) {
+        let gap = if self.text.is_empty() { "" } else { "\n" };
+        let _ = writeln!(self.text, "{gap}{heading}");
+    }
+
+    fn line(&mut self, key: &str, value: &str, origin: &str) {
+        let _ = writeln!(self.text, "  {key} = {value}  ({origin})");
+    }
+
+    fn fact<T>(
+        &mut self,
+        key: &str,
+        fact: Option<&Fact<T>>,
+        sources: &Sources,
+        show: impl Fn(&T) -> String,
+    ) {
+        if let Some(fact) = fact {
+            self.line(key, &show(&fact.value), &place(fact, sources));
+        }
+    }
+}
+
+fn place<T>(fact: &Fact<T>, sources: &Sources) -> String {
+    at(&fact.origin, sources)
+}
+
+fn at(origin: &provost_check::facts::Origin, sources: &Sources) -> String {
+    let source = sources.get(origin.source);
+    match origin.span() {
+        Some(span) => format!("{}:{}", source.path, source.position(span.start).line),
+        None => source.path.clone(),
+    }
+}
+
+fn text(value: &String) -> String {
+    format!("{value:?}")
+}
+
+fn seconds(value: &f64) -> String {
+    format!("\"{value}s\"")
+}
+
+fn written(loaded: &Loaded, sources: &Sources, lines: &mut Lines) {
+    for service in &loaded.settings.services {
+        let name = service.name.as_ref().map_or("?", |name| name.value.as_str());
+        let key = |key: &str| format!("service.{name}.{key}");
+        for (field, fact) in [
+            ("binary", &service.binary),
+            ("dockerfile", &service.dockerfile),
+            ("image", &service.image),
+            ("container", &service.container),
+        ] {
+            lines.fact(&key(field), fact.as_ref(), sources, text);
+        }
+        for (field, fact) in [
+            ("drain", &service.drain),
+            ("flush", &service.flush),
+            ("lame_duck", &service.lame_duck),
+            ("start_time", &service.start_time),
+        ] {
+            lines.fact(&key(field), fact.as_ref(), sources, seconds);
+        }
+        let bytes = service.non_heap_memory.as_ref();
+        lines.fact(&key("non_heap_memory"), bytes, sources, u64::to_string);
+    }
+    cluster(&loaded.settings, sources, lines);
+    for (id, level) in &loaded.levels {
+        lines.line(&format!("rules.{id}"), level.map_or("off", Level::name), "[rules]");
+    }
+    for ignore in &loaded.ignores {
+        let scope = match &ignore.scope {
+            Scope::Where { path, object } => {
+                let part = |word: &str, value: &Option<String>| {
+                    value.as_ref().map(|value| format!(" {word} {value}")).unwrap_or_default()
+                };
+                format!("{}{}", part("in", path), part("of", object))
+            }
+            Scope::Line { .. } => String::new(),
+        };
+        let until = match &ignore.until {
+            Until::Day(day) => format!(" until {day}"),
+            Until::Always | Until::Unreadable(_) => String::new(),
+        };
+        let rule = format!("{}{scope}{until}", ignore.rule);
+        lines.line("ignore", &rule, &at(&ignore.origin, sources));
+    }
+}
+
+fn cluster(settings: &Settings, sources: &Sources, lines: &mut Lines) {
+    let cluster = &settings.cluster;
+    let range = |(oldest, newest): &(u16, u16)| format!("\"1.{oldest}..1.{newest}\"");
+    lines.fact("cluster.kubernetes", cluster.kubernetes.as_ref(), sources, range);
+    for arch in &cluster.node_arch {
+        lines.fact("cluster.node_arch", Some(arch), sources, text);
+    }
+    lines.fact("cluster.node_cpus", cluster.node_cpus.as_ref(), sources, u32::to_string);
+    lines.fact("cluster.goamd64", cluster.goamd64.as_ref(), sources, |v| format!("\"v{v}\""));
+    if cluster.static_cpu_manager {
+        lines.line("cluster.cpu_manager", "\"static\"", "[cluster]");
+    }
+    lines.fact("cluster.cfs_quota", cluster.cfs_quota.as_ref(), sources, bool::to_string);
+    lines.fact("cluster.pod_security", cluster.pod_security.as_ref(), sources, text);
+    lines.fact("cluster.mesh", cluster.mesh.as_ref(), sources, text);
+    let ports = cluster.unprivileged_ports.as_ref();
+    lines.fact("cluster.unprivileged_ports", ports, sources, bool::to_string);
+    let propagation = cluster.endpoint_propagation.as_ref();
+    lines.fact("cluster.endpoint_propagation", propagation, sources, seconds);
+    lines.fact("cluster.nodes", cluster.nodes.as_ref(), sources, u32::to_string);
+    lines.fact("health.endpoint_timeout", settings.endpoint_timeout.as_ref(), sources, seconds);
+    let budget = settings.binary_size_budget.as_ref();
+    lines.fact("budget.binary_size", budget, sources, u64::to_string);
+    let budget = settings.image_size_budget.as_ref();
+    lines.fact("budget.image_size", budget, sources, u64::to_string);
+    lines.fact("target.go", settings.target_go.as_ref(), sources, |m| format!("\"1.{m}\""));
+}
+
+/// What is in force because nothing else is written.
+fn defaults(settings: &Settings, lines: &mut Lines) {
+    if settings.cluster.kubernetes.is_none() {
+        let (oldest, newest) = settings.kubernetes();
+        let range = format!("\"1.{oldest}..1.{newest}\"");
+        lines.line("cluster.kubernetes", &range, "the supported minors");
+    }
+    if settings.cluster.endpoint_propagation.is_none() {
+        let propagation = seconds(&settings.endpoint_propagation());
+        lines.line("cluster.endpoint_propagation", &propagation, "default");
+    }
+    lines.line("service.*.flush", "\"0s\"", "default");
+    lines.line("service.*.lame_duck", "\"0s\"", "default: the listener closes on SIGTERM");
+}

@@ -1,0 +1,90 @@
+//! Where results go: standard output, or files that are written whole or not at all.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+use anstream::{AutoStream, ColorChoice};
+use anyhow::{Context, Result};
+
+use crate::args::Color;
+
+/// Columns of text. Reports are pasted into issues and shown beside code; 80 fits everywhere.
+pub(crate) const WIDTH: usize = 80;
+
+/// The reader of standard output has gone: there is nobody to tell, and nothing went wrong.
+#[derive(Debug)]
+pub(crate) struct ClosedPipe;
+
+impl std::fmt::Display for ClosedPipe {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("standard output is closed")
+    }
+}
+
+impl std::error::Error for ClosedPipe {}
+
+/// Whether standard output takes colour.
+pub(crate) fn color_on_stdout(color: Color) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => AutoStream::choice(&io::stdout()) != ColorChoice::Never,
+    }
+}
+
+/// Whether standard error takes colour.
+pub(crate) fn color_on_stderr(color: Color) -> bool {
+    match color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => AutoStream::choice(&io::stderr()) != ColorChoice::Never,
+    }
+}
+
+/// Writes to standard output; [`ClosedPipe`] when nobody reads it.
+pub(crate) fn print(text: &str) -> Result<()> {
+    let mut out = io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(ClosedPipe.into()),
+        Err(error) => Err(error).context("cannot write to standard output"),
+    }
+}
+
+/// Writes to standard error. Nothing is left to do when that fails.
+pub(crate) fn complain(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Writes a file whole or not at all: into a new file beside it, which then takes its name.
+pub(crate) fn write_file(path: &str, text: &str) -> io::Result<()> {
+    let target = Path::new(path);
+    // A pipe or a device (`/dev/stderr`) cannot be replaced, and is not meant to be.
+    if fs::metadata(target).is_ok_and(|m| !m.is_file()) {
+        return OpenOptions::new().write(true).open(target)?.write_all(text.as_bytes());
+    }
+    let (temporary, mut file) = create_beside(target)?;
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&temporary, target));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary);
+    }
+    written
+}
+
+fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {
+    let name = target.file_name().ok_or(ErrorKind::IsADirectory)?.to_string_lossy();
+    let process = std::process::id();
+    for attempt in 0..100 {
+        let temporary = target.with_file_name(format!(".{name}.{process}.{attempt}"));
+        match OpenOptions::new().write(true).create_new(true).open(&temporary) {
+            Ok(file) => return Ok((temporary, file)),
+            Err(error) if error.kind() == ErrorKind::AlreadyExists => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Err(ErrorKind::AlreadyExists.into())
+}

@@ -1,0 +1,94 @@
+//! The one way tests run the command: a folder of its own, an empty environment, no terminal.
+
+use std::fmt;
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// A folder with files, removed afterwards.
+pub struct Dir {
+    temp: tempfile::TempDir,
+}
+
+impl Dir {
+    pub fn new() -> Self {
+        Self { temp: tempfile::tempdir().unwrap() }
+    }
+
+    pub fn path(&self) -> &Path {
+        self.temp.path()
+    }
+
+    /// Writes a file, and the folders it is in.
+    pub fn file(self, path: &str, text: &str) -> Self {
+        let path = self.path().join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+        self
+    }
+
+    pub fn read(&self, path: &str) -> String {
+        fs::read_to_string(self.path().join(path)).unwrap()
+    }
+
+    pub fn provost(&self, args: &[&str]) -> Run {
+        self.provost_in(".", args)
+    }
+
+    pub fn provost_in(&self, folder: &str, args: &[&str]) -> Run {
+        self.command(folder, args).output().unwrap().into()
+    }
+
+    pub fn provost_with_stdin(&self, args: &[&str], stdin: &str) -> Run {
+        let mut command = self.command(".", args);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        child.stdin.take().unwrap().write_all(stdin.as_bytes()).unwrap();
+        child.wait_with_output().unwrap().into()
+    }
+
+    /// Standard output is a pipe whose reader has gone before the command starts.
+    pub fn provost_into_closed_pipe(&self, args: &[&str]) -> Run {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut command = self.command(".", args);
+        command.stdout(writer).stderr(Stdio::piped());
+        let child = command.spawn().unwrap();
+        child.wait_with_output().unwrap().into()
+    }
+
+    fn command(&self, folder: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_provost"));
+        command.args(args).current_dir(self.path().join(folder)).stdin(Stdio::null());
+        // Neither NO_COLOR nor COLUMNS nor a HOME of the developer's may change an answer.
+        command.env_clear().env("HOME", self.path()).env("RUST_BACKTRACE", "0");
+        if let Some(path) = std::env::var_os("PATH") {
+            command.env("PATH", path);
+        }
+        command
+    }
+}
+
+/// How a run ended.
+pub struct Run {
+    pub code: i32,
+    pub out: String,
+    pub err: String,
+}
+
+impl From<Output> for Run {
+    fn from(output: Output) -> Self {
+        Self {
+            code: output.status.code().expect("the command ends by itself"),
+            out: String::from_utf8(output.stdout).unwrap(),
+            err: String::from_utf8(output.stderr).unwrap(),
+        }
+    }
+}
+
+impl fmt::Display for Run {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exit {}\n{}\n--- stderr\n{}", self.code, self.out, self.err)
+    }
+}
