@@ -147,7 +147,10 @@ pub(crate) struct Wanted {
 /// Finds the table that starts with a pointer to the function table (Go 1.16 and later).
 pub(crate) fn find(elf: &Elf<'_>, wanted: &Wanted, limits: &Limits) -> Option<ModuleData> {
     let word = elf.ptr_size.bytes() as u64;
-    candidates(elf, wanted.pclntab, limits).into_iter().find_map(|address| {
+    // Since Go 1.26 it has a section of its own, at whose start it lies; else the data is searched.
+    let own = elf.section(".go.module").map(|s| s.address);
+    let searched = std::iter::once_with(|| candidates(elf, wanted.pclntab, limits)).flatten();
+    own.into_iter().chain(searched).find_map(|address| {
         let words = Words::read(elf, address, limits)?;
         // The next field is a slice that starts at a known place: no other data looks like that.
         (words.get(0) == wanted.pclntab && words.get(FUNCNAMETAB) == wanted.funcnametab)
@@ -202,10 +205,6 @@ fn candidates(elf: &Elf<'_>, pclntab: u64, limits: &Limits) -> Vec<u64> {
     /// Each candidate may cost a pass over the relocations.
     const ENOUGH: usize = 16;
     let mut found = Vec::new();
-    // Since Go 1.26 it has a section of its own, at whose start it lies.
-    if let Some(section) = elf.section(".go.module") {
-        found.push(section.address);
-    }
     let (pattern, word) = match (elf.ptr_size, elf.endian) {
         (PtrSize::Four, endian) => {
             (endian.u32_bytes(u32::try_from(pclntab).unwrap_or(0)).to_vec(), 4)
@@ -232,13 +231,12 @@ fn candidates(elf: &Elf<'_>, pclntab: u64, limits: &Limits) -> Vec<u64> {
             search(segment.address, segment.file_size);
         }
     }
-    if elf.section(".go.module").is_none() {
-        let relocated = elf
-            .relative_relocations()
-            .take(limits.relocations)
-            .filter(|&(_, target)| target == pclntab);
-        found.extend(relocated.map(|(address, _)| address).take(ENOUGH));
-    }
+    let room = ENOUGH.saturating_sub(found.len());
+    let relocated = elf
+        .relative_relocations()
+        .take(limits.relocations)
+        .filter(|&(_, target)| target == pclntab);
+    found.extend(relocated.map(|(address, _)| address).take(room));
     found
 }
 

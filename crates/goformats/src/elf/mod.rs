@@ -122,6 +122,11 @@ impl Section<'_> {
         self.flags & object::elf::SHF_ALLOC.0 != 0
     }
 
+    /// Holds DWARF.
+    pub fn is_debug(&self) -> bool {
+        self.name.starts_with(".debug_") || self.name.starts_with(".zdebug_")
+    }
+
     /// Whether `address` lies in the section's memory.
     pub fn contains(&self, address: u64) -> bool {
         self.is_allocated() && address.checked_sub(self.address).is_some_and(|at| at < self.size)
@@ -161,7 +166,7 @@ pub struct Elf<'a> {
     pub dynamic: Option<Dynamic<'a>>,
     /// Identities written by the linkers.
     pub build_ids: BuildIds<'a>,
-    /// Indices of the loaded segments with file content, sorted by address.
+    /// The loaded segments with file content, sorted by address.
     loads: Vec<Segment>,
 }
 
@@ -216,12 +221,5 @@ impl<'a> Elf<'a> {
     /// A cursor with the file's byte order and pointer size.
     pub fn cursor<'b>(&self, bytes: &'b [u8]) -> Cursor<'b> {
         Cursor::new(bytes, self.endian, self.ptr_size)
-    }
-}
-
-impl Section<'_> {
-    /// Holds DWARF.
-    pub fn is_debug(&self) -> bool {
-        self.name.starts_with(".debug_") || self.name.starts_with(".zdebug_")
     }
 }
