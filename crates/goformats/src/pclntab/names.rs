@@ -1,5 +1,7 @@
 //! Names of functions, and the packages in them.
 
+use rustc_hash::FxHashSet;
+
 use super::{FunctionTable, TableVersion};
 
 /// Iterator over NUL-terminated names that follow one another. Empty, over-long and non-UTF-8 ones are left out.
@@ -58,11 +60,14 @@ impl<'a> FunctionTable<'a> {
 
     /// The import paths of all packages that functions come from, sorted, escapes undone.
     pub fn packages(&self) -> Vec<String> {
-        let mut packages = std::collections::BTreeSet::new();
+        let mut packages: FxHashSet<&str> = FxHashSet::default();
         let mut last = "";
-        for package in self.names().filter_map(package_of) {
-            // Functions of a package stand together.
-            if package != last {
+        for name in self.names() {
+            // Functions of a package mostly stand together.
+            let same = name
+                .strip_prefix(last)
+                .is_some_and(|rest| rest.starts_with('.') && !rest.contains('/'));
+            if !same && let Some(package) = package_of(name) {
                 packages.insert(package);
                 last = package;
             }
