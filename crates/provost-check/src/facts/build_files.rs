@@ -217,11 +217,10 @@ impl Build {
                     }
                 }
                 Step::Move(moved) => {
-                    if same_path(&moved.to, &path) {
-                        path.value.clone_from(&moved.from);
-                    } else if same_path(parent(&path), &moved.to)
-                        && base_name(&moved.from) == base_name(&path)
-                    {
+                    let itself = same_path(&moved.to, &path);
+                    let into_directory = same_path(parent(&path), &moved.to)
+                        && base_name(&moved.from) == base_name(&path);
+                    if itself || into_directory {
                         path.value.clone_from(&moved.from);
                     }
                 }

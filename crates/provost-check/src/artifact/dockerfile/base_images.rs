@@ -421,7 +421,7 @@ const ALPINE_TOOLS: &[&str] = &{
     all
 };
 
-/// `busybox` by C library; the plain tag is glibc's, linked statically into the applets.
+/// `busybox` by C library; the plain tag is glibc's.
 const BUSYBOX: BaseImage = BaseImage {
     name: "busybox",
     libc: Libc::Glibc(None),

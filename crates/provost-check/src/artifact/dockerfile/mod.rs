@@ -12,9 +12,11 @@
 pub mod base_images;
 mod expand;
 mod grammar;
+mod instructions;
 mod lines;
 pub mod repro;
 mod run;
+mod run_steps;
 mod shell_text;
 mod stages;
 

@@ -1,0 +1,218 @@
+//! RUN: its script, the Go builds and the copies in it.
+
+use std::ops::Range;
+
+use super::expand::Variable;
+use super::grammar::{self, MaybeJson};
+use super::lines::Line;
+use super::run;
+use super::shell_text::Value;
+use super::stages::{Item, Loader, Pair, unquoted};
+use crate::facts::build::{CommandForm, FileMove, GoBuild, RunStep};
+use crate::facts::{Basis, Fact, Origin};
+
+impl Loader<'_> {
+    pub(super) fn run(&mut self, item: &Item<'_>) {
+        let line = item.line;
+        if item.split.rest.is_empty() {
+            self.no_arguments(item, "RUN");
+            return;
+        }
+        let stage = self.stages.len() - 1;
+        let flags = item.split.flags.iter().map(|flag| self.text_fact(line, flag)).collect();
+        let Some(mut command) = self.form(item, &item.split.rest) else { return };
+        // A here-document that is all there is, or a shell's input, is the script.
+        let mut script = None;
+        if let (CommandForm::Shell(text), Some(body)) = (&command, item.heredocs.first()) {
+            let first = text.value.split_whitespace().next().unwrap_or_default();
+            let interpreter = run::base_name(first);
+            if first.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with("<<")
+                || matches!(interpreter, "sh" | "bash" | "ash" | "dash")
+            {
+                let text = self.text.get(body.body.clone()).unwrap_or_default();
+                script = Some(Line::verbatim(text, body.body.start));
+            }
+        }
+        if let Some(script) = &script {
+            let all = 0..script.text.len();
+            command = CommandForm::Shell(self.text_fact(script, &line_body(script, all)));
+        }
+        let understood = match &command {
+            CommandForm::Exec(words) => self.exec_effects(item, words, stage),
+            CommandForm::Shell(_) => match &script {
+                Some(script) => self.effects(script, 0..script.text.len(), stage),
+                None => self.effects(line, item.split.rest.clone(), stage),
+            },
+        };
+        // Here-documents that feed another program: what it does with them is unknown.
+        let understood = understood && (item.heredocs.is_empty() || script.is_some());
+        self.runs.push(RunStep { origin: item.origin.clone(), stage, command, flags, understood });
+    }
+
+    /// `RUN ["go", "build", ...]` as if the words were quoted in a shell text.
+    pub(super) fn exec_effects(
+        &mut self,
+        item: &Item<'_>,
+        words: &[Fact<String>],
+        stage: usize,
+    ) -> bool {
+        if words.len() == 3
+            && matches!(run::base_name(&words[0]), "sh" | "bash" | "ash")
+            && words[1].value.starts_with('-')
+            && words[1].value.ends_with('c')
+            && let Some(span) = words[2].origin.span()
+            && self.text.get(span.range()) == Some(words[2].value.as_str())
+        {
+            let script = Line::verbatim(&words[2].value, span.start as usize);
+            return self.effects(&script, 0..words[2].value.len(), stage);
+        }
+        let MaybeJson::Array(words) = grammar::maybe_json(item.line, &item.split.rest) else {
+            return false;
+        };
+        // Words without anything special read the same in a shell.
+        let plain = |text: &str| {
+            !text.is_empty()
+                && text.bytes().all(|b| {
+                    b.is_ascii_alphanumeric()
+                        || matches!(b, b'-' | b'_' | b'/' | b'.' | b'=' | b',' | b'@' | b':' | b'+')
+                })
+        };
+        if !words.iter().all(|w| plain(&w.text) && item.line.get(&w.range) == w.text) {
+            return false;
+        }
+        // Blanks where the array had quotes and commas keep every word at its place.
+        let mut blanked = item.line.clone();
+        let mut text = String::with_capacity(blanked.text.len());
+        let mut at = 0;
+        for word in &words {
+            text.extend(std::iter::repeat_n(' ', word.range.start - at));
+            text.push_str(&word.text);
+            at = word.range.end;
+        }
+        blanked.text = text;
+        let end = blanked.text.len();
+        self.effects(&blanked, 0..end, stage)
+    }
+
+    pub(super) fn effects(&mut self, line: &Line, range: Range<usize>, stage: usize) -> bool {
+        let dir = self.workdir();
+        let Some(scope) = self.scopes.last() else { return false };
+        let lookup = |name: &str| match scope.variables.get(name) {
+            Some(Variable::Known(value)) => Some(value.clone()),
+            _ => None,
+        };
+        let text = line.get(&range);
+        let mut left = run::Left {
+            builds: self.limits.go_builds.saturating_sub(self.go_builds.len()),
+            bytes: self.budget,
+        };
+        let effects = run::read(text, dir.as_deref(), &lookup, &mut left);
+        self.budget = left.bytes;
+        let shift = |r: &Range<usize>| range.start + r.start..range.start + r.end;
+        let base = scope.in_force.clone_within(&mut self.budget, scope.bytes, effects.builds.len());
+        let fact = |word: &run::Word, value: &Value| Fact {
+            value: value.text.clone(),
+            origin: Origin::text(self.source, line.span(&unquoted(line, &shift(&word.range)))),
+            basis: if value.resolved { Basis::Written } else { Basis::Derived },
+        };
+        let mut built = Vec::new();
+        for command in effects.builds {
+            let mut env = base.clone().unwrap_or_default();
+            env.extend(
+                command
+                    .env
+                    .iter()
+                    .map(|(name, value)| (fact(name, &name.value), fact(value, &value.value))),
+            );
+            let names: Vec<&str> = command.packages.iter().map(|w| w.value.text.as_str()).collect();
+            let name = run::binary_name(&names);
+            let origin = Origin::text(self.source, line.span(&shift(&command.range)));
+            let place = match (&command.output, command.packages.first()) {
+                (Some((_, at)), _) => {
+                    Origin::text(self.source, line.span(&unquoted(line, &shift(at))))
+                }
+                (None, Some(package)) => {
+                    Origin::text(self.source, line.span(&shift(&package.range)))
+                }
+                (None, None) => origin.clone(),
+            };
+            let variable = |name: &str| {
+                env.iter().rev().find(|(n, _)| n.value == name).map(|(_, v)| v.value.clone())
+            };
+            let written = command.output.is_some();
+            let target = if command.verb.value.text == "install" {
+                let bin = variable("GOBIN").filter(|d| !d.is_empty()).or_else(|| {
+                    let path = variable("GOPATH")?;
+                    Some(format!("{}/bin", path.split(':').next().unwrap_or(&path)))
+                });
+                bin.map(|dir| format!("{}/", dir.trim_end_matches('/')))
+            } else {
+                match command.output {
+                    Some((path, _)) => Some(path),
+                    None => {
+                        command.dir.as_ref().map(|dir| format!("{}/", dir.trim_end_matches('/')))
+                    }
+                }
+            };
+            let make = |value: String| Fact {
+                value,
+                origin: place.clone(),
+                basis: if written { Basis::Written } else { Basis::Derived },
+            };
+            let (output, output_dir) = match target {
+                Some(dir) if dir.ends_with('/') => match name {
+                    Some(name) => (Some(make(format!("{dir}{name}"))), None),
+                    None => (None, Some(make(dir))),
+                },
+                Some(path) => (Some(make(path)), None),
+                None => (None, None),
+            };
+            built.push(GoBuild {
+                origin,
+                stage,
+                verb: command.verb.value.text.clone(),
+                flags: command.flags.iter().map(|w| fact(w, &w.value)).collect(),
+                packages: command.packages.iter().map(|w| fact(w, &w.value)).collect(),
+                output,
+                output_dir,
+                dir: command.dir,
+                env,
+            });
+        }
+        for moved in effects.moves {
+            self.moves.push(FileMove {
+                origin: Origin::text(self.source, line.span(&shift(&moved.range))),
+                stage,
+                from: moved.from,
+                to: moved.to,
+            });
+        }
+        self.go_builds.extend(built);
+        if effects.left_out {
+            let span = line.span(&(range.start..(range.start + 1).min(range.end)));
+            self.limit(span, "too many builds or copies in RUN lines: some were left out");
+        }
+        effects.understood
+    }
+}
+
+/// Copies made once per build command, as far as the budget allows.
+trait CloneWithin {
+    fn clone_within(&self, budget: &mut usize, bytes: usize, times: usize) -> Option<Vec<Pair>>;
+}
+
+impl CloneWithin for Vec<Pair> {
+    fn clone_within(&self, budget: &mut usize, bytes: usize, times: usize) -> Option<Vec<Pair>> {
+        let cost = bytes.saturating_mul(times);
+        if cost > *budget {
+            return None;
+        }
+        *budget -= cost;
+        Some(self.clone())
+    }
+}
+/// A here-document's text without the last line end.
+fn line_body(line: &Line, range: Range<usize>) -> Range<usize> {
+    let text = line.get(&range);
+    range.start..range.start + text.trim_end_matches(['\n', '\r']).len()
+}
