@@ -178,7 +178,7 @@ pub fn parse(source: SourceId, text: &str, replaced: &[Span], limits: &Limits) -
                         parsed.problems.extend(problems.into_iter().map(|p| (index, p)));
                         let mut comments = std::mem::take(&mut comments);
                         comments.sort_unstable_by_key(|c| c.span);
-                        let nodes = std::mem::take(&mut builder.nodes);
+                        let nodes = builder.take_nodes();
                         parsed.documents.push(Document { source, index, nodes, root, comments });
                     }
                     comments.clear();
@@ -337,6 +337,9 @@ struct Builder<'t> {
     order: Vec<u32>,
 }
 
+/// A manifest has a node for about so many bytes.
+const BYTES_PER_NODE: usize = 12;
+
 type Step = Result<(), Box<Problem>>;
 
 impl<'t> Builder<'t> {
@@ -345,8 +348,7 @@ impl<'t> Builder<'t> {
             source,
             text,
             limits,
-            // A manifest has a node for about every twelve bytes.
-            nodes: Vec::with_capacity((text.len() / 12).min(4096)),
+            nodes: Vec::with_capacity((text.len() / BYTES_PER_NODE).min(4096)),
             frames: Vec::new(),
             entries: Vec::new(),
             items: Vec::new(),
@@ -362,6 +364,15 @@ impl<'t> Builder<'t> {
     fn start(&mut self, offset: usize) {
         self.abandon();
         self.last_end = offset;
+    }
+
+    /// The nodes of a complete document; the next one is expected to be about as large.
+    fn take_nodes(&mut self) -> Vec<NodeData> {
+        let left = self.text.len().saturating_sub(self.last_end) / BYTES_PER_NODE;
+        let next = Vec::with_capacity(left.min(self.nodes.len()));
+        let mut nodes = std::mem::replace(&mut self.nodes, next);
+        nodes.shrink_to_fit();
+        nodes
     }
 
     fn abandon(&mut self) {

@@ -149,6 +149,13 @@ fn body(reader: &mut Reader<'_>, object: Parent<'_>, meta: &Meta) -> Body {
             let automount = reader.bool(object.node, "automountServiceAccountToken");
             Body::ServiceAccount(ServiceAccount { automount })
         }
+        (
+            "Workflow" | "WorkflowTemplate" | "ClusterWorkflowTemplate" | "CronWorkflow",
+            "argoproj.io",
+        ) => match reader.workflow(object, kind) {
+            Some(workload) => Body::Workload(Box::new(workload)),
+            None => Body::Other,
+        },
         ("PriorityClass", "scheduling.k8s.io") => Body::PriorityClass,
         ("Namespace", "") => Body::Namespace,
         _ => match reader.other_workload(object) {

@@ -121,17 +121,63 @@ impl Reader<'_> {
         let place =
             Place { metadata: template.get("metadata"), spec: self.parent(template, "spec") };
         let pod = self.pod(place)?;
-        Some(Workload {
+        Some(Self::bare(pod, template))
+    }
+
+    /// Argo Workflows: every template runs a pod of its own. They are taken together, since they
+    /// share all that stands in the spec (pkg/apis/workflow/v1alpha1/workflow_types.go).
+    pub(super) fn workflow(&mut self, object: Parent<'_>, kind: &str) -> Option<Workload> {
+        let mut spec = self.parent(object, "spec");
+        if kind == "CronWorkflow" {
+            spec = self.parent(spec, "workflowSpec");
+        }
+        let metadata = self.parent(spec, "podMetadata").node;
+        let mut containers = Vec::new();
+        for template in self.mappings(spec, "templates") {
+            let here = Parent { node: Some(template), name: template };
+            for node in self.mappings(here, "initContainers") {
+                containers.push(self.container(node, ContainerRole::Init));
+            }
+            for key in ["container", "script"] {
+                if let Some(node) = self.parent(here, key).node {
+                    let mut container = self.container(node, ContainerRole::Main);
+                    // It has no name of its own: it is the template's.
+                    if container.name.is_none() {
+                        container.name = self.nonempty(Some(template), "name");
+                        if let Some(name) = &container.name {
+                            container.origin = name.origin.clone();
+                        }
+                    }
+                    containers.push(container);
+                }
+            }
+            let set = self.parent(here, "containerSet");
+            for node in self.mappings(set, "containers") {
+                containers.push(self.container(node, ContainerRole::Main));
+            }
+            for node in self.mappings(here, "sidecars") {
+                containers.push(self.container(node, ContainerRole::Sidecar));
+            }
+        }
+        let mut pod = self.pod(Place { metadata, spec })?;
+        pod.containers = containers;
+        pod.restart_policy = Fact::defaulted("Never".to_owned(), spec.origin());
+        Some(Self::bare(pod, spec))
+    }
+
+    /// A workload of which nothing is known but its pods.
+    fn bare(pod: PodTemplate, at: Parent<'_>) -> Workload {
+        Workload {
             kind: WorkloadKind::Other,
             replicas: None,
             strategy: None,
-            min_ready_seconds: Fact::defaulted(0, template.origin()),
+            min_ready_seconds: Fact::defaulted(0, at.origin()),
             progress_deadline_seconds: None,
             selector: None,
             service_name: None,
             workload_ref: None,
             pod,
-        })
+        }
     }
 
     fn template<'d>(&mut self, spec: Parent<'d>) -> Place<'d> {

@@ -6,7 +6,7 @@ use crate::artifact::{ProblemKind, yaml};
 use crate::facts::SourceId;
 use crate::facts::objects::{Ingress, PortRef};
 use crate::facts::workload::{
-    Action, ContainerRole, EnvValue, IntOrPercent, VolumeKind, Workload, WorkloadKind,
+    Action, Container, ContainerRole, EnvValue, IntOrPercent, VolumeKind, Workload, WorkloadKind,
 };
 use crate::model::quantity::Bytes;
 
@@ -178,6 +178,20 @@ fn a_rollout_may_refer_to_a_deployment() {
     let target = rollout.workload_ref.unwrap();
     assert_eq!((target.kind.value.as_str(), target.name.value.as_str()), ("Deployment", "d"));
     assert!(rollout.pod.containers.is_empty());
+}
+
+#[test]
+fn templates_of_a_workflow_are_containers() {
+    let spec = "{templates: [{name: a, container: {image: i}}, {name: b, script: {image: i}, sidecars: [{name: s}]}, {name: c, dag: {}}]}";
+    for (kind, spec) in
+        [("Workflow", spec.to_owned()), ("CronWorkflow", format!("{{workflowSpec: {spec}}}"))]
+    {
+        let workload =
+            workload_of(&format!("apiVersion: argoproj.io/v1alpha1\nkind: {kind}\nspec: {spec}\n"));
+        let names: Vec<_> = workload.pod.containers.iter().map(Container::name).collect();
+        assert_eq!(names, ["a", "b", "s"]);
+        assert_eq!(workload.pod.restart_policy.value, "Never");
+    }
 }
 
 #[test]
