@@ -171,6 +171,16 @@ impl<'w> Case<'w> {
         }
     }
 
+    /// Whether an `envFrom` source that is in the input has a key.
+    pub fn env_from_has(&self, from: &EnvFrom, key: &str) -> bool {
+        let kind = if from.secret { "Secret" } else { "ConfigMap" };
+        match self.named_body(kind, &from.name.value) {
+            Some(Body::ConfigMap(map)) => map.data.get(key).is_some(),
+            Some(Body::Secret(secret)) => secret.keys.iter().any(|fact| fact.value == key),
+            _ => false,
+        }
+    }
+
     fn named_body(&self, kind: &str, name: &str) -> Option<&'w Body> {
         let namespace = &self.of.object.meta.namespace.value;
         let id = self.of.joined.joins.named(namespace, kind, name).first()?;

@@ -11,6 +11,7 @@ pub mod env;
 pub mod joins;
 pub mod lifecycle;
 pub mod limits;
+pub mod provided;
 pub mod runtime;
 pub mod text;
 pub mod tools;
@@ -26,6 +27,7 @@ use crate::facts::{Body, Origin};
 use crate::findings::{Abstain, Reason};
 use binding::{Binding, Bindings};
 use joins::Joins;
+use provided::Provided;
 
 /// Index of an object in [`World::objects`].
 pub type ObjectId = usize;
@@ -56,6 +58,8 @@ pub struct Joined<'w> {
     pub joins: Joins,
     /// Which binary and Dockerfile belongs to which container.
     pub bindings: Bindings,
+    /// ConfigMaps and Secrets, by name.
+    pub provided: Provided,
 }
 
 impl<'w> Joined<'w> {
@@ -63,7 +67,7 @@ impl<'w> Joined<'w> {
     pub fn new(world: &'w World) -> Self {
         let joins = Joins::new(world);
         let bindings = Bindings::new(world, &joins);
-        Self { world, joins, bindings }
+        Self { world, joins, bindings, provided: Provided::new(world) }
     }
 
     /// Every container of every workload.

@@ -226,6 +226,26 @@ pub struct EnvVar {
     pub value: EnvValue,
 }
 
+impl EnvVar {
+    /// What the value is written as, without its place: two entries with equal texts set the same.
+    pub fn value_text(&self) -> String {
+        let key = |kind: &str, key: &KeyRef| format!("{kind} {}/{}", key.name.value, key.key.value);
+        match &self.value {
+            EnvValue::Literal(text) => format!("= {}", text.value),
+            EnvValue::Field(path) => format!("field {}", path.value),
+            EnvValue::Resource { resource, divisor, container } => format!(
+                "resource {} {} {}",
+                resource.value,
+                divisor.as_ref().map_or("1", |d| d.value.as_str()),
+                container.as_ref().map_or("", |c| c.value.as_str()),
+            ),
+            EnvValue::ConfigMapKey(reference) => key("configmap", reference),
+            EnvValue::SecretKey(reference) => key("secret", reference),
+            EnvValue::Other(what) => format!("other {}", what.value),
+        }
+    }
+}
+
 /// Where the value of an environment variable comes from.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EnvValue {

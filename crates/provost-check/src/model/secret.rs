@@ -97,6 +97,17 @@ pub fn may_be_secret(value: &str) -> bool {
     !(value.is_empty() || switch || number || duration || reference || path || plain_url)
 }
 
+/// Why a literal value is taken for a secret: the word in its name, or what its shape is.
+///
+/// Certificates and public keys are none, whatever they are called.
+pub fn looks_secret(name: &str, value: &str) -> Option<&'static str> {
+    if let Some(shape) = token_shape(value) {
+        return Some(shape);
+    }
+    let public = ["-----BEGIN CERTIFICATE", "PUBLIC KEY-----"].iter().any(|p| value.contains(p));
+    secret_word(name).filter(|_| !public && may_be_secret(value))
+}
+
 /// What kind of secret a value is by its shape, whatever its name.
 pub fn token_shape(value: &str) -> Option<&'static str> {
     let value = value.trim();

@@ -4,6 +4,7 @@
 
 pub mod binary;
 pub mod build;
+pub mod config;
 pub mod engine;
 pub mod image;
 pub mod input;
@@ -21,6 +22,12 @@ use rule::Rule;
 pub static RULES: &[&Rule] = &[
     &binary::unresolvable_interpreter::RULE,
     &build::unrunnable_healthcheck::RULE,
+    &config::dangling_env_reference::RULE,
+    &config::dangling_reference::RULE,
+    &config::duplicate_env::RULE,
+    &config::misspelt_runtime_variable::RULE,
+    &config::secret_in_config_map::RULE,
+    &config::secret_in_plain_env::RULE,
     &image::exec_tool_missing::RULE,
     &image::missing_entrypoint_file::RULE,
     &input::ambiguous_binding::RULE,

@@ -117,6 +117,7 @@ fn load(files: &[File]) -> Loaded {
     let mut settings = Settings::at(DATE);
     let mut selection = Selection::default();
     let (mut objects, mut builds, mut binaries) = (Vec::new(), Vec::new(), Vec::new());
+    let mut closed_world = false;
     let mut problems = Vec::new();
     let mut ignores = Vec::new();
     for file in files {
@@ -158,9 +159,14 @@ fn load(files: &[File]) -> Loaded {
                     other => panic!("unknown profile {other}"),
                 };
             }
+            (None, "world") => {
+                assert_eq!(file.text.trim(), "closed");
+                closed_world = true;
+            }
             (None, other) => panic!("a block named {other} is no artifact"),
         }
     }
+    settings.closed_world |= closed_world;
     let world = World { sources, objects, binaries, builds, settings, problems };
     Loaded { world, selection, ignores }
 }

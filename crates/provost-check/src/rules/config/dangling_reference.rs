@@ -1,0 +1,234 @@
+//! Names of ConfigMaps, Secrets and their keys that lead nowhere.
+
+use crate::case::WorkloadCase;
+use crate::case::provided::SourceKind;
+use crate::facts::workload::{EnvValue, VolumeKind};
+use crate::facts::{Body, Fact, Object, Origin};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::names;
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+/// The kubelet does not create a container whose references it cannot resolve.
+pub static RULE: Rule = Rule {
+    id: "dangling-reference",
+    group: Group::Config,
+    level: Level::Deny,
+    title: "reference to a ConfigMap, Secret, key or priority class that does not exist",
+    page: include_str!("dangling-reference.md"),
+    needs: &[Need::Manifest],
+    variants: &[UNKNOWN_PRIORITY],
+    check: Check::Workload(check),
+    ..Rule::BASE
+};
+
+const UNKNOWN_PRIORITY: Variant = Variant::new(
+    "unknown-priority-class",
+    Level::Deny,
+    "priority class that does not exist: admission refuses the pods",
+);
+
+/// More objects of one kind in one namespace are not searched for a name that is nearly right.
+const MOST_COMPARED: usize = 256;
+
+/// A reference of the pod.
+struct Reference<'w> {
+    kind: SourceKind,
+    name: &'w Fact<String>,
+    key: Option<&'w Fact<String>>,
+    /// In a volume rather than the environment.
+    mounted: bool,
+}
+
+impl Reference<'_> {
+    fn consequence(&self) -> &'static str {
+        if self.mounted {
+            "FailedMount, the pod stays in ContainerCreating"
+        } else {
+            "CreateContainerConfigError, the container is not created"
+        }
+    }
+}
+
+fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
+    for reference in references(case) {
+        resolve(case, &reference, out);
+    }
+    priority(case, out);
+    Ok(())
+}
+
+fn references<'w>(case: &WorkloadCase<'w>) -> Vec<Reference<'w>> {
+    let pod = case.pod();
+    let mut found = Vec::new();
+    for container in &pod.containers {
+        for from in container.env_from.iter().filter(|from| !from.optional) {
+            let kind = if from.secret { SourceKind::Secret } else { SourceKind::ConfigMap };
+            found.push(Reference { kind, name: &from.name, key: None, mounted: false });
+        }
+        for entry in &container.env {
+            let (kind, key) = match &entry.value {
+                EnvValue::ConfigMapKey(key) => (SourceKind::ConfigMap, key),
+                EnvValue::SecretKey(key) => (SourceKind::Secret, key),
+                _ => continue,
+            };
+            if !key.optional {
+                let (name, key) = (&key.name, Some(&key.key));
+                found.push(Reference { kind, name, key, mounted: false });
+            }
+        }
+    }
+    for volume in &pod.volumes {
+        let (kind, name, items) = match &volume.kind {
+            VolumeKind::ConfigMap { name, items, optional: false } => {
+                (SourceKind::ConfigMap, name, items)
+            }
+            VolumeKind::Secret { name, items, optional: false } => {
+                (SourceKind::Secret, name, items)
+            }
+            _ => continue,
+        };
+        if items.is_empty() {
+            found.push(Reference { kind, name, key: None, mounted: true });
+        }
+        for key in items {
+            found.push(Reference { kind, name, key: Some(key), mounted: true });
+        }
+    }
+    found.retain(|reference| !reference.name.value.contains("{{"));
+    found
+}
+
+fn resolve(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut Findings) {
+    let world = case.world();
+    let namespace = &case.object.meta.namespace.value;
+    let name = &reference.name.value;
+    let ids = case.joined.joins.named(namespace, reference.kind.name(), name);
+    let objects: Vec<&Object> = ids.iter().filter_map(|id| world.objects.get(*id)).collect();
+    if objects.is_empty() {
+        missing_object(case, reference, out);
+        return;
+    }
+    let Some(key) = reference.key else { return };
+    // Overlays bring several objects of one name; any of them may be the one that is applied.
+    if objects.iter().any(|object| keys(object).iter().any(|(known, _)| *known == key.value)) {
+        return;
+    }
+    let all = keys(objects[0]);
+    let message = format!(
+        "{} {name} has no key {}: {}",
+        reference.kind.name(),
+        key.value,
+        reference.consequence()
+    );
+    let near = names::nearest(&key.value, all.iter().map(|(known, _)| *known), 2);
+    let place = near.and_then(|near| all.iter().find(|(known, _)| *known == near));
+    let finding = Finding::new(&RULE, message, &key.origin, "no such key");
+    let finding = match place {
+        Some((known, origin)) => {
+            finding.also(origin, format!("{known} is there")).fix(world.rewrite(
+                Fix::suggest(format!("did you mean {known}?")),
+                &key.origin,
+                &key.value,
+                known,
+            ))
+        }
+        None => {
+            let label = match all.len() {
+                0 => "has no keys".to_owned(),
+                n => format!("has {n} other keys"),
+            };
+            finding.also(&objects[0].origin(), label)
+        }
+    };
+    out.push(finding);
+}
+
+fn keys(object: &Object) -> Vec<(&str, &Origin)> {
+    match &object.body {
+        Body::ConfigMap(map) => {
+            let data = map.data.0.iter().map(|(key, _)| key);
+            data.chain(&map.binary_keys).map(|key| (key.value.as_str(), &key.origin)).collect()
+        }
+        Body::Secret(secret) => {
+            secret.keys.iter().map(|key| (key.value.as_str(), &key.origin)).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+fn missing_object(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut Findings) {
+    let world = case.world();
+    let namespace = &case.object.meta.namespace.value;
+    let (kind, name) = (reference.kind, &reference.name.value);
+    let provided = &case.joined.provided;
+    if provided.is_made(namespace, kind, name) {
+        return;
+    }
+    let unknown = |reason| Abstain::unknown(reason, format!("{} {name}", kind.name()));
+    if kind == SourceKind::Secret && provided.may_be_made(namespace, name) {
+        out.abstain(unknown(Reason::ExternalController));
+        return;
+    }
+    let there = provided.objects(namespace, kind);
+    let near =
+        there.iter().take(MOST_COMPARED).filter_map(|id| world.objects.get(*id)).find(|object| {
+            let known = object.meta.name();
+            // Two letters of four are another name.
+            known.len() > 4 && names::distance(known, name, 2).is_some()
+        });
+    let closed = case.world().settings.closed_world;
+    if near.is_none() && !closed {
+        out.abstain(unknown(Reason::ObjectNotInInput));
+        return;
+    }
+    let message = format!(
+        "{} {name} is not in namespace {namespace}: {}",
+        kind.name(),
+        reference.consequence()
+    );
+    let mut finding = Finding::new(&RULE, message, &reference.name.origin, "no such object");
+    if !closed {
+        // It may exist in the cluster after all.
+        finding = finding.level(Level::Warn);
+    }
+    finding = match near {
+        Some(object) => {
+            let known = object.meta.name();
+            let fix = Fix::suggest(format!("did you mean {known}?"));
+            let fix = world.rewrite(fix, &reference.name.origin, name, known);
+            finding.also(&object.origin(), format!("{known} is there")).fix(fix)
+        }
+        None => finding.also(&case.object.origin(), format!("looked for in {namespace}")),
+    };
+    out.push(finding);
+}
+
+fn priority(case: &WorkloadCase<'_>, out: &mut Findings) {
+    let Some(class) = &case.pod().priority_class else { return };
+    let name = &class.value;
+    if matches!(name.as_str(), "system-cluster-critical" | "system-node-critical") {
+        let namespace = &case.object.meta.namespace;
+        if namespace.value != "kube-system" {
+            let message =
+                format!("{name} in namespace {}: many clusters refuse it there", namespace.value);
+            let finding = Finding::new(&RULE, message, &class.origin, "meant for kube-system")
+                .variant(&UNKNOWN_PRIORITY)
+                .level(Level::Note);
+            out.push(finding);
+        }
+        return;
+    }
+    if !case.joined.joins.named("", "PriorityClass", name).is_empty() || name.contains("{{") {
+        return;
+    }
+    if !case.world().settings.closed_world {
+        let what = format!("PriorityClass {name}");
+        out.abstain(Abstain::unknown(Reason::ObjectNotInInput, what));
+        return;
+    }
+    let message = format!("PriorityClass {name} does not exist: admission refuses the pods");
+    let finding = Finding::new(&RULE, message, &class.origin, "no such class")
+        .variant(&UNKNOWN_PRIORITY)
+        .fix(Fix::suggest("create it, or take one that exists"));
+    out.push(finding);
+}

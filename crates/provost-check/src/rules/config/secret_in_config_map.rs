@@ -1,0 +1,36 @@
+//! Secrets written into ConfigMaps.
+
+use crate::case::ObjectCase;
+use crate::facts::Body;
+use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::model::secret::{looks_secret, secret_word};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// ConfigMaps are readable by whoever may look at the namespace, and kept in plain text.
+pub static RULE: Rule = Rule {
+    id: "secret-in-config-map",
+    group: Group::Config,
+    level: Level::Warn,
+    title: "secret in a ConfigMap",
+    page: include_str!("secret-in-config-map.md"),
+    needs: &[Need::Manifest],
+    check: Check::Object(check),
+    ..Rule::BASE
+};
+
+fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let Body::ConfigMap(map) = &case.object.body else { return Err(Abstain::NotApplicable) };
+    for (key, value) in &map.data.0 {
+        let Some(what) = looks_secret(&key.value, &value.value) else { continue };
+        let why = match secret_word(&key.value) {
+            Some(word) if word == what => format!("its name says {word}"),
+            _ => format!("it looks like {what}"),
+        };
+        // Never the value: not in the message, and the loader masked the source.
+        let message = format!("key {} of the ConfigMap holds a secret: {why}", key.value);
+        let finding = Finding::new(&RULE, message, &value.origin, "not shown")
+            .fix(Fix::suggest("move it to a Secret, and change it: it is in the history"));
+        out.push(finding);
+    }
+    Ok(())
+}
