@@ -31,6 +31,8 @@ const NEXT_PIECE: u64 = 64;
 const LENGTH: u64 = 2048;
 /// 32 bytes are four of eight; one may overlap.
 const MOST_PIECES: usize = 5;
+/// How long a loaded piece or a constant is taken to stay in its register.
+const HELD: u64 = 1024;
 /// Shorter ones say nothing.
 const SHORTEST: usize = 3;
 
@@ -170,7 +172,7 @@ pub(super) fn amd64(code: &[u8], base: u64, found: &mut Vec<(u64, String)>) {
                 let modrm = get(index + 1);
                 let register = usize::from((modrm >> 3 & 7) | (before & 4) << 1);
                 let Some((loaded, bytes)) = constants.get(register).copied() else { continue };
-                if at.saturating_sub(loaded) > 4 * NEXT_PIECE || loaded == 0 {
+                if loaded == 0 || at.saturating_sub(loaded) > HELD / 4 {
                     continue;
                 }
                 if let Some((rm, offset, _)) = memory(code, index + 1) {
@@ -272,12 +274,14 @@ pub(super) fn arm64(code: &[u8], base: u64, found: &mut Vec<(u64, String)>) {
             let value = word >> 10 & 0xfff;
             match registers.get(second) {
                 Some(&Register::Loaded { at: loaded, base, offset, size: 1 })
-                    if at.saturating_sub(loaded) <= NEXT_PIECE && word >> 31 == 0 =>
+                    if at.saturating_sub(loaded) <= HELD && word >> 31 == 0 =>
                 {
                     let bytes = u64::from(value).to_le_bytes();
                     assembler.piece(Piece { at, base, offset, bytes, len: 1 });
                 }
-                _ => assembler.length(at, value),
+                // Lengths are 64 bits wide.
+                _ if word >> 31 == 1 => assembler.length(at, value),
+                _ => {}
             }
         } else if word & 0x7fe0_fc1f == 0x6b00_001f {
             // CMP R, R.
@@ -288,11 +292,20 @@ pub(super) fn arm64(code: &[u8], base: u64, found: &mut Vec<(u64, String)>) {
                 if matches!(a, Register::Loaded { .. }) { (a, b) } else { (b, a) };
             let Register::Loaded { at: loaded, base, offset, size } = loaded else { continue };
             let Register::Constant { at: built, value } = constant else { continue };
-            if at.saturating_sub(loaded) <= NEXT_PIECE && at.saturating_sub(built) <= 4 * NEXT_PIECE
-            {
+            if at.saturating_sub(loaded) <= HELD && at.saturating_sub(built) <= HELD {
                 let bytes = value.to_le_bytes();
                 assembler.piece(Piece { at, base, offset, bytes, len: size });
             }
+        } else if matches!(word & 0xffff_0000, 0xd340_0000 | 0x5300_0000 | 0x9340_0000) {
+            // UXTB, UXTH, SXTW and their like: the bytes stay.
+            let value = registers.get(second).copied().unwrap_or(Register::Unknown);
+            set(&mut registers, first, value);
+        } else if word >> 26 == 0x25 {
+            // A call keeps no register.
+            registers = [Register::Unknown; 32];
+        } else if word >> 26 != 0x05 {
+            // Most other instructions write the register of the lowest bits; the rest is no harm.
+            set(&mut registers, first, Register::Unknown);
         }
     }
     assembler.finish();
@@ -309,6 +322,8 @@ fn set(registers: &mut [Register; 32], index: usize, value: Register) {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     /// `if s == "zqxjkvw"` of Go 1.27 on amd64.
@@ -345,6 +360,28 @@ mod tests {
         assert_eq!(texts(&code), ["zqxjkvwpf"]);
         for end in 0..code.len() {
             texts(&code[..end]);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_code(code in prop::collection::vec(any::<u8>(), 0..400), base in any::<u64>()) {
+            let mut found = Vec::new();
+            amd64(&code, base, &mut found);
+            arm64(&code, base, &mut found);
+            let count = |_| {};
+            crate::gostrings::amd64::references(&code, base, |_| true, count);
+            crate::gostrings::arm64::references(&code, base, |_| true, count);
+        }
+
+        /// Changed instructions of a comparison.
+        #[test]
+        fn nearly_comparisons(at in 0usize..27, byte in any::<u8>()) {
+            let mut code = SEVEN;
+            code[at] = byte;
+            for text in texts(&code) {
+                prop_assert!(text.len() >= SHORTEST);
+            }
         }
     }
 

@@ -73,7 +73,7 @@ pub enum Where<'s, 'a> {
 pub enum Doubt<'s, 'a> {
     /// One or two bytes, or none: they are found in every program.
     TooShort,
-    /// Too many occurrences of its beginning to look at all.
+    /// Too many occurrences of its beginning to look at, or more strings than a limit allows.
     TooMany,
     /// A byte is not ASCII, which the search in code does not cover.
     NotAscii,
@@ -115,6 +115,9 @@ impl<'a> Strings<'a> {
             (Presence::Present(_), _) | (Presence::Unknown(_), Presence::Absent) => return data,
             (_, Presence::Unknown(_)) => return code,
             (Presence::Absent, Presence::Absent) => {}
+        }
+        if self.limited {
+            return Presence::Unknown(Doubt::TooMany);
         }
         if text.starts_with('/') {
             if let Some(pattern) = self.matching_pattern(text) {
@@ -599,4 +602,75 @@ pub(super) fn matches(pattern: &str, path: &str) -> bool {
         }
     }
     placeholder && literal && path.next().is_none()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns() {
+        for (pattern, path) in [
+            ("/pattern/{id}", "/pattern/42"),
+            ("/pattern/{id}/confirm", "/pattern/42/confirm"),
+            ("/files/{path...}", "/files/a/b"),
+            ("/static/", "/static/site.css"),
+            ("/users/:id", "/users/7"),
+            ("/assets/*filepath", "/assets/a/b/c"),
+            ("/api/%s/pods", "/api/v1/pods"),
+            ("/api/v%d", "/api/v1"),
+        ] {
+            assert!(matches(pattern, path), "{pattern} {path}");
+        }
+        for (pattern, path) in [
+            ("/", "/alive"),
+            ("/%s", "/alive"),
+            ("/{anything}", "/alive"),
+            ("/*", "/alive"),
+            ("/pattern/{id}", "/pattern/"),
+            ("/pattern/{id}", "/pattern/42/confirm"),
+            ("/static/", "/statics/x"),
+            ("/healthz", "/healthz"),
+            ("/api/v%d", "/api/x1"),
+        ] {
+            assert!(!matches(pattern, path), "{pattern} {path}");
+        }
+    }
+
+    /// Every division covers the text but for single bytes, and starts with the piece that is searched for.
+    #[test]
+    fn divisions_cover_the_text() {
+        for len in 3..=LONGEST_INLINE {
+            let text: Vec<u8> = (0..len as u8).map(|i| b'A' + i).collect();
+            let first = first_piece(&text, false);
+            for pieces in divisions(len) {
+                assert_eq!(pieces.first(), Some(&(0, first.exact[0].len())), "{len}");
+                let mut end = 0;
+                for (at, size) in pieces {
+                    assert!(at <= end && at + size <= len, "{len}: {at} {size}");
+                    end = end.max(at + size);
+                }
+                assert!(end + 1 >= len, "{len} ends at {end}");
+            }
+        }
+    }
+
+    /// `MOVD $29050, R4; MOVK $(27256<<16), R4` of Go 1.27.
+    #[test]
+    fn constants_of_arm64() {
+        let code: Vec<u8> =
+            [0xd28e2f44u32, 0xf2ad4f04, 0x6b04007f].iter().flat_map(|w| w.to_le_bytes()).collect();
+        assert_eq!(arm64_constants(&code), [(0, u64::from(u32::from_le_bytes(*b"zqxj")))]);
+    }
+
+    #[test]
+    fn one_bit_of_tolerance() {
+        let holds = Immediates::Bytes(b"....Zealthz....");
+        assert!(!holds.holds(b"Xeal"));
+        assert!(!holds.nearly_holds(b"Aeal"), "bits are missing, and more than one is there");
+        // 'R' | 8 == 'Z'
+        assert!(holds.nearly_holds(b"Real"));
+        assert!(holds.all(b"Real", &[(0, 4)], true));
+        assert!(!holds.all(b"Real", &[(0, 4)], false));
+    }
 }
