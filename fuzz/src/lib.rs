@@ -10,14 +10,23 @@ use std::hint::black_box;
 
 use goformats::binary;
 use goformats::godebug::{self, Release};
+use goformats::gostrings::Strings;
 use goformats::limits::Limits;
+use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
+use provost_check::artifact::source::Sources;
 
 /// A target: its name and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
 /// All targets. The names are those of the files in `targets/` and of the folders in `seeds/`.
-pub const TARGETS: &[Target] =
-    &[("elf", elf), ("buildinfo", buildinfo), ("pclntab", pclntab), ("godebug", godebug)];
+pub const TARGETS: &[Target] = &[
+    ("elf", elf),
+    ("buildinfo", buildinfo),
+    ("pclntab", pclntab),
+    ("strings", strings),
+    ("godebug", godebug),
+    ("yaml", yaml),
+];
 
 /// A whole file, taken for a binary.
 pub fn elf(data: &[u8]) {
@@ -34,6 +43,29 @@ pub fn pclntab(data: &[u8]) {
     look_at(&wrap::elf(&[(".gopclntab", data)]));
 }
 
+/// Machine code of three functions (16 bytes each) and the string constants it refers to, in a
+/// program that is sound otherwise.
+pub fn strings(data: &[u8]) {
+    let (code, constants) = data.split_at(data.len().min(48));
+    let mut functions = include_bytes!("../seeds/pclntab/go1.20").to_vec();
+    // The start of the text in the table's header; the first section is the text.
+    functions[24..32].copy_from_slice(&wrap::FIRST_SECTION.to_le_bytes());
+    let build = include_bytes!("../seeds/buildinfo/go1.25.14");
+    let file = wrap::elf(&[
+        (".text", code),
+        (".rodata", constants),
+        (".gopclntab", &functions),
+        (".go.buildinfo", build),
+    ]);
+    let limits = Limits::DEFAULT;
+    let binary = binary::read(&file, &limits);
+    if let Some(strings) = Strings::read(&binary, &limits) {
+        for string in strings.iter() {
+            black_box((string.kind(), strings.place(string)));
+        }
+    }
+}
+
 /// A value of GODEBUG, after one byte that chooses the Go version.
 pub fn godebug(data: &[u8]) {
     let Some((minor, text)) = data.split_first() else { return };
@@ -41,6 +73,19 @@ pub fn godebug(data: &[u8]) {
     let text = String::from_utf8_lossy(text);
     black_box(godebug::parse(&text, release));
     black_box(godebug::suggest(&text, release));
+}
+
+/// A file with manifests.
+pub fn yaml(data: &[u8]) {
+    let mut sources = Sources::default();
+    let file = ManifestFile::text("fuzz.yaml", data);
+    let loaded = load_manifests(&[file], &mut sources, &Options::default());
+    for object in &loaded.objects {
+        black_box((object.subject(), object.origin(), object.workload()));
+    }
+    for (_, source) in sources.iter() {
+        black_box(source.shown());
+    }
 }
 
 fn look_at(file: &[u8]) {

@@ -4,6 +4,10 @@ const ADDRESS: u64 = 0x40_0000;
 const HEADER: usize = 64;
 const PROGRAM_HEADER: usize = 56;
 
+/// The address of the first section.
+pub(crate) const FIRST_SECTION: u64 =
+    ADDRESS + (HEADER + PROGRAM_HEADER).next_multiple_of(16) as u64;
+
 /// A 64-bit little-endian executable for x86-64 whose only content is the sections given, in one
 /// readable and executable segment that maps the whole file at 0x400000.
 pub(crate) fn elf(sections: &[(&str, &[u8])]) -> Vec<u8> {
@@ -75,6 +79,7 @@ mod tests {
         let binary = binary::read(&file, &Limits::DEFAULT);
         let elf = binary.elf.expect("an ELF file");
         let section = elf.section(".one").expect("the section");
+        assert_eq!(section.address, super::FIRST_SECTION);
         assert_eq!(elf.bytes_at(section.address, section.size), Some(&b"hello"[..]));
     }
 }

@@ -4,10 +4,12 @@
 //! is kept in one cache (see [`paths::cache`]) that several checkouts share.
 
 mod cmd;
+mod docs;
 mod fixtures;
 mod fuzz_smoke;
 mod godebug;
 mod paths;
+mod releases;
 mod tally;
 mod test;
 mod toolchain;
@@ -35,6 +37,10 @@ enum Verb {
     Tools,
     /// Write the table of GODEBUG keys, or check it against the toolchains that are there
     Godebug(godebug::Args),
+    /// Look up the newest patch of each Go release
+    Releases,
+    /// Write docs/rules and docs/cli.md, or check them
+    Docs(docs::Args),
     /// Run every fuzz target for some seconds
     FuzzSmoke(fuzz_smoke::Args),
 }
@@ -45,6 +51,8 @@ fn main() -> ExitCode {
         Verb::Fixtures(args) => fixtures::run(&args),
         Verb::Tools => tools::run(),
         Verb::Godebug(args) => godebug::run(&args),
+        Verb::Releases => releases::run(),
+        Verb::Docs(args) => docs::run(&args),
         Verb::FuzzSmoke(args) => fuzz_smoke(&args),
     };
     match done {
