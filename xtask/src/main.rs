@@ -3,6 +3,7 @@
 //! One module per verb. Progress goes to stderr, results to stdout, and what is costly to make
 //! is kept in one cache (see [`paths::cache`]) that several checkouts share.
 
+mod bench;
 mod cmd;
 mod docs;
 mod fixtures;
@@ -41,6 +42,8 @@ enum Verb {
     Releases,
     /// Write docs/rules and docs/cli.md, or check them
     Docs(docs::Args),
+    /// Measure Provost against its peers and write docs/performance.md
+    Bench(bench::Args),
     /// Run every fuzz target for some seconds
     FuzzSmoke(fuzz_smoke::Args),
 }
@@ -53,6 +56,7 @@ fn main() -> ExitCode {
         Verb::Godebug(args) => godebug::run(&args),
         Verb::Releases => releases::run(),
         Verb::Docs(args) => docs::run(&args),
+        Verb::Bench(args) => bench::run(&args),
         Verb::FuzzSmoke(args) => fuzz_smoke(&args),
     };
     match done {

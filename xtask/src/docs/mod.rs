@@ -60,5 +60,8 @@ fn stale(files: &Files) -> Result<Vec<PathBuf>> {
         return Ok(Vec::new());
     }
     let found = paths::files_below(&folder)?.into_iter();
-    Ok(found.map(|file| PathBuf::from("rules").join(file)).filter(|f| !files.contains_key(f)).collect())
+    Ok(found
+        .map(|file| PathBuf::from("rules").join(file))
+        .filter(|f| !files.contains_key(f))
+        .collect())
 }

@@ -30,18 +30,19 @@ fn list(rules: &[&Rule]) -> String {
             let _ = write!(text, "\n## {name}\n\n| rule | level | refuses |\n|---|---|---|\n");
         }
         let id = rule.id;
-        let level = shown(rule.level.to_string(), rule.off);
+        let level = shown(rule.level.label(), rule.off);
         let _ = writeln!(text, "| [{id}]({id}.md) | {level} | {} |", cell(rule.title));
         for variant in rule.variants {
-            let level = shown(variant.level.to_string(), variant.off);
-            let _ = writeln!(text, "| &emsp;{} | {level} | {} |", variant.name, cell(variant.title));
+            let level = shown(variant.level.label(), variant.off);
+            let _ =
+                writeln!(text, "| &emsp;{} | {level} | {} |", variant.name, cell(variant.title));
         }
     }
     text
 }
 
-fn shown(level: String, off: bool) -> String {
-    if off { format!("off ({level})") } else { level }
+fn shown(level: &str, off: bool) -> String {
+    if off { format!("off ({level})") } else { level.to_owned() }
 }
 
 /// Text inside a table.
@@ -60,7 +61,11 @@ mod tests {
         assert_eq!(files.len(), RULES.len() + 1);
         let list = &files[std::path::Path::new("rules/README.md")];
         for rule in RULES {
-            assert!(list.contains(&format!("| [{0}]({0}.md) | ", rule.id)), "{} is not listed", rule.id);
+            assert!(
+                list.contains(&format!("| [{0}]({0}.md) | ", rule.id)),
+                "{} is not listed",
+                rule.id
+            );
         }
     }
 }

@@ -1,0 +1,3 @@
+module provost.test/goreader
+
+go 1.25
