@@ -23,6 +23,10 @@ pub struct Joins {
     names: FxHashMap<(String, String, String), Vec<ObjectId>>,
     /// Workload objects, by namespace.
     workloads: FxHashMap<String, Vec<ObjectId>>,
+    /// By Rollout: the Deployment that its `workloadRef` names.
+    templates: FxHashMap<ObjectId, ObjectId>,
+    /// The other way round.
+    rollouts: FxHashMap<ObjectId, ObjectId>,
 }
 
 impl Joins {
@@ -35,6 +39,15 @@ impl Joins {
             if object.workload().is_some() {
                 let namespace = object.meta.namespace.value.clone();
                 joins.workloads.entry(namespace).or_default().push(id);
+            }
+        }
+        for (id, object) in world.objects.iter().enumerate() {
+            let Some(target) = object.workload().and_then(|w| w.workload_ref.as_ref()) else {
+                continue;
+            };
+            if let Some(&template) = joins.resolve(world, object, target).first() {
+                joins.templates.insert(id, template);
+                joins.rollouts.entry(template).or_insert(id);
             }
         }
         let templates = TemplateIndex::new(world, &joins);
@@ -93,12 +106,23 @@ impl Joins {
         self.names.get(&key).map_or(&[], Vec::as_slice)
     }
 
+    /// The workload whose pod template a Rollout's `workloadRef` takes.
+    pub fn template_of(&self, rollout: ObjectId) -> Option<ObjectId> {
+        self.templates.get(&rollout).copied()
+    }
+
+    /// The Rollout that takes its pod template from the workload.
+    pub fn rollout_of(&self, template: ObjectId) -> Option<ObjectId> {
+        self.rollouts.get(&template).copied()
+    }
+
     /// Workloads of a namespace.
     pub fn workloads_in(&self, namespace: &str) -> &[ObjectId] {
         self.workloads.get(namespace).map_or(&[], Vec::as_slice)
     }
 
-    fn resolve(&self, world: &World, from: &Object, target: &TargetRef) -> Vec<ObjectId> {
+    /// The workloads that a reference names: kind, name and API group, in the referrer's namespace.
+    pub fn resolve(&self, world: &World, from: &Object, target: &TargetRef) -> Vec<ObjectId> {
         let group = target.api_version.as_ref().map(|v| v.split_once('/').map_or("", |(g, _)| g));
         self.named(&from.meta.namespace.value, &target.kind.value, &target.name.value)
             .iter()
@@ -128,13 +152,8 @@ fn name_key(object: &Object) -> (String, String, String) {
 /// Labels of the pods a workload makes: its own template's, or those of the Deployment that a
 /// Rollout's `workloadRef` names.
 fn pod_labels<'w>(world: &'w World, joins: &Joins, id: ObjectId, w: &'w Workload) -> &'w StringMap {
-    if let Some(target) = &w.workload_ref {
-        let referenced = joins.resolve(world, &world.objects[id], target);
-        if let Some(other) = referenced.first().and_then(|id| world.objects[*id].workload()) {
-            return &other.pod.labels;
-        }
-    }
-    &w.pod.labels
+    let referenced = joins.template_of(id).and_then(|id| world.objects[id].workload());
+    &referenced.unwrap_or(w).pod.labels
 }
 
 struct TemplateIndex<'w> {

@@ -13,6 +13,7 @@ pub mod lifecycle;
 pub mod limits;
 pub mod provided;
 pub mod runtime;
+pub mod scale;
 pub mod text;
 pub mod tools;
 
@@ -180,16 +181,7 @@ impl<'w> WorkloadCase<'w> {
     /// Replicas to judge at: with an HPA its minimum and the steady state, else `replicas`.
     /// Empty for kinds without replicas. See `model::pdb`.
     pub fn replica_counts(&self) -> Vec<u32> {
-        let clamp = |n: i64| u32::try_from(n.max(0)).unwrap_or(u32::MAX);
-        let Some(written) = self.workload.replicas.as_ref() else { return Vec::new() };
-        match self.hpa() {
-            Some((_, hpa)) => {
-                let min = clamp(hpa.min.value);
-                let steady = if written.is_written() { min.max(clamp(written.value)) } else { min };
-                if steady == min { vec![min] } else { vec![min, steady] }
-            }
-            None => vec![clamp(written.value)],
-        }
+        self.scale().map(|scale| scale.judged()).unwrap_or_default()
     }
 
     /// Its containers as cases.

@@ -3,6 +3,7 @@
 use super::document::NodeId;
 use super::objects::{PortRef, Selector, StringMap, TargetRef};
 use super::origin::{Fact, Origin};
+use crate::model::pdb;
 use crate::model::probes::Timing;
 use crate::model::quantity::{Bytes, Millicores};
 
@@ -45,6 +46,27 @@ pub enum IntOrPercent {
     Percent(u32),
     /// Neither; the text as written.
     Malformed(String),
+}
+
+impl IntOrPercent {
+    /// The number to count with; `None` for what the API server refuses to read.
+    pub fn known(&self) -> Option<pdb::IntOrPercent> {
+        match self {
+            Self::Int(n) => i32::try_from(*n).ok().map(pdb::IntOrPercent::Int),
+            Self::Percent(share) => Some(pdb::IntOrPercent::Percent(*share)),
+            Self::Malformed(_) => None,
+        }
+    }
+}
+
+impl std::fmt::Display for IntOrPercent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Int(n) => write!(f, "{n}"),
+            Self::Percent(share) => write!(f, "{share}%"),
+            Self::Malformed(text) => f.write_str(text),
+        }
+    }
 }
 
 /// `spec.strategy` or `spec.updateStrategy` with defaults.

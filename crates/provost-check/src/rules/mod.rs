@@ -2,6 +2,7 @@
 //!
 //! A rule is one `.rs`, one `.md` and one line here.
 
+pub mod availability;
 pub mod binary;
 pub mod build;
 pub mod config;
@@ -20,6 +21,7 @@ use rule::Rule;
 /// Every rule, by group and then id.
 #[rustfmt::skip] // one rule a line
 pub static RULES: &[&Rule] = &[
+    &availability::pdb_blocks_drain::RULE,
     &binary::unresolvable_interpreter::RULE,
     &build::unrunnable_healthcheck::RULE,
     &config::dangling_env_reference::RULE,
