@@ -14,8 +14,10 @@ pub mod limits;
 pub mod provided;
 pub mod runtime;
 pub mod scale;
+pub mod spread;
 pub mod text;
 pub mod tools;
+pub mod volumes;
 
 use crate::artifact::{Problem, Sources};
 use crate::facts::binary::{Binary, GoProgram};

@@ -124,11 +124,8 @@ impl<'w> ObjectCase<'w> {
     /// The pods a budget covers. Unknown where a controller's number of pods is; pods of Jobs come
     /// and go and are left out.
     pub fn covered_pods(&self) -> Result<CoveredPods<'w>, Abstain> {
-        let mut covered = CoveredPods {
-            workloads: Vec::new(),
-            replicas: Replicas::Fixed(0),
-            bare: true,
-        };
+        let mut covered =
+            CoveredPods { workloads: Vec::new(), replicas: Replicas::Fixed(0), bare: true };
         let (mut fewest, mut steady) = (0_u32, 0_u32);
         for case in self.selected() {
             if case.workload.kind.is_batch() || case.rollout().is_some() {

@@ -7,6 +7,7 @@ pub mod binary;
 pub mod build;
 pub mod config;
 pub mod engine;
+pub mod health;
 pub mod image;
 pub mod input;
 pub mod lifecycle;
@@ -21,7 +22,17 @@ use rule::Rule;
 /// Every rule, by group and then id.
 #[rustfmt::skip] // one rule a line
 pub static RULES: &[&Rule] = &[
+    &availability::hpa_conflicts_with_workload::RULE,
+    &availability::hpa_without_requests::RULE,
+    &availability::ineffective_pdb::RULE,
+    &availability::infeasible_spread::RULE,
+    &availability::missing_pdb::RULE,
+    &availability::missing_spread::RULE,
+    &availability::naked_pod::RULE,
     &availability::pdb_blocks_drain::RULE,
+    &availability::rolling_update_drops_capacity::RULE,
+    &availability::single_replica::RULE,
+    &availability::surge_with_exclusive_volume::RULE,
     &binary::unresolvable_interpreter::RULE,
     &build::unrunnable_healthcheck::RULE,
     &config::dangling_env_reference::RULE,
@@ -30,6 +41,17 @@ pub static RULES: &[&Rule] = &[
     &config::misspelt_runtime_variable::RULE,
     &config::secret_in_config_map::RULE,
     &config::secret_in_plain_env::RULE,
+    &health::aggressive_liveness::RULE,
+    &health::fragile_probe_handler::RULE,
+    &health::grpc_probe_without_health_service::RULE,
+    &health::missing_liveness_probe::RULE,
+    &health::missing_readiness_probe::RULE,
+    &health::probe_path_not_served::RULE,
+    &health::probe_protocol_mismatch::RULE,
+    &health::probe_timeout_below_endpoint_budget::RULE,
+    &health::readiness_endpoint_as_liveness::RULE,
+    &health::startup_exceeds_probe_budget::RULE,
+    &health::unresolved_probe_port::RULE,
     &image::exec_tool_missing::RULE,
     &image::missing_entrypoint_file::RULE,
     &input::ambiguous_binding::RULE,

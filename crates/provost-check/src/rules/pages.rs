@@ -356,7 +356,9 @@ fn page_path(rule: &Rule) -> PathBuf {
 /// Checks one page; the result is empty when the page is true.
 fn check_page(rule: &'static Rule) -> String {
     let mut out = String::new();
-    let all = sections(rule.page);
+    // From the file rather than from the program: a page can be edited and tried without a build.
+    let page = std::fs::read_to_string(page_path(rule)).unwrap();
+    let all = sections(&page);
     let mut failing: Option<&Section> = None;
     let mut passing = false;
     let mut updates = Vec::new();
@@ -393,7 +395,7 @@ fn check_page(rule: &'static Rule) -> String {
     }
     if !updates.is_empty() {
         if std::env::var_os("PROVOST_UPDATE_PAGES").is_some() {
-            let mut page = rule.page.to_owned();
+            let mut page = page.clone();
             for (range, text) in updates.into_iter().rev() {
                 page.replace_range(range, &text);
             }

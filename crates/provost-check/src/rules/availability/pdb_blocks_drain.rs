@@ -91,7 +91,11 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
 /// What to add when the autoscaler decides and the number is not the one written.
 fn night(covered: &CoveredPods<'_>, blocked: Allowed) -> &'static str {
     let scaled = covered.workloads.iter().any(|workload| workload.hpa().is_some());
-    if scaled && blocked.pods == covered.replicas.fewest() { " (the autoscaler's minimum)" } else { "" }
+    if scaled && blocked.pods == covered.replicas.fewest() {
+        " (the autoscaler's minimum)"
+    } else {
+        ""
+    }
 }
 
 fn share(budget: Budget) -> Option<u32> {
@@ -106,7 +110,9 @@ fn rounding(budget: Budget, percent: u32, n: u32, desired: u32) -> String {
     let product = u64::from(percent) * u64::from(n);
     let exact = format!("{percent} % of {n} is {}.{:02}", product / 100, product % 100);
     match budget {
-        Budget::MaxUnavailable(_) => format!("{exact}, rounded up to {}", n.saturating_sub(desired)),
+        Budget::MaxUnavailable(_) => {
+            format!("{exact}, rounded up to {}", n.saturating_sub(desired))
+        }
         _ => format!("{exact}, rounded up to {desired}"),
     }
 }

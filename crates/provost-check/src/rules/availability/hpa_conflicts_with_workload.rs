@@ -1,0 +1,159 @@
+//! An autoscaler and a manifest that both decide the number of pods, or neither.
+
+use crate::case::{ObjectCase, WorkloadCase};
+use crate::facts::objects::{Hpa, TargetRef};
+use crate::facts::{Body, Fact};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+/// Replicas in the manifest of an autoscaled workload undo the autoscaler at each apply.
+pub static RULE: Rule = Rule {
+    id: "hpa-conflicts-with-workload",
+    group: Group::Availability,
+    level: Level::Warn,
+    title: "an autoscaler at odds with the workload it scales",
+    page: include_str!("hpa-conflicts-with-workload.md"),
+    needs: &[Need::Manifest],
+    variants: &[
+        Variant::new("hpa-target-missing", Level::Deny, "an autoscaler that scales nothing"),
+        Variant::new("hpa-cannot-scale", Level::Note, "minReplicas equals maxReplicas"),
+        Variant::new(
+            "hpa-scales-workload-ref",
+            Level::Deny,
+            "an autoscaler on the Deployment that a Rollout takes its template from",
+        ),
+    ],
+    check: Check::Object(check),
+    ..Rule::BASE
+};
+
+/// Kinds that are scaled in this API group; the rest are other people's.
+const SCALED: &[&str] = &["Deployment", "StatefulSet", "ReplicaSet", "Rollout"];
+
+fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let Body::Hpa(hpa) = &case.object.body else { return Err(Abstain::NotApplicable) };
+    cannot_scale(hpa, out);
+    let target = hpa.target.as_ref().ok_or(Abstain::NotApplicable)?;
+    let found = case.joined.joins.resolve(case.world(), case.object, target);
+    let Some(workload) = found.first().and_then(|id| case.joined.workload(*id)) else {
+        return missing(case, target, out);
+    };
+    if let Some(rollout) = workload.rollout() {
+        out.push(
+            Finding::new(
+                &RULE,
+                format!(
+                    "the autoscaler scales Deployment {}, whose pods Rollout {} runs: \
+                     it starts a second set of pods that the Rollout does not know",
+                    target.name.value,
+                    rollout.object.meta.name()
+                ),
+                &target.kind.origin,
+                "scales the Deployment",
+            )
+            .variant(&RULE.variants[2])
+            .also(
+                &rollout.workload.workload_ref.as_ref().map_or_else(
+                    || rollout.object.origin(),
+                    |reference| reference.name.origin.clone(),
+                ),
+                "takes its pod template from it",
+            )
+            .fix(Fix::suggest(format!(
+                "scale the Rollout: apiVersion argoproj.io/v1alpha1, kind Rollout, name {}",
+                rollout.object.meta.name()
+            ))),
+        );
+        return Ok(());
+    }
+    both_decide(hpa, target, &workload, out);
+    Ok(())
+}
+
+fn both_decide(hpa: &Hpa, target: &TargetRef, workload: &WorkloadCase<'_>, out: &mut Findings) {
+    let Some(replicas) = workload.workload.replicas.as_ref().filter(|r| r.is_written()) else {
+        return;
+    };
+    let max = hpa.max.as_ref().map_or_else(String::new, |max| format!(" to {}", max.value));
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "replicas {} in the manifest of an autoscaled {}: each apply sets the scale back",
+                replicas.value, workload.object.meta.kind.value
+            ),
+            &replicas.origin,
+            format!("{} again at each apply", replicas.value),
+        )
+        .also(&target.name.origin, format!("scaled from {}{max}", hpa.min.value))
+        .fix(Fix::suggest(
+            "remove spec.replicas; under client-side apply give up the field first \
+             (kubectl apply edit-last-applied), else it becomes 1 once",
+        )),
+    );
+}
+
+fn cannot_scale(hpa: &Hpa, out: &mut Findings) {
+    let Some(max) = hpa.max.as_ref().filter(|max| max.value == hpa.min.value) else { return };
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "minReplicas and maxReplicas are both {}: there is nothing to scale",
+                max.value
+            ),
+            &max.origin,
+            "as many at most",
+        )
+        .variant(&RULE.variants[1])
+        .also(&hpa.min.origin, "as many at least"),
+    );
+}
+
+fn missing(case: &ObjectCase<'_>, target: &TargetRef, out: &mut Findings) -> Judged {
+    let namespace = &case.object.meta.namespace.value;
+    let say = |place: &Fact<String>, label: String| {
+        Finding::new(
+            &RULE,
+            format!(
+                "the autoscaler's target {} {} does not exist: nothing is scaled",
+                target.kind.value, target.name.value
+            ),
+            &place.origin,
+            label,
+        )
+        .variant(&RULE.variants[0])
+    };
+    // The same name under another kind, or under another group, is what was meant.
+    let other = SCALED.iter().find_map(|kind| {
+        let ids = case.joined.joins.named(namespace, kind, &target.name.value);
+        ids.first().and_then(|id| case.joined.workload(*id))
+    });
+    if let Some(other) = other {
+        let meta = &other.object.meta;
+        let wrong_kind = meta.kind.value != target.kind.value;
+        let place = match &target.api_version {
+            Some(version) if !wrong_kind => version,
+            _ => &target.kind,
+        };
+        out.push(
+            say(place, format!("no {} of this name", place.value))
+                .also(&meta.kind.origin, format!("{} {}", meta.api_version.value, meta.kind.value))
+                .fix(Fix::suggest(format!(
+                    "target apiVersion {}, kind {}",
+                    meta.api_version.value, meta.kind.value
+                ))),
+        );
+        return Ok(());
+    }
+    if !SCALED.contains(&target.kind.value.as_str()) {
+        let what = format!("{} {}", target.kind.value, target.name.value);
+        return Err(Abstain::unknown(Reason::ExternalController, what));
+    }
+    if !case.world().settings.closed_world {
+        let what = format!("{} {}", target.kind.value, target.name.value);
+        return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
+    }
+    out.push(say(&target.name, "no such object".to_owned()).fix(Fix::suggest("name the workload")));
+    Ok(())
+}

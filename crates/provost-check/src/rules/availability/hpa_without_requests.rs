@@ -1,0 +1,85 @@
+//! An autoscaler that divides by a request that is not there.
+
+use crate::case::ObjectCase;
+use crate::facts::Body;
+use crate::facts::objects::HpaMetric;
+use crate::facts::workload::{Container, ContainerRole, ResourceAmounts};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// Utilization is usage by request; without the request the controller does not scale.
+pub static RULE: Rule = Rule {
+    id: "hpa-without-requests",
+    group: Group::Availability,
+    level: Level::Deny,
+    title: "an autoscaler on utilization of a request that is not set",
+    page: include_str!("hpa-without-requests.md"),
+    needs: &[Need::Manifest],
+    check: Check::Object(check),
+    ..Rule::BASE
+};
+
+fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let Body::Hpa(hpa) = &case.object.body else { return Err(Abstain::NotApplicable) };
+    let target = hpa.target.as_ref().ok_or(Abstain::NotApplicable)?;
+    let utilization = |metric: &&HpaMetric| {
+        metric.target_type.as_ref().is_some_and(|kind| kind.value == "Utilization")
+            && matches!(metric.metric_type.value.as_str(), "Resource" | "ContainerResource")
+    };
+    if !hpa.metrics.iter().any(|metric| utilization(&metric)) {
+        return Ok(());
+    }
+    let found = case.joined.joins.resolve(case.world(), case.object, target);
+    let Some(workload) = found.first().and_then(|id| case.joined.workload(*id)) else {
+        let what = format!("{} {}", target.kind.value, target.name.value);
+        return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
+    };
+    let pod = workload.template().pod();
+    for metric in hpa.metrics.iter().filter(utilization) {
+        let Some(resource) = &metric.resource else { continue };
+        // Requests of the pod as a whole, where set, are what the controller takes (KEP-2837).
+        let pod_level = pod.resources.as_ref().map(|r| r.effective_requests());
+        if metric.container.is_none()
+            && pod_level.is_some_and(|r| has(&r, &resource.value) == Some(true))
+        {
+            continue;
+        }
+        let counts = |c: &&Container| {
+            matches!(c.role, ContainerRole::Main | ContainerRole::Sidecar)
+                && metric.container.as_ref().is_none_or(|name| name.value == c.name())
+        };
+        let lacks =
+            |c: &&Container| has(&c.resources.effective_requests(), &resource.value) == Some(false);
+        for container in pod.containers.iter().filter(counts).filter(lacks) {
+            let place = &container.resources.origin;
+            out.push(
+                Finding::new(
+                    &RULE,
+                    format!(
+                        "the autoscaler does not scale: \"missing request for {} in container {}\"",
+                        resource.value,
+                        container.name()
+                    ),
+                    place,
+                    format!("no request for {}", resource.value),
+                )
+                .also(&resource.origin, "utilization is usage divided by the request")
+                .fix(Fix::suggest(format!(
+                    "set resources.requests.{} of {} to what it uses under normal load",
+                    resource.value,
+                    container.name()
+                ))),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Whether the amounts have the resource; `None` for resources other than CPU and memory.
+fn has(amounts: &ResourceAmounts, resource: &str) -> Option<bool> {
+    match resource {
+        "cpu" => Some(amounts.cpu.is_some()),
+        "memory" => Some(amounts.memory.is_some()),
+        _ => None,
+    }
+}

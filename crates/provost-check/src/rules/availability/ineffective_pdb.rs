@@ -1,0 +1,217 @@
+//! Disruption budgets that do not protect.
+
+use crate::case::ObjectCase;
+use crate::facts::objects::{Pdb, Selector};
+use crate::facts::{Body, Object};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+/// A budget that is there and protects nothing, or nothing in the way its author thinks.
+pub static RULE: Rule = Rule {
+    id: "ineffective-pdb",
+    group: Group::Availability,
+    level: Level::Warn,
+    title: "a disruption budget that does not protect",
+    page: include_str!("ineffective-pdb.md"),
+    needs: &[Need::Manifest],
+    variants: &[
+        Variant::new("pdb-allows-all", Level::Warn, "all pods may be evicted at once"),
+        Variant::new("pdb-selects-nothing", Level::Warn, "a budget that selects no pods"),
+        Variant::new("overlapping-pdbs", Level::Deny, "two budgets over the same pods"),
+        Variant::new(
+            "pdb-without-unhealthy-policy",
+            Level::Note,
+            "pods that never become ready block drains",
+        ),
+    ],
+    check: Check::Object(check),
+    ..Rule::BASE
+};
+
+/// Workloads compared with a selector that matches none, so that the work stays linear.
+const COMPARED: usize = 256;
+
+fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let Body::Pdb(pdb) = &case.object.body else { return Err(Abstain::NotApplicable) };
+    unhealthy_policy(case.object, pdb, out);
+    overlapping(case, pdb, out);
+    if case.selected().next().is_none() {
+        return selects_nothing(case, pdb, out);
+    }
+    allows_all(case, pdb, out)
+}
+
+fn allows_all(case: &ObjectCase<'_>, pdb: &Pdb, out: &mut Findings) -> Judged {
+    let budget = pdb.budget()?;
+    let covered = case.covered_pods()?;
+    // At the most pods there will be: a budget may well be moot at an autoscaler's minimum.
+    let most = covered.workloads.iter().try_fold(0_u32, |sum, workload| {
+        let most = match workload.hpa() {
+            Some((_, hpa)) => u32::try_from(hpa.max.as_ref()?.value).ok()?,
+            None => workload.replica_counts().last().copied().unwrap_or(1),
+        };
+        Some(sum.saturating_add(most))
+    });
+    let Some(most) = most.filter(|most| *most > 0) else { return Ok(()) };
+    let allowed = budget.allows(most);
+    if allowed.evictions < most || allowed.desired.is_none() {
+        return Ok(());
+    }
+    let (place, field, text) = pdb.field(case.object);
+    let message = if most == 1 {
+        format!("{field} {text} lets the only pod be evicted: the budget protects nothing")
+    } else {
+        format!("{field} {text} lets all {most} pods be evicted at once")
+    };
+    let mut finding =
+        Finding::new(&RULE, message, &place, "0 pods have to stay").variant(&RULE.variants[0]);
+    for workload in covered.workloads.iter().take(3) {
+        if let Some((_, hpa)) = workload.hpa()
+            && let Some(max) = &hpa.max
+        {
+            finding = finding.also(&max.origin, format!("{} at most", max.value));
+        } else if let Some((origin, text)) = workload.scale_evidence() {
+            finding = finding.also(&origin, text);
+        }
+    }
+    out.push(finding.fix(if most == 1 {
+        Fix::suggest("remove the budget, or run two replicas and set maxUnavailable: 1")
+    } else {
+        Fix::suggest("set maxUnavailable: 1")
+    }));
+    Ok(())
+}
+
+fn selects_nothing(case: &ObjectCase<'_>, pdb: &Pdb, out: &mut Findings) -> Judged {
+    let Some(selector) = &pdb.selector else {
+        out.push(
+            Finding::new(
+                &RULE,
+                "a budget without a selector selects no pods (policy/v1)",
+                &case.object.origin(),
+                "has no spec.selector",
+            )
+            .variant(&RULE.variants[1])
+            .fix(Fix::suggest("select the pods by the labels of their template")),
+        );
+        return Ok(());
+    };
+    let joins = &case.joined.joins;
+    let candidates = joins.workloads_in(&case.object.meta.namespace.value).iter().take(COMPARED);
+    for workload in candidates.filter_map(|id| case.joined.workload(*id)) {
+        let labels = &workload.template().pod().labels;
+        let Some((wanted, has)) = one_off(selector, labels) else { continue };
+        out.push(
+            Finding::new(
+                &RULE,
+                format!(
+                    "the budget selects no pods: it asks for {} {:?}, the pods of {} carry {:?}",
+                    wanted.0.value,
+                    wanted.1.value,
+                    workload.object.meta.name(),
+                    has.value
+                ),
+                &wanted.1.origin,
+                "no pod has this value",
+            )
+            .variant(&RULE.variants[1])
+            .also(&has.origin, "the only label that differs")
+            .fix(
+                Fix::suggest(format!("select {:?}", has.value))
+                    .replace(&wanted.1.origin, quoted_if_needed(&has.value)),
+            ),
+        );
+        return Ok(());
+    }
+    if !case.world().settings.closed_world {
+        let what = format!("the pods that {} selects", case.object.subject());
+        return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
+    }
+    out.push(
+        Finding::new(
+            &RULE,
+            "the budget selects no pods",
+            &selector.origin,
+            "matches no pod template of the namespace",
+        )
+        .variant(&RULE.variants[1])
+        .fix(Fix::suggest("select the pods by the labels of their template")),
+    );
+    Ok(())
+}
+
+type Label = (crate::facts::Fact<String>, crate::facts::Fact<String>);
+
+/// The one label in which pods differ from a selector of two or more: its entry, and their value.
+fn one_off<'a>(
+    selector: &'a Selector,
+    labels: &'a crate::facts::objects::StringMap,
+) -> Option<(&'a Label, &'a crate::facts::Fact<String>)> {
+    if selector.labels.0.len() < 2 || !selector.expressions.is_empty() {
+        return None;
+    }
+    let mut differs = None;
+    for entry in &selector.labels.0 {
+        let has = labels.get(&entry.0.value)?;
+        if has.value != entry.1.value && differs.replace((entry, has)).is_some() {
+            return None;
+        }
+    }
+    differs
+}
+
+/// Label values are letters, digits, `-`, `_` and `.`; YAML reads some of those as numbers.
+fn quoted_if_needed(value: &str) -> String {
+    let plain = value.starts_with(|c: char| c.is_ascii_alphabetic())
+        && !matches!(value, "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "y" | "n");
+    if plain { value.to_owned() } else { format!("\"{value}\"") }
+}
+
+fn overlapping(case: &ObjectCase<'_>, pdb: &Pdb, out: &mut Findings) {
+    for workload in case.selected() {
+        // Budgets come in input order: each but the first is reported against the first.
+        let Some((first, _)) = workload.pdbs().next() else { continue };
+        if std::ptr::eq(first, case.object) {
+            continue;
+        }
+        let place =
+            pdb.selector.as_ref().map_or_else(|| case.object.origin(), |s| s.origin.clone());
+        out.push(
+            Finding::new(
+                &RULE,
+                format!(
+                    "two budgets select the pods of {}: each eviction is refused with 500 \
+                     \"This pod has more than one PodDisruptionBudget\"",
+                    workload.object.meta.name()
+                ),
+                &place,
+                "selects them too",
+            )
+            .variant(&RULE.variants[2])
+            .also(&first.origin(), "the other budget")
+            .also(&workload.object.origin(), "pods of both")
+            .fix(Fix::suggest("keep one budget for each pod")),
+        );
+        return;
+    }
+}
+
+fn unhealthy_policy(object: &Object, pdb: &Pdb, out: &mut Findings) {
+    if pdb.unhealthy_policy.as_ref().is_some_and(|policy| policy.value == "AlwaysAllow") {
+        return;
+    }
+    let (place, label) = match &pdb.unhealthy_policy {
+        Some(policy) => (policy.origin.clone(), "the default"),
+        None => (object.origin(), "has no unhealthyPodEvictionPolicy"),
+    };
+    out.push(
+        Finding::new(
+            &RULE,
+            "pods that crash or never become ready count against the budget and block node drains",
+            &place,
+            label,
+        )
+        .variant(&RULE.variants[3])
+        .fix(Fix::suggest("set spec.unhealthyPodEvictionPolicy: AlwaysAllow")),
+    );
+}

@@ -1,0 +1,60 @@
+//! One pod behind a Service.
+
+use crate::case::WorkloadCase;
+use crate::facts::symbols;
+use crate::facts::workload::WorkloadKind;
+use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// Each restart, eviction or lost node is an outage.
+pub static RULE: Rule = Rule {
+    id: "single-replica",
+    group: Group::Availability,
+    level: Level::Warn,
+    title: "one replica behind a Service",
+    page: include_str!("single-replica.md"),
+    needs: &[Need::Manifest],
+    check: Check::Workload(check),
+    ..Rule::BASE
+};
+
+fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
+    use WorkloadKind::{Deployment, Rollout, StatefulSet};
+    let kind = case.workload.kind;
+    if !matches!(kind, Deployment | Rollout | StatefulSet) || case.rollout().is_some() {
+        return Err(Abstain::NotApplicable);
+    }
+    let replicas = case.scale().ok_or(Abstain::NotApplicable)?;
+    let (service, _) = case.first_service().ok_or(Abstain::NotApplicable)?;
+    if replicas.fewest() != 1 {
+        return Ok(());
+    }
+    let elects = case
+        .template()
+        .target()
+        .and_then(|target| target.known_program())
+        .and_then(|program| program.links(symbols::LEADER_ELECTION).ok().flatten());
+    let (place, text) = case.scale_evidence().ok_or(Abstain::NotApplicable)?;
+    let scaled = case.hpa().is_some();
+    let message = if scaled {
+        "at the autoscaler's minimum one pod serves alone: while it restarts or moves, nobody does"
+    } else {
+        "one pod serves alone: while it restarts, moves or is evicted, nobody does"
+    };
+    let mut finding = Finding::new(&RULE, message, &place, text)
+        .also(&service.origin(), "sends its requests to one pod");
+    if let Some(origin) = elects {
+        finding =
+            finding.level(Level::Note).also(origin, "elects a leader: one at a time may be meant");
+    } else if kind == StatefulSet {
+        finding = finding.level(Level::Note).note("a StatefulSet of one may be meant");
+    }
+    let field = if scaled { "minReplicas" } else { "replicas" };
+    let fix = Fix::suggest(format!("set {field} to 2, if the program can run twice"));
+    let written = match case.hpa() {
+        Some((_, hpa)) => hpa.min.is_written(),
+        None => case.workload.replicas.as_ref().is_some_and(crate::facts::Fact::is_written),
+    };
+    out.push(finding.fix(if written { fix.replace(&place, "2") } else { fix }));
+    Ok(())
+}

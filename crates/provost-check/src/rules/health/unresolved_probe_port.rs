@@ -1,0 +1,130 @@
+//! A probe or hook of a port that its container does not have.
+
+use crate::case::Case;
+use crate::facts::Fact;
+use crate::facts::objects::PortRef;
+use crate::facts::workload::{Action, ContainerRole};
+use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+/// A name is looked up in the ports of the same container, and nowhere else.
+pub static RULE: Rule = Rule {
+    id: "unresolved-probe-port",
+    group: Group::Health,
+    level: Level::Deny,
+    title: "a probe of a port name that its container does not have",
+    page: include_str!("unresolved-probe-port.md"),
+    needs: &[Need::Manifest],
+    variants: &[Variant::new(
+        "undeclared-probe-port",
+        Level::Warn,
+        "a probe of a port number that its container does not declare",
+    )],
+    check: Check::Container(check),
+    ..Rule::BASE
+};
+
+fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
+    if case.container.role == ContainerRole::Ephemeral {
+        return Err(Abstain::NotApplicable);
+    }
+    let mut any = false;
+    for (field, handler) in case.container.handlers() {
+        match &handler.action {
+            Action::HttpGet { port: Some(port), host: None, .. }
+            | Action::TcpSocket { port: Some(port), host: None } => match &port.value {
+                PortRef::Name(name) => by_name(case, field, port, name, out),
+                PortRef::Number(number) => by_number(case, field, port, *number, out),
+            },
+            Action::Grpc { port: Some(port), .. } => {
+                let number = port.map(|n| PortRef::Number(*n));
+                by_number(case, field, &number, port.value, out);
+            }
+            _ => continue,
+        }
+        any = true;
+    }
+    if any { Ok(()) } else { Err(Abstain::NotApplicable) }
+}
+
+fn by_name(case: &Case<'_>, field: &str, port: &Fact<PortRef>, name: &str, out: &mut Findings) {
+    // A number in quotes is no port name: the API server refuses it, which is another rule's.
+    if case.serves_port(&port.value) || name.parse::<u16>().is_ok() || name.is_empty() {
+        return;
+    }
+    let named: Vec<&Fact<String>> =
+        case.container.ports.iter().filter_map(|own| own.name.as_ref()).collect();
+    let has = match named.as_slice() {
+        [] => "no named port".to_owned(),
+        names => names.iter().map(|n| n.value.as_str()).collect::<Vec<_>>().join(", "),
+    };
+    let mut finding = Finding::new(
+        &RULE,
+        format!("the {field} asks port {name:?}, and the container has {has}: {}", then(field)),
+        &port.origin,
+        "no port of this container has the name",
+    );
+    match named.first() {
+        Some(first) => finding = finding.also(&first.origin, "a port it has"),
+        None => finding = finding.also(case.container_origin(), "this container"),
+    }
+    // Another container's ports do not count, though they are the same network.
+    let other = case.pod().containers.iter().find_map(|other| {
+        let ports = other.ports.iter().filter_map(|own| own.name.as_ref());
+        Some((other, ports.into_iter().find(|own| own.value == name)?))
+    });
+    if let Some((other, origin)) = other {
+        finding =
+            finding.also(&origin.origin, format!("of container {}, not this one", other.name()));
+    }
+    finding = finding.fix(match (case.container.ports.as_slice(), named.as_slice()) {
+        ([_], [only]) => case.world().rewrite(
+            Fix::safe(format!("ask port {}", only.value)),
+            &port.origin,
+            name,
+            &only.value,
+        ),
+        _ => Fix::suggest(format!("name a port of the container {name}, or ask one it has")),
+    });
+    out.push(finding);
+}
+
+fn then(field: &str) -> &'static str {
+    match field {
+        "readinessProbe" => "the pod never becomes ready",
+        "preStop" => "the hook fails",
+        "postStart" => "the hook fails and the container is killed",
+        _ => "the container is restarted again and again",
+    }
+}
+
+fn by_number(case: &Case<'_>, field: &str, port: &Fact<PortRef>, number: i64, out: &mut Findings) {
+    let declares = |ports: &[crate::facts::workload::ContainerPort]| {
+        ports.iter().any(|own| own.port.as_ref().is_some_and(|p| p.value == number))
+    };
+    // Ports need not be declared, and the containers of a pod share their network: only a
+    // container that declares others, and a port that nobody declares, say something.
+    let own = &case.container.ports;
+    let Some(first) = own.iter().find_map(|own| own.port.as_ref()) else { return };
+    if super::is_mesh_port(&port.value)
+        || case.pod().containers.iter().any(|container| declares(&container.ports))
+    {
+        return;
+    }
+    let has: Vec<String> =
+        own.iter().filter_map(|own| own.port.as_ref()).map(|p| p.value.to_string()).collect();
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "the {field} asks port {number}, and the container declares {}",
+                has.join(", ")
+            ),
+            &port.origin,
+            "not among its ports",
+        )
+        .variant(&RULE.variants[0])
+        .also(&first.origin, "declared")
+        .fix(Fix::suggest("declare the port, or ask the one the program listens on")),
+    );
+}
