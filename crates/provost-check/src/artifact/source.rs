@@ -51,6 +51,17 @@ pub struct Source {
     /// the file. `None` for executables.
     text: Option<Arc<str>>,
     lines: OnceLock<Vec<u32>>,
+    /// Characters before each block of [`BLOCK`] bytes; counted when a line is longer than one.
+    characters: OnceLock<Vec<u32>>,
+}
+
+/// A file of one line of megabytes is looked up many times; counting its characters from the
+/// start each time would be quadratic.
+const BLOCK: usize = 4096;
+
+/// Characters that start in `bytes`: continuation bytes do not start one.
+fn characters(bytes: &[u8]) -> usize {
+    bytes.iter().filter(|b| (**b & 0xC0) != 0x80).count()
 }
 
 /// A position in a text: line and column from 1, the column counted in Unicode characters, and
@@ -68,12 +79,26 @@ pub struct Position {
 impl Source {
     /// An input with text.
     pub fn text(path: impl Into<String>, kind: SourceKind, text: Arc<str>) -> Self {
-        Self { path: path.into(), kind, named: false, text: Some(text), lines: OnceLock::new() }
+        Self {
+            path: path.into(),
+            kind,
+            named: false,
+            text: Some(text),
+            lines: OnceLock::new(),
+            characters: OnceLock::new(),
+        }
     }
 
     /// An input without text that could be shown.
     pub fn opaque(path: impl Into<String>, kind: SourceKind) -> Self {
-        Self { path: path.into(), kind, named: false, text: None, lines: OnceLock::new() }
+        Self {
+            path: path.into(),
+            kind,
+            named: false,
+            text: None,
+            lines: OnceLock::new(),
+            characters: OnceLock::new(),
+        }
     }
 
     /// The text, secrets masked.
@@ -100,6 +125,7 @@ impl Source {
         // ever broke that, showing replacement characters is better than showing the secret.
         self.text = Some(Arc::from(String::from_utf8_lossy(&bytes).as_ref()));
         self.lines = OnceLock::new();
+        self.characters = OnceLock::new();
     }
 
     /// Line, column and offset of a byte.
@@ -117,14 +143,37 @@ impl Source {
         });
         let line = lines.partition_point(|start| *start <= offset).max(1);
         let start = lines[line - 1];
-        let before = text.as_bytes().get(start as usize..offset as usize).unwrap_or_default();
-        // Continuation bytes do not start a character.
-        let column = before.iter().filter(|b| (**b & 0xC0) != 0x80).count();
+        let column = self.characters_between(text.as_bytes(), start as usize, offset as usize);
         Position {
             line: u32::try_from(line).unwrap_or(u32::MAX),
             column: u32::try_from(column + 1).unwrap_or(u32::MAX),
             offset,
         }
+    }
+}
+
+impl Source {
+    fn characters_between(&self, text: &[u8], start: usize, end: usize) -> usize {
+        let end = end.min(text.len());
+        if end.saturating_sub(start) <= BLOCK {
+            return characters(text.get(start..end).unwrap_or_default());
+        }
+        let blocks = self.characters.get_or_init(|| {
+            let mut sum = 0;
+            let count = |block: &[u8]| {
+                let before = sum;
+                sum += u32::try_from(characters(block)).unwrap_or(u32::MAX);
+                before
+            };
+            text.chunks(BLOCK).map(count).collect()
+        });
+        let up_to = |at: usize| {
+            let block = at / BLOCK;
+            let counted = blocks.get(block).copied().unwrap_or(0) as usize;
+            counted + characters(&text[block * BLOCK..at])
+        };
+        // `end` may be the length of the text, where no block begins.
+        up_to(end - 1) - up_to(start) + characters(&text[end - 1..end])
     }
 }
 
@@ -159,5 +208,26 @@ impl Sources {
             .iter()
             .enumerate()
             .map(|(i, s)| (SourceId(u32::try_from(i).unwrap_or(u32::MAX)), s))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_the_same_however_long_the_line() {
+        let line = "a\u{e9}\u{4e2d}\u{1f600}".repeat(3000);
+        let text = format!("first\n{line}\nlast\u{e9}");
+        let source = Source::text("a", SourceKind::Manifest, Arc::from(text.as_str()));
+        let mut column = 1;
+        for (at, c) in text.char_indices() {
+            let position = source.position(u32::try_from(at).unwrap());
+            assert_eq!(position.column, column, "at {at}");
+            column = if c == '\n' { 1 } else { column + 1 };
+        }
+        let end = source.position(u32::try_from(text.len()).unwrap());
+        assert_eq!((end.line, end.column), (3, 6));
+        assert_eq!(source.position(u32::MAX).line, 3);
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::plain::{clean, fit};
 use super::snippet::{self, Diagnostic};
-use super::{Report, count, table};
+use super::{Report, SubjectView, count, table};
 use crate::artifact::{SourceKind, Sources};
 use crate::facts::origin::Place;
 use crate::findings::{Evidence, Finding, Level, Reason, Role};
@@ -191,37 +191,15 @@ fn joined(report: &Report<'_>, options: Options, out: &mut String) {
         .subjects
         .iter()
         .partition(|subject| subject.binary.is_some() || subject.dockerfile.is_some());
-    if bound.is_empty() && !options.verbose {
-        return;
-    }
     let listed = if options.verbose { report.subjects.iter().collect() } else { bound };
-    let shown = if options.verbose { listed.len() } else { listed.len().min(ROWS) };
-    let dash = || "-".to_owned();
-    let rows: Vec<_> = listed[..shown]
-        .iter()
-        .map(|s| {
-            vec![
-                s.name.clone(),
-                s.binary.clone().unwrap_or_else(dash),
-                s.dockerfile.clone().unwrap_or_else(dash),
-            ]
-        })
-        .collect();
-    if rows.is_empty() {
+    if listed.is_empty() {
         return;
     }
+    let shown = if options.verbose { listed.len() } else { listed.len().min(ROWS) };
     out.push_str("judged together:\n");
-    let headings = ["container", "binary", "Dockerfile"];
-    let lines = table::columns(&headings, &rows, options.width);
-    out.push_str(&lines[0]);
-    out.push('\n');
-    for (subject, line) in listed.iter().zip(&lines[1..]) {
-        out.push_str(line);
-        out.push('\n');
-        if !subject.because.is_empty() {
-            let because = format!("    because {}", clean(&subject.because.join("; ")));
-            out.push_str(&fit(&because, options.width));
-        }
+    let shown_ones = &listed[..shown];
+    if !joined_table(shown_ones, options, out) {
+        joined_groups(shown_ones, options, out);
     }
     if shown < listed.len() {
         let _ = writeln!(out, "  and {} more (--verbose lists them)", listed.len() - shown);
@@ -230,6 +208,59 @@ fn joined(report: &Report<'_>, options: Options, out: &mut String) {
         let _ = writeln!(out, "  {} by the manifests alone", count(alone.len(), "container"));
     }
     out.push('\n');
+}
+
+/// One row for each container, where that fits.
+fn joined_table(subjects: &[&SubjectView], options: Options, out: &mut String) -> bool {
+    let dash = || "-".to_owned();
+    let rows: Vec<_> = subjects
+        .iter()
+        .map(|s| {
+            let path = |path: &Option<String>| path.clone().unwrap_or_else(dash);
+            vec![s.name.clone(), path(&s.binary), path(&s.dockerfile)]
+        })
+        .collect();
+    let headings = ["container", "binary", "Dockerfile"];
+    let Some(lines) = table::columns(&headings, &rows, options.width) else { return false };
+    out.push_str(&lines[0]);
+    out.push('\n');
+    for (subject, line) in subjects.iter().zip(&lines[1..]) {
+        out.push_str(line);
+        out.push('\n');
+        if !subject.because.is_empty() {
+            let because = format!("    because {}", clean(&subject.because.join("; ")));
+            out.push_str(&fit(&because, options.width));
+        }
+    }
+    true
+}
+
+/// Paths too long for a table: the containers of one binary and Dockerfile, and then those.
+fn joined_groups(subjects: &[&SubjectView], options: Options, out: &mut String) {
+    let mut groups: Vec<(&SubjectView, Vec<&str>)> = Vec::new();
+    let mut index = BTreeMap::new();
+    for subject in subjects {
+        let key = (&subject.binary, &subject.dockerfile, &subject.because);
+        let at = *index.entry(key).or_insert_with(|| {
+            groups.push((subject, Vec::new()));
+            groups.len() - 1
+        });
+        groups[at].1.push(&subject.name);
+    }
+    for (subject, names) in groups {
+        for name in names {
+            out.push_str(&fit(&format!("  {}", clean(name)), options.width));
+        }
+        let path = |path: &Option<String>| path.clone().unwrap_or_else(|| "-".to_owned());
+        let binary = format!("    binary {}", path(&subject.binary));
+        let dockerfile = format!("    Dockerfile {}", path(&subject.dockerfile));
+        let because = format!("    because {}", subject.because.join("; "));
+        let lines = [binary, dockerfile, because];
+        let known = if subject.because.is_empty() { 2 } else { 3 };
+        for line in &lines[..known] {
+            out.push_str(&fit(&clean(line), options.width));
+        }
+    }
 }
 
 /// Subjects and missing facts by rule.

@@ -1,5 +1,7 @@
 //! The one way tests run the command: a folder of its own, an empty environment, no terminal.
 
+#![allow(dead_code, reason = "each test file is a crate of its own and uses its part")]
+
 use std::fmt;
 use std::fs;
 use std::io::Write as _;
@@ -38,6 +40,10 @@ impl Dir {
 
     pub fn provost_in(&self, folder: &str, args: &[&str]) -> Run {
         self.command(folder, args).output().unwrap().into()
+    }
+
+    pub fn provost_with_env(&self, args: &[&str], env: &[(&str, &str)]) -> Run {
+        self.command(".", args).envs(env.iter().copied()).output().unwrap().into()
     }
 
     pub fn provost_with_stdin(&self, args: &[&str], stdin: &str) -> Run {
