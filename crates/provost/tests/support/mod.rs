@@ -1,6 +1,7 @@
 //! The one way tests run the command: a folder of its own, an empty environment, no terminal.
 
-#![allow(dead_code, reason = "each test file is a crate of its own and uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file is a crate and uses its part")]
+#![allow(clippy::unwrap_used, clippy::new_without_default, reason = "it is a test's own tool")]
 
 use std::fmt;
 use std::fs;
