@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
+use super::read::is_braces;
 use super::{object, object_roots, secrets};
 use crate::artifact::discover::system_message;
 use crate::artifact::mmap;
@@ -218,12 +219,25 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
         unusable: false,
     };
     let mut relevant = rustc_hash::FxHashSet::default();
+    let mut has_template = false;
     let has_documents = !parsed.documents.is_empty();
     for mut document in parsed.documents {
         read.mask.extend(secrets::hide(&mut document, text));
         let roots = object_roots(&document);
         if roots.is_empty() {
             continue;
+        }
+        if let Some(braces) = first_braces(&document) {
+            if !file.named {
+                has_template = true;
+                continue;
+            }
+            read.problems.push(Problem {
+                kind: ProblemKind::Malformed,
+                origin: Origin::text(UNKNOWN, braces),
+                message: "`{{` outside of quotes is a mapping in a mapping for YAML".to_owned(),
+                help: Some("it looks like a template: judge what it is rendered to".to_owned()),
+            });
         }
         relevant.insert(document.index);
         read.documents.push((document, roots));
@@ -249,7 +263,7 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
     }
     if read.documents.is_empty() && read.problems.is_empty() {
         if !file.named {
-            return Outcome::Ignored;
+            return if has_template { Outcome::Template } else { Outcome::Ignored };
         }
         let message = if has_documents {
             "is no Kubernetes manifest: no document has `apiVersion` and `kind`"
@@ -276,6 +290,12 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
     }
     read.text = Some(Arc::from(text));
     Outcome::Read(Box::new(read))
+}
+
+/// The first place where a template's braces stand outside of quotes.
+fn first_braces(document: &Document) -> Option<Span> {
+    let ids = (0..document.nodes.len()).map(|i| NodeId(u32::try_from(i).unwrap_or(u32::MAX)));
+    ids.map(|id| document.node(id)).find(|node| is_braces(*node)).map(|node| node.span())
 }
 
 /// Whether the words every manifest has are there.

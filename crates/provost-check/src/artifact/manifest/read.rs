@@ -42,7 +42,7 @@ impl<'p> Reader<'p> {
     }
 
     fn wrong(&mut self, key: &str, node: Node<'_>, expected: &str) {
-        if self.problems.len() >= self.limit {
+        if self.problems.len() >= self.limit || is_braces(node) {
             return;
         }
         let (found, help) = match node.scalar_kind() {
@@ -307,6 +307,11 @@ pub(super) fn start_of(node: Node<'_>) -> Origin {
 /// Text that some tool is still to fill in; the rule `unrendered-template` speaks of it.
 pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("${") || text.contains("$(") || text.contains("<no value>")
+}
+
+/// `{{ .Value }}` outside of quotes, which YAML reads as a mapping whose key is a mapping.
+pub(super) fn is_braces(node: Node<'_>) -> bool {
+    node.entries().next().is_some_and(|(key, _)| key.is_mapping())
 }
 
 fn whole(f: f64) -> Option<i64> {

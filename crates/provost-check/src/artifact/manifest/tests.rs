@@ -598,6 +598,12 @@ fn what_is_no_manifest_is_a_problem_only_when_it_was_named() {
     assert_eq!(walk("on: [push\n"), (0, 0, 0, 0));
     assert_eq!(walk("apiVersion: v1\nkind: [Pod\n"), (0, 1, 0, 1));
     assert_eq!(walk("apiVersion: v1\nkind: Pod\n{{- if .Values.x }}\n"), (0, 0, 1, 0));
+    let braces = "apiVersion: v1\nkind: Pod\nspec: {containers: [{name: c, env: [{name: a, value: {{ .V }}}]}]}\n";
+    assert_eq!(walk(braces), (0, 0, 1, 0));
+    assert_eq!(
+        problems(braces),
+        ["<{{ .V }}> `{{` outside of quotes is a mapping in a mapping for YAML"]
+    );
     assert_eq!(walk("apiVersion: v1\nkind: Namespace\nmetadata: {name: nn}\n"), (1, 0, 0, 1));
 }
 
