@@ -32,6 +32,8 @@ pub struct Provided {
     objects: FxHashMap<(String, SourceKind), Vec<ObjectId>>,
     /// Names that a controller or generator will make.
     made: FxHashSet<(String, SourceKind, String)>,
+    /// Names that kustomize replaces in manifests that it has not rendered yet.
+    variables: FxHashSet<String>,
     /// Objects of other people's kinds, which may make Secrets named after them.
     custom: FxHashSet<(String, String)>,
 }
@@ -59,8 +61,9 @@ impl Provided {
         let namespace = &object.meta.namespace.value;
         let spec = |path: &[&str]| object.node().at(path).and_then(Node::as_str);
         let own = object.meta.name();
+        let made_names = &mut self.made;
         let mut made = |kind: SourceKind, name: &str| {
-            self.made.insert((namespace.clone(), kind, name.to_owned()));
+            made_names.insert((namespace.clone(), kind, name.to_owned()));
         };
         match kind {
             "SealedSecret" => {
@@ -87,6 +90,10 @@ impl Provided {
                 }
             }
             "Kustomization" => {
+                let variables = object.node().get("vars");
+                for name in variables.iter().flat_map(|l| l.items()).filter_map(|i| i.get("name")) {
+                    self.variables.extend(name.as_str().map(str::to_owned));
+                }
                 let generators = [
                     ("configMapGenerator", SourceKind::ConfigMap),
                     ("secretGenerator", SourceKind::Secret),
@@ -116,6 +123,11 @@ impl Provided {
     pub fn is_made(&self, namespace: &str, kind: SourceKind, name: &str) -> bool {
         (kind == SourceKind::ConfigMap && name == "kube-root-ca.crt")
             || self.made.contains(&(namespace.to_owned(), kind, name.to_owned()))
+    }
+
+    /// Whether `$(NAME)` is a variable of a kustomization in the input.
+    pub fn is_kustomize_variable(&self, name: &str) -> bool {
+        self.variables.contains(name)
     }
 
     /// Whether a controller may make it: it is called after an object of a kind that is not

@@ -76,3 +76,102 @@ impl World {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::artifact::{Source, Sources};
+    use crate::facts::settings::Settings;
+
+    fn world(kind: SourceKind, text: &str) -> World {
+        let mut sources = Sources::default();
+        sources.add(Source::text("input", kind, Arc::from(text)));
+        World {
+            sources,
+            objects: Vec::new(),
+            binaries: Vec::new(),
+            builds: Vec::new(),
+            settings: Settings::at(jiff::civil::date(2026, 11, 23)),
+            problems: Vec::new(),
+        }
+    }
+
+    /// The place of `part` in a text.
+    fn at(text: &str, part: &str) -> Origin {
+        let start = text.find(part).expect("the part is there");
+        let span = Span::new(start, start + part.len());
+        Origin::text(crate::facts::SourceId(0), span)
+    }
+
+    /// The text with the fix applied.
+    fn applied(text: &str, fix: &Fix) -> String {
+        let mut text = text.to_owned();
+        for edit in &fix.edits {
+            text.replace_range(edit.span.range(), &edit.replacement);
+        }
+        text
+    }
+
+    #[track_caller]
+    fn rewritten(kind: SourceKind, text: &str, scalar: &str, value: &str, new: &str) -> String {
+        let fix = world(kind, text).rewrite(Fix::safe("x"), &at(text, scalar), value, new);
+        applied(text, &fix)
+    }
+
+    #[test]
+    fn a_rewritten_scalar_is_still_a_string() {
+        let yaml = SourceKind::Manifest;
+        // A comma would end the entry of a flow mapping.
+        assert_eq!(
+            rewritten(yaml, "{v: a=1;b=2}", "a=1;b=2", "a=1;b=2", "a=1,b=2"),
+            "{v: \"a=1,b=2\"}"
+        );
+        assert_eq!(rewritten(yaml, "v: '4'", "'4'", "4", "2"), "v: '2'");
+        // A number or a switch would no longer be a string.
+        assert_eq!(rewritten(yaml, "v: 500m", "500m", "500m", "1"), "v: \"1\"");
+        assert_eq!(rewritten(yaml, "v: OFF", "OFF", "OFF", "off"), "v: \"off\"");
+        assert_eq!(rewritten(yaml, "v: 512Mi", "512Mi", "512Mi", "512MiB"), "v: 512MiB");
+        // JSON is YAML here.
+        assert_eq!(
+            rewritten(yaml, "{\"v\": \"512Mi\"}", "\"512Mi\"", "512Mi", "512MiB"),
+            "{\"v\": \"512MiB\"}"
+        );
+        assert_eq!(
+            rewritten(SourceKind::Dockerfile, "ENV GOGC=50%", "50%", "50%", "50"),
+            "ENV GOGC=50"
+        );
+    }
+
+    #[test]
+    fn what_is_not_written_as_it_reads_is_left_alone() {
+        let text = "v: \"a\\tb\"";
+        assert_eq!(rewritten(SourceKind::Manifest, text, "\"a\\tb\"", "a\tb", "c"), text);
+        let whole = at(text, "\"a\\tb\"");
+        assert_eq!(world(SourceKind::Manifest, text).part(&whole, "a\tb", 2..3), whole);
+    }
+
+    #[test]
+    fn a_part_of_a_quoted_value_lies_inside_the_quotes() {
+        let text = "v: \"a=1,b=2\"";
+        let place =
+            world(SourceKind::Manifest, text).part(&at(text, "\"a=1,b=2\""), "a=1,b=2", 4..7);
+        assert_eq!(place, at(text, "b=2"));
+    }
+
+    #[test]
+    fn an_entry_is_removed_with_its_lines_or_not_at_all() {
+        let removed = |text: &str, entry: &str| {
+            let world = world(SourceKind::Manifest, text);
+            applied(text, &world.remove_entry(Fix::safe("x"), &at(text, entry)))
+        };
+        assert_eq!(
+            removed("env:\n  - {name: A}\n  - {name: B} # b\n", "{name: B}"),
+            "env:\n  - {name: A}\n"
+        );
+        assert_eq!(removed("env:\n  - name: A\n    value: x\n", "name: A\n    value: x"), "env:\n");
+        let flow = "env: [{name: A}, {name: B}]\n";
+        assert_eq!(removed(flow, "{name: B}"), flow);
+    }
+}

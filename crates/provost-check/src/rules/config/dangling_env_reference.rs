@@ -150,6 +150,9 @@ fn outside(case: &Case<'_>, env: &Environment, name: &str) -> Found<'static> {
         Lookup::Set(variable) if variable.source == EnvSource::Manifest => Found::Hidden,
         Lookup::Unknown(_) => Found::Maybe,
         Lookup::Set(_) | Lookup::Unset => {
+            if case.of.joined.provided.is_kustomize_variable(name) {
+                return Found::Maybe;
+            }
             if name.starts_with("KUBERNETES_") {
                 return Found::Hidden;
             }
