@@ -23,6 +23,8 @@ pub struct Joins {
     names: FxHashMap<(String, String, String), Vec<ObjectId>>,
     /// Workload objects, by namespace.
     workloads: FxHashMap<String, Vec<ObjectId>>,
+    /// LimitRanges, by namespace.
+    limit_ranges: FxHashMap<String, Vec<ObjectId>>,
     /// By Rollout: the Deployment that its `workloadRef` names.
     templates: FxHashMap<ObjectId, ObjectId>,
     /// The other way round.
@@ -36,6 +38,10 @@ impl Joins {
         for (id, object) in world.objects.iter().enumerate() {
             let key = name_key(object);
             joins.names.entry(key).or_default().push(id);
+            if object.meta.kind.value == "LimitRange" {
+                let namespace = object.meta.namespace.value.clone();
+                joins.limit_ranges.entry(namespace).or_default().push(id);
+            }
             if object.workload().is_some() {
                 let namespace = object.meta.namespace.value.clone();
                 joins.workloads.entry(namespace).or_default().push(id);
@@ -104,6 +110,11 @@ impl Joins {
     pub fn named(&self, namespace: &str, kind: &str, name: &str) -> &[ObjectId] {
         let key = (namespace.to_owned(), kind.to_owned(), name.to_owned());
         self.names.get(&key).map_or(&[], Vec::as_slice)
+    }
+
+    /// LimitRanges of a namespace.
+    pub fn limit_ranges(&self, namespace: &str) -> &[ObjectId] {
+        self.limit_ranges.get(namespace).map_or(&[], Vec::as_slice)
     }
 
     /// The workload whose pod template a Rollout's `workloadRef` takes.

@@ -12,6 +12,7 @@ pub mod joins;
 pub mod lifecycle;
 pub mod limits;
 pub mod provided;
+pub mod resources;
 pub mod runtime;
 pub mod scale;
 pub mod spread;

@@ -78,10 +78,21 @@ impl Selection {
         };
         match (from_profile, off) {
             (Some(raised), _) => Some(by_case.map_or(raised, |level| level.max(raised))),
-            (None, true) if self.only.is_empty() => None,
-            // Naming a rule with --only is asking for it.
+            // Naming a rule with --only is asking for it, but not for variants that are off by
+            // themselves.
+            (None, true) if !self.asks_for(rule, full.as_deref()) => None,
             (None, _) => Some(by_case.unwrap_or(level)),
         }
+    }
+
+    /// Whether `--only` switches on what is off: the variant by its name, or the rule where that is
+    /// off as a whole.
+    fn asks_for(&self, rule: &Rule, variant: Option<&str>) -> bool {
+        self.only.iter().any(|id| match variant {
+            Some(full) if !rule.off => id == full,
+            Some(full) => id == full || id == rule.id,
+            None => id == rule.id,
+        })
     }
 
     /// Whether anything of the rule is on.

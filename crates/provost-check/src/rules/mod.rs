@@ -13,6 +13,7 @@ pub mod input;
 pub mod lifecycle;
 #[cfg(test)]
 mod pages;
+pub mod resources;
 pub mod rule;
 pub mod runtime;
 pub mod security;
@@ -63,6 +64,10 @@ pub static RULES: &[&Rule] = &[
     &lifecycle::no_termination_handler::RULE,
     &lifecycle::prestop_exhausts_grace_period::RULE,
     &lifecycle::unhandled_stop_signal::RULE,
+    &resources::cpu_limit_policy::RULE,
+    &resources::missing_memory_limit::RULE,
+    &resources::missing_resource_request::RULE,
+    &resources::suspicious_quantity::RULE,
     &runtime::dangerous_godebug::RULE,
     &runtime::fractional_cpu_limit::RULE,
     &runtime::gogc_off_without_limit::RULE,

@@ -1,6 +1,7 @@
 //! An autoscaler that divides by a request that is not there.
 
 use crate::case::ObjectCase;
+use crate::case::resources::Supplied;
 use crate::facts::Body;
 use crate::facts::objects::HpaMetric;
 use crate::facts::workload::{Container, ContainerRole, ResourceAmounts};
@@ -42,6 +43,9 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         if metric.container.is_none()
             && pod_level.is_some_and(|r| has(&r, &resource.value) == Some(true))
         {
+            continue;
+        }
+        if workload.limit_range(Supplied::Request, &resource.value).is_some() {
             continue;
         }
         let counts = |c: &&Container| {
