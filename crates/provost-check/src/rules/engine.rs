@@ -77,7 +77,12 @@ impl Selection {
             Profile::House => house.or(strict),
         };
         match (from_profile, off) {
-            (Some(raised), _) => Some(by_case.map_or(raised, |level| level.max(raised))),
+            // A case that the rule itself calls milder than usual stays mild.
+            (Some(raised), _) => Some(match by_case {
+                Some(mild) if mild < level => mild,
+                Some(severe) => severe.max(raised),
+                None => raised,
+            }),
             // Naming a rule with --only is asking for it, but not for variants that are off by
             // themselves.
             (None, true) if !self.asks_for(rule, full.as_deref()) => None,
