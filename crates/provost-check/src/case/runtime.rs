@@ -59,6 +59,9 @@ impl Case<'_> {
     /// when it comes from a Secret, from an object that is not in the input, or when a template
     /// that nobody rendered stands in its place.
     pub fn runtime_variable(&self, name: &'static str) -> Result<Option<RuntimeVariable>, Abstain> {
+        if !self.may_set(name) {
+            return Ok(None);
+        }
         let env = self.environment();
         let Some(variable) = env.get(name)? else { return Ok(None) };
         let value = variable.value.clone()?;
@@ -67,6 +70,18 @@ impl Case<'_> {
             return Err(Abstain::unknown(Reason::Templated, format!("env {name}")));
         }
         Ok(Some(RuntimeVariable { name, value, variable: variable.clone() }))
+    }
+
+    /// Whether any source of the environment could set the name. Most containers set no runtime
+    /// variable, and a dozen rules ask for each: this keeps them from composing the environment.
+    fn may_set(&self, name: &str) -> bool {
+        let container = self.container;
+        let in_image = || {
+            self.build().is_ok_and(|build| build.config().env.iter().any(|(n, _)| n.value == name))
+        };
+        !container.env_from.is_empty()
+            || container.env.iter().any(|entry| entry.name.value == name)
+            || in_image()
     }
 
     /// Adds to a finding about `variable` how its value comes into the container, when it stands
