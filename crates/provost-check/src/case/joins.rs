@@ -70,6 +70,7 @@ impl Joins {
                     Some(selector) => templates.matching(world, object, selector),
                     None => Vec::new(),
                 },
+                Body::NetworkPolicy(policy) => templates.matching(world, object, &policy.selector),
                 Body::Hpa(hpa) => {
                     if let Some(target) = &hpa.target {
                         for workload in joins.resolve(world, object, target) {

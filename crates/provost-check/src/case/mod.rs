@@ -11,6 +11,7 @@ pub mod env;
 pub mod joins;
 pub mod lifecycle;
 pub mod limits;
+pub mod network;
 pub mod provided;
 pub mod resources;
 pub mod runtime;
@@ -23,7 +24,7 @@ pub mod volumes;
 use crate::artifact::{Problem, Sources};
 use crate::facts::binary::{Binary, GoProgram};
 use crate::facts::build::Build;
-use crate::facts::objects::{Hpa, Object, Pdb, PortRef, Service};
+use crate::facts::objects::{Hpa, NetworkPolicy, Object, Pdb, PortRef, Service};
 use crate::facts::settings::{self, Settings};
 use crate::facts::symbols::Symbol;
 use crate::facts::workload::{Container, ContainerRole, PodTemplate, SecurityContext, Workload};
@@ -156,6 +157,14 @@ impl<'w> WorkloadCase<'w> {
     pub fn pdbs(&self) -> impl Iterator<Item = (&'w Object, &'w Pdb)> {
         self.selecting().filter_map(|object| match &object.body {
             Body::Pdb(pdb) => Some((object, pdb)),
+            _ => None,
+        })
+    }
+
+    /// NetworkPolicies that select the pods.
+    pub fn network_policies(&self) -> impl Iterator<Item = (&'w Object, &'w NetworkPolicy)> {
+        self.selecting().filter_map(|object| match &object.body {
+            Body::NetworkPolicy(policy) => Some((object, policy)),
             _ => None,
         })
     }

@@ -122,6 +122,8 @@ pub enum Body {
     Secret(Secret),
     /// `ServiceAccount`
     ServiceAccount(ServiceAccount),
+    /// `networking.k8s.io/v1 NetworkPolicy`
+    NetworkPolicy(NetworkPolicy),
     /// `PriorityClass`
     PriorityClass,
     /// `Namespace`
@@ -238,6 +240,48 @@ pub struct Ingress {
     pub backends: Vec<IngressBackend>,
     /// Hosts named under `tls`.
     pub tls_hosts: Vec<Fact<String>>,
+}
+
+/// One `ports` entry of a NetworkPolicy rule.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicyPort {
+    /// `protocol`, default `TCP`.
+    pub protocol: String,
+    /// `port`; none means all of the protocol.
+    pub port: Option<Fact<PortRef>>,
+    /// `endPort`: the last port of a range that begins at `port`.
+    pub end_port: Option<i64>,
+}
+
+/// One rule of a NetworkPolicy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicyRule {
+    /// The place of the rule.
+    pub origin: Origin,
+    /// `ports`; empty means all.
+    pub ports: Vec<PolicyPort>,
+    /// The `from` or `to` list names peers, and all of them are pods of the policy's own namespace.
+    pub same_namespace_only: bool,
+}
+
+/// One direction of a NetworkPolicy.
+#[derive(Clone, Debug, PartialEq)]
+pub struct PolicyDirection {
+    /// The place of the key `ingress` or `egress`, else of `policyTypes` or the spec.
+    pub origin: Origin,
+    /// What is let through; nothing when empty.
+    pub rules: Vec<PolicyRule>,
+}
+
+/// `NetworkPolicy`
+#[derive(Clone, Debug, PartialEq)]
+pub struct NetworkPolicy {
+    /// `podSelector`; empty selects every pod of the namespace.
+    pub selector: Selector,
+    /// Restricts what comes in, when it does.
+    pub ingress: Option<PolicyDirection>,
+    /// Restricts what goes out, when it does.
+    pub egress: Option<PolicyDirection>,
 }
 
 /// What `scaleTargetRef` or `workloadRef` names.

@@ -11,6 +11,7 @@ pub mod health;
 pub mod image;
 pub mod input;
 pub mod lifecycle;
+pub mod network;
 #[cfg(test)]
 mod pages;
 pub mod resources;
@@ -64,6 +65,14 @@ pub static RULES: &[&Rule] = &[
     &lifecycle::no_termination_handler::RULE,
     &lifecycle::prestop_exhausts_grace_period::RULE,
     &lifecycle::unhandled_stop_signal::RULE,
+    &network::ambiguous_routing::RULE,
+    &network::dangling_ingress_backend::RULE,
+    &network::debug_endpoint_exposed::RULE,
+    &network::loopback_listener::RULE,
+    &network::network_policy_blocks_traffic::RULE,
+    &network::service_selects_nothing::RULE,
+    &network::unintended_exposure::RULE,
+    &network::unresolved_target_port::RULE,
     &resources::cpu_limit_policy::RULE,
     &resources::missing_memory_limit::RULE,
     &resources::missing_resource_request::RULE,

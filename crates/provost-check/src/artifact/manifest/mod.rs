@@ -125,6 +125,9 @@ fn body(reader: &mut Reader<'_>, object: Parent<'_>, meta: &Meta) -> Body {
         ("Ingress", "networking.k8s.io" | "extensions") => {
             Body::Ingress(reader.ingress(object, &meta.annotations))
         }
+        ("NetworkPolicy", "networking.k8s.io") => {
+            Body::NetworkPolicy(reader.network_policy(object))
+        }
         ("HorizontalPodAutoscaler", group) if group == "autoscaling" || lacks => {
             Body::Hpa(reader.hpa(object))
         }

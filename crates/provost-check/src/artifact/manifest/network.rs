@@ -1,9 +1,10 @@
-//! Service and Ingress.
+//! Service, Ingress and NetworkPolicy.
 
 use super::read::{Parent, Reader};
 use crate::facts::document::Node;
 use crate::facts::objects::{
-    Ingress, IngressBackend, PortRef, Selector, Service, ServicePort, StringMap,
+    Ingress, IngressBackend, NetworkPolicy, PolicyDirection, PolicyPort, PolicyRule, PortRef,
+    Selector, Service, ServicePort, StringMap,
 };
 use crate::facts::origin::Fact;
 
@@ -98,5 +99,56 @@ impl Reader<'_> {
             (self.text(Some(node), "serviceName")?, self.port(Some(node), "servicePort"))
         };
         Some(IngressBackend { host, path, service, port })
+    }
+
+    /// Defaults: `SetDefaults_NetworkPolicy` (pkg/apis/networking/v1/defaults.go): incoming traffic
+    /// is always restricted, outgoing when there are rules for it.
+    pub(super) fn network_policy(&mut self, object: Parent<'_>) -> NetworkPolicy {
+        let spec = self.parent(object, "spec");
+        let selector = self.selector(spec.node, "podSelector").unwrap_or_else(|| Selector {
+            origin: spec.origin(),
+            labels: StringMap::default(),
+            expressions: Vec::new(),
+        });
+        let types = self.texts(spec, "policyTypes").unwrap_or_default();
+        let named = |name: &str| types.iter().any(|t| t.value == name);
+        let ingress = self.policy_rules(spec, "ingress", "from");
+        let egress = self.policy_rules(spec, "egress", "to");
+        let (in_force, out_force) = if types.is_empty() {
+            (true, !egress.rules.is_empty())
+        } else {
+            (named("Ingress"), named("Egress"))
+        };
+        NetworkPolicy {
+            selector,
+            ingress: in_force.then_some(ingress),
+            egress: out_force.then_some(egress),
+        }
+    }
+
+    fn policy_rules(&mut self, spec: Parent<'_>, key: &str, peers: &str) -> PolicyDirection {
+        let name = |key| spec.node.and_then(|n| n.get_entry(key)).map(|(k, _)| k.origin());
+        let origin = name(key).or_else(|| name("policyTypes")).unwrap_or_else(|| spec.origin());
+        let rules = self.mappings(spec, key).into_iter().map(|rule| {
+            let at = Parent { node: Some(rule), name: rule };
+            let ports = self.mappings(at, "ports").into_iter().map(|port| PolicyPort {
+                protocol: self
+                    .nonempty(Some(port), "protocol")
+                    .map_or_else(|| "TCP".to_owned(), |p| p.value),
+                port: self.port(Some(port), "port"),
+                end_port: self.int(Some(port), "endPort").map(|p| p.value),
+            });
+            let ports = ports.collect();
+            let peers = self.mappings(at, peers);
+            let own = |peer: &Node<'_>| {
+                peer.get("namespaceSelector").is_none() && peer.get("ipBlock").is_none()
+            };
+            PolicyRule {
+                origin: rule.origin(),
+                ports,
+                same_namespace_only: !peers.is_empty() && peers.iter().all(own),
+            }
+        });
+        PolicyDirection { origin, rules: rules.collect() }
     }
 }

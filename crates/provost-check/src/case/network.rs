@@ -1,0 +1,125 @@
+//! Where traffic goes: what a Service sends to, and what a container is told to listen on.
+
+use super::{Case, ObjectCase, WorkloadCase};
+use crate::facts::Origin;
+use crate::facts::objects::{PortRef, ServicePort};
+use crate::facts::workload::{ContainerPort, ContainerRole, PodTemplate, WorkloadKind};
+use crate::model::ports;
+
+impl PodTemplate {
+    /// Ports of the containers that run while the pod serves: init containers that end are left
+    /// out.
+    pub fn serving_ports(&self) -> impl Iterator<Item = &ContainerPort> {
+        self.containers
+            .iter()
+            .filter(|c| matches!(c.role, ContainerRole::Main | ContainerRole::Sidecar))
+            .flat_map(|c| &c.ports)
+    }
+
+    /// The port number a Service port arrives at: a name is looked up over the containers in
+    /// order, with the same protocol (`FindPort` in Kubernetes' pkg/api/v1/pod/util.go).
+    pub fn target_number(&self, port: &ServicePort) -> Option<i64> {
+        match &port.target_port.as_ref()?.value {
+            PortRef::Number(number) => Some(*number),
+            PortRef::Name(name) => {
+                self.named_port(name, &port.protocol.value)?.port.as_ref().map(|p| p.value)
+            }
+        }
+    }
+
+    /// The first container port of that name and protocol.
+    pub fn named_port(&self, name: &str, protocol: &str) -> Option<&ContainerPort> {
+        self.serving_ports().find(|own| {
+            own.name.as_ref().is_some_and(|n| n.value == name) && own.protocol.value == protocol
+        })
+    }
+}
+
+impl<'w> ObjectCase<'w> {
+    /// Selected workloads that stay up to serve and whose containers are known: no Jobs, and no
+    /// Rollout that borrows its pods from a Deployment.
+    pub fn serving(&self) -> impl Iterator<Item = WorkloadCase<'w>> {
+        self.selected().filter(|w| !w.workload.kind.is_batch() && !w.pod().containers.is_empty())
+    }
+
+    /// Whether an Argo Rollout owns pods that the object selects: it rewrites selectors of the
+    /// Services it shifts traffic with.
+    pub fn selects_rollout(&self) -> bool {
+        self.selected().any(|w| w.workload.kind == WorkloadKind::Rollout)
+    }
+}
+
+/// An address that a container is told to listen on.
+#[derive(Clone, Debug)]
+pub struct ListenSetting {
+    /// The host part, empty for every address.
+    pub host: String,
+    /// The port.
+    pub port: u16,
+    /// Where it stands.
+    pub origin: Origin,
+    /// As written.
+    pub text: String,
+    /// The variable's or flag's name says that it is an address to listen on.
+    pub says_listen: bool,
+}
+
+impl ListenSetting {
+    /// Whether nobody outside of the pod reaches it.
+    pub fn is_loopback(&self) -> bool {
+        is_loopback(&self.host)
+    }
+}
+
+/// Whether a host is this machine alone.
+pub fn is_loopback(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+}
+
+impl Case<'_> {
+    /// Addresses in the environment and on the command line. Values that are not known are left
+    /// out.
+    pub fn listen_settings(&self) -> Vec<ListenSetting> {
+        let mut all = Vec::new();
+        let environment = self.environment();
+        for (name, variable) in environment.iter() {
+            if let Ok(value) = &variable.value {
+                all.extend(setting(name, value, &variable.origin));
+            }
+        }
+        let words = [&self.container.command, &self.container.args];
+        let words: Vec<_> = words.into_iter().flatten().flatten().collect();
+        for (i, word) in words.iter().enumerate() {
+            let (flag, value) = match word.value.split_once('=') {
+                Some((flag, value)) => (flag, value),
+                None => {
+                    let before = i.checked_sub(1).map_or("", |i| words[i].value.as_str());
+                    (if before.starts_with('-') { before } else { "" }, word.value.as_str())
+                }
+            };
+            all.extend(setting(flag, value, &word.origin));
+        }
+        all
+    }
+
+    /// Whether a number stands anywhere in the container's command line or known environment.
+    pub fn settings_mention(&self, number: u16) -> bool {
+        let number = number.to_string();
+        let has =
+            |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits == number);
+        let words = [&self.container.command, &self.container.args];
+        words.into_iter().flatten().flatten().any(|word| has(&word.value))
+            || self.environment().iter().any(|(_, v)| v.value.as_ref().is_ok_and(|v| has(v)))
+    }
+}
+
+fn setting(name: &str, value: &str, origin: &Origin) -> Option<ListenSetting> {
+    let port = ports::listen_port(name, value)?;
+    let upper = name.to_ascii_uppercase();
+    let says_listen = ["LISTEN", "BIND", "ADDR"].iter().any(|word| upper.contains(word));
+    let host = value.trim().rsplit_once(':').map_or("", |(host, _)| host);
+    let (host, text) = (host.to_owned(), value.trim().to_owned());
+    Some(ListenSetting { host, port, origin: origin.clone(), text, says_listen })
+}

@@ -1,0 +1,150 @@
+//! Profiling handlers on the port that serves traffic.
+
+use crate::case::Case;
+use crate::facts::objects::{Body, Object, PortRef, Service, ServicePort};
+use crate::facts::program_text::{TextKind, TextOwner};
+use crate::facts::symbols;
+use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// Importing net/http/pprof registers its handlers on DefaultServeMux.
+pub static RULE: Rule = Rule {
+    id: "debug-endpoint-exposed",
+    group: Group::Network,
+    level: Level::Warn,
+    strict: Some(Level::Deny),
+    title: "pprof is linked and the only port is one that a Service sends to",
+    page: include_str!("debug-endpoint-exposed.md"),
+    needs: &[Need::Manifest, Need::Binary],
+    check: Check::Container(check),
+    ..Rule::BASE
+};
+
+fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
+    case.main_only()?;
+    let reached: Vec<(&Object, &Service, &ServicePort, u16)> = targets(case).collect();
+    let (object, _, port, number) = *reached.first().ok_or(Abstain::NotApplicable)?;
+    let program = case.program()?;
+    let pprof = program.links_any(&[symbols::PPROF, symbols::PPROF_0])?;
+    // client_golang registers expvar's collector, so that most programs link it.
+    let prometheus = program.links_package("github.com/prometheus/client_golang");
+    let expvar = if prometheus { None } else { program.links(symbols::EXPVAR)? };
+    let (linked, paths, level) = match (pprof, expvar) {
+        (Some(linked), _) => {
+            (linked, "/debug/pprof: heap contents, command line, CPU profiles of 30 s", None)
+        }
+        (None, Some(linked)) => {
+            (linked, "/debug/vars: command line and memory statistics", Some(Level::Note))
+        }
+        (None, None) => return Ok(()),
+    };
+    if has_listener_of_its_own(case, &reached) {
+        return Ok(());
+    }
+    let Some(target) = &port.target_port else { return Ok(()) };
+    let package = if pprof.is_some() { "net/http/pprof" } else { "expvar" };
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "{package} is linked and no other listener is known than port {number}, which Service \
+             {} sends to: whoever reaches it may ask for {paths}",
+            object.meta.name()
+        ),
+        &target.origin,
+        "reaches what DefaultServeMux serves",
+    )
+    .also(linked, "registers handlers on http.DefaultServeMux");
+    if let Some(level) = level {
+        finding = finding.level(level);
+    }
+    for (ingress, origin) in ingresses(case, &reached) {
+        finding = finding.also(&origin, format!("Ingress {ingress} lets every path in"));
+    }
+    out.push(
+        finding
+            .note("not so when the server has a mux of its own: then suppress this with that reason")
+            .fix(Fix::suggest(
+                "serve the handlers on a listener of their own, on localhost:6060, and the traffic on a mux of its own",
+            )),
+    );
+    Ok(())
+}
+
+/// Service ports that arrive at this container.
+fn targets<'c>(
+    case: &'c Case<'_>,
+) -> impl Iterator<Item = (&'c Object, &'c Service, &'c ServicePort, u16)> {
+    let declared = case.pod().containers.iter().any(|c| c.ports.iter().any(|p| p.port.is_some()));
+    case.of.services().flat_map(move |(object, service)| {
+        service.ports.iter().filter_map(move |port| {
+            let target = port.target_port.as_ref()?;
+            if declared && !case.serves_port(&target.value) {
+                return None;
+            }
+            let number = u16::try_from(case.pod().target_number(port)?).ok()?;
+            Some((object, service, port, number))
+        })
+    })
+}
+
+/// Whether the program listens, by what its settings and its strings say, on a port that no
+/// Service sends to: an admin port, the usual place for these handlers.
+fn has_listener_of_its_own(
+    case: &Case<'_>,
+    reached: &[(&Object, &Service, &ServicePort, u16)],
+) -> bool {
+    let hidden = |port: u16| reached.iter().all(|(.., number)| *number != port);
+    let settings = case.listen_settings();
+    if settings.iter().any(|s| hidden(s.port) || s.is_loopback()) {
+        return true;
+    }
+    if case
+        .container
+        .ports
+        .iter()
+        .filter_map(|p| u16::try_from(p.port.as_ref()?.value).ok())
+        .any(hidden)
+    {
+        return true;
+    }
+    let Some(strings) = case.known_program().and_then(|p| p.text.strings().ok()) else {
+        return false;
+    };
+    strings
+        .iter()
+        .filter(|s| s.kind == TextKind::HostPort && s.owner != TextOwner::Std)
+        .filter_map(|s| s.text.rsplit_once(':'))
+        .any(|(host, port)| {
+            // Another host's address is a client's, ours begins with the colon or says every address.
+            let own = host.is_empty() || host == "0.0.0.0" || host == "[::]";
+            let loopback = crate::case::network::is_loopback(host);
+            port.parse().is_ok_and(|port| loopback || own && hidden(port))
+        })
+}
+
+/// Ingresses that send every path of a host to one of the Services.
+fn ingresses<'c>(
+    case: &'c Case<'_>,
+    reached: &'c [(&Object, &Service, &ServicePort, u16)],
+) -> impl Iterator<Item = (&'c str, crate::facts::Origin)> {
+    let namespace = &case.of.object.meta.namespace.value;
+    case.world().objects.iter().filter_map(move |object| {
+        let Body::Ingress(ingress) = &object.body else { return None };
+        let backend = ingress.backends.iter().find(|backend| {
+            let open = backend.path.as_ref().is_none_or(|path| path.value == "/");
+            open && object.meta.namespace.value == *namespace
+                && reached.iter().any(|(service, _, port, _)| {
+                    service.meta.name() == backend.service.value
+                        && backend.port.as_ref().is_some_and(|p| names(&p.value, port))
+                })
+        })?;
+        Some((object.meta.name(), backend.service.origin.clone()))
+    })
+}
+
+fn names(backend: &PortRef, port: &ServicePort) -> bool {
+    match backend {
+        PortRef::Number(n) => port.port.as_ref().is_some_and(|p| p.value == *n),
+        PortRef::Name(name) => port.name.as_ref().is_some_and(|n| n.value == *name),
+    }
+}

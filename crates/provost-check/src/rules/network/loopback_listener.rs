@@ -1,0 +1,139 @@
+//! A listener on the loopback address, where nothing from outside of the pod arrives.
+
+use crate::case::Case;
+use crate::case::network::is_loopback;
+use crate::facts::Origin;
+use crate::facts::objects::PortRef;
+use crate::facts::program_text::{TextKind, TextOwner};
+use crate::facts::workload::Action;
+use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// Probes and Services connect to the pod's address.
+pub static RULE: Rule = Rule {
+    id: "loopback-listener",
+    group: Group::Network,
+    level: Level::Warn,
+    title: "listens on localhost at a port that a probe or Service connects to",
+    page: include_str!("loopback-listener.md"),
+    needs: &[Need::Manifest],
+    check: Check::Container(check),
+    ..Rule::BASE
+};
+
+fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
+    // On the host's network a probe may mean the node's own loopback address.
+    if case.pod().host_network.value {
+        return Err(Abstain::NotApplicable);
+    }
+    let wanted = wanted(case);
+    if wanted.is_empty() {
+        return Err(Abstain::NotApplicable);
+    }
+    let settings = case.listen_settings();
+    for (port, origin, who) in &wanted {
+        if settings.iter().any(|s| s.port == *port && !s.is_loopback()) {
+            continue;
+        }
+        let told = settings.iter().find(|s| s.port == *port && s.says_listen);
+        if let Some(setting) = told {
+            let host = setting.host.trim_matches(['[', ']']);
+            out.push(
+                Finding::new(
+                    &RULE,
+                    format!(
+                        "told to listen on {host} port {port}, where {who} cannot connect: it \
+                         arrives at the pod's address, and the connection is refused"
+                    ),
+                    &setting.origin,
+                    "reached from inside of the pod only",
+                )
+                .also(origin, format!("{who} connects to {port}"))
+                .fix(case.world().rewrite(
+                    Fix::suggest(format!("listen on every address: :{port}")),
+                    &setting.origin,
+                    &setting.text,
+                    &format!(":{port}"),
+                )),
+            );
+        } else if !case.settings_mention(*port) {
+            by_strings(case, *port, origin, who, out);
+        }
+    }
+    Ok(())
+}
+
+/// The program's own strings, where nothing in the manifest speaks of the port and every string
+/// with that port is a loopback address.
+fn by_strings(case: &Case<'_>, port: u16, origin: &Origin, who: &str, out: &mut Findings) {
+    if !case.is_target() || case.environment().open().is_some() {
+        return;
+    }
+    let Some(strings) = case.known_program().and_then(|p| p.text.strings().ok()) else { return };
+    let mut listens = strings
+        .iter()
+        .filter(|s| s.kind == TextKind::HostPort && s.owner != TextOwner::Std)
+        .filter_map(|s| Some((s, s.text.rsplit_once(':')?)))
+        .filter(|(_, (_, number))| number.parse() == Ok(port));
+    let Some((first, (host, _))) = listens.next() else { return };
+    let own = matches!(first.owner, TextOwner::Main);
+    if !own || !is_loopback(host) || listens.any(|(_, (host, _))| !is_loopback(host)) {
+        return;
+    }
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "the only address with port {port} in the program is {}, where {who} cannot \
+                 connect: it arrives at the pod's address",
+                first.text
+            ),
+            origin,
+            format!("{who} connects to {port}"),
+        )
+        .also(&first.origin, "reached from inside of the pod only")
+        .fix(Fix::suggest(format!("listen on every address: :{port}"))),
+    );
+}
+
+/// Ports that somebody outside of the pod connects to: port, place, who.
+fn wanted(case: &Case<'_>) -> Vec<(u16, Origin, &'static str)> {
+    let mut all: Vec<(u16, Origin, &'static str)> = Vec::new();
+    let mut add = |number: Option<i64>, origin: &Origin, who| {
+        if let Some(port) = number.and_then(|n| u16::try_from(n).ok())
+            && all.iter().all(|(known, ..)| *known != port)
+        {
+            all.push((port, origin.clone(), who));
+        }
+    };
+    let own = |port: &PortRef| match port {
+        PortRef::Number(n) => Some(*n),
+        PortRef::Name(name) => case
+            .container
+            .ports
+            .iter()
+            .find(|p| p.name.as_ref().is_some_and(|n| n.value == *name))
+            .and_then(|p| p.port.as_ref())
+            .map(|p| p.value),
+    };
+    for (field, probe) in case.container.probes() {
+        match &probe.handler.action {
+            // With a host the probe goes elsewhere.
+            Action::HttpGet { port: Some(port), host: None, .. }
+            | Action::TcpSocket { port: Some(port), host: None } => {
+                add(own(&port.value), &port.origin, field);
+            }
+            Action::Grpc { port: Some(port), .. } => add(Some(port.value), &port.origin, field),
+            _ => {}
+        }
+    }
+    for (_, service) in case.of.services() {
+        for port in &service.ports {
+            let Some(target) = &port.target_port else { continue };
+            if case.serves_port(&target.value) {
+                add(case.pod().target_number(port), &target.origin, "the Service");
+            }
+        }
+    }
+    all
+}

@@ -1,0 +1,148 @@
+//! NetworkPolicies that let through less than the pods need.
+
+use crate::case::WorkloadCase;
+use crate::facts::Origin;
+use crate::facts::objects::{
+    NetworkPolicy, Object, PolicyDirection, PolicyPort, PolicyRule, PortRef,
+};
+use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const DNS: Variant = Variant::new(
+    "egress-without-dns",
+    Level::Warn,
+    "egress is restricted and names cannot be resolved",
+);
+const SERVICE: Variant = Variant::new(
+    "network-policy-blocks-service",
+    Level::Warn,
+    "ingress is restricted and leaves out a Service's target port",
+);
+
+/// What is said by its two variants.
+pub static RULE: Rule = Rule {
+    id: "network-policy-blocks-traffic",
+    group: Group::Network,
+    level: Level::Warn,
+    title: "a NetworkPolicy blocks traffic that the pods need",
+    page: include_str!("network-policy-blocks-traffic.md"),
+    needs: &[Need::Manifest],
+    variants: &[DNS, SERVICE],
+    check: Check::Workload(check),
+    ..Rule::BASE
+};
+
+fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
+    let policies: Vec<(&Object, &NetworkPolicy)> = case.network_policies().collect();
+    // Plugins do not agree on what a policy does to pods of the host's network.
+    if policies.is_empty() || case.pod().host_network.value {
+        return Err(Abstain::NotApplicable);
+    }
+    dns(case, &policies, out);
+    services(case, &policies, out);
+    Ok(())
+}
+
+/// Policies add up: what one of them allows is allowed.
+fn rules<'w>(directions: &[&'w PolicyDirection]) -> impl Iterator<Item = &'w PolicyRule> {
+    directions.to_vec().into_iter().flat_map(|direction| &direction.rules)
+}
+
+fn dns(case: &WorkloadCase<'_>, policies: &[(&Object, &NetworkPolicy)], out: &mut Findings) {
+    let directions: Vec<_> = policies.iter().filter_map(|(_, p)| p.egress.as_ref()).collect();
+    // Without any rule the pods are cut off, and that is what was asked for.
+    let Some(first) = directions.iter().find(|d| !d.rules.is_empty()) else { return };
+    let in_dns_namespace = case.object.meta.namespace.value == "kube-system";
+    let allows = |protocol: &str| {
+        rules(&directions).any(|rule| {
+            if rule.ports.is_empty() {
+                return !rule.same_namespace_only || in_dns_namespace;
+            }
+            rule.ports.iter().any(|port| port.protocol == protocol && is_dns(port))
+        })
+    };
+    let (udp, tcp) = (allows("UDP"), allows("TCP"));
+    let (sentence, level) = match (udp, tcp) {
+        (true, true) => return,
+        (true, false) => (
+            "egress allows DNS by UDP only: answers that do not fit a packet are asked for again \
+             by TCP 53, which is blocked",
+            Level::Note,
+        ),
+        (false, _) => (
+            "egress is restricted and no rule allows UDP port 53: no name can be resolved, and \
+             every lookup ends in a timeout",
+            Level::Warn,
+        ),
+    };
+    let mut finding = Finding::new(&RULE, sentence, &first.origin, "lets no DNS through")
+        .variant(&DNS)
+        .also(&case.object.origin(), "its pods are selected")
+        .fix(Fix::suggest(
+            "add a rule to kube-system with ports {protocol: UDP, port: 53} and {protocol: TCP, port: 53}",
+        ));
+    if level != Level::Warn {
+        finding = finding.level(level);
+    }
+    out.push(finding);
+}
+
+/// 53, and 5353 where OpenShift's DNS pods listen; a port by name when the name speaks of DNS.
+fn is_dns(port: &PolicyPort) -> bool {
+    match port.port.as_ref().map(|p| &p.value) {
+        None => true,
+        Some(PortRef::Name(name)) => name.contains("dns") || name.contains("domain"),
+        Some(PortRef::Number(from)) => {
+            let to = port.end_port.unwrap_or(*from);
+            [53, 5353].iter().any(|dns| (*from..=to).contains(dns))
+        }
+    }
+}
+
+fn services(case: &WorkloadCase<'_>, policies: &[(&Object, &NetworkPolicy)], out: &mut Findings) {
+    let directions: Vec<_> = policies.iter().filter_map(|(_, p)| p.ingress.as_ref()).collect();
+    let Some(first) = directions.iter().find(|d| !d.rules.is_empty()) else { return };
+    let mut said: Vec<(i64, Origin)> = Vec::new();
+    for (object, service) in case.services() {
+        for port in &service.ports {
+            let Some(target) = &port.target_port else { continue };
+            let Some(number) = case.pod().target_number(port) else { continue };
+            let protocol = port.protocol.value.as_str();
+            let covers = |allowed: &PolicyPort| {
+                allowed.protocol == protocol
+                    && match allowed.port.as_ref().map(|p| &p.value) {
+                        None => true,
+                        Some(PortRef::Number(from)) => {
+                            (*from..=allowed.end_port.unwrap_or(*from)).contains(&number)
+                        }
+                        // Every port of that name is meant, not only the first.
+                        Some(PortRef::Name(name)) => case.pod().serving_ports().any(|own| {
+                            own.name.as_ref().is_some_and(|n| n.value == *name)
+                                && own.port.as_ref().is_some_and(|p| p.value == number)
+                        }),
+                    }
+            };
+            if rules(&directions).any(|rule| rule.ports.is_empty() || rule.ports.iter().any(covers))
+                || said.iter().any(|(n, _)| *n == number)
+            {
+                continue;
+            }
+            said.push((number, target.origin.clone()));
+            out.push(
+                Finding::new(
+                    &RULE,
+                    format!(
+                        "ingress is restricted and no rule allows {protocol} port {number}, which \
+                         Service {} sends to: connections time out",
+                        object.meta.name()
+                    ),
+                    &first.origin,
+                    format!("does not let {protocol} {number} in"),
+                )
+                .variant(&SERVICE)
+                .also(&target.origin, "sends there")
+                .fix(Fix::suggest(format!("allow port {number}, or take it out of the Service"))),
+            );
+        }
+    }
+}

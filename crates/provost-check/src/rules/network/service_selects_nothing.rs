@@ -1,0 +1,136 @@
+//! A Service whose selector matches no pods.
+
+use crate::case::ObjectCase;
+use crate::facts::Body;
+use crate::facts::objects::{Object, Selector, StringMap};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::names;
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// A Service without endpoints refuses every connection.
+pub static RULE: Rule = Rule {
+    id: "service-selects-nothing",
+    group: Group::Network,
+    level: Level::Deny,
+    title: "a Service whose selector matches no pod of the input",
+    page: include_str!("service-selects-nothing.md"),
+    needs: &[Need::Manifest],
+    check: Check::Object(check),
+    ..Rule::BASE
+};
+
+fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let Body::Service(service) = &case.object.body else { return Err(Abstain::NotApplicable) };
+    let selector = service.selector.as_ref().filter(|selector| !selector.is_empty());
+    let selector = selector.ok_or(Abstain::NotApplicable)?;
+    if service.service_type.value == "ExternalName" || case.selected().next().is_some() {
+        return Ok(());
+    }
+    let namespace = &case.object.meta.namespace.value;
+    let ids = case.joined.joins.workloads_in(namespace);
+    let near = ids
+        .iter()
+        .filter_map(|id| case.world().objects.get(*id))
+        .filter(|object| !object.is_helm_hook())
+        .find_map(|object| Some((object, Near::of(selector, object)?)));
+    let closed = case.world().settings.closed_world;
+    let wanted: Vec<String> = selector.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let wanted = wanted.join(",");
+    let mut finding = match &near {
+        Some((object, Near::OnObjectOnly)) => Finding::new(
+            &RULE,
+            format!(
+                "no pod has the labels {wanted}: {} {} has them itself, its pod template has not, \
+                 and the Service has no endpoints",
+                object.meta.kind.value,
+                object.meta.name()
+            ),
+            &selector.origin,
+            "matches pods, not the objects that make them",
+        ),
+        Some((_, Near::Value { key, wanted, found })) => Finding::new(
+            &RULE,
+            format!(
+                "no pod has the label {key}={wanted}, only {key}={found}: the Service has no endpoints"
+            ),
+            &selector.origin,
+            "matches no pod",
+        ),
+        None if closed => Finding::new(
+            &RULE,
+            format!(
+                "no pod has the labels {wanted}: the Service has no endpoints and refuses connections"
+            ),
+            &selector.origin,
+            "matches no pod",
+        ),
+        None => {
+            return Err(Abstain::unknown(
+                Reason::ObjectNotInInput,
+                format!("pods with the labels {wanted}"),
+            ));
+        }
+    };
+    if !closed {
+        finding = finding.level(Level::Warn);
+    }
+    match near {
+        Some((object, Near::OnObjectOnly)) => {
+            if let Some(workload) = object.workload() {
+                finding = finding.also(&workload.pod.origin, "the pods lack the labels");
+            }
+            finding = finding.fix(Fix::suggest("put the labels on spec.template.metadata too"));
+        }
+        Some((object, Near::Value { key, found, .. })) => {
+            let labels = object.workload().map(|w| &w.pod.labels);
+            if let Some(label) = labels.and_then(|labels| labels.get(&key)) {
+                finding = finding.also(&label.origin, "what the pods have");
+            }
+            let fix = Fix::suggest(format!("select {key}: {found}"));
+            let value = selector.labels.get(&key);
+            finding = finding.fix(match value {
+                Some(value) => case.world().rewrite(fix, &value.origin, &value.value, &found),
+                None => fix,
+            });
+        }
+        None => {}
+    }
+    out.push(finding);
+    Ok(())
+}
+
+/// Why a workload seems to be meant although it is not selected.
+enum Near {
+    /// Its own labels match, those of its pods do not.
+    OnObjectOnly,
+    /// One value is off by a letter or two.
+    Value { key: String, wanted: String, found: String },
+}
+
+impl Near {
+    fn of(selector: &Selector, object: &Object) -> Option<Near> {
+        let pod = &object.workload()?.pod.labels;
+        if selector.matches(&object.meta.labels) && object.workload()?.workload_ref.is_none() {
+            return Some(Near::OnObjectOnly);
+        }
+        off_by_one(selector, pod)
+    }
+}
+
+fn off_by_one(selector: &Selector, labels: &StringMap) -> Option<Near> {
+    let value = |key: &str| labels.get(key).map(|fact| fact.value.as_str());
+    let mut wrong = selector.labels.iter().filter(|(k, v)| value(k) != Some(*v));
+    let (key, wanted) = wrong.next()?;
+    if wrong.next().is_some() {
+        return None;
+    }
+    let found = value(key)?;
+    // v1 and v2, a and b, eu-1 and eu-2 are names of different things, not slips.
+    let letters = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    let slip = wanted.len() >= 5 && letters(wanted) != letters(found);
+    (slip && names::nearest(wanted, [found], 2).is_some()).then(|| Near::Value {
+        key: key.to_owned(),
+        wanted: wanted.to_owned(),
+        found: found.to_owned(),
+    })
+}
