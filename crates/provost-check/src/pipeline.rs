@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::artifact::discover::{self, Found};
 use crate::artifact::manifest::{self, ManifestFile, Skipped};
@@ -47,6 +48,8 @@ pub struct Request {
     pub target: Option<String>,
     /// Namespace of objects that name none.
     pub namespace: Option<String>,
+    /// Raised when the user wants to stop: what is not loaded yet is left out.
+    pub interrupted: Arc<AtomicBool>,
 }
 
 /// What loading gave.
@@ -101,9 +104,11 @@ impl Loader<'_> {
             // Nothing in it is judged; that it is there tells what --build would build.
             self.world.sources.add(Source::opaque(file.shown.clone(), SourceKind::GoMod));
         }
-        self.manifests(&found.files);
-        self.dockerfiles(&found.files);
-        self.binaries(&found.files);
+        for stage in [Self::manifests, Self::dockerfiles, Self::binaries] {
+            if !self.request.interrupted.load(Ordering::SeqCst) {
+                stage(self, &found.files);
+            }
+        }
     }
 
     fn manifests(&mut self, files: &[Found]) {

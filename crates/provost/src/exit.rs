@@ -14,6 +14,10 @@ pub(crate) enum Exit {
     Usage = 2,
     /// A bug in provost.
     Internal = 3,
+    /// SIGINT: what was known until then is printed.
+    Interrupted = 130,
+    /// SIGTERM, likewise.
+    Terminated = 143,
 }
 
 impl From<Exit> for ExitCode {

@@ -10,6 +10,7 @@ mod build;
 mod commands;
 mod config;
 mod exit;
+mod interrupt;
 mod output;
 
 use std::panic::{self, PanicHookInfo};

@@ -12,7 +12,9 @@ use std::ffi::OsString;
 use std::hash::{Hash, Hasher};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use goformats::version::GoVersion;
@@ -52,11 +54,12 @@ pub(crate) fn run(
     dockerfiles: &[String],
     target: Option<&str>,
     quiet: bool,
+    interrupted: &AtomicBool,
 ) -> Result<Vec<Built>> {
     let mut built: Vec<Built> = Vec::new();
     for path in paths {
         for plan in plans(Path::new(path), dockerfiles, target)? {
-            let done = go_build(&plan, quiet)?;
+            let Some(done) = go_build(&plan, quiet, interrupted)? else { return Ok(built) };
             // The same program asked for twice is one program.
             if built.iter().all(|b| b.input.path != done.input.path) {
                 built.push(done);
@@ -266,7 +269,7 @@ fn program_name(plan: &Plan, gomod: &GoMod) -> String {
     last(named).filter(|name| !name.is_empty()).unwrap_or_else(|| "main".to_owned())
 }
 
-fn go_build(plan: &Plan, quiet: bool) -> Result<Built> {
+fn go_build(plan: &Plan, quiet: bool, interrupted: &AtomicBool) -> Result<Option<Built>> {
     let gomod = read_gomod(&plan.module)?;
     let name = program_name(plan, &gomod);
     let path = output(plan)?.join(&name);
@@ -286,11 +289,15 @@ fn go_build(plan: &Plan, quiet: bool) -> Result<Built> {
         bar.enable_steady_tick(std::time::Duration::from_millis(120));
         bar
     });
-    let done = command.output();
+    command.stdout(Stdio::null()).stderr(Stdio::piped());
+    let done = command.spawn().map(|child| wait(child, interrupted));
     if let Some(bar) = progress {
         bar.finish_and_clear();
     }
-    let done = done.context("cannot run go: --build needs the Go toolchain on PATH")?;
+    let done = done.context("cannot run go: --build needs the Go toolchain on PATH")??;
+    if interrupted.load(Ordering::SeqCst) {
+        return Ok(None);
+    }
     if !done.status.success() {
         bail!(
             "{said} failed in {}:\n{}",
@@ -302,14 +309,37 @@ fn go_build(plan: &Plan, quiet: bool) -> Result<Built> {
     let shown = plan.module.join(if package == "." { "" } else { package });
     let mut because = vec![format!("built by {said}")];
     because.extend(plan.notes.iter().cloned());
-    Ok(Built {
+    Ok(Some(Built {
         input: BinaryInput {
             path: path.to_string_lossy().into_owned(),
             shown: format!("{} (go build)", shown.to_string_lossy().trim_end_matches('/')),
             dockerfile: plan.dockerfile.clone(),
         },
         because,
-    })
+    }))
+}
+
+/// Waits for `go`, reading what it says meanwhile; ends it when the user wants to stop.
+fn wait(mut child: Child, interrupted: &AtomicBool) -> Result<Output> {
+    use std::io::Read as _;
+    let mut stderr = child.stderr.take();
+    let reader = std::thread::spawn(move || {
+        let mut said = Vec::new();
+        // What cannot be read is not shown; the exit status still tells.
+        let _ = stderr.as_mut().map(|pipe| pipe.read_to_end(&mut said));
+        said
+    });
+    let status = loop {
+        if let Some(status) = child.try_wait()? {
+            break status;
+        }
+        if interrupted.load(Ordering::SeqCst) {
+            child.kill()?;
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    };
+    let stderr = reader.join().unwrap_or_default();
+    Ok(Output { status, stdout: Vec::new(), stderr })
 }
 
 /// The command as a person would type it.

@@ -15,6 +15,7 @@ use provost_check::rules::engine::{Profile, Selection};
 
 use crate::args::{self, CheckArgs, Cli, Format, Kind};
 use crate::exit::{Exit, Mistake};
+use crate::interrupt::Interrupt;
 use crate::{build, config, output};
 
 /// Standard input larger than this is refused.
@@ -22,9 +23,10 @@ const MOST_STDIN: u64 = 256 << 20;
 
 pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     one_report_on_stdout(args)?;
+    let interrupt = Interrupt::watch().context("cannot watch for signals")?;
     let mut sources = Sources::default();
     let Configured { settings, selection, ignores } = configure(cli, args, &mut sources)?;
-    let (request, built) = request(cli, args)?;
+    let (request, built) = request(cli, args, &interrupt)?;
     let loaded = pipeline::load(&request, sources, settings);
     let conclusion = pipeline::judge(&loaded.world, &selection, &ignores);
     let mut report = pipeline::report(&loaded.world, env!("CARGO_PKG_VERSION"), conclusion);
@@ -37,6 +39,10 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     write(cli, args, &report)?;
     for line in &missing {
         output::complain(&format!("error: {line}\n"));
+    }
+    if let Some(exit) = interrupt.exit() {
+        output::complain("error: interrupted; the report holds what was known until then\n");
+        return Ok(exit);
     }
     Ok(if loaded.unusable || nothing {
         Exit::Usage
@@ -118,12 +124,17 @@ fn flag_facts(args: &CheckArgs, settings: &mut Settings, sources: &mut Sources) 
 }
 
 /// What to load, and what `--build` did for it.
-fn request(cli: &Cli, args: &CheckArgs) -> Result<(Request, Vec<String>)> {
+fn request(
+    cli: &Cli,
+    args: &CheckArgs,
+    interrupt: &Interrupt,
+) -> Result<(Request, Vec<String>)> {
     let mut request = Request {
         paths: args.paths.clone(),
         dockerfiles: args.dockerfile.clone(),
         target: args.target.clone(),
         namespace: args.namespace.clone(),
+        interrupted: interrupt.flag(),
         ..Request::default()
     };
     let given =
@@ -136,7 +147,7 @@ fn request(cli: &Cli, args: &CheckArgs) -> Result<(Request, Vec<String>)> {
     if args.build {
         let paths: Vec<String> = args.paths.iter().filter(|p| *p != "-").cloned().collect();
         let target = args.target.as_deref();
-        for built in build::run(&paths, &args.dockerfile, target, cli.quiet)? {
+        for built in build::run(&paths, &args.dockerfile, target, cli.quiet, &interrupt.flag())? {
             said.extend(built.because);
             request.binaries.push(built.input);
         }
