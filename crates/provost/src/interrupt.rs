@@ -39,7 +39,8 @@ impl Interrupt {
     /// How to exit, when a signal came.
     pub(crate) fn exit(&self) -> Option<Exit> {
         let raised = self.raised.load(Ordering::SeqCst);
-        let is_interrupt = self.signal.load(Ordering::SeqCst) == usize::try_from(SIGINT).unwrap_or(0);
+        let is_interrupt =
+            self.signal.load(Ordering::SeqCst) == usize::try_from(SIGINT).unwrap_or(0);
         raised.then_some(if is_interrupt { Exit::Interrupted } else { Exit::Terminated })
     }
 }

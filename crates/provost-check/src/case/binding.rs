@@ -423,13 +423,21 @@ fn names_container(wanted: &str, subject: &str) -> bool {
     subject == wanted || subject.strip_suffix(wanted).is_some_and(|rest| rest.ends_with('/'))
 }
 
-/// Whether the path of an input is the one that the configuration in `folder` writes.
+/// Whether the path of an input is the one that the configuration in `folder` writes. When one of
+/// the two was given absolutely and the other was not, the shorter one decides.
 fn same_path(input: &str, folder: &str, configured: &str) -> bool {
     let clean = |path: &str| path.trim_start_matches("./").replace("/./", "/");
-    let configured = clean(configured);
-    let joined =
-        if folder.is_empty() { configured } else { format!("{}/{configured}", clean(folder)) };
-    clean(input) == joined
+    let (input, configured) = (clean(input), clean(configured));
+    let joined = if folder.is_empty() {
+        configured
+    } else {
+        format!("{}/{configured}", clean(folder).trim_end_matches('/'))
+    };
+    let ends_with =
+        |long: &str, short: &str| long.strip_suffix(short).is_some_and(|rest| rest.ends_with('/'));
+    input == joined
+        || (input.starts_with('/') && !joined.starts_with('/') && ends_with(&input, &joined))
+        || (joined.starts_with('/') && !input.starts_with('/') && ends_with(&joined, &input))
 }
 
 /// Names (container or image base name) of proxies and agents that ride along.
@@ -460,4 +468,20 @@ pub fn is_known_sidecar(container: &Container) -> bool {
     let base = base_name(image.split('@').next().unwrap_or_default());
     let base = base.split(':').next().unwrap_or_default();
     KNOWN_SIDECARS.iter().any(|known| *known == container.name() || *known == base)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::same_path;
+
+    #[test]
+    fn configured_paths_are_those_of_the_configuration_s_folder() {
+        assert!(same_path("shop/Dockerfile", "shop", "Dockerfile"));
+        assert!(same_path("./shop/Dockerfile", "shop", "./Dockerfile"));
+        assert!(same_path("/src/shop/Dockerfile", "", "Dockerfile"));
+        assert!(same_path("Dockerfile", "/src/shop", "Dockerfile"));
+        assert!(!same_path("other/Dockerfile", "shop", "Dockerfile"));
+        assert!(!same_path("shop/Dockerfile", "", "Dockerfile"));
+        assert!(!same_path("/src/shop/OtherDockerfile", "", "Dockerfile"));
+    }
 }

@@ -124,11 +124,7 @@ fn flag_facts(args: &CheckArgs, settings: &mut Settings, sources: &mut Sources) 
 }
 
 /// What to load, and what `--build` did for it.
-fn request(
-    cli: &Cli,
-    args: &CheckArgs,
-    interrupt: &Interrupt,
-) -> Result<(Request, Vec<String>)> {
+fn request(cli: &Cli, args: &CheckArgs, interrupt: &Interrupt) -> Result<(Request, Vec<String>)> {
     let mut request = Request {
         paths: args.paths.clone(),
         dockerfiles: args.dockerfile.clone(),

@@ -68,9 +68,9 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     }
     let traces: Vec<(&str, &str)> = TRACES.iter().copied().filter(|(key, _)| on(key)).collect();
     if let Some(finding) = finding(case, &godebug, &readings[0], &traces) {
-        let finding = finding.variant(&OUTPUT).note(
-            "the lines go to stderr piece by piece and tear the lines of the log",
-        );
+        let finding = finding
+            .variant(&OUTPUT)
+            .note("the lines go to stderr piece by piece and tear the lines of the log");
         out.push(finding);
     }
     Ok(())

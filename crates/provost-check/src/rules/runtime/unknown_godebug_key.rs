@@ -72,7 +72,9 @@ fn unknown(case: &Case<'_>, godebug: &GodebugVariable<'_>, item: &Item<'_>) -> F
     };
     let key = quoted(item.key);
     let message = match (item.outcome, &godebug.program) {
-        (_, Err(_)) => format!("no Go release since 1.18 knows a GODEBUG key {key}: it is ignored, silently"),
+        (_, Err(_)) => {
+            format!("no Go release since 1.18 knows a GODEBUG key {key}: it is ignored, silently")
+        }
         (Outcome::TooNew(found), Ok(_)) => {
             let since = found.since.first().map_or(0, |since| since.minor);
             format!("{who} ignores GODEBUG key {key}, which came with Go 1.{since}")
