@@ -12,8 +12,10 @@ use goformats::binary;
 use goformats::godebug::{self, Release};
 use goformats::gostrings::Strings;
 use goformats::limits::Limits;
+use provost_check::artifact::dockerfile;
 use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
 use provost_check::artifact::source::Sources;
+use provost_check::facts::SourceId;
 
 /// A target: its name and its function.
 pub type Target = (&'static str, fn(&[u8]));
@@ -26,6 +28,7 @@ pub const TARGETS: &[Target] = &[
     ("strings", strings),
     ("godebug", godebug),
     ("yaml", yaml),
+    ("dockerfile", dockerfile),
 ];
 
 /// A whole file, taken for a binary.
@@ -86,6 +89,17 @@ pub fn yaml(data: &[u8]) {
     for (_, source) in sources.iter() {
         black_box(source.shown());
     }
+}
+
+/// A Dockerfile; and what would be repeated of the builds in it, which has to pass a list of
+/// allowed flags before anything runs.
+pub fn dockerfile(data: &[u8]) {
+    let limits = dockerfile::Limits::DEFAULT;
+    let (build, problems) = dockerfile::load_bytes(SourceId(0), data, None, &limits);
+    for go_build in build.iter().flat_map(|build| &build.go_builds) {
+        black_box(dockerfile::repro::repro_flags(go_build).arguments());
+    }
+    black_box((build, problems));
 }
 
 fn look_at(file: &[u8]) {
