@@ -7,6 +7,7 @@
 
 pub mod binding;
 pub mod command;
+pub mod confine;
 pub mod env;
 pub mod joins;
 pub mod lifecycle;

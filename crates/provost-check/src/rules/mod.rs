@@ -35,6 +35,9 @@ pub static RULES: &[&Rule] = &[
     &availability::rolling_update_drops_capacity::RULE,
     &availability::single_replica::RULE,
     &availability::surge_with_exclusive_volume::RULE,
+    &binary::end_of_life_toolchain::RULE,
+    &binary::hard_coded_address::RULE,
+    &binary::instrumented_build::RULE,
     &binary::unresolvable_interpreter::RULE,
     &build::unrunnable_healthcheck::RULE,
     &config::dangling_env_reference::RULE,
@@ -94,7 +97,15 @@ pub static RULES: &[&Rule] = &[
     &runtime::removed_godebug_key::RULE,
     &runtime::unknown_godebug_key::RULE,
     &runtime::weak_crypto_godebug::RULE,
+    &security::excess_capabilities::RULE,
+    &security::floating_image_tag::RULE,
+    &security::host_namespace::RULE,
+    &security::host_path_volume::RULE,
+    &security::missing_seccomp_profile::RULE,
+    &security::privilege_escalation_allowed::RULE,
+    &security::privileged_container::RULE,
     &security::run_as_non_root_will_fail::RULE,
+    &security::writable_root_filesystem::RULE,
 ];
 
 /// The rule of that id.

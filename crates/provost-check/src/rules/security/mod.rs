@@ -1,3 +1,11 @@
 //! What a container may do, and as whom.
 
+pub mod excess_capabilities;
+pub mod floating_image_tag;
+pub mod host_namespace;
+pub mod host_path_volume;
+pub mod missing_seccomp_profile;
+pub mod privilege_escalation_allowed;
+pub mod privileged_container;
 pub mod run_as_non_root_will_fail;
+pub mod writable_root_filesystem;

@@ -1,0 +1,44 @@
+//! What a container is confined by.
+
+use super::Case;
+use crate::facts::workload::ContainerRole;
+use crate::findings::Abstain;
+
+impl Case<'_> {
+    /// Answers `NotApplicable` for ephemeral containers, which nobody deploys, and for Windows,
+    /// which has none of Linux' means.
+    pub fn confinable(&self) -> Result<(), Abstain> {
+        let spec = self.of.object.document.node(self.pod().spec);
+        let os = spec.at(&["os", "name"]).and_then(|name| name.as_str());
+        let selected = self.pod().node_selector.get("kubernetes.io/os").map(|f| f.value.as_str());
+        let windows = os.or(selected) == Some("windows");
+        if windows || self.container.role == ContainerRole::Ephemeral {
+            return Err(Abstain::NotApplicable);
+        }
+        Ok(())
+    }
+
+    /// `privileged: true`
+    pub fn is_privileged(&self) -> bool {
+        self.container.security.privileged.as_ref().is_some_and(|fact| fact.value)
+    }
+
+    /// Whether `capabilities.add` names it; `ALL` names every one.
+    pub fn adds_capability(&self, name: &str) -> bool {
+        self.container.security.add_capabilities.iter().any(|added| {
+            let added = capability(&added.value);
+            added == name || added == "ALL"
+        })
+    }
+
+    /// Whether `capabilities.drop` has `ALL`.
+    pub fn drops_all_capabilities(&self) -> bool {
+        self.container.security.drop_capabilities.iter().any(|d| capability(&d.value) == "ALL")
+    }
+}
+
+/// The name of a capability as runtimes read it: upper case, with or without `CAP_`.
+pub fn capability(text: &str) -> String {
+    let upper = text.to_ascii_uppercase();
+    upper.strip_prefix("CAP_").map_or(upper.clone(), str::to_owned)
+}

@@ -1,0 +1,113 @@
+//! Containers that may make every system call.
+
+use crate::case::{Case, WorkloadCase};
+use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const PROC: Variant =
+    Variant::new("unmasked-proc-mount", Level::Deny, "/proc shows what is masked by default");
+const SYSCTL: Variant =
+    Variant::new("unsafe-sysctl", Level::Warn, "a sysctl that nodes refuse by default");
+
+/// Without a profile the whole system call interface of the kernel is in reach.
+pub static RULE: Rule = Rule {
+    id: "missing-seccomp-profile",
+    group: Group::Security,
+    level: Level::Note,
+    strict: Some(Level::Warn),
+    title: "no seccomp profile",
+    page: include_str!("missing-seccomp-profile.md"),
+    needs: &[Need::Manifest],
+    variants: &[PROC, SYSCTL],
+    after: &["privileged-container"],
+    judges_hooks: true,
+    check: Check::Container(container),
+    also: &[Check::Workload(pod)],
+    ..Rule::BASE
+};
+
+fn container(case: &Case<'_>, out: &mut Findings) -> Judged {
+    case.confinable()?;
+    if let Some(mount) =
+        case.container.security.proc_mount.as_ref().filter(|m| m.value == "Unmasked")
+    {
+        out.push(
+            Finding::new(
+                &RULE,
+                "procMount Unmasked: the container may read /proc/kcore and write /proc/sys and \
+                 /proc/sysrq-trigger of the node's kernel",
+                &mount.origin,
+                "nothing is masked",
+            )
+            .variant(&PROC)
+            .fix(Fix::suggest("leave it out").replace(&mount.origin, "Default")),
+        );
+    }
+    if case.is_privileged() {
+        return Err(Abstain::NotApplicable);
+    }
+    let security = case.security();
+    let fix = Fix::suggest("set securityContext.seccompProfile: {type: RuntimeDefault}");
+    match &security.seccomp {
+        Some(profile) if profile.value == "Unconfined" => out.push(
+            Finding::new(
+                &RULE,
+                "seccomp is switched off: every system call of the node's kernel is in reach",
+                &profile.origin,
+                "no filter",
+            )
+            .level(Level::Warn)
+            .fix(fix.replace(&profile.origin, "RuntimeDefault")),
+        ),
+        Some(_) => {}
+        None => out.push(
+            Finding::new(
+                &RULE,
+                "no seccomp profile: unless the kubelet is started with --seccomp-default, every \
+                 system call of the node's kernel is in reach",
+                &case.container.origin,
+                "runs unconfined by default",
+            )
+            .fix(fix),
+        ),
+    }
+    Ok(())
+}
+
+/// Safe ones: `SafeSysctlAllowlist`, pkg/kubelet/sysctl/safe_sysctls.go, Kubernetes 1.37.
+const SAFE: &[&str] = &[
+    "kernel.shm_rmid_forced",
+    "net.ipv4.ip_local_port_range",
+    "net.ipv4.tcp_syncookies",
+    "net.ipv4.ping_group_range",
+    "net.ipv4.ip_unprivileged_port_start",
+    "net.ipv4.ip_local_reserved_ports",
+    "net.ipv4.tcp_keepalive_time",
+    "net.ipv4.tcp_fin_timeout",
+    "net.ipv4.tcp_keepalive_intvl",
+    "net.ipv4.tcp_keepalive_probes",
+    "net.ipv4.tcp_rmem",
+    "net.ipv4.tcp_wmem",
+];
+
+fn pod(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
+    for sysctl in &case.pod().security.sysctls {
+        let name = sysctl.value.replace('/', ".");
+        if !SAFE.contains(&name.as_str()) {
+            out.push(
+                Finding::new(
+                    &RULE,
+                    format!(
+                        "sysctl {name} is not among the safe ones: a kubelet without \
+                         --allowed-unsafe-sysctls refuses the pod (`SysctlForbidden`)"
+                    ),
+                    &sysctl.origin,
+                    "refused by default",
+                )
+                .variant(&SYSCTL)
+                .fix(Fix::suggest("take it out, or set it on the node")),
+            );
+        }
+    }
+    Ok(())
+}
