@@ -107,6 +107,12 @@ fn services(case: &WorkloadCase<'_>, policies: &[(&Object, &NetworkPolicy)], out
         for port in &service.ports {
             let Some(target) = &port.target_port else { continue };
             let Some(number) = case.pod().target_number(port) else { continue };
+            // A port nobody declares is unresolved-target-port's, and the cause of this one.
+            let mut declared =
+                case.pod().serving_ports().filter_map(|p| p.port.as_ref()).peekable();
+            if declared.peek().is_some() && !declared.any(|p| p.value == number) {
+                continue;
+            }
             let protocol = port.protocol.value.as_str();
             let covers = |allowed: &PolicyPort| {
                 allowed.protocol == protocol

@@ -1,0 +1,104 @@
+//! A program for another machine than it is put on.
+
+use crate::case::Case;
+use crate::facts::{Node, Origin};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// The kernel refuses to start it.
+pub static RULE: Rule = Rule {
+    id: "architecture-mismatch",
+    group: Group::Binary,
+    level: Level::Deny,
+    title: "the program is built for another architecture than image or node",
+    page: include_str!("architecture-mismatch.md"),
+    needs: &[Need::Manifest, Need::Binary],
+    check: Check::Container(check),
+    ..Rule::BASE
+};
+
+fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
+    let binary = case.binary()?;
+    // Built for this check, for the machine at hand.
+    if binary.built_from.is_some() {
+        return Err(Abstain::NotApplicable);
+    }
+    let unknown =
+        || Abstain::unknown(Reason::ArchUnsupported, format!("machine of {}", binary.path));
+    let machine = binary.machine.as_ref().ok_or_else(unknown)?;
+    let own = machine.value.as_str();
+    let mut say = |place: &Origin, label: &str, what: String| {
+        out.push(
+            Finding::new(
+                &RULE,
+                format!("{own} program on {what}: `exec format error`, it never starts"),
+                place,
+                label,
+            )
+            .also(&machine.origin, format!("built for {own}"))
+            .fix(Fix::suggest("build with GOARCH=$TARGETARCH, or change what the pod asks for")),
+        );
+    };
+    let mut applies = false;
+    if let Ok(build) = case.build()
+        && let Some(platform) = &build.last().platform
+        && let Some(arch) = platform.value.split('/').nth(1).filter(|arch| !arch.contains('$'))
+    {
+        applies = true;
+        if !runs(own, arch) {
+            say(&platform.origin, "the image's platform", format!("an {arch} image"));
+        }
+    }
+    let selector = &case.pod().node_selector;
+    if let Some(arch) =
+        selector.get("kubernetes.io/arch").or_else(|| selector.get("beta.kubernetes.io/arch"))
+    {
+        applies = true;
+        if !runs(own, &arch.value) {
+            say(&arch.origin, "asks for such nodes", format!("{} nodes", arch.value));
+        }
+    }
+    let spec = case.of.object.document.node(case.pod().spec);
+    if let Some((place, arches)) = required_arches(spec) {
+        applies = true;
+        if !arches.is_empty() && !arches.iter().any(|arch| runs(own, arch)) {
+            say(&place, "asks for such nodes", format!("{} nodes", arches.join(" or ")));
+        }
+    }
+    let nodes = &case.settings().cluster.node_arch;
+    if let Some(first) = nodes.first() {
+        applies = true;
+        if !nodes.iter().any(|arch| runs(own, &arch.value)) {
+            say(&first.origin, "the cluster's nodes", format!("{} nodes", first.value));
+        }
+    }
+    if applies { Ok(()) } else { Err(Abstain::NotApplicable) }
+}
+
+/// Whether a machine starts programs of another: 64-bit ones mostly start their 32-bit kin.
+fn runs(program: &str, machine: &str) -> bool {
+    program == machine || matches!((program, machine), ("386", "amd64") | ("arm", "arm64"))
+}
+
+/// Architectures that required node affinity leaves over, when every one of its terms names some.
+fn required_arches(spec: Node<'_>) -> Option<(Origin, Vec<String>)> {
+    let terms = spec.at(&[
+        "affinity",
+        "nodeAffinity",
+        "requiredDuringSchedulingIgnoredDuringExecution",
+        "nodeSelectorTerms",
+    ])?;
+    let mut all = Vec::new();
+    let mut place = None;
+    for term in terms.items().take(64) {
+        let expressions = term.get("matchExpressions")?;
+        let arch = expressions.items().take(64).find(|e| {
+            e.get("key").and_then(|k| k.as_str()) == Some("kubernetes.io/arch")
+                && e.get("operator").and_then(|o| o.as_str()) == Some("In")
+        })?;
+        let values = arch.get("values")?;
+        place.get_or_insert_with(|| values.origin());
+        all.extend(values.items().take(64).filter_map(|v| v.as_str()).map(str::to_owned));
+    }
+    Some((place?, all))
+}

@@ -1,0 +1,138 @@
+//! Containers that run as root.
+
+use crate::case::Case;
+use crate::facts::Origin;
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::ports::{ImageUser, Uid, effective_uid};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const NOT_ENFORCED: Variant =
+    Variant::new("missing-run-as-non-root", Level::Note, "not root today, and nothing keeps it so")
+        .strict(Level::Warn);
+const LOW: Variant = Variant::new("low-uid", Level::Note, "a uid that a user of the node may have")
+    .off()
+    .house(Level::Note);
+const GROUP: Variant =
+    Variant::new("root-group", Level::Note, "not root, but of root's group").strict(Level::Warn);
+
+/// Root in the container is root for the kernel.
+pub static RULE: Rule = Rule {
+    id: "root-user",
+    group: Group::Security,
+    level: Level::Warn,
+    strict: Some(Level::Deny),
+    title: "the container runs as root",
+    page: include_str!("root-user.md"),
+    needs: &[Need::Manifest, Need::Dockerfile],
+    variants: &[NOT_ENFORCED, LOW, GROUP],
+    after: &["privileged-container", "run-as-non-root-will-fail"],
+    check: Check::Container(check),
+    ..Rule::BASE
+};
+
+fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
+    case.confinable()?;
+    // With a user namespace root is somebody without rights on the node.
+    if !case.pod().host_users.value {
+        return Err(Abstain::NotApplicable);
+    }
+    let security = case.security();
+    let enforced = security.run_as_non_root.as_ref().is_some_and(|fact| fact.value);
+    if let Some(group) = security.run_as_group.as_ref().filter(|group| group.value == 0)
+        && (enforced || security.run_as_user.as_ref().is_some_and(|user| user.value != 0))
+    {
+        out.push(
+            Finding::new(
+                &RULE,
+                "runAsGroup is 0: the program may write what root's group may write, which in \
+                 many images is the programs and their configuration",
+                &group.origin,
+                "root's group",
+            )
+            .variant(&GROUP)
+            .fix(Fix::suggest("use another group, unless the image is made for group 0")),
+        );
+    }
+    let (uid, origin) = user(case)?;
+    if uid == 0 {
+        // Refused by the kubelet: run-as-non-root-will-fail.
+        if enforced {
+            return Ok(());
+        }
+        let written = security.run_as_user.as_ref();
+        let mut finding = Finding::new(
+            &RULE,
+            "runs as root: a hole in the program or the runtime is one with root's rights, and \
+             what it writes to volumes belongs to root",
+            written.map_or(&case.container.origin, |user| &user.origin),
+            if written.is_some() { "root" } else { "names no user" },
+        );
+        if written.is_none() {
+            finding = finding.also(&origin, "the image's user is root");
+        }
+        out.push(finding.fix(Fix::suggest(
+            "set runAsUser to a uid other than 0 with runAsNonRoot: true, or write USER in the Dockerfile",
+        )));
+        return Ok(());
+    }
+    if !enforced {
+        out.push(
+            Finding::new(
+                &RULE,
+                format!("runs as uid {uid}, and nothing refuses the next image whose user is root"),
+                &case.container.origin,
+                "has no runAsNonRoot",
+            )
+            .variant(&NOT_ENFORCED)
+            .also(&origin, format!("uid {uid}"))
+            .fix(Fix::suggest("set runAsNonRoot: true")),
+        );
+    }
+    if uid < 10_000 {
+        out.push(
+            Finding::new(
+                &RULE,
+                format!(
+                    "uid {uid} may be that of a user of the node: what gets out has its rights"
+                ),
+                &origin,
+                "below 10000",
+            )
+            .variant(&LOW)
+            .fix(Fix::suggest("use a uid of 10000 and up")),
+        );
+    }
+    Ok(())
+}
+
+/// The uid the program runs as, and what decides it.
+fn user(case: &Case<'_>) -> Result<(u32, Origin), Abstain> {
+    let security = case.security();
+    if let Some(user) = &security.run_as_user {
+        let uid = u32::try_from(user.value).map_err(|_| Abstain::NotApplicable)?;
+        return Ok((uid, user.origin.clone()));
+    }
+    let build = case.build()?;
+    let base = build.base_image();
+    let unknown = |what: &str| Abstain::unknown(Reason::BaseImageUnknown, what.to_owned());
+    let (text, origin) = match &build.config().user {
+        Some(user) if user.value.value.contains('$') => {
+            let needs = format!("USER {}", user.value.value);
+            return Err(Abstain::unknown(Reason::Templated, needs));
+        }
+        Some(user) => (user.value.value.as_str(), user.value.origin.clone()),
+        None if base.is_some() => ("", build.last().base.origin.clone()),
+        None => return Err(unknown("the image's user")),
+    };
+    let passwd = |name: &str| {
+        let users = base.map_or(&[][..], |base| base.users);
+        let known = users.iter().find(|(user, _)| *user == name).map(|(_, uid)| *uid);
+        known.or((name == "root").then_some(0))
+    };
+    match effective_uid(None, Some(&ImageUser::parse(text)), passwd) {
+        Uid::Known(uid) => Ok((uid, origin)),
+        // A user that the Dockerfile adds; hardly ever root.
+        Uid::Name(name) => Err(unknown(&format!("the uid of {name}"))),
+        Uid::Unknown => Err(unknown("the image's user")),
+    }
+}
