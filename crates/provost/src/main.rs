@@ -23,6 +23,9 @@ use clap::error::ErrorKind;
 use args::{Cli, Verb};
 use exit::Exit;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     panic::set_hook(Box::new(report_panic));
     let cli = match Cli::try_parse() {
