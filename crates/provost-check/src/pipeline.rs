@@ -9,6 +9,7 @@ use crate::artifact::manifest::{self, ManifestFile, Skipped};
 use crate::artifact::mmap::{self, Content};
 use crate::artifact::{Source, SourceKind, Sources, binary, dockerfile};
 use crate::case::{Joined, World};
+use crate::facts::binary::BinaryFormat;
 use crate::facts::problem::{Problem, ProblemKind};
 use crate::facts::settings::Settings;
 use crate::facts::{Origin, SourceId};
@@ -152,8 +153,10 @@ impl Loader<'_> {
                     continue;
                 }
             };
-            let text: Arc<str> = Arc::from(String::from_utf8_lossy(&bytes).as_ref());
+            let text: Arc<str> = Arc::from(dockerfile::decode(&bytes).as_ref());
+            let secrets = dockerfile::secrets::spans(&text);
             let mut source = Source::text(shown, SourceKind::Dockerfile, text);
+            source.mask(&secrets);
             source.named = named;
             let id = self.world.sources.add(source);
             // A target names a stage of one file; in the others it may not exist.
@@ -190,6 +193,17 @@ impl Loader<'_> {
         let (mut binary, problems) = binary::load(id, &input.shown, &Arc::new(content), &limits);
         // An executable that walking found and that is no Go program is somebody else's.
         if !named && binary.go.is_none() {
+            return;
+        }
+        if binary.format == BinaryFormat::Other {
+            // Somebody named it as the program: silence would say that it is one.
+            self.unusable = true;
+            self.world.problems.push(Problem {
+                kind: ProblemKind::Unreadable,
+                origin: Origin::whole(id),
+                message: "is no executable: neither ELF nor Mach-O nor PE".to_owned(),
+                help: None,
+            });
             return;
         }
         binary.built_from = input.dockerfile.as_ref().and_then(|path| {

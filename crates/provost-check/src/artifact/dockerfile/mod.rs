@@ -17,11 +17,14 @@ mod lines;
 pub mod repro;
 mod run;
 mod run_steps;
+pub mod secrets;
 mod shell_text;
 mod stages;
 
 #[cfg(test)]
 mod tests;
+
+use std::borrow::Cow;
 
 use super::{Problem, ProblemKind};
 use crate::facts::build::Build;
@@ -94,14 +97,23 @@ pub fn load_bytes(
     match std::str::from_utf8(bytes) {
         Ok(text) => load(source, text, target, limits),
         Err(error) => {
-            let mut text = String::with_capacity(bytes.len());
-            for chunk in bytes.utf8_chunks() {
-                text.push_str(chunk.valid());
-                text.extend(chunk.invalid().iter().map(|_| '?'));
-            }
-            let (build, mut problems) = load(source, &text, target, limits);
+            let (build, mut problems) = load(source, &decode(bytes), target, limits);
             problems.insert(0, refuse(error.valid_up_to(), "the text is not valid UTF-8"));
             (build, problems)
         }
     }
+}
+
+/// The text of a Dockerfile, as [`load_bytes`] reads it: `?` for each byte that is no UTF-8, so that
+/// every position is that of the file.
+pub fn decode(bytes: &[u8]) -> Cow<'_, str> {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        return Cow::Borrowed(text);
+    }
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        text.extend(chunk.invalid().iter().map(|_| '?'));
+    }
+    Cow::Owned(text)
 }
