@@ -32,16 +32,24 @@ pub(crate) fn today() -> Date {
     jiff::Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
-/// The file nearest to what is judged: in or above the first path that has one, else in or above
-/// the working directory.
+/// The file nearest to what is judged: in or above the paths, else in or above the working
+/// directory. Whichever path comes first, the answer is the same; two files are a mistake, because
+/// the settings of one would be applied to what the other speaks of.
 pub(crate) fn find(paths: &[String]) -> Result<Option<Found>> {
     let named = paths.iter().filter(|path| *path != "-").map(Path::new);
-    for start in named.chain([Path::new(".")]) {
-        if let Some(path) = nearest(start) {
-            return read(&path).map(Some);
-        }
+    let mut found: Vec<PathBuf> = named.filter_map(nearest).collect();
+    found.sort();
+    let real = |path: &PathBuf| fs::canonicalize(path).ok();
+    let Some(first) = found.first() else {
+        return nearest(Path::new(".")).map(|path| read(&path)).transpose();
+    };
+    if let Some(other) = found.iter().find(|other| real(other) != real(first)) {
+        let (first, other) = (shown(first), shown(other));
+        return Err(Mistake::new(format!("two configurations apply: {first} and {other}"))
+            .help("judge what each of them speaks of in a run of its own")
+            .into());
     }
-    Ok(None)
+    read(first).map(Some)
 }
 
 /// `provost.toml` in `start` or a folder above it.

@@ -19,12 +19,10 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::Parser;
 use clap::error::ErrorKind;
+use provost_check::report::plain;
 
 use args::{Cli, Verb};
 use exit::Exit;
-
-#[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     panic::set_hook(Box::new(report_panic));
@@ -38,7 +36,10 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(error) if error.is::<output::ClosedPipe>() => Exit::Clean.into(),
         Err(error) => {
-            output::complain(&format!("error: {error:#}\n"));
+            // It may quote what was given, and go's own words of a hostile module.
+            let text = format!("error: {error:#}");
+            let lines = text.lines().map(|line| format!("{}\n", plain::clean(line)));
+            output::complain(&lines.collect::<String>());
             Exit::Usage.into()
         }
     }
