@@ -24,6 +24,9 @@ use provost_check::report::plain;
 use args::{Cli, Verb};
 use exit::Exit;
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     panic::set_hook(Box::new(report_panic));
     let cli = match Cli::try_parse() {

@@ -3,7 +3,10 @@
 
 mod support;
 
-use support::Dir;
+use std::fs;
+use std::process::Command;
+
+use support::{Dir, go_env, repository, succeed};
 
 /// Twelve files with two workloads each, written in an order that differs by `step`.
 fn folder(step: usize) -> Dir {
@@ -63,4 +66,117 @@ fn the_order_of_files_and_arguments_changes_nothing() {
     assert_eq!(second.out, first.out);
     let third = folder(7).provost(&args(&["deploy/d1", "Dockerfile", "deploy/d2", "deploy/d0"]));
     assert_eq!(third.out, first.out);
+}
+
+/// The program of the textbook's image, built once.
+fn program() -> Vec<u8> {
+    let dir = Dir::new();
+    let path = dir.path().join("svc");
+    let mut go = Command::new("go");
+    // As its Dockerfile builds it, so that the standard library is compiled only once.
+    go.args(["build", "-ldflags=-s -w", "-o"]).arg(&path).arg("./cmd/svc");
+    go.env("CGO_ENABLED", "0").env("GOOS", "linux").env("GOFLAGS", "-buildvcs=false");
+    succeed(go.envs(go_env()).current_dir(repository().join("examples/textbook")));
+    fs::read(path).unwrap()
+}
+
+/// Both examples, a few broken files, and many services alike, written in an order.
+fn tree(program: &[u8], order: fn(&mut Vec<(String, Vec<u8>)>)) -> Dir {
+    let mut files: Vec<(String, Vec<u8>)> = Vec::new();
+    let examples = repository().join("examples");
+    // One configuration is enough.
+    let paths = support::files_below(&examples);
+    for path in paths.into_iter().filter(|path| path != "checkout/provost.toml") {
+        files.push((path.clone(), fs::read(examples.join(path)).unwrap()));
+    }
+    let orders = fs::read_to_string(examples.join("textbook/deploy/orders.yaml")).unwrap();
+    for number in 0..6 {
+        let text = orders.replace("orders", &format!("orders-{number}"));
+        files.push((format!("many/{}/orders.yaml", number % 3 * 100 + number), text.into()));
+    }
+    files.push(("textbook/svc".to_owned(), program.to_vec()));
+    files.push((
+        "broken/a.yaml".to_owned(),
+        b"apiVersion: v1\nkind: Pod\nmetadata: {name: [a}\n".to_vec(),
+    ));
+    files.push(("broken/b.yaml".to_owned(), b"apiVersion: v1\nkind: \"Pod\n".to_vec()));
+    files.push(("broken/Dockerfile".to_owned(), b"FROM\nRUN\n".to_vec()));
+    files.push(("broken/elf".to_owned(), program[..5000].to_vec()));
+    order(&mut files);
+    files.into_iter().fold(Dir::new(), |dir, (path, bytes)| dir.file(&path, bytes))
+}
+
+fn as_listed(_: &mut Vec<(String, Vec<u8>)>) {}
+
+/// An order that has nothing to do with names: by the last digits of a product.
+fn shuffled(files: &mut Vec<(String, Vec<u8>)>) {
+    let mut at = 0_usize;
+    files.sort_by_cached_key(|_| {
+        at += 1;
+        (at * 7919) % 127
+    });
+    assert!(!files.is_sorted_by_key(|(path, _)| path.clone()));
+}
+
+fn reversed(files: &mut Vec<(String, Vec<u8>)>) {
+    files.reverse();
+}
+
+const FOLDERS: [&str; 4] = ["textbook", "broken", "many", "checkout"];
+
+fn reports(dir: &Dir, threads: &str, folders: &[&str]) -> [String; 3] {
+    let env = [("RAYON_NUM_THREADS", threads)];
+    let render = |how: &[&str]| {
+        let head = ["check", "--date", "2026-11-24", "--profile", "house", "--dockerfile"];
+        let dockerfile = ["textbook/Dockerfile"];
+        let run = dir.provost_with_env(&[&head[..], &dockerfile, how, folders].concat(), &env);
+        assert!(run.code == 1 || run.code == 2, "{run}");
+        format!("exit {}\n{}{}", run.code, run.out, run.err)
+    };
+    let (text, all, json) =
+        (render(&["--quiet"]), render(&["--verbose"]), render(&["--format", "json"]));
+    // There is something to mix up.
+    assert!(text.matches("\nerror[").count() >= 5, "{text}");
+    assert!(json.matches("\"fingerprint\"").count() >= 50, "{json}");
+    assert!(all.len() > text.len());
+    [text, all, json]
+}
+
+#[track_caller]
+fn same(got: &[String; 3], expected: &[String; 3]) {
+    for (got, expected) in got.iter().zip(expected) {
+        if got != expected {
+            let differs = got.lines().zip(expected.lines()).find(|(a, b)| a != b);
+            panic!("the reports differ: {differs:?}");
+        }
+    }
+}
+
+#[test]
+fn reports_are_the_same_bytes_for_any_order_and_number_of_threads() {
+    let program = program();
+    let dir = tree(&program, as_listed);
+    let expected = reports(&dir, "1", &FOLDERS);
+    for _ in 0..2 {
+        same(&reports(&dir, "4", &FOLDERS), &expected);
+    }
+    same(&reports(&dir, "4", &["many", "checkout", "broken", "textbook"]), &expected);
+    for order in [shuffled as fn(&mut _), reversed] {
+        same(&reports(&tree(&program, order), "4", &FOLDERS), &expected);
+    }
+}
+
+#[test]
+fn two_configurations_are_a_mistake_in_any_order() {
+    let dir = Dir::new()
+        .copy_of("examples", |_| ())
+        .file("alone/Dockerfile", "FROM scratch\nENTRYPOINT [\"/x\"]\n");
+    let one = dir.provost(&["check", "textbook", "checkout"]);
+    assert_eq!((one.code, one.out.as_str()), (2, ""), "{one}");
+    assert!(one.err.contains("checkout/provost.toml and textbook/provost.toml"), "{one}");
+    assert_eq!(dir.provost(&["check", "checkout", "textbook"]).err, one.err);
+    // A path without one takes the other's.
+    let one = dir.provost(&["check", "textbook/deploy", "alone", "textbook"]);
+    assert!(one.out.contains("textbook/provost.toml"), "{one}");
+    assert_eq!(dir.provost(&["check", "alone", "textbook", "textbook/deploy"]).out, one.out);
 }

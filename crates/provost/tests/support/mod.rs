@@ -3,10 +3,11 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file is a crate and uses its part")]
 #![allow(clippy::unwrap_used, clippy::new_without_default, reason = "it is a test's own tool")]
 
+use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
 use std::io::Write as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 /// A folder with files, removed afterwards.
@@ -24,11 +25,19 @@ impl Dir {
     }
 
     /// Writes a file, and the folders it is in.
-    pub fn file(self, path: &str, text: &str) -> Self {
+    pub fn file(self, path: &str, text: impl AsRef<[u8]>) -> Self {
         let path = self.path().join(path);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, text).unwrap();
         self
+    }
+
+    /// Copies what lies in a folder of the repository, file after file, in the order of `order`.
+    pub fn copy_of(self, source: &str, order: impl FnOnce(&mut Vec<String>)) -> Self {
+        let source = repository().join(source);
+        let mut files = files_below(&source);
+        order(&mut files);
+        files.iter().fold(self, |dir, file| dir.file(file, fs::read(source.join(file)).unwrap()))
     }
 
     pub fn read(&self, path: &str) -> String {
@@ -43,8 +52,12 @@ impl Dir {
         self.command(folder, args).output().unwrap().into()
     }
 
-    pub fn provost_with_env(&self, args: &[&str], env: &[(&str, &str)]) -> Run {
-        self.command(".", args).envs(env.iter().copied()).output().unwrap().into()
+    pub fn provost_with_env<S: AsRef<OsStr>>(&self, args: &[&str], env: &[(S, S)]) -> Run {
+        self.command(".", args)
+            .envs(env.iter().map(|(name, value)| (name, value)))
+            .output()
+            .unwrap()
+            .into()
     }
 
     pub fn provost_with_stdin(&self, args: &[&str], stdin: &str) -> Run {
@@ -98,4 +111,49 @@ impl fmt::Display for Run {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "exit {}\n{}\n--- stderr\n{}", self.code, self.out, self.err)
     }
+}
+
+pub fn repository() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+}
+
+/// Paths of all files below a folder, in order, `/`-separated.
+pub fn files_below(folder: &Path) -> Vec<String> {
+    let mut files = Vec::new();
+    let mut open = vec![folder.to_owned()];
+    while let Some(at) = open.pop() {
+        for entry in fs::read_dir(at).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                open.push(entry.path());
+            } else {
+                let path = entry.path();
+                files.push(path.strip_prefix(folder).unwrap().to_str().unwrap().to_owned());
+            }
+        }
+    }
+    files.sort();
+    files
+}
+
+/// What `go` needs to find the machine's caches and module source when HOME is a test's folder;
+/// nothing of the developer's settings.
+pub fn go_env() -> Vec<(String, String)> {
+    let names = ["GOMODCACHE", "GOCACHE", "GOPROXY", "GONOSUMDB", "GOSUMDB", "GOPRIVATE"];
+    let output = Command::new("go").arg("env").args(names).current_dir("/").output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    let values = String::from_utf8(output.stdout).unwrap();
+    let mut env = vec![("GOENV".to_owned(), "off".to_owned())];
+    for (name, value) in names.iter().zip(values.lines()) {
+        env.push(((*name).to_owned(), value.to_owned()));
+    }
+    env
+}
+
+/// Runs a program that must succeed, and returns what it prints.
+pub fn succeed(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {}\n{errors}", output.status);
+    String::from_utf8(output.stdout).unwrap()
 }

@@ -1,0 +1,163 @@
+//! `--build` runs `go build` and nothing that an artifact asks for.
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
+use std::process::Command;
+
+use support::{Dir, Run, go_env, succeed};
+
+/// A module whose folder holds a script that leaves a mark when it is run.
+struct Module {
+    dir: Dir,
+}
+
+impl Module {
+    /// `EVIL` in the Dockerfile is the script.
+    fn new(dockerfile: &str) -> Self {
+        let version = succeed(Command::new("go").args(["env", "GOVERSION"]).current_dir("/"));
+        let version = version.trim().trim_start_matches("go");
+        let dir = Dir::new()
+            .file("go.mod", format!("module example.com/shop\n\ngo {version}\n"))
+            .file("cmd/shop/main.go", "package main\n\nfunc main() { println(\"shop\") }\n");
+        let script = dir.path().join("evil.sh");
+        let mark = dir.path().join("executed");
+        let text = format!("#!/bin/sh\n: > {}\nexec \"$@\"\n", mark.display());
+        let dockerfile =
+            dockerfile.replace("EVIL", script.to_str().unwrap()).replace("GOVERSION", version);
+        let dir = dir.file("evil.sh", text).file("Dockerfile", dockerfile);
+        fs::set_permissions(&script, fs::Permissions::from_mode(0o755)).unwrap();
+        // The trap works.
+        succeed(Command::new(&script).arg("true"));
+        assert!(mark.exists());
+        fs::remove_file(&mark).unwrap();
+        Self { dir }
+    }
+
+    fn mark(&self) -> PathBuf {
+        self.dir.path().join("executed")
+    }
+
+    fn check(&self, args: &[&str]) -> Run {
+        let run = self.dir.provost_with_env(
+            &[&["check", "--date", "2026-11-24", "--fail-on", "never"], args].concat(),
+            &go_env(),
+        );
+        assert!(run.code < 3, "{run}");
+        assert!(!self.mark().exists(), "the script was run: {run}");
+        run
+    }
+
+    /// What the report says of the build.
+    fn built(&self) -> String {
+        let run = self.check(&["--build", "--format", "json"]);
+        assert_eq!(run.code, 0, "{run}");
+        let report: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+        assert_eq!(report["summary"]["binaries"], 1, "{run}");
+        let lines = report["built"].as_array().unwrap();
+        lines.iter().map(|line| format!("{}\n", line.as_str().unwrap())).collect()
+    }
+}
+
+const REST: &str = "
+FROM gcr.io/distroless/static-debian12
+COPY --from=build /shop /shop
+ENTRYPOINT [\"/shop\"]
+";
+
+#[test]
+fn only_harmless_flags_and_variables_reach_go_and_the_others_are_named() {
+    let dockerfile = format!(
+        "FROM golang:GOVERSION AS build
+ENV GOFLAGS=-toolexec=EVIL CC=EVIL GOTOOLDIR=/tmp
+ARG VERSION=$(EVIL)
+WORKDIR /src
+COPY . .
+RUN EVIL true && CGO_ENABLED=0 CXX=EVIL go build -trimpath -toolexec=EVIL -overlay=o.json \
+-gcflags=all=-l -asmflags=-D=EVIL -compiler gccgo -modfile=other.mod -C /tmp -ldflags=-extld=EVIL \
+-o /shop ./cmd/shop{REST}"
+    );
+    let built = Module::new(&dockerfile).built();
+    let command = built.lines().next().unwrap();
+    assert!(command.ends_with("CGO_ENABLED=0 go build -trimpath ./cmd/shop"), "{built}");
+    for refused in [
+        "-toolexec",
+        "-overlay",
+        "-gcflags",
+        "-asmflags",
+        "-compiler",
+        "-modfile",
+        "-C",
+        "-extld",
+        "GOFLAGS",
+        "CC",
+        "CXX",
+    ] {
+        let named = built.lines().any(|line| {
+            line.strip_prefix("not reproduced: ").is_some_and(|rest| rest.contains(refused))
+        });
+        assert!(named, "{refused} is not named:\n{built}");
+    }
+}
+
+#[test]
+fn substitutions_are_text() {
+    let dockerfile = format!(
+        "FROM golang:GOVERSION AS build\nWORKDIR /src\nCOPY . .\n\
+         RUN CGO_ENABLED=0 go build -ldflags=\"-s -X main.version=$(EVIL true)\" -tags \"$(EVIL)\" -o /shop ./cmd/shop{REST}"
+    );
+    let built = Module::new(&dockerfile).built();
+    assert!(built.contains("go build ./cmd/shop\n"), "{built}");
+    assert!(built.contains("not reproduced: -ldflags"), "{built}");
+    for package in ["'./cmd/$(EVIL)'", "\"./cmd/`EVIL`\"", "./cmd/shop;EVIL"] {
+        let dockerfile = format!(
+            "FROM golang:GOVERSION AS build\nWORKDIR /src\nCOPY . .\nRUN go build -o /shop {package}{REST}"
+        );
+        Module::new(&dockerfile).check(&["--build"]);
+    }
+}
+
+#[test]
+fn a_package_is_never_a_flag() {
+    for package in ["-- -toolexec=EVIL", "'-toolexec=EVIL' ./cmd/shop", "$PACKAGE ./cmd/shop"] {
+        let dockerfile = format!(
+            "FROM golang:GOVERSION AS build\nARG PACKAGE=-toolexec=EVIL\nWORKDIR /src\nCOPY . .\n\
+             RUN go build -o /shop {package}{REST}"
+        );
+        let run = Module::new(&dockerfile).check(&["--build", "--verbose"]);
+        let command = run.out.lines().find(|line| line.contains("built by"));
+        assert!(!command.is_some_and(|line| line.contains("toolexec")), "{run}");
+    }
+}
+
+#[test]
+fn without_build_nothing_runs() {
+    let dockerfile = format!(
+        "FROM golang:GOVERSION AS build\nWORKDIR /src\nCOPY . .\nRUN go build -o /shop ./cmd/shop{REST}"
+    );
+    let module = Module::new(&dockerfile);
+    let tools = Dir::new();
+    for name in ["go", "git", "helm", "kustomize", "kubectl", "docker", "sh"] {
+        fs::copy(module.dir.path().join("evil.sh"), tools.path().join(name)).unwrap();
+    }
+    let path = tools.path().to_str().unwrap();
+    let run = module.dir.provost_with_env(&["check", "."], &[("PATH", path)]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(!module.mark().exists(), "{run}");
+    // The trap works.
+    let run = module.dir.provost_with_env(&["check", "--build", "."], &[("PATH", path)]);
+    assert!(module.mark().exists(), "{run}");
+}
+
+#[test]
+fn without_go_there_is_a_message() {
+    let dockerfile = format!(
+        "FROM golang:GOVERSION AS build\nWORKDIR /src\nCOPY . .\nRUN go build -o /shop ./cmd/shop{REST}"
+    );
+    let module = Module::new(&dockerfile);
+    let run = module.dir.provost_with_env(&["check", "--build"], &[("PATH", "/nowhere")]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("--build needs the Go toolchain on PATH"), "{run}");
+}
