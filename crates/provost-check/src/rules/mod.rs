@@ -63,6 +63,8 @@ pub static RULES: &[&Rule] = &[
     &image::missing_entrypoint_file::RULE,
     &input::ambiguous_binding::RULE,
     &input::bad_suppression::RULE,
+    &input::removed_api_version::RULE,
+    &input::unknown_field::RULE,
     &input::unparsable_input::RULE,
     &lifecycle::drain_exceeds_grace_period::RULE,
     &lifecycle::extreme_grace_period::RULE,

@@ -148,7 +148,9 @@ fn baseline(case: &Case<'_>, violated: &mut Vec<Violation>) {
     if let Some(profile) = security.seccomp.as_ref().filter(|p| p.value == "Unconfined") {
         violated.push(("seccompProfile Unconfined".to_owned(), profile.origin.clone()));
     }
-    if let Some(mount) = security.proc_mount.as_ref().filter(|m| m.value != "Default") {
+    let own_users = !case.pod().host_users.value;
+    if let Some(mount) = security.proc_mount.as_ref().filter(|m| m.value != "Default" && !own_users)
+    {
         violated.push(("procMount".to_owned(), mount.origin.clone()));
     }
 }
@@ -172,11 +174,13 @@ fn strict(case: &Case<'_>, violated: &mut Vec<Violation>) {
             lacks("capabilities.add", Some(&added.origin));
         }
     }
+    // In a user namespace root is nobody, and both controls are lifted (UserNamespacesSupport).
+    let own_users = !case.pod().host_users.value;
     let non_root = merged.run_as_non_root.as_ref();
-    if non_root.is_none_or(|fact| !fact.value) {
+    if !own_users && non_root.is_none_or(|fact| !fact.value) {
         lacks("runAsNonRoot is not true", non_root.map(|f| &f.origin));
     }
-    if let Some(user) = merged.run_as_user.as_ref().filter(|user| user.value == 0) {
+    if let Some(user) = merged.run_as_user.as_ref().filter(|user| user.value == 0 && !own_users) {
         lacks("runAsUser 0", Some(&user.origin));
     }
     if merged.seccomp.is_none() {
