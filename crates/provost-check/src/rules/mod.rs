@@ -41,6 +41,7 @@ pub static RULES: &[&Rule] = &[
     &binary::instrumented_build::RULE,
     &binary::unresolvable_interpreter::RULE,
     &binary::untraceable_build::RULE,
+    &build::shell_form_entrypoint::RULE,
     &build::unrunnable_healthcheck::RULE,
     &config::dangling_env_reference::RULE,
     &config::dangling_reference::RULE,

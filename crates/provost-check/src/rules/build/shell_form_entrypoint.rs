@@ -1,0 +1,153 @@
+//! A shell between the container runtime and the program.
+
+use crate::case::{BuildCase, tools};
+use crate::facts::build::{CommandForm, Instruction};
+use crate::facts::{Fact, symbols};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::shell::{First, Script};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const MISSING: Variant = Variant::new(
+    "missing-shell",
+    Level::Deny,
+    "a command in shell form in an image without a shell",
+);
+
+/// SIGTERM reaches the shell, which does not pass it on.
+pub static RULE: Rule = Rule {
+    id: "shell-form-entrypoint",
+    group: Group::Build,
+    level: Level::Warn,
+    title: "a shell stays process 1 and keeps SIGTERM from the program",
+    page: include_str!("shell-form-entrypoint.md"),
+    needs: &[Need::Dockerfile],
+    variants: &[MISSING],
+    check: Check::Build(check),
+    ..Rule::BASE
+};
+
+fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
+    let config = case.build.config();
+    let command =
+        config.entrypoint.as_ref().or(config.cmd.as_ref()).ok_or(Abstain::NotApplicable)?;
+    // What the base image brings is not this file's.
+    if command.inherited {
+        return Err(Abstain::NotApplicable);
+    }
+    let Some((text, implicit)) = shell_text(command) else { return Ok(()) };
+    let base = &case.build.last().base;
+    // Another SHELL runs it; what it does is not known.
+    if implicit
+        && config.shell.as_ref().is_some_and(|s| s.first().is_none_or(|s| s.value != "/bin/sh"))
+    {
+        return Err(Abstain::NotApplicable);
+    }
+    let script = Script::parse(&text.value);
+    if let Some(image) = case.build.base_image().filter(|image| image.shell.is_none()) {
+        let brought = case.build.copies.iter().any(|copy| {
+            case.build.final_chain().contains(&copy.stage)
+                && (copy.destination.value.starts_with("/bin")
+                    || copy.destination.value == "/"
+                    || copy.destination.value.starts_with("/usr/bin"))
+        });
+        // A tree copied over the root may bring a shell along.
+        if !image.minimal || brought {
+            return Err(Abstain::unknown(Reason::BaseImageUnknown, "/bin/sh of the image"));
+        }
+        let finding = Finding::new(
+            &RULE,
+            format!(
+                "the command needs /bin/sh, which {} has not: the container cannot start",
+                image.name
+            ),
+            &command.origin,
+            if implicit { "shell form" } else { "runs a shell" },
+        )
+        .variant(&MISSING)
+        .also(&base.origin, "has no shell");
+        out.push(finding.fix(exec_form(&script, text, implicit)));
+        return Ok(());
+    }
+    let kind = tools::shell_kind(case.build);
+    match script.first_process(kind) {
+        First::Replaced(_) => Ok(()),
+        First::Unknown => Err(Abstain::unknown(
+            Reason::BaseImageUnknown,
+            "whether the shell gives way to the program",
+        )),
+        First::ShellStays => {
+            let handles = case
+                .binary()
+                .and_then(|b| b.go.as_ref())
+                .and_then(|go| go.links(symbols::SIGNAL_NOTIFY).ok().flatten());
+            // Where a manifest sets `command` this one is never run.
+            let replaced = |c: &crate::case::Case<'_>| {
+                c.container.command.as_ref().is_some_and(|c| !c.is_empty())
+            };
+            let run_by = case.cases().find(|c| !replaced(c));
+            let grace = run_by.as_ref().map(|c| &c.pod().grace_period);
+            let seconds = grace.map_or("10 s (Docker) or 30 s (Kubernetes)".to_owned(), |g| {
+                format!("{} s", g.value)
+            });
+            let mut finding = Finding::new(
+                &RULE,
+                format!(
+                    "process 1 is the shell: SIGTERM does not reach the program, which is killed \
+                     after {seconds}"
+                ),
+                &command.origin,
+                if implicit { "shell form" } else { "runs a shell" },
+            )
+            .also(&base.origin, "its /bin/sh stays");
+            if let (Some(handler), Some(grace)) = (handles, grace) {
+                finding = finding
+                    .level(Level::Deny)
+                    .also(handler, "its handler never runs")
+                    .also(&grace.origin, "until SIGKILL");
+            }
+            out.push(finding.fix(exec_form(&script, text, implicit)));
+            Ok(())
+        }
+    }
+}
+
+/// The text a shell runs: shell form, or `["/bin/sh", "-c", TEXT]`.
+fn shell_text(command: &Instruction<CommandForm>) -> Option<(&Fact<String>, bool)> {
+    match &command.value {
+        CommandForm::Shell(text) => Some((text, true)),
+        CommandForm::Exec(words) => match words.as_slice() {
+            [shell, flag, text, ..]
+                if matches!(shell.value.as_str(), "sh" | "/bin/sh") && flag.value == "-c" =>
+            {
+                Some((text, false))
+            }
+            _ => None,
+        },
+    }
+}
+
+/// One plain command can be written as the list it is; for the rest `exec` is the way.
+fn exec_form(script: &Script, text: &Fact<String>, implicit: bool) -> Fix {
+    let plain = match script.commands.as_slice() {
+        [only] if !script.compound && !script.unread => {
+            let words = only.argv();
+            let simple =
+                only.redirections == 0 && !only.piped && !only.background && only.depth == 0;
+            let literal = words.len() == only.words.len()
+                && words
+                    .iter()
+                    .all(|w| w.literal && !w.text.contains(['*', '?', '[', '~', '"', '\\']));
+            (simple && literal && !words.is_empty()).then_some(words)
+        }
+        _ => None,
+    };
+    match plain {
+        Some(words) => {
+            let list: Vec<String> = words.iter().map(|w| format!("\"{}\"", w.text)).collect();
+            let list = format!("[{}]", list.join(", "));
+            let fix = Fix::safe(format!("write it as a list: {list}"));
+            if implicit { fix.replace(&text.origin, list) } else { fix }
+        }
+        None => Fix::suggest("write exec before the last command, or a list without a shell"),
+    }
+}
