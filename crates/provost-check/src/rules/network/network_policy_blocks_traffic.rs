@@ -45,7 +45,7 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
 
 /// Policies add up: what one of them allows is allowed.
 fn rules<'w>(directions: &[&'w PolicyDirection]) -> impl Iterator<Item = &'w PolicyRule> {
-    directions.to_vec().into_iter().flat_map(|direction| &direction.rules)
+    directions.iter().copied().flat_map(|direction| &direction.rules)
 }
 
 fn dns(case: &WorkloadCase<'_>, policies: &[(&Object, &NetworkPolicy)], out: &mut Findings) {
