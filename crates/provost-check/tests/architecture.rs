@@ -1,6 +1,6 @@
 //! What ARCHITECTURE.md says that no folder does, read from the sources.
 
-#![allow(missing_docs, reason = "a test program has no API")]
+#![allow(missing_docs, clippy::unwrap_used, reason = "it is a test")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! A secret value never leaves the loader: no report holds it.
 
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
 mod support;
 
 use support::Dir;

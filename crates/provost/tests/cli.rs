@@ -62,7 +62,7 @@ fn a_refusal_shows_every_place_and_ends_with_1() {
 
 #[test]
 fn a_pass_says_what_was_judged() {
-    let dir = Dir::new().file("deploy/checkout.yaml", &DEPLOYMENT.replace("2GiB", "460MiB"));
+    let dir = Dir::new().file("deploy/checkout.yaml", DEPLOYMENT.replace("2GiB", "460MiB"));
     let run = check(&dir, &[&ONE[..], &["deploy"]].concat());
     assert_eq!(run.code, 0, "{run}");
     insta::assert_snapshot!(run.out, @"no findings in 1 object");
@@ -179,7 +179,7 @@ fn the_configuration_is_found_upwards_and_flags_outrank_it() {
 #[test]
 fn an_ignore_entry_hides_by_path() {
     let entry = "[[ignore]]\nrule = \"gomemlimit-above-memory-limit\"\npath = \"deploy/*\"\n";
-    let dir = deployment().file("provost.toml", &format!("{entry}reason = \"soak test\"\n"));
+    let dir = deployment().file("provost.toml", format!("{entry}reason = \"soak test\"\n"));
     let run = check(&dir, &ONE);
     assert_eq!(run.code, 0, "{run}");
     assert!(run.out.contains("1 finding suppressed"), "{run}");

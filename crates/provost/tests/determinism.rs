@@ -1,6 +1,8 @@
 //! The same input gives the same bytes, whatever the number of threads, the order of arguments or
 //! of directory entries.
 
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
 mod support;
 
 use std::fs;
@@ -14,7 +16,7 @@ fn folder(step: usize) -> Dir {
     for n in 0..12 {
         let n = (n * step) % 12;
         let objects: Vec<String> = ["web", "api"].iter().map(|name| deployment(name, n)).collect();
-        dir = dir.file(&format!("deploy/d{}/s{n:02}.yaml", n % 3), &objects.join("---\n"));
+        dir = dir.file(&format!("deploy/d{}/s{n:02}.yaml", n % 3), objects.join("---\n"));
     }
     dir.file("Dockerfile", "FROM debian:12\nCOPY web /web\nENTRYPOINT /web\n")
         .file("deploy/broken.yaml", "apiVersion: v1\nkind: Pod\nmetadata: {name: [a}\n")
@@ -81,7 +83,7 @@ fn program() -> Vec<u8> {
 }
 
 /// Both examples, a few broken files, and many services alike, written in an order.
-fn tree(program: &[u8], order: fn(&mut Vec<(String, Vec<u8>)>)) -> Dir {
+fn tree(program: &[u8], order: fn(&mut [(String, Vec<u8>)])) -> Dir {
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     let examples = repository().join("examples");
     // One configuration is enough.
@@ -106,10 +108,10 @@ fn tree(program: &[u8], order: fn(&mut Vec<(String, Vec<u8>)>)) -> Dir {
     files.into_iter().fold(Dir::new(), |dir, (path, bytes)| dir.file(&path, bytes))
 }
 
-fn as_listed(_: &mut Vec<(String, Vec<u8>)>) {}
+fn as_listed(_: &mut [(String, Vec<u8>)]) {}
 
 /// An order that has nothing to do with names: by the last digits of a product.
-fn shuffled(files: &mut Vec<(String, Vec<u8>)>) {
+fn shuffled(files: &mut [(String, Vec<u8>)]) {
     let mut at = 0_usize;
     files.sort_by_cached_key(|_| {
         at += 1;
@@ -118,7 +120,7 @@ fn shuffled(files: &mut Vec<(String, Vec<u8>)>) {
     assert!(!files.is_sorted_by_key(|(path, _)| path.clone()));
 }
 
-fn reversed(files: &mut Vec<(String, Vec<u8>)>) {
+fn reversed(files: &mut [(String, Vec<u8>)]) {
     files.reverse();
 }
 
@@ -161,7 +163,7 @@ fn reports_are_the_same_bytes_for_any_order_and_number_of_threads() {
         same(&reports(&dir, "4", &FOLDERS), &expected);
     }
     same(&reports(&dir, "4", &["many", "checkout", "broken", "textbook"]), &expected);
-    for order in [shuffled as fn(&mut _), reversed] {
+    for order in [shuffled as fn(&mut [(String, Vec<u8>)]), reversed] {
         same(&reports(&tree(&program, order), "4", &FOLDERS), &expected);
     }
 }

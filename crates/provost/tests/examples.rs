@@ -1,6 +1,8 @@
 //! `examples/textbook` is refused with every fault of its `expected.toml`, `examples/checkout` has
 //! none, and the tools that a team would use today are content with both.
 
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
 mod support;
 
 use std::collections::BTreeMap;

@@ -1,5 +1,7 @@
 //! `--build` runs `go build` and nothing that an artifact asks for.
 
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
 mod support;
 
 use std::fs;

@@ -1,6 +1,8 @@
 //! Bad input: a message with file and position, the rest still judged, no panic, no hang, and
 //! nothing in the output that a terminal would obey.
 
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
 mod support;
 
 use std::fmt::Write as _;
