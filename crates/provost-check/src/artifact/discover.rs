@@ -93,7 +93,7 @@ impl Discovery {
 }
 
 /// Directories that hold other people's files, or inputs that are broken on purpose.
-const LEFT_OUT: &[&str] = &["node_modules", "testdata", "__pycache__"];
+const LEFT_OUT: &[&str] = &["node_modules", "testdata", "fixtures", "__pycache__"];
 
 /// Looks at every path. Opens files only for their first bytes.
 pub fn discover<P: AsRef<Path>>(paths: &[P], limits: &Limits) -> Discovery {
