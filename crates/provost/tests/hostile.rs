@@ -193,13 +193,15 @@ fn what_is_named_and_cannot_be_judged_is_said_and_ends_with_2() {
     let dir = good().file("folder/x", "").file("empty.yaml", "").file("noise", [7, 0, 255, 1]);
     succeed(Command::new("mkfifo").arg(dir.path().join("pipe")));
     symlink("nowhere", dir.path().join("gone.yaml")).unwrap();
-    let cases: [(&[&str], &str); 8] = [
+    let cases: [(&[&str], &str); 10] = [
         (&["--binary", "folder"], "is a directory"),
         (&["--binary", "pipe"], "is no regular file"),
         (&["--binary", "nowhere"], "No such file"),
         (&["--binary", "empty.yaml"], "is no executable"),
         (&["--binary", "noise"], "is no executable"),
         (&["--dockerfile", "folder"], "is a directory"),
+        (&["--dockerfile", "pipe"], "is no regular file"),
+        (&["pipe"], "is no regular file"),
         (&["gone.yaml"], "No such file"),
         (&["empty.yaml"], "is empty"),
     ];

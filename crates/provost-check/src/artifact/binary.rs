@@ -22,6 +22,9 @@ use crate::facts::{Fact, Origin, SourceId};
 /// rule asks.
 pub type Bytes = Arc<Content>;
 
+/// A file that is broken in many places is broken; a few of them are told.
+const MOST_PROBLEMS: usize = 4;
+
 /// Reads the facts of an executable. Total: what cannot be read is absent and named in the problems.
 pub fn load(
     source: SourceId,
@@ -31,16 +34,20 @@ pub fn load(
 ) -> (Binary, Vec<Problem>) {
     let data: &[u8] = bytes;
     let file = read(data, limits);
-    let problems = file
-        .problems
-        .iter()
-        .map(|problem| Problem {
-            kind: ProblemKind::Malformed,
-            origin: Origin::whole(source),
-            message: format!("{} (at byte {})", problem.what, problem.offset),
-            help: None,
-        })
+    let malformed = |message: String| Problem {
+        kind: ProblemKind::Malformed,
+        origin: Origin::whole(source),
+        message,
+        help: None,
+    };
+    let said = file.problems.iter().take(MOST_PROBLEMS);
+    let mut problems: Vec<Problem> = said
+        .map(|problem| malformed(format!("{} (at byte {})", problem.what, problem.offset)))
         .collect();
+    let more = file.problems.len().saturating_sub(MOST_PROBLEMS);
+    if more > 0 {
+        problems.push(malformed(format!("{more} more parts of the file cannot be read")));
+    }
     let elf = file.elf.as_ref();
     let at = |section: &str, place: Place| Origin::binary(source, section, place.address);
     let dynamic = elf.and_then(|elf| elf.dynamic.as_ref());
@@ -49,7 +56,6 @@ pub fn load(
         let obfuscated = file.obfuscated.is_some();
         go_program(source, build, file.functions.as_ref(), obfuscated, text)
     });
-    let mut problems: Vec<Problem> = problems;
     if let (Some(build), None) = (&file.build, &go) {
         problems.push(Problem {
             kind: ProblemKind::Malformed,

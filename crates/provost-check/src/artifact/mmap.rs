@@ -68,12 +68,13 @@ impl Deref for Content {
 }
 
 /// Reads a text file whole, whatever its size up to `limit`: unlike a mapped one it may shrink
-/// meanwhile. `pipes` takes FIFOs too, as the shell makes for `<(helm template .)`.
+/// meanwhile. `pipes` takes the pipes of open descriptors too, as the shell makes for
+/// `<(helm template .)`; a FIFO by any other name may never get a writer, and is refused.
 ///
 /// # Errors
 /// Those of [`Content::open`].
 pub fn read_text(path: &Path, limit: u64, pipes: bool) -> Result<Vec<u8>> {
-    if !(pipes && is_pipe(&std::fs::metadata(path)?)) {
+    if !(pipes && is_descriptor(path) && is_pipe(&std::fs::metadata(path)?)) {
         regular(path)?;
     }
     let file = File::open(path)?;
@@ -110,6 +111,11 @@ fn not_regular(metadata: &std::fs::Metadata) -> Error {
 
 fn too_large(limit: u64) -> Error {
     Error::new(ErrorKind::FileTooLarge, format!("is larger than {limit} bytes"))
+}
+
+/// Whether the path names an open descriptor of this process, whose writer exists.
+fn is_descriptor(path: &Path) -> bool {
+    ["/dev/fd/", "/proc/self/fd/"].iter().any(|folder| path.starts_with(folder))
 }
 
 #[cfg(unix)]
