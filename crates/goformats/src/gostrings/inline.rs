@@ -2,10 +2,12 @@
 //!
 //! `s == "/readyz"` is a comparison of the length and of pieces of 8, 4, 2 and 1 bytes with what `s` points at:
 //!
+//! ```text
 //!     CMPQ BX, $7            CMP  $7, R1
 //!     CMPL 0(AX), $"/rea"    MOVWU (R0), R3;   MOVD $"/rea", R4; CMPW R4, R3
 //!     CMPW 4(AX), $"dy"      MOVHU 4(R0), R3;  MOVD $"dy", R4;   CMPW R4, R3
 //!     CMPB 6(AX), $"z"       MOVBU 6(R0), R3;  CMPW $"z", R3
+//! ```
 //!
 //! Here the pieces are put together again. What is found this way is a text of the program, but not all of them are:
 //! the compiler may load a piece once for several comparisons that stand far apart.
