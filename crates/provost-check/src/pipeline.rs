@@ -58,7 +58,7 @@ pub struct Request {
 pub struct Loaded {
     /// The facts.
     pub world: World,
-    /// Paths that were found and are not judged, and the flag that would let them be.
+    /// Paths that were found and are not judged, and the command that would let them be.
     pub skipped: Vec<Skipped>,
     /// A path named on the command line could not be used: exit code 2.
     pub unusable: bool,

@@ -137,8 +137,8 @@ fn pointers<'a>(
     let word = header.ptr_size().bytes() as u64;
     let version = header.ptr().map_err(|_| "a pointer is cut off")?;
     let modules = header.ptr().map_err(|_| "a pointer is cut off")?;
-    let version = elf.relocated(base + 16, version, limits);
-    let modules = elf.relocated(base + 16 + word, modules, limits);
+    let version = elf.relocated(base.wrapping_add(16), version, limits);
+    let modules = elf.relocated(base.wrapping_add(16 + word), modules, limits);
     let text = |address: u64| {
         let mut cursor = header.over(elf.bytes_from(address));
         let data = cursor.ptr().map_err(|_| "a string header points outside")?;

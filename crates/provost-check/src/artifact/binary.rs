@@ -95,7 +95,8 @@ pub fn load(
             .into_iter()
             .flatten()
             .map(|section| section.size)
-            .sum(),
+            // Sizes are what the headers say.
+            .fold(0, u64::saturating_add),
         obfuscated: file.obfuscated.is_some(),
         go,
     };

@@ -262,7 +262,7 @@ fn walk(root: &Path, limits: &Limits, left: &mut usize, found: &mut Discovery) {
             found.skipped.push(Skipped {
                 path: shown(chart),
                 why: "a Helm chart is judged when it is rendered".to_owned(),
-                flag: Some(format!("--chart {}", shown(chart))),
+                render: Some(rendered_by("helm template", chart)),
             });
         }
     }
@@ -272,7 +272,7 @@ fn walk(root: &Path, limits: &Limits, left: &mut usize, found: &mut Discovery) {
             found.skipped.push(Skipped {
                 path: shown(dir),
                 why: "a kustomization is judged when it is built; its resources are judged as they are".to_owned(),
-                flag: Some(format!("--kustomize {}", shown(dir))),
+                render: Some(rendered_by("kustomize build", dir)),
             });
         }
     }
@@ -442,6 +442,17 @@ fn by_content(head: &[u8]) -> SourceKind {
         return SourceKind::Dockerfile;
     }
     SourceKind::Unknown
+}
+
+/// The line a user can type to have `path` rendered and judged. A repository chooses the names of
+/// its folders, so that a name with anything but letters and digits is quoted.
+fn rendered_by(command: &str, path: &Path) -> String {
+    let path = shown(path);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
+    let path = if path.starts_with('-') { format!("./{path}") } else { path };
+    let path =
+        if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) };
+    format!("{command} {path} | provost check -")
 }
 
 /// A path as reports show it.

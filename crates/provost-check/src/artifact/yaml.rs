@@ -335,6 +335,31 @@ struct Builder<'t> {
     last_end: usize,
     /// Scratch of the search for duplicate keys.
     order: Vec<u32>,
+    counted: CountedLines,
+}
+
+/// Counts lines from the place that was asked for before: problems come in about the order of the
+/// text, and counting from its start for each of them would be quadratic.
+#[derive(Default)]
+struct CountedLines {
+    offset: usize,
+    breaks: usize,
+}
+
+impl CountedLines {
+    /// The line of an offset, from 1.
+    fn line_at(&mut self, text: &[u8], offset: usize) -> usize {
+        let between = |from: usize, to: usize| {
+            memchr::memchr_iter(b'\n', text.get(from..to).unwrap_or_default()).count()
+        };
+        self.breaks = if offset >= self.offset {
+            self.breaks + between(self.offset, offset)
+        } else {
+            self.breaks.saturating_sub(between(offset, self.offset))
+        };
+        self.offset = offset;
+        self.breaks + 1
+    }
 }
 
 /// A manifest has a node for about so many bytes.
@@ -358,6 +383,7 @@ impl<'t> Builder<'t> {
             problems: Vec::new(),
             last_end: 0,
             order: Vec::new(),
+            counted: CountedLines::default(),
         }
     }
 
@@ -622,11 +648,7 @@ impl<'t> Builder<'t> {
             let name = key(second).unwrap_or_default();
             let first = self.nodes[entries[first as usize].key.0 as usize].span;
             let second = self.nodes[entries[second as usize].key.0 as usize].span;
-            let line = 1 + memchr::memchr_iter(
-                b'\n',
-                self.text.as_bytes().get(..first.start as usize).unwrap_or_default(),
-            )
-            .count();
+            let line = self.counted.line_at(self.text.as_bytes(), first.start as usize);
             self.problems.push(Problem {
                 kind: ProblemKind::DuplicateKey,
                 origin: Origin::text(self.source, second),

@@ -157,7 +157,7 @@ impl Bindings {
         if let Some(wanted) = &settings.container {
             for candidate in candidates.iter().filter(|c| names_container(wanted, &c.subject)) {
                 let Some(slot) = self.slot(candidate) else { continue };
-                slot.binary = (!binaries.is_empty()).then_some(0);
+                slot.binary = (binaries.len() == 1).then_some(0);
                 slot.build = (builds.len() == 1).then_some(0);
                 slot.because.push(format!("--container names {wanted}"));
             }
@@ -226,8 +226,8 @@ impl Bindings {
 
     /// A container that has one half of a pair gets the other, unless names gave it another.
     fn complete_pairs(&mut self, candidates: &[Candidate<'_>], world: &World) {
+        let pairs = (self.binary_of_build.clone(), self.build_of_binary.clone());
         for candidate in candidates {
-            let pairs = (self.binary_of_build.clone(), self.build_of_binary.clone());
             let Some(slot) = self.slot(candidate) else { continue };
             match (slot.binary, slot.build) {
                 (None, Some(d)) => {

@@ -55,9 +55,34 @@ pub struct Environment {
     variables: BTreeMap<String, Variable>,
     /// Why variables may be set that are not listed.
     open: Option<Abstain>,
+    /// Bytes that were set so far.
+    bytes: usize,
 }
 
+/// The kernel starts no program with more than 6 MiB of arguments and environment (fs/exec.c,
+/// bprm_set_stack_limits: three quarters of `_STK_LIM`). A manifest can name the same ConfigMap
+/// thousands of times.
+const MOST_BYTES: usize = 6 << 20;
+
 impl Environment {
+    /// Sets a variable, unless there are too many: then nothing is known of any.
+    fn set(&mut self, name: String, variable: Variable) {
+        let value = variable.value.as_ref().map_or(0, String::len);
+        // Entries cost something too, however short their names.
+        self.bytes = self.bytes.saturating_add(name.len() + value + 2);
+        if self.is_full() {
+            let what = "an environment above 6 MiB";
+            self.open = Some(Abstain::unknown(Reason::LimitReached, what));
+            self.variables.clear();
+        } else {
+            self.variables.insert(name, variable);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.bytes > MOST_BYTES
+    }
+
     /// What is known of a variable.
     pub fn lookup(&self, name: &str) -> Lookup<'_> {
         match (self.variables.get(name), &self.open) {
@@ -105,11 +130,17 @@ impl<'w> Case<'w> {
         let mut env = Environment::default();
         self.add_image(&mut env);
         for from in &self.container.env_from {
+            if env.is_full() {
+                return env;
+            }
             self.add_env_from(&mut env, from);
         }
         for variable in &self.container.env {
+            if env.is_full() {
+                return env;
+            }
             let set = self.resolve(variable, &env);
-            env.variables.insert(variable.name.value.clone(), set);
+            env.set(variable.name.value.clone(), set);
         }
         env
     }
@@ -119,7 +150,7 @@ impl<'w> Case<'w> {
     fn add_image(&self, env: &mut Environment) {
         let Ok(build) = self.build() else { return };
         for (name, value) in &build.config().env {
-            env.variables.insert(
+            env.set(
                 name.value.clone(),
                 Variable {
                     value: Ok(value.value.clone()),
@@ -144,7 +175,7 @@ impl<'w> Case<'w> {
             return;
         };
         let mut set = |key: &str, value: Result<String, Abstain>, origin: &Origin| {
-            env.variables.insert(
+            env.set(
                 format!("{}{key}", from.prefix),
                 Variable {
                     value,

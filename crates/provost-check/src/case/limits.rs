@@ -131,7 +131,7 @@ impl Case<'_> {
     }
 }
 
-/// A quantity that does not parse is `rejected-by-api-server`'s business; here it is unknown.
+/// A quantity that does not parse: the amount is not known.
 fn malformed(text: &Fact<String>) -> Abstain {
     Abstain::unknown(Reason::Templated, format!("quantity {}", text.value))
 }

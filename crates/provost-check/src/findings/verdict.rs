@@ -83,10 +83,10 @@ impl Reason {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::NoBinary => "give the program with --binary PATH or build it with --build",
-            Self::NoImage => "give the image with --image",
+            Self::NoImage => "what is in the image is not known: give its Dockerfile",
             Self::NoDockerfile => "give the Dockerfile with --dockerfile PATH",
             Self::NoWorkload => "give the manifests that run the program",
-            Self::BaseImageUnknown => "give the image with --image: its base is not one we know",
+            Self::BaseImageUnknown => "what is in the base image is not known",
             Self::NotAGoBinary => "give the Go program with --binary PATH",
             Self::VersionUnknown => {
                 "a newer provost knows newer versions; --go or --kubernetes names one"

@@ -121,7 +121,7 @@ struct Skipped<'a> {
     path: &'a str,
     why: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    flag: Option<&'a str>,
+    render: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -188,7 +188,7 @@ pub fn render(report: &Report<'_>) -> String {
         skipped: report
             .skipped
             .iter()
-            .map(|s| Skipped { path: &s.path, why: &s.why, flag: s.flag.as_deref() })
+            .map(|s| Skipped { path: &s.path, why: &s.why, render: s.render.as_deref() })
             .collect(),
         built: &report.built,
         suppressed: report

@@ -304,12 +304,12 @@ fn built(report: &Report<'_>, options: Options, out: &mut String) {
     out.push('\n');
 }
 
-/// Paths that were left out, each with the flag that takes it in.
+/// Paths that were left out, each with the command that renders it.
 fn skipped(report: &Report<'_>, options: Options, out: &mut String) {
     let shown = if options.verbose { report.skipped.len() } else { ROWS };
     for item in report.skipped.iter().take(shown) {
-        let flag = item.flag.as_ref().map(|flag| format!(" ({flag})")).unwrap_or_default();
-        let line = format!("  {}: {}{flag}", item.path, item.why);
+        let command = item.render.as_ref().map(|line| format!(" ({line})")).unwrap_or_default();
+        let line = format!("  {}: {}{command}", item.path, item.why);
         out.push_str(&fit(&clean(&line), options.width));
     }
     if let Some(more) = report.skipped.len().checked_sub(shown).filter(|n| *n > 0) {

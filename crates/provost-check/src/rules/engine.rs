@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 
 use rayon::prelude::*;
+use rustc_hash::FxHashSet;
 
 use super::rule::{Check, Findings, Judged, Rule, Variant};
 use crate::case::{BuildCase, Joined, ObjectCase, ProgramCase};
@@ -225,26 +226,11 @@ fn per_artifact(joined: &Joined<'_>, rules: &[&'static Rule]) -> Vec<Vec<Answer>
 fn settle(groups: Vec<Vec<Answer>>, selection: &Selection) -> Verdicts {
     let mut verdicts = Verdicts::default();
     for mut group in groups {
-        let causes: Vec<(String, &'static str, Option<&'static str>)> = group
-            .iter()
-            .flat_map(|answer| {
-                answer
-                    .findings
-                    .iter()
-                    .map(|f| (answer.subject.clone(), answer.rule.id, f.variant.map(|v| v.name)))
-            })
-            .collect();
+        let causes = Causes::of(&group);
         for answer in &mut group {
             verdicts.judged += usize::from(answer.judged);
-            let explained = answer.rule.after.iter().any(|after| {
-                causes.iter().any(|(subject, rule, variant)| {
-                    let same_rule = match after.split_once('/') {
-                        Some((id, name)) => id == *rule && Some(name) == *variant,
-                        None => after == rule,
-                    };
-                    same_rule && same_or_inside(subject, &answer.subject)
-                })
-            });
+            let after = answer.rule.after;
+            let explained = after.iter().any(|after| causes.explain(after, &answer.subject));
             if !explained {
                 for mut finding in answer.findings.drain(..) {
                     let by_case = finding.level_by_case.then_some(finding.level);
@@ -276,7 +262,31 @@ fn settle(groups: Vec<Vec<Answer>>, selection: &Selection) -> Verdicts {
     verdicts
 }
 
-/// Whether `cause` is the subject itself or the workload the subject is a container of.
-fn same_or_inside(cause: &str, subject: &str) -> bool {
-    subject == cause || subject.strip_prefix(cause).is_some_and(|rest| rest.starts_with('/'))
+/// What was found in one group, by `rule` or `rule/variant` and subject. A pod may have thousands of
+/// containers, so that comparing all with all is no way.
+struct Causes(FxHashSet<(String, String)>);
+
+impl Causes {
+    fn of(group: &[Answer]) -> Self {
+        let found =
+            group.iter().flat_map(|answer| answer.findings.iter().map(move |f| (answer, f)));
+        let names = found.flat_map(|(answer, finding)| {
+            let rule = (answer.rule.id.to_owned(), answer.subject.clone());
+            let variant = finding
+                .variant
+                .map(|v| (format!("{}/{}", answer.rule.id, v.name), answer.subject.clone()));
+            std::iter::once(rule).chain(variant)
+        });
+        Self(names.collect())
+    }
+
+    /// Whether `rule` has a finding about the subject itself or the workload the subject is a
+    /// container of.
+    fn explain(&self, rule: &str, subject: &str) -> bool {
+        let above = subject.match_indices('/').map(|(at, _)| &subject[..at]);
+        !self.0.is_empty()
+            && above
+                .chain(std::iter::once(subject))
+                .any(|cause| self.0.contains(&(rule.to_owned(), cause.to_owned())))
+    }
 }

@@ -19,8 +19,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use goformats::version::GoVersion;
 use provost_check::artifact::dockerfile::{self, repro};
+use provost_check::artifact::mmap;
 use provost_check::facts::SourceId;
 use provost_check::facts::build::{Build, GoBuild};
+use provost_check::model::secret::looks_secret;
 use provost_check::model::support;
 use provost_check::pipeline::BinaryInput;
 
@@ -28,6 +30,9 @@ use gomod::GoMod;
 
 /// Main packages that are built when no Dockerfile says which.
 const MOST_PACKAGES: usize = 16;
+
+/// Bytes of a `go.mod`; `go` itself reads at most 16 MiB (golang.org/x/mod/zip, MaxGoMod).
+const MOST_GO_MOD: u64 = 16 << 20;
 
 /// A program that was built.
 pub(crate) struct Built {
@@ -77,9 +82,9 @@ fn plans(path: &Path, dockerfiles: &[String], target: Option<&str>) -> Result<Ve
     }
     let mut plans = Vec::new();
     for file in &files {
-        let bytes =
-            std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))?;
         let limits = dockerfile::Limits::default();
+        let bytes = mmap::read_text(file, limits.file_bytes as u64, false)
+            .with_context(|| format!("cannot read {}", file.display()))?;
         let (build, _) = dockerfile::load_bytes(SourceId(0), &bytes, target, &limits);
         if let Some(build) = build
             && let Some(go) = build.entrypoint_build()
@@ -208,9 +213,9 @@ fn module_folder(path: &Path) -> Option<PathBuf> {
 
 fn read_gomod(module: &Path) -> Result<GoMod> {
     let path = module.join("go.mod");
-    let text = std::fs::read_to_string(&path)
+    let bytes = mmap::read_text(&path, MOST_GO_MOD, false)
         .with_context(|| format!("cannot read {}", path.display()))?;
-    Ok(GoMod::parse(&text))
+    Ok(GoMod::parse(&String::from_utf8_lossy(&bytes)))
 }
 
 /// The toolchain to build with. Images of Go set `GOTOOLCHAIN=local`, so a builder's tag outranks
@@ -351,9 +356,26 @@ fn said(plan: &Plan) -> String {
     words.extend(plan.env.iter().map(|(name, value)| format!("{name}={value}").into()));
     words.push("go build".into());
     for flag in &plan.flags {
-        let quoted = if flag.contains(' ') { format!("'{flag}'") } else { flag.clone() };
+        let flag = without_secrets(flag);
+        let quoted = if flag.contains(' ') { format!("'{flag}'") } else { flag };
         words.push(quoted.into());
     }
     words.push(plan.package.clone().into());
     words.join(std::ffi::OsStr::new(" ")).to_string_lossy().into_owned()
+}
+
+/// A flag as it may be shown: `-ldflags=-X main.token=...` may set what looks like a secret.
+fn without_secrets(flag: &str) -> String {
+    let shown = |word: &str| {
+        let mut equals = word.match_indices('=').map(|(at, _)| at);
+        let secret = equals.find(|at| {
+            let name = word[..*at].rsplit(['.', '=']).next().unwrap_or_default();
+            looks_secret(name, word[at + 1..].trim_end_matches(['\'', '"'])).is_some()
+        });
+        match secret {
+            Some(at) => format!("{}=***", &word[..at]),
+            None => word.to_owned(),
+        }
+    };
+    flag.split(' ').map(shown).collect::<Vec<_>>().join(" ")
 }

@@ -24,8 +24,8 @@ fn found(dir: &Path, paths: &[&str]) -> String {
         out.push_str(&format!("{} {}{named}\n", file.kind.name(), file.shown));
     }
     for skipped in &found.skipped {
-        let flag = skipped.flag.as_deref().unwrap_or("-");
-        out.push_str(&format!("skipped {}: {flag}\n", skipped.path));
+        let render = skipped.render.as_deref().unwrap_or("-");
+        out.push_str(&format!("skipped {}: {render}\n", skipped.path));
     }
     for bad in &found.unusable {
         out.push_str(&format!("unusable {}: {}\n", bad.shown, bad.message));
@@ -117,8 +117,8 @@ manifest chart/docs/example.yaml
 manifest k/deploy.yaml
 manifest k/patched-by-name.yaml
 manifest plain/hotpatch.yaml
-skipped chart: --chart chart
-skipped k: --kustomize k
+skipped chart: helm template chart | provost check -
+skipped k: kustomize build k | provost check -
 "
     );
 }

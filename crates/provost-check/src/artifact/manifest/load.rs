@@ -63,8 +63,8 @@ pub struct Skipped {
     pub path: String,
     /// Why: `a Helm chart is judged when it is rendered`.
     pub why: String,
-    /// The flag that would let it be judged: `--chart deploy/chart`.
-    pub flag: Option<String>,
+    /// The shell command that would let it be judged: `helm template chart | provost check -`.
+    pub render: Option<String>,
 }
 
 /// What loading gave.
@@ -117,7 +117,7 @@ pub fn load_manifests(files: &[ManifestFile], sources: &mut Sources, options: &O
             Outcome::Template => loaded.skipped.push(Skipped {
                 path: file.shown.clone(),
                 why: "it is a template, to be judged when it is rendered".to_owned(),
-                flag: None,
+                render: None,
             }),
             Outcome::Read(mut read) => {
                 let text = read.text.take();

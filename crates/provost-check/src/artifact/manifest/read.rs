@@ -304,7 +304,7 @@ pub(super) fn start_of(node: Node<'_>) -> Origin {
     }
 }
 
-/// Text that some tool is still to fill in; the rule `unrendered-template` speaks of it.
+/// Text that some tool is still to fill in: no mistake of the manifest.
 pub(super) fn is_template(text: &str) -> bool {
     text.contains("{{") || text.contains("${") || text.contains("$(") || text.contains("<no value>")
 }

@@ -144,7 +144,10 @@ fn mask_region(document: &Document, text: &str, region: &Region, spans: &mut Vec
     let inside = Span::new(region.bytes.start as usize, end);
     let keys = region.mapping.into_iter().flat_map(|id| document.node(id).entries());
     let mut keep: Vec<Span> = keys.map(|(key, _)| key.span()).collect();
-    keep.extend(document.comments.iter().map(|c| c.span).filter(|span| {
+    // Comments are in the order of the text.
+    let first = document.comments.partition_point(|c| c.span.start < inside.start);
+    let comments = document.comments[first..].iter().map(|c| c.span);
+    keep.extend(comments.take_while(|span| span.start <= inside.end).filter(|span| {
         inside.contains(*span) && text.get(span.range()).unwrap_or_default().contains("provost:")
     }));
     keep.sort_unstable();
@@ -177,8 +180,7 @@ pub(super) fn hide_shown(document: &Document, objects: &[Object]) -> Vec<Span> {
         }
     }
     let by_name = |name: &str, value: &Fact<String>| {
-        let secret = may_be_secret(&value.value) && secret_word(name).is_some();
-        value.origin.span().filter(|_| secret)
+        value.origin.span().filter(|_| is_secret(name, &value.value))
     };
     for object in objects {
         match &object.body {
@@ -188,6 +190,11 @@ pub(super) fn hide_shown(document: &Document, objects: &[Object]) -> Vec<Span> {
                         && value.is_written()
                     {
                         spans.extend(by_name(&env.name.value, value));
+                    }
+                }
+                for container in &workload.pod.containers {
+                    for words in [&container.command, &container.args].into_iter().flatten() {
+                        spans.extend(secret_words(words));
                     }
                 }
             }
@@ -204,6 +211,30 @@ pub(super) fn hide_shown(document: &Document, objects: &[Object]) -> Vec<Span> {
     }
     spans.sort_unstable();
     spans
+}
+
+/// Whether a value under this name is not to be shown. Stricter than the rules are: a number may be
+/// a password too.
+fn is_secret(name: &str, value: &str) -> bool {
+    let number = value.len() >= 4 && value.bytes().all(|b| b.is_ascii_digit());
+    secret_word(name).is_some() && (number || may_be_secret(value))
+}
+
+/// Words of a command line that hold a secret: `--token=x`, and `x` behind `--token`.
+fn secret_words(words: &[Fact<String>]) -> impl Iterator<Item = Span> {
+    let secret = |(index, word): (usize, &Fact<String>)| match word.value.split_once('=') {
+        Some((flag, value)) => is_secret(flag, value) || token_shape(value).is_some(),
+        None => {
+            let before = index.checked_sub(1).and_then(|before| words.get(before));
+            before.is_some_and(|flag| {
+                flag.value.starts_with('-')
+                    && !flag.value.contains('=')
+                    && is_secret(&flag.value, &word.value)
+            })
+        }
+    };
+    let secret = words.iter().enumerate().filter(move |item| secret(*item));
+    secret.filter_map(|(_, word)| word.origin.span())
 }
 
 /// Bytes of a scalar inside its quotes.
@@ -233,13 +264,14 @@ const PLAIN_KEYS: &[&str] = &[
 ];
 
 /// The same for a document that could not be read: when it looks like a Secret, every line is
-/// masked but for the keys a Secret is known to have.
+/// masked but for the keys a Secret is known to have; of another, what stands behind the name of a
+/// secret.
 pub(super) fn hide_broken(text: &str, region: Span) -> Vec<Span> {
     let part = text.get(region.range()).unwrap_or_default();
     let looks_secret = part.contains("Secret") || part.contains("stringData");
     let looks_config = part.contains("Config") && part.contains("users");
     if !looks_secret && !looks_config {
-        return Vec::new();
+        return hide_named(part, region.start as usize);
     }
     let mut spans = Vec::new();
     let mut at = region.start as usize;
@@ -262,4 +294,49 @@ pub(super) fn hide_broken(text: &str, region: Span) -> Vec<Span> {
         at += line.len();
     }
     spans
+}
+
+/// What stands behind the name of a secret on its line, and the `value` below such a name.
+fn hide_named(part: &str, start: usize) -> Vec<Span> {
+    let mut spans = Vec::new();
+    let mut at = start;
+    let mut named = false;
+    for line in part.split_inclusive('\n') {
+        let body = line.trim_end();
+        let inner = body.trim_start_matches([' ', '\t', '-']);
+        let value = inner.strip_prefix("value:").filter(|_| named).map(str::trim_start);
+        let shown = body.len() - value.or_else(|| behind_name(body)).unwrap_or_default().len();
+        if shown < body.len() {
+            spans.push(Span::new(at + shown, at + body.len()));
+        }
+        named = ends_in_name(body);
+        at += line.len();
+    }
+    spans
+}
+
+/// The words of a line that could name something, with their ends.
+fn names(line: &str) -> impl Iterator<Item = (&str, usize)> {
+    let separator = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'));
+    let mut at = 0;
+    line.split_inclusive(separator).filter_map(move |piece| {
+        let word = piece.trim_end_matches(separator);
+        let end = at + word.len();
+        at += piece.len();
+        (!word.is_empty()).then_some((word, end))
+    })
+}
+
+/// What follows the name of a secret: the rest of the line.
+fn behind_name(line: &str) -> Option<&str> {
+    let separators = [':', '=', ',', ' ', '\t', '"', '\''];
+    names(line).find_map(|(word, end)| {
+        let rest = line[end..].trim_start_matches(separators);
+        (!rest.is_empty() && is_secret(word, rest)).then_some(rest)
+    })
+}
+
+/// Whether the last word of a line is the name of a secret: its value stands on the next one.
+fn ends_in_name(line: &str) -> bool {
+    names(line).last().is_some_and(|(word, _)| secret_word(word).is_some())
 }

@@ -700,6 +700,36 @@ fn names_of_secret_keys_and_words_to_provost_stay() {
 }
 
 #[test]
+fn a_broken_document_shows_nothing_behind_the_name_of_a_secret() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p}\nspec:\n  containers:\n  - name: c\n";
+    for rest in [
+        format!("    env:\n    - name: DB_PASSWORD\n      value: {CANARY}: x\n"),
+        format!("    env:\n    - {{name: DB_PASSWORD, value: {CANARY}\n"),
+        format!("    args: [--db-password={CANARY}, \"\n"),
+        format!("    dbPassword: {CANARY}: x\n"),
+    ] {
+        let (sources, loaded) = load(&format!("{pod}{rest}"));
+        assert_eq!(loaded.objects.len(), 0, "{rest}");
+        let shown = format!("{:?}\n{:?}", loaded.problems, sources);
+        assert!(!shown.contains(CANARY), "{shown}");
+        assert!(shown.contains("name: p"), "{shown}");
+    }
+}
+
+#[test]
+fn a_command_line_shows_no_secret() {
+    let text = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n  - name: c\n    command: [/app, \"--db-password={CANARY}\", --port=8080]\n    args:\n    - --api-token\n    - {CANARY}\n    - --pin\n    env:\n    - {{name: DB_PASSWORD, value: \"20191231\"}}\n"
+    );
+    let (sources, _) = objects(&text);
+    let shown = sources.iter().next().unwrap().1.shown().unwrap();
+    assert!(!shown.contains(CANARY) && !shown.contains("20191231"), "{shown}");
+    for stays in ["/app", "--port=8080", "--api-token", "--pin"] {
+        assert!(shown.contains(stays), "{shown}");
+    }
+}
+
+#[test]
 fn literal_secrets_are_facts_that_no_report_shows() {
     let token = format!("ghp_{}", "a1B2".repeat(9));
     let text = format!(

@@ -15,6 +15,9 @@ const MARK: &str = "provost: ignore";
 /// Suppressions a single file may hold; further ones are not read.
 const MOST: usize = 10_000;
 
+/// Bytes of a suppression; what follows on its line is not read.
+const LONGEST: usize = 4096;
+
 /// Every suppression written in a manifest or Dockerfile. `objects` tell where the text of a
 /// manifest is a value (a script in a ConfigMap) rather than a comment.
 pub fn collect(sources: &Sources, objects: &[Object]) -> Vec<Suppression> {
@@ -37,10 +40,15 @@ pub fn collect(sources: &Sources, objects: &[Object]) -> Vec<Suppression> {
             continue;
         }
         let scalars = scalars(documents.get(&id).map_or(&[][..], Vec::as_slice));
-        for comment in comments.take(MOST).filter(|c| !inside(&scalars, c.hash)) {
-            let line = target(text, &comment).map(|at| source.position(at).line);
-            all.extend(comment.suppressions(id, line));
-        }
+        let mut block = Block::default();
+        let suppressions = comments
+            .take(MOST)
+            .filter(|comment| !inside(&scalars, comment.hash))
+            .flat_map(|comment| {
+                let line = block.target(&comment).map(|at| source.position(at).line);
+                comment.suppressions(id, line)
+            });
+        all.extend(suppressions.take(MOST));
     }
     all
 }
@@ -48,6 +56,8 @@ pub fn collect(sources: &Sources, objects: &[Object]) -> Vec<Suppression> {
 /// One comment that holds the mark.
 struct Found<'t> {
     text: &'t str,
+    /// Start of the line.
+    start: usize,
     /// Offset of the `#`.
     hash: u32,
     /// Offset of what follows the mark.
@@ -57,16 +67,21 @@ struct Found<'t> {
 }
 
 fn comments(text: &str) -> impl Iterator<Item = Found<'_>> {
+    // The line looked at last: a long one may hold the mark many times.
+    let (mut start, mut end) = (0, 0);
     memchr::memmem::find_iter(text.as_bytes(), MARK).filter_map(move |at| {
+        if at >= end {
+            let bytes = text.as_bytes();
+            start = memchr::memrchr(b'\n', &bytes[end..at]).map_or(start, |n| end + n + 1);
+            end = memchr::memchr(b'\n', &bytes[at..]).map_or(text.len(), |n| at + n);
+        }
         let before = text[..at].trim_end_matches([' ', '\t']);
         let hash = before.strip_suffix('#')?;
         if !(hash.is_empty() || hash.ends_with([' ', '\t', '\n'])) {
             return None;
         }
         let after = at + MARK.len();
-        let end =
-            memchr::memchr(b'\n', &text.as_bytes()[after..]).map_or(text.len(), |n| after + n);
-        Some(Found { text, hash: u32::try_from(hash.len()).ok()?, after, end })
+        Some(Found { text, start, hash: u32::try_from(hash.len()).ok()?, after, end })
     })
 }
 
@@ -86,32 +101,53 @@ fn inside(scalars: &[Span], offset: u32) -> bool {
     next.checked_sub(1).is_some_and(|last| offset < scalars[last].end)
 }
 
-/// An offset on the line the comment speaks of: its own when something stands before it, else the
-/// first line below the block of comments it belongs to.
-fn target(text: &str, comment: &Found<'_>) -> Option<u32> {
-    let hash = comment.hash as usize;
-    let start = text[..hash].rfind('\n').map_or(0, |at| at + 1);
-    if !text[start..hash].trim().is_empty() {
-        return Some(comment.hash);
-    }
-    let mut offset = comment.end + 1;
-    for line in text.get(offset..)?.split_inclusive('\n') {
-        let content = line.trim();
-        if content.is_empty() {
-            return None;
+/// The block of comments walked last, so that each is walked once however many marks it holds.
+#[derive(Default)]
+struct Block {
+    /// Offset of the first line behind it.
+    end: usize,
+    /// That line, unless it is empty or there is none.
+    below: Option<u32>,
+}
+
+impl Block {
+    /// An offset on the line the comment speaks of: its own when something stands before it, else
+    /// the first line below the block of comments it belongs to. Comments are asked for in order.
+    fn target(&mut self, comment: &Found<'_>) -> Option<u32> {
+        let hash = comment.hash as usize;
+        if !comment.text[comment.start..hash].trim_start().is_empty() {
+            return Some(comment.hash);
         }
-        if !content.starts_with('#') {
-            return u32::try_from(offset).ok();
+        if hash >= self.end {
+            self.walk(comment);
         }
-        offset += line.len();
+        self.below
     }
-    None
+
+    fn walk(&mut self, comment: &Found<'_>) {
+        self.end = comment.end + 1;
+        self.below = None;
+        let rest = comment.text.get(self.end..).unwrap_or_default();
+        for line in rest.split_inclusive('\n') {
+            let content = line.trim();
+            if !content.starts_with('#') {
+                let empty = content.is_empty();
+                self.below = u32::try_from(self.end).ok().filter(|_| !empty);
+                return;
+            }
+            self.end += line.len();
+        }
+    }
 }
 
 impl Found<'_> {
     /// One suppression for each rule in the brackets.
     fn suppressions(&self, id: SourceId, line: Option<u32>) -> Vec<Suppression> {
-        let rest = &self.text[self.after..self.end];
+        let mut end = self.end.min(self.after + LONGEST);
+        while !self.text.is_char_boundary(end) {
+            end -= 1;
+        }
+        let rest = &self.text[self.after..end];
         let scope = Scope::Line { source: id, line };
         let Some((rules, tail)) = rest.strip_prefix('[').and_then(|r| r.split_once(']')) else {
             let origin = Origin::text(id, Span::new(self.hash as usize, self.end));

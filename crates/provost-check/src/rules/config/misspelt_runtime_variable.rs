@@ -58,11 +58,13 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     for (name, variable) in env.iter() {
         any = true;
         let Some(meant) = meant(name) else { continue };
+        let mut proof = None;
         if let Some(program) = case.known_program() {
             match program.text.find(name) {
                 // The program reads it under this name.
                 TextPresence::Present(_) => continue,
-                TextPresence::Absent | TextPresence::Unknown(_) => {}
+                TextPresence::Absent => proof = Some(program),
+                TextPresence::Unknown(_) => {}
             }
         }
         let written = case.container.env.iter().find(|e| e.name.value == name);
@@ -72,7 +74,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         };
         let message = format!("nothing reads {name}; the runtime looks for {meant}");
         let mut finding = Finding::new(&RULE, message, origin, format!("{meant}?"));
-        if let Some(program) = case.known_program() {
+        if let Some(program) = proof {
             let label = format!("{} does not hold the name {name}", program.version);
             finding = finding.also(&program.version.origin, label);
         }

@@ -6,7 +6,7 @@ use crate::case::{Joined, ObjectCase};
 use crate::facts::objects::{Ingress, IngressBackend, Object, Service};
 use crate::facts::workload::WorkloadKind;
 use crate::facts::{Body, Origin};
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Which of them gets the traffic depends on the controller.
@@ -22,12 +22,19 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
+/// Hosts of certificates times hosts of rules that are compared.
+const MOST_PAIRS: usize = 1_000_000;
+
 fn ingress(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let Body::Ingress(ingress) = &case.object.body else { return Err(Abstain::NotApplicable) };
     let hosts: Vec<&str> =
         ingress.backends.iter().filter_map(|b| b.host.as_ref()).map(|h| h.value.as_str()).collect();
     // A rule without a host takes every host, those of the certificates too.
     let every = ingress.backends.iter().any(|b| b.host.is_none());
+    if ingress.tls_hosts.len().saturating_mul(hosts.len()) > MOST_PAIRS {
+        let what = "certificates times hosts of an Ingress";
+        return Err(Abstain::unknown(Reason::LimitReached, what));
+    }
     for tls in &ingress.tls_hosts {
         let covers = |host: &&&str| {
             **host == tls.value.as_str()

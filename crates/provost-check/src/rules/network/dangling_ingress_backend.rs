@@ -12,6 +12,9 @@ const WITHOUT_TLS: Variant =
         .off()
         .house(Level::Note);
 
+/// Services that are compared with a name that is not there.
+const COMPARED: usize = 2000;
+
 /// The controller answers 503 (or does not load the rule).
 pub static RULE: Rule = Rule {
     id: "dangling-ingress-backend",
@@ -78,6 +81,7 @@ fn missing_service(case: &ObjectCase<'_>, backend: &IngressBackend, out: &mut Fi
         .objects
         .iter()
         .filter(|o| matches!(o.body, Body::Service(_)) && o.meta.namespace.value == *namespace)
+        .take(COMPARED)
         .collect();
     // api-1 and api-2 are two Services, not a slip.
     let letters = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();

@@ -7,6 +7,9 @@ use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
+/// Workloads that are compared with a selector that matches none.
+const COMPARED: usize = 2000;
+
 /// A Service without endpoints refuses every connection.
 pub static RULE: Rule = Rule {
     id: "service-selects-nothing",
@@ -30,6 +33,7 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let ids = case.joined.joins.workloads_in(namespace);
     let near = ids
         .iter()
+        .take(COMPARED)
         .filter_map(|id| case.world().objects.get(*id))
         .filter(|object| !object.is_helm_hook())
         .find_map(|object| Some((object, Near::of(selector, object)?)));
