@@ -124,6 +124,15 @@ skipped k: kustomize build k | provost check -
 }
 
 #[test]
+fn a_name_with_blanks_or_quotes_is_one_word_of_the_command() {
+    let line = |path: &str| rendered_by("helm template", Path::new(path));
+    assert_eq!(line("deploy/chart-1.0"), "helm template deploy/chart-1.0 | provost check -");
+    assert_eq!(line("my chart"), "helm template 'my chart' | provost check -");
+    assert_eq!(line("$(id)'; id"), r"helm template '$(id)'\''; id' | provost check -");
+    assert_eq!(line("-f"), "helm template ./-f | provost check -");
+}
+
+#[test]
 fn a_chart_may_be_the_root_of_a_repository() {
     let dir = tree(&[
         ("Chart.yaml", b""),

@@ -108,6 +108,23 @@ fn on_the_line_or_in_the_comment_above() {
 }
 
 #[test]
+fn several_in_one_block_or_on_one_line() {
+    let both = |first: &str, second: &str| {
+        // A reason runs to the end of the line.
+        let expected = format!("suppressed: {ID} (measured in May");
+        for text in [
+            format!("{HEAD}  # {first}\n  # see the wiki\n  # {second}\n  a: BAD\n"),
+            format!("{HEAD}  a: BAD # {first} # {second}\n"),
+        ] {
+            assert!(yaml(&text).contains(&expected), "{text}{}", yaml(&text));
+        }
+    };
+    let good = format!("provost: ignore[{ID}] measured in May");
+    both(&good, "provost: ignore[single-replica] one is enough");
+    both("provost: ignore[single-replica], until=2026-11-23", &good);
+}
+
+#[test]
 fn what_does_not_hold_is_said() {
     insta::assert_snapshot!(yaml(&format!("{HEAD}  a: BAD # provost: ignore[{ID}]\n")), @r#"
     gomemlimit-above-memory-limit at `BAD`: too much
