@@ -1,6 +1,6 @@
 //! Addresses of one environment, compiled into the program.
 
-use std::net::{IpAddr, Ipv4Addr};
+use core::net::{IpAddr, Ipv4Addr};
 
 use crate::case::{Case, ProgramCase};
 use crate::facts::binary::GoProgram;
