@@ -221,15 +221,18 @@ fn read_gomod(module: &Path) -> Result<GoMod> {
 /// The toolchain to build with. Images of Go set `GOTOOLCHAIN=local`, so a builder's tag outranks
 /// `go.mod`; a tag that names no patch is the newest patch we know. Without a tag it is `go.mod`'s
 /// toolchain, and without that one whatever `go` chooses.
+///
+/// Only plain releases are named: `go` would look for a toolchain of any other name on PATH.
 fn toolchain(gomod: &GoMod, tag: Option<&GoVersion>) -> Option<String> {
+    let plain = |version: &GoVersion| version.suffix.is_empty().then(|| version.to_string());
     let named = gomod.toolchain.as_deref().and_then(GoVersion::parse);
-    match tag {
-        Some(tag) if tag.patch.is_some() => Some(tag.to_string()),
-        Some(tag) => match named {
-            Some(named) if named.minor == tag.minor => gomod.toolchain.clone(),
-            _ => support::newest_patch(tag.minor).map(|patch| format!("go1.{}.{patch}", tag.minor)),
-        },
-        None => gomod.toolchain.clone(),
+    match (tag, named) {
+        (Some(tag), _) if tag.patch.is_some() => plain(tag),
+        (Some(tag), Some(named)) if named.minor == tag.minor => plain(&named),
+        (Some(tag), _) => {
+            support::newest_patch(tag.minor).map(|patch| format!("go1.{}.{patch}", tag.minor))
+        }
+        (None, named) => named.as_ref().and_then(plain),
     }
 }
 
