@@ -144,6 +144,7 @@ impl Loader<'_> {
         all.sort();
         all.dedup_by(|a, b| a.0 == b.0);
         let limits = dockerfile::Limits::default();
+        let only = all.len() == 1;
         for (shown, path, named) in all {
             let limit = limits.file_bytes as u64;
             let bytes = match mmap::read_text(&path, limit, named) {
@@ -160,7 +161,7 @@ impl Loader<'_> {
             source.named = named;
             let id = self.world.sources.add(source);
             // A target names a stage of one file; in the others it may not exist.
-            let target = self.request.target.as_deref().filter(|_| named || files.len() < 2);
+            let target = self.request.target.as_deref().filter(|_| named || only);
             let (build, problems) = dockerfile::load_bytes(id, &bytes, target, &limits);
             self.unusable |= named && build.is_none();
             self.world.builds.extend(build);
@@ -191,6 +192,16 @@ impl Loader<'_> {
         let id = self.world.sources.add(source);
         let limits = goformats::limits::Limits::default();
         let (mut binary, problems) = binary::load(id, &input.shown, &Arc::new(content), &limits);
+        if named && binary.format == BinaryFormat::Other {
+            self.unusable = true;
+            self.world.problems.push(Problem {
+                kind: ProblemKind::Malformed,
+                origin: Origin::whole(id),
+                message: "is no executable".to_owned(),
+                help: None,
+            });
+            return;
+        }
         // An executable that walking found and that is no Go program is somebody else's.
         if !named && binary.go.is_none() {
             return;

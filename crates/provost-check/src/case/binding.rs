@@ -71,7 +71,7 @@ struct Candidate<'w> {
     index: usize,
     container: &'w Container,
     image: Option<ImageRef>,
-    /// Base name of `command[0]`.
+    /// Base name of `command[0]`, or of `args[0]` where that is a path.
     command: Option<&'w str>,
     workload_name: &'w str,
     subject: String,
@@ -103,7 +103,7 @@ impl Bindings {
             let build = choose(candidate, &builds, one_repository);
             bindings.apply(candidate, binary, build);
         }
-        bindings.complete_pairs(&candidates, world);
+        bindings.complete_pairs(&candidates, world, &binaries, &builds);
         bindings.mark_targets(&candidates);
         bindings.report_unbound(&candidates, &binaries, &builds);
         bindings
@@ -176,6 +176,7 @@ impl Bindings {
                 && service.container.is_none()
                 && service.image.is_none()
                 && service.name.is_none();
+            let mut fits = false;
             for candidate in candidates {
                 let by_container = service
                     .container
@@ -196,6 +197,7 @@ impl Bindings {
                     continue;
                 }
                 let Some(slot) = self.slot(candidate) else { continue };
+                fits = true;
                 slot.service = Some(index);
                 if slot.binary.is_none() {
                     slot.binary = binary;
@@ -206,6 +208,17 @@ impl Bindings {
                 if binary.is_some() || build.is_some() {
                     slot.because.push("provost.toml binds them in [[service]]".to_owned());
                 }
+            }
+            let named = service.container.as_ref().or(service.image.as_ref());
+            if let Some(named) = named.or(service.name.as_ref()).filter(|_| !fits)
+                && !candidates.is_empty()
+            {
+                self.ambiguities.push(ambiguity(
+                    &format!("service {}", named.value),
+                    &format!("the [[service]] {}", named.value),
+                    &named.origin,
+                    candidates,
+                ));
             }
         }
     }
@@ -225,11 +238,27 @@ impl Bindings {
     }
 
     /// A container that has one half of a pair gets the other, unless names gave it another.
-    fn complete_pairs(&mut self, candidates: &[Candidate<'_>], world: &World) {
+    fn complete_pairs(
+        &mut self,
+        candidates: &[Candidate<'_>],
+        world: &World,
+        binaries: &[Unit],
+        builds: &[Unit],
+    ) {
         let pairs = (self.binary_of_build.clone(), self.build_of_binary.clone());
         for candidate in candidates {
             let Some(slot) = self.slot(candidate) else { continue };
             match (slot.binary, slot.build) {
+                // One image may hold several programs: a container whose command names another one
+                // does not run the one that the image runs by itself.
+                (None, Some(d))
+                    if candidate.command.is_some_and(|command| {
+                        builds[d].names.contains(command)
+                            && pairs
+                                .0
+                                .get(&d)
+                                .is_some_and(|b| !binaries[*b].names.contains(command))
+                    }) => {}
                 (None, Some(d)) => {
                     slot.binary = pairs.0.get(&d).copied();
                     if let Some(b) = slot.binary {
@@ -281,31 +310,45 @@ impl Bindings {
         let unbound_builds = (0..builds.len())
             .filter(|i| !bound_builds.contains(i) && self.binary_of_build(*i).is_none())
             .map(|i| &builds[i]);
-        let ambiguities = unbound_binaries
+        let ambiguities: Vec<_> = unbound_binaries
             .chain(unbound_builds)
-            .map(|unit| {
-                let names: Vec<&str> =
-                    candidates.iter().take(4).map(|c| c.subject.as_str()).collect();
-                let more = candidates.len().saturating_sub(names.len());
-                let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-                Ambiguity {
-                    subject: unit.subject.clone(),
-                    origin: unit.origin.clone(),
-                    message: format!(
-                        "no container was found for {}: candidates are {}{more}",
-                        unit.title,
-                        names.join(", ")
-                    ),
-                    candidates: candidates
-                        .iter()
-                        .take(4)
-                        .map(|c| c.container.origin.clone())
-                        .collect(),
-                }
-            })
+            .map(|unit| ambiguity(&unit.subject, &unit.title, &unit.origin, candidates))
             .collect();
-        self.ambiguities = ambiguities;
+        self.ambiguities.extend(ambiguities);
     }
+}
+
+/// Says that no container was found for `title`, and which there are.
+fn ambiguity(
+    subject: &str,
+    title: &str,
+    origin: &Origin,
+    candidates: &[Candidate<'_>],
+) -> Ambiguity {
+    let names: Vec<&str> = candidates.iter().take(4).map(|c| c.subject.as_str()).collect();
+    let more = candidates.len().saturating_sub(names.len());
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Ambiguity {
+        subject: subject.to_owned(),
+        origin: origin.clone(),
+        message: format!(
+            "no container was found for {title}: candidates are {}{more}",
+            names.join(", ")
+        ),
+        candidates: candidates.iter().take(4).map(|c| c.container.origin.clone()).collect(),
+    }
+}
+
+/// Whether a container of the input is the one that `wanted` (`NS/KIND/NAME/C`) names.
+pub fn has_container(world: &World, wanted: &str) -> bool {
+    world.objects.iter().any(|object| {
+        object.workload().is_some_and(|workload| {
+            let named = |c: &Container| {
+                names_container(wanted, &format!("{}/{}", object.subject(), c.name()))
+            };
+            workload.pod.containers.iter().any(named)
+        })
+    })
 }
 
 /// Picks the unit of a container by name; a name that fits several decides nothing.
@@ -341,7 +384,9 @@ fn candidates(world: &World) -> Vec<Candidate<'_>> {
             if container.role != ContainerRole::Main || is_known_sidecar(container) {
                 continue;
             }
-            let program = container.command.as_ref().and_then(|c| c.first());
+            // Behind an ENTRYPOINT such as tini it is the first argument that names the program.
+            let argument = || container.args.as_ref()?.first().filter(|a| a.value.starts_with('/'));
+            let program = container.command.as_ref().and_then(|c| c.first()).or_else(argument);
             list.push(Candidate {
                 workload: id,
                 index,
@@ -398,7 +443,7 @@ fn build_unit(world: &World, build: &Build) -> Unit {
     }
     Unit {
         names,
-        title: format!("Dockerfile {path}"),
+        title: if file == "Dockerfile" { path.clone() } else { format!("Dockerfile {path}") },
         subject: path.clone(),
         origin: Origin::whole(build.source),
     }

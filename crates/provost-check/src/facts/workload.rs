@@ -105,6 +105,22 @@ pub struct Workload {
     pub pod: PodTemplate,
 }
 
+impl Workload {
+    /// Whether a rolling update may neither add a pod nor take one away, which the API server
+    /// refuses.
+    pub fn stands_still(&self) -> bool {
+        let zero = |share: &Fact<IntOrPercent>| {
+            matches!(share.value, IntOrPercent::Int(0) | IntOrPercent::Percent(0))
+        };
+        matches!(self.kind, WorkloadKind::Deployment | WorkloadKind::DaemonSet)
+            && self.strategy.as_ref().is_some_and(|strategy| {
+                strategy.strategy_type.value == "RollingUpdate"
+                    && zero(&strategy.max_surge)
+                    && zero(&strategy.max_unavailable)
+            })
+    }
+}
+
 /// The pod template, or a Pod's own spec.
 #[derive(Clone, Debug)]
 pub struct PodTemplate {

@@ -106,7 +106,10 @@ impl Suppression {
         if self.reason.is_none() {
             let message =
                 format!("the suppression of {} gives no reason, so it does not hold", self.rule);
-            let fix = Fix::suggest("write after the bracket why this is accepted");
+            let fix = Fix::suggest(match self.scope {
+                Scope::Where { .. } => "add a `reason` that says why this is accepted",
+                _ => "write after the bracket why this is accepted",
+            });
             return Some(finding(rule::WITHOUT_REASON, message, "no reason".to_owned()).fix(fix));
         }
         match &self.until {

@@ -43,6 +43,7 @@ pub(crate) struct Built {
 }
 
 /// One `go build` to run.
+#[derive(Clone)]
 struct Plan {
     module: PathBuf,
     package: String,
@@ -86,10 +87,14 @@ fn plans(path: &Path, dockerfiles: &[String], target: Option<&str>) -> Result<Ve
         let bytes = mmap::read_text(file, limits.file_bytes as u64, false)
             .with_context(|| format!("cannot read {}", file.display()))?;
         let (build, _) = dockerfile::load_bytes(SourceId(0), &bytes, target, &limits);
-        if let Some(build) = build
-            && let Some(go) = build.entrypoint_build()
-        {
-            plans.push(from_dockerfile(file, &build, go, path)?);
+        let Some(build) = build else { continue };
+        // Behind a script it cannot be told which of its programs the image runs.
+        let wanted: Vec<&GoBuild> = match build.entrypoint_build() {
+            Some(go) => vec![go],
+            None => build.go_builds.iter().filter(|go| is_local(go)).take(MOST_PACKAGES).collect(),
+        };
+        for go in wanted {
+            plans.extend(from_dockerfile(file, &build, go, path)?);
         }
     }
     if plans.is_empty() {
@@ -123,31 +128,52 @@ fn plans(path: &Path, dockerfiles: &[String], target: Option<&str>) -> Result<Ve
     Ok(plans)
 }
 
-fn from_dockerfile(file: &Path, build: &Build, go: &GoBuild, root: &Path) -> Result<Plan> {
-    let package = match go.packages.as_slice() {
-        [] => ".".to_owned(),
-        [one] => one.value.clone(),
-        several => bail!(
+/// Whether a `go build` is one of the module's own packages rather than of a tool.
+fn is_local(go: &GoBuild) -> bool {
+    go.verb == "build" && go.packages.iter().all(|package| package.value.starts_with('.'))
+}
+
+/// The builds of one `go build` line: one for each package that it names.
+fn from_dockerfile(file: &Path, build: &Build, go: &GoBuild, root: &Path) -> Result<Vec<Plan>> {
+    let mut packages: Vec<String> = go.packages.iter().map(|p| p.value.clone()).collect();
+    if packages.is_empty() {
+        packages.push(".".to_owned());
+    }
+    if let Some(flag) = packages.iter().find(|package| package.starts_with('-')) {
+        bail!("{}: package {flag:?} would be taken for a flag", file.display());
+    }
+    let module = locate_module(file, root, &packages[0])?;
+    if packages.iter().any(|package| package.ends_with("...")) {
+        let all = main_packages(&module)?;
+        packages = packages.iter().flat_map(|pattern| matching(pattern, &all)).collect();
+        packages.sort();
+        packages.dedup();
+    }
+    if packages.len() > MOST_PACKAGES {
+        bail!(
             "{}: `go {}` names {} packages; give the binary with --binary",
             file.display(),
             go.verb,
-            several.len()
-        ),
-    };
-    if package.starts_with('-') {
-        bail!("{}: package {package:?} would be taken for a flag", file.display());
+            packages.len()
+        );
     }
-    let module = locate_module(file, root, &package)?;
     let gomod = read_gomod(&module)?;
     let stage = build.stages.get(go.stage);
     let tag = stage.and_then(|stage| stage.go_tag.as_ref()).map(|tag| &tag.value);
     let reproduced = repro::repro_flags(go);
     let mut env = reproduced.env.clone();
+    // TARGETOS and TARGETARCH are the builder's to say: it is Linux on what `go` builds for here.
+    let platform = |name: &str| matches!(name, "GOOS" | "GOARCH");
     let mut notes: Vec<String> = reproduced
         .refused
         .iter()
+        .filter(|(what, _)| !platform(&what.value))
         .map(|(what, why)| format!("not reproduced: {} ({why})", what.value))
         .collect();
+    if reproduced.refused.iter().any(|(what, _)| platform(&what.value)) {
+        notes
+            .push("for Linux on this machine's architecture: the Dockerfile leaves it open".into());
+    }
     if !env.iter().any(|(name, _)| name == "CGO_ENABLED")
         && stage.is_some_and(|stage| has_no_compiler(build, go.stage, &stage.base.value))
     {
@@ -155,15 +181,29 @@ fn from_dockerfile(file: &Path, build: &Build, go: &GoBuild, root: &Path) -> Res
         env.push(("CGO_ENABLED".to_owned(), "0".to_owned()));
         notes.push("CGO_ENABLED=0, as in a builder without a C compiler".to_owned());
     }
-    Ok(Plan {
+    let plan = Plan {
         module,
-        package,
+        package: String::new(),
         toolchain: toolchain(&gomod, tag),
         flags: reproduced.arguments(),
         env,
         dockerfile: Some(file.to_string_lossy().into_owned()),
         notes,
-    })
+    };
+    Ok(packages.into_iter().map(|package| Plan { package, ..plan.clone() }).collect())
+}
+
+/// The packages of a module that a pattern of `go build` means: itself, or all below `DIR/...`.
+fn matching(pattern: &str, all: &[String]) -> Vec<String> {
+    let Some(folder) = pattern.strip_suffix("...") else { return vec![pattern.to_owned()] };
+    let folder = folder.trim_end_matches('/');
+    all.iter()
+        .filter(|package| {
+            let rest = package.strip_prefix(folder);
+            folder == "." || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        })
+        .cloned()
+        .collect()
 }
 
 /// Whether the builder is an Alpine image of Go into which nobody installed a compiler.

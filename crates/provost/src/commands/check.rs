@@ -5,6 +5,9 @@ use std::io::Read as _;
 use anyhow::{Context as _, Result};
 use provost_check::artifact::Sources;
 use provost_check::artifact::config::check_id;
+use provost_check::case::World;
+use provost_check::case::binding::has_container;
+use provost_check::facts::build::{Build, Stage};
 use provost_check::facts::settings::Settings;
 use provost_check::findings::Reason;
 use provost_check::findings::suppress::Suppression;
@@ -28,6 +31,7 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     let Configured { settings, selection, ignores } = configure(cli, args, &mut sources)?;
     let (request, built) = request(cli, args, &interrupt)?;
     let loaded = pipeline::load(&request, sources, settings);
+    named_things_exist(args, &loaded.world)?;
     let conclusion = pipeline::judge(&loaded.world, &selection, &ignores);
     let mut report = pipeline::report(&loaded.world, env!("CARGO_PKG_VERSION"), conclusion);
     report.built = built;
@@ -65,6 +69,38 @@ fn one_report_on_stdout(args: &CheckArgs) -> Result<(), Mistake> {
         Some(pair) => Err(Mistake::new(format!("two formats would be written to {}", pair[0]))),
         None => Ok(()),
     }
+}
+
+/// A container or a stage that a flag names and that is not there would judge something else.
+fn named_things_exist(args: &CheckArgs, world: &World) -> Result<(), Mistake> {
+    if let Some(wanted) = &args.container
+        && !has_container(world, wanted)
+    {
+        return Err(Mistake::new(format!("--container: no container is {wanted}"))
+            .help("a report of `provost check --verbose` names them"));
+    }
+    if let Some(wanted) = &args.target {
+        let named = |stage: &Stage| {
+            stage.name.as_ref().is_some_and(|name| name.value.eq_ignore_ascii_case(wanted))
+        };
+        let there = |build: &Build| {
+            let index = wanted.parse().ok().and_then(|n: usize| build.stages.get(n));
+            index.is_some() || build.stages.iter().any(named)
+        };
+        if !world.builds.iter().any(there) {
+            let stages = world.builds.iter().flat_map(|build| &build.stages);
+            let names: Vec<&str> = stages
+                .filter_map(|stage| stage.name.as_ref().map(|name| name.value.as_str()))
+                .take(20)
+                .collect();
+            let mistake = Mistake::new(format!("--target: no Dockerfile has a stage {wanted}"));
+            return Err(match names.is_empty() {
+                true => mistake.help("no stage has a name"),
+                false => mistake.help(format!("stages: {}", names.join(", "))),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// What to judge by.

@@ -41,6 +41,10 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     if kind == StatefulSet && !strategy.max_unavailable.is_written() {
         return Ok(());
     }
+    // The API server refuses it: rejected-by-api-server.
+    if case.workload.stands_still() {
+        return Ok(());
+    }
     for n in case.replica_counts().into_iter().filter(|n| *n > 0) {
         let rolled = case.rolling(n)?;
         if u64::from(rolled.floor) * 2 > u64::from(n) {
@@ -134,7 +138,10 @@ fn min_ready(case: &WorkloadCase<'_>, out: &mut Findings) {
     let rolls = case.workload.strategy.as_ref().is_some_and(|strategy| {
         matches!(strategy.strategy_type.value.as_str(), "RollingUpdate" | "Canary")
     });
-    if seconds.value != 0 || !rolls {
+    // The one pod of a StatefulSet stops first: there is no rollout to go on.
+    let alone = case.workload.kind == WorkloadKind::StatefulSet
+        && case.replica_counts().last().is_none_or(|most| *most <= 1);
+    if seconds.value != 0 || !rolls || alone {
         return;
     }
     out.push(

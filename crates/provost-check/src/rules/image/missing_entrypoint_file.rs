@@ -2,6 +2,7 @@
 
 use crate::case::Case;
 use crate::case::command::CommandSource;
+use crate::facts::Fact;
 use crate::facts::build_files::Presence;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names::nearest;
@@ -79,7 +80,11 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         finding = finding.also(&file.origin, format!("brings {}", file.value));
     }
     let only = if let [only] = names.as_slice() { Some(*only) } else { None };
-    if let Some(better) = near.or(only) {
+    if command.shell_form && command.source == CommandSource::Image {
+        finding = finding
+            .note("a command that is no JSON array is run by /bin/sh -c")
+            .fix(exec_form(command.argv.last()));
+    } else if let Some(better) = near.or(only) {
         finding = finding
             .fix(Fix::suggest(format!("did you mean {better}?")).replace(&program.origin, better));
     }
@@ -87,8 +92,20 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     Ok(())
 }
 
+/// The shell's text as the array that needs no shell, where no shell is needed for it.
+fn exec_form(text: Option<&Fact<String>>) -> Fix {
+    let text = text.map_or("", |text| text.value.trim());
+    let text = text.strip_prefix("exec ").unwrap_or(text);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b" /._-=:,".contains(&b);
+    if text.is_empty() || !text.bytes().all(plain) {
+        return Fix::suggest("write it as a JSON array, which needs no shell");
+    }
+    let words: Vec<String> = text.split_whitespace().map(|word| format!("\"{word}\"")).collect();
+    Fix::suggest(format!("write it as an array, which needs no shell: [{}]", words.join(", ")))
+}
+
 /// A path such as `bin/app` is looked for from the working directory, which the manifest can move.
-fn relative(case: &Case<'_>, program: &crate::facts::Fact<String>) -> Option<Finding> {
+fn relative(case: &Case<'_>, program: &Fact<String>) -> Option<Finding> {
     let path = &program.value;
     if path.starts_with('/') || !path.contains('/') {
         return None;

@@ -47,8 +47,10 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let mut finding = Finding::new(
         &RULE,
         format!(
-            "the drain takes {} s, and {} of {} s are left for it after SIGTERM",
-            drain.value, termination.remaining, termination.grace
+            "after SIGTERM the service takes {} s to drain and exit, and {} of {} s are left for it",
+            termination.need.saturating_add(2),
+            termination.remaining,
+            termination.grace
         ),
         &grace.origin,
         if grace.is_written() {

@@ -2,6 +2,7 @@
 
 use crate::case::Case;
 use crate::facts::symbols;
+use crate::facts::workload::WorkloadKind;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -28,6 +29,12 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     });
     // A pod's other containers are not what the Service sends to.
     if !receives && case.pod().containers.iter().any(|c| c.ports.iter().any(|p| p.port.is_some())) {
+        return Err(Abstain::NotApplicable);
+    }
+    // Without another pod beside it nobody answers anyway once it stops, sooner or later.
+    if case.of.workload.kind == WorkloadKind::StatefulSet
+        && case.of.replica_counts().last().is_none_or(|most| *most <= 1)
+    {
         return Err(Abstain::NotApplicable);
     }
     let lame_duck = case
