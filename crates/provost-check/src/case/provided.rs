@@ -94,6 +94,15 @@ impl Provided {
                 for name in variables.iter().flat_map(|l| l.items()).filter_map(|i| i.get("name")) {
                     self.variables.extend(name.as_str().map(str::to_owned));
                 }
+                // Flux fills `${NAME}` in after kustomize; what objects hold its names cannot be known.
+                let flux = object.node().at(&["spec", "postBuild"]);
+                let substitute = flux.and_then(|f| f.get("substitute"));
+                for (name, _) in substitute.iter().flat_map(|s| s.entries()) {
+                    self.variables.extend(name.as_str().map(str::to_owned));
+                }
+                if flux.is_some_and(|f| f.get("substituteFrom").is_some()) {
+                    self.variables.insert("*".to_owned());
+                }
                 let generators = [
                     ("configMapGenerator", SourceKind::ConfigMap),
                     ("secretGenerator", SourceKind::Secret),
@@ -112,6 +121,11 @@ impl Provided {
         if group.contains('.') && !group.ends_with(".k8s.io") {
             self.custom.insert((namespace.clone(), own.to_owned()));
         }
+    }
+
+    /// Whether a kustomization may replace `${NAME}` or `$(NAME)` in manifests.
+    pub fn may_be_substituted(&self, name: &str) -> bool {
+        self.variables.contains(name) || self.variables.contains("*")
     }
 
     /// The objects of that kind in a namespace, in input order.

@@ -1,0 +1,273 @@
+//! Objects that the API server refuses.
+
+mod names;
+mod pod;
+
+use crate::case::ObjectCase;
+use crate::facts::objects::{Hpa, Pdb, Selector, Service};
+use crate::facts::workload::{IntOrPercent, Workload, WorkloadKind};
+use crate::facts::{Body, Fact, Origin};
+use crate::findings::{Abstain, Finding, Level};
+use crate::model::rolling;
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// Checked against pkg/apis/*/validation of Kubernetes v1.37.2.
+pub static RULE: Rule = Rule {
+    id: "rejected-by-api-server",
+    group: Group::Input,
+    level: Level::Deny,
+    title: "an object that the API server refuses",
+    page: include_str!("rejected-by-api-server.md"),
+    needs: &[Need::Manifest],
+    judges_hooks: true,
+    check: Check::Object(check),
+    ..Rule::BASE
+};
+
+/// Versions whose validation is known here.
+const VERSIONS: &[&str] = &[
+    "v1",
+    "apps/v1",
+    "batch/v1",
+    "policy/v1",
+    "autoscaling/v1",
+    "autoscaling/v2",
+    "networking.k8s.io/v1",
+];
+
+/// Says that a value is refused.
+fn refuse(out: &mut Findings, origin: &Origin, message: impl Into<String>) {
+    out.push(Finding::new(&RULE, message, origin, "refused"));
+}
+
+/// Whether a value may be a placeholder that something fills in before it is applied.
+fn is_placeholder(text: &str) -> bool {
+    ["$", "{{", "<", "(", "@", "%!", "%s", "%d", "__"].iter().any(|mark| text.contains(mark))
+}
+
+fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let object = case.object;
+    let version = object.meta.api_version.value.as_str();
+    let rollout = version.starts_with("argoproj.io/") && object.meta.kind.value == "Rollout";
+    if !rollout && !VERSIONS.contains(&version) {
+        return Err(Abstain::NotApplicable);
+    }
+    if !rollout {
+        names::metadata(&object.meta, out);
+    }
+    match &object.body {
+        Body::Workload(workload) => {
+            selector(workload, out);
+            strategy(workload, out);
+            if !rollout {
+                pod::check(object, workload, out);
+            }
+        }
+        Body::Service(service) => ports_of(service, out),
+        Body::Hpa(hpa) => scaler(case, hpa, out),
+        Body::Pdb(pdb) => budget(pdb, out),
+        _ => {}
+    }
+    Ok(())
+}
+
+fn selector(workload: &Workload, out: &mut Findings) {
+    let Some(selector) = &workload.selector else { return };
+    names::labels(&selector.labels, out);
+    let labels = &workload.pod.labels;
+    // A template without labels is a part of an object, or gets them from kustomize.
+    if workload.workload_ref.is_some() || labels.is_empty() || selects(selector, workload) {
+        return;
+    }
+    let wanted = selector
+        .labels
+        .0
+        .iter()
+        .find(|(key, value)| labels.get(&key.value).is_none_or(|has| has.value != value.value));
+    let Some((key, value)) = wanted else {
+        refuse(out, &selector.origin, "the selector does not match the labels of its own template");
+        return;
+    };
+    let has = labels.get(&key.value);
+    let found = match has {
+        Some(has) => format!("{}={}", key.value, has.value),
+        None => format!("no label {}", key.value),
+    };
+    let place = has.map_or_else(|| labels.0.first().map(|(k, _)| &k.origin), |h| Some(&h.origin));
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "the selector wants {}={}, and the template has {found}: `selector` does not match \
+             template `labels`",
+            key.value, value.value
+        ),
+        &value.origin,
+        "selects other pods",
+    );
+    if let Some(place) = place {
+        finding = finding.also(place, "the labels of the template");
+    }
+    out.push(finding);
+}
+
+fn selects(selector: &Selector, workload: &Workload) -> bool {
+    let unclear = |map: &crate::facts::objects::StringMap| {
+        map.iter().any(|(k, v)| is_placeholder(k) || is_placeholder(v))
+    };
+    unclear(&selector.labels)
+        || unclear(&workload.pod.labels)
+        || selector.matches(&workload.pod.labels)
+}
+
+fn strategy(workload: &Workload, out: &mut Findings) {
+    let Some(strategy) = &workload.strategy else { return };
+    let kind = workload.kind;
+    let (surge, down) = (&strategy.max_surge, &strategy.max_unavailable);
+    let kinds = [WorkloadKind::Deployment, WorkloadKind::DaemonSet, WorkloadKind::Rollout];
+    if !kinds.contains(&kind)
+        || !matches!(strategy.strategy_type.value.as_str(), "RollingUpdate" | "Canary")
+    {
+        return;
+    }
+    if let (Some(up), Some(off)) = (surge.value.known(), down.value.known()) {
+        let place = if down.is_written() { down } else { surge };
+        if rolling::is_rejected(up, off) && place.is_written() {
+            let mut finding = Finding::new(
+                &RULE,
+                format!(
+                    "maxSurge {} and maxUnavailable {} leave no pod to begin with: \
+                     maxUnavailable may not be 0 when maxSurge is 0",
+                    surge.value, down.value
+                ),
+                &place.origin,
+                "both are zero",
+            );
+            if down.is_written() && surge.is_written() {
+                finding = finding.also(&surge.origin, "and this");
+            }
+            out.push(finding);
+        } else if kind == WorkloadKind::DaemonSet
+            && surge.is_written()
+            && !up.is_zero()
+            && !off.is_zero()
+        {
+            refuse(
+                out,
+                &surge.origin,
+                format!(
+                    "maxSurge {} of a DaemonSet may not be set when maxUnavailable is non-zero; \
+                     it is {}{}",
+                    surge.value,
+                    down.value,
+                    if down.is_written() { "" } else { " by default" }
+                ),
+            );
+        }
+    }
+    if kind != WorkloadKind::Rollout {
+        share("maxUnavailable", down, out);
+        if kind == WorkloadKind::DaemonSet {
+            share("maxSurge", surge, out);
+        }
+    }
+}
+
+/// A share that is more than the whole, or negative.
+fn share(field: &str, fact: &Fact<IntOrPercent>, out: &mut Findings) {
+    let why = match fact.value {
+        IntOrPercent::Percent(share) if share > 100 => "must not be greater than 100%",
+        IntOrPercent::Int(n) if n < 0 => "must be greater than or equal to 0",
+        _ => return,
+    };
+    refuse(out, &fact.origin, format!("{field} {} {why}", fact.value));
+}
+
+fn budget(pdb: &Pdb, out: &mut Findings) {
+    if let (Some(min), Some(max)) = (&pdb.min_available, &pdb.max_unavailable) {
+        out.push(
+            Finding::new(
+                &RULE,
+                "minAvailable and maxUnavailable cannot be both set",
+                &max.origin,
+                "one of them",
+            )
+            .also(&min.origin, "and the other"),
+        );
+    }
+    for (field, fact) in
+        [("minAvailable", &pdb.min_available), ("maxUnavailable", &pdb.max_unavailable)]
+    {
+        if let Some(fact) = fact {
+            share(field, fact, out);
+        }
+    }
+}
+
+fn scaler(case: &ObjectCase<'_>, hpa: &Hpa, out: &mut Findings) {
+    let min = &hpa.min;
+    if let Some(max) = &hpa.max {
+        if max.value < 1 {
+            refuse(out, &max.origin, format!("maxReplicas {max} must be greater than 0"));
+        } else if min.value > max.value {
+            out.push(
+                Finding::new(
+                    &RULE,
+                    format!("maxReplicas {max} must be greater than or equal to minReplicas {min}"),
+                    &max.origin,
+                    "less than the minimum",
+                )
+                .also(&min.origin, "the minimum"),
+            );
+        }
+    }
+    if min.value < 0 {
+        refuse(out, &min.origin, format!("minReplicas {min} is negative"));
+    }
+    if min.value != 0 {
+        return;
+    }
+    let (oldest, _) = case.world().settings.kubernetes();
+    if oldest < 37 {
+        refuse(
+            out,
+            &min.origin,
+            format!(
+                "minReplicas 0 is refused by Kubernetes 1.{oldest}: the gate HPAScaleToZero is \
+                 on by default from 1.37"
+            ),
+        );
+    } else if !hpa
+        .metrics
+        .iter()
+        .any(|m| matches!(m.metric_type.value.as_str(), "Object" | "External"))
+    {
+        refuse(
+            out,
+            &min.origin,
+            "minReplicas 0 needs a metric of type Object or External: no pod is left to measure",
+        );
+    }
+}
+
+fn ports_of(service: &Service, out: &mut Findings) {
+    let several = service.ports.len() > 1;
+    let mut seen = std::collections::HashSet::new();
+    for port in &service.ports {
+        for (field, number) in [("port", &port.port)] {
+            if let Some(number) = number {
+                pod::port_number(field, number, out);
+            }
+        }
+        match &port.name {
+            Some(name) if !name.value.is_empty() => {
+                if !seen.insert(name.value.as_str()) {
+                    refuse(out, &name.origin, format!("two ports are named {name}"));
+                }
+            }
+            _ if several => {
+                refuse(out, &port.origin, "a port of a Service with several ports needs a name");
+            }
+            _ => {}
+        }
+    }
+}

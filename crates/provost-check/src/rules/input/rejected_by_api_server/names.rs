@@ -1,0 +1,113 @@
+//! Names and labels.
+
+use super::{is_placeholder, refuse};
+use crate::facts::objects::{Meta, StringMap};
+use crate::rules::rule::Findings;
+
+/// Kinds whose name is a DNS-1123 subdomain (`NameIsDNSSubdomain`).
+const SUBDOMAINS: &[&str] = &[
+    "Pod",
+    "Deployment",
+    "StatefulSet",
+    "DaemonSet",
+    "ReplicaSet",
+    "ReplicationController",
+    "Job",
+    "CronJob",
+    "ConfigMap",
+    "Secret",
+    "ServiceAccount",
+    "PersistentVolumeClaim",
+    "Ingress",
+    "NetworkPolicy",
+    "HorizontalPodAutoscaler",
+    "PodDisruptionBudget",
+];
+
+/// Name, namespace, labels and keys of annotations.
+pub(super) fn metadata(meta: &Meta, out: &mut Findings) {
+    let kind = meta.kind.value.as_str();
+    if let Some(name) = &meta.name {
+        let text = name.value.as_str();
+        // `generateName` is shown with a star.
+        let given = !text.ends_with('*') && !text.is_empty() && !is_placeholder(text);
+        let wrong = if SUBDOMAINS.contains(&kind) {
+            (!is_subdomain(text)).then_some("DNS-1123 subdomain")
+        } else if matches!(kind, "Service" | "Namespace") {
+            (!is_label(text)).then_some("DNS-1123 label")
+        } else {
+            None
+        };
+        if let Some(what) = wrong.filter(|_| given) {
+            refuse(
+                out,
+                &name.origin,
+                format!(
+                    "`{text}` is no name for a {kind}: a {what} has lower case letters, digits \
+                     and `-`, and begins and ends with a letter or digit"
+                ),
+            );
+        } else if given && kind == "CronJob" && text.len() > 52 {
+            refuse(out, &name.origin, "the name of a CronJob must be no more than 52 characters");
+        }
+    }
+    labels(&meta.labels, out);
+    for (key, _) in &meta.annotations.0 {
+        if !is_placeholder(&key.value) && !is_key(&key.value) {
+            refuse(out, &key.origin, format!("`{key}` is no key for an annotation"));
+        }
+    }
+}
+
+/// Keys and values of labels.
+pub(super) fn labels(labels: &StringMap, out: &mut Findings) {
+    for (key, value) in &labels.0 {
+        if is_placeholder(&key.value) || is_placeholder(&value.value) {
+            continue;
+        }
+        if !is_key(&key.value) {
+            refuse(out, &key.origin, format!("`{key}` is no key for a label"));
+        }
+        let text = value.value.as_str();
+        if !text.is_empty() && !is_qualified(text) {
+            refuse(
+                out,
+                &value.origin,
+                format!(
+                    "`{text}` is no value for a label: at most 63 letters, digits, `-`, `_` or \
+                     `.`, and a letter or digit at both ends"
+                ),
+            );
+        }
+    }
+}
+
+/// `IsDNS1123Label`
+pub(super) fn is_label(text: &str) -> bool {
+    text.len() <= 63 && part(text)
+}
+
+/// `IsDNS1123Subdomain`
+fn is_subdomain(text: &str) -> bool {
+    text.len() <= 253 && text.split('.').all(part)
+}
+
+fn part(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    let ends = text.bytes().next().is_some_and(plain) && text.bytes().last().is_some_and(plain);
+    ends && text.bytes().all(|b| plain(b) || b == b'-')
+}
+
+fn is_qualified(text: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric();
+    let ends = text.bytes().next().is_some_and(plain) && text.bytes().last().is_some_and(plain);
+    ends && text.len() <= 63 && text.bytes().all(|b| plain(b) || matches!(b, b'-' | b'_' | b'.'))
+}
+
+/// `IsQualifiedName`: an optional subdomain and a name.
+fn is_key(text: &str) -> bool {
+    match text.split_once('/') {
+        Some((prefix, name)) => is_subdomain(&prefix.to_ascii_lowercase()) && is_qualified(name),
+        None => is_qualified(text),
+    }
+}

@@ -1,0 +1,280 @@
+//! The pod template and its containers.
+
+use std::collections::HashSet;
+
+use super::{RULE, is_placeholder, names, refuse};
+use crate::facts::objects::{Object, PortRef};
+use crate::facts::workload::{
+    Action, Container, ContainerRole, EnvValue, PodTemplate, Resources, Workload, WorkloadKind,
+};
+use crate::facts::{Fact, Origin};
+use crate::findings::Finding;
+use crate::model::ports::port_name_problem;
+use crate::model::quantity::{Quantity, Suffix};
+use crate::rules::rule::Findings;
+
+pub(super) fn check(object: &Object, workload: &Workload, out: &mut Findings) {
+    let pod = &workload.pod;
+    let mut mains = pod.containers.iter().filter(|c| c.role == ContainerRole::Main).peekable();
+    // A patch or an expected result in a test names a few fields only: a field that is not there
+    // counts in an object that otherwise looks whole.
+    let whole = mains.peek().is_some()
+        && mains.all(|c| c.image.is_some())
+        && (workload.selector.is_some()
+            || workload.kind == WorkloadKind::Pod
+            || workload.kind.is_batch());
+    if whole {
+        missing(object, workload, out);
+    }
+    if workload.kind != WorkloadKind::Pod {
+        names::labels(&pod.labels, out);
+    }
+    let mut seen = HashSet::new();
+    for container in &pod.containers {
+        if let Some(name) = container.name.as_ref().filter(|n| !is_placeholder(&n.value)) {
+            if !seen.insert(name.value.as_str()) {
+                refuse(out, &name.origin, format!("two containers are named {name}"));
+            } else if !name.value.is_empty() && !names::is_label(&name.value) {
+                refuse(out, &name.origin, format!("`{name}` is no name for a container"));
+            }
+        }
+        one(object, pod, container, whole, out);
+    }
+    let mut seen = HashSet::new();
+    for volume in &pod.volumes {
+        let name = &volume.name;
+        if !is_placeholder(&name.value) && !seen.insert(name.value.as_str()) {
+            refuse(out, &name.origin, format!("two volumes are named {name}"));
+        }
+    }
+    if let Some(resources) = &pod.resources {
+        amounts(resources, out);
+    }
+}
+
+fn missing(object: &Object, workload: &Workload, out: &mut Findings) {
+    if object.meta.name.is_none() {
+        refuse(out, &object.origin(), "metadata.name or generateName is required");
+    }
+    let policy = &workload.pod.restart_policy;
+    if workload.kind.is_batch() && policy.value == "Always" {
+        refuse(
+            out,
+            &policy.origin,
+            format!(
+                "restartPolicy of a {} must be OnFailure or Never, and it is Always{}",
+                object.meta.kind.value,
+                if policy.is_written() { "" } else { " by default" }
+            ),
+        );
+    }
+    for container in &workload.pod.containers {
+        if container.name.is_none() {
+            refuse(out, &container.origin, "the name of a container is required");
+        }
+    }
+}
+
+fn one(object: &Object, pod: &PodTemplate, container: &Container, whole: bool, out: &mut Findings) {
+    amounts(&container.resources, out);
+    let mut seen = HashSet::new();
+    for port in &container.ports {
+        if let Some(name) = port.name.as_ref().filter(|n| !n.value.is_empty()) {
+            port_name(name, &name.value, out);
+            if !seen.insert(name.value.as_str()) {
+                refuse(out, &name.origin, format!("two ports of one container are named {name}"));
+            }
+        }
+        if let Some(number) = &port.port {
+            port_number("containerPort", number, out);
+        }
+        if let Some(number) = port.host_port.as_ref().filter(|n| n.value != 0) {
+            port_number("hostPort", number, out);
+        }
+    }
+    for entry in &container.env {
+        if entry.name.value.is_empty() {
+            refuse(out, &entry.name.origin, "the name of an environment variable is empty");
+        }
+        if let EnvValue::Resource { resource, divisor: Some(divisor), .. } = &entry.value {
+            check_divisor(resource, divisor, out);
+        }
+    }
+    probes(container, out);
+    for (field, handler) in container.handlers() {
+        match &handler.action {
+            Action::HttpGet { port: Some(port), .. }
+            | Action::TcpSocket { port: Some(port), .. } => match &port.value {
+                PortRef::Number(number) => {
+                    port_number("port", &port.map(|_| *number), out);
+                }
+                PortRef::Name(name) => port_name(port, name, out),
+            },
+            Action::Grpc { port: Some(port), .. } => port_number("port", port, out),
+            Action::Sleep(seconds) => {
+                let grace = &pod.grace_period;
+                if seconds.value < 0 || seconds.value > grace.value {
+                    out.push(
+                        Finding::new(
+                            &RULE,
+                            format!(
+                                "sleep.seconds {seconds} of {field} must be non-negative and not \
+                                 above terminationGracePeriodSeconds ({grace}{})",
+                                if grace.is_written() { "" } else { ", the default" }
+                            ),
+                            &seconds.origin,
+                            "refused",
+                        )
+                        .also(&grace.origin, "the grace period"),
+                    );
+                }
+            }
+            Action::Invalid => handlers(object, container, field, &handler.origin, whole, out),
+            _ => {}
+        }
+    }
+}
+
+/// No handler or several. An entry of `sleep` without seconds, which is read as none, is allowed.
+fn handlers(
+    object: &Object,
+    container: &Container,
+    field: &str,
+    origin: &Origin,
+    whole: bool,
+    out: &mut Findings,
+) {
+    let node = object.document.node(container.node);
+    let node = if field.ends_with("Probe") { Some(node) } else { node.get("lifecycle") };
+    let node = node.and_then(|n| n.get(field));
+    let Some(node) = node else { return };
+    let kinds = ["exec", "httpGet", "tcpSocket", "grpc", "sleep"];
+    let written: Vec<&str> = kinds.into_iter().filter(|kind| node.get(kind).is_some()).collect();
+    match written.as_slice() {
+        [] if whole => refuse(out, origin, format!("{field} must specify a handler type")),
+        [] | [_] => {}
+        several => refuse(
+            out,
+            origin,
+            format!("{field} may not specify more than 1 handler type: {}", several.join(", ")),
+        ),
+    }
+}
+
+fn probes(container: &Container, out: &mut Findings) {
+    for (field, probe) in container.probes() {
+        let success = &probe.success_threshold;
+        // Zero is defaulted to 1.
+        if field != "readinessProbe" && success.is_written() && !matches!(success.value, 0 | 1) {
+            refuse(
+                out,
+                &success.origin,
+                format!("successThreshold {success} of a {field} must be 1"),
+            );
+        }
+        if let Some(grace) = probe.grace_period.as_ref().filter(|_| field == "readinessProbe") {
+            refuse(
+                out,
+                &grace.origin,
+                "terminationGracePeriodSeconds must not be set for readinessProbes",
+            );
+        }
+    }
+}
+
+fn amounts(resources: &Resources, out: &mut Findings) {
+    let (asks, most) = (&resources.requests, &resources.limits);
+    let sides = |cpu: &Option<crate::facts::workload::CpuAmount>| {
+        cpu.as_ref().map(|c| (c.text.clone(), c.amount.map(|a| a.0)))
+    };
+    let bytes = |amount: &Option<crate::facts::workload::ByteAmount>| {
+        amount.as_ref().map(|b| (b.text.clone(), b.amount.map(|a| a.0)))
+    };
+    let table = [
+        ("cpu", sides(&asks.cpu), sides(&most.cpu)),
+        ("memory", bytes(&asks.memory), bytes(&most.memory)),
+        ("ephemeral-storage", bytes(&asks.ephemeral_storage), bytes(&most.ephemeral_storage)),
+    ];
+    for (name, request, limit) in table {
+        for (side, amount) in [("request", &request), ("limit", &limit)] {
+            if let Some((text, None)) = amount
+                && !is_placeholder(&text.value)
+            {
+                refuse(out, &text.origin, format!("`{text}` is no quantity for the {name} {side}"));
+            }
+        }
+        if let (Some((request, Some(asked))), Some((limit, Some(allowed)))) = (&request, &limit)
+            && asked > allowed
+        {
+            out.push(
+                Finding::new(
+                    &RULE,
+                    format!(
+                        "{name} request {request} must be less than or equal to the {name} limit \
+                         {limit}"
+                    ),
+                    &request.origin,
+                    "above the limit",
+                )
+                .also(&limit.origin, "the limit"),
+            );
+        }
+    }
+}
+
+/// `validateContainerResourceDivisor`, which compares the canonical text.
+fn check_divisor(resource: &Fact<String>, divisor: &Fact<String>, out: &mut Findings) {
+    if is_placeholder(&divisor.value) {
+        return;
+    }
+    let Ok(amount) = Quantity::parse(&divisor.value) else {
+        refuse(out, &divisor.origin, format!("the divisor `{divisor}` is no quantity"));
+        return;
+    };
+    let power = |base: u64| {
+        let units = amount.units();
+        (0..=6u32).any(|n| base.checked_pow(n) == Some(units))
+    };
+    let fits = match resource.value.as_str() {
+        "limits.cpu" | "requests.cpu" => matches!(amount.millicores().0, 1 | 1000),
+        "limits.memory"
+        | "requests.memory"
+        | "limits.ephemeral-storage"
+        | "requests.ephemeral-storage" => match amount.suffix {
+            Suffix::Binary(_) => power(1024),
+            Suffix::None | Suffix::Decimal(_) => power(1000),
+            Suffix::Exponent(_) => true,
+        },
+        _ => true,
+    };
+    if !fits && !amount.is_zero() {
+        refuse(
+            out,
+            &divisor.origin,
+            format!(
+                "the divisor {divisor} is not supported with {resource}: cpu takes 1m and 1, \
+                 memory and storage 1, 1k to 1E, 1Ki to 1Ei"
+            ),
+        );
+    }
+}
+
+/// A port from 1 to 65535.
+pub(super) fn port_number(field: &str, number: &Fact<i64>, out: &mut Findings) {
+    if !(1..=65535).contains(&number.value) {
+        refuse(out, &number.origin, format!("{field} {number} is not between 1 and 65535"));
+    }
+}
+
+fn port_name<T>(fact: &Fact<T>, name: &str, out: &mut Findings) {
+    if !is_placeholder(name) && port_name_problem(name).is_some() {
+        refuse(
+            out,
+            &fact.origin,
+            format!(
+                "`{name}` is no name for a port: at most 15 lower case letters, digits and \
+                 single `-` inside, with at least one letter"
+            ),
+        );
+    }
+}
