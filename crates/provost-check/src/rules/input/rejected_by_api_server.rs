@@ -253,14 +253,13 @@ fn ports_of(service: &Service, out: &mut Findings) {
     let several = service.ports.len() > 1;
     let mut seen = std::collections::HashSet::new();
     for port in &service.ports {
-        for (field, number) in [("port", &port.port)] {
-            if let Some(number) = number {
-                pod::port_number(field, number, out);
-            }
+        if let Some(number) = &port.port {
+            pod::port_number("port", number, out);
         }
         match &port.name {
             Some(name) if !name.value.is_empty() => {
-                if !seen.insert(name.value.as_str()) {
+                let repeated = !seen.insert(name.value.as_str());
+                if repeated {
                     refuse(out, &name.origin, format!("two ports are named {name}"));
                 }
             }
