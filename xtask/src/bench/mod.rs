@@ -57,6 +57,21 @@ pub fn run(args: &Args) -> Result<()> {
     row(
         &format!("facts of kube-apiserver, {size} MB"),
         "<= 1",
+        // One rule that needs what the reader reads; others recover the program's text as well.
+        &mut || {
+            let mut facts = check(&kube);
+            facts.args(["--only", "end-of-life-toolchain"]);
+            facts
+        },
+        ("Go's debug/buildinfo, debug/elf and debug/gosym", &mut || {
+            let mut command = Command::new(&reader);
+            command.arg(&kube);
+            command
+        }),
+    )?;
+    row(
+        &format!("every rule on kube-apiserver, {size} MB"),
+        "-",
         &mut || check(&kube),
         ("Go's debug/buildinfo, debug/elf and debug/gosym", &mut || {
             let mut command = Command::new(&reader);
