@@ -82,8 +82,8 @@ pub struct BaseImage {
     pub entrypoint: &'static [&'static str],
     /// `Cmd` of its configuration.
     pub cmd: &'static [&'static str],
-    /// Directories that hold files the table does not list; outside of them a minimal image is
-    /// empty. Each ends with `/`.
+    /// Directories that hold files the table does not list; outside of them an image of the table
+    /// is empty. Each ends with `/`.
     pub system_dirs: &'static [&'static str],
 }
 
@@ -209,6 +209,18 @@ pub struct RunStep {
     /// Every command it runs is one that brings no program of this project into the image: package
     /// managers, users, modes, directories, builds that [`Build::go_builds`] lists.
     pub understood: bool,
+    /// Files it may create beside those builds; `None` when it cannot be told, and it may create
+    /// any.
+    pub created: Option<Vec<Created>>,
+}
+
+/// A file that a RUN may create.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Created {
+    /// Absolute path.
+    pub path: String,
+    /// And all below it.
+    pub tree: bool,
 }
 
 /// A Dockerfile that parsed.

@@ -3,7 +3,7 @@
 //! Answers come from COPY, ADD, the copies RUN lines make, and the outputs of `go build`; what a
 //! RUN line does beyond that is unknown, and said to be.
 
-use super::build::{Build, CommandForm, CopyStep, FileMove, GoBuild};
+use super::build::{Build, CommandForm, CopyStep, Created, FileMove, GoBuild};
 use super::origin::{Fact, Origin, Span};
 use crate::model::shell::{Kind, Script};
 use goformats::version::GoVersion;
@@ -90,18 +90,8 @@ impl Build {
     /// The word of the command that names the program: the first, or behind `tini --` and its like.
     pub fn program_word(&self) -> Option<Fact<String>> {
         let words = self.command_words();
-        let mut words = words.into_iter();
-        let first = words.next()?;
-        if !WRAPPERS.contains(&base_name(&first)) {
-            return Some(first);
-        }
-        let user_first = matches!(base_name(&first), "su-exec" | "gosu");
-        let mut rest: Vec<_> = words.collect();
-        if let Some(end) = rest.iter().position(|w| w.value == "--") {
-            return rest.into_iter().nth(end + 1);
-        }
-        rest.retain(|w| !w.value.starts_with('-') && !w.value.contains('='));
-        rest.into_iter().nth(usize::from(user_first))
+        let wrapped = behind_wrapper(&words);
+        wrapped.or_else(|| words.first().filter(|first| !is_wrapper(first))).cloned()
     }
 
     /// Absolute paths at which the program may lie: itself, or one for each directory of PATH.
@@ -290,12 +280,23 @@ impl Build {
             for copy in self.copies.iter().filter(|c| c.stage == stage) {
                 best = best.max(self.copied(copy, &path));
             }
-            if self.runs.iter().any(|r| r.stage == stage) {
+            let by_run = self.runs.iter().filter(|r| r.stage == stage).any(|run| {
+                run.created.as_ref().is_none_or(|all| all.iter().any(|c| creates(c, &path)))
+            });
+            let by_build = self.go_builds.iter().filter(|b| b.stage == stage).any(|build| {
+                match build.output.as_ref().or(build.output_dir.as_ref()) {
+                    Some(at) => {
+                        at.contains('$') || same_path(at, &path) || below(at, &path).is_some()
+                    }
+                    None => true,
+                }
+            });
+            if by_run || by_build {
                 best = best.max(Presence::Possibly);
             }
         }
         match self.base_image() {
-            Some(base) if base.minimal && !in_dirs(base.system_dirs, &path) => best,
+            Some(base) if !in_dirs(base.system_dirs, &path) => best,
             _ => best.max(Presence::Possibly),
         }
     }
@@ -398,6 +399,23 @@ impl Build {
     }
 }
 
+/// Whether a command runs the program that its arguments name.
+fn is_wrapper(word: &Fact<String>) -> bool {
+    WRAPPERS.contains(&base_name(word))
+}
+
+/// The program that a command such as `tini -- /app` runs in its own place or as its child.
+pub fn behind_wrapper(words: &[Fact<String>]) -> Option<&Fact<String>> {
+    let (first, rest) = words.split_first().filter(|(first, _)| is_wrapper(first))?;
+    if let Some(end) = rest.iter().position(|w| w.value == "--") {
+        return rest.get(end + 1);
+    }
+    let user_first = matches!(base_name(first), "su-exec" | "gosu");
+    rest.iter()
+        .filter(|w| !w.value.starts_with('-') && !w.value.contains('='))
+        .nth(usize::from(user_first))
+}
+
 /// What a COPY may have read to create a path; `true` when the path is what it names, `false` when
 /// it would come with a directory.
 fn candidates(copy: &CopyStep, path: &str) -> Vec<(String, bool)> {
@@ -456,6 +474,11 @@ fn glob(pattern: &str, text: &str) -> bool {
         }
     }
     pattern[p.min(pattern.len())..].iter().all(|c| *c == b'*')
+}
+
+/// Whether a step that creates that may create `path`.
+fn creates(created: &Created, path: &str) -> bool {
+    created.path == path || (created.tree && below(&created.path, path).is_some())
 }
 
 /// Whether the package a command builds has this name.

@@ -17,6 +17,7 @@ pub enum Reason {
     Packed,
     ArchUnsupported,
     StringsUnreadable,
+    VolumeUnknown,
     ValueFromSecret,
     ValueFromField,
     Templated,
@@ -30,7 +31,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Reason; 20] = [
+    pub const ALL: [Reason; 21] = [
         Self::NoBinary,
         Self::NoImage,
         Self::NoDockerfile,
@@ -42,6 +43,7 @@ impl Reason {
         Self::Packed,
         Self::ArchUnsupported,
         Self::StringsUnreadable,
+        Self::VolumeUnknown,
         Self::ValueFromSecret,
         Self::ValueFromField,
         Self::Templated,
@@ -67,6 +69,7 @@ impl Reason {
             Self::Packed => "packed",
             Self::ArchUnsupported => "arch-unsupported",
             Self::StringsUnreadable => "strings-unreadable",
+            Self::VolumeUnknown => "volume-unknown",
             Self::ValueFromSecret => "value-from-secret",
             Self::ValueFromField => "value-from-field",
             Self::Templated => "templated",
@@ -83,7 +86,7 @@ impl Reason {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::NoBinary => "give the program with --binary PATH or build it with --build",
-            Self::NoImage => "what is in the image is not known: give its Dockerfile",
+            Self::NoImage => "the Dockerfile does not tell; only the built image would",
             Self::NoDockerfile => "give the Dockerfile with --dockerfile PATH",
             Self::NoWorkload => "give the manifests that run the program",
             Self::BaseImageUnknown => "what is in the base image is not known",
@@ -95,6 +98,7 @@ impl Reason {
             Self::Packed => "give the program before it is packed",
             Self::ArchUnsupported => "give a build for amd64 or arm64",
             Self::StringsUnreadable => "give a build whose sections are intact",
+            Self::VolumeUnknown => "what a volume holds is only known where it is mounted",
             Self::ValueFromSecret => "the value is in a Secret and is not read",
             Self::ValueFromField => "the value is only known on a node",
             Self::Templated => "render the template first",

@@ -368,6 +368,50 @@ const BUSYBOX_TOOLS: &[&str] = &[
     "zcat",
 ];
 
+/// Where the files of Alpine, Debian, Ubuntu and busybox lie. `/opt`, `/srv` and `/usr/local/bin`
+/// are there and empty: alpine-baselayout; Debian policy 9.1.2.
+const SYSTEM_DIRS: &[&str] = &[
+    "/bin/",
+    "/boot/",
+    "/dev/",
+    "/etc/",
+    "/home/",
+    "/lib/",
+    "/lib32/",
+    "/lib64/",
+    "/libx32/",
+    "/media/",
+    "/mnt/",
+    "/proc/",
+    "/root/",
+    "/run/",
+    "/sbin/",
+    "/sys/",
+    "/tmp/",
+    "/usr/bin/",
+    "/usr/games/",
+    "/usr/include/",
+    "/usr/lib/",
+    "/usr/lib32/",
+    "/usr/lib64/",
+    "/usr/libexec/",
+    "/usr/libx32/",
+    "/usr/local/etc/",
+    "/usr/local/lib/",
+    "/usr/local/libexec/",
+    "/usr/local/share/",
+    "/usr/sbin/",
+    "/usr/share/",
+    "/usr/src/",
+    "/var/",
+];
+/// Where images lay files whose vendors use all of the standard directories, and Go's `/go`.
+const OPEN_DIRS: &[&str] = &[
+    "/afs/", "/bin/", "/boot/", "/dev/", "/etc/", "/go/", "/home/", "/lib/", "/lib32/", "/lib64/",
+    "/libx32/", "/local/", "/media/", "/mnt/", "/opt/", "/proc/", "/root/", "/run/", "/sbin/",
+    "/srv/", "/sys/", "/tmp/", "/usr/", "/var/",
+];
+
 /// `alpine`: busybox, musl, `ca-certificates-bundle`; no zoneinfo.
 const ALPINE: BaseImage = BaseImage {
     name: "alpine",
@@ -400,7 +444,7 @@ const ALPINE: BaseImage = BaseImage {
     workdir: None,
     entrypoint: &[],
     cmd: &["/bin/sh"],
-    system_dirs: &[],
+    system_dirs: SYSTEM_DIRS,
 };
 static ALPINE_IMAGE: BaseImage = ALPINE;
 
@@ -448,7 +492,7 @@ const BUSYBOX: BaseImage = BaseImage {
     workdir: None,
     entrypoint: &[],
     cmd: &["sh"],
-    system_dirs: &[],
+    system_dirs: SYSTEM_DIRS,
 };
 static BUSYBOX_GLIBC: BaseImage = BUSYBOX;
 static BUSYBOX_MUSL: BaseImage = BaseImage { libc: Libc::Musl, ..BUSYBOX };
@@ -591,7 +635,7 @@ const DEBIAN: BaseImage = BaseImage {
     workdir: None,
     entrypoint: &[],
     cmd: &["bash"],
-    system_dirs: &[],
+    system_dirs: SYSTEM_DIRS,
 };
 static DEBIAN_IMAGES: [BaseImage; 4] =
     [DEBIAN, glibc(DEBIAN, 31), glibc(DEBIAN, 36), glibc(DEBIAN, 41)];
@@ -639,6 +683,7 @@ static GOLANG_DEBIAN: BaseImage = BaseImage {
     tools: &["bash", "curl", "g++", "gcc", "git", "go", "gofmt", "make", "perl", "sh", "wget"],
     env: &[("PATH", GO_PATH), ("GOTOOLCHAIN", "local"), ("GOPATH", "/go")],
     workdir: Some("/go"),
+    system_dirs: OPEN_DIRS,
     ..DEBIAN
 };
 static GOLANG_ALPINE: BaseImage = BaseImage {
@@ -648,6 +693,7 @@ static GOLANG_ALPINE: BaseImage = BaseImage {
     tools_complete: false,
     env: &[("PATH", GO_PATH), ("GOTOOLCHAIN", "local"), ("GOPATH", "/go")],
     workdir: Some("/go"),
+    system_dirs: OPEN_DIRS,
     ..ALPINE
 };
 
@@ -668,7 +714,7 @@ const UBI: BaseImage = BaseImage {
     workdir: None,
     entrypoint: &[],
     cmd: &["/bin/bash"],
-    system_dirs: &[],
+    system_dirs: OPEN_DIRS,
 };
 const UBI_MINIMAL: BaseImage = BaseImage { name: "ubi-minimal", zoneinfo: false, ..UBI };
 const UBI_MICRO: BaseImage = BaseImage {

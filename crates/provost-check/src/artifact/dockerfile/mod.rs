@@ -10,6 +10,7 @@
 //! and LABEL, stop at the first error, and see a here-document only as the first word of RUN.
 
 pub mod base_images;
+mod creates;
 mod expand;
 mod grammar;
 mod instructions;

@@ -5,7 +5,9 @@ use std::ops::Range;
 
 use rustc_hash::FxHashMap;
 
+use super::creates;
 use super::shell_text::{Token, Value, evaluate, tokens};
+use crate::facts::build::Created;
 
 /// Longest path that is followed; Linux' PATH_MAX.
 const PATH_MAX: usize = 4096;
@@ -51,6 +53,8 @@ pub(super) struct Effects {
     pub(super) moves: Vec<Moved>,
     /// See [`crate::facts::build::RunStep::understood`].
     pub(super) understood: bool,
+    /// Files it may create; `None` when that cannot be told.
+    pub(super) created: Option<Vec<Created>>,
     /// More than [`Left`] allowed.
     pub(super) left_out: bool,
 }
@@ -83,6 +87,9 @@ pub(super) fn read(
     lookup: &dyn Fn(&str) -> Option<String>,
     left: &mut Left,
 ) -> Effects {
+    // A substitution runs commands that are not looked at.
+    let substitutes = text.contains("$(") || text.contains(['`', '\0']) || text.contains("<(");
+    let created = (!substitutes).then(Vec::new);
     let mut reader = Reader {
         left,
         exported_index: FxHashMap::default(),
@@ -92,7 +99,7 @@ pub(super) fn read(
         set: FxHashMap::default(),
         exported: Vec::new(),
         dir: dir.map(str::to_owned),
-        effects: Effects { understood: true, ..Effects::default() },
+        effects: Effects { understood: true, created, ..Effects::default() },
     };
     let mut command: Vec<Range<usize>> = Vec::new();
     let mut directories: Vec<Option<String>> = Vec::new();
@@ -101,6 +108,13 @@ pub(super) fn read(
         match token {
             Token::Word(range) => {
                 command.push(range);
+                continue;
+            }
+            Token::File(range) => {
+                let word = reader.word(&range);
+                let file =
+                    creates::file(reader.dir.as_deref(), &word.value.text, word.value.resolved);
+                reader.creates(file.map(|file| vec![file]));
                 continue;
             }
             Token::End | Token::Open | Token::Close => {
@@ -275,9 +289,17 @@ impl Reader<'_> {
         };
         if !first.value.resolved {
             self.effects.understood = false;
+            self.effects.created = None;
             return;
         }
         let name = base_name(&first.value.text).to_owned();
+        if self.effects.created.is_some() {
+            let words: Vec<Word> = rest.iter().map(|range| self.word(range)).collect();
+            let seen: Vec<_> =
+                words.iter().map(|w| (w.value.text.as_str(), w.value.resolved)).collect();
+            let created = creates::created(&name, &seen, self.dir.as_deref());
+            self.creates(created);
+        }
         match name.as_str() {
             "export" => {
                 for range in rest {
@@ -296,6 +318,17 @@ impl Reader<'_> {
             "cp" | "mv" | "install" | "ln" => self.moved(&first, rest),
             name if HARMLESS.contains(&name) => {}
             _ => self.effects.understood = false,
+        }
+    }
+
+    /// Adds to what the text may create.
+    fn creates(&mut self, created: Option<Vec<Created>>) {
+        let bytes: usize = created.iter().flatten().map(|c| c.path.len() + 64).sum();
+        match (&mut self.effects.created, created) {
+            (Some(all), Some(more)) if self.left.take(bytes) => {
+                all.extend(more);
+            }
+            (all, _) => *all = None,
         }
     }
 

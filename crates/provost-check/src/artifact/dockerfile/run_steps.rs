@@ -8,7 +8,7 @@ use super::lines::Line;
 use super::run;
 use super::shell_text::Value;
 use super::stages::{Item, Loader, Pair, unquoted};
-use crate::facts::build::{CommandForm, FileMove, GoBuild, RunStep};
+use crate::facts::build::{CommandForm, Created, FileMove, GoBuild, RunStep};
 use crate::facts::{Basis, Fact, Origin};
 
 impl Loader<'_> {
@@ -37,7 +37,7 @@ impl Loader<'_> {
             let all = 0..script.text.len();
             command = CommandForm::Shell(self.text_fact(script, &line_body(script, all)));
         }
-        let understood = match &command {
+        let (understood, created) = match &command {
             CommandForm::Exec(words) => self.exec_effects(item, words, stage),
             CommandForm::Shell(_) => match &script {
                 Some(script) => self.effects(script, 0..script.text.len(), stage),
@@ -46,7 +46,9 @@ impl Loader<'_> {
         };
         // Here-documents that feed another program: what it does with them is unknown.
         let understood = understood && (item.heredocs.is_empty() || script.is_some());
-        self.runs.push(RunStep { origin: item.origin.clone(), stage, command, flags, understood });
+        let created = created.filter(|_| understood);
+        let origin = item.origin.clone();
+        self.runs.push(RunStep { origin, stage, command, flags, understood, created });
     }
 
     /// `RUN ["go", "build", ...]` as if the words were quoted in a shell text.
@@ -55,7 +57,7 @@ impl Loader<'_> {
         item: &Item<'_>,
         words: &[Fact<String>],
         stage: usize,
-    ) -> bool {
+    ) -> (bool, Option<Vec<Created>>) {
         if words.len() == 3
             && matches!(run::base_name(&words[0]), "sh" | "bash" | "ash")
             && words[1].value.starts_with('-')
@@ -67,7 +69,7 @@ impl Loader<'_> {
             return self.effects(&script, 0..words[2].value.len(), stage);
         }
         let MaybeJson::Array(words) = grammar::maybe_json(item.line, &item.split.rest) else {
-            return false;
+            return (false, None);
         };
         // Words without anything special read the same in a shell.
         let plain = |text: &str| {
@@ -78,7 +80,7 @@ impl Loader<'_> {
                 })
         };
         if !words.iter().all(|w| plain(&w.text) && item.line.get(&w.range) == w.text) {
-            return false;
+            return (false, None);
         }
         // Blanks where the array had quotes and commas keep every word at its place.
         let mut blanked = item.line.clone();
@@ -94,9 +96,15 @@ impl Loader<'_> {
         self.effects(&blanked, 0..end, stage)
     }
 
-    pub(super) fn effects(&mut self, line: &Line, range: Range<usize>, stage: usize) -> bool {
+    /// Keeps the builds and moves of a shell text. Whether it is understood, and what it may create.
+    pub(super) fn effects(
+        &mut self,
+        line: &Line,
+        range: Range<usize>,
+        stage: usize,
+    ) -> (bool, Option<Vec<Created>>) {
         let dir = self.workdir();
-        let Some(scope) = self.scopes.last() else { return false };
+        let Some(scope) = self.scopes.last() else { return (false, None) };
         let lookup = |name: &str| match scope.variables.get(name) {
             Some(Variable::Known(value)) => Some(value.clone()),
             _ => None,
@@ -192,7 +200,7 @@ impl Loader<'_> {
             let span = line.span(&(range.start..(range.start + 1).min(range.end)));
             self.limit(span, "too many builds or copies in RUN lines: some were left out");
         }
-        effects.understood
+        (effects.understood, effects.created)
     }
 }
 

@@ -9,6 +9,8 @@ use std::ops::Range;
 pub(super) enum Token {
     /// A word as written, quotes included.
     Word(Range<usize>),
+    /// The file of a redirection.
+    File(Range<usize>),
     /// The end of a simple command: `;`, `&&`, `||`, `|`, `&`, a line end.
     End,
     /// `(`: a subshell begins.
@@ -66,9 +68,10 @@ pub(super) fn tokens(text: &str) -> Vec<Token> {
             }
             _ => {
                 let end = word_end(bytes, i);
-                if !std::mem::take(&mut redirected) {
-                    out.push(Token::Word(i..end));
-                }
+                out.push(match std::mem::take(&mut redirected) {
+                    true => Token::File(i..end),
+                    false => Token::Word(i..end),
+                });
                 i = end;
             }
         }

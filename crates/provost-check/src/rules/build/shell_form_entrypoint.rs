@@ -43,6 +43,10 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     let script = Script::parse(&text.value);
+    // Where a manifest sets `command` this one is never run.
+    let replaced =
+        |c: &crate::case::Case<'_>| c.container.command.as_ref().is_some_and(|c| !c.is_empty());
+    let run_by = case.cases().find(|c| !replaced(c));
     if let Some(image) = case.build.base_image().filter(|image| image.shell.is_none()) {
         let brought = case.build.copies.iter().any(|copy| {
             case.build.final_chain().contains(&copy.stage)
@@ -54,7 +58,7 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
         if !image.minimal || brought {
             return Err(Abstain::unknown(Reason::BaseImageUnknown, "/bin/sh of the image"));
         }
-        let finding = Finding::new(
+        let mut finding = Finding::new(
             &RULE,
             format!(
                 "the command needs /bin/sh, which {} has not: the container cannot start",
@@ -65,6 +69,9 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
         )
         .variant(&MISSING)
         .also(&base.origin, "has no shell");
+        if let Some(container) = run_by {
+            finding = finding.also(container.container_origin(), "runs the image's command");
+        }
         out.push(finding.fix(exec_form(&script, text, implicit)));
         return Ok(());
     }
@@ -80,11 +87,6 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
                 .binary()
                 .and_then(|b| b.go.as_ref())
                 .and_then(|go| go.links(symbols::SIGNAL_NOTIFY).ok().flatten());
-            // Where a manifest sets `command` this one is never run.
-            let replaced = |c: &crate::case::Case<'_>| {
-                c.container.command.as_ref().is_some_and(|c| !c.is_empty())
-            };
-            let run_by = case.cases().find(|c| !replaced(c));
             let grace = run_by.as_ref().map(|c| &c.pod().grace_period);
             let seconds = grace.map_or("10 s (Docker) or 30 s (Kubernetes)".to_owned(), |g| {
                 format!("{} s", g.value)

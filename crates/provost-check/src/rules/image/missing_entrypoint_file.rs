@@ -1,9 +1,10 @@
 //! A command that is no file of the image.
 
 use crate::case::Case;
-use crate::case::command::CommandSource;
+use crate::case::command::{CommandLine, CommandSource};
 use crate::facts::Fact;
-use crate::facts::build_files::Presence;
+use crate::facts::build::Build;
+use crate::facts::build_files::{Presence, behind_wrapper};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names::nearest;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
@@ -29,11 +30,37 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let build = case.build()?;
     let command = case.command_line()?;
     let program = command.program();
-    if program.value.contains("$(") {
-        return Err(Abstain::unknown(Reason::Templated, format!("command {}", program.value)));
-    }
     if let Some(moved) = relative(case, program) {
         out.push(moved);
+    }
+    // A reaper that is there starts a program that is not: `tini -- /app`.
+    for program in std::iter::once(program).chain(behind_wrapper(&command.argv)) {
+        if !runs_shell(build, &command) {
+            judge(case, build, &command, program, out).unwrap_or_else(|why| out.abstain(why));
+        }
+    }
+    Ok(())
+}
+
+/// An image's command that is text for its shell: `shell-form-entrypoint` says when there is none.
+fn runs_shell(build: &Build, command: &CommandLine) -> bool {
+    let config = build.config();
+    let instruction = config.entrypoint.as_ref().or(config.cmd.as_ref());
+    let own = instruction.is_some_and(|instruction| !instruction.inherited);
+    let shell = matches!(command.program().value.as_str(), "/bin/sh" | "sh");
+    let text = command.argv.get(1).is_some_and(|flag| flag.value == "-c");
+    command.source == CommandSource::Image && own && shell && text
+}
+
+fn judge(
+    case: &Case<'_>,
+    build: &Build,
+    command: &CommandLine,
+    program: &Fact<String>,
+    out: &mut Findings,
+) -> Judged {
+    if program.value.contains("$(") {
+        return Err(Abstain::unknown(Reason::Templated, format!("command {}", program.value)));
     }
     let paths = build.resolve(program);
     let mounted = paths.iter().find_map(|path| {
@@ -44,7 +71,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     });
     if let Some(mount) = mounted {
         return Err(Abstain::unknown(
-            Reason::NoImage,
+            Reason::VolumeUnknown,
             format!("what the volume {} holds at {}", mount.name.value, mount.path.value),
         ));
     }
@@ -60,48 +87,34 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let files = build.certain_files();
     let names: Vec<&str> = files.iter().map(|file| file.value.as_str()).collect();
     let base = &build.last().base;
+    let wrapped = program != command.program();
+    let what = if wrapped { "program" } else { "command" };
+    let end = if wrapped { "the container ends at once" } else { "the container cannot start" };
+    let minimal = build.base_image().is_some_and(|image| image.minimal);
     let mut finding = Finding::new(
         &RULE,
-        format!(
-            "the command {} is no file of the image: the container cannot start",
-            program.value
-        ),
+        format!("the {what} {} is no file of the image: {end}", program.value),
         &program.origin,
         "no such file or directory",
+    )
+    .also(
+        &base.origin,
+        if minimal { "holds nothing but what COPY brings" } else { "has no such file" },
     );
-    finding = match command.source {
-        CommandSource::Manifest => finding.also(&base.origin, "holds nothing but what COPY brings"),
-        CommandSource::Image => finding
-            .also(&base.origin, "holds nothing but what COPY brings")
-            .also(case.container_origin(), "runs the image's command"),
-    };
+    if command.source == CommandSource::Image {
+        finding = finding.also(case.container_origin(), "runs the image's command");
+    }
     let near = nearest(&program.value, names.iter().copied(), 4);
     for file in files.iter().take(3) {
         finding = finding.also(&file.origin, format!("brings {}", file.value));
     }
     let only = if let [only] = names.as_slice() { Some(*only) } else { None };
-    if command.shell_form && command.source == CommandSource::Image {
-        finding = finding
-            .note("a command that is no JSON array is run by /bin/sh -c")
-            .fix(exec_form(command.argv.last()));
-    } else if let Some(better) = near.or(only) {
+    if let Some(better) = near.or(only) {
         finding = finding
             .fix(Fix::suggest(format!("did you mean {better}?")).replace(&program.origin, better));
     }
     out.push(finding);
     Ok(())
-}
-
-/// The shell's text as the array that needs no shell, where no shell is needed for it.
-fn exec_form(text: Option<&Fact<String>>) -> Fix {
-    let text = text.map_or("", |text| text.value.trim());
-    let text = text.strip_prefix("exec ").unwrap_or(text);
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b" /._-=:,".contains(&b);
-    if text.is_empty() || !text.bytes().all(plain) {
-        return Fix::suggest("write it as a JSON array, which needs no shell");
-    }
-    let words: Vec<String> = text.split_whitespace().map(|word| format!("\"{word}\"")).collect();
-    Fix::suggest(format!("write it as an array, which needs no shell: [{}]", words.join(", ")))
 }
 
 /// A path such as `bin/app` is looked for from the working directory, which the manifest can move.

@@ -178,7 +178,12 @@ fn presence_of_a_path() {
         ("FROM gcr.io/distroless/static\nCOPY svc /svc\n", "/bin/sh", Impossible),
         ("FROM gcr.io/distroless/static\nCOPY svc /svc\n", "/etc/passwd", Possibly),
         ("FROM gcr.io/distroless/base:debug\nCOPY svc /svc\n", "/busybox/sh", Possibly),
-        ("FROM alpine\nCOPY svc /svc\n", "/anything", Possibly),
+        ("FROM alpine\nCOPY svc /svc\n", "/anything", Impossible),
+        ("FROM alpine\nCOPY svc /svc\n", "/usr/local/bin/x", Impossible),
+        ("FROM alpine\nCOPY svc /svc\n", "/usr/bin/x", Possibly),
+        ("FROM golang\nCOPY svc /svc\n", "/usr/local/bin/x", Possibly),
+        ("FROM golang\nRUN go build -o /app/x .\n", "/app/x", Possibly),
+        ("FROM golang\nRUN go build -o /app/x .\n", "/app/y", Impossible),
         ("FROM example.com/unknown:1\n", "/anything", Possibly),
         ("FROM scratch AS p\nCOPY svc /svc\nFROM p\n", "/svc", Certainly),
         ("FROM scratch\nCOPY svc /svc\nRUN [\"/svc\", \"-install\"]\n", "/x", Possibly),
@@ -187,6 +192,54 @@ fn presence_of_a_path() {
     for (lines, path, expected) in cases {
         let build = build(&format!("{built}{lines}"));
         assert_eq!(build.presence(path), expected, "{path} in {lines}");
+    }
+}
+
+#[test]
+fn what_a_run_may_create() {
+    use Presence::{Impossible, Possibly};
+    let cases = [
+        ("apk add --no-cache ca-certificates", Impossible),
+        ("apk add --no-cache $PACKAGES", Possibly),
+        ("apk add --root /app/ x", Possibly),
+        ("apt-get update && apt-get install -y tini && rm -rf /var/lib/apt/lists/*", Impossible),
+        ("apt-get install ./app.deb", Possibly),
+        ("adduser -D -h /app app && mkdir -p /app/y && chown -R app /app", Impossible),
+        ("touch /app/x", Possibly),
+        ("cd /app && touch x", Possibly),
+        ("cd $HERE && touch x", Possibly),
+        ("touch /app/y", Impossible),
+        ("echo hello > /app/x", Possibly),
+        ("cd /app; echo hello >> x", Possibly),
+        ("echo hello > /app/y 2>&1", Impossible),
+        ("echo hello > $FILE", Possibly),
+        ("echo $(make)", Possibly),
+        ("echo `make`", Possibly),
+        ("cp /tmp/x /app/", Possibly),
+        ("cp /tmp/x /app", Possibly),
+        ("cp /tmp/y /app/", Impossible),
+        ("cp -r /tmp/y /app/", Possibly),
+        ("cp /tmp/* /app/", Possibly),
+        ("cp -t /app /tmp/x", Possibly),
+        ("mv /tmp/y /app", Possibly),
+        ("ln -s /srv /app", Possibly),
+        ("mv /tmp/y /srv", Impossible),
+        ("find / -name x -exec cp {} /app/x ;", Possibly),
+        ("find / -name x -delete", Impossible),
+        ("upx -o /app/x /y", Possibly),
+        ("./configure", Possibly),
+        ("curl -o /app/y https://example.com", Possibly),
+        ("go generate", Possibly),
+        ("go mod download", Impossible),
+        ("go install example.com/x", Possibly),
+        ("<<EOF\ntouch /app/x\nEOF", Possibly),
+        ("cat <<EOF\ntouch /app/x\nEOF", Possibly),
+        ("[\"/bin/make\"]", Possibly),
+        ("[\"mkdir\", \"/app\"]", Impossible),
+    ];
+    for (run, expected) in cases {
+        let build = build(&format!("FROM debian\nRUN {run}\n"));
+        assert_eq!(build.presence("/app/x"), expected, "{run}");
     }
 }
 
