@@ -3,6 +3,7 @@
 //! One module per verb. Progress goes to stderr, results to stdout, and what is costly to make
 //! is kept in one cache (see [`paths::cache`]) that several checkouts share.
 
+mod apis;
 mod bench;
 mod cmd;
 mod docs;
@@ -38,6 +39,8 @@ enum Verb {
     Tools,
     /// Write the table of GODEBUG keys, or check it against the toolchains that are there
     Godebug(godebug::Args),
+    /// Write the table of API versions that Kubernetes took away, or check it
+    Apis(apis::Args),
     /// Look up the newest patch of each Go release
     Releases,
     /// Write docs/rules and docs/cli.md, or check them
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Verb::Fixtures(args) => fixtures::run(&args),
         Verb::Tools => tools::run(),
         Verb::Godebug(args) => godebug::run(&args),
+        Verb::Apis(args) => apis::run(&args),
         Verb::Releases => releases::run(),
         Verb::Docs(args) => docs::run(&args),
         Verb::Bench(args) => bench::run(&args),

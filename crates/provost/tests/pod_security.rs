@@ -60,7 +60,8 @@ fn findings(level: &str) -> (Vec<String>, BTreeMap<String, String>) {
     for file in &files {
         let text = fs::read_to_string(folder.join(file)).unwrap();
         let namespace = file.split('/').next().unwrap().replace('.', "-");
-        let placed = text.replacen("metadata:\n", &format!("metadata:\n  namespace: {namespace}\n"), 1);
+        let placed =
+            text.replacen("metadata:\n", &format!("metadata:\n  namespace: {namespace}\n"), 1);
         assert_ne!(text, placed, "{file}");
         dir = dir.file(&format!("pods/{file}"), placed);
     }

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::tally::Tally;
-use crate::{cmd, docs, fixtures, fuzz_smoke, godebug, paths, tools};
+use crate::{apis, cmd, docs, fixtures, fuzz_smoke, godebug, paths, tools};
 
 type Step = (&'static str, fn() -> Result<Tally>);
 
@@ -24,6 +24,7 @@ const STEPS: &[Step] = &[
     ("tests", libtest::run),
     ("docs --check", || one(docs::run(&docs::Args { check: true }))),
     ("godebug --check", || one(godebug::run(&godebug::Args { check: true }))),
+    ("apis --check", || one(apis::run(&apis::Args { check: true }))),
     ("fuzz-smoke", || fuzz_smoke::run(&fuzz_smoke::Args::default())),
 ];
 

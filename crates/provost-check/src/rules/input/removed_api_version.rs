@@ -2,6 +2,7 @@
 
 use crate::case::ObjectCase;
 use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::model::removed_apis;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const DEPRECATED: Variant = Variant::new(
@@ -24,41 +25,28 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
-/// Version, kinds (all when empty), the first minor that does not serve it, what replaces it, and
-/// whether only the version has to be rewritten.
-///
-/// Source: the deprecated API migration guide, and `APILifecycleRemoved` of the types in
-/// k8s.io/api.
-type Removed = (&'static str, &'static [&'static str], u16, &'static str, bool);
-
-#[rustfmt::skip] // a table
-const REMOVED: &[Removed] = &[
-    ("extensions/v1beta1", &["Deployment", "DaemonSet", "ReplicaSet"], 16, "apps/v1", false),
-    ("extensions/v1beta1", &["NetworkPolicy"], 16, "networking.k8s.io/v1", true),
-    ("extensions/v1beta1", &["Ingress"], 22, "networking.k8s.io/v1", false),
-    ("extensions/v1beta1", &["PodSecurityPolicy"], 16, "Pod Security admission", false),
-    ("apps/v1beta1", &[], 16, "apps/v1", false),
-    ("apps/v1beta2", &[], 16, "apps/v1", false),
-    ("networking.k8s.io/v1beta1", &["Ingress", "IngressClass"], 22, "networking.k8s.io/v1", false),
-    ("rbac.authorization.k8s.io/v1beta1", &[], 22, "rbac.authorization.k8s.io/v1", true),
-    ("rbac.authorization.k8s.io/v1alpha1", &[], 22, "rbac.authorization.k8s.io/v1", true),
-    ("scheduling.k8s.io/v1beta1", &[], 22, "scheduling.k8s.io/v1", true),
-    ("admissionregistration.k8s.io/v1beta1", &["MutatingWebhookConfiguration", "ValidatingWebhookConfiguration"], 22, "admissionregistration.k8s.io/v1", false),
-    ("apiextensions.k8s.io/v1beta1", &[], 22, "apiextensions.k8s.io/v1", false),
-    ("coordination.k8s.io/v1beta1", &["Lease"], 22, "coordination.k8s.io/v1", true),
-    ("storage.k8s.io/v1beta1", &["CSIDriver", "CSINode", "StorageClass", "VolumeAttachment"], 22, "storage.k8s.io/v1", true),
-    ("batch/v1beta1", &["CronJob"], 25, "batch/v1", true),
-    ("batch/v2alpha1", &["CronJob"], 21, "batch/v1", true),
-    ("policy/v1beta1", &["PodDisruptionBudget"], 25, "policy/v1", false),
-    ("policy/v1beta1", &["PodSecurityPolicy"], 25, "Pod Security admission", false),
-    ("discovery.k8s.io/v1beta1", &["EndpointSlice"], 25, "discovery.k8s.io/v1", false),
-    ("node.k8s.io/v1beta1", &["RuntimeClass"], 25, "node.k8s.io/v1", true),
-    ("autoscaling/v2beta1", &[], 25, "autoscaling/v2", false),
-    ("autoscaling/v2beta2", &[], 26, "autoscaling/v2", true),
-    ("flowcontrol.apiserver.k8s.io/v1beta1", &[], 26, "flowcontrol.apiserver.k8s.io/v1", false),
-    ("flowcontrol.apiserver.k8s.io/v1beta2", &[], 29, "flowcontrol.apiserver.k8s.io/v1", false),
-    ("flowcontrol.apiserver.k8s.io/v1beta3", &[], 32, "flowcontrol.apiserver.k8s.io/v1", false),
-    ("storage.k8s.io/v1beta1", &["CSIStorageCapacity"], 27, "storage.k8s.io/v1", true),
+/// Kinds whose fields are the same under the version that replaces it, so that only the version has
+/// to be rewritten (the deprecated API migration guide: "no notable changes").
+const SAME_FIELDS: &[(&str, &[&str])] = &[
+    ("extensions/v1beta1", &["NetworkPolicy"]),
+    (
+        "rbac.authorization.k8s.io/v1beta1",
+        &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"],
+    ),
+    (
+        "rbac.authorization.k8s.io/v1alpha1",
+        &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"],
+    ),
+    ("scheduling.k8s.io/v1beta1", &["PriorityClass"]),
+    ("coordination.k8s.io/v1beta1", &["Lease"]),
+    (
+        "storage.k8s.io/v1beta1",
+        &["CSIDriver", "CSINode", "CSIStorageCapacity", "StorageClass", "VolumeAttachment"],
+    ),
+    ("batch/v1beta1", &["CronJob"]),
+    ("batch/v2alpha1", &["CronJob"]),
+    ("node.k8s.io/v1beta1", &["RuntimeClass"]),
+    ("autoscaling/v2beta2", &["HorizontalPodAutoscaler"]),
 ];
 
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
@@ -68,20 +56,23 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     if version.value.is_empty() {
         return Err(Abstain::NotApplicable);
     }
-    let row = REMOVED.iter().find(|(removed, kinds, ..)| {
-        *removed == version.value && (kinds.is_empty() || kinds.contains(&kind))
-    });
-    let Some((_, _, minor, instead, same)) = row else { return Ok(()) };
+    let Some((_, _, minor, instead)) = removed_apis::find(&version.value, kind) else {
+        return Ok(());
+    };
     let (oldest, newest) = case.world().settings.kubernetes();
-    let fix = Fix::suggest(format!("write {instead}, and look at the fields that changed"));
-    let fix = if *same {
+    let same = |(same, kinds): &(&str, &[&str])| *same == version.value && kinds.contains(&kind);
+    let fix = if kind == "PodSecurityPolicy" {
+        Fix::suggest("enforce a level of Pod Security by a label of the Namespace")
+    } else if instead.is_empty() {
+        Fix::suggest("nothing replaces it: remove it")
+    } else if SAME_FIELDS.iter().any(same) {
         Fix::safe(format!("write {instead}: nothing else changes"))
             .replace(&version.origin, *instead)
     } else if kind == "PodDisruptionBudget" {
         Fix::suggest(format!("write {instead}; an empty selector now selects every pod"))
             .replace(&version.origin, *instead)
     } else {
-        fix
+        Fix::suggest(format!("write {instead}, and look at the fields that changed"))
     };
     if *minor <= oldest {
         out.push(

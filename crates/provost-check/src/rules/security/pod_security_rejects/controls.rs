@@ -85,8 +85,12 @@ const SYSCTLS: &[(&str, u16)] = &[
 ];
 
 /// SELinux types, likewise: `check_seLinuxOptions.go`.
-const SELINUX_TYPES: &[(&str, u16)] =
-    &[("container_t", 0), ("container_init_t", 0), ("container_kvm_t", 0), ("container_engine_t", 31)];
+const SELINUX_TYPES: &[(&str, u16)] = &[
+    ("container_t", 0),
+    ("container_init_t", 0),
+    ("container_kvm_t", 0),
+    ("container_engine_t", 31),
+];
 
 /// Volumes that restricted allows and that have no kind of their own: `check_restrictedVolumes.go`.
 const OTHER_VOLUMES: &[&str] = &["csi", "downwardAPI", "ephemeral", "image"];
