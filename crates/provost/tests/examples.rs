@@ -5,14 +5,13 @@
 
 mod support;
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
-use support::{Dir, Run, go_env, repository, succeed};
+use support::{Dir, Run, go_env, repository, succeed, tool};
 
 const DATE: [&str; 2] = ["--date", "2026-11-24"];
 
