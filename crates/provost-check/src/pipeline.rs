@@ -14,7 +14,7 @@ use crate::facts::problem::{Problem, ProblemKind};
 use crate::facts::settings::Settings;
 use crate::facts::{Origin, SourceId};
 use crate::findings::suppress::{self, Suppressed, Suppression};
-use crate::findings::{Finding, NotJudged};
+use crate::findings::{Finding, Level, NotJudged, fingerprint};
 use crate::report::{self, Input, Report, SubjectView};
 use crate::rules;
 use crate::rules::engine::{self, Selection};
@@ -278,12 +278,10 @@ pub fn conclude(
     );
     let mut findings = applied.findings;
     report::sort_findings(&mut findings, &world.sources);
-    Conclusion {
-        findings,
-        not_judged: verdicts.not_judged,
-        suppressed: applied.suppressed,
-        judged: verdicts.judged,
-    }
+    fingerprint::assign(&mut findings, &world.sources);
+    let mut suppressed = applied.suppressed;
+    fingerprint::assign_each(suppressed.iter_mut().map(|s| &mut s.finding), &world.sources);
+    Conclusion { findings, not_judged: verdicts.not_judged, suppressed, judged: verdicts.judged }
 }
 
 /// Judges a world with every rule.
@@ -318,6 +316,8 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         suppressed: conclusion.suppressed,
         skipped: Vec::new(),
         built: Vec::new(),
+        baseline: None,
+        fail_on: Some(Level::Deny),
         sources: &world.sources,
     }
 }

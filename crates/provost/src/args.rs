@@ -131,6 +131,13 @@ pub(crate) struct CheckArgs {
     )]
     pub(crate) fail_on: FailOn,
 
+    /// Fail on findings that are not in this file only
+    #[arg(long, value_name = "FILE", help_heading = "Rules")]
+    pub(crate) baseline: Option<String>,
+    /// Write the findings of this run into FILE, and succeed
+    #[arg(long, value_name = "FILE", conflicts_with = "baseline", help_heading = "Rules")]
+    pub(crate) write_baseline: Option<String>,
+
     /// Judge for these versions of Kubernetes: 1.36 or 1.35..1.37
     #[arg(long, value_name = "1.NN", value_parser = values::minors, help_heading = "Target")]
     pub(crate) kubernetes: Option<(u16, u16)>,
@@ -141,8 +148,11 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, help_heading = "Target")]
     pub(crate) date: Option<Date>,
 
-    /// text (default) or json, to a file with =FILE; repeatable
+    /// text (default), json, sarif, github, gitlab, junit, markdown, html; repeatable
     #[arg(long, value_name = "FORMAT[=FILE]", help_heading = "Output")]
+    #[arg(
+        long_help = "How to write the report, and into which file: text (default), json, sarif, github (annotations), gitlab (code quality), junit, markdown (a comment or a step's summary), html (one page). Repeatable; one of them can go to standard output"
+    )]
     pub(crate) format: Vec<Output>,
 }
 
@@ -179,13 +189,13 @@ pub(crate) enum FailOn {
 }
 
 impl FailOn {
-    /// Whether a finding of that level fails the run.
-    pub(crate) fn fails(self, level: Level) -> bool {
+    /// The lowest level that fails a run; `None` when none does.
+    pub(crate) fn level(self) -> Option<Level> {
         match self {
-            Self::Deny => level >= Level::Deny,
-            Self::Warn => level >= Level::Warn,
-            Self::Note => level >= Level::Note,
-            Self::Never => false,
+            Self::Deny => Some(Level::Deny),
+            Self::Warn => Some(Level::Warn),
+            Self::Note => Some(Level::Note),
+            Self::Never => None,
         }
     }
 }
@@ -218,6 +228,25 @@ impl FromStr for LevelOf {
 pub(crate) enum Format {
     Text,
     Json,
+    Sarif,
+    Github,
+    Gitlab,
+    Junit,
+    Markdown,
+    Html,
+}
+
+impl Format {
+    const ALL: [(&str, Self); 8] = [
+        ("text", Self::Text),
+        ("json", Self::Json),
+        ("sarif", Self::Sarif),
+        ("github", Self::Github),
+        ("gitlab", Self::Gitlab),
+        ("junit", Self::Junit),
+        ("markdown", Self::Markdown),
+        ("html", Self::Html),
+    ];
 }
 
 /// `FORMAT[=FILE]`
@@ -237,10 +266,10 @@ impl FromStr for Output {
             Some((format, file)) => (format, Some(file.to_owned())),
             None => (text, None),
         };
-        let format = match format {
-            "text" => Format::Text,
-            "json" => Format::Json,
-            _ => return Err("expected text or json, with =FILE for a file".to_owned()),
+        let known = Format::ALL.iter().find(|(name, _)| *name == format);
+        let Some((_, format)) = known.copied() else {
+            let names = Format::ALL.map(|(name, _)| name).join(", ");
+            return Err(format!("expected one of {names}, with =FILE for a file"));
         };
         // `-` is standard output everywhere else.
         Ok(Self { format, file: file.filter(|file| file != "-") })

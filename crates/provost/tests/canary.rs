@@ -12,15 +12,26 @@ const ENCODED: [&str; 3] =
     ["a2FuYXJpZS03UXg5dlcyb", "thbmFyaWUtN1F4OXZXMm", "rYW5hcmllLTdReDl2VzJt"];
 const BASE64: &str = "a2FuYXJpZS03UXg5dlcybQ==";
 
+/// What the runs write beside the input.
+const WRITTEN: [&str; 2] = ["report.json", "baseline.json"];
+
 /// Runs every format and how much it shows, and looks for the canary in all that is printed.
 #[track_caller]
 fn silent(dir: &Dir, quoted: &[&str]) {
     let mut shown = String::new();
-    let hows: [&[&str]; 5] = [
+    let hows: [&[&str]; 13] = [
         &["--verbose"],
         &["--quiet"],
         &["--color", "always", "--verbose"],
         &["--format", "json"],
+        &["--format", "sarif"],
+        &["--format", "github"],
+        &["--format", "gitlab"],
+        &["--format", "junit"],
+        &["--format", "markdown"],
+        &["--format", "html"],
+        &["--write-baseline", "baseline.json"],
+        &["--baseline", "baseline.json", "--format", "json"],
         &["--format", "json=report.json"],
     ];
     for how in hows {
@@ -30,9 +41,13 @@ fn silent(dir: &Dir, quoted: &[&str]) {
         shown += &run.to_string();
     }
     shown += &dir.read("report.json");
+    shown += &dir.read("baseline.json");
     let files = support::files_below(dir.path());
-    let inputs: String =
-        files.iter().filter(|file| *file != "report.json").map(|file| dir.read(file)).collect();
+    let inputs: String = files
+        .iter()
+        .filter(|file| !WRITTEN.contains(&file.as_str()))
+        .map(|f| dir.read(f))
+        .collect();
     let secrets = [&[CANARY, BASE64][..], &ENCODED].concat();
     assert!(secrets.iter().any(|secret| inputs.contains(secret)), "no canary in the input");
     for secret in secrets {

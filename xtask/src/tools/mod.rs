@@ -23,7 +23,7 @@ const KUBERNETES: &str = "v1.37.2";
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Tool {
     pub version: String,
-    /// The executable; of `kubernetes-schemas` a folder.
+    /// The executable; of `kubernetes-schemas` a folder, of `sarif-schema` the schema.
     pub path: PathBuf,
 }
 
@@ -32,6 +32,8 @@ enum Source {
     Go(&'static str),
     /// A wheel with an executable in its scripts.
     Wheel(&'static str),
+    /// A file of a crate's package.
+    Crate(&'static str, &'static str),
     /// JSON schemas derived from the OpenAPI document of a Kubernetes release.
     Schemas,
     /// A folder of a Go module, as it lies in the module cache.
@@ -48,6 +50,8 @@ const TOOLS: &[(&str, &str, Source)] = &[
         "v0.37.2",
         Source::Module { path: "k8s.io/pod-security-admission", folder: "test/testdata" },
     ),
+    // The official schema of SARIF 2.1.0, which this crate generates its types from.
+    ("sarif-schema", "0.8.0", Source::Crate("serde-sarif", "src/schema.json")),
 ];
 
 /// Fetches what is missing and writes `target/tools.json`.
@@ -97,6 +101,7 @@ fn fetch(name: &str, version: &str, source: &Source) -> Result<(PathBuf, bool)> 
     let place = match source {
         Source::Go(_) => folder.join(name),
         Source::Wheel(_) => folder.join("bin").join(name),
+        Source::Crate(_, file) => folder.join(file),
         Source::Schemas | Source::Module { .. } => folder.clone(),
     };
     if place.exists() {
@@ -107,6 +112,7 @@ fn fetch(name: &str, version: &str, source: &Source) -> Result<(PathBuf, bool)> 
     match source {
         Source::Go(package) => go_install(package, version, &partial)?,
         Source::Wheel(package) => unpack_wheel(package, version, &partial)?,
+        Source::Crate(name, file) => crate_file(name, version, file, &partial)?,
         Source::Schemas => {
             let openapi =
                 module("k8s.io/kubernetes", version)?.join("api/openapi-spec/swagger.json");
@@ -129,6 +135,28 @@ fn go_install(package: &str, version: &str, into: &Path) -> Result<()> {
     // The module names the toolchain it needs; the go command fetches it if it is newer.
     go.env_remove("GOTOOLCHAIN").env("GOBIN", into).env("CGO_ENABLED", "0").current_dir(into);
     cmd::output(go.args(["install", &format!("{package}@{version}")])).map(drop)
+}
+
+/// A package that depends on the crate, so that cargo fetches and verifies it.
+fn crate_file(name: &str, version: &str, file: &str, into: &Path) -> Result<()> {
+    let dependent = into.join("dependent");
+    fs::create_dir_all(dependent.join("src"))?;
+    fs::write(dependent.join("src/lib.rs"), "")?;
+    let manifest = format!(
+        "[package]\nname = \"dependent\"\nedition = \"2024\"\n[workspace]\n[dependencies]\n{name} = {{ version = \"={version}\", default-features = false }}\n"
+    );
+    fs::write(dependent.join("Cargo.toml"), manifest)?;
+    let mut cargo = std::process::Command::new(env!("CARGO"));
+    let said = cmd::output(cargo.args(["metadata", "--format-version=1"]).current_dir(&dependent))?;
+    let metadata: serde_json::Value = serde_json::from_str(&said)?;
+    let packages = metadata["packages"].as_array().context("cargo metadata lists no packages")?;
+    let package = packages.iter().find(|package| package["name"] == name);
+    let manifest = package.and_then(|package| package["manifest_path"].as_str());
+    let folder = manifest.and_then(|path| Path::new(path).parent());
+    let place = into.join(file);
+    fs::create_dir_all(place.parent().context("the file has a folder")?)?;
+    fs::copy(folder.context("cargo did not fetch it")?.join(file), place)?;
+    fs::remove_dir_all(dependent).map_err(Into::into)
 }
 
 fn unpack_wheel(package: &str, version: &str, into: &Path) -> Result<()> {

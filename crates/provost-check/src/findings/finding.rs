@@ -128,6 +128,9 @@ pub struct Finding {
     pub fix: Option<Fix>,
     /// `NS/KIND/NAME[/CONTAINER]` or a path; filled by the engine.
     pub subject: String,
+    /// What it is recognised by in another run, see [`super::fingerprint`]; filled when all
+    /// findings of the run are known.
+    pub fingerprint: String,
 }
 
 impl Finding {
@@ -152,6 +155,7 @@ impl Finding {
             notes: Vec::new(),
             fix: None,
             subject: String::new(),
+            fingerprint: String::new(),
         }
     }
 

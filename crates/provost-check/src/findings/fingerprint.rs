@@ -26,24 +26,27 @@ use crate::facts::origin::Place;
 /// Characters of the primary place that take part.
 const TEXT: usize = 200;
 
-/// The fingerprint of each finding, in order. Findings have to be sorted, for the ordinals.
-pub fn fingerprints(findings: &[Finding], sources: &Sources) -> Vec<String> {
+/// Names each finding. They have to be sorted, for the ordinals.
+pub fn assign(findings: &mut [Finding], sources: &Sources) {
+    assign_each(findings.iter_mut(), sources);
+}
+
+/// Names each finding of a sorted sequence.
+pub fn assign_each<'f>(findings: impl Iterator<Item = &'f mut Finding>, sources: &Sources) {
     let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    findings
-        .iter()
-        .map(|finding| {
-            let parts = parts(finding, sources);
-            let ordinal = seen.entry(parts.clone()).or_default();
-            let mut hash = Sha256::new();
-            hash.update(parts.as_bytes());
-            hash.update(ordinal.to_string().as_bytes());
-            *ordinal += 1;
+    for finding in findings {
+        let parts = parts(finding, sources);
+        let mut hash = Sha256::new();
+        hash.update(parts.as_bytes());
+        let ordinal = seen.entry(parts).or_default();
+        hash.update(ordinal.to_string().as_bytes());
+        *ordinal += 1;
+        finding.fingerprint =
             hash.finalize().iter().take(16).fold(String::new(), |mut hex, byte| {
                 let _ = write!(hex, "{byte:02x}");
                 hex
-            })
-        })
-        .collect()
+            });
+    }
 }
 
 fn parts(finding: &Finding, sources: &Sources) -> String {

@@ -1,5 +1,6 @@
 //! What was found, what was not judged, and why.
 
+pub mod baseline;
 pub mod finding;
 pub mod fingerprint;
 pub mod suppress;

@@ -1,17 +1,25 @@
 //! Renders a run. A report computes nothing that a rule could have computed; it orders, groups and
 //! neutralises: text of an artifact never reaches a terminal as a control sequence.
 
+pub mod github;
+pub mod gitlab;
+pub mod html;
 pub mod json;
+pub mod junit;
+pub mod markdown;
 pub mod plain;
+pub mod sarif;
 mod snippet;
 mod table;
 pub mod text;
+pub mod view;
 
 use std::cmp::Ordering;
 
 use crate::artifact::manifest::Skipped;
 use crate::artifact::{SourceKind, Sources};
 use crate::facts::origin::{Origin, Place};
+use crate::findings::baseline::Compared;
 use crate::findings::suppress::Suppressed;
 use crate::findings::{Finding, Level, NotJudged};
 
@@ -79,6 +87,10 @@ pub struct Report<'a> {
     pub suppressed: Vec<Suppressed>,
     /// Paths that were found and are not judged, by path.
     pub skipped: Vec<Skipped>,
+    /// What a baseline made of the findings, when one was given.
+    pub baseline: Option<Compared>,
+    /// Findings of this level and above fail the run; `None` when none does.
+    pub fail_on: Option<Level>,
     /// What `--build` ran, in sentences.
     pub built: Vec<String>,
     /// The inputs' text.
@@ -139,14 +151,6 @@ fn compare(a: &Finding, b: &Finding, sources: &Sources) -> Ordering {
 /// `1 error`, `2 errors`.
 pub(crate) fn count(n: usize, word: &str) -> String {
     if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
-}
-
-/// Reference to the page of a rule (and variant), for tools that show links.
-pub fn help_uri(finding: &Finding) -> String {
-    match finding.variant {
-        Some(variant) => format!("{PAGES}{}.md#{}", finding.rule.id, variant.name),
-        None => format!("{PAGES}{}.md", finding.rule.id),
-    }
 }
 
 #[cfg(test)]

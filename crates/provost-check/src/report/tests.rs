@@ -59,6 +59,7 @@ impl World {
 
     fn report(&self, mut findings: Vec<Finding>) -> Report<'_> {
         sort_findings(&mut findings, &self.sources);
+        crate::findings::fingerprint::assign(&mut findings, &self.sources);
         let inputs = self
             .sources
             .iter()
@@ -75,6 +76,8 @@ impl World {
             suppressed: Vec::new(),
             skipped: Vec::new(),
             built: Vec::new(),
+            baseline: None,
+            fail_on: Some(Level::Deny),
             sources: &self.sources,
         }
     }
@@ -219,7 +222,7 @@ fn artifacts_cannot_control_the_terminal() {
 
     1 error in 4 objects
     "#);
-    let json = json::render(&report);
+    let json = json::render(&view::View::new(&report));
     assert!(json.chars().all(|c| c == '\n' || super::plain::replacement(c).is_none()));
     let value: serde_json::Value = serde_json::from_str(&json).unwrap();
     assert_eq!(value["findings"][0]["message"], "name \u{1b}]0;title\u{7} is odd");
@@ -252,7 +255,8 @@ fn the_same_finding_over_many_objects_is_shown_once() {
 
     30 errors in 4 objects
     "#);
-    let value: serde_json::Value = serde_json::from_str(&json::render(&report)).unwrap();
+    let value: serde_json::Value =
+        serde_json::from_str(&json::render(&view::View::new(&report))).unwrap();
     assert_eq!(value["findings"].as_array().unwrap().len(), 30);
     let all = text::render(&report, Options { verbose: true, ..Options::default() });
     assert_eq!(all.matches("error[").count(), 30);
@@ -426,7 +430,7 @@ fn json_holds_every_place() {
         reason: Reason::NoBinary,
         needs: "the program".to_owned(),
     });
-    insta::assert_snapshot!(json::render(&report), @r#"
+    insta::assert_snapshot!(json::render(&view::View::new(&report)), @r#"
     {
       "version": 1,
       "tool": {
@@ -554,14 +558,17 @@ fn json_holds_every_place() {
 
 mod fingerprint {
     use super::*;
-    use crate::findings::fingerprint::fingerprints;
+    use crate::findings::fingerprint::assign;
 
     fn of(path: &str, text: &str, needle: &str, message: &str) -> String {
         let mut world = World::new();
         let id = world.manifest(path, text);
         let mut finding = Finding::new(&RULE, message, &world.at(id, needle), "");
         finding.subject = "default/Deployment/checkout/app".to_owned();
-        fingerprints(&[finding], &world.sources).remove(0)
+        let mut findings = [finding];
+        assign(&mut findings, &world.sources);
+        let [finding] = findings;
+        finding.fingerprint
     }
 
     #[test]
@@ -582,7 +589,8 @@ mod fingerprint {
         let mut world = World::new();
         let id = world.manifest("a.yaml", DEPLOYMENT);
         let finding = Finding::new(&RULE, "m", &world.at(id, "2GiB"), "");
-        let names = fingerprints(&[finding.clone(), finding], &world.sources);
-        assert_ne!(names[0], names[1]);
+        let mut findings = [finding.clone(), finding];
+        assign(&mut findings, &world.sources);
+        assert_ne!(findings[0].fingerprint, findings[1].fingerprint);
     }
 }

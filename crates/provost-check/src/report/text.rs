@@ -45,6 +45,7 @@ pub fn render(report: &Report<'_>, options: Options) -> String {
         joined(report, options, &mut out);
         not_judged(report, options, &mut out);
         suppressed(report, options, &mut out);
+        baseline(report, options, &mut out);
     }
     out.push_str(&fit(&summary(report), options.width));
     if let Some(next) = next_step(report)
@@ -333,6 +334,30 @@ fn suppressed(report: &Report<'_>, options: Options, out: &mut String) {
         out.push_str(&fit(&line, options.width));
     }
     out.push('\n');
+}
+
+/// What the baseline hid, and what of it can be taken out.
+fn baseline(report: &Report<'_>, options: Options, out: &mut String) {
+    let Some(compared) = &report.baseline else { return };
+    let (known, resolved) = (compared.known.len(), compared.resolved.len());
+    let path = clean(&compared.path);
+    if known > 0 {
+        let n = count(known, "known finding");
+        out.push_str(&fit(&format!("{n} of {path} not shown"), options.width));
+    }
+    if resolved > 0 {
+        let n = count(resolved, "entry").replace("entrys", "entries");
+        let line = format!("{n} of {path} met no finding; write it anew with --write-baseline");
+        out.push_str(&fit(&line, options.width));
+    }
+    let lines = compared.resolved.iter().filter(|_| options.verbose);
+    for entry in lines {
+        let line = format!("  {}: {}", clean(&entry.rule), clean(&entry.subject));
+        out.push_str(&fit(&line, options.width));
+    }
+    if known + resolved > 0 {
+        out.push('\n');
+    }
 }
 
 /// `3 errors, 2 warnings, 1 note in 4 objects; 12 rules not judged`

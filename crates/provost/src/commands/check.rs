@@ -10,10 +10,12 @@ use provost_check::case::binding::has_container;
 use provost_check::facts::build::{Build, Stage};
 use provost_check::facts::settings::Settings;
 use provost_check::findings::Reason;
+use provost_check::findings::baseline::{self, Baseline};
 use provost_check::findings::suppress::Suppression;
 use provost_check::pipeline::{self, BinaryInput, Request};
 use provost_check::report::text::Options;
-use provost_check::report::{Report, json, text};
+use provost_check::report::view::View;
+use provost_check::report::{Report, github, gitlab, html, json, junit, markdown, sarif, text};
 use provost_check::rules::engine::{Profile, Selection};
 
 use crate::args::{self, CheckArgs, Cli, Format, Kind};
@@ -29,6 +31,7 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
     let mut sources = Sources::default();
     let Configured { settings, selection, ignores } = configure(cli, args, &mut sources)?;
+    let known = read_baseline(args)?;
     let (request, built) = request(cli, args, &interrupt)?;
     let loaded = pipeline::load(&request, sources, settings);
     named_things_exist(args, &loaded.world)?;
@@ -36,8 +39,25 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     let mut report = pipeline::report(&loaded.world, env!("CARGO_PKG_VERSION"), conclusion);
     report.built = built;
     report.skipped = loaded.skipped;
+    report.fail_on = args.fail_on.level();
+    if let Some((path, known)) = &known {
+        let not_judged = &report.not_judged;
+        let judged = |entry: &baseline::Entry| {
+            selection_has(&selection, entry) && baseline::was_judged(entry, not_judged)
+        };
+        report.baseline = Some(known.compare(path, &mut report.findings, judged));
+    }
+    if let Some(file) = &args.write_baseline {
+        let text = Baseline::of(&report.findings, report.sources).render();
+        output::write_file(file, &text)
+            .map_err(|error| Mistake::new(format!("cannot write {file}: {error}")))?;
+        report.fail_on = None;
+    }
 
-    let fails = report.findings.iter().any(|finding| args.fail_on.fails(finding.level));
+    let fails = report
+        .findings
+        .iter()
+        .any(|finding| report.fail_on.is_some_and(|from| finding.level >= from));
     let missing = missing(&report, &args.require);
     let nothing = report.judged.is_nothing();
     write(cli, args, &report)?;
@@ -55,6 +75,27 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     } else {
         Exit::Clean
     })
+}
+
+/// The file of known findings, before anything is judged: a typing error must not cost a build.
+fn read_baseline(args: &CheckArgs) -> Result<Option<(String, Baseline)>, Mistake> {
+    let Some(path) = &args.baseline else { return Ok(None) };
+    let bytes = std::fs::read(path).map_err(|error| {
+        Mistake::new(format!("--baseline: cannot read {path}: {error}"))
+            .help(format!("write it first: provost check --write-baseline {path}"))
+    })?;
+    let known = Baseline::read(&bytes)
+        .map_err(|error| Mistake::new(format!("--baseline: {path} {error}")))?;
+    Ok(Some((path.clone(), known)))
+}
+
+/// Whether an entry's rule runs under this selection; with --only the others are not resolved.
+fn selection_has(selection: &Selection, entry: &baseline::Entry) -> bool {
+    let (id, variant) =
+        entry.rule.split_once('/').map_or((entry.rule.as_str(), None), |(id, v)| (id, Some(v)));
+    let Some(rule) = provost_check::rules::find(id) else { return true };
+    let variant = rule.variants.iter().find(|v| Some(v.name) == variant);
+    selection.level(rule, variant, None).is_some()
 }
 
 /// Two reports on one stream would be none.
@@ -224,9 +265,16 @@ fn missing(report: &Report<'_>, require: &[Kind]) -> Vec<String> {
 fn write(cli: &Cli, args: &CheckArgs, report: &Report<'_>) -> Result<()> {
     let options =
         |color| Options { width: output::WIDTH, color, verbose: cli.verbose, quiet: cli.quiet };
+    let view = std::cell::LazyCell::new(|| View::new(report));
     let render = |format, color| match format {
         Format::Text => text::render(report, options(color)),
-        Format::Json => json::render(report),
+        Format::Json => json::render(&view),
+        Format::Sarif => sarif::render(&view),
+        Format::Github => github::render(&view),
+        Format::Gitlab => gitlab::render(&view),
+        Format::Junit => junit::render(&view),
+        Format::Markdown => markdown::render(&view),
+        Format::Html => html::render(&view),
     };
     for wanted in &args.format {
         if let Some(file) = &wanted.file {

@@ -3,6 +3,7 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file is a crate and uses its part")]
 #![allow(clippy::unwrap_used, clippy::new_without_default, reason = "it is a test's own tool")]
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
@@ -148,6 +149,18 @@ pub fn go_env() -> Vec<(String, String)> {
         env.push(((*name).to_owned(), value.to_owned()));
     }
     env
+}
+
+/// What `cargo xtask tools` fetched: a real tool, or a schema.
+pub fn tool(name: &str) -> PathBuf {
+    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let index = target.ancestors().map(|at| at.join("tools.json")).find(|path| path.is_file());
+    let index = index.expect("target/tools.json is there: run `cargo xtask tools`");
+    let tools: BTreeMap<String, serde_json::Value> =
+        serde_json::from_slice(&fs::read(index).unwrap()).unwrap();
+    let path = PathBuf::from(tools[name]["path"].as_str().unwrap());
+    assert!(path.exists(), "{} is gone: run `cargo xtask tools`", path.display());
+    path
 }
 
 /// Runs a program that must succeed, and returns what it prints.

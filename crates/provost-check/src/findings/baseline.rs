@@ -1,0 +1,132 @@
+//! Findings that were there before: a run compared with a file of known ones fails only on new ones.
+//!
+//! The file is JSON, one finding to a line, sorted, so that it merges and shrinks visibly. It holds
+//! fingerprints, which survive moved lines and renamed folders, and beside each the rule, subject
+//! and file, for the reader. No message and no text of an input: a baseline is committed, and what
+//! an input holds may not be.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+
+use super::{Finding, NotJudged};
+use crate::artifact::Sources;
+
+/// Version of the file.
+pub const VERSION: u32 = 1;
+
+/// A known finding.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Entry {
+    /// `rule` or `rule/variant`.
+    pub rule: String,
+    /// `NS/KIND/NAME[/CONTAINER]` or a path.
+    pub subject: String,
+    /// The file of its primary place, when the entry was written.
+    pub path: String,
+    /// What it is recognised by, see [`super::fingerprint`].
+    pub fingerprint: String,
+}
+
+/// A file of known findings.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Baseline {
+    /// [`VERSION`]
+    pub version: u32,
+    /// Known findings, sorted.
+    pub findings: Vec<Entry>,
+}
+
+/// A run beside a baseline.
+#[derive(Clone, Debug, Default)]
+pub struct Compared {
+    /// The baseline's path.
+    pub path: String,
+    /// Findings that it knows.
+    pub known: Vec<Finding>,
+    /// Entries that no finding met, though their rule was judged.
+    pub resolved: Vec<Entry>,
+}
+
+/// Why a baseline cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It is no baseline.
+    #[error("is no baseline: {0}")]
+    Malformed(#[from] serde_json::Error),
+    /// Another program, or a later version of this one, wrote it.
+    #[error("is a baseline of version {0}, and this provost reads version {VERSION}")]
+    Version(u32),
+}
+
+impl Baseline {
+    /// Reads a baseline.
+    ///
+    /// # Errors
+    /// It is no JSON, or not of this shape or version.
+    pub fn read(bytes: &[u8]) -> Result<Self, Error> {
+        #[derive(Deserialize)]
+        struct Head {
+            version: u32,
+        }
+        let head: Head = serde_json::from_slice(bytes)?;
+        if head.version != VERSION {
+            return Err(Error::Version(head.version));
+        }
+        Ok(serde_json::from_slice(bytes)?)
+    }
+
+    /// The baseline that knows all of `findings`.
+    pub fn of<'f>(findings: impl IntoIterator<Item = &'f Finding>, sources: &Sources) -> Self {
+        let mut findings: Vec<Entry> = findings
+            .into_iter()
+            .map(|finding| Entry {
+                rule: finding.id(),
+                subject: finding.subject.clone(),
+                path: sources.get(finding.primary().source).path.clone(),
+                fingerprint: finding.fingerprint.clone(),
+            })
+            .collect();
+        findings.sort();
+        Self { version: VERSION, findings }
+    }
+
+    /// The file's text: one entry to a line.
+    pub fn render(&self) -> String {
+        let mut text = format!("{{\n  \"version\": {VERSION},\n  \"findings\": [");
+        for (at, entry) in self.findings.iter().enumerate() {
+            let line = serde_json::to_string(entry).expect("four strings always serialize");
+            let _ = write!(text, "{}\n    {line}", if at == 0 { "" } else { "," });
+        }
+        text.push_str(if self.findings.is_empty() { "]\n}\n" } else { "\n  ]\n}\n" });
+        text
+    }
+
+    /// Takes the findings it knows out of `findings`. An entry is resolved when nothing met it and
+    /// `judged` says that its rule ran on its subject.
+    pub fn compare(
+        &self,
+        path: &str,
+        findings: &mut Vec<Finding>,
+        judged: impl Fn(&Entry) -> bool,
+    ) -> Compared {
+        // A fingerprint is unique in one run, but a file may be merged by hand.
+        let mut open: BTreeMap<&str, &Entry> =
+            self.findings.iter().map(|entry| (entry.fingerprint.as_str(), entry)).collect();
+        let (known, new): (Vec<Finding>, Vec<Finding>) = std::mem::take(findings)
+            .into_iter()
+            .partition(|finding| open.remove(finding.fingerprint.as_str()).is_some());
+        *findings = new;
+        let mut resolved: Vec<Entry> =
+            open.into_values().filter(|entry| judged(entry)).cloned().collect();
+        resolved.sort();
+        Compared { path: path.to_owned(), known, resolved }
+    }
+}
+
+/// Whether a rule's silence about a subject means that the finding is gone.
+pub fn was_judged(entry: &Entry, not_judged: &[NotJudged]) -> bool {
+    let rule = entry.rule.split_once('/').map_or(entry.rule.as_str(), |(rule, _)| rule);
+    !not_judged.iter().any(|n| n.rule == rule && n.subject == entry.subject)
+}

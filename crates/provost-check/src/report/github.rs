@@ -1,0 +1,63 @@
+//! GitHub's workflow commands: each finding becomes an annotation on the lines of a pull request.
+//!
+//! GitHub shows ten annotations of each kind for a step (and fifty for a job), so errors come
+//! first; the step summary (`--format markdown`) has room for the rest.
+
+use std::fmt::Write as _;
+
+use super::plain::clean;
+use super::view::{FindingView, View};
+use crate::findings::Level;
+
+/// The findings as workflow commands, then the summary as a plain line.
+pub fn render(view: &View<'_>) -> String {
+    let mut out = String::new();
+    for level in [Level::Deny, Level::Warn, Level::Note] {
+        for finding in view.findings.iter().filter(|finding| finding.of.level == level) {
+            command(finding, &mut out);
+        }
+    }
+    let _ = writeln!(out, "provost: {}", view.counted());
+    out
+}
+
+fn command(finding: &FindingView<'_>, out: &mut String) {
+    let kind = match finding.of.level {
+        Level::Deny => "error",
+        Level::Warn => "warning",
+        Level::Note => "notice",
+    };
+    let place = finding.primary();
+    let file = place.path.strip_prefix("./").unwrap_or(place.path);
+    let _ = write!(out, "::{kind} file={}", property(file));
+    if let (Some(start), Some(end)) = (place.start, place.end) {
+        let _ = write!(out, ",line={},endLine={}", start.line, end.line);
+        // Columns hold within one line only.
+        if start.line == end.line {
+            let _ = write!(out, ",col={},endColumn={}", start.column, end.column);
+        }
+    }
+    let _ = writeln!(out, ",title={}::{}", property(&finding.id()), message(finding));
+}
+
+fn message(finding: &FindingView<'_>) -> String {
+    let mut lines = vec![clean(finding.message).into_owned()];
+    for place in &finding.evidence[1..] {
+        lines.push(format!("{}: {}", clean(&place.position()), clean(place.note)));
+    }
+    lines.extend(finding.notes.iter().map(|note| format!("note: {}", clean(note))));
+    if let Some(fix) = &finding.fix {
+        lines.push(format!("fix: {}", clean(fix.title)));
+    }
+    data(&lines.join("\n"))
+}
+
+/// The data of a command, escaped as the runner reads it (actions/toolkit, `escapeData`).
+fn data(text: &str) -> String {
+    text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// A property of a command (`escapeProperty`).
+fn property(text: &str) -> String {
+    data(&clean(text)).replace(':', "%3A").replace(',', "%2C")
+}

@@ -1,0 +1,90 @@
+//! JUnit's XML, which every CI shows as tests: a suite for each subject, a case for each rule that
+//! has something to say about it. A finding that fails the run fails its case; what was not judged
+//! is a skipped case, not a passed one.
+
+use std::collections::BTreeMap;
+
+use quick_junit::{NonSuccessKind, TestCase, TestCaseStatus, TestSuite};
+
+use super::plain::clean;
+use super::view::{FindingView, View};
+
+/// What a subject's suite is made of.
+#[derive(Default)]
+struct Suite<'v> {
+    findings: BTreeMap<String, Vec<&'v FindingView<'v>>>,
+    not_judged: BTreeMap<&'v str, String>,
+}
+
+/// The run as JUnit's XML.
+pub fn render(view: &View<'_>) -> String {
+    let mut suites: BTreeMap<&str, Suite<'_>> = BTreeMap::new();
+    for finding in &view.findings {
+        let suite = suites.entry(finding.subject).or_default();
+        suite.findings.entry(finding.id()).or_default().push(finding);
+    }
+    for item in &view.not_judged {
+        let suite = suites.entry(item.subject).or_default();
+        let why = suite.not_judged.entry(item.rule).or_default();
+        let separator = if why.is_empty() { "" } else { "; " };
+        why.push_str(&format!("{separator}{} ({})", item.remedy, clean(item.needs)));
+    }
+    // A consumer takes a report without a case for a run that did not happen.
+    if suites.is_empty() {
+        suites.entry("provost").or_default();
+    }
+    let mut report = quick_junit::Report::new("provost");
+    for (subject, suite) in suites {
+        report.add_test_suite(test_suite(view, subject, suite));
+    }
+    let mut text = report.to_string().expect("names and messages are text, and nothing is written");
+    text.push('\n');
+    text
+}
+
+fn test_suite(view: &View<'_>, subject: &str, suite: Suite<'_>) -> TestSuite {
+    let mut out = TestSuite::new(clean(subject).into_owned());
+    if suite.findings.is_empty() && suite.not_judged.is_empty() {
+        out.add_test_case(TestCase::new("no findings", TestCaseStatus::success()));
+    }
+    for (id, findings) in suite.findings {
+        let fails = findings.iter().any(|finding| view.fails(finding));
+        let text: Vec<String> = findings.iter().map(|finding| in_full(finding)).collect();
+        let text = text.join("\n");
+        let mut case = if fails {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            status.set_type(findings[0].level);
+            status.set_message(clean(findings[0].message).into_owned());
+            status.set_description(text);
+            TestCase::new(id, status)
+        } else {
+            let mut case = TestCase::new(id, TestCaseStatus::success());
+            case.set_system_out(text);
+            case
+        };
+        case.set_classname(clean(subject).into_owned());
+        out.add_test_case(case);
+    }
+    for (rule, why) in suite.not_judged {
+        let mut status = TestCaseStatus::skipped();
+        status.set_message(format!("not judged: {why}"));
+        let mut case = TestCase::new(rule, status);
+        case.set_classname(clean(subject).into_owned());
+        out.add_test_case(case);
+    }
+    out
+}
+
+fn in_full(finding: &FindingView<'_>) -> String {
+    let mut text = format!("{}: {}\n", finding.level, clean(finding.message));
+    for place in &finding.evidence {
+        text.push_str(&format!("  {}: {}\n", clean(&place.position()), clean(place.note)));
+    }
+    for note in finding.notes {
+        text.push_str(&format!("  note: {}\n", clean(note)));
+    }
+    if let Some(fix) = &finding.fix {
+        text.push_str(&format!("  fix: {}\n", clean(fix.title)));
+    }
+    text
+}

@@ -1,0 +1,481 @@
+//! What every format shows, resolved once: positions as lines and columns, places as paths, levels
+//! as words. The writers beside this file arrange it and add nothing of their own; serialized as it
+//! is, it is the JSON report.
+
+#![allow(
+    missing_docs,
+    reason = "the fields are those of the JSON report; its schema explains them"
+)]
+
+use std::ops::Range;
+
+use serde::Serialize;
+
+use super::{PAGES, Report};
+use crate::artifact::{Source, SourceKind, Sources};
+use crate::facts::origin::{Origin, Place};
+use crate::findings::suppress::Suppressed;
+use crate::findings::{Applicability, Evidence, Finding, Fix, Level, Role};
+use crate::rules::rule::Rule;
+
+/// Version of the JSON report.
+pub const VERSION: u32 = 1;
+
+/// A run, ready to be shown.
+#[derive(Debug, Serialize)]
+pub struct View<'a> {
+    pub version: u32,
+    pub tool: ToolView<'a>,
+    pub inputs: Vec<InputView<'a>>,
+    pub subjects: Vec<SubjectRow<'a>>,
+    pub findings: Vec<FindingView<'a>>,
+    pub not_judged: Vec<NotJudgedView<'a>>,
+    pub skipped: Vec<SkippedView<'a>>,
+    pub built: &'a [String],
+    pub suppressed: Vec<SuppressedView<'a>>,
+    /// Only when the run was compared with a baseline.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<BaselineView<'a>>,
+    pub summary: Summary,
+    /// The run exits with 1 because of findings of this level and above; `None` never.
+    #[serde(skip)]
+    pub fail_on: Option<Level>,
+}
+
+/// Who wrote it.
+#[derive(Debug, Serialize)]
+pub struct ToolView<'a> {
+    pub name: &'static str,
+    pub version: &'a str,
+}
+
+/// One input.
+#[derive(Debug, Serialize)]
+pub struct InputView<'a> {
+    pub path: &'a str,
+    pub kind: &'static str,
+    pub named: bool,
+}
+
+/// What was judged together.
+#[derive(Debug, Serialize)]
+pub struct SubjectRow<'a> {
+    pub name: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub binary: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub dockerfile: Option<&'a str>,
+    pub because: &'a [String],
+}
+
+/// A finding; the first place is the primary one.
+#[derive(Debug, Serialize)]
+pub struct FindingView<'a> {
+    pub rule: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub variant: Option<&'static str>,
+    /// `error`, `warning` or `note`.
+    pub level: &'static str,
+    pub group: &'static str,
+    pub message: &'a str,
+    pub subject: &'a str,
+    pub evidence: Vec<PlaceView<'a>>,
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    pub notes: &'a [String],
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fix: Option<FixView<'a>>,
+    pub help_uri: String,
+    pub fingerprint: &'a str,
+    /// The finding itself.
+    #[serde(skip)]
+    pub of: &'a Finding,
+}
+
+/// A place and what it contributes.
+#[derive(Debug, Serialize)]
+pub struct PlaceView<'a> {
+    /// `text` or `binary`.
+    pub origin: &'static str,
+    pub path: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start: Option<Position>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub end: Option<Position>,
+    /// Virtual address, hexadecimal with `0x`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub section: Option<&'a str>,
+    /// `primary` or `related`.
+    pub role: &'static str,
+    pub note: &'a str,
+    /// The input the place is in.
+    #[serde(skip)]
+    pub source: &'a Source,
+}
+
+/// Line and column from 1, the column in Unicode characters; the byte offset from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Position {
+    pub line: u32,
+    pub column: u32,
+    pub offset: u32,
+}
+
+/// The way out.
+#[derive(Debug, Serialize)]
+pub struct FixView<'a> {
+    pub title: &'a str,
+    /// `safe` or `suggest`.
+    pub applicability: &'static str,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub edits: Vec<EditView<'a>>,
+}
+
+/// A replacement in a text.
+#[derive(Debug, Serialize)]
+pub struct EditView<'a> {
+    pub path: &'a str,
+    pub start: Position,
+    pub end: Position,
+    pub replacement: &'a str,
+}
+
+/// A rule that could not be judged.
+#[derive(Debug, Serialize)]
+pub struct NotJudgedView<'a> {
+    pub rule: &'static str,
+    pub subject: &'a str,
+    pub reason: &'static str,
+    pub needs: &'a str,
+    /// What would let it be judged.
+    #[serde(skip)]
+    pub remedy: &'static str,
+}
+
+/// A path that was left out.
+#[derive(Debug, Serialize)]
+pub struct SkippedView<'a> {
+    pub path: &'a str,
+    pub why: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub render: Option<&'a str>,
+}
+
+/// A finding that somebody decided to live with.
+#[derive(Debug, Serialize)]
+pub struct SuppressedView<'a> {
+    #[serde(flatten)]
+    pub finding: FindingView<'a>,
+    pub reason: &'a str,
+    pub suppressed_at: PlaceView<'a>,
+}
+
+/// What a baseline made of the run.
+#[derive(Debug, Serialize)]
+pub struct BaselineView<'a> {
+    pub path: &'a str,
+    /// Findings that it knows; they fail nothing.
+    pub known: Vec<FindingView<'a>>,
+    /// Entries that no finding met: they can be taken out.
+    pub resolved: Vec<ResolvedView<'a>>,
+}
+
+/// An entry of a baseline without its finding.
+#[derive(Debug, Serialize)]
+pub struct ResolvedView<'a> {
+    pub rule: &'a str,
+    pub subject: &'a str,
+    pub path: &'a str,
+    pub fingerprint: &'a str,
+}
+
+/// How many.
+#[derive(Debug, Serialize)]
+pub struct Summary {
+    pub errors: usize,
+    pub warnings: usize,
+    pub notes: usize,
+    pub objects: usize,
+    pub dockerfiles: usize,
+    pub binaries: usize,
+    pub rules_not_judged: usize,
+    pub suppressed: usize,
+}
+
+impl<'a> View<'a> {
+    /// Resolves a report.
+    pub fn new(report: &'a Report<'_>) -> Self {
+        let sources = report.sources;
+        let counts = report.counts();
+        let findings = |list: &'a [Finding]| {
+            list.iter().map(|finding| FindingView::new(finding, sources)).collect()
+        };
+        Self {
+            version: VERSION,
+            tool: ToolView { name: "provost", version: report.version },
+            inputs: report
+                .inputs
+                .iter()
+                .map(|i| InputView { path: &i.path, kind: i.kind.name(), named: i.named })
+                .collect(),
+            subjects: report
+                .subjects
+                .iter()
+                .map(|s| SubjectRow {
+                    name: &s.name,
+                    binary: s.binary.as_deref(),
+                    dockerfile: s.dockerfile.as_deref(),
+                    because: &s.because,
+                })
+                .collect(),
+            findings: findings(&report.findings),
+            not_judged: report
+                .not_judged
+                .iter()
+                .map(|n| NotJudgedView {
+                    rule: n.rule,
+                    subject: &n.subject,
+                    reason: n.reason.name(),
+                    needs: &n.needs,
+                    remedy: n.reason.remedy(),
+                })
+                .collect(),
+            skipped: report
+                .skipped
+                .iter()
+                .map(|s| SkippedView { path: &s.path, why: &s.why, render: s.render.as_deref() })
+                .collect(),
+            built: &report.built,
+            suppressed: report
+                .suppressed
+                .iter()
+                .map(|suppressed| SuppressedView::new(suppressed, sources))
+                .collect(),
+            baseline: report.baseline.as_ref().map(|compared| BaselineView {
+                path: &compared.path,
+                known: findings(&compared.known),
+                resolved: compared
+                    .resolved
+                    .iter()
+                    .map(|entry| ResolvedView {
+                        rule: &entry.rule,
+                        subject: &entry.subject,
+                        path: &entry.path,
+                        fingerprint: &entry.fingerprint,
+                    })
+                    .collect(),
+            }),
+            summary: Summary {
+                errors: counts.errors,
+                warnings: counts.warnings,
+                notes: counts.notes,
+                objects: report.judged.objects,
+                dockerfiles: report.judged.dockerfiles,
+                binaries: report.judged.binaries,
+                rules_not_judged: report.rules_not_judged(),
+                suppressed: report.suppressed.len(),
+            },
+            fail_on: report.fail_on,
+        }
+    }
+
+    /// Whether findings of that one's level fail the run.
+    pub fn fails(&self, finding: &FindingView<'_>) -> bool {
+        self.fail_on.is_some_and(|from| finding.of.level >= from)
+    }
+
+    /// `3 errors, 2 warnings, 1 note`, or `no findings`.
+    pub fn counted(&self) -> String {
+        let summary = &self.summary;
+        let levels =
+            [(summary.errors, "error"), (summary.warnings, "warning"), (summary.notes, "note")];
+        let parts: Vec<String> = levels
+            .into_iter()
+            .filter(|(n, _)| *n > 0)
+            .map(|(n, word)| super::count(n, word))
+            .collect();
+        if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
+    }
+}
+
+impl<'a> FindingView<'a> {
+    /// Resolves a finding.
+    pub fn new(finding: &'a Finding, sources: &'a Sources) -> Self {
+        let evidence =
+            finding.evidence.iter().map(|e: &Evidence| place(&e.origin, e.role, &e.note, sources));
+        Self {
+            rule: finding.rule.id,
+            variant: finding.variant.map(|variant| variant.name),
+            level: finding.level.label(),
+            group: finding.rule.group.name(),
+            message: &finding.message,
+            subject: &finding.subject,
+            evidence: evidence.collect(),
+            notes: &finding.notes,
+            fix: finding.fix.as_ref().map(|fix| fix_view(fix, sources)),
+            help_uri: page_of(finding.rule, finding.variant.map(|variant| variant.name)),
+            fingerprint: &finding.fingerprint,
+            of: finding,
+        }
+    }
+
+    /// `rule` or `rule/variant`.
+    pub fn id(&self) -> String {
+        self.of.id()
+    }
+
+    /// The place to look first.
+    pub fn primary(&self) -> &PlaceView<'a> {
+        // A finding cannot be built without one.
+        &self.evidence[0]
+    }
+}
+
+impl<'a> SuppressedView<'a> {
+    fn new(suppressed: &'a Suppressed, sources: &'a Sources) -> Self {
+        Self {
+            finding: FindingView::new(&suppressed.finding, sources),
+            reason: &suppressed.reason,
+            suppressed_at: place(&suppressed.origin, Role::Related, "", sources),
+        }
+    }
+}
+
+/// Lines of a text around a place.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Excerpt<'a> {
+    /// Number of the first line.
+    pub first: u32,
+    /// The lines, without their breaks.
+    pub lines: Vec<ExcerptLine<'a>>,
+}
+
+/// A line, and what of it the place covers.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ExcerptLine<'a> {
+    /// The line's text, secrets masked.
+    pub text: &'a str,
+    /// Bytes of `text`; empty when the place does not touch the line.
+    pub marked: Range<usize>,
+}
+
+/// Longest line and most lines of an excerpt; a place can cover a file of megabytes.
+const LONGEST_LINE: usize = 400;
+const MOST_LINES: u32 = 12;
+
+impl<'a> PlaceView<'a> {
+    /// `path`, `path:line` or `path:line:column`.
+    pub fn position(&self) -> String {
+        match self.start {
+            Some(start) => format!("{}:{}:{}", self.path, start.line, start.column),
+            None => self.path.to_owned(),
+        }
+    }
+
+    /// The lines of the place with `around` lines before and after; `None` for a place that is not
+    /// in a text.
+    pub fn excerpt(&self, around: u32) -> Option<Excerpt<'a>> {
+        let (start, end) = (self.start?, self.end?);
+        let text = self.source.shown()?;
+        let first = start.line.saturating_sub(around).max(1);
+        let last = end.line.min(start.line + MOST_LINES).saturating_add(around);
+        let mut at = line_start(text, start.offset as usize, start.line - first);
+        let mut lines = Vec::new();
+        for _ in first..=last {
+            let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) else { break };
+            let line = rest.lines().next().unwrap_or_default();
+            let mut shown = line.len().min(LONGEST_LINE);
+            while !line.is_char_boundary(shown) {
+                shown -= 1;
+            }
+            let clamp = |offset: u32| (offset as usize).clamp(at, at + shown) - at;
+            lines.push(ExcerptLine {
+                text: &line[..shown],
+                marked: clamp(start.offset)..clamp(end.offset),
+            });
+            at += rest.find('\n').map_or(rest.len(), |n| n + 1);
+        }
+        (!lines.is_empty()).then_some(Excerpt { first, lines })
+    }
+}
+
+/// Start of the line that is `above` lines above the one that holds `offset`.
+fn line_start(text: &str, offset: usize, above: u32) -> usize {
+    let bytes = text.as_bytes();
+    let mut at = offset.min(bytes.len());
+    for step in 0..=above {
+        at = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |n| n + 1);
+        if at == 0 {
+            break;
+        }
+        if step < above {
+            at -= 1;
+        }
+    }
+    at
+}
+
+/// The page of a rule, relative to the root of the documentation's repository.
+pub fn page_of(rule: &Rule, variant: Option<&str>) -> String {
+    match variant {
+        Some(variant) => format!("{PAGES}{}.md#{variant}", rule.id),
+        None => format!("{PAGES}{}.md", rule.id),
+    }
+}
+
+fn fix_view<'a>(fix: &'a Fix, sources: &'a Sources) -> FixView<'a> {
+    let edits = fix.edits.iter().map(|edit| {
+        let source = sources.get(edit.source);
+        EditView {
+            path: &source.path,
+            start: position(source, edit.span.start),
+            end: position(source, edit.span.end),
+            replacement: &edit.replacement,
+        }
+    });
+    FixView {
+        title: &fix.title,
+        applicability: match fix.applicability {
+            Applicability::Safe => "safe",
+            Applicability::Suggest => "suggest",
+        },
+        edits: edits.collect(),
+    }
+}
+
+fn place<'a>(origin: &'a Origin, role: Role, note: &'a str, sources: &'a Sources) -> PlaceView<'a> {
+    let source = sources.get(origin.source);
+    let (start, end) = match &origin.place {
+        Place::Text(span) => (Some(position(source, span.start)), Some(position(source, span.end))),
+        _ => (None, None),
+    };
+    let (address, section) = match &origin.place {
+        Place::Binary { address, section } => {
+            (address.map(|a| format!("{a:#x}")), section.as_deref())
+        }
+        _ => (None, None),
+    };
+    PlaceView {
+        origin: match (&origin.place, source.kind) {
+            (Place::Binary { .. }, _) | (_, SourceKind::Binary) => "binary",
+            _ => "text",
+        },
+        path: &source.path,
+        start,
+        end,
+        address,
+        section,
+        role: match role {
+            Role::Primary => "primary",
+            Role::Related => "related",
+        },
+        note,
+        source,
+    }
+}
+
+fn position(source: &Source, offset: u32) -> Position {
+    let position = source.position(offset);
+    Position { line: position.line, column: position.column, offset: position.offset }
+}
