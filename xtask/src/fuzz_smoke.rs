@@ -13,7 +13,7 @@ use anyhow::{Context as _, Result, ensure};
 use crate::tally::Tally;
 use crate::{cmd, paths};
 
-const CARGO_FUZZ: &str = "0.13";
+const CARGO_FUZZ: &str = "^0.13";
 
 #[derive(clap::Args)]
 pub struct Args {

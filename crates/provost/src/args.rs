@@ -138,6 +138,16 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "baseline", help_heading = "Rules")]
     pub(crate) write_baseline: Option<String>,
 
+    /// Write the fixes that mean what the author meant into the files
+    #[arg(long, conflicts_with = "write_baseline", help_heading = "Fixes")]
+    pub(crate) fix: bool,
+    /// With --fix: also those that a person should look at
+    #[arg(long, requires = "fix", help_heading = "Fixes")]
+    pub(crate) unsafe_fixes: bool,
+    /// With --fix: print them as a diff and write nothing
+    #[arg(long, requires = "fix", help_heading = "Fixes")]
+    pub(crate) diff: bool,
+
     /// Judge for these versions of Kubernetes: 1.36 or 1.35..1.37
     #[arg(long, value_name = "1.NN", value_parser = values::minors, help_heading = "Target")]
     pub(crate) kubernetes: Option<(u16, u16)>,

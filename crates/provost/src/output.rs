@@ -65,8 +65,11 @@ pub(crate) fn write_file(path: &str, text: &str) -> io::Result<()> {
         return OpenOptions::new().write(true).open(target)?.write_all(text.as_bytes());
     }
     let (temporary, mut file) = create_beside(target)?;
-    let written = file
-        .write_all(text.as_bytes())
+    // A file that is replaced keeps its mode.
+    let mode = fs::metadata(target).map(|metadata| metadata.permissions());
+    let written = mode
+        .map_or(Ok(()), |mode| file.set_permissions(mode))
+        .and_then(|()| file.write_all(text.as_bytes()))
         .and_then(|()| file.sync_all())
         .and_then(|()| fs::rename(&temporary, target));
     if written.is_err() {

@@ -16,3 +16,22 @@ pub mod yaml;
 pub use source::{Source, SourceKind, Sources};
 
 pub use crate::facts::problem::{Problem, ProblemKind};
+
+/// How many documents (or stages) a text holds, when all of it can be read: what a fix must not
+/// change.
+pub fn sound(kind: SourceKind, text: &str) -> Option<usize> {
+    let source = crate::facts::SourceId(0);
+    match kind {
+        SourceKind::Manifest => {
+            let parsed = yaml::parse(source, text, &[], &yaml::Limits::default());
+            let whole = parsed.broken.is_empty() && parsed.problems.is_empty();
+            whole.then_some(parsed.documents.len())
+        }
+        SourceKind::Dockerfile => {
+            let limits = dockerfile::Limits::default();
+            let (build, problems) = dockerfile::load_bytes(source, text.as_bytes(), None, &limits);
+            build.filter(|_| problems.is_empty()).map(|build| build.stages.len())
+        }
+        _ => None,
+    }
+}

@@ -3,6 +3,7 @@
 pub mod baseline;
 pub mod finding;
 pub mod fingerprint;
+pub mod fix;
 pub mod suppress;
 pub mod verdict;
 

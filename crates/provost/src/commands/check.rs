@@ -1,5 +1,6 @@
 //! `provost check`
 
+use std::collections::HashSet;
 use std::io::Read as _;
 
 use anyhow::{Context as _, Result};
@@ -9,16 +10,17 @@ use provost_check::case::World;
 use provost_check::case::binding::has_container;
 use provost_check::facts::build::{Build, Stage};
 use provost_check::facts::settings::Settings;
-use provost_check::findings::Reason;
 use provost_check::findings::baseline::{self, Baseline};
 use provost_check::findings::suppress::Suppression;
-use provost_check::pipeline::{self, BinaryInput, Request};
+use provost_check::findings::{Finding, Reason};
+use provost_check::pipeline::{self, BinaryInput, Conclusion, Loaded, Request};
 use provost_check::report::text::Options;
 use provost_check::report::view::View;
 use provost_check::report::{Report, github, gitlab, html, json, junit, markdown, sarif, text};
 use provost_check::rules::engine::{Profile, Selection};
 
 use crate::args::{self, CheckArgs, Cli, Format, Kind};
+use crate::commands::fix::{self, Fixed};
 use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
 use crate::{build, config, output};
@@ -29,13 +31,23 @@ const MOST_STDIN: u64 = 256 << 20;
 pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     one_report_on_stdout(args)?;
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
-    let mut sources = Sources::default();
-    let Configured { settings, selection, ignores } = configure(cli, args, &mut sources)?;
+    let configured = configure(cli, args)?;
     let known = read_baseline(args)?;
     let (request, built) = request(cli, args, &interrupt)?;
-    let loaded = pipeline::load(&request, sources, settings);
-    named_things_exist(args, &loaded.world)?;
-    let conclusion = pipeline::judge(&loaded.world, &selection, &ignores);
+    let mut run = judge(args, configured, &request)?;
+    let mut fixed = Fixed::default();
+    if args.fix && !args.diff {
+        for _ in 0..fix::PASSES {
+            let new = new_findings(&run.conclusion.findings, known.as_ref());
+            if interrupt.exit().is_some()
+                || !fix::write(&run.loaded.world, &new, args.unsafe_fixes, &mut fixed)
+            {
+                break;
+            }
+            run = judge(args, configure(cli, args)?, &request)?;
+        }
+    }
+    let Run { loaded, conclusion, selection } = run;
     let mut report = pipeline::report(&loaded.world, env!("CARGO_PKG_VERSION"), conclusion);
     report.built = built;
     report.skipped = loaded.skipped;
@@ -60,7 +72,14 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
         .any(|finding| report.fail_on.is_some_and(|from| finding.level >= from));
     let missing = missing(&report, &args.require);
     let nothing = report.judged.is_nothing();
+    if args.diff {
+        let new: Vec<&Finding> = report.findings.iter().collect();
+        output::print(&fix::diff(&loaded.world, &new, args.unsafe_fixes, &mut fixed))?;
+    }
     write(cli, args, &report)?;
+    for line in fixed.lines(args.diff).iter().filter(|_| args.fix && !cli.quiet) {
+        output::complain(&format!("{line}\n"));
+    }
     for line in &missing {
         output::complain(&format!("error: {line}\n"));
     }
@@ -75,6 +94,31 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     } else {
         Exit::Clean
     })
+}
+
+/// Inputs as they were read, and what the rules said.
+struct Run {
+    loaded: Loaded,
+    conclusion: Conclusion,
+    selection: Selection,
+}
+
+fn judge(args: &CheckArgs, configured: Configured, request: &Request) -> Result<Run> {
+    let Configured { sources, settings, selection, ignores } = configured;
+    let loaded = pipeline::load(request, sources, settings);
+    named_things_exist(args, &loaded.world)?;
+    let conclusion = pipeline::judge(&loaded.world, &selection, &ignores);
+    Ok(Run { loaded, conclusion, selection })
+}
+
+/// The findings that a baseline does not know; all without one.
+fn new_findings<'f>(
+    findings: &'f [Finding],
+    known: Option<&(String, Baseline)>,
+) -> Vec<&'f Finding> {
+    let Some((_, known)) = known else { return findings.iter().collect() };
+    let names: HashSet<&str> = known.findings.iter().map(|e| e.fingerprint.as_str()).collect();
+    findings.iter().filter(|finding| !names.contains(finding.fingerprint.as_str())).collect()
 }
 
 /// The file of known findings, before anything is judged: a typing error must not cost a build.
@@ -100,7 +144,8 @@ fn selection_has(selection: &Selection, entry: &baseline::Entry) -> bool {
 
 /// Two reports on one stream would be none.
 fn one_report_on_stdout(args: &CheckArgs) -> Result<(), Mistake> {
-    if args.format.iter().filter(|output| output.file.is_none()).count() > 1 {
+    let on_stdout = args.format.iter().filter(|output| output.file.is_none()).count();
+    if on_stdout + usize::from(args.diff) > 1 {
         return Err(Mistake::new("only one format can go to standard output")
             .help("write the other to a file: --format json=report.json"));
     }
@@ -146,23 +191,26 @@ fn named_things_exist(args: &CheckArgs, world: &World) -> Result<(), Mistake> {
 
 /// What to judge by.
 struct Configured {
+    /// Configuration files and flags that facts point at.
+    sources: Sources,
     settings: Settings,
     selection: Selection,
     ignores: Vec<Suppression>,
 }
 
 /// `provost.toml`, outranked by the command line.
-fn configure(cli: &Cli, args: &CheckArgs, sources: &mut Sources) -> Result<Configured> {
+fn configure(cli: &Cli, args: &CheckArgs) -> Result<Configured> {
+    let mut sources = Sources::default();
     let color = output::color_on_stderr(cli.color);
     let date = args.date.unwrap_or_else(config::today);
     let (mut settings, mut levels, mut ignores) = (Settings::at(date), Default::default(), vec![]);
     if let Some(found) = config::find(&args.paths)? {
-        let (_, loaded) = config::load(&found, sources, date, color)?;
+        let (_, loaded) = config::load(&found, &mut sources, date, color)?;
         (settings, levels, ignores) = (loaded.settings, loaded.levels, loaded.ignores);
     }
     settings.closed_world |= args.closed_world;
     settings.container.clone_from(&args.container);
-    flag_facts(args, &mut settings, sources);
+    flag_facts(args, &mut settings, &mut sources);
     for id in args.only.iter().chain(&args.skip).chain(args.level.iter().map(|l| &l.id)) {
         if let Err(unknown) = check_id(id) {
             let mistake = Mistake::new(unknown.message);
@@ -184,7 +232,7 @@ fn configure(cli: &Cli, args: &CheckArgs, sources: &mut Sources) -> Result<Confi
         only: args.only.clone(),
         skip: args.skip.clone(),
     };
-    Ok(Configured { settings, selection, ignores })
+    Ok(Configured { sources, settings, selection, ignores })
 }
 
 /// Facts that the command line states have their place on it.
@@ -285,6 +333,8 @@ fn write(cli: &Cli, args: &CheckArgs, report: &Report<'_>) -> Result<()> {
     let on_stdout = args.format.iter().find(|output| output.file.is_none());
     match on_stdout.map(|output| output.format) {
         Some(format) => output::print(&render(format, output::color_on_stdout(cli.color))),
+        // The diff is the answer; whoever wants a report beside it names one.
+        None if args.diff => Ok(()),
         None if args.format.is_empty() => {
             output::print(&render(Format::Text, output::color_on_stdout(cli.color)))
         }

@@ -3,7 +3,6 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file is a crate and uses its part")]
 #![allow(clippy::unwrap_used, clippy::new_without_default, reason = "it is a test's own tool")]
 
-use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::fmt;
 use std::fs;
@@ -156,7 +155,7 @@ pub fn tool(name: &str) -> PathBuf {
     let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
     let index = target.ancestors().map(|at| at.join("tools.json")).find(|path| path.is_file());
     let index = index.expect("target/tools.json is there: run `cargo xtask tools`");
-    let tools: BTreeMap<String, serde_json::Value> =
+    let tools: serde_json::Map<String, serde_json::Value> =
         serde_json::from_slice(&fs::read(index).unwrap()).unwrap();
     let path = PathBuf::from(tools[name]["path"].as_str().unwrap());
     assert!(path.exists(), "{} is gone: run `cargo xtask tools`", path.display());
@@ -169,16 +168,4 @@ pub fn succeed(command: &mut Command) -> String {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{command:?}: {}\n{errors}", output.status);
     String::from_utf8(output.stdout).unwrap()
-}
-
-/// What `cargo xtask tools` fetched, by its name.
-pub fn tool(name: &str) -> PathBuf {
-    let target = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let index = target.ancestors().map(|at| at.join("tools.json")).find(|path| path.is_file());
-    let index = index.expect("target/tools.json is there: run `cargo xtask tools`");
-    let tools: serde_json::Map<String, serde_json::Value> =
-        serde_json::from_slice(&fs::read(index).unwrap()).unwrap();
-    let path = PathBuf::from(tools[name]["path"].as_str().unwrap());
-    assert!(path.exists(), "{} is gone: run `cargo xtask tools`", path.display());
-    path
 }

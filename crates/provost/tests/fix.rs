@@ -1,0 +1,158 @@
+//! `--fix` changes the bytes that are wrong and no others.
+
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
+mod support;
+
+use std::process::Command;
+
+use support::{Dir, Run, files_below, succeed};
+
+const CANARY: &str = "kanarie-7Qx9vW2m";
+
+/// Comments, anchors, quotes, odd indentation and line ends around what is wrong.
+const DEPLOYMENT: &str = "\
+# Deployed by the shop team.\r
+---
+apiVersion: apps/v1   # keep
+kind: Deployment
+metadata:
+    name: shop
+spec:
+    selector: {matchLabels: &labels {app: shop}}
+    template:
+        metadata: {labels: *labels}
+        spec:
+            terminationGracePeriodSeconds:   0   # too fast
+            containers:
+            -   name: shop
+                image: 'registry.example/shop:1.2.3'
+                env:
+                -   {name: GOMEMLIMIT, value: \"2GiB\"}   # much
+                -   {name: DB_PASSWORD, value: kanarie-7Qx9vW2m}
+                -   name: GODEBUG
+                    value: 'madvdontneed=1;http2client=0'
+                resources: {limits: {memory: 512Mi}}
+";
+
+const RULES: &str = "gomemlimit-above-memory-limit,malformed-godebug,extreme-grace-period";
+
+fn check(dir: &Dir, more: &[&str]) -> Run {
+    let args = ["check", "--date", "2026-11-24", "--only", RULES, "shop.yaml"];
+    dir.provost(&[&args[..], more].concat())
+}
+
+#[test]
+fn only_the_bytes_that_are_wrong_change() {
+    let dir = Dir::new().file("shop.yaml", DEPLOYMENT);
+    assert_eq!(check(&dir, &[]).code, 1);
+    let run = check(&dir, &["--fix"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.err.contains("fixed 3 findings in 1 file"), "{run}");
+    let expected = DEPLOYMENT
+        .replace("Seconds:   0 ", "Seconds:   30 ")
+        .replace("\"2GiB\"", "\"460MiB\"")
+        .replace("1;http2client", "1,http2client");
+    assert_eq!(dir.read("shop.yaml"), expected);
+
+    // A second run has nothing to do.
+    let again = check(&dir, &["--fix"]);
+    assert_eq!(again.code, 0, "{again}");
+    assert!(again.err.contains("fixed 0 findings"), "{again}");
+    assert_eq!(dir.read("shop.yaml"), expected);
+}
+
+#[test]
+fn a_diff_changes_nothing_and_applies() {
+    let plain = DEPLOYMENT.replace(CANARY, "$(FROM_ELSEWHERE)");
+    let dir = Dir::new().file("deploy/shop.yaml", &plain);
+    let args = ["check", "--date", "2026-11-24", "--only", RULES, "deploy", "--fix"];
+    let run = dir.provost(&[&args[..], &["--diff"]].concat());
+    assert_eq!(run.code, 1, "{run}");
+    assert_eq!(dir.read("deploy/shop.yaml"), plain);
+    assert!(run.out.starts_with("--- a/deploy/shop.yaml\n+++ b/deploy/shop.yaml\n@@"), "{run}");
+    assert!(run.err.contains("would fix 3 findings in 1 file"), "{run}");
+
+    // git applies it, and comes to the same bytes as --fix.
+    let dir = dir.file("fix.diff", &run.out);
+    succeed(Command::new("git").args(["apply", "--check", "fix.diff"]).current_dir(dir.path()));
+    succeed(Command::new("git").args(["apply", "fix.diff"]).current_dir(dir.path()));
+    let applied = dir.read("deploy/shop.yaml");
+    let dir = dir.file("deploy/shop.yaml", &plain);
+    dir.provost(&args);
+    assert_eq!(dir.read("deploy/shop.yaml"), applied);
+}
+
+#[test]
+fn secrets_are_neither_shown_nor_lost() {
+    let dir = Dir::new().file("shop.yaml", DEPLOYMENT);
+    let run = check(&dir, &["--fix", "--diff"]);
+    assert!(run.out.contains("value: ****"), "{run}");
+    assert!(!run.to_string().contains(CANARY), "{run}");
+    check(&dir, &["--fix"]);
+    assert!(dir.read("shop.yaml").contains(CANARY), "the file keeps it");
+}
+
+#[test]
+fn what_a_person_decides_waits_for_unsafe_fixes() {
+    let dir = Dir::new().file(
+        "pod.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  hostNetwork: true # for now\n  containers: [{name: a, image: a:1}]\n",
+    );
+    let args = ["check", "--only", "host-namespace", "--date", "2026-11-24", "--fix", "pod.yaml"];
+    let before = dir.read("pod.yaml");
+    let run = dir.provost(&args);
+    assert!(run.err.contains("--unsafe-fixes has 1 more"), "{run}");
+    assert_eq!(dir.read("pod.yaml"), before);
+    dir.provost(&[&args[..], &["--unsafe-fixes"]].concat());
+    assert_eq!(dir.read("pod.yaml"), before.replace("true #", "false #"));
+}
+
+#[test]
+fn every_fix_of_the_textbook_leaves_files_that_can_be_read() {
+    let dir = Dir::new().copy_of("examples/textbook", |_| {});
+    let args = ["check", "--date", "2026-11-24", ".", "--format", "json", "--fail-on", "never"];
+    let count = |run: &Run| {
+        let report: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+        let findings = report["findings"].as_array().unwrap();
+        let of = |key: &str, value: &str| findings.iter().filter(|f| f[key] == value).count();
+        (findings.len(), of("group", "input"))
+    };
+    let (before, input) = count(&dir.provost(&args));
+    let fixed = dir.provost(&[&args[..], &["--fix", "--unsafe-fixes"]].concat());
+    let (after, input_after) = count(&fixed);
+    assert!(after < before, "{before} findings before, {after} after\n{}", fixed.err);
+    assert!(input_after <= input, "{fixed}");
+    let texts = |dir: &Dir| -> Vec<String> {
+        files_below(dir.path()).iter().map(|file| dir.read(file)).collect()
+    };
+    let settled = texts(&dir);
+    let again = dir.provost(&[&args[..], &["--fix", "--unsafe-fixes"]].concat());
+    assert!(again.err.contains("fixed 0 findings"), "{}", again.err);
+    assert_eq!(texts(&dir), settled);
+}
+
+#[cfg(unix)]
+#[test]
+fn links_and_modes_stay() {
+    use std::os::unix::fs::{PermissionsExt as _, symlink};
+    let dir = Dir::new().file("real/shop.yaml", DEPLOYMENT);
+    let real = dir.path().join("real/shop.yaml");
+    std::fs::set_permissions(&real, std::fs::Permissions::from_mode(0o640)).unwrap();
+    symlink("real/shop.yaml", dir.path().join("shop.yaml")).unwrap();
+    check(&dir, &["--fix"]);
+    assert!(dir.path().join("shop.yaml").symlink_metadata().unwrap().is_symlink());
+    assert!(dir.read("real/shop.yaml").contains("460MiB"));
+    assert_eq!(real.metadata().unwrap().permissions().mode() & 0o777, 0o640);
+}
+
+#[test]
+fn standard_input_is_not_fixed() {
+    let dir = Dir::new();
+    let run = dir.provost_with_stdin(
+        &["check", "--only", RULES, "--date", "2026-11-24", "--fix", "-"],
+        DEPLOYMENT,
+    );
+    assert!(run.err.contains("warning: - was not fixed: it is not a file"), "{run}");
+    assert!(run.err.contains("fixed 0 findings"), "{run}");
+}
