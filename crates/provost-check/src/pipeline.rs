@@ -317,6 +317,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         skipped: Vec::new(),
         built: Vec::new(),
         baseline: None,
+        unchanged: 0,
         fail_on: Some(Level::Deny),
         sources: &world.sources,
     }

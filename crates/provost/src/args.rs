@@ -138,6 +138,18 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "baseline", help_heading = "Rules")]
     pub(crate) write_baseline: Option<String>,
 
+    /// Only findings with a place in a file that changed since REV
+    #[arg(
+        long,
+        value_name = "REV",
+        conflicts_with_all = ["baseline", "write_baseline"],
+        help_heading = "Rules"
+    )]
+    #[arg(
+        long_help = "Only findings with a place in a file that git says has changed since REV (since the two parted), or that git does not track yet. Everything is read all the same, so that a change is judged with what it joins to"
+    )]
+    pub(crate) diff_base: Option<String>,
+
     /// Write the fixes that mean what the author meant into the files
     #[arg(long, conflicts_with = "write_baseline", help_heading = "Fixes")]
     pub(crate) fix: bool,

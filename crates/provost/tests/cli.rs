@@ -455,3 +455,48 @@ fn help_fits_a_terminal_and_tells_the_exit_codes() {
       3  a bug in provost
     "#);
 }
+
+#[test]
+fn a_change_is_judged_with_what_it_joins_to() {
+    let pod = |name: &str, limit: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: shop}}\nspec:\n  containers:\n    - name: {name}\n      image: registry.example/{name}:1.2.3\n      envFrom: [{{configMapRef: {{name: limits}}}}]\n      resources: {{limits: {{memory: {limit}}}}}\n"
+        )
+    };
+    let map = |limit: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {{name: limits, namespace: shop}}\ndata: {{GOMEMLIMIT: {limit}}}\n"
+        )
+    };
+    let dir = Dir::new()
+        .file("a.yaml", pod("a", "1Gi"))
+        .file("sub/b.yaml", pod("b", "512Mi"))
+        .file("limits.yaml", map("2GiB"));
+    let git = |args: &[&str]| {
+        let mut command = std::process::Command::new("git");
+        command.args(["-c", "user.name=t", "-c", "user.email=t@example.com"]).args(args);
+        support::succeed(command.current_dir(dir.path()).env("GIT_CONFIG_GLOBAL", "/dev/null"));
+    };
+    git(&["init", "-q"]);
+    git(&["add", "."]);
+    git(&["commit", "-qm", "first"]);
+    let args = ["check", "--only", "gomemlimit-above-memory-limit", "--diff-base", "HEAD", "."];
+    let run = dir.provost(&args);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.out.contains("2 findings in files that did not change not shown"), "{run}");
+    // One workload changes: its finding, not the other's.
+    std::fs::write(dir.path().join("sub/b.yaml"), pod("b", "256Mi")).unwrap();
+    let run = dir.provost(&args);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.out.contains("256 MiB") && run.out.contains("1 finding in files"), "{run}");
+    // The map changes: both workloads that read it.
+    std::fs::write(dir.path().join("limits.yaml"), map("3GiB")).unwrap();
+    let run = dir.provost_in("sub", &[&args[..5], &[".."]].concat());
+    assert!(run.out.contains("256 MiB") && run.out.contains("1 GiB"), "{run}");
+
+    let wrong = dir.provost(&["check", "--diff-base", "--output=/tmp/x", "."]);
+    assert_eq!(wrong.code, 2, "{wrong}");
+    let wrong = dir.provost(&["check", "--diff-base", "nosuch", "."]);
+    assert_eq!(wrong.code, 2, "{wrong}");
+    assert!(wrong.err.contains("git knows no commit nosuch"), "{wrong}");
+}

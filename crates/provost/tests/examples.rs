@@ -208,7 +208,7 @@ fn manifests() -> Vec<PathBuf> {
 #[test]
 fn kube_score_finds_nothing_critical_in_the_textbook() {
     let out = succeed(
-        Command::new(support::tool("kube-score"))
+        Command::new(tool("kube-score"))
             .args(["score", "--exit-one-on-warning=false", "--output-format", "json"])
             .args(manifests()),
     );
@@ -229,10 +229,10 @@ fn kube_score_finds_nothing_critical_in_the_textbook() {
 
 #[test]
 fn kubeconform_accepts_the_textbook_strictly() {
-    let schemas = support::tool("kubernetes-schemas");
+    let schemas = tool("kubernetes-schemas");
     let location = format!("{}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json", schemas.display());
     let out = succeed(
-        Command::new(support::tool("kubeconform"))
+        Command::new(tool("kubeconform"))
             .args(["-strict", "-summary", "-output", "json", "-schema-location", &location])
             .args(manifests()),
     );
@@ -248,7 +248,7 @@ fn kubeconform_accepts_the_textbook_strictly() {
 fn hadolint_has_style_and_notes_at_most_for_the_textbook() {
     let folder = repository().join("examples/textbook");
     let out = succeed(
-        Command::new(support::tool("hadolint"))
+        Command::new(tool("hadolint"))
             .args(["--no-fail", "--format", "json", "Dockerfile", "Dockerfile.receipts"])
             .current_dir(&folder),
     );
@@ -259,7 +259,7 @@ fn hadolint_has_style_and_notes_at_most_for_the_textbook() {
     // It has an opinion about a Dockerfile that is worse.
     let worse = Dir::new().file("Dockerfile", "FROM golang\nRUN cd /tmp && sudo ls\n");
     let out = succeed(
-        Command::new(support::tool("hadolint"))
+        Command::new(tool("hadolint"))
             .args(["--no-fail", "--format", "json", "Dockerfile"])
             .current_dir(worse.path()),
     );

@@ -89,6 +89,8 @@ pub struct Report<'a> {
     pub skipped: Vec<Skipped>,
     /// What a baseline made of the findings, when one was given.
     pub baseline: Option<Compared>,
+    /// Findings left out because no file of theirs has changed.
+    pub unchanged: usize,
     /// Findings of this level and above fail the run; `None` when none does.
     pub fail_on: Option<Level>,
     /// What `--build` ran, in sentences.

@@ -77,6 +77,7 @@ impl World {
             skipped: Vec::new(),
             built: Vec::new(),
             baseline: None,
+            unchanged: 0,
             fail_on: Some(Level::Deny),
             sources: &self.sources,
         }

@@ -338,6 +338,11 @@ fn suppressed(report: &Report<'_>, options: Options, out: &mut String) {
 
 /// What the baseline hid, and what of it can be taken out.
 fn baseline(report: &Report<'_>, options: Options, out: &mut String) {
+    if report.unchanged > 0 {
+        let n = count(report.unchanged, "finding");
+        out.push_str(&fit(&format!("{n} in files that did not change not shown"), options.width));
+        out.push('\n');
+    }
     let Some(compared) = &report.baseline else { return };
     let (known, resolved) = (compared.known.len(), compared.resolved.len());
     let path = clean(&compared.path);

@@ -201,6 +201,13 @@ pub struct Summary {
     pub binaries: usize,
     pub rules_not_judged: usize,
     pub suppressed: usize,
+    /// Findings left out because no file of theirs has changed.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unchanged: usize,
+}
+
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 impl<'a> View<'a> {
@@ -275,6 +282,7 @@ impl<'a> View<'a> {
                 binaries: report.judged.binaries,
                 rules_not_judged: report.rules_not_judged(),
                 suppressed: report.suppressed.len(),
+                unchanged: report.unchanged,
             },
             fail_on: report.fail_on,
         }

@@ -20,6 +20,7 @@ use provost_check::report::{Report, github, gitlab, html, json, junit, markdown,
 use provost_check::rules::engine::{Profile, Selection};
 
 use crate::args::{self, CheckArgs, Cli, Format, Kind};
+use crate::commands::changed::Changed;
 use crate::commands::fix::{self, Fixed};
 use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
@@ -33,14 +34,16 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
     let configured = configure(cli, args)?;
     let known = read_baseline(args)?;
+    let changed = args.diff_base.as_deref().map(Changed::since).transpose()?;
     let (request, built) = request(cli, args, &interrupt)?;
     let mut run = judge(args, configured, &request)?;
     let mut fixed = Fixed::default();
     if args.fix && !args.diff {
         for _ in 0..fix::PASSES {
-            let new = new_findings(&run.conclusion.findings, known.as_ref());
-            if interrupt.exit().is_some()
-                || !fix::write(&run.loaded.world, &new, args.unsafe_fixes, &mut fixed)
+            let world = &run.loaded.world;
+            let mut new = new_findings(&run.conclusion.findings, known.as_ref());
+            new.retain(|f| changed.as_ref().is_none_or(|c| c.touches(f, &world.sources)));
+            if interrupt.exit().is_some() || !fix::write(world, &new, args.unsafe_fixes, &mut fixed)
             {
                 break;
             }
@@ -58,6 +61,11 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
             selection_has(&selection, entry) && baseline::was_judged(entry, not_judged)
         };
         report.baseline = Some(known.compare(path, &mut report.findings, judged));
+    }
+    if let Some(changed) = &changed {
+        let all = report.findings.len();
+        report.findings.retain(|finding| changed.touches(finding, report.sources));
+        report.unchanged = all - report.findings.len();
     }
     if let Some(file) = &args.write_baseline {
         let text = Baseline::of(&report.findings, report.sources).render();
