@@ -1,20 +1,30 @@
 //! GitHub's workflow commands: each finding becomes an annotation on the lines of a pull request.
 //!
 //! GitHub shows ten annotations of each kind for a step (and fifty for a job), so errors come
-//! first; the step summary (`--format markdown`) has room for the rest.
+//! first, and beyond [`MOST`] of a kind only their number is told; the step summary
+//! (`--format markdown`) has room for more, and the other formats keep all.
 
 use std::fmt::Write as _;
 
+use super::count;
 use super::plain::clean;
 use super::view::{FindingView, View};
 use crate::findings::Level;
+
+/// Commands of one kind. A log of megabytes helps nobody.
+const MOST: usize = 100;
 
 /// The findings as workflow commands, then the summary as a plain line.
 pub fn render(view: &View<'_>) -> String {
     let mut out = String::new();
     for level in [Level::Deny, Level::Warn, Level::Note] {
-        for finding in view.findings.iter().filter(|finding| finding.of.level == level) {
+        let mut findings = view.findings.iter().filter(|finding| finding.of.level == level);
+        for finding in findings.by_ref().take(MOST) {
             command(finding, &mut out);
+        }
+        let more = findings.count();
+        if more > 0 {
+            let _ = writeln!(out, "and {} that are not annotated", count(more, level.label()));
         }
     }
     let _ = writeln!(out, "provost: {}", view.counted());

@@ -557,6 +557,16 @@ fn json_holds_every_place() {
     "#);
 }
 
+#[test]
+fn annotations_end_where_nobody_reads_them() {
+    let mut world = World::new();
+    let finding = world.joint_finding();
+    let report = world.report(vec![finding; 103]);
+    let out = github::render(&view::View::new(&report));
+    assert_eq!(out.lines().filter(|line| line.starts_with("::error ")).count(), 100);
+    assert!(out.ends_with("and 3 errors that are not annotated\nprovost: 103 errors\n"), "{out}");
+}
+
 mod fingerprint {
     use super::*;
     use crate::findings::fingerprint::assign;
