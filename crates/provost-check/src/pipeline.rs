@@ -110,6 +110,7 @@ impl Loader<'_> {
                 stage(self, &found.files);
             }
         }
+        self.world.sources.reached_by(found.kustomizations);
     }
 
     fn manifests(&mut self, files: &[Found]) {

@@ -6,9 +6,10 @@
 //! inside the tree. What is meant to be rendered first is not judged and said: Helm charts,
 //! kustomizations and the patches they name.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ignore::WalkBuilder;
 
@@ -17,6 +18,7 @@ use super::source::{Source, SourceKind, Sources};
 use super::{Problem, ProblemKind};
 use crate::facts::origin::{Origin, SourceId};
 
+mod assertions;
 mod kustomize;
 #[cfg(test)]
 mod tests;
@@ -83,6 +85,9 @@ pub struct Discovery {
     pub skipped: Vec<Skipped>,
     /// What cannot be used.
     pub unusable: Vec<Unusable>,
+    /// By the name of a file in reports: the kustomizations that reach it, in ascending order, and
+    /// `Kind/name` of what they change.
+    pub kustomizations: BTreeMap<String, (Vec<u32>, Vec<String>)>,
 }
 
 impl Discovery {
@@ -203,6 +208,8 @@ fn walk(root: &Path, limits: &Limits, left: &mut usize, found: &mut Discovery) {
     let mut charts = BTreeSet::new();
     let mut kustomizations = Vec::new();
     let mut links = Vec::new();
+    let left_out = Arc::new(Mutex::new(BTreeSet::new()));
+    let noted = Arc::clone(&left_out);
     let walker = WalkBuilder::new(root)
         // What a machine or a user has set up elsewhere must not change the answer.
         .git_global(false)
@@ -211,10 +218,18 @@ fn walk(root: &Path, limits: &Limits, left: &mut usize, found: &mut Discovery) {
         .require_git(false)
         .follow_links(false)
         .max_depth(Some(limits.depth))
-        .filter_entry(|entry| {
-            entry.depth() == 0
+        .filter_entry(move |entry| {
+            let stays = entry.depth() == 0
                 || !entry.file_type().is_some_and(|t| t.is_dir())
-                || !is_left_out(entry.path())
+                || !is_left_out(entry.path());
+            if !stays && holds_inputs_of_tests(entry.path()) {
+                // Nothing panics while it holds the lock.
+                noted
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .insert(entry.path().to_owned());
+            }
+            stays
         })
         .build();
     for entry in walker {
@@ -266,7 +281,40 @@ fn walk(root: &Path, limits: &Limits, left: &mut usize, found: &mut Discovery) {
             });
         }
     }
+    let left_out = std::mem::take(&mut *left_out.lock().unwrap_or_else(PoisonError::into_inner));
+    if let Some(first) = left_out.first() {
+        let (path, why) = match left_out.len() {
+            1 => (first.as_path(), "a folder of this name holds inputs of tests".to_owned()),
+            n => (root, format!("{n} folders called testdata or fixtures hold inputs of tests")),
+        };
+        found.skipped.push(Skipped {
+            path: shown(path),
+            why,
+            render: Some(format!("provost check {}", quoted(&shown(first)))),
+        });
+    }
+    let assertions = assertions::Assertions::read(&entries);
+    let all = entries.len();
+    entries.retain(|path| !assertions.holds(path));
+    let compared = all - entries.len();
+    if compared > 0 {
+        found.skipped.push(Skipped {
+            path: shown(root),
+            why: format!(
+                "{compared} {} what a test of chainsaw or kuttl expects, not what is deployed",
+                if compared == 1 { "file says" } else { "files say" }
+            ),
+            render: None,
+        });
+    }
     let kustomized = kustomize::read(&kustomizations);
+    // Several paths of a command line are walked one after the other.
+    let first = found.kustomizations.values().flat_map(|(by, _)| by).max().map_or(0, |n| n + 1);
+    for (path, reached) in kustomized.reached() {
+        let entry = found.kustomizations.entry(shown(path)).or_default();
+        entry.0.extend(reached.by.into_iter().map(|n| n.saturating_add(first)));
+        entry.1.extend(reached.patched);
+    }
     for dir in &kustomized.dirs {
         if !in_chart(dir, &charts) {
             found.skipped.push(Skipped {
@@ -325,6 +373,10 @@ fn outside(root: &Path, links: &[PathBuf]) -> Vec<PathBuf> {
         link.canonicalize().is_ok_and(|target| !target.starts_with(&root) && target.is_file())
     };
     links.iter().filter(is_outside).cloned().collect()
+}
+
+fn holds_inputs_of_tests(dir: &Path) -> bool {
+    matches!(dir.file_name().and_then(OsStr::to_str), Some("testdata" | "fixtures"))
 }
 
 fn is_left_out(dir: &Path) -> bool {
@@ -447,12 +499,14 @@ fn by_content(head: &[u8]) -> SourceKind {
 /// The line a user can type to have `path` rendered and judged. A repository chooses the names of
 /// its folders, so that a name with anything but letters and digits is quoted.
 fn rendered_by(command: &str, path: &Path) -> String {
-    let path = shown(path);
+    format!("{command} {} | provost check -", quoted(&shown(path)))
+}
+
+/// A path as a shell takes it.
+pub(super) fn quoted(path: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-' | '/');
-    let path = if path.starts_with('-') { format!("./{path}") } else { path };
-    let path =
-        if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) };
-    format!("{command} {path} | provost check -")
+    let path = if path.starts_with('-') { format!("./{path}") } else { path.to_owned() };
+    if path.chars().all(plain) { path } else { format!("'{}'", path.replace('\'', r"'\''")) }
 }
 
 /// A path as reports show it.

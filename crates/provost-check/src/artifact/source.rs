@@ -1,5 +1,6 @@
 //! The inputs of a run: paths, text and line positions.
 
+use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::facts::origin::{SourceId, Span};
@@ -47,6 +48,10 @@ pub struct Source {
     pub kind: SourceKind,
     /// Named on the command line rather than found by walking.
     pub named: bool,
+    /// The kustomizations that reach it, by number, in ascending order.
+    pub kustomizations: Vec<u32>,
+    /// `Kind/name` of the objects that a patch of these kustomizations changes, `*` for any.
+    pub patched: Vec<String>,
     /// Text as reports may show it: secret bytes are masked by the loader, positions are those of
     /// the file. `None` for executables.
     text: Option<Arc<str>>,
@@ -83,6 +88,8 @@ impl Source {
             path: path.into(),
             kind,
             named: false,
+            kustomizations: Vec::new(),
+            patched: Vec::new(),
             text: Some(text),
             lines: OnceLock::new(),
             characters: OnceLock::new(),
@@ -95,6 +102,8 @@ impl Source {
             path: path.into(),
             kind,
             named: false,
+            kustomizations: Vec::new(),
+            patched: Vec::new(),
             text: None,
             lines: OnceLock::new(),
             characters: OnceLock::new(),
@@ -200,6 +209,19 @@ impl Sources {
     /// The input of that name, to mask it.
     pub fn get_mut(&mut self, id: SourceId) -> &mut Source {
         &mut self.all[id.0 as usize]
+    }
+
+    /// Notes which kustomizations reach the inputs of these paths.
+    pub fn reached_by(&mut self, mut kustomizations: BTreeMap<String, (Vec<u32>, Vec<String>)>) {
+        if kustomizations.is_empty() {
+            return;
+        }
+        for source in &mut self.all {
+            if let Some((by, patched)) = kustomizations.remove(&source.path) {
+                source.kustomizations = by;
+                source.patched = patched;
+            }
+        }
     }
 
     /// All inputs with their names.

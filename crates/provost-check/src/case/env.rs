@@ -214,8 +214,8 @@ impl<'w> Case<'w> {
 
     fn named_body(&self, kind: &str, name: &str) -> Option<&'w Body> {
         let namespace = &self.of.object.meta.namespace.value;
-        let id = self.of.joined.joins.named(namespace, kind, name).first()?;
-        Some(&self.world().objects.get(*id)?.body)
+        let found = self.of.joined.named(self.of.object, namespace, kind, name);
+        Some(&found.ok().flatten()?.body)
     }
 
     fn resolve(&self, variable: &EnvVar, so_far: &Environment) -> Variable {

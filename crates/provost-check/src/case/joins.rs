@@ -3,9 +3,15 @@
 //! A selector is not tried on every pod template: templates are indexed by namespace and label, and
 //! a selector looks at those that carry its rarest label. The work grows with the number of
 //! objects and matches, not with their product.
+//!
+//! A match is joined when both objects are applied together, as far as [`Scope`] can tell. What
+//! matched and was not joined is kept apart: nothing may be concluded from its absence.
+
+use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;
 
+use super::scope::{Distance, Scope};
 use super::{ObjectId, World};
 use crate::facts::objects::{Body, Object, Selector, StringMap, TargetRef};
 use crate::facts::workload::Workload;
@@ -19,6 +25,10 @@ pub struct Joins {
     selecting: FxHashMap<ObjectId, Vec<ObjectId>>,
     /// By workload: autoscalers that target it.
     scalers: FxHashMap<ObjectId, Vec<ObjectId>>,
+    /// By object: what matched it, or it matched, and is not known to be applied with it.
+    passed_over: FxHashMap<ObjectId, Vec<ObjectId>>,
+    /// By autoscaler: the workloads it targets.
+    targets: FxHashMap<ObjectId, Vec<ObjectId>>,
     /// By `(namespace, kind, name)`.
     names: FxHashMap<(String, String, String), Vec<ObjectId>>,
     /// Workload objects, by namespace.
@@ -33,7 +43,7 @@ pub struct Joins {
 
 impl Joins {
     /// Computes every join of the world.
-    pub fn new(world: &World) -> Self {
+    pub fn new(world: &World, scope: &Scope) -> Self {
         let mut joins = Joins::default();
         for (id, object) in world.objects.iter().enumerate() {
             let key = name_key(object);
@@ -51,7 +61,8 @@ impl Joins {
             let Some(target) = object.workload().and_then(|w| w.workload_ref.as_ref()) else {
                 continue;
             };
-            if let Some(&template) = joins.resolve(world, object, target).first() {
+            let found = joins.resolve(world, object, target);
+            if let Some(&template) = joins.applied(world, scope, id, found).first() {
                 joins.templates.insert(id, template);
                 joins.rollouts.entry(template).or_insert(id);
             }
@@ -73,14 +84,18 @@ impl Joins {
                 Body::NetworkPolicy(policy) => templates.matching(world, object, &policy.selector),
                 Body::Hpa(hpa) => {
                     if let Some(target) = &hpa.target {
-                        for workload in joins.resolve(world, object, target) {
-                            joins.scalers.entry(workload).or_default().push(id);
+                        let found = joins.resolve(world, object, target);
+                        let found = joins.applied(world, scope, id, found);
+                        for workload in &found {
+                            joins.scalers.entry(*workload).or_default().push(id);
                         }
+                        joins.targets.insert(id, found);
                     }
                     Vec::new()
                 }
                 _ => Vec::new(),
             };
+            let matches = joins.applied(world, scope, id, matches);
             for workload in &matches {
                 joins.selecting.entry(*workload).or_default().push(id);
             }
@@ -89,6 +104,92 @@ impl Joins {
             }
         }
         joins
+    }
+
+    /// Those of `found` that are applied together with `from`; the rest is passed over.
+    fn applied(
+        &mut self,
+        world: &World,
+        scope: &Scope,
+        from: ObjectId,
+        found: Vec<ObjectId>,
+    ) -> Vec<ObjectId> {
+        let source = |id: ObjectId| world.objects[id].document.source;
+        let here = source(from);
+        // Nearly all inputs are one file, or one folder without alternatives.
+        if found.iter().all(|id| source(*id) == here) {
+            return found;
+        }
+        let distances: Vec<Distance> =
+            found.iter().map(|id| scope.distance(here, source(*id))).collect();
+        let nearest = distances.iter().min().copied().unwrap_or(Distance::Apart);
+        let is_only = |id: ObjectId| {
+            let same = self.names.get(&name_key(&world.objects[id]));
+            same.is_none_or(|same| same.iter().all(|other| source(*other) == source(id)))
+        };
+        let mut groups: FxHashMap<(String, String, String), (Distance, usize)> =
+            FxHashMap::default();
+        let key = |id: ObjectId| name_key(&world.objects[id]);
+        for (id, distance) in found.iter().zip(&distances) {
+            let best = groups.entry(key(*id)).or_insert((*distance, 0));
+            match distance.cmp(&best.0) {
+                std::cmp::Ordering::Less => *best = (*distance, 1),
+                std::cmp::Ordering::Equal => best.1 += 1,
+                std::cmp::Ordering::Greater => {}
+            }
+        }
+        let is_applied = |id: ObjectId, distance: Distance| match distance {
+            Distance::Apart => false,
+            Distance::SideBySide => nearest == Distance::SideBySide && is_only(from) && is_only(id),
+            // One file twice is one place, however many objects of that name are in it.
+            Distance::File => true,
+            Distance::Folder | Distance::Together => {
+                groups.get(&key(id)).is_some_and(|(best, n)| *best == distance && *n == 1)
+            }
+        };
+        let (mut kept, mut over) = (Vec::new(), Vec::new());
+        for (id, distance) in found.into_iter().zip(distances) {
+            if is_applied(id, distance) { kept.push(id) } else { over.push(id) }
+        }
+        for id in &over {
+            self.passed_over.entry(*id).or_default().push(from);
+        }
+        if !over.is_empty() {
+            self.passed_over.entry(from).or_default().extend(over);
+        }
+        kept
+    }
+
+    /// Objects that match by selector or target and are not known to be applied together with
+    /// this one.
+    pub fn passed_over(&self, id: ObjectId) -> &[ObjectId] {
+        self.passed_over.get(&id).map_or(&[], Vec::as_slice)
+    }
+
+    /// The workloads that an autoscaler targets.
+    pub fn targets(&self, autoscaler: ObjectId) -> &[ObjectId] {
+        self.targets.get(&autoscaler).map_or(&[], Vec::as_slice)
+    }
+
+    /// The objects of that kind and name that are nearest to the object which names them: more
+    /// than one when alternatives are equally near.
+    pub fn named_from(
+        &self,
+        world: &World,
+        scope: &Scope,
+        from: &Object,
+        namespace: &str,
+        kind: &str,
+        name: &str,
+    ) -> Cow<'_, [ObjectId]> {
+        let all = self.named(namespace, kind, name);
+        if all.len() < 2 {
+            return Cow::Borrowed(all);
+        }
+        let distance =
+            |id: ObjectId| scope.distance(from.document.source, world.objects[id].document.source);
+        let nearest = all.iter().map(|id| distance(*id)).min();
+        Cow::Owned(all.iter().copied().filter(|id| Some(distance(*id)) == nearest).collect())
     }
 
     /// Workloads whose pods the object selects.

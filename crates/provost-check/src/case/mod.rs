@@ -17,6 +17,7 @@ pub mod provided;
 pub mod resources;
 pub mod runtime;
 pub mod scale;
+pub mod scope;
 pub mod spread;
 pub mod text;
 pub mod tools;
@@ -34,6 +35,7 @@ use crate::findings::{Abstain, Reason};
 use binding::{Binding, Bindings};
 use joins::Joins;
 use provided::Provided;
+use scope::Scope;
 
 /// Index of an object in [`World::objects`].
 pub type ObjectId = usize;
@@ -66,14 +68,64 @@ pub struct Joined<'w> {
     pub bindings: Bindings,
     /// ConfigMaps and Secrets, by name.
     pub provided: Provided,
+    /// Which files are applied together.
+    pub scope: Scope,
 }
 
 impl<'w> Joined<'w> {
     /// Computes every join.
     pub fn new(world: &'w World) -> Self {
-        let joins = Joins::new(world);
+        let scope = Scope::new(&world.sources);
+        let joins = Joins::new(world, &scope);
         let bindings = Bindings::new(world, &joins);
-        Self { world, joins, bindings, provided: Provided::new(world) }
+        Self { world, joins, bindings, provided: Provided::new(world), scope }
+    }
+
+    /// The object of that kind and name which is applied together with the one that names it;
+    /// unknown when several are equally near.
+    pub fn named(
+        &self,
+        from: &Object,
+        namespace: &str,
+        kind: &str,
+        name: &str,
+    ) -> Result<Option<&'w Object>, Abstain> {
+        let world = self.world;
+        let found = self.joins.named_from(world, &self.scope, from, namespace, kind, name);
+        let mut objects = found.iter().filter_map(|id| world.objects.get(*id));
+        let Some(first) = objects.next() else { return Ok(None) };
+        // One file twice is applied twice: the last would win, and either is in force at a time.
+        if objects.any(|other| other.document.source != first.document.source) {
+            return Err(Abstain::unknown(Reason::Alternatives, format!("{kind} {name}")));
+        }
+        Ok(Some(first))
+    }
+
+    /// Whether both objects are certainly applied together.
+    pub fn together(&self, a: &Object, b: &Object) -> bool {
+        self.scope.together(a.document.source, b.document.source)
+    }
+
+    /// Whether both objects may well be applied together.
+    pub fn may_be_together(&self, a: &Object, b: &Object) -> bool {
+        self.scope.distance(a.document.source, b.document.source) < scope::Distance::Apart
+    }
+
+    /// Unknown when an object that `is_meant` matches this one and is not known to be applied
+    /// together with it: then its absence proves nothing.
+    pub fn nothing_passed_over(
+        &self,
+        id: ObjectId,
+        is_meant: impl Fn(&Object) -> bool,
+    ) -> Result<(), Abstain> {
+        let over = self.joins.passed_over(id).iter().filter_map(|id| self.world.objects.get(*id));
+        match over.into_iter().find(|object| is_meant(object)) {
+            Some(object) => Err(Abstain::unknown(
+                Reason::Alternatives,
+                format!("whether {} is applied with it", object.subject()),
+            )),
+            None => Ok(()),
+        }
     }
 
     /// Every container of every workload.
@@ -195,6 +247,40 @@ impl<'w> WorkloadCase<'w> {
     /// Empty for kinds without replicas. See `model::pdb`.
     pub fn replica_counts(&self) -> Vec<u32> {
         self.scale().map(|scale| scale.judged()).unwrap_or_default()
+    }
+
+    /// Unknown when a kustomization of the input patches the workload: what is written is not what
+    /// is applied, and a join to it may miss what the patch adds.
+    pub fn as_applied(&self) -> Result<(), Abstain> {
+        let source = self.world().sources.get(self.object.document.source);
+        let meta = &self.object.meta;
+        let is_own = |target: &&String| {
+            target.split_once('/').is_some_and(|(kind, name)| {
+                (kind == "*" || kind == meta.kind.value) && (name == "*" || name == meta.name())
+            })
+        };
+        match source.patched.iter().find(is_own) {
+            Some(_) => {
+                let what = format!("{}, which a kustomization patches", self.object.subject());
+                Err(Abstain::unknown(Reason::Templated, what))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Unknown when it cannot be told which autoscaler is in force, or whether one is.
+    pub fn scaler_is_known(&self) -> Result<(), Abstain> {
+        let joined = self.joined;
+        let scalers = joined.joins.scalers(self.id);
+        let source = |id: &ObjectId| joined.world.objects.get(*id).map(|o| o.document.source);
+        if let [first, others @ ..] = scalers {
+            if others.iter().any(|other| source(other) != source(first)) {
+                let what = format!("the autoscaler of {}", self.object.subject());
+                return Err(Abstain::unknown(Reason::Alternatives, what));
+            }
+            return Ok(());
+        }
+        joined.nothing_passed_over(self.id, |object| matches!(object.body, Body::Hpa(_)))
     }
 
     /// Its containers as cases.

@@ -27,7 +27,8 @@ impl WorkloadCase<'_> {
         };
         let joins = &self.joined.joins;
         let ranges = joins.limit_ranges(&self.object.meta.namespace.value);
-        ranges.iter().filter_map(|id| self.world().objects.get(*id)).find_map(|range| {
+        let ranges = ranges.iter().filter_map(|id| self.world().objects.get(*id));
+        ranges.filter(|range| self.joined.together(self.object, range)).find_map(|range| {
             let items = range.node().at(&["spec", "limits"]).into_iter().flat_map(Node::items);
             items
                 .filter(|item| item.get("type").and_then(Node::as_str) == Some("Container"))

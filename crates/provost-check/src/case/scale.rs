@@ -40,11 +40,12 @@ impl Pdb {
 }
 
 impl<'w> WorkloadCase<'w> {
-    /// Who decides the number of pods; `None` for kinds without replicas.
-    pub fn scale(&self) -> Option<Replicas> {
+    /// Who decides the number of pods; `NotApplicable` for kinds without replicas.
+    pub fn scale(&self) -> Result<Replicas, Abstain> {
         let clamp = |n: i64| u32::try_from(n.max(0)).unwrap_or(u32::MAX);
-        let written = self.workload.replicas.as_ref()?;
-        Some(match self.hpa() {
+        let written = self.workload.replicas.as_ref().ok_or(Abstain::NotApplicable)?;
+        self.scaler_is_known()?;
+        Ok(match self.hpa() {
             Some((_, hpa)) => Replicas::Scaled {
                 min: clamp(hpa.min.value),
                 max: hpa.max.as_ref().map_or(u32::MAX, |max| clamp(max.value)),
@@ -131,12 +132,14 @@ impl<'w> ObjectCase<'w> {
             if case.workload.kind.is_batch() || case.rollout().is_some() {
                 continue;
             }
+            case.as_applied()?;
             let counts = match (case.workload.kind, case.scale()) {
-                (_, Some(replicas)) => {
+                (_, Ok(replicas)) => {
                     covered.bare = false;
                     replicas.judged()
                 }
-                (WorkloadKind::Pod, None) => vec![1],
+                (_, Err(unknown @ Abstain::Unknown { .. })) => return Err(unknown),
+                (WorkloadKind::Pod, Err(_)) => vec![1],
                 _ => {
                     let what = format!("the number of pods of {}", case.object.subject());
                     return Err(Abstain::unknown(Reason::ExternalController, what));

@@ -24,9 +24,8 @@ impl WorkloadCase<'_> {
         for volume in &self.template().pod().volumes {
             let VolumeKind::Claim(name) = &volume.kind else { continue };
             let namespace = &self.object.meta.namespace.value;
-            let found = self.joined.joins.named(namespace, "PersistentVolumeClaim", &name.value);
-            let claim = found.first().and_then(|id| self.world().objects.get(*id));
-            let Some(claim) = claim else {
+            let kind = "PersistentVolumeClaim";
+            let Some(claim) = self.joined.named(self.object, namespace, kind, &name.value)? else {
                 let what = format!("access modes of PersistentVolumeClaim {}", name.value);
                 unknown = Some(Abstain::unknown(Reason::ObjectNotInInput, what));
                 continue;

@@ -10,6 +10,7 @@ pub mod build_files;
 pub mod document;
 pub mod objects;
 pub mod origin;
+pub mod placeholders;
 pub mod problem;
 pub mod program_text;
 pub mod settings;

@@ -27,6 +27,7 @@ pub enum Reason {
     ExternalController,
     MeasuredFactMissing,
     LimitReached,
+    Alternatives,
 }
 
 impl Reason {
@@ -53,6 +54,7 @@ impl Reason {
         Self::ExternalController,
         Self::MeasuredFactMissing,
         Self::LimitReached,
+        Self::Alternatives,
     ];
 
     /// The name in reports.
@@ -79,6 +81,7 @@ impl Reason {
             Self::ExternalController => "external-controller",
             Self::MeasuredFactMissing => "measured-fact-missing",
             Self::LimitReached => "limit-reached",
+            Self::Alternatives => "alternatives",
         }
     }
 
@@ -108,6 +111,7 @@ impl Reason {
             Self::ExternalController => "give the controller's object",
             Self::MeasuredFactMissing => "set it in a [[service]] entry of provost.toml",
             Self::LimitReached => "raise the limit that the message names",
+            Self::Alternatives => "give the folder, or the built kustomization, that is applied",
         }
     }
 }

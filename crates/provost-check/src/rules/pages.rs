@@ -128,7 +128,10 @@ fn load(files: &[File]) -> Loaded {
         };
         match (need_of(&file.name), file.name.as_str()) {
             (Some(Need::Manifest), _) => {
-                let file = ManifestFile::text(file.name.clone(), file.text.clone());
+                let name = file.name.clone();
+                // A file in a folder is one that walking found.
+                let named = !name.contains('/');
+                let file = ManifestFile { named, ..ManifestFile::text(name, file.text.clone()) };
                 let loaded = load_manifests(&[file], &mut sources, &Options::default());
                 objects.extend(loaded.objects);
                 problems.extend(loaded.problems);

@@ -79,6 +79,7 @@ manifest deploy/b.yml
 go.mod go.mod
 manifest other/vendor/own.yaml
 config provost.toml
+skipped testdata: provost check testdata
 "
     );
     // What is left out of a walk can still be named, a directory or a file.
@@ -224,4 +225,56 @@ fn paths_are_shown_as_given_without_dots() {
     assert_eq!(text("../x"), "../x");
     assert_eq!(text("/a//b"), "/a/b");
     assert_eq!(text("."), ".");
+}
+
+#[test]
+fn what_a_test_expects_is_not_judged() {
+    let steps =
+        b"steps:\n- try:\n  - assert: {file: ../expected/pod.yaml}\n  - apply: {file: app.yaml}";
+    let dir = tree(&[
+        ("e2e/chainsaw-test.yaml", steps),
+        ("e2e/deployment-assert.yaml", b""),
+        ("e2e/app.yaml", b""),
+        ("expected/pod.yaml", b""),
+        ("kuttl/00-assert.yaml", b""),
+        ("kuttl/00-install.yaml", b""),
+        ("deploy/error-page.yaml", b""),
+    ]);
+    let root = format!("skipped {}: -", shown(dir.path()));
+    assert_eq!(
+        found(dir.path(), &[""]).replace(&root, "skipped the root"),
+        "\
+manifest deploy/error-page.yaml
+manifest e2e/app.yaml
+manifest e2e/chainsaw-test.yaml
+manifest kuttl/00-install.yaml
+skipped the root
+"
+    );
+}
+
+#[test]
+fn a_kustomization_reaches_what_its_bases_name() {
+    let dir = tree(&[
+        ("base/kustomization.yaml", b"resources: [app.yaml]"),
+        ("base/app.yaml", b""),
+        ("prod/kustomization.yaml", b"resources: [../base, pdb.yaml, ../prod]\npatches:\n- path: cpu.yaml\n- target: {kind: Pod}\n  patch: x\n"),
+        ("prod/cpu.yaml", b"kind: Deployment\nmetadata: {name: web}"),
+        ("prod/pdb.yaml", b""),
+        ("other/pdb.yaml", b""),
+    ]);
+    let found = discover(&[dir.path()], &Limits::default());
+    let prefix = format!("{}/", shown(dir.path()));
+    let reached: Vec<String> = found
+        .kustomizations
+        .iter()
+        .map(|(path, (by, patched))| format!("{} {by:?} {patched:?}", path.replace(&prefix, "")))
+        .collect();
+    assert_eq!(
+        reached,
+        [
+            "base/app.yaml [0, 1] [\"Deployment/web\", \"Pod/*\"]",
+            "prod/pdb.yaml [1] [\"Deployment/web\", \"Pod/*\"]"
+        ]
+    );
 }

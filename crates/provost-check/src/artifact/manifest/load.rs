@@ -7,14 +7,15 @@ use rayon::prelude::*;
 
 use super::read::is_braces;
 use super::{object, object_roots, secrets};
-use crate::artifact::discover::system_message;
+use crate::artifact::discover::{quoted, system_message};
 use crate::artifact::mmap;
 use crate::artifact::source::{Source, SourceKind, Sources};
 use crate::artifact::yaml::{self, Limits};
 use crate::artifact::{Problem, ProblemKind};
-use crate::facts::document::{Document, NodeId};
+use crate::facts::document::{Document, Node, NodeId};
 use crate::facts::objects::Object;
 use crate::facts::origin::{Origin, SourceId, Span};
+use crate::facts::placeholders::{self, Tool};
 
 /// A file that may hold manifests.
 #[derive(Clone, Debug)]
@@ -87,6 +88,8 @@ struct Read {
     problems: Vec<Problem>,
     mask: Vec<Span>,
     unusable: bool,
+    /// Who fills in the placeholders that its objects hold.
+    open: Option<Tool>,
 }
 
 /// What one file gives in the end.
@@ -101,7 +104,7 @@ enum Outcome {
     Read(Box<Read>),
     /// Nothing of ours in it.
     Ignored,
-    Template,
+    Template(Option<Tool>),
 }
 
 /// Loads the files and adds each that matters to `sources`. The result depends on the files and
@@ -114,12 +117,9 @@ pub fn load_manifests(files: &[ManifestFile], sources: &mut Sources, options: &O
     for (file, outcome) in files.iter().zip(outcomes) {
         match outcome {
             Outcome::Ignored => {}
-            Outcome::Template => loaded.skipped.push(Skipped {
-                path: file.shown.clone(),
-                why: "it is a template, to be judged when it is rendered".to_owned(),
-                render: None,
-            }),
+            Outcome::Template(tool) => loaded.skipped.push(template(file, tool)),
             Outcome::Read(mut read) => {
+                loaded.skipped.extend(read.open.map(|tool| partly_open(file, tool)));
                 let text = read.text.take();
                 let mut source = match text {
                     Some(text) => Source::text(file.shown.clone(), SourceKind::Manifest, text),
@@ -181,6 +181,7 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
             problems: vec![Problem { kind, origin, message, help: None }],
             mask: Vec::new(),
             unusable: file.named,
+            open: None,
         }))
     };
     let owned;
@@ -217,6 +218,7 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
         problems: Vec::new(),
         mask: Vec::new(),
         unusable: false,
+        open: None,
     };
     let mut relevant = rustc_hash::FxHashSet::default();
     let mut has_template = false;
@@ -247,9 +249,18 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
     read.problems.extend(inner.into_iter().map(|(_, problem)| problem));
     for broken in parsed.broken {
         let region = text.get(broken.region.range()).unwrap_or_default();
-        // A file full of `{{` that nobody named is the template of some tool.
-        if !file.named && read.documents.is_empty() && region.contains("{{") {
-            return Outcome::Template;
+        // A file that nobody named, and that is no YAML for the sake of a placeholder, is the
+        // template of some tool.
+        let template = placeholders::of_text(region).or_else(|| {
+            let at = broken.problem.origin.span().map_or(0, |span| span.start);
+            lines_around(text, at as usize).find_map(placeholders::of_line)
+        });
+        if !file.named && template.is_some() {
+            if read.documents.is_empty() {
+                return Outcome::Template(template);
+            }
+            read.open = read.open.or(template);
+            continue;
         }
         if file.named || may_be_manifest(region.as_bytes()) {
             read.mask.extend(secrets::hide_broken(text, broken.region));
@@ -261,9 +272,15 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
             read.problems.push(problem);
         }
     }
+    if !file.named && placeholders::may_be_in(text) {
+        read.open = read.open.or_else(|| open(text, &read.documents));
+    }
     if read.documents.is_empty() && read.problems.is_empty() {
         if !file.named {
-            return if has_template { Outcome::Template } else { Outcome::Ignored };
+            return match has_template {
+                true => Outcome::Template(placeholders::of_text(text)),
+                false => Outcome::Ignored,
+            };
         }
         let message = if has_documents {
             "is no Kubernetes manifest: no document has `apiVersion` and `kind`"
@@ -296,6 +313,55 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
 fn first_braces(document: &Document) -> Option<Span> {
     let ids = (0..document.nodes.len()).map(|i| NodeId(u32::try_from(i).unwrap_or(u32::MAX)));
     ids.map(|id| document.node(id)).find(|node| is_braces(*node)).map(|node| node.span())
+}
+
+/// Who fills in what the objects of a file leave open.
+fn open(text: &str, documents: &[(Document, Vec<NodeId>)]) -> Option<Tool> {
+    let objects = documents
+        .iter()
+        .flat_map(|(document, roots)| roots.iter().map(|root| document.node(*root)));
+    let tool = objects
+        .clone()
+        .flat_map(placeholders::of_object)
+        .map(|found| found.tool)
+        .find(|tool| *tool != Tool::Rendered)
+        .or_else(|| placeholders::of_text(text).filter(|tool| *tool == Tool::Ytt))?;
+    let group = |object: Node<'_>| {
+        let version = object.get("apiVersion").and_then(Node::as_str);
+        version
+            .and_then(|version| version.split_once('/'))
+            .is_some_and(|(group, _)| placeholders::is_cluster_api(group))
+    };
+    let is_variable = matches!(tool, Tool::Envsubst | Tool::EnvsubstWithDefaults);
+    Some(if is_variable && objects.clone().any(group) { Tool::Clusterctl } else { tool })
+}
+
+fn template(file: &ManifestFile, tool: Option<Tool>) -> Skipped {
+    let by = tool.map(|tool| format!(" by {}", tool.name())).unwrap_or_default();
+    Skipped {
+        path: file.shown.clone(),
+        why: format!("it is a template, to be judged when it is rendered{by}"),
+        render: tool.and_then(|tool| tool.command(&quoted(&file.shown))),
+    }
+}
+
+fn partly_open(file: &ManifestFile, tool: Tool) -> Skipped {
+    Skipped {
+        path: file.shown.clone(),
+        why: format!("{} fills in some of its values, which are not judged", tool.name()),
+        render: tool.command(&quoted(&file.shown)),
+    }
+}
+
+/// The line that holds the byte and the ones before and after it: a parser may notice late.
+fn lines_around(text: &str, at: usize) -> impl Iterator<Item = &str> {
+    let mut at = at.min(text.len());
+    while !text.is_char_boundary(at) {
+        at -= 1;
+    }
+    let before = text[..at].rfind('\n').unwrap_or(0);
+    let start = text[..before].rfind('\n').map_or(0, |i| i + 1);
+    text[start..].lines().take(4)
 }
 
 /// Whether the words every manifest has are there.

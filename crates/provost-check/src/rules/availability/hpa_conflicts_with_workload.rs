@@ -34,7 +34,10 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let Body::Hpa(hpa) = &case.object.body else { return Err(Abstain::NotApplicable) };
     cannot_scale(hpa, out);
     let target = hpa.target.as_ref().ok_or(Abstain::NotApplicable)?;
-    let found = case.joined.joins.resolve(case.world(), case.object, target);
+    let found = case.joined.joins.targets(case.id);
+    if found.is_empty() {
+        case.joined.nothing_passed_over(case.id, |_| true)?;
+    }
     let Some(workload) = found.first().and_then(|id| case.joined.workload(*id)) else {
         return missing(case, target, out);
     };

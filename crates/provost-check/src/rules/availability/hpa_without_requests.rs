@@ -30,11 +30,15 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     if !hpa.metrics.iter().any(|metric| utilization(&metric)) {
         return Ok(());
     }
-    let found = case.joined.joins.resolve(case.world(), case.object, target);
+    let found = case.joined.joins.targets(case.id);
+    if found.is_empty() {
+        case.joined.nothing_passed_over(case.id, |_| true)?;
+    }
     let Some(workload) = found.first().and_then(|id| case.joined.workload(*id)) else {
         let what = format!("{} {}", target.kind.value, target.name.value);
         return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
     };
+    workload.as_applied()?;
     let pod = workload.template().pod();
     for metric in hpa.metrics.iter().filter(utilization) {
         let Some(resource) = &metric.resource else { continue };

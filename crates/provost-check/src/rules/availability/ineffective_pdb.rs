@@ -96,9 +96,13 @@ fn selects_nothing(case: &ObjectCase<'_>, pdb: &Pdb, out: &mut Findings) -> Judg
         );
         return Ok(());
     };
+    case.joined.nothing_passed_over(case.id, |_| true)?;
     let joins = &case.joined.joins;
     let candidates = joins.workloads_in(&case.object.meta.namespace.value).iter().take(COMPARED);
-    for workload in candidates.filter_map(|id| case.joined.workload(*id)) {
+    let near = candidates
+        .filter_map(|id| case.joined.workload(*id))
+        .filter(|workload| case.joined.may_be_together(case.object, workload.object));
+    for workload in near {
         let labels = &workload.template().pod().labels;
         let Some((wanted, has)) = one_off(selector, labels) else { continue };
         out.push(

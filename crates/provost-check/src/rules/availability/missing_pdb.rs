@@ -2,6 +2,7 @@
 
 use crate::case::WorkloadCase;
 use crate::case::scale::pods;
+use crate::facts::Body;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -18,7 +19,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
-    let replicas = case.scale().ok_or(Abstain::NotApplicable)?;
+    let replicas = case.scale()?;
     let (service, _) = case.first_service().ok_or(Abstain::NotApplicable)?;
     if case.rollout().is_some() || replicas.fewest() < 2 {
         return Err(Abstain::NotApplicable);
@@ -26,6 +27,7 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     if case.pdbs().next().is_some() {
         return Ok(());
     }
+    case.joined.nothing_passed_over(case.id, |object| matches!(object.body, Body::Pdb(_)))?;
     let n = pods(u64::from(replicas.fewest()));
     let mut finding = Finding::new(
         &RULE,

@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
-    let replicas = case.scale().ok_or(Abstain::NotApplicable)?;
+    let replicas = case.scale()?;
     let most = replicas.judged().last().copied().unwrap_or(0);
     if case.rollout().is_some() || most < 2 {
         return Err(Abstain::NotApplicable);

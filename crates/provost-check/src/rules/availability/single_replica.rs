@@ -24,7 +24,7 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     if !matches!(kind, Deployment | Rollout | StatefulSet) || case.rollout().is_some() {
         return Err(Abstain::NotApplicable);
     }
-    let replicas = case.scale().ok_or(Abstain::NotApplicable)?;
+    let replicas = case.scale()?;
     let (service, _) = case.first_service().ok_or(Abstain::NotApplicable)?;
     if replicas.fewest() != 1 {
         return Ok(());

@@ -174,7 +174,9 @@ fn missing_object(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut 
         there.iter().take(MOST_COMPARED).filter_map(|id| world.objects.get(*id)).find(|object| {
             let known = object.meta.name();
             // Two letters of four are another name.
-            known.len() > 4 && names::distance(known, name, 2).is_some()
+            known.len() > 4
+                && names::distance(known, name, 2).is_some()
+                && case.joined.may_be_together(case.object, object)
         });
     let closed = case.world().settings.closed_world;
     if near.is_none() && !closed {

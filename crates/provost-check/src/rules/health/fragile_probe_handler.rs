@@ -38,7 +38,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         match &probe.handler.action {
             Action::HttpGet { host: Some(host), .. }
             | Action::TcpSocket { host: Some(host), .. } => {
-                host_set(field, host, out);
+                host_set(case, field, host, out);
             }
             Action::Exec(_) => exec_cost(case, field, probe, out),
             _ => {}
@@ -51,8 +51,13 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     }
 }
 
-fn host_set(field: &str, host: &Fact<String>, out: &mut Findings) {
+fn host_set(case: &Case<'_>, field: &str, host: &Fact<String>, out: &mut Findings) {
     let node = matches!(host.value.as_str(), "localhost" | "127.0.0.1" | "::1" | "[::1]");
+    // A pod in the node's network has the node's loopback for its own; a program that listens
+    // there alone can be asked nowhere else.
+    if node && case.pod().host_network.value {
+        return;
+    }
     let message = if node {
         format!("the {field} asks {}, which is the node and not the pod", host.value)
     } else {

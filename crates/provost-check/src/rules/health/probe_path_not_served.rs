@@ -133,8 +133,8 @@ fn configured(case: &Case<'_>, path: &str) -> Result<bool, Abstain> {
         let volume = case.pod().volumes.iter().find(|v| v.name.value == mount.name.value);
         let Some(VolumeKind::ConfigMap { name, .. }) = volume.map(|v| &v.kind) else { continue };
         let namespace = &case.of.object.meta.namespace.value;
-        let found = case.of.joined.joins.named(namespace, "ConfigMap", &name.value);
-        match found.first().and_then(|id| case.world().objects.get(*id)).map(|o| &o.body) {
+        let found = case.of.joined.named(case.of.object, namespace, "ConfigMap", &name.value);
+        match found.ok().flatten().map(|object| &object.body) {
             Some(Body::ConfigMap(map)) => texts.extend(map.data.iter().map(|(_, value)| value)),
             _ => {
                 let what = format!("ConfigMap {}", name.value);

@@ -97,8 +97,12 @@ const SHARING: &[&str] = &[
     "haproxy.org/route-acl",
 ];
 
+/// Claims of one path, or Services of one shape, in folders that have nothing to do with each
+/// other, so that the work stays linear.
+const COMPARED: usize = 64;
+
 fn ingresses(joined: &Joined<'_>, out: &mut Findings) {
-    let mut seen: BTreeMap<(&str, &str, &str), (&Object, &IngressBackend, &Origin)> =
+    let mut seen: BTreeMap<(&str, &str, &str), Vec<(&Object, &IngressBackend, &Origin)>> =
         BTreeMap::new();
     for object in &joined.world.objects {
         let Body::Ingress(ingress) = &object.body else { continue };
@@ -109,9 +113,18 @@ fn ingresses(joined: &Joined<'_>, out: &mut Findings) {
         let class = ingress.class.as_ref().map_or("", |class| class.value.as_str());
         for backend in &ingress.backends {
             let (Some(host), Some(path)) = (&backend.host, &backend.path) else { continue };
+            // A name of no DNS stands for one that somebody fills in.
+            if host.value.contains(['{', '$', '_']) {
+                continue;
+            }
             let key = (class, host.value.as_str(), path.value.as_str());
-            let Some((first, other, origin)) = seen.get(&key).copied() else {
-                seen.insert(key, (object, backend, &path.origin));
+            // Examples in folders of their own claim the same host, and are never applied together.
+            let earlier = seen.entry(key).or_default();
+            let found = earlier.iter().find(|(first, ..)| joined.together(first, object)).copied();
+            let Some((first, other, origin)) = found else {
+                if earlier.len() < COMPARED {
+                    earlier.push((object, backend, &path.origin));
+                }
                 continue;
             };
             let same_object = first.meta.name() == object.meta.name();
@@ -170,7 +183,7 @@ fn shape<'w>(object: &'w Object, service: &'w Service) -> Option<Shape<'w>> {
 }
 
 fn services(joined: &Joined<'_>, out: &mut Findings) {
-    let mut seen: BTreeMap<Shape<'_>, &Object> = BTreeMap::new();
+    let mut seen: BTreeMap<Shape<'_>, Vec<&Object>> = BTreeMap::new();
     for (id, object) in joined.world.objects.iter().enumerate() {
         let Body::Service(service) = &object.body else { continue };
         let case = ObjectCase { joined, id, object };
@@ -183,8 +196,12 @@ fn services(joined: &Joined<'_>, out: &mut Findings) {
             continue;
         }
         let Some(shape) = shape(object, service) else { continue };
-        let Some(first) = seen.get(&shape).copied() else {
-            seen.insert(shape, object);
+        let earlier = seen.entry(shape).or_default();
+        let found = earlier.iter().find(|first| joined.together(first, object)).copied();
+        let Some(first) = found else {
+            if earlier.len() < COMPARED {
+                earlier.push(object);
+            }
             continue;
         };
         if first.meta.name() == object.meta.name() {

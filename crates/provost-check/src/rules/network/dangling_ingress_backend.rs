@@ -81,6 +81,7 @@ fn missing_service(case: &ObjectCase<'_>, backend: &IngressBackend, out: &mut Fi
         .objects
         .iter()
         .filter(|o| matches!(o.body, Body::Service(_)) && o.meta.namespace.value == *namespace)
+        .filter(|o| case.joined.may_be_together(case.object, o))
         .take(COMPARED)
         .collect();
     // api-1 and api-2 are two Services, not a slip.

@@ -29,13 +29,14 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     if service.service_type.value == "ExternalName" || case.selected().next().is_some() {
         return Ok(());
     }
+    case.joined.nothing_passed_over(case.id, |_| true)?;
     let namespace = &case.object.meta.namespace.value;
     let ids = case.joined.joins.workloads_in(namespace);
     let near = ids
         .iter()
         .take(COMPARED)
         .filter_map(|id| case.world().objects.get(*id))
-        .filter(|object| !object.is_helm_hook())
+        .filter(|object| !object.is_helm_hook() && case.joined.may_be_together(case.object, object))
         .find_map(|object| Some((object, Near::of(selector, object)?)));
     let closed = case.world().settings.closed_world;
     let wanted: Vec<String> = selector.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();

@@ -46,6 +46,7 @@ fn service(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     if workloads.is_empty() {
         return Err(Abstain::NotApplicable);
     }
+    workloads.iter().try_for_each(WorkloadCase::as_applied)?;
     for port in &service.ports {
         let Some(target) = &port.target_port else { continue };
         match &target.value {

@@ -95,8 +95,8 @@ struct Enforced {
 /// `PolicyToEvaluate`; a label that does not parse is refused with its Namespace.
 fn enforced(case: &WorkloadCase<'_>) -> Option<Enforced> {
     let namespace = &case.object.meta.namespace.value;
-    let ids = case.joined.joins.named("", "Namespace", namespace);
-    let labels = ids.first().and_then(|id| case.world().objects.get(*id)).map(|o| &o.meta.labels);
+    let object = case.joined.named(case.object, "", "Namespace", namespace).ok().flatten();
+    let labels = object.map(|object| &object.meta.labels);
     let label = labels.and_then(|labels| labels.get("pod-security.kubernetes.io/enforce"));
     let fact = label.or(case.world().settings.cluster.pod_security.as_ref())?;
     let restricted = match fact.value.as_str() {

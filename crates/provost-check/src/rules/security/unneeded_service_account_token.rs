@@ -134,8 +134,8 @@ fn automount(case: &Case<'_>) -> Result<(bool, Origin), Abstain> {
     }
     let namespace = &case.of.object.meta.namespace.value;
     let name = &pod.service_account;
-    let ids = case.of.joined.joins.named(namespace, "ServiceAccount", &name.value);
-    let account = ids.iter().find_map(|id| match &case.world().objects.get(*id)?.body {
+    let found = case.of.joined.named(case.of.object, namespace, "ServiceAccount", &name.value)?;
+    let account = found.and_then(|object| match &object.body {
         Body::ServiceAccount(account) => Some(account),
         _ => None,
     });

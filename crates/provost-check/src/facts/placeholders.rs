@@ -1,0 +1,273 @@
+//! What a template leaves open in an object, and the tool that fills it in.
+//!
+//! Which tool a file is meant for is told by the form of its placeholders: `{{ .Values.tag }}` is
+//! Helm's, `${TAG}` envsubst's, `${TAG:=1.0}` that of its Go relatives (clusterctl, Flux),
+//! `$(TAG)` a kustomize variable, `{% if %}` Jinja's, `#@` ytt's.
+
+use std::collections::HashSet;
+
+use super::document::{Node, NodeId};
+
+/// Who fills a placeholder in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Tool {
+    /// `{{ .Values.tag }}`
+    Helm,
+    /// `{{ tag }}`: text/template, Jinja, Mustache.
+    Braces,
+    /// `{% if tag %}`
+    Jinja,
+    /// `${TAG}`
+    Envsubst,
+    /// `${TAG:=1.0}`: GNU's envsubst knows no defaults.
+    EnvsubstWithDefaults,
+    /// The same in a file with Cluster API's kinds.
+    Clusterctl,
+    /// `$(TAG)`
+    KustomizeVariable,
+    /// `#@ data.values.tag`
+    Ytt,
+    /// `__TAG__`, `{TAG}`, `<%= tag %>`: `sed` and the like.
+    Other,
+    /// What a renderer leaves where a value was missing: `<no value>`, `%!s(`.
+    Rendered,
+}
+
+impl Tool {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Helm => "Helm",
+            Self::Braces => "a program that fills in `{{ }}`",
+            Self::Jinja => "Jinja",
+            Self::Envsubst | Self::EnvsubstWithDefaults => "envsubst",
+            Self::Clusterctl => "clusterctl",
+            Self::KustomizeVariable => "kustomize",
+            Self::Ytt => "ytt",
+            Self::Other => "another program",
+            Self::Rendered => "nothing",
+        }
+    }
+
+    /// The shell command that renders `file` and has it judged, where the file alone is enough.
+    /// `quoted` is the path as a shell takes it.
+    pub fn command(self, quoted: &str) -> Option<String> {
+        let command = match self {
+            Self::Envsubst => format!("envsubst < {quoted}"),
+            Self::EnvsubstWithDefaults => format!("flux envsubst < {quoted}"),
+            Self::Clusterctl => format!("clusterctl generate yaml --from {quoted}"),
+            Self::Ytt => format!("ytt -f {quoted}"),
+            _ => return None,
+        };
+        Some(format!("{command} | provost check -"))
+    }
+}
+
+/// A placeholder in a scalar.
+#[derive(Clone, Copy, Debug)]
+pub struct Placeholder<'d> {
+    /// The scalar.
+    pub node: Node<'d>,
+    /// The key it stands under.
+    pub key: &'d str,
+    /// The placeholder as it is written.
+    pub text: &'d str,
+    /// The variable, where the form has one.
+    pub name: Option<&'d str>,
+    /// Who fills it in.
+    pub tool: Tool,
+}
+
+/// Fields in which nothing expands a variable.
+const PLAIN: &[&str] = &[
+    "name",
+    "generateName",
+    "namespace",
+    "image",
+    "replicas",
+    "minReplicas",
+    "maxReplicas",
+    "port",
+    "containerPort",
+    "targetPort",
+    "nodePort",
+    "hostPort",
+    "number",
+    "host",
+    "serviceAccountName",
+    "storageClassName",
+    "claimName",
+    "secretName",
+];
+
+/// Mappings and lists all of whose values are such fields.
+const PLAIN_PARENTS: &[&str] = &["labels", "matchLabels", "limits", "requests", "hosts"];
+
+/// The placeholders of the object at `root`, in the order they are written. Left out are the data
+/// of ConfigMaps and Secrets and annotations, where templates for other programs live.
+pub fn of_object(root: Node<'_>) -> Vec<Placeholder<'_>> {
+    let kind = root.get("kind").and_then(Node::as_str).unwrap_or_default();
+    let holds_data = matches!(kind, "ConfigMap" | "Secret");
+    let mut found = Vec::new();
+    // An alias is the same node as its anchor: each is looked at once.
+    let mut seen: HashSet<NodeId> = HashSet::new();
+    let mut stack = vec![(root, "", "", false)];
+    while let Some((node, key, parent, shell)) = stack.pop() {
+        if !seen.insert(node.id) {
+            continue;
+        }
+        if let Some(text) = node.as_str() {
+            let plain = !shell && (PLAIN.contains(&key) || PLAIN_PARENTS.contains(&parent));
+            let braces = braces(text, shell).map(|(text, tool)| (text, None, tool));
+            let open = braces.or_else(|| variable(text).filter(|_| plain));
+            if let Some((text, name, tool)) = open {
+                found.push(Placeholder { node, key, text, name, tool });
+            }
+        }
+        for item in node.items() {
+            stack.push((item, key, key, shell));
+        }
+        for (name, value) in node.entries() {
+            let name = name.as_str().unwrap_or("");
+            let data = holds_data && matches!(name, "data" | "stringData" | "binaryData");
+            if data || name == "annotations" {
+                continue;
+            }
+            let shell = shell || matches!(name, "env" | "command" | "args");
+            stack.push((value, name, key, shell));
+        }
+    }
+    // The walk goes from the end.
+    found.reverse();
+    found
+}
+
+/// A placeholder in braces, or what printing a missing value leaves.
+fn braces(text: &str, shell: bool) -> Option<(&str, Tool)> {
+    for left in ["<no value>", "%!s(", "%!d(", "%!v("] {
+        if let Some(at) = text.find(left) {
+            return Some((text.get(at..at + left.len())?, Tool::Rendered));
+        }
+    }
+    let start = text.find("{{")?;
+    let end = start + text[start..].find("}}")? + 2;
+    let found = &text[start..end];
+    let helm = is_helm(found);
+    // A program may take a template as its argument; Helm's own names are none of its.
+    (!shell || helm).then_some((found, if helm { Tool::Helm } else { Tool::Braces }))
+}
+
+fn is_helm(braces: &str) -> bool {
+    let inner = braces.trim_start_matches(['{', '-', ' ']);
+    let names = [".Values", ".Release", ".Chart", "include \"", "template \""];
+    names.iter().any(|word| inner.starts_with(word))
+}
+
+/// `${NAME}` or `$(NAME)`, also with a default, and the name.
+fn variable(text: &str) -> Option<(&str, Option<&str>, Tool)> {
+    for (open, close) in [("${", '}'), ("$(", ')')] {
+        let Some(start) = text.find(open) else { continue };
+        let Some(length) = text[start..].find(close) else { continue };
+        let found = &text[start..=start + length];
+        let inner = &found[2..found.len() - 1];
+        let end =
+            inner.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(inner.len());
+        let (name, rest) = inner.split_at(end);
+        let named = name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_');
+        if named && (rest.is_empty() || rest.starts_with([':', '-', '='])) {
+            let tool = match (close, rest.is_empty()) {
+                (')', _) => Tool::KustomizeVariable,
+                (_, true) => Tool::Envsubst,
+                (_, false) => Tool::EnvsubstWithDefaults,
+            };
+            return Some((found, Some(name), tool));
+        }
+    }
+    None
+}
+
+/// Whether the bytes can hold a placeholder at all.
+pub fn may_be_in(text: &str) -> bool {
+    let has = |what: &[u8]| memchr::memmem::find(text.as_bytes(), what).is_some();
+    has(b"{{") || has(b"${") || has(b"$(") || has(b"#@")
+}
+
+/// The tool whose control lines or comments stand in a text, whether or not it is YAML.
+pub fn of_text(text: &str) -> Option<Tool> {
+    if text.contains("{%") && text.contains("%}") {
+        return Some(Tool::Jinja);
+    }
+    if text.lines().any(|line| line.trim_start().starts_with("#@ load(")) || has_ytt_value(text) {
+        return Some(Tool::Ytt);
+    }
+    if !text.contains("{{") {
+        return None;
+    }
+    let helm = text.split("{{").skip(1).take(64).any(is_helm);
+    Some(if helm { Tool::Helm } else { Tool::Braces })
+}
+
+/// `name: #@ data.values.name`
+fn has_ytt_value(text: &str) -> bool {
+    text.contains(": #@ ")
+}
+
+/// The tool whose placeholder stands in a line that is no YAML.
+pub fn of_line(line: &str) -> Option<Tool> {
+    if let Some((_, _, tool)) = variable(line) {
+        return Some(tool);
+    }
+    let capital = |open: &str, close: &str| {
+        line.match_indices(open).take(64).any(|(at, _)| {
+            let rest = &line[at + open.len()..];
+            let Some((name, _)) = rest.split_once(close) else { return false };
+            name.len() > 1
+                && name.starts_with(|c: char| c.is_ascii_uppercase())
+                && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+        })
+    };
+    (capital("__", "__") || capital("{", "}") || line.contains("<%") || capital("@", "@"))
+        .then_some(Tool::Other)
+}
+
+/// Whether an API group is one of Cluster API's, whose templates clusterctl fills in.
+pub fn is_cluster_api(group: &str) -> bool {
+    group == "cluster.x-k8s.io" || group.ends_with(".cluster.x-k8s.io")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_form_tells_the_tool() {
+        let tool = |text: &'static str| {
+            braces(text, false).map(|(_, tool)| tool).or_else(|| variable(text).map(|v| v.2))
+        };
+        assert_eq!(tool("app:{{ .Values.tag }}"), Some(Tool::Helm));
+        assert_eq!(tool("{{- include \"app.name\" . }}"), Some(Tool::Helm));
+        assert_eq!(tool("{{ app_name }}"), Some(Tool::Braces));
+        assert_eq!(tool("cni-${CLUSTER_NAME}-crs-0"), Some(Tool::Envsubst));
+        assert_eq!(tool("${TAG:=v1}"), Some(Tool::EnvsubstWithDefaults));
+        assert_eq!(tool("${TAG:-v1}"), Some(Tool::EnvsubstWithDefaults));
+        assert_eq!(tool("$(SERVICE).example.com"), Some(Tool::KustomizeVariable));
+        assert_eq!(tool("<no value>.example.com"), Some(Tool::Rendered));
+        assert_eq!(tool("${not a name}"), None);
+        assert_eq!(tool("price: 5$"), None);
+    }
+
+    #[test]
+    fn what_is_no_yaml_has_a_tool_too() {
+        assert_eq!(of_text("{% raw %}\nkind: Pod\n{% endraw %}"), Some(Tool::Jinja));
+        assert_eq!(of_text("kind: Pod\nname: {{ .Release.Name }}"), Some(Tool::Helm));
+        assert_eq!(of_text("kind: Pod\nname: {{ name }}"), Some(Tool::Braces));
+        assert_eq!(of_text("#@ load(\"@ytt:data\", \"data\")\nkind: Pod"), Some(Tool::Ytt));
+        assert_eq!(of_text("kind: Pod\nname: #@ data.values.name"), Some(Tool::Ytt));
+        assert_eq!(of_text("kind: Pod # @ home"), None);
+        assert_eq!(of_line("  clusterIP: {SERVICE_IP_PREFIX}.16"), Some(Tool::Other));
+        assert_eq!(of_line("        __EXTRA_VOL_MNTS__"), Some(Tool::Other));
+        assert_eq!(of_line("  subnetIDs: [${SUBNET_IDS}]"), Some(Tool::Envsubst));
+        assert_eq!(of_line("data: {a: b"), None);
+        assert_eq!(of_line("mail: a@b.example, c@d.example"), None);
+    }
+}
