@@ -22,7 +22,7 @@ pub fn secret_word(name: &str) -> Option<&'static str> {
         ("PRIVATE", "KEY", "PRIVATE_KEY"),
         ("ACCESS", "KEY", "ACCESS_KEY"),
     ];
-    const EXCLUDED: [&str; 20] = [
+    const EXCLUDED: [&str; 27] = [
         "FILE",
         "PATH",
         "DIR",
@@ -43,6 +43,13 @@ pub fn secret_word(name: &str) -> Option<&'static str> {
         "TYPE",
         "ALGORITHM",
         "ENDPOINT",
+        "AUDIENCES",
+        "PATTERN",
+        "REGEX",
+        "POLICY",
+        "LIFETIME",
+        "HTML",
+        "MD",
     ];
     if name.len() > 256 {
         return None;

@@ -87,7 +87,8 @@ fn bytes(case: &Case<'_>, side: &str, name: &str, amount: &ByteAmount, out: &mut
     let (level, then) = if side == "limit" {
         (Level::Deny, "the container is killed before it starts")
     } else {
-        (Level::Warn, "no Go program runs in that")
+        let go = case.known_program().is_some();
+        (Level::Warn, if go { "no Go program runs in that" } else { "few programs run in that" })
     };
     out.push(
         Finding::new(
