@@ -32,7 +32,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Reason; 21] = [
+    pub const ALL: [Reason; 22] = [
         Self::NoBinary,
         Self::NoImage,
         Self::NoDockerfile,
