@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use provost_check::artifact::config::values;
 use provost_check::findings::Level;
+use provost_check::rules::engine;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PROVOST_BUILD"), ")");
 
@@ -161,10 +162,10 @@ pub(crate) struct CheckArgs {
     pub(crate) diff: bool,
 
     /// Judge for these versions of Kubernetes: 1.36 or 1.35..1.37
-    #[arg(long, value_name = "1.NN", value_parser = values::minors, help_heading = "Target")]
+    #[arg(long, value_name = "1.NN", value_parser = values::kubernetes, help_heading = "Target")]
     pub(crate) kubernetes: Option<(u16, u16)>,
     /// Judge an upgrade to this version of Go
-    #[arg(long, value_name = "1.NN", value_parser = values::minor, help_heading = "Target")]
+    #[arg(long, value_name = "1.NN", value_parser = values::go, help_heading = "Target")]
     pub(crate) go: Option<u16>,
     /// Judge as of this day (default: today)
     #[arg(long, value_name = "YYYY-MM-DD", value_parser = date, help_heading = "Target")]
@@ -186,6 +187,18 @@ pub(crate) struct ExplainArgs {
     /// Print the settings in force here and where each comes from
     #[arg(long, conflicts_with = "rule")]
     pub(crate) config: bool,
+    /// With --config: as `check --profile` would judge
+    #[arg(long, value_name = "NAME", requires = "config", hide_possible_values = true)]
+    pub(crate) profile: Option<Profile>,
+    /// With --config: as `check --level` would judge
+    #[arg(long, value_name = "RULE=LEVEL", value_delimiter = ',', requires = "config")]
+    pub(crate) level: Vec<LevelOf>,
+    /// With --config: as `check --kubernetes` would judge
+    #[arg(long, value_name = "1.NN", value_parser = values::kubernetes, requires = "config")]
+    pub(crate) kubernetes: Option<(u16, u16)>,
+    /// With --config: as `check --go` would judge
+    #[arg(long, value_name = "1.NN", value_parser = values::go, requires = "config")]
+    pub(crate) go: Option<u16>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -208,6 +221,26 @@ pub(crate) enum FailOn {
     Warn,
     Note,
     Never,
+}
+
+impl Profile {
+    /// The profile as the engine knows it.
+    pub(crate) fn of_the_engine(self) -> engine::Profile {
+        match self {
+            Self::Recommended => engine::Profile::Recommended,
+            Self::Strict => engine::Profile::Strict,
+            Self::House => engine::Profile::House,
+        }
+    }
+
+    /// As it is typed.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Recommended => "recommended",
+            Self::Strict => "strict",
+            Self::House => "house",
+        }
+    }
 }
 
 impl FailOn {

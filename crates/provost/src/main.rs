@@ -13,7 +13,7 @@ mod exit;
 mod interrupt;
 mod output;
 
-use std::panic::{self, PanicHookInfo};
+use std::panic::{self, PanicHookInfo, UnwindSafe};
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -33,17 +33,22 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error).into(),
     };
+    ending(|| run(&cli)).into()
+}
+
+/// How a run ended, whatever happened to it.
+fn ending(run: impl FnOnce() -> Result<Exit> + UnwindSafe) -> Exit {
     // A panic must not be taken for findings: Rust's own exit code for it, 101, is no verdict.
-    let done = panic::catch_unwind(|| run(&cli)).unwrap_or(Ok(Exit::Internal));
+    let done = panic::catch_unwind(run).unwrap_or(Ok(Exit::Internal));
     match done {
-        Ok(exit) => exit.into(),
-        Err(error) if error.is::<output::ClosedPipe>() => Exit::Clean.into(),
+        Ok(exit) => exit,
+        Err(error) if error.is::<output::ClosedPipe>() => Exit::Clean,
         Err(error) => {
             // It may quote what was given, and go's own words of a hostile module.
             let text = format!("error: {error:#}");
             let lines = text.lines().map(|line| format!("{}\n", plain::clean(line)));
             output::complain(&lines.collect::<String>());
-            Exit::Usage.into()
+            Exit::Usage
         }
     }
 }
@@ -72,4 +77,37 @@ fn report_panic(info: &PanicHookInfo<'_>) {
         "provost: this is a bug in provost {version} ({build})\n{info}\n\
          help: please report it with these lines and, if you can, the input\n"
     ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_is_a_bug_and_ends_with_3() {
+        let nothing: Vec<u8> = Vec::new();
+        let at = nothing.len();
+        let exit = ending(move || Ok(if nothing[at] == 0 { Exit::Clean } else { Exit::Findings }));
+        assert_eq!(exit, Exit::Internal);
+        assert_eq!(ExitCode::from(exit), ExitCode::from(3));
+    }
+
+    #[test]
+    fn a_panic_of_a_thread_is_one_of_the_run() {
+        let exit = ending(|| {
+            let worker = std::thread::spawn(|| -> Exit { panic!("a rule fell over") });
+            match worker.join() {
+                Ok(exit) => Ok(exit),
+                Err(cause) => panic::resume_unwind(cause),
+            }
+        });
+        assert_eq!(exit, Exit::Internal);
+    }
+
+    #[test]
+    fn an_error_is_the_users_and_a_closed_pipe_is_none() {
+        assert_eq!(ending(|| Err(anyhow::anyhow!("no such thing"))), Exit::Usage);
+        assert_eq!(ending(|| Err(output::ClosedPipe.into())), Exit::Clean);
+        assert_eq!(ending(|| Ok(Exit::Findings)), Exit::Findings);
+    }
 }

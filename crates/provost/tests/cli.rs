@@ -371,19 +371,82 @@ fn explain_prints_pages_and_lists() {
     assert!(page.out.lines().filter(|l| !l.starts_with("     ")).all(|l| l.chars().count() <= 80));
     let list = dir.provost(&["explain"]);
     assert!(list.out.contains("  deny  gomemlimit-above-memory-limit\n"), "{list}");
-    let config = Dir::new()
-        .file("provost.toml", "[[service]]\nname = \"checkout\"\ndrain = \"20s\"\n")
-        .provost(&["explain", "--config"]);
-    insta::assert_snapshot!(config.out, @r#"
+}
+
+#[test]
+fn the_settings_in_force_are_shown_with_what_set_them() {
+    let dir = Dir::new().file(
+        "provost.toml",
+        "[[service]]\nname = \"checkout\"\ndrain = \"20s\"\n\n[rules]\nroot-user = \"note\"\n\
+         naked-pod = { level = \"off\" }\n\n[[ignore]]\nrule = \"missing-pdb\"\n\
+         path = \"jobs/**\"\nreason = \"batch\"\nuntil = 2030-01-31\n",
+    );
+    let run = dir.provost(&["explain", "--config"]);
+    let (settings, levels) = run.out.split_once("\nlevels of the rules\n").unwrap();
+    insta::assert_snapshot!(settings, @r#"
+    from the command line
+      nothing
+
     settings of provost.toml
       service.checkout.drain = "20s"  (provost.toml:3)
+      rules.naked-pod = off  (provost.toml:7)
+      rules.root-user = note  (provost.toml:6)
+      ignore = missing-pdb in jobs/** until 2030-01-31  (provost.toml:10)
 
     defaults
+      profile = recommended  (default)
       cluster.kubernetes = "1.35..1.37"  (the supported minors)
       cluster.endpoint_propagation = "5s"  (default)
       service.*.flush = "0s"  (default)
       service.*.lame_duck = "0s"  (default: the listener closes on SIGTERM)
     "#);
+    let has = |levels: &str, line: &str| {
+        assert!(levels.lines().any(|l| l == format!("  {line}")), "{line}\n{levels}");
+    };
+    has(levels, "root-user = note  (provost.toml:6)");
+    has(levels, "naked-pod = off  (provost.toml:7)");
+    has(levels, "gomemlimit-above-memory-limit = deny  (default)");
+    has(levels, "end-of-life-toolchain = warn  (default)");
+
+    let flags = ["--profile", "strict", "--level", "root-user=deny", "--kubernetes", "v1.36"];
+    let run = dir.provost(&[&["explain", "--config"][..], &flags].concat());
+    let (settings, levels) = run.out.split_once("\nlevels of the rules\n").unwrap();
+    has(settings, "profile = strict  (--profile)");
+    has(settings, "cluster.kubernetes = \"1.36..1.36\"  (--kubernetes)");
+    assert!(!settings.contains("the supported minors"), "{run}");
+    has(levels, "root-user = deny  (--level)");
+    has(levels, "naked-pod = off  (provost.toml:7)");
+    has(levels, "end-of-life-toolchain = deny  (profile strict)");
+
+    let run = dir.provost(&["explain", "--profile", "strict"]);
+    assert_eq!(run.code, 2, "{run}");
+}
+
+#[test]
+fn a_release_that_is_not_known_is_a_mistake() {
+    let dir = deployment();
+    let fine = |args: &[&str]| {
+        let run = check(&dir, &[&ONE, args].concat());
+        assert_eq!(run.code, 1, "{run}");
+    };
+    for version in ["1.33", "v1.33", "1.33.2", "1.33..1.35"] {
+        fine(&["--kubernetes", version]);
+    }
+    fine(&["--go", "1.27.3"]);
+    for (flag, version) in
+        [("--kubernetes", "1.99"), ("--kubernetes", "1.35..1.99"), ("--go", "1.99")]
+    {
+        let run = check(&dir, &[flag, version]);
+        assert_eq!((run.code, run.out.as_str()), (2, ""), "{run}");
+        assert!(
+            run.err.contains("1.99 is not known: this provost knows the releases up to 1."),
+            "{run}"
+        );
+    }
+    let dir = deployment().file("provost.toml", "[cluster]\nkubernetes = \"1.99\"\n");
+    let run = check(&dir, &ONE);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("provost.toml:2") && run.err.contains("is not known"), "{run}");
 }
 
 #[test]

@@ -32,6 +32,8 @@ pub struct Loaded {
     pub settings: Settings,
     /// `[rules]`: level by `rule` or `rule/variant`; `None` is off.
     pub levels: BTreeMap<String, Option<Level>>,
+    /// Where each of them stands.
+    pub level_places: BTreeMap<String, Origin>,
     /// `[[ignore]]`, in written order.
     pub ignores: Vec<Suppression>,
     /// What is wrong with it. A run with problems here should not judge: it would judge by
@@ -44,6 +46,7 @@ pub fn load(source: SourceId, text: &str, date: Date) -> Loaded {
     let mut loaded = Loaded {
         settings: Settings::at(date),
         levels: BTreeMap::new(),
+        level_places: BTreeMap::new(),
         ignores: Vec::new(),
         problems: Vec::new(),
     };
@@ -66,7 +69,7 @@ pub fn load(source: SourceId, text: &str, date: Date) -> Loaded {
                 "health" => health(reader, value, &mut loaded.settings),
                 "budget" => budget(reader, value, &mut loaded.settings),
                 "target" => target(reader, value, &mut loaded.settings),
-                "rules" => rules(reader, value, &mut loaded.levels),
+                "rules" => rules(reader, value, &mut loaded),
                 "ignore" => reader.tables(value, "[[ignore]]", |reader, table| {
                     loaded.ignores.extend(ignore(reader, table));
                 }),
@@ -230,7 +233,11 @@ fn target(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
 }
 
 /// `"id" = "deny"` or `"id" = { level = "deny" }`.
-fn rules(reader: &mut Reader, value: &Value<'_>, levels: &mut BTreeMap<String, Option<Level>>) {
+fn rules(reader: &mut Reader, value: &Value<'_>, loaded: &mut Loaded) {
+    let mut set = |key: &str, level, place| {
+        loaded.levels.insert(key.to_owned(), level);
+        loaded.level_places.insert(key.to_owned(), place);
+    };
     reader.each(value, "[rules]", |reader, key, span, value| {
         if let Err(error) = check_id(key) {
             reader.problem(span, error.message, error.help);
@@ -245,14 +252,14 @@ fn rules(reader: &mut Reader, value: &Value<'_>, levels: &mut BTreeMap<String, O
                         return false;
                     }
                     if let Some(level) = reader.level(value) {
-                        levels.insert(key.to_owned(), level);
+                        set(key, level, reader.origin(value.span()));
                     }
                     true
                 },
                 &["level"],
             );
         } else if let Some(level) = reader.level(value) {
-            levels.insert(key.to_owned(), level);
+            set(key, level, reader.origin(value.span()));
         }
     });
 }

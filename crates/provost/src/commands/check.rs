@@ -17,9 +17,9 @@ use provost_check::pipeline::{self, BinaryInput, Conclusion, Loaded, Request};
 use provost_check::report::text::Options;
 use provost_check::report::view::View;
 use provost_check::report::{Report, github, gitlab, html, json, junit, markdown, sarif, text};
-use provost_check::rules::engine::{Profile, Selection};
+use provost_check::rules::engine::Selection;
 
-use crate::args::{self, CheckArgs, Cli, Format, Kind};
+use crate::args::{CheckArgs, Cli, Format, Kind};
 use crate::commands::changed::Changed;
 use crate::commands::fix::{self, Fixed};
 use crate::exit::{Exit, Mistake};
@@ -231,11 +231,7 @@ fn configure(cli: &Cli, args: &CheckArgs) -> Result<Configured> {
     }
     levels.extend(args.level.iter().map(|set| (set.id.clone(), set.level)));
     let selection = Selection {
-        profile: match args.profile {
-            args::Profile::Recommended => Profile::Recommended,
-            args::Profile::Strict => Profile::Strict,
-            args::Profile::House => Profile::House,
-        },
+        profile: args.profile.of_the_engine(),
         levels,
         only: args.only.clone(),
         skip: args.skip.clone(),

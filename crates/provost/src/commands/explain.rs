@@ -17,7 +17,7 @@ use crate::output;
 
 pub(crate) fn run(cli: &Cli, args: &ExplainArgs) -> Result<Exit> {
     let text = match &args.rule {
-        _ if args.config => settings::show(cli)?,
+        _ if args.config => settings::show(cli, args)?,
         Some(id) => rule(id, output::color_on_stdout(cli.color))?,
         None => list(),
     };

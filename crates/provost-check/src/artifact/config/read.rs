@@ -35,7 +35,7 @@ impl Reader {
         });
     }
 
-    fn origin(&self, span: Range<usize>) -> Origin {
+    pub(super) fn origin(&self, span: Range<usize>) -> Origin {
         Origin::text(self.source, Span::new(span.start, span.end))
     }
 
@@ -162,11 +162,11 @@ impl Reader {
     }
 
     pub(super) fn kubernetes(&mut self, value: &Value<'_>) -> Option<Fact<(u16, u16)>> {
-        self.parsed(value, |v| values::minors(v.as_str().unwrap_or_default()))
+        self.parsed(value, |v| values::kubernetes(v.as_str().unwrap_or_default()))
     }
 
     pub(super) fn go_minor(&mut self, value: &Value<'_>) -> Option<Fact<u16>> {
-        self.parsed(value, |v| values::minor(v.as_str().unwrap_or_default()))
+        self.parsed(value, |v| values::go(v.as_str().unwrap_or_default()))
     }
 
     pub(super) fn goamd64(&mut self, value: &Value<'_>) -> Option<Fact<u8>> {

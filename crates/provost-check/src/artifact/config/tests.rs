@@ -308,7 +308,7 @@ reason = "no rule"
        |
     12 | binary_size = "15 MiB"
        |               ^^^^^^^^
-    error: expected a minor version in quotes: "1.36"
+    error: expected a version of Go in quotes: "1.27"
       --> provost.toml:14:6
        |
     14 | go = "27"

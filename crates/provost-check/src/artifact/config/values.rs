@@ -6,6 +6,7 @@ use toml::de::DeValue;
 
 use crate::findings::Level;
 use crate::model::quantity::Quantity;
+use crate::model::support;
 
 /// An integer of any radix that fits 64 bits.
 pub(super) fn integer(value: &DeValue<'_>) -> Option<i64> {
@@ -76,19 +77,45 @@ pub(super) fn size(value: &DeValue<'_>) -> Result<u64, String> {
     Quantity::parse(&quantity).map(|q| q.bytes().0).map_err(|_| expected())
 }
 
-/// `1.36` as its minor, 36.
-pub fn minor(text: &str) -> Result<u16, String> {
-    text.strip_prefix("1.")
-        .filter(|rest| rest.len() <= 3 && rest.bytes().all(|b| b.is_ascii_digit()))
-        .and_then(|rest| rest.parse().ok())
-        .ok_or_else(|| "expected a minor version in quotes: \"1.36\"".to_owned())
+/// `1.36`, and what else is written for it: `v1.36`, `1.36.2`, `go1.27.3` after its prefix.
+fn minor(text: &str) -> Option<u16> {
+    let digits = |part: &&str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+    let (minor, patch) = match text.strip_prefix("1.")?.split_once('.') {
+        Some((minor, patch)) => (minor, Some(patch)),
+        None => (text.strip_prefix("1.")?, None),
+    };
+    Some(minor).into_iter().chain(patch).all(|part| digits(&part)).then_some(())?;
+    minor.parse().ok()
 }
 
-/// `1.36` or `1.35..1.37`, oldest first.
-pub fn minors(text: &str) -> Result<(u16, u16), String> {
+/// A release that this build has not heard of would be judged by the rules of another one.
+fn known(what: &str, minor: u16, newest: Option<u16>) -> Result<u16, String> {
+    match newest {
+        Some(newest) if minor > newest => Err(format!(
+            "{what} 1.{minor} is not known: this provost knows the releases up to 1.{newest}, as \
+             of {}",
+            support::table().read
+        )),
+        _ => Ok(minor),
+    }
+}
+
+/// A minor version of Go: `1.27`, `1.27.3`, `go1.27`.
+pub fn go(text: &str) -> Result<u16, String> {
+    let minor = minor(text.strip_prefix("go").unwrap_or(text))
+        .ok_or_else(|| "expected a version of Go in quotes: \"1.27\"".to_owned())?;
+    known("Go", minor, support::table().go.last().map(|m| m.minor))
+}
+
+/// `1.36` or `1.35..1.37`, oldest first; `v1.36` and `1.36.2` are that minor, too.
+pub fn kubernetes(text: &str) -> Result<(u16, u16), String> {
     let (oldest, newest) = text.split_once("..").unwrap_or((text, text));
-    match (minor(oldest), minor(newest)) {
-        (Ok(oldest), Ok(newest)) if oldest <= newest => Ok((oldest, newest)),
+    let read = |text: &str| minor(text.strip_prefix('v').unwrap_or(text));
+    match (read(oldest), read(newest)) {
+        (Some(oldest), Some(newest)) if oldest <= newest => {
+            let last = support::table().kubernetes.last().map(|m| m.minor);
+            Ok((oldest, known("Kubernetes", newest, last)?))
+        }
         _ => Err("expected a minor version or a range: \"1.36\", \"1.35..1.37\"".to_owned()),
     }
 }
@@ -114,4 +141,33 @@ pub fn date(text: &str) -> Option<Date> {
 /// `NS/KIND/NAME/CONTAINER`
 pub fn is_container(text: &str) -> bool {
     text.split('/').count() == 4 && text.split('/').all(|part| !part.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_version_is_read_however_it_is_written() {
+        for text in ["1.33", "v1.33", "1.33.2", "v1.33.2", "1.33..1.33"] {
+            assert_eq!(kubernetes(text), Ok((33, 33)), "{text}");
+        }
+        assert_eq!(kubernetes("v1.35..1.37.1"), Ok((35, 37)));
+        for text in ["1.27", "1.27.3", "go1.27", "go1.27.3"] {
+            assert_eq!(go(text), Ok(27), "{text}");
+        }
+        for text in ["", "1", "1.", "36", "1.x", "1.36.", "1.36.x", "1.36.2.1", "2.0", "1.99999999"]
+        {
+            assert!(kubernetes(text).is_err_and(|e| e.starts_with("expected")), "{text}");
+            assert!(go(text).is_err_and(|e| e.starts_with("expected")), "{text}");
+        }
+        assert!(kubernetes("1.37..1.35").is_err());
+    }
+
+    #[test]
+    fn what_is_not_released_yet_is_not_judged_as_something_else() {
+        assert!(kubernetes("1.36..1.99").is_err_and(|e| e.contains("up to 1.37")));
+        assert!(go("1.99").is_err_and(|e| e.contains("Go 1.99 is not known")));
+        assert_eq!(kubernetes("1.16"), Ok((16, 16)));
+    }
 }

@@ -1,9 +1,21 @@
 //! What well-known base images contain: a table. What is not in it is unknown, never guessed.
 //!
-//! Sources: GoogleContainerTools/distroless `base/base.bzl`, `common/variables.bzl` and its READMEs;
-//! the Dockerfiles and package lists of docker-library (alpine, busybox, debian, ubuntu, golang);
-//! chainguard-images `static`, `glibc-dynamic`, `wolfi-base`, `go`; Red Hat's UBI and Amazon's
-//! container image guides. A tag moves, so that a fact from here is no proof of what was pulled.
+//! A tag moves, so that a fact from here is no proof of what was pulled. Where the rows come from:
+//!
+//! Read in what builds the image (November 2026):
+//! - distroless: `static/static.bzl` (PATH, SSL_CERT_FILE, cacerts, tzdata, user and working directory
+//!   of root and nonroot, `/busybox/sh`), `base/config.bzl` (libc6 and no libc-bin, so no `ldd`),
+//!   `common/variables.bzl` (65532, 65534) of GoogleContainerTools/distroless.
+//! - debian 11, 12, 13 and their slim: `<release>/slim/rootfs.manifest` of
+//!   debuerreotype/docker-debian-artifacts: glibc 2.31, 2.36, 2.41; tzdata, dash, bash, perl-base,
+//!   passwd, debianutils, hostname; neither ca-certificates nor curl, wget, procps, netcat.
+//! - busybox: `latest/glibc/Dockerfile.builder` of docker-library/busybox (defconfig, and getconf).
+//! - chainguard static: `images/static/locked_config.json` of chainguard-images/images
+//!   (ca-certificates-bundle, tzdata, wolfi-baselayout; run-as 65532; no environment of its own).
+//!
+//! From documentation and knowledge, not read in a source: alpine's users and tools, ubuntu, golang's
+//! tools, distroless java, python3 and nodejs, chainguard glibc-dynamic, wolfi-base and go, UBI and
+//! amazonlinux. Their lists of tools are incomplete by declaration, except alpine's.
 
 use goformats::version::GoVersion;
 
@@ -112,7 +124,7 @@ const NODEJS: BaseImage = BaseImage {
 const fn variants(image: BaseImage) -> [BaseImage; 4] {
     let nonroot = BaseImage { user: Some("65532"), workdir: Some("/home/nonroot"), ..image };
     let debug = BaseImage {
-        tools: BUSYBOX_TOOLS,
+        tools: FULL_BUSYBOX_TOOLS,
         env: DISTROLESS_DEBUG_ENV,
         entrypoint: &["/busybox/sh"],
         system_dirs: DEBUG_DIRS,
@@ -412,6 +424,53 @@ const OPEN_DIRS: &[&str] = &[
     "/srv/", "/sys/", "/tmp/", "/usr/", "/var/",
 ];
 
+/// Applets of busybox's `defconfig` that Alpine leaves out or keeps in a package of their own: networking
+/// daemons and clients, `runit`, and the tools of a system that boots. docker-library's busybox and the
+/// debug images of distroless are built from it. A name too many here lets a finding be missed; one too
+/// few would be a false one.
+#[rustfmt::skip] // a table
+const DEFCONFIG_TOOLS: &[&str] = &[
+    "acpid", "add-shell", "adjtimex", "ar", "blkdiscard", "blkid", "blockdev", "bootchartd", "brctl",
+    "chat", "chattr", "chpst", "chrt", "chvt", "conspy", "cttyhack", "deallocvt", "depmod", "devmem",
+    "dhcprelay", "dnsd", "dpkg", "dpkg-deb", "dumpkmap", "dumpleases", "ed", "eject", "envdir",
+    "envuidgid", "ether-wake", "fakeidentd", "fatattr", "fbset", "fbsplash", "fdflush", "fdformat",
+    "fdisk", "fgconsole", "findfs", "freeramdisk", "fsck", "fsck.minix", "fsfreeze", "fstrim", "ftpd",
+    "ftpget", "ftpput", "getconf", "hdparm", "hexedit", "httpd", "hush", "hwclock", "i2cdetect",
+    "i2cdump", "i2cget", "i2cset", "i2ctransfer", "ifdown", "ifenslave", "ifplugd", "ifup", "inetd",
+    "init", "insmod", "ipaddr", "ipcrm", "iplink", "ipneigh", "iproute", "iprule", "iptunnel",
+    "kbd_mode", "killall5", "klogd", "last", "linux32", "linux64", "linuxrc", "loadfont", "loadkmap",
+    "logname", "logread", "losetup", "lpd", "lpq", "lpr", "lsattr", "lsmod", "lspci", "lsscsi", "lsusb",
+    "lzop", "makedevs", "makemime", "man", "mdev", "mesg", "microcom", "mim", "mkdosfs", "mke2fs",
+    "mkfs.ext2", "mkfs.minix", "mkfs.vfat", "mkpasswd", "mkswap", "modinfo", "modprobe", "mt", "nameif",
+    "nanddump", "nandwrite", "nbd-client", "nmeter", "openvt", "partprobe", "patch", "pipe_progress",
+    "pivot_root", "popmaildir", "powertop", "raidautorun", "rdate", "rdev", "readahead", "readprofile",
+    "reformime", "remove-shell", "resize", "resume", "rpm", "rpm2cpio", "rtcwake", "run-init",
+    "run-parts", "runlevel", "runsv", "runsvdir", "rx", "script", "scriptreplay", "seedrng", "sendmail",
+    "setarch", "setconsole", "setfattr", "setfont", "setkeycodes", "setlogcons", "setpriv", "setserial",
+    "setuidgid", "showkey", "slattach", "smemcap", "softlimit", "ssl_client", "start-stop-daemon", "sulogin",
+    "svc", "svlogd", "svok", "swapoff", "swapon", "switch_root", "syslogd", "taskset", "tc", "tcpsvd",
+    "telnet", "telnetd", "tftp", "tftpd", "traceroute6", "ts", "ttysize", "tunctl", "tune2fs",
+    "ubiattach", "ubidetach", "ubimkvol", "ubirename", "ubirmvol", "ubirsvol", "ubiupdatevol",
+    "udhcpc6", "udhcpd", "udpsvd", "uevent", "unlzop", "unxz", "users", "vconfig", "volname", "w",
+    "wall", "watchdog", "whois", "xz", "zcip",
+];
+
+/// All that docker-library's busybox and the debug images of distroless can have.
+const FULL_BUSYBOX_TOOLS: &[&str] = &{
+    let mut all = [""; BUSYBOX_TOOLS.len() + DEFCONFIG_TOOLS.len()];
+    let mut i = 0;
+    while i < BUSYBOX_TOOLS.len() {
+        all[i] = BUSYBOX_TOOLS[i];
+        i += 1;
+    }
+    let mut j = 0;
+    while j < DEFCONFIG_TOOLS.len() {
+        all[i + j] = DEFCONFIG_TOOLS[j];
+        j += 1;
+    }
+    all
+};
+
 /// `alpine`: busybox, musl, `ca-certificates-bundle`; no zoneinfo.
 const ALPINE: BaseImage = BaseImage {
     name: "alpine",
@@ -485,7 +544,7 @@ const BUSYBOX: BaseImage = BaseImage {
         ("operator", 37),
         ("nobody", 65534),
     ],
-    tools: BUSYBOX_TOOLS,
+    tools: FULL_BUSYBOX_TOOLS,
     tools_complete: true,
     go_toolchain: false,
     env: PATH_ENV,

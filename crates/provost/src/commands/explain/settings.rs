@@ -10,26 +10,111 @@ use provost_check::facts::settings::Settings;
 use provost_check::findings::Level;
 use provost_check::findings::suppress::{Scope, Until};
 
-use crate::args::Cli;
+use provost_check::artifact::config::check_id;
+use provost_check::rules::RULES;
+use provost_check::rules::engine::Selection;
+
+use crate::args::{self, Cli, ExplainArgs};
+use crate::exit::Mistake;
 use crate::{config, output};
 
-/// One line for each setting: what is written, else the default.
-pub(super) fn show(cli: &Cli) -> Result<String> {
+/// One line for each setting: what is written, else the default; then the level of every rule.
+pub(super) fn show(cli: &Cli, args: &ExplainArgs) -> Result<String> {
     let mut sources = Sources::default();
     let color = output::color_on_stderr(cli.color);
     let mut lines = Lines::default();
-    let settings = match config::find(&[])? {
-        Some(found) => {
-            let (_, loaded) = config::load(&found, &mut sources, config::today(), color)?;
-            lines.heading(&format!("settings of {}", found.path));
-            written(&loaded, &sources, &mut lines);
-            loaded.settings
-        }
-        None => Settings::at(config::today()),
+    let found = config::find(&[])?;
+    let loaded = match &found {
+        Some(found) => Some(config::load(found, &mut sources, config::today(), color)?.1),
+        None => None,
     };
+    for set in &args.level {
+        check_id(&set.id).map_err(|unknown| Mistake::new(unknown.message))?;
+    }
+    lines.heading("from the command line");
+    let typed = typed(args, &mut lines);
+    if !typed {
+        lines.none();
+    }
+    match (&found, &loaded) {
+        (Some(found), Some(loaded)) => {
+            lines.heading(&format!("settings of {}", found.path));
+            written(loaded, &sources, &mut lines);
+        }
+        _ => {
+            lines.heading("settings: no provost.toml here or above");
+        }
+    }
+    let settings = loaded.as_ref().map(|loaded| loaded.settings.clone());
     lines.heading("defaults");
-    defaults(&settings, &mut lines);
+    if args.profile.is_none() {
+        lines.line("profile", "recommended", "default");
+    }
+    defaults(&settings.unwrap_or_else(|| Settings::at(config::today())), args, &mut lines);
+    levels(args, loaded.as_ref(), &sources, &mut lines);
     Ok(lines.text)
+}
+
+/// What the flags say; whether they say anything.
+fn typed(args: &ExplainArgs, lines: &mut Lines) -> bool {
+    if let Some(profile) = args.profile {
+        lines.line("profile", profile.name(), "--profile");
+    }
+    if let Some((oldest, newest)) = args.kubernetes {
+        lines.line("cluster.kubernetes", &format!("\"1.{oldest}..1.{newest}\""), "--kubernetes");
+    }
+    if let Some(minor) = args.go {
+        lines.line("target.go", &format!("\"1.{minor}\""), "--go");
+    }
+    for set in &args.level {
+        let level = set.level.map_or("off", Level::name);
+        lines.line(&format!("rules.{}", set.id), level, "--level");
+    }
+    args.profile.is_some()
+        || args.kubernetes.is_some()
+        || args.go.is_some()
+        || !args.level.is_empty()
+}
+
+/// The level of every rule and variant, as `check` would take it, and what decided it. A rule may
+/// choose a milder one for a case.
+fn levels(args: &ExplainArgs, loaded: Option<&Loaded>, sources: &Sources, lines: &mut Lines) {
+    let profile = args.profile.unwrap_or(args::Profile::Recommended);
+    let mut chosen = loaded.map(|loaded| loaded.levels.clone()).unwrap_or_default();
+    chosen.extend(args.level.iter().map(|set| (set.id.clone(), set.level)));
+    let selection = Selection {
+        profile: profile.of_the_engine(),
+        levels: chosen.clone(),
+        ..Selection::default()
+    };
+    let plain = Selection::default();
+    let profiled = Selection { profile: profile.of_the_engine(), ..Selection::default() };
+    let place = |id: &str| {
+        if args.level.iter().any(|set| set.id == id) {
+            return Some("--level".to_owned());
+        }
+        let place = loaded?.level_places.get(id)?;
+        Some(at(place, sources))
+    };
+    lines.heading("levels of the rules");
+    for rule in RULES {
+        let variants = rule.variants.iter().map(Some);
+        for variant in std::iter::once(None).chain(variants) {
+            let level = selection.level(rule, variant, None);
+            let id = match variant {
+                Some(variant) => format!("{}/{}", rule.id, variant.name),
+                None => rule.id.to_owned(),
+            };
+            // A rule that is off takes its variants with it.
+            let by_rule = (chosen.get(rule.id) == Some(&None)).then(|| place(rule.id)).flatten();
+            let why = place(&id).or(by_rule).unwrap_or_else(|| {
+                let raised =
+                    profiled.level(rule, variant, None) != plain.level(rule, variant, None);
+                if raised { format!("profile {}", profile.name()) } else { "default".to_owned() }
+            });
+            lines.line(&id, level.map_or("off", Level::name), &why);
+        }
+    }
 }
 
 #[derive(Default)]
@@ -41,6 +126,10 @@ impl Lines {
     fn heading(&mut self, heading: &str) {
         let gap = if self.text.is_empty() { "" } else { "\n" };
         let _ = writeln!(self.text, "{gap}{heading}");
+    }
+
+    fn none(&mut self) {
+        self.text.push_str("  nothing\n");
     }
 
     fn line(&mut self, key: &str, value: &str, origin: &str) {
@@ -105,7 +194,9 @@ fn written(loaded: &Loaded, sources: &Sources, lines: &mut Lines) {
     }
     cluster(&loaded.settings, sources, lines);
     for (id, level) in &loaded.levels {
-        lines.line(&format!("rules.{id}"), level.map_or("off", Level::name), "[rules]");
+        let place = loaded.level_places.get(id).map(|place| at(place, sources));
+        let place = place.unwrap_or_else(|| "[rules]".to_owned());
+        lines.line(&format!("rules.{id}"), level.map_or("off", Level::name), &place);
     }
     for ignore in &loaded.ignores {
         let scope = match &ignore.scope {
@@ -155,8 +246,8 @@ fn cluster(settings: &Settings, sources: &Sources, lines: &mut Lines) {
 }
 
 /// What is in force because nothing else is written.
-fn defaults(settings: &Settings, lines: &mut Lines) {
-    if settings.cluster.kubernetes.is_none() {
+fn defaults(settings: &Settings, args: &ExplainArgs, lines: &mut Lines) {
+    if settings.cluster.kubernetes.is_none() && args.kubernetes.is_none() {
         let (oldest, newest) = settings.kubernetes();
         let range = format!("\"1.{oldest}..1.{newest}\"");
         lines.line("cluster.kubernetes", &range, "the supported minors");

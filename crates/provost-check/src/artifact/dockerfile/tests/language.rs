@@ -313,3 +313,32 @@ fn base_images() {
     : unknown
     "#);
 }
+
+/// What the sources of the images say: the package lists of debuerreotype, busybox's defconfig,
+/// distroless' build files.
+#[test]
+fn tools_of_base_images() {
+    use crate::artifact::dockerfile::base_images::lookup;
+    let has = |image: &str, tool: &str| lookup(image).unwrap().tools.contains(&tool);
+    for tool in ["httpd", "telnet", "wget", "nc", "getconf", "sh"] {
+        assert!(has("busybox:1.36", tool), "{tool}");
+        assert!(has("gcr.io/distroless/static-debian12:debug", tool), "{tool}");
+    }
+    assert!(has("alpine:3.20", "wget") && !has("alpine:3.20", "curl"));
+    // What busybox never has is known not to be there.
+    for image in ["busybox", "gcr.io/distroless/base:debug-nonroot"] {
+        let base = lookup(image).unwrap();
+        assert!(base.tools_complete && !base.tools.contains(&"curl"), "{image}");
+    }
+    // A list that is not complete says nothing about what it lacks.
+    for image in [
+        "debian:bookworm-slim",
+        "ubuntu:24.04",
+        "redhat/ubi9",
+        "golang:1.27",
+        "chainguard/wolfi-base",
+    ] {
+        assert!(!lookup(image).unwrap().tools_complete, "{image}");
+    }
+    assert_eq!(lookup("gcr.io/distroless/static:nonroot").unwrap().workdir, Some("/home/nonroot"));
+}
