@@ -242,7 +242,7 @@ fn mistakes_on_the_command_line_get_help() {
     help: write the other to a file: --format json=report.json
     "#);
     insta::assert_snapshot!(err(&["check", "--format", "yaml"]), @r#"
-    error: invalid value 'yaml' for '--format <FORMAT[=FILE]>': expected text or json, with =FILE for a file
+    error: invalid value 'yaml' for '--format <FORMAT[=FILE]>': expected one of text, json, sarif, github, gitlab, junit, markdown, html, with =FILE for a file
 
     For more information, try '--help'.
     "#);
@@ -274,8 +274,8 @@ fn mistakes_on_the_command_line_get_help() {
     error: rule `unparsable-input` has no variant `packed`
     help: `provost explain unparsable-input` names its variants
     "#);
-    // Nothing of another issue is promised.
-    for flag in ["--chart", "--image", "--kustomize", "--baseline", "--fix", "--proof"] {
+    // Nothing is promised that is not there.
+    for flag in ["--chart", "--image", "--kustomize", "--proof"] {
         assert!(err(&["check", flag, "x"]).contains("unexpected argument"), "{flag}");
     }
 }
@@ -494,11 +494,19 @@ fn help_fits_a_terminal_and_tells_the_exit_codes() {
           --require <KIND,...>          Fail when this evidence is missing: binary, dockerfile, manifest
 
     Rules:
-          --profile <NAME>      Which rules are on, and how hard: recommended, strict, house
-          --only <RULE,...>     Only these rules (or rule/variant)
-          --skip <RULE,...>     Not these rules (or rule/variant)
-          --level <RULE=LEVEL>  Set the level of a rule: off, note, warn, deny
-          --fail-on <LEVEL>     Exit with 1 from this level on: deny (default), warn, note, never
+          --profile <NAME>         Which rules are on, and how hard: recommended, strict, house
+          --only <RULE,...>        Only these rules (or rule/variant)
+          --skip <RULE,...>        Not these rules (or rule/variant)
+          --level <RULE=LEVEL>     Set the level of a rule: off, note, warn, deny
+          --fail-on <LEVEL>        Exit with 1 from this level on: deny (default), warn, note, never
+          --baseline <FILE>        Fail on findings that are not in this file only
+          --write-baseline <FILE>  Write the findings of this run into FILE, and succeed
+          --diff-base <REV>        Only findings with a place in a file that changed since REV
+
+    Fixes:
+          --fix           Write the fixes that mean what the author meant into the files
+          --unsafe-fixes  With --fix: also those that a person should look at
+          --diff          With --fix: print them as a diff and write nothing
 
     Target:
           --kubernetes <1.NN>  Judge for these versions of Kubernetes: 1.36 or 1.35..1.37
@@ -509,7 +517,8 @@ fn help_fits_a_terminal_and_tells_the_exit_codes() {
           --color <WHEN>            Colours: on a terminal, always or never (NO_COLOR is respected)
       -q, --quiet                   Findings and the summary only; no progress
       -v, --verbose                 Every finding, every join, everything that was not judged
-          --format <FORMAT[=FILE]>  text (default) or json, to a file with =FILE; repeatable
+          --format <FORMAT[=FILE]>  text (default), json, sarif, github, gitlab, junit, markdown, html;
+                                    repeatable
 
     Exit codes:
       0  nothing at or above --fail-on

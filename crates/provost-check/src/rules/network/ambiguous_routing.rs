@@ -101,9 +101,11 @@ const SHARING: &[&str] = &[
 /// other, so that the work stays linear.
 const COMPARED: usize = 64;
 
+/// An Ingress that claims a path of a host, and where.
+type Claim<'w> = (&'w Object, &'w IngressBackend, &'w Origin);
+
 fn ingresses(joined: &Joined<'_>, out: &mut Findings) {
-    let mut seen: BTreeMap<(&str, &str, &str), Vec<(&Object, &IngressBackend, &Origin)>> =
-        BTreeMap::new();
+    let mut seen: BTreeMap<(&str, &str, &str), Vec<Claim<'_>>> = BTreeMap::new();
     for object in &joined.world.objects {
         let Body::Ingress(ingress) = &object.body else { continue };
         let shares = SHARING.iter().any(|key| object.meta.annotations.get(key).is_some());
