@@ -237,7 +237,7 @@ impl Loader<'_> {
         self.world.problems.push(Problem {
             kind: ProblemKind::Unreadable,
             origin: Origin::whole(id),
-            message: format!("cannot be read: {error}"),
+            message: crate::artifact::discover::system_message(error),
             help: None,
         });
     }

@@ -200,3 +200,29 @@ fn secrets_of_dockerfiles_stay_out_of_reports() {
     );
     silent(&dir, &["ENVV DB_PASSWORD=*"]);
 }
+
+#[test]
+fn secrets_inside_texts_stay_out_of_reports() {
+    // Joined here, so that no scanner takes this file for a leak; the canary is its tail.
+    let token = format!("{}{}{}", "ghp_", "a1B2".repeat(9), CANARY);
+    let dir = Dir::new()
+        .file(
+            "config.yaml",
+            format!(
+                "# {token}\napiVersion: v1\nkind: ConfigMap\nmetadata: {{name: app}}\ndata:\n  .env: |\n    LOG=info\n    DB_PASSWORD={CANARY}\n    \
+                 URL=postgres://shop:{CANARY}@db/x\n  app.json: |\n    {{\"db\": {{\"password\": \"{CANARY}\"}}}}\n  app.yaml: |\n    auth:\n      \
+                 client-secret: {CANARY}\n      other: x {token} y\n  key: |\n    -----BEGIN EC PRIVATE {}-----\n    {CANARY}\n    -----END EC\n  GOGC: 'off'\n",
+                "KEY"
+            ),
+        )
+        .file(
+            "deploy.yaml",
+            format!(
+                "apiVersion: v1\nkind: Pod\nmetadata: {{name: shop, annotations: {{note: \"x {token} y\"}}}}\nspec:\n  containers:\n    \
+                 - name: shop\n      image: shop:1\n      envFrom: [{{configMapRef: {{name: app}}}}]\n      command: [/bin/sh, -c, \"export DB_PASSWORD={CANARY} && /shop\"]\n      \
+                 env: [{{name: GOMEMLIMIT, value: \"{token}\"}}, {{name: GODEBUG, value: \"{token}=1\"}}]\n      \
+                 resources: {{limits: {{memory: 512Mi}}}}\n"
+            ),
+        );
+    silent(&dir, &["malformed-gomemlimit", "***"]);
+}

@@ -111,8 +111,8 @@ fn substitutions_are_text() {
          RUN CGO_ENABLED=0 go build -ldflags=\"-s -X main.version=$(EVIL true)\" -tags \"$(EVIL)\" -o /shop ./cmd/shop{REST}"
     );
     let built = Module::new(&dockerfile).built();
-    assert!(built.contains("go build ./cmd/shop\n"), "{built}");
-    assert!(built.contains("not reproduced: -ldflags"), "{built}");
+    assert!(built.contains("go build -ldflags=-s ./cmd/shop\n"), "{built}");
+    assert!(built.contains("not reproduced: -ldflags -X main.version=$("), "{built}");
     for package in ["'./cmd/$(EVIL)'", "\"./cmd/`EVIL`\"", "./cmd/shop;EVIL"] {
         let dockerfile = format!(
             "FROM golang:GOVERSION AS build\nWORKDIR /src\nCOPY . .\nRUN go build -o /shop {package}{REST}"
@@ -131,6 +131,106 @@ fn a_package_is_never_a_flag() {
         let run = Module::new(&dockerfile).check(&["--build", "--verbose"]);
         let command = run.out.lines().find(|line| line.contains("built by"));
         assert!(!command.is_some_and(|line| line.contains("toolexec")), "{run}");
+    }
+}
+
+/// A workload that is put on nodes of one architecture.
+fn pinned_to(arch: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: shop}}\nspec:\n  nodeSelector: {{kubernetes.io/arch: {arch}}}\n  \
+         containers: [{{name: shop, image: \"ghcr.io/acme/shop:1\"}}]\n"
+    )
+}
+
+#[test]
+fn the_architecture_is_judged_when_the_dockerfile_says_which() {
+    let other = if std::env::consts::ARCH == "aarch64" { "amd64" } else { "arm64" };
+    let own = if other == "arm64" { "amd64" } else { "arm64" };
+    let judged = |from: &str, env: &str, nodes: &str| {
+        let dockerfile = format!(
+            "FROM {from}golang:GOVERSION AS build\nWORKDIR /src\nCOPY . .\nRUN {env}go build -o /shop ./cmd/shop{REST}"
+        );
+        let mut module = Module::new(&dockerfile);
+        module.dir = module.dir.file("pod.yaml", pinned_to(nodes));
+        let run = module.check(&["--build", "--only", "architecture-mismatch"]);
+        run.out.contains("error[architecture-mismatch]")
+    };
+    assert!(judged("", &format!("GOARCH={other} "), own));
+    assert!(!judged("", &format!("GOARCH={other} "), other));
+    assert!(judged(&format!("--platform=linux/{other} "), "", own));
+    // Whatever machine runs this test.
+    assert!(!judged("", "", other));
+    assert!(!judged("--platform=$BUILDPLATFORM ", "GOARCH=$TARGETARCH ", other));
+}
+
+#[test]
+fn every_program_of_the_image_is_built() {
+    let dockerfile = "FROM golang:GOVERSION AS build\nWORKDIR /src\nCOPY . .\nRUN go build -o /out/server ./cmd/shop\n\
+                      RUN go build -o /out/migrator ./cmd/migrate && go build -o /tmp/tool ./cmd/broken\n\
+                      FROM gcr.io/distroless/static-debian12\nCOPY --from=build /out/server /out/migrator /bin/\n\
+                      ENTRYPOINT [\"/bin/server\"]\n";
+    let mut module = Module::new(dockerfile);
+    module.dir = module
+        .dir
+        .file("cmd/migrate/main.go", "package main\n\nfunc main() { println(\"migrate\") }\n")
+        .file("cmd/broken/main.go", "package main\n\nfunc main() { nonsense }\n")
+        .file(
+            "pods.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: migrate}\nspec:\n  containers: [{name: web, image: \"ghcr.io/acme/x:1\"}]\n---\n\
+             apiVersion: v1\nkind: Pod\nmetadata: {name: other}\nspec:\n  containers: [{name: main, image: \"ghcr.io/acme/x:1\", command: [/bin/migrator]}]\n",
+        );
+    let run = module.check(&["--build", "--format", "json"]);
+    assert_eq!(run.code, 0, "{run}");
+    let report: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(report["summary"]["binaries"], 2, "{run}");
+    let subject = |name: &str| {
+        let all = report["subjects"].as_array().unwrap();
+        let subject = all.iter().find(|s| s["name"].as_str().unwrap().contains(name)).unwrap();
+        subject["binary"].as_str().unwrap_or("none").to_owned()
+    };
+    assert!(subject("/migrate/web").contains("cmd/shop"), "{run}");
+    assert!(subject("/other/main").contains("cmd/migrate"), "{run}");
+    let found = report["findings"].as_array().unwrap();
+    assert!(found.iter().all(|f| f["rule"] != "ambiguous-binding"), "{run}");
+}
+
+#[test]
+fn a_dockerfile_that_says_nothing_of_the_build_is_named() {
+    let dockerfile = "FROM golang:GOVERSION AS build\nCOPY . .\nRUN make\nFROM scratch\nCOPY --from=build /shop /shop\nENTRYPOINT [\"/shop\"]\n";
+    let built = Module::new(dockerfile).built();
+    assert!(built.contains("not as in ./Dockerfile: no go build"), "{built}");
+}
+
+/// A `go` that starts a child and waits for it.
+#[test]
+fn nothing_of_go_outlives_an_interrupted_run() {
+    let module = Module::new("FROM scratch\n");
+    let tools = Dir::new()
+        .file("go", "#!/bin/sh\nsleep 1000 &\necho $! > child.new\nmv child.new child\nwait\n");
+    fs::set_permissions(tools.path().join("go"), fs::Permissions::from_mode(0o755)).unwrap();
+    let path = format!("{}:/usr/bin:/bin", tools.path().display());
+    for (signal, code) in [("-TERM", 143), ("-INT", 130)] {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_provost"))
+            .args(["check", "--build", "."])
+            .current_dir(module.dir.path())
+            .env("PATH", &path)
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let mark = module.dir.path().join("child");
+        while !mark.exists() {
+            assert!(run.try_wait().unwrap().is_none(), "provost ended before go ran");
+            std::thread::yield_now();
+        }
+        let child = fs::read_to_string(&mark).unwrap();
+        succeed(Command::new("kill").args([signal, &run.id().to_string()]));
+        assert_eq!(run.wait().unwrap().code(), Some(code));
+        // Gone, or waiting for somebody to take note.
+        let status = fs::read_to_string(format!("/proc/{}/status", child.trim()));
+        let gone = status.is_err() || status.is_ok_and(|s| s.contains("State:\tZ"));
+        assert!(gone, "sleep still runs");
+        fs::remove_file(&mark).unwrap();
     }
 }
 

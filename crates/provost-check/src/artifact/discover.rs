@@ -143,7 +143,7 @@ pub fn dockerfiles(path: &Path) -> Vec<PathBuf> {
 }
 
 /// `No such file or directory` without the number that Rust adds.
-pub(super) fn system_message(error: &std::io::Error) -> String {
+pub(crate) fn system_message(error: &std::io::Error) -> String {
     let text = error.to_string();
     let cut = text.find(" (os error").unwrap_or(text.len());
     text[..cut].to_owned()

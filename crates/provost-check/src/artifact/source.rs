@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
 
 use crate::facts::origin::{SourceId, Span};
+use crate::model::secret::shaped_spans;
 
 /// What an input is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -84,7 +85,7 @@ pub struct Position {
 impl Source {
     /// An input with text.
     pub fn text(path: impl Into<String>, kind: SourceKind, text: Arc<str>) -> Self {
-        Self {
+        let mut source = Self {
             path: path.into(),
             kind,
             named: false,
@@ -93,7 +94,12 @@ impl Source {
             text: Some(text),
             lines: OnceLock::new(),
             characters: OnceLock::new(),
-        }
+        };
+        // Whatever a loader knows of secrets, and wherever they stand, comments included.
+        let shaped = source.text.as_deref().map(shaped_spans).unwrap_or_default();
+        let spans: Vec<Span> = shaped.iter().map(|span| Span::new(span.start, span.end)).collect();
+        source.mask(&spans);
+        source
     }
 
     /// An input without text that could be shown.

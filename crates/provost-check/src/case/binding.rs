@@ -8,9 +8,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::joins::Joins;
+use super::provenance::difference;
 use super::{ObjectId, World};
 use crate::facts::binary::Binary;
-use crate::facts::build::{Build, CommandForm};
+use crate::facts::build::{Build, CommandForm, GoBuild};
 use crate::facts::workload::{Container, ContainerRole};
 use crate::facts::{Fact, Origin};
 use crate::model::names::ImageRef;
@@ -87,7 +88,7 @@ impl Bindings {
                 bindings.by_workload.insert(id, list);
             }
         }
-        let binaries: Vec<Unit> = world.binaries.iter().map(binary_unit).collect();
+        let binaries: Vec<Unit> = world.binaries.iter().map(|b| binary_unit(world, b)).collect();
         let builds: Vec<Unit> = world.builds.iter().map(|b| build_unit(world, b)).collect();
         bindings.pair(world, &binaries, &builds);
 
@@ -99,13 +100,14 @@ impl Bindings {
             repositories.len() == 1
         };
         for candidate in &candidates {
-            let binary = choose(candidate, &binaries, one_repository);
+            let binary = choose(candidate, &binaries, one_repository)
+                .filter(|(b, _)| !bindings.runs_another(candidate, *b, world, &binaries));
             let build = choose(candidate, &builds, one_repository);
             bindings.apply(candidate, binary, build);
         }
         bindings.complete_pairs(&candidates, world, &binaries, &builds);
         bindings.mark_targets(&candidates);
-        bindings.report_unbound(&candidates, &binaries, &builds);
+        bindings.report_unbound(world, &candidates, &binaries, &builds);
         bindings
     }
 
@@ -137,9 +139,32 @@ impl Bindings {
             let only = || (binaries.len() == 1 && builds.len() == 1).then_some(0);
             if let Some(d) = built_from.or_else(by_name).or_else(only) {
                 self.build_of_binary.insert(b, d);
-                self.binary_of_build.entry(d).or_insert(b);
+                // Of several programs of one image it is the one that its command names.
+                if is_run_by(&world.builds[d], &binaries[b]) {
+                    self.binary_of_build.insert(d, b);
+                } else {
+                    self.binary_of_build.entry(d).or_insert(b);
+                }
             }
         }
+    }
+
+    /// Whether the container runs what its image runs, and that is another of the programs that
+    /// `--build` made for that image.
+    fn runs_another(
+        &self,
+        candidate: &Candidate<'_>,
+        binary: usize,
+        world: &World,
+        binaries: &[Unit],
+    ) -> bool {
+        let build = self.build_of_binary(binary);
+        let run = build.and_then(|d| Some((d, self.binary_of_build(d)?)));
+        candidate.command.is_none()
+            && world.binaries[binary].built_from.is_some()
+            && run.is_some_and(|(d, run)| {
+                run != binary && is_run_by(&world.builds[d], &binaries[run])
+            })
     }
 
     fn slot(&mut self, candidate: &Candidate<'_>) -> Option<&mut Binding> {
@@ -273,6 +298,15 @@ impl Bindings {
                 (Some(b), None) => slot.build = pairs.1.get(&b).copied(),
                 _ => {}
             }
+            if let (Some(b), Some(d)) = (slot.binary, slot.build)
+                && let Some(differs) = difference(&world.builds[d], &world.binaries[b])
+            {
+                slot.because.push(format!(
+                    "though the binary may be another one than the Dockerfile builds: it was built \
+                     with {}, the Dockerfile builds with {}",
+                    differs.found, differs.wanted
+                ));
+            }
         }
     }
 
@@ -297,15 +331,27 @@ impl Bindings {
     }
 
     /// Says which artifacts no container was found for, when there are containers.
-    fn report_unbound(&mut self, candidates: &[Candidate<'_>], binaries: &[Unit], builds: &[Unit]) {
+    fn report_unbound(
+        &mut self,
+        world: &World,
+        candidates: &[Candidate<'_>],
+        binaries: &[Unit],
+        builds: &[Unit],
+    ) {
         if candidates.is_empty() {
             return;
         }
         let all = || self.by_workload.values().flatten();
         let bound_binaries: BTreeSet<usize> = all().filter_map(|b| b.binary).collect();
         let bound_builds: BTreeSet<usize> = all().filter_map(|b| b.build).collect();
-        let unbound_binaries =
-            (0..binaries.len()).filter(|i| !bound_binaries.contains(i)).map(|i| &binaries[i]);
+        // Built because it is in an image that is run: that nothing runs it is no question.
+        let spare = |i: usize| {
+            world.binaries[i].built_from.is_some()
+                && self.build_of_binary(i).is_some_and(|d| bound_builds.contains(&d))
+        };
+        let unbound_binaries = (0..binaries.len())
+            .filter(|i| !bound_binaries.contains(i) && !spare(*i))
+            .map(|i| &binaries[i]);
         // A Dockerfile whose binary is unbound too is the same question.
         let unbound_builds = (0..builds.len())
             .filter(|i| !bound_builds.contains(i) && self.binary_of_build(*i).is_none())
@@ -401,8 +447,30 @@ fn candidates(world: &World) -> Vec<Candidate<'_>> {
     list
 }
 
-fn binary_unit(binary: &Binary) -> Unit {
+/// Whether the image of a Dockerfile starts this program.
+fn is_run_by(build: &Build, binary: &Unit) -> bool {
+    build.program_word().is_some_and(|word| binary.names.contains(base_name(&word.value)))
+}
+
+fn binary_unit(world: &World, binary: &Binary) -> Unit {
     let mut names = BTreeSet::from([base_name(&binary.path).to_owned()]);
+    // What `--build` made goes by the name that its Dockerfile gives it, too.
+    if let Some(build) = world.builds.iter().find(|b| Some(b.source) == binary.built_from)
+        && let Some(main) = binary.go.as_ref().and_then(|go| go.main_package.as_ref())
+    {
+        let name = package_name(&main.value);
+        let makes = |go: &&GoBuild| match go.packages.as_slice() {
+            [package] => package_name(package.value.trim_end_matches('/')) == name,
+            _ => false,
+        };
+        let mut made: Vec<&GoBuild> = build.go_builds.iter().filter(makes).collect();
+        if let ([], [only]) = (made.as_slice(), build.go_builds.as_slice()) {
+            made.push(only);
+        }
+        names.extend(
+            made.iter().filter_map(|go| Some(base_name(&go.output.as_ref()?.value).to_owned())),
+        );
+    }
     if let Some(package) = binary.go.as_ref().and_then(|go| go.main_package.as_ref()) {
         names.insert(package_name(&package.value).to_owned());
     }

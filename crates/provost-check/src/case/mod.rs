@@ -13,6 +13,7 @@ pub mod joins;
 pub mod lifecycle;
 pub mod limits;
 pub mod network;
+pub mod provenance;
 pub mod provided;
 pub mod resources;
 pub mod runtime;

@@ -169,5 +169,5 @@ impl<'w> ObjectCase<'w> {
 
 /// `1 replica`, `2 replicas`
 pub fn pods(n: u64) -> String {
-    if n == 1 { "1 replica".to_owned() } else { format!("{n} replicas") }
+    crate::model::quantity::counted(n, "replica")
 }

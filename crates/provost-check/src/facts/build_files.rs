@@ -148,6 +148,45 @@ impl Build {
         }
     }
 
+    /// The `go build` commands whose programs lie in the final image under a path that a COPY
+    /// names, or that the image's own stage builds; those of its command first.
+    pub fn image_builds(&self) -> Vec<&GoBuild> {
+        let chain = self.final_chain();
+        let copied = |build: &GoBuild| {
+            let Some(output) = &build.output else { return false };
+            self.copies
+                .iter()
+                .filter(|c| c.from_stage == Some(build.stage) && chain.contains(&c.stage))
+                .flat_map(|c| c.sources.iter().take(SOURCES))
+                .any(|source| {
+                    let source = normal("/", source);
+                    same_path(&source, output) || below(&source, output).is_some()
+                })
+        };
+        let entry = self.entrypoint_build();
+        let is_entry = |build: &GoBuild| entry.is_some_and(|entry| std::ptr::eq(entry, build));
+        // Each is compared with every copy.
+        let others =
+            self.go_builds.iter().take(256).filter(|build| {
+                !is_entry(build) && (chain.contains(&build.stage) || copied(build))
+            });
+        entry.into_iter().chain(others).collect()
+    }
+
+    /// The architecture that a `go build` is told to build for, whatever machine it runs on: GOARCH,
+    /// or the platform of its stage.
+    pub fn pinned_arch(&self, build: &GoBuild) -> Option<Fact<String>> {
+        let literal = |arch: &&str| !arch.is_empty() && !arch.contains('$');
+        match build.env.iter().rev().find(|(name, _)| name.value == "GOARCH") {
+            Some((_, arch)) => literal(&arch.value.as_str()).then(|| arch.clone()),
+            None => {
+                let platform = self.stages.get(build.stage)?.platform.as_ref()?;
+                let arch = platform.value.split('/').nth(1).filter(literal)?;
+                Some(platform.map(|_| arch.to_owned()))
+            }
+        }
+    }
+
     /// The Go version that the builder's tag names.
     pub fn go_tag(&self, build: &GoBuild) -> Option<&Fact<GoVersion>> {
         self.stages.get(build.stage)?.go_tag.as_ref()

@@ -1,6 +1,9 @@
 //! A finding: one sentence, its evidence in every artifact that makes it true, and the way out.
 
+use std::borrow::Cow;
+
 use crate::facts::origin::{Origin, SourceId, Span};
+use crate::model::secret::masked;
 use crate::rules::rule::{Rule, Variant};
 
 /// How bad. Deny blocks a run by default.
@@ -134,6 +137,26 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Leaves out of every sentence what has the shape of a secret; the engine calls it once for
+    /// each finding, before any report sees it.
+    pub(crate) fn mask(&mut self) {
+        let hide = |text: &mut String| {
+            if let Cow::Owned(masked) = masked(text) {
+                *text = masked;
+            }
+        };
+        hide(&mut self.message);
+        self.evidence.iter_mut().for_each(|evidence| hide(&mut evidence.note));
+        self.notes.iter_mut().for_each(hide);
+        if let Some(fix) = &mut self.fix {
+            hide(&mut fix.title);
+            // An edit is written as it is or not at all.
+            if fix.edits.iter().any(|edit| matches!(masked(&edit.replacement), Cow::Owned(_))) {
+                fix.edits.clear();
+            }
+        }
+    }
+
     /// A finding of `rule` at `origin`, which `label` explains in a few words.
     pub fn new(
         rule: &'static Rule,

@@ -1,5 +1,8 @@
 //! Which names and values look like secrets. Values are only looked at here, never kept.
 
+use std::borrow::Cow;
+use std::ops::Range;
+
 /// The word that makes a name look like that of a secret: `PASSWORD` in `DB_PASSWORD`.
 ///
 /// Not when it says where the secret lies or how it is handled (`PASSWORD_FILE`, `TOKEN_TTL`), nor for public keys.
@@ -158,6 +161,106 @@ pub fn token_shape(value: &str) -> Option<&'static str> {
     credential_url(value).map(|_| "a URL with a password")
 }
 
+/// What stands in the place of a secret in a sentence.
+pub const MASK: &str = "***";
+
+/// Bytes of tokens known by their shape, of private keys and of passwords in URLs, wherever in a
+/// text they stand, in order and without overlap. Linear in the text.
+pub fn shaped_spans(text: &str) -> Vec<Range<usize>> {
+    let mut spans = Vec::new();
+    private_keys(text, &mut spans);
+    url_passwords(text, &mut spans);
+    tokens(text, &mut spans);
+    spans.sort_unstable_by_key(|span| (span.start, span.end));
+    let mut end = 0;
+    for span in &mut spans {
+        span.start = span.start.max(end);
+        end = end.max(span.end);
+    }
+    spans.retain(|span| span.start < span.end);
+    spans
+}
+
+/// A sentence as it may be shown: what has the shape of a secret is left out.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    let spans = shaped_spans(text);
+    if spans.is_empty() {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut at = 0;
+    for span in spans {
+        out.push_str(text.get(at..span.start).unwrap_or_default());
+        out.push_str(MASK);
+        at = span.end;
+    }
+    out.push_str(text.get(at..).unwrap_or_default());
+    Cow::Owned(out)
+}
+
+/// From behind `-----BEGIN ... PRIVATE KEY-----` to `-----END`, or to the end of the text.
+fn private_keys(text: &str, spans: &mut Vec<Range<usize>>) {
+    const HEAD: &str = "PRIVATE KEY-----";
+    let mut at = 0;
+    while let Some(found) = text.get(at..).and_then(|rest| rest.find(HEAD)) {
+        let start = at + found + HEAD.len();
+        let before = text.get(..at + found).unwrap_or_default();
+        let line = before.rfind('\n').map_or(0, |end| end + 1).max(at);
+        at = start;
+        if before.get(line..).is_some_and(|line| line.contains("-----BEGIN ")) {
+            let rest = text.get(start..).unwrap_or_default();
+            at = rest.find("-----END").map_or(text.len(), |end| start + end);
+            spans.push(start..at);
+        }
+    }
+}
+
+/// The password of `scheme://user:password@host`.
+fn url_passwords(text: &str, spans: &mut Vec<Range<usize>>) {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>');
+    let mut at = 0;
+    while let Some(found) = text.get(at..).and_then(|rest| rest.find("://")) {
+        let start = at + found + 3;
+        let rest = text.get(start..).unwrap_or_default();
+        let authority = &rest[..rest.find(ends).unwrap_or(rest.len())];
+        at = start + authority.len();
+        let Some((user_info, _)) = authority.rsplit_once('@') else { continue };
+        let Some((user, password)) = user_info.split_once(':') else { continue };
+        if !password.is_empty() && !password.starts_with('$') && !password.starts_with("{{") {
+            let from = start + user.len() + 1;
+            spans.push(from..from + password.len());
+        }
+    }
+}
+
+/// Words that have a token's shape.
+fn tokens(text: &str, spans: &mut Vec<Range<usize>>) {
+    // The shortest token has this many bytes, the longest that is looked at this many.
+    const SHORTEST: usize = 16;
+    let bytes = text.as_bytes();
+    let body = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    let mut at = 0;
+    while at < bytes.len() {
+        let length = bytes[at..].iter().take_while(|b| body(b)).count();
+        let word = text.get(at..at + length).unwrap_or_default();
+        if length >= SHORTEST {
+            let whole = word.trim_end_matches('.');
+            if token_shape(whole).is_some() {
+                spans.push(at..at + whole.len());
+            } else {
+                let mut from = at;
+                for part in word.split('.') {
+                    if part.len() >= SHORTEST && token_shape(part).is_some() {
+                        spans.push(from..from + part.len());
+                    }
+                    from += part.len() + 1;
+                }
+            }
+        }
+        at += length + 1;
+    }
+}
+
 /// The user of `scheme://user:password@host`, unless the password is a reference.
 fn credential_url(value: &str) -> Option<&str> {
     let (_, rest) = value.split_once("://")?;
@@ -258,6 +361,37 @@ mod tests {
             "-----BEGIN CERTIFICATE-----",
         ] {
             assert_eq!(token_shape(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn shapes_inside_a_text() {
+        let token = format!("{}{}", "ghp_", "a1B2".repeat(9));
+        let key = format!("-----BEGIN RSA {}-----\nabc\n-----END RSA", "PRIVATE KEY");
+        let jwt = format!("{}.{}.{}", "eyJhbGciOiJ", "eyJzdWIiOiIx", "c2lnbmF0dXJl");
+        for (text, shown) in [
+            (format!("a={token}, b"), "a=***, b".to_owned()),
+            (format!("\u{e9}{token}\u{e9}"), "\u{e9}***\u{e9}".to_owned()),
+            (format!("Bearer {jwt}."), "Bearer ***.".to_owned()),
+            (format!("x.{token}"), "x.***".to_owned()),
+            (
+                "see amqp://me:abc@mq:5672/ or".to_owned(),
+                "see amqp://me:***@mq:5672/ or".to_owned(),
+            ),
+            (
+                format!("k: {key}"),
+                key.replace("\nabc\n", "***").replace("-----BEGIN", "k: -----BEGIN"),
+            ),
+        ] {
+            assert_eq!(masked(&text), shown);
+        }
+        for text in
+            ["https://user@host/", "sha256:0123456789abcdef0123456789abcdef", "", "://", "a:@b"]
+        {
+            assert_eq!(masked(text), text);
+        }
+        for text in ["://", "a:b@", "-----BEGIN ", "PRIVATE KEY-----", "eyJ.", "ghp_", "a"] {
+            masked(&text.repeat(100_000));
         }
     }
 }

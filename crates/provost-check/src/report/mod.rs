@@ -152,7 +152,7 @@ fn compare(a: &Finding, b: &Finding, sources: &Sources) -> Ordering {
 
 /// `1 error`, `2 errors`.
 pub(crate) fn count(n: usize, word: &str) -> String {
-    if n == 1 { format!("1 {word}") } else { format!("{n} {word}s") }
+    crate::model::quantity::counted(u64::try_from(n).unwrap_or(u64::MAX), word)
 }
 
 #[cfg(test)]

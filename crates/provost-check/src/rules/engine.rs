@@ -11,6 +11,7 @@ use rustc_hash::FxHashSet;
 use super::rule::{Check, Findings, Judged, Rule, Variant};
 use crate::case::{BuildCase, Joined, ObjectCase, ProgramCase};
 use crate::findings::{Abstain, Finding, Level, NotJudged};
+use crate::model::secret::masked;
 
 /// A set of levels; each profile inherits from the one before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -239,6 +240,7 @@ fn settle(groups: Vec<Vec<Answer>>, selection: &Selection) -> Verdicts {
                         continue;
                     };
                     finding.level = level;
+                    finding.mask();
                     if finding.subject.is_empty() {
                         finding.subject.clone_from(&answer.subject);
                     }
@@ -251,7 +253,7 @@ fn settle(groups: Vec<Vec<Answer>>, selection: &Selection) -> Verdicts {
                         rule: answer.rule.id,
                         subject: answer.subject.clone(),
                         reason,
-                        needs,
+                        needs: masked(&needs).into_owned(),
                     });
                 }
             }

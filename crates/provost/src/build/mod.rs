@@ -6,15 +6,15 @@
 //! the user asked for a build. The program lands in the user's cache, and is not run.
 
 mod gomod;
+mod process;
 
 use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsString;
 use std::hash::{Hash, Hasher};
 use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use goformats::version::GoVersion;
@@ -64,7 +64,8 @@ pub(crate) fn run(
 ) -> Result<Vec<Built>> {
     let mut built: Vec<Built> = Vec::new();
     for path in paths {
-        for plan in plans(Path::new(path), dockerfiles, target)? {
+        let all = plans(Path::new(path), dockerfiles, target, interrupted)?;
+        for plan in all {
             let Some(done) = go_build(&plan, quiet, interrupted)? else { return Ok(built) };
             // The same program asked for twice is one program.
             if built.iter().all(|b| b.input.path != done.input.path) {
@@ -76,32 +77,47 @@ pub(crate) fn run(
 }
 
 /// What to build: the program each Dockerfile's image runs, else every main package.
-fn plans(path: &Path, dockerfiles: &[String], target: Option<&str>) -> Result<Vec<Plan>> {
+fn plans(
+    path: &Path,
+    dockerfiles: &[String],
+    target: Option<&str>,
+    interrupted: &AtomicBool,
+) -> Result<Vec<Plan>> {
     let mut files: Vec<PathBuf> = dockerfiles.iter().map(PathBuf::from).collect();
     if files.is_empty() {
         files = provost_check::artifact::discover::dockerfiles(path);
     }
     let mut plans = Vec::new();
+    let mut unread = Vec::new();
     for file in &files {
         let limits = dockerfile::Limits::default();
         let bytes = mmap::read_text(file, limits.file_bytes as u64, false)
             .with_context(|| format!("cannot read {}", file.display()))?;
         let (build, _) = dockerfile::load_bytes(SourceId(0), &bytes, target, &limits);
-        let Some(build) = build else { continue };
-        // Behind a script it cannot be told which of its programs the image runs.
-        let wanted: Vec<&GoBuild> = match build.entrypoint_build() {
-            Some(go) => vec![go],
-            None => build.go_builds.iter().filter(|go| is_local(go)).take(MOST_PACKAGES).collect(),
-        };
-        for go in wanted {
-            plans.extend(from_dockerfile(file, &build, go, path)?);
+        let before = plans.len();
+        for go in build.iter().flat_map(wanted) {
+            plans.extend(from_dockerfile(file, build.as_ref(), go, path, interrupted)?);
         }
+        if plans.len() == before {
+            unread.push(file);
+        }
+    }
+    let unread = unread.iter().take(MOST_PACKAGES).map(|file| {
+        format!("not as in {}: no go build of the module was found in it", file.display())
+    });
+    let unread: Vec<String> = unread.collect();
+    if let Some(first) = plans.first_mut() {
+        first.notes.extend(unread);
+        return Ok(plans);
     }
     if plans.is_empty() {
         let module = module_folder(path).with_context(|| {
             format!("no go.mod in {} or above it: --build needs a Go module", path.display())
         })?;
-        let packages = main_packages(&module)?;
+        let packages = main_packages(&module, interrupted)?;
+        if interrupted.load(Ordering::SeqCst) {
+            return Ok(plans);
+        }
         if packages.is_empty() {
             bail!("{} has no main package to build", module.display());
         }
@@ -121,11 +137,23 @@ fn plans(path: &Path, dockerfiles: &[String], target: Option<&str>) -> Result<Ve
                 flags: Vec::new(),
                 env: Vec::new(),
                 dockerfile: None,
-                notes: Vec::new(),
+                notes: unread.clone(),
             });
         }
     }
     Ok(plans)
+}
+
+/// The builds that make programs of the image: the one it runs first. Behind a script it cannot be
+/// told which those are.
+fn wanted(build: &Build) -> Vec<&GoBuild> {
+    let all = match build.entrypoint_build() {
+        Some(_) => build.image_builds(),
+        None => build.go_builds.iter().collect(),
+    };
+    let entry = build.entrypoint_build();
+    let is_entry = |go: &GoBuild| entry.is_some_and(|entry| std::ptr::eq(entry, go));
+    all.into_iter().filter(|go| is_entry(go) || is_local(go)).take(MOST_PACKAGES).collect()
 }
 
 /// Whether a `go build` is one of the module's own packages rather than of a tool.
@@ -134,7 +162,14 @@ fn is_local(go: &GoBuild) -> bool {
 }
 
 /// The builds of one `go build` line: one for each package that it names.
-fn from_dockerfile(file: &Path, build: &Build, go: &GoBuild, root: &Path) -> Result<Vec<Plan>> {
+fn from_dockerfile(
+    file: &Path,
+    build: Option<&Build>,
+    go: &GoBuild,
+    root: &Path,
+    interrupted: &AtomicBool,
+) -> Result<Vec<Plan>> {
+    let Some(build) = build else { return Ok(Vec::new()) };
     let mut packages: Vec<String> = go.packages.iter().map(|p| p.value.clone()).collect();
     if packages.is_empty() {
         packages.push(".".to_owned());
@@ -144,7 +179,7 @@ fn from_dockerfile(file: &Path, build: &Build, go: &GoBuild, root: &Path) -> Res
     }
     let module = locate_module(file, root, &packages[0])?;
     if packages.iter().any(|package| package.ends_with("...")) {
-        let all = main_packages(&module)?;
+        let all = main_packages(&module, interrupted)?;
         packages = packages.iter().flat_map(|pattern| matching(pattern, &all)).collect();
         packages.sort();
         packages.dedup();
@@ -168,11 +203,18 @@ fn from_dockerfile(file: &Path, build: &Build, go: &GoBuild, root: &Path) -> Res
         .refused
         .iter()
         .filter(|(what, _)| !platform(&what.value))
-        .map(|(what, why)| format!("not reproduced: {} ({why})", what.value))
+        .map(|(what, why)| format!("not reproduced: {} ({why})", without_secrets(&what.value)))
         .collect();
     if reproduced.refused.iter().any(|(what, _)| platform(&what.value)) {
         notes
             .push("for Linux on this machine's architecture: the Dockerfile leaves it open".into());
+    }
+    if !env.iter().any(|(name, _)| name == "GOARCH")
+        && let Some(arch) = build.pinned_arch(go)
+        && matches!(arch.value.as_str(), "amd64" | "arm64")
+    {
+        notes.push(format!("GOARCH={}, the platform of its stage", arch.value));
+        env.push(("GOARCH".to_owned(), arch.value));
     }
     if !env.iter().any(|(name, _)| name == "CGO_ENABLED")
         && stage.is_some_and(|stage| has_no_compiler(build, go.stage, &stage.base.value))
@@ -277,13 +319,15 @@ fn toolchain(gomod: &GoMod, tag: Option<&GoVersion>) -> Option<String> {
 }
 
 /// Import paths of the main packages of a module, relative where they can be.
-fn main_packages(module: &Path) -> Result<Vec<String>> {
-    let listed = Command::new("go")
-        .args(["list", "-f", "{{if eq .Name \"main\"}}{{.Dir}}{{end}}", "./..."])
-        .current_dir(module)
-        .stdin(Stdio::null())
-        .output()
-        .context("cannot run go: --build needs the Go toolchain on PATH")?;
+fn main_packages(module: &Path, interrupted: &AtomicBool) -> Result<Vec<String>> {
+    let mut command = Command::new("go");
+    command.args(["list", "-f", "{{if eq .Name \"main\"}}{{.Dir}}{{end}}", "./..."]);
+    // Which files a package has depends on the system it is built for.
+    command.current_dir(module).env("GOOS", "linux").stdout(Stdio::piped());
+    let listed = process::run(command, interrupted)?;
+    if interrupted.load(Ordering::SeqCst) {
+        return Ok(Vec::new());
+    }
     if !listed.status.success() {
         bail!("go list failed:\n{}", String::from_utf8_lossy(&listed.stderr).trim_end());
     }
@@ -323,7 +367,7 @@ fn go_build(plan: &Plan, quiet: bool, interrupted: &AtomicBool) -> Result<Option
     let path = output(plan)?.join(&name);
     let mut command = Command::new("go");
     command.arg("build").args(&plan.flags).arg("-o").arg(&path).arg("--").arg(&plan.package);
-    command.current_dir(&plan.module).stdin(Stdio::null());
+    command.current_dir(&plan.module);
     // A service on Kubernetes runs on Linux, whatever the laptop is.
     command.env("GOOS", "linux");
     command.envs(plan.env.iter().map(|(name, value)| (name, value)));
@@ -337,12 +381,12 @@ fn go_build(plan: &Plan, quiet: bool, interrupted: &AtomicBool) -> Result<Option
         bar.enable_steady_tick(std::time::Duration::from_millis(120));
         bar
     });
-    command.stdout(Stdio::null()).stderr(Stdio::piped());
-    let done = command.spawn().map(|child| wait(child, interrupted));
+    command.stdout(Stdio::null());
+    let done = process::run(command, interrupted);
     if let Some(bar) = progress {
         bar.finish_and_clear();
     }
-    let done = done.context("cannot run go: --build needs the Go toolchain on PATH")??;
+    let done = done?;
     if interrupted.load(Ordering::SeqCst) {
         return Ok(None);
     }
@@ -365,29 +409,6 @@ fn go_build(plan: &Plan, quiet: bool, interrupted: &AtomicBool) -> Result<Option
         },
         because,
     }))
-}
-
-/// Waits for `go`, reading what it says meanwhile; ends it when the user wants to stop.
-fn wait(mut child: Child, interrupted: &AtomicBool) -> Result<Output> {
-    use std::io::Read as _;
-    let mut stderr = child.stderr.take();
-    let reader = std::thread::spawn(move || {
-        let mut said = Vec::new();
-        // What cannot be read is not shown; the exit status still tells.
-        let _ = stderr.as_mut().map(|pipe| pipe.read_to_end(&mut said));
-        said
-    });
-    let status = loop {
-        if let Some(status) = child.try_wait()? {
-            break status;
-        }
-        if interrupted.load(Ordering::SeqCst) {
-            child.kill()?;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    };
-    let stderr = reader.join().unwrap_or_default();
-    Ok(Output { status, stdout: Vec::new(), stderr })
 }
 
 /// The command as a person would type it.

@@ -12,6 +12,7 @@ use super::lines::{Heredoc, Line, Reader, Trouble, heredoc_names};
 use crate::artifact::{Problem, ProblemKind};
 use crate::facts::build::{Build, CopyStep, FileMove, GoBuild, RunStep, Stage, StageConfig};
 use crate::facts::{Basis, Fact, Origin, SourceId, Span};
+use crate::model::quantity::counted;
 
 /// Longest text one word may expand to.
 const EXPANDED_WORD: usize = 64 << 10;
@@ -392,7 +393,7 @@ impl<'a> Loader<'a> {
             self.problems.push(Problem {
                 kind: ProblemKind::Limit,
                 origin: Origin::whole(self.source),
-                message: format!("{} more problems in this file", self.dropped),
+                message: format!("{} in this file", counted(self.dropped as u64, "more problem")),
                 help: None,
             });
         }

@@ -137,6 +137,7 @@ pub fn load_manifests(files: &[ManifestFile], sources: &mut Sources, options: &O
     }
     let namespace = options.namespace.as_deref().unwrap_or("default");
     let limit = options.limits.problems;
+    let shared: &Sources = sources;
     let parts: Vec<Part> = kept
         .into_par_iter()
         .with_max_len(16)
@@ -152,7 +153,8 @@ pub fn load_manifests(files: &[ManifestFile], sources: &mut Sources, options: &O
                 for root in roots {
                     objects.extend(object(&document, root, namespace, &mut problems, limit));
                 }
-                mask.extend(secrets::hide_shown(&document, &objects[first..]));
+                let text = shared.get(id).shown().unwrap_or_default();
+                mask.extend(secrets::hide_shown(&document, &objects[first..], text));
             }
             problems.sort_by(|a, b| {
                 (&a.origin, a.kind, &a.message).cmp(&(&b.origin, b.kind, &b.message))

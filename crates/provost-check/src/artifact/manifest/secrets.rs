@@ -170,7 +170,7 @@ fn mask_region(document: &Document, text: &str, region: &Region, spans: &mut Vec
 
 /// What no report may show of other objects: values whose shape gives them away, and literal values
 /// under the names of secrets. Rules still see them, to say that they are there.
-pub(super) fn hide_shown(document: &Document, objects: &[Object]) -> Vec<Span> {
+pub(super) fn hide_shown(document: &Document, objects: &[Object], text: &str) -> Vec<Span> {
     // The shortest token has this many bytes.
     const SHORTEST: usize = 16;
     let mut spans = Vec::new();
@@ -195,6 +195,7 @@ pub(super) fn hide_shown(document: &Document, objects: &[Object]) -> Vec<Span> {
                 for container in &workload.pod.containers {
                     for words in [&container.command, &container.args].into_iter().flatten() {
                         spans.extend(secret_words(words));
+                        spans.extend(words.iter().flat_map(|word| inside(word, text)));
                     }
                 }
             }
@@ -202,6 +203,7 @@ pub(super) fn hide_shown(document: &Document, objects: &[Object]) -> Vec<Span> {
                 spans.extend(
                     map.data.0.iter().filter_map(|(name, value)| by_name(&name.value, value)),
                 );
+                spans.extend(map.data.0.iter().flat_map(|(_, value)| inside(value, text)));
             }
             _ => {}
         }
@@ -211,6 +213,15 @@ pub(super) fn hide_shown(document: &Document, objects: &[Object]) -> Vec<Span> {
     }
     spans.sort_unstable();
     spans
+}
+
+/// What stands behind the names of secrets inside a value: a file in a ConfigMap (`.env`, JSON,
+/// YAML), a script in a command.
+fn inside(value: &Fact<String>, text: &str) -> Vec<Span> {
+    let Some(span) = value.origin.span().filter(|_| value.value.contains(['=', ':', ' '])) else {
+        return Vec::new();
+    };
+    hide_named(text.get(span.range()).unwrap_or_default(), span.start as usize)
 }
 
 /// Whether a value under this name is not to be shown. Stricter than the rules are: a number may be

@@ -5,6 +5,7 @@ use crate::case::scale::{CoveredPods, pods};
 use crate::facts::{Body, Object};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::pdb::{self, Allowed, Budget, IntOrPercent};
+use crate::model::quantity::counted;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// A budget that keeps as many pods as there are: nobody can drain the node they run on.
@@ -71,7 +72,10 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         }
     }
     if covered.workloads.len() > SHOWN {
-        finding = finding.note(format!("and {} more workloads", covered.workloads.len() - SHOWN));
+        finding = finding.note(format!(
+            "and {}",
+            counted((covered.workloads.len() - SHOWN) as u64, "more workload")
+        ));
     }
     if let (Some(percent), Some(desired)) = (share(budget), blocked.desired) {
         finding = finding.note(rounding(budget, percent, blocked.pods, desired));

@@ -1,7 +1,7 @@
 //! A program for another machine than it is put on.
 
 use crate::case::Case;
-use crate::facts::{Node, Origin};
+use crate::facts::{Fact, Node, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -19,26 +19,31 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let binary = case.binary()?;
-    // Built for this check, for the machine at hand.
-    if binary.built_from.is_some() {
-        return Err(Abstain::NotApplicable);
-    }
     let unknown =
         || Abstain::unknown(Reason::ArchUnsupported, format!("machine of {}", binary.path));
     let machine = binary.machine.as_ref().ok_or_else(unknown)?;
     let own = machine.value.as_str();
-    let mut say = |place: &Origin, label: &str, what: String| {
-        out.push(
-            Finding::new(
+    // Built for this check: for the machine at hand, unless the Dockerfile says for which.
+    let pinned = match binary.built_from {
+        Some(_) => Some(pinned(case, own).ok_or(Abstain::NotApplicable)?),
+        None => None,
+    };
+    let mut say =
+        |place: &Origin, label: &str, what: String| {
+            let mut finding = Finding::new(
                 &RULE,
                 format!("{own} program on {what}: `exec format error`, it never starts"),
                 place,
                 label,
             )
-            .also(&machine.origin, format!("built for {own}"))
-            .fix(Fix::suggest("build with GOARCH=$TARGETARCH, or change what the pod asks for")),
-        );
-    };
+            .also(&machine.origin, format!("built for {own}"));
+            if let Some(pin) = &pinned {
+                finding = finding.also(&pin.origin, format!("builds for {own} on any machine"));
+            }
+            out.push(finding.fix(Fix::suggest(
+                "build with GOARCH=$TARGETARCH, or change what the pod asks for",
+            )));
+        };
     let mut applies = false;
     if let Ok(build) = case.build()
         && let Some(platform) = &build.last().platform
@@ -73,6 +78,15 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         }
     }
     if applies { Ok(()) } else { Err(Abstain::NotApplicable) }
+}
+
+/// What makes every `go build` of the Dockerfile build for `arch`. When one of them leaves it open,
+/// what `--build` made is an accident of this machine.
+fn pinned(case: &Case<'_>, arch: &str) -> Option<Fact<String>> {
+    let build = case.build().ok()?;
+    let builds = build.image_builds();
+    let pins = builds.iter().map(|go| build.pinned_arch(go).filter(|pin| pin.value == arch));
+    pins.collect::<Option<Vec<_>>>()?.into_iter().next()
 }
 
 /// Whether a machine starts programs of another: 64-bit ones mostly start their 32-bit kin.

@@ -1,5 +1,6 @@
 //! A dynamic executable in an image without its loader.
 
+use crate::case::provenance::difference;
 use crate::case::{BuildCase, ProgramCase};
 use crate::facts::build::{BaseImage, Build, GoBuild, Libc};
 use crate::facts::build_files::Presence;
@@ -82,6 +83,21 @@ fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
     let pie = case.binary.pie;
     if let Some(cgo) = cgo {
         finding = finding.also(&cgo.origin, format!("built with CGO_ENABLED={}", cgo.value));
+    }
+    // Advice for the Dockerfile would be wrong: it does what it should.
+    if let Some(differs) = difference(build, case.binary) {
+        out.push(
+            finding
+                .also(&differs.origin, format!("builds with {}", differs.wanted))
+                .note(format!(
+                    "the binary was built with {}: it may not be what this Dockerfile builds",
+                    differs.found
+                ))
+                .fix(Fix::suggest(
+                    "judge the binary that this Dockerfile builds: --build makes it, --binary names it",
+                )),
+        );
+        return Ok(());
     }
     let no_cgo = cgo.is_some_and(|cgo| cgo.value == "0");
     if pie && no_cgo {

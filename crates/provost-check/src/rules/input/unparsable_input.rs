@@ -32,11 +32,17 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
             ProblemKind::Limit => "nothing behind this was read",
             _ => "cannot be read",
         };
-        let mut finding = Finding::new(&RULE, problem.message.clone(), &problem.origin, label);
+        let source = world.sources.get(problem.origin.source);
+        // As every tool says it: `nope.yaml: No such file or directory`.
+        let message = match problem.kind {
+            ProblemKind::Unreadable => format!("{}: {}", source.path, problem.message),
+            _ => problem.message.clone(),
+        };
+        let mut finding = Finding::new(&RULE, message, &problem.origin, label);
         if let Some(help) = &problem.help {
             finding = finding.fix(Fix::suggest(help.clone()));
         }
-        finding.subject.clone_from(&world.sources.get(problem.origin.source).path);
+        finding.subject.clone_from(&source.path);
         out.push(finding);
     }
     for binary in &world.binaries {

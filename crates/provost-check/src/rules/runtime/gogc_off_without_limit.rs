@@ -5,6 +5,7 @@ use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::gogc::Gogc;
 use crate::model::memlimit::{self, Effective};
 use crate::model::quantity::Bytes;
+use crate::model::quantity::counted;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// GOGC=off is right only with a memory limit.
@@ -59,7 +60,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     );
     finding = case.show_entry(&gogc, finding);
     if let Some(limit) = &limit {
-        let label = format!("the kernel kills at {} bytes", limit.value.0);
+        let label = format!("the kernel kills at {}", counted(limit.value.0, "byte"));
         finding = finding.also(&limit.origin, label);
     }
     if let Some(variable) = case.runtime_variable("GOMEMLIMIT")? {

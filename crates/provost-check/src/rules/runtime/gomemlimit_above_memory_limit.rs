@@ -4,6 +4,7 @@ use crate::case::Case;
 use crate::facts::symbols;
 use crate::findings::{Finding, Fix, Level};
 use crate::model::memlimit::{self, Band, MemLimit};
+use crate::model::quantity::counted;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// The collector is told to work harder only at a size the kernel never lets the process reach.
@@ -29,9 +30,9 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         &RULE,
         format!("GOMEMLIMIT ({value}) is above the container's memory limit ({})", limit.value),
         variable.origin(),
-        format!("the runtime starts to collect harder at {} bytes", value.0),
+        format!("the runtime starts to collect harder at {}", counted(value.0, "byte")),
     )
-    .also(&limit.origin, format!("the kernel kills at {} bytes", limit.value.0));
+    .also(&limit.origin, format!("the kernel kills at {}", counted(limit.value.0, "byte")));
     finding = case.show_entry(&variable, finding);
     if let Some(program) = case.known_program() {
         let automemlimit = match program.links(symbols::AUTOMEMLIMIT_INIT) {

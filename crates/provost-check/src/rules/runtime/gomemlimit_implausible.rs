@@ -3,6 +3,7 @@
 use crate::case::Case;
 use crate::findings::{Finding, Fix, Level};
 use crate::model::memlimit::{self, Band, MemLimit};
+use crate::model::quantity::counted;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// A number that was meant in another unit makes the collector run all the time.
@@ -35,19 +36,20 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             limit.value
         ),
         _ => format!(
-            "GOMEMLIMIT is {} bytes, less than the runtime itself takes: the collector runs all \
+            "GOMEMLIMIT is {}, less than the runtime itself takes: the collector runs all \
              the time",
-            value.0
+            counted(value.0, "byte")
         ),
     };
     let label = if variable.is_computed() {
         format!("the kubelet sets {}, read as bytes", variable.value)
     } else {
-        format!("read as {} bytes", value.0)
+        format!("read as {}", counted(value.0, "byte"))
     };
     let mut finding = Finding::new(&RULE, message, variable.origin(), label).level(level);
     if let Some(limit) = &limit {
-        finding = finding.also(&limit.origin, format!("the limit is {} bytes", limit.value.0));
+        finding =
+            finding.also(&limit.origin, format!("the limit is {}", counted(limit.value.0, "byte")));
     }
     finding = case.show_entry(&variable, finding);
     let better = limit.as_ref().and_then(|limit| memlimit::recommended(limit.value));

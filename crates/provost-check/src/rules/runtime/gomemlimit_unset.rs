@@ -6,6 +6,7 @@ use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::gogc::{self, Gogc};
 use crate::model::memlimit::{self, Effective, OffBecause};
 use crate::model::quantity::Bytes;
+use crate::model::quantity::counted;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Without GOMEMLIMIT the heap doubles between two collections, whatever the container allows.
@@ -68,11 +69,11 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let mut finding = match &variable {
         Some(variable) => {
             let finding = Finding::new(&RULE, message, variable.origin(), "no limit for Go");
-            let label = format!("the kernel kills at {} bytes", limit.value.0);
+            let label = format!("the kernel kills at {}", counted(limit.value.0, "byte"));
             case.show_entry(variable, finding.also(&limit.origin, label))
         }
         None => {
-            let label = format!("the kernel kills at {} bytes", limit.value.0);
+            let label = format!("the kernel kills at {}", counted(limit.value.0, "byte"));
             Finding::new(&RULE, message, &limit.origin, label)
         }
     };

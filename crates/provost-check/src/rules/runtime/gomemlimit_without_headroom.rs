@@ -7,6 +7,7 @@ use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::memlimit::{self, Band, MemLimit};
 use crate::model::quantity::Bytes;
+use crate::model::quantity::counted;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// The runtime counts its own memory, the kernel counts everything in the container.
@@ -71,9 +72,9 @@ fn headroom(
             limit.value
         ),
         variable.origin(),
-        format!("what Go may use: {} bytes", value.0),
+        format!("what Go may use: {}", counted(value.0, "byte")),
     )
-    .also(&limit.origin, format!("what all may use: {} bytes", limit.value.0));
+    .also(&limit.origin, format!("what all may use: {}", counted(limit.value.0, "byte")));
     finding = case.show_entry(variable, finding);
     let Some(better) = memlimit::recommended(limit.value) else { return finding };
     let fix = if variable.is_computed() {
@@ -133,7 +134,7 @@ fn volumes(
         (_, n) => format!("{n} volumes in memory of up to {sum}"),
     };
     let label = |volume: &InMemory<'_>| match volume.size {
-        Some(size) => format!("files of up to {} bytes count as memory", size.0),
+        Some(size) => format!("files of up to {} count as memory", counted(size.0, "byte")),
         None => "its files count as memory, up to the limit".to_owned(),
     };
     let mut finding = Finding::new(
@@ -143,8 +144,8 @@ fn volumes(
         label(first),
     )
     .variant(&VOLUME)
-    .also(variable.origin(), format!("Go may use {} bytes", value.0))
-    .also(&limit.origin, format!("the kernel kills at {} bytes", limit.value.0));
+    .also(variable.origin(), format!("Go may use {}", counted(value.0, "byte")))
+    .also(&limit.origin, format!("the kernel kills at {}", counted(limit.value.0, "byte")));
     for volume in &found[1..] {
         finding = finding.also(volume.origin, label(volume));
     }

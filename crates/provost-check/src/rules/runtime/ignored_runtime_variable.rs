@@ -8,6 +8,7 @@ use crate::model::gogc::{self, Gogc};
 use crate::model::gomaxprocs;
 use crate::model::memlimit::Effective;
 use crate::model::quantity::Quantity;
+use crate::model::quantity::counted;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// Only GOMEMLIMIT complains about a value it cannot read; the others fall back in silence.
@@ -97,7 +98,7 @@ fn gogc_part(case: &Case<'_>, out: &mut Findings) -> Judged {
                         .variant(&EXTREME)
                         .fix(Fix::suggest("set GOMEMLIMIT beside it"));
                 if let Ok(limit) = case.memory_limit() {
-                    let label = format!("the kernel kills at {} bytes", limit.value.0);
+                    let label = format!("the kernel kills at {}", counted(limit.value.0, "byte"));
                     finding = finding.also(&limit.origin, label);
                 }
                 out.push(with_program(case, case.show_entry(&variable, finding)));

@@ -4,6 +4,7 @@ use crate::case::Case;
 use crate::case::runtime::quoted;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::memlimit;
+use crate::model::quantity::counted;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// The runtime ends before `main` when it cannot read GOMEMLIMIT.
@@ -38,7 +39,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     );
     finding = case.show_entry(&variable, finding);
     if let Ok(limit) = case.memory_limit() {
-        let label = format!("the container's limit: {} bytes", limit.value.0);
+        let label = format!("the container's limit: {}", counted(limit.value.0, "byte"));
         finding = finding.also(&limit.origin, label);
     }
     if let Some(program) = program {

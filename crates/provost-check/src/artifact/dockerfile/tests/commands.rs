@@ -147,7 +147,7 @@ fn what_is_repeated() {
     insta::assert_snapshot!(
         repro(r#"RUN CGO_ENABLED=0 GOOS=linux GOARCH=amd64 GOAMD64=v3 go build -trimpath -tags netgo,osusergo -buildmode=pie -race -cover -ldflags="-s -w -X 'main.v=1 2' -linkmode internal" -o /svc -v ."#),
         @r#"
-    flags ["-trimpath", "-tags=netgo,osusergo", "-buildmode=pie", "-race", "-cover", "-ldflags=-s -w -X 'main.v=1 2' -linkmode internal"]
+    flags ["-trimpath", "-tags=netgo,osusergo", "-buildmode=pie", "-race", "-cover", "-ldflags=-s -w -X 'main.v=1 2' -linkmode=internal"]
     env [("CGO_ENABLED", "0"), ("GOOS", "linux"), ("GOARCH", "amd64"), ("GOAMD64", "v3")]
     "#
     );
@@ -161,19 +161,19 @@ fn what_is_refused() {
     refused -toolexec=/tmp/evil: it is not on the list of flags that are repeated
     "#);
     insta::assert_snapshot!(repro("RUN go build -ldflags='-s -extld=/tmp/evil' -o /svc ."), @r#"
-    flags []
+    flags ["-ldflags=-s"]
     env []
-    refused -ldflags=-s -extld=/tmp/evil: only -s, -w, -X and -linkmode are repeated from -ldflags
+    refused -ldflags -extld /tmp/evil: only -s, -w, -X and -linkmode are repeated from -ldflags
     "#);
     insta::assert_snapshot!(repro("RUN go build -ldflags='-X main.v=1 -X -extld=x' ."), @r#"
-    flags []
+    flags ["-ldflags=-X main.v=1"]
     env []
-    refused -ldflags=-X main.v=1 -X -extld=x: only -s, -w, -X and -linkmode are repeated from -ldflags
+    refused -ldflags -X -extld=x: only -s, -w, -X and -linkmode are repeated from -ldflags
     "#);
     insta::assert_snapshot!(repro("RUN go build -ldflags=\"-X main.v=$(git describe)\" ."), @r#"
     flags []
     env []
-    refused -ldflags=-X main.v=$(git describe): its value holds something that only the build knows
+    refused -ldflags -X main.v=$(git describe): its value holds something that only the build knows
     "#);
     insta::assert_snapshot!(repro("RUN go build -overlay=o.json -modfile m -gcflags=-N -buildmode=plugin -tags='x;y' ."), @r#"
     flags []
