@@ -230,6 +230,18 @@ mod tests {
     }
 
     #[test]
+    fn at_the_very_second() {
+        // The hook ends when the period does; nothing is left of it.
+        assert_eq!(row(10, 10, Some(0), 0).verdict, Verdict::HookExhausts);
+        assert_eq!(row(10, 9, Some(0), 0).verdict, Verdict::Fits);
+        // A period of 0 without a hook is no hook's fault.
+        assert_eq!(row(0, 0, Some(0), 0).verdict, Verdict::Fits);
+        // 10 s of hook, 23 of drain, 5 of the sidecar and the 2 that are kept fill 40 exactly.
+        assert_eq!(network_lost_at(&row(40, 10, Some(23), 0), Sidecar::Native { drain: 5 }), None);
+        assert_eq!(hook_time(Hook::Sleep(-5)), HookTime { seconds: 0, exact: true });
+    }
+
+    #[test]
     fn how_long_a_hook_takes() {
         let exact = |seconds| HookTime { seconds, exact: true };
         assert_eq!(hook_time(Hook::None), exact(0));

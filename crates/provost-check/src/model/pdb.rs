@@ -184,6 +184,8 @@ mod tests {
     fn an_autoscaler_is_judged_at_night_and_by_day() {
         let budget = Budget::MinAvailable(IntOrPercent::Int(1));
         let scaled = |min, written| Replicas::Scaled { min, max: 10, written };
+        // Nothing written starts at the least, not at the most.
+        assert_eq!(scaled(2, None).judged(), [2]);
         assert_eq!(scaled(1, Some(3)).judged(), [1, 3]);
         assert_eq!(scaled(3, Some(1)).judged(), [3]);
         assert_eq!(scaled(2, Some(50)).judged(), [2, 10]);

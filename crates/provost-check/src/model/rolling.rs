@@ -186,6 +186,9 @@ mod tests {
         assert_eq!(canary_share(3, 50, false), CanaryShare { canary: 2, total: 3 });
         assert_eq!(canary_share(0, 50, true).percent(), 0.0);
         assert_eq!(canary_share(4, 100, true), CanaryShare { canary: 4, total: 4 });
+        assert_eq!(canary_share(4, 250, true), CanaryShare { canary: 4, total: 4 });
+        // A step below 100 leaves the old version a pod, although all four would be closer to 90 %.
+        assert_eq!(canary_share(4, 90, false), CanaryShare { canary: 3, total: 4 });
     }
 
     proptest! {
