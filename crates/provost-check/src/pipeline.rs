@@ -254,6 +254,8 @@ pub struct Conclusion {
     pub suppressed: Vec<Suppressed>,
     /// How often a rule had something to judge and judged it.
     pub judged: usize,
+    /// The containers that something was bound to, and what, by name.
+    pub subjects: Vec<SubjectView>,
 }
 
 /// Runs `rules` and applies suppressions: those of the configuration and those in the inputs.
@@ -282,7 +284,13 @@ pub fn conclude(
     fingerprint::assign(&mut findings, &world.sources);
     let mut suppressed = applied.suppressed;
     fingerprint::assign_each(suppressed.iter_mut().map(|s| &mut s.finding), &world.sources);
-    Conclusion { findings, not_judged: verdicts.not_judged, suppressed, judged: verdicts.judged }
+    Conclusion {
+        findings,
+        not_judged: verdicts.not_judged,
+        suppressed,
+        judged: verdicts.judged,
+        subjects: subjects(joined),
+    }
 }
 
 /// Judges a world with every rule.
@@ -306,7 +314,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
     Report {
         version,
         inputs,
-        subjects: subjects(world),
+        subjects: conclusion.subjects,
         judged: report::Judged {
             objects: world.objects.len(),
             dockerfiles: world.builds.len(),
@@ -325,8 +333,8 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
 }
 
 /// The containers that something was bound to, and what.
-fn subjects(world: &World) -> Vec<SubjectView> {
-    let joined = Joined::new(world);
+fn subjects(joined: &Joined<'_>) -> Vec<SubjectView> {
+    let world = joined.world;
     let path = |source: SourceId| world.sources.get(source).path.clone();
     let mut views: Vec<SubjectView> = joined
         .cases()

@@ -7,13 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::joins::Joins;
 use super::provenance::difference;
 use super::{ObjectId, World};
 use crate::facts::binary::Binary;
 use crate::facts::build::{Build, CommandForm, GoBuild};
 use crate::facts::workload::{Container, ContainerRole};
-use crate::facts::{Fact, Origin};
+use crate::facts::{Fact, Object, Origin};
 use crate::model::names::ImageRef;
 
 /// What was bound to one container.
@@ -47,7 +46,8 @@ pub struct Ambiguity {
 /// All bindings of a run.
 #[derive(Debug, Default)]
 pub struct Bindings {
-    by_workload: BTreeMap<ObjectId, Vec<Binding>>,
+    /// By object; empty for those that are no workload.
+    by_workload: Vec<Vec<Binding>>,
     /// What could not be decided.
     pub ambiguities: Vec<Ambiguity>,
     binary_of_build: BTreeMap<usize, usize>,
@@ -80,13 +80,24 @@ struct Candidate<'w> {
 
 impl Bindings {
     /// Binds binaries and Dockerfiles to containers.
-    pub fn new(world: &World, _joins: &Joins) -> Self {
+    pub fn new(world: &World) -> Self {
         let mut bindings = Self::default();
-        for (id, object) in world.objects.iter().enumerate() {
-            if let Some(workload) = object.workload() {
-                let list = workload.pod.containers.iter().map(|_| Binding::default()).collect();
-                bindings.by_workload.insert(id, list);
+        let unbound = |object: &Object| {
+            let containers = object.workload().map_or(0, |workload| workload.pod.containers.len());
+            vec![Binding::default(); containers]
+        };
+        bindings.by_workload = world.objects.iter().map(unbound).collect();
+        let settings = &world.settings;
+        if world.binaries.is_empty()
+            && world.builds.is_empty()
+            && settings.services.is_empty()
+            && settings.container.is_none()
+        {
+            // Nothing can be bound: every candidate may be the one, and no name has to be compared.
+            for (workload, index) in may_be_bound(world) {
+                bindings.by_workload[workload][index].is_target = true;
             }
+            return bindings;
         }
         let binaries: Vec<Unit> = world.binaries.iter().map(|b| binary_unit(world, b)).collect();
         let builds: Vec<Unit> = world.builds.iter().map(|b| build_unit(world, b)).collect();
@@ -113,7 +124,7 @@ impl Bindings {
 
     /// Bindings of a workload's containers, in container order.
     pub fn of(&self, workload: ObjectId) -> Option<&[Binding]> {
-        self.by_workload.get(&workload).map(Vec::as_slice)
+        self.by_workload.get(workload).map(Vec::as_slice)
     }
 
     /// The executable the image of a Dockerfile runs.
@@ -168,7 +179,7 @@ impl Bindings {
     }
 
     fn slot(&mut self, candidate: &Candidate<'_>) -> Option<&mut Binding> {
-        self.by_workload.get_mut(&candidate.workload)?.get_mut(candidate.index)
+        self.by_workload.get_mut(candidate.workload)?.get_mut(candidate.index)
     }
 
     fn bind_configured(
@@ -341,7 +352,7 @@ impl Bindings {
         if candidates.is_empty() {
             return;
         }
-        let all = || self.by_workload.values().flatten();
+        let all = || self.by_workload.iter().flatten();
         let bound_binaries: BTreeSet<usize> = all().filter_map(|b| b.binary).collect();
         let bound_builds: BTreeSet<usize> = all().filter_map(|b| b.build).collect();
         // Built because it is in an image that is run: that nothing runs it is no question.
@@ -419,32 +430,38 @@ fn choose(candidate: &Candidate<'_>, units: &[Unit], one_repository: bool) -> Ch
         .or_else(|| named(Some(candidate.workload_name), "the workload is named like"))
 }
 
+/// Workloads and containers that may run the service's own program.
+fn may_be_bound(world: &World) -> impl Iterator<Item = (ObjectId, usize)> {
+    world.objects.iter().enumerate().flat_map(|(id, object)| {
+        let workload = object.workload().filter(|_| !object.is_helm_hook());
+        let containers = workload.map_or(&[][..], |workload| &workload.pod.containers);
+        let own = |c: &Container| c.role == ContainerRole::Main && !is_known_sidecar(c);
+        containers
+            .iter()
+            .enumerate()
+            .filter(move |(_, c)| own(c))
+            .map(move |(index, _)| (id, index))
+    })
+}
+
 fn candidates(world: &World) -> Vec<Candidate<'_>> {
-    let mut list = Vec::new();
-    for (id, object) in world.objects.iter().enumerate() {
-        let Some(workload) = object.workload() else { continue };
-        if object.is_helm_hook() {
-            continue;
-        }
-        for (index, container) in workload.pod.containers.iter().enumerate() {
-            if container.role != ContainerRole::Main || is_known_sidecar(container) {
-                continue;
-            }
-            // Behind an ENTRYPOINT such as tini it is the first argument that names the program.
-            let argument = || container.args.as_ref()?.first().filter(|a| a.value.starts_with('/'));
-            let program = container.command.as_ref().and_then(|c| c.first()).or_else(argument);
-            list.push(Candidate {
-                workload: id,
-                index,
-                container,
-                image: container.image.as_ref().and_then(|i| ImageRef::parse(&i.value).ok()),
-                command: program.map(|p| base_name(&p.value)),
-                workload_name: object.meta.name(),
-                subject: format!("{}/{}", object.subject(), container.name()),
-            });
-        }
-    }
-    list
+    let candidate = |(id, index): (ObjectId, usize)| {
+        let object: &Object = &world.objects[id];
+        let container = object.workload()?.pod.containers.get(index)?;
+        // Behind an ENTRYPOINT such as tini it is the first argument that names the program.
+        let argument = || container.args.as_ref()?.first().filter(|a| a.value.starts_with('/'));
+        let program = container.command.as_ref().and_then(|c| c.first()).or_else(argument);
+        Some(Candidate {
+            workload: id,
+            index,
+            container,
+            image: container.image.as_ref().and_then(|i| ImageRef::parse(&i.value).ok()),
+            command: program.map(|p| base_name(&p.value)),
+            workload_name: object.meta.name(),
+            subject: format!("{}/{}", object.subject(), container.name()),
+        })
+    };
+    may_be_bound(world).filter_map(candidate).collect()
 }
 
 /// Whether the image of a Dockerfile starts this program.

@@ -5,8 +5,10 @@
 //! `env` value is expanded with what is known at that point.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::Case;
+use super::{Case, ObjectId, World};
 use crate::facts::workload::{ByteAmount, CpuAmount, EnvFrom, EnvValue, EnvVar, KeyRef};
 use crate::facts::{Body, Fact, Origin};
 use crate::findings::{Abstain, Reason};
@@ -124,9 +126,93 @@ impl Environment {
     }
 }
 
+/// Environments by container, so that the dozen rules that ask for one compose it once.
+#[derive(Debug)]
+pub(super) struct Composed {
+    /// By object, the place of its first container in `slots`; one more for the end.
+    first: Vec<usize>,
+    slots: Vec<Mutex<Option<Arc<Environment>>>>,
+    /// Bytes that are kept, about.
+    kept: AtomicUsize,
+}
+
+/// Bytes of environments that are kept. A pod may name a large ConfigMap in each of thousands of
+/// containers; those beyond this are composed anew whenever a rule asks.
+const MOST_KEPT: usize = 64 << 20;
+
+/// Bytes that a variable takes besides its name and value, about.
+const PER_VARIABLE: usize = 256;
+
+impl Composed {
+    pub(super) fn new(world: &World) -> Self {
+        let mut first = vec![0];
+        let mut count = 0;
+        for object in &world.objects {
+            count += object.workload().map_or(0, |workload| workload.pod.containers.len());
+            first.push(count);
+        }
+        let slots = std::iter::repeat_with(Mutex::default).take(count).collect();
+        Self { first, slots, kept: AtomicUsize::new(0) }
+    }
+
+    fn slot(
+        &self,
+        object: ObjectId,
+        container: usize,
+    ) -> Option<MutexGuard<'_, Option<Arc<Environment>>>> {
+        let slot = self.slots.get(self.first.get(object)? + container)?;
+        // What another thread left behind when it panicked is still an environment.
+        Some(slot.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn get(
+        &self,
+        object: ObjectId,
+        container: usize,
+        compose: impl FnOnce() -> Environment,
+    ) -> Arc<Environment> {
+        let known = self.slot(object, container).and_then(|slot| slot.clone());
+        if let Some(known) = known {
+            return known;
+        }
+        let composed = Arc::new(compose());
+        let bytes = composed.cost();
+        if self.kept.load(Ordering::Relaxed) < MOST_KEPT
+            && let Some(mut slot) = self.slot(object, container)
+            && slot.replace(Arc::clone(&composed)).is_none()
+        {
+            self.kept.fetch_add(bytes, Ordering::Relaxed);
+        }
+        composed
+    }
+
+    /// Lets go of an object's environments: its rules have run, and others seldom ask.
+    pub(super) fn forget(&self, object: ObjectId) {
+        let Some([start, end]) = self.first.get(object..object + 2) else { return };
+        for container in 0..end - start {
+            let held = self.slot(object, container).and_then(|mut slot| slot.take());
+            if let Some(held) = held {
+                self.kept.fetch_sub(held.cost(), Ordering::Relaxed);
+            }
+        }
+    }
+}
+
+impl Environment {
+    /// Bytes it takes, about.
+    fn cost(&self) -> usize {
+        self.bytes + self.variables.len() * PER_VARIABLE
+    }
+}
+
 impl<'w> Case<'w> {
     /// The effective environment.
-    pub fn environment(&self) -> Environment {
+    pub fn environment(&self) -> Arc<Environment> {
+        let composed = &self.of.joined.environments;
+        composed.get(self.of.id, self.index, || self.compose_environment())
+    }
+
+    fn compose_environment(&self) -> Environment {
         let mut env = Environment::default();
         self.add_image(&mut env);
         for from in &self.container.env_from {
@@ -207,7 +293,7 @@ impl<'w> Case<'w> {
         let kind = if from.secret { "Secret" } else { "ConfigMap" };
         match self.named_body(kind, &from.name.value) {
             Some(Body::ConfigMap(map)) => map.data.get(key).is_some(),
-            Some(Body::Secret(secret)) => secret.keys.iter().any(|fact| fact.value == key),
+            Some(Body::Secret(secret)) => secret.has(key),
             _ => false,
         }
     }
@@ -304,7 +390,7 @@ impl<'w> Case<'w> {
         container: Option<&Fact<String>>,
     ) -> Result<String, Abstain> {
         let container = match container {
-            Some(name) => self.pod().containers.iter().find(|c| c.name() == name.value),
+            Some(name) => self.pod().container_named(&name.value),
             None => Some(self.container),
         };
         let unknown = || Abstain::unknown(Reason::NodeUnknown, resource.value.clone());

@@ -18,7 +18,7 @@ use crate::facts::workload::Workload;
 
 /// The joins between objects.
 #[derive(Debug, Default)]
-pub struct Joins {
+pub struct Joins<'w> {
     /// By selecting object: workloads it selects.
     selected: FxHashMap<ObjectId, Vec<ObjectId>>,
     /// By workload: objects that select it.
@@ -29,31 +29,32 @@ pub struct Joins {
     passed_over: FxHashMap<ObjectId, Vec<ObjectId>>,
     /// By autoscaler: the workloads it targets.
     targets: FxHashMap<ObjectId, Vec<ObjectId>>,
-    /// By `(namespace, kind, name)`.
-    names: FxHashMap<(String, String, String), Vec<ObjectId>>,
+    /// By namespace, kind and name.
+    names: FxHashMap<&'w str, FxHashMap<&'w str, FxHashMap<&'w str, Vec<ObjectId>>>>,
     /// Workload objects, by namespace.
-    workloads: FxHashMap<String, Vec<ObjectId>>,
+    workloads: FxHashMap<&'w str, Vec<ObjectId>>,
     /// LimitRanges, by namespace.
-    limit_ranges: FxHashMap<String, Vec<ObjectId>>,
+    limit_ranges: FxHashMap<&'w str, Vec<ObjectId>>,
     /// By Rollout: the Deployment that its `workloadRef` names.
     templates: FxHashMap<ObjectId, ObjectId>,
     /// The other way round.
     rollouts: FxHashMap<ObjectId, ObjectId>,
 }
 
-impl Joins {
+impl<'w> Joins<'w> {
     /// Computes every join of the world.
-    pub fn new(world: &World, scope: &Scope) -> Self {
+    pub fn new(world: &'w World, scope: &Scope) -> Self {
         let mut joins = Joins::default();
         for (id, object) in world.objects.iter().enumerate() {
-            let key = name_key(object);
-            joins.names.entry(key).or_default().push(id);
+            let (namespace, kind, name) = name_key(object);
+            let kinds = joins.names.entry(namespace).or_default();
+            kinds.entry(kind).or_default().entry(name).or_default().push(id);
             if object.meta.kind.value == "LimitRange" {
-                let namespace = object.meta.namespace.value.clone();
+                let namespace = object.meta.namespace.value.as_str();
                 joins.limit_ranges.entry(namespace).or_default().push(id);
             }
             if object.workload().is_some() {
-                let namespace = object.meta.namespace.value.clone();
+                let namespace = object.meta.namespace.value.as_str();
                 joins.workloads.entry(namespace).or_default().push(id);
             }
         }
@@ -124,11 +125,11 @@ impl Joins {
             found.iter().map(|id| scope.distance(here, source(*id))).collect();
         let nearest = distances.iter().min().copied().unwrap_or(Distance::Apart);
         let is_only = |id: ObjectId| {
-            let same = self.names.get(&name_key(&world.objects[id]));
-            same.is_none_or(|same| same.iter().all(|other| source(*other) == source(id)))
+            let (namespace, kind, name) = name_key(&world.objects[id]);
+            let same = self.named(namespace, kind, name);
+            same.iter().all(|other| source(*other) == source(id))
         };
-        let mut groups: FxHashMap<(String, String, String), (Distance, usize)> =
-            FxHashMap::default();
+        let mut groups: FxHashMap<(&str, &str, &str), (Distance, usize)> = FxHashMap::default();
         let key = |id: ObjectId| name_key(&world.objects[id]);
         for (id, distance) in found.iter().zip(&distances) {
             let best = groups.entry(key(*id)).or_insert((*distance, 0));
@@ -210,8 +211,8 @@ impl Joins {
     /// Objects of that kind and name in a namespace; cluster-scoped kinds are asked for with an
     /// empty namespace.
     pub fn named(&self, namespace: &str, kind: &str, name: &str) -> &[ObjectId] {
-        let key = (namespace.to_owned(), kind.to_owned(), name.to_owned());
-        self.names.get(&key).map_or(&[], Vec::as_slice)
+        let found = self.names.get(namespace).and_then(|kinds| kinds.get(kind)?.get(name));
+        found.map_or(&[], Vec::as_slice)
     }
 
     /// LimitRanges of a namespace.
@@ -252,19 +253,21 @@ impl Joins {
 const CLUSTER_SCOPED: &[&str] =
     &["Namespace", "PriorityClass", "ClusterRole", "ClusterRoleBinding", "PersistentVolume"];
 
-fn name_key(object: &Object) -> (String, String, String) {
-    let kind = object.meta.kind.value.clone();
-    let namespace = if CLUSTER_SCOPED.contains(&kind.as_str()) {
-        String::new()
-    } else {
-        object.meta.namespace.value.clone()
-    };
-    (namespace, kind, object.meta.name().to_owned())
+fn name_key(object: &Object) -> (&str, &str, &str) {
+    let kind = object.meta.kind.value.as_str();
+    let namespace =
+        if CLUSTER_SCOPED.contains(&kind) { "" } else { object.meta.namespace.value.as_str() };
+    (namespace, kind, object.meta.name())
 }
 
 /// Labels of the pods a workload makes: its own template's, or those of the Deployment that a
 /// Rollout's `workloadRef` names.
-fn pod_labels<'w>(world: &'w World, joins: &Joins, id: ObjectId, w: &'w Workload) -> &'w StringMap {
+fn pod_labels<'w>(
+    world: &'w World,
+    joins: &Joins<'_>,
+    id: ObjectId,
+    w: &'w Workload,
+) -> &'w StringMap {
     let referenced = joins.template_of(id).and_then(|id| world.objects[id].workload());
     &referenced.unwrap_or(w).pod.labels
 }
@@ -276,7 +279,7 @@ struct TemplateIndex<'w> {
 }
 
 impl<'w> TemplateIndex<'w> {
-    fn new(world: &'w World, joins: &Joins) -> Self {
+    fn new(world: &'w World, joins: &Joins<'_>) -> Self {
         let mut index = Self {
             by_label: FxHashMap::default(),
             labels: FxHashMap::default(),

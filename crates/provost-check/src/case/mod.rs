@@ -24,6 +24,8 @@ pub mod text;
 pub mod tools;
 pub mod volumes;
 
+use std::sync::OnceLock;
+
 use crate::artifact::{Problem, Sources};
 use crate::facts::binary::{Binary, GoProgram};
 use crate::facts::build::Build;
@@ -33,6 +35,7 @@ use crate::facts::symbols::Symbol;
 use crate::facts::workload::{Container, ContainerRole, PodTemplate, SecurityContext, Workload};
 use crate::facts::{Body, Origin};
 use crate::findings::{Abstain, Reason};
+use crate::model::qos::Class;
 use binding::{Binding, Bindings};
 use joins::Joins;
 use provided::Provided;
@@ -64,13 +67,17 @@ pub struct Joined<'w> {
     /// The facts.
     pub world: &'w World,
     /// Selectors, targets and names between objects.
-    pub joins: Joins,
+    pub joins: Joins<'w>,
     /// Which binary and Dockerfile belongs to which container.
     pub bindings: Bindings,
     /// ConfigMaps and Secrets, by name.
     pub provided: Provided,
     /// Which files are applied together.
     pub scope: Scope,
+    /// Environments that were composed already.
+    environments: env::Composed,
+    /// Classes of service by workload.
+    classes: Vec<OnceLock<Class>>,
 }
 
 impl<'w> Joined<'w> {
@@ -78,8 +85,11 @@ impl<'w> Joined<'w> {
     pub fn new(world: &'w World) -> Self {
         let scope = Scope::new(&world.sources);
         let joins = Joins::new(world, &scope);
-        let bindings = Bindings::new(world, &joins);
-        Self { world, joins, bindings, provided: Provided::new(world), scope }
+        let bindings = Bindings::new(world);
+        let provided = Provided::new(world);
+        let environments = env::Composed::new(world);
+        let classes = vec![OnceLock::new(); world.objects.len()];
+        Self { world, joins, bindings, provided, scope, environments, classes }
     }
 
     /// The object of that kind and name which is applied together with the one that names it;
@@ -127,6 +137,11 @@ impl<'w> Joined<'w> {
             )),
             None => Ok(()),
         }
+    }
+
+    /// Lets go of what was worked out for the rules of one object.
+    pub fn forget(&self, id: ObjectId) {
+        self.environments.forget(id);
     }
 
     /// Every container of every workload.
@@ -540,9 +555,6 @@ impl<'w> ProgramCase<'w> {
 impl Case<'_> {
     /// Whether this container declares the port a Service or probe refers to.
     pub fn serves_port(&self, port: &PortRef) -> bool {
-        self.container.ports.iter().any(|own| match port {
-            PortRef::Number(n) => own.port.as_ref().is_some_and(|p| p.value == *n),
-            PortRef::Name(name) => own.name.as_ref().is_some_and(|n| n.value == *name),
-        })
+        self.container.declares(port)
     }
 }

@@ -3,19 +3,10 @@
 use super::{Case, ObjectCase, WorkloadCase};
 use crate::facts::Origin;
 use crate::facts::objects::{PortRef, ServicePort};
-use crate::facts::workload::{ContainerPort, ContainerRole, PodTemplate, WorkloadKind};
+use crate::facts::workload::{PodTemplate, WorkloadKind};
 use crate::model::ports;
 
 impl PodTemplate {
-    /// Ports of the containers that run while the pod serves: init containers that end are left
-    /// out.
-    pub fn serving_ports(&self) -> impl Iterator<Item = &ContainerPort> {
-        self.containers
-            .iter()
-            .filter(|c| matches!(c.role, ContainerRole::Main | ContainerRole::Sidecar))
-            .flat_map(|c| &c.ports)
-    }
-
     /// The port number a Service port arrives at: a name is looked up over the containers in
     /// order, with the same protocol (`FindPort` in Kubernetes' pkg/api/v1/pod/util.go).
     pub fn target_number(&self, port: &ServicePort) -> Option<i64> {
@@ -25,13 +16,6 @@ impl PodTemplate {
                 self.named_port(name, &port.protocol.value)?.port.as_ref().map(|p| p.value)
             }
         }
-    }
-
-    /// The first container port of that name and protocol.
-    pub fn named_port(&self, name: &str, protocol: &str) -> Option<&ContainerPort> {
-        self.serving_ports().find(|own| {
-            own.name.as_ref().is_some_and(|n| n.value == name) && own.protocol.value == protocol
-        })
     }
 }
 

@@ -40,6 +40,11 @@ impl WorkloadCase<'_> {
 
     /// The class of service the pods will have by what is written.
     pub fn qos(&self) -> Class {
+        let known = self.joined.classes.get(self.id);
+        known.map_or_else(|| self.find_qos(), |known| *known.get_or_init(|| self.find_qos()))
+    }
+
+    fn find_qos(&self) -> Class {
         let pod = self.template().pod();
         let containers: Vec<qos::Resources> = pod
             .containers

@@ -89,7 +89,7 @@ fn read_selector(node: Node<'_>) -> Selector {
     let text = |node: Node<'_>, key| node.get(key).and_then(Node::as_str).unwrap_or("").to_owned();
     Selector {
         origin: node.origin(),
-        labels: StringMap(labels.filter_map(|(k, v)| Some((fact(k)?, fact(v)?))).collect()),
+        labels: StringMap::new(labels.filter_map(|(k, v)| Some((fact(k)?, fact(v)?))).collect()),
         expressions: expressions
             .map(|e| SelectorExpression {
                 key: text(e, "key"),

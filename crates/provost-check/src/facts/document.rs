@@ -1,7 +1,8 @@
 //! One YAML or JSON document as a tree with byte spans for every key and value.
 //!
-//! Nodes live in one arena and an alias is the *same* node as its anchor, so a document takes
-//! memory in proportion to its text whatever its aliases would expand to. Walk
+//! Nodes, their texts and their children live in one arena each, since a document has hundreds of
+//! nodes and a run tens of thousands of documents. An alias is the *same* node as its anchor, so a
+//! document takes memory in proportion to its text whatever its aliases would expand to. Walk
 //! [`Document::scalars`] to see every scalar once; a recursive walk over values could be
 //! exponential in the number of aliases.
 
@@ -39,22 +40,44 @@ pub enum ScalarKind {
     Str,
 }
 
+/// A part of one of a document's arenas.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Part {
+    /// The first.
+    pub start: u32,
+    /// One past the last.
+    pub end: u32,
+}
+
+impl Part {
+    /// What an arena held `start` of before and holds `end` of now.
+    pub fn new(start: usize, end: usize) -> Self {
+        let clamp = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        Self { start: clamp(start), end: clamp(end) }
+    }
+
+    /// The part as indices.
+    pub fn range(self) -> std::ops::Range<usize> {
+        self.start as usize..self.end as usize
+    }
+}
+
 /// The value of a node.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub enum NodeValue {
     /// Text with the style it was written in.
     Scalar {
-        /// The text after unquoting and unfolding.
-        text: Box<str>,
+        /// The text after unquoting and unfolding, in [`Document::texts`].
+        text: Part,
         /// How it was written.
         style: ScalarStyle,
         /// What it is by YAML 1.1 rules; always `Str` when quoted.
         kind: ScalarKind,
     },
-    /// A list.
-    Sequence(Vec<NodeId>),
-    /// Keys and values in written order; duplicate keys are kept.
-    Mapping(Vec<Entry>),
+    /// A list, in [`Document::items`].
+    Sequence(Part),
+    /// Keys and values in written order, in [`Document::entries`]; duplicate keys are kept.
+    Mapping(Part),
 }
 
 /// One key and its value in a mapping.
@@ -69,7 +92,7 @@ pub struct Entry {
 }
 
 /// A node as stored.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NodeData {
     /// Bytes of the node; of a mapping or sequence from its first to its last child.
     pub span: Span,
@@ -93,6 +116,14 @@ pub struct Document {
     pub index: u32,
     /// All nodes; children come after their parents.
     pub nodes: Vec<NodeData>,
+    /// Texts of scalars.
+    pub texts: String,
+    /// Entries of mappings.
+    pub entries: Vec<Entry>,
+    /// Items of lists.
+    pub items: Vec<NodeId>,
+    /// Whether a node may be reached by several ways.
+    pub has_aliases: bool,
     /// The top node.
     pub root: NodeId,
     /// Comments in order.
@@ -110,12 +141,35 @@ impl Document {
         Node { doc: self, id }
     }
 
+    /// A text of [`Self::texts`].
+    pub fn text(&self, part: Part) -> &str {
+        // The builder makes parts out of what it pushed; an empty text is better than a panic.
+        self.texts.get(part.range()).unwrap_or_default()
+    }
+
+    /// Entries of a mapping, none of anything else.
+    pub fn entries_of(&self, id: NodeId) -> &[Entry] {
+        match self.nodes.get(id.0 as usize).map(|data| data.value) {
+            Some(NodeValue::Mapping(part)) => self.entries.get(part.range()).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
+    /// Items of a list, none of anything else.
+    pub fn items_of(&self, id: NodeId) -> &[NodeId] {
+        match self.nodes.get(id.0 as usize).map(|data| data.value) {
+            Some(NodeValue::Sequence(part)) => self.items.get(part.range()).unwrap_or_default(),
+            _ => &[],
+        }
+    }
+
     /// Every scalar exactly once, keys included, in document order.
     pub fn scalars(&self) -> impl Iterator<Item = (Node<'_>, &str)> {
         self.nodes.iter().enumerate().filter_map(|(i, data)| match &data.value {
             NodeValue::Scalar { text, .. } => {
+                let text = self.text(*text);
                 let id = NodeId(u32::try_from(i).unwrap_or(u32::MAX));
-                Some((Node { doc: self, id }, &**text))
+                Some((Node { doc: self, id }, text))
             }
             _ => None,
         })
@@ -150,7 +204,7 @@ impl<'d> Node<'d> {
     pub fn as_str(self) -> Option<&'d str> {
         match &self.data()?.value {
             NodeValue::Scalar { kind: ScalarKind::Null, .. } => None,
-            NodeValue::Scalar { text, .. } => Some(text),
+            NodeValue::Scalar { text, .. } => Some(self.doc.text(*text)),
             _ => None,
         }
     }
@@ -204,22 +258,16 @@ impl<'d> Node<'d> {
 
     /// Keys and values of a mapping in written order, `<<` merges not applied.
     pub fn entries(self) -> impl Iterator<Item = (Node<'d>, Node<'d>)> {
-        let entries: &'d [Entry] = match self.data().map(|d| &d.value) {
-            Some(NodeValue::Mapping(entries)) => entries,
-            _ => &[],
-        };
         let doc = self.doc;
-        entries.iter().map(move |e| (Node { doc, id: e.key }, Node { doc, id: e.value }))
+        doc.entries_of(self.id)
+            .iter()
+            .map(move |e| (Node { doc, id: e.key }, Node { doc, id: e.value }))
     }
 
     /// Items of a list.
     pub fn items(self) -> impl Iterator<Item = Node<'d>> {
-        let items: &'d [NodeId] = match self.data().map(|d| &d.value) {
-            Some(NodeValue::Sequence(items)) => items,
-            _ => &[],
-        };
         let doc = self.doc;
-        items.iter().map(move |id| Node { doc, id: *id })
+        doc.items_of(self.id).iter().map(move |id| Node { doc, id: *id })
     }
 
     /// The value of `key`: the last one when written twice (what Kubernetes keeps), else the one a

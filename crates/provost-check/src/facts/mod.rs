@@ -7,10 +7,13 @@
 pub mod binary;
 pub mod build;
 pub mod build_files;
+pub mod container;
 pub mod document;
 pub mod objects;
+pub mod order;
 pub mod origin;
 pub mod placeholders;
+pub mod ports;
 pub mod problem;
 pub mod program_text;
 pub mod settings;

@@ -3,17 +3,23 @@
 use std::sync::Arc;
 
 use super::document::{Document, Node, NodeId};
+use super::order::Order;
 use super::origin::{Fact, Origin};
 use super::workload::{IntOrPercent, Workload};
 
 /// Names and values with the places of both; written order, duplicates kept.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct StringMap(pub Vec<(Fact<String>, Fact<String>)>);
+pub struct StringMap(pub Vec<(Fact<String>, Fact<String>)>, Order);
 
 impl StringMap {
+    /// A map of these entries.
+    pub fn new(entries: Vec<(Fact<String>, Fact<String>)>) -> Self {
+        Self(entries, Order::default())
+    }
+
     /// The last value written for `key`.
     pub fn get(&self, key: &str) -> Option<&Fact<String>> {
-        self.0.iter().rev().find(|(k, _)| k.value == key).map(|(_, v)| v)
+        self.1.last(&self.0, |(k, _)| k.value.as_str(), &key).map(|(_, v)| v)
     }
 
     /// Whether nothing is written.
@@ -178,7 +184,7 @@ impl Selector {
 }
 
 /// A port by number or by name.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PortRef {
     /// A number; may be out of range.
     Number(i64),
@@ -216,6 +222,8 @@ pub struct Service {
     pub selector: Option<Selector>,
     /// Ports.
     pub ports: Vec<ServicePort>,
+    /// `ports` by target.
+    pub targets: Order,
 }
 
 /// One backend an Ingress names.
@@ -345,6 +353,8 @@ pub struct ConfigMap {
     pub data: StringMap,
     /// Keys of `binaryData`.
     pub binary_keys: Vec<Fact<String>>,
+    /// `binary_keys` by text.
+    pub binary_order: Order,
     /// `immutable: true`
     pub immutable: bool,
 }
@@ -354,6 +364,23 @@ pub struct ConfigMap {
 pub struct Secret {
     /// Keys of `data` and `stringData`.
     pub keys: Vec<Fact<String>>,
+    /// `keys` by text.
+    pub order: Order,
+}
+
+impl ConfigMap {
+    /// Whether it has that key.
+    pub fn has(&self, key: &str) -> bool {
+        let binary = || self.binary_order.first(&self.binary_keys, |k| k.value.as_str(), &key);
+        self.data.get(key).is_some() || binary().is_some()
+    }
+}
+
+impl Secret {
+    /// Whether it has that key.
+    pub fn has(&self, key: &str) -> bool {
+        self.order.first(&self.keys, |k| k.value.as_str(), &key).is_some()
+    }
 }
 
 /// `ServiceAccount`

@@ -45,15 +45,19 @@ impl Span {
 pub enum Place {
     /// Bytes of a text file: a manifest, a Dockerfile, `provost.toml`.
     Text(Span),
-    /// A place in an executable.
-    Binary {
-        /// Virtual address, where the fact has one.
-        address: Option<u64>,
-        /// Section or program header, `.go.buildinfo` or `PT_INTERP`.
-        section: Option<Arc<str>>,
-    },
+    /// A place in an executable. Shared, so that every fact of a manifest need not have room for it.
+    Binary(Arc<BinaryPlace>),
     /// The input as such.
     Whole,
+}
+
+/// A place in an executable.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct BinaryPlace {
+    /// Virtual address, where the fact has one.
+    pub address: Option<u64>,
+    /// Section or program header, `.go.buildinfo` or `PT_INTERP`.
+    pub section: Option<Box<str>>,
 }
 
 /// An input and a place in it.
@@ -78,14 +82,15 @@ impl Origin {
 
     /// An address in a section of an executable.
     pub fn binary(source: SourceId, section: &str, address: Option<u64>) -> Self {
-        Self { source, place: Place::Binary { address, section: Some(Arc::from(section)) } }
+        let place = BinaryPlace { address, section: Some(Box::from(section)) };
+        Self { source, place: Place::Binary(Arc::new(place)) }
     }
 
     /// The byte range, when the place is one of a text.
     pub fn span(&self) -> Option<Span> {
         match self.place {
             Place::Text(span) => Some(span),
-            Place::Binary { .. } | Place::Whole => None,
+            Place::Binary(_) | Place::Whole => None,
         }
     }
 }

@@ -110,10 +110,11 @@ pub fn of_object(root: Node<'_>) -> Vec<Placeholder<'_>> {
     let holds_data = matches!(kind, "ConfigMap" | "Secret");
     let mut found = Vec::new();
     // An alias is the same node as its anchor: each is looked at once.
+    let aliases = root.doc.has_aliases;
     let mut seen: HashSet<NodeId> = HashSet::new();
     let mut stack = vec![(root, "", "", false)];
     while let Some((node, key, parent, shell)) = stack.pop() {
-        if !seen.insert(node.id) {
+        if aliases && !seen.insert(node.id) {
             continue;
         }
         if let Some(text) = node.as_str() {
@@ -144,6 +145,8 @@ pub fn of_object(root: Node<'_>) -> Vec<Placeholder<'_>> {
 
 /// A placeholder in braces, or what printing a missing value leaves.
 fn braces(text: &str, shell: bool) -> Option<(&str, Tool)> {
+    // Most texts hold none of the characters that each of them needs.
+    memchr::memchr3(b'<', b'%', b'{', text.as_bytes())?;
     for left in ["<no value>", "%!s(", "%!d(", "%!v("] {
         if let Some(at) = text.find(left) {
             return Some((text.get(at..at + left.len())?, Tool::Rendered));

@@ -125,8 +125,10 @@ impl Baseline {
     }
 }
 
-/// Whether a rule's silence about a subject means that the finding is gone.
+/// Whether a rule's silence about a subject means that the finding is gone. `not_judged` is sorted,
+/// as the engine gives it.
 pub fn was_judged(entry: &Entry, not_judged: &[NotJudged]) -> bool {
     let rule = entry.rule.split_once('/').map_or(entry.rule.as_str(), |(rule, _)| rule);
-    !not_judged.iter().any(|n| n.rule == rule && n.subject == entry.subject)
+    let wanted = (rule, entry.subject.as_str());
+    not_judged.binary_search_by(|n| (n.rule, &*n.subject).cmp(&wanted)).is_err()
 }

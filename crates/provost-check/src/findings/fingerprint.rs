@@ -14,9 +14,10 @@
 //! a finding keeps its name when lines move, when the checkout lies elsewhere and when a later
 //! version words the message better. It changes its name when the value it objects to changes.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use rayon::prelude::*;
 use sha2::{Digest, Sha256};
 
 use super::Finding;
@@ -33,20 +34,27 @@ pub fn assign(findings: &mut [Finding], sources: &Sources) {
 
 /// Names each finding of a sorted sequence.
 pub fn assign_each<'f>(findings: impl Iterator<Item = &'f mut Finding>, sources: &Sources) {
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
-    for finding in findings {
-        let parts = parts(finding, sources);
+    let mut findings: Vec<&mut Finding> = findings.collect();
+    let parts: Vec<String> = findings.par_iter().map(|finding| parts(finding, sources)).collect();
+    let mut seen: HashMap<&str, usize> = HashMap::with_capacity(parts.len());
+    let ordinals: Vec<usize> = parts
+        .iter()
+        .map(|parts| {
+            let next = seen.entry(parts).or_default();
+            *next += 1;
+            *next - 1
+        })
+        .collect();
+    findings.par_iter_mut().zip(&parts).zip(ordinals).for_each(|((finding, parts), ordinal)| {
         let mut hash = Sha256::new();
         hash.update(parts.as_bytes());
-        let ordinal = seen.entry(parts).or_default();
         hash.update(ordinal.to_string().as_bytes());
-        *ordinal += 1;
-        finding.fingerprint =
-            hash.finalize().iter().take(16).fold(String::new(), |mut hex, byte| {
-                let _ = write!(hex, "{byte:02x}");
-                hex
-            });
-    }
+        let mut hex = String::with_capacity(32);
+        for byte in hash.finalize().iter().take(16) {
+            let _ = write!(hex, "{byte:02x}");
+        }
+        finding.fingerprint = hex;
+    });
 }
 
 fn parts(finding: &Finding, sources: &Sources) -> String {
@@ -64,7 +72,7 @@ fn parts(finding: &Finding, sources: &Sources) -> String {
                 head.split_whitespace().collect::<Vec<_>>().join(" ")
             })
             .unwrap_or_default(),
-        Place::Binary { section, .. } => section.as_deref().unwrap_or_default().to_owned(),
+        Place::Binary(place) => place.section.as_deref().unwrap_or_default().to_owned(),
         Place::Whole => String::new(),
     };
     let variant = finding.variant.map_or("", |variant| variant.name);

@@ -265,7 +265,9 @@ impl Index {
         sources: &Sources,
         mut take: impl FnMut(usize),
     ) {
-        for evidence in &finding.evidence {
+        // Without any by line, no line has to be counted.
+        let by_line = !self.by_line.is_empty();
+        for evidence in finding.evidence.iter().filter(|_| by_line) {
             let Place::Text(span) = evidence.origin.place else { continue };
             let id = evidence.origin.source;
             let source = sources.get(id);

@@ -1,6 +1,7 @@
 //! The third outcome: not judged, and why.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Why a rule could not be judged. A closed list, part of the JSON schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -148,8 +149,8 @@ impl Abstain {
 pub struct NotJudged {
     /// Rule id.
     pub rule: &'static str,
-    /// `NS/KIND/NAME[/CONTAINER]` or a path.
-    pub subject: String,
+    /// `NS/KIND/NAME[/CONTAINER]` or a path; rules share it.
+    pub subject: Arc<str>,
     /// Why.
     pub reason: Reason,
     /// Which fact.

@@ -15,6 +15,9 @@ pub mod text;
 pub mod view;
 
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
+
+use rayon::prelude::*;
 
 use crate::artifact::manifest::Skipped;
 use crate::artifact::{SourceKind, Sources};
@@ -119,32 +122,70 @@ impl Report<'_> {
 
     /// Number of different rules among what was not judged.
     pub fn rules_not_judged(&self) -> usize {
-        let mut rules: Vec<_> = self.not_judged.iter().map(|n| n.rule).collect();
-        rules.sort_unstable();
-        rules.dedup();
+        let mut rules = BTreeSet::new();
+        let mut last = "";
+        for item in self.not_judged.iter() {
+            // They come sorted by rule.
+            if item.rule != last {
+                last = item.rule;
+                rules.insert(last);
+            }
+        }
         rules.len()
     }
 }
 
 /// Orders findings by path, position, rule, variant and subject, so that the same inputs give the
 /// same report whatever the order they were found in.
-pub fn sort_findings(findings: &mut [Finding], sources: &Sources) {
-    findings.sort_by(|a, b| compare(a, b, sources));
-}
-
-fn compare(a: &Finding, b: &Finding, sources: &Sources) -> Ordering {
-    let key = |origin: &Origin| match &origin.place {
+pub fn sort_findings(findings: &mut Vec<Finding>, sources: &Sources) {
+    let ranks = ranks(sources);
+    let place = |origin: &Origin| match &origin.place {
         Place::Whole => (0, 0),
         Place::Text(span) => (span.start.into(), span.end.into()),
-        Place::Binary { address, .. } => (address.unwrap_or(0), 0u64),
+        Place::Binary(place) => (place.address.unwrap_or(0), 0u64),
     };
-    fn path<'s>(f: &Finding, sources: &'s Sources) -> &'s str {
-        &sources.get(f.primary().source).path
+    // Small keys are sorted rather than findings, which are moved once.
+    let mut order: Vec<_> = findings
+        .iter()
+        .enumerate()
+        .map(|(index, finding)| {
+            let primary = finding.primary();
+            (ranks[primary.source.0 as usize], place(primary), index)
+        })
+        .collect();
+    order.par_sort_unstable_by(|a, b| {
+        (a.0, a.1)
+            .cmp(&(b.0, b.1))
+            .then_with(|| compare(&findings[a.2], &findings[b.2]))
+            .then_with(|| a.2.cmp(&b.2))
+    });
+    let mut unsorted: Vec<Option<Finding>> = findings.drain(..).map(Some).collect();
+    findings.extend(order.iter().filter_map(|key| unsorted[key.2].take()));
+}
+
+/// The place of each source's path among all paths; equal paths share one.
+fn ranks(sources: &Sources) -> Vec<u32> {
+    let mut paths: Vec<(&str, usize)> =
+        sources.iter().map(|(id, source)| (source.path.as_str(), id.0 as usize)).collect();
+    paths.sort_unstable();
+    let mut ranks = vec![0; paths.len()];
+    let mut rank = 0;
+    let mut last = None;
+    for (path, index) in paths {
+        if last.is_some_and(|last| last != path) {
+            rank += 1;
+        }
+        last = Some(path);
+        ranks[index] = rank;
     }
-    path(a, sources)
-        .cmp(path(b, sources))
-        .then_with(|| key(a.primary()).cmp(&key(b.primary())))
-        .then_with(|| a.rule.id.cmp(b.rule.id))
+    ranks
+}
+
+/// The order of findings at one place.
+fn compare(a: &Finding, b: &Finding) -> Ordering {
+    a.rule
+        .id
+        .cmp(b.rule.id)
         .then_with(|| a.variant.map(|v| v.name).cmp(&b.variant.map(|v| v.name)))
         .then_with(|| a.subject.cmp(&b.subject))
         .then_with(|| a.message.cmp(&b.message))

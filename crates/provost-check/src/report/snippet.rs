@@ -160,8 +160,8 @@ fn pieces(evidence: &[Evidence], sources: &Sources, width: usize) -> Vec<Piece> 
 
 fn whole_line(path: &str, place: &Place, note: &str) -> String {
     let mut line = path.to_owned();
-    if let Place::Binary { address, section } = place {
-        match (section, address) {
+    if let Place::Binary(place) = place {
+        match (&place.section, &place.address) {
             (Some(section), Some(address)) => {
                 line.push_str(&format!(" ({} at {address:#x})", clean(section)));
             }

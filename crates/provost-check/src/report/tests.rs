@@ -287,7 +287,7 @@ fn the_report_ends_with_what_was_joined_and_what_was_not_judged() {
         ("unknown-godebug-key", Reason::NoBinary),
         ("cpu-limit-above-node", Reason::NodeUnknown),
     ] {
-        let subject = "default/Deployment/checkout/app".to_owned();
+        let subject = "default/Deployment/checkout/app".into();
         report.not_judged.push(NotJudged {
             rule,
             subject,
@@ -427,7 +427,7 @@ fn json_holds_every_place() {
     let mut report = world.report(vec![finding]);
     report.not_judged.push(NotJudged {
         rule: "probe-path-not-served",
-        subject: "default/Deployment/checkout/app".to_owned(),
+        subject: "default/Deployment/checkout/app".into(),
         reason: Reason::NoBinary,
         needs: "the program".to_owned(),
     });

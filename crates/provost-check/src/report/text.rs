@@ -1,7 +1,9 @@
 //! The report for people.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
+
+use rayon::prelude::*;
 
 use super::plain::{clean, fit};
 use super::snippet::{self, Diagnostic};
@@ -136,26 +138,30 @@ fn repeated(findings: &[Finding], all: bool) -> Vec<Vec<&Finding>> {
     if all {
         return findings.iter().map(|finding| vec![finding]).collect();
     }
+    let shapes: Vec<String> = findings.par_iter().map(shape).collect();
     let mut groups: Vec<Vec<&Finding>> = Vec::new();
-    let mut by_shape = BTreeMap::new();
-    for finding in findings {
-        let at =
-            *by_shape.entry((finding.id(), finding.level, shape(finding))).or_insert_with(|| {
+    let mut by_shape = HashMap::new();
+    let mut group_of = Vec::with_capacity(findings.len());
+    for (finding, shape) in findings.iter().zip(shapes) {
+        let variant = finding.variant.map(|variant| variant.name);
+        let at = *by_shape.entry((finding.rule.id, variant, finding.level, shape)).or_insert_with(
+            || {
                 groups.push(Vec::new());
                 groups.len() - 1
-            });
+            },
+        );
         groups[at].push(finding);
+        group_of.push(at);
     }
-    let mut shown: Vec<(usize, Vec<&Finding>)> = Vec::new();
-    for (order, finding) in findings.iter().enumerate() {
-        let at = by_shape[&(finding.id(), finding.level, shape(finding))];
+    let mut shown: Vec<Vec<&Finding>> = Vec::new();
+    for (finding, at) in findings.iter().zip(group_of) {
         if groups[at].len() >= REPEATED {
-            shown.push((order, std::mem::take(&mut groups[at])));
+            shown.push(std::mem::take(&mut groups[at]));
         } else if !groups[at].is_empty() {
-            shown.push((order, vec![finding]));
+            shown.push(vec![finding]);
         }
     }
-    shown.into_iter().map(|(_, group)| group).collect()
+    shown
 }
 
 /// The message without what differs between objects: numbers, quoted text, the object's names.
@@ -269,7 +275,14 @@ type SubjectsByRule<'a> = BTreeMap<&'a str, Vec<(&'a str, &'a str)>>;
 
 fn not_judged(report: &Report<'_>, options: Options, out: &mut String) {
     let mut reasons: BTreeMap<Reason, SubjectsByRule<'_>> = BTreeMap::new();
+    let mut last = None;
     for item in &report.not_judged {
+        // Subjects are listed with --verbose only; without it a rule has to be seen once.
+        if !options.verbose
+            && last.replace((item.reason, item.rule)) == Some((item.reason, item.rule))
+        {
+            continue;
+        }
         let rules = reasons.entry(item.reason).or_default();
         rules.entry(item.rule).or_default().push((&item.subject, &item.needs));
     }

@@ -459,14 +459,14 @@ fn place<'a>(origin: &'a Origin, role: Role, note: &'a str, sources: &'a Sources
         _ => (None, None),
     };
     let (address, section) = match &origin.place {
-        Place::Binary { address, section } => {
-            (address.map(|a| format!("{a:#x}")), section.as_deref())
+        Place::Binary(place) => {
+            (place.address.map(|a| format!("{a:#x}")), place.section.as_deref())
         }
         _ => (None, None),
     };
     PlaceView {
         origin: match (&origin.place, source.kind) {
-            (Place::Binary { .. }, _) | (_, SourceKind::Binary) => "binary",
+            (Place::Binary(_), _) | (_, SourceKind::Binary) => "binary",
             _ => "text",
         },
         path: &source.path,

@@ -3,13 +3,16 @@
 //! Levels come from four places, the later outranking the earlier: the rule (or the rule's view of
 //! the case), the profile, `[rules]` in `provost.toml`, `--level`. Rules that are off are not run.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
 use super::rule::{Check, Findings, Judged, Rule, Variant};
-use crate::case::{BuildCase, Joined, ObjectCase, ProgramCase};
+use crate::case::{BuildCase, Joined, ObjectCase, ObjectId, ProgramCase, WorkloadCase};
+use crate::facts::Object;
 use crate::findings::{Abstain, Finding, Level, NotJudged};
 use crate::model::secret::masked;
 
@@ -50,7 +53,9 @@ impl Selection {
         variant: Option<&Variant>,
         by_case: Option<Level>,
     ) -> Option<Level> {
-        let full = variant.map(|v| format!("{}/{}", rule.id, v.name));
+        // Most runs name no rule, and every finding is asked for.
+        let unnamed = self.skip.is_empty() && self.only.is_empty() && self.levels.is_empty();
+        let full = variant.filter(|_| !unnamed).map(|v| format!("{}/{}", rule.id, v.name));
         let named = |id: &str| id == rule.id || Some(id) == full.as_deref();
         if self.skip.iter().any(|id| named(id)) {
             return None;
@@ -120,18 +125,61 @@ pub struct Verdicts {
     pub judged: usize,
 }
 
+/// A rule's name for a subject, made once however many rules speak of it.
+struct Subject<F> {
+    make: F,
+    made: OnceCell<Arc<str>>,
+}
+
+impl<F: Fn() -> String> Subject<F> {
+    fn new(make: F) -> Self {
+        Self { make, made: OnceCell::new() }
+    }
+
+    fn name(&self) -> Arc<str> {
+        Arc::clone(self.made.get_or_init(|| Arc::from((self.make)())))
+    }
+}
+
 /// What one rule said about one subject.
 struct Answer {
-    rule: &'static Rule,
-    subject: String,
+    /// The rule's place among those that run.
+    rule: usize,
+    /// None where there is nothing to name.
+    subject: Option<Arc<str>>,
     findings: Vec<Finding>,
     abstained: Vec<Abstain>,
     judged: bool,
 }
 
-fn ask(
-    rule: &'static Rule,
-    subject: impl FnOnce() -> String,
+impl Answer {
+    fn subject(&self) -> &str {
+        self.subject.as_deref().unwrap_or_default()
+    }
+}
+
+/// The rules that run.
+struct Engine<'r> {
+    rules: &'r [&'static Rule],
+    /// Every function of each, with the rule's place in `rules`.
+    checks: Vec<(usize, Check)>,
+    /// Those for objects that run no pods.
+    plain: Vec<(usize, Check)>,
+    selection: &'r Selection,
+}
+
+/// What was said of one object or artifact, settled.
+#[derive(Default)]
+struct Settled {
+    findings: Vec<Finding>,
+    /// With the rule's place among those that run.
+    not_judged: Vec<(usize, NotJudged)>,
+    judged: usize,
+}
+
+fn ask<F: Fn() -> String>(
+    rule: usize,
+    subject: &Subject<F>,
     check: impl FnOnce(&mut Findings) -> Judged,
 ) -> Option<Answer> {
     let mut findings = Findings::default();
@@ -140,14 +188,11 @@ fn ask(
     if let Err(abstain) = result {
         findings.abstain(abstain);
     }
-    if findings.found.is_empty() && findings.abstained.is_empty() && !judged {
+    let silent = findings.found.is_empty() && findings.abstained.is_empty();
+    if silent && !judged {
         return None;
     }
-    let subject = if findings.found.is_empty() && findings.abstained.is_empty() {
-        String::new()
-    } else {
-        subject()
-    };
+    let subject = (!silent).then(|| subject.name());
     Some(Answer { rule, subject, findings: findings.found, abstained: findings.abstained, judged })
 }
 
@@ -155,140 +200,180 @@ fn ask(
 pub fn judge(joined: &Joined<'_>, rules: &[&'static Rule], selection: &Selection) -> Verdicts {
     let rules: Vec<&'static Rule> =
         rules.iter().copied().filter(|rule| selection.runs(rule)).collect();
-    let mut groups = per_object(joined, &rules);
-    groups.extend(per_artifact(joined, &rules));
-    settle(groups, selection)
+    let numbered = rules.iter().enumerate();
+    let checks: Vec<_> =
+        numbered.flat_map(|(place, rule)| rule.checks().map(move |check| (place, check))).collect();
+    let plain = checks.iter().copied().filter(|(_, check)| matches!(check, Check::Object(_)));
+    let engine = Engine { rules: &rules, plain: plain.collect(), checks, selection };
+    let mut groups = engine.per_object(joined);
+    groups.extend(engine.per_artifact(joined));
+    engine.verdicts(groups)
 }
 
-/// Answers about objects, workloads and containers; one group per object.
-fn per_object(joined: &Joined<'_>, rules: &[&'static Rule]) -> Vec<Vec<Answer>> {
-    joined
-        .world
-        .objects
-        .par_iter()
-        .enumerate()
-        .map(|(id, object)| {
-            let case = ObjectCase { joined, id, object };
-            let workload = joined.workload(id);
-            let mut answers = Vec::new();
-            let applying = rules.iter().copied().filter(|rule| rule.applies_to(object));
-            for (rule, check) in applying.flat_map(|rule| rule.checks().map(move |c| (rule, c))) {
-                match (check, workload) {
-                    (Check::Object(check), _) => {
-                        answers.extend(ask(rule, || object.subject(), |f| check(&case, f)));
-                    }
-                    (Check::Workload(check), Some(workload)) => {
-                        answers.extend(ask(rule, || object.subject(), |f| check(&workload, f)));
-                    }
-                    (Check::Container(check), Some(workload)) => {
-                        for case in workload.into_containers() {
-                            answers.extend(ask(rule, || case.subject(), |f| check(&case, f)));
-                        }
-                    }
-                    _ => {}
-                }
+impl Engine<'_> {
+    /// Answers about objects, workloads and containers; one group per object.
+    fn per_object(&self, joined: &Joined<'_>) -> Vec<Settled> {
+        let objects = joined.world.objects.par_iter().enumerate();
+        objects.map(|(id, object)| self.object(joined, id, object)).collect()
+    }
+
+    fn object(&self, joined: &Joined<'_>, id: ObjectId, object: &Object) -> Settled {
+        let case = ObjectCase { joined, id, object };
+        let workload = joined.workload(id);
+        let containers: Vec<_> = workload
+            .into_iter()
+            .flat_map(WorkloadCase::into_containers)
+            .map(|case| (case, Subject::new(move || case.subject())))
+            .collect();
+        let subject = Subject::new(|| object.subject());
+        let hook = object.is_helm_hook();
+        let mut answers = Vec::new();
+        for &(rule, check) in if workload.is_some() { &self.checks } else { &self.plain } {
+            if hook && !self.rules[rule].judges_hooks {
+                continue;
             }
-            answers
-        })
-        .collect()
-}
-
-/// Answers about Dockerfiles, executables and the run itself; one group per artifact.
-fn per_artifact(joined: &Joined<'_>, rules: &[&'static Rule]) -> Vec<Vec<Answer>> {
-    let world = joined.world;
-    let checks = || rules.iter().flat_map(|rule| rule.checks().map(move |check| (*rule, check)));
-    let builds = world.builds.iter().enumerate().map(|(index, build)| {
-        let case = BuildCase { joined, index, build };
-        let subject = || world.sources.get(build.source).path.clone();
-        let answer = |(rule, check)| match check {
-            Check::Build(check) => ask(rule, subject, |f| check(&case, f)),
-            _ => None,
-        };
-        checks().filter_map(answer).collect()
-    });
-    let programs = world.binaries.iter().enumerate().map(|(index, binary)| {
-        let case = ProgramCase { joined, index, binary };
-        let answer = |(rule, check)| match check {
-            Check::Program(check) => ask(rule, || binary.path.clone(), |f| check(&case, f)),
-            _ => None,
-        };
-        checks().filter_map(answer).collect()
-    });
-    let run = checks()
-        .filter_map(|(rule, check)| match check {
-            Check::Run(check) => ask(rule, String::new, |f| check(joined, f)),
-            _ => None,
-        })
-        .collect();
-    builds.chain(programs).chain(std::iter::once(run)).collect()
-}
-
-/// Applies levels and "one cause, one finding" inside each group, and flattens.
-fn settle(groups: Vec<Vec<Answer>>, selection: &Selection) -> Verdicts {
-    let mut verdicts = Verdicts::default();
-    for mut group in groups {
-        let causes = Causes::of(&group);
-        for answer in &mut group {
-            verdicts.judged += usize::from(answer.judged);
-            let after = answer.rule.after;
-            let explained = after.iter().any(|after| causes.explain(after, &answer.subject));
-            if !explained {
-                for mut finding in answer.findings.drain(..) {
-                    let by_case = finding.level_by_case.then_some(finding.level);
-                    let Some(level) = selection.level(finding.rule, finding.variant, by_case)
-                    else {
-                        continue;
-                    };
-                    finding.level = level;
-                    finding.mask();
-                    if finding.subject.is_empty() {
-                        finding.subject.clone_from(&answer.subject);
-                    }
-                    verdicts.findings.push(finding);
+            match (check, workload) {
+                (Check::Object(check), _) => {
+                    answers.extend(ask(rule, &subject, |f| check(&case, f)));
                 }
+                (Check::Workload(check), Some(workload)) => {
+                    answers.extend(ask(rule, &subject, |f| check(&workload, f)));
+                }
+                (Check::Container(check), Some(_)) => {
+                    for (case, subject) in &containers {
+                        answers.extend(ask(rule, subject, |f| check(case, f)));
+                    }
+                }
+                _ => {}
             }
-            for abstain in answer.abstained.drain(..) {
+        }
+        joined.forget(id);
+        self.settle(answers)
+    }
+
+    /// Answers about Dockerfiles, executables and the run itself; one group per artifact.
+    fn per_artifact(&self, joined: &Joined<'_>) -> Vec<Settled> {
+        let world = joined.world;
+        let mut groups = Vec::new();
+        for (index, build) in world.builds.iter().enumerate() {
+            let case = BuildCase { joined, index, build };
+            let subject = Subject::new(|| world.sources.get(build.source).path.clone());
+            groups.push(self.group(|rule, check| match check {
+                Check::Build(check) => ask(rule, &subject, |f| check(&case, f)),
+                _ => None,
+            }));
+        }
+        for (index, binary) in world.binaries.iter().enumerate() {
+            let case = ProgramCase { joined, index, binary };
+            let subject = Subject::new(|| binary.path.clone());
+            groups.push(self.group(|rule, check| match check {
+                Check::Program(check) => ask(rule, &subject, |f| check(&case, f)),
+                _ => None,
+            }));
+        }
+        let subject = Subject::new(String::new);
+        groups.push(self.group(|rule, check| match check {
+            Check::Run(check) => ask(rule, &subject, |f| check(joined, f)),
+            _ => None,
+        }));
+        groups
+    }
+
+    fn group(&self, ask: impl Fn(usize, Check) -> Option<Answer>) -> Settled {
+        self.settle(self.checks.iter().filter_map(|&(rule, check)| ask(rule, check)).collect())
+    }
+
+    /// Applies levels and "one cause, one finding" inside one group.
+    fn settle(&self, mut group: Vec<Answer>) -> Settled {
+        let mut settled = Settled::default();
+        let causes = Causes::of(&group, self.rules);
+        let explained: Vec<bool> = group
+            .iter()
+            .map(|answer| {
+                let after = self.rules[answer.rule].after;
+                after.iter().any(|after| causes.explain(after, answer.subject()))
+            })
+            .collect();
+        drop(causes);
+        for (answer, explained) in group.iter_mut().zip(explained) {
+            settled.judged += usize::from(answer.judged);
+            let findings = std::mem::take(&mut answer.findings);
+            for mut finding in findings.into_iter().filter(|_| !explained) {
+                let by_case = finding.level_by_case.then_some(finding.level);
+                let Some(level) = self.selection.level(finding.rule, finding.variant, by_case)
+                else {
+                    continue;
+                };
+                finding.level = level;
+                finding.mask();
+                if finding.subject.is_empty() {
+                    finding.subject.push_str(answer.subject());
+                }
+                settled.findings.push(finding);
+            }
+            for abstain in std::mem::take(&mut answer.abstained) {
                 if let Abstain::Unknown { reason, needs } = abstain {
-                    verdicts.not_judged.push(NotJudged {
-                        rule: answer.rule.id,
-                        subject: answer.subject.clone(),
-                        reason,
-                        needs: masked(&needs).into_owned(),
-                    });
+                    let rule = self.rules[answer.rule].id;
+                    let subject = answer.subject.clone().unwrap_or_default();
+                    let needs = masked(&needs).into_owned();
+                    let not_judged = NotJudged { rule, subject, reason, needs };
+                    settled.not_judged.push((answer.rule, not_judged));
                 }
             }
         }
+        settled
     }
-    verdicts.not_judged.sort();
-    verdicts.not_judged.dedup();
-    verdicts
+
+    /// Puts the groups together in their order.
+    fn verdicts(&self, groups: Vec<Settled>) -> Verdicts {
+        let mut verdicts = Verdicts::default();
+        // Sorted rule by rule, since the subjects of each come nearly in order.
+        let mut not_judged: Vec<Vec<NotJudged>> = vec![Vec::new(); self.rules.len()];
+        for group in groups {
+            verdicts.findings.extend(group.findings);
+            verdicts.judged += group.judged;
+            for (rule, item) in group.not_judged {
+                not_judged[rule].push(item);
+            }
+        }
+        not_judged.retain(|list| !list.is_empty());
+        not_judged.par_iter_mut().for_each(|list| {
+            list.sort();
+            list.dedup();
+        });
+        not_judged.sort_by_key(|list| list.first().map(|item| item.rule));
+        verdicts.not_judged = not_judged.into_iter().flatten().collect();
+        verdicts
+    }
 }
 
 /// What was found in one group, by `rule` or `rule/variant` and subject. A pod may have thousands of
 /// containers, so that comparing all with all is no way.
-struct Causes(FxHashSet<(String, String)>);
+struct Causes<'g>(FxHashSet<(&'static str, Option<&'static str>, &'g str)>);
 
-impl Causes {
-    fn of(group: &[Answer]) -> Self {
-        let found =
-            group.iter().flat_map(|answer| answer.findings.iter().map(move |f| (answer, f)));
-        let names = found.flat_map(|(answer, finding)| {
-            let rule = (answer.rule.id.to_owned(), answer.subject.clone());
-            let variant = finding
-                .variant
-                .map(|v| (format!("{}/{}", answer.rule.id, v.name), answer.subject.clone()));
-            std::iter::once(rule).chain(variant)
-        });
-        Self(names.collect())
+impl<'g> Causes<'g> {
+    fn of(group: &'g [Answer], rules: &[&'static Rule]) -> Self {
+        let mut found = FxHashSet::default();
+        for answer in group {
+            for finding in &answer.findings {
+                let (rule, subject) = (rules[answer.rule].id, answer.subject());
+                found.insert((rule, None, subject));
+                if let Some(variant) = finding.variant {
+                    found.insert((rule, Some(variant.name), subject));
+                }
+            }
+        }
+        Self(found)
     }
 
     /// Whether `rule` has a finding about the subject itself or the workload the subject is a
     /// container of.
-    fn explain(&self, rule: &str, subject: &str) -> bool {
+    fn explain(&self, rule: &'static str, subject: &str) -> bool {
+        let (rule, variant) = rule.split_once('/').map_or((rule, None), |(r, v)| (r, Some(v)));
         let above = subject.match_indices('/').map(|(at, _)| &subject[..at]);
         !self.0.is_empty()
             && above
                 .chain(std::iter::once(subject))
-                .any(|cause| self.0.contains(&(rule.to_owned(), cause.to_owned())))
+                .any(|cause| self.0.contains(&(rule, variant, cause)))
     }
 }

@@ -283,7 +283,7 @@ fn place(world: &World, origin: &Origin) -> (String, Option<u32>) {
     let source = world.sources.get(origin.source);
     let line = match &origin.place {
         Place::Text(span) => Some(source.position(span.start).line),
-        Place::Binary { .. } | Place::Whole => None,
+        Place::Binary(_) | Place::Whole => None,
     };
     (source.path.clone(), line)
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::io::Read as _;
+use std::mem::ManuallyDrop;
 
 use anyhow::{Context as _, Result};
 use provost_check::artifact::Sources;
@@ -51,9 +52,14 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
         }
     }
     let Run { loaded, conclusion, selection } = run;
-    let mut report = pipeline::report(&loaded.world, env!("CARGO_PKG_VERSION"), conclusion);
+    // The process ends when the report is written: taking millions of facts apart piece by piece
+    // would only delay that.
+    let loaded = ManuallyDrop::new(loaded);
+    let version = env!("CARGO_PKG_VERSION");
+    let mut report = ManuallyDrop::new(pipeline::report(&loaded.world, version, conclusion));
+    let report = &mut *report;
     report.built = built;
-    report.skipped = loaded.skipped;
+    report.skipped.clone_from(&loaded.skipped);
     report.fail_on = args.fail_on.level();
     if let Some((path, known)) = &known {
         let not_judged = &report.not_judged;
@@ -78,13 +84,13 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
         .findings
         .iter()
         .any(|finding| report.fail_on.is_some_and(|from| finding.level >= from));
-    let missing = missing(&report, &args.require);
+    let missing = missing(report, &args.require);
     let nothing = report.judged.is_nothing();
     if args.diff {
         let new: Vec<&Finding> = report.findings.iter().collect();
         output::print(&fix::diff(&loaded.world, &new, args.unsafe_fixes, &mut fixed))?;
     }
-    write(cli, args, &report)?;
+    write(cli, args, report)?;
     for line in fixed.lines(args.diff).iter().filter(|_| args.fix && !cli.quiet) {
         output::complain(&format!("{line}\n"));
     }

@@ -4,6 +4,7 @@ use super::read::{Parent, Reader};
 use crate::facts::document::Node;
 use crate::facts::objects::PortRef;
 use crate::facts::origin::Fact;
+use crate::facts::ports::ContainerPorts;
 use crate::facts::workload::{
     Action, Container, ContainerPort, ContainerRole, EnvFrom, EnvValue, EnvVar, Handler, KeyRef,
     Mount, Probe, ResourceAmounts, Resources, SecurityContext,
@@ -52,6 +53,7 @@ impl Reader<'_> {
                 .into_iter()
                 .map(|n| self.container_port(n))
                 .collect(),
+            port_orders: ContainerPorts::default(),
             resources: self.resources(here),
             security: self.security(here),
             startup: self.probe(here, "startupProbe"),

@@ -21,6 +21,7 @@ use read::{Parent, Reader};
 use super::Problem;
 use crate::facts::document::{Document, Node, NodeId, ScalarKind};
 use crate::facts::objects::{Body, ConfigMap, Meta, Object, Secret, ServiceAccount};
+use crate::facts::order::Order;
 use crate::facts::origin::Fact;
 
 /// Kinds that are taken for Kubernetes objects even when `apiVersion` is missing, so that leaving
@@ -140,13 +141,14 @@ fn body(reader: &mut Reader<'_>, object: Parent<'_>, meta: &Meta) -> Body {
             Body::ConfigMap(ConfigMap {
                 data,
                 binary_keys: binary.filter_map(|(key, _)| key_fact(key)).collect(),
+                binary_order: Order::default(),
                 immutable: reader.flag(object.node, "immutable"),
             })
         }
         ("Secret", "") => {
             let fields = ["data", "stringData"].into_iter().filter_map(|key| object.get(key));
             let keys = fields.flat_map(read::merged_entries).filter_map(|(key, _)| key_fact(key));
-            Body::Secret(Secret { keys: keys.collect() })
+            Body::Secret(Secret { keys: keys.collect(), order: Order::default() })
         }
         ("ServiceAccount", "") => {
             let automount = reader.bool(object.node, "automountServiceAccountToken");

@@ -6,6 +6,7 @@ use crate::facts::objects::{
     Ingress, IngressBackend, NetworkPolicy, PolicyDirection, PolicyPort, PolicyRule, PortRef,
     Selector, Service, ServicePort, StringMap,
 };
+use crate::facts::order::Order;
 use crate::facts::origin::Fact;
 
 impl Reader<'_> {
@@ -31,6 +32,7 @@ impl Reader<'_> {
                 let items = self.mappings(spec, "ports");
                 items.into_iter().map(|node| self.service_port(node)).collect()
             },
+            targets: Order::default(),
         }
     }
 

@@ -3,7 +3,9 @@
 use super::read::{Parent, Reader};
 use crate::facts::document::Node;
 use crate::facts::objects::{StringMap, TargetRef};
+use crate::facts::order::Order;
 use crate::facts::origin::Fact;
+use crate::facts::ports::PodPorts;
 use crate::facts::workload::{
     ContainerRole, IntOrPercent, PodTemplate, Strategy, Volume, VolumeKind, Workload, WorkloadKind,
 };
@@ -265,6 +267,8 @@ impl Reader<'_> {
             labels: self.string_map(meta.node, "labels"),
             annotations: self.string_map(meta.node, "annotations"),
             containers,
+            container_names: Order::default(),
+            port_orders: PodPorts::default(),
             grace_period: self.int_or(spec, "terminationGracePeriodSeconds", 30),
             restart_policy: self.text_or(spec, "restartPolicy", "Always"),
             volumes: {

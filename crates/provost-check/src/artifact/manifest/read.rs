@@ -261,7 +261,7 @@ impl<'p> Reader<'p> {
             let value = self.as_text(shown, value);
             all.extend(key_text(name).zip(value));
         }
-        StringMap(all)
+        StringMap::new(all)
     }
 
     /// A `LabelSelector`.

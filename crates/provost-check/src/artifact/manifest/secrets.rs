@@ -1,7 +1,7 @@
 //! Keeps secret values inside the loader: they are overwritten in the document and in the text
 //! that reports show, before anything else sees either.
 
-use crate::facts::document::{Document, Node, NodeId, NodeValue, ScalarKind, ScalarStyle};
+use crate::facts::document::{Document, Node, NodeId, NodeValue, Part, ScalarKind, ScalarStyle};
 use crate::facts::objects::{Body, Object};
 use crate::facts::origin::{Fact, Span};
 use crate::facts::workload::EnvValue;
@@ -30,29 +30,41 @@ pub(super) fn hide(document: &mut Document, text: &str) -> Vec<Span> {
         return spans;
     }
     let mut seen = vec![false; document.nodes.len()];
+    let mask = Part::new(document.texts.len(), document.texts.len() + MASK.len());
+    let mut hidden = Vec::new();
     while let Some(id) = open.pop() {
         let index = id.0 as usize;
         if seen.get(index).copied().unwrap_or(true) {
             continue;
         }
         seen[index] = true;
+        open.extend(document.entries_of(id).iter().map(|e| e.value));
+        open.extend(document.items_of(id));
         let Some(data) = document.nodes.get_mut(index) else { continue };
-        match &mut data.value {
-            NodeValue::Mapping(entries) => open.extend(entries.iter().map(|e| e.value)),
-            NodeValue::Sequence(items) => open.extend(items.iter().copied()),
-            NodeValue::Scalar { text: value, kind, .. } => {
-                // An alias may have brought it from elsewhere.
-                spans.push(data.span);
-                // An absent value stays absent.
-                if *kind != ScalarKind::Null || !value.is_empty() {
-                    *value = Box::from(MASK);
-                    *kind = ScalarKind::Str;
-                }
+        if let NodeValue::Scalar { text: value, kind, .. } = &mut data.value {
+            // An alias may have brought it from elsewhere.
+            spans.push(data.span);
+            // An absent value stays absent.
+            if *kind != ScalarKind::Null || value.start < value.end {
+                hidden.push(std::mem::replace(value, mask));
+                *kind = ScalarKind::Str;
             }
         }
     }
+    overwrite(document, &hidden);
     spans.sort_unstable();
     spans
+}
+
+/// Takes the hidden texts out of the document and puts [`MASK`] behind the others.
+fn overwrite(document: &mut Document, hidden: &[Part]) {
+    let mut bytes = std::mem::take(&mut document.texts).into_bytes();
+    for part in hidden {
+        bytes.get_mut(part.range()).unwrap_or_default().fill(b'*');
+    }
+    bytes.extend_from_slice(MASK.as_bytes());
+    // Whole texts are overwritten, so that it is UTF-8 still; were it not, nothing would be shown.
+    document.texts = String::from_utf8(bytes).unwrap_or_default();
 }
 
 /// What of a document is secret.
@@ -94,12 +106,7 @@ impl Parts {
     fn collect(&mut self, document: &Document, id: NodeId, secret: bool) {
         let mut open = vec![id];
         while let Some(id) = open.pop() {
-            let Some(NodeValue::Mapping(entries)) =
-                document.nodes.get(id.0 as usize).map(|n| &n.value)
-            else {
-                continue;
-            };
-            for entry in entries {
+            for entry in document.entries_of(id) {
                 let value = document.node(entry.value);
                 let key = document.node(entry.key);
                 let name = key.as_str().unwrap_or_default();

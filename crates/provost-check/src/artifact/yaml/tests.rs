@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::facts::document::Node;
+use crate::facts::document::{Node, NodeId, ScalarKind};
 
 fn read(text: &str) -> Parsed {
     read_within(text.as_bytes(), &Limits::default())
@@ -139,8 +139,9 @@ fn an_alias_is_the_node_of_its_anchor() {
     let a = root.get("a").unwrap().id;
     assert_eq!(root.get("b").unwrap().id, a);
     assert!(root.get("c").unwrap().items().all(|item| item.id == a));
-    let NodeValue::Mapping(entries) = &document.nodes[root.id.0 as usize].value else { panic!() };
-    let spans: Vec<_> = entries.iter().map(|e| e.alias.map(|s| &text[s.range()])).collect();
+    assert!(document.has_aliases);
+    let spans: Vec<_> =
+        document.entries_of(root.id).iter().map(|e| e.alias.map(|s| &text[s.range()])).collect();
     assert_eq!(spans, [None, Some("*x"), None]);
 }
 
@@ -158,12 +159,10 @@ fn merges_are_seen_through() {
 fn children_come_after_their_parents() {
     let parsed = read("a: {b: [1, {c: 2}]}\nd: 3\n");
     let document = &parsed.documents[0];
-    for (index, node) in document.nodes.iter().enumerate() {
-        let children: Vec<NodeId> = match &node.value {
-            NodeValue::Scalar { .. } => vec![],
-            NodeValue::Sequence(items) => items.clone(),
-            NodeValue::Mapping(entries) => entries.iter().flat_map(|e| [e.key, e.value]).collect(),
-        };
+    for index in 0..document.nodes.len() {
+        let id = NodeId(u32::try_from(index).unwrap());
+        let entries = document.entries_of(id).iter().flat_map(|e| [e.key, e.value]);
+        let children: Vec<NodeId> = entries.chain(document.items_of(id).iter().copied()).collect();
         assert!(children.iter().all(|child| child.0 as usize > index));
     }
 }

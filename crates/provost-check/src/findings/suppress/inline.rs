@@ -1,5 +1,6 @@
 //! `# provost: ignore[rule] reason, until=2027-01-31` in YAML and Dockerfiles.
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -21,14 +22,8 @@ const LONGEST: usize = 4096;
 /// Every suppression written in a manifest or Dockerfile. `objects` tell where the text of a
 /// manifest is a value (a script in a ConfigMap) rather than a comment.
 pub fn collect(sources: &Sources, objects: &[Object]) -> Vec<Suppression> {
-    let mut documents: BTreeMap<SourceId, Vec<&Document>> = BTreeMap::new();
-    let mut last: Option<&Arc<Document>> = None;
-    for object in objects {
-        if last.is_none_or(|last| !Arc::ptr_eq(last, &object.document)) {
-            documents.entry(object.document.source).or_default().push(&object.document);
-        }
-        last = Some(&object.document);
-    }
+    // Most runs have none, and then nothing has to be known of the documents.
+    let documents = OnceCell::new();
     let mut all = Vec::new();
     for (id, source) in sources.iter() {
         let Some(text) = source.shown() else { continue };
@@ -39,6 +34,7 @@ pub fn collect(sources: &Sources, objects: &[Object]) -> Vec<Suppression> {
         if comments.peek().is_none() {
             continue;
         }
+        let documents = documents.get_or_init(|| documents_of(objects));
         let scalars = scalars(documents.get(&id).map_or(&[][..], Vec::as_slice));
         let mut block = Block::default();
         let suppressions = comments
@@ -51,6 +47,19 @@ pub fn collect(sources: &Sources, objects: &[Object]) -> Vec<Suppression> {
         all.extend(suppressions.take(MOST));
     }
     all
+}
+
+/// The documents of each source, each once.
+fn documents_of(objects: &[Object]) -> BTreeMap<SourceId, Vec<&Document>> {
+    let mut documents: BTreeMap<SourceId, Vec<&Document>> = BTreeMap::new();
+    let mut last: Option<&Arc<Document>> = None;
+    for object in objects {
+        if last.is_none_or(|last| !Arc::ptr_eq(last, &object.document)) {
+            documents.entry(object.document.source).or_default().push(&object.document);
+        }
+        last = Some(&object.document);
+    }
+    documents
 }
 
 /// One comment that holds the mark.

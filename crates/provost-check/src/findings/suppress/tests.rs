@@ -184,7 +184,7 @@ fn unused_only_where_the_rule_was_judged() {
     let mut run = Run::new(SourceKind::Manifest, &text);
     run.not_judged.push(NotJudged {
         rule: ID,
-        subject: "default/Deployment/other/app".to_owned(),
+        subject: "default/Deployment/other/app".into(),
         reason: crate::findings::Reason::NoBinary,
         needs: "the program".to_owned(),
     });

@@ -1,5 +1,7 @@
 //! `$(NAME)` that stays `$(NAME)`.
 
+use std::collections::HashSet;
+
 use crate::case::Case;
 use crate::case::env::{EnvSource, Environment, Lookup};
 use crate::case::runtime::quoted;
@@ -54,7 +56,8 @@ fn in_env(case: &Case<'_>, env: &Environment, maybe: &mut Vec<String>, out: &mut
         })
         .collect();
     // What `env` itself sets is known to `review`; here only what lies outside counts.
-    let own = |name: &str| entries.iter().any(|entry| entry.name.value == name);
+    let names: HashSet<&str> = entries.iter().map(|entry| entry.name.value.as_str()).collect();
+    let own = |name: &str| names.contains(name);
     let outside = |name: &str| {
         if own(name) { from_env_from(case, env, name) } else { outside(case, env, name) }
     };

@@ -27,7 +27,8 @@ const UNKNOWN_PRIORITY: Variant = Variant::new(
     "priority class that does not exist: admission refuses the pods",
 );
 
-/// More objects of one kind in one namespace are not searched for a name that is nearly right.
+/// More objects of one kind in one namespace, or keys of one object, are not searched for a name that
+/// is nearly right.
 const MOST_COMPARED: usize = 256;
 
 /// A reference of the pod.
@@ -110,18 +111,18 @@ fn resolve(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut Finding
     }
     let Some(key) = reference.key else { return };
     // Overlays bring several objects of one name; any of them may be the one that is applied.
-    if objects.iter().any(|object| keys(object).iter().any(|(known, _)| *known == key.value)) {
+    if objects.iter().any(|object| has(object, &key.value)) {
         return;
     }
-    let all = keys(objects[0]);
+    let all = || keys(objects[0]);
     let message = format!(
         "{} {name} has no key {}: {}",
         reference.kind.name(),
         key.value,
         reference.consequence()
     );
-    let near = names::nearest(&key.value, all.iter().map(|(known, _)| *known), 2);
-    let place = near.and_then(|near| all.iter().find(|(known, _)| *known == near));
+    let near = names::nearest(&key.value, all().take(MOST_COMPARED).map(|(known, _)| known), 2);
+    let place = near.and_then(|near| all().find(|(known, _)| *known == near));
     let finding = Finding::new(&RULE, message, &key.origin, "no such key");
     let finding = match place {
         Some((known, origin)) => {
@@ -133,7 +134,7 @@ fn resolve(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut Finding
             ))
         }
         None => {
-            let label = match all.len() {
+            let label = match count(objects[0]) {
                 0 => "has no keys".to_owned(),
                 n => format!("has {n} other keys"),
             };
@@ -143,16 +144,29 @@ fn resolve(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut Finding
     out.push(finding);
 }
 
-fn keys(object: &Object) -> Vec<(&str, &Origin)> {
+fn keys(object: &Object) -> impl Iterator<Item = (&str, &Origin)> {
+    let (data, others): (&[_], &[_]) = match &object.body {
+        Body::ConfigMap(map) => (&map.data.0, &map.binary_keys),
+        Body::Secret(secret) => (&[], &secret.keys),
+        _ => (&[], &[]),
+    };
+    let all = data.iter().map(|(key, _)| key).chain(others);
+    all.map(|key: &Fact<String>| (key.value.as_str(), &key.origin))
+}
+
+fn count(object: &Object) -> usize {
     match &object.body {
-        Body::ConfigMap(map) => {
-            let data = map.data.0.iter().map(|(key, _)| key);
-            data.chain(&map.binary_keys).map(|key| (key.value.as_str(), &key.origin)).collect()
-        }
-        Body::Secret(secret) => {
-            secret.keys.iter().map(|key| (key.value.as_str(), &key.origin)).collect()
-        }
-        _ => Vec::new(),
+        Body::ConfigMap(map) => map.data.0.len() + map.binary_keys.len(),
+        Body::Secret(secret) => secret.keys.len(),
+        _ => 0,
+    }
+}
+
+fn has(object: &Object, key: &str) -> bool {
+    match &object.body {
+        Body::ConfigMap(map) => map.has(key),
+        Body::Secret(secret) => secret.has(key),
+        _ => false,
     }
 }
 

@@ -23,17 +23,13 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     if case.container.readiness.is_some() {
         return Ok(());
     }
-    let receives = |service: &crate::facts::objects::Service| {
-        service.ports.iter().any(|port| {
-            port.target_port.as_ref().is_some_and(|target| case.serves_port(&target.value))
-        })
-    };
-    let declared = case.pod().containers.iter().any(|c| c.ports.iter().any(|p| p.port.is_some()));
+    let declared = case.pod().declares_ports();
     // A second container to which nothing is sent need not say when it is ready.
     if declared && case.container.ports.is_empty() {
         return Err(Abstain::NotApplicable);
     }
-    let service = case.of.services().find(|(_, service)| !declared || receives(service));
+    let service =
+        case.of.services().find(|(_, service)| !declared || service.sends_to(case.container));
     let mut finding = match service {
         Some((object, _)) => Finding::new(
             &RULE,

@@ -69,13 +69,11 @@ fn by_name(case: &Case<'_>, field: &str, port: &Fact<PortRef>, name: &str, out: 
         None => finding = finding.also(case.container_origin(), "this container"),
     }
     // Another container's ports do not count, though they are the same network.
-    let other = case.pod().containers.iter().find_map(|other| {
-        let ports = other.ports.iter().filter_map(|own| own.name.as_ref());
-        Some((other, ports.into_iter().find(|own| own.value == name)?))
-    });
-    if let Some((other, origin)) = other {
-        finding =
-            finding.also(&origin.origin, format!("of container {}, not this one", other.name()));
+    let other = case.pod().any_port_named(name);
+    if let Some((other, port)) = other
+        && let Some(own) = &port.name
+    {
+        finding = finding.also(&own.origin, format!("of container {}, not this one", other.name()));
     }
     finding = finding.fix(match (case.container.ports.as_slice(), named.as_slice()) {
         ([_], [only]) => case.world().rewrite(
@@ -99,16 +97,11 @@ fn then(field: &str) -> &'static str {
 }
 
 fn by_number(case: &Case<'_>, field: &str, port: &Fact<PortRef>, number: i64, out: &mut Findings) {
-    let declares = |ports: &[crate::facts::workload::ContainerPort]| {
-        ports.iter().any(|own| own.port.as_ref().is_some_and(|p| p.value == number))
-    };
     // Ports need not be declared, and the containers of a pod share their network: only a
     // container that declares others, and a port that nobody declares, say something.
     let own = &case.container.ports;
     let Some(first) = own.iter().find_map(|own| own.port.as_ref()) else { return };
-    if super::is_mesh_port(&port.value)
-        || case.pod().containers.iter().any(|container| declares(&container.ports))
-    {
+    if super::is_mesh_port(&port.value) || case.pod().declares_number(number) {
         return;
     }
     let has: Vec<String> =

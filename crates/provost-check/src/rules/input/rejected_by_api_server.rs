@@ -42,7 +42,9 @@ fn refuse(out: &mut Findings, origin: &Origin, message: impl Into<String>) {
 
 /// Whether a value may be a placeholder that something fills in before it is applied.
 fn is_placeholder(text: &str) -> bool {
-    ["$", "{{", "<", "(", "@", "%!", "%s", "%d", "__"].iter().any(|mark| text.contains(mark))
+    let may = |b: u8| matches!(b, b'$' | b'{' | b'<' | b'(' | b'@' | b'%' | b'_');
+    text.bytes().any(may)
+        && ["$", "{{", "<", "(", "@", "%!", "%s", "%d", "__"].iter().any(|mark| text.contains(mark))
 }
 
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {

@@ -24,11 +24,8 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     case.main_only()?;
     case.not_batch()?;
     let (service, spec) = case.of.first_service().ok_or(Abstain::NotApplicable)?;
-    let receives = spec.ports.iter().any(|port| {
-        port.target_port.as_ref().is_some_and(|target| case.serves_port(&target.value))
-    });
     // A pod's other containers are not what the Service sends to.
-    if !receives && case.pod().containers.iter().any(|c| c.ports.iter().any(|p| p.port.is_some())) {
+    if case.pod().declares_ports() && !spec.sends_to(case.container) {
         return Err(Abstain::NotApplicable);
     }
     // Without another pod beside it nobody answers anyway once it stops, sooner or later.

@@ -74,13 +74,14 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
 fn targets<'c>(
     case: &'c Case<'_>,
 ) -> impl Iterator<Item = (&'c Object, &'c Service, &'c ServicePort, u16)> {
-    let declared = case.pod().containers.iter().any(|c| c.ports.iter().any(|p| p.port.is_some()));
+    let declared = case.pod().declares_ports();
     case.of.services().flat_map(move |(object, service)| {
-        service.ports.iter().filter_map(move |port| {
-            let target = port.target_port.as_ref()?;
-            if declared && !case.serves_port(&target.value) {
-                return None;
-            }
+        let ports: Vec<_> = if declared {
+            service.ports_to(case.container)
+        } else {
+            service.ports.iter().filter(|port| port.target_port.is_some()).collect()
+        };
+        ports.into_iter().filter_map(move |port| {
             let number = u16::try_from(case.pod().target_number(port)?).ok()?;
             Some((object, service, port, number))
         })

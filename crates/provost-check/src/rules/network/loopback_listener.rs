@@ -1,5 +1,7 @@
 //! A listener on the loopback address, where nothing from outside of the pod arrives.
 
+use std::collections::HashSet;
+
 use crate::case::Case;
 use crate::case::network::is_loopback;
 use crate::facts::Origin;
@@ -99,22 +101,20 @@ fn by_strings(case: &Case<'_>, port: u16, origin: &Origin, who: &str, out: &mut 
 /// Ports that somebody outside of the pod connects to: port, place, who.
 fn wanted(case: &Case<'_>) -> Vec<(u16, Origin, &'static str)> {
     let mut all: Vec<(u16, Origin, &'static str)> = Vec::new();
+    let mut seen = HashSet::new();
     let mut add = |number: Option<i64>, origin: &Origin, who| {
         if let Some(port) = number.and_then(|n| u16::try_from(n).ok())
-            && all.iter().all(|(known, ..)| *known != port)
+            && seen.insert(port)
         {
             all.push((port, origin.clone(), who));
         }
     };
     let own = |port: &PortRef| match port {
         PortRef::Number(n) => Some(*n),
-        PortRef::Name(name) => case
-            .container
-            .ports
-            .iter()
-            .find(|p| p.name.as_ref().is_some_and(|n| n.value == *name))
-            .and_then(|p| p.port.as_ref())
-            .map(|p| p.value),
+        PortRef::Name(name) => {
+            let named = case.container.port_named(name);
+            named.and_then(|p| p.port.as_ref()).map(|p| p.value)
+        }
     };
     for (field, probe) in case.container.probes() {
         match &probe.handler.action {
@@ -128,11 +128,9 @@ fn wanted(case: &Case<'_>) -> Vec<(u16, Origin, &'static str)> {
         }
     }
     for (_, service) in case.of.services() {
-        for port in &service.ports {
+        for port in service.ports_to(case.container) {
             let Some(target) = &port.target_port else { continue };
-            if case.serves_port(&target.value) {
-                add(case.pod().target_number(port), &target.origin, "the Service");
-            }
+            add(case.pod().target_number(port), &target.origin, "the Service");
         }
     }
     all

@@ -108,9 +108,7 @@ fn services(case: &WorkloadCase<'_>, policies: &[(&Object, &NetworkPolicy)], out
             let Some(target) = &port.target_port else { continue };
             let Some(number) = case.pod().target_number(port) else { continue };
             // A port nobody declares is unresolved-target-port's, and the cause of this one.
-            let mut declared =
-                case.pod().serving_ports().filter_map(|p| p.port.as_ref()).peekable();
-            if declared.peek().is_some() && !declared.any(|p| p.value == number) {
+            if case.pod().first_number().is_some() && !case.pod().serves_number(number) {
                 continue;
             }
             let protocol = port.protocol.value.as_str();

@@ -36,6 +36,10 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
+/// Ports whose names are compared with one that is not there: pods have a handful, and the search for
+/// what was meant would otherwise take all names of the pod for each port of the Service.
+const MOST_COMPARED: usize = 256;
+
 /// Ports that a mesh's injected proxy brings along, by name and by number.
 const INJECTED: &[&str] = &["http-envoy-prom", "linkerd-proxy", "linkerd-admin"];
 const INJECTED_NUMBERS: &[i64] = &[15020, 15021, 15090, 15443, 4143, 4191];
@@ -74,7 +78,6 @@ fn by_name(
         return;
     }
     let all = || workloads.iter().flat_map(|w| w.pod().serving_ports());
-    let named = |own: &&ContainerPort| own.name.as_ref().is_some_and(|n| n.value == name);
     let mut finding = Finding::new(
         &RULE,
         format!(
@@ -84,7 +87,7 @@ fn by_name(
         &target.origin,
         "names a port that is not there",
     );
-    if let Some(other) = all().find(named) {
+    if let Some(other) = workloads.iter().find_map(|w| w.pod().port_named(name)) {
         let label = format!("has that name, but for {}", other.protocol.value);
         out.push(
             finding.also(&other.origin, label).fix(Fix::suggest("use one protocol on both sides")),
@@ -92,7 +95,8 @@ fn by_name(
         return;
     }
     let names = all().filter(|own| own.protocol.value == protocol);
-    let names: Vec<&Fact<String>> = names.filter_map(|own| own.name.as_ref()).collect();
+    let names: Vec<&Fact<String>> =
+        names.filter_map(|own| own.name.as_ref()).take(MOST_COMPARED).collect();
     let near = names::nearest(name, names.iter().map(|n| n.value.as_str()), 2);
     let only = || {
         let mut ports = all().filter(|own| own.protocol.value == protocol);
@@ -131,16 +135,12 @@ fn by_number(
 ) {
     let protocol = port.protocol.value.as_str();
     // A list of ports is documentation; where there is none, nothing is contradicted.
-    let declared = |w: &WorkloadCase<'_>| w.pod().serving_ports().any(|own| own.port.is_some());
-    let has = |w: &WorkloadCase<'_>| {
-        w.pod().serving_ports().any(|own| {
-            own.port.as_ref().is_some_and(|p| p.value == number) && own.protocol.value == protocol
-        })
-    };
+    let declared = |w: &WorkloadCase<'_>| w.pod().first_number().is_some();
+    let has = |w: &WorkloadCase<'_>| w.pod().serves(number, protocol);
     if workloads.iter().any(|w| has(w) || !declared(w)) {
         return;
     }
-    let Some(first) = workloads[0].pod().serving_ports().find(|own| own.port.is_some()) else {
+    let Some(first) = workloads[0].pod().first_number() else {
         return;
     };
     let mut finding = Finding::new(
