@@ -1,5 +1,6 @@
 //! One run of `provost check`, from paths to a report.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -7,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use crate::artifact::discover::{self, Found};
 use crate::artifact::manifest::{self, ManifestFile, Skipped};
 use crate::artifact::mmap::{self, Content};
-use crate::artifact::{Source, SourceKind, Sources, binary, dockerfile};
+use crate::artifact::{Source, SourceKind, Sources, binary, dockerfile, image};
 use crate::case::{Joined, World};
 use crate::facts::binary::BinaryFormat;
 use crate::facts::problem::{Problem, ProblemKind};
@@ -34,6 +35,15 @@ pub struct BinaryInput {
     pub dockerfile: Option<String>,
 }
 
+/// An image to judge.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ImageInput {
+    /// Directory or archive.
+    pub path: String,
+    /// The form, where it was said.
+    pub form: Option<image::Form>,
+}
+
 /// What to load.
 #[derive(Debug, Default)]
 pub struct Request {
@@ -43,6 +53,10 @@ pub struct Request {
     pub stdin: Option<Vec<u8>>,
     /// Executables.
     pub binaries: Vec<BinaryInput>,
+    /// Images, and the form that was said.
+    pub images: Vec<ImageInput>,
+    /// `--platform`: which image of an index, `os/arch[/variant]`.
+    pub platform: Option<String>,
     /// Dockerfiles by whatever name.
     pub dockerfiles: Vec<String>,
     /// `--target`: the stage that becomes the image.
@@ -74,6 +88,7 @@ pub fn load(request: &Request, sources: Sources, settings: Settings) -> Loaded {
             objects: Vec::new(),
             binaries: Vec::new(),
             builds: Vec::new(),
+            images: Vec::new(),
             settings,
             problems: Vec::new(),
         },
@@ -105,7 +120,7 @@ impl Loader<'_> {
             // Nothing in it is judged; that it is there tells what --build would build.
             self.world.sources.add(Source::opaque(file.shown.clone(), SourceKind::GoMod));
         }
-        for stage in [Self::manifests, Self::dockerfiles, Self::binaries] {
+        for stage in [Self::manifests, Self::dockerfiles, Self::images, Self::binaries] {
             if !self.request.interrupted.load(Ordering::SeqCst) {
                 stage(self, &found.files);
             }
@@ -167,6 +182,55 @@ impl Loader<'_> {
             self.unusable |= named && build.is_none();
             self.world.builds.extend(build);
             self.world.problems.extend(problems);
+        }
+    }
+
+    fn images(&mut self, files: &[Found]) {
+        let found = files.iter().filter(|file| file.kind == SourceKind::Image);
+        let found = found
+            .map(|file| ImageInput { path: file.path.to_string_lossy().into_owned(), form: None });
+        let mut all: Vec<ImageInput> = self.request.images.iter().cloned().chain(found).collect();
+        all.sort();
+        // One that is named in two ways stays as it was said, which is last.
+        all.reverse();
+        all.dedup_by(|a, b| a.path == b.path);
+        all.reverse();
+        let programs: BTreeSet<String> = self
+            .world
+            .objects
+            .iter()
+            .filter_map(|object| object.workload())
+            .flat_map(|workload| &workload.pod.containers)
+            .filter_map(|container| container.command.as_ref()?.first())
+            .map(|word| word.value.clone())
+            .collect();
+        for input in all {
+            let shown = input.path.trim_start_matches("./").to_owned();
+            let mut source = Source::opaque(shown, SourceKind::Image);
+            source.named = true;
+            let id = self.world.sources.add(source);
+            let platform = self.request.platform.as_deref();
+            let limits = image::Limits::default();
+            let loaded = image::load(id, &input.path, input.form, platform, &programs, &limits);
+            self.unusable |= loaded.image.is_none();
+            self.world.problems.extend(loaded.problems);
+            for platform in loaded.left_out {
+                self.skipped.push(Skipped {
+                    path: input.path.clone(),
+                    why: format!("its image for {platform} is not judged"),
+                    render: Some(format!("provost check --platform {platform}")),
+                });
+            }
+            self.world.images.extend(loaded.image);
+            if let Some((path, bytes)) = loaded.program {
+                let shown = format!("{}:{path}", input.path);
+                let given = BinaryInput { path: shown.clone(), shown, dockerfile: None };
+                let before = self.world.binaries.len();
+                self.binary(&given, false, Content::from(bytes));
+                if let Some(binary) = self.world.binaries.get_mut(before) {
+                    binary.in_image = Some(id);
+                }
+            }
         }
     }
 
@@ -318,6 +382,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         judged: report::Judged {
             objects: world.objects.len(),
             dockerfiles: world.builds.len(),
+            images: world.images.len(),
             binaries: world.binaries.len(),
         },
         findings: conclusion.findings,
@@ -340,13 +405,14 @@ fn subjects(joined: &Joined<'_>) -> Vec<SubjectView> {
         .cases()
         .filter_map(|case| {
             let binding = case.binding()?;
-            if binding.binary.is_none() && binding.build.is_none() {
+            if binding.binary.is_none() && binding.build.is_none() && binding.image.is_none() {
                 return None;
             }
             Some(SubjectView {
                 name: case.subject(),
                 binary: binding.binary.map(|i| world.binaries[i].path.clone()),
                 dockerfile: binding.build.map(|i| path(world.builds[i].source)),
+                image: binding.image.map(|i| world.images[i].path.clone()),
                 because: binding.because.clone(),
             })
         })

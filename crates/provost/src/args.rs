@@ -5,7 +5,9 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use provost_check::artifact::config::values;
+use provost_check::artifact::image::Form;
 use provost_check::findings::Level;
+use provost_check::pipeline::ImageInput;
 use provost_check::rules::engine;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PROVOST_BUILD"), ")");
@@ -74,6 +76,15 @@ pub(crate) struct CheckArgs {
     /// The Dockerfile of its image
     #[arg(long, value_name = "PATH", help_heading = "Evidence")]
     pub(crate) dockerfile: Vec<String>,
+    /// The image it runs in: oci:DIR, oci:TAR or docker-archive:TAR
+    #[arg(long, value_name = "FORM:PATH", value_parser = image, help_heading = "Evidence")]
+    #[arg(
+        long_help = "The image it runs in: oci:DIR or oci:TAR (an OCI image layout), or docker-archive:TAR (what docker save writes). The program at its entrypoint is the binary that is judged"
+    )]
+    pub(crate) image: Vec<ImageInput>,
+    /// Which image of a multi-platform one: linux/arm64 (default: linux/amd64)
+    #[arg(long, value_name = "OS/ARCH", help_heading = "Evidence")]
+    pub(crate) platform: Option<String>,
     /// The stage that is built, when it is not the last
     #[arg(long, value_name = "STAGE", help_heading = "Evidence")]
     pub(crate) target: Option<String>,
@@ -337,6 +348,23 @@ fn container(text: &str) -> Result<String, String> {
     } else {
         Err("expected NAMESPACE/KIND/NAME/CONTAINER".to_owned())
     }
+}
+
+fn image(text: &str) -> Result<ImageInput, String> {
+    let (form, path) = match text.split_once(':') {
+        Some(("oci", path)) => (Form::Oci, path),
+        Some(("docker-archive", path)) => (Form::Docker, path),
+        Some(("registry", _)) => {
+            return Err("registries are not supported yet; copy the image out as an OCI layout \
+                        (crane pull --format=oci, skopeo copy) and name that: oci:DIR"
+                .to_owned());
+        }
+        _ => return Err("expected oci:DIR, oci:TAR or docker-archive:TAR".to_owned()),
+    };
+    if path.is_empty() {
+        return Err("expected a path after the colon".to_owned());
+    }
+    Ok(ImageInput { path: path.to_owned(), form: Some(form) })
 }
 
 fn date(text: &str) -> Result<Date, String> {

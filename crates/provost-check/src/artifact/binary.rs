@@ -71,6 +71,7 @@ pub fn load(
         source,
         path: path.to_owned(),
         built_from: None,
+        in_image: None,
         size: data.len() as u64,
         format: format(&file.format),
         machine: elf.map(|elf| {

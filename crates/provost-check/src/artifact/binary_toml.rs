@@ -188,6 +188,7 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
         source,
         path: page.path.clone(),
         built_from: None,
+        in_image: None,
         size: page.size,
         format: match page.format.as_str() {
             "elf" => BinaryFormat::Elf,

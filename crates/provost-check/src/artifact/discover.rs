@@ -116,6 +116,10 @@ pub fn discover<P: AsRef<Path>>(paths: &[P], limits: &Limits) -> Discovery {
             continue;
         }
         match std::fs::metadata(path) {
+            Ok(metadata) if metadata.is_dir() && path.join("oci-layout").is_file() => {
+                let (shown, path) = (shown(path), path.to_owned());
+                found.files.push(Found { shown, path, kind: SourceKind::Image, named: true });
+            }
             Ok(metadata) if metadata.is_dir() => walk(path, limits, &mut left, &mut found),
             Ok(metadata) => named_file(path, &metadata, &mut found),
             Err(error) => found.unusable.push(Unusable {
@@ -186,7 +190,7 @@ fn named_file(path: &Path, metadata: &std::fs::Metadata, found: &mut Discovery) 
             shown,
             named: true,
             kind: ProblemKind::Malformed,
-            message: "is no manifest, Dockerfile or executable".to_owned(),
+            message: "is no manifest, Dockerfile, executable or image".to_owned(),
         });
         return;
     }
@@ -483,6 +487,10 @@ fn is_executable(head: &[u8]) -> bool {
 fn by_content(head: &[u8]) -> SourceKind {
     if is_executable(head) {
         return SourceKind::Binary;
+    }
+    // The mark of POSIX and GNU archives; a named archive can only be an image.
+    if head.get(257..262) == Some(b"ustar") {
+        return SourceKind::Image;
     }
     let text = String::from_utf8_lossy(head);
     if text.contains("apiVersion") {

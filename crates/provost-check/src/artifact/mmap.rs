@@ -56,6 +56,12 @@ impl Content {
     }
 }
 
+impl From<Vec<u8>> for Content {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self(Inner::Read(bytes))
+    }
+}
+
 impl Deref for Content {
     type Target = [u8];
 
@@ -65,6 +71,17 @@ impl Deref for Content {
             Inner::Mapped(map) => map,
         }
     }
+}
+
+/// Opens a regular file to be read as a stream.
+///
+/// # Errors
+/// Those of [`Content::open`] but for the size.
+pub fn open_regular(path: &Path) -> Result<File> {
+    regular(path)?;
+    let file = File::open(path)?;
+    let metadata = file.metadata()?;
+    if metadata.is_file() { Ok(file) } else { Err(not_regular(&metadata)) }
 }
 
 /// Reads a text file whole, whatever its size up to `limit`: unlike a mapped one it may shrink

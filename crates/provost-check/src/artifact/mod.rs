@@ -7,6 +7,9 @@ pub(crate) mod binary_toml;
 pub mod config;
 pub mod discover;
 pub mod dockerfile;
+pub mod image;
+#[cfg(test)]
+pub(crate) mod image_toml;
 pub mod manifest;
 pub mod mmap;
 pub mod program_text;

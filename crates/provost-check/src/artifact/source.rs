@@ -15,6 +15,8 @@ pub enum SourceKind {
     Dockerfile,
     /// An executable.
     Binary,
+    /// A container image.
+    Image,
     /// `provost.toml`
     Config,
     /// `go.mod`
@@ -32,6 +34,7 @@ impl SourceKind {
             Self::Manifest => "manifest",
             Self::Dockerfile => "dockerfile",
             Self::Binary => "binary",
+            Self::Image => "image",
             Self::Config => "config",
             Self::GoMod => "go.mod",
             Self::Flag => "flag",

@@ -11,6 +11,7 @@ use super::provenance::difference;
 use super::{ObjectId, World};
 use crate::facts::binary::Binary;
 use crate::facts::build::{Build, CommandForm, GoBuild};
+use crate::facts::image::Image;
 use crate::facts::workload::{Container, ContainerRole};
 use crate::facts::{Fact, Object, Origin};
 use crate::model::names::ImageRef;
@@ -24,6 +25,8 @@ pub struct Binding {
     pub binary: Option<usize>,
     /// Index in [`World::builds`].
     pub build: Option<usize>,
+    /// Index in [`World::images`].
+    pub image: Option<usize>,
     /// Index in `Settings::services`.
     pub service: Option<usize>,
     /// Why, in sentences for the report.
@@ -52,6 +55,7 @@ pub struct Bindings {
     pub ambiguities: Vec<Ambiguity>,
     binary_of_build: BTreeMap<usize, usize>,
     build_of_binary: BTreeMap<usize, usize>,
+    image_of_binary: BTreeMap<usize, usize>,
 }
 
 /// The unit chosen for a container, and why.
@@ -117,6 +121,7 @@ impl Bindings {
             bindings.apply(candidate, binary, build);
         }
         bindings.complete_pairs(&candidates, world, &binaries, &builds);
+        bindings.bind_images(world, &candidates);
         bindings.mark_targets(&candidates);
         bindings.report_unbound(world, &candidates, &binaries, &builds);
         bindings
@@ -135,6 +140,57 @@ impl Bindings {
     /// The Dockerfile whose image runs an executable.
     pub fn build_of_binary(&self, binary: usize) -> Option<usize> {
         self.build_of_binary.get(&binary).copied()
+    }
+
+    /// The image whose entrypoint an executable is.
+    pub fn image_of_binary(&self, binary: usize) -> Option<usize> {
+        self.image_of_binary.get(&binary).copied()
+    }
+
+    /// Binds images: by the reference that a container names, by names, or the only one. The
+    /// program in the image is then what the container runs.
+    fn bind_images(&mut self, world: &World, candidates: &[Candidate<'_>]) {
+        let images: Vec<Unit> = world.images.iter().map(image_unit).collect();
+        for (b, binary) in world.binaries.iter().enumerate() {
+            let image = world.images.iter().position(|i| Some(i.source) == binary.in_image);
+            self.image_of_binary.extend(image.map(|image| (b, image)));
+        }
+        let one_repository = {
+            let repositories: BTreeSet<_> =
+                candidates.iter().map(|c| c.image.as_ref().map(ImageRef::repository)).collect();
+            repositories.len() == 1
+        };
+        let mut bound = BTreeSet::new();
+        for candidate in candidates {
+            let equal = |image: &Image| {
+                let names = image.names.iter().filter_map(|name| ImageRef::parse(name).ok());
+                let wanted = candidate.image.as_ref();
+                names.into_iter().any(|n| wanted.is_some_and(|w| w.repository() == n.repository()))
+            };
+            let mut equal = world.images.iter().enumerate().filter(|(_, image)| equal(image));
+            let by_reference = equal
+                .next()
+                .filter(|_| equal.next().is_none())
+                .map(|(i, image)| (i, format!("its image is the repository of {}", image.path)));
+            let chosen = by_reference.or_else(|| choose(candidate, &images, one_repository));
+            let Some((index, because)) = chosen else { continue };
+            bound.insert(index);
+            let program = self.image_of_binary.iter().find(|(_, i)| **i == index).map(|(b, _)| *b);
+            let Some(slot) = self.slot(candidate) else { continue };
+            slot.image = Some(index);
+            slot.because.push(because);
+            if let Some(program) = program {
+                slot.binary = Some(program);
+            }
+        }
+        if candidates.is_empty() {
+            return;
+        }
+        let unbound = images.iter().enumerate().filter(|(i, _)| !bound.contains(i));
+        let ambiguities: Vec<_> = unbound
+            .map(|(_, unit)| ambiguity(&unit.subject, &unit.title, &unit.origin, candidates))
+            .collect();
+        self.ambiguities.extend(ambiguities);
     }
 
     /// Pairs binaries with Dockerfiles: built by it, of the same name, or the only ones.
@@ -327,7 +383,7 @@ impl Bindings {
         let mut homes = BTreeSet::new();
         for candidate in candidates {
             let Some(slot) = self.slot(candidate) else { continue };
-            if slot.binary.is_some() || slot.build.is_some() {
+            if slot.binary.is_some() || slot.build.is_some() || slot.image.is_some() {
                 homes.insert(candidate.image.as_ref().map(ImageRef::parent));
             }
         }
@@ -336,6 +392,7 @@ impl Bindings {
             let Some(slot) = self.slot(candidate) else { continue };
             slot.is_target = slot.binary.is_some()
                 || slot.build.is_some()
+                || slot.image.is_some()
                 || homes.is_empty()
                 || homes.contains(&home);
         }
@@ -362,6 +419,8 @@ impl Bindings {
         };
         let unbound_binaries = (0..binaries.len())
             .filter(|i| !bound_binaries.contains(i) && !spare(*i))
+            // The image is asked about itself.
+            .filter(|i| self.image_of_binary(*i).is_none())
             .map(|i| &binaries[i]);
         // A Dockerfile whose binary is unbound too is the same question.
         let unbound_builds = (0..builds.len())
@@ -496,6 +555,27 @@ fn binary_unit(world: &World, binary: &Binary) -> Unit {
         title: format!("binary {}", binary.path),
         subject: binary.path.clone(),
         origin: binary.origin(),
+    }
+}
+
+fn image_unit(image: &Image) -> Unit {
+    let words = [&image.config.entrypoint, &image.config.cmd].into_iter().flatten();
+    let mut names: BTreeSet<String> = words
+        .filter_map(|command| match &command.value {
+            CommandForm::Exec(words) => words.first().map(|w| base_name(&w.value).to_owned()),
+            CommandForm::Shell(_) => None,
+        })
+        .collect();
+    let references = image.names.iter().filter_map(|name| ImageRef::parse(name).ok());
+    names.extend(references.map(|r| r.base_name().to_owned()));
+    for generic in ["", "main", "cmd", "sh", "app"] {
+        names.remove(generic);
+    }
+    Unit {
+        names,
+        title: format!("image {}", image.path),
+        subject: image.path.clone(),
+        origin: image.origin.clone(),
     }
 }
 

@@ -51,7 +51,7 @@ impl Case<'_> {
                 shell_form: false,
             });
         }
-        let config = self.build()?.config();
+        let config = self.image()?.config();
         let unknown = || Abstain::unknown(Reason::BaseImageUnknown, "the image's ENTRYPOINT");
         let shell = || -> Vec<Fact<String>> { config.shell.clone().unwrap_or_default() };
         let (mut argv, origin, shell_form) = match (&config.entrypoint, &config.cmd) {

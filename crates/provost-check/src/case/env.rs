@@ -234,7 +234,7 @@ impl<'w> Case<'w> {
     /// ENV of the image. Only what the Dockerfile says is known; a base image may add names of its
     /// own, none of which are Go's runtime variables, so this leaves the set closed.
     fn add_image(&self, env: &mut Environment) {
-        let Ok(build) = self.build() else { return };
+        let Ok(build) = self.image() else { return };
         for (name, value) in &build.config().env {
             env.set(
                 name.value.clone(),

@@ -9,6 +9,7 @@ pub mod binding;
 pub mod command;
 pub mod confine;
 pub mod env;
+pub mod image;
 pub mod joins;
 pub mod lifecycle;
 pub mod limits;
@@ -29,6 +30,7 @@ use std::sync::OnceLock;
 use crate::artifact::{Problem, Sources};
 use crate::facts::binary::{Binary, GoProgram};
 use crate::facts::build::Build;
+use crate::facts::image::Image;
 use crate::facts::objects::{Hpa, NetworkPolicy, Object, Pdb, PortRef, Service};
 use crate::facts::settings::{self, Settings};
 use crate::facts::symbols::Symbol;
@@ -55,6 +57,8 @@ pub struct World {
     pub binaries: Vec<Binary>,
     /// Dockerfiles.
     pub builds: Vec<Build>,
+    /// Container images.
+    pub images: Vec<Image>,
     /// Configuration.
     pub settings: Settings,
     /// What could not be read.

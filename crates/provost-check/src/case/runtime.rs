@@ -77,7 +77,7 @@ impl Case<'_> {
     fn may_set(&self, name: &str) -> bool {
         let container = self.container;
         let in_image = || {
-            self.build().is_ok_and(|build| build.config().env.iter().any(|(n, _)| n.value == name))
+            self.image().is_ok_and(|image| image.config().env.iter().any(|(n, _)| n.value == name))
         };
         !container.env_from.is_empty()
             || container.env.iter().any(|entry| entry.name.value == name)

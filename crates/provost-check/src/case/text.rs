@@ -93,6 +93,7 @@ mod tests {
             objects: Vec::new(),
             binaries: Vec::new(),
             builds: Vec::new(),
+            images: Vec::new(),
             settings: Settings::at(jiff::civil::date(2026, 11, 23)),
             problems: Vec::new(),
         }

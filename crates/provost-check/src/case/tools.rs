@@ -1,7 +1,8 @@
-//! Whether the final image has a program, by its Dockerfile.
+//! Whether an image has a program.
 
+use super::image::ImageView;
 use crate::facts::Fact;
-use crate::facts::build::{Build, ShellKind};
+use crate::facts::build::ShellKind;
 use crate::facts::build_files::Presence;
 use crate::findings::{Abstain, Reason};
 use crate::model::shell::{Kind, Script, Word, shell_text};
@@ -35,18 +36,12 @@ const BIN_DIRS: &[&str] =
 ///
 /// # Errors
 /// The base image is not in the table, or steps of the Dockerfile may bring the program.
-pub fn look_up(build: &Build, word: &Fact<String>) -> Result<Tool, Abstain> {
-    let unknown = || {
-        Abstain::unknown(
-            Reason::BaseImageUnknown,
-            format!("whether {} has {}", build.last().base.value, word.value),
-        )
-    };
-    let paths = build.resolve(word);
-    if paths.iter().any(|path| build.presence(&path.value) == Presence::Certainly) {
+pub fn look_up(image: ImageView<'_>, word: &Fact<String>) -> Result<Tool, Abstain> {
+    let unknown = || image.unknown(format!("whether {} has {}", image.name(), word.value));
+    let paths = image.resolve(word);
+    if paths.iter().any(|path| image.presence(&path.value) == Presence::Certainly) {
         return Ok(Tool::Present);
     }
-    let base = build.base_image().ok_or_else(unknown)?;
     let missing = |certain| {
         Ok(Tool::Missing(Missing {
             word: word.value.clone(),
@@ -54,6 +49,10 @@ pub fn look_up(build: &Build, word: &Fact<String>) -> Result<Tool, Abstain> {
             shell: is_shell(&word.value),
         }))
     };
+    if image.image().is_some_and(|image| image.complete) {
+        return missing(true);
+    }
+    let (Some(base), Some(build)) = (image.base(), image.build()) else { return Err(unknown()) };
     let name = word.value.rsplit('/').next().unwrap_or_default();
     let in_bin = paths
         .iter()
@@ -86,23 +85,23 @@ fn is_shell(word: &str) -> bool {
 ///
 /// # Errors
 /// None is known to be missing, and one cannot be told.
-pub fn look_up_command(build: &Build, argv: &[Fact<String>]) -> Result<Tool, Abstain> {
+pub fn look_up_command(image: ImageView<'_>, argv: &[Fact<String>]) -> Result<Tool, Abstain> {
     let Some(program) = argv.first() else { return Ok(Tool::Present) };
-    if let Tool::Missing(missing) = look_up(build, program)? {
+    if let Tool::Missing(missing) = look_up(image, program)? {
         return Ok(Tool::Missing(missing));
     }
     let words: Vec<&str> = argv.iter().map(|word| word.value.as_str()).collect();
     let Some(text) = shell_text(&words) else { return Ok(Tool::Present) };
     let at = argv.iter().find(|word| word.value == text).unwrap_or(program);
-    look_up_script(build, at)
+    look_up_script(image, at)
 }
 
 /// Looks for the programs of a shell text.
 ///
 /// # Errors
 /// As [`look_up_command`].
-pub fn look_up_script(build: &Build, text: &Fact<String>) -> Result<Tool, Abstain> {
-    let kind = shell_kind(build);
+pub fn look_up_script(image: ImageView<'_>, text: &Fact<String>) -> Result<Tool, Abstain> {
+    let kind = shell_kind(image);
     let script = Script::parse(&text.value);
     let mut unknown = None;
     for word in script.commands.iter().filter(|c| c.needs_program(kind)).filter_map(|c| c.program())
@@ -114,7 +113,7 @@ pub fn look_up_script(build: &Build, text: &Fact<String>) -> Result<Tool, Abstai
             ));
             continue;
         }
-        match look_up(build, &as_fact(text, word)) {
+        match look_up(image, &as_fact(text, word)) {
             Ok(Tool::Present) => {}
             Ok(missing) => return Ok(missing),
             Err(abstain) => unknown = Some(abstain),
@@ -128,8 +127,8 @@ fn as_fact(text: &Fact<String>, word: &Word) -> Fact<String> {
 }
 
 /// The shell at `/bin/sh` of the final image.
-pub fn shell_kind(build: &Build) -> Kind {
-    match build.base_image().and_then(|base| base.shell) {
+pub fn shell_kind(image: ImageView<'_>) -> Kind {
+    match image.shell() {
         Some(ShellKind::Dash) => Kind::Dash,
         Some(ShellKind::BusyboxAsh) => Kind::Busybox,
         Some(ShellKind::Bash) => Kind::Bash,

@@ -35,6 +35,8 @@ pub struct Binary {
     pub path: String,
     /// The Dockerfile whose `go build` it was built by, when `--build` made it.
     pub built_from: Option<SourceId>,
+    /// The image it was read from, when it is the program of one.
+    pub in_image: Option<SourceId>,
     /// Bytes of the file.
     pub size: u64,
     /// What it is.

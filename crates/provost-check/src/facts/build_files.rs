@@ -3,7 +3,7 @@
 //! Answers come from COPY, ADD, the copies RUN lines make, and the outputs of `go build`; what a
 //! RUN line does beyond that is unknown, and said to be.
 
-use super::build::{Build, CommandForm, CopyStep, Created, FileMove, GoBuild};
+use super::build::{Build, CommandForm, CopyStep, Created, FileMove, GoBuild, StageConfig};
 use super::origin::{Fact, Origin, Span};
 use crate::model::shell::{Kind, Script};
 use goformats::version::GoVersion;
@@ -62,6 +62,30 @@ enum Step<'a> {
     Run(bool),
 }
 
+impl StageConfig {
+    /// Absolute paths for a command's first word under this configuration.
+    pub fn resolve(&self, word: &Fact<String>) -> Vec<Fact<String>> {
+        let text = word.value.as_str();
+        if text.is_empty() {
+            return Vec::new();
+        }
+        if text.starts_with('/') {
+            return vec![word.map(|t| normal("/", t))];
+        }
+        if text.contains('/') {
+            let dir = self.workdir.as_ref().map_or("/", |d| d.value.as_str());
+            return vec![word.map(|t| normal(dir, t))];
+        }
+        let path = self.env.iter().rev().find(|(name, _)| name.value == "PATH");
+        path.map_or(DEFAULT_PATH, |(_, value)| value.value.as_str())
+            .split(':')
+            .filter(|dir| dir.starts_with('/'))
+            .take(64)
+            .map(|dir| word.map(|t| normal(dir, t)))
+            .collect()
+    }
+}
+
 impl Build {
     /// The words the image starts with: ENTRYPOINT, then CMD; nothing is expanded. In shell form
     /// the words of the first simple command, without a leading `exec`.
@@ -102,25 +126,7 @@ impl Build {
 
     /// Absolute paths for a command's first word in the final image.
     pub fn resolve(&self, word: &Fact<String>) -> Vec<Fact<String>> {
-        let config = self.config();
-        let text = word.value.as_str();
-        if text.is_empty() {
-            return Vec::new();
-        }
-        if text.starts_with('/') {
-            return vec![word.map(|t| normal("/", t))];
-        }
-        if text.contains('/') {
-            let dir = config.workdir.as_ref().map_or("/", |d| d.value.as_str());
-            return vec![word.map(|t| normal(dir, t))];
-        }
-        let path = config.env.iter().rev().find(|(name, _)| name.value == "PATH");
-        path.map_or(DEFAULT_PATH, |(_, value)| value.value.as_str())
-            .split(':')
-            .filter(|dir| dir.starts_with('/'))
-            .take(64)
-            .map(|dir| word.map(|t| normal(dir, t)))
-            .collect()
+        self.config().resolve(word)
     }
 
     /// Where the file that the image runs comes from.

@@ -9,6 +9,8 @@ pub mod build;
 pub mod build_files;
 pub mod container;
 pub mod document;
+pub mod image;
+pub mod image_files;
 pub mod objects;
 pub mod order;
 pub mod origin;

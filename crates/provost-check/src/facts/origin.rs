@@ -47,6 +47,8 @@ pub enum Place {
     Text(Span),
     /// A place in an executable. Shared, so that every fact of a manifest need not have room for it.
     Binary(Arc<BinaryPlace>),
+    /// A place in a container image.
+    Image(Arc<ImagePlace>),
     /// The input as such.
     Whole,
 }
@@ -58,6 +60,15 @@ pub struct BinaryPlace {
     pub address: Option<u64>,
     /// Section or program header, `.go.buildinfo` or `PT_INTERP`.
     pub section: Option<Box<str>>,
+}
+
+/// A place in a container image.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ImagePlace {
+    /// Digest of the layer, where it stands in one.
+    pub layer: Option<Arc<str>>,
+    /// Path of a file in the image, or a key of its configuration: `config.User`.
+    pub path: Arc<str>,
 }
 
 /// An input and a place in it.
@@ -86,11 +97,17 @@ impl Origin {
         Self { source, place: Place::Binary(Arc::new(place)) }
     }
 
+    /// A file, or a key of the configuration, of an image.
+    pub fn image(source: SourceId, layer: Option<&str>, path: &str) -> Self {
+        let place = ImagePlace { layer: layer.map(Arc::from), path: Arc::from(path) };
+        Self { source, place: Place::Image(Arc::new(place)) }
+    }
+
     /// The byte range, when the place is one of a text.
     pub fn span(&self) -> Option<Span> {
         match self.place {
             Place::Text(span) => Some(span),
-            Place::Binary(_) | Place::Whole => None,
+            Place::Binary(_) | Place::Image(_) | Place::Whole => None,
         }
     }
 }

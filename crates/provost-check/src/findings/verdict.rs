@@ -90,8 +90,10 @@ impl Reason {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::NoBinary => "give the program with --binary PATH or build it with --build",
-            Self::NoImage => "the Dockerfile does not tell; only the built image would",
-            Self::NoDockerfile => "give the Dockerfile with --dockerfile PATH",
+            Self::NoImage => "the Dockerfile does not tell; give the built image with --image",
+            Self::NoDockerfile => {
+                "give the image with --image, or its Dockerfile with --dockerfile"
+            }
             Self::NoWorkload => "give the manifests that run the program",
             Self::BaseImageUnknown => "what is in the base image is not known",
             Self::NotAGoBinary => "give the Go program with --binary PATH",

@@ -49,6 +49,8 @@ pub struct SubjectView {
     pub binary: Option<String>,
     /// Path of the Dockerfile.
     pub dockerfile: Option<String>,
+    /// Path of the image.
+    pub image: Option<String>,
     /// Why these belong together, in sentences.
     pub because: Vec<String>,
 }
@@ -62,12 +64,14 @@ pub struct Judged {
     pub dockerfiles: usize,
     /// Executables.
     pub binaries: usize,
+    /// Container images.
+    pub images: usize,
 }
 
 impl Judged {
     /// Whether no rule had anything to look at.
     pub fn is_nothing(self) -> bool {
-        self.objects + self.dockerfiles + self.binaries == 0
+        self.objects + self.dockerfiles + self.binaries + self.images == 0
     }
 }
 
@@ -140,7 +144,7 @@ impl Report<'_> {
 pub fn sort_findings(findings: &mut Vec<Finding>, sources: &Sources) {
     let ranks = ranks(sources);
     let place = |origin: &Origin| match &origin.place {
-        Place::Whole => (0, 0),
+        Place::Whole | Place::Image(_) => (0, 0),
         Place::Text(span) => (span.start.into(), span.end.into()),
         Place::Binary(place) => (place.address.unwrap_or(0), 0u64),
     };

@@ -170,6 +170,15 @@ fn whole_line(path: &str, place: &Place, note: &str) -> String {
             (None, None) => {}
         }
     }
+    if let Place::Image(place) = place {
+        let (path, layer) = (&place.path, &place.layer);
+        line.push_str(&format!(" ({}", clean(path)));
+        if let Some(layer) = layer {
+            let short: String = layer.chars().take("sha256:".len() + 12).collect();
+            line.push_str(&format!(" in {}", clean(&short)));
+        }
+        line.push(')');
+    }
     if !note.is_empty() {
         line.push_str(": ");
         line.push_str(&clean(note));

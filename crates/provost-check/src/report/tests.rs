@@ -65,7 +65,7 @@ impl World {
             .iter()
             .map(|(_, s)| Input { path: s.path.clone(), kind: s.kind, named: s.named })
             .collect();
-        let judged = Judged { objects: 4, dockerfiles: 0, binaries: 0 };
+        let judged = Judged { objects: 4, dockerfiles: 0, binaries: 0, images: 0 };
         Report {
             version: "0.1.0",
             inputs,
@@ -274,6 +274,7 @@ fn the_report_ends_with_what_was_joined_and_what_was_not_judged() {
             name: "default/Deployment/checkout/app".to_owned(),
             binary: None,
             dockerfile: Some("Dockerfile".to_owned()),
+            image: None,
             because: vec![
                 "the image `checkout` is the only candidate".to_owned(),
                 "provost.toml says so in the entry of the service that is named checkout"

@@ -414,6 +414,9 @@ fn judged(report: &Report<'_>) -> String {
     if judged.dockerfiles > 0 {
         parts.push(count(judged.dockerfiles, "Dockerfile"));
     }
+    if judged.images > 0 {
+        parts.push(count(judged.images, "image"));
+    }
     if judged.binaries == 1 {
         parts.push("1 binary".to_owned());
     } else if judged.binaries > 1 {

@@ -65,6 +65,8 @@ pub struct SubjectRow<'a> {
     pub binary: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dockerfile: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub image: Option<&'a str>,
     pub because: &'a [String],
 }
 
@@ -94,7 +96,7 @@ pub struct FindingView<'a> {
 /// A place and what it contributes.
 #[derive(Debug, Serialize)]
 pub struct PlaceView<'a> {
-    /// `text` or `binary`.
+    /// `text`, `binary` or `image`.
     pub origin: &'static str,
     pub path: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -106,6 +108,9 @@ pub struct PlaceView<'a> {
     pub address: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub section: Option<&'a str>,
+    /// Digest of an image's layer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub layer: Option<&'a str>,
     /// `primary` or `related`.
     pub role: &'static str,
     pub note: &'a str,
@@ -233,6 +238,7 @@ impl<'a> View<'a> {
                     name: &s.name,
                     binary: s.binary.as_deref(),
                     dockerfile: s.dockerfile.as_deref(),
+                    image: s.image.as_deref(),
                     because: &s.because,
                 })
                 .collect(),
@@ -462,10 +468,12 @@ fn place<'a>(origin: &'a Origin, role: Role, note: &'a str, sources: &'a Sources
         Place::Binary(place) => {
             (place.address.map(|a| format!("{a:#x}")), place.section.as_deref())
         }
+        Place::Image(place) => (None, Some(&*place.path)),
         _ => (None, None),
     };
     PlaceView {
         origin: match (&origin.place, source.kind) {
+            (Place::Image(_), _) | (_, SourceKind::Image) => "image",
             (Place::Binary(_), _) | (_, SourceKind::Binary) => "binary",
             _ => "text",
         },
@@ -474,6 +482,10 @@ fn place<'a>(origin: &'a Origin, role: Role, note: &'a str, sources: &'a Sources
         end,
         address,
         section,
+        layer: match &origin.place {
+            Place::Image(place) => place.layer.as_deref(),
+            _ => None,
+        },
         role: match role {
             Role::Primary => "primary",
             Role::Related => "related",

@@ -61,6 +61,7 @@ pub static RULES: &[&Rule] = &[
     &health::startup_exceeds_probe_budget::RULE,
     &health::unresolved_probe_port::RULE,
     &image::exec_tool_missing::RULE,
+    &image::image_digest_mismatch::RULE,
     &image::missing_entrypoint_file::RULE,
     &input::ambiguous_binding::RULE,
     &input::bad_suppression::RULE,

@@ -16,7 +16,8 @@
 //! page's rule runs. Every finding must be asserted, and every assertion met. A block
 //! ```` ```text report ```` is a snapshot of what the user sees in that case; run with
 //! `PROVOST_UPDATE_PAGES=1` to write it anew. `binary.toml` states facts of an executable, see
-//! [`crate::artifact::binary_toml`].
+//! [`crate::artifact::binary_toml`], `image.toml` those of an image, see
+//! [`crate::artifact::image_toml`].
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -26,7 +27,7 @@ use std::sync::Arc;
 use super::engine::{Profile, Selection};
 use super::rule::{Check, Need, Rule};
 use crate::artifact::manifest::{ManifestFile, Options, load_manifests};
-use crate::artifact::{Source, SourceKind, Sources, binary_toml, config, dockerfile};
+use crate::artifact::{Source, SourceKind, Sources, binary_toml, config, dockerfile, image_toml};
 use crate::case::{Joined, World};
 use crate::facts::settings::Settings;
 use crate::facts::{Origin, Place, SourceId};
@@ -117,6 +118,7 @@ fn load(files: &[File]) -> Loaded {
     let mut settings = Settings::at(DATE);
     let mut selection = Selection::default();
     let (mut objects, mut builds, mut binaries) = (Vec::new(), Vec::new(), Vec::new());
+    let mut images = Vec::new();
     let mut closed_world = false;
     let mut problems = Vec::new();
     let mut ignores = Vec::new();
@@ -147,6 +149,7 @@ fn load(files: &[File]) -> Loaded {
                 let binary = binary_toml::load(&mut sources, &file.text);
                 binaries.push(binary);
             }
+            (None, "image.toml") => images.push(image_toml::load(&mut sources, &file.text)),
             (None, "provost.toml") => {
                 let id = add(&mut sources, SourceKind::Config);
                 let loaded = config::load(id, &file.text, DATE);
@@ -170,7 +173,7 @@ fn load(files: &[File]) -> Loaded {
         }
     }
     settings.closed_world |= closed_world;
-    let world = World { sources, objects, binaries, builds, settings, problems };
+    let world = World { sources, objects, binaries, builds, images, settings, problems };
     Loaded { world, selection, ignores }
 }
 
@@ -283,7 +286,7 @@ fn place(world: &World, origin: &Origin) -> (String, Option<u32>) {
     let source = world.sources.get(origin.source);
     let line = match &origin.place {
         Place::Text(span) => Some(source.position(span.start).line),
-        Place::Binary(_) | Place::Whole => None,
+        Place::Binary(_) | Place::Image(_) | Place::Whole => None,
     };
     (source.path.clone(), line)
 }
@@ -294,6 +297,9 @@ fn on_line(world: &World, origin: &Origin, assertion: &Assertion) -> bool {
     let binaries: BTreeSet<SourceId> = world.binaries.iter().map(|b| b.source).collect();
     if is_binary {
         return binaries.contains(&origin.source);
+    }
+    if assertion.file.ends_with("image.toml") {
+        return world.images.iter().any(|image| image.source == origin.source);
     }
     path == assertion.file && line.is_none_or(|line| line == assertion.line)
 }

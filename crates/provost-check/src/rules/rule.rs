@@ -49,7 +49,7 @@ pub enum Need {
     Manifest,
     /// The Go binary.
     Binary,
-    /// The Dockerfile (later: or the image).
+    /// The Dockerfile or the image.
     Dockerfile,
 }
 

@@ -263,6 +263,8 @@ fn request(cli: &Cli, args: &CheckArgs, interrupt: &Interrupt) -> Result<(Reques
     let mut request = Request {
         paths: args.paths.clone(),
         dockerfiles: args.dockerfile.clone(),
+        images: args.image.clone(),
+        platform: args.platform.clone(),
         target: args.target.clone(),
         namespace: args.namespace.clone(),
         interrupted: interrupt.flag(),

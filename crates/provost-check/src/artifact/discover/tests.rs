@@ -163,9 +163,9 @@ fn named_files_are_told_by_their_content() {
 dockerfile build.txt (named)
 manifest rendered (named)
 binary server (named)
-unusable empty: is no manifest, Dockerfile or executable
+unusable empty: is no manifest, Dockerfile, executable or image
 unusable none: No such file or directory
-unusable picture.png: is no manifest, Dockerfile or executable
+unusable picture.png: is no manifest, Dockerfile, executable or image
 "
     );
 }

@@ -45,6 +45,15 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             )));
         };
     let mut applies = false;
+    if let Ok(view) = case.image()
+        && let Some(image) = view.image()
+    {
+        applies = true;
+        if !runs(own, image.arch()) {
+            let what = format!("an {} image", image.arch());
+            say(&image.platform.origin, "the image's platform", what);
+        }
+    }
     if let Ok(build) = case.build()
         && let Some(platform) = &build.last().platform
         && let Some(arch) = platform.value.split('/').nth(1).filter(|arch| !arch.contains('$'))

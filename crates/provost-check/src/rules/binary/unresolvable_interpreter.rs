@@ -2,7 +2,7 @@
 
 use crate::case::provenance::difference;
 use crate::case::{BuildCase, ProgramCase};
-use crate::facts::build::{BaseImage, Build, GoBuild, Libc};
+use crate::facts::build::{Build, GoBuild, Libc};
 use crate::facts::build_files::Presence;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
@@ -31,32 +31,29 @@ pub static RULE: Rule = Rule {
 fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
     let interp = case.binary.interp.as_ref().ok_or(Abstain::NotApplicable)?;
     let program = case.program().ok();
-    let build = case
-        .build()
+    let image = case
+        .image()
         .ok_or_else(|| Abstain::unknown(Reason::NoDockerfile, "the image the program runs in"))?;
-    if build.presence(&interp.value) == Presence::Certainly {
+    if image.presence(&interp.value) == Presence::Certainly {
         return Ok(());
     }
-    let base = build.base_image().ok_or_else(|| {
-        Abstain::unknown(
-            Reason::BaseImageUnknown,
-            format!("what {} holds", build.last().base.value),
-        )
-    })?;
+    let libc = image.libc()?;
     let musl_program = interp.value.contains("ld-musl");
-    let has_loader = match base.libc {
-        Libc::None => false,
-        Libc::Glibc(_) => !musl_program,
-        Libc::Musl => musl_program,
-    };
+    // By the table of bases; where the layers are known, the loader is not among them.
+    let has_loader = image.image().is_none()
+        && match libc {
+            Libc::None => false,
+            Libc::Glibc(_) => !musl_program,
+            Libc::Musl => musl_program,
+        };
     if has_loader {
         return Ok(());
     }
-    if !base.minimal && may_bring_libc(build) {
+    if !image.is_certain() && image.build().is_some_and(may_bring_libc) {
         return Err(Abstain::unknown(Reason::NoImage, "what RUN installs in the final image"));
     }
-    let from = &build.last().base;
-    let mixed = base.libc != Libc::None;
+    let foreign = if musl_program { matches!(libc, Libc::Glibc(_)) } else { libc == Libc::Musl };
+    let mixed = foreign;
     let message = if mixed {
         format!(
             "the program was linked for {}, and the final image is {}: exec fails with \
@@ -71,12 +68,12 @@ fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
             interp.value
         )
     };
-    let mut finding = Finding::new(&RULE, message, &from.origin, has(base))
+    let mut finding = Finding::new(&RULE, message, &image.origin(), has(libc))
         .also(&interp.origin, format!("asks the kernel for {}", interp.value));
     if mixed {
         finding = finding.variant(&RULE.variants[0]);
     }
-    if let Some(entrypoint) = &build.config().entrypoint {
+    if let Some(entrypoint) = &image.config().entrypoint {
         finding = finding.also(&entrypoint.origin, "starts it");
     }
     let cgo = program.and_then(|p| p.setting("CGO_ENABLED"));
@@ -85,7 +82,10 @@ fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
         finding = finding.also(&cgo.origin, format!("built with CGO_ENABLED={}", cgo.value));
     }
     // Advice for the Dockerfile would be wrong: it does what it should.
-    if let Some(differs) = difference(build, case.binary) {
+    // A binary that was read from the image is the one that runs.
+    if let Some(build) = image.build().filter(|_| image.image().is_none())
+        && let Some(differs) = difference(build, case.binary)
+    {
         out.push(
             finding
                 .also(&differs.origin, format!("builds with {}", differs.wanted))
@@ -113,8 +113,8 @@ fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
     Ok(())
 }
 
-fn has(base: &BaseImage) -> &'static str {
-    match base.libc {
+fn has(libc: Libc) -> &'static str {
+    match libc {
         Libc::None => "has no C library and no loader",
         Libc::Glibc(_) => "has glibc's loader only",
         Libc::Musl => "has musl's loader only",

@@ -75,7 +75,7 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
         out.push(finding.fix(exec_form(&script, text, implicit)));
         return Ok(());
     }
-    let kind = tools::shell_kind(case.build);
+    let kind = tools::shell_kind(case.image());
     match script.first_process(kind) {
         First::Replaced(_) => Ok(()),
         First::Unknown => Err(Abstain::unknown(

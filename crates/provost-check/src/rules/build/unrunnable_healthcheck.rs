@@ -50,13 +50,13 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
         CommandForm::Shell(text) => {
             let shell = config.shell.as_ref().and_then(|shell| shell.first()).cloned();
             let shell = shell.unwrap_or_else(|| text.map(|_| "/bin/sh".to_owned()));
-            if let Tool::Missing(missing) = look_up(case.build, &shell)? {
+            if let Tool::Missing(missing) = look_up(case.image(), &shell)? {
                 let what =
                     format!("shell form needs {}, which the image does not have", missing.word);
                 report(out, what, &text.origin, format!("run by {}", missing.word));
                 return Ok(());
             }
-            if let Tool::Missing(missing) = look_up_script(case.build, text)? {
+            if let Tool::Missing(missing) = look_up_script(case.image(), text)? {
                 let (what, label) = said(&missing);
                 report(out, what, &text.origin, label);
                 return Ok(());
@@ -71,7 +71,7 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
             report(out, what, &program.origin, "no program of that name".to_owned());
             return Ok(());
         }
-        if let Tool::Missing(missing) = look_up_command(case.build, argv)? {
+        if let Tool::Missing(missing) = look_up_command(case.image(), argv)? {
             let at = argv.iter().find(|w| w.value.contains(&missing.word)).unwrap_or(program);
             let (what, label) = said(&missing);
             report(out, what, &at.origin, label);

@@ -84,7 +84,7 @@ fn twice(case: &Case<'_>, loser: &EnvVar, winner: &EnvVar) -> Finding {
 
 /// Runtime variables in the image's ENV; whether there was an image to look at.
 fn runtime_settings(case: &Case<'_>, out: &mut Findings) -> bool {
-    let Ok(build) = case.build() else { return false };
+    let Ok(build) = case.image() else { return false };
     for (name, value) in &build.config().env {
         if !RUNTIME.contains(&name.value.as_str()) {
             continue;

@@ -118,7 +118,7 @@ fn configured(case: &Case<'_>, path: &str) -> Result<bool, Abstain> {
             texts.push(value);
         }
     }
-    let image = case.build().ok().map(|build| build.config());
+    let image = case.image().ok().map(|image| image.config());
     let command = image.iter().flat_map(|config| [&config.entrypoint, &config.cmd]).flatten();
     for form in command {
         match &form.value {

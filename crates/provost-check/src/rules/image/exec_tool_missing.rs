@@ -1,9 +1,9 @@
 //! A probe or hook that runs a program the image does not have.
 
 use crate::case::Case;
+use crate::case::image::ImageView;
 use crate::case::tools::{Missing, Tool, look_up_command};
 use crate::facts::Fact;
-use crate::facts::build::Build;
 use crate::facts::workload::{Action, Handler};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::shell::{Script, shell_text, sleep_seconds};
@@ -33,12 +33,12 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     if handlers.is_empty() {
         return Err(Abstain::NotApplicable);
     }
-    let build = case.build()?;
+    let image = case.image()?;
     for (field, handler, argv) in handlers {
-        match look_up_command(build, argv) {
+        match look_up_command(image, argv) {
             Ok(Tool::Present) => {}
             Ok(Tool::Missing(missing)) => {
-                out.push(finding(case, build, field, handler, argv, &missing));
+                out.push(finding(case, image, field, handler, argv, &missing));
             }
             Err(abstain) => out.abstain(abstain),
         }
@@ -48,13 +48,12 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
 
 fn finding(
     case: &Case<'_>,
-    build: &Build,
+    image: ImageView<'_>,
     field: &'static str,
     handler: &Handler,
     argv: &[Fact<String>],
     missing: &Missing,
 ) -> Finding {
-    let base = &build.last().base;
     let what = &missing.word;
     let effect = match field {
         "preStop" => "FailedPreStopHook: the hook never runs and SIGTERM comes at once".to_owned(),
@@ -82,7 +81,7 @@ fn finding(
     )
     .level(if missing.certain { Level::Deny } else { Level::Warn })
     .also(
-        &base.origin,
+        &image.origin(),
         if missing.shell { "has no shell".to_owned() } else { format!("has no {what}") },
     );
     match fix(case, handler, argv) {

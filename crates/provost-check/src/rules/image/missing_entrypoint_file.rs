@@ -2,8 +2,8 @@
 
 use crate::case::Case;
 use crate::case::command::{CommandLine, CommandSource};
+use crate::case::image::ImageView;
 use crate::facts::Fact;
-use crate::facts::build::Build;
 use crate::facts::build_files::{Presence, behind_wrapper};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names::nearest;
@@ -27,7 +27,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
-    let build = case.build()?;
+    let image = case.image()?;
     let command = case.command_line()?;
     let program = command.program();
     if let Some(moved) = relative(case, program) {
@@ -35,16 +35,16 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     }
     // A reaper that is there starts a program that is not: `tini -- /app`.
     for program in std::iter::once(program).chain(behind_wrapper(&command.argv)) {
-        if !runs_shell(build, &command) {
-            judge(case, build, &command, program, out).unwrap_or_else(|why| out.abstain(why));
+        if !runs_shell(image, &command) {
+            judge(case, image, &command, program, out).unwrap_or_else(|why| out.abstain(why));
         }
     }
     Ok(())
 }
 
 /// An image's command that is text for its shell: `shell-form-entrypoint` says when there is none.
-fn runs_shell(build: &Build, command: &CommandLine) -> bool {
-    let config = build.config();
+fn runs_shell(image: ImageView<'_>, command: &CommandLine) -> bool {
+    let config = image.config();
     let instruction = config.entrypoint.as_ref().or(config.cmd.as_ref());
     let own = instruction.is_some_and(|instruction| !instruction.inherited);
     let shell = matches!(command.program().value.as_str(), "/bin/sh" | "sh");
@@ -54,7 +54,7 @@ fn runs_shell(build: &Build, command: &CommandLine) -> bool {
 
 fn judge(
     case: &Case<'_>,
-    build: &Build,
+    image: ImageView<'_>,
     command: &CommandLine,
     program: &Fact<String>,
     out: &mut Findings,
@@ -62,7 +62,7 @@ fn judge(
     if program.value.contains("$(") {
         return Err(Abstain::unknown(Reason::Templated, format!("command {}", program.value)));
     }
-    let paths = build.resolve(program);
+    let paths = image.resolve(program);
     let mounted = paths.iter().find_map(|path| {
         case.container.mounts.iter().find(|mount| {
             let dir = mount.path.value.trim_end_matches('/');
@@ -75,7 +75,7 @@ fn judge(
             format!("what the volume {} holds at {}", mount.name.value, mount.path.value),
         ));
     }
-    let presence = paths.iter().map(|path| build.presence(&path.value)).max();
+    let presence = paths.iter().map(|path| image.presence(&path.value)).max();
     match presence {
         Some(Presence::Certainly) => return Ok(()),
         Some(Presence::Impossible) => {}
@@ -84,13 +84,12 @@ fn judge(
             return Err(Abstain::unknown(Reason::NoImage, format!("the file {}", program.value)));
         }
     }
-    let files = build.certain_files();
+    let files = image.likely_programs();
     let names: Vec<&str> = files.iter().map(|file| file.value.as_str()).collect();
-    let base = &build.last().base;
     let wrapped = program != command.program();
     let what = if wrapped { "program" } else { "command" };
     let end = if wrapped { "the container ends at once" } else { "the container cannot start" };
-    let minimal = build.base_image().is_some_and(|image| image.minimal);
+    let minimal = image.base().is_some_and(|base| base.minimal);
     let mut finding = Finding::new(
         &RULE,
         format!("the {what} {} is no file of the image: {end}", program.value),
@@ -98,7 +97,7 @@ fn judge(
         "no such file or directory",
     )
     .also(
-        &base.origin,
+        &image.origin(),
         if minimal { "holds nothing but what COPY brings" } else { "has no such file" },
     );
     if command.source == CommandSource::Image {
@@ -123,7 +122,7 @@ fn relative(case: &Case<'_>, program: &Fact<String>) -> Option<Finding> {
     if path.starts_with('/') || !path.contains('/') {
         return None;
     }
-    let build = case.build().ok()?;
+    let build = case.image().ok()?;
     let image_dir = build.config().workdir.as_ref().map_or("/", |dir| dir.value.as_str());
     let finding = |message: String, label: &str| {
         Finding::new(&RULE, message, &program.origin, label)

@@ -22,7 +22,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     // The manifest's stopSignal outranks the image's STOPSIGNAL.
-    let signal: &Fact<String> = match (&case.container.stop_signal, case.build()) {
+    let signal: &Fact<String> = match (&case.container.stop_signal, case.image()) {
         (Some(signal), _) => signal,
         (None, Ok(build)) => build.config().stop_signal.as_ref().ok_or(Abstain::NotApplicable)?,
         (None, Err(_)) => return Err(Abstain::NotApplicable),

@@ -188,7 +188,7 @@ fn unmentioned(workload: &WorkloadCase<'_>, number: i64) -> Option<String> {
 }
 
 fn exposed(case: &Case<'_>, out: &mut Findings) -> Judged {
-    let Ok(build) = case.build() else { return Err(Abstain::NotApplicable) };
+    let Ok(build) = case.image() else { return Err(Abstain::NotApplicable) };
     let exposed = &build.config().exposed;
     let own: Vec<&Fact<i64>> =
         case.container.ports.iter().filter_map(|port| port.port.as_ref()).collect();

@@ -112,23 +112,18 @@ fn user(case: &Case<'_>) -> Result<(u32, Origin), Abstain> {
         let uid = u32::try_from(user.value).map_err(|_| Abstain::NotApplicable)?;
         return Ok((uid, user.origin.clone()));
     }
-    let build = case.build()?;
-    let base = build.base_image();
+    let image = case.image()?;
     let unknown = |what: &str| Abstain::unknown(Reason::BaseImageUnknown, what.to_owned());
-    let (text, origin) = match &build.config().user {
+    let (text, origin) = match &image.config().user {
         Some(user) if user.value.value.contains('$') => {
             let needs = format!("USER {}", user.value.value);
             return Err(Abstain::unknown(Reason::Templated, needs));
         }
         Some(user) => (user.value.value.as_str(), user.value.origin.clone()),
-        None if base.is_some() => ("", build.last().base.origin.clone()),
+        None if image.image().is_some() || image.base().is_some() => ("", image.origin()),
         None => return Err(unknown("the image's user")),
     };
-    let passwd = |name: &str| {
-        let users = base.map_or(&[][..], |base| base.users);
-        let known = users.iter().find(|(user, _)| *user == name).map(|(_, uid)| *uid);
-        known.or((name == "root").then_some(0))
-    };
+    let passwd = |name: &str| image.uid_of(name).or((name == "root").then_some(0));
     match effective_uid(None, Some(&ImageUser::parse(text)), passwd) {
         Uid::Known(uid) => Ok((uid, origin)),
         // A user that the Dockerfile adds; hardly ever root.

@@ -42,20 +42,20 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         }
         return Ok(());
     }
-    let build = case.build()?;
-    let user = build.config().user.as_ref();
-    let base = build.base_image();
+    let image = case.image()?;
+    let user = image.config().user.as_ref();
+    let whole = image.origin();
     let (text, origin) = match user {
         Some(user) if user.value.value.contains('$') => {
             return Err(Abstain::unknown(Reason::Templated, format!("USER {}", user.value.value)));
         }
         Some(user) => (user.value.value.as_str(), &user.value.origin),
         // No USER line, and the base is one whose configuration has none: root.
-        None if base.is_some() => ("", &build.last().base.origin),
+        None if image.image().is_some() || image.base().is_some() => ("", &whole),
         None => {
             return Err(Abstain::unknown(
                 Reason::BaseImageUnknown,
-                format!("the user of {}", build.last().base.value),
+                format!("the user of {}", image.name()),
             ));
         }
     };
@@ -83,14 +83,11 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         Finding::new(&RULE, message, &non_root.origin, "refuses to start the container")
             .also(origin, label);
     let uid = match &refusal {
-        Refusal::ImageName(name) => base
-            .and_then(|base| base.users.iter().find(|(user, _)| user == name))
-            .map(|(_, uid)| *uid)
-            .filter(|uid| *uid != 0),
+        Refusal::ImageName(name) => image.uid_of(name).filter(|uid| *uid != 0),
         _ => None,
     };
     finding = finding.fix(match (uid, user) {
-        (Some(uid), Some(user)) if !user.inherited => {
+        (Some(uid), Some(user)) if !user.inherited && image.image().is_none() => {
             let group = parsed.group.as_deref().map_or(String::new(), |group| {
                 let gid = group.parse::<u32>().map_or_else(|_| uid.to_string(), |g| g.to_string());
                 format!(":{gid}")

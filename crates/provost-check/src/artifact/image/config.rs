@@ -1,0 +1,153 @@
+//! The configuration of an image.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use super::Broken;
+use crate::facts::build::{CommandForm, Instruction, StageConfig};
+use crate::facts::{Fact, Origin, SourceId};
+use crate::model::secret::looks_secret;
+
+/// What is read of it.
+pub(super) struct Config {
+    pub(super) platform: String,
+    pub(super) stage: StageConfig,
+    pub(super) labels: BTreeMap<String, Fact<String>>,
+    pub(super) diff_ids: Vec<String>,
+    /// Instructions that made a layer, in the order of the layers.
+    pub(super) created_by: Vec<String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct File {
+    os: String,
+    architecture: String,
+    variant: Option<String>,
+    config: Option<Run>,
+    rootfs: RootFs,
+    history: Option<Vec<History>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct RootFs {
+    diff_ids: Option<Vec<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct History {
+    created_by: String,
+    empty_layer: bool,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Run {
+    user: String,
+    env: Option<Vec<String>>,
+    entrypoint: Option<Vec<String>>,
+    cmd: Option<Vec<String>>,
+    working_dir: String,
+    exposed_ports: Option<BTreeMap<String, serde_json::Value>>,
+    healthcheck: Option<Healthcheck>,
+    stop_signal: Option<String>,
+    labels: Option<BTreeMap<String, String>>,
+    shell: Option<Vec<String>>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "PascalCase")]
+struct Healthcheck {
+    test: Option<Vec<String>>,
+}
+
+pub(super) fn read(source: SourceId, bytes: &[u8]) -> Result<Config, Broken> {
+    let file: File = serde_json::from_slice(bytes)
+        .map_err(|error| Broken::malformed(&format!("the configuration: {error}")))?;
+    let run = file.config.unwrap_or_default();
+    let at = |key: &str| Origin::image(source, None, &format!("config.{key}"));
+    let words = |words: Vec<String>, key: &str| -> Vec<Fact<String>> {
+        words.into_iter().map(|word| Fact::written(word, at(key))).collect()
+    };
+    let command = |list: Option<Vec<String>>, key: &str| {
+        let list = list.filter(|list| !list.is_empty())?;
+        let value = CommandForm::Exec(words(list, key));
+        Some(Instruction { origin: at(key), value, inherited: false })
+    };
+    let env = run.env.unwrap_or_default().into_iter().filter_map(|line| {
+        let (name, value) = line.split_once('=')?;
+        // A secret's value goes no further.
+        let value =
+            if looks_secret(name, value).is_some() { "*".repeat(8) } else { value.to_owned() };
+        Some((Fact::written(name.to_owned(), at("Env")), Fact::written(value, at("Env"))))
+    });
+    let stage = StageConfig {
+        user: (!run.user.is_empty()).then(|| Instruction {
+            origin: at("User"),
+            value: Fact::written(run.user, at("User")),
+            inherited: false,
+        }),
+        env: env.collect(),
+        entrypoint: command(run.entrypoint, "Entrypoint"),
+        cmd: command(run.cmd, "Cmd"),
+        workdir: (!run.working_dir.is_empty())
+            .then(|| Fact::written(run.working_dir, at("WorkingDir"))),
+        exposed: run
+            .exposed_ports
+            .unwrap_or_default()
+            .keys()
+            .filter_map(|port| {
+                let (number, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+                let value = (number.parse().ok()?, protocol.to_owned());
+                Some(Fact::written(value, at("ExposedPorts")))
+            })
+            .collect(),
+        healthcheck: run.healthcheck.and_then(|h| h.test).and_then(|test| {
+            let (first, rest) = test.split_first()?;
+            let value = match (first.as_str(), rest) {
+                ("NONE", _) => None,
+                ("CMD", rest) => Some(CommandForm::Exec(words(rest.to_vec(), "Healthcheck"))),
+                ("CMD-SHELL", [text, ..]) => {
+                    let text = Fact::written(text.clone(), at("Healthcheck"));
+                    Some(CommandForm::Shell(text))
+                }
+                _ => return None,
+            };
+            Some(Instruction { origin: at("Healthcheck"), value, inherited: false })
+        }),
+        stop_signal: run
+            .stop_signal
+            .filter(|s| !s.is_empty())
+            .map(|signal| Fact::written(signal, at("StopSignal"))),
+        shell: run.shell.map(|shell| words(shell, "Shell")),
+        healthcheck_flags: Vec::new(),
+    };
+    let labels = run.labels.unwrap_or_default();
+    let history = file.history.unwrap_or_default();
+    Ok(Config {
+        platform: match file.variant {
+            Some(variant) if !variant.is_empty() => {
+                format!("{}/{}/{variant}", file.os, file.architecture)
+            }
+            _ => format!("{}/{}", file.os, file.architecture),
+        },
+        stage,
+        labels: labels.into_iter().map(|(k, v)| (k, Fact::written(v, at("Labels")))).collect(),
+        diff_ids: file.rootfs.diff_ids.unwrap_or_default(),
+        created_by: history.into_iter().filter(|h| !h.empty_layer).map(|h| h.created_by).collect(),
+    })
+}
+
+/// Name, uid and gid of each line of `/etc/passwd`.
+pub(super) fn users(passwd: &[u8]) -> Vec<(String, u32, u32)> {
+    let text = String::from_utf8_lossy(passwd);
+    let user = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?.to_owned();
+        Some((name, fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?))
+    };
+    text.lines().filter_map(user).take(10_000).collect()
+}

@@ -1,0 +1,188 @@
+//! One layer, streamed once: digests, entries, and the bytes of the few files that are wanted.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Result as IoResult};
+
+use flate2::bufread::MultiGzDecoder;
+use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
+use sha2::{Digest as _, Sha256};
+
+use super::archive::{Archive, Entry};
+use super::{Broken, Limits};
+
+/// What one layer holds.
+#[derive(Debug, Default)]
+pub(super) struct Content {
+    pub(super) entries: Vec<Entry>,
+    /// Bytes of wanted files by their path in the archive.
+    pub(super) bytes: BTreeMap<String, Vec<u8>>,
+    /// `sha256:...` of the blob and of the archive in it.
+    pub(super) blob: String,
+    pub(super) unpacked: String,
+    pub(super) unpacked_bytes: u64,
+    /// Why the rest was not read.
+    pub(super) broken: Option<Broken>,
+}
+
+/// Reads a layer. `wants` says of an entry how many bytes of it to keep at most.
+pub(super) fn read(
+    source: Box<dyn Read + Send>,
+    size: u64,
+    limits: &Limits,
+    wants: &dyn Fn(&Entry) -> u64,
+) -> Content {
+    let mut content = Content::default();
+    let mut blob = Digesting::new(source);
+    content.broken = unpack(&mut blob, size, limits, wants, &mut content).err();
+    // The digest is that of the whole blob, also where the archive in it ends early.
+    if std::io::copy(&mut blob, &mut std::io::sink()).is_ok() {
+        content.blob = blob.digest();
+    }
+    content
+}
+
+fn unpack(
+    blob: &mut Digesting<Box<dyn Read + Send>>,
+    size: u64,
+    limits: &Limits,
+    wants: &dyn Fn(&Entry) -> u64,
+    content: &mut Content,
+) -> Result<(), Broken> {
+    let mut buffered = BufReader::with_capacity(1 << 17, blob);
+    let decoded: Box<dyn Read + '_> = match buffered.fill_buf()? {
+        [0x1F, 0x8B, ..] => Box::new(MultiGzDecoder::new(buffered)),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => {
+            Box::new(Zstd { source: buffered, decoder: FrameDecoder::new(), in_frame: false })
+        }
+        _ => Box::new(buffered),
+    };
+    let most = limits.unpacked.min(size.saturating_mul(limits.ratio).max(limits.free));
+    let bounded = Bounded { inner: decoded, left: most };
+    let mut archive = Archive::new(BufReader::with_capacity(1 << 16, Digesting::new(bounded)));
+    let mut kept = 0u64;
+    while let Some(entry) = archive.next()? {
+        if content.entries.len() >= limits.entries {
+            return Err(Broken::limit(&format!("has more than {} entries", limits.entries)));
+        }
+        if entry.path.len() > limits.path || entry.link.len() > limits.path {
+            let most = limits.path;
+            return Err(Broken::limit(&format!("has a path longer than {most} bytes")));
+        }
+        let wanted = wants(&entry);
+        // What goes over the limit is read again, by itself, should it be needed.
+        if wanted > 0 && entry.size <= wanted && kept + entry.size <= limits.program {
+            kept += entry.size;
+            let mut bytes = Vec::with_capacity(usize::try_from(entry.size).unwrap_or(0));
+            archive.body(&mut bytes, entry.size)?;
+            content.bytes.insert(entry.path.clone(), bytes);
+        }
+        content.entries.push(entry);
+    }
+    let mut rest = archive.into_inner();
+    std::io::copy(&mut rest, &mut std::io::sink())?;
+    let unpacked = rest.into_inner();
+    content.unpacked_bytes = unpacked.bytes;
+    content.unpacked = unpacked.digest();
+    Ok(())
+}
+
+/// Computes the digest of what passes.
+pub(super) struct Digesting<R> {
+    inner: R,
+    sha: Sha256,
+    bytes: u64,
+}
+
+impl<R: Read> Digesting<R> {
+    pub(super) fn new(inner: R) -> Self {
+        Self { inner, sha: Sha256::new(), bytes: 0 }
+    }
+
+    fn digest(&self) -> String {
+        digest_text(&self.sha.clone().finalize())
+    }
+}
+
+/// The digest of bytes, as images write it.
+pub(super) fn digest(bytes: &[u8]) -> String {
+    digest_text(&Sha256::digest(bytes))
+}
+
+fn digest_text(sum: &[u8]) -> String {
+    use std::fmt::Write as _;
+    let mut text = "sha256:".to_owned();
+    for byte in sum {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
+impl<R: Read> Read for Digesting<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> IoResult<usize> {
+        let n = self.inner.read(buffer)?;
+        self.sha.update(&buffer[..n]);
+        self.bytes += n as u64;
+        Ok(n)
+    }
+}
+
+/// Refuses to give more than a number of bytes.
+struct Bounded<R> {
+    inner: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Bounded<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> IoResult<usize> {
+        let n = self.inner.read(buffer)?;
+        self.left = self.left.checked_sub(n as u64).ok_or_else(|| {
+            std::io::Error::new(std::io::ErrorKind::FileTooLarge, "unpacks to more than it may")
+        })?;
+        Ok(n)
+    }
+}
+
+/// Frames of zstd one after the other: chunked layers have several, and some to be skipped.
+struct Zstd<R> {
+    source: R,
+    decoder: FrameDecoder,
+    in_frame: bool,
+}
+
+impl<R: BufRead> Read for Zstd<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> IoResult<usize> {
+        if buffer.is_empty() {
+            return Ok(0);
+        }
+        loop {
+            if !self.in_frame {
+                if self.source.fill_buf()?.is_empty() {
+                    return Ok(0);
+                }
+                match self.decoder.init(&mut self.source) {
+                    Ok(()) => self.in_frame = true,
+                    Err(FrameDecoderError::ReadFrameHeaderError(
+                        ReadFrameHeaderError::SkipFrame { length, .. },
+                    )) => {
+                        let skipped = &mut self.source.by_ref().take(u64::from(length));
+                        std::io::copy(skipped, &mut std::io::sink())?;
+                        continue;
+                    }
+                    Err(error) => return Err(std::io::Error::other(error)),
+                }
+            }
+            while self.decoder.can_collect() < buffer.len() && !self.decoder.is_finished() {
+                let more = buffer.len() - self.decoder.can_collect();
+                self.decoder
+                    .decode_blocks(&mut self.source, BlockDecodingStrategy::UptoBytes(more))
+                    .map_err(std::io::Error::other)?;
+            }
+            let n = self.decoder.read(buffer)?;
+            if n > 0 {
+                return Ok(n);
+            }
+            self.in_frame = false;
+        }
+    }
+}

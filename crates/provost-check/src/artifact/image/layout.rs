@@ -1,0 +1,244 @@
+//! Which manifest of a layout or an archive is the image, and where its blobs lie.
+
+use std::io::Read as _;
+
+use serde::Deserialize;
+
+use super::store::Store;
+use super::{Broken, Form, Limits, layers};
+use crate::facts::image::Mismatch;
+use crate::facts::{Origin, SourceId};
+
+/// The image that was chosen.
+pub(super) struct Chosen {
+    pub(super) config: Vec<u8>,
+    pub(super) layers: Vec<Blob>,
+    pub(super) names: Vec<String>,
+    pub(super) left_out: Vec<String>,
+}
+
+/// A layer's blob.
+pub(super) struct Blob {
+    pub(super) path: String,
+    /// `None` in an archive that names files rather than digests.
+    pub(super) digest: Option<String>,
+    pub(super) size: u64,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Descriptor {
+    #[serde(default, rename = "mediaType")]
+    media_type: String,
+    digest: String,
+    #[serde(default)]
+    size: u64,
+    platform: Option<Platform>,
+    #[serde(default)]
+    annotations: std::collections::BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Deserialize)]
+struct Platform {
+    #[serde(default)]
+    os: String,
+    #[serde(default)]
+    architecture: String,
+    variant: Option<String>,
+}
+
+impl Platform {
+    fn text(&self) -> String {
+        match &self.variant {
+            Some(variant) => format!("{}/{}/{variant}", self.os, self.architecture),
+            None => format!("{}/{}", self.os, self.architecture),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+struct Index {
+    #[serde(default)]
+    manifests: Vec<Descriptor>,
+}
+
+#[derive(Deserialize)]
+struct Manifest {
+    config: Descriptor,
+    #[serde(default)]
+    layers: Vec<Descriptor>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Saved {
+    config: String,
+    #[serde(default)]
+    repo_tags: Option<Vec<String>>,
+    #[serde(default)]
+    layers: Vec<String>,
+}
+
+/// Indexes inside each other that are followed, and manifests that are looked at.
+const MOST_NESTED: usize = 4;
+const MOST_MANIFESTS: usize = 1000;
+
+const NAMES: [&str; 2] = ["io.containerd.image.name", "org.opencontainers.image.ref.name"];
+
+struct Reader<'a> {
+    store: &'a Store,
+    source: SourceId,
+    limits: &'a Limits,
+    mismatches: &'a mut Vec<Mismatch>,
+}
+
+pub(super) fn choose(
+    store: &Store,
+    source: SourceId,
+    form: Option<Form>,
+    platform: Option<&str>,
+    limits: &Limits,
+    mismatches: &mut Vec<Mismatch>,
+) -> Result<Chosen, Broken> {
+    let (oci, docker) = (store.has("index.json"), store.has("manifest.json"));
+    let mut reader = Reader { store, source, limits, mismatches };
+    match form {
+        Some(Form::Docker) if docker => reader.docker(),
+        None | Some(Form::Oci) if oci => reader.oci(platform),
+        None if docker => reader.docker(),
+        Some(Form::Docker) => {
+            Err(Broken::malformed("is no docker-archive: it has no manifest.json"))
+        }
+        _ => Err(Broken::malformed("is no image: it has neither index.json nor manifest.json")),
+    }
+}
+
+impl Reader<'_> {
+    fn file(&self, path: &str) -> Result<Vec<u8>, Broken> {
+        let (reader, _) = self.store.blob(path).map_err(|broken| broken.of(path))?;
+        let mut bytes = Vec::new();
+        reader.take(self.limits.document + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > self.limits.document {
+            let most = self.limits.document;
+            return Err(Broken::limit(&format!("{path} is larger than {most} bytes")));
+        }
+        Ok(bytes)
+    }
+
+    /// A document that a digest names, held against it.
+    fn document(&mut self, of: &Descriptor, what: &str) -> Result<Vec<u8>, Broken> {
+        let bytes = self.file(&blob_path(&of.digest)?)?;
+        let found = layers::digest(&bytes);
+        if of.digest.starts_with("sha256:") && found != of.digest {
+            self.mismatches.push(Mismatch {
+                origin: Origin::image(self.source, None, what),
+                what: format!("the {what}"),
+                expected: of.digest.clone(),
+                found,
+            });
+        }
+        Ok(bytes)
+    }
+
+    fn docker(&mut self) -> Result<Chosen, Broken> {
+        let all: Vec<Saved> = json(&self.file("manifest.json")?, "manifest.json")?;
+        let count = all.len();
+        let mut all = all.into_iter();
+        let (Some(saved), None) = (all.next(), all.next()) else {
+            return Err(Broken::malformed(&format!("holds {count} images; save one")));
+        };
+        let config = self.file(&saved.config)?;
+        let layers = saved.layers.into_iter().map(|path| {
+            let size = self.store.blob(&path).map_or(0, |(_, size)| size);
+            let digest = path.strip_prefix("blobs/sha256/").map(|hex| format!("sha256:{hex}"));
+            Blob { path, digest, size }
+        });
+        Ok(Chosen {
+            config,
+            layers: layers.collect(),
+            names: saved.repo_tags.unwrap_or_default(),
+            left_out: Vec::new(),
+        })
+    }
+
+    fn oci(&mut self, platform: Option<&str>) -> Result<Chosen, Broken> {
+        let index: Index = json(&self.file("index.json")?, "index.json")?;
+        let mut manifests: Vec<(Descriptor, Vec<String>)> = Vec::new();
+        let named = |d: Descriptor, above: &[String]| {
+            let own = NAMES.iter().filter_map(|key| d.annotations.get(*key).cloned());
+            let names = above.iter().cloned().chain(own).collect::<Vec<_>>();
+            (d, names)
+        };
+        let mut open: Vec<(Descriptor, Vec<String>, usize)> = Vec::new();
+        for descriptor in index.manifests {
+            let (descriptor, names) = named(descriptor, &[]);
+            open.push((descriptor, names, 0));
+        }
+        open.reverse();
+        let mut looked_at = 0;
+        while let Some((descriptor, names, depth)) = open.pop() {
+            looked_at += 1;
+            if looked_at > MOST_MANIFESTS || depth > MOST_NESTED {
+                return Err(Broken::limit("its index has too many manifests or levels"));
+            }
+            if descriptor.media_type.contains("index")
+                || descriptor.media_type.contains("manifest.list")
+            {
+                let inner: Index = json(&self.document(&descriptor, "index")?, "the index")?;
+                for inner in inner.manifests.into_iter().rev() {
+                    let (inner, names) = named(inner, &names);
+                    open.push((inner, names, depth + 1));
+                }
+            } else if descriptor.platform.as_ref().is_none_or(|p| p.os != "unknown") {
+                // Attestations call their platform unknown.
+                manifests.push((descriptor, names));
+            }
+        }
+        let platform_of = |d: &Descriptor| d.platform.as_ref().map(Platform::text);
+        let fits = |wanted: &str, d: &Descriptor| {
+            platform_of(d).is_none_or(|p| p == wanted || p.starts_with(&format!("{wanted}/")))
+        };
+        let known: Vec<String> = manifests.iter().filter_map(|(d, _)| platform_of(d)).collect();
+        let position = match platform {
+            Some(wanted) => manifests.iter().position(|(d, _)| fits(wanted, d)),
+            None => manifests
+                .iter()
+                .position(|(d, _)| fits("linux/amd64", d))
+                .or((!manifests.is_empty()).then_some(0)),
+        };
+        let Some(position) = position else {
+            return Err(Broken::malformed(&match platform {
+                Some(wanted) => format!("has no image for {wanted}; it has {}", known.join(", ")),
+                None => "its index names no image".to_owned(),
+            }));
+        };
+        let (descriptor, names) = manifests.swap_remove(position);
+        let own = platform_of(&descriptor);
+        if manifests.iter().any(|(d, _)| platform_of(d) == own && d.digest != descriptor.digest) {
+            return Err(Broken::malformed("holds several images for one platform; copy one out"));
+        }
+        let manifest: Manifest = json(&self.document(&descriptor, "manifest")?, "the manifest")?;
+        let config = self.document(&manifest.config, "configuration")?;
+        let mut blobs = Vec::new();
+        for layer in manifest.layers {
+            let path = blob_path(&layer.digest)?;
+            blobs.push(Blob { path, size: layer.size, digest: Some(layer.digest) });
+        }
+        let mut left_out: Vec<String> =
+            manifests.iter().filter_map(|(d, _)| platform_of(d)).collect();
+        left_out.sort();
+        Ok(Chosen { config, layers: blobs, names, left_out })
+    }
+}
+
+/// `blobs/ALGORITHM/HEX`; a digest with anything else in it could name another file.
+fn blob_path(digest: &str) -> Result<String, Broken> {
+    let hex = digest.strip_prefix("sha256:").filter(|hex| hex.len() == 64);
+    match hex.filter(|hex| hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))) {
+        Some(hex) => Ok(format!("blobs/sha256/{hex}")),
+        None => Err(Broken::malformed(&format!("the digest {digest} is no sha256"))),
+    }
+}
+
+fn json<T: for<'a> Deserialize<'a>>(bytes: &[u8], what: &str) -> Result<T, Broken> {
+    serde_json::from_slice(bytes).map_err(|error| Broken::malformed(&format!("{what}: {error}")))
+}

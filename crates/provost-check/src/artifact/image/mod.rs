@@ -1,0 +1,293 @@
+//! A container image as facts: an OCI layout, an OCI archive or what `docker save` writes.
+//!
+//! Layers are streamed once and never unpacked to disk. What is kept of them is the list of files,
+//! `/etc/passwd`, and the program that the image starts. Every blob is held against its digest.
+
+mod archive;
+mod config;
+mod layers;
+mod layout;
+mod store;
+mod tree;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use self::layers::Content;
+use self::store::Store;
+use super::{Problem, ProblemKind};
+use crate::facts::build_files::behind_wrapper;
+use crate::facts::image::{Image, Layer, Mismatch};
+use crate::facts::image_files::FileKind;
+use crate::facts::{Fact, Origin, SourceId};
+
+/// How much of a hostile image is looked at.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Entries of one layer, and of all together.
+    pub entries: usize,
+    /// Entries of an archive that holds blobs.
+    pub blobs: usize,
+    /// Bytes of a path or link: `PATH_MAX`.
+    pub path: usize,
+    /// Bytes that one layer may unpack to.
+    pub unpacked: u64,
+    /// How many times its blob's size a layer may unpack to; asked beyond `free` bytes.
+    pub ratio: u64,
+    /// Bytes that may be unpacked whatever the ratio.
+    pub free: u64,
+    /// Bytes of a program that is read into memory.
+    pub program: u64,
+    /// Bytes of an index, a manifest or a configuration; containerd refuses more than 8 MiB too.
+    pub document: u64,
+    /// Layers of one image.
+    pub layers: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            entries: 1_000_000,
+            blobs: 10_000,
+            path: 4096,
+            unpacked: 32 << 30,
+            ratio: 200,
+            free: 64 << 20,
+            program: 512 << 20,
+            document: 8 << 20,
+            layers: 512,
+        }
+    }
+}
+
+/// What form an image has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Form {
+    /// A directory or archive with `oci-layout` and `index.json`.
+    Oci,
+    /// An archive with `manifest.json`.
+    Docker,
+}
+
+/// Why a part of an image cannot be read.
+#[derive(Debug)]
+pub(crate) struct Broken {
+    kind: ProblemKind,
+    message: String,
+}
+
+impl Broken {
+    fn malformed(message: &str) -> Self {
+        Self { kind: ProblemKind::Malformed, message: message.to_owned() }
+    }
+
+    fn limit(message: &str) -> Self {
+        Self { kind: ProblemKind::Limit, message: message.to_owned() }
+    }
+
+    fn of(self, what: &str) -> Self {
+        Self { message: format!("{what}: {}", self.message), ..self }
+    }
+
+    fn into_problem(self, origin: Origin) -> Problem {
+        Problem { kind: self.kind, origin, message: self.message, help: None }
+    }
+}
+
+impl From<std::io::Error> for Broken {
+    fn from(error: std::io::Error) -> Self {
+        use std::io::ErrorKind;
+        let kind = match error.kind() {
+            ErrorKind::FileTooLarge => ProblemKind::Limit,
+            ErrorKind::NotFound | ErrorKind::PermissionDenied => ProblemKind::Unreadable,
+            _ => ProblemKind::Malformed,
+        };
+        Self { kind, message: super::discover::system_message(&error) }
+    }
+}
+
+/// An image and the program it starts.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The facts; `None` when the image cannot be used at all.
+    pub image: Option<Image>,
+    /// Path and bytes of the program at its entrypoint, or of one that `programs` names.
+    pub program: Option<(String, Vec<u8>)>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+    /// Platforms of the index that are not judged.
+    pub left_out: Vec<String>,
+}
+
+/// Reads an image. `platform` (`os/arch[/variant]`) chooses from an index, else linux/amd64 or the
+/// first; `programs` are commands that containers run instead of the image's own.
+pub fn load(
+    source: SourceId,
+    path: &str,
+    form: Option<Form>,
+    platform: Option<&str>,
+    programs: &BTreeSet<String>,
+    limits: &Limits,
+) -> Loaded {
+    let mut loaded =
+        Loaded { image: None, program: None, problems: Vec::new(), left_out: Vec::new() };
+    if let Err(broken) = read(source, path, form, platform, programs, limits, &mut loaded) {
+        loaded.problems.push(broken.into_problem(Origin::whole(source)));
+    }
+    loaded
+}
+
+fn read(
+    source: SourceId,
+    path: &str,
+    form: Option<Form>,
+    platform: Option<&str>,
+    programs: &BTreeSet<String>,
+    limits: &Limits,
+    loaded: &mut Loaded,
+) -> Result<(), Broken> {
+    let store = Store::open(Path::new(path), limits)?;
+    let mut mismatches = Vec::new();
+    let chosen = layout::choose(&store, source, form, platform, limits, &mut mismatches)?;
+    loaded.left_out = chosen.left_out;
+    let config = config::read(source, &chosen.config)?;
+    if chosen.layers.len() > limits.layers {
+        return Err(Broken::limit(&format!("has more than {} layers", limits.layers)));
+    }
+    let wanted: BTreeSet<String> = wanted_names(&config.stage, programs);
+    let wants = |entry: &archive::Entry| {
+        let path = store::clean(&entry.path);
+        if matches!(path.as_str(), "etc/passwd") {
+            1 << 20
+        } else if wanted.contains(path.rsplit('/').next().unwrap_or_default()) {
+            limits.program
+        } else {
+            0
+        }
+    };
+    let contents: Vec<Content> = chosen
+        .layers
+        .par_iter()
+        .map(|blob| match store.blob(&blob.path) {
+            Ok((reader, size)) => layers::read(reader, size, limits, &wants),
+            Err(broken) => Content { broken: Some(broken), ..Content::default() },
+        })
+        .collect();
+    let mut complete = true;
+    let mut tree = tree::Builder::new(limits);
+    let mut facts = Vec::new();
+    let mut bytes = BTreeMap::new();
+    for (index, (mut content, blob)) in contents.into_iter().zip(&chosen.layers).enumerate() {
+        let what = format!("layer {}", index + 1);
+        let said = blob.digest.as_deref();
+        let diff_id = config.diff_ids.get(index).map(String::as_str);
+        let name = said.or(diff_id).unwrap_or(&what).to_owned();
+        let origin = || Origin::image(source, Some(&name), &what);
+        // Bytes of an archive that was not read to its end have no digest to compare.
+        let pairs = [(said, &content.blob), (diff_id, &content.unpacked)];
+        let wrong = pairs.into_iter().find(|(said, is)| {
+            !is.is_empty() && said.is_some_and(|s| s.starts_with("sha256:") && s != is.as_str())
+        });
+        if let Some((Some(expected), found)) = wrong {
+            let (expected, found) = (expected.to_owned(), found.clone());
+            mismatches.push(Mismatch { origin: origin(), what: what.clone(), expected, found });
+        }
+        if let Some(broken) = content.broken.take() {
+            complete = false;
+            loaded.problems.push(broken.of(&what).into_problem(origin()));
+        }
+        for broken in tree.apply(u32::try_from(index).unwrap_or(u32::MAX), &content.entries) {
+            complete &= broken.kind != ProblemKind::Limit;
+            loaded.problems.push(broken.of(&what).into_problem(origin()));
+        }
+        bytes.extend(content.bytes.into_iter().map(|(path, bytes)| ((index, path), bytes)));
+        facts.push(Layer {
+            digest: name,
+            size: blob.size,
+            unpacked: content.unpacked_bytes,
+            created_by: config.created_by.get(index).cloned(),
+        });
+    }
+    let mut image = Image {
+        source,
+        origin: Origin::whole(source),
+        path: path.to_owned(),
+        names: chosen.names,
+        platform: Fact::written(
+            config.platform,
+            Origin::image(source, None, "config.architecture"),
+        ),
+        config: config.stage,
+        labels: config.labels,
+        layers: facts,
+        files: tree.done(),
+        complete,
+        users: Vec::new(),
+        mismatches,
+    };
+    let taken = |at: &(u32, Box<str>)| (at.0 as usize, at.1.to_string());
+    if let Some((_, file)) = image.files.lookup("/etc/passwd")
+        && let Some(passwd) = bytes.get(&taken(&file.content))
+    {
+        image.users = config::users(passwd);
+    }
+    for path in program_paths(&image, programs) {
+        let Some((at, file)) = image.files.lookup(&path) else { continue };
+        if file.kind != FileKind::File {
+            continue;
+        }
+        let key = taken(&file.content);
+        // Behind a link it goes by another name: its layer is read once more.
+        let found = bytes.remove(&key).or_else(|| {
+            let blob = chosen.layers.get(key.0)?;
+            let (reader, size) = store.blob(&blob.path).ok()?;
+            let only = |entry: &archive::Entry| {
+                if entry.path == key.1 { limits.program } else { 0 }
+            };
+            layers::read(reader, size, limits, &only).bytes.remove(&key.1)
+        });
+        match found {
+            Some(program) => loaded.program = Some((at, program)),
+            None => loaded.problems.push(
+                Broken::limit(&format!("{at} has more than {} bytes, the limit", limits.program))
+                    .into_problem(image.file(&at)),
+            ),
+        }
+        break;
+    }
+    loaded.image = Some(image);
+    Ok(())
+}
+
+/// The program of the image's command, or behind a reaper, with what containers run instead.
+fn commands(stage: &crate::facts::build::StageConfig, programs: &BTreeSet<String>) -> Vec<String> {
+    use crate::facts::build::CommandForm;
+    let mut words = Vec::new();
+    for command in [&stage.entrypoint, &stage.cmd].into_iter().flatten() {
+        if let CommandForm::Exec(exec) = &command.value {
+            words.extend(exec.iter().cloned());
+        }
+    }
+    let own = behind_wrapper(&words).or(words.first()).map(|word| word.value.clone());
+    own.into_iter().chain(programs.iter().cloned()).collect()
+}
+
+fn wanted_names(
+    stage: &crate::facts::build::StageConfig,
+    programs: &BTreeSet<String>,
+) -> BTreeSet<String> {
+    let name = |word: String| word.rsplit('/').next().unwrap_or_default().to_owned();
+    commands(stage, programs).into_iter().map(name).filter(|name| !name.is_empty()).collect()
+}
+
+fn program_paths(image: &Image, programs: &BTreeSet<String>) -> Vec<String> {
+    let words = commands(&image.config, programs);
+    let at = |word: String| Fact::derived(word, image.origin.clone());
+    words
+        .into_iter()
+        .flat_map(|word| image.config.resolve(&at(word)))
+        .map(|path| path.value)
+        .collect()
+}

@@ -1,0 +1,102 @@
+//! Where the blobs of an image lie: a directory, or one archive.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek as _, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use super::archive::Archive;
+use super::{Broken, Limits};
+use crate::artifact::mmap;
+
+/// Names and bytes of an image's blobs.
+#[derive(Debug)]
+pub(super) enum Store {
+    Dir(PathBuf),
+    /// Offset and size by name.
+    Archive(PathBuf, BTreeMap<String, (u64, u64)>),
+}
+
+impl Store {
+    pub(super) fn open(path: &Path, limits: &Limits) -> Result<Self, Broken> {
+        if path.is_dir() {
+            return Ok(Self::Dir(path.to_owned()));
+        }
+        let file = mmap::open_regular(path)?;
+        let length = file.metadata()?.len();
+        let mut archive = Archive::skipping(BufReader::new(file), |reader, bytes| {
+            reader.seek_relative(i64::try_from(bytes).unwrap_or(i64::MAX))
+        });
+        let mut index = BTreeMap::new();
+        let mut links = Vec::new();
+        let mut entries = 0;
+        while let Some(entry) = archive.next()? {
+            entries += 1;
+            if entries > limits.blobs {
+                let most = limits.blobs;
+                return Err(Broken::limit(&format!("has more than {most} entries")));
+            }
+            let name = clean(&entry.path);
+            if entry.kind.is_file() {
+                if entry.offset.saturating_add(entry.size) > length {
+                    return Err(Broken::malformed("is cut short: a file goes beyond its end"));
+                }
+                index.insert(name, (entry.offset, entry.size));
+            } else if entry.kind.is_symlink() {
+                // `docker save` of old writes a layer once and links to it.
+                let folder = name.rsplit_once('/').map_or("", |(folder, _)| folder);
+                links.push((clean(&format!("{folder}/{}", entry.link)), name));
+            } else if entry.kind.is_hard_link() {
+                links.push((clean(&entry.link), name));
+            }
+        }
+        for (target, name) in links {
+            if let Some(at) = index.get(&target).copied() {
+                index.entry(name).or_insert(at);
+            }
+        }
+        Ok(Self::Archive(path.to_owned(), index))
+    }
+
+    /// The bytes of a blob and their number. `name` is made of digests or comes from the archive's
+    /// own list; a directory is only ever asked for clean names below it.
+    pub(super) fn blob(&self, name: &str) -> Result<(Box<dyn Read + Send>, u64), Broken> {
+        match self {
+            Self::Dir(dir) => {
+                let file = mmap::open_regular(&dir.join(clean(name)))?;
+                let size = file.metadata()?.len();
+                Ok((Box::new(file), size))
+            }
+            Self::Archive(path, index) => {
+                let Some((offset, size)) = index.get(&clean(name)).copied() else {
+                    return Err(Broken::malformed("is not there"));
+                };
+                let mut file = File::open(path)?;
+                file.seek(SeekFrom::Start(offset))?;
+                Ok((Box::new(file.take(size)), size))
+            }
+        }
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        match self {
+            Self::Dir(dir) => dir.join(name).is_file(),
+            Self::Archive(_, index) => index.contains_key(name),
+        }
+    }
+}
+
+/// A relative path without `.`, `..` and leading slashes, so that it stays below where it begins.
+pub(super) fn clean(path: &str) -> String {
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    parts.join("/")
+}

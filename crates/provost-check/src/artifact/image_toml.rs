@@ -1,0 +1,110 @@
+//! Facts of an image as a rule page states them, so that a page needs no real image.
+//!
+//! ```toml
+//! path = "shop.tar"                # default: image.tar
+//! names = ["registry.example/shop/server:1"]
+//! platform = "linux/amd64"
+//! entrypoint = ["/server"]
+//! user = "app"
+//! files = ["/server", "/etc/passwd"]   # regular files, mode 0755
+//! mismatches = ["layer 1"]             # blobs that are not what their digest says
+//! incomplete = true                    # absence is no proof
+//! [links]
+//! "/bin" = "/usr/bin"
+//! [users]
+//! app = 1000
+//! ```
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::artifact::{Source, SourceKind, Sources};
+use crate::facts::build::{CommandForm, Instruction, StageConfig};
+use crate::facts::image::{Image, Layer, Mismatch};
+use crate::facts::image_files::{FileEntry, FileKind, FileTree};
+use crate::facts::{Fact, Origin};
+
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Page {
+    path: Option<String>,
+    names: Vec<String>,
+    platform: Option<String>,
+    entrypoint: Vec<String>,
+    user: Option<String>,
+    files: Vec<String>,
+    mismatches: Vec<String>,
+    incomplete: bool,
+    links: BTreeMap<String, String>,
+    users: BTreeMap<String, u32>,
+}
+
+/// Reads an `image.toml` block.
+///
+/// # Panics
+///
+/// When the block is not valid: it is part of a test.
+pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
+    let page: Page = toml::from_str(text).expect("image.toml");
+    let path = page.path.unwrap_or_else(|| "image.tar".to_owned());
+    let source = sources.add(Source::opaque(path.clone(), SourceKind::Image));
+    let at = |key: &str| Origin::image(source, None, &format!("config.{key}"));
+    let mut files = FileTree::default();
+    let mut put = |path: &str, kind, link: &str| {
+        let entry = FileEntry {
+            kind,
+            mode: 0o755,
+            uid: 0,
+            gid: 0,
+            size: 1,
+            link: link.into(),
+            layer: 0,
+            content: (0, path.into()),
+        };
+        files.insert(path, entry);
+    };
+    for path in &page.files {
+        put(path, FileKind::File, "");
+    }
+    for (path, target) in &page.links {
+        put(path, FileKind::Symlink, target);
+    }
+    let words = page.entrypoint.into_iter().map(|w| Fact::written(w, at("Entrypoint"))).collect();
+    let layer = format!("sha256:{}", "1f".repeat(32));
+    let mismatches = page.mismatches.into_iter().map(|what| Mismatch {
+        origin: Origin::image(source, Some(&layer), &what),
+        what,
+        expected: layer.clone(),
+        found: format!("sha256:{}", "2e".repeat(32)),
+    });
+    Image {
+        source,
+        origin: Origin::whole(source),
+        path,
+        names: page.names,
+        platform: Fact::written(
+            page.platform.unwrap_or_else(|| "linux/amd64".to_owned()),
+            at("architecture"),
+        ),
+        config: StageConfig {
+            user: page.user.map(|user| Instruction {
+                origin: at("User"),
+                value: Fact::written(user, at("User")),
+                inherited: false,
+            }),
+            entrypoint: Some(Instruction {
+                origin: at("Entrypoint"),
+                value: CommandForm::Exec(words),
+                inherited: false,
+            }),
+            ..StageConfig::default()
+        },
+        labels: BTreeMap::new(),
+        mismatches: mismatches.collect(),
+        layers: vec![Layer { digest: layer.clone(), size: 1, unpacked: 1, created_by: None }],
+        files,
+        complete: !page.incomplete,
+        users: page.users.into_iter().map(|(name, uid)| (name, uid, uid)).collect(),
+    }
+}

@@ -1,0 +1,119 @@
+//! A container image as facts: its configuration and the files its layers leave.
+
+use std::collections::BTreeMap;
+
+use super::build::{Libc, ShellKind, StageConfig};
+use super::image_files::{FileKind, FileTree};
+use super::origin::{Fact, Origin, SourceId};
+
+/// One image for one platform.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// The directory or archive.
+    pub source: SourceId,
+    /// The image as such.
+    pub origin: Origin,
+    /// Its path as the user gave it.
+    pub path: String,
+    /// Names it goes by: `RepoTags` of a docker-archive, `org.opencontainers.image.ref.name` and
+    /// `io.containerd.image.name` of a layout.
+    pub names: Vec<String>,
+    /// `os/architecture` and, where there is one, `/variant`, as its configuration says.
+    pub platform: Fact<String>,
+    /// What it is configured to do. The origins name keys of the configuration.
+    pub config: StageConfig,
+    /// Labels of the configuration.
+    pub labels: BTreeMap<String, Fact<String>>,
+    /// Layers, the lowest first.
+    pub layers: Vec<Layer>,
+    /// The files of all layers, one over the other.
+    pub files: FileTree,
+    /// Every layer was read to its end, so that what is not in `files` is not in the image.
+    pub complete: bool,
+    /// Users of `/etc/passwd`: name, uid, gid.
+    pub users: Vec<(String, u32, u32)>,
+    /// Blobs whose bytes are not those that their digest names.
+    pub mismatches: Vec<Mismatch>,
+}
+
+/// One layer.
+#[derive(Clone, Debug)]
+pub struct Layer {
+    /// Digest of its blob; of its content where the blob has none (`docker save` of old).
+    pub digest: String,
+    /// Bytes of the blob.
+    pub size: u64,
+    /// Bytes of the unpacked archive.
+    pub unpacked: u64,
+    /// The instruction that made it, as the history has it.
+    pub created_by: Option<String>,
+}
+
+/// A blob that is not what its digest says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    /// Where.
+    pub origin: Origin,
+    /// `layer 2`, `the configuration`, `the manifest`.
+    pub what: String,
+    /// What the image says.
+    pub expected: String,
+    /// What the bytes are.
+    pub found: String,
+}
+
+impl Image {
+    /// A file of the image.
+    pub fn file(&self, path: &str) -> Origin {
+        let layer = self.files.lookup(path).and_then(|(_, f)| self.layers.get(f.layer as usize));
+        Origin::image(self.source, layer.map(|l| l.digest.as_str()), path)
+    }
+
+    /// The architecture, by its `GOARCH` name.
+    pub fn arch(&self) -> &str {
+        self.platform.value.split('/').nth(1).unwrap_or_default()
+    }
+
+    /// The shell at `/bin/sh`, by the file that it is; `Some(None)` when there is a file and what
+    /// it is cannot be told.
+    pub fn shell(&self) -> Option<Option<ShellKind>> {
+        let (path, file) = self.files.lookup("/bin/sh")?;
+        if file.kind != FileKind::File {
+            return None;
+        }
+        Some(match path.rsplit('/').next().unwrap_or_default() {
+            "dash" => Some(ShellKind::Dash),
+            "busybox" => Some(ShellKind::BusyboxAsh),
+            "bash" => Some(ShellKind::Bash),
+            // A hard link, or a copy, has no name to tell it by.
+            _ => ["/bin/busybox", "/bin/dash", "/bin/bash"]
+                .iter()
+                .zip([ShellKind::BusyboxAsh, ShellKind::Dash, ShellKind::Bash])
+                .find(|(path, _)| {
+                    self.files.lookup(path).is_some_and(|(_, other)| other.same_content(file))
+                })
+                .map(|(_, kind)| kind),
+        })
+    }
+
+    /// The C library, by its loader: musl's, glibc's, or none.
+    pub fn libc(&self) -> Libc {
+        let named = |start: &str| {
+            ["/lib", "/lib64", "/usr/lib", "/usr/lib64"]
+                .iter()
+                .any(|dir| self.files.children(dir).any(|(name, _)| name.starts_with(start)))
+        };
+        if named("ld-musl-") {
+            Libc::Musl
+        } else if named("ld-linux") {
+            Libc::Glibc(None)
+        } else {
+            Libc::None
+        }
+    }
+
+    /// The uid of a user that `/etc/passwd` names.
+    pub fn uid_of(&self, name: &str) -> Option<u32> {
+        self.users.iter().find(|(user, _, _)| user == name).map(|(_, uid, _)| *uid)
+    }
+}

@@ -1,0 +1,278 @@
+//! Container images end to end: layouts and archives written here, with a real Go program in them.
+
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+use support::{Dir, repository};
+
+/// An entry of a layer: path, mode, content or link.
+enum Item<'a> {
+    File(&'a str, u32, &'a [u8]),
+    Link(&'a str, &'a str),
+}
+use Item::{File, Link};
+
+fn layer(items: &[Item<'_>]) -> Vec<u8> {
+    let mut builder = tar::Builder::new(Vec::new());
+    for item in items {
+        let mut header = tar::Header::new_gnu();
+        match item {
+            File(path, mode, content) => {
+                header.set_size(content.len() as u64);
+                header.set_mode(*mode);
+                // `set_path` would refuse what a hostile archive has.
+                header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
+                header.set_cksum();
+                builder.append(&header, *content).unwrap();
+            }
+            Link(path, target) => {
+                header.set_entry_type(tar::EntryType::Symlink);
+                header.set_size(0);
+                builder.append_link(&mut header, path, target).unwrap();
+            }
+        }
+    }
+    builder.into_inner().unwrap()
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().fold("sha256:".to_owned(), |text, b| format!("{text}{b:02x}"))
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::new(6));
+    encoder.write_all(bytes).unwrap();
+    encoder.finish().unwrap()
+}
+
+/// Files of an OCI layout by name.
+fn layout(arch: &str, run: Value, layers: &[Vec<u8>]) -> BTreeMap<String, Vec<u8>> {
+    let mut files = BTreeMap::new();
+    let mut put = |bytes: Vec<u8>| {
+        let (digest, size) = (digest(&bytes), bytes.len());
+        files.insert(format!("blobs/{}", digest.replace(':', "/")), bytes);
+        json!({"digest": digest, "size": size, "mediaType": "application/octet-stream"})
+    };
+    let diff_ids: Vec<String> = layers.iter().map(|layer| digest(layer)).collect();
+    let config = json!({
+        "os": "linux", "architecture": arch, "config": run,
+        "rootfs": {"type": "layers", "diff_ids": diff_ids},
+    });
+    let config = put(config.to_string().into_bytes());
+    let layers: Vec<Value> = layers.iter().map(|layer| put(gzip(layer))).collect();
+    let manifest = json!({"schemaVersion": 2, "config": config, "layers": layers});
+    let mut manifest = put(manifest.to_string().into_bytes());
+    manifest["annotations"] =
+        json!({"org.opencontainers.image.ref.name": "registry.example/shop/server:1"});
+    files.insert(
+        "index.json".to_owned(),
+        json!({"schemaVersion": 2, "manifests": [manifest]}).to_string().into_bytes(),
+    );
+    files.insert("oci-layout".to_owned(), br#"{"imageLayoutVersion": "1.0.0"}"#.to_vec());
+    files
+}
+
+fn write_dir(sandbox: &Dir, name: &str, files: &BTreeMap<String, Vec<u8>>) {
+    for (path, bytes) in files {
+        let path = sandbox.path().join(name).join(path);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, bytes).unwrap();
+    }
+}
+
+fn write_tar(path: &Path, files: &BTreeMap<String, Vec<u8>>) {
+    let items: Vec<Item<'_>> = files.iter().map(|(name, bytes)| File(name, 0o644, bytes)).collect();
+    fs::write(path, layer(&items)).unwrap();
+}
+
+/// A Go program for amd64.
+fn program() -> Vec<u8> {
+    let index = fs::read_to_string(repository().join("target/fixtures.json"))
+        .expect("cargo xtask fixtures writes it");
+    let all: Value = serde_json::from_str(&index).unwrap();
+    let fits = |f: &&Value| f["program"] == "plain" && f["goarch"] == "amd64";
+    let path = all.as_array().unwrap().iter().rfind(fits).unwrap()["path"].as_str().unwrap();
+    fs::read(PathBuf::from(path)).unwrap()
+}
+
+fn deployment(command: &str, context: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: server}}\nspec:\n  selector: \
+         {{matchLabels: {{app: server}}}}\n  template:\n    metadata: {{labels: {{app: server}}}}\n    \
+         spec:\n      securityContext: {{{context}}}\n      containers:\n        - name: server\n          \
+         image: registry.example/shop/server:1\n          {command}\n"
+    )
+}
+
+const PASSWD: &[u8] = b"root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\n";
+
+/// The program behind a link, a shell that an upper layer takes away.
+fn layers() -> Vec<Vec<u8>> {
+    vec![
+        layer(&[File("etc/passwd", 0o644, PASSWD), File("bin/sh", 0o755, b"#!")]),
+        layer(&[
+            File("bin/.wh.sh", 0, b""),
+            File("./srv/server", 0o755, &program()),
+            Link("entry", "/srv/server"),
+        ]),
+    ]
+}
+
+fn ids(report: &str) -> Vec<String> {
+    let report: Value = serde_json::from_str(report).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    findings.iter().map(|f| f["rule"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn the_layers_answer_what_the_manifest_asks() {
+    let sandbox = Dir::new();
+    let files = layout("arm64", json!({"User": "app", "Entrypoint": ["/entry"]}), &layers());
+    write_dir(&sandbox, "shop", &files);
+    write_tar(&sandbox.path().join("shop.tar"), &files);
+    let hook = "lifecycle: {preStop: {exec: {command: [\"/bin/sh\", \"-c\", \"sleep 5\"]}}}";
+    fs::write(sandbox.path().join("deploy.yaml"), deployment(hook, "runAsNonRoot: true")).unwrap();
+    let only =
+        "architecture-mismatch,exec-tool-missing,run-as-non-root-will-fail,missing-entrypoint-file";
+    let check = |image: &[&str]| {
+        let mut args = vec!["check", "deploy.yaml", "--only", only, "--format", "json"];
+        args.extend(image);
+        sandbox.provost(&args)
+    };
+    let named = check(&["--image", "oci:shop"]);
+    let found = ids(&named.out);
+    assert_eq!(
+        found,
+        ["run-as-non-root-will-fail", "exec-tool-missing", "architecture-mismatch"],
+        "{named}"
+    );
+    assert_eq!(named.code, 1, "{named}");
+    let report: Value = serde_json::from_str(&named.out).unwrap();
+    assert_eq!(report["subjects"][0]["image"], "shop");
+    assert_eq!(report["subjects"][0]["binary"], "shop:/srv/server");
+    let user = report["findings"][0]["evidence"][1].clone();
+    assert_eq!((&user["origin"], &user["section"]), (&json!("image"), &json!("config.User")));
+    // By content, from an archive, and as a path.
+    for image in [&["shop"][..], &["shop.tar"], &["--image", "oci:shop.tar"]] {
+        let run = check(image);
+        assert_eq!(ids(&run.out), found, "{image:?} {run}");
+    }
+    // Without the image nothing of it is judged.
+    let without = check(&[]);
+    assert_eq!(ids(&without.out), [""; 0], "{without}");
+    assert!(without.out.contains("no-dockerfile"), "{without}");
+}
+
+#[test]
+fn a_docker_archive_is_read_by_its_manifest() {
+    let sandbox = Dir::new();
+    let layers = layers();
+    let config = json!({
+        "os": "linux", "architecture": "amd64", "config": {"Entrypoint": ["/entry"]},
+        "rootfs": {"diff_ids": layers.iter().map(|l| digest(l)).collect::<Vec<_>>()},
+    });
+    let saved = json!([{
+        "Config": "c.json", "RepoTags": ["registry.example/shop/server:1"],
+        "Layers": ["0/layer.tar", "1/layer.tar"],
+    }]);
+    let files = BTreeMap::from([
+        ("0/layer.tar".to_owned(), layers[0].clone()),
+        ("1/layer.tar".to_owned(), layers[1].clone()),
+        ("c.json".to_owned(), config.to_string().into_bytes()),
+        ("manifest.json".to_owned(), saved.to_string().into_bytes()),
+    ]);
+    write_tar(&sandbox.path().join("saved.tar"), &files);
+    fs::write(sandbox.path().join("deploy.yaml"), deployment("command: [/srv/servre]", ""))
+        .unwrap();
+    let only = "missing-entrypoint-file,image-digest-mismatch,unparsable-input";
+    let args = ["check", "deploy.yaml", "--image", "docker-archive:saved.tar", "--only", only];
+    let run = sandbox.provost(&args);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.out.contains("the command /srv/servre is no file of the image"), "{run}");
+    assert!(run.out.contains("did you mean /srv/server?"), "{run}");
+    assert!(run.out.contains("1 error"), "{run}");
+}
+
+#[test]
+fn a_blob_that_is_not_its_digest_is_found() {
+    let sandbox = Dir::new();
+    let mut files = layout("amd64", json!({"Entrypoint": ["/entry"]}), &layers());
+    let first = layers().remove(0);
+    let changed = layer(&[File("etc/passwd", 0o644, b"root:x:0:0::/:/bin/sh\n")]);
+    files.insert(format!("blobs/{}", digest(&gzip(&first)).replace(':', "/")), gzip(&changed));
+    write_dir(&sandbox, "shop", &files);
+    let run = sandbox.provost(&["check", "shop"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.out.contains("error[image-digest-mismatch]: layer 1 is not what"), "{run}");
+}
+
+#[test]
+fn hostile_layers_end_in_a_message() {
+    let zeros = vec![0; 100 << 20];
+    let many: Vec<u8> = {
+        let name = |i: u32| format!("loop/{i}");
+        let names: Vec<String> = (0..100_000).map(name).collect();
+        layer(&names.iter().map(|n| File(n, 0o644, b"")).collect::<Vec<_>>())
+    };
+    let mut lying = layer(&[File("a", 0o644, b"abc")]);
+    lying[124..136].copy_from_slice(b"77777777777\0");
+    let mut header = tar::Header::from_byte_slice(&lying[..512]).clone();
+    header.set_cksum();
+    lying[..512].copy_from_slice(header.as_bytes());
+    let cases = [
+        (
+            "traversal",
+            layer(&[File("../../etc/shadow", 0o644, b"x")]),
+            Some("leads out of the image"),
+        ),
+        ("bomb", layer(&[File("zeros", 0o644, &zeros)]), Some("unpacks to more than it may")),
+        ("lying", lying, Some("layer 1: ends in the middle")),
+        ("garbage", vec![7; 2000], Some("no tar header")),
+        ("circle", layer(&[Link("loop", "pool"), Link("pool", "loop")]), None),
+        ("many", many, None),
+    ];
+    for (name, bytes, expected) in cases {
+        let sandbox = Dir::new();
+        let files = layout("amd64", json!({"Entrypoint": ["/loop/1x"]}), &[bytes]);
+        write_dir(&sandbox, "shop", &files);
+        fs::write(sandbox.path().join("deploy.yaml"), deployment("", "")).unwrap();
+        let only = "unparsable-input,missing-entrypoint-file";
+        let run = sandbox.provost(&["check", "shop", "deploy.yaml", "--only", only]);
+        assert!(run.code == 1 || expected.is_some(), "{name}: {run}");
+        // Long lines are wrapped.
+        let out = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        match expected {
+            Some(expected) => assert!(out.contains(expected), "{name}: {run}"),
+            None => assert!(out.contains("no file of the image"), "{name}: {run}"),
+        }
+    }
+}
+
+#[test]
+fn what_is_no_image_is_named_and_not_a_pass() {
+    let sandbox = Dir::new();
+    let mut files = layout("amd64", json!({}), &[layer(&[])]);
+    let layer = files.keys().filter(|k| k.starts_with("blobs")).cloned().collect::<Vec<_>>();
+    write_dir(&sandbox, "whole", &files);
+    for blob in layer {
+        let kept = files.remove(&blob);
+        write_dir(&sandbox, &blob.replace('/', "-"), &files);
+        files.insert(blob.clone(), kept.unwrap());
+        let run =
+            sandbox.provost(&["check", "--image", &format!("oci:{}", blob.replace('/', "-"))]);
+        assert!(run.code != 0 && run.out.contains("No such file"), "{run}");
+    }
+    let registry = sandbox.provost(&["check", "--image", "registry:example.com/a:1"]);
+    assert!(registry.code == 2 && registry.err.contains("not supported yet"), "{registry}");
+    fs::write(sandbox.path().join("a.tar"), crate::layer(&[File("a", 0o644, b"x")])).unwrap();
+    let no_image = sandbox.provost(&["check", "a.tar"]);
+    assert!(no_image.code == 2 && no_image.out.contains("is no image"), "{no_image}");
+}
