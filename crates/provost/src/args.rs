@@ -82,7 +82,7 @@ pub(crate) struct CheckArgs {
         long_help = "The image it runs in: oci:DIR or oci:TAR (an OCI image layout), or docker-archive:TAR (what docker save writes). The program at its entrypoint is the binary that is judged"
     )]
     pub(crate) image: Vec<ImageInput>,
-    /// Which image of a multi-platform one: linux/arm64 (default: linux/amd64)
+    /// Its platform, when it has several (default: linux/amd64)
     #[arg(long, value_name = "OS/ARCH", help_heading = "Evidence")]
     pub(crate) platform: Option<String>,
     /// The stage that is built, when it is not the last

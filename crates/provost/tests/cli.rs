@@ -275,7 +275,7 @@ fn mistakes_on_the_command_line_get_help() {
     help: `provost explain unparsable-input` names its variants
     "#);
     // Nothing is promised that is not there.
-    for flag in ["--chart", "--image", "--kustomize", "--proof"] {
+    for flag in ["--chart", "--kustomize", "--proof"] {
         assert!(err(&["check", flag, "x"]).contains("unexpected argument"), "{flag}");
     }
 }
@@ -486,6 +486,8 @@ fn help_fits_a_terminal_and_tells_the_exit_codes() {
     Evidence:
           --binary <PATH>               The Go binary that the manifests deploy
           --dockerfile <PATH>           The Dockerfile of its image
+          --image <FORM:PATH>           The image it runs in: oci:DIR, oci:TAR or docker-archive:TAR
+          --platform <OS/ARCH>          Its platform, when it has several (default: linux/amd64)
           --target <STAGE>              The stage that is built, when it is not the last
           --build                       Run `go build` as the Dockerfile does, and judge the result
           --container <NS/KIND/NAME/C>  The container that runs the binary, when several could

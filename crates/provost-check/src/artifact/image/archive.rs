@@ -4,7 +4,7 @@
 //! an extension of a hostile archive may claim gigabytes.
 
 use std::collections::BTreeMap;
-use std::io::{Read, Result as IoResult, copy, sink};
+use std::io::{Error, ErrorKind, Read, Result as IoResult, copy, sink};
 
 use tar::{EntryType, Header};
 
@@ -45,7 +45,12 @@ pub(super) struct Archive<R> {
 impl<R: Read> Archive<R> {
     pub(super) fn new(reader: R) -> Self {
         Self::skipping(reader, |reader, bytes| {
-            copy(&mut reader.by_ref().take(bytes), &mut sink()).map(drop)
+            let passed = copy(&mut reader.by_ref().take(bytes), &mut sink())?;
+            // A header may claim more than there is.
+            if passed < bytes {
+                return Err(Error::new(ErrorKind::UnexpectedEof, "ends in the middle of a file"));
+            }
+            Ok(())
         })
     }
 
