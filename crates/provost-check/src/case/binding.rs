@@ -94,6 +94,7 @@ impl Bindings {
         let settings = &world.settings;
         if world.binaries.is_empty()
             && world.builds.is_empty()
+            && world.images.is_empty()
             && settings.services.is_empty()
             && settings.container.is_none()
         {
