@@ -1,5 +1,7 @@
 //! Container images end to end: layouts and archives written here, with a real Go program in them.
 
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
 mod support;
 
 use std::collections::BTreeMap;
