@@ -278,6 +278,10 @@ fn a_baseline_fails_on_new_findings_only() {
     let dir = dir.file("pod.yaml", MANIFEST.replace("2GiB", "400MiB"));
     let run = check(&dir, &["--baseline", "known.json"]);
     assert!(run.out.contains("1 entry of known.json met no finding"), "{run}");
+    let elsewhere = dir.read("known.json").replace("pod.yaml", "bin/shop");
+    let dir = dir.file("elsewhere.json", elsewhere);
+    let run = check(&dir, &["--baseline", "elsewhere.json"]);
+    assert!(!run.out.contains("met no finding"), "a file that was not judged: {run}");
     let other = dir.provost(&["check", "--only", "missing-probe", "--baseline", "known.json", "."]);
     assert!(!other.out.contains("met no finding"), "{other}");
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Finding, NotJudged};
 use crate::artifact::Sources;
+use crate::report::Input;
 
 /// Version of the file.
 pub const VERSION: u32 = 1;
@@ -125,9 +126,13 @@ impl Baseline {
     }
 }
 
-/// Whether a rule's silence about a subject means that the finding is gone. `not_judged` is sorted,
-/// as the engine gives it.
-pub fn was_judged(entry: &Entry, not_judged: &[NotJudged]) -> bool {
+/// Whether a rule's silence about a subject means that the finding is gone: the file it was in is
+/// among the `inputs` of the run, and the rule was judged. `not_judged` is sorted, as the engine
+/// gives it.
+pub fn was_judged(entry: &Entry, inputs: &[Input], not_judged: &[NotJudged]) -> bool {
+    if !inputs.iter().any(|input| input.path == entry.path) {
+        return false;
+    }
     let rule = entry.rule.split_once('/').map_or(entry.rule.as_str(), |(rule, _)| rule);
     let wanted = (rule, entry.subject.as_str());
     not_judged.binary_search_by(|n| (n.rule, &*n.subject).cmp(&wanted)).is_err()

@@ -27,12 +27,14 @@ use std::sync::Arc;
 use super::engine::{Profile, Selection};
 use super::rule::{Check, Need, Rule};
 use crate::artifact::manifest::{ManifestFile, Options, load_manifests};
-use crate::artifact::{Source, SourceKind, Sources, binary_toml, config, dockerfile, image_toml};
+use crate::artifact::{
+    self, Source, SourceKind, Sources, binary_toml, config, dockerfile, image_toml,
+};
 use crate::case::{Joined, World};
 use crate::facts::settings::Settings;
 use crate::facts::{Origin, Place, SourceId};
 use crate::findings::suppress::Suppression;
-use crate::findings::{Finding, Level, Role};
+use crate::findings::{Finding, Level, Role, fix};
 use crate::pipeline::{self, Conclusion};
 
 /// Every page is judged as of this day.
@@ -188,11 +190,26 @@ fn run(rule: &'static Rule, loaded: &Loaded) -> Conclusion {
     let rules = if engine { super::RULES.to_vec() } else { vec![rule] };
     let joined = Joined::new(&loaded.world);
     let mut conclusion = pipeline::conclude(&joined, &rules, &selection, &loaded.ignores);
+    conclusion.findings.iter().for_each(|finding| fix_keeps_the_file_whole(finding, &loaded.world));
     if engine {
         conclusion.findings.retain(|finding| finding.rule.id == rule.id);
         conclusion.not_judged.clear();
     }
     conclusion
+}
+
+/// Machines apply the edits of a report without asking.
+fn fix_keeps_the_file_whole(finding: &Finding, world: &World) {
+    for (id, edits) in &fix::plan([finding], true).edits {
+        let source = world.sources.get(*id);
+        let text = source.shown().unwrap();
+        let before = artifact::sound(source.kind, text);
+        let after = fix::apply(text, edits).unwrap();
+        if before.is_some() {
+            let whole = artifact::sound(source.kind, &after);
+            assert_eq!(whole, before, "the fix of {} breaks the file:\n{after}", finding.id());
+        }
+    }
 }
 
 /// What a comment in a page claims.

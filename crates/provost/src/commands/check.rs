@@ -62,9 +62,9 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     report.skipped.clone_from(&loaded.skipped);
     report.fail_on = args.fail_on.level();
     if let Some((path, known)) = &known {
-        let not_judged = &report.not_judged;
+        let (inputs, not_judged) = (&report.inputs, &report.not_judged);
         let judged = |entry: &baseline::Entry| {
-            selection_has(&selection, entry) && baseline::was_judged(entry, not_judged)
+            selection_has(&selection, entry) && baseline::was_judged(entry, inputs, not_judged)
         };
         report.baseline = Some(known.compare(path, &mut report.findings, judged));
     }
