@@ -3,6 +3,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use memchr::memmem;
+
 /// The word that makes a name look like that of a secret: `PASSWORD` in `DB_PASSWORD`.
 ///
 /// Not when it says where the secret lies or how it is handled (`PASSWORD_FILE`, `TOKEN_TTL`), nor for public keys.
@@ -118,10 +120,16 @@ pub fn looks_secret(name: &str, value: &str) -> Option<&'static str> {
     secret_word(name).filter(|_| !public && may_be_secret(value))
 }
 
+/// Every scalar and every sentence comes by here; the search of the standard library prepares
+/// itself for longer texts than most of them are.
+fn has(text: &str, part: &str) -> bool {
+    memmem::find(text.as_bytes(), part.as_bytes()).is_some()
+}
+
 /// What kind of secret a value is by its shape, whatever its name.
 pub fn token_shape(value: &str) -> Option<&'static str> {
     let value = value.trim();
-    if value.contains("-----BEGIN ") && value.contains("PRIVATE KEY-----") {
+    if has(value, "-----BEGIN ") && has(value, "PRIVATE KEY-----") {
         return Some("a private key");
     }
     let shapes: [(&str, usize, &str); 16] = [
@@ -143,7 +151,10 @@ pub fn token_shape(value: &str) -> Option<&'static str> {
         ("hvs.", 24, "a Vault token"),
     ];
     let body = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    for (prefix, least, what) in shapes {
+    // Every word of every text comes by here.
+    let may_begin =
+        matches!(value.as_bytes().first(), Some(b'A' | b'g' | b'x' | b's' | b'r' | b'n' | b'h'));
+    for (prefix, least, what) in shapes.into_iter().filter(|_| may_begin) {
         if value
             .strip_prefix(prefix)
             .is_some_and(|rest| rest.len() >= least && rest.bytes().all(body))
@@ -201,8 +212,9 @@ pub fn masked(text: &str) -> Cow<'_, str> {
 /// From behind `-----BEGIN ... PRIVATE KEY-----` to `-----END`, or to the end of the text.
 fn private_keys(text: &str, spans: &mut Vec<Range<usize>>) {
     const HEAD: &str = "PRIVATE KEY-----";
+    let head = memmem::Finder::new(HEAD);
     let mut at = 0;
-    while let Some(found) = text.get(at..).and_then(|rest| rest.find(HEAD)) {
+    while let Some(found) = text.as_bytes().get(at..).and_then(|rest| head.find(rest)) {
         let start = at + found + HEAD.len();
         let before = text.get(..at + found).unwrap_or_default();
         let line = before.rfind('\n').map_or(0, |end| end + 1).max(at);
@@ -218,8 +230,9 @@ fn private_keys(text: &str, spans: &mut Vec<Range<usize>>) {
 /// The password of `scheme://user:password@host`.
 fn url_passwords(text: &str, spans: &mut Vec<Range<usize>>) {
     let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>');
+    let scheme_end = memmem::Finder::new("://");
     let mut at = 0;
-    while let Some(found) = text.get(at..).and_then(|rest| rest.find("://")) {
+    while let Some(found) = text.as_bytes().get(at..).and_then(|rest| scheme_end.find(rest)) {
         let start = at + found + 3;
         let rest = text.get(start..).unwrap_or_default();
         let authority = &rest[..rest.find(ends).unwrap_or(rest.len())];
@@ -263,7 +276,7 @@ fn tokens(text: &str, spans: &mut Vec<Range<usize>>) {
 
 /// The user of `scheme://user:password@host`, unless the password is a reference.
 fn credential_url(value: &str) -> Option<&str> {
-    let (_, rest) = value.split_once("://")?;
+    let rest = value.get(memmem::find(value.as_bytes(), b"://")? + 3..)?;
     let authority = rest.split(['/', '?', '#']).next()?;
     let (user_info, _) = authority.rsplit_once('@')?;
     let (user, password) = user_info.split_once(':')?;

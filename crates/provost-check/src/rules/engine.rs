@@ -329,6 +329,7 @@ impl Engine<'_> {
         let mut verdicts = Verdicts::default();
         // Sorted rule by rule, since the subjects of each come nearly in order.
         let mut not_judged: Vec<Vec<NotJudged>> = vec![Vec::new(); self.rules.len()];
+        verdicts.findings.reserve_exact(groups.iter().map(|group| group.findings.len()).sum());
         for group in groups {
             verdicts.findings.extend(group.findings);
             verdicts.judged += group.judged;
@@ -342,7 +343,8 @@ impl Engine<'_> {
             list.dedup();
         });
         not_judged.sort_by_key(|list| list.first().map(|item| item.rule));
-        verdicts.not_judged = not_judged.into_iter().flatten().collect();
+        verdicts.not_judged.reserve_exact(not_judged.iter().map(Vec::len).sum());
+        verdicts.not_judged.extend(not_judged.into_iter().flatten());
         verdicts
     }
 }
