@@ -12,6 +12,7 @@ mod fuzz_smoke;
 mod godebug;
 mod paths;
 mod releases;
+mod schema;
 mod tally;
 mod test;
 mod toolchain;
@@ -41,6 +42,8 @@ enum Verb {
     Godebug(godebug::Args),
     /// Write the table of API versions that Kubernetes took away, or check it
     Apis(apis::Args),
+    /// Write the table of the fields of Kubernetes' objects, or check it
+    Schema(schema::Args),
     /// Look up the newest patch of each Go release
     Releases,
     /// Write docs/rules and docs/cli.md, or check them
@@ -58,6 +61,7 @@ fn main() -> ExitCode {
         Verb::Tools => tools::run(),
         Verb::Godebug(args) => godebug::run(&args),
         Verb::Apis(args) => apis::run(&args),
+        Verb::Schema(args) => schema::run(&args),
         Verb::Releases => releases::run(),
         Verb::Docs(args) => docs::run(&args),
         Verb::Bench(args) => bench::run(&args),

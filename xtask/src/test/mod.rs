@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::tally::Tally;
-use crate::{apis, cmd, docs, fixtures, fuzz_smoke, godebug, paths, tools};
+use crate::{apis, cmd, docs, fixtures, fuzz_smoke, godebug, paths, schema, tools};
 
 type Step = (&'static str, fn() -> Result<Tally>);
 
@@ -25,6 +25,7 @@ const STEPS: &[Step] = &[
     ("docs --check", || one(docs::run(&docs::Args { check: true }))),
     ("godebug --check", || one(godebug::run(&godebug::Args { check: true }))),
     ("apis --check", || one(apis::run(&apis::Args { check: true }))),
+    ("schema --check", || one(schema::run(&schema::Args { check: true }))),
     ("fuzz-smoke", || fuzz_smoke::run(&fuzz_smoke::Args::default())),
 ];
 

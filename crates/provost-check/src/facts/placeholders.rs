@@ -189,6 +189,13 @@ fn variable(text: &str) -> Option<(&str, Option<&str>, Tool)> {
     None
 }
 
+/// Whether a value may be a placeholder that something fills in before it is applied.
+pub fn is_placeholder(text: &str) -> bool {
+    let may = |b: u8| matches!(b, b'$' | b'{' | b'<' | b'(' | b'@' | b'%' | b'_');
+    text.bytes().any(may)
+        && ["$", "{{", "<", "(", "@", "%!", "%s", "%d", "__"].iter().any(|mark| text.contains(mark))
+}
+
 /// Whether the bytes can hold a placeholder at all.
 pub fn may_be_in(text: &str) -> bool {
     let has = |what: &[u8]| memchr::memmem::find(text.as_bytes(), what).is_some();

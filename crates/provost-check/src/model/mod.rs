@@ -18,6 +18,7 @@ pub mod qos;
 pub mod quantity;
 pub mod removed_apis;
 pub mod rolling;
+pub mod schema;
 pub mod secret;
 pub mod shell;
 pub mod support;

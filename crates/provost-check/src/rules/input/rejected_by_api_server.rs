@@ -2,9 +2,11 @@
 
 mod names;
 mod pod;
+mod types;
 
 use crate::case::ObjectCase;
 use crate::facts::objects::{Hpa, Pdb, Selector, Service};
+use crate::facts::placeholders::is_placeholder;
 use crate::facts::workload::{IntOrPercent, Workload, WorkloadKind};
 use crate::facts::{Body, Fact, Origin};
 use crate::findings::{Abstain, Finding, Level};
@@ -40,16 +42,10 @@ fn refuse(out: &mut Findings, origin: &Origin, message: impl Into<String>) {
     out.push(Finding::new(&RULE, message, origin, "refused"));
 }
 
-/// Whether a value may be a placeholder that something fills in before it is applied.
-fn is_placeholder(text: &str) -> bool {
-    let may = |b: u8| matches!(b, b'$' | b'{' | b'<' | b'(' | b'@' | b'%' | b'_');
-    text.bytes().any(may)
-        && ["$", "{{", "<", "(", "@", "%!", "%s", "%d", "__"].iter().any(|mark| text.contains(mark))
-}
-
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let object = case.object;
     let version = object.meta.api_version.value.as_str();
+    types::check(case, out);
     let rollout = version.starts_with("argoproj.io/") && object.meta.kind.value == "Rollout";
     if !rollout && !VERSIONS.contains(&version) {
         return Err(Abstain::NotApplicable);

@@ -1,27 +1,182 @@
 //! Keys that do not do what they seem to.
 
-use crate::case::Joined;
+use crate::case::{Joined, ObjectCase};
+use crate::facts::placeholders::is_placeholder;
 use crate::facts::problem::ProblemKind;
-use crate::findings::{Finding, Fix, Level};
-use crate::rules::rule::{Check, Findings, Group, Judged, Rule, Variant};
+use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::model::names::nearest;
+use crate::model::schema::{self, Deviation, Field, Known, Structure, What};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const DUPLICATE: Variant =
     Variant::new("duplicate-yaml-key", Level::Deny, "a key is written twice in one mapping");
 
-/// So far what is said by its variant; fields that no schema has need the schemas.
+const NOT_AVAILABLE: Variant = Variant::new(
+    "field-not-available",
+    Level::Deny,
+    "a field that a Kubernetes of the configured range drops",
+);
+
+/// The API server decodes what it is sent by Go's rules, in which the case of a key counts
+/// (`sigs.k8s.io/json`), and drops what it does not know, unless the client asks it to be strict.
 pub static RULE: Rule = Rule {
     id: "unknown-field",
     group: Group::Input,
     level: Level::Warn,
     title: "a key that has no effect",
     page: include_str!("unknown-field.md"),
-    variants: &[DUPLICATE],
+    needs: &[Need::Manifest],
+    variants: &[DUPLICATE, NOT_AVAILABLE],
     judges_hooks: true,
-    check: Check::Run(check),
+    check: Check::Object(check),
+    also: &[Check::Run(duplicates)],
     ..Rule::BASE
 };
 
-fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
+fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let meta = &case.object.meta;
+    let Known::Kind(kind) = schema::find(&meta.api_version.value, &meta.kind.value) else {
+        return Err(Abstain::NotApplicable);
+    };
+    let Some(structure) = kind.structure() else { return Err(Abstain::NotApplicable) };
+    let (oldest, newest) = case.world().settings.kubernetes();
+    // That the kind as such came later is said once, by `rejected-by-api-server`.
+    let oldest = oldest.max(u16::from(kind.since));
+    for deviation in schema::deviations(case.object.node(), structure) {
+        let name = deviation.key.as_str().unwrap_or_default();
+        if is_placeholder(name) {
+            continue;
+        }
+        match deviation.what {
+            What::Unknown => out.push(unknown(&deviation, name)),
+            What::Field(field) => {
+                out.found.extend(unavailable(&deviation, field, (oldest, newest)))
+            }
+            // The API server refuses these: `rejected-by-api-server`.
+            What::Type { .. } => {}
+        }
+    }
+    Ok(())
+}
+
+fn unknown(deviation: &Deviation<'_>, name: &str) -> Finding {
+    let parent = deviation.parent;
+    let origin = deviation.key.origin();
+    let no_effect =
+        "`kubectl apply` refuses the object, Helm and most controllers apply it without the key";
+    let named = |message: String| Finding::new(&RULE, message, &origin, "no such field");
+    if let Some(field) = near(parent, name) {
+        let finding = named(format!("{} has no field `{name}`: {no_effect}", a(parent.name)))
+            .level(Level::Deny);
+        let title = format!("did you mean `{field}`?");
+        let is_there = deviation.mapping.get(field).is_some();
+        let fix = Fix::suggest(title);
+        return finding.fix(if is_there { fix } else { fix.replace(&origin, field) });
+    }
+    if let Some(place) = elsewhere(deviation, name) {
+        return named(format!(
+            "`{name}` is a field of {}, not of {}: {no_effect}",
+            place.owner,
+            a(parent.name)
+        ))
+        .level(Level::Deny)
+        .fix(Fix::suggest(place.move_it));
+    }
+    named(format!("{} has no field `{name}`: {no_effect}", a(parent.name)))
+        .fix(Fix::suggest("remove it, or find out what it was meant for"))
+}
+
+/// A field that differs by its case or by a slip of the finger.
+fn near(parent: &'static Structure, name: &str) -> Option<&'static str> {
+    let names = || parent.fields.iter().map(|field| field.name);
+    let same = names().find(|field| field.eq_ignore_ascii_case(name));
+    // Two letters of a short name are another word: `cpu` is no slip for `gpu`.
+    same.or_else(|| nearest(name, names(), if name.len() < 6 { 1 } else { 2 }))
+}
+
+struct Elsewhere {
+    owner: String,
+    move_it: String,
+}
+
+/// Where a field of just that name belongs, if that is near: further out, or one mapping further in.
+fn elsewhere(deviation: &Deviation<'_>, name: &str) -> Option<Elsewhere> {
+    if matches!(name, "name" | "labels" | "annotations" | "spec" | "status" | "kind") {
+        return None;
+    }
+    if let Some(outer) = deviation.above.iter().rev().find(|outer| outer.field(name).is_some()) {
+        let owner = a(outer.name);
+        let move_it = format!("move it out, to the fields of {owner}");
+        return Some(Elsewhere { owner, move_it });
+    }
+    let inner =
+        deviation.parent.fields.iter().filter(|field| {
+            field.structure().is_some_and(|structure| structure.field(name).is_some())
+        });
+    let written = |field: &&Field| deviation.mapping.get(field.name).is_some();
+    let inside = inner.clone().find(written).or_else(|| inner.clone().next())?;
+    let owner = a(inside.structure().map_or(inside.name, |structure| structure.name));
+    let move_it = format!("move it in, below `{}`", inside.name);
+    Some(Elsewhere { owner, move_it })
+}
+
+/// `a PodSpec`, `an Ingress`.
+fn a(name: &str) -> String {
+    let vowel = name.starts_with(['A', 'E', 'I', 'O', 'U']);
+    format!("{} {name}", if vowel { "an" } else { "a" })
+}
+
+fn unavailable(
+    deviation: &Deviation<'_>,
+    field: &Field,
+    (oldest, newest): (u16, u16),
+) -> Option<Finding> {
+    let (name, parent) = (field.name, deviation.parent.name);
+    let origin = deviation.key.origin();
+    let found = |message: String, label: &str| {
+        Some(Finding::new(&RULE, message, &origin, label).variant(&NOT_AVAILABLE))
+    };
+    let (since, until) = (u16::from(field.since), u16::from(field.until));
+    if until > 0 && until <= newest {
+        return found(
+            format!("`{name}` of {} is gone in Kubernetes 1.{until}", a(parent)),
+            "dropped or refused there",
+        );
+    }
+    if since > oldest {
+        return found(
+            format!(
+                "`{name}` of {} came with Kubernetes 1.{since}, and the oldest in range is \
+                 1.{oldest}, which drops it",
+                a(parent)
+            ),
+            "not known there",
+        );
+    }
+    match u16::from(field.on) {
+        255 => found(
+            format!(
+                "`{name}` of {} is dropped by every Kubernetes up to 1.{}, unless its feature \
+                 gate is turned on",
+                a(parent),
+                schema::MINORS.1
+            ),
+            "behind a feature gate",
+        )
+        .map(|finding| finding.level(Level::Warn)),
+        on if on > oldest => found(
+            format!(
+                "`{name}` of {} is behind a feature gate that is on by default from Kubernetes \
+                 1.{on}; the oldest in range, 1.{oldest}, drops it",
+                a(parent)
+            ),
+            "dropped there",
+        ),
+        _ => None,
+    }
+}
+
+fn duplicates(joined: &Joined<'_>, out: &mut Findings) -> Judged {
     let world = joined.world;
     for problem in world.problems.iter().filter(|p| p.kind == ProblemKind::DuplicateKey) {
         let mut finding = Finding::new(

@@ -1,0 +1,179 @@
+//! Which fields Kubernetes' objects have, in which release, and what an object at hand does to them.
+
+mod table;
+#[cfg(test)]
+mod tests;
+mod walk;
+
+pub use walk::{Deviation, What, deviations};
+
+/// A kind that the API server serves.
+#[derive(Debug)]
+pub struct Kind {
+    /// `apps/v1`
+    pub version: &'static str,
+    /// `Deployment`
+    pub kind: &'static str,
+    /// Its place in the table of structures.
+    structure: u16,
+    /// The first minor that serves it; 0 when the oldest that was read does.
+    pub since: u8,
+    /// The first minor that does not any more; 0 when the newest that was read serves it.
+    pub until: u8,
+}
+
+/// A mapping with known fields.
+#[derive(Debug)]
+pub struct Structure {
+    /// `Container`
+    pub name: &'static str,
+    /// Sorted by name.
+    pub fields: &'static [Field],
+}
+
+/// A field of a [`Structure`].
+#[derive(Clone, Copy, Debug)]
+pub struct Field {
+    /// The key.
+    pub name: &'static str,
+    /// How often it holds its value.
+    pub form: Form,
+    /// What it holds.
+    pub leaf: Leaf,
+    /// The first minor with the field; 0 when the oldest that was read has it.
+    pub since: u8,
+    /// The first minor without it; 0 when the newest that was read has it.
+    pub until: u8,
+    /// The first minor whose API server keeps it without a feature gate being turned on; 0 when
+    /// that of `since` does, 255 when none does so far.
+    pub on: u8,
+    /// Whether the published schema wants it.
+    pub required: bool,
+}
+
+/// How often a field holds its value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// Once.
+    One,
+    /// A list of them.
+    List,
+    /// Names and values.
+    Map,
+    /// Names and lists of values.
+    MapOfLists,
+}
+
+/// What a field holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leaf {
+    /// Text.
+    String,
+    /// Bytes as base64.
+    Base64,
+    /// `true` or `false`.
+    Bool,
+    /// A whole number of 32 bits.
+    Int32,
+    /// A whole number of 64 bits.
+    Int64,
+    /// Any number.
+    Number,
+    /// A whole number or text.
+    IntOrString,
+    /// `100m`, or a number.
+    Quantity,
+    /// An RFC 3339 time.
+    Time,
+    /// Anything.
+    Any,
+    /// A mapping, by its place in the table.
+    Type(u16),
+}
+
+/// A field as the table writes it down.
+const fn f(name: &'static str, form: Form, leaf: Leaf) -> Field {
+    Field { name, form, leaf, since: 0, until: 0, on: 0, required: false }
+}
+
+impl Field {
+    const fn since(mut self, minor: u8) -> Self {
+        self.since = minor;
+        self
+    }
+
+    const fn until(mut self, minor: u8) -> Self {
+        self.until = minor;
+        self
+    }
+
+    const fn on(mut self, minor: u8) -> Self {
+        self.on = minor;
+        self
+    }
+
+    const fn required(mut self) -> Self {
+        self.required = true;
+        self
+    }
+
+    /// The structure of its values, where they are mappings with known fields.
+    pub fn structure(&self) -> Option<&'static Structure> {
+        match self.leaf {
+            Leaf::Type(number) => table::TYPES.get(usize::from(number)),
+            _ => None,
+        }
+    }
+}
+
+impl Structure {
+    /// The field of that name.
+    pub fn field(&self, name: &str) -> Option<&'static Field> {
+        let found = self.fields.binary_search_by(|field| field.name.cmp(name)).ok()?;
+        self.fields.get(found)
+    }
+}
+
+impl Kind {
+    /// Its fields.
+    pub fn structure(&self) -> Option<&'static Structure> {
+        table::TYPES.get(usize::from(self.structure))
+    }
+}
+
+/// The oldest and the newest minor of Kubernetes 1 that the table knows.
+pub const MINORS: (u16, u16) = table::MINORS;
+
+/// What an API version and a kind are to Kubernetes itself.
+#[derive(Clone, Copy, Debug)]
+pub enum Known {
+    /// A kind of Kubernetes.
+    Kind(&'static Kind),
+    /// The version is Kubernetes', and has no such kind.
+    NoSuchKind,
+    /// A version that no release which was read serves, or somebody else's.
+    Elsewhere,
+}
+
+/// Looks a kind up.
+pub fn find(version: &str, kind: &str) -> Known {
+    let key = (version, kind);
+    match table::KINDS.binary_search_by(|row| (row.version, row.kind).cmp(&key)) {
+        Ok(found) => table::KINDS.get(found).map_or(Known::Elsewhere, Known::Kind),
+        Err(at) => {
+            let same = |at: usize| table::KINDS.get(at).is_some_and(|row| row.version == version);
+            let served = same(at) || at.checked_sub(1).is_some_and(same);
+            if served { Known::NoSuchKind } else { Known::Elsewhere }
+        }
+    }
+}
+
+/// The versions that have a kind of that name, the newest release's first.
+pub fn versions_of(kind: &str) -> impl Iterator<Item = &'static Kind> {
+    table::KINDS.iter().filter(move |row| row.kind == kind && row.until == 0)
+}
+
+/// All kinds of a version.
+pub fn kinds_of(version: &str) -> impl Iterator<Item = &'static str> {
+    table::KINDS.iter().filter(move |row| row.version == version).map(|row| row.kind)
+}
