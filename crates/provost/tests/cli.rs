@@ -558,6 +558,11 @@ fn a_change_is_judged_with_what_it_joins_to() {
     let run = dir.provost(&args);
     assert_eq!(run.code, 0, "{run}");
     assert!(run.out.contains("2 findings in files that did not change not shown"), "{run}");
+    // Neither a folder's own view of a diff nor a filter of the configuration decides.
+    git(&["config", "diff.relative", "true"]);
+    git(&["config", "filter.evil.clean", "touch ran; cat"]);
+    git(&["config", "filter.evil.required", "true"]);
+    std::fs::write(dir.path().join(".git/info/attributes"), "*.yaml filter=evil\n").unwrap();
     // One workload changes: its finding, not the other's.
     std::fs::write(dir.path().join("sub/b.yaml"), pod("b", "256Mi")).unwrap();
     let run = dir.provost(&args);
@@ -567,9 +572,13 @@ fn a_change_is_judged_with_what_it_joins_to() {
     std::fs::write(dir.path().join("limits.yaml"), map("3GiB")).unwrap();
     let run = dir.provost_in("sub", &[&args[..5], &[".."]].concat());
     assert!(run.out.contains("256 MiB") && run.out.contains("1 GiB"), "{run}");
+    assert!(!dir.path().join("ran").exists(), "git ran a filter of the repository's");
 
-    let wrong = dir.provost(&["check", "--diff-base", "--output=/tmp/x", "."]);
+    // What looks like an option is a revision to git all the same.
+    let wrong = dir.provost(&["check", "--diff-base=--output=x", "."]);
     assert_eq!(wrong.code, 2, "{wrong}");
+    assert!(wrong.err.contains("git knows no commit --output=x"), "{wrong}");
+    assert!(!dir.path().join("x").exists(), "git wrote a file");
     let wrong = dir.provost(&["check", "--diff-base", "nosuch", "."]);
     assert_eq!(wrong.code, 2, "{wrong}");
     assert!(wrong.err.contains("git knows no commit nosuch"), "{wrong}");

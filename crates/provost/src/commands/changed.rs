@@ -1,82 +1,162 @@
-//! `--diff-base REV`: which files git says have changed since.
+//! `--diff-base REV`: which findings come from files that git says have changed since.
 
-use std::collections::BTreeSet;
-use std::ffi::OsStr;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use provost_check::artifact::Sources;
+use provost_check::artifact::{Source, SourceKind, Sources};
+use provost_check::facts::SourceId;
 use provost_check::findings::Finding;
 use provost_check::report::plain::clean;
 
 use crate::exit::Mistake;
 
-/// Files that differ from a revision, those that git does not track yet among them.
+/// The files of a repository that are as they were in a revision.
+///
+/// A finding is left out only when nothing that it rests on can have changed: every place of it
+/// lies in a file that git tracks and that did not change. Standard input, built programs, images
+/// and files that git ignores or does not know count as changed.
 #[derive(Debug)]
 pub(crate) struct Changed {
-    files: BTreeSet<PathBuf>,
+    /// Canonical paths of tracked files without a change.
+    same: HashSet<PathBuf>,
+    /// Folders around files that are gone: what is missing may be why there is a finding in them.
+    lost: Vec<PathBuf>,
+    /// What was asked before.
+    known: RefCell<HashMap<SourceId, bool>>,
 }
 
 impl Changed {
     /// What changed since the working tree left `revision`, by the repository around the working
     /// directory. Committed or not makes no difference: it is the tree that is judged.
     pub(crate) fn since(revision: &str) -> Result<Self, Mistake> {
-        let root = git(&["rev-parse", "--show-toplevel"])?;
+        let git = Git::new()?;
+        let root = git.run(&["rev-parse", "--show-toplevel"])?;
         let root = path(root.strip_suffix(b"\n").unwrap_or(&root));
         let commit = format!("{revision}^{{commit}}");
-        git(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]).map_err(|_| {
-            Mistake::new(format!("--diff-base: git knows no commit {}", clean(revision)))
-                .help("in CI, fetch it: a shallow clone has the last commit only")
-        })?;
-        // Neither a diff program nor a filter of the repository's configuration is run.
-        let differ = git(&[
+        git.run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]).map_err(
+            |_| {
+                Mistake::new(format!("--diff-base: git knows no commit {}", clean(revision)))
+                    .help("in CI, fetch it: a shallow clone has the last commit only")
+            },
+        )?;
+        let differ = git.run(&[
             "diff",
-            "--name-only",
+            "--name-status",
             "-z",
             "--no-ext-diff",
             "--no-textconv",
             "--no-renames",
+            // Whatever the repository's configuration says.
+            "--no-relative",
+            "--ignore-submodules=dirty",
             "--merge-base",
             "--end-of-options",
             revision,
         ])?;
-        let listing = ["ls-files", "--others", "--exclude-standard", "--full-name", "-z", ":/"];
-        let new = git(&listing)?;
-        let names = differ.split(|b| *b == 0).chain(new.split(|b| *b == 0));
-        let files = names
-            .filter(|name| !name.is_empty())
-            // What was deleted cannot be a place of a finding.
+        let tracked = git.run(&["ls-files", "--full-name", "-z", ":/"])?;
+        let mut differing = HashSet::new();
+        let mut lost = Vec::new();
+        let mut parts = differ.split(|byte| *byte == 0);
+        while let (Some(status), Some(name)) = (parts.next(), parts.next()) {
+            if status == b"D" {
+                lost.push(neighbourhood(&root, path(name).parent().unwrap_or(Path::new(""))));
+            }
+            differing.insert(name);
+        }
+        let same = tracked
+            .split(|byte| *byte == 0)
+            .filter(|name| !name.is_empty() && !differing.contains(name))
             .filter_map(|name| root.join(path(name)).canonicalize().ok())
+            // A link whose target changed is no file without a change.
+            .filter(|file| {
+                let inside = file.strip_prefix(&root).ok();
+                inside.is_some_and(|name| !differing.contains(name.as_os_str().as_bytes()))
+            })
             .collect();
-        Ok(Self { files })
+        lost.sort_unstable();
+        lost.dedup();
+        Ok(Self { same, lost, known: RefCell::default() })
     }
 
-    /// Whether a place of the finding lies in a file that changed.
+    /// Whether the finding may be there because something changed.
     pub(crate) fn touches(&self, finding: &Finding, sources: &Sources) -> bool {
         finding.evidence.iter().any(|evidence| {
-            let path = Path::new(&sources.get(evidence.origin.source).path);
-            path.canonicalize().is_ok_and(|path| self.files.contains(&path))
+            let id = evidence.origin.source;
+            let mut known = self.known.borrow_mut();
+            *known.entry(id).or_insert_with(|| self.may_differ(sources.get(id)))
         })
     }
+
+    fn may_differ(&self, source: &Source) -> bool {
+        if source.kind == SourceKind::Flag {
+            return false;
+        }
+        let Ok(file) = Path::new(&source.path).canonicalize() else { return true };
+        !self.same.contains(&file) || self.lost.iter().any(|lost| file.starts_with(lost))
+    }
+}
+
+/// The folder below which a file of `folder` may have been judged together with others: the one
+/// around it, since `base` and `overlays` lie side by side, or itself when that is the repository.
+fn neighbourhood(root: &Path, folder: &Path) -> PathBuf {
+    let around = folder.parent().filter(|around| !around.as_os_str().is_empty());
+    root.join(around.unwrap_or(folder))
 }
 
 fn path(bytes: &[u8]) -> PathBuf {
     PathBuf::from(OsStr::from_bytes(bytes))
 }
 
-fn git(args: &[&str]) -> Result<Vec<u8>, Mistake> {
-    let mut command = Command::new("git");
-    // A file system monitor is a program that the repository names.
-    command.args(["-c", "core.fsmonitor=false", "--no-optional-locks"]).args(args);
-    let output = command
-        .stdin(Stdio::null())
-        .output()
-        .map_err(|error| Mistake::new(format!("--diff-base: git cannot be run: {error}")))?;
-    if !output.status.success() {
-        let said = String::from_utf8_lossy(&output.stderr);
-        let line = said.lines().next().unwrap_or("git failed");
-        return Err(Mistake::new(format!("--diff-base: {}", clean(line))));
+/// git, asked without running any program that the repository names.
+struct Git {
+    env: Vec<(OsString, OsString)>,
+}
+
+impl Git {
+    /// Turns off the filters of the configuration: git runs them to compare a file whose time has
+    /// changed. A file that only its filter would make equal counts as changed.
+    fn new() -> Result<Self, Mistake> {
+        let mut git = Self { env: Vec::new() };
+        let pattern = r"^filter\..*\.(clean|smudge|process|required)$";
+        // It ends with 1 when there are none.
+        let keys = git.output(&["config", "--name-only", "-z", "--get-regexp", pattern])?;
+        let keys = keys.stdout.split(|byte| *byte == 0).filter(|key| !key.is_empty());
+        let keys: HashSet<&[u8]> = keys.collect();
+        for (at, key) in keys.iter().enumerate() {
+            let value = if key.ends_with(b".required") { "false" } else { "" };
+            git.env.push((format!("GIT_CONFIG_KEY_{at}").into(), OsStr::from_bytes(key).into()));
+            git.env.push((format!("GIT_CONFIG_VALUE_{at}").into(), value.into()));
+        }
+        git.env.push(("GIT_CONFIG_COUNT".into(), keys.len().to_string().into()));
+        Ok(git)
     }
-    Ok(output.stdout)
+
+    fn run(&self, args: &[&str]) -> Result<Vec<u8>, Mistake> {
+        let output = self.output(args)?;
+        if !output.status.success() {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let line = said.lines().next().unwrap_or("git failed");
+            return Err(Mistake::new(format!("--diff-base: {}", clean(line))));
+        }
+        Ok(output.stdout)
+    }
+
+    fn output(&self, args: &[&str]) -> Result<std::process::Output, Mistake> {
+        let mut command = Command::new("git");
+        // A file system monitor is a program that the repository names, and so may be what fetches
+        // the objects that a partial clone lacks.
+        command
+            .args(["-c", "core.fsmonitor=false", "--no-optional-locks"])
+            .env("GIT_NO_LAZY_FETCH", "1")
+            .envs(self.env.iter().map(|(name, value)| (name, value)))
+            .args(args)
+            .stdin(Stdio::null());
+        command
+            .output()
+            .map_err(|error| Mistake::new(format!("--diff-base: git cannot be run: {error}")))
+    }
 }
