@@ -9,6 +9,7 @@ pub mod binding;
 pub mod command;
 pub mod confine;
 pub mod env;
+pub mod fields;
 pub mod image;
 pub mod joins;
 pub mod lifecycle;

@@ -3,9 +3,6 @@
 mod table;
 #[cfg(test)]
 mod tests;
-mod walk;
-
-pub use walk::{Deviation, What, deviations};
 
 /// A kind that the API server serves.
 #[derive(Debug)]

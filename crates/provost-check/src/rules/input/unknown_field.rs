@@ -1,11 +1,12 @@
 //! Keys that do not do what they seem to.
 
+use crate::case::fields::{Deviation, What, deviations};
 use crate::case::{Joined, ObjectCase};
 use crate::facts::placeholders::is_placeholder;
 use crate::facts::problem::ProblemKind;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::names::nearest;
-use crate::model::schema::{self, Deviation, Field, Known, Structure, What};
+use crate::model::schema::{self, Field, Known, Structure};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const DUPLICATE: Variant =
@@ -42,7 +43,7 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let (oldest, newest) = case.world().settings.kubernetes();
     // That the kind as such came later is said once, by `rejected-by-api-server`.
     let oldest = oldest.max(u16::from(kind.since));
-    for deviation in schema::deviations(case.object.node(), structure) {
+    for deviation in deviations(case.object.node(), structure) {
         let name = deviation.key.as_str().unwrap_or_default();
         if is_placeholder(name) {
             continue;

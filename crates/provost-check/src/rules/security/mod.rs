@@ -8,6 +8,7 @@ pub mod missing_seccomp_profile;
 pub mod pod_security_rejects;
 pub mod privilege_escalation_allowed;
 pub mod privileged_container;
+pub mod privileged_port;
 pub mod root_user;
 pub mod run_as_non_root_will_fail;
 pub mod unneeded_service_account_token;

@@ -106,7 +106,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
 }
 
 /// The uid the program runs as, and what decides it.
-fn user(case: &Case<'_>) -> Result<(u32, Origin), Abstain> {
+pub(super) fn user(case: &Case<'_>) -> Result<(u32, Origin), Abstain> {
     let security = case.security();
     if let Some(user) = &security.run_as_user {
         let uid = u32::try_from(user.value).map_err(|_| Abstain::NotApplicable)?;

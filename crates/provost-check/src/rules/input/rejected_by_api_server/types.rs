@@ -2,11 +2,12 @@
 
 use super::{RULE, refuse};
 use crate::case::ObjectCase;
+use crate::case::fields::{What, deviations};
 use crate::facts::document::{Node, ScalarKind, ScalarStyle};
 use crate::facts::placeholders::is_placeholder;
 use crate::findings::{Finding, Fix};
 use crate::model::names::nearest;
-use crate::model::schema::{self, Known, What};
+use crate::model::schema::{self, Known};
 use crate::rules::rule::Findings;
 
 /// Source: strict and lenient decoding of k8s.io/apimachinery v0.37.2
@@ -32,7 +33,7 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
         );
     }
     let Some(structure) = found.structure() else { return };
-    for deviation in schema::deviations(case.object.node(), structure) {
+    for deviation in deviations(case.object.node(), structure) {
         let What::Type { wanted, found } = deviation.what else { continue };
         let value = deviation.value;
         let text = value.as_str().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! An object held against the schema of its kind.
 
-use super::{Field, Form, Leaf, Structure};
 use crate::facts::document::{Node, ScalarKind, ScalarStyle};
+use crate::model::schema::{Field, Form, Leaf, Structure};
 use crate::model::secret::MASK;
 
 /// Something that does not fit.
@@ -227,5 +227,76 @@ fn kind_of(value: Node<'_>) -> &'static str {
             "a quoted string"
         }
         _ => "a string",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::{What, deviations};
+    use crate::artifact::yaml::{Limits, parse};
+    use crate::facts::origin::SourceId;
+    use crate::model::schema::{Known, find};
+
+    fn told(text: &str) -> Vec<String> {
+        let parsed = parse(SourceId(0), text, &[], &Limits::default());
+        let document = Arc::new(parsed.documents.into_iter().next().expect("a document"));
+        let root = document.root();
+        let text = |key| root.get(key).and_then(|node| node.as_str()).expect("a text");
+        let Known::Kind(kind) = find(text("apiVersion"), text("kind")) else { panic!("no kind") };
+        deviations(root, kind.structure().expect("a structure"))
+            .iter()
+            .map(|deviation| {
+                let key = deviation.key.as_str().unwrap_or_default();
+                match deviation.what {
+                    What::Unknown => format!("{key} of {}", deviation.parent.name),
+                    What::Field(field) => format!("{key} since {} on {}", field.since, field.on),
+                    What::Type { wanted, found } => format!("{key}: {wanted}, not {found}"),
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_the_decoder_takes_is_no_deviation() {
+        let text = "apiVersion: v1\nkind: Service\nmetadata: {name: a, labels: null, creationTimestamp: null}\n\
+            spec:\n  ports: [{port: 80, targetPort: http, nodePort: 3.0e+04}]\n  selector: {on: \"yes\"}\n\
+            status: {anything: goes}\n$patch: replace\n";
+        assert_eq!(told(text), [""; 0]);
+        let text =
+            "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nbinaryData: {a: \"AAA=\"}\n";
+        assert_eq!(told(text), [""; 0]);
+    }
+
+    #[test]
+    fn other_types_are_told_with_what_is_wanted() {
+        let text = "apiVersion: v1\nkind: Service\nmetadata: {name: 1.5, labels: [a]}\n\
+            spec: {ports: {port: 80}, selector: {app: no}, clusterIPs: [1], type: {a: b}}\n";
+        assert_eq!(
+            told(text),
+            [
+                "name: a string, not a number with a fraction",
+                "labels: a mapping, not a list",
+                "ports: a list, not a mapping",
+                "app: a string, not a boolean",
+                "clusterIPs: a string, not an integer",
+                "type: a string, not a mapping",
+            ]
+        );
+        let text = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\nbinaryData: {a: AAA, b: 5000000000}\n";
+        assert_eq!(told(text), ["a: base64, not a string", "b: base64, not an integer"]);
+        let text = "apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 5000000000}\n";
+        assert_eq!(told(text), ["replicas: an integer of 32 bits, not an integer"]);
+    }
+
+    #[test]
+    fn what_came_with_a_field_is_told_with_it() {
+        let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n\
+            spec: {schedulingGroup: {podGroupName: a, nme: b}}\n";
+        let told = told(text);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].starts_with("schedulingGroup since"), "{told:?}");
+        assert_eq!(told[1], "nme of PodSchedulingGroup");
     }
 }
