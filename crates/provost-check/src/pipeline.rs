@@ -166,7 +166,7 @@ impl Loader<'_> {
             let bytes = match mmap::read_text(&path, limit, named) {
                 Ok(bytes) => bytes,
                 Err(error) => {
-                    self.cannot_read(&shown, SourceKind::Dockerfile, named, &error);
+                    self.cannot_read(&shown, &path, SourceKind::Dockerfile, named, &error);
                     continue;
                 }
             };
@@ -206,6 +206,11 @@ impl Loader<'_> {
             .collect();
         for input in all {
             let shown = input.path.trim_start_matches("./").to_owned();
+            if let Err(error) = std::fs::metadata(&input.path) {
+                let path = Path::new(&input.path);
+                self.cannot_read(&shown, path, SourceKind::Image, true, &error);
+                continue;
+            }
             let mut source = Source::opaque(shown, SourceKind::Image);
             source.named = true;
             let id = self.world.sources.add(source);
@@ -246,7 +251,10 @@ impl Loader<'_> {
         for (input, named) in all {
             match Content::open(Path::new(&input.path), LARGEST_BINARY) {
                 Ok(content) => self.binary(&input, named, content),
-                Err(error) => self.cannot_read(&input.shown, SourceKind::Binary, named, &error),
+                Err(error) => {
+                    let path = Path::new(&input.path);
+                    self.cannot_read(&input.shown, path, SourceKind::Binary, named, &error);
+                }
             }
         }
     }
@@ -293,15 +301,23 @@ impl Loader<'_> {
         self.world.problems.extend(problems);
     }
 
-    fn cannot_read(&mut self, shown: &str, kind: SourceKind, named: bool, error: &std::io::Error) {
+    fn cannot_read(
+        &mut self,
+        shown: &str,
+        path: &Path,
+        kind: SourceKind,
+        named: bool,
+        error: &std::io::Error,
+    ) {
         let mut source = Source::opaque(shown, kind);
         source.named = named;
         let id: SourceId = self.world.sources.add(source);
         self.unusable |= named;
         self.world.problems.push(Problem {
-            kind: ProblemKind::Unreadable,
+            // A file that walking found and that has gone since is one that could not be read.
+            kind: if named { discover::kind_of(error) } else { ProblemKind::Unreadable },
             origin: Origin::whole(id),
-            message: crate::artifact::discover::system_message(error),
+            message: discover::missing(path, error),
             help: None,
         });
     }
@@ -375,6 +391,12 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         })
         .collect();
     inputs.sort();
+    let missing = world.problems.iter().filter(|p| p.kind == ProblemKind::Missing);
+    let mut missing: Vec<String> = missing
+        .map(|p| format!("{} {}", world.sources.get(p.origin.source).path, p.message))
+        .collect();
+    missing.sort();
+    missing.dedup();
     Report {
         version,
         inputs,
@@ -392,6 +414,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         built: Vec::new(),
         baseline: None,
         unchanged: 0,
+        missing,
         fail_on: Some(Level::Deny),
         sources: &world.sources,
     }

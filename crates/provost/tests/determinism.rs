@@ -43,31 +43,40 @@ spec:
     )
 }
 
+const FORMATS: [&str; 8] =
+    ["text", "json", "sarif", "github", "gitlab", "junit", "markdown", "html"];
+
 const CHECK: [&str; 5] = ["check", "--date", "2026-11-23", "--profile", "house"];
 
 #[test]
 fn threads_change_nothing() {
     let dir = folder(1);
-    for format in ["text", "json"] {
+    for format in FORMATS {
         let args = [&CHECK[..], &["--verbose", "--format", format]].concat();
         let one = dir.provost_with_env(&args, &[("RAYON_NUM_THREADS", "1")]);
         assert!(one.out.len() > 1000, "{one}");
         for threads in ["2", "3", "8"] {
             let many = dir.provost_with_env(&args, &[("RAYON_NUM_THREADS", threads)]);
-            assert_eq!(many.out, one.out, "{threads} threads");
+            assert_eq!(many.out, one.out, "{format}: {threads} threads");
         }
     }
 }
 
 #[test]
 fn the_order_of_files_and_arguments_changes_nothing() {
-    let args = |paths: &[&'static str]| [&CHECK[..], &["--format", "json"], paths].concat();
-    let first = folder(1).provost(&args(&["deploy/d0", "deploy/d1", "deploy/d2", "Dockerfile"]));
-    assert!(first.out.len() > 1000, "{first}");
-    let second = folder(5).provost(&args(&["Dockerfile", "deploy/d2", "deploy/d0", "deploy/d1"]));
-    assert_eq!(second.out, first.out);
-    let third = folder(7).provost(&args(&["deploy/d1", "Dockerfile", "deploy/d2", "deploy/d0"]));
-    assert_eq!(third.out, first.out);
+    let (first, second, third) = (folder(1), folder(5), folder(7));
+    for format in FORMATS {
+        let judge = |dir: &Dir, paths: [&str; 4]| {
+            let run = dir.provost(&[&CHECK[..], &["--format", format], &paths].concat());
+            assert!(run.out.len() > 1000, "{format}: {run}");
+            run.out
+        };
+        let expected = judge(&first, ["deploy/d0", "deploy/d1", "deploy/d2", "Dockerfile"]);
+        let second = judge(&second, ["Dockerfile", "deploy/d2", "deploy/d0", "deploy/d1"]);
+        assert_eq!(second, expected, "{format}");
+        let third = judge(&third, ["deploy/d1", "Dockerfile", "deploy/d2", "deploy/d0"]);
+        assert_eq!(third, expected, "{format}");
+    }
 }
 
 /// The program of the textbook's image, built once.

@@ -27,8 +27,13 @@ spec:
               value: "2GiB<script>alert(1)</script>![x](http://evil)@someone `|` ]]> \u001b[31m\n::error::forged"
             - name: GODEBUG
               value: "nosuchkey=1,%0A::warning::forged"
+          envFrom:
+            - configMapRef: {name: "shop\u001b[31m\n::error::forged\n<script>![x](http://evil)@someone"}
           resources: {limits: {memory: 512Mi}}
 "#;
+
+const FORMATS: [&str; 8] =
+    ["text", "json", "sarif", "github", "gitlab", "junit", "markdown", "html"];
 
 fn textbook() -> Dir {
     Dir::new().copy_of("examples/textbook", |_| {})
@@ -163,7 +168,12 @@ fn sarif_places_are_those_of_the_json_report() {
 #[test]
 fn no_input_formats_a_report() {
     let dir = Dir::new().file("shop.yaml", HOSTILE);
-    let github = report(&dir, "github", &[]);
+    // Messages hold what the formats must not obey.
+    let json = json(&dir, &["--closed-world"]);
+    let messages = json["findings"].as_array().unwrap().iter().map(|f| f["message"].as_str());
+    let raw = messages.flatten().find(|m| m.contains("\u{1b}[31m\n::error::forged\n<script>![x]("));
+    assert!(raw.is_some(), "{json:#}");
+    let github = report(&dir, "github", &["--closed-world"]);
     for line in github.lines() {
         let ours = line.starts_with("::error file=shop.yaml,")
             || line.starts_with("::warning file=shop.yaml,")
@@ -172,20 +182,32 @@ fn no_input_formats_a_report() {
         assert!(ours, "a line of the input's: {line:?}\n{github}");
     }
     assert!(github.contains("%250A::warning::forged"), "a percent sign is not escaped:\n{github}");
-    let html = report(&dir, "html", &[]);
+    let html = report(&dir, "html", &["--closed-world"]);
     assert!(html.contains("&lt;script&gt;alert(1)"), "{html}");
     assert_eq!(html.matches("<script>").count(), 1, "only the page's own");
-    let markdown = report(&dir, "markdown", &[]);
+    let markdown = report(&dir, "markdown", &["--closed-world"]);
     let text: String = outside_code(&markdown);
     for forged in ["<script", "![x]", "@someone", "http://evil"] {
         assert!(!text.contains(forged), "{forged} in\n{markdown}");
     }
-    let junit = report(&dir, "junit", &[]);
+    let junit = report(&dir, "junit", &["--closed-world"]);
     let parsed = quick_junit::Report::deserialize_from_str(&junit).unwrap();
     assert!(parsed.tests > 0);
-    for format in ["text", "json", "sarif", "github", "gitlab", "junit", "markdown", "html"] {
-        let out = report(&dir, format, &[]);
+    for format in FORMATS {
+        let out = report(&dir, format, &["--closed-world"]);
         assert!(!out.contains('\u{1b}'), "an escape in {format}");
+        assert!(!out.contains("\n::error::forged"), "a line of the input's in {format}");
+        assert!(out.contains("forged"), "{format} is not asked");
+    }
+}
+
+#[test]
+fn no_format_is_green_where_nothing_was_judged() {
+    let dir = Dir::new().file("notes.txt", "");
+    for format in FORMATS {
+        let run = dir.provost(&["check", "--format", format, "."]);
+        assert_eq!(run.code, 2, "{format}: {run}");
+        assert!(run.out.contains("nothing was judged"), "{format}: {run}");
     }
 }
 
@@ -282,8 +304,9 @@ fn a_baseline_fails_on_new_findings_only() {
     let dir = dir.file("elsewhere.json", elsewhere);
     let run = check(&dir, &["--baseline", "elsewhere.json"]);
     assert!(!run.out.contains("met no finding"), "a file that was not judged: {run}");
-    let other = dir.provost(&["check", "--only", "missing-probe", "--baseline", "known.json", "."]);
-    assert!(!other.out.contains("met no finding"), "{other}");
+    let other = ["check", "--only", "missing-readiness-probe", "--baseline", "known.json", "."];
+    let other = dir.provost(&other);
+    assert!(other.code < 2 && !other.out.contains("met no finding"), "{other}");
 }
 
 #[test]

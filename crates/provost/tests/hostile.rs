@@ -192,17 +192,14 @@ fn odd_things_in_a_folder_are_passed_by() {
 fn what_is_named_and_cannot_be_judged_is_said_and_ends_with_2() {
     let dir = good().file("folder/x", "").file("empty.yaml", "").file("noise", [7, 0, 255, 1]);
     succeed(Command::new("mkfifo").arg(dir.path().join("pipe")));
-    symlink("nowhere", dir.path().join("gone.yaml")).unwrap();
-    let cases: [(&[&str], &str); 10] = [
+    let cases: [(&[&str], &str); 8] = [
         (&["--binary", "folder"], "is a directory"),
         (&["--binary", "pipe"], "is no regular file"),
-        (&["--binary", "nowhere"], "No such file"),
         (&["--binary", "empty.yaml"], "is no executable"),
         (&["--binary", "noise"], "is no executable"),
         (&["--dockerfile", "folder"], "is a directory"),
         (&["--dockerfile", "pipe"], "is no regular file"),
         (&["pipe"], "is no regular file"),
-        (&["gone.yaml"], "No such file"),
         (&["empty.yaml"], "is empty"),
     ];
     for (args, message) in cases {
@@ -213,6 +210,34 @@ fn what_is_named_and_cannot_be_judged_is_said_and_ends_with_2() {
         assert!(run.out.contains(&format!("--> {file}: cannot be read")), "{args:?}: {run}");
         assert!(run.out.contains(JUDGED), "{args:?}: {run}");
     }
+}
+
+#[test]
+fn a_named_path_that_does_not_exist_is_an_error_of_its_own() {
+    let dir = good();
+    symlink("nowhere", dir.path().join("gone.yaml")).unwrap();
+    let cases: [(&[&str], &str); 6] = [
+        (&["nope.yaml"], "nope.yaml does not exist"),
+        (&["./a/nope"], "a/nope does not exist"),
+        (&["gone.yaml"], "gone.yaml is a link to nothing"),
+        (&["--binary", "nope"], "nope does not exist"),
+        (&["--dockerfile", "nope"], "nope does not exist"),
+        (&["--image", "oci:nope"], "nope does not exist"),
+    ];
+    for (args, message) in cases {
+        let run = check(&dir, &[args, &["good.yaml"]].concat());
+        assert_eq!(run.code, 2, "{args:?}: {run}");
+        assert!(run.out.contains(&format!("\nerror: {message}\n")), "{args:?}: {run}");
+        assert!(!run.out.contains("unparsable-input"), "{args:?}: {run}");
+        assert!(run.out.contains(JUDGED), "the rest is judged: {run}");
+        // Whatever the rules are, and however little is shown.
+        let quiet = ["check", "--quiet", "--only", "missing-readiness-probe", "--fail-on", "never"];
+        let run = dir.provost(&[&quiet, args, &["good.yaml"]].concat());
+        assert!(run.code == 2 && run.out.contains(message), "{args:?}: {run}");
+    }
+    let run = dir.provost(&["check", "nope.yaml"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert_eq!(run.out, "error: nope.yaml does not exist\n\nnothing was judged\n", "{run}");
 }
 
 #[test]

@@ -125,8 +125,8 @@ pub fn discover<P: AsRef<Path>>(paths: &[P], limits: &Limits) -> Discovery {
             Err(error) => found.unusable.push(Unusable {
                 shown: shown(path),
                 named: true,
-                kind: ProblemKind::Unreadable,
-                message: system_message(&error),
+                kind: kind_of(&error),
+                message: missing(path, &error),
             }),
         }
     }
@@ -144,6 +144,25 @@ pub fn discover<P: AsRef<Path>>(paths: &[P], limits: &Limits) -> Discovery {
 pub fn dockerfiles(path: &Path) -> Vec<PathBuf> {
     let found = discover(&[path], &Limits::default());
     found.of(SourceKind::Dockerfile).map(|file| file.path.clone()).collect()
+}
+
+/// What sort of problem it is that a path of the command line cannot be opened.
+pub(crate) fn kind_of(error: &std::io::Error) -> ProblemKind {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => ProblemKind::Missing,
+        _ => ProblemKind::Unreadable,
+    }
+}
+
+/// Why a path of the command line cannot be opened; of one that is missing, what follows its name.
+pub(crate) fn missing(path: &Path, error: &std::io::Error) -> String {
+    match kind_of(error) {
+        ProblemKind::Missing if path.symlink_metadata().is_ok() => {
+            "is a link to nothing".to_owned()
+        }
+        ProblemKind::Missing => "does not exist".to_owned(),
+        _ => system_message(error),
+    }
 }
 
 /// `No such file or directory` without the number that Rust adds.

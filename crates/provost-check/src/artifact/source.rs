@@ -1,6 +1,7 @@
 //! The inputs of a run: paths, text and line positions.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
 use crate::facts::origin::{SourceId, Span};
@@ -151,14 +152,7 @@ impl Source {
         let Some(text) = self.text.as_deref() else {
             return Position { line: 1, column: 1, offset };
         };
-        let lines = self.lines.get_or_init(|| {
-            let mut starts = vec![0];
-            starts.extend(
-                memchr::memchr_iter(b'\n', text.as_bytes())
-                    .map(|i| u32::try_from(i + 1).unwrap_or(u32::MAX)),
-            );
-            starts
-        });
+        let lines = self.line_starts(text);
         let line = lines.partition_point(|start| *start <= offset).max(1);
         let start = lines[line - 1];
         let column = self.characters_between(text.as_bytes(), start as usize, offset as usize);
@@ -168,9 +162,31 @@ impl Source {
             offset,
         }
     }
+
+    /// Bytes of the line of that number, from 1, without its break; `None` behind the last line.
+    pub fn line(&self, number: u32) -> Option<Range<usize>> {
+        let text = self.text.as_deref()?;
+        let starts = self.line_starts(text);
+        let at = (number as usize).checked_sub(1)?;
+        let start = *starts.get(at)? as usize;
+        let end = starts.get(at + 1).map_or(text.len(), |next| *next as usize - 1);
+        let end = if text[start..end].ends_with('\r') { end - 1 } else { end };
+        (start < text.len()).then_some(start..end)
+    }
 }
 
 impl Source {
+    fn line_starts(&self, text: &str) -> &[u32] {
+        self.lines.get_or_init(|| {
+            let mut starts = vec![0];
+            starts.extend(
+                memchr::memchr_iter(b'\n', text.as_bytes())
+                    .map(|i| u32::try_from(i + 1).unwrap_or(u32::MAX)),
+            );
+            starts
+        })
+    }
+
     fn characters_between(&self, text: &[u8], start: usize, end: usize) -> usize {
         let end = end.min(text.len());
         if end.saturating_sub(start) <= BLOCK {

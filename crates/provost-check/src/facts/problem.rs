@@ -20,6 +20,9 @@ pub struct Problem {
 pub enum ProblemKind {
     /// Cannot be opened or read.
     Unreadable,
+    /// A path of the command line that does not exist. No finding: the run ends with 2, and every
+    /// report says so in a notice.
+    Missing,
     /// Is not what its place or name says: broken YAML, garbage instead of a Dockerfile.
     Malformed,
     /// A limit was reached; the rest was not read.

@@ -27,6 +27,10 @@ pub fn render(view: &View<'_>) -> String {
             let _ = writeln!(out, "and {} that are not annotated", count(more, level.label()));
         }
     }
+    for notice in view.errors() {
+        let title = notice.kind.name();
+        let _ = writeln!(out, "::error title={title}::{}", data(&clean(&notice.message)));
+    }
     let _ = writeln!(out, "provost: {}", view.counted());
     out
 }

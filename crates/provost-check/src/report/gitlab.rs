@@ -3,13 +3,29 @@
 use serde_json::{Value, json};
 
 use super::json::pretty;
+use super::notice::Notice;
 use super::plain::clean;
 use super::view::{FindingView, View};
 use crate::findings::Level;
 
 /// The findings as a code quality report.
 pub fn render(view: &View<'_>) -> String {
-    pretty(&view.findings.iter().map(issue).collect::<Vec<_>>())
+    let findings = view.findings.iter().map(issue);
+    pretty(&view.notices.iter().map(notice).chain(findings).collect::<Vec<_>>())
+}
+
+/// An empty list would read as a pass, and the format has nothing else to say it with.
+fn notice(notice: &Notice) -> Value {
+    let message = clean(&notice.message);
+    json!({
+        "type": "issue",
+        "check_name": notice.kind.name(),
+        "description": message,
+        "fingerprint": format!("provost/{}: {message}", notice.kind.name()),
+        "severity": if notice.is_error() { "critical" } else { "info" },
+        // The run as a whole; a path and a line are required.
+        "location": {"path": ".", "lines": {"begin": 1}},
+    })
 }
 
 fn issue(finding: &FindingView<'_>) -> Value {

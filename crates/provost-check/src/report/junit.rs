@@ -30,16 +30,35 @@ pub fn render(view: &View<'_>) -> String {
         why.push_str(&format!("{separator}{} ({})", item.remedy, clean(item.needs)));
     }
     // A consumer takes a report without a case for a run that did not happen.
-    if suites.is_empty() {
+    if suites.is_empty() && view.notices.is_empty() {
         suites.entry("provost").or_default();
     }
     let mut report = quick_junit::Report::new("provost");
+    if !view.notices.is_empty() {
+        report.add_test_suite(notices(view));
+    }
     for (subject, suite) in suites {
         report.add_test_suite(test_suite(view, subject, suite));
     }
     let mut text = report.to_string().expect("names and messages are text, and nothing is written");
     text.push('\n');
     text
+}
+
+/// What no case of a rule says: what ends the run with 2 is an error, what is not shown is skipped.
+fn notices(view: &View<'_>) -> TestSuite {
+    let mut out = TestSuite::new("provost");
+    for notice in &view.notices {
+        let mut status = match notice.is_error() {
+            true => TestCaseStatus::non_success(NonSuccessKind::Error),
+            false => TestCaseStatus::skipped(),
+        };
+        status.set_message(clean(&notice.message).into_owned());
+        let mut case = TestCase::new(notice.kind.name(), status);
+        case.set_classname("provost");
+        out.add_test_case(case);
+    }
+    out
 }
 
 fn test_suite(view: &View<'_>, subject: &str, suite: Suite<'_>) -> TestSuite {

@@ -3,6 +3,7 @@
 //! Text of an artifact is quoted as code or escaped: it must neither format the comment, nor load
 //! an image, nor call a person by name.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -13,12 +14,22 @@ use crate::findings::Level;
 
 /// GitHub refuses comments of more than 65,536 characters; what follows the findings needs room.
 const LONGEST: usize = 56_000;
+/// Bytes of the whole, with the tables under the findings.
+const LONGEST_WITH_TABLES: usize = 64_000;
 /// Rows of the tables under the findings.
 const ROWS: usize = 30;
+/// Places of one finding.
+const PLACES: usize = 20;
+/// Characters of one sentence, and of one name or path: an input's can have megabytes.
+const SENTENCE: usize = 1_200;
+const NAME: usize = 240;
 
 /// The run as Markdown.
 pub fn render(view: &View<'_>) -> String {
     let mut out = format!("## provost: {}\n\n", view.counted());
+    for notice in view.errors().take(ROWS) {
+        let _ = writeln!(out, "**{}:** {}\n", notice.level, prose(&notice.message));
+    }
     findings(view, &mut out);
     known(view, &mut out);
     joined(&view.subjects, &mut out);
@@ -56,12 +67,15 @@ fn findings(view: &View<'_>, out: &mut String) {
 fn one(finding: &FindingView<'_>) -> String {
     let id = code(&finding.id());
     let mut text = format!("**{}** {id}: {}\n", finding.level, prose(finding.message));
-    for place in &finding.evidence {
+    for place in finding.evidence.iter().take(PLACES) {
         let _ = write!(text, "- {}", code(&place.position()));
         if !place.note.is_empty() {
             let _ = write!(text, " {}", prose(place.note));
         }
         text.push('\n');
+    }
+    if finding.evidence.len() > PLACES {
+        let _ = writeln!(text, "- and {} more places", finding.evidence.len() - PLACES);
     }
     for note in finding.notes {
         let _ = writeln!(text, "- note: {}", prose(note));
@@ -89,14 +103,16 @@ fn joined(subjects: &[SubjectRow<'_>], out: &mut String) {
         return;
     }
     out.push_str("<details><summary>Judged together</summary>\n\n");
-    out.push_str("| container | binary | Dockerfile |\n|---|---|---|\n");
-    for subject in subjects.iter().take(ROWS) {
+    out.push_str("| container | binary | Dockerfile | image |\n|---|---|---|---|\n");
+    let rows = subjects.iter().map(|subject| {
         let cell = |path: Option<&str>| path.map_or_else(|| "-".to_owned(), code);
-        let (binary, dockerfile) = (cell(subject.binary), cell(subject.dockerfile));
-        let _ = writeln!(out, "| {} | {binary} | {dockerfile} |", code(subject.name));
-    }
-    if subjects.len() > ROWS {
-        let _ = writeln!(out, "\nand {} more", subjects.len() - ROWS);
+        let [binary, dockerfile, image] =
+            [subject.binary, subject.dockerfile, subject.image].map(cell);
+        format!("| {} | {binary} | {dockerfile} | {image} |\n", code(subject.name))
+    });
+    let shown = fitting(rows, LONGEST_WITH_TABLES - NOT_JUDGED, out);
+    if subjects.len() > shown {
+        let _ = writeln!(out, "\nand {} more", subjects.len() - shown);
     }
     out.push_str("\n</details>\n\n");
 }
@@ -116,19 +132,43 @@ fn not_judged(view: &View<'_>, out: &mut String) {
         rules.dedup();
         let _ = writeln!(out, "- {reason}: {}; {}", count(rules.len(), "rule"), prose(remedy));
     }
-    for item in view.skipped.iter().take(ROWS) {
-        let _ = writeln!(out, "- {}: {}", code(item.path), prose(item.why));
-    }
-    if view.skipped.len() > ROWS {
-        let _ = writeln!(out, "- and {} more paths", view.skipped.len() - ROWS);
+    let lines = view.skipped.iter();
+    let lines = lines.map(|item| format!("- {}: {}\n", code(item.path), prose(item.why)));
+    let shown = fitting(lines, LONGEST_WITH_TABLES, out);
+    if view.skipped.len() > shown {
+        let _ = writeln!(out, "- and {} more paths", view.skipped.len() - shown);
     }
     out.push_str("\n</details>\n");
+}
+
+/// Room for the reasons why rules were not judged, of which each is one line.
+const NOT_JUDGED: usize = 4_000;
+
+/// Writes lines while there are few of them and room up to `longest` bytes; says how many it wrote.
+fn fitting(lines: impl Iterator<Item = String>, longest: usize, out: &mut String) -> usize {
+    let mut shown = 0;
+    for line in lines.take(ROWS) {
+        if out.len() + line.len() > longest {
+            break;
+        }
+        out.push_str(&line);
+        shown += 1;
+    }
+    shown
+}
+
+/// The head of a text, before anything looks at all of it.
+fn head(text: &str, most: usize) -> Cow<'_, str> {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => clean(&text[..end]) + "\u{2026}",
+        None => clean(text),
+    }
 }
 
 /// A code span: the fence is longer than any run of backticks inside (CommonMark 6.1). A bar would
 /// end a table's cell even there.
 fn code(text: &str) -> String {
-    let text = clean(text).replace('|', "\u{2758}");
+    let text = head(text, NAME).replace('|', "\u{2758}");
     let (mut longest, mut run) = (0, 0);
     for c in text.chars() {
         run = if c == '`' { run + 1 } else { 0 };
@@ -143,7 +183,7 @@ fn code(text: &str) -> String {
 /// code span; everything else is escaped. Whichever way a hostile value pairs the backticks, each
 /// part is one or the other.
 fn prose(text: &str) -> String {
-    let text = clean(text);
+    let text = head(text, SENTENCE);
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) {
         return escaped(&text);
@@ -157,16 +197,17 @@ fn prose(text: &str) -> String {
 
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
+    for (at, c) in text.char_indices() {
         match c {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '&' => out.push_str("&amp;"),
             // A name would be called; a comment between splits it for every renderer.
             '@' => out.push_str("@<!-- -->"),
-            // `#12` would be a link to an issue, `www.` and `://` one to anywhere.
+            // `#12` would be a link to an issue, `www.` and `://` one to anywhere (GFM 6.9).
             '#' => out.push_str("#<!-- -->"),
-            ':' if text.contains("://") => out.push_str(":<!-- -->"),
+            ':' if text[at..].starts_with("://") => out.push_str(":<!-- -->"),
+            '.' if after_www(&text[..at]) => out.push_str("<!-- -->."),
             '\\' | '`' | '*' | '_' | '[' | ']' | '!' | '|' | '~' | '$' => {
                 out.push('\\');
                 out.push(c);
@@ -175,4 +216,10 @@ fn escaped(text: &str) -> String {
         }
     }
     out
+}
+
+/// Whether a text ends in `www`, however it is written.
+fn after_www(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    bytes.len().checked_sub(3).is_some_and(|at| bytes[at..].eq_ignore_ascii_case(b"www"))
 }

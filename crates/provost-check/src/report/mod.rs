@@ -7,6 +7,7 @@ pub mod html;
 pub mod json;
 pub mod junit;
 pub mod markdown;
+pub mod notice;
 pub mod plain;
 pub mod sarif;
 mod snippet;
@@ -98,6 +99,8 @@ pub struct Report<'a> {
     pub baseline: Option<Compared>,
     /// Findings left out because no file of theirs has changed.
     pub unchanged: usize,
+    /// Paths of the command line that do not exist, in sentences, by path.
+    pub missing: Vec<String>,
     /// Findings of this level and above fail the run; `None` when none does.
     pub fail_on: Option<Level>,
     /// What `--build` ran, in sentences.
@@ -115,6 +118,16 @@ pub struct Counts {
     pub warnings: usize,
     /// `note`
     pub notes: usize,
+}
+
+impl Counts {
+    /// `3 errors, 2 warnings, 1 note`, or `no findings`.
+    pub fn in_words(self) -> String {
+        let levels = [(self.errors, "error"), (self.warnings, "warning"), (self.notes, "note")];
+        let told = levels.into_iter().filter(|(n, _)| *n > 0);
+        let parts: Vec<String> = told.map(|(n, word)| count(n, word)).collect();
+        if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
+    }
 }
 
 impl Report<'_> {

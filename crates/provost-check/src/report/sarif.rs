@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde_json::{Value, json};
 
 use super::json::pretty;
+use super::plain::clean;
 use super::view::{FindingView, PlaceView, Position, View, page_of};
 use crate::findings::Level;
 use crate::rules;
@@ -38,7 +39,7 @@ pub fn render(view: &View<'_>) -> String {
         let in_config = suppressed.suppressed_at.source.kind == crate::artifact::SourceKind::Config;
         value["suppressions"] = json!([{
             "kind": if in_config { "external" } else { "inSource" },
-            "justification": suppressed.reason,
+            "justification": clean(suppressed.reason),
             "location": location(&suppressed.suppressed_at),
         }]);
         value
@@ -54,7 +55,7 @@ pub fn render(view: &View<'_>) -> String {
             }},
             "columnKind": "unicodeCodePoints",
             "invocations": [{
-                "executionSuccessful": true,
+                "executionSuccessful": view.errors().next().is_none(),
                 "toolExecutionNotifications": notifications(view),
             }],
             "results": results,
@@ -78,9 +79,9 @@ fn descriptor(id: &str) -> Value {
     let Some(rule) = rules::find(id) else { return json!({"id": id}) };
     json!({
         "id": rule.id,
-        "shortDescription": {"text": rule.title},
+        "shortDescription": {"text": escaped(rule.title)},
         "help": {
-            "text": format!("{}\n\nprovost explain {}", rule.title, rule.id),
+            "text": format!("{}\n\nprovost explain {}", escaped(rule.title), rule.id),
             "markdown": rule.page,
         },
         "defaultConfiguration": {"level": rule.level.label(), "enabled": !rule.off},
@@ -123,23 +124,34 @@ fn result(finding: &FindingView<'_>, index: &BTreeMap<&'static str, usize>) -> V
 
 /// The sentence, what to do, and links to the other places: viewers show little else.
 fn message(finding: &FindingView<'_>) -> String {
-    let mut text = finding.message.to_owned();
+    let mut text = escaped(finding.message);
     for (at, place) in finding.evidence.iter().enumerate().skip(1) {
         let note = if place.note.is_empty() { "see" } else { place.note };
-        // `[text](id)` is SARIF's link to a related location; a bracket in the text is escaped.
-        let escaped: String = note
-            .chars()
-            .flat_map(|c| matches!(c, '[' | ']' | '\\').then_some('\\').into_iter().chain([c]))
-            .collect();
-        text.push_str(&format!("\n[{escaped}]({at}) ({})", place.position()));
+        let (note, position) = (escaped(note), escaped(&place.position()));
+        text.push_str(&format!("\n[{note}]({at}) ({position})"));
     }
     for note in finding.notes {
-        text.push_str(&format!("\nnote: {note}"));
+        text.push_str(&format!("\nnote: {}", escaped(note)));
     }
     if let Some(fix) = &finding.fix {
-        text.push_str(&format!("\nfix: {}", fix.title));
+        text.push_str(&format!("\nfix: {}", escaped(fix.title)));
     }
     text
+}
+
+/// Text of a message (SARIF 2.1.0, 3.11.6): `[text](id)` is a link to a related location or, with
+/// a URI, to anywhere, so that every bracket and backslash that is none of ours is escaped. Line
+/// breaks are ours as well: an input's would begin a line like `fix:`.
+fn escaped(text: &str) -> String {
+    let text = clean(text);
+    let mut out = String::with_capacity(text.len() + 8);
+    for c in text.chars() {
+        if matches!(c, '[' | ']' | '\\') {
+            out.push('\\');
+        }
+        out.push(c);
+    }
+    out
 }
 
 fn location(place: &PlaceView<'_>) -> Value {
@@ -158,7 +170,7 @@ fn location(place: &PlaceView<'_>) -> Value {
     }
     let mut location = json!({"physicalLocation": physical});
     if !place.note.is_empty() {
-        location["message"] = json!({"text": place.note});
+        location["message"] = json!({"text": escaped(place.note)});
     }
     location
 }
@@ -218,13 +230,13 @@ fn fix(finding: &FindingView<'_>) -> Option<Value> {
         .map(|(path, edits)| json!({"artifactLocation": artifact(path), "replacements": edits}))
         .collect();
     Some(json!({
-        "description": {"text": fix.title},
+        "description": {"text": escaped(fix.title)},
         "artifactChanges": changes,
         "properties": {"applicability": fix.applicability},
     }))
 }
 
-/// What was not judged, once for each rule and reason: silence would read as a pass.
+/// The notices, and what was not judged, once for each rule and reason: silence would read as a pass.
 fn notifications(view: &View<'_>) -> Vec<Value> {
     let mut missing: BTreeMap<(&str, &str, &str), usize> = BTreeMap::new();
     for item in &view.not_judged {
@@ -233,18 +245,25 @@ fn notifications(view: &View<'_>) -> Vec<Value> {
     let not_judged = missing.into_iter().map(|((rule, reason, remedy), n)| {
         json!({
             "level": Level::Note.label(),
-            "message": {"text": format!(
+            "message": {"text": escaped(&format!(
                 "not judged on {}: {reason}; {remedy}", super::count(n, "subject"),
-            )},
+            ))},
             "associatedRule": {"id": rule},
         })
     });
     let skipped = view.skipped.iter().map(|item| {
         json!({
             "level": Level::Note.label(),
-            "message": {"text": format!("not judged: {}", item.why)},
+            "message": {"text": escaped(&format!("not judged: {}", item.why))},
             "locations": [{"physicalLocation": {"artifactLocation": artifact(item.path)}}],
         })
     });
-    not_judged.chain(skipped).collect()
+    let notices = view.notices.iter().map(|notice| {
+        json!({
+            "level": notice.level,
+            "message": {"text": escaped(&notice.message)},
+            "descriptor": {"id": notice.kind.name()},
+        })
+    });
+    notices.chain(not_judged).chain(skipped).collect()
 }

@@ -78,6 +78,7 @@ impl World {
             built: Vec::new(),
             baseline: None,
             unchanged: 0,
+            missing: Vec::new(),
             fail_on: Some(Level::Deny),
             sources: &self.sources,
         }
@@ -551,6 +552,7 @@ fn json_holds_every_place() {
         "objects": 4,
         "dockerfiles": 0,
         "binaries": 0,
+        "images": 0,
         "rules_not_judged": 1,
         "suppressed": 0
       }
@@ -567,6 +569,8 @@ fn annotations_end_where_nobody_reads_them() {
     assert_eq!(out.lines().filter(|line| line.starts_with("::error ")).count(), 100);
     assert!(out.ends_with("and 3 errors that are not annotated\nprovost: 103 errors\n"), "{out}");
 }
+
+mod formats;
 
 mod fingerprint {
     use super::*;

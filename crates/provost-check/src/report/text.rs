@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 
 use rayon::prelude::*;
 
+use super::notice::{self, Notice, NoticeKind};
 use super::plain::{clean, fit};
 use super::snippet::{self, Diagnostic};
 use super::{Report, SubjectView, count, table};
@@ -42,14 +43,20 @@ pub fn render(report: &Report<'_>, options: Options) -> String {
     let options = Options { width: options.width.max(40), ..options };
     let mut out = String::new();
     findings(report, options, &mut out);
+    let notices = notice::of(report);
+    for missing in notices.iter().filter(|notice| notice.kind == NoticeKind::MissingPath) {
+        let line = format!("{}: {}", missing.level, clean(&missing.message));
+        out.push_str(&fit(&line, options.width));
+        out.push('\n');
+    }
     if !options.quiet {
         built(report, options, &mut out);
         joined(report, options, &mut out);
         not_judged(report, options, &mut out);
         suppressed(report, options, &mut out);
-        baseline(report, options, &mut out);
+        baseline(report, &notices, options, &mut out);
     }
-    out.push_str(&fit(&summary(report), options.width));
+    out.push_str(&fit(&summary(report, &notices), options.width));
     if let Some(next) = next_step(report)
         && !options.quiet
     {
@@ -197,7 +204,7 @@ fn joined(report: &Report<'_>, options: Options, out: &mut String) {
     let (bound, alone): (Vec<_>, Vec<_>) = report
         .subjects
         .iter()
-        .partition(|subject| subject.binary.is_some() || subject.dockerfile.is_some());
+        .partition(|s| s.binary.is_some() || s.dockerfile.is_some() || s.image.is_some());
     let listed = if options.verbose { report.subjects.iter().collect() } else { bound };
     if listed.is_empty() {
         return;
@@ -220,15 +227,20 @@ fn joined(report: &Report<'_>, options: Options, out: &mut String) {
 /// One row for each container, where that fits.
 fn joined_table(subjects: &[&SubjectView], options: Options, out: &mut String) -> bool {
     let dash = || "-".to_owned();
+    // Most runs have no image to name.
+    let images = subjects.iter().any(|s| s.image.is_some());
     let rows: Vec<_> = subjects
         .iter()
         .map(|s| {
             let path = |path: &Option<String>| path.clone().unwrap_or_else(dash);
-            vec![s.name.clone(), path(&s.binary), path(&s.dockerfile)]
+            let mut row = vec![s.name.clone(), path(&s.binary), path(&s.dockerfile)];
+            row.extend(images.then(|| path(&s.image)));
+            row
         })
         .collect();
-    let headings = ["container", "binary", "Dockerfile"];
-    let Some(lines) = table::columns(&headings, &rows, options.width) else { return false };
+    let headings = ["container", "binary", "Dockerfile", "image"];
+    let headings = &headings[..if images { 4 } else { 3 }];
+    let Some(lines) = table::columns(headings, &rows, options.width) else { return false };
     out.push_str(&lines[0]);
     out.push('\n');
     for (subject, line) in subjects.iter().zip(&lines[1..]) {
@@ -247,7 +259,7 @@ fn joined_groups(subjects: &[&SubjectView], options: Options, out: &mut String) 
     let mut groups: Vec<(&SubjectView, Vec<&str>)> = Vec::new();
     let mut index = BTreeMap::new();
     for subject in subjects {
-        let key = (&subject.binary, &subject.dockerfile, &subject.because);
+        let key = (&subject.binary, &subject.dockerfile, &subject.image, &subject.because);
         let at = *index.entry(key).or_insert_with(|| {
             groups.push((subject, Vec::new()));
             groups.len() - 1
@@ -261,10 +273,10 @@ fn joined_groups(subjects: &[&SubjectView], options: Options, out: &mut String) 
         let path = |path: &Option<String>| path.clone().unwrap_or_else(|| "-".to_owned());
         let binary = format!("    binary {}", path(&subject.binary));
         let dockerfile = format!("    Dockerfile {}", path(&subject.dockerfile));
-        let because = format!("    because {}", subject.because.join("; "));
-        let lines = [binary, dockerfile, because];
-        let known = if subject.because.is_empty() { 2 } else { 3 };
-        for line in &lines[..known] {
+        let image = subject.image.as_ref().map(|path| format!("    image {path}"));
+        let because = subject.because.join("; ");
+        let because = (!because.is_empty()).then(|| format!("    because {because}"));
+        for line in [Some(binary), Some(dockerfile), image, because].iter().flatten() {
             out.push_str(&fit(&clean(line), options.width));
         }
     }
@@ -350,10 +362,9 @@ fn suppressed(report: &Report<'_>, options: Options, out: &mut String) {
 }
 
 /// What the baseline hid, and what of it can be taken out.
-fn baseline(report: &Report<'_>, options: Options, out: &mut String) {
-    if report.unchanged > 0 {
-        let n = count(report.unchanged, "finding");
-        out.push_str(&fit(&format!("{n} in files that did not change not shown"), options.width));
+fn baseline(report: &Report<'_>, notices: &[Notice], options: Options, out: &mut String) {
+    for unchanged in notices.iter().filter(|notice| notice.kind == NoticeKind::Unchanged) {
+        out.push_str(&fit(&unchanged.message, options.width));
         out.push('\n');
     }
     let Some(compared) = &report.baseline else { return };
@@ -379,23 +390,11 @@ fn baseline(report: &Report<'_>, options: Options, out: &mut String) {
 }
 
 /// `3 errors, 2 warnings, 1 note in 4 objects; 12 rules not judged`
-fn summary(report: &Report<'_>) -> String {
-    if report.judged.is_nothing() && report.findings.is_empty() {
-        return nothing(report);
+fn summary(report: &Report<'_>, notices: &[Notice]) -> String {
+    if let Some(nothing) = notices.iter().find(|n| n.kind == NoticeKind::NothingJudged) {
+        return nothing.message.clone();
     }
-    let counts = report.counts();
-    let mut parts = Vec::new();
-    for (n, word) in
-        [(counts.errors, "error"), (counts.warnings, "warning"), (counts.notes, "note")]
-    {
-        if n > 0 {
-            parts.push(count(n, word));
-        }
-    }
-    if parts.is_empty() {
-        parts.push("no findings".to_owned());
-    }
-    let mut line = format!("{} in {}", parts.join(", "), judged(report));
+    let mut line = format!("{} in {}", report.counts().in_words(), judged(report));
     match report.rules_not_judged() {
         0 => {}
         n => {
@@ -426,20 +425,6 @@ fn judged(report: &Report<'_>) -> String {
         None => count(report.inputs.len(), "file"),
         Some((last, [])) => last.clone(),
         Some((last, first)) => format!("{} and {last}", first.join(", ")),
-    }
-}
-
-fn nothing(report: &Report<'_>) -> String {
-    let module = report.inputs.iter().find(|input| input.kind == SourceKind::GoMod);
-    match module {
-        Some(module) => format!(
-            "nothing was judged: {} is a Go module, but no manifest, Dockerfile or binary was \
-             found beside it; --build judges the program it builds",
-            clean(&module.path)
-        ),
-        None => "nothing was judged: no Kubernetes manifest, Dockerfile or Go binary was found; \
-                 name the directory that holds them"
-            .to_owned(),
     }
 }
 

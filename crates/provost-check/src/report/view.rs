@@ -11,7 +11,8 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::{PAGES, Report};
+use super::notice::{self, Notice, NoticeKind};
+use super::{Counts, PAGES, Report};
 use crate::artifact::{Source, SourceKind, Sources};
 use crate::facts::origin::{Origin, Place};
 use crate::findings::suppress::Suppressed;
@@ -36,6 +37,9 @@ pub struct View<'a> {
     /// Only when the run was compared with a baseline.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<BaselineView<'a>>,
+    /// What the findings do not say: paths that do not exist, that nothing was judged.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
     pub summary: Summary,
     /// The run exits with 1 because of findings of this level and above; `None` never.
     #[serde(skip)]
@@ -204,6 +208,7 @@ pub struct Summary {
     pub objects: usize,
     pub dockerfiles: usize,
     pub binaries: usize,
+    pub images: usize,
     pub rules_not_judged: usize,
     pub suppressed: usize,
     /// Findings left out because no file of theirs has changed.
@@ -279,6 +284,7 @@ impl<'a> View<'a> {
                     })
                     .collect(),
             }),
+            notices: notice::of(report),
             summary: Summary {
                 errors: counts.errors,
                 warnings: counts.warnings,
@@ -286,6 +292,7 @@ impl<'a> View<'a> {
                 objects: report.judged.objects,
                 dockerfiles: report.judged.dockerfiles,
                 binaries: report.judged.binaries,
+                images: report.judged.images,
                 rules_not_judged: report.rules_not_judged(),
                 suppressed: report.suppressed.len(),
                 unchanged: report.unchanged,
@@ -299,17 +306,23 @@ impl<'a> View<'a> {
         self.fail_on.is_some_and(|from| finding.of.level >= from)
     }
 
-    /// `3 errors, 2 warnings, 1 note`, or `no findings`.
+    /// `3 errors, 2 warnings, 1 note`, `no findings`, or that nothing was judged; then how many are
+    /// not shown.
     pub fn counted(&self) -> String {
-        let summary = &self.summary;
-        let levels =
-            [(summary.errors, "error"), (summary.warnings, "warning"), (summary.notes, "note")];
-        let parts: Vec<String> = levels
-            .into_iter()
-            .filter(|(n, _)| *n > 0)
-            .map(|(n, word)| super::count(n, word))
-            .collect();
-        if parts.is_empty() { "no findings".to_owned() } else { parts.join(", ") }
+        if self.notices.iter().any(|notice| notice.kind == NoticeKind::NothingJudged) {
+            return notice::NOTHING.to_owned();
+        }
+        let Summary { errors, warnings, notes, unchanged, .. } = self.summary;
+        let counted = Counts { errors, warnings, notes }.in_words();
+        match unchanged {
+            0 => counted,
+            n => format!("{counted} ({n} in unchanged files not shown)"),
+        }
+    }
+
+    /// The notices that end the run with 2.
+    pub fn errors(&self) -> impl Iterator<Item = &Notice> {
+        self.notices.iter().filter(|notice| notice.is_error())
     }
 }
 
@@ -368,14 +381,20 @@ pub struct Excerpt<'a> {
 /// A line, and what of it the place covers.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ExcerptLine<'a> {
-    /// The line's text, secrets masked.
+    /// The line's text, secrets masked; of a long line the part around the place.
     pub text: &'a str,
     /// Bytes of `text`; empty when the place does not touch the line.
     pub marked: Range<usize>,
+    /// Whether the line begins before `text`.
+    pub cut_before: bool,
+    /// Whether the line goes on behind `text`.
+    pub cut_after: bool,
 }
 
-/// Longest line and most lines of an excerpt; a place can cover a file of megabytes.
+/// Bytes of a line that are shown, and of those what stands before the place.
 const LONGEST_LINE: usize = 400;
+const LEAD: usize = 120;
+/// Lines of an excerpt; a place can cover a file of megabytes.
 const MOST_LINES: u32 = 12;
 
 impl<'a> PlaceView<'a> {
@@ -394,40 +413,35 @@ impl<'a> PlaceView<'a> {
         let text = self.source.shown()?;
         let first = start.line.saturating_sub(around).max(1);
         let last = end.line.min(start.line + MOST_LINES).saturating_add(around);
-        let mut at = line_start(text, start.offset as usize, start.line - first);
-        let mut lines = Vec::new();
-        for _ in first..=last {
-            let Some(rest) = text.get(at..).filter(|rest| !rest.is_empty()) else { break };
-            let line = rest.lines().next().unwrap_or_default();
-            let mut shown = line.len().min(LONGEST_LINE);
-            while !line.is_char_boundary(shown) {
-                shown -= 1;
-            }
-            let clamp = |offset: u32| (offset as usize).clamp(at, at + shown) - at;
-            lines.push(ExcerptLine {
-                text: &line[..shown],
-                marked: clamp(start.offset)..clamp(end.offset),
-            });
-            at += rest.find('\n').map_or(rest.len(), |n| n + 1);
-        }
+        let place = start.offset as usize..end.offset as usize;
+        let lines: Vec<_> = (first..=last)
+            .map_while(|number| self.source.line(number))
+            .map(|line| window(text, line, &place))
+            .collect();
         (!lines.is_empty()).then_some(Excerpt { first, lines })
     }
 }
 
-/// Start of the line that is `above` lines above the one that holds `offset`.
-fn line_start(text: &str, offset: usize, above: u32) -> usize {
-    let bytes = text.as_bytes();
-    let mut at = offset.min(bytes.len());
-    for step in 0..=above {
-        at = memchr::memrchr(b'\n', &bytes[..at]).map_or(0, |n| n + 1);
-        if at == 0 {
-            break;
+/// What is shown of a line. It looks at no more bytes than it shows: a report can have thousands
+/// of places in one line of megabytes.
+fn window<'a>(text: &'a str, line: Range<usize>, place: &Range<usize>) -> ExcerptLine<'a> {
+    let mut shown = line.clone();
+    if line.len() > LONGEST_LINE {
+        if (line.start..=line.end).contains(&place.start) {
+            let last = line.end - LONGEST_LINE;
+            let start = place.start.saturating_sub(LEAD).clamp(line.start, last);
+            shown.start = text.floor_char_boundary(start);
         }
-        if step < above {
-            at -= 1;
-        }
+        shown.end = text.floor_char_boundary(shown.start + LONGEST_LINE);
     }
-    at
+    let within =
+        |at: usize| text.floor_char_boundary(at.clamp(shown.start, shown.end)) - shown.start;
+    ExcerptLine {
+        marked: within(place.start)..within(place.end),
+        cut_before: shown.start > line.start,
+        cut_after: shown.end < line.end,
+        text: &text[shown],
+    }
 }
 
 /// The page of a rule, relative to the root of the documentation's repository.

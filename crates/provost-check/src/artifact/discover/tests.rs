@@ -164,7 +164,7 @@ dockerfile build.txt (named)
 manifest rendered (named)
 binary server (named)
 unusable empty: is no manifest, Dockerfile, executable or image
-unusable none: No such file or directory
+unusable none: does not exist
 unusable picture.png: is no manifest, Dockerfile, executable or image
 "
     );

@@ -9,7 +9,7 @@ use minijinja::{Environment, context};
 use serde::Serialize;
 
 use super::plain::clean;
-use super::view::{FindingView, PlaceView, View};
+use super::view::{FindingView, PlaceView, SubjectRow, View};
 
 /// Lines shown before and after a place.
 const AROUND: u32 = 1;
@@ -26,6 +26,7 @@ struct Row {
     subject: String,
     fingerprint: String,
     places: Vec<PlaceRow>,
+    more_places: usize,
     notes: Vec<String>,
     fix: Option<String>,
     fix_kind: &'static str,
@@ -48,6 +49,19 @@ struct LineRow {
     after: String,
 }
 
+/// A table's rows, and how many there are with those that are left out.
+#[derive(Serialize)]
+struct Table {
+    rows: Vec<Vec<String>>,
+    total: usize,
+}
+
+impl Table {
+    fn new(total: usize, rows: impl Iterator<Item = Vec<String>>) -> Self {
+        Self { rows: rows.take(MOST_ROWS).collect(), total }
+    }
+}
+
 /// The run as a page.
 pub fn render(view: &View<'_>) -> String {
     let mut environment = Environment::new();
@@ -67,6 +81,7 @@ pub fn render(view: &View<'_>) -> String {
         .render(context! {
             version => view.tool.version,
             counted => view.counted(),
+            errors => view.errors().map(|notice| text(&notice.message)).collect::<Vec<_>>(),
             levels => [
                 ("error", view.summary.errors),
                 ("warning", view.summary.warnings),
@@ -75,17 +90,18 @@ pub fn render(view: &View<'_>) -> String {
             judged => [
                 ("objects", view.summary.objects),
                 ("Dockerfiles", view.summary.dockerfiles),
+                ("images", view.summary.images),
                 ("binaries", view.summary.binaries),
                 ("rules not judged", view.summary.rules_not_judged),
             ],
             findings => Serde(findings),
             rules => ids,
             subjects => subjects,
-            joined => joined(view),
-            not_judged => not_judged(view),
-            suppressed => suppressed(view),
-            skipped => skipped(view),
-            baseline => baseline(view),
+            joined => Serde(joined(view)),
+            not_judged => Serde(not_judged(view)),
+            suppressed => Serde(suppressed(view)),
+            skipped => Serde(skipped(view)),
+            baseline => Serde(baseline(view)),
             built => view.built.iter().map(|line| text(line)).collect::<Vec<_>>(),
             style => include_str!("report.css"),
             script => include_str!("report.js"),
@@ -103,6 +119,7 @@ fn row(view: &View<'_>, finding: &FindingView<'_>) -> Row {
         subject: text(finding.subject),
         fingerprint: finding.fingerprint.to_owned(),
         places: finding.evidence.iter().take(MOST_ROWS).map(place).collect(),
+        more_places: finding.evidence.len().saturating_sub(MOST_ROWS),
         notes: finding.notes.iter().map(|note| text(note)).collect(),
         fix: finding.fix.as_ref().map(|fix| text(fix.title)),
         fix_kind: match finding.fix.as_ref().map(|fix| fix.applicability) {
@@ -120,11 +137,14 @@ fn place(place: &PlaceView<'_>) -> PlaceRow {
         numbered
             .map(|(number, line)| {
                 let part = |range| text(line.text.get(range).unwrap_or_default());
+                let cut = |cut: bool| if cut { "\u{2026}" } else { "" };
+                let before = part(0..line.marked.start);
+                let after = part(line.marked.end..line.text.len());
                 LineRow {
                     number,
-                    before: part(0..line.marked.start),
+                    before: format!("{}{before}", cut(line.cut_before)),
                     marked: part(line.marked.clone()),
-                    after: part(line.marked.end..line.text.len()),
+                    after: format!("{after}{}", cut(line.cut_after)),
                 }
             })
             .collect()
@@ -138,53 +158,47 @@ fn place(place: &PlaceView<'_>) -> PlaceRow {
     }
 }
 
-fn joined(view: &View<'_>) -> Vec<[String; 4]> {
+fn joined(view: &View<'_>) -> Table {
     let path = |path: Option<&str>| text(path.unwrap_or("-"));
-    view.subjects
-        .iter()
-        .take(MOST_ROWS)
-        .map(|s| [text(s.name), path(s.binary), path(s.dockerfile), text(&s.because.join("; "))])
-        .collect()
+    let row = |s: &SubjectRow<'_>| {
+        let because = text(&s.because.join("; "));
+        vec![text(s.name), path(s.binary), path(s.dockerfile), path(s.image), because]
+    };
+    Table::new(view.subjects.len(), view.subjects.iter().map(row))
 }
 
-fn not_judged(view: &View<'_>) -> Vec<[String; 4]> {
-    view.not_judged
-        .iter()
-        .take(MOST_ROWS)
-        .map(|n| [n.rule.to_owned(), text(n.subject), text(n.needs), n.remedy.to_owned()])
-        .collect()
+fn not_judged(view: &View<'_>) -> Table {
+    let rows = view.not_judged.iter();
+    let rows =
+        rows.map(|n| vec![n.rule.to_owned(), text(n.subject), text(n.needs), n.remedy.to_owned()]);
+    Table::new(view.not_judged.len(), rows)
 }
 
-fn skipped(view: &View<'_>) -> Vec<[String; 3]> {
-    view.skipped
-        .iter()
-        .take(MOST_ROWS)
-        .map(|s| [text(s.path), text(s.why), text(s.render.unwrap_or_default())])
-        .collect()
+fn skipped(view: &View<'_>) -> Table {
+    let rows = view.skipped.iter();
+    let rows = rows.map(|s| vec![text(s.path), text(s.why), text(s.render.unwrap_or_default())]);
+    Table::new(view.skipped.len(), rows)
 }
 
-fn suppressed(view: &View<'_>) -> Vec<[String; 4]> {
-    view.suppressed
-        .iter()
-        .take(MOST_ROWS)
-        .map(|s| {
-            let finding = &s.finding;
-            [finding.id(), text(finding.subject), text(s.reason), text(&s.suppressed_at.position())]
-        })
-        .collect()
+fn suppressed(view: &View<'_>) -> Table {
+    let rows = view.suppressed.iter().map(|s| {
+        let (finding, place) = (&s.finding, s.suppressed_at.position());
+        vec![finding.id(), text(finding.subject), text(s.reason), text(&place)]
+    });
+    Table::new(view.suppressed.len(), rows)
 }
 
-fn baseline(view: &View<'_>) -> Vec<[String; 3]> {
-    let Some(baseline) = &view.baseline else { return Vec::new() };
+fn baseline(view: &View<'_>) -> Table {
+    let Some(baseline) = &view.baseline else { return Table::new(0, std::iter::empty()) };
     let known = baseline
         .known
         .iter()
-        .map(|finding| ["known".to_owned(), finding.id(), text(finding.subject)]);
+        .map(|finding| vec!["known".to_owned(), finding.id(), text(finding.subject)]);
     let resolved = baseline
         .resolved
         .iter()
-        .map(|entry| ["resolved".to_owned(), text(entry.rule), text(entry.subject)]);
-    known.chain(resolved).take(MOST_ROWS).collect()
+        .map(|entry| vec!["resolved".to_owned(), text(entry.rule), text(entry.subject)]);
+    Table::new(baseline.known.len() + baseline.resolved.len(), known.chain(resolved))
 }
 
 fn text(text: &str) -> String {

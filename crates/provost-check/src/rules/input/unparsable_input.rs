@@ -25,8 +25,10 @@ pub static RULE: Rule = Rule {
 fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
     let world = joined.world;
     for problem in &world.problems {
-        if problem.kind == ProblemKind::DuplicateKey {
-            continue; // unknown-field/duplicate-yaml-key
+        match problem.kind {
+            ProblemKind::DuplicateKey => continue, // unknown-field/duplicate-yaml-key
+            ProblemKind::Missing => continue,      // no input; the report has a notice
+            _ => {}
         }
         let label = match problem.kind {
             ProblemKind::Limit => "nothing behind this was read",

@@ -1,0 +1,96 @@
+//! What a reader has to know of a run beside its findings: silence about it would read as a pass.
+//! Every format tells it, each in its own way.
+
+use serde::Serialize;
+
+use super::{Report, count};
+use crate::artifact::SourceKind;
+use crate::findings::Level;
+use crate::report::plain::clean;
+
+/// What a notice is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum NoticeKind {
+    /// A path that the command line names does not exist.
+    MissingPath,
+    /// There was nothing that a rule could look at.
+    NothingJudged,
+    /// Findings are left out because no file of theirs has changed.
+    Unchanged,
+}
+
+impl NoticeKind {
+    /// The name in reports.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MissingPath => "missing-path",
+            Self::NothingJudged => "nothing-judged",
+            Self::Unchanged => "unchanged",
+        }
+    }
+}
+
+/// One of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Notice {
+    /// What it is about.
+    pub kind: NoticeKind,
+    /// `error`: the run ends with 2; `note`: it does not matter to the exit code.
+    pub level: &'static str,
+    /// The sentence. It can hold a path, which a writer neutralises.
+    pub message: String,
+}
+
+impl Notice {
+    fn new(kind: NoticeKind, message: String) -> Self {
+        let level = match kind {
+            NoticeKind::MissingPath | NoticeKind::NothingJudged => Level::Deny,
+            NoticeKind::Unchanged => Level::Note,
+        };
+        Self { kind, level: level.label(), message }
+    }
+
+    /// Whether the run ends with 2 because of it.
+    pub fn is_error(&self) -> bool {
+        self.level == Level::Deny.label()
+    }
+}
+
+/// The notices of a run: the paths that do not exist, then what was not judged or not shown.
+pub(super) fn of(report: &Report<'_>) -> Vec<Notice> {
+    let missing = report.missing.iter().cloned();
+    let mut notices: Vec<Notice> =
+        missing.map(|message| Notice::new(NoticeKind::MissingPath, message)).collect();
+    if report.judged.is_nothing() && report.findings.is_empty() {
+        notices.push(Notice::new(NoticeKind::NothingJudged, nothing_judged(report)));
+    }
+    if report.unchanged > 0 {
+        let n = count(report.unchanged, "finding");
+        let message = format!("{n} in files that did not change not shown");
+        notices.push(Notice::new(NoticeKind::Unchanged, message));
+    }
+    notices
+}
+
+fn nothing_judged(report: &Report<'_>) -> String {
+    let known = report.baseline.as_ref().map_or(0, |compared| compared.known.len());
+    if !report.missing.is_empty() || report.unchanged + known > 0 {
+        return NOTHING.to_owned();
+    }
+    let module = report.inputs.iter().find(|input| input.kind == SourceKind::GoMod);
+    match module {
+        Some(module) => format!(
+            "{NOTHING}: {} is a Go module, but no manifest, Dockerfile or binary was found beside \
+             it; --build judges the program it builds",
+            clean(&module.path)
+        ),
+        None => format!(
+            "{NOTHING}: no Kubernetes manifest, Dockerfile or Go binary was found; name the \
+             directory that holds them"
+        ),
+    }
+}
+
+/// What stands where a number of findings would.
+pub(super) const NOTHING: &str = "nothing was judged";
