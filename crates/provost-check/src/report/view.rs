@@ -391,9 +391,10 @@ pub struct ExcerptLine<'a> {
     pub cut_after: bool,
 }
 
-/// Bytes of a line that are shown, and of those what stands before the place.
-const LONGEST_LINE: usize = 400;
-const LEAD: usize = 120;
+/// Bytes of a line that are shown, and of those what stands before the place: about what fits on
+/// a page, so that nobody has to scroll to see what is marked.
+const LONGEST_LINE: usize = 160;
+const LEAD: usize = 50;
 /// Lines of an excerpt; a place can cover a file of megabytes.
 const MOST_LINES: u32 = 12;
 
@@ -428,11 +429,10 @@ fn window<'a>(text: &'a str, line: Range<usize>, place: &Range<usize>) -> Excerp
     let mut shown = line.clone();
     if line.len() > LONGEST_LINE {
         if (line.start..=line.end).contains(&place.start) {
-            let last = line.end - LONGEST_LINE;
-            let start = place.start.saturating_sub(LEAD).clamp(line.start, last);
+            let start = place.start.saturating_sub(LEAD).max(line.start);
             shown.start = text.floor_char_boundary(start);
         }
-        shown.end = text.floor_char_boundary(shown.start + LONGEST_LINE);
+        shown.end = text.floor_char_boundary((shown.start + LONGEST_LINE).min(line.end));
     }
     let within =
         |at: usize| text.floor_char_boundary(at.clamp(shown.start, shown.end)) - shown.start;

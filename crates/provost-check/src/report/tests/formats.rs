@@ -136,8 +136,18 @@ fn html_shows_the_place_in_a_long_line() {
     let [head, line, tail] = &excerpt.lines[..] else { panic!("{excerpt:?}") };
     assert_eq!((head.text, tail.text), ("head: 1", "tail: 1"));
     assert_eq!(line.text[line.marked.clone()], *"NEEDLE");
-    assert!(line.text.len() <= 400 && line.cut_before && line.cut_after, "{line:?}");
+    assert!(line.text.len() <= 160 && line.cut_before && line.cut_after, "{line:?}");
+    assert!(line.marked.start <= 50, "without scrolling: {line:?}");
     assert!(html::render(&view).contains("<mark>NEEDLE</mark>"));
+    // At the end of a line, too.
+    let id = world.manifest("end.yaml", &format!("list: [{fill}LAST]\n"));
+    let report = world.report(vec![Finding::new(&RULE, "m", &world.at(id, "LAST"), "")]);
+    let view = view::View::new(&report);
+    let excerpt = view.findings[0].primary().excerpt(1).unwrap();
+    let line = &excerpt.lines[0];
+    assert_eq!(&line.text[line.marked.start..], "LAST]");
+    assert!(line.marked.start <= 50 && line.cut_before && !line.cut_after, "{line:?}");
+    let id = world.manifest("whole.yaml", &format!("head: 1\nlist: [{fill}]\n"));
     // A place before or behind a long line shows the head of that, and nothing of it is marked.
     let head = world.at(id, "head");
     let report = world.report(vec![Finding::new(&RULE, "m", &head, "")]);
