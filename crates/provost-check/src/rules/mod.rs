@@ -18,6 +18,7 @@ pub mod resources;
 pub mod rule;
 pub mod runtime;
 pub mod security;
+pub mod telemetry;
 
 use rule::Rule;
 
@@ -85,9 +86,12 @@ pub static RULES: &[&Rule] = &[
     &network::ambiguous_routing::RULE,
     &network::dangling_ingress_backend::RULE,
     &network::debug_endpoint_exposed::RULE,
+    &network::grpc_through_cluster_ip::RULE,
     &network::loopback_listener::RULE,
+    &network::missing_network_policy::RULE,
     &network::network_policy_blocks_traffic::RULE,
     &network::service_selects_nothing::RULE,
+    &network::stateful_set_without_service::RULE,
     &network::unintended_exposure::RULE,
     &network::unresolved_target_port::RULE,
     &resources::conflicting_autoscalers::RULE,
@@ -117,14 +121,21 @@ pub static RULES: &[&Rule] = &[
     &security::host_namespace::RULE,
     &security::host_path_volume::RULE,
     &security::missing_seccomp_profile::RULE,
+    &security::overpowered_service_account::RULE,
     &security::pod_security_rejects::RULE,
     &security::privilege_escalation_allowed::RULE,
     &security::privileged_container::RULE,
     &security::privileged_port::RULE,
+    &security::read_only_root_with_writes::RULE,
     &security::root_user::RULE,
     &security::run_as_non_root_will_fail::RULE,
     &security::unneeded_service_account_token::RULE,
     &security::writable_root_filesystem::RULE,
+    &telemetry::missing_service_name::RULE,
+    &telemetry::obsolete_telemetry::RULE,
+    &telemetry::otlp_endpoint_mismatch::RULE,
+    &telemetry::scrape_without_exporter::RULE,
+    &telemetry::unresolved_scrape_port::RULE,
 ];
 
 /// The rule of that id.

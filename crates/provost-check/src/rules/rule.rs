@@ -19,6 +19,7 @@ pub enum Group {
     Availability,
     Security,
     Network,
+    Telemetry,
     Input,
 }
 
@@ -37,6 +38,7 @@ impl Group {
             Self::Availability => "availability",
             Self::Security => "security",
             Self::Network => "network",
+            Self::Telemetry => "telemetry",
             Self::Input => "input",
         }
     }

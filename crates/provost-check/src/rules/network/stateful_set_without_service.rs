@@ -1,0 +1,83 @@
+//! A StatefulSet whose pods have no names.
+
+use crate::case::WorkloadCase;
+use crate::facts::Body;
+use crate::facts::workload::WorkloadKind;
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// `checkout-0.checkout` does not resolve.
+pub static RULE: Rule = Rule {
+    id: "stateful-set-without-service",
+    group: Group::Network,
+    level: Level::Warn,
+    title: "a StatefulSet without the headless Service that names its pods",
+    page: include_str!("stateful-set-without-service.md"),
+    needs: &[Need::Manifest],
+    check: Check::Workload(check),
+    ..Rule::BASE
+};
+
+fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
+    if case.workload.kind != WorkloadKind::StatefulSet {
+        return Err(Abstain::NotApplicable);
+    }
+    case.as_applied()?;
+    let Some(name) = case.workload.service_name.as_ref().filter(|name| !name.value.is_empty())
+    else {
+        out.push(
+            Finding::new(
+                &RULE,
+                "the StatefulSet names no Service: its pods have no DNS names of their own, which is \
+                 what one uses a StatefulSet for",
+                &case.object.origin(),
+                "has no serviceName",
+            )
+            .fix(Fix::suggest("make a headless Service (clusterIP: None) and set serviceName to it")),
+        );
+        return Ok(());
+    };
+    let namespace = &case.object.meta.namespace.value;
+    let Some(object) = case.joined.named(case.object, namespace, "Service", &name.value)? else {
+        if !case.world().settings.closed_world {
+            let what = format!("Service {}", name.value);
+            return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
+        }
+        out.push(
+            Finding::new(
+                &RULE,
+                format!(
+                    "Service {} does not exist: names such as {}-0.{} do not resolve",
+                    name.value,
+                    case.object.meta.name(),
+                    name.value
+                ),
+                &name.origin,
+                "no such Service",
+            )
+            .fix(Fix::suggest("make a headless Service (clusterIP: None) of that name")),
+        );
+        return Ok(());
+    };
+    let Body::Service(service) = &object.body else { return Ok(()) };
+    if !service.headless {
+        out.push(
+            Finding::new(
+                &RULE,
+                format!(
+                    "Service {} is not headless: DNS names of single pods are made for headless \
+                     Services only",
+                    name.value
+                ),
+                &name.origin,
+                "is to name the pods",
+            )
+            .also(&object.origin(), "has a cluster IP")
+            .level(Level::Note)
+            .fix(Fix::suggest(
+                "set clusterIP: None there, or name a second, headless Service here",
+            )),
+        );
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! Metrics are asked for and nothing serves them.
+
+use crate::case::Case;
+use crate::facts::symbols;
+use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// 404, or JSON where text is expected.
+pub static RULE: Rule = Rule {
+    id: "scrape-without-exporter",
+    group: Group::Telemetry,
+    level: Level::Warn,
+    title: "the pod asks to be scraped and the program exports no metrics",
+    page: include_str!("scrape-without-exporter.md"),
+    needs: &[Need::Manifest, Need::Binary],
+    check: Check::Container(check),
+    ..Rule::BASE
+};
+
+/// Packages that write Prometheus' text format.
+const EXPORTERS: &[&str] = &[
+    "github.com/prometheus/client_golang/prometheus/promhttp",
+    "github.com/prometheus/common/expfmt",
+    "go.opentelemetry.io/otel/exporters/prometheus",
+    "github.com/VictoriaMetrics/metrics",
+    "k8s.io/component-base/metrics",
+    "github.com/armon/go-metrics/prometheus",
+    "github.com/hashicorp/go-metrics/prometheus",
+    "contrib.go.opencensus.io/exporter/prometheus",
+];
+
+fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
+    case.main_only()?;
+    let annotations = &case.pod().annotations;
+    let scrape = annotations.get("prometheus.io/scrape").filter(|fact| fact.value == "true");
+    let scrape = scrape.ok_or(Abstain::NotApplicable)?;
+    // Another container of the pod may be the exporter.
+    if case.pod().containers.len() > 1 {
+        return Err(Abstain::NotApplicable);
+    }
+    let program = case.program()?;
+    if program.links(symbols::PROMHTTP)?.is_some()
+        || EXPORTERS.iter().any(|package| program.links_package(package))
+    {
+        return Ok(());
+    }
+    let expvar = program.links(symbols::EXPVAR)?;
+    let what = match expvar {
+        Some(_) => "only expvar, which serves JSON that Prometheus does not read",
+        None => "no package that serves Prometheus' text format",
+    };
+    let mut finding = Finding::new(
+        &RULE,
+        format!("the pod asks to be scraped, and the program links {what}"),
+        &scrape.origin,
+        "asks Prometheus to come",
+    )
+    .also(expvar.unwrap_or(&program.version.origin), "the program");
+    finding =
+        finding.fix(Fix::suggest("serve promhttp.Handler() on /metrics, or remove the annotation"));
+    out.push(finding);
+    Ok(())
+}
