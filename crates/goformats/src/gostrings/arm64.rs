@@ -28,11 +28,7 @@ pub(super) fn references(
             continue;
         };
         let at = base.wrapping_add(4 * (index as u64 - 1));
-        let high = (adrp >> 5) & 0x7_ffff;
-        let low = (adrp >> 29) & 3;
-        // 21 bits, signed, in pages.
-        let pages = i64::from(((high << 2 | low) << 11) as i32 >> 11);
-        let target = (at & !0xfff).wrapping_add_signed(pages << 12).wrapping_add(offset);
+        let target = page(adrp, at).wrapping_add(offset);
         if wanted(target) {
             let near = [index + 1, index + 2, index.wrapping_sub(2)];
             let len = taken.then(|| near.iter().find_map(|&i| constant(word_at(code, i)?)));
@@ -50,8 +46,17 @@ fn word_at(code: &[u8], index: usize) -> Option<u32> {
     code.get(start..start.checked_add(4)?).map(word_of)
 }
 
-fn is_adrp(word: u32) -> bool {
+pub(super) fn is_adrp(word: u32) -> bool {
     word & 0x9f00_0000 == 0x9000_0000
+}
+
+/// The page whose address an `ADRP` at `at` takes.
+pub(super) fn page(adrp: u32, at: u64) -> u64 {
+    let high = (adrp >> 5) & 0x7_ffff;
+    let low = (adrp >> 29) & 3;
+    // 21 bits, signed, in pages.
+    let pages = i64::from(((high << 2 | low) << 11) as i32 >> 11);
+    (at & !0xfff).wrapping_add_signed(pages << 12)
 }
 
 /// A load or store of a general register with an unsigned offset.
@@ -75,7 +80,7 @@ pub(super) fn movk(word: u32) -> Option<(u32, u32, u16)> {
 }
 
 /// The small constant that an instruction loads.
-fn constant(word: u32) -> Option<u32> {
+pub(super) fn constant(word: u32) -> Option<u32> {
     if let Some((_, value)) = movz(word) {
         return Some(u32::from(value)).filter(|&v| v > 0);
     }

@@ -115,6 +115,17 @@ impl<'a> Image<'a> {
         &self.data
     }
 
+    /// Words that the dynamic linker fills, and what they will point at.
+    pub(super) fn relocations(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.relocated.iter().copied()
+    }
+
+    /// What the dynamic linker makes the word at an address point at.
+    pub(super) fn relocation_at(&self, address: u64) -> Option<u64> {
+        let index = self.relocated.binary_search_by_key(&address, |r| r.0).ok()?;
+        self.relocated.get(index).map(|r| r.1)
+    }
+
     fn area(&self, address: u64) -> Option<&Area<'a>> {
         let after = self.data.partition_point(|a| a.address <= address);
         self.data.get(after.checked_sub(1)?).filter(|a| a.contains(address))

@@ -23,6 +23,7 @@ mod image;
 mod inline;
 mod owner;
 mod presence;
+mod signals;
 
 use std::ops::Range;
 use std::sync::OnceLock;
@@ -31,6 +32,7 @@ pub use classify::{AddressClass, Kind, classify};
 pub use inline::InlineText;
 pub use owner::{Owner, Owners};
 pub use presence::{Doubt, Presence, Where};
+pub use signals::{Asked, SignalCall, Signals};
 
 use crate::binary::Binary;
 use crate::elf::Machine;

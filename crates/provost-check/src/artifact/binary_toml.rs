@@ -11,6 +11,7 @@
 //! functions = ["os/signal.Notify"] # those of facts::symbols; absence is proof unless:
 //! complete = false
 //! obfuscated = true
+//! signals = [2]                    # what main.main asks for; without it SIGTERM; [] is not clear
 //! packages = ["net/http"]
 //! deps = ["golang.org/x/net@v0.50.0", "example.com/lib@v1.0.0 => ../lib"]
 //! strings = ["/healthz"]           # constants of the main module
@@ -30,7 +31,9 @@ use serde::Deserialize;
 
 use crate::artifact::{Source, SourceKind, Sources};
 use crate::facts::binary::{Binary, BinaryFormat, Functions, GoProgram, Module};
-use crate::facts::program_text::{ProgramString, ProgramText, TextKind, TextOwner, TextPresence};
+use crate::facts::program_text::{
+    AskedSignals, ProgramString, ProgramText, TextKind, TextOwner, TextPresence,
+};
 use crate::facts::{Fact, Origin, symbols};
 
 #[derive(Deserialize)]
@@ -50,6 +53,7 @@ struct Page {
     functions: Vec<String>,
     complete: bool,
     obfuscated: bool,
+    signals: Option<Vec<u8>>,
     packages: BTreeSet<String>,
     deps: Vec<String>,
     module_version: String,
@@ -77,6 +81,7 @@ impl Default for Page {
             functions: Vec::new(),
             complete: true,
             obfuscated: false,
+            signals: None,
             packages: BTreeSet::new(),
             deps: Vec::new(),
             module_version: "(devel)".to_owned(),
@@ -94,6 +99,7 @@ impl Default for Page {
 struct ListedText {
     strings: Result<Vec<ProgramString>, &'static str>,
     all: Vec<(String, Origin)>,
+    signals: AskedSignals,
 }
 
 impl ProgramText for ListedText {
@@ -105,6 +111,10 @@ impl ProgramText for ListedText {
             Some((_, origin)) => TextPresence::Present(origin.clone()),
             None => TextPresence::Absent,
         }
+    }
+
+    fn signals(&self) -> Result<AskedSignals, &'static str> {
+        Ok(self.signals.clone())
     }
 
     fn strings(&self) -> Result<&[ProgramString], &'static str> {
@@ -181,6 +191,17 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
                     Ok(strings)
                 },
                 all,
+                signals: match &page.signals {
+                    None => AskedSignals::Termination,
+                    Some(none) if none.is_empty() => {
+                        AskedSignals::Unknown { function: Some("main.main".to_owned()) }
+                    }
+                    Some(numbers) => AskedSignals::Others {
+                        numbers: numbers.clone(),
+                        function: "main.main".to_owned(),
+                        origin: at(".text", 0x40_2000),
+                    },
+                },
             }),
         }
     });

@@ -3,12 +3,14 @@
 use std::sync::OnceLock;
 
 use goformats::binary::read;
-use goformats::gostrings::{Doubt, GoString, Kind, Owner, Presence, Strings, Where};
+use goformats::gostrings::{Doubt, GoString, Kind, Owner, Presence, Signals, Strings, Where};
 use goformats::limits::Limits;
 use self_cell::self_cell;
 
 use super::binary::Bytes;
-use crate::facts::program_text::{ProgramString, ProgramText, TextKind, TextOwner, TextPresence};
+use crate::facts::program_text::{
+    AskedSignals, ProgramString, ProgramText, TextKind, TextOwner, TextPresence,
+};
 use crate::facts::{Origin, SourceId};
 
 type Found<'a> = Option<Strings<'a>>;
@@ -32,12 +34,20 @@ pub struct MappedText {
     limits: Limits,
     recovered: OnceLock<Recovered>,
     strings: OnceLock<Result<Vec<ProgramString>, &'static str>>,
+    signals: OnceLock<Result<AskedSignals, &'static str>>,
 }
 
 impl MappedText {
     /// Nothing is read before the first question.
     pub fn new(source: SourceId, bytes: Bytes, limits: Limits) -> Self {
-        Self { source, bytes, limits, recovered: OnceLock::new(), strings: OnceLock::new() }
+        Self {
+            source,
+            bytes,
+            limits,
+            recovered: OnceLock::new(),
+            strings: OnceLock::new(),
+            signals: OnceLock::new(),
+        }
     }
 
     fn recovered(&self) -> &Recovered {
@@ -106,6 +116,26 @@ impl ProgramText for MappedText {
             Ok(strings) => Ok(strings),
             Err(why) => Err(why),
         }
+    }
+
+    fn signals(&self) -> Result<AskedSignals, &'static str> {
+        let asked = || {
+            self.recovered().with_dependent(|_, strings| {
+                let strings = strings.as_ref().ok_or(UNREADABLE)?;
+                Ok(match strings.signals().ok_or("os/signal.Notify is not linked")? {
+                    Signals::Termination => AskedSignals::Termination,
+                    Signals::Others { numbers, function, at } => AskedSignals::Others {
+                        numbers,
+                        function: function.to_owned(),
+                        origin: self.at(".text", at),
+                    },
+                    Signals::Unknown { function } => {
+                        AskedSignals::Unknown { function: function.map(str::to_owned) }
+                    }
+                })
+            })
+        };
+        self.signals.get_or_init(asked).clone()
     }
 
     fn paths(&self) -> Vec<String> {

@@ -49,6 +49,13 @@ impl<'w> Case<'w> {
         })
     }
 
+    /// The signal by which the container is said to be stopped, where it is said: the manifest's
+    /// `stopSignal` outranks the image's `STOPSIGNAL`.
+    pub fn stop_signal(&self) -> Option<&'w Fact<String>> {
+        let of_image = || self.image().ok()?.config().stop_signal.as_ref();
+        self.container.stop_signal.as_ref().or_else(of_image)
+    }
+
     /// Where the program serves: an HTTP or gRPC server is linked. `NotApplicable` when none is.
     pub fn server(&self) -> Result<&'w Origin, Abstain> {
         self.program()?

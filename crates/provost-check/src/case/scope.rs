@@ -89,7 +89,13 @@ impl Scope {
 /// Whether one of two different folders lies below the other.
 fn below(a: &str, b: &str) -> bool {
     let (short, long) = if a.len() < b.len() { (a, b) } else { (b, a) };
-    short.is_empty() || long.strip_prefix(short).is_some_and(|rest| rest.starts_with('/'))
+    if short.is_empty() {
+        // The folder of the run. It lies below `..`; a folder beside it, or one from the root, does
+        // not lie below it.
+        let first = long.split('/').next();
+        return !matches!(first, Some("" | "..")) || long.split('/').all(|name| name == "..");
+    }
+    long.strip_prefix(short).is_some_and(|rest| rest.starts_with('/'))
 }
 
 #[cfg(test)]
@@ -124,6 +130,11 @@ mod tests {
         check(("k8s/a.yaml", false, &[]), ("k8s/b.yaml", false, &[]), Folder);
         check(("k8s/a.yaml", false, &[]), ("k8s/web/b.yaml", false, &[]), Together);
         check(("a.yaml", false, &[]), ("k8s/web/b.yaml", false, &[]), Together);
+        check(("a.yaml", false, &[]), ("..data/b.yaml", false, &[]), Together);
+        check(("a.yaml", false, &[]), ("../b.yaml", false, &[]), Together);
+        check(("a.yaml", false, &[]), ("../x/b.yaml", false, &[]), Apart);
+        check(("a.yaml", false, &[]), ("../../x/b.yaml", false, &[]), Apart);
+        check(("a.yaml", false, &[]), ("/srv/x/b.yaml", false, &[]), Apart);
         check(("k8s/svc/a.yaml", false, &[]), ("k8s/deploy/b.yaml", false, &[]), SideBySide);
         check(("svc/a.yaml", false, &[]), ("deploy/b.yaml", false, &[]), SideBySide);
         check(("x/one/k8s/a.yaml", false, &[]), ("x/two/k8s/b.yaml", false, &[]), Apart);

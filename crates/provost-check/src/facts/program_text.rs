@@ -62,6 +62,27 @@ pub struct ProgramString {
     pub function: Option<String>,
 }
 
+/// What a program that has `os/signal.Notify` linked asks for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum AskedSignals {
+    /// `SIGTERM`, among others perhaps.
+    Termination,
+    /// `SIGTERM` by no call.
+    Others {
+        /// Their numbers on Linux, sorted.
+        numbers: Vec<u8>,
+        /// The function with the first call.
+        function: String,
+        /// The call.
+        origin: Origin,
+    },
+    /// Neither is proved.
+    Unknown {
+        /// The function whose call is not clear, where one was found.
+        function: Option<String>,
+    },
+}
+
 /// The text of one program. Implemented over the mapped binary, and over a list for rule pages.
 /// Answers depend on the bytes only, so a rule that asks stays a pure function.
 pub trait ProgramText: Send + Sync + std::fmt::Debug {
@@ -71,6 +92,10 @@ pub trait ProgramText: Send + Sync + std::fmt::Debug {
     /// String constants of a kind other than [`TextKind::Other`], in address order, or why they
     /// cannot be read.
     fn strings(&self) -> Result<&[ProgramString], &'static str>;
+
+    /// The signals that it asks for, when it has `os/signal.Notify` linked; why they cannot be read
+    /// otherwise.
+    fn signals(&self) -> Result<AskedSignals, &'static str>;
 
     /// Paths that the program's own code and its dependencies know, for "did you mean". By default
     /// those among [`ProgramText::strings`].

@@ -18,6 +18,7 @@ pub enum Reason {
     Packed,
     ArchUnsupported,
     StringsUnreadable,
+    CodeUnclear,
     VolumeUnknown,
     ValueFromSecret,
     ValueFromField,
@@ -33,7 +34,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Reason; 22] = [
+    pub const ALL: [Reason; 23] = [
         Self::NoBinary,
         Self::NoImage,
         Self::NoDockerfile,
@@ -45,6 +46,7 @@ impl Reason {
         Self::Packed,
         Self::ArchUnsupported,
         Self::StringsUnreadable,
+        Self::CodeUnclear,
         Self::VolumeUnknown,
         Self::ValueFromSecret,
         Self::ValueFromField,
@@ -72,6 +74,7 @@ impl Reason {
             Self::Packed => "packed",
             Self::ArchUnsupported => "arch-unsupported",
             Self::StringsUnreadable => "strings-unreadable",
+            Self::CodeUnclear => "code-unclear",
             Self::VolumeUnknown => "volume-unknown",
             Self::ValueFromSecret => "value-from-secret",
             Self::ValueFromField => "value-from-field",
@@ -104,6 +107,7 @@ impl Reason {
             Self::Packed => "give the program before it is packed",
             Self::ArchUnsupported => "give a build for amd64 or arm64",
             Self::StringsUnreadable => "give a build whose sections are intact",
+            Self::CodeUnclear => "the program decides it while it runs; send it the signal and see",
             Self::VolumeUnknown => "what a volume holds is only known where it is mounted",
             Self::ValueFromSecret => "the value is in a Secret and is not read",
             Self::ValueFromField => "the value is only known on a node",

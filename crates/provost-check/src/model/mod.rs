@@ -21,6 +21,7 @@ pub mod rolling;
 pub mod schema;
 pub mod secret;
 pub mod shell;
+pub mod signal;
 pub mod support;
 
 mod goint;

@@ -216,10 +216,11 @@ fn private_keys(text: &str, spans: &mut Vec<Range<usize>>) {
     let mut at = 0;
     while let Some(found) = text.as_bytes().get(at..).and_then(|rest| head.find(rest)) {
         let start = at + found + HEAD.len();
-        let before = text.get(..at + found).unwrap_or_default();
-        let line = before.rfind('\n').map_or(0, |end| end + 1).max(at);
+        // Only what was not looked at yet: a text may hold the words ten thousand times in one line.
+        let before = text.get(at..at + found).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
         at = start;
-        if before.get(line..).is_some_and(|line| line.contains("-----BEGIN ")) {
+        if line.contains("-----BEGIN ") {
             let rest = text.get(start..).unwrap_or_default();
             at = rest.find("-----END").map_or(text.len(), |end| start + end);
             spans.push(start..at);

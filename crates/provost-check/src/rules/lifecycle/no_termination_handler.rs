@@ -2,8 +2,11 @@
 
 use crate::case::Case;
 use crate::facts::Origin;
+use crate::facts::binary::GoProgram;
+use crate::facts::program_text::AskedSignals;
 use crate::facts::symbols;
-use crate::findings::{Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::signal::{name_of, normalised};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// Without a handler SIGTERM ends the process at once, and each rollout cuts requests in flight.
@@ -31,7 +34,8 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let server = case.server()?;
     let table = Origin::binary(binary.source, ".gopclntab", None);
     let service = case.of.first_service();
-    if program.links(symbols::SIGNAL_NOTIFY)?.is_none() {
+    let heard = heard(case, program, &table)?;
+    if let Heard::Not { message, place, what } = &heard {
         let grace = &case.pod().grace_period;
         // Up to 1.26 the runtime's own death by signal did not work for process 1, whose default
         // actions the kernel ignores, and it fell through to exit(2) (runtime/signal_unix.go,
@@ -39,12 +43,12 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         let code = if program.version.minor >= 27 { "143" } else { "2 as process 1, else 143" };
         let mut finding = Finding::new(
             &RULE,
-            "SIGTERM ends the process at once: requests in flight are cut at every rollout",
+            message.clone(),
             case.container_origin(),
             "is sent SIGTERM when its pod is deleted",
         )
         .level(if service.is_some() { Level::Deny } else { Level::Warn })
-        .also(&table, "os/signal.Notify is not linked: no signal is handled")
+        .also(place, what.clone())
         .also(server, "serves")
         .also(&grace.origin, format!("the grace period of {} s is not used", grace.value));
         if let Some((object, _)) = service {
@@ -79,6 +83,75 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             "call server.Shutdown with a deadline inside the grace period, and wait for it \
              before main returns",
         )));
+        return Ok(());
     }
-    Ok(())
+    match heard {
+        Heard::Unclear(needs) => Err(Abstain::unknown(Reason::CodeUnclear, needs)),
+        _ => Ok(()),
+    }
+}
+
+/// Whether the program hears the signal by which it is stopped.
+enum Heard {
+    Yes,
+    /// It does not, by what is in the binary.
+    Not {
+        message: String,
+        place: Origin,
+        what: String,
+    },
+    /// What would have to be known.
+    Unclear(String),
+}
+
+fn heard(case: &Case<'_>, program: &GoProgram, table: &Origin) -> Result<Heard, Abstain> {
+    const CUT: &str = "requests in flight are cut at every rollout";
+    if program.links(symbols::SIGNAL_NOTIFY)?.is_none() {
+        return Ok(Heard::Not {
+            message: format!("SIGTERM ends the process at once: {CUT}"),
+            place: table.clone(),
+            what: "os/signal.Notify is not linked: no signal is handled".to_owned(),
+        });
+    }
+    Ok(match program.text.signals() {
+        Ok(AskedSignals::Termination) => Heard::Yes,
+        Ok(AskedSignals::Others { numbers, function, origin }) => {
+            let names: Vec<String> = numbers.iter().map(|number| name_of(*number)).collect();
+            let stopped_by = case.stop_signal().map(|signal| normalised(&signal.value));
+            if stopped_by.is_some_and(|name| names.contains(&format!("SIG{name}"))) {
+                return Ok(Heard::Yes);
+            }
+            let names = names.join(", ");
+            Heard::Not {
+                message: format!(
+                    "the program handles {names} only, and SIGTERM ends it at once: {CUT}"
+                ),
+                place: origin,
+                what: format!("{function} asks for {names}, nobody for SIGTERM"),
+            }
+        }
+        Ok(AskedSignals::Unknown { function: Some(function) }) => {
+            Heard::Unclear(format!("the signals that {function} asks for"))
+        }
+        Ok(AskedSignals::Unknown { function: None }) => {
+            Heard::Unclear("the signals that the program asks for".to_owned())
+        }
+        Err(_)
+            if matches!(
+                case.binary()?.machine.as_ref().map(|m| m.value.as_str()),
+                Some("amd64" | "arm64")
+            ) =>
+        {
+            return Err(Abstain::unknown(
+                Reason::StringsUnreadable,
+                "the signals that the program asks for",
+            ));
+        }
+        Err(_) => {
+            return Err(Abstain::unknown(
+                Reason::ArchUnsupported,
+                "the signals that the program asks for",
+            ));
+        }
+    })
 }

@@ -2,8 +2,9 @@
 
 use crate::case::Case;
 use crate::facts::symbols;
-use crate::facts::{Fact, workload::ContainerRole};
+use crate::facts::workload::ContainerRole;
 use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::model::signal::normalised;
 use crate::rules::rule::{Check, Findings, Group, Judged, Rule};
 
 /// The runtime sends another signal than SIGTERM.
@@ -21,13 +22,8 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     if case.container.role == ContainerRole::Ephemeral {
         return Err(Abstain::NotApplicable);
     }
-    // The manifest's stopSignal outranks the image's STOPSIGNAL.
-    let signal: &Fact<String> = match (&case.container.stop_signal, case.image()) {
-        (Some(signal), _) => signal,
-        (None, Ok(build)) => build.config().stop_signal.as_ref().ok_or(Abstain::NotApplicable)?,
-        (None, Err(_)) => return Err(Abstain::NotApplicable),
-    };
-    let name = normalise(&signal.value);
+    let signal = case.stop_signal().ok_or(Abstain::NotApplicable)?;
+    let name = normalised(&signal.value);
     let (level, effect) = match name.as_str() {
         "TERM" | "INT" => return Ok(()),
         "KILL" | "STOP" => {
@@ -58,23 +54,4 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     }
     out.push(finding.fix(Fix::suggest("remove it: SIGTERM is the default")));
     Ok(())
-}
-
-/// `SIGTERM`, `sigterm`, `TERM`, `15` -> `TERM`.
-fn normalise(text: &str) -> String {
-    let upper = text.trim().to_ascii_uppercase();
-    let name = upper.strip_prefix("SIG").unwrap_or(&upper);
-    match name {
-        "1" => "HUP",
-        "2" => "INT",
-        "3" => "QUIT",
-        "9" => "KILL",
-        "10" => "USR1",
-        "12" => "USR2",
-        "15" => "TERM",
-        "19" => "STOP",
-        "28" => "WINCH",
-        other => other,
-    }
-    .to_owned()
 }

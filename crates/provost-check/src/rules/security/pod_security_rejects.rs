@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
-    let enforced = enforced(case).ok_or(Abstain::NotApplicable)?;
+    let enforced = enforced(case)?.ok_or(Abstain::NotApplicable)?;
     // A Rollout that borrows its pods has none of its own.
     case.pod().containers.first().ok_or(Abstain::NotApplicable)?;
     let (oldest, newest) = case.world().settings.kubernetes();
@@ -93,16 +93,18 @@ struct Enforced {
 }
 
 /// `PolicyToEvaluate`; a label that does not parse is refused with its Namespace.
-fn enforced(case: &WorkloadCase<'_>) -> Option<Enforced> {
+fn enforced(case: &WorkloadCase<'_>) -> Result<Option<Enforced>, Abstain> {
     let namespace = &case.object.meta.namespace.value;
-    let object = case.joined.named(case.object, "", "Namespace", namespace).ok().flatten();
+    let object = case.joined.named(case.object, "", "Namespace", namespace)?;
     let labels = object.map(|object| &object.meta.labels);
     let label = labels.and_then(|labels| labels.get("pod-security.kubernetes.io/enforce"));
-    let fact = label.or(case.world().settings.cluster.pod_security.as_ref())?;
+    let Some(fact) = label.or(case.world().settings.cluster.pod_security.as_ref()) else {
+        return Ok(None);
+    };
     let restricted = match fact.value.as_str() {
         "restricted" => true,
         "baseline" => false,
-        _ => return None,
+        _ => return Ok(None),
     };
     let pinned = labels.and_then(|l| l.get("pod-security.kubernetes.io/enforce-version"));
     let version = pinned.and_then(|version| version.value.strip_prefix("v1.")?.parse().ok());
@@ -110,5 +112,5 @@ fn enforced(case: &WorkloadCase<'_>) -> Option<Enforced> {
         Some(version) => format!("{}:v1.{version}", fact.value),
         None => fact.value.clone(),
     };
-    Some(Enforced { name, restricted, version, place: fact.origin.clone() })
+    Ok(Some(Enforced { name, restricted, version, place: fact.origin.clone() }))
 }

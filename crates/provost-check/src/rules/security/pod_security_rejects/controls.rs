@@ -143,7 +143,11 @@ impl Judge {
         for volume in &case.pod().volumes {
             match &volume.kind {
                 VolumeKind::HostPath(path) => {
-                    self.found("hostPath volumes", "hostPath", &path.origin);
+                    // Restricted's control replaces baseline's (`check_restrictedVolumes.go`).
+                    let restricted = self.restricted(0);
+                    let reason =
+                        if restricted { "restricted volume types" } else { "hostPath volumes" };
+                    self.found(reason, "hostPath", &path.origin);
                 }
                 VolumeKind::Other(name)
                     if self.restricted(0) && !OTHER_VOLUMES.contains(&name.as_str()) =>

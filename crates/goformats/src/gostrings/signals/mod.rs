@@ -1,0 +1,399 @@
+//! Which signals a program asks `os/signal` for.
+//!
+//! `signal.Notify(c, sigs...)` and `signal.NotifyContext(ctx, sigs...)` take a slice of interfaces. Where its elements
+//! are written out, the compiler builds an array right before the call: for a constant such as `syscall.SIGTERM` the
+//! address of `go:itab.syscall.Signal,os.Signal` and of a read-only word with the number, for `os.Interrupt` and
+//! `os.Kill` two loads from that variable (Go 1.18 to 1.27, both machines). Arguments are in registers on both machines
+//! since Go 1.18 (internal/abi: `RAX, RBX, RCX, RDI, RSI`; `R0` to `R4`).
+//!
+//! The functions that call are followed instruction by instruction with what their registers and the words on their
+//! stack hold ([`state`]). What is not understood is not known, and a slice that is not known entirely leaves the
+//! answer open: nothing here guesses that a signal is missing.
+
+mod amd64;
+mod arm64;
+mod state;
+
+use super::Strings;
+use super::image::Image;
+use super::owner::Owner;
+use crate::elf::Machine;
+use crate::pclntab::{FunctionTable, Presence, package_of};
+use state::{Machine as Interpreter, Value};
+
+/// `SIGTERM` on Linux.
+const SIGTERM: u8 = 15;
+/// `SIGINT` and `SIGKILL`, the values of `os.Interrupt` and `os.Kill`.
+const OS_VARIABLES: [u64; 2] = [2, 9];
+/// The highest number of a signal on Linux (`SIGRTMAX`).
+const HIGHEST: u64 = 64;
+/// Elements of one slice that are looked at.
+const ELEMENTS: u64 = 65;
+/// Calls that are followed.
+const CALLS: usize = 256;
+/// Bytes of code of one function, and of all, that are followed.
+const FUNCTION_BYTES: u64 = 1 << 18;
+const ALL_BYTES: u64 = 1 << 23;
+/// Instructions that build one element of the slice stand that near, in bytes.
+const NEAR: u64 = 64;
+
+/// The signals that a program asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Signals<'a> {
+    /// `SIGTERM` is asked for, or every signal, or code outside of the standard library uses `syscall.SIGTERM` as an
+    /// `os.Signal` and a call was not understood.
+    Termination,
+    /// `SIGTERM` is asked for by no call, and these are.
+    Others {
+        /// The numbers, sorted.
+        numbers: Vec<u8>,
+        /// The function with the first call, one of the main module where there is one.
+        function: &'a str,
+        /// The address of that call.
+        at: u64,
+    },
+    /// Neither is proved: this function takes the signals from elsewhere, or is not understood. `None` where no call
+    /// was found, or one is made through a variable.
+    Unknown {
+        /// The name of the function.
+        function: Option<&'a str>,
+    },
+}
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SignalCall<'a> {
+    /// The function that calls.
+    pub function: &'a str,
+    /// The address of the call; of the function where its calls were not understood.
+    pub at: u64,
+    /// What it asks for.
+    pub asked: Asked,
+}
+
+/// What one call asks for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Asked {
+    /// Every signal: no one is named.
+    All,
+    /// These, in the order of the code. Of a variable, what is sure.
+    Numbers(Vec<u8>),
+    /// Not known.
+    Unknown,
+}
+
+/// One of the two functions, with the registers of its slice: pointer and length, by position among the arguments.
+#[derive(Clone, Copy, Debug)]
+struct Target {
+    address: u64,
+    first: usize,
+}
+
+impl<'a> Strings<'a> {
+    /// Every call of `signal.Notify` and `signal.NotifyContext` outside of `os/signal`, in the order of their
+    /// addresses; empty when there are too many, or one of the functions is called through a variable. `None` when
+    /// `os/signal.Notify` is not linked. One pass over the code; call it only when asked.
+    pub fn signal_calls(&self) -> Option<Vec<SignalCall<'a>>> {
+        let found = self.functions.find(&["os/signal.Notify", "os/signal.NotifyContext"]).found;
+        let mut targets = Vec::new();
+        // The slice comes behind the channel (one register), or the context (two).
+        for (presence, first) in found.iter().zip([1, 2]) {
+            if let Presence::Linked(address) = presence {
+                targets.push(Target { address: *address, first });
+            }
+        }
+        targets.first().filter(|target| target.first == 1)?;
+        let calls = Calls {
+            image: &self.image,
+            functions: &self.functions,
+            machine: self.machine,
+            targets: &targets,
+        };
+        if calls.through_variables() {
+            return Some(Vec::new());
+        }
+        let mut all = Vec::new();
+        let mut left = ALL_BYTES;
+        for function in calls.callers().unwrap_or_default() {
+            let asked = left.checked_sub(function.size).map(|rest| {
+                left = rest;
+                calls.follow(function.address, function.size)
+            });
+            let name = function.name;
+            let call = |(at, asked)| SignalCall { function: name, at, asked };
+            match asked.filter(|asked| !asked.is_empty()) {
+                Some(asked) => all.extend(asked.into_iter().map(call)),
+                None => all.push(call((function.address, Asked::Unknown))),
+            }
+        }
+        Some(all)
+    }
+
+    /// Which signals the program asks for; `None` when `os/signal.Notify` is not linked.
+    pub fn signals(&self) -> Option<Signals<'a>> {
+        let calls = self.signal_calls()?;
+        let mut numbers: Vec<u8> = Vec::new();
+        let mut first: Option<(bool, &'a str, u64)> = None;
+        let mut unknown = None;
+        for call in calls {
+            match call.asked {
+                Asked::All => return Some(Signals::Termination),
+                Asked::Numbers(all) if all.contains(&SIGTERM) => return Some(Signals::Termination),
+                Asked::Numbers(all) => {
+                    let main = package_of(call.function)
+                        .is_some_and(|package| self.owners.of_package(package) == Owner::Main);
+                    numbers.extend(all);
+                    if first.is_none_or(|(ours, ..)| main && !ours) {
+                        first = Some((main, call.function, call.at));
+                    }
+                }
+                Asked::Unknown => unknown = unknown.or(Some(call.function)),
+            }
+        }
+        Some(match (unknown, first) {
+            (None, Some((_, function, at))) => {
+                numbers.sort_unstable();
+                numbers.dedup();
+                Signals::Others { numbers, function, at }
+            }
+            (function, _) => self.open(function),
+        })
+    }
+
+    /// The answer where a call is not understood: `SIGTERM` as an `os.Signal` anywhere in the program's own code is
+    /// taken for its handling.
+    fn open(&self, function: Option<&'a str>) -> Signals<'a> {
+        let mut found = Vec::new();
+        for one in self.functions.functions() {
+            let std = package_of(one.name)
+                .is_none_or(|package| self.owners.of_package(package) == Owner::Std);
+            let end = one.address.saturating_add(one.size);
+            let Some(code) = self.image.code_at(one.address..end).filter(|_| !std) else {
+                continue;
+            };
+            found.clear();
+            let wanted = |target| {
+                word(&self.image, target) == Some(SIGTERM.into())
+                    || is_signal_table(&self.image, &self.functions, target)
+            };
+            let push = |reference: super::Reference| {
+                found.push((
+                    reference.at,
+                    word(&self.image, reference.target) == Some(SIGTERM.into()),
+                ));
+            };
+            match self.machine {
+                Machine::Amd64 => super::amd64::references(code, one.address, wanted, push),
+                _ => super::arm64::references(code, one.address, wanted, push),
+            }
+            let mut tables = found.iter().filter(|f| !f.1);
+            if tables.any(|t| found.iter().any(|f| f.1 && f.0.abs_diff(t.0) <= NEAR)) {
+                return Signals::Termination;
+            }
+        }
+        if self.holds_termination() { Signals::Termination } else { Signals::Unknown { function } }
+    }
+
+    /// Whether `SIGTERM` stands in data as an `os.Signal`, such as in an array that code copies.
+    fn holds_termination(&self) -> bool {
+        let is_number = |address| word(&self.image, address) == Some(SIGTERM.into());
+        let is_table = |at| {
+            let table = word(&self.image, at);
+            table.is_some_and(|table| is_signal_table(&self.image, &self.functions, table))
+        };
+        let relocated =
+            |(at, target): (u64, u64)| is_number(target) && at.checked_sub(8).is_some_and(is_table);
+        self.image.relocations().any(relocated)
+            || self.image.data().iter().any(|area| {
+                let skip = (area.address.wrapping_neg() & 7) as usize;
+                let words = area.bytes.get(skip..).unwrap_or_default().chunks_exact(8);
+                words.enumerate().skip(1).any(|(index, word)| {
+                    let target = word.first_chunk().map_or(0, |&w| u64::from_le_bytes(w));
+                    let at = area.address + skip as u64 + 8 * (index as u64 - 1);
+                    self.image.in_data(target) && is_number(target) && is_table(at)
+                })
+            })
+    }
+}
+
+/// A word in data as the program finds it when it starts.
+fn word(image: &Image<'_>, address: u64) -> Option<u64> {
+    if let Some(target) = image.relocation_at(address) {
+        return Some(target);
+    }
+    image.bytes_at(address, 8)?.first_chunk().map(|&bytes| u64::from_le_bytes(bytes))
+}
+
+/// Whether this is the method table by which a `syscall.Signal` is an `os.Signal`: type of the interface, type, hash,
+/// and its methods `Signal` and `String` (internal/abi/iface.go, `ITab`). A method that nobody calls is not linked.
+fn is_signal_table(image: &Image<'_>, functions: &FunctionTable<'_>, address: u64) -> bool {
+    [24, 32].iter().any(|&offset| {
+        let method = address.checked_add(offset).and_then(|at| word(image, at));
+        let function = method.and_then(|method| functions.function_at(method));
+        function.is_some_and(|f| {
+            Some(f.address) == method
+                && matches!(f.name, "syscall.(*Signal).String" | "syscall.(*Signal).Signal")
+        })
+    })
+}
+
+struct Calls<'s, 'a> {
+    image: &'s Image<'a>,
+    functions: &'s FunctionTable<'a>,
+    machine: Machine,
+    targets: &'s [Target],
+}
+
+impl<'a> Calls<'_, 'a> {
+    /// Whether a variable or a closure holds one of the functions.
+    fn through_variables(&self) -> bool {
+        let is_target = |address: u64| self.targets.iter().any(|t| t.address == address);
+        self.image.relocations().any(|(_, target)| is_target(target))
+            || self.image.data().iter().any(|area| {
+                let skip = (area.address.wrapping_neg() & 7) as usize;
+                let words = area.bytes.get(skip..).unwrap_or_default().chunks_exact(8);
+                words
+                    .filter_map(|word| word.first_chunk())
+                    .any(|&word| is_target(u64::from_le_bytes(word)))
+            })
+    }
+
+    /// The functions that call, outside of `os/signal`; `None` when there are too many.
+    fn callers(&self) -> Option<Vec<crate::pclntab::Function<'a>>> {
+        let mut callers: Vec<crate::pclntab::Function<'a>> = Vec::new();
+        let mut calls = 0;
+        for area in self.image.code() {
+            let mut found = |at: u64| {
+                let Some(function) = self.functions.function_at(at) else { return };
+                if package_of(function.name) == Some("os/signal") {
+                    return;
+                }
+                calls += 1;
+                if calls <= CALLS && callers.last().is_none_or(|c| c.address != function.address) {
+                    callers.push(function);
+                }
+            };
+            let is_target = |address: u64| self.targets.iter().any(|t| t.address == address);
+            match self.machine {
+                Machine::Amd64 => {
+                    for at in memchr::memchr2_iter(0xe8, 0xe9, area.bytes) {
+                        let distance = area.bytes.get(at + 1..).and_then(|b| b.first_chunk());
+                        let Some(&distance) = distance else { break };
+                        let at = area.address.wrapping_add(at as u64);
+                        let distance = i64::from(i32::from_le_bytes(distance));
+                        if is_target(at.wrapping_add(5).wrapping_add_signed(distance)) {
+                            found(at);
+                        }
+                    }
+                }
+                _ => {
+                    for (index, code) in area.bytes.chunks_exact(4).enumerate() {
+                        let code = code.first_chunk().map_or(0, |&c| u32::from_le_bytes(c));
+                        let at = area.address.wrapping_add(4 * index as u64);
+                        if arm64::branch(code)
+                            .is_some_and(|by| is_target(at.wrapping_add_signed(by)))
+                        {
+                            found(at);
+                        }
+                    }
+                }
+            }
+        }
+        (calls <= CALLS && !callers.is_empty()).then_some(callers)
+    }
+
+    /// What each call of a function asks for; empty when the function is not understood to its end.
+    fn follow(&self, address: u64, size: u64) -> Vec<(u64, Asked)> {
+        let Some(code) = self.image.code_at(address..address.saturating_add(size)) else {
+            return Vec::new();
+        };
+        if size > FUNCTION_BYTES {
+            return Vec::new();
+        }
+        let mut machine = Interpreter::new();
+        let mut asked = Vec::new();
+        let mut call = |machine: &mut Interpreter, at: u64, to: u64| {
+            if let Some(target) = self.targets.iter().find(|t| t.address == to) {
+                asked.push((at, self.asked(machine, *target)));
+            }
+            let name = self.functions.function_at(to).filter(|f| f.address == to).map(|f| f.name);
+            machine.call(name.unwrap_or_default(), self.machine == Machine::Amd64);
+        };
+        let whole = match self.machine {
+            Machine::Amd64 => amd64::follow(code, address, &mut machine, &mut call),
+            _ => arm64::follow(code, address, &mut machine, &mut call),
+        };
+        if whole.is_some() { asked } else { Vec::new() }
+    }
+
+    fn asked(&self, machine: &Interpreter, target: Target) -> Asked {
+        let registers: &[usize] = match self.machine {
+            Machine::Amd64 => &[0, 3, 1, 7],
+            _ => &[0, 1, 2, 3],
+        };
+        let value = |position: usize| {
+            registers.get(position).map_or(Value::Unknown, |&register| machine.register(register))
+        };
+        let (pointer, len) = (value(target.first), value(target.first + 1));
+        if len == Value::Number(0) {
+            return Asked::All;
+        }
+        let element: Box<dyn Fn(u64) -> (Value, Value)> = match (pointer, len) {
+            (Value::Pointer(base, offset), Value::Number(_)) => Box::new(move |index| {
+                let at = offset.wrapping_add(16 * index as i64);
+                (machine.memory(base, at), machine.memory(base, at.wrapping_add(8)))
+            }),
+            (Value::Address(array), Value::Number(_)) => {
+                Box::new(move |index| self.stored(array, index))
+            }
+            // A variable of the program. What it holds at the start is a proof of what is in it, not of what is not.
+            (Value::Loaded(pointer), Value::Loaded(len)) if pointer.wrapping_add(8) == len => {
+                let (array, len) = (word(self.image, pointer), word(self.image, len));
+                let (Some(array), Some(len)) = (array, len.filter(|&len| len <= ELEMENTS)) else {
+                    return Asked::Unknown;
+                };
+                let term = (0..len).any(|index| {
+                    let (table, number) = self.stored(array, index);
+                    self.number(table, number) == Some(SIGTERM)
+                });
+                return if term { Asked::Numbers(vec![SIGTERM]) } else { Asked::Unknown };
+            }
+            _ => return Asked::Unknown,
+        };
+        let Value::Number(len @ 1..=ELEMENTS) = len else { return Asked::Unknown };
+        let numbers: Option<Vec<u8>> = (0..len)
+            .map(|index| {
+                let (table, number) = element(index);
+                self.number(table, number)
+            })
+            .collect();
+        numbers.map_or(Asked::Unknown, Asked::Numbers)
+    }
+
+    /// An element of an array in data.
+    fn stored(&self, array: u64, index: u64) -> (Value, Value) {
+        let at = array.wrapping_add(16 * index);
+        let value = |at| word(self.image, at).map_or(Value::Unknown, Value::Address);
+        (value(at), value(at.wrapping_add(8)))
+    }
+
+    /// The signal that an interface of these two words is.
+    fn number(&self, table: Value, number: Value) -> Option<u8> {
+        let (table, number, variable) = match (table, number) {
+            (Value::Address(table), Value::Address(number)) => (table, number, false),
+            (Value::Loaded(first), Value::Loaded(second)) if first.wrapping_add(8) == second => {
+                (word(self.image, first)?, word(self.image, second)?, true)
+            }
+            _ => return None,
+        };
+        if !is_signal_table(self.image, self.functions, table) {
+            return None;
+        }
+        let number = word(self.image, number)?;
+        // A variable can be set to another one; nobody does so with the two of package os.
+        if variable && !OS_VARIABLES.contains(&number) && number != u64::from(SIGTERM) {
+            return None;
+        }
+        u8::try_from(number).ok().filter(|_| (1..=HIGHEST).contains(&number))
+    }
+}

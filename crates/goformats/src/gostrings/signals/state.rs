@@ -1,0 +1,264 @@
+//! What registers and memory hold at a place in a function, as far as it is known.
+
+use rustc_hash::FxHashMap;
+
+/// Words of memory that are remembered; more are forgotten.
+const WORDS: usize = 256;
+/// Branches that are waited for.
+const BRANCHES: usize = 2048;
+
+/// What a word is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Value {
+    Unknown,
+    Number(u64),
+    /// An address of the program's data or code.
+    Address(u64),
+    /// What is in the program's data at an address.
+    Loaded(u64),
+    /// A place on the stack (base 0) or in an object that the function has allocated.
+    Pointer(u32, i64),
+}
+
+impl Value {
+    pub(super) fn plus(self, distance: i64) -> Self {
+        match self {
+            Value::Address(address) => Value::Address(address.wrapping_add_signed(distance)),
+            Value::Pointer(base, offset) => Value::Pointer(base, offset.wrapping_add(distance)),
+            _ => Value::Unknown,
+        }
+    }
+}
+
+/// The base of [`Value::Pointer`] that is the stack.
+pub(super) const STACK: u32 = 0;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct State {
+    registers: [Value; 32],
+    /// Two words each.
+    vectors: [(Value, Value); 16],
+    memory: FxHashMap<(u32, i64), Value>,
+}
+
+impl State {
+    fn unknown() -> Self {
+        Self {
+            registers: [Value::Unknown; 32],
+            vectors: [(Value::Unknown, Value::Unknown); 16],
+            memory: FxHashMap::default(),
+        }
+    }
+
+    /// What holds on both ways.
+    fn merge(&mut self, other: &Self) {
+        for (mine, theirs) in self.registers.iter_mut().zip(&other.registers) {
+            if mine != theirs {
+                *mine = Value::Unknown;
+            }
+        }
+        for (mine, theirs) in self.vectors.iter_mut().zip(&other.vectors) {
+            if mine != theirs {
+                *mine = (Value::Unknown, Value::Unknown);
+            }
+        }
+        self.memory.retain(|key, value| other.memory.get(key) == Some(value));
+    }
+}
+
+/// The state on the way through a function, from its first instruction to its last, with what holds at the branches
+/// that lead forward. Where one leads back to, nothing is known.
+#[derive(Debug)]
+pub(super) struct Machine {
+    /// `None` behind an instruction that does not go on with the next one.
+    state: Option<State>,
+    forward: FxHashMap<u64, State>,
+    back: Vec<u64>,
+    objects: u32,
+}
+
+impl Machine {
+    pub(super) fn new() -> Self {
+        Self {
+            state: Some(State::unknown()),
+            forward: FxHashMap::default(),
+            back: Vec::new(),
+            objects: STACK,
+        }
+    }
+
+    /// States the targets of branches that lead back, before the first [`Machine::arrive`].
+    pub(super) fn set_back(&mut self, mut targets: Vec<u64>) {
+        targets.sort_unstable();
+        targets.dedup();
+        self.back = targets;
+    }
+
+    /// At the next instruction.
+    pub(super) fn arrive(&mut self, address: u64) {
+        let waiting = self.forward.remove(&address);
+        if self.back.binary_search(&address).is_ok() {
+            self.state = Some(State::unknown());
+        } else if let Some(waiting) = waiting {
+            match &mut self.state {
+                Some(state) => state.merge(&waiting),
+                None => self.state = Some(waiting),
+            }
+        } else if self.state.is_none() {
+            self.state = Some(State::unknown());
+        }
+    }
+
+    /// A branch that may be taken. `None` when there are too many.
+    pub(super) fn branch(&mut self, from: u64, to: u64) -> Option<()> {
+        if to > from
+            && let Some(state) = &self.state
+        {
+            if self.forward.len() >= BRANCHES {
+                return None;
+            }
+            match self.forward.get_mut(&to) {
+                Some(waiting) => waiting.merge(state),
+                None => {
+                    self.forward.insert(to, state.clone());
+                }
+            }
+        }
+        Some(())
+    }
+
+    /// The next instruction is not reached from this one.
+    pub(super) fn leave(&mut self) {
+        self.state = None;
+    }
+
+    fn now(&mut self) -> &mut State {
+        self.state.get_or_insert_with(State::unknown)
+    }
+
+    pub(super) fn register(&self, register: usize) -> Value {
+        let state = self.state.as_ref();
+        state.and_then(|s| s.registers.get(register).copied()).unwrap_or(Value::Unknown)
+    }
+
+    pub(super) fn set(&mut self, register: usize, value: Value) {
+        if let Some(slot) = self.now().registers.get_mut(register) {
+            *slot = value;
+        }
+    }
+
+    pub(super) fn vector(&self, register: usize) -> (Value, Value) {
+        let state = self.state.as_ref();
+        let unknown = (Value::Unknown, Value::Unknown);
+        state.and_then(|s| s.vectors.get(register).copied()).unwrap_or(unknown)
+    }
+
+    pub(super) fn set_vector(&mut self, register: usize, value: (Value, Value)) {
+        if let Some(slot) = self.now().vectors.get_mut(register) {
+            *slot = value;
+        }
+    }
+
+    pub(super) fn memory(&self, base: u32, offset: i64) -> Value {
+        let state = self.state.as_ref();
+        state.and_then(|s| s.memory.get(&(base, offset)).copied()).unwrap_or(Value::Unknown)
+    }
+
+    /// What a load from there gives.
+    pub(super) fn load(&self, place: Value) -> Value {
+        match place {
+            Value::Address(address) => Value::Loaded(address),
+            Value::Pointer(base, offset) => self.memory(base, offset),
+            _ => Value::Unknown,
+        }
+    }
+
+    /// Stores a word. A store through a pointer that is not known goes nowhere that is remembered: the compiler builds
+    /// the slice of a call in a place of its own.
+    pub(super) fn store(&mut self, place: Value, value: Value) {
+        let Value::Pointer(base, offset) = place else { return };
+        self.forget(place, 8);
+        let memory = &mut self.now().memory;
+        if value != Value::Unknown && memory.len() < WORDS {
+            memory.insert((base, offset), value);
+        }
+    }
+
+    /// Some bytes are stored that are not known.
+    pub(super) fn forget(&mut self, place: Value, bytes: i64) {
+        if let Value::Pointer(base, offset) = place {
+            let touched = offset.saturating_sub(7)..offset.saturating_add(bytes);
+            for at in touched {
+                self.now().memory.remove(&(base, at));
+            }
+        }
+    }
+
+    /// Something is stored somewhere around there.
+    pub(super) fn forget_all(&mut self, place: Value) {
+        if let Value::Pointer(base, _) = place {
+            self.now().memory.retain(|key, _| key.0 != base);
+        }
+    }
+
+    /// The stack pointer moves: places relative to it are others.
+    pub(super) fn move_stack(&mut self) {
+        let state = self.now();
+        state.memory.retain(|&(base, _), value| {
+            base != STACK && !matches!(value, Value::Pointer(STACK, _))
+        });
+        for register in &mut state.registers {
+            if matches!(register, Value::Pointer(STACK, _)) {
+                *register = Value::Unknown;
+            }
+        }
+    }
+
+    pub(super) fn forget_registers(&mut self) {
+        let state = self.now();
+        state.registers = [Value::Unknown; 32];
+        state.vectors = State::unknown().vectors;
+    }
+
+    /// A call of a function with that name.
+    pub(super) fn call(&mut self, name: &str, amd64: bool) {
+        if let Some(register) = name.strip_prefix("runtime.gcWriteBarrier") {
+            // The write barrier keeps all registers but one. Up to Go 1.20 it stores the pointer itself:
+            // amd64 the register of its name at DI, arm64 R3 at R2.
+            let (place, value) = match (register, amd64) {
+                ("", true) => (7, Some(0)),
+                ("CX", true) => (7, Some(1)),
+                ("DX", true) => (7, Some(2)),
+                ("BX", true) => (7, Some(3)),
+                ("BP", true) => (7, Some(5)),
+                ("SI", true) => (7, Some(6)),
+                ("R8", true) => (7, Some(8)),
+                ("R9", true) => (7, Some(9)),
+                ("", false) => (2, Some(3)),
+                (_, true) => (11, None),
+                (_, false) => (25, None),
+            };
+            match value {
+                Some(value) => self.store(self.register(place), self.register(value)),
+                None => self.set(place, Value::Unknown),
+            }
+            if !amd64 {
+                self.set(27, Value::Unknown);
+            }
+            return;
+        }
+        if name.starts_with("runtime.panic") || name == "runtime.gopanic" {
+            self.leave();
+            return;
+        }
+        let allocates = name == "runtime.newobject" || name.starts_with("runtime.mallocgc");
+        self.forget_registers();
+        if allocates {
+            self.objects = self.objects.saturating_add(1);
+            self.set(0, Value::Pointer(self.objects, 0));
+        } else if name != "runtime.makechan" && !name.starts_with("runtime.race") {
+            // The callee may have got a pointer to what is remembered; these three kinds do not store through one.
+            self.now().memory.clear();
+        }
+    }
+}

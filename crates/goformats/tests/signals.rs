@@ -1,0 +1,100 @@
+//! The signals of real binaries, against their sources (`fixtures/go/signals/main.go` and others).
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+mod common;
+
+use std::collections::BTreeSet;
+
+use common::{Fixture, fixtures, for_each};
+use goformats::binary::read;
+use goformats::gostrings::{Asked, Signals, Strings};
+use goformats::limits::Limits;
+
+fn of_program(program: &str, check: impl Fn(&Fixture, &Strings<'_>) -> Result<(), String> + Sync) {
+    assert!(fixtures().iter().any(|f| f.program == program), "run `cargo xtask fixtures`");
+    for_each(|fixture| {
+        if fixture.program != program {
+            return Ok(());
+        }
+        let bytes = fixture.bytes();
+        let binary = read(&bytes, &Limits::DEFAULT);
+        let strings = Strings::read(&binary, &Limits::DEFAULT).ok_or("no strings")?;
+        check(fixture, &strings)
+    });
+}
+
+const INT: u8 = 2;
+const TERM: u8 = 15;
+
+/// What each function asks for. Those that nobody can know may not be taken for known ones.
+#[test]
+fn each_call_is_read() {
+    let known = |numbers: &[u8]| Asked::Numbers(numbers.to_vec());
+    let expected = [
+        ("interrupt", known(&[INT])),
+        ("interruptAndTerm", known(&[INT, TERM])),
+        ("term", known(&[TERM])),
+        ("intAndHup", known(&[INT, 1])),
+        ("interruptAndKill", known(&[INT, 9])),
+        ("four", known(&[1, INT, TERM, 3])),
+        ("every", Asked::All),
+        ("ofVariable", Asked::Unknown),
+        ("ofVariableWithTerm", known(&[TERM])),
+        ("ofCaller", Asked::Unknown),
+        ("either", Asked::Unknown),
+        ("changed", Asked::Unknown),
+        ("changedElsewhere", Asked::Unknown),
+        ("inLoop", Asked::Unknown),
+        ("inLoopSame", known(&[INT])),
+        ("contextInterrupt", known(&[INT])),
+        ("contextThree", known(&[INT, TERM, 3])),
+        ("contextEvery", Asked::All),
+    ];
+    of_program("signals", |_, strings| {
+        let calls = strings.signal_calls().ok_or("not linked")?;
+        let mut wrong = String::new();
+        for (name, asked) in &expected {
+            let found: Vec<&Asked> = calls
+                .iter()
+                .filter(|c| c.function.strip_prefix("main.") == Some(*name))
+                .map(|c| &c.asked)
+                .collect();
+            if found != [asked] {
+                wrong += &format!("\n  {name}: {found:?}, expected {asked:?}");
+            }
+        }
+        let names: BTreeSet<&str> = calls.iter().map(|c| c.function).collect();
+        if names.len() != expected.len() {
+            wrong += &format!("\n  callers: {names:?}");
+        }
+        if strings.signals() != Some(Signals::Termination) {
+            wrong += "\n  SIGTERM is asked for";
+        }
+        if wrong.is_empty() { Ok(()) } else { Err(wrong) }
+    });
+}
+
+#[test]
+fn a_server_that_hears_sigterm() {
+    of_program("server", |_, strings| match strings.signals() {
+        Some(Signals::Termination) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+}
+
+#[test]
+fn a_server_that_hears_interrupts_only() {
+    of_program("interrupt", |_, strings| match strings.signals() {
+        Some(Signals::Others { numbers, function: "main.main", .. }) if numbers == [INT] => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+}
+
+#[test]
+fn a_program_without_signals() {
+    of_program("tool", |_, strings| match strings.signals() {
+        None => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+}
