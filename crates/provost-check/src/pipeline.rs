@@ -415,6 +415,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         baseline: None,
         unchanged: 0,
         missing,
+        failed_builds: Vec::new(),
         fail_on: Some(Level::Deny),
         sources: &world.sources,
     }

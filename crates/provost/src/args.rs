@@ -63,10 +63,10 @@ pub(crate) enum Verb {
 
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
-    /// Directories, manifests, Dockerfiles and Go binaries; `-` reads YAML from standard input
+    /// Directories, manifests, Dockerfiles, Go binaries and images; `-` reads YAML from standard input
     #[arg(value_name = "PATH", default_value = ".", hide_default_value = true)]
     #[arg(
-        long_help = "Directories, manifests, Dockerfiles and Go binaries, told apart by their content; `-` reads YAML from standard input. Without one, the working directory. What .gitignore names is left out of directories"
+        long_help = "Directories, manifests, Dockerfiles, Go binaries and image archives, told apart by their content; `-` reads YAML from standard input. Without one, the working directory. What .gitignore names is left out of directories"
     )]
     pub(crate) paths: Vec<String>,
 

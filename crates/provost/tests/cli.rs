@@ -478,7 +478,8 @@ fn help_fits_a_terminal_and_tells_the_exit_codes() {
     Usage: provost check [OPTIONS] [PATH]...
 
     Arguments:
-      [PATH]...  Directories, manifests, Dockerfiles and Go binaries; `-` reads YAML from standard input
+      [PATH]...  Directories, manifests, Dockerfiles, Go binaries and images; `-` reads YAML from
+                 standard input
 
     Options:
       -h, --help  Print help (see more with '--help')

@@ -263,3 +263,61 @@ fn without_go_there_is_a_message() {
     assert_eq!(run.code, 2, "{run}");
     assert!(run.err.contains("--build needs the Go toolchain on PATH"), "{run}");
 }
+
+const POD: &str = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  hostPID: true\n  containers: [{name: a, image: \"a:1\"}]\n";
+
+#[test]
+fn a_build_that_fails_hides_nothing_else() {
+    let module = Module::new("FROM scratch\n");
+    let module = Module {
+        dir: module
+            .dir
+            .file("cmd/shop/main.go", "package main\n\nfunc main() { undefined() }\n")
+            .file("deploy/pod.yaml", POD),
+    };
+    let run = module.check(&["--build", "."]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.out.contains("error[host-namespace]"), "{run}");
+    assert!(run.err.contains("undefined: undefined"), "what go said: {run}");
+    let json = module.check(&["--build", "--format", "json", "."]);
+    let report: serde_json::Value = serde_json::from_str(&json.out).unwrap();
+    let notice = &report["notices"][0];
+    assert_eq!(notice["kind"], "build-failed", "{json}");
+    assert!(notice["message"].as_str().unwrap().contains("cmd/shop failed"), "{json}");
+}
+
+#[test]
+fn paths_that_overlap_build_once() {
+    let dockerfile = format!(
+        "FROM golang:GOVERSION AS build\nWORKDIR /src\nCOPY . .\nRUN go build -o /shop ./cmd/shop{REST}"
+    );
+    let module = Module::new(&dockerfile);
+    let run = module.check(&["--build", "--format", "json", ".", "./cmd", "./cmd/shop"]);
+    let report: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let built = report["built"].as_array().unwrap();
+    let lines = built.iter().filter(|line| line.as_str().unwrap().starts_with("built by"));
+    // As the Dockerfile says, and as `go` builds it where no Dockerfile is seen.
+    assert_eq!(lines.count(), 2, "{run}");
+}
+
+#[test]
+fn a_folder_without_a_program_is_not_the_module_above_it() {
+    let module = Module::new("FROM scratch\n");
+    let module = Module { dir: module.dir.file("docs/pod.yaml", POD) };
+    let run = module.check(&["--build", "docs"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.out.contains("no main package in docs or below it"), "{run}");
+    assert!(run.out.contains("error[host-namespace]"), "the rest is judged: {run}");
+}
+
+#[test]
+fn a_program_at_the_root_is_named_by_its_module() {
+    let module = Module::new("FROM scratch\n");
+    fs::remove_dir_all(module.dir.path().join("cmd")).unwrap();
+    let module = Module { dir: module.dir.file("main.go", "package main\n\nfunc main() {}\n") };
+    let run = module.check(&["--build", "--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let inputs = report["inputs"].as_array().unwrap();
+    let paths: Vec<&str> = inputs.iter().map(|input| input["path"].as_str().unwrap()).collect();
+    assert!(paths.contains(&"example.com/shop (go build)"), "{paths:?}");
+}

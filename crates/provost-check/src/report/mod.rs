@@ -105,6 +105,8 @@ pub struct Report<'a> {
     pub fail_on: Option<Level>,
     /// What `--build` ran, in sentences.
     pub built: Vec<String>,
+    /// What `--build` could not build, a sentence each.
+    pub failed_builds: Vec<String>,
     /// The inputs' text.
     pub sources: &'a Sources,
 }

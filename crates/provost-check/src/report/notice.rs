@@ -14,6 +14,8 @@ use crate::report::plain::clean;
 pub enum NoticeKind {
     /// A path that the command line names does not exist.
     MissingPath,
+    /// A program that `--build` was to make could not be built.
+    BuildFailed,
     /// There was nothing that a rule could look at.
     NothingJudged,
     /// Findings are left out because no file of theirs has changed.
@@ -25,6 +27,7 @@ impl NoticeKind {
     pub fn name(self) -> &'static str {
         match self {
             Self::MissingPath => "missing-path",
+            Self::BuildFailed => "build-failed",
             Self::NothingJudged => "nothing-judged",
             Self::Unchanged => "unchanged",
         }
@@ -45,7 +48,9 @@ pub struct Notice {
 impl Notice {
     fn new(kind: NoticeKind, message: String) -> Self {
         let level = match kind {
-            NoticeKind::MissingPath | NoticeKind::NothingJudged => Level::Deny,
+            NoticeKind::MissingPath | NoticeKind::BuildFailed | NoticeKind::NothingJudged => {
+                Level::Deny
+            }
             NoticeKind::Unchanged => Level::Note,
         };
         Self { kind, level: level.label(), message }
@@ -57,11 +62,14 @@ impl Notice {
     }
 }
 
-/// The notices of a run: the paths that do not exist, then what was not judged or not shown.
+/// The notices of a run: the paths that do not exist and the programs that could not be built, then
+/// what was not judged or not shown.
 pub(super) fn of(report: &Report<'_>) -> Vec<Notice> {
     let missing = report.missing.iter().cloned();
     let mut notices: Vec<Notice> =
         missing.map(|message| Notice::new(NoticeKind::MissingPath, message)).collect();
+    let failed = report.failed_builds.iter().cloned();
+    notices.extend(failed.map(|message| Notice::new(NoticeKind::BuildFailed, message)));
     if report.judged.is_nothing() && report.findings.is_empty() {
         notices.push(Notice::new(NoticeKind::NothingJudged, nothing_judged(report)));
     }

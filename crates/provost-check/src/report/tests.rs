@@ -79,6 +79,7 @@ impl World {
             baseline: None,
             unchanged: 0,
             missing: Vec::new(),
+            failed_builds: Vec::new(),
             fail_on: Some(Level::Deny),
             sources: &self.sources,
         }

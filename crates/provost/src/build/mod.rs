@@ -8,6 +8,7 @@
 mod gomod;
 mod process;
 
+use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsString;
 use std::hash::{Hash, Hasher};
@@ -54,6 +55,29 @@ struct Plan {
     notes: Vec<String>,
 }
 
+/// What became of `--build`.
+#[derive(Default)]
+pub(crate) struct Outcome {
+    /// The programs that were built.
+    pub(crate) built: Vec<Built>,
+    /// Why others were not. The rest of the run is judged all the same.
+    pub(crate) failed: Vec<Failed>,
+}
+
+/// A build that did not come to its end.
+pub(crate) struct Failed {
+    /// One sentence.
+    pub(crate) sentence: String,
+    /// What `go` wrote.
+    pub(crate) output: String,
+}
+
+impl Failed {
+    fn new(sentence: String, output: &[u8]) -> Self {
+        Self { sentence, output: String::from_utf8_lossy(output).trim_end().to_owned() }
+    }
+}
+
 /// Builds the programs of the module in (or above, or below) each path.
 pub(crate) fn run(
     paths: &[String],
@@ -61,19 +85,30 @@ pub(crate) fn run(
     target: Option<&str>,
     quiet: bool,
     interrupted: &AtomicBool,
-) -> Result<Vec<Built>> {
-    let mut built: Vec<Built> = Vec::new();
+) -> Result<Outcome> {
+    let mut outcome = Outcome::default();
+    // Paths overlap, and the same program asked for twice is one program.
+    let mut seen = HashSet::new();
     for path in paths {
-        let all = plans(Path::new(path), dockerfiles, target, interrupted)?;
+        let all = match plans(Path::new(path), dockerfiles, target, interrupted) {
+            Ok(all) => all,
+            Err(error) => {
+                outcome.failed.push(Failed::new(format!("--build: {error:#}"), b""));
+                continue;
+            }
+        };
         for plan in all {
-            let Some(done) = go_build(&plan, quiet, interrupted)? else { return Ok(built) };
-            // The same program asked for twice is one program.
-            if built.iter().all(|b| b.input.path != done.input.path) {
-                built.push(done);
+            if !seen.insert(output(&plan)?) {
+                continue;
+            }
+            match go_build(&plan, quiet, interrupted)? {
+                Some(Ok(built)) => outcome.built.push(built),
+                Some(Err(failed)) => outcome.failed.push(failed),
+                None => return Ok(outcome),
             }
         }
     }
-    Ok(built)
+    Ok(outcome)
 }
 
 /// What to build: the program each Dockerfile's image runs, else every main package.
@@ -114,12 +149,20 @@ fn plans(
         let module = module_folder(path).with_context(|| {
             format!("no go.mod in {} or above it: --build needs a Go module", path.display())
         })?;
-        let packages = main_packages(&module, interrupted)?;
+        // What was named is what is meant, also where the module begins further up.
+        let mut packages = main_packages(&module, interrupted)?;
+        if let (Ok(named), Ok(module)) = (path.canonicalize(), module.canonicalize()) {
+            packages.retain(|package| module.join(package).starts_with(&named) || named == module);
+        }
         if interrupted.load(Ordering::SeqCst) {
             return Ok(plans);
         }
         if packages.is_empty() {
-            bail!("{} has no main package to build", module.display());
+            bail!(
+                "no main package in {} or below it; its module is in {}",
+                path.display(),
+                module.display()
+            );
         }
         if packages.len() > MOST_PACKAGES {
             bail!(
@@ -361,7 +404,12 @@ fn program_name(plan: &Plan, gomod: &GoMod) -> String {
     last(named).filter(|name| !name.is_empty()).unwrap_or_else(|| "main".to_owned())
 }
 
-fn go_build(plan: &Plan, quiet: bool, interrupted: &AtomicBool) -> Result<Option<Built>> {
+/// Runs one; `None` when the user stopped it.
+fn go_build(
+    plan: &Plan,
+    quiet: bool,
+    interrupted: &AtomicBool,
+) -> Result<Option<Result<Built, Failed>>> {
     let gomod = read_gomod(&plan.module)?;
     let name = program_name(plan, &gomod);
     let path = output(plan)?.join(&name);
@@ -391,24 +439,32 @@ fn go_build(plan: &Plan, quiet: bool, interrupted: &AtomicBool) -> Result<Option
         return Ok(None);
     }
     if !done.status.success() {
-        bail!(
-            "{said} failed in {}:\n{}",
-            plan.module.display(),
-            String::from_utf8_lossy(&done.stderr).trim_end()
-        );
+        let stderr = String::from_utf8_lossy(&done.stderr);
+        // `go` names the package first, in a line of its own.
+        let first = stderr.lines().find(|line| !line.starts_with('#')).unwrap_or_default();
+        let sentence = format!("{said} failed in {}: {first}", plan.module.display());
+        return Ok(Some(Err(Failed::new(sentence, &done.stderr))));
     }
-    let package = plan.package.trim_start_matches("./");
-    let shown = plan.module.join(if package == "." { "" } else { package });
+    let package = plan.package.trim_start_matches("./").trim_start_matches('.');
+    let shown = match plan.module.join(package) {
+        // A program at the root of the working directory's own module has no path to be named by.
+        path if package.is_empty()
+            && path.as_os_str().to_string_lossy().trim_matches(['.', '/']).is_empty() =>
+        {
+            gomod.module.clone()
+        }
+        path => path.to_string_lossy().into_owned(),
+    };
     let mut because = vec![format!("built by {said}")];
     because.extend(plan.notes.iter().cloned());
-    Ok(Some(Built {
+    Ok(Some(Ok(Built {
         input: BinaryInput {
             path: path.to_string_lossy().into_owned(),
-            shown: format!("{} (go build)", shown.to_string_lossy().trim_end_matches('/')),
+            shown: format!("{} (go build)", shown.trim_end_matches('/')),
             dockerfile: plan.dockerfile.clone(),
         },
         because,
-    }))
+    })))
 }
 
 /// The command as a person would type it.

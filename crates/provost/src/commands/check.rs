@@ -15,6 +15,7 @@ use provost_check::findings::baseline::{self, Baseline};
 use provost_check::findings::suppress::Suppression;
 use provost_check::findings::{Finding, Reason};
 use provost_check::pipeline::{self, BinaryInput, Conclusion, Loaded, Request};
+use provost_check::report::plain::clean;
 use provost_check::report::text::Options;
 use provost_check::report::view::View;
 use provost_check::report::{Report, github, gitlab, html, json, junit, markdown, sarif, text};
@@ -36,7 +37,7 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     let configured = configure(cli, args)?;
     let known = read_baseline(args)?;
     let changed = args.diff_base.as_deref().map(Changed::since).transpose()?;
-    let (request, built) = request(cli, args, &interrupt)?;
+    let (request, builds) = request(cli, args, &interrupt)?;
     let mut run = judge(args, configured, &request)?;
     let mut fixed = Fixed::default();
     if args.fix && !args.diff {
@@ -58,7 +59,8 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     let version = env!("CARGO_PKG_VERSION");
     let mut report = ManuallyDrop::new(pipeline::report(&loaded.world, version, conclusion));
     let report = &mut *report;
-    report.built = built;
+    report.built = builds.said;
+    report.failed_builds = builds.failed;
     report.skipped.clone_from(&loaded.skipped);
     report.fail_on = args.fail_on.level();
     if let Some((path, known)) = &known {
@@ -101,7 +103,7 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
         output::complain("error: interrupted; the report holds what was known until then\n");
         return Ok(exit);
     }
-    Ok(if loaded.unusable || nothing {
+    Ok(if loaded.unusable || nothing || !report.failed_builds.is_empty() {
         Exit::Usage
     } else if fails || !missing.is_empty() {
         Exit::Findings
@@ -259,7 +261,18 @@ fn flag_facts(args: &CheckArgs, settings: &mut Settings, sources: &mut Sources) 
 }
 
 /// What to load, and what `--build` did for it.
-fn request(cli: &Cli, args: &CheckArgs, interrupt: &Interrupt) -> Result<(Request, Vec<String>)> {
+/// What `--build` did.
+struct Builds {
+    said: Vec<String>,
+    failed: Vec<String>,
+}
+
+/// Lines of another program, its escape sequences shown rather than obeyed.
+fn cleaned_lines(text: &str) -> String {
+    text.lines().map(clean).collect::<Vec<_>>().join("\n")
+}
+
+fn request(cli: &Cli, args: &CheckArgs, interrupt: &Interrupt) -> Result<(Request, Builds)> {
     let mut request = Request {
         paths: args.paths.clone(),
         dockerfiles: args.dockerfile.clone(),
@@ -276,16 +289,23 @@ fn request(cli: &Cli, args: &CheckArgs, interrupt: &Interrupt) -> Result<(Reques
     if args.paths.iter().any(|path| path == "-") {
         request.stdin = Some(read_stdin()?);
     }
-    let mut said = Vec::new();
+    let (mut said, mut failed) = (Vec::new(), Vec::new());
     if args.build {
         let paths: Vec<String> = args.paths.iter().filter(|p| *p != "-").cloned().collect();
         let target = args.target.as_deref();
-        for built in build::run(&paths, &args.dockerfile, target, cli.quiet, &interrupt.flag())? {
+        let outcome = build::run(&paths, &args.dockerfile, target, cli.quiet, &interrupt.flag())?;
+        for built in outcome.built {
             said.extend(built.because);
             request.binaries.push(built.input);
         }
+        for failure in outcome.failed {
+            if !failure.output.is_empty() {
+                output::complain(&format!("{}\n", cleaned_lines(&failure.output)));
+            }
+            failed.push(failure.sentence);
+        }
     }
-    Ok((request, said))
+    Ok((request, Builds { said, failed }))
 }
 
 fn read_stdin() -> Result<Vec<u8>> {
