@@ -163,7 +163,6 @@ impl<'a> Strings<'a> {
     /// The answer where a call is not understood: `SIGTERM` as an `os.Signal` anywhere in the program's own code is
     /// taken for its handling.
     fn open(&self, function: Option<&'a str>) -> Signals<'a> {
-        let mut found = Vec::new();
         for one in self.functions.functions() {
             let std = package_of(one.name)
                 .is_none_or(|package| self.owners.of_package(package) == Owner::Std);
@@ -171,23 +170,22 @@ impl<'a> Strings<'a> {
             let Some(code) = self.image.code_at(one.address..end).filter(|_| !std) else {
                 continue;
             };
-            found.clear();
+            // The last place of each, in the order of addresses.
+            let (mut table, mut number, mut near) = (None, None, false);
             let wanted = |target| {
                 word(&self.image, target) == Some(SIGTERM.into())
                     || is_signal_table(&self.image, &self.functions, target)
             };
             let push = |reference: super::Reference| {
-                found.push((
-                    reference.at,
-                    word(&self.image, reference.target) == Some(SIGTERM.into()),
-                ));
+                let is_number = word(&self.image, reference.target) == Some(SIGTERM.into());
+                *(if is_number { &mut number } else { &mut table }) = Some(reference.at);
+                near |= table.zip(number).is_some_and(|(a, b): (u64, u64)| a.abs_diff(b) <= NEAR);
             };
             match self.machine {
                 Machine::Amd64 => super::amd64::references(code, one.address, wanted, push),
                 _ => super::arm64::references(code, one.address, wanted, push),
             }
-            let mut tables = found.iter().filter(|f| !f.1);
-            if tables.any(|t| found.iter().any(|f| f.1 && f.0.abs_diff(t.0) <= NEAR)) {
+            if near {
                 return Signals::Termination;
             }
         }
