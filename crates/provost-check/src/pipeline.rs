@@ -264,7 +264,12 @@ impl Loader<'_> {
         source.named = named;
         let id = self.world.sources.add(source);
         let limits = goformats::limits::Limits::default();
-        let (mut binary, problems) = binary::load(id, &input.shown, &Arc::new(content), &limits);
+        let content = Arc::new(content);
+        let (mut binary, problems) = binary::load(id, &input.shown, &content, &limits);
+        // Only programs in images are compared with those that were given.
+        if !self.world.images.is_empty() {
+            binary.sha256 = Some(mmap::sha256(&content));
+        }
         if named && binary.format == BinaryFormat::Other {
             self.unusable = true;
             self.world.problems.push(Problem {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use goformats::binary::{Format, read};
 use goformats::buildinfo::BuildInfo;
-use goformats::elf::{Elf, Machine};
+use goformats::elf::{Dynamic, Elf, Machine};
 use goformats::limits::Limits;
 use goformats::pclntab::{FunctionTable, Presence};
 use goformats::problem::Place;
@@ -89,6 +89,11 @@ pub fn load(
                 Fact::written(needed.name.clone().into_owned(), at(".dynamic", needed.place))
             })
             .collect(),
+        rpath: dynamic.and_then(|dynamic| dynamic.rpath.clone()).map(Cow::into_owned),
+        runpath: dynamic.and_then(|dynamic| dynamic.runpath.clone()).map(Cow::into_owned),
+        glibc: dynamic.and_then(|dynamic| glibc(source, dynamic)),
+        build_id: elf.and_then(|elf| elf.build_ids.go.clone()).map(Cow::into_owned),
+        sha256: None,
         has_symtab: elf.is_some_and(Elf::has_symbol_table),
         has_dwarf: elf.is_some_and(Elf::has_dwarf),
         dwarf_size: elf
@@ -102,6 +107,20 @@ pub fn load(
         go,
     };
     (binary, problems)
+}
+
+/// The newest of glibc's versions that must be there. They count up; 2.2.5 is older than 2.3.
+fn glibc(source: SourceId, dynamic: &Dynamic<'_>) -> Option<Fact<u16>> {
+    let minor = |version: &str| {
+        let rest = version.strip_prefix("GLIBC_2.")?;
+        rest.split('.').next()?.parse::<u16>().ok()
+    };
+    let must = dynamic.versions.iter().filter(|version| !version.weak);
+    let newest = must.filter_map(|v| Some((minor(&v.version)?, v))).max_by_key(|(minor, _)| *minor);
+    newest.map(|(minor, version)| {
+        let origin = Origin::binary(source, ".gnu.version_r", version.place.address);
+        Fact::written(minor, origin)
+    })
 }
 
 fn format(format: &Format<'_>) -> BinaryFormat {

@@ -8,10 +8,15 @@
 //! interp = "/lib64/ld-linux-x86-64.so.2"
 //! needed = ["libc.so.6"]
 //! pie = true
+//! runpath = "$ORIGIN/lib"
+//! glibc = 38                       # the newest GLIBC_2.n that it wants
+//! build_id = "x/y"                 # Go's
+//! sha256 = "aaaa"                  # of the file
 //! functions = ["os/signal.Notify"] # those of facts::symbols; absence is proof unless:
 //! complete = false
 //! obfuscated = true
 //! signals = [2]                    # what main.main asks for; without it SIGTERM; [] is not clear
+//! in_image = true                  # it is the program of the image that image.toml states
 //! packages = ["net/http"]
 //! deps = ["golang.org/x/net@v0.50.0", "example.com/lib@v1.0.0 => ../lib"]
 //! strings = ["/healthz"]           # constants of the main module
@@ -46,6 +51,10 @@ struct Page {
     format: String,
     interp: Option<String>,
     needed: Vec<String>,
+    runpath: Option<String>,
+    glibc: Option<u16>,
+    build_id: Option<String>,
+    sha256: Option<String>,
     pie: bool,
     symtab: bool,
     dwarf: bool,
@@ -54,6 +63,7 @@ struct Page {
     complete: bool,
     obfuscated: bool,
     signals: Option<Vec<u8>>,
+    in_image: bool,
     packages: BTreeSet<String>,
     deps: Vec<String>,
     module_version: String,
@@ -74,6 +84,10 @@ impl Default for Page {
             format: "elf".to_owned(),
             interp: None,
             needed: Vec::new(),
+            runpath: None,
+            glibc: None,
+            build_id: None,
+            sha256: None,
             pie: false,
             symtab: false,
             dwarf: false,
@@ -82,6 +96,7 @@ impl Default for Page {
             complete: true,
             obfuscated: false,
             signals: None,
+            in_image: false,
             packages: BTreeSet::new(),
             deps: Vec::new(),
             module_version: "(devel)".to_owned(),
@@ -129,7 +144,9 @@ impl ProgramText for ListedText {
 /// When the block is not valid: it is part of a test.
 pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
     let page: Page = toml::from_str(text).expect("binary.toml");
-    let source = sources.add(Source::opaque(page.path.clone(), SourceKind::Binary));
+    let mut source = Source::opaque(page.path.clone(), SourceKind::Binary);
+    source.named = !page.in_image;
+    let source = sources.add(source);
     let at = |section: &str, address: u64| Origin::binary(source, section, Some(address));
     let info = || at(".go.buildinfo", 0x66_0000);
     let go = page.go.as_deref().map(|version| {
@@ -209,7 +226,14 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
         source,
         path: page.path.clone(),
         built_from: None,
-        in_image: None,
+        in_image: page
+            .in_image
+            .then(|| {
+                // Without its image.toml it is what it looks like.
+                let image = sources.iter().find(|(_, source)| source.kind == SourceKind::Image);
+                image.map(|(id, _)| id)
+            })
+            .flatten(),
         size: page.size,
         format: match page.format.as_str() {
             "elf" => BinaryFormat::Elf,
@@ -226,6 +250,11 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
             .iter()
             .map(|n| Fact::written(n.clone(), at(".dynamic", 0x66_1000)))
             .collect(),
+        rpath: None,
+        runpath: page.runpath,
+        glibc: page.glibc.map(|minor| Fact::written(minor, at(".gnu.version_r", 0x40_2000))),
+        build_id: page.build_id,
+        sha256: page.sha256,
         has_symtab: page.symtab,
         has_dwarf: page.dwarf,
         dwarf_size: if page.dwarf { 2 << 20 } else { 0 },

@@ -9,6 +9,18 @@
 //! files = ["/server", "/etc/passwd"]   # regular files, mode 0755
 //! mismatches = ["layer 1"]             # blobs that are not what their digest says
 //! incomplete = true                    # absence is no proof
+//! dirs = ["/app"]                  # mode 0755
+//! glibc = 36                       # what its libc.so.6 defines at most
+//! [labels]
+//! "org.opencontainers.image.revision" = "0123456"
+//! [sizes]
+//! "/server" = 1048576              # else 1
+//! [modes]
+//! "/server" = "0700"
+//! [[secrets]]
+//! path = "/root/.netrc"
+//! what = "a password of netrc"
+//! hidden_by = 1                    # index of the layer
 //! [links]
 //! "/bin" = "/usr/bin"
 //! [users]
@@ -21,7 +33,7 @@ use serde::Deserialize;
 
 use crate::artifact::{Source, SourceKind, Sources};
 use crate::facts::build::{CommandForm, Instruction, StageConfig};
-use crate::facts::image::{Image, Layer, Mismatch};
+use crate::facts::image::{Image, Layer, Mismatch, SecretFile};
 use crate::facts::image_files::{FileEntry, FileKind, FileTree};
 use crate::facts::{Fact, Origin};
 
@@ -36,8 +48,22 @@ struct Page {
     files: Vec<String>,
     mismatches: Vec<String>,
     incomplete: bool,
+    dirs: Vec<String>,
+    glibc: Option<u16>,
+    labels: BTreeMap<String, String>,
+    sizes: BTreeMap<String, u64>,
+    modes: BTreeMap<String, String>,
+    secrets: Vec<Secret>,
     links: BTreeMap<String, String>,
     users: BTreeMap<String, u32>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Secret {
+    path: String,
+    what: String,
+    hidden_by: Option<u32>,
 }
 
 /// Reads an `image.toml` block.
@@ -54,10 +80,10 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
     let mut put = |path: &str, kind, link: &str| {
         let entry = FileEntry {
             kind,
-            mode: 0o755,
+            mode: page.modes.get(path).map_or(0o755, |mode| octal(mode)),
             uid: 0,
             gid: 0,
-            size: 1,
+            size: page.sizes.get(path).copied().unwrap_or(1),
             link: link.into(),
             layer: 0,
             content: (0, path.into()),
@@ -66,6 +92,9 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
     };
     for path in &page.files {
         put(path, FileKind::File, "");
+    }
+    for path in &page.dirs {
+        put(path, FileKind::Dir, "");
     }
     for (path, target) in &page.links {
         put(path, FileKind::Symlink, target);
@@ -100,11 +129,32 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
             }),
             ..StageConfig::default()
         },
-        labels: BTreeMap::new(),
+        labels: page
+            .labels
+            .into_iter()
+            .map(|(name, value)| (name, Fact::written(value, at("Labels"))))
+            .collect(),
+        groups: Vec::new(),
+        secrets: page
+            .secrets
+            .into_iter()
+            .map(|secret| SecretFile {
+                path: secret.path,
+                layer: 0,
+                what: secret.what.leak(),
+                hidden_by: secret.hidden_by,
+            })
+            .collect(),
+        libc_file: files.lookup("/lib/x86_64-linux-gnu/libc.so.6").map(|(path, _)| path),
+        glibc: page.glibc,
         mismatches: mismatches.collect(),
-        layers: vec![Layer { digest: layer.clone(), size: 1, unpacked: 1, created_by: None }],
+        layers: vec![Layer { digest: layer.clone(), size: 1, unpacked: 1, created_by: None }; 2],
         files,
         complete: !page.incomplete,
         users: page.users.into_iter().map(|(name, uid)| (name, uid, uid)).collect(),
     }
+}
+
+fn octal(text: &str) -> u32 {
+    u32::from_str_radix(text, 8).expect("an octal mode")
 }

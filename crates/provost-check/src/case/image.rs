@@ -1,7 +1,8 @@
 //! What the image holds and is configured to do: by its layers where an image is given, else by
 //! its Dockerfile and the table of base images.
 
-use super::{BuildCase, Case, ProgramCase};
+use super::{BuildCase, Case, Joined, ProgramCase, World};
+use crate::facts::binary::Binary;
 use crate::facts::build::{BaseImage, Build, Libc, ShellKind, StageConfig};
 use crate::facts::build_files::Presence;
 use crate::facts::image::Image;
@@ -169,5 +170,36 @@ impl<'w> BuildCase<'w> {
     /// What the Dockerfile makes.
     pub fn image(&self) -> ImageView<'w> {
         ImageView { config: self.build.config(), build: Some(self.build), image: None }
+    }
+}
+
+/// One container image by its layers.
+#[derive(Clone, Copy, Debug)]
+pub struct ImageCase<'w> {
+    /// Everything.
+    pub joined: &'w Joined<'w>,
+    /// Its index in [`World::images`].
+    pub index: usize,
+    /// The image.
+    pub image: &'w Image,
+}
+
+impl<'w> ImageCase<'w> {
+    /// All facts.
+    pub fn world(&self) -> &'w World {
+        self.joined.world
+    }
+
+    /// Containers that run it.
+    pub fn cases(&self) -> impl Iterator<Item = Case<'w>> {
+        let index = self.index;
+        self.joined
+            .cases()
+            .filter(move |case| case.binding().is_some_and(|b| b.image == Some(index)))
+    }
+
+    /// The program at its entrypoint.
+    pub fn binary(&self) -> Option<&'w Binary> {
+        self.world().binaries.iter().find(|binary| binary.in_image == Some(self.image.source))
     }
 }

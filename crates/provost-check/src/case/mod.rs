@@ -11,6 +11,8 @@ pub mod confine;
 pub mod env;
 pub mod fields;
 pub mod image;
+pub mod image_contents;
+pub mod image_user;
 pub mod joins;
 pub mod lifecycle;
 pub mod limits;

@@ -49,6 +49,16 @@ pub struct Binary {
     pub interp: Option<Fact<String>>,
     /// DT_NEEDED.
     pub needed: Vec<Fact<String>>,
+    /// DT_RPATH, folders with colons between them.
+    pub rpath: Option<String>,
+    /// DT_RUNPATH, likewise.
+    pub runpath: Option<String>,
+    /// The newest version of glibc's symbols that it cannot do without: 38 for `GLIBC_2.38`.
+    pub glibc: Option<Fact<u16>>,
+    /// The linker's build ID of Go.
+    pub build_id: Option<String>,
+    /// Digest of the file in hexadecimal, where an image is there to compare it with.
+    pub sha256: Option<String>,
     /// `.symtab` is present.
     pub has_symtab: bool,
     /// `.debug_*` sections are present.

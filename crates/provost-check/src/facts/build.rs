@@ -59,10 +59,10 @@ pub struct BaseImage {
     /// Whether the file system holds nothing but what COPY and ADD bring and the table's files:
     /// true for scratch and distroless, so that a missing path is certain.
     pub minimal: bool,
-    /// CA bundle.
-    pub ca_bundle: bool,
-    /// `/usr/share/zoneinfo`.
-    pub zoneinfo: bool,
+    /// CA bundle, where it is known.
+    pub ca_bundle: Option<bool>,
+    /// `/usr/share/zoneinfo`, where it is known.
+    pub zoneinfo: Option<bool>,
     /// `USER` of its configuration, as written there (`65532`, `nonroot`).
     pub user: Option<&'static str>,
     /// Names in its `/etc/passwd` with their uids.

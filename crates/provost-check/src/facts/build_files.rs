@@ -319,6 +319,16 @@ impl Build {
 
     /// Whether an absolute path exists in the final image.
     pub fn presence(&self, path: &str) -> Presence {
+        let best = self.brings(path);
+        let path = normal("/", path);
+        match self.base_image() {
+            Some(base) if !in_dirs(base.system_dirs, &path) => best,
+            _ => best.max(Presence::Possibly),
+        }
+    }
+
+    /// Whether a step of the final image brings an absolute path, whatever its base has.
+    pub fn brings(&self, path: &str) -> Presence {
         let path = normal("/", path);
         let mut best = Presence::Impossible;
         for stage in self.final_chain() {
@@ -340,10 +350,15 @@ impl Build {
                 best = best.max(Presence::Possibly);
             }
         }
-        match self.base_image() {
-            Some(base) if !in_dirs(base.system_dirs, &path) => best,
-            _ => best.max(Presence::Possibly),
-        }
+        best
+    }
+
+    /// Whether a COPY or ADD of the final image brings an absolute path.
+    pub fn copies_to(&self, path: &str) -> Presence {
+        let path = normal("/", path);
+        let chain = self.final_chain();
+        let own = self.copies.iter().filter(|copy| chain.contains(&copy.stage));
+        own.map(|copy| self.copied(copy, &path)).max().unwrap_or(Presence::Impossible)
     }
 
     fn copied(&self, copy: &CopyStep, path: &str) -> Presence {

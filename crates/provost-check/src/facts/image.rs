@@ -32,6 +32,14 @@ pub struct Image {
     pub complete: bool,
     /// Users of `/etc/passwd`: name, uid, gid.
     pub users: Vec<(String, u32, u32)>,
+    /// Groups of `/etc/group`.
+    pub groups: Vec<UserGroup>,
+    /// Files that hold secrets, in whatever layer, hidden ones too.
+    pub secrets: Vec<SecretFile>,
+    /// `libc.so.6` of glibc, links followed.
+    pub libc_file: Option<String>,
+    /// The newest version that it defines: 36 for `GLIBC_2.36`.
+    pub glibc: Option<u16>,
     /// Blobs whose bytes are not those that their digest names.
     pub mismatches: Vec<Mismatch>,
 }
@@ -47,6 +55,30 @@ pub struct Layer {
     pub unpacked: u64,
     /// The instruction that made it, as the history has it.
     pub created_by: Option<String>,
+}
+
+/// A line of `/etc/group`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserGroup {
+    /// Its name.
+    pub name: String,
+    /// Its number.
+    pub gid: u32,
+    /// Names of users that are in it, besides those whose primary group it is.
+    pub members: Vec<String>,
+}
+
+/// A file that holds a secret. The secret itself is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretFile {
+    /// Its absolute path.
+    pub path: String,
+    /// Index of the layer that brings it.
+    pub layer: u32,
+    /// `a private key`, `a registry's credentials`.
+    pub what: &'static str,
+    /// Index of the layer that deletes or replaces it.
+    pub hidden_by: Option<u32>,
 }
 
 /// A blob that is not what its digest says.
@@ -66,6 +98,12 @@ impl Image {
     /// A file of the image.
     pub fn file(&self, path: &str) -> Origin {
         let layer = self.files.lookup(path).and_then(|(_, f)| self.layers.get(f.layer as usize));
+        Origin::image(self.source, layer.map(|l| l.digest.as_str()), path)
+    }
+
+    /// A path in one of its layers, whether or not a later one hides it.
+    pub fn in_layer(&self, layer: u32, path: &str) -> Origin {
+        let layer = self.layers.get(layer as usize);
         Origin::image(self.source, layer.map(|l| l.digest.as_str()), path)
     }
 
@@ -106,7 +144,7 @@ impl Image {
         if named("ld-musl-") {
             Libc::Musl
         } else if named("ld-linux") {
-            Libc::Glibc(None)
+            Libc::Glibc(self.glibc)
         } else {
             Libc::None
         }
@@ -115,5 +153,10 @@ impl Image {
     /// The uid of a user that `/etc/passwd` names.
     pub fn uid_of(&self, name: &str) -> Option<u32> {
         self.users.iter().find(|(user, _, _)| user == name).map(|(_, uid, _)| *uid)
+    }
+
+    /// The gid of a group that `/etc/group` names.
+    pub fn gid_of(&self, name: &str) -> Option<u32> {
+        self.groups.iter().find(|group| group.name == name).map(|group| group.gid)
     }
 }

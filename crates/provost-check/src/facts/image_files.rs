@@ -47,12 +47,12 @@ impl FileEntry {
         self.kind == FileKind::File && other.kind == FileKind::File && self.content == other.content
     }
 
-    /// Whether a process of that user and group may execute it. Root needs any of the bits.
-    pub fn executable_by(&self, uid: u32, gid: u32) -> bool {
+    /// Whether a process of that user and those groups may execute it. Root needs any of the bits.
+    pub fn executable_by(&self, uid: u32, gids: &[u32]) -> bool {
         let bit = match () {
             () if uid == 0 => 0o111,
             () if uid == self.uid => 0o100,
-            () if gid == self.gid => 0o010,
+            () if gids.contains(&self.gid) => 0o010,
             () => 0o001,
         };
         self.mode & bit != 0

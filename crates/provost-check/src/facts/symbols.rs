@@ -36,6 +36,10 @@ symbols! {
     GRPC_DIAL = "google.golang.org/grpc.DialContext";
     /// Outbound TLS.
     TLS_DIAL = "crypto/tls.Dial";
+    /// What every `crypto/tls.Dial*` comes to.
+    TLS_DIAL_INNER = "crypto/tls.dial";
+    /// The program brings roots of its own, since Go 1.20.
+    SET_FALLBACK_ROOTS = "crypto/x509.SetFallbackRoots";
     /// A gRPC server.
     GRPC_SERVE = "google.golang.org/grpc.(*Server).Serve";
     /// The gRPC health service is served. Strong both ways.

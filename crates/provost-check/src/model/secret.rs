@@ -275,6 +275,31 @@ fn tokens(text: &str, spans: &mut Vec<Range<usize>>) {
     }
 }
 
+/// Bytes of base64 in the shortest key that is one: documentation has shorter ones.
+pub const SHORTEST_KEY: usize = 64;
+
+/// Whether a text holds a whole private key that needs no passphrase. In JSON its lines end with
+/// `\n` in letters.
+pub fn is_private_key(text: &str) -> bool {
+    let mut rest = text;
+    while let Some(at) = rest.find("PRIVATE KEY-----") {
+        let (before, after) = (&rest[..at], &rest[at + 16..]);
+        rest = after;
+        let Some(begin) = before.rfind("-----BEGIN ") else { continue };
+        let label = &before[begin..];
+        if label.len() > 40 || label.contains("ENCRYPTED") {
+            continue;
+        }
+        let Some(end) = after.find("-----END") else { continue };
+        let body = &after[..end];
+        let base64 = body.bytes().filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'));
+        if base64.count() >= SHORTEST_KEY && !body.contains("ENCRYPTED") {
+            return true;
+        }
+    }
+    false
+}
+
 /// The user of `scheme://user:password@host`, unless the password is a reference.
 fn credential_url(value: &str) -> Option<&str> {
     let rest = value.get(memmem::find(value.as_bytes(), b"://")? + 3..)?;

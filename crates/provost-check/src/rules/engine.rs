@@ -11,6 +11,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
 use super::rule::{Check, Findings, Judged, Rule, Variant};
+use crate::case::image::ImageCase;
 use crate::case::{BuildCase, Joined, ObjectCase, ObjectId, ProgramCase, WorkloadCase};
 use crate::facts::Object;
 use crate::findings::{Abstain, Finding, Level, NotJudged};
@@ -268,6 +269,14 @@ impl Engine<'_> {
             let subject = Subject::new(|| binary.path.clone());
             groups.push(self.group(|rule, check| match check {
                 Check::Program(check) => ask(rule, &subject, |f| check(&case, f)),
+                _ => None,
+            }));
+        }
+        for (index, image) in world.images.iter().enumerate() {
+            let case = ImageCase { joined, index, image };
+            let subject = Subject::new(|| image.path.clone());
+            groups.push(self.group(|rule, check| match check {
+                Check::Image(check) => ask(rule, &subject, |f| check(&case, f)),
                 _ => None,
             }));
         }

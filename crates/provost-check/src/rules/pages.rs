@@ -98,6 +98,8 @@ fn need_of(name: &str) -> Option<Need> {
     let base = name.rsplit('/').next().unwrap_or(name);
     if base.ends_with("binary.toml") {
         Some(Need::Binary)
+    } else if base == "image.toml" {
+        Some(Need::Image)
     } else if base.starts_with("Dockerfile") {
         Some(Need::Dockerfile)
     } else if base.ends_with(".yaml") {
@@ -151,7 +153,7 @@ fn load(files: &[File]) -> Loaded {
                 let binary = binary_toml::load(&mut sources, &file.text);
                 binaries.push(binary);
             }
-            (None, "image.toml") => images.push(image_toml::load(&mut sources, &file.text)),
+            (Some(Need::Image), _) => images.push(image_toml::load(&mut sources, &file.text)),
             (None, "provost.toml") => {
                 let id = add(&mut sources, SourceKind::Config);
                 let loaded = config::load(id, &file.text, DATE);

@@ -1,5 +1,6 @@
 //! What a rule is: data and one function.
 
+use crate::case::image::ImageCase;
 use crate::case::{BuildCase, Case, Joined, ObjectCase, ProgramCase, WorkloadCase};
 use crate::facts::Object;
 use crate::findings::{Abstain, Finding, Level};
@@ -53,6 +54,8 @@ pub enum Need {
     Binary,
     /// The Dockerfile or the image.
     Dockerfile,
+    /// The image's layers.
+    Image,
 }
 
 /// The same rule with its own name, level and message; addressed as `rule/variant`.
@@ -110,6 +113,8 @@ pub enum Check {
     Build(fn(&BuildCase<'_>, &mut Findings) -> Judged),
     /// Each executable.
     Program(fn(&ProgramCase<'_>, &mut Findings) -> Judged),
+    /// Each container image.
+    Image(fn(&ImageCase<'_>, &mut Findings) -> Judged),
     /// The run as a whole: what could not be read or bound.
     Run(fn(&Joined<'_>, &mut Findings) -> Judged),
     /// Found while results are collected: suppressions that do not hold.
@@ -124,6 +129,7 @@ impl std::fmt::Debug for Check {
             Self::Object(_) => "Object",
             Self::Build(_) => "Build",
             Self::Program(_) => "Program",
+            Self::Image(_) => "Image",
             Self::Run(_) => "Run",
             Self::Engine => "Engine",
         })

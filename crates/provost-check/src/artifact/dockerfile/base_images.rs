@@ -15,7 +15,8 @@
 //!
 //! From documentation and knowledge, not read in a source: alpine's users and tools, ubuntu, golang's
 //! tools, distroless java, python3 and nodejs, chainguard glibc-dynamic, wolfi-base and go, UBI and
-//! amazonlinux. Their lists of tools are incomplete by declaration, except alpine's.
+//! amazonlinux. Their lists of tools are incomplete by declaration, except alpine's. Whether UBI,
+//! amazonlinux and wolfi-base have zoneinfo differs between their builds: unknown.
 
 use goformats::version::GoVersion;
 
@@ -30,8 +31,8 @@ static SCRATCH: BaseImage = BaseImage {
     libc: Libc::None,
     shell: None,
     minimal: true,
-    ca_bundle: false,
-    zoneinfo: false,
+    ca_bundle: Some(false),
+    zoneinfo: Some(false),
     user: None,
     users: &[],
     tools: &[],
@@ -79,8 +80,8 @@ const STATIC: BaseImage = BaseImage {
     libc: Libc::None,
     shell: None,
     minimal: true,
-    ca_bundle: true,
-    zoneinfo: true,
+    ca_bundle: Some(true),
+    zoneinfo: Some(true),
     user: Some("0"),
     users: DISTROLESS_USERS,
     tools: &[],
@@ -477,8 +478,8 @@ const ALPINE: BaseImage = BaseImage {
     libc: Libc::Musl,
     shell: Some(ShellKind::BusyboxAsh),
     minimal: false,
-    ca_bundle: true,
-    zoneinfo: false,
+    ca_bundle: Some(true),
+    zoneinfo: Some(false),
     user: None,
     users: &[
         ("root", 0),
@@ -530,8 +531,8 @@ const BUSYBOX: BaseImage = BaseImage {
     libc: Libc::Glibc(None),
     shell: Some(ShellKind::BusyboxAsh),
     minimal: false,
-    ca_bundle: false,
-    zoneinfo: false,
+    ca_bundle: Some(false),
+    zoneinfo: Some(false),
     user: None,
     users: &[
         ("root", 0),
@@ -683,8 +684,8 @@ const DEBIAN: BaseImage = BaseImage {
     libc: Libc::Glibc(None),
     shell: Some(ShellKind::Dash),
     minimal: false,
-    ca_bundle: false,
-    zoneinfo: true,
+    ca_bundle: Some(false),
+    zoneinfo: Some(true),
     user: None,
     users: DEBIAN_USERS,
     tools: DEBIAN_TOOLS,
@@ -701,7 +702,7 @@ static DEBIAN_IMAGES: [BaseImage; 4] =
 
 /// `ubuntu`: neither CA bundle nor zoneinfo.
 const UBUNTU: BaseImage =
-    BaseImage { name: "ubuntu", zoneinfo: false, cmd: &["/bin/bash"], ..DEBIAN };
+    BaseImage { name: "ubuntu", zoneinfo: Some(false), cmd: &["/bin/bash"], ..DEBIAN };
 const UBUNTU_2404_USERS: &[(&str, u32)] = &[
     ("root", 0),
     ("daemon", 1),
@@ -737,7 +738,7 @@ const GO_PATH: &str =
 /// GOTOOLCHAIN=local, so that a newer `go` line in go.mod fails instead of fetching a toolchain.
 static GOLANG_DEBIAN: BaseImage = BaseImage {
     name: "golang",
-    ca_bundle: true,
+    ca_bundle: Some(true),
     go_toolchain: true,
     tools: &["bash", "curl", "g++", "gcc", "git", "go", "gofmt", "make", "perl", "sh", "wget"],
     env: &[("PATH", GO_PATH), ("GOTOOLCHAIN", "local"), ("GOPATH", "/go")],
@@ -762,8 +763,8 @@ const UBI: BaseImage = BaseImage {
     libc: Libc::Glibc(None),
     shell: Some(ShellKind::Bash),
     minimal: false,
-    ca_bundle: true,
-    zoneinfo: true,
+    ca_bundle: Some(true),
+    zoneinfo: None,
     user: None,
     users: &[("root", 0), ("bin", 1), ("daemon", 2), ("nobody", 65534)],
     tools: &["bash", "cat", "curl", "grep", "ls", "rpm", "sed", "sh", "sleep"],
@@ -775,11 +776,10 @@ const UBI: BaseImage = BaseImage {
     cmd: &["/bin/bash"],
     system_dirs: OPEN_DIRS,
 };
-const UBI_MINIMAL: BaseImage = BaseImage { name: "ubi-minimal", zoneinfo: false, ..UBI };
+const UBI_MINIMAL: BaseImage = BaseImage { name: "ubi-minimal", ..UBI };
 const UBI_MICRO: BaseImage = BaseImage {
     name: "ubi-micro",
-    ca_bundle: false,
-    zoneinfo: false,
+    ca_bundle: None,
     tools: &["bash", "cat", "ls", "sh", "sleep"],
     ..UBI
 };
@@ -789,7 +789,7 @@ static UBI_IMAGES: [[BaseImage; 3]; 3] = [
     [glibc(UBI, 39), glibc(UBI_MINIMAL, 39), glibc(UBI_MICRO, 39)],
 ];
 
-const AMAZON: BaseImage = BaseImage { name: "amazonlinux", zoneinfo: true, ..UBI };
+const AMAZON: BaseImage = BaseImage { name: "amazonlinux", ..UBI };
 static AMAZON_2: BaseImage = glibc(AMAZON, 26);
 static AMAZON_2023: BaseImage = glibc(AMAZON, 34);
 
@@ -802,6 +802,7 @@ static CHAINGUARD_STATIC: BaseImage = BaseImage {
 };
 static GLIBC_DYNAMIC: BaseImage = BaseImage {
     name: "chainguard/glibc-dynamic",
+    zoneinfo: None,
     libc: Libc::Glibc(None),
     tools: &["ldconfig"],
     user: Some("65532"),
@@ -811,6 +812,7 @@ static GLIBC_DYNAMIC: BaseImage = BaseImage {
 };
 const WOLFI: BaseImage = BaseImage {
     name: "chainguard/wolfi-base",
+    zoneinfo: None,
     libc: Libc::Glibc(None),
     users: &[("root", 0), ("nonroot", 65532)],
     tools_complete: false,

@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::Broken;
 use crate::facts::build::{CommandForm, Instruction, StageConfig};
+use crate::facts::image::UserGroup;
 use crate::facts::{Fact, Origin, SourceId};
 use crate::model::secret::looks_secret;
 
@@ -150,4 +151,18 @@ pub(super) fn users(passwd: &[u8]) -> Vec<(String, u32, u32)> {
         Some((name, fields.nth(1)?.parse().ok()?, fields.next()?.parse().ok()?))
     };
     text.lines().filter_map(user).take(10_000).collect()
+}
+
+/// Name, gid and members of each line of `/etc/group`.
+pub(super) fn groups(group: &[u8]) -> Vec<UserGroup> {
+    let text = String::from_utf8_lossy(group);
+    let line = |line: &str| {
+        let mut fields = line.split(':');
+        let name = fields.next()?.to_owned();
+        let gid = fields.nth(1)?.parse().ok()?;
+        let members = fields.next().unwrap_or_default().split(',').map(str::trim);
+        let members = members.filter(|m| !m.is_empty()).take(1000).map(str::to_owned).collect();
+        Some(UserGroup { name, gid, members })
+    };
+    text.lines().filter_map(line).take(10_000).collect()
 }

@@ -7,6 +7,7 @@ mod archive;
 mod config;
 mod layers;
 mod layout;
+mod secrets;
 mod store;
 mod tree;
 
@@ -19,7 +20,7 @@ use self::layers::Content;
 use self::store::Store;
 use super::{Problem, ProblemKind};
 use crate::facts::build_files::behind_wrapper;
-use crate::facts::image::{Image, Layer, Mismatch};
+use crate::facts::image::{Image, Layer, Mismatch, SecretFile};
 use crate::facts::image_files::FileKind;
 use crate::facts::{Fact, Origin, SourceId};
 
@@ -159,12 +160,14 @@ fn read(
     let wanted: BTreeSet<String> = wanted_names(&config.stage, programs);
     let wants = |entry: &archive::Entry| {
         let path = store::clean(&entry.path);
-        if matches!(path.as_str(), "etc/passwd") {
+        if matches!(path.as_str(), "etc/passwd" | "etc/group") {
             1 << 20
+        } else if path.ends_with("/libc.so.6") || is_libc_by_version(&path) {
+            LARGEST_LIBC
         } else if wanted.contains(path.rsplit('/').next().unwrap_or_default()) {
             limits.program
         } else {
-            0
+            secrets::worth(&path)
         }
     };
     let contents: Vec<Content> = chosen
@@ -179,6 +182,7 @@ fn read(
     let mut tree = tree::Builder::new(limits);
     let mut facts = Vec::new();
     let mut bytes = BTreeMap::new();
+    let mut hidden = Hidden::default();
     for (index, (mut content, blob)) in contents.into_iter().zip(&chosen.layers).enumerate() {
         let what = format!("layer {}", index + 1);
         let said = blob.digest.as_deref();
@@ -202,6 +206,13 @@ fn read(
             complete &= broken.kind != ProblemKind::Limit;
             loaded.problems.push(broken.of(&what).into_problem(origin()));
         }
+        let layer = u32::try_from(index).unwrap_or(u32::MAX);
+        hidden.look_again(&tree, layer);
+        content.bytes.retain(|path, bytes| {
+            let Some(what) = secrets::find(path, bytes) else { return true };
+            hidden.add(&tree, layer, path, what);
+            false
+        });
         bytes.extend(content.bytes.into_iter().map(|(path, bytes)| ((index, path), bytes)));
         facts.push(Layer {
             digest: name,
@@ -225,6 +236,10 @@ fn read(
         files: tree.done(),
         complete,
         users: Vec::new(),
+        groups: Vec::new(),
+        secrets: hidden.done(),
+        libc_file: None,
+        glibc: None,
         mismatches,
     };
     let taken = |at: &(u32, Box<str>)| (at.0 as usize, at.1.to_string());
@@ -232,6 +247,15 @@ fn read(
         && let Some(passwd) = bytes.get(&taken(&file.content))
     {
         image.users = config::users(passwd);
+    }
+    if let Some((_, file)) = image.files.lookup("/etc/group")
+        && let Some(group) = bytes.get(&taken(&file.content))
+    {
+        image.groups = config::groups(group);
+    }
+    if let Some((path, content)) = libc_file(&image) {
+        image.glibc = bytes.get(&taken(&content)).and_then(|bytes| newest_glibc(bytes));
+        image.libc_file = Some(path);
     }
     for path in program_paths(&image, programs) {
         let Some((at, file)) = image.files.lookup(&path) else { continue };
@@ -259,6 +283,77 @@ fn read(
     }
     loaded.image = Some(image);
     Ok(())
+}
+
+/// Bytes of glibc's `libc.so.6`, which has about 2 MiB.
+const LARGEST_LIBC: u64 = 16 << 20;
+
+/// `libc-2.31.so`, to which `libc.so.6` was a link until glibc 2.34.
+fn is_libc_by_version(path: &str) -> bool {
+    let name = path.rsplit('/').next().unwrap_or_default();
+    name.starts_with("libc-2.") && name.ends_with(".so")
+}
+
+/// Where glibc lies, and where its bytes stand.
+fn libc_file(image: &Image) -> Option<(String, (u32, Box<str>))> {
+    let mut dirs = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"].map(str::to_owned).to_vec();
+    for root in ["/lib", "/usr/lib"] {
+        let names = image.files.children(root).map(|(name, _)| name);
+        let multiarch = names.filter(|name| name.ends_with("-linux-gnu"));
+        dirs.extend(multiarch.map(|name| format!("{root}/{name}")));
+    }
+    dirs.into_iter().find_map(|dir| {
+        let (path, file) = image.files.lookup(&format!("{dir}/libc.so.6"))?;
+        (file.kind == FileKind::File).then(|| (path, file.content.clone()))
+    })
+}
+
+/// The newest `GLIBC_2.n` in glibc's own bytes: the names of the versions it defines stand in its
+/// string table, and it names no newer one.
+fn newest_glibc(bytes: &[u8]) -> Option<u16> {
+    let name = memchr::memmem::Finder::new(b"GLIBC_2.");
+    name.find_iter(bytes)
+        .filter_map(|at| {
+            let rest = bytes.get(at + 8..at + 12)?;
+            let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+            std::str::from_utf8(rest.get(..digits)?).ok()?.parse().ok()
+        })
+        .max()
+}
+
+/// Secrets that were found, and which layer hides them.
+#[derive(Default)]
+struct Hidden {
+    found: Vec<(SecretFile, Box<str>)>,
+}
+
+/// Secrets that are told; an image of somebody's test data has thousands.
+const MOST_SECRETS: usize = 200;
+
+impl Hidden {
+    fn add(&mut self, tree: &tree::Builder, layer: u32, path: &str, what: &'static str) {
+        if self.found.len() < MOST_SECRETS
+            && let Some(at) = tree.place(path)
+        {
+            let secret = SecretFile { path: at, layer, what, hidden_by: None };
+            self.found.push((secret, path.into()));
+        }
+    }
+
+    /// A layer was put on top.
+    fn look_again(&mut self, tree: &tree::Builder, layer: u32) {
+        for (secret, path) in self.found.iter_mut().filter(|(s, _)| s.hidden_by.is_none()) {
+            if !tree.has(&secret.path, secret.layer, path) {
+                secret.hidden_by = Some(layer);
+            }
+        }
+    }
+
+    fn done(self) -> Vec<SecretFile> {
+        let mut all: Vec<SecretFile> = self.found.into_iter().map(|(secret, _)| secret).collect();
+        all.sort_by(|a, b| (&a.path, a.layer).cmp(&(&b.path, b.layer)));
+        all
+    }
 }
 
 /// The program of the image's command, or behind a reaper, with what containers run instead.

@@ -23,6 +23,20 @@ impl Builder {
         self.tree
     }
 
+    /// Where an entry of the layer on top lies.
+    pub(super) fn place(&self, path: &str) -> Option<String> {
+        let path = format!("/{}", clean(path));
+        let (dir, name) = path.rsplit_once('/')?;
+        let dir = self.tree.resolve(dir, true)?;
+        Some(format!("{}/{name}", dir.trim_end_matches('/')))
+    }
+
+    /// Whether a path still has the bytes that a layer's entry brought.
+    pub(super) fn has(&self, at: &str, layer: u32, path: &str) -> bool {
+        let entry = self.tree.get(at);
+        entry.is_some_and(|entry| entry.content.0 == layer && &*entry.content.1 == path)
+    }
+
     /// Puts a layer on top. Whiteouts hide what is below, never what the same layer brings,
     /// whatever their order (OCI image-spec, layer.md).
     pub(super) fn apply(&mut self, layer: u32, entries: &[Entry]) -> Vec<Broken> {

@@ -1,6 +1,7 @@
 //! Programs that do not say what they were built from.
 
 use crate::case::ProgramCase;
+use crate::facts::Fact;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -9,6 +10,16 @@ const DIRTY: Variant =
 const LOCAL: Variant =
     Variant::new("local-replace", Level::Note, "a dependency was replaced by a folder")
         .strict(Level::Warn);
+
+const LABEL: Variant = Variant::new(
+    "revision-label-mismatch",
+    Level::Warn,
+    "the image's label names another commit than the program",
+);
+
+/// Labels of an image that name a commit, the newer one first.
+const REVISION_LABELS: [&str; 2] =
+    ["org.opencontainers.image.revision", "org.label-schema.vcs-ref"];
 
 /// Nobody can tell which source runs.
 pub static RULE: Rule = Rule {
@@ -19,7 +30,7 @@ pub static RULE: Rule = Rule {
     title: "the program does not say which commit it was built from",
     page: include_str!("untraceable-build.md"),
     needs: &[Need::Binary],
-    variants: &[DIRTY, LOCAL],
+    variants: &[DIRTY, LOCAL, LABEL],
     check: Check::Program(check),
     ..Rule::BASE
 };
@@ -34,7 +45,15 @@ fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
     let module = program.main_module.as_ref();
     let versioned =
         module.is_some_and(|m| !m.value.version.is_empty() && m.value.version != "(devel)");
-    if revision.is_none() && !versioned {
+    let image = case.image().and_then(|view| view.image());
+    let label = image.and_then(|image| {
+        let label = REVISION_LABELS.iter().find_map(|name| image.labels.get(*name))?;
+        (!label.value.trim().is_empty()).then_some(label)
+    });
+    if let (Some(revision), Some(label)) = (revision, label) {
+        compare(case, revision, label, out);
+    }
+    if revision.is_none() && !versioned && label.is_none() {
         out.push(
             Finding::new(
                 &RULE,
@@ -79,4 +98,36 @@ fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
         }
     }
     Ok(())
+}
+
+/// Both are commits of one repository, as far as can be told: other labels are no commits.
+fn compare(
+    case: &ProgramCase<'_>,
+    revision: &Fact<String>,
+    label: &Fact<String>,
+    out: &mut Findings,
+) {
+    let hex = |text: &str| text.len() >= 7 && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let (own, told) =
+        (revision.value.to_ascii_lowercase(), label.value.trim().to_ascii_lowercase());
+    if !hex(&own) || !hex(&told) || own.starts_with(&told) || told.starts_with(&own) {
+        return;
+    }
+    let short = |text: &str| text.get(..12).unwrap_or(text).to_owned();
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "the image's label names commit {}, and the program in it was built from {}",
+            short(&told),
+            short(&own)
+        ),
+        &label.origin,
+        "names another commit",
+    )
+    .variant(&RULE.variants[2])
+    .also(&revision.origin, "vcs.revision of the program");
+    finding.subject.clone_from(&case.binary.path);
+    out.push(finding.fix(Fix::suggest(
+        "set the label from the commit that is built, in the build that builds it",
+    )));
 }

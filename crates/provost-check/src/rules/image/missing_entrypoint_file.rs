@@ -63,17 +63,8 @@ fn judge(
         return Err(Abstain::unknown(Reason::Templated, format!("command {}", program.value)));
     }
     let paths = image.resolve(program);
-    let mounted = paths.iter().find_map(|path| {
-        case.container.mounts.iter().find(|mount| {
-            let dir = mount.path.value.trim_end_matches('/');
-            path.value == dir || path.value.starts_with(&format!("{dir}/"))
-        })
-    });
-    if let Some(mount) = mounted {
-        return Err(Abstain::unknown(
-            Reason::VolumeUnknown,
-            format!("what the volume {} holds at {}", mount.name.value, mount.path.value),
-        ));
+    for path in &paths {
+        case.not_mounted_over(&path.value)?;
     }
     let presence = paths.iter().map(|path| image.presence(&path.value)).max();
     match presence {

@@ -258,7 +258,7 @@ fn base_images() {
         match lookup(image) {
             Some(base) => write!(
                 out,
-                "{}, {:?}, sh {:?}, ca {}, zones {}, user {:?}",
+                "{}, {:?}, sh {:?}, ca {:?}, zones {:?}, user {:?}",
                 base.name, base.libc, base.shell, base.ca_bundle, base.zoneinfo, base.user
             ),
             None => write!(out, "unknown"),
@@ -270,44 +270,44 @@ fn base_images() {
         out.push('\n');
     }
     insta::assert_snapshot!(out, @r#"
-    scratch: scratch, None, sh None, ca false, zones false, user None
-    gcr.io/distroless/static: distroless/static, None, sh None, ca true, zones true, user Some("0")
-    gcr.io/distroless/static:nonroot: distroless/static, None, sh None, ca true, zones true, user Some("65532")
-    gcr.io/distroless/static-debian12:debug-nonroot: distroless/static, None, sh None, ca true, zones true, user Some("65532")
-    gcr.io/distroless/static-debian12:nonroot-amd64: distroless/static, None, sh None, ca true, zones true, user Some("65532")
-    gcr.io/distroless/base-debian11: distroless/base, Glibc(Some(31)), sh None, ca true, zones true, user Some("0")
-    gcr.io/distroless/base-nossl-debian12:latest: distroless/base-nossl, Glibc(Some(36)), sh None, ca true, zones true, user Some("0")
-    mirror.example.com:5000/gcr/distroless/cc-debian13:nonroot@sha256:00: distroless/cc, Glibc(Some(41)), sh None, ca true, zones true, user Some("65532")
-    gcr.io/distroless/java21-debian12: distroless/java, Glibc(Some(36)), sh None, ca true, zones true, user Some("0")
-    gcr.io/distroless/java-base: distroless/java, Glibc(None), sh None, ca true, zones true, user Some("0")
-    gcr.io/distroless/python3: distroless/python, Glibc(None), sh None, ca true, zones true, user Some("0")
+    scratch: scratch, None, sh None, ca Some(false), zones Some(false), user None
+    gcr.io/distroless/static: distroless/static, None, sh None, ca Some(true), zones Some(true), user Some("0")
+    gcr.io/distroless/static:nonroot: distroless/static, None, sh None, ca Some(true), zones Some(true), user Some("65532")
+    gcr.io/distroless/static-debian12:debug-nonroot: distroless/static, None, sh None, ca Some(true), zones Some(true), user Some("65532")
+    gcr.io/distroless/static-debian12:nonroot-amd64: distroless/static, None, sh None, ca Some(true), zones Some(true), user Some("65532")
+    gcr.io/distroless/base-debian11: distroless/base, Glibc(Some(31)), sh None, ca Some(true), zones Some(true), user Some("0")
+    gcr.io/distroless/base-nossl-debian12:latest: distroless/base-nossl, Glibc(Some(36)), sh None, ca Some(true), zones Some(true), user Some("0")
+    mirror.example.com:5000/gcr/distroless/cc-debian13:nonroot@sha256:00: distroless/cc, Glibc(Some(41)), sh None, ca Some(true), zones Some(true), user Some("65532")
+    gcr.io/distroless/java21-debian12: distroless/java, Glibc(Some(36)), sh None, ca Some(true), zones Some(true), user Some("0")
+    gcr.io/distroless/java-base: distroless/java, Glibc(None), sh None, ca Some(true), zones Some(true), user Some("0")
+    gcr.io/distroless/python3: distroless/python, Glibc(None), sh None, ca Some(true), zones Some(true), user Some("0")
     gcr.io/distroless/static-debian10: unknown
-    alpine: alpine, Musl, sh Some(BusyboxAsh), ca true, zones false, user None
-    docker.io/library/alpine:3.20@sha256:00: alpine, Musl, sh Some(BusyboxAsh), ca true, zones false, user None
-    public.ecr.aws/docker/library/alpine:3: alpine, Musl, sh Some(BusyboxAsh), ca true, zones false, user None
+    alpine: alpine, Musl, sh Some(BusyboxAsh), ca Some(true), zones Some(false), user None
+    docker.io/library/alpine:3.20@sha256:00: alpine, Musl, sh Some(BusyboxAsh), ca Some(true), zones Some(false), user None
+    public.ecr.aws/docker/library/alpine:3: alpine, Musl, sh Some(BusyboxAsh), ca Some(true), zones Some(false), user None
     alpine/git: unknown
     me/alpine: unknown
-    busybox:1.36-musl: busybox, Musl, sh Some(BusyboxAsh), ca false, zones false, user None
-    busybox: busybox, Glibc(None), sh Some(BusyboxAsh), ca false, zones false, user None
-    debian:bookworm-20240904-slim: debian, Glibc(Some(36)), sh Some(Dash), ca false, zones true, user None
-    debian:11: debian, Glibc(Some(31)), sh Some(Dash), ca false, zones true, user None
-    debian: debian, Glibc(None), sh Some(Dash), ca false, zones true, user None
-    ubuntu:22.04: ubuntu, Glibc(Some(35)), sh Some(Dash), ca false, zones false, user None
-    ubuntu:noble: ubuntu, Glibc(Some(39)), sh Some(Dash), ca false, zones false, user None
-    golang:1.22: golang, Glibc(None), sh Some(Dash), ca true, zones true, user None, go1.22
-    golang:1.22.3-alpine3.20: golang (alpine), Musl, sh Some(BusyboxAsh), ca true, zones false, user None, go1.22.3
-    golang:latest: golang, Glibc(None), sh Some(Dash), ca true, zones true, user None
+    busybox:1.36-musl: busybox, Musl, sh Some(BusyboxAsh), ca Some(false), zones Some(false), user None
+    busybox: busybox, Glibc(None), sh Some(BusyboxAsh), ca Some(false), zones Some(false), user None
+    debian:bookworm-20240904-slim: debian, Glibc(Some(36)), sh Some(Dash), ca Some(false), zones Some(true), user None
+    debian:11: debian, Glibc(Some(31)), sh Some(Dash), ca Some(false), zones Some(true), user None
+    debian: debian, Glibc(None), sh Some(Dash), ca Some(false), zones Some(true), user None
+    ubuntu:22.04: ubuntu, Glibc(Some(35)), sh Some(Dash), ca Some(false), zones Some(false), user None
+    ubuntu:noble: ubuntu, Glibc(Some(39)), sh Some(Dash), ca Some(false), zones Some(false), user None
+    golang:1.22: golang, Glibc(None), sh Some(Dash), ca Some(true), zones Some(true), user None, go1.22
+    golang:1.22.3-alpine3.20: golang (alpine), Musl, sh Some(BusyboxAsh), ca Some(true), zones Some(false), user None, go1.22.3
+    golang:latest: golang, Glibc(None), sh Some(Dash), ca Some(true), zones Some(true), user None
     golang:1.22-windowsservercore: unknown, go1.22
-    registry.access.redhat.com/ubi9/ubi-minimal:9.4: ubi-minimal, Glibc(Some(34)), sh Some(Bash), ca true, zones false, user None
-    registry.access.redhat.com/ubi8-micro: ubi-micro, Glibc(Some(28)), sh Some(Bash), ca false, zones false, user None
-    redhat/ubi10: ubi, Glibc(Some(39)), sh Some(Bash), ca true, zones true, user None
+    registry.access.redhat.com/ubi9/ubi-minimal:9.4: ubi-minimal, Glibc(Some(34)), sh Some(Bash), ca Some(true), zones None, user None
+    registry.access.redhat.com/ubi8-micro: ubi-micro, Glibc(Some(28)), sh Some(Bash), ca None, zones None, user None
+    redhat/ubi10: ubi, Glibc(Some(39)), sh Some(Bash), ca Some(true), zones None, user None
     registry.access.redhat.com/ubi9/go-toolset:1.22: unknown, go1.22
-    amazonlinux:2: amazonlinux, Glibc(Some(26)), sh Some(Bash), ca true, zones true, user None
-    amazonlinux:2023: amazonlinux, Glibc(Some(34)), sh Some(Bash), ca true, zones true, user None
-    cgr.dev/chainguard/static:latest: chainguard/static, None, sh None, ca true, zones true, user Some("65532")
-    cgr.dev/chainguard/glibc-dynamic:latest-dev: chainguard/wolfi-base, Glibc(None), sh Some(BusyboxAsh), ca true, zones false, user None
-    chainguard/wolfi-base: chainguard/wolfi-base, Glibc(None), sh Some(BusyboxAsh), ca true, zones false, user None
-    cgr.dev/example.com/go:1.23: chainguard/go, Glibc(None), sh Some(BusyboxAsh), ca true, zones false, user None, go1.23
+    amazonlinux:2: amazonlinux, Glibc(Some(26)), sh Some(Bash), ca Some(true), zones None, user None
+    amazonlinux:2023: amazonlinux, Glibc(Some(34)), sh Some(Bash), ca Some(true), zones None, user None
+    cgr.dev/chainguard/static:latest: chainguard/static, None, sh None, ca Some(true), zones Some(true), user Some("65532")
+    cgr.dev/chainguard/glibc-dynamic:latest-dev: chainguard/wolfi-base, Glibc(None), sh Some(BusyboxAsh), ca Some(true), zones None, user None
+    chainguard/wolfi-base: chainguard/wolfi-base, Glibc(None), sh Some(BusyboxAsh), ca Some(true), zones None, user None
+    cgr.dev/example.com/go:1.23: chainguard/go, Glibc(None), sh Some(BusyboxAsh), ca Some(true), zones None, user None, go1.23
     ${BASE}: unknown
     a:b:c/d:e: unknown
     : unknown

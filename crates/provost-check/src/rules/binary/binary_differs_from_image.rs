@@ -1,0 +1,99 @@
+//! A binary that is not the one in the image.
+
+use crate::case::ProgramCase;
+use crate::facts::binary::Binary;
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// What was judged is not what will run.
+pub static RULE: Rule = Rule {
+    id: "binary-differs-from-image",
+    group: Group::Binary,
+    level: Level::Deny,
+    title: "the binary that was given is not the one in the image",
+    page: include_str!("binary-differs-from-image.md"),
+    needs: &[Need::Image],
+    check: Check::Program(check),
+    ..Rule::BASE
+};
+
+fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
+    let given = case.binary;
+    let world = case.world();
+    // What walking found may be left over from yesterday; nobody said that it is this one.
+    let named = world.sources.get(given.source).named;
+    if given.in_image.is_some() || given.built_from.is_some() || !named {
+        return Err(Abstain::NotApplicable);
+    }
+    if world.images.is_empty() {
+        return Err(Abstain::unknown(Reason::NoImage, "the program in the image"));
+    }
+    let in_images = world.binaries.iter().filter(|b| b.in_image.is_some());
+    let same: Vec<&Binary> = in_images.filter(|b| is_same_program(given, b)).collect();
+    let Some(inside) = same.first() else {
+        return Err(Abstain::unknown(
+            Reason::NoImage,
+            format!("the image that runs {}", given.path),
+        ));
+    };
+    // Several images of one program, for several platforms: any of them may be meant.
+    if same.iter().any(|b| b.sha256 == given.sha256) {
+        return Ok(());
+    }
+    let (Some(ours), Some(theirs)) = (&given.sha256, &inside.sha256) else {
+        return Err(Abstain::unknown(Reason::LimitReached, "the digests of both programs"));
+    };
+    let same_build = given.build_id.is_some() && given.build_id == inside.build_id;
+    let message = if same_build {
+        "the binary that was given and the one in the image come from one build, and one of them \
+         was changed after it (strip, objcopy, upx)"
+            .to_owned()
+    } else {
+        let differ = |what: &str, a: Option<String>, b: Option<String>| match (a, b) {
+            (Some(a), Some(b)) if a != b => Some(format!("{what}{a} and {b}")),
+            _ => None,
+        };
+        let how = [
+            differ("", go(given), go(inside)),
+            differ("revision ", revision(given), revision(inside)),
+        ];
+        let how: Vec<String> = how.into_iter().flatten().collect();
+        let how = if how.is_empty() { String::new() } else { format!(" ({})", how.join(", ")) };
+        format!(
+            "the binary that was given is not the one in the image{how}: what is judged of it does \
+             not run"
+        )
+    };
+    let mut finding = Finding::new(&RULE, message, &given.origin(), format!("is sha256:{ours}"))
+        .also(&inside.origin(), format!("is sha256:{theirs}"))
+        .fix(Fix::suggest(
+            "leave --binary out: the program in the image is judged; or build the image again",
+        ));
+    if same_build {
+        finding = finding.level(Level::Warn);
+    }
+    out.push(finding);
+    Ok(())
+}
+
+/// The same main package, or the same name where one of them is not told.
+fn is_same_program(a: &Binary, b: &Binary) -> bool {
+    let package = |binary: &Binary| {
+        binary.go.as_ref().and_then(|go| Some(go.main_package.as_ref()?.value.clone()))
+    };
+    let name =
+        |binary: &Binary| binary.path.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
+    match (package(a), package(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => name(a) == name(b),
+    }
+}
+
+fn go(binary: &Binary) -> Option<String> {
+    binary.go.as_ref().map(|go| go.version.value.to_string())
+}
+
+fn revision(binary: &Binary) -> Option<String> {
+    let revision = &binary.go.as_ref()?.setting("vcs.revision")?.value;
+    Some(revision.get(..12).unwrap_or(revision).to_owned())
+}

@@ -1,0 +1,101 @@
+//! A program that its user may not execute.
+
+use crate::case::Case;
+use crate::case::image_user::{RunAs, may_search};
+use crate::facts::build_files::behind_wrapper;
+use crate::facts::image::Image;
+use crate::facts::image_files::{FileEntry, FileKind};
+use crate::facts::{Fact, Origin};
+use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// The kernel refuses: permission denied.
+pub static RULE: Rule = Rule {
+    id: "non-executable-entrypoint",
+    group: Group::Image,
+    level: Level::Deny,
+    title: "a program that the container's user may not execute",
+    page: include_str!("non-executable-entrypoint.md"),
+    needs: &[Need::Manifest, Need::Image],
+    after: &["missing-entrypoint-file"],
+    check: Check::Container(check),
+    ..Rule::BASE
+};
+
+fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
+    let image = case.layers()?;
+    let command = case.command_line()?;
+    let run_as = case.run_as(image)?;
+    for program in std::iter::once(command.program()).chain(behind_wrapper(&command.argv)) {
+        judge(case, image, &run_as, program, out).unwrap_or_else(|why| out.abstain(why));
+    }
+    Ok(())
+}
+
+fn judge(
+    case: &Case<'_>,
+    image: &Image,
+    run_as: &RunAs,
+    program: &Fact<String>,
+    out: &mut Findings,
+) -> Judged {
+    let paths = image.config.resolve(program);
+    for path in &paths {
+        case.not_mounted_over(&path.value)?;
+    }
+    // Of several on PATH the first that may be executed is taken.
+    let mut refused: Option<(String, &FileEntry)> = None;
+    for path in &paths {
+        let Some((at, file)) = image.files.lookup(&path.value) else { continue };
+        if file.kind != FileKind::File {
+            continue;
+        }
+        let by = [path.value.as_str(), at.as_str()];
+        let closed = by.iter().find_map(|path| closed_dir(image, run_as, path));
+        match closed {
+            None if run_as.may_execute(file) => return Ok(()),
+            None => {
+                refused.get_or_insert((at, file));
+            }
+            Some((dir, entry)) => {
+                refused.get_or_insert((dir, entry));
+            }
+        }
+    }
+    // That there is none at all is told by `missing-entrypoint-file`.
+    let Some((path, entry)) = refused else { return Err(Abstain::NotApplicable) };
+    let is_dir = entry.kind == FileKind::Dir;
+    let mode = format!("mode {:04o}, owner {}:{}", entry.mode, entry.uid, entry.gid);
+    let what = if is_dir { "the folder" } else { "the program" };
+    let verb = if is_dir { "enter" } else { "execute" };
+    let fix = if is_dir {
+        format!("give the folder its x bit for everybody: chmod 0755 {path}")
+    } else {
+        "COPY --chmod=0755, or chmod it in the builder".to_owned()
+    };
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "{what} {path} has {mode}: uid {} may not {verb} it, and the container cannot start \
+             (`permission denied`)",
+            run_as.uid
+        ),
+        &image.file(&path),
+        mode.clone(),
+    )
+    .also(&program.origin, "starts it");
+    if let Some(origin) = &run_as.origin {
+        finding = finding.also(origin, format!("runs as uid {}", run_as.uid));
+    }
+    let container: &Origin = case.container_origin();
+    out.push(finding.also(container, "runs the image").fix(Fix::suggest(fix)));
+    Ok(())
+}
+
+/// The first directory above a file that the user may not pass.
+fn closed_dir<'i>(image: &'i Image, run_as: &RunAs, path: &str) -> Option<(String, &'i FileEntry)> {
+    path.match_indices('/').skip(1).find_map(|(end, _)| {
+        let (at, dir) = image.files.lookup(&path[..end])?;
+        (dir.kind == FileKind::Dir && !may_search(run_as, dir)).then_some((at, dir))
+    })
+}
