@@ -4,6 +4,7 @@
 //! that parses and panics when it is looked at is found, too. Nothing is returned; the finding
 //! is a panic, a time or a memory limit.
 
+mod archive;
 mod wrap;
 
 use std::hint::black_box;
@@ -12,7 +13,7 @@ use goformats::binary;
 use goformats::godebug::{self, Release};
 use goformats::gostrings::Strings;
 use goformats::limits::Limits;
-use provost_check::artifact::dockerfile;
+use provost_check::artifact::{dockerfile, image};
 use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
 use provost_check::artifact::source::Sources;
 use provost_check::facts::SourceId;
@@ -29,6 +30,8 @@ pub const TARGETS: &[Target] = &[
     ("godebug", godebug),
     ("yaml", yaml),
     ("dockerfile", dockerfile),
+    ("image", image),
+    ("layers", layers),
 ];
 
 /// A whole file, taken for a binary.
@@ -100,6 +103,48 @@ pub fn dockerfile(data: &[u8]) {
         black_box(dockerfile::repro::repro_flags(go_build).arguments());
     }
     black_box((build, problems));
+}
+
+/// An archive that is an image: OCI or docker, its configuration and its layers.
+pub fn image(data: &[u8]) {
+    load_image(data);
+}
+
+/// Entries of layers by a short notation (see [`archive::image`]), so that the engine need compute
+/// no checksums to try whiteouts, links and their order.
+pub fn layers(data: &[u8]) {
+    load_image(&archive::image(data));
+}
+
+fn load_image(archive: &[u8]) {
+    // Small enough that a bomb ends before the engine's own limits.
+    let limits = image::Limits {
+        entries: 10_000,
+        blobs: 1000,
+        unpacked: 8 << 20,
+        free: 1 << 20,
+        program: 1 << 20,
+        document: 1 << 20,
+        layers: 64,
+        ..image::Limits::default()
+    };
+    let loaded = image::load_bytes(SourceId(0), archive, &limits);
+    if let Some(image) = &loaded.image {
+        black_box((image.libc(), image.shell(), image.uid_of("app"), image.gid_of("app")));
+        for (path, entry) in image.files.iter() {
+            assert!(path.starts_with('/') && !path.ends_with('/'), "{path}");
+            let clean = path.split('/').skip(1).all(|name| !matches!(name, "" | "." | ".."));
+            assert!(clean, "{path} is not clean");
+            let parent = path.rsplit_once('/').map_or("", |(parent, _)| parent);
+            black_box(image.files.lookup(path));
+            black_box(image.files.children(parent).count());
+            black_box(entry.executable_by(1000, &[1000]));
+            // A whiteout is a mark, no file.
+            let name = path.rsplit('/').next().unwrap_or_default();
+            assert!(!name.starts_with(".wh."), "{path}");
+        }
+    }
+    black_box((loaded.image, loaded.program, loaded.problems));
 }
 
 fn look_at(file: &[u8]) {

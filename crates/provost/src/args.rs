@@ -103,7 +103,7 @@ pub(crate) struct CheckArgs {
     /// Objects that are not in the input do not exist
     #[arg(long, help_heading = "Evidence")]
     pub(crate) closed_world: bool,
-    /// Fail when this evidence is missing: binary, dockerfile, manifest
+    /// Fail when this evidence is missing: binary, image, dockerfile, manifest
     #[arg(
         long,
         value_name = "KIND,...",
@@ -269,6 +269,7 @@ impl FailOn {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
 pub(crate) enum Kind {
     Binary,
+    Image,
     Dockerfile,
     Manifest,
 }
@@ -359,7 +360,25 @@ fn image(text: &str) -> Result<ImageInput, String> {
                         (crane pull --format=oci, skopeo copy) and name that: oci:DIR"
                 .to_owned());
         }
-        _ => return Err("expected oci:DIR, oci:TAR or docker-archive:TAR".to_owned()),
+        // Other tools' names for the same two.
+        Some(("oci-archive" | "oci-dir" | "ocidir", path)) => {
+            return Err(format!("did you mean oci:{path}? An archive and a directory go by it"));
+        }
+        Some(("docker" | "docker-tar" | "tar" | "tarball", path)) if path.ends_with(".tar") => {
+            return Err(format!("did you mean docker-archive:{path}?"));
+        }
+        Some(("docker" | "docker-daemon" | "docker-image", name)) => {
+            return Err(format!(
+                "images of a running Docker are not read; docker save -o image.tar {name}, then \
+                 --image docker-archive:image.tar"
+            ));
+        }
+        _ => {
+            return Err(
+                "expected oci:DIR, oci:TAR or docker-archive:TAR (what docker save writes)"
+                    .to_owned(),
+            );
+        }
     };
     if path.is_empty() {
         return Err("expected a path after the colon".to_owned());

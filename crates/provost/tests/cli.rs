@@ -494,7 +494,8 @@ fn help_fits_a_terminal_and_tells_the_exit_codes() {
           --container <NS/KIND/NAME/C>  The container that runs the binary, when several could
           --namespace <NS>              Namespace of objects that name none
           --closed-world                Objects that are not in the input do not exist
-          --require <KIND,...>          Fail when this evidence is missing: binary, dockerfile, manifest
+          --require <KIND,...>          Fail when this evidence is missing: binary, image, dockerfile,
+                                        manifest
 
     Rules:
           --profile <NAME>         Which rules are on, and how hard: recommended, strict, house

@@ -19,8 +19,10 @@ use support::{Dir, repository};
 enum Item<'a> {
     File(&'a str, u32, &'a [u8]),
     Link(&'a str, &'a str),
+    Hard(&'a str, &'a str),
+    Dir(&'a str),
 }
-use Item::{File, Link};
+use Item::{Dir as Folder, File, Hard, Link};
 
 fn layer(items: &[Item<'_>]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
@@ -39,6 +41,17 @@ fn layer(items: &[Item<'_>]) -> Vec<u8> {
                 header.set_entry_type(tar::EntryType::Symlink);
                 header.set_size(0);
                 builder.append_link(&mut header, path, target).unwrap();
+            }
+            Hard(path, target) => {
+                header.set_entry_type(tar::EntryType::Link);
+                header.set_size(0);
+                builder.append_link(&mut header, path, target).unwrap();
+            }
+            Folder(path) => {
+                header.set_entry_type(tar::EntryType::Directory);
+                header.set_size(0);
+                header.set_mode(0o755);
+                builder.append_data(&mut header, path, std::io::empty()).unwrap();
             }
         }
     }
@@ -277,4 +290,215 @@ fn what_is_no_image_is_named_and_not_a_pass() {
     fs::write(sandbox.path().join("a.tar"), crate::layer(&[File("a", 0o644, b"x")])).unwrap();
     let no_image = sandbox.provost(&["check", "a.tar"]);
     assert!(no_image.code == 2 && no_image.out.contains("is no image"), "{no_image}");
+}
+
+/// A docker-archive as `docker save` writes it.
+fn saved(run: &Value, layers: &[Vec<u8>]) -> BTreeMap<String, Vec<u8>> {
+    let config = json!({
+        "os": "linux", "architecture": "amd64", "config": run,
+        "rootfs": {"type": "layers", "diff_ids": layers.iter().map(|l| digest(l)).collect::<Vec<_>>()},
+    });
+    let name = |i: usize| format!("{i}/layer.tar");
+    let saved = json!([{
+        "Config": "c.json", "RepoTags": ["registry.example/shop/server:1"],
+        "Layers": (0..layers.len()).map(name).collect::<Vec<_>>(),
+    }]);
+    let mut files = BTreeMap::from([
+        ("c.json".to_owned(), config.to_string().into_bytes()),
+        ("manifest.json".to_owned(), saved.to_string().into_bytes()),
+    ]);
+    files.extend(layers.iter().enumerate().map(|(i, layer)| (name(i), layer.clone())));
+    files
+}
+
+const CANARY: &str = "kanarie-7Qx9vW2m";
+
+#[test]
+fn a_secret_that_a_later_layer_deletes_is_told_and_never_shown() {
+    let sandbox = Dir::new();
+    let netrc = format!("machine git.shop.dev login ci password {CANARY}");
+    let env = format!("DB_PASSWORD={CANARY}\n");
+    let key = format!(
+        "-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n",
+        CANARY.replace('-', "a").repeat(8)
+    );
+    let layers = vec![
+        layer(&[
+            File("root/.netrc", 0o600, netrc.as_bytes()),
+            File("app/.env", 0o644, env.as_bytes()),
+            File("etc/tls/server.key", 0o600, key.as_bytes()),
+            File("usr/share/doc/x/server.key", 0o600, key.as_bytes()),
+        ]),
+        layer(&[File("root/.wh..netrc", 0, b""), File("srv/server", 0o755, &program())]),
+        layer(&[File("app/.wh..wh..opq", 0, b""), File("app/.env", 0o644, b"PORT=8080\n")]),
+    ];
+    let files = layout("amd64", json!({"Entrypoint": ["/srv/server"]}), &layers);
+    write_dir(&sandbox, "shop", &files);
+    let mut shown = String::new();
+    for format in ["json", "sarif", "github", "gitlab", "junit", "markdown", "html", "text"] {
+        let run = sandbox.provost(&["check", "shop", "--format", format]);
+        assert_eq!(run.code, 1, "{run}");
+        shown += &run.to_string();
+    }
+    let aligned = CANARY.replace('-', "a");
+    assert!(!shown.contains(CANARY) && !shown.contains(&aligned), "a secret is shown");
+    let run = sandbox.provost(&["check", "shop", "--only", "secret-file-in-image"]);
+    let out = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for said in [
+        "/root/.netrc holds a password of netrc: layer 2 takes it away, and it is still in layer 1",
+        "/app/.env holds passwords or tokens: layer 3 takes it away",
+        "/etc/tls/server.key holds a private key: whoever can pull",
+        "3 errors",
+    ] {
+        assert!(out.contains(said), "{said}\n{run}");
+    }
+}
+
+#[test]
+fn modes_of_the_image_s_files_are_those_of_its_users() {
+    let sandbox = Dir::new();
+    let group = b"root:x:0:\nstaff:x:50:app\n";
+    let mut layers = layers();
+    layers.push(layer(&[
+        File("etc/group", 0o644, group),
+        File("srv/server", 0o700, &program()),
+        File("usr/bin/su", 0o4755, b"su"),
+    ]));
+    let run = json!({"User": "app", "Entrypoint": ["/entry"]});
+    write_tar(&sandbox.path().join("shop.tar"), &saved(&run, &layers));
+    let only = ["--only", "non-executable-entrypoint,privilege-escalation-allowed/setuid-file"];
+    let check = |context: &str| {
+        fs::write(sandbox.path().join("deploy.yaml"), deployment("", context)).unwrap();
+        sandbox.provost(&[&["check", "shop.tar", "deploy.yaml"][..], &only].concat())
+    };
+    let refused = check("");
+    let out = refused.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(out.contains("/srv/server has mode 0700, owner 0:0: uid 1000 may not"), "{refused}");
+    assert!(out.contains("/usr/bin/su of the image set the uid"), "{refused}");
+    let root = check("runAsUser: 0");
+    assert!(!root.out.contains("may not execute"), "{root}");
+}
+
+#[test]
+fn evidence_that_is_required_includes_the_image() {
+    let sandbox = Dir::new();
+    write_tar(
+        &sandbox.path().join("shop.tar"),
+        &saved(&json!({"Entrypoint": ["/entry"]}), &layers()),
+    );
+    fs::write(sandbox.path().join("deploy.yaml"), deployment("", "")).unwrap();
+    let common = ["check", "deploy.yaml", "--require", "image", "--fail-on", "never"];
+    let without = sandbox.provost(&common);
+    assert_eq!(without.code, 1, "{without}");
+    assert!(without.err.contains("no image was judged, and --require names it"), "{without}");
+    let with = sandbox.provost(&[&common[..], &["--image", "docker-archive:shop.tar"]].concat());
+    assert_eq!(with.code, 0, "{with}");
+}
+
+#[test]
+fn a_wrong_form_or_a_compressed_archive_names_the_way() {
+    let sandbox = Dir::new();
+    let run = json!({"Entrypoint": ["/entry"]});
+    let archive = saved(&run, &layers());
+    write_tar(&sandbox.path().join("saved.tar"), &archive);
+    write_tar(&sandbox.path().join("oci.tar"), &layout("amd64", run, &layers()));
+    let packed = gzip(&fs::read(sandbox.path().join("saved.tar")).unwrap());
+    fs::write(sandbox.path().join("saved.tar.gz"), packed).unwrap();
+    for (arguments, said) in [
+        (&["--image", "oci:saved.tar"][..], "name it with --image docker-archive:PATH"),
+        (&["--image", "docker-archive:oci.tar"], "name it with --image oci:PATH"),
+        (&["--image", "docker-archive:saved.tar.gz"], "unpack it first (gunzip"),
+        (&["saved.tar.gz"], "unpack it first (gunzip)"),
+        (&["--image", "oci-archive:oci.tar"], "did you mean oci:oci.tar?"),
+        (&["--image", "docker:shop:1"], "docker save -o image.tar shop:1"),
+    ] {
+        let run = sandbox.provost(&[&["check"], arguments].concat());
+        let shown = format!("{} {}", run.out, run.err);
+        let shown = shown.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(run.code == 2 && shown.contains(said), "{arguments:?} {run}");
+    }
+}
+
+/// What crane makes of the same layers is what we make of them.
+#[test]
+fn layers_on_each_other_are_what_crane_exports() {
+    let sandbox = Dir::new();
+    let layers = vec![
+        layer(&[
+            Folder("usr/"),
+            Folder("usr/bin/"),
+            File("usr/bin/dash", 0o755, b"dash"),
+            File("usr/bin/bash", 0o755, b"bash"),
+            Folder("opt/"),
+            Folder("opt/old/"),
+            File("opt/old/a", 0o644, b"a"),
+            File("opt/old/b", 0o644, b"b"),
+            Folder("var/"),
+            File("var/log", 0o644, b"log"),
+            File("var/log-2", 0o644, b"log"),
+            File("var/logs", 0o644, b"logs"),
+        ]),
+        layer(&[
+            Link("usr/bin/sh", "dash"),
+            Hard("usr/bin/ash", "usr/bin/dash"),
+            File("usr/bin/.wh.bash", 0, b""),
+            File("opt/.wh.old", 0, b""),
+            File("var/.wh.log", 0, b""),
+        ]),
+        layer(&[
+            Folder("opt/"),
+            Folder("opt/old/"),
+            File("opt/old/c", 0o600, b"cc"),
+            Folder("var/log/"),
+            File("var/log/now", 0o644, b"now"),
+            File("./srv/server", 0o755, b"server"),
+        ]),
+        layer(&[File("srv/server", 0o555, b"newer server")]),
+    ];
+    let path = sandbox.path().join("shop.tar");
+    write_tar(&path, &saved(&json!({"Entrypoint": ["/srv/server"]}), &layers));
+
+    let exported = sandbox.path().join("exported.tar");
+    let mut crane = std::process::Command::new(support::tool("crane"));
+    let input = fs::File::open(&path).unwrap();
+    let done = crane.args(["export", "-"]).arg(&exported).stdin(input).output().unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let mut archive = tar::Archive::new(fs::File::open(&exported).unwrap());
+    let theirs: BTreeMap<String, (bool, u64, u32)> = archive
+        .entries()
+        .unwrap()
+        .map(|entry| {
+            let entry = entry.unwrap();
+            let header = entry.header();
+            let path = entry.path().unwrap().to_string_lossy().into_owned();
+            let path = path.trim_start_matches("./").trim_end_matches('/');
+            let dir = header.entry_type().is_dir();
+            (format!("/{path}"), (dir, header.size().unwrap(), header.mode().unwrap()))
+        })
+        .collect();
+
+    use provost_check::artifact::image;
+    use provost_check::facts::SourceId;
+    use provost_check::facts::image_files::FileKind;
+    let bytes = fs::read(&path).unwrap();
+    let loaded = image::load_bytes(SourceId(0), &bytes, &image::Limits::default());
+    assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
+    let image = loaded.image.unwrap();
+    let ours: BTreeMap<String, (bool, u64, u32)> = image
+        .files
+        .iter()
+        .map(|(path, file)| {
+            let hard = path == "/usr/bin/ash";
+            let size = if hard { 0 } else { file.size };
+            (path.to_owned(), (file.kind == FileKind::Dir, size, file.mode))
+        })
+        .collect();
+    let names = |all: &BTreeMap<String, (bool, u64, u32)>| all.keys().cloned().collect::<Vec<_>>();
+    assert_eq!(names(&ours), names(&theirs));
+    for (path, entry) in &ours {
+        // What a link's own header says is of no use to anybody.
+        if !["/usr/bin/ash", "/usr/bin/sh"].contains(&path.as_str()) {
+            assert_eq!(entry, &theirs[path], "{path}");
+        }
+    }
 }

