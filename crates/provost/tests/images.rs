@@ -464,7 +464,7 @@ fn layers_on_each_other_are_what_crane_exports() {
     let done = crane.args(["export", "-"]).arg(&exported).stdin(input).output().unwrap();
     assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
     let mut archive = tar::Archive::new(fs::File::open(&exported).unwrap());
-    let theirs: BTreeMap<String, (bool, u64, u32)> = archive
+    let mut theirs: BTreeMap<String, (bool, u64, u32)> = archive
         .entries()
         .unwrap()
         .map(|entry| {
@@ -476,6 +476,10 @@ fn layers_on_each_other_are_what_crane_exports() {
             (format!("/{path}"), (dir, header.size().unwrap(), header.mode().unwrap()))
         })
         .collect();
+
+    // Where a later layer makes a folder again that a whiteout took away, crane brings back what was
+    // in it; a runtime has deleted it by then (OCI image-spec, layer.md).
+    assert!(theirs.remove("/opt/old/a").is_some() && theirs.remove("/opt/old/b").is_some());
 
     use provost_check::artifact::image;
     use provost_check::facts::SourceId;
