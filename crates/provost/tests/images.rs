@@ -506,3 +506,25 @@ fn layers_on_each_other_are_what_crane_exports() {
         }
     }
 }
+
+#[test]
+fn directories_that_an_archive_does_not_list_are_there() {
+    let only = "missing-tzdata,missing-ca-bundle,build-residue/build-stage-shipped";
+    let server = program();
+    let check = |items: &[Item<'_>]| {
+        let sandbox = Dir::new();
+        let layers = [layer(&[File("srv/server", 0o755, &server)]), layer(items)];
+        let run = json!({"Entrypoint": ["/srv/server"], "Env": ["TZ=Europe/Rome"]});
+        write_tar(&sandbox.path().join("shop.tar"), &saved(&run, &layers));
+        sandbox.provost(&["check", "shop.tar", "--only", only])
+    };
+    let bare = check(&[]);
+    assert!(bare.out.contains("TZ is Europe/Rome"), "{bare}");
+    let filled = check(&[File("usr/share/zoneinfo/Europe/Rome", 0o644, b"TZif")]);
+    assert!(!filled.out.contains("missing-tzdata"), "{filled}");
+    let builder = check(&[
+        File("usr/local/go/bin/go", 0o755, b"go"),
+        File("usr/local/go/src/runtime/proc.go", 0o644, b"package runtime"),
+    ]);
+    assert!(builder.out.contains("the image holds a Go toolchain"), "{builder}");
+}

@@ -150,7 +150,7 @@ fn in_layers(image: &Image, supply: &Supply) -> bool {
         image.files.lookup(path).is_some_and(|(_, f)| f.kind == FileKind::File && f.size > 0)
     };
     supply.files.iter().any(|path| is_file(path))
-        || supply.dirs.iter().any(|dir| image.files.children(dir).next().is_some())
+        || supply.dirs.iter().any(|dir| image.files.is_filled(dir))
 }
 
 fn text(run: &RunStep) -> String {

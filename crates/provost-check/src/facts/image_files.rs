@@ -158,6 +158,13 @@ impl FileTree {
             .map(|(path, entry)| (&**path, entry))
     }
 
+    /// Whether a directory has anything in it, links to it followed. Archives need not list the
+    /// directories that their files lie in.
+    pub fn is_filled(&self, dir: &str) -> bool {
+        let at = self.resolve(dir, true);
+        at.is_some_and(|at| self.below(&at).any(|(_, entry)| entry.kind != FileKind::Dir))
+    }
+
     /// Names directly in a directory, links to it followed.
     pub fn children<'t>(
         &'t self,

@@ -317,10 +317,18 @@ fn is_libc_by_version(path: &str) -> bool {
 /// Where glibc lies, and where its bytes stand.
 fn libc_file(image: &Image) -> Option<(String, (u32, Box<str>))> {
     let mut dirs = ["/lib", "/lib64", "/usr/lib", "/usr/lib64"].map(str::to_owned).to_vec();
+    // Archives need not list the directories that their files lie in.
+    const MULTIARCH: [&str; 7] = [
+        "x86_64-linux-gnu",
+        "aarch64-linux-gnu",
+        "arm-linux-gnueabihf",
+        "i386-linux-gnu",
+        "riscv64-linux-gnu",
+        "powerpc64le-linux-gnu",
+        "s390x-linux-gnu",
+    ];
     for root in ["/lib", "/usr/lib"] {
-        let names = image.files.children(root).map(|(name, _)| name);
-        let multiarch = names.filter(|name| name.ends_with("-linux-gnu"));
-        dirs.extend(multiarch.map(|name| format!("{root}/{name}")));
+        dirs.extend(MULTIARCH.iter().map(|name| format!("{root}/{name}")));
     }
     dirs.into_iter().find_map(|dir| {
         let (path, file) = image.files.lookup(&format!("{dir}/libc.so.6"))?;

@@ -68,7 +68,7 @@ fn check(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
 fn toolchain(image: &Image) -> Option<(String, String)> {
     let at = |root: &str| {
         let (path, file) = image.files.lookup(&format!("{root}/bin/go"))?;
-        let has = |dir: &str| image.files.children(&format!("{root}/{dir}")).next().is_some();
+        let has = |dir: &str| image.files.is_filled(&format!("{root}/{dir}"));
         let whole = has("src/runtime") || has("pkg/tool");
         (file.kind == FileKind::File && whole).then(|| (path, root.to_owned()))
     };
