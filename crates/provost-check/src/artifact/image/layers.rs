@@ -9,7 +9,10 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use sha2::{Digest as _, Sha256};
 
 use super::archive::{Archive, Entry};
-use super::{Broken, Limits};
+use super::{Broken, Limits, secrets};
+
+/// Secrets that are told; an image of somebody's test data has thousands.
+pub(super) const MOST_SECRETS: usize = 200;
 
 /// What one layer holds.
 #[derive(Debug, Default)]
@@ -17,6 +20,9 @@ pub(super) struct Content {
     pub(super) entries: Vec<Entry>,
     /// Bytes of wanted files by their path in the archive.
     pub(super) bytes: BTreeMap<String, Vec<u8>>,
+    /// Paths of files that hold a secret, and what it is. Their bytes are gone when the next entry
+    /// is read.
+    pub(super) secrets: Vec<(String, &'static str)>,
     /// `sha256:...` of the blob and of the archive in it.
     pub(super) blob: String,
     pub(super) unpacked: String,
@@ -76,6 +82,15 @@ fn unpack(
             let mut bytes = Vec::with_capacity(usize::try_from(entry.size).unwrap_or(0));
             archive.body(&mut bytes, entry.size)?;
             content.bytes.insert(entry.path.clone(), bytes);
+        } else if entry.kind.is_file()
+            && content.secrets.len() < MOST_SECRETS
+            && entry.size <= secrets::worth(&entry.path)
+        {
+            let mut bytes = Vec::new();
+            archive.body(&mut bytes, entry.size)?;
+            if let Some(what) = secrets::find(&entry.path, &bytes) {
+                content.secrets.push((entry.path.clone(), what));
+            }
         }
         content.entries.push(entry);
     }

@@ -187,7 +187,7 @@ fn read(
         } else if wanted.contains(path.rsplit('/').next().unwrap_or_default()) {
             limits.program
         } else {
-            secrets::worth(&path)
+            0
         }
     };
     let contents: Vec<Content> = chosen
@@ -228,11 +228,9 @@ fn read(
         }
         let layer = u32::try_from(index).unwrap_or(u32::MAX);
         hidden.look_again(&tree, layer);
-        content.bytes.retain(|path, bytes| {
-            let Some(what) = secrets::find(path, bytes) else { return true };
-            hidden.add(&tree, layer, path, what);
-            false
-        });
+        for (path, what) in content.secrets {
+            hidden.add(&tree, layer, &path, what);
+        }
         bytes.extend(content.bytes.into_iter().map(|(path, bytes)| ((index, path), bytes)));
         facts.push(Layer {
             digest: name,
@@ -355,12 +353,9 @@ struct Hidden {
     found: Vec<(SecretFile, Box<str>)>,
 }
 
-/// Secrets that are told; an image of somebody's test data has thousands.
-const MOST_SECRETS: usize = 200;
-
 impl Hidden {
     fn add(&mut self, tree: &tree::Builder, layer: u32, path: &str, what: &'static str) {
-        if self.found.len() < MOST_SECRETS
+        if self.found.len() < layers::MOST_SECRETS
             && let Some(at) = tree.place(path)
         {
             let secret = SecretFile { path: at, layer, what, hidden_by: None };
