@@ -528,3 +528,21 @@ fn directories_that_an_archive_does_not_list_are_there() {
     ]);
     assert!(builder.out.contains("the image holds a Go toolchain"), "{builder}");
 }
+
+#[test]
+fn a_program_that_a_later_layer_has_again_is_told() {
+    let sandbox = Dir::new();
+    let server = program();
+    let layers = [
+        layer(&[File("srv/server", 0o644, &server)]),
+        layer(&[File("srv/server", 0o755, &server)]),
+    ];
+    let run = json!({"Entrypoint": ["/srv/server"]});
+    write_tar(&sandbox.path().join("shop.tar"), &saved(&run, &layers));
+    let only = "binary-over-size-budget/duplicate-binary-layer";
+    let twice = sandbox.provost(&["check", "shop.tar", "--only", only]);
+    assert!(twice.out.contains("as layer 1 has it already"), "{twice}");
+    write_tar(&sandbox.path().join("shop.tar"), &saved(&run, &layers[1..]));
+    let once = sandbox.provost(&["check", "shop.tar", "--only", only]);
+    assert!(once.out.contains("no findings"), "{once}");
+}

@@ -21,6 +21,9 @@
 //! path = "/root/.netrc"
 //! what = "a password of netrc"
 //! hidden_by = 1                    # index of the layer
+//! size = 1048576                   # bytes of its layers
+//! layer = 1                        # index of the layer of all files; else 0
+//! copy = "/checkout"               # the first layer has the program already, at that path
 //! [links]
 //! "/bin" = "/usr/bin"
 //! [users]
@@ -54,6 +57,9 @@ struct Page {
     sizes: BTreeMap<String, u64>,
     modes: BTreeMap<String, String>,
     secrets: Vec<Secret>,
+    copy: Option<String>,
+    layer: u32,
+    size: u64,
     links: BTreeMap<String, String>,
     users: BTreeMap<String, u32>,
 }
@@ -85,8 +91,8 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
             gid: 0,
             size: page.sizes.get(path).copied().unwrap_or(1),
             link: link.into(),
-            layer: 0,
-            content: (0, path.into()),
+            layer: page.layer,
+            content: (page.layer, path.into()),
         };
         files.insert(path, entry);
     };
@@ -147,8 +153,12 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
             .collect(),
         libc_file: files.lookup("/lib/x86_64-linux-gnu/libc.so.6").map(|(path, _)| path),
         glibc: page.glibc,
+        program_copy: page.copy.map(|path| (0, path)),
         mismatches: mismatches.collect(),
-        layers: vec![Layer { digest: layer.clone(), size: 1, unpacked: 1, created_by: None }; 2],
+        layers: vec![
+            Layer { digest: layer.clone(), size: page.size, unpacked: 1, created_by: None },
+            Layer { digest: layer.clone(), size: 0, unpacked: 1, created_by: None },
+        ],
         files,
         complete: !page.incomplete,
         users: page.users.into_iter().map(|(name, uid)| (name, uid, uid)).collect(),

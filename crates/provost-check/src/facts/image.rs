@@ -40,6 +40,8 @@ pub struct Image {
     pub libc_file: Option<String>,
     /// The newest version that it defines: 36 for `GLIBC_2.36`.
     pub glibc: Option<u16>,
+    /// A lower layer that holds the bytes of the program already: its index and the path there.
+    pub program_copy: Option<(u32, String)>,
     /// Blobs whose bytes are not those that their digest names.
     pub mismatches: Vec<Mismatch>,
 }

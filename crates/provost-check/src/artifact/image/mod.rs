@@ -258,6 +258,7 @@ fn read(
         secrets: hidden.done(),
         libc_file: None,
         glibc: None,
+        program_copy: None,
         mismatches,
     };
     let taken = |at: &(u32, Box<str>)| (at.0 as usize, at.1.to_string());
@@ -291,7 +292,15 @@ fn read(
             layers::read(reader, size, limits, &only).bytes.remove(&key.1)
         });
         match found {
-            Some(program) => loaded.program = Some((at, program)),
+            Some(program) => {
+                let below = bytes.iter().find(|((layer, _), other)| {
+                    *layer < key.0 && !program.is_empty() && **other == program
+                });
+                image.program_copy = below.map(|((layer, path), _)| {
+                    (u32::try_from(*layer).unwrap_or(u32::MAX), format!("/{}", store::clean(path)))
+                });
+                loaded.program = Some((at, program));
+            }
             None => loaded.problems.push(
                 Broken::limit(&format!("{at} has more than {} bytes, the limit", limits.program))
                     .into_problem(image.file(&at)),

@@ -1,9 +1,22 @@
 //! A program larger than the team has decided.
 
 use crate::case::ProgramCase;
+use crate::case::image::ImageCase;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::Bytes;
-use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const DUPLICATE: Variant = Variant::new(
+    "duplicate-binary-layer",
+    Level::Note,
+    "two layers of the image hold the program's bytes",
+);
+
+const IMAGE: Variant = Variant::new(
+    "image-over-size-budget",
+    Level::Warn,
+    "an image above the size budget in provost.toml",
+);
 
 /// Silent without a budget: no size is right for all.
 pub static RULE: Rule = Rule {
@@ -13,7 +26,9 @@ pub static RULE: Rule = Rule {
     title: "a program above the size budget in provost.toml",
     page: include_str!("binary-over-size-budget.md"),
     needs: &[Need::Binary],
+    variants: &[DUPLICATE, IMAGE],
     check: Check::Program(check),
+    also: &[Check::Image(duplicate), Check::Image(image)],
     ..Rule::BASE
 };
 
@@ -48,5 +63,61 @@ fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
     };
     finding = finding.fix(fix);
     out.push(finding);
+    Ok(())
+}
+
+/// A change of mode or owner, or a copy, in a step of its own: the layer has the whole file again.
+fn duplicate(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
+    let image = case.image;
+    let (layer, path) = image.program_copy.as_ref().ok_or(Abstain::NotApplicable)?;
+    let binary = case.binary().ok_or(Abstain::NotApplicable)?;
+    let inside = binary.path.strip_prefix(&format!("{}:", image.path)).unwrap_or(&binary.path);
+    let (at, file) = image.files.lookup(inside).ok_or(Abstain::NotApplicable)?;
+    let number = |layer: u32| layer.saturating_add(1);
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "layer {} holds the program a second time, as layer {} has it already: {} more to \
+                 pull and to keep",
+                number(file.layer),
+                number(*layer),
+                Bytes(binary.size)
+            ),
+            &image.file(&at),
+            format!("again, in layer {}", number(file.layer)),
+        )
+        .variant(&RULE.variants[0])
+        .also(&image.in_layer(*layer, path), format!("the same bytes in layer {}", number(*layer)))
+        .fix(Fix::suggest("set mode and owner as it is copied: COPY --chmod=0755 --chown=65532")),
+    );
+    Ok(())
+}
+
+/// What a node pulls: the layers as they are stored.
+fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
+    let image = case.image;
+    let budget = case.world().settings.image_size_budget.as_ref().ok_or(Abstain::NotApplicable)?;
+    let size = image.layers.iter().fold(0u64, |sum, layer| sum.saturating_add(layer.size));
+    if size <= budget.value {
+        return Ok(());
+    }
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "the image has {}, {} more than its budget",
+            Bytes(size),
+            Bytes(size - budget.value)
+        ),
+        &image.origin,
+        Bytes(size).to_string(),
+    )
+    .variant(&RULE.variants[1])
+    .also(&budget.origin, "the budget");
+    let largest = image.layers.iter().zip(1..).max_by_key(|(layer, _)| layer.size);
+    if let Some((layer, number)) = largest.filter(|_| image.layers.len() > 1) {
+        finding = finding.note(format!("layer {number} is the largest: {}", Bytes(layer.size)));
+    }
+    out.push(finding.fix(Fix::suggest("start from a smaller base, and copy the program alone")));
     Ok(())
 }
