@@ -234,6 +234,13 @@ impl Loader<'_> {
                 self.binary(&given, false, Content::from(bytes));
                 if let Some(binary) = self.world.binaries.get_mut(before) {
                     binary.in_image = Some(id);
+                    let needed: Vec<String> =
+                        binary.needed.iter().map(|needed| needed.value.clone()).collect();
+                    if let Some(image) = self.world.images.last_mut().filter(|_| !needed.is_empty())
+                    {
+                        let (path, form) = (&input.path, input.form);
+                        image::add_libraries(image, path, form, platform, &needed, &limits);
+                    }
                 }
             }
         }

@@ -24,6 +24,8 @@
 //! size = 1048576                   # bytes of its layers
 //! layer = 1                        # index of the layer of all files; else 0
 //! copy = "/checkout"               # the first layer has the program already, at that path
+//! [needed]
+//! "/usr/lib/libx.so.1" = ["liby.so.2"]   # what a library of it needs
 //! [links]
 //! "/bin" = "/usr/bin"
 //! [users]
@@ -36,7 +38,7 @@ use serde::Deserialize;
 
 use crate::artifact::{Source, SourceKind, Sources};
 use crate::facts::build::{CommandForm, Instruction, StageConfig};
-use crate::facts::image::{Image, Layer, Mismatch, SecretFile};
+use crate::facts::image::{Image, Layer, Library, Mismatch, SecretFile};
 use crate::facts::image_files::{FileEntry, FileKind, FileTree};
 use crate::facts::{Fact, Origin};
 
@@ -58,6 +60,7 @@ struct Page {
     modes: BTreeMap<String, String>,
     secrets: Vec<Secret>,
     copy: Option<String>,
+    needed: BTreeMap<String, Vec<String>>,
     layer: u32,
     size: u64,
     links: BTreeMap<String, String>,
@@ -153,6 +156,11 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
             .collect(),
         libc_file: files.lookup("/lib/x86_64-linux-gnu/libc.so.6").map(|(path, _)| path),
         glibc: page.glibc,
+        libraries: page
+            .needed
+            .into_iter()
+            .map(|(path, needed)| (path, Library { needed, runpath: None }))
+            .collect(),
         program_copy: page.copy.map(|path| (0, path)),
         mismatches: mismatches.collect(),
         layers: vec![

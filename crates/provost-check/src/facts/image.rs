@@ -40,6 +40,8 @@ pub struct Image {
     pub libc_file: Option<String>,
     /// The newest version that it defines: 36 for `GLIBC_2.36`.
     pub glibc: Option<u16>,
+    /// Libraries that a dynamic program of the image needs, directly or by others, by their path.
+    pub libraries: BTreeMap<String, Library>,
     /// A lower layer that holds the bytes of the program already: its index and the path there.
     pub program_copy: Option<(u32, String)>,
     /// Blobs whose bytes are not those that their digest names.
@@ -57,6 +59,15 @@ pub struct Layer {
     pub unpacked: u64,
     /// The instruction that made it, as the history has it.
     pub created_by: Option<String>,
+}
+
+/// A shared library of the image.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Library {
+    /// DT_NEEDED.
+    pub needed: Vec<String>,
+    /// DT_RUNPATH, else DT_RPATH.
+    pub runpath: Option<String>,
 }
 
 /// A line of `/etc/group`.

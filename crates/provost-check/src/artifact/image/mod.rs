@@ -7,6 +7,7 @@ mod archive;
 mod config;
 mod layers;
 mod layout;
+mod libraries;
 mod secrets;
 mod store;
 mod tree;
@@ -145,6 +146,20 @@ pub fn load(
     loaded
 }
 
+/// Adds the libraries that a dynamic program needs, directly or by others; a layer that cannot be
+/// read again was told when it was read.
+pub fn add_libraries(
+    image: &mut Image,
+    path: &str,
+    form: Option<Form>,
+    platform: Option<&str>,
+    needed: &[String],
+    limits: &Limits,
+) {
+    image.libraries =
+        libraries::read(path, form, platform, image, needed, limits).unwrap_or_default();
+}
+
 /// Reads the image of an archive in memory.
 pub fn load_bytes(source: SourceId, bytes: &[u8], limits: &Limits) -> Loaded {
     let mut loaded =
@@ -258,6 +273,7 @@ fn read(
         secrets: hidden.done(),
         libc_file: None,
         glibc: None,
+        libraries: BTreeMap::new(),
         program_copy: None,
         mismatches,
     };

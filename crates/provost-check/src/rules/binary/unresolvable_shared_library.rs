@@ -1,6 +1,9 @@
 //! A dynamic program in an image that lacks its libraries.
 
+use std::collections::{BTreeSet, VecDeque};
+
 use crate::case::ProgramCase;
+use crate::facts::Fact;
 use crate::facts::binary::Binary;
 use crate::facts::build::Libc;
 use crate::facts::image::Image;
@@ -38,45 +41,38 @@ fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
     let image = image
         .ok_or_else(|| Abstain::unknown(Reason::NoImage, "the libraries of the program's image"))?;
     let libc = image.libc();
-    let dirs = search_dirs(binary, image, libc);
-    for needed in &binary.needed {
-        let name = needed.value.as_str();
+    // What is looked for: the name, the DT_NEEDED of the program that leads to it, the library that
+    // asks for it, and where the loader looks.
+    let own = search_dirs(binary, image, libc);
+    let mut open: VecDeque<Search<'_>> = binary
+        .needed
+        .iter()
+        .map(|needed| Search { name: &needed.value, needed, by: None, dirs: own.clone() })
+        .collect();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
+    // Breadth first, as the loader goes.
+    while let Some(search) = open.pop_front() {
+        let name = search.name;
+        if !seen.insert(name) || (libc == Libc::Musl && is_of_musl(name)) || is_loader(name) {
+            continue;
+        }
         let path_itself = name.contains('/').then(|| name.to_owned());
-        let in_dirs = dirs.iter().map(|dir| format!("{dir}/{name}"));
-        let found = path_itself.into_iter().chain(in_dirs).any(|path| is_file(image, &path));
-        if found || (libc == Libc::Musl && is_of_musl(name)) {
-            continue;
+        let in_dirs = search.dirs.iter().map(|dir| format!("{dir}/{name}"));
+        let found = path_itself.into_iter().chain(in_dirs).find_map(|path| file(image, &path));
+        match found {
+            Some(path) => {
+                let Some((path, library)) = image.libraries.get_key_value(&path) else { continue };
+                let mut dirs = named(library.runpath.as_deref().unwrap_or_default(), path);
+                dirs.extend(own.iter().cloned());
+                open.extend(library.needed.iter().map(|name| Search {
+                    name,
+                    needed: search.needed,
+                    by: Some(path),
+                    dirs: dirs.clone(),
+                }));
+            }
+            None => missing(image, &search, out),
         }
-        // What the lists in /etc name cannot be told, unless there is no such file anywhere.
-        let elsewhere = image.files.iter().find(|(path, file)| {
-            file.kind != FileKind::Dir && path.rsplit('/').next() == Some(name)
-        });
-        if let Some((path, _)) = elsewhere {
-            let what = format!("whether the loader's configuration names the folder of {path}");
-            out.abstain(Abstain::unknown(Reason::LimitReached, what));
-            continue;
-        }
-        if !image.complete {
-            let what = format!("whether {} has {name}", image.path);
-            out.abstain(Abstain::unknown(Reason::LimitReached, what));
-            continue;
-        }
-        let mut finding = Finding::new(
-            &RULE,
-            format!(
-                "the program needs {name}, which is not in the image: the loader ends it with \
-                 `error while loading shared libraries`"
-            ),
-            &needed.origin,
-            format!("needs {name}"),
-        )
-        .also(&image.origin, "has no file of that name");
-        if let Some(entrypoint) = &image.config.entrypoint {
-            finding = finding.also(&entrypoint.origin, "starts it");
-        }
-        out.push(finding.note(format!("looked for in {}", dirs.join(", "))).fix(Fix::suggest(
-            "build with CGO_ENABLED=0, or install the package that brings it in the final image",
-        )));
     }
     glibc(binary, image, libc, out);
     Ok(())
@@ -110,27 +106,83 @@ fn glibc(binary: &Binary, image: &Image, libc: Libc, out: &mut Findings) {
     )));
 }
 
-fn is_file(image: &Image, path: &str) -> bool {
-    image.files.lookup(path).is_some_and(|(_, file)| file.kind == FileKind::File)
+/// One library that the loader looks for.
+struct Search<'w> {
+    name: &'w str,
+    needed: &'w Fact<String>,
+    by: Option<&'w str>,
+    dirs: Vec<String>,
+}
+
+fn missing(image: &Image, search: &Search<'_>, out: &mut Findings) {
+    let name = search.name;
+    // What the lists in /etc name cannot be told, unless there is no such file anywhere.
+    let elsewhere = image
+        .files
+        .iter()
+        .find(|(path, file)| file.kind != FileKind::Dir && path.rsplit('/').next() == Some(name));
+    if let Some((path, _)) = elsewhere {
+        let what = format!("whether the loader's configuration names the folder of {path}");
+        out.abstain(Abstain::unknown(Reason::LimitReached, what));
+        return;
+    }
+    if !image.complete {
+        let what = format!("whether {} has {name}", image.path);
+        out.abstain(Abstain::unknown(Reason::LimitReached, what));
+        return;
+    }
+    let through = search.by.map_or(String::new(), |by| format!(" by {by}"));
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "the program needs {name}{through}, which is not in the image: the loader ends it with \
+             `error while loading shared libraries`"
+        ),
+        &search.needed.origin,
+        format!("needs {}", search.needed.value),
+    );
+    if let Some(by) = search.by {
+        finding = finding.also(&image.file(by), format!("needs {name}"));
+    }
+    finding = finding.also(&image.origin, "has no file of that name");
+    if let Some(entrypoint) = &image.config.entrypoint {
+        finding = finding.also(&entrypoint.origin, "starts it");
+    }
+    out.push(finding.note(format!("looked for in {}", search.dirs.join(", "))).fix(Fix::suggest(
+        "build with CGO_ENABLED=0, or install the package that brings it in the final image",
+    )));
+}
+
+fn file(image: &Image, path: &str) -> Option<String> {
+    let (at, file) = image.files.lookup(path)?;
+    (file.kind == FileKind::File).then_some(at)
+}
+
+/// The loader itself, which glibc's libraries name too, and which is there or nothing runs.
+fn is_loader(name: &str) -> bool {
+    name.starts_with("ld-linux") || name.starts_with("ld-musl") || name.starts_with("ld64.so")
+}
+
+/// The folders of an RPATH, RUNPATH or LD_LIBRARY_PATH of a file.
+fn named(list: &str, of: &str) -> Vec<String> {
+    let origin = of.rsplit_once('/').map_or("/", |(dir, _)| dir);
+    let dirs = list.split(':').take(64).filter(|dir| !dir.is_empty());
+    dirs.map(|dir| dir.replace("${ORIGIN}", origin).replace("$ORIGIN", origin)).collect()
 }
 
 /// Where the loader looks, in order: ld.so(8) and `ldso/dynlink.c` of musl. `LD_LIBRARY_PATH` is
 /// the image's.
 fn search_dirs(binary: &Binary, image: &Image, libc: Libc) -> Vec<String> {
     let own = binary.path.rsplit_once(':').map_or(binary.path.as_str(), |(_, path)| path);
-    let own = own.rsplit_once('/').map_or("/", |(dir, _)| dir);
-    let named = |list: &str| -> Vec<String> {
-        let dirs = list.split(':').take(64).filter(|dir| !dir.is_empty());
-        dirs.map(|d| d.replace("${ORIGIN}", own).replace("$ORIGIN", own)).collect()
-    };
     let mut dirs = Vec::new();
-    let list = |text: &Option<String>| text.as_deref().map(named).unwrap_or_default();
+    let list =
+        |text: &Option<String>| text.as_deref().map(|list| named(list, own)).unwrap_or_default();
     // RPATH counts only without RUNPATH.
     if binary.runpath.is_none() {
         dirs.extend(list(&binary.rpath));
     }
     let env = image.config.env.iter().rev().find(|(name, _)| name.value == "LD_LIBRARY_PATH");
-    dirs.extend(env.map(|(_, value)| named(&value.value)).unwrap_or_default());
+    dirs.extend(env.map(|(_, value)| named(&value.value, own)).unwrap_or_default());
     dirs.extend(list(&binary.runpath));
     let triplet = match binary.machine.as_ref().map(|m| m.value.as_str()) {
         Some("amd64") => "x86_64-linux-gnu",

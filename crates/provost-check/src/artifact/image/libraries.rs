@@ -1,0 +1,85 @@
+//! Libraries of an image that a dynamic program needs, and those that they need in turn.
+//!
+//! Their layers are read once more, for these files alone: most programs are static, and which
+//! libraries count is only known when the program has been read.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use goformats::binary;
+
+use super::archive::Entry;
+use super::store::Store;
+use super::{Broken, Form, Limits, layers, layout};
+use crate::facts::image::{Image, Library};
+use crate::facts::image_files::FileKind;
+
+/// Bytes of one library, and how many are looked at.
+const LARGEST: u64 = 64 << 20;
+const MOST: usize = 64;
+
+/// Times that layers are read again: libraries of libraries of libraries.
+const MOST_ROUNDS: usize = 4;
+
+/// Reads the libraries called `needed`, wherever in the image they lie, and what they need.
+///
+/// # Errors
+/// The image cannot be read a second time.
+pub(super) fn read(
+    path: &str,
+    form: Option<Form>,
+    platform: Option<&str>,
+    image: &Image,
+    needed: &[String],
+    limits: &Limits,
+) -> Result<BTreeMap<String, Library>, Broken> {
+    let store = Store::open(Path::new(path), limits)?;
+    let chosen = layout::choose(&store, image.source, form, platform, limits, &mut Vec::new())?;
+    let mut found = BTreeMap::new();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let mut names: BTreeSet<String> = needed.iter().cloned().collect();
+    for _ in 0..MOST_ROUNDS {
+        // Where the bytes of each stand: layer, path in its archive, path in the image.
+        let mut wanted: BTreeMap<u32, BTreeMap<String, String>> = BTreeMap::new();
+        for (at, _) in image.files.iter().filter(|(at, _)| names.contains(base_name(at))) {
+            let Some((at, file)) = image.files.lookup(at) else { continue };
+            if file.kind == FileKind::File && !found.contains_key(&at) && found.len() < MOST {
+                found.insert(at.clone(), Library::default());
+                wanted.entry(file.content.0).or_default().insert(file.content.1.to_string(), at);
+            }
+        }
+        seen.append(&mut names);
+        for (layer, files) in wanted {
+            let Some(blob) = chosen.layers.get(layer as usize) else { continue };
+            let (reader, size) = store.blob(&blob.path)?;
+            let only = |entry: &Entry| if files.contains_key(&entry.path) { LARGEST } else { 0 };
+            for (inside, bytes) in layers::read(reader, size, limits, &only).bytes {
+                let Some(at) = files.get(&inside) else { continue };
+                let library = library(&bytes);
+                names.extend(library.needed.iter().filter(|name| !seen.contains(*name)).cloned());
+                found.insert(at.clone(), library);
+            }
+        }
+        if names.is_empty() {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+fn library(bytes: &[u8]) -> Library {
+    let file = binary::read(bytes, &goformats::limits::Limits::default());
+    let dynamic = file.elf.as_ref().and_then(|elf| elf.dynamic.as_ref());
+    dynamic.map_or_else(Library::default, |dynamic| Library {
+        needed: dynamic.needed.iter().map(|needed| needed.name.clone().into_owned()).collect(),
+        runpath: dynamic
+            .runpath
+            .as_ref()
+            .or(dynamic.rpath.as_ref())
+            .map(|p| p.clone().into_owned()),
+    })
+}
+
+fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
