@@ -13,9 +13,9 @@ use goformats::binary;
 use goformats::godebug::{self, Release};
 use goformats::gostrings::Strings;
 use goformats::limits::Limits;
-use provost_check::artifact::{dockerfile, image};
 use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
 use provost_check::artifact::source::Sources;
+use provost_check::artifact::{dockerfile, image};
 use provost_check::facts::SourceId;
 
 /// A target: its name and its function.
