@@ -58,24 +58,45 @@ pub(crate) fn complain(text: &str) {
 }
 
 /// Writes a file whole or not at all: into a new file beside it, which then takes its name.
-pub(crate) fn write_file(path: &str, text: &str) -> io::Result<()> {
-    let target = Path::new(path);
+pub(crate) fn write_file(target: &Path, text: &str) -> io::Result<()> {
     // A pipe or a device (`/dev/stderr`) cannot be replaced, and is not meant to be.
     if fs::metadata(target).is_ok_and(|m| !m.is_file()) {
         return OpenOptions::new().write(true).open(target)?.write_all(text.as_bytes());
     }
-    let (temporary, mut file) = create_beside(target)?;
-    // A file that is replaced keeps its mode.
-    let mode = fs::metadata(target).map(|metadata| metadata.permissions());
-    let written = mode
-        .map_or(Ok(()), |mode| file.set_permissions(mode))
-        .and_then(|()| file.write_all(text.as_bytes()))
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&temporary, target));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary);
+    Prepared::new(target, text)?.put()
+}
+
+/// A file's new text, written beside it and waiting for its name. Dropped, it is gone.
+pub(crate) struct Prepared {
+    temporary: PathBuf,
+    target: PathBuf,
+}
+
+impl Prepared {
+    /// Writes the text, all of it, to the disk.
+    pub(crate) fn new(target: &Path, text: &str) -> io::Result<Self> {
+        let (temporary, mut file) = create_beside(target)?;
+        let prepared = Self { temporary, target: target.to_owned() };
+        // A file that is replaced keeps its mode.
+        if let Ok(metadata) = fs::metadata(target) {
+            file.set_permissions(metadata.permissions())?;
+        }
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        Ok(prepared)
     }
-    written
+
+    /// Gives it its name.
+    pub(crate) fn put(self) -> io::Result<()> {
+        fs::rename(&self.temporary, &self.target)
+    }
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        // After `put` there is none of that name.
+        let _ = fs::remove_file(&self.temporary);
+    }
 }
 
 fn create_beside(target: &Path) -> io::Result<(PathBuf, File)> {

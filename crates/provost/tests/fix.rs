@@ -156,3 +156,17 @@ fn standard_input_is_not_fixed() {
     assert!(run.err.contains("warning: - was not fixed: it is not a file"), "{run}");
     assert!(run.err.contains("fixed 0 findings"), "{run}");
 }
+
+/// A link in a folder may point at any file of the machine.
+#[test]
+fn a_file_behind_a_link_is_written_only_when_it_is_named() {
+    let outside = Dir::new().file("deploy.yaml", DEPLOYMENT);
+    let dir = Dir::new().file("here.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n");
+    let target = outside.path().join("deploy.yaml");
+    std::os::unix::fs::symlink(&target, dir.path().join("link.yaml")).unwrap();
+    let run = dir.provost(&["check", "--fix", "."]);
+    assert_eq!(outside.read("deploy.yaml"), DEPLOYMENT, "{run}");
+    let run = dir.provost(&["check", "--fix", "link.yaml"]);
+    assert_ne!(outside.read("deploy.yaml"), DEPLOYMENT, "named: {run}");
+    assert!(dir.path().join("link.yaml").is_symlink(), "the link stays a link");
+}

@@ -5,14 +5,13 @@
 //! and file, for the reader. No message and no text of an input: a baseline is committed, and what
 //! an input holds may not be.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
 use super::{Finding, NotJudged};
 use crate::artifact::Sources;
-use crate::report::Input;
 
 /// Version of the file.
 pub const VERSION: u32 = 1;
@@ -127,10 +126,10 @@ impl Baseline {
 }
 
 /// Whether a rule's silence about a subject means that the finding is gone: the file it was in is
-/// among the `inputs` of the run, and the rule was judged. `not_judged` is sorted, as the engine
-/// gives it.
-pub fn was_judged(entry: &Entry, inputs: &[Input], not_judged: &[NotJudged]) -> bool {
-    if !inputs.iter().any(|input| input.path == entry.path) {
+/// among the `inputs` of the run, by path, and the rule was judged. `not_judged` is sorted, as the
+/// engine gives it.
+pub fn was_judged(entry: &Entry, inputs: &HashSet<&str>, not_judged: &[NotJudged]) -> bool {
+    if !inputs.contains(entry.path.as_str()) {
         return false;
     }
     let rule = entry.rule.split_once('/').map_or(entry.rule.as_str(), |(rule, _)| rule);

@@ -1,7 +1,7 @@
 //! Chooses edits that can be applied together. Nothing but the bytes of the edits changes, so
 //! comments, quotes and indentation stay.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Applicability, Edit, Finding};
 use crate::facts::origin::SourceId;
@@ -11,8 +11,8 @@ use crate::facts::origin::SourceId;
 pub struct Plan {
     /// By input: edits that do not overlap, in order of position.
     pub edits: BTreeMap<SourceId, Vec<Edit>>,
-    /// Findings whose fix is in it.
-    pub fixes: usize,
+    /// The fixes in it: the inputs that each one changes.
+    pub fixes: Vec<BTreeSet<SourceId>>,
     /// Findings whose fix touches bytes of another's; another pass may fix them.
     pub conflicts: usize,
     /// Findings whose fix a person has to decide on, and that were left.
@@ -23,32 +23,48 @@ pub struct Plan {
 /// one that only a person can decide on is taken when `suggested` is set.
 pub fn plan<'f>(findings: impl IntoIterator<Item = &'f Finding>, suggested: bool) -> Plan {
     let mut plan = Plan::default();
+    let mut taken: BTreeMap<SourceId, Taken> = BTreeMap::new();
     for finding in findings {
         let Some(fix) = finding.fix.as_ref().filter(|fix| !fix.edits.is_empty()) else { continue };
         if fix.applicability == Applicability::Suggest && !suggested {
             plan.suggested += 1;
             continue;
         }
-        let taken = |edit: &Edit| plan.edits.get(&edit.source).map_or(&[][..], Vec::as_slice);
         let clash =
-            |edit: &Edit| taken(edit).iter().any(|other| other != edit && touch(edit, other));
+            |edit: &Edit| taken.get(&edit.source).is_some_and(|taken| taken.clashes_with(edit));
         if fix.edits.iter().any(clash) {
             plan.conflicts += 1;
             continue;
         }
-        plan.fixes += 1;
+        let sources: BTreeSet<SourceId> = fix.edits.iter().map(|edit| edit.source).collect();
+        plan.fixes.push(sources);
         for edit in &fix.edits {
-            let edits = plan.edits.entry(edit.source).or_default();
-            // Two containers that read one ConfigMap have one fix between them.
-            if !edits.contains(edit) {
-                edits.push(edit.clone());
-            }
+            taken.entry(edit.source).or_default().add(edit);
         }
     }
-    for edits in plan.edits.values_mut() {
-        edits.sort_by_key(|edit| (edit.span.start, edit.span.end));
+    for (source, taken) in taken {
+        plan.edits.insert(source, taken.0.into_values().collect());
     }
     plan
+}
+
+/// Edits of one input that do not touch each other, by where they begin and end. Those of a single
+/// fix come in any order; an edit that two fixes share is kept once.
+#[derive(Default)]
+struct Taken(BTreeMap<(u32, u32), Edit>);
+
+impl Taken {
+    fn add(&mut self, edit: &Edit) {
+        self.0.entry((edit.span.start, edit.span.end)).or_insert_with(|| edit.clone());
+    }
+
+    /// None of those taken touches another, so that only the neighbours can touch this one.
+    fn clashes_with(&self, edit: &Edit) -> bool {
+        let at = (edit.span.start, edit.span.end);
+        let before = self.0.range(..at).next_back();
+        let from = self.0.range(at..).take(2);
+        before.into_iter().chain(from).any(|(_, other)| other != edit && touch(edit, other))
+    }
 }
 
 /// Whether two edits share bytes, or insert at one place in an order that nobody chose.
@@ -109,7 +125,7 @@ mod tests {
         let first = finding(Fix::safe("first").replace(&at(0, 3), "one"));
         let both = finding(Fix::safe("both").replace(&at(2, 4), "x").replace(&at(8, 9), "y"));
         let found = plan([&first, &both], false);
-        assert_eq!((found.fixes, found.conflicts), (1, 1));
+        assert_eq!((found.fixes.len(), found.conflicts), (1, 1));
         assert_eq!(applied("abcdefghij", &[first, both], false), "onedefghij");
     }
 
@@ -117,7 +133,41 @@ mod tests {
     fn the_same_edit_of_two_findings_is_made_once() {
         let one = finding(Fix::safe("a").replace(&at(0, 1), "b"));
         let found = plan([&one, &one.clone()], false);
-        assert_eq!((found.fixes, found.conflicts, found.edits[&SourceId(0)].len()), (2, 0, 1));
+        assert_eq!(
+            (found.fixes.len(), found.conflicts, found.edits[&SourceId(0)].len()),
+            (2, 0, 1)
+        );
+    }
+
+    /// Compared with the plain way: every edit against every other.
+    #[test]
+    fn neighbours_are_enough_to_find_a_clash() {
+        let mut random = 7_u32;
+        let mut next = |most: u32| {
+            random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+            (random >> 16) % most
+        };
+        for _ in 0..200 {
+            let findings: Vec<Finding> = (0..12)
+                .map(|n| {
+                    let start = next(20) as usize;
+                    let end = start + next(4) as usize;
+                    let text = ["a", "b"][n % 2];
+                    finding(Fix::safe("x").replace(&at(start, end), text))
+                })
+                .collect();
+            let mut kept: Vec<&Edit> = Vec::new();
+            for edit in findings.iter().flat_map(|f| &f.fix.as_ref().expect("a fix").edits) {
+                if kept.iter().all(|other| *other == edit || !touch(edit, other)) {
+                    kept.push(edit);
+                }
+            }
+            kept.sort_by_key(|edit| (edit.span.start, edit.span.end));
+            kept.dedup();
+            let planned = plan(&findings, false);
+            let planned: Vec<&Edit> = planned.edits.values().flatten().collect();
+            assert_eq!(planned, kept);
+        }
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 use std::io::Read as _;
 use std::mem::ManuallyDrop;
+use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use provost_check::artifact::Sources;
 use provost_check::artifact::config::check_id;
+use provost_check::artifact::{Sources, mmap};
 use provost_check::case::World;
 use provost_check::case::binding::has_container;
 use provost_check::facts::build::{Build, Stage};
@@ -28,6 +29,9 @@ use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
 use crate::{build, config, output};
 
+/// A baseline larger than this is refused: about 300,000 known findings.
+const MOST_BASELINE: u64 = 64 << 20;
+
 /// Standard input larger than this is refused.
 const MOST_STDIN: u64 = 256 << 20;
 
@@ -45,7 +49,8 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
             let world = &run.loaded.world;
             let mut new = new_findings(&run.conclusion.findings, known.as_ref());
             new.retain(|f| changed.as_ref().is_none_or(|c| c.touches(f, &world.sources)));
-            if interrupt.exit().is_some() || !fix::write(world, &new, args.unsafe_fixes, &mut fixed)
+            if interrupt.exit().is_some()
+                || !fix::write(world, &args.paths, &new, args.unsafe_fixes, &mut fixed)
             {
                 break;
             }
@@ -64,9 +69,10 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     report.skipped.clone_from(&loaded.skipped);
     report.fail_on = args.fail_on.level();
     if let Some((path, known)) = &known {
-        let (inputs, not_judged) = (&report.inputs, &report.not_judged);
+        let inputs: HashSet<&str> = report.inputs.iter().map(|input| input.path.as_str()).collect();
+        let not_judged = &report.not_judged;
         let judged = |entry: &baseline::Entry| {
-            selection_has(&selection, entry) && baseline::was_judged(entry, inputs, not_judged)
+            selection_has(&selection, entry) && baseline::was_judged(entry, &inputs, not_judged)
         };
         report.baseline = Some(known.compare(path, &mut report.findings, judged));
     }
@@ -77,7 +83,7 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     }
     if let Some(file) = &args.write_baseline {
         let text = Baseline::of(&report.findings, report.sources).render();
-        output::write_file(file, &text)
+        output::write_file(Path::new(file), &text)
             .map_err(|error| Mistake::new(format!("cannot write {file}: {error}")))?;
         report.fail_on = None;
     }
@@ -90,7 +96,7 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     let nothing = report.judged.is_nothing();
     if args.diff {
         let new: Vec<&Finding> = report.findings.iter().collect();
-        output::print(&fix::diff(&loaded.world, &new, args.unsafe_fixes, &mut fixed))?;
+        output::print(&fix::diff(&loaded.world, &args.paths, &new, args.unsafe_fixes, &mut fixed))?;
     }
     write(cli, args, report)?;
     for line in fixed.lines(args.diff).iter().filter(|_| args.fix && !cli.quiet) {
@@ -140,7 +146,7 @@ fn new_findings<'f>(
 /// The file of known findings, before anything is judged: a typing error must not cost a build.
 fn read_baseline(args: &CheckArgs) -> Result<Option<(String, Baseline)>, Mistake> {
     let Some(path) = &args.baseline else { return Ok(None) };
-    let bytes = std::fs::read(path).map_err(|error| {
+    let bytes = mmap::read_text(Path::new(path), MOST_BASELINE, true).map_err(|error| {
         Mistake::new(format!("--baseline: cannot read {path}: {error}"))
             .help(format!("write it first: provost check --write-baseline {path}"))
     })?;
@@ -359,7 +365,7 @@ fn write(cli: &Cli, args: &CheckArgs, report: &Report<'_>) -> Result<()> {
     };
     for wanted in &args.format {
         if let Some(file) = &wanted.file {
-            output::write_file(file, &render(wanted.format, false))
+            output::write_file(Path::new(file), &render(wanted.format, false))
                 .map_err(|error| Mistake::new(format!("cannot write {file}: {error}")))?;
         }
     }

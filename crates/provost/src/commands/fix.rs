@@ -6,12 +6,14 @@ use std::path::{Path, PathBuf};
 
 use provost_check::artifact::{self, Source, SourceKind, mmap};
 use provost_check::case::World;
+use provost_check::facts::SourceId;
 use provost_check::findings::fix::{self, Plan};
 use provost_check::findings::{Edit, Finding};
 use provost_check::report::plain::clean;
-use similar::TextDiff;
 
 use crate::output;
+
+mod diff;
 
 /// A fix can uncover another finding or make room for one that it overlapped; a few passes settle
 /// all of them, and a pair of fixes that undo each other must end.
@@ -32,6 +34,10 @@ pub(crate) struct Fixed {
 }
 
 impl Fixed {
+    fn refuse(&mut self, path: &str, why: &str) {
+        self.refused.insert(format!("{} was not fixed: {why}", clean(path)));
+    }
+
     /// What was done and what is left, a line each.
     pub(crate) fn lines(&self, would: bool) -> Vec<String> {
         let mut lines: Vec<String> =
@@ -53,71 +59,99 @@ impl Fixed {
 
 /// One file, before and after.
 struct Change {
+    source: SourceId,
     path: String,
     real: PathBuf,
+    before: String,
     after: String,
-    /// Before and after as a report may show them: secrets masked.
-    shown: (String, String),
+    edits: Vec<Edit>,
+    /// The text as a report may show it: secrets masked.
+    shown: String,
 }
 
 /// Writes what can be fixed. Says whether anything was written.
+///
+/// A fix that changes two files changes both or neither, as far as a file system can promise that:
+/// all new texts are on the disk before the first takes its file's name.
 pub(crate) fn write(
     world: &World,
+    roots: &[String],
     findings: &[&Finding],
     suggested: bool,
     fixed: &mut Fixed,
 ) -> bool {
-    let (changes, plan) = changes(world, findings, suggested, fixed);
-    fixed.suggested = plan.suggested;
-    let mut wrote = false;
-    for change in changes {
-        // The link stays a link: what it points at is written.
-        match output::write_file(&change.real.to_string_lossy(), &change.after) {
-            Ok(()) => {
-                wrote = true;
-                fixed.files.insert(change.path);
-            }
-            Err(error) => {
-                fixed.refused.insert(format!("{} was not fixed: {error}", clean(&change.path)));
+    let mut broken: BTreeSet<SourceId> = BTreeSet::new();
+    let (prepared, plan) = loop {
+        let (changes, plan) = changes(world, roots, findings, suggested, &broken, fixed);
+        let mut prepared = Vec::new();
+        let before = broken.len();
+        for change in changes {
+            match output::Prepared::new(&change.real, &change.after) {
+                Ok(ready) => prepared.push((change, ready)),
+                Err(error) => {
+                    fixed.refuse(&change.path, &error.to_string());
+                    broken.insert(change.source);
+                }
             }
         }
+        if broken.len() == before {
+            break (prepared, plan);
+        }
+    };
+    fixed.suggested = plan.suggested;
+    let mut written = BTreeSet::new();
+    for (change, ready) in prepared {
+        // Somebody may have written it, or put a link in its place, since it was read.
+        let same = fs::canonicalize(&change.path).is_ok_and(|real| real == change.real)
+            && text_of(&change.real).is_ok_and(|text| text == change.before);
+        let done = if same {
+            ready.put().map_err(|error| error.to_string())
+        } else {
+            Err("it has changed meanwhile".to_owned())
+        };
+        match done {
+            Ok(()) => {
+                written.insert(change.source);
+                fixed.files.insert(change.path);
+            }
+            Err(why) => fixed.refuse(&change.path, &why),
+        }
     }
-    if wrote {
-        fixed.findings += plan.fixes;
-    }
-    wrote
+    fixed.findings += plan.fixes.iter().filter(|sources| sources.is_subset(&written)).count();
+    !written.is_empty()
 }
 
 /// The same as a unified diff, and nothing written. Secrets near a change are masked, so a diff
 /// that shows one does not apply.
 pub(crate) fn diff(
     world: &World,
+    roots: &[String],
     findings: &[&Finding],
     suggested: bool,
     fixed: &mut Fixed,
 ) -> String {
-    let (changes, plan) = changes(world, findings, suggested, fixed);
-    (fixed.suggested, fixed.findings) = (plan.suggested, plan.fixes);
+    let (changes, plan) = changes(world, roots, findings, suggested, &BTreeSet::new(), fixed);
+    (fixed.suggested, fixed.findings) = (plan.suggested, plan.fixes.len());
     let mut out = String::new();
     for change in changes {
-        let name = change.path.trim_start_matches("./").trim_start_matches('/');
-        let diff = TextDiff::from_lines(&change.shown.0, &change.shown.1);
-        let mut shown = diff.unified_diff();
-        out.push_str(&shown.header(&format!("a/{name}"), &format!("b/{name}")).to_string());
+        out.push_str(&diff::unified(&change.path, &change.shown, &change.edits));
         fixed.files.insert(change.path);
     }
     out
 }
 
+/// The files as they would be. A file that cannot be written, as those of `broken`, takes its fixes
+/// out of the plan, whole.
 fn changes(
     world: &World,
+    roots: &[String],
     findings: &[&Finding],
     suggested: bool,
+    broken: &BTreeSet<SourceId>,
     fixed: &mut Fixed,
 ) -> (Vec<Change>, Plan) {
     let mut changes = Vec::new();
-    // A file that cannot be written takes its fixes out of the plan, whole.
-    let mut refused = BTreeSet::new();
+    let mut refused = broken.clone();
     let plan = loop {
         let usable = |finding: &&&Finding| {
             let fix = finding.fix.as_ref();
@@ -127,11 +161,10 @@ fn changes(
         changes.clear();
         let before = refused.len();
         for (id, edits) in &plan.edits {
-            match change(world.sources.get(*id), edits) {
+            match change(*id, world.sources.get(*id), roots, edits) {
                 Ok(change) => changes.push(change),
                 Err(why) => {
-                    let path = clean(&world.sources.get(*id).path).into_owned();
-                    fixed.refused.insert(format!("{path} was not fixed: {why}"));
+                    fixed.refuse(&world.sources.get(*id).path, &why);
                     refused.insert(*id);
                 }
             }
@@ -143,11 +176,19 @@ fn changes(
     (changes, plan)
 }
 
-fn change(source: &Source, edits: &[Edit]) -> Result<Change, String> {
+fn change(
+    id: SourceId,
+    source: &Source,
+    roots: &[String],
+    edits: &[Edit],
+) -> Result<Change, String> {
     if !matches!(source.kind, SourceKind::Manifest | SourceKind::Dockerfile) || source.path == "-" {
         return Err("it is not a file that can be written".to_owned());
     }
     let real = fs::canonicalize(&source.path).map_err(|error| error.to_string())?;
+    if !source.named && is_behind_a_link(&source.path, &real, roots) {
+        return Err("it lies behind a symbolic link; name the file itself".to_owned());
+    }
     let before = text_of(&real)?;
     let shown = source.shown().unwrap_or_default();
     // The report's text has secrets masked; everything else has to be what was judged.
@@ -163,8 +204,29 @@ fn change(source: &Source, edits: &[Edit]) -> Result<Change, String> {
     if sound.is_none() || sound != artifact::sound(source.kind, &before) {
         return Err("the result could not be read; please report this".to_owned());
     }
-    let masked = fix::apply(shown, edits).ok_or("an edit lies outside of it")?;
-    Ok(Change { path: source.path.clone(), real, after, shown: (shown.to_owned(), masked) })
+    Ok(Change {
+        source: id,
+        path: source.path.clone(),
+        real,
+        before,
+        after,
+        edits: edits.to_vec(),
+        shown: shown.to_owned(),
+    })
+}
+
+/// Whether a file that walking found is elsewhere than below what was walked: a link in a folder may
+/// point at any file of the machine, and nobody asked to change that one.
+fn is_behind_a_link(path: &str, real: &Path, roots: &[String]) -> bool {
+    let path = Path::new(path);
+    let plain = |root: &Path| {
+        let below = path.strip_prefix(root).ok()?;
+        let folder = if root.as_os_str().is_empty() { Path::new(".") } else { root };
+        Some(folder.canonicalize().ok()?.join(below))
+    };
+    // Reports leave out the `./` of the working directory.
+    let roots = roots.iter().map(Path::new).chain([Path::new("")]);
+    !roots.filter_map(plain).any(|expected| expected == real)
 }
 
 fn text_of(path: &Path) -> Result<String, String> {
