@@ -161,7 +161,8 @@ fn standard_input_is_not_fixed() {
 #[test]
 fn a_file_behind_a_link_is_written_only_when_it_is_named() {
     let outside = Dir::new().file("deploy.yaml", DEPLOYMENT);
-    let dir = Dir::new().file("here.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n");
+    let dir =
+        Dir::new().file("here.yaml", "apiVersion: v1\nkind: Namespace\nmetadata: {name: shop}\n");
     let target = outside.path().join("deploy.yaml");
     std::os::unix::fs::symlink(&target, dir.path().join("link.yaml")).unwrap();
     let run = dir.provost(&["check", "--fix", "."]);
