@@ -26,27 +26,34 @@ pub static RULE: Rule = Rule {
 };
 
 /// Kinds whose fields are the same under the version that replaces it, so that only the version has
-/// to be rewritten (the deprecated API migration guide: "no notable changes").
-const SAME_FIELDS: &[(&str, &[&str])] = &[
-    ("extensions/v1beta1", &["NetworkPolicy"]),
+/// to be rewritten (the deprecated API migration guide: "no notable changes"), and the first minor
+/// that serves the other one (`APILifecycleIntroduced` of k8s.io/api v0.37.2).
+const SAME_FIELDS: &[(&str, &[(&str, u16)])] = &[
+    ("extensions/v1beta1", &[("NetworkPolicy", 7)]),
     (
         "rbac.authorization.k8s.io/v1beta1",
-        &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"],
+        &[("ClusterRole", 8), ("ClusterRoleBinding", 8), ("Role", 8), ("RoleBinding", 8)],
     ),
     (
         "rbac.authorization.k8s.io/v1alpha1",
-        &["ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding"],
+        &[("ClusterRole", 8), ("ClusterRoleBinding", 8), ("Role", 8), ("RoleBinding", 8)],
     ),
-    ("scheduling.k8s.io/v1beta1", &["PriorityClass"]),
-    ("coordination.k8s.io/v1beta1", &["Lease"]),
+    ("scheduling.k8s.io/v1beta1", &[("PriorityClass", 14)]),
+    ("coordination.k8s.io/v1beta1", &[("Lease", 14)]),
     (
         "storage.k8s.io/v1beta1",
-        &["CSIDriver", "CSINode", "CSIStorageCapacity", "StorageClass", "VolumeAttachment"],
+        &[
+            ("CSIDriver", 18),
+            ("CSINode", 17),
+            ("CSIStorageCapacity", 24),
+            ("StorageClass", 6),
+            ("VolumeAttachment", 13),
+        ],
     ),
-    ("batch/v1beta1", &["CronJob"]),
-    ("batch/v2alpha1", &["CronJob"]),
-    ("node.k8s.io/v1beta1", &["RuntimeClass"]),
-    ("autoscaling/v2beta2", &["HorizontalPodAutoscaler"]),
+    ("batch/v1beta1", &[("CronJob", 21)]),
+    ("batch/v2alpha1", &[("CronJob", 21)]),
+    ("node.k8s.io/v1beta1", &[("RuntimeClass", 20)]),
+    ("autoscaling/v2beta2", &[("HorizontalPodAutoscaler", 23)]),
 ];
 
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
@@ -60,14 +67,22 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     };
     let (oldest, newest) = case.world().settings.kubernetes();
-    let same = |(same, kinds): &(&str, &[&str])| *same == version.value && kinds.contains(&kind);
+    let rows = SAME_FIELDS.iter().filter(|(same, _)| *same == version.value);
+    let row = rows.flat_map(|(_, kinds)| kinds.iter()).find(|(same, _)| *same == kind);
     let fix = if kind == "PodSecurityPolicy" {
         Fix::suggest("enforce a level of Pod Security by a label of the Namespace")
     } else if instead.is_empty() {
         Fix::suggest("nothing replaces it: remove it")
-    } else if SAME_FIELDS.iter().any(same) {
-        Fix::safe(format!("write {instead}: nothing else changes"))
-            .replace(&version.origin, *instead)
+    } else if let Some((_, introduced)) = row {
+        // The oldest cluster of the range has to know it too.
+        let (title, known) =
+            (format!("write {instead}: nothing else changes"), *introduced <= oldest);
+        let fix = if known {
+            Fix::safe(title)
+        } else {
+            Fix::suggest(format!("{title}; Kubernetes serves it from 1.{introduced} on"))
+        };
+        fix.replace(&version.origin, *instead)
     } else if kind == "PodDisruptionBudget" {
         Fix::suggest(format!("write {instead}; an empty selector now selects every pod"))
             .replace(&version.origin, *instead)
