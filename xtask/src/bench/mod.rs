@@ -90,13 +90,23 @@ pub fn run(args: &Args) -> Result<()> {
         row(&work, "<= 0.1", &mut || check(folder), ("kube-score", &mut || kube_score(folder)))?;
     }
 
-    let text = page(&outcomes, build_time, fs::metadata(&provost)?.len());
+    let mut text = page(&outcomes, build_time, fs::metadata(&provost)?.len());
     println!("{text}");
     if args.dry {
         return Ok(());
     }
-    paths::write(&paths::root().join("docs/performance.md"), text.as_bytes())
+    // What is not measured here stays.
+    let path = paths::root().join("docs/performance.md");
+    let before = fs::read_to_string(&path).unwrap_or_default();
+    if let Some(at) = before.find(KEPT) {
+        text += "\n";
+        text += &before[at..];
+    }
+    paths::write(&path, text.as_bytes())
 }
+
+/// Where the part of the page begins that is written by hand.
+const KEPT: &str = "## How it grows";
 
 /// The release build, and how long it took from nothing where it was not there.
 fn provost() -> Result<(PathBuf, Duration)> {
