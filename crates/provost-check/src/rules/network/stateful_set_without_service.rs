@@ -1,17 +1,19 @@
 //! A StatefulSet whose pods have no names.
 
 use crate::case::WorkloadCase;
-use crate::facts::Body;
 use crate::facts::workload::WorkloadKind;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
-/// `checkout-0.checkout` does not resolve.
+/// `checkout-0.checkout` does not resolve. The StatefulSet writes hostname and subdomain into its
+/// pods (pkg/controller/statefulset, v1.37), the endpoints carry the hostname whether or not the
+/// Service has a cluster IP (`ShouldSetHostname` of k8s.io/endpointslice), and CoreDNS answers by it
+/// (`findServices` of its plugin kubernetes).
 pub static RULE: Rule = Rule {
     id: "stateful-set-without-service",
     group: Group::Network,
     level: Level::Warn,
-    title: "a StatefulSet without the headless Service that names its pods",
+    title: "a StatefulSet without the Service that names its pods",
     page: include_str!("stateful-set-without-service.md"),
     needs: &[Need::Manifest],
     check: Check::Workload(check),
@@ -38,46 +40,26 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     };
     let namespace = &case.object.meta.namespace.value;
-    let Some(object) = case.joined.named(case.object, namespace, "Service", &name.value)? else {
-        if !case.world().settings.closed_world {
-            let what = format!("Service {}", name.value);
-            return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
-        }
-        out.push(
-            Finding::new(
-                &RULE,
-                format!(
-                    "Service {} does not exist: names such as {}-0.{} do not resolve",
-                    name.value,
-                    case.object.meta.name(),
-                    name.value
-                ),
-                &name.origin,
-                "no such Service",
-            )
-            .fix(Fix::suggest("make a headless Service (clusterIP: None) of that name")),
-        );
+    if case.joined.named(case.object, namespace, "Service", &name.value)?.is_some() {
         return Ok(());
-    };
-    let Body::Service(service) = &object.body else { return Ok(()) };
-    if !service.headless {
-        out.push(
-            Finding::new(
-                &RULE,
-                format!(
-                    "Service {} is not headless: DNS names of single pods are made for headless \
-                     Services only",
-                    name.value
-                ),
-                &name.origin,
-                "is to name the pods",
-            )
-            .also(&object.origin(), "has a cluster IP")
-            .level(Level::Note)
-            .fix(Fix::suggest(
-                "set clusterIP: None there, or name a second, headless Service here",
-            )),
-        );
     }
+    if !case.world().settings.closed_world {
+        let what = format!("Service {}", name.value);
+        return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
+    }
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "Service {} does not exist: names such as {}-0.{} do not resolve",
+                name.value,
+                case.object.meta.name(),
+                name.value
+            ),
+            &name.origin,
+            "no such Service",
+        )
+        .fix(Fix::suggest("make a headless Service (clusterIP: None) of that name")),
+    );
     Ok(())
 }
