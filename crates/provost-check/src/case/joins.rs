@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::scope::{Distance, Scope};
 use super::{ObjectId, World};
@@ -33,6 +33,14 @@ pub struct Joins<'w> {
     names: FxHashMap<&'w str, FxHashMap<&'w str, FxHashMap<&'w str, Vec<ObjectId>>>>,
     /// Workload objects, by namespace.
     workloads: FxHashMap<&'w str, Vec<ObjectId>>,
+    /// PeerAuthentications that hold for their whole namespace, by namespace.
+    peer_authentications: FxHashMap<&'w str, Vec<ObjectId>>,
+    /// By workload: PeerAuthentications that select it.
+    peers: FxHashMap<ObjectId, Vec<ObjectId>>,
+    /// Workloads that a PeerAuthentication selects which is not known to be applied with them.
+    unsure_peers: FxHashSet<ObjectId>,
+    /// Objects that may hold the mesh's own configuration.
+    mesh_configs: Vec<ObjectId>,
     /// LimitRanges, by namespace.
     limit_ranges: FxHashMap<&'w str, Vec<ObjectId>>,
     /// By Rollout: the Deployment that its `workloadRef` names.
@@ -52,6 +60,16 @@ impl<'w> Joins<'w> {
             if object.meta.kind.value == "LimitRange" {
                 let namespace = object.meta.namespace.value.as_str();
                 joins.limit_ranges.entry(namespace).or_default().push(id);
+            }
+            if let Body::Mesh(policy) = &object.body
+                && policy.is_peer_authentication()
+                && policy.selector().is_none()
+            {
+                let namespace = object.meta.namespace.value.as_str();
+                joins.peer_authentications.entry(namespace).or_default().push(id);
+            }
+            if super::mesh::may_configure(object) {
+                joins.mesh_configs.push(id);
             }
             if object.workload().is_some() {
                 let namespace = object.meta.namespace.value.as_str();
@@ -83,6 +101,10 @@ impl<'w> Joins<'w> {
                     None => Vec::new(),
                 },
                 Body::NetworkPolicy(policy) => templates.matching(world, object, &policy.selector),
+                Body::Mesh(policy) => match policy.selector() {
+                    Some(selector) => templates.matching(world, object, selector),
+                    None => Vec::new(),
+                },
                 Body::Hpa(hpa) => {
                     if let Some(target) = &hpa.target {
                         let found = joins.resolve(world, object, target);
@@ -96,7 +118,17 @@ impl<'w> Joins<'w> {
                 }
                 _ => Vec::new(),
             };
+            let is_peer =
+                matches!(&object.body, Body::Mesh(policy) if policy.is_peer_authentication());
+            let all = if is_peer { matches.clone() } else { Vec::new() };
             let matches = joins.applied(world, scope, id, matches);
+            if is_peer {
+                let kept: FxHashSet<ObjectId> = matches.iter().copied().collect();
+                joins.unsure_peers.extend(all.into_iter().filter(|id| !kept.contains(id)));
+                for workload in &matches {
+                    joins.peers.entry(*workload).or_default().push(id);
+                }
+            }
             for workload in &matches {
                 joins.selecting.entry(*workload).or_default().push(id);
             }
@@ -213,6 +245,40 @@ impl<'w> Joins<'w> {
     pub fn named(&self, namespace: &str, kind: &str, name: &str) -> &[ObjectId] {
         let found = self.names.get(namespace).and_then(|kinds| kinds.get(kind)?.get(name));
         found.map_or(&[], Vec::as_slice)
+    }
+
+    /// Names of all objects of a kind in a namespace, sorted.
+    pub fn names_in(&self, namespace: &str, kind: &str) -> Vec<&'w str> {
+        let kinds = self.names.get(namespace).and_then(|kinds| kinds.get(kind));
+        let mut names: Vec<&'w str> =
+            kinds.into_iter().flat_map(|names| names.keys().copied()).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// Whether the input has any object in the namespace.
+    pub fn knows_namespace(&self, namespace: &str) -> bool {
+        self.names.contains_key(namespace)
+    }
+
+    /// PeerAuthentications without a selector in a namespace.
+    pub fn peer_authentications(&self, namespace: &str) -> &[ObjectId] {
+        self.peer_authentications.get(namespace).map_or(&[], Vec::as_slice)
+    }
+
+    /// PeerAuthentications that select the workload's pods.
+    pub fn peers(&self, workload: ObjectId) -> &[ObjectId] {
+        self.peers.get(&workload).map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a PeerAuthentication selects the workload's pods and may not be applied with it.
+    pub fn peers_are_unsure(&self, workload: ObjectId) -> bool {
+        self.unsure_peers.contains(&workload)
+    }
+
+    /// Objects that may hold the mesh's own configuration.
+    pub fn mesh_configs(&self) -> &[ObjectId] {
+        &self.mesh_configs
     }
 
     /// LimitRanges of a namespace.

@@ -16,6 +16,7 @@ pub mod image_user;
 pub mod joins;
 pub mod lifecycle;
 pub mod limits;
+pub mod mesh;
 pub mod network;
 pub mod provenance;
 pub mod provided;
@@ -85,6 +86,8 @@ pub struct Joined<'w> {
     environments: env::Composed,
     /// Classes of service by workload.
     classes: Vec<OnceLock<Class>>,
+    /// How workloads are in a mesh.
+    meshed: Vec<OnceLock<Result<mesh::Meshed, Abstain>>>,
 }
 
 impl<'w> Joined<'w> {
@@ -96,7 +99,8 @@ impl<'w> Joined<'w> {
         let provided = Provided::new(world);
         let environments = env::Composed::new(world);
         let classes = vec![OnceLock::new(); world.objects.len()];
-        Self { world, joins, bindings, provided, scope, environments, classes }
+        let meshed = vec![OnceLock::new(); world.objects.len()];
+        Self { world, joins, bindings, provided, scope, environments, classes, meshed }
     }
 
     /// The object of that kind and name which is applied together with the one that names it;

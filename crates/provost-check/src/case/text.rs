@@ -51,6 +51,37 @@ impl World {
         fix.replace(&Origin::text(origin.source, span), text)
     }
 
+    /// Adds to `fix` the edit that gives the mapping at `entry` one more key, before its others.
+    pub fn add_key(&self, fix: Fix, entry: &Origin, key: &str, value: &str) -> Fix {
+        let edit = || {
+            let span = entry.span()?;
+            let source = self.sources.get(entry.source);
+            if source.kind != SourceKind::Manifest {
+                return None;
+            }
+            let text = source.shown()?;
+            let start = span.start as usize;
+            if let Some(inside) = text.get(start..)?.strip_prefix('{') {
+                // JSON quotes its keys.
+                let new = match inside.trim_start().chars().next()? {
+                    '}' => return None,
+                    '"' => format!("\"{key}\": \"{value}\", "),
+                    _ => format!("{key}: {value}, "),
+                };
+                return Some((start + 1, new));
+            }
+            let begin = text.get(..start)?.rfind('\n').map_or(0, |i| i + 1);
+            let before = text.get(begin..start)?;
+            let indent = " ".repeat(before.len());
+            let plain = before.bytes().all(|b| matches!(b, b' ' | b'-'));
+            plain.then(|| (start, format!("{key}: {value}\n{indent}")))
+        };
+        match edit() {
+            Some((at, new)) => fix.replace(&Origin::text(entry.source, Span::new(at, at)), new),
+            None => fix,
+        }
+    }
+
     /// Adds to `fix` the edit that removes the list entry at `entry`, when it has its lines for
     /// itself: `- {name: GOMAXPROCS, value: "4"}`.
     pub fn remove_entry(&self, fix: Fix, entry: &Origin) -> Fix {
@@ -159,6 +190,24 @@ mod tests {
         let place =
             world(SourceKind::Manifest, text).part(&at(text, "\"a=1,b=2\""), "a=1,b=2", 4..7);
         assert_eq!(place, at(text, "b=2"));
+    }
+
+    #[test]
+    fn a_key_is_added_in_the_style_of_its_mapping() {
+        let added = |text: &str, entry: &str| {
+            let world = world(SourceKind::Manifest, text);
+            applied(text, &world.add_key(Fix::safe("x"), &at(text, entry), "k", "v"))
+        };
+        assert_eq!(added("p:\n  - {a: 1}\n", "{a: 1}"), "p:\n  - {k: v, a: 1}\n");
+        assert_eq!(
+            added("{\"p\": [{\"a\": 1}]}", "{\"a\": 1}"),
+            "{\"p\": [{\"k\": \"v\", \"a\": 1}]}"
+        );
+        assert_eq!(
+            added("p:\n  - a: 1\n    b: 2\n", "a: 1\n    b: 2"),
+            "p:\n  - k: v\n    a: 1\n    b: 2\n"
+        );
+        assert_eq!(added("p: {}\n", "{}"), "p: {}\n");
     }
 
     #[test]

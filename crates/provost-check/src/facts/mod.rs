@@ -11,6 +11,7 @@ pub mod container;
 pub mod document;
 pub mod image;
 pub mod image_files;
+pub mod mesh;
 pub mod objects;
 pub mod order;
 pub mod origin;

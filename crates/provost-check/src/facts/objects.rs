@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::document::{Document, Node, NodeId};
+use super::mesh::MeshPolicy;
 use super::order::Order;
 use super::origin::{Fact, Origin};
 use super::workload::{IntOrPercent, Workload};
@@ -130,6 +131,8 @@ pub enum Body {
     ServiceAccount(ServiceAccount),
     /// `networking.k8s.io/v1 NetworkPolicy`
     NetworkPolicy(NetworkPolicy),
+    /// A policy of Istio.
+    Mesh(Box<MeshPolicy>),
     /// `PriorityClass`
     PriorityClass,
     /// `Namespace`

@@ -26,6 +26,12 @@ symbols! {
     HTTP_SERVE = "net/http.(*Server).Serve";
     /// TLS is served: strong absence.
     HTTP_SERVE_TLS = "net/http.(*Server).ServeTLS";
+    /// TLS is served by a server without settings. Strong both ways.
+    LISTEN_AND_SERVE_TLS = "net/http.ListenAndServeTLS";
+    /// TLS is served on a listener of the program's own. Strong both ways.
+    SERVE_TLS = "net/http.ServeTLS";
+    /// TLS is served: weak presence, strong absence.
+    HTTP_LISTEN_AND_SERVE_TLS = "net/http.(*Server).ListenAndServeTLS";
     /// TLS is served: strong absence.
     TLS_SERVER_HANDSHAKE = "crypto/tls.(*Conn).serverHandshake";
     /// Outbound HTTP.

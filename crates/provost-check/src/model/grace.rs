@@ -142,11 +142,9 @@ pub enum Sidecar {
         /// terminationDrainDuration, 5 by default.
         drain: u32,
     },
-    /// An init container with restartPolicy Always: stopped after the program, inside the same period.
-    Native {
-        /// terminationDrainDuration, 5 by default.
-        drain: u32,
-    },
+    /// An init container with restartPolicy Always: its own preStop hook begins the drain, and the SIGTERM that comes after the
+    /// program has ended makes it leave at once (`DrainNow` and `terminate` in Istio's pkg/envoy/agent.go, v1.31).
+    Native,
 }
 
 /// The second after the start of the termination from which the program has no network, if that is before it is done.
@@ -154,8 +152,8 @@ pub fn network_lost_at(termination: &Termination, sidecar: Sidecar) -> Option<u3
     let done = termination.prestop.saturating_add(termination.need);
     match sidecar {
         Sidecar::Classic { drain } => (drain < done).then_some(drain),
-        Sidecar::Native { drain } => {
-            let whole = done.saturating_add(drain).saturating_add(SMALLEST_REMAINDER);
+        Sidecar::Native => {
+            let whole = done.saturating_add(SMALLEST_REMAINDER);
             (whole > termination.grace).then_some(termination.grace)
         }
     }
@@ -222,11 +220,8 @@ mod tests {
         let t = row(60, 10, Some(25), 0);
         assert_eq!(network_lost_at(&t, Sidecar::Classic { drain: 5 }), Some(5));
         assert_eq!(network_lost_at(&t, Sidecar::Classic { drain: 35 }), None);
-        assert_eq!(network_lost_at(&t, Sidecar::Native { drain: 5 }), None);
-        assert_eq!(
-            network_lost_at(&row(40, 10, Some(25), 0), Sidecar::Native { drain: 5 }),
-            Some(40)
-        );
+        assert_eq!(network_lost_at(&t, Sidecar::Native), None);
+        assert_eq!(network_lost_at(&row(36, 10, Some(25), 0), Sidecar::Native), Some(36));
     }
 
     #[test]
@@ -236,8 +231,8 @@ mod tests {
         assert_eq!(row(10, 9, Some(0), 0).verdict, Verdict::Fits);
         // A period of 0 without a hook is no hook's fault.
         assert_eq!(row(0, 0, Some(0), 0).verdict, Verdict::Fits);
-        // 10 s of hook, 23 of drain, 5 of the sidecar and the 2 that are kept fill 40 exactly.
-        assert_eq!(network_lost_at(&row(40, 10, Some(23), 0), Sidecar::Native { drain: 5 }), None);
+        // 10 s of hook, 28 of drain and the 2 that are kept fill 40 exactly.
+        assert_eq!(network_lost_at(&row(40, 10, Some(28), 0), Sidecar::Native), None);
         assert_eq!(hook_time(Hook::Sleep(-5)), HookTime { seconds: 0, exact: true });
     }
 

@@ -10,6 +10,7 @@ pub mod gogc;
 pub mod gomaxprocs;
 pub mod grace;
 pub mod memlimit;
+pub mod mtls;
 pub mod names;
 pub mod pdb;
 pub mod ports;

@@ -11,6 +11,7 @@ pub mod health;
 pub mod image;
 pub mod input;
 pub mod lifecycle;
+pub mod mesh;
 pub mod network;
 #[cfg(test)]
 mod pages;
@@ -90,6 +91,16 @@ pub static RULES: &[&Rule] = &[
     &lifecycle::no_termination_handler::RULE,
     &lifecycle::prestop_exhausts_grace_period::RULE,
     &lifecycle::unhandled_stop_signal::RULE,
+    &mesh::application_starts_before_proxy::RULE,
+    &mesh::authorization_without_mtls::RULE,
+    &mesh::destination_rule_disables_mtls::RULE,
+    &mesh::mesh_policy_never_matches::RULE,
+    &mesh::permissive_mtls::RULE,
+    &mesh::sidecar_drains_first::RULE,
+    &mesh::strict_mtls_with_unmeshed_client::RULE,
+    &mesh::tls_server_behind_sidecar::RULE,
+    &mesh::trusted_forwarded_client_cert::RULE,
+    &mesh::undeclared_mesh_protocol::RULE,
     &network::ambiguous_routing::RULE,
     &network::dangling_ingress_backend::RULE,
     &network::debug_endpoint_exposed::RULE,

@@ -20,6 +20,7 @@ pub enum Group {
     Availability,
     Security,
     Network,
+    Mesh,
     Telemetry,
     Input,
 }
@@ -39,6 +40,7 @@ impl Group {
             Self::Availability => "availability",
             Self::Security => "security",
             Self::Network => "network",
+            Self::Mesh => "mesh",
             Self::Telemetry => "telemetry",
             Self::Input => "input",
         }

@@ -5,6 +5,7 @@
 
 mod container;
 mod load;
+mod mesh;
 mod network;
 mod pod;
 mod policy;
@@ -163,10 +164,15 @@ fn body(reader: &mut Reader<'_>, object: Parent<'_>, meta: &Meta) -> Body {
         },
         ("PriorityClass", "scheduling.k8s.io") => Body::PriorityClass,
         ("Namespace", "") => Body::Namespace,
-        _ => match reader.other_workload(object) {
-            Some(workload) => Body::Workload(Box::new(workload)),
-            None => Body::Other,
-        },
+        _ => {
+            if let Some(policy) = reader.mesh_policy(object, group, kind) {
+                return Body::Mesh(Box::new(policy));
+            }
+            match reader.other_workload(object) {
+                Some(workload) => Body::Workload(Box::new(workload)),
+                None => Body::Other,
+            }
+        }
     }
 }
 

@@ -105,7 +105,7 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
 }
 
 /// Why a workload seems to be meant although it is not selected.
-enum Near {
+pub(crate) enum Near {
     /// Its own labels match, those of its pods do not.
     OnObjectOnly,
     /// One value is off by a letter or two.
@@ -113,7 +113,8 @@ enum Near {
 }
 
 impl Near {
-    fn of(selector: &Selector, object: &Object) -> Option<Near> {
+    /// What is nearly right about the object for the selector.
+    pub(crate) fn of(selector: &Selector, object: &Object) -> Option<Near> {
         let pod = &object.workload()?.pod.labels;
         if selector.matches(&object.meta.labels) && object.workload()?.workload_ref.is_none() {
             return Some(Near::OnObjectOnly);

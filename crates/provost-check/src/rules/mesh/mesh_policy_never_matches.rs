@@ -1,0 +1,304 @@
+//! Policies that hold for nobody, or compare with what no caller is called.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::COMPARED;
+use crate::case::ObjectCase;
+use crate::facts::mesh::{Identity, IdentityKind, PeerAuthentication};
+use crate::facts::objects::Selector;
+use crate::facts::{Fact, Origin};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::mtls::ROOT_NAMESPACE;
+use crate::model::names::nearest;
+use crate::rules::network::service_selects_nothing::Near;
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const SPIFFE: Variant = Variant::new(
+    "spiffe-prefix-in-principal",
+    Level::Deny,
+    "a principal that begins with spiffe://, which Istio puts in front by itself",
+);
+const UNKNOWN: Variant = Variant::new(
+    "unknown-principal",
+    Level::Warn,
+    "a principal whose service account does not exist",
+);
+const NOTHING: Variant = Variant::new(
+    "authorization-selects-nothing",
+    Level::Warn,
+    "an AuthorizationPolicy whose selector matches no pod",
+);
+const SERVICE_PORT: Variant = Variant::new(
+    "mtls-port-is-service-port",
+    Level::Deny,
+    "portLevelMtls names the Service's port instead of the workload's",
+);
+
+/// `StringMatcherWithPrefix` in pilot/pkg/security/authz/matcher/string.go, `ComposePeerAuthentication` in
+/// pilot/pkg/security/authn/policy_applier.go and `ValidatePeerAuthentication` in pkg/config/validation/validation.go,
+/// Istio 1.31.
+pub static RULE: Rule = Rule {
+    id: "mesh-policy-never-matches",
+    group: Group::Mesh,
+    level: Level::Deny,
+    title: "a policy of the mesh that has no effect",
+    page: include_str!("mesh-policy-never-matches.md"),
+    needs: &[Need::Manifest],
+    variants: &[SPIFFE, UNKNOWN, NOTHING, SERVICE_PORT],
+    check: Check::Object(authorization),
+    also: &[Check::Object(peers)],
+    ..Rule::BASE
+};
+
+/// Values of one policy that are looked at, and workloads whose ports are.
+const MOST_VALUES: usize = 64;
+const MOST_PODS: usize = 16;
+
+fn authorization(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let policy = case.authorization_policy()?;
+    let identities = policy.rules.iter().flat_map(|rule| &rule.identities).take(MOST_VALUES);
+    let mut accounts = Accounts::default();
+    for identity in identities {
+        if identity.kind == IdentityKind::Principal && identity.value.value.starts_with("spiffe://")
+        {
+            out.push(spiffe(case, identity));
+        } else if let Err(abstain) = account(case, identity, &mut accounts, out) {
+            out.abstain(abstain);
+        }
+    }
+    if let Some(selector) = policy.selector.as_ref().filter(|s| !s.is_empty() && !policy.has_target)
+        && let Err(abstain) = selects_nothing(case, selector, out)
+    {
+        out.abstain(abstain);
+    }
+    Ok(())
+}
+
+fn spiffe(case: &ObjectCase<'_>, identity: &Identity) -> Finding {
+    let value = identity.value.value.as_str();
+    let bare = value.trim_start_matches("spiffe://");
+    let effect = if identity.negated { "it excludes nobody" } else { "it never matches" };
+    let fix = Fix::safe(format!("write {bare}"));
+    Finding::new(
+        &RULE,
+        format!(
+            "a principal is written without its scheme: Istio compares with spiffe://{}, and {effect}",
+            if value.len() > 120 { "spiffe://..." } else { value }
+        ),
+        &identity.value.origin,
+        "Istio puts the scheme in front",
+    )
+    .variant(&SPIFFE)
+    .fix(case.world().rewrite(fix, &identity.value.origin, value, bare))
+}
+
+/// Service accounts that pods of the input run as, by namespace.
+#[derive(Default)]
+struct Accounts<'w>(FxHashMap<String, FxHashSet<&'w str>>);
+
+impl<'w> Accounts<'w> {
+    fn of(&mut self, case: &ObjectCase<'w>, namespace: &str) -> &FxHashSet<&'w str> {
+        self.0.entry(namespace.to_owned()).or_insert_with(|| {
+            let ids = case.joined.joins.workloads_in(namespace).iter().take(COMPARED);
+            let workloads = ids.filter_map(|id| case.joined.workload(*id));
+            workloads.map(|w| w.workload.pod.service_account.value.as_str()).collect()
+        })
+    }
+}
+
+/// Namespace and name of the one service account that the value stands for.
+fn named<'v>(identity: &'v Identity, own: &'v str) -> Option<(&'v str, &'v str)> {
+    let value = identity.value.value.as_str();
+    let (namespace, name) = match identity.kind {
+        IdentityKind::Principal => value.split_once("/ns/")?.1.split_once("/sa/")?,
+        IdentityKind::ServiceAccount => value.split_once('/').unwrap_or((own, value)),
+        IdentityKind::Namespace => return None,
+    };
+    let plain = |text: &str| !text.is_empty() && !text.contains(['*', '/', '{', '$']);
+    (plain(namespace) && plain(name)).then_some((namespace, name))
+}
+
+fn account<'w>(
+    case: &ObjectCase<'w>,
+    identity: &'w Identity,
+    accounts: &mut Accounts<'w>,
+    out: &mut Findings,
+) -> Judged {
+    let own = case.object.meta.namespace.value.as_str();
+    let Some((namespace, name)) = named(identity, own) else { return Ok(()) };
+    let joins = &case.joined.joins;
+    // Every namespace has this one.
+    if name == "default" || !joins.named(namespace, "ServiceAccount", name).is_empty() {
+        return Ok(());
+    }
+    if accounts.of(case, namespace).contains(name) {
+        return Ok(());
+    }
+    let place = &identity.value.origin;
+    let finding = Finding::new(
+        &RULE,
+        format!("namespace {namespace} has no ServiceAccount {name}: no caller is called that"),
+        place,
+        "names nobody",
+    )
+    .variant(&UNKNOWN);
+    let names = joins.names_in(namespace, "ServiceAccount");
+    // v1 and v2 are names of different things, not slips.
+    let letters = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    let near = nearest(name, names.iter().take(COMPARED).copied(), 2)
+        .filter(|near| name.len() >= 5 && letters(near) != letters(name));
+    if let Some(near) = near {
+        let object = joins.named(namespace, "ServiceAccount", near).first();
+        let object = object.and_then(|id| case.world().objects.get(*id));
+        let value = identity.value.value.as_str();
+        let new = format!("{}{near}", value.strip_suffix(name).unwrap_or_default());
+        let fix = Fix::suggest(format!("did you mean {near}?"));
+        let mut finding = finding.fix(case.world().rewrite(fix, place, value, &new));
+        if let Some(object) = object {
+            finding = finding.also(&object.origin(), "perhaps this one");
+        }
+        out.push(finding);
+        return Ok(());
+    }
+    // A namespace that is not in the input belongs to somebody else.
+    if !case.world().settings.closed_world || !joins.knows_namespace(namespace) {
+        let what = format!("ServiceAccount {name} of namespace {namespace}");
+        return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
+    }
+    out.push(finding.fix(Fix::suggest("name the service account that the callers' pods run as")));
+    Ok(())
+}
+
+fn selects_nothing(case: &ObjectCase<'_>, selector: &Selector, out: &mut Findings) -> Judged {
+    let namespace = &case.object.meta.namespace.value;
+    // One in the root namespace selects in all of them.
+    if case.selected().next().is_some() || namespace == ROOT_NAMESPACE {
+        return Ok(());
+    }
+    let wanted: Vec<String> = selector.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
+    let wanted = wanted.join(",");
+    if wanted.contains(['{', '$']) {
+        return Err(Abstain::unknown(Reason::Templated, format!("the labels {wanted}")));
+    }
+    case.joined.nothing_passed_over(case.id, |_| true)?;
+    let ids = case.joined.joins.workloads_in(namespace).iter().take(COMPARED);
+    let near = ids
+        .filter_map(|id| case.world().objects.get(*id))
+        .filter(|object| !object.is_helm_hook() && case.joined.may_be_together(case.object, object))
+        .find_map(|object| Some((object, Near::of(selector, object)?)));
+    let finding = |message: String| {
+        Finding::new(&RULE, message, &selector.origin, "matches no pod").variant(&NOTHING)
+    };
+    let deny = "the policy holds for nobody";
+    match near {
+        Some((object, Near::OnObjectOnly)) => {
+            let kind = &object.meta.kind.value;
+            let name = object.meta.name();
+            let mut finding = finding(format!(
+                "no pod has the labels {wanted}: {kind} {name} has them itself, its pod template has not, and {deny}"
+            ));
+            if let Some(workload) = object.workload() {
+                finding = finding.also(&workload.pod.origin, "the pods lack the labels");
+            }
+            out.push(finding.fix(Fix::suggest("put the labels on spec.template.metadata too")));
+        }
+        Some((object, Near::Value { key, wanted, found })) => {
+            let mut finding =
+                finding(format!("no pod has the label {key}={wanted}, only {key}={found}: {deny}"));
+            let labels = object.workload().map(|w| &w.pod.labels);
+            if let Some(label) = labels.and_then(|labels| labels.get(&key)) {
+                finding = finding.also(&label.origin, "what the pods have");
+            }
+            let fix = Fix::suggest(format!("select {key}: {found}"));
+            out.push(finding.fix(match selector.labels.get(&key) {
+                Some(value) => case.world().rewrite(fix, &value.origin, &value.value, &found),
+                None => fix,
+            }));
+        }
+        None if case.world().settings.closed_world => {
+            out.push(
+                finding(format!("no pod of namespace {namespace} has the labels {wanted}: {deny}"))
+                    .fix(Fix::suggest("select labels that the pod template has")),
+            );
+        }
+        None => {
+            let what = format!("pods with the labels {wanted}");
+            return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
+        }
+    }
+    Ok(())
+}
+
+fn peers(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let policy = case.peer_authentication()?;
+    let selector = policy.selector.as_ref().filter(|selector| !selector.is_empty());
+    let Some(selector) = selector else {
+        if let Some(origin) = policy.ports_origin.as_ref().filter(|_| !policy.ports.is_empty()) {
+            out.push(
+                Finding::new(
+                    &RULE,
+                    "portLevelMtls without a selector: Istio's validation refuses the policy, since ports are those of pods",
+                    origin,
+                    "for which pods?",
+                )
+                .also(&case.object.origin(), "selects no pods")
+                .fix(Fix::suggest("add spec.selector.matchLabels with the labels of the pods")),
+            );
+        }
+        return Ok(());
+    };
+    if case.object.meta.namespace.value == ROOT_NAMESPACE {
+        out.push(
+            Finding::new(
+                &RULE,
+                format!("a PeerAuthentication with a selector in {ROOT_NAMESPACE} holds for no pod, not even of that namespace: the root namespace has policies for the whole mesh alone"),
+                &selector.origin,
+                "is not looked at",
+            )
+            .also(&case.object.meta.namespace.origin, "the root namespace")
+            .level(Level::Warn)
+            .fix(Fix::suggest("put it into the namespace of the pods")),
+        );
+        return Ok(());
+    }
+    service_ports(case, policy, out);
+    Ok(())
+}
+
+fn service_ports(case: &ObjectCase<'_>, policy: &PeerAuthentication, out: &mut Findings) {
+    let workloads: Vec<_> = case.selected().take(MOST_PODS).collect();
+    if workloads.iter().any(|workload| workload.as_applied().is_err()) {
+        return;
+    }
+    let mut targets: FxHashSet<i64> = FxHashSet::default();
+    let mut services: FxHashMap<i64, (&Origin, &str, i64)> = FxHashMap::default();
+    for (object, port, target) in workloads.iter().flat_map(|w| w.service_targets()) {
+        targets.insert(target);
+        if let Some(own) = &port.port {
+            services.entry(own.value).or_insert((&own.origin, object.meta.name(), target));
+        }
+    }
+    for entry in policy.ports.iter().take(MOST_VALUES) {
+        let port: &Fact<u16> = &entry.port;
+        let number = i64::from(port.value);
+        let known =
+            targets.contains(&number) || workloads.iter().any(|w| w.pod().declares_number(number));
+        let Some((origin, service, target)) = services.get(&number).filter(|_| !known) else {
+            continue;
+        };
+        out.push(
+            Finding::new(
+                &RULE,
+                format!(
+                    "{number} is the port of Service {service}, and portLevelMtls goes by the port of the pods, \
+                     which is {target}: the entry changes nothing"
+                ),
+                &port.origin,
+                "a port of the pods is meant",
+            )
+            .variant(&SERVICE_PORT)
+            .also(origin, format!("the Service's port, sent on to {target}"))
+            .fix(Fix::suggest(format!("write {target}")).replace(&port.origin, target.to_string())),
+        );
+    }
+}

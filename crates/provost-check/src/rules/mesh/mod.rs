@@ -1,0 +1,38 @@
+//! What Istio makes of a service, and what a service makes of Istio.
+
+pub mod application_starts_before_proxy;
+pub mod authorization_without_mtls;
+pub mod destination_rule_disables_mtls;
+pub mod mesh_policy_never_matches;
+pub mod permissive_mtls;
+pub mod sidecar_drains_first;
+pub mod strict_mtls_with_unmeshed_client;
+pub mod tls_server_behind_sidecar;
+pub mod trusted_forwarded_client_cert;
+pub mod undeclared_mesh_protocol;
+
+use crate::case::mesh::Mtls;
+use crate::facts::Origin;
+use crate::findings::Finding;
+use crate::model::mtls::Mode;
+
+/// Workloads of a namespace that one policy is held against.
+const COMPARED: usize = 256;
+
+/// Adds the place that sets the mode of a port.
+fn with_mode(finding: Finding, mtls: &Mtls<'_>, port: i64) -> Finding {
+    match mtls.at(port) {
+        (mode, Some(origin)) => finding.also(origin, format!("mutual TLS is {}", mode.name())),
+        (_, None) => {
+            finding.note("no PeerAuthentication sets a mode: Istio's default is PERMISSIVE")
+        }
+    }
+}
+
+/// Whether the port accepts mutual TLS alone, and who says so.
+fn strict_at<'w>(mtls: &Mtls<'w>, port: i64) -> Option<&'w Origin> {
+    match mtls.at(port) {
+        (Mode::Strict, by) => by,
+        _ => None,
+    }
+}
