@@ -57,10 +57,15 @@ fn check(dir: &Dir, args: &[&str]) -> Run {
 /// A bad file among others is reported at its place, and the others are judged.
 #[track_caller]
 fn reported(file: &str, bytes: impl AsRef<[u8]>, place: &str, message: &str) {
+    reported_by("unparsable-input", file, bytes, place, message);
+}
+
+#[track_caller]
+fn reported_by(rule: &str, file: &str, bytes: impl AsRef<[u8]>, place: &str, message: &str) {
     let dir = good().file(file, bytes);
     let run = check(&dir, &["."]);
     assert_eq!(run.code, 1, "{run}");
-    for part in ["error[unparsable-input]", place, message, JUDGED] {
+    for part in [format!("error[{rule}]").as_str(), place, message, JUDGED] {
         assert!(run.out.contains(part), "{part:?} is missing:\n{run}");
     }
 }
@@ -133,21 +138,20 @@ fn lines_of_50_megabytes_are_cut() {
 #[test]
 fn broken_dockerfiles_are_reported_at_their_place() {
     reported("Dockerfile", "", "--> Dockerfile", "empty");
-    reported(
-        "Dockerfile",
-        "FROM scratch\nENTRYPONT [\"/x\"]\n",
-        "--> Dockerfile:2:1",
-        "ENTRYPOINT",
-    );
+    // One instruction that BuildKit refuses leaves the others to be judged.
+    let refused = |bytes: &[u8], place: &str, message: &str| {
+        reported_by("rejected-by-builder", "Dockerfile", bytes, place, message);
+    };
+    refused(b"FROM scratch\nENTRYPONT [\"/x\"]\n", "--> Dockerfile:2:1", "ENTRYPOINT");
     // Positions are those of the file, not of a text with longer replacements.
     let bytes = b"FROM scratch\nLABEL a=\xff\xff\xff\xff\nENTRYPONT [\"/x\"]\n";
-    reported("Dockerfile", bytes, "--> Dockerfile:3:1", "ENTRYPOINT");
+    refused(bytes, "--> Dockerfile:3:1", "ENTRYPOINT");
     reported("Dockerfile", bytes, "--> Dockerfile:2:9", "not valid UTF-8");
     reported("Dockerfile", b"FROM scratch\n\x00\x01\x02", "--> Dockerfile:2:1", "NUL");
     let text = "FROM scratch\nENV A=\u{1b}[2J\n\u{1b}]0;title\u{7} x\n";
-    reported("Dockerfile", text, "--> Dockerfile:3:1", "unknown instruction");
+    refused(text.as_bytes(), "--> Dockerfile:3:1", "unknown instruction");
     let deep = format!("FROM scratch\nENV A={}\n", "${A:-".repeat(12_000));
-    reported("Dockerfile", deep, "--> Dockerfile:2:", "");
+    refused(deep.as_bytes(), "--> Dockerfile:2:", "");
 }
 
 #[test]

@@ -6,6 +6,7 @@
 //! platform = "linux/amd64"
 //! entrypoint = ["/server"]
 //! user = "app"
+//! env = ["A=1"]
 //! files = ["/server", "/etc/passwd"]   # regular files, mode 0755
 //! mismatches = ["layer 1"]             # blobs that are not what their digest says
 //! incomplete = true                    # absence is no proof
@@ -50,6 +51,7 @@ struct Page {
     platform: Option<String>,
     entrypoint: Vec<String>,
     user: Option<String>,
+    env: Vec<String>,
     files: Vec<String>,
     mismatches: Vec<String>,
     incomplete: bool,
@@ -126,6 +128,17 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
             at("architecture"),
         ),
         config: StageConfig {
+            env: page
+                .env
+                .iter()
+                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
+                .map(|(name, value)| {
+                    (
+                        Fact::written(name.to_owned(), at("Env")),
+                        Fact::written(value.to_owned(), at("Env")),
+                    )
+                })
+                .collect(),
             user: page.user.map(|user| Instruction {
                 origin: at("User"),
                 value: Fact::written(user, at("User")),

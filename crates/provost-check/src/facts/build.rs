@@ -2,6 +2,7 @@
 
 use goformats::version::GoVersion;
 
+use super::build_steps::{RunShell, SameLine, ShellText, Written};
 use super::origin::{Fact, Origin, SourceId};
 
 /// A command in exec or shell form.
@@ -193,6 +194,12 @@ pub struct CopyStep {
     pub flags: Vec<Fact<String>>,
     /// Names of here-documents among the sources: `COPY <<app.conf /etc/app/`.
     pub inline: Vec<Fact<String>>,
+    /// `COPY` or `ADD` as written.
+    pub keyword: Origin,
+    /// The destination is written without a leading `/` or variable.
+    pub relative: bool,
+    /// A WORKDIR of this file is in force.
+    pub workdir_set: bool,
 }
 
 /// A RUN.
@@ -212,6 +219,10 @@ pub struct RunStep {
     /// Files it may create beside those builds; `None` when it cannot be told, and it may create
     /// any.
     pub created: Option<Vec<Created>>,
+    /// What a shell runs of it, in shell form or as `["sh", "-c", TEXT]`.
+    pub text: Option<ShellText>,
+    /// The shell.
+    pub shell: RunShell,
 }
 
 /// A file that a RUN may create.
@@ -244,6 +255,13 @@ pub struct Build {
     pub envs: Vec<(Fact<String>, Fact<String>, usize)>,
     /// Copies and moves that RUN lines make, in order.
     pub moves: Vec<FileMove>,
+    /// Every instruction, in order.
+    pub instructions: Vec<Written>,
+    /// ENV values that read what their own line sets.
+    pub same_line: Vec<SameLine>,
+    /// WORKDIR with a path that is relative although no WORKDIR of the file came before, as written,
+    /// with its stage.
+    pub relative_workdirs: Vec<(Fact<String>, usize)>,
 }
 
 impl Build {
@@ -265,14 +283,6 @@ impl Build {
 
     /// The final stage and its ancestors.
     pub fn final_chain(&self) -> Vec<usize> {
-        let mut chain = vec![self.final_stage];
-        while let Some(parent) = chain.last().and_then(|i| self.stages.get(*i)?.parent) {
-            // A parent is always an earlier stage; anything else would be a loop.
-            if chain.last().is_some_and(|last| parent >= *last) {
-                break;
-            }
-            chain.push(parent);
-        }
-        chain
+        self.chain_of(self.final_stage)
     }
 }

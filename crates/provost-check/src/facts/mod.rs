@@ -7,6 +7,7 @@
 pub mod binary;
 pub mod build;
 pub mod build_files;
+pub mod build_steps;
 pub mod container;
 pub mod document;
 pub mod image;

@@ -29,4 +29,8 @@ pub enum ProblemKind {
     Limit,
     /// A key is written twice in one mapping.
     DuplicateKey,
+    /// An instruction of a Dockerfile that BuildKit refuses; the others were read.
+    Refused,
+    /// An instruction that BuildKit accepts and that cannot mean what it says.
+    Doubtful,
 }

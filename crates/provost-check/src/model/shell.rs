@@ -95,6 +95,11 @@ impl Command {
         &self.words[start..]
     }
 
+    /// `NAME=value` words before the program.
+    pub fn assignments(&self) -> &[Word] {
+        &self.words[..self.words.len() - self.plain().len()]
+    }
+
     /// Whether `exec` stands before the program.
     pub fn is_exec(&self) -> bool {
         self.plain().len() > 1 && self.plain()[0].text == "exec"

@@ -143,7 +143,10 @@ fn load(files: &[File]) -> Loaded {
                 problems.extend(loaded.problems);
             }
             (Some(Need::Dockerfile), _) => {
-                let id = add(&mut sources, SourceKind::Dockerfile);
+                let text = Arc::from(file.text.as_str());
+                let mut source = Source::text(file.name.clone(), SourceKind::Dockerfile, text);
+                source.mask(&dockerfile::secrets::spans(&file.text));
+                let id = sources.add(source);
                 let limits = dockerfile::Limits::default();
                 let (build, found) = dockerfile::load(id, &file.text, None, &limits);
                 builds.extend(build);

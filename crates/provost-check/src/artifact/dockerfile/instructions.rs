@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use rustc_hash::{FxHashMap, FxHashSet};
+
 use super::expand::Variable;
 use super::grammar::{self, MaybeJson};
 use super::stages::{
@@ -10,6 +12,7 @@ use super::stages::{
 use super::{base_images, run};
 use crate::artifact::ProblemKind;
 use crate::facts::build::{CommandForm, CopyStep, Instruction, Stage, StageConfig};
+use crate::facts::build_steps::{RunShell, SameLine};
 use crate::facts::{Basis, Fact, Origin, Span};
 
 impl Loader<'_> {
@@ -25,7 +28,7 @@ impl Loader<'_> {
                 span,
                 format!("more than {} stages: the rest was not read", self.limits.stages),
             );
-            self.too_many_stages = true;
+            self.full = true;
             return;
         }
         let named = match words.as_slice() {
@@ -33,7 +36,7 @@ impl Loader<'_> {
             [_, as_, name] if item.line.get(as_).eq_ignore_ascii_case("as") => Some(name),
             _ => {
                 let span = item.line.span(&item.split.rest);
-                self.malformed(span, "FROM takes an image, or an image, AS and a name");
+                self.refused(span, "FROM takes an image, or an image, AS and a name");
                 words
                     .iter()
                     .position(|w| item.line.get(w).eq_ignore_ascii_case("as"))
@@ -45,7 +48,7 @@ impl Loader<'_> {
             && !valid_stage_name(name)
         {
             let span = name.origin.span().unwrap_or_default();
-            self.malformed(
+            self.refused(
                 span,
                 format!(
                     "{} is no stage name: it starts with a letter and holds letters, digits, - _ .",
@@ -116,7 +119,7 @@ impl Loader<'_> {
             let text = item.line.get(&word);
             let (name, value) = match text.find('=') {
                 Some(0) => {
-                    self.malformed(item.line.span(&word), "ARG without a name");
+                    self.refused(item.line.span(&word), "ARG without a name");
                     continue;
                 }
                 Some(i) => (word.start..word.start + i, Some(word.start + i + 1..word.end)),
@@ -164,7 +167,7 @@ impl Loader<'_> {
             let end = grammar::words(line, rest).first().map_or(rest.end, |w| w.end);
             let value = line.trim(end..rest.end);
             if value.is_empty() {
-                self.malformed(line.span(rest), format!("{keyword} needs a name and a value"));
+                self.refused(line.span(rest), format!("{keyword} needs a name and a value"));
                 return Vec::new();
             }
             return vec![(rest.start..end, value)];
@@ -175,10 +178,10 @@ impl Loader<'_> {
                 Some(i) if i > 0 => {
                     pairs.push((word.start..word.start + i, word.start + i + 1..word.end));
                 }
-                Some(_) => self.malformed(line.span(&word), format!("{keyword} without a name")),
+                Some(_) => self.refused(line.span(&word), format!("{keyword} without a name")),
                 None => {
                     let message = format!("{} is no name=value", shorten(line.get(&word)));
-                    self.malformed(line.span(&word), message);
+                    self.refused(line.span(&word), message);
                 }
             }
         }
@@ -187,8 +190,9 @@ impl Loader<'_> {
 
     pub(super) fn env(&mut self, item: &Item<'_>) {
         // All values are expanded with the variables from before the line.
-        let pairs: Vec<Pair> = self
-            .key_values(item, "ENV")
+        let ranges = self.key_values(item, "ENV");
+        self.reads_of_own_line(item, &ranges);
+        let pairs: Vec<Pair> = ranges
             .into_iter()
             .map(|(name, value)| {
                 let name = self.expanded(item.line, &name, false);
@@ -208,22 +212,56 @@ impl Loader<'_> {
         }
     }
 
+    /// Values of an ENV line that read what the line itself sets and nothing set before.
+    fn reads_of_own_line(&mut self, item: &Item<'_>, pairs: &[(Range<usize>, Range<usize>)]) {
+        let line = item.line;
+        // A single pair that reads itself extends what the base image has.
+        if pairs.len() < 2 || !line.text.contains('$') {
+            return;
+        }
+        let Some(scope) = self.scopes.last() else { return };
+        let sets: FxHashMap<&str, &Range<usize>> =
+            pairs.iter().map(|(name, _)| (line.get(name), name)).collect();
+        // Every image has these, and what reads itself extends what the base has.
+        let inherited: FxHashSet<&str> = ["PATH", "HOME", "HOSTNAME"]
+            .into_iter()
+            .chain(pairs.iter().filter_map(|(name, value)| {
+                let name = line.get(name);
+                variables_in(line.get(value), self.escape).contains(&name).then_some(name)
+            }))
+            .collect();
+        let stage = self.stages.len() - 1;
+        let mut found = Vec::new();
+        for (own, value) in pairs {
+            for name in variables_in(line.get(value), self.escape) {
+                let Some(set) = sets.get(name).filter(|set| ***set != *own) else { continue };
+                if !scope.variables.contains_key(name) && !inherited.contains(name) {
+                    found.push(SameLine {
+                        name: name.to_owned(),
+                        reads: self.origin(line.span(value)),
+                        sets: self.origin(line.span(set)),
+                        stage,
+                    });
+                    break;
+                }
+            }
+        }
+        self.same_line.extend(found);
+    }
+
     pub(super) fn copy(&mut self, item: &Item<'_>, name: &str) {
         let line = item.line;
         let words: Vec<Range<usize>> = match grammar::maybe_json(line, &item.split.rest) {
             MaybeJson::Array(words) => words.into_iter().map(|w| w.range).collect(),
             MaybeJson::NotStrings => {
-                self.malformed(
-                    line.span(&item.split.rest),
-                    "the JSON array holds more than strings",
-                );
+                self.refused(line.span(&item.split.rest), "the JSON array holds more than strings");
                 return;
             }
             MaybeJson::No => grammar::words(line, &item.split.rest),
         };
         let Some((destination, sources)) = words.split_last().filter(|(_, s)| !s.is_empty()) else {
             let span = line.span(&item.split.keyword);
-            self.malformed(span, format!("{name} needs a source and a destination"));
+            self.refused(span, format!("{name} needs a source and a destination"));
             return;
         };
         let mut inline = Vec::new();
@@ -243,6 +281,7 @@ impl Loader<'_> {
             inline.push(Fact::written(body.name.clone(), self.origin(span)));
         }
         let mut destination = self.expanded(line, destination, false);
+        let relative = is_relative(&destination.value);
         let stage = self.stages.len() - 1;
         let workdir = self.workdir();
         if let Some(mut path) = run::join(workdir.as_deref(), &destination.value) {
@@ -274,7 +313,11 @@ impl Loader<'_> {
             destination,
             flags,
             inline,
+            keyword: self.origin(line.span(&item.split.keyword)),
+            relative,
+            workdir_set: self.scopes.last().is_some_and(|scope| scope.workdir_set),
         });
+        self.copy_sources(name);
     }
 
     /// The working directory of the current stage: `/` when the base is known or nothing is set.
@@ -297,7 +340,7 @@ impl Loader<'_> {
                     .collect(),
             )),
             MaybeJson::NotStrings => {
-                self.malformed(item.line.span(range), "the JSON array holds more than strings");
+                self.refused(item.line.span(range), "the JSON array holds more than strings");
                 None
             }
             MaybeJson::No => Some(CommandForm::Shell(self.text_fact(item.line, range))),
@@ -307,7 +350,6 @@ impl Loader<'_> {
     pub(super) fn command(&mut self, item: &Item<'_>, name: &str) {
         if item.split.rest.is_empty() {
             self.no_arguments(item, name);
-            return;
         }
         let Some(form) = self.form(item, &item.split.rest) else { return };
         // `[]` takes back what was inherited.
@@ -343,12 +385,12 @@ impl Loader<'_> {
         let value = match line.get(kind).to_ascii_uppercase().as_str() {
             "NONE" => {
                 if !rest.is_empty() {
-                    self.malformed(line.span(&rest), "HEALTHCHECK NONE takes no arguments");
+                    self.refused(line.span(&rest), "HEALTHCHECK NONE takes no arguments");
                 }
                 None
             }
             "CMD" if rest.is_empty() => {
-                self.malformed(line.span(kind), "HEALTHCHECK CMD has no command");
+                self.refused(line.span(kind), "HEALTHCHECK CMD has no command");
                 return;
             }
             "CMD" => match self.form(item, &rest) {
@@ -356,7 +398,7 @@ impl Loader<'_> {
                 None => return,
             },
             _ => {
-                self.malformed(line.span(kind), "HEALTHCHECK is followed by CMD or NONE");
+                self.refused(line.span(kind), "HEALTHCHECK is followed by CMD or NONE");
                 return;
             }
         };
@@ -371,13 +413,15 @@ impl Loader<'_> {
     pub(super) fn shell(&mut self, item: &Item<'_>) {
         match self.form(item, &item.split.rest) {
             Some(CommandForm::Exec(words)) if !words.is_empty() => {
-                if let Some(stage) = self.stages.last_mut() {
+                if let (Some(stage), Some(scope)) = (self.stages.last_mut(), self.scopes.last_mut())
+                {
+                    scope.shell = Some(run_shell(&words));
                     stage.config.shell = Some(words);
                 }
             }
             Some(_) => {
                 let span = item.line.span(&item.split.keyword);
-                self.malformed(span, "SHELL takes a JSON array of at least one string");
+                self.refused(span, "SHELL takes a JSON array of at least one string");
             }
             None => {}
         }
@@ -389,7 +433,19 @@ impl Loader<'_> {
             return;
         }
         let mut value = self.expanded(item.line, &item.split.rest, false);
+        if name == "STOPSIGNAL" {
+            self.stop_signal(&value);
+        }
         let dir = self.workdir();
+        let index = self.stages.len() - 1;
+        if name == "WORKDIR"
+            && let Some(scope) = self.scopes.last_mut()
+        {
+            if !scope.workdir_set && is_relative(&value.value) {
+                self.relative_workdirs.push((value.clone(), index));
+            }
+            scope.workdir_set = true;
+        }
         let Some(stage) = self.stages.last_mut() else { return };
         match name {
             "USER" => {
@@ -423,7 +479,7 @@ impl Loader<'_> {
                 let Some((ports, protocol)) = ports(spec) else {
                     let message =
                         format!("{} is no port, range of ports or port/protocol", shorten(spec));
-                    self.malformed(item.line.span(&word), message);
+                    self.refused(item.line.span(&word), message);
                     continue;
                 };
                 // A range is as many facts as it has ports, from six bytes of text.
@@ -458,11 +514,12 @@ impl Loader<'_> {
         let keyword = item.line.get(&inner.keyword).to_ascii_uppercase();
         let span = item.line.span(&inner.keyword);
         if matches!(keyword.as_str(), "ONBUILD" | "FROM" | "MAINTAINER") {
-            self.malformed(span, format!("ONBUILD does not take {keyword}"));
+            self.refused(span, format!("ONBUILD does not take {keyword}"));
         } else if !INSTRUCTIONS.iter().any(|(name, _)| *name == keyword) {
             let help = nearest_instruction(&keyword).map(|name| format!("did you mean {name}?"));
             let message = format!("unknown instruction {}", shorten(item.line.get(&inner.keyword)));
-            self.problem(ProblemKind::Malformed, span, message, help);
+            // Refused once an image is built on this one.
+            self.problem(ProblemKind::Doubtful, span, message, help);
         }
         // What it triggers happens in builds on top of this image, not in this one.
     }
@@ -511,6 +568,47 @@ fn ports(spec: &str) -> Option<(std::ops::RangeInclusive<u16>, String)> {
     let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
     let (first, last) = (first.parse::<u16>().ok()?, last.parse::<u16>().ok()?);
     (first <= last).then(|| (first..=last, protocol.to_owned()))
+}
+
+/// A path that depends on the directory it is seen from.
+fn is_relative(path: &str) -> bool {
+    let drive = path.as_bytes().get(1) == Some(&b':');
+    !path.is_empty() && !path.starts_with(['/', '\\', '$', '%']) && !drive
+}
+
+/// The family of a SHELL.
+fn run_shell(words: &[Fact<String>]) -> RunShell {
+    let first = words.first().map_or("", |word| word.value.as_str());
+    match run::base_name(first) {
+        "sh" | "bash" | "ash" | "dash" | "zsh" | "ksh" | "busybox" => {
+            RunShell::Posix { pipefail: words.iter().any(|word| word.value.contains("pipefail")) }
+        }
+        _ => RunShell::Other,
+    }
+}
+
+/// Names behind `$` in a value as written, outside single quotes.
+fn variables_in(value: &str, escape: char) -> Vec<&str> {
+    let mut names = Vec::new();
+    let (mut single, mut double) = (false, false);
+    let mut chars = value.char_indices();
+    while let Some((at, c)) = chars.next() {
+        match c {
+            '\'' if !double => single = !single,
+            '"' if !single => double = !double,
+            c if c == escape && !single => {
+                chars.next();
+            }
+            '$' if !single => {
+                let rest = value.get(at + 1..).unwrap_or_default();
+                let rest = rest.strip_prefix('{').unwrap_or(rest);
+                let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+                names.extend(rest.get(..end.unwrap_or(rest.len())).filter(|name| !name.is_empty()));
+            }
+            _ => {}
+        }
+    }
+    names
 }
 
 fn valid_stage_name(name: &str) -> bool {

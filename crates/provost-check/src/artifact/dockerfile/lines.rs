@@ -48,6 +48,17 @@ impl Line {
         Span::new(start, self.offset(range.end - 1) + 1)
     }
 
+    /// The pieces that a range of the joined text is made of, as [`crate::facts::build_steps::ShellText`]
+    /// wants them.
+    pub(super) fn pieces(&self, range: &Range<usize>) -> Vec<(usize, usize)> {
+        let first = self.pieces.partition_point(|(start, _)| *start <= range.start);
+        let behind = self.pieces.get(first..).unwrap_or_default().iter();
+        let inside = behind.take_while(|(start, _)| *start < range.end);
+        std::iter::once((0, self.offset(range.start)))
+            .chain(inside.map(|(start, at)| (start - range.start, *at)))
+            .collect()
+    }
+
     /// The text of a range; empty when the range does not lie on characters.
     pub(super) fn get(&self, range: &Range<usize>) -> &str {
         self.text.get(range.clone()).unwrap_or_default()

@@ -15,6 +15,7 @@ mod expand;
 mod grammar;
 mod instructions;
 mod lines;
+mod refused;
 pub mod repro;
 mod run;
 mod run_steps;
@@ -40,6 +41,8 @@ pub struct Limits {
     pub line_bytes: usize,
     /// Build stages.
     pub stages: usize,
+    /// Instructions.
+    pub instructions: usize,
     /// `go build` and `go install` commands.
     pub go_builds: usize,
     /// Bytes that expanded variables and inherited configuration may take, together.
@@ -54,6 +57,7 @@ impl Limits {
         file_bytes: 16 << 20,
         line_bytes: (64 << 10) - 1,
         stages: 1000,
+        instructions: 200_000,
         go_builds: 1000,
         expanded_bytes: 32 << 20,
         problems: 64,

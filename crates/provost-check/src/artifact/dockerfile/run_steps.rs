@@ -4,11 +4,12 @@ use std::ops::Range;
 
 use super::expand::Variable;
 use super::grammar::{self, MaybeJson};
-use super::lines::Line;
+use super::lines::{Line, heredoc_names};
 use super::run;
 use super::shell_text::Value;
 use super::stages::{Item, Loader, Pair, unquoted};
 use crate::facts::build::{CommandForm, Created, FileMove, GoBuild, RunStep};
+use crate::facts::build_steps::{RunShell, ShellText};
 use crate::facts::{Basis, Fact, Origin};
 
 impl Loader<'_> {
@@ -19,7 +20,9 @@ impl Loader<'_> {
             return;
         }
         let stage = self.stages.len() - 1;
-        let flags = item.split.flags.iter().map(|flag| self.text_fact(line, flag)).collect();
+        let flags: Vec<Fact<String>> =
+            item.split.flags.iter().map(|flag| self.text_fact(line, flag)).collect();
+        self.mounts(&flags);
         let Some(mut command) = self.form(item, &item.split.rest) else { return };
         // A here-document that is all there is, or a shell's input, is the script.
         let mut script = None;
@@ -37,6 +40,7 @@ impl Loader<'_> {
             let all = 0..script.text.len();
             command = CommandForm::Shell(self.text_fact(script, &line_body(script, all)));
         }
+        let (text, shell) = self.shell_text(item, &command, script.as_ref());
         let (understood, created) = match &command {
             CommandForm::Exec(words) => self.exec_effects(item, words, stage),
             CommandForm::Shell(_) => match &script {
@@ -48,7 +52,72 @@ impl Loader<'_> {
         let understood = understood && (item.heredocs.is_empty() || script.is_some());
         let created = created.filter(|_| understood);
         let origin = item.origin.clone();
-        self.runs.push(RunStep { origin, stage, command, flags, understood, created });
+        self.runs.push(RunStep { origin, stage, command, flags, understood, created, text, shell });
+    }
+
+    /// What a shell reads of a RUN, and which family it is of.
+    fn shell_text(
+        &self,
+        item: &Item<'_>,
+        command: &CommandForm,
+        script: Option<&Line>,
+    ) -> (Option<ShellText>, RunShell) {
+        match (command, script) {
+            (CommandForm::Shell(_), Some(script)) => {
+                // `#!/usr/bin/env python3` is run as it says.
+                let first = script.text.lines().next().unwrap_or_default();
+                let foreign = first.strip_prefix("#!").is_some_and(|interpreter| {
+                    !interpreter.split_whitespace().any(|w| w.ends_with("sh"))
+                });
+                let all = line_body(script, 0..script.text.len());
+                let shell = if foreign { RunShell::Other } else { self.run_shell() };
+                let text = without_documents(script.get(&all));
+                (Some(ShellText::new(self.source, text, script.pieces(&all))), shell)
+            }
+            (CommandForm::Shell(_), None) => {
+                let range = item.split.rest.clone();
+                let pieces = item.line.pieces(&range);
+                let mut text = item.line.get(&range).to_owned();
+                if !item.heredocs.is_empty() {
+                    // The bodies are elsewhere: to the reader each is a file.
+                    text = text.replace("<<-", "  <").replace("<<", " <");
+                }
+                (Some(ShellText::new(self.source, text, pieces)), self.run_shell())
+            }
+            (CommandForm::Exec(words), _) => {
+                let shell = words.first().map_or("", |w| run::base_name(&w.value));
+                let at = words.iter().position(|w| {
+                    w.value.len() > 1 && w.value.starts_with('-') && w.value.ends_with('c')
+                });
+                let script = at.and_then(|at| words.get(at + 1));
+                let posix =
+                    RunShell::Posix { pipefail: words.iter().any(|w| w.value == "pipefail") };
+                match script.and_then(|text| Some((text, text.origin.span()?))) {
+                    Some((text, span))
+                        if matches!(shell, "sh" | "bash" | "ash" | "dash")
+                            && self.text.get(span.range()) == Some(text.value.as_str()) =>
+                    {
+                        let pieces = vec![(0, span.start as usize)];
+                        (Some(ShellText::new(self.source, text.value.clone(), pieces)), posix)
+                    }
+                    _ => (None, posix),
+                }
+            }
+        }
+    }
+
+    /// The shell of the current stage.
+    fn run_shell(&self) -> RunShell {
+        let windows = ["microsoft.com/windows", "nanoserver", "servercore"];
+        let of_stage = self.scopes.last().and_then(|scope| scope.shell);
+        of_stage.unwrap_or_else(|| {
+            let base = self.stages.last().map_or("", |stage| stage.base.value.as_str());
+            if self.escape != '\\' || windows.iter().any(|name| base.contains(name)) {
+                RunShell::Other
+            } else {
+                RunShell::Posix { pipefail: false }
+            }
+        })
     }
 
     /// `RUN ["go", "build", ...]` as if the words were quoted in a shell text.
@@ -202,6 +271,36 @@ impl Loader<'_> {
         }
         (effects.understood, effects.created)
     }
+}
+
+/// A script without its here-documents, which are data: each is a file to the reader, and its lines
+/// are blank. Every byte stays where it is.
+fn without_documents(script: &str) -> String {
+    if !script.contains("<<") {
+        return script.to_owned();
+    }
+    let mut out = String::with_capacity(script.len());
+    let mut open: std::collections::VecDeque<(String, bool)> = std::collections::VecDeque::new();
+    for line in script.split_inclusive('\n') {
+        let text = line.trim_end_matches(['\n', '\r']);
+        if let Some((name, chomp)) = open.front() {
+            let candidate = if *chomp { text.trim_start_matches('\t') } else { text };
+            if candidate == name {
+                open.pop_front();
+            }
+            out.extend(std::iter::repeat_n(' ', text.len()));
+            out.push_str(line.get(text.len()..).unwrap_or_default());
+            continue;
+        }
+        let names = heredoc_names(text);
+        if names.is_empty() {
+            out.push_str(line);
+        } else {
+            out.push_str(&line.replace("<<-", "  <").replace("<<", " <"));
+            open.extend(names.into_iter().map(|(name, chomp, _)| (name, chomp)));
+        }
+    }
+    out
 }
 
 /// Copies made once per build command, as far as the budget allows.

@@ -11,6 +11,7 @@ use super::grammar::{self, MaybeJson, Split};
 use super::lines::{Heredoc, Line, Reader, Trouble, heredoc_names};
 use crate::artifact::{Problem, ProblemKind};
 use crate::facts::build::{Build, CopyStep, FileMove, GoBuild, RunStep, Stage, StageConfig};
+use crate::facts::build_steps::{RunShell, SameLine, Written};
 use crate::facts::{Basis, Fact, Origin, SourceId, Span};
 use crate::model::quantity::counted;
 
@@ -70,6 +71,10 @@ pub(super) struct Scope {
     pub(super) env_index: FxHashMap<String, usize>,
     /// CMD was written in this stage; else ENTRYPOINT clears what was inherited.
     pub(super) cmd_written: bool,
+    /// A WORKDIR of this file is in force.
+    pub(super) workdir_set: bool,
+    /// What runs shell forms.
+    pub(super) shell: Option<RunShell>,
     pub(super) bytes: usize,
 }
 
@@ -92,7 +97,11 @@ pub(super) struct Loader<'a> {
     pub(super) args: Vec<(Fact<String>, Option<Fact<String>>)>,
     pub(super) envs: Vec<(Fact<String>, Fact<String>, usize)>,
     pub(super) moves: Vec<FileMove>,
-    pub(super) too_many_stages: bool,
+    pub(super) instructions: Vec<Written>,
+    pub(super) same_line: Vec<SameLine>,
+    pub(super) relative_workdirs: Vec<(Fact<String>, usize)>,
+    /// A limit was reached: the rest is not read.
+    pub(super) full: bool,
 }
 
 /// One instruction with what belongs to it.
@@ -127,7 +136,10 @@ pub(super) fn load(
         args: Vec::new(),
         envs: Vec::new(),
         moves: Vec::new(),
-        too_many_stages: false,
+        instructions: Vec::new(),
+        same_line: Vec::new(),
+        relative_workdirs: Vec::new(),
+        full: false,
     };
     loader.read();
     loader.finish(target)
@@ -149,8 +161,9 @@ impl<'a> Loader<'a> {
         self.problems.push(Problem { kind, origin, message, help });
     }
 
-    pub(super) fn malformed(&mut self, span: Span, message: impl Into<String>) {
-        self.problem(ProblemKind::Malformed, span, message.into(), None);
+    /// What BuildKit refuses.
+    pub(super) fn refused(&mut self, span: Span, message: impl Into<String>) {
+        self.problem(ProblemKind::Refused, span, message.into(), None);
     }
 
     pub(super) fn limit(&mut self, span: Span, message: impl Into<String>) {
@@ -184,7 +197,7 @@ impl<'a> Loader<'a> {
             self.escape = reader.escape;
             for trouble in troubles.drain(..) {
                 match trouble {
-                    Trouble::Directive(message, span) => self.malformed(span, message),
+                    Trouble::Directive(message, span) => self.refused(span, message),
                     Trouble::LongLine(span) => self.limit(
                         span,
                         format!(
@@ -196,7 +209,7 @@ impl<'a> Loader<'a> {
             }
             let Some(line) = line else { break };
             self.instruction(&line, &mut reader);
-            if self.too_many_stages {
+            if self.full {
                 break;
             }
         }
@@ -213,25 +226,33 @@ impl<'a> Loader<'a> {
             let word: String = line.get(&split.keyword).chars().take(40).collect();
             let help = nearest_instruction(&keyword).map(|name| format!("did you mean {name}?"));
             let span = line.span(&split.keyword);
-            self.problem(ProblemKind::Malformed, span, format!("unknown instruction {word}"), help);
+            self.problem(ProblemKind::Refused, span, format!("unknown instruction {word}"), help);
             return;
         };
+        if self.instructions.len() >= self.limits.instructions {
+            let most = self.limits.instructions;
+            let message = format!("more than {most} instructions: the rest was not read");
+            self.limit(line.span(&split.keyword), message);
+            self.full = true;
+            return;
+        }
+        let stage = if name == "FROM" { self.stages.len() + 1 } else { self.stages.len() };
+        self.instructions.push(Written {
+            name,
+            keyword: self.origin(line.span(&split.keyword)),
+            origin: origin.clone(),
+            stage: stage.checked_sub(1),
+        });
         // Bodies are read whatever the instruction's fate, or their lines would be instructions.
         let heredocs = self.heredocs(line, name, &split, reader);
-        for flag in &split.flags {
-            let flag_name = line.get(flag).trim_start_matches('-').split('=').next().unwrap_or("");
-            if !known_flags.contains(&flag_name) {
-                let message = format!("{name} has no flag --{}", shorten(flag_name));
-                self.malformed(line.span(flag), message);
-            }
-        }
+        self.flags(line, name, known_flags, &split);
         let item = Item { line, split, heredocs, origin };
         match name {
             "FROM" => self.from(&item),
             "ARG" => self.arg(&item),
             _ if self.stages.is_empty() => {
                 let span = line.span(&item.split.keyword);
-                self.malformed(span, format!("{name} stands before the first FROM"));
+                self.refused(span, format!("{name} stands before the first FROM"));
             }
             "ENV" => self.env(&item),
             "LABEL" => {
@@ -255,7 +276,13 @@ impl<'a> Loader<'a> {
     }
 
     pub(super) fn no_arguments(&mut self, item: &Item<'_>, name: &str) {
-        self.malformed(item.line.span(&item.split.keyword), format!("{name} has no arguments"));
+        // BuildKit runs `/bin/sh -c ""` then.
+        let kind = match name {
+            "CMD" | "ENTRYPOINT" | "RUN" => ProblemKind::Doubtful,
+            _ => ProblemKind::Refused,
+        };
+        let span = item.line.span(&item.split.keyword);
+        self.problem(kind, span, format!("{name} has no arguments"), None);
     }
 
     pub(super) fn heredocs(
@@ -288,7 +315,7 @@ impl<'a> Loader<'a> {
                 Some(body) => bodies.push(body),
                 None => {
                     let message = format!("the here-document {} does not end", shorten(&name));
-                    self.malformed(line.span(&word), message);
+                    self.refused(line.span(&word), message);
                     break;
                 }
             }
@@ -343,7 +370,7 @@ impl<'a> Loader<'a> {
                 if failure == Failure::Long {
                     self.limit(span, failure.message());
                 } else {
-                    self.malformed(span, failure.message());
+                    self.refused(span, failure.message());
                 }
                 Fact::written(word.to_owned(), origin)
             }
@@ -417,6 +444,9 @@ impl<'a> Loader<'a> {
             args: self.args,
             envs: self.envs,
             moves: self.moves,
+            instructions: self.instructions,
+            same_line: self.same_line,
+            relative_workdirs: self.relative_workdirs,
         };
         (Some(build), self.problems)
     }

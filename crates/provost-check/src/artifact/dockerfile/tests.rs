@@ -10,6 +10,7 @@ use crate::facts::{Fact, SourceId, Span};
 mod commands;
 mod hostile;
 mod language;
+mod steps;
 mod trace;
 
 /// A Dockerfile that has no problem.

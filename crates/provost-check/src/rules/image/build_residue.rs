@@ -1,5 +1,8 @@
 //! What only the build needs, in the image that runs.
 
+mod of_dockerfile;
+
+use crate::case::BuildCase;
 use crate::case::image::ImageCase;
 use crate::facts::image::Image;
 use crate::facts::image_files::{FileEntry, FileKind};
@@ -15,6 +18,16 @@ const SHIPPED: Variant = Variant::new(
 .strict(Level::Deny);
 const DEBUG: Variant =
     Variant::new("debug-image", Level::Note, "a shell or a debugger for debugging, in the image");
+const CONTEXT: Variant = Variant::new(
+    "context-copied-to-final",
+    Level::Note,
+    "the whole build context, in the image that runs",
+);
+const PACKAGES: Variant = Variant::new(
+    "package-manager-in-final-stage",
+    Level::Note,
+    "packages installed into the image that runs",
+);
 
 /// Bytes to pull, and tools and sources for whoever gets in.
 pub static RULE: Rule = Rule {
@@ -23,9 +36,10 @@ pub static RULE: Rule = Rule {
     level: Level::Warn,
     title: "the image holds what only its build needs",
     page: include_str!("build-residue.md"),
-    needs: &[Need::Image],
-    variants: &[SHIPPED, DEBUG],
+    needs: &[Need::Dockerfile],
+    variants: &[SHIPPED, DEBUG, CONTEXT, PACKAGES],
     check: Check::Image(check),
+    also: &[Check::Build(build)],
     ..Rule::BASE
 };
 
@@ -62,6 +76,18 @@ fn check(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
     } else {
         Err(Abstain::unknown(Reason::LimitReached, format!("all files of {}", image.path)))
     }
+}
+
+fn build(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
+    // The image's own files say better whether it has a toolchain.
+    if case.world().images.is_empty()
+        && let Some(finding) = of_dockerfile::builder_shipped(case.build, &RULE, &SHIPPED)
+    {
+        // What else the stage holds follows from that.
+        out.push(finding);
+        return Ok(());
+    }
+    of_dockerfile::check(case.build, &RULE, out)
 }
 
 /// The `go` command of a toolchain, and the folder it belongs to.

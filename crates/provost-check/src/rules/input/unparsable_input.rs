@@ -1,5 +1,7 @@
 //! Inputs that could not be read, and binaries whose program cannot be seen.
 
+use rustc_hash::FxHashSet;
+
 use crate::case::Joined;
 use crate::facts::binary::{Binary, BinaryFormat};
 use crate::facts::problem::ProblemKind;
@@ -24,8 +26,15 @@ pub static RULE: Rule = Rule {
 
 fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
     let world = joined.world;
+    let builds: FxHashSet<_> = world.builds.iter().map(|build| build.source).collect();
     for problem in &world.problems {
         match problem.kind {
+            // rejected-by-builder
+            ProblemKind::Refused | ProblemKind::Doubtful
+                if builds.contains(&problem.origin.source) =>
+            {
+                continue;
+            }
             ProblemKind::DuplicateKey => continue, // unknown-field/duplicate-yaml-key
             ProblemKind::Missing => continue,      // no input; the report has a notice
             _ => {}

@@ -1,0 +1,161 @@
+//! Whether a path is in the final image, as far as COPY, ADD, RUN and the base image tell.
+
+use super::paths::{base_name, below, in_dirs, normal, same_path};
+use super::{Presence, SOURCES};
+use crate::facts::build::{Build, CopyStep, Created};
+use crate::facts::origin::Fact;
+
+impl Build {
+    /// Whether an absolute path exists in the final image.
+    pub fn presence(&self, path: &str) -> Presence {
+        let best = self.brings(path);
+        let path = normal("/", path);
+        match self.base_image() {
+            Some(base) if !in_dirs(base.system_dirs, &path) => best,
+            _ => best.max(Presence::Possibly),
+        }
+    }
+
+    /// Whether a step of the final image brings an absolute path, whatever its base has.
+    pub fn brings(&self, path: &str) -> Presence {
+        let path = normal("/", path);
+        let mut best = Presence::Impossible;
+        for stage in self.final_chain() {
+            for copy in self.copies.iter().filter(|c| c.stage == stage) {
+                best = best.max(self.copied(copy, &path));
+            }
+            let by_run = self.runs.iter().filter(|r| r.stage == stage).any(|run| {
+                run.created.as_ref().is_none_or(|all| all.iter().any(|c| creates(c, &path)))
+            });
+            let by_build = self.go_builds.iter().filter(|b| b.stage == stage).any(|build| {
+                match build.output.as_ref().or(build.output_dir.as_ref()) {
+                    Some(at) => {
+                        at.contains('$') || same_path(at, &path) || below(at, &path).is_some()
+                    }
+                    None => true,
+                }
+            });
+            if by_run || by_build {
+                best = best.max(Presence::Possibly);
+            }
+        }
+        best
+    }
+
+    /// Whether a COPY or ADD of the final image brings an absolute path.
+    pub fn copies_to(&self, path: &str) -> Presence {
+        let path = normal("/", path);
+        let chain = self.final_chain();
+        let own = self.copies.iter().filter(|copy| chain.contains(&copy.stage));
+        own.map(|copy| self.copied(copy, &path)).max().unwrap_or(Presence::Impossible)
+    }
+
+    fn copied(&self, copy: &CopyStep, path: &str) -> Presence {
+        let destination = copy.destination.value.as_str();
+        if destination.contains('$') {
+            return Presence::Possibly;
+        }
+        let mut best = Presence::Impossible;
+        // `--parents` keeps the sources' directories, an archive holds anything.
+        let loose = copy.flags.iter().any(|f| f.value.starts_with("--parents"))
+            || (copy.add && copy.sources.iter().any(|s| is_archive(s)));
+        if loose && below(destination, path).is_some() {
+            return Presence::Possibly;
+        }
+        for name in &copy.inline {
+            let target = if destination.ends_with('/') || copy.inline.len() > 1 {
+                normal(destination, name)
+            } else {
+                normal("/", destination)
+            };
+            if target == path {
+                return Presence::Certainly;
+            }
+        }
+        if copy.sources.len() > SOURCES {
+            best = Presence::Possibly;
+        }
+        for source in copy.sources.iter().take(SOURCES) {
+            if source.contains('$') || source.contains(['*', '?', '[']) {
+                if below(destination, path).is_some() || same_path(destination, path) {
+                    best = best.max(Presence::Possibly);
+                }
+                continue;
+            }
+            if same_path(destination, path) && !destination.ends_with('/') {
+                // A file or a directory: either way the path is there.
+                best = best.max(Presence::Certainly);
+            } else if let Some(rest) = below(destination, path) {
+                let named = rest == base_name(source.trim_end_matches('/'));
+                best = best.max(match self.is_file(copy, source) {
+                    Some(true) if named && destination.ends_with('/') => Presence::Certainly,
+                    // Into a directory of that name, should there be one.
+                    Some(true) if named => Presence::Possibly,
+                    Some(true) => Presence::Impossible,
+                    _ => Presence::Possibly,
+                });
+            }
+        }
+        best
+    }
+
+    /// Whether a source is known to be a file (`Some(true)`), a directory, or neither.
+    fn is_file(&self, copy: &CopyStep, source: &str) -> Option<bool> {
+        if source.ends_with('/') || source == "." {
+            return Some(false);
+        }
+        let from = copy.from_stage.filter(|from| *from < copy.stage)?;
+        let absolute = normal("/", source);
+        let built = self
+            .go_builds
+            .iter()
+            .any(|b| b.stage == from && b.output.as_ref().is_some_and(|o| same_path(o, &absolute)));
+        built.then_some(true)
+    }
+
+    /// Files that COPY and ADD certainly put into the final image, in order, for "did you mean".
+    pub fn certain_files(&self) -> Vec<Fact<String>> {
+        let chain = self.final_chain();
+        let mut files = Vec::new();
+        for copy in self.copies.iter().filter(|c| chain.contains(&c.stage)) {
+            let destination = copy.destination.value.as_str();
+            let into = |name: &str| match destination.ends_with('/') {
+                true => normal(destination, name),
+                false => normal("/", destination),
+            };
+            for source in copy.sources.iter().take(SOURCES) {
+                if files.len() >= SOURCES {
+                    return files;
+                }
+                let sure = match self.is_file(copy, source) {
+                    Some(file) => file,
+                    // A single source without a slash behind it takes the destination's name,
+                    // as the file or directory that it is.
+                    None => !destination.ends_with('/') && copy.sources.len() == 1,
+                };
+                let plain = !source.contains(['$', '*', '?', '[']) && !destination.contains('$');
+                let archive = copy.add && is_archive(source) && !source.contains("://");
+                if sure && plain && !archive {
+                    let target = into(base_name(source.trim_end_matches('/')));
+                    files.push(Fact::derived(target, copy.destination.origin.clone()));
+                }
+            }
+            for name in copy.inline.iter().take(SOURCES) {
+                files.push(Fact::derived(into(name), copy.destination.origin.clone()));
+            }
+        }
+        files
+    }
+}
+
+/// Whether a step that creates that may create `path`.
+fn creates(created: &Created, path: &str) -> bool {
+    created.path == path || (created.tree && below(&created.path, path).is_some())
+}
+
+fn is_archive(source: &str) -> bool {
+    source.contains("://")
+        || [".tar", ".tar.gz", ".tgz", ".tar.xz", ".txz", ".tar.bz2", ".tbz2", ".tar.zst", ".git"]
+            .iter()
+            .any(|end| source.ends_with(end))
+}

@@ -1,0 +1,162 @@
+//! Secrets in the instructions of a build.
+
+use crate::case::BuildCase;
+use crate::case::image::ImageCase;
+use crate::facts::build::Build;
+use crate::facts::{Fact, Origin};
+use crate::findings::{Finding, Fix, Level};
+use crate::model::secret::{looks_secret, secret_word, shaped_spans, token_shape};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// Whoever pulls the image, or reads the repository, has it.
+pub static RULE: Rule = Rule {
+    id: "secret-in-build",
+    group: Group::Build,
+    level: Level::Deny,
+    title: "a secret that stays in the image or its history",
+    page: include_str!("secret-in-build.md"),
+    needs: &[Need::Dockerfile],
+    check: Check::Build(check),
+    also: &[Check::Image(image)],
+    ..Rule::BASE
+};
+
+const WAY_OUT: &str = "give it by RUN --mount=type=secret,id=..., which leaves nothing behind";
+
+fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
+    let build = case.build;
+    arguments(build, out);
+    for (name, value, _) in build.envs.iter().filter(|(_, value, _)| is_literal(value)) {
+        if let Some(what) = looks_secret(&name.value, &value.value) {
+            out.push(
+                Finding::new(
+                    &RULE,
+                    format!("ENV {} puts {} into the image", shown(name), described(what)),
+                    &name.origin,
+                    "in the configuration of the image, for everybody who pulls it",
+                )
+                .fix(Fix::suggest(format!(
+                    "let the container get it where it runs; for the build, {WAY_OUT}"
+                ))),
+            );
+        }
+    }
+    for run in &build.runs {
+        let Some(text) = run.text.as_ref() else { continue };
+        let Some(span) = shaped_spans(text.as_str()).into_iter().next() else { continue };
+        let secret = text.as_str().get(span.clone()).unwrap_or_default();
+        let what = token_shape(secret).unwrap_or("a password in an address");
+        let keyword = Origin::text(
+            run.origin.source,
+            run.origin.span().map_or_else(Default::default, |whole| crate::facts::Span {
+                start: whole.start,
+                end: (whole.start + 3).min(whole.end),
+            }),
+        );
+        out.push(
+            Finding::new(
+                &RULE,
+                format!("RUN holds {what}"),
+                &keyword,
+                "kept in the image's history as it is written",
+            )
+            .also(&text.origin(&span), "here")
+            .fix(Fix::suggest(WAY_OUT)),
+        );
+    }
+    Ok(())
+}
+
+fn arguments(build: &Build, out: &mut Findings) {
+    let first = build.stages.first().and_then(|stage| stage.origin.span()).map(|span| span.start);
+    for (name, value) in &build.args {
+        match value {
+            Some(value) if !value.value.is_empty() => {
+                if let Some(what) = looks_secret(&name.value, &value.value)
+                    && is_literal(value)
+                {
+                    out.push(
+                        Finding::new(
+                            &RULE,
+                            format!("ARG {} has {} for a default", shown(name), described(what)),
+                            &name.origin,
+                            "in the file, and in the history of the stage",
+                        )
+                        .fix(Fix::suggest(WAY_OUT)),
+                    );
+                }
+            }
+            // Before the first FROM it belongs to no stage yet.
+            _ if name.origin.span().map(|span| span.start) < first => {}
+            _ if secret_word(&name.value).is_some() => out.push(
+                Finding::new(
+                    &RULE,
+                    format!("ARG {}: what --build-arg gives stays in the history", shown(name)),
+                    &name.origin,
+                    "shown by docker history, and by the provenance of the build",
+                )
+                .level(Level::Warn)
+                .fix(Fix::suggest(WAY_OUT)),
+            ),
+            _ => {}
+        }
+    }
+}
+
+/// What the built image tells, where no Dockerfile of the input says so already.
+fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
+    let image = case.image;
+    let written = |name: &str| {
+        let mut builds = case.world().builds.iter().take(1000);
+        builds.any(|build| build.envs.iter().any(|(env, ..)| env.value == name))
+    };
+    for (name, value) in &image.config.env {
+        if let Some(what) = looks_secret(&name.value, &value.value)
+            && !written(&name.value)
+        {
+            out.push(
+                Finding::new(
+                    &RULE,
+                    format!("the image has {} in {}", described(what), shown(name)),
+                    &name.origin,
+                    "in its configuration, for everybody who pulls it",
+                )
+                .fix(Fix::suggest(format!(
+                    "let the container get it where it runs; for the build, {WAY_OUT}"
+                ))),
+            );
+        }
+    }
+    for (index, layer) in image.layers.iter().enumerate() {
+        let holds = |text: &String| !shaped_spans(text).is_empty();
+        if layer.created_by.as_ref().is_some_and(holds) && case.world().builds.is_empty() {
+            out.push(
+                Finding::new(
+                    &RULE,
+                    "the history of the image holds a password or token",
+                    &Origin::image(image.source, Some(&layer.digest), "history"),
+                    format!("what made layer {}", index + 1),
+                )
+                .fix(Fix::suggest(WAY_OUT)),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// A value that the file itself gives, rather than one that comes from elsewhere.
+fn is_literal(value: &Fact<String>) -> bool {
+    value.is_written() && !value.value.contains('$')
+}
+
+/// The word in a name, or what the value is by its shape.
+fn described(what: &str) -> String {
+    match what.strip_prefix("a ").or_else(|| what.strip_prefix("an ")) {
+        Some(_) => what.to_owned(),
+        None => format!("a secret ({what})"),
+    }
+}
+
+fn shown(name: &Fact<String>) -> String {
+    name.value.chars().take(60).collect()
+}
