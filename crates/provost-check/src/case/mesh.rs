@@ -179,6 +179,19 @@ impl<'w> WorkloadCase<'w> {
         if pod.host_network.value || pod.containers.is_empty() {
             return Err(Abstain::NotApplicable);
         }
+        // `IgnoredNamespaces` in pkg/kube/inject/initializer.go.
+        let namespace = self.object.meta.namespace.value.as_str();
+        if matches!(
+            namespace,
+            "kube-system" | "kube-public" | "kube-node-lease" | "local-path-storage"
+        ) {
+            return Err(Abstain::NotApplicable);
+        }
+        // Another mesh has them.
+        if pod.annotations.get("linkerd.io/inject").is_some_and(|inject| inject.value != "disabled")
+        {
+            return Err(Abstain::NotApplicable);
+        }
         let found = |proxy, origin: &Origin| -> Result<Meshed, Abstain> {
             Ok(Meshed { proxy, origin: origin.clone() })
         };
@@ -439,4 +452,184 @@ fn is_gateway(labels: &StringMap) -> bool {
     let has = |key: &str| labels.get(key).is_some();
     let is = |fact: Option<&Fact<String>>| fact.is_some_and(|f| f.value.ends_with("gateway"));
     has("gateway.networking.k8s.io/gateway-name") || is(labels.get("istio"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Proxy::{Ambient, ClassicSidecar, NativeSidecar, Sidecar};
+    use super::*;
+    use crate::artifact::Sources;
+    use crate::artifact::manifest::{ManifestFile, Options, load_manifests};
+    use crate::case::World;
+    use crate::facts::settings::Settings;
+
+    fn world(text: &str, mesh: Option<&str>) -> World {
+        let mut sources = Sources::default();
+        let files = [ManifestFile::text("a.yaml", text)];
+        let loaded = load_manifests(&files, &mut sources, &Options::default());
+        let mut settings = Settings::at(jiff::civil::date(2026, 11, 23));
+        let origin = Origin::whole(crate::facts::SourceId(0));
+        settings.cluster.mesh = mesh.map(|mesh| Fact::written(mesh.to_owned(), origin));
+        World {
+            sources,
+            objects: loaded.objects,
+            binaries: Vec::new(),
+            builds: Vec::new(),
+            images: Vec::new(),
+            settings,
+            problems: Vec::new(),
+        }
+    }
+
+    /// How a pod with these labels and annotations is in the mesh, in a namespace with those labels, if any.
+    #[track_caller]
+    fn check(
+        namespace: Option<&str>,
+        labels: &str,
+        annotations: &str,
+        mesh: Option<&str>,
+        expect: Option<Proxy>,
+    ) {
+        let namespace = namespace.map_or_else(String::new, |labels| {
+            format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: shop, labels: {{{labels}}}}}\n---\n")
+        });
+        let text = format!(
+            "{namespace}apiVersion: v1\nkind: Pod\nmetadata: {{name: p, namespace: shop, labels: {{{labels}}}, \
+             annotations: {{{annotations}}}}}\nspec: {{containers: [{{name: c, image: c}}]}}\n"
+        );
+        let world = world(&text, mesh);
+        let joined = Joined::new(&world);
+        let found = joined.workloads().next().unwrap().meshed();
+        assert_eq!(found.ok().map(|meshed| meshed.proxy), expect, "{text}");
+    }
+
+    #[test]
+    fn who_gets_a_sidecar() {
+        let (inject, not) =
+            ("sidecar.istio.io/inject: \"true\"", "sidecar.istio.io/inject: \"false\"");
+        check(None, "", "", None, None);
+        check(Some(""), "", "", None, None);
+        check(Some("istio-injection: enabled"), "", "", None, Some(Sidecar));
+        check(Some("istio.io/rev: stable"), "", "", None, Some(Sidecar));
+        check(None, inject, "", None, Some(Sidecar));
+        check(Some(""), inject, "", None, Some(Sidecar));
+        check(None, "istio.io/rev: stable", "", None, Some(Sidecar));
+        check(Some("istio-injection: enabled"), not, "", None, None);
+        check(Some("istio-injection: enabled"), "", not, None, None);
+        check(Some("istio-injection: enabled"), inject, not, None, Some(Sidecar));
+        check(Some("istio-injection: disabled"), inject, "", None, None);
+        // The webhook's selectors see labels alone.
+        check(Some(""), "", inject, None, None);
+        check(None, "", inject, None, Some(Sidecar));
+    }
+
+    #[test]
+    fn which_kind_it_is() {
+        let classic = "sidecar.istio.io/nativeSidecar: \"false\"";
+        let native = "sidecar.istio.io/nativeSidecar: \"true\"";
+        check(None, "", "", Some("sidecar"), Some(ClassicSidecar));
+        check(None, "", native, Some("sidecar"), Some(NativeSidecar));
+        check(None, "", classic, Some("native-sidecar"), Some(ClassicSidecar));
+        check(None, "", classic, None, None);
+        check(None, "sidecar.istio.io/inject: \"false\"", "", Some("sidecar"), None);
+        check(None, "sidecar.istio.io/inject: \"true\"", "", Some("none"), None);
+        check(Some("istio-injection: disabled"), "", "", Some("sidecar"), None);
+    }
+
+    #[test]
+    fn who_is_in_the_ambient_mesh() {
+        check(Some("istio.io/dataplane-mode: ambient"), "", "", None, Some(Ambient));
+        check(
+            Some("istio.io/dataplane-mode: ambient"),
+            "istio.io/dataplane-mode: none",
+            "",
+            None,
+            None,
+        );
+        check(None, "istio.io/dataplane-mode: ambient", "", None, Some(Ambient));
+        check(None, "", "", Some("ambient"), Some(Ambient));
+        check(
+            Some("istio.io/dataplane-mode: ambient"),
+            "sidecar.istio.io/inject: \"true\"",
+            "",
+            None,
+            Some(Sidecar),
+        );
+    }
+
+    #[test]
+    fn gateways_and_pods_of_another_mesh_are_left_alone() {
+        let mesh = Some("sidecar");
+        check(None, "istio: ingressgateway", "", mesh, None);
+        check(None, "gateway.networking.k8s.io/gateway-name: x", "", mesh, None);
+        check(None, "", "inject.istio.io/templates: gateway", mesh, None);
+        check(None, "", "linkerd.io/inject: enabled", mesh, None);
+    }
+
+    #[test]
+    fn a_proxy_that_is_written_is_what_it_is() {
+        let pod = |proxy: &str| {
+            let text =
+                format!("apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  {proxy}\n");
+            let world = world(&text, None);
+            let joined = Joined::new(&world);
+            let found = joined.workloads().next().unwrap().meshed();
+            found.ok().map(|meshed| meshed.proxy)
+        };
+        let app = "{name: c, image: c}";
+        let proxy = "name: istio-proxy, image: istio/proxyv2";
+        assert_eq!(pod(&format!("containers: [{app}, {{{proxy}}}]")), Some(ClassicSidecar));
+        assert_eq!(
+            pod(&format!(
+                "containers: [{app}]\n  initContainers: [{{{proxy}, restartPolicy: Always}}]"
+            )),
+            Some(NativeSidecar)
+        );
+        assert_eq!(pod(&format!("containers: [{{{proxy}}}]")), None, "a gateway");
+        assert_eq!(pod(&format!("containers: [{app}, {{name: istio-proxy, image: auto}}]")), None);
+    }
+
+    /// The mode of the first workload, and whether it is known.
+    fn mode(policies: &str) -> Result<Mode, Abstain> {
+        let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: p, namespace: shop, labels: {app: x}}\nspec: {containers: [{name: c, image: c}]}\n";
+        let world = world(&format!("{pod}{policies}"), None);
+        let joined = Joined::new(&world);
+        let workload = joined.workloads().next().unwrap();
+        workload.mtls().map(|mtls| mtls.mode)
+    }
+
+    fn peer(namespace: &str, name: &str, spec: &str) -> String {
+        format!(
+            "---\napiVersion: security.istio.io/v1\nkind: PeerAuthentication\nmetadata: {{name: {name}, namespace: {namespace}}}\nspec: {{{spec}}}\n"
+        )
+    }
+
+    #[test]
+    fn the_mode_in_force_or_why_it_is_not_known() {
+        let strict = "mtls: {mode: STRICT}";
+        let off = "mtls: {mode: DISABLE}, selector: {matchLabels: {app: x}}";
+        let reason = |found: Result<Mode, Abstain>| match found {
+            Err(Abstain::Unknown { reason, .. }) => Some(reason),
+            _ => None,
+        };
+        assert_eq!(reason(mode("")), Some(Reason::ObjectNotInInput));
+        assert_eq!(mode(&peer("shop", "a", strict)), Ok(Mode::Strict));
+        assert_eq!(mode(&peer("istio-system", "a", strict)), Ok(Mode::Strict));
+        assert_eq!(reason(mode(&peer("other", "a", strict))), Some(Reason::ObjectNotInInput));
+        assert_eq!(mode(&(peer("shop", "a", strict) + &peer("shop", "b", off))), Ok(Mode::Disable));
+        // What the wider scope says is not asked for.
+        assert_eq!(mode(&peer("shop", "b", off)), Ok(Mode::Disable));
+        // The older one wins, and which that is is not written.
+        let two = peer("shop", "a", strict) + &peer("shop", "b", "mtls: {mode: PERMISSIVE}");
+        assert_eq!(reason(mode(&two)), Some(Reason::Alternatives));
+        assert_eq!(
+            mode(&(peer("shop", "a", strict) + &peer("shop", "b", strict))),
+            Ok(Mode::Strict)
+        );
+        // A policy with a selector in the root namespace holds for nobody.
+        assert_eq!(
+            mode(&(peer("shop", "a", strict) + &peer("istio-system", "b", off))),
+            Ok(Mode::Strict)
+        );
+    }
 }

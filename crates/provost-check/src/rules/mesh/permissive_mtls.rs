@@ -22,6 +22,9 @@ pub static RULE: Rule = Rule {
 const FIX: &str = "write mode: STRICT once every caller has a sidecar; istio_requests_total with \
                    connection_security_policy=\"none\" names those that have not";
 
+const FIX_PORT: &str = "write mode: STRICT, unless the port is for callers that cannot have a proxy: the API server \
+                        of a webhook, the kubelet";
+
 fn written(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let policy = case.peer_authentication()?;
     let own = policy.mode.iter().map(|mode| (mode, None));
@@ -30,18 +33,22 @@ fn written(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         if mode.value != Some(Mode::Permissive) {
             continue;
         }
-        let what = match port {
-            Some(port) => format!("port {port} of the selected pods"),
-            None => scope(case),
+        let (what, fix) = match port {
+            // Nearly always an exception on purpose, for callers that have no proxy.
+            Some(port) => (format!("port {port} of the selected pods"), Fix::suggest(FIX_PORT)),
+            None => (scope(case), Fix::suggest(FIX).replace(&mode.origin, "STRICT")),
         };
         out.push(
             Finding::new(
                 &RULE,
-                format!("{what} accepts plaintext beside mutual TLS: who does not use a proxy is let in, without an identity"),
+                format!(
+                    "{what} accepts plaintext beside mutual TLS: who does not use a proxy is let in, without \
+                     an identity"
+                ),
                 &mode.origin,
                 "plaintext is accepted",
             )
-            .fix(Fix::suggest(FIX).replace(&mode.origin, "STRICT")),
+            .fix(fix),
         );
     }
     let root = case.object.meta.namespace.value == ROOT_NAMESPACE && policy.selector.is_none();

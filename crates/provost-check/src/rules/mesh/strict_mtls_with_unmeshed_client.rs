@@ -79,7 +79,7 @@ impl Callers {
             callers.probes(case);
         }
         callers.scrapes(case);
-        callers.from_outside(case);
+        callers.balanced(case);
         callers.0.truncate(MOST);
         callers.0
     }
@@ -154,7 +154,7 @@ impl Callers {
         }
     }
 
-    fn from_outside(&mut self, case: &WorkloadCase<'_>) {
+    fn balanced(&mut self, case: &WorkloadCase<'_>) {
         for (object, service) in case.services().take(MOST) {
             let kind = service.service_type.value.as_str();
             if !matches!(kind, "LoadBalancer" | "NodePort") {
