@@ -281,6 +281,16 @@ impl<'w> Joins<'w> {
         &self.mesh_configs
     }
 
+    /// Names of the objects of one kind in a namespace, with the objects; in no order.
+    pub fn of_kind(
+        &self,
+        namespace: &str,
+        kind: &str,
+    ) -> impl Iterator<Item = (&'w str, &[ObjectId])> {
+        let names = self.names.get(namespace).and_then(|kinds| kinds.get(kind));
+        names.into_iter().flatten().map(|(name, ids)| (*name, ids.as_slice()))
+    }
+
     /// LimitRanges of a namespace.
     pub fn limit_ranges(&self, namespace: &str) -> &[ObjectId] {
         self.limit_ranges.get(namespace).map_or(&[], Vec::as_slice)
@@ -316,8 +326,14 @@ impl<'w> Joins<'w> {
 }
 
 /// Kinds that live outside namespaces, among those that rules look up by name.
-const CLUSTER_SCOPED: &[&str] =
-    &["Namespace", "PriorityClass", "ClusterRole", "ClusterRoleBinding", "PersistentVolume"];
+const CLUSTER_SCOPED: &[&str] = &[
+    "Namespace",
+    "PriorityClass",
+    "ClusterRole",
+    "ClusterRoleBinding",
+    "PersistentVolume",
+    "ClusterAnalysisTemplate",
+];
 
 fn name_key(object: &Object) -> (&str, &str, &str) {
     let kind = object.meta.kind.value.as_str();

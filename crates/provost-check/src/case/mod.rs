@@ -21,6 +21,7 @@ pub mod network;
 pub mod provenance;
 pub mod provided;
 pub mod resources;
+pub mod rollouts;
 pub mod runtime;
 pub mod scale;
 pub mod scope;
@@ -45,6 +46,7 @@ use crate::model::qos::Class;
 use binding::{Binding, Bindings};
 use joins::Joins;
 use provided::Provided;
+use rollouts::Rollouts;
 use scope::Scope;
 
 /// Index of an object in [`World::objects`].
@@ -82,6 +84,8 @@ pub struct Joined<'w> {
     pub provided: Provided,
     /// Which files are applied together.
     pub scope: Scope,
+    /// Who uses which analysis.
+    pub rollouts: Rollouts,
     /// Environments that were composed already.
     environments: env::Composed,
     /// Classes of service by workload.
@@ -100,7 +104,8 @@ impl<'w> Joined<'w> {
         let environments = env::Composed::new(world);
         let classes = vec![OnceLock::new(); world.objects.len()];
         let meshed = vec![OnceLock::new(); world.objects.len()];
-        Self { world, joins, bindings, provided, scope, environments, classes, meshed }
+        let rollouts = Rollouts::new(world, &joins, &scope);
+        Self { world, joins, bindings, provided, scope, rollouts, environments, classes, meshed }
     }
 
     /// The object of that kind and name which is applied together with the one that names it;

@@ -36,6 +36,19 @@ impl World {
         }
     }
 
+    /// The first place where `part` of the scalar at `origin` stands as it is; the whole scalar where
+    /// it is written otherwise. Finds parts of block scalars too.
+    pub fn within(&self, origin: &Origin, part: &str) -> Origin {
+        let at = || {
+            let span = origin.span()?;
+            let text = self.sources.get(origin.source).shown()?.get(span.range())?;
+            let line = part.lines().next().filter(|line| !line.trim().is_empty())?;
+            let start = span.start as usize + text.find(line)?;
+            Some(Origin::text(origin.source, Span::new(start, start + line.len())))
+        };
+        at().unwrap_or_else(|| origin.clone())
+    }
+
     /// Adds to `fix` the edit that makes the scalar at `origin` read `new`. A quoted scalar keeps
     /// its quotes and a plain one gets them where YAML would read `new` as something else than a
     /// string. Without an edit where the value is not what the text says.

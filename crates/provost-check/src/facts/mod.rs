@@ -20,6 +20,7 @@ pub mod placeholders;
 pub mod ports;
 pub mod problem;
 pub mod program_text;
+pub mod rollout;
 pub mod settings;
 pub mod symbols;
 pub mod workload;

@@ -6,6 +6,7 @@ use super::document::{Document, Node, NodeId};
 use super::mesh::MeshPolicy;
 use super::order::Order;
 use super::origin::{Fact, Origin};
+use super::rollout::Analysis;
 use super::workload::{IntOrPercent, Workload};
 
 /// Names and values with the places of both; written order, duplicates kept.
@@ -133,6 +134,8 @@ pub enum Body {
     NetworkPolicy(NetworkPolicy),
     /// A policy of Istio.
     Mesh(Box<MeshPolicy>),
+    /// `argoproj.io AnalysisTemplate`, `ClusterAnalysisTemplate` and `AnalysisRun`
+    Analysis(Box<Analysis>),
     /// `PriorityClass`
     PriorityClass,
     /// `Namespace`

@@ -108,6 +108,8 @@ const PLAIN_PARENTS: &[&str] = &["labels", "matchLabels", "limits", "requests", 
 pub fn of_object(root: Node<'_>) -> Vec<Placeholder<'_>> {
     let kind = root.get("kind").and_then(Node::as_str).unwrap_or_default();
     let holds_data = matches!(kind, "ConfigMap" | "Secret");
+    let version = root.get("apiVersion").and_then(Node::as_str).unwrap_or_default();
+    let argo = version.starts_with("argoproj.io/");
     let mut found = Vec::new();
     // An alias is the same node as its anchor: each is looked at once.
     let aliases = root.doc.has_aliases;
@@ -119,7 +121,9 @@ pub fn of_object(root: Node<'_>) -> Vec<Placeholder<'_>> {
         }
         if let Some(text) = node.as_str() {
             let plain = !shell && (PLAIN.contains(&key) || PLAIN_PARENTS.contains(&parent));
-            let braces = braces(text, shell).map(|(text, tool)| (text, None, tool));
+            let braces = braces(text, shell)
+                .filter(|(text, _)| !(argo && is_argo(text)))
+                .map(|(text, tool)| (text, None, tool));
             let open = braces.or_else(|| variable(text).filter(|_| plain));
             if let Some((text, name, tool)) = open {
                 found.push(Placeholder { node, key, text, name, tool });
@@ -164,6 +168,30 @@ fn is_helm(braces: &str) -> bool {
     let inner = braces.trim_start_matches(['{', '-', ' ']);
     let names = [".Values", ".Release", ".Chart", "include \"", "template \""];
     names.iter().any(|word| inner.starts_with(word))
+}
+
+/// What Argo's controllers fill in themselves, while they run (utils/template of argo-rollouts,
+/// the variables of Argo Workflows).
+fn is_argo(braces: &str) -> bool {
+    const OWN: &[&str] = &[
+        "args.",
+        "templates.",
+        "experiment.",
+        "inputs.",
+        "outputs.",
+        "workflow.",
+        "steps.",
+        "tasks.",
+        "item",
+        "pod.",
+        "node.",
+        "cronworkflow.",
+        "retries",
+        "lastRetry",
+        "=",
+    ];
+    let inner = braces.trim_start_matches('{').trim_start();
+    OWN.iter().any(|word| inner.starts_with(word))
 }
 
 /// `${NAME}` or `$(NAME)`, also with a default, and the name.

@@ -96,6 +96,13 @@ symbols! {
     IN_CLUSTER_CONFIG = "k8s.io/client-go/rest.InClusterConfig";
     /// Prometheus text is served.
     PROMHTTP = "github.com/prometheus/client_golang/prometheus/promhttp.HandlerFor";
+    /// Views of OpenTelemetry's SDK, which may change the buckets of a histogram. Found in inline
+    /// trees too.
+    OTEL_WITH_VIEW = "go.opentelemetry.io/otel/sdk/metric.WithView";
+    /// Buckets of one's own for gRPC's histograms.
+    GRPC_PROMETHEUS_BUCKETS = "github.com/grpc-ecosystem/go-grpc-prometheus.WithHistogramBuckets";
+    /// The same in what replaced it.
+    GRPC_MIDDLEWARE_BUCKETS = "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus.WithHistogramBuckets";
     /// A test binary.
     TESTING_MAIN = "testing.MainStart";
     /// An embedded file system is read.

@@ -9,6 +9,7 @@ use super::objects::{Selector, StringMap, TargetRef};
 use super::order::Order;
 use super::origin::{Fact, Origin};
 use super::ports::PodPorts;
+use super::rollout::Rollout;
 use crate::model::pdb;
 
 /// Kinds of workload; the kind decides which defaults and rules apply.
@@ -105,6 +106,8 @@ pub struct Workload {
     pub service_name: Option<Fact<String>>,
     /// A Rollout's `workloadRef`: the pod template is that Deployment's.
     pub workload_ref: Option<TargetRef>,
+    /// A Rollout's strategy.
+    pub rollout: Option<Box<Rollout>>,
     /// The pods.
     pub pod: PodTemplate,
 }

@@ -107,7 +107,7 @@ impl Reason {
             Self::Packed => "give the program before it is packed",
             Self::ArchUnsupported => "give a build for amd64 or arm64",
             Self::StringsUnreadable => "give a build whose sections are intact",
-            Self::CodeUnclear => "the program decides it while it runs; send it the signal and see",
+            Self::CodeUnclear => "the program decides it while it runs: try it and see",
             Self::VolumeUnknown => "what a volume holds is only known where it is mounted",
             Self::ValueFromSecret => "the value is in a Secret and is not read",
             Self::ValueFromField => "the value is only known on a node",

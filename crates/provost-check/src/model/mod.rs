@@ -3,9 +3,11 @@
 //! Pure functions over plain inputs; nothing here knows YAML, a binary or a finding. Each answer carries the numbers that
 //! a message needs, so that a rule is one comparison and computes nothing itself.
 
+pub mod condition;
 pub mod env;
 pub mod glob;
 pub mod godebug;
+pub mod goduration;
 pub mod gogc;
 pub mod gomaxprocs;
 pub mod grace;
@@ -15,9 +17,11 @@ pub mod names;
 pub mod pdb;
 pub mod ports;
 pub mod probes;
+pub mod promql;
 pub mod qos;
 pub mod quantity;
 pub mod removed_apis;
+pub mod reserved_keys;
 pub mod rolling;
 pub mod schema;
 pub mod secret;

@@ -16,6 +16,7 @@ pub mod network;
 #[cfg(test)]
 mod pages;
 pub mod resources;
+pub mod rollout;
 pub mod rule;
 pub mod runtime;
 pub mod security;
@@ -125,6 +126,15 @@ pub static RULES: &[&Rule] = &[
     &resources::missing_memory_limit::RULE,
     &resources::missing_resource_request::RULE,
     &resources::suspicious_quantity::RULE,
+    &rollout::analysis_outlives_steps::RULE,
+    &rollout::analysis_that_cannot_fail::RULE,
+    &rollout::broken_rollout_reference::RULE,
+    &rollout::canary_weight_unreachable::RULE,
+    &rollout::empty_result_misjudged::RULE,
+    &rollout::metric_label_mismatch::RULE,
+    &rollout::no_inconclusive_band::RULE,
+    &rollout::query_bucket_does_not_exist::RULE,
+    &rollout::query_not_tied_to_canary::RULE,
     &runtime::dangerous_godebug::RULE,
     &runtime::fractional_cpu_limit::RULE,
     &runtime::gogc_off_without_limit::RULE,

@@ -22,6 +22,7 @@ pub enum Group {
     Network,
     Mesh,
     Telemetry,
+    Rollout,
     Input,
 }
 
@@ -42,6 +43,7 @@ impl Group {
             Self::Network => "network",
             Self::Mesh => "mesh",
             Self::Telemetry => "telemetry",
+            Self::Rollout => "rollout",
             Self::Input => "input",
         }
     }

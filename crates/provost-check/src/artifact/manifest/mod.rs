@@ -24,6 +24,7 @@ use crate::facts::document::{Document, Node, NodeId, ScalarKind};
 use crate::facts::objects::{Body, ConfigMap, Meta, Object, Secret, ServiceAccount};
 use crate::facts::order::Order;
 use crate::facts::origin::Fact;
+use crate::facts::rollout::Analysis;
 
 /// Kinds that are taken for Kubernetes objects even when `apiVersion` is missing, so that leaving
 /// it out hides nothing.
@@ -162,6 +163,12 @@ fn body(reader: &mut Reader<'_>, object: Parent<'_>, meta: &Meta) -> Body {
             Some(workload) => Body::Workload(Box::new(workload)),
             None => Body::Other,
         },
+        ("AnalysisTemplate" | "ClusterAnalysisTemplate" | "AnalysisRun", "argoproj.io") => {
+            match object.node {
+                Some(node) => Body::Analysis(Box::new(Analysis::read(node))),
+                None => Body::Other,
+            }
+        }
         ("PriorityClass", "scheduling.k8s.io") => Body::PriorityClass,
         ("Namespace", "") => Body::Namespace,
         _ => {

@@ -6,6 +6,7 @@ use crate::facts::objects::{StringMap, TargetRef};
 use crate::facts::order::Order;
 use crate::facts::origin::Fact;
 use crate::facts::ports::PodPorts;
+use crate::facts::rollout::Rollout;
 use crate::facts::workload::{
     ContainerRole, IntOrPercent, PodTemplate, Strategy, Volume, VolumeKind, Workload, WorkloadKind,
 };
@@ -77,6 +78,10 @@ impl Reader<'_> {
                 _ => None,
             },
             workload_ref,
+            rollout: match (kind, object.node) {
+                (WorkloadKind::Rollout, Some(node)) => Some(Box::new(Rollout::read(node))),
+                _ => None,
+            },
             pod: self.pod(place)?,
         })
     }
@@ -178,6 +183,7 @@ impl Reader<'_> {
             selector: None,
             service_name: None,
             workload_ref: None,
+            rollout: None,
             pod,
         }
     }

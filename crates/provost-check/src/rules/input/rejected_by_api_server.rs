@@ -1,5 +1,6 @@
 //! Objects that the API server refuses.
 
+mod missing;
 mod names;
 mod pod;
 mod types;
@@ -46,6 +47,7 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let object = case.object;
     let version = object.meta.api_version.value.as_str();
     types::check(case, out);
+    missing::check(case, out);
     let rollout = version.starts_with("argoproj.io/") && object.meta.kind.value == "Rollout";
     if !rollout && !VERSIONS.contains(&version) {
         return Err(Abstain::NotApplicable);

@@ -1,14 +1,24 @@
 //! API versions that the cluster does not serve.
 
+use std::collections::HashSet;
+
 use crate::case::ObjectCase;
+use crate::facts::document::{Node, ScalarStyle};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::removed_apis;
+use crate::model::schema::{self, Known};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const DEPRECATED: Variant = Variant::new(
     "deprecated-api-version",
     Level::Warn,
     "an API version that the newest of the cluster's minors does not serve",
+);
+
+const LABEL: Variant = Variant::new(
+    "deprecated-label-key",
+    Level::Note,
+    "a node label whose beta name was deprecated",
 );
 
 /// `no matches for kind "Ingress" in version "extensions/v1beta1"`.
@@ -19,11 +29,77 @@ pub static RULE: Rule = Rule {
     title: "an API version that no Kubernetes of the configured range serves",
     page: include_str!("removed-api-version.md"),
     needs: &[Need::Manifest],
-    variants: &[DEPRECATED],
+    variants: &[DEPRECATED, LABEL],
     judges_hooks: true,
     check: Check::Object(check),
+    also: &[Check::Object(labels)],
     ..Rule::BASE
 };
+
+/// Beta labels of nodes and what replaced them (`well_known_labels.go` of k8s.io/api v0.37.2 and
+/// k8s.io/kubernetes/pkg/kubelet/apis).
+const BETA_LABELS: &[(&str, &str)] = &[
+    ("failure-domain.beta.kubernetes.io/zone", "topology.kubernetes.io/zone"),
+    ("failure-domain.beta.kubernetes.io/region", "topology.kubernetes.io/region"),
+    ("beta.kubernetes.io/os", "kubernetes.io/os"),
+    ("beta.kubernetes.io/arch", "kubernetes.io/arch"),
+    ("beta.kubernetes.io/instance-type", "node.kubernetes.io/instance-type"),
+];
+
+/// Keys of selectors, affinities and topologies, wherever they stand in the spec.
+fn labels(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let meta = &case.object.meta;
+    let Known::Kind(_) = schema::find(&meta.api_version.value, &meta.kind.value) else {
+        return Err(Abstain::NotApplicable);
+    };
+    // A Node is what carries them.
+    if meta.kind.value == "Node" {
+        return Err(Abstain::NotApplicable);
+    }
+    let root = case.object.node();
+    let mut open: Vec<(Node<'_>, bool)> = ["spec", "allowedTopologies"]
+        .iter()
+        .filter_map(|key| Some((root.get(key)?, false)))
+        .collect();
+    let mut seen = HashSet::new();
+    while let Some((node, selector)) = open.pop() {
+        // An alias is the node of its anchor.
+        if !seen.insert(node.id) {
+            continue;
+        }
+        for (key, value) in node.entries() {
+            let name = key.as_str().unwrap_or_default();
+            if selector {
+                out.found.extend(deprecated(key, name));
+            } else if matches!(name, "topologyKey" | "key") {
+                out.found.extend(deprecated(value, value.as_str().unwrap_or_default()));
+            }
+            open.push((value, name == "nodeSelector"));
+        }
+        open.extend(node.items().map(|item| (item, false)));
+    }
+    Ok(())
+}
+
+fn deprecated(node: Node<'_>, key: &str) -> Option<Finding> {
+    let (old, new) = BETA_LABELS.iter().find(|(old, _)| *old == key)?;
+    let origin = node.origin();
+    let fix = Fix::suggest(format!("write {new}"));
+    let plain = node.scalar_style() == Some(ScalarStyle::Plain);
+    Some(
+        Finding::new(
+            &RULE,
+            format!(
+                "{old} is the beta name of {new}, deprecated since Kubernetes 1.17: nodes may come \
+                 without it"
+            ),
+            &origin,
+            "the beta name",
+        )
+        .variant(&LABEL)
+        .fix(if plain { fix.replace(&origin, *new) } else { fix }),
+    )
+}
 
 /// Kinds whose fields are the same under the version that replaces it, so that only the version has
 /// to be rewritten (the deprecated API migration guide: "no notable changes"), and the first minor

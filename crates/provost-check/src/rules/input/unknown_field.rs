@@ -6,6 +6,7 @@ use crate::facts::placeholders::is_placeholder;
 use crate::facts::problem::ProblemKind;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::names::nearest;
+use crate::model::reserved_keys;
 use crate::model::schema::{self, Field, Known, Structure};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -18,6 +19,12 @@ const NOT_AVAILABLE: Variant = Variant::new(
     "a field that a Kubernetes of the configured range drops",
 );
 
+const RESERVED: Variant = Variant::new(
+    "reserved-annotation-prefix",
+    Level::Note,
+    "an annotation below kubernetes.io or k8s.io that nobody is known to own",
+);
+
 /// The API server decodes what it is sent by Go's rules, in which the case of a key counts
 /// (`sigs.k8s.io/json`), and drops what it does not know, unless the client asks it to be strict.
 pub static RULE: Rule = Rule {
@@ -27,10 +34,10 @@ pub static RULE: Rule = Rule {
     title: "a key that has no effect",
     page: include_str!("unknown-field.md"),
     needs: &[Need::Manifest],
-    variants: &[DUPLICATE, NOT_AVAILABLE],
+    variants: &[DUPLICATE, NOT_AVAILABLE, RESERVED],
     judges_hooks: true,
     check: Check::Object(check),
-    also: &[Check::Run(duplicates)],
+    also: &[Check::Run(duplicates), Check::Object(reserved)],
     ..Rule::BASE
 };
 
@@ -175,6 +182,39 @@ fn unavailable(
         ),
         _ => None,
     }
+}
+
+/// Annotations of the object and of its pods.
+fn reserved(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let pods = case.object.workload().map(|workload| &workload.pod.annotations);
+    // A Pod's own are its metadata's.
+    let pods = pods.filter(|_| case.object.meta.kind.value != "Pod");
+    let all = case.object.meta.annotations.0.iter().chain(pods.into_iter().flat_map(|map| &map.0));
+    let mut any = false;
+    for (key, _) in all {
+        any = true;
+        if is_placeholder(&key.value) {
+            continue;
+        }
+        let Some(reserved) = reserved_keys::unowned(&key.value) else { continue };
+        let mut finding = Finding::new(
+            &RULE,
+            format!(
+                "Kubernetes reserves the prefix {} for itself, and no controller is known to read \
+                 {}",
+                reserved.prefix, key.value
+            ),
+            &key.origin,
+            "reserved",
+        )
+        .variant(&RESERVED);
+        finding = finding.fix(match reserved.near {
+            Some(near) => Fix::suggest(format!("did you mean {near}?")),
+            None => Fix::suggest("use a domain of your own: `example.com/owner`"),
+        });
+        out.push(finding);
+    }
+    if any { Ok(()) } else { Err(Abstain::NotApplicable) }
 }
 
 fn duplicates(joined: &Joined<'_>, out: &mut Findings) -> Judged {

@@ -1,0 +1,272 @@
+//! Fields that the API server wants and that are not there.
+//!
+//! The published schema marks as required what Go does not omit, which validation does not always
+//! ask for. These are the ones it does (pkg/apis/*/validation of Kubernetes v1.37.2: `field.Required`),
+//! and nothing fills in before (pkg/apis/*/defaults.go). Patches name a few fields only: inside of a
+//! pod template the rest has to look whole, outside only what a patch brings whole counts: entries of
+//! lists that have no key to be merged by, and the fields by which entries are merged.
+
+use super::{RULE, is_placeholder};
+use crate::case::ObjectCase;
+use crate::facts::document::Node;
+use crate::facts::objects::Object;
+use crate::facts::workload::{ContainerRole, Workload, WorkloadKind};
+use crate::findings::Finding;
+use crate::model::schema::{self, Known, Structure};
+use crate::rules::rule::Findings;
+
+/// Structures with the fields that are asked for.
+const SURE: &[(&str, &[&str])] = &[
+    ("CSIVolumeSource", &["driver"]),
+    ("ConfigMapKeySelector", &["key"]),
+    ("ContainerPort", &["containerPort"]),
+    ("ContainerResourceMetricSource", &["container", "name", "target"]),
+    ("CronJobSpec", &["schedule"]),
+    ("CrossVersionObjectReference", &["kind", "name"]),
+    ("DownwardAPIVolumeFile", &["path"]),
+    ("EnvVar", &["name"]),
+    ("GRPCAction", &["port"]),
+    ("HPAScalingPolicy", &["periodSeconds", "type", "value"]),
+    ("HTTPGetAction", &["port"]),
+    ("HTTPHeader", &["name"]),
+    ("HTTPIngressPath", &["backend", "pathType"]),
+    ("HTTPIngressRuleValue", &["paths"]),
+    ("HorizontalPodAutoscalerSpec", &["maxReplicas"]),
+    ("HostPathVolumeSource", &["path"]),
+    ("IngressServiceBackend", &["name"]),
+    ("KeyToPath", &["key", "path"]),
+    ("LabelSelectorRequirement", &["key", "operator"]),
+    ("MetricSpec", &["type"]),
+    ("MetricTarget", &["type"]),
+    ("MutatingWebhook", &["admissionReviewVersions", "sideEffects"]),
+    ("NFSVolumeSource", &["path", "server"]),
+    ("NodeSelector", &["nodeSelectorTerms"]),
+    ("NodeSelectorRequirement", &["key", "operator"]),
+    ("ObjectFieldSelector", &["fieldPath"]),
+    ("PersistentVolumeClaimVolumeSource", &["claimName"]),
+    ("PodAffinityTerm", &["topologyKey"]),
+    ("PodReadinessGate", &["conditionType"]),
+    ("PolicyRule", &["verbs"]),
+    ("PreferredSchedulingTerm", &["preference", "weight"]),
+    ("ResourceFieldSelector", &["resource"]),
+    ("ResourceMetricSource", &["name", "target"]),
+    ("RoleRef", &["kind", "name"]),
+    ("SeccompProfile", &["type"]),
+    ("SecretKeySelector", &["key"]),
+    ("ServiceAccountTokenProjection", &["path"]),
+    ("ServicePort", &["port"]),
+    ("Subject", &["kind", "name"]),
+    ("Sysctl", &["name"]),
+    ("TCPSocketAction", &["port"]),
+    ("TopologySpreadConstraint", &["maxSkew", "topologyKey", "whenUnsatisfiable"]),
+    ("ValidatingWebhook", &["admissionReviewVersions", "sideEffects"]),
+    ("Volume", &["name"]),
+    ("VolumeDevice", &["devicePath", "name"]),
+    ("VolumeMount", &["mountPath", "name"]),
+    ("WeightedPodAffinityTerm", &["podAffinityTerm", "weight"]),
+];
+
+/// Structures of which a patch may bring a part, and the fields whose presence says that this is the
+/// whole.
+const WITNESSES: &[(&str, &[&str])] = &[
+    ("CronJobSpec", &["jobTemplate"]),
+    ("CrossVersionObjectReference", &["apiVersion"]),
+    ("HorizontalPodAutoscalerSpec", &["scaleTargetRef"]),
+    ("MutatingWebhook", &["clientConfig", "rules"]),
+    ("RoleRef", &["apiGroup"]),
+    ("ValidatingWebhook", &["clientConfig", "rules"]),
+];
+
+/// Findings of one object; a file of garbage has as many as lines.
+const MOST: usize = 50;
+
+pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
+    let object = case.object;
+    let meta = &object.meta;
+    let Known::Kind(kind) = schema::find(&meta.api_version.value, &meta.kind.value) else { return };
+    let Some(structure) = kind.structure() else { return };
+    let source = case.world().sources.get(object.document.source);
+    let whole = object.workload().is_some_and(is_whole);
+    // Where kustomize has a hand in it, another file may bring the rest.
+    let alone = source.kustomizations.is_empty();
+    if object.workload().is_none_or(|_| whole) {
+        let mut walk = Walk { found: Vec::new(), in_pod: false, whole: whole && alone };
+        walk.mapping(object.node(), structure);
+        out.found.append(&mut walk.found);
+    }
+    if let Some(workload) = object.workload().filter(|_| whole && alone) {
+        selector(object, workload, out);
+    }
+}
+
+/// Whether the pod template looks like all of one.
+fn is_whole(workload: &Workload) -> bool {
+    let pod = &workload.pod;
+    let mut mains = pod.containers.iter().filter(|c| c.role == ContainerRole::Main).peekable();
+    mains.peek().is_some()
+        && mains.all(|c| c.image.is_some() && c.name.is_some())
+        && (!pod.labels.is_empty()
+            || workload.kind == WorkloadKind::Pod
+            || workload.kind.is_batch())
+}
+
+/// apps/v1 makes no selector out of the template's labels, as its betas did.
+fn selector(object: &Object, workload: &Workload, out: &mut Findings) {
+    let kinds = [
+        WorkloadKind::Deployment,
+        WorkloadKind::StatefulSet,
+        WorkloadKind::DaemonSet,
+        WorkloadKind::ReplicaSet,
+    ];
+    let missing = workload.selector.is_none() && kinds.contains(&workload.kind);
+    if !missing || object.meta.api_version.value != "apps/v1" || object.meta.name.is_none() {
+        return;
+    }
+    let Some((spec, node)) = object.node().get_entry("spec") else { return };
+    // Written, and not a selector: told as a wrong type.
+    if node.get("selector").is_some() {
+        return;
+    }
+    let mut finding = Finding::new(
+        &RULE,
+        format!("spec.selector of a {} is required", object.meta.kind.value),
+        &spec.origin(),
+        "has no selector",
+    );
+    if let Some((label, _)) = workload.pod.labels.0.first() {
+        finding = finding.also(&label.origin, "it would have to match labels of the template");
+    }
+    out.push(finding);
+}
+
+struct Walk {
+    found: Vec<Finding>,
+    in_pod: bool,
+    /// The object is no part that kustomize completes.
+    whole: bool,
+}
+
+impl Walk {
+    // The loader bounds how deep values are nested and what aliases expand to.
+    fn mapping(&mut self, node: Node<'_>, structure: &'static Structure) {
+        if self.found.len() >= MOST {
+            return;
+        }
+        let was = self.in_pod;
+        self.in_pod |= structure.name == "PodSpec";
+        self.own(node, structure);
+        for (key, value) in node.entries() {
+            let name = key.as_str().unwrap_or_default();
+            if name == "status" && structure.field("metadata").is_some() {
+                continue;
+            }
+            let Some(inner) = structure.field(name).and_then(|field| field.structure()) else {
+                continue;
+            };
+            if value.is_mapping() {
+                self.mapping(value, inner);
+            }
+            for item in value.items().filter(|item| item.is_mapping()) {
+                self.mapping(item, inner);
+            }
+        }
+        self.in_pod = was;
+    }
+
+    fn own(&mut self, node: Node<'_>, structure: &'static Structure) {
+        let Ok(at) = SURE.binary_search_by(|(name, _)| name.cmp(&structure.name)) else { return };
+        let Some((_, wanted)) = SURE.get(at) else { return };
+        let mut first = None;
+        for (key, _) in node.entries() {
+            let name = key.as_str().unwrap_or_default();
+            // A patch, a merge, a template.
+            if name.starts_with('$') || name == "<<" || is_placeholder(name) {
+                return;
+            }
+            first = first.or(Some(key));
+        }
+        // Nothing at all is a slip of another kind.
+        let Some(first) = first else { return };
+        if self.in_pod && !self.whole {
+            return;
+        }
+        let witness = WITNESSES.iter().find(|(name, _)| *name == structure.name);
+        if witness.is_some_and(|(_, all)| !all.iter().all(|key| node.get(key).is_some())) {
+            return;
+        }
+        // A key without a value is what a tool is still to fill in, as often as not.
+        let written = |name: &str| node.entries().any(|(key, _)| key.as_str() == Some(name));
+        for name in wanted.iter().filter(|name| node.get(name).is_none() && !written(name)) {
+            // What the schema of the release at hand does not have cannot be missing.
+            if !structure.field(name).is_some_and(|field| field.required) {
+                continue;
+            }
+            let vowel = structure.name.starts_with(['A', 'E', 'I', 'O', 'U']);
+            self.found.push(Finding::new(
+                &RULE,
+                format!(
+                    "`{name}` of {} {} is required",
+                    if vowel { "an" } else { "a" },
+                    structure.name
+                ),
+                &first.origin(),
+                format!("no {name}"),
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SURE, WITNESSES};
+    use crate::model::schema::{Known, find};
+
+    #[test]
+    fn tables_are_sorted_and_witnesses_belong_to_them() {
+        assert!(SURE.is_sorted());
+        assert!(WITNESSES.is_sorted());
+        for (name, _) in WITNESSES {
+            assert!(SURE.iter().any(|(sure, _)| sure == name), "{name}");
+        }
+    }
+
+    /// A structure that is renamed, or a field that is required no more, would fall silent.
+    #[test]
+    fn the_schema_wants_them_too() {
+        let kinds = [
+            ("apps/v1", "Deployment"),
+            ("batch/v1", "CronJob"),
+            ("v1", "Service"),
+            ("v1", "PersistentVolume"),
+            ("autoscaling/v2", "HorizontalPodAutoscaler"),
+            ("networking.k8s.io/v1", "Ingress"),
+            ("rbac.authorization.k8s.io/v1", "RoleBinding"),
+            ("rbac.authorization.k8s.io/v1", "Role"),
+            ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"),
+            ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"),
+        ];
+        let mut seen = std::collections::BTreeMap::new();
+        let mut open = Vec::new();
+        for (version, kind) in kinds {
+            let Known::Kind(kind) = find(version, kind) else { panic!("{version} {kind}") };
+            open.extend(kind.structure());
+        }
+        while let Some(structure) = open.pop() {
+            // One name may belong to several groups.
+            if seen.insert(std::ptr::from_ref(structure), structure).is_none() {
+                open.extend(structure.fields.iter().filter_map(|field| field.structure()));
+            }
+        }
+        for (name, fields) in SURE {
+            let mut all = seen.values().filter(|structure| structure.name == *name).peekable();
+            assert!(all.peek().is_some(), "no {name}");
+            let structures: Vec<_> = all.collect();
+            for field in *fields {
+                let wanted = |s: &&&&crate::model::schema::Structure| {
+                    s.field(field).is_some_and(|field| field.required)
+                };
+                assert!(structures.iter().any(|s| wanted(&s)), "{name}.{field}");
+            }
+        }
+    }
+}
