@@ -39,6 +39,8 @@ pub struct Joins<'w> {
     peers: FxHashMap<ObjectId, Vec<ObjectId>>,
     /// Workloads that a PeerAuthentication selects which is not known to be applied with them.
     unsure_peers: FxHashSet<ObjectId>,
+    /// Names of ServiceAccounts, sorted, by namespace.
+    service_accounts: FxHashMap<&'w str, Vec<&'w str>>,
     /// Objects that may hold the mesh's own configuration.
     mesh_configs: Vec<ObjectId>,
     /// LimitRanges, by namespace.
@@ -71,11 +73,15 @@ impl<'w> Joins<'w> {
             if super::mesh::may_configure(object) {
                 joins.mesh_configs.push(id);
             }
+            if let Body::ServiceAccount(_) = &object.body {
+                joins.service_accounts.entry(namespace).or_default().push(name);
+            }
             if object.workload().is_some() {
                 let namespace = object.meta.namespace.value.as_str();
                 joins.workloads.entry(namespace).or_default().push(id);
             }
         }
+        joins.service_accounts.values_mut().for_each(|names| names.sort_unstable());
         for (id, object) in world.objects.iter().enumerate() {
             let Some(target) = object.workload().and_then(|w| w.workload_ref.as_ref()) else {
                 continue;
@@ -247,13 +253,9 @@ impl<'w> Joins<'w> {
         found.map_or(&[], Vec::as_slice)
     }
 
-    /// Names of all objects of a kind in a namespace, sorted.
-    pub fn names_in(&self, namespace: &str, kind: &str) -> Vec<&'w str> {
-        let kinds = self.names.get(namespace).and_then(|kinds| kinds.get(kind));
-        let mut names: Vec<&'w str> =
-            kinds.into_iter().flat_map(|names| names.keys().copied()).collect();
-        names.sort_unstable();
-        names
+    /// Names of the ServiceAccounts of a namespace, sorted.
+    pub fn service_accounts(&self, namespace: &str) -> &[&'w str] {
+        self.service_accounts.get(namespace).map_or(&[], Vec::as_slice)
     }
 
     /// Whether the input has any object in the namespace.

@@ -142,7 +142,7 @@ fn account<'w>(
         "names nobody",
     )
     .variant(&UNKNOWN);
-    let names = joins.names_in(namespace, "ServiceAccount");
+    let names = joins.service_accounts(namespace);
     // v1 and v2 are names of different things, not slips.
     let letters = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
     let near = nearest(name, names.iter().take(COMPARED).copied(), 2)

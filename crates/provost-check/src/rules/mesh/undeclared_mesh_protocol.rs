@@ -75,6 +75,9 @@ fn finding(
             finding.also(served.origin, if grpc { "a gRPC server" } else { "an HTTP server" });
     }
     let fix = match (&served, &port.app_protocol) {
+        (Some(Served { tls: true, protocol, .. }), _) => Fix::suggest(format!(
+            "set appProtocol: {protocol}, or https where the program serves TLS by itself"
+        )),
         (Some(served), Some(app)) => case.world().rewrite(
             Fix::suggest(format!("set appProtocol: {}", served.protocol)),
             &app.origin,
@@ -95,6 +98,8 @@ fn finding(
 struct Served<'w> {
     protocol: &'static str,
     origin: &'w Origin,
+    /// It may do so in TLS.
+    tls: bool,
     /// One port on both sides: it is this one.
     certain: bool,
 }
@@ -110,6 +115,8 @@ fn served<'w>(service: &Service, workload: &WorkloadCase<'w>) -> Option<Served<'
         // Both: one port for each, and which is which is not written in the program.
         _ => return None,
     };
+    // Absence is strong; a client's credentials may keep it too.
+    let tls = program.links(symbols::TLS_SERVER_HANDSHAKE) != Ok(None);
     let one = service.ports.len() == 1 && target.container.ports.len() == 1;
-    Some(Served { protocol, origin, certain: one && service.sends_to(target.container) })
+    Some(Served { protocol, origin, tls, certain: one && service.sends_to(target.container) })
 }
