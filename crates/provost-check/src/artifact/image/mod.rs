@@ -136,10 +136,9 @@ pub fn load(
 ) -> Loaded {
     let mut loaded =
         Loaded { image: None, program: None, problems: Vec::new(), left_out: Vec::new() };
+    let asked = Asked { source, path, form, platform, programs };
     let store = Store::open(Path::new(path), limits);
-    let done = store.and_then(|store| {
-        read(&store, source, path, form, platform, programs, limits, &mut loaded)
-    });
+    let done = store.and_then(|store| read(&store, &asked, limits, &mut loaded));
     if let Err(broken) = done {
         loaded.problems.push(broken.into_problem(Origin::whole(source)));
     }
@@ -165,26 +164,31 @@ pub fn load_bytes(source: SourceId, bytes: &[u8], limits: &Limits) -> Loaded {
     let mut loaded =
         Loaded { image: None, program: None, problems: Vec::new(), left_out: Vec::new() };
     let store = Store::of_bytes(Arc::from(bytes), limits);
-    let none = BTreeSet::new();
-    let done = store
-        .and_then(|store| read(&store, source, "memory", None, None, &none, limits, &mut loaded));
+    let asked =
+        Asked { source, path: "memory", form: None, platform: None, programs: &BTreeSet::new() };
+    let done = store.and_then(|store| read(&store, &asked, limits, &mut loaded));
     if let Err(broken) = done {
         loaded.problems.push(broken.into_problem(Origin::whole(source)));
     }
     loaded
 }
 
-#[allow(clippy::too_many_arguments, reason = "each is one thing that was asked for")]
+/// What was asked for; see [`load`].
+struct Asked<'a> {
+    source: SourceId,
+    path: &'a str,
+    form: Option<Form>,
+    platform: Option<&'a str>,
+    programs: &'a BTreeSet<String>,
+}
+
 fn read(
     store: &Store,
-    source: SourceId,
-    path: &str,
-    form: Option<Form>,
-    platform: Option<&str>,
-    programs: &BTreeSet<String>,
+    asked: &Asked<'_>,
     limits: &Limits,
     loaded: &mut Loaded,
 ) -> Result<(), Broken> {
+    let &Asked { source, path, form, platform, programs } = asked;
     let mut mismatches = Vec::new();
     let chosen = layout::choose(store, source, form, platform, limits, &mut mismatches)?;
     loaded.left_out = chosen.left_out;
