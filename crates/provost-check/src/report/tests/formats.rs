@@ -362,3 +362,151 @@ fn unescaped_brackets(message: &str) -> Vec<&str> {
     }
     found
 }
+
+#[test]
+fn json_holds_every_place() {
+    let mut world = World::new();
+    let finding = world.joint_finding();
+    let mut report = world.report(vec![finding]);
+    report.not_judged.push(NotJudged {
+        rule: "probe-path-not-served",
+        subject: "default/Deployment/checkout/app".into(),
+        reason: Reason::NoBinary,
+        needs: "the program".to_owned(),
+    });
+    insta::assert_snapshot!(json::render(&view::View::new(&report)), @r#"
+    {
+      "version": 1,
+      "tool": {
+        "name": "provost",
+        "version": "0.1.0"
+      },
+      "inputs": [
+        {
+          "path": "deploy/deployment.yaml",
+          "kind": "manifest",
+          "named": false
+        },
+        {
+          "path": "Dockerfile",
+          "kind": "dockerfile",
+          "named": false
+        },
+        {
+          "path": "bin/checkout",
+          "kind": "binary",
+          "named": false
+        }
+      ],
+      "subjects": [],
+      "findings": [
+        {
+          "rule": "gomemlimit-above-memory-limit",
+          "level": "error",
+          "group": "runtime",
+          "message": "GOMEMLIMIT (2 GiB) is above the container's memory limit (512 MiB)",
+          "subject": "default/Deployment/checkout/app",
+          "evidence": [
+            {
+              "origin": "text",
+              "path": "deploy/deployment.yaml",
+              "start": {
+                "line": 10,
+                "column": 38,
+                "offset": 178
+              },
+              "end": {
+                "line": 10,
+                "column": 42,
+                "offset": 182
+              },
+              "role": "primary",
+              "note": "the runtime starts to collect harder at 2147483648 bytes"
+            },
+            {
+              "origin": "text",
+              "path": "deploy/deployment.yaml",
+              "start": {
+                "line": 13,
+                "column": 38,
+                "offset": 264
+              },
+              "end": {
+                "line": 13,
+                "column": 43,
+                "offset": 269
+              },
+              "role": "related",
+              "note": "the kernel kills at 536870912 bytes"
+            },
+            {
+              "origin": "text",
+              "path": "Dockerfile",
+              "start": {
+                "line": 2,
+                "column": 5,
+                "offset": 17
+              },
+              "end": {
+                "line": 2,
+                "column": 13,
+                "offset": 25
+              },
+              "role": "related",
+              "note": "nothing else starts a collection"
+            },
+            {
+              "origin": "binary",
+              "path": "bin/checkout",
+              "address": "0x4a2000",
+              "section": ".go.buildinfo",
+              "role": "related",
+              "note": "go1.27.3, automemlimit not linked"
+            }
+          ],
+          "notes": [
+            "the kernel kills the process before the runtime has a reason to collect"
+          ],
+          "fix": {
+            "title": "set GOMEMLIMIT to 460MiB (90 % of the limit)",
+            "applicability": "suggest"
+          },
+          "help_uri": "docs/rules/gomemlimit-above-memory-limit.md",
+          "fingerprint": "2e5501c49f056bc48c58fa469ae9bb73"
+        }
+      ],
+      "not_judged": [
+        {
+          "rule": "probe-path-not-served",
+          "subject": "default/Deployment/checkout/app",
+          "reason": "no-binary",
+          "needs": "the program"
+        }
+      ],
+      "skipped": [],
+      "built": [],
+      "suppressed": [],
+      "summary": {
+        "errors": 1,
+        "warnings": 0,
+        "notes": 0,
+        "objects": 4,
+        "dockerfiles": 0,
+        "binaries": 0,
+        "images": 0,
+        "rules_not_judged": 1,
+        "suppressed": 0
+      }
+    }
+    "#);
+}
+
+#[test]
+fn annotations_end_where_nobody_reads_them() {
+    let mut world = World::new();
+    let finding = world.joint_finding();
+    let report = world.report(vec![finding; 103]);
+    let out = github::render(&view::View::new(&report));
+    assert_eq!(out.lines().filter(|line| line.starts_with("::error ")).count(), 100);
+    assert!(out.ends_with("and 3 errors that are not annotated\nprovost: 103 errors\n"), "{out}");
+}
