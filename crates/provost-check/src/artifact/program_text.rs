@@ -1,10 +1,11 @@
 //! The text inside a mapped executable, recovered when a rule asks for it.
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use goformats::binary::read;
 use goformats::gostrings::{Doubt, GoString, Kind, Owner, Presence, Signals, Strings, Where};
 use goformats::limits::Limits;
+use rustc_hash::FxHashMap;
 use self_cell::self_cell;
 
 use super::binary::Bytes;
@@ -35,6 +36,8 @@ pub struct MappedText {
     recovered: OnceLock<Recovered>,
     strings: OnceLock<Result<Vec<ProgramString>, &'static str>>,
     signals: OnceLock<Result<AskedSignals, &'static str>>,
+    /// Answers that were given: a hundred containers ask for one path.
+    found: Mutex<FxHashMap<Box<str>, TextPresence>>,
 }
 
 impl MappedText {
@@ -47,6 +50,7 @@ impl MappedText {
             recovered: OnceLock::new(),
             strings: OnceLock::new(),
             signals: OnceLock::new(),
+            found: Mutex::default(),
         }
     }
 
@@ -55,6 +59,24 @@ impl MappedText {
             Recovered::new(self.bytes.clone(), |bytes| {
                 Strings::read(&read(bytes, &self.limits), &self.limits)
             })
+        })
+    }
+
+    /// Looks through the whole program.
+    fn look_for(&self, text: &str) -> TextPresence {
+        self.recovered().with_dependent(|_, strings| {
+            let Some(strings) = strings else { return TextPresence::Unknown(UNREADABLE) };
+            match strings.find(text) {
+                Presence::Present(place) => TextPresence::Present(match place {
+                    Where::Constant(string) | Where::Inside(string) => {
+                        self.at("string constant", string.address)
+                    }
+                    Where::Data { address } => self.at("data", address),
+                    Where::Compared { at } => self.at("comparison in code", at),
+                }),
+                Presence::Absent => TextPresence::Absent,
+                Presence::Unknown(doubt) => TextPresence::Unknown(why(&doubt)),
+            }
         })
     }
 
@@ -90,19 +112,13 @@ impl std::fmt::Debug for MappedText {
 
 impl ProgramText for MappedText {
     fn find(&self, text: &str) -> TextPresence {
-        self.recovered().with_dependent(|_, strings| {
-            let Some(strings) = strings else { return TextPresence::Unknown(UNREADABLE) };
-            match strings.find(text) {
-                Presence::Present(place) => TextPresence::Present(match place {
-                    Where::Constant(string) | Where::Inside(string) => {
-                        self.at("string constant", string.address)
-                    }
-                    Where::Data { address } => self.at("data", address),
-                    Where::Compared { at } => self.at("comparison in code", at),
-                }),
-                Presence::Absent => TextPresence::Absent,
-                Presence::Unknown(doubt) => TextPresence::Unknown(why(&doubt)),
-            }
+        // Nothing panics while it holds the lock.
+        let found = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = found().get(text).cloned();
+        known.unwrap_or_else(|| {
+            let presence = self.look_for(text);
+            found().insert(text.into(), presence.clone());
+            presence
         })
     }
 

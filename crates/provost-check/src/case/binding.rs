@@ -8,12 +8,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::provenance::difference;
+use super::units::{
+    Unit, Units, base_name, binary_unit, build_unit, image_unit, is_run_by, repositories,
+};
 use super::{ObjectId, World};
 use crate::facts::binary::Binary;
-use crate::facts::build::{Build, CommandForm, GoBuild};
-use crate::facts::image::Image;
+use crate::facts::settings::Service;
 use crate::facts::workload::{Container, ContainerRole};
-use crate::facts::{Fact, Object, Origin};
+use crate::facts::{Fact, Object, Origin, SourceId};
 use crate::model::names::ImageRef;
 
 /// What was bound to one container.
@@ -58,17 +60,11 @@ pub struct Bindings {
     image_of_binary: BTreeMap<usize, usize>,
 }
 
+/// Entries of `[[service]]` that are compared with each container.
+const MOST_SERVICES: usize = 1024;
+
 /// The unit chosen for a container, and why.
 type Choice = Option<(usize, String)>;
-
-/// One thing that can be bound, and the names it goes by.
-struct Unit {
-    names: BTreeSet<String>,
-    /// For messages: `binary bin/checkout`.
-    title: String,
-    subject: String,
-    origin: Origin,
-}
 
 /// A container that may run the service's own program.
 struct Candidate<'w> {
@@ -104,9 +100,14 @@ impl Bindings {
             }
             return bindings;
         }
-        let binaries: Vec<Unit> = world.binaries.iter().map(|b| binary_unit(world, b)).collect();
+        let from: BTreeMap<SourceId, usize> =
+            world.builds.iter().enumerate().rev().map(|(d, build)| (build.source, d)).collect();
+        let built_from = |binary: &Binary| from.get(&binary.built_from?).copied();
+        let unit = |b: &Binary| binary_unit(b, built_from(b).and_then(|d| world.builds.get(d)));
+        let binaries: Vec<Unit> = world.binaries.iter().map(unit).collect();
         let builds: Vec<Unit> = world.builds.iter().map(|b| build_unit(world, b)).collect();
-        bindings.pair(world, &binaries, &builds);
+        let (named_binaries, named_builds) = (Units::new(&binaries), Units::new(&builds));
+        bindings.pair(world, &binaries, &named_builds, built_from);
 
         let candidates = candidates(world);
         bindings.bind_configured(world, &candidates, &binaries, &builds);
@@ -116,9 +117,9 @@ impl Bindings {
             repositories.len() == 1
         };
         for candidate in &candidates {
-            let binary = choose(candidate, &binaries, one_repository)
+            let binary = choose(candidate, &named_binaries, one_repository)
                 .filter(|(b, _)| !bindings.runs_another(candidate, *b, world, &binaries));
-            let build = choose(candidate, &builds, one_repository);
+            let build = choose(candidate, &named_builds, one_repository);
             bindings.apply(candidate, binary, build);
         }
         bindings.complete_pairs(&candidates, world, &binaries, &builds);
@@ -152,10 +153,17 @@ impl Bindings {
     /// program in the image is then what the container runs.
     fn bind_images(&mut self, world: &World, candidates: &[Candidate<'_>]) {
         let images: Vec<Unit> = world.images.iter().map(image_unit).collect();
+        let sources: BTreeMap<SourceId, usize> =
+            world.images.iter().enumerate().rev().map(|(i, image)| (image.source, i)).collect();
+        let mut programs = BTreeMap::new();
         for (b, binary) in world.binaries.iter().enumerate() {
-            let image = world.images.iter().position(|i| Some(i.source) == binary.in_image);
-            self.image_of_binary.extend(image.map(|image| (b, image)));
+            if let Some(image) = binary.in_image.and_then(|source| sources.get(&source)) {
+                self.image_of_binary.insert(b, *image);
+                programs.entry(*image).or_insert(b);
+            }
         }
+        let repositories = repositories(&world.images);
+        let named = Units::new(&images);
         let one_repository = {
             let repositories: BTreeSet<_> =
                 candidates.iter().map(|c| c.image.as_ref().map(ImageRef::repository)).collect();
@@ -163,20 +171,14 @@ impl Bindings {
         };
         let mut bound = BTreeSet::new();
         for candidate in candidates {
-            let equal = |image: &Image| {
-                let names = image.names.iter().filter_map(|name| ImageRef::parse(name).ok());
-                let wanted = candidate.image.as_ref();
-                names.into_iter().any(|n| wanted.is_some_and(|w| w.repository() == n.repository()))
-            };
-            let mut equal = world.images.iter().enumerate().filter(|(_, image)| equal(image));
+            let wanted = candidate.image.as_ref();
+            let equal = wanted.and_then(|image| *repositories.get(image.repository())?);
             let by_reference = equal
-                .next()
-                .filter(|_| equal.next().is_none())
-                .map(|(i, image)| (i, format!("its image is the repository of {}", image.path)));
-            let chosen = by_reference.or_else(|| choose(candidate, &images, one_repository));
+                .map(|i| (i, format!("its image is the repository of {}", world.images[i].path)));
+            let chosen = by_reference.or_else(|| choose(candidate, &named, one_repository));
             let Some((index, because)) = chosen else { continue };
             bound.insert(index);
-            let program = self.image_of_binary.iter().find(|(_, i)| **i == index).map(|(b, _)| *b);
+            let program = programs.get(&index).copied();
             let Some(slot) = self.slot(candidate) else { continue };
             slot.image = Some(index);
             slot.because.push(because);
@@ -195,17 +197,17 @@ impl Bindings {
     }
 
     /// Pairs binaries with Dockerfiles: built by it, of the same name, or the only ones.
-    fn pair(&mut self, world: &World, binaries: &[Unit], builds: &[Unit]) {
+    fn pair(
+        &mut self,
+        world: &World,
+        binaries: &[Unit],
+        builds: &Units<'_>,
+        built_from: impl Fn(&Binary) -> Option<usize>,
+    ) {
         for (b, binary) in world.binaries.iter().enumerate() {
-            let built_from =
-                world.builds.iter().position(|build| Some(build.source) == binary.built_from);
-            let by_name = || {
-                let mut same =
-                    (0..builds.len()).filter(|d| !builds[*d].names.is_disjoint(&binaries[b].names));
-                same.next().filter(|_| same.next().is_none())
-            };
-            let only = || (binaries.len() == 1 && builds.len() == 1).then_some(0);
-            if let Some(d) = built_from.or_else(by_name).or_else(only) {
+            let by_name = || builds.only(binaries[b].names.iter().map(String::as_str));
+            let only = || (binaries.len() == 1 && builds.all.len() == 1).then_some(0);
+            if let Some(d) = built_from(binary).or_else(by_name).or_else(only) {
                 self.build_of_binary.insert(b, d);
                 // Of several programs of one image it is the one that its command names.
                 if is_run_by(&world.builds[d], &binaries[b]) {
@@ -255,7 +257,21 @@ impl Bindings {
                 slot.because.push(format!("--container names {wanted}"));
             }
         }
-        for (index, service) in settings.services.iter().enumerate() {
+        let beyond = settings.services.get(MOST_SERVICES);
+        let name = |service: &Service| {
+            service.name.as_ref().or(service.container.as_ref()).or(service.image.as_ref()).cloned()
+        };
+        if let Some(name) = beyond.and_then(name) {
+            self.ambiguities.push(Ambiguity {
+                subject: format!("service {}", name.value),
+                origin: name.origin,
+                message: format!(
+                    "from here on nothing is bound: there are more than {MOST_SERVICES} [[service]]"
+                ),
+                candidates: Vec::new(),
+            });
+        }
+        for (index, service) in settings.services.iter().take(MOST_SERVICES).enumerate() {
             let by_path = |units: &[Unit], path: Option<&Fact<String>>| {
                 let path = path?;
                 let config = &world.sources.get(path.origin.source).path;
@@ -298,8 +314,12 @@ impl Bindings {
                 if slot.build.is_none() {
                     slot.build = build;
                 }
-                if binary.is_some() || build.is_some() {
-                    slot.because.push("provost.toml binds them in [[service]]".to_owned());
+                let because = "provost.toml binds them in [[service]]";
+                // However many entries fit.
+                if (binary.is_some() || build.is_some())
+                    && slot.because.iter().all(|known| known != because)
+                {
+                    slot.because.push(because.to_owned());
                 }
             }
             let named = service.container.as_ref().or(service.image.as_ref());
@@ -469,22 +489,18 @@ pub fn has_container(world: &World, wanted: &str) -> bool {
 }
 
 /// Picks the unit of a container by name; a name that fits several decides nothing.
-fn choose(candidate: &Candidate<'_>, units: &[Unit], one_repository: bool) -> Choice {
-    let only_unit_named = |name: &str| {
-        let mut fitting = (0..units.len()).filter(|i| units[*i].names.contains(name));
-        fitting.next().filter(|_| fitting.next().is_none())
-    };
+fn choose(candidate: &Candidate<'_>, units: &Units<'_>, one_repository: bool) -> Choice {
     let named = |name: Option<&str>, because: &str| {
         let name = name?;
-        let unit = only_unit_named(name)?;
-        Some((unit, format!("{because} {} ({name})", units[unit].title)))
+        let unit = units.only([name])?;
+        Some((unit, format!("{because} {} ({name})", units.all[unit].title)))
     };
     let image_name = candidate.image.as_ref().map(ImageRef::base_name);
     named(candidate.command, "its command names")
         .or_else(|| named(image_name, "its image is named like"))
         .or_else(|| {
-            (units.len() == 1 && one_repository)
-                .then(|| (0, format!("{} is the only candidate", units[0].title)))
+            (units.all.len() == 1 && one_repository)
+                .then(|| (0, format!("{} is the only candidate", units.all[0].title)))
         })
         .or_else(|| named(Some(candidate.container.name()), "the container is named like"))
         .or_else(|| named(Some(candidate.workload_name), "the workload is named like"))
@@ -522,111 +538,6 @@ fn candidates(world: &World) -> Vec<Candidate<'_>> {
         })
     };
     may_be_bound(world).filter_map(candidate).collect()
-}
-
-/// Whether the image of a Dockerfile starts this program.
-fn is_run_by(build: &Build, binary: &Unit) -> bool {
-    build.program_word().is_some_and(|word| binary.names.contains(base_name(&word.value)))
-}
-
-fn binary_unit(world: &World, binary: &Binary) -> Unit {
-    let mut names = BTreeSet::from([base_name(&binary.path).to_owned()]);
-    // What `--build` made goes by the name that its Dockerfile gives it, too.
-    if let Some(build) = world.builds.iter().find(|b| Some(b.source) == binary.built_from)
-        && let Some(main) = binary.go.as_ref().and_then(|go| go.main_package.as_ref())
-    {
-        let name = package_name(&main.value);
-        let makes = |go: &&GoBuild| match go.packages.as_slice() {
-            [package] => package_name(package.value.trim_end_matches('/')) == name,
-            _ => false,
-        };
-        let mut made: Vec<&GoBuild> = build.go_builds.iter().filter(makes).collect();
-        if let ([], [only]) = (made.as_slice(), build.go_builds.as_slice()) {
-            made.push(only);
-        }
-        names.extend(
-            made.iter().filter_map(|go| Some(base_name(&go.output.as_ref()?.value).to_owned())),
-        );
-    }
-    if let Some(package) = binary.go.as_ref().and_then(|go| go.main_package.as_ref()) {
-        names.insert(package_name(&package.value).to_owned());
-    }
-    Unit {
-        names,
-        title: format!("binary {}", binary.path),
-        subject: binary.path.clone(),
-        origin: binary.origin(),
-    }
-}
-
-fn image_unit(image: &Image) -> Unit {
-    let words = [&image.config.entrypoint, &image.config.cmd].into_iter().flatten();
-    let mut names: BTreeSet<String> = words
-        .filter_map(|command| match &command.value {
-            CommandForm::Exec(words) => words.first().map(|w| base_name(&w.value).to_owned()),
-            CommandForm::Shell(_) => None,
-        })
-        .collect();
-    let references = image.names.iter().filter_map(|name| ImageRef::parse(name).ok());
-    names.extend(references.map(|r| r.base_name().to_owned()));
-    for generic in ["", "main", "cmd", "sh", "app"] {
-        names.remove(generic);
-    }
-    Unit {
-        names,
-        title: format!("image {}", image.path),
-        subject: image.path.clone(),
-        origin: image.origin.clone(),
-    }
-}
-
-fn build_unit(world: &World, build: &Build) -> Unit {
-    let path = &world.sources.get(build.source).path;
-    let mut names = BTreeSet::new();
-    let config = build.config();
-    for command in [&config.entrypoint, &config.cmd].into_iter().flatten() {
-        if let CommandForm::Exec(words) = &command.value {
-            names.extend(words.first().map(|w| base_name(&w.value).to_owned()));
-        }
-    }
-    for go in &build.go_builds {
-        names.extend(go.output.as_ref().map(|o| base_name(&o.value).to_owned()));
-        names.extend(go.packages.iter().map(|p| package_name(&p.value).to_owned()));
-    }
-    let file = base_name(path);
-    let lower = file.to_ascii_lowercase();
-    if let Some(suffix) = lower.strip_prefix("dockerfile.") {
-        names.insert(suffix.to_owned());
-    } else if let Some(prefix) = lower.strip_suffix(".dockerfile") {
-        names.insert(prefix.to_owned());
-    }
-    if let Some(folder) = path.rsplit('/').nth(1) {
-        names.insert(folder.to_owned());
-    }
-    // Names that say nothing about the service.
-    for generic in ["", ".", "..", "...", "docker", "build", "deploy", "main", "cmd", "sh"] {
-        names.remove(generic);
-    }
-    Unit {
-        names,
-        title: if file == "Dockerfile" { path.clone() } else { format!("Dockerfile {path}") },
-        subject: path.clone(),
-        origin: Origin::whole(build.source),
-    }
-}
-
-fn base_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
-
-/// Last element of a package path, a major version suffix left out: `example.com/shop/v2` is
-/// `shop`.
-fn package_name(path: &str) -> &str {
-    let mut parts = path.rsplit('/');
-    let last = parts.next().unwrap_or(path);
-    let is_major =
-        last.len() > 1 && last.starts_with('v') && last[1..].bytes().all(|b| b.is_ascii_digit());
-    if is_major { parts.next().unwrap_or(last) } else { last }
 }
 
 /// Whether `wanted` (`NS/KIND/NAME/C`, or its last parts) names the container.

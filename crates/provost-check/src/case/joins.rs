@@ -2,7 +2,9 @@
 //!
 //! A selector is not tried on every pod template: templates are indexed by namespace and label, and
 //! a selector looks at those that carry its rarest label. The work grows with the number of
-//! objects and matches, not with their product.
+//! objects and matches, not with their product; where one label on thousands of both makes the
+//! matches the product, selectors beyond [`MOST_TRIED`] are not tried, and what they would have
+//! matched is unknown.
 //!
 //! A match is joined when both objects are applied together, as far as [`Scope`] can tell. What
 //! matched and was not joined is kept apart: nothing may be concluded from its absence.
@@ -11,10 +13,21 @@ use std::borrow::Cow;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::labelled::{Group, Labelled};
 use super::scope::{Distance, Scope};
 use super::{ObjectId, World};
+use crate::facts::document::Node;
 use crate::facts::objects::{Body, Object, Selector, StringMap, TargetRef};
 use crate::facts::workload::Workload;
+
+/// Pairs of a selector and a pod template that are tried in one run.
+const MOST_TRIED: usize = 1 << 20;
+
+/// Pod templates that every selector may be tried on, whatever was tried before.
+const ALWAYS_TRIED: usize = 16;
+
+/// Backends of one route of the Gateway API that are looked at.
+const BACKENDS: usize = 16_384;
 
 /// The joins between objects.
 #[derive(Debug, Default)]
@@ -49,6 +62,15 @@ pub struct Joins<'w> {
     templates: FxHashMap<ObjectId, ObjectId>,
     /// The other way round.
     rollouts: FxHashMap<ObjectId, ObjectId>,
+    /// Objects whose selector was not tried, and the workloads it could match.
+    untried: FxHashSet<ObjectId>,
+    /// By namespace and name of a Service: the Ingresses that send to it.
+    ingresses: FxHashMap<&'w str, FxHashMap<&'w str, Vec<ObjectId>>>,
+    /// Names of the Services that routes of the Gateway API send to.
+    routed: FxHashSet<&'w str>,
+    /// What monitors of Prometheus select; empty without a monitor.
+    services: Labelled<'w>,
+    pods: Labelled<'w>,
 }
 
 impl<'w> Joins<'w> {
@@ -92,57 +114,152 @@ impl<'w> Joins<'w> {
                 joins.rollouts.entry(template).or_insert(id);
             }
         }
-        let templates = TemplateIndex::new(world, &joins);
+        joins.add_selections(world, scope);
+        joins.add_routes(world);
+        joins.add_monitored(world);
+        joins
+    }
+
+    /// What Services, budgets, policies and autoscalers select.
+    fn add_selections(&mut self, world: &'w World, scope: &Scope) {
+        let mut templates = Labelled::default();
         for (id, object) in world.objects.iter().enumerate() {
-            let matches = match &object.body {
-                Body::Service(service) => match &service.selector {
-                    // A Service with an empty selector has endpoints that somebody else fills.
-                    Some(selector) if !selector.is_empty() => {
-                        templates.matching(world, object, selector)
-                    }
-                    _ => Vec::new(),
-                },
-                Body::Pdb(pdb) => match &pdb.selector {
-                    Some(selector) => templates.matching(world, object, selector),
-                    None => Vec::new(),
-                },
-                Body::NetworkPolicy(policy) => templates.matching(world, object, &policy.selector),
-                Body::Mesh(policy) => match policy.selector() {
-                    Some(selector) => templates.matching(world, object, selector),
-                    None => Vec::new(),
-                },
+            if let Some(workload) = object.workload() {
+                let namespace = object.meta.namespace.value.as_str();
+                templates.add(Some(namespace), id, pod_labels(world, self, id, workload));
+            }
+        }
+        let mut tries = Tries { left: MOST_TRIED, given_up: FxHashSet::default() };
+        for (id, object) in world.objects.iter().enumerate() {
+            let selector = match &object.body {
+                // A Service with an empty selector has endpoints that somebody else fills.
+                Body::Service(service) => service.selector.as_ref().filter(|s| !s.is_empty()),
+                Body::Pdb(pdb) => pdb.selector.as_ref(),
+                Body::NetworkPolicy(policy) => Some(&policy.selector),
+                Body::Mesh(policy) => policy.selector(),
                 Body::Hpa(hpa) => {
                     if let Some(target) = &hpa.target {
-                        let found = joins.resolve(world, object, target);
-                        let found = joins.applied(world, scope, id, found);
+                        let found = self.resolve(world, object, target);
+                        let found = self.applied(world, scope, id, found);
                         for workload in &found {
-                            joins.scalers.entry(*workload).or_default().push(id);
+                            self.scalers.entry(*workload).or_default().push(id);
                         }
-                        joins.targets.insert(id, found);
+                        self.targets.insert(id, found);
                     }
-                    Vec::new()
+                    None
                 }
-                _ => Vec::new(),
+                _ => None,
+            };
+            let Some(selector) = selector else { continue };
+            let Some(matches) = tries.matching(world, &templates, object, selector) else {
+                self.untried.insert(id);
+                continue;
             };
             let is_peer =
                 matches!(&object.body, Body::Mesh(policy) if policy.is_peer_authentication());
             let all = if is_peer { matches.clone() } else { Vec::new() };
-            let matches = joins.applied(world, scope, id, matches);
+            let matches = self.applied(world, scope, id, matches);
             if is_peer {
                 let kept: FxHashSet<ObjectId> = matches.iter().copied().collect();
-                joins.unsure_peers.extend(all.into_iter().filter(|id| !kept.contains(id)));
+                self.unsure_peers.extend(all.into_iter().filter(|id| !kept.contains(id)));
                 for workload in &matches {
-                    joins.peers.entry(*workload).or_default().push(id);
+                    self.peers.entry(*workload).or_default().push(id);
                 }
             }
             for workload in &matches {
-                joins.selecting.entry(*workload).or_default().push(id);
+                self.selecting.entry(*workload).or_default().push(id);
             }
             if !matches.is_empty() {
-                joins.selected.insert(id, matches);
+                self.selected.insert(id, matches);
             }
         }
-        joins
+        for group in tries.given_up {
+            self.untried.extend(templates.of(group));
+        }
+        // Services first, so that the first one is found without passing all the others.
+        let is_service = |id: ObjectId| matches!(world.objects[id].body, Body::Service(_));
+        for list in self.selecting.values_mut() {
+            list.sort_by_key(|id| !is_service(*id));
+        }
+    }
+
+    /// Which Services Ingresses and routes of the Gateway API send to.
+    fn add_routes(&mut self, world: &'w World) {
+        for (id, object) in world.objects.iter().enumerate() {
+            match &object.body {
+                Body::Ingress(ingress) => {
+                    let namespace = object.meta.namespace.value.as_str();
+                    for backend in &ingress.backends {
+                        let services = self.ingresses.entry(namespace).or_default();
+                        let list = services.entry(&backend.service.value).or_default();
+                        if list.last() != Some(&id) {
+                            list.push(id);
+                        }
+                    }
+                }
+                Body::Other if object.meta.kind.value.ends_with("Route") => {
+                    let rules = object.node().at(&["spec", "rules"]);
+                    let rules = rules.into_iter().flat_map(Node::items);
+                    let backends = rules.filter_map(|rule| rule.get("backendRefs"));
+                    let backends = backends.flat_map(Node::items).take(BACKENDS);
+                    let names = backends.filter_map(|backend| backend.get("name")?.as_str());
+                    self.routed.extend(names);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Indexes what monitors select, where there is a monitor.
+    fn add_monitored(&mut self, world: &'w World) {
+        let is_monitor = |object: &Object| {
+            matches!(object.meta.kind.value.as_str(), "ServiceMonitor" | "PodMonitor")
+        };
+        if !world.objects.iter().any(is_monitor) {
+            return;
+        }
+        for (id, object) in world.objects.iter().enumerate() {
+            let namespace = Some(object.meta.namespace.value.as_str());
+            match &object.body {
+                Body::Service(_) => {
+                    self.services.add(namespace, id, &object.meta.labels);
+                    self.services.add(None, id, &object.meta.labels);
+                }
+                Body::Workload(workload) => {
+                    let labels = pod_labels(world, self, id, workload);
+                    self.pods.add(namespace, id, labels);
+                    self.pods.add(None, id, labels);
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// Services by their own labels, for ServiceMonitors; empty when there is no monitor.
+    pub fn services_by_label(&self) -> &Labelled<'w> {
+        &self.services
+    }
+
+    /// Workloads by the labels of their pods, for PodMonitors; empty when there is no monitor.
+    pub fn pods_by_label(&self) -> &Labelled<'w> {
+        &self.pods
+    }
+
+    /// Ingresses that send to a Service of that name in the namespace, in input order.
+    pub fn ingresses_to(&self, namespace: &str, service: &str) -> &[ObjectId] {
+        let found = self.ingresses.get(namespace).and_then(|services| services.get(service));
+        found.map_or(&[], Vec::as_slice)
+    }
+
+    /// Whether a route of the Gateway API, in whatever namespace, sends to a Service of that name.
+    pub fn is_routed(&self, service: &str) -> bool {
+        self.routed.contains(service)
+    }
+
+    /// Whether there were too many selectors and pod templates of one label to try the object's
+    /// selector, or the selectors that may match the workload.
+    pub fn is_untried(&self, id: ObjectId) -> bool {
+        self.untried.contains(&id)
     }
 
     /// Those of `found` that are applied together with `from`; the rest is passed over.
@@ -275,7 +392,7 @@ impl<'w> Joins<'w> {
 
     /// Whether a PeerAuthentication selects the workload's pods and may not be applied with it.
     pub fn peers_are_unsure(&self, workload: ObjectId) -> bool {
-        self.unsure_peers.contains(&workload)
+        self.unsure_peers.contains(&workload) || self.is_untried(workload)
     }
 
     /// Objects that may hold the mesh's own configuration.
@@ -356,50 +473,96 @@ fn pod_labels<'w>(
     &referenced.unwrap_or(w).pod.labels
 }
 
-struct TemplateIndex<'w> {
-    by_label: FxHashMap<(&'w str, &'w str, &'w str), Vec<ObjectId>>,
-    labels: FxHashMap<ObjectId, &'w StringMap>,
-    by_namespace: FxHashMap<&'w str, Vec<ObjectId>>,
+/// How much is still tried.
+struct Tries<'t> {
+    left: usize,
+    /// What selectors that were not tried could have matched.
+    given_up: FxHashSet<Group<'t>>,
 }
 
-impl<'w> TemplateIndex<'w> {
-    fn new(world: &'w World, joins: &Joins<'_>) -> Self {
-        let mut index = Self {
-            by_label: FxHashMap::default(),
-            labels: FxHashMap::default(),
-            by_namespace: FxHashMap::default(),
-        };
-        for (id, object) in world.objects.iter().enumerate() {
-            let Some(workload) = object.workload() else { continue };
-            let namespace = object.meta.namespace.value.as_str();
-            let labels = pod_labels(world, joins, id, workload);
-            index.labels.insert(id, labels);
-            index.by_namespace.entry(namespace).or_default().push(id);
-            for (key, value) in labels.iter() {
-                let entry = index.by_label.entry((namespace, key, value)).or_default();
-                // A label written twice in one template is one label.
-                if entry.last() != Some(&id) {
-                    entry.push(id);
+impl<'t> Tries<'t> {
+    /// The workloads of the object's namespace whose pods the selector matches; none where too many
+    /// would have to be tried.
+    fn matching(
+        &mut self,
+        world: &World,
+        templates: &'t Labelled<'t>,
+        from: &'t Object,
+        selector: &'t Selector,
+    ) -> Option<Vec<ObjectId>> {
+        let group = templates.smallest(Some(&from.meta.namespace.value), selector);
+        let candidates = templates.of(group);
+        if candidates.len() > ALWAYS_TRIED {
+            match self.left.checked_sub(candidates.len()) {
+                Some(left) => self.left = left,
+                None => {
+                    self.given_up.insert(group);
+                    return None;
                 }
             }
         }
-        index
-    }
-
-    fn matching(&self, world: &World, from: &Object, selector: &Selector) -> Vec<ObjectId> {
-        let namespace = from.meta.namespace.value.as_str();
-        let rarest = selector
-            .labels
-            .iter()
-            .map(|(k, v)| self.by_label.get(&(namespace, k, v)).map_or(&[][..], Vec::as_slice))
-            .min_by_key(|ids| ids.len());
-        let candidates =
-            rarest.unwrap_or_else(|| self.by_namespace.get(namespace).map_or(&[], Vec::as_slice));
-        candidates
+        let matches = candidates
             .iter()
             .copied()
-            .filter(|id| !world.objects[*id].is_helm_hook())
-            .filter(|id| self.labels.get(id).is_some_and(|labels| selector.matches(labels)))
-            .collect()
+            .filter(|id| !world.objects[*id].is_helm_hook() && templates.matches(*id, selector));
+        Some(matches.collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::artifact::Sources;
+    use crate::artifact::manifest::{ManifestFile, Options, load_manifests};
+    use crate::case::{Joined, World};
+    use crate::facts::settings::Settings;
+    use crate::findings::{Abstain, Reason};
+
+    /// `count` Services and `count` Pods of one label, and one pair of another.
+    fn world(count: usize) -> World {
+        let mut text = String::new();
+        for n in 0..count {
+            text += &format!(
+                "{{kind: Service, apiVersion: v1, metadata: {{name: s{n}}}, spec: {{selector: {{a: x}}}}}}\n---\n\
+                 {{kind: Pod, apiVersion: v1, metadata: {{name: p{n}, labels: {{a: x}}}}, spec: {{}}}}\n---\n"
+            );
+        }
+        text += "{kind: Pod, apiVersion: v1, metadata: {name: other, labels: {a: x, b: y}}, spec: {}}\n---\n\
+                 {kind: Service, apiVersion: v1, metadata: {name: other}, spec: {selector: {a: x, b: y}}}\n";
+        let files = [ManifestFile::text("all.yaml", text)];
+        let mut sources = Sources::default();
+        let loaded = load_manifests(&files, &mut sources, &Options::default());
+        World {
+            sources,
+            objects: loaded.objects,
+            binaries: Vec::new(),
+            builds: Vec::new(),
+            images: Vec::new(),
+            settings: Settings::at(jiff::civil::date(2026, 11, 23)),
+            problems: Vec::new(),
+        }
+    }
+
+    fn pairs(joined: &Joined<'_>) -> usize {
+        (0..joined.world.objects.len()).map(|id| joined.joins.selected_by(id).len()).sum()
+    }
+
+    #[test]
+    fn one_label_on_everything_is_not_the_product() {
+        let small = world(100);
+        let small = Joined::new(&small);
+        assert_eq!(pairs(&small), 100 * 101 + 1);
+        assert!((0..202).all(|id| !small.joins.is_untried(id)));
+
+        let large = world(2000);
+        let large = Joined::new(&large);
+        assert!(pairs(&large) <= super::MOST_TRIED, "{}", pairs(&large));
+        // The first Services were tried, the last one was not: nothing is known of it, nor of the
+        // pods.
+        assert!(!large.joins.is_untried(0) && large.joins.is_untried(3998));
+        let unknown = large.nothing_passed_over(3998, |_| true);
+        assert!(matches!(unknown, Err(Abstain::Unknown { reason: Reason::LimitReached, .. })));
+        assert!(large.nothing_passed_over(1, |_| true).is_err());
+        // A rare label costs nothing, and is found all the same.
+        assert_eq!(large.joins.selected_by(4001), [4000]);
     }
 }

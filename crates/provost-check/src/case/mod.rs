@@ -14,6 +14,7 @@ pub mod image;
 pub mod image_contents;
 pub mod image_user;
 pub mod joins;
+pub mod labelled;
 pub mod lifecycle;
 pub mod limits;
 pub mod mesh;
@@ -25,9 +26,11 @@ pub mod rollouts;
 pub mod runtime;
 pub mod scale;
 pub mod scope;
+mod searches;
 pub mod spread;
 pub mod text;
 pub mod tools;
+mod units;
 pub mod volumes;
 
 use std::sync::OnceLock;
@@ -86,6 +89,8 @@ pub struct Joined<'w> {
     pub scope: Scope,
     /// Who uses which analysis.
     pub rollouts: Rollouts,
+    /// Containers whose programs are asked about too much.
+    searches: searches::Searches,
     /// Environments that were composed already.
     environments: env::Composed,
     /// Classes of service by workload.
@@ -100,12 +105,24 @@ impl<'w> Joined<'w> {
         let scope = Scope::new(&world.sources);
         let joins = Joins::new(world, &scope);
         let bindings = Bindings::new(world);
+        let searches = searches::Searches::new(world, &bindings);
         let provided = Provided::new(world);
         let environments = env::Composed::new(world);
         let classes = vec![OnceLock::new(); world.objects.len()];
         let meshed = vec![OnceLock::new(); world.objects.len()];
         let rollouts = Rollouts::new(world, &joins, &scope);
-        Self { world, joins, bindings, provided, scope, rollouts, environments, classes, meshed }
+        Self {
+            world,
+            joins,
+            bindings,
+            provided,
+            scope,
+            rollouts,
+            searches,
+            environments,
+            classes,
+            meshed,
+        }
     }
 
     /// The object of that kind and name which is applied together with the one that names it;
@@ -117,15 +134,27 @@ impl<'w> Joined<'w> {
         kind: &str,
         name: &str,
     ) -> Result<Option<&'w Object>, Abstain> {
+        let found = self.named_id(from, namespace, kind, name)?;
+        Ok(found.and_then(|id| self.world.objects.get(id)))
+    }
+
+    /// The same, by its number.
+    pub fn named_id(
+        &self,
+        from: &Object,
+        namespace: &str,
+        kind: &str,
+        name: &str,
+    ) -> Result<Option<ObjectId>, Abstain> {
         let world = self.world;
         let found = self.joins.named_from(world, &self.scope, from, namespace, kind, name);
-        let mut objects = found.iter().filter_map(|id| world.objects.get(*id));
-        let Some(first) = objects.next() else { return Ok(None) };
+        let source = |id: &ObjectId| world.objects.get(*id).map(|object| object.document.source);
+        let Some((first, others)) = found.split_first() else { return Ok(None) };
         // One file twice is applied twice: the last would win, and either is in force at a time.
-        if objects.any(|other| other.document.source != first.document.source) {
+        if others.iter().any(|other| source(other) != source(first)) {
             return Err(Abstain::unknown(Reason::Alternatives, format!("{kind} {name}")));
         }
-        Ok(Some(first))
+        Ok(Some(*first))
     }
 
     /// Whether both objects are certainly applied together.
@@ -145,6 +174,7 @@ impl<'w> Joined<'w> {
         id: ObjectId,
         is_meant: impl Fn(&Object) -> bool,
     ) -> Result<(), Abstain> {
+        self.selection_is_known(id)?;
         let over = self.joins.passed_over(id).iter().filter_map(|id| self.world.objects.get(*id));
         match over.into_iter().find(|object| is_meant(object)) {
             Some(object) => Err(Abstain::unknown(
@@ -153,6 +183,15 @@ impl<'w> Joined<'w> {
             )),
             None => Ok(()),
         }
+    }
+
+    /// Unknown when there are too many selectors and pod templates of one label to join them all.
+    pub fn selection_is_known(&self, id: ObjectId) -> Result<(), Abstain> {
+        if self.joins.is_untried(id) {
+            let what = "which of thousands of selectors match which of thousands of pod templates";
+            return Err(Abstain::unknown(Reason::LimitReached, what));
+        }
+        Ok(())
     }
 
     /// Lets go of what was worked out for the rules of one object.
@@ -232,7 +271,8 @@ impl<'w> WorkloadCase<'w> {
 
     /// Services that select the pods, with their objects.
     pub fn services(&self) -> impl Iterator<Item = (&'w Object, &'w Service)> {
-        self.selecting().filter_map(|object| match &object.body {
+        // They come first.
+        self.selecting().map_while(|object| match &object.body {
             Body::Service(service) => Some((object, service)),
             _ => None,
         })
@@ -332,6 +372,9 @@ impl<'w> WorkloadCase<'w> {
     }
 }
 
+/// Services of one pod that each of its containers is compared with.
+const MOST_SERVICES: usize = 256;
+
 /// One container of one workload, with everything that joins to it.
 #[derive(Clone, Copy, Debug)]
 pub struct Case<'w> {
@@ -358,6 +401,19 @@ impl<'w> Case<'w> {
     /// Configuration.
     pub fn settings(&self) -> &'w Settings {
         &self.world().settings
+    }
+
+    /// Services that select the pod, where they can be compared with each of its containers:
+    /// unknown beyond [`MOST_SERVICES`], since the work would be the product of the two.
+    pub fn services(&self) -> Result<impl Iterator<Item = (&'w Object, &'w Service)>, Abstain> {
+        self.of.joined.selection_is_known(self.of.id)?;
+        let services = self.of.services();
+        if self.of.services().nth(MOST_SERVICES).is_some() {
+            let what =
+                format!("more than {MOST_SERVICES} Services of {}", self.of.object.subject());
+            return Err(Abstain::unknown(Reason::LimitReached, what));
+        }
+        Ok(services)
     }
 
     /// The workload.

@@ -183,6 +183,34 @@ impl Selector {
             })
     }
 
+    /// The selector at a node of an object whose kind is somebody else's; what has another type
+    /// counts as not written.
+    pub fn at(node: Node<'_>) -> Self {
+        let fact = |node: Node<'_>| {
+            Fact::written(node.as_str().unwrap_or_default().to_owned(), node.origin())
+        };
+        let text = |node: Node<'_>, key: &str| {
+            node.get(key).and_then(Node::as_str).unwrap_or_default().to_owned()
+        };
+        let labels = node.get("matchLabels").into_iter().flat_map(Node::entries);
+        let expressions = node.get("matchExpressions").into_iter().flat_map(Node::items);
+        let expressions = expressions.map(|expression| SelectorExpression {
+            key: text(expression, "key"),
+            operator: text(expression, "operator"),
+            values: expression
+                .get("values")
+                .into_iter()
+                .flat_map(Node::items)
+                .filter_map(|value| value.as_str().map(str::to_owned))
+                .collect(),
+        });
+        Self {
+            origin: node.origin(),
+            labels: StringMap::new(labels.map(|(key, value)| (fact(key), fact(value))).collect()),
+            expressions: expressions.collect(),
+        }
+    }
+
     /// Whether it names nothing.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty() && self.expressions.is_empty()

@@ -151,6 +151,8 @@ pub struct PodTemplate {
     pub restart_policy: Fact<String>,
     /// `volumes`
     pub volumes: Vec<Volume>,
+    /// `volumes` by name.
+    pub volume_names: Order,
     /// `hostNetwork`
     pub host_network: Fact<bool>,
     /// `hostPID`
@@ -181,6 +183,11 @@ impl PodTemplate {
     /// The first container of that name.
     pub fn container_named(&self, name: &str) -> Option<&Container> {
         self.container_names.first(&self.containers, |container| container.name(), &name)
+    }
+
+    /// The first volume of that name.
+    pub fn volume(&self, name: &str) -> Option<&Volume> {
+        self.volume_names.first(&self.volumes, |volume| volume.name.value.as_str(), &name)
     }
 }
 

@@ -21,6 +21,8 @@ pub mod rule;
 pub mod runtime;
 pub mod security;
 pub mod telemetry;
+#[cfg(test)]
+mod tests;
 
 use rule::Rule;
 

@@ -281,6 +281,7 @@ impl Reader<'_> {
                 let items = self.mappings(spec, "volumes");
                 items.into_iter().filter_map(|node| self.volume(node)).collect()
             },
+            volume_names: Order::default(),
             host_network: self.bool_or(spec, "hostNetwork", false),
             host_pid: self.bool_or(spec, "hostPID", false),
             host_ipc: self.bool_or(spec, "hostIPC", false),

@@ -72,8 +72,7 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
             );
         }
         for mount in container.mounts.iter().filter(|mount| mount.sub_path.is_some()) {
-            let volume = pod.volumes.iter().find(|volume| volume.name.value == mount.name.value);
-            let (kind, name) = match volume.map(|volume| &volume.kind) {
+            let (kind, name) = match pod.volume(&mount.name.value).map(|volume| &volume.kind) {
                 Some(VolumeKind::ConfigMap { name, .. }) => ("ConfigMap", name),
                 Some(VolumeKind::Secret { name, .. }) => ("Secret", name),
                 _ => continue,

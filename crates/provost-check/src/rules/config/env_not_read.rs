@@ -1,5 +1,8 @@
 //! A variable that nothing reads.
 
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
 use crate::case::Case;
 use crate::facts::binary::GoProgram;
 use crate::facts::program_text::TextPresence;
@@ -96,9 +99,11 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     }
     let program = case.program()?;
     reads_by_name(program)?;
+    case.may_be_searched()?;
+    let mentions = Mentions::of(case);
     for entry in entries {
         let name = entry.name.value.as_str();
-        if is_mentioned(case, name) {
+        if mentions.holds(name) {
             continue;
         }
         match program.text.find(name) {
@@ -149,22 +154,72 @@ fn reads_by_name(program: &GoProgram) -> Result<(), Abstain> {
     Ok(())
 }
 
-/// Whether the container hands the variable on: in a command, a hook, a probe, another variable.
-fn is_mentioned(case: &Case<'_>, name: &str) -> bool {
-    let container = case.container;
-    let in_text = |text: &str| text.contains(name);
-    let words = container.command.iter().chain(&container.args).flatten();
-    let handlers = container.handlers().map(|(_, handler)| handler);
-    let hooks = handlers.chain(container.probes().map(|(_, probe)| &probe.handler));
-    words.map(|word| word.value.as_str()).any(in_text)
-        || hooks.into_iter().any(|handler| match &handler.action {
-            Action::Exec(words) => words.iter().any(|word| in_text(&word.value)),
-            _ => false,
-        })
-        || container.env.iter().any(|entry| match &entry.value {
-            EnvValue::Literal(text) => entry.name.value != name && in_text(&text.value),
-            _ => false,
-        })
-        // A script may read it.
-        || case.command_line().is_ok_and(|line| line.shell_form || line.argv.iter().any(|word| in_text(&word.value)))
+/// What the texts of a container speak of: its command, hooks, probes and other variables hand
+/// a variable on. Looked up by name, since both the variables and the texts may be thousands.
+struct Mentions<'c> {
+    /// Words that may be names, and whose they are.
+    words: BTreeMap<Cow<'c, str>, Holder<'c>>,
+    /// A script may read whatever there is.
+    script: bool,
+}
+
+/// Where a word occurs.
+#[derive(Clone, Copy, PartialEq)]
+enum Holder<'c> {
+    /// In the value of this variable alone.
+    Variable(&'c str),
+    /// Elsewhere, or in values of several.
+    Others,
+}
+
+/// The parts of a text that may be names, or parts of names.
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    text.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').filter(|word| !word.is_empty())
+}
+
+impl<'c> Mentions<'c> {
+    fn of(case: &Case<'c>) -> Self {
+        let container = case.container;
+        let mut found = Self { words: BTreeMap::new(), script: false };
+        for word in container.command.iter().chain(&container.args).flatten() {
+            found.add(&word.value, Holder::Others);
+        }
+        for (_, handler) in container.handlers() {
+            if let Action::Exec(words) = &handler.action {
+                words.iter().for_each(|word| found.add(&word.value, Holder::Others));
+            }
+        }
+        for entry in &container.env {
+            if let EnvValue::Literal(text) = &entry.value {
+                found.add(&text.value, Holder::Variable(&entry.name.value));
+            }
+        }
+        if let Ok(line) = case.command_line() {
+            found.script = line.shell_form;
+            for word in line.argv.iter().flat_map(|word| words(&word.value)) {
+                found.words.insert(Cow::Owned(word.to_owned()), Holder::Others);
+            }
+        }
+        found
+    }
+
+    fn add(&mut self, text: &'c str, holder: Holder<'c>) {
+        for word in words(text) {
+            let known = self.words.entry(Cow::Borrowed(word)).or_insert(holder);
+            if *known != holder {
+                *known = Holder::Others;
+            }
+        }
+    }
+
+    /// Whether something but the variable itself speaks of it; a name with a dot or a hyphen is
+    /// mentioned where all its parts are.
+    fn holds(&self, name: &str) -> bool {
+        self.script
+            || words(name).all(|word| match self.words.get(word) {
+                Some(Holder::Variable(own)) => *own != name,
+                Some(Holder::Others) => true,
+                None => false,
+            })
+    }
 }

@@ -29,7 +29,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     let service =
-        case.of.services().find(|(_, service)| !declared || service.sends_to(case.container));
+        case.services()?.find(|(_, service)| !declared || service.sends_to(case.container));
     let mut finding = match service {
         Some((object, _)) => Finding::new(
             &RULE,

@@ -43,6 +43,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     }
     let binary = case.binary()?;
     let program = case.program()?;
+    case.may_be_searched()?;
     for (path, probes) in by_path {
         match program.text.find(path) {
             TextPresence::Present(_) => continue,
@@ -130,7 +131,7 @@ fn configured(case: &Case<'_>, path: &str) -> Result<bool, Abstain> {
     }
     let mut missing = env.open().cloned();
     for mount in &case.container.mounts {
-        let volume = case.pod().volumes.iter().find(|v| v.name.value == mount.name.value);
+        let volume = case.pod().volume(&mount.name.value);
         let Some(VolumeKind::ConfigMap { name, .. }) = volume.map(|v| &v.kind) else { continue };
         let namespace = &case.of.object.meta.namespace.value;
         let found = case.of.joined.named(case.of.object, namespace, "ConfigMap", &name.value);

@@ -1,6 +1,8 @@
 //! Profiling handlers on the port that serves traffic.
 
-use crate::case::Case;
+use std::collections::BTreeSet;
+
+use crate::case::{Case, ObjectId};
 use crate::facts::objects::{Body, Object, PortRef, Service, ServicePort};
 use crate::facts::program_text::{TextKind, TextOwner};
 use crate::facts::symbols;
@@ -22,7 +24,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     case.main_only()?;
-    let reached: Vec<(&Object, &Service, &ServicePort, u16)> = targets(case).collect();
+    let reached = targets(case)?;
     let (object, _, port, number) = *reached.first().ok_or(Abstain::NotApplicable)?;
     let program = case.program()?;
     let pprof = program.links_any(&[symbols::PPROF, symbols::PPROF_0])?;
@@ -70,30 +72,30 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     Ok(())
 }
 
+/// A port of a Service, and the number it arrives at.
+type Target<'w> = (&'w Object, &'w Service, &'w ServicePort, u16);
+
 /// Service ports that arrive at this container.
-fn targets<'c>(
-    case: &'c Case<'_>,
-) -> impl Iterator<Item = (&'c Object, &'c Service, &'c ServicePort, u16)> {
-    let declared = case.pod().declares_ports();
-    case.of.services().flat_map(move |(object, service)| {
-        let ports: Vec<_> = if declared {
+fn targets<'w>(case: &Case<'w>) -> Result<Vec<Target<'w>>, Abstain> {
+    let pod = case.pod();
+    let mut all = Vec::new();
+    for (object, service) in case.services()? {
+        let ports: Vec<_> = if pod.declares_ports() {
             service.ports_to(case.container)
         } else {
             service.ports.iter().filter(|port| port.target_port.is_some()).collect()
         };
-        ports.into_iter().filter_map(move |port| {
-            let number = u16::try_from(case.pod().target_number(port)?).ok()?;
+        all.extend(ports.into_iter().filter_map(|port| {
+            let number = u16::try_from(pod.target_number(port)?).ok()?;
             Some((object, service, port, number))
-        })
-    })
+        }));
+    }
+    Ok(all)
 }
 
 /// Whether the program listens, by what its settings and its strings say, on a port that no
 /// Service sends to: an admin port, the usual place for these handlers.
-fn has_listener_of_its_own(
-    case: &Case<'_>,
-    reached: &[(&Object, &Service, &ServicePort, u16)],
-) -> bool {
+fn has_listener_of_its_own(case: &Case<'_>, reached: &[Target<'_>]) -> bool {
     let hidden = |port: u16| reached.iter().all(|(.., number)| *number != port);
     let settings = case.listen_settings();
     if settings.iter().any(|s| hidden(s.port) || s.is_loopback()) {
@@ -123,21 +125,30 @@ fn has_listener_of_its_own(
         })
 }
 
+/// Ingresses that are looked at for one container, and backends of each.
+const INGRESSES: usize = 16;
+const BACKENDS: usize = 1024;
+
 /// Ingresses that send every path of a host to one of the Services.
 fn ingresses<'c>(
     case: &'c Case<'_>,
-    reached: &'c [(&Object, &Service, &ServicePort, u16)],
+    reached: &'c [Target<'_>],
 ) -> impl Iterator<Item = (&'c str, crate::facts::Origin)> {
     let namespace = &case.of.object.meta.namespace.value;
-    case.world().objects.iter().filter_map(move |object| {
+    let services: BTreeSet<&str> =
+        reached.iter().map(|(service, ..)| service.meta.name()).collect();
+    let joins = &case.of.joined.joins;
+    let ids = services.iter().flat_map(|service| joins.ingresses_to(namespace, service));
+    let ids: BTreeSet<ObjectId> = ids.copied().take(INGRESSES).collect();
+    let objects = ids.into_iter().filter_map(|id| case.world().objects.get(id));
+    objects.filter_map(move |object| {
         let Body::Ingress(ingress) = &object.body else { return None };
-        let backend = ingress.backends.iter().find(|backend| {
+        let backend = ingress.backends.iter().take(BACKENDS).find(|backend| {
             let open = backend.path.as_ref().is_none_or(|path| path.value == "/");
-            open && object.meta.namespace.value == *namespace
-                && reached.iter().any(|(service, _, port, _)| {
-                    service.meta.name() == backend.service.value
-                        && backend.port.as_ref().is_some_and(|p| names(&p.value, port))
-                })
+            open && reached.iter().any(|(service, _, port, _)| {
+                service.meta.name() == backend.service.value
+                    && backend.port.as_ref().is_some_and(|p| names(&p.value, port))
+            })
         })?;
         Some((object.meta.name(), backend.service.origin.clone()))
     })

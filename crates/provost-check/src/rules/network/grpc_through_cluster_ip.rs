@@ -19,7 +19,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     case.main_only()?;
-    let mut services = case.of.services();
+    let mut services = case.services()?;
     let service = services.find(|(_, service)| !service.headless).ok_or(Abstain::NotApplicable)?;
     // A mesh spreads calls by itself.
     let meshed =

@@ -28,7 +28,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     if case.pod().host_network.value {
         return Err(Abstain::NotApplicable);
     }
-    let wanted = wanted(case);
+    let wanted = wanted(case)?;
     if wanted.is_empty() {
         return Err(Abstain::NotApplicable);
     }
@@ -99,7 +99,7 @@ fn by_strings(case: &Case<'_>, port: u16, origin: &Origin, who: &str, out: &mut 
 }
 
 /// Ports that somebody outside of the pod connects to: port, place, who.
-fn wanted(case: &Case<'_>) -> Vec<(u16, Origin, &'static str)> {
+fn wanted(case: &Case<'_>) -> Result<Vec<(u16, Origin, &'static str)>, Abstain> {
     let mut all: Vec<(u16, Origin, &'static str)> = Vec::new();
     let mut seen = HashSet::new();
     let mut add = |number: Option<i64>, origin: &Origin, who| {
@@ -127,11 +127,11 @@ fn wanted(case: &Case<'_>) -> Vec<(u16, Origin, &'static str)> {
             _ => {}
         }
     }
-    for (_, service) in case.of.services() {
+    for (_, service) in case.services()? {
         for port in service.ports_to(case.container) {
             let Some(target) = &port.target_port else { continue };
             add(case.pod().target_number(port), &target.origin, "the Service");
         }
     }
-    all
+    Ok(all)
 }

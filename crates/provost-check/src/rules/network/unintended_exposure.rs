@@ -2,7 +2,6 @@
 
 use crate::case::ObjectCase;
 use crate::facts::Body;
-use crate::facts::objects::Object;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -72,21 +71,6 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
 fn is_named_by_a_route(case: &ObjectCase<'_>) -> bool {
     let name = case.object.meta.name();
     let namespace = &case.object.meta.namespace.value;
-    let route = |object: &Object| {
-        object.meta.kind.value.ends_with("Route")
-            && object.node().at(&["spec", "rules"]).is_some_and(|rules| {
-                rules.items().take(256).any(|rule| {
-                    let backends = rule.get("backendRefs").into_iter().flat_map(|b| b.items());
-                    backends.take(64).any(|b| b.get("name").and_then(|n| n.as_str()) == Some(name))
-                })
-            })
-    };
-    case.world().objects.iter().any(|object| match &object.body {
-        Body::Ingress(ingress) => {
-            object.meta.namespace.value == *namespace
-                && ingress.backends.iter().any(|b| b.service.value == name)
-        }
-        Body::Other => route(object),
-        _ => false,
-    })
+    let joins = &case.joined.joins;
+    !joins.ingresses_to(namespace, name).is_empty() || joins.is_routed(name)
 }

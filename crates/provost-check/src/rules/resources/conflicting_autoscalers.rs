@@ -1,11 +1,11 @@
 //! A VerticalPodAutoscaler beside values it does not know of, or an autoscaler on the same metric.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::case::{Joined, ObjectCase, WorkloadCase};
+use crate::case::{ObjectCase, WorkloadCase};
+use crate::facts::Origin;
 use crate::facts::document::Node;
-use crate::facts::workload::{EnvValue, EnvVar};
-use crate::facts::{Object, Origin};
+use crate::facts::workload::{Container, EnvValue, EnvVar};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -47,20 +47,19 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     };
     let namespace = meta.namespace.value.as_str();
-    let Some(object) = case.joined.named(case.object, namespace, kind_text, name_text)? else {
-        return Ok(());
-    };
-    let Some(workload) = workload_of(case.joined, object) else { return Ok(()) };
+    let id = case.joined.named_id(case.object, namespace, kind_text, name_text)?;
+    let Some(workload) = id.and_then(|id| case.joined.workload(id)) else { return Ok(()) };
     let place = name.origin();
+    let policies = Policies::of(root);
     for container in &workload.pod().containers {
-        let controlled = controlled(root, container.name());
+        let controlled = policies.controlled(container.name());
         for (resource, variable) in [("memory", "GOMEMLIMIT"), ("cpu", "GOMAXPROCS")] {
             let literal = |entry: &&EnvVar| {
                 entry.name.value == variable
                     && matches!(&entry.value, EnvValue::Literal(text) if !text.value.is_empty() && text.value != "off")
             };
             let Some(entry) = container.env.iter().rev().find(literal) else { continue };
-            if !controlled.contains(resource) {
+            if !controlled.contains(&resource) {
                 continue;
             }
             out.push(
@@ -84,47 +83,69 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
             );
         }
     }
-    same_metric(&workload, root, &place, out);
+    same_metric(&workload, &policies, &place, out);
     Ok(())
 }
 
-fn workload_of<'w>(joined: &'w Joined<'w>, object: &Object) -> Option<WorkloadCase<'w>> {
-    let id = joined.world.objects.iter().position(|other| std::ptr::eq(other, object))?;
-    joined.workload(id)
-}
-
-/// Resources of a container that the autoscaler sets. Source: `ContainerResourcePolicy` of
+/// Resources of the containers that the autoscaler sets. Source: `ContainerResourcePolicy` of
 /// k8s.io/autoscaler vertical-pod-autoscaler/pkg/apis/autoscaling.k8s.io/v1: the policy of the
 /// container's name, else that of `*`, else both resources.
-fn controlled<'d>(root: Node<'d>, container: &str) -> BTreeSet<&'d str> {
-    let policies = root.at(&["spec", "resourcePolicy", "containerPolicies"]);
-    let text = |policy: Node<'d>, key: &str| policy.get(key).and_then(Node::as_str);
-    let of = |name: &str| {
-        policies.and_then(|list| {
-            list.items().find(|policy| text(*policy, "containerName") == Some(name))
-        })
-    };
-    let Some(policy) = of(container).or_else(|| of("*")) else { return ["cpu", "memory"].into() };
-    if text(policy, "mode") == Some("Off") {
-        return BTreeSet::new();
+struct Policies<'d> {
+    by_container: BTreeMap<&'d str, Vec<&'d str>>,
+}
+
+/// What is set without a policy.
+const BOTH: &[&str] = &["cpu", "memory"];
+
+/// Resources of one policy that are looked at; there are two.
+const RESOURCES: usize = 8;
+
+impl<'d> Policies<'d> {
+    fn of(root: Node<'d>) -> Self {
+        let mut by_container = BTreeMap::new();
+        let list = root.at(&["spec", "resourcePolicy", "containerPolicies"]);
+        for policy in list.into_iter().flat_map(Node::items) {
+            let text = |key: &str| policy.get(key).and_then(Node::as_str);
+            let Some(name) = text("containerName") else { continue };
+            let resources = match policy.get("controlledResources") {
+                _ if text("mode") == Some("Off") => Vec::new(),
+                Some(list) => list.items().filter_map(Node::as_str).take(RESOURCES).collect(),
+                None => BOTH.to_vec(),
+            };
+            // The first of a name counts.
+            by_container.entry(name).or_insert(resources);
+        }
+        Self { by_container }
     }
-    match policy.get("controlledResources") {
-        Some(list) => list.items().filter_map(Node::as_str).collect(),
-        None => ["cpu", "memory"].into(),
+
+    fn controlled(&self, container: &str) -> &[&'d str] {
+        let policy = self.by_container.get(container).or_else(|| self.by_container.get("*"));
+        policy.map_or(BOTH, Vec::as_slice)
     }
 }
 
-fn same_metric(workload: &WorkloadCase<'_>, root: Node<'_>, place: &Origin, out: &mut Findings) {
+fn same_metric(
+    workload: &WorkloadCase<'_>,
+    policies: &Policies<'_>,
+    place: &Origin,
+    out: &mut Findings,
+) {
     let Some((_, hpa)) = workload.hpa() else { return };
+    let containers = &workload.pod().containers;
+    // What is controlled in some container, and in each by name: metrics are looked up.
+    let of = |container: &Container| policies.controlled(container.name()).iter().copied();
+    let anywhere: BTreeSet<&str> = containers.iter().flat_map(of).collect();
+    let names: BTreeSet<&str> = containers.iter().map(Container::name).collect();
     for metric in &hpa.metrics {
         let Some(resource) = &metric.resource else { continue };
         // A share of the request moves with the request; an absolute value does not.
         let share = metric.target_type.as_ref().is_none_or(|kind| kind.value == "Utilization");
-        let both = workload.pod().containers.iter().any(|container| {
-            let of_container =
-                metric.container.as_ref().is_none_or(|name| name.value == container.name());
-            of_container && controlled(root, container.name()).contains(resource.value.as_str())
-        });
+        let both = match metric.container.as_ref().map(|name| name.value.as_str()) {
+            Some(name) => {
+                names.contains(name) && policies.controlled(name).contains(&resource.value.as_str())
+            }
+            None => anywhere.contains(resource.value.as_str()),
+        };
         if share && both {
             out.push(
                 Finding::new(

@@ -1,8 +1,10 @@
 //! GOMEMLIMIT so near the memory limit that nothing is left for what it does not count.
 
+use std::collections::BTreeMap;
+
 use crate::case::Case;
 use crate::case::runtime::RuntimeVariable;
-use crate::facts::workload::{Mount, Volume, VolumeKind};
+use crate::facts::workload::{Volume, VolumeKind};
 use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::memlimit::{self, Band, MemLimit};
@@ -102,11 +104,11 @@ fn volumes(
     limit: &Fact<Bytes>,
     out: &mut Findings,
 ) {
-    let mounted = |volume: &&Volume| {
-        case.container.mounts.iter().any(|m: &Mount| m.name.value == volume.name.value)
-    };
+    let volumes = case.container.mounts.iter().filter_map(|m| case.pod().volume(&m.name.value));
+    // In the order of the pod, each once.
+    let mounted: BTreeMap<&Origin, &Volume> = volumes.map(|v| (&v.origin, v)).collect();
     let mut found = Vec::new();
-    for volume in case.pod().volumes.iter().filter(mounted) {
+    for volume in mounted.into_values() {
         let VolumeKind::EmptyDir { medium: Some(medium), size_limit } = &volume.kind else {
             continue;
         };

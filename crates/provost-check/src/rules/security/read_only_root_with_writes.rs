@@ -1,5 +1,7 @@
 //! A read-only root file system under a program that writes.
 
+use std::collections::BTreeSet;
+
 use crate::case::Case;
 use crate::facts::Origin;
 use crate::facts::program_text::{TextKind, TextOwner};
@@ -35,12 +37,10 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let read_only = security.read_only_root.as_ref().filter(|fact| fact.value);
     let read_only = read_only.ok_or(Abstain::NotApplicable)?;
     let program = case.program()?;
-    let writable = |path: &str| {
-        case.container
-            .mounts
-            .iter()
-            .any(|mount| !mount.read_only && covers(&mount.path.value, path))
-    };
+    let mounts = case.container.mounts.iter().filter(|mount| !mount.read_only);
+    let mounts: BTreeSet<&str> =
+        mounts.map(|mount| mount.path.value.trim_end_matches('/')).collect();
+    let writable = |path: &str| folders(path).any(|folder| mounts.contains(folder));
     let env = case.environment();
     let temp = match env.literal("TMPDIR")? {
         Some(dir) if dir.value.starts_with('/') => dir.value,
@@ -89,7 +89,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     }
     if let Some(store) = STORES.iter().find(|package| program.links_package(package)) {
-        if !case.container.mounts.iter().any(|mount| !mount.read_only) {
+        if mounts.is_empty() {
             out.push(say(
                 format!("{store} keeps files, and no volume of the container can be written"),
                 &program.version.origin,
@@ -113,8 +113,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     Ok(())
 }
 
-/// Whether a mount's path holds the other.
-fn covers(mount: &str, path: &str) -> bool {
-    let mount = mount.trim_end_matches('/');
-    path.strip_prefix(mount).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+/// The path and all above it, without slashes at their ends.
+fn folders(path: &str) -> impl Iterator<Item = &str> {
+    path.match_indices('/').map(|(at, _)| &path[..at]).chain(std::iter::once(path))
 }

@@ -1,8 +1,10 @@
 //! A monitor that asks a port nobody has.
 
-use crate::case::{ObjectCase, WorkloadCase};
+use std::collections::{BTreeSet, HashSet};
+
+use crate::case::{Case, ObjectCase, ObjectId, WorkloadCase};
 use crate::facts::document::Node;
-use crate::facts::objects::{Selector, StringMap};
+use crate::facts::objects::Selector;
 use crate::facts::{Body, Fact, Object, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names::nearest;
@@ -28,8 +30,11 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
-/// Objects of one namespace that are compared with a monitor's selector.
+/// Objects with a label that a monitor asks for that are compared with its selector.
 const COMPARED: usize = 2000;
+
+/// Names of ports that one which is not there is compared with.
+const SIMILAR: usize = 256;
 
 fn monitor(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let meta = &case.object.meta;
@@ -40,37 +45,26 @@ fn monitor(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     };
     let spec = case.object.node().get("spec").ok_or(Abstain::NotApplicable)?;
     let selector_node = spec.get("selector").ok_or(Abstain::NotApplicable)?;
-    let selector = selector_of(selector_node);
+    let selector = Selector::at(selector_node);
+    let joins = &case.joined.joins;
+    let index = if services { joins.services_by_label() } else { joins.pods_by_label() };
     let namespaces = namespaces(spec, &meta.namespace.value);
-    let objects = case.world().objects.iter();
-    let in_reach = objects.filter(|object| {
-        namespaces
-            .as_ref()
-            .is_none_or(|names| names.contains(&object.meta.namespace.value.as_str()))
-            && case.joined.may_be_together(case.object, object)
-    });
-    let mut compared = 0;
-    let mut matched: Vec<&Object> = Vec::new();
-    for object in in_reach {
-        let labels: &StringMap = match (&object.body, services) {
-            (Body::Service(_), true) => &object.meta.labels,
-            (Body::Workload(workload), false) => &workload.pod.labels,
-            _ => continue,
-        };
-        compared += 1;
-        if compared > COMPARED {
-            return Err(Abstain::unknown(
-                Reason::LimitReached,
-                "objects that a monitor may select",
-            ));
+    let (mut near, mut all) = (BTreeSet::new(), false);
+    for namespace in namespaces {
+        let group = index.of(index.smallest(namespace, &selector));
+        near.extend(group.iter().take(COMPARED + 1));
+        if near.len() > COMPARED {
+            let what = "objects that a monitor may select";
+            return Err(Abstain::unknown(Reason::LimitReached, what));
         }
-        if selector.matches(labels) {
-            matched.push(object);
-        }
+        all |= in_reach(case, index.of((namespace, None))).next().is_some();
     }
+    let near: Vec<ObjectId> = near.into_iter().collect();
+    let matched = in_reach(case, &near).filter(|(id, _)| index.matches(*id, &selector));
+    let matched: Vec<&Object> = matched.map(|(_, object)| object).collect();
     if matched.is_empty() {
         let what = if services { "Service" } else { "pod" };
-        if compared == 0 || !case.world().settings.closed_world {
+        if !all || !case.world().settings.closed_world {
             return Err(Abstain::unknown(
                 Reason::ObjectNotInInput,
                 format!("the {what}s it selects"),
@@ -93,10 +87,11 @@ fn monitor(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     }
     let named = ports_of(&matched);
+    let known: HashSet<&str> = named.iter().map(|own| own.value.as_str()).collect();
     for endpoint in spec.get(endpoints).into_iter().flat_map(Node::items) {
         let Some(port) = endpoint.get("port") else { continue };
         let Some(name) = port.as_str() else { continue };
-        if name.contains(['{', '$']) || named.iter().any(|own| own.value == name) {
+        if name.contains(['{', '$']) || known.contains(name) {
             continue;
         }
         let kind = if services { "Service" } else { "container" };
@@ -107,8 +102,9 @@ fn monitor(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
             "names a port that is not there",
         )
         .also(&matched[0].origin(), "what it selects");
-        if let Some(near) = nearest(name, named.iter().map(|own| own.value.as_str()), 3)
-            && let Some(own) = named.iter().find(|own| own.value == near)
+        let similar = named.iter().take(SIMILAR);
+        if let Some(near) = nearest(name, similar.clone().map(|own| own.value.as_str()), 3)
+            && let Some(own) = similar.clone().find(|own| own.value == near)
         {
             finding = finding
                 .also(&own.origin, "perhaps this one")
@@ -121,16 +117,26 @@ fn monitor(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     Ok(())
 }
 
-/// Namespaces that are looked at; `None` for all.
-fn namespaces<'d>(spec: Node<'d>, own: &'d str) -> Option<Vec<&'d str>> {
-    let Some(selector) = spec.get("namespaceSelector") else { return Some(vec![own]) };
+/// Namespaces that are looked at; none stands for all.
+fn namespaces<'d>(spec: Node<'d>, own: &'d str) -> BTreeSet<Option<&'d str>> {
+    let Some(selector) = spec.get("namespaceSelector") else { return [Some(own)].into() };
     if selector.get("any").and_then(Node::as_bool) == Some(true) {
-        return None;
+        return [None].into();
     }
     match selector.get("matchNames") {
-        Some(names) => Some(names.items().filter_map(Node::as_str).collect()),
-        None => Some(vec![own]),
+        Some(names) => names.items().filter_map(Node::as_str).map(Some).collect(),
+        None => [Some(own)].into(),
     }
+}
+
+/// Those of the objects that may be applied together with the monitor.
+fn in_reach<'w>(
+    case: &ObjectCase<'w>,
+    ids: &[ObjectId],
+) -> impl Iterator<Item = (ObjectId, &'w Object)> {
+    let world = case.world();
+    let objects = ids.iter().take(COMPARED).filter_map(|id| Some((*id, world.objects.get(*id)?)));
+    objects.filter(|(_, object)| case.joined.may_be_together(case.object, object))
 }
 
 fn ports_of<'w>(matched: &[&'w Object]) -> Vec<&'w Fact<String>> {
@@ -150,32 +156,6 @@ fn ports_of<'w>(matched: &[&'w Object]) -> Vec<&'w Fact<String>> {
     names
 }
 
-fn selector_of(node: Node<'_>) -> Selector {
-    let text =
-        |node: Node<'_>| Fact::written(node.as_str().unwrap_or_default().to_owned(), node.origin());
-    let labels = node.get("matchLabels").into_iter().flat_map(Node::entries);
-    let labels = labels.map(|(key, value)| (text(key), text(value))).collect();
-    let expressions = node.get("matchExpressions").into_iter().flat_map(Node::items);
-    let part = |node: Node<'_>, key: &str| {
-        node.get(key).and_then(Node::as_str).unwrap_or_default().to_owned()
-    };
-    let expressions = expressions.map(|expression| crate::facts::objects::SelectorExpression {
-        key: part(expression, "key"),
-        operator: part(expression, "operator"),
-        values: expression
-            .get("values")
-            .into_iter()
-            .flat_map(Node::items)
-            .filter_map(|value| value.as_str().map(str::to_owned))
-            .collect(),
-    });
-    Selector {
-        origin: node.origin(),
-        labels: StringMap::new(labels),
-        expressions: expressions.collect(),
-    }
-}
-
 /// `prometheus.io/port`, which many scrape configurations read.
 fn annotation(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     let annotations = &case.pod().annotations;
@@ -193,6 +173,12 @@ fn annotation(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     };
     let pod = case.pod();
     let Some(first) = pod.first_number() else { return Err(Abstain::NotApplicable) };
+    // A program whose ports nobody lists, or a proxy that is configured elsewhere (Envoy's admin
+    // port), contradicts nothing.
+    let mut own = case.into_containers().filter(Case::is_target).peekable();
+    if own.peek().is_none() || own.any(|own| own.container.ports.is_empty()) {
+        return Err(Abstain::NotApplicable);
+    }
     // A mesh's proxy merges metrics on a port of its own.
     if pod.serves(i64::from(number), "TCP") || [15020, 15090, 4191].contains(&number) {
         return Ok(());
