@@ -14,7 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ignore::WalkBuilder;
 
 use super::manifest::Skipped;
-use super::source::{Source, SourceKind, Sources};
+use super::source::{Patches, Source, SourceKind, Sources};
 use super::{Problem, ProblemKind};
 use crate::facts::origin::{Origin, SourceId};
 
@@ -87,7 +87,7 @@ pub struct Discovery {
     pub unusable: Vec<Unusable>,
     /// By the name of a file in reports: the kustomizations that reach it, in ascending order, and
     /// `Kind/name` of what they change.
-    pub kustomizations: BTreeMap<String, (Vec<u32>, Vec<String>)>,
+    pub kustomizations: BTreeMap<String, (Vec<u32>, Vec<Arc<Patches>>)>,
 }
 
 impl Discovery {

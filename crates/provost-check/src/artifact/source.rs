@@ -1,6 +1,6 @@
 //! The inputs of a run: paths, text and line positions.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -44,6 +44,11 @@ impl SourceKind {
     }
 }
 
+/// What patches change: by `Kind/name` of the object, with `*` for any, its fields as
+/// `spec/replicas`, without positions in lists; those below one are changed with it, and the empty
+/// one is the whole object.
+pub type Patches = BTreeMap<String, BTreeSet<String>>;
+
 /// One input.
 #[derive(Debug)]
 pub struct Source {
@@ -55,8 +60,8 @@ pub struct Source {
     pub named: bool,
     /// The kustomizations that reach it, by number, in ascending order.
     pub kustomizations: Vec<u32>,
-    /// `Kind/name` of the objects that a patch of these kustomizations changes, `*` for any.
-    pub patched: Vec<String>,
+    /// What patches of these kustomizations change, for each that has any.
+    pub patched: Vec<Arc<Patches>>,
     /// Text as reports may show it: secret bytes are masked by the loader, positions are those of
     /// the file. `None` for executables.
     text: Option<Arc<str>>,
@@ -237,7 +242,10 @@ impl Sources {
     }
 
     /// Notes which kustomizations reach the inputs of these paths.
-    pub fn reached_by(&mut self, mut kustomizations: BTreeMap<String, (Vec<u32>, Vec<String>)>) {
+    pub fn reached_by(
+        &mut self,
+        mut kustomizations: BTreeMap<String, (Vec<u32>, Vec<Arc<Patches>>)>,
+    ) {
         if kustomizations.is_empty() {
             return;
         }

@@ -185,6 +185,39 @@ impl<'w> Joined<'w> {
         }
     }
 
+    /// Unknown when a kustomization of the input patches one of the fields (`spec/replicas`, without
+    /// positions in lists, and empty for any) of the object: what is written is not what is applied.
+    pub fn unpatched(&self, object: &Object, fields: &[&str]) -> Result<(), Abstain> {
+        let patched = &self.world.sources.get(object.document.source).patched;
+        if patched.is_empty() {
+            return Ok(());
+        }
+        let (kind, name) = (&object.meta.kind.value, object.meta.name());
+        let targets =
+            [format!("{kind}/{name}"), format!("{kind}/*"), format!("*/{name}"), "*/*".to_owned()];
+        let below = |field: &str, other: &str| {
+            other.is_empty()
+                || field
+                    .strip_prefix(other)
+                    .is_some_and(|rest| matches!(rest.bytes().next(), None | Some(b'/')))
+        };
+        for patches in patched {
+            for changed in targets.iter().filter_map(|target| patches.get(target)) {
+                let is_changed = |field: &&&str| {
+                    changed.iter().any(|other| below(field, other) || below(other, field))
+                };
+                if let Some(field) = fields.iter().find(is_changed) {
+                    let of = if field.is_empty() { "" } else { " of " };
+                    let field = field.replace('/', ".");
+                    let subject = object.subject();
+                    let what = format!("{field}{of}{subject}, which kustomize patches");
+                    return Err(Abstain::unknown(Reason::Patched, what));
+                }
+            }
+        }
+        Ok(())
+    }
+
     /// Unknown when there are too many selectors and pod templates of one label to join them all.
     pub fn selection_is_known(&self, id: ObjectId) -> Result<(), Abstain> {
         if self.joins.is_untried(id) {
@@ -321,23 +354,14 @@ impl<'w> WorkloadCase<'w> {
         self.scale().map(|scale| scale.judged()).unwrap_or_default()
     }
 
-    /// Unknown when a kustomization of the input patches the workload: what is written is not what
-    /// is applied, and a join to it may miss what the patch adds.
+    /// Unknown when a kustomization of the input patches the workload, whatever it changes.
     pub fn as_applied(&self) -> Result<(), Abstain> {
-        let source = self.world().sources.get(self.object.document.source);
-        let meta = &self.object.meta;
-        let is_own = |target: &&String| {
-            target.split_once('/').is_some_and(|(kind, name)| {
-                (kind == "*" || kind == meta.kind.value) && (name == "*" || name == meta.name())
-            })
-        };
-        match source.patched.iter().find(is_own) {
-            Some(_) => {
-                let what = format!("{}, which a kustomization patches", self.object.subject());
-                Err(Abstain::unknown(Reason::Templated, what))
-            }
-            None => Ok(()),
-        }
+        self.unpatched(&[""])
+    }
+
+    /// Unknown when one patches one of these fields of it; see [`Joined::unpatched`].
+    pub fn unpatched(&self, fields: &[&str]) -> Result<(), Abstain> {
+        self.joined.unpatched(self.object, fields)
     }
 
     /// Unknown when it cannot be told which autoscaler is in force, or whether one is.

@@ -127,12 +127,20 @@ impl<'w> ObjectCase<'w> {
     pub fn covered_pods(&self) -> Result<CoveredPods<'w>, Abstain> {
         let mut covered =
             CoveredPods { workloads: Vec::new(), replicas: Replicas::Fixed(0), bare: true };
+        self.joined.selection_is_known(self.id)?;
+        self.joined.unpatched(
+            self.object,
+            &["spec/minAvailable", "spec/maxUnavailable", "spec/selector"],
+        )?;
         let (mut fewest, mut steady) = (0_u32, 0_u32);
         for case in self.selected() {
             if case.workload.kind.is_batch() || case.rollout().is_some() {
                 continue;
             }
-            case.as_applied()?;
+            case.unpatched(&["spec/replicas", "spec/template/metadata/labels"])?;
+            if let Some((hpa, _)) = case.hpa() {
+                self.joined.unpatched(hpa, &["spec/minReplicas", "spec/maxReplicas"])?;
+            }
             let counts = match (case.workload.kind, case.scale()) {
                 (_, Ok(replicas)) => {
                     covered.bare = false;

@@ -30,11 +30,12 @@ pub enum Reason {
     MeasuredFactMissing,
     LimitReached,
     Alternatives,
+    Patched,
 }
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Reason; 23] = [
+    pub const ALL: [Reason; 24] = [
         Self::NoBinary,
         Self::NoImage,
         Self::NoDockerfile,
@@ -58,6 +59,7 @@ impl Reason {
         Self::MeasuredFactMissing,
         Self::LimitReached,
         Self::Alternatives,
+        Self::Patched,
     ];
 
     /// The name in reports.
@@ -86,6 +88,7 @@ impl Reason {
             Self::MeasuredFactMissing => "measured-fact-missing",
             Self::LimitReached => "limit-reached",
             Self::Alternatives => "alternatives",
+            Self::Patched => "patched",
         }
     }
 
@@ -119,6 +122,7 @@ impl Reason {
             Self::MeasuredFactMissing => "set it in a [[service]] entry of provost.toml",
             Self::LimitReached => "raise the limit that the message names",
             Self::Alternatives => "give the folder, or the built kustomization, that is applied",
+            Self::Patched => "kustomize changes it: kustomize build DIR | provost check -",
         }
     }
 }

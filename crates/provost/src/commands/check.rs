@@ -348,6 +348,14 @@ fn missing(report: &Report<'_>, require: &[Kind]) -> Vec<String> {
     lines
 }
 
+        // What is written is a half of it.
+        let patched = report.not_judged.iter().find(|n| n.reason == Reason::Patched);
+        if let (Kind::Manifest, Some(patched)) = (kind, patched) {
+            let subject = provost_check::report::plain::clean(&patched.subject);
+            lines.push(format!(
+                "--require names a manifest, and {subject} is one only when kustomize has built it"
+            ));
+        }
 /// Writes every report that is asked for; files first, so that a closed pipe loses none of them.
 fn write(cli: &Cli, args: &CheckArgs, report: &Report<'_>) -> Result<()> {
     let options =

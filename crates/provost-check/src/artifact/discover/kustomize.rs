@@ -4,8 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use crate::artifact::mmap;
+use crate::artifact::source::Patches;
 use crate::artifact::yaml::{self, Limits};
 use crate::facts::document::Node;
 use crate::facts::origin::SourceId;
@@ -19,8 +21,8 @@ pub(super) struct Kustomized {
     partial: BTreeSet<PathBuf>,
     /// By directory: the whole objects and directories that its kustomization names.
     named: BTreeMap<PathBuf, Vec<PathBuf>>,
-    /// By directory: `Kind/name` of what its patches change; `*` for any.
-    patched: BTreeMap<PathBuf, Vec<String>>,
+    /// By directory: what its patches change.
+    patched: BTreeMap<PathBuf, Patches>,
 }
 
 /// What kustomizations do with a file.
@@ -28,15 +30,24 @@ pub(super) struct Kustomized {
 pub(super) struct Reached {
     /// The kustomizations that reach it, in ascending order.
     pub(super) by: Vec<u32>,
-    /// What they change, among all that they reach: `Kind/name`, with `*` for any.
-    pub(super) patched: Vec<String>,
+    /// What each of them changes, among all that it reaches.
+    pub(super) patched: Vec<Arc<Patches>>,
 }
 
 /// Paths that all kustomizations of a tree reach; each of them reaches those of the ones it names.
 const REACHED: usize = 200_000;
 
-/// Targets of patches that are kept for a kustomization.
-const PATCHED: usize = 64;
+/// Fields that are kept for one target of patches; beyond them it counts as changed anywhere.
+const FIELDS: usize = 64;
+
+/// Mappings and lists inside each other that are looked into for what a patch changes.
+const DEPTH: usize = 32;
+
+/// Nodes of one patch that are looked at.
+const NODES: usize = 100_000;
+
+/// Those of [`PARTIAL`] whose items are patches.
+const PATCHING: &[&str] = &["patches", "patchesStrategicMerge", "patchesJson6902"];
 
 /// Fields of a kustomization that name whole objects.
 const WHOLE: &[&str] = &["resources", "bases", "crds", "components"];
@@ -80,27 +91,37 @@ pub(super) fn read(files: &[PathBuf]) -> Kustomized {
                 for item in root.get(key).into_iter().flat_map(Node::items) {
                     let path = item.as_str().or_else(|| item.get("path").and_then(Node::as_str));
                     all.partial.extend(path.and_then(|path| join(dir, path)));
-                    all.patched.entry(dir.to_owned()).or_default().extend(targets(dir, item));
+                    if PATCHING.contains(key) {
+                        patches(dir, item, all.patched.entry(dir.to_owned()).or_default());
+                    }
                 }
+            }
+            // Of whatever kind the object is.
+            for item in root.get("replicas").into_iter().flat_map(Node::items) {
+                let Some(name) = item.get("name").and_then(Node::as_str) else { continue };
+                let all = all.patched.entry(dir.to_owned()).or_default();
+                add(all, format!("*/{name}"), ["spec/replicas".to_owned()]);
             }
         }
     }
     all
 }
 
-/// What one patch changes, as `Kind/name`.
-fn targets(dir: &Path, item: Node<'_>) -> Vec<String> {
+/// Adds fields to those of a target.
+fn add(all: &mut Patches, target: String, fields: impl IntoIterator<Item = String>) {
+    let known = all.entry(target).or_default();
+    known.extend(fields);
+    if known.len() > FIELDS {
+        *known = [String::new()].into();
+    }
+}
+
+/// Adds what one patch changes.
+fn patches(dir: &Path, item: Node<'_>, all: &mut Patches) {
     let text = |node: Option<Node<'_>>| {
         let text = node.and_then(Node::as_str).filter(|text| !text.is_empty());
         text.unwrap_or("*").to_owned()
     };
-    if let Some(target) = item.get("target") {
-        // A name is a regular expression there.
-        let name = text(target.get("name"));
-        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
-        let name = if name.chars().all(plain) { name } else { "*".to_owned() };
-        return vec![format!("{}/{name}", text(target.get("kind")))];
-    }
     let limits = Limits { file_bytes: 1 << 20, ..Limits::default() };
     let inline = item.get("patch").and_then(Node::as_str);
     let inline = inline.or_else(|| item.as_str().filter(|text| text.contains('\n')));
@@ -108,18 +129,103 @@ fn targets(dir: &Path, item: Node<'_>) -> Vec<String> {
     let bytes = match (inline, path.and_then(|path| join(dir, path))) {
         (Some(text), _) => text.as_bytes().to_vec(),
         (None, Some(file)) => mmap::read_text(&file, limits.file_bytes, false).unwrap_or_default(),
-        (None, None) => return Vec::new(),
+        (None, None) => Vec::new(),
     };
     let cleaned = yaml::clean(&bytes);
     let parsed = yaml::parse(SourceId(u32::MAX), &cleaned.text, &cleaned.replaced, &limits);
-    let objects = parsed.documents.iter().map(|document| document.root());
-    let objects = objects.filter(|object| object.get("kind").is_some());
-    objects
-        .map(|object| {
-            let name = object.at(&["metadata", "name"]);
-            format!("{}/{}", text(object.get("kind")), text(name))
-        })
-        .collect()
+    let objects = || parsed.documents.iter().map(|document| document.root());
+    if let Some(target) = item.get("target") {
+        // A name is a regular expression there.
+        let name = text(target.get("name"));
+        let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        let name = if name.chars().all(plain) { name } else { "*".to_owned() };
+        let mut fields: BTreeSet<String> = objects().flat_map(changed).collect();
+        // What cannot be read may change anything.
+        if fields.is_empty() || !parsed.problems.is_empty() {
+            fields.insert(String::new());
+        }
+        add(all, format!("{}/{name}", text(target.get("kind"))), fields);
+        return;
+    }
+    for object in objects().filter(|object| object.get("kind").is_some()) {
+        let name = text(object.at(&["metadata", "name"]));
+        add(all, format!("{}/{name}", text(object.get("kind"))), changed(object));
+    }
+}
+
+/// The fields that a patch changes, `spec/replicas`, without positions in lists: those below a
+/// field are changed with it. The empty one stands for the whole object.
+fn changed(patch: Node<'_>) -> BTreeSet<String> {
+    let mut changes = Changes { fields: BTreeSet::new(), left: NODES };
+    // RFC 6902: a list of operations.
+    for operation in patch.items() {
+        for key in ["path", "from"] {
+            let Some(pointer) = operation.get(key).and_then(Node::as_str) else { continue };
+            let is_position = |part: &&str| {
+                *part == "-" || !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit())
+            };
+            let parts = pointer.split('/').filter(|part| !part.is_empty() && !is_position(part));
+            changes.fields.insert(parts.collect::<Vec<_>>().join("/"));
+        }
+    }
+    for (key, value) in patch.entries() {
+        match key.as_str() {
+            // They say which object is meant.
+            Some("apiVersion" | "kind") => {}
+            Some("metadata") => {
+                for (key, value) in value.entries() {
+                    let key = key.as_str().unwrap_or_default();
+                    if !matches!(key, "name" | "namespace") {
+                        changes.merge(value, format!("metadata/{key}"), DEPTH);
+                    }
+                }
+            }
+            Some(key) if !key.starts_with('$') => changes.merge(value, key.to_owned(), DEPTH),
+            // `$patch: delete`
+            _ => {
+                changes.fields.insert(String::new());
+            }
+        }
+    }
+    if changes.left == 0 {
+        return [String::new()].into();
+    }
+    changes.fields
+}
+
+/// Fields that a strategic merge changes.
+struct Changes {
+    fields: BTreeSet<String>,
+    /// Nodes that may still be looked at: through its aliases a small patch has billions.
+    left: usize,
+}
+
+impl Changes {
+    /// Adds those below one field.
+    fn merge(&mut self, node: Node<'_>, at: String, depth: usize) {
+        let directive = |node: Node<'_>| {
+            node.entries().any(|(key, _)| key.as_str().is_none_or(|key| key.starts_with('$')))
+        };
+        let is_leaf = node.entries().next().is_none() && node.items().next().is_none();
+        self.left = self.left.saturating_sub(1);
+        if is_leaf || depth == 0 || self.left == 0 || directive(node) {
+            self.fields.insert(at);
+            return;
+        }
+        for (key, value) in node.entries() {
+            let below = format!("{at}/{}", key.as_str().unwrap_or_default());
+            self.merge(value, below, depth - 1);
+            if self.left == 0 {
+                return;
+            }
+        }
+        for item in node.items() {
+            self.merge(item, at.clone(), depth - 1);
+            if self.left == 0 {
+                return;
+            }
+        }
+    }
 }
 
 impl Kustomized {
@@ -132,11 +238,12 @@ impl Kustomized {
             let mut open = vec![root];
             let mut seen: BTreeSet<&Path> = BTreeSet::new();
             let mut files = Vec::new();
-            let mut patched: BTreeSet<&str> = BTreeSet::new();
+            let mut patched = Patches::new();
             while let Some(dir) = open.pop() {
                 // Patches of a component, or of a base, change what the whole holds.
-                let own = self.patched.get(dir).into_iter().flatten();
-                patched.extend(own.map(String::as_str));
+                for (target, fields) in self.patched.get(dir).into_iter().flatten() {
+                    add(&mut patched, target.clone(), fields.iter().cloned());
+                }
                 for path in self.named.get(dir).into_iter().flatten() {
                     // Kustomizations may name each other in a circle.
                     if left == 0 || !seen.insert(path) {
@@ -150,14 +257,11 @@ impl Kustomized {
                     }
                 }
             }
+            let patched = (!patched.is_empty()).then(|| Arc::new(patched));
             for file in files {
                 let reached = all.entry(file).or_default();
                 reached.by.push(number);
-                for target in patched.iter().take(PATCHED) {
-                    if !reached.patched.iter().any(|known| known == target) {
-                        reached.patched.push((*target).to_owned());
-                    }
-                }
+                reached.patched.extend(patched.clone());
             }
         }
         all

@@ -258,8 +258,8 @@ fn a_kustomization_reaches_what_its_bases_name() {
     let dir = tree(&[
         ("base/kustomization.yaml", b"resources: [app.yaml]"),
         ("base/app.yaml", b""),
-        ("prod/kustomization.yaml", b"resources: [../base, pdb.yaml, ../prod]\npatches:\n- path: cpu.yaml\n- target: {kind: Pod}\n  patch: x\n"),
-        ("prod/cpu.yaml", b"kind: Deployment\nmetadata: {name: web}"),
+        ("prod/kustomization.yaml", b"resources: [../base, pdb.yaml, ../prod]\npatches:\n- path: cpu.yaml\n- target: {kind: Pod}\n  patch: x\n- target: {kind: Service, name: web}\n  patch: '[{op: replace, path: /spec/ports/0/targetPort, value: 80}, {op: remove, path: /spec/type}]'\nreplicas: [{name: web, count: 3}]\n"),
+        ("prod/cpu.yaml", b"kind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: web, resources: {limits: null}}]}}}"),
         ("prod/pdb.yaml", b""),
         ("other/pdb.yaml", b""),
     ]);
@@ -273,8 +273,8 @@ fn a_kustomization_reaches_what_its_bases_name() {
     assert_eq!(
         reached,
         [
-            "base/app.yaml [0, 1] [\"Deployment/web\", \"Pod/*\"]",
-            "prod/pdb.yaml [1] [\"Deployment/web\", \"Pod/*\"]"
+            "base/app.yaml [0, 1] [{\"*/web\": {\"spec/replicas\"}, \"Deployment/web\": {\"spec/template/spec/containers/name\", \"spec/template/spec/containers/resources/limits\"}, \"Pod/*\": {\"\"}, \"Service/web\": {\"spec/ports/targetPort\", \"spec/type\"}}]",
+            "prod/pdb.yaml [1] [{\"*/web\": {\"spec/replicas\"}, \"Deployment/web\": {\"spec/template/spec/containers/name\", \"spec/template/spec/containers/resources/limits\"}, \"Pod/*\": {\"\"}, \"Service/web\": {\"spec/ports/targetPort\", \"spec/type\"}}]"
         ]
     );
 }

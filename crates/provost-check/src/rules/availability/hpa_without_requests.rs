@@ -38,7 +38,9 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         let what = format!("{} {}", target.kind.value, target.name.value);
         return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
     };
-    workload.as_applied()?;
+    case.joined.unpatched(case.object, &["spec/metrics", "spec/scaleTargetRef"])?;
+    workload
+        .unpatched(&["spec/template/spec/containers/resources", "spec/template/spec/resources"])?;
     let pod = workload.template().pod();
     for metric in hpa.metrics.iter().filter(utilization) {
         let Some(resource) = &metric.resource else { continue };

@@ -24,7 +24,7 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     if case.workload.kind != WorkloadKind::StatefulSet {
         return Err(Abstain::NotApplicable);
     }
-    case.as_applied()?;
+    case.unpatched(&["spec/serviceName"])?;
     let Some(name) = case.workload.service_name.as_ref().filter(|name| !name.value.is_empty())
     else {
         out.push(

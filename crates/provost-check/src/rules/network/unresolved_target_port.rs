@@ -44,13 +44,21 @@ const MOST_COMPARED: usize = 256;
 const INJECTED: &[&str] = &["http-envoy-prom", "linkerd-proxy", "linkerd-admin"];
 const INJECTED_NUMBERS: &[i64] = &[15020, 15021, 15090, 15443, 4143, 4191];
 
+/// Where the ports of a workload's pods stand, and what the Service selects them by.
+const PORTS: &[&str] = &[
+    "spec/template/spec/containers/ports",
+    "spec/template/spec/initContainers/ports",
+    "spec/template/metadata/labels",
+];
+
 fn service(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let Body::Service(service) = &case.object.body else { return Err(Abstain::NotApplicable) };
     let workloads: Vec<_> = case.serving().collect();
     if workloads.is_empty() {
         return Err(Abstain::NotApplicable);
     }
-    workloads.iter().try_for_each(WorkloadCase::as_applied)?;
+    case.joined.unpatched(case.object, &["spec/ports", "spec/selector"])?;
+    workloads.iter().try_for_each(|workload| workload.unpatched(PORTS))?;
     for port in &service.ports {
         let Some(target) = &port.target_port else { continue };
         match &target.value {

@@ -1,0 +1,139 @@
+//! What a kustomization changes is not what is written.
+
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
+mod support;
+
+use support::{Dir, Run};
+
+const WORKLOAD: &str = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 1
+  selector: {matchLabels: {app: web}}
+  template:
+    metadata: {labels: {app: web}}
+    spec:
+      containers:
+      - {name: web, image: \"registry.example/web:1\", ports: [{name: http, containerPort: 8080}]}
+---
+apiVersion: policy/v1
+kind: PodDisruptionBudget
+metadata: {name: web}
+spec: {minAvailable: 1, selector: {matchLabels: {app: web}}}
+---
+apiVersion: autoscaling/v2
+kind: HorizontalPodAutoscaler
+metadata: {name: api}
+spec:
+  scaleTargetRef: {apiVersion: apps/v1, kind: Deployment, name: api}
+  minReplicas: 2
+  maxReplicas: 4
+  metrics: [{type: Resource, resource: {name: cpu, target: {type: Utilization, averageUtilization: 80}}}]
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: api}
+spec:
+  selector: {matchLabels: {app: api}}
+  template:
+    metadata: {labels: {app: api}}
+    spec:
+      containers: [{name: api, image: \"registry.example/api:1\"}]
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {selector: {app: web}, ports: [{port: 80, targetPort: www}]}
+";
+
+const RULES: &str = "pdb-blocks-drain,hpa-without-requests,unresolved-target-port";
+
+/// A kustomization with more lines, and a patch.
+fn check(more: &str, patch: &str, args: &[&str]) -> Run {
+    let dir = Dir::new()
+        .file("base/all.yaml", WORKLOAD)
+        .file("prod/kustomization.yaml", format!("resources: [../base/all.yaml]\n{more}"))
+        .file("prod/change.yaml", patch);
+    let run = ["check", "--date", "2026-11-24", "--only", RULES, "--fail-on", "never"];
+    dir.provost(&[&run[..], args, &["."]].concat())
+}
+
+/// The rules that found something, and those that were not judged because of a patch.
+fn judged(more: &str, patch: &str) -> (Vec<String>, Vec<String>) {
+    let run = check(more, patch, &["--format", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+    let rules = |key: &str, reason: &str| {
+        let items = report[key].as_array().unwrap().iter();
+        let items = items.filter(|item| reason.is_empty() || item["reason"] == reason);
+        let mut rules: Vec<_> =
+            items.map(|item| item["rule"].as_str().unwrap().to_owned()).collect();
+        rules.sort();
+        rules
+    };
+    (rules("findings", ""), rules("not_judged", "patched"))
+}
+
+#[test]
+fn what_a_patch_leaves_alone_is_judged() {
+    let all = ["hpa-without-requests", "pdb-blocks-drain", "unresolved-target-port"];
+    let (found, unknown) = judged("", "");
+    assert_eq!((found.as_slice(), unknown.as_slice()), (&all.map(String::from)[..], &[][..]));
+    let path = "patches: [{path: change.yaml}]\n";
+    let web = "{kind: Deployment, apiVersion: apps/v1, metadata: {name: web}, spec: ";
+    let api = "{kind: Deployment, apiVersion: apps/v1, metadata: {name: api}, spec: ";
+    let replicas = format!("{web}{{replicas: 3}}}}");
+    let image = format!("{web}{{template: {{spec: {{containers: [{{name: web, image: x}}]}}}}}}}}");
+    let ports = format!(
+        "{web}{{template: {{spec: {{containers: [{{name: web, ports: [{{name: www, containerPort: 80}}]}}]}}}}}}}}"
+    );
+    let requests = format!(
+        "{api}{{template: {{spec: {{containers: [{{name: api, resources: {{requests: {{cpu: 1}}}}}}]}}}}}}}}"
+    );
+    let labels = format!("{web}{{template: {{metadata: {{labels: {{tier: x}}}}}}}}}}");
+    let deleted = format!("{web}{{$patch: delete}}}}");
+    let pointer = "patches: [{target: {kind: Deployment}, path: change.yaml}]\n";
+    let list = "[{op: replace, path: /spec/template/spec/containers/0/image, value: x}]";
+    let first = "[{op: add, path: /spec/template/spec/containers/0, value: {name: x}}]";
+    let minimum = "[{op: replace, path: /spec/minAvailable, value: 0}]";
+    let budget = "patches: [{target: {kind: PodDisruptionBudget, name: web}, path: change.yaml}]\n";
+    for (more, patch, patched) in [
+        (path, replicas.as_str(), &all[1..2]),
+        (path, &image, &[]),
+        (path, &ports, &all[2..]),
+        (path, &requests, &all[..1]),
+        (path, &labels, &all[1..]),
+        (path, &deleted, &all[1..]),
+        (pointer, list, &[]),
+        (pointer, first, &["hpa-without-requests", "unresolved-target-port"]),
+        (pointer, "not a patch", &all[..]),
+        (budget, minimum, &all[1..2]),
+        ("replicas: [{name: web, count: 3}]\n", "", &all[1..2]),
+        ("patchesStrategicMerge: [change.yaml]\n", &replicas, &all[1..2]),
+    ] {
+        let (found, unknown) = judged(more, patch);
+        assert_eq!(unknown, patched, "{more}{patch}");
+        let others: Vec<&str> = all.into_iter().filter(|rule| !patched.contains(rule)).collect();
+        assert_eq!(found, others, "{more}{patch}");
+    }
+}
+
+#[test]
+fn a_patched_manifest_is_said_and_is_no_manifest_to_require() {
+    let replicas = "replicas: [{name: web, count: 3}]\n";
+    let json = check(replicas, "", &["--format", "json"]);
+    assert!(
+        json.out.contains("spec.replicas of default/Deployment/web, which kustomize"),
+        "{json}"
+    );
+    let run = check(replicas, "", &["--require", "manifest"]);
+    let line = "patched: 1 rule; kustomize changes it: kustomize build DIR | provost check -\n";
+    assert!(run.out.contains(line), "{run}");
+    assert_eq!(run.code, 1, "{run}");
+    let message = "error: --require names a manifest, and default/PodDisruptionBudget/web is one only \
+                   when kustomize has built it\n";
+    assert!(run.err.contains(message), "{run}");
+    assert_eq!(check("", "", &["--require", "manifest"]).code, 0);
+}
