@@ -21,6 +21,8 @@ mod scalar;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use scalar::resolve_plain;
+
 /// What a manifest file may cost. The defaults are far above what the API server takes (a request
 /// of 3 MiB, an object of 1.5 MiB in etcd), since one file may hold many objects.
 #[derive(Clone, Debug)]

@@ -8,6 +8,8 @@ use std::ops::Range;
 
 use super::World;
 use crate::artifact::SourceKind;
+use crate::artifact::yaml::resolve_plain;
+use crate::facts::document::ScalarKind;
 use crate::facts::{Origin, Span};
 use crate::findings::Fix;
 
@@ -56,10 +58,8 @@ impl World {
         let Some(span) = self.verbatim(origin, value) else { return fix };
         let quoted = origin.span() != Some(span);
         let yaml = self.sources.get(origin.source).kind == SourceKind::Manifest;
-        // What may stand unquoted in YAML, flow lists included, and in a Dockerfile.
-        let plain = new.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_'));
-        let word = new.contains(|c: char| c.is_ascii_alphabetic()) && new != "off";
-        let bare = if yaml { plain && word } else { plain };
+        let text_in_yaml = matches!(resolve_plain(new), ScalarKind::Str);
+        let bare = stands_unquoted(new) && (!yaml || text_in_yaml);
         let text = if quoted || bare { new.to_owned() } else { format!("\"{new}\"") };
         fix.replace(&Origin::text(origin.source, span), text)
     }
@@ -121,6 +121,17 @@ impl World {
     }
 }
 
+/// Whether a text may stand without quotes in YAML, flow lists included, and in a Dockerfile.
+fn stands_unquoted(text: &str) -> bool {
+    let inner = |b: u8| {
+        b.is_ascii_alphanumeric()
+            || matches!(b, b'.' | b'_' | b'-' | b'/' | b':' | b'=' | b'+' | b'%' | b'@')
+    };
+    // Indicators, which mean something where a scalar begins; a colon at its end makes it a key.
+    let first = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'/');
+    text.bytes().next().is_some_and(first) && text.bytes().all(inner) && !text.ends_with(':')
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -173,6 +184,13 @@ mod tests {
             rewritten(yaml, "{v: a=1;b=2}", "a=1;b=2", "a=1;b=2", "a=1,b=2"),
             "{v: \"a=1,b=2\"}"
         );
+        // What needs no quotes gets none.
+        assert_eq!(rewritten(yaml, "v: /healthz", "/healthz", "/healthz", "/readyz"), "v: /readyz");
+        assert_eq!(rewritten(yaml, "[shop-a]", "shop-a", "shop-a", "shop-b"), "[shop-b]");
+        assert_eq!(rewritten(yaml, "v: a", "a", "a", "0.0.0.0:8080"), "v: 0.0.0.0:8080");
+        assert_eq!(rewritten(yaml, "v: a", "a", "a", ":8080"), "v: \":8080\"");
+        assert_eq!(rewritten(yaml, "v: a", "a", "a", "a:"), "v: \"a:\"");
+        assert_eq!(rewritten(yaml, "v: a", "a", "a", "1e3"), "v: \"1e3\"");
         assert_eq!(rewritten(yaml, "v: '4'", "'4'", "4", "2"), "v: '2'");
         // A number or a switch would no longer be a string.
         assert_eq!(rewritten(yaml, "v: 500m", "500m", "500m", "1"), "v: \"1\"");

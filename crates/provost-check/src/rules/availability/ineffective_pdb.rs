@@ -120,10 +120,12 @@ fn selects_nothing(case: &ObjectCase<'_>, pdb: &Pdb, out: &mut Findings) -> Judg
             )
             .variant(&RULE.variants[1])
             .also(&has.origin, "the only label that differs")
-            .fix(
-                Fix::suggest(format!("select {:?}", has.value))
-                    .replace(&wanted.1.origin, quoted_if_needed(&has.value)),
-            ),
+            .fix(case.world().rewrite(
+                Fix::suggest(format!("select {:?}", has.value)),
+                &wanted.1.origin,
+                &wanted.1.value,
+                &has.value,
+            )),
         );
         return Ok(());
     }
@@ -162,13 +164,6 @@ fn one_off<'a>(
         }
     }
     differs
-}
-
-/// Label values are letters, digits, `-`, `_` and `.`; YAML reads some of those as numbers.
-fn quoted_if_needed(value: &str) -> String {
-    let plain = value.starts_with(|c: char| c.is_ascii_alphabetic())
-        && !matches!(value, "true" | "false" | "yes" | "no" | "on" | "off" | "null" | "y" | "n");
-    if plain { value.to_owned() } else { format!("\"{value}\"") }
 }
 
 fn overlapping(case: &ObjectCase<'_>, pdb: &Pdb, out: &mut Findings) {
