@@ -171,3 +171,21 @@ fn a_file_behind_a_link_is_written_only_when_it_is_named() {
     assert_ne!(outside.read("deploy.yaml"), DEPLOYMENT, "named: {run}");
     assert!(dir.path().join("link.yaml").is_symlink(), "the link stays a link");
 }
+
+#[test]
+fn a_file_that_cannot_be_written_leaves_the_others_fixed_and_counted() {
+    // The file beside it that would take its name has a longer one, and 255 bytes is the most.
+    let long = format!("{}.yaml", "a".repeat(245));
+    let dir = Dir::new().file(&long, DEPLOYMENT).file("shop.yaml", DEPLOYMENT);
+    let args = ["check", "--date", "2026-11-24", "--only", RULES, "--fix", "."];
+    let run = dir.provost(&args);
+    assert_eq!(dir.read(&long), DEPLOYMENT, "{run}");
+    assert!(dir.read("shop.yaml").contains("460MiB"), "{run}");
+    assert!(
+        run.err.contains(&format!("warning: {long} was not fixed: File name too long")),
+        "{run}"
+    );
+    assert!(run.err.contains("fixed 3 findings in 1 file\n"), "{run}");
+    assert_eq!(run.code, 1, "its findings stay: {run}");
+    assert_eq!(files_below(dir.path()), [long.as_str(), "shop.yaml"]);
+}

@@ -325,3 +325,18 @@ fn a_baseline_that_is_none_is_refused_before_anything_is_judged() {
         assert!(run.err.contains(words) && run.out.is_empty(), "{run}");
     }
 }
+
+#[test]
+fn a_baseline_above_64_mib_is_not_read() {
+    let dir = Dir::new().file("pod.yaml", MANIFEST).file("known.json", "");
+    let known = std::fs::File::options().write(true).open(dir.path().join("known.json")).unwrap();
+    // At the limit it is read, and is none.
+    known.set_len(64 << 20).unwrap();
+    let run = check(&dir, &["--baseline", "known.json"]);
+    assert!(run.err.contains("known.json is no baseline"), "{run}");
+    known.set_len((64 << 20) + 1).unwrap();
+    let run = check(&dir, &["--baseline", "known.json"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("known.json: is larger than 67108864 bytes"), "{run}");
+    assert!(!run.err.contains("write it first") && run.out.is_empty(), "{run}");
+}

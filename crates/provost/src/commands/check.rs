@@ -147,8 +147,13 @@ fn new_findings<'f>(
 fn read_baseline(args: &CheckArgs) -> Result<Option<(String, Baseline)>, Mistake> {
     let Some(path) = &args.baseline else { return Ok(None) };
     let bytes = mmap::read_text(Path::new(path), MOST_BASELINE, true).map_err(|error| {
-        Mistake::new(format!("--baseline: cannot read {path}: {error}"))
-            .help(format!("write it first: provost check --write-baseline {path}"))
+        let mistake = Mistake::new(format!("--baseline: cannot read {path}: {error}"));
+        match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                mistake.help(format!("write it first: provost check --write-baseline {path}"))
+            }
+            _ => mistake,
+        }
     })?;
     let known = Baseline::read(&bytes)
         .map_err(|error| Mistake::new(format!("--baseline: {path} {error}")))?;

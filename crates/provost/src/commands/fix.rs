@@ -101,15 +101,7 @@ pub(crate) fn write(
     fixed.suggested = plan.suggested;
     let mut written = BTreeSet::new();
     for (change, ready) in prepared {
-        // Somebody may have written it, or put a link in its place, since it was read.
-        let same = fs::canonicalize(&change.path).is_ok_and(|real| real == change.real)
-            && text_of(&change.real).is_ok_and(|text| text == change.before);
-        let done = if same {
-            ready.put().map_err(|error| error.to_string())
-        } else {
-            Err("it has changed meanwhile".to_owned())
-        };
-        match done {
+        match put(&change, ready) {
             Ok(()) => {
                 written.insert(change.source);
                 fixed.files.insert(change.path);
@@ -119,6 +111,17 @@ pub(crate) fn write(
     }
     fixed.findings += plan.fixes.iter().filter(|sources| sources.is_subset(&written)).count();
     !written.is_empty()
+}
+
+/// Gives a new text its file's name, unless somebody has written the file, or has put a link in its
+/// place, since it was read.
+fn put(change: &Change, ready: output::Prepared) -> Result<(), String> {
+    let same = fs::canonicalize(&change.path).is_ok_and(|real| real == change.real)
+        && text_of(&change.real).is_ok_and(|text| text == change.before);
+    if !same {
+        return Err("it has changed meanwhile".to_owned());
+    }
+    ready.put().map_err(|error| error.to_string())
 }
 
 /// The same as a unified diff, and nothing written. Secrets near a change are masked, so a diff
@@ -232,4 +235,56 @@ fn is_behind_a_link(path: &str, real: &Path, roots: &[String]) -> bool {
 fn text_of(path: &Path) -> Result<String, String> {
     let bytes = mmap::read_text(path, LARGEST, false).map_err(|error| error.to_string())?;
     String::from_utf8(bytes).map_err(|_| "it is not UTF-8".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A change of `a.yaml` that is ready, what happens then, and how it ends: the files with their
+    /// texts.
+    fn after(meanwhile: impl Fn(&Path)) -> (Result<(), String>, Vec<(String, String)>) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().canonicalize().unwrap().join("a.yaml");
+        fs::write(&path, "before").unwrap();
+        let change = Change {
+            source: SourceId(0),
+            path: path.to_string_lossy().into_owned(),
+            real: path.clone(),
+            before: "before".to_owned(),
+            after: "after".to_owned(),
+            edits: Vec::new(),
+            shown: "before".to_owned(),
+        };
+        let ready = output::Prepared::new(&change.real, &change.after).unwrap();
+        meanwhile(&path);
+        let done = put(&change, ready);
+        let files = fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().path());
+        let name = |file: &Path| file.file_name().unwrap().to_string_lossy().into_owned();
+        let mut files: Vec<_> =
+            files.map(|file| (name(&file), fs::read_to_string(&file).unwrap())).collect();
+        files.sort();
+        (done, files)
+    }
+
+    fn files(all: &[(&str, &str)]) -> Vec<(String, String)> {
+        all.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+    }
+
+    #[test]
+    fn what_somebody_wrote_meanwhile_stays() {
+        assert_eq!(after(|_| ()), (Ok(()), files(&[("a.yaml", "after")])));
+        let changed = || Err("it has changed meanwhile".to_owned());
+        assert_eq!(
+            after(|path| fs::write(path, "theirs").unwrap()),
+            (changed(), files(&[("a.yaml", "theirs")]))
+        );
+        let link = |path: &Path| {
+            let other = path.with_file_name("b.yaml");
+            fs::rename(path, &other).unwrap();
+            std::os::unix::fs::symlink(&other, path).unwrap();
+        };
+        assert_eq!(after(link), (changed(), files(&[("a.yaml", "before"), ("b.yaml", "before")])));
+        assert_eq!(after(|path| fs::remove_file(path).unwrap()), (changed(), files(&[])));
+    }
 }
