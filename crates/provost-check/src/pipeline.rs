@@ -1,9 +1,12 @@
 //! One run of `provost check`, from paths to a report.
 
 use std::collections::BTreeSet;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+
+use goformats::version::GoVersion;
 
 use crate::artifact::discover::{self, Found};
 use crate::artifact::manifest::{self, ManifestFile, Skipped};
@@ -11,9 +14,10 @@ use crate::artifact::mmap::{self, Content};
 use crate::artifact::{Source, SourceKind, Sources, binary, dockerfile, image};
 use crate::case::{Joined, World};
 use crate::facts::binary::BinaryFormat;
+use crate::facts::origin::Span;
 use crate::facts::problem::{Problem, ProblemKind};
 use crate::facts::settings::Settings;
-use crate::facts::{Origin, SourceId};
+use crate::facts::{Fact, Origin, SourceId};
 use crate::findings::suppress::{self, Suppressed, Suppression};
 use crate::findings::{Finding, Level, NotJudged, fingerprint};
 use crate::report::{self, Input, Report, SubjectView};
@@ -33,6 +37,26 @@ pub struct BinaryInput {
     pub shown: String,
     /// The Dockerfile whose `go build` made it.
     pub dockerfile: Option<String>,
+    /// What is known of it when `--build` made it.
+    pub built: Option<BuiltHere>,
+}
+
+impl BinaryInput {
+    /// An executable that is there.
+    pub fn given(path: String, shown: String) -> Self {
+        Self { path, shown, dockerfile: None, built: None }
+    }
+}
+
+/// What `--build` knows of an executable that it made.
+#[derive(Clone, Debug)]
+pub struct BuiltHere {
+    /// The module's `go.mod`.
+    pub go_mod: String,
+    /// Its text.
+    pub text: String,
+    /// Bytes of the version in it that chose the toolchain, unless a Dockerfile has a say.
+    pub toolchain: Option<Range<usize>>,
 }
 
 /// An image to judge.
@@ -117,8 +141,15 @@ impl Loader<'_> {
         }
         self.skipped.extend(found.skipped);
         for file in found.files.iter().filter(|file| file.kind == SourceKind::GoMod) {
-            // Nothing in it is judged; that it is there tells what --build would build.
-            self.world.sources.add(Source::opaque(file.shown.clone(), SourceKind::GoMod));
+            // That it is there tells what --build would build. Only of a module that was built is
+            // anything in it judged.
+            let mut built = self.request.binaries.iter().filter_map(|input| input.built.as_ref());
+            match built.find(|built| plain(&built.go_mod) == file.shown) {
+                Some(built) => self.go_mod(built),
+                None => {
+                    self.world.sources.add(Source::opaque(file.shown.clone(), SourceKind::GoMod))
+                }
+            };
         }
         for stage in [Self::manifests, Self::dockerfiles, Self::images, Self::binaries] {
             if !self.request.interrupted.load(Ordering::SeqCst) {
@@ -126,6 +157,11 @@ impl Loader<'_> {
             }
         }
         self.world.sources.reached_by(found.kustomizations);
+    }
+
+    fn go_mod(&mut self, built: &BuiltHere) -> SourceId {
+        let text = Arc::from(built.text.as_str());
+        self.world.sources.add(Source::text(plain(&built.go_mod), SourceKind::GoMod, text))
     }
 
     fn manifests(&mut self, files: &[Found]) {
@@ -229,7 +265,7 @@ impl Loader<'_> {
             self.world.images.extend(loaded.image);
             if let Some((path, bytes)) = loaded.program {
                 let shown = format!("{}:{path}", input.path);
-                let given = BinaryInput { path: shown.clone(), shown, dockerfile: None };
+                let given = BinaryInput::given(shown.clone(), shown);
                 let before = self.world.binaries.len();
                 self.binary(&given, false, Content::from(bytes));
                 if let Some(binary) = self.world.binaries.get_mut(before) {
@@ -249,7 +285,7 @@ impl Loader<'_> {
     fn binaries(&mut self, files: &[Found]) {
         let found = files.iter().filter(|file| file.kind == SourceKind::Binary).map(|file| {
             let path = file.path.to_string_lossy().into_owned();
-            (BinaryInput { path, shown: file.shown.clone(), dockerfile: None }, file.named)
+            (BinaryInput::given(path, file.shown.clone()), file.named)
         });
         let given = self.request.binaries.iter().map(|input| (input.clone(), true));
         let mut all: Vec<_> = given.chain(found).collect();
@@ -309,6 +345,18 @@ impl Loader<'_> {
             };
             self.world.sources.iter().find(|(_, source)| same(source)).map(|(id, _)| id)
         });
+        if let Some(built) = &input.built {
+            binary.built_here = true;
+            let same = |source: &Source| {
+                source.kind == SourceKind::GoMod && source.path == plain(&built.go_mod)
+            };
+            let known = self.world.sources.iter().find(|(_, source)| same(source));
+            let id = known.map(|(id, _)| id).unwrap_or_else(|| self.go_mod(built));
+            binary.toolchain_line = built.toolchain.clone().and_then(|at| {
+                let version = GoVersion::parse(built.text.get(at.clone())?)?;
+                Some(Fact::written(version, Origin::text(id, Span::new(at.start, at.end))))
+            });
+        }
         self.world.binaries.push(binary);
         self.world.problems.extend(problems);
     }
@@ -333,6 +381,11 @@ impl Loader<'_> {
             help: None,
         });
     }
+}
+
+/// A path as reports name it.
+fn plain(path: &str) -> &str {
+    path.trim_start_matches("./")
 }
 
 /// What a run concluded.

@@ -9,7 +9,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use support::{Dir, Run, go_env, succeed};
+use support::{Dir, Run, go_env, repository, succeed};
 
 /// A module whose folder holds a script that leaves a mark when it is run.
 struct Module {
@@ -43,10 +43,12 @@ impl Module {
     }
 
     fn check(&self, args: &[&str]) -> Run {
-        let run = self.dir.provost_with_env(
-            &[&["check", "--date", "2026-11-24", "--fail-on", "never"], args].concat(),
-            &go_env(),
-        );
+        self.check_with(args, &go_env())
+    }
+
+    fn check_with(&self, args: &[&str], env: &[(String, String)]) -> Run {
+        let args = &[&["check", "--date", "2026-11-24", "--fail-on", "never"], args].concat();
+        let run = self.dir.provost_with_env(args, env);
         assert!(run.code < 3, "{run}");
         assert!(!self.mark().exists(), "the script was run: {run}");
         run
@@ -61,6 +63,16 @@ impl Module {
         let lines = report["built"].as_array().unwrap();
         lines.iter().map(|line| format!("{}\n", line.as_str().unwrap())).collect()
     }
+}
+
+/// A folder with a `go` that runs a script, and the environment that finds it first.
+fn go_that_runs(script: &str) -> (Dir, Vec<(String, String)>) {
+    let tools = Dir::new().file("go", format!("#!/bin/sh\n{script}\n"));
+    fs::set_permissions(tools.path().join("go"), fs::Permissions::from_mode(0o755)).unwrap();
+    let mut env = go_env();
+    let path = std::env::var("PATH").unwrap();
+    env.push(("PATH".to_owned(), format!("{}:{path}", tools.path().display())));
+    (tools, env)
 }
 
 const REST: &str = "
@@ -292,12 +304,68 @@ fn paths_that_overlap_build_once() {
         "FROM golang:GOVERSION AS build\nWORKDIR /src\nCOPY . .\nRUN go build -o /shop ./cmd/shop{REST}"
     );
     let module = Module::new(&dockerfile);
-    let run = module.check(&["--build", "--format", "json", ".", "./cmd", "./cmd/shop"]);
+    let go = succeed(Command::new("sh").args(["-c", "command -v go"]));
+    let calls = module.dir.path().join("calls");
+    let script = format!("echo \"$*\" >> '{}'\nexec '{}' \"$@\"", calls.display(), go.trim());
+    let (_tools, env) = go_that_runs(&script);
+    let paths = [".", "./cmd", "./cmd/shop", "cmd"];
+    let run = module.check_with(&[&["--build", "--format", "json"], &paths[..]].concat(), &env);
+    let calls = fs::read_to_string(&calls).unwrap();
+    let builds: Vec<&str> = calls.lines().filter(|call| call.starts_with("build ")).collect();
+    // As the Dockerfile says, and as `go` builds it where no Dockerfile is seen.
+    assert_eq!(builds.len(), 2, "{calls}");
     let report: serde_json::Value = serde_json::from_str(&run.out).unwrap();
     let built = report["built"].as_array().unwrap();
     let lines = built.iter().filter(|line| line.as_str().unwrap().starts_with("built by"));
-    // As the Dockerfile says, and as `go` builds it where no Dockerfile is seen.
     assert_eq!(lines.count(), 2, "{run}");
+}
+
+/// A program by Go 1.22.0 from the fixtures.
+fn program_of_go_1_22() -> PathBuf {
+    let index = fs::read_to_string(repository().join("target/fixtures.json"))
+        .expect("target/fixtures.json is there: run `cargo xtask fixtures`");
+    let fixtures: serde_json::Value = serde_json::from_str(&index).unwrap();
+    let fits = |fixture: &&serde_json::Value| {
+        fixture["program"] == "plain" && fixture["go"] == "1.22.0" && fixture["goarch"] == "amd64"
+    };
+    let fixture = fixtures.as_array().unwrap().iter().find(fits).unwrap();
+    PathBuf::from(fixture["path"].as_str().unwrap())
+}
+
+#[test]
+fn an_old_toolchain_is_shown_where_go_mod_chose_it() {
+    let program = program_of_go_1_22();
+    // A `go` that knows one package and makes the program of it.
+    let script = format!(
+        "case $1 in\nlist) echo \"$PWD/cmd/shop\"; exit;;\nesac\nwhile [ $# -gt 0 ]; do\n  \
+         if [ \"$1\" = -o ]; then exec cp '{}' \"$2\"; fi\n  shift\ndone\nexit 1",
+        program.display()
+    );
+    let (_tools, env) = go_that_runs(&script);
+    let places = |dir: &Dir, paths: &[&str]| -> Vec<String> {
+        let fixed = ["check", "--date", "2026-11-24", "--fail-on", "never", "--format", "github"];
+        let more = ["--build", "--only", "end-of-life-toolchain"];
+        let run = dir.provost_with_env(&[&fixed[..], &more, paths].concat(), &env);
+        assert_eq!(run.code, 0, "{run}");
+        let lines = run.out.lines().filter(|line| line.starts_with("::"));
+        lines.map(|line| line.split(",title=").next().unwrap().to_owned()).collect()
+    };
+    let module = "module example.com/shop\n\ngo 1.21\n\ntoolchain go1.22.0\n";
+    let dir = Dir::new().file("go.mod", module).file("cmd/shop/main.go", "package main\n");
+    let expected = ["::warning file=go.mod,line=5,endLine=5,col=11,endColumn=19"];
+    // However the module is found.
+    for paths in [&["."][..], &["cmd/shop"], &["cmd", "."]] {
+        assert_eq!(places(&dir, paths), expected, "{paths:?}");
+    }
+    // Another Go than the one that go.mod asks for happens to be at hand.
+    let dir = dir.file("go.mod", module.replace("go1.22.0", "go1.27.4"));
+    assert_eq!(places(&dir, &["."]), [""; 0]);
+    // The image is built by its builder's Go.
+    let dir = dir.file("go.mod", module).file(
+        "Dockerfile",
+        format!("FROM golang:1.27 AS build\nCOPY . .\nRUN go build -o /shop ./cmd/shop{REST}"),
+    );
+    assert_eq!(places(&dir, &["."]), [""; 0]);
 }
 
 #[test]

@@ -71,6 +71,8 @@ pub fn load(
         source,
         path: path.to_owned(),
         built_from: None,
+        built_here: false,
+        toolchain_line: None,
         in_image: None,
         size: data.len() as u64,
         format: format(&file.format),

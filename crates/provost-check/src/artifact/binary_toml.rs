@@ -226,6 +226,8 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
         source,
         path: page.path.clone(),
         built_from: None,
+        built_here: false,
+        toolchain_line: None,
         in_image: page
             .in_image
             .then(|| {

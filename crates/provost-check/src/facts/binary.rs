@@ -35,6 +35,10 @@ pub struct Binary {
     pub path: String,
     /// The Dockerfile whose `go build` it was built by, when `--build` made it.
     pub built_from: Option<SourceId>,
+    /// `--build` made it for this check.
+    pub built_here: bool,
+    /// The version in `go.mod` that chose the toolchain, when `--build` made it as no Dockerfile says.
+    pub toolchain_line: Option<Fact<GoVersion>>,
     /// The image it was read from, when it is the program of one.
     pub in_image: Option<SourceId>,
     /// Bytes of the file.

@@ -1,5 +1,7 @@
 //! The three lines of `go.mod` that decide a build.
 
+use std::ops::Range;
+
 /// What `go.mod` says of itself and of its toolchain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct GoMod {
@@ -9,23 +11,43 @@ pub(crate) struct GoMod {
     pub(crate) go: Option<String>,
     /// `toolchain` line: `go1.27.4`.
     pub(crate) toolchain: Option<String>,
+    /// Where the version stands that chooses the toolchain: in the `toolchain` line, else in `go`.
+    pub(crate) version: Option<Range<usize>>,
+    /// The whole text.
+    pub(crate) text: String,
 }
 
 impl GoMod {
     /// Reads the directives. Blocks (`require (...)`) hold none of the three.
     pub(crate) fn parse(text: &str) -> GoMod {
-        let mut found = GoMod::default();
-        for line in text.lines() {
-            let line = line.split("//").next().unwrap_or_default();
+        let mut found = GoMod { text: text.to_owned(), ..GoMod::default() };
+        let mut begin = 0;
+        for whole in text.split_inclusive('\n') {
+            let line = whole.split("//").next().unwrap_or_default();
             let mut words = line.split_whitespace();
-            match (words.next(), words.next()) {
+            let directive = (words.next(), words.next());
+            // Behind the directive, whose letters no version holds.
+            let place = |word: &str| {
+                let start = begin + line.rfind(word).unwrap_or_default();
+                start..start + word.len()
+            };
+            match directive {
                 (Some("module"), Some(path)) => {
                     found.module = path.trim_matches(['"', '`']).to_owned();
                 }
-                (Some("go"), Some(version)) => found.go = Some(version.to_owned()),
-                (Some("toolchain"), Some(name)) => found.toolchain = Some(name.to_owned()),
+                (Some("go"), Some(version)) => {
+                    found.go = Some(version.to_owned());
+                    if found.toolchain.is_none() {
+                        found.version = Some(place(version));
+                    }
+                }
+                (Some("toolchain"), Some(name)) => {
+                    found.toolchain = Some(name.to_owned());
+                    found.version = Some(place(name));
+                }
                 _ => {}
             }
+            begin += whole.len();
         }
         found
     }
@@ -38,13 +60,15 @@ mod tests {
     #[test]
     fn directives_are_read_and_comments_are_not() {
         let text = "// module wrong\nmodule \"example.com/shop\" // it\n\ngo 1.21\ntoolchain go1.27.4\nrequire (\n\texample.com/x v1.0.0\n)\n";
+        let found = GoMod::parse(text);
         assert_eq!(
-            GoMod::parse(text),
-            GoMod {
-                module: "example.com/shop".to_owned(),
-                go: Some("1.21".to_owned()),
-                toolchain: Some("go1.27.4".to_owned()),
-            }
+            (found.module.as_str(), found.go.as_deref(), found.toolchain.as_deref()),
+            ("example.com/shop", Some("1.21"), Some("go1.27.4"))
         );
+        assert_eq!(&text[found.version.unwrap()], "go1.27.4");
+        let text = "module go1.22/go\r\ngo\t1.22 // go 1.23\r\n";
+        let found = GoMod::parse(text);
+        let version = found.version.unwrap();
+        assert_eq!((&text[..version.start], &text[version]), ("module go1.22/go\r\ngo\t", "1.22"));
     }
 }

@@ -25,7 +25,7 @@ use provost_check::facts::SourceId;
 use provost_check::facts::build::{Build, GoBuild};
 use provost_check::model::secret::looks_secret;
 use provost_check::model::support;
-use provost_check::pipeline::BinaryInput;
+use provost_check::pipeline::{BinaryInput, BuiltHere};
 
 use gomod::GoMod;
 
@@ -462,9 +462,23 @@ fn go_build(
             path: path.to_string_lossy().into_owned(),
             shown: format!("{} (go build)", shown.trim_end_matches('/')),
             dockerfile: plan.dockerfile.clone(),
+            built: Some(BuiltHere {
+                go_mod: from_here(&plan.module).join("go.mod").to_string_lossy().into_owned(),
+                // An image is built by its builder's Go, whatever go.mod asks for.
+                toolchain: gomod.version.filter(|_| plan.dockerfile.is_none()),
+                text: gomod.text,
+            }),
         },
         because,
     })))
+}
+
+/// A folder that was found above another by its full name, as seen from the working directory where
+/// it lies in it: annotations are about files of the repository.
+fn from_here(folder: &Path) -> PathBuf {
+    let here = std::env::current_dir().and_then(|here| here.canonicalize());
+    let inside = here.ok().and_then(|here| folder.strip_prefix(here).ok().map(Path::to_owned));
+    inside.unwrap_or_else(|| folder.to_owned())
 }
 
 /// The command as a person would type it.

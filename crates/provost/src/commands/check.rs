@@ -294,8 +294,7 @@ fn request(cli: &Cli, args: &CheckArgs, interrupt: &Interrupt) -> Result<(Reques
         interrupted: interrupt.flag(),
         ..Request::default()
     };
-    let given =
-        |path: &String| BinaryInput { path: path.clone(), shown: path.clone(), dockerfile: None };
+    let given = |path: &String| BinaryInput::given(path.clone(), path.clone());
     request.binaries = args.binary.iter().map(given).collect();
     if args.paths.iter().any(|path| path == "-") {
         request.stdin = Some(read_stdin()?);
@@ -349,10 +348,6 @@ fn missing(report: &Report<'_>, require: &[Kind]) -> Vec<String> {
             let subject = provost_check::report::plain::clean(&waiting.subject);
             lines.push(format!("--require names a {word}, and {subject} has none"));
         }
-    }
-    lines
-}
-
         // What is written is a half of it.
         let patched = report.not_judged.iter().find(|n| n.reason == Reason::Patched);
         if let (Kind::Manifest, Some(patched)) = (kind, patched) {
@@ -361,6 +356,10 @@ fn missing(report: &Report<'_>, require: &[Kind]) -> Vec<String> {
                 "--require names a manifest, and {subject} is one only when kustomize has built it"
             ));
         }
+    }
+    lines
+}
+
 /// Writes every report that is asked for; files first, so that a closed pipe loses none of them.
 fn write(cli: &Cli, args: &CheckArgs, report: &Report<'_>) -> Result<()> {
     let options =

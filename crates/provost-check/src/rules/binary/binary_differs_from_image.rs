@@ -22,7 +22,7 @@ fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
     let world = case.world();
     // What walking found may be left over from yesterday; nobody said that it is this one.
     let named = world.sources.get(given.source).named;
-    if given.in_image.is_some() || given.built_from.is_some() || !named {
+    if given.in_image.is_some() || given.built_here || !named {
         return Err(Abstain::NotApplicable);
     }
     if world.images.is_empty() {

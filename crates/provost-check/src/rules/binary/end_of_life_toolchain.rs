@@ -31,10 +31,14 @@ pub static RULE: Rule = Rule {
 fn program(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
     let date = case.world().settings.date;
     let version = &case.program()?.version;
-    // Built for this check by the Go at hand, which need not be the image's.
-    if case.binary.built_from.is_some() {
-        return Err(Abstain::NotApplicable);
-    }
+    let (place, label) = if case.binary.built_here {
+        // By the Go at hand, which need not be the one that builds what is deployed, unless go.mod
+        // chose it.
+        let line = case.binary.toolchain_line.as_ref().filter(|line| line.value == version.value);
+        (&line.ok_or(Abstain::NotApplicable)?.origin, "the toolchain that it is built with")
+    } else {
+        (&version.origin, "the toolchain that built it")
+    };
     let go = &version.value;
     match support::go_support(go.minor, date) {
         Support::Ended { since, .. } => {
@@ -44,8 +48,8 @@ fn program(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
                     "built by {go}, which gets no fixes since {since}; its standard library is \
                      part of the program"
                 ),
-                &version.origin,
-                "the toolchain that built it",
+                place,
+                label,
             );
             // A vendor may go on with fixes of its own.
             if !go.suffix.is_empty() {
@@ -59,14 +63,9 @@ fn program(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
         Support::Supported { .. } if go.suffix.is_empty() => {
             if let Some(newer) = support::newer_patch(go) {
                 out.push(
-                    Finding::new(
-                        &RULE,
-                        format!("built by {go}; {newer} is out"),
-                        &version.origin,
-                        "the toolchain that built it",
-                    )
-                    .variant(&PATCH)
-                    .fix(Fix::suggest(format!("build with {newer}"))),
+                    Finding::new(&RULE, format!("built by {go}; {newer} is out"), place, label)
+                        .variant(&PATCH)
+                        .fix(Fix::suggest(format!("build with {newer}"))),
                 );
             }
         }

@@ -37,7 +37,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
     // Built for this check, from the working tree as it is.
-    if case.binary.built_from.is_some() {
+    if case.binary.built_here {
         return Err(Abstain::NotApplicable);
     }
     let program = case.program()?;
