@@ -24,7 +24,10 @@ pub static RULE: Rule = Rule {
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let policy = case.authorization_policy()?;
     let action = policy.action.value.as_str();
-    if policy.has_target || !matches!(action, "ALLOW" | "DENY") {
+    // A dry run only counts what it would have done.
+    let dry = case.object.meta.annotations.get("istio.io/dry-run");
+    let dry = dry.is_some_and(|dry| dry.value == "true");
+    if dry || policy.has_target || !matches!(action, "ALLOW" | "DENY") {
         return Err(Abstain::NotApplicable);
     }
     let mut rules = policy.rules.iter().filter_map(|rule| Some((rule, wanted(rule)?)));

@@ -22,15 +22,8 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let mut services = case.services()?;
     let service = services.find(|(_, service)| !service.headless).ok_or(Abstain::NotApplicable)?;
     // A mesh spreads calls by itself.
-    let meshed =
-        case.world().settings.cluster.mesh.as_ref().is_some_and(|mesh| mesh.value != "none");
-    let annotated = |key: &str| {
-        case.pod().annotations.get(key).is_some_and(|v| v.value != "false" && v.value != "disabled")
-    };
-    let labelled =
-        case.pod().labels.get("sidecar.istio.io/inject").is_some_and(|v| v.value == "true");
-    if meshed || labelled || annotated("sidecar.istio.io/inject") || annotated("linkerd.io/inject")
-    {
+    let linkerd = case.pod().annotations.get("linkerd.io/inject");
+    if linkerd.is_some_and(|inject| inject.value != "disabled") || case.of.meshed().is_ok() {
         return Ok(());
     }
     // One pod is what a connection gets anyway.
