@@ -44,6 +44,8 @@ symbols! {
     TLS_DIAL = "crypto/tls.Dial";
     /// What every `crypto/tls.Dial*` comes to.
     TLS_DIAL_INNER = "crypto/tls.dial";
+    /// A database is opened; what `database/sql.Open` comes to.
+    SQL_OPEN_DB = "database/sql.OpenDB";
     /// The program brings roots of its own, since Go 1.20.
     SET_FALLBACK_ROOTS = "crypto/x509.SetFallbackRoots";
     /// A gRPC server.

@@ -42,6 +42,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         symbols::GRPC_DIAL,
         symbols::TLS_DIAL,
         symbols::TLS_DIAL_INNER,
+        symbols::SQL_OPEN_DB,
     ];
     let Some(function) = case.program()?.links_any(&outbound)? else { return Ok(()) };
     let mut finding = Finding::new(

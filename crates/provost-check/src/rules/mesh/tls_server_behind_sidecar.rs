@@ -37,8 +37,16 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     if mtls.as_ref().is_ok_and(|mtls| mtls.at(port.value).0 == Mode::Disable) {
         return Ok(());
     }
-    // Functions, whose presence is strong: methods may be kept by reflection.
-    let serves = [symbols::LISTEN_AND_SERVE_TLS, symbols::SERVE_TLS, symbols::GRPC_SERVER_TLS];
+    // Functions first, whose presence is strong. Methods may be kept by reflection, and the handshake by a client's
+    // credentials: they count because the manifest says that the port serves TLS.
+    let serves = [
+        symbols::LISTEN_AND_SERVE_TLS,
+        symbols::SERVE_TLS,
+        symbols::GRPC_SERVER_TLS,
+        symbols::HTTP_LISTEN_AND_SERVE_TLS,
+        symbols::HTTP_SERVE_TLS,
+        symbols::TLS_SERVER_HANDSHAKE,
+    ];
     let Some(function) = case.program()?.links_any(&serves)? else { return Ok(()) };
     let number = port.value;
     let finding = Finding::new(
