@@ -17,6 +17,9 @@ use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
 use provost_check::artifact::source::Sources;
 use provost_check::artifact::{dockerfile, image};
 use provost_check::facts::SourceId;
+use provost_check::model::condition::{Condition, Value};
+use provost_check::model::goduration;
+use provost_check::model::promql::Query;
 
 /// A target: its name and its function.
 pub type Target = (&'static str, fn(&[u8]));
@@ -32,6 +35,7 @@ pub const TARGETS: &[Target] = &[
     ("dockerfile", dockerfile),
     ("image", image),
     ("layers", layers),
+    ("analysis", analysis),
 ];
 
 /// A whole file, taken for a binary.
@@ -114,6 +118,31 @@ pub fn image(data: &[u8]) {
 /// no checksums to try whiteouts, links and their order.
 pub fn layers(data: &[u8]) {
     load_image(&archive::image(data));
+}
+
+/// A query of Prometheus, and the same text as a condition of Argo's, about results that matter.
+pub fn analysis(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let query = Query::read(&text);
+    for selector in &query.selectors {
+        assert!(text.get(selector.place.clone()).is_some());
+        for matcher in &selector.matchers {
+            assert!(text.get(matcher.place.clone()).is_some());
+            black_box(matcher.values());
+        }
+    }
+    if let Some((_, place)) = &query.fallback {
+        assert!(text.get(place.clone()).is_some());
+    }
+    if let Some(condition) = Condition::read(&text) {
+        let one = |n| Value::List(vec![Value::Number(n)]);
+        let results = [Value::Nil, Value::List(Vec::new()), one(0.5), one(f64::NAN)];
+        for result in &results {
+            black_box(condition.holds(result));
+        }
+        black_box((condition.reads_first_only(), condition.is_complement_of(&condition)));
+    }
+    black_box(goduration::parse_seconds(&text));
 }
 
 fn load_image(archive: &[u8]) {

@@ -91,6 +91,8 @@ pub struct Step {
     pub origin: Origin,
     /// What it does.
     pub kind: StepKind,
+    /// The fields that say what it does; one, where the step is as it should be.
+    pub fields: Vec<Fact<String>>,
 }
 
 /// What a step does.
@@ -384,36 +386,53 @@ fn routing(key: Node<'_>, node: Node<'_>) -> Routing {
     }
 }
 
-/// Fields of a step that take no time of their own.
-const QUICK: &[&str] = &["setCanaryScale", "setHeaderRoute", "setMirrorRoute"];
+/// Fields of a step that say what it does (`hasMultipleStepsType` and `InvalidStepMessage`).
+const DEEDS: &[&str] = &[
+    "setWeight",
+    "pause",
+    "analysis",
+    "experiment",
+    "setCanaryScale",
+    "setHeaderRoute",
+    "setMirrorRoute",
+    "plugin",
+];
 
 fn step(node: Node<'_>) -> Step {
-    let first = node.entries().next().map_or(node, |(key, _)| key);
-    // `pause: {}` and `pause:` are the same to a reader and not to Go: null is no pause.
-    if let Some((key, value)) = node.get_entry("setWeight") {
-        let kind = value.as_i64().map_or(StepKind::Other, |weight| {
+    // Null is as good as nothing to Go: `pause:` is no pause, `pause: {}` is.
+    let deeds: Vec<(Node<'_>, Node<'_>)> = node
+        .entries()
+        .filter(|(key, value)| {
+            !value.is_null() && key.as_str().is_some_and(|key| DEEDS.contains(&key))
+        })
+        .collect();
+    let place = node.entries().next().map_or(node, |(key, _)| key);
+    let [(key, value)] = deeds.as_slice() else {
+        let name = |key: &Node<'_>| key.as_str().unwrap_or_default().to_owned();
+        let fields = deeds.iter().map(|(key, _)| Fact::written(name(key), key.origin())).collect();
+        return Step { origin: place.origin(), kind: StepKind::Other, fields };
+    };
+    let kind = match key.as_str().unwrap_or_default() {
+        "setWeight" => value.as_i64().map_or(StepKind::Other, |weight| {
             StepKind::Weight(Fact::written(weight, value.origin()))
-        });
-        return Step { origin: key.origin(), kind };
-    }
-    if let Some((key, value)) = node.get_entry("pause") {
-        return Step { origin: key.origin(), kind: StepKind::Pause(pause(value)) };
-    }
-    if let Some((key, value)) = node.get_entry("analysis") {
-        return Step { origin: key.origin(), kind: StepKind::Analysis(analysis_use(key, value)) };
-    }
-    if let Some((key, value)) = node.get_entry("experiment") {
-        let analyses = items(value, "analyses").map(|node| {
-            let key = node.get_entry("templateName").map_or(node, |(key, _)| key);
-            let mut used = analysis_use(key, node);
-            // Each entry of an experiment names one template itself.
-            used.templates.extend(template_ref(node));
-            used
-        });
-        return Step { origin: key.origin(), kind: StepKind::Experiment(analyses.collect()) };
-    }
-    let quick = QUICK.iter().any(|field| node.get(field).is_some());
-    Step { origin: first.origin(), kind: if quick { StepKind::Quick } else { StepKind::Other } }
+        }),
+        "pause" => StepKind::Pause(pause(*value)),
+        "analysis" => StepKind::Analysis(analysis_use(*key, *value)),
+        "experiment" => {
+            let analyses = items(*value, "analyses").map(|node| {
+                let key = node.get_entry("templateName").map_or(node, |(key, _)| key);
+                let mut used = analysis_use(key, node);
+                // Each entry of an experiment names one template itself.
+                used.templates.extend(template_ref(node));
+                used
+            });
+            StepKind::Experiment(analyses.collect())
+        }
+        "plugin" => StepKind::Other,
+        _ => StepKind::Quick,
+    };
+    let name = Fact::written(key.as_str().unwrap_or_default().to_owned(), key.origin());
+    Step { origin: key.origin(), kind, fields: vec![name] }
 }
 
 /// `RolloutPause.DurationSeconds`: a number, digits in quotes, or Go's duration.

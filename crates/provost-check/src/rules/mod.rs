@@ -169,6 +169,7 @@ pub static RULES: &[&Rule] = &[
     &security::run_as_non_root_will_fail::RULE,
     &security::unneeded_service_account_token::RULE,
     &security::writable_root_filesystem::RULE,
+    &telemetry::metric_not_exposed::RULE,
     &telemetry::missing_service_name::RULE,
     &telemetry::obsolete_telemetry::RULE,
     &telemetry::otlp_endpoint_mismatch::RULE,

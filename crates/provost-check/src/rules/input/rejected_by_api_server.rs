@@ -3,6 +3,7 @@
 mod missing;
 mod names;
 mod pod;
+mod rollout;
 mod types;
 
 use crate::case::ObjectCase;
@@ -59,6 +60,7 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         Body::Workload(workload) => {
             selector(workload, out);
             strategy(workload, out);
+            rollout::check(case, workload, out);
             if !rollout {
                 pod::check(object, workload, out);
             }

@@ -1,5 +1,6 @@
 //! Metrics and traces: whether anybody gets to see them.
 
+pub mod metric_not_exposed;
 pub mod missing_service_name;
 pub mod obsolete_telemetry;
 pub mod otlp_endpoint_mismatch;
