@@ -29,6 +29,8 @@ pub struct SameLine {
     pub reads: Origin,
     /// The name where the line sets it.
     pub sets: Origin,
+    /// Something may have set it before the line.
+    pub before: bool,
     /// The stage.
     pub stage: usize,
 }

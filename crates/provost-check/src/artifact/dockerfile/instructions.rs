@@ -220,8 +220,13 @@ impl Loader<'_> {
             return;
         }
         let Some(scope) = self.scopes.last() else { return };
-        let sets: FxHashMap<&str, &Range<usize>> =
-            pairs.iter().map(|(name, _)| (line.get(name), name)).collect();
+        let mut sets: FxHashMap<&str, &Range<usize>> = FxHashMap::default();
+        let mut twice: FxHashSet<&str> = FxHashSet::default();
+        for (name, _) in pairs {
+            if sets.insert(line.get(name), name).is_some() {
+                twice.insert(line.get(name));
+            }
+        }
         // Every image has these, and what reads itself extends what the base has.
         let inherited: FxHashSet<&str> = ["PATH", "HOME", "HOSTNAME"]
             .into_iter()
@@ -232,19 +237,25 @@ impl Loader<'_> {
             .collect();
         let stage = self.stages.len() - 1;
         let mut found = Vec::new();
+        let mut seen: FxHashSet<&str> = FxHashSet::default();
         for (own, value) in pairs {
             for name in variables_in(line.get(value), self.escape) {
-                let Some(set) = sets.get(name).filter(|set| ***set != *own) else { continue };
-                if !scope.variables.contains_key(name) && !inherited.contains(name) {
+                let Some(set) = sets.get(name) else { continue };
+                let before = scope.variables.contains_key(name) || inherited.contains(name);
+                // Set twice, and the second extends what the first has not set yet.
+                let lost = twice.contains(name) && seen.contains(name);
+                if (**set != *own && !before) || lost {
                     found.push(SameLine {
                         name: name.to_owned(),
                         reads: self.origin(line.span(value)),
                         sets: self.origin(line.span(set)),
+                        before,
                         stage,
                     });
                     break;
                 }
             }
+            seen.insert(line.get(own));
         }
         self.same_line.extend(found);
     }

@@ -43,9 +43,18 @@ pub static RULE: Rule = Rule {
 fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
     let build = case.build;
     let reached = build.reached();
+    // Without --target every stage that nothing is built on may be one.
+    let targeted = build.final_stage + 1 < build.stages.len();
     for (index, stage) in build.stages.iter().enumerate() {
-        if stage.parent.is_none() && reached.get(index).copied().unwrap_or(false) {
+        let reached = reached.get(index).copied().unwrap_or(false);
+        if stage.parent.is_none() && (reached || !targeted) {
+            let from = out.found.len();
             base_image(build, &stage.base, out);
+            // What the final image is not made of matters less.
+            for finding in out.found.get_mut(from..).into_iter().flatten().filter(|_| !reached) {
+                finding.level = Level::Note;
+                finding.level_by_case = true;
+            }
         }
     }
     for copy in build.copies.iter().filter(|copy| copy.add) {

@@ -135,10 +135,16 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
         out.push(
             Finding::new(
                 &RULE,
-                format!(
-                    "this reads ${} of before the line, which is not set: the value stays empty",
-                    line.name
-                ),
+                match line.before {
+                    false => format!(
+                        "this reads ${} of before the line, which is not set: the value stays empty",
+                        line.name
+                    ),
+                    true => format!(
+                        "this reads ${} of before the line, not what the line sets",
+                        line.name
+                    ),
+                },
                 &line.reads,
                 "expanded before the line takes effect",
             )
@@ -256,7 +262,7 @@ fn copied_stage(
 fn no_such_stage(build: &Build, from: &Fact<String>, out: &mut Findings) {
     let name = from.value.as_str();
     let known = matches!(name, "scratch" | "context") || IMAGES.contains(&name);
-    if name.contains(['/', ':', '@', '.']) || known || build.stages.len() < 2 {
+    if name.contains(['/', ':', '@', '.']) || known {
         return;
     }
     let near = build.stages.iter().take(64).filter_map(|stage| stage.name.as_ref()).find(|stage| {

@@ -5,7 +5,7 @@ use crate::case::image::ImageCase;
 use crate::facts::build::Build;
 use crate::facts::{Fact, Origin};
 use crate::findings::{Finding, Fix, Level};
-use crate::model::secret::{looks_secret, secret_word, shaped_spans, token_shape};
+use crate::model::secret::{looks_secret, may_be_secret, secret_word, shaped_spans, token_shape};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Whoever pulls the image, or reads the repository, has it.
@@ -38,6 +38,21 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
                 .fix(Fix::suggest(format!(
                     "let the container get it where it runs; for the build, {WAY_OUT}"
                 ))),
+            );
+        }
+    }
+    for (name, value, _) in build.envs.iter().filter(|(_, value, _)| is_literal(value)) {
+        let told = looks_secret(&name.value, &value.value).is_some();
+        if is_key_id(&name.value) && may_be_secret(&value.value) && !told {
+            out.push(
+                Finding::new(
+                    &RULE,
+                    format!("ENV {} names an access key in the image", shown(name)),
+                    &name.origin,
+                    "half of a pair",
+                )
+                .level(Level::Warn)
+                .fix(Fix::suggest("let the container get its credentials where it runs")),
             );
         }
     }
@@ -86,21 +101,51 @@ fn arguments(build: &Build, out: &mut Findings) {
                     );
                 }
             }
-            // Before the first FROM it belongs to no stage yet.
-            _ if name.origin.span().map(|span| span.start) < first => {}
-            _ if secret_word(&name.value).is_some() => out.push(
-                Finding::new(
-                    &RULE,
-                    format!("ARG {}: what --build-arg gives stays in the history", shown(name)),
-                    &name.origin,
-                    "shown by docker history, and by the provenance of the build",
-                )
-                .level(Level::Warn)
-                .fix(Fix::suggest(WAY_OUT)),
-            ),
-            _ => {}
+            _ => {
+                if let Some(finding) = without_default(build, name, first) {
+                    out.push(finding);
+                }
+            }
         }
     }
+}
+
+/// An ARG that a secret is meant to come by.
+fn without_default(build: &Build, name: &Fact<String>, first: Option<u32>) -> Option<Finding> {
+    // Half of a pair of which the other half is secret.
+    if secret_word(&name.value).is_none() && !is_key_id(&name.value) {
+        return None;
+    }
+    // Before the first FROM it belongs to no stage, and to no history.
+    let global = name.origin.span().map(|span| span.start) < first;
+    if global && build.args.iter().filter(|(other, _)| other.value == name.value).count() > 1 {
+        return None;
+    }
+    let finding = if global {
+        Finding::new(
+            &RULE,
+            format!(
+                "ARG {}: the provenance of the build tells what --build-arg gives",
+                shown(name)
+            ),
+            &name.origin,
+            "no secret, once it is given",
+        )
+        .level(Level::Note)
+    } else {
+        Finding::new(
+            &RULE,
+            format!("ARG {}: what --build-arg gives stays in the history", shown(name)),
+            &name.origin,
+            "shown by docker history, and by the provenance of the build",
+        )
+        .level(Level::Warn)
+    };
+    Some(finding.fix(Fix::suggest(WAY_OUT)))
+}
+
+fn is_key_id(name: &str) -> bool {
+    name.to_ascii_uppercase().ends_with("AWS_ACCESS_KEY_ID")
 }
 
 /// What the built image tells, where no Dockerfile of the input says so already.
