@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use rustc_hash::FxHashMap;
+
 use super::build::{Build, CommandForm, RunStep, Stage};
 use super::origin::{Basis, Fact, Origin, SourceId, Span};
 use crate::model::shell::{Command, Joined, Script};
@@ -306,10 +308,23 @@ impl Build {
         for copy in &self.copies {
             add(copy.stage, copy.from_stage);
         }
+        // The last of a name is meant.
+        let names: FxHashMap<String, usize> = self
+            .stages
+            .iter()
+            .enumerate()
+            .filter_map(|(index, stage)| Some((stage.name.as_ref()?.to_ascii_lowercase(), index)))
+            .collect();
         for run in self.runs.iter().filter(|run| !run.flags.is_empty()) {
             for mount in run.mounts() {
                 let from = mount.iter().find(|(key, _)| *key == "from");
-                add(run.stage, from.and_then(|(_, name)| self.stage_named(name)));
+                add(
+                    run.stage,
+                    from.and_then(|(_, name)| match name.parse::<usize>() {
+                        Ok(index) => Some(index),
+                        Err(_) => names.get(&name.to_ascii_lowercase()).copied(),
+                    }),
+                );
             }
         }
         let mut reached = vec![false; self.stages.len()];
@@ -324,14 +339,15 @@ impl Build {
         reached
     }
 
-    /// The stage that a name or number in `from=` means.
-    pub fn stage_named(&self, name: &str) -> Option<usize> {
-        match name.parse::<usize>() {
-            Ok(index) => (index < self.stages.len()).then_some(index),
-            Err(_) => self.stages.iter().rposition(|stage| {
-                stage.name.as_ref().is_some_and(|n| n.value.eq_ignore_ascii_case(name))
-            }),
+    /// For each stage, whether it is the final one or one that the final one is built on.
+    pub fn in_image(&self) -> Vec<bool> {
+        let mut all = vec![false; self.stages.len()];
+        for index in self.final_chain() {
+            if let Some(of_image) = all.get_mut(index) {
+                *of_image = true;
+            }
         }
+        all
     }
 
     /// The stage that brings the base image of a chain of stages.

@@ -1,9 +1,9 @@
 //! What a build fetches by a name that means something else tomorrow.
 
 use crate::case::BuildCase;
+use crate::facts::Fact;
 use crate::facts::build::{Build, CopyStep};
 use crate::facts::build_steps::RunCommand;
-use crate::facts::{Fact, Origin};
 use crate::findings::{Finding, Fix, Level};
 use crate::model::names::ImageRef;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
@@ -60,11 +60,14 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
     for copy in build.copies.iter().filter(|copy| copy.add) {
         added(copy, out);
     }
+    let contexts = first_contexts(build);
     let mut unread = false;
     for run in &build.runs {
         match run.commands() {
             Ok(commands) => {
-                let module = has_module(build, run.stage, &run.origin);
+                let at = run.origin.span().map_or(0, |span| span.start);
+                let first = contexts.get(run.stage).copied().flatten();
+                let module = first.is_some_and(|first| first < at);
                 commands.iter().for_each(|command| go_install(command, module, out));
             }
             Err(_) => unread = true,
@@ -200,14 +203,26 @@ fn is_archive(source: &str) -> bool {
     ENDS.iter().any(|end| name.ends_with(end)) || name.contains(".tar")
 }
 
-/// Whether files of the context were copied into the stage before: then versions are those of its
-/// go.mod, where it has one.
-fn has_module(build: &Build, stage: usize, before: &Origin) -> bool {
-    let chain = build.chain_of(stage);
-    let start = |origin: &Origin| origin.span().map_or(0, |span| span.start);
-    build.copies.iter().any(|copy| {
-        chain.contains(&copy.stage) && start(&copy.origin) < start(before) && copy.from.is_none()
-    })
+/// Where in each stage the first files of the context are copied: from there on versions are those of
+/// its go.mod, where it has one. 0 when a stage below has them already.
+fn first_contexts(build: &Build) -> Vec<Option<u32>> {
+    let mut first: Vec<Option<u32>> = vec![None; build.stages.len()];
+    for copy in build.copies.iter().filter(|copy| copy.from.is_none()) {
+        if let Some(first) = first.get_mut(copy.stage)
+            && first.is_none()
+        {
+            *first = copy.origin.span().map(|span| span.start);
+        }
+    }
+    for (index, stage) in build.stages.iter().enumerate() {
+        let below = stage.parent.filter(|parent| *parent < index);
+        if below.and_then(|parent| first.get(parent).copied().flatten()).is_some()
+            && let Some(first) = first.get_mut(index)
+        {
+            *first = Some(0);
+        }
+    }
+    first
 }
 
 fn go_install(command: &RunCommand, module: bool, out: &mut Findings) {

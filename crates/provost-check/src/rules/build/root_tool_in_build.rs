@@ -19,9 +19,9 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
     let build = case.build;
-    let chain = build.final_chain();
+    let of_image = build.in_image();
     let mut unread = false;
-    for run in build.runs.iter().filter(|run| chain.contains(&run.stage)) {
+    for run in build.runs.iter().filter(|run| of_image.get(run.stage) == Some(&true)) {
         let Ok(commands) = run.commands() else {
             unread = true;
             continue;

@@ -1,5 +1,7 @@
 //! Secrets in the instructions of a build.
 
+use rustc_hash::FxHashSet;
+
 use crate::case::BuildCase;
 use crate::case::image::ImageCase;
 use crate::facts::build::Build;
@@ -84,6 +86,13 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
 
 fn arguments(build: &Build, out: &mut Findings) {
     let first = build.stages.first().and_then(|stage| stage.origin.span()).map(|span| span.start);
+    let is_global = |name: &Fact<String>| name.origin.span().map(|span| span.start) < first;
+    let in_stages: FxHashSet<&str> = build
+        .args
+        .iter()
+        .filter(|(name, _)| !is_global(name))
+        .map(|(name, _)| name.value.as_str())
+        .collect();
     for (name, value) in &build.args {
         match value {
             Some(value) if !value.value.is_empty() => {
@@ -102,8 +111,10 @@ fn arguments(build: &Build, out: &mut Findings) {
                 }
             }
             _ => {
-                if let Some(finding) = without_default(build, name, first) {
-                    out.push(finding);
+                let global = is_global(name);
+                // Told where a stage takes it.
+                if !(global && in_stages.contains(name.value.as_str())) {
+                    out.found.extend(without_default(name, global));
                 }
             }
         }
@@ -111,16 +122,12 @@ fn arguments(build: &Build, out: &mut Findings) {
 }
 
 /// An ARG that a secret is meant to come by.
-fn without_default(build: &Build, name: &Fact<String>, first: Option<u32>) -> Option<Finding> {
+fn without_default(name: &Fact<String>, global: bool) -> Option<Finding> {
     // Half of a pair of which the other half is secret.
     if secret_word(&name.value).is_none() && !is_key_id(&name.value) {
         return None;
     }
     // Before the first FROM it belongs to no stage, and to no history.
-    let global = name.origin.span().map(|span| span.start) < first;
-    if global && build.args.iter().filter(|(other, _)| other.value == name.value).count() > 1 {
-        return None;
-    }
     let finding = if global {
         Finding::new(
             &RULE,

@@ -39,11 +39,11 @@ pub(super) fn builder_shipped(
 }
 
 pub(super) fn check(build: &Build, rule: &'static Rule, out: &mut Findings) -> Judged {
-    let chain = build.final_chain();
-    context(build, &chain, rule, out);
+    let of_image = build.in_image();
+    context(build, &of_image, rule, out);
     let mut packages: Option<Packages> = None;
     let mut unread = false;
-    for run in build.runs.iter().filter(|run| chain.contains(&run.stage)) {
+    for run in build.runs.iter().filter(|run| of_image.get(run.stage) == Some(&true)) {
         match run.commands() {
             Ok(commands) => {
                 if let Some(found) = Packages::of(build, run, &commands) {
@@ -67,10 +67,11 @@ pub(super) fn check(build: &Build, rule: &'static Rule, out: &mut Findings) -> J
 }
 
 /// `COPY . DESTINATION` and `ADD .`
-fn context(build: &Build, chain: &[usize], rule: &'static Rule, out: &mut Findings) {
+fn context(build: &Build, of_image: &[bool], rule: &'static Rule, out: &mut Findings) {
     let whole =
         |source: &&Fact<String>| matches!(source.value.as_str(), "." | "./" | "/" | "*" | "./*");
-    let mut own = build.copies.iter().filter(|c| c.from.is_none() && chain.contains(&c.stage));
+    let mut own =
+        build.copies.iter().filter(|c| c.from.is_none() && of_image.get(c.stage) == Some(&true));
     let Some((copy, source)) = own.find_map(|copy| Some((copy, copy.sources.iter().find(whole)?)))
     else {
         return;
