@@ -36,6 +36,7 @@ pub const TARGETS: &[Target] = &[
     ("image", image),
     ("layers", layers),
     ("analysis", analysis),
+    ("render", render),
 ];
 
 /// A whole file, taken for a binary.
@@ -143,6 +144,16 @@ pub fn analysis(data: &[u8]) {
         black_box((condition.reads_first_only(), condition.is_complement_of(&condition)));
     }
     black_box(goduration::parse_seconds(&text));
+}
+
+/// A template and, behind a NUL, a text that is traced to it.
+pub fn render(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    let (template, rendered) = text.split_once('\0').unwrap_or((&text, ""));
+    let found = provost_check::artifact::render::lines_of(template, rendered);
+    assert_eq!(found.len(), rendered.lines().count());
+    let lines = template.split('\n').count();
+    assert!(found.iter().flatten().all(|line| *line < lines));
 }
 
 fn load_image(archive: &[u8]) {

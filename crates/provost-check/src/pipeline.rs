@@ -11,6 +11,7 @@ use goformats::version::GoVersion;
 use crate::artifact::discover::{self, Found};
 use crate::artifact::manifest::{self, ManifestFile, Skipped};
 use crate::artifact::mmap::{self, Content};
+use crate::artifact::render::{self, Renderer, Rendering};
 use crate::artifact::{Source, SourceKind, Sources, binary, dockerfile, image};
 use crate::case::{Joined, World};
 use crate::facts::binary::BinaryFormat;
@@ -19,7 +20,7 @@ use crate::facts::problem::{Problem, ProblemKind};
 use crate::facts::settings::Settings;
 use crate::facts::{Fact, Origin, SourceId};
 use crate::findings::suppress::{self, Suppressed, Suppression};
-use crate::findings::{Finding, Level, NotJudged, fingerprint};
+use crate::findings::{Finding, Level, NotJudged, fingerprint, written};
 use crate::report::{self, Input, Report, SubjectView};
 use crate::rules;
 use crate::rules::engine::{self, Selection};
@@ -87,6 +88,8 @@ pub struct Request {
     pub target: Option<String>,
     /// Namespace of objects that name none.
     pub namespace: Option<String>,
+    /// What renderers printed for charts and kustomizations.
+    pub renderings: Vec<Rendering>,
     /// Raised when the user wants to stop: what is not loaded yet is left out.
     pub interrupted: Arc<AtomicBool>,
 }
@@ -133,7 +136,8 @@ struct Loader<'r> {
 
 impl Loader<'_> {
     fn run(&mut self) {
-        let found = discover::discover(&self.request.paths, &discover::Limits::default());
+        let mut found = discover::discover(&self.request.paths, &discover::Limits::default());
+        self.leave_to_renderers(&mut found);
         for unusable in found.unusable {
             self.unusable |= unusable.named;
             let (_, problem) = unusable.into_problem(&mut self.world.sources);
@@ -184,6 +188,34 @@ impl Loader<'_> {
         self.world.problems.extend(loaded.problems);
         self.skipped.extend(loaded.skipped);
         self.unusable |= !loaded.unusable.is_empty();
+        self.renderings();
+    }
+
+    /// What a renderer has printed is not judged again as it stands in the folders that were walked.
+    fn leave_to_renderers(&self, found: &mut discover::Discovery) {
+        for rendering in &self.request.renderings {
+            let root = discover::shown(Path::new(&rendering.root));
+            match rendering.by {
+                Renderer::Helm => found.skipped.retain(|skipped| skipped.path != root),
+                Renderer::Kustomize => {
+                    let plan = render::plan(&rendering.root);
+                    found.files.retain(|file| file.named || !plan.holds(&file.path));
+                    found.skipped.retain(|skipped| !plan.reaches(Path::new(&skipped.path)));
+                }
+            }
+        }
+    }
+
+    fn renderings(&mut self) {
+        let options = manifest::Options {
+            namespace: self.request.namespace.clone(),
+            ..manifest::Options::default()
+        };
+        for rendering in &self.request.renderings {
+            let loaded = render::load(rendering, &mut self.world.sources, &options);
+            self.world.objects.extend(loaded.objects);
+            self.world.problems.extend(loaded.problems);
+        }
     }
 
     fn dockerfiles(&mut self, files: &[Found]) {
@@ -411,7 +443,8 @@ pub fn conclude(
     ignores: &[Suppression],
 ) -> Conclusion {
     let world = joined.world;
-    let verdicts = engine::judge(joined, rules, selection);
+    let mut verdicts = engine::judge(joined, rules, selection);
+    written::relocate(&mut verdicts.findings, &world.sources);
     let mut suppressions = ignores.to_vec();
     suppressions.extend(suppress::collect(&world.sources, &world.objects));
     let applied = suppress::apply(
@@ -449,6 +482,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         .sources
         .iter()
         .filter(|(_, source)| source.kind != SourceKind::Flag)
+        .filter(|(_, source)| source.rendered.as_ref().is_none_or(|trace| trace.from.is_none()))
         .map(|(_, source)| Input {
             path: source.path.clone(),
             kind: source.kind,
@@ -456,6 +490,8 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         })
         .collect();
     inputs.sort();
+    // What was rendered has the path of its template.
+    inputs.dedup_by(|a, b| a.path == b.path && a.kind == b.kind);
     let missing = world.problems.iter().filter(|p| p.kind == ProblemKind::Missing);
     let mut missing: Vec<String> = missing
         .map(|p| format!("{} {}", world.sources.get(p.origin.source).path, p.message))
@@ -481,6 +517,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         unchanged: 0,
         missing,
         failed_builds: Vec::new(),
+        failed_renders: Vec::new(),
         fail_on: Some(Level::Deny),
         sources: &world.sources,
     }

@@ -94,6 +94,21 @@ pub(crate) struct CheckArgs {
         long_help = "Run `go build` for the module found, with the flags and the toolchain of its Dockerfile, and judge the result. Flags that could run other programs are left out, and the report says so"
     )]
     pub(crate) build: bool,
+    /// Have helm render a chart (a folder or .tgz), and judge the result
+    #[arg(long, value_name = "DIR|TGZ", help_heading = "Evidence")]
+    pub(crate) chart: Vec<String>,
+    /// Values of the charts; the last one wins
+    #[arg(long, value_name = "FILE", requires = "chart", help_heading = "Evidence")]
+    pub(crate) values: Vec<String>,
+    /// A value of the charts
+    #[arg(long, value_name = "KEY=VALUE", requires = "chart", help_heading = "Evidence")]
+    pub(crate) set: Vec<String>,
+    /// The release that charts are rendered for (default: the chart's name)
+    #[arg(long, value_name = "NAME", requires = "chart", help_heading = "Evidence")]
+    pub(crate) release: Option<String>,
+    /// Have kustomize (or kubectl) build a kustomization, and judge the result
+    #[arg(long, value_name = "DIR", help_heading = "Evidence")]
+    pub(crate) kustomize: Vec<String>,
     /// The container that runs the binary, when several could
     #[arg(long, value_name = "NS/KIND/NAME/C", value_parser = container, help_heading = "Evidence")]
     pub(crate) container: Option<String>,

@@ -12,6 +12,8 @@ mod config;
 mod exit;
 mod interrupt;
 mod output;
+mod process;
+mod render;
 
 use std::panic::{self, PanicHookInfo, UnwindSafe};
 use std::process::ExitCode;

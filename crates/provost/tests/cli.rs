@@ -275,7 +275,7 @@ fn mistakes_on_the_command_line_get_help() {
     help: `provost explain unparsable-input` names its variants
     "#);
     // Nothing is promised that is not there.
-    for flag in ["--chart", "--kustomize", "--proof"] {
+    for flag in ["--proof", "--registry"] {
         assert!(err(&["check", flag, "x"]).contains("unexpected argument"), "{flag}");
     }
 }
@@ -491,6 +491,14 @@ fn help_fits_a_terminal_and_tells_the_exit_codes() {
           --platform <OS/ARCH>          Its platform, when it has several (default: linux/amd64)
           --target <STAGE>              The stage that is built, when it is not the last
           --build                       Run `go build` as the Dockerfile does, and judge the result
+          --chart <DIR|TGZ>             Have helm render a chart (a folder or .tgz), and judge the
+                                        result
+          --values <FILE>               Values of the charts; the last one wins
+          --set <KEY=VALUE>             A value of the charts
+          --release <NAME>              The release that charts are rendered for (default: the chart's
+                                        name)
+          --kustomize <DIR>             Have kustomize (or kubectl) build a kustomization, and judge the
+                                        result
           --container <NS/KIND/NAME/C>  The container that runs the binary, when several could
           --namespace <NS>              Namespace of objects that name none
           --closed-world                Objects that are not in the input do not exist

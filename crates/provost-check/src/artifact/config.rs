@@ -69,6 +69,10 @@ pub fn load(source: SourceId, text: &str, date: Date) -> Loaded {
                 "health" => health(reader, value, &mut loaded.settings),
                 "budget" => budget(reader, value, &mut loaded.settings),
                 "target" => target(reader, value, &mut loaded.settings),
+                "render" => {
+                    let render = reader.boolean(value);
+                    loaded.settings.render = render.is_some_and(|fact| fact.value);
+                }
                 "rules" => rules(reader, value, &mut loaded),
                 "ignore" => reader.tables(value, "[[ignore]]", |reader, table| {
                     loaded.ignores.extend(ignore(reader, table));
@@ -77,7 +81,7 @@ pub fn load(source: SourceId, text: &str, date: Date) -> Loaded {
             }
             true
         },
-        &["service", "cluster", "health", "budget", "target", "rules", "ignore"],
+        &["service", "cluster", "health", "budget", "target", "render", "rules", "ignore"],
     );
     loaded.problems = reader.problems;
     // The tree is sorted by key; people read from the top.

@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use ignore::WalkBuilder;
 
 use super::manifest::Skipped;
+use super::render::Renderer;
 use super::source::{Patches, Source, SourceKind, Sources};
 use super::{Problem, ProblemKind};
 use crate::facts::origin::{Origin, SourceId};
@@ -85,6 +86,8 @@ pub struct Discovery {
     pub skipped: Vec<Skipped>,
     /// What cannot be used.
     pub unusable: Vec<Unusable>,
+    /// Charts and kustomizations that are part of no other, and what renders them.
+    pub renderable: Vec<(Renderer, PathBuf)>,
     /// By the name of a file in reports: the kustomizations that reach it, in ascending order, and
     /// `Kind/name` of what they change.
     pub kustomizations: BTreeMap<String, (Vec<u32>, Vec<Arc<Patches>>)>,
@@ -133,6 +136,8 @@ pub fn discover<P: AsRef<Path>>(paths: &[P], limits: &Limits) -> Discovery {
     // A path that is both named and found stays once, as named.
     found.files.sort_by(|a, b| (&a.shown, !a.named).cmp(&(&b.shown, !b.named)));
     found.files.dedup_by(|a, b| a.shown == b.shown);
+    found.renderable.sort();
+    found.renderable.dedup();
     found.skipped.sort();
     found.skipped.dedup();
     found.unusable.sort();
@@ -300,8 +305,9 @@ fn walk(root: &Path, limits: &Limits, left: &mut usize, found: &mut Discovery) {
             found.skipped.push(Skipped {
                 path: shown(chart),
                 why: "a Helm chart is judged when it is rendered".to_owned(),
-                render: Some(rendered_by("helm template", chart)),
+                render: Some(rendered_by("--chart", chart)),
             });
+            found.renderable.push((Renderer::Helm, chart.clone()));
         }
     }
     let left_out = std::mem::take(&mut *left_out.lock().unwrap_or_else(PoisonError::into_inner));
@@ -338,13 +344,15 @@ fn walk(root: &Path, limits: &Limits, left: &mut usize, found: &mut Discovery) {
         entry.0.extend(reached.by.into_iter().map(|n| n.saturating_add(first)));
         entry.1.extend(reached.patched);
     }
-    for dir in &kustomized.dirs {
+    // What others name is built with them.
+    for dir in kustomized.dirs.iter().filter(|dir| kustomized.is_root(dir)) {
         if !in_chart(dir, &charts) {
             found.skipped.push(Skipped {
                 path: shown(dir),
                 why: "a kustomization is judged when it is built; its resources are judged as they are".to_owned(),
-                render: Some(rendered_by("kustomize build", dir)),
+                render: Some(rendered_by("--kustomize", dir)),
             });
+            found.renderable.push((Renderer::Kustomize, dir.clone()));
         }
     }
     for path in entries {
@@ -537,8 +545,8 @@ fn by_content(head: &[u8]) -> SourceKind {
 
 /// The line a user can type to have `path` rendered and judged. A repository chooses the names of
 /// its folders, so that a name with anything but letters and digits is quoted.
-fn rendered_by(command: &str, path: &Path) -> String {
-    format!("{command} {} | provost check -", quoted(&shown(path)))
+fn rendered_by(flag: &str, path: &Path) -> String {
+    format!("provost check {flag} {}", quoted(&shown(path)))
 }
 
 /// A path as a shell takes it.
@@ -549,7 +557,7 @@ pub(super) fn quoted(path: &str) -> String {
 }
 
 /// A path as reports show it.
-fn shown(path: &Path) -> String {
+pub fn shown(path: &Path) -> String {
     let mut text = String::new();
     for component in path.components() {
         match component {

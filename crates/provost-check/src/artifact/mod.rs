@@ -13,6 +13,7 @@ pub(crate) mod image_toml;
 pub mod manifest;
 pub mod mmap;
 pub mod program_text;
+pub mod render;
 pub mod source;
 pub mod yaml;
 
@@ -25,7 +26,7 @@ pub use crate::facts::problem::{Problem, ProblemKind};
 pub fn sound(kind: SourceKind, text: &str) -> Option<usize> {
     let source = crate::facts::SourceId(0);
     match kind {
-        SourceKind::Manifest => {
+        SourceKind::Manifest | SourceKind::Values => {
             let parsed = yaml::parse(source, text, &[], &yaml::Limits::default());
             let whole = parsed.broken.is_empty() && parsed.problems.is_empty();
             whole.then_some(parsed.documents.len())

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use super::render::Trace;
 use crate::facts::origin::{SourceId, Span};
 use crate::model::secret::shaped_spans;
 
@@ -24,6 +25,10 @@ pub enum SourceKind {
     GoMod,
     /// A flag of the command line that states a fact.
     Flag,
+    /// A template of a chart, or a file that a kustomization is built of.
+    Template,
+    /// Values of a chart.
+    Values,
     /// Named on the command line and of no known format.
     Unknown,
 }
@@ -39,6 +44,8 @@ impl SourceKind {
             Self::Config => "config",
             Self::GoMod => "go.mod",
             Self::Flag => "flag",
+            Self::Template => "template",
+            Self::Values => "values",
             Self::Unknown => "unknown",
         }
     }
@@ -62,6 +69,9 @@ pub struct Source {
     pub kustomizations: Vec<u32>,
     /// What patches of these kustomizations change, for each that has any.
     pub patched: Vec<Arc<Patches>>,
+    /// Where its lines were written, when a renderer printed it. Its path is then that of what was
+    /// rendered, and no report shows its own positions.
+    pub rendered: Option<Trace>,
     /// Text as reports may show it: secret bytes are masked by the loader, positions are those of
     /// the file. `None` for executables.
     text: Option<Arc<str>>,
@@ -100,6 +110,7 @@ impl Source {
             named: false,
             kustomizations: Vec::new(),
             patched: Vec::new(),
+            rendered: None,
             text: Some(text),
             lines: OnceLock::new(),
             characters: OnceLock::new(),
@@ -119,6 +130,7 @@ impl Source {
             named: false,
             kustomizations: Vec::new(),
             patched: Vec::new(),
+            rendered: None,
             text: None,
             lines: OnceLock::new(),
             characters: OnceLock::new(),
@@ -150,6 +162,17 @@ impl Source {
         self.text = Some(Arc::from(String::from_utf8_lossy(&bytes).as_ref()));
         self.lines = OnceLock::new();
         self.characters = OnceLock::new();
+    }
+
+    /// Masks every occurrence of these texts.
+    pub fn mask_texts(&mut self, secrets: &[String]) {
+        let Some(text) = self.text.as_deref() else { return };
+        let found = secrets.iter().flat_map(|secret| {
+            let places = memchr::memmem::find_iter(text.as_bytes(), secret.as_bytes());
+            places.map(|at| Span::new(at, at + secret.len())).collect::<Vec<_>>()
+        });
+        let spans: Vec<Span> = found.collect();
+        self.mask(&spans);
     }
 
     /// Line, column and offset of a byte.
@@ -228,6 +251,16 @@ impl Sources {
         let id = SourceId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         self.all.push(source);
         id
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.all.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.all.is_empty()
     }
 
     /// The input of that name.

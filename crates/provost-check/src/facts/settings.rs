@@ -73,6 +73,8 @@ pub struct Settings {
     pub image_size_budget: Option<Fact<u64>>,
     /// `target.go`: minor to judge an upgrade to.
     pub target_go: Option<Fact<u16>>,
+    /// `render = true`: charts and kustomizations that walking finds are rendered.
+    pub render: bool,
     /// Objects outside the input do not exist.
     pub closed_world: bool,
     /// `--container NS/KIND/NAME/C`: the container that runs the binary.
@@ -90,6 +92,7 @@ impl Settings {
             binary_size_budget: None,
             image_size_budget: None,
             target_go: None,
+            render: false,
             closed_world: false,
             container: None,
         }

@@ -6,6 +6,7 @@ pub mod fingerprint;
 pub mod fix;
 pub mod suppress;
 pub mod verdict;
+pub mod written;
 
 pub use finding::{Applicability, Edit, Evidence, Finding, Fix, Level, Role};
 pub use verdict::{Abstain, NotJudged, Reason};

@@ -107,6 +107,8 @@ pub struct Report<'a> {
     pub built: Vec<String>,
     /// What `--build` could not build, a sentence each.
     pub failed_builds: Vec<String>,
+    /// Charts and kustomizations that could not be rendered, a sentence each.
+    pub failed_renders: Vec<String>,
     /// The inputs' text.
     pub sources: &'a Sources,
 }

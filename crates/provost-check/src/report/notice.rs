@@ -16,6 +16,8 @@ pub enum NoticeKind {
     MissingPath,
     /// A program that `--build` was to make could not be built.
     BuildFailed,
+    /// A chart or kustomization could not be rendered.
+    RenderFailed,
     /// There was nothing that a rule could look at.
     NothingJudged,
     /// Findings are left out because no file of theirs has changed.
@@ -28,6 +30,7 @@ impl NoticeKind {
         match self {
             Self::MissingPath => "missing-path",
             Self::BuildFailed => "build-failed",
+            Self::RenderFailed => "render-failed",
             Self::NothingJudged => "nothing-judged",
             Self::Unchanged => "unchanged",
         }
@@ -48,9 +51,10 @@ pub struct Notice {
 impl Notice {
     fn new(kind: NoticeKind, message: String) -> Self {
         let level = match kind {
-            NoticeKind::MissingPath | NoticeKind::BuildFailed | NoticeKind::NothingJudged => {
-                Level::Deny
-            }
+            NoticeKind::MissingPath
+            | NoticeKind::BuildFailed
+            | NoticeKind::RenderFailed
+            | NoticeKind::NothingJudged => Level::Deny,
             NoticeKind::Unchanged => Level::Note,
         };
         Self { kind, level: level.label(), message }
@@ -70,6 +74,8 @@ pub(super) fn of(report: &Report<'_>) -> Vec<Notice> {
         missing.map(|message| Notice::new(NoticeKind::MissingPath, message)).collect();
     let failed = report.failed_builds.iter().cloned();
     notices.extend(failed.map(|message| Notice::new(NoticeKind::BuildFailed, message)));
+    let failed = report.failed_renders.iter().cloned();
+    notices.extend(failed.map(|message| Notice::new(NoticeKind::RenderFailed, message)));
     if report.judged.is_nothing() && report.findings.is_empty() {
         notices.push(Notice::new(NoticeKind::NothingJudged, nothing_judged(report)));
     }

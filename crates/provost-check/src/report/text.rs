@@ -44,7 +44,7 @@ pub fn render(report: &Report<'_>, options: Options) -> String {
     let mut out = String::new();
     findings(report, options, &mut out);
     let notices = notice::of(report);
-    let first = [NoticeKind::MissingPath, NoticeKind::BuildFailed];
+    let first = [NoticeKind::MissingPath, NoticeKind::BuildFailed, NoticeKind::RenderFailed];
     for missing in notices.iter().filter(|notice| first.contains(&notice.kind)) {
         let line = format!("{}: {}", missing.level, clean(&missing.message));
         out.push_str(&fit(&line, options.width));

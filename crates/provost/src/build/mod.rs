@@ -6,7 +6,6 @@
 //! the user asked for a build. The program lands in the user's cache, and is not run.
 
 mod gomod;
-mod process;
 
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
@@ -27,6 +26,7 @@ use provost_check::model::secret::looks_secret;
 use provost_check::model::support;
 use provost_check::pipeline::{BinaryInput, BuiltHere};
 
+use crate::process::{self, Done, Limits};
 use gomod::GoMod;
 
 /// Main packages that are built when no Dockerfile says which.
@@ -367,7 +367,7 @@ fn main_packages(module: &Path, interrupted: &AtomicBool) -> Result<Vec<String>>
     command.args(["list", "-f", "{{if eq .Name \"main\"}}{{.Dir}}{{end}}", "./..."]);
     // Which files a package has depends on the system it is built for.
     command.current_dir(module).env("GOOS", "linux").stdout(Stdio::piped());
-    let listed = process::run(command, interrupted)?;
+    let listed = run_go(command, interrupted)?;
     if interrupted.load(Ordering::SeqCst) {
         return Ok(Vec::new());
     }
@@ -380,6 +380,12 @@ fn main_packages(module: &Path, interrupted: &AtomicBool) -> Result<Vec<String>>
         .filter_map(|dir| Path::new(dir).strip_prefix(&base).ok())
         .map(|dir| format!("./{}", dir.display()))
         .collect())
+}
+
+/// Runs a command of `go`; it may take what it needs, since the user waits for it.
+fn run_go(command: Command, interrupted: &AtomicBool) -> Result<Done> {
+    process::run(command, Limits::default(), interrupted)
+        .context("cannot run go: --build needs the Go toolchain on PATH")?
 }
 
 /// The folder of built programs: one per module and package, so that builds do not fight.
@@ -430,7 +436,7 @@ fn go_build(
         bar
     });
     command.stdout(Stdio::null());
-    let done = process::run(command, interrupted);
+    let done = run_go(command, interrupted);
     if let Some(bar) = progress {
         bar.finish_and_clear();
     }

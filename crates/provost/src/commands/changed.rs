@@ -25,6 +25,8 @@ pub(crate) struct Changed {
     same: HashSet<PathBuf>,
     /// Folders around files that are gone: what is missing may be why there is a finding in them.
     lost: Vec<PathBuf>,
+    /// Files that changed or are gone.
+    differing: Vec<PathBuf>,
     /// What was asked before.
     known: RefCell<HashMap<SourceId, bool>>,
 }
@@ -77,9 +79,10 @@ impl Changed {
                 inside.is_some_and(|name| !differing.contains(name.as_os_str().as_bytes()))
             })
             .collect();
+        let differing = differing.into_iter().map(|name| root.join(path(name))).collect();
         lost.sort_unstable();
         lost.dedup();
-        Ok(Self { same, lost, known: RefCell::default() })
+        Ok(Self { same, lost, differing, known: RefCell::default() })
     }
 
     /// Whether the finding may be there because something changed.
@@ -96,8 +99,23 @@ impl Changed {
             return false;
         }
         let Ok(file) = Path::new(&source.path).canonicalize() else { return true };
+        // What a template prints depends on all that is rendered with it.
+        let with = match source.kind {
+            SourceKind::Template | SourceKind::Values => rendered_with(&file),
+            _ => None,
+        };
+        if with.is_some_and(|folder| self.differing.iter().any(|other| other.starts_with(folder))) {
+            return true;
+        }
         !self.same.contains(&file) || self.lost.iter().any(|lost| file.starts_with(lost))
     }
+}
+
+/// The folder whose files are rendered together with one: the outermost chart around it, or, for a
+/// kustomization, which may name its neighbours, the folder two above.
+fn rendered_with(file: &Path) -> Option<&Path> {
+    let charts = file.ancestors().skip(1).filter(|folder| folder.join("Chart.yaml").is_file());
+    charts.last().or_else(|| file.ancestors().nth(3))
 }
 
 /// The folder below which a file of `folder` may have been judged together with others: the one

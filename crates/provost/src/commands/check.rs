@@ -27,7 +27,7 @@ use crate::commands::changed::Changed;
 use crate::commands::fix::{self, Fixed};
 use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
-use crate::{build, config, output};
+use crate::{build, config, output, render};
 
 /// A baseline larger than this is refused: about 300,000 known findings.
 const MOST_BASELINE: u64 = 64 << 20;
@@ -41,20 +41,26 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     let configured = configure(cli, args)?;
     let known = read_baseline(args)?;
     let changed = args.diff_base.as_deref().map(Changed::since).transpose()?;
-    let (request, builds) = request(cli, args, &interrupt)?;
+    let (mut request, builds) = request(cli, args, &interrupt)?;
+    let rendered = render_all(args, &configured.settings, &mut request)?;
     let mut run = judge(args, configured, &request)?;
     let mut fixed = Fixed::default();
+    // What may be written lies in what was named.
+    let roots: Vec<String> = args.paths.iter().chain(&args.chart).cloned().collect();
     if args.fix && !args.diff {
         for _ in 0..fix::PASSES {
             let world = &run.loaded.world;
             let mut new = new_findings(&run.conclusion.findings, known.as_ref());
             new.retain(|f| changed.as_ref().is_none_or(|c| c.touches(f, &world.sources)));
             if interrupt.exit().is_some()
-                || !fix::write(world, &args.paths, &new, args.unsafe_fixes, &mut fixed)
+                || !fix::write(world, &roots, &new, args.unsafe_fixes, &mut fixed)
             {
                 break;
             }
-            run = judge(args, configure(cli, args)?, &request)?;
+            let configured = configure(cli, args)?;
+            // Values of a chart may have been written.
+            render_all(args, &configured.settings, &mut request)?;
+            run = judge(args, configured, &request)?;
         }
     }
     let Run { loaded, conclusion, selection } = run;
@@ -65,6 +71,8 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     let mut report = ManuallyDrop::new(pipeline::report(&loaded.world, version, conclusion));
     let report = &mut *report;
     report.built = builds.said;
+    report.built.extend(rendered.said);
+    report.failed_renders = rendered.failed;
     report.failed_builds = builds.failed;
     report.skipped.clone_from(&loaded.skipped);
     report.fail_on = args.fail_on.level();
@@ -96,7 +104,7 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     let nothing = report.judged.is_nothing();
     if args.diff {
         let new: Vec<&Finding> = report.findings.iter().collect();
-        output::print(&fix::diff(&loaded.world, &args.paths, &new, args.unsafe_fixes, &mut fixed))?;
+        output::print(&fix::diff(&loaded.world, &roots, &new, args.unsafe_fixes, &mut fixed))?;
     }
     write(cli, args, report)?;
     for line in fixed.lines(args.diff).iter().filter(|_| args.fix && !cli.quiet) {
@@ -109,7 +117,8 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
         output::complain("error: interrupted; the report holds what was known until then\n");
         return Ok(exit);
     }
-    Ok(if loaded.unusable || nothing || !report.failed_builds.is_empty() {
+    let failed = !report.failed_builds.is_empty() || !report.failed_renders.is_empty();
+    Ok(if loaded.unusable || nothing || failed {
         Exit::Usage
     } else if fails || !missing.is_empty() {
         Exit::Findings
@@ -271,7 +280,6 @@ fn flag_facts(args: &CheckArgs, settings: &mut Settings, sources: &mut Sources) 
     }
 }
 
-/// What to load, and what `--build` did for it.
 /// What `--build` did.
 struct Builds {
     said: Vec<String>,
@@ -283,6 +291,21 @@ fn cleaned_lines(text: &str) -> String {
     text.lines().map(clean).collect::<Vec<_>>().join("\n")
 }
 
+/// What was rendered, and what was not.
+struct Rendered {
+    said: Vec<String>,
+    failed: Vec<String>,
+}
+
+/// Has charts and kustomizations rendered, for the request to hold.
+fn render_all(args: &CheckArgs, settings: &Settings, request: &mut Request) -> Result<Rendered> {
+    let kubernetes = settings.cluster.kubernetes.as_ref().map(|fact| fact.value);
+    let outcome = render::run(args, settings.render, kubernetes, &request.interrupted)?;
+    request.renderings = outcome.renderings;
+    Ok(Rendered { said: outcome.said, failed: outcome.failed })
+}
+
+/// What to load, and what `--build` did for it.
 fn request(cli: &Cli, args: &CheckArgs, interrupt: &Interrupt) -> Result<(Request, Builds)> {
     let mut request = Request {
         paths: args.paths.clone(),

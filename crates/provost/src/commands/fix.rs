@@ -185,7 +185,8 @@ fn change(
     roots: &[String],
     edits: &[Edit],
 ) -> Result<Change, String> {
-    if !matches!(source.kind, SourceKind::Manifest | SourceKind::Dockerfile) || source.path == "-" {
+    let kinds = [SourceKind::Manifest, SourceKind::Dockerfile, SourceKind::Values];
+    if !kinds.contains(&source.kind) || source.path == "-" {
         return Err("it is not a file that can be written".to_owned());
     }
     let real = fs::canonicalize(&source.path).map_err(|error| error.to_string())?;

@@ -25,6 +25,8 @@ fn problems(text: &str) -> String {
 #[test]
 fn every_key_arrives_with_its_place() {
     let text = r#"
+render = true
+
 [[service]]
 name = "checkout"
 binary = "bin/checkout"
@@ -114,6 +116,7 @@ until = 2027-01-31
     assert_eq!(settings.binary_size_budget.as_ref().unwrap().value, 15 << 20);
     assert_eq!(settings.image_size_budget.as_ref().unwrap().value, 60 << 20);
     assert_eq!(settings.target_go.as_ref().unwrap().value, 27);
+    assert!(settings.render);
     let drain = &settings.services[0].drain.as_ref().unwrap().origin;
     assert_eq!(&text[drain.span().unwrap().range()], "\"1m30s\"");
     assert_eq!(loaded.levels["unparsable-input"], Some(Level::Warn));
@@ -132,6 +135,7 @@ fn the_schema_agrees_with_the_reader() {
     for text in [
         include_str!("../../../../../examples/checkout/provost.toml"),
         include_str!("../../../../../examples/textbook/provost.toml"),
+        "render = true",
         "[cluster]\nnode_arch = \"arm64\"\ngoamd64 = 3\nendpoint_propagation = 2.5",
         "[health]\nendpoint_timeout = \"1m0.5s\"",
         "[budget]\nbinary_size = \"15MB\"\nimage_size = 100",

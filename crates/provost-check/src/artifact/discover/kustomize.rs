@@ -18,6 +18,8 @@ pub(super) struct Kustomized {
     /// Directories with a kustomization.
     pub(super) dirs: BTreeSet<PathBuf>,
     resources: BTreeSet<PathBuf>,
+    /// Directories whose kustomization is of the kind Component, for others to take in.
+    components: BTreeSet<PathBuf>,
     partial: BTreeSet<PathBuf>,
     /// By directory: the whole objects and directories that its kustomization names.
     named: BTreeMap<PathBuf, Vec<PathBuf>>,
@@ -78,6 +80,9 @@ pub(super) fn read(files: &[PathBuf]) -> Kustomized {
         let parsed = yaml::parse(SourceId(u32::MAX), &cleaned.text, &cleaned.replaced, &limits);
         for document in &parsed.documents {
             let root = document.root();
+            if root.get("kind").and_then(Node::as_str) == Some("Component") {
+                all.components.insert(dir.to_owned());
+            }
             for key in WHOLE {
                 for item in root.get(key).into_iter().flat_map(Node::items) {
                     let Some(path) = item.as_str().and_then(|path| join(dir, path)) else {
@@ -265,6 +270,11 @@ impl Kustomized {
             }
         }
         all
+    }
+
+    /// Whether no other kustomization names the folder, and it can be built by itself.
+    pub(super) fn is_root(&self, dir: &Path) -> bool {
+        !self.resources.contains(dir) && !self.components.contains(dir)
     }
 
     /// Whether a file is named as a patch alone, or is called one beside a kustomization that does

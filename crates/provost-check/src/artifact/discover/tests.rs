@@ -118,19 +118,19 @@ manifest chart/docs/example.yaml
 manifest k/deploy.yaml
 manifest k/patched-by-name.yaml
 manifest plain/hotpatch.yaml
-skipped chart: helm template chart | provost check -
-skipped k: kustomize build k | provost check -
+skipped chart: provost check --chart chart
+skipped k: provost check --kustomize k
 "
     );
 }
 
 #[test]
 fn a_name_with_blanks_or_quotes_is_one_word_of_the_command() {
-    let line = |path: &str| rendered_by("helm template", Path::new(path));
-    assert_eq!(line("deploy/chart-1.0"), "helm template deploy/chart-1.0 | provost check -");
-    assert_eq!(line("my chart"), "helm template 'my chart' | provost check -");
-    assert_eq!(line("$(id)'; id"), r"helm template '$(id)'\''; id' | provost check -");
-    assert_eq!(line("-f"), "helm template ./-f | provost check -");
+    let line = |path: &str| rendered_by("--chart", Path::new(path));
+    assert_eq!(line("deploy/chart-1.0"), "provost check --chart deploy/chart-1.0");
+    assert_eq!(line("my chart"), "provost check --chart 'my chart'");
+    assert_eq!(line("$(id)'; id"), r"provost check --chart '$(id)'\''; id'");
+    assert_eq!(line("-f"), "provost check --chart ./-f");
 }
 
 #[test]

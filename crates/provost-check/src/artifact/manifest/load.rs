@@ -64,7 +64,7 @@ pub struct Skipped {
     pub path: String,
     /// Why: `a Helm chart is judged when it is rendered`.
     pub why: String,
-    /// The shell command that would let it be judged: `helm template chart | provost check -`.
+    /// The shell command that would let it be judged: `provost check --chart chart`.
     pub render: Option<String>,
 }
 

@@ -27,7 +27,15 @@ pub fn collect(sources: &Sources, objects: &[Object]) -> Vec<Suppression> {
     let mut all = Vec::new();
     for (id, source) in sources.iter() {
         let Some(text) = source.shown() else { continue };
-        if !matches!(source.kind, SourceKind::Manifest | SourceKind::Dockerfile) {
+        // What was rendered repeats the comments of its template, which is an input itself.
+        let is_text = matches!(
+            source.kind,
+            SourceKind::Manifest
+                | SourceKind::Dockerfile
+                | SourceKind::Template
+                | SourceKind::Values
+        );
+        if !is_text || source.rendered.as_ref().is_some_and(|trace| trace.from.is_some()) {
             continue;
         }
         let mut comments = comments(text).peekable();

@@ -1,0 +1,156 @@
+//! Moves findings about what a renderer printed to where it was written: the template and the
+//! values, or the resource and the patch.
+
+use std::borrow::Cow;
+
+use super::{Edit, Evidence, Finding, Role};
+use crate::artifact::render::{Trace, Value, Written};
+use crate::artifact::{Source, Sources};
+use crate::facts::origin::{Origin, Place, Span};
+
+/// Values that are named for one place.
+const MOST_VALUES: usize = 3;
+
+/// Characters of a rendered line that are quoted.
+const QUOTED: usize = 120;
+
+/// Moves every place of the findings.
+pub fn relocate(findings: &mut [Finding], sources: &Sources) {
+    if !sources.iter().any(|(_, source)| source.rendered.is_some()) {
+        return;
+    }
+    for finding in findings {
+        let mut evidence = Vec::with_capacity(finding.evidence.len());
+        let mut values: Vec<Evidence> = Vec::new();
+        for place in std::mem::take(&mut finding.evidence) {
+            let source = sources.get(place.origin.source);
+            match &source.rendered {
+                Some(trace) => evidence.push(moved(place, source, trace, sources, &mut values)),
+                None => evidence.push(place),
+            }
+        }
+        for value in values {
+            if !evidence.iter().any(|known: &Evidence| known.origin == value.origin) {
+                evidence.push(value);
+            }
+        }
+        // Two places of one block that a helper printed are one line of the template.
+        let mut kept: Vec<Evidence> = Vec::with_capacity(evidence.len());
+        for place in evidence {
+            if !kept.iter().any(|known| known.origin == place.origin && known.note == place.note) {
+                kept.push(place);
+            }
+        }
+        finding.evidence = kept;
+        if let Some(fix) = &mut finding.fix {
+            let edits: Option<Vec<Edit>> =
+                fix.edits.iter().map(|edit| moved_edit(edit, sources)).collect();
+            // What a template prints is changed by a person.
+            fix.edits = edits.unwrap_or_default();
+        }
+    }
+}
+
+/// The place where the text of a rendered place was written; the values that were filled in there
+/// are added to `values`.
+fn moved(
+    place: Evidence,
+    source: &Source,
+    trace: &Trace,
+    sources: &Sources,
+    values: &mut Vec<Evidence>,
+) -> Evidence {
+    let Some(from) = &trace.from else { return place };
+    let Place::Text(span) = place.origin.place else {
+        return Evidence { origin: from.clone(), ..place };
+    };
+    let line = source.position(span.start).line;
+    let rendered = text_of(source, line);
+    let written = trace.line(line);
+    for value in written.iter().flat_map(|written| &written.values).take(MOST_VALUES) {
+        values.push(Evidence {
+            origin: value.origin.clone(),
+            role: Role::Related,
+            note: format!("`{}` is set here", value.name),
+        });
+    }
+    let Some(at) =
+        written.and_then(|written| written.at.as_ref()).or_else(|| above(source, trace, line))
+    else {
+        return Evidence { origin: from.clone(), note: with(&place.note, rendered), ..place };
+    };
+    let template = sources.get(at.source);
+    let text = at.span().and_then(|span| template.shown()?.get(span.range())).unwrap_or_default();
+    let part = source.shown().and_then(|shown| shown.get(span.range())).unwrap_or_default();
+    // The same words on that line are what is meant.
+    let mut found = text.match_indices(part).filter(|_| !part.is_empty());
+    let origin = match (found.next(), found.next(), at.span()) {
+        (Some((start, _)), None, Some(span)) => {
+            let start = span.start as usize + start;
+            Origin::text(at.source, Span::new(start, start + part.len()))
+        }
+        // What is meant is what was filled in, unless it is the key in front of it.
+        _ => written.and_then(|written| written.action.clone()).unwrap_or_else(|| at.clone()),
+    };
+    let printed_as_is = text.trim() == rendered.trim() || rendered.contains(text.trim());
+    let note = match printed_as_is {
+        true => place.note,
+        false => with(&place.note, rendered),
+    };
+    Evidence { origin, note, role: place.role }
+}
+
+/// The line above with less space in front that is known: the key that a line stands below.
+fn above<'t>(source: &Source, trace: &'t Trace, line: u32) -> Option<&'t Origin> {
+    let indent = |text: &str| text.len() - text.trim_start().len();
+    let mut most = indent(text_of(source, line));
+    let mut number = line;
+    while number > 1 && most > 0 {
+        number -= 1;
+        let text = text_of(source, number);
+        if text.trim().is_empty() || indent(text) >= most {
+            continue;
+        }
+        most = indent(text);
+        if let Some(Written { at: Some(at), .. }) = trace.line(number) {
+            return Some(at);
+        }
+    }
+    None
+}
+
+fn text_of(source: &Source, line: u32) -> &str {
+    let range = source.line(line);
+    range.and_then(|range| source.shown()?.get(range)).unwrap_or_default()
+}
+
+/// What is said of a place, and what the template printed there.
+fn with(note: &str, rendered: &str) -> String {
+    let rendered = rendered.trim();
+    let rendered: Cow<'_, str> = match rendered.char_indices().nth(QUOTED) {
+        Some((at, _)) => format!("{}...", &rendered[..at]).into(),
+        None => rendered.into(),
+    };
+    match note {
+        "" => format!("rendered: `{rendered}`"),
+        note => format!("{note} (rendered: `{rendered}`)"),
+    }
+}
+
+/// An edit of a value that is a line of a values file; `None` for what a template prints.
+fn moved_edit(edit: &Edit, sources: &Sources) -> Option<Edit> {
+    let source = sources.get(edit.source);
+    let Some(trace) = &source.rendered else { return Some(edit.clone()) };
+    let line = source.position(edit.span.start).line;
+    let is_it = |value: &&Value| {
+        let inside = |whole: Span| edit.span.contains(whole) || whole.contains(edit.span);
+        let same = |whole: Span| {
+            let text = |span: Span| source.shown().and_then(|shown| shown.get(span.range()));
+            let plain = |text: Option<&str>| text.map(|t| t.trim_matches(['"', '\'']).to_owned());
+            plain(text(whole)) == plain(text(edit.span))
+        };
+        value.whole.is_some_and(|whole| inside(whole) && same(whole))
+    };
+    let value = trace.line(line)?.values.iter().find(is_it)?;
+    Some(Edit { source: value.origin.source, span: value.origin.span()?, ..edit.clone() })
+}

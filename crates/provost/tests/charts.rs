@@ -1,0 +1,331 @@
+//! Charts and kustomizations end to end, rendered by the real helm and kustomize.
+
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
+mod support;
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
+use std::process::Command;
+
+use serde_json::Value;
+use support::{Dir, Run, repository, succeed, tool};
+
+/// A folder with a PATH of its own: what is in it are the tools there are.
+fn with_tools(dir: Dir, tools: &[&str]) -> Dir {
+    let bin = dir.path().join(".bin");
+    fs::create_dir_all(&bin).unwrap();
+    for name in tools {
+        let name_on_path = name.trim_end_matches('4');
+        std::os::unix::fs::symlink(tool(name), bin.join(name_on_path)).unwrap();
+    }
+    dir
+}
+
+fn chart(name: &str, tools: &[&str]) -> Dir {
+    with_tools(chart_in(Dir::new(), name), tools)
+}
+
+/// A chart of the fixtures in a folder of its name.
+fn chart_in(dir: Dir, name: &str) -> Dir {
+    let source = repository().join("fixtures/charts").join(name);
+    support::files_below(&source).iter().fold(dir, |dir, file| {
+        dir.file(&format!("{name}/{file}"), fs::read(source.join(file)).unwrap())
+    })
+}
+
+fn check(dir: &Dir, args: &[&str]) -> Run {
+    let path = dir.path().join(".bin");
+    let all = [&["check", "--date", "2026-11-24"], args].concat();
+    dir.provost_with_env(&all, &[("PATH", path.to_str().unwrap())])
+}
+
+/// `path:line note` of every place of a rule's findings.
+fn places(run: &Run, rule: &str) -> Vec<String> {
+    let report: Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{run}"));
+    let findings = report["findings"].as_array().unwrap().iter();
+    let of_rule = findings.filter(|finding| finding["rule"] == rule);
+    let evidence = of_rule.flat_map(|finding| finding["evidence"].as_array().unwrap());
+    evidence
+        .map(|place| {
+            let line = &place["start"]["line"];
+            format!(
+                "{}:{line} {}",
+                place["path"].as_str().unwrap(),
+                place["note"].as_str().unwrap()
+            )
+        })
+        .collect()
+}
+
+/// What was printed, in one line: a terminal's lines break anywhere.
+fn said(run: &Run) -> String {
+    run.out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A fake tool: what a real one does when something is wrong with it.
+fn fake(dir: &Dir, name: &str, script: &str) {
+    let path = dir.path().join(".bin").join(name);
+    fs::write(&path, format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn a_finding_points_at_the_template_and_at_the_value() {
+    for helm in ["helm", "helm4"] {
+        let dir = chart("shop", &[helm]);
+        let run = check(&dir, &["--chart", "shop", "--format", "json"]);
+        assert_eq!(run.code, 1, "{run}");
+        let found = places(&run, "gomemlimit-above-memory-limit");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(found.join("\n"), @r#"
+        shop/charts/cache/templates/deployment.yaml:17 the runtime starts to collect harder at 4294967296 bytes (rendered: `value: 4GiB`)
+        shop/charts/cache/templates/deployment.yaml:20 the kernel kills at 1073741824 bytes (rendered: `memory: 1Gi`)
+        shop/values.yaml:26 `cache.goMemLimit` is set here
+        shop/charts/cache/values.yaml:2 `memory` is set here
+        shop/templates/deployment.yaml:24 the runtime starts to collect harder at 2147483648 bytes (rendered: `value: "2GiB"`)
+        shop/templates/deployment.yaml:36 the kernel kills at 536870912 bytes (rendered: `memory: 512Mi`)
+        shop/values.yaml:20 `env[1].value` is set here
+        shop/values.yaml:14 `resources.limits.memory` is set here
+        "#);
+        }
+    }
+}
+
+#[test]
+fn values_files_and_set_outrank_the_chart() {
+    let dir = chart("shop", &["helm"]).file(
+        "small.yaml",
+        "resources:\n  limits:\n    memory: 256Mi\ncache: {goMemLimit: 3GiB}\n",
+    );
+    let args = ["--chart", "shop", "--values", "small.yaml", "--format", "json"];
+    let run = check(&dir, &args);
+    let found = places(&run, "gomemlimit-above-memory-limit");
+    assert!(found.iter().any(|f| f.starts_with("small.yaml:3 ")), "{found:#?}");
+    assert!(found.iter().any(|f| f.starts_with("small.yaml:4 ")), "{found:#?}");
+    let run = check(&dir, &[&args[..], &["--set", "cache.goMemLimit=512MiB"]].concat());
+    let found = places(&run, "gomemlimit-above-memory-limit");
+    assert!(!found.iter().any(|f| f.contains("charts/cache")), "{found:#?}");
+    let run = check(&dir, &[&args[..], &["--set", "cache.goMemLimit=5GiB"]].concat());
+    let found = places(&run, "gomemlimit-above-memory-limit");
+    assert!(found.iter().any(|f| f.contains("charts/cache/templates")), "{found:#?}");
+    assert!(!found.iter().any(|f| f.contains("cache.goMemLimit")), "{found:#?}");
+}
+
+#[test]
+fn a_fix_of_a_value_is_made_in_the_values_and_a_template_is_left() {
+    let dir = chart("shop", &["helm"]);
+    let before = dir.read("shop/templates/deployment.yaml");
+    let run = check(
+        &dir,
+        &["--chart", "shop", "--fix", "--unsafe-fixes", "--only", "gomemlimit-above-memory-limit"],
+    );
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(dir.read("shop/templates/deployment.yaml"), before);
+    let values = dir.read("shop/values.yaml");
+    assert!(values.contains("# more than the container has"), "{values}");
+    assert!(!values.contains("2GiB"), "{values}");
+    let again = check(
+        &dir,
+        &["--chart", "shop", "--fix", "--unsafe-fixes", "--only", "gomemlimit-above-memory-limit"],
+    );
+    assert_eq!(again.code, 0, "{again}");
+    assert_eq!(dir.read("shop/values.yaml"), values);
+}
+
+#[test]
+fn hooks_are_no_services_and_secrets_stay_out() {
+    let dir = chart("shop", &["helm"]);
+    for format in ["text", "json", "sarif", "html", "markdown", "junit"] {
+        let run = check(
+            &dir,
+            &["--chart", "shop", "--profile", "house", "--format", format, "--verbose"],
+        );
+        assert!(!run.out.contains("kanarie"), "{format}: {run}");
+        assert!(!run.out.contains("a2FuYXJpZS03UXg5dlcybQ"), "{format}: {run}");
+        assert!(!run.out.contains("naked-pod]"), "{format}: {run}");
+    }
+}
+
+#[test]
+fn tpl_lookup_libraries_and_crds_are_rendered() {
+    let dir = chart("lookup", &["helm"]);
+    let run = check(&dir, &["--chart", "lookup", "--format", "json"]);
+    let found = places(&run, "gomemlimit-above-memory-limit");
+    assert!(
+        found.iter().any(|f| f.starts_with("lookup/templates/deployment.yaml:20 ")),
+        "{found:#?}"
+    );
+    let dir = chart("library", &["helm"]);
+    let run = check(&dir, &["--chart", "library", "--format", "json"]);
+    let found = places(&run, "gomemlimit-above-memory-limit");
+    assert!(found.iter().all(|f| f.starts_with("library/")), "{found:#?}");
+    assert!(!found.is_empty(), "{run}");
+    let dir = chart("crds", &["helm"]);
+    let run = check(&dir, &["--chart", "crds", "--format", "json"]);
+    let found = places(&run, "removed-api-version");
+    assert!(found[0].starts_with("crds/crds/widget.yaml:1 "), "{found:#?}");
+}
+
+#[test]
+fn a_chart_that_fails_says_why_and_hides_nothing_else() {
+    let dir = chart("broken", &["helm"]).file(
+        "pod.yaml",
+        "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec: {containers: [{name: a, image: b}]}\n",
+    );
+    let run = check(&dir, &["--chart", "broken", "pod.yaml"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(said(&run).contains("chart broken: not judged"), "{run}");
+    assert!(said(&run).contains("a name is required"), "{run}");
+    assert!(run.out.contains("naked-pod"), "{run}");
+    // The same in a report for machines.
+    let run = check(&dir, &["--chart", "broken", "pod.yaml", "--format", "json"]);
+    let report: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(report["notices"][0]["kind"], "render-failed");
+}
+
+#[test]
+fn without_helm_the_chart_is_not_judged() {
+    let dir = chart("shop", &[]);
+    let run = check(&dir, &["--chart", "shop"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(said(&run).contains("chart shop: not judged, because helm is not on PATH"), "{run}");
+}
+
+#[test]
+fn what_would_be_fetched_is_refused_before_helm_runs() {
+    let dir = with_tools(Dir::new(), &[]);
+    fake(&dir, "helm", "touch ran");
+    for chart in ["oci://registry.example/shop", "bitnami/redis", "https://example.com/x.tgz"] {
+        let run = check(&dir, &["--chart", chart]);
+        assert_eq!(run.code, 2, "{run}");
+        assert!(said(&run).contains("neither a folder with a Chart.yaml"), "{run}");
+    }
+    assert!(!dir.path().join("ran").exists());
+}
+
+#[test]
+fn a_renderer_that_prints_too_much_or_half_is_stopped_and_said() {
+    let dir = chart("crds", &[]);
+    fake(&dir, "helm", "exec cat /dev/zero");
+    let run = check(&dir, &["--chart", "crds"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(said(&run).contains("helm printed more than 64 MiB and was stopped"), "{run}");
+    fake(&dir, "helm", "printf -- '---\\n# Source: crds/templates/widget.yaml\\nkind: [a\\n'");
+    let run = check(&dir, &["--chart", "crds"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.out.contains("crds/templates/widget.yaml"), "{run}");
+    fake(&dir, "helm", "kill -9 $$");
+    let run = check(&dir, &["--chart", "crds"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(said(&run).contains("helm failed: signal: 9"), "{run}");
+}
+
+#[test]
+fn a_packed_chart_is_judged_like_its_folder() {
+    let dir = chart("shop", &["helm"]);
+    let helm = tool("helm");
+    succeed(Command::new(helm).args(["package", "shop"]).current_dir(dir.path()));
+    let run = check(&dir, &["--chart", "shop-0.1.0.tgz", "--format", "json"]);
+    let packed = places(&run, "gomemlimit-above-memory-limit");
+    let run = check(&dir, &["--chart", "shop", "--format", "json"]);
+    let folder = places(&run, "gomemlimit-above-memory-limit");
+    let same: Vec<String> = packed.iter().map(|f| f.replace("shop-0.1.0.tgz:", "shop/")).collect();
+    assert_eq!(same, folder);
+    assert!(packed.iter().any(|f| f.starts_with("shop-0.1.0.tgz:values.yaml:")), "{packed:#?}");
+}
+
+fn kustomized(tools: &[&str]) -> Dir {
+    with_tools(Dir::new().copy_of("fixtures/kustomize", |_| ()), tools)
+}
+
+#[test]
+fn a_finding_of_a_kustomization_names_the_resource_and_the_patch() {
+    let dir = kustomized(&["kustomize"]);
+    let run = check(&dir, &["--kustomize", "production", "--format", "json"]);
+    let found = places(&run, "gomemlimit-above-memory-limit");
+    insta::assert_snapshot!(found.join("\n"), @r#"
+base/deployment.yaml:19 the runtime starts to collect harder at 2147483648 bytes
+production/memory.yaml:12 the kernel kills at 536870912 bytes
+"#);
+    assert!(!run.out.contains("kanarie"), "{run}");
+    // Judged as it is built, and not once more as it stands.
+    let run = check(&dir, &["--kustomize", "production", "--format", "json", "."]);
+    let report: Value = serde_json::from_str(&run.out).unwrap();
+    let inputs: Vec<&str> =
+        report["inputs"].as_array().unwrap().iter().map(|i| i["path"].as_str().unwrap()).collect();
+    assert_eq!(
+        inputs.iter().filter(|path| **path == "base/deployment.yaml").count(),
+        1,
+        "{inputs:?}"
+    );
+    let skipped = report["skipped"].to_string();
+    assert!(!skipped.contains("production") && !skipped.contains("base"), "{skipped}");
+}
+
+#[test]
+fn remote_bases_are_refused() {
+    let dir = kustomized(&[]);
+    fake(&dir, "kustomize", "touch ran");
+    let run = check(&dir, &["--kustomize", "remote"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(
+        said(&run).contains("remote/kustomization.yaml names https://github.com/example"),
+        "{run}"
+    );
+    assert!(!Path::new(&dir.path().join("ran")).exists());
+}
+
+#[test]
+fn without_kustomize_kubectl_is_taken() {
+    let dir = kustomized(&[]);
+    let run = check(&dir, &["--kustomize", "production"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(said(&run).contains("neither kustomize nor kubectl is on PATH"), "{run}");
+    let kustomize = tool("kustomize");
+    let script = format!("shift; exec {} build \"$@\"", kustomize.display());
+    fake(&dir, "kubectl", &script);
+    let run = check(&dir, &["--kustomize", "production"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(said(&run).contains("kubectl kustomize production"), "{run}");
+}
+
+#[test]
+fn what_walking_finds_is_rendered_when_the_configuration_says_so() {
+    let dir = chart("shop", &["helm"]).copy_of("fixtures/kustomize", |files| {
+        files.retain(|file| !file.starts_with("remote"));
+    });
+    std::os::unix::fs::symlink(tool("kustomize"), dir.path().join(".bin/kustomize")).unwrap();
+    let run = check(&dir, &["."]);
+    assert!(run.out.contains("provost check --chart shop"), "{run}");
+    assert!(run.out.contains("provost check --kustomize production"), "{run}");
+    let dir = dir.file("provost.toml", "render = true\n");
+    let run = check(&dir, &[".", "--format", "json"]);
+    let found = places(&run, "gomemlimit-above-memory-limit");
+    assert!(found.iter().any(|f| f.starts_with("shop/templates/deployment.yaml")), "{found:#?}");
+    assert!(found.iter().any(|f| f.starts_with("production/memory.yaml")), "{found:#?}");
+    let report: Value = serde_json::from_str(&run.out).unwrap();
+    assert_eq!(report["skipped"].as_array().unwrap().len(), 0, "{}", report["skipped"]);
+}
+
+#[test]
+fn any_file_of_a_chart_changes_what_it_prints() {
+    let dir = chart("shop", &["helm"]).file("elsewhere/a.txt", "a").file(".gitignore", ".bin\n");
+    for args in [&["init", "-q"][..], &["add", "."], &["commit", "-qm", "first"]] {
+        let mut git = Command::new("git");
+        git.args(["-c", "user.name=t", "-c", "user.email=t@example.com"]).args(args);
+        succeed(git.current_dir(dir.path()).env("GIT_CONFIG_GLOBAL", "/dev/null"));
+    }
+    // git is needed, besides the tools of the test.
+    let path = format!("{}:/usr/local/bin:/usr/bin:/bin", dir.path().join(".bin").display());
+    let args = ["check", "--date", "2026-11-24", "--diff-base", "HEAD", "--chart", "shop"];
+    let check = |dir: &Dir| dir.provost_with_env(&args, &[("PATH", path.as_str())]);
+    let dir = dir.file("elsewhere/a.txt", "b");
+    let run = check(&dir);
+    assert_eq!(run.code, 0, "{run}");
+    let chart = dir.read("shop/Chart.yaml");
+    let dir = dir.file("shop/Chart.yaml", format!("{chart}# changed\n"));
+    let run = check(&dir);
+    assert_eq!(run.code, 1, "{run}");
+}
