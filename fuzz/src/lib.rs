@@ -107,6 +107,10 @@ pub fn dockerfile(data: &[u8]) {
     for go_build in build.iter().flat_map(|build| &build.go_builds) {
         black_box(dockerfile::repro::repro_flags(go_build).arguments());
     }
+    for run in build.iter().flat_map(|build| &build.runs) {
+        black_box(run.commands().ok());
+    }
+    black_box(build.as_ref().map(|build| build.reached()));
     black_box((build, problems));
 }
 

@@ -234,6 +234,14 @@ fn piece() -> impl Strategy<Value = String> {
         "WORKDIR ",
         "ONBUILD ",
         "&& ",
+        "| ",
+        "; ",
+        "'",
+        "`",
+        "X=",
+        "<<- x",
+        "--mount=type=cache,from=a ",
+        "curl ",
         "cd ",
         "( ",
         ") ",
@@ -280,6 +288,21 @@ proptest! {
                     prop_assert!(inside(fact.origin.span().unwrap()));
                 }
             }
+            for run in &build.runs {
+                for command in run.commands().into_iter().flatten() {
+                    let env = command.env.iter().flat_map(|(name, value)| [name, value]);
+                    for fact in env.chain(&command.words) {
+                        prop_assert!(inside(fact.origin.span().unwrap()), "{fact:?}");
+                    }
+                }
+            }
+            for written in &build.instructions {
+                prop_assert!(inside(written.keyword.span().unwrap()), "{written:?}");
+            }
+            for line in &build.same_line {
+                prop_assert!(inside(line.reads.span().unwrap()), "{line:?}");
+            }
+            let _ = build.reached();
             let _ = build.entrypoint_source();
             let _ = build.certain_files();
             let _ = build.presence("/x");
