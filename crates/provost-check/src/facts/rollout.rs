@@ -17,6 +17,8 @@ pub struct Rollout {
     pub canary: Option<Canary>,
     /// `blueGreen`
     pub blue_green: Option<BlueGreen>,
+    /// Something else is written as a strategy: a placeholder, or a newer controller's.
+    pub other: bool,
 }
 
 /// `strategy.canary`
@@ -297,6 +299,10 @@ impl Rollout {
             origin: place.origin(),
             canary: inner("canary").map(|(key, node)| canary(key, node)),
             blue_green: inner("blueGreen").map(|(key, node)| blue_green(key, node)),
+            other: strategy.is_some_and(|(_, strategy)| {
+                let known = |key: Node<'_>| matches!(key.as_str(), Some("canary" | "blueGreen"));
+                strategy.entries().any(|(key, _)| !known(key))
+            }),
         }
     }
 
@@ -408,8 +414,10 @@ fn step(node: Node<'_>) -> Step {
         .collect();
     let place = node.entries().next().map_or(node, |(key, _)| key);
     let [(key, value)] = deeds.as_slice() else {
-        let name = |key: &Node<'_>| key.as_str().unwrap_or_default().to_owned();
-        let fields = deeds.iter().map(|(key, _)| Fact::written(name(key), key.origin())).collect();
+        // What is not known may be a newer controller's.
+        let known = deeds.iter().map(|(key, _)| *key);
+        let others = node.entries().filter(|(_, value)| deeds.is_empty() && !value.is_null());
+        let fields = known.chain(others.map(|(key, _)| key)).filter_map(fact).collect();
         return Step { origin: place.origin(), kind: StepKind::Other, fields };
     };
     let kind = match key.as_str().unwrap_or_default() {

@@ -22,7 +22,7 @@ pub(super) fn check(case: &ObjectCase<'_>, workload: &Workload, out: &mut Findin
             );
             out.push(finding.also(&canary.origin, "and the other"));
         }
-        (None, None) if whole => refuse(
+        (None, None) if whole && !rollout.other => refuse(
             out,
             &rollout.origin,
             "a Rollout needs .spec.strategy.canary or .spec.strategy.blueGreen",
