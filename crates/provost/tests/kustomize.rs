@@ -129,7 +129,7 @@ fn a_patched_manifest_is_said_and_is_no_manifest_to_require() {
         "{json}"
     );
     let run = check(replicas, "", &["--require", "manifest"]);
-    let line = "patched: 1 rule; kustomize changes it: kustomize build DIR | provost check -\n";
+    let line = "patched: 1 rule; kustomize changes it; give its folder with --kustomize DIR\n";
     assert!(run.out.contains(line), "{run}");
     assert_eq!(run.code, 1, "{run}");
     let message = "error: --require names a manifest, and default/PodDisruptionBudget/web is one only \

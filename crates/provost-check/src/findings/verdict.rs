@@ -122,7 +122,7 @@ impl Reason {
             Self::MeasuredFactMissing => "set it in a [[service]] entry of provost.toml",
             Self::LimitReached => "raise the limit that the message names",
             Self::Alternatives => "give the folder, or the built kustomization, that is applied",
-            Self::Patched => "kustomize changes it: kustomize build DIR | provost check -",
+            Self::Patched => "kustomize changes it; give its folder with --kustomize DIR",
         }
     }
 }
