@@ -299,8 +299,7 @@ struct Rendered {
 
 /// Has charts and kustomizations rendered, for the request to hold.
 fn render_all(args: &CheckArgs, settings: &Settings, request: &mut Request) -> Result<Rendered> {
-    let kubernetes = settings.cluster.kubernetes.as_ref().map(|fact| fact.value);
-    let outcome = render::run(args, settings.render, kubernetes, &request.interrupted)?;
+    let outcome = render::run(args, settings.render, settings.kubernetes(), &request.interrupted)?;
     request.renderings = outcome.renderings;
     Ok(Rendered { said: outcome.said, failed: outcome.failed })
 }

@@ -16,7 +16,7 @@ use crate::args::CheckArgs;
 pub(super) fn render(
     args: &CheckArgs,
     root: &str,
-    kubernetes: Option<(u16, u16)>,
+    oldest: u16,
     interrupted: &AtomicBool,
 ) -> Result<Result<Rendered, String>> {
     let what = format!("chart {root}");
@@ -41,9 +41,8 @@ pub(super) fn render(
     if let Some(namespace) = &args.namespace {
         flag("--namespace", namespace);
     }
-    if let Some((oldest, _)) = kubernetes {
-        flag("--kube-version", &format!("1.{oldest}.0"));
-    }
+    // Helm's own idea of a cluster depends on how it was built.
+    flag("--kube-version", &format!("1.{oldest}.0"));
     for values in &args.values {
         flag("--values", &as_argument(values));
     }

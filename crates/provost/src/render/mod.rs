@@ -43,11 +43,12 @@ pub(crate) struct Outcome {
     pub(crate) failed: Vec<String>,
 }
 
-/// Renders what the command line names, and with `found` what walking its paths finds.
+/// Renders what the command line names, and with `found` what walking its paths finds, for the
+/// oldest of the releases of Kubernetes that are judged for.
 pub(crate) fn run(
     args: &CheckArgs,
     found: bool,
-    kubernetes: Option<(u16, u16)>,
+    (oldest, _): (u16, u16),
     interrupted: &AtomicBool,
 ) -> Result<Outcome> {
     let mut outcome = Outcome::default();
@@ -67,7 +68,7 @@ pub(crate) fn run(
     }
     for (by, root) in all {
         let rendered = match by {
-            Renderer::Helm => helm::render(args, &root, kubernetes, interrupted)?,
+            Renderer::Helm => helm::render(args, &root, oldest, interrupted)?,
             Renderer::Kustomize => kustomize::render(&root, interrupted)?,
         };
         match rendered {

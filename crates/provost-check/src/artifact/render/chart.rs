@@ -301,7 +301,8 @@ impl<'p> Rendered<'p> {
     fn places(&self, templates: &Templates, file: usize) -> Vec<Option<Place>> {
         let lines = self.lines();
         let mut places = vec![None; lines.len()];
-        templates.place(file, &lines, &mut places);
+        let text = &self.text[self.start..self.end];
+        templates.place(file, text, &lines, &mut places);
         places
     }
 

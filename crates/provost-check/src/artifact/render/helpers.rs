@@ -92,9 +92,32 @@ impl Templates {
     }
 
     /// Where each line of a document was printed.
-    pub(super) fn place(&self, file: usize, rendered: &[&str], places: &mut [Option<Place>]) {
+    pub(super) fn place(
+        &self,
+        file: usize,
+        document: &str,
+        rendered: &[&str],
+        places: &mut [Option<Place>],
+    ) {
+        if let Some(first) = self.copied(file, document) {
+            // Nothing was filled in: a CRD, which may have 10,000 lines.
+            let blank = document.len() - document.trim_start_matches('\n').len();
+            for (number, place) in places.iter_mut().enumerate().skip(blank) {
+                *place = Some(Place { file, line: first + number - blank });
+            }
+            return;
+        }
         let lines = self.files[file].template.lines.len();
         self.place_in(file, 0..lines, rendered, places, DEPTH);
+    }
+
+    /// The line at which a template holds a document word for word.
+    fn copied(&self, file: usize, document: &str) -> Option<usize> {
+        let text = &self.files.get(file)?.text;
+        let document = document.trim_matches('\n');
+        let at = memchr::memmem::find(text.as_bytes(), document.as_bytes())?;
+        let starts_line = at == 0 || text.as_bytes()[at - 1] == b'\n';
+        starts_line.then(|| text[..at].matches('\n').count())
     }
 
     fn place_in(
