@@ -207,7 +207,7 @@ pub(crate) struct CheckArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct ExplainArgs {
-    /// A rule or rule/variant; without one, the list
+    /// A rule, rule/variant, or another linter's name for it; without one, the list
     #[arg(value_name = "RULE[/VARIANT]")]
     pub(crate) rule: Option<String>,
     /// Print the settings in force here and where each comes from

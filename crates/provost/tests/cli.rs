@@ -593,3 +593,16 @@ fn a_change_is_judged_with_what_it_joins_to() {
     assert_eq!(wrong.code, 2, "{wrong}");
     assert!(wrong.err.contains("git knows no commit nosuch"), "{wrong}");
 }
+
+#[test]
+fn explain_knows_the_names_of_other_linters() {
+    let run = Dir::new().provost(&["explain", "DL3025"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.out.starts_with("hadolint DL3025: shell-form-entrypoint\n\n"), "{run}");
+    assert!(run.out.contains("Group: build"), "{run}");
+    let run = Dir::new().provost(&["explain", "kube-score:pod-probes"]);
+    let expect = "kube-score pod-probes: missing-readiness-probe, missing-liveness-probe\n";
+    assert_eq!(run.out, expect, "{run}");
+    let run = Dir::new().provost(&["explain", "hadolint:pod-probes"]);
+    assert_eq!(run.code, 2, "{run}");
+}

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use provost_check::rules::RULES;
+use provost_check::rules::known_as::KNOWN;
 use provost_check::rules::rule::Rule;
 
 use super::Files;
@@ -38,7 +39,31 @@ fn list(rules: &[&Rule]) -> String {
                 writeln!(text, "| &emsp;{} | {level} | {} |", variant.name, cell(variant.title));
         }
     }
+    by_other_names(&mut text);
     text
+}
+
+/// What other linters call it.
+fn by_other_names(text: &mut String) {
+    text.push_str(
+        "\n## By other names\n\n\
+         What checks of other linters are here. `provost explain DL3025` finds them too. What is missing has no \
+         counterpart: the style of shell code and the pinning of OS packages are left to ShellCheck and hadolint, \
+         house rules of labels and owners to policy engines.\n",
+    );
+    let mut tool = "";
+    for known in KNOWN {
+        if known.tool != tool {
+            tool = known.tool;
+            let _ = write!(text, "\n### {tool}\n\n| {tool} | here |\n|---|---|\n");
+        }
+        let link = |id: &&str| {
+            let page = id.split('/').next().unwrap_or_default();
+            format!("[{id}]({page}.md)")
+        };
+        let rules: Vec<String> = known.rules.iter().map(link).collect();
+        let _ = writeln!(text, "| {} | {} |", known.name, rules.join(", "));
+    }
 }
 
 fn shown(level: &str, off: bool) -> String {

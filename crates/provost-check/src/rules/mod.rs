@@ -10,6 +10,7 @@ pub mod engine;
 pub mod health;
 pub mod image;
 pub mod input;
+pub mod known_as;
 pub mod lifecycle;
 pub mod mesh;
 pub mod network;

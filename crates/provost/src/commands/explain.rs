@@ -8,8 +8,9 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use provost_check::artifact::config::check_id;
 use provost_check::findings::Level;
+use provost_check::rules::known_as::Known;
 use provost_check::rules::rule::{Rule, Variant};
-use provost_check::rules::{self, RULES};
+use provost_check::rules::{self, RULES, known_as};
 
 use crate::args::{Cli, ExplainArgs};
 use crate::exit::{Exit, Mistake};
@@ -27,6 +28,11 @@ pub(crate) fn run(cli: &Cli, args: &ExplainArgs) -> Result<Exit> {
 
 fn rule(id: &str, color: bool) -> Result<String> {
     if let Err(unknown) = check_id(id) {
+        // A name that another linter gives it, which a team that migrates has at hand.
+        let elsewhere: Vec<&Known> = known_as::find(id).collect();
+        if !elsewhere.is_empty() {
+            return Ok(known_elsewhere(&elsewhere, color));
+        }
         let mistake = Mistake::new(unknown.message);
         return Err(match unknown.help {
             Some(help) => mistake.help(help),
@@ -45,6 +51,22 @@ fn rule(id: &str, color: bool) -> Result<String> {
     text.push_str(&page::render(rule.page, color, output::WIDTH));
     let _ = writeln!(text, "\n{}", facts(rule));
     Ok(text)
+}
+
+/// What other linters' checks are here, with the page where that is one.
+fn known_elsewhere(all: &[&Known], color: bool) -> String {
+    let mut text = String::new();
+    for known in all {
+        let _ = writeln!(text, "{} {}: {}", known.tool, known.name, known.rules.join(", "));
+    }
+    let mut rules: Vec<&str> = all.iter().flat_map(|known| known.rules).copied().collect();
+    rules.dedup();
+    if let [id] = rules[..]
+        && let Ok(page) = rule(id, color)
+    {
+        let _ = write!(text, "\n{page}");
+    }
+    text
 }
 
 /// Level, profiles and needs, which the page does not repeat.

@@ -1,0 +1,253 @@
+//! What other linters call what these rules look for, for teams that migrate.
+//!
+//! Names as of kube-linter 0.7 (docs/generated/checks.md), kube-score 1.20 (`score/*/`, the ids it
+//! prints), polaris 9 (`pkg/config/checks`), hadolint 2.15 and dockle 0.4 (their READMEs).
+
+/// One check of another linter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known {
+    /// The linter.
+    pub tool: &'static str,
+    /// Its name for the check.
+    pub name: &'static str,
+    /// `rule` or `rule/variant` that answer the same question here.
+    pub rules: &'static [&'static str],
+}
+
+const fn of(tool: &'static str, name: &'static str, rules: &'static [&'static str]) -> Known {
+    Known { tool, name, rules }
+}
+
+const DOCKLE: &str = "dockle";
+const HADOLINT: &str = "hadolint";
+const KUBE_LINTER: &str = "kube-linter";
+const KUBE_SCORE: &str = "kube-score";
+const POLARIS: &str = "polaris";
+
+/// By linter and name.
+pub const KNOWN: &[Known] = &[
+    of(DOCKLE, "CIS-DI-0001", &["root-user"]),
+    of(DOCKLE, "CIS-DI-0006", &["unrunnable-healthcheck"]),
+    of(DOCKLE, "CIS-DI-0008", &["privilege-escalation-allowed/setuid-file"]),
+    of(DOCKLE, "CIS-DI-0009", &["floating-build-input/remote-add"]),
+    of(DOCKLE, "CIS-DI-0010", &["secret-in-build", "secret-file-in-image"]),
+    of(DOCKLE, "DKL-DI-0001", &["root-tool-in-build"]),
+    of(DOCKLE, "DKL-DI-0005", &["build-residue"]),
+    of(DOCKLE, "DKL-DI-0006", &["floating-image-tag", "floating-build-input"]),
+    of(DOCKLE, "DKL-LI-0003", &["build-residue"]),
+    of(HADOLINT, "DL3000", &["overridden-instruction/relative-workdir"]),
+    of(HADOLINT, "DL3002", &["root-user"]),
+    of(HADOLINT, "DL3004", &["root-tool-in-build"]),
+    of(HADOLINT, "DL3006", &["floating-build-input"]),
+    of(HADOLINT, "DL3007", &["floating-build-input"]),
+    of(HADOLINT, "DL3009", &["build-residue"]),
+    of(HADOLINT, "DL3012", &["overridden-instruction"]),
+    of(HADOLINT, "DL3020", &["floating-build-input/remote-add"]),
+    of(HADOLINT, "DL3021", &["rejected-by-builder"]),
+    of(HADOLINT, "DL3022", &["rejected-by-builder"]),
+    of(HADOLINT, "DL3023", &["rejected-by-builder"]),
+    of(HADOLINT, "DL3024", &["rejected-by-builder"]),
+    of(HADOLINT, "DL3025", &["shell-form-entrypoint"]),
+    of(HADOLINT, "DL3029", &["rejected-by-builder/fixed-platform"]),
+    of(HADOLINT, "DL3043", &["rejected-by-builder"]),
+    of(HADOLINT, "DL3044", &["rejected-by-builder/self-referencing-env"]),
+    of(HADOLINT, "DL3045", &["overridden-instruction/relative-workdir"]),
+    of(HADOLINT, "DL3061", &["rejected-by-builder"]),
+    of(HADOLINT, "DL3062", &["floating-build-input/unpinned-go-install"]),
+    of(HADOLINT, "DL3064", &["secret-in-build"]),
+    of(HADOLINT, "DL4000", &["rejected-by-builder"]),
+    of(HADOLINT, "DL4003", &["overridden-instruction"]),
+    of(HADOLINT, "DL4004", &["overridden-instruction"]),
+    of(HADOLINT, "DL4006", &["hidden-build-failure"]),
+    of(
+        KUBE_LINTER,
+        "cluster-admin-role-binding",
+        &["overpowered-service-account/cluster-admin-binding"],
+    ),
+    of(
+        KUBE_LINTER,
+        "dangling-horizontalpodautoscaler",
+        &["hpa-conflicts-with-workload/hpa-target-missing"],
+    ),
+    of(KUBE_LINTER, "dangling-ingress", &["dangling-ingress-backend"]),
+    of(
+        KUBE_LINTER,
+        "dangling-networkpolicy",
+        &["missing-network-policy/network-policy-selects-nothing"],
+    ),
+    of(KUBE_LINTER, "dangling-service", &["service-selects-nothing"]),
+    of(KUBE_LINTER, "dangling-servicemonitor", &["unresolved-scrape-port/monitor-selects-nothing"]),
+    of(
+        KUBE_LINTER,
+        "default-service-account",
+        &["overpowered-service-account/default-service-account"],
+    ),
+    of(KUBE_LINTER, "docker-sock", &["host-path-volume/container-socket-mount"]),
+    of(KUBE_LINTER, "drop-net-raw-capability", &["excess-capabilities"]),
+    of(KUBE_LINTER, "duplicate-env-var", &["duplicate-env"]),
+    of(KUBE_LINTER, "env-var-secret", &["secret-in-plain-env"]),
+    of(KUBE_LINTER, "exposed-services", &["unintended-exposure"]),
+    of(KUBE_LINTER, "host-ipc", &["host-namespace"]),
+    of(KUBE_LINTER, "host-network", &["host-namespace"]),
+    of(KUBE_LINTER, "host-pid", &["host-namespace"]),
+    of(KUBE_LINTER, "hpa-minimum-three-replicas", &["single-replica"]),
+    of(KUBE_LINTER, "invalid-target-ports", &["rejected-by-api-server"]),
+    of(KUBE_LINTER, "latest-tag", &["floating-image-tag"]),
+    of(KUBE_LINTER, "liveness-port", &["unresolved-probe-port"]),
+    of(KUBE_LINTER, "minimum-three-replicas", &["single-replica"]),
+    of(KUBE_LINTER, "mismatching-selector", &["rejected-by-api-server"]),
+    of(KUBE_LINTER, "no-anti-affinity", &["missing-spread"]),
+    of(KUBE_LINTER, "no-extensions-v1beta", &["removed-api-version"]),
+    of(KUBE_LINTER, "no-liveness-probe", &["missing-liveness-probe"]),
+    of(KUBE_LINTER, "no-read-only-root-fs", &["writable-root-filesystem"]),
+    of(KUBE_LINTER, "no-readiness-probe", &["missing-readiness-probe"]),
+    of(
+        KUBE_LINTER,
+        "no-rolling-update-strategy",
+        &["rolling-update-drops-capacity/recreate-strategy"],
+    ),
+    of(KUBE_LINTER, "non-existent-service-account", &["dangling-reference"]),
+    of(KUBE_LINTER, "non-isolated-pod", &["missing-network-policy"]),
+    of(KUBE_LINTER, "pdb-max-unavailable", &["pdb-blocks-drain"]),
+    of(KUBE_LINTER, "pdb-min-available", &["pdb-blocks-drain"]),
+    of(
+        KUBE_LINTER,
+        "pdb-unhealthy-pod-eviction-policy",
+        &["ineffective-pdb/pdb-without-unhealthy-policy"],
+    ),
+    of(KUBE_LINTER, "privilege-escalation-container", &["privilege-escalation-allowed"]),
+    of(KUBE_LINTER, "privileged-container", &["privileged-container"]),
+    of(KUBE_LINTER, "privileged-ports", &["privileged-port"]),
+    of(KUBE_LINTER, "read-secret-from-env-var", &["secret-in-plain-env/secret-as-env"]),
+    of(KUBE_LINTER, "readiness-port", &["unresolved-probe-port"]),
+    of(KUBE_LINTER, "run-as-non-root", &["root-user", "run-as-non-root-will-fail"]),
+    of(KUBE_LINTER, "sensitive-host-mounts", &["host-path-volume"]),
+    of(KUBE_LINTER, "startup-port", &["unresolved-probe-port"]),
+    of(KUBE_LINTER, "unsafe-proc-mount", &["missing-seccomp-profile/unmasked-proc-mount"]),
+    of(KUBE_LINTER, "unsafe-sysctls", &["missing-seccomp-profile/unsafe-sysctl"]),
+    of(KUBE_LINTER, "unset-cpu-requirements", &["missing-resource-request"]),
+    of(
+        KUBE_LINTER,
+        "unset-memory-requirements",
+        &["missing-resource-request", "missing-memory-limit"],
+    ),
+    of(KUBE_LINTER, "wildcard-in-rules", &["overpowered-service-account/wildcard-role"]),
+    of(
+        KUBE_SCORE,
+        "container-ephemeral-storage-request-and-limit",
+        &["missing-memory-limit/missing-ephemeral-storage-limit"],
+    ),
+    of(KUBE_SCORE, "container-image-pull-policy", &["floating-image-tag/mutable-tag-not-pulled"]),
+    of(KUBE_SCORE, "container-image-tag", &["floating-image-tag"]),
+    of(KUBE_SCORE, "container-resources", &["missing-resource-request", "missing-memory-limit"]),
+    of(KUBE_SCORE, "container-seccomp-profile", &["missing-seccomp-profile"]),
+    of(KUBE_SCORE, "container-security-context-privileged", &["privileged-container"]),
+    of(
+        KUBE_SCORE,
+        "container-security-context-readonlyrootfilesystem",
+        &["writable-root-filesystem"],
+    ),
+    of(KUBE_SCORE, "container-security-context-user-group-id", &["root-user/low-uid"]),
+    of(KUBE_SCORE, "deployment-has-host-podantiaffinity", &["missing-spread"]),
+    of(KUBE_SCORE, "deployment-has-poddisruptionbudget", &["missing-pdb"]),
+    of(
+        KUBE_SCORE,
+        "deployment-pod-selector-labels-match-template-metadata-labels",
+        &["rejected-by-api-server"],
+    ),
+    of(KUBE_SCORE, "deployment-replicas", &["single-replica"]),
+    of(KUBE_SCORE, "deployment-strategy", &["rolling-update-drops-capacity"]),
+    of(
+        KUBE_SCORE,
+        "deployment-targeted-by-hpa-does-not-have-replicas-configured",
+        &["hpa-conflicts-with-workload"],
+    ),
+    of(KUBE_SCORE, "environment-variable-key-duplication", &["duplicate-env"]),
+    of(
+        KUBE_SCORE,
+        "horizontalpodautoscaler-has-target",
+        &["hpa-conflicts-with-workload/hpa-target-missing"],
+    ),
+    of(KUBE_SCORE, "ingress-targets-service", &["dangling-ingress-backend"]),
+    of(
+        KUBE_SCORE,
+        "networkpolicy-targets-pod",
+        &["missing-network-policy/network-policy-selects-nothing"],
+    ),
+    of(KUBE_SCORE, "pod-networkpolicy", &["missing-network-policy"]),
+    of(KUBE_SCORE, "pod-probes", &["missing-readiness-probe", "missing-liveness-probe"]),
+    of(KUBE_SCORE, "pod-probes-identical", &["readiness-endpoint-as-liveness"]),
+    of(KUBE_SCORE, "pod-topology-spread-constraints", &["missing-spread"]),
+    of(KUBE_SCORE, "poddisruptionbudget-has-policy", &["ineffective-pdb"]),
+    of(KUBE_SCORE, "service-targets-pod", &["service-selects-nothing"]),
+    of(KUBE_SCORE, "service-type", &["unintended-exposure"]),
+    of(KUBE_SCORE, "stable-version", &["removed-api-version"]),
+    of(KUBE_SCORE, "statefulset-has-servicename", &["stateful-set-without-service"]),
+    of(POLARIS, "cpuLimitsMissing", &["cpu-limit-policy"]),
+    of(POLARIS, "cpuRequestsMissing", &["missing-resource-request/missing-cpu-request"]),
+    of(POLARIS, "dangerousCapabilities", &["excess-capabilities/dangerous-capability"]),
+    of(POLARIS, "deploymentMissingReplicas", &["single-replica"]),
+    of(POLARIS, "hostIPCSet", &["host-namespace"]),
+    of(POLARIS, "hostNetworkSet", &["host-namespace"]),
+    of(POLARIS, "hostPIDSet", &["host-namespace"]),
+    of(POLARIS, "hostPortSet", &["host-namespace/host-port"]),
+    of(POLARIS, "insecureCapabilities", &["excess-capabilities/capabilities-not-dropped"]),
+    of(POLARIS, "livenessProbeMissing", &["missing-liveness-probe"]),
+    of(POLARIS, "memoryLimitsMissing", &["missing-memory-limit"]),
+    of(POLARIS, "memoryRequestsMissing", &["missing-resource-request/missing-memory-request"]),
+    of(POLARIS, "missingNetworkPolicy", &["missing-network-policy"]),
+    of(POLARIS, "missingPodDisruptionBudget", &["missing-pdb"]),
+    of(POLARIS, "notReadOnlyRootFilesystem", &["writable-root-filesystem"]),
+    of(POLARIS, "pdbDisruptionsIsZero", &["pdb-blocks-drain"]),
+    of(POLARIS, "pdbMinAvailableGreaterThanHPAMinReplicas", &["pdb-blocks-drain"]),
+    of(POLARIS, "privilegeEscalationAllowed", &["privilege-escalation-allowed"]),
+    of(POLARIS, "pullPolicyNotAlways", &["floating-image-tag/mutable-tag-not-pulled"]),
+    of(POLARIS, "readinessProbeMissing", &["missing-readiness-probe"]),
+    of(POLARIS, "runAsPrivileged", &["privileged-container"]),
+    of(POLARIS, "runAsRootAllowed", &["root-user"]),
+    of(POLARIS, "sensitiveContainerEnvVar", &["secret-in-plain-env"]),
+    of(POLARIS, "tagNotSpecified", &["floating-image-tag"]),
+    of(POLARIS, "tlsSettingsMissing", &["dangling-ingress-backend/ingress-without-tls"]),
+    of(POLARIS, "topologySpreadConstraint", &["missing-spread"]),
+];
+
+/// What other linters call by that name, whatever the case: `DL3025`, `latest-tag`,
+/// `hadolint:DL3025`.
+pub fn find(name: &str) -> impl Iterator<Item = &'static Known> + '_ {
+    let (tool, name) = match name.split_once(':') {
+        Some((tool, name)) => (Some(tool), name),
+        None => (None, name),
+    };
+    KNOWN.iter().filter(move |known| {
+        let is_tool = tool.is_none_or(|tool| tool.eq_ignore_ascii_case(known.tool));
+        is_tool && known.name.eq_ignore_ascii_case(name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_leads_to_a_rule() {
+        for known in KNOWN {
+            for id in known.rules {
+                let (id, variant) = id.split_once('/').map_or((*id, None), |(a, b)| (a, Some(b)));
+                let rule = crate::rules::find(id);
+                let rule = rule.unwrap_or_else(|| panic!("{}: no rule {id}", known.name));
+                let has = |name| rule.variants.iter().any(|v| v.name == name);
+                assert!(variant.is_none_or(has), "{}: {id} has no {variant:?}", known.name);
+            }
+        }
+        let order = |known: &Known| (known.tool, known.name);
+        assert!(KNOWN.is_sorted_by(|a, b| order(a) < order(b)), "two of one name, or out of order");
+    }
+
+    #[test]
+    fn names_are_found_with_and_without_their_tool() {
+        let rules = |name| find(name).flat_map(|known| known.rules).copied().collect::<Vec<_>>();
+        assert_eq!(rules("dl3025"), ["shell-form-entrypoint"]);
+        assert_eq!(rules("hadolint:DL3025"), ["shell-form-entrypoint"]);
+        assert_eq!(rules("kube-linter:DL3025"), [""; 0]);
+    }
+}
