@@ -17,9 +17,17 @@ use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
 use provost_check::artifact::source::Sources;
 use provost_check::artifact::{dockerfile, image};
 use provost_check::facts::SourceId;
+use provost_check::facts::problem::ProblemKind;
+use provost_check::facts::settings::Settings;
+use provost_check::findings::fix;
 use provost_check::model::condition::{Condition, Value};
 use provost_check::model::goduration;
 use provost_check::model::promql::Query;
+use provost_check::pipeline::{self, Conclusion, Loaded, Request};
+use provost_check::report::sarif;
+use provost_check::report::view::View;
+use provost_check::rules::engine::Selection;
+use serde_json::Value as Json;
 
 /// A target: its name and its function.
 pub type Target = (&'static str, fn(&[u8]));
@@ -37,6 +45,8 @@ pub const TARGETS: &[Target] = &[
     ("layers", layers),
     ("analysis", analysis),
     ("render", render),
+    ("fixes", fixes),
+    ("report", report),
 ];
 
 /// A whole file, taken for a binary.
@@ -158,6 +168,72 @@ pub fn render(data: &[u8]) {
     assert_eq!(found.len(), rendered.lines().count());
     let lines = template.split('\n').count();
     assert!(found.iter().flatten().all(|line| *line < lines));
+}
+
+/// Passes of `--fix`; each may uncover what the next one mends.
+const PASSES: usize = 8;
+
+/// Manifests, of which every fix is applied: the text stays as sound as it was, and comes to rest.
+pub fn fixes(data: &[u8]) {
+    let Ok(text) = std::str::from_utf8(data) else { return };
+    for suggested in [false, true] {
+        let mut text = text.to_owned();
+        let (mut loaded, mut concluded) = judged(text.as_bytes());
+        let sound = soundness(&loaded);
+        for _ in 0..PASSES {
+            let plan = fix::plan(&concluded.findings, suggested);
+            let Some((_, edits)) = plan.edits.into_iter().next() else { break };
+            let fixed = fix::apply(&text, &edits).expect("edits lie in the text, at characters");
+            assert_ne!(fixed, text, "an edit changes something");
+            text = fixed;
+            (loaded, concluded) = judged(text.as_bytes());
+            assert_eq!(soundness(&loaded), sound, "{text}");
+        }
+        assert!(fix::plan(&concluded.findings, suggested).edits.is_empty(), "no rest: {text}");
+    }
+}
+
+/// Objects that are read, and texts that are not.
+fn soundness(loaded: &Loaded) -> (usize, usize) {
+    let broken = |kind| matches!(kind, ProblemKind::Malformed | ProblemKind::DuplicateKey);
+    let problems = loaded.world.problems.iter().filter(|problem| broken(problem.kind));
+    (loaded.world.objects.len(), problems.count())
+}
+
+/// The report of manifests: what SARIF says can be read back, and lies in the text.
+pub fn report(data: &[u8]) {
+    let (loaded, concluded) = judged(data);
+    let findings = concluded.findings.len() + concluded.suppressed.len();
+    let report = pipeline::report(&loaded.world, "0", concluded);
+    let view = View::new(&report);
+    let log: Json = serde_json::from_str(&sarif::render(&view)).expect("SARIF is JSON");
+    let run = &log["runs"][0];
+    let rules = run["tool"]["driver"]["rules"].as_array().expect("rules are a list");
+    let results = run["results"].as_array().expect("results are a list");
+    assert_eq!(results.len(), findings);
+    // A line ends where YAML, or an editor, ends it.
+    let lines = String::from_utf8_lossy(data).split(['\n', '\r']).count() as u64;
+    for result in results {
+        let rule = result["ruleIndex"].as_u64().expect("each names its rule");
+        assert_eq!(rules[rule as usize]["id"], result["ruleId"]);
+        for location in result["locations"].as_array().expect("each has a place") {
+            let region = &location["physicalLocation"]["region"];
+            if let Some(line) = region["startLine"].as_u64() {
+                assert!(line >= 1 && line <= lines, "line {line} of {lines}");
+                assert!(region["endLine"].as_u64().is_none_or(|end| end >= line && end <= lines));
+            }
+        }
+    }
+}
+
+/// What a run on standard input concludes.
+fn judged(data: &[u8]) -> (Loaded, Conclusion) {
+    let request =
+        Request { paths: vec!["-".to_owned()], stdin: Some(data.to_vec()), ..Request::default() };
+    let today = jiff::civil::date(2026, 11, 24);
+    let loaded = pipeline::load(&request, Sources::default(), Settings::at(today));
+    let concluded = pipeline::judge(&loaded.world, &Selection::default(), &[]);
+    (loaded, concluded)
 }
 
 fn load_image(archive: &[u8]) {

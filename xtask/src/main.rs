@@ -6,6 +6,7 @@
 mod apis;
 mod bench;
 mod cmd;
+mod dist;
 mod docs;
 mod fixtures;
 mod fuzz_smoke;
@@ -50,6 +51,8 @@ enum Verb {
     Docs(docs::Args),
     /// Measure Provost against its peers and write docs/performance.md
     Bench(bench::Args),
+    /// Build the static executable, and pack it with completions, man pages and checksum
+    Dist(dist::Args),
     /// Run every fuzz target for some seconds
     FuzzSmoke(fuzz_smoke::Args),
 }
@@ -65,6 +68,7 @@ fn main() -> ExitCode {
         Verb::Releases => releases::run(),
         Verb::Docs(args) => docs::run(&args),
         Verb::Bench(args) => bench::run(&args),
+        Verb::Dist(args) => dist::run(&args),
         Verb::FuzzSmoke(args) => fuzz_smoke(&args),
     };
     match done {

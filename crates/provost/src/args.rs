@@ -59,6 +59,12 @@ pub(crate) enum Verb {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Write the man pages into a folder
+    #[command(hide = true)]
+    Man {
+        /// The folder, which has to be there
+        folder: std::path::PathBuf,
+    },
 }
 
 #[derive(Debug, Args)]

@@ -4,19 +4,23 @@
 //! medians are compared and, because a quotient of two noisy numbers deceives, so is the median
 //! of the quotients of each turn. The table goes to `docs/performance.md`.
 
+mod dockerfiles;
+mod image;
 mod manifests;
+mod page;
 mod pairs;
+mod peak;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result};
+use anyhow::Result;
 
 use crate::toolchain::hermetic;
 use crate::{cmd, paths, tools};
-use pairs::{Outcome, Pair};
+use page::Page;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -31,66 +35,12 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<()> {
     tools::run()?;
     let (provost, build_time) = provost()?;
-    let kube = go_program("kube", "k8s.io/kubernetes/cmd/kube-apiserver")?;
-    let reader = go_program("goreader", ".")?;
-    let [small, large] = [1_000, 10_000].map(manifests::folder);
-    let (small, large) = (small?, large?);
-
-    let mut outcomes = Vec::new();
-    let mut row = |work: &str,
-                   budget,
-                   ours: &mut dyn FnMut() -> Command,
-                   peer: (&str, &mut dyn FnMut() -> Command)|
-     -> Result<()> {
-        let pair = Pair { work, budget, peer: peer.0 };
-        let outcome = pair.run(args.turns, ours, peer.1)?;
-        eprintln!("bench: {}", outcome.line());
-        outcomes.push(outcome);
-        Ok(())
-    };
-    let check = |path: &Path| {
-        let mut command = Command::new(&provost);
-        command.arg("check").arg(path).current_dir(path.parent().unwrap_or(path));
-        command
-    };
-    let size = fs::metadata(&kube)?.len() / 1_000_000;
-    row(
-        &format!("facts of kube-apiserver, {size} MB"),
-        "<= 1",
-        // One rule that needs what the reader reads; others recover the program's text as well.
-        &mut || {
-            let mut facts = check(&kube);
-            facts.args(["--only", "end-of-life-toolchain"]);
-            facts
-        },
-        ("Go's debug/buildinfo, debug/elf and debug/gosym", &mut || {
-            let mut command = Command::new(&reader);
-            command.arg(&kube);
-            command
-        }),
-    )?;
-    row(
-        &format!("every rule on kube-apiserver, {size} MB"),
-        "-",
-        &mut || check(&kube),
-        ("Go's debug/buildinfo, debug/elf and debug/gosym", &mut || {
-            let mut command = Command::new(&reader);
-            command.arg(&kube);
-            command
-        }),
-    )?;
-    for (folder, count) in [(&small, 1_000), (&large, 10_000)] {
-        let work = format!("{count} manifests");
-        row(
-            &work,
-            "<= 0.1",
-            &mut || check(folder),
-            ("kubeconform -strict", &mut || kubeconform(folder)),
-        )?;
-        row(&work, "<= 0.1", &mut || check(folder), ("kube-score", &mut || kube_score(folder)))?;
-    }
-
-    let mut text = page(&outcomes, build_time, fs::metadata(&provost)?.len());
+    let mut page = Page::new(args.turns);
+    binaries(&mut page, &provost)?;
+    manifests(&mut page, &provost)?;
+    dockerfiles(&mut page, &provost)?;
+    growth(&mut page, &provost)?;
+    let text = page.text(build_time, fs::metadata(&provost)?.len());
     println!("{text}");
     if args.dry {
         return Ok(());
@@ -98,15 +48,103 @@ pub fn run(args: &Args) -> Result<()> {
     // What is not measured here stays.
     let path = paths::root().join("docs/performance.md");
     let before = fs::read_to_string(&path).unwrap_or_default();
-    if let Some(at) = before.find(KEPT) {
-        text += "\n";
-        text += &before[at..];
-    }
-    paths::write(&path, text.as_bytes())
+    let kept = before.find(page::KEPT).map_or("", |at| &before[at..]);
+    paths::write(&path, format!("{text}\n{kept}").as_bytes())
 }
 
-/// Where the part of the page begins that is written by hand.
-const KEPT: &str = "## How it grows";
+fn check(provost: &Path, path: &Path) -> Command {
+    let mut command = Command::new(provost);
+    command.arg("check").arg(path).current_dir(path.parent().unwrap_or(path));
+    command
+}
+
+/// A large program, alone and in an image.
+fn binaries(page: &mut Page, provost: &Path) -> Result<()> {
+    let kube = go_program("kube", "k8s.io/kubernetes/cmd/kube-apiserver")?;
+    let reader = go_program("goreader", ".")?;
+    let size = fs::metadata(&kube)?.len() / 1_000_000;
+    let peer = "Go's debug/buildinfo, debug/elf and debug/gosym";
+    let read = || {
+        let mut command = Command::new(&reader);
+        command.arg(&kube);
+        command
+    };
+    page.pair(
+        &format!("facts of kube-apiserver, {size} MB"),
+        "<= 1",
+        // One rule that needs what the reader reads; others recover the program's text as well.
+        &mut || {
+            let mut facts = check(provost, &kube);
+            facts.args(["--only", "end-of-life-toolchain"]);
+            facts
+        },
+        (peer, &mut || read()),
+    )?;
+    let work = format!("every rule on kube-apiserver, {size} MB");
+    page.pair(&work, "-", &mut || check(provost, &kube), (peer, &mut || read()))?;
+
+    let image = image::layout(&kube)?;
+    let gzip = || {
+        let mut command = Command::new("gzip");
+        command.arg("-t").arg(&image.layer);
+        command
+    };
+    let judged = || {
+        let mut command = Command::new(provost);
+        command.args(["check", "--image"]);
+        command.arg(format!("oci:{}", image.layout.display()));
+        command
+    };
+    page.pair(
+        &format!("layers of an image of 500 MB with a program of {size} MB"),
+        "<= 1.5",
+        // The layers are read whole for any rule on files.
+        &mut || {
+            let mut files = judged();
+            files.args(["--only", "missing-entrypoint-file"]);
+            files
+        },
+        ("gzip -t of its layer", &mut || gzip()),
+    )?;
+    let work = "every rule on the same image";
+    page.pair(work, "-", &mut || judged(), ("gzip -t of its layer", &mut || gzip()))
+}
+
+fn manifests(page: &mut Page, provost: &Path) -> Result<()> {
+    for count in [100, 1_000, 10_000] {
+        let folder = manifests::folder(count)?;
+        let work = format!("{count} manifests");
+        let mut ours = || check(provost, &folder);
+        let mut kubeconform = || kubeconform(&folder);
+        page.pair(&work, "<= 0.1", &mut ours, ("kubeconform -strict", &mut kubeconform))?;
+        page.pair(&work, "<= 0.1", &mut ours, ("kube-score", &mut || kube_score(&folder)))?;
+    }
+    Ok(())
+}
+
+fn dockerfiles(page: &mut Page, provost: &Path) -> Result<()> {
+    let folder = dockerfiles::folder(500)?;
+    let hadolint = tools::path("hadolint").unwrap_or_default();
+    page.pair(
+        "500 Dockerfiles",
+        "<= 0.1",
+        &mut || check(provost, &folder),
+        ("hadolint", &mut || {
+            let mut command = Command::new(&hadolint);
+            command.current_dir(&folder).args(paths::files_below(&folder).unwrap_or_default());
+            command
+        }),
+    )
+}
+
+/// The same manifests in growing numbers.
+fn growth(page: &mut Page, provost: &Path) -> Result<()> {
+    for count in [100, 1_000, 10_000, 50_000] {
+        let folder = manifests::folder(count)?;
+        page.alone(&format!("{count} manifests"), &mut || check(provost, &folder))?;
+    }
+    Ok(())
+}
 
 /// The release build, and how long it took from nothing where it was not there.
 fn provost() -> Result<(PathBuf, Duration)> {
@@ -151,49 +189,4 @@ fn kube_score(folder: &Path) -> Command {
     let files = paths::files_below(folder).unwrap_or_default();
     command.current_dir(folder).arg("score").args(files);
     command
-}
-
-fn page(outcomes: &[Outcome], build_time: Duration, size: u64) -> String {
-    let mut text = String::from(
-        "# Performance\n\n\
-         <!-- Written by `cargo xtask bench`. -->\n\n\
-         Whole processes on the same input, warm, in turns; medians. A quotient below 1 means that Provost is faster; \
-         it is the median over the turns, with the smallest and the largest in brackets.\n\n\
-         | work | peer | provost | peer takes | quotient | budget |\n|---|---|---:|---:|---:|---:|\n",
-    );
-    for outcome in outcomes {
-        text += &outcome.row();
-    }
-    text += &format!(
-        "\nA clean release build of `provost` took {:.0} s, and the executable has {:.1} MB.\n\n{}\n",
-        build_time.as_secs_f64(),
-        size as f64 / 1e6,
-        machine()
-    );
-    text
-}
-
-/// What the numbers were measured on.
-fn machine() -> String {
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = cpu.lines().find_map(|line| line.strip_prefix("model name")?.split_once(": "));
-    let model = model.map_or("an unnamed processor", |(_, model)| model);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let go = cmd::output(hermetic("go").arg("version")).unwrap_or_default();
-    let rust = cmd::output(Command::new("rustc").arg("--version")).unwrap_or_default();
-    format!("Measured on {cores} threads of {model}; {}; {}.", rust.trim(), go.trim())
-}
-
-/// Fails with the program's own words when it does not run at all; findings are no failure.
-fn runs(command: &mut Command) -> Result<()> {
-    let shown = cmd::show(command);
-    let done = command.output().with_context(|| format!("cannot run {shown:.80}"))?;
-    let good = matches!(done.status.code(), Some(0 | 1));
-    anyhow::ensure!(
-        good,
-        "{shown:.80}: {}\n{}",
-        done.status,
-        String::from_utf8_lossy(&done.stderr)
-    );
-    Ok(())
 }

