@@ -1,10 +1,12 @@
-//! `cargo xtask schema`: the fields of Kubernetes' objects by release, from its own sources.
+//! `cargo xtask schema`: the fields of Kubernetes' objects by release, from its own sources, and
+//! those of custom resources ([`custom`]).
 //!
 //! `api/openapi-spec/swagger.json` of each release of `k8s.io/kubernetes` says which fields a type
 //! has. A field may be there and dropped all the same, because its feature gate is off: which gate
 //! guards it stands in `types.go` of `k8s.io/api`, and when the gate came on by default in
 //! `pkg/features/kube_features.go`.
 
+mod custom;
 mod gates;
 mod render;
 
@@ -97,12 +99,18 @@ pub fn run(args: &Args) -> Result<()> {
     let text = render::render(&schema)?;
     let path = paths::root().join(TABLE);
     if !args.check {
-        return paths::write(&path, text.as_bytes());
-    }
-    if fs::read_to_string(&path)? != text {
+        paths::write(&path, text.as_bytes())?;
+    } else if fs::read_to_string(&path)? != text {
         bail!("{TABLE} is not what Kubernetes' sources say: run `cargo xtask schema`");
     }
-    eprintln!("schema: the table agrees with the sources of {} releases", RELEASES.len());
+    custom::run(args.check)?;
+    if args.check {
+        eprintln!(
+            "schema: the tables agree with {} releases of Kubernetes and {} of other projects",
+            RELEASES.len(),
+            custom::releases()
+        );
+    }
     Ok(())
 }
 

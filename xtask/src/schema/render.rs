@@ -25,7 +25,7 @@ pub fn render(schema: &Schema) -> Result<String> {
     writeln!(text, "//! and from `types.go` of {} {}.\n", API.0, API.1)?;
     text += "use super::Form::{List, Map, MapOfLists, One};\n";
     text += "use super::Leaf::{\n    Any, Base64, Bool, Int32, Int64, IntOrString, Number, Quantity, String, Time, Type,\n};\n";
-    text += "use super::{Kind, Structure, f};\n\n";
+    text += "use super::{Kind, Structure, f, s};\n\n";
     writeln!(text, "/// The oldest and the newest release read.")?;
     writeln!(text, "pub(super) const MINORS: (u16, u16) = ({oldest}, {newest});\n")?;
     text += "/// Sorted by API version and kind.\n#[rustfmt::skip]\npub(super) static KINDS: &[Kind] = &[\n";
@@ -41,7 +41,7 @@ pub fn render(schema: &Schema) -> Result<String> {
     let mut rows = 0;
     for (name, fields) in &schema.types {
         let short = name.rsplit('.').next().unwrap_or(name);
-        writeln!(text, "    Structure {{ name: {short:?}, fields: &[")?;
+        writeln!(text, "    s({short:?}, &[")?;
         for (key, field) in fields {
             let leaf = match &field.shape.leaf {
                 Leaf::Scalar(name) => (*name).to_owned(),
@@ -68,7 +68,7 @@ pub fn render(schema: &Schema) -> Result<String> {
             text += ",\n";
             rows += 1;
         }
-        text += "    ] },\n";
+        text += "    ]),\n";
     }
     ensure!(rows > 2000, "only {rows} fields");
     Ok(text + "];\n")

@@ -1,7 +1,7 @@
 //! An object held against the schema of its kind.
 
 use crate::facts::document::{Node, ScalarKind, ScalarStyle};
-use crate::model::schema::{Field, Form, Leaf, Structure};
+use crate::model::schema::{Field, Form, Leaf, Structure, original};
 use crate::model::secret::MASK;
 
 /// Something that does not fit.
@@ -26,6 +26,13 @@ pub struct Deviation<'d> {
 pub enum What {
     /// No release has the field.
     Unknown,
+    /// The CRD repeats a structure of Kubernetes, and has not the field that Kubernetes has.
+    NotYet {
+        /// `PodSpec`
+        original: &'static str,
+    },
+    /// None of the texts that the field takes.
+    OneOf(&'static [&'static str]),
     /// The field is there, in some releases.
     Field(&'static Field),
     /// The value is of another type: what is wanted, and what is there.
@@ -43,7 +50,7 @@ pub enum What {
 /// Left out are keys that steer the patches of kubectl and kustomize (`$patch`), merges, and the
 /// `status`, which the API server writes itself.
 pub fn deviations<'d>(root: Node<'d>, structure: &'static Structure) -> Vec<Deviation<'d>> {
-    let mut walk = Walk { found: Vec::new(), above: Vec::new(), floor: 0 };
+    let mut walk = Walk { found: Vec::new(), above: Vec::new(), floor: 0, original: None };
     walk.mapping(root, structure);
     walk.found
 }
@@ -65,6 +72,8 @@ struct Walk<'d> {
     /// The first minor that keeps the field we are inside of: what came with it needs no word of its
     /// own.
     floor: u8,
+    /// Kubernetes' own structure that the one we are inside of was copied from by a CRD.
+    original: Option<&'static Structure>,
 }
 
 impl<'d> Walk<'d> {
@@ -79,7 +88,14 @@ impl<'d> Walk<'d> {
             }
             let place = Place { key, mapping: node, structure };
             let Some(field) = structure.field(name) else {
-                self.push(place, value, What::Unknown);
+                let original = self.original.filter(|original| original.field(name).is_some());
+                match original {
+                    _ if structure.open => {}
+                    Some(original) => {
+                        self.push(place, value, What::NotYet { original: original.name });
+                    }
+                    None => self.push(place, value, What::Unknown),
+                }
                 continue;
             };
             let floor = self.floor;
@@ -132,9 +148,21 @@ impl<'d> Walk<'d> {
             if !value.is_mapping() {
                 return self.wrong(at, value, "a mapping");
             }
+            let outer = self.original;
+            let inside = outer.and_then(|outer| outer.field(field.name)?.structure());
+            self.original = inside.or_else(|| original(structure));
             self.above.push(at.structure);
             self.mapping(value, structure);
             self.above.pop();
+            self.original = outer;
+            return;
+        }
+        if let Leaf::OneOf(all) = field.leaf
+            && value.scalar_kind() == Some(ScalarKind::Str)
+        {
+            if value.as_str().is_some_and(|text| !all.contains(&text)) {
+                self.push(at, value, What::OneOf(all));
+            }
             return;
         }
         let fits = match value.scalar_kind() {
@@ -199,7 +227,7 @@ fn is_base64(text: &str) -> bool {
 
 fn wanted(leaf: Leaf) -> &'static str {
     match leaf {
-        Leaf::String | Leaf::Time => "a string",
+        Leaf::String | Leaf::Time | Leaf::OneOf(_) => "a string",
         Leaf::Base64 => "base64",
         Leaf::Bool => "a boolean",
         Leaf::Int32 => "an integer of 32 bits",
@@ -208,7 +236,7 @@ fn wanted(leaf: Leaf) -> &'static str {
         Leaf::IntOrString => "an integer or a string",
         Leaf::Quantity => "a quantity",
         Leaf::Any => "anything",
-        Leaf::Type(_) => "a mapping",
+        Leaf::Type(_) | Leaf::Mapping(_) => "a mapping",
     }
 }
 
@@ -244,13 +272,19 @@ mod tests {
         let document = Arc::new(parsed.documents.into_iter().next().expect("a document"));
         let root = document.root();
         let text = |key| root.get(key).and_then(|node| node.as_str()).expect("a text");
-        let Known::Kind(kind) = find(text("apiVersion"), text("kind")) else { panic!("no kind") };
-        deviations(root, kind.structure().expect("a structure"))
+        let structure = match find(text("apiVersion"), text("kind")) {
+            Known::Kind(kind) => kind.structure().expect("a structure"),
+            Known::Custom(custom) => custom.structure,
+            _ => panic!("no kind"),
+        };
+        deviations(root, structure)
             .iter()
             .map(|deviation| {
                 let key = deviation.key.as_str().unwrap_or_default();
                 match deviation.what {
                     What::Unknown => format!("{key} of {}", deviation.parent.name),
+                    What::NotYet { original } => format!("{key} of Kubernetes' {original}"),
+                    What::OneOf(all) => format!("{key}: one of {}", all.join(" ")),
                     What::Field(field) => format!("{key} since {} on {}", field.since, field.on),
                     What::Type { wanted, found } => format!("{key}: {wanted}, not {found}"),
                 }
@@ -298,5 +332,37 @@ mod tests {
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[0].starts_with("schedulingGroup since"), "{told:?}");
         assert_eq!(told[1], "nme of PodSchedulingGroup");
+    }
+
+    #[test]
+    fn a_custom_resource_is_held_against_its_crd() {
+        let text = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\n\
+            metadata: {name: a, lables: {a: b}}\n\
+            spec:\n  replicas: \"3\"\n  strategy: {canary: {maxSurge: 10%, setps: []}}\n  template:\n    \
+            spec: {containers: [{name: a, resources: {limits: {cpu: 1, memory: 1Gi}}, pots: []}]}\n\
+            status: {anything: goes}\n";
+        assert_eq!(
+            told(text),
+            [
+                "lables of ObjectMeta",
+                "replicas: an integer, not a quoted string",
+                "setps of canary",
+                "pots of containers",
+            ]
+        );
+        let text = "apiVersion: monitoring.coreos.com/v1\nkind: ServiceMonitor\nmetadata: {name: a}\n\
+            spec: {selector: {}, endpoints: [{scheme: htps, port: web}, {scheme: 1}]}\n";
+        let told = told(text);
+        assert_eq!(told.len(), 2, "{told:?}");
+        assert!(told[0].starts_with("scheme: one of ") && told[0].contains("https"), "{told:?}");
+        assert_eq!(told[1], "scheme: a string, not an integer");
+    }
+
+    /// An older copy of a pod has not all that pods have by now.
+    #[test]
+    fn what_kubernetes_has_and_a_crd_has_not_is_told_apart() {
+        let text = "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {name: a}\n\
+            spec: {template: {spec: {schedulingGroup: {podGroupName: a}, containers: []}}}\n";
+        assert_eq!(told(text), ["schedulingGroup of Kubernetes' PodSpec"]);
     }
 }

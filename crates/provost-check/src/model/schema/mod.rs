@@ -1,5 +1,7 @@
-//! Which fields Kubernetes' objects have, in which release, and what an object at hand does to them.
+//! Which fields objects have: Kubernetes' own by release, and custom resources by the CRDs of the
+//! projects they belong to.
 
+mod custom;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -20,16 +22,20 @@ pub struct Kind {
 }
 
 /// A mapping with known fields.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Structure {
-    /// `Container`
+    /// `Container`; what a CRD has no name for is called by the key it stands under.
     pub name: &'static str,
     /// Sorted by name.
     pub fields: &'static [Field],
+    /// Whether it is a CRD's, and none of Kubernetes' own.
+    pub custom: bool,
+    /// Whether keys that it does not know are kept (`x-kubernetes-preserve-unknown-fields`).
+    pub open: bool,
 }
 
 /// A field of a [`Structure`].
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Field {
     /// The key.
     pub name: &'static str,
@@ -39,7 +45,8 @@ pub struct Field {
     pub leaf: Leaf,
     /// The first minor with the field; 0 when the oldest that was read has it.
     pub since: u8,
-    /// The first minor without it; 0 when the newest that was read has it.
+    /// The first minor without it, of a CRD's field the place of that release in
+    /// [`Custom::releases`]; 0 when the newest that was read has it.
     pub until: u8,
     /// The first minor whose API server keeps it without a feature gate being turned on; 0 when
     /// that of `since` does, 255 when none does so far.
@@ -86,11 +93,20 @@ pub enum Leaf {
     Any,
     /// A mapping, by its place in the table.
     Type(u16),
+    /// One of these texts.
+    OneOf(&'static [&'static str]),
+    /// A mapping of a CRD.
+    Mapping(&'static Structure),
 }
 
 /// A field as the table writes it down.
 const fn f(name: &'static str, form: Form, leaf: Leaf) -> Field {
     Field { name, form, leaf, since: 0, until: 0, on: 0, required: false }
+}
+
+/// A structure as the table writes it down.
+const fn s(name: &'static str, fields: &'static [Field]) -> Structure {
+    Structure { name, fields, custom: false, open: false }
 }
 
 impl Field {
@@ -118,6 +134,7 @@ impl Field {
     pub fn structure(&self) -> Option<&'static Structure> {
         match self.leaf {
             Leaf::Type(number) => table::TYPES.get(usize::from(number)),
+            Leaf::Mapping(structure) => Some(structure),
             _ => None,
         }
     }
@@ -138,6 +155,8 @@ impl Kind {
     }
 }
 
+pub use custom::{Custom, original};
+
 /// The oldest and the newest minor of Kubernetes 1 that the table knows.
 pub const MINORS: (u16, u16) = table::MINORS;
 
@@ -148,6 +167,8 @@ pub enum Known {
     Kind(&'static Kind),
     /// The version is Kubernetes', and has no such kind.
     NoSuchKind,
+    /// A kind of another project whose CRDs were read.
+    Custom(&'static Custom),
     /// A version that no release which was read serves, or somebody else's.
     Elsewhere,
 }
@@ -160,7 +181,10 @@ pub fn find(version: &str, kind: &str) -> Known {
         Err(at) => {
             let same = |at: usize| table::KINDS.get(at).is_some_and(|row| row.version == version);
             let served = same(at) || at.checked_sub(1).is_some_and(same);
-            if served { Known::NoSuchKind } else { Known::Elsewhere }
+            if served {
+                return Known::NoSuchKind;
+            }
+            custom::find(version, kind).map_or(Known::Elsewhere, Known::Custom)
         }
     }
 }

@@ -9,7 +9,7 @@ use super::Form::{List, Map, MapOfLists, One};
 use super::Leaf::{
     Any, Base64, Bool, Int32, Int64, IntOrString, Number, Quantity, String, Time, Type,
 };
-use super::{Kind, Structure, f};
+use super::{Kind, Structure, f, s};
 
 /// The oldest and the newest release read.
 pub(super) const MINORS: (u16, u16) = (30, 37);
@@ -287,61 +287,61 @@ pub(super) static KINDS: &[Kind] = &[
 /// Fields are sorted by name.
 #[rustfmt::skip]
 pub(super) static TYPES: &[Structure] = &[
-    Structure { name: "ApplyConfiguration", fields: &[
+    s("ApplyConfiguration", &[
         f("expression", One, String).since(36),
-    ] },
-    Structure { name: "AuditAnnotation", fields: &[
+    ]),
+    s("AuditAnnotation", &[
         f("key", One, String).required(),
         f("valueExpression", One, String).required(),
-    ] },
-    Structure { name: "ExpressionWarning", fields: &[
+    ]),
+    s("ExpressionWarning", &[
         f("fieldRef", One, String).required(),
         f("warning", One, String).required(),
-    ] },
-    Structure { name: "JSONPatch", fields: &[
+    ]),
+    s("JSONPatch", &[
         f("expression", One, String).since(36),
-    ] },
-    Structure { name: "MatchCondition", fields: &[
+    ]),
+    s("MatchCondition", &[
         f("expression", One, String).required(),
         f("name", One, String).required(),
-    ] },
-    Structure { name: "MatchResources", fields: &[
+    ]),
+    s("MatchResources", &[
         f("excludeResourceRules", List, Type(16)),
         f("matchPolicy", One, String),
         f("namespaceSelector", One, Type(1009)),
         f("objectSelector", One, Type(1009)),
         f("resourceRules", List, Type(16)),
-    ] },
-    Structure { name: "MutatingAdmissionPolicy", fields: &[
+    ]),
+    s("MutatingAdmissionPolicy", &[
         f("apiVersion", One, String).since(36),
         f("kind", One, String).since(36),
         f("metadata", One, Type(1013)).since(36),
         f("spec", One, Type(11)).since(36),
-    ] },
-    Structure { name: "MutatingAdmissionPolicyBinding", fields: &[
+    ]),
+    s("MutatingAdmissionPolicyBinding", &[
         f("apiVersion", One, String).since(36),
         f("kind", One, String).since(36),
         f("metadata", One, Type(1013)).since(36),
         f("spec", One, Type(9)).since(36),
-    ] },
-    Structure { name: "MutatingAdmissionPolicyBindingList", fields: &[
+    ]),
+    s("MutatingAdmissionPolicyBindingList", &[
         f("apiVersion", One, String).since(36),
         f("items", List, Type(7)).since(36).required(),
         f("kind", One, String).since(36),
         f("metadata", One, Type(1011)).since(36),
-    ] },
-    Structure { name: "MutatingAdmissionPolicyBindingSpec", fields: &[
+    ]),
+    s("MutatingAdmissionPolicyBindingSpec", &[
         f("matchResources", One, Type(5)).since(36),
         f("paramRef", One, Type(18)).since(36),
         f("policyName", One, String).since(36),
-    ] },
-    Structure { name: "MutatingAdmissionPolicyList", fields: &[
+    ]),
+    s("MutatingAdmissionPolicyList", &[
         f("apiVersion", One, String).since(36),
         f("items", List, Type(6)).since(36).required(),
         f("kind", One, String).since(36),
         f("metadata", One, Type(1011)).since(36),
-    ] },
-    Structure { name: "MutatingAdmissionPolicySpec", fields: &[
+    ]),
+    s("MutatingAdmissionPolicySpec", &[
         f("failurePolicy", One, String).since(36),
         f("matchConditions", List, Type(4)).since(36),
         f("matchConstraints", One, Type(5)).since(36),
@@ -349,8 +349,8 @@ pub(super) static TYPES: &[Structure] = &[
         f("paramKind", One, Type(17)).since(36),
         f("reinvocationPolicy", One, String).since(36),
         f("variables", List, Type(33)).since(36),
-    ] },
-    Structure { name: "MutatingWebhook", fields: &[
+    ]),
+    s("MutatingWebhook", &[
         f("admissionReviewVersions", List, String).required(),
         f("clientConfig", One, Type(34)).required(),
         f("failurePolicy", One, String),
@@ -363,90 +363,90 @@ pub(super) static TYPES: &[Structure] = &[
         f("rules", List, Type(19)),
         f("sideEffects", One, String).required(),
         f("timeoutSeconds", One, Int32),
-    ] },
-    Structure { name: "MutatingWebhookConfiguration", fields: &[
+    ]),
+    s("MutatingWebhookConfiguration", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("webhooks", List, Type(12)),
-    ] },
-    Structure { name: "MutatingWebhookConfigurationList", fields: &[
+    ]),
+    s("MutatingWebhookConfigurationList", &[
         f("apiVersion", One, String),
         f("items", List, Type(13)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "Mutation", fields: &[
+    ]),
+    s("Mutation", &[
         f("applyConfiguration", One, Type(0)).since(36),
         f("jsonPatch", One, Type(3)).since(36),
         f("patchType", One, String).since(36).required(),
-    ] },
-    Structure { name: "NamedRuleWithOperations", fields: &[
+    ]),
+    s("NamedRuleWithOperations", &[
         f("apiGroups", List, String),
         f("apiVersions", List, String),
         f("operations", List, String),
         f("resourceNames", List, String),
         f("resources", List, String),
         f("scope", One, String),
-    ] },
-    Structure { name: "ParamKind", fields: &[
+    ]),
+    s("ParamKind", &[
         f("apiVersion", One, String),
         f("kind", One, String),
-    ] },
-    Structure { name: "ParamRef", fields: &[
+    ]),
+    s("ParamRef", &[
         f("name", One, String),
         f("namespace", One, String),
         f("parameterNotFoundAction", One, String),
         f("selector", One, Type(1009)),
-    ] },
-    Structure { name: "RuleWithOperations", fields: &[
+    ]),
+    s("RuleWithOperations", &[
         f("apiGroups", List, String),
         f("apiVersions", List, String),
         f("operations", List, String),
         f("resources", List, String),
         f("scope", One, String),
-    ] },
-    Structure { name: "ServiceReference", fields: &[
+    ]),
+    s("ServiceReference", &[
         f("name", One, String).required(),
         f("namespace", One, String).required(),
         f("path", One, String),
         f("port", One, Int32),
-    ] },
-    Structure { name: "TypeChecking", fields: &[
+    ]),
+    s("TypeChecking", &[
         f("expressionWarnings", List, Type(2)),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicy", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicy", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(27)),
         f("status", One, Type(28)),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicyBinding", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicyBinding", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(25)).required(),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicyBindingList", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicyBindingList", &[
         f("apiVersion", One, String),
         f("items", List, Type(23)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicyBindingSpec", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicyBindingSpec", &[
         f("matchResources", One, Type(5)),
         f("paramRef", One, Type(18)),
         f("policyName", One, String).required(),
         f("validationActions", List, String).required(),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicyList", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicyList", &[
         f("apiVersion", One, String),
         f("items", List, Type(22)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicySpec", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicySpec", &[
         f("auditAnnotations", List, Type(1)),
         f("failurePolicy", One, String),
         f("matchConditions", List, Type(4)),
@@ -454,13 +454,13 @@ pub(super) static TYPES: &[Structure] = &[
         f("paramKind", One, Type(17)),
         f("validations", List, Type(32)),
         f("variables", List, Type(33)),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicyStatus", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicyStatus", &[
         f("conditions", List, Type(1004)),
         f("observedGeneration", One, Int64),
         f("typeChecking", One, Type(21)),
-    ] },
-    Structure { name: "ValidatingWebhook", fields: &[
+    ]),
+    s("ValidatingWebhook", &[
         f("admissionReviewVersions", List, String).required(),
         f("clientConfig", One, Type(34)).required(),
         f("failurePolicy", One, String),
@@ -472,89 +472,89 @@ pub(super) static TYPES: &[Structure] = &[
         f("rules", List, Type(19)),
         f("sideEffects", One, String).required(),
         f("timeoutSeconds", One, Int32),
-    ] },
-    Structure { name: "ValidatingWebhookConfiguration", fields: &[
+    ]),
+    s("ValidatingWebhookConfiguration", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("webhooks", List, Type(29)),
-    ] },
-    Structure { name: "ValidatingWebhookConfigurationList", fields: &[
+    ]),
+    s("ValidatingWebhookConfigurationList", &[
         f("apiVersion", One, String),
         f("items", List, Type(30)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "Validation", fields: &[
+    ]),
+    s("Validation", &[
         f("expression", One, String).required(),
         f("message", One, String),
         f("messageExpression", One, String),
         f("reason", One, String),
-    ] },
-    Structure { name: "Variable", fields: &[
+    ]),
+    s("Variable", &[
         f("expression", One, String).required(),
         f("name", One, String).required(),
-    ] },
-    Structure { name: "WebhookClientConfig", fields: &[
+    ]),
+    s("WebhookClientConfig", &[
         f("caBundle", One, Base64),
         f("service", One, Type(20)),
         f("url", One, String),
-    ] },
-    Structure { name: "ApplyConfiguration", fields: &[
+    ]),
+    s("ApplyConfiguration", &[
         f("expression", One, String).since(32),
-    ] },
-    Structure { name: "AuditAnnotation", fields: &[
+    ]),
+    s("AuditAnnotation", &[
         f("key", One, String).until(32).required(),
         f("valueExpression", One, String).until(32).required(),
-    ] },
-    Structure { name: "ExpressionWarning", fields: &[
+    ]),
+    s("ExpressionWarning", &[
         f("fieldRef", One, String).until(32).required(),
         f("warning", One, String).until(32).required(),
-    ] },
-    Structure { name: "JSONPatch", fields: &[
+    ]),
+    s("JSONPatch", &[
         f("expression", One, String).since(32),
-    ] },
-    Structure { name: "MatchCondition", fields: &[
+    ]),
+    s("MatchCondition", &[
         f("expression", One, String).required(),
         f("name", One, String).required(),
-    ] },
-    Structure { name: "MatchResources", fields: &[
+    ]),
+    s("MatchResources", &[
         f("excludeResourceRules", List, Type(48)),
         f("matchPolicy", One, String),
         f("namespaceSelector", One, Type(1009)),
         f("objectSelector", One, Type(1009)),
         f("resourceRules", List, Type(48)),
-    ] },
-    Structure { name: "MutatingAdmissionPolicy", fields: &[
+    ]),
+    s("MutatingAdmissionPolicy", &[
         f("apiVersion", One, String).since(32),
         f("kind", One, String).since(32),
         f("metadata", One, Type(1013)).since(32),
         f("spec", One, Type(46)).since(32),
-    ] },
-    Structure { name: "MutatingAdmissionPolicyBinding", fields: &[
+    ]),
+    s("MutatingAdmissionPolicyBinding", &[
         f("apiVersion", One, String).since(32),
         f("kind", One, String).since(32),
         f("metadata", One, Type(1013)).since(32),
         f("spec", One, Type(44)).since(32),
-    ] },
-    Structure { name: "MutatingAdmissionPolicyBindingList", fields: &[
+    ]),
+    s("MutatingAdmissionPolicyBindingList", &[
         f("apiVersion", One, String).since(32),
         f("items", List, Type(42)).since(32).required(),
         f("kind", One, String).since(32),
         f("metadata", One, Type(1011)).since(32),
-    ] },
-    Structure { name: "MutatingAdmissionPolicyBindingSpec", fields: &[
+    ]),
+    s("MutatingAdmissionPolicyBindingSpec", &[
         f("matchResources", One, Type(40)).since(32),
         f("paramRef", One, Type(50)).since(32),
         f("policyName", One, String).since(32),
-    ] },
-    Structure { name: "MutatingAdmissionPolicyList", fields: &[
+    ]),
+    s("MutatingAdmissionPolicyList", &[
         f("apiVersion", One, String).since(32),
         f("items", List, Type(41)).since(32).required(),
         f("kind", One, String).since(32),
         f("metadata", One, Type(1011)).since(32),
-    ] },
-    Structure { name: "MutatingAdmissionPolicySpec", fields: &[
+    ]),
+    s("MutatingAdmissionPolicySpec", &[
         f("failurePolicy", One, String).since(32),
         f("matchConditions", List, Type(39)).since(32),
         f("matchConstraints", One, Type(40)).since(32),
@@ -562,65 +562,65 @@ pub(super) static TYPES: &[Structure] = &[
         f("paramKind", One, Type(49)).since(32),
         f("reinvocationPolicy", One, String).since(32),
         f("variables", List, Type(60)).since(32),
-    ] },
-    Structure { name: "Mutation", fields: &[
+    ]),
+    s("Mutation", &[
         f("applyConfiguration", One, Type(35)).since(32),
         f("jsonPatch", One, Type(38)).since(32),
         f("patchType", One, String).since(32).required(),
-    ] },
-    Structure { name: "NamedRuleWithOperations", fields: &[
+    ]),
+    s("NamedRuleWithOperations", &[
         f("apiGroups", List, String),
         f("apiVersions", List, String),
         f("operations", List, String),
         f("resourceNames", List, String),
         f("resources", List, String),
         f("scope", One, String),
-    ] },
-    Structure { name: "ParamKind", fields: &[
+    ]),
+    s("ParamKind", &[
         f("apiVersion", One, String),
         f("kind", One, String),
-    ] },
-    Structure { name: "ParamRef", fields: &[
+    ]),
+    s("ParamRef", &[
         f("name", One, String),
         f("namespace", One, String),
         f("parameterNotFoundAction", One, String),
         f("selector", One, Type(1009)),
-    ] },
-    Structure { name: "TypeChecking", fields: &[
+    ]),
+    s("TypeChecking", &[
         f("expressionWarnings", List, Type(37)).until(32),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicy", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicy", &[
         f("apiVersion", One, String).until(32),
         f("kind", One, String).until(32),
         f("metadata", One, Type(1013)).until(32),
         f("spec", One, Type(57)).until(32),
         f("status", One, Type(58)).until(32),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicyBinding", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicyBinding", &[
         f("apiVersion", One, String).until(32),
         f("kind", One, String).until(32),
         f("metadata", One, Type(1013)).until(32),
         f("spec", One, Type(55)).until(32),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicyBindingList", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicyBindingList", &[
         f("apiVersion", One, String).until(32),
         f("items", List, Type(53)).until(32).required(),
         f("kind", One, String).until(32),
         f("metadata", One, Type(1011)).until(32),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicyBindingSpec", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicyBindingSpec", &[
         f("matchResources", One, Type(40)).until(32),
         f("paramRef", One, Type(50)).until(32),
         f("policyName", One, String).until(32),
         f("validationActions", List, String).until(32),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicyList", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicyList", &[
         f("apiVersion", One, String).until(32),
         f("items", List, Type(52)).until(32).required(),
         f("kind", One, String).until(32),
         f("metadata", One, Type(1011)).until(32),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicySpec", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicySpec", &[
         f("auditAnnotations", List, Type(36)).until(32),
         f("failurePolicy", One, String).until(32),
         f("matchConditions", List, Type(39)).until(32),
@@ -628,77 +628,77 @@ pub(super) static TYPES: &[Structure] = &[
         f("paramKind", One, Type(49)).until(32),
         f("validations", List, Type(59)).until(32),
         f("variables", List, Type(60)).until(32),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicyStatus", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicyStatus", &[
         f("conditions", List, Type(1004)).until(32),
         f("observedGeneration", One, Int64).until(32),
         f("typeChecking", One, Type(51)).until(32),
-    ] },
-    Structure { name: "Validation", fields: &[
+    ]),
+    s("Validation", &[
         f("expression", One, String).until(32).required(),
         f("message", One, String).until(32),
         f("messageExpression", One, String).until(32),
         f("reason", One, String).until(32),
-    ] },
-    Structure { name: "Variable", fields: &[
+    ]),
+    s("Variable", &[
         f("expression", One, String).required(),
         f("name", One, String).required(),
-    ] },
-    Structure { name: "ApplyConfiguration", fields: &[
+    ]),
+    s("ApplyConfiguration", &[
         f("expression", One, String).since(34),
-    ] },
-    Structure { name: "AuditAnnotation", fields: &[
+    ]),
+    s("AuditAnnotation", &[
         f("key", One, String).until(34).required(),
         f("valueExpression", One, String).until(34).required(),
-    ] },
-    Structure { name: "ExpressionWarning", fields: &[
+    ]),
+    s("ExpressionWarning", &[
         f("fieldRef", One, String).until(34).required(),
         f("warning", One, String).until(34).required(),
-    ] },
-    Structure { name: "JSONPatch", fields: &[
+    ]),
+    s("JSONPatch", &[
         f("expression", One, String).since(34),
-    ] },
-    Structure { name: "MatchCondition", fields: &[
+    ]),
+    s("MatchCondition", &[
         f("expression", One, String).required(),
         f("name", One, String).required(),
-    ] },
-    Structure { name: "MatchResources", fields: &[
+    ]),
+    s("MatchResources", &[
         f("excludeResourceRules", List, Type(74)),
         f("matchPolicy", One, String),
         f("namespaceSelector", One, Type(1009)),
         f("objectSelector", One, Type(1009)),
         f("resourceRules", List, Type(74)),
-    ] },
-    Structure { name: "MutatingAdmissionPolicy", fields: &[
+    ]),
+    s("MutatingAdmissionPolicy", &[
         f("apiVersion", One, String).since(34),
         f("kind", One, String).since(34),
         f("metadata", One, Type(1013)).since(34),
         f("spec", One, Type(72)).since(34),
-    ] },
-    Structure { name: "MutatingAdmissionPolicyBinding", fields: &[
+    ]),
+    s("MutatingAdmissionPolicyBinding", &[
         f("apiVersion", One, String).since(34),
         f("kind", One, String).since(34),
         f("metadata", One, Type(1013)).since(34),
         f("spec", One, Type(70)).since(34),
-    ] },
-    Structure { name: "MutatingAdmissionPolicyBindingList", fields: &[
+    ]),
+    s("MutatingAdmissionPolicyBindingList", &[
         f("apiVersion", One, String).since(34),
         f("items", List, Type(68)).since(34).required(),
         f("kind", One, String).since(34),
         f("metadata", One, Type(1011)).since(34),
-    ] },
-    Structure { name: "MutatingAdmissionPolicyBindingSpec", fields: &[
+    ]),
+    s("MutatingAdmissionPolicyBindingSpec", &[
         f("matchResources", One, Type(66)).since(34),
         f("paramRef", One, Type(76)).since(34),
         f("policyName", One, String).since(34),
-    ] },
-    Structure { name: "MutatingAdmissionPolicyList", fields: &[
+    ]),
+    s("MutatingAdmissionPolicyList", &[
         f("apiVersion", One, String).since(34),
         f("items", List, Type(67)).since(34).required(),
         f("kind", One, String).since(34),
         f("metadata", One, Type(1011)).since(34),
-    ] },
-    Structure { name: "MutatingAdmissionPolicySpec", fields: &[
+    ]),
+    s("MutatingAdmissionPolicySpec", &[
         f("failurePolicy", One, String).since(34),
         f("matchConditions", List, Type(65)).since(34),
         f("matchConstraints", One, Type(66)).since(34),
@@ -706,65 +706,65 @@ pub(super) static TYPES: &[Structure] = &[
         f("paramKind", One, Type(75)).since(34),
         f("reinvocationPolicy", One, String).since(34),
         f("variables", List, Type(86)).since(34),
-    ] },
-    Structure { name: "Mutation", fields: &[
+    ]),
+    s("Mutation", &[
         f("applyConfiguration", One, Type(61)).since(34),
         f("jsonPatch", One, Type(64)).since(34),
         f("patchType", One, String).since(34).required(),
-    ] },
-    Structure { name: "NamedRuleWithOperations", fields: &[
+    ]),
+    s("NamedRuleWithOperations", &[
         f("apiGroups", List, String),
         f("apiVersions", List, String),
         f("operations", List, String),
         f("resourceNames", List, String),
         f("resources", List, String),
         f("scope", One, String),
-    ] },
-    Structure { name: "ParamKind", fields: &[
+    ]),
+    s("ParamKind", &[
         f("apiVersion", One, String),
         f("kind", One, String),
-    ] },
-    Structure { name: "ParamRef", fields: &[
+    ]),
+    s("ParamRef", &[
         f("name", One, String),
         f("namespace", One, String),
         f("parameterNotFoundAction", One, String),
         f("selector", One, Type(1009)),
-    ] },
-    Structure { name: "TypeChecking", fields: &[
+    ]),
+    s("TypeChecking", &[
         f("expressionWarnings", List, Type(63)).until(34),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicy", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicy", &[
         f("apiVersion", One, String).until(34),
         f("kind", One, String).until(34),
         f("metadata", One, Type(1013)).until(34),
         f("spec", One, Type(83)).until(34),
         f("status", One, Type(84)).until(34),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicyBinding", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicyBinding", &[
         f("apiVersion", One, String).until(34),
         f("kind", One, String).until(34),
         f("metadata", One, Type(1013)).until(34),
         f("spec", One, Type(81)).until(34),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicyBindingList", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicyBindingList", &[
         f("apiVersion", One, String).until(34),
         f("items", List, Type(79)).until(34).required(),
         f("kind", One, String).until(34),
         f("metadata", One, Type(1011)).until(34),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicyBindingSpec", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicyBindingSpec", &[
         f("matchResources", One, Type(66)).until(34),
         f("paramRef", One, Type(76)).until(34),
         f("policyName", One, String).until(34),
         f("validationActions", List, String).until(34),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicyList", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicyList", &[
         f("apiVersion", One, String).until(34),
         f("items", List, Type(78)).until(34).required(),
         f("kind", One, String).until(34),
         f("metadata", One, Type(1011)).until(34),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicySpec", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicySpec", &[
         f("auditAnnotations", List, Type(62)).until(34),
         f("failurePolicy", One, String).until(34),
         f("matchConditions", List, Type(65)).until(34),
@@ -772,95 +772,95 @@ pub(super) static TYPES: &[Structure] = &[
         f("paramKind", One, Type(75)).until(34),
         f("validations", List, Type(85)).until(34),
         f("variables", List, Type(86)).until(34),
-    ] },
-    Structure { name: "ValidatingAdmissionPolicyStatus", fields: &[
+    ]),
+    s("ValidatingAdmissionPolicyStatus", &[
         f("conditions", List, Type(1004)).until(34),
         f("observedGeneration", One, Int64).until(34),
         f("typeChecking", One, Type(77)).until(34),
-    ] },
-    Structure { name: "Validation", fields: &[
+    ]),
+    s("Validation", &[
         f("expression", One, String).until(34).required(),
         f("message", One, String).until(34),
         f("messageExpression", One, String).until(34),
         f("reason", One, String).until(34),
-    ] },
-    Structure { name: "Variable", fields: &[
+    ]),
+    s("Variable", &[
         f("expression", One, String).required(),
         f("name", One, String).required(),
-    ] },
-    Structure { name: "ServerStorageVersion", fields: &[
+    ]),
+    s("ServerStorageVersion", &[
         f("apiServerID", One, String).required(),
         f("decodableVersions", List, String).required(),
         f("encodingVersion", One, String).required(),
         f("servedVersions", List, String),
-    ] },
-    Structure { name: "StorageVersion", fields: &[
+    ]),
+    s("StorageVersion", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)).required(),
         f("spec", One, Any),
         f("status", One, Type(91)),
-    ] },
-    Structure { name: "StorageVersionCondition", fields: &[
+    ]),
+    s("StorageVersionCondition", &[
         f("lastTransitionTime", One, Time),
         f("message", One, String).required(),
         f("observedGeneration", One, Int64),
         f("reason", One, String).required(),
         f("status", One, String).required(),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "StorageVersionList", fields: &[
+    ]),
+    s("StorageVersionList", &[
         f("apiVersion", One, String),
         f("items", List, Type(88)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "StorageVersionStatus", fields: &[
+    ]),
+    s("StorageVersionStatus", &[
         f("commonEncodingVersion", One, String),
         f("conditions", List, Type(89)),
         f("storageVersions", List, Type(87)),
-    ] },
-    Structure { name: "ControllerRevision", fields: &[
+    ]),
+    s("ControllerRevision", &[
         f("apiVersion", One, String),
         f("data", One, Any).required(),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("revision", One, Int64),
-    ] },
-    Structure { name: "ControllerRevisionList", fields: &[
+    ]),
+    s("ControllerRevisionList", &[
         f("apiVersion", One, String),
         f("items", List, Type(92)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "DaemonSet", fields: &[
+    ]),
+    s("DaemonSet", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(97)).required(),
         f("status", One, Type(98)),
-    ] },
-    Structure { name: "DaemonSetCondition", fields: &[
+    ]),
+    s("DaemonSetCondition", &[
         f("lastTransitionTime", One, Time),
         f("message", One, String),
         f("reason", One, String),
         f("status", One, String),
         f("type", One, String),
-    ] },
-    Structure { name: "DaemonSetList", fields: &[
+    ]),
+    s("DaemonSetList", &[
         f("apiVersion", One, String),
         f("items", List, Type(94)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "DaemonSetSpec", fields: &[
+    ]),
+    s("DaemonSetSpec", &[
         f("minReadySeconds", One, Int32),
         f("revisionHistoryLimit", One, Int32),
         f("selector", One, Type(1009)).required(),
         f("template", One, Type(397)).required(),
         f("updateStrategy", One, Type(99)),
-    ] },
-    Structure { name: "DaemonSetStatus", fields: &[
+    ]),
+    s("DaemonSetStatus", &[
         f("collisionCount", One, Int32),
         f("conditions", List, Type(95)),
         f("currentNumberScheduled", One, Int32).required(),
@@ -871,33 +871,33 @@ pub(super) static TYPES: &[Structure] = &[
         f("numberUnavailable", One, Int32),
         f("observedGeneration", One, Int64),
         f("updatedNumberScheduled", One, Int32),
-    ] },
-    Structure { name: "DaemonSetUpdateStrategy", fields: &[
+    ]),
+    s("DaemonSetUpdateStrategy", &[
         f("rollingUpdate", One, Type(111)),
         f("type", One, String),
-    ] },
-    Structure { name: "Deployment", fields: &[
+    ]),
+    s("Deployment", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(103)).required(),
         f("status", One, Type(104)),
-    ] },
-    Structure { name: "DeploymentCondition", fields: &[
+    ]),
+    s("DeploymentCondition", &[
         f("lastTransitionTime", One, Time),
         f("lastUpdateTime", One, Time),
         f("message", One, String),
         f("reason", One, String),
         f("status", One, String),
         f("type", One, String),
-    ] },
-    Structure { name: "DeploymentList", fields: &[
+    ]),
+    s("DeploymentList", &[
         f("apiVersion", One, String),
         f("items", List, Type(100)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "DeploymentSpec", fields: &[
+    ]),
+    s("DeploymentSpec", &[
         f("minReadySeconds", One, Int32),
         f("paused", One, Bool),
         f("progressDeadlineSeconds", One, Int32),
@@ -906,8 +906,8 @@ pub(super) static TYPES: &[Structure] = &[
         f("selector", One, Type(1009)).required(),
         f("strategy", One, Type(105)),
         f("template", One, Type(397)).required(),
-    ] },
-    Structure { name: "DeploymentStatus", fields: &[
+    ]),
+    s("DeploymentStatus", &[
         f("availableReplicas", One, Int32),
         f("collisionCount", One, Int32),
         f("conditions", List, Type(101)),
@@ -917,38 +917,38 @@ pub(super) static TYPES: &[Structure] = &[
         f("terminatingReplicas", One, Int32).since(33),
         f("unavailableReplicas", One, Int32),
         f("updatedReplicas", One, Int32),
-    ] },
-    Structure { name: "DeploymentStrategy", fields: &[
+    ]),
+    s("DeploymentStrategy", &[
         f("rollingUpdate", One, Type(112)),
         f("type", One, String),
-    ] },
-    Structure { name: "ReplicaSet", fields: &[
+    ]),
+    s("ReplicaSet", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(109)).required(),
         f("status", One, Type(110)),
-    ] },
-    Structure { name: "ReplicaSetCondition", fields: &[
+    ]),
+    s("ReplicaSetCondition", &[
         f("lastTransitionTime", One, Time),
         f("message", One, String),
         f("reason", One, String),
         f("status", One, String),
         f("type", One, String),
-    ] },
-    Structure { name: "ReplicaSetList", fields: &[
+    ]),
+    s("ReplicaSetList", &[
         f("apiVersion", One, String),
         f("items", List, Type(106)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "ReplicaSetSpec", fields: &[
+    ]),
+    s("ReplicaSetSpec", &[
         f("minReadySeconds", One, Int32),
         f("replicas", One, Int32),
         f("selector", One, Type(1009)).required(),
         f("template", One, Type(397)),
-    ] },
-    Structure { name: "ReplicaSetStatus", fields: &[
+    ]),
+    s("ReplicaSetStatus", &[
         f("availableReplicas", One, Int32),
         f("conditions", List, Type(107)),
         f("fullyLabeledReplicas", One, Int32),
@@ -956,47 +956,47 @@ pub(super) static TYPES: &[Structure] = &[
         f("readyReplicas", One, Int32),
         f("replicas", One, Int32).required(),
         f("terminatingReplicas", One, Int32).since(33),
-    ] },
-    Structure { name: "RollingUpdateDaemonSet", fields: &[
+    ]),
+    s("RollingUpdateDaemonSet", &[
         f("maxSurge", One, IntOrString),
         f("maxUnavailable", One, IntOrString),
-    ] },
-    Structure { name: "RollingUpdateDeployment", fields: &[
+    ]),
+    s("RollingUpdateDeployment", &[
         f("maxSurge", One, IntOrString),
         f("maxUnavailable", One, IntOrString),
-    ] },
-    Structure { name: "RollingUpdateStatefulSetStrategy", fields: &[
+    ]),
+    s("RollingUpdateStatefulSetStrategy", &[
         f("maxUnavailable", One, IntOrString).on(37),
         f("partition", One, Int32),
-    ] },
-    Structure { name: "StatefulSet", fields: &[
+    ]),
+    s("StatefulSet", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(119)).required(),
         f("status", One, Type(120)),
-    ] },
-    Structure { name: "StatefulSetCondition", fields: &[
+    ]),
+    s("StatefulSetCondition", &[
         f("lastTransitionTime", One, Time),
         f("message", One, String),
         f("reason", One, String),
         f("status", One, String),
         f("type", One, String),
-    ] },
-    Structure { name: "StatefulSetList", fields: &[
+    ]),
+    s("StatefulSetList", &[
         f("apiVersion", One, String),
         f("items", List, Type(114)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "StatefulSetOrdinals", fields: &[
+    ]),
+    s("StatefulSetOrdinals", &[
         f("start", One, Int32),
-    ] },
-    Structure { name: "StatefulSetPersistentVolumeClaimRetentionPolicy", fields: &[
+    ]),
+    s("StatefulSetPersistentVolumeClaimRetentionPolicy", &[
         f("whenDeleted", One, String),
         f("whenScaled", One, String),
-    ] },
-    Structure { name: "StatefulSetSpec", fields: &[
+    ]),
+    s("StatefulSetSpec", &[
         f("minReadySeconds", One, Int32),
         f("ordinals", One, Type(117)),
         f("persistentVolumeClaimRetentionPolicy", One, Type(118)),
@@ -1008,8 +1008,8 @@ pub(super) static TYPES: &[Structure] = &[
         f("template", One, Type(397)).required(),
         f("updateStrategy", One, Type(121)),
         f("volumeClaimTemplates", List, Type(364)),
-    ] },
-    Structure { name: "StatefulSetStatus", fields: &[
+    ]),
+    s("StatefulSetStatus", &[
         f("availableReplicas", One, Int32),
         f("collisionCount", One, Int32),
         f("conditions", List, Type(115)),
@@ -1020,108 +1020,108 @@ pub(super) static TYPES: &[Structure] = &[
         f("replicas", One, Int32).required(),
         f("updateRevision", One, String),
         f("updatedReplicas", One, Int32),
-    ] },
-    Structure { name: "StatefulSetUpdateStrategy", fields: &[
+    ]),
+    s("StatefulSetUpdateStrategy", &[
         f("rollingUpdate", One, Type(113)),
         f("type", One, String),
-    ] },
-    Structure { name: "BoundObjectReference", fields: &[
+    ]),
+    s("BoundObjectReference", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("name", One, String),
         f("uid", One, String),
-    ] },
-    Structure { name: "SelfSubjectReview", fields: &[
+    ]),
+    s("SelfSubjectReview", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("status", One, Type(124)),
-    ] },
-    Structure { name: "SelfSubjectReviewStatus", fields: &[
+    ]),
+    s("SelfSubjectReviewStatus", &[
         f("userInfo", One, Type(131)),
-    ] },
-    Structure { name: "TokenRequest", fields: &[
+    ]),
+    s("TokenRequest", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(126)),
         f("status", One, Type(127)),
-    ] },
-    Structure { name: "TokenRequestSpec", fields: &[
+    ]),
+    s("TokenRequestSpec", &[
         f("attestations", MapOfLists, String).since(37),
         f("audiences", List, String),
         f("boundObjectRef", One, Type(122)),
         f("expirationSeconds", One, Int64),
-    ] },
-    Structure { name: "TokenRequestStatus", fields: &[
+    ]),
+    s("TokenRequestStatus", &[
         f("expirationTimestamp", One, Time),
         f("token", One, String),
-    ] },
-    Structure { name: "TokenReview", fields: &[
+    ]),
+    s("TokenReview", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(129)).required(),
         f("status", One, Type(130)),
-    ] },
-    Structure { name: "TokenReviewSpec", fields: &[
+    ]),
+    s("TokenReviewSpec", &[
         f("audiences", List, String),
         f("token", One, String).required(),
-    ] },
-    Structure { name: "TokenReviewStatus", fields: &[
+    ]),
+    s("TokenReviewStatus", &[
         f("audiences", List, String),
         f("authenticated", One, Bool),
         f("error", One, String),
         f("user", One, Type(131)),
-    ] },
-    Structure { name: "UserInfo", fields: &[
+    ]),
+    s("UserInfo", &[
         f("extra", MapOfLists, String),
         f("groups", List, String),
         f("uid", One, String),
         f("username", One, String),
-    ] },
-    Structure { name: "SelfSubjectReview", fields: &[
+    ]),
+    s("SelfSubjectReview", &[
         f("apiVersion", One, String).until(32),
         f("kind", One, String).until(32),
         f("metadata", One, Type(1013)).until(32),
         f("status", One, Type(133)).until(32),
-    ] },
-    Structure { name: "SelfSubjectReviewStatus", fields: &[
+    ]),
+    s("SelfSubjectReviewStatus", &[
         f("userInfo", One, Type(131)).until(32),
-    ] },
-    Structure { name: "SelfSubjectReview", fields: &[
+    ]),
+    s("SelfSubjectReview", &[
         f("apiVersion", One, String).until(33),
         f("kind", One, String).until(33),
         f("metadata", One, Type(1013)).until(33),
         f("status", One, Type(135)).until(33),
-    ] },
-    Structure { name: "SelfSubjectReviewStatus", fields: &[
+    ]),
+    s("SelfSubjectReviewStatus", &[
         f("userInfo", One, Type(131)).until(33),
-    ] },
-    Structure { name: "FieldSelectorAttributes", fields: &[
+    ]),
+    s("FieldSelectorAttributes", &[
         f("rawSelector", One, String).since(31),
         f("requirements", List, Type(1006)).since(31),
-    ] },
-    Structure { name: "LabelSelectorAttributes", fields: &[
+    ]),
+    s("LabelSelectorAttributes", &[
         f("rawSelector", One, String).since(31),
         f("requirements", List, Type(1010)).since(31),
-    ] },
-    Structure { name: "LocalSubjectAccessReview", fields: &[
+    ]),
+    s("LocalSubjectAccessReview", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(148)).required(),
         f("status", One, Type(149)),
-    ] },
-    Structure { name: "NonResourceAttributes", fields: &[
+    ]),
+    s("NonResourceAttributes", &[
         f("path", One, String),
         f("verb", One, String),
-    ] },
-    Structure { name: "NonResourceRule", fields: &[
+    ]),
+    s("NonResourceRule", &[
         f("nonResourceURLs", List, String),
         f("verbs", List, String).required(),
-    ] },
-    Structure { name: "ResourceAttributes", fields: &[
+    ]),
+    s("ResourceAttributes", &[
         f("fieldSelector", One, Type(136)).since(31),
         f("group", One, String),
         f("labelSelector", One, Type(137)).since(31),
@@ -1131,251 +1131,251 @@ pub(super) static TYPES: &[Structure] = &[
         f("subresource", One, String),
         f("verb", One, String),
         f("version", One, String),
-    ] },
-    Structure { name: "ResourceRule", fields: &[
+    ]),
+    s("ResourceRule", &[
         f("apiGroups", List, String),
         f("resourceNames", List, String),
         f("resources", List, String),
         f("verbs", List, String).required(),
-    ] },
-    Structure { name: "SelfSubjectAccessReview", fields: &[
+    ]),
+    s("SelfSubjectAccessReview", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(144)).required(),
         f("status", One, Type(149)),
-    ] },
-    Structure { name: "SelfSubjectAccessReviewSpec", fields: &[
+    ]),
+    s("SelfSubjectAccessReviewSpec", &[
         f("nonResourceAttributes", One, Type(139)),
         f("resourceAttributes", One, Type(141)),
-    ] },
-    Structure { name: "SelfSubjectRulesReview", fields: &[
+    ]),
+    s("SelfSubjectRulesReview", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(146)).required(),
         f("status", One, Type(150)),
-    ] },
-    Structure { name: "SelfSubjectRulesReviewSpec", fields: &[
+    ]),
+    s("SelfSubjectRulesReviewSpec", &[
         f("namespace", One, String),
-    ] },
-    Structure { name: "SubjectAccessReview", fields: &[
+    ]),
+    s("SubjectAccessReview", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(148)).required(),
         f("status", One, Type(149)),
-    ] },
-    Structure { name: "SubjectAccessReviewSpec", fields: &[
+    ]),
+    s("SubjectAccessReviewSpec", &[
         f("extra", MapOfLists, String),
         f("groups", List, String),
         f("nonResourceAttributes", One, Type(139)),
         f("resourceAttributes", One, Type(141)),
         f("uid", One, String),
         f("user", One, String),
-    ] },
-    Structure { name: "SubjectAccessReviewStatus", fields: &[
+    ]),
+    s("SubjectAccessReviewStatus", &[
         f("allowed", One, Bool).required(),
         f("denied", One, Bool),
         f("evaluationError", One, String),
         f("reason", One, String),
-    ] },
-    Structure { name: "SubjectRulesReviewStatus", fields: &[
+    ]),
+    s("SubjectRulesReviewStatus", &[
         f("evaluationError", One, String),
         f("incomplete", One, Bool).required(),
         f("nonResourceRules", List, Type(140)).required(),
         f("resourceRules", List, Type(142)).required(),
-    ] },
-    Structure { name: "CrossVersionObjectReference", fields: &[
+    ]),
+    s("CrossVersionObjectReference", &[
         f("apiVersion", One, String),
         f("kind", One, String).required(),
         f("name", One, String).required(),
-    ] },
-    Structure { name: "HorizontalPodAutoscaler", fields: &[
+    ]),
+    s("HorizontalPodAutoscaler", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(154)).required(),
         f("status", One, Type(155)),
-    ] },
-    Structure { name: "HorizontalPodAutoscalerList", fields: &[
+    ]),
+    s("HorizontalPodAutoscalerList", &[
         f("apiVersion", One, String),
         f("items", List, Type(152)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "HorizontalPodAutoscalerSpec", fields: &[
+    ]),
+    s("HorizontalPodAutoscalerSpec", &[
         f("maxReplicas", One, Int32).required(),
         f("minReplicas", One, Int32),
         f("scaleTargetRef", One, Type(151)).required(),
         f("targetCPUUtilizationPercentage", One, Int32),
-    ] },
-    Structure { name: "HorizontalPodAutoscalerStatus", fields: &[
+    ]),
+    s("HorizontalPodAutoscalerStatus", &[
         f("currentCPUUtilizationPercentage", One, Int32),
         f("currentReplicas", One, Int32).required(),
         f("desiredReplicas", One, Int32).required(),
         f("lastScaleTime", One, Time),
         f("observedGeneration", One, Int64),
-    ] },
-    Structure { name: "Scale", fields: &[
+    ]),
+    s("Scale", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(157)),
         f("status", One, Type(158)),
-    ] },
-    Structure { name: "ScaleSpec", fields: &[
+    ]),
+    s("ScaleSpec", &[
         f("replicas", One, Int32),
-    ] },
-    Structure { name: "ScaleStatus", fields: &[
+    ]),
+    s("ScaleStatus", &[
         f("replicas", One, Int32).required(),
         f("selector", One, String),
-    ] },
-    Structure { name: "ContainerResourceMetricSource", fields: &[
+    ]),
+    s("ContainerResourceMetricSource", &[
         f("container", One, String).required(),
         f("name", One, String).required(),
         f("target", One, Type(175)).required(),
-    ] },
-    Structure { name: "ContainerResourceMetricStatus", fields: &[
+    ]),
+    s("ContainerResourceMetricStatus", &[
         f("container", One, String).required(),
         f("current", One, Type(176)).required(),
         f("name", One, String).required(),
-    ] },
-    Structure { name: "CrossVersionObjectReference", fields: &[
+    ]),
+    s("CrossVersionObjectReference", &[
         f("apiVersion", One, String),
         f("kind", One, String).required(),
         f("name", One, String).required(),
-    ] },
-    Structure { name: "ExternalMetricSource", fields: &[
+    ]),
+    s("ExternalMetricSource", &[
         f("metric", One, Type(172)).required(),
         f("target", One, Type(175)).required(),
-    ] },
-    Structure { name: "ExternalMetricStatus", fields: &[
+    ]),
+    s("ExternalMetricStatus", &[
         f("current", One, Type(176)).required(),
         f("metric", One, Type(172)).required(),
-    ] },
-    Structure { name: "HPAScalingPolicy", fields: &[
+    ]),
+    s("HPAScalingPolicy", &[
         f("periodSeconds", One, Int32).required(),
         f("type", One, String).required(),
         f("value", One, Int32).required(),
-    ] },
-    Structure { name: "HPAScalingRules", fields: &[
+    ]),
+    s("HPAScalingRules", &[
         f("policies", List, Type(164)),
         f("selectPolicy", One, String),
         f("stabilizationWindowSeconds", One, Int32),
         f("tolerance", One, Quantity).since(33).on(35),
-    ] },
-    Structure { name: "HorizontalPodAutoscaler", fields: &[
+    ]),
+    s("HorizontalPodAutoscaler", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(170)).required(),
         f("status", One, Type(171)),
-    ] },
-    Structure { name: "HorizontalPodAutoscalerBehavior", fields: &[
+    ]),
+    s("HorizontalPodAutoscalerBehavior", &[
         f("scaleDown", One, Type(165)),
         f("scaleUp", One, Type(165)),
-    ] },
-    Structure { name: "HorizontalPodAutoscalerCondition", fields: &[
+    ]),
+    s("HorizontalPodAutoscalerCondition", &[
         f("lastTransitionTime", One, Time),
         f("message", One, String),
         f("observedGeneration", One, Int64).since(37),
         f("reason", One, String),
         f("status", One, String).required(),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "HorizontalPodAutoscalerList", fields: &[
+    ]),
+    s("HorizontalPodAutoscalerList", &[
         f("apiVersion", One, String),
         f("items", List, Type(166)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "HorizontalPodAutoscalerSpec", fields: &[
+    ]),
+    s("HorizontalPodAutoscalerSpec", &[
         f("behavior", One, Type(167)),
         f("maxReplicas", One, Int32).required(),
         f("metrics", List, Type(173)),
         f("minReplicas", One, Int32),
         f("scaleTargetRef", One, Type(161)).required(),
-    ] },
-    Structure { name: "HorizontalPodAutoscalerStatus", fields: &[
+    ]),
+    s("HorizontalPodAutoscalerStatus", &[
         f("conditions", List, Type(168)),
         f("currentMetrics", List, Type(174)),
         f("currentReplicas", One, Int32),
         f("desiredReplicas", One, Int32).required(),
         f("lastScaleTime", One, Time),
         f("observedGeneration", One, Int64),
-    ] },
-    Structure { name: "MetricIdentifier", fields: &[
+    ]),
+    s("MetricIdentifier", &[
         f("name", One, String).required(),
         f("selector", One, Type(1009)),
-    ] },
-    Structure { name: "MetricSpec", fields: &[
+    ]),
+    s("MetricSpec", &[
         f("containerResource", One, Type(159)),
         f("external", One, Type(162)),
         f("object", One, Type(177)),
         f("pods", One, Type(179)),
         f("resource", One, Type(181)),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "MetricStatus", fields: &[
+    ]),
+    s("MetricStatus", &[
         f("containerResource", One, Type(160)),
         f("external", One, Type(163)),
         f("object", One, Type(178)),
         f("pods", One, Type(180)),
         f("resource", One, Type(182)),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "MetricTarget", fields: &[
+    ]),
+    s("MetricTarget", &[
         f("averageUtilization", One, Int32),
         f("averageValue", One, Quantity),
         f("type", One, String).required(),
         f("value", One, Quantity),
-    ] },
-    Structure { name: "MetricValueStatus", fields: &[
+    ]),
+    s("MetricValueStatus", &[
         f("averageUtilization", One, Int32),
         f("averageValue", One, Quantity),
         f("value", One, Quantity),
-    ] },
-    Structure { name: "ObjectMetricSource", fields: &[
+    ]),
+    s("ObjectMetricSource", &[
         f("describedObject", One, Type(161)).required(),
         f("metric", One, Type(172)).required(),
         f("target", One, Type(175)).required(),
-    ] },
-    Structure { name: "ObjectMetricStatus", fields: &[
+    ]),
+    s("ObjectMetricStatus", &[
         f("current", One, Type(176)).required(),
         f("describedObject", One, Type(161)).required(),
         f("metric", One, Type(172)).required(),
-    ] },
-    Structure { name: "PodsMetricSource", fields: &[
+    ]),
+    s("PodsMetricSource", &[
         f("metric", One, Type(172)).required(),
         f("target", One, Type(175)).required(),
-    ] },
-    Structure { name: "PodsMetricStatus", fields: &[
+    ]),
+    s("PodsMetricStatus", &[
         f("current", One, Type(176)).required(),
         f("metric", One, Type(172)).required(),
-    ] },
-    Structure { name: "ResourceMetricSource", fields: &[
+    ]),
+    s("ResourceMetricSource", &[
         f("name", One, String).required(),
         f("target", One, Type(175)).required(),
-    ] },
-    Structure { name: "ResourceMetricStatus", fields: &[
+    ]),
+    s("ResourceMetricStatus", &[
         f("current", One, Type(176)).required(),
         f("name", One, String).required(),
-    ] },
-    Structure { name: "CronJob", fields: &[
+    ]),
+    s("CronJob", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(185)).required(),
         f("status", One, Type(186)),
-    ] },
-    Structure { name: "CronJobList", fields: &[
+    ]),
+    s("CronJobList", &[
         f("apiVersion", One, String),
         f("items", List, Type(183)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "CronJobSpec", fields: &[
+    ]),
+    s("CronJobSpec", &[
         f("concurrencyPolicy", One, String),
         f("failedJobsHistoryLimit", One, Int32),
         f("jobTemplate", One, Type(193)).required(),
@@ -1384,40 +1384,40 @@ pub(super) static TYPES: &[Structure] = &[
         f("successfulJobsHistoryLimit", One, Int32),
         f("suspend", One, Bool),
         f("timeZone", One, String),
-    ] },
-    Structure { name: "CronJobStatus", fields: &[
+    ]),
+    s("CronJobStatus", &[
         f("active", List, Type(362)),
         f("lastScheduleTime", One, Time),
         f("lastSuccessfulTime", One, Time),
-    ] },
-    Structure { name: "Job", fields: &[
+    ]),
+    s("Job", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(191)),
         f("status", One, Type(192)),
-    ] },
-    Structure { name: "JobCondition", fields: &[
+    ]),
+    s("JobCondition", &[
         f("lastProbeTime", One, Time),
         f("lastTransitionTime", One, Time),
         f("message", One, String),
         f("reason", One, String),
         f("status", One, String).required(),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "JobList", fields: &[
+    ]),
+    s("JobList", &[
         f("apiVersion", One, String),
         f("items", List, Type(187)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "JobSchedulingConfiguration", fields: &[
+    ]),
+    s("JobSchedulingConfiguration", &[
         f("disruptionMode", One, Type(909)).since(37),
         f("resourceClaims", List, Type(911)).since(37),
         f("schedulingConstraints", One, Type(912)).since(37),
         f("schedulingPolicy", One, Type(913)).since(37),
-    ] },
-    Structure { name: "JobSpec", fields: &[
+    ]),
+    s("JobSpec", &[
         f("activeDeadlineSeconds", One, Int64),
         f("backoffLimit", One, Int32),
         f("backoffLimitPerIndex", One, Int32),
@@ -1435,8 +1435,8 @@ pub(super) static TYPES: &[Structure] = &[
         f("suspend", One, Bool),
         f("template", One, Type(397)).required(),
         f("ttlSecondsAfterFinished", One, Int32),
-    ] },
-    Structure { name: "JobStatus", fields: &[
+    ]),
+    s("JobStatus", &[
         f("active", One, Int32),
         f("completedIndexes", One, String),
         f("completionTime", One, Time),
@@ -1448,61 +1448,61 @@ pub(super) static TYPES: &[Structure] = &[
         f("succeeded", One, Int32),
         f("terminating", One, Int32),
         f("uncountedTerminatedPods", One, Type(200)),
-    ] },
-    Structure { name: "JobTemplateSpec", fields: &[
+    ]),
+    s("JobTemplateSpec", &[
         f("metadata", One, Type(1013)),
         f("spec", One, Type(191)),
-    ] },
-    Structure { name: "PodFailurePolicy", fields: &[
+    ]),
+    s("PodFailurePolicy", &[
         f("rules", List, Type(197)).required(),
-    ] },
-    Structure { name: "PodFailurePolicyOnExitCodesRequirement", fields: &[
+    ]),
+    s("PodFailurePolicyOnExitCodesRequirement", &[
         f("containerName", One, String),
         f("operator", One, String).required(),
         f("values", List, Int32).required(),
-    ] },
-    Structure { name: "PodFailurePolicyOnPodConditionsPattern", fields: &[
+    ]),
+    s("PodFailurePolicyOnPodConditionsPattern", &[
         f("status", One, String),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "PodFailurePolicyRule", fields: &[
+    ]),
+    s("PodFailurePolicyRule", &[
         f("action", One, String).required(),
         f("onExitCodes", One, Type(195)),
         f("onPodConditions", List, Type(196)),
-    ] },
-    Structure { name: "SuccessPolicy", fields: &[
+    ]),
+    s("SuccessPolicy", &[
         f("rules", List, Type(199)).required(),
-    ] },
-    Structure { name: "SuccessPolicyRule", fields: &[
+    ]),
+    s("SuccessPolicyRule", &[
         f("succeededCount", One, Int32),
         f("succeededIndexes", One, String),
-    ] },
-    Structure { name: "UncountedTerminatedPods", fields: &[
+    ]),
+    s("UncountedTerminatedPods", &[
         f("failed", List, String),
         f("succeeded", List, String),
-    ] },
-    Structure { name: "CertificateSigningRequest", fields: &[
+    ]),
+    s("CertificateSigningRequest", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(204)).required(),
         f("status", One, Type(205)),
-    ] },
-    Structure { name: "CertificateSigningRequestCondition", fields: &[
+    ]),
+    s("CertificateSigningRequestCondition", &[
         f("lastTransitionTime", One, Time),
         f("lastUpdateTime", One, Time),
         f("message", One, String),
         f("reason", One, String),
         f("status", One, String).required(),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "CertificateSigningRequestList", fields: &[
+    ]),
+    s("CertificateSigningRequestList", &[
         f("apiVersion", One, String),
         f("items", List, Type(201)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "CertificateSigningRequestSpec", fields: &[
+    ]),
+    s("CertificateSigningRequestSpec", &[
         f("expirationSeconds", One, Int32),
         f("extra", MapOfLists, String),
         f("groups", List, String),
@@ -1511,41 +1511,41 @@ pub(super) static TYPES: &[Structure] = &[
         f("uid", One, String),
         f("usages", List, String),
         f("username", One, String),
-    ] },
-    Structure { name: "CertificateSigningRequestStatus", fields: &[
+    ]),
+    s("CertificateSigningRequestStatus", &[
         f("certificate", One, Base64),
         f("conditions", List, Type(202)),
-    ] },
-    Structure { name: "ClusterTrustBundle", fields: &[
+    ]),
+    s("ClusterTrustBundle", &[
         f("apiVersion", One, String).since(37),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1013)).since(37),
         f("spec", One, Type(208)).since(37).required(),
-    ] },
-    Structure { name: "ClusterTrustBundleList", fields: &[
+    ]),
+    s("ClusterTrustBundleList", &[
         f("apiVersion", One, String).since(37),
         f("items", List, Type(206)).since(37).required(),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1011)).since(37),
-    ] },
-    Structure { name: "ClusterTrustBundleSpec", fields: &[
+    ]),
+    s("ClusterTrustBundleSpec", &[
         f("signerName", One, String).since(37),
         f("trustBundle", One, String).since(37).required(),
-    ] },
-    Structure { name: "PodCertificateRequest", fields: &[
+    ]),
+    s("PodCertificateRequest", &[
         f("apiVersion", One, String).since(37),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1013)).since(37),
         f("spec", One, Type(211)).since(37).required(),
         f("status", One, Type(212)).since(37),
-    ] },
-    Structure { name: "PodCertificateRequestList", fields: &[
+    ]),
+    s("PodCertificateRequestList", &[
         f("apiVersion", One, String).since(37),
         f("items", List, Type(209)).since(37).required(),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1011)).since(37),
-    ] },
-    Structure { name: "PodCertificateRequestSpec", fields: &[
+    ]),
+    s("PodCertificateRequestSpec", &[
         f("maxExpirationSeconds", One, Int32).since(37),
         f("nodeName", One, String).since(37).required(),
         f("nodeUID", One, String).since(37).required(),
@@ -1556,44 +1556,44 @@ pub(super) static TYPES: &[Structure] = &[
         f("signerName", One, String).since(37).required(),
         f("stubPKCS10Request", One, Base64).since(37).required(),
         f("unverifiedUserAnnotations", Map, String).since(37),
-    ] },
-    Structure { name: "PodCertificateRequestStatus", fields: &[
+    ]),
+    s("PodCertificateRequestStatus", &[
         f("beginRefreshAt", One, Time).since(37),
         f("certificateChain", One, String).since(37),
         f("conditions", List, Type(1004)).since(37),
         f("notAfter", One, Time).since(37),
         f("notBefore", One, Time).since(37),
-    ] },
-    Structure { name: "ClusterTrustBundle", fields: &[
+    ]),
+    s("ClusterTrustBundle", &[
         f("apiVersion", One, String).until(37),
         f("kind", One, String).until(37),
         f("metadata", One, Type(1013)).until(37),
         f("spec", One, Type(215)).until(37).required(),
-    ] },
-    Structure { name: "ClusterTrustBundleList", fields: &[
+    ]),
+    s("ClusterTrustBundleList", &[
         f("apiVersion", One, String).until(37),
         f("items", List, Type(213)).until(37).required(),
         f("kind", One, String).until(37),
         f("metadata", One, Type(1011)).until(37),
-    ] },
-    Structure { name: "ClusterTrustBundleSpec", fields: &[
+    ]),
+    s("ClusterTrustBundleSpec", &[
         f("signerName", One, String).until(37),
         f("trustBundle", One, String).until(37).required(),
-    ] },
-    Structure { name: "PodCertificateRequest", fields: &[
+    ]),
+    s("PodCertificateRequest", &[
         f("apiVersion", One, String).since(34).until(35),
         f("kind", One, String).since(34).until(35),
         f("metadata", One, Type(1013)).since(34).until(35),
         f("spec", One, Type(218)).since(34).until(35).required(),
         f("status", One, Type(219)).since(34).until(35),
-    ] },
-    Structure { name: "PodCertificateRequestList", fields: &[
+    ]),
+    s("PodCertificateRequestList", &[
         f("apiVersion", One, String).since(34).until(35),
         f("items", List, Type(216)).since(34).until(35).required(),
         f("kind", One, String).since(34).until(35),
         f("metadata", One, Type(1011)).since(34).until(35),
-    ] },
-    Structure { name: "PodCertificateRequestSpec", fields: &[
+    ]),
+    s("PodCertificateRequestSpec", &[
         f("maxExpirationSeconds", One, Int32).since(34).until(35),
         f("nodeName", One, String).since(34).until(35).required(),
         f("nodeUID", One, String).since(34).until(35).required(),
@@ -1604,44 +1604,44 @@ pub(super) static TYPES: &[Structure] = &[
         f("serviceAccountName", One, String).since(34).until(35).required(),
         f("serviceAccountUID", One, String).since(34).until(35).required(),
         f("signerName", One, String).since(34).until(35).required(),
-    ] },
-    Structure { name: "PodCertificateRequestStatus", fields: &[
+    ]),
+    s("PodCertificateRequestStatus", &[
         f("beginRefreshAt", One, Time).since(34).until(35),
         f("certificateChain", One, String).since(34).until(35),
         f("conditions", List, Type(1004)).since(34).until(35),
         f("notAfter", One, Time).since(34).until(35),
         f("notBefore", One, Time).since(34).until(35),
-    ] },
-    Structure { name: "ClusterTrustBundle", fields: &[
+    ]),
+    s("ClusterTrustBundle", &[
         f("apiVersion", One, String).since(33),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1013)).since(33),
         f("spec", One, Type(222)).since(33).required(),
-    ] },
-    Structure { name: "ClusterTrustBundleList", fields: &[
+    ]),
+    s("ClusterTrustBundleList", &[
         f("apiVersion", One, String).since(33),
         f("items", List, Type(220)).since(33).required(),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1011)).since(33),
-    ] },
-    Structure { name: "ClusterTrustBundleSpec", fields: &[
+    ]),
+    s("ClusterTrustBundleSpec", &[
         f("signerName", One, String).since(33),
         f("trustBundle", One, String).since(33).required(),
-    ] },
-    Structure { name: "PodCertificateRequest", fields: &[
+    ]),
+    s("PodCertificateRequest", &[
         f("apiVersion", One, String).since(35),
         f("kind", One, String).since(35),
         f("metadata", One, Type(1013)).since(35),
         f("spec", One, Type(225)).since(35).required(),
         f("status", One, Type(226)).since(35),
-    ] },
-    Structure { name: "PodCertificateRequestList", fields: &[
+    ]),
+    s("PodCertificateRequestList", &[
         f("apiVersion", One, String).since(35),
         f("items", List, Type(223)).since(35).required(),
         f("kind", One, String).since(35),
         f("metadata", One, Type(1011)).since(35),
-    ] },
-    Structure { name: "PodCertificateRequestSpec", fields: &[
+    ]),
+    s("PodCertificateRequestSpec", &[
         f("maxExpirationSeconds", One, Int32).since(35),
         f("nodeName", One, String).since(35).required(),
         f("nodeUID", One, String).since(35).required(),
@@ -1654,27 +1654,27 @@ pub(super) static TYPES: &[Structure] = &[
         f("signerName", One, String).since(35).required(),
         f("stubPKCS10Request", One, Base64).since(36).required(),
         f("unverifiedUserAnnotations", Map, String).since(35),
-    ] },
-    Structure { name: "PodCertificateRequestStatus", fields: &[
+    ]),
+    s("PodCertificateRequestStatus", &[
         f("beginRefreshAt", One, Time).since(35),
         f("certificateChain", One, String).since(35),
         f("conditions", List, Type(1004)).since(35),
         f("notAfter", One, Time).since(35),
         f("notBefore", One, Time).since(35),
-    ] },
-    Structure { name: "Lease", fields: &[
+    ]),
+    s("Lease", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(229)),
-    ] },
-    Structure { name: "LeaseList", fields: &[
+    ]),
+    s("LeaseList", &[
         f("apiVersion", One, String),
         f("items", List, Type(227)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "LeaseSpec", fields: &[
+    ]),
+    s("LeaseSpec", &[
         f("acquireTime", One, Time),
         f("holderIdentity", One, String),
         f("leaseDurationSeconds", One, Int32),
@@ -1682,112 +1682,112 @@ pub(super) static TYPES: &[Structure] = &[
         f("preferredHolder", One, String).since(31).on(255),
         f("renewTime", One, Time),
         f("strategy", One, String).since(31).on(255),
-    ] },
-    Structure { name: "LeaseCandidate", fields: &[
+    ]),
+    s("LeaseCandidate", &[
         f("apiVersion", One, String).since(31).until(32),
         f("kind", One, String).since(31).until(32),
         f("metadata", One, Type(1013)).since(31).until(32),
         f("spec", One, Type(232)).since(31).until(32),
-    ] },
-    Structure { name: "LeaseCandidateList", fields: &[
+    ]),
+    s("LeaseCandidateList", &[
         f("apiVersion", One, String).since(31).until(32),
         f("items", List, Type(230)).since(31).until(32).required(),
         f("kind", One, String).since(31).until(32),
         f("metadata", One, Type(1011)).since(31).until(32),
-    ] },
-    Structure { name: "LeaseCandidateSpec", fields: &[
+    ]),
+    s("LeaseCandidateSpec", &[
         f("binaryVersion", One, String).since(31).until(32),
         f("emulationVersion", One, String).since(31).until(32),
         f("leaseName", One, String).since(31).until(32).required(),
         f("pingTime", One, Time).since(31).until(32),
         f("preferredStrategies", List, String).since(31).until(32).required(),
         f("renewTime", One, Time).since(31).until(32),
-    ] },
-    Structure { name: "LeaseCandidate", fields: &[
+    ]),
+    s("LeaseCandidate", &[
         f("apiVersion", One, String).since(32),
         f("kind", One, String).since(32),
         f("metadata", One, Type(1013)).since(32),
         f("spec", One, Type(235)).since(32).required(),
-    ] },
-    Structure { name: "LeaseCandidateList", fields: &[
+    ]),
+    s("LeaseCandidateList", &[
         f("apiVersion", One, String).since(32),
         f("items", List, Type(233)).since(32).required(),
         f("kind", One, String).since(32),
         f("metadata", One, Type(1011)).since(32),
-    ] },
-    Structure { name: "LeaseCandidateSpec", fields: &[
+    ]),
+    s("LeaseCandidateSpec", &[
         f("binaryVersion", One, String).since(32).required(),
         f("emulationVersion", One, String).since(32),
         f("leaseName", One, String).since(32).required(),
         f("pingTime", One, Time).since(32),
         f("renewTime", One, Time).since(32),
         f("strategy", One, String).since(32).required(),
-    ] },
-    Structure { name: "LeaseCandidate", fields: &[
+    ]),
+    s("LeaseCandidate", &[
         f("apiVersion", One, String).since(33),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1013)).since(33),
         f("spec", One, Type(238)).since(33).required(),
-    ] },
-    Structure { name: "LeaseCandidateList", fields: &[
+    ]),
+    s("LeaseCandidateList", &[
         f("apiVersion", One, String).since(33),
         f("items", List, Type(236)).since(33).required(),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1011)).since(33),
-    ] },
-    Structure { name: "LeaseCandidateSpec", fields: &[
+    ]),
+    s("LeaseCandidateSpec", &[
         f("binaryVersion", One, String).since(33).required(),
         f("emulationVersion", One, String).since(33),
         f("leaseName", One, String).since(33).required(),
         f("pingTime", One, Time).since(33),
         f("renewTime", One, Time).since(33),
         f("strategy", One, String).since(33).required(),
-    ] },
-    Structure { name: "AWSElasticBlockStoreVolumeSource", fields: &[
+    ]),
+    s("AWSElasticBlockStoreVolumeSource", &[
         f("fsType", One, String),
         f("partition", One, Int32),
         f("readOnly", One, Bool),
         f("volumeID", One, String).required(),
-    ] },
-    Structure { name: "Affinity", fields: &[
+    ]),
+    s("Affinity", &[
         f("nodeAffinity", One, Type(341)),
         f("podAffinity", One, Type(376)),
         f("podAntiAffinity", One, Type(378)),
-    ] },
-    Structure { name: "AppArmorProfile", fields: &[
+    ]),
+    s("AppArmorProfile", &[
         f("localhostProfile", One, String),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "AttachedVolume", fields: &[
+    ]),
+    s("AttachedVolume", &[
         f("devicePath", One, String).required(),
         f("name", One, String).required(),
-    ] },
-    Structure { name: "AzureDiskVolumeSource", fields: &[
+    ]),
+    s("AzureDiskVolumeSource", &[
         f("cachingMode", One, String),
         f("diskName", One, String).required(),
         f("diskURI", One, String).required(),
         f("fsType", One, String),
         f("kind", One, String),
         f("readOnly", One, Bool),
-    ] },
-    Structure { name: "AzureFilePersistentVolumeSource", fields: &[
+    ]),
+    s("AzureFilePersistentVolumeSource", &[
         f("readOnly", One, Bool),
         f("secretName", One, String).required(),
         f("secretNamespace", One, String),
         f("shareName", One, String).required(),
-    ] },
-    Structure { name: "AzureFileVolumeSource", fields: &[
+    ]),
+    s("AzureFileVolumeSource", &[
         f("readOnly", One, Bool),
         f("secretName", One, String).required(),
         f("shareName", One, String).required(),
-    ] },
-    Structure { name: "Binding", fields: &[
+    ]),
+    s("Binding", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("target", One, Type(362)).required(),
-    ] },
-    Structure { name: "CSIPersistentVolumeSource", fields: &[
+    ]),
+    s("CSIPersistentVolumeSource", &[
         f("controllerExpandSecretRef", One, Type(432)),
         f("controllerPublishSecretRef", One, Type(432)),
         f("driver", One, String).required(),
@@ -1798,122 +1798,122 @@ pub(super) static TYPES: &[Structure] = &[
         f("readOnly", One, Bool),
         f("volumeAttributes", Map, String),
         f("volumeHandle", One, String).required(),
-    ] },
-    Structure { name: "CSIVolumeSource", fields: &[
+    ]),
+    s("CSIVolumeSource", &[
         f("driver", One, String).required(),
         f("fsType", One, String),
         f("nodePublishSecretRef", One, Type(330)),
         f("readOnly", One, Bool),
         f("volumeAttributes", Map, String),
-    ] },
-    Structure { name: "Capabilities", fields: &[
+    ]),
+    s("Capabilities", &[
         f("add", List, String),
         f("drop", List, String),
-    ] },
-    Structure { name: "CephFSPersistentVolumeSource", fields: &[
+    ]),
+    s("CephFSPersistentVolumeSource", &[
         f("monitors", List, String).required(),
         f("path", One, String),
         f("readOnly", One, Bool),
         f("secretFile", One, String),
         f("secretRef", One, Type(432)),
         f("user", One, String),
-    ] },
-    Structure { name: "CephFSVolumeSource", fields: &[
+    ]),
+    s("CephFSVolumeSource", &[
         f("monitors", List, String).required(),
         f("path", One, String),
         f("readOnly", One, Bool),
         f("secretFile", One, String),
         f("secretRef", One, Type(330)),
         f("user", One, String),
-    ] },
-    Structure { name: "CinderPersistentVolumeSource", fields: &[
+    ]),
+    s("CinderPersistentVolumeSource", &[
         f("fsType", One, String),
         f("readOnly", One, Bool),
         f("secretRef", One, Type(432)),
         f("volumeID", One, String).required(),
-    ] },
-    Structure { name: "CinderVolumeSource", fields: &[
+    ]),
+    s("CinderVolumeSource", &[
         f("fsType", One, String),
         f("readOnly", One, Bool),
         f("secretRef", One, Type(330)),
         f("volumeID", One, String).required(),
-    ] },
-    Structure { name: "ClaimSource", fields: &[
+    ]),
+    s("ClaimSource", &[
         f("resourceClaimName", One, String).until(31),
         f("resourceClaimTemplateName", One, String).until(31),
-    ] },
-    Structure { name: "ClientIPConfig", fields: &[
+    ]),
+    s("ClientIPConfig", &[
         f("timeoutSeconds", One, Int32),
-    ] },
-    Structure { name: "ClusterTrustBundleProjection", fields: &[
+    ]),
+    s("ClusterTrustBundleProjection", &[
         f("labelSelector", One, Type(1009)),
         f("name", One, String),
         f("optional", One, Bool),
         f("path", One, String).required(),
         f("signerName", One, String),
         f("user", One, Int64).since(37).on(255),
-    ] },
-    Structure { name: "ComponentCondition", fields: &[
+    ]),
+    s("ComponentCondition", &[
         f("error", One, String),
         f("message", One, String),
         f("status", One, String).required(),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "ComponentStatus", fields: &[
+    ]),
+    s("ComponentStatus", &[
         f("apiVersion", One, String),
         f("conditions", List, Type(257)),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
-    ] },
-    Structure { name: "ComponentStatusList", fields: &[
+    ]),
+    s("ComponentStatusList", &[
         f("apiVersion", One, String),
         f("items", List, Type(258)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "ConfigMap", fields: &[
+    ]),
+    s("ConfigMap", &[
         f("apiVersion", One, String),
         f("binaryData", Map, Base64),
         f("data", Map, String),
         f("immutable", One, Bool),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
-    ] },
-    Structure { name: "ConfigMapEnvSource", fields: &[
+    ]),
+    s("ConfigMapEnvSource", &[
         f("name", One, String),
         f("optional", One, Bool),
-    ] },
-    Structure { name: "ConfigMapKeySelector", fields: &[
+    ]),
+    s("ConfigMapKeySelector", &[
         f("key", One, String).required(),
         f("name", One, String),
         f("optional", One, Bool),
-    ] },
-    Structure { name: "ConfigMapList", fields: &[
+    ]),
+    s("ConfigMapList", &[
         f("apiVersion", One, String),
         f("items", List, Type(260)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "ConfigMapNodeConfigSource", fields: &[
+    ]),
+    s("ConfigMapNodeConfigSource", &[
         f("kubeletConfigKey", One, String).required(),
         f("name", One, String).required(),
         f("namespace", One, String).required(),
         f("resourceVersion", One, String),
         f("uid", One, String),
-    ] },
-    Structure { name: "ConfigMapProjection", fields: &[
+    ]),
+    s("ConfigMapProjection", &[
         f("items", List, Type(320)),
         f("name", One, String),
         f("optional", One, Bool),
-    ] },
-    Structure { name: "ConfigMapVolumeSource", fields: &[
+    ]),
+    s("ConfigMapVolumeSource", &[
         f("defaultMode", One, Int32),
         f("defaultUser", One, Int64).since(37).on(255),
         f("items", List, Type(320)),
         f("name", One, String),
         f("optional", One, Bool),
-    ] },
-    Structure { name: "Container", fields: &[
+    ]),
+    s("Container", &[
         f("args", List, String),
         f("command", List, String),
         f("env", List, Type(291)),
@@ -1939,44 +1939,44 @@ pub(super) static TYPES: &[Structure] = &[
         f("volumeDevices", List, Type(457)),
         f("volumeMounts", List, Type(460)),
         f("workingDir", One, String),
-    ] },
-    Structure { name: "ContainerExtendedResourceRequest", fields: &[
+    ]),
+    s("ContainerExtendedResourceRequest", &[
         f("containerName", One, String).since(34).required(),
         f("requestName", One, String).since(34).required(),
         f("resourceName", One, String).since(34).required(),
-    ] },
-    Structure { name: "ContainerImage", fields: &[
+    ]),
+    s("ContainerImage", &[
         f("names", List, String),
         f("sizeBytes", One, Int64),
-    ] },
-    Structure { name: "ContainerPort", fields: &[
+    ]),
+    s("ContainerPort", &[
         f("containerPort", One, Int32).required(),
         f("hostIP", One, String),
         f("hostPort", One, Int32),
         f("name", One, String),
         f("protocol", One, String),
-    ] },
-    Structure { name: "ContainerResizePolicy", fields: &[
+    ]),
+    s("ContainerResizePolicy", &[
         f("resourceName", One, String).required(),
         f("restartPolicy", One, String).required(),
-    ] },
-    Structure { name: "ContainerRestartRule", fields: &[
+    ]),
+    s("ContainerRestartRule", &[
         f("action", One, String).since(34).required(),
         f("exitCodes", One, Type(273)).since(34),
-    ] },
-    Structure { name: "ContainerRestartRuleOnExitCodes", fields: &[
+    ]),
+    s("ContainerRestartRuleOnExitCodes", &[
         f("operator", One, String).since(34).required(),
         f("values", List, Int32).since(34),
-    ] },
-    Structure { name: "ContainerState", fields: &[
+    ]),
+    s("ContainerState", &[
         f("running", One, Type(275)),
         f("terminated", One, Type(276)),
         f("waiting", One, Type(277)),
-    ] },
-    Structure { name: "ContainerStateRunning", fields: &[
+    ]),
+    s("ContainerStateRunning", &[
         f("startedAt", One, Time),
-    ] },
-    Structure { name: "ContainerStateTerminated", fields: &[
+    ]),
+    s("ContainerStateTerminated", &[
         f("containerID", One, String),
         f("exitCode", One, Int32).required(),
         f("finishedAt", One, Time),
@@ -1984,12 +1984,12 @@ pub(super) static TYPES: &[Structure] = &[
         f("reason", One, String),
         f("signal", One, Int32),
         f("startedAt", One, Time),
-    ] },
-    Structure { name: "ContainerStateWaiting", fields: &[
+    ]),
+    s("ContainerStateWaiting", &[
         f("message", One, String),
         f("reason", One, String),
-    ] },
-    Structure { name: "ContainerStatus", fields: &[
+    ]),
+    s("ContainerStatus", &[
         f("allocatedResources", Map, Quantity),
         f("allocatedResourcesStatus", List, Type(420)).since(31).on(36),
         f("containerID", One, String),
@@ -2005,80 +2005,80 @@ pub(super) static TYPES: &[Structure] = &[
         f("stopSignal", One, String).since(33).on(255),
         f("user", One, Type(279)).since(31).on(33),
         f("volumeMounts", List, Type(461)),
-    ] },
-    Structure { name: "ContainerUser", fields: &[
+    ]),
+    s("ContainerUser", &[
         f("linux", One, Type(327)).since(31),
-    ] },
-    Structure { name: "DaemonEndpoint", fields: &[
+    ]),
+    s("DaemonEndpoint", &[
         f("Port", One, Int32).required(),
-    ] },
-    Structure { name: "DownwardAPIProjection", fields: &[
+    ]),
+    s("DownwardAPIProjection", &[
         f("items", List, Type(282)),
-    ] },
-    Structure { name: "DownwardAPIVolumeFile", fields: &[
+    ]),
+    s("DownwardAPIVolumeFile", &[
         f("fieldRef", One, Type(361)),
         f("mode", One, Int32),
         f("path", One, String).required(),
         f("resourceFieldRef", One, Type(413)),
         f("user", One, Int64).since(37).on(255),
-    ] },
-    Structure { name: "DownwardAPIVolumeSource", fields: &[
+    ]),
+    s("DownwardAPIVolumeSource", &[
         f("defaultMode", One, Int32),
         f("defaultUser", One, Int64).since(37).on(255),
         f("items", List, Type(282)),
-    ] },
-    Structure { name: "EmptyDirVolumeSource", fields: &[
+    ]),
+    s("EmptyDirVolumeSource", &[
         f("medium", One, String),
         f("mode", One, Int32).since(37).on(255),
         f("sizeLimit", One, Quantity),
-    ] },
-    Structure { name: "EndpointAddress", fields: &[
+    ]),
+    s("EndpointAddress", &[
         f("hostname", One, String),
         f("ip", One, String).required(),
         f("nodeName", One, String),
         f("targetRef", One, Type(362)),
-    ] },
-    Structure { name: "EndpointPort", fields: &[
+    ]),
+    s("EndpointPort", &[
         f("appProtocol", One, String),
         f("name", One, String),
         f("port", One, Int32).required(),
         f("protocol", One, String),
-    ] },
-    Structure { name: "EndpointSubset", fields: &[
+    ]),
+    s("EndpointSubset", &[
         f("addresses", List, Type(285)),
         f("notReadyAddresses", List, Type(285)),
         f("ports", List, Type(286)),
-    ] },
-    Structure { name: "Endpoints", fields: &[
+    ]),
+    s("Endpoints", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("subsets", List, Type(287)),
-    ] },
-    Structure { name: "EndpointsList", fields: &[
+    ]),
+    s("EndpointsList", &[
         f("apiVersion", One, String),
         f("items", List, Type(288)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "EnvFromSource", fields: &[
+    ]),
+    s("EnvFromSource", &[
         f("configMapRef", One, Type(261)),
         f("prefix", One, String),
         f("secretRef", One, Type(428)),
-    ] },
-    Structure { name: "EnvVar", fields: &[
+    ]),
+    s("EnvVar", &[
         f("name", One, String).required(),
         f("value", One, String),
         f("valueFrom", One, Type(292)),
-    ] },
-    Structure { name: "EnvVarSource", fields: &[
+    ]),
+    s("EnvVarSource", &[
         f("configMapKeyRef", One, Type(262)),
         f("fieldRef", One, Type(361)),
         f("fileKeyRef", One, Type(302)).since(34).on(35),
         f("resourceFieldRef", One, Type(413)),
         f("secretKeyRef", One, Type(429)),
-    ] },
-    Structure { name: "EphemeralContainer", fields: &[
+    ]),
+    s("EphemeralContainer", &[
         f("args", List, String),
         f("command", List, String),
         f("env", List, Type(291)),
@@ -2105,11 +2105,11 @@ pub(super) static TYPES: &[Structure] = &[
         f("volumeDevices", List, Type(457)),
         f("volumeMounts", List, Type(460)),
         f("workingDir", One, String),
-    ] },
-    Structure { name: "EphemeralVolumeSource", fields: &[
+    ]),
+    s("EphemeralVolumeSource", &[
         f("volumeClaimTemplate", One, Type(369)),
-    ] },
-    Structure { name: "Event", fields: &[
+    ]),
+    s("Event", &[
         f("action", One, String),
         f("apiVersion", One, String),
         f("count", One, Int32),
@@ -2127,110 +2127,110 @@ pub(super) static TYPES: &[Structure] = &[
         f("series", One, Type(297)),
         f("source", One, Type(298)),
         f("type", One, String),
-    ] },
-    Structure { name: "EventList", fields: &[
+    ]),
+    s("EventList", &[
         f("apiVersion", One, String),
         f("items", List, Type(295)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "EventSeries", fields: &[
+    ]),
+    s("EventSeries", &[
         f("count", One, Int32),
         f("lastObservedTime", One, Time),
-    ] },
-    Structure { name: "EventSource", fields: &[
+    ]),
+    s("EventSource", &[
         f("component", One, String),
         f("host", One, String),
-    ] },
-    Structure { name: "EvictionResponder", fields: &[
+    ]),
+    s("EvictionResponder", &[
         f("name", One, String).since(37).required(),
         f("priority", One, Int32).since(37).required(),
-    ] },
-    Structure { name: "ExecAction", fields: &[
+    ]),
+    s("ExecAction", &[
         f("command", List, String),
-    ] },
-    Structure { name: "FCVolumeSource", fields: &[
+    ]),
+    s("FCVolumeSource", &[
         f("fsType", One, String),
         f("lun", One, Int32),
         f("readOnly", One, Bool),
         f("targetWWNs", List, String),
         f("wwids", List, String),
-    ] },
-    Structure { name: "FileKeySelector", fields: &[
+    ]),
+    s("FileKeySelector", &[
         f("key", One, String).since(34).required(),
         f("optional", One, Bool).since(34),
         f("path", One, String).since(34).required(),
         f("volumeName", One, String).since(34).required(),
-    ] },
-    Structure { name: "FlexPersistentVolumeSource", fields: &[
+    ]),
+    s("FlexPersistentVolumeSource", &[
         f("driver", One, String).required(),
         f("fsType", One, String),
         f("options", Map, String),
         f("readOnly", One, Bool),
         f("secretRef", One, Type(432)),
-    ] },
-    Structure { name: "FlexVolumeSource", fields: &[
+    ]),
+    s("FlexVolumeSource", &[
         f("driver", One, String).required(),
         f("fsType", One, String),
         f("options", Map, String),
         f("readOnly", One, Bool),
         f("secretRef", One, Type(330)),
-    ] },
-    Structure { name: "FlockerVolumeSource", fields: &[
+    ]),
+    s("FlockerVolumeSource", &[
         f("datasetName", One, String),
         f("datasetUUID", One, String),
-    ] },
-    Structure { name: "GCEPersistentDiskVolumeSource", fields: &[
+    ]),
+    s("GCEPersistentDiskVolumeSource", &[
         f("fsType", One, String),
         f("partition", One, Int32),
         f("pdName", One, String).required(),
         f("readOnly", One, Bool),
-    ] },
-    Structure { name: "GRPCAction", fields: &[
+    ]),
+    s("GRPCAction", &[
         f("mode", One, String).since(37).on(255),
         f("port", One, Int32).required(),
         f("service", One, String),
-    ] },
-    Structure { name: "GitRepoVolumeSource", fields: &[
+    ]),
+    s("GitRepoVolumeSource", &[
         f("directory", One, String),
         f("repository", One, String).required(),
         f("revision", One, String),
-    ] },
-    Structure { name: "GlusterfsPersistentVolumeSource", fields: &[
+    ]),
+    s("GlusterfsPersistentVolumeSource", &[
         f("endpoints", One, String).required(),
         f("endpointsNamespace", One, String),
         f("path", One, String).required(),
         f("readOnly", One, Bool),
-    ] },
-    Structure { name: "GlusterfsVolumeSource", fields: &[
+    ]),
+    s("GlusterfsVolumeSource", &[
         f("endpoints", One, String).required(),
         f("path", One, String).required(),
         f("readOnly", One, Bool),
-    ] },
-    Structure { name: "HTTPGetAction", fields: &[
+    ]),
+    s("HTTPGetAction", &[
         f("host", One, String),
         f("httpHeaders", List, Type(312)),
         f("path", One, String),
         f("port", One, IntOrString).required(),
         f("protocol", One, String).since(37).on(255),
         f("scheme", One, String),
-    ] },
-    Structure { name: "HTTPHeader", fields: &[
+    ]),
+    s("HTTPHeader", &[
         f("name", One, String).required(),
         f("value", One, String).required(),
-    ] },
-    Structure { name: "HostAlias", fields: &[
+    ]),
+    s("HostAlias", &[
         f("hostnames", List, String),
         f("ip", One, String).required(),
-    ] },
-    Structure { name: "HostIP", fields: &[
+    ]),
+    s("HostIP", &[
         f("ip", One, String).required(),
-    ] },
-    Structure { name: "HostPathVolumeSource", fields: &[
+    ]),
+    s("HostPathVolumeSource", &[
         f("path", One, String).required(),
         f("type", One, String),
-    ] },
-    Structure { name: "ISCSIPersistentVolumeSource", fields: &[
+    ]),
+    s("ISCSIPersistentVolumeSource", &[
         f("chapAuthDiscovery", One, Bool),
         f("chapAuthSession", One, Bool),
         f("fsType", One, String),
@@ -2242,8 +2242,8 @@ pub(super) static TYPES: &[Structure] = &[
         f("readOnly", One, Bool),
         f("secretRef", One, Type(432)),
         f("targetPortal", One, String).required(),
-    ] },
-    Structure { name: "ISCSIVolumeSource", fields: &[
+    ]),
+    s("ISCSIVolumeSource", &[
         f("chapAuthDiscovery", One, Bool),
         f("chapAuthSession", One, Bool),
         f("fsType", One, String),
@@ -2255,195 +2255,195 @@ pub(super) static TYPES: &[Structure] = &[
         f("readOnly", One, Bool),
         f("secretRef", One, Type(330)),
         f("targetPortal", One, String).required(),
-    ] },
-    Structure { name: "ImageVolumeSource", fields: &[
+    ]),
+    s("ImageVolumeSource", &[
         f("pullPolicy", One, String).since(31),
         f("reference", One, String).since(31),
-    ] },
-    Structure { name: "ImageVolumeStatus", fields: &[
+    ]),
+    s("ImageVolumeStatus", &[
         f("imageRef", One, String).since(36).required(),
-    ] },
-    Structure { name: "KeyToPath", fields: &[
+    ]),
+    s("KeyToPath", &[
         f("key", One, String).required(),
         f("mode", One, Int32),
         f("path", One, String).required(),
         f("user", One, Int64).since(37).on(255),
-    ] },
-    Structure { name: "Lifecycle", fields: &[
+    ]),
+    s("Lifecycle", &[
         f("postStart", One, Type(322)),
         f("preStop", One, Type(322)),
         f("stopSignal", One, String).since(33).on(255),
-    ] },
-    Structure { name: "LifecycleHandler", fields: &[
+    ]),
+    s("LifecycleHandler", &[
         f("exec", One, Type(300)),
         f("httpGet", One, Type(311)),
         f("sleep", One, Type(444)),
         f("tcpSocket", One, Type(448)),
-    ] },
-    Structure { name: "LimitRange", fields: &[
+    ]),
+    s("LimitRange", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(326)),
-    ] },
-    Structure { name: "LimitRangeItem", fields: &[
+    ]),
+    s("LimitRangeItem", &[
         f("default", Map, Quantity),
         f("defaultRequest", Map, Quantity),
         f("max", Map, Quantity),
         f("maxLimitRequestRatio", Map, Quantity),
         f("min", Map, Quantity),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "LimitRangeList", fields: &[
+    ]),
+    s("LimitRangeList", &[
         f("apiVersion", One, String),
         f("items", List, Type(323)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "LimitRangeSpec", fields: &[
+    ]),
+    s("LimitRangeSpec", &[
         f("limits", List, Type(324)).required(),
-    ] },
-    Structure { name: "LinuxContainerUser", fields: &[
+    ]),
+    s("LinuxContainerUser", &[
         f("gid", One, Int64).since(31).required(),
         f("supplementalGroups", List, Int64).since(31),
         f("uid", One, Int64).since(31).required(),
-    ] },
-    Structure { name: "LoadBalancerIngress", fields: &[
+    ]),
+    s("LoadBalancerIngress", &[
         f("hostname", One, String),
         f("ip", One, String),
         f("ipMode", One, String),
         f("ports", List, Type(399)),
-    ] },
-    Structure { name: "LoadBalancerStatus", fields: &[
+    ]),
+    s("LoadBalancerStatus", &[
         f("ingress", List, Type(328)),
-    ] },
-    Structure { name: "LocalObjectReference", fields: &[
+    ]),
+    s("LocalObjectReference", &[
         f("name", One, String),
-    ] },
-    Structure { name: "LocalVolumeSource", fields: &[
+    ]),
+    s("LocalVolumeSource", &[
         f("fsType", One, String),
         f("path", One, String).required(),
-    ] },
-    Structure { name: "ModifyVolumeStatus", fields: &[
+    ]),
+    s("ModifyVolumeStatus", &[
         f("status", One, String).required(),
         f("targetVolumeAttributesClassName", One, String),
-    ] },
-    Structure { name: "NFSVolumeSource", fields: &[
+    ]),
+    s("NFSVolumeSource", &[
         f("path", One, String).required(),
         f("readOnly", One, Bool),
         f("server", One, String).required(),
-    ] },
-    Structure { name: "Namespace", fields: &[
+    ]),
+    s("Namespace", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(337)),
         f("status", One, Type(338)),
-    ] },
-    Structure { name: "NamespaceCondition", fields: &[
+    ]),
+    s("NamespaceCondition", &[
         f("lastTransitionTime", One, Time),
         f("message", One, String),
         f("reason", One, String),
         f("status", One, String).required(),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "NamespaceList", fields: &[
+    ]),
+    s("NamespaceList", &[
         f("apiVersion", One, String),
         f("items", List, Type(334)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "NamespaceSpec", fields: &[
+    ]),
+    s("NamespaceSpec", &[
         f("finalizers", List, String),
-    ] },
-    Structure { name: "NamespaceStatus", fields: &[
+    ]),
+    s("NamespaceStatus", &[
         f("conditions", List, Type(335)),
         f("phase", One, String),
-    ] },
-    Structure { name: "Node", fields: &[
+    ]),
+    s("Node", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(357)),
         f("status", One, Type(358)),
-    ] },
-    Structure { name: "NodeAddress", fields: &[
+    ]),
+    s("NodeAddress", &[
         f("address", One, String).required(),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "NodeAffinity", fields: &[
+    ]),
+    s("NodeAffinity", &[
         f("preferredDuringSchedulingIgnoredDuringExecution", List, Type(401)),
         f("requiredDuringSchedulingIgnoredDuringExecution", One, Type(354)),
-    ] },
-    Structure { name: "NodeAllocatableMappedResources", fields: &[
+    ]),
+    s("NodeAllocatableMappedResources", &[
         f("name", One, String).since(37).required(),
         f("quantity", One, Quantity).since(37).required(),
-    ] },
-    Structure { name: "NodeAllocatableOverheadResources", fields: &[
+    ]),
+    s("NodeAllocatableOverheadResources", &[
         f("name", One, String).since(37).required(),
         f("perContainer", One, Quantity).since(37),
         f("perPod", One, Quantity).since(37),
-    ] },
-    Structure { name: "NodeAllocatableResourceClaimStatus", fields: &[
+    ]),
+    s("NodeAllocatableResourceClaimStatus", &[
         f("containers", List, String).since(36),
         f("mapping", List, Type(342)).since(37),
         f("overhead", List, Type(343)).since(37),
         f("resourceClaimName", One, String).since(36).required(),
         f("resources", Map, Quantity).since(36).until(37).required(),
-    ] },
-    Structure { name: "NodeCondition", fields: &[
+    ]),
+    s("NodeCondition", &[
         f("lastHeartbeatTime", One, Time),
         f("lastTransitionTime", One, Time),
         f("message", One, String),
         f("reason", One, String),
         f("status", One, String).required(),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "NodeConfigSource", fields: &[
+    ]),
+    s("NodeConfigSource", &[
         f("configMap", One, Type(264)),
-    ] },
-    Structure { name: "NodeConfigStatus", fields: &[
+    ]),
+    s("NodeConfigStatus", &[
         f("active", One, Type(346)),
         f("assigned", One, Type(346)),
         f("error", One, String),
         f("lastKnownGood", One, Type(346)),
-    ] },
-    Structure { name: "NodeDaemonEndpoints", fields: &[
+    ]),
+    s("NodeDaemonEndpoints", &[
         f("kubeletEndpoint", One, Type(280)),
-    ] },
-    Structure { name: "NodeFeatures", fields: &[
+    ]),
+    s("NodeFeatures", &[
         f("supplementalGroupsPolicy", One, Bool).since(31),
-    ] },
-    Structure { name: "NodeList", fields: &[
+    ]),
+    s("NodeList", &[
         f("apiVersion", One, String),
         f("items", List, Type(339)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "NodePodPreemptionPolicy", fields: &[
+    ]),
+    s("NodePodPreemptionPolicy", &[
         f("disableResizePreemption", List, String).since(37),
-    ] },
-    Structure { name: "NodeRuntimeHandler", fields: &[
+    ]),
+    s("NodeRuntimeHandler", &[
         f("features", One, Type(353)),
         f("name", One, String),
-    ] },
-    Structure { name: "NodeRuntimeHandlerFeatures", fields: &[
+    ]),
+    s("NodeRuntimeHandlerFeatures", &[
         f("recursiveReadOnlyMounts", One, Bool),
         f("userNamespaces", One, Bool).since(31),
-    ] },
-    Structure { name: "NodeSelector", fields: &[
+    ]),
+    s("NodeSelector", &[
         f("nodeSelectorTerms", List, Type(356)).required(),
-    ] },
-    Structure { name: "NodeSelectorRequirement", fields: &[
+    ]),
+    s("NodeSelectorRequirement", &[
         f("key", One, String).required(),
         f("operator", One, String).required(),
         f("values", List, String),
-    ] },
-    Structure { name: "NodeSelectorTerm", fields: &[
+    ]),
+    s("NodeSelectorTerm", &[
         f("matchExpressions", List, Type(355)),
         f("matchFields", List, Type(355)),
-    ] },
-    Structure { name: "NodeSpec", fields: &[
+    ]),
+    s("NodeSpec", &[
         f("configSource", One, Type(346)),
         f("externalID", One, String),
         f("podCIDR", One, String),
@@ -2452,8 +2452,8 @@ pub(super) static TYPES: &[Structure] = &[
         f("providerID", One, String),
         f("taints", List, Type(449)),
         f("unschedulable", One, Bool),
-    ] },
-    Structure { name: "NodeStatus", fields: &[
+    ]),
+    s("NodeStatus", &[
         f("addresses", List, Type(340)),
         f("allocatable", Map, Quantity),
         f("capacity", Map, Quantity),
@@ -2468,11 +2468,11 @@ pub(super) static TYPES: &[Structure] = &[
         f("runtimeHandlers", List, Type(352)),
         f("volumesAttached", List, Type(242)),
         f("volumesInUse", List, String),
-    ] },
-    Structure { name: "NodeSwapStatus", fields: &[
+    ]),
+    s("NodeSwapStatus", &[
         f("capacity", One, Int64).since(33),
-    ] },
-    Structure { name: "NodeSystemInfo", fields: &[
+    ]),
+    s("NodeSystemInfo", &[
         f("architecture", One, String).required(),
         f("bootID", One, String).required(),
         f("containerRuntimeVersion", One, String).required(),
@@ -2485,12 +2485,12 @@ pub(super) static TYPES: &[Structure] = &[
         f("runningInUserNamespace", One, Bool).since(37),
         f("swap", One, Type(359)).since(33),
         f("systemUUID", One, String).required(),
-    ] },
-    Structure { name: "ObjectFieldSelector", fields: &[
+    ]),
+    s("ObjectFieldSelector", &[
         f("apiVersion", One, String),
         f("fieldPath", One, String).required(),
-    ] },
-    Structure { name: "ObjectReference", fields: &[
+    ]),
+    s("ObjectReference", &[
         f("apiVersion", One, String),
         f("fieldPath", One, String),
         f("kind", One, String),
@@ -2498,36 +2498,36 @@ pub(super) static TYPES: &[Structure] = &[
         f("namespace", One, String),
         f("resourceVersion", One, String),
         f("uid", One, String),
-    ] },
-    Structure { name: "PersistentVolume", fields: &[
+    ]),
+    s("PersistentVolume", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(372)),
         f("status", One, Type(373)),
-    ] },
-    Structure { name: "PersistentVolumeClaim", fields: &[
+    ]),
+    s("PersistentVolumeClaim", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(367)),
         f("status", One, Type(368)),
-    ] },
-    Structure { name: "PersistentVolumeClaimCondition", fields: &[
+    ]),
+    s("PersistentVolumeClaimCondition", &[
         f("lastProbeTime", One, Time),
         f("lastTransitionTime", One, Time),
         f("message", One, String),
         f("reason", One, String),
         f("status", One, String).required(),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "PersistentVolumeClaimList", fields: &[
+    ]),
+    s("PersistentVolumeClaimList", &[
         f("apiVersion", One, String),
         f("items", List, Type(364)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "PersistentVolumeClaimSpec", fields: &[
+    ]),
+    s("PersistentVolumeClaimSpec", &[
         f("accessModes", List, String),
         f("dataSource", One, Type(454)),
         f("dataSourceRef", One, Type(455)),
@@ -2537,8 +2537,8 @@ pub(super) static TYPES: &[Structure] = &[
         f("volumeAttributesClassName", One, String).on(34),
         f("volumeMode", One, String),
         f("volumeName", One, String),
-    ] },
-    Structure { name: "PersistentVolumeClaimStatus", fields: &[
+    ]),
+    s("PersistentVolumeClaimStatus", &[
         f("accessModes", List, String),
         f("allocatedResourceStatuses", Map, String),
         f("allocatedResources", Map, Quantity),
@@ -2548,22 +2548,22 @@ pub(super) static TYPES: &[Structure] = &[
         f("healthStatus", One, Type(459)).since(37).on(255),
         f("modifyVolumeStatus", One, Type(332)).on(34),
         f("phase", One, String),
-    ] },
-    Structure { name: "PersistentVolumeClaimTemplate", fields: &[
+    ]),
+    s("PersistentVolumeClaimTemplate", &[
         f("metadata", One, Type(1013)),
         f("spec", One, Type(367)).required(),
-    ] },
-    Structure { name: "PersistentVolumeClaimVolumeSource", fields: &[
+    ]),
+    s("PersistentVolumeClaimVolumeSource", &[
         f("claimName", One, String).required(),
         f("readOnly", One, Bool),
-    ] },
-    Structure { name: "PersistentVolumeList", fields: &[
+    ]),
+    s("PersistentVolumeList", &[
         f("apiVersion", One, String),
         f("items", List, Type(363)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "PersistentVolumeSpec", fields: &[
+    ]),
+    s("PersistentVolumeSpec", &[
         f("accessModes", List, String),
         f("awsElasticBlockStore", One, Type(239)),
         f("azureDisk", One, Type(243)),
@@ -2595,41 +2595,41 @@ pub(super) static TYPES: &[Structure] = &[
         f("volumeAttributesClassName", One, String).on(34),
         f("volumeMode", One, String),
         f("vsphereVolume", One, Type(466)),
-    ] },
-    Structure { name: "PersistentVolumeStatus", fields: &[
+    ]),
+    s("PersistentVolumeStatus", &[
         f("lastPhaseTransitionTime", One, Time),
         f("message", One, String),
         f("phase", One, String),
         f("reason", One, String),
-    ] },
-    Structure { name: "PhotonPersistentDiskVolumeSource", fields: &[
+    ]),
+    s("PhotonPersistentDiskVolumeSource", &[
         f("fsType", One, String),
         f("pdID", One, String).required(),
-    ] },
-    Structure { name: "Pod", fields: &[
+    ]),
+    s("Pod", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(393)),
         f("status", One, Type(394)),
-    ] },
-    Structure { name: "PodAffinity", fields: &[
+    ]),
+    s("PodAffinity", &[
         f("preferredDuringSchedulingIgnoredDuringExecution", List, Type(467)),
         f("requiredDuringSchedulingIgnoredDuringExecution", List, Type(377)),
-    ] },
-    Structure { name: "PodAffinityTerm", fields: &[
+    ]),
+    s("PodAffinityTerm", &[
         f("labelSelector", One, Type(1009)),
         f("matchLabelKeys", List, String),
         f("mismatchLabelKeys", List, String),
         f("namespaceSelector", One, Type(1009)),
         f("namespaces", List, String),
         f("topologyKey", One, String).required(),
-    ] },
-    Structure { name: "PodAntiAffinity", fields: &[
+    ]),
+    s("PodAntiAffinity", &[
         f("preferredDuringSchedulingIgnoredDuringExecution", List, Type(467)),
         f("requiredDuringSchedulingIgnoredDuringExecution", List, Type(377)),
-    ] },
-    Structure { name: "PodCertificateProjection", fields: &[
+    ]),
+    s("PodCertificateProjection", &[
         f("certificateChainPath", One, String).since(34),
         f("credentialBundlePath", One, String).since(34),
         f("keyPath", One, String).since(34),
@@ -2638,8 +2638,8 @@ pub(super) static TYPES: &[Structure] = &[
         f("signerName", One, String).since(34).required(),
         f("user", One, Int64).since(37).on(255),
         f("userAnnotations", Map, String).since(35),
-    ] },
-    Structure { name: "PodCondition", fields: &[
+    ]),
+    s("PodCondition", &[
         f("lastProbeTime", One, Time),
         f("lastTransitionTime", One, Time),
         f("message", One, String),
@@ -2647,52 +2647,52 @@ pub(super) static TYPES: &[Structure] = &[
         f("reason", One, String),
         f("status", One, String).required(),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "PodDNSConfig", fields: &[
+    ]),
+    s("PodDNSConfig", &[
         f("nameservers", List, String),
         f("options", List, Type(382)),
         f("searches", List, String),
-    ] },
-    Structure { name: "PodDNSConfigOption", fields: &[
+    ]),
+    s("PodDNSConfigOption", &[
         f("name", One, String),
         f("value", One, String),
-    ] },
-    Structure { name: "PodExtendedResourceClaimStatus", fields: &[
+    ]),
+    s("PodExtendedResourceClaimStatus", &[
         f("requestMappings", List, Type(268)).since(34).required(),
         f("resourceClaimName", One, String).since(34).required(),
-    ] },
-    Structure { name: "PodIP", fields: &[
+    ]),
+    s("PodIP", &[
         f("ip", One, String).required(),
-    ] },
-    Structure { name: "PodList", fields: &[
+    ]),
+    s("PodList", &[
         f("apiVersion", One, String),
         f("items", List, Type(375)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "PodOS", fields: &[
+    ]),
+    s("PodOS", &[
         f("name", One, String).required(),
-    ] },
-    Structure { name: "PodReadinessGate", fields: &[
+    ]),
+    s("PodReadinessGate", &[
         f("conditionType", One, String).required(),
-    ] },
-    Structure { name: "PodResourceClaim", fields: &[
+    ]),
+    s("PodResourceClaim", &[
         f("name", One, String).required(),
         f("resourceClaimName", One, String).since(31),
         f("resourceClaimTemplateName", One, String).since(31),
         f("source", One, Type(254)).until(31),
-    ] },
-    Structure { name: "PodResourceClaimStatus", fields: &[
+    ]),
+    s("PodResourceClaimStatus", &[
         f("name", One, String).required(),
         f("resourceClaimName", One, String),
-    ] },
-    Structure { name: "PodSchedulingGate", fields: &[
+    ]),
+    s("PodSchedulingGate", &[
         f("name", One, String).required(),
-    ] },
-    Structure { name: "PodSchedulingGroup", fields: &[
+    ]),
+    s("PodSchedulingGroup", &[
         f("podGroupName", One, String).since(36),
-    ] },
-    Structure { name: "PodSecurityContext", fields: &[
+    ]),
+    s("PodSecurityContext", &[
         f("appArmorProfile", One, Type(241)),
         f("fsGroup", One, Int64),
         f("fsGroupChangePolicy", One, String),
@@ -2706,8 +2706,8 @@ pub(super) static TYPES: &[Structure] = &[
         f("supplementalGroupsPolicy", One, String).since(31).on(33),
         f("sysctls", List, Type(447)),
         f("windowsOptions", One, Type(468)),
-    ] },
-    Structure { name: "PodSpec", fields: &[
+    ]),
+    s("PodSpec", &[
         f("activeDeadlineSeconds", One, Int64),
         f("affinity", One, Type(240)),
         f("automountServiceAccountToken", One, Bool),
@@ -2752,8 +2752,8 @@ pub(super) static TYPES: &[Structure] = &[
         f("topologySpreadConstraints", List, Type(453)),
         f("volumes", List, Type(456)),
         f("workloadRef", One, Type(469)).since(35).until(36),
-    ] },
-    Structure { name: "PodStatus", fields: &[
+    ]),
+    s("PodStatus", &[
         f("allocatedResources", Map, Quantity).since(35).on(36),
         f("conditions", List, Type(380)),
         f("containerStatuses", List, Type(278)),
@@ -2776,43 +2776,43 @@ pub(super) static TYPES: &[Structure] = &[
         f("resources", One, Type(419)).since(35).on(36),
         f("startTime", One, Time),
         f("volumeHealth", List, Type(398)).since(37).on(255),
-    ] },
-    Structure { name: "PodTemplate", fields: &[
+    ]),
+    s("PodTemplate", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("template", One, Type(397)),
-    ] },
-    Structure { name: "PodTemplateList", fields: &[
+    ]),
+    s("PodTemplateList", &[
         f("apiVersion", One, String),
         f("items", List, Type(395)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "PodTemplateSpec", fields: &[
+    ]),
+    s("PodTemplateSpec", &[
         f("metadata", One, Type(1013)),
         f("spec", One, Type(393)),
-    ] },
-    Structure { name: "PodVolumeHealth", fields: &[
+    ]),
+    s("PodVolumeHealth", &[
         f("healthConditions", List, Type(458)).since(37),
         f("lastTransitionTime", One, Time).since(37),
         f("name", One, String).since(37).required(),
-    ] },
-    Structure { name: "PortStatus", fields: &[
+    ]),
+    s("PortStatus", &[
         f("error", One, String),
         f("port", One, Int32).required(),
         f("protocol", One, String).required(),
-    ] },
-    Structure { name: "PortworxVolumeSource", fields: &[
+    ]),
+    s("PortworxVolumeSource", &[
         f("fsType", One, String),
         f("readOnly", One, Bool),
         f("volumeID", One, String).required(),
-    ] },
-    Structure { name: "PreferredSchedulingTerm", fields: &[
+    ]),
+    s("PreferredSchedulingTerm", &[
         f("preference", One, Type(356)).required(),
         f("weight", One, Int32).required(),
-    ] },
-    Structure { name: "Probe", fields: &[
+    ]),
+    s("Probe", &[
         f("exec", One, Type(300)),
         f("failureThreshold", One, Int32),
         f("grpc", One, Type(307)),
@@ -2823,21 +2823,21 @@ pub(super) static TYPES: &[Structure] = &[
         f("tcpSocket", One, Type(448)),
         f("terminationGracePeriodSeconds", One, Int64),
         f("timeoutSeconds", One, Int32),
-    ] },
-    Structure { name: "ProjectedVolumeSource", fields: &[
+    ]),
+    s("ProjectedVolumeSource", &[
         f("defaultMode", One, Int32),
         f("defaultUser", One, Int64).since(37).on(255),
         f("sources", List, Type(463)),
-    ] },
-    Structure { name: "QuobyteVolumeSource", fields: &[
+    ]),
+    s("QuobyteVolumeSource", &[
         f("group", One, String),
         f("readOnly", One, Bool),
         f("registry", One, String).required(),
         f("tenant", One, String),
         f("user", One, String),
         f("volume", One, String).required(),
-    ] },
-    Structure { name: "RBDPersistentVolumeSource", fields: &[
+    ]),
+    s("RBDPersistentVolumeSource", &[
         f("fsType", One, String),
         f("image", One, String).required(),
         f("keyring", One, String),
@@ -2846,8 +2846,8 @@ pub(super) static TYPES: &[Structure] = &[
         f("readOnly", One, Bool),
         f("secretRef", One, Type(432)),
         f("user", One, String),
-    ] },
-    Structure { name: "RBDVolumeSource", fields: &[
+    ]),
+    s("RBDVolumeSource", &[
         f("fsType", One, String),
         f("image", One, String).required(),
         f("keyring", One, String),
@@ -2856,93 +2856,93 @@ pub(super) static TYPES: &[Structure] = &[
         f("readOnly", One, Bool),
         f("secretRef", One, Type(330)),
         f("user", One, String),
-    ] },
-    Structure { name: "ReplicationController", fields: &[
+    ]),
+    s("ReplicationController", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(410)),
         f("status", One, Type(411)),
-    ] },
-    Structure { name: "ReplicationControllerCondition", fields: &[
+    ]),
+    s("ReplicationControllerCondition", &[
         f("lastTransitionTime", One, Time),
         f("message", One, String),
         f("reason", One, String),
         f("status", One, String).required(),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "ReplicationControllerList", fields: &[
+    ]),
+    s("ReplicationControllerList", &[
         f("apiVersion", One, String),
         f("items", List, Type(407)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "ReplicationControllerSpec", fields: &[
+    ]),
+    s("ReplicationControllerSpec", &[
         f("minReadySeconds", One, Int32),
         f("replicas", One, Int32),
         f("selector", Map, String),
         f("template", One, Type(397)),
-    ] },
-    Structure { name: "ReplicationControllerStatus", fields: &[
+    ]),
+    s("ReplicationControllerStatus", &[
         f("availableReplicas", One, Int32),
         f("conditions", List, Type(408)),
         f("fullyLabeledReplicas", One, Int32),
         f("observedGeneration", One, Int64),
         f("readyReplicas", One, Int32),
         f("replicas", One, Int32).required(),
-    ] },
-    Structure { name: "ResourceClaim", fields: &[
+    ]),
+    s("ResourceClaim", &[
         f("name", One, String).required(),
         f("request", One, String).since(31),
-    ] },
-    Structure { name: "ResourceFieldSelector", fields: &[
+    ]),
+    s("ResourceFieldSelector", &[
         f("containerName", One, String),
         f("divisor", One, Quantity),
         f("resource", One, String).required(),
-    ] },
-    Structure { name: "ResourceHealth", fields: &[
+    ]),
+    s("ResourceHealth", &[
         f("health", One, String).since(31),
         f("message", One, String).since(36),
         f("resourceID", One, String).since(31).required(),
-    ] },
-    Structure { name: "ResourceQuota", fields: &[
+    ]),
+    s("ResourceQuota", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(417)),
         f("status", One, Type(418)),
-    ] },
-    Structure { name: "ResourceQuotaList", fields: &[
+    ]),
+    s("ResourceQuotaList", &[
         f("apiVersion", One, String),
         f("items", List, Type(415)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "ResourceQuotaSpec", fields: &[
+    ]),
+    s("ResourceQuotaSpec", &[
         f("hard", Map, Quantity),
         f("scopeSelector", One, Type(424)),
         f("scopes", List, String),
-    ] },
-    Structure { name: "ResourceQuotaStatus", fields: &[
+    ]),
+    s("ResourceQuotaStatus", &[
         f("hard", Map, Quantity),
         f("used", Map, Quantity),
-    ] },
-    Structure { name: "ResourceRequirements", fields: &[
+    ]),
+    s("ResourceRequirements", &[
         f("claims", List, Type(412)).on(34),
         f("limits", Map, Quantity),
         f("requests", Map, Quantity),
-    ] },
-    Structure { name: "ResourceStatus", fields: &[
+    ]),
+    s("ResourceStatus", &[
         f("name", One, String).since(31).required(),
         f("resources", List, Type(414)).since(31),
-    ] },
-    Structure { name: "SELinuxOptions", fields: &[
+    ]),
+    s("SELinuxOptions", &[
         f("level", One, String),
         f("role", One, String),
         f("type", One, String),
         f("user", One, String),
-    ] },
-    Structure { name: "ScaleIOPersistentVolumeSource", fields: &[
+    ]),
+    s("ScaleIOPersistentVolumeSource", &[
         f("fsType", One, String),
         f("gateway", One, String).required(),
         f("protectionDomain", One, String),
@@ -2953,8 +2953,8 @@ pub(super) static TYPES: &[Structure] = &[
         f("storagePool", One, String),
         f("system", One, String).required(),
         f("volumeName", One, String),
-    ] },
-    Structure { name: "ScaleIOVolumeSource", fields: &[
+    ]),
+    s("ScaleIOVolumeSource", &[
         f("fsType", One, String),
         f("gateway", One, String).required(),
         f("protectionDomain", One, String),
@@ -2965,20 +2965,20 @@ pub(super) static TYPES: &[Structure] = &[
         f("storagePool", One, String),
         f("system", One, String).required(),
         f("volumeName", One, String),
-    ] },
-    Structure { name: "ScopeSelector", fields: &[
+    ]),
+    s("ScopeSelector", &[
         f("matchExpressions", List, Type(425)),
-    ] },
-    Structure { name: "ScopedResourceSelectorRequirement", fields: &[
+    ]),
+    s("ScopedResourceSelectorRequirement", &[
         f("operator", One, String).required(),
         f("scopeName", One, String).required(),
         f("values", List, String),
-    ] },
-    Structure { name: "SeccompProfile", fields: &[
+    ]),
+    s("SeccompProfile", &[
         f("localhostProfile", One, String),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "Secret", fields: &[
+    ]),
+    s("Secret", &[
         f("apiVersion", One, String),
         f("data", Map, Base64),
         f("immutable", One, Bool),
@@ -2986,39 +2986,39 @@ pub(super) static TYPES: &[Structure] = &[
         f("metadata", One, Type(1013)),
         f("stringData", Map, String),
         f("type", One, String),
-    ] },
-    Structure { name: "SecretEnvSource", fields: &[
+    ]),
+    s("SecretEnvSource", &[
         f("name", One, String),
         f("optional", One, Bool),
-    ] },
-    Structure { name: "SecretKeySelector", fields: &[
+    ]),
+    s("SecretKeySelector", &[
         f("key", One, String).required(),
         f("name", One, String),
         f("optional", One, Bool),
-    ] },
-    Structure { name: "SecretList", fields: &[
+    ]),
+    s("SecretList", &[
         f("apiVersion", One, String),
         f("items", List, Type(427)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "SecretProjection", fields: &[
+    ]),
+    s("SecretProjection", &[
         f("items", List, Type(320)),
         f("name", One, String),
         f("optional", One, Bool),
-    ] },
-    Structure { name: "SecretReference", fields: &[
+    ]),
+    s("SecretReference", &[
         f("name", One, String),
         f("namespace", One, String),
-    ] },
-    Structure { name: "SecretVolumeSource", fields: &[
+    ]),
+    s("SecretVolumeSource", &[
         f("defaultMode", One, Int32),
         f("defaultUser", One, Int64).since(37).on(255),
         f("items", List, Type(320)),
         f("optional", One, Bool),
         f("secretName", One, String),
-    ] },
-    Structure { name: "SecurityContext", fields: &[
+    ]),
+    s("SecurityContext", &[
         f("allowPrivilegeEscalation", One, Bool),
         f("appArmorProfile", One, Type(241)),
         f("capabilities", One, Type(249)),
@@ -3031,49 +3031,49 @@ pub(super) static TYPES: &[Structure] = &[
         f("seLinuxOptions", One, Type(421)),
         f("seccompProfile", One, Type(426)),
         f("windowsOptions", One, Type(468)),
-    ] },
-    Structure { name: "Service", fields: &[
+    ]),
+    s("Service", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(441)),
         f("status", One, Type(442)),
-    ] },
-    Structure { name: "ServiceAccount", fields: &[
+    ]),
+    s("ServiceAccount", &[
         f("apiVersion", One, String),
         f("automountServiceAccountToken", One, Bool),
         f("imagePullSecrets", List, Type(330)),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("secrets", List, Type(362)),
-    ] },
-    Structure { name: "ServiceAccountList", fields: &[
+    ]),
+    s("ServiceAccountList", &[
         f("apiVersion", One, String),
         f("items", List, Type(436)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "ServiceAccountTokenProjection", fields: &[
+    ]),
+    s("ServiceAccountTokenProjection", &[
         f("audience", One, String),
         f("expirationSeconds", One, Int64),
         f("path", One, String).required(),
         f("user", One, Int64).since(37).on(255),
-    ] },
-    Structure { name: "ServiceList", fields: &[
+    ]),
+    s("ServiceList", &[
         f("apiVersion", One, String),
         f("items", List, Type(435)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "ServicePort", fields: &[
+    ]),
+    s("ServicePort", &[
         f("appProtocol", One, String),
         f("name", One, String),
         f("nodePort", One, Int32),
         f("port", One, Int32).required(),
         f("protocol", One, String),
         f("targetPort", One, IntOrString),
-    ] },
-    Structure { name: "ServiceSpec", fields: &[
+    ]),
+    s("ServiceSpec", &[
         f("allocateLoadBalancerNodePorts", One, Bool),
         f("clusterIP", One, String),
         f("clusterIPs", List, String),
@@ -3094,60 +3094,60 @@ pub(super) static TYPES: &[Structure] = &[
         f("sessionAffinityConfig", One, Type(443)),
         f("trafficDistribution", One, String),
         f("type", One, String),
-    ] },
-    Structure { name: "ServiceStatus", fields: &[
+    ]),
+    s("ServiceStatus", &[
         f("conditions", List, Type(1004)),
         f("loadBalancer", One, Type(329)),
-    ] },
-    Structure { name: "SessionAffinityConfig", fields: &[
+    ]),
+    s("SessionAffinityConfig", &[
         f("clientIP", One, Type(255)),
-    ] },
-    Structure { name: "SleepAction", fields: &[
+    ]),
+    s("SleepAction", &[
         f("seconds", One, Int64).required(),
-    ] },
-    Structure { name: "StorageOSPersistentVolumeSource", fields: &[
+    ]),
+    s("StorageOSPersistentVolumeSource", &[
         f("fsType", One, String),
         f("readOnly", One, Bool),
         f("secretRef", One, Type(362)),
         f("volumeName", One, String),
         f("volumeNamespace", One, String),
-    ] },
-    Structure { name: "StorageOSVolumeSource", fields: &[
+    ]),
+    s("StorageOSVolumeSource", &[
         f("fsType", One, String),
         f("readOnly", One, Bool),
         f("secretRef", One, Type(330)),
         f("volumeName", One, String),
         f("volumeNamespace", One, String),
-    ] },
-    Structure { name: "Sysctl", fields: &[
+    ]),
+    s("Sysctl", &[
         f("name", One, String).required(),
         f("value", One, String).required(),
-    ] },
-    Structure { name: "TCPSocketAction", fields: &[
+    ]),
+    s("TCPSocketAction", &[
         f("host", One, String),
         f("port", One, IntOrString).required(),
-    ] },
-    Structure { name: "Taint", fields: &[
+    ]),
+    s("Taint", &[
         f("effect", One, String).required(),
         f("key", One, String).required(),
         f("timeAdded", One, Time),
         f("value", One, String),
-    ] },
-    Structure { name: "Toleration", fields: &[
+    ]),
+    s("Toleration", &[
         f("effect", One, String),
         f("key", One, String),
         f("operator", One, String),
         f("tolerationSeconds", One, Int64),
         f("value", One, String),
-    ] },
-    Structure { name: "TopologySelectorLabelRequirement", fields: &[
+    ]),
+    s("TopologySelectorLabelRequirement", &[
         f("key", One, String).required(),
         f("values", List, String).required(),
-    ] },
-    Structure { name: "TopologySelectorTerm", fields: &[
+    ]),
+    s("TopologySelectorTerm", &[
         f("matchLabelExpressions", List, Type(451)),
-    ] },
-    Structure { name: "TopologySpreadConstraint", fields: &[
+    ]),
+    s("TopologySpreadConstraint", &[
         f("labelSelector", One, Type(1009)),
         f("matchLabelKeys", List, String),
         f("maxSkew", One, Int32).required(),
@@ -3156,19 +3156,19 @@ pub(super) static TYPES: &[Structure] = &[
         f("nodeTaintsPolicy", One, String),
         f("topologyKey", One, String).required(),
         f("whenUnsatisfiable", One, String).required(),
-    ] },
-    Structure { name: "TypedLocalObjectReference", fields: &[
+    ]),
+    s("TypedLocalObjectReference", &[
         f("apiGroup", One, String),
         f("kind", One, String).required(),
         f("name", One, String).required(),
-    ] },
-    Structure { name: "TypedObjectReference", fields: &[
+    ]),
+    s("TypedObjectReference", &[
         f("apiGroup", One, String),
         f("kind", One, String).required(),
         f("name", One, String).required(),
         f("namespace", One, String).on(255),
-    ] },
-    Structure { name: "Volume", fields: &[
+    ]),
+    s("Volume", &[
         f("awsElasticBlockStore", One, Type(239)),
         f("azureDisk", One, Type(243)),
         f("azureFile", One, Type(245)),
@@ -3200,21 +3200,21 @@ pub(super) static TYPES: &[Structure] = &[
         f("secret", One, Type(433)),
         f("storageos", One, Type(446)),
         f("vsphereVolume", One, Type(466)),
-    ] },
-    Structure { name: "VolumeDevice", fields: &[
+    ]),
+    s("VolumeDevice", &[
         f("devicePath", One, String).required(),
         f("name", One, String).required(),
-    ] },
-    Structure { name: "VolumeHealthCondition", fields: &[
+    ]),
+    s("VolumeHealthCondition", &[
         f("message", One, String).since(37),
         f("reason", One, String).since(37).required(),
         f("status", One, String).since(37).required(),
-    ] },
-    Structure { name: "VolumeHealthStatus", fields: &[
+    ]),
+    s("VolumeHealthStatus", &[
         f("healthConditions", List, Type(458)).since(37),
         f("lastTransitionTime", One, Time).since(37),
-    ] },
-    Structure { name: "VolumeMount", fields: &[
+    ]),
+    s("VolumeMount", &[
         f("bindMountOptions", List, String).since(37).on(255),
         f("mountPath", One, String).required(),
         f("mountPropagation", One, String),
@@ -3223,54 +3223,54 @@ pub(super) static TYPES: &[Structure] = &[
         f("recursiveReadOnly", One, String),
         f("subPath", One, String),
         f("subPathExpr", One, String),
-    ] },
-    Structure { name: "VolumeMountStatus", fields: &[
+    ]),
+    s("VolumeMountStatus", &[
         f("mountPath", One, String).required(),
         f("name", One, String).required(),
         f("readOnly", One, Bool),
         f("recursiveReadOnly", One, String),
         f("volumeStatus", One, Type(465)).since(36),
-    ] },
-    Structure { name: "VolumeNodeAffinity", fields: &[
+    ]),
+    s("VolumeNodeAffinity", &[
         f("required", One, Type(354)),
-    ] },
-    Structure { name: "VolumeProjection", fields: &[
+    ]),
+    s("VolumeProjection", &[
         f("clusterTrustBundle", One, Type(256)).on(37),
         f("configMap", One, Type(265)),
         f("downwardAPI", One, Type(281)),
         f("podCertificate", One, Type(379)).since(34),
         f("secret", One, Type(431)),
         f("serviceAccountToken", One, Type(438)),
-    ] },
-    Structure { name: "VolumeResourceRequirements", fields: &[
+    ]),
+    s("VolumeResourceRequirements", &[
         f("limits", Map, Quantity),
         f("requests", Map, Quantity),
-    ] },
-    Structure { name: "VolumeStatus", fields: &[
+    ]),
+    s("VolumeStatus", &[
         f("image", One, Type(319)).since(36).on(255),
-    ] },
-    Structure { name: "VsphereVirtualDiskVolumeSource", fields: &[
+    ]),
+    s("VsphereVirtualDiskVolumeSource", &[
         f("fsType", One, String),
         f("storagePolicyID", One, String),
         f("storagePolicyName", One, String),
         f("volumePath", One, String).required(),
-    ] },
-    Structure { name: "WeightedPodAffinityTerm", fields: &[
+    ]),
+    s("WeightedPodAffinityTerm", &[
         f("podAffinityTerm", One, Type(377)).required(),
         f("weight", One, Int32).required(),
-    ] },
-    Structure { name: "WindowsSecurityContextOptions", fields: &[
+    ]),
+    s("WindowsSecurityContextOptions", &[
         f("gmsaCredentialSpec", One, String),
         f("gmsaCredentialSpecName", One, String),
         f("hostProcess", One, Bool),
         f("runAsUserName", One, String),
-    ] },
-    Structure { name: "WorkloadReference", fields: &[
+    ]),
+    s("WorkloadReference", &[
         f("name", One, String).since(35).until(36).required(),
         f("podGroup", One, String).since(35).until(36).required(),
         f("podGroupReplicaKey", One, String).since(35).until(36),
-    ] },
-    Structure { name: "Endpoint", fields: &[
+    ]),
+    s("Endpoint", &[
         f("addresses", List, String).required(),
         f("conditions", One, Type(471)),
         f("deprecatedTopology", Map, String),
@@ -3279,43 +3279,43 @@ pub(super) static TYPES: &[Structure] = &[
         f("nodeName", One, String),
         f("targetRef", One, Type(362)),
         f("zone", One, String),
-    ] },
-    Structure { name: "EndpointConditions", fields: &[
+    ]),
+    s("EndpointConditions", &[
         f("ready", One, Bool),
         f("serving", One, Bool),
         f("terminating", One, Bool),
-    ] },
-    Structure { name: "EndpointHints", fields: &[
+    ]),
+    s("EndpointHints", &[
         f("forNodes", List, Type(476)).since(33),
         f("forZones", List, Type(477)),
-    ] },
-    Structure { name: "EndpointPort", fields: &[
+    ]),
+    s("EndpointPort", &[
         f("appProtocol", One, String),
         f("name", One, String),
         f("port", One, Int32),
         f("protocol", One, String),
-    ] },
-    Structure { name: "EndpointSlice", fields: &[
+    ]),
+    s("EndpointSlice", &[
         f("addressType", One, String).required(),
         f("apiVersion", One, String),
         f("endpoints", List, Type(470)),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("ports", List, Type(473)),
-    ] },
-    Structure { name: "EndpointSliceList", fields: &[
+    ]),
+    s("EndpointSliceList", &[
         f("apiVersion", One, String),
         f("items", List, Type(474)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "ForNode", fields: &[
+    ]),
+    s("ForNode", &[
         f("name", One, String).since(33).required(),
-    ] },
-    Structure { name: "ForZone", fields: &[
+    ]),
+    s("ForZone", &[
         f("name", One, String).required(),
-    ] },
-    Structure { name: "Event", fields: &[
+    ]),
+    s("Event", &[
         f("action", One, String),
         f("apiVersion", One, String),
         f("deprecatedCount", One, Int32),
@@ -3333,614 +3333,614 @@ pub(super) static TYPES: &[Structure] = &[
         f("reportingInstance", One, String),
         f("series", One, Type(480)),
         f("type", One, String),
-    ] },
-    Structure { name: "EventList", fields: &[
+    ]),
+    s("EventList", &[
         f("apiVersion", One, String),
         f("items", List, Type(478)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "EventSeries", fields: &[
+    ]),
+    s("EventSeries", &[
         f("count", One, Int32).required(),
         f("lastObservedTime", One, Time).required(),
-    ] },
-    Structure { name: "ExemptPriorityLevelConfiguration", fields: &[
+    ]),
+    s("ExemptPriorityLevelConfiguration", &[
         f("lendablePercent", One, Int32),
         f("nominalConcurrencyShares", One, Int32),
-    ] },
-    Structure { name: "FlowDistinguisherMethod", fields: &[
+    ]),
+    s("FlowDistinguisherMethod", &[
         f("type", One, String).required(),
-    ] },
-    Structure { name: "FlowSchema", fields: &[
+    ]),
+    s("FlowSchema", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(486)).required(),
         f("status", One, Type(487)),
-    ] },
-    Structure { name: "FlowSchemaCondition", fields: &[
+    ]),
+    s("FlowSchemaCondition", &[
         f("lastTransitionTime", One, Time),
         f("message", One, String),
         f("reason", One, String),
         f("status", One, String),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "FlowSchemaList", fields: &[
+    ]),
+    s("FlowSchemaList", &[
         f("apiVersion", One, String),
         f("items", List, Type(483)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "FlowSchemaSpec", fields: &[
+    ]),
+    s("FlowSchemaSpec", &[
         f("distinguisherMethod", One, Type(482)),
         f("matchingPrecedence", One, Int32),
         f("priorityLevelConfiguration", One, Type(496)).required(),
         f("rules", List, Type(492)),
-    ] },
-    Structure { name: "FlowSchemaStatus", fields: &[
+    ]),
+    s("FlowSchemaStatus", &[
         f("conditions", List, Type(484)),
-    ] },
-    Structure { name: "GroupSubject", fields: &[
+    ]),
+    s("GroupSubject", &[
         f("name", One, String).required(),
-    ] },
-    Structure { name: "LimitResponse", fields: &[
+    ]),
+    s("LimitResponse", &[
         f("queuing", One, Type(499)),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "LimitedPriorityLevelConfiguration", fields: &[
+    ]),
+    s("LimitedPriorityLevelConfiguration", &[
         f("borrowingLimitPercent", One, Int32),
         f("lendablePercent", One, Int32),
         f("limitResponse", One, Type(489)).required(),
         f("nominalConcurrencyShares", One, Int32),
-    ] },
-    Structure { name: "NonResourcePolicyRule", fields: &[
+    ]),
+    s("NonResourcePolicyRule", &[
         f("nonResourceURLs", List, String).required(),
         f("verbs", List, String).required(),
-    ] },
-    Structure { name: "PolicyRulesWithSubjects", fields: &[
+    ]),
+    s("PolicyRulesWithSubjects", &[
         f("nonResourceRules", List, Type(491)),
         f("resourceRules", List, Type(500)),
         f("subjects", List, Type(502)).required(),
-    ] },
-    Structure { name: "PriorityLevelConfiguration", fields: &[
+    ]),
+    s("PriorityLevelConfiguration", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(497)).required(),
         f("status", One, Type(498)),
-    ] },
-    Structure { name: "PriorityLevelConfigurationCondition", fields: &[
+    ]),
+    s("PriorityLevelConfigurationCondition", &[
         f("lastTransitionTime", One, Time),
         f("message", One, String),
         f("reason", One, String),
         f("status", One, String),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "PriorityLevelConfigurationList", fields: &[
+    ]),
+    s("PriorityLevelConfigurationList", &[
         f("apiVersion", One, String),
         f("items", List, Type(493)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "PriorityLevelConfigurationReference", fields: &[
+    ]),
+    s("PriorityLevelConfigurationReference", &[
         f("name", One, String).required(),
-    ] },
-    Structure { name: "PriorityLevelConfigurationSpec", fields: &[
+    ]),
+    s("PriorityLevelConfigurationSpec", &[
         f("exempt", One, Type(481)),
         f("limited", One, Type(490)),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "PriorityLevelConfigurationStatus", fields: &[
+    ]),
+    s("PriorityLevelConfigurationStatus", &[
         f("conditions", List, Type(494)),
-    ] },
-    Structure { name: "QueuingConfiguration", fields: &[
+    ]),
+    s("QueuingConfiguration", &[
         f("handSize", One, Int32),
         f("queueLengthLimit", One, Int32),
         f("queues", One, Int32),
-    ] },
-    Structure { name: "ResourcePolicyRule", fields: &[
+    ]),
+    s("ResourcePolicyRule", &[
         f("apiGroups", List, String).required(),
         f("clusterScope", One, Bool),
         f("namespaces", List, String),
         f("resources", List, String).required(),
         f("verbs", List, String).required(),
-    ] },
-    Structure { name: "ServiceAccountSubject", fields: &[
+    ]),
+    s("ServiceAccountSubject", &[
         f("name", One, String).required(),
         f("namespace", One, String).required(),
-    ] },
-    Structure { name: "Subject", fields: &[
+    ]),
+    s("Subject", &[
         f("group", One, Type(488)),
         f("kind", One, String).required(),
         f("serviceAccount", One, Type(501)),
         f("user", One, Type(503)),
-    ] },
-    Structure { name: "UserSubject", fields: &[
+    ]),
+    s("UserSubject", &[
         f("name", One, String).required(),
-    ] },
-    Structure { name: "ExemptPriorityLevelConfiguration", fields: &[
+    ]),
+    s("ExemptPriorityLevelConfiguration", &[
         f("lendablePercent", One, Int32).until(32),
         f("nominalConcurrencyShares", One, Int32).until(32),
-    ] },
-    Structure { name: "FlowDistinguisherMethod", fields: &[
+    ]),
+    s("FlowDistinguisherMethod", &[
         f("type", One, String).until(32).required(),
-    ] },
-    Structure { name: "FlowSchema", fields: &[
+    ]),
+    s("FlowSchema", &[
         f("apiVersion", One, String).until(32),
         f("kind", One, String).until(32),
         f("metadata", One, Type(1013)).until(32),
         f("spec", One, Type(509)).until(32),
         f("status", One, Type(510)).until(32),
-    ] },
-    Structure { name: "FlowSchemaCondition", fields: &[
+    ]),
+    s("FlowSchemaCondition", &[
         f("lastTransitionTime", One, Time).until(32),
         f("message", One, String).until(32),
         f("reason", One, String).until(32),
         f("status", One, String).until(32),
         f("type", One, String).until(32),
-    ] },
-    Structure { name: "FlowSchemaList", fields: &[
+    ]),
+    s("FlowSchemaList", &[
         f("apiVersion", One, String).until(32),
         f("items", List, Type(506)).until(32).required(),
         f("kind", One, String).until(32),
         f("metadata", One, Type(1011)).until(32),
-    ] },
-    Structure { name: "FlowSchemaSpec", fields: &[
+    ]),
+    s("FlowSchemaSpec", &[
         f("distinguisherMethod", One, Type(505)).until(32),
         f("matchingPrecedence", One, Int32).until(32),
         f("priorityLevelConfiguration", One, Type(519)).until(32).required(),
         f("rules", List, Type(515)).until(32),
-    ] },
-    Structure { name: "FlowSchemaStatus", fields: &[
+    ]),
+    s("FlowSchemaStatus", &[
         f("conditions", List, Type(507)).until(32),
-    ] },
-    Structure { name: "GroupSubject", fields: &[
+    ]),
+    s("GroupSubject", &[
         f("name", One, String).until(32).required(),
-    ] },
-    Structure { name: "LimitResponse", fields: &[
+    ]),
+    s("LimitResponse", &[
         f("queuing", One, Type(522)).until(32),
         f("type", One, String).until(32).required(),
-    ] },
-    Structure { name: "LimitedPriorityLevelConfiguration", fields: &[
+    ]),
+    s("LimitedPriorityLevelConfiguration", &[
         f("borrowingLimitPercent", One, Int32).until(32),
         f("lendablePercent", One, Int32).until(32),
         f("limitResponse", One, Type(512)).until(32),
         f("nominalConcurrencyShares", One, Int32).until(32),
-    ] },
-    Structure { name: "NonResourcePolicyRule", fields: &[
+    ]),
+    s("NonResourcePolicyRule", &[
         f("nonResourceURLs", List, String).until(32).required(),
         f("verbs", List, String).until(32).required(),
-    ] },
-    Structure { name: "PolicyRulesWithSubjects", fields: &[
+    ]),
+    s("PolicyRulesWithSubjects", &[
         f("nonResourceRules", List, Type(514)).until(32),
         f("resourceRules", List, Type(523)).until(32),
         f("subjects", List, Type(525)).until(32).required(),
-    ] },
-    Structure { name: "PriorityLevelConfiguration", fields: &[
+    ]),
+    s("PriorityLevelConfiguration", &[
         f("apiVersion", One, String).until(32),
         f("kind", One, String).until(32),
         f("metadata", One, Type(1013)).until(32),
         f("spec", One, Type(520)).until(32),
         f("status", One, Type(521)).until(32),
-    ] },
-    Structure { name: "PriorityLevelConfigurationCondition", fields: &[
+    ]),
+    s("PriorityLevelConfigurationCondition", &[
         f("lastTransitionTime", One, Time).until(32),
         f("message", One, String).until(32),
         f("reason", One, String).until(32),
         f("status", One, String).until(32),
         f("type", One, String).until(32),
-    ] },
-    Structure { name: "PriorityLevelConfigurationList", fields: &[
+    ]),
+    s("PriorityLevelConfigurationList", &[
         f("apiVersion", One, String).until(32),
         f("items", List, Type(516)).until(32).required(),
         f("kind", One, String).until(32),
         f("metadata", One, Type(1011)).until(32),
-    ] },
-    Structure { name: "PriorityLevelConfigurationReference", fields: &[
+    ]),
+    s("PriorityLevelConfigurationReference", &[
         f("name", One, String).until(32).required(),
-    ] },
-    Structure { name: "PriorityLevelConfigurationSpec", fields: &[
+    ]),
+    s("PriorityLevelConfigurationSpec", &[
         f("exempt", One, Type(504)).until(32),
         f("limited", One, Type(513)).until(32),
         f("type", One, String).until(32).required(),
-    ] },
-    Structure { name: "PriorityLevelConfigurationStatus", fields: &[
+    ]),
+    s("PriorityLevelConfigurationStatus", &[
         f("conditions", List, Type(517)).until(32),
-    ] },
-    Structure { name: "QueuingConfiguration", fields: &[
+    ]),
+    s("QueuingConfiguration", &[
         f("handSize", One, Int32).until(32),
         f("queueLengthLimit", One, Int32).until(32),
         f("queues", One, Int32).until(32),
-    ] },
-    Structure { name: "ResourcePolicyRule", fields: &[
+    ]),
+    s("ResourcePolicyRule", &[
         f("apiGroups", List, String).until(32).required(),
         f("clusterScope", One, Bool).until(32),
         f("namespaces", List, String).until(32),
         f("resources", List, String).until(32).required(),
         f("verbs", List, String).until(32).required(),
-    ] },
-    Structure { name: "ServiceAccountSubject", fields: &[
+    ]),
+    s("ServiceAccountSubject", &[
         f("name", One, String).until(32).required(),
         f("namespace", One, String).until(32).required(),
-    ] },
-    Structure { name: "Subject", fields: &[
+    ]),
+    s("Subject", &[
         f("group", One, Type(511)).until(32),
         f("kind", One, String).until(32).required(),
         f("serviceAccount", One, Type(524)).until(32),
         f("user", One, Type(526)).until(32),
-    ] },
-    Structure { name: "UserSubject", fields: &[
+    ]),
+    s("UserSubject", &[
         f("name", One, String).until(32).required(),
-    ] },
-    Structure { name: "Eviction", fields: &[
+    ]),
+    s("Eviction", &[
         f("apiVersion", One, String).since(37),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1013)).since(37),
         f("spec", One, Type(536)).since(37).required(),
         f("status", One, Type(537)).since(37),
-    ] },
-    Structure { name: "EvictionList", fields: &[
+    ]),
+    s("EvictionList", &[
         f("apiVersion", One, String).since(37),
         f("items", List, Type(527)).since(37).required(),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1011)).since(37),
-    ] },
-    Structure { name: "EvictionPodReference", fields: &[
+    ]),
+    s("EvictionPodReference", &[
         f("name", One, String).since(37).required(),
         f("uid", One, String).since(37).required(),
-    ] },
-    Structure { name: "EvictionRequest", fields: &[
+    ]),
+    s("EvictionRequest", &[
         f("apiVersion", One, String).since(37),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1013)).since(37),
         f("spec", One, Type(533)).since(37).required(),
         f("status", One, Type(534)).since(37),
-    ] },
-    Structure { name: "EvictionRequestList", fields: &[
+    ]),
+    s("EvictionRequestList", &[
         f("apiVersion", One, String).since(37),
         f("items", List, Type(530)).since(37).required(),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1011)).since(37),
-    ] },
-    Structure { name: "EvictionRequestPodReference", fields: &[
+    ]),
+    s("EvictionRequestPodReference", &[
         f("name", One, String).since(37).required(),
         f("uid", One, String).since(37).required(),
-    ] },
-    Structure { name: "EvictionRequestSpec", fields: &[
+    ]),
+    s("EvictionRequestSpec", &[
         f("intent", One, String).since(37).required(),
         f("requester", One, String).since(37).required(),
         f("target", One, Type(535)).since(37).required(),
-    ] },
-    Structure { name: "EvictionRequestStatus", fields: &[
+    ]),
+    s("EvictionRequestStatus", &[
         f("conditions", List, Type(1004)).since(37),
         f("observedGeneration", One, Int64).since(37),
-    ] },
-    Structure { name: "EvictionRequestTarget", fields: &[
+    ]),
+    s("EvictionRequestTarget", &[
         f("pod", One, Type(532)).since(37),
-    ] },
-    Structure { name: "EvictionSpec", fields: &[
+    ]),
+    s("EvictionSpec", &[
         f("target", One, Type(538)).since(37).required(),
-    ] },
-    Structure { name: "EvictionStatus", fields: &[
+    ]),
+    s("EvictionStatus", &[
         f("conditions", List, Type(1004)).since(37),
         f("observedGeneration", One, Int64).since(37),
         f("requesters", List, Type(539)).since(37),
         f("responders", List, Type(540)).since(37),
         f("targetResponders", List, Type(541)).since(37),
-    ] },
-    Structure { name: "EvictionTarget", fields: &[
+    ]),
+    s("EvictionTarget", &[
         f("pod", One, Type(529)).since(37),
-    ] },
-    Structure { name: "Requester", fields: &[
+    ]),
+    s("Requester", &[
         f("intent", One, String).since(37).required(),
         f("name", One, String).since(37).required(),
-    ] },
-    Structure { name: "ResponderStatus", fields: &[
+    ]),
+    s("ResponderStatus", &[
         f("completionTime", One, Time).since(37),
         f("expectedCompletionTime", One, Time).since(37),
         f("heartbeatTime", One, Time).since(37),
         f("message", One, String).since(37),
         f("name", One, String).since(37).required(),
         f("startTime", One, Time).since(37),
-    ] },
-    Structure { name: "TargetResponder", fields: &[
+    ]),
+    s("TargetResponder", &[
         f("name", One, String).since(37).required(),
         f("priority", One, Int32).since(37).required(),
         f("state", One, String).since(37).required(),
-    ] },
-    Structure { name: "HTTPIngressPath", fields: &[
+    ]),
+    s("HTTPIngressPath", &[
         f("backend", One, Type(549)).required(),
         f("path", One, String),
         f("pathType", One, String).required(),
-    ] },
-    Structure { name: "HTTPIngressRuleValue", fields: &[
+    ]),
+    s("HTTPIngressRuleValue", &[
         f("paths", List, Type(542)).required(),
-    ] },
-    Structure { name: "IPAddress", fields: &[
+    ]),
+    s("IPAddress", &[
         f("apiVersion", One, String).since(33),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1013)).since(33),
         f("spec", One, Type(546)).since(33).required(),
-    ] },
-    Structure { name: "IPAddressList", fields: &[
+    ]),
+    s("IPAddressList", &[
         f("apiVersion", One, String).since(33),
         f("items", List, Type(544)).since(33).required(),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1011)).since(33),
-    ] },
-    Structure { name: "IPAddressSpec", fields: &[
+    ]),
+    s("IPAddressSpec", &[
         f("parentRef", One, Type(570)).since(33).required(),
-    ] },
-    Structure { name: "IPBlock", fields: &[
+    ]),
+    s("IPBlock", &[
         f("cidr", One, String).required(),
         f("except", List, String),
-    ] },
-    Structure { name: "Ingress", fields: &[
+    ]),
+    s("Ingress", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(560)),
         f("status", One, Type(561)),
-    ] },
-    Structure { name: "IngressBackend", fields: &[
+    ]),
+    s("IngressBackend", &[
         f("resource", One, Type(454)),
         f("service", One, Type(559)),
-    ] },
-    Structure { name: "IngressClass", fields: &[
+    ]),
+    s("IngressClass", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(553)),
-    ] },
-    Structure { name: "IngressClassList", fields: &[
+    ]),
+    s("IngressClassList", &[
         f("apiVersion", One, String),
         f("items", List, Type(550)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "IngressClassParametersReference", fields: &[
+    ]),
+    s("IngressClassParametersReference", &[
         f("apiGroup", One, String),
         f("kind", One, String).required(),
         f("name", One, String).required(),
         f("namespace", One, String),
         f("scope", One, String),
-    ] },
-    Structure { name: "IngressClassSpec", fields: &[
+    ]),
+    s("IngressClassSpec", &[
         f("controller", One, String),
         f("parameters", One, Type(552)),
-    ] },
-    Structure { name: "IngressList", fields: &[
+    ]),
+    s("IngressList", &[
         f("apiVersion", One, String),
         f("items", List, Type(548)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "IngressLoadBalancerIngress", fields: &[
+    ]),
+    s("IngressLoadBalancerIngress", &[
         f("hostname", One, String),
         f("ip", One, String),
         f("ports", List, Type(557)),
-    ] },
-    Structure { name: "IngressLoadBalancerStatus", fields: &[
+    ]),
+    s("IngressLoadBalancerStatus", &[
         f("ingress", List, Type(555)),
-    ] },
-    Structure { name: "IngressPortStatus", fields: &[
+    ]),
+    s("IngressPortStatus", &[
         f("error", One, String),
         f("port", One, Int32).required(),
         f("protocol", One, String).required(),
-    ] },
-    Structure { name: "IngressRule", fields: &[
+    ]),
+    s("IngressRule", &[
         f("host", One, String),
         f("http", One, Type(543)),
-    ] },
-    Structure { name: "IngressServiceBackend", fields: &[
+    ]),
+    s("IngressServiceBackend", &[
         f("name", One, String).required(),
         f("port", One, Type(571)),
-    ] },
-    Structure { name: "IngressSpec", fields: &[
+    ]),
+    s("IngressSpec", &[
         f("defaultBackend", One, Type(549)),
         f("ingressClassName", One, String),
         f("rules", List, Type(558)),
         f("tls", List, Type(562)),
-    ] },
-    Structure { name: "IngressStatus", fields: &[
+    ]),
+    s("IngressStatus", &[
         f("loadBalancer", One, Type(556)),
-    ] },
-    Structure { name: "IngressTLS", fields: &[
+    ]),
+    s("IngressTLS", &[
         f("hosts", List, String),
         f("secretName", One, String),
-    ] },
-    Structure { name: "NetworkPolicy", fields: &[
+    ]),
+    s("NetworkPolicy", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(569)),
-    ] },
-    Structure { name: "NetworkPolicyEgressRule", fields: &[
+    ]),
+    s("NetworkPolicyEgressRule", &[
         f("ports", List, Type(568)),
         f("to", List, Type(567)),
-    ] },
-    Structure { name: "NetworkPolicyIngressRule", fields: &[
+    ]),
+    s("NetworkPolicyIngressRule", &[
         f("from", List, Type(567)),
         f("ports", List, Type(568)),
-    ] },
-    Structure { name: "NetworkPolicyList", fields: &[
+    ]),
+    s("NetworkPolicyList", &[
         f("apiVersion", One, String),
         f("items", List, Type(563)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "NetworkPolicyPeer", fields: &[
+    ]),
+    s("NetworkPolicyPeer", &[
         f("ipBlock", One, Type(547)),
         f("namespaceSelector", One, Type(1009)),
         f("podSelector", One, Type(1009)),
-    ] },
-    Structure { name: "NetworkPolicyPort", fields: &[
+    ]),
+    s("NetworkPolicyPort", &[
         f("endPort", One, Int32),
         f("port", One, IntOrString),
         f("protocol", One, String),
-    ] },
-    Structure { name: "NetworkPolicySpec", fields: &[
+    ]),
+    s("NetworkPolicySpec", &[
         f("egress", List, Type(564)),
         f("ingress", List, Type(565)),
         f("podSelector", One, Type(1009)),
         f("policyTypes", List, String),
-    ] },
-    Structure { name: "ParentReference", fields: &[
+    ]),
+    s("ParentReference", &[
         f("group", One, String).since(33),
         f("name", One, String).since(33).required(),
         f("namespace", One, String).since(33),
         f("resource", One, String).since(33).required(),
-    ] },
-    Structure { name: "ServiceBackendPort", fields: &[
+    ]),
+    s("ServiceBackendPort", &[
         f("name", One, String),
         f("number", One, Int32),
-    ] },
-    Structure { name: "ServiceCIDR", fields: &[
+    ]),
+    s("ServiceCIDR", &[
         f("apiVersion", One, String).since(33),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1013)).since(33),
         f("spec", One, Type(574)).since(33),
         f("status", One, Type(575)).since(33),
-    ] },
-    Structure { name: "ServiceCIDRList", fields: &[
+    ]),
+    s("ServiceCIDRList", &[
         f("apiVersion", One, String).since(33),
         f("items", List, Type(572)).since(33).required(),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1011)).since(33),
-    ] },
-    Structure { name: "ServiceCIDRSpec", fields: &[
+    ]),
+    s("ServiceCIDRSpec", &[
         f("cidrs", List, String).since(33),
-    ] },
-    Structure { name: "ServiceCIDRStatus", fields: &[
+    ]),
+    s("ServiceCIDRStatus", &[
         f("conditions", List, Type(1004)).since(33),
-    ] },
-    Structure { name: "IPAddress", fields: &[
+    ]),
+    s("IPAddress", &[
         f("apiVersion", One, String).until(31),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1013)).until(31),
         f("spec", One, Type(578)).until(31),
-    ] },
-    Structure { name: "IPAddressList", fields: &[
+    ]),
+    s("IPAddressList", &[
         f("apiVersion", One, String).until(31),
         f("items", List, Type(576)).until(31).required(),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1011)).until(31),
-    ] },
-    Structure { name: "IPAddressSpec", fields: &[
+    ]),
+    s("IPAddressSpec", &[
         f("parentRef", One, Type(579)).until(31).required(),
-    ] },
-    Structure { name: "ParentReference", fields: &[
+    ]),
+    s("ParentReference", &[
         f("group", One, String).until(31),
         f("name", One, String).until(31).required(),
         f("namespace", One, String).until(31),
         f("resource", One, String).until(31).required(),
-    ] },
-    Structure { name: "ServiceCIDR", fields: &[
+    ]),
+    s("ServiceCIDR", &[
         f("apiVersion", One, String).until(31),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1013)).until(31),
         f("spec", One, Type(582)).until(31),
         f("status", One, Type(583)).until(31),
-    ] },
-    Structure { name: "ServiceCIDRList", fields: &[
+    ]),
+    s("ServiceCIDRList", &[
         f("apiVersion", One, String).until(31),
         f("items", List, Type(580)).until(31).required(),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1011)).until(31),
-    ] },
-    Structure { name: "ServiceCIDRSpec", fields: &[
+    ]),
+    s("ServiceCIDRSpec", &[
         f("cidrs", List, String).until(31),
-    ] },
-    Structure { name: "ServiceCIDRStatus", fields: &[
+    ]),
+    s("ServiceCIDRStatus", &[
         f("conditions", List, Type(1004)).until(31),
-    ] },
-    Structure { name: "IPAddress", fields: &[
+    ]),
+    s("IPAddress", &[
         f("apiVersion", One, String).since(31).until(37),
         f("kind", One, String).since(31).until(37),
         f("metadata", One, Type(1013)).since(31).until(37),
         f("spec", One, Type(586)).since(31).until(37).required(),
-    ] },
-    Structure { name: "IPAddressList", fields: &[
+    ]),
+    s("IPAddressList", &[
         f("apiVersion", One, String).since(31).until(37),
         f("items", List, Type(584)).since(31).until(37).required(),
         f("kind", One, String).since(31).until(37),
         f("metadata", One, Type(1011)).since(31).until(37),
-    ] },
-    Structure { name: "IPAddressSpec", fields: &[
+    ]),
+    s("IPAddressSpec", &[
         f("parentRef", One, Type(587)).since(31).until(37).required(),
-    ] },
-    Structure { name: "ParentReference", fields: &[
+    ]),
+    s("ParentReference", &[
         f("group", One, String).since(31).until(37),
         f("name", One, String).since(31).until(37).required(),
         f("namespace", One, String).since(31).until(37),
         f("resource", One, String).since(31).until(37).required(),
-    ] },
-    Structure { name: "ServiceCIDR", fields: &[
+    ]),
+    s("ServiceCIDR", &[
         f("apiVersion", One, String).since(31).until(37),
         f("kind", One, String).since(31).until(37),
         f("metadata", One, Type(1013)).since(31).until(37),
         f("spec", One, Type(590)).since(31).until(37),
         f("status", One, Type(591)).since(31).until(37),
-    ] },
-    Structure { name: "ServiceCIDRList", fields: &[
+    ]),
+    s("ServiceCIDRList", &[
         f("apiVersion", One, String).since(31).until(37),
         f("items", List, Type(588)).since(31).until(37).required(),
         f("kind", One, String).since(31).until(37),
         f("metadata", One, Type(1011)).since(31).until(37),
-    ] },
-    Structure { name: "ServiceCIDRSpec", fields: &[
+    ]),
+    s("ServiceCIDRSpec", &[
         f("cidrs", List, String).since(31).until(37),
-    ] },
-    Structure { name: "ServiceCIDRStatus", fields: &[
+    ]),
+    s("ServiceCIDRStatus", &[
         f("conditions", List, Type(1004)).since(31).until(37),
-    ] },
-    Structure { name: "Overhead", fields: &[
+    ]),
+    s("Overhead", &[
         f("podFixed", Map, Quantity),
-    ] },
-    Structure { name: "RuntimeClass", fields: &[
+    ]),
+    s("RuntimeClass", &[
         f("apiVersion", One, String),
         f("handler", One, String).required(),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("overhead", One, Type(592)),
         f("scheduling", One, Type(595)),
-    ] },
-    Structure { name: "RuntimeClassList", fields: &[
+    ]),
+    s("RuntimeClassList", &[
         f("apiVersion", One, String),
         f("items", List, Type(593)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "Scheduling", fields: &[
+    ]),
+    s("Scheduling", &[
         f("nodeSelector", Map, String),
         f("tolerations", List, Type(450)),
-    ] },
-    Structure { name: "Eviction", fields: &[
+    ]),
+    s("Eviction", &[
         f("apiVersion", One, String),
         f("deleteOptions", One, Type(1005)),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
-    ] },
-    Structure { name: "PodDisruptionBudget", fields: &[
+    ]),
+    s("PodDisruptionBudget", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(599)),
         f("status", One, Type(600)),
-    ] },
-    Structure { name: "PodDisruptionBudgetList", fields: &[
+    ]),
+    s("PodDisruptionBudgetList", &[
         f("apiVersion", One, String),
         f("items", List, Type(597)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "PodDisruptionBudgetSpec", fields: &[
+    ]),
+    s("PodDisruptionBudgetSpec", &[
         f("maxUnavailable", One, IntOrString),
         f("minAvailable", One, IntOrString),
         f("selector", One, Type(1009)),
         f("unhealthyPodEvictionPolicy", One, String),
-    ] },
-    Structure { name: "PodDisruptionBudgetStatus", fields: &[
+    ]),
+    s("PodDisruptionBudgetStatus", &[
         f("conditions", List, Type(1004)),
         f("currentHealthy", One, Int32),
         f("desiredHealthy", One, Int32),
@@ -3948,80 +3948,80 @@ pub(super) static TYPES: &[Structure] = &[
         f("disruptionsAllowed", One, Int32),
         f("expectedPods", One, Int32),
         f("observedGeneration", One, Int64),
-    ] },
-    Structure { name: "AggregationRule", fields: &[
+    ]),
+    s("AggregationRule", &[
         f("clusterRoleSelectors", List, Type(1009)),
-    ] },
-    Structure { name: "ClusterRole", fields: &[
+    ]),
+    s("ClusterRole", &[
         f("aggregationRule", One, Type(601)),
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("rules", List, Type(606)),
-    ] },
-    Structure { name: "ClusterRoleBinding", fields: &[
+    ]),
+    s("ClusterRoleBinding", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("roleRef", One, Type(611)).required(),
         f("subjects", List, Type(612)),
-    ] },
-    Structure { name: "ClusterRoleBindingList", fields: &[
+    ]),
+    s("ClusterRoleBindingList", &[
         f("apiVersion", One, String),
         f("items", List, Type(603)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "ClusterRoleList", fields: &[
+    ]),
+    s("ClusterRoleList", &[
         f("apiVersion", One, String),
         f("items", List, Type(602)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "PolicyRule", fields: &[
+    ]),
+    s("PolicyRule", &[
         f("apiGroups", List, String),
         f("nonResourceURLs", List, String),
         f("resourceNames", List, String),
         f("resources", List, String),
         f("verbs", List, String).required(),
-    ] },
-    Structure { name: "Role", fields: &[
+    ]),
+    s("Role", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("rules", List, Type(606)),
-    ] },
-    Structure { name: "RoleBinding", fields: &[
+    ]),
+    s("RoleBinding", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("roleRef", One, Type(611)).required(),
         f("subjects", List, Type(612)),
-    ] },
-    Structure { name: "RoleBindingList", fields: &[
+    ]),
+    s("RoleBindingList", &[
         f("apiVersion", One, String),
         f("items", List, Type(608)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "RoleList", fields: &[
+    ]),
+    s("RoleList", &[
         f("apiVersion", One, String),
         f("items", List, Type(607)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "RoleRef", fields: &[
+    ]),
+    s("RoleRef", &[
         f("apiGroup", One, String),
         f("kind", One, String).required(),
         f("name", One, String).required(),
-    ] },
-    Structure { name: "Subject", fields: &[
+    ]),
+    s("Subject", &[
         f("apiGroup", One, String),
         f("kind", One, String).required(),
         f("name", One, String).required(),
         f("namespace", One, String),
-    ] },
-    Structure { name: "AllocatedDeviceStatus", fields: &[
+    ]),
+    s("AllocatedDeviceStatus", &[
         f("conditions", List, Type(1004)).since(34),
         f("data", One, Any).since(34),
         f("device", One, String).since(34).required(),
@@ -4029,36 +4029,36 @@ pub(super) static TYPES: &[Structure] = &[
         f("networkData", One, Type(647)).since(34),
         f("pool", One, String).since(34).required(),
         f("shareID", One, String).since(34).on(36),
-    ] },
-    Structure { name: "AllocationResult", fields: &[
+    ]),
+    s("AllocationResult", &[
         f("allocationTimestamp", One, Time).since(34).on(36),
         f("devices", One, Type(623)).since(34),
         f("nodeSelector", One, Type(354)).since(34),
-    ] },
-    Structure { name: "CELDeviceSelector", fields: &[
+    ]),
+    s("CELDeviceSelector", &[
         f("expression", One, String).since(34).required(),
-    ] },
-    Structure { name: "CapacityRequestPolicy", fields: &[
+    ]),
+    s("CapacityRequestPolicy", &[
         f("default", One, Quantity).since(34),
         f("validRange", One, Type(617)).since(34),
         f("validValues", List, Quantity).since(34),
-    ] },
-    Structure { name: "CapacityRequestPolicyRange", fields: &[
+    ]),
+    s("CapacityRequestPolicyRange", &[
         f("max", One, Quantity).since(34),
         f("min", One, Quantity).since(34).required(),
         f("step", One, Quantity).since(34),
-    ] },
-    Structure { name: "CapacityRequirements", fields: &[
+    ]),
+    s("CapacityRequirements", &[
         f("requests", Map, Quantity).since(34),
-    ] },
-    Structure { name: "Counter", fields: &[
+    ]),
+    s("Counter", &[
         f("value", One, Quantity).since(34).required(),
-    ] },
-    Structure { name: "CounterSet", fields: &[
+    ]),
+    s("CounterSet", &[
         f("counters", Map, Type(619)).since(34).required(),
         f("name", One, String).since(34).required(),
-    ] },
-    Structure { name: "Device", fields: &[
+    ]),
+    s("Device", &[
         f("allNodes", One, Bool).since(34).on(36),
         f("allowMultipleAllocations", One, Bool).since(34).on(36),
         f("attributes", Map, Type(624)).since(34),
@@ -4073,17 +4073,17 @@ pub(super) static TYPES: &[Structure] = &[
         f("nodeName", One, String).since(34).on(36),
         f("nodeSelector", One, Type(354)).since(34).on(36),
         f("taints", List, Type(639)).since(34).on(36),
-    ] },
-    Structure { name: "DeviceAllocationConfiguration", fields: &[
+    ]),
+    s("DeviceAllocationConfiguration", &[
         f("opaque", One, Type(652)).since(34),
         f("requests", List, String).since(34),
         f("source", One, String).since(34).required(),
-    ] },
-    Structure { name: "DeviceAllocationResult", fields: &[
+    ]),
+    s("DeviceAllocationResult", &[
         f("config", List, Type(622)).since(34),
         f("results", List, Type(636)).since(34),
-    ] },
-    Structure { name: "DeviceAttribute", fields: &[
+    ]),
+    s("DeviceAttribute", &[
         f("bool", One, Bool).since(34),
         f("bools", List, Bool).since(36).on(255),
         f("int", One, Int64).since(34),
@@ -4092,60 +4092,60 @@ pub(super) static TYPES: &[Structure] = &[
         f("strings", List, String).since(36).on(255),
         f("version", One, String).since(34),
         f("versions", List, String).since(36).on(255),
-    ] },
-    Structure { name: "DeviceCapacity", fields: &[
+    ]),
+    s("DeviceCapacity", &[
         f("requestPolicy", One, Type(616)).since(34).on(36),
         f("value", One, Quantity).since(34).required(),
-    ] },
-    Structure { name: "DeviceClaim", fields: &[
+    ]),
+    s("DeviceClaim", &[
         f("config", List, Type(627)).since(34),
         f("constraints", List, Type(632)).since(34),
         f("requests", List, Type(635)).since(34),
-    ] },
-    Structure { name: "DeviceClaimConfiguration", fields: &[
+    ]),
+    s("DeviceClaimConfiguration", &[
         f("opaque", One, Type(652)).since(34),
         f("requests", List, String).since(34),
-    ] },
-    Structure { name: "DeviceClass", fields: &[
+    ]),
+    s("DeviceClass", &[
         f("apiVersion", One, String).since(34),
         f("kind", One, String).since(34),
         f("metadata", One, Type(1013)).since(34),
         f("spec", One, Type(631)).since(34),
-    ] },
-    Structure { name: "DeviceClassConfiguration", fields: &[
+    ]),
+    s("DeviceClassConfiguration", &[
         f("opaque", One, Type(652)).since(34),
-    ] },
-    Structure { name: "DeviceClassList", fields: &[
+    ]),
+    s("DeviceClassList", &[
         f("apiVersion", One, String).since(34),
         f("items", List, Type(628)).since(34).required(),
         f("kind", One, String).since(34),
         f("metadata", One, Type(1011)).since(34),
-    ] },
-    Structure { name: "DeviceClassSpec", fields: &[
+    ]),
+    s("DeviceClassSpec", &[
         f("config", List, Type(629)).since(34),
         f("extendedResourceName", One, String).since(34).on(36),
         f("selectors", List, Type(637)).since(34),
-    ] },
-    Structure { name: "DeviceConstraint", fields: &[
+    ]),
+    s("DeviceConstraint", &[
         f("distinctAttribute", One, String).since(34).on(36),
         f("matchAttribute", One, String).since(34),
         f("requests", List, String).since(34),
-    ] },
-    Structure { name: "DeviceCounterConsumption", fields: &[
+    ]),
+    s("DeviceCounterConsumption", &[
         f("compatibilityGroups", List, String).since(37).on(255),
         f("counterSet", One, String).since(34).required(),
         f("counters", Map, Type(619)).since(34).required(),
-    ] },
-    Structure { name: "DeviceDerivedAttribute", fields: &[
+    ]),
+    s("DeviceDerivedAttribute", &[
         f("expression", One, String).since(37).required(),
         f("name", One, String).since(37).required(),
-    ] },
-    Structure { name: "DeviceRequest", fields: &[
+    ]),
+    s("DeviceRequest", &[
         f("exactly", One, Type(646)).since(34),
         f("firstAvailable", List, Type(638)).since(34),
         f("name", One, String).since(34).required(),
-    ] },
-    Structure { name: "DeviceRequestAllocationResult", fields: &[
+    ]),
+    s("DeviceRequestAllocationResult", &[
         f("adminAccess", One, Bool).since(34),
         f("bindingConditions", List, String).since(34).on(36),
         f("bindingFailureConditions", List, String).since(34).on(36),
@@ -4157,11 +4157,11 @@ pub(super) static TYPES: &[Structure] = &[
         f("shareID", One, String).since(34).on(36),
         f("skipNodeOperations", List, String).since(37).on(255),
         f("tolerations", List, Type(645)).since(34).on(36),
-    ] },
-    Structure { name: "DeviceSelector", fields: &[
+    ]),
+    s("DeviceSelector", &[
         f("cel", One, Type(615)).since(34),
-    ] },
-    Structure { name: "DeviceSubRequest", fields: &[
+    ]),
+    s("DeviceSubRequest", &[
         f("allocationMode", One, String).since(34),
         f("capacity", One, Type(618)).since(34).on(36),
         f("count", One, Int64).since(34),
@@ -4170,46 +4170,46 @@ pub(super) static TYPES: &[Structure] = &[
         f("name", One, String).since(34).required(),
         f("selectors", List, Type(637)).since(34),
         f("tolerations", List, Type(645)).since(34).on(36),
-    ] },
-    Structure { name: "DeviceTaint", fields: &[
+    ]),
+    s("DeviceTaint", &[
         f("effect", One, String).since(34).required(),
         f("key", One, String).since(34).required(),
         f("timeAdded", One, Time).since(34),
         f("value", One, String).since(34),
-    ] },
-    Structure { name: "DeviceTaintRule", fields: &[
+    ]),
+    s("DeviceTaintRule", &[
         f("apiVersion", One, String).since(37),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1013)).since(37),
         f("spec", One, Type(642)).since(37).required(),
         f("status", One, Type(643)).since(37),
-    ] },
-    Structure { name: "DeviceTaintRuleList", fields: &[
+    ]),
+    s("DeviceTaintRuleList", &[
         f("apiVersion", One, String).since(37),
         f("items", List, Type(640)).since(37).required(),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1011)).since(37),
-    ] },
-    Structure { name: "DeviceTaintRuleSpec", fields: &[
+    ]),
+    s("DeviceTaintRuleSpec", &[
         f("deviceSelector", One, Type(644)).since(37),
         f("taint", One, Type(639)).since(37).required(),
-    ] },
-    Structure { name: "DeviceTaintRuleStatus", fields: &[
+    ]),
+    s("DeviceTaintRuleStatus", &[
         f("conditions", List, Type(1004)).since(37),
-    ] },
-    Structure { name: "DeviceTaintSelector", fields: &[
+    ]),
+    s("DeviceTaintSelector", &[
         f("device", One, String).since(37),
         f("driver", One, String).since(37),
         f("pool", One, String).since(37),
-    ] },
-    Structure { name: "DeviceToleration", fields: &[
+    ]),
+    s("DeviceToleration", &[
         f("effect", One, String).since(34),
         f("key", One, String).since(34),
         f("operator", One, String).since(34),
         f("tolerationSeconds", One, Int64).since(34),
         f("value", One, String).since(34),
-    ] },
-    Structure { name: "ExactDeviceRequest", fields: &[
+    ]),
+    s("ExactDeviceRequest", &[
         f("adminAccess", One, Bool).since(34),
         f("allocationMode", One, String).since(34),
         f("capacity", One, Type(618)).since(34).on(36),
@@ -4218,94 +4218,94 @@ pub(super) static TYPES: &[Structure] = &[
         f("deviceClassName", One, String).since(34).required(),
         f("selectors", List, Type(637)).since(34),
         f("tolerations", List, Type(645)).since(34).on(36),
-    ] },
-    Structure { name: "NetworkDeviceData", fields: &[
+    ]),
+    s("NetworkDeviceData", &[
         f("hardwareAddress", One, String).since(34),
         f("interfaceName", One, String).since(34),
         f("ips", List, String).since(34),
-    ] },
-    Structure { name: "NodeAllocatableMapping", fields: &[
+    ]),
+    s("NodeAllocatableMapping", &[
         f("capacityKey", One, String).since(37),
         f("capacityMultiplier", One, Quantity).since(37),
         f("deviceMultiplier", One, Quantity).since(37),
-    ] },
-    Structure { name: "NodeAllocatableOverhead", fields: &[
+    ]),
+    s("NodeAllocatableOverhead", &[
         f("perContainer", One, Quantity).since(37),
         f("perPod", One, Quantity).since(37),
-    ] },
-    Structure { name: "NodeAllocatableResource", fields: &[
+    ]),
+    s("NodeAllocatableResource", &[
         f("mapping", One, Type(648)).since(37),
         f("overhead", One, Type(649)).since(37),
-    ] },
-    Structure { name: "NodeAllocatableResourceMapping", fields: &[
+    ]),
+    s("NodeAllocatableResourceMapping", &[
         f("allocationMultiplier", One, Quantity).since(36).until(37),
         f("capacityKey", One, String).since(36).until(37),
-    ] },
-    Structure { name: "OpaqueDeviceConfiguration", fields: &[
+    ]),
+    s("OpaqueDeviceConfiguration", &[
         f("driver", One, String).since(34).required(),
         f("parameters", One, Any).since(34).required(),
-    ] },
-    Structure { name: "ResourceClaim", fields: &[
+    ]),
+    s("ResourceClaim", &[
         f("apiVersion", One, String).since(34),
         f("kind", One, String).since(34),
         f("metadata", One, Type(1013)).since(34),
         f("spec", One, Type(656)).since(34),
         f("status", One, Type(657)).since(34),
-    ] },
-    Structure { name: "ResourceClaimConsumerReference", fields: &[
+    ]),
+    s("ResourceClaimConsumerReference", &[
         f("apiGroup", One, String).since(34),
         f("name", One, String).since(34).required(),
         f("resource", One, String).since(34).required(),
         f("uid", One, String).since(34).required(),
-    ] },
-    Structure { name: "ResourceClaimList", fields: &[
+    ]),
+    s("ResourceClaimList", &[
         f("apiVersion", One, String).since(34),
         f("items", List, Type(653)).since(34).required(),
         f("kind", One, String).since(34),
         f("metadata", One, Type(1011)).since(34),
-    ] },
-    Structure { name: "ResourceClaimSpec", fields: &[
+    ]),
+    s("ResourceClaimSpec", &[
         f("devices", One, Type(626)).since(34),
-    ] },
-    Structure { name: "ResourceClaimStatus", fields: &[
+    ]),
+    s("ResourceClaimStatus", &[
         f("allocation", One, Type(614)).since(34),
         f("devices", List, Type(613)).since(34),
         f("reservedFor", List, Type(654)).since(34),
-    ] },
-    Structure { name: "ResourceClaimTemplate", fields: &[
+    ]),
+    s("ResourceClaimTemplate", &[
         f("apiVersion", One, String).since(34),
         f("kind", One, String).since(34),
         f("metadata", One, Type(1013)).since(34),
         f("spec", One, Type(660)).since(34),
-    ] },
-    Structure { name: "ResourceClaimTemplateList", fields: &[
+    ]),
+    s("ResourceClaimTemplateList", &[
         f("apiVersion", One, String).since(34),
         f("items", List, Type(658)).since(34).required(),
         f("kind", One, String).since(34),
         f("metadata", One, Type(1011)).since(34),
-    ] },
-    Structure { name: "ResourceClaimTemplateSpec", fields: &[
+    ]),
+    s("ResourceClaimTemplateSpec", &[
         f("metadata", One, Type(1013)).since(34),
         f("spec", One, Type(656)).since(34),
-    ] },
-    Structure { name: "ResourcePool", fields: &[
+    ]),
+    s("ResourcePool", &[
         f("generation", One, Int64).since(34).required(),
         f("name", One, String).since(34).required(),
         f("resourceSliceCount", One, Int64).since(34).required(),
-    ] },
-    Structure { name: "ResourceSlice", fields: &[
+    ]),
+    s("ResourceSlice", &[
         f("apiVersion", One, String).since(34),
         f("kind", One, String).since(34),
         f("metadata", One, Type(1013)).since(34),
         f("spec", One, Type(664)).since(34).required(),
-    ] },
-    Structure { name: "ResourceSliceList", fields: &[
+    ]),
+    s("ResourceSliceList", &[
         f("apiVersion", One, String).since(34),
         f("items", List, Type(662)).since(34).required(),
         f("kind", One, String).since(34),
         f("metadata", One, Type(1011)).since(34),
-    ] },
-    Structure { name: "ResourceSliceSpec", fields: &[
+    ]),
+    s("ResourceSliceSpec", &[
         f("allNodes", One, Bool).since(34),
         f("devices", List, Type(621)).since(34),
         f("driver", One, String).since(34).required(),
@@ -4316,25 +4316,25 @@ pub(super) static TYPES: &[Structure] = &[
         f("pool", One, Type(661)).since(34).required(),
         f("sharedCounters", List, Type(620)).since(34).on(36),
         f("skipNodeOperations", List, String).since(37).on(255),
-    ] },
-    Structure { name: "AllocationResult", fields: &[
+    ]),
+    s("AllocationResult", &[
         f("availableOnNodes", One, Type(354)).until(31),
         f("resourceHandles", List, Type(698)).until(31),
         f("shareable", One, Bool).until(31),
-    ] },
-    Structure { name: "DriverAllocationResult", fields: &[
+    ]),
+    s("DriverAllocationResult", &[
         f("namedResources", One, Type(668)).until(31),
         f("vendorRequestParameters", One, Any).until(31),
-    ] },
-    Structure { name: "DriverRequests", fields: &[
+    ]),
+    s("DriverRequests", &[
         f("driverName", One, String).until(31),
         f("requests", List, Type(699)).until(31),
         f("vendorParameters", One, Any).until(31),
-    ] },
-    Structure { name: "NamedResourcesAllocationResult", fields: &[
+    ]),
+    s("NamedResourcesAllocationResult", &[
         f("name", One, String).until(31).required(),
-    ] },
-    Structure { name: "NamedResourcesAttribute", fields: &[
+    ]),
+    s("NamedResourcesAttribute", &[
         f("bool", One, Bool).until(31),
         f("int", One, Int64).until(31),
         f("intSlice", One, Type(672)).until(31),
@@ -4343,116 +4343,116 @@ pub(super) static TYPES: &[Structure] = &[
         f("string", One, String).until(31),
         f("stringSlice", One, Type(675)).until(31),
         f("version", One, String).until(31),
-    ] },
-    Structure { name: "NamedResourcesFilter", fields: &[
+    ]),
+    s("NamedResourcesFilter", &[
         f("selector", One, String).until(31).required(),
-    ] },
-    Structure { name: "NamedResourcesInstance", fields: &[
+    ]),
+    s("NamedResourcesInstance", &[
         f("attributes", List, Type(669)).until(31),
         f("name", One, String).until(31).required(),
-    ] },
-    Structure { name: "NamedResourcesIntSlice", fields: &[
+    ]),
+    s("NamedResourcesIntSlice", &[
         f("ints", List, Int64).until(31).required(),
-    ] },
-    Structure { name: "NamedResourcesRequest", fields: &[
+    ]),
+    s("NamedResourcesRequest", &[
         f("selector", One, String).until(31).required(),
-    ] },
-    Structure { name: "NamedResourcesResources", fields: &[
+    ]),
+    s("NamedResourcesResources", &[
         f("instances", List, Type(671)).until(31).required(),
-    ] },
-    Structure { name: "NamedResourcesStringSlice", fields: &[
+    ]),
+    s("NamedResourcesStringSlice", &[
         f("strings", List, String).until(31).required(),
-    ] },
-    Structure { name: "PodSchedulingContext", fields: &[
+    ]),
+    s("PodSchedulingContext", &[
         f("apiVersion", One, String).until(31),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1013)).until(31),
         f("spec", One, Type(678)).until(31).required(),
         f("status", One, Type(679)).until(31),
-    ] },
-    Structure { name: "PodSchedulingContextList", fields: &[
+    ]),
+    s("PodSchedulingContextList", &[
         f("apiVersion", One, String).until(31),
         f("items", List, Type(676)).until(31).required(),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1011)).until(31),
-    ] },
-    Structure { name: "PodSchedulingContextSpec", fields: &[
+    ]),
+    s("PodSchedulingContextSpec", &[
         f("potentialNodes", List, String).until(31),
         f("selectedNode", One, String).until(31),
-    ] },
-    Structure { name: "PodSchedulingContextStatus", fields: &[
+    ]),
+    s("PodSchedulingContextStatus", &[
         f("resourceClaims", List, Type(686)).until(31),
-    ] },
-    Structure { name: "ResourceClaim", fields: &[
+    ]),
+    s("ResourceClaim", &[
         f("apiVersion", One, String).until(31),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1013)).until(31),
         f("spec", One, Type(687)).until(31).required(),
         f("status", One, Type(688)).until(31),
-    ] },
-    Structure { name: "ResourceClaimConsumerReference", fields: &[
+    ]),
+    s("ResourceClaimConsumerReference", &[
         f("apiGroup", One, String).until(31),
         f("name", One, String).until(31).required(),
         f("resource", One, String).until(31).required(),
         f("uid", One, String).until(31).required(),
-    ] },
-    Structure { name: "ResourceClaimList", fields: &[
+    ]),
+    s("ResourceClaimList", &[
         f("apiVersion", One, String).until(31),
         f("items", List, Type(680)).until(31).required(),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1011)).until(31),
-    ] },
-    Structure { name: "ResourceClaimParameters", fields: &[
+    ]),
+    s("ResourceClaimParameters", &[
         f("apiVersion", One, String).until(31),
         f("driverRequests", List, Type(667)).until(31),
         f("generatedFrom", One, Type(685)).until(31),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1013)).until(31),
         f("shareable", One, Bool).until(31),
-    ] },
-    Structure { name: "ResourceClaimParametersList", fields: &[
+    ]),
+    s("ResourceClaimParametersList", &[
         f("apiVersion", One, String).until(31),
         f("items", List, Type(683)).until(31).required(),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1011)).until(31),
-    ] },
-    Structure { name: "ResourceClaimParametersReference", fields: &[
+    ]),
+    s("ResourceClaimParametersReference", &[
         f("apiGroup", One, String).until(31),
         f("kind", One, String).until(31).required(),
         f("name", One, String).until(31).required(),
-    ] },
-    Structure { name: "ResourceClaimSchedulingStatus", fields: &[
+    ]),
+    s("ResourceClaimSchedulingStatus", &[
         f("name", One, String).until(31),
         f("unsuitableNodes", List, String).until(31),
-    ] },
-    Structure { name: "ResourceClaimSpec", fields: &[
+    ]),
+    s("ResourceClaimSpec", &[
         f("allocationMode", One, String).until(31),
         f("parametersRef", One, Type(685)).until(31),
         f("resourceClassName", One, String).until(31).required(),
-    ] },
-    Structure { name: "ResourceClaimStatus", fields: &[
+    ]),
+    s("ResourceClaimStatus", &[
         f("allocation", One, Type(665)).until(31),
         f("deallocationRequested", One, Bool).until(31),
         f("driverName", One, String).until(31),
         f("reservedFor", List, Type(681)).until(31),
-    ] },
-    Structure { name: "ResourceClaimTemplate", fields: &[
+    ]),
+    s("ResourceClaimTemplate", &[
         f("apiVersion", One, String).until(31),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1013)).until(31),
         f("spec", One, Type(691)).until(31).required(),
-    ] },
-    Structure { name: "ResourceClaimTemplateList", fields: &[
+    ]),
+    s("ResourceClaimTemplateList", &[
         f("apiVersion", One, String).until(31),
         f("items", List, Type(689)).until(31).required(),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1011)).until(31),
-    ] },
-    Structure { name: "ResourceClaimTemplateSpec", fields: &[
+    ]),
+    s("ResourceClaimTemplateSpec", &[
         f("metadata", One, Type(1013)).until(31),
         f("spec", One, Type(687)).until(31).required(),
-    ] },
-    Structure { name: "ResourceClass", fields: &[
+    ]),
+    s("ResourceClass", &[
         f("apiVersion", One, String).until(31),
         f("driverName", One, String).until(31).required(),
         f("kind", One, String).until(31),
@@ -4460,84 +4460,84 @@ pub(super) static TYPES: &[Structure] = &[
         f("parametersRef", One, Type(696)).until(31),
         f("structuredParameters", One, Bool).until(31),
         f("suitableNodes", One, Type(354)).until(31),
-    ] },
-    Structure { name: "ResourceClassList", fields: &[
+    ]),
+    s("ResourceClassList", &[
         f("apiVersion", One, String).until(31),
         f("items", List, Type(692)).until(31).required(),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1011)).until(31),
-    ] },
-    Structure { name: "ResourceClassParameters", fields: &[
+    ]),
+    s("ResourceClassParameters", &[
         f("apiVersion", One, String).until(31),
         f("filters", List, Type(697)).until(31),
         f("generatedFrom", One, Type(696)).until(31),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1013)).until(31),
         f("vendorParameters", List, Type(703)).until(31),
-    ] },
-    Structure { name: "ResourceClassParametersList", fields: &[
+    ]),
+    s("ResourceClassParametersList", &[
         f("apiVersion", One, String).until(31),
         f("items", List, Type(694)).until(31).required(),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1011)).until(31),
-    ] },
-    Structure { name: "ResourceClassParametersReference", fields: &[
+    ]),
+    s("ResourceClassParametersReference", &[
         f("apiGroup", One, String).until(31),
         f("kind", One, String).until(31).required(),
         f("name", One, String).until(31).required(),
         f("namespace", One, String).until(31),
-    ] },
-    Structure { name: "ResourceFilter", fields: &[
+    ]),
+    s("ResourceFilter", &[
         f("driverName", One, String).until(31),
         f("namedResources", One, Type(670)).until(31),
-    ] },
-    Structure { name: "ResourceHandle", fields: &[
+    ]),
+    s("ResourceHandle", &[
         f("data", One, String).until(31),
         f("driverName", One, String).until(31),
         f("structuredData", One, Type(702)).until(31),
-    ] },
-    Structure { name: "ResourceRequest", fields: &[
+    ]),
+    s("ResourceRequest", &[
         f("namedResources", One, Type(673)).until(31),
         f("vendorParameters", One, Any).until(31),
-    ] },
-    Structure { name: "ResourceSlice", fields: &[
+    ]),
+    s("ResourceSlice", &[
         f("apiVersion", One, String).until(31),
         f("driverName", One, String).until(31).required(),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1013)).until(31),
         f("namedResources", One, Type(674)).until(31),
         f("nodeName", One, String).until(31),
-    ] },
-    Structure { name: "ResourceSliceList", fields: &[
+    ]),
+    s("ResourceSliceList", &[
         f("apiVersion", One, String).until(31),
         f("items", List, Type(700)).until(31).required(),
         f("kind", One, String).until(31),
         f("metadata", One, Type(1011)).until(31),
-    ] },
-    Structure { name: "StructuredResourceHandle", fields: &[
+    ]),
+    s("StructuredResourceHandle", &[
         f("nodeName", One, String).until(31),
         f("results", List, Type(666)).until(31).required(),
         f("vendorClaimParameters", One, Any).until(31),
         f("vendorClassParameters", One, Any).until(31),
-    ] },
-    Structure { name: "VendorParameters", fields: &[
+    ]),
+    s("VendorParameters", &[
         f("driverName", One, String).until(31),
         f("parameters", One, Any).until(31),
-    ] },
-    Structure { name: "AllocatedDeviceStatus", fields: &[
+    ]),
+    s("AllocatedDeviceStatus", &[
         f("conditions", List, Type(1004)).since(32).until(34),
         f("data", One, Any).since(32).until(34),
         f("device", One, String).since(32).until(34).required(),
         f("driver", One, String).since(32).until(34).required(),
         f("networkData", One, Type(733)).since(32).until(34),
         f("pool", One, String).since(32).until(34).required(),
-    ] },
-    Structure { name: "AllocationResult", fields: &[
+    ]),
+    s("AllocationResult", &[
         f("controller", One, String).since(31).until(32),
         f("devices", One, Type(712)).since(31).until(34),
         f("nodeSelector", One, Type(354)).since(31).until(34),
-    ] },
-    Structure { name: "BasicDevice", fields: &[
+    ]),
+    s("BasicDevice", &[
         f("allNodes", One, Bool).since(33).until(34),
         f("attributes", Map, Type(713)).since(31).until(34),
         f("capacity", Map, Quantity).since(31).until(34),
@@ -4545,74 +4545,74 @@ pub(super) static TYPES: &[Structure] = &[
         f("nodeName", One, String).since(33).until(34),
         f("nodeSelector", One, Type(354)).since(33).until(34),
         f("taints", List, Type(726)).since(33).until(34),
-    ] },
-    Structure { name: "CELDeviceSelector", fields: &[
+    ]),
+    s("CELDeviceSelector", &[
         f("expression", One, String).since(31).until(35).required(),
-    ] },
-    Structure { name: "Counter", fields: &[
+    ]),
+    s("Counter", &[
         f("value", One, Quantity).since(33).until(34).required(),
-    ] },
-    Structure { name: "CounterSet", fields: &[
+    ]),
+    s("CounterSet", &[
         f("counters", Map, Type(708)).since(33).until(34).required(),
         f("name", One, String).since(33).until(34).required(),
-    ] },
-    Structure { name: "Device", fields: &[
+    ]),
+    s("Device", &[
         f("basic", One, Type(706)).since(31).until(34),
         f("name", One, String).since(31).until(34).required(),
-    ] },
-    Structure { name: "DeviceAllocationConfiguration", fields: &[
+    ]),
+    s("DeviceAllocationConfiguration", &[
         f("opaque", One, Type(734)).since(31).until(34),
         f("requests", List, String).since(31).until(34),
         f("source", One, String).since(31).until(34).required(),
-    ] },
-    Structure { name: "DeviceAllocationResult", fields: &[
+    ]),
+    s("DeviceAllocationResult", &[
         f("config", List, Type(711)).since(31).until(34),
         f("results", List, Type(723)).since(31).until(34),
-    ] },
-    Structure { name: "DeviceAttribute", fields: &[
+    ]),
+    s("DeviceAttribute", &[
         f("bool", One, Bool).since(31).until(34),
         f("int", One, Int64).since(31).until(34),
         f("string", One, String).since(31).until(34),
         f("version", One, String).since(31).until(34),
-    ] },
-    Structure { name: "DeviceClaim", fields: &[
+    ]),
+    s("DeviceClaim", &[
         f("config", List, Type(715)).since(31).until(34),
         f("constraints", List, Type(720)).since(31).until(34),
         f("requests", List, Type(722)).since(31).until(34),
-    ] },
-    Structure { name: "DeviceClaimConfiguration", fields: &[
+    ]),
+    s("DeviceClaimConfiguration", &[
         f("opaque", One, Type(734)).since(31).until(34),
         f("requests", List, String).since(31).until(34),
-    ] },
-    Structure { name: "DeviceClass", fields: &[
+    ]),
+    s("DeviceClass", &[
         f("apiVersion", One, String).since(31).until(34),
         f("kind", One, String).since(31).until(34),
         f("metadata", One, Type(1013)).since(31).until(34),
         f("spec", One, Type(719)).since(31).until(34).required(),
-    ] },
-    Structure { name: "DeviceClassConfiguration", fields: &[
+    ]),
+    s("DeviceClassConfiguration", &[
         f("opaque", One, Type(734)).since(31).until(34),
-    ] },
-    Structure { name: "DeviceClassList", fields: &[
+    ]),
+    s("DeviceClassList", &[
         f("apiVersion", One, String).since(31).until(34),
         f("items", List, Type(716)).since(31).until(34).required(),
         f("kind", One, String).since(31).until(34),
         f("metadata", One, Type(1011)).since(31).until(34),
-    ] },
-    Structure { name: "DeviceClassSpec", fields: &[
+    ]),
+    s("DeviceClassSpec", &[
         f("config", List, Type(717)).since(31).until(34),
         f("selectors", List, Type(724)).since(31).until(34),
         f("suitableNodes", One, Type(354)).since(31).until(32),
-    ] },
-    Structure { name: "DeviceConstraint", fields: &[
+    ]),
+    s("DeviceConstraint", &[
         f("matchAttribute", One, String).since(31).until(34),
         f("requests", List, String).since(31).until(34),
-    ] },
-    Structure { name: "DeviceCounterConsumption", fields: &[
+    ]),
+    s("DeviceCounterConsumption", &[
         f("counterSet", One, String).since(33).until(34).required(),
         f("counters", Map, Type(708)).since(33).until(34).required(),
-    ] },
-    Structure { name: "DeviceRequest", fields: &[
+    ]),
+    s("DeviceRequest", &[
         f("adminAccess", One, Bool).since(31).until(34),
         f("allocationMode", One, String).since(31).until(34),
         f("count", One, Int64).since(31).until(34),
@@ -4621,102 +4621,102 @@ pub(super) static TYPES: &[Structure] = &[
         f("name", One, String).since(31).until(34).required(),
         f("selectors", List, Type(724)).since(31).until(34),
         f("tolerations", List, Type(732)).since(33).until(34),
-    ] },
-    Structure { name: "DeviceRequestAllocationResult", fields: &[
+    ]),
+    s("DeviceRequestAllocationResult", &[
         f("adminAccess", One, Bool).since(32).until(34),
         f("device", One, String).since(31).until(34).required(),
         f("driver", One, String).since(31).until(34).required(),
         f("pool", One, String).since(31).until(34).required(),
         f("request", One, String).since(31).until(34).required(),
         f("tolerations", List, Type(732)).since(33).until(34),
-    ] },
-    Structure { name: "DeviceSelector", fields: &[
+    ]),
+    s("DeviceSelector", &[
         f("cel", One, Type(707)).since(31).until(35),
-    ] },
-    Structure { name: "DeviceSubRequest", fields: &[
+    ]),
+    s("DeviceSubRequest", &[
         f("allocationMode", One, String).since(33).until(34),
         f("count", One, Int64).since(33).until(34),
         f("deviceClassName", One, String).since(33).until(34).required(),
         f("name", One, String).since(33).until(34).required(),
         f("selectors", List, Type(724)).since(33).until(34),
         f("tolerations", List, Type(732)).since(33).until(34),
-    ] },
-    Structure { name: "DeviceTaint", fields: &[
+    ]),
+    s("DeviceTaint", &[
         f("effect", One, String).since(33).required(),
         f("key", One, String).since(33).required(),
         f("timeAdded", One, Time).since(33),
         f("value", One, String).since(33),
-    ] },
-    Structure { name: "DeviceTaintRule", fields: &[
+    ]),
+    s("DeviceTaintRule", &[
         f("apiVersion", One, String).since(33),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1013)).since(33),
         f("spec", One, Type(729)).since(33).required(),
         f("status", One, Type(730)).since(35),
-    ] },
-    Structure { name: "DeviceTaintRuleList", fields: &[
+    ]),
+    s("DeviceTaintRuleList", &[
         f("apiVersion", One, String).since(33),
         f("items", List, Type(727)).since(33).required(),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1011)).since(33),
-    ] },
-    Structure { name: "DeviceTaintRuleSpec", fields: &[
+    ]),
+    s("DeviceTaintRuleSpec", &[
         f("deviceSelector", One, Type(731)).since(33),
         f("taint", One, Type(726)).since(33).required(),
-    ] },
-    Structure { name: "DeviceTaintRuleStatus", fields: &[
+    ]),
+    s("DeviceTaintRuleStatus", &[
         f("conditions", List, Type(1004)).since(35),
-    ] },
-    Structure { name: "DeviceTaintSelector", fields: &[
+    ]),
+    s("DeviceTaintSelector", &[
         f("device", One, String).since(33),
         f("deviceClassName", One, String).since(33).until(35),
         f("driver", One, String).since(33),
         f("pool", One, String).since(33),
         f("selectors", List, Type(724)).since(33).until(35),
-    ] },
-    Structure { name: "DeviceToleration", fields: &[
+    ]),
+    s("DeviceToleration", &[
         f("effect", One, String).since(33).until(34),
         f("key", One, String).since(33).until(34),
         f("operator", One, String).since(33).until(34),
         f("tolerationSeconds", One, Int64).since(33).until(34),
         f("value", One, String).since(33).until(34),
-    ] },
-    Structure { name: "NetworkDeviceData", fields: &[
+    ]),
+    s("NetworkDeviceData", &[
         f("hardwareAddress", One, String).since(32).until(34),
         f("interfaceName", One, String).since(32).until(34),
         f("ips", List, String).since(32).until(34),
-    ] },
-    Structure { name: "OpaqueDeviceConfiguration", fields: &[
+    ]),
+    s("OpaqueDeviceConfiguration", &[
         f("driver", One, String).since(31).until(34).required(),
         f("parameters", One, Any).since(31).until(34).required(),
-    ] },
-    Structure { name: "PartitionTypeStatus", fields: &[
+    ]),
+    s("PartitionTypeStatus", &[
         f("allocatable", One, Int32).since(37).required(),
         f("attribute", One, String).since(37).required(),
         f("total", One, Int32).since(37).required(),
         f("type", One, String).since(37).required(),
-    ] },
-    Structure { name: "PodSchedulingContext", fields: &[
+    ]),
+    s("PodSchedulingContext", &[
         f("apiVersion", One, String).since(31).until(32),
         f("kind", One, String).since(31).until(32),
         f("metadata", One, Type(1013)).since(31).until(32),
         f("spec", One, Type(738)).since(31).until(32).required(),
         f("status", One, Type(739)).since(31).until(32),
-    ] },
-    Structure { name: "PodSchedulingContextList", fields: &[
+    ]),
+    s("PodSchedulingContextList", &[
         f("apiVersion", One, String).since(31).until(32),
         f("items", List, Type(736)).since(31).until(32).required(),
         f("kind", One, String).since(31).until(32),
         f("metadata", One, Type(1011)).since(31).until(32),
-    ] },
-    Structure { name: "PodSchedulingContextSpec", fields: &[
+    ]),
+    s("PodSchedulingContextSpec", &[
         f("potentialNodes", List, String).since(31).until(32),
         f("selectedNode", One, String).since(31).until(32),
-    ] },
-    Structure { name: "PodSchedulingContextStatus", fields: &[
+    ]),
+    s("PodSchedulingContextStatus", &[
         f("resourceClaims", List, Type(744)).since(31).until(32),
-    ] },
-    Structure { name: "PoolStatus", fields: &[
+    ]),
+    s("PoolStatus", &[
         f("allocatedDevices", One, Int32).since(36),
         f("availableDevices", One, Int32).since(36),
         f("driver", One, String).since(36).required(),
@@ -4729,98 +4729,98 @@ pub(super) static TYPES: &[Structure] = &[
         f("totalDevices", One, Int32).since(36),
         f("unavailableDevices", One, Int32).since(36),
         f("validationError", One, String).since(36),
-    ] },
-    Structure { name: "ResourceClaim", fields: &[
+    ]),
+    s("ResourceClaim", &[
         f("apiVersion", One, String).since(31).until(34),
         f("kind", One, String).since(31).until(34),
         f("metadata", One, Type(1013)).since(31).until(34),
         f("spec", One, Type(745)).since(31).until(34).required(),
         f("status", One, Type(746)).since(31).until(34),
-    ] },
-    Structure { name: "ResourceClaimConsumerReference", fields: &[
+    ]),
+    s("ResourceClaimConsumerReference", &[
         f("apiGroup", One, String).since(31).until(34),
         f("name", One, String).since(31).until(34).required(),
         f("resource", One, String).since(31).until(34).required(),
         f("uid", One, String).since(31).until(34).required(),
-    ] },
-    Structure { name: "ResourceClaimList", fields: &[
+    ]),
+    s("ResourceClaimList", &[
         f("apiVersion", One, String).since(31).until(34),
         f("items", List, Type(741)).since(31).until(34).required(),
         f("kind", One, String).since(31).until(34),
         f("metadata", One, Type(1011)).since(31).until(34),
-    ] },
-    Structure { name: "ResourceClaimSchedulingStatus", fields: &[
+    ]),
+    s("ResourceClaimSchedulingStatus", &[
         f("name", One, String).since(31).until(32).required(),
         f("unsuitableNodes", List, String).since(31).until(32),
-    ] },
-    Structure { name: "ResourceClaimSpec", fields: &[
+    ]),
+    s("ResourceClaimSpec", &[
         f("controller", One, String).since(31).until(32),
         f("devices", One, Type(714)).since(31).until(34),
-    ] },
-    Structure { name: "ResourceClaimStatus", fields: &[
+    ]),
+    s("ResourceClaimStatus", &[
         f("allocation", One, Type(705)).since(31).until(34),
         f("deallocationRequested", One, Bool).since(31).until(32),
         f("devices", List, Type(704)).since(32).until(34),
         f("reservedFor", List, Type(742)).since(31).until(34),
-    ] },
-    Structure { name: "ResourceClaimTemplate", fields: &[
+    ]),
+    s("ResourceClaimTemplate", &[
         f("apiVersion", One, String).since(31).until(34),
         f("kind", One, String).since(31).until(34),
         f("metadata", One, Type(1013)).since(31).until(34),
         f("spec", One, Type(749)).since(31).until(34).required(),
-    ] },
-    Structure { name: "ResourceClaimTemplateList", fields: &[
+    ]),
+    s("ResourceClaimTemplateList", &[
         f("apiVersion", One, String).since(31).until(34),
         f("items", List, Type(747)).since(31).until(34).required(),
         f("kind", One, String).since(31).until(34),
         f("metadata", One, Type(1011)).since(31).until(34),
-    ] },
-    Structure { name: "ResourceClaimTemplateSpec", fields: &[
+    ]),
+    s("ResourceClaimTemplateSpec", &[
         f("metadata", One, Type(1013)).since(31).until(34),
         f("spec", One, Type(745)).since(31).until(34).required(),
-    ] },
-    Structure { name: "ResourcePool", fields: &[
+    ]),
+    s("ResourcePool", &[
         f("generation", One, Int64).since(31).until(34).required(),
         f("name", One, String).since(31).until(34).required(),
         f("resourceSliceCount", One, Int64).since(31).until(34).required(),
-    ] },
-    Structure { name: "ResourcePoolStatusRequest", fields: &[
+    ]),
+    s("ResourcePoolStatusRequest", &[
         f("apiVersion", One, String).since(36),
         f("kind", One, String).since(36),
         f("metadata", One, Type(1013)).since(36).required(),
         f("spec", One, Type(753)).since(36).required(),
         f("status", One, Type(754)).since(36),
-    ] },
-    Structure { name: "ResourcePoolStatusRequestList", fields: &[
+    ]),
+    s("ResourcePoolStatusRequestList", &[
         f("apiVersion", One, String).since(36),
         f("items", List, Type(751)).since(36).required(),
         f("kind", One, String).since(36),
         f("metadata", One, Type(1011)).since(36),
-    ] },
-    Structure { name: "ResourcePoolStatusRequestSpec", fields: &[
+    ]),
+    s("ResourcePoolStatusRequestSpec", &[
         f("defaultPartitionTypeAttribute", One, String).since(37).on(255),
         f("driver", One, String).since(36).required(),
         f("limit", One, Int32).since(36),
         f("poolName", One, String).since(36),
-    ] },
-    Structure { name: "ResourcePoolStatusRequestStatus", fields: &[
+    ]),
+    s("ResourcePoolStatusRequestStatus", &[
         f("conditions", List, Type(1004)).since(36),
         f("poolCount", One, Int32).since(36).required(),
         f("pools", List, Type(740)).since(36),
-    ] },
-    Structure { name: "ResourceSlice", fields: &[
+    ]),
+    s("ResourceSlice", &[
         f("apiVersion", One, String).since(31).until(34),
         f("kind", One, String).since(31).until(34),
         f("metadata", One, Type(1013)).since(31).until(34),
         f("spec", One, Type(757)).since(31).until(34).required(),
-    ] },
-    Structure { name: "ResourceSliceList", fields: &[
+    ]),
+    s("ResourceSliceList", &[
         f("apiVersion", One, String).since(31).until(34),
         f("items", List, Type(755)).since(31).until(34).required(),
         f("kind", One, String).since(31).until(34),
         f("metadata", One, Type(1011)).since(31).until(34),
-    ] },
-    Structure { name: "ResourceSliceSpec", fields: &[
+    ]),
+    s("ResourceSliceSpec", &[
         f("allNodes", One, Bool).since(31).until(34),
         f("devices", List, Type(710)).since(31).until(34),
         f("driver", One, String).since(31).until(34).required(),
@@ -4829,19 +4829,19 @@ pub(super) static TYPES: &[Structure] = &[
         f("perDeviceNodeSelection", One, Bool).since(33).until(34),
         f("pool", One, Type(750)).since(31).until(34).required(),
         f("sharedCounters", List, Type(709)).since(33).until(34),
-    ] },
-    Structure { name: "ShareableCapacityStatus", fields: &[
+    ]),
+    s("ShareableCapacityStatus", &[
         f("available", One, Quantity).since(37).required(),
         f("consumed", One, Quantity).since(37).required(),
         f("name", One, String).since(37).required(),
         f("total", One, Quantity).since(37).required(),
-    ] },
-    Structure { name: "ShareableSummaryStatus", fields: &[
+    ]),
+    s("ShareableSummaryStatus", &[
         f("capacity", List, Type(758)).since(37),
         f("fullyAvailableDevices", One, Int32).since(37).required(),
         f("partiallyAvailableDevices", One, Int32).since(37).required(),
-    ] },
-    Structure { name: "AllocatedDeviceStatus", fields: &[
+    ]),
+    s("AllocatedDeviceStatus", &[
         f("conditions", List, Type(1004)).since(32),
         f("data", One, Any).since(32),
         f("device", One, String).since(32).required(),
@@ -4849,13 +4849,13 @@ pub(super) static TYPES: &[Structure] = &[
         f("networkData", One, Type(789)).since(32),
         f("pool", One, String).since(32).required(),
         f("shareID", One, String).since(34).on(36),
-    ] },
-    Structure { name: "AllocationResult", fields: &[
+    ]),
+    s("AllocationResult", &[
         f("allocationTimestamp", One, Time).since(34).on(36),
         f("devices", One, Type(771)).since(32),
         f("nodeSelector", One, Type(354)).since(32),
-    ] },
-    Structure { name: "BasicDevice", fields: &[
+    ]),
+    s("BasicDevice", &[
         f("allNodes", One, Bool).since(33).on(36),
         f("allowMultipleAllocations", One, Bool).since(34).on(36),
         f("attributes", Map, Type(772)).since(32),
@@ -4869,44 +4869,44 @@ pub(super) static TYPES: &[Structure] = &[
         f("nodeName", One, String).since(33).on(36),
         f("nodeSelector", One, Type(354)).since(33),
         f("taints", List, Type(787)).since(33).on(36),
-    ] },
-    Structure { name: "CELDeviceSelector", fields: &[
+    ]),
+    s("CELDeviceSelector", &[
         f("expression", One, String).since(32).required(),
-    ] },
-    Structure { name: "CapacityRequestPolicy", fields: &[
+    ]),
+    s("CapacityRequestPolicy", &[
         f("default", One, Quantity).since(34),
         f("validRange", One, Type(765)).since(34),
         f("validValues", List, Quantity).since(34),
-    ] },
-    Structure { name: "CapacityRequestPolicyRange", fields: &[
+    ]),
+    s("CapacityRequestPolicyRange", &[
         f("max", One, Quantity).since(34),
         f("min", One, Quantity).since(34).required(),
         f("step", One, Quantity).since(34),
-    ] },
-    Structure { name: "CapacityRequirements", fields: &[
+    ]),
+    s("CapacityRequirements", &[
         f("requests", Map, Quantity).since(34),
-    ] },
-    Structure { name: "Counter", fields: &[
+    ]),
+    s("Counter", &[
         f("value", One, Quantity).since(33).required(),
-    ] },
-    Structure { name: "CounterSet", fields: &[
+    ]),
+    s("CounterSet", &[
         f("counters", Map, Type(767)).since(33).required(),
         f("name", One, String).since(33).required(),
-    ] },
-    Structure { name: "Device", fields: &[
+    ]),
+    s("Device", &[
         f("basic", One, Type(762)).since(32),
         f("name", One, String).since(32).required(),
-    ] },
-    Structure { name: "DeviceAllocationConfiguration", fields: &[
+    ]),
+    s("DeviceAllocationConfiguration", &[
         f("opaque", One, Type(794)).since(32),
         f("requests", List, String).since(32),
         f("source", One, String).since(32).required(),
-    ] },
-    Structure { name: "DeviceAllocationResult", fields: &[
+    ]),
+    s("DeviceAllocationResult", &[
         f("config", List, Type(770)).since(32),
         f("results", List, Type(784)).since(32),
-    ] },
-    Structure { name: "DeviceAttribute", fields: &[
+    ]),
+    s("DeviceAttribute", &[
         f("bool", One, Bool).since(32),
         f("bools", List, Bool).since(36).on(255),
         f("int", One, Int64).since(32),
@@ -4915,55 +4915,55 @@ pub(super) static TYPES: &[Structure] = &[
         f("strings", List, String).since(36).on(255),
         f("version", One, String).since(32),
         f("versions", List, String).since(36).on(255),
-    ] },
-    Structure { name: "DeviceCapacity", fields: &[
+    ]),
+    s("DeviceCapacity", &[
         f("requestPolicy", One, Type(764)).since(34).on(36),
         f("value", One, Quantity).since(32).required(),
-    ] },
-    Structure { name: "DeviceClaim", fields: &[
+    ]),
+    s("DeviceClaim", &[
         f("config", List, Type(775)).since(32),
         f("constraints", List, Type(780)).since(32),
         f("requests", List, Type(783)).since(32),
-    ] },
-    Structure { name: "DeviceClaimConfiguration", fields: &[
+    ]),
+    s("DeviceClaimConfiguration", &[
         f("opaque", One, Type(794)).since(32),
         f("requests", List, String).since(32),
-    ] },
-    Structure { name: "DeviceClass", fields: &[
+    ]),
+    s("DeviceClass", &[
         f("apiVersion", One, String).since(32),
         f("kind", One, String).since(32),
         f("metadata", One, Type(1013)).since(32),
         f("spec", One, Type(779)).since(32),
-    ] },
-    Structure { name: "DeviceClassConfiguration", fields: &[
+    ]),
+    s("DeviceClassConfiguration", &[
         f("opaque", One, Type(794)).since(32),
-    ] },
-    Structure { name: "DeviceClassList", fields: &[
+    ]),
+    s("DeviceClassList", &[
         f("apiVersion", One, String).since(32),
         f("items", List, Type(776)).since(32).required(),
         f("kind", One, String).since(32),
         f("metadata", One, Type(1011)).since(32),
-    ] },
-    Structure { name: "DeviceClassSpec", fields: &[
+    ]),
+    s("DeviceClassSpec", &[
         f("config", List, Type(777)).since(32),
         f("extendedResourceName", One, String).since(34).on(36),
         f("selectors", List, Type(785)).since(32),
-    ] },
-    Structure { name: "DeviceConstraint", fields: &[
+    ]),
+    s("DeviceConstraint", &[
         f("distinctAttribute", One, String).since(34).on(36),
         f("matchAttribute", One, String).since(32),
         f("requests", List, String).since(32),
-    ] },
-    Structure { name: "DeviceCounterConsumption", fields: &[
+    ]),
+    s("DeviceCounterConsumption", &[
         f("compatibilityGroups", List, String).since(37).on(255),
         f("counterSet", One, String).since(33).required(),
         f("counters", Map, Type(767)).since(33).required(),
-    ] },
-    Structure { name: "DeviceDerivedAttribute", fields: &[
+    ]),
+    s("DeviceDerivedAttribute", &[
         f("expression", One, String).since(37).required(),
         f("name", One, String).since(37).required(),
-    ] },
-    Structure { name: "DeviceRequest", fields: &[
+    ]),
+    s("DeviceRequest", &[
         f("adminAccess", One, Bool).since(32).on(34),
         f("allocationMode", One, String).since(32),
         f("capacity", One, Type(766)).since(34).on(36),
@@ -4974,8 +4974,8 @@ pub(super) static TYPES: &[Structure] = &[
         f("name", One, String).since(32).required(),
         f("selectors", List, Type(785)).since(32),
         f("tolerations", List, Type(788)).since(33).on(36),
-    ] },
-    Structure { name: "DeviceRequestAllocationResult", fields: &[
+    ]),
+    s("DeviceRequestAllocationResult", &[
         f("adminAccess", One, Bool).since(32).on(34),
         f("bindingConditions", List, String).since(34).on(36),
         f("bindingFailureConditions", List, String).since(34).on(36),
@@ -4987,11 +4987,11 @@ pub(super) static TYPES: &[Structure] = &[
         f("shareID", One, String).since(34).on(36),
         f("skipNodeOperations", List, String).since(37).on(255),
         f("tolerations", List, Type(788)).since(33).on(36),
-    ] },
-    Structure { name: "DeviceSelector", fields: &[
+    ]),
+    s("DeviceSelector", &[
         f("cel", One, Type(763)).since(32),
-    ] },
-    Structure { name: "DeviceSubRequest", fields: &[
+    ]),
+    s("DeviceSubRequest", &[
         f("allocationMode", One, String).since(33),
         f("capacity", One, Type(766)).since(34).on(36),
         f("count", One, Int64).since(33),
@@ -5000,107 +5000,107 @@ pub(super) static TYPES: &[Structure] = &[
         f("name", One, String).since(33).required(),
         f("selectors", List, Type(785)).since(33),
         f("tolerations", List, Type(788)).since(33).on(36),
-    ] },
-    Structure { name: "DeviceTaint", fields: &[
+    ]),
+    s("DeviceTaint", &[
         f("effect", One, String).since(33).required(),
         f("key", One, String).since(33).required(),
         f("timeAdded", One, Time).since(33),
         f("value", One, String).since(33),
-    ] },
-    Structure { name: "DeviceToleration", fields: &[
+    ]),
+    s("DeviceToleration", &[
         f("effect", One, String).since(33),
         f("key", One, String).since(33),
         f("operator", One, String).since(33),
         f("tolerationSeconds", One, Int64).since(33),
         f("value", One, String).since(33),
-    ] },
-    Structure { name: "NetworkDeviceData", fields: &[
+    ]),
+    s("NetworkDeviceData", &[
         f("hardwareAddress", One, String).since(32),
         f("interfaceName", One, String).since(32),
         f("ips", List, String).since(32),
-    ] },
-    Structure { name: "NodeAllocatableMapping", fields: &[
+    ]),
+    s("NodeAllocatableMapping", &[
         f("capacityKey", One, String).since(37),
         f("capacityMultiplier", One, Quantity).since(37),
         f("deviceMultiplier", One, Quantity).since(37),
-    ] },
-    Structure { name: "NodeAllocatableOverhead", fields: &[
+    ]),
+    s("NodeAllocatableOverhead", &[
         f("perContainer", One, Quantity).since(37),
         f("perPod", One, Quantity).since(37),
-    ] },
-    Structure { name: "NodeAllocatableResource", fields: &[
+    ]),
+    s("NodeAllocatableResource", &[
         f("mapping", One, Type(790)).since(37),
         f("overhead", One, Type(791)).since(37),
-    ] },
-    Structure { name: "NodeAllocatableResourceMapping", fields: &[
+    ]),
+    s("NodeAllocatableResourceMapping", &[
         f("allocationMultiplier", One, Quantity).since(36).until(37),
         f("capacityKey", One, String).since(36).until(37),
-    ] },
-    Structure { name: "OpaqueDeviceConfiguration", fields: &[
+    ]),
+    s("OpaqueDeviceConfiguration", &[
         f("driver", One, String).since(32).required(),
         f("parameters", One, Any).since(32).required(),
-    ] },
-    Structure { name: "ResourceClaim", fields: &[
+    ]),
+    s("ResourceClaim", &[
         f("apiVersion", One, String).since(32),
         f("kind", One, String).since(32),
         f("metadata", One, Type(1013)).since(32),
         f("spec", One, Type(798)).since(32),
         f("status", One, Type(799)).since(32),
-    ] },
-    Structure { name: "ResourceClaimConsumerReference", fields: &[
+    ]),
+    s("ResourceClaimConsumerReference", &[
         f("apiGroup", One, String).since(32),
         f("name", One, String).since(32).required(),
         f("resource", One, String).since(32).required(),
         f("uid", One, String).since(32).required(),
-    ] },
-    Structure { name: "ResourceClaimList", fields: &[
+    ]),
+    s("ResourceClaimList", &[
         f("apiVersion", One, String).since(32),
         f("items", List, Type(795)).since(32).required(),
         f("kind", One, String).since(32),
         f("metadata", One, Type(1011)).since(32),
-    ] },
-    Structure { name: "ResourceClaimSpec", fields: &[
+    ]),
+    s("ResourceClaimSpec", &[
         f("devices", One, Type(774)).since(32),
-    ] },
-    Structure { name: "ResourceClaimStatus", fields: &[
+    ]),
+    s("ResourceClaimStatus", &[
         f("allocation", One, Type(761)).since(32),
         f("devices", List, Type(760)).since(32).on(33),
         f("reservedFor", List, Type(796)).since(32),
-    ] },
-    Structure { name: "ResourceClaimTemplate", fields: &[
+    ]),
+    s("ResourceClaimTemplate", &[
         f("apiVersion", One, String).since(32),
         f("kind", One, String).since(32),
         f("metadata", One, Type(1013)).since(32),
         f("spec", One, Type(802)).since(32),
-    ] },
-    Structure { name: "ResourceClaimTemplateList", fields: &[
+    ]),
+    s("ResourceClaimTemplateList", &[
         f("apiVersion", One, String).since(32),
         f("items", List, Type(800)).since(32).required(),
         f("kind", One, String).since(32),
         f("metadata", One, Type(1011)).since(32),
-    ] },
-    Structure { name: "ResourceClaimTemplateSpec", fields: &[
+    ]),
+    s("ResourceClaimTemplateSpec", &[
         f("metadata", One, Type(1013)).since(32),
         f("spec", One, Type(798)).since(32),
-    ] },
-    Structure { name: "ResourcePool", fields: &[
+    ]),
+    s("ResourcePool", &[
         f("generation", One, Int64).since(32).required(),
         f("name", One, String).since(32).required(),
         f("resourceSliceCount", One, Int64).since(32).required(),
-    ] },
-    Structure { name: "ResourceSlice", fields: &[
+    ]),
+    s("ResourceSlice", &[
         f("apiVersion", One, String).since(32),
         f("kind", One, String).since(32),
         f("metadata", One, Type(1013)).since(32),
         f("spec", One, Type(806)).since(32).required(),
-    ] },
-    Structure { name: "ResourceSliceList", fields: &[
+    ]),
+    s("ResourceSliceList", &[
         f("apiVersion", One, String).since(32),
         f("items", List, Type(804)).since(32).required(),
         f("kind", One, String).since(32),
         f("metadata", One, Type(1011)).since(32),
-    ] },
-    Structure { name: "ResourceSliceSpec", fields: &[
+    ]),
+    s("ResourceSliceSpec", &[
         f("allNodes", One, Bool).since(32),
         f("devices", List, Type(769)).since(32),
         f("driver", One, String).since(32).required(),
@@ -5111,8 +5111,8 @@ pub(super) static TYPES: &[Structure] = &[
         f("pool", One, Type(803)).since(32).required(),
         f("sharedCounters", List, Type(768)).since(33).on(36),
         f("skipNodeOperations", List, String).since(37).on(255),
-    ] },
-    Structure { name: "AllocatedDeviceStatus", fields: &[
+    ]),
+    s("AllocatedDeviceStatus", &[
         f("conditions", List, Type(1004)).since(33),
         f("data", One, Any).since(33),
         f("device", One, String).since(33).required(),
@@ -5120,36 +5120,36 @@ pub(super) static TYPES: &[Structure] = &[
         f("networkData", One, Type(841)).since(33),
         f("pool", One, String).since(33).required(),
         f("shareID", One, String).since(34).on(36),
-    ] },
-    Structure { name: "AllocationResult", fields: &[
+    ]),
+    s("AllocationResult", &[
         f("allocationTimestamp", One, Time).since(34).on(36),
         f("devices", One, Type(817)).since(33),
         f("nodeSelector", One, Type(354)).since(33),
-    ] },
-    Structure { name: "CELDeviceSelector", fields: &[
+    ]),
+    s("CELDeviceSelector", &[
         f("expression", One, String).since(33).required(),
-    ] },
-    Structure { name: "CapacityRequestPolicy", fields: &[
+    ]),
+    s("CapacityRequestPolicy", &[
         f("default", One, Quantity).since(34),
         f("validRange", One, Type(811)).since(34),
         f("validValues", List, Quantity).since(34),
-    ] },
-    Structure { name: "CapacityRequestPolicyRange", fields: &[
+    ]),
+    s("CapacityRequestPolicyRange", &[
         f("max", One, Quantity).since(34),
         f("min", One, Quantity).since(34).required(),
         f("step", One, Quantity).since(34),
-    ] },
-    Structure { name: "CapacityRequirements", fields: &[
+    ]),
+    s("CapacityRequirements", &[
         f("requests", Map, Quantity).since(34),
-    ] },
-    Structure { name: "Counter", fields: &[
+    ]),
+    s("Counter", &[
         f("value", One, Quantity).since(33).required(),
-    ] },
-    Structure { name: "CounterSet", fields: &[
+    ]),
+    s("CounterSet", &[
         f("counters", Map, Type(813)).since(33).required(),
         f("name", One, String).since(33).required(),
-    ] },
-    Structure { name: "Device", fields: &[
+    ]),
+    s("Device", &[
         f("allNodes", One, Bool).since(33).on(36),
         f("allowMultipleAllocations", One, Bool).since(34).on(36),
         f("attributes", Map, Type(818)).since(33),
@@ -5164,17 +5164,17 @@ pub(super) static TYPES: &[Structure] = &[
         f("nodeName", One, String).since(33).on(36),
         f("nodeSelector", One, Type(354)).since(33).on(36),
         f("taints", List, Type(833)).since(33).on(36),
-    ] },
-    Structure { name: "DeviceAllocationConfiguration", fields: &[
+    ]),
+    s("DeviceAllocationConfiguration", &[
         f("opaque", One, Type(846)).since(33),
         f("requests", List, String).since(33),
         f("source", One, String).since(33).required(),
-    ] },
-    Structure { name: "DeviceAllocationResult", fields: &[
+    ]),
+    s("DeviceAllocationResult", &[
         f("config", List, Type(816)).since(33),
         f("results", List, Type(830)).since(33),
-    ] },
-    Structure { name: "DeviceAttribute", fields: &[
+    ]),
+    s("DeviceAttribute", &[
         f("bool", One, Bool).since(33),
         f("bools", List, Bool).since(36).on(255),
         f("int", One, Int64).since(33),
@@ -5183,60 +5183,60 @@ pub(super) static TYPES: &[Structure] = &[
         f("strings", List, String).since(36).on(255),
         f("version", One, String).since(33),
         f("versions", List, String).since(36).on(255),
-    ] },
-    Structure { name: "DeviceCapacity", fields: &[
+    ]),
+    s("DeviceCapacity", &[
         f("requestPolicy", One, Type(810)).since(34).on(36),
         f("value", One, Quantity).since(33).required(),
-    ] },
-    Structure { name: "DeviceClaim", fields: &[
+    ]),
+    s("DeviceClaim", &[
         f("config", List, Type(821)).since(33),
         f("constraints", List, Type(826)).since(33),
         f("requests", List, Type(829)).since(33),
-    ] },
-    Structure { name: "DeviceClaimConfiguration", fields: &[
+    ]),
+    s("DeviceClaimConfiguration", &[
         f("opaque", One, Type(846)).since(33),
         f("requests", List, String).since(33),
-    ] },
-    Structure { name: "DeviceClass", fields: &[
+    ]),
+    s("DeviceClass", &[
         f("apiVersion", One, String).since(33),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1013)).since(33),
         f("spec", One, Type(825)).since(33),
-    ] },
-    Structure { name: "DeviceClassConfiguration", fields: &[
+    ]),
+    s("DeviceClassConfiguration", &[
         f("opaque", One, Type(846)).since(33),
-    ] },
-    Structure { name: "DeviceClassList", fields: &[
+    ]),
+    s("DeviceClassList", &[
         f("apiVersion", One, String).since(33),
         f("items", List, Type(822)).since(33).required(),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1011)).since(33),
-    ] },
-    Structure { name: "DeviceClassSpec", fields: &[
+    ]),
+    s("DeviceClassSpec", &[
         f("config", List, Type(823)).since(33),
         f("extendedResourceName", One, String).since(34).on(36),
         f("selectors", List, Type(831)).since(33),
-    ] },
-    Structure { name: "DeviceConstraint", fields: &[
+    ]),
+    s("DeviceConstraint", &[
         f("distinctAttribute", One, String).since(34).on(36),
         f("matchAttribute", One, String).since(33),
         f("requests", List, String).since(33),
-    ] },
-    Structure { name: "DeviceCounterConsumption", fields: &[
+    ]),
+    s("DeviceCounterConsumption", &[
         f("compatibilityGroups", List, String).since(37).on(255),
         f("counterSet", One, String).since(33).required(),
         f("counters", Map, Type(813)).since(33).required(),
-    ] },
-    Structure { name: "DeviceDerivedAttribute", fields: &[
+    ]),
+    s("DeviceDerivedAttribute", &[
         f("expression", One, String).since(37).required(),
         f("name", One, String).since(37).required(),
-    ] },
-    Structure { name: "DeviceRequest", fields: &[
+    ]),
+    s("DeviceRequest", &[
         f("exactly", One, Type(840)).since(33),
         f("firstAvailable", List, Type(832)).since(33).on(34),
         f("name", One, String).since(33).required(),
-    ] },
-    Structure { name: "DeviceRequestAllocationResult", fields: &[
+    ]),
+    s("DeviceRequestAllocationResult", &[
         f("adminAccess", One, Bool).since(33).on(34),
         f("bindingConditions", List, String).since(34).on(36),
         f("bindingFailureConditions", List, String).since(34).on(36),
@@ -5248,11 +5248,11 @@ pub(super) static TYPES: &[Structure] = &[
         f("shareID", One, String).since(34).on(36),
         f("skipNodeOperations", List, String).since(37).on(255),
         f("tolerations", List, Type(839)).since(33).on(36),
-    ] },
-    Structure { name: "DeviceSelector", fields: &[
+    ]),
+    s("DeviceSelector", &[
         f("cel", One, Type(809)).since(33),
-    ] },
-    Structure { name: "DeviceSubRequest", fields: &[
+    ]),
+    s("DeviceSubRequest", &[
         f("allocationMode", One, String).since(33),
         f("capacity", One, Type(812)).since(34).on(36),
         f("count", One, Int64).since(33),
@@ -5261,46 +5261,46 @@ pub(super) static TYPES: &[Structure] = &[
         f("name", One, String).since(33).required(),
         f("selectors", List, Type(831)).since(33),
         f("tolerations", List, Type(839)).since(33).on(36),
-    ] },
-    Structure { name: "DeviceTaint", fields: &[
+    ]),
+    s("DeviceTaint", &[
         f("effect", One, String).since(33).required(),
         f("key", One, String).since(33).required(),
         f("timeAdded", One, Time).since(33),
         f("value", One, String).since(33),
-    ] },
-    Structure { name: "DeviceTaintRule", fields: &[
+    ]),
+    s("DeviceTaintRule", &[
         f("apiVersion", One, String).since(36),
         f("kind", One, String).since(36),
         f("metadata", One, Type(1013)).since(36),
         f("spec", One, Type(836)).since(36).required(),
         f("status", One, Type(837)).since(36),
-    ] },
-    Structure { name: "DeviceTaintRuleList", fields: &[
+    ]),
+    s("DeviceTaintRuleList", &[
         f("apiVersion", One, String).since(36),
         f("items", List, Type(834)).since(36).required(),
         f("kind", One, String).since(36),
         f("metadata", One, Type(1011)).since(36),
-    ] },
-    Structure { name: "DeviceTaintRuleSpec", fields: &[
+    ]),
+    s("DeviceTaintRuleSpec", &[
         f("deviceSelector", One, Type(838)).since(36),
         f("taint", One, Type(833)).since(36).required(),
-    ] },
-    Structure { name: "DeviceTaintRuleStatus", fields: &[
+    ]),
+    s("DeviceTaintRuleStatus", &[
         f("conditions", List, Type(1004)).since(36),
-    ] },
-    Structure { name: "DeviceTaintSelector", fields: &[
+    ]),
+    s("DeviceTaintSelector", &[
         f("device", One, String).since(36),
         f("driver", One, String).since(36),
         f("pool", One, String).since(36),
-    ] },
-    Structure { name: "DeviceToleration", fields: &[
+    ]),
+    s("DeviceToleration", &[
         f("effect", One, String).since(33),
         f("key", One, String).since(33),
         f("operator", One, String).since(33),
         f("tolerationSeconds", One, Int64).since(33),
         f("value", One, String).since(33),
-    ] },
-    Structure { name: "ExactDeviceRequest", fields: &[
+    ]),
+    s("ExactDeviceRequest", &[
         f("adminAccess", One, Bool).since(33).on(34),
         f("allocationMode", One, String).since(33),
         f("capacity", One, Type(812)).since(34).on(36),
@@ -5309,94 +5309,94 @@ pub(super) static TYPES: &[Structure] = &[
         f("deviceClassName", One, String).since(33).required(),
         f("selectors", List, Type(831)).since(33),
         f("tolerations", List, Type(839)).since(33).on(36),
-    ] },
-    Structure { name: "NetworkDeviceData", fields: &[
+    ]),
+    s("NetworkDeviceData", &[
         f("hardwareAddress", One, String).since(33),
         f("interfaceName", One, String).since(33),
         f("ips", List, String).since(33),
-    ] },
-    Structure { name: "NodeAllocatableMapping", fields: &[
+    ]),
+    s("NodeAllocatableMapping", &[
         f("capacityKey", One, String).since(37),
         f("capacityMultiplier", One, Quantity).since(37),
         f("deviceMultiplier", One, Quantity).since(37),
-    ] },
-    Structure { name: "NodeAllocatableOverhead", fields: &[
+    ]),
+    s("NodeAllocatableOverhead", &[
         f("perContainer", One, Quantity).since(37),
         f("perPod", One, Quantity).since(37),
-    ] },
-    Structure { name: "NodeAllocatableResource", fields: &[
+    ]),
+    s("NodeAllocatableResource", &[
         f("mapping", One, Type(842)).since(37),
         f("overhead", One, Type(843)).since(37),
-    ] },
-    Structure { name: "NodeAllocatableResourceMapping", fields: &[
+    ]),
+    s("NodeAllocatableResourceMapping", &[
         f("allocationMultiplier", One, Quantity).since(36).until(37),
         f("capacityKey", One, String).since(36).until(37),
-    ] },
-    Structure { name: "OpaqueDeviceConfiguration", fields: &[
+    ]),
+    s("OpaqueDeviceConfiguration", &[
         f("driver", One, String).since(33).required(),
         f("parameters", One, Any).since(33).required(),
-    ] },
-    Structure { name: "ResourceClaim", fields: &[
+    ]),
+    s("ResourceClaim", &[
         f("apiVersion", One, String).since(33),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1013)).since(33),
         f("spec", One, Type(850)).since(33),
         f("status", One, Type(851)).since(33),
-    ] },
-    Structure { name: "ResourceClaimConsumerReference", fields: &[
+    ]),
+    s("ResourceClaimConsumerReference", &[
         f("apiGroup", One, String).since(33),
         f("name", One, String).since(33).required(),
         f("resource", One, String).since(33).required(),
         f("uid", One, String).since(33).required(),
-    ] },
-    Structure { name: "ResourceClaimList", fields: &[
+    ]),
+    s("ResourceClaimList", &[
         f("apiVersion", One, String).since(33),
         f("items", List, Type(847)).since(33).required(),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1011)).since(33),
-    ] },
-    Structure { name: "ResourceClaimSpec", fields: &[
+    ]),
+    s("ResourceClaimSpec", &[
         f("devices", One, Type(820)).since(33),
-    ] },
-    Structure { name: "ResourceClaimStatus", fields: &[
+    ]),
+    s("ResourceClaimStatus", &[
         f("allocation", One, Type(808)).since(33),
         f("devices", List, Type(807)).since(33),
         f("reservedFor", List, Type(848)).since(33),
-    ] },
-    Structure { name: "ResourceClaimTemplate", fields: &[
+    ]),
+    s("ResourceClaimTemplate", &[
         f("apiVersion", One, String).since(33),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1013)).since(33),
         f("spec", One, Type(854)).since(33),
-    ] },
-    Structure { name: "ResourceClaimTemplateList", fields: &[
+    ]),
+    s("ResourceClaimTemplateList", &[
         f("apiVersion", One, String).since(33),
         f("items", List, Type(852)).since(33).required(),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1011)).since(33),
-    ] },
-    Structure { name: "ResourceClaimTemplateSpec", fields: &[
+    ]),
+    s("ResourceClaimTemplateSpec", &[
         f("metadata", One, Type(1013)).since(33),
         f("spec", One, Type(850)).since(33),
-    ] },
-    Structure { name: "ResourcePool", fields: &[
+    ]),
+    s("ResourcePool", &[
         f("generation", One, Int64).since(33).required(),
         f("name", One, String).since(33).required(),
         f("resourceSliceCount", One, Int64).since(33).required(),
-    ] },
-    Structure { name: "ResourceSlice", fields: &[
+    ]),
+    s("ResourceSlice", &[
         f("apiVersion", One, String).since(33),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1013)).since(33),
         f("spec", One, Type(858)).since(33).required(),
-    ] },
-    Structure { name: "ResourceSliceList", fields: &[
+    ]),
+    s("ResourceSliceList", &[
         f("apiVersion", One, String).since(33),
         f("items", List, Type(856)).since(33).required(),
         f("kind", One, String).since(33),
         f("metadata", One, Type(1011)).since(33),
-    ] },
-    Structure { name: "ResourceSliceSpec", fields: &[
+    ]),
+    s("ResourceSliceSpec", &[
         f("allNodes", One, Bool).since(33),
         f("devices", List, Type(815)).since(33),
         f("driver", One, String).since(33).required(),
@@ -5407,8 +5407,8 @@ pub(super) static TYPES: &[Structure] = &[
         f("pool", One, Type(855)).since(33).required(),
         f("sharedCounters", List, Type(814)).since(33).on(36),
         f("skipNodeOperations", List, String).since(37).on(255),
-    ] },
-    Structure { name: "PriorityClass", fields: &[
+    ]),
+    s("PriorityClass", &[
         f("apiVersion", One, String),
         f("description", One, String),
         f("globalDefault", One, Bool),
@@ -5416,78 +5416,78 @@ pub(super) static TYPES: &[Structure] = &[
         f("metadata", One, Type(1013)),
         f("preemptionPolicy", One, String),
         f("value", One, Int32),
-    ] },
-    Structure { name: "PriorityClassList", fields: &[
+    ]),
+    s("PriorityClassList", &[
         f("apiVersion", One, String),
         f("items", List, Type(859)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "GangSchedulingPolicy", fields: &[
+    ]),
+    s("GangSchedulingPolicy", &[
         f("minCount", One, Int32).since(35).until(36).required(),
-    ] },
-    Structure { name: "PodGroup", fields: &[
+    ]),
+    s("PodGroup", &[
         f("name", One, String).since(35).until(36).required(),
         f("policy", One, Type(863)).since(35).until(36).required(),
-    ] },
-    Structure { name: "PodGroupPolicy", fields: &[
+    ]),
+    s("PodGroupPolicy", &[
         f("basic", One, Any).since(35).until(36),
         f("gang", One, Type(861)).since(35).until(36),
-    ] },
-    Structure { name: "TypedLocalObjectReference", fields: &[
+    ]),
+    s("TypedLocalObjectReference", &[
         f("apiGroup", One, String).since(35).until(36),
         f("kind", One, String).since(35).until(36).required(),
         f("name", One, String).since(35).until(36).required(),
-    ] },
-    Structure { name: "Workload", fields: &[
+    ]),
+    s("Workload", &[
         f("apiVersion", One, String).since(35).until(36),
         f("kind", One, String).since(35).until(36),
         f("metadata", One, Type(1013)).since(35).until(36),
         f("spec", One, Type(867)).since(35).until(36).required(),
-    ] },
-    Structure { name: "WorkloadList", fields: &[
+    ]),
+    s("WorkloadList", &[
         f("apiVersion", One, String).since(35).until(36),
         f("items", List, Type(865)).since(35).until(36).required(),
         f("kind", One, String).since(35).until(36),
         f("metadata", One, Type(1011)).since(35).until(36),
-    ] },
-    Structure { name: "WorkloadSpec", fields: &[
+    ]),
+    s("WorkloadSpec", &[
         f("controllerRef", One, Type(864)).since(35).until(36),
         f("podGroups", List, Type(862)).since(35).until(36).required(),
-    ] },
-    Structure { name: "GangSchedulingPolicy", fields: &[
+    ]),
+    s("GangSchedulingPolicy", &[
         f("minCount", One, Int32).since(36).until(37).required(),
-    ] },
-    Structure { name: "PodGroup", fields: &[
+    ]),
+    s("PodGroup", &[
         f("apiVersion", One, String).since(36).until(37),
         f("kind", One, String).since(36).until(37),
         f("metadata", One, Type(1013)).since(36).until(37),
         f("spec", One, Type(875)).since(36).until(37).required(),
         f("status", One, Type(876)).since(36).until(37),
-    ] },
-    Structure { name: "PodGroupList", fields: &[
+    ]),
+    s("PodGroupList", &[
         f("apiVersion", One, String).since(36).until(37),
         f("items", List, Type(869)).since(36).until(37).required(),
         f("kind", One, String).since(36).until(37),
         f("metadata", One, Type(1011)).since(36).until(37),
-    ] },
-    Structure { name: "PodGroupResourceClaim", fields: &[
+    ]),
+    s("PodGroupResourceClaim", &[
         f("name", One, String).since(36).until(37).required(),
         f("resourceClaimName", One, String).since(36).until(37),
         f("resourceClaimTemplateName", One, String).since(36).until(37),
-    ] },
-    Structure { name: "PodGroupResourceClaimStatus", fields: &[
+    ]),
+    s("PodGroupResourceClaimStatus", &[
         f("name", One, String).since(36).until(37).required(),
         f("resourceClaimName", One, String).since(36).until(37),
-    ] },
-    Structure { name: "PodGroupSchedulingConstraints", fields: &[
+    ]),
+    s("PodGroupSchedulingConstraints", &[
         f("topology", List, Type(879)).since(36).until(37),
-    ] },
-    Structure { name: "PodGroupSchedulingPolicy", fields: &[
+    ]),
+    s("PodGroupSchedulingPolicy", &[
         f("basic", One, Any).since(36).until(37),
         f("gang", One, Type(868)).since(36).until(37),
-    ] },
-    Structure { name: "PodGroupSpec", fields: &[
+    ]),
+    s("PodGroupSpec", &[
         f("disruptionMode", One, String).since(36).until(37),
         f("podGroupTemplateRef", One, Type(878)).since(36).until(37),
         f("priority", One, Int32).since(36).until(37),
@@ -5495,12 +5495,12 @@ pub(super) static TYPES: &[Structure] = &[
         f("resourceClaims", List, Type(871)).since(36).until(37),
         f("schedulingConstraints", One, Type(873)).since(36).until(37),
         f("schedulingPolicy", One, Type(874)).since(36).until(37).required(),
-    ] },
-    Structure { name: "PodGroupStatus", fields: &[
+    ]),
+    s("PodGroupStatus", &[
         f("conditions", List, Type(1004)).since(36).until(37),
         f("resourceClaimStatuses", List, Type(872)).since(36).until(37),
-    ] },
-    Structure { name: "PodGroupTemplate", fields: &[
+    ]),
+    s("PodGroupTemplate", &[
         f("disruptionMode", One, String).since(36).until(37),
         f("name", One, String).since(36).until(37).required(),
         f("priority", One, Int32).since(36).until(37),
@@ -5508,66 +5508,66 @@ pub(super) static TYPES: &[Structure] = &[
         f("resourceClaims", List, Type(871)).since(36).until(37),
         f("schedulingConstraints", One, Type(873)).since(36).until(37),
         f("schedulingPolicy", One, Type(874)).since(36).until(37).required(),
-    ] },
-    Structure { name: "PodGroupTemplateReference", fields: &[
+    ]),
+    s("PodGroupTemplateReference", &[
         f("workload", One, Type(883)).since(36).until(37),
-    ] },
-    Structure { name: "TopologyConstraint", fields: &[
+    ]),
+    s("TopologyConstraint", &[
         f("key", One, String).since(36).until(37).required(),
-    ] },
-    Structure { name: "TypedLocalObjectReference", fields: &[
+    ]),
+    s("TypedLocalObjectReference", &[
         f("apiGroup", One, String).since(36).until(37),
         f("kind", One, String).since(36).until(37).required(),
         f("name", One, String).since(36).until(37).required(),
-    ] },
-    Structure { name: "Workload", fields: &[
+    ]),
+    s("Workload", &[
         f("apiVersion", One, String).since(36).until(37),
         f("kind", One, String).since(36).until(37),
         f("metadata", One, Type(1013)).since(36).until(37),
         f("spec", One, Type(884)).since(36).until(37).required(),
-    ] },
-    Structure { name: "WorkloadList", fields: &[
+    ]),
+    s("WorkloadList", &[
         f("apiVersion", One, String).since(36).until(37),
         f("items", List, Type(881)).since(36).until(37).required(),
         f("kind", One, String).since(36).until(37),
         f("metadata", One, Type(1011)).since(36).until(37),
-    ] },
-    Structure { name: "WorkloadPodGroupTemplateReference", fields: &[
+    ]),
+    s("WorkloadPodGroupTemplateReference", &[
         f("podGroupTemplateName", One, String).since(36).until(37).required(),
         f("workloadName", One, String).since(36).until(37).required(),
-    ] },
-    Structure { name: "WorkloadSpec", fields: &[
+    ]),
+    s("WorkloadSpec", &[
         f("controllerRef", One, Type(880)).since(36).until(37),
         f("podGroupTemplates", List, Type(877)).since(36).until(37).required(),
-    ] },
-    Structure { name: "CompositeDisruptionMode", fields: &[
+    ]),
+    s("CompositeDisruptionMode", &[
         f("all", One, Any).since(37),
         f("single", One, Any).since(37),
-    ] },
-    Structure { name: "CompositeGangSchedulingPolicy", fields: &[
+    ]),
+    s("CompositeGangSchedulingPolicy", &[
         f("minGroupCount", One, Int32).since(37).required(),
-    ] },
-    Structure { name: "CompositePodGroup", fields: &[
+    ]),
+    s("CompositePodGroup", &[
         f("apiVersion", One, String).since(37),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1013)).since(37),
         f("spec", One, Type(891)).since(37).required(),
         f("status", One, Type(892)).since(37),
-    ] },
-    Structure { name: "CompositePodGroupList", fields: &[
+    ]),
+    s("CompositePodGroupList", &[
         f("apiVersion", One, String).since(37),
         f("items", List, Type(887)).since(37).required(),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1011)).since(37),
-    ] },
-    Structure { name: "CompositePodGroupSchedulingConstraints", fields: &[
+    ]),
+    s("CompositePodGroupSchedulingConstraints", &[
         f("topology", List, Type(905)).since(37),
-    ] },
-    Structure { name: "CompositePodGroupSchedulingPolicy", fields: &[
+    ]),
+    s("CompositePodGroupSchedulingPolicy", &[
         f("basic", One, Any).since(37),
         f("gang", One, Type(886)).since(37),
-    ] },
-    Structure { name: "CompositePodGroupSpec", fields: &[
+    ]),
+    s("CompositePodGroupSpec", &[
         f("disruptionMode", One, Type(885)).since(37),
         f("parentCompositePodGroupName", One, String).since(37),
         f("preemptionPolicy", One, String).since(37).on(255),
@@ -5576,11 +5576,11 @@ pub(super) static TYPES: &[Structure] = &[
         f("schedulingConstraints", One, Type(889)).since(37),
         f("schedulingPolicy", One, Type(890)).since(37).required(),
         f("workloadRef", One, Type(914)).since(37).required(),
-    ] },
-    Structure { name: "CompositePodGroupStatus", fields: &[
+    ]),
+    s("CompositePodGroupStatus", &[
         f("conditions", List, Type(1004)).since(37),
-    ] },
-    Structure { name: "CompositePodGroupTemplate", fields: &[
+    ]),
+    s("CompositePodGroupTemplate", &[
         f("compositePodGroupTemplates", List, Type(893)).since(37),
         f("disruptionMode", One, Type(885)).since(37),
         f("name", One, String).since(37).required(),
@@ -5590,44 +5590,44 @@ pub(super) static TYPES: &[Structure] = &[
         f("priorityClassName", One, String).since(37),
         f("schedulingConstraints", One, Type(889)).since(37),
         f("schedulingPolicy", One, Type(890)).since(37).required(),
-    ] },
-    Structure { name: "DisruptionMode", fields: &[
+    ]),
+    s("DisruptionMode", &[
         f("all", One, Any).since(37),
         f("single", One, Any).since(37),
-    ] },
-    Structure { name: "GangSchedulingPolicy", fields: &[
+    ]),
+    s("GangSchedulingPolicy", &[
         f("minCount", One, Int32).since(37).required(),
-    ] },
-    Structure { name: "PodGroup", fields: &[
+    ]),
+    s("PodGroup", &[
         f("apiVersion", One, String).since(37),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1013)).since(37),
         f("spec", One, Type(902)).since(37).required(),
         f("status", One, Type(903)).since(37),
-    ] },
-    Structure { name: "PodGroupList", fields: &[
+    ]),
+    s("PodGroupList", &[
         f("apiVersion", One, String).since(37),
         f("items", List, Type(896)).since(37).required(),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1011)).since(37),
-    ] },
-    Structure { name: "PodGroupResourceClaim", fields: &[
+    ]),
+    s("PodGroupResourceClaim", &[
         f("name", One, String).since(37).required(),
         f("resourceClaimName", One, String).since(37),
         f("resourceClaimTemplateName", One, String).since(37),
-    ] },
-    Structure { name: "PodGroupResourceClaimStatus", fields: &[
+    ]),
+    s("PodGroupResourceClaimStatus", &[
         f("name", One, String).since(37).required(),
         f("resourceClaimName", One, String).since(37),
-    ] },
-    Structure { name: "PodGroupSchedulingConstraints", fields: &[
+    ]),
+    s("PodGroupSchedulingConstraints", &[
         f("topology", List, Type(905)).since(37),
-    ] },
-    Structure { name: "PodGroupSchedulingPolicy", fields: &[
+    ]),
+    s("PodGroupSchedulingPolicy", &[
         f("basic", One, Any).since(37),
         f("gang", One, Type(895)).since(37),
-    ] },
-    Structure { name: "PodGroupSpec", fields: &[
+    ]),
+    s("PodGroupSpec", &[
         f("disruptionMode", One, Type(894)).since(37),
         f("parentCompositePodGroupName", One, String).since(37).on(255),
         f("preemptionPolicy", One, String).since(37).on(255),
@@ -5637,12 +5637,12 @@ pub(super) static TYPES: &[Structure] = &[
         f("schedulingConstraints", One, Type(900)).since(37).on(255),
         f("schedulingPolicy", One, Type(901)).since(37).required(),
         f("workloadRef", One, Type(914)).since(37),
-    ] },
-    Structure { name: "PodGroupStatus", fields: &[
+    ]),
+    s("PodGroupStatus", &[
         f("conditions", List, Type(1004)).since(37),
         f("resourceClaimStatuses", List, Type(899)).since(37).on(255),
-    ] },
-    Structure { name: "PodGroupTemplate", fields: &[
+    ]),
+    s("PodGroupTemplate", &[
         f("disruptionMode", One, Type(894)).since(37),
         f("name", One, String).since(37).required(),
         f("preemptionPolicy", One, String).since(37).on(255),
@@ -5651,70 +5651,70 @@ pub(super) static TYPES: &[Structure] = &[
         f("resourceClaims", List, Type(898)).since(37).on(255),
         f("schedulingConstraints", One, Type(900)).since(37).on(255),
         f("schedulingPolicy", One, Type(901)).since(37).required(),
-    ] },
-    Structure { name: "TopologyConstraint", fields: &[
+    ]),
+    s("TopologyConstraint", &[
         f("key", One, String).since(37).required(),
-    ] },
-    Structure { name: "TypedLocalObjectReference", fields: &[
+    ]),
+    s("TypedLocalObjectReference", &[
         f("apiGroup", One, String).since(37),
         f("kind", One, String).since(37).required(),
         f("name", One, String).since(37).required(),
-    ] },
-    Structure { name: "Workload", fields: &[
+    ]),
+    s("Workload", &[
         f("apiVersion", One, String).since(37),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1013)).since(37),
         f("spec", One, Type(915)).since(37).required(),
-    ] },
-    Structure { name: "WorkloadList", fields: &[
+    ]),
+    s("WorkloadList", &[
         f("apiVersion", One, String).since(37),
         f("items", List, Type(907)).since(37).required(),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1011)).since(37),
-    ] },
-    Structure { name: "WorkloadPodGroupDisruptionMode", fields: &[
+    ]),
+    s("WorkloadPodGroupDisruptionMode", &[
         f("all", One, Any).since(37),
         f("single", One, Any).since(37),
-    ] },
-    Structure { name: "WorkloadPodGroupGangSchedulingPolicy", fields: &[
+    ]),
+    s("WorkloadPodGroupGangSchedulingPolicy", &[
         f("minCount", One, Int32).since(37),
-    ] },
-    Structure { name: "WorkloadPodGroupResourceClaim", fields: &[
+    ]),
+    s("WorkloadPodGroupResourceClaim", &[
         f("name", One, String).since(37).required(),
         f("resourceClaimName", One, String).since(37),
         f("resourceClaimTemplateName", One, String).since(37),
-    ] },
-    Structure { name: "WorkloadPodGroupSchedulingConstraints", fields: &[
+    ]),
+    s("WorkloadPodGroupSchedulingConstraints", &[
         f("topology", List, Type(905)).since(37),
-    ] },
-    Structure { name: "WorkloadPodGroupSchedulingPolicy", fields: &[
+    ]),
+    s("WorkloadPodGroupSchedulingPolicy", &[
         f("basic", One, Any).since(37),
         f("gang", One, Type(910)).since(37),
-    ] },
-    Structure { name: "WorkloadReference", fields: &[
+    ]),
+    s("WorkloadReference", &[
         f("templateName", One, String).since(37).required(),
         f("workloadName", One, String).since(37).required(),
-    ] },
-    Structure { name: "WorkloadSpec", fields: &[
+    ]),
+    s("WorkloadSpec", &[
         f("compositePodGroupTemplates", List, Type(893)).since(37).on(255),
         f("controllerRef", One, Type(906)).since(37),
         f("podGroupTemplates", List, Type(904)).since(37),
-    ] },
-    Structure { name: "CompositeDisruptionMode", fields: &[
+    ]),
+    s("CompositeDisruptionMode", &[
         f("all", One, Any).since(37),
         f("single", One, Any).since(37),
-    ] },
-    Structure { name: "CompositeGangSchedulingPolicy", fields: &[
+    ]),
+    s("CompositeGangSchedulingPolicy", &[
         f("minGroupCount", One, Int32).since(37).required(),
-    ] },
-    Structure { name: "CompositePodGroupSchedulingConstraints", fields: &[
+    ]),
+    s("CompositePodGroupSchedulingConstraints", &[
         f("topology", List, Type(932)).since(37),
-    ] },
-    Structure { name: "CompositePodGroupSchedulingPolicy", fields: &[
+    ]),
+    s("CompositePodGroupSchedulingPolicy", &[
         f("basic", One, Any).since(37),
         f("gang", One, Type(917)).since(37),
-    ] },
-    Structure { name: "CompositePodGroupTemplate", fields: &[
+    ]),
+    s("CompositePodGroupTemplate", &[
         f("compositePodGroupTemplates", List, Type(920)).since(37),
         f("disruptionMode", One, Type(916)).since(37),
         f("name", One, String).since(37).required(),
@@ -5724,44 +5724,44 @@ pub(super) static TYPES: &[Structure] = &[
         f("priorityClassName", One, String).since(37),
         f("schedulingConstraints", One, Type(918)).since(37),
         f("schedulingPolicy", One, Type(919)).since(37).required(),
-    ] },
-    Structure { name: "DisruptionMode", fields: &[
+    ]),
+    s("DisruptionMode", &[
         f("all", One, Any).since(37),
         f("single", One, Any).since(37),
-    ] },
-    Structure { name: "GangSchedulingPolicy", fields: &[
+    ]),
+    s("GangSchedulingPolicy", &[
         f("minCount", One, Int32).since(37).required(),
-    ] },
-    Structure { name: "PodGroup", fields: &[
+    ]),
+    s("PodGroup", &[
         f("apiVersion", One, String).since(37),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1013)).since(37),
         f("spec", One, Type(929)).since(37).required(),
         f("status", One, Type(930)).since(37),
-    ] },
-    Structure { name: "PodGroupList", fields: &[
+    ]),
+    s("PodGroupList", &[
         f("apiVersion", One, String).since(37),
         f("items", List, Type(923)).since(37).required(),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1011)).since(37),
-    ] },
-    Structure { name: "PodGroupResourceClaim", fields: &[
+    ]),
+    s("PodGroupResourceClaim", &[
         f("name", One, String).since(37).required(),
         f("resourceClaimName", One, String).since(37),
         f("resourceClaimTemplateName", One, String).since(37),
-    ] },
-    Structure { name: "PodGroupResourceClaimStatus", fields: &[
+    ]),
+    s("PodGroupResourceClaimStatus", &[
         f("name", One, String).since(37).required(),
         f("resourceClaimName", One, String).since(37),
-    ] },
-    Structure { name: "PodGroupSchedulingConstraints", fields: &[
+    ]),
+    s("PodGroupSchedulingConstraints", &[
         f("topology", List, Type(932)).since(37),
-    ] },
-    Structure { name: "PodGroupSchedulingPolicy", fields: &[
+    ]),
+    s("PodGroupSchedulingPolicy", &[
         f("basic", One, Any).since(37),
         f("gang", One, Type(922)).since(37),
-    ] },
-    Structure { name: "PodGroupSpec", fields: &[
+    ]),
+    s("PodGroupSpec", &[
         f("disruptionMode", One, Type(921)).since(37),
         f("parentCompositePodGroupName", One, String).since(37).on(255),
         f("preemptionPolicy", One, String).since(37).on(255),
@@ -5771,12 +5771,12 @@ pub(super) static TYPES: &[Structure] = &[
         f("schedulingConstraints", One, Type(927)).since(37).on(255),
         f("schedulingPolicy", One, Type(928)).since(37).required(),
         f("workloadRef", One, Type(936)).since(37),
-    ] },
-    Structure { name: "PodGroupStatus", fields: &[
+    ]),
+    s("PodGroupStatus", &[
         f("conditions", List, Type(1004)).since(37),
         f("resourceClaimStatuses", List, Type(926)).since(37).on(255),
-    ] },
-    Structure { name: "PodGroupTemplate", fields: &[
+    ]),
+    s("PodGroupTemplate", &[
         f("disruptionMode", One, Type(921)).since(37),
         f("name", One, String).since(37).required(),
         f("preemptionPolicy", One, String).since(37).on(255),
@@ -5785,49 +5785,49 @@ pub(super) static TYPES: &[Structure] = &[
         f("resourceClaims", List, Type(925)).since(37).on(255),
         f("schedulingConstraints", One, Type(927)).since(37).on(255),
         f("schedulingPolicy", One, Type(928)).since(37).required(),
-    ] },
-    Structure { name: "TopologyConstraint", fields: &[
+    ]),
+    s("TopologyConstraint", &[
         f("key", One, String).since(37).required(),
-    ] },
-    Structure { name: "TypedLocalObjectReference", fields: &[
+    ]),
+    s("TypedLocalObjectReference", &[
         f("apiGroup", One, String).since(37),
         f("kind", One, String).since(37).required(),
         f("name", One, String).since(37).required(),
-    ] },
-    Structure { name: "Workload", fields: &[
+    ]),
+    s("Workload", &[
         f("apiVersion", One, String).since(37),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1013)).since(37),
         f("spec", One, Type(937)).since(37).required(),
-    ] },
-    Structure { name: "WorkloadList", fields: &[
+    ]),
+    s("WorkloadList", &[
         f("apiVersion", One, String).since(37),
         f("items", List, Type(934)).since(37).required(),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1011)).since(37),
-    ] },
-    Structure { name: "WorkloadReference", fields: &[
+    ]),
+    s("WorkloadReference", &[
         f("templateName", One, String).since(37).required(),
         f("workloadName", One, String).since(37).required(),
-    ] },
-    Structure { name: "WorkloadSpec", fields: &[
+    ]),
+    s("WorkloadSpec", &[
         f("compositePodGroupTemplates", List, Type(920)).since(37).on(255),
         f("controllerRef", One, Type(933)).since(37),
         f("podGroupTemplates", List, Type(931)).since(37),
-    ] },
-    Structure { name: "CSIDriver", fields: &[
+    ]),
+    s("CSIDriver", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(940)).required(),
-    ] },
-    Structure { name: "CSIDriverList", fields: &[
+    ]),
+    s("CSIDriverList", &[
         f("apiVersion", One, String),
         f("items", List, Type(938)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "CSIDriverSpec", fields: &[
+    ]),
+    s("CSIDriverSpec", &[
         f("attachRequired", One, Bool),
         f("fsGroupPolicy", One, String),
         f("nodeAllocatableUpdatePeriodSeconds", One, Int64).since(33).on(35),
@@ -5839,33 +5839,33 @@ pub(super) static TYPES: &[Structure] = &[
         f("storageCapacity", One, Bool),
         f("tokenRequests", List, Type(952)),
         f("volumeLifecycleModes", List, String),
-    ] },
-    Structure { name: "CSINode", fields: &[
+    ]),
+    s("CSINode", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(944)).required(),
         f("status", One, Type(945)).since(37),
-    ] },
-    Structure { name: "CSINodeDriver", fields: &[
+    ]),
+    s("CSINodeDriver", &[
         f("allocatable", One, Type(961)),
         f("name", One, String).required(),
         f("nodeID", One, String).required(),
         f("topologyKeys", List, String),
-    ] },
-    Structure { name: "CSINodeList", fields: &[
+    ]),
+    s("CSINodeList", &[
         f("apiVersion", One, String),
         f("items", List, Type(941)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "CSINodeSpec", fields: &[
+    ]),
+    s("CSINodeSpec", &[
         f("drivers", List, Type(942)).required(),
-    ] },
-    Structure { name: "CSINodeStatus", fields: &[
+    ]),
+    s("CSINodeStatus", &[
         f("storageHealth", List, Type(950)).since(37).on(255),
-    ] },
-    Structure { name: "CSIStorageCapacity", fields: &[
+    ]),
+    s("CSIStorageCapacity", &[
         f("apiVersion", One, String),
         f("capacity", One, Quantity),
         f("kind", One, String),
@@ -5873,14 +5873,14 @@ pub(super) static TYPES: &[Structure] = &[
         f("metadata", One, Type(1013)),
         f("nodeTopology", One, Type(1009)),
         f("storageClassName", One, String).required(),
-    ] },
-    Structure { name: "CSIStorageCapacityList", fields: &[
+    ]),
+    s("CSIStorageCapacityList", &[
         f("apiVersion", One, String),
         f("items", List, Type(946)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "StorageClass", fields: &[
+    ]),
+    s("StorageClass", &[
         f("allowVolumeExpansion", One, Bool),
         f("allowedTopologies", List, Type(452)),
         f("apiVersion", One, String),
@@ -5891,233 +5891,233 @@ pub(super) static TYPES: &[Structure] = &[
         f("provisioner", One, String).required(),
         f("reclaimPolicy", One, String),
         f("volumeBindingMode", One, String),
-    ] },
-    Structure { name: "StorageClassList", fields: &[
+    ]),
+    s("StorageClassList", &[
         f("apiVersion", One, String),
         f("items", List, Type(948)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "StorageHealth", fields: &[
+    ]),
+    s("StorageHealth", &[
         f("healthConditions", List, Type(951)).since(37),
         f("name", One, String).since(37).required(),
-    ] },
-    Structure { name: "StorageHealthCondition", fields: &[
+    ]),
+    s("StorageHealthCondition", &[
         f("accessMode", One, String).since(37),
         f("lastTransitionTime", One, Time).since(37),
         f("message", One, String).since(37),
         f("reason", One, String).since(37).required(),
         f("status", One, String).since(37).required(),
         f("volumeMode", One, String).since(37),
-    ] },
-    Structure { name: "TokenRequest", fields: &[
+    ]),
+    s("TokenRequest", &[
         f("audience", One, String).required(),
         f("expirationSeconds", One, Int64),
-    ] },
-    Structure { name: "VolumeAttachment", fields: &[
+    ]),
+    s("VolumeAttachment", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(956)).required(),
         f("status", One, Type(957)),
-    ] },
-    Structure { name: "VolumeAttachmentList", fields: &[
+    ]),
+    s("VolumeAttachmentList", &[
         f("apiVersion", One, String),
         f("items", List, Type(953)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "VolumeAttachmentSource", fields: &[
+    ]),
+    s("VolumeAttachmentSource", &[
         f("inlineVolumeSpec", One, Type(372)),
         f("persistentVolumeName", One, String),
-    ] },
-    Structure { name: "VolumeAttachmentSpec", fields: &[
+    ]),
+    s("VolumeAttachmentSpec", &[
         f("attacher", One, String).required(),
         f("nodeName", One, String).required(),
         f("source", One, Type(955)).required(),
-    ] },
-    Structure { name: "VolumeAttachmentStatus", fields: &[
+    ]),
+    s("VolumeAttachmentStatus", &[
         f("attachError", One, Type(960)),
         f("attached", One, Bool).required(),
         f("attachmentMetadata", Map, String),
         f("detachError", One, Type(960)),
-    ] },
-    Structure { name: "VolumeAttributesClass", fields: &[
+    ]),
+    s("VolumeAttributesClass", &[
         f("apiVersion", One, String).since(34),
         f("driverName", One, String).since(34).required(),
         f("kind", One, String).since(34),
         f("metadata", One, Type(1013)).since(34),
         f("parameters", Map, String).since(34),
-    ] },
-    Structure { name: "VolumeAttributesClassList", fields: &[
+    ]),
+    s("VolumeAttributesClassList", &[
         f("apiVersion", One, String).since(34),
         f("items", List, Type(958)).since(34).required(),
         f("kind", One, String).since(34),
         f("metadata", One, Type(1011)).since(34),
-    ] },
-    Structure { name: "VolumeError", fields: &[
+    ]),
+    s("VolumeError", &[
         f("errorCode", One, Int32).since(33).on(35),
         f("message", One, String),
         f("time", One, Time),
-    ] },
-    Structure { name: "VolumeNodeResources", fields: &[
+    ]),
+    s("VolumeNodeResources", &[
         f("count", One, Int32),
-    ] },
-    Structure { name: "VolumeAttributesClass", fields: &[
+    ]),
+    s("VolumeAttributesClass", &[
         f("apiVersion", One, String).until(35),
         f("driverName", One, String).until(35).required(),
         f("kind", One, String).until(35),
         f("metadata", One, Type(1013)).until(35),
         f("parameters", Map, String).until(35),
-    ] },
-    Structure { name: "VolumeAttributesClassList", fields: &[
+    ]),
+    s("VolumeAttributesClassList", &[
         f("apiVersion", One, String).until(35),
         f("items", List, Type(962)).until(35).required(),
         f("kind", One, String).until(35),
         f("metadata", One, Type(1011)).until(35),
-    ] },
-    Structure { name: "VolumeAttributesClass", fields: &[
+    ]),
+    s("VolumeAttributesClass", &[
         f("apiVersion", One, String).since(31).until(37),
         f("driverName", One, String).since(31).until(37).required(),
         f("kind", One, String).since(31).until(37),
         f("metadata", One, Type(1013)).since(31).until(37),
         f("parameters", Map, String).since(31).until(37),
-    ] },
-    Structure { name: "VolumeAttributesClassList", fields: &[
+    ]),
+    s("VolumeAttributesClassList", &[
         f("apiVersion", One, String).since(31).until(37),
         f("items", List, Type(964)).since(31).until(37).required(),
         f("kind", One, String).since(31).until(37),
         f("metadata", One, Type(1011)).since(31).until(37),
-    ] },
-    Structure { name: "StorageVersionMigration", fields: &[
+    ]),
+    s("StorageVersionMigration", &[
         f("apiVersion", One, String).since(37),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1013)).since(37),
         f("spec", One, Type(968)).since(37),
         f("status", One, Type(969)).since(37),
-    ] },
-    Structure { name: "StorageVersionMigrationList", fields: &[
+    ]),
+    s("StorageVersionMigrationList", &[
         f("apiVersion", One, String).since(37),
         f("items", List, Type(966)).since(37).required(),
         f("kind", One, String).since(37),
         f("metadata", One, Type(1011)).since(37),
-    ] },
-    Structure { name: "StorageVersionMigrationSpec", fields: &[
+    ]),
+    s("StorageVersionMigrationSpec", &[
         f("resource", One, Type(1007)).since(37).required(),
-    ] },
-    Structure { name: "StorageVersionMigrationStatus", fields: &[
+    ]),
+    s("StorageVersionMigrationStatus", &[
         f("conditions", List, Type(1004)).since(37),
         f("resourceVersion", One, String).since(37),
-    ] },
-    Structure { name: "GroupVersionResource", fields: &[
+    ]),
+    s("GroupVersionResource", &[
         f("group", One, String).until(35),
         f("resource", One, String).until(35),
         f("version", One, String).until(35),
-    ] },
-    Structure { name: "MigrationCondition", fields: &[
+    ]),
+    s("MigrationCondition", &[
         f("lastUpdateTime", One, Time).until(35),
         f("message", One, String).until(35),
         f("reason", One, String).until(35),
         f("status", One, String).until(35).required(),
         f("type", One, String).until(35).required(),
-    ] },
-    Structure { name: "StorageVersionMigration", fields: &[
+    ]),
+    s("StorageVersionMigration", &[
         f("apiVersion", One, String).until(35),
         f("kind", One, String).until(35),
         f("metadata", One, Type(1013)).until(35),
         f("spec", One, Type(974)).until(35),
         f("status", One, Type(975)).until(35),
-    ] },
-    Structure { name: "StorageVersionMigrationList", fields: &[
+    ]),
+    s("StorageVersionMigrationList", &[
         f("apiVersion", One, String).until(35),
         f("items", List, Type(972)).until(35).required(),
         f("kind", One, String).until(35),
         f("metadata", One, Type(1011)).until(35),
-    ] },
-    Structure { name: "StorageVersionMigrationSpec", fields: &[
+    ]),
+    s("StorageVersionMigrationSpec", &[
         f("continueToken", One, String).until(35),
         f("resource", One, Type(970)).until(35).required(),
-    ] },
-    Structure { name: "StorageVersionMigrationStatus", fields: &[
+    ]),
+    s("StorageVersionMigrationStatus", &[
         f("conditions", List, Type(971)).until(35),
         f("resourceVersion", One, String).until(35),
-    ] },
-    Structure { name: "StorageVersionMigration", fields: &[
+    ]),
+    s("StorageVersionMigration", &[
         f("apiVersion", One, String).since(35),
         f("kind", One, String).since(35),
         f("metadata", One, Type(1013)).since(35),
         f("spec", One, Type(978)).since(35),
         f("status", One, Type(979)).since(35),
-    ] },
-    Structure { name: "StorageVersionMigrationList", fields: &[
+    ]),
+    s("StorageVersionMigrationList", &[
         f("apiVersion", One, String).since(35),
         f("items", List, Type(976)).since(35).required(),
         f("kind", One, String).since(35),
         f("metadata", One, Type(1011)).since(35),
-    ] },
-    Structure { name: "StorageVersionMigrationSpec", fields: &[
+    ]),
+    s("StorageVersionMigrationSpec", &[
         f("resource", One, Type(1007)).since(35).required(),
-    ] },
-    Structure { name: "StorageVersionMigrationStatus", fields: &[
+    ]),
+    s("StorageVersionMigrationStatus", &[
         f("conditions", List, Type(1004)).since(35),
         f("resourceVersion", One, String).since(35),
-    ] },
-    Structure { name: "CustomResourceColumnDefinition", fields: &[
+    ]),
+    s("CustomResourceColumnDefinition", &[
         f("description", One, String),
         f("format", One, String),
         f("jsonPath", One, String).required(),
         f("name", One, String).required(),
         f("priority", One, Int32),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "CustomResourceConversion", fields: &[
+    ]),
+    s("CustomResourceConversion", &[
         f("strategy", One, String).required(),
         f("webhook", One, Type(998)),
-    ] },
-    Structure { name: "CustomResourceDefinition", fields: &[
+    ]),
+    s("CustomResourceDefinition", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(986)).required(),
         f("status", One, Type(987)),
-    ] },
-    Structure { name: "CustomResourceDefinitionCondition", fields: &[
+    ]),
+    s("CustomResourceDefinitionCondition", &[
         f("lastTransitionTime", One, Time),
         f("message", One, String),
         f("observedGeneration", One, Int64).since(35),
         f("reason", One, String),
         f("status", One, String).required(),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "CustomResourceDefinitionList", fields: &[
+    ]),
+    s("CustomResourceDefinitionList", &[
         f("apiVersion", One, String),
         f("items", List, Type(982)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "CustomResourceDefinitionNames", fields: &[
+    ]),
+    s("CustomResourceDefinitionNames", &[
         f("categories", List, String),
         f("kind", One, String).required(),
         f("listKind", One, String),
         f("plural", One, String).required(),
         f("shortNames", List, String),
         f("singular", One, String),
-    ] },
-    Structure { name: "CustomResourceDefinitionSpec", fields: &[
+    ]),
+    s("CustomResourceDefinitionSpec", &[
         f("conversion", One, Type(981)),
         f("group", One, String).required(),
         f("names", One, Type(985)).required(),
         f("preserveUnknownFields", One, Bool),
         f("scope", One, String).required(),
         f("versions", List, Type(988)).required(),
-    ] },
-    Structure { name: "CustomResourceDefinitionStatus", fields: &[
+    ]),
+    s("CustomResourceDefinitionStatus", &[
         f("acceptedNames", One, Type(985)),
         f("conditions", List, Type(983)),
         f("observedGeneration", One, Int64).since(35),
         f("storedVersions", List, String),
-    ] },
-    Structure { name: "CustomResourceDefinitionVersion", fields: &[
+    ]),
+    s("CustomResourceDefinitionVersion", &[
         f("additionalPrinterColumns", List, Type(980)),
         f("deprecated", One, Bool),
         f("deprecationWarning", One, String),
@@ -6127,24 +6127,24 @@ pub(super) static TYPES: &[Structure] = &[
         f("served", One, Bool).required(),
         f("storage", One, Bool).required(),
         f("subresources", One, Type(990)),
-    ] },
-    Structure { name: "CustomResourceSubresourceScale", fields: &[
+    ]),
+    s("CustomResourceSubresourceScale", &[
         f("labelSelectorPath", One, String),
         f("specReplicasPath", One, String).required(),
         f("statusReplicasPath", One, String).required(),
-    ] },
-    Structure { name: "CustomResourceSubresources", fields: &[
+    ]),
+    s("CustomResourceSubresources", &[
         f("scale", One, Type(989)),
         f("status", One, Any),
-    ] },
-    Structure { name: "CustomResourceValidation", fields: &[
+    ]),
+    s("CustomResourceValidation", &[
         f("openAPIV3Schema", One, Type(993)),
-    ] },
-    Structure { name: "ExternalDocumentation", fields: &[
+    ]),
+    s("ExternalDocumentation", &[
         f("description", One, String),
         f("url", One, String),
-    ] },
-    Structure { name: "JSONSchemaProps", fields: &[
+    ]),
+    s("JSONSchemaProps", &[
         f("$ref", One, String),
         f("$schema", One, String),
         f("additionalItems", One, Any),
@@ -6189,47 +6189,47 @@ pub(super) static TYPES: &[Structure] = &[
         f("x-kubernetes-map-type", One, String),
         f("x-kubernetes-preserve-unknown-fields", One, Bool),
         f("x-kubernetes-validations", List, Type(996)),
-    ] },
-    Structure { name: "SelectableField", fields: &[
+    ]),
+    s("SelectableField", &[
         f("jsonPath", One, String).required(),
-    ] },
-    Structure { name: "ServiceReference", fields: &[
+    ]),
+    s("ServiceReference", &[
         f("name", One, String).required(),
         f("namespace", One, String).required(),
         f("path", One, String),
         f("port", One, Int32),
-    ] },
-    Structure { name: "ValidationRule", fields: &[
+    ]),
+    s("ValidationRule", &[
         f("fieldPath", One, String),
         f("message", One, String),
         f("messageExpression", One, String),
         f("optionalOldSelf", One, Bool),
         f("reason", One, String),
         f("rule", One, String).required(),
-    ] },
-    Structure { name: "WebhookClientConfig", fields: &[
+    ]),
+    s("WebhookClientConfig", &[
         f("caBundle", One, Base64),
         f("service", One, Type(995)),
         f("url", One, String),
-    ] },
-    Structure { name: "WebhookConversion", fields: &[
+    ]),
+    s("WebhookConversion", &[
         f("clientConfig", One, Type(997)),
         f("conversionReviewVersions", List, String).required(),
-    ] },
-    Structure { name: "APIGroup", fields: &[
+    ]),
+    s("APIGroup", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("name", One, String).required(),
         f("preferredVersion", One, Type(1008)),
         f("serverAddressByClientCIDRs", List, Type(1016)),
         f("versions", List, Type(1008)).required(),
-    ] },
-    Structure { name: "APIGroupList", fields: &[
+    ]),
+    s("APIGroupList", &[
         f("apiVersion", One, String),
         f("groups", List, Type(999)).required(),
         f("kind", One, String),
-    ] },
-    Structure { name: "APIResource", fields: &[
+    ]),
+    s("APIResource", &[
         f("categories", List, String),
         f("group", One, String),
         f("kind", One, String).required(),
@@ -6240,28 +6240,28 @@ pub(super) static TYPES: &[Structure] = &[
         f("storageVersionHash", One, String),
         f("verbs", List, String).required(),
         f("version", One, String),
-    ] },
-    Structure { name: "APIResourceList", fields: &[
+    ]),
+    s("APIResourceList", &[
         f("apiVersion", One, String),
         f("groupVersion", One, String).required(),
         f("kind", One, String),
         f("resources", List, Type(1001)).required(),
-    ] },
-    Structure { name: "APIVersions", fields: &[
+    ]),
+    s("APIVersions", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("serverAddressByClientCIDRs", List, Type(1016)).required(),
         f("versions", List, String).required(),
-    ] },
-    Structure { name: "Condition", fields: &[
+    ]),
+    s("Condition", &[
         f("lastTransitionTime", One, Time).required(),
         f("message", One, String).required(),
         f("observedGeneration", One, Int64),
         f("reason", One, String).required(),
         f("status", One, String).required(),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "DeleteOptions", fields: &[
+    ]),
+    s("DeleteOptions", &[
         f("apiVersion", One, String),
         f("dryRun", List, String),
         f("gracePeriodSeconds", One, Int64),
@@ -6270,37 +6270,37 @@ pub(super) static TYPES: &[Structure] = &[
         f("orphanDependents", One, Bool),
         f("preconditions", One, Type(1015)),
         f("propagationPolicy", One, String),
-    ] },
-    Structure { name: "FieldSelectorRequirement", fields: &[
+    ]),
+    s("FieldSelectorRequirement", &[
         f("key", One, String).since(31).required(),
         f("operator", One, String).since(31).required(),
         f("values", List, String).since(31),
-    ] },
-    Structure { name: "GroupResource", fields: &[
+    ]),
+    s("GroupResource", &[
         f("group", One, String).since(35).required(),
         f("resource", One, String).since(35).required(),
-    ] },
-    Structure { name: "GroupVersionForDiscovery", fields: &[
+    ]),
+    s("GroupVersionForDiscovery", &[
         f("groupVersion", One, String).required(),
         f("version", One, String).required(),
-    ] },
-    Structure { name: "LabelSelector", fields: &[
+    ]),
+    s("LabelSelector", &[
         f("matchExpressions", List, Type(1010)),
         f("matchLabels", Map, String),
-    ] },
-    Structure { name: "LabelSelectorRequirement", fields: &[
+    ]),
+    s("LabelSelectorRequirement", &[
         f("key", One, String).required(),
         f("operator", One, String).required(),
         f("values", List, String),
-    ] },
-    Structure { name: "ListMeta", fields: &[
+    ]),
+    s("ListMeta", &[
         f("continue", One, String),
         f("remainingItemCount", One, Int64),
         f("resourceVersion", One, String),
         f("selfLink", One, String),
         f("shardInfo", One, Type(1017)).since(36),
-    ] },
-    Structure { name: "ManagedFieldsEntry", fields: &[
+    ]),
+    s("ManagedFieldsEntry", &[
         f("apiVersion", One, String),
         f("fieldsType", One, String),
         f("fieldsV1", One, Any),
@@ -6308,8 +6308,8 @@ pub(super) static TYPES: &[Structure] = &[
         f("operation", One, String),
         f("subresource", One, String),
         f("time", One, Time),
-    ] },
-    Structure { name: "ObjectMeta", fields: &[
+    ]),
+    s("ObjectMeta", &[
         f("annotations", Map, String),
         f("creationTimestamp", One, Time),
         f("deletionGracePeriodSeconds", One, Int64),
@@ -6325,27 +6325,27 @@ pub(super) static TYPES: &[Structure] = &[
         f("resourceVersion", One, String),
         f("selfLink", One, String),
         f("uid", One, String),
-    ] },
-    Structure { name: "OwnerReference", fields: &[
+    ]),
+    s("OwnerReference", &[
         f("apiVersion", One, String).required(),
         f("blockOwnerDeletion", One, Bool),
         f("controller", One, Bool),
         f("kind", One, String).required(),
         f("name", One, String).required(),
         f("uid", One, String).required(),
-    ] },
-    Structure { name: "Preconditions", fields: &[
+    ]),
+    s("Preconditions", &[
         f("resourceVersion", One, String),
         f("uid", One, String),
-    ] },
-    Structure { name: "ServerAddressByClientCIDR", fields: &[
+    ]),
+    s("ServerAddressByClientCIDR", &[
         f("clientCIDR", One, String).required(),
         f("serverAddress", One, String).required(),
-    ] },
-    Structure { name: "ShardInfo", fields: &[
+    ]),
+    s("ShardInfo", &[
         f("selector", One, String).since(36).required(),
-    ] },
-    Structure { name: "Status", fields: &[
+    ]),
+    s("Status", &[
         f("apiVersion", One, String),
         f("code", One, Int32),
         f("details", One, Type(1020)),
@@ -6354,25 +6354,25 @@ pub(super) static TYPES: &[Structure] = &[
         f("metadata", One, Type(1011)),
         f("reason", One, String),
         f("status", One, String),
-    ] },
-    Structure { name: "StatusCause", fields: &[
+    ]),
+    s("StatusCause", &[
         f("field", One, String),
         f("message", One, String),
         f("reason", One, String),
-    ] },
-    Structure { name: "StatusDetails", fields: &[
+    ]),
+    s("StatusDetails", &[
         f("causes", List, Type(1019)),
         f("group", One, String),
         f("kind", One, String),
         f("name", One, String),
         f("retryAfterSeconds", One, Int32),
         f("uid", One, String),
-    ] },
-    Structure { name: "WatchEvent", fields: &[
+    ]),
+    s("WatchEvent", &[
         f("object", One, Any).required(),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "Info", fields: &[
+    ]),
+    s("Info", &[
         f("buildDate", One, String).required(),
         f("compiler", One, String).required(),
         f("emulationMajor", One, String).since(33),
@@ -6386,28 +6386,28 @@ pub(super) static TYPES: &[Structure] = &[
         f("minCompatibilityMinor", One, String).since(33),
         f("minor", One, String).required(),
         f("platform", One, String).required(),
-    ] },
-    Structure { name: "APIService", fields: &[
+    ]),
+    s("APIService", &[
         f("apiVersion", One, String),
         f("kind", One, String),
         f("metadata", One, Type(1013)),
         f("spec", One, Type(1026)),
         f("status", One, Type(1027)),
-    ] },
-    Structure { name: "APIServiceCondition", fields: &[
+    ]),
+    s("APIServiceCondition", &[
         f("lastTransitionTime", One, Time),
         f("message", One, String),
         f("reason", One, String),
         f("status", One, String).required(),
         f("type", One, String).required(),
-    ] },
-    Structure { name: "APIServiceList", fields: &[
+    ]),
+    s("APIServiceList", &[
         f("apiVersion", One, String),
         f("items", List, Type(1023)).required(),
         f("kind", One, String),
         f("metadata", One, Type(1011)),
-    ] },
-    Structure { name: "APIServiceSpec", fields: &[
+    ]),
+    s("APIServiceSpec", &[
         f("caBundle", One, Base64),
         f("group", One, String),
         f("groupPriorityMinimum", One, Int32).required(),
@@ -6415,13 +6415,13 @@ pub(super) static TYPES: &[Structure] = &[
         f("service", One, Type(1028)),
         f("version", One, String),
         f("versionPriority", One, Int32).required(),
-    ] },
-    Structure { name: "APIServiceStatus", fields: &[
+    ]),
+    s("APIServiceStatus", &[
         f("conditions", List, Type(1024)),
-    ] },
-    Structure { name: "ServiceReference", fields: &[
+    ]),
+    s("ServiceReference", &[
         f("name", One, String),
         f("namespace", One, String),
         f("port", One, Int32),
-    ] },
+    ]),
 ];

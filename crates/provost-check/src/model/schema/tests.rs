@@ -39,7 +39,8 @@ fn kinds_are_of_a_version_of_nobody_or_of_somebody_else() {
     assert!(matches!(find("apps/v1", "Deployment"), Known::Kind(_)));
     assert!(matches!(find("v1", "Deployment"), Known::NoSuchKind));
     assert!(matches!(find("apps/v1", "Deploymnt"), Known::NoSuchKind));
-    assert!(matches!(find("argoproj.io/v1alpha1", "Rollout"), Known::Elsewhere));
+    assert!(matches!(find("argoproj.io/v1alpha1", "Rollout"), Known::Custom(_)));
+    assert!(matches!(find("argoproj.io/v1alpha1", "Application"), Known::Elsewhere));
     assert!(matches!(find("apps/v1beta1", "Deployment"), Known::Elsewhere));
     assert_eq!(versions_of("Deployment").map(|kind| kind.version).collect::<Vec<_>>(), ["apps/v1"]);
 }

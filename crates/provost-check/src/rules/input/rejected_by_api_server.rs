@@ -1,6 +1,7 @@
 //! Objects that the API server refuses.
 
 mod missing;
+mod missing_custom;
 mod names;
 mod pod;
 mod rollout;
@@ -49,7 +50,11 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let version = object.meta.api_version.value.as_str();
     types::check(case, out);
     missing::check(case, out);
+    let custom = missing_custom::check(case, out);
     let rollout = version.starts_with("argoproj.io/") && object.meta.kind.value == "Rollout";
+    if !rollout && custom {
+        return Ok(());
+    }
     if !rollout && !VERSIONS.contains(&version) {
         return Err(Abstain::NotApplicable);
     }

@@ -7,7 +7,7 @@ use crate::facts::problem::ProblemKind;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::names::nearest;
 use crate::model::reserved_keys;
-use crate::model::schema::{self, Field, Known, Structure};
+use crate::model::schema::{self, Custom, Field, Known, Structure};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const DUPLICATE: Variant =
@@ -43,55 +43,106 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let meta = &case.object.meta;
-    let Known::Kind(kind) = schema::find(&meta.api_version.value, &meta.kind.value) else {
-        return Err(Abstain::NotApplicable);
+    let found = schema::find(&meta.api_version.value, &meta.kind.value);
+    let (structure, since, custom) = match found {
+        Known::Kind(kind) => (kind.structure(), kind.since, None),
+        Known::Custom(custom) => (Some(custom.structure), 0, Some(custom)),
+        Known::NoSuchKind | Known::Elsewhere => return Err(Abstain::NotApplicable),
     };
-    let Some(structure) = kind.structure() else { return Err(Abstain::NotApplicable) };
+    let Some(structure) = structure else { return Err(Abstain::NotApplicable) };
     let (oldest, newest) = case.world().settings.kubernetes();
     // That the kind as such came later is said once, by `rejected-by-api-server`.
-    let oldest = oldest.max(u16::from(kind.since));
+    let oldest = oldest.max(u16::from(since));
     for deviation in deviations(case.object.node(), structure) {
         let name = deviation.key.as_str().unwrap_or_default();
         if is_placeholder(name) {
             continue;
         }
-        match deviation.what {
-            What::Unknown => out.push(unknown(&deviation, name)),
-            What::Field(field) => {
+        // The metadata of a custom resource is of Kubernetes' own type.
+        let custom = custom.filter(|_| deviation.parent.custom);
+        match (deviation.what, custom) {
+            (What::Unknown, _) => out.push(unknown(&deviation, name, custom)),
+            (What::NotYet { original }, _) => {
+                out.found.extend(custom.map(|custom| not_yet(&deviation, name, original, custom)));
+            }
+            (What::Field(field), Some(custom)) => {
+                out.found.extend(gone(&deviation, field, custom));
+            }
+            (What::Field(field), None) => {
                 out.found.extend(unavailable(&deviation, field, (oldest, newest)))
             }
             // The API server refuses these: `rejected-by-api-server`.
-            What::Type { .. } => {}
+            (What::Type { .. } | What::OneOf(_), _) => {}
         }
     }
     Ok(())
 }
 
-fn unknown(deviation: &Deviation<'_>, name: &str) -> Finding {
+/// What becomes of a key that is not known; a custom resource fares no better than Kubernetes' own.
+const NO_EFFECT: &str =
+    "`kubectl apply` refuses the object, Helm and most controllers apply it without the key";
+
+fn unknown(deviation: &Deviation<'_>, name: &str, custom: Option<&Custom>) -> Finding {
     let parent = deviation.parent;
     let origin = deviation.key.origin();
-    let no_effect =
-        "`kubectl apply` refuses the object, Helm and most controllers apply it without the key";
+    let crds = custom.map(|custom| format!(" in the CRDs of {}", custom.releases()));
+    let crds = crds.unwrap_or_default();
     let named = |message: String| Finding::new(&RULE, message, &origin, "no such field");
-    if let Some(field) = near(parent, name) {
-        let finding = named(format!("{} has no field `{name}`: {no_effect}", a(parent.name)))
-            .level(Level::Deny);
+    let none = || format!("{} has no field `{name}`{crds}: {NO_EFFECT}", a(parent.name));
+    let slip = near(parent, name).map(|field| (field, deviation.mapping.get(field).is_some()));
+    // Beside the field that it looks like it may be one that a newer CRD has.
+    let slip = slip.filter(|(_, is_there)| custom.is_none() || !is_there);
+    if let Some((field, is_there)) = slip {
+        let finding = named(none()).level(Level::Deny);
         let title = format!("did you mean `{field}`?");
-        let is_there = deviation.mapping.get(field).is_some();
         let fix = Fix::suggest(title);
         return finding.fix(if is_there { fix } else { fix.replace(&origin, field) });
     }
     if let Some(place) = elsewhere(deviation, name) {
         return named(format!(
-            "`{name}` is a field of {}, not of {}: {no_effect}",
+            "`{name}` is a field of {}, not of {}{crds}: {NO_EFFECT}",
             place.owner,
             a(parent.name)
         ))
         .level(Level::Deny)
         .fix(Fix::suggest(place.move_it));
     }
-    named(format!("{} has no field `{name}`: {no_effect}", a(parent.name)))
-        .fix(Fix::suggest("remove it, or find out what it was meant for"))
+    named(none()).fix(Fix::suggest(match custom {
+        Some(_) => "remove it, or find out which release has it",
+        None => "remove it, or find out what it was meant for",
+    }))
+}
+
+/// A field of Kubernetes' that the CRD's copy of the structure lacks. A newer one may have it.
+fn not_yet(deviation: &Deviation<'_>, name: &str, original: &str, custom: &Custom) -> Finding {
+    Finding::new(
+        &RULE,
+        format!(
+            "`{name}` is a field of {} of Kubernetes, and the CRDs of {} do not know it: \
+             {NO_EFFECT}",
+            a(original),
+            custom.releases()
+        ),
+        &deviation.key.origin(),
+        "not in the CRD",
+    )
+    .variant(&NOT_AVAILABLE)
+    .level(Level::Note)
+}
+
+/// A field that newer CRDs have no more.
+fn gone(deviation: &Deviation<'_>, field: &Field, custom: &Custom) -> Option<Finding> {
+    let without = usize::from(field.until);
+    let (last, first) = (without.checked_sub(1)?, custom.releases.get(without)?);
+    let message = format!(
+        "`{}` of {} is in the CRDs of {} up to {} and not in those of {first}: {NO_EFFECT}",
+        field.name,
+        a(deviation.parent.name),
+        custom.project,
+        custom.releases.get(last)?
+    );
+    let finding = Finding::new(&RULE, message, &deviation.key.origin(), "gone in newer CRDs");
+    Some(finding.variant(&NOT_AVAILABLE).level(Level::Note))
 }
 
 /// A field that differs by its case or by a slip of the finger.
@@ -128,8 +179,11 @@ fn elsewhere(deviation: &Deviation<'_>, name: &str) -> Option<Elsewhere> {
     Some(Elsewhere { owner, move_it })
 }
 
-/// `a PodSpec`, `an Ingress`.
+/// `a PodSpec`, `an Ingress`; the mappings of CRDs have no names but those of their keys.
 fn a(name: &str) -> String {
+    if name.starts_with(|c: char| !c.is_ascii_uppercase()) {
+        return format!("`{name}`");
+    }
     let vowel = name.starts_with(['A', 'E', 'I', 'O', 'U']);
     format!("{} {name}", if vowel { "an" } else { "a" })
 }

@@ -5,9 +5,9 @@ use crate::case::ObjectCase;
 use crate::case::fields::{What, deviations};
 use crate::facts::document::{Node, ScalarKind, ScalarStyle};
 use crate::facts::placeholders::is_placeholder;
-use crate::findings::{Finding, Fix};
+use crate::findings::{Finding, Fix, Level};
 use crate::model::names::nearest;
-use crate::model::schema::{self, Known};
+use crate::model::schema::{self, Custom, Known};
 use crate::rules::rule::Findings;
 
 /// Source: strict and lenient decoding of k8s.io/apimachinery v0.37.2
@@ -15,42 +15,89 @@ use crate::rules::rule::Findings;
 pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
     let meta = &case.object.meta;
     let (version, kind) = (meta.api_version.value.as_str(), meta.kind.value.as_str());
-    let found = match schema::find(version, kind) {
-        Known::Kind(found) => found,
+    let (structure, custom) = match schema::find(version, kind) {
+        Known::Kind(found) => {
+            served(case, found.since, out);
+            (found.structure(), None)
+        }
+        Known::Custom(custom) => (Some(custom.structure), Some(custom)),
         Known::NoSuchKind => return no_such_kind(case, out),
         Known::Elsewhere => return,
     };
+    let Some(structure) = structure else { return };
+    for deviation in deviations(case.object.node(), structure) {
+        let value = deviation.value;
+        let text = value.as_str().unwrap_or_default();
+        let name = deviation.key.as_str().unwrap_or_default();
+        if is_placeholder(text) || is_placeholder(name) {
+            continue;
+        }
+        // The metadata of a custom resource is of Kubernetes' own type.
+        let custom = custom.filter(|_| deviation.parent.custom);
+        match (deviation.what, custom) {
+            (What::Type { wanted, found }, _) => {
+                let why = match custom {
+                    Some(custom) => format!("the CRDs of {} refuse it", custom.releases()),
+                    None => "the object cannot be decoded".to_owned(),
+                };
+                let message = format!("`{name}` has to be {wanted}, and is {found}: {why}");
+                let mut finding = Finding::new(&RULE, message, &value.origin(), found);
+                if let Some(fix) = fix(value, text, wanted) {
+                    finding = finding.fix(fix);
+                }
+                out.push(finding);
+            }
+            (What::OneOf(all), Some(custom)) => out.push(none_of(value, name, all, custom)),
+            _ => {}
+        }
+    }
+}
+
+/// A kind that came later than the oldest Kubernetes in range.
+fn served(case: &ObjectCase<'_>, since: u8, out: &mut Findings) {
+    let meta = &case.object.meta;
     let (oldest, _) = case.world().settings.kubernetes();
-    if u16::from(found.since) > oldest {
+    if u16::from(since) > oldest {
         refuse(
             out,
             &meta.api_version.origin,
             format!(
-                "{kind} of {version} is served from Kubernetes 1.{} on, and the oldest in range is \
+                "{} of {} is served from Kubernetes 1.{since} on, and the oldest in range is \
                  1.{oldest}",
-                found.since
+                meta.kind.value, meta.api_version.value
             ),
         );
     }
-    let Some(structure) = found.structure() else { return };
-    for deviation in deviations(case.object.node(), structure) {
-        let What::Type { wanted, found } = deviation.what else { continue };
-        let value = deviation.value;
-        let text = value.as_str().unwrap_or_default();
-        if is_placeholder(text) || is_placeholder(deviation.key.as_str().unwrap_or_default()) {
-            continue;
+}
+
+/// Values of a field that a message names.
+const NAMED: usize = 8;
+
+fn none_of(value: Node<'_>, name: &str, all: &[&str], custom: &Custom) -> Finding {
+    let text = value.as_str().unwrap_or_default();
+    let mut named: Vec<String> = all.iter().take(NAMED).map(|one| format!("`{one}`")).collect();
+    if all.len() > NAMED {
+        named.push(format!("or one of {} more", all.len() - NAMED));
+    }
+    let origin = value.origin();
+    let finding = Finding::new(
+        &RULE,
+        format!(
+            "`{text}` is no value for `{name}`, which takes {}: the CRDs of {} refuse it",
+            named.join(", "),
+            custom.releases()
+        ),
+        &origin,
+        "none of them",
+    );
+    let same = all.iter().find(|one| one.eq_ignore_ascii_case(text)).copied();
+    match same.or_else(|| nearest(text, all.iter().copied(), 2)) {
+        Some(near) if value.scalar_style() == Some(ScalarStyle::Plain) => {
+            finding.fix(Fix::suggest(format!("did you mean `{near}`?")).replace(&origin, near))
         }
-        let name = deviation.key.as_str().unwrap_or_default();
-        let mut finding = Finding::new(
-            &RULE,
-            format!("`{name}` has to be {wanted}, and is {found}: the object cannot be decoded"),
-            &value.origin(),
-            found,
-        );
-        if let Some(fix) = fix(value, text, wanted) {
-            finding = finding.fix(fix);
-        }
-        out.push(finding);
+        Some(near) => finding.fix(Fix::suggest(format!("did you mean `{near}`?"))),
+        // A newer CRD may have it.
+        None => finding.level(Level::Warn),
     }
 }
 

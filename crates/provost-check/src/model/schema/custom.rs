@@ -1,0 +1,314 @@
+//! Custom resources: the tables that `cargo xtask schema` writes from CRDs.
+//!
+//! A table is text, one structure after another, each after those it holds; a line with a blank in
+//! front is a field, with `!` when it is required and `<n` when the release of that place lacks it,
+//! and then what it holds: `*` a list of, `%` a mapping of, a letter for a scalar, `#n` the
+//! structure of that place, `=a|b` one of these. Most runs meet no custom resource, so that a table
+//! is read when a kind of its project turns up, and then kept for the life of the process.
+
+use std::sync::OnceLock;
+
+use super::{Field, Form, Known, Leaf, Structure, find as find_any};
+
+/// A custom resource.
+#[derive(Debug)]
+pub struct Custom {
+    /// `argoproj.io/v1alpha1`
+    pub version: &'static str,
+    /// `Rollout`
+    pub kind: &'static str,
+    /// Its fields.
+    pub structure: &'static Structure,
+    /// `Argo Rollouts`
+    pub project: &'static str,
+    /// The releases whose CRDs were read, oldest first.
+    pub releases: &'static [&'static str],
+}
+
+impl Custom {
+    /// `Argo Rollouts v1.4.1 to v1.10.1`
+    pub fn releases(&self) -> String {
+        match self.releases {
+            [first, .., last] => format!("{} {first} to {last}", self.project),
+            _ => self.project.to_owned(),
+        }
+    }
+}
+
+struct Project {
+    name: &'static str,
+    /// Its API groups. Some belong to several projects, with kinds of their own.
+    groups: &'static [&'static str],
+    text: &'static str,
+    kinds: OnceLock<Vec<Custom>>,
+}
+
+const fn project(
+    name: &'static str,
+    groups: &'static [&'static str],
+    text: &'static str,
+) -> Project {
+    Project { name, groups, text, kinds: OnceLock::new() }
+}
+
+static PROJECTS: [Project; 7] = [
+    project("Argo Rollouts", &["argoproj.io"], include_str!("crds/argo-rollouts.txt")),
+    project(
+        "cert-manager",
+        &["acme.cert-manager.io", "cert-manager.io"],
+        include_str!("crds/cert-manager.txt"),
+    ),
+    project(
+        "Gateway API",
+        &["gateway.networking.k8s.io", "gateway.networking.x-k8s.io"],
+        include_str!("crds/gateway-api.txt"),
+    ),
+    project(
+        "Istio",
+        &["extensions.istio.io", "networking.istio.io", "security.istio.io", "telemetry.istio.io"],
+        include_str!("crds/istio.txt"),
+    ),
+    project("KEDA", &["eventing.keda.sh", "keda.sh"], include_str!("crds/keda.txt")),
+    project(
+        "Knative Serving",
+        &["autoscaling.internal.knative.dev", "serving.knative.dev"],
+        include_str!("crds/knative-serving.txt"),
+    ),
+    project(
+        "the Prometheus operator",
+        &["monitoring.coreos.com"],
+        include_str!("crds/prometheus-operator.txt"),
+    ),
+];
+
+/// Looks a custom resource up; a version that no release read serves is none.
+pub(super) fn find(version: &str, kind: &str) -> Option<&'static Custom> {
+    let (group, _) = version.split_once('/')?;
+    let project = PROJECTS.iter().find(|project| project.groups.contains(&group))?;
+    let kinds = project.kinds.get_or_init(|| decode(project.name, project.text));
+    kinds.iter().find(|custom| custom.version == version && custom.kind == kind)
+}
+
+/// A structure that is being read.
+struct Open {
+    name: &'static str,
+    open: bool,
+    fields: Vec<Field>,
+}
+
+/// Reads a table. What is no line of one is skipped; that none is, a test proves.
+fn decode(project: &'static str, text: &'static str) -> Vec<Custom> {
+    let mut releases: &'static [&'static str] = &[];
+    let mut structures: Vec<&'static Structure> = Vec::new();
+    let mut current: Option<Open> = None;
+    let mut kinds = Vec::new();
+    for line in text.lines() {
+        if let Some(field) = line.strip_prefix(' ') {
+            if let (Some(current), Some(field)) = (&mut current, field_of(field, &structures)) {
+                current.fields.push(field);
+            }
+            continue;
+        }
+        structures.extend(current.take().map(Open::close));
+        if let Some(list) = line.strip_prefix("= ") {
+            releases = list.split(' ').collect::<Vec<_>>().leak();
+        } else if let Some(kind) = line.strip_prefix('@') {
+            let mut parts = kind.split(' ');
+            if let (Some(version), Some(kind), Some(number)) =
+                (parts.next(), parts.next(), parts.next())
+                && let Some(structure) = number.parse().ok().and_then(|n: usize| structures.get(n))
+            {
+                let structure = root(structure);
+                kinds.push(Custom { version, kind, structure, project, releases });
+            }
+        } else if !line.starts_with('#') {
+            let (name, open) = line.strip_suffix(" +").map_or((line, false), |name| (name, true));
+            current = Some(Open { name, open, fields: Vec::new() });
+        }
+    }
+    kinds
+}
+
+impl Open {
+    fn close(self) -> &'static Structure {
+        let fields = self.fields.leak();
+        Box::leak(Box::new(Structure { name: self.name, fields, custom: true, open: self.open }))
+    }
+}
+
+fn field_of(line: &'static str, structures: &[&'static Structure]) -> Option<Field> {
+    let (name, rest) = line.split_once(' ')?;
+    let (rest, required) = rest.strip_prefix('!').map_or((rest, false), |rest| (rest, true));
+    let mut until = 0;
+    let mut rest = rest;
+    if let Some(gone) = rest.strip_prefix('<') {
+        until = gone.get(..1)?.parse().ok()?;
+        rest = gone.get(1..)?;
+    }
+    let (form, rest) = if let Some(rest) = rest.strip_prefix("%*") {
+        (Form::MapOfLists, rest)
+    } else if let Some(rest) = rest.strip_prefix('%') {
+        (Form::Map, rest)
+    } else if let Some(rest) = rest.strip_prefix('*') {
+        (Form::List, rest)
+    } else {
+        (Form::One, rest)
+    };
+    let leaf = if let Some(number) = rest.strip_prefix('#') {
+        Leaf::Mapping(structures.get(number.parse::<usize>().ok()?).copied()?)
+    } else if let Some(all) = rest.strip_prefix('=') {
+        Leaf::OneOf(all.split('|').collect::<Vec<_>>().leak())
+    } else {
+        match rest {
+            "a" => Leaf::Any,
+            "b" => Leaf::Bool,
+            "i" => Leaf::Int64,
+            "n" => Leaf::Number,
+            "s" => Leaf::String,
+            "x" => Leaf::IntOrString,
+            _ => return None,
+        }
+    };
+    Some(Field { name, form, leaf, since: 0, until, on: 0, required })
+}
+
+/// The object: its own fields, and those of every object, whose metadata the API server reads by
+/// its own type.
+fn root(structure: &'static Structure) -> &'static Structure {
+    let mut fields = structure.fields.to_vec();
+    if let Known::Kind(any) = find_any("v1", "ConfigMap")
+        && let Some(any) = any.structure()
+    {
+        let own = ["apiVersion", "kind", "metadata"];
+        fields.extend(own.iter().filter_map(|name| any.field(name)));
+    }
+    let status = Field {
+        name: "status",
+        form: Form::One,
+        leaf: Leaf::Any,
+        since: 0,
+        until: 0,
+        on: 0,
+        required: false,
+    };
+    fields.push(status);
+    fields.sort_by_key(|field| field.name);
+    Box::leak(Box::new(Structure { fields: fields.leak(), ..*structure }))
+}
+
+/// What Kubernetes calls a structure that a CRD repeats from it: the spec or the metadata of a pod,
+/// or a container.
+pub fn original(structure: &Structure) -> Option<&'static Structure> {
+    let has = |name| structure.field(name).is_some();
+    let pod = |name| match find_any("v1", "Pod") {
+        Known::Kind(pod) => pod.structure()?.field(name)?.structure(),
+        _ => None,
+    };
+    if !structure.custom {
+        None
+    } else if has("containers") && has("restartPolicy") && has("dnsPolicy") {
+        pod("spec")
+    } else if has("image") && has("livenessProbe") && has("volumeMounts") {
+        pod("spec")?.field("containers")?.structure()
+    } else if has("labels") && has("annotations") {
+        pod("metadata")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    fn custom(version: &str, kind: &str) -> &'static Custom {
+        find(version, kind).unwrap_or_else(|| panic!("no {kind} of {version}"))
+    }
+
+    fn field(version: &str, kind: &str, path: &[&str]) -> Field {
+        let (last, path) = path.split_last().expect("a path");
+        let mut structure = custom(version, kind).structure;
+        for name in path {
+            structure = structure.field(name).and_then(|f| f.structure()).expect("a mapping");
+        }
+        *structure.field(last).unwrap_or_else(|| panic!("no {last}"))
+    }
+
+    #[test]
+    fn every_line_is_read_and_every_group_is_listed() {
+        for project in &PROJECTS {
+            let kinds = decode(project.name, project.text);
+            let count = |is: fn(&str) -> bool| project.text.lines().filter(|l| is(l)).count();
+            assert_eq!(kinds.len(), count(|line| line.starts_with('@')), "{}", project.name);
+            let groups: BTreeSet<&str> =
+                kinds.iter().filter_map(|kind| Some(kind.version.split_once('/')?.0)).collect();
+            assert_eq!(groups.into_iter().collect::<Vec<_>>(), project.groups, "{}", project.name);
+            assert!(kinds.iter().all(|kind| kind.releases.len() > 1 && kind.releases.len() < 10));
+            // Structures are read in order, each with all of its fields.
+            let mut structures: Vec<&'static Structure> = Vec::new();
+            let mut current: Option<Open> = None;
+            for line in project.text.lines() {
+                if let Some(line) = line.strip_prefix(' ') {
+                    let field = field_of(line, &structures).unwrap_or_else(|| panic!("{line}"));
+                    current.as_mut().expect("a structure").fields.push(field);
+                } else if !line.starts_with(['@', '#', '=']) {
+                    structures.extend(current.take().map(Open::close));
+                    current = Some(Open { name: line, open: false, fields: Vec::new() });
+                }
+            }
+            structures.extend(current.map(Open::close));
+            for structure in structures {
+                assert!(!structure.fields.is_empty(), "{}", structure.name);
+                assert!(structure.fields.is_sorted_by_key(|field| field.name));
+            }
+        }
+    }
+
+    /// Against the CRDs themselves, read by hand.
+    #[test]
+    fn fields_are_those_of_the_crds() {
+        let rollout = |path: &[&str]| field("argoproj.io/v1alpha1", "Rollout", path);
+        assert_eq!(rollout(&["spec", "replicas"]).leaf, Leaf::Int64);
+        assert_eq!(rollout(&["spec", "strategy", "canary", "maxSurge"]).leaf, Leaf::IntOrString);
+        assert_eq!(rollout(&["spec", "template", "spec", "containers"]).form, Form::List);
+        assert!(rollout(&["spec", "template", "spec", "containers", "name"]).required);
+        let metadata = rollout(&["metadata"]).structure().expect("metadata");
+        assert_eq!((metadata.name, metadata.custom), ("ObjectMeta", false));
+        let path = ["spec", "rules", "backendRefs", "port"];
+        assert_eq!(field("gateway.networking.k8s.io/v1", "HTTPRoute", &path).leaf, Leaf::Int64);
+        let path = ["spec", "http", "route", "weight"];
+        assert_eq!(field("networking.istio.io/v1", "VirtualService", &path).leaf, Leaf::Int64);
+        let path = ["spec", "endpoints", "scheme"];
+        let scheme = field("monitoring.coreos.com/v1", "ServiceMonitor", &path);
+        assert!(matches!(scheme.leaf, Leaf::OneOf(all) if all.contains(&"https")), "{scheme:?}");
+        assert!(
+            custom("cert-manager.io/v1", "Certificate").releases().starts_with("cert-manager v1")
+        );
+    }
+
+    #[test]
+    fn what_no_crd_serves_is_not_known() {
+        assert!(find("argoproj.io/v1alpha1", "Application").is_none());
+        assert!(find("argoproj.io/v1alpha9", "Rollout").is_none());
+        assert!(find("example.com/v1", "Rollout").is_none());
+        assert!(find("Rollout", "Rollout").is_none());
+    }
+
+    #[test]
+    fn pods_and_containers_are_known_for_what_they_are() {
+        let spec = field("argoproj.io/v1alpha1", "Rollout", &["spec", "template", "spec"]);
+        let spec = spec.structure().expect("a mapping");
+        assert_eq!(original(spec).map(|found| found.name), Some("PodSpec"));
+        let metadata = field("argoproj.io/v1alpha1", "Rollout", &["spec", "template", "metadata"]);
+        let metadata = metadata.structure().expect("a mapping");
+        assert_eq!(original(metadata).map(|found| found.name), Some("ObjectMeta"));
+        let prometheus = field("monitoring.coreos.com/v1", "Prometheus", &["spec"]);
+        let prometheus = prometheus.structure().expect("a mapping");
+        assert_eq!(original(prometheus), None);
+        let container = prometheus.field("containers").and_then(|field| field.structure());
+        assert_eq!(original(container.expect("a mapping")).map(|f| f.name), Some("Container"));
+        assert_eq!(original(custom("argoproj.io/v1alpha1", "Rollout").structure), None);
+    }
+}

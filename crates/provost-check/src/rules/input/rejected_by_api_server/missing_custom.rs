@@ -1,0 +1,101 @@
+//! Fields that the CRD of a custom resource requires and that are not there.
+//!
+//! The API server asks for every one of them, but a file may be a patch, and hold a few fields only.
+//! An entry of a list is whole even there, since patches of custom resources replace lists; any
+//! other mapping counts when it has some of the fields that it requires.
+
+use super::{RULE, is_placeholder};
+use crate::case::ObjectCase;
+use crate::facts::document::Node;
+use crate::findings::Finding;
+use crate::model::schema::{self, Custom, Known, Structure};
+use crate::rules::rule::Findings;
+
+/// Findings of one object; a file of garbage has as many as lines.
+const MOST: usize = 50;
+
+/// Whether the object is a custom resource whose CRDs are known.
+pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> bool {
+    let object = case.object;
+    let meta = &object.meta;
+    let Known::Custom(custom) = schema::find(&meta.api_version.value, &meta.kind.value) else {
+        return false;
+    };
+    // Where kustomize has a hand in it, another file may bring the rest.
+    let source = case.world().sources.get(object.document.source);
+    if source.kustomizations.is_empty() {
+        let mut walk = Walk { found: Vec::new(), custom };
+        walk.mapping(object.node(), custom.structure, false);
+        out.found.append(&mut walk.found);
+    }
+    true
+}
+
+struct Walk {
+    found: Vec<Finding>,
+    custom: &'static Custom,
+}
+
+impl Walk {
+    // The loader bounds how deep values are nested and what aliases expand to.
+    fn mapping(&mut self, node: Node<'_>, structure: &'static Structure, in_list: bool) {
+        if self.found.len() >= MOST {
+            return;
+        }
+        self.own(node, structure, in_list);
+        for (key, value) in node.entries() {
+            let name = key.as_str().unwrap_or_default();
+            // The metadata is no part of the CRD.
+            let field = structure.field(name);
+            let Some(inner) = field.and_then(|field| field.structure()).filter(|i| i.custom) else {
+                continue;
+            };
+            if value.is_mapping() {
+                match field.map(|field| field.form) {
+                    Some(schema::Form::Map | schema::Form::MapOfLists) => {
+                        for (_, value) in value.entries().filter(|(_, value)| value.is_mapping()) {
+                            self.mapping(value, inner, in_list);
+                        }
+                    }
+                    _ => self.mapping(value, inner, in_list),
+                }
+            }
+            for item in value.items().filter(|item| item.is_mapping()) {
+                self.mapping(item, inner, true);
+            }
+        }
+    }
+
+    fn own(&mut self, node: Node<'_>, structure: &'static Structure, in_list: bool) {
+        let mut first = None;
+        for (key, _) in node.entries() {
+            let name = key.as_str().unwrap_or_default();
+            // A patch, a merge, a template.
+            if name.starts_with('$') || name == "<<" || is_placeholder(name) {
+                return;
+            }
+            first = first.or(Some(key));
+        }
+        // Nothing at all is a slip of another kind.
+        let Some(first) = first else { return };
+        // A key without a value is what a tool is still to fill in, as often as not.
+        let written = |name: &str| node.entries().any(|(key, _)| key.as_str() == Some(name));
+        let required = || structure.fields.iter().filter(|field| field.required);
+        if !in_list && !required().any(|field| written(field.name)) {
+            return;
+        }
+        for field in required().filter(|field| !written(field.name)) {
+            self.found.push(Finding::new(
+                &RULE,
+                format!(
+                    "`{}` of `{}` is required by the CRDs of {}",
+                    field.name,
+                    structure.name,
+                    self.custom.releases()
+                ),
+                &first.origin(),
+                format!("no {}", field.name),
+            ));
+        }
+    }
+}
