@@ -19,6 +19,8 @@ const FILE: usize = 1_000_000;
 pub struct Image {
     pub layout: PathBuf,
     pub layer: PathBuf,
+    /// An empty folder.
+    pub nothing: PathBuf,
 }
 
 /// Writes the layout into the cache, once for each program.
@@ -69,7 +71,9 @@ pub fn layout(program: &Path) -> Result<Image> {
     let index = json!({"schemaVersion": 2, "manifests": [manifest]});
     paths::write(&layout.join("index.json"), index.to_string().as_bytes())?;
     paths::write(&layout.join("oci-layout"), br#"{"imageLayoutVersion":"1.0.0"}"#)?;
-    Ok(Image { layout, layer: packed })
+    let nothing = folder.join("nothing");
+    fs::create_dir_all(&nothing)?;
+    Ok(Image { layout, layer: packed, nothing })
 }
 
 /// Bytes that gzip makes about half as long, different for each file.
