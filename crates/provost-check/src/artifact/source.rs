@@ -164,17 +164,6 @@ impl Source {
         self.characters = OnceLock::new();
     }
 
-    /// Masks every occurrence of these texts.
-    pub fn mask_texts(&mut self, secrets: &[String]) {
-        let Some(text) = self.text.as_deref() else { return };
-        let found = secrets.iter().flat_map(|secret| {
-            let places = memchr::memmem::find_iter(text.as_bytes(), secret.as_bytes());
-            places.map(|at| Span::new(at, at + secret.len())).collect::<Vec<_>>()
-        });
-        let spans: Vec<Span> = found.collect();
-        self.mask(&spans);
-    }
-
     /// Line, column and offset of a byte.
     pub fn position(&self, offset: u32) -> Position {
         let Some(text) = self.text.as_deref() else {

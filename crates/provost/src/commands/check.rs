@@ -42,7 +42,7 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     let known = read_baseline(args)?;
     let changed = args.diff_base.as_deref().map(Changed::since).transpose()?;
     let (mut request, builds) = request(cli, args, &interrupt)?;
-    let rendered = render_all(args, &configured.settings, &mut request)?;
+    let mut rendered = render_all(args, &configured.settings, &mut request)?;
     let mut run = judge(args, configured, &request)?;
     let mut fixed = Fixed::default();
     // What may be written lies in what was named.
@@ -58,8 +58,8 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
                 break;
             }
             let configured = configure(cli, args)?;
-            // Values of a chart may have been written.
-            render_all(args, &configured.settings, &mut request)?;
+            // Values of a chart may have been written, and it may render no more.
+            rendered = render_all(args, &configured.settings, &mut request)?;
             run = judge(args, configured, &request)?;
         }
     }

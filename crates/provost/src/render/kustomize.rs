@@ -1,14 +1,14 @@
 //! `kustomize build`, or `kubectl kustomize`
 
 use std::path::Path;
-use std::process::Command;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
-use provost_check::artifact::render::{self, Renderer, Rendering};
+use provost_check::artifact::render::{self, Hidden, Renderer, Rendering};
 use provost_check::report::plain::clean;
 
 use super::{Rendered, as_argument, output};
+use crate::process::offline;
 
 /// Builds a kustomization, or says why not.
 pub(super) fn render(root: &str, interrupted: &AtomicBool) -> Result<Result<Rendered, String>> {
@@ -26,20 +26,16 @@ pub(super) fn render(root: &str, interrupted: &AtomicBool) -> Result<Result<Rend
         )));
     }
     let folder = as_argument(root);
-    let mut kustomize = Command::new("kustomize");
-    kustomize.args(["build", &folder]);
-    let (tool, text) = match on_path("kustomize") {
-        true => ("kustomize build", output(kustomize, &what, interrupted)?),
-        false if on_path("kubectl") => {
-            let mut kubectl = Command::new("kubectl");
-            kubectl.args(["kustomize", &folder]);
-            ("kubectl kustomize", output(kubectl, &what, interrupted)?)
-        }
-        false => {
+    let (mut tool, arguments, called) = match (offline("kustomize")?, offline("kubectl")?) {
+        (Some(kustomize), _) => (kustomize, "build", "kustomize build"),
+        (None, Some(kubectl)) => (kubectl, "kustomize", "kubectl kustomize"),
+        (None, None) => {
             let why = "not judged, because neither kustomize nor kubectl is on PATH";
             return Ok(Err(format!("{what}: {why}")));
         }
     };
+    tool.command.args([arguments, &folder]);
+    let text = output(tool, &what, &Hidden::default(), interrupted)?;
     Ok(text.map(|text| Rendered {
         rendering: Rendering {
             root: root.to_owned(),
@@ -47,12 +43,8 @@ pub(super) fn render(root: &str, interrupted: &AtomicBool) -> Result<Result<Rend
             text,
             values: Vec::new(),
             set: Vec::new(),
+            hidden: Hidden::default(),
         },
-        said: format!("rendered by {tool} {root}"),
+        said: format!("rendered by {called} {root}"),
     }))
-}
-
-fn on_path(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
 }

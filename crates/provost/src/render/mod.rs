@@ -6,25 +6,31 @@
 
 mod helm;
 mod kustomize;
+mod set;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
+use std::process::Stdio;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use provost_check::artifact::discover;
-use provost_check::artifact::render::{Renderer, Rendering};
+use provost_check::artifact::render::{Hidden, Renderer, Rendering};
+use provost_check::model::secret;
 use provost_check::report::plain::clean;
 
 use crate::args::CheckArgs;
-use crate::process::{self, Done, Limits, Stopped};
+use crate::process::{Done, Limits, Stopped, Tool};
 
 /// Time for one chart. The largest public ones take two seconds.
 const TIME: Duration = Duration::from_secs(60);
 
 /// Bytes of manifests of one chart.
 const OUTPUT: usize = 64 << 20;
+
+/// Time for all of them, and bytes of their manifests: none is begun beyond.
+const ALL_TIME: Duration = Duration::from_secs(600);
+const ALL_OUTPUT: usize = 512 << 20;
 
 /// Bytes of address space. Go reserves more than it uses: helm starts with about 1.5 GiB.
 const MEMORY: u64 = 8 << 30;
@@ -66,13 +72,26 @@ pub(crate) fn run(
             }
         }
     }
-    for (by, root) in all {
+    let started = Instant::now();
+    let (mut printed, count) = (0, all.len());
+    for (number, (by, root)) in all.into_iter().enumerate() {
+        if let Some(why) = no_more(started.elapsed(), printed, interrupted) {
+            let left = count - number;
+            let what = clean(&root);
+            let others = match left {
+                1 => what.into_owned(),
+                _ => format!("{what} and {} more to be rendered", left - 1),
+            };
+            outcome.failed.push(format!("{others}: not judged, because {why}"));
+            break;
+        }
         let rendered = match by {
             Renderer::Helm => helm::render(args, &root, oldest, interrupted)?,
             Renderer::Kustomize => kustomize::render(&root, interrupted)?,
         };
         match rendered {
             Ok(rendered) => {
+                printed += rendered.rendering.text.len();
                 outcome.said.push(rendered.said);
                 outcome.renderings.push(rendered.rendering);
             }
@@ -101,30 +120,46 @@ fn as_argument(path: &str) -> String {
     }
 }
 
-/// Runs the tool. The sentence that says why there is nothing names `what` was to be rendered.
+/// Why no further one is begun.
+fn no_more(spent: Duration, printed: usize, interrupted: &AtomicBool) -> Option<String> {
+    if interrupted.load(Ordering::SeqCst) {
+        Some("the run was interrupted".to_owned())
+    } else if spent > ALL_TIME {
+        Some(format!("those before took more than {} s", ALL_TIME.as_secs()))
+    } else if printed > ALL_OUTPUT {
+        Some(format!("those before printed more than {} MiB", ALL_OUTPUT >> 20))
+    } else {
+        None
+    }
+}
+
+/// Runs the tool. The sentence that says why there is nothing names `what` was to be rendered, and
+/// shows nothing that is `hidden`.
 fn output(
-    mut command: Command,
+    mut tool: Tool,
     what: &str,
+    hidden: &Hidden,
     interrupted: &AtomicBool,
 ) -> Result<Result<Vec<u8>, String>> {
-    let tool = command.get_program().to_string_lossy().into_owned();
-    command.stdout(Stdio::piped());
+    if interrupted.load(Ordering::SeqCst) {
+        return Ok(Err(format!("{what}: not judged, because the run was interrupted")));
+    }
+    tool.command.stdout(Stdio::piped());
     let limits = Limits { time: Some(TIME), output: Some(OUTPUT), memory: Some(MEMORY) };
-    let done = match process::run(command, limits, interrupted) {
+    let name = tool.name.clone();
+    let is_script = tool.is_script();
+    let done = match tool.run(limits, interrupted) {
         Ok(done) => done?,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            return Ok(Err(format!("{what}: not judged, because {tool} is not on PATH")));
-        }
-        Err(error) => return Ok(Err(format!("{what}: {tool} cannot be run: {error}"))),
+        Err(error) => return Ok(Err(format!("{what}: {name} cannot be run: {error}"))),
     };
-    Ok(match failure(&tool, &done) {
+    Ok(match failure(&name, is_script, &done, hidden) {
         Some(why) => Err(format!("{what}: not judged, because {why}")),
         None => Ok(done.stdout),
     })
 }
 
 /// Why the output is not to be used.
-fn failure(tool: &str, done: &Done) -> Option<String> {
+fn failure(tool: &str, is_script: bool, done: &Done, hidden: &Hidden) -> Option<String> {
     match done.stopped {
         Some(Stopped::Interrupted) => return Some("the run was interrupted".to_owned()),
         Some(Stopped::Time) => {
@@ -133,19 +168,53 @@ fn failure(tool: &str, done: &Done) -> Option<String> {
         Some(Stopped::Output) => {
             return Some(format!("{tool} printed more than {} MiB and was stopped", OUTPUT >> 20));
         }
+        Some(Stopped::Held) => {
+            return Some(format!("{tool} left a process behind that holds its output"));
+        }
+        Some(Stopped::Unreadable(why)) => {
+            return Some(format!("the output of {tool} cannot be read: {why}"));
+        }
         None => {}
     }
     if done.status.success() {
         return None;
     }
     let said = String::from_utf8_lossy(&done.stderr);
+    let masker = hidden.masker();
+    let shown = masker.masked(&said);
+    let shown = secret::masked(&shown);
     // Warnings of a chart come before the error.
-    let lines: Vec<&str> = said.lines().filter(|line| !line.trim().is_empty()).collect();
+    let lines: Vec<&str> = shown.lines().filter(|line| !line.trim().is_empty()).collect();
     let from = lines.iter().position(|line| line.starts_with("Error")).unwrap_or(0);
     let lines = lines[from..].iter().take(LINES);
     let lines: Vec<String> = lines.map(|line| clean(line.trim()).into_owned()).collect();
-    Some(match lines.is_empty() {
+    let mut why = match lines.is_empty() {
         true => format!("{tool} failed: {}", done.status),
         false => format!("{tool} failed: {}", lines.join(" ")),
-    })
+    };
+    if shown != said {
+        why.push_str(" (*** stands for what may be a secret)");
+    }
+    if is_script {
+        let hint = format!(" ({tool} is a script here and finds no other program: PATH is empty)");
+        why.push_str(&hint);
+    }
+    Some(why)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_tool_starts_after_an_interrupt_or_beyond_what_all_may_take() {
+        let (go_on, stop) = (AtomicBool::new(false), AtomicBool::new(true));
+        assert_eq!(no_more(ALL_TIME, ALL_OUTPUT, &go_on), None);
+        let why = |spent, printed, flag| no_more(spent, printed, flag).unwrap();
+        assert_eq!(why(Duration::ZERO, 0, &stop), "the run was interrupted");
+        let second = Duration::from_secs(1);
+        assert_eq!(why(ALL_TIME + second, 0, &go_on), "those before took more than 600 s");
+        let printed = why(Duration::ZERO, ALL_OUTPUT + 1, &go_on);
+        assert_eq!(printed, "those before printed more than 512 MiB");
+    }
 }

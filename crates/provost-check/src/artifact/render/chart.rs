@@ -4,11 +4,11 @@ use std::collections::HashMap;
 use std::io::Read as _;
 use std::path::{Component, Path, PathBuf};
 
+use super::Rendering;
 use super::helpers::{Place, Templates};
 use super::template::{self, Line};
 use super::trace::{Trace, Value, Written};
 use super::values::{File, Files, Key, Values, plain};
-use super::{Rendering, secrets};
 use crate::artifact::manifest::{self, Loaded, ManifestFile};
 use crate::artifact::mmap;
 use crate::artifact::source::Sources;
@@ -50,18 +50,21 @@ pub(super) fn load(
     let mut loaded = manifest::load_manifests(&files, sources, options);
     let mut values = Files::default();
     let mut templates = Templates::of(&chart);
-    let mut hidden: Vec<String> = Vec::new();
+    let mut hidden = rendering.hidden.clone();
     for (number, part) in parts.iter().enumerate() {
         let id = SourceId(u32::try_from(first + number).unwrap_or(u32::MAX));
-        let found = secrets(&part.text, sources.get(id).shown().unwrap_or_default());
-        hidden.extend(found);
+        hidden.learn(&part.text, sources.get(id).shown().unwrap_or_default());
         let trace = trace(rendering, &chart, part, &mut templates, &mut values, sources);
         sources.get_mut(id).rendered = Some(trace);
     }
-    hidden.sort();
-    hidden.dedup();
+    let masker = hidden.masker();
     for id in templates.ids().chain(values.ids()).collect::<Vec<_>>() {
-        sources.get_mut(id).mask_texts(&hidden);
+        masker.mask(sources.get_mut(id));
+    }
+    // What was printed is masked by its loader; what was given may stand where it knows nothing.
+    let given = rendering.hidden.masker();
+    for number in 0..parts.len() {
+        given.mask(sources.get_mut(SourceId(u32::try_from(first + number).unwrap_or(u32::MAX))));
     }
     // Half a document, of a renderer that was stopped, is a problem of the run as well.
     loaded.unusable.retain(|_| false);
@@ -155,7 +158,7 @@ pub(super) struct Chart {
 }
 
 impl Chart {
-    fn open(root: &str) -> Self {
+    pub(super) fn open(root: &str) -> Self {
         let files = Path::new(root).is_file().then(|| unpack(root).unwrap_or_default());
         Self { root: root.trim_end_matches('/').to_owned(), files }
     }
@@ -201,6 +204,26 @@ impl Chart {
                     Some(path.strip_prefix(root).ok()?.to_string_lossy().into_owned())
                 });
                 inside.filter(|name| is_helper(name)).collect()
+            }
+        };
+        found.sort();
+        found
+    }
+}
+
+impl Chart {
+    /// The paths of all files, in order.
+    pub(super) fn names(&self) -> Vec<String> {
+        let mut found: Vec<String> = match &self.files {
+            Some(files) => files.keys().cloned().collect(),
+            None => {
+                let root = Path::new(&self.root);
+                let walk = ignore::WalkBuilder::new(root).standard_filters(false).build();
+                let files = walk.take(MOST_FILES).flatten();
+                let inside = files.filter_map(|file| {
+                    Some(file.path().strip_prefix(root).ok()?.to_string_lossy().into_owned())
+                });
+                inside.collect()
             }
         };
         found.sort();

@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use super::Rendering;
 use super::trace::{Trace, Written};
-use super::{Rendering, secrets};
 use crate::artifact::discover::shown;
 use crate::artifact::manifest::{self, Loaded, ManifestFile};
 use crate::artifact::mmap;
@@ -271,18 +271,17 @@ pub(super) fn load(
     let first = sources.len();
     let mut loaded = manifest::load_manifests(&files, sources, options);
     loaded.unusable.clear();
-    let mut hidden = Vec::new();
+    let mut hidden = rendering.hidden.clone();
     for (number, (file, trace)) in files.iter().zip(traces).enumerate() {
         let id = SourceId(u32::try_from(first + number).unwrap_or(u32::MAX));
         let text = file.content.as_deref().unwrap_or_default();
         let text = String::from_utf8_lossy(text);
-        hidden.extend(secrets(&text, sources.get(id).shown().unwrap_or_default()));
+        hidden.learn(&text, sources.get(id).shown().unwrap_or_default());
         sources.get_mut(id).rendered = Some(trace.unwrap_or_default());
     }
-    hidden.sort();
-    hidden.dedup();
+    let masker = hidden.masker();
     for id in inputs.ids {
-        sources.get_mut(id).mask_texts(&hidden);
+        masker.mask(sources.get_mut(id));
     }
     loaded
 }

@@ -8,13 +8,13 @@
 mod align;
 mod chart;
 mod helpers;
+mod hidden;
 mod kustomize;
 mod template;
 mod trace;
 mod values;
 
-use base64::Engine as _;
-
+pub use hidden::{Hidden, Masker, secrets_of};
 pub use kustomize::{Plan, plan};
 pub use trace::{Trace, Value, Written};
 
@@ -43,6 +43,8 @@ pub struct Rendering {
     pub values: Vec<String>,
     /// Keys of values that were given without a file.
     pub set: Vec<String>,
+    /// What was given to the renderer and is secret.
+    pub hidden: Hidden,
 }
 
 /// Loads the objects, and adds the inputs they come from.
@@ -58,39 +60,3 @@ pub fn lines_of(template: &str, rendered: &str) -> Vec<Option<usize>> {
     let lines = template::read(template).lines;
     align::align(template, &lines, &rendered.lines().collect::<Vec<_>>())
 }
-
-/// Texts shorter than this are masked where they stand only, or nothing could be read any more.
-const SHORTEST: usize = 4;
-
-/// The texts that a loader masked in what was rendered, as they are and decoded: they stand in the
-/// template or the values as well.
-fn secrets(text: &str, shown: &str) -> Vec<String> {
-    if text.len() != shown.len() {
-        return Vec::new();
-    }
-    let mut found = Vec::new();
-    let (text, shown) = (text.as_bytes(), shown.as_bytes());
-    let mut at = 0;
-    while at < shown.len() {
-        let masked = |at: usize| shown[at] == b'*' && text[at] != b'*';
-        if !masked(at) {
-            at += 1;
-            continue;
-        }
-        let start = at;
-        while at < shown.len() && (masked(at) || text[at] == b'*') {
-            at += 1;
-        }
-        let part = String::from_utf8_lossy(&text[start..at]);
-        // The mask covers what stands behind a key: the space and the quotes as well.
-        let part = part.trim().trim_start_matches([':', ' ']).trim_matches(['"', '\'']);
-        found.push(part.to_owned());
-        let decoded = base64::engine::general_purpose::STANDARD.decode(part);
-        found.extend(decoded.ok().and_then(|bytes| String::from_utf8(bytes).ok()));
-    }
-    found.retain(|part| part.len() >= SHORTEST);
-    found
-}
-
-#[cfg(test)]
-mod tests;

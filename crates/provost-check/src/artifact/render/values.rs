@@ -7,7 +7,7 @@ use super::template::Path;
 use crate::artifact::source::{Source, SourceKind, Sources};
 use crate::artifact::yaml::{self, Limits};
 use crate::facts::document::{Document, Node, NodeValue};
-use crate::facts::origin::{SourceId, Span};
+use crate::facts::origin::SourceId;
 use crate::model::secret::{looks_secret, may_be_secret};
 
 /// Bytes of a values file that is traced. A release with more could not be stored: Secrets have at
@@ -58,7 +58,7 @@ fn load(path: &str, bytes: &[u8], named: bool, sources: &mut Sources) -> Option<
     let mut document = parsed.documents.into_iter().next()?;
     let mut source = Source::text(path, SourceKind::Values, Arc::from(text));
     source.named = named;
-    source.mask(&secrets(document.root()));
+    source.mask(&secrets(document.root()).iter().map(|node| node.span()).collect::<Vec<_>>());
     document.source = sources.add(source);
     Some(Arc::new(document))
 }
@@ -136,8 +136,8 @@ pub(super) fn name_of(path: &[Key<'_>]) -> String {
 }
 
 /// Values under a name of a secret.
-fn secrets(root: Node<'_>) -> Vec<Span> {
-    let mut spans = Vec::new();
+pub(super) fn secrets(root: Node<'_>) -> Vec<Node<'_>> {
+    let mut found = Vec::new();
     // Each mapping of the arena once, whatever aliases lead to it.
     for (index, node) in root.doc.nodes.iter().enumerate() {
         if !matches!(node.value, NodeValue::Mapping(_)) {
@@ -147,17 +147,16 @@ fn secrets(root: Node<'_>) -> Vec<Span> {
         for (key, value) in root.doc.node(id).entries() {
             let Some(name) = key.as_str() else { continue };
             if value.as_str().is_some_and(|text| looks_secret(name, text).is_some()) {
-                spans.push(value.span());
+                found.push(value);
             }
             // `secrets: {db: ...}`: what is below such a name is called otherwise.
             let lower = name.to_ascii_lowercase();
             if ["secret", "password", "credential"].iter().any(|word| lower.contains(word)) {
                 let below = value.entries().map(|(_, value)| value).chain(value.items());
                 let secret = |node: &Node<'_>| node.as_str().is_some_and(may_be_secret);
-                spans.extend(below.filter(secret).map(Node::span));
+                found.extend(below.filter(secret));
             }
         }
     }
-    spans.sort_unstable();
-    spans
+    found
 }
