@@ -14,6 +14,7 @@ use goformats::godebug::{self, Release};
 use goformats::gostrings::Strings;
 use goformats::limits::Limits;
 use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
+use provost_check::artifact::render::Hidden;
 use provost_check::artifact::source::Sources;
 use provost_check::artifact::{dockerfile, image, yaml as syntax};
 use provost_check::facts::SourceId;
@@ -167,6 +168,27 @@ pub fn render(data: &[u8]) {
     assert_eq!(found.len(), rendered.lines().count());
     let lines = template.split('\n').count();
     assert!(found.iter().flatten().all(|line| *line < lines));
+    mask(template, rendered);
+}
+
+/// What is secret in the one text is hidden in the other, however it is written there.
+fn mask(secrets: &str, text: &str) {
+    let mut hidden = Hidden::default();
+    hidden.manifest(secrets.as_bytes());
+    hidden.values(secrets.as_bytes());
+    hidden.value(secrets);
+    hidden.named("password", text);
+    let masker = hidden.masker();
+    let spans = masker.spans(text);
+    assert!(spans.windows(2).all(|pair| pair[0].end < pair[1].start));
+    assert!(spans.iter().all(|span| text.get(span.range()).is_some_and(|part| !part.is_empty())));
+    for shown in [masker.masked(text), masker.masked(secrets)] {
+        for secret in [secrets.trim(), text.trim()] {
+            // Shorter ones are words of their own, or none.
+            let is_one = secret.len() > 5 && secret.chars().any(char::is_alphanumeric);
+            assert!(!is_one || secret.contains('*') || !shown.contains(secret));
+        }
+    }
 }
 
 /// Passes of `--fix`; each may uncover what the next one mends.

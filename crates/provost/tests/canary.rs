@@ -4,7 +4,7 @@
 
 mod support;
 
-use support::Dir;
+use support::{Dir, tool};
 
 const CANARY: &str = "kanarie-7Qx9vW2m";
 /// The same in the three alignments of base64, without what depends on its neighbours.
@@ -18,6 +18,18 @@ const WRITTEN: [&str; 2] = ["report.json", "baseline.json"];
 /// Runs every format and how much it shows, and looks for the canary in all that is printed.
 #[track_caller]
 fn silent(dir: &Dir, quoted: &[&str]) {
+    silent_of(dir, &["."], &[], quoted);
+}
+
+/// The same for other inputs than the folder, with tools to read them.
+#[track_caller]
+fn silent_of(dir: &Dir, inputs: &[&str], tools: &[&str], quoted: &[&str]) {
+    let bin = Dir::new();
+    for name in tools {
+        std::os::unix::fs::symlink(tool(name), bin.path().join(name.trim_end_matches('4')))
+            .unwrap();
+    }
+    let path = bin.path().to_str().unwrap();
     let mut shown = String::new();
     let hows: [&[&str]; 13] = [
         &["--verbose"],
@@ -35,21 +47,21 @@ fn silent(dir: &Dir, quoted: &[&str]) {
         &["--format", "json=report.json"],
     ];
     for how in hows {
-        let args = ["check", "--date", "2026-11-24", "--profile", "house", "."];
-        let run = dir.provost(&[&args[..], how].concat());
+        let args = ["check", "--date", "2026-11-24", "--profile", "house"];
+        let run = dir.provost_with_env(&[&args[..], inputs, how].concat(), &[("PATH", path)]);
         assert!(run.code < 3, "{run}");
         shown += &run.to_string();
     }
     shown += &dir.read("report.json");
     shown += &dir.read("baseline.json");
     let files = support::files_below(dir.path());
-    let inputs: String = files
+    let given: String = files
         .iter()
         .filter(|file| !WRITTEN.contains(&file.as_str()))
         .map(|f| dir.read(f))
         .collect();
     let secrets = [&[CANARY, BASE64][..], &ENCODED].concat();
-    assert!(secrets.iter().any(|secret| inputs.contains(secret)), "no canary in the input");
+    assert!(secrets.iter().any(|secret| given.contains(secret)), "no canary in the input");
     for secret in secrets {
         let line = shown.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret} is shown");
@@ -225,4 +237,101 @@ fn secrets_inside_texts_stay_out_of_reports() {
             ),
         );
     silent(&dir, &["malformed-gomemlimit", "***"]);
+}
+
+/// A chart that fills its secrets in wherever a secret can stand, and a program that is refused
+/// beside each of them, so that their lines are quoted.
+fn chart(dir: Dir) -> Dir {
+    let env = "            - {name: GOMEMLIMIT, value: 2GiB}\n";
+    dir.file("shop/Chart.yaml", "apiVersion: v2\nname: shop\nversion: 0.1.0\n")
+        .file(
+            "shop/values.yaml",
+            format!(
+                "auth:\n  password: {CANARY}\n  token: \"kanarie-\\x37Qx9vW2m\"\n  secretText: >-\n    one {CANARY}\n    two\nmemory: 512Mi\n"
+            ),
+        )
+        .file(
+            "shop/templates/secret.yaml",
+            format!(
+                "apiVersion: v1\nkind: Secret\nmetadata: {{name: shop}}\nstringData:\n  password: {{{{ .Values.auth.password | quote }}}}\n  \
+                 given: {{{{ .Values.apiToken | quote }}}}\n  fixed: {CANARY}\n  GOMEMLIMIT: {CANARY}\n  folded: >-\n    one {CANARY}\n    two\n\
+                 data:\n  token: {{{{ .Values.auth.token | b64enc }}}}\n  fixed2: {BASE64}\n"
+            ),
+        )
+        .file(
+            "shop/templates/deployment.yaml",
+            format!(
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: shop}}\nspec:\n  selector: {{matchLabels: {{app: shop}}}}\n  \
+                 template:\n    metadata: {{labels: {{app: shop}}, annotations: {{x: {{{{ .Values.auth.token | b64enc }}}}}}}}\n    spec:\n      \
+                 containers:\n        - name: shop\n          image: shop:1\n          command: [/shop, --dsn, \"x {{{{ .Values.apiToken }}}}\"]\n          \
+                 envFrom: [{{secretRef: {{name: shop}}}}]\n          env:\n            - {{name: DB_PASSWORD, value: {{{{ .Values.auth.password }}}}}} # {CANARY}\n{env}            \
+                 - {{name: CONN, value: \"x{{{{ .Values.apiToken }}}}y\"}}\n          resources: {{limits: {{memory: {{{{ .Values.memory }}}}}}}}\n"
+            ),
+        )
+        .file("more.yaml", format!("other:\n  clientSecret: '{CANARY}'\nmemory: 512Mi\n"))
+}
+
+#[test]
+fn secrets_of_charts_stay_out_of_reports() {
+    let set = format!("apiToken={CANARY},password={CANARY}");
+    let inputs = ["--chart", "shop", "--values", "more.yaml", "--set", &set];
+    for helm in ["helm", "helm4"] {
+        let dir = chart(Dir::new());
+        let quoted = ["gomemlimit-above-memory-limit", "GOMEMLIMIT, value: 2GiB", "memory: 512Mi"];
+        silent_of(&dir, &inputs, &[helm], &quoted);
+    }
+}
+
+#[test]
+fn secrets_in_what_helm_says_stay_out_of_reports() {
+    let fails = [
+        "{{ fail (printf \"bad: %s\" .Values.auth.password) }}\n",
+        "{{ fail (printf \"bad: %s\" (b64enc .Values.auth.password)) }}\n",
+        "{{ fail (printf \"bad: %s\" (.Values.apiToken | default \"\" | b64enc)) }}\n",
+        "a: {{ .Values.auth.password | quote }}\n {{ .Values.auth.password }}: [\n",
+        "{{ template \"no such\" .Values.auth.password.x }}\n",
+    ];
+    let set = format!("apiToken={CANARY}");
+    for fail in fails {
+        let dir = chart(Dir::new()).file("shop/templates/fail.yaml", fail);
+        let inputs = ["--chart", "shop", "--set", &set];
+        silent_of(&dir, &inputs, &["helm"], &["chart shop: not judged", "helm failed"]);
+    }
+    // What is given without a value, and what helm cannot take.
+    for (set, said) in [("password:", "has no KEY=VALUE"), ("auth.password[x]=", "helm failed")] {
+        let dir = chart(Dir::new());
+        let set = format!("{set}{CANARY}");
+        silent_of(&dir, &["--chart", "shop", "--set", &set], &["helm"], &[said]);
+    }
+}
+
+#[test]
+fn secrets_of_kustomizations_stay_out_of_reports() {
+    let secret = |value: &str| {
+        format!(
+            "apiVersion: v1\nkind: Secret\nmetadata: {{name: db}}\nstringData:\n  password: {value}\n  GOMEMLIMIT: {value}\n"
+        )
+    };
+    let dir = Dir::new()
+        .file("base/secret.yaml", secret(CANARY))
+        .file(
+            "base/deployment.yaml",
+            format!(
+                "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: shop}}\nspec:\n  selector: {{matchLabels: {{app: shop}}}}\n  \
+                 template:\n    metadata: {{labels: {{app: shop}}}}\n    spec:\n      containers:\n        - name: shop\n          image: shop:1\n          \
+                 envFrom: [{{secretRef: {{name: db}}}}, {{secretRef: {{name: more}}}}]\n          env:\n            - {{name: DB_PASSWORD, value: {CANARY}}}\n            \
+                 - {{name: GOMEMLIMIT, value: 2GiB}}\n          resources: {{limits: {{memory: 512Mi}}}}\n"
+            ),
+        )
+        .file("base/kustomization.yaml", "resources: [secret.yaml, deployment.yaml]\n")
+        .file("over/patch.yaml", secret("another-value"))
+        .file("over/secret.env", format!("TOKEN={CANARY}\n"))
+        .file(
+            "over/kustomization.yaml",
+            format!(
+                "resources: [../base]\npatches: [{{path: patch.yaml}}]\nsecretGenerator:\n  - name: more\n    literals: [password={CANARY}, \"GOGC={CANARY}\"]\n  \
+                 - {{name: most, envs: [secret.env]}}\nimages: [{{name: shop, newTag: '2'}}]\n"
+            ),
+        );
+    silent_of(&dir, &["--kustomize", "over"], &["kustomize"], &["GOMEMLIMIT, value: 2GiB"]);
 }

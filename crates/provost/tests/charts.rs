@@ -329,3 +329,251 @@ fn any_file_of_a_chart_changes_what_it_prints() {
     let run = check(&dir);
     assert_eq!(run.code, 1, "{run}");
 }
+
+/// A program that says how it was run, in a file of the folder it was run in.
+fn teller(dir: &Dir, name: &str) {
+    let names = ["PATH", "HTTP_PROXY", "https_proxy", "all_proxy", "NO_PROXY", "KUBECONFIG"];
+    let names = [&names[..], &["HELM_PLUGINS", "HELM_NAMESPACE", "XDG_CONFIG_HOME"]].concat();
+    let lines: String = names.iter().map(|name| format!("{name}=[${name}]\n")).collect();
+    let path = dir.path().join(".bin").join(name);
+    fs::write(&path, format!("#!/bin/sh\ncat() {{ while read -r l; do echo \"$l\"; done; }}\ncat > told <<END\n{lines}END\n")).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn tools_find_no_other_program_and_no_way_out() {
+    let dir = chart("crds", &[]).copy_of("fixtures/kustomize", |_| ());
+    let bin = dir.path().join(".bin");
+    let path = format!("{}:/usr/bin:/bin", bin.display());
+    let env = [
+        ("PATH", path.as_str()),
+        ("HELM_PLUGINS", "/plugins"),
+        ("HELM_NAMESPACE", "mine"),
+        ("XDG_CONFIG_HOME", "/config"),
+        ("NO_PROXY", "*"),
+        ("https_proxy", "http://proxy.example"),
+    ];
+    for (tool, args) in
+        [("helm", ["--chart", "crds"]), ("kustomize", ["--kustomize", "production"])]
+    {
+        teller(&dir, tool);
+        dir.provost_with_env(&[&["check"], &args[..]].concat(), &env);
+        let told = dir.read("told");
+        for line in [
+            "PATH=[]",
+            "HTTP_PROXY=[http://127.0.0.1:9]",
+            "https_proxy=[http://127.0.0.1:9]",
+            "all_proxy=[http://127.0.0.1:9]",
+            "NO_PROXY=[]",
+            "KUBECONFIG=[/dev/null]",
+            "HELM_NAMESPACE=[]",
+            "XDG_CONFIG_HOME=[]",
+        ] {
+            assert!(told.lines().any(|told| told == line), "{line}: {told}");
+        }
+        assert!(!told.contains("HELM_PLUGINS=[/plugins]"), "{told}");
+        assert!(told.contains("/helm_plugins]"), "{told}");
+        fs::remove_file(dir.path().join("told")).unwrap();
+    }
+}
+
+#[test]
+fn a_tool_of_the_folder_that_is_judged_is_not_run() {
+    let dir = chart("crds", &[]);
+    fake(&dir, "helm", "touch ran");
+    fs::rename(dir.path().join(".bin/helm"), dir.path().join("helm")).unwrap();
+    for path in [".", "", "..:.", dir.path().to_str().unwrap()] {
+        let run = dir.provost_with_env(&["check", "--chart", "crds"], &[("PATH", path)]);
+        assert!(said(&run).contains("because helm is not on PATH"), "{path}: {run}");
+    }
+    assert!(!dir.path().join("ran").exists());
+}
+
+#[test]
+fn links_out_of_a_chart_are_refused_before_helm_runs() {
+    for (link, target) in [
+        ("crds/templates/leak.yaml", "../../outside/a.yaml"),
+        ("crds/charts", "../outside"),
+        ("crds/crds/deep", "/etc"),
+    ] {
+        let dir = chart("crds", &[]).file("outside/a.yaml", "password: hunter2\n");
+        fake(&dir, "helm", "touch ran");
+        fs::create_dir_all(dir.path().join("crds/templates")).unwrap();
+        std::os::unix::fs::symlink(target, dir.path().join(link)).unwrap();
+        let run = check(&dir, &["--chart", "crds"]);
+        assert_eq!(run.code, 2, "{run}");
+        let inside = link.strip_prefix("crds/").unwrap();
+        assert!(said(&run).contains(&format!("because {inside} links to what is")), "{run}");
+        assert!(!dir.path().join("ran").exists());
+    }
+    // One that stays is followed.
+    let dir = chart("shop", &["helm"]);
+    let template = dir.path().join("shop/templates/deployment.yaml");
+    fs::rename(&template, dir.path().join("shop/real.yaml")).unwrap();
+    std::os::unix::fs::symlink("../real.yaml", &template).unwrap();
+    let run = check(&dir, &["--chart", "shop", "--format", "json"]);
+    assert!(!places(&run, "gomemlimit-above-memory-limit").is_empty(), "{run}");
+}
+
+#[test]
+fn links_of_a_packed_chart_lead_nowhere() {
+    for helm in ["helm", "helm4"] {
+        let dir = with_tools(Dir::new().file("outside.txt", "hunter2"), &[helm]);
+        let file = fs::File::create(dir.path().join("leak-1.tgz")).unwrap();
+        let packer = flate2::write::GzEncoder::new(file, flate2::Compression::fast());
+        let mut archive = tar::Builder::new(packer);
+        let files = [
+            ("leak/Chart.yaml", "apiVersion: v2\nname: leak\nversion: '1'\n"),
+            (
+                "leak/templates/pod.yaml",
+                "apiVersion: v1\nkind: Pod\nmetadata: {name: '{{ .Files.Get \"leak.txt\" }}x'}\n\
+                 spec: {containers: [{name: a, image: b}]}\n",
+            ),
+        ];
+        for (path, text) in files {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(text.len() as u64);
+            header.set_mode(0o644);
+            archive.append_data(&mut header, path, text.as_bytes()).unwrap();
+        }
+        let outside = dir.path().join("outside.txt");
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(tar::EntryType::Symlink);
+        header.set_size(0);
+        archive.append_link(&mut header, "leak/leak.txt", &outside).unwrap();
+        archive.into_inner().unwrap().finish().unwrap();
+        let run = check(&dir, &["--chart", "leak-1.tgz", "--format", "json"]);
+        assert!(run.out.contains("Pod/x"), "{run}");
+        assert!(!run.out.contains("hunter2"), "{run}");
+    }
+}
+
+#[test]
+fn a_values_file_with_a_comma_in_its_name_is_one_file() {
+    for helm in ["helm", "helm4"] {
+        let dir = chart("shop", &[helm])
+            .file("a,b \"c\".yaml", "cache: {goMemLimit: 5GiB}\n")
+            .file("b \"c\".yaml", "cache: {goMemLimit: 6GiB}\n");
+        let args = ["--chart", "shop", "--values", "a,b \"c\".yaml", "--format", "json"];
+        let run = check(&dir, &args);
+        let found = places(&run, "gomemlimit-above-memory-limit");
+        assert!(found.iter().any(|f| f.starts_with("a,b \"c\".yaml:1 ")), "{run}");
+        assert!(found.iter().any(|f| f.contains("5368709120 bytes")), "{found:#?}");
+    }
+}
+
+#[test]
+fn values_are_never_fetched() {
+    // A file by that very path changes nothing.
+    let dir = chart("shop", &[]).file("https:/example.com/values.yaml", "a: 1\n");
+    fake(&dir, "helm", "touch ran");
+    for values in ["https://example.com/values.yaml", "s3://bucket/values.yaml"] {
+        let run = check(&dir, &["--chart", "shop", "--values", values]);
+        assert_eq!(run.code, 2, "{run}");
+        assert!(said(&run).contains("is an address, and nothing is fetched"), "{run}");
+    }
+    assert!(!dir.path().join("ran").exists());
+}
+
+#[test]
+fn dependencies_are_never_fetched() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let address = server.local_addr().unwrap();
+    for helm in ["helm", "helm4"] {
+        let dir = chart("shop", &[helm]).file(
+            "shop/Chart.yaml",
+            format!(
+                "apiVersion: v2\nname: shop\nversion: 0.1.0\ndependencies:\n- {{name: cache, version: 0.1.0}}\n\
+                 - {{name: redis, version: 1.0.0, repository: \"http://{address}/charts\", alias: other}}\n"
+            ),
+        );
+        let run = check(&dir, &["--chart", "shop"]);
+        assert_eq!(run.code, 2, "{run}");
+        assert!(said(&run).contains("fetch them first: helm dependency build shop"), "{run}");
+    }
+    let fetched = server.accept().map(|_| ()).unwrap_err();
+    assert_eq!(fetched.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
+fn a_fifo_is_no_chart() {
+    let dir = with_tools(Dir::new(), &["helm"]);
+    succeed(Command::new("mkfifo").arg(dir.path().join("pipe.tgz")));
+    let run = check(&dir, &["--chart", "pipe.tgz"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(said(&run).contains("neither a folder with a Chart.yaml"), "{run}");
+}
+
+#[test]
+fn a_chart_that_a_fix_breaks_is_said() {
+    let dir = chart("shop", &["helm"]).file(
+        "shop/templates/check.yaml",
+        "{{ if ne (index .Values.env 1).value \"2GiB\" }}{{ fail \"changed\" }}{{ end }}\n",
+    );
+    let args = ["--chart", "shop", "--only", "gomemlimit-above-memory-limit"];
+    assert_eq!(check(&dir, &args).code, 1);
+    let run = check(&dir, &[&args[..], &["--fix", "--unsafe-fixes"]].concat());
+    assert!(dir.read("shop/values.yaml") != read_of("shop/values.yaml"), "nothing is fixed");
+    assert_eq!(run.code, 2, "{run}");
+    assert!(said(&run).contains("helm failed: Error: execution error"), "{run}");
+}
+
+/// A file of the fixtures as it is.
+fn read_of(path: &str) -> String {
+    fs::read_to_string(repository().join("fixtures/charts").join(path)).unwrap()
+}
+
+#[test]
+fn what_is_set_on_the_command_line_is_not_looked_for_in_files() {
+    let dir = chart("shop", &["helm"]);
+    let set = ["--chart", "shop", "--format", "json", "--set"];
+    for value in ["cache.goMemLimit=4GiB\\", "x=y{,cache.goMemLimit=4GiB"] {
+        let run = check(&dir, &[&set[..], &[value]].concat());
+        let found = places(&run, "gomemlimit-above-memory-limit");
+        assert!(found.iter().any(|f| f.contains("charts/cache/templates")), "{run}");
+        assert!(!found.iter().any(|f| f.contains("`cache.goMemLimit`")), "{value}: {found:#?}");
+    }
+}
+
+#[test]
+fn names_show_no_control_characters() {
+    let dir = with_tools(Dir::new(), &["helm", "kustomize"]);
+    for flag in ["--chart", "--kustomize"] {
+        let run = check(&dir, &[flag, "a\u{1b}[31mb\u{202e}"]);
+        assert_eq!(run.code, 2, "{run}");
+        assert!(run.out.contains("[31mb"), "{run}");
+        assert!(!run.out.contains(['\u{1b}', '\u{202e}']), "{run}");
+    }
+    let run = check(&dir, &["--chart", "a\u{1b}b", "--format", "json"]);
+    assert!(!run.out.contains("\\u001b"), "{run}");
+}
+
+#[test]
+fn after_an_interrupt_no_further_tool_starts() {
+    let dir = chart_in(chart("crds", &[]), "shop");
+    fake(&dir, "helm", "echo ran >> ran; kill -INT $PPID; exec sleep 600");
+    let run = check(&dir, &["--chart", "crds", "--chart", "shop"]);
+    assert_eq!(run.code, 130, "{run}");
+    assert_eq!(dir.read("ran"), "ran\n");
+    assert!(said(&run).contains("shop: not judged, because the run was interrupted"), "{run}");
+}
+
+#[test]
+fn what_may_be_secret_in_what_helm_says_is_masked() {
+    let dir = chart("shop", &["helm"]).file(
+        "shop/templates/fail.yaml",
+        "{{ fail (printf \"no %s for %s\" .Values.password .Values.name) }}\n",
+    );
+    let set = ["--chart", "shop", "--set", "name=shop", "--set", "password=hunter2"];
+    let run = check(&dir, &set);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(said(&run).contains("no *** for shop"), "{run}");
+    assert!(said(&run).contains("(*** stands for what may be a secret)"), "{run}");
+    assert!(!run.out.contains("hunter2"), "{run}");
+    // One without a value is not shown at all.
+    let run = check(&dir, &["--chart", "shop", "--set", "a=1", "--set", "password:hunter2"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(said(&run).contains("--set: what is given second has no KEY=VALUE"), "{run}");
+    assert!(!run.out.contains("hunter2"), "{run}");
+}

@@ -33,19 +33,22 @@ pub(super) fn render(
         return Ok(Err(format!("{what}: not judged, because helm is not on PATH")));
     };
     let said = arguments(&mut tool, args, root, oldest, &asked);
-    let mut hidden = Hidden::default();
-    for pair in &asked.set {
-        for value in &pair.values {
-            hidden.named(&pair.name(), value);
+    let named = |hidden: &mut Hidden| {
+        for pair in &asked.set {
+            pair.values.iter().for_each(|value| hidden.named(&pair.name(), value));
         }
-    }
-    let mut known = secrets_of(root, &args.values);
-    // Of a message, which is no text to be edited, rather too much is hidden than too little.
-    asked.set.iter().flat_map(|pair| &pair.values).for_each(|value| known.value(value));
+    };
+    let known = || {
+        let mut known = secrets_of(root, &args.values);
+        named(&mut known);
+        known
+    };
     let text = match output(tool, &what, &known, interrupted)? {
         Ok(text) => text,
         Err(why) => return Ok(Err(with_help(why, root))),
     };
+    let mut hidden = Hidden::default();
+    named(&mut hidden);
     let rendering = Rendering {
         root: root.to_owned(),
         by: Renderer::Helm,

@@ -12,7 +12,7 @@ use crate::process::offline;
 
 /// Builds a kustomization, or says why not.
 pub(super) fn render(root: &str, interrupted: &AtomicBool) -> Result<Result<Rendered, String>> {
-    let what = format!("kustomization {root}");
+    let what = format!("kustomization {}", clean(root));
     if !Path::new(root).is_dir() {
         return Ok(Err(format!("{what}: is no folder (a repository is cloned first)")));
     }
@@ -35,7 +35,7 @@ pub(super) fn render(root: &str, interrupted: &AtomicBool) -> Result<Result<Rend
         }
     };
     tool.command.args([arguments, &folder]);
-    let text = output(tool, &what, &Hidden::default(), interrupted)?;
+    let text = output(tool, &what, &Hidden::default, interrupted)?;
     Ok(text.map(|text| Rendered {
         rendering: Rendering {
             root: root.to_owned(),
@@ -45,6 +45,6 @@ pub(super) fn render(root: &str, interrupted: &AtomicBool) -> Result<Result<Rend
             set: Vec::new(),
             hidden: Hidden::default(),
         },
-        said: format!("rendered by {called} {root}"),
+        said: format!("rendered by {called} {}", clean(root)),
     }))
 }

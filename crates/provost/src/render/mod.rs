@@ -134,11 +134,11 @@ fn no_more(spent: Duration, printed: usize, interrupted: &AtomicBool) -> Option<
 }
 
 /// Runs the tool. The sentence that says why there is nothing names `what` was to be rendered, and
-/// shows nothing that is `hidden`.
+/// shows nothing that is `hidden`, which is asked for when there is something to say.
 fn output(
     mut tool: Tool,
     what: &str,
-    hidden: &Hidden,
+    hidden: &dyn Fn() -> Hidden,
     interrupted: &AtomicBool,
 ) -> Result<Result<Vec<u8>, String>> {
     if interrupted.load(Ordering::SeqCst) {
@@ -159,7 +159,12 @@ fn output(
 }
 
 /// Why the output is not to be used.
-fn failure(tool: &str, is_script: bool, done: &Done, hidden: &Hidden) -> Option<String> {
+fn failure(
+    tool: &str,
+    is_script: bool,
+    done: &Done,
+    hidden: &dyn Fn() -> Hidden,
+) -> Option<String> {
     match done.stopped {
         Some(Stopped::Interrupted) => return Some("the run was interrupted".to_owned()),
         Some(Stopped::Time) => {
@@ -180,6 +185,7 @@ fn failure(tool: &str, is_script: bool, done: &Done, hidden: &Hidden) -> Option<
         return None;
     }
     let said = String::from_utf8_lossy(&done.stderr);
+    let hidden = hidden();
     let masker = hidden.masker();
     let shown = masker.masked(&said);
     let shown = secret::masked(&shown);

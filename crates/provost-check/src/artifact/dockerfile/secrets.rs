@@ -3,6 +3,8 @@
 //! It looks at the words, not at the instructions: a secret in a line that cannot be read, or in the
 //! script of a RUN, must stay hidden as well. Rather too much is masked than too little.
 
+mod commands;
+
 use crate::facts::Span;
 use crate::model::secret::{may_be_secret, secret_word, token_shape};
 
@@ -11,7 +13,7 @@ pub fn spans(text: &str) -> Vec<Span> {
     let mut spans = Vec::new();
     assigned(text, &mut spans);
     behind_a_blank(text, &mut spans);
-    pairs(text, &mut spans);
+    commands::spans(text, &mut spans);
     shaped(text, &mut spans);
     spans.sort_unstable();
     spans
@@ -91,36 +93,6 @@ fn behind_a_blank(text: &str, spans: &mut Vec<Span>) {
     }
 }
 
-/// `user:password` on lines that give it to chpasswd, curl or wget.
-fn pairs(text: &str, spans: &mut Vec<Span>) {
-    let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '\\' | '|' | ';' | '&');
-    let mut at = 0;
-    for line in text.split_inclusive('\n') {
-        let start = at;
-        at += line.len();
-        let all = line.contains("chpasswd");
-        if !all && !line.contains("curl") && !line.contains("wget") {
-            continue;
-        }
-        let (mut from, mut client, mut is_user) = (start, false, false);
-        for word in line.split_inclusive(ends) {
-            let bare = word.trim_end_matches(ends);
-            if let Some((name, value)) = bare.split_once(':')
-                && (all || is_user)
-                && !name.is_empty()
-                && !value.starts_with('/')
-            {
-                push(text, from + name.len() + 1, from + bare.len(), spans);
-            }
-            // A quote may stand between the flag and its value.
-            is_user = client && matches!(bare, "-u" | "--user") || (is_user && bare.is_empty());
-            client |= matches!(bare.rsplit('/').next(), Some("curl" | "wget"));
-            client &= !word.get(bare.len()..).unwrap_or_default().contains(['|', ';', '&']);
-            from += word.len();
-        }
-    }
-}
-
 /// Tokens known by their shape, and URLs with a password.
 fn shaped(text: &str, spans: &mut Vec<Span>) {
     let mut at = 0;
@@ -147,7 +119,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    fn check(text: &str, shown: &str) {
+    pub(super) fn check(text: &str, shown: &str) {
         let mut bytes = text.as_bytes().to_vec();
         for span in spans(text) {
             for byte in bytes[span.range()].iter_mut().filter(|b| **b != b'\n') {
@@ -169,9 +141,6 @@ mod tests {
         check("ENV DB_PASSWORD=\u{e9}\n", "ENV DB_PASSWORD=**\n");
         check("CMD [\"/a\", \"--token=a b\"]\n", "CMD [\"/a\", \"--token=***\"]\n");
         check("RUN curl https://me:abc@host/\n", "RUN curl ********************\n");
-        check("RUN curl -u me:abc https://host/\n", "RUN curl -u me:*** https://host/\n");
-        check("RUN curl --user 'me:abc' x\n", "RUN curl --user 'me:***' x\n");
-        check("RUN echo \"root:abc\" | chpasswd\n", "RUN echo \"root:***\" | chpasswd\n");
     }
 
     #[test]
@@ -182,7 +151,6 @@ mod tests {
             "ARG TOKEN\nENV TOKEN=\n",
             "ENV GOFLAGS=-mod=mod GODEBUG=x=1\n",
             "RUN passwd -d root\n",
-            "RUN curl -u me:$PW https://host:8080/\nRUN apk add curl && id -u me:you\n",
         ] {
             check(text, text);
         }
@@ -190,17 +158,7 @@ mod tests {
 
     #[test]
     fn hostile_texts_take_linear_time() {
-        for text in [
-            "a=",
-            "TOKEN=",
-            "=",
-            "\"",
-            "TOKEN=\"",
-            "ENV TOKEN \\\n",
-            "https://a:b@",
-            "curl -u a:b ",
-            "chpasswd a:",
-        ] {
+        for text in ["a=", "TOKEN=", "=", "\"", "TOKEN=\"", "ENV TOKEN \\\n", "https://a:b@"] {
             spans(&text.repeat(200_000));
         }
     }

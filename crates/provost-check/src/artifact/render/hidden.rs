@@ -34,8 +34,12 @@ const SHORTEST_CORE: usize = 6;
 /// Bytes of a file of a chart that is looked through before it is rendered.
 const LARGEST_FILE: u64 = 1 << 20;
 
-/// Bytes of all texts. Of more than that, everything is masked.
-const MOST_BYTES: usize = 8 << 20;
+/// Bytes of all files of a chart that are looked through before it is rendered.
+const MOST_READ: usize = 16 << 20;
+
+/// Bytes of all texts, each of which takes some sixty to be looked for. Of more than that,
+/// everything is masked.
+const MOST_BYTES: usize = 2 << 20;
 
 /// Places in one text. Of more than that, everything is masked.
 const MOST_PLACES: usize = 4 << 20;
@@ -86,7 +90,9 @@ impl Hidden {
 
     /// A value that is secret when its name or its shape says so.
     pub fn named(&mut self, name: &str, value: &str) {
-        if secret_word(name).is_some() || token_shape(value).is_some() {
+        let lower = name.to_ascii_lowercase();
+        let is_named = ["secret", "password", "credential"].iter().any(|word| lower.contains(word));
+        if is_named || secret_word(name).is_some() || token_shape(value).is_some() {
             self.value(value);
         }
     }
@@ -172,7 +178,7 @@ impl Hidden {
 
     /// A text, its lines, and how each is escaped and encoded.
     fn forms(&mut self, value: &str) {
-        if !is_worth(value) {
+        if self.all || !is_worth(value) {
             return;
         }
         let lines = value.lines().map(str::trim).filter(|_| value.contains('\n'));
@@ -229,7 +235,7 @@ pub fn secrets_of(root: &str, files: &[String]) -> Hidden {
         hidden.values(&mmap::read_text(Path::new(path), LARGEST_FILE, false).unwrap_or_default());
     }
     let chart = Chart::open(root);
-    let mut left = MOST_BYTES;
+    let mut left = MOST_READ;
     for name in chart.names() {
         let is_template = name.split('/').rev().skip(1).any(|part| part == "templates");
         let is_values = name.rsplit('/').next() == Some("values.yaml");
@@ -412,6 +418,10 @@ impl Masker<'_> {
     /// Masks an input: also the scalars that say something hidden only when they are read.
     pub(super) fn mask(&self, source: &mut Source) {
         let Some(text) = source.shown() else { return };
+        let none = self.finder.as_ref().is_some_and(|finder| finder.patterns_len() == 0);
+        if none && self.words.is_empty() && !self.all {
+            return;
+        }
         let mut spans = self.spans(text);
         if !self.all {
             // A mask looks like an alias, which nothing stands for.
