@@ -99,6 +99,11 @@ fn what_a_patch_leaves_alone_is_judged() {
     let first = "[{op: add, path: /spec/template/spec/containers/0, value: {name: x}}]";
     let minimum = "[{op: replace, path: /spec/minAvailable, value: 0}]";
     let budget = "patches: [{target: {kind: PodDisruptionBudget, name: web}, path: change.yaml}]\n";
+    let transformers = "transformers: [change.yaml]\n";
+    let value = "replacements:\n- sourceValue: '3'\n  targets:\n  - select: {kind: Deployment, name: web}\n    \
+                 fieldPaths: [spec.replicas]\n";
+    let in_list = "{sourceValue: x, targets: [{select: {kind: Deployment, name: web}, fieldPaths: \
+                   ['spec.template.spec.containers.[name=web].image']}]}";
     for (more, patch, patched) in [
         (path, replicas.as_str(), &all[1..2]),
         (path, &image, &[]),
@@ -112,6 +117,13 @@ fn what_a_patch_leaves_alone_is_judged() {
         (budget, minimum, &all[1..2]),
         ("replicas: [{name: web, count: 3}]\n", "", &all[1..2]),
         ("patchesStrategicMerge: [change.yaml]\n", &replicas, &all[1..2]),
+        ("Replicas: [{name: web, count: 3}]\n", "", &all[1..2]),
+        (value, "", &all[1..2]),
+        ("replacements: [{path: change.yaml}]\n", in_list, &[]),
+        ("replacements: [{path: none.yaml}]\n", "", &all[..]),
+        (transformers, "{apiVersion: builtin, kind: LabelTransformer, metadata: {name: a}}", &[]),
+        (transformers, "{apiVersion: builtin, kind: PatchTransformer, metadata: {name: a}}", &all),
+        ("transformers: [folder]\n", "", &all[..]),
     ] {
         let (found, unknown) = judged(more, patch);
         assert_eq!(unknown, patched, "{more}{patch}");

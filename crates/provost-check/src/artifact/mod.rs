@@ -10,6 +10,7 @@ pub mod dockerfile;
 pub mod image;
 #[cfg(test)]
 pub(crate) mod image_toml;
+mod kustomization;
 pub mod manifest;
 pub mod mmap;
 pub mod program_text;

@@ -246,6 +246,30 @@ pub fn parse(source: SourceId, text: &str, replaced: &[Span], limits: &Limits) -
     parsed
 }
 
+/// Whether a node has a tag other than those that say what a scalar is anyway: what is behind
+/// `!!binary` is not what is written.
+pub(crate) fn has_unusual_tag(text: &str) -> bool {
+    if !text.contains('!') {
+        return false;
+    }
+    let mut parser = Parser::new_from_str(text);
+    // What cannot be read is told by [`parse`].
+    while let Some(Ok((event, _))) = parser.next_event() {
+        let tag = match &event {
+            Event::Scalar(_, _, _, tag) => tag,
+            Event::SequenceStart(_, _, tag) | Event::MappingStart(_, _, tag) => tag,
+            _ => continue,
+        };
+        let usual = ["str", "int", "float", "bool", "null", "seq", "map"];
+        if let Some(tag) = tag
+            && !tag.core_suffix().is_some_and(|suffix| usual.contains(&suffix))
+        {
+            return true;
+        }
+    }
+    false
+}
+
 fn first_inside(replaced: &[Span], start: usize, end: usize) -> Option<Span> {
     let first = replaced.partition_point(|span| (span.end as usize) <= start);
     replaced.get(first).copied().filter(|span| (span.start as usize) < end)

@@ -17,13 +17,12 @@ pub(super) fn render(root: &str, interrupted: &AtomicBool) -> Result<Result<Rend
         return Ok(Err(format!("{what}: is no folder (a repository is cloned first)")));
     }
     let plan = render::plan(root);
-    if let Some((entry, file)) = plan.remote.first() {
-        return Ok(Err(format!(
-            "{what}: not judged, because {} names {}, which is not in the folder and which \
-             kustomize would fetch; copy it beside the kustomization",
-            clean(file),
-            clean(entry)
-        )));
+    if let Some(why) = plan.refused.first() {
+        let more = match plan.refused.len() - 1 {
+            0 => String::new(),
+            n => format!(" (and {n} more)"),
+        };
+        return Ok(Err(format!("{what}: not judged, because {}{more}", clean(why))));
     }
     let folder = as_argument(root);
     let (mut tool, arguments, called) = match (offline("kustomize")?, offline("kubectl")?) {
@@ -35,7 +34,8 @@ pub(super) fn render(root: &str, interrupted: &AtomicBool) -> Result<Result<Rend
         }
     };
     tool.command.args([arguments, &folder]);
-    let text = output(tool, &what, &Hidden::default, interrupted)?;
+    let known = || render::secrets_of_kustomization(&plan);
+    let text = output(tool, &what, &known, interrupted)?;
     Ok(text.map(|text| Rendered {
         rendering: Rendering {
             root: root.to_owned(),

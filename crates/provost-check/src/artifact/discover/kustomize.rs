@@ -6,6 +6,7 @@ use std::ffi::OsStr;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use crate::artifact::kustomization::{self, Plugin, Role};
 use crate::artifact::mmap;
 use crate::artifact::source::Patches;
 use crate::artifact::yaml::{self, Limits};
@@ -48,23 +49,20 @@ const DEPTH: usize = 32;
 /// Nodes of one patch that are looked at.
 const NODES: usize = 100_000;
 
-/// Those of [`PARTIAL`] whose items are patches.
-const PATCHING: &[&str] = &["patches", "patchesStrategicMerge", "patchesJson6902"];
+/// Fields of a kustomization whose items are patches, by their folded names.
+const PATCHING: &[&str] = &["patches", "patchesstrategicmerge", "patchesjson6902"];
 
-/// Fields of a kustomization that name whole objects.
-const WHOLE: &[&str] = &["resources", "bases", "crds", "components"];
-
-/// Fields whose items are paths of, or hold the paths of, what is no whole object (kustomize
-/// api/types/kustomization.go).
-const PARTIAL: &[&str] = &[
-    "patches",
-    "patchesStrategicMerge",
-    "patchesJson6902",
-    "transformers",
-    "generators",
-    "validators",
-    "configurations",
-    "replacements",
+/// Builtin transformers that change no field which a rule joins objects by, or do so as `labels` and
+/// `images` do.
+const HARMLESS: &[&str] = &[
+    "AnnotationsTransformer",
+    "HashTransformer",
+    "ImageTagTransformer",
+    "LabelTransformer",
+    "NamespaceTransformer",
+    "PrefixTransformer",
+    "SortOrderTransformer",
+    "SuffixTransformer",
 ];
 
 /// Reads the kustomizations; what cannot be read names nothing.
@@ -83,29 +81,42 @@ pub(super) fn read(files: &[PathBuf]) -> Kustomized {
             if root.get("kind").and_then(Node::as_str) == Some("Component") {
                 all.components.insert(dir.to_owned());
             }
-            for key in WHOLE {
-                for item in root.get(key).into_iter().flat_map(Node::items) {
-                    let Some(path) = item.as_str().and_then(|path| join(dir, path)) else {
-                        continue;
-                    };
-                    all.named.entry(dir.to_owned()).or_default().push(path.clone());
-                    all.resources.insert(path);
+            for entry in kustomization::entries(root) {
+                let path = join(dir, entry.text);
+                match entry.role {
+                    Role::Whole | Role::Component | Role::Schema => {
+                        let Some(path) = path else { continue };
+                        all.named.entry(dir.to_owned()).or_default().push(path.clone());
+                        all.resources.insert(path);
+                    }
+                    Role::Patch | Role::Settings => all.partial.extend(path),
+                    Role::Plugin(plugin) => {
+                        if plugin == Plugin::Transformer {
+                            let changes = all.patched.entry(dir.to_owned()).or_default();
+                            transformer(entry.text, path.as_deref(), changes);
+                        }
+                        all.partial.extend(path);
+                    }
+                    Role::Data | Role::Chart | Role::Unknown => {}
                 }
             }
-            for key in PARTIAL {
-                for item in root.get(key).into_iter().flat_map(Node::items) {
-                    let path = item.as_str().or_else(|| item.get("path").and_then(Node::as_str));
-                    all.partial.extend(path.and_then(|path| join(dir, path)));
-                    if PATCHING.contains(key) {
-                        patches(dir, item, all.patched.entry(dir.to_owned()).or_default());
-                    }
+            for (name, field) in kustomization::fields(root) {
+                let changes = all.patched.entry(dir.to_owned()).or_default();
+                if PATCHING.contains(&&*name) {
+                    field.items().for_each(|item| patches(dir, item, changes));
+                } else if name == "replacements" {
+                    field.items().for_each(|item| replacement(dir, item, changes));
                 }
             }
             // Of whatever kind the object is.
-            for item in root.get("replicas").into_iter().flat_map(Node::items) {
+            let replicas = kustomization::all_of(root, "replicas");
+            for item in replicas.flat_map(Node::items) {
                 let Some(name) = item.get("name").and_then(Node::as_str) else { continue };
                 let all = all.patched.entry(dir.to_owned()).or_default();
                 add(all, format!("*/{name}"), ["spec/replicas".to_owned()]);
+            }
+            if all.patched.get(dir).is_some_and(BTreeMap::is_empty) {
+                all.patched.remove(dir);
             }
         }
     }
@@ -156,6 +167,85 @@ fn patches(dir: &Path, item: Node<'_>, all: &mut Patches) {
         let name = text(object.at(&["metadata", "name"]));
         add(all, format!("{}/{name}", text(object.get("kind"))), changed(object));
     }
+}
+
+/// Adds what the settings of transformers change: text, a file, or a folder, which may hold anything.
+fn transformer(text: &str, path: Option<&Path>, all: &mut Patches) {
+    let inline = kustomization::parse(text)
+        .ok()
+        .filter(|documents| documents.iter().any(|document| document.root().get("kind").is_some()));
+    let read = || kustomization::read(path?).ok().map(|(_, documents)| documents);
+    let anything = |all: &mut Patches| add(all, "*/*".to_owned(), [String::new()]);
+    let Some(documents) = inline.or_else(read) else { return anything(all) };
+    for document in &documents {
+        match document.root().get("kind").and_then(Node::as_str) {
+            Some("ReplicaCountTransformer") => {
+                add(all, "*/*".to_owned(), ["spec/replicas".to_owned()]);
+            }
+            Some(kind) if HARMLESS.contains(&kind) => {}
+            _ => anything(all),
+        }
+    }
+}
+
+/// Adds what one entry of `replacements` changes, or the entries in its file.
+fn replacement(dir: &Path, item: Node<'_>, all: &mut Patches) {
+    let Some(path) = kustomization::all_of(item, "path").find_map(Node::as_str) else {
+        return replaced(item, all);
+    };
+    let read = join(dir, path).and_then(|path| kustomization::read(&path).ok());
+    let Some((_, documents)) = read else {
+        return add(all, "*/*".to_owned(), [String::new()]);
+    };
+    for root in documents.iter().map(|document| document.root()) {
+        match root.is_sequence() {
+            true => root.items().for_each(|item| replaced(item, all)),
+            false => replaced(root, all),
+        }
+    }
+}
+
+fn replaced(item: Node<'_>, all: &mut Patches) {
+    for target in kustomization::all_of(item, "targets").flat_map(Node::items) {
+        let of = |key: &str| {
+            let select = kustomization::all_of(target, "select");
+            let text = select.flat_map(|select| kustomization::all_of(select, key));
+            let text = text.filter_map(Node::as_str).last().unwrap_or_default();
+            // Both are regular expressions.
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
+            let is_plain = !text.is_empty() && text.chars().all(plain);
+            if is_plain { text.to_owned() } else { "*".to_owned() }
+        };
+        let paths = kustomization::all_of(target, "fieldpaths").flat_map(Node::items);
+        let mut fields: BTreeSet<String> = paths.filter_map(Node::as_str).map(field).collect();
+        if fields.is_empty() {
+            // The default is the name.
+            fields.insert("metadata/name".to_owned());
+        }
+        add(all, format!("{}/{}", of("kind"), of("name")), fields);
+    }
+}
+
+/// `spec.template.spec.containers.[name=a].image` without the positions in lists.
+fn field(path: &str) -> String {
+    // Quotes and backslashes keep a point in a key.
+    if path.contains(['\\', '"', '\'']) {
+        return String::new();
+    }
+    let is_position = |part: &&str| {
+        part.starts_with('[') || matches!(*part, "*" | "-") || part.parse::<u32>().is_ok()
+    };
+    // A value in brackets may hold points too.
+    let mut open = false;
+    let mut parts = Vec::new();
+    for part in path.split('.') {
+        let inside = open || part.starts_with('[');
+        open = inside && !part.ends_with(']');
+        if !inside && !is_position(&part) && !part.is_empty() {
+            parts.push(part);
+        }
+    }
+    parts.join("/")
 }
 
 /// The fields that a patch changes, `spec/replicas`, without positions in lists: those below a

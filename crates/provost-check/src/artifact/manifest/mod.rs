@@ -23,7 +23,7 @@ use super::Problem;
 use crate::facts::document::{Document, Node, NodeId, ScalarKind};
 use crate::facts::objects::{Body, ConfigMap, Meta, Object, Secret, ServiceAccount};
 use crate::facts::order::Order;
-use crate::facts::origin::Fact;
+use crate::facts::origin::{Fact, Span};
 use crate::facts::rollout::Analysis;
 
 /// Kinds that are taken for Kubernetes objects even when `apiVersion` is missing, so that leaving
@@ -72,6 +72,23 @@ fn object_kind<'d>(node: Node<'d>) -> Option<&'d str> {
     let known =
         || KNOWN_KINDS.contains(&kind) && node.get("metadata").is_some_and(Node::is_mapping);
     (versioned || known()).then_some(kind)
+}
+
+/// Hides what is secret in a document that is only looked at, an input of a renderer: what its
+/// output does not hold is hidden nowhere else. Returns the bytes to mask in the source, too.
+pub(in crate::artifact) fn hide(mut document: Document, text: &str) -> (Arc<Document>, Vec<Span>) {
+    let mut spans = secrets::hide(&mut document, text);
+    let document = Arc::new(document);
+    let mut problems = Vec::new();
+    let roots = object_roots(&document);
+    let objects = roots.iter().filter_map(|root| object(&document, *root, "", &mut problems, 0));
+    spans.extend(secrets::hide_shown(&document, &objects.collect::<Vec<_>>(), text));
+    (document, spans)
+}
+
+/// The same for a part of a text that cannot be read.
+pub(in crate::artifact) fn hide_broken(text: &str, region: Span) -> Vec<Span> {
+    secrets::hide_broken(text, region)
 }
 
 /// The object at `root`.

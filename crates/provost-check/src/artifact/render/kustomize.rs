@@ -1,242 +1,365 @@
 //! What a kustomization is made of, and where each value of its output was written.
 //!
 //! kustomize prints objects without saying where they come from. Its inputs are read here as well:
-//! a rendered object belongs to the resource of its kind whose name its own was made of, and a
-//! value to the last place that says it: a patch, a field of a kustomization such as `images`, or
-//! the resource.
+//! a rendered object belongs to the resource whose name, with what the kustomizations put around
+//! it, is its own, and a value to the last place that says it: a patch, a field of a kustomization
+//! such as `images`, or the resource.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::Rendering;
-use super::trace::{Trace, Written};
+use rustc_hash::{FxHashMap, FxHashSet};
+
+use super::trace::Trace;
+use super::{Hidden, Rendering};
 use crate::artifact::discover::shown;
-use crate::artifact::manifest::{self, Loaded, ManifestFile};
+use crate::artifact::kustomization::{self, Role, all_of, fields};
+use crate::artifact::manifest::{self, Loaded, ManifestFile, hide, hide_broken};
 use crate::artifact::mmap;
 use crate::artifact::source::{Source, SourceKind, Sources};
 use crate::artifact::yaml::{self, Limits};
-use crate::facts::document::{Document, Node, ScalarKind};
-use crate::facts::origin::{Origin, SourceId};
+use crate::facts::document::{Document, Node, NodeId, ScalarStyle};
+use crate::facts::origin::{Origin, SourceId, Span};
+use crate::model::secret::secret_word;
 
-/// Folders with a kustomization that one build is made of.
-const MOST_FOLDERS: usize = 1000;
+mod names;
+mod patches;
+mod places;
+mod plan;
 
-/// Resource and patch files that are looked at.
-const MOST_FILES: usize = 20_000;
+use names::{Identity, Uses, without_hash};
+use patches::{Inline, NO_FILE, Patch, Patches, Target, Text};
+use places::{Field, Work};
+pub use plan::{Plan, plan};
 
-/// Nodes of an object that are traced; the lines of the others are told by what is above them.
-const MOST_NODES: usize = 20_000;
+/// Text that stands in place of a Secret's.
+const TEXTS: [&str; 4] = ["patch", "jsonop", "patches", "paths"];
 
-/// Patches of one object that are looked at, and kustomizations whose fields are.
-const MOST_PATCHES: usize = 64;
-
-/// Names kustomize looks for, in that order (kustomize api/konfig/general.go).
-const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
-
-/// Fields whose items are folders or files with whole objects.
-const WHOLE: [&str; 4] = ["resources", "bases", "components", "crds"];
-
-/// Fields whose items are files, or have the file under `path`.
-const FILES: [&str; 9] = [
-    "patches",
-    "patchesStrategicMerge",
-    "patchesJson6902",
-    "transformers",
-    "generators",
-    "validators",
-    "configurations",
-    "replacements",
-    "openapi",
-];
-
-/// Fields of a kustomization whose values it puts into objects.
-const SETS: [&str; 9] = [
-    "images",
-    "replicas",
-    "namespace",
-    "labels",
-    "commonLabels",
-    "commonAnnotations",
-    "configMapGenerator",
-    "secretGenerator",
-    "patches",
-];
-
-/// What a kustomization is made of.
-#[derive(Clone, Debug, Default)]
-pub struct Plan {
-    /// Entries that kustomize would fetch from elsewhere, each with the file that names it.
-    pub remote: Vec<(String, String)>,
-    /// Folders that were reached, that of the root first.
-    folders: Vec<PathBuf>,
-    /// Their kustomizations.
-    kustomizations: Vec<PathBuf>,
-    resources: BTreeSet<PathBuf>,
-    patches: BTreeSet<PathBuf>,
-}
-
-impl Plan {
-    /// Whether a file is part of what is built.
-    pub fn holds(&self, file: &Path) -> bool {
-        let plain = |path: &Path| path.strip_prefix("./").unwrap_or(path).to_owned();
-        let file = plain(file);
-        self.resources.contains(&file) || self.patches.contains(&file)
-    }
-
-    /// Whether a folder is the root or one of the bases and components below it.
-    pub fn reaches(&self, folder: &Path) -> bool {
-        self.folders.iter().any(|known| known == folder)
-    }
-}
-
-/// Reads the kustomization of a folder and all that it names.
-pub fn plan(root: &str) -> Plan {
-    let mut plan = Plan::default();
-    let mut open = vec![plain_path(Path::new(root))];
-    while let Some(folder) = open.pop() {
-        if plan.folders.len() >= MOST_FOLDERS || plan.folders.contains(&folder) {
-            continue;
-        }
-        plan.folders.push(folder.clone());
-        let Some(file) = NAMES.iter().map(|name| folder.join(name)).find(|path| path.is_file())
-        else {
-            continue;
-        };
-        plan.kustomizations.push(file.clone());
-        let Some((_, documents)) = parse(&file, SourceId(u32::MAX)) else { continue };
-        for document in &documents {
-            look_at(&mut plan, &mut open, &folder, &file, document.root());
-        }
-    }
-    plan
-}
-
-fn look_at(plan: &mut Plan, open: &mut Vec<PathBuf>, folder: &Path, file: &Path, root: Node<'_>) {
-    for key in WHOLE {
-        for entry in root.get(key).into_iter().flat_map(Node::items).filter_map(Node::as_str) {
-            let path = plain_path(&folder.join(entry));
-            if path.is_dir() {
-                open.push(path);
-            } else if path.is_file() {
-                if plan.resources.len() < MOST_FILES {
-                    plan.resources.insert(path);
-                }
-            } else {
-                // What is not there is a repository or an address for kustomize (api/internal/
-                // target/kusttarget.go, accumulateResources), which it would fetch.
-                plan.remote.push((entry.to_owned(), shown(file)));
-            }
-        }
-    }
-    for key in FILES {
-        let field = root.get(key);
-        let items = field.into_iter().flat_map(Node::items).chain(field.filter(|n| n.is_mapping()));
-        for item in items {
-            let entry = item.as_str().or_else(|| item.get("path").and_then(Node::as_str));
-            let Some(entry) = entry.filter(|entry| !entry.contains('\n')) else { continue };
-            let path = plain_path(&folder.join(entry));
-            if is_address(entry) || (!path.exists() && key != "configurations") {
-                plan.remote.push((entry.to_owned(), shown(file)));
-            } else if path.is_file() && plan.patches.len() < MOST_FILES {
-                plan.patches.insert(path);
-            }
-        }
-    }
-    // Generators read files, also from an address.
-    for key in ["configMapGenerator", "secretGenerator"] {
-        for item in root.get(key).into_iter().flat_map(Node::items) {
-            let lists = ["files", "envs"].into_iter().filter_map(|list| item.get(list));
-            let entries = lists.flat_map(Node::items).chain(item.get("env"));
-            for entry in entries.filter_map(Node::as_str) {
-                let path = entry.split_once('=').map_or(entry, |(_, path)| path);
-                if is_address(path) {
-                    plan.remote.push((path.to_owned(), shown(file)));
-                }
-            }
-        }
-    }
-}
-
-fn is_address(entry: &str) -> bool {
-    let lower = entry.trim_start().to_ascii_lowercase();
-    lower.starts_with("http://") || lower.starts_with("https://")
-}
-
-/// The path without `.` and with `..` taken back where that can be done by name.
-fn plain_path(path: &Path) -> PathBuf {
-    use std::path::Component::{CurDir, Normal, ParentDir};
-    let mut plain = PathBuf::new();
-    for part in path.components() {
-        match part {
-            CurDir => {}
-            ParentDir if matches!(plain.components().next_back(), Some(Normal(_))) => {
-                plain.pop();
-            }
-            other => plain.push(other),
-        }
-    }
-    plain
-}
-
-fn parse(path: &Path, id: SourceId) -> Option<(Arc<str>, Vec<Document>)> {
-    let limits = Limits::default();
-    let bytes = mmap::read_text(path, limits.file_bytes, false).ok()?;
-    let cleaned = yaml::clean(&bytes);
-    let mut documents = yaml::parse(id, &cleaned.text, &cleaned.replaced, &limits).documents;
-    documents.iter_mut().for_each(|document| document.source = id);
-    Some((Arc::from(&*cleaned.text), documents))
+/// What is known of one folder.
+#[derive(Debug, Default)]
+struct Layer {
+    prefix: String,
+    suffix: String,
+    namespace: String,
+    /// Files with whole objects, by number.
+    files: Vec<usize>,
+    children: Vec<usize>,
 }
 
 /// The inputs of a build as they were read.
+#[derive(Default)]
 struct Inputs {
-    resources: Vec<Document>,
-    /// Strategic merge patches, in the order of their files.
-    patches: Vec<Document>,
-    kustomizations: Vec<Document>,
-    ids: Vec<SourceId>,
-    /// By kind: the resources of that kind, which are looked at for each rendered object.
-    by_kind: BTreeMap<String, Vec<(usize, String)>>,
+    resources: Vec<Arc<Document>>,
+    uses: Uses,
+    patches: Patches,
+    /// What fields of kustomizations put into objects.
+    sets: FxHashMap<(Field, String), Origin>,
+    /// By kind and name: the generators.
+    generators: FxHashMap<(&'static str, String), Origin>,
+    /// The kustomization of the root.
+    root: Option<Origin>,
+    /// The texts of its inputs, secrets included.
+    texts: Vec<(SourceId, Arc<str>)>,
+}
+
+/// A file that was read.
+struct File {
+    id: SourceId,
+    text: Arc<str>,
+    documents: Vec<Arc<Document>>,
+    mask: Vec<Span>,
+}
+
+/// Reads a file and hides what is secret in it.
+fn read(shown_as: &Path, path: &Path, sources: &mut Sources) -> Option<File> {
+    let limits = Limits::default();
+    let bytes = mmap::read_text(path, limits.file_bytes, false).ok()?;
+    let cleaned = yaml::clean(&bytes);
+    let id = SourceId(u32::try_from(sources.len()).unwrap_or(u32::MAX));
+    let parsed = yaml::parse(id, &cleaned.text, &cleaned.replaced, &limits);
+    let mut mask = Vec::new();
+    let documents = parsed.documents.into_iter().map(|document| {
+        let (document, secret) = hide(document, &cleaned.text);
+        mask.extend(secret);
+        document
+    });
+    let documents: Vec<_> = documents.collect();
+    for broken in &parsed.broken {
+        mask.extend(hide_broken(&cleaned.text, broken.region));
+    }
+    let text: Arc<str> = Arc::from(&*cleaned.text);
+    sources.add(Source::text(shown(shown_as), SourceKind::Template, Arc::clone(&text)));
+    Some(File { id, text, documents, mask })
 }
 
 impl Inputs {
     fn read(plan: &Plan, sources: &mut Sources) -> Self {
-        let mut ids = Vec::new();
-        let mut read = |paths: &mut dyn Iterator<Item = &PathBuf>| {
-            let mut all = Vec::new();
-            for path in paths {
-                let id = SourceId(u32::try_from(sources.len()).unwrap_or(u32::MAX));
-                let Some((text, documents)) = parse(path, id) else { continue };
-                sources.add(Source::text(shown(path), SourceKind::Template, text));
-                ids.push(id);
-                all.extend(documents);
+        let mut inputs = Self::default();
+        let mut masks: Vec<(SourceId, Vec<Span>)> = Vec::new();
+        // By file: its objects.
+        let mut by_file: Vec<Vec<usize>> = Vec::new();
+        let mut numbers: FxHashMap<&Path, usize> = FxHashMap::default();
+        for (name, path) in &plan.resources {
+            let Some(file) = read(name, path, sources) else { continue };
+            inputs.texts.push((file.id, Arc::clone(&file.text)));
+            numbers.insert(name, by_file.len());
+            let first = inputs.resources.len();
+            inputs.resources.extend(file.documents);
+            by_file.push((first..inputs.resources.len()).collect());
+            masks.push((file.id, file.mask));
+        }
+        let mut files: FxHashMap<&Path, Vec<Arc<Text>>> = FxHashMap::default();
+        for (name, path) in &plan.patches {
+            let Some(mut file) = read(name, path, sources) else { continue };
+            inputs.texts.push((file.id, Arc::clone(&file.text)));
+            let plugins = file.documents.iter();
+            file.mask.extend(plugins.flat_map(|d| of_plugin(d.root(), &file.text)));
+            files.insert(name, file.documents.into_iter().map(Text::new).collect());
+            masks.push((file.id, file.mask));
+        }
+        let mut layers: Vec<Layer> = Vec::new();
+        let mut patches: Vec<Vec<Patch>> = Vec::new();
+        for folder in &plan.folders {
+            let files_of = folder.resources.iter().filter_map(|name| numbers.get(name.as_path()));
+            let mut layer = Layer {
+                files: files_of.copied().collect(),
+                children: folder.children.clone(),
+                ..Layer::default()
+            };
+            let mut patches_of = Vec::new();
+            for name in &folder.files {
+                let Some(mut kustomization) = read(name, name, sources) else { continue };
+                inputs.texts.push((kustomization.id, Arc::clone(&kustomization.text)));
+                inputs.root.get_or_insert_with(|| Origin::whole(kustomization.id));
+                for document in &kustomization.documents {
+                    layer.look_at(document.root());
+                    inputs.look_at(document.root());
+                    let own = patches_in(document.root(), &kustomization.text, |entry| {
+                        let name = plan::normal(&name.parent()?.join(entry));
+                        files.get(name.as_path()).map(Vec::as_slice)
+                    });
+                    for (item, patch) in own {
+                        if patch.may_be_of_secret() {
+                            kustomization.mask.extend(inner(item, &kustomization.text));
+                        }
+                        patches_of.push(patch);
+                    }
+                    let secret = secret_literals(document.root(), &kustomization.text);
+                    kustomization.mask.extend(secret);
+                }
+                masks.push((kustomization.id, kustomization.mask));
             }
-            all
-        };
-        let resources = read(&mut plan.resources.iter());
-        let patches = read(&mut plan.patches.iter());
-        let kustomizations = read(&mut plan.kustomizations.iter());
-        let mut by_kind: BTreeMap<String, Vec<(usize, String)>> = BTreeMap::new();
-        for (at, document) in resources.iter().enumerate() {
-            if let (Some(kind), Some(name)) = identity(document.root()) {
-                by_kind.entry(kind.to_owned()).or_default().push((at, name.to_owned()));
+            layers.push(layer);
+            patches.push(patches_of);
+        }
+        inputs.uses = Uses::new(&layers, &inputs.resources, &by_file);
+        // A folder is built before the one that names it, which was found before it.
+        let patches: Vec<Patch> = patches.into_iter().rev().flatten().collect();
+        // A patch may have many targets.
+        let mut seen: FxHashSet<(SourceId, u32)> = FxHashSet::default();
+        for patch in patches.iter().filter(|patch| patch.may_be_of_secret()) {
+            let document = &patch.text.document;
+            if document.source != NO_FILE && seen.insert((document.source, document.index)) {
+                masks.push((document.source, patch.secret_values()));
             }
         }
-        Self { resources, patches, kustomizations, ids, by_kind }
+        inputs.patches = Patches::new(patches);
+        for (id, mask) in masks {
+            sources.get_mut(id).mask(&mask);
+        }
+        inputs
     }
 
-    /// The resource that a rendered object was made of: its name is part of the object's, and of
-    /// several the longest is.
-    fn resource(&self, kind: &str, name: &str) -> Option<&Document> {
-        let named = self.by_kind.get(kind)?.iter();
-        let fits = named.filter(|(_, known)| name.contains(known.as_str()));
-        let (at, _) = fits.max_by_key(|(at, known)| (known.len(), std::cmp::Reverse(*at)))?;
-        self.resources.get(*at)
+    /// What the fields of a kustomization put into objects, and its generators. The root comes
+    /// first and has the last word.
+    fn look_at(&mut self, root: Node<'_>) {
+        let mut put = |field: Field, node: Node<'_>| {
+            if let Some(text) = node.as_str().filter(|text| !text.is_empty()) {
+                self.sets.entry((field, text.to_owned())).or_insert_with(|| node.origin());
+            }
+        };
+        for (name, field) in fields(root) {
+            match &*name {
+                "images" | "imagetags" => {
+                    for (key, value) in field.items().flat_map(fields) {
+                        if matches!(&*key, "newtag" | "newname" | "digest") {
+                            put(Field::Image, value);
+                        }
+                    }
+                }
+                "replicas" => {
+                    let counts = field.items().flat_map(|item| all_of(item, "count"));
+                    counts.for_each(|count| put(Field::Replicas, count));
+                }
+                "namespace" => put(Field::Namespace, field),
+                "commonlabels" | "commonannotations" => {
+                    field.entries().for_each(|(_, value)| put(Field::Label, value));
+                }
+                "labels" => {
+                    let pairs = field.items().flat_map(|item| all_of(item, "pairs"));
+                    pairs.flat_map(Node::entries).for_each(|(_, value)| put(Field::Label, value));
+                }
+                "configmapgenerator" | "secretgenerator" => {
+                    let kind = if name == "configmapgenerator" { "ConfigMap" } else { "Secret" };
+                    for node in field.items().flat_map(|item| all_of(item, "name")) {
+                        let Some(name) = node.as_str().map(str::to_owned) else { continue };
+                        self.generators.entry((kind, name)).or_insert_with(|| node.origin());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The generator of an object: its name stands in the object's, which prefixes, suffixes and a
+    /// hash may be around.
+    fn made_by(&self, object: Identity<'_>) -> Option<&Origin> {
+        let kind = match object.kind {
+            "ConfigMap" => "ConfigMap",
+            "Secret" => "Secret",
+            _ => return None,
+        };
+        let part = names::longest_part(without_hash(object.name), |part| {
+            self.generators.get(&(kind, part.to_owned()))
+        });
+        part.or_else(|| self.generators.get(&(kind, object.name.to_owned())))
     }
 }
 
-fn identity<'d>(root: Node<'d>) -> (Option<&'d str>, Option<&'d str>) {
-    (root.get("kind").and_then(Node::as_str), root.at(&["metadata", "name"]).and_then(Node::as_str))
+impl Layer {
+    fn look_at(&mut self, root: Node<'_>) {
+        let text = |key: &str| {
+            all_of(root, key).filter_map(Node::as_str).last().unwrap_or_default().to_owned()
+        };
+        self.prefix = text("nameprefix");
+        self.suffix = text("namesuffix");
+        self.namespace = text("namespace");
+    }
+}
+
+/// The patches of a kustomization, those of its files and those that are written into it, each of
+/// these with the value that holds it.
+fn patches_in<'d, 'f>(
+    root: Node<'d>,
+    text: &str,
+    file: impl Fn(&str) -> Option<&'f [Arc<Text>]>,
+) -> Vec<(Option<Node<'d>>, Patch)> {
+    let mut all = Vec::new();
+    let mut add = |item: Node<'d>, node: Node<'d>| {
+        let Some(value) = node.as_str() else { return };
+        for document in yaml::parse(NO_FILE, value, &[], &Limits::default()).documents {
+            let inline = Inline::of(node, text);
+            let patch = Text::new(Arc::new(document));
+            all.push((Some(node), Patch::new(patch, Target::of(item), Some(inline))));
+        }
+    };
+    // In the order in which kustomize applies them.
+    let inline = all_of(root, "patchesstrategicmerge").flat_map(Node::items);
+    inline.filter(|node| is_text(*node)).for_each(|node| add(node, node));
+    for item in ["patches", "patchesjson6902"].iter().flat_map(|key| all_of(root, key)) {
+        for item in item.items() {
+            all_of(item, "patch").for_each(|node| add(item, node));
+        }
+    }
+    for entry in kustomization::entries(root) {
+        if entry.role == Role::Patch && !is_text(entry.item) {
+            let documents = file(entry.text).unwrap_or_default().iter();
+            let target = Target::of(entry.item);
+            all.extend(documents.map(|d| (None, Patch::new(Arc::clone(d), target.clone(), None))));
+        }
+    }
+    all
+}
+
+/// Whether an entry is a patch rather than the path of one.
+fn is_text(node: Node<'_>) -> bool {
+    node.as_str().is_some_and(|text| text.contains('\n') || text.contains(": "))
+}
+
+/// The bytes of a scalar without its quotes or indicator.
+fn inner(node: Option<Node<'_>>, text: &str) -> Option<Span> {
+    let node = node?;
+    let (span, raw) = (node.span(), text.get(node.span().range())?);
+    let start = match node.scalar_style() {
+        Some(ScalarStyle::Block) => raw.find('\n').map_or(0, |at| at + 1),
+        _ => 0,
+    };
+    Some(Span::new(span.start as usize + start, span.end as usize))
+}
+
+/// Values that generators of a kustomization put into Secrets, and those whose names are such.
+fn secret_literals(root: Node<'_>, text: &str) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for (name, field) in fields(root) {
+        let items = field.items();
+        match &*name {
+            "secretgenerator" => spans.extend(items.flat_map(|item| literals(item, true, text))),
+            "configmapgenerator" => {
+                spans.extend(items.flat_map(|item| literals(item, false, text)));
+            }
+            "generators" | "transformers" | "validators" | "patchesstrategicmerge" => {
+                let secret =
+                    |item: &Node<'_>| item.as_str().is_some_and(|text| text.contains("Secret"));
+                spans.extend(items.filter(secret).filter_map(|item| inner(Some(item), text)));
+            }
+            _ => {}
+        }
+    }
+    spans
+}
+
+/// The values of `literals`, each behind the `=` of its item.
+fn literals(item: Node<'_>, secret: bool, text: &str) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for literal in all_of(item, "literals").flat_map(|list| list.items().chain(Some(list))) {
+        let Some(key) = literal.as_str().map(|text| text.split('=').next().unwrap_or_default())
+        else {
+            continue;
+        };
+        let span = literal.span();
+        let raw = text.get(span.range()).unwrap_or_default();
+        if secret || secret_word(key).is_some() {
+            let behind = raw.find('=').map_or(0, |at| at + 1);
+            spans.push(Span::new(span.start as usize + behind, span.end as usize));
+        }
+    }
+    spans
+}
+
+/// What is secret in the settings of plugins.
+fn of_plugin(root: Node<'_>, text: &str) -> Vec<Span> {
+    let mut spans = Vec::new();
+    for index in 0..root.doc.nodes.len() {
+        let node = root.doc.node(NodeId(u32::try_from(index).unwrap_or(u32::MAX)));
+        let kind = node.get("kind").and_then(Node::as_str);
+        match kind {
+            Some("SecretGenerator") => spans.extend(literals(node, true, text)),
+            Some("ConfigMapGenerator") => spans.extend(literals(node, false, text)),
+            _ => {}
+        }
+        let about_secret = all_of(node, "target")
+            .any(|target| all_of(target, "kind").any(|kind| kind.as_str() == Some("Secret")));
+        for (_, value) in fields(node).into_iter().filter(|(key, _)| TEXTS.contains(&&**key)) {
+            for node in value.items().chain(Some(value)) {
+                let secret = |text: &str| about_secret || text.contains("Secret");
+                if node.as_str().is_some_and(secret) {
+                    spans.extend(inner(Some(node), text));
+                }
+            }
+        }
+    }
+    spans
+}
+
+/// What the inputs of a build are known to keep secret: kustomize repeats them in its messages.
+pub fn secrets_of_kustomization(plan: &Plan) -> Hidden {
+    let mut sources = Sources::default();
+    let inputs = Inputs::read(plan, &mut sources);
+    let mut hidden = Hidden::default();
+    for (id, text) in &inputs.texts {
+        hidden.learn(text, sources.get(*id).shown().unwrap_or_default());
+    }
+    hidden
 }
 
 /// Loads the objects of a build.
@@ -249,16 +372,20 @@ pub(super) fn load(
     let inputs = Inputs::read(&plan, sources);
     let cleaned = yaml::clean(&rendering.text);
     let limits = Limits::default();
-    let root = plan.kustomizations.first().map_or_else(|| rendering.root.clone(), |p| shown(p));
+    let root = inputs.root.as_ref().map(|root| sources.get(root.source).path.clone());
+    let root = root.unwrap_or_else(|| rendering.root.clone());
+    let mut work = Work::default();
     let mut files = Vec::new();
     let mut traces = Vec::new();
     for text in documents(&cleaned.text) {
         let parsed = yaml::parse(SourceId(u32::MAX), text, &[], &limits);
-        let document = parsed.documents.first();
-        let resource = document.and_then(|document| {
-            let (kind, name) = identity(document.root());
-            inputs.resource(kind?, name?)
-        });
+        // What is secret is compared as what it is replaced by.
+        let document = parsed.documents.into_iter().next().map(|document| hide(document, text).0);
+        let document = document.as_deref();
+        let object = document.and_then(|document| Identity::of(document.root()));
+        let made_of = object.and_then(|object| inputs.uses.find(object, &inputs.resources));
+        let resource = made_of.and_then(|made_of| inputs.resources.get(made_of.resource));
+        let resource = resource.map(|resource| &**resource);
         let path = resource.map(|found| sources.get(found.source).path.clone());
         files.push(ManifestFile {
             path: PathBuf::new(),
@@ -266,7 +393,22 @@ pub(super) fn load(
             named: true,
             content: Some(text.as_bytes().to_vec()),
         });
-        traces.push(document.map(|rendered| trace(rendered, text, resource, &inputs)));
+        traces.push(document.map(|document| {
+            let patches = object.map(|object| inputs.patches.of(object, made_of));
+            let lines = places::lines(
+                document,
+                text,
+                resource,
+                &patches.unwrap_or_default(),
+                &inputs.sets,
+                &mut work,
+            );
+            let from = resource
+                .map(|resource| resource.root().get("kind").unwrap_or(resource.root()).origin())
+                .or_else(|| object.and_then(|object| inputs.made_by(object)).cloned())
+                .or_else(|| inputs.root.clone());
+            Trace { from, lines }
+        }));
     }
     let first = sources.len();
     let mut loaded = manifest::load_manifests(&files, sources, options);
@@ -280,7 +422,7 @@ pub(super) fn load(
         sources.get_mut(id).rendered = Some(trace.unwrap_or_default());
     }
     let masker = hidden.masker();
-    for id in inputs.ids {
+    for (id, _) in inputs.texts {
         masker.mask(sources.get_mut(id));
     }
     loaded
@@ -301,160 +443,5 @@ fn documents(text: &str) -> impl Iterator<Item = &str> {
     .filter(|document| !document.trim().is_empty())
 }
 
-/// One step from a node to a value in it.
-#[derive(Clone, Debug)]
-enum Step<'d> {
-    Key(&'d str),
-    /// An item: the key that names it in its list, where it has one, and its number.
-    Item(Option<(&'static str, &'d str)>, usize),
-}
-
-/// Keys by which Kubernetes merges lists (`patchMergeKey` in k8s.io/api), most telling first.
-const MERGE_KEYS: [&str; 8] =
-    ["name", "mountPath", "devicePath", "containerPort", "port", "topologyKey", "ip", "key"];
-
-fn trace(rendered: &Document, text: &str, resource: Option<&Document>, inputs: &Inputs) -> Trace {
-    let mut lines = vec![Written::default(); text.lines().count()];
-    let (kind, name) = identity(rendered.root());
-    let patches: Vec<&Document> = inputs
-        .patches
-        .iter()
-        .filter(|patch| {
-            let (of, named) = identity(patch.root());
-            of.is_some() && of == kind && named.zip(name).is_some_and(|(n, full)| full.contains(n))
-        })
-        .take(MOST_PATCHES)
-        .collect();
-    let starts: Vec<usize> =
-        std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-    let mut open: Vec<(Node<'_>, Vec<Step<'_>>)> = vec![(rendered.root(), Vec::new())];
-    let mut generator = None;
-    if resource.is_none() {
-        generator = name.and_then(|name| made_by(inputs, kind.unwrap_or_default(), name));
-    }
-    let mut left = MOST_NODES;
-    while let Some((node, path)) = open.pop() {
-        let mut set = |at: usize, origin: Option<Origin>| {
-            let line = starts.partition_point(|start| *start <= at).saturating_sub(1);
-            if let (Some(line), Some(origin)) = (lines.get_mut(line), origin)
-                && line.at.is_none()
-            {
-                line.at = Some(origin);
-            }
-        };
-        for (key, value) in node.entries() {
-            let Some(name) = key.as_str().filter(|_| left > 0) else { continue };
-            left -= 1;
-            let mut path = path.clone();
-            path.push(Step::Key(name));
-            let found = locate(value, &path, resource, &patches, inputs);
-            set(key.span().start as usize, found);
-            if path.len() < 64 {
-                open.push((value, path));
-            }
-        }
-        for (number, item) in node.items().enumerate().take(left) {
-            left = left.saturating_sub(1);
-            let mut path = path.clone();
-            let named = MERGE_KEYS.iter().find_map(|key| Some((*key, item.get(key)?.as_str()?)));
-            path.push(Step::Item(named, number));
-            if item.as_str().is_some() {
-                let found = locate(item, &path, resource, &patches, inputs);
-                set(item.span().start as usize, found);
-            } else if path.len() < 64 {
-                open.push((item, path));
-            }
-        }
-    }
-    let from = resource
-        .map(|resource| resource.root().get("kind").unwrap_or(resource.root()).origin())
-        .or(generator)
-        .or_else(|| Some(Origin::whole(inputs.kustomizations.first()?.source)));
-    Trace { from, lines }
-}
-
-/// The generator that made an object: its name begins with the generator's.
-fn made_by(inputs: &Inputs, kind: &str, name: &str) -> Option<Origin> {
-    let key = match kind {
-        "ConfigMap" => "configMapGenerator",
-        "Secret" => "secretGenerator",
-        _ => return None,
-    };
-    let roots = inputs.kustomizations.iter().map(Document::root);
-    let generators = roots.filter_map(|root| root.get(key)).flat_map(Node::items);
-    let mut named = generators.filter_map(|item| item.get("name"));
-    named.find(|node| node.as_str().is_some_and(|n| name.contains(n))).map(Node::origin)
-}
-
-/// Where a value of a rendered object was written.
-fn locate(
-    value: Node<'_>,
-    path: &[Step<'_>],
-    resource: Option<&Document>,
-    patches: &[&Document],
-    inputs: &Inputs,
-) -> Option<Origin> {
-    let same = |node: &Node<'_>| match value.scalar_kind() {
-        Some(ScalarKind::Null) => node.is_null(),
-        Some(_) => node.as_str() == value.as_str(),
-        None => node.scalar_kind().is_none(),
-    };
-    // A patch that says the same wins: it is the last word.
-    let patched = patches.iter().rev().find_map(|p| follow(p.root(), path).filter(same));
-    let written = || resource.and_then(|r| follow(r.root(), path).filter(same));
-    patched
-        .or_else(written)
-        .map(Node::origin)
-        .or_else(|| value.as_str().and_then(|text| set_by(inputs, text)))
-}
-
-/// The field of a kustomization that holds a value which no resource and no patch has.
-fn set_by(inputs: &Inputs, text: &str) -> Option<Origin> {
-    if text.is_empty() {
-        return None;
-    }
-    inputs.kustomizations.iter().take(MOST_PATCHES).find_map(|kustomization| {
-        SETS.iter().filter_map(|key| kustomization.root().get(key)).find_map(|field| {
-            let parts = field.items().flat_map(|item| {
-                let keys = ["newTag", "newName", "digest", "count"];
-                keys.into_iter().filter_map(move |key| item.get(key))
-            });
-            let fields = field.entries().map(|(_, value)| value);
-            let fits = |node: &Node<'_>| match node.as_str() {
-                // An image has the new tag behind the name.
-                Some(part) if part.len() > 1 => text == part || text.ends_with(&format!(":{part}")),
-                Some(part) => text == part,
-                None => false,
-            };
-            // An operation of a patch that is written into the kustomization.
-            let patches = field.items().filter_map(|item| item.get("patch"));
-            let sets = |node: &Node<'_>| node.as_str().is_some_and(|patch| sets(patch, text));
-            let own = Some(field).filter(|field| field.as_str() == Some(text));
-            own.or_else(|| parts.chain(fields).find(fits))
-                .or_else(|| patches.into_iter().find(sets))
-                .map(Node::origin)
-        })
-    })
-}
-
-/// Whether a line of a patch ends in that value.
-fn sets(patch: &str, value: &str) -> bool {
-    patch.lines().any(|line| {
-        let line = line.trim_end().trim_end_matches(['"', '\'']);
-        line.strip_suffix(value).is_some_and(|before| before.ends_with([' ', '"', '\'']))
-    })
-}
-
-fn follow<'d>(root: Node<'d>, path: &[Step<'_>]) -> Option<Node<'d>> {
-    let mut node = root;
-    for step in path {
-        node = match step {
-            Step::Key(name) => node.get(name)?,
-            Step::Item(Some((key, value)), _) => {
-                node.items().find(|item| item.get(key).and_then(Node::as_str) == Some(*value))?
-            }
-            Step::Item(None, number) => node.items().nth(*number)?,
-        };
-    }
-    Some(node)
-}
+#[cfg(test)]
+mod tests;

@@ -15,7 +15,7 @@ mod trace;
 mod values;
 
 pub use hidden::{Hidden, Masker, secrets_of};
-pub use kustomize::{Plan, plan};
+pub use kustomize::{Plan, plan, secrets_of_kustomization};
 pub use trace::{Trace, Value, Written};
 
 use super::manifest::{self, Loaded};

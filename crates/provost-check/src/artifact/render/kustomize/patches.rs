@@ -1,0 +1,285 @@
+//! Patches, in files and in kustomizations, and what they are applied to.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::names::{Identity, Use, whole};
+use crate::artifact::kustomization::all_of;
+use crate::facts::document::{Document, Node, NodeId, ScalarStyle};
+use crate::facts::origin::{Origin, SourceId, Span};
+
+/// Patches of one object that are looked at; of more the last ones, which have the last word.
+const MOST_PATCHES: usize = 64;
+
+/// Patches whose target is a pattern: each is held against every object.
+const MOST_WIDE: usize = 256;
+
+/// One use of a document with a patch.
+#[derive(Clone, Debug)]
+pub(super) struct Patch {
+    pub(super) text: Arc<Text>,
+    target: Option<Target>,
+    /// Where it stands, when it is written into a kustomization.
+    inline: Option<Inline>,
+}
+
+/// A document with a patch.
+#[derive(Debug)]
+pub(super) struct Text {
+    pub(super) document: Arc<Document>,
+    /// RFC 6902: the values of operations by the path that they are put at.
+    pub(super) values: FxHashMap<String, Vec<NodeId>>,
+}
+
+impl Text {
+    pub(super) fn new(document: Arc<Document>) -> Arc<Self> {
+        let mut values: FxHashMap<String, Vec<NodeId>> = FxHashMap::default();
+        for operation in document.root().items() {
+            let path = operation.get("path").and_then(Node::as_str);
+            if let Some((path, value)) = path.zip(operation.get("value")) {
+                values.entry(path.to_owned()).or_default().push(value.id);
+            }
+        }
+        Arc::new(Self { document, values })
+    }
+}
+
+/// The `target` of a patch.
+#[derive(Clone, Debug)]
+pub(super) struct Target {
+    kind: Match,
+    name: Match,
+    namespace: Match,
+}
+
+/// A regular expression as far as it is read.
+#[derive(Clone, Debug)]
+enum Match {
+    Any,
+    OneOf(Vec<String>),
+    /// May hold or not.
+    Pattern,
+}
+
+impl Match {
+    fn of(target: Node<'_>, key: &str) -> Self {
+        let text = all_of(target, key).filter_map(Node::as_str).last().unwrap_or_default();
+        let plain = |word: &str| {
+            !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+        };
+        match text {
+            "" | ".*" => Self::Any,
+            _ if text.split('|').all(plain) => {
+                Self::OneOf(text.split('|').map(str::to_owned).collect())
+            }
+            _ => Self::Pattern,
+        }
+    }
+
+    fn may_be(&self, text: &str) -> bool {
+        match self {
+            Self::OneOf(words) => words.iter().any(|word| word == text),
+            Self::Any | Self::Pattern => true,
+        }
+    }
+}
+
+impl Target {
+    /// That of an item of `patches`.
+    pub(super) fn of(item: Node<'_>) -> Option<Self> {
+        let target = all_of(item, "target").filter(|target| target.is_mapping()).last()?;
+        let of = |key| Match::of(target, key);
+        Some(Self { kind: of("kind"), name: of("name"), namespace: of("namespace") })
+    }
+}
+
+/// Where the lines of a text stand that is a value of a kustomization.
+#[derive(Clone, Debug)]
+pub(super) struct Inline {
+    whole: Origin,
+    /// Offsets in the text at which its lines begin.
+    starts: Vec<usize>,
+    /// Where these lines are; none unless the text is written line for line.
+    lines: Vec<Span>,
+}
+
+impl Inline {
+    /// Where the lines of a scalar of this text are.
+    pub(super) fn of(node: Node<'_>, text: &str) -> Self {
+        let value = node.as_str().unwrap_or_default();
+        let starts = std::iter::once(0).chain(value.match_indices('\n').map(|(at, _)| at + 1));
+        let span = node.span();
+        let raw = text.get(span.range()).unwrap_or_default();
+        let mut lines = Vec::new();
+        if node.scalar_style() == Some(ScalarStyle::Block) && raw.starts_with('|') {
+            let mut at = span.start as usize;
+            for line in raw.split_inclusive('\n') {
+                let shown = line.trim();
+                let start = at + line.len() - line.trim_start().len();
+                lines.push(Span::new(start, start + shown.len()));
+                at += line.len();
+            }
+            // The indicator.
+            lines.remove(0);
+        }
+        Self { whole: node.origin(), starts: starts.collect(), lines }
+    }
+
+    fn origin(&self, node: Node<'_>) -> Origin {
+        let line = self.starts.partition_point(|start| *start <= node.span().start as usize);
+        match line.checked_sub(1).and_then(|line| self.lines.get(line)) {
+            Some(span) => Origin::text(self.whole.source, *span),
+            None => self.whole.clone(),
+        }
+    }
+}
+
+impl Patch {
+    pub(super) fn new(text: Arc<Text>, target: Option<Target>, inline: Option<Inline>) -> Self {
+        Self { text, target, inline }
+    }
+
+    pub(super) fn root(&self) -> Node<'_> {
+        self.text.document.root()
+    }
+
+    /// The values of operations that are put at a path.
+    pub(super) fn at(&self, pointer: &str) -> impl Iterator<Item = Node<'_>> {
+        let values = self.text.values.get(pointer).into_iter().flatten();
+        values.map(|id| self.text.document.node(*id))
+    }
+
+    /// Where a node of it stands.
+    pub(super) fn origin(&self, node: Node<'_>) -> Origin {
+        match &self.inline {
+            Some(inline) => inline.origin(node),
+            None => node.origin(),
+        }
+    }
+
+    /// Whether its values may be those of a Secret.
+    pub(super) fn may_be_of_secret(&self) -> bool {
+        let root = self.root();
+        if all_of(root, "kind").any(|kind| kind.as_str() == Some("Secret")) {
+            return true;
+        }
+        let Some(target) = &self.target else { return false };
+        match &target.kind {
+            Match::OneOf(kinds) => kinds.iter().any(|kind| kind == "Secret"),
+            Match::Any | Match::Pattern => {
+                let data = ["/data", "/stringData"];
+                let fields =
+                    || ["data", "stringdata"].iter().any(|key| all_of(root, key).count() > 0);
+                self.text.values.keys().any(|path| data.iter().any(|data| path.starts_with(data)))
+                    || fields()
+            }
+        }
+    }
+
+    /// What may be shown of it when it is one of a Secret: which field is meant.
+    pub(super) fn secret_values(&self) -> Vec<Span> {
+        let shown = ["op", "path", "from", "apiVersion", "kind", "name", "namespace"];
+        let mut spans = Vec::new();
+        let document = &self.text.document;
+        for index in 0..document.nodes.len() {
+            let node = document.node(NodeId(u32::try_from(index).unwrap_or(u32::MAX)));
+            let scalar = |node: &Node<'_>| node.scalar_kind().is_some();
+            spans.extend(node.items().filter(scalar).map(Node::span));
+            let values = node
+                .entries()
+                .filter(|(key, _)| !key.as_str().is_some_and(|key| shown.contains(&key)));
+            spans.extend(values.map(|(_, value)| value).filter(scalar).map(Node::span));
+        }
+        spans
+    }
+}
+
+/// All patches of a build in the order in which they are applied, as far as that is known.
+#[derive(Debug, Default)]
+pub(super) struct Patches {
+    pub(super) all: Vec<Patch>,
+    /// By kind, and by name and namespace: those that say both. Some take any namespace: `*`.
+    named: FxHashMap<String, FxHashMap<(String, String), Vec<usize>>>,
+    wide: Vec<usize>,
+}
+
+impl Patches {
+    pub(super) fn new(all: Vec<Patch>) -> Self {
+        let mut patches = Self::default();
+        for (number, patch) in all.iter().enumerate() {
+            let mut add = |kind: &str, name: &str, namespace: &str| {
+                let by_name = patches.named.entry(kind.to_owned()).or_default();
+                let key = (name.to_owned(), namespace.to_owned());
+                by_name.entry(key).or_default().push(number);
+            };
+            match &patch.target {
+                Some(Target {
+                    kind: Match::OneOf(kinds),
+                    name: Match::OneOf(names),
+                    namespace,
+                }) if kinds.len() * names.len() <= MOST_PATCHES => {
+                    let any = [String::from("*")];
+                    let namespaces = match namespace {
+                        Match::OneOf(all) if all.len() <= MOST_PATCHES => all.as_slice(),
+                        _ => &any,
+                    };
+                    for (kind, name) in kinds.iter().flat_map(|k| names.iter().map(move |n| (k, n)))
+                    {
+                        namespaces.iter().for_each(|namespace| add(kind, name, namespace));
+                    }
+                }
+                Some(_) if patches.wide.len() < MOST_WIDE => patches.wide.push(number),
+                Some(_) => {}
+                None => {
+                    if let Some(of) = Identity::of(patch.root()) {
+                        add(of.kind, of.name, whole(of.namespace));
+                    }
+                }
+            }
+        }
+        patches.all = all;
+        patches
+    }
+
+    /// Those of one object, the last word at the end.
+    pub(super) fn of(&self, object: Identity<'_>, made_of: Option<&Use>) -> Vec<&Patch> {
+        let distinct = |all: &mut Vec<String>| {
+            all.sort_unstable();
+            all.dedup();
+        };
+        let mut names = made_of.map_or_else(Vec::new, |made_of| made_of.names.clone());
+        names.push(object.name.to_owned());
+        distinct(&mut names);
+        let mut namespaces = made_of.map_or_else(Vec::new, |made_of| made_of.namespaces.clone());
+        namespaces.push(object.namespace.to_owned());
+        namespaces.iter_mut().for_each(|namespace| *namespace = whole(namespace).to_owned());
+        namespaces.push("*".to_owned());
+        distinct(&mut namespaces);
+        let mut numbers: Vec<usize> = Vec::new();
+        if let Some(by_name) = self.named.get(object.kind) {
+            for name in names.iter().take(MOST_PATCHES) {
+                for namespace in namespaces.iter().take(MOST_PATCHES) {
+                    let found = by_name.get(&(name.clone(), namespace.clone()));
+                    let found = found.into_iter().flatten().rev();
+                    numbers.extend(found.take(MOST_PATCHES));
+                }
+            }
+        }
+        numbers.extend(self.wide.iter().filter(|number| {
+            let target = self.all.get(**number).and_then(|patch| patch.target.as_ref());
+            target.is_some_and(|target| {
+                target.kind.may_be(object.kind)
+                    && names.iter().any(|name| target.name.may_be(name))
+                    && namespaces.iter().any(|name| target.namespace.may_be(name))
+            })
+        }));
+        numbers.sort_unstable();
+        numbers.dedup();
+        numbers.drain(..numbers.len().saturating_sub(MOST_PATCHES));
+        numbers.iter().filter_map(|number| self.all.get(*number)).collect()
+    }
+}
+
+/// Nobody's file: the documents of a text in a kustomization.
+pub(super) const NO_FILE: SourceId = SourceId(u32::MAX);
