@@ -175,6 +175,13 @@ impl<'d> Walk<'d> {
     }
 
     fn wrong(&mut self, at: Place<'d>, value: Node<'d>, wanted: &'static str) {
+        // `{{ .Values.port }}` is YAML, a mapping with a mapping for its only key, and in
+        // `[fe80::, fe81::]` some readers see keys where go-yaml sees text.
+        let mut entries = value.entries();
+        let only = entries.next().filter(|_| entries.next().is_none());
+        if only.is_some_and(|(_, value)| value.is_null()) {
+            return;
+        }
         self.push(at, value, What::Type { wanted, found: kind_of(value) });
     }
 
@@ -322,6 +329,14 @@ mod tests {
         assert_eq!(told(text), ["a: base64, not a string", "b: base64, not an integer"]);
         let text = "apiVersion: apps/v1\nkind: Deployment\nspec: {replicas: 5000000000}\n";
         assert_eq!(told(text), ["replicas: an integer of 32 bits, not an integer"]);
+    }
+
+    #[test]
+    fn a_template_is_no_mapping() {
+        let text = "apiVersion: v1\nkind: Service\nmetadata: {name: {{ .Name }}}\n\
+            spec:\n  type: {{ .Type | default \"ClusterIP\" }}\n  clusterIPs: [fe80::, 1.2.3.4]\n  \
+            ports: [{port: {a: b}}]\n";
+        assert_eq!(told(text), ["port: an integer of 32 bits, not a mapping"]);
     }
 
     #[test]
