@@ -69,6 +69,15 @@ pub struct ImageInput {
     pub form: Option<image::Form>,
 }
 
+/// An image of a registry to judge.
+#[derive(Clone, Debug)]
+pub struct RegistryInput {
+    /// As reports name it.
+    pub shown: String,
+    /// Who fetches it.
+    pub from: Arc<dyn image::Remote>,
+}
+
 /// What to load.
 #[derive(Debug, Default)]
 pub struct Request {
@@ -80,6 +89,8 @@ pub struct Request {
     pub binaries: Vec<BinaryInput>,
     /// Images, and the form that was said.
     pub images: Vec<ImageInput>,
+    /// Images that are fetched while they are read.
+    pub registry_images: Vec<RegistryInput>,
     /// `--platform`: which image of an index, `os/arch[/variant]`.
     pub platform: Option<String>,
     /// Dockerfiles by whatever name.
@@ -273,44 +284,54 @@ impl Loader<'_> {
             .map(|word| word.value.clone())
             .collect();
         for input in all {
-            let shown = input.path.trim_start_matches("./").to_owned();
+            let shown = input.path.trim_start_matches("./");
             if let Err(error) = std::fs::metadata(&input.path) {
                 let path = Path::new(&input.path);
-                self.cannot_read(&shown, path, SourceKind::Image, true, &error);
+                self.cannot_read(shown, path, SourceKind::Image, true, &error);
                 continue;
             }
-            let mut source = Source::opaque(shown, SourceKind::Image);
-            source.named = true;
-            let id = self.world.sources.add(source);
-            let platform = self.request.platform.as_deref();
-            let limits = image::Limits::default();
-            let loaded = image::load(id, &input.path, input.form, platform, &programs, &limits);
-            self.unusable |= loaded.image.is_none();
-            self.world.problems.extend(loaded.problems);
-            for platform in loaded.left_out {
-                self.skipped.push(Skipped {
-                    path: input.path.clone(),
-                    why: format!("its image for {platform} is not judged"),
-                    render: Some(format!("provost check --platform {platform}")),
-                });
-            }
-            self.world.images.extend(loaded.image);
-            if let Some((path, bytes)) = loaded.program {
-                let shown = format!("{}:{path}", input.path);
-                let given = BinaryInput::given(shown.clone(), shown);
-                let before = self.world.binaries.len();
-                self.binary(&given, false, Content::from(bytes));
-                if let Some(binary) = self.world.binaries.get_mut(before) {
-                    binary.in_image = Some(id);
-                    let needed: Vec<String> =
-                        binary.needed.iter().map(|needed| needed.value.clone()).collect();
-                    if let Some(image) = self.world.images.last_mut().filter(|_| !needed.is_empty())
-                    {
-                        let (path, form) = (&input.path, input.form);
-                        image::add_libraries(image, path, form, platform, &needed, &limits);
-                    }
-                }
-            }
+            self.image(shown, image::Place::File(&input.path, input.form), &programs);
+        }
+        for input in &self.request.registry_images {
+            let place = image::Place::Registry(&input.shown, &input.from);
+            let before = self.world.problems.len();
+            self.image(&input.shown, place, &programs);
+            // A registry that does not answer says nothing about the image.
+            let new = self.world.problems.get(before..).unwrap_or_default();
+            self.unusable |= new.iter().any(|problem| problem.kind == ProblemKind::Unreadable);
+        }
+    }
+
+    fn image(&mut self, shown: &str, place: image::Place<'_>, programs: &BTreeSet<String>) {
+        let mut source = Source::opaque(shown, SourceKind::Image);
+        source.named = true;
+        let id = self.world.sources.add(source);
+        let platform = self.request.platform.as_deref();
+        let limits = image::Limits::default();
+        let loaded = image::load(id, place, platform, programs, &limits);
+        self.unusable |= loaded.image.is_none();
+        self.world.problems.extend(loaded.problems);
+        let path = match place {
+            image::Place::File(path, _) | image::Place::Registry(path, _) => path,
+        };
+        for platform in loaded.left_out {
+            self.skipped.push(Skipped {
+                path: path.to_owned(),
+                why: format!("its image for {platform} is not judged"),
+                render: Some(format!("provost check --platform {platform}")),
+            });
+        }
+        self.world.images.extend(loaded.image);
+        let Some((program, bytes)) = loaded.program else { return };
+        let shown = format!("{path}:{program}");
+        let given = BinaryInput::given(shown.clone(), shown);
+        let before = self.world.binaries.len();
+        self.binary(&given, false, Content::from(bytes));
+        let Some(binary) = self.world.binaries.get_mut(before) else { return };
+        binary.in_image = Some(id);
+        let needed: Vec<String> = binary.needed.iter().map(|needed| needed.value.clone()).collect();
+        if let Some(image) = self.world.images.last_mut().filter(|_| !needed.is_empty()) {
+            image::add_libraries(image, place, platform, &needed, &limits);
         }
     }
 

@@ -111,6 +111,18 @@ fn facts_models_joins_and_findings_are_pure() {
 }
 
 #[test]
+fn one_folder_speaks_with_the_network() {
+    let speak = ["std::net", "TcpStream", "TcpListener", "UdpSocket", "ureq"];
+    for folder in ["goformats/src", "provost-check/src"] {
+        assert_eq!(naming(folder, &speak), NONE);
+    }
+    let named = naming("provost/src", &speak);
+    assert!(!named.is_empty());
+    let elsewhere = named.iter().find(|place| !place.contains("/provost/src/registry/"));
+    assert_eq!(elsewhere, None);
+}
+
+#[test]
 fn goformats_opens_nothing_and_knows_nothing_of_kubernetes() {
     assert_eq!(naming("goformats/src", &OUTSIDE), NONE);
     assert_eq!(naming("goformats/src", &["Deployment", "Dockerfile", "kubelet", "Pod"]), NONE);

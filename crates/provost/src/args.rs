@@ -82,12 +82,16 @@ pub(crate) struct CheckArgs {
     /// The Dockerfile of its image
     #[arg(long, value_name = "PATH", help_heading = "Evidence")]
     pub(crate) dockerfile: Vec<String>,
-    /// The image it runs in: oci:DIR, oci:TAR or docker-archive:TAR
+    /// The image it runs in: oci:DIR, oci:TAR, docker-archive:TAR or registry:REF
     #[arg(long, value_name = "FORM:PATH", value_parser = image, help_heading = "Evidence")]
     #[arg(
-        long_help = "The image it runs in: oci:DIR or oci:TAR (an OCI image layout), or docker-archive:TAR (what docker save writes). The program at its entrypoint is the binary that is judged"
+        long_help = "The image it runs in: oci:DIR or oci:TAR (an OCI image layout), docker-archive:TAR (what docker save writes), or registry:[HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST] (fetched while it is read, with the logins that docker has; nothing is kept). The program at its entrypoint is the binary that is judged"
     )]
-    pub(crate) image: Vec<ImageInput>,
+    pub(crate) image: Vec<ImageArg>,
+    /// Registry that plain HTTP may be spoken with
+    #[arg(long, value_name = "HOST[:PORT]", value_parser = host, requires = "image")]
+    #[arg(help_heading = "Evidence")]
+    pub(crate) insecure_registry: Vec<String>,
     /// Its platform, when it has several (default: linux/amd64)
     #[arg(long, value_name = "OS/ARCH", help_heading = "Evidence")]
     pub(crate) platform: Option<String>,
@@ -372,15 +376,29 @@ fn container(text: &str) -> Result<String, String> {
     }
 }
 
-fn image(text: &str) -> Result<ImageInput, String> {
+/// What `--image` names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum ImageArg {
+    /// A directory or an archive.
+    File(ImageInput),
+    /// A reference. It is read later: clap would repeat one that has a password in it.
+    Registry(String),
+}
+
+/// A host as references name it.
+fn host(text: &str) -> Result<String, String> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b".-:[]".contains(&b);
+    match !text.is_empty() && text.bytes().all(plain) {
+        true => Ok(text.to_owned()),
+        false => Err("expected HOST or HOST:PORT, as references name it".to_owned()),
+    }
+}
+
+fn image(text: &str) -> Result<ImageArg, String> {
     let (form, path) = match text.split_once(':') {
         Some(("oci", path)) => (Form::Oci, path),
         Some(("docker-archive", path)) => (Form::Docker, path),
-        Some(("registry", _)) => {
-            return Err("registries are not supported yet; copy the image out as an OCI layout \
-                        (crane pull --format=oci, skopeo copy) and name that: oci:DIR"
-                .to_owned());
-        }
+        Some(("registry", reference)) => return Ok(ImageArg::Registry(reference.to_owned())),
         // Other tools' names for the same two.
         Some(("oci-archive" | "oci-dir" | "ocidir", path)) => {
             return Err(format!("did you mean oci:{path}? An archive and a directory go by it"));
@@ -396,7 +414,8 @@ fn image(text: &str) -> Result<ImageInput, String> {
         }
         _ => {
             return Err(
-                "expected oci:DIR, oci:TAR or docker-archive:TAR (what docker save writes)"
+                "expected oci:DIR, oci:TAR, docker-archive:TAR (what docker save writes) or \
+                 registry:REFERENCE"
                     .to_owned(),
             );
         }
@@ -404,7 +423,7 @@ fn image(text: &str) -> Result<ImageInput, String> {
     if path.is_empty() {
         return Err("expected a path after the colon".to_owned());
     }
-    Ok(ImageInput { path: path.to_owned(), form: Some(form) })
+    Ok(ImageArg::File(ImageInput { path: path.to_owned(), form: Some(form) }))
 }
 
 fn date(text: &str) -> Result<Date, String> {

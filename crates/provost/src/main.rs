@@ -13,6 +13,7 @@ mod exit;
 mod interrupt;
 mod output;
 mod process;
+mod registry;
 mod render;
 
 use std::panic::{self, PanicHookInfo, UnwindSafe};

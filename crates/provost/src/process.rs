@@ -2,7 +2,7 @@
 //! interrupted or took too much.
 
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::{ErrorKind, Read, Write as _};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
@@ -80,11 +80,7 @@ impl Tool {
 /// # Errors
 /// When there can be no folder that is its home.
 pub(crate) fn offline(name: &str) -> std::io::Result<Option<Tool>> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let here = std::env::current_dir().and_then(|folder| folder.canonicalize()).ok();
-    let Some(program) = find(name, std::env::split_paths(&path), here.as_deref()) else {
-        return Ok(None);
-    };
+    let Some(program) = on_path(name) else { return Ok(None) };
     let home = tempfile::Builder::new().prefix("provost-").tempdir()?;
     let mut command = Command::new(program);
     for (name, _) in std::env::vars_os() {
@@ -103,6 +99,13 @@ pub(crate) fn offline(name: &str) -> std::io::Result<Option<Tool>> {
     // logged in to a cluster are no part of a chart.
     command.env("HELM_NO_PLUGINS", "1").env("KUBERC", "off").env("KUBECONFIG", "/dev/null");
     Ok(Some(Tool { name: name.to_owned(), command, _home: home }))
+}
+
+/// The program of that name on PATH.
+pub(crate) fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let here = std::env::current_dir().and_then(|folder| folder.canonicalize()).ok();
+    find(name, std::env::split_paths(&path), here.as_deref())
 }
 
 /// The first program of that name in absolute folders. Not in the current one: what is judged may
@@ -159,12 +162,28 @@ pub(crate) struct Done {
 
 /// Runs a command and gives what it said.
 pub(crate) fn run(
-    mut command: Command,
+    command: Command,
     limits: Limits,
     interrupted: &AtomicBool,
 ) -> std::io::Result<Result<Done>> {
-    command.stdin(Stdio::null()).stderr(Stdio::piped()).process_group(0);
-    let child = command.spawn()?;
+    run_with_input(command, &[], limits, interrupted)
+}
+
+/// The same of a command that is told something: at most a page, so that it fits into the pipe
+/// whether or not the command reads it.
+pub(crate) fn run_with_input(
+    mut command: Command,
+    input: &[u8],
+    limits: Limits,
+    interrupted: &AtomicBool,
+) -> std::io::Result<Result<Done>> {
+    let stdin = if input.is_empty() { Stdio::null() } else { Stdio::piped() };
+    command.stdin(stdin).stderr(Stdio::piped()).process_group(0);
+    let mut child = command.spawn()?;
+    if let Some(mut pipe) = child.stdin.take() {
+        // One that has ended already needs nothing.
+        let _ = pipe.write_all(input.get(..4096).unwrap_or(input));
+    }
     #[cfg(target_os = "linux")]
     if let (Some(bytes), Some(pid)) = (limits.memory, pid(&child)) {
         use rustix::process::{Resource, Rlimit, prlimit};

@@ -487,7 +487,10 @@ fn help_fits_a_terminal_and_tells_the_exit_codes() {
     Evidence:
           --binary <PATH>               The Go binary that the manifests deploy
           --dockerfile <PATH>           The Dockerfile of its image
-          --image <FORM:PATH>           The image it runs in: oci:DIR, oci:TAR or docker-archive:TAR
+          --image <FORM:PATH>           The image it runs in: oci:DIR, oci:TAR, docker-archive:TAR or
+                                        registry:REF
+          --insecure-registry <HOST[:PORT]>
+                                        Registry that plain HTTP may be spoken with
           --platform <OS/ARCH>          Its platform, when it has several (default: linux/amd64)
           --target <STAGE>              The stage that is built, when it is not the last
           --build                       Run `go build` as the Dockerfile does, and judge the result

@@ -46,6 +46,8 @@ const TOOLS: &[(&str, &str, Source)] = &[
     ("kube-score", "v1.20.0", Source::Go("github.com/zegl/kube-score/cmd/kube-score")),
     ("kubeconform", "v0.8.0", Source::Go("github.com/yannh/kubeconform/cmd/kubeconform")),
     ("crane", "v0.20.3", Source::Go("github.com/google/go-containerregistry/cmd/crane")),
+    // The registry that most others are made of.
+    ("registry", "v3.1.2", Source::Go("github.com/distribution/distribution/v3/cmd/registry")),
     ("helm", "v3.22.0", Source::Go("helm.sh/helm/v3/cmd/helm")),
     ("helm4", "v4.3.1", Source::Go("helm.sh/helm/v4/cmd/helm")),
     ("kustomize", "v5.7.1", Source::Go("sigs.k8s.io/kustomize/kustomize/v5")),

@@ -9,7 +9,7 @@ use super::origin::{Fact, Origin, SourceId};
 /// One image for one platform.
 #[derive(Clone, Debug)]
 pub struct Image {
-    /// The directory or archive.
+    /// The directory or archive, or the reference into a registry.
     pub source: SourceId,
     /// The image as such.
     pub origin: Origin,

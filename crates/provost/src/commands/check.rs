@@ -6,6 +6,7 @@ use std::mem::ManuallyDrop;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use indicatif::ProgressBar;
 use provost_check::artifact::config::check_id;
 use provost_check::artifact::{Sources, mmap};
 use provost_check::case::World;
@@ -22,12 +23,12 @@ use provost_check::report::view::View;
 use provost_check::report::{Report, github, gitlab, html, json, junit, markdown, sarif, text};
 use provost_check::rules::engine::Selection;
 
-use crate::args::{CheckArgs, Cli, Format, Kind};
+use crate::args::{CheckArgs, Cli, Format, ImageArg, Kind};
 use crate::commands::changed::Changed;
 use crate::commands::fix::{self, Fixed};
 use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
-use crate::{build, config, output, render};
+use crate::{build, config, output, registry, render};
 
 /// A baseline larger than this is refused: about 300,000 known findings.
 const MOST_BASELINE: u64 = 64 << 20;
@@ -44,6 +45,7 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     let (mut request, builds) = request(cli, args, &interrupt)?;
     let mut rendered = render_all(args, &configured.settings, &mut request)?;
     let mut run = judge(args, configured, &request)?;
+    builds.fetching.finish_and_clear();
     let mut fixed = Fixed::default();
     // What may be written lies in what was named.
     let roots: Vec<String> = args.paths.iter().chain(&args.chart).cloned().collect();
@@ -280,10 +282,12 @@ fn flag_facts(args: &CheckArgs, settings: &mut Settings, sources: &mut Sources) 
     }
 }
 
-/// What `--build` did.
+/// What `--build` did, and what will be fetched.
 struct Builds {
     said: Vec<String>,
     failed: Vec<String>,
+    /// What shows how much of images has come.
+    fetching: ProgressBar,
 }
 
 /// Lines of another program, its escape sequences shown rather than obeyed.
@@ -309,7 +313,6 @@ fn request(cli: &Cli, args: &CheckArgs, interrupt: &Interrupt) -> Result<(Reques
     let mut request = Request {
         paths: args.paths.clone(),
         dockerfiles: args.dockerfile.clone(),
-        images: args.image.clone(),
         platform: args.platform.clone(),
         target: args.target.clone(),
         namespace: args.namespace.clone(),
@@ -318,6 +321,16 @@ fn request(cli: &Cli, args: &CheckArgs, interrupt: &Interrupt) -> Result<(Reques
     };
     let given = |path: &String| BinaryInput::given(path.clone(), path.clone());
     request.binaries = args.binary.iter().map(given).collect();
+    let mut references = Vec::new();
+    for image in &args.image {
+        match image {
+            ImageArg::File(file) => request.images.push(file.clone()),
+            ImageArg::Registry(reference) => references.push(reference.as_str()),
+        }
+    }
+    let insecure = &args.insecure_registry;
+    let (inputs, fetching) = registry::open(&references, insecure, cli.quiet, &interrupt.flag())?;
+    request.registry_images = inputs;
     if args.paths.iter().any(|path| path == "-") {
         request.stdin = Some(read_stdin()?);
     }
@@ -337,7 +350,7 @@ fn request(cli: &Cli, args: &CheckArgs, interrupt: &Interrupt) -> Result<(Reques
             failed.push(failure.sentence);
         }
     }
-    Ok((request, Builds { said, failed }))
+    Ok((request, Builds { said, failed, fetching }))
 }
 
 fn read_stdin() -> Result<Vec<u8>> {

@@ -42,8 +42,13 @@ pub(super) fn read(
     let mut blob = Digesting::new(source);
     content.broken = unpack(&mut blob, size, limits, wants, &mut content).err();
     // The digest is that of the whole blob, also where the archive in it ends early.
-    if std::io::copy(&mut blob, &mut std::io::sink()).is_ok() {
+    if blob.failed.is_none() && std::io::copy(&mut blob, &mut std::io::sink()).is_ok() {
         content.blob = blob.digest();
+    }
+    // A decoder that runs out of bytes does not know why.
+    if let Some((kind, message)) = blob.failed.take() {
+        content.broken = Some(Broken::from(std::io::Error::new(kind, message)));
+        content.unpacked.clear();
     }
     content
 }
@@ -107,11 +112,13 @@ pub(super) struct Digesting<R> {
     inner: R,
     sha: Sha256,
     bytes: u64,
+    /// Why the source gave no more.
+    failed: Option<(std::io::ErrorKind, String)>,
 }
 
 impl<R: Read> Digesting<R> {
     pub(super) fn new(inner: R) -> Self {
-        Self { inner, sha: Sha256::new(), bytes: 0 }
+        Self { inner, sha: Sha256::new(), bytes: 0, failed: None }
     }
 
     fn digest(&self) -> String {
@@ -135,7 +142,11 @@ fn digest_text(sum: &[u8]) -> String {
 
 impl<R: Read> Read for Digesting<R> {
     fn read(&mut self, buffer: &mut [u8]) -> IoResult<usize> {
-        let n = self.inner.read(buffer)?;
+        let n = self.inner.read(buffer).inspect_err(|error| {
+            if error.kind() != std::io::ErrorKind::Interrupted {
+                self.failed = Some((error.kind(), error.to_string()));
+            }
+        })?;
         self.sha.update(&buffer[..n]);
         self.bytes += n as u64;
         Ok(n)

@@ -5,7 +5,7 @@ use std::io::Read as _;
 use serde::Deserialize;
 
 use super::store::Store;
-use super::{Broken, Form, Limits, layers};
+use super::{Broken, Form, Limits, Remote, layers};
 use crate::facts::image::Mismatch;
 use crate::facts::{Origin, SourceId};
 
@@ -89,6 +89,26 @@ struct Reader<'a> {
     source: SourceId,
     limits: &'a Limits,
     mismatches: &'a mut Vec<Mismatch>,
+    /// Digest and bytes of what a registry's reference names.
+    root: Option<(String, Vec<u8>)>,
+}
+
+/// What a descriptor leads to: registries keep the two apart.
+#[derive(Clone, Copy)]
+enum What {
+    Index,
+    Manifest,
+    Configuration,
+}
+
+impl What {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Index => "index",
+            Self::Manifest => "manifest",
+            Self::Configuration => "configuration",
+        }
+    }
 }
 
 pub(super) fn choose(
@@ -100,7 +120,10 @@ pub(super) fn choose(
     mismatches: &mut Vec<Mismatch>,
 ) -> Result<Chosen, Broken> {
     let (oci, docker) = (store.has("index.json"), store.has("manifest.json"));
-    let mut reader = Reader { store, source, limits, mismatches };
+    let mut reader = Reader { store, source, limits, mismatches, root: None };
+    if let Store::Remote(from) = store {
+        return reader.registry(&**from, platform);
+    }
     match form {
         Some(Form::Docker) if docker => reader.docker(),
         None | Some(Form::Oci) if oci => reader.oci(platform),
@@ -121,6 +144,10 @@ pub(super) fn choose(
 impl Reader<'_> {
     fn file(&self, path: &str) -> Result<Vec<u8>, Broken> {
         let (reader, _) = self.store.blob(path).map_err(|broken| broken.of(path))?;
+        self.whole(reader, path)
+    }
+
+    fn whole(&self, reader: impl std::io::Read, path: &str) -> Result<Vec<u8>, Broken> {
         let mut bytes = Vec::new();
         reader.take(self.limits.document + 1).read_to_end(&mut bytes)?;
         if bytes.len() as u64 > self.limits.document {
@@ -131,8 +158,26 @@ impl Reader<'_> {
     }
 
     /// A document that a digest names, held against it.
-    fn document(&mut self, of: &Descriptor, what: &str) -> Result<Vec<u8>, Broken> {
-        let bytes = self.file(&blob_path(&of.digest)?)?;
+    fn document(&mut self, of: &Descriptor, what: What) -> Result<Vec<u8>, Broken> {
+        let path = blob_path(&of.digest)?;
+        let bytes = match (self.store, &self.root) {
+            (Store::Remote(_), Some((digest, bytes))) if *digest == of.digest => bytes.clone(),
+            (Store::Remote(from), _) => {
+                let reader = match what {
+                    What::Configuration if of.size > self.limits.document => {
+                        let most = self.limits.document;
+                        let name = what.name();
+                        let message = format!("the {name} is larger than {most} bytes");
+                        return Err(Broken::limit(&message));
+                    }
+                    What::Configuration => from.blob(&of.digest, of.size)?,
+                    What::Index | What::Manifest => from.manifest(&of.digest)?,
+                };
+                self.whole(reader, &format!("the {}", what.name()))?
+            }
+            _ => self.file(&path)?,
+        };
+        let what = what.name();
         let found = layers::digest(&bytes);
         if of.digest.starts_with("sha256:") && found != of.digest {
             self.mismatches.push(Mismatch {
@@ -168,6 +213,25 @@ impl Reader<'_> {
 
     fn oci(&mut self, platform: Option<&str>) -> Result<Chosen, Broken> {
         let index: Index = json(&self.file("index.json")?, "index.json")?;
+        self.index(index, platform)
+    }
+
+    /// What a registry's reference names, as if an index led to it.
+    fn registry(&mut self, from: &dyn Remote, platform: Option<&str>) -> Result<Chosen, Broken> {
+        let root = from.root()?;
+        let digest = root.digest.unwrap_or_else(|| layers::digest(&root.bytes));
+        let descriptor = Descriptor {
+            media_type: root.media_type,
+            digest: digest.clone(),
+            size: root.bytes.len() as u64,
+            platform: None,
+            annotations: [(NAMES[0].to_owned(), from.name().to_owned())].into(),
+        };
+        self.root = Some((digest, root.bytes));
+        self.index(Index { manifests: vec![descriptor] }, platform)
+    }
+
+    fn index(&mut self, index: Index, platform: Option<&str>) -> Result<Chosen, Broken> {
         let mut manifests: Vec<(Descriptor, Vec<String>)> = Vec::new();
         let named = |d: Descriptor, above: &[String]| {
             let own = NAMES.iter().filter_map(|key| d.annotations.get(*key).cloned());
@@ -189,7 +253,7 @@ impl Reader<'_> {
             if descriptor.media_type.contains("index")
                 || descriptor.media_type.contains("manifest.list")
             {
-                let inner: Index = json(&self.document(&descriptor, "index")?, "the index")?;
+                let inner: Index = json(&self.document(&descriptor, What::Index)?, "the index")?;
                 for inner in inner.manifests.into_iter().rev() {
                     let (inner, names) = named(inner, &names);
                     open.push((inner, names, depth + 1));
@@ -222,8 +286,14 @@ impl Reader<'_> {
         if manifests.iter().any(|(d, _)| platform_of(d) == own && d.digest != descriptor.digest) {
             return Err(Broken::malformed("holds several images for one platform; copy one out"));
         }
-        let manifest: Manifest = json(&self.document(&descriptor, "manifest")?, "the manifest")?;
-        let config = self.document(&manifest.config, "configuration")?;
+        let manifest: Manifest =
+            json(&self.document(&descriptor, What::Manifest)?, "the manifest")?;
+        if let Some(other) = other_than_image(&manifest.config.media_type) {
+            return Err(Broken::malformed(&format!(
+                "is no container image: its configuration has the media type {other}"
+            )));
+        }
+        let config = self.document(&manifest.config, What::Configuration)?;
         let mut blobs = Vec::new();
         for layer in manifest.layers {
             let path = blob_path(&layer.digest)?;
@@ -234,6 +304,14 @@ impl Reader<'_> {
         left_out.sort();
         Ok(Chosen { config, layers: blobs, names, left_out })
     }
+}
+
+/// The media type of a configuration, where it is known to be none of an image: charts, signatures
+/// and policies lie in registries, too.
+fn other_than_image(media_type: &str) -> Option<String> {
+    let image = ["container.image.v1", "oci.image.config"].iter().any(|t| media_type.contains(t));
+    let other = media_type.starts_with("application/vnd.") && !image;
+    other.then(|| media_type.chars().take(100).collect())
 }
 
 /// `blobs/ALGORITHM/HEX`; a digest with anything else in it could name another file.

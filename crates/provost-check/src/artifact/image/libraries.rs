@@ -4,7 +4,6 @@
 //! libraries count is only known when the program has been read.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use goformats::binary;
 
@@ -26,15 +25,14 @@ const MOST_ROUNDS: usize = 4;
 /// # Errors
 /// The image cannot be read a second time.
 pub(super) fn read(
-    path: &str,
+    store: &Store,
     form: Option<Form>,
     platform: Option<&str>,
     image: &Image,
     needed: &[String],
     limits: &Limits,
 ) -> Result<BTreeMap<String, Library>, Broken> {
-    let store = Store::open(Path::new(path), limits)?;
-    let chosen = layout::choose(&store, image.source, form, platform, limits, &mut Vec::new())?;
+    let chosen = layout::choose(store, image.source, form, platform, limits, &mut Vec::new())?;
     let mut found = BTreeMap::new();
     let mut seen: BTreeSet<String> = BTreeSet::new();
     let mut names: BTreeSet<String> = needed.iter().cloned().collect();
@@ -51,9 +49,17 @@ pub(super) fn read(
         seen.append(&mut names);
         for (layer, files) in wanted {
             let Some(blob) = chosen.layers.get(layer as usize) else { continue };
-            let (reader, size) = store.blob(&blob.path)?;
+            let (reader, size) = store.layer(blob, limits)?;
             let only = |entry: &Entry| if files.contains_key(&entry.path) { LARGEST } else { 0 };
-            for (inside, bytes) in layers::read(reader, size, limits, &only).bytes {
+            let content = layers::read(reader, size, limits, &only);
+            if let Some(broken) = content.broken {
+                return Err(broken);
+            }
+            // A registry could send another layer than the first time.
+            if blob.digest.as_ref().is_some_and(|said| *said != content.blob) {
+                return Err(Broken::malformed("is not what its digest says"));
+            }
+            for (inside, bytes) in content.bytes {
                 let Some(at) = files.get(&inside) else { continue };
                 let library = library(&bytes);
                 names.extend(library.needed.iter().filter(|name| !seen.contains(*name)).cloned());

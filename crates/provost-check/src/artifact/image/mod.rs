@@ -1,4 +1,5 @@
-//! A container image as facts: an OCI layout, an OCI archive or what `docker save` writes.
+//! A container image as facts: an OCI layout, an OCI archive, what `docker save` writes, or what a
+//! registry sends.
 //!
 //! Layers are streamed once and never unpacked to disk. What is kept of them is the list of files,
 //! `/etc/passwd`, and the program that the image starts. Every blob is held against its digest.
@@ -8,6 +9,7 @@ mod config;
 mod layers;
 mod layout;
 mod libraries;
+mod remote;
 mod secrets;
 mod store;
 mod tree;
@@ -19,6 +21,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use self::layers::Content;
+pub use self::remote::{Remote, Root};
 use self::store::Store;
 use super::{Problem, ProblemKind};
 use crate::facts::build_files::behind_wrapper;
@@ -90,6 +93,10 @@ impl Broken {
         Self { kind: ProblemKind::Limit, message: message.to_owned() }
     }
 
+    fn unreadable(message: &str) -> Self {
+        Self { kind: ProblemKind::Unreadable, message: message.to_owned() }
+    }
+
     fn of(self, what: &str) -> Self {
         Self { message: format!("{what}: {}", self.message), ..self }
     }
@@ -104,7 +111,10 @@ impl From<std::io::Error> for Broken {
         use std::io::ErrorKind;
         let kind = match error.kind() {
             ErrorKind::FileTooLarge => ProblemKind::Limit,
-            ErrorKind::NotFound | ErrorKind::PermissionDenied => ProblemKind::Unreadable,
+            ErrorKind::NotFound
+            | ErrorKind::PermissionDenied
+            | ErrorKind::TimedOut
+            | ErrorKind::ConnectionAborted => ProblemKind::Unreadable,
             _ => ProblemKind::Malformed,
         };
         Self { kind, message: super::discover::system_message(&error) }
@@ -124,21 +134,51 @@ pub struct Loaded {
     pub left_out: Vec<String>,
 }
 
+/// Where an image lies.
+#[derive(Clone, Copy, Debug)]
+pub enum Place<'a> {
+    /// In a directory or archive, and in which form, where it was said.
+    File(&'a str, Option<Form>),
+    /// In a registry, and how reports name it.
+    Registry(&'a str, &'a Arc<dyn Remote>),
+}
+
+impl<'a> Place<'a> {
+    fn shown(self) -> &'a str {
+        match self {
+            Self::File(shown, _) | Self::Registry(shown, _) => shown,
+        }
+    }
+
+    fn form(self) -> Option<Form> {
+        match self {
+            Self::File(_, form) => form,
+            Self::Registry(..) => None,
+        }
+    }
+
+    fn open(self, limits: &Limits) -> Result<Store, Broken> {
+        match self {
+            Self::File(path, _) => Store::open(Path::new(path), limits),
+            Self::Registry(_, from) => Ok(Store::Remote(Arc::clone(from))),
+        }
+    }
+}
+
 /// Reads an image. `platform` (`os/arch[/variant]`) chooses from an index, else linux/amd64 or the
 /// first; `programs` are commands that containers run instead of the image's own.
 pub fn load(
     source: SourceId,
-    path: &str,
-    form: Option<Form>,
+    place: Place<'_>,
     platform: Option<&str>,
     programs: &BTreeSet<String>,
     limits: &Limits,
 ) -> Loaded {
     let mut loaded =
         Loaded { image: None, program: None, problems: Vec::new(), left_out: Vec::new() };
+    let (path, form) = (place.shown(), place.form());
     let asked = Asked { source, path, form, platform, programs };
-    let store = Store::open(Path::new(path), limits);
-    let done = store.and_then(|store| read(&store, &asked, limits, &mut loaded));
+    let done = place.open(limits).and_then(|store| read(&store, &asked, limits, &mut loaded));
     if let Err(broken) = done {
         loaded.problems.push(broken.into_problem(Origin::whole(source)));
     }
@@ -149,14 +189,15 @@ pub fn load(
 /// read again was told when it was read.
 pub fn add_libraries(
     image: &mut Image,
-    path: &str,
-    form: Option<Form>,
+    place: Place<'_>,
     platform: Option<&str>,
     needed: &[String],
     limits: &Limits,
 ) {
-    image.libraries =
-        libraries::read(path, form, platform, image, needed, limits).unwrap_or_default();
+    let read = place
+        .open(limits)
+        .and_then(|store| libraries::read(&store, place.form(), platform, image, needed, limits));
+    image.libraries = read.unwrap_or_default();
 }
 
 /// Reads the image of an archive in memory.
@@ -212,7 +253,7 @@ fn read(
     let contents: Vec<Content> = chosen
         .layers
         .par_iter()
-        .map(|blob| match store.blob(&blob.path) {
+        .map(|blob| match store.layer(blob, limits) {
             Ok((reader, size)) => layers::read(reader, size, limits, &wants),
             Err(broken) => Content { broken: Some(broken), ..Content::default() },
         })
@@ -220,6 +261,7 @@ fn read(
     let mut complete = true;
     let mut tree = tree::Builder::new(limits);
     let mut facts = Vec::new();
+    let mut digests = Vec::new();
     let mut bytes = BTreeMap::new();
     let mut hidden = Hidden::default();
     for (index, (mut content, blob)) in contents.into_iter().zip(&chosen.layers).enumerate() {
@@ -250,6 +292,7 @@ fn read(
         for (path, what) in content.secrets {
             hidden.add(&tree, layer, &path, what);
         }
+        digests.push(content.blob);
         bytes.extend(content.bytes.into_iter().map(|(path, bytes)| ((index, path), bytes)));
         facts.push(Layer {
             digest: name,
@@ -305,11 +348,14 @@ fn read(
         // Behind a link it goes by another name: its layer is read once more.
         let found = bytes.remove(&key).or_else(|| {
             let blob = chosen.layers.get(key.0)?;
-            let (reader, size) = store.blob(&blob.path).ok()?;
+            let (reader, size) = store.layer(blob, limits).ok()?;
             let only = |entry: &archive::Entry| {
                 if entry.path == key.1 { limits.program } else { 0 }
             };
-            layers::read(reader, size, limits, &only).bytes.remove(&key.1)
+            let mut again = layers::read(reader, size, limits, &only);
+            // What comes the second time must be what was judged the first time.
+            let same = again.broken.is_none() && digests.get(key.0) == Some(&again.blob);
+            again.bytes.remove(&key.1).filter(|_| same)
         });
         match found {
             Some(program) => {
@@ -321,8 +367,12 @@ fn read(
                 });
                 loaded.program = Some((at, program));
             }
-            None => loaded.problems.push(
+            None if file.size > limits.program => loaded.problems.push(
                 Broken::limit(&format!("{at} has more than {} bytes, the limit", limits.program))
+                    .into_problem(image.file(&at)),
+            ),
+            None => loaded.problems.push(
+                Broken::unreadable(&format!("{at} cannot be read a second time"))
                     .into_problem(image.file(&at)),
             ),
         }

@@ -1,4 +1,4 @@
-//! Where the blobs of an image lie: a directory, or one archive.
+//! Where the blobs of an image lie: a directory, one archive, or a registry.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::archive::Archive;
-use super::{Broken, Limits};
+use super::layout::Blob;
+use super::{Broken, Limits, Remote};
 use crate::artifact::mmap;
 
 /// Offset and size of an archive's files, by name.
@@ -21,6 +22,7 @@ pub(super) enum Store {
     Archive(PathBuf, Index),
     /// The same of an archive in memory.
     Bytes(Arc<[u8]>, Index),
+    Remote(Arc<dyn Remote>),
 }
 
 impl Store {
@@ -71,6 +73,26 @@ impl Store {
                 reader.set_position(offset);
                 Ok((Box::new(reader.take(size)), size))
             }
+            Self::Remote(_) => Err(Broken::malformed("is no file")),
+        }
+    }
+
+    /// The bytes of a layer and their number.
+    pub(super) fn layer(
+        &self,
+        blob: &Blob,
+        limits: &Limits,
+    ) -> Result<(Box<dyn Read + Send>, u64), Broken> {
+        match (self, &blob.digest) {
+            (Self::Remote(from), Some(digest)) => {
+                // No layer unpacks to less than it has.
+                if blob.size > limits.unpacked {
+                    let most = limits.unpacked;
+                    return Err(Broken::limit(&format!("has more than {most} bytes, the limit")));
+                }
+                Ok((from.blob(digest, blob.size)?, blob.size))
+            }
+            _ => self.blob(&blob.path),
         }
     }
 
@@ -78,6 +100,7 @@ impl Store {
         match self {
             Self::Dir(dir) => dir.join(name).is_file(),
             Self::Archive(_, index) | Self::Bytes(_, index) => index.contains_key(name),
+            Self::Remote(_) => false,
         }
     }
 }
