@@ -88,8 +88,8 @@ pub(crate) struct CheckArgs {
         long_help = "The image it runs in: oci:DIR or oci:TAR (an OCI image layout), docker-archive:TAR (what docker save writes), or registry:[HOST[:PORT]/]REPOSITORY[:TAG][@DIGEST] (fetched while it is read, with the logins that docker has; nothing is kept). The program at its entrypoint is the binary that is judged"
     )]
     pub(crate) image: Vec<ImageArg>,
-    /// Registry that plain HTTP may be spoken with
-    #[arg(long, value_name = "HOST[:PORT]", value_parser = host, requires = "image")]
+    /// A registry (HOST or HOST:PORT) to speak plain HTTP with
+    #[arg(long, value_name = "HOST", value_parser = host, requires = "image")]
     #[arg(help_heading = "Evidence")]
     pub(crate) insecure_registry: Vec<String>,
     /// Its platform, when it has several (default: linux/amd64)
