@@ -7,6 +7,7 @@ use jiff::civil::Date;
 use provost_check::artifact::config::values;
 use provost_check::artifact::image::Form;
 use provost_check::findings::Level;
+use provost_check::model::names::ImageRef;
 use provost_check::pipeline::ImageInput;
 use provost_check::rules::engine;
 
@@ -18,6 +19,11 @@ Exit codes:
   1  findings at or above --fail-on, or evidence that --require names is missing
   2  wrong usage or configuration, or a named path that cannot be judged
   3  a bug in provost";
+
+const INIT_EXIT_CODES: &str = "\
+Exit codes:
+  0  the files are written, or were there already
+  2  wrong usage, no Go program, or files in the way: then nothing is written";
 
 /// Judges Go services on Kubernetes: binary, Dockerfile and manifests together
 #[derive(Debug, Parser)]
@@ -54,6 +60,9 @@ pub(crate) enum Verb {
     Check(Box<CheckArgs>),
     /// Print the page of a rule, or the list of rules
     Explain(ExplainArgs),
+    /// Write Dockerfile, manifests or chart, configuration and CI for the Go module here
+    #[command(after_help = INIT_EXIT_CODES)]
+    Init(InitArgs),
     /// Print completions for a shell
     Completions {
         /// The shell
@@ -235,6 +244,41 @@ pub(crate) struct ExplainArgs {
     /// With --config: as `check --go` would judge
     #[arg(long, value_name = "1.NN", value_parser = values::go, requires = "config")]
     pub(crate) go: Option<u16>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// The folder of the Go module, or one in it
+    #[arg(value_name = "DIR", default_value = ".", hide_default_value = true)]
+    #[arg(
+        long_help = "The folder of the Go module, or one in it; without one, the working directory. Ports, probe paths, environment variables and whether C is linked are read from the source; nothing is run and nothing is asked"
+    )]
+    pub(crate) path: String,
+    /// The programs to write files for (default: those that look like services)
+    #[arg(long, value_name = "PACKAGE", value_delimiter = ',')]
+    pub(crate) package: Vec<String>,
+    /// Write a Helm chart instead of manifests
+    #[arg(long)]
+    pub(crate) helm: bool,
+    /// The image's name, without a tag (default: from the remote or the module's path)
+    #[arg(long, value_name = "NAME", value_parser = repository)]
+    pub(crate) image: Option<String>,
+    /// For which CI: github, gitlab, none (default: the remote's, or both)
+    #[arg(long, value_name = "CI,...", value_delimiter = ',', hide_possible_values = true)]
+    pub(crate) ci: Vec<Ci>,
+    /// Replace files that are there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print what would be written as a diff, and write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Ci {
+    Github,
+    Gitlab,
+    None,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -428,4 +472,22 @@ fn image(text: &str) -> Result<ImageArg, String> {
 
 fn date(text: &str) -> Result<Date, String> {
     values::date(text).ok_or_else(|| "expected a day: 2027-01-31".to_owned())
+}
+
+/// An image's name without tag and digest, in letters that need no quotes anywhere.
+fn repository(text: &str) -> Result<String, String> {
+    let plain = |b: u8| {
+        b.is_ascii_lowercase()
+            || b.is_ascii_digit()
+            || matches!(b, b'.' | b'-' | b'_' | b'/' | b':')
+    };
+    let last = text.rsplit('/').next().unwrap_or_default();
+    let starts = text.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric());
+    let named = ImageRef::parse(text).is_ok() && text.bytes().all(plain) && starts;
+    match named && !last.contains(':') && text.len() <= 200 {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("expected a name without a tag: registry.example.com/shop/checkout".to_owned())
+        }
+    }
 }

@@ -59,6 +59,7 @@ fn ending(run: impl FnOnce() -> Result<Exit> + UnwindSafe) -> Exit {
 fn run(cli: &Cli) -> Result<Exit> {
     match &cli.verb {
         Verb::Check(args) => commands::check::run(cli, args),
+        Verb::Init(args) => commands::init::run(cli, args),
         Verb::Explain(args) => commands::explain::run(cli, args),
         Verb::Completions { shell } => commands::completions::run(*shell),
         Verb::Man { folder } => commands::completions::man(folder),

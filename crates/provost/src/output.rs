@@ -90,6 +90,20 @@ impl Prepared {
     pub(crate) fn put(self) -> io::Result<()> {
         fs::rename(&self.temporary, &self.target)
     }
+
+    /// Gives it its name, unless something has that name already.
+    pub(crate) fn put_new(self) -> io::Result<()> {
+        match fs::hard_link(&self.temporary, &self.target) {
+            // File systems without hard links: looked at first, which another process could use.
+            Err(error) if error.kind() != ErrorKind::AlreadyExists => {
+                if fs::symlink_metadata(&self.target).is_ok() {
+                    return Err(ErrorKind::AlreadyExists.into());
+                }
+                fs::rename(&self.temporary, &self.target)
+            }
+            linked => linked,
+        }
+    }
 }
 
 impl Drop for Prepared {

@@ -5,7 +5,7 @@
 //! not reproduced. `go` runs without a shell, in the module's folder; it may fetch modules, because
 //! the user asked for a build. The program lands in the user's cache, and is not run.
 
-mod gomod;
+pub(crate) mod gomod;
 
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;

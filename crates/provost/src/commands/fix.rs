@@ -13,7 +13,7 @@ use provost_check::report::plain::clean;
 
 use crate::output;
 
-mod diff;
+pub(crate) mod diff;
 
 /// A fix can uncover another finding or make room for one that it overlapped; a few passes settle
 /// all of them, and a pair of fixes that undo each other must end.

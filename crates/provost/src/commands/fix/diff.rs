@@ -21,7 +21,7 @@ struct Block {
 /// The diff of `before` under `edits`, which are in order and do not overlap; empty when nothing
 /// changes or an edit lies outside of the text. Control characters are shown, not written: a diff
 /// with one in it does not apply.
-pub(super) fn unified(path: &str, before: &str, edits: &[Edit]) -> String {
+pub(crate) fn unified(path: &str, before: &str, edits: &[Edit]) -> String {
     let lines: Vec<&str> = before.split_inclusive('\n').collect();
     let Some(blocks) = blocks(before, &lines, edits) else { return String::new() };
     let name = path.trim_start_matches("./").trim_start_matches('/');

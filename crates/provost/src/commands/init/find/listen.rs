@@ -1,0 +1,449 @@
+//! Where a program listens: addresses that it is told or that are written in it.
+
+use std::collections::BTreeSet;
+
+use super::file::{Call, Value};
+use super::{Names, Setting, View};
+
+/// How a variable names the port.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Form {
+    /// `8080`
+    Port,
+    /// `:8080`
+    Address,
+}
+
+/// A port that is listened on.
+#[derive(Clone, Debug, PartialEq)]
+pub(in super::super) struct Listener {
+    pub(in super::super) port: u16,
+    /// The variable that decides it.
+    pub(in super::super) variable: Option<(String, Form)>,
+    /// Whether nothing in the program says the number.
+    pub(in super::super) assumed: bool,
+    /// Whether only the pod itself can reach it.
+    pub(in super::super) loopback: bool,
+}
+
+impl Listener {
+    /// What the variable is to be set to.
+    pub(in super::super) fn setting(&self) -> Option<(String, String)> {
+        let (name, form) = self.variable.as_ref()?;
+        let value = match form {
+            Form::Port => self.port.to_string(),
+            Form::Address => format!(":{}", self.port),
+        };
+        Some((name.clone(), value))
+    }
+}
+
+/// The ports of a program, by what is spoken on them.
+#[derive(Clone, Debug, Default)]
+pub(in super::super) struct Ports {
+    pub(in super::super) http: Option<Listener>,
+    pub(in super::super) grpc: Option<Listener>,
+    pub(in super::super) metrics: Option<Listener>,
+    /// For operators: health, pprof, administration.
+    pub(in super::super) admin: Option<Listener>,
+    /// Literal addresses of HTTP beyond the first.
+    pub(in super::super) others: Vec<u16>,
+}
+
+impl Ports {
+    pub(in super::super) fn is_empty(&self) -> bool {
+        self.all().next().is_none()
+    }
+
+    /// All, with the names that manifests give them; the most important first.
+    pub(in super::super) fn all(&self) -> impl Iterator<Item = (&'static str, &Listener)> {
+        let named = [
+            ("http", &self.http),
+            ("grpc", &self.grpc),
+            ("metrics", &self.metrics),
+            ("admin", &self.admin),
+        ];
+        named.into_iter().filter_map(|(name, port)| port.as_ref().map(|port| (name, port)))
+    }
+
+    pub(super) fn is_set_by(&self, variable: &str) -> bool {
+        self.all().any(|(_, port)| port.variable.as_ref().is_some_and(|(name, _)| name == variable))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Role {
+    Http,
+    Grpc,
+    Metrics,
+    Admin,
+}
+
+/// A listener as it was come upon.
+#[derive(Clone, Debug)]
+struct Candidate {
+    role: Role,
+    port: Option<u16>,
+    variable: Option<(String, Form)>,
+    loopback: bool,
+}
+
+/// Frameworks whose servers are started by a method of their own.
+const FRAMEWORKS: &[&str] = &[
+    "github.com/gin-gonic/gin",
+    "github.com/labstack/echo",
+    "github.com/gofiber/fiber",
+    "github.com/valyala/fasthttp",
+    "github.com/kataras/iris",
+    "github.com/beego/beego",
+];
+
+/// The ports of a program.
+pub(super) fn ports(view: &View<'_>, settings: &[Setting], program: &str) -> Ports {
+    let started =
+        || ["Run", "Start", "Listen", "ListenAndServe"].iter().any(|name| view.calls(name));
+    let http = view.calls("ListenAndServe")
+        || view.calls("ListenAndServeTLS")
+        || view.uses("net/http", &["Serve", "ServeTLS"])
+        || (view.uses("net/http", &["Server"]) && view.calls("Serve"))
+        || (FRAMEWORKS.iter().any(|path| view.imports(path)) && started());
+    let grpc = view.uses("google.golang.org/grpc", &["NewServer"]);
+    if !http && !grpc {
+        return Ports::default();
+    }
+    let told = told(settings, program);
+    let written = written(view, http && grpc);
+    let pick = |role: Role, default: u16| -> Option<Listener> {
+        let variable = told.iter().find(|candidate| candidate.role == role);
+        let literal = written.iter().find(|candidate| candidate.role == role);
+        let first = variable.or(literal)?;
+        let known = first.port.or_else(|| literal.and_then(|l| l.port));
+        let mut port = known.unwrap_or(default);
+        // Ports below 1024 belong to root, and a variable can say another one.
+        if port < 1024 && first.variable.is_some() {
+            port = default;
+        }
+        Some(Listener {
+            port,
+            variable: first.variable.clone(),
+            assumed: known.is_none() && first.variable.is_none(),
+            loopback: first.loopback && first.variable.is_none(),
+        })
+    };
+    let assumed = |port| Listener { port, variable: None, assumed: true, loopback: false };
+    let mut ports = Ports {
+        http: pick(Role::Http, if http { 8080 } else { 50051 }),
+        grpc: pick(Role::Grpc, 50051),
+        metrics: pick(Role::Metrics, 9090),
+        admin: pick(Role::Admin, 8081),
+        others: Vec::new(),
+    };
+    if !http {
+        // What has no other name is gRPC's.
+        ports.grpc = ports.grpc.or(ports.http.take());
+        (ports.metrics, ports.admin) = (None, None);
+    }
+    if grpc {
+        ports.grpc = ports.grpc.or_else(|| Some(assumed(50051)));
+    } else {
+        ports.grpc = None;
+    }
+    let only_inner = ports.metrics.is_some() || ports.admin.is_some();
+    // Beside gRPC the HTTP server may be the one of the metrics.
+    if http && ports.http.is_none() && !(grpc && only_inner) {
+        ports.http = Some(assumed(8080));
+    }
+    let extra = written.iter().filter(|c| c.role == Role::Http).filter_map(|c| c.port);
+    let taken: BTreeSet<u16> = ports.all().map(|(_, port)| port.port).collect();
+    if ports.http.as_ref().is_some_and(|port| port.variable.is_none()) {
+        ports.others = extra.filter(|port| !taken.contains(port)).collect();
+        ports.others.dedup();
+    }
+    without_doubles(ports)
+}
+
+/// Two names for one number are one port.
+fn without_doubles(mut ports: Ports) -> Ports {
+    let main: Vec<u16> = [&ports.http, &ports.grpc].into_iter().flatten().map(|p| p.port).collect();
+    if let (Some(http), Some(grpc)) = (&ports.http, &ports.grpc)
+        && http.port == grpc.port
+    {
+        // One listener for both, by cmux or by the content type.
+        ports.http = None;
+    }
+    for port in [&mut ports.metrics, &mut ports.admin] {
+        if port.as_ref().is_some_and(|p| main.contains(&p.port)) {
+            *port = None;
+        }
+    }
+    if let (Some(metrics), Some(admin)) = (&ports.metrics, &ports.admin)
+        && metrics.port == admin.port
+    {
+        ports.admin = None;
+    }
+    ports
+}
+
+/// Listeners that variables decide.
+fn told(settings: &[Setting], program: &str) -> Vec<Candidate> {
+    settings
+        .iter()
+        .filter_map(|setting| {
+            let (role, by_name) = variable(&setting.name, program)?;
+            let default = setting.default.as_deref();
+            let (port, form) = match default {
+                Some(text) => match (text.parse::<u16>(), address(text)) {
+                    (Ok(port), _) => (Some(port), Form::Port),
+                    (_, Some((port, _))) => (Some(port), Form::Address),
+                    // It says something else than where to listen.
+                    _ if !text.is_empty() => return None,
+                    _ => (None, by_name),
+                },
+                None => (None, by_name),
+            };
+            let variable = Some((setting.name.clone(), form));
+            Some(Candidate { role, port: port.filter(|p| *p > 0), variable, loopback: false })
+        })
+        .collect()
+}
+
+/// What a variable of this name listens for; `None` where it may be about somebody else's address.
+fn variable(name: &str, program: &str) -> Option<(Role, Form)> {
+    let mut words: Vec<&str> = name.split('_').collect();
+    let form = match words.pop()? {
+        "PORT" => Form::Port,
+        "ADDR" | "ADDRESS" | "LISTEN" | "BIND" => Form::Address,
+        _ => return None,
+    };
+    let own = program.to_ascii_uppercase();
+    let own: Vec<&str> = own.split('-').collect();
+    let plain = [
+        "HTTP",
+        "HTTPS",
+        "SERVER",
+        "SERVICE",
+        "APP",
+        "API",
+        "WEB",
+        "LISTEN",
+        "LISTENER",
+        "BIND",
+        "PUBLIC",
+        "MAIN",
+        "CONTAINER",
+        "SERVE",
+        "GRPC",
+        "RPC",
+    ];
+    let role = role(name).unwrap_or(Role::Http);
+    let inner = [
+        "METRICS",
+        "METRIC",
+        "PROMETHEUS",
+        "PROM",
+        "ADMIN",
+        "DEBUG",
+        "PPROF",
+        "HEALTH",
+        "HEALTHZ",
+        "PROBE",
+        "PROBES",
+        "MANAGEMENT",
+        "INTERNAL",
+        "OPS",
+    ];
+    let known = |word: &&str| plain.contains(word) || inner.contains(word) || own.contains(word);
+    words.iter().all(known).then_some((role, form))
+}
+
+/// What a name says a port is for.
+fn role(name: &str) -> Option<Role> {
+    let upper = name.to_ascii_uppercase();
+    let has = |words: &[&str]| words.iter().any(|word| upper.contains(word));
+    if has(&["GRPC", "RPC"]) {
+        Some(Role::Grpc)
+    } else if has(&["METRIC", "PROM"]) {
+        Some(Role::Metrics)
+    } else if has(&["ADMIN", "DEBUG", "PPROF", "HEALTH", "PROBE", "MANAGEMENT", "INTERNAL", "OPS"])
+    {
+        Some(Role::Admin)
+    } else {
+        None
+    }
+}
+
+/// Listeners whose addresses are literals.
+fn written(view: &View<'_>, both: bool) -> Vec<Candidate> {
+    let mut found: Vec<Candidate> = Vec::new();
+    for files in &view.packages {
+        let names = Names::of(files);
+        for file in files {
+            for call in &file.calls {
+                found.extend(of_call(call, &names, both));
+            }
+            for (key, value) in &file.fields {
+                let lower = key.to_ascii_lowercase();
+                let names_address =
+                    ["addr", "listen", "bind"].iter().any(|part| lower.contains(part));
+                if names_address
+                    && let Value::Text(text) = names.resolve(value)
+                    && let Some((port, false)) = address(text)
+                {
+                    let named = match value {
+                        Value::Name(name) => role(name),
+                        _ => None,
+                    };
+                    let role = role(key).or(named).unwrap_or(Role::Http);
+                    found.push(Candidate {
+                        role,
+                        port: Some(port),
+                        variable: None,
+                        loopback: false,
+                    });
+                }
+            }
+        }
+    }
+    found
+}
+
+fn of_call(call: &Call, names: &Names<'_>, both: bool) -> Option<Candidate> {
+    let serves = matches!(
+        call.name.as_str(),
+        "ListenAndServe" | "ListenAndServeTLS" | "Listen" | "Run" | "Start" | "RunTLS" | "StartTLS"
+    );
+    let is_flag = call.name.starts_with("String") && call.arguments.len() >= 3;
+    if !serves && !is_flag {
+        return None;
+    }
+    // A client's `Start("localhost:6379")` is not told from a server's; most dial.
+    let texts = call.arguments.iter().take(4).filter_map(|value| names.text(Some(value)));
+    let (port, loopback) = texts.clone().find_map(address)?;
+    if loopback && !(call.name.starts_with("Listen")) {
+        return None;
+    }
+    let mut words = vec![call.receiver.as_str()];
+    words.extend(call.arguments.iter().filter_map(|value| match value {
+        Value::Name(name) => Some(name.as_str()),
+        _ => None,
+    }));
+    if is_flag {
+        words.extend(texts);
+    }
+    let role = words.iter().find_map(|word| role(word)).unwrap_or(
+        // Servers of gRPC take a listener, those of HTTP mostly an address.
+        if both && call.name == "Listen" { Role::Grpc } else { Role::Http },
+    );
+    Some(Candidate { role, port: Some(port), variable: None, loopback })
+}
+
+/// The port of an address to listen on, and whether only this machine can reach it.
+fn address(text: &str) -> Option<(u16, bool)> {
+    let (host, port) = text.rsplit_once(':')?;
+    let loopback = match host {
+        "" | "0.0.0.0" | "[::]" => false,
+        "localhost" | "127.0.0.1" | "[::1]" => true,
+        _ => return None,
+    };
+    let digits = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+    let port: u16 = digits.then(|| port.parse().ok())??;
+    (port > 0).then_some((port, loopback))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{file, settings};
+    use super::*;
+
+    fn shown(source: &str) -> String {
+        let file = file::read(&format!("package main\n{source}"));
+        let view = View { packages: vec![vec![&file]] };
+        let settings = settings::read(&view);
+        let ports = ports(&view, &settings, "price-list");
+        let mut lines: Vec<String> = ports
+            .all()
+            .map(|(name, port)| {
+                let variable = port.setting().map(|(k, v)| format!(" {k}={v}")).unwrap_or_default();
+                let assumed = if port.assumed { " assumed" } else { "" };
+                let loopback = if port.loopback { " loopback" } else { "" };
+                format!("{name} {}{variable}{assumed}{loopback}", port.port)
+            })
+            .collect();
+        lines.extend(ports.others.iter().map(|port| format!("other {port}")));
+        lines.join(", ")
+    }
+
+    #[test]
+    fn ports_are_found_where_services_name_them() {
+        let http = "import \"net/http\"\n";
+        for (source, expected) in [
+            ("func main() { http.ListenAndServe(\":8081\", nil) }", "http 8081"),
+            ("func main() { http.ListenAndServe(addr, nil) }", "http 8080 assumed"),
+            (
+                "func main() { http.ListenAndServe(\":\"+os.Getenv(\"PORT\"), nil) }",
+                "http 8080 PORT=8080",
+            ),
+            (
+                "func main() { s := &http.Server{Addr: env(\"LISTEN_ADDR\", \":9000\")}; s.ListenAndServe() }",
+                "http 9000 LISTEN_ADDR=:9000",
+            ),
+            (
+                "func main() { addr := \":7000\"; if p := os.Getenv(\"PORT\"); p != \"\" { addr = \":\" + p }; http.ListenAndServe(addr, nil) }",
+                "http 7000 PORT=7000",
+            ),
+            (
+                "func main() { addr := flag.String(\"addr\", \":8443\", \"where\"); http.ListenAndServe(*addr, nil) }",
+                "http 8443",
+            ),
+            ("func main() { http.ListenAndServe(\"localhost:8080\", nil) }", "http 8080 loopback"),
+            (
+                "func main() { http.ListenAndServe(os.Getenv(\"PRICE_LIST_PORT\"), r(\"REDIS_ADDR\")); os.Getenv(\"REDIS_PORT\") }",
+                "http 8080 PRICE_LIST_PORT=8080",
+            ),
+            (
+                "func main() { go http.ListenAndServe(\":9100\", promhttp); http.ListenAndServe(\":80\", nil) }",
+                "http 80, metrics 9100",
+            ),
+            (
+                "func main() { go http.ListenAndServe(\":8081\", f()); http.ListenAndServe(\":8080\", nil) }",
+                "http 8081, other 8080",
+            ),
+            (
+                "func main() { env(\"PORT\", \"80\"); http.ListenAndServe(p, nil) }",
+                "http 8080 PORT=8080",
+            ),
+            (
+                "func main() { http.ListenAndServe(os.Getenv(\"HTTP_ADDR\"), a); http.ListenAndServe(os.Getenv(\"METRICS_ADDR\"), b) }",
+                "http 8080 HTTP_ADDR=:8080, metrics 9090 METRICS_ADDR=:9090",
+            ),
+            ("func main() { c := redis.Options{Addr: \"localhost:6379\"}; http.Get(c) }", ""),
+        ] {
+            assert_eq!(shown(&format!("{http}{source}")), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn grpc_has_a_port_of_its_own() {
+        let grpc = "import (\n\"net/http\"\n\"google.golang.org/grpc\"\n)\n";
+        for (source, expected) in [
+            (
+                "func main() { l, _ := net.Listen(\"tcp\", \":9000\"); s := grpc.NewServer(); s.Serve(l) }",
+                "grpc 9000",
+            ),
+            (
+                "func main() { l, _ := net.Listen(\"tcp\", os.Getenv(\"LISTEN_ADDR\")); grpc.NewServer().Serve(l) }",
+                "grpc 50051 LISTEN_ADDR=:50051",
+            ),
+            (
+                "func main() { net.Listen(\"tcp\", \":9000\"); grpc.NewServer(); http.ListenAndServe(\":8080\", nil) }",
+                "http 8080, grpc 9000",
+            ),
+            (
+                "func main() { net.Listen(\"tcp\", \":9000\"); grpc.NewServer(); http.ListenAndServe(env(\"METRICS_ADDR\", \":9102\"), nil) }",
+                "grpc 9000, metrics 9102 METRICS_ADDR=:9102",
+            ),
+        ] {
+            assert_eq!(shown(&format!("{grpc}{source}")), expected, "{source}");
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! Which paths a program answers on that say how it is.
+
+use super::file::{Call, Value};
+use super::{Names, Ports, View};
+
+/// Paths for probes, and the port they are served on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(in super::super) struct Health {
+    pub(in super::super) liveness: Option<String>,
+    pub(in super::super) readiness: Option<String>,
+    /// Served for either; none of the above names is.
+    pub(in super::super) general: Option<String>,
+    /// Whether a router for operators serves them.
+    pub(in super::super) inner: bool,
+}
+
+const LIVENESS: &[&str] = &[
+    "/livez",
+    "/healthz/live",
+    "/health/live",
+    "/health/liveness",
+    "/live",
+    "/liveness",
+    "/alive",
+    "/-/healthy",
+];
+const READINESS: &[&str] = &[
+    "/readyz",
+    "/healthz/ready",
+    "/health/ready",
+    "/health/readiness",
+    "/ready",
+    "/readiness",
+    "/-/ready",
+];
+const GENERAL: &[&str] =
+    &["/healthz", "/health", "/healthcheck", "/health-check", "/ping", "/status", "/up"];
+
+/// Functions and methods that register a handler for a path.
+const REGISTER: &[&str] = &[
+    "Handle",
+    "HandleFunc",
+    "HandlerFunc",
+    "Handler",
+    "GET",
+    "Get",
+    "HEAD",
+    "Head",
+    "Any",
+    "All",
+    "Path",
+    "Add",
+];
+
+/// The paths for probes.
+pub(super) fn health(view: &View<'_>, ports: &Ports) -> Health {
+    let routes = routes(view);
+    let find = |wanted: &[&str]| {
+        wanted.iter().find_map(|end| {
+            // A prefix of routers is part of the path: `/api/v1/healthz`.
+            let named = |(path, _): &&(String, bool)| path == end;
+            let below = |(path, _): &&(String, bool)| path.ends_with(end);
+            routes.iter().find(named).or_else(|| routes.iter().find(below))
+        })
+    };
+    let (liveness, readiness, general) = (find(LIVENESS), find(READINESS), find(GENERAL));
+    let inner = [liveness, readiness, general].into_iter().flatten().next();
+    let has_inner_port = ports.admin.is_some() || ports.metrics.is_some();
+    let path = |found: Option<&(String, bool)>| found.map(|(path, _)| path.clone());
+    Health {
+        liveness: path(liveness),
+        readiness: path(readiness),
+        general: path(general),
+        inner: has_inner_port && (ports.http.is_none() || inner.is_some_and(|(_, inner)| *inner)),
+    }
+}
+
+/// The path that Prometheus' handler is registered for.
+pub(super) fn metrics(view: &View<'_>) -> Option<String> {
+    let exports = view.imports("github.com/prometheus/client_golang/prometheus/promhttp")
+        || view.imports("github.com/VictoriaMetrics/metrics");
+    let served =
+        routes(view).into_iter().map(|(path, _)| path).find(|path| path.ends_with("/metrics"));
+    served.filter(|_| exports)
+}
+
+/// Every path that is registered for GET, and whether its router is one for operators.
+fn routes(view: &View<'_>) -> Vec<(String, bool)> {
+    let mut found = Vec::new();
+    for files in &view.packages {
+        let names = Names::of(files);
+        let calls = files.iter().flat_map(|file| &file.calls);
+        for call in calls.filter(|call| REGISTER.contains(&call.name.as_str())) {
+            if let Some(path) = path(call, &names) {
+                found.push((path, is_for_operators(&call.receiver)));
+            }
+        }
+    }
+    found.sort();
+    found.dedup();
+    found
+}
+
+fn path(call: &Call, names: &Names<'_>) -> Option<String> {
+    // Behind another call nobody knows what is before the path.
+    if call.receiver == ")" {
+        return None;
+    }
+    let text = |at: usize| names.text(call.arguments.get(at));
+    let first = text(0)?;
+    let is_get = |method: &str| matches!(method, "GET" | "HEAD");
+    let written = match first.split_once(' ') {
+        // `GET /livez`
+        Some((method, path)) => is_get(method).then_some(path.trim_start())?,
+        // `Handle("GET", "/livez", ...)`
+        None if is_get(first) => text(1)?,
+        None => first,
+    };
+    let whole = format!("{}{written}", call.prefix);
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'/' | b'-' | b'_' | b'.' | b'~');
+    let simple =
+        whole.len() > 1 && whole.len() <= 100 && whole.starts_with('/') && whole.bytes().all(plain);
+    let has_dots = whole.contains("..") || whole.contains("//");
+    // `http.Get("/x")` has no handler.
+    let handler = call.arguments.len() > 1 || call.name == "Path";
+    let handler =
+        handler && !matches!(call.arguments.last(), Some(Value::Text(_))) || call.name == "Path";
+    (simple && !has_dots && handler).then_some(whole)
+}
+
+fn is_for_operators(receiver: &str) -> bool {
+    let lower = receiver.to_ascii_lowercase();
+    ["admin", "metric", "probe", "health", "internal", "debug", "ops", "mgmt"]
+        .iter()
+        .any(|word| lower.contains(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::file;
+    use super::*;
+
+    fn of(source: &str) -> Health {
+        let file = file::read(&format!("package main\nfunc main() {{\n{source}\n}}\n"));
+        health(&View { packages: vec![vec![&file]] }, &Ports::default())
+    }
+
+    fn shown(source: &str) -> String {
+        let health = of(source);
+        let path = |path: Option<String>| path.unwrap_or_else(|| "-".to_owned());
+        format!("{} {} {}", path(health.liveness), path(health.readiness), path(health.general))
+    }
+
+    #[test]
+    fn paths_are_those_that_are_registered() {
+        for (source, expected) in [
+            ("mux.HandleFunc(\"GET /livez\", f); mux.Handle(\"/readyz\", g)", "/livez /readyz -"),
+            ("r.GET(\"/healthz\", f); r.POST(\"/readyz\", f)", "- - /healthz"),
+            ("api := r.Group(\"/api\"); api.GET(\"/health\", f)", "- - /api/health"),
+            ("app.Handle(\"GET\", \"/health/live\", f)", "/health/live - -"),
+            ("http.Get(\"/healthz\"); x.Group(\"/a\").GET(\"/healthz\", f)", "- - -"),
+            (
+                "mux.HandleFunc(\"/live {{ .Evil }}\", f); mux.HandleFunc(\"/a/../livez\", f)",
+                "- - -",
+            ),
+            ("mux.HandleFunc(\"/orders/{id}\", f)", "- - -"),
+        ] {
+            assert_eq!(shown(source), expected, "{source}");
+        }
+    }
+}

@@ -1,0 +1,521 @@
+//! `provost init`: what it writes has nothing that provost or the tools of today object to.
+
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
+mod support;
+
+use std::fs;
+use std::process::Command;
+
+use provost_check::artifact::{SourceKind, sound};
+use serde_json::Value;
+use support::{Dir, Run, files_below, go_env, repository, succeed, tool};
+
+/// What a finding is judged by; `init` itself goes by today.
+const DATE: [&str; 2] = ["--date", "2026-11-26"];
+
+fn git(dir: &Dir, args: &[&str]) {
+    let mut git = Command::new("git");
+    git.args(["-c", "user.name=Example", "-c", "user.email=example@example.com"]);
+    git.env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_NOSYSTEM", "1");
+    succeed(git.args(args).current_dir(dir.path()));
+}
+
+/// A module of the fixtures in a repository of its own.
+fn module(name: &str) -> Dir {
+    let dir = Dir::new().copy_of(&format!("fixtures/init/{name}"), |_| ());
+    git(&dir, &["init", "--quiet", "--initial-branch=main"]);
+    dir
+}
+
+fn init(dir: &Dir, args: &[&str]) -> Run {
+    let run = dir.provost(&[&["init"], args].concat());
+    assert_eq!(run.code, 0, "{run}");
+    run
+}
+
+fn commit(dir: &Dir) {
+    git(dir, &["add", "--all"]);
+    git(dir, &["commit", "--quiet", "--message", "The service"]);
+}
+
+/// The report of `check` in a clean clone, with helm and git on PATH.
+fn report(dir: &Dir, args: &[&str]) -> Value {
+    let home = Dir::new();
+    let bin = home.path().join("bin");
+    fs::create_dir(&bin).unwrap();
+    std::os::unix::fs::symlink(tool("helm"), bin.join("helm")).unwrap();
+    let mut env = go_env();
+    env.push(("GOFLAGS".to_owned(), "-buildvcs=true".to_owned()));
+    env.push(("HOME".to_owned(), home.path().to_str().unwrap().to_owned()));
+    let path = std::env::var("PATH").unwrap();
+    env.push(("PATH".to_owned(), format!("{}:{path}", bin.display())));
+    let all =
+        [&["check", "--format", "json", "--fail-on", "note", DATE[0], DATE[1]], args].concat();
+    let run = dir.provost_with_env(&all, &env);
+    serde_json::from_str(&run.out).unwrap_or_else(|error| panic!("{error}\n{run}"))
+}
+
+/// No finding of any level, and nothing passed over that could have been judged.
+fn assert_clean(report: &Value, what: &str, services: u64) {
+    assert_eq!(report["findings"], serde_json::json!([]), "{what}\n{report:#}");
+    assert_eq!(report["summary"]["dockerfiles"], services, "{what}\n{report:#}");
+    assert!(report["summary"]["binaries"].as_u64().unwrap() >= services, "{what}\n{report:#}");
+    assert!(report["summary"]["objects"].as_u64().unwrap() >= 3 * services, "{what}\n{report:#}");
+    for suppressed in report["suppressed"].as_array().unwrap() {
+        // A worker has nobody to be ready for.
+        assert_eq!(
+            suppressed["finding"]["rule"].as_str().or(suppressed["rule"].as_str()),
+            Some("missing-readiness-probe"),
+            "{what}\n{suppressed:#}"
+        );
+    }
+}
+
+fn kubeconform(manifests: &[std::path::PathBuf]) {
+    let schemas = tool("kubernetes-schemas");
+    let location = format!("{}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json", schemas.display());
+    let out = succeed(
+        Command::new(tool("kubeconform"))
+            .args(["-strict", "-summary", "-output", "json", "-schema-location", &location])
+            .args(manifests),
+    );
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert!(report["summary"]["valid"].as_u64().unwrap() >= 3, "{report:#}");
+    for bad in ["invalid", "errors", "skipped"] {
+        assert_eq!(report["summary"][bad], 0, "{report:#}");
+    }
+}
+
+/// Every check of kube-score that applies has its best grade.
+fn kube_score(manifests: &[std::path::PathBuf]) {
+    let out = succeed(
+        Command::new(tool("kube-score"))
+            .args(["score", "--exit-one-on-warning=false", "--output-format", "json"])
+            .args(manifests),
+    );
+    let objects: Vec<Value> = serde_json::from_str(&out).unwrap();
+    let mut checks = 0;
+    for object in &objects {
+        for check in object["checks"].as_array().unwrap() {
+            if check["skipped"] == true {
+                continue;
+            }
+            checks += 1;
+            // Whether a worker may run twice is not known.
+            if check["check"]["id"] == "deployment-replicas" {
+                assert!(check["grade"].as_i64().unwrap() >= 5, "{check:#}");
+                continue;
+            }
+            assert_eq!(check["grade"], 10, "{}\n{check:#}", object["object_name"]);
+        }
+    }
+    assert!(checks >= 10, "kube-score made {checks} checks");
+}
+
+fn hadolint(dir: &Dir, files: &[&str]) {
+    let out = succeed(
+        Command::new(tool("hadolint"))
+            .args(["--no-fail", "--format", "json"])
+            .args(files)
+            .current_dir(dir.path()),
+    );
+    assert_eq!(serde_json::from_str::<Value>(&out).unwrap(), serde_json::json!([]));
+}
+
+/// Everything about one module, as manifests and as a chart.
+fn judged(name: &str, services: &[&str]) {
+    let count = services.len() as u64;
+    let dir = module(name);
+    init(&dir, &[]);
+    commit(&dir);
+    assert_clean(&report(&dir, &["--build"]), &format!("{name}, manifests"), count);
+    let deploy = dir.path().join("deploy");
+    let manifests: Vec<_> = files_below(&deploy).iter().map(|file| deploy.join(file)).collect();
+    kubeconform(&manifests);
+    kube_score(&manifests);
+    let dockerfiles: Vec<String> = match services {
+        [_] => vec!["Dockerfile".to_owned()],
+        many => many.iter().map(|service| format!("Dockerfile.{service}")).collect(),
+    };
+    hadolint(&dir, &dockerfiles.iter().map(String::as_str).collect::<Vec<_>>());
+
+    let dir = module(name);
+    init(&dir, &["--helm"]);
+    commit(&dir);
+    let mut args = vec!["--build".to_owned()];
+    for service in services {
+        args.extend(["--chart".to_owned(), format!("charts/{service}")]);
+    }
+    args.push(".".to_owned());
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    assert_clean(&report(&dir, &args), &format!("{name}, chart"), count);
+    for service in services {
+        for helm in ["helm", "helm4"] {
+            let helm = || {
+                let mut command = Command::new(tool(helm));
+                command.current_dir(dir.path()).env("HOME", dir.path());
+                command
+            };
+            let chart = format!("charts/{service}");
+            succeed(helm().args(["lint", "--strict", &chart]));
+            let rendered = succeed(helm().args([
+                "template",
+                "prod",
+                &chart,
+                "--namespace",
+                "prod",
+                "--kube-version",
+                "1.35.0",
+            ]));
+            let file = Dir::new().file("rendered.yaml", &rendered);
+            let file = [file.path().join("rendered.yaml")];
+            kubeconform(&file);
+            kube_score(&file);
+            assert!(rendered.contains(&format!("prod-{service}")), "{rendered}");
+        }
+    }
+}
+
+#[test]
+fn an_http_service_has_no_findings() {
+    judged("http", &["greeter"]);
+}
+
+#[test]
+fn a_grpc_service_has_no_findings() {
+    judged("grpc", &["rates"]);
+}
+
+#[test]
+fn a_worker_has_no_findings() {
+    judged("worker", &["worker"]);
+}
+
+#[test]
+fn a_service_with_c_has_no_findings() {
+    judged("cgo", &["measure"]);
+}
+
+#[test]
+fn several_services_have_no_findings() {
+    judged("several", &["api", "worker"]);
+}
+
+fn has(dir: &Dir, path: &str, lines: &[&str]) {
+    let text = dir.read(path);
+    for line in lines {
+        assert!(
+            text.lines().any(|found| found.trim() == *line),
+            "{line:?} is not in {path}:\n{text}"
+        );
+    }
+}
+
+#[test]
+fn what_the_source_says_is_in_the_files() {
+    let dir = module("http");
+    let run = init(&dir, &[]);
+    has(
+        &dir,
+        "Dockerfile",
+        &["FROM --platform=$BUILDPLATFORM golang:1.27.4-trixie AS build", "EXPOSE 8085"],
+    );
+    has(
+        &dir,
+        "deploy/deployment.yaml",
+        &[
+            "image: ghcr.io/example/greeter:0.1.0",
+            "- name: LISTEN_ADDR",
+            "value: \":8085\"",
+            "containerPort: 8085",
+            "path: /livez",
+            "path: /readyz",
+            "key: UPSTREAM_TOKEN",
+            "# - name: GREETING",
+            "#   value: \"hello\"",
+            "value: 460MiB",
+            // 5 s preStop + 15 s drain + 5 s.
+            "terminationGracePeriodSeconds: 25",
+        ],
+    );
+    has(&dir, "provost.toml", &["drain = \"15s\""]);
+    assert!(!run.out.contains("lacks"), "{run}");
+
+    let dir = module("worker");
+    init(&dir, &[]);
+    // Go 1.24 gets no fixes any more, and its language does not follow the CPU limit.
+    has(
+        &dir,
+        "deploy/deployment.yaml",
+        &[
+            "replicas: 1",
+            "- name: SHUTDOWN_TIMEOUT",
+            "value: \"20s\"",
+            "resource: limits.cpu",
+            "image: registry.gitlab.com/example/mailer:0.1.0",
+        ],
+    );
+    assert!(!dir.read("Dockerfile").contains("1.24"), "{}", dir.read("Dockerfile"));
+    assert!(!dir.path().join("deploy/service.yaml").exists());
+
+    let dir = module("grpc");
+    init(&dir, &["--image", "registry.example.org/team/rates"]);
+    has(
+        &dir,
+        "deploy/deployment.yaml",
+        &["grpc:", "port: 9000", "image: registry.example.org/team/rates:0.1.0"],
+    );
+    has(&dir, "deploy/service.yaml", &["clusterIP: None"]);
+    has(&dir, "Dockerfile", &["go mod download"]);
+
+    let dir = module("cgo");
+    init(&dir, &[]);
+    has(
+        &dir,
+        "Dockerfile",
+        &["FROM gcr.io/distroless/base-debian13:nonroot", "FROM golang:1.27.4-trixie AS build"],
+    );
+    has(
+        &dir,
+        "deploy/deployment.yaml",
+        &["path: /healthz", "path: /ready", "value: 384MiB", "- name: PORT"],
+    );
+}
+
+/// The annotation becomes the variable, so that what is wrong with it is found where it stands.
+#[test]
+fn godebug_is_judged_in_its_annotation() {
+    let dir = module("http");
+    init(&dir, &[]);
+    let deployment = dir.read("deploy/deployment.yaml");
+    let wrong = deployment.replace("godebug: \"\"", "godebug: gctrace=1;schedtrace=1000");
+    let dir = dir.file("deploy/deployment.yaml", wrong);
+    commit(&dir);
+    let report = report(&dir, &["--build"]);
+    let findings = report["findings"].as_array().unwrap();
+    let [finding] = &findings[..] else { panic!("{report:#}") };
+    assert_eq!(finding["rule"], "malformed-godebug");
+    assert_eq!(finding["evidence"][0]["path"], "deploy/deployment.yaml");
+}
+
+/// What a program lacks is said, and what is written works without it.
+#[test]
+fn a_program_without_health_and_signals_is_told_so() {
+    let dir = module("bare");
+    let run = init(&dir, &[]);
+    let said = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    for sentence in [
+        "bare handles no SIGTERM",
+        "Serve GET /livez",
+        "bare listens on port 80, which",
+        "registry.example.com stands for it",
+        "how long a shutdown takes. 20 s are assumed",
+    ] {
+        assert!(said.contains(sentence), "{sentence}\n{run}");
+    }
+    let deployment = dir.read("deploy/deployment.yaml");
+    assert!(!deployment.contains("httpGet"), "{deployment}");
+    assert_eq!(deployment.matches("tcpSocket:").count(), 3, "{deployment}");
+    // The gate says the same, and nothing else.
+    commit(&dir);
+    let report = report(&dir, &["--build"]);
+    let findings = report["findings"].as_array().unwrap();
+    let mut rules: Vec<&str> = findings.iter().map(|f| f["rule"].as_str().unwrap()).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    assert_eq!(
+        rules,
+        ["fragile-probe-handler", "no-termination-handler", "privileged-port"],
+        "{report:#}"
+    );
+}
+
+#[test]
+fn nothing_is_written_while_a_file_is_in_the_way() {
+    let dir =
+        module("http").file("Dockerfile", "FROM scratch\n").file("deploy/mine.yaml", "a: 1\n");
+    let before = files_below(dir.path());
+    let run = dir.provost(&["init"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(
+        run.err.contains("a file is in the way, so nothing is written:\n  Dockerfile\n"),
+        "{run}"
+    );
+    assert_eq!(files_below(dir.path()), before);
+    assert_eq!(dir.read("Dockerfile"), "FROM scratch\n");
+
+    let run = init(&dir, &["--force"]);
+    assert!(run.out.contains("replaced       Dockerfile"), "{run}");
+    assert!(run.out.contains("written        deploy/deployment.yaml"), "{run}");
+    assert!(dir.read("Dockerfile").contains("golang:1.27.4-trixie"));
+    assert_eq!(dir.read("deploy/mine.yaml"), "a: 1\n");
+    // No leftovers.
+    let written = files_below(dir.path());
+    // Twice is the same, without --force.
+    let run = init(&dir, &[]);
+    assert!(!run.out.contains("written") && run.out.contains("unchanged"), "{run}");
+    assert_eq!(files_below(dir.path()), written);
+    // A change of the user's is in the way.
+    let dir = dir.file("provost.toml", "[cluster]\nnode_cpus = 8\n");
+    let run = dir.provost(&["init"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("written:\n  provost.toml\n"), "{run}");
+}
+
+#[test]
+fn a_dry_run_is_a_diff_that_git_applies() {
+    let dir = module("http").file("Dockerfile", "# mine\nFROM scratch\n");
+    let before = files_below(dir.path());
+    let run = init(&dir, &["--dry-run"]);
+    assert_eq!(files_below(dir.path()), before, "{run}");
+    assert!(run.err.contains("in the way     Dockerfile"), "{run}");
+    let dir = dir.file("changes.patch", &run.out);
+    git(&dir, &["apply", "changes.patch"]);
+    let other = module("http");
+    init(&other, &[]);
+    for file in files_below(other.path()).iter().filter(|file| !file.starts_with(".git/")) {
+        assert_eq!(dir.read(file), other.read(file), "{file}");
+    }
+}
+
+/// A folder that leads elsewhere is no place to write to.
+#[test]
+fn links_are_not_followed() {
+    let elsewhere = Dir::new();
+    let dir = module("http");
+    std::os::unix::fs::symlink(elsewhere.path(), dir.path().join("deploy")).unwrap();
+    for args in [&["init"][..], &["init", "--force"]] {
+        let run = dir.provost(args);
+        assert_eq!(run.code, 2, "{run}");
+        assert!(run.err.contains("is no plain folder"), "{run}");
+        assert!(files_below(elsewhere.path()).is_empty());
+        assert!(!dir.path().join("Dockerfile").exists());
+    }
+}
+
+#[test]
+fn pipelines_are_those_of_the_remote_and_read_as_yaml() {
+    let names = |dir: &Dir| -> Vec<String> {
+        let files = files_below(dir.path());
+        files.into_iter().filter(|f| f.starts_with(".github/") || f == ".gitlab-ci.yml").collect()
+    };
+    let both = [".github/workflows/provost.yaml", ".gitlab-ci.yml"];
+    for (remote, expected) in [
+        ("https://user:t0psecret@github.com/example/greeter.git", &both[..1]),
+        ("git@gitlab.com:example/greeter.git", &both[1..]),
+        ("ssh://git@git.example.org/greeter", &both[..]),
+    ] {
+        let dir = module("http");
+        git(&dir, &["remote", "add", "origin", remote]);
+        let run = init(&dir, &[]);
+        assert_eq!(names(&dir), expected, "{run}");
+        for file in files_below(dir.path()).iter().filter(|file| !file.starts_with(".git/")) {
+            let text = dir.read(file);
+            assert!(!text.contains("t0psecret"), "{file}");
+            if file.ends_with(".yaml") || file.ends_with(".yml") {
+                assert!(sound(SourceKind::Values, &text).is_some(), "{file}:\n{text}");
+            }
+        }
+    }
+    let dir = module("http");
+    init(&dir, &["--ci", "none"]);
+    assert!(names(&dir).is_empty());
+    // Of a module below the top of its repository the pipeline lies at the top.
+    let dir = Dir::new().copy_of("fixtures/init", |files| files.retain(|f| f.starts_with("http/")));
+    git(&dir, &["init", "--quiet"]);
+    let run = dir.provost(&["init", "http"]);
+    assert_eq!(run.code, 0, "{run}");
+    has(
+        &dir,
+        ".github/workflows/provost-greeter.yaml",
+        &["working-directory: http", "go-version-file: http/go.mod"],
+    );
+    has(&dir, ".gitlab-ci.yml", &["- cd http"]);
+}
+
+#[test]
+fn a_mistake_says_what_to_do() {
+    for (files, args, message) in [
+        (&[][..], &[][..], "no go.mod in or above"),
+        (
+            &[("go.mod", "module a\ngo 1.27\n"), ("a.go", "package a\n")][..],
+            &[][..],
+            "has no main package",
+        ),
+        (&[("go.mod", "go 1.27\n")][..], &[][..], "go.mod names no module"),
+        (
+            &[("go.mod", "module a\n"), ("x/m.go", "package main\n"), ("y/m.go", "package main\n")]
+                [..],
+            &[][..],
+            "no program of the module listens or waits for a signal: ./x, ./y",
+        ),
+        (
+            &[("go.mod", "module a\n"), ("x/m.go", "package main\n")][..],
+            &["--package", "./z"][..],
+            "./z is no main package",
+        ),
+        (
+            &[("go.mod", "module a\n"), ("x/m.go", "package main\n")][..],
+            &["--image", "a:1"][..],
+            "without a tag",
+        ),
+    ] {
+        let dir = files.iter().fold(Dir::new(), |dir, (path, text)| dir.file(path, text));
+        let run = dir.provost(&[&["init"], args].concat());
+        assert_eq!(run.code, 2, "{run}");
+        assert!(run.err.contains(message), "{message}\n{run}");
+        assert_eq!(files_below(dir.path()).len(), files.len(), "{run}");
+    }
+}
+
+/// A module that speaks to whoever reads what is written about it.
+#[test]
+fn hostile_source_gets_into_no_file() {
+    let source = "package main\n/*\n#cgo LDFLAGS: -lfoo$(evil) -l`evil`\n*/\nimport \"C\"\nimport \"net/http\"\nfunc main() {\n\
+        http.HandleFunc(\"/livez {{ .Evil }}\", f)\nhttp.HandleFunc(\"/readyz\\n  privileged: true\", f)\n\
+        env(\"A_SETTING\", \"x{{ .Evil }}\")\nenv(\"B_SETTING\", \"x\\\"\\n      hostPID: true\")\nenv(\"C_KEY\", \"AKIAIOSFODNN7EXAMPLE\")\n\
+        http.ListenAndServe(\":8080\", nil)\n}\n";
+    for args in [&["--helm"][..], &[]] {
+        let dir = Dir::new()
+            .file("go.mod", "module example.com/{{evil}}\ngo 1.27.0\n")
+            .file("main.go", source);
+        init(&dir, args);
+        for file in files_below(dir.path()).iter().filter(|f| *f != "main.go" && *f != "go.mod") {
+            let text = dir.read(file);
+            for evil in ["Evil", "evil}}", "$(evil", "`evil", "privileged", "hostPID", "AKIA"] {
+                assert!(!text.contains(evil), "{evil} in {file}:\n{text}");
+            }
+        }
+    }
+    // Names that a shell would take apart are refused.
+    let dir = Dir::new().file("go.mod", "module example.com/a\n").file(
+        "cmd/x;y/main.go",
+        "package main\nimport \"net/http\"\nfunc main() { http.ListenAndServe(\":8080\", nil) }\n",
+    );
+    let run = dir.provost(&["init"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("cannot be written into a Dockerfile"), "{run}");
+}
+
+#[test]
+fn the_example_done_right_would_be_found_so() {
+    let dir = Dir::new().copy_of("examples/checkout", |files| {
+        files.retain(|file| file.ends_with(".go") || file == "go.mod");
+    });
+    init(&dir, &[]);
+    has(
+        &dir,
+        "deploy/deployment.yaml",
+        &[
+            "- name: LISTEN_ADDR",
+            "- name: DRAIN_TIMEOUT",
+            "- name: LAME_DUCK",
+            "value: \"5s\"",
+            "path: /livez",
+            "path: /readyz",
+            "# - name: STOCK_URL",
+        ],
+    );
+    assert!(repository().join("examples/checkout/go.mod").exists());
+}
