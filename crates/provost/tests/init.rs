@@ -242,7 +242,8 @@ fn what_the_source_says_is_in_the_files() {
     has(&dir, "provost.toml", &["drain = \"15s\""]);
     assert!(!run.out.contains("lacks"), "{run}");
 
-    let dir = module("worker");
+    let old = "module gitlab.com/example/mailer\n\ngo 1.24.0\n";
+    let dir = module("worker").file("go.mod", old);
     init(&dir, &[]);
     // Go 1.24 gets no fixes any more, and its language does not follow the CPU limit.
     has(
@@ -256,7 +257,7 @@ fn what_the_source_says_is_in_the_files() {
             "image: registry.gitlab.com/example/mailer:0.1.0",
         ],
     );
-    assert!(!dir.read("Dockerfile").contains("1.24"), "{}", dir.read("Dockerfile"));
+    assert!(!dir.read("Dockerfile").contains("golang:1.24"), "{}", dir.read("Dockerfile"));
     assert!(!dir.path().join("deploy/service.yaml").exists());
 
     let dir = module("grpc");

@@ -362,11 +362,17 @@ fn decide(found: &Found, golden: &Golden) -> Vec<String> {
                 .to_owned(),
         );
     }
-    if !found.tools.is_empty() {
-        items.push(format!(
-            "{} neither listen nor wait for a signal and are taken for tools; --package takes them all the same.",
-            found.tools.join(", ")
-        ));
+    let tools = found.tools.join(", ");
+    match found.tools.len() {
+        0 => {}
+        1 => items.push(format!(
+            "{tools} neither listens nor waits for a signal and is taken for a tool; --package takes \
+             it all the same."
+        )),
+        _ => items.push(format!(
+            "{tools} neither listen nor wait for a signal and are taken for tools; --package takes \
+             them all the same."
+        )),
     }
     if found.cut {
         items.push(

@@ -88,6 +88,20 @@ struct Candidate {
     loopback: bool,
 }
 
+const METRICS: &[&str] = &["METRICS", "METRIC", "PROMETHEUS", "PROM", "PROMHTTP"];
+const ADMIN: &[&str] = &[
+    "ADMIN",
+    "DEBUG",
+    "PPROF",
+    "HEALTH",
+    "HEALTHZ",
+    "PROBE",
+    "PROBES",
+    "MANAGEMENT",
+    "INTERNAL",
+    "OPS",
+];
+
 /// Frameworks whose servers are started by a method of their own.
 const FRAMEWORKS: &[&str] = &[
     "github.com/gin-gonic/gin",
@@ -236,40 +250,55 @@ fn variable(name: &str, program: &str) -> Option<(Role, Form)> {
         "RPC",
     ];
     let role = role(name).unwrap_or(Role::Http);
-    let inner = [
-        "METRICS",
-        "METRIC",
-        "PROMETHEUS",
-        "PROM",
-        "ADMIN",
-        "DEBUG",
-        "PPROF",
-        "HEALTH",
-        "HEALTHZ",
-        "PROBE",
-        "PROBES",
-        "MANAGEMENT",
-        "INTERNAL",
-        "OPS",
-    ];
-    let known = |word: &&str| plain.contains(word) || inner.contains(word) || own.contains(word);
+    let known = |word: &&str| {
+        plain.contains(word) || METRICS.contains(word) || ADMIN.contains(word) || own.contains(word)
+    };
     words.iter().all(known).then_some((role, form))
 }
 
 /// What a name says a port is for.
 fn role(name: &str) -> Option<Role> {
-    let upper = name.to_ascii_uppercase();
-    let has = |words: &[&str]| words.iter().any(|word| upper.contains(word));
+    let words = words(name);
+    let has = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
     if has(&["GRPC", "RPC"]) {
         Some(Role::Grpc)
-    } else if has(&["METRIC", "PROM"]) {
+    } else if has(METRICS) {
         Some(Role::Metrics)
-    } else if has(&["ADMIN", "DEBUG", "PPROF", "HEALTH", "PROBE", "MANAGEMENT", "INTERNAL", "OPS"])
-    {
+    } else if has(ADMIN) {
         Some(Role::Admin)
     } else {
         None
     }
+}
+
+/// Whether a name is that of something for operators: `adminMux`, `metricsServer`.
+pub(super) fn is_for_operators(name: &str) -> bool {
+    matches!(role(name), Some(Role::Metrics | Role::Admin))
+}
+
+/// The words of `GRPC_ADDR`, `grpcAddr`, `GRPCAddr` and `grpc-addr`, in capitals.
+fn words(name: &str) -> Vec<String> {
+    let letters: Vec<char> = name.chars().take(128).collect();
+    let mut words = vec![String::new()];
+    for (at, c) in letters.iter().enumerate() {
+        let before = at.checked_sub(1).map(|at| letters[at]);
+        let after = letters.get(at + 1);
+        // A capital begins a word, unless it is one of several: of `GRPCAddr` the A does.
+        let begins = c.is_ascii_uppercase()
+            && before.is_some_and(|before| {
+                !before.is_ascii_uppercase() || after.is_some_and(char::is_ascii_lowercase)
+            });
+        if begins || !c.is_ascii_alphanumeric() {
+            words.push(String::new());
+        }
+        if c.is_ascii_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.push(c.to_ascii_uppercase());
+        }
+    }
+    words.retain(|word| !word.is_empty());
+    words
 }
 
 /// Listeners whose addresses are literals.
@@ -419,6 +448,21 @@ mod tests {
             ("func main() { c := redis.Options{Addr: \"localhost:6379\"}; http.Get(c) }", ""),
         ] {
             assert_eq!(shown(&format!("{http}{source}")), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn names_are_taken_apart_at_their_words() {
+        for (name, expected) in [
+            ("GRPC_ADDR", Some(Role::Grpc)),
+            ("GRPCAddr", Some(Role::Grpc)),
+            ("metricsServer", Some(Role::Metrics)),
+            ("health-probe-bind-address", Some(Role::Admin)),
+            ("shopsAddr", None),
+            ("promptListener", None),
+            ("", None),
+        ] {
+            assert_eq!(role(name), expected, "{name}");
         }
     }
 

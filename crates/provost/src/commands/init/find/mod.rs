@@ -28,6 +28,9 @@ pub(super) use settings::{Setting, Time, Times};
 /// Programs that files are written for; more are a monorepo that wants them one by one.
 const MOST_PROGRAMS: usize = 20;
 
+/// Programs that are looked at for services: each is read with all packages it is made of.
+const MOST_CANDIDATES: usize = 100;
+
 /// What was found.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -97,6 +100,11 @@ pub(super) struct Cgo {
 pub(super) fn read(path: &Path, wanted: &[String], date: Date) -> Result<Found> {
     let module = Module::read(path)?;
     let folders = chosen(&module, wanted)?;
+    if folders.len() > MOST_CANDIDATES {
+        return Err(Mistake::new(format!("the module has {} programs", folders.len()))
+            .help("name those to write files for: --package ./cmd/NAME")
+            .into());
+    }
     let mut programs = Vec::new();
     let mut tools = Vec::new();
     for folder in folders {

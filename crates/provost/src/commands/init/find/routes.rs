@@ -1,6 +1,7 @@
 //! Which paths a program answers on that say how it is.
 
 use super::file::{Call, Value};
+use super::listen::is_for_operators;
 use super::{Names, Ports, View};
 
 /// Paths for probes, and the port they are served on.
@@ -126,13 +127,6 @@ fn path(call: &Call, names: &Names<'_>) -> Option<String> {
     let handler =
         handler && !matches!(call.arguments.last(), Some(Value::Text(_))) || call.name == "Path";
     (simple && !has_dots && handler).then_some(whole)
-}
-
-fn is_for_operators(receiver: &str) -> bool {
-    let lower = receiver.to_ascii_lowercase();
-    ["admin", "metric", "probe", "health", "internal", "debug", "ops", "mgmt"]
-        .iter()
-        .any(|word| lower.contains(word))
 }
 
 #[cfg(test)]
