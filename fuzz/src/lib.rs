@@ -7,6 +7,7 @@
 mod archive;
 mod wrap;
 
+use std::collections::HashMap;
 use std::hint::black_box;
 
 use goformats::binary;
@@ -14,7 +15,7 @@ use goformats::godebug::{self, Release};
 use goformats::gostrings::Strings;
 use goformats::limits::Limits;
 use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
-use provost_check::artifact::render::Hidden;
+use provost_check::artifact::render::{Hidden, Renderer, Rendering, load_chart};
 use provost_check::artifact::source::Sources;
 use provost_check::artifact::{dockerfile, image, yaml as syntax};
 use provost_check::facts::SourceId;
@@ -160,10 +161,13 @@ pub fn analysis(data: &[u8]) {
     black_box(goduration::parse_seconds(&text));
 }
 
-/// A template and, behind a NUL, a text that is traced to it.
+/// A template and, behind a NUL each, a text that is traced to it, values and helpers.
 pub fn render(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
-    let (template, rendered) = text.split_once('\0').unwrap_or((&text, ""));
+    let mut parts = text.split('\0');
+    let mut next = || parts.next().unwrap_or_default();
+    let (template, rendered, values, helpers) = (next(), next(), next(), next());
+    trace(template, rendered, values, helpers);
     let found = provost_check::artifact::render::lines_of(template, rendered);
     assert_eq!(found.len(), rendered.lines().count());
     let lines = template.split('\n').count();
@@ -257,6 +261,51 @@ fn judged(data: &[u8]) -> (Loaded, Conclusion) {
     let loaded = pipeline::load(&request, Sources::default(), Settings::at(today));
     let concluded = pipeline::judge(&loaded.world, &Selection::default(), &[]);
     (loaded, concluded)
+}
+
+/// The template in a chart and in one inside of it, with the same values, and what they printed.
+fn trace(template: &str, rendered: &str, values: &str, helpers: &str) {
+    let file = |path: &str, text: &str| (path.to_owned(), text.as_bytes().to_vec());
+    let files = HashMap::from([
+        file("Chart.yaml", "name: c\ndependencies: [{name: a, alias: b}]\n"),
+        file("values.yaml", values),
+        file("templates/a.yaml", template),
+        file("templates/_h.tpl", helpers),
+        file("charts/a/Chart.yaml", "name: a\n"),
+        file("charts/a/values.yaml", values),
+        file("charts/a/templates/a.yaml", template),
+    ]);
+    let printed = format!(
+        "---\n# Source: c/templates/a.yaml\n{rendered}\n\
+         ---\n# Source: c/charts/b/templates/a.yaml\n{rendered}\n"
+    );
+    let rendering = Rendering {
+        root: "c".to_owned(),
+        by: Renderer::Helm,
+        text: printed.into_bytes(),
+        values: Vec::new(),
+        set: vec!["global.x".to_owned()],
+        hidden: Hidden::default(),
+    };
+    let mut sources = Sources::default();
+    black_box(load_chart(files, &rendering, &mut sources, &Options::default()));
+    for (_, source) in sources.iter() {
+        let lines = source.rendered.iter().flat_map(|trace| &trace.lines);
+        for written in lines {
+            for value in &written.values {
+                let file = sources.get(value.origin.source);
+                let span = value.origin.span().unwrap_or_default();
+                assert!(file.shown().is_some_and(|text| text.get(span.range()).is_some()));
+                let whole = value.whole.unwrap_or_default();
+                assert!(source.shown().is_some_and(|text| text.get(whole.range()).is_some()));
+            }
+            for at in written.at.iter().chain(&written.action) {
+                let span = at.span().unwrap_or_default();
+                let text = sources.get(at.source).shown();
+                assert!(text.is_some_and(|text| text.get(span.range()).is_some()));
+            }
+        }
+    }
 }
 
 fn load_image(archive: &[u8]) {

@@ -94,6 +94,46 @@ fn a_finding_points_at_the_template_and_at_the_value() {
 }
 
 #[test]
+fn values_are_found_through_aliases_globals_and_what_a_helper_is_given() {
+    for helm in ["helm", "helm4"] {
+        let dir = chart("mesh", &[helm]);
+        let run = check(&dir, &["--chart", "mesh", "--format", "json"]);
+        let found = places(&run, "gomemlimit-above-memory-limit");
+        insta::allow_duplicates! {
+            insta::assert_snapshot!(found.join("\n"), @r#"
+        mesh/charts/proxy/templates/deployment.yaml:17 the runtime starts to collect harder at 3221225472 bytes (rendered: `value: 3GiB`)
+        mesh/charts/proxy/templates/deployment.yaml:20 the kernel kills at 1073741824 bytes (rendered: `memory: 1Gi`)
+        mesh/values.yaml:11 `edge.goMemLimit` is set here
+        mesh/values.yaml:3 `global.memory` is set here
+        mesh/templates/_web.tpl:18 the runtime starts to collect harder at 2147483648 bytes (rendered: `value: 2GiB`)
+        mesh/templates/_web.tpl:21 the kernel kills at 536870912 bytes (rendered: `memory: 512Mi`)
+        mesh/values.yaml:7 `web.goMemLimit` is set here
+        mesh/values.yaml:8 `web.memory` is set here
+        "#);
+        }
+        let only = ["--only", "gomemlimit-above-memory-limit"];
+        let args = [&["--chart", "mesh", "--fix", "--unsafe-fixes"], &only[..]].concat();
+        let run = check(&dir, &args);
+        assert_eq!(run.code, 0, "{run}");
+        // The chart's own value of that name is another one.
+        let values = dir.read("mesh/values.yaml");
+        assert!(values.contains("\ngoMemLimit: 256MiB\n"), "{values}");
+        assert!(!values.contains("2GiB") && !values.contains("3GiB"), "{values}");
+        assert_eq!(
+            dir.read("mesh/charts/proxy/values.yaml"),
+            "goMemLimit: 64MiB\nglobal:\n  memory: 128Mi\n"
+        );
+        // What the command line sets is changed nowhere.
+        let dir = chart("mesh", &[helm]);
+        let before = dir.read("mesh/values.yaml");
+        let set = ["--set", "edge.goMemLimit=3GiB,web.goMemLimit=2GiB"];
+        let run = check(&dir, &[&args[..], &set].concat());
+        assert_eq!(run.code, 1, "{run}");
+        assert_eq!(dir.read("mesh/values.yaml"), before);
+    }
+}
+
+#[test]
 fn values_files_and_set_outrank_the_chart() {
     let dir = chart("shop", &["helm"]).file(
         "small.yaml",

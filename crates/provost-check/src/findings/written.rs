@@ -14,6 +14,12 @@ const MOST_VALUES: usize = 3;
 /// Characters of a rendered line that are quoted.
 const QUOTED: usize = 120;
 
+/// Lines above a line that are looked at for the key it stands below.
+const ABOVE: u32 = 2000;
+
+/// Bytes of a line that words are looked for in.
+const LONG: usize = 16 << 10;
+
 /// Moves every place of the findings.
 pub fn relocate(findings: &mut [Finding], sources: &Sources) {
     if !sources.iter().any(|(_, source)| source.rendered.is_some()) {
@@ -82,6 +88,9 @@ fn moved(
     let template = sources.get(at.source);
     let text = at.span().and_then(|span| template.shown()?.get(span.range())).unwrap_or_default();
     let part = source.shown().and_then(|shown| shown.get(span.range())).unwrap_or_default();
+    // A line of megabytes may have thousands of findings.
+    let is_long = text.len() > LONG || rendered.len() > LONG;
+    let part = if is_long { "" } else { part };
     // The same words on that line are what is meant.
     let mut found = text.match_indices(part).filter(|_| !part.is_empty());
     let origin = match (found.next(), found.next(), at.span()) {
@@ -92,7 +101,8 @@ fn moved(
         // What is meant is what was filled in, unless it is the key in front of it.
         _ => written.and_then(|written| written.action.clone()).unwrap_or_else(|| at.clone()),
     };
-    let printed_as_is = text.trim() == rendered.trim() || rendered.contains(text.trim());
+    let printed_as_is =
+        text.trim() == rendered.trim() || (!is_long && rendered.contains(text.trim()));
     let note = match printed_as_is {
         true => place.note,
         false => with(&place.note, rendered),
@@ -105,7 +115,8 @@ fn above<'t>(source: &Source, trace: &'t Trace, line: u32) -> Option<&'t Origin>
     let indent = |text: &str| text.len() - text.trim_start().len();
     let mut most = indent(text_of(source, line));
     let mut number = line;
-    while number > 1 && most > 0 {
+    let last = line.saturating_sub(ABOVE).max(1);
+    while number > last && most > 0 {
         number -= 1;
         let text = text_of(source, number);
         if text.trim().is_empty() || indent(text) >= most {
@@ -142,15 +153,73 @@ fn moved_edit(edit: &Edit, sources: &Sources) -> Option<Edit> {
     let source = sources.get(edit.source);
     let Some(trace) = &source.rendered else { return Some(edit.clone()) };
     let line = source.position(edit.span.start).line;
-    let is_it = |value: &&Value| {
+    // Of several values on a line it could be any.
+    let [value] = trace.line(line)?.values.as_slice() else { return None };
+    let is_it = |value: &Value| {
         let inside = |whole: Span| edit.span.contains(whole) || whole.contains(edit.span);
         let same = |whole: Span| {
             let text = |span: Span| source.shown().and_then(|shown| shown.get(span.range()));
             let plain = |text: Option<&str>| text.map(|t| t.trim_matches(['"', '\'']).to_owned());
-            plain(text(whole)) == plain(text(edit.span))
+            text(whole).is_some() && plain(text(whole)) == plain(text(edit.span))
         };
         value.whole.is_some_and(|whole| inside(whole) && same(whole))
     };
-    let value = trace.line(line)?.values.iter().find(is_it)?;
+    if !is_it(value) {
+        return None;
+    }
     Some(Edit { source: value.origin.source, span: value.origin.span()?, ..edit.clone() })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::artifact::source::SourceKind;
+    use crate::facts::origin::SourceId;
+
+    /// `values.yaml` and a rendered text whose lines have these values.
+    fn sources(text: &str, lines: Vec<Written>) -> Sources {
+        let mut sources = Sources::default();
+        sources.add(Source::text("values.yaml", SourceKind::Values, Arc::from("a: 1\nb: 1\n")));
+        let mut rendered = Source::text("a.yaml", SourceKind::Manifest, Arc::from(text));
+        let from = Some(Origin::whole(SourceId(0)));
+        rendered.rendered = Some(Trace { from, lines });
+        sources.add(rendered);
+        sources
+    }
+
+    fn value(at: usize, whole: Option<Span>) -> Value {
+        let origin = Origin::text(SourceId(0), Span::new(at, at + 1));
+        Value { origin, name: "a".to_owned(), whole }
+    }
+
+    #[test]
+    fn an_edit_moves_when_the_line_has_one_value() {
+        let edit = Edit { source: SourceId(1), span: Span::new(3, 4), replacement: "2".to_owned() };
+        let whole = Some(Span::new(3, 4));
+        let moved = |values: Vec<Value>| {
+            let line = Written { values, ..Written::default() };
+            moved_edit(&edit, &sources("m: 1\n", vec![line]))
+        };
+        let one = moved(vec![value(3, whole)]).map(|edit| (edit.source, edit.span));
+        assert_eq!(one, Some((SourceId(0), Span::new(3, 4))));
+        assert_eq!(moved(vec![value(3, whole), value(8, whole)]), None);
+        // One of them may be changed, but which one the line is of is not known.
+        assert_eq!(moved(vec![value(3, whole), value(8, None)]), None);
+        assert_eq!(moved(vec![value(3, None)]), None);
+        assert_eq!(moved(Vec::new()), None);
+    }
+
+    #[test]
+    fn the_key_above_is_not_looked_for_without_end() {
+        let far = format!("a:\n{}", "  b: 1\n".repeat(5000));
+        let at = Some(Origin::text(SourceId(0), Span::new(0, 4)));
+        let lines = vec![Written { at, ..Written::default() }];
+        let sources = sources(&far, lines);
+        let source = sources.get(SourceId(1));
+        let trace = source.rendered.as_ref().unwrap();
+        assert!(above(source, trace, 100).is_some());
+        assert!(above(source, trace, 4999).is_none());
+    }
 }

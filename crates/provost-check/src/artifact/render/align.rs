@@ -7,11 +7,13 @@
 //! belongs to the action between its neighbours that can print more than one line.
 
 use std::collections::HashMap;
+use std::ops::Range;
 
+use super::budget::Budget;
 use super::template::{Line, Piece};
 
 /// Lines of a document that are aligned; the others of a longer one are not traced.
-const LINES: usize = 20_000;
+pub(super) const LINES: usize = 20_000;
 
 /// Lines of a template that are tried for one line of the output.
 const CANDIDATES: usize = 12;
@@ -27,36 +29,70 @@ const WAYS: usize = 16;
 
 /// By line of `rendered`: the line of the template that printed it.
 pub(super) fn align(template: &str, lines: &[Line], rendered: &[&str]) -> Vec<Option<usize>> {
+    let index = Index::new(template, lines, 0..lines.len());
+    aligned(template, lines, rendered, &index, &mut Budget::default())
+}
+
+/// The same with what is known of the lines; none is told once the budget is spent.
+pub(super) fn aligned(
+    template: &str,
+    lines: &[Line],
+    rendered: &[&str],
+    index: &Index,
+    budget: &mut Budget,
+) -> Vec<Option<usize>> {
     let mut found = vec![None; rendered.len()];
     if rendered.len() > LINES {
         return found;
     }
-    let index = Index::new(template, lines);
-    let steps = ways(template, lines, rendered, &index);
+    let Some(steps) = ways(template, lines, rendered, index, budget) else { return found };
     let mut at = best(steps.last().map_or(&[][..], Vec::as_slice));
     for (number, ways) in steps.iter().enumerate().rev() {
         let Some(way) = at.and_then(|at| ways.get(at)) else { break };
         found[number] = way.matched.then_some(way.line);
         at = Some(way.before);
     }
-    fill(lines, rendered, &mut found);
+    fill(index, rendered, &mut found);
     found
 }
 
-/// Lines of a template by how they begin.
-struct Index {
+/// Lines of a template, or of a definition in it, by how they begin. Made once for all documents
+/// that they print.
+pub(super) struct Index {
+    /// The lines that are meant.
+    range: Range<usize>,
     by_key: HashMap<String, Vec<usize>>,
     loose: Vec<usize>,
+    /// There were more of these.
+    cut: bool,
+    /// Lines that may print several.
+    blocks: Vec<usize>,
     /// Before each line: how many print something.
     printing: Vec<usize>,
 }
 
 impl Index {
-    fn new(template: &str, lines: &[Line]) -> Self {
-        let mut index = Self { by_key: HashMap::new(), loose: Vec::new(), printing: vec![0] };
-        for (number, line) in lines.iter().enumerate() {
+    pub(super) fn new(template: &str, lines: &[Line], range: Range<usize>) -> Self {
+        let mut index = Self {
+            range: range.clone(),
+            by_key: HashMap::new(),
+            loose: Vec::new(),
+            cut: false,
+            blocks: Vec::new(),
+            printing: vec![0],
+        };
+        // What a template defines prints where it is included, and not where it stands.
+        let whole = range.len() == lines.len();
+        for (number, line) in lines.iter().enumerate().take(range.end).skip(range.start) {
+            let is_meant = !(whole && line.defined);
             let before = index.printing.last().copied().unwrap_or_default();
-            index.printing.push(before + usize::from(!line.pieces.is_empty()));
+            index.printing.push(before + usize::from(is_meant && !line.pieces.is_empty()));
+            if !is_meant {
+                continue;
+            }
+            if line.block {
+                index.blocks.push(number);
+            }
             match line.pieces.first() {
                 None => {}
                 Some(Piece::Text(range)) => {
@@ -73,8 +109,14 @@ impl Index {
                 Some(Piece::Hole(_)) => index.loose.push(number),
             }
         }
+        index.cut = index.loose.len() > LOOSE;
         index.loose.truncate(LOOSE);
         index
+    }
+
+    fn keyed(&self, rendered: &str) -> &[usize] {
+        let keyed = self.by_key.get(key(rendered).unwrap_or(rendered));
+        keyed.map_or(&[][..], Vec::as_slice)
     }
 
     /// Lines that may print a text, of those with its beginning the ones around `near`.
@@ -83,16 +125,33 @@ impl Index {
         rendered: &'a str,
         near: usize,
     ) -> impl Iterator<Item = usize> + 'a {
-        let keyed = self.by_key.get(key(rendered).unwrap_or(rendered));
-        let keyed = keyed.map_or(&[][..], Vec::as_slice);
+        let keyed = self.keyed(rendered);
         let at = keyed.partition_point(|line| *line < near);
         let window = at.saturating_sub(ALIKE / 2)..keyed.len().min(at + ALIKE / 2);
         keyed[window].iter().chain(&self.loose).copied()
     }
 
+    /// All lines that may print a text; `None` when they are too many to tell.
+    pub(super) fn alike<'a>(
+        &'a self,
+        rendered: &'a str,
+    ) -> Option<impl Iterator<Item = usize> + 'a> {
+        let keyed = self.keyed(rendered);
+        let few = keyed.len() <= ALIKE && !self.cut;
+        few.then(|| keyed.iter().chain(&self.loose).copied())
+    }
+
+    /// Lines that may print several.
+    pub(super) fn blocks(&self) -> &[usize] {
+        &self.blocks
+    }
+
     /// Lines from one to another that print something.
     fn between(&self, from: usize, to: usize) -> usize {
-        let before = |line: usize| self.printing.get(line).copied().unwrap_or_default();
+        let before = |line: usize| {
+            let line = line.saturating_sub(self.range.start);
+            self.printing.get(line).or(self.printing.last()).copied().unwrap_or_default()
+        };
         before(to).saturating_sub(before(from))
     }
 }
@@ -118,10 +177,19 @@ fn best(ways: &[Way]) -> Option<usize> {
     (0..ways.len()).max_by_key(|at| (ways[*at].score, std::cmp::Reverse(*at)))
 }
 
-fn ways(template: &str, lines: &[Line], rendered: &[&str], index: &Index) -> Vec<Vec<Way>> {
+/// `None` when the budget is spent.
+fn ways(
+    template: &str,
+    lines: &[Line],
+    rendered: &[&str],
+    index: &Index,
+    budget: &mut Budget,
+) -> Option<Vec<Vec<Way>>> {
     let mut steps: Vec<Vec<Way>> = Vec::with_capacity(rendered.len());
+    // One before the first line.
+    let first = index.range.start.wrapping_sub(1);
     for (number, text) in rendered.iter().enumerate() {
-        let start = [Way { score: 0, line: usize::MAX, matched: false, before: 0 }];
+        let start = [Way { score: 0, line: first, matched: false, before: 0 }];
         let before = match number.checked_sub(1) {
             Some(last) => steps[last].as_slice(),
             None => &start,
@@ -130,17 +198,23 @@ fn ways(template: &str, lines: &[Line], rendered: &[&str], index: &Index) -> Vec
         let mut candidates: Vec<(usize, i64)> = Vec::new();
         if !text.is_empty() {
             // The nearest to what was used last, for any of the ways.
-            let near = best(before).map_or(usize::MAX, |at| before[at].line).wrapping_add(1);
-            let weighed =
-                index.candidates(text, near).filter(|at| lines[*at].prints(template, text));
-            let weighed = weighed.map(|at| (at, lines[at].weight(template)));
-            // `- {{ . }}` looks like everything.
-            let weighed =
-                weighed.filter(|(at, weight)| *weight > 0 || lines[*at].pieces.len() == 1);
-            candidates
-                .extend(weighed.map(|(at, n)| (at, 2 + i64::try_from(n).unwrap_or(0).min(60))));
+            let near = best(before).map_or(first, |at| before[at].line).wrapping_add(1);
+            for at in index.candidates(text, near) {
+                let line = &lines[at];
+                if !budget.take(cost(line, text)) {
+                    return None;
+                }
+                // `- {{ . }}` looks like everything.
+                let says = line.weight > 0 || line.pieces.len() == 1;
+                if says && line.prints(template, text) {
+                    candidates.push((at, 2 + i64::try_from(line.weight).unwrap_or(60).min(60)));
+                }
+            }
             candidates.sort_by_key(|(at, _)| at.abs_diff(near));
             candidates.truncate(CANDIDATES);
+        }
+        if !budget.take(1 + before.len() * (1 + candidates.len())) {
+            return None;
         }
         let mut next: HashMap<(usize, bool), Way> = HashMap::new();
         let mut keep = |way: Way| {
@@ -178,14 +252,19 @@ fn ways(template: &str, lines: &[Line], rendered: &[&str], index: &Index) -> Vec
         next.truncate(WAYS);
         steps.push(next);
     }
-    steps
+    Some(steps)
+}
+
+/// Steps that comparing a line with a text takes.
+pub(super) fn cost(line: &Line, text: &str) -> usize {
+    1 + line.pieces.len() + text.len() / 16
 }
 
 /// Gives the lines that look like none to the action before or between that prints several.
-fn fill(lines: &[Line], rendered: &[&str], found: &mut [Option<usize>]) {
-    let blocks: Vec<usize> = (0..lines.len()).filter(|n| lines[*n].block).collect();
+fn fill(index: &Index, rendered: &[&str], found: &mut [Option<usize>]) {
+    let blocks = &index.blocks;
     let mut at = 0;
-    let mut from = 0;
+    let mut from = index.range.start;
     while at < found.len() {
         if let Some(line) = found[at] {
             from = line;
@@ -195,9 +274,9 @@ fn fill(lines: &[Line], rendered: &[&str], found: &mut [Option<usize>]) {
             continue;
         }
         let end = (at..found.len()).find(|n| found[*n].is_some()).unwrap_or(found.len());
-        let to = found.get(end).copied().flatten().unwrap_or(lines.len());
+        let to = found.get(end).copied().flatten().unwrap_or(index.range.end);
         // Behind a range that has gone back there is no between.
-        let to = if from <= to { to } else { lines.len() };
+        let to = if from <= to { to } else { index.range.end };
         // Of several, the one that is nearest below what came before.
         let next = blocks.partition_point(|block| *block < from);
         if let Some(block) = blocks.get(next).filter(|block| **block < to) {
@@ -209,6 +288,27 @@ fn fill(lines: &[Line], rendered: &[&str], found: &mut [Option<usize>]) {
 
 #[cfg(test)]
 mod tests {
+    use super::*;
+
+    /// Many lines that look alike, and that each line is compared with.
+    #[test]
+    fn nothing_is_told_when_the_budget_is_spent() {
+        let template = "a: {{ .b }}\n".repeat(100);
+        let lines = super::super::template::read(&template).lines;
+        let index = Index::new(&template, &lines, 0..lines.len());
+        let rendered = vec!["a: b"; 1000];
+        let mut budget = Budget::of(10_000);
+        let found = super::aligned(&template, &lines, &rendered, &index, &mut budget);
+        assert_eq!(found, [None; 1000]);
+        // And not for the next document either.
+        let found = super::aligned(&template, &lines, &rendered[..1], &index, &mut budget);
+        assert_eq!(found, [None]);
+        let mut enough = Budget::default();
+        let found = super::aligned(&template, &lines, &rendered, &index, &mut enough);
+        assert!(found[0].is_some());
+        assert!(enough.used() > 10_000);
+    }
+
     fn aligned(template: &str, rendered: &str) -> Vec<Option<usize>> {
         super::super::lines_of(template, rendered)
     }

@@ -15,7 +15,7 @@ use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD};
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
-use super::chart::Chart;
+use super::files::Chart;
 use super::values;
 use crate::artifact::manifest::{self, ManifestFile};
 use crate::artifact::mmap;

@@ -6,13 +6,20 @@
 //! is moved to where it was written when the rules have spoken (`findings/written.rs`).
 
 mod align;
+mod budget;
 mod chart;
+mod files;
+mod filled;
 mod helpers;
 mod hidden;
 mod kustomize;
+mod lex;
+mod pipeline;
 mod template;
 mod trace;
 mod values;
+
+use std::collections::HashMap;
 
 pub use hidden::{Hidden, Masker, secrets_of};
 pub use kustomize::{Plan, plan, secrets_of_kustomization};
@@ -55,8 +62,22 @@ pub fn load(rendering: &Rendering, sources: &mut Sources, options: &manifest::Op
     }
 }
 
+/// The same for a chart whose files are at hand, by their path inside of it.
+pub fn load_chart(
+    files: HashMap<String, Vec<u8>>,
+    rendering: &Rendering,
+    sources: &mut Sources,
+    options: &manifest::Options,
+) -> Loaded {
+    let chart = files::Chart::of(&rendering.root, Some(files));
+    chart::load_from(&chart, rendering, sources, options, &mut budget::Budget::default())
+}
+
 /// By line of a rendered document: the line of the template, from 0, that printed it.
 pub fn lines_of(template: &str, rendered: &str) -> Vec<Option<usize>> {
     let lines = template::read(template).lines;
     align::align(template, &lines, &rendered.lines().collect::<Vec<_>>())
 }
+
+#[cfg(test)]
+mod tests;

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use super::budget::Budget;
 use super::template::Path;
 use crate::artifact::source::{Source, SourceKind, Sources};
 use crate::artifact::yaml::{self, Limits};
@@ -14,11 +15,14 @@ use crate::model::secret::{looks_secret, may_be_secret};
 /// most 1 MiB.
 const LARGEST: u64 = 1 << 20;
 
-/// A values file and where in it a chart's values lie.
+/// A values file, and where in it a chart's values lie.
 pub(super) struct File {
     document: Arc<Document>,
-    /// The keys in front of it: values of a subchart lie below its name in those of its parent.
-    prefix: Vec<String>,
+    /// How many charts above the one that is rendered it belongs to the root by: 0 for what is
+    /// given on the command line and for the root's own.
+    depth: usize,
+    /// Several charts read it as theirs, so that a change of it is one of all of them.
+    shared: bool,
 }
 
 /// Values files by path, each read once.
@@ -26,21 +30,18 @@ pub(super) struct File {
 pub(super) struct Files(HashMap<String, Option<Arc<Document>>>);
 
 impl Files {
-    /// The file seen from a chart whose values lie below `prefix` in it. It becomes an input, with
-    /// its secrets masked; `None` when there is none or it says nothing. `named`: on the command
-    /// line, rather than part of a chart.
+    /// The file of a path, which becomes an input, with its secrets masked; `None` when there is
+    /// none or it says nothing. `named`: on the command line, rather than part of a chart.
     pub(super) fn get(
         &mut self,
         path: &str,
         read: impl FnOnce(u64) -> Option<Vec<u8>>,
-        prefix: &[&str],
         named: bool,
         sources: &mut Sources,
-    ) -> Option<File> {
+    ) -> Option<Arc<Document>> {
+        let path = path.trim_start_matches("./");
         let known = self.0.entry(path.to_owned());
-        let document =
-            known.or_insert_with(|| load(path, &read(LARGEST)?, named, sources)).clone()?;
-        Some(File { document, prefix: prefix.iter().map(|part| (*part).to_owned()).collect() })
+        known.or_insert_with(|| load(path, &read(LARGEST)?, named, sources)).clone()
     }
 
     /// The inputs that were made of them.
@@ -56,23 +57,57 @@ fn load(path: &str, bytes: &[u8], named: bool, sources: &mut Sources) -> Option<
     let unknown = SourceId(u32::MAX);
     let parsed = yaml::parse(unknown, text, &cleaned.replaced, &Limits::default());
     let mut document = parsed.documents.into_iter().next()?;
-    let mut source = Source::text(path, SourceKind::Values, Arc::from(text));
-    source.named = named;
-    source.mask(&secrets(document.root()).iter().map(|node| node.span()).collect::<Vec<_>>());
-    document.source = sources.add(source);
+    // Two charts may be given one file, and edits of it must come together.
+    let same = |source: &Source| {
+        source.kind == SourceKind::Values
+            && source.path == path
+            && source.shown().is_some_and(|shown| shown.len() == text.len())
+    };
+    let known = sources.iter().find(|(_, source)| same(source)).map(|(id, _)| id);
+    document.source = known.unwrap_or_else(|| {
+        let mut source = Source::text(path, SourceKind::Values, Arc::from(text));
+        source.named = named;
+        source.mask(&secrets(document.root()).iter().map(|node| node.span()).collect::<Vec<_>>());
+        sources.add(source)
+    });
     Some(Arc::new(document))
 }
 
 impl File {
-    fn find(&self, path: &[Key<'_>]) -> Option<Node<'_>> {
+    pub(super) fn new(document: Arc<Document>, depth: usize, shared: bool) -> Self {
+        Self { document, depth, shared }
+    }
+
+    /// What a path leads to; `Err` when it ends before: what is there is no mapping or nothing, and
+    /// wins all the same over files that have more.
+    fn find(&self, path: &[Key<'_>], budget: &mut Budget) -> Result<Option<Node<'_>>, ()> {
         let mut node = self.document.root();
         for key in path {
+            let document = node.doc;
             node = match key {
-                Key::Name(name) => node.get(name)?,
-                Key::Item(number) => node.items().nth(*number)?,
+                Key::Name(name) => {
+                    let entries = document.entries_of(node.id);
+                    if !node.is_mapping() || !budget.take(1 + entries.len()) {
+                        return Err(());
+                    }
+                    match node.get(name) {
+                        Some(node) => node,
+                        None => {
+                            let here = node.entries().filter_map(|(key, _)| key.as_str());
+                            // `limits: null` takes away what a chart has.
+                            let is_taken = |key: &str| key == *name || key == "<<";
+                            return if here.into_iter().any(is_taken) { Err(()) } else { Ok(None) };
+                        }
+                    }
+                }
+                // A list wins as a whole.
+                Key::Item(number) => {
+                    let id = document.items_of(node.id).get(*number).ok_or(())?;
+                    document.node(*id)
+                }
             };
         }
-        Some(node)
+        Ok(Some(node))
     }
 }
 
@@ -83,37 +118,92 @@ pub(super) enum Key<'k> {
     Item(usize),
 }
 
-/// Files in the order of their weight: the one that wins first.
-pub(super) struct Values {
-    pub(super) files: Vec<File>,
-    /// Keys that the command line sets, which win over all files.
-    pub(super) set: Vec<String>,
+/// A value.
+#[derive(Clone, Debug)]
+pub(super) struct Found<'v> {
+    pub(super) node: Node<'v>,
+    /// How it is called in its file.
+    pub(super) name: String,
+    /// It is written there and for nothing else, so that it can be changed there.
+    pub(super) is_own: bool,
 }
 
+/// The values of a chart, seen from it.
+pub(super) struct Values {
+    /// Files in the order of their weight: the one that wins first.
+    files: Vec<File>,
+    /// The names of the charts between the root and this one.
+    charts: Vec<String>,
+    /// Keys that the command line sets, which win over all files.
+    set: Vec<Vec<String>>,
+}
+
+/// The key whose values a chart hands to the charts in it.
+const GLOBAL: &str = "global";
+
 impl Values {
-    /// The node that a path names and its full name, in the file that wins; none when the command
-    /// line sets it.
-    pub(super) fn find(&self, path: &[Key<'_>]) -> Option<(Node<'_>, String)> {
-        let name = name_of(path);
-        let is_set = |set: &String| {
-            let below = |a: &str, b: &str| {
-                a.strip_prefix(b)
-                    .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-            };
-            below(&name, set) || below(set, &name)
-        };
-        if self.set.iter().any(is_set) {
+    pub(super) fn new(files: Vec<File>, charts: Vec<String>, set: &[String]) -> Self {
+        Self { files, charts, set: set.iter().map(|key| parts_of(key)).collect() }
+    }
+
+    /// The value that a path names, in the file that wins; none when the command line sets it.
+    pub(super) fn find(&self, path: &[Key<'_>], budget: &mut Budget) -> Option<Found<'_>> {
+        // A chart's own values lie below its name in those of the charts around it. Those that are
+        // global are handed down, and win over what a chart below says (helm v3.22
+        // pkg/chartutil/coalesce.go, coalesceGlobals).
+        let own = self.charts.len();
+        let is_global = path.first() == Some(&Key::Name(GLOBAL));
+        let levels = if is_global { 0..=own } else { own..=own };
+        if levels.clone().any(|level| self.is_set(level, path)) {
             return None;
         }
-        self.files.iter().find_map(|file| {
-            let prefix = file.prefix.iter().map(|part| Key::Name(part));
-            let full: Vec<Key<'_>> = prefix.chain(path.iter().copied()).collect();
-            Some((file.find(&full)?, name_of(&full)))
-        })
+        for level in levels {
+            for file in self.files.iter().filter(|file| file.depth <= level) {
+                let prefix = self.charts[file.depth..level].iter().map(|part| Key::Name(part));
+                let full: Vec<Key<'_>> = prefix.chain(path.iter().copied()).collect();
+                if let Some(node) = file.find(&full, budget).ok()? {
+                    let is_own = !file.shared && !file.document.has_aliases;
+                    return Some(Found { node, name: name_of(&full), is_own });
+                }
+            }
+        }
+        None
+    }
+
+    /// Whether the command line sets a value of the chart at a level, or one above or below it.
+    fn is_set(&self, level: usize, path: &[Key<'_>]) -> bool {
+        let names = self.charts[..level].iter().map(|name| Some(name.as_str()));
+        let keys = path.iter().map(|key| match key {
+            Key::Name(name) => Some(*name),
+            Key::Item(_) => None,
+        });
+        // What is behind an item of a list is the list's.
+        let full: Vec<&str> = names.chain(keys).map_while(|part| part).collect();
+        self.set.iter().any(|set| set.iter().zip(&full).all(|(a, b)| a == b))
     }
 }
 
-/// A path of a template without elements of lists.
+/// The keys of `a.b\.c[0].d` up to the first list, which is set as a whole as far as a chart's own
+/// values go.
+fn parts_of(key: &str) -> Vec<String> {
+    let mut parts = vec![String::new()];
+    let mut chars = key.chars();
+    while let Some(c) = chars.next() {
+        match c {
+            '.' => parts.push(String::new()),
+            '[' => break,
+            c => {
+                let c = if c == '\\' { chars.next() } else { Some(c) };
+                if let Some(part) = parts.last_mut() {
+                    part.extend(c);
+                }
+            }
+        }
+    }
+    parts
+}
+
+/// A path without elements of lists.
 pub(super) fn plain(path: &Path) -> Option<Vec<Key<'_>>> {
     path.iter().map(|part| part.as_deref().map(Key::Name)).collect()
 }
@@ -159,4 +249,16 @@ pub(super) fn secrets(root: Node<'_>) -> Vec<Node<'_>> {
         }
     }
     found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_that_are_set_are_told_apart() {
+        assert_eq!(parts_of("a.b"), ["a", "b"]);
+        assert_eq!(parts_of(r"a.b\.c"), ["a", "b.c"]);
+        assert_eq!(parts_of("a[0].b"), ["a"]);
+    }
 }

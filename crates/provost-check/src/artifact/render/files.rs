@@ -1,0 +1,421 @@
+//! The files of a chart, in a folder or packed, and the charts inside of it.
+
+use std::collections::HashMap;
+use std::io::Read as _;
+use std::path::{Component, Path};
+
+use crate::artifact::mmap;
+use crate::artifact::yaml::{self, Limits};
+use crate::facts::document::Document;
+use crate::facts::origin::SourceId;
+
+/// Bytes of all files of a packed chart, unpacked: Helm's own limit (helm v3.22
+/// pkg/chart/loader/archive.go, MaxDecompressedChartSize).
+const LARGEST_CHART: u64 = 100 << 20;
+
+/// Bytes of one of them: likewise (MaxDecompressedFileSize).
+const LARGEST_FILE: u64 = 5 << 20;
+
+/// Files of a chart that are looked at.
+const MOST_FILES: usize = 20_000;
+
+/// Charts inside of a chart.
+const MOST_CHARTS: usize = 512;
+
+/// Charts inside each other.
+const DEEPEST: usize = 8;
+
+/// Folders inside each other below `templates`.
+const FOLDERS: usize = 16;
+
+/// Bytes of a `Chart.yaml`.
+const LARGEST_METADATA: u64 = 1 << 20;
+
+/// A chart inside of another.
+#[derive(Clone, Debug)]
+struct Inner {
+    /// How the chart around it calls it: its name or, when it has one, its alias.
+    name: String,
+    /// Where it is: `charts/postgresql/`.
+    folder: String,
+    /// It is there by several names.
+    shared: bool,
+}
+
+/// Where a template is, and whose it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Located {
+    /// Its path inside the root.
+    pub(super) file: String,
+    /// The charts between the root and the template, by their names: `charts/a/charts/b/templates/x`
+    /// is of `a` and `b`.
+    pub(super) charts: Vec<String>,
+    /// The folders of the root and of these.
+    pub(super) folders: Vec<String>,
+    /// From which of them on a folder is a chart by several names.
+    pub(super) shared: usize,
+}
+
+impl Located {
+    /// Whether it is a template, rather than a file that is printed as it is.
+    pub(super) fn is_template(&self) -> bool {
+        let folder = self.folders.last().map_or("", String::as_str);
+        self.file.strip_prefix(folder).is_some_and(|inside| inside.starts_with("templates/"))
+    }
+}
+
+/// The files of a chart.
+pub(super) struct Chart {
+    root: String,
+    files: Option<HashMap<String, Vec<u8>>>,
+    /// The charts in each chart, by the folder of that.
+    inner: HashMap<String, Vec<Inner>>,
+}
+
+impl Chart {
+    pub(super) fn open(root: &str) -> Self {
+        let files = Path::new(root).is_file().then(|| unpack(root).unwrap_or_default());
+        Self::of(root, files)
+    }
+
+    /// A chart by its files, or by its folder.
+    pub(super) fn of(root: &str, files: Option<HashMap<String, Vec<u8>>>) -> Self {
+        let root = root.trim_end_matches('/').to_owned();
+        let mut chart = Self { root, files, inner: HashMap::new() };
+        chart.find_inner();
+        chart
+    }
+
+    /// How reports name a file of it.
+    pub(super) fn shown(&self, inside: &str) -> String {
+        let root = self.root.trim_start_matches("./");
+        match (self.files.is_some(), root) {
+            (true, root) => format!("{root}:{inside}"),
+            (false, "" | ".") => inside.to_owned(),
+            (false, root) => format!("{root}/{inside}"),
+        }
+    }
+
+    pub(super) fn read(&self, inside: &str, limit: u64) -> Option<Vec<u8>> {
+        let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
+        if !Path::new(inside).components().all(is_plain) {
+            return None;
+        }
+        match &self.files {
+            Some(files) => files.get(inside).filter(|bytes| bytes.len() as u64 <= limit).cloned(),
+            None => mmap::read_text(&Path::new(&self.root).join(inside), limit, false).ok(),
+        }
+    }
+
+    /// Where the template is that Helm names so, without the chart's own name; `None` when the
+    /// chart does not say, as for a packed chart inside of it.
+    pub(super) fn locate(&self, source: &str) -> Option<Located> {
+        let mut charts = Vec::new();
+        let mut folders = vec![String::new()];
+        let mut shared = usize::MAX;
+        let mut rest = source;
+        while let Some(behind) = rest.strip_prefix("charts/") {
+            let (name, next) = behind.split_once('/')?;
+            let around = folders.last()?;
+            let mut fitting = self.inner.get(around)?.iter().filter(|inner| inner.name == name);
+            // Two versions of a chart have one name.
+            let (Some(inner), None) = (fitting.next(), fitting.next()) else { return None };
+            charts.push(name.to_owned());
+            folders.push(inner.folder.clone());
+            if inner.shared {
+                shared = shared.min(charts.len());
+            }
+            rest = next;
+        }
+        let file = format!("{}{rest}", folders.last()?);
+        Some(Located { file, charts, folders, shared })
+    }
+
+    /// The templates of the chart and of those in it. Of two definitions with one name that of the
+    /// first of them counts: Helm reads them the other way round, the deepest first (helm v3.22
+    /// pkg/engine/engine.go, sortTemplates).
+    pub(super) fn templates(&self) -> Vec<String> {
+        let mut left = MOST_FILES;
+        let mut found: Vec<String> = Vec::new();
+        let inner = self.inner.values().flatten().map(|inner| inner.folder.as_str());
+        let mut folders: Vec<&str> = std::iter::once("").chain(inner).collect();
+        folders.sort_unstable();
+        folders.dedup();
+        for folder in folders {
+            self.files_below(&format!("{folder}templates/"), &mut left, &mut found);
+        }
+        found.sort_by_cached_key(|name| (name.matches('/').count(), name.clone()));
+        found
+    }
+
+    /// The paths of all files, in order.
+    pub(super) fn names(&self) -> Vec<String> {
+        let (mut left, mut found) = (MOST_FILES, Vec::new());
+        self.files_below("", &mut left, &mut found);
+        found.sort();
+        found
+    }
+
+    /// The files of a folder and of those in it, in order and not more than are `left`.
+    fn files_below(&self, folder: &str, left: &mut usize, found: &mut Vec<String>) {
+        match &self.files {
+            Some(files) => {
+                let mut names: Vec<&String> =
+                    files.keys().filter(|name| name.starts_with(folder)).collect();
+                names.sort_unstable();
+                names.truncate(*left);
+                *left -= names.len();
+                found.extend(names.into_iter().cloned());
+            }
+            None => {
+                let root = Path::new(&self.root);
+                let mut walk = ignore::WalkBuilder::new(root.join(folder));
+                walk.standard_filters(false).max_depth(Some(FOLDERS));
+                walk.sort_by_file_name(std::ffi::OsStr::cmp);
+                let mut entries = walk.build().flatten();
+                while *left > 0
+                    && let Some(entry) = entries.next()
+                {
+                    *left -= 1;
+                    if entry.file_type().is_some_and(|kind| kind.is_file())
+                        && let Ok(inside) = entry.path().strip_prefix(root)
+                    {
+                        found.push(inside.to_string_lossy().into_owned());
+                    }
+                }
+            }
+        }
+    }
+
+    /// The folders right below `charts` of a chart.
+    fn folders(&self, around: &str) -> Vec<String> {
+        let folder = format!("{around}charts/");
+        let mut names: Vec<String> = match &self.files {
+            Some(files) => {
+                let inside = files.keys().filter_map(|name| name.strip_prefix(&folder));
+                inside.filter_map(|rest| Some(rest.split_once('/')?.0.to_owned())).collect()
+            }
+            None => {
+                let entries = std::fs::read_dir(Path::new(&self.root).join(&folder));
+                let entries = entries.into_iter().flatten().flatten().take(MOST_FILES);
+                let folders = entries.filter(|entry| entry.path().is_dir());
+                folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect()
+            }
+        };
+        names.sort_unstable();
+        names.dedup();
+        names.truncate(MOST_CHARTS);
+        names.iter().map(|name| format!("{folder}{name}/")).collect()
+    }
+
+    fn metadata(&self, path: &str) -> Option<Document> {
+        let bytes = self.read(path, LARGEST_METADATA)?;
+        let cleaned = yaml::clean(&bytes);
+        let unknown = SourceId(u32::MAX);
+        let parsed = yaml::parse(unknown, &cleaned.text, &cleaned.replaced, &Limits::default());
+        parsed.documents.into_iter().next()
+    }
+
+    /// Finds the charts inside, by the names that the charts around them give them.
+    fn find_inner(&mut self) {
+        let mut open = vec![(String::new(), 0)];
+        let mut known = 0;
+        while let Some((around, depth)) = open.pop() {
+            let mut inner: Vec<Inner> = Vec::new();
+            let dependencies = self.dependencies(&around);
+            for folder in self.folders(&around) {
+                let metadata = self.metadata(&format!("{folder}Chart.yaml"));
+                let name = metadata.as_ref().and_then(|document| document.root().get("name"));
+                let Some(name) = name.and_then(|name| name.as_str()) else { continue };
+                if known == MOST_CHARTS {
+                    break;
+                }
+                known += 1;
+                let of_it = dependencies.iter().filter(|(real, _)| real == name);
+                let mut names: Vec<&str> = of_it.map(|(_, called)| called.as_str()).collect();
+                names.sort_unstable();
+                names.dedup();
+                // Helm takes what lies there, whether it is asked for or not.
+                if names.is_empty() {
+                    names.push(name);
+                }
+                let shared = names.len() > 1;
+                inner.extend(names.into_iter().map(|name| Inner {
+                    name: name.to_owned(),
+                    folder: folder.clone(),
+                    shared,
+                }));
+                if depth < DEEPEST {
+                    open.push((folder, depth + 1));
+                }
+            }
+            self.inner.insert(around, inner);
+        }
+    }
+
+    /// What a chart asks for: the name, and what it is called here.
+    fn dependencies(&self, folder: &str) -> Vec<(String, String)> {
+        let mut found = Vec::new();
+        // The second is that of charts for Helm 2.
+        for file in ["Chart.yaml", "requirements.yaml"] {
+            let Some(document) = self.metadata(&format!("{folder}{file}")) else { continue };
+            let Some(list) = document.root().get("dependencies") else { continue };
+            for item in list.items().take(MOST_CHARTS) {
+                let text = |key: &str| item.get(key).and_then(|value| value.as_str());
+                let Some(name) = text("name") else { continue };
+                let called = text("alias").filter(|alias| !alias.is_empty()).unwrap_or(name);
+                found.push((name.to_owned(), called.to_owned()));
+            }
+        }
+        found
+    }
+}
+
+/// The files of an archive by their path below the chart's folder.
+fn unpack(path: &str) -> std::io::Result<HashMap<String, Vec<u8>>> {
+    let file = mmap::open_regular(Path::new(path))?;
+    let inside = flate2::read::GzDecoder::new(std::io::BufReader::new(file));
+    unpacked(inside, LARGEST_CHART)
+}
+
+/// Regular files only: what an entry with holes claims to hold is no part of the archive, and has
+/// no end.
+fn unpacked(inside: impl std::io::Read, most: u64) -> std::io::Result<HashMap<String, Vec<u8>>> {
+    let mut archive = tar::Archive::new(inside.take(most));
+    let mut files = HashMap::new();
+    let mut left = most;
+    for entry in archive.entries()?.take(MOST_FILES) {
+        let mut entry = entry?;
+        if entry.header().entry_type() != tar::EntryType::Regular || entry.size() > LARGEST_FILE {
+            continue;
+        }
+        let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let Some((_, name)) = name.trim_start_matches("./").split_once('/') else { continue };
+        let name = name.to_owned();
+        let mut bytes = Vec::new();
+        (&mut entry).take(LARGEST_FILE.min(left)).read_to_end(&mut bytes)?;
+        left = left.saturating_sub(bytes.len() as u64);
+        files.insert(name, bytes);
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn chart(files: &[(&str, &str)]) -> Chart {
+        let files = files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()));
+        Chart::of("c.tgz", Some(files.collect()))
+    }
+
+    #[test]
+    fn charts_inside_go_by_the_names_that_are_given_them() {
+        let chart = chart(&[
+            (
+                "Chart.yaml",
+                "name: c\ndependencies:\n- {name: db, alias: main}\n- {name: db, alias: side}\n- {name: web, alias: front}\n",
+            ),
+            ("charts/db-1.2/Chart.yaml", "name: db\n"),
+            ("charts/web/Chart.yaml", "name: web\n"),
+            ("charts/web/charts/lib/Chart.yaml", "name: lib\n"),
+        ]);
+        let side = chart.locate("charts/side/templates/a.yaml").unwrap();
+        assert_eq!(side.file, "charts/db-1.2/templates/a.yaml");
+        assert_eq!(side.charts, ["side"]);
+        // Both are made of it.
+        assert_eq!(side.shared, 1);
+        let lib = chart.locate("charts/front/charts/lib/templates/x/b.yaml").unwrap();
+        assert_eq!(lib.file, "charts/web/charts/lib/templates/x/b.yaml");
+        assert_eq!(lib.folders, ["", "charts/web/", "charts/web/charts/lib/"]);
+        assert_eq!(lib.charts, ["front", "lib"]);
+        assert_eq!(lib.shared, usize::MAX);
+        assert!(lib.is_template());
+        assert!(!chart.locate("crds/a.yaml").unwrap().is_template());
+        // Helm calls none by these.
+        assert_eq!(chart.locate("charts/db/templates/a.yaml"), None);
+        assert_eq!(chart.locate("charts/web/templates/a.yaml"), None);
+    }
+
+    #[test]
+    fn of_two_versions_neither_is_taken() {
+        let chart =
+            chart(&[("charts/a/Chart.yaml", "name: db\n"), ("charts/b/Chart.yaml", "name: db\n")]);
+        assert_eq!(chart.locate("charts/db/templates/a.yaml"), None);
+    }
+
+    #[test]
+    fn templates_come_in_one_order_whatever_the_folder_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = ["templates/b.yaml", "templates/_a.tpl", "charts/x/templates/_h.tpl"];
+        for name in names.iter().chain(&["charts/x/Chart.yaml", "files/a.tpl", "docs/templates/c"])
+        {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "name: x\n").unwrap();
+        }
+        let chart = Chart::open(dir.path().to_str().unwrap());
+        let sorted = ["templates/_a.tpl", "templates/b.yaml", "charts/x/templates/_h.tpl"];
+        assert_eq!(chart.templates(), sorted);
+        // The limit keeps the first, not whichever come first.
+        let (mut left, mut found) = (2, Vec::new());
+        chart.files_below("templates/", &mut left, &mut found);
+        assert_eq!((left, found.as_slice()), (0, &["templates/_a.tpl".to_owned()][..]));
+    }
+
+    /// An archive with one entry of a kind, which says that it has so many bytes.
+    fn archive(kind: tar::EntryType, content: &[u8]) -> Vec<u8> {
+        let mut header = tar::Header::new_gnu();
+        header.set_path("c/values.yaml").unwrap();
+        header.set_size(content.len() as u64);
+        header.set_entry_type(kind);
+        header.set_mode(0o644);
+        if kind == tar::EntryType::GNUSparse {
+            // A hole of a TiB before what is there.
+            let size = 1_u64 << 40;
+            let gnu = header.as_gnu_mut().unwrap();
+            gnu.set_atime(0);
+            let octal = |n: u64| format!("{n:011o}\0").into_bytes();
+            gnu.sparse[0].offset.copy_from_slice(&octal(0)[..12]);
+            gnu.sparse[0].numbytes.copy_from_slice(&octal(0)[..12]);
+            let mut binary = [0_u8; 12];
+            binary[0] = 0x80;
+            binary[4..].copy_from_slice(&size.to_be_bytes());
+            gnu.sparse[1].offset.copy_from_slice(&binary);
+            gnu.sparse[1].numbytes.copy_from_slice(&octal(0)[..12]);
+            gnu.realsize.copy_from_slice(&binary);
+        }
+        header.set_cksum();
+        let mut builder = tar::Builder::new(Vec::new());
+        builder.append(&header, content).unwrap();
+        builder.into_inner().unwrap()
+    }
+
+    #[test]
+    fn only_regular_files_are_taken_out_of_an_archive() {
+        let regular = archive(tar::EntryType::Regular, b"a: 1\n");
+        assert_eq!(unpacked(&regular[..], 1 << 20).unwrap()["values.yaml"], b"a: 1\n");
+        let sparse = archive(tar::EntryType::GNUSparse, b"");
+        assert!(unpacked(&sparse[..], 1 << 20).unwrap().is_empty());
+        let link = archive(tar::EntryType::Symlink, b"");
+        assert!(unpacked(&link[..], 1 << 20).unwrap().is_empty());
+    }
+
+    #[test]
+    fn files_of_an_archive_are_bounded_each_and_together() {
+        let large = archive(tar::EntryType::Regular, &vec![b'a'; LARGEST_FILE as usize + 1]);
+        assert!(unpacked(&large[..], LARGEST_CHART).unwrap().is_empty());
+        let mut builder = tar::Builder::new(Vec::new());
+        for number in 0..8 {
+            let mut header = tar::Header::new_gnu();
+            header.set_size(1000);
+            header.set_cksum();
+            let name = format!("c/{number}");
+            builder.append_data(&mut header, name, &[b'a'; 1000][..]).unwrap();
+        }
+        let archive = builder.into_inner().unwrap();
+        assert_eq!(unpacked(&archive[..], 1 << 20).unwrap().len(), 8);
+        // The archive's own bytes count.
+        assert!(unpacked(&archive[..], 4000).is_err());
+    }
+}
