@@ -176,33 +176,12 @@ impl<'w> WorkloadCase<'w> {
     fn find_mesh(&self) -> Result<Meshed, Abstain> {
         self.joined.not_without_mesh()?;
         let pod = self.pod();
-        if pod.host_network.value || pod.containers.is_empty() {
-            return Err(Abstain::NotApplicable);
-        }
-        // `IgnoredNamespaces` in pkg/kube/inject/initializer.go.
-        let namespace = self.object.meta.namespace.value.as_str();
-        if matches!(
-            namespace,
-            "kube-system" | "kube-public" | "kube-node-lease" | "local-path-storage"
-        ) {
-            return Err(Abstain::NotApplicable);
-        }
-        // Another mesh has them.
-        if pod.annotations.get("linkerd.io/inject").is_some_and(|inject| inject.value != "disabled")
-        {
+        if self.is_left_out() {
             return Err(Abstain::NotApplicable);
         }
         let found = |proxy, origin: &Origin| -> Result<Meshed, Abstain> {
             Ok(Meshed { proxy, origin: origin.clone() })
         };
-        // Gateways and proxyless gRPC are injected by other templates.
-        let templates = [&pod.labels, &pod.annotations];
-        let other = |map: &&StringMap| {
-            map.get("inject.istio.io/templates").is_some_and(|t| !t.value.contains("sidecar"))
-        };
-        if templates.iter().any(other) || is_gateway(&pod.labels) {
-            return Err(Abstain::NotApplicable);
-        }
         let configured = self.world().settings.cluster.mesh.as_ref();
         let kind = self.sidecar_kind();
         if let Some(proxy) = self.written_sidecar() {
@@ -258,7 +237,44 @@ impl<'w> WorkloadCase<'w> {
         }
     }
 
-    /// The same, for rules that only speak of sidecars.
+    /// Pods that no injector touches, and those of another mesh.
+    fn is_left_out(&self) -> bool {
+        let pod = self.pod();
+        if pod.host_network.value || pod.containers.is_empty() {
+            return true;
+        }
+        // `IgnoredNamespaces` in pkg/kube/inject/initializer.go.
+        let namespace = self.object.meta.namespace.value.as_str();
+        if matches!(
+            namespace,
+            "kube-system" | "kube-public" | "kube-node-lease" | "local-path-storage"
+        ) {
+            return true;
+        }
+        let linkerd = pod.annotations.get("linkerd.io/inject");
+        if linkerd.is_some_and(|inject| inject.value != "disabled") {
+            return true;
+        }
+        // Gateways and proxyless gRPC are injected by other templates.
+        let templates = [&pod.labels, &pod.annotations];
+        let other = |map: &&StringMap| {
+            map.get("inject.istio.io/templates").is_some_and(|t| !t.value.contains("sidecar"))
+        };
+        templates.iter().any(other) || is_gateway(&pod.labels)
+    }
+
+    /// Whether something says that the pods are *not* in the mesh, where [`Self::meshed`] finds nothing that
+    /// says they are. The labels of the namespace decide: without its Namespace nothing does.
+    pub fn is_outside_of_mesh(&self) -> bool {
+        let pod = self.pod();
+        self.joined.not_without_mesh().is_err()
+            || self.is_left_out()
+            || self.namespace_object().is_some()
+            || pod.inject().is_some_and(|(value, _)| value.value == "false")
+            || pod.labels.get("istio.io/dataplane-mode").is_some()
+    }
+
+    /// As [`Self::meshed`], for rules that only speak of sidecars.
     pub fn sidecar(&self) -> Result<Meshed, Abstain> {
         self.meshed().and_then(|meshed| match meshed.has_sidecar() {
             true => Ok(meshed),

@@ -3,7 +3,8 @@
 use super::{Case, ObjectCase, WorkloadCase};
 use crate::facts::Origin;
 use crate::facts::objects::{PortRef, ServicePort};
-use crate::facts::workload::{PodTemplate, WorkloadKind};
+use crate::facts::program_text::TextPresence;
+use crate::facts::workload::{ContainerRole, Mount, PodTemplate, VolumeKind, WorkloadKind};
 use crate::model::ports;
 
 impl PodTemplate {
@@ -36,6 +37,8 @@ impl<'w> ObjectCase<'w> {
 /// An address that a container is told to listen on.
 #[derive(Clone, Debug)]
 pub struct ListenSetting {
+    /// The variable or flag; empty for a word of the command line alone.
+    pub name: String,
     /// The host part, empty for every address.
     pub host: String,
     /// The port.
@@ -88,6 +91,38 @@ impl Case<'_> {
         all
     }
 
+    /// The one address that the program is told to listen on, where that is at another port and nothing
+    /// else brings it to this one: the program reads the variable, the number is none of its texts, the
+    /// environment is known, no file is mounted that could hold it, and no other container serves it.
+    pub fn listens_elsewhere(&self, port: u16) -> Option<ListenSetting> {
+        let mut told = self.listen_settings().into_iter().filter(|setting| setting.says_listen);
+        let setting = told.next().filter(|setting| setting.port != port)?;
+        let declared = || self.container.declares(&PortRef::Number(i64::from(setting.port)));
+        if told.next().is_some() || declared() || !self.is_target() || self.settings_mention(port) {
+            return None;
+        }
+        let alone = self
+            .pod()
+            .containers
+            .iter()
+            .filter(|c| matches!(c.role, ContainerRole::Main | ContainerRole::Sidecar));
+        let scratch = |mount: &Mount| {
+            let volume = self.pod().volume(&mount.name.value);
+            volume.is_some_and(|volume| matches!(volume.kind, VolumeKind::EmptyDir { .. }))
+        };
+        if alone.count() != 1
+            || !self.container.mounts.iter().all(scratch)
+            || self.environment().open().is_some()
+        {
+            return None;
+        }
+        let text = &self.known_program()?.text;
+        let reads = || matches!(text.find(&setting.name), TextPresence::Present(_));
+        let absent = || text.find(&format!(":{port}")) == TextPresence::Absent;
+        (!setting.name.is_empty() && !setting.name.starts_with('-') && reads() && absent())
+            .then_some(setting)
+    }
+
     /// Whether a number stands anywhere in the container's command line or known environment.
     pub fn settings_mention(&self, number: u16) -> bool {
         let number = number.to_string();
@@ -105,5 +140,6 @@ fn setting(name: &str, value: &str, origin: &Origin) -> Option<ListenSetting> {
     let says_listen = ["LISTEN", "BIND", "ADDR"].iter().any(|word| upper.contains(word));
     let host = value.trim().rsplit_once(':').map_or("", |(host, _)| host);
     let (host, text) = (host.to_owned(), value.trim().to_owned());
-    Some(ListenSetting { host, port, origin: origin.clone(), text, says_listen })
+    let (name, origin) = (name.to_owned(), origin.clone());
+    Some(ListenSetting { name, host, port, origin, text, says_listen })
 }

@@ -87,6 +87,9 @@ pub struct AuthorizationRule {
     pub identities: Vec<Identity>,
     /// Ports of the workload that it is for; all of them when empty.
     pub ports: Vec<i64>,
+    /// Every port that is named, whether or not another operation is for all of them, and whether it is
+    /// a port it is *not* for.
+    pub named_ports: Vec<(Fact<i64>, bool)>,
 }
 
 /// Who may call.

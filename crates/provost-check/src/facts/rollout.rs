@@ -26,6 +26,8 @@ pub struct Rollout {
 pub struct Canary {
     /// The key.
     pub origin: Origin,
+    /// Its mapping, for what is not typed here.
+    pub node: NodeId,
     /// `canaryService`
     pub canary_service: Option<Fact<String>>,
     /// `stableService`
@@ -91,6 +93,8 @@ pub struct VirtualServiceUse {
 pub struct Step {
     /// The place of its key.
     pub origin: Origin,
+    /// The entry, for what is not typed here.
+    pub node: NodeId,
     /// What it does.
     pub kind: StepKind,
     /// The fields that say what it does; one, where the step is as it should be.
@@ -130,6 +134,8 @@ pub enum Pause {
 pub struct BlueGreen {
     /// The key.
     pub origin: Origin,
+    /// Its mapping, for what is not typed here.
+    pub node: NodeId,
     /// `activeService`
     pub active: Option<Fact<String>>,
     /// `previewService`
@@ -350,6 +356,7 @@ fn canary(key: Node<'_>, node: Node<'_>) -> Canary {
     let labels = labels.into_iter().flat_map(Node::entries);
     Canary {
         origin: key.origin(),
+        node: node.id,
         canary_service: nonempty(node, "canaryService"),
         stable_service: nonempty(node, "stableService"),
         ping_pong,
@@ -418,7 +425,7 @@ fn step(node: Node<'_>) -> Step {
         let known = deeds.iter().map(|(key, _)| *key);
         let others = node.entries().filter(|(_, value)| deeds.is_empty() && !value.is_null());
         let fields = known.chain(others.map(|(key, _)| key)).filter_map(fact).collect();
-        return Step { origin: place.origin(), kind: StepKind::Other, fields };
+        return Step { origin: place.origin(), node: node.id, kind: StepKind::Other, fields };
     };
     let kind = match key.as_str().unwrap_or_default() {
         "setWeight" => value.as_i64().map_or(StepKind::Other, |weight| {
@@ -440,7 +447,7 @@ fn step(node: Node<'_>) -> Step {
         _ => StepKind::Quick,
     };
     let name = Fact::written(key.as_str().unwrap_or_default().to_owned(), key.origin());
-    Step { origin: key.origin(), kind, fields: vec![name] }
+    Step { origin: key.origin(), node: node.id, kind, fields: vec![name] }
 }
 
 /// `RolloutPause.DurationSeconds`: a number, digits in quotes, or Go's duration.
@@ -458,6 +465,7 @@ fn blue_green(key: Node<'_>, node: Node<'_>) -> BlueGreen {
     let used = |name| node.get_entry(name).map(|(key, node)| analysis_use(key, node));
     BlueGreen {
         origin: key.origin(),
+        node: node.id,
         active: nonempty(node, "activeService"),
         preview: nonempty(node, "previewService"),
         before: used("prePromotionAnalysis"),

@@ -4,6 +4,7 @@
 //! a message needs, so that a rule is one comparison and computes nothing itself.
 
 pub mod condition;
+pub mod cron;
 pub mod env;
 pub mod glob;
 pub mod godebug;

@@ -28,6 +28,14 @@ fn here(node: Node<'_>) -> Parent<'_> {
     Parent { node: Some(node), name: node }
 }
 
+/// Those that are numbers.
+fn numbers(texts: Vec<Fact<String>>, negated: bool) -> impl Iterator<Item = (Fact<i64>, bool)> {
+    texts.into_iter().filter_map(move |text| {
+        let number = text.value.parse().ok()?;
+        Some((text.map(|_| number), negated))
+    })
+}
+
 impl Reader<'_> {
     /// The policy, when the kind is one.
     pub(super) fn mesh_policy(
@@ -113,17 +121,29 @@ impl Reader<'_> {
             add(*kind, true, self.texts(here(when), "notValues"));
         }
         let mut ports = Vec::new();
+        let mut named_ports = Vec::new();
         let mut all = false;
         for to in self.mappings(rule, "to") {
             let operation = self.parent(here(to), "operation");
             let named = self.texts(operation, "ports").unwrap_or_default();
             all |= named.is_empty();
             ports.extend(named.iter().filter_map(|port| port.value.parse::<i64>().ok()));
+            named_ports.extend(numbers(named, false));
+            named_ports
+                .extend(numbers(self.texts(operation, "notPorts").unwrap_or_default(), true));
+        }
+        for when in self.mappings(rule, "when") {
+            if self.text(Some(when), "key").is_some_and(|key| key.value == "destination.port") {
+                let here = here(when);
+                named_ports.extend(numbers(self.texts(here, "values").unwrap_or_default(), false));
+                named_ports
+                    .extend(numbers(self.texts(here, "notValues").unwrap_or_default(), true));
+            }
         }
         if all {
             ports.clear();
         }
-        AuthorizationRule { identities, ports }
+        AuthorizationRule { identities, ports, named_ports }
     }
 
     fn destination_rule(&mut self, object: Parent<'_>) -> DestinationRule {

@@ -84,6 +84,15 @@ impl Condition {
         }
     }
 
+    /// What it says of every result that it can be evaluated for, where that is one and the same:
+    /// `result[0] >= 0.95 || true`. NaN counts as a result.
+    pub fn constant(&self) -> Option<bool> {
+        match fold(&self.0)? {
+            Value::Bool(always) => Some(always),
+            _ => None,
+        }
+    }
+
     /// Whether it looks at the first value of the result and at no other.
     pub fn reads_first_only(&self) -> bool {
         let (mut first, mut other) = (false, false);
@@ -116,6 +125,85 @@ impl Condition {
             && right_a == left_b;
         straight || turned
     }
+}
+
+/// The value of an expression, whatever the result; `None` where it depends on it. What cannot be
+/// evaluated is an error and no verdict, so that `x || true` is true.
+fn fold(ast: &Ast) -> Option<Value> {
+    Some(match ast {
+        Ast::Not(inner) => match fold(inner)? {
+            Value::Bool(b) => Value::Bool(!b),
+            _ => return None,
+        },
+        Ast::Binary(op @ (Op::And | Op::Or), left, right) => {
+            let decides = Value::Bool(*op == Op::Or);
+            let sides = [fold(left), fold(right)];
+            // Of other types than these expr says that it does not compile.
+            if sides.iter().flatten().any(|side| !matches!(side, Value::Bool(_))) {
+                return None;
+            }
+            if sides.iter().flatten().any(|side| *side == decides) {
+                return Some(decides);
+            }
+            let [Some(_), Some(same)] = sides else { return None };
+            same
+        }
+        Ast::Choice(test, yes, no) => match fold(test) {
+            Some(Value::Bool(true)) => fold(yes)?,
+            Some(Value::Bool(false)) => fold(no)?,
+            _ => {
+                let (yes, no) = (fold(yes)?, fold(no)?);
+                return (yes == no).then_some(yes);
+            }
+        },
+        Ast::Binary(op, left, right) => {
+            // Once each: a chain of comparisons would double with every link.
+            match (fold(left), fold(right)) {
+                (None, Some(Value::Number(n))) if is_length(left) => of_length(*op, n)?,
+                (Some(Value::Number(n)), None) if is_length(right) => of_length(op.turned()?, n)?,
+                (Some(left), Some(right)) => {
+                    let scope = Scope { result: &Value::Nil, item: None };
+                    binary(*op, &constant(left)?, &constant(right)?, &scope).ok()?
+                }
+                _ => return None,
+            }
+        }
+        Ast::Negative(inner) => match fold(inner)? {
+            Value::Number(n) => Value::Number(-n),
+            _ => return None,
+        },
+        Ast::Number(n) => Value::Number(*n),
+        Ast::Text(text) => Value::Text(text.clone()),
+        Ast::Bool(b) => Value::Bool(*b),
+        Ast::Nil => Value::Nil,
+        _ => return None,
+    })
+}
+
+/// Back to what can be evaluated.
+fn constant(value: Value) -> Option<Ast> {
+    Some(match value {
+        Value::Number(n) => Ast::Number(n),
+        Value::Text(text) => Ast::Text(text),
+        Value::Bool(b) => Ast::Bool(b),
+        Value::Nil => Ast::Nil,
+        Value::List(_) => return None,
+    })
+}
+
+fn is_length(ast: &Ast) -> bool {
+    matches!(ast, Ast::Call(name, args) if name == "len" && args.len() == 1)
+}
+
+/// `len(result) >= 0`: a length is never negative.
+fn of_length(op: Op, number: f64) -> Option<Value> {
+    Some(Value::Bool(match op {
+        Op::GreaterEqual if number <= 0.0 => true,
+        Op::Greater if number < 0.0 => true,
+        Op::Less if number <= 0.0 => false,
+        Op::LessEqual if number < 0.0 => false,
+        _ => return None,
+    }))
 }
 
 /// What Argo calls a measurement: `EvaluateResult`.

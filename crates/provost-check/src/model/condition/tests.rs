@@ -111,6 +111,48 @@ fn one_series_of_several() {
     assert!(!first("result[0] > 1 && result[1] > 1"));
 }
 
+#[test]
+fn what_is_the_same_for_every_result() {
+    let always = |text: &str| Condition::read(text).expect(text).constant();
+    for text in [
+        "true",
+        "result[0] >= 0 || true",
+        "true or result[0] > 1",
+        "not false",
+        "!(result[0] > 1 && false)",
+        "1 == 1",
+        "1 < 2 && 'a' == 'a'",
+        "2 - 1 > 0 ? true : result[0] > 1",
+        "result[0] > 1 ? true : true",
+        "len(result) >= 0",
+        "0 <= len(result)",
+        "len(result) > -1",
+        "1 != nil",
+    ] {
+        assert_eq!(always(text), Some(true), "{text}");
+    }
+    for text in ["false", "result[0] > 1 && false", "1 == 2", "not true", "len(result) < 0"] {
+        assert_eq!(always(text), Some(false), "{text}");
+    }
+    for text in [
+        "result[0] >= 0",
+        "result[0] >= 0 || false",
+        "result[0] > 1 && true",
+        "result[0] == result[0]",
+        "len(result) > 0",
+        "result[0] > 1 ? true : false",
+        "1",
+        "'true'",
+        "1 || true",
+        "foo(result) == 1",
+        "result[0] == nil",
+    ] {
+        assert_eq!(always(text), None, "{text}");
+    }
+    // Each link of a chain is looked at once.
+    assert_eq!(always(&format!("1{}", " < len(result)".repeat(50))), None);
+}
+
 proptest! {
     #[test]
     fn any_text_is_read(bytes in proptest::collection::vec(any::<u8>(), 0..120)) {
@@ -125,6 +167,13 @@ proptest! {
         vec!["result", "[0]", "(", ")", "[", "]", "{", "}", "#", "!", "not ", "||", "&&", "0.5", "1",
              "isNaN", "len", "all", ",", "?", ":", "==", "-", ".", "..", "nil", " in ", "??", "'a'", "ß"]), 0..30)) {
         if let Some(condition) = Condition::read(&words.concat()) {
+            // What is always so is so for any result that can be judged.
+            if let Some(always) = condition.constant() {
+                let other = if always { Outcome::False } else { Outcome::True };
+                for values in [&[][..], &[f64::NAN], &[0.5]] {
+                    proptest::prop_assert_ne!(condition.holds(&list(values)), other);
+                }
+            }
             condition.holds(&list(&[]));
             condition.holds(&list(&[f64::NAN]));
             condition.reads_first_only();

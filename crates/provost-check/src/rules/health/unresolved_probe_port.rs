@@ -15,11 +15,18 @@ pub static RULE: Rule = Rule {
     title: "a probe of a port name that its container does not have",
     page: include_str!("unresolved-probe-port.md"),
     needs: &[Need::Manifest],
-    variants: &[Variant::new(
-        "undeclared-probe-port",
-        Level::Warn,
-        "a probe of a port number that its container does not declare",
-    )],
+    variants: &[
+        Variant::new(
+            "undeclared-probe-port",
+            Level::Warn,
+            "a probe of a port number that its container does not declare",
+        ),
+        Variant::new(
+            "probe-port-not-listened-on",
+            Level::Warn,
+            "a probe of another port than the one the program is told to listen on",
+        ),
+    ],
     check: Check::Container(check),
     ..Rule::BASE
 };
@@ -33,8 +40,14 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         match &handler.action {
             Action::HttpGet { port: Some(port), host: None, .. }
             | Action::TcpSocket { port: Some(port), host: None } => match &port.value {
-                PortRef::Name(name) => by_name(case, field, port, name, out),
-                PortRef::Number(number) => by_number(case, field, port, *number, out),
+                PortRef::Name(name) => {
+                    by_name(case, field, port, name, out);
+                    elsewhere(case, field, port, out);
+                }
+                PortRef::Number(number) => {
+                    by_number(case, field, port, *number, out);
+                    elsewhere(case, field, port, out);
+                }
             },
             Action::Grpc { port: Some(port), .. } => {
                 let number = port.map(|n| PortRef::Number(*n));
@@ -85,6 +98,46 @@ fn by_name(case: &Case<'_>, field: &str, port: &Fact<PortRef>, name: &str, out: 
         _ => Fix::suggest(format!("name a port of the container {name}, or ask one it has")),
     });
     out.push(finding);
+}
+
+/// The port is declared, and the program is told of another.
+fn elsewhere(case: &Case<'_>, field: &str, port: &Fact<PortRef>, out: &mut Findings) {
+    let (number, declared) = match &port.value {
+        PortRef::Number(number) => (Some(*number), None),
+        PortRef::Name(name) => {
+            let declared = case.container.port_named(name).and_then(|own| own.port.as_ref());
+            (declared.map(|own| own.value), declared)
+        }
+    };
+    let Some(number) = number.and_then(|number| u16::try_from(number).ok()) else { return };
+    if super::is_mesh_port(&port.value) {
+        return;
+    }
+    let Some(setting) = case.listens_elsewhere(number) else { return };
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "the {field} asks port {number}, and the program is told to listen on {}: {}",
+            setting.text,
+            then(field)
+        ),
+        &port.origin,
+        format!("port {number}"),
+    )
+    .variant(&RULE.variants[1])
+    .also(&setting.origin, format!("{} says where to listen", setting.name));
+    if let Some(declared) = declared {
+        finding = finding.also(&declared.origin, "the port of that name");
+    }
+    if setting.is_loopback() {
+        let host = setting.host.trim_matches(['[', ']']);
+        finding = finding
+            .note(format!("{host} is reached from inside of the pod alone, whatever the port is"));
+    }
+    out.push(finding.fix(Fix::suggest(format!(
+        "set {} to :{number}, or declare and ask port {}",
+        setting.name, setting.port
+    ))));
 }
 
 fn then(field: &str) -> &'static str {

@@ -1,14 +1,24 @@
 //! Objects that the API server refuses.
 
+mod analysis;
+mod controller;
+mod data;
+mod enums;
+mod env;
+mod ingress;
 mod missing;
 mod missing_custom;
 mod names;
 mod pod;
 mod rollout;
+mod scheduling;
+mod service;
 mod types;
+mod volumes;
 
 use crate::case::ObjectCase;
-use crate::facts::objects::{Hpa, Pdb, Selector, Service};
+use crate::facts::document::Node;
+use crate::facts::objects::{Hpa, Pdb, Selector};
 use crate::facts::placeholders::is_placeholder;
 use crate::facts::workload::{IntOrPercent, Workload, WorkloadKind};
 use crate::facts::{Body, Fact, Origin};
@@ -52,30 +62,70 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     missing::check(case, out);
     let custom = missing_custom::check(case, out);
     let rollout = version.starts_with("argoproj.io/") && object.meta.kind.value == "Rollout";
+    if let Some(analysis) = case.analysis() {
+        analysis::check(case, analysis, out);
+        return Ok(());
+    }
     if !rollout && custom {
         return Ok(());
     }
     if !rollout && !VERSIONS.contains(&version) {
         return Err(Abstain::NotApplicable);
     }
+    names::metadata(&object.meta, out);
     if !rollout {
-        names::metadata(&object.meta, out);
+        enums::check(case, out);
     }
     match &object.body {
         Body::Workload(workload) => {
             selector(workload, out);
             strategy(workload, out);
             rollout::check(case, workload, out);
-            if !rollout {
-                pod::check(object, workload, out);
+            controller::check(object, workload, is_alone(case), out);
+            // The pods of a Rollout without a template are another object's.
+            if workload.workload_ref.is_none() {
+                pod::check(case, workload, out);
             }
         }
-        Body::Service(service) => ports_of(service, out),
+        Body::Service(service) => service::check(case, service, out),
+        Body::Ingress(_) => ingress::check(case, out),
         Body::Hpa(hpa) => scaler(case, hpa, out),
         Body::Pdb(pdb) => budget(pdb, out),
+        Body::ConfigMap(map) => data::config_map(map, out),
+        Body::Secret(secret) => data::secret(case, secret, out),
+        _ if object.meta.kind.value == "PersistentVolumeClaim" => data::claim(case, out),
         _ => {}
     }
     Ok(())
+}
+
+/// Whether no kustomization of the input has a hand in it: then another file may bring the rest.
+fn is_alone(case: &ObjectCase<'_>) -> bool {
+    case.world().sources.get(case.object.document.source).kustomizations.is_empty()
+}
+
+/// Mappings in the list at `key`.
+fn items<'d>(node: Node<'d>, key: &str) -> impl Iterator<Item = Node<'d>> + use<'d> {
+    node.get(key).into_iter().flat_map(Node::items).filter(|item| item.is_mapping())
+}
+
+/// The text at `key`, unless it is still to be filled in.
+fn text<'d>(node: Node<'d>, key: &str) -> Option<(&'d str, Node<'d>)> {
+    let value = node.get(key)?;
+    let text = value.as_str().filter(|text| !is_placeholder(text))?;
+    Some((text, value))
+}
+
+/// Whether the list at `key` is not all there: a placeholder, or a directive of a patch.
+fn unclear(node: Node<'_>, key: &str) -> bool {
+    let Some(list) = node.get(key) else {
+        // Null, or a merge, may stand for something.
+        return false;
+    };
+    let patch = |item: Node<'_>| {
+        !item.is_mapping() || item.entries().any(|(key, _)| key.as_str() == Some("$patch"))
+    };
+    !list.is_sequence() || list.items().any(patch)
 }
 
 fn selector(workload: &Workload, out: &mut Findings) {
@@ -206,6 +256,9 @@ fn budget(pdb: &Pdb, out: &mut Findings) {
     {
         if let Some(fact) = fact {
             share(field, fact, out);
+            if let IntOrPercent::Malformed(text) = &fact.value {
+                controller::share(field, text, &fact.origin, out);
+            }
         }
     }
 }
@@ -253,27 +306,5 @@ fn scaler(case: &ObjectCase<'_>, hpa: &Hpa, out: &mut Findings) {
             &min.origin,
             "minReplicas 0 needs a metric of type Object or External: no pod is left to measure",
         );
-    }
-}
-
-fn ports_of(service: &Service, out: &mut Findings) {
-    let several = service.ports.len() > 1;
-    let mut seen = std::collections::HashSet::new();
-    for port in &service.ports {
-        if let Some(number) = &port.port {
-            pod::port_number("port", number, out);
-        }
-        match &port.name {
-            Some(name) if !name.value.is_empty() => {
-                let repeated = !seen.insert(name.value.as_str());
-                if repeated {
-                    refuse(out, &name.origin, format!("two ports are named {name}"));
-                }
-            }
-            _ if several => {
-                refuse(out, &port.origin, "a port of a Service with several ports needs a name");
-            }
-            _ => {}
-        }
     }
 }

@@ -86,7 +86,8 @@ struct Weak<'w> {
     by: Option<&'w Origin>,
     port: Option<i64>,
     subject: String,
-    meshed: Meshed,
+    /// What puts the pods into the mesh, where that is told.
+    meshed: Option<Meshed>,
 }
 
 fn weakness<'w>(
@@ -96,9 +97,18 @@ fn weakness<'w>(
     if workload.workload.kind.is_batch() {
         return Err(Abstain::NotApplicable);
     }
-    let meshed = workload.meshed()?;
+    let meshed = match workload.meshed() {
+        Ok(meshed) => Some(meshed),
+        // Who writes both policies has a mesh, or has neither of them in effect.
+        Err(Abstain::NotApplicable) if !workload.is_outside_of_mesh() => None,
+        Err(abstain) => return Err(abstain),
+    };
+    let mtls: Result<Mtls<'w>, Abstain> = workload.mtls();
+    if meshed.is_none() && mtls.is_err() {
+        return Err(Abstain::NotApplicable);
+    }
     workload.as_applied()?;
-    let mtls: Mtls<'w> = workload.mtls()?;
+    let mtls = mtls?;
     let pod = workload.pod();
     // A rule for all ports is not wrong for the sake of one that is let out of the mesh.
     let all = rule.ports.is_empty().then_some((mtls.mode, mtls.by, None));
@@ -110,6 +120,7 @@ fn weakness<'w>(
         .chain(all)
         .filter(|(mode, ..)| *mode != Mode::Strict)
         .filter(|(_, _, port)| port.is_none_or(|port| pod.captures(port)))
+        .filter(|(mode, by, _)| meshed.is_some() || (*mode == Mode::Disable && by.is_some()))
         .min_by_key(|(mode, ..)| *mode);
     Ok(weakest.map(|(mode, by, port)| Weak {
         mode,
@@ -151,8 +162,13 @@ fn finding(action: &str, identity: &Identity, weak: &Weak<'_>) -> Finding {
         Some(origin) => finding.also(origin, format!("mutual TLS is {}", weak.mode.name())),
         None => finding.note("no PeerAuthentication sets a mode: Istio's default is PERMISSIVE"),
     };
-    finding = finding.also(&weak.meshed.origin, weak.meshed.label());
-    if !off {
+    finding = match &weak.meshed {
+        Some(meshed) => finding.also(&meshed.origin, meshed.label()),
+        None => finding.note(
+            "nothing of the input says whether the pods are in the mesh; outside of it neither policy has an effect",
+        ),
+    };
+    if !off || weak.meshed.is_none() {
         finding = finding.level(Level::Warn);
     }
     finding.fix(Fix::suggest(

@@ -3,8 +3,8 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::COMPARED;
-use crate::case::ObjectCase;
-use crate::facts::mesh::{Identity, IdentityKind, PeerAuthentication};
+use crate::case::{ObjectCase, WorkloadCase};
+use crate::facts::mesh::{AuthorizationPolicy, Identity, IdentityKind, PeerAuthentication};
 use crate::facts::objects::Selector;
 use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
@@ -28,6 +28,16 @@ const NOTHING: Variant = Variant::new(
     Level::Warn,
     "an AuthorizationPolicy whose selector matches no pod",
 );
+const MALFORMED: Variant = Variant::new(
+    "malformed-principal",
+    Level::Deny,
+    "a principal in a form that no caller's identity has",
+);
+const AUTHORIZED_PORT: Variant = Variant::new(
+    "authorization-port-is-service-port",
+    Level::Deny,
+    "an AuthorizationPolicy names the Service's port instead of the workload's",
+);
 const SERVICE_PORT: Variant = Variant::new(
     "mtls-port-is-service-port",
     Level::Deny,
@@ -44,7 +54,7 @@ pub static RULE: Rule = Rule {
     title: "a policy of the mesh that has no effect",
     page: include_str!("mesh-policy-never-matches.md"),
     needs: &[Need::Manifest],
-    variants: &[SPIFFE, UNKNOWN, NOTHING, SERVICE_PORT],
+    variants: &[SPIFFE, UNKNOWN, NOTHING, SERVICE_PORT, MALFORMED, AUTHORIZED_PORT],
     check: Check::Object(authorization),
     also: &[Check::Object(peers)],
     ..Rule::BASE
@@ -62,9 +72,14 @@ fn authorization(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         if identity.kind == IdentityKind::Principal && identity.value.value.starts_with("spiffe://")
         {
             out.push(spiffe(case, identity));
+        } else if let Some(finding) = malformed(case, identity) {
+            out.push(finding);
         } else if let Err(abstain) = account(case, identity, &mut accounts, out) {
             out.abstain(abstain);
         }
+    }
+    if !policy.has_target {
+        authorized_ports(case, policy, out);
     }
     if let Some(selector) = policy.selector.as_ref().filter(|s| !s.is_empty() && !policy.has_target)
         && let Err(abstain) = selects_nothing(case, selector, out)
@@ -90,6 +105,91 @@ fn spiffe(case: &ObjectCase<'_>, identity: &Identity) -> Finding {
     )
     .variant(&SPIFFE)
     .fix(case.world().rewrite(fix, &identity.value.origin, value, bare))
+}
+
+/// A principal that is compared as a whole, or from one end, with a text that no identity is.
+///
+/// Identities are TRUST-DOMAIN/ns/NAMESPACE/sa/SERVICE-ACCOUNT (`Identity.String` in
+/// pkg/spiffe/spiffe.go). Other forms may be those of callers from outside of the mesh; what is nearly
+/// of this form is not.
+fn malformed(case: &ObjectCase<'_>, identity: &Identity) -> Option<Finding> {
+    let value = identity.value.value.as_str();
+    let sure = identity.kind == IdentityKind::Principal && !value.contains(['$', '{', '<']);
+    if !sure || value.is_empty() || value.len() > 512 {
+        return None;
+    }
+    // One star at one end stands for anything; every other is a star.
+    let rest = match (value.strip_prefix('*'), value.strip_suffix('*')) {
+        (Some(rest), _) | (None, Some(rest)) => rest,
+        (None, None) => value,
+    };
+    let exact = rest.len() == value.len();
+    let parts: Vec<&str> = value.split('/').collect();
+    let (why, right) = if rest.contains('*') {
+        let why = "a `*` stands for anything at the beginning or the end alone, and not at both: in \
+                   between it is a star";
+        (why, None)
+    } else if let Some(account) = value.strip_prefix("system:serviceaccount:").filter(|_| exact) {
+        let right = account.split_once(':').filter(|(_, name)| !name.contains(':'));
+        let why = "that is how Kubernetes calls a service account, and no identity of the mesh";
+        (why, right.map(|(namespace, name)| format!("cluster.local/ns/{namespace}/sa/{name}")))
+    } else if !exact {
+        return None;
+    } else {
+        match parts.as_slice() {
+            ["ns", namespace, "sa", name] | ["", "ns", namespace, "sa", name] => (
+                "the trust domain is missing in front",
+                Some(format!("cluster.local/ns/{namespace}/sa/{name}")),
+            ),
+            [_, "ns", _, "sa"] | [_, "ns", _, "sa", ""] => {
+                ("the service account is missing behind /sa/", None)
+            }
+            [trust, "ns", namespace, kind, name] if is_account(kind) => (
+                "the service account stands behind /sa/",
+                Some(format!("{trust}/ns/{namespace}/sa/{name}")),
+            ),
+            [trust, kind, namespace, "sa", name] if is_namespace(kind) => (
+                "the namespace stands behind /ns/",
+                Some(format!("{trust}/ns/{namespace}/sa/{name}")),
+            ),
+            [trust, namespaces, namespace, accounts, name]
+                if is_namespace(namespaces) && is_account(accounts) =>
+            {
+                let right = format!("{trust}/ns/{namespace}/sa/{name}");
+                ("the namespace stands behind /ns/, the service account behind /sa/", Some(right))
+            }
+            [_, "ns", _] => ("the service account is missing: /sa/NAME", None),
+            _ => return None,
+        }
+    };
+    let effect = if identity.negated { "it excludes nobody" } else { "it never matches" };
+    let shown: String = value.chars().take(120).collect();
+    let place = &identity.value.origin;
+    let finding = Finding::new(
+        &RULE,
+        format!("the principal {shown} is nobody's: {why}, and {effect}"),
+        place,
+        "no identity has this form",
+    )
+    .variant(&MALFORMED)
+    .note("identities are TRUST-DOMAIN/ns/NAMESPACE/sa/SERVICE-ACCOUNT");
+    Some(match right {
+        Some(right) => {
+            let fix = Fix::suggest(format!("write {right}"));
+            finding.fix(case.world().rewrite(fix, place, value, &right))
+        }
+        None => finding,
+    })
+}
+
+fn is_account(word: &str) -> bool {
+    let all = ["serviceaccount", "serviceaccounts", "service-account", "svc", "account"];
+    all.iter().any(|known| known.eq_ignore_ascii_case(word)) || word == "SA"
+}
+
+fn is_namespace(word: &str) -> bool {
+    let all = ["namespace", "namespaces"];
+    all.iter().any(|known| known.eq_ignore_ascii_case(word)) || word == "NS"
 }
 
 /// Service accounts that pods of the input run as, by namespace.
@@ -265,27 +365,46 @@ fn peers(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     Ok(())
 }
 
-fn service_ports(case: &ObjectCase<'_>, policy: &PeerAuthentication, out: &mut Findings) {
-    let workloads: Vec<_> = case.selected().take(MOST_PODS).collect();
-    if workloads.iter().any(|workload| workload.as_applied().is_err()) {
-        return;
-    }
-    let mut targets: FxHashSet<i64> = FxHashSet::default();
-    let mut services: FxHashMap<i64, (&Origin, &str, i64)> = FxHashMap::default();
-    for (object, port, target) in workloads.iter().flat_map(|w| w.service_targets()) {
-        targets.insert(target);
-        if let Some(own) = &port.port {
-            services.entry(own.value).or_insert((&own.origin, object.meta.name(), target));
+/// Ports that Services send to the selected pods, and theirs by number.
+struct Ports<'w> {
+    workloads: Vec<WorkloadCase<'w>>,
+    targets: FxHashSet<i64>,
+    services: FxHashMap<i64, (&'w Origin, &'w str, i64)>,
+}
+
+impl<'w> Ports<'w> {
+    /// `None` where what is written is not what is applied.
+    fn of(workloads: Vec<WorkloadCase<'w>>) -> Option<Self> {
+        if workloads.iter().any(|workload| workload.as_applied().is_err()) {
+            return None;
         }
+        let mut targets: FxHashSet<i64> = FxHashSet::default();
+        let mut services: FxHashMap<i64, (&Origin, &str, i64)> = FxHashMap::default();
+        for (object, port, target) in workloads.iter().flat_map(|w| w.service_targets()) {
+            targets.insert(target);
+            if let Some(own) = &port.port {
+                services.entry(own.value).or_insert((&own.origin, object.meta.name(), target));
+            }
+        }
+        Some(Self { workloads, targets, services })
     }
+
+    /// The Service whose port that is, where no pod has a port of that number.
+    fn of_service(&self, number: i64) -> Option<(&'w Origin, &'w str, i64)> {
+        let declared = || self.workloads.iter().any(|w| w.pod().declares_number(number));
+        if self.targets.contains(&number) || declared() {
+            return None;
+        }
+        self.services.get(&number).copied()
+    }
+}
+
+fn service_ports(case: &ObjectCase<'_>, policy: &PeerAuthentication, out: &mut Findings) {
+    let Some(ports) = Ports::of(case.selected().take(MOST_PODS).collect()) else { return };
     for entry in policy.ports.iter().take(MOST_VALUES) {
         let port: &Fact<u16> = &entry.port;
         let number = i64::from(port.value);
-        let known =
-            targets.contains(&number) || workloads.iter().any(|w| w.pod().declares_number(number));
-        let Some((origin, service, target)) = services.get(&number).filter(|_| !known) else {
-            continue;
-        };
+        let Some((origin, service, target)) = ports.of_service(number) else { continue };
         out.push(
             Finding::new(
                 &RULE,
@@ -299,6 +418,46 @@ fn service_ports(case: &ObjectCase<'_>, policy: &PeerAuthentication, out: &mut F
             .variant(&SERVICE_PORT)
             .also(origin, format!("the Service's port, sent on to {target}"))
             .fix(Fix::suggest(format!("write {target}")).replace(&port.origin, target.to_string())),
+        );
+    }
+}
+
+/// `destination.port` is where the connection arrives: at the pod's port (`permissionDestinationPort` in
+/// pilot/pkg/security/authz/model/permission.go).
+fn authorized_ports(case: &ObjectCase<'_>, policy: &AuthorizationPolicy, out: &mut Findings) {
+    let selects = policy.selector.as_ref().is_some_and(|selector| !selector.is_empty());
+    let named = policy.rules.iter().flat_map(|rule| &rule.named_ports).take(MOST_VALUES);
+    let named: Vec<&(Fact<i64>, bool)> = named.collect();
+    if !selects || named.is_empty() {
+        return;
+    }
+    let workloads: Vec<_> = case.selected().take(MOST_PODS).collect();
+    // Others may be in a namespace that is not told.
+    if workloads.len() >= MOST_PODS || case.object.meta.namespace.value == ROOT_NAMESPACE {
+        return;
+    }
+    let Some(ports) = Ports::of(workloads) else { return };
+    for (port, negated) in named {
+        let Some((origin, service, target)) = ports.of_service(port.value) else { continue };
+        let effect = if *negated { "every port is another" } else { "the rule matches nothing" };
+        out.push(
+            Finding::new(
+                &RULE,
+                format!(
+                    "{port} is the port of Service {service}, and the policy goes by the port of the pods, which \
+                     is {target}: {effect}"
+                ),
+                &port.origin,
+                "a port of the pods is meant",
+            )
+            .variant(&AUTHORIZED_PORT)
+            .also(origin, format!("the Service's port, sent on to {target}"))
+            .fix(case.world().rewrite(
+                Fix::suggest(format!("write \"{target}\"")),
+                &port.origin,
+                &port.to_string(),
+                &target.to_string(),
+            )),
         );
     }
 }

@@ -4,6 +4,7 @@ use crate::case::{ObjectCase, WorkloadCase};
 use crate::facts::rollout::{Analysis, Measurements, Metric};
 use crate::facts::{Fact, Object};
 use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::model::condition::Condition;
 use crate::model::quantity::counted;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -46,7 +47,7 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     for metric in &analysis.metrics {
-        if !conditions(metric, out) {
+        if !conditions(metric, out) && !always(metric, out) {
             limit(metric, out);
             garbage(metric, out);
         }
@@ -78,6 +79,38 @@ fn conditions(metric: &Metric, out: &mut Findings) -> bool {
             "say what is good in successCondition and what is bad in failureCondition",
         )),
     );
+    true
+}
+
+/// Whether its conditions say yes to every answer that they can be evaluated for.
+fn always(metric: &Metric, out: &mut Findings) -> bool {
+    let constant = |condition: &Option<Fact<String>>| {
+        condition.as_ref().map(|text| Condition::read(&text.value).and_then(|c| c.constant()))
+    };
+    let (success, failure) = (constant(&metric.success), constant(&metric.failure));
+    // A failure is looked at first, and without a condition there is none.
+    let never_fails = matches!(failure, None | Some(Some(false)));
+    let succeeds = matches!(success, None | Some(Some(true)));
+    let (Some(condition), true) =
+        (metric.success.as_ref().or(metric.failure.as_ref()), never_fails && succeeds)
+    else {
+        return false;
+    };
+    let which = if metric.success.is_some() { "successCondition" } else { "failureCondition" };
+    let says = if metric.success.is_some() { "true" } else { "false" };
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "the {which} of metric {} is {says} whatever the answer is: the analysis cannot fail",
+            metric.name
+        ),
+        &condition.origin,
+        format!("always {says}"),
+    );
+    if let Some(other) = metric.failure.as_ref().filter(|_| metric.success.is_some()) {
+        finding = finding.also(&other.origin, "always false");
+    }
+    out.push(finding.fix(Fix::suggest("compare the result with what is still good")));
     true
 }
 

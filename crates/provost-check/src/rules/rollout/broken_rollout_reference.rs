@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::case::rollouts::args_in;
-use crate::case::{ObjectCase, WorkloadCase};
+use crate::case::{ObjectCase, WorkloadCase, World};
 use crate::facts::placeholders::is_placeholder;
 use crate::facts::rollout::{
-    AnalysisUse, ArgValue, BlueGreen, Canary, Measurements, Metric, Routing, TemplateRef, UseKind,
-    VirtualServiceUse,
+    AnalysisUse, ArgValue, Argument, BlueGreen, Canary, Measurements, Metric, Routing, TemplateRef,
+    UseKind, VirtualServiceUse,
 };
 use crate::facts::{Body, Fact, Node, Object, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
@@ -415,8 +415,9 @@ fn analysis(case: &WorkloadCase<'_>, used: &AnalysisUse, kind: UseKind, out: &mu
             open.extend(inner.map(|inner| (ObjectCaseOrRollout::Template(template), inner)));
         }
     }
-    if complete {
-        arguments(used, &found, out);
+    // A template that does not exist brings no values either.
+    if complete || case.world().settings.closed_world {
+        arguments(case.world(), used, &found, out);
     }
     if !matches!(kind, UseKind::Background | UseKind::Experiment) {
         for template in found.values() {
@@ -444,7 +445,12 @@ impl<'w> ObjectCaseOrRollout<'_, 'w> {
 
 /// `MergeArgs` and `ResolveArgs` of utils/analysis/helpers.go: every argument has a value in the
 /// end.
-fn arguments(used: &AnalysisUse, found: &BTreeMap<usize, ObjectCase<'_>>, out: &mut Findings) {
+fn arguments(
+    world: &World,
+    used: &AnalysisUse,
+    found: &BTreeMap<usize, ObjectCase<'_>>,
+    out: &mut Findings,
+) {
     let analyses = || found.values().filter_map(|template| Some((template, template.analysis()?)));
     let declared = |name: &str| analyses().any(|(_, analysis)| analysis.arg(name).is_some());
     for (template, analysis) in analyses() {
@@ -457,20 +463,37 @@ fn arguments(used: &AnalysisUse, found: &BTreeMap<usize, ObjectCase<'_>>, out: &
             if handed || elsewhere {
                 continue;
             }
-            out.push(
-                invalid(
-                    format!(
-                        "{} wants a value for its argument {name}, and the Rollout hands over \
-                         none: `args.{name} was not resolved`",
-                        template.object.meta.name()
-                    ),
-                    &used.origin,
-                    format!("hands over no {name}"),
-                )
-                .variant(&RULE.variants[0])
-                .also(&arg.name.origin, "has no value of its own")
-                .fix(Fix::suggest(format!("add {name} to args here, or a default there"))),
-            );
+            let finding = invalid(
+                format!(
+                    "{} wants a value for its argument {name}, and the Rollout hands over \
+                     none: `args.{name} was not resolved`",
+                    template.object.meta.name()
+                ),
+                &used.origin,
+                format!("hands over no {name}"),
+            )
+            .variant(&RULE.variants[0])
+            .also(&arg.name.origin, "has no value of its own");
+            // What nobody declares is dropped without a word (`MergeArgs`), and may be this one.
+            let strays = used.args.iter().filter(|handed| !declared(&handed.name.value));
+            let strays: Vec<&Argument> = strays.take(MOST_COMPARED).collect();
+            let near = names::nearest(name, strays.iter().map(|stray| stray.name.as_str()), 2);
+            let meant = match (near, strays.as_slice()) {
+                (Some(near), all) => all.iter().copied().find(|stray| stray.name.value == near),
+                (None, [only]) => Some(*only),
+                (None, _) => None,
+            };
+            out.push(match meant {
+                Some(stray) => {
+                    let handed = &stray.name;
+                    let fix = Fix::suggest(format!("did you mean {name}?"));
+                    finding
+                        .also(&handed.origin, format!("no template declares {handed}"))
+                        .fix(world.rewrite(fix, &handed.origin, &handed.value, name))
+                }
+                None => finding
+                    .fix(Fix::suggest(format!("add {name} to args here, or a default there"))),
+            });
         }
         for (metric, text) in analysis.metrics.iter().flat_map(texts) {
             // One is enough: with the first the run ends.

@@ -22,6 +22,8 @@ const SUBDOMAINS: &[&str] = &[
     "NetworkPolicy",
     "HorizontalPodAutoscaler",
     "PodDisruptionBudget",
+    // Every object of a CustomResourceDefinition, too.
+    "Rollout",
 ];
 
 /// Name, namespace, labels and keys of annotations.
@@ -88,7 +90,7 @@ pub(super) fn is_label(text: &str) -> bool {
 }
 
 /// `IsDNS1123Subdomain`
-fn is_subdomain(text: &str) -> bool {
+pub(super) fn is_subdomain(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(part)
 }
 

@@ -2,7 +2,9 @@
 
 use std::collections::HashSet;
 
-use super::{RULE, is_placeholder, names, refuse};
+use super::{RULE, env, is_placeholder, names, refuse, scheduling, volumes};
+use crate::case::ObjectCase;
+use crate::facts::document::Node;
 use crate::facts::objects::{Object, PortRef};
 use crate::facts::workload::{
     Action, Container, ContainerRole, EnvValue, PodTemplate, Resources, Workload, WorkloadKind,
@@ -13,7 +15,8 @@ use crate::model::ports::port_name_problem;
 use crate::model::quantity::{Quantity, Suffix};
 use crate::rules::rule::Findings;
 
-pub(super) fn check(object: &Object, workload: &Workload, out: &mut Findings) {
+pub(super) fn check(case: &ObjectCase<'_>, workload: &Workload, out: &mut Findings) {
+    let object = case.object;
     let pod = &workload.pod;
     let mut mains = pod.containers.iter().filter(|c| c.role == ContainerRole::Main).peekable();
     // A patch or an expected result in a test names a few fields only: a field that is not there
@@ -29,8 +32,18 @@ pub(super) fn check(object: &Object, workload: &Workload, out: &mut Findings) {
     if workload.kind != WorkloadKind::Pod {
         names::labels(&pod.labels, out);
     }
+    let complete = whole && super::is_alone(case);
+    scheduling::check(object, workload, out);
+    volumes::check(case.world(), object, workload, complete, out);
     let mut seen = HashSet::new();
     for container in &pod.containers {
+        let node = object.document.node(container.node);
+        env::check(node, complete, out);
+        resource_names(node, out);
+        privileges(container, out);
+        if container.role == ContainerRole::Init && complete {
+            ends(node, out);
+        }
         if let Some(name) = container.name.as_ref().filter(|n| !is_placeholder(&n.value)) {
             if !seen.insert(name.value.as_str()) {
                 refuse(out, &name.origin, format!("two containers are named {name}"));
@@ -161,8 +174,121 @@ fn handlers(
     }
 }
 
+/// What only containers that stay have.
+fn ends(container: Node<'_>, out: &mut Findings) {
+    // What restarts is still to be filled in.
+    if container.get("restartPolicy").is_some_and(|p| p.as_str().is_none_or(is_placeholder)) {
+        return;
+    }
+    for field in ["lifecycle", "livenessProbe", "readinessProbe", "startupProbe"] {
+        if let Some((key, _)) = container.get_entry(field) {
+            refuse(
+                out,
+                &key.origin(),
+                format!("{field} may not be set for init containers without restartPolicy=Always"),
+            );
+        }
+    }
+}
+
+/// `ValidateSecurityContext`
+fn privileges(container: &Container, out: &mut Findings) {
+    let security = &container.security;
+    if let (Some(escalation), Some(privileged)) =
+        (&security.allow_privilege_escalation, &security.privileged)
+        && !escalation.value
+        && privileged.value
+    {
+        out.push(
+            Finding::new(
+                &RULE,
+                "cannot set `allowPrivilegeEscalation` to false and `privileged` to true",
+                &privileged.origin,
+                "one of them",
+            )
+            .also(&escalation.origin, "and the other"),
+        );
+    }
+}
+
+/// `ValidateContainerResourceRequirements`: which resources there are, and that what cannot be
+/// overcommitted has a limit, which the request equals.
+fn resource_names(container: Node<'_>, out: &mut Findings) {
+    let Some(resources) = container.get("resources") else { return };
+    for side in ["requests", "limits"] {
+        for (key, _) in resources.get(side).into_iter().flat_map(Node::entries) {
+            let Some(name) = key.as_str().filter(|name| !is_placeholder(name)) else { continue };
+            let standard = ["cpu", "memory", "ephemeral-storage", "<<"];
+            let plain = !name.contains('/') && !name.starts_with(['$', '{']);
+            if plain && !standard.contains(&name) && !name.starts_with("hugepages-") {
+                let mut finding = Finding::new(
+                    &RULE,
+                    format!(
+                        "`{name}` must be a standard resource for containers, or have a domain"
+                    ),
+                    &key.origin(),
+                    "no such resource",
+                );
+                let near = crate::model::names::nearest(name, standard, 2);
+                if let Some(near) = near.or((name == "storage").then_some("ephemeral-storage")) {
+                    let fix = crate::findings::Fix::suggest(format!("did you mean {near}?"));
+                    finding = finding.fix(fix.replace(&key.origin(), near));
+                }
+                out.push(finding);
+            }
+        }
+    }
+    let limits = resources.get("limits");
+    for (key, value) in resources.get("requests").into_iter().flat_map(Node::entries) {
+        let Some(text) = key.as_str() else { continue };
+        let Some((domain, _)) = text.split_once('/') else { continue };
+        // `IsExtendedResourceName`: those of kubernetes.io are native, and may be overcommitted.
+        if domain.contains("kubernetes.io") || is_placeholder(text) {
+            continue;
+        }
+        let merged = limits.is_some_and(|limits| {
+            !limits.is_mapping() || limits.entries().any(|(key, _)| key.as_str() == Some("<<"))
+        });
+        match limits.and_then(|limits| limits.get(text)) {
+            Some(limit) => {
+                let amounts =
+                    [value, limit].map(|n| n.as_str().and_then(|n| Quantity::parse(n).ok()));
+                if let [Some(asked), Some(allowed)] = amounts
+                    && asked.units() != allowed.units()
+                {
+                    let message = format!("the request of {text} must be equal to its limit");
+                    out.push(
+                        Finding::new(&RULE, message, &value.origin(), "the request")
+                            .also(&limit.origin(), "the limit"),
+                    );
+                }
+            }
+            None if !merged && !value.is_null() => {
+                let message =
+                    format!("a limit must be set for non overcommitable resources: {text}");
+                refuse(out, &key.origin(), message);
+            }
+            None => {}
+        }
+    }
+}
+
 fn probes(container: &Container, out: &mut Findings) {
     for (field, probe) in container.probes() {
+        let numbers = [
+            ("initialDelaySeconds", &probe.initial_delay),
+            ("timeoutSeconds", &probe.timeout),
+            ("periodSeconds", &probe.period),
+            ("failureThreshold", &probe.failure_threshold),
+        ];
+        for (name, number) in numbers.into_iter().filter(|(_, n)| n.is_written() && n.value < 0) {
+            let message = format!("{name} {number} of the {field} must be at least 0");
+            refuse(out, &number.origin, message);
+        }
+        if let Some(grace) = probe.grace_period.as_ref().filter(|grace| grace.value <= 0) {
+            let message = format!("terminationGracePeriodSeconds {grace} must be greater than 0");
+            refuse(out, &grace.origin, message);
+        }
         let success = &probe.success_threshold;
         // Zero is defaulted to 1.
         if field != "readinessProbe" && success.is_written() && !matches!(success.value, 0 | 1) {
@@ -266,7 +392,7 @@ pub(super) fn port_number(field: &str, number: &Fact<i64>, out: &mut Findings) {
     }
 }
 
-fn port_name<T>(fact: &Fact<T>, name: &str, out: &mut Findings) {
+pub(super) fn port_name<T>(fact: &Fact<T>, name: &str, out: &mut Findings) {
     if !is_placeholder(name) && port_name_problem(name).is_some() {
         refuse(
             out,

@@ -1,0 +1,128 @@
+//! ConfigMaps, Secrets and claims.
+
+use super::{RULE, is_placeholder, refuse, text};
+use crate::case::ObjectCase;
+use crate::facts::Fact;
+use crate::facts::document::Node;
+use crate::facts::objects::{ConfigMap, Secret};
+use crate::findings::Finding;
+use crate::rules::rule::Findings;
+
+/// `MaxSecretSize` of pkg/apis/core/types.go: 1 MiB, of a ConfigMap too.
+const MOST_BYTES: usize = 1 << 20;
+
+/// Types of Secrets that have to hold certain keys (`ValidateSecret`).
+const TYPES: &[(&str, &[&str])] = &[
+    ("kubernetes.io/tls", &["tls.crt", "tls.key"]),
+    ("kubernetes.io/dockerconfigjson", &[".dockerconfigjson"]),
+    ("kubernetes.io/dockercfg", &[".dockercfg"]),
+    ("kubernetes.io/ssh-auth", &["ssh-privatekey"]),
+];
+
+/// `ValidateConfigMap` of pkg/apis/core/validation/validation.go, v1.37.2.
+pub(super) fn config_map(map: &ConfigMap, out: &mut Findings) {
+    for (name, _) in &map.data.0 {
+        key(name, out);
+    }
+    for name in &map.binary_keys {
+        key(name, out);
+        if let Some((text, _)) = map.data.0.iter().find(|(text, _)| text.value == name.value) {
+            let message = format!("key {name} of binaryData is a key of data too");
+            out.push(
+                Finding::new(&RULE, message, &name.origin, "once more")
+                    .also(&text.origin, "and here"),
+            );
+        }
+    }
+    let size: usize = map.data.0.iter().map(|(_, value)| value.value.len()).sum();
+    if size > MOST_BYTES
+        && let Some((first, _)) = map.data.0.first()
+    {
+        let message =
+            format!("the data of a ConfigMap is at most 1 MiB, and these are {size} bytes");
+        refuse(out, &first.origin, message);
+    }
+}
+
+/// `ValidateSecret`, by the keys alone: values are not known here.
+pub(super) fn secret(case: &ObjectCase<'_>, secret: &Secret, out: &mut Findings) {
+    for name in &secret.keys {
+        key(name, out);
+    }
+    let node = case.object.node();
+    let Some((kind, place)) = text(node, "type") else { return };
+    // What is merged or still to be filled in may bring them.
+    let open = ["data", "stringData"].iter().any(|name| {
+        node.entries().any(|(key, value)| {
+            key.as_str() == Some(name) && (!value.is_mapping() || has_merge(value))
+        })
+    });
+    if open || !super::is_alone(case) || case.object.meta.name.is_none() {
+        return;
+    }
+    if kind == "kubernetes.io/basic-auth" {
+        if !secret.has("username") && !secret.has("password") {
+            let message = format!("a Secret of type {kind} needs a username or a password");
+            refuse(out, &place.origin(), message);
+        }
+        return;
+    }
+    let Some((_, wanted)) = TYPES.iter().find(|(name, _)| *name == kind) else { return };
+    for missing in wanted.iter().filter(|key| !secret.has(key)) {
+        let message = format!("a Secret of type {kind} needs the key {missing}");
+        refuse(out, &place.origin(), message);
+    }
+}
+
+fn has_merge(node: Node<'_>) -> bool {
+    node.entries().any(|(key, _)| key.as_str().is_none_or(|key| key == "<<" || is_placeholder(key)))
+}
+
+/// `IsConfigMapKey`
+fn key(name: &Fact<String>, out: &mut Findings) {
+    let text = name.value.as_str();
+    if is_placeholder(text) {
+        return;
+    }
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let good = !text.is_empty()
+        && text.len() <= 253
+        && text.bytes().all(plain)
+        && text != "."
+        && !text.starts_with("..");
+    if !good {
+        let shown: String = text.chars().take(80).collect();
+        refuse(
+            out,
+            &name.origin,
+            format!("`{shown}` is no key: at most 253 letters, digits, `-`, `_` or `.`"),
+        );
+    }
+}
+
+/// `ValidatePersistentVolumeClaimSpec`
+pub(super) fn claim(case: &ObjectCase<'_>, out: &mut Findings) {
+    let Some((key, spec)) = case.object.node().get_entry("spec") else { return };
+    let whole = super::is_alone(case) && case.object.meta.name.is_some() && spec.is_mapping();
+    let open = spec.entries().any(|(key, _)| {
+        key.as_str().is_none_or(|key| key == "<<" || key.starts_with('$') || is_placeholder(key))
+    });
+    if whole && !open && !spec.entries().any(|(key, _)| key.as_str() == Some("accessModes")) {
+        refuse(out, &key.origin(), "at least 1 access mode is required");
+    }
+    let amount = spec.at(&["resources", "requests"]);
+    let written = |name: &str, of: Node<'_>| of.entries().any(|(k, _)| k.as_str() == Some(name));
+    let has = match amount {
+        Some(amount) => !amount.is_mapping() || has_merge(amount) || written("storage", amount),
+        None => written("resources", spec) && spec.get("resources").is_none_or(|r| !r.is_mapping()),
+    };
+    if whole && !open && !has {
+        refuse(out, &key.origin(), "resources.requests.storage of a claim is required");
+    }
+    let modes: Vec<Node<'_>> = spec.get("accessModes").into_iter().flat_map(Node::items).collect();
+    let once = modes.iter().find(|mode| mode.as_str() == Some("ReadWriteOncePod"));
+    if let Some(once) = once.filter(|_| modes.len() > 1) {
+        let message = "may not use ReadWriteOncePod with other access modes";
+        refuse(out, &once.origin(), message);
+    }
+}
