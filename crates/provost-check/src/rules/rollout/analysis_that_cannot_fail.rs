@@ -47,7 +47,8 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     for metric in &analysis.metrics {
-        if !conditions(metric, out) && !always(metric, out) {
+        if !conditions(metric, out) {
+            always(metric, out);
             limit(metric, out);
             garbage(metric, out);
         }
@@ -82,8 +83,8 @@ fn conditions(metric: &Metric, out: &mut Findings) -> bool {
     true
 }
 
-/// Whether its conditions say yes to every answer that they can be evaluated for.
-fn always(metric: &Metric, out: &mut Findings) -> bool {
+/// Conditions that say yes to every answer that they can be evaluated for.
+fn always(metric: &Metric, out: &mut Findings) {
     let constant = |condition: &Option<Fact<String>>| {
         condition.as_ref().map(|text| Condition::read(&text.value).and_then(|c| c.constant()))
     };
@@ -94,7 +95,7 @@ fn always(metric: &Metric, out: &mut Findings) -> bool {
     let (Some(condition), true) =
         (metric.success.as_ref().or(metric.failure.as_ref()), never_fails && succeeds)
     else {
-        return false;
+        return;
     };
     let which = if metric.success.is_some() { "successCondition" } else { "failureCondition" };
     let says = if metric.success.is_some() { "true" } else { "false" };
@@ -111,7 +112,6 @@ fn always(metric: &Metric, out: &mut Findings) -> bool {
         finding = finding.also(&other.origin, "always false");
     }
     out.push(finding.fix(Fix::suggest("compare the result with what is still good")));
-    true
 }
 
 /// `assessMetricFailureInconclusiveOrError`: failed when there are *more* failures than

@@ -233,7 +233,8 @@ fn job(spec: Node<'_>, workload: &Workload, of_cron: bool, out: &mut Findings) {
     let number = |key: &str| spec.get(key).and_then(|node| Some((node.as_i64()?, node)));
     match indexed {
         Some(("Indexed", node)) => {
-            if spec.get("completions").is_none() {
+            // With neither of the two each is 1 (`SetDefaults_Job`).
+            if spec.get("completions").is_none() && spec.get("parallelism").is_some() {
                 refuse(
                     out,
                     &node.origin(),
