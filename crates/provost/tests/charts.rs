@@ -537,6 +537,23 @@ fn dependencies_are_never_fetched() {
 }
 
 #[test]
+fn schemas_are_never_fetched() {
+    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    server.set_nonblocking(true).unwrap();
+    let address = server.local_addr().unwrap();
+    for helm in ["helm", "helm4"] {
+        let dir = chart("shop", &[helm]).file(
+            "shop/values.schema.json",
+            format!("{{\"properties\": {{\"env\": {{\"$ref\": \"http://{address}/a.json\"}}}}}}"),
+        );
+        let run = check(&dir, &["--chart", "shop", "--format", "json"]);
+        assert!(!places(&run, "gomemlimit-above-memory-limit").is_empty(), "{run}");
+    }
+    let fetched = server.accept().map(|_| ()).unwrap_err();
+    assert_eq!(fetched.kind(), std::io::ErrorKind::WouldBlock);
+}
+
+#[test]
 fn a_fifo_is_no_chart() {
     let dir = with_tools(Dir::new(), &["helm"]);
     succeed(Command::new("mkfifo").arg(dir.path().join("pipe.tgz")));

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
 use provost_check::artifact::mmap;
-use provost_check::artifact::render::{Hidden, Renderer, Rendering, secrets_of};
+use provost_check::artifact::render::{Hidden, Renderer, Rendering, refers_elsewhere, secrets_of};
 use provost_check::report::plain::clean;
 
 use super::set::{self, Pair};
@@ -137,6 +137,12 @@ fn arguments(tool: &mut Tool, args: &CheckArgs, root: &str, oldest: u16, asked: 
     let release = &asked.release;
     tool.command.args(["template", release]).arg(as_argument(root)).arg("--include-crds");
     let mut said = format!("rendered by helm template {release} {} --include-crds", clean(root));
+    // Whether values are valid is not what is asked, and a schema must not be fetched for it. Helm
+    // knows the flag since 3.16.
+    if refers_elsewhere(root) {
+        tool.command.arg("--skip-schema-validation");
+        said.push_str(" --skip-schema-validation");
+    }
     let mut flag = |flag: &str, value: &str, shown: &str| {
         tool.command.arg(format!("{flag}={value}"));
         said.push_str(&format!(" {flag} {}", clean(shown)));

@@ -130,6 +130,7 @@ impl Hidden {
             self.value(value.trim_matches(['"', '\'']));
         }
         self.words.extend(found.words);
+        self.all |= found.all;
     }
 
     /// What a loader has masked in a text.
@@ -221,9 +222,11 @@ impl Hidden {
 
     /// What finds them.
     pub fn masker(&self) -> Masker<'_> {
+        let mut builder = AhoCorasick::builder();
+        builder.match_kind(MatchKind::Standard);
         // A set too large for it is none that could be looked for.
-        let finder = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&self.texts).ok();
-        let all = self.all || finder.is_none();
+        let finder = (!self.all).then(|| builder.build(&self.texts).ok()).flatten();
+        let all = finder.is_none();
         Masker { finder, words: &self.words, all }
     }
 }
@@ -354,7 +357,7 @@ pub struct Masker<'h> {
 impl Masker<'_> {
     /// The bytes of a text that are hidden, in order and without overlap.
     pub fn spans(&self, text: &str) -> Vec<Span> {
-        let all = || vec![Span::new(0, text.len())];
+        let all = || Vec::from_iter((!text.is_empty()).then(|| Span::new(0, text.len())));
         let Some(finder) = self.finder.as_ref().filter(|_| !self.all) else { return all() };
         let mut found: Vec<Span> = Vec::new();
         self.words_of(text, &mut found);

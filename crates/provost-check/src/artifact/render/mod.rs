@@ -15,6 +15,7 @@ mod hidden;
 mod kustomize;
 mod lex;
 mod pipeline;
+mod schemas;
 mod template;
 mod trace;
 mod values;
@@ -23,6 +24,7 @@ use std::collections::HashMap;
 
 pub use hidden::{Hidden, Masker, secrets_of};
 pub use kustomize::{Plan, plan, secrets_of_kustomization};
+pub use schemas::refers_elsewhere;
 pub use trace::{Trace, Value, Written};
 
 use super::manifest::{self, Loaded};
