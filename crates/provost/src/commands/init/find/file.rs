@@ -226,11 +226,10 @@ fn assignment(tokens: &[Token<'_>], at: usize, name: &str, file: &mut GoFile) {
         }
         return;
     }
+    let is_typed = matches!(tokens.get(at + 1), Some(Token::Word("string" | "int")));
     let from = if mark(1, b'=') && !mark(2, b'=') {
         at + 2
-    } else if mark(1, b':') && mark(2, b'=') {
-        at + 3
-    } else if matches!(tokens.get(at + 1), Some(Token::Word("string" | "int"))) && mark(2, b'=') {
+    } else if (mark(1, b':') || is_typed) && mark(2, b'=') {
         at + 3
     } else {
         return;
