@@ -109,22 +109,15 @@ fn external_name(spec: Node<'_>, service: &Service, alone: bool, out: &mut Findi
     if service.service_type.value != "ExternalName" {
         return;
     }
-    match text(spec, "externalName") {
-        Some((name, node)) if !name.is_empty() => {
-            if !names::is_subdomain(name.trim_end_matches('.')) {
-                refuse(
-                    out,
-                    &node.origin(),
-                    format!("externalName `{name}` is no DNS name: no scheme, port or path"),
-                );
-            }
+    if let Some((name, node)) = text(spec, "externalName").filter(|(name, _)| !name.is_empty()) {
+        // A dot at the end makes it absolute.
+        if !names::is_subdomain(name.strip_suffix('.').unwrap_or(name)) {
+            let message = format!("externalName `{name}` is no DNS name: no scheme, port or path");
+            refuse(out, &node.origin(), message);
         }
-        None if alone && spec.get("externalName").is_none() => refuse(
-            out,
-            &service.service_type.origin,
-            "externalName of a Service of type ExternalName is required",
-        ),
-        _ => {}
+    } else if alone && spec.get("externalName").is_none() {
+        let message = "externalName of a Service of type ExternalName is required";
+        refuse(out, &service.service_type.origin, message);
     }
 }
 
@@ -153,9 +146,8 @@ fn ports(service: &Service, out: &mut Findings) {
             }
             _ => {}
         }
-        match port.target_port.as_ref().filter(|target| target.is_written()) {
-            Some(target) => target_port(target, out),
-            None => {}
+        if let Some(target) = port.target_port.as_ref().filter(|target| target.is_written()) {
+            target_port(target, out);
         }
     }
 }
