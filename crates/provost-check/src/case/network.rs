@@ -56,7 +56,25 @@ impl ListenSetting {
     pub fn is_loopback(&self) -> bool {
         is_loopback(&self.host)
     }
+
+    /// Whether this may be the address that the program does its work at: a host that is another machine's
+    /// is where it connects to (`REDIS_ADDR`), and metrics or health have listeners of their own.
+    fn may_be_the_service(&self) -> bool {
+        let name = self.name.to_ascii_uppercase();
+        let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
+        let host = self.host.trim_matches(['[', ']']);
+        let is_any =
+            host.is_empty() || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_unspecified());
+        (is_any || (self.is_loopback() && has(&["LISTEN", "BIND"]))) && !has(SIDE_LISTENERS)
+    }
 }
+
+/// Words in the names of listeners that a program has beside that of its service.
+const SIDE_LISTENERS: &[&str] = &[
+    "METRIC", "PROM", "STAT", "ADMIN", "MANAGE", "MGMT", "INTERNAL", "DEBUG", "PPROF", "PROFIL",
+    "HEALTH", "PROBE", "READY", "LIVE", "GRPC", "RPC", "TLS", "HTTPS", "WEBHOOK", "PEER", "GOSSIP",
+    "CLUSTER", "RAFT",
+];
 
 /// Whether a host is this machine alone.
 pub fn is_loopback(host: &str) -> bool {
@@ -92,11 +110,12 @@ impl Case<'_> {
     }
 
     /// The one address that the program is told to listen on, where that is at another port and nothing
-    /// else brings it to this one: the program reads the variable, the number is none of its texts, the
-    /// environment is known, no file is mounted that could hold it, and no other container serves it.
+    /// that is written brings it to this one: the program reads the variable, which is no side listener's,
+    /// the number is in none of its texts, the environment is known, no file is mounted that could hold it,
+    /// and no other container serves it. A number of its code may still be the port.
     pub fn listens_elsewhere(&self, port: u16) -> Option<ListenSetting> {
         let mut told = self.listen_settings().into_iter().filter(|setting| setting.says_listen);
-        let setting = told.next().filter(|setting| setting.port != port)?;
+        let setting = told.next().filter(|s| s.port != port && s.may_be_the_service())?;
         let declared = || self.container.declares(&PortRef::Number(i64::from(setting.port)));
         if told.next().is_some() || declared() || !self.is_target() || self.settings_mention(port) {
             return None;
@@ -118,7 +137,9 @@ impl Case<'_> {
         }
         let text = &self.known_program()?.text;
         let reads = || matches!(text.find(&setting.name), TextPresence::Present(_));
-        let absent = || text.find(&format!(":{port}")) == TextPresence::Absent;
+        // Host and port may be joined at run time.
+        let texts = [format!(":{port}"), port.to_string()];
+        let absent = || texts.iter().all(|number| text.find(number) == TextPresence::Absent);
         (!setting.name.is_empty() && !setting.name.starts_with('-') && reads() && absent())
             .then_some(setting)
     }
@@ -142,4 +163,31 @@ fn setting(name: &str, value: &str, origin: &Origin) -> Option<ListenSetting> {
     let (host, text) = (host.to_owned(), value.trim().to_owned());
     let (name, origin) = (name.to_owned(), origin.clone());
     Some(ListenSetting { name, host, port, origin, text, says_listen })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::setting;
+    use crate::facts::{Origin, SourceId};
+
+    #[track_caller]
+    fn check(name: &str, value: &str, may_be: bool) {
+        let found = setting(name, value, &Origin::whole(SourceId(0))).unwrap();
+        assert_eq!(found.may_be_the_service(), may_be, "{name}={value}");
+    }
+
+    #[test]
+    fn which_address_is_the_service() {
+        check("LISTEN_ADDR", ":8080", true);
+        check("LISTEN_ADDR", "127.0.0.1:8080", true);
+        check("HTTP_ADDR", "0.0.0.0:8080", true);
+        check("BIND", "[::]:8080", true);
+        for side in ["METRICS_ADDR", "DEBUG_ADDR", "admin-addr", "HEALTH_PROBE_BIND_ADDRESS"] {
+            check(side, ":9090", false);
+        }
+        // Where it connects to.
+        check("REDIS_ADDR", "redis:6379", false);
+        check("CACHE_ADDR", "localhost:6379", false);
+        check("DB_ADDR", "10.1.2.3:5432", false);
+    }
 }

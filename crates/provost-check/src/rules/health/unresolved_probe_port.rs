@@ -117,9 +117,9 @@ fn elsewhere(case: &Case<'_>, field: &str, port: &Fact<PortRef>, out: &mut Findi
     let mut finding = Finding::new(
         &RULE,
         format!(
-            "the {field} asks port {number}, and the program is told to listen on {}: {}",
-            setting.text,
-            then(field)
+            "the {field} asks port {number}, and the program is told to listen on {}: the \
+             connection is refused unless a number in its code opens {number} too",
+            setting.text
         ),
         &port.origin,
         format!("port {number}"),

@@ -61,17 +61,19 @@ fn limits(metric: &Metric, out: &mut Findings) {
     let Some(times) = count.value.filter(|times| *times > 0) else { return };
     if let (Some(failures), Some(successes)) =
         (known(&metric.failure_limit), known(&metric.success_limit))
-        && failures >= 0
+        && failures >= -1
         && successes >= 0
-        && times < failures.saturating_add(successes)
+        && times < failures.max(0).saturating_add(successes)
     {
+        // -1 is no limit of failures.
+        let least = if failures < 0 {
+            format!("consecutiveSuccessLimit ({successes})")
+        } else {
+            format!("failureLimit + consecutiveSuccessLimit ({failures} + {successes})")
+        };
         let mut finding = Finding::new(
             &RULE,
-            format!(
-                "count ({times}) must be >= failureLimit + consecutiveSuccessLimit ({failures} + \
-                 {successes}): metric {} is an error",
-                metric.name
-            ),
+            format!("count ({times}) must be >= {least}: metric {} is an error", metric.name),
             &count.origin,
             "measured so often",
         );
@@ -109,14 +111,27 @@ fn durations(metric: &Metric, node: Node<'_>, out: &mut Findings) {
     }
 }
 
+/// Each plugin is a provider, and a `plugin` without any is none.
 fn providers(metric: &Metric, node: Node<'_>, out: &mut Findings) {
     let Some((key, provider)) = node.get_entry("provider") else { return };
-    if !provider.is_mapping() || provider.entries().any(|(key, _)| key.as_str() == Some("<<")) {
+    if !is_known(provider) {
         return;
     }
-    let mut all = provider.entries().filter(|(_, value)| !value.is_null()).map(|(key, _)| key);
-    match (all.next(), all.next()) {
-        (None, _) if provider.entries().next().is_none() => {
+    let mut all = Vec::new();
+    for (name, value) in provider.entries() {
+        if name.as_str() != Some("plugin") || value.is_null() {
+            all.push((name, value));
+        } else if is_known(value) {
+            all.extend(value.entries());
+        } else {
+            return;
+        }
+    }
+    let is_empty = all.is_empty();
+    // What is null may still be filled in.
+    let mut written = all.into_iter().filter(|(_, value)| !value.is_null()).map(|(name, _)| name);
+    match (written.next(), written.next()) {
+        (None, _) if is_empty => {
             refuse(out, &key.origin(), format!("no provider specified for metric {}", metric.name));
         }
         (Some(first), Some(second)) => out.push(
@@ -130,4 +145,10 @@ fn providers(metric: &Metric, node: Node<'_>, out: &mut Findings) {
         ),
         _ => {}
     }
+}
+
+/// Whether all keys of a mapping are written in it.
+fn is_known(node: Node<'_>) -> bool {
+    let is_open = |key: &str| key == "<<" || is_placeholder(key);
+    node.is_mapping() && !node.entries().any(|(key, _)| key.as_str().is_none_or(is_open))
 }

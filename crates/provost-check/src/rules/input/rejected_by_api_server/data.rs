@@ -11,6 +11,9 @@ use crate::rules::rule::Findings;
 /// `MaxSecretSize` of pkg/apis/core/types.go: 1 MiB, of a ConfigMap too.
 const MOST_BYTES: usize = 1 << 20;
 
+/// Modes of access beside `ReadWriteOncePod`.
+const OTHER_MODES: &[&str] = &["ReadWriteOnce", "ReadOnlyMany", "ReadWriteMany"];
+
 /// Types of Secrets that have to hold certain keys (`ValidateSecret`).
 const TYPES: &[(&str, &[&str])] = &[
     ("kubernetes.io/tls", &["tls.crt", "tls.key"]),
@@ -121,7 +124,8 @@ pub(super) fn claim(case: &ObjectCase<'_>, out: &mut Findings) {
     }
     let modes: Vec<Node<'_>> = spec.get("accessModes").into_iter().flat_map(Node::items).collect();
     let once = modes.iter().find(|mode| mode.as_str() == Some("ReadWriteOncePod"));
-    if let Some(once) = once.filter(|_| modes.len() > 1) {
+    let is_other = |mode: &Node<'_>| mode.as_str().is_some_and(|mode| OTHER_MODES.contains(&mode));
+    if let Some(once) = once.filter(|_| modes.iter().any(is_other)) {
         let message = "may not use ReadWriteOncePod with other access modes";
         refuse(out, &once.origin(), message);
     }

@@ -51,19 +51,27 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
     for tls in items(spec, "tls") {
         for node in tls.get("hosts").into_iter().flat_map(Node::items) {
             if let Some(name) = node.as_str().filter(|name| !super::is_placeholder(name)) {
-                host(name, node, out);
+                dns_name(name, node, out);
             }
         }
     }
 }
 
+/// The host of a rule is no address; one that a certificate is for may be (`validateIngressTLS`).
 fn host(name: &str, node: Node<'_>, out: &mut Findings) {
+    if name.parse::<std::net::IpAddr>().is_ok() {
+        let message = format!("`{name}` is no host: must be a DNS name, not an IP address");
+        refuse(out, &node.origin(), message);
+    } else {
+        dns_name(name, node, out);
+    }
+}
+
+fn dns_name(name: &str, node: Node<'_>, out: &mut Findings) {
     if name.is_empty() {
         return;
     }
-    let why = if name.parse::<std::net::IpAddr>().is_ok() {
-        "must be a DNS name, not an IP address"
-    } else if let Some(rest) = name.strip_prefix("*.") {
+    let why = if let Some(rest) = name.strip_prefix("*.") {
         if names::is_subdomain(rest) { return } else { "`*.` and a DNS-1123 subdomain" }
     } else if name.contains('*') {
         "a wildcard is the whole first label: `*.example.com`"
