@@ -1,10 +1,10 @@
 //! Where traffic goes: what a Service sends to, and what a container is told to listen on.
 
 use super::{Case, ObjectCase, WorkloadCase};
-use crate::facts::Origin;
-use crate::facts::objects::{PortRef, ServicePort};
+use crate::facts::objects::{PortRef, Service, ServicePort};
 use crate::facts::program_text::TextPresence;
 use crate::facts::workload::{ContainerRole, Mount, PodTemplate, VolumeKind, WorkloadKind};
+use crate::facts::{Object, Origin};
 use crate::model::ports;
 
 impl PodTemplate {
@@ -31,6 +31,32 @@ impl<'w> ObjectCase<'w> {
     /// Services it shifts traffic with.
     pub fn selects_rollout(&self) -> bool {
         self.selected().any(|w| w.workload.kind == WorkloadKind::Rollout)
+    }
+}
+
+impl<'w> WorkloadCase<'w> {
+    /// Ports that the Services of the workload send to, with the Service's port.
+    pub fn service_targets(&self) -> impl Iterator<Item = (&'w Object, &'w ServicePort, i64)> {
+        let pod = self.pod();
+        self.services().flat_map(move |(object, service): (&'w Object, &'w Service)| {
+            let ports = service.ports.iter().filter(|port| port.protocol.value != "UDP");
+            ports.filter_map(move |port| Some((object, port, pod.target_number(port)?)))
+        })
+    }
+}
+
+impl<'w> Case<'w> {
+    /// TCP ports that the container is reached at: those it declares, else those that Services send to.
+    pub fn inbound_ports(&self) -> Vec<i64> {
+        let declared = self.container.ports.iter().filter(|port| port.protocol.value == "TCP");
+        let mut ports: Vec<i64> =
+            declared.filter_map(|port| port.port.as_ref()).map(|port| port.value).collect();
+        if ports.is_empty() {
+            ports.extend(self.of.service_targets().map(|(_, _, number)| number));
+        }
+        ports.sort_unstable();
+        ports.dedup();
+        ports
     }
 }
 

@@ -1,0 +1,56 @@
+//! Whether a workload is in Istio's mesh, by what, and which mode of mutual TLS its ports are in.
+//!
+//! Source: istio.io/istio 1.31.
+
+mod meshed;
+mod policies;
+mod sidecars;
+
+pub use meshed::{Meshed, Proxy};
+pub use policies::Mtls;
+pub(super) use sidecars::may_configure;
+
+use super::Joined;
+use crate::findings::Abstain;
+
+/// Policies of one scope that are looked at: Istio takes one of them.
+const MOST_OF_A_SCOPE: usize = 64;
+
+impl Joined<'_> {
+    /// `NotApplicable` when the configuration says that there is no mesh.
+    pub fn not_without_mesh(&self) -> Result<(), Abstain> {
+        let mesh = self.world.settings.cluster.mesh.as_ref();
+        match mesh.is_some_and(|mesh| mesh.value == "none") {
+            true => Err(Abstain::NotApplicable),
+            false => Ok(()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::artifact::Sources;
+    use crate::artifact::manifest::{ManifestFile, Options, load_manifests};
+    use crate::case::World;
+    use crate::facts::settings::Settings;
+    use crate::facts::{Fact, Origin};
+
+    /// These manifests, with that mesh configured.
+    pub(super) fn world(text: &str, mesh: Option<&str>) -> World {
+        let mut sources = Sources::default();
+        let files = [ManifestFile::text("a.yaml", text)];
+        let loaded = load_manifests(&files, &mut sources, &Options::default());
+        let mut settings = Settings::at(jiff::civil::date(2026, 11, 23));
+        let origin = Origin::whole(crate::facts::SourceId(0));
+        settings.cluster.mesh = mesh.map(|mesh| Fact::written(mesh.to_owned(), origin));
+        World {
+            sources,
+            objects: loaded.objects,
+            binaries: Vec::new(),
+            builds: Vec::new(),
+            images: Vec::new(),
+            settings,
+            problems: Vec::new(),
+        }
+    }
+}
