@@ -249,3 +249,60 @@ fn man_pages_are_written_for_every_verb() {
         assert!(dir.read(page).contains(".SH NAME"), "{page}");
     }
 }
+
+/// What `provost init` writes installs a release that is checked, or says what it misses.
+#[test]
+fn pipelines_of_init_install_a_release_or_say_which_variable_is_missing() {
+    let dir = Dir::new().copy_of("fixtures/init/http", |_| ());
+    let run = dir.provost(&["init"]);
+    assert_eq!(run.code, 0, "{run}");
+    let releases = dir.path().join("releases");
+    release(&releases);
+    let whole = |path: &str| documents(dir.path().join(path).to_str().unwrap()).remove(0);
+    let github = whole(".github/workflows/provost.yaml");
+    let steps = github["jobs"]["gate"]["steps"].as_array().unwrap();
+    let install = steps.iter().find(|step| step["name"] == "Install Provost").unwrap();
+    assert_eq!(install["env"]["PROVOST_RELEASES"], "${{ vars.PROVOST_RELEASES }}");
+    let github = install["run"].as_str().unwrap().to_owned();
+
+    let gitlab = whole(".gitlab-ci.yml");
+    valid(&gitlab, "gitlab-ci-schema");
+    let script = gitlab["provost"]["script"].as_array().unwrap();
+    let lines = script.iter().map(|line| line.as_str().unwrap());
+    let lines: Vec<&str> = lines.take_while(|line| !line.contains("provost\" check")).collect();
+    assert!(lines.len() + 1 == script.len(), "the check comes last: {script:?}");
+    let gitlab =
+        lines.join("\n").replace("/tmp/", "$RUNNER_TEMP/").replace("cd /tmp ", "cd $RUNNER_TEMP ");
+
+    for script in [github, gitlab] {
+        let temp = Dir::new();
+        let mut env = BTreeMap::from([
+            ("PROVOST_RELEASES", String::new()),
+            ("RUNNER_TEMP", temp.path().display().to_string()),
+            ("GITHUB_PATH", temp.path().join("path").display().to_string()),
+        ]);
+        let done = step(dir.path(), &script, &env);
+        assert_eq!(done.code, 1, "{}", done.text);
+        assert!(done.text.contains("PROVOST_RELEASES is not set"), "{}", done.text);
+        env.insert("PROVOST_RELEASES", format!("file://{}/", releases.display()));
+        let done = step(dir.path(), &script, &env);
+        assert_eq!(done.code, 0, "{}", done.text);
+        let installed = temp.path().join(format!("provost-{VERSION}-x86_64-linux/provost"));
+        let said = succeed(Command::new(installed).arg("--version"));
+        assert!(said.contains(VERSION), "{said}");
+        // Another archive under the same checksum.
+        let temp = Dir::new();
+        env.insert("RUNNER_TEMP", temp.path().display().to_string());
+        let other = Dir::new();
+        let place = other.path().join(format!("v{VERSION}"));
+        fs::create_dir(&place).unwrap();
+        let name = format!("provost-{VERSION}-x86_64-linux.tar.gz");
+        fs::write(place.join(&name), "another").unwrap();
+        let sum = format!("{name}.sha256");
+        fs::copy(releases.join(format!("v{VERSION}/{sum}")), place.join(&sum)).unwrap();
+        env.insert("PROVOST_RELEASES", format!("file://{}", other.path().display()));
+        let done = step(dir.path(), &script, &env);
+        assert_ne!(done.code, 0, "{}", done.text);
+        assert!(!temp.path().join(format!("provost-{VERSION}-x86_64-linux")).exists());
+    }
+}

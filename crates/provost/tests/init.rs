@@ -9,7 +9,7 @@ use std::process::Command;
 
 use provost_check::artifact::{SourceKind, sound};
 use serde_json::Value;
-use support::{Dir, Run, files_below, go_env, repository, succeed, tool};
+use support::{Dir, Run, files_below, go_env, succeed, tool};
 
 /// What a finding is judged by; `init` itself goes by today.
 const DATE: [&str; 2] = ["--date", "2026-11-26"];
@@ -411,9 +411,22 @@ fn pipelines_are_those_of_the_remote_and_read_as_yaml() {
         git(&dir, &["remote", "add", "origin", remote]);
         let run = init(&dir, &[]);
         assert_eq!(names(&dir), expected, "{run}");
+        assert!(said(&run).contains("from the variable PROVOST_RELEASES"), "{run}");
+        if expected.contains(&both[0]) {
+            has(
+                &dir,
+                both[0],
+                &[
+                    "actions: read # of a private repository the upload asks for its workflow run",
+                    "continue-on-error: true",
+                ],
+            );
+        }
         for file in files_below(dir.path()).iter().filter(|file| !file.starts_with(".git/")) {
             let text = dir.read(file);
             assert!(!text.contains("t0psecret"), "{file}");
+            // The name is nobody's on crates.io, or a stranger's.
+            assert!(!text.contains("cargo install"), "{file}:\n{text}");
             if file.ends_with(".yaml") || file.ends_with(".yml") {
                 assert!(sound(SourceKind::Values, &text).is_some(), "{file}:\n{text}");
             }
@@ -429,7 +442,7 @@ fn pipelines_are_those_of_the_remote_and_read_as_yaml() {
     assert_eq!(run.code, 0, "{run}");
     has(
         &dir,
-        ".github/workflows/provost-greeter.yaml",
+        ".github/workflows/provost-http.yaml",
         &["working-directory: http", "go-version-file: http/go.mod"],
     );
     has(&dir, ".gitlab-ci.yml", &["- cd http"]);
@@ -518,5 +531,118 @@ fn the_example_done_right_would_be_found_so() {
             "# - name: STOCK_URL",
         ],
     );
-    assert!(repository().join("examples/checkout/go.mod").exists());
+}
+
+/// What a run says, on one line.
+fn said(run: &Run) -> String {
+    run.out.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// A module of one file, which nobody builds here.
+fn program(source: &str) -> Dir {
+    Dir::new()
+        .file("go.mod", "module example.com/shop/parcel\n\ngo 1.27.0\n")
+        .file("main.go", format!("package main\n{source}"))
+}
+
+#[test]
+fn who_listens_somewhere_may_be_called() {
+    let dir = program("import \"net\"\nfunc main() { net.Listen(\"tcp\", os.Args[1]) }\n");
+    let run = init(&dir, &["--ci", "none"]);
+    let text = said(&run);
+    assert!(text.contains("parcel: listens on a port that its source does not say"), "{run}");
+    assert!(text.contains("parcel listens, and its source does not say where"), "{run}");
+    has(&dir, "deploy/network.yaml", &["ingress:", "- {}"]);
+    assert!(!dir.read("deploy/network.yaml").contains("ingress: []"), "{run}");
+    // Who does not is called by nobody.
+    let dir = module("worker");
+    init(&dir, &["--ci", "none"]);
+    has(&dir, "deploy/network.yaml", &["ingress: []"]);
+}
+
+#[test]
+fn probes_do_not_ask_in_plain_text_where_tls_is_spoken() {
+    let health = "http.HandleFunc(\"/readyz\", f); http.HandleFunc(\"/livez\", f)";
+    let of = |servers: &str| {
+        let source = format!("import \"net/http\"\nfunc main() {{ {health}; {servers} }}\n");
+        let dir = program(&source);
+        let run = init(&dir, &["--ci", "none"]);
+        (dir.read("deploy/deployment.yaml"), dir.read("deploy/service.yaml"), said(&run))
+    };
+    let (deployment, service, _) = of("s.ListenAndServeTLS(a, b)");
+    assert_eq!(deployment.matches("scheme: HTTPS").count(), 3, "{deployment}");
+    assert!(service.contains("port: 443") && service.contains("appProtocol: https"), "{service}");
+
+    let (deployment, service, _) = of("go adminServer.ListenAndServe(); s.ListenAndServeTLS(a, b)");
+    assert!(deployment.contains("scheme: HTTPS"), "{deployment}");
+    assert!(service.contains("appProtocol: https"), "{service}");
+
+    let (deployment, service, text) = of("go s.ListenAndServe(); t.ListenAndServeTLS(a, b)");
+    assert!(!deployment.contains("httpGet"), "{deployment}");
+    assert_eq!(deployment.matches("tcpSocket:").count(), 3, "{deployment}");
+    assert!(!service.contains("appProtocol"), "{service}");
+    assert!(text.contains("with TLS and without, and which of them port 8080 is"), "{text}");
+    assert!(!text.contains("Serve GET /livez"), "{text}");
+
+    // The kubelet's gRPC probe has no TLS.
+    let dir = module("grpc");
+    let main = dir.read("main.go").replace("grpc.NewServer()", "grpc.NewServer(grpc.Creds(c))");
+    let dir = dir.file("main.go", main);
+    let run = init(&dir, &["--ci", "none"]);
+    let deployment = dir.read("deploy/deployment.yaml");
+    assert!(!deployment.contains("grpc:"), "{deployment}");
+    assert_eq!(deployment.matches("tcpSocket:").count(), 3, "{deployment}");
+    assert!(said(&run).contains("the kubelet's gRPC probe speaks no TLS"), "{run}");
+    assert!(!said(&run).contains("serves no gRPC health"), "{run}");
+}
+
+/// `go mod download` reads the `go.mod` of a replacement, which is not there yet.
+#[test]
+fn a_replacement_in_a_folder_has_no_layer_of_downloads() {
+    let dir = module("grpc");
+    let go_mod = dir.read("go.mod") + "\nreplace example.com/units => ./units\n";
+    let dir = dir.file("go.mod", go_mod).file("units/go.mod", "module example.com/units\n");
+    init(&dir, &["--ci", "none"]);
+    assert!(!dir.read("Dockerfile").contains("go mod download"), "{}", dir.read("Dockerfile"));
+}
+
+#[test]
+fn metrics_are_scraped_from_the_port_of_their_router() {
+    let dir = program(
+        "import (\n\"net/http\"\n\"github.com/prometheus/client_golang/prometheus/promhttp\"\n)\nfunc main() {\n\
+         adminMux.Handle(\"/metrics\", promhttp.Handler())\ngo http.ListenAndServe(env(\"ADMIN_ADDR\", \":8081\"), adminMux)\n\
+         http.ListenAndServe(env(\"HTTP_ADDR\", \":8080\"), nil)\n}\n",
+    );
+    init(&dir, &["--ci", "none"]);
+    has(&dir, "deploy/deployment.yaml", &["prometheus.io/port: \"8081\""]);
+    has(&dir, "deploy/service.yaml", &["port: 8081"]);
+}
+
+/// Modules of one repository share its name and its pipeline.
+#[test]
+fn modules_beside_each_other_do_not_take_each_others_place() {
+    let dir = Dir::new().copy_of("fixtures/init", |files| {
+        files.retain(|file| file.starts_with("http/") || file.starts_with("bare/"));
+    });
+    git(&dir, &["init", "--quiet"]);
+    git(&dir, &["remote", "add", "origin", "https://gitlab.com/example/shop.git"]);
+    let of = |folder: &str| {
+        let run = dir.provost(&["init", folder]);
+        assert_eq!(run.code, 0, "{run}");
+        said(&run)
+    };
+    let text = of("http");
+    assert!(!text.contains("include:"), "{text}");
+    has(&dir, "http/provost.toml", &["image = \"registry.gitlab.com/example/shop/greeter\""]);
+    let first = dir.read(".gitlab-ci.yml");
+    let text = of("bare");
+    assert!(text.contains("include: [{local: /bare/.gitlab-ci.yml}]"), "{text}");
+    has(&dir, "bare/provost.toml", &["image = \"registry.gitlab.com/example/shop/bare\""]);
+    has(&dir, "bare/.gitlab-ci.yml", &["- cd bare", "bare-test:", "bare-provost:"]);
+    assert_eq!(dir.read(".gitlab-ci.yml"), first);
+    // Again is the same, for both.
+    for folder in ["http", "bare"] {
+        let text = of(folder);
+        assert!(!text.contains("written"), "{text}");
+    }
 }

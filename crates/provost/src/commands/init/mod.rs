@@ -31,7 +31,7 @@ pub(crate) fn run(cli: &Cli, args: &InitArgs) -> Result<Exit> {
     if args.dry_run {
         output::print(&diff_of(&golden.files, &places, args.force)?)?;
         if !cli.quiet {
-            output::complain(&said(&found, &golden, &places, args));
+            output::complain(&said(&found, &golden, &places, args, &options));
         }
         return Ok(Exit::Clean);
     }
@@ -45,7 +45,7 @@ pub(crate) fn run(cli: &Cli, args: &InitArgs) -> Result<Exit> {
         .collect();
     write::write(&new, args.force)?;
     if !cli.quiet {
-        output::print(&said(&found, &golden, &places, args))?;
+        output::print(&said(&found, &golden, &places, args, &options))?;
     }
     Ok(Exit::Clean)
 }
@@ -165,7 +165,13 @@ fn edit(before: &str, after: &str) -> Edit {
 }
 
 /// What was found and written, what is still to be decided, and what the program lacks.
-fn said(found: &Found, golden: &Golden, places: &[Place], args: &InitArgs) -> String {
+fn said(
+    found: &Found,
+    golden: &Golden,
+    places: &[Place],
+    args: &InitArgs,
+    options: &Options,
+) -> String {
     let mut out = format!(
         "{}, to be built by go{}\n",
         found.path,
@@ -188,7 +194,7 @@ fn said(found: &Found, golden: &Golden, places: &[Place], args: &InitArgs) -> St
     }
     for (title, items) in [
         ("What the program lacks:", lacks(golden)),
-        ("What is to be decided:", decide(found, golden)),
+        ("What is to be decided:", decide(found, golden, options)),
     ] {
         if !items.is_empty() {
             out += &format!("\n{title}\n");
@@ -228,9 +234,10 @@ fn what(service: &Service) -> String {
             format!("{name} on {}{from}", port.port)
         })
         .collect();
-    let mut text = match ports.is_empty() {
-        true => "listens on no port".to_owned(),
-        false => ports.join(", "),
+    let mut text = match (ports.is_empty(), service.ports.unknown) {
+        (true, true) => "listens on a port that its source does not say".to_owned(),
+        (true, false) => "listens on no port".to_owned(),
+        (false, _) => ports.join(", "),
     };
     if let Some(because) = &service.cgo {
         text += &format!("; links C ({because})");
@@ -252,7 +259,9 @@ fn lacks(golden: &Golden) -> Vec<String> {
             ));
         }
         let (http, grpc) = (service.ports.http.is_some(), service.ports.grpc.is_some());
-        if service.is_served() && !service.answers_probes() {
+        if service.is_served() && service.unasked().is_some() {
+            // It is for somebody to decide.
+        } else if service.is_served() && !service.answers_probes() {
             items.push(match (http, grpc) {
                 (false, true) => format!(
                     "{name} serves no gRPC health, so probes only ask whether it listens. Register \
@@ -291,7 +300,7 @@ fn lacks(golden: &Golden) -> Vec<String> {
 }
 
 /// What nobody can find out.
-fn decide(found: &Found, golden: &Golden) -> Vec<String> {
+fn decide(found: &Found, golden: &Golden, options: &Options) -> Vec<String> {
     let mut items = Vec::new();
     if golden.registry_assumed {
         items.push(
@@ -304,6 +313,19 @@ fn decide(found: &Found, golden: &Golden) -> Vec<String> {
          asking a registry; the Dockerfile says how to add them.",
         write::TAG
     ));
+    if !options.ci.is_empty() {
+        items.push(
+            "Where releases of Provost are: the pipelines take the address from the variable \
+             PROVOST_RELEASES and fail until it is set."
+                .to_owned(),
+        );
+    }
+    if let Some(path) = &golden.to_include {
+        items.push(format!(
+            "The repository's .gitlab-ci.yml is not this module's. Add to it: include: [{{local: \
+             {path}}}], and build and gate to its stages."
+        ));
+    }
     for service in &golden.services {
         let name = &service.name;
         if service.times.because.is_none() {
@@ -316,6 +338,17 @@ fn decide(found: &Found, golden: &Golden) -> Vec<String> {
             items.push(format!(
                 "{name}: the {port_name} port. Nothing in the program says it; {} is assumed.",
                 port.port
+            ));
+        }
+        if service.ports.unknown {
+            items.push(format!(
+                "{name} listens, and its source does not say where: its Service, its probes and the \
+                 ports of its NetworkPolicy, which lets everybody in until then."
+            ));
+        }
+        if let Some((because, change)) = service.unasked() {
+            items.push(format!(
+                "{name}: how probes ask it. {because}, so they only ask whether it listens. {change}"
             ));
         }
         if !service.ports.others.is_empty() {

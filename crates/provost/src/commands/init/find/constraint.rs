@@ -22,6 +22,33 @@ const OTHER_SYSTEMS: &[&str] = &[
     "zos",
 ];
 
+/// Processors that a file name may end with (go/build/syslist.go, Go 1.27). Images are built for
+/// amd64 and arm64.
+const OTHER_PROCESSORS: &[&str] = &[
+    "386",
+    "amd64p32",
+    "arm",
+    "arm64be",
+    "armbe",
+    "loong64",
+    "mips",
+    "mips64",
+    "mips64le",
+    "mips64p32",
+    "mips64p32le",
+    "mipsle",
+    "ppc",
+    "ppc64",
+    "ppc64le",
+    "riscv",
+    "riscv64",
+    "s390",
+    "s390x",
+    "sparc",
+    "sparc64",
+    "wasm",
+];
+
 /// Parentheses and `!` inside each other in a constraint.
 const DEEPEST: usize = 64;
 
@@ -29,9 +56,16 @@ const DEEPEST: usize = 64;
 pub(super) fn name_is_for_linux(name: &str) -> bool {
     let Some(stem) = name.strip_suffix(".go") else { return false };
     let hidden = stem.starts_with(['_', '.']) || stem.ends_with("_test");
-    // The first part is a name, whatever it is.
-    let system = stem.split('_').skip(1).any(|part| OTHER_SYSTEMS.contains(&part));
-    !hidden && !system
+    // The last part counts, and the one before it where the last is a processor (goodOSArchFile of
+    // go/build/build.go). What is before the first `_` is a name, whatever it is.
+    let plain = stem.split('.').next().unwrap_or_default();
+    let mut ends = plain.split('_').skip(1).collect::<Vec<_>>().into_iter().rev();
+    let (last, before) = (ends.next().unwrap_or_default(), ends.next().unwrap_or_default());
+    let other_processor = OTHER_PROCESSORS.contains(&last);
+    let is_processor = other_processor || matches!(last, "amd64" | "arm64");
+    let other_system =
+        OTHER_SYSTEMS.contains(&last) || (is_processor && OTHER_SYSTEMS.contains(&before));
+    !hidden && !other_system && !other_processor
 }
 
 /// Whether its `//go:build` line, if it has one, holds for a plain build for Linux.
@@ -105,10 +139,32 @@ mod tests {
 
     #[test]
     fn files_of_other_systems_and_tests_are_left_out() {
-        for name in ["main.go", "linux.go", "windows.go", "a_linux.go", "a_amd64.go", "a_b.go"] {
+        for name in [
+            "main.go",
+            "linux.go",
+            "windows.go",
+            "a_linux.go",
+            "a_amd64.go",
+            "a_linux_arm64.go",
+            "a_b.go",
+            "a_windows_service.go",
+            "js_api.go",
+            "a_js_api.go",
+            "arm.go",
+        ] {
             assert!(name_is_for_linux(name), "{name}");
         }
-        for name in ["a_test.go", "a_windows.go", "a_darwin_arm64.go", "_a.go", ".a.go", "a.txt"] {
+        for name in [
+            "a_test.go",
+            "a_windows.go",
+            "a_darwin_arm64.go",
+            "a_s390x.go",
+            "a_linux_386.go",
+            "a_windows.pb.go",
+            "_a.go",
+            ".a.go",
+            "a.txt",
+        ] {
             assert!(!name_is_for_linux(name), "{name}");
         }
     }

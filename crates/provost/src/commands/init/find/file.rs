@@ -7,6 +7,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::is_version;
 use super::lexer::{Token, tokens};
 
 /// An argument, as far as it is one literal or one name.
@@ -158,11 +159,7 @@ fn head(tokens: &[Token<'_>], file: &mut GoFile) -> usize {
 
 /// The last part of an import path that is no version.
 fn last_of(path: &str) -> String {
-    let version = |part: &&str| {
-        part.strip_prefix('v')
-            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
-    };
-    path.rsplit('/').find(|part| !version(part)).unwrap_or(path).to_owned()
+    path.rsplit('/').find(|part| !is_version(part)).unwrap_or(path).to_owned()
 }
 
 /// Where each parenthesis that opens is closed.

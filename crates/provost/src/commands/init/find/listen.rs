@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::file::{Call, Value};
-use super::{Names, Setting, View};
+use super::file::{Call, GoFile, Value};
+use super::tls::{Secure, Started};
+use super::{Names, Setting, View, tls};
 
 /// How a variable names the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,10 @@ pub(in super::super) struct Listener {
     pub(in super::super) assumed: bool,
     /// Whether only the pod itself can reach it.
     pub(in super::super) loopback: bool,
+    /// Whether it speaks TLS.
+    pub(in super::super) secure: Secure,
+    /// Whether the number is one of ours: a variable may set it to another.
+    guessed: bool,
 }
 
 impl Listener {
@@ -48,6 +53,8 @@ pub(in super::super) struct Ports {
     pub(in super::super) admin: Option<Listener>,
     /// Literal addresses of HTTP beyond the first.
     pub(in super::super) others: Vec<u16>,
+    /// Whether it listens although none of these says where.
+    pub(in super::super) unknown: bool,
 }
 
 impl Ports {
@@ -72,7 +79,7 @@ impl Ports {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Role {
+pub(super) enum Role {
     Http,
     Grpc,
     Metrics,
@@ -86,6 +93,8 @@ struct Candidate {
     port: Option<u16>,
     variable: Option<(String, Form)>,
     loopback: bool,
+    /// Whether the call that has the address speaks TLS; none where it is no call that listens.
+    secure: Option<bool>,
 }
 
 const METRICS: &[&str] = &["METRICS", "METRIC", "PROMETHEUS", "PROM", "PROMHTTP"];
@@ -103,7 +112,7 @@ const ADMIN: &[&str] = &[
 ];
 
 /// Frameworks whose servers are started by a method of their own.
-const FRAMEWORKS: &[&str] = &[
+pub(super) const FRAMEWORKS: &[&str] = &[
     "github.com/gin-gonic/gin",
     "github.com/labstack/echo",
     "github.com/gofiber/fiber",
@@ -112,19 +121,56 @@ const FRAMEWORKS: &[&str] = &[
     "github.com/beego/beego",
 ];
 
+/// Methods that start the servers of [`FRAMEWORKS`].
+const STARTS: &[&str] = &[
+    "Run",
+    "RunTLS",
+    "RunListener",
+    "Start",
+    "StartTLS",
+    "StartAutoTLS",
+    "StartServer",
+    "Listen",
+    "ListenTLS",
+    "ListenMutualTLS",
+    "Listener",
+];
+
+/// Libraries that listen for the program, on ports that it tells them in ways of their own.
+const LISTENERS: &[&str] = &[
+    "sigs.k8s.io/controller-runtime",
+    "github.com/go-kratos/kratos",
+    "github.com/zeromicro/go-zero",
+    "github.com/cloudwego/hertz",
+    "github.com/cloudwego/kitex",
+    "github.com/quic-go/quic-go",
+    "github.com/prometheus/exporter-toolkit",
+    "go-micro.dev",
+];
+
+/// Whether a program without servers of HTTP and gRPC that are known listens all the same.
+fn listens(view: &View<'_>) -> bool {
+    let sockets =
+        ["Listen", "ListenTCP", "ListenUDP", "ListenPacket", "ListenMulticastUDP", "ListenConfig"];
+    view.uses("net", &sockets)
+        || view.uses("crypto/tls", &["Listen", "NewListener"])
+        || view.uses("net/http", &["Server"])
+        || LISTENERS.iter().any(|path| view.imports(path))
+}
+
 /// The ports of a program.
 pub(super) fn ports(view: &View<'_>, settings: &[Setting], program: &str) -> Ports {
-    let started =
-        || ["Run", "Start", "Listen", "ListenAndServe"].iter().any(|name| view.calls(name));
+    let started = || STARTS.iter().any(|name| view.calls(name));
     let http = view.calls("ListenAndServe")
         || view.calls("ListenAndServeTLS")
         || view.uses("net/http", &["Serve", "ServeTLS"])
-        || (view.uses("net/http", &["Server"]) && view.calls("Serve"))
+        || (view.uses("net/http", &["Server"]) && (view.calls("Serve") || view.calls("ServeTLS")))
         || (FRAMEWORKS.iter().any(|path| view.imports(path)) && started());
     let grpc = view.uses("google.golang.org/grpc", &["NewServer"]);
     if !http && !grpc {
-        return Ports::default();
+        return Ports { unknown: listens(view), ..Ports::default() };
     }
+    let servers = Started::of(view, http && grpc);
     let told = told(settings, program);
     let written = written(view, http && grpc);
     let pick = |role: Role, default: u16| -> Option<Listener> {
@@ -132,25 +178,32 @@ pub(super) fn ports(view: &View<'_>, settings: &[Setting], program: &str) -> Por
         let literal = written.iter().find(|candidate| candidate.role == role);
         let first = variable.or(literal)?;
         let known = first.port.or_else(|| literal.and_then(|l| l.port));
-        let mut port = known.unwrap_or(default);
         // Ports below 1024 belong to root, and a variable can say another one.
-        if port < 1024 && first.variable.is_some() {
-            port = default;
-        }
+        let taken = known.filter(|port| *port >= 1024 || first.variable.is_none());
         Some(Listener {
-            port,
+            port: taken.unwrap_or(default),
             variable: first.variable.clone(),
             assumed: known.is_none() && first.variable.is_none(),
             loopback: first.loopback && first.variable.is_none(),
+            secure: servers.secure(role, first.secure),
+            guessed: taken.is_none(),
         })
     };
-    let assumed = |port| Listener { port, variable: None, assumed: true, loopback: false };
+    let assumed = |port, role| Listener {
+        port,
+        variable: None,
+        assumed: true,
+        loopback: false,
+        secure: servers.secure(role, None),
+        guessed: true,
+    };
     let mut ports = Ports {
         http: pick(Role::Http, if http { 8080 } else { 50051 }),
         grpc: pick(Role::Grpc, 50051),
         metrics: pick(Role::Metrics, 9090),
         admin: pick(Role::Admin, 8081),
         others: Vec::new(),
+        unknown: false,
     };
     if !http {
         // What has no other name is gRPC's.
@@ -158,15 +211,16 @@ pub(super) fn ports(view: &View<'_>, settings: &[Setting], program: &str) -> Por
         (ports.metrics, ports.admin) = (None, None);
     }
     if grpc {
-        ports.grpc = ports.grpc.or_else(|| Some(assumed(50051)));
+        ports.grpc = ports.grpc.or_else(|| Some(assumed(50051, Role::Grpc)));
     } else {
         ports.grpc = None;
     }
     let only_inner = ports.metrics.is_some() || ports.admin.is_some();
     // Beside gRPC the HTTP server may be the one of the metrics.
     if http && ports.http.is_none() && !(grpc && only_inner) {
-        ports.http = Some(assumed(8080));
+        ports.http = Some(assumed(8080, Role::Http));
     }
+    give_free_numbers(&mut ports);
     let extra = written.iter().filter(|c| c.role == Role::Http).filter_map(|c| c.port);
     let taken: BTreeSet<u16> = ports.all().map(|(_, port)| port.port).collect();
     if ports.http.as_ref().is_some_and(|port| port.variable.is_none()) {
@@ -174,6 +228,19 @@ pub(super) fn ports(view: &View<'_>, settings: &[Setting], program: &str) -> Por
         ports.others.dedup();
     }
     without_doubles(ports)
+}
+
+/// A number that is only a guess is none that another listener has.
+fn give_free_numbers(ports: &mut Ports) {
+    let mut all = [&mut ports.http, &mut ports.grpc, &mut ports.metrics, &mut ports.admin];
+    let said = all.iter().filter_map(|port| port.as_ref()).filter(|port| !port.guessed);
+    let mut taken: BTreeSet<u16> = said.map(|port| port.port).collect();
+    for port in all.iter_mut().filter_map(|port| port.as_mut()).filter(|port| port.guessed) {
+        while taken.contains(&port.port) {
+            port.port += 1;
+        }
+        taken.insert(port.port);
+    }
 }
 
 /// Two names for one number are one port.
@@ -216,7 +283,8 @@ fn told(settings: &[Setting], program: &str) -> Vec<Candidate> {
                 None => (None, by_name),
             };
             let variable = Some((setting.name.clone(), form));
-            Some(Candidate { role, port: port.filter(|p| *p > 0), variable, loopback: false })
+            let port = port.filter(|p| *p > 0);
+            Some(Candidate { role, port, variable, loopback: false, secure: None })
         })
         .collect()
 }
@@ -308,7 +376,7 @@ fn written(view: &View<'_>, both: bool) -> Vec<Candidate> {
         let names = Names::of(files);
         for file in files {
             for call in &file.calls {
-                found.extend(of_call(call, &names, both));
+                found.extend(of_call(call, file, &names, both));
             }
             for (key, value) in &file.fields {
                 let lower = key.to_ascii_lowercase();
@@ -328,6 +396,7 @@ fn written(view: &View<'_>, both: bool) -> Vec<Candidate> {
                         port: Some(port),
                         variable: None,
                         loopback: false,
+                        secure: None,
                     });
                 }
             }
@@ -336,11 +405,9 @@ fn written(view: &View<'_>, both: bool) -> Vec<Candidate> {
     found
 }
 
-fn of_call(call: &Call, names: &Names<'_>, both: bool) -> Option<Candidate> {
-    let serves = matches!(
-        call.name.as_str(),
-        "ListenAndServe" | "ListenAndServeTLS" | "Listen" | "Run" | "Start" | "RunTLS" | "StartTLS"
-    );
+fn of_call(call: &Call, file: &GoFile, names: &Names<'_>, both: bool) -> Option<Candidate> {
+    let name = call.name.as_str();
+    let serves = matches!(name, "ListenAndServe" | "ListenAndServeTLS") || STARTS.contains(&name);
     let is_flag = call.name.starts_with("String") && call.arguments.len() >= 3;
     if !serves && !is_flag {
         return None;
@@ -351,19 +418,25 @@ fn of_call(call: &Call, names: &Names<'_>, both: bool) -> Option<Candidate> {
     if loopback && !(call.name.starts_with("Listen")) {
         return None;
     }
-    let mut words = vec![call.receiver.as_str()];
-    words.extend(call.arguments.iter().filter_map(|value| match value {
+    let said = is_flag.then(|| texts.clone().find_map(role)).flatten();
+    let role = role_named(call).or(said).unwrap_or(role_unnamed(call, both));
+    let secure = if is_flag { None } else { tls::of_call(call, file) };
+    Some(Candidate { role, port: Some(port), variable: None, loopback, secure })
+}
+
+/// What the names in a call say its port is for.
+pub(super) fn role_named(call: &Call) -> Option<Role> {
+    let names = call.arguments.iter().filter_map(|value| match value {
         Value::Name(name) => Some(name.as_str()),
         _ => None,
-    }));
-    if is_flag {
-        words.extend(texts);
-    }
-    let role = words.iter().find_map(|word| role(word)).unwrap_or(
-        // Servers of gRPC take a listener, those of HTTP mostly an address.
-        if both && call.name == "Listen" { Role::Grpc } else { Role::Http },
-    );
-    Some(Candidate { role, port: Some(port), variable: None, loopback })
+    });
+    std::iter::once(call.receiver.as_str()).chain(names).find_map(role)
+}
+
+/// What a port is for when no name says it.
+pub(super) fn role_unnamed(call: &Call, both: bool) -> Role {
+    // Servers of gRPC take a listener, those of HTTP mostly an address.
+    if both && call.name == "Listen" { Role::Grpc } else { Role::Http }
 }
 
 /// The port of an address to listen on, and whether only this machine can reach it.
@@ -395,10 +468,16 @@ mod tests {
                 let variable = port.setting().map(|(k, v)| format!(" {k}={v}")).unwrap_or_default();
                 let assumed = if port.assumed { " assumed" } else { "" };
                 let loopback = if port.loopback { " loopback" } else { "" };
-                format!("{name} {}{variable}{assumed}{loopback}", port.port)
+                let secure = match port.secure {
+                    Secure::Plain => "",
+                    Secure::Tls => " TLS",
+                    Secure::Unknown => " TLS?",
+                };
+                format!("{name} {}{variable}{assumed}{loopback}{secure}", port.port)
             })
             .collect();
         lines.extend(ports.others.iter().map(|port| format!("other {port}")));
+        lines.extend(ports.unknown.then(|| "unknown".to_owned()));
         lines.join(", ")
     }
 
@@ -448,6 +527,57 @@ mod tests {
             ("func main() { c := redis.Options{Addr: \"localhost:6379\"}; http.Get(c) }", ""),
         ] {
             assert_eq!(shown(&format!("{http}{source}")), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_guess_is_no_number_that_another_listener_has() {
+        let http = "import \"net/http\"\n";
+        for (source, expected) in [
+            (
+                "func main() { f(os.Getenv(\"PORT\")); env(\"ADMIN_ADDR\", \":8080\"); http.ListenAndServe(a, b) }",
+                "http 8081 PORT=8081, admin 8080 ADMIN_ADDR=:8080",
+            ),
+            (
+                "func main() { env(\"PORT\", \"8081\"); os.Getenv(\"HEALTH_PORT\"); http.ListenAndServe(a, b) }",
+                "http 8081 PORT=8081, admin 8082 HEALTH_PORT=8082",
+            ),
+            // Both say it: it is one.
+            (
+                "func main() { env(\"PORT\", \"8081\"); env(\"HEALTH_PORT\", \"8081\"); http.ListenAndServe(a, b) }",
+                "http 8081 PORT=8081",
+            ),
+        ] {
+            assert_eq!(shown(&format!("{http}{source}")), expected, "{source}");
+        }
+    }
+
+    #[test]
+    fn a_program_that_listens_somewhere_is_no_program_without_callers() {
+        for (source, expected) in [
+            ("import \"net\"\nfunc main() { net.Listen(\"tcp\", addr) }", "unknown"),
+            ("import \"net\"\nfunc main() { net.ListenPacket(\"udp\", \":53\") }", "unknown"),
+            ("import \"crypto/tls\"\nfunc main() { tls.Listen(\"tcp\", a, c) }", "unknown"),
+            (
+                "import ctrl \"sigs.k8s.io/controller-runtime\"\nfunc main() { ctrl.NewManager(a) }",
+                "unknown",
+            ),
+            ("import \"net/http\"\nfunc main() { lib.Go(&http.Server{Handler: h}) }", "unknown"),
+            ("import \"net\"\nfunc main() { net.Dial(\"tcp\", \"a:1\") }", ""),
+            (
+                "import \"net/http\"\nfunc main() { s := &http.Server{Addr: \":8443\"}; s.ServeTLS(l, c, k) }",
+                "http 8443 TLS",
+            ),
+            (
+                "import \"github.com/labstack/echo/v4\"\nfunc main() { e := echo.New(); e.StartAutoTLS(\":8443\") }",
+                "http 8443 TLS",
+            ),
+            (
+                "import \"github.com/gin-gonic/gin\"\nfunc main() { gin.New().RunTLS(\":8443\", c, k) }",
+                "http 8443 TLS",
+            ),
+        ] {
+            assert_eq!(shown(source), expected, "{source}");
         }
     }
 

@@ -9,6 +9,8 @@ mod listen;
 mod module;
 mod routes;
 mod settings;
+mod signals;
+mod tls;
 
 use std::path::{Path, PathBuf};
 
@@ -17,6 +19,7 @@ use goformats::version::GoVersion;
 use jiff::civil::Date;
 use provost_check::model::support::{self, Support};
 
+use crate::build::gomod::GoMod;
 use crate::exit::Mistake;
 use file::{GoFile, Value};
 pub(super) use git::Repository;
@@ -24,6 +27,7 @@ pub(super) use listen::{Listener, Ports};
 use module::{Module, Package};
 pub(super) use routes::Health;
 pub(super) use settings::{Setting, Time, Times};
+pub(super) use tls::Secure;
 
 /// Programs that files are written for; more are a monorepo that wants them one by one.
 const MOST_PROGRAMS: usize = 20;
@@ -43,6 +47,8 @@ pub(super) struct Found {
     pub(super) language: u16,
     pub(super) has_go_sum: bool,
     pub(super) vendored: bool,
+    /// Whether a replacement is a folder, which is not there yet when only `go.mod` is.
+    pub(super) replaced_by_folders: bool,
     /// Replacements that point out of the module's folder, and so out of the build context.
     pub(super) replaced_outside: Vec<String>,
     pub(super) repository: Option<Repository>,
@@ -69,21 +75,22 @@ pub(super) struct Program {
     /// A DNS label.
     pub(super) name: String,
     pub(super) ports: Ports,
-    /// Whether HTTP is served with TLS only.
-    pub(super) tls: bool,
     pub(super) health: Health,
     /// Whether the gRPC health service is registered.
     pub(super) grpc_health: bool,
+    /// Whether gRPC asks for TLS.
+    pub(super) grpc_tls: bool,
     /// Variables that are read and are neither addresses nor times.
     pub(super) settings: Vec<Setting>,
     pub(super) times: Times,
-    /// Whether it asks for signals.
+    /// Whether it asks for SIGTERM.
     pub(super) handles_signals: bool,
     pub(super) cgo: Option<Cgo>,
     pub(super) kubernetes_client: bool,
     pub(super) open_telemetry: bool,
     pub(super) automaxprocs: bool,
-    pub(super) metrics: Option<String>,
+    /// The path of Prometheus' handler, and whether it is on the router for operators.
+    pub(super) metrics: Option<(String, bool)>,
 }
 
 /// Why C is linked.
@@ -134,14 +141,15 @@ pub(super) fn read(path: &Path, wanted: &[String], date: Date) -> Result<Found> 
             .into());
     }
     distinct(&programs)?;
-    let replaced_outside = replaced_outside(&module.go_mod.text);
+    let replaced = replaced_by_folders(&module.go_mod.text);
     let language = module.go_mod.go.as_deref().and_then(GoVersion::parse);
     Ok(Found {
-        builder: builder(&module, date),
+        builder: builder(&module.go_mod, date),
         language: language.map_or(16, |version| version.minor),
         has_go_sum: module.folder.join("go.sum").is_file(),
         vendored: module.folder.join("vendor/modules.txt").is_file(),
-        replaced_outside,
+        replaced_by_folders: !replaced.is_empty(),
+        replaced_outside: replaced.into_iter().filter(|to| is_outside(to)).collect(),
         repository: Repository::around(&module.folder),
         programs,
         tools: tools.iter().map(|tool| package(&tool.folder)).collect(),
@@ -207,22 +215,18 @@ fn program(module: &Module, folder: &str) -> (Program, bool) {
     let ports = listen::ports(&view, &settings, &name);
     let health = routes::health(&view, &ports);
     let (times, settings) = settings::times(&view, settings, &ports);
-    let handles_signals = view.uses("os/signal", &["Notify", "NotifyContext"])
-        || view.imports("go.uber.org/fx")
-        || view.uses("github.com/oklog/run", &["SignalHandler"])
-        || view.imports("sigs.k8s.io/controller-runtime");
     let consumes = CONSUMERS.iter().any(|path| view.imports(path));
-    let is_service = !ports.is_empty() || handles_signals || consumes;
+    let is_service = !ports.is_empty() || ports.unknown || signals::waits(&view) || consumes;
     let metrics = routes::metrics(&view);
     let program = Program {
         folder: folder.to_owned(),
         name,
-        tls: view.calls("ListenAndServeTLS") && !view.calls("ListenAndServe"),
         health,
         grpc_health: view.calls("RegisterHealthServer"),
+        grpc_tls: tls::grpc(&view),
         settings,
         times,
-        handles_signals,
+        handles_signals: signals::handles_sigterm(&view),
         cgo: cgo(&view, &packages),
         kubernetes_client: CLUSTER.iter().any(|path| view.imports(path)),
         open_telemetry: view.imports("go.opentelemetry.io/otel/sdk"),
@@ -293,14 +297,18 @@ fn name(module: &str, folder: &str) -> String {
     let generic = |name: &&str| {
         matches!(*name, "" | "cmd" | "main" | "app" | "src" | "bin" | "server" | "service" | "svc")
     };
-    let version = |part: &&str| {
-        part.strip_prefix('v')
-            .is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
-    };
-    let from_module = || module.rsplit('/').find(|part| !version(part)).unwrap_or("service");
+    let from_module = || module.rsplit('/').find(|part| !is_version(part)).unwrap_or("service");
     let last = folder.rsplit('/').next().filter(|name| !generic(name));
     label(last.unwrap_or_else(from_module))
 }
+
+/// The `v2` at the end of a module's path.
+pub(super) fn is_version(part: &str) -> bool {
+    part.strip_prefix('v').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+}
+
+/// Words that YAML 1.1 reads as something else than text (yaml.org/type/bool.html and null.html).
+const YAML_WORDS: &[&str] = &["on", "off", "y", "n", "yes", "no", "true", "false", "null"];
 
 /// A DNS label (RFC 1123) of at most 40 characters, so that what is added to it fits.
 pub(super) fn label(text: &str) -> String {
@@ -309,7 +317,7 @@ pub(super) fn label(text: &str) -> String {
     let mapped: String = lower.chars().map(plain).take(40).collect();
     let trimmed = mapped.trim_matches(|c: char| c == '-').to_owned();
     match trimmed.chars().next() {
-        Some(c) if c.is_ascii_alphabetic() => trimmed,
+        Some(c) if c.is_ascii_alphabetic() && !YAML_WORDS.contains(&trimmed.as_str()) => trimmed,
         // Names of Services begin with a letter (RFC 1035).
         Some(_) => format!("svc-{trimmed}"),
         None => "service".to_owned(),
@@ -317,11 +325,13 @@ pub(super) fn label(text: &str) -> String {
 }
 
 /// Which Go the image is built by: that of `go.mod`, unless it gets no fixes any more.
-fn builder(module: &Module, date: Date) -> Builder {
+fn builder(go_mod: &GoMod, date: Date) -> Builder {
     let parse = |text: &Option<String>| text.as_deref().and_then(GoVersion::parse);
     let plain = |version: &GoVersion| version.pre.is_none() && version.suffix.is_empty();
-    let (line, toolchain) = (parse(&module.go_mod.go), parse(&module.go_mod.toolchain));
-    let named = toolchain.clone().filter(plain).or_else(|| line.clone().filter(plain));
+    // There is no image of a release that somebody made their own: `go1.27.4-fips`.
+    let line = parse(&go_mod.go).filter(plain);
+    let toolchain = parse(&go_mod.toolchain).filter(plain);
+    let named = toolchain.clone().or(line);
     let newest = || {
         let minor = support::supported_go(date).into_iter().max();
         let known = minor.or_else(|| support::table().go.last().map(|row| row.minor));
@@ -356,14 +366,30 @@ fn builder(module: &Module, date: Date) -> Builder {
     }
 }
 
-/// Targets of `replace` that lie outside of the module's folder.
-fn replaced_outside(go_mod: &str) -> Vec<String> {
+/// Targets of `replace` that are folders: a path that begins with `./`, `../` or `/` (Go modules
+/// reference, "replace directive").
+fn replaced_by_folders(go_mod: &str) -> Vec<String> {
     let lines = go_mod.lines().map(|line| line.split("//").next().unwrap_or_default());
     let target = |line: &str| {
-        line.split_once("=>").and_then(|(_, to)| to.split_whitespace().next().map(str::to_owned))
+        let (_, to) = line.split_once("=>")?;
+        Some(to.split_whitespace().next()?.trim_matches(['"', '`']).to_owned())
     };
     // A URL's `//` is cut off with the comments; folders have none.
-    lines.filter_map(target).filter(|to| to.starts_with("..") || to.starts_with('/')).collect()
+    lines.filter_map(target).filter(|to| to.starts_with(['.', '/'])).collect()
+}
+
+/// Whether such a folder lies outside of the module's.
+fn is_outside(path: &str) -> bool {
+    let mut depth = 0i32;
+    path.starts_with('/')
+        || path.split('/').any(|part| {
+            match part {
+                ".." => depth -= 1,
+                "" | "." => {}
+                _ => depth += 1,
+            }
+            depth < 0
+        })
 }
 
 /// All files of a program, with what their names stand for.
@@ -446,6 +472,9 @@ mod tests {
             ("example.com/shop", "cmd/Price_List", "price-list"),
             ("example.com/3d", "", "svc-3d"),
             ("example.com/é", "cmd", "service"),
+            ("example.com/shop", "cmd/On", "svc-on"),
+            ("example.com/no", "", "svc-no"),
+            ("example.com/null", "cmd/nobody", "nobody"),
         ] {
             assert_eq!(name(module, folder), expected, "{module} {folder}");
         }
@@ -454,7 +483,22 @@ mod tests {
 
     #[test]
     fn replacements_outside_are_named() {
-        let text = "module a\nreplace b => ../b\nreplace (\n\tc v1.0.0 => ./c // here\n\td => /srv/d\n\te => f v1.2.3\n)\n";
-        assert_eq!(replaced_outside(text), ["../b", "/srv/d"]);
+        let text = "module a\nreplace b => ../b\nreplace (\n\tc v1.0.0 => ./c // here\n\td => /srv/d\n\te => f v1.2.3\n\tg => \"./x/../../g\"\n)\n";
+        let folders = replaced_by_folders(text);
+        assert_eq!(folders, ["../b", "./c", "/srv/d", "./x/../../g"]);
+        let outside: Vec<_> = folders.into_iter().filter(|path| is_outside(path)).collect();
+        assert_eq!(outside, ["../b", "/srv/d", "./x/../../g"]);
+    }
+
+    #[test]
+    fn the_builder_is_one_that_has_an_image() {
+        let of = |text: &str| {
+            let date = Date::constant(2026, 11, 26);
+            builder(&GoMod::parse(&format!("module a\n{text}")), date).version.to_string()
+        };
+        assert_eq!(of("go 1.27.0\ntoolchain go1.27.3\n"), "go1.27.3");
+        let plain = of("go 1.27.0\n");
+        assert_eq!(of("go 1.27.0\ntoolchain go1.27.4-fips\n"), plain);
+        assert!(!plain.contains('-'), "{plain}");
     }
 }

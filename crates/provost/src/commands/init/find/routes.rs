@@ -58,9 +58,9 @@ pub(super) fn health(view: &View<'_>, ports: &Ports) -> Health {
     let routes = routes(view);
     let find = |wanted: &[&str]| {
         wanted.iter().find_map(|end| {
-            // A prefix of routers is part of the path: `/api/v1/healthz`.
+            // A prefix of routers is part of the path: `/api/v1/healthz`. `/orders/status` is not.
             let named = |(path, _): &&(String, bool)| path == end;
-            let below = |(path, _): &&(String, bool)| path.ends_with(end);
+            let below = |(path, _): &&(String, bool)| says_health(end) && path.ends_with(end);
             routes.iter().find(named).or_else(|| routes.iter().find(below))
         })
     };
@@ -76,12 +76,17 @@ pub(super) fn health(view: &View<'_>, ports: &Ports) -> Health {
     }
 }
 
-/// The path that Prometheus' handler is registered for.
-pub(super) fn metrics(view: &View<'_>) -> Option<String> {
+/// Whether a path of this end is about health wherever it lies.
+fn says_health(end: &str) -> bool {
+    ["/livez", "/readyz", "/health", "/-/"].iter().any(|start| end.starts_with(start))
+}
+
+/// The path that Prometheus' handler is registered for, and whether its router is one for
+/// operators.
+pub(super) fn metrics(view: &View<'_>) -> Option<(String, bool)> {
     let exports = view.imports("github.com/prometheus/client_golang/prometheus/promhttp")
         || view.imports("github.com/VictoriaMetrics/metrics");
-    let served =
-        routes(view).into_iter().map(|(path, _)| path).find(|path| path.ends_with("/metrics"));
+    let served = routes(view).into_iter().find(|(path, _)| path.ends_with("/metrics"));
     served.filter(|_| exports)
 }
 
@@ -158,6 +163,20 @@ mod tests {
                 "- - -",
             ),
             ("mux.HandleFunc(\"/orders/{id}\", f)", "- - -"),
+            (
+                "m.Handle(\"/ping\", f); m.Handle(\"/live\", f); m.Handle(\"/ready\", f)",
+                "/live /ready /ping",
+            ),
+            // What a business has in its paths is no health.
+            (
+                "m.Handle(\"/orders/status\", f); m.Handle(\"/stream/live\", f); m.Handle(\"/payments/ready\", f); \
+                 m.Handle(\"/scale/up\", f); m.Handle(\"/users/alive\", f); m.Handle(\"/net/ping\", f)",
+                "- - -",
+            ),
+            (
+                "m.Handle(\"/api/v1/readyz\", f); m.Handle(\"/x/-/healthy\", f)",
+                "/x/-/healthy /api/v1/readyz -",
+            ),
         ] {
             assert_eq!(shown(source), expected, "{source}");
         }

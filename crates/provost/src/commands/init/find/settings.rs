@@ -132,9 +132,13 @@ pub(super) fn times(
             continue;
         }
         let (is_lame_duck, is_drain) = kind(&setting.name);
-        let own = setting.default.as_deref().and_then(goduration::parse_seconds);
+        // A number alone may be of any unit, and what reads it may take nothing else.
+        let default = setting.default.as_deref();
+        let own = default.filter(|text| *text != "0").and_then(goduration::parse_seconds);
         let known = own.map(|seconds| seconds.round() as u64).filter(|s| *s <= LONGEST_DRAIN);
-        if !(is_lame_duck || is_drain) || (known.is_none() && !parses) {
+        // A default that is not understood is the author's, and stays.
+        let can_be_set = known.is_some() || (default.is_none() && parses);
+        if !(is_lame_duck || is_drain) || !can_be_set {
             rest.push(setting);
         } else if is_lame_duck {
             times.lame_duck = known.unwrap_or(5);
@@ -284,6 +288,12 @@ mod tests {
         assert_eq!(of("package a\nfunc f() { env(\"SHUTDOWN_TIMEOUT\", \"45s\") }"), (45, 0, 1, 0));
         // In which unit it is to be written is not known.
         assert_eq!(of("package a\nfunc f() { env(\"DRAIN_TIMEOUT\", 30) }"), (20, 0, 0, 1));
+        for default in ["30", "\"30\"", "0", "\"15m\"", "\"soon\""] {
+            let source = format!(
+                "package a\nfunc f() {{ env(\"DRAIN_TIMEOUT\", {default}); time.ParseDuration(x) }}"
+            );
+            assert_eq!(of(&source), (20, 0, 0, 1), "{default}");
+        }
         assert_eq!(
             of(
                 "package a\nvar t = 15 * time.Second\nfunc f() { context.WithTimeout(x, t); s.Shutdown(x) }"

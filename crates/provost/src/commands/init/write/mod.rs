@@ -7,7 +7,7 @@ mod template;
 use anyhow::{Context as _, Result, bail};
 use provost_check::model::support;
 
-use super::find::{Builder, Found, label, package};
+use super::find::{Builder, Found, is_version, label, package};
 use crate::args::Ci;
 pub(super) use put::{NewFile, Place, write};
 pub(super) use service::Service;
@@ -16,7 +16,6 @@ use template::Words;
 /// Versions of what CI runs; exact ones, because a tag of a major version moves.
 const CHECKOUT: &str = "v5.0.0";
 const SETUP_GO: &str = "v6.0.0";
-const CACHE: &str = "v4.2.3";
 const SARIF: &str = "v3.29.5";
 
 /// The tag that manifests begin with.
@@ -35,6 +34,8 @@ pub(super) struct Golden {
     pub(super) services: Vec<Service>,
     /// Whether the registry of the images is a guess.
     pub(super) registry_assumed: bool,
+    /// What the repository's own pipeline has to include, when this module's lies beside it.
+    pub(super) to_include: Option<String>,
 }
 
 /// The golden set of a module.
@@ -46,27 +47,29 @@ pub(super) fn golden(found: &Found, options: &Options) -> Result<Golden> {
         None => repository(found),
     };
     let one = found.programs.len() == 1;
+    // The remote's path is the repository's, which other modules are in, too.
+    let shared = options.image.is_none()
+        && found.repository.as_ref().is_some_and(|r| r.origin.is_some() && r.root != found.folder);
     let services: Vec<Service> = found
         .programs
         .iter()
         .map(|program| {
-            let image =
-                if one { repository.clone() } else { format!("{repository}/{}", program.name) };
+            let image = match one && !shared {
+                true => repository.clone(),
+                false => format!("{repository}/{}", program.name),
+            };
             Service::new(program, found.language, image)
         })
         .collect();
-    let mut set = Set { found, options, namespace: &namespace, files: Vec::new() };
+    let mut set =
+        Set { found, options, namespace: &namespace, files: Vec::new(), to_include: None };
     set.module(&services)?;
     for service in &services {
         set.service(service, one)?;
     }
     set.ci(&services, one)?;
-    let files = set.files;
-    Ok(Golden { files, services, registry_assumed })
-}
-
-fn is_version(part: &str) -> bool {
-    part.strip_prefix('v').is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
+    let Set { files, to_include, .. } = set;
+    Ok(Golden { files, services, registry_assumed, to_include })
 }
 
 /// The image's name: of the registry beside the remote, or of one that has to be named.
@@ -99,6 +102,7 @@ struct Set<'f> {
     options: &'f Options,
     namespace: &'f str,
     files: Vec<NewFile>,
+    to_include: Option<String>,
 }
 
 impl Set<'_> {
@@ -160,7 +164,7 @@ impl Set<'_> {
         words.word("golang", golang(&self.found.builder));
         words.flag(
             "download",
-            self.found.has_go_sum && !self.found.vendored && self.found.replaced_outside.is_empty(),
+            self.found.has_go_sum && !self.found.vendored && !self.found.replaced_by_folders,
         );
         words.word("package", plain_package(&service.folder)?);
         self.add(dockerfile(service, one), include_str!("../templates/Dockerfile.tmpl"), &words)?;
@@ -214,19 +218,18 @@ impl Set<'_> {
         words.flag("below", is_below);
         words.flag("helm", self.options.helm);
         words.word("below_slash", if is_below { format!("{below}/") } else { String::new() });
-        words.word(
-            "workflow",
-            if is_below { format!("provost-{}", self.namespace) } else { "provost".to_owned() },
-        );
+        // Other modules of the repository have theirs; folders are what tells them apart.
+        let workflow =
+            if is_below { format!("provost-{}", label(&below)) } else { "provost".to_owned() };
+        words.word("workflow", workflow.as_str());
+        words.word("job", if is_below { format!("{}-", label(&below)) } else { String::new() });
         words.block("cd", if is_below { vec![format!("- cd {below}")] } else { Vec::new() });
-        words.word("below", below);
+        words.word("below", below.as_str());
         let branch = self.found.repository.as_ref().and_then(|r| r.branch.clone());
         words.word("branch", branch.unwrap_or_else(|| "main".to_owned()));
         words.word("golang", golang(&self.found.builder));
         words.word("provost", env!("CARGO_PKG_VERSION"));
-        for (name, version) in
-            [("checkout", CHECKOUT), ("setup_go", SETUP_GO), ("cache", CACHE), ("sarif", SARIF)]
-        {
+        for (name, version) in [("checkout", CHECKOUT), ("setup_go", SETUP_GO), ("sarif", SARIF)] {
             words.word(name, version);
         }
         let all = |line: &dyn Fn(&Service) -> String| services.iter().map(line).collect::<String>();
@@ -258,27 +261,35 @@ impl Set<'_> {
         );
         for ci in &self.options.ci {
             let (path, template) = match ci {
-                Ci::Github => {
-                    let name = if is_below {
-                        format!("provost-{}", self.namespace)
-                    } else {
-                        "provost".to_owned()
-                    };
-                    (
-                        format!(".github/workflows/{name}.yaml"),
-                        include_str!("../templates/github.yaml.tmpl"),
-                    )
-                }
+                Ci::Github => (
+                    format!(".github/workflows/{workflow}.yaml"),
+                    include_str!("../templates/github.yaml.tmpl"),
+                ),
                 Ci::Gitlab => {
                     (".gitlab-ci.yml".to_owned(), include_str!("../templates/gitlab.yaml.tmpl"))
                 }
                 Ci::None => continue,
             };
             let text = words.render(template).with_context(|| format!("the template of {path}"))?;
-            self.files.push(NewFile { root: top.clone(), below: path, text });
+            let mut file = NewFile { root: top.clone(), below: path, text };
+            // GitLab has one file for the repository. Where it is not of this module, it stays.
+            if *ci == Ci::Gitlab
+                && is_below
+                && let Place::Other(before) = file.place()
+                && !before.is_some_and(|text| is_pipeline_of(&text, &below))
+            {
+                file.root.clone_from(&self.found.folder);
+                self.to_include = Some(format!("/{below}/.gitlab-ci.yml"));
+            }
+            self.files.push(file);
         }
         Ok(())
     }
+}
+
+/// Whether a pipeline goes into a module's folder.
+fn is_pipeline_of(text: &str, below: &str) -> bool {
+    text.lines().any(|line| line.trim().strip_prefix("- cd ") == Some(below))
 }
 
 /// `1.27.4`

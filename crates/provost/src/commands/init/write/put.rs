@@ -76,22 +76,47 @@ pub(in super::super) fn write(files: &[&NewFile], force: bool) -> Result<()> {
     }
     for (prepared, path) in ready {
         let failed = || format!("cannot write {}", path.display());
-        let before = if force { Some(fs::read(&path).ok()) } else { None };
+        // What could not be put back is not replaced.
+        let before = if force { Before::of(&path).with_context(failed)? } else { Before::Nothing };
         match before {
-            Some(before) => prepared.put().map(|()| undo.files.push((path.clone(), before))),
-            None => prepared.put_new().map(|()| undo.files.push((path.clone(), None))),
+            Before::Nothing => prepared.put_new(),
+            Before::Bytes(_) | Before::Link(_) => prepared.put(),
         }
         .with_context(failed)?;
+        undo.files.push((path, before));
     }
     undo.done();
     Ok(())
+}
+
+/// What was at a file's place.
+enum Before {
+    Nothing,
+    Bytes(Vec<u8>),
+    Link(PathBuf),
+}
+
+impl Before {
+    fn of(path: &Path) -> io::Result<Self> {
+        let kind = match fs::symlink_metadata(path) {
+            Ok(metadata) => metadata.file_type(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Self::Nothing),
+            Err(error) => return Err(error),
+        };
+        match (kind.is_symlink(), kind.is_file()) {
+            (true, _) => fs::read_link(path).map(Self::Link),
+            (_, true) => fs::read(path).map(Self::Bytes),
+            // Of a pipe the reading would not end.
+            _ => Err(io::Error::other("it is there, and is no file")),
+        }
+    }
 }
 
 /// What a run has changed so far; dropped before its end, it is changed back.
 #[derive(Default)]
 struct Undo {
     /// Each with what it held before.
-    files: Vec<(PathBuf, Option<Vec<u8>>)>,
+    files: Vec<(PathBuf, Before)>,
     made: Vec<PathBuf>,
 }
 
@@ -118,8 +143,11 @@ impl Drop for Undo {
         for (path, before) in self.files.drain(..).rev() {
             // Nothing more can be done about what cannot be undone either; the error is told.
             let _ = match before {
-                Some(bytes) => fs::write(&path, bytes),
-                None => fs::remove_file(&path),
+                Before::Bytes(bytes) => fs::write(&path, bytes),
+                Before::Nothing => fs::remove_file(&path),
+                Before::Link(to) => {
+                    fs::remove_file(&path).and_then(|()| std::os::unix::fs::symlink(to, &path))
+                }
             };
         }
         for folder in self.made.drain(..).rev() {
@@ -170,6 +198,19 @@ mod tests {
         assert!(write(&[&a, &b], true).is_err());
         assert_eq!(fs::read_to_string(a.path()).unwrap(), "theirs");
         assert_eq!(names(dir.path()), ["a", "b"]);
+    }
+
+    #[test]
+    fn links_and_pipes_are_not_lost() {
+        let dir = tempfile::tempdir().unwrap();
+        let (a, b) = (file(dir.path(), "a"), file(dir.path(), "b"));
+        // It leads nowhere, and is somebody's all the same.
+        std::os::unix::fs::symlink("nowhere", a.path()).unwrap();
+        let _socket = std::os::unix::net::UnixListener::bind(b.path()).unwrap();
+        assert!(write(&[&a, &b], true).is_err());
+        assert_eq!(fs::read_link(a.path()).unwrap(), Path::new("nowhere"));
+        assert_eq!(names(dir.path()), ["a", "b"]);
+        assert!(!fs::symlink_metadata(b.path()).unwrap().is_file());
     }
 
     #[test]

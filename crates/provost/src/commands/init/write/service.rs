@@ -4,7 +4,7 @@ use provost_check::model::grace;
 use provost_check::model::memlimit;
 use provost_check::model::quantity::Bytes;
 
-use super::super::find::{Health, Listener, Ports, Program, Setting, Time, Times};
+use super::super::find::{Health, Listener, Ports, Program, Secure, Setting, Time, Times};
 use super::TAG;
 use super::template::Words;
 
@@ -37,7 +37,10 @@ pub(in super::super) struct Service {
     pub(in super::super) repository: String,
     pub(in super::super) ports: Ports,
     pub(in super::super) health: Health,
+    /// Whether the kubelet can ask the gRPC health service.
     pub(in super::super) grpc_health: bool,
+    /// Whether that service is behind TLS, where the kubelet cannot.
+    hidden_grpc_health: bool,
     pub(in super::super) handles_signals: bool,
     pub(in super::super) times: Times,
     pub(in super::super) settings: Vec<Setting>,
@@ -46,22 +49,23 @@ pub(in super::super) struct Service {
     pub(in super::super) libraries: Vec<String>,
     pub(in super::super) kubernetes_client: bool,
     cpp: bool,
-    tls: bool,
     open_telemetry: bool,
     needs_gomaxprocs: bool,
-    metrics: Option<String>,
+    metrics: Option<(String, bool)>,
 }
 
 impl Service {
     /// `language` is the minor release that `go.mod` names.
     pub(super) fn new(program: &Program, language: u16, repository: String) -> Self {
+        let grpc_health = program.grpc_health && program.ports.grpc.is_some();
         Self {
             name: program.name.clone(),
             folder: program.folder.clone(),
             repository,
             ports: program.ports.clone(),
             health: program.health.clone(),
-            grpc_health: program.grpc_health && program.ports.grpc.is_some(),
+            grpc_health: grpc_health && !program.grpc_tls,
+            hidden_grpc_health: grpc_health && program.grpc_tls,
             handles_signals: program.handles_signals,
             times: program.times.clone(),
             settings: program.settings.clone(),
@@ -69,7 +73,6 @@ impl Service {
             libraries: program.cgo.as_ref().map(|cgo| cgo.libraries.clone()).unwrap_or_default(),
             kubernetes_client: program.kubernetes_client,
             cpp: program.cgo.as_ref().is_some_and(|cgo| cgo.cpp),
-            tls: program.tls,
             open_telemetry: program.open_telemetry,
             // Since Go 1.25 the runtime follows the limit, when go.mod's go line is as new
             // (runtime/proc.go and internal/godebugs/table.go, containermaxprocs).
@@ -98,7 +101,38 @@ impl Service {
         let health = &self.health;
         let path =
             health.readiness.as_ref().or(health.general.as_ref()).or(health.liveness.as_ref());
-        path.filter(|_| self.http_port().is_some())
+        path.filter(|_| self.http_listener().is_some_and(|port| port.secure != Secure::Unknown))
+    }
+
+    /// The listener that HTTP probes go to.
+    fn http_listener(&self) -> Option<&Listener> {
+        let wanted = self.http_port()?;
+        self.ports.all().find(|(name, _)| *name == wanted).map(|(_, port)| port)
+    }
+
+    /// Why probes cannot ask although the program would answer, and what would change it.
+    pub(in super::super) fn unasked(&self) -> Option<(String, &'static str)> {
+        if self.answers_probes() {
+            return None;
+        }
+        let health = &self.health;
+        let has_path =
+            health.readiness.is_some() || health.general.is_some() || health.liveness.is_some();
+        match self.http_listener() {
+            Some(port) if has_path => Some((
+                format!(
+                    "The program serves with TLS and without, and which of them port {} is cannot be told",
+                    port.port
+                ),
+                "Write httpGet with the scheme of that port.",
+            )),
+            _ if self.hidden_grpc_health => Some((
+                "The program uses credentials of gRPC, and the kubelet's gRPC probe speaks no TLS"
+                    .to_owned(),
+                "If the server has no TLS, write grpc probes; if it has, serve health on a port of its own without.",
+            )),
+            _ => None,
+        }
     }
 
     /// The name of the port that HTTP probes go to.
@@ -190,6 +224,7 @@ impl Service {
         let name = self.name.as_str();
         words.flag("helm", helm);
         words.flag("served", self.is_served());
+        words.flag("unknown", self.ports.unknown);
         words.flag("api", self.kubernetes_client);
         words.word("name", name);
         words.word("tag", TAG);
@@ -359,17 +394,15 @@ impl Service {
         words.flag("ports", self.is_served());
         let grpc = self.ports.grpc.as_ref().map_or(0, |port| port.port);
         words.word("grpc_port", grpc.to_string());
-        let scraped = self.metrics.as_ref().and_then(|path| {
-            let ports = &self.ports;
-            let port = ports.metrics.as_ref().or(ports.http.as_ref()).or(ports.admin.as_ref())?;
-            Some((path.clone(), port.port))
-        });
+        let scraped = self.scraped();
         words.flag("scrape", scraped.is_some());
-        let (path, port) = scraped.clone().unwrap_or_default();
-        words.word("metrics_path", path);
+        words.flag("scrape_tls", scraped.is_some_and(|(_, port)| port.secure == Secure::Tls));
+        let (path, scraped) = (scraped.map(|(path, _)| path), scraped.map(|(_, port)| port.port));
+        let port = scraped.unwrap_or_default();
+        words.word("metrics_path", path.unwrap_or_default());
         words.word("metrics_port", port.to_string());
         let (mut ports, mut service, mut policy) = (Vec::new(), Vec::new(), Vec::new());
-        for (name, Listener { port, assumed, variable, .. }) in self.ports.all() {
+        for (name, Listener { port, assumed, variable, secure, .. }) in self.ports.all() {
             if *assumed {
                 ports.push("# Assumed: nothing in the program says the number.".to_owned());
             } else if let Some((variable, _)) = variable {
@@ -382,23 +415,24 @@ impl Service {
             // Where only operators' ports are, they are what the Service is for.
             let serves = serves || (self.ports.http.is_none() && self.ports.grpc.is_none());
             if serves {
-                let own = match (headless, name, self.tls) {
-                    (false, "http", true) => 443,
-                    (false, "http", false) => 80,
+                let own = match (headless, name, secure) {
+                    (false, "http", Secure::Tls) => 443,
+                    (false, "http", Secure::Plain) => 80,
                     _ => *port,
                 };
-                let protocol = match (name, self.tls) {
-                    ("grpc", _) => "grpc",
-                    ("http", true) => "https",
-                    _ => "http",
+                let protocol = match (name, secure) {
+                    ("grpc", _) => Some("grpc"),
+                    (_, Secure::Tls) => Some("https"),
+                    (_, Secure::Plain) => Some("http"),
+                    (_, Secure::Unknown) => None,
                 };
                 service.push(format!("- name: {name}"));
                 service.push(format!("  port: {own}"));
                 service.push(format!("  targetPort: {name}"));
                 service.push("  protocol: TCP".to_owned());
-                service.push(format!("  appProtocol: {protocol}"));
+                service.extend(protocol.map(|protocol| format!("  appProtocol: {protocol}")));
             }
-            if serves || scraped.as_ref().is_some_and(|(_, scraped)| scraped == port) {
+            if serves || scraped == Some(*port) {
                 policy.push("- protocol: TCP".to_owned());
                 policy.push(format!("  port: {port}"));
             }
@@ -406,6 +440,15 @@ impl Service {
         words.block("ports", ports);
         words.block("service_ports", service);
         words.block("policy_ports", policy);
+    }
+
+    /// Where Prometheus finds the metrics, if it does.
+    fn scraped(&self) -> Option<(&str, &Listener)> {
+        let (path, inner) = self.metrics.as_ref()?;
+        let ports = &self.ports;
+        let (http, admin) = (ports.http.as_ref(), ports.admin.as_ref());
+        let router = if *inner { admin.or(http) } else { http.or(admin) };
+        Some((path, ports.metrics.as_ref().or(router)?))
     }
 
     fn health(&self, words: &mut Words) {
@@ -417,7 +460,7 @@ impl Service {
                     format!("  path: {path}"),
                     format!("  port: {port}"),
                 ];
-                if self.tls && *port == "http" {
+                if self.http_listener().is_some_and(|port| port.secure == Secure::Tls) {
                     lines.push("  scheme: HTTPS".to_owned());
                 }
                 lines
@@ -425,7 +468,11 @@ impl Service {
             Ask::Grpc(port) => vec!["grpc:".to_owned(), format!("  port: {port}")],
             Ask::Tcp(port) => vec!["tcpSocket:".to_owned(), format!("  port: {port}")],
         };
+        let unasked = self
+            .unasked()
+            .map(|(because, _)| format!("{because}, so these ask only whether it listens."));
         let note = match (self.answers_probes(), &readiness) {
+            (false, _) if unasked.is_some() => unasked.as_deref().unwrap_or_default(),
             (false, _) => {
                 "The program serves no path that says how it is, so these ask only whether it listens. \
                  With /livez and /readyz they can ask it."
