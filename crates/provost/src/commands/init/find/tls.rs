@@ -93,7 +93,9 @@ pub(super) fn of_call(call: &Call, file: &GoFile) -> Option<bool> {
             // `cmd.Run()`, `worker.Start(ctx)` and `net.Listen(...)` start no server.
             let first = call.arguments.first()?;
             let context = matches!(first, Value::Name(name) if name == "ctx");
-            let net = file.imports.get("net") == Some(&call.receiver) || call.receiver == ")";
+            // Neither does `(&net.ListenConfig{}).Listen(...)`; `gin.Default().Run(":80")` does.
+            let net = file.imports.get("net") == Some(&call.receiver)
+                || (call.receiver == ")" && call.name == "Listen");
             (!context && !net).then_some(false)
         }
         _ => None,
@@ -161,6 +163,10 @@ mod tests {
             |view| {
                 assert_eq!(Started::of(view, false).secure(Role::Http, Some(true)), Tls);
             },
+        );
+        view_of(
+            "import \"github.com/gin-gonic/gin\"\nfunc main() { go gin.New().Run(a); gin.New().RunTLS(b, c, d) }",
+            |view| assert_eq!(Started::of(view, false).secure(Role::Http, None), Unknown),
         );
     }
 
