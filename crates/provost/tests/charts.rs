@@ -537,23 +537,6 @@ fn dependencies_are_never_fetched() {
 }
 
 #[test]
-fn schemas_are_never_fetched() {
-    let server = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    server.set_nonblocking(true).unwrap();
-    let address = server.local_addr().unwrap();
-    for helm in ["helm", "helm4"] {
-        let dir = chart("shop", &[helm]).file(
-            "shop/values.schema.json",
-            format!("{{\"properties\": {{\"env\": {{\"$ref\": \"http://{address}/a.json\"}}}}}}"),
-        );
-        let run = check(&dir, &["--chart", "shop", "--format", "json"]);
-        assert!(!places(&run, "gomemlimit-above-memory-limit").is_empty(), "{run}");
-    }
-    let fetched = server.accept().map(|_| ()).unwrap_err();
-    assert_eq!(fetched.kind(), std::io::ErrorKind::WouldBlock);
-}
-
-#[test]
 fn a_fifo_is_no_chart() {
     let dir = with_tools(Dir::new(), &["helm"]);
     succeed(Command::new("mkfifo").arg(dir.path().join("pipe.tgz")));
@@ -632,5 +615,25 @@ fn what_may_be_secret_in_what_helm_says_is_masked() {
     let run = check(&dir, &["--chart", "shop", "--set", "a=1", "--set", "password:hunter2"]);
     assert_eq!(run.code, 2, "{run}");
     assert!(said(&run).contains("--set: what is given second has no KEY=VALUE"), "{run}");
+    assert!(!run.out.contains("hunter2"), "{run}");
+}
+
+#[test]
+fn what_a_large_values_file_says_is_neither_changed_elsewhere_nor_shown() {
+    let large = format!(
+        "cache: {{goMemLimit: 4GiB}}\nmaintainer: hunter2\npassword: hunter2\n# {}\n",
+        "x".repeat(1 << 20)
+    );
+    let dir = chart("shop", &["helm"]).file("large.yaml", large);
+    let before = dir.read("shop/values.yaml");
+    assert!(before.contains("4GiB"), "{before}");
+    let args = ["--chart", "shop", "--values", "large.yaml", "--fix", "--unsafe-fixes"];
+    let run = check(&dir, &[&args[..], &["--only", "gomemlimit-above-memory-limit"]].concat());
+    assert_eq!(run.code, 1, "{run}");
+    assert_eq!(dir.read("shop/values.yaml"), before);
+    let dir = dir.file("shop/templates/fail.yaml", "{{ fail .Values.maintainer }}\n");
+    let run = check(&dir, &args[..4]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(said(&run).contains("helm failed: ***"), "{run}");
     assert!(!run.out.contains("hunter2"), "{run}");
 }

@@ -1,6 +1,6 @@
 //! `helm template`
 
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
@@ -10,7 +10,7 @@ use provost_check::artifact::render::{Hidden, Renderer, Rendering, refers_elsewh
 use provost_check::report::plain::clean;
 
 use super::set::{self, Pair};
-use super::{Rendered, as_argument, output};
+use super::{Failure, Rendered, as_argument, output};
 use crate::args::CheckArgs;
 use crate::process::{Tool, offline};
 
@@ -29,10 +29,6 @@ pub(super) fn render(
         Ok(asked) => asked,
         Err(why) => return Ok(Err(format!("{what}: {why}"))),
     };
-    let Some(mut tool) = offline("helm")? else {
-        return Ok(Err(format!("{what}: not judged, because helm is not on PATH")));
-    };
-    let said = arguments(&mut tool, args, root, oldest, &asked);
     let named = |hidden: &mut Hidden| {
         for pair in &asked.set {
             pair.values.iter().for_each(|value| hidden.named(&pair.name(), value));
@@ -43,9 +39,28 @@ pub(super) fn render(
         named(&mut known);
         known
     };
-    let text = match output(tool, &what, &known, interrupted)? {
-        Ok(text) => text,
-        Err(why) => return Ok(Err(with_help(why, root))),
+    let run = |schemas| -> Result<_> {
+        let Some(mut tool) = offline("helm")? else {
+            let why = format!("{what}: not judged, because helm is not on PATH");
+            return Ok(Err(Failure { why, unknown_flag: false }));
+        };
+        let said = arguments(&mut tool, args, root, oldest, &asked, schemas);
+        Ok(output(tool, &what, &known, interrupted)?.map(|text| (text, said)))
+    };
+    // Whether values are valid is not what is asked, and schemas must not be fetched for it.
+    let mut done = run(Schemas::LeftOut)?;
+    if done.as_ref().is_err_and(|failure| failure.unknown_flag) {
+        if refers_elsewhere(root) {
+            return Ok(Err(format!(
+                "{what}: not judged, because it may have a schema that refers to another, and this \
+                 helm would fetch that; helm 3.16 and later can leave schemas out"
+            )));
+        }
+        done = run(Schemas::Read)?;
+    }
+    let (text, said) = match done {
+        Ok(done) => done,
+        Err(failure) => return Ok(Err(with_help(failure.why, root))),
     };
     let mut hidden = Hidden::default();
     named(&mut hidden);
@@ -88,16 +103,23 @@ impl Asked {
                 format!("--set: what is given {} has no KEY=VALUE", nth(number + 1))
             })?);
         }
-        if let Some(link) = leaves(root) {
-            return Err(format!(
-                "not judged, because {} links to what is outside of the chart and helm would read \
-                 it; copy it into the chart, or pack the chart yourself: helm package {}",
-                clean(&link),
+        stays(root, MOST_FILES).map_err(|why| {
+            format!(
+                "not judged, because {}, or pack the chart yourself: helm package {}",
+                clean(&why),
                 clean(root)
-            ));
-        }
+            )
+        })?;
         Ok(Self { release, set })
     }
+}
+
+/// What becomes of the schemas of a chart's values.
+#[derive(Clone, Copy)]
+enum Schemas {
+    /// They are not looked at. Helm knows the flag since 3.16.
+    LeftOut,
+    Read,
 }
 
 fn nth(number: usize) -> String {
@@ -133,13 +155,18 @@ fn one_of_a_list(path: &str) -> String {
 }
 
 /// Gives the tool its arguments, and tells them as a person would type them.
-fn arguments(tool: &mut Tool, args: &CheckArgs, root: &str, oldest: u16, asked: &Asked) -> String {
+fn arguments(
+    tool: &mut Tool,
+    args: &CheckArgs,
+    root: &str,
+    oldest: u16,
+    asked: &Asked,
+    schemas: Schemas,
+) -> String {
     let release = &asked.release;
     tool.command.args(["template", release]).arg(as_argument(root)).arg("--include-crds");
     let mut said = format!("rendered by helm template {release} {} --include-crds", clean(root));
-    // Whether values are valid is not what is asked, and a schema must not be fetched for it. Helm
-    // knows the flag since 3.16.
-    if refers_elsewhere(root) {
+    if matches!(schemas, Schemas::LeftOut) {
         tool.command.arg("--skip-schema-validation");
         said.push_str(" --skip-schema-validation");
     }
@@ -165,33 +192,57 @@ fn arguments(tool: &mut Tool, args: &CheckArgs, root: &str, oldest: u16, asked: 
     said
 }
 
-/// The first link of a chart's folder that leads out of it. Helm reads what links lead to (helm
-/// v3.22 internal/sympath/walk.go), whatever that is; those of a packed chart are files without
-/// content to it (pkg/chart/loader/archive.go).
-fn leaves(root: &str) -> Option<String> {
-    let real = Path::new(root).canonicalize().ok().filter(|path| path.is_dir())?;
+/// Whether all links of a chart's folder stay in it, or why that cannot be said, for a sentence that
+/// goes on with "or". Helm reads what links lead to (helm v3.22 internal/sympath/walk.go), whatever
+/// that is; those of a packed chart are files without content to it (pkg/chart/loader/archive.go).
+fn stays(root: &str, most: usize) -> Result<(), String> {
+    let path = Path::new(root);
+    if path.is_file() {
+        return Ok(());
+    }
+    let unread =
+        |what: &Path, error| format!("{} cannot be read: {error}; mend that", what.display());
+    let real = path.canonicalize().map_err(|error| unread(path, error))?;
+    let inside = |path: &Path| path.strip_prefix(&real).unwrap_or(path).to_owned();
     let mut open = vec![real.clone()];
-    let mut left = MOST_FILES;
+    let mut left = most;
     while let Some(folder) = open.pop() {
-        let mut entries: Vec<_> =
-            std::fs::read_dir(&folder).into_iter().flatten().flatten().collect();
+        let unread = |error| unread(&folder, error);
+        let entries = std::fs::read_dir(&folder).map_err(unread)?;
+        // One more than are looked at: a folder of millions is not read to its end.
+        let entries: std::io::Result<Vec<_>> = entries.take(left + 1).collect();
+        let mut entries = entries.map_err(unread)?;
+        let Some(fewer) = left.checked_sub(entries.len()) else {
+            return Err(format!(
+                "it has more than {most} files and folders, too many to look for links out of it; \
+                 take some away"
+            ));
+        };
+        left = fewer;
         entries.sort_by_key(std::fs::DirEntry::file_name);
         for entry in entries {
-            left = left.checked_sub(1)?;
             let path = entry.path();
-            let Ok(kind) = entry.file_type() else { continue };
+            let kind = entry.file_type().map_err(unread)?;
             if kind.is_dir() {
                 open.push(path);
             } else if kind.is_symlink() {
-                // One that leads nowhere makes Helm fail, which says so.
-                let out = path.canonicalize().is_ok_and(|target| !target.starts_with(&real));
-                if out {
-                    return Some(path.strip_prefix(&real).unwrap_or(&path).display().to_string());
+                match path.canonicalize() {
+                    Ok(target) if target.starts_with(&real) => {}
+                    Ok(_) => {
+                        return Err(format!(
+                            "{} links to what is outside of the chart and helm would read it; copy \
+                             it into the chart",
+                            inside(&path).display()
+                        ));
+                    }
+                    // One that leads nowhere makes Helm fail, which says so.
+                    Err(error) if error.kind() == ErrorKind::NotFound => {}
+                    Err(error) => return Err(unread(error)),
                 }
             }
         }
     }
-    None
+    Ok(())
 }
 
 /// The name a release of the chart gets: that of the chart's folder, or of the archive without its
@@ -246,6 +297,28 @@ mod tests {
     fn releases_have_names_that_helm_takes() {
         assert_eq!(release_name("My_Chart"), "my-chart");
         assert_eq!(release_name("..."), "release-name");
+    }
+
+    #[test]
+    fn a_chart_of_more_files_than_are_looked_at_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().to_str().unwrap();
+        std::fs::create_dir(dir.path().join("a")).unwrap();
+        for name in ["a/b", "a/c"] {
+            std::fs::write(dir.path().join(name), "").unwrap();
+        }
+        assert_eq!(stays(root, 3), Ok(()));
+        let why = stays(root, 2).unwrap_err();
+        assert!(why.contains("it has more than 2 files and folders"), "{why}");
+        // A link out of it is not hidden behind them.
+        std::os::unix::fs::symlink("/etc", dir.path().join("a/z")).unwrap();
+        assert!(stays(root, 3).unwrap_err().contains("more than 3"));
+        assert!(stays(root, 4).unwrap_err().starts_with("a/z links to what is outside"));
+        // Neither is one that cannot be followed.
+        std::fs::remove_file(dir.path().join("a/z")).unwrap();
+        std::os::unix::fs::symlink("z", dir.path().join("a/z")).unwrap();
+        assert!(stays(root, 4).unwrap_err().contains("a cannot be read"));
+        assert!(stays("/nowhere", 4).unwrap_err().starts_with("/nowhere cannot be read"));
     }
 
     #[test]

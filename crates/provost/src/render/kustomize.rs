@@ -36,7 +36,7 @@ pub(super) fn render(root: &str, interrupted: &AtomicBool) -> Result<Result<Rend
     tool.command.args([arguments, &folder]);
     let known = || render::secrets_of_kustomization(&plan);
     let text = output(tool, &what, &known, interrupted)?;
-    Ok(text.map(|text| Rendered {
+    Ok(text.map_err(|failure| failure.why).map(|text| Rendered {
         rendering: Rendering {
             root: root.to_owned(),
             by: Renderer::Kustomize,

@@ -133,6 +133,14 @@ fn no_more(spent: Duration, printed: usize, interrupted: &AtomicBool) -> Option<
     }
 }
 
+/// Why a tool printed nothing that can be used.
+struct Failure {
+    /// A sentence.
+    why: String,
+    /// It does not know a flag that it was given, and did nothing.
+    unknown_flag: bool,
+}
+
 /// Runs the tool. The sentence that says why there is nothing names `what` was to be rendered, and
 /// shows nothing that is `hidden`, which is asked for when there is something to say.
 fn output(
@@ -140,9 +148,10 @@ fn output(
     what: &str,
     hidden: &dyn Fn() -> Hidden,
     interrupted: &AtomicBool,
-) -> Result<Result<Vec<u8>, String>> {
+) -> Result<Result<Vec<u8>, Failure>> {
+    let known = |why| Ok(Err(Failure { why, unknown_flag: false }));
     if interrupted.load(Ordering::SeqCst) {
-        return Ok(Err(format!("{what}: not judged, because the run was interrupted")));
+        return known(format!("{what}: not judged, because the run was interrupted"));
     }
     tool.command.stdout(Stdio::piped());
     let limits = Limits { time: Some(TIME), output: Some(OUTPUT), memory: Some(MEMORY) };
@@ -150,12 +159,24 @@ fn output(
     let is_script = tool.is_script();
     let done = match tool.run(limits, interrupted) {
         Ok(done) => done?,
-        Err(error) => return Ok(Err(format!("{what}: {name} cannot be run: {error}"))),
+        Err(error) => return known(format!("{what}: {name} cannot be run: {error}")),
     };
     Ok(match failure(&name, is_script, &done, hidden) {
-        Some(why) => Err(format!("{what}: not judged, because {why}")),
+        Some(why) => Err(Failure {
+            why: format!("{what}: not judged, because {why}"),
+            unknown_flag: done.stopped.is_none() && is_unknown_flag(&done.stderr),
+        }),
         None => Ok(done.stdout),
     })
+}
+
+/// Whether a program of Go's cobra says so. Nothing but Helm's warning about the permissions of the
+/// file of KUBECONFIG may stand before it: what a chart says is no word of Helm's.
+fn is_unknown_flag(stderr: &[u8]) -> bool {
+    let said = String::from_utf8_lossy(stderr);
+    let is_warning = |line: &&str| line.starts_with("WARNING: Kubernetes configuration file is ");
+    let first = said.lines().find(|line| !line.trim().is_empty() && !is_warning(line));
+    first.is_some_and(|line| line.starts_with("Error: unknown flag: --"))
 }
 
 /// Why the output is not to be used.

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 
 use super::budget::Budget;
-use super::template::{Line, Piece};
+use super::line::{Line, Piece};
 
 /// Lines of a document that are aligned; the others of a longer one are not traced.
 pub(super) const LINES: usize = 20_000;

@@ -9,7 +9,7 @@ use super::files::{Chart, Located};
 use super::filled::{Block, Printed, Tracer};
 use super::helpers::{Placed, Templates};
 use super::trace::{Trace, Written};
-use super::values::{File, Files, Values};
+use super::values::{File, Files, Said, Values};
 use crate::artifact::manifest::{self, Loaded, ManifestFile};
 use crate::artifact::mmap;
 use crate::artifact::source::Sources;
@@ -162,20 +162,24 @@ fn values(
     sources: &mut Sources,
 ) -> Values {
     let mut all: Vec<File> = Vec::new();
+    let mut unknown = false;
+    let mut add = |said: Said, depth: usize, shared: bool| match said {
+        Said::Values(document) => all.push(File::new(document, depth, shared)),
+        Said::Unknown => unknown = true,
+        Said::Nothing => {}
+    };
     for path in rendering.values.iter().rev() {
-        let read = |limit| mmap::read_text(Path::new(path), limit, false).ok();
-        let document = files.get(path, read, true, sources);
-        all.extend(document.map(|document| File::new(document, 0, false)));
+        let read = |limit| mmap::read_text(Path::new(path), limit, false);
+        add(files.get(path, read, true, sources), 0, false);
     }
     // Those of a parent outrank those of the charts in it.
     for (depth, folder) in located.folders.iter().enumerate() {
         let inside = format!("{folder}values.yaml");
-        let read = |limit| chart.read(&inside, limit);
-        let document = files.get(&chart.shown(&inside), read, false, sources);
+        let read = |limit| chart.try_read(&inside, limit);
         let shared = depth >= located.shared;
-        all.extend(document.map(|document| File::new(document, depth, shared)));
+        add(files.get(&chart.shown(&inside), read, false, sources), depth, shared);
     }
-    Values::new(all, located.charts.clone(), &rendering.set)
+    Values::new(all, located.charts.clone(), &rendering.set, unknown)
 }
 
 /// Finds where each line of a part was written.

@@ -1,7 +1,7 @@
 //! The files of a chart, in a folder or packed, and the charts inside of it.
 
 use std::collections::HashMap;
-use std::io::Read as _;
+use std::io::{ErrorKind, Read as _};
 use std::path::{Component, Path};
 
 use crate::artifact::mmap;
@@ -70,18 +70,46 @@ pub(super) struct Chart {
     files: Option<HashMap<String, Vec<u8>>>,
     /// The charts in each chart, by the folder of that.
     inner: HashMap<String, Vec<Inner>>,
+    /// An archive was read to its end, and holds nothing but files with plain names.
+    whole: bool,
+}
+
+/// All that a chart holds.
+pub(super) struct Listing {
+    /// The paths of its files and links, in order.
+    pub(super) entries: Vec<Listed>,
+    /// Nothing was left out: it could all be read, and there is no more than is looked at.
+    pub(super) whole: bool,
+}
+
+/// A file or a link of a chart.
+pub(super) struct Listed {
+    pub(super) name: String,
+    pub(super) is_link: bool,
 }
 
 impl Chart {
     pub(super) fn open(root: &str) -> Self {
-        let files = Path::new(root).is_file().then(|| unpack(root).unwrap_or_default());
-        Self::of(root, files)
+        match Path::new(root).is_file() {
+            true => {
+                let (files, whole) = unpack(root).unwrap_or_default();
+                Self { whole, ..Self::of(root, Some(files)) }
+            }
+            false => Self::of(root, None),
+        }
+    }
+
+    /// A packed chart that lies in another, unless it holds more than `most` bytes.
+    pub(super) fn packed(name: &str, bytes: &[u8], most: u64) -> std::io::Result<Self> {
+        let inside = flate2::read::MultiGzDecoder::new(bytes);
+        let (files, whole) = unpacked(inside, most)?;
+        Ok(Self { whole, ..Self::of(name, Some(files)) })
     }
 
     /// A chart by its files, or by its folder.
     pub(super) fn of(root: &str, files: Option<HashMap<String, Vec<u8>>>) -> Self {
         let root = root.trim_end_matches('/').to_owned();
-        let mut chart = Self { root, files, inner: HashMap::new() };
+        let mut chart = Self { root, files, inner: HashMap::new(), whole: true };
         chart.find_inner();
         chart
     }
@@ -97,13 +125,27 @@ impl Chart {
     }
 
     pub(super) fn read(&self, inside: &str, limit: u64) -> Option<Vec<u8>> {
+        self.try_read(inside, limit).ok()
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`] of a file that is not there, others of one that cannot be read or is
+    /// larger than `limit` bytes.
+    pub(super) fn try_read(&self, inside: &str, limit: u64) -> std::io::Result<Vec<u8>> {
         let is_plain = |part: Component<'_>| matches!(part, Component::Normal(_));
         if !Path::new(inside).components().all(is_plain) {
-            return None;
+            return Err(ErrorKind::InvalidInput.into());
         }
-        match &self.files {
-            Some(files) => files.get(inside).filter(|bytes| bytes.len() as u64 <= limit).cloned(),
-            None => mmap::read_text(&Path::new(&self.root).join(inside), limit, false).ok(),
+        let Some(files) = &self.files else {
+            return mmap::read_text(&Path::new(&self.root).join(inside), limit, false);
+        };
+        match files.get(inside) {
+            Some(bytes) if bytes.len() as u64 <= limit => Ok(bytes.clone()),
+            Some(_) => Err(std::io::Error::other("larger than is read")),
+            None if self.whole => Err(ErrorKind::NotFound.into()),
+            None => Err(std::io::Error::other("the archive was not read whole")),
         }
     }
 
@@ -148,12 +190,48 @@ impl Chart {
         found
     }
 
-    /// The paths of all files, in order.
-    pub(super) fn names(&self) -> Vec<String> {
-        let (mut left, mut found) = (MOST_FILES, Vec::new());
-        self.files_below("", &mut left, &mut found);
-        found.sort();
-        found
+    /// All files and links.
+    pub(super) fn listing(&self) -> Listing {
+        self.listing_of(MOST_FILES)
+    }
+
+    fn listing_of(&self, most: usize) -> Listing {
+        let mut listing = Listing { entries: Vec::new(), whole: self.whole };
+        if let Some(files) = &self.files {
+            let listed = |name: &String| Listed { name: name.clone(), is_link: false };
+            listing.entries.extend(files.keys().map(listed));
+        } else {
+            let root = Path::new(&self.root);
+            let mut walk = ignore::WalkBuilder::new(root.join(""));
+            walk.standard_filters(false).sort_by_file_name(std::ffi::OsStr::cmp);
+            let mut seen = walk.build();
+            for entry in seen.by_ref().take(most) {
+                let kind = entry.as_ref().ok().and_then(ignore::DirEntry::file_type);
+                let inside = entry.as_ref().ok().and_then(|it| it.path().strip_prefix(root).ok());
+                match (kind, inside) {
+                    (Some(kind), Some(_)) if kind.is_dir() => {}
+                    (Some(kind), Some(inside)) if kind.is_file() || kind.is_symlink() => {
+                        let name = inside.to_string_lossy().into_owned();
+                        listing.entries.push(Listed { name, is_link: kind.is_symlink() });
+                    }
+                    // It cannot be read, or is something that no chart has.
+                    _ => listing.whole = false,
+                }
+            }
+            listing.whole &= seen.next().is_none();
+        }
+        listing.entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        listing
+    }
+
+    /// Bytes of the files of a packed chart.
+    pub(super) fn bytes(&self) -> usize {
+        self.files.iter().flat_map(HashMap::values).map(Vec::len).sum()
+    }
+
+    /// Whether a link leads to a file.
+    pub(super) fn leads_to_file(&self, link: &str) -> bool {
+        Path::new(&self.root).join(link).is_file()
     }
 
     /// The files of a folder and of those in it, in order and not more than are `left`.
@@ -271,33 +349,55 @@ impl Chart {
     }
 }
 
-/// The files of an archive by their path below the chart's folder.
-fn unpack(path: &str) -> std::io::Result<HashMap<String, Vec<u8>>> {
+/// Files by their path below the chart's folder, and whether these are all.
+type Unpacked = (HashMap<String, Vec<u8>>, bool);
+
+/// The files of an archive. It may be of several members, as Go reads it (compress/gzip, gunzip.go,
+/// Multistream).
+fn unpack(path: &str) -> std::io::Result<Unpacked> {
     let file = mmap::open_regular(Path::new(path))?;
-    let inside = flate2::read::GzDecoder::new(std::io::BufReader::new(file));
+    let inside = flate2::read::MultiGzDecoder::new(std::io::BufReader::new(file));
     unpacked(inside, LARGEST_CHART)
 }
 
 /// Regular files only: what an entry with holes claims to hold is no part of the archive, and has
-/// no end.
-fn unpacked(inside: impl std::io::Read, most: u64) -> std::io::Result<HashMap<String, Vec<u8>>> {
-    let mut archive = tar::Archive::new(inside.take(most));
+/// no end. Helm takes other entries for files without content, and names of Windows apart at their
+/// backslashes (helm v3.22 pkg/chart/loader/archive.go): with such the files are not all.
+fn unpacked(inside: impl std::io::Read, most: u64) -> std::io::Result<Unpacked> {
+    // Not a number of whole blocks, so that one that ends there is no end.
+    let mut archive = tar::Archive::new(inside.take(most | 1));
     let mut files = HashMap::new();
+    let mut whole = true;
     let mut left = most;
-    for entry in archive.entries()?.take(MOST_FILES) {
+    for (number, entry) in archive.entries()?.enumerate() {
+        if number == MOST_FILES {
+            whole = false;
+            break;
+        }
         let mut entry = entry?;
-        if entry.header().entry_type() != tar::EntryType::Regular || entry.size() > LARGEST_FILE {
-            continue;
+        match entry.header().entry_type() {
+            tar::EntryType::Regular if entry.size() <= LARGEST_FILE => {}
+            // Go reads on behind the header of a folder, whatever size that says.
+            tar::EntryType::Directory if entry.size() == 0 => continue,
+            tar::EntryType::XGlobalHeader => continue,
+            _ => {
+                whole = false;
+                continue;
+            }
         }
         let name = String::from_utf8_lossy(&entry.path_bytes()).into_owned();
+        let is_plain = |part: &str| !matches!(part, "" | "." | "..") && !part.contains('\\');
+        whole &= name.contains('/') && name.split('/').all(is_plain);
         let Some((_, name)) = name.trim_start_matches("./").split_once('/') else { continue };
         let name = name.to_owned();
         let mut bytes = Vec::new();
         (&mut entry).take(LARGEST_FILE.min(left)).read_to_end(&mut bytes)?;
         left = left.saturating_sub(bytes.len() as u64);
-        files.insert(name, bytes);
+        whole &= bytes.len() as u64 == entry.size();
+        // Of two with one name it is not told which counts.
+        whole &= files.insert(name, bytes).is_none();
     }
-    Ok(files)
+    Ok((files, whole))
 }
 
 #[cfg(test)]
@@ -394,17 +494,56 @@ mod tests {
     #[test]
     fn only_regular_files_are_taken_out_of_an_archive() {
         let regular = archive(tar::EntryType::Regular, b"a: 1\n");
-        assert_eq!(unpacked(&regular[..], 1 << 20).unwrap()["values.yaml"], b"a: 1\n");
-        let sparse = archive(tar::EntryType::GNUSparse, b"");
-        assert!(unpacked(&sparse[..], 1 << 20).unwrap().is_empty());
-        let link = archive(tar::EntryType::Symlink, b"");
-        assert!(unpacked(&link[..], 1 << 20).unwrap().is_empty());
+        let (files, whole) = unpacked(&regular[..], 1 << 20).unwrap();
+        assert_eq!(files["values.yaml"], b"a: 1\n");
+        assert!(whole);
+        for kind in [
+            tar::EntryType::GNUSparse,
+            tar::EntryType::Symlink,
+            tar::EntryType::Link,
+            tar::EntryType::Continuous,
+        ] {
+            let other = archive(kind, b"");
+            assert_eq!(unpacked(&other[..], 1 << 20).unwrap(), (HashMap::new(), false), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn an_archive_that_is_cut_between_two_files_is_not_whole() {
+        let mut two = archive(tar::EntryType::Regular, b"a: 1\n")[..1024].to_vec();
+        two.extend(archive(tar::EntryType::Regular, b"a: 2\n"));
+        // Two of one name.
+        assert!(!unpacked(&two[..], 1 << 20).unwrap().1);
+        assert!(unpacked(&two[..], 1024).is_err());
+    }
+
+    #[test]
+    fn a_listing_tells_when_it_is_not_all() {
+        let dir = tempfile::tempdir().unwrap();
+        let deep = format!("charts/{}values.schema.json", "x/".repeat(30));
+        for name in [&deep, "a.txt"] {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, "").unwrap();
+        }
+        std::os::unix::fs::symlink("a.txt", dir.path().join("b")).unwrap();
+        let chart = Chart::open(dir.path().to_str().unwrap());
+        let listing = chart.listing();
+        let names: Vec<(&str, bool)> =
+            listing.entries.iter().map(|it| (it.name.as_str(), it.is_link)).collect();
+        assert_eq!(names, [("a.txt", false), ("b", true), (&*deep, false)]);
+        assert!(listing.whole);
+        // The folder itself, `charts`, thirty more and three files.
+        assert!(chart.listing_of(35).whole);
+        assert!(!chart.listing_of(34).whole);
+        assert!(!Chart::open("/nowhere").listing().whole);
+        assert_eq!(chart.try_read("c", 1).unwrap_err().kind(), ErrorKind::NotFound);
     }
 
     #[test]
     fn files_of_an_archive_are_bounded_each_and_together() {
         let large = archive(tar::EntryType::Regular, &vec![b'a'; LARGEST_FILE as usize + 1]);
-        assert!(unpacked(&large[..], LARGEST_CHART).unwrap().is_empty());
+        assert_eq!(unpacked(&large[..], LARGEST_CHART).unwrap(), (HashMap::new(), false));
         let mut builder = tar::Builder::new(Vec::new());
         for number in 0..8 {
             let mut header = tar::Header::new_gnu();
@@ -414,7 +553,7 @@ mod tests {
             builder.append_data(&mut header, name, &[b'a'; 1000][..]).unwrap();
         }
         let archive = builder.into_inner().unwrap();
-        assert_eq!(unpacked(&archive[..], 1 << 20).unwrap().len(), 8);
+        assert_eq!(unpacked(&archive[..], 1 << 20).unwrap().0.len(), 8);
         // The archive's own bytes count.
         assert!(unpacked(&archive[..], 4000).is_err());
     }

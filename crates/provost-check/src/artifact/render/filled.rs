@@ -7,7 +7,7 @@
 use super::align::cost;
 use super::budget::Budget;
 use super::helpers::{Place, Placed, Scope, Templates};
-use super::template::{self, Line};
+use super::line::{Line, Path};
 use super::trace::Value;
 use super::values::{Found, Key, Values, plain};
 use crate::facts::document::{Node, ScalarStyle};
@@ -147,7 +147,7 @@ impl<'t> Tracer<'t> {
     }
 
     /// The nodes that a path can mean; `None` when they are too many to tell.
-    fn nodes(&mut self, path: &template::Path) -> Option<Vec<Found<'t>>> {
+    fn nodes(&mut self, path: &Path) -> Option<Vec<Found<'t>>> {
         nodes(self.values, path, self.budget)
     }
 
@@ -206,7 +206,7 @@ impl<'t> Tracer<'t> {
     }
 
     /// Whether below a path another value than `own` has the key and the text of a line.
-    fn holds_alike(&mut self, path: &template::Path, printed: Printed<'_>, own: Node<'_>) -> bool {
+    fn holds_alike(&mut self, path: &Path, printed: Printed<'_>, own: Node<'_>) -> bool {
         let Some(tops) = self.nodes(path) else { return true };
         let (key, (_, text)) = (printed.key(), printed.value());
         let text = unquoted(text);
@@ -238,11 +238,7 @@ fn value(found: &Found<'_>, whole: Option<Span>) -> Value {
 }
 
 /// The nodes that a path can mean; `None` when they are too many to tell.
-fn nodes<'v>(
-    values: &'v Values,
-    path: &template::Path,
-    budget: &mut Budget,
-) -> Option<Vec<Found<'v>>> {
+fn nodes<'v>(values: &'v Values, path: &Path, budget: &mut Budget) -> Option<Vec<Found<'v>>> {
     let first = path.iter().position(Option::is_none).unwrap_or(path.len());
     let keys: Vec<Key<'_>> = path[..first].iter().flatten().map(|k| Key::Name(k)).collect();
     let mut open: Vec<Found<'v>> = values.find(&keys, budget).into_iter().collect();

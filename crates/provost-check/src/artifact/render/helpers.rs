@@ -9,7 +9,8 @@ use std::sync::Arc;
 use super::align::{Index, aligned};
 use super::budget::Budget;
 use super::files::{Chart, Located};
-use super::template::{self, Line, Operand, PARTS, Path, Template};
+use super::line::{Line, Operand, Path};
+use super::template::{self, PARTS, Template};
 use crate::artifact::source::{Source, SourceKind, Sources};
 use crate::artifact::yaml;
 use crate::facts::origin::SourceId;
@@ -146,7 +147,7 @@ impl Placed {
         Some((scope, scope.line(place.line)?))
     }
 
-    /// All lines of a scope that are meant, as places.
+    /// The place of a line of a scope.
     pub(super) fn place(scope: usize, line: usize) -> Place {
         Place { scope, line }
     }

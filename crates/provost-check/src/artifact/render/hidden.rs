@@ -7,7 +7,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use aho_corasick::{AhoCorasick, MatchKind};
 use base64::Engine as _;
@@ -15,14 +15,13 @@ use base64::alphabet;
 use base64::engine::general_purpose::{GeneralPurpose, STANDARD};
 use base64::engine::{DecodePaddingMode, GeneralPurposeConfig};
 
-use super::files::Chart;
 use super::values;
 use crate::artifact::manifest::{self, ManifestFile};
-use crate::artifact::mmap;
 use crate::artifact::source::{Source, Sources};
 use crate::artifact::yaml::{self, Limits};
 use crate::facts::document::{Node, ScalarStyle};
 use crate::facts::origin::{SourceId, Span};
+use crate::facts::problem::ProblemKind;
 use crate::model::secret::{MASK, secret_word, token_shape};
 
 /// Texts of fewer bytes are masked as whole words only, or nothing could be read any more.
@@ -30,12 +29,6 @@ const SHORTEST: usize = 4;
 
 /// Characters of base64 of a value amid other bytes that tell it.
 const SHORTEST_CORE: usize = 6;
-
-/// Bytes of a file of a chart that is looked through before it is rendered.
-const LARGEST_FILE: u64 = 1 << 20;
-
-/// Bytes of all files of a chart that are looked through before it is rendered.
-const MOST_READ: usize = 16 << 20;
 
 /// Bytes of all texts, each of which takes some sixty to be looked for. Of more than that,
 /// everything is masked.
@@ -74,6 +67,11 @@ impl Hidden {
         self.texts.is_empty() && self.words.is_empty() && !self.all
     }
 
+    /// It cannot be known what is secret.
+    pub(super) fn everything(&mut self) {
+        self.all = true;
+    }
+
     /// A value that is secret, whatever it is called.
     pub fn value(&mut self, value: &str) {
         let value = value.trim();
@@ -105,6 +103,15 @@ impl Hidden {
         for document in parsed.documents.iter().take(1) {
             for node in values::secrets(document.root()) {
                 self.value(node.as_str().unwrap_or_default());
+            }
+        }
+        // Of what cannot be read, lines tell as much as they can; what is beyond a limit may say
+        // anything.
+        for broken in &parsed.broken {
+            self.all |= broken.problem.kind == ProblemKind::Limit;
+            let region = cleaned.text.get(broken.region.range()).unwrap_or_default();
+            for (name, value) in region.lines().filter_map(|line| line.split_once(':')) {
+                self.named(name.trim(), value.trim().trim_matches(['"', '\'']));
             }
         }
     }
@@ -229,33 +236,6 @@ impl Hidden {
         let all = finder.is_none();
         Masker { finder, words: &self.words, all }
     }
-}
-
-/// What a chart and the values files for it are known to keep secret, before it is rendered.
-pub fn secrets_of(root: &str, files: &[String]) -> Hidden {
-    let mut hidden = Hidden::default();
-    for path in files {
-        hidden.values(&mmap::read_text(Path::new(path), LARGEST_FILE, false).unwrap_or_default());
-    }
-    let chart = Chart::open(root);
-    let mut left = MOST_READ;
-    for name in chart.names() {
-        let is_template = name.split('/').rev().skip(1).any(|part| part == "templates");
-        let is_values = name.rsplit('/').next() == Some("values.yaml");
-        if !is_template && !is_values {
-            continue;
-        }
-        let bytes = chart.read(&name, LARGEST_FILE).unwrap_or_default();
-        left = left.saturating_sub(bytes.len());
-        if left == 0 {
-            break;
-        }
-        match is_template {
-            true => hidden.manifest(&bytes),
-            false => hidden.values(&bytes),
-        }
-    }
-    hidden
 }
 
 /// Whether a text tells anything when it is known: no switch, no small number, no mark of YAML.
@@ -576,6 +556,13 @@ mod tests {
         let text = "hunter2 swordfish somebody nginx stringData .Values.b";
         assert_eq!(hidden.masker().masked(text), "*** *** somebody nginx stringData .Values.b");
         assert_eq!(format!("{hidden:?}").find("swordfish"), None);
+    }
+
+    #[test]
+    fn values_that_cannot_be_read_tell_their_secrets_by_line() {
+        let mut hidden = Hidden::default();
+        hidden.values(b"a: [\npassword: \"hunter2\"\nimage: nginx\n");
+        assert_eq!(hidden.masker().masked("hunter2 nginx"), "*** nginx");
     }
 
     #[test]

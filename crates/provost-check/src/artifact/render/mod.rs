@@ -14,17 +14,20 @@ mod helpers;
 mod hidden;
 mod kustomize;
 mod lex;
+mod line;
 mod pipeline;
 mod schemas;
+mod secrets;
 mod template;
 mod trace;
 mod values;
 
 use std::collections::HashMap;
 
-pub use hidden::{Hidden, Masker, secrets_of};
+pub use hidden::{Hidden, Masker};
 pub use kustomize::{Plan, plan, secrets_of_kustomization};
 pub use schemas::refers_elsewhere;
+pub use secrets::secrets_of;
 pub use trace::{Trace, Value, Written};
 
 use super::manifest::{self, Loaded};

@@ -1,6 +1,7 @@
 //! Which values a pipeline names, and whether it prints one of them as it is.
 
-use super::template::{PARTS, Path};
+use super::line::Path;
+use super::template::PARTS;
 
 /// Functions that give back what they are given, so that what is printed can be changed there.
 pub(super) const AS_IS: [&str; 15] = [

@@ -1,10 +1,11 @@
 //! The values of a chart: files in the order in which they outrank each other.
 
 use std::collections::HashMap;
+use std::io::ErrorKind;
 use std::sync::Arc;
 
 use super::budget::Budget;
-use super::template::Path;
+use super::line::Path;
 use crate::artifact::source::{Source, SourceKind, Sources};
 use crate::artifact::yaml::{self, Limits};
 use crate::facts::document::{Document, Node, NodeValue};
@@ -25,38 +26,63 @@ pub(super) struct File {
     shared: bool,
 }
 
+/// What a values file says.
+#[derive(Clone)]
+pub(super) enum Said {
+    /// Nothing, or it is not there.
+    Nothing,
+    /// Something, which cannot be told: the file is too large, or cannot be read.
+    Unknown,
+    /// These values.
+    Values(Arc<Document>),
+}
+
 /// Values files by path, each read once.
 #[derive(Default)]
-pub(super) struct Files(HashMap<String, Option<Arc<Document>>>);
+pub(super) struct Files(HashMap<String, Said>);
 
 impl Files {
-    /// The file of a path, which becomes an input, with its secrets masked; `None` when there is
-    /// none or it says nothing. `named`: on the command line, rather than part of a chart.
+    /// The file of a path, which becomes an input, with its secrets masked. `named`: on the
+    /// command line, rather than part of a chart.
     pub(super) fn get(
         &mut self,
         path: &str,
-        read: impl FnOnce(u64) -> Option<Vec<u8>>,
+        read: impl FnOnce(u64) -> std::io::Result<Vec<u8>>,
         named: bool,
         sources: &mut Sources,
-    ) -> Option<Arc<Document>> {
+    ) -> Said {
         let path = path.trim_start_matches("./");
         let known = self.0.entry(path.to_owned());
-        known.or_insert_with(|| load(path, &read(LARGEST)?, named, sources)).clone()
+        let said = known.or_insert_with(|| match read(LARGEST) {
+            Ok(bytes) => load(path, &bytes, named, sources),
+            Err(error) if error.kind() == ErrorKind::NotFound => Said::Nothing,
+            Err(_) => Said::Unknown,
+        });
+        said.clone()
     }
 
     /// The inputs that were made of them.
     pub(super) fn ids(&self) -> impl Iterator<Item = SourceId> {
-        self.0.values().flatten().map(|document| document.source)
+        self.0.values().filter_map(|said| match said {
+            Said::Values(document) => Some(document.source),
+            Said::Nothing | Said::Unknown => None,
+        })
     }
 }
 
-fn load(path: &str, bytes: &[u8], named: bool, sources: &mut Sources) -> Option<Arc<Document>> {
+fn load(path: &str, bytes: &[u8], named: bool, sources: &mut Sources) -> Said {
     let cleaned = yaml::clean(bytes);
     let text = &*cleaned.text;
     // Helm reads the first document only.
     let unknown = SourceId(u32::MAX);
     let parsed = yaml::parse(unknown, text, &cleaned.replaced, &Limits::default());
-    let mut document = parsed.documents.into_iter().next()?;
+    let mut document = match parsed.documents.into_iter().next() {
+        // Only comments, or nothing.
+        None if parsed.broken.is_empty() => return Said::Nothing,
+        // One that could not be read stands before it.
+        Some(document) if document.index == 0 => document,
+        _ => return Said::Unknown,
+    };
     // Two charts may be given one file, and edits of it must come together.
     let same = |source: &Source| {
         source.kind == SourceKind::Values
@@ -70,7 +96,7 @@ fn load(path: &str, bytes: &[u8], named: bool, sources: &mut Sources) -> Option<
         source.mask(&secrets(document.root()).iter().map(|node| node.span()).collect::<Vec<_>>());
         sources.add(source)
     });
-    Some(Arc::new(document))
+    Said::Values(Arc::new(document))
 }
 
 impl File {
@@ -136,18 +162,29 @@ pub(super) struct Values {
     charts: Vec<String>,
     /// Keys that the command line sets, which win over all files.
     set: Vec<Vec<String>>,
+    /// There are files of which it is not known what they say: any value may be theirs.
+    unknown: bool,
 }
 
 /// The key whose values a chart hands to the charts in it.
 const GLOBAL: &str = "global";
 
 impl Values {
-    pub(super) fn new(files: Vec<File>, charts: Vec<String>, set: &[String]) -> Self {
-        Self { files, charts, set: set.iter().map(|key| parts_of(key)).collect() }
+    pub(super) fn new(
+        files: Vec<File>,
+        charts: Vec<String>,
+        set: &[String],
+        unknown: bool,
+    ) -> Self {
+        Self { files, charts, set: set.iter().map(|key| parts_of(key)).collect(), unknown }
     }
 
-    /// The value that a path names, in the file that wins; none when the command line sets it.
+    /// The value that a path names, in the file that wins; none when the command line sets it, or
+    /// when it is not known what some file says.
     pub(super) fn find(&self, path: &[Key<'_>], budget: &mut Budget) -> Option<Found<'_>> {
+        if self.unknown {
+            return None;
+        }
         // A chart's own values lie below its name in those of the charts around it. Those that are
         // global are handed down, and win over what a chart below says (helm v3.22
         // pkg/chartutil/coalesce.go, coalesceGlobals).

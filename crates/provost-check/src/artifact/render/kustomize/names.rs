@@ -17,6 +17,14 @@ const MOST_DEEP: usize = 64;
 /// Uses of resources that are remembered.
 const MOST_USES: usize = 200_000;
 
+/// Bytes of the names and namespaces of all of them: what is put around a name is put around it once
+/// more by each folder above.
+const MOST_BYTES: usize = 32 << 20;
+
+/// Bytes of a name; the longest that Kubernetes takes has 253 (apimachinery
+/// `pkg/util/validation/validation.go`, DNS1123SubdomainMaxLength).
+const LONGEST_NAME: usize = 1024;
+
 /// Objects of one kind, name and namespace that are told from each other by their API.
 const MOST_SAME: usize = 16;
 
@@ -54,31 +62,34 @@ impl<'d> Identity<'d> {
 pub(super) struct Use {
     pub(super) resource: usize,
     /// What it was called on the way: as written, and after each folder.
-    pub(super) names: Vec<String>,
+    pub(super) names: Vec<Arc<str>>,
     /// The namespaces that it had on the way, the last one at the end.
-    pub(super) namespaces: Vec<String>,
+    pub(super) namespaces: Vec<Arc<str>>,
 }
 
 /// All uses, by kind and by the name in the output.
 #[derive(Debug, Default)]
 pub(super) struct Uses {
     by_kind: FxHashMap<String, ByName>,
+    /// How many may come.
     left: usize,
+    /// Bytes that their names may take.
+    bytes: usize,
 }
 
 /// Uses of one kind.
 #[derive(Debug, Default)]
 struct ByName {
     /// By their names in the output.
-    last: FxHashMap<String, Named>,
+    last: FxHashMap<Arc<str>, Named>,
     /// By those that they had before: kustomize leaves the names of some kinds alone.
-    before: FxHashMap<String, Named>,
+    before: FxHashMap<Arc<str>, Named>,
 }
 
 /// Uses that have one name in the output, by their namespace there.
 #[derive(Debug, Default)]
 struct Named {
-    by_namespace: FxHashMap<String, Vec<Use>>,
+    by_namespace: FxHashMap<Arc<str>, Vec<Arc<Use>>>,
 }
 
 impl Uses {
@@ -89,7 +100,7 @@ impl Uses {
         resources: &[Arc<Document>],
         by_file: &[Vec<usize>],
     ) -> Self {
-        let mut uses = Self { left: MOST_USES, ..Self::default() };
+        let mut uses = Self { left: MOST_USES, bytes: MOST_BYTES, ..Self::default() };
         let mut ways = 0;
         let mut open: Vec<Vec<usize>> = vec![vec![0]];
         while let Some(way) = open.pop() {
@@ -123,29 +134,52 @@ impl Uses {
             return;
         }
         self.left -= 1;
-        let mut names = vec![known.name.to_owned()];
-        let mut namespaces = vec![known.namespace.to_owned()];
-        for layer in way.iter().rev().filter_map(|layer| layers.get(*layer)) {
-            let name = names.last().map_or("", String::as_str);
-            let longer = format!("{}{name}{}", layer.prefix, layer.suffix);
-            if longer != name {
-                names.push(longer);
-            }
-            if !layer.namespace.is_empty() {
-                namespaces.push(layer.namespace.clone());
-            }
-        }
+        let Some((names, namespaces)) = self.called(known, way, layers) else { return };
         let by_name = self.by_kind.entry(known.kind.to_owned()).or_default();
-        let namespace = whole(namespaces.last().map_or("", String::as_str)).to_owned();
-        let found = Use { resource, names, namespaces };
+        let namespace: Arc<str> = whole(namespaces.last().map_or("", |name| &**name)).into();
+        let found = Arc::new(Use { resource, names, namespaces });
         for (at, name) in found.names.iter().enumerate() {
             let map = match at + 1 == found.names.len() {
                 true => &mut by_name.last,
                 false => &mut by_name.before,
             };
-            let named = map.entry(name.clone()).or_default();
-            named.by_namespace.entry(namespace.clone()).or_default().push(found.clone());
+            let named = map.entry(Arc::clone(name)).or_default();
+            let here = named.by_namespace.entry(Arc::clone(&namespace)).or_default();
+            here.push(Arc::clone(&found));
         }
+    }
+
+    /// The names and namespaces of an object on a way; `None` of what can have none of the kind, and
+    /// when there is no room for them.
+    fn called(
+        &mut self,
+        known: Identity<'_>,
+        way: &[usize],
+        layers: &[Layer],
+    ) -> Option<(Vec<Arc<str>>, Vec<Arc<str>>)> {
+        let mut take = |bytes: usize| {
+            let left = self.bytes.checked_sub(bytes).filter(|_| bytes <= LONGEST_NAME);
+            self.bytes = left?;
+            Some(())
+        };
+        take(known.name.len())?;
+        take(known.namespace.len())?;
+        let mut names: Vec<Arc<str>> = vec![known.name.into()];
+        let mut namespaces: Vec<Arc<str>> = vec![known.namespace.into()];
+        for layer in way.iter().rev().filter_map(|layer| layers.get(*layer)) {
+            let around = layer.prefix.len() + layer.suffix.len();
+            if around > 0 {
+                let name = names.last().map_or("", |name| &**name);
+                take(name.len() + around)?;
+                let longer = format!("{}{name}{}", layer.prefix, layer.suffix);
+                names.push(longer.into());
+            }
+            if !layer.namespace.is_empty() {
+                take(layer.namespace.len())?;
+                namespaces.push(layer.namespace.as_str().into());
+            }
+        }
+        Some((names, namespaces))
     }
 
     /// The resource that an object was made of.
@@ -192,9 +226,9 @@ fn nearest<'u>(
         of.is_some_and(|of| of.group == object.group)
     };
     let here = found.by_namespace.get(whole(object.namespace));
-    let here = here.and_then(|here| here.iter().take(MOST_SAME).find(same_group));
+    let here = here.and_then(|here| here.iter().map(|it| &**it).take(MOST_SAME).find(same_group));
     here.or_else(|| {
-        let mut all = found.by_namespace.values().flatten();
+        let mut all = found.by_namespace.values().flatten().map(|it| &**it);
         all.next().filter(|_| all.next().is_none())
     })
 }
@@ -214,5 +248,28 @@ pub(super) fn without_hash(name: &str) -> &str {
             before
         }
         _ => name,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_take_no_more_than_there_is_room_for() {
+        let identity = Identity { group: "", kind: "ConfigMap", name: "a", namespace: "" };
+        let layer = |prefix: usize| Layer { prefix: "p".repeat(prefix), ..Layer::default() };
+        let way: Vec<usize> = (0..62).collect();
+        let mut uses = Uses { bytes: MOST_BYTES, ..Uses::default() };
+        let short: Vec<Layer> = way.iter().map(|_| layer(8)).collect();
+        let (names, _) = uses.called(identity, &way, &short).unwrap();
+        assert_eq!(names.len(), 63);
+        // 1 + 9 + 17 + ...
+        assert_eq!(MOST_BYTES - uses.bytes, 63 * (1 + 497) / 2);
+        // No object has such a name.
+        let long: Vec<Layer> = way.iter().map(|_| layer(1000)).collect();
+        assert!(uses.called(identity, &way, &long).is_none());
+        uses.bytes = 1000;
+        assert!(uses.called(identity, &way, &short).is_none());
     }
 }

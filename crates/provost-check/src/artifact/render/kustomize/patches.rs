@@ -248,10 +248,11 @@ impl Patches {
             all.sort_unstable();
             all.dedup();
         };
-        let mut names = made_of.map_or_else(Vec::new, |made_of| made_of.names.clone());
+        let owned = |all: &Vec<Arc<str>>| all.iter().map(|name| name.to_string()).collect();
+        let mut names: Vec<String> = made_of.map_or_else(Vec::new, |it| owned(&it.names));
         names.push(object.name.to_owned());
         distinct(&mut names);
-        let mut namespaces = made_of.map_or_else(Vec::new, |made_of| made_of.namespaces.clone());
+        let mut namespaces: Vec<String> = made_of.map_or_else(Vec::new, |it| owned(&it.namespaces));
         namespaces.push(object.namespace.to_owned());
         namespaces.iter_mut().for_each(|namespace| *namespace = whole(namespace).to_owned());
         namespaces.push("*".to_owned());
