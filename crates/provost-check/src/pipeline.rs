@@ -1,5 +1,6 @@
 //! One run of `provost check`, from paths to a report.
 
+use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
@@ -21,6 +22,7 @@ use crate::facts::settings::Settings;
 use crate::facts::{Fact, Origin, SourceId};
 use crate::findings::suppress::{self, Suppressed, Suppression};
 use crate::findings::{Finding, Level, NotJudged, fingerprint, written};
+use crate::model::hidden::Hidden;
 use crate::report::{self, Input, Report, SubjectView};
 use crate::rules;
 use crate::rules::engine::{self, Selection};
@@ -297,7 +299,10 @@ impl Loader<'_> {
             let before = self.world.problems.len();
             self.image(&input.shown, place, &programs);
             // A registry that does not answer says nothing about the image.
-            let new = self.world.problems.get(before..).unwrap_or_default();
+            let new = self.world.problems.get_mut(before..).unwrap_or_default();
+            for problem in &mut *new {
+                self.world.sources.hidden().hide(&mut problem.message);
+            }
             self.unusable |= new.iter().any(|problem| problem.kind == ProblemKind::Unreadable);
         }
     }
@@ -309,6 +314,8 @@ impl Loader<'_> {
         let platform = self.request.platform.as_deref();
         let limits = image::Limits::default();
         let loaded = image::load(id, place, platform, programs, &limits);
+        // Before anything of it is repeated.
+        self.world.sources.hide(&place.secrets());
         self.unusable |= loaded.image.is_none();
         self.world.problems.extend(loaded.problems);
         let path = match place {
@@ -318,12 +325,16 @@ impl Loader<'_> {
             self.skipped.push(Skipped {
                 path: path.to_owned(),
                 why: format!("its image for {platform} is not judged"),
-                render: Some(format!("provost check --platform {platform}")),
+                // One of a name that is not known cannot be asked for by it.
+                render: platform
+                    .contains('/')
+                    .then(|| format!("provost check --platform {platform}")),
             });
         }
         self.world.images.extend(loaded.image);
         let Some((program, bytes)) = loaded.program else { return };
-        let shown = format!("{path}:{program}");
+        let mut shown = format!("{path}:{program}");
+        self.world.sources.hidden().hide(&mut shown);
         let given = BinaryInput::given(shown.clone(), shown);
         let before = self.world.binaries.len();
         self.binary(&given, false, Content::from(bytes));
@@ -331,7 +342,11 @@ impl Loader<'_> {
         binary.in_image = Some(id);
         let needed: Vec<String> = binary.needed.iter().map(|needed| needed.value.clone()).collect();
         if let Some(image) = self.world.images.last_mut().filter(|_| !needed.is_empty()) {
-            image::add_libraries(image, place, platform, &needed, &limits);
+            let broken = image::add_libraries(image, place, platform, &needed, &limits);
+            // The registry may have given another token.
+            self.world.sources.hide(&place.secrets());
+            self.unusable |= broken.is_some();
+            self.world.problems.extend(broken);
         }
     }
 
@@ -456,6 +471,27 @@ pub struct Conclusion {
     pub subjects: Vec<SubjectView>,
 }
 
+impl Conclusion {
+    /// Leaves out what no report may show. Fingerprints are of what was there before, which they
+    /// do not tell.
+    fn hide(&mut self, hidden: &Hidden) {
+        if hidden.is_empty() {
+            return;
+        }
+        let suppressed = self.suppressed.iter_mut().map(|suppressed| &mut suppressed.finding);
+        self.findings.iter_mut().chain(suppressed).for_each(|finding| finding.hide(hidden));
+        for item in &mut self.not_judged {
+            hidden.hide(&mut item.needs);
+            if let Cow::Owned(subject) = hidden.mask(&item.subject) {
+                item.subject = subject.into();
+            }
+        }
+        for because in self.subjects.iter_mut().flat_map(|subject| &mut subject.because) {
+            hidden.hide(because);
+        }
+    }
+}
+
 /// Runs `rules` and applies suppressions: those of the configuration and those in the inputs.
 pub fn conclude(
     joined: &Joined<'_>,
@@ -483,13 +519,15 @@ pub fn conclude(
     fingerprint::assign(&mut findings, &world.sources);
     let mut suppressed = applied.suppressed;
     fingerprint::assign_each(suppressed.iter_mut().map(|s| &mut s.finding), &world.sources);
-    Conclusion {
+    let mut conclusion = Conclusion {
         findings,
         not_judged: verdicts.not_judged,
         suppressed,
         judged: verdicts.judged,
         subjects: subjects(joined),
-    }
+    };
+    conclusion.hide(world.sources.hidden());
+    conclusion
 }
 
 /// Judges a world with every rule.

@@ -413,8 +413,13 @@ mod tests {
         let go_on = AtomicBool::new(false);
         let limits = Limits { time: Some(Duration::from_secs(60)), ..Limits::default() };
         for limits in [limits, Limits::default()] {
-            let script = "echo a; setsid sh -c 'echo b; exec sleep 600' & exit 3";
-            let done = run(sh(script), limits, &go_on).unwrap().unwrap();
+            let dir = tempfile::tempdir().unwrap();
+            // The one waits for the other: what has not left the group yet ends with it.
+            let script = "echo a; mkfifo left; \
+                 setsid sh -c 'echo b; echo >left; exec sleep 600' & read line <left; exit 3";
+            let mut command = sh(script);
+            command.current_dir(dir.path());
+            let done = run(command, limits, &go_on).unwrap().unwrap();
             assert_eq!(done.status.code(), Some(3));
             assert_eq!(String::from_utf8(done.stdout).unwrap(), "a\nb\n");
             // It was killed, so that the end of the output was seen.

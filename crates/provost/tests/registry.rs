@@ -380,7 +380,11 @@ const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 
 impl Image {
     fn new() -> Self {
-        let files = layout("amd64", run_config(), &layers());
+        Self::of(run_config(), &layers())
+    }
+
+    fn of(config: Value, layers: &[Vec<u8>]) -> Self {
+        let files = layout("amd64", config, layers);
         let index: Value = serde_json::from_slice(&files["index.json"]).unwrap();
         let digest = index["manifests"][0]["digest"].as_str().unwrap();
         let blobs = files.iter().filter_map(|(path, bytes)| {
@@ -444,14 +448,14 @@ fn a_server_that_is_no_registry_is_told() {
     let limit = "8388608 bytes, the limit";
     let cases = [
         (ok("text/html", b"<html>"), "answers with a page (text/html), not with a manifest"),
-        (ok("image/png", b"x"), "answers with image/png, which is no manifest"),
+        (ok("image/png", b"x"), "answers with what is no manifest"),
         (Reply::Raw(b"\x01\x02 garbage\r\n\r\n".to_vec()), "answers with what is no HTTP"),
         (Reply::Raw(Vec::new()), "ends the connection in the middle"),
         (Reply::Whole(404, Vec::new(), unknown.to_vec()), "(404 Not Found, NAME_UNKNOWN)"),
         (status(500, &[]), "answers 500 Internal Server Error"),
         (status(204, &[]), "answers 204 No Content"),
-        (ok(MANIFEST, b"not json"), "the manifest: expected ident"),
-        (ok(MANIFEST, b"{}"), "the manifest: missing field"),
+        (ok(MANIFEST, b"not json"), "the manifest is no JSON (line 1, column 2)"),
+        (ok(MANIFEST, b"{}"), "the manifest is not made as an image's is (line 1, column 2)"),
         (ok("application/json", b"[]"), "answers with application/json, which is no manifest"),
         (ok("application/json", br#"{"schemaVersion": 1}"#), "a manifest of schema 1"),
         (Reply::Endless(b"HTTP/1.1 200 OK\r\n\r\n".to_vec()), limit),
@@ -551,7 +555,7 @@ fn documents_that_are_not_what_was_announced_are_told() {
         (lying("/config/digest", json!("sha512:ab")), 2, "is no sha256"),
         (lying("/config/digest", json!("sha256:../../x")), 2, "is no sha256"),
         (lying("/layers/0/size", json!(1_u64 << 60)), 1, "34359738368 bytes, the limit"),
-        (lying("/layers/0/size", json!(-1)), 2, "the manifest: invalid value"),
+        (lying("/layers/0/size", json!(-1)), 2, "the manifest is not made as an image's is"),
         (lying("/layers", json!(vec![image.at("/layers/0"); 600])), 2, "more than 512 layers"),
     ];
     for (image, code, expected) in cases {
@@ -702,6 +706,153 @@ fn a_login_does_not_follow_a_redirect() {
     let told = format!("leads to plain HTTP at {}", store.address);
     assert!(words(&strict).contains(&told), "{strict}");
     assert_eq!(store.asked().len(), 1);
+}
+
+/// What is asked of a registry that has got the password; to all others it says that it wants it.
+fn behind_login(
+    password: &'static str,
+    answer: impl Fn(&Asked) -> Reply + Send + Sync + 'static,
+) -> Server {
+    Server::start(move |asked| {
+        let login = format!("Basic {}", base64("ci", password));
+        match asked.header("authorization") == Some(login.as_str()) {
+            true => answer(asked),
+            false => status(401, &[("WWW-Authenticate", "Basic realm=\"shop\"")]),
+        }
+    })
+}
+
+#[test]
+fn what_a_registry_sends_back_of_a_login_is_not_shown() {
+    // In small letters, as hosts are.
+    const SECRET: &str = "kanarie7qx9vw2m";
+    let silent = |run: &Run, what: &str| {
+        let text = run.to_string().to_ascii_lowercase();
+        let encoded = base64("ci", SECRET).to_ascii_lowercase();
+        assert!(!text.contains(SECRET) && !text.contains(&encoded), "{what}: {run}");
+    };
+    let manifest =
+        |pointer: &str, value: Value| ok(MANIFEST, &Image::new().with(pointer, value).manifest);
+    let index = json!({"manifests": [{
+        "digest": digest(b"a"), "mediaType": MANIFEST,
+        "platform": {"os": "linux", "architecture": SECRET},
+    }]});
+    let index = ok("application/vnd.oci.image.index.v1+json", index.to_string().as_bytes());
+    let media_type = json!(format!("application/vnd.{SECRET}"));
+    let config = |sandbox: Dir, server: &Server| {
+        sandbox.file(".docker/config.json", login(&server.address, SECRET))
+    };
+    for (reply, expected) in [
+        (manifest("/config/digest", json!(SECRET)), "has a digest that is no sha256"),
+        (manifest("/config/size", json!(SECRET)), "the manifest is not made as an image's is"),
+        (manifest("/config/mediaType", media_type), "its configuration is that of something else"),
+        (ok(&format!("image/{SECRET}"), b"x"), "answers with what is no manifest"),
+        (index, "for linux/riscv64; it has a platform of another name"),
+    ] {
+        let platform = ["--platform", "linux/riscv64"];
+        let of_all = reply.clone();
+        let known = behind_login(SECRET, move |_| reply.clone());
+        let run = check(&config(Dir::new(), &known), &known, &platform);
+        assert!(run.code == 2 && words(&run).contains(expected), "{expected}: {run}");
+        silent(&run, expected);
+        // Nor is it repeated where nobody knows that it is somebody's password.
+        let open = Server::start(move |_| of_all.clone());
+        let run = check(&Dir::new(), &open, &platform);
+        assert!(run.code == 2 && words(&run).contains(expected), "{expected}: {run}");
+        silent(&run, expected);
+    }
+    // Hosts are told, but for what is in them.
+    let location = format!("http://{}.example/x", SECRET.to_ascii_uppercase());
+    let to = location.clone();
+    let redirect = behind_login(SECRET, move |_| status(307, &[("Location", &to)]));
+    let challenge = format!("Bearer realm=\"{location}\"");
+    let realm = Server::start(move |_| status(401, &[("WWW-Authenticate", &challenge)]));
+    for (what, server) in [("redirect", redirect), ("realm", realm)] {
+        let run = check(&config(Dir::new(), &server), &server, &[]);
+        let told = "leads to plain HTTP at ***.example";
+        assert!(run.code == 2 && words(&run).contains(told), "{what}: {run}");
+        silent(&run, what);
+    }
+    // What an image says of itself is told in findings, but for that.
+    let encoded = base64("ci", SECRET);
+    let says = json!({
+        "User": SECRET, "Entrypoint": [format!("/{SECRET}")], "StopSignal": SECRET,
+        "Labels": {"org.opencontainers.image.revision": SECRET, "x": encoded},
+    });
+    let netrc = b"machine shop.example login ci password Zq8w7e6r5t\n";
+    let files = layer(&[File(&format!("root/{SECRET}/.netrc"), 0o600, netrc)]);
+    let image = Image::of(says, &[files]);
+    let server = behind_login(SECRET, move |asked| image.answer(asked));
+    let sandbox = config(Dir::new(), &server);
+    for format in ["text", "json", "sarif", "html"] {
+        let run = check(&sandbox, &server, &["--format", format]);
+        // HTML writes slashes in its own way.
+        let told = words(&run).replace("&#x2f;", "/");
+        assert!(told.contains("/root/***/.netrc"), "{format}: {run}");
+        silent(&run, format);
+    }
+}
+
+/// The program as one that needs `libx.so.1`.
+fn needing_a_library() -> Vec<u8> {
+    let mut elf = program();
+    let number = |elf: &[u8], at: usize| u64::from_le_bytes(elf[at..at + 8].try_into().unwrap());
+    let headers = usize::try_from(number(&elf, 32)).unwrap();
+    let count = usize::from(u16::from_le_bytes(elf[56..58].try_into().unwrap()));
+    elf.resize(elf.len().next_multiple_of(4096), 0);
+    let (offset, address) = (elf.len() as u64, 0x7000_0000_u64);
+    // DT_NEEDED, DT_STRTAB, DT_STRSZ, DT_NULL; then the strings.
+    for (tag, value) in [(1, 1), (5, address + 64), (10, 11), (0, 0)] {
+        elf.extend([u64::to_le_bytes(tag), u64::to_le_bytes(value)].concat());
+    }
+    elf.extend(b"\0libx.so.1\0");
+    let size = elf.len() as u64 - offset;
+    // PT_NOTE becomes PT_LOAD, PT_GNU_STACK becomes PT_DYNAMIC.
+    for (old, new, size) in [(4_u32, 1_u32, size), (0x6474_e551, 2, 64)] {
+        let at = (0..count).map(|index| headers + index * 56);
+        let at = at.into_iter().find(|at| elf[*at..at + 4] == old.to_le_bytes()).unwrap();
+        elf[at..at + 4].copy_from_slice(&new.to_le_bytes());
+        for (field, value) in [(8, offset), (16, address), (24, address), (32, size), (40, size)] {
+            elf[at + field..at + field + 8].copy_from_slice(&value.to_le_bytes());
+        }
+    }
+    elf
+}
+
+#[test]
+fn libraries_that_cannot_be_read_a_second_time_are_no_pass() {
+    let image = Image::of(
+        json!({"Entrypoint": ["/srv/server"]}),
+        &[
+            layer(&[File("usr/lib/libx.so.1", 0o755, b"x")]),
+            layer(&[File("srv/server", 0o755, &needing_a_library())]),
+        ],
+    );
+    let path = image.layer();
+    let mut other = image.blobs[path.rsplit('/').next().unwrap()].clone();
+    *other.last_mut().unwrap() ^= 1;
+    let same = image.answer(&Asked {
+        method: "GET".to_owned(),
+        path: path.clone(),
+        headers: Vec::new(),
+        body: String::new(),
+    });
+    for (second, passes) in [(same, true), (status(500, &[]), false), (ok("a/b", &other), false)] {
+        let (image, path, times) = (image.clone(), path.clone(), AtomicUsize::new(0));
+        let server = Server::start(move |asked| {
+            match asked.path == path && times.fetch_add(1, Ordering::SeqCst) == 1 {
+                true => second.clone(),
+                false => image.answer(asked),
+            }
+        });
+        let only = ["--only", "unresolvable-shared-library,unparsable-input", "--format", "json"];
+        let run = check(&Dir::new(), &server, &only);
+        let report: Value = serde_json::from_str(&run.out).unwrap();
+        let not_judged = report["not_judged"].to_string();
+        assert_eq!(run.code, if passes { 0 } else { 2 }, "{run}");
+        assert_eq!(not_judged.contains("unresolvable-shared-library"), !passes, "{run}");
+        assert_eq!(run.out.contains("its libraries cannot be read: layer 1"), !passes, "{run}");
+    }
 }
 
 #[test]

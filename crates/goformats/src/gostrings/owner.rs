@@ -8,7 +8,7 @@ use crate::buildinfo::BuildInfo;
 use crate::pclntab::{FunctionTable, package_of};
 
 /// Whose a string is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Owner {
     /// Used by the main module.
     Main,
@@ -111,25 +111,34 @@ pub(super) fn uses(
 ) -> Vec<Use> {
     references.sort_unstable_by_key(|r| r.at);
     let mut packages: FxHashMap<&str, Owner> = FxHashMap::default();
-    let mut uses = Vec::with_capacity(references.len() + headers.len());
-    let mut next = references.iter().peekable();
-    for function in functions.functions() {
-        let end = function.address.saturating_add(function.size);
-        let mut owner = None;
-        while let Some(reference) = next.peek().filter(|r| r.at < end) {
-            if reference.at >= function.address {
-                let owner = *owner.get_or_insert_with(|| match package_of(function.name) {
-                    Some(package) => {
-                        *packages.entry(package).or_insert_with(|| owners.of_package(package))
-                    }
-                    None => Owner::Unknown,
-                });
-                uses.push(Use { target: reference.target, owner, at: Some(reference.at) });
+    let mut functions = functions.functions().into_iter();
+    let mut function = functions.next();
+    let mut owner = None;
+    // A large program has a million of them: the uses take the room of the references, as they have their size.
+    let mut uses: Vec<Use> = references
+        .into_iter()
+        .filter_map(|reference| {
+            while function
+                .as_ref()
+                .is_some_and(|f| f.address.saturating_add(f.size) <= reference.at)
+            {
+                function = functions.next();
+                owner = None;
             }
-            next.next();
-        }
-    }
-    uses.sort_unstable_by_key(|u| u.target);
+            let function = function.as_ref().filter(|f| f.address <= reference.at)?;
+            let owner = *owner.get_or_insert_with(|| match package_of(function.name) {
+                Some(package) => {
+                    *packages.entry(package).or_insert_with(|| owners.of_package(package))
+                }
+                None => Owner::Unknown,
+            });
+            Some(Use { target: reference.target, owner, at: Some(reference.at) })
+        })
+        .collect();
+    // One instruction of each owner tells as much as all of them.
+    uses.sort_unstable_by_key(|u| (u.target, u.owner, u.at));
+    uses.dedup_by_key(|u| (u.target, u.owner));
+    uses.shrink_to_fit();
     let variables = Variables::new(&uses, pointers);
     uses.extend(headers.iter().map(|header| {
         let (owner, at) = variables.owner(header.at);

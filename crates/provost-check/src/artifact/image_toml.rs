@@ -11,6 +11,7 @@
 //! mismatches = ["layer 1"]             # blobs that are not what their digest says
 //! incomplete = true                    # absence is no proof
 //! dirs = ["/app"]                  # mode 0755
+//! unread = ["/usr/lib/libx.so.1"]  # that it needs something is not known
 //! glibc = 36                       # what its libc.so.6 defines at most
 //! [labels]
 //! "org.opencontainers.image.revision" = "0123456"
@@ -63,6 +64,7 @@ struct Page {
     secrets: Vec<Secret>,
     copy: Option<String>,
     needed: BTreeMap<String, Vec<String>>,
+    unread: Vec<String>,
     layer: u32,
     size: u64,
     links: BTreeMap<String, String>,
@@ -170,9 +172,13 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
         libc_file: files.lookup("/lib/x86_64-linux-gnu/libc.so.6").map(|(path, _)| path),
         glibc: page.glibc,
         libraries: page
-            .needed
-            .into_iter()
-            .map(|(path, needed)| (path, Library { needed, runpath: None }))
+            .files
+            .iter()
+            .filter(|path| !page.unread.contains(path))
+            .map(|path| {
+                let needed = page.needed.get(path).cloned().unwrap_or_default();
+                (path.clone(), Library { needed, runpath: None })
+            })
             .collect(),
         program_copy: page.copy.map(|path| (0, path)),
         mismatches: mismatches.collect(),

@@ -6,6 +6,7 @@ use std::sync::{Arc, OnceLock};
 
 use super::render::Trace;
 use crate::facts::origin::{SourceId, Span};
+use crate::model::hidden::Hidden;
 use crate::model::secret::shaped_spans;
 
 /// What an input is.
@@ -232,6 +233,7 @@ impl Source {
 #[derive(Debug, Default)]
 pub struct Sources {
     all: Vec<Source>,
+    hidden: Hidden,
 }
 
 impl Sources {
@@ -240,6 +242,16 @@ impl Sources {
         let id = SourceId(u32::try_from(self.all.len()).unwrap_or(u32::MAX));
         self.all.push(source);
         id
+    }
+
+    /// From now on no report shows these texts.
+    pub fn hide(&mut self, secrets: &[String]) {
+        secrets.iter().for_each(|secret| self.hidden.add(secret));
+    }
+
+    /// What no report shows, wherever it stands.
+    pub fn hidden(&self) -> &Hidden {
+        &self.hidden
     }
 
     /// How many there are.

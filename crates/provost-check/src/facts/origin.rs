@@ -1,7 +1,10 @@
 //! Where a fact comes from.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
+
+use crate::model::hidden::Hidden;
 
 /// Names one input of a run; an index into [`crate::artifact::source::Sources`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -101,6 +104,25 @@ impl Origin {
     pub fn image(source: SourceId, layer: Option<&str>, path: &str) -> Self {
         let place = ImagePlace { layer: layer.map(Arc::from), path: Arc::from(path) };
         Self { source, place: Place::Image(Arc::new(place)) }
+    }
+
+    /// Leaves out of a place in an image or executable what is secret.
+    pub(crate) fn hide(&mut self, hidden: &Hidden) {
+        match &mut self.place {
+            Place::Image(place) => {
+                if let Cow::Owned(path) = hidden.mask(&place.path) {
+                    *place = Arc::new(ImagePlace { layer: place.layer.clone(), path: path.into() });
+                }
+            }
+            Place::Binary(place) => {
+                let section = place.section.as_deref().map(|section| hidden.mask(section));
+                if let Some(Cow::Owned(section)) = section {
+                    let section = Some(section.into());
+                    *place = Arc::new(BinaryPlace { address: place.address, section });
+                }
+            }
+            Place::Text(_) | Place::Whole => {}
+        }
     }
 
     /// The byte range, when the place is one of a text.

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 
 use crate::facts::origin::{Origin, SourceId, Span};
+use crate::model::hidden::Hidden;
 use crate::model::secret::masked;
 use crate::rules::rule::{Rule, Variant};
 
@@ -152,6 +153,25 @@ impl Finding {
             hide(&mut fix.title);
             // An edit is written as it is or not at all.
             if fix.edits.iter().any(|edit| matches!(masked(&edit.replacement), Cow::Owned(_))) {
+                fix.edits.clear();
+            }
+        }
+    }
+
+    /// Leaves out what is known to be secret by its text, also of the places.
+    pub(crate) fn hide(&mut self, hidden: &Hidden) {
+        hidden.hide(&mut self.message);
+        hidden.hide(&mut self.subject);
+        for note in &mut self.notes {
+            hidden.hide(note);
+        }
+        for evidence in &mut self.evidence {
+            hidden.hide(&mut evidence.note);
+            evidence.origin.hide(hidden);
+        }
+        if let Some(fix) = &mut self.fix {
+            hidden.hide(&mut fix.title);
+            if fix.edits.iter_mut().any(|edit| hidden.hide(&mut edit.replacement)) {
                 fix.edits.clear();
             }
         }

@@ -12,6 +12,7 @@ pub mod goduration;
 pub mod gogc;
 pub mod gomaxprocs;
 pub mod grace;
+pub mod hidden;
 pub mod memlimit;
 pub mod mtls;
 pub mod names;

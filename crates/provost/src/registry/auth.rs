@@ -98,7 +98,19 @@ pub(super) fn refused(host: &str, name: &Name, login: &Login) -> Fault {
 }
 
 fn basic(user: &str, password: &str) -> String {
-    format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
+    format!("Basic {}", encoded(user, password))
+}
+
+fn encoded(user: &str, password: &str) -> String {
+    STANDARD.encode(format!("{user}:{password}"))
+}
+
+/// What of a login is secret, in the forms in which it is sent. The user's name is not.
+pub(super) fn secrets(credential: &Credential) -> Vec<String> {
+    match credential {
+        Credential::Basic(user, password) => vec![password.clone(), encoded(user, password)],
+        Credential::Identity(token) | Credential::Token(token) => vec![token.clone()],
+    }
 }
 
 /// A token that is not of visible characters would be more than one header.

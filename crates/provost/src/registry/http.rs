@@ -2,8 +2,8 @@
 
 use std::fmt;
 use std::io::{self, ErrorKind, Read};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use indicatif::ProgressBar;
@@ -19,7 +19,7 @@ pub(super) struct Patience {
     pub(super) connect: Duration,
     /// For the next bytes.
     pub(super) read: Duration,
-    /// For an image.
+    /// For an image, each time that it is read.
     pub(super) total: Duration,
     /// As long as a registry may ask to wait, each time.
     pub(super) wait: Duration,
@@ -46,7 +46,8 @@ const MOST_REDIRECTS: usize = 5;
 /// Bytes of an answer that only says why not.
 pub(super) const MOST_WORDS: u64 = 64 << 10;
 
-/// Why something could not be had. No text of a server's is in it, for it might repeat a secret.
+/// Why something could not be had. Of what a server says only hosts that it leads to are in it, for
+/// anything else might repeat a secret; `Registry::secrets` is left out of these too.
 #[derive(Debug)]
 pub(super) struct Fault {
     kind: ErrorKind,
@@ -185,7 +186,8 @@ pub(super) struct Http {
     /// Hosts that plain HTTP may be spoken with.
     insecure: Arc<[String]>,
     patience: Patience,
-    began: Instant,
+    /// When the image's time began.
+    began: Arc<Mutex<Instant>>,
     interrupted: Arc<AtomicBool>,
     progress: ProgressBar,
     /// Gone when nobody asks any more.
@@ -212,10 +214,26 @@ impl Http {
             .tls_config(TlsConfig::builder().root_certs(roots()).build())
             .build()
             .into();
-        let (began, alive) = (Instant::now(), Arc::new(()));
+        let (began, alive) = (Arc::new(Mutex::new(Instant::now())), Arc::new(()));
         let http = Self { agent, insecure, patience, began, interrupted, progress, alive };
         http.watch()?;
         Ok(http)
+    }
+
+    /// The image's time begins now: much is done between the arguments and the first request, and
+    /// images are read one after the other, after fixes once more.
+    pub(super) fn begin(&self) {
+        self.set_began(Instant::now());
+    }
+
+    fn set_began(&self, at: Instant) {
+        *self.began.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    /// As if all its time had passed.
+    #[cfg(test)]
+    pub(super) fn run_out(&self) {
+        self.set_began(Instant::now() - self.patience.total);
     }
 
     pub(super) fn interrupted(&self) -> &AtomicBool {
@@ -252,7 +270,8 @@ impl Http {
 
     /// What is left of the time for the image.
     fn left(&self) -> Result<Duration, Fault> {
-        let left = self.patience.total.checked_sub(self.began.elapsed());
+        let began = *self.began.lock().unwrap_or_else(PoisonError::into_inner);
+        let left = self.patience.total.checked_sub(began.elapsed());
         left.filter(|left| !left.is_zero()).ok_or_else(|| self.took_too_long())
     }
 

@@ -1,8 +1,10 @@
 //! Images of registries: the distribution protocol, as far as reading goes.
 //!
 //! Nothing is kept: a layer's bytes go to the image reader as they come. What a server says is
-//! untrusted throughout: no text of its is shown, every answer has a limit of bytes and of time, and
-//! a login goes to nobody but the host that it is for.
+//! untrusted throughout: of its text only what stands in lists of ours is repeated, and hosts that it
+//! leads to; what it was told in secret is left out of all that is shown; every answer has a limit of
+//! bytes and of time. A login goes to the registry that it is for and, as docker does it, to the one
+//! that this names for tokens: over TLS, or where `--insecure-registry` names the host.
 //!
 //! Source: github.com/opencontainers/distribution-spec v1.1.
 
@@ -83,11 +85,37 @@ struct Registry {
     /// The value of `Authorization`, once there is one.
     authorization: Mutex<Option<Arc<str>>>,
     login: OnceLock<Login>,
+    /// All values of `Authorization` that there were.
+    told: Mutex<Vec<Arc<str>>>,
     /// What the reference named when it was first asked.
     root: Mutex<Option<Root>>,
 }
 
-/// Reasons that registries give, from the specification's list of codes.
+/// Reasons that registries give: the specification's codes, and those of distribution 3.0
+/// (`registry/api/errcode`, `registry/api/v2`).
+const CODES: [&str; 19] = [
+    "BLOB_UNKNOWN",
+    "BLOB_UPLOAD_INVALID",
+    "BLOB_UPLOAD_UNKNOWN",
+    "DENIED",
+    "DIGEST_INVALID",
+    "MANIFEST_BLOB_UNKNOWN",
+    "MANIFEST_INVALID",
+    "MANIFEST_UNKNOWN",
+    "MANIFEST_UNVERIFIED",
+    "NAME_INVALID",
+    "NAME_UNKNOWN",
+    "RANGE_INVALID",
+    "SIZE_INVALID",
+    "TAG_INVALID",
+    "TOOMANYREQUESTS",
+    "UNAUTHORIZED",
+    "UNAVAILABLE",
+    "UNKNOWN",
+    "UNSUPPORTED",
+];
+
+/// Reasons that registries give.
 #[derive(Deserialize)]
 struct Reasons {
     errors: Vec<Reason>,
@@ -112,7 +140,8 @@ struct Head {
 impl Registry {
     fn new(name: Name, http: Http) -> Self {
         let (authorization, root) = (Mutex::new(None), Mutex::new(None));
-        Self { name, http, authorization, login: OnceLock::new(), root }
+        let (login, told) = (OnceLock::new(), Mutex::default());
+        Self { name, http, authorization, login, told, root }
     }
 
     fn url(&self, kind: &str, reference: &str) -> Url {
@@ -150,6 +179,9 @@ impl Registry {
                     let value = auth::answer(&challenge, &self.name, self.login(), &self.http)?;
                     let value: Arc<str> = value.into();
                     *lock() = Some(Arc::clone(&value));
+                    let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+                    told.push(Arc::clone(&value));
+                    drop(told);
                     authorization = Some(value);
                     renewed = true;
                 }
@@ -162,12 +194,10 @@ impl Registry {
     fn refusal(&self, kind: &str, reference: &str, answer: Answer) -> Fault {
         let (status, text) = (answer.status, answer.status_text());
         let host = answer.url.host.clone();
-        // Only a code of the specification's alphabet is repeated.
         let code = answer.words(&self.http).ok().and_then(|words| {
             let reasons: Reasons = serde_json::from_slice(&words).ok()?;
             let code = reasons.errors.into_iter().next()?.code;
-            let plain = |b: u8| b.is_ascii_uppercase() || b == b'_';
-            (code.len() <= 40 && code.bytes().all(plain)).then_some(code)
+            CODES.into_iter().find(|known| *known == code)
         });
         let text = match code {
             Some(code) => format!("{text}, {code}"),
@@ -235,18 +265,18 @@ fn media_type(sent: &str, bytes: &[u8], host: &str) -> Result<String, Fault> {
             _ => {}
         }
     }
-    let plain = |b: u8| b.is_ascii_alphanumeric() || b"/+.-".contains(&b);
-    Err(Fault::lie(match sent {
-        "text/html" => {
+    let of_ours = general.into_iter().find(|known| *known == sent && !known.is_empty());
+    Err(Fault::lie(match (sent, of_ours) {
+        ("text/html", _) => {
             format!(
                 "{host} answers with a page (text/html), not with a manifest: is it a registry?"
             )
         }
-        "" => format!("{host} answers with what is no manifest of an image"),
-        sent if sent.len() <= 100 && sent.bytes().all(plain) => {
-            format!("{host} answers with {sent}, which is no manifest of an image")
+        (_, Some(known)) => {
+            format!("{host} answers with {known}, which is no manifest of an image")
         }
-        _ => format!("{host} answers with what is no manifest of an image"),
+        // What came may be anything that the server knows.
+        (_, None) => format!("{host} answers with what is no manifest of an image"),
     }))
 }
 
@@ -255,7 +285,19 @@ impl Remote for Registry {
         &self.name.typed
     }
 
+    fn secrets(&self) -> Vec<String> {
+        let told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        let values = told.iter().filter_map(|value| value.split_once(' '));
+        let mut secrets: Vec<String> = values.map(|(_, value)| value.to_owned()).collect();
+        drop(told);
+        let credential = self.login.get().and_then(|login| login.credential.as_ref());
+        secrets.extend(credential.into_iter().flat_map(auth::secrets));
+        secrets
+    }
+
     fn root(&self) -> std::io::Result<Root> {
+        // Whoever reads an image asks for this first.
+        self.http.begin();
         let mut root = self.root.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(root) = &*root {
             return Ok(root.clone());

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use super::Broken;
+use super::layout::{is_sha256, json};
 use crate::facts::build::{CommandForm, Instruction, StageConfig};
 use crate::facts::image::UserGroup;
 use crate::facts::{Fact, Origin, SourceId};
@@ -66,8 +67,7 @@ struct Healthcheck {
 }
 
 pub(super) fn read(source: SourceId, bytes: &[u8]) -> Result<Config, Broken> {
-    let file: File = serde_json::from_slice(bytes)
-        .map_err(|error| Broken::malformed(&format!("the configuration: {error}")))?;
+    let file: File = json(bytes, "the configuration")?;
     let run = file.config.unwrap_or_default();
     let at = |key: &str| Origin::image(source, None, &format!("config.{key}"));
     let words = |words: Vec<String>, key: &str| -> Vec<Fact<String>> {
@@ -137,9 +137,15 @@ pub(super) fn read(source: SourceId, bytes: &[u8]) -> Result<Config, Broken> {
         },
         stage,
         labels: labels.into_iter().map(|(k, v)| (k, Fact::written(v, at("Labels")))).collect(),
-        diff_ids: file.rootfs.diff_ids.unwrap_or_default(),
+        diff_ids: file.rootfs.diff_ids.unwrap_or_default().into_iter().map(diff_id).collect(),
         created_by: history.into_iter().filter(|h| !h.empty_layer).map(|h| h.created_by).collect(),
     })
+}
+
+/// A digest; what is none stays one that nothing has, and is not repeated.
+fn diff_id(said: String) -> String {
+    let wrong = said.starts_with("sha256:") && !is_sha256(&said);
+    if wrong { "sha256:(no digest)".to_owned() } else { said }
 }
 
 /// Name, uid and gid of each line of `/etc/passwd`.

@@ -1,8 +1,10 @@
 //! Which manifest of a layout or an archive is the image, and where its blobs lie.
 
+use std::collections::BTreeSet;
 use std::io::Read as _;
 
 use serde::Deserialize;
+use serde_json::error::Category;
 
 use super::store::Store;
 use super::{Broken, Form, Limits, Remote, layers};
@@ -46,7 +48,73 @@ struct Platform {
     variant: Option<String>,
 }
 
+/// What the parts of a platform are called: by Go's names, says image-spec's `image-index.md`.
+/// Source: go1.26 `internal/syslist`.
+const SYSTEMS: [&str; 18] = [
+    "aix",
+    "android",
+    "darwin",
+    "dragonfly",
+    "freebsd",
+    "hurd",
+    "illumos",
+    "ios",
+    "js",
+    "linux",
+    "nacl",
+    "netbsd",
+    "openbsd",
+    "plan9",
+    "solaris",
+    "wasip1",
+    "windows",
+    "zos",
+];
+const MACHINES: [&str; 26] = [
+    "386",
+    "amd64",
+    "amd64p32",
+    "arm",
+    "armbe",
+    "arm64",
+    "arm64be",
+    "loong64",
+    "mips",
+    "mipsle",
+    "mips64",
+    "mips64le",
+    "mips64p32",
+    "mips64p32le",
+    "ppc",
+    "ppc64",
+    "ppc64le",
+    "riscv",
+    "riscv64",
+    "s390",
+    "s390x",
+    "sparc",
+    "sparc64",
+    "wasm",
+    "i386",
+    "x86_64",
+];
+
+/// Stands for platforms whose names are not repeated.
+const OTHER_PLATFORM: &str = "a platform of another name";
+
 impl Platform {
+    /// As it may be shown: whoever wrote the index may have put anything there.
+    fn shown(&self) -> String {
+        let variant = self.variant.as_deref().unwrap_or_default();
+        let is_version = variant.strip_prefix('v').is_some_and(|version| {
+            version.len() <= 3 && version.bytes().all(|b| b.is_ascii_digit() || b == b'.')
+        });
+        let known = SYSTEMS.contains(&self.os.as_str())
+            && MACHINES.contains(&self.architecture.as_str())
+            && (variant.is_empty() || is_version);
+        if known { self.text() } else { OTHER_PLATFORM.to_owned() }
+    }
+
     fn text(&self) -> String {
         match &self.variant {
             Some(variant) => format!("{}/{}/{variant}", self.os, self.architecture),
@@ -267,7 +335,13 @@ impl Reader<'_> {
         let fits = |wanted: &str, d: &Descriptor| {
             platform_of(d).is_none_or(|p| p == wanted || p.starts_with(&format!("{wanted}/")))
         };
-        let known: Vec<String> = manifests.iter().filter_map(|(d, _)| platform_of(d)).collect();
+        let shown = |d: &Descriptor| d.platform.as_ref().map(Platform::shown);
+        let mut known: Vec<String> = Vec::new();
+        for name in manifests.iter().filter_map(|(d, _)| shown(d)) {
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
         let position = match platform {
             Some(wanted) => manifests.iter().position(|(d, _)| fits(wanted, d)),
             None => manifests
@@ -288,9 +362,12 @@ impl Reader<'_> {
         }
         let manifest: Manifest =
             json(&self.document(&descriptor, What::Manifest)?, "the manifest")?;
-        if let Some(other) = other_than_image(&manifest.config.media_type) {
+        if is_other_than_image(&manifest.config.media_type) {
+            let is =
+                NO_IMAGES.iter().find(|(media_type, _)| *media_type == manifest.config.media_type);
+            let is = is.map_or("something else", |(_, is)| *is);
             return Err(Broken::malformed(&format!(
-                "is no container image: its configuration has the media type {other}"
+                "is no container image: its configuration is that of {is}"
             )));
         }
         let config = self.document(&manifest.config, What::Configuration)?;
@@ -299,30 +376,55 @@ impl Reader<'_> {
             let path = blob_path(&layer.digest)?;
             blobs.push(Blob { path, size: layer.size, digest: Some(layer.digest) });
         }
-        let mut left_out: Vec<String> =
-            manifests.iter().filter_map(|(d, _)| platform_of(d)).collect();
-        left_out.sort();
+        let left_out: BTreeSet<String> = manifests.iter().filter_map(|(d, _)| shown(d)).collect();
+        let left_out = left_out.into_iter().collect();
         Ok(Chosen { config, layers: blobs, names, left_out })
     }
 }
 
-/// The media type of a configuration, where it is known to be none of an image: charts, signatures
-/// and policies lie in registries, too.
-fn other_than_image(media_type: &str) -> Option<String> {
+/// What else lies in registries, by the media type of its configuration.
+const NO_IMAGES: [(&str, &str); 8] = [
+    ("application/vnd.cncf.helm.config.v1+json", "a chart"),
+    ("application/vnd.cncf.flux.config.v1+json", "manifests for Flux"),
+    ("application/vnd.cncf.notary.signature", "a signature"),
+    ("application/vnd.cncf.openpolicyagent.config.v1+json", "a policy"),
+    ("application/vnd.docker.plugin.v1+json", "a plugin of docker"),
+    ("application/vnd.oci.empty.v1+json", "an artifact of no kind"),
+    ("application/vnd.wasm.config.v0+json", "a module of WebAssembly"),
+    ("application/vnd.wasm.config.v1+json", "a module of WebAssembly"),
+];
+
+/// Whether a configuration is known to be none of an image.
+fn is_other_than_image(media_type: &str) -> bool {
     let image = ["container.image.v1", "oci.image.config"].iter().any(|t| media_type.contains(t));
-    let other = media_type.starts_with("application/vnd.") && !image;
-    other.then(|| media_type.chars().take(100).collect())
+    media_type.starts_with("application/vnd.") && !image
 }
 
 /// `blobs/ALGORITHM/HEX`; a digest with anything else in it could name another file.
 fn blob_path(digest: &str) -> Result<String, Broken> {
-    let hex = digest.strip_prefix("sha256:").filter(|hex| hex.len() == 64);
-    match hex.filter(|hex| hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'))) {
+    match digest.strip_prefix("sha256:").filter(|_| is_sha256(digest)) {
         Some(hex) => Ok(format!("blobs/sha256/{hex}")),
-        None => Err(Broken::malformed(&format!("the digest {digest} is no sha256"))),
+        // It is not repeated: a registry that got a password may send it back as anything.
+        None => Err(Broken::malformed("one of its parts has a digest that is no sha256")),
     }
 }
 
-fn json<T: for<'a> Deserialize<'a>>(bytes: &[u8], what: &str) -> Result<T, Broken> {
-    serde_json::from_slice(bytes).map_err(|error| Broken::malformed(&format!("{what}: {error}")))
+/// Whether it is a digest as images write it.
+pub(super) fn is_sha256(digest: &str) -> bool {
+    let hex = digest.strip_prefix("sha256:").filter(|hex| hex.len() == 64);
+    hex.is_some_and(|hex| hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
+}
+
+/// A document of an image. Of what is wrong in it only the place is told: the parser's own words
+/// quote what they found.
+pub(super) fn json<T: for<'a> Deserialize<'a>>(bytes: &[u8], what: &str) -> Result<T, Broken> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let (line, column) = (error.line(), error.column());
+        let is = match error.classify() {
+            Category::Data => "is not made as an image's is",
+            Category::Eof => "ends too early",
+            Category::Io | Category::Syntax => "is no JSON",
+        };
+        Broken::malformed(&format!("{what} {is} (line {line}, column {column})"))
+    })
 }

@@ -33,37 +33,44 @@ pub(super) fn read(
     limits: &Limits,
 ) -> Result<BTreeMap<String, Library>, Broken> {
     let chosen = layout::choose(store, image.source, form, platform, limits, &mut Vec::new())?;
+    // What is not in it at the end was not read: it is too large, or one too many.
     let mut found = BTreeMap::new();
+    let mut asked: BTreeSet<String> = BTreeSet::new();
     let mut seen: BTreeSet<String> = BTreeSet::new();
-    let mut names: BTreeSet<String> = needed.iter().cloned().collect();
+    let mut names: BTreeSet<String> =
+        needed.iter().map(|needed| base_name(needed).to_owned()).collect();
     for _ in 0..MOST_ROUNDS {
-        // Where the bytes of each stand: layer, path in its archive, path in the image.
-        let mut wanted: BTreeMap<u32, BTreeMap<String, String>> = BTreeMap::new();
+        // Where the bytes of each stand: layer, path in its archive, paths in the image.
+        let mut wanted: BTreeMap<u32, BTreeMap<String, Vec<String>>> = BTreeMap::new();
         for (at, _) in image.files.iter().filter(|(at, _)| names.contains(base_name(at))) {
             let Some((at, file)) = image.files.lookup(at) else { continue };
-            if file.kind == FileKind::File && !found.contains_key(&at) && found.len() < MOST {
-                found.insert(at.clone(), Library::default());
-                wanted.entry(file.content.0).or_default().insert(file.content.1.to_string(), at);
+            if file.kind == FileKind::File && asked.len() < MOST && asked.insert(at.clone()) {
+                let (layer, inside) = &file.content;
+                let files = wanted.entry(*layer).or_default();
+                files.entry(inside.to_string()).or_default().push(at);
             }
         }
         seen.append(&mut names);
         for (layer, files) in wanted {
             let Some(blob) = chosen.layers.get(layer as usize) else { continue };
-            let (reader, size) = store.layer(blob, limits)?;
+            let what = format!("layer {}", layer.saturating_add(1));
+            let (reader, size) = store.layer(blob, limits).map_err(|broken| broken.of(&what))?;
             let only = |entry: &Entry| if files.contains_key(&entry.path) { LARGEST } else { 0 };
             let content = layers::read(reader, size, limits, &only);
             if let Some(broken) = content.broken {
-                return Err(broken);
+                return Err(broken.of(&what));
             }
             // A registry could send another layer than the first time.
             if blob.digest.as_ref().is_some_and(|said| *said != content.blob) {
-                return Err(Broken::malformed("is not what its digest says"));
+                return Err(Broken::malformed(&format!("{what} is not what its digest says")));
             }
             for (inside, bytes) in content.bytes {
-                let Some(at) = files.get(&inside) else { continue };
                 let library = library(&bytes);
-                names.extend(library.needed.iter().filter(|name| !seen.contains(*name)).cloned());
-                found.insert(at.clone(), library);
+                let needed = library.needed.iter().map(|needed| base_name(needed));
+                names.extend(needed.filter(|name| !seen.contains(*name)).map(str::to_owned));
+                for at in files.get(&inside).into_iter().flatten() {
+                    found.insert(at.clone(), library.clone());
+                }
             }
         }
         if names.is_empty() {

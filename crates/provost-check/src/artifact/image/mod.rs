@@ -150,6 +150,14 @@ impl<'a> Place<'a> {
         }
     }
 
+    /// What was told to who sent the image, and is not to be shown.
+    pub(crate) fn secrets(self) -> Vec<String> {
+        match self {
+            Self::File(..) => Vec::new(),
+            Self::Registry(_, from) => from.secrets(),
+        }
+    }
+
     fn form(self) -> Option<Form> {
         match self {
             Self::File(_, form) => form,
@@ -185,19 +193,29 @@ pub fn load(
     loaded
 }
 
-/// Adds the libraries that a dynamic program needs, directly or by others; a layer that cannot be
-/// read again was told when it was read.
+/// Adds the libraries that a dynamic program needs, directly or by others. Gives why there are none,
+/// unless that was told when the layers were first read.
 pub fn add_libraries(
     image: &mut Image,
     place: Place<'_>,
     platform: Option<&str>,
     needed: &[String],
     limits: &Limits,
-) {
+) -> Option<Problem> {
     let read = place
         .open(limits)
         .and_then(|store| libraries::read(&store, place.form(), platform, image, needed, limits));
-    image.libraries = read.unwrap_or_default();
+    match read {
+        Ok(libraries) => {
+            image.libraries = libraries;
+            None
+        }
+        Err(_) if !image.complete || !image.mismatches.is_empty() => None,
+        Err(broken) => {
+            let message = format!("its libraries cannot be read: {}", broken.message);
+            Some(Broken::unreadable(&message).into_problem(image.origin.clone()))
+        }
+    }
 }
 
 /// Reads the image of an archive in memory.

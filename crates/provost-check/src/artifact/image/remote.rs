@@ -12,6 +12,10 @@ pub trait Remote: Debug + Send + Sync {
     /// The reference as it was typed, by which manifests may name the image.
     fn name(&self) -> &str;
 
+    /// Parts of the login that was used and tokens that it was good for: whoever got them may
+    /// repeat them, and no report shows them.
+    fn secrets(&self) -> Vec<String>;
+
     /// What the reference names. The same bytes each time, also where a tag moves meanwhile.
     ///
     /// # Errors

@@ -61,7 +61,11 @@ fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
         let found = path_itself.into_iter().chain(in_dirs).find_map(|path| file(image, &path));
         match found {
             Some(path) => {
-                let Some((path, library)) = image.libraries.get_key_value(&path) else { continue };
+                let Some((path, library)) = image.libraries.get_key_value(&path) else {
+                    let what = format!("which libraries {path} needs in turn");
+                    out.abstain(Abstain::unknown(Reason::LimitReached, what));
+                    continue;
+                };
                 let mut dirs = named(library.runpath.as_deref().unwrap_or_default(), path);
                 dirs.extend(own.iter().cloned());
                 open.extend(library.needed.iter().map(|name| Search {
