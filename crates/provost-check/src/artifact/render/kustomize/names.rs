@@ -57,6 +57,9 @@ impl<'d> Identity<'d> {
     }
 }
 
+/// What something was called on a way: as written, and after each folder that called it otherwise.
+type Names = Vec<Arc<str>>;
+
 /// A resource as one way from the root reaches it.
 #[derive(Clone, Debug)]
 pub(super) struct Use {
@@ -156,7 +159,7 @@ impl Uses {
         known: Identity<'_>,
         way: &[usize],
         layers: &[Layer],
-    ) -> Option<(Vec<Arc<str>>, Vec<Arc<str>>)> {
+    ) -> Option<(Names, Names)> {
         let mut take = |bytes: usize| {
             let left = self.bytes.checked_sub(bytes).filter(|_| bytes <= LONGEST_NAME);
             self.bytes = left?;
