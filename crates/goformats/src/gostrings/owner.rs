@@ -111,7 +111,7 @@ pub(super) fn uses(
 ) -> Vec<Use> {
     references.sort_unstable_by_key(|r| r.at);
     let mut packages: FxHashMap<&str, Owner> = FxHashMap::default();
-    let mut functions = functions.functions().into_iter();
+    let mut functions = functions.functions();
     let mut function = functions.next();
     let mut owner = None;
     // A large program has a million of them: the uses take the room of the references, as they have their size.
