@@ -1,6 +1,6 @@
 //! What a whole text is.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 /// What an IP address is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

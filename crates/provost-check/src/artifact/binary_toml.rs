@@ -276,7 +276,7 @@ fn dep(text: &str) -> Module {
 
 /// Rough kinds, enough for pages; real binaries are classified by `goformats`.
 fn kind_of(text: &str) -> TextKind {
-    let is_ip = |t: &str| t.parse::<std::net::IpAddr>().is_ok();
+    let is_ip = |t: &str| t.parse::<core::net::IpAddr>().is_ok();
     let host_port = text.rsplit_once(':').filter(|(_, port)| port.parse::<u16>().is_ok());
     if is_ip(text) {
         TextKind::Ip

@@ -89,8 +89,8 @@ impl ListenSetting {
         let name = self.name.to_ascii_uppercase();
         let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
         let host = self.host.trim_matches(['[', ']']);
-        let is_any =
-            host.is_empty() || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_unspecified());
+        let is_any = host.is_empty()
+            || host.parse::<core::net::IpAddr>().is_ok_and(|ip| ip.is_unspecified());
         (is_any || (self.is_loopback() && has(&["LISTEN", "BIND"]))) && !has(SIDE_LISTENERS)
     }
 }
@@ -106,7 +106,7 @@ const SIDE_LISTENERS: &[&str] = &[
 pub fn is_loopback(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
     host.eq_ignore_ascii_case("localhost")
-        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
+        || host.parse::<core::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 impl Case<'_> {

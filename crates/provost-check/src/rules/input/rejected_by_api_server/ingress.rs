@@ -59,7 +59,7 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
 
 /// The host of a rule is no address; one that a certificate is for may be (`validateIngressTLS`).
 fn host(name: &str, node: Node<'_>, out: &mut Findings) {
-    if name.parse::<std::net::IpAddr>().is_ok() {
+    if name.parse::<core::net::IpAddr>().is_ok() {
         let message = format!("`{name}` is no host: must be a DNS name, not an IP address");
         refuse(out, &node.origin(), message);
     } else {
