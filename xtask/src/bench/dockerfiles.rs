@@ -37,7 +37,7 @@ RUN --mount=type=cache,target=/go/pkg/mod --mount=type=cache,target=/root/.cache
     );
     // Writing into a String cannot fail.
     let _ = match number % 3 {
-        0 => write!(text, "FROM gcr.io/distroless/static-debian12:nonroot\n"),
+        0 => writeln!(text, "FROM gcr.io/distroless/static-debian12:nonroot"),
         1 => write!(
             text,
             "FROM alpine:3.22\nRUN apk add --no-cache ca-certificates tzdata \\\n    && adduser -D -u 65532 app\n"

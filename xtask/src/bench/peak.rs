@@ -45,7 +45,7 @@ pub fn run(command: &mut Command) -> Result<u64> {
     Ok(most)
 }
 
-/// `VmHWM:	   45312 kB` in bytes.
+/// `VmHWM: 45312 kB`, with a tab, in bytes.
 fn high_water(status: &str) -> u64 {
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     let number = line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok());
