@@ -8,15 +8,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::provenance::difference;
-use super::units::{
-    Unit, Units, base_name, binary_unit, build_unit, image_unit, is_run_by, repositories,
-};
+use super::units::{Unit, Units, binary_unit, build_unit, image_unit, is_run_by, repositories};
 use super::{ObjectId, World};
 use crate::facts::binary::Binary;
 use crate::facts::settings::Service;
 use crate::facts::workload::{Container, ContainerRole};
 use crate::facts::{Fact, Object, Origin, SourceId};
-use crate::model::names::ImageRef;
+use crate::model::names::{ImageRef, base_name};
 
 /// What was bound to one container.
 #[derive(Clone, Debug, Default)]

@@ -7,7 +7,7 @@ use crate::facts::Origin;
 use crate::facts::binary::Binary;
 use crate::facts::build::{Build, CommandForm, GoBuild};
 use crate::facts::image::Image;
-use crate::model::names::ImageRef;
+use crate::model::names::{ImageRef, base_name};
 
 /// One thing that can be bound, and the names it goes by.
 pub(super) struct Unit {
@@ -147,10 +147,6 @@ pub(super) fn build_unit(world: &World, build: &Build) -> Unit {
         subject: path.clone(),
         origin: Origin::whole(build.source),
     }
-}
-
-pub(super) fn base_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }
 
 /// Last element of a package path, a major version suffix left out: `example.com/shop/v2` is

@@ -6,6 +6,7 @@ use rustc_hash::FxHashMap;
 
 use super::build::{Build, CommandForm, RunStep, Stage};
 use super::origin::{Basis, Fact, Origin, SourceId, Span};
+use crate::model::names::base_name;
 use crate::model::shell::{Command, Joined, Script};
 
 /// An instruction as it stands in the file.
@@ -105,11 +106,6 @@ const BEFORE: &[&str] =
 
 /// Their flags whose value is the next word.
 const WITH_VALUE: &[&str] = &["-u", "-g", "-n", "-I", "-P", "-L", "-d"];
-
-/// The last part of a path.
-pub fn base_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
 
 impl ShellText {
     /// `pieces`: where in `text` a piece of the file starts, and where it starts in the file;

@@ -1,6 +1,11 @@
-//! Names people write: near misses, and references to images.
+//! Names people write: of files, near misses, and references to images.
 
 use std::fmt;
+
+/// The last part of a path, which is all of it where there is no `/`.
+pub fn base_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}
 
 /// Longer names are not compared: no name that matters is that long.
 pub const LONGEST_COMPARED: usize = 128;

@@ -2,8 +2,9 @@
 //!
 //! Directories do not matter: a command that names one cannot start either.
 
-use super::run::{base_name, join};
+use super::run::join;
 use crate::facts::build::Created;
+use crate::model::names::base_name;
 
 /// Where packages of a distribution put files: the Filesystem Hierarchy Standard's directories,
 /// `/opt` of third parties included.

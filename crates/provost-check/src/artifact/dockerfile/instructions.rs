@@ -14,6 +14,7 @@ use crate::artifact::ProblemKind;
 use crate::facts::build::{CommandForm, CopyStep, Instruction, Stage, StageConfig};
 use crate::facts::build_steps::{RunShell, SameLine};
 use crate::facts::{Basis, Fact, Origin, Span};
+use crate::model::names::base_name;
 
 impl Loader<'_> {
     pub(super) fn from(&mut self, item: &Item<'_>) {
@@ -590,7 +591,7 @@ fn is_relative(path: &str) -> bool {
 /// The family of a SHELL.
 fn run_shell(words: &[Fact<String>]) -> RunShell {
     let first = words.first().map_or("", |word| word.value.as_str());
-    match run::base_name(first) {
+    match base_name(first) {
         "sh" | "bash" | "ash" | "dash" | "zsh" | "ksh" | "busybox" => {
             RunShell::Posix { pipefail: words.iter().any(|word| word.value.contains("pipefail")) }
         }

@@ -8,6 +8,7 @@ use rustc_hash::FxHashMap;
 use super::creates;
 use super::shell_text::{Token, Value, evaluate, tokens};
 use crate::facts::build::Created;
+use crate::model::names::base_name;
 
 /// Longest path that is followed; Linux' PATH_MAX.
 const PATH_MAX: usize = 4096;
@@ -486,11 +487,6 @@ const TAKES_VALUE: &[&str] = &[
     "-tags",
     "-toolexec",
 ];
-
-/// The last part of a path.
-pub(super) fn base_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
 
 /// A path seen from a directory, `.` and `..` resolved. `None` when the directory is unknown or
 /// the result is too long.

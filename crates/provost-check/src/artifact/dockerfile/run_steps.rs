@@ -11,6 +11,7 @@ use super::stages::{Item, Loader, Pair, unquoted};
 use crate::facts::build::{CommandForm, Created, FileMove, GoBuild, RunStep};
 use crate::facts::build_steps::{RunShell, ShellText};
 use crate::facts::{Basis, Fact, Origin};
+use crate::model::names::base_name;
 
 impl Loader<'_> {
     pub(super) fn run(&mut self, item: &Item<'_>) {
@@ -28,7 +29,7 @@ impl Loader<'_> {
         let mut script = None;
         if let (CommandForm::Shell(text), Some(body)) = (&command, item.heredocs.first()) {
             let first = text.value.split_whitespace().next().unwrap_or_default();
-            let interpreter = run::base_name(first);
+            let interpreter = base_name(first);
             if first.trim_start_matches(|c: char| c.is_ascii_digit()).starts_with("<<")
                 || matches!(interpreter, "sh" | "bash" | "ash" | "dash")
             {
@@ -85,7 +86,7 @@ impl Loader<'_> {
                 (Some(ShellText::new(self.source, text, pieces)), self.run_shell())
             }
             (CommandForm::Exec(words), _) => {
-                let shell = words.first().map_or("", |w| run::base_name(&w.value));
+                let shell = words.first().map_or("", |w| base_name(&w.value));
                 let at = words.iter().position(|w| {
                     w.value.len() > 1 && w.value.starts_with('-') && w.value.ends_with('c')
                 });
@@ -128,7 +129,7 @@ impl Loader<'_> {
         stage: usize,
     ) -> (bool, Option<Vec<Created>>) {
         if words.len() == 3
-            && matches!(run::base_name(&words[0]), "sh" | "bash" | "ash")
+            && matches!(base_name(&words[0]), "sh" | "bash" | "ash")
             && words[1].value.starts_with('-')
             && words[1].value.ends_with('c')
             && let Some(span) = words[2].origin.span()

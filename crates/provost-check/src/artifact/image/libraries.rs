@@ -12,6 +12,7 @@ use super::store::Store;
 use super::{Broken, Form, Limits, layers, layout};
 use crate::facts::image::{Image, Library};
 use crate::facts::image_files::FileKind;
+use crate::model::names::base_name;
 
 /// Bytes of one library, and how many are looked at.
 const LARGEST: u64 = 64 << 20;
@@ -91,8 +92,4 @@ fn library(bytes: &[u8]) -> Library {
             .or(dynamic.rpath.as_ref())
             .map(|p| p.clone().into_owned()),
     })
-}
-
-fn base_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or_default()
 }

@@ -10,9 +10,10 @@ mod trace;
 
 use super::build::{Build, CommandForm, GoBuild, StageConfig};
 use super::origin::{Fact, Origin, Span};
+use crate::model::names::base_name;
 use crate::model::shell::{Kind, Script};
 use goformats::version::GoVersion;
-use paths::{base_name, below, normal, same_path};
+use paths::{below, normal, same_path};
 
 /// Whether an absolute path exists in the final image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

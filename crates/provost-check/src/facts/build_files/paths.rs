@@ -55,10 +55,6 @@ pub(super) fn parent(path: &str) -> &str {
     path.rsplit_once('/').map_or("/", |(dir, _)| if dir.is_empty() { "/" } else { dir })
 }
 
-pub(super) fn base_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
-}
-
 /// An absolute path with `.` and `..` resolved.
 pub(super) fn normal(dir: &str, path: &str) -> String {
     let dir = if path.starts_with('/') { "" } else { dir };

@@ -1,9 +1,10 @@
 //! Whether a path is in the final image, as far as COPY, ADD, RUN and the base image tell.
 
-use super::paths::{base_name, below, in_dirs, normal, same_path};
+use super::paths::{below, in_dirs, normal, same_path};
 use super::{Presence, SOURCES};
 use crate::facts::build::{Build, CopyStep, Created};
 use crate::facts::origin::Fact;
+use crate::model::names::base_name;
 
 impl Build {
     /// Whether an absolute path exists in the final image.

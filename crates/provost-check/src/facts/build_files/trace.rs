@@ -1,9 +1,10 @@
 //! Where the file that the image runs comes from: its COPY chain, back to a `go build`.
 
-use super::paths::{base_name, below, glob, in_dirs, normal, parent, same_path};
+use super::paths::{below, glob, in_dirs, normal, parent, same_path};
 use super::{EntrypointSource, SOURCES};
 use crate::facts::build::{Build, CopyStep, FileMove, GoBuild};
 use crate::facts::origin::{Fact, Origin};
+use crate::model::names::base_name;
 
 /// Steps looked at before a trace gives up: far above real files, and a bound for hostile ones.
 const STEPS: usize = 1_000_000;

@@ -1,8 +1,8 @@
 //! Tools that only make sense for a root that the container should not have.
 
 use crate::case::BuildCase;
-use crate::facts::build_steps::base_name;
 use crate::findings::{Finding, Fix, Level};
+use crate::model::names::base_name;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// A password, a way to become root, or a way in.

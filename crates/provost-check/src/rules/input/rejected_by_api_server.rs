@@ -116,6 +116,35 @@ fn text<'d>(node: Node<'d>, key: &str) -> Option<(&'d str, Node<'d>)> {
     Some((text, value))
 }
 
+/// The first key of a mapping that is all there. `None` for a patch, a merge or a template, and for
+/// one without keys: nothing at all is a slip of another kind.
+fn first_of_whole(node: Node<'_>) -> Option<Node<'_>> {
+    let partial = |name: &str| name.starts_with('$') || name == "<<" || is_placeholder(name);
+    let mut keys = node.entries().map(|(key, _)| key);
+    let first = keys.next()?;
+    let mut all = std::iter::once(first).chain(keys);
+    (!all.any(|key| key.as_str().is_some_and(partial))).then_some(first)
+}
+
+/// Every structure below the kinds, for tests of tables that name some. One name may belong to
+/// several groups.
+#[cfg(test)]
+fn structures_of(kinds: &[(&str, &str)]) -> Vec<&'static crate::model::schema::Structure> {
+    use crate::model::schema::{Known, find};
+    let mut seen = std::collections::BTreeMap::new();
+    let mut open = Vec::new();
+    for (version, kind) in kinds {
+        let Known::Kind(kind) = find(version, kind) else { panic!("{version} {kind}") };
+        open.extend(kind.structure());
+    }
+    while let Some(structure) = open.pop() {
+        if seen.insert(std::ptr::from_ref(structure), structure).is_none() {
+            open.extend(structure.fields.iter().filter_map(|field| field.structure()));
+        }
+    }
+    seen.into_values().collect()
+}
+
 /// Whether the list at `key` is not all there: a placeholder, or a directive of a patch.
 fn unclear(node: Node<'_>, key: &str) -> bool {
     let Some(list) = node.get(key) else {

@@ -149,7 +149,6 @@ fn one_of(words: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::WORDS;
-    use crate::model::schema::{Known, find};
 
     #[test]
     fn the_table_is_sorted_by_structure() {
@@ -170,19 +169,9 @@ mod tests {
             ("networking.k8s.io/v1", "NetworkPolicy"),
             ("policy/v1", "PodDisruptionBudget"),
         ];
-        let mut seen = std::collections::BTreeMap::new();
-        let mut open = Vec::new();
-        for (version, kind) in kinds {
-            let Known::Kind(kind) = find(version, kind) else { panic!("{version} {kind}") };
-            open.extend(kind.structure());
-        }
-        while let Some(structure) = open.pop() {
-            if seen.insert(std::ptr::from_ref(structure), structure).is_none() {
-                open.extend(structure.fields.iter().filter_map(|field| field.structure()));
-            }
-        }
+        let seen = super::super::structures_of(&kinds);
         for (name, field, _) in WORDS {
-            let has = seen.values().any(|s| s.name == *name && s.field(field).is_some());
+            let has = seen.iter().any(|s| s.name == *name && s.field(field).is_some());
             assert!(has, "{name}.{field}");
         }
     }

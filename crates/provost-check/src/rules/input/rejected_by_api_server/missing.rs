@@ -6,7 +6,7 @@
 //! pod template the rest has to look whole, outside only what a patch brings whole counts: entries of
 //! lists that have no key to be merged by, and the fields by which entries are merged.
 
-use super::{RULE, is_placeholder};
+use super::{RULE, first_of_whole};
 use crate::case::ObjectCase;
 use crate::facts::document::Node;
 use crate::facts::objects::Object;
@@ -176,17 +176,7 @@ impl Walk {
     fn own(&mut self, node: Node<'_>, structure: &'static Structure) {
         let Ok(at) = SURE.binary_search_by(|(name, _)| name.cmp(&structure.name)) else { return };
         let Some((_, wanted)) = SURE.get(at) else { return };
-        let mut first = None;
-        for (key, _) in node.entries() {
-            let name = key.as_str().unwrap_or_default();
-            // A patch, a merge, a template.
-            if name.starts_with('$') || name == "<<" || is_placeholder(name) {
-                return;
-            }
-            first = first.or(Some(key));
-        }
-        // Nothing at all is a slip of another kind.
-        let Some(first) = first else { return };
+        let Some(first) = first_of_whole(node) else { return };
         if self.in_pod && !self.whole {
             return;
         }
@@ -219,7 +209,6 @@ impl Walk {
 #[cfg(test)]
 mod tests {
     use super::{SURE, WITNESSES};
-    use crate::model::schema::{Known, find};
 
     #[test]
     fn tables_are_sorted_and_witnesses_belong_to_them() {
@@ -245,20 +234,9 @@ mod tests {
             ("admissionregistration.k8s.io/v1", "ValidatingWebhookConfiguration"),
             ("admissionregistration.k8s.io/v1", "MutatingWebhookConfiguration"),
         ];
-        let mut seen = std::collections::BTreeMap::new();
-        let mut open = Vec::new();
-        for (version, kind) in kinds {
-            let Known::Kind(kind) = find(version, kind) else { panic!("{version} {kind}") };
-            open.extend(kind.structure());
-        }
-        while let Some(structure) = open.pop() {
-            // One name may belong to several groups.
-            if seen.insert(std::ptr::from_ref(structure), structure).is_none() {
-                open.extend(structure.fields.iter().filter_map(|field| field.structure()));
-            }
-        }
+        let seen = super::super::structures_of(&kinds);
         for (name, fields) in SURE {
-            let mut all = seen.values().filter(|structure| structure.name == *name).peekable();
+            let mut all = seen.iter().filter(|structure| structure.name == *name).peekable();
             assert!(all.peek().is_some(), "no {name}");
             let structures: Vec<_> = all.collect();
             for field in *fields {

@@ -4,7 +4,7 @@
 //! An entry of a list is whole even there, since patches of custom resources replace lists; any
 //! other mapping counts when it has some of the fields that it requires.
 
-use super::{RULE, is_placeholder};
+use super::{RULE, first_of_whole};
 use crate::case::ObjectCase;
 use crate::facts::document::Node;
 use crate::findings::Finding;
@@ -67,17 +67,7 @@ impl Walk {
     }
 
     fn own(&mut self, node: Node<'_>, structure: &'static Structure, in_list: bool) {
-        let mut first = None;
-        for (key, _) in node.entries() {
-            let name = key.as_str().unwrap_or_default();
-            // A patch, a merge, a template.
-            if name.starts_with('$') || name == "<<" || is_placeholder(name) {
-                return;
-            }
-            first = first.or(Some(key));
-        }
-        // Nothing at all is a slip of another kind.
-        let Some(first) = first else { return };
+        let Some(first) = first_of_whole(node) else { return };
         // A key without a value is what a tool is still to fill in, as often as not.
         let written = |name: &str| node.entries().any(|(key, _)| key.as_str() == Some(name));
         let required = || structure.fields.iter().filter(|field| field.required);
