@@ -67,6 +67,19 @@ fn release(folder: &Path) {
         .unwrap();
 }
 
+/// A sound archive in the place of the one that the checksum is of: only the checksum tells.
+fn swapped(folder: &Path) {
+    release(folder);
+    let place = folder.join(format!("v{VERSION}"));
+    let name = format!("provost-{VERSION}-x86_64-linux");
+    fs::write(place.join(&name).join("README.md"), "another").unwrap();
+    succeed(Command::new("tar").current_dir(&place).args([
+        "-czf",
+        &format!("{name}.tar.gz"),
+        &name,
+    ]));
+}
+
 /// A service whose budget blocks every drain.
 const BLOCKED: &str = "apiVersion: policy/v1\nkind: PodDisruptionBudget\nmetadata: {name: web}\nspec:\n  \
                        maxUnavailable: 0\n  selector: {matchLabels: {app: web}}\n---\napiVersion: apps/v1\nkind: \
@@ -147,11 +160,7 @@ fn the_action_installs_a_release_and_fails_on_what_it_finds() {
 fn a_release_with_another_checksum_is_not_installed() {
     let dir = Dir::new();
     let releases = dir.path().join("releases");
-    release(&releases);
-    let archive = releases.join(format!("v{VERSION}/provost-{VERSION}-x86_64-linux.tar.gz"));
-    let mut bytes = fs::read(&archive).unwrap();
-    *bytes.last_mut().unwrap() ^= 1;
-    fs::write(&archive, bytes).unwrap();
+    swapped(&releases);
     let env = BTreeMap::from([("PROVOST_RELEASES", format!("file://{}", releases.display()))]);
     let script = format!("{}/ci/install.sh {VERSION} bin", repository().display());
     let done = step(dir.path(), &script, &env);
@@ -188,14 +197,23 @@ fn the_component_for_gitlab_is_valid_and_runs() {
     let job = &job["provost"];
     let variables = job["variables"].as_object().unwrap();
     let env = variables.iter().map(|(name, v)| (name.as_str(), v.as_str().unwrap().to_owned()));
+    let env = env.collect();
     let lines: Vec<&str> =
         job["script"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     let script = lines.join("\n").replace("/tmp/", &format!("{}/", dir.path().display()));
     let script = script.replace("cd /tmp ", &format!("cd {} ", dir.path().display()));
-    let done = step(dir.path(), &script, &env.collect());
+    let done = step(dir.path(), &script, &env);
     assert_eq!(done.code, 1, "{}", done.text);
     for (kind, file) in job["artifacts"]["reports"].as_object().unwrap() {
-        assert!(dir.read(file.as_str().unwrap()).contains("pdb-blocks-drain"), "{kind}");
+        let file = file.as_str().unwrap();
+        assert!(dir.read(file).contains("pdb-blocks-drain"), "{kind}");
+        fs::remove_file(dir.path().join(file)).unwrap();
+    }
+    swapped(&releases);
+    let done = step(dir.path(), &script, &env);
+    assert_ne!(done.code, 0, "{}", done.text);
+    for file in job["artifacts"]["reports"].as_object().unwrap().values() {
+        assert!(!dir.path().join(file.as_str().unwrap()).exists(), "{}", done.text);
     }
 }
 
@@ -294,12 +312,7 @@ fn pipelines_of_init_install_a_release_or_say_which_variable_is_missing() {
         let temp = Dir::new();
         env.insert("RUNNER_TEMP", temp.path().display().to_string());
         let other = Dir::new();
-        let place = other.path().join(format!("v{VERSION}"));
-        fs::create_dir(&place).unwrap();
-        let name = format!("provost-{VERSION}-x86_64-linux.tar.gz");
-        fs::write(place.join(&name), "another").unwrap();
-        let sum = format!("{name}.sha256");
-        fs::copy(releases.join(format!("v{VERSION}/{sum}")), place.join(&sum)).unwrap();
+        swapped(other.path());
         env.insert("PROVOST_RELEASES", format!("file://{}", other.path().display()));
         let done = step(dir.path(), &script, &env);
         assert_ne!(done.code, 0, "{}", done.text);
