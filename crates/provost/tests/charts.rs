@@ -276,6 +276,37 @@ fn a_packed_chart_is_judged_like_its_folder() {
     assert!(packed.iter().any(|f| f.starts_with("shop-0.1.0.tgz:values.yaml:")), "{packed:#?}");
 }
 
+#[test]
+fn a_chart_packed_in_another_is_judged_like_its_folder() {
+    let dir = chart("shop", &["helm"]);
+    let run = check(&dir, &["--chart", "shop", "--format", "json"]);
+    let folder = places(&run, "gomemlimit-above-memory-limit");
+    let package = ["package", "shop/charts/cache", "--destination", "shop/charts"];
+    succeed(Command::new(tool("helm")).args(package).current_dir(dir.path()));
+    fs::remove_dir_all(dir.path().join("shop/charts/cache")).unwrap();
+    let archives = fs::read_dir(dir.path().join("shop/charts")).unwrap();
+    let names: Vec<String> = archives
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .filter(|name| name.starts_with("cache-"))
+        .collect();
+    let [archive] = names.as_slice() else { panic!("{names:?}") };
+    let run = check(&dir, &["--chart", "shop", "--format", "json"]);
+    let packed = places(&run, "gomemlimit-above-memory-limit");
+    let same: Vec<String> =
+        packed.iter().map(|f| f.replace(&format!("{archive}:"), "cache/")).collect();
+    assert_eq!(same, folder);
+    // The value of the chart around it, and the archive's own.
+    assert!(packed.iter().any(|f| f.contains("`cache.goMemLimit` is set here")), "{packed:#?}");
+    let own = format!("shop/charts/{archive}:values.yaml:2 `memory` is set here");
+    assert!(packed.contains(&own), "{packed:#?}");
+    // Both of them packed.
+    succeed(Command::new(tool("helm")).args(["package", "shop"]).current_dir(dir.path()));
+    let run = check(&dir, &["--chart", "shop-0.1.0.tgz", "--format", "json"]);
+    let found = places(&run, "gomemlimit-above-memory-limit");
+    let template = format!("shop-0.1.0.tgz:charts/{archive}:templates/deployment.yaml:17 ");
+    assert!(found.iter().any(|f| f.starts_with(&template)), "{found:#?}");
+}
+
 fn kustomized(tools: &[&str]) -> Dir {
     with_tools(Dir::new().copy_of("fixtures/kustomize", |_| ()), tools)
 }

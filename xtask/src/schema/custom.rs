@@ -1,8 +1,8 @@
 //! The fields of custom resources, by the CRDs that their projects publish.
 //!
 //! The releases of a project are united: a field that one of them has is known, and only what all of
-//! them want is required. Descriptions, patterns and rules in CEL are left out, and so is the
-//! status, which controllers write.
+//! them want is required. Patterns and bounds are those that all of them have. Descriptions and rules
+//! in CEL are left out, and so is the status, which controllers write.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
@@ -42,6 +42,12 @@ const PROJECTS: &[Project] = &[
         module: "github.com/cert-manager/cert-manager",
         releases: &["v1.8.0", "v1.12.0", "v1.16.0", "v1.21.2"],
         paths: &["deploy/crds"],
+    },
+    Project {
+        file: "flagger",
+        module: "github.com/fluxcd/flagger",
+        releases: &["v1.30.0", "v1.38.0", "v1.43.0"],
+        paths: &["artifacts/flagger/crd.yaml"],
     },
     Project {
         file: "gateway-api",
@@ -141,6 +147,10 @@ struct Kinds(BTreeMap<(String, String), (Fields, usize)>);
 enum Shape {
     /// As the table writes it: `s`.
     Scalar(char),
+    /// A text that matches.
+    Matching(String),
+    /// A whole number from this to that.
+    Between(Option<i64>, Option<i64>),
     OneOf(BTreeSet<String>),
     List(Box<Shape>),
     Map(Box<Shape>),
@@ -217,19 +227,36 @@ impl Kinds {
 fn without_descriptions(text: &str) -> String {
     let mut kept = String::with_capacity(text.len() / 2);
     let mut inside: Option<usize> = None;
+    // One in quotes may go on without an indent of its own.
+    let mut quote: Option<char> = None;
     for line in text.lines() {
         let bare = line.trim_start();
         let indent = line.len() - bare.len();
+        if let Some(open) = quote {
+            quote = (!ends_with_quote(bare, open)).then_some(open);
+            continue;
+        }
         if inside.is_some_and(|key| indent > key || bare.is_empty()) {
             continue;
         }
         inside = bare.starts_with("description: ").then_some(indent);
+        let value = bare.strip_prefix("description: ").unwrap_or_default();
+        quote = value.chars().next().filter(|open| matches!(open, '\'' | '"'));
+        quote = quote.filter(|open| !ends_with_quote(&value[1..], *open));
         if inside.is_none() {
             kept += line;
             kept.push('\n');
         }
     }
     kept
+}
+
+/// Whether a quote is closed at the end of a line: one that is doubled or escaped is text.
+fn ends_with_quote(line: &str, quote: char) -> bool {
+    let Some(rest) = line.trim_end().strip_suffix(quote) else { return false };
+    let escape = if quote == '"' { '\\' } else { quote };
+    let escapes = rest.chars().rev().take_while(|c| *c == escape).count();
+    escapes.is_multiple_of(2)
 }
 
 const OPEN: &str = "x-kubernetes-preserve-unknown-fields";
@@ -268,10 +295,19 @@ fn shape(schema: Node<'_>, release: usize) -> Shape {
             Some(all) => {
                 Shape::OneOf(all.items().filter_map(Node::as_str).map(str::to_owned).collect())
             }
-            None => Shape::Scalar('s'),
+            None => match schema.get("pattern").and_then(Node::as_str) {
+                Some(pattern) => Shape::Matching(pattern.to_owned()),
+                None => Shape::Scalar('s'),
+            },
         },
         Some("boolean") => Shape::Scalar('b'),
-        Some("integer") => Shape::Scalar('i'),
+        Some("integer") => {
+            let bound = |key| schema.get(key).and_then(Node::as_i64);
+            match (bound("minimum"), bound("maximum")) {
+                (None, None) => Shape::Scalar('i'),
+                (least, most) => Shape::Between(least, most),
+            }
+        }
         Some("number") => Shape::Scalar('n'),
         _ => {
             let of = properties(schema, release);
@@ -300,15 +336,25 @@ impl Shape {
                 old.extend(new);
                 Self::OneOf(old)
             }
-            (Self::OneOf(_), Self::Scalar('s')) | (Self::Scalar('s'), Self::OneOf(_)) => {
-                Self::Scalar('s')
+            (Self::Between(a, b), Self::Between(c, d)) => {
+                let least = a.zip(c).map(|(a, c)| a.min(c));
+                let most = b.zip(d).map(|(b, d)| b.max(d));
+                match (least, most) {
+                    (None, None) => Self::Scalar('i'),
+                    (least, most) => Self::Between(least, most),
+                }
             }
+            (old, new) if old == new => old,
+            // What one of them takes without a condition both take.
+            (Self::OneOf(_) | Self::Matching(_), newer) => Self::Scalar('s').united(newer),
+            (older, Self::OneOf(_) | Self::Matching(_)) => older.united(Self::Scalar('s')),
+            (Self::Between(..), newer) => Self::Scalar('i').united(newer),
+            (older, Self::Between(..)) => older.united(Self::Scalar('i')),
             (Self::Scalar('i' | 's'), Self::Scalar('x'))
             | (Self::Scalar('x'), Self::Scalar('i' | 's')) => Self::Scalar('x'),
             (Self::Scalar('i'), Self::Scalar('n')) | (Self::Scalar('n'), Self::Scalar('i')) => {
                 Self::Scalar('n')
             }
-            (old, new) if old == new => old,
             _ => Self::Scalar(ANY),
         }
     }
@@ -338,24 +384,32 @@ impl Fields {
 }
 
 /// The lines of the table; the reader is `model/schema/custom.rs` of provost-check.
+#[derive(Default)]
 struct Lines {
     text: String,
     count: usize,
     /// Structures that are the same are one.
     known: HashMap<String, usize>,
+    /// Patterns, in the order in which they are first asked for.
+    patterns: Vec<String>,
 }
 
 fn render(project: &Project, kinds: &Kinds) -> Result<String> {
-    let mut lines = Lines { text: String::new(), count: 0, known: HashMap::new() };
-    writeln!(lines.text, "# The CRDs of {}. Generated by `cargo xtask schema`.", project.module)?;
-    writeln!(lines.text, "= {}", project.releases.join(" "))?;
+    let mut lines = Lines::default();
+    let mut head = String::new();
+    writeln!(head, "# The CRDs of {}. Generated by `cargo xtask schema`.", project.module)?;
+    writeln!(head, "= {}", project.releases.join(" "))?;
     let mut roots = String::new();
     for ((version, kind), (fields, last)) in &kinds.0 {
         let number = lines.structure(kind, fields, *last)?;
         writeln!(roots, "@{version} {kind} {number}")?;
     }
     ensure!(lines.count > 20, "only {} structures", lines.count);
-    Ok(lines.text + &roots)
+    for pattern in &lines.patterns {
+        ensure!(!pattern.contains('\n'), "the pattern {pattern:?}");
+        writeln!(head, "~ {pattern}")?;
+    }
+    Ok(head + &lines.text + &roots)
 }
 
 impl Lines {
@@ -388,6 +442,18 @@ impl Lines {
     fn leaf(&mut self, name: &str, shape: &Shape, last: usize) -> Result<String> {
         Ok(match shape {
             Shape::Scalar(scalar) => scalar.to_string(),
+            Shape::Matching(pattern) => {
+                let known = self.patterns.iter().position(|known| known == pattern);
+                let number = known.unwrap_or_else(|| {
+                    self.patterns.push(pattern.clone());
+                    self.patterns.len() - 1
+                });
+                format!("~{number}")
+            }
+            Shape::Between(least, most) => {
+                let bound = |bound: &Option<i64>| bound.map_or_else(String::new, |n| n.to_string());
+                format!("[{},{}", bound(least), bound(most))
+            }
             Shape::OneOf(all) => {
                 let plain = |text: &String| !text.contains(['|', '\n']);
                 ensure!(all.iter().all(plain), "the values of {name}");
@@ -441,7 +507,7 @@ mod tests {
         assert_eq!(kinds.file(1, &crd(NEW)).unwrap(), 1);
         let (fields, last) = &kinds.0[&("a.io/v1".to_owned(), "Till".to_owned())];
         assert_eq!(*last, 1);
-        let mut lines = Lines { text: String::new(), count: 0, known: HashMap::new() };
+        let mut lines = Lines::default();
         assert_eq!(lines.structure("Till", fields, *last).unwrap(), 2);
         assert_eq!(
             lines.text,
@@ -460,5 +526,52 @@ mod tests {
         assert_eq!(number.clone().united(integer), number);
         let choice = Shape::OneOf(BTreeSet::from(["a".to_owned()]));
         assert_eq!(choice.united(text.clone()), text);
+    }
+
+    #[test]
+    fn conditions_are_those_of_all_releases() {
+        let matching = |text: &str| Shape::Matching(text.to_owned());
+        let (text, integer) = (Shape::Scalar('s'), Shape::Scalar('i'));
+        assert_eq!(matching("^a$").united(matching("^a$")), matching("^a$"));
+        assert_eq!(matching("^a$").united(matching("^b$")), text);
+        assert_eq!(matching("^a$").united(text.clone()), text);
+        assert_eq!(text.clone().united(matching("^a$")), text);
+        let between = |least, most| Shape::Between(least, most);
+        assert_eq!(
+            between(Some(1), Some(9)).united(between(Some(0), Some(5))),
+            between(Some(0), Some(9))
+        );
+        assert_eq!(between(Some(1), None).united(between(None, Some(5))), integer);
+        assert_eq!(between(Some(1), None).united(integer.clone()), integer);
+        assert_eq!(integer.united(between(Some(1), None)), Shape::Scalar('i'));
+        assert_eq!(between(Some(1), None).united(Shape::Scalar('x')), Shape::Scalar('x'));
+        assert_eq!(between(Some(1), None).united(text), Shape::Scalar(ANY));
+    }
+
+    #[test]
+    fn conditions_have_a_form_in_the_table() {
+        let mut kinds = Kinds::default();
+        let schema = "            properties:\n              every: {type: string, pattern: \"^[0-9]+s$\"}\n              \
+            again: {type: string, pattern: \"^[0-9]+s$\"}\n              port: {type: integer, minimum: 1, maximum: 65535}\n              \
+            least: {type: integer, minimum: 0}\n";
+        kinds.file(0, &crd(schema)).unwrap();
+        let (fields, last) = &kinds.0[&("a.io/v1".to_owned(), "Till".to_owned())];
+        let mut lines = Lines::default();
+        lines.structure("Till", fields, *last).unwrap();
+        assert_eq!(lines.patterns, ["^[0-9]+s$"]);
+        assert_eq!(
+            lines.text,
+            "spec\n again ~0\n every ~0\n least [0,\n port [1,65535\nTill\n spec #0\n"
+        );
+    }
+
+    #[test]
+    fn descriptions_in_quotes_end_with_them() {
+        let text = "a:\n  description: 'Long: it''s\n  text:\n\n    more''\n  end'\n  type: object\n  \
+            b: {description: x}\n  description: \"one \\\"\n  line\"\nc: 1\n  description: 'short'\nd: 2\n";
+        assert_eq!(
+            without_descriptions(text),
+            "a:\n  type: object\n  b: {description: x}\nc: 1\nd: 2\n"
+        );
     }
 }

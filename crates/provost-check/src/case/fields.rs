@@ -1,7 +1,7 @@
 //! An object held against the schema of its kind.
 
 use crate::facts::document::{Node, ScalarKind, ScalarStyle};
-use crate::model::schema::{Field, Form, Leaf, Structure, original};
+use crate::model::schema::{Field, Form, Leaf, Pattern, Structure, original};
 use crate::model::secret::MASK;
 
 /// Something that does not fit.
@@ -33,6 +33,10 @@ pub enum What {
     },
     /// None of the texts that the field takes.
     OneOf(&'static [&'static str]),
+    /// A text that does not match what the field takes.
+    Mismatch(&'static Pattern),
+    /// A number below or above those that the field takes.
+    OutOf(i64, i64),
     /// The field is there, in some releases.
     Field(&'static Field),
     /// The value is of another type: what is wanted, and what is there.
@@ -165,12 +169,30 @@ impl<'d> Walk<'d> {
             }
             return;
         }
+        let leaf = match field.leaf {
+            Leaf::Matching(pattern) => {
+                let text = value.as_str().filter(|_| value.scalar_kind() == Some(ScalarKind::Str));
+                // What is secret is hidden before anything looks at it.
+                let text = text.filter(|text| !text.contains(MASK));
+                if text.is_some_and(|text| pattern.matches(text) == Some(false)) {
+                    return self.push(at, value, What::Mismatch(pattern));
+                }
+                Leaf::String
+            }
+            Leaf::Between(least, most) => {
+                if value.as_i64().is_some_and(|n| n < least || n > most) {
+                    return self.push(at, value, What::OutOf(least, most));
+                }
+                Leaf::Int64
+            }
+            leaf => leaf,
+        };
         let fits = match value.scalar_kind() {
-            Some(kind) => fits(field.leaf, kind, value),
-            None => field.leaf == Leaf::Any,
+            Some(kind) => fits(leaf, kind, value),
+            None => leaf == Leaf::Any,
         };
         if !fits {
-            self.wrong(at, value, wanted(field.leaf));
+            self.wrong(at, value, wanted(leaf));
         }
     }
 
@@ -234,11 +256,11 @@ fn is_base64(text: &str) -> bool {
 
 fn wanted(leaf: Leaf) -> &'static str {
     match leaf {
-        Leaf::String | Leaf::Time | Leaf::OneOf(_) => "a string",
+        Leaf::String | Leaf::Time | Leaf::OneOf(_) | Leaf::Matching(_) => "a string",
         Leaf::Base64 => "base64",
         Leaf::Bool => "a boolean",
         Leaf::Int32 => "an integer of 32 bits",
-        Leaf::Int64 => "an integer",
+        Leaf::Int64 | Leaf::Between(..) => "an integer",
         Leaf::Number => "a number",
         Leaf::IntOrString => "an integer or a string",
         Leaf::Quantity => "a quantity",
@@ -292,6 +314,8 @@ mod tests {
                     What::Unknown => format!("{key} of {}", deviation.parent.name),
                     What::NotYet { original } => format!("{key} of Kubernetes' {original}"),
                     What::OneOf(all) => format!("{key}: one of {}", all.join(" ")),
+                    What::Mismatch(pattern) => format!("{key}: no match of {}", pattern.text),
+                    What::OutOf(least, most) => format!("{key}: not in {least} to {most}"),
                     What::Field(field) => format!("{key} since {} on {}", field.since, field.on),
                     What::Type { wanted, found } => format!("{key}: {wanted}, not {found}"),
                 }
@@ -371,6 +395,20 @@ mod tests {
         assert_eq!(told.len(), 2, "{told:?}");
         assert!(told[0].starts_with("scheme: one of ") && told[0].contains("https"), "{told:?}");
         assert_eq!(told[1], "scheme: a string, not an integer");
+    }
+
+    #[test]
+    fn values_are_held_against_patterns_and_bounds() {
+        let text = "apiVersion: monitoring.coreos.com/v1\nkind: PodMonitor\nmetadata: {name: a}\n\
+            spec: {selector: {}, podMetricsEndpoints: [{port: web, interval: 30}, {port: web, interval: 30sec},\
+            {port: web, interval: 1m30s}]}\n";
+        let told_of = told(text);
+        assert_eq!(told_of.len(), 2, "{told_of:?}");
+        assert_eq!(told_of[0], "interval: a string, not an integer");
+        assert!(told_of[1].starts_with("interval: no match of ^"), "{told_of:?}");
+        let text = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: a}\n\
+            spec: {rules: [{backendRefs: [{name: a, port: 80}, {name: a, port: 70000}]}]}\n";
+        assert_eq!(told(text), ["port: not in 1 to 65535"]);
     }
 
     /// An older copy of a pod has not all that pods have by now.

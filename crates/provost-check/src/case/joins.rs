@@ -452,6 +452,7 @@ const CLUSTER_SCOPED: &[&str] = &[
     "ClusterRoleBinding",
     "PersistentVolume",
     "ClusterAnalysisTemplate",
+    "ClusterIssuer",
 ];
 
 fn name_key(object: &Object) -> (&str, &str, &str) {

@@ -21,8 +21,10 @@ pub mod mesh;
 pub mod network;
 pub mod provenance;
 pub mod provided;
+pub mod references;
 pub mod resources;
 pub mod rollouts;
+pub mod routes;
 pub mod runtime;
 pub mod scale;
 pub mod scope;
@@ -87,6 +89,10 @@ pub struct Joined<'w> {
     pub provided: Provided,
     /// Which files are applied together.
     pub scope: Scope,
+    /// What controllers make, and what autoscalers of KEDA's scale.
+    pub made: references::Made<'w>,
+    /// DestinationRules and ServiceEntries by the hosts they are about.
+    pub hosts: mesh::Hosts<'w>,
     /// Who uses which analysis.
     pub rollouts: Rollouts,
     /// Containers whose programs are asked about too much.
@@ -117,6 +123,8 @@ impl<'w> Joined<'w> {
             bindings,
             provided,
             scope,
+            made: references::Made::new(world),
+            hosts: mesh::Hosts::new(world),
             rollouts,
             searches,
             environments,

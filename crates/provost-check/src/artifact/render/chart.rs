@@ -23,7 +23,7 @@ pub(super) fn load(
     sources: &mut Sources,
     options: &manifest::Options,
 ) -> Loaded {
-    let chart = Chart::open(&rendering.root);
+    let chart = Chart::open(&rendering.root).with_packed();
     load_from(&chart, rendering, sources, options, &mut Budget::default())
 }
 

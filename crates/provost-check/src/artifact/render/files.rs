@@ -28,6 +28,9 @@ const DEEPEST: usize = 8;
 /// Folders inside each other below `templates`.
 const FOLDERS: usize = 16;
 
+/// Bytes of an archive that lies in a chart.
+const LARGEST_PACKED: u64 = 20 << 20;
+
 /// Bytes of a `Chart.yaml`.
 const LARGEST_METADATA: u64 = 1 << 20;
 
@@ -36,7 +39,7 @@ const LARGEST_METADATA: u64 = 1 << 20;
 struct Inner {
     /// How the chart around it calls it: its name or, when it has one, its alias.
     name: String,
-    /// Where it is: `charts/postgresql/`.
+    /// Where it is: `charts/postgresql/`, or `charts/postgresql-1.2.tgz:` when it is packed.
     folder: String,
     /// It is there by several names.
     shared: bool,
@@ -68,6 +71,9 @@ impl Located {
 pub(super) struct Chart {
     root: String,
     files: Option<HashMap<String, Vec<u8>>>,
+    /// The files of the charts that lie packed in it, by path and, behind the archive's, path in that:
+    /// `charts/a-1.2.tgz:templates/b.yaml`.
+    packed: HashMap<String, Vec<u8>>,
     /// The charts in each chart, by the folder of that.
     inner: HashMap<String, Vec<Inner>>,
     /// An archive was read to its end, and holds nothing but files with plain names.
@@ -109,9 +115,18 @@ impl Chart {
     /// A chart by its files, or by its folder.
     pub(super) fn of(root: &str, files: Option<HashMap<String, Vec<u8>>>) -> Self {
         let root = root.trim_end_matches('/').to_owned();
-        let mut chart = Self { root, files, inner: HashMap::new(), whole: true };
-        chart.find_inner();
+        let (packed, inner) = Default::default();
+        let mut chart = Self { root, files, packed, inner, whole: true };
+        chart.find_inner(None);
         chart
+    }
+
+    /// The same, with the charts that lie in it as archives: Helm takes those in `charts` whose names
+    /// begin neither with a dot nor with `_` (helm v3.22 pkg/chart/loader/load.go).
+    pub(super) fn with_packed(mut self) -> Self {
+        self.inner.clear();
+        self.find_inner(Some(LARGEST_CHART));
+        self
     }
 
     /// How reports name a file of it.
@@ -138,8 +153,10 @@ impl Chart {
         if !Path::new(inside).components().all(is_plain) {
             return Err(ErrorKind::InvalidInput.into());
         }
-        let Some(files) = &self.files else {
-            return mmap::read_text(&Path::new(&self.root).join(inside), limit, false);
+        let files = match &self.files {
+            _ if is_in_archive(inside) => &self.packed,
+            Some(files) => files,
+            None => return mmap::read_text(&Path::new(&self.root).join(inside), limit, false),
         };
         match files.get(inside) {
             Some(bytes) if bytes.len() as u64 <= limit => Ok(bytes.clone()),
@@ -150,7 +167,7 @@ impl Chart {
     }
 
     /// Where the template is that Helm names so, without the chart's own name; `None` when the
-    /// chart does not say, as for a packed chart inside of it.
+    /// chart does not say.
     pub(super) fn locate(&self, source: &str) -> Option<Located> {
         let mut charts = Vec::new();
         let mut folders = vec![String::new()];
@@ -186,7 +203,8 @@ impl Chart {
         for folder in folders {
             self.files_below(&format!("{folder}templates/"), &mut left, &mut found);
         }
-        found.sort_by_cached_key(|name| (name.matches('/').count(), name.clone()));
+        let depth = |name: &str| name.matches('/').count() + name.matches(ARCHIVE).count();
+        found.sort_by_cached_key(|name| (depth(name), name.clone()));
         found
     }
 
@@ -236,7 +254,8 @@ impl Chart {
 
     /// The files of a folder and of those in it, in order and not more than are `left`.
     fn files_below(&self, folder: &str, left: &mut usize, found: &mut Vec<String>) {
-        match &self.files {
+        let files = if is_in_archive(folder) { Some(&self.packed) } else { self.files.as_ref() };
+        match files {
             Some(files) => {
                 let mut names: Vec<&String> =
                     files.keys().filter(|name| name.starts_with(folder)).collect();
@@ -265,10 +284,49 @@ impl Chart {
         }
     }
 
+    /// The names of the archives right below `charts` of a chart.
+    fn archives(&self, around: &str) -> Vec<String> {
+        let folder = format!("{around}charts/");
+        let is_packed = |name: &str| {
+            name.ends_with(".tgz") && !name.starts_with(['.', '_']) && !name.contains('/')
+        };
+        let files = if is_in_archive(around) { Some(&self.packed) } else { self.files.as_ref() };
+        let mut names: Vec<String> = match files {
+            Some(files) => {
+                let inside = files.keys().filter_map(|name| name.strip_prefix(&folder));
+                inside.filter(|name| is_packed(name)).map(str::to_owned).collect()
+            }
+            None => {
+                let entries = std::fs::read_dir(Path::new(&self.root).join(&folder));
+                let entries = entries.into_iter().flatten().flatten().take(MOST_FILES);
+                let names = entries.map(|entry| entry.file_name().to_string_lossy().into_owned());
+                names.filter(|name| is_packed(name)).collect()
+            }
+        };
+        names.sort_unstable();
+        names.truncate(MOST_CHARTS);
+        names.iter().map(|name| format!("{folder}{name}")).collect()
+    }
+
+    /// Unpacks an archive that lies in the chart, within what is `left` of bytes; `None` when it cannot be
+    /// read.
+    fn take_in(&mut self, archive: &str, left: &mut u64) -> Option<String> {
+        let bytes = self.read(archive, LARGEST_PACKED)?;
+        let inside = flate2::read::MultiGzDecoder::new(&*bytes);
+        let (files, _) = unpacked(inside, *left).ok()?;
+        let sum: u64 = files.values().map(|bytes| bytes.len() as u64).sum();
+        *left = left.checked_sub(sum)?;
+        let folder = format!("{archive}:");
+        self.packed
+            .extend(files.into_iter().map(|(name, bytes)| (format!("{folder}{name}"), bytes)));
+        Some(folder)
+    }
+
     /// The folders right below `charts` of a chart.
     fn folders(&self, around: &str) -> Vec<String> {
         let folder = format!("{around}charts/");
-        let mut names: Vec<String> = match &self.files {
+        let files = if is_in_archive(around) { Some(&self.packed) } else { self.files.as_ref() };
+        let mut names: Vec<String> = match files {
             Some(files) => {
                 let inside = files.keys().filter_map(|name| name.strip_prefix(&folder));
                 inside.filter_map(|rest| Some(rest.split_once('/')?.0.to_owned())).collect()
@@ -294,14 +352,22 @@ impl Chart {
         parsed.documents.into_iter().next()
     }
 
-    /// Finds the charts inside, by the names that the charts around them give them.
-    fn find_inner(&mut self) {
+    /// Finds the charts inside, by the names that the charts around them give them; packed ones as
+    /// far as they have not more bytes than `unpack` says, all together.
+    fn find_inner(&mut self, mut unpack: Option<u64>) {
         let mut open = vec![(String::new(), 0)];
         let mut known = 0;
         while let Some((around, depth)) = open.pop() {
             let mut inner: Vec<Inner> = Vec::new();
             let dependencies = self.dependencies(&around);
-            for folder in self.folders(&around) {
+            let mut folders = self.folders(&around);
+            if let Some(left) = &mut unpack {
+                let room = MOST_CHARTS.saturating_sub(known);
+                for archive in self.archives(&around).into_iter().take(room) {
+                    folders.extend(self.take_in(&archive, left));
+                }
+            }
+            for folder in folders {
                 let metadata = self.metadata(&format!("{folder}Chart.yaml"));
                 let name = metadata.as_ref().and_then(|document| document.root().get("name"));
                 let Some(name) = name.and_then(|name| name.as_str()) else { continue };
@@ -347,6 +413,14 @@ impl Chart {
         }
         found
     }
+}
+
+/// What stands between the path of an archive and one in it.
+const ARCHIVE: &str = ".tgz:";
+
+/// Whether a path inside of a chart is one in an archive that lies there.
+fn is_in_archive(inside: &str) -> bool {
+    inside.contains(ARCHIVE)
 }
 
 /// Files by their path below the chart's folder, and whether these are all.
@@ -400,6 +474,20 @@ fn unpacked(inside: impl std::io::Read, most: u64) -> std::io::Result<Unpacked> 
     Ok((files, whole))
 }
 
+/// A packed chart of these files.
+#[cfg(test)]
+pub(super) fn packed(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut builder =
+        tar::Builder::new(flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast()));
+    for (path, content) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        builder.append_data(&mut header, format!("x/{path}"), *content).unwrap();
+    }
+    builder.into_inner().unwrap().finish().unwrap()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -435,6 +523,58 @@ mod tests {
         // Helm calls none by these.
         assert_eq!(chart.locate("charts/db/templates/a.yaml"), None);
         assert_eq!(chart.locate("charts/web/templates/a.yaml"), None);
+    }
+
+    #[test]
+    fn packed_charts_inside_are_taken_for_what_helm_calls_them() {
+        let lib = packed(&[("Chart.yaml", b"name: lib\n"), ("templates/_l.tpl", b"x")]);
+        let db = packed(&[
+            ("Chart.yaml", b"name: db\n"),
+            ("values.yaml", b"size: 1\n"),
+            ("templates/a.yaml", b"kind: A\n"),
+            ("charts/lib-3.tgz", &lib),
+        ]);
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("charts")).unwrap();
+        let write =
+            |name: &str, bytes: &[u8]| std::fs::write(dir.path().join(name), bytes).unwrap();
+        write("Chart.yaml", b"name: c\ndependencies: [{name: db, alias: main}]\n");
+        write("charts/db-1.2.tgz", &db);
+        write("charts/_no.tgz", &packed(&[("Chart.yaml", b"name: no\n")]));
+        write("charts/broken.tgz", b"no archive");
+        let chart = Chart::open(dir.path().to_str().unwrap()).with_packed();
+        let main = chart.locate("charts/main/templates/a.yaml").unwrap();
+        assert_eq!(main.file, "charts/db-1.2.tgz:templates/a.yaml");
+        assert!(main.is_template() && main.charts == ["main"]);
+        assert_eq!(chart.read(&main.file, 100).unwrap(), b"kind: A\n");
+        assert!(chart.shown(&main.file).ends_with("/charts/db-1.2.tgz:templates/a.yaml"));
+        let lib = chart.locate("charts/main/charts/lib/templates/_l.tpl").unwrap();
+        assert_eq!(lib.file, "charts/db-1.2.tgz:charts/lib-3.tgz:templates/_l.tpl");
+        assert_eq!(chart.read(&lib.file, 100).unwrap(), b"x");
+        let templates = ["charts/db-1.2.tgz:templates/a.yaml", lib.file.as_str()];
+        assert_eq!(chart.templates(), templates);
+        assert_eq!(chart.locate("charts/no/templates/a.yaml"), None);
+        // Without being asked to, nothing is unpacked.
+        let plain = Chart::open(dir.path().to_str().unwrap());
+        assert_eq!(plain.locate("charts/main/templates/a.yaml"), None);
+    }
+
+    #[test]
+    fn packed_charts_inside_are_bounded_together() {
+        let bytes = vec![b'a'; 3 << 20];
+        let large = |name: &str| {
+            packed(&[("Chart.yaml", format!("name: {name}\n").as_bytes()), ("x", &bytes)])
+        };
+        let names = ["a", "b", "c"];
+        let files = names.iter().map(|name| (format!("charts/{name}.tgz"), large(name)));
+        let mut chart = Chart::of("c.tgz", Some(files.collect()));
+        chart.inner.clear();
+        chart.find_inner(Some(7 << 20));
+        let there: Vec<bool> = names
+            .iter()
+            .map(|name| chart.locate(&format!("charts/{name}/templates/x")).is_some())
+            .collect();
+        assert_eq!(there, [true, true, false]);
     }
 
     #[test]

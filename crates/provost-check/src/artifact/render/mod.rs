@@ -74,7 +74,7 @@ pub fn load_chart(
     sources: &mut Sources,
     options: &manifest::Options,
 ) -> Loaded {
-    let chart = files::Chart::of(&rendering.root, Some(files));
+    let chart = files::Chart::of(&rendering.root, Some(files)).with_packed();
     chart::load_from(&chart, rendering, sources, options, &mut budget::Budget::default())
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::artifact::source::SourceKind;
 
 /// A chart by its files, and what Helm printed.
 struct Case<'c> {
@@ -40,7 +41,7 @@ impl<'c> Case<'c> {
     fn load_within(&self, sources: &mut Sources, budget: &mut budget::Budget) -> Loaded {
         let files =
             self.files.iter().map(|(path, text)| ((*path).to_owned(), text.as_bytes().to_vec()));
-        let chart = files::Chart::of("c", Some(files.collect()));
+        let chart = files::Chart::of("c", Some(files.collect())).with_packed();
         let rendering = Rendering {
             root: "c".to_owned(),
             by: Renderer::Helm,
@@ -396,6 +397,40 @@ fn a_document_that_stands_there_word_for_word_is_found_by_its_text() {
     }
     let other = "kind: K7\n";
     assert!(!templates.place(file, other, &[other], &mut none).is_copy);
+}
+
+#[test]
+fn a_value_of_a_packed_chart_is_told_where_it_is_said() {
+    let template = "kind: A\nm: {{ .Values.m }}\nn: {{ .Values.n }}\n";
+    let inner = files::packed(&[
+        ("Chart.yaml", b"name: db\n"),
+        ("values.yaml", b"m: 1\nn: 2\n"),
+        ("templates/a.yaml", template.as_bytes()),
+    ]);
+    let files = [
+        ("Chart.yaml", b"name: c\n".to_vec()),
+        ("values.yaml", b"x: 1\ndb:\n  m: 3\n".to_vec()),
+        ("charts/db-1.tgz", inner),
+    ];
+    let rendering = Rendering {
+        root: "c".to_owned(),
+        by: Renderer::Helm,
+        text: b"---\n# Source: c/charts/db/templates/a.yaml\nkind: A\nm: 3\nn: 2\n".to_vec(),
+        values: Vec::new(),
+        set: Vec::new(),
+        hidden: Hidden::default(),
+    };
+    let files = files.into_iter().map(|(path, bytes)| (path.to_owned(), bytes)).collect();
+    let mut sources = Sources::default();
+    load_chart(files, &rendering, &mut sources, &manifest::Options::default());
+    let told = told(&sources);
+    assert_eq!(told[0], "m: 3 <- values.yaml:3 db.m *");
+    // What the archive says is told with the archive.
+    assert!(told[1].starts_with("n: 2 <- charts/db-1.tgz:values.yaml:2 n"), "{told:?}");
+    assert_eq!(told.len(), 2);
+    let path = "c:charts/db-1.tgz:templates/a.yaml";
+    let found = |kind| sources.iter().any(|(_, source)| source.path == path && source.kind == kind);
+    assert!(found(SourceKind::Template));
 }
 
 #[test]

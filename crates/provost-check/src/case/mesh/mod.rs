@@ -2,10 +2,12 @@
 //!
 //! Source: istio.io/istio 1.31.
 
+mod hosts;
 mod meshed;
 mod policies;
 mod sidecars;
 
+pub use hosts::{Destination, Hosts, Shares, full_name, service_of};
 pub use meshed::{Meshed, Proxy};
 pub use policies::Mtls;
 pub(super) use sidecars::may_configure;

@@ -3,12 +3,13 @@
 //! A table is text, one structure after another, each after those it holds; a line with a blank in
 //! front is a field, with `!` when it is required and `<n` when the release of that place lacks it,
 //! and then what it holds: `*` a list of, `%` a mapping of, a letter for a scalar, `#n` the
-//! structure of that place, `=a|b` one of these. Most runs meet no custom resource, so that a table
+//! structure of that place, `=a|b` one of these, `~n` a text that matches the pattern of that place,
+//! `[0,9` a whole number from this to that. Lines that begin with `~` are the patterns. Most runs meet no custom resource, so that a table
 //! is read when a kind of its project turns up, and then kept for the life of the process.
 
 use std::sync::OnceLock;
 
-use super::{Field, Form, Known, Leaf, Structure, find as find_any};
+use super::{Field, Form, Known, Leaf, Pattern, Structure, find as find_any};
 
 /// A custom resource.
 #[derive(Debug)]
@@ -51,13 +52,14 @@ const fn project(
     Project { name, groups, text, kinds: OnceLock::new() }
 }
 
-static PROJECTS: [Project; 7] = [
+static PROJECTS: [Project; 8] = [
     project("Argo Rollouts", &["argoproj.io"], include_str!("crds/argo-rollouts.txt")),
     project(
         "cert-manager",
         &["acme.cert-manager.io", "cert-manager.io"],
         include_str!("crds/cert-manager.txt"),
     ),
+    project("Flagger", &["flagger.app"], include_str!("crds/flagger.txt")),
     project(
         "Gateway API",
         &["gateway.networking.k8s.io", "gateway.networking.x-k8s.io"],
@@ -100,13 +102,19 @@ struct Open {
 fn decode(project: &'static str, text: &'static str) -> Vec<Custom> {
     let mut releases: &'static [&'static str] = &[];
     let mut structures: Vec<&'static Structure> = Vec::new();
+    let mut patterns: Vec<&'static Pattern> = Vec::new();
     let mut current: Option<Open> = None;
     let mut kinds = Vec::new();
     for line in text.lines() {
         if let Some(field) = line.strip_prefix(' ') {
-            if let (Some(current), Some(field)) = (&mut current, field_of(field, &structures)) {
+            let field = field_of(field, &structures, &patterns);
+            if let (Some(current), Some(field)) = (&mut current, field) {
                 current.fields.push(field);
             }
+            continue;
+        }
+        if let Some(pattern) = line.strip_prefix("~ ") {
+            patterns.push(Box::leak(Box::new(Pattern::new(pattern))));
             continue;
         }
         structures.extend(current.take().map(Open::close));
@@ -136,7 +144,11 @@ impl Open {
     }
 }
 
-fn field_of(line: &'static str, structures: &[&'static Structure]) -> Option<Field> {
+fn field_of(
+    line: &'static str,
+    structures: &[&'static Structure],
+    patterns: &[&'static Pattern],
+) -> Option<Field> {
     let (name, rest) = line.split_once(' ')?;
     let (rest, required) = rest.strip_prefix('!').map_or((rest, false), |rest| (rest, true));
     let mut until = 0;
@@ -158,6 +170,15 @@ fn field_of(line: &'static str, structures: &[&'static Structure]) -> Option<Fie
         Leaf::Mapping(structures.get(number.parse::<usize>().ok()?).copied()?)
     } else if let Some(all) = rest.strip_prefix('=') {
         Leaf::OneOf(all.split('|').collect::<Vec<_>>().leak())
+    } else if let Some(number) = rest.strip_prefix('~') {
+        Leaf::Matching(patterns.get(number.parse::<usize>().ok()?).copied()?)
+    } else if let Some(bounds) = rest.strip_prefix('[') {
+        let (least, most) = bounds.split_once(',')?;
+        let bound = |text: &str, none: i64| match text {
+            "" => Some(none),
+            text => text.parse().ok(),
+        };
+        Leaf::Between(bound(least, i64::MIN)?, bound(most, i64::MAX)?)
     } else {
         match rest {
             "a" => Leaf::Any,
@@ -248,11 +269,17 @@ mod tests {
             assert!(kinds.iter().all(|kind| kind.releases.len() > 1 && kind.releases.len() < 10));
             // Structures are read in order, each with all of its fields.
             let mut structures: Vec<&'static Structure> = Vec::new();
+            let mut patterns: Vec<&'static Pattern> = Vec::new();
             let mut current: Option<Open> = None;
             for line in project.text.lines() {
                 if let Some(line) = line.strip_prefix(' ') {
-                    let field = field_of(line, &structures).unwrap_or_else(|| panic!("{line}"));
+                    let field = field_of(line, &structures, &patterns);
+                    let field = field.unwrap_or_else(|| panic!("{line}"));
                     current.as_mut().expect("a structure").fields.push(field);
+                } else if let Some(pattern) = line.strip_prefix("~ ") {
+                    let pattern: &'static Pattern = Box::leak(Box::new(Pattern::new(pattern)));
+                    assert!(pattern.can_be_read(), "{}", pattern.text);
+                    patterns.push(pattern);
                 } else if !line.starts_with(['@', '#', '=']) {
                     structures.extend(current.take().map(Open::close));
                     current = Some(Open { name: line, open: false, fields: Vec::new() });
@@ -277,7 +304,22 @@ mod tests {
         let metadata = rollout(&["metadata"]).structure().expect("metadata");
         assert_eq!((metadata.name, metadata.custom), ("ObjectMeta", false));
         let path = ["spec", "rules", "backendRefs", "port"];
-        assert_eq!(field("gateway.networking.k8s.io/v1", "HTTPRoute", &path).leaf, Leaf::Int64);
+        let port = field("gateway.networking.k8s.io/v1", "HTTPRoute", &path).leaf;
+        assert_eq!(port, Leaf::Between(1, 65535));
+        let path = ["spec", "rules", "timeouts", "request"];
+        let Leaf::Matching(pattern) =
+            field("gateway.networking.k8s.io/v1", "HTTPRoute", &path).leaf
+        else {
+            panic!("a duration")
+        };
+        assert_eq!(pattern.text, "^([0-9]{1,5}(h|m|s|ms)){1,4}$");
+        assert_eq!(pattern.matches("1m30s"), Some(true));
+        assert_eq!(pattern.matches("1.5s"), Some(false));
+        let canary = field("flagger.app/v1beta1", "Canary", &["spec", "targetRef", "kind"]);
+        assert!(
+            matches!(canary.leaf, Leaf::OneOf(all) if all.contains(&"DaemonSet")),
+            "{canary:?}"
+        );
         let path = ["spec", "http", "route", "weight"];
         assert_eq!(field("networking.istio.io/v1", "VirtualService", &path).leaf, Leaf::Int64);
         let path = ["spec", "endpoints", "scheme"];

@@ -2,6 +2,7 @@
 //! projects they belong to.
 
 mod custom;
+mod pattern;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -95,6 +96,10 @@ pub enum Leaf {
     Type(u16),
     /// One of these texts.
     OneOf(&'static [&'static str]),
+    /// A text that matches.
+    Matching(&'static Pattern),
+    /// A whole number from the first to the last.
+    Between(i64, i64),
     /// A mapping of a CRD.
     Mapping(&'static Structure),
 }
@@ -156,6 +161,7 @@ impl Kind {
 }
 
 pub use custom::{Custom, original};
+pub use pattern::Pattern;
 
 /// The oldest and the newest minor of Kubernetes 1 that the table knows.
 pub const MINORS: (u16, u16) = table::MINORS;

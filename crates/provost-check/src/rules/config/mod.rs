@@ -5,6 +5,7 @@ pub mod dangling_env_reference;
 pub mod dangling_reference;
 pub mod duplicate_env;
 pub mod env_not_read;
+pub mod missing_certificate_issuer;
 pub mod misspelt_runtime_variable;
 pub mod secret_in_config_map;
 pub mod secret_in_plain_env;

@@ -1,144 +1,180 @@
-//! An Ingress whose backend is not there.
+//! An Ingress or a route whose backend, or whose Gateway's listener, is not there.
+
+mod attachment;
+mod gateway;
+
+use rustc_hash::FxHashSet;
 
 use crate::case::ObjectCase;
-use crate::facts::Body;
-use crate::facts::objects::{Ingress, IngressBackend, PortRef, Service};
-use crate::findings::{Abstain, Finding, Fix, Level, Reason};
-use crate::model::names;
+use crate::case::references::{Referenced, Wanted};
+use crate::case::routes::Backend;
+use crate::facts::objects::{Ingress, PortRef, Service};
+use crate::facts::{Body, Object};
+use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const WITHOUT_TLS: Variant =
     Variant::new("ingress-without-tls", Level::Note, "an Ingress serves a host without TLS")
         .off()
         .house(Level::Note);
+const NOT_ATTACHED: Variant = Variant::new(
+    "route-not-attached",
+    Level::Deny,
+    "a route that no listener of its Gateway takes",
+);
+const NOT_GRANTED: Variant = Variant::new(
+    "reference-not-granted",
+    Level::Deny,
+    "a route or Gateway names something in another namespace without a ReferenceGrant",
+);
+const CERTIFICATE: Variant = Variant::new(
+    "missing-gateway-certificate",
+    Level::Deny,
+    "a Gateway's certificate is in a Secret that does not exist",
+);
 
-/// Services that are compared with a name that is not there.
-const COMPARED: usize = 2000;
-
-/// The controller answers 503 (or does not load the rule).
+/// Controllers of Ingresses answer 503 or do not load the rule. Those of routes set `ResolvedRefs`
+/// to false and answer 500 (sigs.k8s.io/gateway-api v1.6.3, `BackendRefs` in apis/v1/httproute_types.go
+/// and grpcroute_types.go).
 pub static RULE: Rule = Rule {
     id: "dangling-ingress-backend",
     group: Group::Network,
     level: Level::Deny,
-    title: "an Ingress names a Service, or a port of one, that does not exist",
+    title: "an Ingress or route names a Service, or a port of one, that does not exist",
     page: include_str!("dangling-ingress-backend.md"),
     needs: &[Need::Manifest],
-    variants: &[WITHOUT_TLS],
+    variants: &[WITHOUT_TLS, NOT_ATTACHED, NOT_GRANTED, CERTIFICATE],
     check: Check::Object(check),
+    also: &[Check::Object(attachment::check), Check::Object(gateway::check)],
     ..Rule::BASE
 };
 
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
-    let Body::Ingress(ingress) = &case.object.body else { return Err(Abstain::NotApplicable) };
-    without_tls(ingress, out);
-    let namespace = &case.object.meta.namespace.value;
-    let mut judged: Vec<(&str, Option<&PortRef>)> = Vec::new();
-    for backend in ingress.backends.iter().take(1000) {
-        let name = backend.service.value.as_str();
-        let port = backend.port.as_ref().map(|p| &p.value);
+    let kind = match &case.object.body {
+        Body::Ingress(ingress) => {
+            without_tls(ingress, out);
+            "Ingress"
+        }
+        _ => case.route_kind().ok_or(Abstain::NotApplicable)?,
+    };
+    let fields: &[&str] = match kind {
+        "Ingress" => &["spec/rules", "spec/defaultBackend", "spec/backend"],
+        _ => &["spec/rules"],
+    };
+    case.joined.unpatched(case.object, fields)?;
+    let own = case.object.meta.namespace.value.as_str();
+    let backends = case.backends();
+    let mut judged: FxHashSet<(&str, &str, Option<String>)> = FxHashSet::default();
+    for backend in &backends {
+        let port = backend.port.as_ref().map(|(port, _)| shown(port));
         // The AWS controller reads such a backend as the name of an action in an annotation.
-        let action = matches!(port, Some(PortRef::Name(port)) if port == "use-annotation");
-        if action || judged.contains(&(name, port)) {
+        let action = kind == "Ingress" && port.as_deref() == Some("use-annotation");
+        let namespace = backend.elsewhere.as_ref().map_or(own, |namespace| namespace.text);
+        if action || !judged.insert((namespace, backend.service.text, port)) {
             continue;
         }
-        judged.push((name, port));
-        if name.contains(['{', '$']) {
-            out.abstain(Abstain::unknown(Reason::Templated, format!("Service {name}")));
-            continue;
-        }
-        let services = case.joined.joins.named(namespace, "Service", name);
-        let services: Vec<&Service> = services
-            .iter()
-            .filter_map(|id| match &case.world().objects.get(*id)?.body {
-                Body::Service(service) => Some(service),
-                _ => None,
-            })
-            .collect();
-        if services.is_empty() {
-            missing_service(case, backend, out);
-        } else if let Some(port) = &backend.port
-            && !services.iter().any(|s| has_port(s, &port.value))
-        {
-            missing_port(backend, services[0], out);
+        if let Err(unknown) = one(case, kind, namespace, backend, out) {
+            out.abstain(unknown);
         }
     }
     Ok(())
 }
 
+fn one(
+    case: &ObjectCase<'_>,
+    kind: &str,
+    namespace: &str,
+    backend: &Backend<'_>,
+    out: &mut Findings,
+) -> Judged {
+    let wanted = Wanted::service(namespace, backend.service.text);
+    let services = match case.joined.referenced(case.object, wanted)? {
+        Referenced::There(services) => services,
+        Referenced::Made => return Ok(()),
+        Referenced::Missing(missing) => {
+            let (name, at) = (backend.service.text, &backend.service.at);
+            let message = format!(
+                "the {kind} sends to Service {name}, which does not exist in namespace \
+                 {namespace}: {}",
+                effect(kind)
+            );
+            let finding = Finding::new(&RULE, message, at, "no such Service");
+            out.push(missing.tell(case.world(), finding, at, name));
+            return Ok(());
+        }
+    };
+    for service in &services {
+        case.joined.unpatched(service, &["spec/ports"])?;
+    }
+    let all = services.iter().filter_map(|object| match &object.body {
+        Body::Service(service) => Some((*object, service)),
+        _ => None,
+    });
+    let all: Vec<(&Object, &Service)> = all.collect();
+    if let (Some((port, _)), Some(first)) = (&backend.port, all.first())
+        && !all.iter().any(|(_, service)| has_port(service, port))
+    {
+        missing_port(kind, backend, first, out);
+    }
+    match &backend.elsewhere {
+        Some(elsewhere) => gateway::granted(case, wanted, elsewhere, out),
+        None => Ok(()),
+    }
+}
+
+/// What whoever asks gets.
+fn effect(kind: &str) -> &'static str {
+    match kind {
+        "Ingress" => "requests get 503",
+        "HTTPRoute" => "requests get 500",
+        "GRPCRoute" => "calls fail as UNAVAILABLE",
+        _ => "connections are refused",
+    }
+}
+
+fn shown(port: &PortRef) -> String {
+    match port {
+        PortRef::Number(n) => n.to_string(),
+        PortRef::Name(name) => name.clone(),
+    }
+}
+
 fn has_port(service: &Service, port: &PortRef) -> bool {
+    // Such a Service is a name in the DNS, with whatever ports that has.
+    if service.service_type.value == "ExternalName" && service.ports.is_empty() {
+        return true;
+    }
     service.ports.iter().any(|own| match port {
         PortRef::Number(n) => own.port.as_ref().is_some_and(|p| p.value == *n),
         PortRef::Name(name) => own.name.as_ref().is_some_and(|n| n.value == *name),
     })
 }
 
-fn missing_service(case: &ObjectCase<'_>, backend: &IngressBackend, out: &mut Findings) {
-    let name = backend.service.value.as_str();
-    let namespace = &case.object.meta.namespace.value;
-    let closed = case.world().settings.closed_world;
-    let others: Vec<_> = case
-        .world()
-        .objects
-        .iter()
-        .filter(|o| matches!(o.body, Body::Service(_)) && o.meta.namespace.value == *namespace)
-        .filter(|o| case.joined.may_be_together(case.object, o))
-        .take(COMPARED)
-        .collect();
-    // api-1 and api-2 are two Services, not a slip.
-    let letters = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
-    let candidates = others.iter().map(|o| o.meta.name());
-    let candidates = candidates.filter(|other| name.len() >= 5 && letters(other) != letters(name));
-    let near = names::nearest(name, candidates, 2);
-    if near.is_none() && !closed {
-        let needs = format!("Service {namespace}/{name}");
-        return out.abstain(Abstain::unknown(Reason::ObjectNotInInput, needs));
-    }
-    let mut finding = Finding::new(
-        &RULE,
-        format!(
-            "the Ingress sends to Service {name}, which does not exist in namespace {namespace}: requests get 503"
-        ),
-        &backend.service.origin,
-        "no such Service",
-    );
-    if !closed {
-        finding = finding.level(Level::Warn);
-    }
-    if let Some(near) = others.iter().find(|o| Some(o.meta.name()) == near) {
-        let fix = Fix::suggest(format!("write {}", near.meta.name()));
-        finding = finding.also(&near.origin(), "perhaps this one").fix(case.world().rewrite(
-            fix,
-            &backend.service.origin,
-            name,
-            near.meta.name(),
-        ));
-    }
-    out.push(finding);
-}
-
-fn missing_port(backend: &IngressBackend, service: &Service, out: &mut Findings) {
-    let Some(port) = &backend.port else { return };
-    let shown = match &port.value {
-        PortRef::Number(n) => n.to_string(),
-        PortRef::Name(name) => name.clone(),
+fn missing_port(
+    kind: &str,
+    backend: &Backend<'_>,
+    (object, service): &(&Object, &Service),
+    out: &mut Findings,
+) {
+    let Some((port, at)) = &backend.port else { return };
+    let effect = match kind {
+        "Ingress" => "the Ingress has no endpoints for it and answers 503".to_owned(),
+        _ => format!("the {kind} has nowhere to send to, and {}", effect(kind)),
     };
-    let mut finding = Finding::new(
-        &RULE,
-        format!(
-            "Service {} has no port {shown}: the Ingress has no endpoints for it and answers 503",
-            backend.service.value
-        ),
-        &port.origin,
-        "no such port",
-    );
+    let name = object.meta.name();
+    let message = format!("Service {name} has no port {}: {effect}", shown(port));
+    let mut finding = Finding::new(&RULE, message, at, "no such port");
     for own in service.ports.iter().take(3) {
         finding = finding.also(&own.origin, "a port it has");
+    }
+    if service.ports.is_empty() {
+        finding = finding.also(&object.origin(), "has no ports");
     }
     // Often the number of the container's port is written.
     let target = service
         .ports
         .iter()
-        .find(|own| own.target_port.as_ref().is_some_and(|target| target.value == port.value));
+        .find(|own| own.target_port.as_ref().is_some_and(|target| target.value == *port));
     let right = target.or(service.ports.first().filter(|_| service.ports.len() == 1));
     if let Some(number) = right.and_then(|own| own.port.as_ref()) {
         finding = finding.fix(Fix::suggest(format!(

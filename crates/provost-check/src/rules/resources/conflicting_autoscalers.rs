@@ -1,4 +1,7 @@
-//! A VerticalPodAutoscaler beside values it does not know of, or an autoscaler on the same metric.
+//! A VerticalPodAutoscaler beside values it does not know of, or an autoscaler on the same metric; two
+//! autoscalers of one workload, and one of none.
+
+mod scaled;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -15,6 +18,18 @@ const SAME_METRIC: Variant = Variant::new(
     "a horizontal and a vertical autoscaler that act on one metric",
 );
 
+const TWO: Variant = Variant::new(
+    "two-autoscalers",
+    Level::Deny,
+    "two autoscalers that decide the number of one workload's pods",
+);
+
+const NO_TARGET: Variant = Variant::new(
+    "scaled-object-target-missing",
+    Level::Deny,
+    "a ScaledObject of KEDA's that scales nothing",
+);
+
 /// Limits move, literals stay.
 pub static RULE: Rule = Rule {
     id: "conflicting-autoscalers",
@@ -23,8 +38,9 @@ pub static RULE: Rule = Rule {
     title: "a VerticalPodAutoscaler changes limits that literal runtime settings are bound to",
     page: include_str!("conflicting-autoscalers.md"),
     needs: &[Need::Manifest],
-    variants: &[SAME_METRIC],
+    variants: &[SAME_METRIC, TWO, NO_TARGET],
     check: Check::Object(check),
+    also: &[Check::Object(scaled::check)],
     ..Rule::BASE
 };
 

@@ -1,4 +1,7 @@
-//! What a Rollout names and does not find.
+//! What a Rollout, or a Canary of Flagger's, names and does not find.
+
+mod canary;
+mod workload;
 
 use std::collections::BTreeMap;
 
@@ -28,6 +31,30 @@ const NONE: Variant = Variant::new(
 .off()
 .strict(Level::Note);
 
+const WORKLOAD: Variant = Variant::new(
+    "missing-workload-ref",
+    Level::Deny,
+    "a Rollout takes its pods from a workload that does not exist",
+);
+
+const TWICE: Variant = Variant::new(
+    "workload-ref-runs-twice",
+    Level::Warn,
+    "the Deployment that a Rollout takes its pods from runs them, too",
+);
+
+const CANARY: Variant = Variant::new(
+    "broken-canary-reference",
+    Level::Deny,
+    "a Canary of Flagger's whose workload, autoscaler or metric does not exist",
+);
+
+const CANARY_SCALER: Variant = Variant::new(
+    "canary-without-autoscaler",
+    Level::Warn,
+    "a Canary of Flagger's that does not know of the autoscaler of its workload",
+);
+
 /// The controller sets `InvalidSpec` and stops (pkg/apis/rollouts/validation).
 pub static RULE: Rule = Rule {
     id: "broken-rollout-reference",
@@ -36,8 +63,9 @@ pub static RULE: Rule = Rule {
     title: "a Rollout whose Services, routes or templates are not there",
     page: include_str!("broken-rollout-reference.md"),
     needs: &[Need::Manifest],
-    variants: &[TEMPLATE, NONE],
+    variants: &[TEMPLATE, NONE, WORKLOAD, TWICE, CANARY, CANARY_SCALER],
     check: Check::Workload(check),
+    also: &[Check::Workload(workload::check), Check::Object(canary::check)],
     ..Rule::BASE
 };
 

@@ -94,43 +94,67 @@ impl Target {
     }
 }
 
-/// Where the lines of a text stand that is a value of a kustomization.
+/// Where the parts of a text stand that is a value of a kustomization.
 #[derive(Clone, Debug)]
 pub(super) struct Inline {
     whole: Origin,
-    /// Offsets in the text at which its lines begin.
-    starts: Vec<usize>,
-    /// Where these lines are; none unless the text is written line for line.
-    lines: Vec<Span>,
+    /// Parts that are written as they are, one for each line of the scalar at most: where each begins
+    /// in the text, and where it stands.
+    parts: Vec<(usize, Span)>,
 }
 
 impl Inline {
-    /// Where the lines of a scalar of this text are.
+    /// Where the parts of a scalar of this text are. Lines of a block are lines of its text, those of
+    /// other scalars are joined to one; what is escaped, and all behind it, is not told apart.
     pub(super) fn of(node: Node<'_>, text: &str) -> Self {
         let value = node.as_str().unwrap_or_default();
-        let starts = std::iter::once(0).chain(value.match_indices('\n').map(|(at, _)| at + 1));
         let span = node.span();
         let raw = text.get(span.range()).unwrap_or_default();
-        let mut lines = Vec::new();
-        if node.scalar_style() == Some(ScalarStyle::Block) && raw.starts_with('|') {
-            let mut at = span.start as usize;
-            for line in raw.split_inclusive('\n') {
-                let shown = line.trim();
-                let start = at + line.len() - line.trim_start().len();
-                lines.push(Span::new(start, start + shown.len()));
-                at += line.len();
-            }
+        let mut lines = raw.split_inclusive('\n');
+        let mut at = span.start as usize;
+        match node.scalar_style() {
             // The indicator.
-            lines.remove(0);
+            Some(ScalarStyle::Block) => at += lines.next().map_or(0, str::len),
+            Some(ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted) => {
+                lines = raw
+                    .get(1..raw.len().saturating_sub(1))
+                    .unwrap_or_default()
+                    .split_inclusive('\n');
+                at += 1;
+            }
+            Some(ScalarStyle::Plain) | None => {}
         }
-        Self { whole: node.origin(), starts: starts.collect(), lines }
+        let mut parts = Vec::new();
+        let mut known = 0;
+        for line in lines {
+            let shown = line.trim();
+            let rest = value.get(known..).unwrap_or_default();
+            let start = known + (rest.len() - rest.trim_start().len());
+            if !shown.is_empty() {
+                if !value.get(start..).is_some_and(|rest| rest.starts_with(shown)) {
+                    break;
+                }
+                let from = at + (line.len() - line.trim_start().len());
+                parts.push((start, Span::new(from, from + shown.len())));
+                known = start + shown.len();
+            }
+            at += line.len();
+        }
+        Self { whole: node.origin(), parts }
     }
 
     fn origin(&self, node: Node<'_>) -> Origin {
-        let line = self.starts.partition_point(|start| *start <= node.span().start as usize);
-        match line.checked_sub(1).and_then(|line| self.lines.get(line)) {
-            Some(span) => Origin::text(self.whole.source, *span),
-            None => self.whole.clone(),
+        let span = node.span();
+        let (start, end) = (span.start as usize, span.end as usize);
+        let part = self.parts.partition_point(|(from, _)| *from <= start).checked_sub(1);
+        let Some((from, place)) = part.and_then(|part| self.parts.get(part)) else {
+            return self.whole.clone();
+        };
+        let first = place.start as usize + (start - from);
+        let last = (place.start as usize + (end - from)).min(place.end as usize);
+        match first < last {
+            true => Origin::text(self.whole.source, Span::new(first, last)),
+            false => self.whole.clone(),
         }
     }
 }

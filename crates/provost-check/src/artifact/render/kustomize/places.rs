@@ -165,9 +165,11 @@ pub(super) fn lines(
             true => added.take(MOST_ADDED).collect(),
             false => Vec::new(),
         };
-        for (number, item) in at.node.items().enumerate().take(left) {
+        let items: Vec<_> = at.node.items().take(left).collect();
+        let added = last_of(&items, added);
+        for (number, item) in items.into_iter().enumerate() {
             left = left.saturating_sub(1);
-            let named = MERGE_KEYS.iter().find_map(|key| Some((*key, item.get(key)?.as_str()?)));
+            let named = name_of(item);
             let mut child = At {
                 node: item,
                 resource: of_resource.item(named, number),
@@ -180,10 +182,8 @@ pub(super) fn lines(
                 labels: at.labels,
             };
             child.add(&operations);
-            child.patches.extend(added.iter().copied().filter(|(_, value)| match named {
-                Some((key, name)) => value.get(key).and_then(Node::as_str) == Some(name),
-                None => same(item, *value),
-            }));
+            let here = added.iter().filter(|(place, ..)| *place == number);
+            child.patches.extend(here.map(|(_, patch, value)| (*patch, *value)));
             if item.as_str().is_some() {
                 set(item.span().start, child.locate(None, sets));
             } else if child.depth < MOST_DEEP {
@@ -192,6 +192,34 @@ pub(super) fn lines(
         }
     }
     lines
+}
+
+/// What tells an item of a list from the others, when it has a name.
+fn name_of(item: Node<'_>) -> Option<(&'static str, &str)> {
+    MERGE_KEYS.iter().find_map(|key| Some((*key, item.get(key)?.as_str()?)))
+}
+
+/// Which item each value became that an operation added to the end of the list: the last one that it
+/// can be, since one of that name may have been there before.
+fn last_of<'d>(
+    items: &[Node<'d>],
+    added: Vec<(&'d Patch, Node<'d>)>,
+) -> Vec<(usize, &'d Patch, Node<'d>)> {
+    let mut taken: Vec<usize> = Vec::new();
+    let mut places = Vec::new();
+    for (patch, value) in added.into_iter().rev() {
+        let is = |item: &Node<'d>| match name_of(*item) {
+            Some((key, name)) => value.get(key).and_then(Node::as_str) == Some(name),
+            None => same(*item, value),
+        };
+        let place = items.iter().enumerate().rev();
+        let mut place = place.filter(|(number, _)| !taken.contains(number));
+        if let Some((number, _)) = place.find(|(_, item)| is(item)) {
+            taken.push(number);
+            places.push((number, patch, value));
+        }
+    }
+    places
 }
 
 /// The pointer of a child (RFC 6901), where one is asked for.

@@ -176,6 +176,112 @@ spec:
     assert_eq!(of(&places, "example.com/b: c"), ["k/ops.yaml:2"]);
 }
 
+/// The text at each place.
+fn texts(files: &[(&str, &str)], rendered: &str) -> Vec<String> {
+    let (_dir, sources) = loaded(files, rendered);
+    let mut all = Vec::new();
+    for (_, source) in sources.iter() {
+        let Some(trace) = &source.rendered else { continue };
+        for (text, line) in source.shown().unwrap().lines().zip(&trace.lines) {
+            let Some(at) = &line.at else { continue };
+            let from = sources.get(at.source).shown().unwrap();
+            let place = at.span().and_then(|span| from.get(span.range())).unwrap_or_default();
+            all.push(format!("{} < {place}", text.trim()));
+        }
+    }
+    all
+}
+
+#[test]
+fn an_operation_that_is_written_otherwise_is_pointed_at_too() {
+    let kustomization = r#"
+resources: [a.yaml]
+patches:
+- target: {kind: Deployment}
+  patch: '[{"op": "replace", "path": "/spec/replicas", "value": 3}, {"op": "add", "path": "/spec/minReadySeconds", "value": 7}]'
+- target: {kind: Deployment}
+  patch: >-
+    [{"op": "add", "path": "/spec/paused", "value": true},
+     {"op": "add", "path": "/spec/revisionHistoryLimit", "value": 11}]
+- target: {kind: Deployment}
+  patch: |
+      [
+        {"op": "add", "path": "/spec/progressDeadlineSeconds", "value": 13}
+      ]
+- target: {kind: Deployment}
+  patch: "[{\"op\": \"add\", \"path\": \"/metadata/labels\", \"value\": {\"a\": \"b\"}}]"
+"#;
+    let rendered = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  labels:
+    a: b
+  name: web
+  namespace: x
+spec:
+  minReadySeconds: 7
+  paused: true
+  progressDeadlineSeconds: 13
+  replicas: 3
+  revisionHistoryLimit: 11
+";
+    let files = [("k/kustomization.yaml", kustomization), ("k/a.yaml", &deployment("web", "x", 1))];
+    let texts = texts(&files, rendered);
+    assert_eq!(of(&texts, "replicas: 3"), ["3"]);
+    assert_eq!(of(&texts, "minReadySeconds: 7"), ["7"]);
+    assert_eq!(of(&texts, "paused: true"), ["true"]);
+    assert_eq!(of(&texts, "revisionHistoryLimit: 11"), ["11"]);
+    assert_eq!(of(&texts, "progressDeadlineSeconds: 13"), ["13"]);
+    // Escapes are not undone: all of the text is shown.
+    assert!(of(&texts, "a: b")[0].starts_with("\"[{"), "{texts:?}");
+}
+
+#[test]
+fn an_item_that_was_there_is_not_the_one_that_an_operation_adds() {
+    let kustomization = "resources: [a.yaml]\npatches: [{path: ops.yaml, target: {kind: Pod}}]\n";
+    let pod = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers:
+  - name: web
+    env:
+    - name: A
+      value: '1'
+";
+    let ops = "\
+- op: add
+  path: /spec/containers/0/env/-
+  value: {name: A, value: '2'}
+- op: add
+  path: /spec/containers/0/env/-
+  value: {name: A, value: '3'}
+";
+    let rendered = "\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+spec:
+  containers:
+  - env:
+    - name: A
+      value: \"1\"
+    - name: A
+      value: \"2\"
+    - name: A
+      value: \"3\"
+    name: web
+";
+    let files = [("k/kustomization.yaml", kustomization), ("k/a.yaml", pod), ("k/ops.yaml", ops)];
+    let places = places(&files, rendered);
+    assert_eq!(of(&places, "- name: A"), ["k/a.yaml:8", "k/ops.yaml:3", "k/ops.yaml:6"]);
+    assert_eq!(of(&places, "value: \"1\""), ["k/a.yaml:9"]);
+    assert_eq!(of(&places, "value: \"3\""), ["k/ops.yaml:6"]);
+}
+
 #[test]
 fn a_field_of_a_kustomization_sets_only_what_it_is_for() {
     let kustomization = "\

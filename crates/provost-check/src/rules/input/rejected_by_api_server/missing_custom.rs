@@ -1,8 +1,11 @@
-//! Fields that the CRD of a custom resource requires and that are not there.
+//! Fields that the CRD of a custom resource requires and that are not there; values that contradict
+//! each other (`values.rs`).
 //!
 //! The API server asks for every one of them, but a file may be a patch, and hold a few fields only.
 //! An entry of a list is whole even there, since patches of custom resources replace lists; any
 //! other mapping counts when it has some of the fields that it requires.
+
+mod values;
 
 use super::{RULE, first_of_whole};
 use crate::case::ObjectCase;
@@ -27,6 +30,7 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> bool {
         let mut walk = Walk { found: Vec::new(), custom };
         walk.mapping(object.node(), custom.structure, false);
         out.found.append(&mut walk.found);
+        values::check(case, out);
     }
     true
 }

@@ -7,7 +7,7 @@ use crate::facts::document::{Node, ScalarKind, ScalarStyle};
 use crate::facts::placeholders::is_placeholder;
 use crate::findings::{Finding, Fix, Level};
 use crate::model::names::nearest;
-use crate::model::schema::{self, Custom, Known};
+use crate::model::schema::{self, Custom, Known, Pattern};
 use crate::rules::rule::Findings;
 
 /// Source: strict and lenient decoding of k8s.io/apimachinery v0.37.2
@@ -48,6 +48,21 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
                 out.push(finding);
             }
             (What::OneOf(all), Some(custom)) => out.push(none_of(value, name, all, custom)),
+            (What::Mismatch(pattern), Some(custom)) => {
+                out.push(mismatch(value, name, pattern, custom));
+            }
+            (What::OutOf(least, most), Some(custom)) => {
+                let bound = match (least, most) {
+                    (i64::MIN, most) => format!("at most {most}"),
+                    (least, i64::MAX) => format!("{least} or more"),
+                    (least, most) => format!("{least} to {most}"),
+                };
+                let message = format!(
+                    "{text} is no value for `{name}`, which takes {bound}: the CRDs of {} refuse it",
+                    custom.releases()
+                );
+                out.push(Finding::new(&RULE, message, &value.origin(), "out of range"));
+            }
             _ => {}
         }
     }
@@ -99,6 +114,27 @@ fn none_of(value: Node<'_>, name: &str, all: &[&str], custom: &Custom) -> Findin
         // A newer CRD may have it.
         None => finding.level(Level::Warn),
     }
+}
+
+/// Characters of a pattern, and of a text, that a message repeats.
+const SHOWN: usize = 80;
+
+fn mismatch(value: Node<'_>, name: &str, pattern: &Pattern, custom: &Custom) -> Finding {
+    let text: String = value.as_str().unwrap_or_default().chars().take(SHOWN).collect();
+    let wanted = match pattern.in_words() {
+        Some(words) => words.to_owned(),
+        None if pattern.text.len() <= SHOWN => format!("what matches `{}`", pattern.text),
+        None => "what its pattern matches".to_owned(),
+    };
+    Finding::new(
+        &RULE,
+        format!(
+            "`{text}` is no value for `{name}`, which takes {wanted}: the CRDs of {} refuse it",
+            custom.releases()
+        ),
+        &value.origin(),
+        "refused",
+    )
 }
 
 /// What nobody could apply so far, and what its author must have meant.

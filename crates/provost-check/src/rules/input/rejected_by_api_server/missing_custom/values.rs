@@ -1,0 +1,108 @@
+//! Values of custom resources that contradict each other.
+
+use super::RULE;
+use crate::case::ObjectCase;
+use crate::facts::document::Node;
+use crate::facts::placeholders::is_placeholder;
+use crate::findings::{Finding, Fix};
+use crate::model::goduration::parse_seconds;
+use crate::rules::rule::Findings;
+
+pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
+    let meta = &case.object.meta;
+    if meta.group() == "cert-manager.io"
+        && meta.kind.value == "Certificate"
+        && let Some(spec) = case.object.node().get("spec")
+    {
+        certificate(spec, out);
+    }
+    if case.route_kind().is_some() {
+        ports(case.object.node(), out);
+    }
+}
+
+/// `ValidateDuration` in internal/apis/certmanager/validation/certificate.go of cert-manager v1.21,
+/// whose webhook refuses these; seconds of `DefaultCertificateDuration`, `MinimumCertificateDuration`
+/// and `MinimumRenewBefore` in pkg/apis/certmanager/v1/const.go.
+const DURATION: f64 = 90.0 * 24.0 * 3600.0;
+const LEAST_DURATION: f64 = 3600.0;
+const LEAST_RENEW_BEFORE: f64 = 300.0;
+
+fn certificate(spec: Node<'_>, out: &mut Findings) {
+    // What is no duration is refused as such.
+    let of = |key| {
+        let node = spec.get(key)?;
+        Some((parse_seconds(node.as_str()?)?, node))
+    };
+    let duration = of("duration");
+    if let Some((seconds, node)) = duration.filter(|(seconds, _)| *seconds < LEAST_DURATION) {
+        let message = format!(
+            "cert-manager refuses a certificate for less than 1h, and this one is for {}",
+            shown(seconds)
+        );
+        out.push(Finding::new(&RULE, message, &node.origin(), "too short"));
+    }
+    let Some((before, node)) = of("renewBefore") else { return };
+    if before < LEAST_RENEW_BEFORE {
+        let message =
+            "cert-manager refuses a certificate that is renewed less than 5m before its end";
+        out.push(Finding::new(&RULE, message, &node.origin(), "too late"));
+    }
+    let (whole, place) = match &duration {
+        Some((seconds, node)) => (*seconds, Some(node.origin())),
+        None => (DURATION, None),
+    };
+    // A duration that cannot be read may be any.
+    let known = duration.is_some() || spec.get("duration").is_none();
+    if before >= whole && known {
+        let message = format!(
+            "renewBefore {} is not less than duration {}: cert-manager refuses the Certificate, \
+             which would be renewed without end",
+            node.as_str().unwrap_or_default(),
+            shown(whole)
+        );
+        let mut finding =
+            Finding::new(&RULE, message, &node.origin(), "renewed before it is issued");
+        if let Some(place) = place {
+            finding = finding.also(&place, "lasts no longer");
+        }
+        out.push(finding.fix(Fix::suggest(format!(
+            "write less than {}, as a third of it: {}",
+            shown(whole),
+            shown((whole / 3.0).floor())
+        ))));
+    }
+}
+
+fn shown(seconds: f64) -> String {
+    match seconds {
+        hours if hours % 3600.0 == 0.0 => format!("{}h", hours / 3600.0),
+        minutes if minutes % 60.0 == 0.0 => format!("{}m", minutes / 60.0),
+        seconds => format!("{seconds}s"),
+    }
+}
+
+/// Backends of one route that are looked at.
+const MOST: usize = 1000;
+
+/// `Must have port for Service reference`, a rule of the CRDs from sigs.k8s.io/gateway-api v0.8 on.
+fn ports(root: Node<'_>, out: &mut Findings) {
+    let rules = root.at(&["spec", "rules"]).into_iter().flat_map(Node::items);
+    let backends = rules.filter_map(|rule| rule.get("backendRefs")).flat_map(Node::items);
+    for backend in backends.take(MOST) {
+        let text = |key| backend.get(key).and_then(Node::as_str).unwrap_or_default();
+        let service = text("group").is_empty() && matches!(text("kind"), "" | "Service");
+        let written = backend.entries().any(|(key, _)| matches!(key.as_str(), Some("port" | "<<")));
+        let Some(name) = backend.get("name").filter(|_| service && !written) else { continue };
+        if name.as_str().is_none_or(is_placeholder) {
+            continue;
+        }
+        out.push(Finding::new(
+            &RULE,
+            "a backendRef to a Service needs a port: the CRDs of Gateway API refuse it, `Must \
+                 have port for Service reference`",
+            &name.origin(),
+            "no port",
+        ));
+    }
+}

@@ -1,0 +1,157 @@
+//! HorizontalPodAutoscalers and ScaledObjects of KEDA's, which each decide how many pods run.
+
+use super::{NO_TARGET, RULE, TWO};
+use crate::case::ObjectCase;
+use crate::case::references::{Referenced, Wanted};
+use crate::case::routes::Said;
+use crate::facts::document::Node;
+use crate::facts::{Body, Object, Origin};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::rules::rule::{Findings, Judged};
+
+/// Autoscalers of one workload that are compared.
+const COMPARED: usize = 16;
+
+pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let meta = &case.object.meta;
+    if let Body::Hpa(hpa) = &case.object.body {
+        let target = hpa.target.as_ref().ok_or(Abstain::NotApplicable)?;
+        case.joined.unpatched(case.object, &["spec/scaleTargetRef"])?;
+        let workload = case.joined.joins.targets(case.id).first().ok_or(Abstain::NotApplicable)?;
+        let others = case.joined.joins.scalers(*workload).iter().take(COMPARED);
+        let others = others.take_while(|id| **id < case.id);
+        let others = others.filter_map(|id| case.world().objects.get(*id));
+        if let Some(other) = others.filter(|other| is_another(case, other)).last() {
+            let Body::Hpa(by) = &other.body else { return Ok(()) };
+            let what = format!("{} {}", target.kind.value, target.name.value);
+            // `AmbiguousSelector` in pkg/controller/podautoscaler/horizontal.go of Kubernetes v1.37.
+            let message = format!(
+                "{what} is scaled by two HorizontalPodAutoscalers: the controller does not know \
+                 whose pods are whose, and neither of them scales"
+            );
+            let first =
+                by.target.as_ref().map_or_else(|| other.origin(), |t| t.name.origin.clone());
+            two(case, other, message, &target.name.origin, &first, out);
+        }
+        return Ok(());
+    }
+    if meta.group() != "keda.sh" || meta.kind.value != "ScaledObject" {
+        return Err(Abstain::NotApplicable);
+    }
+    scaled_object(case, out)
+}
+
+/// Whether another autoscaler is applied together with this one, rather than instead of it.
+fn is_another(case: &ObjectCase<'_>, other: &Object) -> bool {
+    let (own, its) = (&case.object.meta, &other.meta);
+    (own.kind.value != its.kind.value || own.name() != its.name())
+        && case.joined.together(case.object, other)
+}
+
+fn two(
+    case: &ObjectCase<'_>,
+    other: &Object,
+    message: String,
+    at: &Origin,
+    first: &Origin,
+    out: &mut Findings,
+) {
+    let mut finding = Finding::new(&RULE, message, at, "scaled by this one")
+        .variant(&TWO)
+        .also(first, format!("and by {} {}", other.meta.kind.value, other.meta.name()));
+    // Files of one folder may be two ways to do it.
+    if other.document.source != case.object.document.source {
+        finding = finding.level(Level::Warn);
+    }
+    out.push(finding.fix(Fix::suggest("keep one of them, with the triggers of both")));
+}
+
+/// What a ScaledObject scales (`ScaleTarget` in keda v2.21, apis/keda/v1alpha1/scaledobject_types.go): a
+/// Deployment unless it says otherwise.
+fn scaled_object(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    case.joined.unpatched(case.object, &["spec/scaleTargetRef"])?;
+    let node = case.object.node();
+    let target = node.at(&["spec", "scaleTargetRef"]).ok_or(Abstain::NotApplicable)?;
+    let text = |key| Said::at(target, key).map(|said| said.text).filter(|text| !text.is_empty());
+    let kind = text("kind").unwrap_or("Deployment");
+    let group = text("apiVersion").unwrap_or("apps/v1");
+    let group = group.split_once('/').map_or("", |(group, _)| group);
+    let name = Said::at(target, "name").ok_or(Abstain::NotApplicable)?;
+    if !matches!(
+        (group, kind),
+        ("apps", "Deployment" | "StatefulSet" | "ReplicaSet") | ("argoproj.io", "Rollout")
+    ) {
+        let what = format!("{kind} {}", name.text);
+        return Err(Abstain::unknown(Reason::ExternalController, what));
+    }
+    let namespace = case.object.meta.namespace.value.as_str();
+    let wanted = Wanted { group, kind, namespace, name: name.text };
+    let found = match case.joined.referenced(case.object, wanted)? {
+        Referenced::There(found) => found,
+        Referenced::Made => return Ok(()),
+        Referenced::Missing(missing) => {
+            let message = format!(
+                "there is no {kind} {} in namespace {namespace}: the ScaledObject is not ready, \
+                 and nothing is scaled",
+                name.text
+            );
+            let finding = Finding::new(&RULE, message, &name.at, format!("no such {kind}"));
+            let finding = finding.variant(&NO_TARGET);
+            out.push(missing.tell(case.world(), finding, &name.at, name.text));
+            return Ok(());
+        }
+    };
+    others(case, wanted, &name, &found, out);
+    Ok(())
+}
+
+/// KEDA's webhook refuses a second one (`verifyHpas`, `verifyScaledObjects` in
+/// apis/keda/v1alpha1/scaledobject_webhook.go); without it both set the scale in turn.
+fn others(
+    case: &ObjectCase<'_>,
+    wanted: Wanted<'_>,
+    name: &Said<'_>,
+    found: &[&Object],
+    out: &mut Findings,
+) {
+    let joined = case.joined;
+    let (what, world) = (format!("{} {}", wanted.kind, wanted.name), case.world());
+    let same = joined.made.scaled_objects(wanted.namespace, wanted.kind, wanted.name);
+    let same = same.iter().take(COMPARED).take_while(|id| **id < case.id);
+    let same = same.filter_map(|id| world.objects.get(*id));
+    if let Some(other) = same.filter(|other| is_another(case, other)).last() {
+        let message = format!(
+            "{what} is scaled by two ScaledObjects: KEDA refuses the second, `the workload is \
+             already managed by the ScaledObject`"
+        );
+        let first = other.node().at(&["spec", "scaleTargetRef", "name"]);
+        let first = first.map_or_else(|| other.origin(), Node::origin);
+        two(case, other, message, &name.at, &first, out);
+    }
+    let meta = &case.object.meta;
+    let handed_over = meta.annotations.get("scaledobject.keda.sh/transfer-hpa-ownership");
+    if handed_over.is_some_and(|handed| handed.value == "true") {
+        return;
+    }
+    let path = ["spec", "advanced", "horizontalPodAutoscalerConfig", "name"];
+    let own = case.object.node().at(&path).and_then(Node::as_str);
+    let own = own.map_or_else(|| format!("keda-hpa-{}", meta.name()), str::to_owned);
+    let [workload] = found else { return };
+    let named = joined.joins.named(wanted.namespace, wanted.kind, wanted.name);
+    let workload = named
+        .iter()
+        .find(|id| world.objects.get(**id).is_some_and(|object| std::ptr::eq(object, *workload)));
+    let scalers = workload.map_or(&[][..], |id| joined.joins.scalers(*id));
+    let scalers = scalers.iter().take(COMPARED).filter_map(|id| world.objects.get(*id));
+    let mut scalers = scalers.filter(|other| is_another(case, other) && other.meta.name() != own);
+    if let Some(other) = scalers.next()
+        && let Body::Hpa(hpa) = &other.body
+    {
+        let message = format!(
+            "{what} is scaled by a ScaledObject and a HorizontalPodAutoscaler: KEDA refuses the \
+             ScaledObject, `the workload is already managed by the hpa`"
+        );
+        let first = hpa.target.as_ref().map_or_else(|| other.origin(), |t| t.name.origin.clone());
+        two(case, other, message, &name.at, &first, out);
+    }
+}
