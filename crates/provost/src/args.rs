@@ -269,6 +269,9 @@ pub(crate) struct InitArgs {
     /// Replace files that are there
     #[arg(long)]
     pub(crate) force: bool,
+    /// Leave files that are there as they are, and write the others
+    #[arg(long, conflicts_with = "force")]
+    pub(crate) keep: bool,
     /// Print what would be written as a diff, and write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,

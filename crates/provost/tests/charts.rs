@@ -335,6 +335,59 @@ production/memory.yaml:12 the kernel kills at 536870912 bytes
     assert!(!skipped.contains("production") && !skipped.contains("base"), "{skipped}");
 }
 
+/// A base is changed where everything that the change follows from stands in it; where an overlay
+/// says the other half, somebody has to look.
+#[test]
+fn a_fix_goes_into_the_resource_that_says_the_value() {
+    let deployment = |memory: &str, value: &str| {
+        format!(
+            "# The base of all.\napiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n  selector: {{matchLabels: {{app: web}}}}\n  \
+             template:\n    metadata: {{labels: {{app: web}}}}\n    spec:\n      containers:\n        - name: web\n          image: registry.example/web:1\n          \
+             env:\n            - {{name: GOMEMLIMIT, value: {value}}} # much\n          resources: {{limits: {{memory: {memory}}}}}\n"
+        )
+    };
+    let with = |base: String, overlay: &str| {
+        let dir = Dir::new()
+            .file("base/web.yaml", base)
+            .file("base/kustomization.yaml", "resources: [web.yaml]\n")
+            .file(
+                "over/kustomization.yaml",
+                format!("resources: [../base]\nnamePrefix: x-\n{overlay}"),
+            );
+        with_tools(dir, &["kustomize"])
+    };
+    let rule = ["--only", "gomemlimit-above-memory-limit", "--kustomize", "over"];
+    let fix = |dir: &Dir, more: &[&str]| check(dir, &[&rule[..], &["--fix"], more].concat());
+    for value in ["2GiB", "\"2GiB\"", "'2GiB'"] {
+        let dir = with(deployment("512Mi", value), "");
+        let run = fix(&dir, &[]);
+        assert_eq!(run.code, 0, "{run}");
+        let expected = deployment("512Mi", &value.replace("2GiB", "460MiB"));
+        assert_eq!(dir.read("base/web.yaml"), expected, "{run}");
+    }
+    // The overlay has the limit.
+    let patch = "patches:\n  - patch: |\n      apiVersion: apps/v1\n      kind: Deployment\n      metadata: {name: web}\n      spec: {template: {spec: \
+                 {containers: [{name: web, resources: {limits: {memory: 512Mi}}}]}}}\n";
+    let before = deployment("4Gi", "2GiB");
+    let dir = with(before.clone(), patch);
+    let run = fix(&dir, &[]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(!said(&run).contains("fix (safe)"), "{run}");
+    assert_eq!(dir.read("base/web.yaml"), before);
+    let run = fix(&dir, &["--unsafe-fixes"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(dir.read("base/web.yaml"), deployment("4Gi", "460MiB"));
+    // A file of the overlay that sets both is what is changed.
+    let both = "patches: [{path: both.yaml}]\n";
+    let text = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec: {template: {spec: {containers: [{name: web, env: [{name: GOMEMLIMIT, value: 1GiB}], \
+                resources: {limits: {memory: 256Mi}}}]}}}\n";
+    let dir = with(before.clone(), both).file("over/both.yaml", text);
+    let run = fix(&dir, &[]);
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(dir.read("base/web.yaml"), before);
+    assert_eq!(dir.read("over/both.yaml"), text.replace("1GiB", "230MiB"));
+}
+
 #[test]
 fn remote_bases_are_refused() {
     let dir = kustomized(&[]);

@@ -3,6 +3,10 @@
 #![allow(clippy::unwrap_used, reason = "it is a test")]
 
 mod support;
+#[path = "init/users.rs"]
+mod users;
+#[path = "init/values.rs"]
+mod values;
 
 use std::fs;
 use std::process::Command;
@@ -195,6 +199,16 @@ fn a_worker_has_no_findings() {
 #[test]
 fn a_service_with_c_has_no_findings() {
     judged("cgo", &["measure"]);
+}
+
+#[test]
+fn a_service_with_a_debug_listener_has_no_findings() {
+    judged("debug", &["ledger"]);
+}
+
+#[test]
+fn a_service_of_both_protocols_has_no_findings() {
+    judged("both", &["quotes"]);
 }
 
 #[test]

@@ -27,7 +27,7 @@ pub use crate::facts::problem::{Problem, ProblemKind};
 pub fn sound(kind: SourceKind, text: &str) -> Option<usize> {
     let source = crate::facts::SourceId(0);
     match kind {
-        SourceKind::Manifest | SourceKind::Values => {
+        SourceKind::Manifest | SourceKind::Values | SourceKind::Resource => {
             let parsed = yaml::parse(source, text, &[], &yaml::Limits::default());
             let whole = parsed.broken.is_empty() && parsed.problems.is_empty();
             whole.then_some(parsed.documents.len())

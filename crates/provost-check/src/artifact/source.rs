@@ -26,8 +26,10 @@ pub enum SourceKind {
     GoMod,
     /// A flag of the command line that states a fact.
     Flag,
-    /// A template of a chart, or a file that a kustomization is built of.
+    /// A template of a chart.
     Template,
+    /// A file that a kustomization is built of.
+    Resource,
     /// Values of a chart.
     Values,
     /// Named on the command line and of no known format.
@@ -45,7 +47,8 @@ impl SourceKind {
             Self::Config => "config",
             Self::GoMod => "go.mod",
             Self::Flag => "flag",
-            Self::Template => "template",
+            // What reports have called it from the first.
+            Self::Template | Self::Resource => "template",
             Self::Values => "values",
             Self::Unknown => "unknown",
         }

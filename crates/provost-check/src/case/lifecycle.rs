@@ -4,7 +4,7 @@ use super::Case;
 use crate::facts::symbols;
 use crate::facts::workload::{Action, Handler};
 use crate::facts::{Fact, Origin};
-use crate::findings::Abstain;
+use crate::findings::{Abstain, Fix};
 use crate::model::grace::{self, Hook, HookTime, Termination};
 
 impl<'w> Case<'w> {
@@ -32,6 +32,21 @@ impl<'w> Case<'w> {
             Action::Exec(words) => words.last().map_or(&handler.origin, |word| &word.origin),
             _ => &handler.origin,
         })
+    }
+
+    /// Giving the pod another grace period, in seconds. A chart may compute it: then it is the values
+    /// that have to change.
+    pub fn set_grace_period(&self, seconds: u32) -> Fix {
+        let grace = &self.pod().grace_period;
+        let values = self.world().computed_from(&grace.origin);
+        if !values.is_empty() {
+            return Fix::suggest(format!(
+                "raise {}, of which terminationGracePeriodSeconds is computed, until it is {seconds}",
+                values.join(" or ")
+            ));
+        }
+        let fix = Fix::suggest(format!("set terminationGracePeriodSeconds to {seconds}"));
+        if grace.is_written() { fix.replace(&grace.origin, seconds.to_string()) } else { fix }
     }
 
     /// The termination worked out, with the hook taken to run.

@@ -10,6 +10,7 @@ pub mod command;
 pub mod confine;
 pub mod env;
 pub mod fields;
+mod hooks;
 pub mod image;
 pub mod image_contents;
 pub mod image_user;

@@ -13,6 +13,10 @@ use crate::facts::document::ScalarKind;
 use crate::facts::{Origin, Span};
 use crate::findings::Fix;
 
+/// Values that are named for one place, and bytes of a template's line that they are looked for in.
+const MOST_VALUES: usize = 6;
+const LONGEST_LINE: usize = 4096;
+
 impl World {
     /// Bytes of the scalar at `origin` without its quotes, when they are exactly `value`.
     pub fn verbatim(&self, origin: &Origin, value: &str) -> Option<Span> {
@@ -49,6 +53,39 @@ impl World {
             Some(Origin::text(origin.source, Span::new(start, start + line.len())))
         };
         at().unwrap_or_else(|| origin.clone())
+    }
+
+    /// The values of a chart that the line of a place is computed from, by their names in
+    /// `values.yaml`. Empty for what is written as it is, and where a value stands alone.
+    pub fn computed_from(&self, origin: &Origin) -> Vec<String> {
+        let source = self.sources.get(origin.source);
+        let trace = source.rendered.as_ref().zip(origin.span());
+        let written = trace.and_then(|(trace, span)| trace.line(source.position(span.start).line));
+        let Some(written) = written else { return Vec::new() };
+        if let [alone] = written.values.as_slice()
+            && alone.whole.is_some()
+        {
+            return Vec::new();
+        }
+        // A sum names its parts in the template itself: `add .Values.a .Values.b`.
+        let line = written.at.as_ref().and_then(|at| {
+            let text = self.sources.get(at.source).shown()?;
+            text.get(at.span()?.range()).filter(|line| line.len() <= LONGEST_LINE)
+        });
+        let mut names: Vec<String> = Vec::new();
+        for (at, mark) in line.unwrap_or_default().match_indices(".Values.") {
+            let rest = &line.unwrap_or_default()[at + mark.len()..];
+            let end = rest.find(|c: char| !c.is_ascii_alphanumeric() && !matches!(c, '.' | '_'));
+            let name = rest[..end.unwrap_or(rest.len())].trim_end_matches('.');
+            if !name.is_empty() && !names.iter().any(|known| known == name) {
+                names.push(name.to_owned());
+            }
+        }
+        if names.is_empty() {
+            names.extend(written.values.iter().map(|value| value.name.clone()));
+        }
+        names.truncate(MOST_VALUES);
+        names
     }
 
     /// Adds to `fix` the edit that makes the scalar at `origin` read `new`. A quoted scalar keeps
@@ -96,7 +133,7 @@ impl World {
     }
 
     /// Adds to `fix` the edit that removes the list entry at `entry`, when it has its lines for
-    /// itself: `- {name: GOMAXPROCS, value: "4"}`.
+    /// itself, `- {name: GOMAXPROCS, value: "4"}`, or stands in brackets.
     pub fn remove_entry(&self, fix: Fix, entry: &Origin) -> Fix {
         let lines = || {
             let span = entry.span()?;
@@ -112,12 +149,38 @@ impl World {
             let line = rest.find('\n').map_or(rest.len(), |i| i + 1);
             let after = rest.get(..line)?.trim();
             let alone = before == "-" && (after.is_empty() || after.starts_with('#'));
-            alone.then(|| Origin::text(entry.source, Span::new(begin, end + line)))
+            let range = match alone {
+                true => begin..end + line,
+                false => in_brackets(text, start..end)?,
+            };
+            Some(Origin::text(entry.source, Span::new(range.start, range.end)))
         };
         match lines() {
             Some(lines) => fix.replace(&lines, ""),
             None => fix,
         }
+    }
+}
+
+/// The bytes that go with an entry of a list in brackets: with the comma behind it, else with the
+/// one before it.
+fn in_brackets(text: &str, entry: Range<usize>) -> Option<Range<usize>> {
+    let (before, after) = (text.get(..entry.start)?, text.get(entry.end..)?);
+    let opens = before.trim_end();
+    let closes = after.trim_start();
+    // A comment in front may end with anything.
+    let line = opens.rfind('\n').map_or(opens, |at| &opens[at..]);
+    if line.contains('#') {
+        return None;
+    }
+    match (opens.chars().next_back()?, closes.chars().next()?) {
+        ('[' | ',', ',') => {
+            let next = closes[1..].trim_start();
+            Some(entry.start..text.len() - next.len())
+        }
+        (',', ']') => Some(opens.len() - 1..entry.end),
+        ('[', ']') => Some(entry),
+        _ => None,
     }
 }
 
@@ -253,6 +316,16 @@ mod tests {
         );
         assert_eq!(removed("env:\n  - name: A\n    value: x\n", "name: A\n    value: x"), "env:\n");
         let flow = "env: [{name: A}, {name: B}]\n";
-        assert_eq!(removed(flow, "{name: B}"), flow);
+        assert_eq!(removed(flow, "{name: A}"), "env: [{name: B}]\n");
+        assert_eq!(removed(flow, "{name: B}"), "env: [{name: A}]\n");
+        assert_eq!(removed("env: [{name: A}]\n", "{name: A}"), "env: []\n");
+        let lines = "env: [\n  {name: A}, # a\n  {name: B}, # b,\n  {name: C}\n]\n";
+        assert_eq!(
+            removed(lines, "{name: A}"),
+            "env: [\n  # a\n  {name: B}, # b,\n  {name: C}\n]\n"
+        );
+        assert_eq!(removed(lines, "{name: C}"), lines);
+        // No list.
+        assert_eq!(removed("a: {b: {name: A}, c: 1}\n", "{name: A}"), "a: {b: {name: A}, c: 1}\n");
     }
 }

@@ -83,7 +83,7 @@ pub struct Edit {
 pub struct Fix {
     /// In one line: `set GOMEMLIMIT to 460MiB (90 % of the limit)`.
     pub title: String,
-    /// Safe or suggested.
+    /// Safe or suggested; see [`Fix::applies`].
     pub applicability: Applicability,
     /// The edits, where they can be written down.
     pub edits: Vec<Edit>,
@@ -98,6 +98,12 @@ impl Fix {
     /// A fix that means what the author meant.
     pub fn safe(title: impl Into<String>) -> Self {
         Self { title: title.into(), applicability: Applicability::Safe, edits: Vec::new() }
+    }
+
+    /// As reports name it: what nothing can apply is for a person to do, however sure it is. A value
+    /// may stand where nobody can write it: in a chart's template, in a variable of a shell.
+    pub fn applies(&self) -> Applicability {
+        if self.edits.is_empty() { Applicability::Suggest } else { self.applicability }
     }
 
     /// Adds the replacement of a place in a text; ignored for other places.

@@ -3,9 +3,9 @@
 
 use std::borrow::Cow;
 
-use super::{Edit, Evidence, Finding, Role};
+use super::{Applicability, Edit, Evidence, Finding, Role};
 use crate::artifact::render::{Trace, Value, Written};
-use crate::artifact::{Source, Sources};
+use crate::artifact::{Source, SourceKind, Sources};
 use crate::facts::origin::{Origin, Place, Span};
 
 /// Values that are named for one place.
@@ -53,6 +53,9 @@ pub fn relocate(findings: &mut [Finding], sources: &Sources) {
                 fix.edits.iter().map(|edit| moved_edit(edit, sources)).collect();
             // What a template prints is changed by a person.
             fix.edits = edits.unwrap_or_default();
+            if !is_decided_there(&fix.edits, &finding.evidence, sources) {
+                fix.applicability = Applicability::Suggest;
+            }
         }
     }
 }
@@ -148,11 +151,54 @@ fn with(note: &str, rendered: &str) -> String {
     }
 }
 
+/// Whether a resource that is changed has everything that the change follows from. Where an overlay
+/// sets the other half, what is right for it may be wrong for the next one.
+fn is_decided_there(edits: &[Edit], evidence: &[Evidence], sources: &Sources) -> bool {
+    let is_resource = |origin: &Origin| sources.get(origin.source).kind == SourceKind::Resource;
+    let changed = edits.iter().filter(|edit| sources.get(edit.source).kind == SourceKind::Resource);
+    let mut changed = changed.map(|edit| edit.source);
+    let Some(first) = changed.next() else { return true };
+    changed.all(|other| other == first)
+        && evidence
+            .iter()
+            .filter(|place| is_resource(&place.origin))
+            .all(|place| place.origin.source == first)
+}
+
+/// An edit of a scalar that a resource or a patch has as it was printed.
+fn in_resource(edit: &Edit, source: &Source, at: &Origin, sources: &Sources) -> Option<Edit> {
+    let printed = source.shown()?;
+    let old = printed.get(edit.span.range())?;
+    let before = printed.get(..edit.span.start as usize)?;
+    let (span, written) = (at.span()?, sources.get(at.source).shown()?.get(at.span()?.range())?);
+    let moved =
+        |span: Span| Some(Edit { source: at.source, span, replacement: edit.replacement.clone() });
+    let was_quoted = before.ends_with(['"', '\'']);
+    if old.is_empty() {
+        None
+    } else if written == old {
+        // In quotes there it may be text only because of them.
+        moved(span).filter(|_| !was_quoted)
+    } else {
+        let quote = written.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+        let inner = written.strip_prefix(quote)?.strip_suffix(quote)?;
+        let stays = inner == old && !edit.replacement.contains([quote, '\\', '\n']);
+        let replacement_is_bare = !edit.replacement.starts_with(['"', '\'']);
+        let inner = Span { start: span.start + 1, end: span.end - 1 };
+        moved(inner).filter(|_| stays && replacement_is_bare)
+    }
+}
+
 /// An edit of a value that is a line of a values file; `None` for what a template prints.
 fn moved_edit(edit: &Edit, sources: &Sources) -> Option<Edit> {
     let source = sources.get(edit.source);
     let Some(trace) = &source.rendered else { return Some(edit.clone()) };
     let line = source.position(edit.span.start).line;
+    if let Some(at) = trace.line(line).and_then(|written| written.at.as_ref())
+        && sources.get(at.source).kind == SourceKind::Resource
+    {
+        return in_resource(edit, source, at, sources);
+    }
     // Of several values on a line it could be any.
     let [value] = trace.line(line)?.values.as_slice() else { return None };
     let is_it = |value: &Value| {
@@ -175,7 +221,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::artifact::source::SourceKind;
     use crate::facts::origin::SourceId;
 
     /// `values.yaml` and a rendered text whose lines have these values.

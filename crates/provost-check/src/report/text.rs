@@ -94,7 +94,7 @@ fn diagnostic(
 ) -> String {
     let mut lines: Vec<_> = finding.notes.iter().map(|note| ("note", note.clone())).collect();
     if let Some(fix) = &finding.fix {
-        lines.push((snippet::fix_name(fix.applicability), fix.title.clone()));
+        lines.push((snippet::fix_name(fix.applies()), fix.title.clone()));
     }
     lines.extend(more);
     let diagnostic = Diagnostic {

@@ -464,7 +464,7 @@ fn fix_view<'a>(fix: &'a Fix, sources: &'a Sources) -> FixView<'a> {
     });
     FixView {
         title: &fix.title,
-        applicability: match fix.applicability {
+        applicability: match fix.applies() {
             Applicability::Safe => "safe",
             Applicability::Suggest => "suggest",
         },

@@ -34,7 +34,7 @@ use crate::case::{Joined, World};
 use crate::facts::settings::Settings;
 use crate::facts::{Origin, Place, SourceId};
 use crate::findings::suppress::Suppression;
-use crate::findings::{Finding, Level, Role, fix};
+use crate::findings::{Applicability, Finding, Level, Role, fix};
 use crate::pipeline::{self, Conclusion};
 
 /// Every page is judged as of this day.
@@ -401,6 +401,20 @@ fn check_page(rule: &'static Rule) -> String {
         let asserted = assertions(&section.files);
         for problem in disagreements(world, &verdicts, &asserted) {
             let _ = writeln!(out, "{} [{}]: {problem}", rule.id, section.heading);
+        }
+        // `--fix` applies what is called safe; without edits there is nothing to apply.
+        for finding in &verdicts.findings {
+            let fix = finding.fix.as_ref();
+            if fix
+                .is_some_and(|fix| fix.applicability == Applicability::Safe && fix.edits.is_empty())
+            {
+                let title = fix.map_or("", |fix| fix.title.as_str());
+                let _ = writeln!(
+                    out,
+                    "{} [{}]: a safe fix without edits: {title}",
+                    rule.id, section.heading
+                );
+            }
         }
         let expects = asserted.iter().any(|a| matches!(a.claim, Claim::Finding { .. }));
         let not_judged = asserted.iter().any(|a| matches!(a.claim, Claim::NotJudged { .. }));

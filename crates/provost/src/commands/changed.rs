@@ -101,7 +101,9 @@ impl Changed {
         let Ok(file) = Path::new(&source.path).canonicalize() else { return true };
         // What a template prints depends on all that is rendered with it.
         let with = match source.kind {
-            SourceKind::Template | SourceKind::Values => rendered_with(&file),
+            SourceKind::Template | SourceKind::Resource | SourceKind::Values => {
+                rendered_with(&file)
+            }
             _ => None,
         };
         if with.is_some_and(|folder| self.differing.iter().any(|other| other.starts_with(folder))) {

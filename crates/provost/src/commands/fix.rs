@@ -185,7 +185,8 @@ fn change(
     roots: &[String],
     edits: &[Edit],
 ) -> Result<Change, String> {
-    let kinds = [SourceKind::Manifest, SourceKind::Dockerfile, SourceKind::Values];
+    let kinds =
+        [SourceKind::Manifest, SourceKind::Dockerfile, SourceKind::Values, SourceKind::Resource];
     if !kinds.contains(&source.kind) || source.path == "-" {
         return Err("it is not a file that can be written".to_owned());
     }

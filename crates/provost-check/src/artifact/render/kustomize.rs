@@ -88,7 +88,7 @@ fn read(shown_as: &Path, path: &Path, sources: &mut Sources) -> Option<File> {
         mask.extend(hide_broken(&cleaned.text, broken.region));
     }
     let text: Arc<str> = Arc::from(&*cleaned.text);
-    sources.add(Source::text(shown(shown_as), SourceKind::Template, Arc::clone(&text)));
+    sources.add(Source::text(shown(shown_as), SourceKind::Resource, Arc::clone(&text)));
     Some(File { id, text, documents, mask })
 }
 

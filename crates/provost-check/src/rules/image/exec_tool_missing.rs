@@ -9,6 +9,8 @@ use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::shell::{Script, shell_text, sleep_seconds};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
+mod kubelet_sleep;
+
 /// The kubelet execs the words as they are written: no shell, and no tool that the image lacks.
 pub static RULE: Rule = Rule {
     id: "exec-tool-missing",
@@ -84,7 +86,7 @@ fn finding(
         &image.origin(),
         if missing.shell { "has no shell".to_owned() } else { format!("has no {what}") },
     );
-    match fix(case, argv) {
+    match fix(case, field, handler, argv) {
         Some(fix) => finding.fix(fix),
         None => finding.fix(Fix::suggest(format!(
             "copy {what} into the image, or let the program itself answer"
@@ -93,7 +95,12 @@ fn finding(
 }
 
 /// The handler without a program: the kubelet's own sleep, HTTP or gRPC.
-fn fix(case: &Case<'_>, argv: &[Fact<String>]) -> Option<Fix> {
+fn fix(
+    case: &Case<'_>,
+    field: &'static str,
+    handler: &Handler,
+    argv: &[Fact<String>],
+) -> Option<Fix> {
     let words: Vec<&str> = argv.iter().map(|word| word.value.as_str()).collect();
     let commands: Vec<Vec<String>> = match shell_text(&words) {
         Some(text) => Script::parse(text)
@@ -103,17 +110,11 @@ fn fix(case: &Case<'_>, argv: &[Fact<String>]) -> Option<Fix> {
             .collect(),
         None => vec![words.iter().map(|w| (*w).to_owned()).collect()],
     };
-    if let [only] = commands.as_slice() {
+    // Probes have no sleep.
+    if let ([only], "preStop" | "postStart") = (commands.as_slice(), field) {
         let words: Vec<&str> = only.iter().map(String::as_str).collect();
         if let Some(seconds) = sleep_seconds(&words) {
-            let sleep = format!("sleep: {{seconds: {seconds}}}");
-            // KEP-3960: on by default since 1.30. The handler's place is its key, so there is no
-            // edit: what stands below the key would have to go, too.
-            return Some(if case.settings().kubernetes().0 >= 30 {
-                Fix::safe(format!("let the kubelet sleep: {sleep}"))
-            } else {
-                Fix::suggest(format!("let the kubelet sleep from Kubernetes 1.30 on: {sleep}"))
-            });
+            return Some(kubelet_sleep::fix(case, handler, seconds));
         }
     }
     let first = commands.first()?;

@@ -74,11 +74,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             drain.value,
             part("flush", flush)
         ))
-        .fix({
-            let better = termination.suggested;
-            let fix = Fix::suggest(format!("set terminationGracePeriodSeconds to {better}"));
-            if grace.is_written() { fix.replace(&grace.origin, better.to_string()) } else { fix }
-        });
+        .fix(case.set_grace_period(termination.suggested));
     out.push(finding);
     Ok(())
 }

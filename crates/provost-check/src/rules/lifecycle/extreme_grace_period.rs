@@ -47,7 +47,11 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
             if let Some((object, _)) = service {
                 finding = finding.also(&object.origin(), "requests in flight from here are cut");
             }
-            out.push(finding.fix(Fix::safe("set it to the default of 30").replace(&grace.origin, "30")));
+            let values = case.world().computed_from(&grace.origin);
+            out.push(finding.fix(match values.is_empty() {
+                true => Fix::safe("set it to the default of 30").replace(&grace.origin, "30"),
+                false => Fix::suggest(format!("raise {}, of which it is computed", values.join(" or "))),
+            }));
         }
         1..=4 if service.is_some() => {
             let mut finding = Finding::new(

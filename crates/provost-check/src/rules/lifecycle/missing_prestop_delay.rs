@@ -72,10 +72,16 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             "{sleep}, or set lame_duck in provost.toml when the program waits by itself"
         ))
     } else {
-        Fix::suggest(format!(
-            "{sleep} and raise terminationGracePeriodSeconds to {}",
-            5 * (i64::from(termination.need) + delay + 2 + 4).div_euclid(5)
-        ))
+        let better = 5 * (i64::from(termination.need) + delay + 2 + 4).div_euclid(5);
+        let values = case.world().computed_from(&grace.origin);
+        Fix::suggest(match values.is_empty() {
+            true => format!("{sleep} and raise terminationGracePeriodSeconds to {better}"),
+            false => format!(
+                "{sleep} and raise {}, of which terminationGracePeriodSeconds is computed, until it is \
+                 {better}",
+                values.join(" or ")
+            ),
+        })
     });
     out.push(finding);
     Ok(())

@@ -1,7 +1,7 @@
 //! A preStop hook that takes the whole grace period.
 
 use crate::case::Case;
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Level};
 use crate::model::grace::Verdict;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -49,13 +49,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         "preStop {seconds} s + drain and flush {} s + 2 s to exit needs {} s",
         termination.need, termination.suggested
     ));
-    let better = termination.suggested;
-    let fix = Fix::suggest(format!("set terminationGracePeriodSeconds to {better}"));
-    finding = finding.fix(if grace.is_written() {
-        fix.replace(&grace.origin, better.to_string())
-    } else {
-        fix
-    });
+    finding = finding.fix(case.set_grace_period(termination.suggested));
     out.push(finding);
     Ok(())
 }

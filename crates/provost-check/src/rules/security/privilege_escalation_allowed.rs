@@ -47,10 +47,10 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let finding = Finding::new(&RULE, message, place, label);
     let title = "set securityContext.allowPrivilegeEscalation: false";
     let not_root = security.run_as_user.as_ref().is_some_and(|user| user.value > 0);
-    let fix = if not_root { Fix::safe(title) } else { Fix::suggest(title) };
     out.push(finding.fix(match escalation {
-        Some(fact) => fix.replace(&fact.origin, "false"),
-        None => fix,
+        Some(fact) if not_root => Fix::safe(title).replace(&fact.origin, "false"),
+        Some(fact) => Fix::suggest(title).replace(&fact.origin, "false"),
+        None => Fix::suggest(title),
     }));
     Ok(())
 }

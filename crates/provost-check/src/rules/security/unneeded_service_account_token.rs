@@ -90,7 +90,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
                             &case.binary()?.origin(),
                             "links no InClusterConfig, and has not the token's path",
                         )
-                        .fix(Fix::safe("set automountServiceAccountToken: false in the pod")),
+                        .fix(without_token(case)),
                     );
                     Ok(())
                 }
@@ -122,6 +122,20 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             Ok(())
         }
         _ => Ok(()),
+    }
+}
+
+/// Switching it off in the pod, which outranks the account.
+fn without_token(case: &Case<'_>) -> Fix {
+    const KEY: &str = "automountServiceAccountToken";
+    let fix = Fix::safe(format!("set {KEY}: false in the pod"));
+    let pod = case.pod();
+    match &pod.automount {
+        Some(fact) => fix.replace(&fact.origin, "false"),
+        None => {
+            let spec = case.of.object.document.node(pod.spec).origin();
+            case.world().add_key(fix, &spec, KEY, "false")
+        }
     }
 }
 

@@ -32,6 +32,23 @@ pub(super) struct Call {
     pub(super) prefix: String,
 }
 
+/// `Key: value` of a composite literal.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Field {
+    pub(super) key: String,
+    pub(super) value: Value,
+    /// The last word of the literal's type: `Server` of `&http.Server{`. Empty without a name.
+    pub(super) of: String,
+}
+
+/// Braces that are open.
+struct Open<'t> {
+    of: &'t str,
+    /// Whether it is a `http.Server`.
+    is_server: bool,
+    has_handler: bool,
+}
+
 /// One file.
 #[derive(Debug, Default)]
 pub(super) struct GoFile {
@@ -39,8 +56,9 @@ pub(super) struct GoFile {
     /// Path, and the name it is used by.
     pub(super) imports: BTreeMap<String, String>,
     pub(super) calls: Vec<Call>,
-    /// `Key: value` of composite literals.
-    pub(super) fields: Vec<(String, Value)>,
+    pub(super) fields: Vec<Field>,
+    /// Whether a `http.Server` is written without a handler, so that it has the default router.
+    pub(super) bare_server: bool,
     /// `name = value`, `name := value`
     pub(super) names: BTreeMap<String, Value>,
     /// Raw strings that are struct tags.
@@ -66,6 +84,7 @@ pub(super) fn read(source: &str) -> GoFile {
     let mut at = head(&tokens, &mut file);
     // Parentheses of groups that are open, each with where it ends and its prefix.
     let mut open: Vec<(usize, String)> = Vec::new();
+    let mut braces: Vec<Open<'_>> = Vec::new();
     // Routers in variables, by name.
     let mut routers: BTreeMap<String, String> = BTreeMap::new();
     while at < tokens.len() {
@@ -74,13 +93,25 @@ pub(super) fn read(source: &str) -> GoFile {
         }
         match &tokens[at] {
             Token::Text(text) if text.contains(":\"") => file.tags.push(text.clone()),
+            Token::Mark(b'{') => braces.push(opened(&tokens, at, &file)),
+            Token::Mark(b'}') => {
+                let closed = braces.pop();
+                file.bare_server |= closed.is_some_and(|it| it.is_server && !it.has_handler);
+            }
             Token::Word(word) => {
                 if let Some(Token::Mark(b'.')) = tokens.get(at + 1)
                     && let Some(Token::Word(member)) = tokens.get(at + 2)
                 {
                     file.mentions.insert(format!("{word}.{member}"));
                 }
-                assignment(&tokens, at, word, &mut file);
+                if *word == "Handler"
+                    && tokens.get(at + 1) == Some(&Token::Mark(b':'))
+                    && let Some(inside) = braces.last_mut()
+                {
+                    inside.has_handler = true;
+                }
+                let of = braces.last().map_or("", |inside| inside.of);
+                assignment(&tokens, at, word, of, &mut file);
                 if let Some(Token::Mark(b'(')) = tokens.get(at + 1)
                     && let Some(end) = closing[at + 1]
                     && *word != "func"
@@ -116,6 +147,19 @@ pub(super) fn read(source: &str) -> GoFile {
         at += 1;
     }
     file
+}
+
+/// What a brace opens.
+fn opened<'t>(tokens: &[Token<'t>], at: usize, file: &GoFile) -> Open<'t> {
+    let word = |back: usize| match at.checked_sub(back).and_then(|at| tokens.get(at)) {
+        Some(Token::Word(word)) => *word,
+        _ => "",
+    };
+    let dot = at >= 2 && tokens[at - 2] == Token::Mark(b'.');
+    let package = if dot { word(3) } else { "" };
+    let http = file.imports.get("net/http").is_some_and(|name| name == package);
+    let of = word(1);
+    Open { of, is_server: http && of == "Server", has_handler: false }
 }
 
 /// The package clause and the imports; where the rest begins.
@@ -210,7 +254,7 @@ fn assigned(tokens: &[Token<'_>], name: usize) -> Option<String> {
 
 /// `name = value`, `name := value`, `name string = value` and `Key: value`, for values of one
 /// literal.
-fn assignment(tokens: &[Token<'_>], at: usize, name: &str, file: &mut GoFile) {
+fn assignment(tokens: &[Token<'_>], at: usize, name: &str, of: &str, file: &mut GoFile) {
     let mark = |n: usize, byte: u8| tokens.get(at + n) == Some(&Token::Mark(byte));
     let is_member = at > 0 && tokens[at - 1] == Token::Mark(b'.');
     if is_member {
@@ -219,7 +263,7 @@ fn assignment(tokens: &[Token<'_>], at: usize, name: &str, file: &mut GoFile) {
     if mark(1, b':') && !mark(2, b'=') {
         let value = value(tokens, at + 2);
         if value != Value::Other {
-            file.fields.push((name.to_owned(), value));
+            file.fields.push(Field { key: name.to_owned(), value, of: of.to_owned() });
         }
         return;
     }
@@ -354,7 +398,10 @@ mod tests {
         assert_eq!(timeout.receiver, "context");
         assert_eq!(timeout.arguments, [Value::Name("a".into()), Value::Seconds(5)]);
         assert_eq!(call(&file, "f").arguments, [Value::Other, Value::Number(8080), Value::Other]);
-        assert!(file.fields.contains(&("Addr".into(), Value::Text(":9090".into()))));
+        let value = Value::Text(":9090".into());
+        let addr = Field { key: "Addr".into(), value, of: "Server".into() };
+        assert!(file.fields.contains(&addr), "{:?}", file.fields);
+        assert!(!file.bare_server, "that is another package's");
         assert!(file.mentions.contains("http.Server"));
     }
 

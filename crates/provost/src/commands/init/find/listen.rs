@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use super::file::{Call, GoFile, Value};
+use super::file::{Call, Field, GoFile, Value};
 use super::tls::{Secure, Started};
-use super::{Names, Setting, View, tls};
+use super::{Names, Setting, View, routes, tls};
 
 /// How a variable names the port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,14 @@ impl Listener {
     }
 }
 
+/// Listeners for operators that only the pod itself can reach: somebody decided so, and it stays.
+#[derive(Clone, Debug, Default)]
+pub(in super::super) struct Private {
+    pub(in super::super) listeners: Vec<Listener>,
+    /// Whether one is for metrics.
+    pub(in super::super) metrics: bool,
+}
+
 /// The ports of a program, by what is spoken on them.
 #[derive(Clone, Debug, Default)]
 pub(in super::super) struct Ports {
@@ -51,6 +59,8 @@ pub(in super::super) struct Ports {
     pub(in super::super) metrics: Option<Listener>,
     /// For operators: health, pprof, administration.
     pub(in super::super) admin: Option<Listener>,
+    /// For operators, on the loopback address.
+    pub(in super::super) private: Private,
     /// Literal addresses of HTTP beyond the first.
     pub(in super::super) others: Vec<u16>,
     /// Whether it listens although none of these says where.
@@ -73,8 +83,10 @@ impl Ports {
         named.into_iter().filter_map(|(name, port)| port.as_ref().map(|port| (name, port)))
     }
 
-    pub(super) fn is_set_by(&self, variable: &str) -> bool {
-        self.all().any(|(_, port)| port.variable.as_ref().is_some_and(|(name, _)| name == variable))
+    /// Whether a variable says where the program listens.
+    pub(super) fn is_told_by(&self, variable: &str) -> bool {
+        let all = self.all().map(|(_, port)| port).chain(&self.private.listeners);
+        all.filter_map(|port| port.variable.as_ref()).any(|(name, _)| name == variable)
     }
 }
 
@@ -95,13 +107,18 @@ struct Candidate {
     loopback: bool,
     /// Whether the call that has the address speaks TLS; none where it is no call that listens.
     secure: Option<bool>,
+    /// Whether it serves http.DefaultServeMux.
+    default_router: bool,
 }
 
 const METRICS: &[&str] = &["METRICS", "METRIC", "PROMETHEUS", "PROM", "PROMHTTP"];
+/// What reads memory and stops the world: nothing is to switch it on.
+const DEBUG: &[&str] = &["DEBUG", "PPROF", "EXPVAR"];
 const ADMIN: &[&str] = &[
     "ADMIN",
     "DEBUG",
     "PPROF",
+    "EXPVAR",
     "HEALTH",
     "HEALTHZ",
     "PROBE",
@@ -171,8 +188,9 @@ pub(super) fn ports(view: &View<'_>, settings: &[Setting], program: &str) -> Por
         return Ports { unknown: listens(view), ..Ports::default() };
     }
     let servers = Started::of(view, http && grpc);
-    let told = told(settings, program);
-    let written = written(view, http && grpc);
+    let mut told = told(settings, program);
+    let mut written = written(view, http && grpc);
+    let private = private(view, &mut told, &mut written, &servers);
     let pick = |role: Role, default: u16| -> Option<Listener> {
         let variable = told.iter().find(|candidate| candidate.role == role);
         let literal = written.iter().find(|candidate| candidate.role == role);
@@ -202,6 +220,7 @@ pub(super) fn ports(view: &View<'_>, settings: &[Setting], program: &str) -> Por
         grpc: pick(Role::Grpc, 50051),
         metrics: pick(Role::Metrics, 9090),
         admin: pick(Role::Admin, 8081),
+        private,
         others: Vec::new(),
         unknown: false,
     };
@@ -216,8 +235,9 @@ pub(super) fn ports(view: &View<'_>, settings: &[Setting], program: &str) -> Por
         ports.grpc = None;
     }
     let only_inner = ports.metrics.is_some() || ports.admin.is_some();
-    // Beside gRPC the HTTP server may be the one of the metrics.
-    if http && ports.http.is_none() && !(grpc && only_inner) {
+    let only_private = is_all(view, &ports.private.listeners);
+    // Beside gRPC the HTTP server may be the one of the metrics, and in a worker that of pprof.
+    if http && ports.http.is_none() && !(grpc && only_inner) && !only_private {
         ports.http = Some(assumed(8080, Role::Http));
     }
     give_free_numbers(&mut ports);
@@ -228,6 +248,62 @@ pub(super) fn ports(view: &View<'_>, settings: &[Setting], program: &str) -> Por
         ports.others.dedup();
     }
     without_doubles(ports)
+}
+
+/// Takes out the listeners on the loopback address that are for operators. One that is the only
+/// one to send requests to is not: as it is nobody can.
+fn private(
+    view: &View<'_>,
+    told: &mut Vec<Candidate>,
+    written: &mut Vec<Candidate>,
+    servers: &Started,
+) -> Private {
+    let debugs = view.imports("net/http/pprof") || view.imports("expvar");
+    let own_router = |c: &Candidate| c.role == Role::Http && !c.default_router;
+    // Beside a router of the program's own the default one has what these packages put into it.
+    if debugs && told.iter().chain(&*written).any(own_router) {
+        let inner = written.iter_mut().filter(|c| c.role == Role::Http && c.default_router);
+        inner.for_each(|c| c.role = Role::Admin);
+    }
+    let is_public = |c: &Candidate| c.role == Role::Http && !c.loopback;
+    let has_public = told.iter().chain(&*written).any(is_public);
+    let is_private = |c: &Candidate| {
+        let inner = matches!(c.role, Role::Metrics | Role::Admin);
+        let besides = c.role == Role::Http && (has_public || (debugs && c.variable.is_none()));
+        c.loopback && c.port.is_some() && (inner || besides)
+    };
+    let found: Vec<Candidate> =
+        told.iter().chain(&*written).filter(|c| is_private(c)).cloned().collect();
+    told.retain(|c| !is_private(c));
+    written.retain(|c| !is_private(c));
+    let metrics = found.iter().any(|c| c.role == Role::Metrics);
+    let mut listeners: Vec<Listener> = Vec::new();
+    for candidate in found {
+        // A default may be found at its variable and as a literal.
+        if let Some(port) = candidate.port
+            && listeners.iter().all(|known| known.port != port)
+        {
+            listeners.push(Listener {
+                port,
+                variable: candidate.variable,
+                assumed: false,
+                loopback: true,
+                secure: servers.secure(candidate.role, candidate.secure),
+                guessed: false,
+            });
+        }
+    }
+    Private { listeners, metrics }
+}
+
+/// Whether these are all that a program of HTTP listens on: it starts no other server, and answers
+/// no path of its own.
+fn is_all(view: &View<'_>, private: &[Listener]) -> bool {
+    let starts = ["ListenAndServe", "ListenAndServeTLS", "Serve", "ServeTLS"];
+    let calls = view.files().flat_map(|file| &file.calls);
+    let started = calls.filter(|call| starts.contains(&call.name.as_str())).count();
+    let own = |(path, _): &(String, bool)| !path.starts_with("/debug/");
+    !private.is_empty() && started <= private.len() && !routes::all(view).iter().any(own)
 }
 
 /// A number that is only a guess is none that another listener has.
@@ -271,20 +347,22 @@ fn told(settings: &[Setting], program: &str) -> Vec<Candidate> {
         .iter()
         .filter_map(|setting| {
             let (role, by_name) = variable(&setting.name, program)?;
-            let default = setting.default.as_deref();
-            let (port, form) = match default {
+            let default = setting.default.as_deref().filter(|text| !text.is_empty());
+            let (port, form, loopback) = match default {
                 Some(text) => match (text.parse::<u16>(), address(text)) {
-                    (Ok(port), _) => (Some(port), Form::Port),
-                    (_, Some((port, _))) => (Some(port), Form::Address),
+                    (Ok(port), _) => (Some(port), Form::Port, false),
+                    (_, Some((port, loopback))) => (Some(port), Form::Address, loopback),
                     // It says something else than where to listen.
-                    _ if !text.is_empty() => return None,
-                    _ => (None, by_name),
+                    _ => return None,
                 },
-                None => (None, by_name),
+                // Without a default it is off until somebody sets it.
+                None if has_word(&setting.name, DEBUG) => return None,
+                None => (None, by_name, false),
             };
             let variable = Some((setting.name.clone(), form));
             let port = port.filter(|p| *p > 0);
-            Some(Candidate { role, port, variable, loopback: false, secure: None })
+            let secure = None;
+            Some(Candidate { role, port, variable, loopback, secure, default_router: false })
         })
         .collect()
 }
@@ -322,6 +400,10 @@ fn variable(name: &str, program: &str) -> Option<(Role, Form)> {
         plain.contains(word) || METRICS.contains(word) || ADMIN.contains(word) || own.contains(word)
     };
     words.iter().all(known).then_some((role, form))
+}
+
+fn has_word(name: &str, known: &[&str]) -> bool {
+    words(name).iter().any(|word| known.contains(&word.as_str()))
 }
 
 /// What a name says a port is for.
@@ -378,13 +460,15 @@ fn written(view: &View<'_>, both: bool) -> Vec<Candidate> {
             for call in &file.calls {
                 found.extend(of_call(call, file, &names, both));
             }
-            for (key, value) in &file.fields {
+            for Field { key, value, of } in &file.fields {
                 let lower = key.to_ascii_lowercase();
                 let names_address =
                     ["addr", "listen", "bind"].iter().any(|part| lower.contains(part));
                 if names_address
                     && let Value::Text(text) = names.resolve(value)
-                    && let Some((port, false)) = address(text)
+                    && let Some((port, loopback)) = address(text)
+                    // Those of clients say localhost, too.
+                    && (!loopback || of == "Server")
                 {
                     let named = match value {
                         Value::Name(name) => role(name),
@@ -395,8 +479,9 @@ fn written(view: &View<'_>, both: bool) -> Vec<Candidate> {
                         role,
                         port: Some(port),
                         variable: None,
-                        loopback: false,
+                        loopback,
                         secure: None,
+                        default_router: false,
                     });
                 }
             }
@@ -415,13 +500,23 @@ fn of_call(call: &Call, file: &GoFile, names: &Names<'_>, both: bool) -> Option<
     // A client's `Start("localhost:6379")` is not told from a server's; most dial.
     let texts = call.arguments.iter().take(4).filter_map(|value| names.text(Some(value)));
     let (port, loopback) = texts.clone().find_map(address)?;
-    if loopback && !(call.name.starts_with("Listen")) {
+    let said = is_flag.then(|| texts.clone().find_map(role)).flatten();
+    let named = role_named(call).or(said);
+    let is_operators = matches!(named, Some(Role::Metrics | Role::Admin));
+    if loopback && !call.name.starts_with("Listen") && !(is_flag && is_operators) {
         return None;
     }
-    let said = is_flag.then(|| texts.clone().find_map(role)).flatten();
-    let role = role_named(call).or(said).unwrap_or(role_unnamed(call, both));
+    let role = named.unwrap_or(role_unnamed(call, both));
     let secure = if is_flag { None } else { tls::of_call(call, file) };
-    Some(Candidate { role, port: Some(port), variable: None, loopback, secure })
+    let default_router = serves_default_router(call);
+    Some(Candidate { role, port: Some(port), variable: None, loopback, secure, default_router })
+}
+
+/// `http.ListenAndServe(address, nil)` and its like.
+pub(super) fn serves_default_router(call: &Call) -> bool {
+    matches!(call.name.as_str(), "ListenAndServe" | "ListenAndServeTLS" | "Serve" | "ServeTLS")
+        && call.arguments.len() > 1
+        && call.arguments.last().is_some_and(|value| *value == Value::Name("nil".to_owned()))
 }
 
 /// What the names in a call say its port is for.
@@ -440,7 +535,7 @@ pub(super) fn role_unnamed(call: &Call, both: bool) -> Role {
 }
 
 /// The port of an address to listen on, and whether only this machine can reach it.
-fn address(text: &str) -> Option<(u16, bool)> {
+pub(super) fn address(text: &str) -> Option<(u16, bool)> {
     let (host, port) = text.rsplit_once(':')?;
     let loopback = match host {
         "" | "0.0.0.0" | "[::]" => false,
@@ -453,171 +548,4 @@ fn address(text: &str) -> Option<(u16, bool)> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::{file, settings};
-    use super::*;
-
-    fn shown(source: &str) -> String {
-        let file = file::read(&format!("package main\n{source}"));
-        let view = View { packages: vec![vec![&file]] };
-        let settings = settings::read(&view);
-        let ports = ports(&view, &settings, "price-list");
-        let mut lines: Vec<String> = ports
-            .all()
-            .map(|(name, port)| {
-                let variable = port.setting().map(|(k, v)| format!(" {k}={v}")).unwrap_or_default();
-                let assumed = if port.assumed { " assumed" } else { "" };
-                let loopback = if port.loopback { " loopback" } else { "" };
-                let secure = match port.secure {
-                    Secure::Plain => "",
-                    Secure::Tls => " TLS",
-                    Secure::Unknown => " TLS?",
-                };
-                format!("{name} {}{variable}{assumed}{loopback}{secure}", port.port)
-            })
-            .collect();
-        lines.extend(ports.others.iter().map(|port| format!("other {port}")));
-        lines.extend(ports.unknown.then(|| "unknown".to_owned()));
-        lines.join(", ")
-    }
-
-    #[test]
-    fn ports_are_found_where_services_name_them() {
-        let http = "import \"net/http\"\n";
-        for (source, expected) in [
-            ("func main() { http.ListenAndServe(\":8081\", nil) }", "http 8081"),
-            ("func main() { http.ListenAndServe(addr, nil) }", "http 8080 assumed"),
-            (
-                "func main() { http.ListenAndServe(\":\"+os.Getenv(\"PORT\"), nil) }",
-                "http 8080 PORT=8080",
-            ),
-            (
-                "func main() { s := &http.Server{Addr: env(\"LISTEN_ADDR\", \":9000\")}; s.ListenAndServe() }",
-                "http 9000 LISTEN_ADDR=:9000",
-            ),
-            (
-                "func main() { addr := \":7000\"; if p := os.Getenv(\"PORT\"); p != \"\" { addr = \":\" + p }; http.ListenAndServe(addr, nil) }",
-                "http 7000 PORT=7000",
-            ),
-            (
-                "func main() { addr := flag.String(\"addr\", \":8443\", \"where\"); http.ListenAndServe(*addr, nil) }",
-                "http 8443",
-            ),
-            ("func main() { http.ListenAndServe(\"localhost:8080\", nil) }", "http 8080 loopback"),
-            (
-                "func main() { http.ListenAndServe(os.Getenv(\"PRICE_LIST_PORT\"), r(\"REDIS_ADDR\")); os.Getenv(\"REDIS_PORT\") }",
-                "http 8080 PRICE_LIST_PORT=8080",
-            ),
-            (
-                "func main() { go http.ListenAndServe(\":9100\", promhttp); http.ListenAndServe(\":80\", nil) }",
-                "http 80, metrics 9100",
-            ),
-            (
-                "func main() { go http.ListenAndServe(\":8081\", f()); http.ListenAndServe(\":8080\", nil) }",
-                "http 8081, other 8080",
-            ),
-            (
-                "func main() { env(\"PORT\", \"80\"); http.ListenAndServe(p, nil) }",
-                "http 8080 PORT=8080",
-            ),
-            (
-                "func main() { http.ListenAndServe(os.Getenv(\"HTTP_ADDR\"), a); http.ListenAndServe(os.Getenv(\"METRICS_ADDR\"), b) }",
-                "http 8080 HTTP_ADDR=:8080, metrics 9090 METRICS_ADDR=:9090",
-            ),
-            ("func main() { c := redis.Options{Addr: \"localhost:6379\"}; http.Get(c) }", ""),
-        ] {
-            assert_eq!(shown(&format!("{http}{source}")), expected, "{source}");
-        }
-    }
-
-    #[test]
-    fn a_guess_is_no_number_that_another_listener_has() {
-        let http = "import \"net/http\"\n";
-        for (source, expected) in [
-            (
-                "func main() { f(os.Getenv(\"PORT\")); env(\"ADMIN_ADDR\", \":8080\"); http.ListenAndServe(a, b) }",
-                "http 8081 PORT=8081, admin 8080 ADMIN_ADDR=:8080",
-            ),
-            (
-                "func main() { env(\"PORT\", \"8081\"); os.Getenv(\"HEALTH_PORT\"); http.ListenAndServe(a, b) }",
-                "http 8081 PORT=8081, admin 8082 HEALTH_PORT=8082",
-            ),
-            // Both say it: it is one.
-            (
-                "func main() { env(\"PORT\", \"8081\"); env(\"HEALTH_PORT\", \"8081\"); http.ListenAndServe(a, b) }",
-                "http 8081 PORT=8081",
-            ),
-        ] {
-            assert_eq!(shown(&format!("{http}{source}")), expected, "{source}");
-        }
-    }
-
-    #[test]
-    fn a_program_that_listens_somewhere_is_no_program_without_callers() {
-        for (source, expected) in [
-            ("import \"net\"\nfunc main() { net.Listen(\"tcp\", addr) }", "unknown"),
-            ("import \"net\"\nfunc main() { net.ListenPacket(\"udp\", \":53\") }", "unknown"),
-            ("import \"crypto/tls\"\nfunc main() { tls.Listen(\"tcp\", a, c) }", "unknown"),
-            (
-                "import ctrl \"sigs.k8s.io/controller-runtime\"\nfunc main() { ctrl.NewManager(a) }",
-                "unknown",
-            ),
-            ("import \"net/http\"\nfunc main() { lib.Go(&http.Server{Handler: h}) }", "unknown"),
-            ("import \"net\"\nfunc main() { net.Dial(\"tcp\", \"a:1\") }", ""),
-            (
-                "import \"net/http\"\nfunc main() { s := &http.Server{Addr: \":8443\"}; s.ServeTLS(l, c, k) }",
-                "http 8443 TLS",
-            ),
-            (
-                "import \"github.com/labstack/echo/v4\"\nfunc main() { e := echo.New(); e.StartAutoTLS(\":8443\") }",
-                "http 8443 TLS",
-            ),
-            (
-                "import \"github.com/gin-gonic/gin\"\nfunc main() { gin.New().RunTLS(\":8443\", c, k) }",
-                "http 8443 TLS",
-            ),
-        ] {
-            assert_eq!(shown(source), expected, "{source}");
-        }
-    }
-
-    #[test]
-    fn names_are_taken_apart_at_their_words() {
-        for (name, expected) in [
-            ("GRPC_ADDR", Some(Role::Grpc)),
-            ("GRPCAddr", Some(Role::Grpc)),
-            ("metricsServer", Some(Role::Metrics)),
-            ("health-probe-bind-address", Some(Role::Admin)),
-            ("shopsAddr", None),
-            ("promptListener", None),
-            ("", None),
-        ] {
-            assert_eq!(role(name), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn grpc_has_a_port_of_its_own() {
-        let grpc = "import (\n\"net/http\"\n\"google.golang.org/grpc\"\n)\n";
-        for (source, expected) in [
-            (
-                "func main() { l, _ := net.Listen(\"tcp\", \":9000\"); s := grpc.NewServer(); s.Serve(l) }",
-                "grpc 9000",
-            ),
-            (
-                "func main() { l, _ := net.Listen(\"tcp\", os.Getenv(\"LISTEN_ADDR\")); grpc.NewServer().Serve(l) }",
-                "grpc 50051 LISTEN_ADDR=:50051",
-            ),
-            (
-                "func main() { net.Listen(\"tcp\", \":9000\"); grpc.NewServer(); http.ListenAndServe(\":8080\", nil) }",
-                "http 8080, grpc 9000",
-            ),
-            (
-                "func main() { net.Listen(\"tcp\", \":9000\"); grpc.NewServer(); http.ListenAndServe(env(\"METRICS_ADDR\", \":9102\"), nil) }",
-                "grpc 9000, metrics 9102 METRICS_ADDR=:9102",
-            ),
-        ] {
-            assert_eq!(shown(&format!("{grpc}{source}")), expected, "{source}");
-        }
-    }
-}
+mod tests;

@@ -2,15 +2,19 @@
 //! and nothing is asked.
 
 mod constraint;
+mod debug;
+mod directives;
 mod file;
 mod git;
 mod lexer;
 mod listen;
 mod module;
+mod neighbours;
 mod routes;
 mod settings;
 mod signals;
 mod tls;
+mod workspace;
 
 use std::path::{Path, PathBuf};
 
@@ -25,9 +29,11 @@ use file::{GoFile, Value};
 pub(super) use git::Repository;
 pub(super) use listen::{Listener, Ports};
 use module::{Module, Package};
+pub(super) use neighbours::Neighbours;
 pub(super) use routes::Health;
 pub(super) use settings::{Setting, Time, Times};
 pub(super) use tls::Secure;
+pub(super) use workspace::Sibling;
 
 /// Programs that files are written for; more are a monorepo that wants them one by one.
 const MOST_PROGRAMS: usize = 20;
@@ -51,12 +57,23 @@ pub(super) struct Found {
     pub(super) replaced_by_folders: bool,
     /// Replacements that point out of the module's folder, and so out of the build context.
     pub(super) replaced_outside: Vec<String>,
+    /// Modules of the workspace that it imports; they are outside of the build context, too.
+    pub(super) siblings: Vec<Sibling>,
+    /// What is there already.
+    pub(super) neighbours: Neighbours,
     pub(super) repository: Option<Repository>,
     pub(super) programs: Vec<Program>,
     /// Programs that look like tools: nothing is written for them.
     pub(super) tools: Vec<String>,
     /// Whether limits ended the reading.
     pub(super) cut: bool,
+}
+
+impl Found {
+    /// Whether a build in the module's folder finds the repository, and stamps its commit.
+    pub(super) fn stamps_commit(&self) -> bool {
+        self.repository.as_ref().is_some_and(|repository| repository.root == self.folder)
+    }
 }
 
 /// Which Go builds the image.
@@ -89,6 +106,8 @@ pub(super) struct Program {
     pub(super) kubernetes_client: bool,
     pub(super) open_telemetry: bool,
     pub(super) automaxprocs: bool,
+    /// Paths for debugging that whoever can send requests reaches.
+    pub(super) debug_in_public: Vec<&'static str>,
     /// The path of Prometheus' handler, and whether it is on the router for operators.
     pub(super) metrics: Option<(String, bool)>,
 }
@@ -123,17 +142,7 @@ pub(super) fn read(path: &Path, wanted: &[String], date: Date) -> Result<Found> 
         }
     }
     if programs.is_empty() {
-        // The only program is what somebody wants to deploy; of several nobody knows which.
-        if tools.len() > 1 {
-            let names: Vec<String> = tools.iter().map(|tool| package(&tool.folder)).collect();
-            return Err(Mistake::new(format!(
-                "no program of the module listens or waits for a signal: {}",
-                names.join(", ")
-            ))
-            .help(format!("name the one to deploy: --package {}", names[0]))
-            .into());
-        }
-        programs.append(&mut tools);
+        return Err(no_service(&tools).into());
     }
     if programs.len() > MOST_PROGRAMS {
         return Err(Mistake::new(format!("the module has {} services", programs.len()))
@@ -150,6 +159,8 @@ pub(super) fn read(path: &Path, wanted: &[String], date: Date) -> Result<Found> 
         vendored: module.folder.join("vendor/modules.txt").is_file(),
         replaced_by_folders: !replaced.is_empty(),
         replaced_outside: replaced.into_iter().filter(|to| is_outside(to)).collect(),
+        siblings: workspace::imported(&module),
+        neighbours: Neighbours::of(&module.folder),
         repository: Repository::around(&module.folder),
         programs,
         tools: tools.iter().map(|tool| package(&tool.folder)).collect(),
@@ -157,6 +168,25 @@ pub(super) fn read(path: &Path, wanted: &[String], date: Date) -> Result<Found> 
         path: module.go_mod.module,
         folder: module.folder,
     })
+}
+
+/// What is said of a module whose programs look like tools: they are called and end, and nothing
+/// that is written here is for that.
+fn no_service(tools: &[Program]) -> Mistake {
+    let names: Vec<String> = tools.iter().map(|tool| package(&tool.folder)).collect();
+    let what = match &names[..] {
+        [only] => format!(
+            "{only} is no service: its source listens on no port, waits for no signal and takes no work \
+             from a queue"
+        ),
+        _ => {
+            format!("no program of the module listens or waits for a signal: {}", names.join(", "))
+        }
+    };
+    let first = names.first().map_or(".", String::as_str);
+    Mistake::new(what).help(format!(
+        "--package {first} writes for it all the same; what ends by itself is a Job or a CronJob"
+    ))
 }
 
 /// A package as `go build` takes it.
@@ -216,8 +246,16 @@ fn program(module: &Module, folder: &str) -> (Program, bool) {
     let health = routes::health(&view, &ports);
     let (times, settings) = settings::times(&view, settings, &ports);
     let consumes = CONSUMERS.iter().any(|path| view.imports(path));
-    let is_service = !ports.is_empty() || ports.unknown || signals::waits(&view) || consumes;
-    let metrics = routes::metrics(&view);
+    let is_service = !ports.is_empty()
+        || ports.unknown
+        || !ports.private.listeners.is_empty()
+        || signals::waits(&view)
+        || consumes;
+    // What is served on the loopback address alone is nothing to scrape.
+    let only_private =
+        !ports.private.listeners.is_empty() && ports.admin.is_none() && ports.metrics.is_none();
+    let metrics = routes::metrics(&view)
+        .filter(|(_, inner)| !ports.private.metrics && !(*inner && only_private));
     let program = Program {
         folder: folder.to_owned(),
         name,
@@ -231,6 +269,7 @@ fn program(module: &Module, folder: &str) -> (Program, bool) {
         kubernetes_client: CLUSTER.iter().any(|path| view.imports(path)),
         open_telemetry: view.imports("go.opentelemetry.io/otel/sdk"),
         automaxprocs: view.imports("go.uber.org/automaxprocs"),
+        debug_in_public: debug::public(&view, &ports),
         ports,
         metrics,
     };

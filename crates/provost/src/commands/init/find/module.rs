@@ -8,7 +8,9 @@ use anyhow::{Context as _, Result, bail};
 use provost_check::artifact::mmap;
 
 use super::constraint;
+use super::directives;
 use super::file::{self, GoFile};
+use super::workspace;
 use crate::build::gomod::GoMod;
 use crate::exit::Mistake;
 
@@ -54,16 +56,27 @@ impl Module {
         let found = absolute.ancestors().find(|at| at.join("go.mod").is_file());
         let Some(folder) = found.map(Path::to_owned) else {
             let mistake = Mistake::new(format!("no go.mod in or above {}", path.display()));
-            return Err(match absolute.join("go.work").is_file() {
-                true => mistake.help("name the folder of one module of the workspace").into(),
-                false => mistake.help("name the module's folder: provost init DIR").into(),
-            });
+            let modules = workspace::used(&absolute);
+            return Err(match modules.first() {
+                Some(first) => mistake.help(format!(
+                    "the workspace's modules are {}; name one: provost init {}",
+                    modules.join(", "),
+                    Path::new(first).display()
+                )),
+                None => mistake.help("name the module's folder: provost init DIR"),
+            }
+            .into());
         };
         let bytes = mmap::read_text(&folder.join("go.mod"), MOST_GO_MOD, false)
             .context("cannot read go.mod")?;
-        let go_mod = GoMod::parse(&String::from_utf8_lossy(&bytes));
+        let text = String::from_utf8_lossy(&bytes);
+        if let Some((line, what)) = directives::problem(&text) {
+            let path = super::super::from_here(&folder.join("go.mod"));
+            return Err(Mistake::new(format!("{path}:{line}: {what}")).into());
+        }
+        let go_mod = GoMod::parse(&text);
         if go_mod.module.is_empty() {
-            bail!("go.mod names no module");
+            bail!("go.mod names no module on a line of its own");
         }
         let mut module = Self { folder, go_mod, packages: BTreeMap::new(), cut: false };
         module.walk();

@@ -13,6 +13,8 @@ pub(in super::super) struct Health {
     pub(in super::super) general: Option<String>,
     /// Whether a router for operators serves them.
     pub(in super::super) inner: bool,
+    /// Whether that router listens where only the pod itself can ask.
+    pub(in super::super) private: bool,
 }
 
 const LIVENESS: &[&str] = &[
@@ -55,7 +57,7 @@ const REGISTER: &[&str] = &[
 
 /// The paths for probes.
 pub(super) fn health(view: &View<'_>, ports: &Ports) -> Health {
-    let routes = routes(view);
+    let routes = all(view);
     let find = |wanted: &[&str]| {
         wanted.iter().find_map(|end| {
             // A prefix of routers is part of the path: `/api/v1/healthz`. `/orders/status` is not.
@@ -68,11 +70,13 @@ pub(super) fn health(view: &View<'_>, ports: &Ports) -> Health {
     let inner = [liveness, readiness, general].into_iter().flatten().next();
     let has_inner_port = ports.admin.is_some() || ports.metrics.is_some();
     let path = |found: Option<&(String, bool)>| found.map(|(path, _)| path.clone());
+    let is_inner = inner.is_some_and(|(_, inner)| *inner);
     Health {
+        private: is_inner && !has_inner_port && !ports.private.listeners.is_empty(),
         liveness: path(liveness),
         readiness: path(readiness),
         general: path(general),
-        inner: has_inner_port && (ports.http.is_none() || inner.is_some_and(|(_, inner)| *inner)),
+        inner: has_inner_port && (ports.http.is_none() || is_inner),
     }
 }
 
@@ -86,12 +90,12 @@ fn says_health(end: &str) -> bool {
 pub(super) fn metrics(view: &View<'_>) -> Option<(String, bool)> {
     let exports = view.imports("github.com/prometheus/client_golang/prometheus/promhttp")
         || view.imports("github.com/VictoriaMetrics/metrics");
-    let served = routes(view).into_iter().find(|(path, _)| path.ends_with("/metrics"));
+    let served = all(view).into_iter().find(|(path, _)| path.ends_with("/metrics"));
     served.filter(|_| exports)
 }
 
 /// Every path that is registered for GET, and whether its router is one for operators.
-fn routes(view: &View<'_>) -> Vec<(String, bool)> {
+pub(super) fn all(view: &View<'_>) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     for files in &view.packages {
         let names = Names::of(files);

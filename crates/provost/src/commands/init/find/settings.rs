@@ -128,7 +128,7 @@ pub(super) fn times(
     let mut times = Times { drain: DRAIN, because: None, lame_duck: 0, set: Vec::new() };
     let mut rest = Vec::new();
     for setting in settings {
-        if ports.is_set_by(&setting.name) {
+        if ports.is_told_by(&setting.name) {
             continue;
         }
         let (is_lame_duck, is_drain) = kind(&setting.name);

@@ -1,5 +1,6 @@
 //! Writing: what was found, put into templates, and the files onto the disk.
 
+mod pins;
 mod put;
 mod service;
 mod template;
@@ -12,11 +13,6 @@ use crate::args::Ci;
 pub(super) use put::{NewFile, Place, write};
 pub(super) use service::Service;
 use template::Words;
-
-/// Versions of what CI runs; exact ones, because a tag of a major version moves.
-const CHECKOUT: &str = "v5.0.0";
-const SETUP_GO: &str = "v6.0.0";
-const SARIF: &str = "v3.29.5";
 
 /// The tag that manifests begin with.
 pub(super) const TAG: &str = "0.1.0";
@@ -116,6 +112,7 @@ impl Set<'_> {
     fn module(&mut self, services: &[Service]) -> Result<()> {
         let mut words = Words::default();
         words.word("namespace", self.namespace);
+        words.flag("commit", self.found.stamps_commit());
         self.add(
             ".dockerignore".to_owned(),
             include_str!("../templates/dockerignore.tmpl"),
@@ -162,6 +159,8 @@ impl Set<'_> {
         words.word("go", number(&self.found.builder));
         words.word("go_because", self.found.builder.because.as_str());
         words.word("golang", golang(&self.found.builder));
+        words.word("checked", pins::CHECKED);
+        words.flag("commit", self.found.stamps_commit());
         words.flag(
             "download",
             self.found.has_go_sum && !self.found.vendored && !self.found.replaced_by_folders,
@@ -229,9 +228,10 @@ impl Set<'_> {
         words.word("branch", branch.unwrap_or_else(|| "main".to_owned()));
         words.word("golang", golang(&self.found.builder));
         words.word("provost", env!("CARGO_PKG_VERSION"));
-        for (name, version) in [("checkout", CHECKOUT), ("setup_go", SETUP_GO), ("sarif", SARIF)] {
-            words.word(name, version);
+        for pin in pins::PINS {
+            words.word(pin.word, pin.version);
         }
+        words.word("checked", pins::CHECKED);
         let all = |line: &dyn Fn(&Service) -> String| services.iter().map(line).collect::<String>();
         let helm = self.options.helm;
         words.word(
@@ -299,7 +299,7 @@ fn number(builder: &Builder) -> String {
 
 /// The image that builds.
 fn golang(builder: &Builder) -> String {
-    format!("golang:{}-trixie", number(builder))
+    format!("golang:{}-{}", number(builder), pins::version("suite"))
 }
 
 fn dockerfile(service: &Service, one: bool) -> String {

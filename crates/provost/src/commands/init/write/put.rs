@@ -38,6 +38,11 @@ impl NewFile {
         self.root.join(&self.below)
     }
 
+    /// Whether it is one that CI reads.
+    pub(in super::super) fn is_pipeline(&self) -> bool {
+        self.below.starts_with(".github/") || self.below.ends_with(".gitlab-ci.yml")
+    }
+
     /// What is there now.
     pub(in super::super) fn place(&self) -> Place {
         let mut folder = self.root.clone();

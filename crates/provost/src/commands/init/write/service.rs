@@ -5,8 +5,8 @@ use provost_check::model::memlimit;
 use provost_check::model::quantity::Bytes;
 
 use super::super::find::{Health, Listener, Ports, Program, Secure, Setting, Time, Times};
-use super::TAG;
 use super::template::Words;
+use super::{TAG, pins};
 
 /// Mebibytes of memory to begin with.
 const MEMORY: u64 = 512;
@@ -48,6 +48,8 @@ pub(in super::super) struct Service {
     pub(in super::super) cgo: Option<String>,
     pub(in super::super) libraries: Vec<String>,
     pub(in super::super) kubernetes_client: bool,
+    /// Paths for debugging on the port for requests.
+    pub(in super::super) debug_in_public: Vec<&'static str>,
     cpp: bool,
     open_telemetry: bool,
     needs_gomaxprocs: bool,
@@ -72,6 +74,7 @@ impl Service {
             cgo: program.cgo.as_ref().map(|cgo| cgo.because.clone()),
             libraries: program.cgo.as_ref().map(|cgo| cgo.libraries.clone()).unwrap_or_default(),
             kubernetes_client: program.kubernetes_client,
+            debug_in_public: program.debug_in_public.clone(),
             cpp: program.cgo.as_ref().is_some_and(|cgo| cgo.cpp),
             open_telemetry: program.open_telemetry,
             // Since Go 1.25 the runtime follows the limit, when go.mod's go line is as new
@@ -101,7 +104,8 @@ impl Service {
         let health = &self.health;
         let path =
             health.readiness.as_ref().or(health.general.as_ref()).or(health.liveness.as_ref());
-        path.filter(|_| self.http_listener().is_some_and(|port| port.secure != Secure::Unknown))
+        path.filter(|_| !health.private)
+            .filter(|_| self.http_listener().is_some_and(|port| port.secure != Secure::Unknown))
     }
 
     /// The listener that HTTP probes go to.
@@ -119,6 +123,12 @@ impl Service {
         let has_path =
             health.readiness.is_some() || health.general.is_some() || health.liveness.is_some();
         match self.http_listener() {
+            _ if has_path && health.private => Some((
+                "The program answers its paths for probes on the loopback address alone, and the \
+                 kubelet asks the pod's"
+                    .to_owned(),
+                "Serve them on a port of their own, without pprof beside them, and write httpGet.",
+            )),
             Some(port) if has_path => Some((
                 format!(
                     "The program serves with TLS and without, and which of them port {} is cannot be told",
@@ -237,6 +247,7 @@ impl Service {
         self.network(&mut words);
         self.health(&mut words);
         words.block("env", self.env(helm));
+        words.word("own_variables", self.own_variables());
         let others = self.settings.iter().filter(|s| !s.secret).map(|s| s.name.as_str());
         let others: Vec<&str> = others.take(20).collect();
         let note = match others.is_empty() {
@@ -293,11 +304,11 @@ impl Service {
 
     fn image(&self, words: &mut Words) {
         let (base, holds) = match (&self.cgo, self.cpp) {
-            (None, _) => ("gcr.io/distroless/static-debian13:nonroot", ""),
-            (Some(_), false) => ("gcr.io/distroless/base-debian13:nonroot", "glibc"),
-            (Some(_), true) => ("gcr.io/distroless/cc-debian13:nonroot", "glibc, libstdc++"),
+            (None, _) => ("base_static", ""),
+            (Some(_), false) => ("base_c", "glibc"),
+            (Some(_), true) => ("base_cpp", "glibc, libstdc++"),
         };
-        words.word("base", base);
+        words.word("base", pins::version(base));
         words.word("base_holds", holds);
         words.flag("cgo", self.cgo.is_some());
         words.word("cgo_because", self.cgo.clone().unwrap_or_default());
@@ -317,6 +328,16 @@ impl Service {
         words.word("memory_share", self.memory_share().to_string());
         words.word("memory_rest", if self.cgo.is_some() { ", such as the heap of C" } else { "" });
         words.flag("gomaxprocs", self.needs_gomaxprocs);
+        // `adjustCgroupGOMAXPROCS` in runtime/cgroup_linux.go (Go 1.25): at least two.
+        let cpus = match self.needs_gomaxprocs {
+            true => {
+                "# The CPU limit: whole CPUs, because GOMAXPROCS is the limit rounded up and what is above it stands still."
+            }
+            false => {
+                "# The CPU limit: whole CPUs from 2 on. The runtime runs two threads or more; below that both at once stand still."
+            }
+        };
+        words.block("cpu_note", vec![cpus.to_owned()]);
         let value = |path: &str, plain: String| match helm {
             true => format!("{{{{ .Values.resources.{path} | quote }}}}"),
             false => plain,
@@ -491,6 +512,21 @@ impl Service {
         words.block("readiness", lines(&readiness));
     }
 
+    /// Variables that the templates set, in order, as the elements of a list in JSON.
+    fn own_variables(&self) -> String {
+        let ports = self.ports.all().filter_map(|(_, port)| port.setting()).map(|(name, _)| name);
+        let times = self.times.set.iter().map(|(name, _)| name.clone());
+        let secrets = self.settings.iter().filter(|setting| setting.secret);
+        let mut names: Vec<String> =
+            ports.chain(times).chain(secrets.map(|setting| setting.name.clone())).collect();
+        names.extend(self.open_telemetry.then(|| "OTEL_SERVICE_NAME".to_owned()));
+        names.extend(self.needs_gomaxprocs.then(|| "GOMAXPROCS".to_owned()));
+        names.extend(["GODEBUG".to_owned(), "GOMEMLIMIT".to_owned()]);
+        names.sort();
+        names.dedup();
+        names.iter().map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ")
+    }
+
     fn env(&self, helm: bool) -> Vec<String> {
         let mut lines = Vec::new();
         let mut set = |name: &str, value: &str| {
@@ -512,6 +548,15 @@ impl Service {
         }
         if self.open_telemetry {
             set("OTEL_SERVICE_NAME", &self.name);
+        }
+        for listener in &self.ports.private.listeners {
+            if let Some((variable, _)) = &listener.variable {
+                lines.push(format!(
+                    "# {variable} stays at the program's default: only the pod itself reaches port {}, and whoever may",
+                    listener.port
+                ));
+                lines.push("# `kubectl port-forward` to it.".to_owned());
+            }
         }
         let secret = match helm {
             true => format!("{{{{ include \"{}.fullname\" . }}}}", self.name),
