@@ -33,7 +33,7 @@ use serde_json::Value as Json;
 /// A target: its name and its function.
 pub type Target = (&'static str, fn(&[u8]));
 
-/// All targets. The names are those of the files in `targets/` and of the folders in `seeds/`.
+/// All targets. The names are those of the folders in `seeds/`.
 pub const TARGETS: &[Target] = &[
     ("elf", elf),
     ("buildinfo", buildinfo),

@@ -84,6 +84,8 @@ fn pack(executable: &Path, into: &Path, name: &str) -> Result<PathBuf> {
     let archive = into.join(format!("{name}.tar.gz"));
     let mut tar = Command::new("tar");
     tar.args(["--sort=name", "--mtime=@0", "--owner=0", "--group=0", "--numeric-owner"]);
+    // Whatever the umask, or who has cloned it.
+    tar.arg("--mode=u=rwX,go=rX");
     tar.args(["-I", "gzip -9 -n", "-C"]).arg(into).arg("-cf").arg(&archive).arg(name);
     cmd::output(&mut tar)?;
     let digest = Sha256::digest(fs::read(&archive)?);

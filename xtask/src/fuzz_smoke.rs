@@ -3,9 +3,12 @@
 //! With a nightly toolchain the targets run under libFuzzer. Without one the same functions get
 //! the seeds and their small changes (`fuzz/src/bin/replay.rs`), and the run says so.
 
+use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use anyhow::{Context as _, Result, ensure};
@@ -13,7 +16,12 @@ use anyhow::{Context as _, Result, ensure};
 use crate::tally::Tally;
 use crate::{cmd, paths};
 
-const CARGO_FUZZ: &str = "^0.13";
+/// What makes code tell libFuzzer where it comes by and what it compares; those that `cargo fuzz`
+/// passes, with as many units of code as there are, which halves the build.
+const INSTRUMENTED: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
+    -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
+    -Cllvm-args=-sanitizer-coverage-trace-compares -Cllvm-args=-sanitizer-coverage-stack-depth \
+    -Cllvm-args=-simplifycfg-branch-fold-threshold=0 -Cdebug-assertions --cfg fuzzing";
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -44,39 +52,51 @@ pub fn run(args: &Args) -> Result<Tally> {
         replay(&fuzz)?;
         return Ok(Tally::passed(targets.len()));
     }
-    let engine = engine()?;
-    let mut tally = Tally::default();
-    for target in &targets {
-        if !args.targets.is_empty() && !args.targets.contains(target) {
-            continue;
+    let began = Instant::now();
+    let engine = build(&fuzz)?;
+    eprintln!("fuzz-smoke: built, {:.1} s", began.elapsed().as_secs_f64());
+    let is_wanted = |target: &&String| args.targets.is_empty() || args.targets.contains(target);
+    let targets: Vec<&String> = targets.iter().filter(is_wanted).collect();
+    // Each target keeps one core busy.
+    let next = AtomicUsize::new(0);
+    let tally = Mutex::new(Tally::default());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(|| {
+                while let Some(target) = targets.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let done = fuzz_one(&engine, &fuzz, target, args.seconds);
+                    match &done {
+                        Ok(()) => eprintln!("fuzz-smoke: {target} found nothing"),
+                        Err(error) => eprintln!("fuzz-smoke: {target} FAILED: {error:#}"),
+                    }
+                    *tally.lock().unwrap_or_else(|e| e.into_inner()) += Tally::of(done.is_ok());
+                }
+            });
         }
-        let began = Instant::now();
-        let done = fuzz_one(&engine, &fuzz, target, args.seconds);
-        let seconds = began.elapsed().as_secs_f64();
-        match done {
-            Ok(()) => eprintln!("fuzz-smoke: {target} found nothing, {seconds:.1} s"),
-            Err(ref error) => eprintln!("fuzz-smoke: {target} FAILED: {error:#}"),
-        }
-        tally += Tally::of(done.is_ok());
-    }
-    Ok(tally)
+    });
+    Ok(tally.into_inner().unwrap_or_else(|e| e.into_inner()))
 }
 
-/// The files of `fuzz/targets`. A folder of seeds without a target, or the reverse, is an error:
-/// it would be a parser that nobody fuzzes.
+/// The targets in `fuzz/src/lib.rs`, which are those that have seeds: a parser without is one that
+/// nobody fuzzes.
 fn targets(fuzz: &Path) -> Result<Vec<String>> {
-    let names = |folder: &str| -> Result<Vec<String>> {
-        let folder = fuzz.join(folder);
-        let entries = fs::read_dir(&folder).with_context(|| format!("in {}", folder.display()))?;
-        let mut names = Vec::new();
-        for entry in entries {
-            names.extend(entry?.path().file_stem().map(|stem| stem.to_string_lossy().into_owned()));
-        }
-        names.sort();
-        Ok(names)
-    };
-    let (targets, seeds) = (names("targets")?, names("seeds")?);
-    ensure!(targets == seeds, "fuzz/targets has {targets:?}, fuzz/seeds has {seeds:?}");
+    let entries = fs::read_dir(fuzz.join("seeds")).context("in fuzz/seeds")?;
+    let mut seeds = BTreeMap::new();
+    for entry in entries {
+        let entry = entry?;
+        seeds.insert(entry.file_name().to_string_lossy().into_owned(), entry.path());
+    }
+    let source = fs::read_to_string(fuzz.join("src/lib.rs"))?;
+    let list =
+        source.split_once("TARGETS: &[Target] = &[").context("no TARGETS in fuzz/src/lib.rs")?;
+    let list = list.1.split_once("];").context("TARGETS has no end")?.0;
+    let mut targets: Vec<String> = list.split('"').skip(1).step_by(2).map(str::to_owned).collect();
+    targets.sort();
+    let folders: Vec<&String> = seeds.keys().collect();
+    ensure!(
+        targets.iter().collect::<Vec<_>>() == folders,
+        "fuzz/src/lib.rs has {targets:?}, fuzz/seeds has {folders:?}"
+    );
     Ok(targets)
 }
 
@@ -88,44 +108,33 @@ fn replay(fuzz: &Path) -> Result<()> {
     Ok(())
 }
 
-/// The folder with the `cargo-fuzz` executable, installed into the cache where it is missing.
-fn engine() -> Result<std::path::PathBuf> {
-    let root = paths::cache()?.join("cargo-fuzz");
-    let bin = root.join("bin");
-    if !bin.join("cargo-fuzz").exists() {
-        eprintln!("fuzz-smoke: installing cargo-fuzz {CARGO_FUZZ}");
-        let mut cargo = Command::new("cargo");
-        cargo.args(["install", "cargo-fuzz", "--locked", "--version", CARGO_FUZZ, "--root"]);
-        cmd::output(cargo.arg(&root))?;
-    }
-    Ok(bin)
+/// The executable that holds all targets.
+fn build(fuzz: &Path) -> Result<PathBuf> {
+    let folder = paths::target().join("fuzz");
+    // Named, so that build scripts do not get the flags.
+    let triple = format!("{}-unknown-linux-gnu", std::env::consts::ARCH);
+    let mut cargo = Command::new("rustup");
+    // No sanitizer: there is no unsafe code to watch, and without it a build takes half the time.
+    // The libraries of the toolchain that runs this program are not those of nightly.
+    cargo.env_remove("LD_LIBRARY_PATH").env("RUSTFLAGS", INSTRUMENTED).current_dir(fuzz);
+    cargo.args(["run", "nightly", "cargo", "build", "--release", "--features", "engine"]);
+    cargo.args(["--bin", "any", "--target", &triple, "--target-dir"]).arg(&folder);
+    cmd::output(&mut cargo)?;
+    Ok(folder.join(triple).join("release/any"))
 }
 
 /// New inputs go to a folder of `target`, never among the seeds.
 fn fuzz_one(engine: &Path, fuzz: &Path, target: &str, seconds: u32) -> Result<()> {
     let corpus = paths::target().join("fuzz-corpus").join(target);
+    let crashes = paths::target().join("fuzz-crashes").join(target);
     fs::create_dir_all(&corpus)?;
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let path = std::env::join_paths(
-        std::iter::once(engine.to_path_buf()).chain(std::env::split_paths(&path)),
-    )?;
-    let mut cargo = Command::new("rustup");
-    // No sanitizer: there is no unsafe code to watch, and without it a build takes half the time.
-    // The libraries of the toolchain that runs this program are not those of nightly.
-    cargo.env_remove("LD_LIBRARY_PATH").env("PATH", path);
-    cargo.current_dir(fuzz.parent().unwrap_or(fuzz)).args([
-        "run",
-        "nightly",
-        "cargo",
-        "fuzz",
-        "run",
-        "--sanitizer",
-        "none",
-        "--features",
-        "engine",
-        target,
-    ]);
-    cargo.arg(&corpus).arg(fuzz.join("seeds").join(target));
-    cargo.args(["--", "-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=0"]);
-    cmd::output(cargo.arg(format!("-max_total_time={seconds}"))).map(drop)
+    fs::create_dir_all(&crashes)?;
+    let mut run = Command::new(engine);
+    run.env("PROVOST_FUZZ", target).current_dir(&crashes);
+    run.arg(&corpus).arg(fuzz.join("seeds").join(target));
+    run.args(["-timeout=10", "-rss_limit_mb=2048", "-print_final_stats=0"]);
+    run.arg(format!("-max_total_time={seconds}"));
+    cmd::output(&mut run)
+        .with_context(|| format!("the input is in {}", crashes.display()))
+        .map(drop)
 }

@@ -577,6 +577,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         missing,
         failed_builds: Vec::new(),
         failed_renders: Vec::new(),
+        folder: String::new(),
         fail_on: Some(Level::Deny),
         sources: &world.sources,
     }

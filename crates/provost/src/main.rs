@@ -15,6 +15,7 @@ mod output;
 mod process;
 mod registry;
 mod render;
+mod repository;
 
 use std::panic::{self, PanicHookInfo, UnwindSafe};
 use std::process::ExitCode;

@@ -115,7 +115,9 @@ fn the_action_is_what_github_and_zizmor_accept() {
 
 #[test]
 fn the_action_installs_a_release_and_fails_on_what_it_finds() {
-    let dir = Dir::new().file("repo/deploy/a b.yaml", BLOCKED);
+    // Of a repository with several modules it judges one.
+    let dir = Dir::new().file("repo/svc/deploy/a b.yaml", BLOCKED).file("repo/.git/HEAD", "");
+    let svc = dir.path().join("repo/svc");
     let (releases, bin) = (dir.path().join("releases"), dir.path().join("temp/provost"));
     release(&releases);
     let action = documents("action.yml").remove(0);
@@ -140,20 +142,22 @@ fn the_action_installs_a_release_and_fails_on_what_it_finds() {
     env.insert("GITHUB_STEP_SUMMARY", summary.display().to_string());
     for (fail_on, code) in [("deny", 1), ("never", 0)] {
         env.insert("FAIL_ON", fail_on.to_owned());
-        let done = step(&dir.path().join("repo"), check["run"].as_str().unwrap(), &env);
+        let done = step(&svc, check["run"].as_str().unwrap(), &env);
         assert_eq!(done.code, code, "{}", done.text);
-        assert!(done.text.contains("::error file=deploy/a b.yaml,line="), "{}", done.text);
-        let sarif: Value = serde_json::from_str(&dir.read("repo/provost.sarif")).unwrap();
+        assert!(done.text.contains("::error file=svc/deploy/a b.yaml,line="), "{}", done.text);
+        let sarif: Value = serde_json::from_str(&dir.read("repo/svc/provost.sarif")).unwrap();
         let results = sarif["runs"][0]["results"].as_array().unwrap();
-        assert!(results.iter().any(|result| result["ruleId"] == "pdb-blocks-drain"));
+        let blocked = results.iter().find(|result| result["ruleId"] == "pdb-blocks-drain").unwrap();
+        let place = &blocked["locations"][0]["physicalLocation"]["artifactLocation"];
+        assert_eq!(place["uri"], "svc/deploy/a%20b.yaml");
         assert!(dir.read("summary.md").contains("pdb-blocks-drain"));
-        assert!(dir.read("output").contains("sarif=provost.sarif\n"));
+        assert!(dir.read("output").contains(&format!("sarif={}/provost.sarif\n", svc.display())));
     }
     // Nothing of an argument is read by the shell.
     env.insert("ARGUMENTS", "$(touch made)\n".to_owned());
-    let done = step(&dir.path().join("repo"), check["run"].as_str().unwrap(), &env);
+    let done = step(&svc, check["run"].as_str().unwrap(), &env);
     assert_eq!(done.code, 2, "{}", done.text);
-    assert!(!dir.path().join("repo/made").exists());
+    assert!(!svc.join("made").exists());
 }
 
 #[test]
@@ -173,7 +177,8 @@ fn the_component_for_gitlab_is_valid_and_runs() {
     let mut all = documents("templates/check.yml");
     assert_eq!(all.len(), 2, "the inputs and the job");
     let (job, header) = (all.remove(1), all.remove(0));
-    let dir = Dir::new().file("deploy.yaml", BLOCKED);
+    let dir = Dir::new().file("svc/deploy.yaml", BLOCKED).file(".git/HEAD", "");
+    let svc = dir.path().join("svc");
     let releases = dir.path().join("releases");
     release(&releases);
 
@@ -202,18 +207,20 @@ fn the_component_for_gitlab_is_valid_and_runs() {
         job["script"].as_array().unwrap().iter().map(|line| line.as_str().unwrap()).collect();
     let script = lines.join("\n").replace("/tmp/", &format!("{}/", dir.path().display()));
     let script = script.replace("cd /tmp ", &format!("cd {} ", dir.path().display()));
-    let done = step(dir.path(), &script, &env);
+    let done = step(&svc, &script, &env);
     assert_eq!(done.code, 1, "{}", done.text);
     for (kind, file) in job["artifacts"]["reports"].as_object().unwrap() {
-        let file = file.as_str().unwrap();
-        assert!(dir.read(file).contains("pdb-blocks-drain"), "{kind}");
-        fs::remove_file(dir.path().join(file)).unwrap();
+        let file = svc.join(file.as_str().unwrap());
+        let report = fs::read_to_string(&file).unwrap();
+        assert!(report.contains("pdb-blocks-drain"), "{kind}");
+        assert!(kind != "codequality" || report.contains("\"svc/deploy.yaml\""), "{report}");
+        fs::remove_file(file).unwrap();
     }
     swapped(&releases);
-    let done = step(dir.path(), &script, &env);
+    let done = step(&svc, &script, &env);
     assert_ne!(done.code, 0, "{}", done.text);
     for file in job["artifacts"]["reports"].as_object().unwrap().values() {
-        assert!(!dir.path().join(file.as_str().unwrap()).exists(), "{}", done.text);
+        assert!(!svc.join(file.as_str().unwrap()).exists(), "{}", done.text);
     }
 }
 
@@ -233,15 +240,31 @@ fn the_hook_for_pre_commit_runs_on_what_it_names() {
         python.args(["-c", script, hook["files"].as_str().unwrap(), path]);
         python.status().unwrap().success()
     };
-    for path in [
-        "deploy/web.yaml",
-        "a/Dockerfile",
-        "Dockerfile.prod",
-        "web.Dockerfile",
-        "go.mod",
-        "x/provost.toml",
-        "c/_helpers.tpl",
-    ] {
+    // What is judged under its name.
+    let files = [
+        ("deploy/web.yaml", BLOCKED),
+        ("deploy/Web.YML", BLOCKED),
+        (
+            "web.json",
+            "{\"apiVersion\": \"v1\", \"kind\": \"Namespace\", \"metadata\": {\"name\": \"a\"}}",
+        ),
+        ("a/Dockerfile", "FROM scratch\n"),
+        ("dockerfile", "FROM scratch\n"),
+        ("Dockerfile.prod", "FROM scratch\n"),
+        ("web.Dockerfile", "FROM scratch\n"),
+        ("web.dockerfile", "FROM scratch\n"),
+        ("Containerfile", "FROM scratch\n"),
+        ("api.Containerfile", "FROM scratch\n"),
+    ];
+    for (path, content) in files {
+        let run = Dir::new().file(path, content).provost(&["check", "--format", "json"]);
+        let report: Value = serde_json::from_str(&run.out).unwrap();
+        let inputs = report["inputs"].as_array().unwrap();
+        assert!(inputs.iter().any(|input| input["path"] == path), "{path}: {run}");
+        assert!(selects(path), "{path}");
+    }
+    // What is read for it.
+    for path in ["go.mod", "x/provost.toml", "c/_helpers.tpl"] {
         assert!(selects(path), "{path}");
     }
     for path in ["main.go", "README.md", "go.mod.bak", "yaml/readme"] {

@@ -149,3 +149,39 @@ fn a_patched_manifest_is_said_and_is_no_manifest_to_require() {
     assert!(run.err.contains(message), "{run}");
     assert_eq!(check("", "", &["--require", "manifest"]).code, 0);
 }
+
+/// What an overlay fills in is not refused as the base has it; what it leaves alone is.
+#[test]
+fn what_a_patch_replaces_is_not_refused() {
+    let cron = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: report}\nspec:\n  schedule: set by the \
+                overlay\n  timeZone: Local\n  jobTemplate: {spec: {template: {spec: {restartPolicy: Never, \
+                containers: [{name: a, image: \"registry.example/a:1\"}]}}}}\n";
+    let web = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  minReadySeconds: 700\n  \
+               selector: {matchLabels: {app: web}}\n  template: {metadata: {labels: {app: web}}, spec: {containers: \
+               [{name: a, image: \"registry.example/a:1\"}]}}\n";
+    let refused = |patches: &str| {
+        let overlay = format!("resources: [../base]\n{patches}");
+        let dir = Dir::new()
+            .file("base/kustomization.yaml", "resources: [cron.yaml, web.yaml]\n")
+            .file("base/cron.yaml", cron)
+            .file("base/web.yaml", web)
+            .file("prod/kustomization.yaml", overlay);
+        let run = dir.provost(&["check", "--only", "rejected-by-api-server", "--format", "json"]);
+        let report: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+        let messages =
+            report["findings"].as_array().unwrap().iter().map(|f| f["message"].to_string());
+        let has = |what: &str| messages.clone().any(|message| message.contains(what));
+        let unknown = report["not_judged"].as_array().unwrap().len();
+        (has("the schedule"), has("timeZone"), has("progressDeadlineSeconds"), unknown > 0)
+    };
+    assert_eq!(refused(""), (true, true, true, false));
+    let schedule = "patches:\n- target: {kind: CronJob}\n  patch: '[{op: replace, path: /spec/schedule, value: \
+                    \"0 4 * * *\"}]'\n";
+    assert_eq!(refused(schedule), (false, true, true, true));
+    let ready = "patches:\n- patch: '{apiVersion: apps/v1, kind: Deployment, metadata: {name: web}, spec: \
+                 {minReadySeconds: 5}}'\n";
+    assert_eq!(refused(ready), (true, true, false, true));
+    // The other half of the comparison, which the base leaves to its default.
+    let deadline = ready.replace("minReadySeconds: 5", "progressDeadlineSeconds: 900");
+    assert_eq!(refused(&deadline), (true, true, false, true));
+}

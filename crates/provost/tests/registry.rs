@@ -332,15 +332,22 @@ fn programs_that_keep_logins_are_asked() {
 fn certificates_are_checked() {
     let root = succeed(Command::new("go").args(["env", "GOROOT"]).current_dir("/"));
     let generate = PathBuf::from(root.trim()).join("src/crypto/tls/generate_cert.go");
-    let made = Dir::new();
-    let mut go = Command::new("go");
-    go.arg("run").arg(generate).args(["--host", "127.0.0.1,localhost", "--ecdsa-curve", "P256"]);
-    go.current_dir(made.path()).envs(support::go_env());
-    succeed(&mut go);
-    let (certificate, key) = (made.read("cert.pem"), made.read("key.pem"));
-    let files = [("cert.pem", certificate.as_bytes()), ("key.pem", key.as_bytes())];
-    let tls = "  tls: {certificate: FOLDER/cert.pem, key: FOLDER/key.pem}\n";
-    let registry = Registry::start(&files, tls, "");
+    let certified = |hosts: &str| {
+        let made = Dir::new();
+        let mut go = Command::new("go");
+        go.arg("run").arg(&generate).args(["--host", hosts, "--ecdsa-curve", "P256"]);
+        go.current_dir(made.path()).envs(support::go_env());
+        succeed(&mut go);
+        (made.read("cert.pem"), made.read("key.pem"))
+    };
+    let start = |(certificate, key): &(String, String)| {
+        let files = [("cert.pem", certificate.as_bytes()), ("key.pem", key.as_bytes())];
+        let tls = "  tls: {certificate: FOLDER/cert.pem, key: FOLDER/key.pem}\n";
+        Registry::start(&files, tls, "")
+    };
+    let pair = certified("127.0.0.1,localhost");
+    let registry = start(&pair);
+    let (certificate, _) = pair;
     let address = registry.address.as_str();
     let sandbox = Dir::new().file("cert.pem", &certificate);
     let name = format!("{address}/shop/server:1");
@@ -356,7 +363,18 @@ fn certificates_are_checked() {
     let args = ["check", "--image", &image, "--fail-on", "never"];
     let strange = sandbox.provost(&args);
     assert_eq!(strange.code, 2, "{strange}");
-    assert!(words(&strange).contains("is not trusted"), "{strange}");
+    assert!(words(&strange).contains("no authority that is known has signed it"), "{strange}");
+    // What stands in a certificate is the server's word, and not repeated.
+    let other = certified("told.example");
+    let sandbox = sandbox.file("other.pem", &other.0);
+    let elsewhere = start(&other);
+    let image = format!("registry:{}/shop/server:1", elsewhere.address);
+    let bundle = sandbox.path().join("other.pem").to_str().unwrap().to_owned();
+    let env = [("SSL_CERT_FILE", bundle.as_str())];
+    let run = sandbox.provost_with_env(&["check", "--image", &image], &env);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(words(&run).contains("it is for another name"), "{run}");
+    assert!(!words(&run).contains("told.example"), "{run}");
     let bundle = sandbox.path().join("cert.pem").to_str().unwrap().to_owned();
     let trusted = sandbox.provost_with_env(&args, &[("SSL_CERT_FILE", bundle.as_str())]);
     assert_eq!(trusted.code, 0, "{trusted}");

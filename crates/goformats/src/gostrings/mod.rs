@@ -25,6 +25,7 @@ mod owner;
 mod presence;
 mod signals;
 
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::sync::OnceLock;
 
@@ -259,7 +260,7 @@ impl<'a> Strings<'a> {
                     || (one.owner == string.owner && string.used_at.is_none())
                 {
                     string.owner = one.owner;
-                    string.used_at = one.at;
+                    string.used_at = one.at.map(NonZeroU64::get);
                 }
                 at += 1;
             }

@@ -1,5 +1,7 @@
 //! Whose a string is: the package of the functions that use it.
 
+use std::num::NonZeroU64;
+
 use rustc_hash::FxHashMap;
 
 use super::Reference;
@@ -97,8 +99,8 @@ pub(super) fn outranks(new: Owner, old: Owner) -> bool {
 pub(super) struct Use {
     pub(super) target: u64,
     pub(super) owner: Owner,
-    /// The instruction.
-    pub(super) at: Option<u64>,
+    /// The instruction; none is at address 0.
+    pub(super) at: Option<NonZeroU64>,
 }
 
 /// Every use of an address, by code directly or through headers in data that code refers to, sorted by target.
@@ -114,7 +116,7 @@ pub(super) fn uses(
     let mut functions = functions.functions();
     let mut function = functions.next();
     let mut owner = None;
-    // A large program has a million of them: the uses take the room of the references, as they have their size.
+    // A large program has a million of them: the uses take the room of the references, being no larger.
     let mut uses: Vec<Use> = references
         .into_iter()
         .filter_map(|reference| {
@@ -132,7 +134,7 @@ pub(super) fn uses(
                 }
                 None => Owner::Unknown,
             });
-            Some(Use { target: reference.target, owner, at: Some(reference.at) })
+            Some(Use { target: reference.target, owner, at: NonZeroU64::new(reference.at) })
         })
         .collect();
     // One instruction of each owner tells as much as all of them.
@@ -140,6 +142,7 @@ pub(super) fn uses(
     uses.dedup_by_key(|u| (u.target, u.owner));
     uses.shrink_to_fit();
     let variables = Variables::new(&uses, pointers);
+    uses.reserve_exact(headers.len());
     uses.extend(headers.iter().map(|header| {
         let (owner, at) = variables.owner(header.at);
         Use { target: header.target, owner, at }
@@ -151,20 +154,24 @@ pub(super) fn uses(
 /// The variables of a program, told apart by what refers to them: dead ones were not linked, so every variable is
 /// referred to by code or by a pointer in another one, nearly always at its start.
 struct Variables {
-    /// Sorted starts, each with its owner and an instruction of it.
-    all: Vec<(u64, Owner, Option<u64>)>,
+    /// Sorted by start, each once.
+    all: Vec<Use>,
 }
 
 /// How many pointers may stand between code and a variable: a slice's header, its array, a pointer in it, and so on.
 const DEPTH: usize = 6;
 
 impl Variables {
+    /// `uses` are sorted by target.
     fn new(uses: &[Use], pointers: &[Pointer]) -> Self {
-        let mut all: Vec<(u64, Owner, Option<u64>)> = uses
-            .iter()
-            .map(|u| (u.target, u.owner, u.at))
-            .chain(pointers.iter().map(|p| (p.target, Owner::Unknown, None)))
-            .collect();
+        // A large program has millions of pointers to far fewer variables, so the targets are told apart while they are
+        // small, and the list is made as large as it will be.
+        let mut targets: Vec<u64> = pointers.iter().map(|p| p.target).collect();
+        targets.sort_unstable();
+        targets.dedup();
+        targets.retain(|target| uses.binary_search_by_key(target, |u| u.target).is_err());
+        let used = || uses.chunk_by(|a, b| a.target == b.target);
+        let mut all = Vec::with_capacity(used().count() + targets.len());
         // The standard library imports no dependency, and a dependency not the main module. So of all who use a variable
         // the one deepest in that order defined it.
         let depth = |owner| match owner {
@@ -173,13 +180,19 @@ impl Variables {
             Owner::Main => 2,
             Owner::Unknown => 3,
         };
-        all.sort_unstable_by_key(|&(start, owner, at)| (start, depth(owner), at));
-        all.dedup_by_key(|v| v.0);
+        all.extend(
+            used().filter_map(|same| same.iter().min_by_key(|u| (depth(u.owner), u.at)).copied()),
+        );
+        let unused = |&target| Use { target, owner: Owner::Unknown, at: None };
+        all.extend(targets.iter().map(unused));
+        drop(targets);
+        all.sort_unstable_by_key(|u| u.target);
         let mut variables = Self { all };
         // Which variable points at which: looked up once, for the pointers that can tell something.
         let mut edges: Vec<(u32, u32)> = Vec::new();
         for pointer in pointers {
-            let unknown = |i: &usize| variables.all.get(*i).is_some_and(|v| v.1 == Owner::Unknown);
+            let unknown =
+                |i: &usize| variables.all.get(*i).is_some_and(|v| v.owner == Owner::Unknown);
             if let Some(to) = variables.index(pointer.target).filter(unknown)
                 && let Some(from) = variables.index(pointer.at)
                 && let (Ok(from), Ok(to)) = (u32::try_from(from), u32::try_from(to))
@@ -192,13 +205,13 @@ impl Variables {
             let before = edges.len();
             edges.retain(|&(from, to)| {
                 let known = variables.all.get(from as usize).copied();
-                let Some((_, owner, at)) = known.filter(|v| v.1 != Owner::Unknown) else {
+                let Some(known) = known.filter(|v| v.owner != Owner::Unknown) else {
                     return true;
                 };
                 if let Some(variable) = variables.all.get_mut(to as usize)
-                    && variable.1 == Owner::Unknown
+                    && variable.owner == Owner::Unknown
                 {
-                    (variable.1, variable.2) = (owner, at);
+                    (variable.owner, variable.at) = (known.owner, known.at);
                 }
                 false
             });
@@ -211,12 +224,12 @@ impl Variables {
 
     /// The variable that holds an address.
     fn index(&self, address: u64) -> Option<usize> {
-        self.all.partition_point(|v| v.0 <= address).checked_sub(1)
+        self.all.partition_point(|v| v.target <= address).checked_sub(1)
     }
 
-    fn owner(&self, address: u64) -> (Owner, Option<u64>) {
+    fn owner(&self, address: u64) -> (Owner, Option<NonZeroU64>) {
         self.index(address)
             .and_then(|index| self.all.get(index))
-            .map_or((Owner::Unknown, None), |&(_, owner, at)| (owner, at))
+            .map_or((Owner::Unknown, None), |variable| (variable.owner, variable.at))
     }
 }

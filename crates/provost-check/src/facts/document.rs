@@ -308,6 +308,27 @@ impl<'d> Node<'d> {
         path.iter().try_fold(self, |node, key| node.get(key))
     }
 
+    /// The keys on the way to what stands at `offset` below this node, without places in lists:
+    /// `spec`, `template`, `spec`, `containers`, `name`. Ends where nothing further is at that place.
+    pub fn keys_to(self, offset: usize) -> Vec<&'d str> {
+        let holds = |node: Node<'_>| node.span().range().contains(&offset);
+        let mut keys = Vec::new();
+        let mut node = self;
+        loop {
+            let entry = node.entries().find(|(key, value)| holds(*key) || holds(*value));
+            let item = || node.items().find(|item| holds(*item));
+            let Some(next) = entry.map(|(_, value)| value).or_else(item) else { return keys };
+            keys.extend(entry.and_then(|(key, _)| key.as_str()));
+            // An alias may stand for what holds it.
+            let inside =
+                next.span().start >= node.span().start && next.span().end <= node.span().end;
+            if !inside || next.id == node.id || !holds(next) {
+                return keys;
+            }
+            node = next;
+        }
+    }
+
     /// The scalar text of `key` as a written fact.
     pub fn text_fact(self, key: &str) -> Option<Fact<String>> {
         let value = self.get(key)?;

@@ -387,6 +387,8 @@ pub struct ConfigMap {
     pub data: StringMap,
     /// Keys of `binaryData`.
     pub binary_keys: Vec<Fact<String>>,
+    /// Bytes of the values of `binaryData`, decoded.
+    pub binary_bytes: usize,
     /// `binary_keys` by text.
     pub binary_order: Order,
     /// `immutable: true`

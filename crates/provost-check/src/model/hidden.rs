@@ -5,6 +5,9 @@
 //! found.
 
 use std::borrow::Cow;
+use std::sync::OnceLock;
+
+use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::secret::MASK;
 
@@ -12,13 +15,18 @@ use super::secret::MASK;
 /// nothing.
 const LEAST: usize = 6;
 
-/// Texts that are left out of whatever is shown.
+/// Texts that are left out of whatever is shown, in capitals and in small letters alike.
 #[derive(Clone, Default)]
-pub struct Hidden(Vec<String>);
+pub struct Hidden {
+    texts: Vec<String>,
+    /// Finds them in one pass, whatever their number: every sentence of a run goes through it.
+    /// `None` when they are too many to be looked for.
+    finder: OnceLock<Option<AhoCorasick>>,
+}
 
 impl std::fmt::Debug for Hidden {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{} hidden texts", self.0.len())
+        write!(f, "{} hidden texts", self.texts.len())
     }
 }
 
@@ -27,40 +35,47 @@ impl Hidden {
     pub fn add(&mut self, secret: &str) {
         // Hosts come in small letters, whatever was sent.
         let secret = secret.to_ascii_lowercase();
-        if secret.len() >= LEAST && !self.0.contains(&secret) {
-            self.0.push(secret);
+        if secret.len() >= LEAST && !self.texts.contains(&secret) {
+            self.texts.push(secret);
+            self.finder = OnceLock::new();
         }
     }
 
     /// Whether nothing is hidden.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.texts.is_empty()
     }
 
     /// The text as it may be shown.
     pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
-        if self.0.is_empty() {
+        if self.texts.is_empty() {
             return Cow::Borrowed(text);
         }
-        let small = text.to_ascii_lowercase();
-        let mut spans: Vec<(usize, usize)> = self
-            .0
-            .iter()
-            .flat_map(|secret| small.match_indices(secret.as_str()))
-            .map(|(start, found)| (start, start + found.len()))
-            .collect();
+        let finder = self.finder.get_or_init(|| {
+            let mut builder = AhoCorasick::builder();
+            builder.match_kind(MatchKind::Standard).ascii_case_insensitive(true);
+            builder.build(&self.texts).ok()
+        });
+        // What cannot be looked for may be anywhere.
+        let Some(finder) = finder else { return Cow::Borrowed(MASK) };
+        let mut spans: Vec<(usize, usize)> = Vec::new();
+        for found in finder.find_overlapping_iter(text) {
+            // They come by their ends: one that begins before others takes them in.
+            let mut start = found.start();
+            while let Some(before) = spans.pop_if(|before| before.1 > start) {
+                start = start.min(before.0);
+            }
+            spans.push((start, found.end()));
+        }
         if spans.is_empty() {
             return Cow::Borrowed(text);
         }
-        spans.sort_unstable();
         let mut out = String::with_capacity(text.len());
         let mut at = 0;
         for (start, end) in spans {
-            if start >= at {
-                out.push_str(text.get(at..start).unwrap_or_default());
-                out.push_str(MASK);
-            }
-            at = at.max(end);
+            out.push_str(text.get(at..start).unwrap_or_default());
+            out.push_str(MASK);
+            at = end;
         }
         out.push_str(text.get(at..).unwrap_or_default());
         Cow::Owned(out)
@@ -89,6 +104,8 @@ mod tests {
             hidden.add(secret);
         }
         assert_eq!(hidden.mask("a hunter2 and HUNTER2"), "a *** and ***");
+        // One that ends another takes it in, one inside of another is none of its own.
+        assert_eq!(hidden.mask("see hunter2hun."), "see ***.");
         // Overlapping ones are one.
         assert_eq!(hidden.mask("\u{e4}hunter2hunter2\u{e4}"), "\u{e4}***\u{e4}");
         assert_eq!(hidden.mask("it is short"), "it is short");

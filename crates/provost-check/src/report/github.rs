@@ -20,7 +20,7 @@ pub fn render(view: &View<'_>) -> String {
     for level in [Level::Deny, Level::Warn, Level::Note] {
         let mut findings = view.findings.iter().filter(|finding| finding.of.level == level);
         for finding in findings.by_ref().take(MOST) {
-            command(finding, &mut out);
+            command(view, finding, &mut out);
         }
         let more = findings.count();
         if more > 0 {
@@ -35,15 +35,14 @@ pub fn render(view: &View<'_>) -> String {
     out
 }
 
-fn command(finding: &FindingView<'_>, out: &mut String) {
+fn command(view: &View<'_>, finding: &FindingView<'_>, out: &mut String) {
     let kind = match finding.of.level {
         Level::Deny => "error",
         Level::Warn => "warning",
         Level::Note => "notice",
     };
     let place = finding.primary();
-    let file = place.path.strip_prefix("./").unwrap_or(place.path);
-    let _ = write!(out, "::{kind} file={}", property(file));
+    let _ = write!(out, "::{kind} file={}", property(&view.from_root(place.path)));
     if let (Some(start), Some(end)) = (place.start, place.end) {
         let _ = write!(out, ",line={},endLine={}", start.line, end.line);
         // Columns hold within one line only.

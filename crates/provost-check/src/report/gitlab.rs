@@ -10,7 +10,7 @@ use crate::findings::Level;
 
 /// The findings as a code quality report.
 pub fn render(view: &View<'_>) -> String {
-    let findings = view.findings.iter().map(issue);
+    let findings = view.findings.iter().map(|finding| issue(view, finding));
     pretty(&view.notices.iter().map(notice).chain(findings).collect::<Vec<_>>())
 }
 
@@ -28,7 +28,7 @@ fn notice(notice: &Notice) -> Value {
     })
 }
 
-fn issue(finding: &FindingView<'_>) -> Value {
+fn issue(view: &View<'_>, finding: &FindingView<'_>) -> Value {
     let place = finding.primary();
     let mut description = clean(finding.message).into_owned();
     if let Some(fix) = &finding.fix {
@@ -46,7 +46,7 @@ fn issue(finding: &FindingView<'_>) -> Value {
         },
         "location": {
             // GitLab joins it to the root of the repository and reads no leading `./`.
-            "path": place.path.strip_prefix("./").unwrap_or(place.path),
+            "path": view.from_root(place.path),
             // A line is required; a finding about a file as such stands on its first.
             "lines": {"begin": place.start.map_or(1, |start| start.line)},
         },

@@ -101,6 +101,9 @@ pub struct Report<'a> {
     pub unchanged: usize,
     /// Paths of the command line that do not exist, in sentences, by path.
     pub missing: Vec<String>,
+    /// Where in its repository the run's folder lies, `/`-separated; empty at its root, and when
+    /// there is none. Hosts of code join paths to the root of the repository.
+    pub folder: String,
     /// Findings of this level and above fail the run; `None` when none does.
     pub fail_on: Option<Level>,
     /// What `--build` ran, in sentences.

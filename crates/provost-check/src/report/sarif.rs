@@ -27,7 +27,7 @@ pub fn render(view: &View<'_>) -> String {
     let mut results: Vec<Value> = fresh
         .chain(known)
         .map(|(finding, state)| {
-            let mut value = result(finding, &index);
+            let mut value = result(view, finding, &index);
             if compared {
                 value["baselineState"] = json!(state);
             }
@@ -35,12 +35,12 @@ pub fn render(view: &View<'_>) -> String {
         })
         .collect();
     results.extend(view.suppressed.iter().map(|suppressed| {
-        let mut value = result(&suppressed.finding, &index);
+        let mut value = result(view, &suppressed.finding, &index);
         let in_config = suppressed.suppressed_at.source.kind == crate::artifact::SourceKind::Config;
         value["suppressions"] = json!([{
             "kind": if in_config { "external" } else { "inSource" },
             "justification": clean(suppressed.reason),
-            "location": location(&suppressed.suppressed_at),
+            "location": location(view, &suppressed.suppressed_at),
         }]);
         value
     }));
@@ -94,12 +94,16 @@ fn tags(rule: &Rule) -> Vec<&'static str> {
     vec!["go", "kubernetes", rule.group.name()]
 }
 
-fn result(finding: &FindingView<'_>, index: &BTreeMap<&'static str, usize>) -> Value {
+fn result(
+    view: &View<'_>,
+    finding: &FindingView<'_>,
+    index: &BTreeMap<&'static str, usize>,
+) -> Value {
     let related: Vec<Value> = finding.evidence[1..]
         .iter()
         .enumerate()
         .map(|(at, place)| {
-            let mut value = location(place);
+            let mut value = location(view, place);
             value["id"] = json!(at + 1);
             value
         })
@@ -109,14 +113,14 @@ fn result(finding: &FindingView<'_>, index: &BTreeMap<&'static str, usize>) -> V
         "ruleIndex": index[finding.rule],
         "level": finding.level,
         "message": {"text": message(finding)},
-        "locations": [location(finding.primary())],
+        "locations": [location(view, finding.primary())],
         "partialFingerprints": {FINGERPRINT: finding.fingerprint},
         "properties": {"subject": finding.subject},
     });
     if !related.is_empty() {
         value["relatedLocations"] = json!(related);
     }
-    if let Some(fix) = fix(finding) {
+    if let Some(fix) = fix(view, finding) {
         value["fixes"] = json!([fix]);
     }
     value
@@ -154,8 +158,8 @@ fn escaped(text: &str) -> String {
     out
 }
 
-fn location(place: &PlaceView<'_>) -> Value {
-    let mut physical = json!({"artifactLocation": artifact(place.path)});
+fn location(view: &View<'_>, place: &PlaceView<'_>) -> Value {
+    let mut physical = json!({"artifactLocation": artifact(view, place.path)});
     if let (Some(start), Some(end)) = (place.start, place.end) {
         physical["region"] = region(start, end);
     }
@@ -187,13 +191,13 @@ fn region(start: Position, end: Position) -> Value {
 }
 
 /// A path as a URI reference, relative to the root of the sources unless it is absolute.
-fn artifact(path: &str) -> Value {
-    let encoded = percent_encoded(path);
+fn artifact(view: &View<'_>, path: &str) -> Value {
+    let path = view.from_root(path);
+    let encoded = percent_encoded(&path);
     if path.starts_with('/') {
         return json!({"uri": format!("file://{encoded}")});
     }
-    let relative = encoded.strip_prefix("./").unwrap_or(&encoded);
-    json!({"uri": relative, "uriBaseId": "%SRCROOT%"})
+    json!({"uri": encoded, "uriBaseId": "%SRCROOT%"})
 }
 
 /// RFC 3986: unreserved characters and `/` stay. A colon is encoded too, for it would make the
@@ -212,7 +216,7 @@ fn percent_encoded(path: &str) -> String {
 }
 
 /// The edits, by file.
-fn fix(finding: &FindingView<'_>) -> Option<Value> {
+fn fix(view: &View<'_>, finding: &FindingView<'_>) -> Option<Value> {
     let fix = finding.fix.as_ref()?;
     let mut files: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
     for edit in &fix.edits {
@@ -227,7 +231,7 @@ fn fix(finding: &FindingView<'_>) -> Option<Value> {
     }
     let changes: Vec<Value> = files
         .into_iter()
-        .map(|(path, edits)| json!({"artifactLocation": artifact(path), "replacements": edits}))
+        .map(|(path, edits)| json!({"artifactLocation": artifact(view, path), "replacements": edits}))
         .collect();
     Some(json!({
         "description": {"text": escaped(fix.title)},
@@ -255,7 +259,7 @@ fn notifications(view: &View<'_>) -> Vec<Value> {
         json!({
             "level": Level::Note.label(),
             "message": {"text": escaped(&format!("not judged: {}", item.why))},
-            "locations": [{"physicalLocation": {"artifactLocation": artifact(item.path)}}],
+            "locations": [{"physicalLocation": {"artifactLocation": artifact(view, item.path)}}],
         })
     });
     let notices = view.notices.iter().map(|notice| {

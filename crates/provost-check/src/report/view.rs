@@ -7,6 +7,7 @@
     reason = "the fields are those of the JSON report; its schema explains them"
 )]
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -41,6 +42,9 @@ pub struct View<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Notice>,
     pub summary: Summary,
+    /// The folder of the run in its repository.
+    #[serde(skip)]
+    pub folder: &'a str,
     /// The run exits with 1 because of findings of this level and above; `None` never.
     #[serde(skip)]
     pub fail_on: Option<Level>,
@@ -221,6 +225,29 @@ fn is_zero(n: &usize) -> bool {
 }
 
 impl<'a> View<'a> {
+    /// A path as it is from the root of the repository, without `./`: what hosts of code join it to.
+    /// What is outside of the repository, or no file, stays as it is.
+    pub fn from_root<'p>(&self, path: &'p str) -> Cow<'p, str> {
+        let path = path.strip_prefix("./").unwrap_or(path);
+        let is_file = !path.starts_with('/') && path != "-" && !path.starts_with("registry:");
+        if self.folder.is_empty() || !is_file {
+            return Cow::Borrowed(path);
+        }
+        let mut parts: Vec<&str> = self.folder.split('/').collect();
+        for part in path.split('/') {
+            match part {
+                "." | "" => {}
+                ".." => {
+                    if parts.pop().is_none() {
+                        return Cow::Borrowed(path);
+                    }
+                }
+                part => parts.push(part),
+            }
+        }
+        Cow::Owned(if parts.is_empty() { ".".to_owned() } else { parts.join("/") })
+    }
+
     /// Resolves a report.
     pub fn new(report: &'a Report<'_>) -> Self {
         let sources = report.sources;
@@ -297,6 +324,7 @@ impl<'a> View<'a> {
                 suppressed: report.suppressed.len(),
                 unchanged: report.unchanged,
             },
+            folder: &report.folder,
             fail_on: report.fail_on,
         }
     }

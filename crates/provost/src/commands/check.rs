@@ -28,7 +28,7 @@ use crate::commands::changed::Changed;
 use crate::commands::fix::{self, Fixed};
 use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
-use crate::{build, config, output, registry, render};
+use crate::{build, config, output, registry, render, repository};
 
 /// A baseline larger than this is refused: about 300,000 known findings.
 const MOST_BASELINE: u64 = 64 << 20;
@@ -77,6 +77,7 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     report.failed_renders = rendered.failed;
     report.failed_builds = builds.failed;
     report.skipped.clone_from(&loaded.skipped);
+    report.folder = repository::folder();
     report.fail_on = args.fail_on.level();
     if let Some((path, known)) = &known {
         let inputs: HashSet<&str> = report.inputs.iter().map(|input| input.path.as_str()).collect();

@@ -113,8 +113,15 @@ pub(super) fn secrets(credential: &Credential) -> Vec<String> {
     }
 }
 
+/// Bytes of a token; servers take no longer header.
+const LONGEST_TOKEN: usize = 16 << 10;
+
 /// A token that is not of visible characters would be more than one header.
 fn bearer(token: &str, host: &str) -> Result<String, Fault> {
+    if token.len() > LONGEST_TOKEN {
+        let most = LONGEST_TOKEN;
+        return Err(Fault::failed(format!("the token for {host} has more than {most} bytes")));
+    }
     match !token.is_empty() && token.bytes().all(|b| b.is_ascii_graphic()) {
         true => Ok(format!("Bearer {token}")),
         false => Err(Fault::failed(format!("the token for {host} is none"))),
@@ -203,7 +210,8 @@ mod tests {
     #[test]
     fn a_token_is_one_word() {
         assert!(bearer("abc.def", "a").is_ok());
-        for token in ["", "a b", "a\r\nX-Y: z", "\u{e4}"] {
+        let long = "a".repeat(LONGEST_TOKEN + 1);
+        for token in ["", "a b", "a\r\nX-Y: z", "\u{e4}", &long] {
             assert!(bearer(token, "a").is_err(), "{token:?}");
         }
     }

@@ -291,8 +291,13 @@ impl Http {
             match answer.status {
                 301 | 302 | 303 | 307 | 308 => {
                     redirects += 1;
-                    if redirects > MOST_REDIRECTS || ask.form.is_some() {
-                        let host = &ask.url.host;
+                    let host = &ask.url.host;
+                    if ask.form.is_some() {
+                        return Err(Fault::failed(format!(
+                            "{host} redirects what was sent to it for a token, which goes nowhere else"
+                        )));
+                    }
+                    if redirects > MOST_REDIRECTS {
                         return Err(Fault::failed(format!("{host} redirects without an end")));
                     }
                     url = self.target(&answer)?;
@@ -449,11 +454,23 @@ fn of_io(error: &io::Error, host: &str) -> Fault {
     }
 }
 
+/// What is wrong with a certificate, by rustls' words for it: the rest of them may be the server's
+/// own, as the names of a certificate are (`CertificateError`, rustls 0.23).
+const CERTIFICATES: [(&str, &str); 6] = [
+    ("UnknownIssuer", "no authority that is known has signed it"),
+    ("certificate not valid for name", "it is for another name"),
+    ("certificate expired", "it has expired"),
+    ("certificate not valid yet", "it is not valid yet"),
+    ("Revoked", "it was revoked"),
+    ("does not allow extended key usage", "it is not one for servers"),
+];
+
 fn of_tls(text: &str, host: &str) -> Fault {
     if text.contains("certificate") {
-        let why = text.split_once(": ").map_or("", |(_, why)| why);
+        let why = CERTIFICATES.iter().find(|(words, _)| text.contains(words));
+        let why = why.map_or("it is not valid", |(_, why)| why);
         return Fault::failed(format!(
-            "the certificate of {host} is not trusted ({why}); SSL_CERT_FILE can name the authorities"
+            "the certificate of {host} is not trusted: {why}; SSL_CERT_FILE can name the authorities"
         ));
     }
     Fault::failed(format!(

@@ -22,7 +22,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use provost_check::artifact::image::{Limits, Remote, Root};
+use provost_check::artifact::image::{Limits, Remote, Root, is_sha256};
 use provost_check::pipeline::RegistryInput;
 use serde::Deserialize;
 
@@ -90,6 +90,9 @@ struct Registry {
     /// What the reference named when it was first asked.
     root: Mutex<Option<Root>>,
 }
+
+/// Tokens for one image. They live for minutes at least, and each is looked for in all that is shown.
+const MOST_TOKENS: usize = 64;
 
 /// Reasons that registries give: the specification's codes, and those of distribution 3.0
 /// (`registry/api/errcode`, `registry/api/v2`).
@@ -179,15 +182,29 @@ impl Registry {
                     let value = auth::answer(&challenge, &self.name, self.login(), &self.http)?;
                     let value: Arc<str> = value.into();
                     *lock() = Some(Arc::clone(&value));
-                    let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-                    told.push(Arc::clone(&value));
-                    drop(told);
+                    self.remember(&value)?;
                     authorization = Some(value);
                     renewed = true;
                 }
                 _ => return Err(self.refusal(kind, reference, answer)),
             }
         }
+    }
+
+    /// Keeps what was told in secret, so that no report shows it.
+    fn remember(&self, value: &Arc<str>) -> Result<(), Fault> {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        if told.contains(value) {
+            return Ok(());
+        }
+        if told.len() >= MOST_TOKENS {
+            let host = self.name.host();
+            return Err(Fault::denied(format!(
+                "{host} takes none of {MOST_TOKENS} tokens for long"
+            )));
+        }
+        told.push(Arc::clone(value));
+        Ok(())
     }
 
     /// Why an answer is none.
@@ -231,11 +248,6 @@ impl Registry {
         let media_type = media_type(&sent, &bytes, &host)?;
         Ok(Root { bytes, media_type, digest })
     }
-}
-
-fn is_sha256(text: &str) -> bool {
-    let hex = text.strip_prefix("sha256:").filter(|hex| hex.len() == 64);
-    hex.is_some_and(|hex| hex.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b)))
 }
 
 /// Which of [`MANIFESTS`] an answer is.

@@ -410,7 +410,7 @@ fn blob_path(digest: &str) -> Result<String, Broken> {
 }
 
 /// Whether it is a digest as images write it.
-pub(super) fn is_sha256(digest: &str) -> bool {
+pub fn is_sha256(digest: &str) -> bool {
     let hex = digest.strip_prefix("sha256:").filter(|hex| hex.len() == 64);
     hex.is_some_and(|hex| hex.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')))
 }

@@ -21,6 +21,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use self::layers::Content;
+pub use self::layout::is_sha256;
 pub use self::remote::{Remote, Root};
 use self::store::Store;
 use super::{Problem, ProblemKind};
@@ -281,7 +282,7 @@ fn read(
     let mut facts = Vec::new();
     let mut digests = Vec::new();
     let mut bytes = BTreeMap::new();
-    let mut hidden = Hidden::default();
+    let mut hidden = SecretFiles::default();
     for (index, (mut content, blob)) in contents.into_iter().zip(&chosen.layers).enumerate() {
         let what = format!("layer {}", index + 1);
         let said = blob.digest.as_deref();
@@ -446,11 +447,11 @@ fn newest_glibc(bytes: &[u8]) -> Option<u16> {
 
 /// Secrets that were found, and which layer hides them.
 #[derive(Default)]
-struct Hidden {
+struct SecretFiles {
     found: Vec<(SecretFile, Box<str>)>,
 }
 
-impl Hidden {
+impl SecretFiles {
     fn add(&mut self, tree: &tree::Builder, layer: u32, path: &str, what: &'static str) {
         if self.found.len() < layers::MOST_SECRETS
             && let Some(at) = tree.place(path)

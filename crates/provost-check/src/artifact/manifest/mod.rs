@@ -156,10 +156,12 @@ fn body(reader: &mut Reader<'_>, object: Parent<'_>, meta: &Meta) -> Body {
         }
         ("ConfigMap", "") => {
             let data = reader.string_map(object.node, "data");
-            let binary = object.get("binaryData").into_iter().flat_map(Node::entries);
+            let binary = || object.get("binaryData").into_iter().flat_map(Node::entries);
+            let values = binary().filter_map(|(_, value)| value.as_str());
             Body::ConfigMap(ConfigMap {
                 data,
-                binary_keys: binary.filter_map(|(key, _)| key_fact(key)).collect(),
+                binary_keys: binary().filter_map(|(key, _)| key_fact(key)).collect(),
+                binary_bytes: values.map(decoded_len).sum(),
                 binary_order: Order::default(),
                 immutable: reader.flag(object.node, "immutable"),
             })
@@ -202,4 +204,10 @@ fn body(reader: &mut Reader<'_>, object: Parent<'_>, meta: &Meta) -> Body {
 
 fn key_fact(key: Node<'_>) -> Option<Fact<String>> {
     Some(Fact::written(key.as_str()?.to_owned(), key.origin()))
+}
+
+/// Bytes that a text in base64 stands for; white space and padding count for nothing.
+fn decoded_len(text: &str) -> usize {
+    let digits = text.bytes().filter(|b| !b.is_ascii_whitespace() && *b != b'=').count();
+    digits / 4 * 3 + (digits % 4) * 3 / 4
 }

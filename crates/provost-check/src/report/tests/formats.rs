@@ -510,3 +510,24 @@ fn annotations_end_where_nobody_reads_them() {
     assert_eq!(out.lines().filter(|line| line.starts_with("::error ")).count(), 100);
     assert!(out.ends_with("and 3 errors that are not annotated\nprovost: 103 errors\n"), "{out}");
 }
+
+#[test]
+fn paths_for_hosts_begin_at_the_root_of_the_repository() {
+    let mut world = World::new();
+    world.manifest("a.yaml", "a: b\n");
+    let mut report = world.report(Vec::new());
+    for (folder, path, from_root) in [
+        ("", "./a/b.yaml", "a/b.yaml"),
+        ("svc/api", "./a/b.yaml", "svc/api/a/b.yaml"),
+        ("svc/api", "../../deploy//a.yaml", "deploy/a.yaml"),
+        ("svc/api", "../..", "."),
+        // Outside of the repository, and what is no file of it.
+        ("svc", "../../a.yaml", "../../a.yaml"),
+        ("svc", "/etc/a.yaml", "/etc/a.yaml"),
+        ("svc", "-", "-"),
+        ("svc", "registry:r.example/a:1", "registry:r.example/a:1"),
+    ] {
+        report.folder = folder.to_owned();
+        assert_eq!(view::View::new(&report).from_root(path), from_root, "{folder} {path}");
+    }
+}

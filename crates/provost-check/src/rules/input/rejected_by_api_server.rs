@@ -19,6 +19,7 @@ mod volumes;
 use crate::case::ObjectCase;
 use crate::facts::document::Node;
 use crate::facts::objects::{Hpa, Pdb, Selector};
+use crate::facts::origin::Place;
 use crate::facts::placeholders::is_placeholder;
 use crate::facts::workload::{IntOrPercent, Workload, WorkloadKind};
 use crate::facts::{Body, Fact, Origin};
@@ -56,6 +57,34 @@ fn refuse(out: &mut Findings, origin: &Origin, message: impl Into<String>) {
 }
 
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let judged = validate(case, out);
+    as_applied(case, out);
+    judged
+}
+
+/// What a kustomization writes over is refused, or not, as it writes it.
+fn as_applied(case: &ObjectCase<'_>, out: &mut Findings) {
+    let source = case.object.document.source;
+    if case.world().sources.get(source).patched.is_empty() {
+        return;
+    }
+    let root = case.object.node();
+    let mut patched = Vec::new();
+    out.found.retain(|finding| {
+        let places = finding.evidence.iter().filter(|e| e.origin.source == source);
+        let fields = places.filter_map(|e| match &e.origin.place {
+            Place::Text(span) => Some(root.keys_to(span.range().start).join("/")),
+            _ => None,
+        });
+        let known = fields
+            .into_iter()
+            .try_for_each(|field| case.joined.unpatched(case.object, &[field.as_str()]));
+        known.map_err(|abstain| patched.push(abstain)).is_ok()
+    });
+    patched.into_iter().for_each(|abstain| out.abstain(abstain));
+}
+
+fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let object = case.object;
     let version = object.meta.api_version.value.as_str();
     types::check(case, out);
@@ -81,7 +110,7 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
             selector(workload, out);
             strategy(workload, out);
             rollout::check(case, workload, out);
-            controller::check(object, workload, is_alone(case), out);
+            controller::check(case, workload, out);
             // The pods of a Rollout without a template are another object's.
             if workload.workload_ref.is_none() {
                 pod::check(case, workload, out);
@@ -116,14 +145,16 @@ fn text<'d>(node: Node<'d>, key: &str) -> Option<(&'d str, Node<'d>)> {
     Some((text, value))
 }
 
-/// The first key of a mapping that is all there. `None` for a patch, a merge or a template, and for
-/// one without keys: nothing at all is a slip of another kind.
-fn first_of_whole(node: Node<'_>) -> Option<Node<'_>> {
+/// Whether a mapping is all there: no patch, nothing that is merged into it, no template.
+fn is_whole(node: Node<'_>) -> bool {
     let partial = |name: &str| name.starts_with('$') || name == "<<" || is_placeholder(name);
-    let mut keys = node.entries().map(|(key, _)| key);
-    let first = keys.next()?;
-    let mut all = std::iter::once(first).chain(keys);
-    (!all.any(|key| key.as_str().is_some_and(partial))).then_some(first)
+    node.is_mapping() && !node.entries().any(|(key, _)| key.as_str().is_none_or(partial))
+}
+
+/// The first key of a mapping that is all there. `None` for one without keys: nothing at all is a
+/// slip of another kind.
+fn first_of_whole(node: Node<'_>) -> Option<Node<'_>> {
+    node.entries().next().map(|(key, _)| key).filter(|_| is_whole(node))
 }
 
 /// Every structure below the kinds, for tests of tables that name some. One name may belong to

@@ -102,7 +102,7 @@ fn always(metric: &Metric, out: &mut Findings) {
     let mut finding = Finding::new(
         &RULE,
         format!(
-            "the {which} of metric {} is {says} whatever the answer is: the analysis cannot fail",
+            "the {which} of metric {} is {says} for every answer: none fails the analysis",
             metric.name
         ),
         &condition.origin,
@@ -110,6 +110,13 @@ fn always(metric: &Metric, out: &mut Findings) {
     );
     if let Some(other) = metric.failure.as_ref().filter(|_| metric.success.is_some()) {
         finding = finding.also(&other.origin, "always false");
+    }
+    let conditions = [&metric.success, &metric.failure];
+    if conditions.into_iter().flatten().any(|condition| condition.value.contains("result")) {
+        // `consecutiveErrorLimit`, 4 by default.
+        finding = finding.note(
+            "an answer for which it cannot be evaluated is an error; only several in a row end the analysis",
+        );
     }
     out.push(finding.fix(Fix::suggest("compare the result with what is still good")));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{RULE, is_placeholder, refuse};
+use super::{RULE, is_placeholder, is_whole, refuse};
 use crate::case::ObjectCase;
 use crate::facts::Origin;
 use crate::facts::document::Node;
@@ -114,14 +114,14 @@ fn durations(metric: &Metric, node: Node<'_>, out: &mut Findings) {
 /// Each plugin is a provider, and a `plugin` without any is none.
 fn providers(metric: &Metric, node: Node<'_>, out: &mut Findings) {
     let Some((key, provider)) = node.get_entry("provider") else { return };
-    if !is_known(provider) {
+    if !is_whole(provider) {
         return;
     }
     let mut all = Vec::new();
     for (name, value) in provider.entries() {
         if name.as_str() != Some("plugin") || value.is_null() {
             all.push((name, value));
-        } else if is_known(value) {
+        } else if is_whole(value) {
             all.extend(value.entries());
         } else {
             return;
@@ -145,10 +145,4 @@ fn providers(metric: &Metric, node: Node<'_>, out: &mut Findings) {
         ),
         _ => {}
     }
-}
-
-/// Whether all keys of a mapping are written in it.
-fn is_known(node: Node<'_>) -> bool {
-    let is_open = |key: &str| key == "<<" || is_placeholder(key);
-    node.is_mapping() && !node.entries().any(|(key, _)| key.as_str().is_none_or(is_open))
 }

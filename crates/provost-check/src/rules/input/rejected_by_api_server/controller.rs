@@ -1,6 +1,7 @@
 //! What Deployments, StatefulSets, DaemonSets, Jobs and CronJobs want of themselves and of their pods.
 
 use super::{RULE, refuse, text};
+use crate::case::ObjectCase;
 use crate::facts::document::Node;
 use crate::facts::objects::Object;
 use crate::facts::workload::{IntOrPercent, Workload, WorkloadKind};
@@ -11,8 +12,10 @@ use crate::rules::rule::Findings;
 
 /// `ValidateDeploymentSpec`, `ValidateStatefulSetSpec` and `ValidateDaemonSetSpec` of
 /// pkg/apis/apps/validation, `ValidateJobSpec` and `validateCronJobSpec` of pkg/apis/batch/validation,
-/// Kubernetes v1.37.2. `whole` is that nothing else completes the object.
-pub(super) fn check(object: &Object, workload: &Workload, whole: bool, out: &mut Findings) {
+/// Kubernetes v1.37.2. Selectors are judged when nothing
+/// else completes the object.
+pub(super) fn check(case: &ObjectCase<'_>, workload: &Workload, out: &mut Findings) {
+    let (object, whole) = (case.object, super::is_alone(case));
     let Some(spec) = object.node().get("spec") else { return };
     if workload.kind == WorkloadKind::Pod {
         return;
@@ -37,7 +40,16 @@ pub(super) fn check(object: &Object, workload: &Workload, whole: bool, out: &mut
             }
         }
         WorkloadKind::Job => job(spec, workload, false, out),
-        WorkloadKind::Deployment | WorkloadKind::Rollout => deadline(workload, out),
+        WorkloadKind::Deployment | WorkloadKind::Rollout => {
+            // Either may be the default, which has no place of its own.
+            match case
+                .joined
+                .unpatched(object, &["spec/progressDeadlineSeconds", "spec/minReadySeconds"])
+            {
+                Ok(()) => deadline(workload, out),
+                Err(patched) => out.abstain(patched),
+            }
+        }
         _ => {}
     }
     strategy(spec, workload, out);
@@ -110,14 +122,14 @@ fn deadline(workload: &Workload, out: &mut Findings) {
 
 fn strategy(spec: Node<'_>, workload: &Workload, out: &mut Findings) {
     let (field, alone) = match workload.kind {
-        WorkloadKind::Deployment => ("strategy", "Recreate"),
-        WorkloadKind::StatefulSet => ("updateStrategy", "OnDelete"),
-        WorkloadKind::DaemonSet => ("updateStrategy", ""),
+        WorkloadKind::Deployment => ("strategy", Some("Recreate")),
+        WorkloadKind::StatefulSet => ("updateStrategy", Some("OnDelete")),
+        WorkloadKind::DaemonSet => ("updateStrategy", None),
         _ => return,
     };
     let Some(strategy) = spec.get(field) else { return };
     if let Some((kind, node)) = text(strategy, "type")
-        && kind == alone
+        && alone == Some(kind)
         && let Some((key, _)) = strategy.get_entry("rollingUpdate")
     {
         out.push(

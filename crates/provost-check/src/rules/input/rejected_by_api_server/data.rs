@@ -1,6 +1,6 @@
 //! ConfigMaps, Secrets and claims.
 
-use super::{RULE, is_placeholder, refuse, text};
+use super::{RULE, is_placeholder, is_whole, refuse, text};
 use crate::case::ObjectCase;
 use crate::facts::Fact;
 use crate::facts::document::Node;
@@ -37,9 +37,11 @@ pub(super) fn config_map(map: &ConfigMap, out: &mut Findings) {
             );
         }
     }
-    let size: usize = map.data.0.iter().map(|(_, value)| value.value.len()).sum();
+    let text: usize = map.data.0.iter().map(|(_, value)| value.value.len()).sum();
+    let size = text.saturating_add(map.binary_bytes);
+    let first = map.data.0.first().map(|(name, _)| name).or(map.binary_keys.first());
     if size > MOST_BYTES
-        && let Some((first, _)) = map.data.0.first()
+        && let Some(first) = first
     {
         let message =
             format!("the data of a ConfigMap is at most 1 MiB, and these are {size} bytes");
@@ -56,9 +58,7 @@ pub(super) fn secret(case: &ObjectCase<'_>, secret: &Secret, out: &mut Findings)
     let Some((kind, place)) = text(node, "type") else { return };
     // What is merged or still to be filled in may bring them.
     let open = ["data", "stringData"].iter().any(|name| {
-        node.entries().any(|(key, value)| {
-            key.as_str() == Some(name) && (!value.is_mapping() || has_merge(value))
-        })
+        node.entries().any(|(key, value)| key.as_str() == Some(name) && !is_whole(value))
     });
     if open || !super::is_alone(case) || case.object.meta.name.is_none() {
         return;
@@ -75,10 +75,6 @@ pub(super) fn secret(case: &ObjectCase<'_>, secret: &Secret, out: &mut Findings)
         let message = format!("a Secret of type {kind} needs the key {missing}");
         refuse(out, &place.origin(), message);
     }
-}
-
-fn has_merge(node: Node<'_>) -> bool {
-    node.entries().any(|(key, _)| key.as_str().is_none_or(|key| key == "<<" || is_placeholder(key)))
 }
 
 /// `IsConfigMapKey`
@@ -107,16 +103,14 @@ fn key(name: &Fact<String>, out: &mut Findings) {
 pub(super) fn claim(case: &ObjectCase<'_>, out: &mut Findings) {
     let Some((key, spec)) = case.object.node().get_entry("spec") else { return };
     let whole = super::is_alone(case) && case.object.meta.name.is_some() && spec.is_mapping();
-    let open = spec.entries().any(|(key, _)| {
-        key.as_str().is_none_or(|key| key == "<<" || key.starts_with('$') || is_placeholder(key))
-    });
+    let open = !is_whole(spec);
     if whole && !open && !spec.entries().any(|(key, _)| key.as_str() == Some("accessModes")) {
         refuse(out, &key.origin(), "at least 1 access mode is required");
     }
     let amount = spec.at(&["resources", "requests"]);
     let written = |name: &str, of: Node<'_>| of.entries().any(|(k, _)| k.as_str() == Some(name));
     let has = match amount {
-        Some(amount) => !amount.is_mapping() || has_merge(amount) || written("storage", amount),
+        Some(amount) => !is_whole(amount) || written("storage", amount),
         None => written("resources", spec) && spec.get("resources").is_none_or(|r| !r.is_mapping()),
     };
     if whole && !open && !has {

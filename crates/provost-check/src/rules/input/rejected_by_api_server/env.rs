@@ -1,8 +1,7 @@
 //! Environment variables of a container.
 
-use super::{RULE, items, refuse, text};
+use super::{RULE, first_of_whole, items, refuse, text};
 use crate::facts::document::Node;
-use crate::facts::placeholders::is_placeholder;
 use crate::findings::{Finding, Fix};
 use crate::model::names::nearest;
 use crate::rules::rule::Findings;
@@ -155,12 +154,7 @@ fn unsupported(what: &str, value: &str, node: Node<'_>, known: &[&str], out: &mu
 
 /// Nothing is merged into it, patched or still to be filled in, and something is written.
 fn is_plain(node: Node<'_>) -> bool {
-    let mut entries = node.entries().peekable();
-    entries.peek().is_some()
-        && entries.all(|(key, value)| {
-            let key = key.as_str().unwrap_or_default();
-            !key.starts_with('$') && key != "<<" && !is_placeholder(key) && !value.is_null()
-        })
+    first_of_whole(node).is_some() && !node.entries().any(|(_, value)| value.is_null())
 }
 
 fn first_key(node: Node<'_>) -> Node<'_> {

@@ -35,7 +35,7 @@ pub(super) fn check(case: &ObjectCase<'_>, workload: &Workload, out: &mut Findin
     // A namespace that is none ("filled in by the operator") is of a template.
     let namespace = &object.meta.namespace.value;
     let complete = whole && super::is_alone(case) && names::is_label(namespace);
-    scheduling::check(object, workload, out);
+    scheduling::check(object, workload, complete, out);
     volumes::check(case.world(), object, workload, complete, out);
     let mut seen = HashSet::new();
     for container in &pod.containers {

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::{RULE, items, names, refuse, text};
+use super::{RULE, is_whole, items, names, refuse, text};
 use crate::facts::document::Node;
 use crate::facts::objects::Object;
 use crate::facts::workload::{ContainerRole, Workload};
@@ -10,7 +10,8 @@ use crate::findings::Finding;
 use crate::rules::rule::Findings;
 
 /// Parts of `ValidatePodSpec` in pkg/apis/core/validation/validation.go, v1.37.2.
-pub(super) fn check(object: &Object, workload: &Workload, out: &mut Findings) {
+/// `whole` is that nothing else completes the pod.
+pub(super) fn check(object: &Object, workload: &Workload, whole: bool, out: &mut Findings) {
     let pod = &workload.pod;
     let spec = object.document.node(pod.spec);
     names::labels(&pod.node_selector, out);
@@ -43,8 +44,12 @@ pub(super) fn check(object: &Object, workload: &Workload, out: &mut Findings) {
         }
     }
     if let Some(("None", node)) = text(spec, "dnsPolicy") {
-        let servers = spec.at(&["dnsConfig", "nameservers"]);
-        if servers.is_none_or(|servers| servers.is_sequence() && servers.items().next().is_none()) {
+        let config = spec.get("dnsConfig");
+        let servers = config.and_then(|config| config.get("nameservers"));
+        let none =
+            servers.is_none_or(|servers| servers.is_sequence() && servers.items().next().is_none());
+        // A patch that changes the policy alone leaves the servers to what it is laid over.
+        if none && config.map_or(whole, is_whole) {
             let message =
                 "at least one DNS nameserver in dnsConfig is required when `dnsPolicy` is None";
             refuse(out, &node.origin(), message);
@@ -71,7 +76,7 @@ fn tolerations(spec: Node<'_>, out: &mut Findings) {
             && known
             && !exists
             && let Some(first) = first
-            && toleration.entries().all(|(key, _)| key.as_str().is_some_and(|key| key != "<<"))
+            && is_whole(toleration)
         {
             let message = "operator must be Exists when `key` is empty, which means \"match all \
                            values and all keys\"";

@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::{RULE, is_placeholder, names, pod, refuse, text};
+use super::{RULE, is_placeholder, is_whole, names, pod, refuse, text};
 use crate::case::ObjectCase;
 use crate::facts::document::Node;
 use crate::facts::objects::{PortRef, Service, ServicePort};
@@ -70,7 +70,7 @@ pub(super) fn check(case: &ObjectCase<'_>, service: &Service, out: &mut Findings
         && service.selector.as_ref().is_some_and(|selector| !selector.is_empty())
         && case.object.meta.name.is_some()
         && !spec.entries().any(|(key, _)| key.as_str() == Some("ports"))
-        && spec.entries().all(|(key, _)| key.as_str().is_some_and(|key| key != "<<"))
+        && is_whole(spec)
     {
         let place = service.selector.as_ref().map(|selector| selector.origin.clone());
         refuse(out, &place.unwrap_or_else(|| spec.origin()), "ports of a Service are required");

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use provost_check::artifact::mmap;
 
+use crate::repository;
+
 /// Bytes of a configuration of git.
 const MOST_CONFIG: u64 = 1 << 20;
 
@@ -22,8 +24,8 @@ pub(in super::super) struct Repository {
 impl Repository {
     /// The repository that a folder lies in.
     pub(super) fn around(folder: &Path) -> Option<Self> {
-        let root = folder.ancestors().find(|at| at.join(".git").exists())?;
-        // In a linked work tree `.git` is a file, and the configuration lies with the main one.
+        let root = repository::root(folder)?;
+        // The configuration of a linked work tree lies with the main one.
         let config = mmap::read_text(&root.join(".git/config"), MOST_CONFIG, false).ok();
         let origin = config.and_then(|bytes| origin(&String::from_utf8_lossy(&bytes)));
         let head = root.join(".git/refs/remotes/origin/HEAD");
