@@ -259,7 +259,11 @@ impl Loader<'_> {
             let id = self.world.sources.add(source);
             // A target names a stage of one file; in the others it may not exist.
             let target = self.request.target.as_deref().filter(|_| named || only);
-            let (build, problems) = dockerfile::load_bytes(id, &bytes, target, &limits);
+            let (mut build, problems) = dockerfile::load_bytes(id, &bytes, target, &limits);
+            if let Some(build) = &mut build {
+                let shown = self.world.sources.get(id).path.clone();
+                dockerfile::context::find(build, &path, &shown, &mut self.world.sources);
+            }
             self.unusable |= named && build.is_none();
             self.world.builds.extend(build);
             self.world.problems.extend(problems);

@@ -32,6 +32,8 @@ pub enum SourceKind {
     Resource,
     /// Values of a chart.
     Values,
+    /// Which files `docker build` does not see; there when a pattern of it matters.
+    DockerIgnore,
     /// Named on the command line and of no known format.
     Unknown,
 }
@@ -50,6 +52,7 @@ impl SourceKind {
             // What reports have called it from the first.
             Self::Template | Self::Resource => "template",
             Self::Values => "values",
+            Self::DockerIgnore => "dockerignore",
             Self::Unknown => "unknown",
         }
     }

@@ -2,7 +2,8 @@
 
 use goformats::version::GoVersion;
 
-use super::build_steps::{RunShell, SameLine, ShellText, Written};
+use super::build_context::BuildContext;
+use super::build_steps::{AlmostJson, RunShell, SameLine, ShellText, UndefinedRead, Written};
 use super::origin::{Fact, Origin, SourceId};
 
 /// A command in exec or shell form.
@@ -223,15 +224,21 @@ pub struct RunStep {
     pub text: Option<ShellText>,
     /// The shell.
     pub shell: RunShell,
+    /// The text is that of a here-document.
+    pub heredoc: bool,
+    /// The shell is started with `-e`, by SHELL, by the first line of the text or as the list says.
+    pub errexit: bool,
 }
 
-/// A file that a RUN may create.
+/// A file or directory that a RUN may create.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Created {
     /// Absolute path.
     pub path: String,
     /// And all below it.
     pub tree: bool,
+    /// Directories, and no file.
+    pub directory: bool,
 }
 
 /// A Dockerfile that parsed.
@@ -262,6 +269,14 @@ pub struct Build {
     /// WORKDIR with a path that is relative although no WORKDIR of the file came before, as written,
     /// with its stage.
     pub relative_workdirs: Vec<(Fact<String>, usize)>,
+    /// Directories that WORKDIR makes, with their stages.
+    pub workdirs: Vec<(String, usize)>,
+    /// Variables that are read and that nothing has set.
+    pub undefined: Vec<UndefinedRead>,
+    /// What looks like a JSON array and is none.
+    pub almost_json: Vec<AlmostJson>,
+    /// The directory it is built in, where that can be told.
+    pub context: Option<BuildContext>,
 }
 
 impl Build {

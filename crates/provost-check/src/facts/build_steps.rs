@@ -9,6 +9,22 @@ use super::origin::{Basis, Fact, Origin, SourceId, Span};
 use crate::model::names::base_name;
 use crate::model::shell::{Command, Joined, Script};
 
+/// Set by BuildKit for every build, to values that only the build knows; in force where an ARG names
+/// them (`dockerfile2llb/platform.go`).
+pub const PLATFORM_ARGS: &[&str] = &[
+    "BUILDPLATFORM",
+    "BUILDOS",
+    "BUILDOSVERSION",
+    "BUILDARCH",
+    "BUILDVARIANT",
+    "TARGETPLATFORM",
+    "TARGETOS",
+    "TARGETOSVERSION",
+    "TARGETARCH",
+    "TARGETVARIANT",
+    "TARGETSTAGE",
+];
+
 /// An instruction as it stands in the file.
 #[derive(Clone, Debug)]
 pub struct Written {
@@ -36,6 +52,54 @@ pub struct SameLine {
     pub before: bool,
     /// The stage.
     pub stage: usize,
+}
+
+/// A variable that is read where nothing of the file has set it: no ENV and no ARG above, no command
+/// of the same RUN.
+#[derive(Clone, Debug)]
+pub struct UndefinedRead {
+    /// The variable's name, where it is read.
+    pub name: Fact<String>,
+    /// The instruction that reads it.
+    pub instruction: Origin,
+    /// Its stage.
+    pub stage: usize,
+    /// Read by the shell of a RUN rather than by the builder.
+    pub by_shell: bool,
+}
+
+/// Text that was meant as a JSON array, and is shell form or a list of words because it is none.
+#[derive(Clone, Debug)]
+pub struct AlmostJson {
+    /// The instruction's name in capitals.
+    pub name: &'static str,
+    /// The text.
+    pub text: Fact<String>,
+    /// Why it is none.
+    pub fault: JsonFault,
+    /// The array that was meant.
+    pub meant: String,
+    /// The stage.
+    pub stage: usize,
+}
+
+/// What keeps a text from being a JSON array of strings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum JsonFault {
+    /// `['/app']`
+    SingleQuotes,
+    /// Quotes as typesetters write them.
+    CurlyQuotes,
+    /// `[/app]`
+    NoQuotes,
+    /// `["/app" "-v"]`
+    MissingComma,
+    /// `["/app",]`
+    TrailingComma,
+    /// `["/app"] # a comment`
+    TextBehind,
+    /// `["C:\\app"]` with a single backslash.
+    Escape,
 }
 
 /// What runs the shell form of a RUN.

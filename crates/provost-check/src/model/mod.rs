@@ -5,6 +5,7 @@
 
 pub mod condition;
 pub mod cron;
+pub mod dockerignore;
 pub mod env;
 pub mod glob;
 pub mod godebug;

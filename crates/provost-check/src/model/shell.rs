@@ -11,6 +11,7 @@ use lexer::Lexer;
 mod lexer;
 #[cfg(test)]
 mod tests;
+pub mod variables;
 
 /// Texts longer than this are not read.
 pub const LONGEST_TEXT: usize = 64 * 1024;

@@ -17,7 +17,8 @@
 //! ```` ```text report ```` is a snapshot of what the user sees in that case; run with
 //! `PROVOST_UPDATE_PAGES=1` to write it anew. `binary.toml` states facts of an executable, see
 //! [`crate::artifact::binary_toml`], `image.toml` those of an image, see
-//! [`crate::artifact::image_toml`].
+//! [`crate::artifact::image_toml`]. `text context` lists the paths of the directory that the
+//! Dockerfile is built in, `text .dockerignore` what of it is left out.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -124,6 +125,7 @@ fn load(files: &[File]) -> Loaded {
     let (mut objects, mut builds, mut binaries) = (Vec::new(), Vec::new(), Vec::new());
     let mut images = Vec::new();
     let mut closed_world = false;
+    let (mut context, mut ignored) = (None, None);
     let mut problems = Vec::new();
     let mut ignores = Vec::new();
     for file in files {
@@ -172,11 +174,25 @@ fn load(files: &[File]) -> Loaded {
                     other => panic!("unknown profile {other}"),
                 };
             }
+            (None, "context") => context = Some(file.text.clone()),
+            (None, ".dockerignore") => ignored = Some(file.text.clone()),
             (None, "world") => {
                 assert_eq!(file.text.trim(), "closed");
                 closed_world = true;
             }
             (None, other) => panic!("a block named {other} is no artifact"),
+        }
+    }
+    if let Some(context) = context {
+        let listed = dockerfile::context::tests::Listed {
+            shown: ".".to_owned(),
+            paths: context.lines().map(str::to_owned).collect(),
+            texts: ignored.map(|text| (".dockerignore".to_owned(), text)).into_iter().collect(),
+        };
+        let trees: Vec<Box<dyn dockerfile::context::Tree>> = vec![Box::new(listed)];
+        // A case may be loaded without its Dockerfile.
+        if let Some(build) = builds.first_mut() {
+            dockerfile::context::state(build, &trees, &[], "Dockerfile", &mut sources);
         }
     }
     settings.closed_world |= closed_world;

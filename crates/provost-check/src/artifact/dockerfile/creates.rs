@@ -1,6 +1,4 @@
-//! Which files a simple command of a RUN line can bring into being.
-//!
-//! Directories do not matter: a command that names one cannot start either.
+//! Which files and directories a simple command of a RUN line can bring into being.
 
 use super::run::join;
 use crate::facts::build::Created;
@@ -13,13 +11,12 @@ const PACKAGE_DIRS: &[&str] = &[
     "/run", "/sbin", "/srv", "/tmp", "/usr", "/var",
 ];
 
-/// Commands that make no file, or only directories.
+/// Commands that make neither file nor directory.
 const MAKE_NO_FILE: &[&str] = &[
     ":",
     "[",
     "[[",
     "addgroup",
-    "adduser",
     "cd",
     "chgrp",
     "chmod",
@@ -34,7 +31,6 @@ const MAKE_NO_FILE: &[&str] = &[
     "groupadd",
     "ldd",
     "ls",
-    "mkdir",
     "printf",
     "pwd",
     "pushd",
@@ -47,7 +43,6 @@ const MAKE_NO_FILE: &[&str] = &[
     "test",
     "true",
     "uname",
-    "useradd",
 ];
 
 /// A word's text, and whether it is what the shell will see.
@@ -63,6 +58,32 @@ pub(super) fn created(
     let any = |test: &dyn Fn(&str) -> bool| arguments.iter().any(|(word, _)| test(word));
     match name {
         _ if MAKE_NO_FILE.contains(&name) => Some(Vec::new()),
+        "mkdir" => Some(
+            arguments
+                .iter()
+                .filter(|(word, _)| !word.starts_with('-'))
+                .map(|(word, sure)| match file(dir, word, *sure && !word.contains('{')) {
+                    Some(made) => Created { directory: true, ..made },
+                    None => anywhere(),
+                })
+                .collect(),
+        ),
+        // The home of the user, and a mailbox.
+        "adduser" | "useradd" => {
+            let named =
+                arguments.iter().filter(|(word, _)| word.contains('/') || word.contains('$'));
+            let homes = ["/home", "/var"].map(|path| Created {
+                path: path.to_owned(),
+                tree: true,
+                directory: true,
+            });
+            let named = named.map(|(word, sure)| {
+                let path = word.split_once('=').map_or(*word, |(_, path)| path);
+                let home = file(dir, path, *sure);
+                home.map_or_else(anywhere, |home| Created { tree: true, directory: true, ..home })
+            });
+            Some(homes.into_iter().chain(named).collect())
+        }
         "touch" => {
             let paths = arguments.iter().filter(|(word, _)| !word.starts_with('-'));
             paths.map(|(word, sure)| file(dir, word, *sure)).collect()
@@ -77,10 +98,13 @@ pub(super) fn created(
             };
             // `$PACKAGES` may name a file too.
             let open = arguments.iter().any(|(_, sure)| !sure);
-            let tree = |dir: &&str| Created { path: (*dir).to_owned(), tree: true };
+            let tree =
+                |dir: &&str| Created { path: (*dir).to_owned(), tree: true, directory: false };
             (!open && !any(&elsewhere)).then(|| PACKAGE_DIRS.iter().map(tree).collect())
         }
-        "update-ca-certificates" => Some(vec![Created { path: "/etc".to_owned(), tree: true }]),
+        "update-ca-certificates" => {
+            Some(vec![Created { path: "/etc".to_owned(), tree: true, directory: false }])
+        }
         // In place, unless told otherwise.
         "strip" | "upx" => (!any(&|word| word.starts_with("-o"))).then(Vec::new),
         "usermod" => {
@@ -95,6 +119,14 @@ pub(super) fn created(
         "go" | "xx-go" => {
             let plain = ["build", "env", "install", "list", "mod", "version", "vet"];
             let verb = arguments.first()?;
+            // `go mod vendor`, `tidy` and `init` write where they stand.
+            let fetches = arguments.get(1).is_none_or(|(word, _)| {
+                matches!(*word, "download" | "verify" | "graph" | "why" | "-x")
+            });
+            if verb.0 == "mod" && !fetches {
+                let here = file(dir, ".", true)?;
+                return Some(vec![Created { tree: true, ..here }]);
+            }
             (verb.1 && plain.contains(&verb.0)).then(Vec::new)
         }
         "cp" | "mv" | "install" | "ln" => copied(name, arguments, dir),
@@ -125,16 +157,21 @@ fn copied(name: &str, arguments: &[Seen<'_>], dir: Option<&str>) -> Option<Vec<C
     }
     let to = join(dir, target)?;
     if recursive || words.clone().any(|(word, sure)| !sure || word.contains(['*', '?', '['])) {
-        return Some(vec![Created { path: to, tree: true }]);
+        return Some(vec![Created { path: to, tree: true, directory: false }]);
     }
     let inside = words.map(|(word, _)| file(Some(&to), base_name(word), true));
     let mut all: Vec<Created> = inside.collect::<Option<_>>()?;
-    all.push(Created { path: to, tree: false });
+    all.push(Created { path: to, tree: false, directory: false });
     Some(all)
 }
 
 /// One file, when its path can be told.
 pub(super) fn file(dir: Option<&str>, word: &str, sure: bool) -> Option<Created> {
     let path = sure.then(|| join(dir, word)).flatten()?;
-    Some(Created { path, tree: false })
+    Some(Created { path, tree: false, directory: false })
+}
+
+/// Directories at places that cannot be told.
+fn anywhere() -> Created {
+    Created { path: "/".to_owned(), tree: true, directory: true }
 }

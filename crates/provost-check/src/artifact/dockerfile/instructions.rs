@@ -1,20 +1,17 @@
-//! What each instruction but RUN does to its stage.
+//! FROM, ARG and ENV: what a stage is based on and which variables it has.
 
 use std::ops::Range;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
+use super::base_images;
 use super::expand::Variable;
-use super::grammar::{self, MaybeJson};
-use super::stages::{
-    INSTRUCTIONS, Item, Loader, PLATFORM_ARGS, Pair, Scope, nearest_instruction, shorten,
-};
-use super::{base_images, run};
+use super::grammar;
+use super::stages::{Item, Loader, Pair, Scope, shorten};
 use crate::artifact::ProblemKind;
-use crate::facts::build::{CommandForm, CopyStep, Instruction, Stage, StageConfig};
-use crate::facts::build_steps::{RunShell, SameLine};
-use crate::facts::{Basis, Fact, Origin, Span};
-use crate::model::names::base_name;
+use crate::facts::build::{CommandForm, Instruction, Stage, StageConfig};
+use crate::facts::build_steps::{PLATFORM_ARGS, SameLine};
+use crate::facts::{Fact, Origin};
 
 impl Loader<'_> {
     pub(super) fn from(&mut self, item: &Item<'_>) {
@@ -109,6 +106,9 @@ impl Loader<'_> {
             config,
         });
         self.scopes.push(scope);
+        if let Some(parent) = parent {
+            self.run_triggers(parent);
+        }
     }
 
     pub(super) fn arg(&mut self, item: &Item<'_>) {
@@ -171,6 +171,20 @@ impl Loader<'_> {
                 self.refused(line.span(rest), format!("{keyword} needs a name and a value"));
                 return Vec::new();
             }
+            if line.get(&value).starts_with('=') {
+                let name = line.get(&(rest.start..end));
+                let meant = line.get(&value).trim_start_matches('=').trim();
+                let quoted = meant.contains(char::is_whitespace) && !meant.starts_with(['"', '\'']);
+                let quote = if quoted { "\"" } else { "" };
+                let message = format!(
+                    "{keyword} {} takes {} for the value: no blanks belong around =",
+                    shorten(name),
+                    shorten(line.get(&value))
+                );
+                let help =
+                    format!("write {keyword} {}={quote}{}{quote}", shorten(name), shorten(meant));
+                self.problem(ProblemKind::Doubtful, line.span(rest), message, Some(help));
+            }
             return vec![(rest.start..end, value)];
         }
         let mut pairs = Vec::with_capacity(words.len());
@@ -193,6 +207,8 @@ impl Loader<'_> {
         // All values are expanded with the variables from before the line.
         let ranges = self.key_values(item, "ENV");
         self.reads_of_own_line(item, &ranges);
+        // What reads itself extends what the base image has; what it reads of its own line is told.
+        self.own_line = ranges.iter().map(|(name, _)| item.line.get(name).to_owned()).collect();
         let pairs: Vec<Pair> = ranges
             .into_iter()
             .map(|(name, value)| {
@@ -200,6 +216,7 @@ impl Loader<'_> {
                 (name, self.expanded(item.line, &value, false))
             })
             .collect();
+        self.own_line.clear();
         let index = self.stages.len() - 1;
         for (name, value) in pairs {
             let (Some(scope), Some(stage)) = (self.scopes.last_mut(), self.stages.last_mut())
@@ -260,281 +277,6 @@ impl Loader<'_> {
         }
         self.same_line.extend(found);
     }
-
-    pub(super) fn copy(&mut self, item: &Item<'_>, name: &str) {
-        let line = item.line;
-        let words: Vec<Range<usize>> = match grammar::maybe_json(line, &item.split.rest) {
-            MaybeJson::Array(words) => words.into_iter().map(|w| w.range).collect(),
-            MaybeJson::NotStrings => {
-                self.refused(line.span(&item.split.rest), "the JSON array holds more than strings");
-                return;
-            }
-            MaybeJson::No => grammar::words(line, &item.split.rest),
-        };
-        let Some((destination, sources)) = words.split_last().filter(|(_, s)| !s.is_empty()) else {
-            let span = line.span(&item.split.keyword);
-            self.refused(span, format!("{name} needs a source and a destination"));
-            return;
-        };
-        let mut inline = Vec::new();
-        let mut paths = Vec::new();
-        for source in sources {
-            if !item.heredocs.is_empty() && line.get(source).contains("<<") {
-                continue;
-            }
-            // `<< EOF` leaves its name as a word of its own.
-            if item.heredocs.iter().any(|h| h.name == line.get(source)) {
-                continue;
-            }
-            paths.push(self.expanded(line, source, false));
-        }
-        for body in &item.heredocs {
-            let span = Span::new(body.body.start, body.body.end);
-            inline.push(Fact::written(body.name.clone(), self.origin(span)));
-        }
-        let mut destination = self.expanded(line, destination, false);
-        let relative = is_relative(&destination.value);
-        let stage = self.stages.len() - 1;
-        let workdir = self.workdir();
-        if let Some(mut path) = run::join(workdir.as_deref(), &destination.value) {
-            if (destination.value.ends_with('/')
-                || destination.value.ends_with("/.")
-                || destination.value == ".")
-                && !path.ends_with('/')
-            {
-                path.push('/');
-            }
-            destination.value = path;
-        }
-        let flags: Vec<Fact<String>> =
-            item.split.flags.iter().map(|flag| self.text_fact(line, flag)).collect();
-        let from = item
-            .split
-            .flags
-            .iter()
-            .find(|flag| line.get(flag).starts_with("--from="))
-            .map(|flag| flag.start + "--from=".len()..flag.end)
-            .map(|range| self.text_fact(line, &range));
-        self.copies.push(CopyStep {
-            origin: item.origin.clone(),
-            stage,
-            add: name == "ADD",
-            from,
-            from_stage: None,
-            sources: paths,
-            destination,
-            flags,
-            inline,
-            keyword: self.origin(line.span(&item.split.keyword)),
-            relative,
-            workdir_set: self.scopes.last().is_some_and(|scope| scope.workdir_set),
-        });
-        self.copy_sources(name);
-    }
-
-    /// The working directory of the current stage: `/` when the base is known or nothing is set.
-    pub(super) fn workdir(&self) -> Option<String> {
-        let stage = self.stages.last()?;
-        match &stage.config.workdir {
-            Some(dir) => Some(dir.value.clone()),
-            // An image outside the table may have any.
-            None if stage.base_image.is_none() => None,
-            None => Some("/".to_owned()),
-        }
-    }
-
-    pub(super) fn form(&mut self, item: &Item<'_>, range: &Range<usize>) -> Option<CommandForm> {
-        match grammar::maybe_json(item.line, range) {
-            MaybeJson::Array(words) => Some(CommandForm::Exec(
-                words
-                    .into_iter()
-                    .map(|w| Fact::written(w.text, self.origin(item.line.span(&w.range))))
-                    .collect(),
-            )),
-            MaybeJson::NotStrings => {
-                self.refused(item.line.span(range), "the JSON array holds more than strings");
-                None
-            }
-            MaybeJson::No => Some(CommandForm::Shell(self.text_fact(item.line, range))),
-        }
-    }
-
-    pub(super) fn command(&mut self, item: &Item<'_>, name: &str) {
-        if item.split.rest.is_empty() {
-            self.no_arguments(item, name);
-        }
-        let Some(form) = self.form(item, &item.split.rest) else { return };
-        // `[]` takes back what was inherited.
-        let empty = matches!(&form, CommandForm::Exec(words) if words.is_empty());
-        let value = (!empty).then(|| Instruction {
-            origin: item.origin.clone(),
-            value: form,
-            inherited: false,
-        });
-        let (Some(scope), Some(stage)) = (self.scopes.last_mut(), self.stages.last_mut()) else {
-            return;
-        };
-        if name == "CMD" {
-            scope.cmd_written = true;
-            stage.config.cmd = value;
-        } else {
-            stage.config.entrypoint = value;
-            // dispatchEntrypoint: a CMD that this stage did not write itself goes.
-            if !scope.cmd_written {
-                stage.config.cmd = None;
-            }
-        }
-    }
-
-    pub(super) fn healthcheck(&mut self, item: &Item<'_>) {
-        let line = item.line;
-        let words = grammar::words(line, &item.split.rest);
-        let Some(kind) = words.first() else {
-            self.no_arguments(item, "HEALTHCHECK");
-            return;
-        };
-        let rest = line.trim(kind.end..item.split.rest.end);
-        let value = match line.get(kind).to_ascii_uppercase().as_str() {
-            "NONE" => {
-                if !rest.is_empty() {
-                    self.refused(line.span(&rest), "HEALTHCHECK NONE takes no arguments");
-                }
-                None
-            }
-            "CMD" if rest.is_empty() => {
-                self.refused(line.span(kind), "HEALTHCHECK CMD has no command");
-                return;
-            }
-            "CMD" => match self.form(item, &rest) {
-                Some(form) => Some(form),
-                None => return,
-            },
-            _ => {
-                self.refused(line.span(kind), "HEALTHCHECK is followed by CMD or NONE");
-                return;
-            }
-        };
-        let flags = item.split.flags.iter().map(|flag| self.text_fact(line, flag)).collect();
-        if let Some(stage) = self.stages.last_mut() {
-            stage.config.healthcheck_flags = flags;
-            stage.config.healthcheck =
-                Some(Instruction { origin: item.origin.clone(), value, inherited: false });
-        }
-    }
-
-    pub(super) fn shell(&mut self, item: &Item<'_>) {
-        match self.form(item, &item.split.rest) {
-            Some(CommandForm::Exec(words)) if !words.is_empty() => {
-                if let (Some(stage), Some(scope)) = (self.stages.last_mut(), self.scopes.last_mut())
-                {
-                    scope.shell = Some(run_shell(&words));
-                    stage.config.shell = Some(words);
-                }
-            }
-            Some(_) => {
-                let span = item.line.span(&item.split.keyword);
-                self.refused(span, "SHELL takes a JSON array of at least one string");
-            }
-            None => {}
-        }
-    }
-
-    pub(super) fn one_word(&mut self, item: &Item<'_>, name: &str) {
-        if item.split.rest.is_empty() {
-            self.no_arguments(item, name);
-            return;
-        }
-        let mut value = self.expanded(item.line, &item.split.rest, false);
-        if name == "STOPSIGNAL" {
-            self.stop_signal(&value);
-        }
-        let dir = self.workdir();
-        let index = self.stages.len() - 1;
-        if name == "WORKDIR"
-            && let Some(scope) = self.scopes.last_mut()
-        {
-            if !scope.workdir_set && is_relative(&value.value) {
-                self.relative_workdirs.push((value.clone(), index));
-            }
-            scope.workdir_set = true;
-        }
-        let Some(stage) = self.stages.last_mut() else { return };
-        match name {
-            "USER" => {
-                stage.config.user =
-                    Some(Instruction { origin: item.origin.clone(), value, inherited: false });
-            }
-            "STOPSIGNAL" => stage.config.stop_signal = Some(value),
-            _ => {
-                if let Some(path) = run::join(Some(dir.as_deref().unwrap_or("/")), &value.value) {
-                    if path != value.value {
-                        value.basis = Basis::Derived;
-                    }
-                    value.value = path;
-                }
-                stage.config.workdir = Some(value);
-            }
-        }
-    }
-
-    pub(super) fn expose(&mut self, item: &Item<'_>) {
-        let words = grammar::words(item.line, &item.split.rest);
-        if words.is_empty() {
-            self.no_arguments(item, "EXPOSE");
-        }
-        for word in words {
-            let value = self.expanded(item.line, &word, false);
-            for spec in value.value.split_whitespace().take(4096) {
-                if spec.contains('$') {
-                    continue;
-                }
-                let Some((ports, protocol)) = ports(spec) else {
-                    let message =
-                        format!("{} is no port, range of ports or port/protocol", shorten(spec));
-                    self.refused(item.line.span(&word), message);
-                    continue;
-                };
-                // A range is as many facts as it has ports, from six bytes of text.
-                let cost = ports.clone().count().saturating_mul(64);
-                if cost > self.budget {
-                    self.limit(
-                        item.line.span(&word),
-                        "too many exposed ports: these were left out",
-                    );
-                    continue;
-                }
-                self.budget -= cost;
-                if let (Some(stage), Some(scope)) = (self.stages.last_mut(), self.scopes.last_mut())
-                {
-                    scope.bytes = scope.bytes.saturating_add(cost);
-                    stage.config.exposed.extend(ports.map(|port| Fact {
-                        value: (port, protocol.clone()),
-                        origin: value.origin.clone(),
-                        basis: value.basis,
-                    }));
-                }
-            }
-        }
-    }
-
-    pub(super) fn onbuild(&mut self, item: &Item<'_>) {
-        if item.split.rest.is_empty() {
-            self.no_arguments(item, "ONBUILD");
-            return;
-        }
-        let inner = grammar::split(item.line, item.split.rest.start);
-        let keyword = item.line.get(&inner.keyword).to_ascii_uppercase();
-        let span = item.line.span(&inner.keyword);
-        if matches!(keyword.as_str(), "ONBUILD" | "FROM" | "MAINTAINER") {
-            self.refused(span, format!("ONBUILD does not take {keyword}"));
-        } else if !INSTRUCTIONS.iter().any(|(name, _)| *name == keyword) {
-            let help = nearest_instruction(&keyword).map(|name| format!("did you mean {name}?"));
-            let message = format!("unknown instruction {}", shorten(item.line.get(&inner.keyword)));
-            // Refused once an image is built on this one.
-            self.problem(ProblemKind::Doubtful, span, message, help);
-        }
-        // What it triggers happens in builds on top of this image, not in this one.
-    }
 }
 
 /// What a known base image's configuration sets.
@@ -566,37 +308,6 @@ fn inherit_base(
     };
     config.entrypoint = command(image.entrypoint);
     config.cmd = command(image.cmd);
-}
-/// `[ip:][host:]port[-port][/protocol]` (`dockerfile2llb/convert_expose.go`).
-fn ports(spec: &str) -> Option<(std::ops::RangeInclusive<u16>, String)> {
-    let spec = spec.rsplit(':').next()?;
-    let (ports, protocol) = spec.split_once('/').unwrap_or((spec, ""));
-    let protocol = match protocol.to_ascii_lowercase().as_str() {
-        "" | "tcp" => "tcp",
-        "udp" => "udp",
-        "sctp" => "sctp",
-        _ => return None,
-    };
-    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
-    let (first, last) = (first.parse::<u16>().ok()?, last.parse::<u16>().ok()?);
-    (first <= last).then(|| (first..=last, protocol.to_owned()))
-}
-
-/// A path that depends on the directory it is seen from.
-fn is_relative(path: &str) -> bool {
-    let drive = path.as_bytes().get(1) == Some(&b':');
-    !path.is_empty() && !path.starts_with(['/', '\\', '$', '%']) && !drive
-}
-
-/// The family of a SHELL.
-fn run_shell(words: &[Fact<String>]) -> RunShell {
-    let first = words.first().map_or("", |word| word.value.as_str());
-    match base_name(first) {
-        "sh" | "bash" | "ash" | "dash" | "zsh" | "ksh" | "busybox" => {
-            RunShell::Posix { pipefail: words.iter().any(|word| word.value.contains("pipefail")) }
-        }
-        _ => RunShell::Other,
-    }
 }
 
 /// Names behind `$` in a value as written, outside single quotes.

@@ -9,17 +9,23 @@
 //! The grammar is our own: the parser crates give one value without inner positions for ENV, ARG
 //! and LABEL, stop at the first error, and see a here-document only as the first word of RUN.
 
+mod almost_json;
 pub mod base_images;
+mod commands;
+pub mod context;
+mod copy;
 mod creates;
 mod expand;
 mod grammar;
 mod instructions;
 mod lines;
+mod reads;
 mod refused;
 pub mod repro;
 mod run;
 mod run_steps;
 pub mod secrets;
+mod settings;
 mod shell_text;
 mod stages;
 

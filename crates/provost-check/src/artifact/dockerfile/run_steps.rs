@@ -52,8 +52,45 @@ impl Loader<'_> {
         // Here-documents that feed another program: what it does with them is unknown.
         let understood = understood && (item.heredocs.is_empty() || script.is_some());
         let created = created.filter(|_| understood);
+        if let Some(text) = &text {
+            self.shell_reads(text, shell, &flags);
+        }
+        let heredoc = script.is_some();
+        let errexit = self.errexit(&command, script.as_ref());
         let origin = item.origin.clone();
-        self.runs.push(RunStep { origin, stage, command, flags, understood, created, text, shell });
+        self.runs.push(RunStep {
+            origin,
+            stage,
+            command,
+            flags,
+            understood,
+            created,
+            text,
+            shell,
+            heredoc,
+            errexit,
+        });
+    }
+
+    /// Whether the shell of a RUN ends at the first command that fails.
+    fn errexit(&self, command: &CommandForm, script: Option<&Line>) -> bool {
+        let flag = |word: &str| {
+            word == "errexit"
+                || (word.starts_with('-') && !word.starts_with("--") && word.contains('e'))
+        };
+        let first = script.and_then(|script| script.text.lines().next()).unwrap_or_default();
+        if first.starts_with("#!") {
+            return first.split_whitespace().skip(1).any(flag);
+        }
+        let words = match command {
+            CommandForm::Exec(words) => words,
+            CommandForm::Shell(_) => {
+                let shell = self.stages.last().and_then(|stage| stage.config.shell.as_ref());
+                let Some(words) = shell else { return false };
+                words
+            }
+        };
+        words.iter().skip(1).take_while(|word| word.value.len() < 32).any(|word| flag(word))
     }
 
     /// What a shell reads of a RUN, and which family it is of.

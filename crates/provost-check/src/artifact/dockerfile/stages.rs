@@ -3,36 +3,23 @@
 
 use std::ops::Range;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::Limits;
+use super::almost_json::almost_json;
 use super::expand::{Failure, Variable, expand};
 use super::grammar::{self, MaybeJson, Split};
 use super::lines::{Heredoc, Line, Reader, Trouble, heredoc_names};
 use crate::artifact::{Problem, ProblemKind};
 use crate::facts::build::{Build, CopyStep, FileMove, GoBuild, RunStep, Stage, StageConfig};
-use crate::facts::build_steps::{RunShell, SameLine, Written};
+use crate::facts::build_steps::{
+    AlmostJson, JsonFault, PLATFORM_ARGS, RunShell, SameLine, UndefinedRead, Written,
+};
 use crate::facts::{Basis, Fact, Origin, SourceId, Span};
 use crate::model::quantity::counted;
 
 /// Longest text one word may expand to.
 const EXPANDED_WORD: usize = 64 << 10;
-
-/// Set by BuildKit for every build, to values that only the build knows
-/// (`dockerfile2llb/platform.go`).
-pub(super) const PLATFORM_ARGS: &[&str] = &[
-    "BUILDPLATFORM",
-    "BUILDOS",
-    "BUILDOSVERSION",
-    "BUILDARCH",
-    "BUILDVARIANT",
-    "TARGETPLATFORM",
-    "TARGETOS",
-    "TARGETOSVERSION",
-    "TARGETARCH",
-    "TARGETVARIANT",
-    "TARGETSTAGE",
-];
 
 /// Instructions and the flags they take (`instructions/parse.go`, `commands_run*.go`).
 pub(super) const INSTRUCTIONS: &[(&str, &[&str])] = &[
@@ -100,6 +87,17 @@ pub(super) struct Loader<'a> {
     pub(super) instructions: Vec<Written>,
     pub(super) same_line: Vec<SameLine>,
     pub(super) relative_workdirs: Vec<(Fact<String>, usize)>,
+    pub(super) workdirs: Vec<(String, usize)>,
+    pub(super) undefined: Vec<UndefinedRead>,
+    pub(super) almost_json: Vec<AlmostJson>,
+    /// What ONBUILD lines leave for the stages that are based on theirs, with their stage.
+    pub(super) triggers: Vec<(usize, Trigger)>,
+    /// Instructions that triggers ran.
+    pub(super) triggered: usize,
+    /// The instruction being read.
+    pub(super) at: Origin,
+    /// Names that the ENV line being read sets.
+    pub(super) own_line: FxHashSet<String>,
     /// A limit was reached: the rest is not read.
     pub(super) full: bool,
 }
@@ -108,6 +106,16 @@ pub(super) struct Loader<'a> {
 pub(super) struct Item<'l> {
     pub(super) line: &'l Line,
     pub(super) split: Split,
+    pub(super) heredocs: Vec<Heredoc>,
+    pub(super) origin: Origin,
+}
+
+/// The instruction of an ONBUILD.
+#[derive(Clone)]
+pub(super) struct Trigger {
+    pub(super) line: Line,
+    /// Where it starts in the line.
+    pub(super) from: usize,
     pub(super) heredocs: Vec<Heredoc>,
     pub(super) origin: Origin,
 }
@@ -139,6 +147,13 @@ pub(super) fn load(
         instructions: Vec::new(),
         same_line: Vec::new(),
         relative_workdirs: Vec::new(),
+        workdirs: Vec::new(),
+        undefined: Vec::new(),
+        almost_json: Vec::new(),
+        triggers: Vec::new(),
+        triggered: 0,
+        at: Origin::whole(source),
+        own_line: FxHashSet::default(),
         full: false,
     };
     loader.read();
@@ -246,30 +261,41 @@ impl<'a> Loader<'a> {
         // Bodies are read whatever the instruction's fate, or their lines would be instructions.
         let heredocs = self.heredocs(line, name, &split, reader);
         self.flags(line, name, known_flags, &split);
-        let item = Item { line, split, heredocs, origin };
+        self.dispatch(&Item { line, split, heredocs, origin }, name);
+    }
+
+    /// Does what an instruction says.
+    pub(super) fn dispatch(&mut self, item: &Item<'_>, name: &'static str) {
+        self.at = item.origin.clone();
         match name {
-            "FROM" => self.from(&item),
-            "ARG" => self.arg(&item),
+            "FROM" => self.from(item),
+            "ARG" => self.arg(item),
             _ if self.stages.is_empty() => {
-                let span = line.span(&item.split.keyword);
+                let span = item.line.span(&item.split.keyword);
                 self.refused(span, format!("{name} stands before the first FROM"));
             }
-            "ENV" => self.env(&item),
+            "ENV" => self.env(item),
             "LABEL" => {
-                self.key_values(&item, "LABEL");
+                for (_, value) in self.key_values(item, "LABEL") {
+                    self.undefined_reads(item.line, &value);
+                }
             }
-            "COPY" | "ADD" => self.copy(&item, name),
-            "RUN" => self.run(&item),
-            "CMD" | "ENTRYPOINT" => self.command(&item, name),
-            "HEALTHCHECK" => self.healthcheck(&item),
-            "SHELL" => self.shell(&item),
-            "USER" | "STOPSIGNAL" | "WORKDIR" => self.one_word(&item, name),
-            "EXPOSE" => self.expose(&item),
-            "ONBUILD" => self.onbuild(&item),
+            "COPY" | "ADD" => self.copy(item, name),
+            "RUN" => self.run(item),
+            "CMD" | "ENTRYPOINT" => self.command(item, name),
+            "HEALTHCHECK" => self.healthcheck(item),
+            "SHELL" => self.shell(item),
+            "USER" | "STOPSIGNAL" | "WORKDIR" => self.one_word(item, name),
+            "EXPOSE" => self.expose(item),
+            "ONBUILD" => self.onbuild(item),
             // VOLUME and MAINTAINER set nothing that a rule reads.
             _ => {
                 if item.split.rest.is_empty() {
-                    self.no_arguments(&item, name);
+                    self.no_arguments(item, name);
+                } else if name == "VOLUME"
+                    && grammar::maybe_json(item.line, &item.split.rest) == MaybeJson::No
+                {
+                    self.almost_json(item, &item.split.rest);
                 }
             }
         }
@@ -323,6 +349,25 @@ impl<'a> Loader<'a> {
         bodies
     }
 
+    /// Notes a text that was meant as a JSON array and is none.
+    pub(super) fn almost_json(&mut self, item: &Item<'_>, range: &Range<usize>) -> bool {
+        let text = item.line.get(range);
+        let keyword = item.line.get(&item.split.keyword).to_ascii_uppercase();
+        let name = INSTRUCTIONS.iter().find(|(name, _)| *name == keyword).map(|(name, _)| *name);
+        let Some((name, meant)) = name.zip(almost_json(text)) else { return false };
+        // `RUN [ -x /a ]` is a test. What runs it is a list only with quotes or commas in it.
+        if name == "RUN" && meant.fault == JsonFault::NoQuotes && !text.contains(',') {
+            return false;
+        }
+        let Some(stage) = self.stages.len().checked_sub(1) else { return false };
+        if self.almost_json.len() < self.limits.problems {
+            let (text, meant, fault) =
+                (self.text_fact(item.line, range), meant.json(), meant.fault);
+            self.almost_json.push(AlmostJson { name, text, fault, meant, stage });
+        }
+        true
+    }
+
     // Values.
 
     pub(super) fn text_fact(&self, line: &Line, range: &Range<usize>) -> Fact<String> {
@@ -336,6 +381,9 @@ impl<'a> Loader<'a> {
         range: &Range<usize>,
         global: bool,
     ) -> Fact<String> {
+        if !global {
+            self.undefined_reads(line, range);
+        }
         let word = line.get(range);
         let origin = self.origin(line.span(&unquoted(line, range)));
         let variables = if global {
@@ -447,6 +495,10 @@ impl<'a> Loader<'a> {
             instructions: self.instructions,
             same_line: self.same_line,
             relative_workdirs: self.relative_workdirs,
+            workdirs: self.workdirs,
+            undefined: self.undefined,
+            almost_json: self.almost_json,
+            context: None,
         };
         (Some(build), self.problems)
     }

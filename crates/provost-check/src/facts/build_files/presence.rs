@@ -43,6 +43,73 @@ impl Build {
         best
     }
 
+    /// Whether an absolute path, of a file or a directory, exists at the end of a stage.
+    pub fn stage_has(&self, stage: usize, path: &str) -> Presence {
+        let path = normal("/", path);
+        if path == "/" {
+            return Presence::Certainly;
+        }
+        let base = self.stages.get(stage).and_then(|stage| stage.base_image);
+        let in_base = base.is_none_or(|base| {
+            in_dirs(base.system_dirs, &path)
+                // `/usr` where the table speaks of `/usr/lib/`.
+                || base.system_dirs.iter().any(|dir| below(&path, dir).is_some())
+        });
+        let mut best = if in_base { Presence::Possibly } else { Presence::Impossible };
+        for stage in self.chain_of(stage) {
+            best = best.max(self.step_brings(stage, &path));
+            if best == Presence::Certainly {
+                break;
+            }
+        }
+        best
+    }
+
+    /// Whether a step of a stage brings a file or directory.
+    fn step_brings(&self, stage: usize, path: &str) -> Presence {
+        let mut best = Presence::Impossible;
+        for copy in self.copies.iter().filter(|c| c.stage == stage) {
+            let destination = copy.destination.value.as_str();
+            if same_path(destination, path) || below(path, destination).is_some() {
+                return Presence::Certainly;
+            }
+            best = best.max(self.copied(copy, path));
+        }
+        for build in self.go_builds.iter().filter(|b| b.stage == stage) {
+            let Some(at) = build.output.as_ref().or(build.output_dir.as_ref()) else {
+                best = best.max(Presence::Possibly);
+                continue;
+            };
+            // `-o` may name a directory, and a failed build may go on.
+            let touches = same_path(at, path)
+                || below(path, at).is_some()
+                || below(at, path).is_some()
+                || at.contains('$');
+            if touches {
+                best = best.max(Presence::Possibly);
+            }
+        }
+        let by_run = self.runs.iter().filter(|run| run.stage == stage).any(|run| {
+            let created = run.created.as_ref();
+            let mounted = |target: &str| {
+                let target = normal("/", target);
+                target == path || below(&target, path).is_some() || below(path, &target).is_some()
+            };
+            created.is_none_or(|all| all.iter().any(|c| creates_directory(c, path)))
+                || run.mounts().any(|mount| {
+                    mount.iter().any(|(key, value)| {
+                        matches!(*key, "target" | "dst" | "destination")
+                            && (value.contains('$') || mounted(value))
+                    })
+                })
+        });
+        let by_workdir = self.workdirs.iter().any(|(dir, of)| {
+            *of == stage
+                && (dir.contains('$') || same_path(dir, path) || below(path, dir).is_some())
+        });
+        if by_run || by_workdir { best.max(Presence::Possibly) } else { best }
+    }
+
     /// Whether a COPY or ADD of the final image brings an absolute path.
     pub fn copies_to(&self, path: &str) -> Presence {
         let path = normal("/", path);
@@ -149,9 +216,17 @@ impl Build {
     }
 }
 
-/// Whether a step that creates that may create `path`.
+/// Whether a step that creates that may create a file at `path`.
 fn creates(created: &Created, path: &str) -> bool {
-    created.path == path || (created.tree && below(&created.path, path).is_some())
+    !created.directory
+        && (created.path == path || (created.tree && below(&created.path, path).is_some()))
+}
+
+/// The same of a directory: those above what is created are there too.
+fn creates_directory(created: &Created, path: &str) -> bool {
+    created.path == path
+        || below(path, &created.path).is_some()
+        || (created.tree && below(&created.path, path).is_some())
 }
 
 fn is_archive(source: &str) -> bool {

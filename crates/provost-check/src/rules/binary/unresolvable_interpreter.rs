@@ -138,10 +138,19 @@ fn may_bring_libc(build: &Build) -> bool {
 
 /// Without the binary: a build with cgo whose result goes into an image without a C library.
 fn cgo_build(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
-    if case.binary().is_some() {
-        return Err(Abstain::NotApplicable);
-    }
     let build = case.build;
+    // A binary that this Dockerfile may have built answers for itself. One without cgo says nothing
+    // of a build with it.
+    let given = match case.binary() {
+        None => None,
+        Some(binary) => {
+            let setting = binary.go.as_ref().and_then(|go| go.setting("CGO_ENABLED"));
+            let other = setting.filter(|cgo| {
+                cgo.value == "0" && binary.interp.is_none() && binary.built_from.is_none()
+            });
+            Some(other.ok_or(Abstain::NotApplicable)?)
+        }
+    };
     let go = build
         .entrypoint_build()
         .ok_or_else(|| Abstain::unknown(Reason::NoBinary, "how the image's program was linked"))?;
@@ -155,20 +164,21 @@ fn cgo_build(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     }
     let Some((origin, why)) = uses_cgo(build, go) else { return Ok(()) };
-    out.push(
-        Finding::new(
-            &RULE,
-            format!(
-                "the program may be linked dynamically ({why}), and the final image has no loader"
-            ),
-            &origin,
-            why,
-        )
-        .variant(&RULE.variants[1])
-        .also(&build.last().base.origin, "has no C library and no loader")
-        .note("give the binary with --binary or --build for certainty")
-        .fix(Fix::suggest("build with CGO_ENABLED=0")),
-    );
+    let mut finding = Finding::new(
+        &RULE,
+        format!("the program may be linked dynamically ({why}), and the final image has no loader"),
+        &origin,
+        why,
+    )
+    .variant(&RULE.variants[1])
+    .also(&build.last().base.origin, "has no C library and no loader");
+    finding = match given {
+        Some(cgo) => finding
+            .also(&cgo.origin, "built with CGO_ENABLED=0, and not by this Dockerfile")
+            .note("the binary that was given is another one than the image will have"),
+        None => finding.note("give the binary with --binary or --build for certainty"),
+    };
+    out.push(finding.fix(Fix::suggest("build with CGO_ENABLED=0")));
     Ok(())
 }
 

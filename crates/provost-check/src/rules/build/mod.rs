@@ -3,11 +3,14 @@
 pub mod floating_build_input;
 pub mod hidden_build_failure;
 pub mod ineffective_build_flag;
+pub mod malformed_exec_form;
+pub mod missing_copy_source;
 pub mod overridden_instruction;
 pub mod rejected_by_builder;
 pub mod root_tool_in_build;
 pub mod secret_in_build;
 pub mod shell_form_entrypoint;
+pub mod undefined_build_variable;
 pub mod unrunnable_healthcheck;
 pub mod unverified_download;
 

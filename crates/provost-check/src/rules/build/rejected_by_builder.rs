@@ -4,10 +4,12 @@ use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::case::{BuildCase, Joined};
 use crate::facts::build::{Build, CopyStep};
+use crate::facts::build_steps::PLATFORM_ARGS;
 use crate::facts::problem::ProblemKind;
 use crate::facts::{Basis, Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level};
-use crate::model::names::distance;
+use crate::model::names::{distance, nearest};
+use crate::model::shell::variables;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 use super::lone_variable;
@@ -317,38 +319,75 @@ fn several_sources(copy: &CopyStep, out: &mut Findings) {
     );
 }
 
-/// `FROM $NAME` where no ARG before the first FROM declares the name: it is empty, whatever
+/// Variables of a FROM line that no ARG before the first FROM declares: they are empty, whatever
 /// `--build-arg` says.
 fn undeclared(build: &Build, out: &mut Findings) {
     let first = build.stages.first().and_then(|stage| stage.origin.span()).map(|span| span.start);
-    let declared: FxHashSet<&str> = build
+    let mut declared: Vec<&str> = build
         .args
         .iter()
         .filter(|(name, _)| name.origin.span().map(|span| span.start) < first)
         .map(|(name, _)| name.value.as_str())
+        .chain(PLATFORM_ARGS.iter().copied())
         .collect();
+    declared.sort_unstable();
+    let is_declared = |name: &str| declared.binary_search(&name).is_ok();
     for stage in &build.stages {
-        let base = stage.base.value.as_str();
-        let Some(name) = lone_variable(base) else { continue };
-        if declared.contains(name) || PLATFORM_ARGS.iter().any(|known| name.starts_with(known)) {
-            continue;
+        let of_base = std::iter::once((&stage.base, false));
+        for (value, platform) in of_base.chain(stage.platform.iter().map(|value| (value, true))) {
+            let reads = variables::reads(&value.value, '\\', false);
+            let missing = reads.iter().find(|read| !read.guarded && !is_declared(read.name));
+            let Some(name) = missing.map(|read| read.name) else { continue };
+            let (what, fails) = match platform {
+                true => ("the platform", lone_variable(&value.value).is_some()),
+                false => ("the base image's name", is_no_name(&value.value, is_declared)),
+            };
+            let lone = lone_variable(&value.value).is_some();
+            let end = match lone {
+                true => format!("{what} is empty"),
+                false => format!("it is empty in {what}"),
+            };
+            let mut finding = Finding::new(
+                &RULE,
+                format!("no ARG before the first FROM declares {name}: {end}"),
+                &value.origin,
+                "expands to nothing",
+            );
+            if !fails {
+                finding = finding.level(Level::Warn);
+            }
+            if let Some((arg, _)) = build.args.iter().find(|(arg, _)| arg.value == name) {
+                finding = finding.also(&arg.origin, "belongs to a stage, and FROM does not see it");
+            }
+            let near = nearest(name, declared.iter().copied(), 2);
+            out.push(finding.fix(Fix::suggest(match near {
+                Some(near) => format!("did you mean ${near}?"),
+                None => format!("write ARG {name} above the first FROM"),
+            })));
         }
-        let inside = build.args.iter().find(|(arg, _)| arg.value == name);
-        let mut finding = Finding::new(
-            &RULE,
-            format!("no ARG before the first FROM declares {name}: the base image's name is empty"),
-            &stage.base.origin,
-            "expands to nothing",
-        );
-        if let Some((arg, _)) = inside {
-            finding = finding.also(&arg.origin, "belongs to a stage, and FROM does not see it");
-        }
-        out.push(finding.fix(Fix::suggest(format!("write ARG {name} above the first FROM"))));
     }
 }
 
-/// What the builder sets for every build.
-const PLATFORM_ARGS: &[&str] = &["TARGET", "BUILD"];
+/// Whether a reference cannot be one once what nothing declares is gone.
+fn is_no_name(base: &str, is_declared: impl Fn(&str) -> bool) -> bool {
+    let mut left = String::with_capacity(base.len());
+    let mut at = 0;
+    for read in variables::reads(base, '\\', false) {
+        let braced = base.get(..read.span.start).is_some_and(|before| before.ends_with('{'));
+        let start = read.span.start - if braced { 2 } else { 1 };
+        let end = read.span.end + usize::from(braced);
+        left.push_str(base.get(at..start).unwrap_or_default());
+        if is_declared(read.name) {
+            left.push('x');
+        }
+        at = end;
+    }
+    left.push_str(base.get(at..).unwrap_or_default());
+    left.is_empty()
+        || left.starts_with(['/', ':', '@', '-', '.'])
+        || left.ends_with(['/', ':', '@', '-', '.'])
+        || ["//", "/:", "/@", ":@", "::"].iter().any(|pair| left.contains(pair))
+}
 
 fn fixed_platform(build: &Build, out: &mut Findings) {
     let Some(root) = build.root_of(build.final_stage) else { return };

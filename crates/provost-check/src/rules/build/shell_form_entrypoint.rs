@@ -35,6 +35,10 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     let Some((text, implicit)) = shell_text(command) else { return Ok(()) };
+    // `['/app']` was meant as a list: `malformed-exec-form` says so.
+    if case.build.almost_json.iter().any(|almost| almost.text.origin == text.origin) {
+        return Err(Abstain::NotApplicable);
+    }
     let base = &case.build.last().base;
     // Another SHELL runs it; what it does is not known.
     if implicit

@@ -344,3 +344,43 @@ fn tools_of_base_images() {
     }
     assert_eq!(lookup("gcr.io/distroless/static:nonroot").unwrap().workdir, Some("/home/nonroot"));
 }
+
+/// Variables that are read and that nothing sets: name, stage, reader.
+fn undefined(text: &str) -> String {
+    let build = build(text);
+    let shown = build.undefined.iter().map(|read| {
+        assert_eq!(place(text, &read.name), read.name.value);
+        let reader = if read.by_shell { "shell" } else { "builder" };
+        format!("{} in {} by the {reader}", read.name.value, read.stage)
+    });
+    shown.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn variables_that_nothing_sets() {
+    let text = "ARG G=1
+FROM a AS one
+ARG D
+ENV E=$G F=${D}x H=$E
+LABEL l=\"$L\" m='$M'
+COPY --chown=$O $C /x/${E}
+WORKDIR /w/$W\\$ESCAPED
+RUN A=1 && echo $A $B \\
+  ${E} ${N:-x} '$Q' \"$P\"
+RUN [\"echo\", \"$EXEC\"]
+FROM one
+USER ${U:-1}$V
+RUN echo $D $A
+";
+    insta::assert_snapshot!(undefined(text), @r"
+    G in 0 by the builder
+    L in 0 by the builder
+    C in 0 by the builder
+    O in 0 by the builder
+    W in 0 by the builder
+    B in 0 by the shell
+    P in 0 by the shell
+    V in 1 by the builder
+    A in 1 by the shell
+    ");
+}

@@ -172,3 +172,79 @@ fn caches_of_a_run() {
     assert!(!run.caches("/var/cache/apt-x"));
     assert!(!run.caches("/x"));
 }
+
+#[test]
+fn onbuild_runs_in_stages_of_the_file_that_are_based_on_its_own() {
+    let text = "FROM golang:1.27 AS base
+ONBUILD COPY go.mod /src/
+ONBUILD RUN go build -o /out/x .
+ONBUILD ENV MODE=fast
+ONBUILD USER 1000
+FROM base AS child
+FROM child
+";
+    let build = build(text);
+    let copied: Vec<_> = build.copies.iter().map(|copy| copy.stage).collect();
+    let built: Vec<_> = build.go_builds.iter().map(|go| go.stage).collect();
+    assert_eq!((copied, built), (vec![1], vec![1]));
+    let user = |stage: usize| {
+        build.stages[stage].config.user.as_ref().map(|user| user.value.value.clone())
+    };
+    assert_eq!((user(0), user(1)), (None, Some("1000".to_owned())));
+    // They are not passed on, what they set is.
+    assert_eq!(build.config().env.last().unwrap().0.value, "MODE");
+    assert_eq!(place(text, &build.copies[0].sources[0]), "go.mod");
+}
+
+#[test]
+fn an_onbuild_of_one_stage_alone_runs_nothing() {
+    let build = build("FROM alpine\nONBUILD USER 1000\nONBUILD COPY a /b\n");
+    assert!(build.config().user.is_none() && build.copies.is_empty());
+}
+
+/// What a stage has: paths and how sure it is.
+fn has(text: &str, stage: usize, paths: &[&str]) -> String {
+    let build = build(text);
+    let answers = paths.iter().map(|path| format!("{path} {:?}", build.stage_has(stage, path)));
+    answers.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn what_a_stage_has() {
+    let text = "FROM golang:1.27
+WORKDIR /src/app
+COPY . .
+COPY a.yaml b.yaml /conf/x/
+RUN mkdir -p /data/cache \"/lib x\" && adduser -h /srv/app app
+RUN --mount=type=cache,target=/cache go build -o /out/svc ./cmd/svc && cp /out/svc /tools/
+RUN go build -o /many/ ./a ./b
+";
+    insta::assert_snapshot!(has(text, 0, &[
+        "/out/svc", "/out", "/out/other", "/src", "/src/app/x", "/src/other", "/conf", "/conf/x/c.yaml",
+        "/conf/y", "/data", "/data/cache", "/data/other", "/srv/app/.profile", "/srv/other", "/cache/x",
+        "/tools/svc", "/tools/other", "/many/b", "/usr", "/etc/passwd", "/go/bin/x", "/nowhere",
+    ]), @r"
+    /out/svc Possibly
+    /out Possibly
+    /out/other Impossible
+    /src Certainly
+    /src/app/x Possibly
+    /src/other Impossible
+    /conf Certainly
+    /conf/x/c.yaml Possibly
+    /conf/y Impossible
+    /data Possibly
+    /data/cache Possibly
+    /data/other Impossible
+    /srv/app/.profile Possibly
+    /srv/other Possibly
+    /cache/x Possibly
+    /tools/svc Possibly
+    /tools/other Impossible
+    /many/b Possibly
+    /usr Possibly
+    /etc/passwd Possibly
+    /go/bin/x Possibly
+    /nowhere Impossible
+    ");
+}

@@ -1,0 +1,502 @@
+//! The directory that a Dockerfile is built in, as far as it can be told from where the file lies:
+//! which of the sources of COPY and ADD it has, and which of them `.dockerignore` leaves out.
+//!
+//! `docker build -f deploy/Dockerfile .` may give any directory. What the file copies tells which
+//! one is meant: of its own directory and those above, up to the repository's, the nearest that has
+//! all of it. Where none has, only what no candidate has is missing.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use ignore::gitignore::{Gitignore, GitignoreBuilder};
+use rustc_hash::FxHashMap;
+
+use crate::artifact::mmap;
+use crate::artifact::source::{Source, SourceKind, Sources};
+use crate::facts::build::Build;
+use crate::facts::build_context::{BuildContext, InContext, key};
+use crate::facts::{Fact, Origin, Span};
+use crate::model::dockerignore::IgnoreFile;
+use crate::model::names::nearest;
+
+/// Sources that are looked for; a file with more is left alone.
+const SOURCES: usize = 500;
+/// Directories above the Dockerfile that are looked at.
+const ABOVE: usize = 8;
+/// Bytes of `.dockerignore` and `.gitignore`.
+const IGNORE_BYTES: u64 = 1 << 20;
+/// Names of a directory that a misspelt one is compared with.
+const NAMES: usize = 1000;
+/// Misspelt names that a directory is looked through for.
+const MISSPELT: usize = 50;
+/// Steps of comparing sources with patterns.
+const STEPS: usize = 50_000_000;
+
+/// Directories that are made by building rather than written.
+const MADE: &[&str] = &[
+    "_build",
+    "_output",
+    "amd64",
+    "arm64",
+    "artifact",
+    "artifacts",
+    "assets",
+    "bin",
+    "build",
+    "certs",
+    "dist",
+    "frontend",
+    "generated",
+    "linux",
+    "node_modules",
+    "out",
+    "output",
+    "public",
+    "release",
+    "releases",
+    "static",
+    "target",
+    "tmp",
+    "ui",
+    "web",
+];
+
+/// A directory that may be the context.
+pub trait Tree {
+    /// Its name in messages.
+    fn shown(&self) -> &str;
+    /// Whether a path is a directory; `None` when it is not there.
+    fn is_directory(&self, path: &str) -> Option<bool>;
+    /// Names in a directory.
+    fn names(&self, directory: &str) -> Vec<String>;
+    /// The text of a file, when there is one.
+    fn text(&self, path: &str) -> Option<String>;
+}
+
+/// A directory of the disk.
+#[derive(Debug)]
+struct Disk {
+    path: PathBuf,
+    shown: String,
+}
+
+impl Tree for Disk {
+    fn shown(&self) -> &str {
+        &self.shown
+    }
+
+    fn is_directory(&self, path: &str) -> Option<bool> {
+        let path = self.path.join(path);
+        // A link to nothing is sent as it is.
+        let itself = std::fs::symlink_metadata(&path).ok()?;
+        Some(std::fs::metadata(&path).unwrap_or(itself).is_dir())
+    }
+
+    fn names(&self, directory: &str) -> Vec<String> {
+        let entries = std::fs::read_dir(self.path.join(directory)).into_iter().flatten();
+        let names =
+            entries.take(NAMES).filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut names: Vec<String> = names.collect();
+        names.sort();
+        names
+    }
+
+    fn text(&self, path: &str) -> Option<String> {
+        let bytes = mmap::read_text(&self.path.join(path), IGNORE_BYTES, false).ok()?;
+        String::from_utf8(bytes).ok()
+    }
+}
+
+/// Finds out about the context of a Dockerfile that lies at `path` and is shown as `shown`.
+pub fn find(build: &mut Build, path: &Path, shown: &str, sources: &mut Sources) {
+    let wanted = wanted(build);
+    if shown == "-" || wanted.is_none() {
+        return;
+    }
+    let Some(absolute) =
+        std::path::absolute(path).ok().and_then(|p| p.parent().map(Path::to_owned))
+    else {
+        return;
+    };
+    let candidates: Vec<PathBuf> = absolute.ancestors().take(ABOVE).map(Path::to_owned).collect();
+    let has = |name: &'static str| move |dir: &PathBuf| dir.join(name).symlink_metadata().is_ok();
+    let last = candidates
+        .iter()
+        .position(has(".git"))
+        .or_else(|| candidates.iter().rposition(has("go.mod")))
+        .unwrap_or(0);
+    let mut shown_dir = Path::new(shown).parent().map(Path::to_owned);
+    let mut trees: Vec<Box<dyn Tree>> = Vec::new();
+    for dir in candidates.into_iter().take(last + 1) {
+        let name = shown_dir.as_ref().map(|dir| dir.to_string_lossy().replace('\\', "/"));
+        shown_dir = shown_dir.as_deref().and_then(Path::parent).map(Path::to_owned);
+        let shown = match name.as_deref() {
+            Some("") => ".".to_owned(),
+            Some(name) => name.to_owned(),
+            None => "the repository's directory".to_owned(),
+        };
+        trees.push(Box::new(Disk { path: dir, shown }));
+    }
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let below: Vec<String> = {
+        // The way from each candidate down to the one before it.
+        absolute
+            .ancestors()
+            .take(last)
+            .filter_map(|dir| dir.file_name()?.to_str().map(str::to_owned))
+            .collect()
+    };
+    state(build, &trees, &below, name, sources);
+}
+
+/// Sources that come from the context, once each; `None` when nothing does, or too much.
+fn wanted(build: &Build) -> Option<BTreeSet<String>> {
+    let reached = build.reached();
+    let copies = build
+        .copies
+        .iter()
+        .filter(|copy| copy.from.is_none() && reached.get(copy.stage) == Some(&true));
+    let copied = copies.flat_map(|copy| copy.sources.iter().map(|source| source.value.as_str()));
+    let mut all = BTreeSet::new();
+    for source in copied {
+        all.extend(key(source));
+        if all.len() > SOURCES {
+            return None;
+        }
+    }
+    for run in build.runs.iter().filter(|run| reached.get(run.stage) == Some(&true)) {
+        for source in run.mounts().filter_map(|mount| bound(&mount).and_then(key)) {
+            all.insert(source);
+            if all.len() > SOURCES {
+                return None;
+            }
+        }
+    }
+    (!all.is_empty()).then_some(all)
+}
+
+/// What a mount takes from the context: the source of a bind that names no stage.
+pub(crate) fn bound<'m>(mount: &[(&str, &'m str)]) -> Option<&'m str> {
+    let of = |names: &[&str]| mount.iter().find(|(key, _)| names.contains(key)).map(|(_, v)| *v);
+    let binds = of(&["type"]).is_none_or(|kind| kind == "bind");
+    (binds && of(&["from"]).is_none()).then(|| of(&["source", "src"])).flatten()
+}
+
+/// Puts what is known of the context into the facts. `trees` are the candidates, the Dockerfile's own
+/// directory first; `below` the name of each in the next one.
+pub(crate) fn state(
+    build: &mut Build,
+    trees: &[Box<dyn Tree>],
+    below: &[String],
+    dockerfile: &str,
+    sources: &mut Sources,
+) {
+    let Some(wanted) = wanted(build) else { return };
+    let files: Vec<&str> =
+        wanted.iter().map(String::as_str).filter(|key| !key.is_empty()).collect();
+    let absent: Vec<BTreeSet<&str>> = trees
+        .iter()
+        .map(|tree| files.iter().copied().filter(|key| tree.is_directory(key).is_none()).collect())
+        .collect();
+    let whole: Vec<usize> = (0..trees.len()).filter(|i| absent[*i].is_empty()).collect();
+    let is_root = |tree: &dyn Tree| {
+        ["go.mod", ".git", ".dockerignore"].iter().any(|name| tree.is_directory(name).is_some())
+    };
+    let chosen = if files.is_empty() {
+        // `COPY . .` alone fits everywhere.
+        trees.iter().position(|tree| is_root(tree.as_ref())).filter(|i| *i == 0)
+    } else if let Some(first) = whole.first() {
+        Some(*first)
+    } else {
+        let best = (0..trees.len()).min_by_key(|i| absent[*i].len());
+        let best = best.filter(|i| absent[*i].len() < files.len());
+        // A module, or what has an ignore file, is a context whatever it lacks.
+        best.or_else(|| trees.first().filter(|tree| is_root(tree.as_ref())).map(|_| 0))
+    };
+    let Some(chosen) = chosen else { return };
+    let Some(tree) = trees.get(chosen) else { return };
+    let ignore = ignore_file(tree.as_ref(), trees.first().map(AsRef::as_ref), dockerfile);
+    // Two directories that have everything, or equally much of it, may both be meant.
+    let fewest = absent.get(chosen).map_or(0, BTreeSet::len);
+    let certain = whole.len() == 1
+        || trees.len() == 1
+        || (whole.is_empty() && absent.iter().filter(|set| set.len() == fewest).count() == 1)
+        || (chosen == 0 && tree.is_directory(".dockerignore").is_some());
+    let made = Made::read(trees, below, chosen);
+    let mut known = FxHashMap::default();
+    let mut steps = STEPS;
+    let parsed = ignore.as_ref().filter(|_| certain).map(|(_, text)| IgnoreFile::parse(text));
+    let mut id = None;
+    let mut looked = 0;
+    for name in &wanted {
+        let excluded = parsed.as_ref().and_then(|file| file.excludes(name, &mut steps));
+        let answer = if let (Some(at), Some((path, text))) = (excluded, &ignore) {
+            let id = *id.get_or_insert_with(|| {
+                let text = Arc::from(text.as_str());
+                sources.add(Source::text(path.clone(), SourceKind::DockerIgnore, text))
+            });
+            let pattern = text.get(at.clone()).unwrap_or_default().to_owned();
+            InContext::Excluded(Fact::written(
+                pattern,
+                Origin::text(id, Span::new(at.start, at.end)),
+            ))
+        } else if !name.is_empty() && absent.iter().all(|absent| absent.contains(name.as_str())) {
+            looked += 1;
+            let near = (looked <= MISSPELT).then(|| near(tree.as_ref(), name)).flatten();
+            InContext::Absent { near, made: made.holds(name) }
+        } else {
+            InContext::There
+        };
+        known.insert(name.clone(), answer);
+    }
+    build.context = Some(BuildContext { dir: tree.shown().to_owned(), sources: known });
+}
+
+/// The path and text of the ignore file in force: `Dockerfile.dockerignore` beside the Dockerfile
+/// goes before `.dockerignore` of the context (`dockerui/config.go`).
+fn ignore_file(
+    context: &dyn Tree,
+    own: Option<&dyn Tree>,
+    dockerfile: &str,
+) -> Option<(String, String)> {
+    let named = format!("{dockerfile}.dockerignore");
+    let path = |tree: &dyn Tree, name: &str| match tree.shown() {
+        "." => name.to_owned(),
+        dir => format!("{dir}/{name}"),
+    };
+    if let Some((own, text)) = own.and_then(|own| Some((own, own.text(&named)?))) {
+        return Some((path(own, &named), text));
+    }
+    let text = context.text(".dockerignore")?;
+    Some((path(context, ".dockerignore"), text))
+}
+
+/// Something in the same directory of nearly that name.
+fn near(tree: &dyn Tree, path: &str) -> Option<String> {
+    let (directory, name) = path.rsplit_once('/').unwrap_or(("", path));
+    // A short name without an ending is rather that of a program, built before.
+    if name.len() < 5 || !(name.contains('.') || path.contains('/')) {
+        return None;
+    }
+    let names = tree.names(directory);
+    let near = nearest(name, names.iter().map(String::as_str).filter(|other| *other != name), 2)?;
+    Some(if directory.is_empty() { near.to_owned() } else { format!("{directory}/{near}") })
+}
+
+/// What may be made before the build.
+struct Made {
+    /// `.gitignore` of the candidate and those above it, with the way down to the candidate.
+    ignored: Vec<(Gitignore, String)>,
+}
+
+impl Made {
+    fn read(trees: &[Box<dyn Tree>], below: &[String], chosen: usize) -> Self {
+        let mut ignored = Vec::new();
+        let mut way = String::new();
+        for (index, tree) in trees.iter().enumerate().skip(chosen) {
+            if let Some(text) = tree.text(".gitignore") {
+                let mut builder = GitignoreBuilder::new("");
+                for line in text.lines().take(10_000) {
+                    // A line that is no pattern ignores nothing.
+                    let _ = builder.add_line(None, line);
+                }
+                ignored.extend(builder.build().ok().map(|file| (file, way.clone())));
+            }
+            if let Some(name) = below.get(index) {
+                way = if way.is_empty() { name.clone() } else { format!("{name}/{way}") };
+            }
+        }
+        Self { ignored }
+    }
+
+    fn holds(&self, path: &str) -> bool {
+        let by_name = path.split('/').any(|part| MADE.contains(&part));
+        by_name
+            || self.ignored.iter().any(|(file, way)| {
+                let path = if way.is_empty() { path.to_owned() } else { format!("{way}/{path}") };
+                // A directory's pattern ends with a slash, and what is not there is neither.
+                [false, true].iter().any(|directory| {
+                    file.matched_path_or_any_parents(&path, *directory).is_ignore()
+                })
+            })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::artifact::dockerfile::{Limits, load};
+    use crate::facts::SourceId;
+
+    /// A directory by its paths, one a line; texts of some of them.
+    pub(crate) struct Listed {
+        pub(crate) shown: String,
+        pub(crate) paths: Vec<String>,
+        pub(crate) texts: Vec<(String, String)>,
+    }
+
+    impl Tree for Listed {
+        fn shown(&self) -> &str {
+            &self.shown
+        }
+
+        fn is_directory(&self, path: &str) -> Option<bool> {
+            let below = format!("{path}/");
+            let directory = self.paths.iter().any(|p| p.starts_with(&below));
+            let texts = self.texts.iter().any(|(name, _)| name == path);
+            (directory || texts || self.paths.iter().any(|p| p == path)).then_some(directory)
+        }
+
+        fn names(&self, directory: &str) -> Vec<String> {
+            let inside = |path: &String| match directory {
+                "" => path.split('/').next().map(str::to_owned),
+                _ => {
+                    let rest = path.strip_prefix(directory)?.strip_prefix('/')?;
+                    rest.split('/').next().map(str::to_owned)
+                }
+            };
+            self.paths.iter().filter_map(inside).collect()
+        }
+
+        fn text(&self, path: &str) -> Option<String> {
+            self.texts.iter().find(|(name, _)| name == path).map(|(_, text)| text.clone())
+        }
+    }
+
+    fn listed(shown: &str, paths: &str, texts: &[(&str, &str)]) -> Box<dyn Tree> {
+        Box::new(Listed {
+            shown: shown.to_owned(),
+            paths: paths.split_whitespace().map(str::to_owned).collect(),
+            texts: texts.iter().map(|(n, t)| ((*n).to_owned(), (*t).to_owned())).collect(),
+        })
+    }
+
+    /// What the candidates say of each source of `COPY SOURCES /x/`.
+    fn answers(copied: &str, trees: &[Box<dyn Tree>]) -> String {
+        let text = format!("FROM scratch\nCOPY {copied} /x/\n");
+        let (build, _) = load(SourceId(0), &text, None, &Limits::DEFAULT);
+        let mut build = build.unwrap();
+        let mut sources = Sources::default();
+        state(&mut build, trees, &["sub".to_owned()], "Dockerfile", &mut sources);
+        match build.context {
+            Some(context) => shown(&context),
+            None => "unclear".to_owned(),
+        }
+    }
+
+    fn shown(context: &BuildContext) -> String {
+        let mut all: Vec<String> = context
+            .sources
+            .iter()
+            .map(|(name, answer)| match answer {
+                InContext::There => format!("{name} there"),
+                InContext::Absent { near: None, made: false } => format!("{name} absent"),
+                InContext::Absent { near: Some(near), .. } => format!("{name} absent, {near}?"),
+                InContext::Absent { made: true, .. } => format!("{name} made"),
+                InContext::Excluded(by) => format!("{name} left out by {}", by.value),
+            })
+            .collect();
+        all.sort();
+        format!("{}: {}", context.dir, all.join("; "))
+    }
+
+    #[test]
+    fn the_nearest_directory_that_has_all_is_the_context() {
+        let own = || listed("docker", "Dockerfile entry.sh", &[]);
+        let root = || listed(".", "go.mod cmd/main.go docker/Dockerfile", &[]);
+        assert_eq!(answers("go.mod cmd", &[own(), root()]), ".: cmd there; go.mod there");
+        assert_eq!(answers("entry.sh", &[own(), root()]), "docker: entry.sh there");
+        assert_eq!(answers(". *.go $X", &[own(), root()]), "unclear");
+        assert_eq!(answers(".", &[root()]), ".:  there");
+    }
+
+    #[test]
+    fn missing_is_what_no_candidate_has() {
+        let own = || listed("docker", "Dockerfile entry.sh", &[]);
+        let root = || listed(".", "go.mod cmd/main.go config.yaml", &[]);
+        assert_eq!(
+            answers("go.mod go.sum confg.yaml bin/app", &[own(), root()]),
+            ".: bin/app made; confg.yaml absent, config.yaml?; go.mod there; go.sum absent"
+        );
+        // Nothing says that this is the context at all.
+        assert_eq!(answers("go.mod go.sum", &[own()]), "unclear");
+    }
+
+    #[test]
+    fn what_git_ignores_is_made_before() {
+        let own = listed("svc", "main.go", &[(".gitignore", "/app\n")]);
+        let root = listed(".", "svc/main.go", &[(".gitignore", "svc/*.pb.go\ngen/\n")]);
+        assert_eq!(
+            answers("main.go app x.pb.go gen y.go", &[own, root]),
+            "svc: app made; gen made; main.go there; x.pb.go absent; y.go absent"
+        );
+    }
+
+    #[test]
+    fn the_ignore_file_of_the_context() {
+        let root = |texts: &[(&str, &str)]| listed(".", "go.mod vendor/a cmd/a", texts);
+        assert_eq!(
+            answers("go.mod vendor cmd", &[root(&[(".dockerignore", "*\n!go.mod\n!cmd\n")])]),
+            ".: cmd there; go.mod there; vendor left out by *"
+        );
+        let both = [(".dockerignore", "*\n"), ("Dockerfile.dockerignore", "vendor\n")];
+        assert_eq!(
+            answers("go.mod vendor", &[root(&both)]),
+            ".: go.mod there; vendor left out by vendor"
+        );
+        // Two may be the context.
+        let two = [root(&[]), root(&[(".dockerignore", "vendor\n")])];
+        assert_eq!(answers("vendor", &two), ".: vendor there");
+    }
+
+    #[test]
+    fn a_directory_of_the_disk() {
+        let root = tempfile::tempdir().unwrap();
+        let file = |path: &str, text: &str| {
+            let path = root.path().join(path);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        let text = "FROM scratch\nCOPY go.mod go.sum vendor ../app /x/\n";
+        file(".git/HEAD", "");
+        file("go.mod", "module x\n");
+        file(".gitignore", "/app\n");
+        file(".dockerignore", "# sources\nvendor\n");
+        file("vendor/modules.txt", "");
+        file("build/docker/Dockerfile", text);
+        let (build, _) = load(SourceId(0), text, None, &Limits::DEFAULT);
+        let mut build = build.unwrap();
+        let mut sources = Sources::default();
+        let path = root.path().join("build/docker/Dockerfile");
+        find(&mut build, &path, "build/docker/Dockerfile", &mut sources);
+        let context = build.context.unwrap();
+        assert_eq!(
+            shown(&context),
+            ".: app made; go.mod there; go.sum absent; vendor left out by vendor"
+        );
+        file("go.sum", "");
+        file("app", "");
+        let (build, _) = load(SourceId(0), text, None, &Limits::DEFAULT);
+        let mut build = build.unwrap();
+        find(&mut build, &path, "build/docker/Dockerfile", &mut sources);
+        let context = build.context.unwrap();
+        assert_eq!(
+            shown(&context),
+            ".: app there; go.mod there; go.sum there; vendor left out by vendor"
+        );
+        let (_, ignore) = sources.iter().last().unwrap();
+        assert_eq!(
+            (ignore.path.as_str(), ignore.kind),
+            (".dockerignore", SourceKind::DockerIgnore)
+        );
+    }
+
+    #[test]
+    fn standard_input_has_no_context() {
+        let (build, _) = load(SourceId(0), "FROM scratch\nCOPY go.mod /\n", None, &Limits::DEFAULT);
+        let mut build = build.unwrap();
+        find(&mut build, Path::new("-"), "-", &mut Sources::default());
+        assert!(build.context.is_none());
+    }
+}

@@ -1,0 +1,59 @@
+//! What is known of the directory that a Dockerfile is built in.
+
+use rustc_hash::FxHashMap;
+
+use super::origin::Fact;
+
+/// The build context, as far as the sources of COPY and ADD ask for it.
+#[derive(Clone, Debug, Default)]
+pub struct BuildContext {
+    /// Its name in messages; `.` for the current directory.
+    pub dir: String,
+    /// By source, without `/` at its ends; empty for the context itself.
+    pub sources: FxHashMap<String, InContext>,
+}
+
+/// What the context has under a name.
+#[derive(Clone, Debug)]
+pub enum InContext {
+    /// It is there and sent to the builder, or that cannot be told.
+    There,
+    /// No directory that may be the context has it.
+    Absent {
+        /// Something of nearly that name in the same directory.
+        near: Option<String>,
+        /// Why it may come to be before the build: `.gitignore` lists it, or its name is one of
+        /// things that are built.
+        made: bool,
+    },
+    /// The pattern of `.dockerignore` that leaves it out.
+    Excluded(Fact<String>),
+}
+
+impl BuildContext {
+    /// What the context has of a source as COPY names it; `None` when it was not looked for.
+    pub fn has(&self, source: &str) -> Option<&InContext> {
+        self.sources.get(&key(source)?)
+    }
+}
+
+/// The name of a source inside the context: BuildKit resolves `.` and `..` and stays inside. `None`
+/// when it holds a variable or a pattern, or is no path.
+pub fn key(source: &str) -> Option<String> {
+    let plain = !source.contains(['$', '*', '?', '[', '\\', '\0']) && !source.contains("://");
+    // `git@host:repository.git` of ADD.
+    if !plain || source.is_empty() || source.len() > 4096 || source.starts_with("git@") {
+        return None;
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in source.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => {
+                parts.pop();
+            }
+            part => parts.push(part),
+        }
+    }
+    Some(parts.join("/"))
+}
