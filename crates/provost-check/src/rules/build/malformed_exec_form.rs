@@ -32,11 +32,7 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
             "CMD" | "ENTRYPOINT" => {
                 let runs = in_force(&config.entrypoint) || in_force(&config.cmd);
                 let level = if runs { Level::Deny } else { Level::Warn };
-                (
-                    level,
-                    "the shell looks for a command of that name",
-                    "given to /bin/sh -c as it is",
-                )
+                (level, "/bin/sh looks for a command of that text", "given to /bin/sh -c as it is")
             }
             "RUN" => (Level::Deny, "the build stops", "given to /bin/sh -c as it is"),
             "COPY" | "ADD" => (Level::Deny, "the build stops", "taken for the names of files"),

@@ -247,9 +247,10 @@ fn not_sent(
         InContext::Absent { near, made } => {
             let key = key(source)?;
             let name = base_name(&key);
-            // Nobody makes these in a pipeline.
-            let sure = matches!(name, "go.mod" | "go.sum" | "go.work" | "go.work.sum");
+            // Nobody makes these in a pipeline. Those of a nested module may come with it.
+            let sure = matches!(key.as_str(), "go.mod" | "go.sum" | "go.work" | "go.work.sum");
             let written = sure
+                || matches!(name, "go.mod" | "go.sum")
                 || name.ends_with(".go")
                 || matches!(
                     key.split('/').next(),
