@@ -307,3 +307,23 @@ proptest! {
         read_all(&bytes);
     }
 }
+
+/// `fixtures/go/server/main.go` reads `LISTEN_ADDR`, and takes `:8080` where it is empty.
+#[test]
+fn a_default_belongs_to_the_variable_it_is_of() {
+    assert!(fixtures().iter().any(|f| f.program == "server"), "run `cargo xtask fixtures`");
+    for_each(|fixture| {
+        if fixture.program != "server" {
+            return Ok(());
+        }
+        let bytes = fixture.bytes();
+        let binary = read(&bytes, &Limits::DEFAULT);
+        let strings = Strings::read(&binary, &Limits::DEFAULT).ok_or("no strings")?;
+        let found = strings.listen_texts();
+        let own: Vec<_> = found.texts.iter().filter(|t| t.owner == Owner::Main).collect();
+        let [only] = own.as_slice() else { return Err(format!("{own:?}")) };
+        let is = (only.text, only.port, only.name, only.certain, only.function);
+        let expected = (":8080", 8080, Some("LISTEN_ADDR"), true, Some("main.main"));
+        expect(is == expected, || format!("{only:?}"))
+    });
+}

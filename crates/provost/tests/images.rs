@@ -442,3 +442,63 @@ fn a_program_that_a_later_layer_has_again_is_told() {
     let once = sandbox.provost(&["check", "shop.tar", "--only", only]);
     assert!(once.out.contains("no findings"), "{once}");
 }
+
+#[test]
+fn a_platform_that_the_image_has_not_is_told() {
+    let sandbox = Dir::new();
+    let run = json!({"Entrypoint": ["/entry"]});
+    let mut files = layout("amd64", run.clone(), &layers());
+    // The index need not say it; the configuration does.
+    write_dir(&sandbox, "bare", &files);
+    let mut index: Value = serde_json::from_slice(&files["index.json"]).unwrap();
+    index["manifests"][0]["platform"] = json!({"os": "linux", "architecture": "amd64"});
+    files.insert("index.json".to_owned(), index.to_string().into_bytes());
+    write_dir(&sandbox, "shop", &files);
+    write_tar(&sandbox.path().join("saved.tar"), &saved(&run, &layers()));
+    for image in ["oci:shop", "oci:bare", "docker-archive:saved.tar"] {
+        let check =
+            |platform| sandbox.provost(&["check", "--image", image, "--platform", platform]);
+        let lacks = check("linux/arm64");
+        assert_eq!(lacks.code, 2, "{image} {lacks}");
+        let said = "has no image for linux/arm64; it has linux/amd64";
+        let words: Vec<String> = format!("{lacks}").split_whitespace().map(str::to_owned).collect();
+        assert!(words.join(" ").contains(said), "{lacks}");
+        let has = check("linux/amd64");
+        assert_ne!(has.code, 2, "{image} {has}");
+    }
+}
+
+/// `--binary`, `--image` and the container that both are for.
+#[test]
+fn a_binary_is_compared_with_what_the_image_of_its_container_starts() {
+    let sandbox = Dir::new();
+    let files = layout("amd64", json!({"Entrypoint": ["/srv/server"]}), &layers());
+    write_dir(&sandbox, "shop", &files);
+    fs::write(sandbox.path().join("server"), program()).unwrap();
+    let fixtures = fs::read(support::repository().join("target/fixtures.json")).unwrap();
+    let fixtures: Value = serde_json::from_slice(&fixtures).unwrap();
+    let is_other =
+        |f: &&Value| f["program"] == "server" && f["variant"] == "plain" && f["goarch"] == "amd64";
+    let other = fixtures.as_array().unwrap().iter().find(is_other);
+    fs::copy(other.unwrap()["path"].as_str().unwrap(), sandbox.path().join("other")).unwrap();
+    // Another container beside it, so that a name has to decide.
+    let more = deployment("", "").replace("name: server", "name: front").replace("shop/", "front/");
+    let both = format!("{}---\n{more}", deployment("", ""));
+    fs::write(sandbox.path().join("deploy.yaml"), both).unwrap();
+    let check = |binary: &str, more: &[&str]| {
+        let only = "binary-differs-from-image,ambiguous-binding";
+        let mut args = vec!["check", "deploy.yaml", "--only", only, "--image", "oci:shop"];
+        args.extend(["--binary", binary, "--format", "json"]);
+        args.extend(more);
+        sandbox.provost(&args)
+    };
+    let container = ["--container", "default/Deployment/server/server"];
+    for more in [&container[..], &[]] {
+        let same = check("server", more);
+        assert_eq!(ids(&same.out), Vec::<String>::new(), "{more:?} {same}");
+    }
+    let differs = check("other", &container);
+    assert_eq!(ids(&differs.out), ["binary-differs-from-image"], "{differs}");
+    assert!(differs.out.contains("and the binary that was given is"), "{differs}");
+    assert_eq!(differs.code, 1, "{differs}");
+}

@@ -21,6 +21,7 @@ mod blob;
 mod classify;
 mod image;
 mod inline;
+mod listen;
 mod owner;
 mod presence;
 mod signals;
@@ -31,6 +32,7 @@ use std::sync::OnceLock;
 
 pub use classify::{AddressClass, Kind, classify};
 pub use inline::InlineText;
+pub use listen::{ListenText, ListenTexts};
 pub use owner::{Owner, Owners};
 pub use presence::{Doubt, Presence, Where};
 pub use signals::{Asked, SignalCall, Signals};

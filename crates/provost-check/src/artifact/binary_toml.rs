@@ -20,6 +20,7 @@
 //! packages = ["net/http"]
 //! deps = ["golang.org/x/net@v0.50.0", "example.com/lib@v1.0.0 => ../lib"]
 //! strings = ["/healthz"]           # constants of the main module
+//!                                  # ... a name right before an address has it as its default
 //! std_strings = ["/etc/hosts"]     # constants of the standard library
 //! unreadable = "no string section" # the program's text cannot be read
 //! [settings]
@@ -37,7 +38,8 @@ use serde::Deserialize;
 use crate::artifact::{Source, SourceKind, Sources};
 use crate::facts::binary::{Binary, BinaryFormat, Functions, GoProgram, Module};
 use crate::facts::program_text::{
-    AskedSignals, ProgramString, ProgramText, TextKind, TextOwner, TextPresence,
+    AskedSignals, ListenText, ListenTexts, ProgramString, ProgramText, TextKind, TextOwner,
+    TextPresence,
 };
 use crate::facts::{Fact, Origin, symbols};
 
@@ -114,6 +116,7 @@ impl Default for Page {
 struct ListedText {
     strings: Result<Vec<ProgramString>, &'static str>,
     all: Vec<(String, Origin)>,
+    listens: ListenTexts,
     signals: AskedSignals,
 }
 
@@ -126,6 +129,16 @@ impl ProgramText for ListedText {
             Some((_, origin)) => TextPresence::Present(origin.clone()),
             None => TextPresence::Absent,
         }
+    }
+
+    fn constant(&self, text: &str) -> Result<Option<Origin>, &'static str> {
+        let own = |s: &&ProgramString| s.owner != TextOwner::Std && s.text == text;
+        Ok(self.strings()?.iter().find(own).map(|s| s.origin.clone()))
+    }
+
+    fn listens(&self) -> Result<&ListenTexts, &'static str> {
+        self.strings.as_ref().map_err(|why| *why)?;
+        Ok(&self.listens)
     }
 
     fn signals(&self) -> Result<AskedSignals, &'static str> {
@@ -165,6 +178,7 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
                 function: Some("main.main".to_owned()),
             });
         }
+        let listens = listens(&strings);
         let found = page
             .functions
             .iter()
@@ -208,6 +222,7 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
                     Ok(strings)
                 },
                 all,
+                listens,
                 signals: match &page.signals {
                     None => AskedSignals::Termination,
                     Some(none) if none.is_empty() => {
@@ -263,6 +278,34 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
         obfuscated: page.obfuscated,
         go,
     }
+}
+
+/// Addresses among the strings, each the default of the name that stands right before it.
+fn listens(strings: &[ProgramString]) -> ListenTexts {
+    let port = |text: &str| {
+        let (host, digits) = text.rsplit_once(':').unwrap_or(("", text));
+        let own = matches!(host, "" | "0.0.0.0" | "[::]" | "localhost" | "127.0.0.1" | "[::1]");
+        digits.parse::<u16>().ok().filter(|port| own && *port > 9)
+    };
+    let is_name = |text: &str| {
+        let lower = text.to_ascii_lowercase();
+        port(text).is_none()
+            && ["port", "addr", "listen", "bind"].iter().any(|word| lower.contains(word))
+    };
+    let before = std::iter::once(None).chain(strings.iter().map(Some));
+    let texts = strings.iter().zip(before).filter_map(|(string, before)| {
+        let name = before.filter(|s| s.owner == string.owner && is_name(&s.text));
+        Some(ListenText {
+            text: string.text.clone(),
+            port: port(&string.text)?,
+            origin: string.origin.clone(),
+            owner: string.owner.clone(),
+            function: string.function.clone(),
+            name: name.map(|s| s.text.clone()),
+            certain: name.is_some(),
+        })
+    });
+    ListenTexts { texts: texts.collect(), tagged: Vec::new() }
 }
 
 fn dep(text: &str) -> Module {

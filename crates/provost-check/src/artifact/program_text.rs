@@ -3,14 +3,15 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use goformats::binary::read;
-use goformats::gostrings::{Doubt, GoString, Kind, Owner, Presence, Signals, Strings, Where};
+use goformats::gostrings::{Doubt, Kind, Owner, Presence, Signals, Strings, Where};
 use goformats::limits::Limits;
 use rustc_hash::FxHashMap;
 use self_cell::self_cell;
 
 use super::binary::Bytes;
 use crate::facts::program_text::{
-    AskedSignals, ProgramString, ProgramText, TextKind, TextOwner, TextPresence,
+    AskedSignals, ListenText, ListenTexts, ProgramString, ProgramText, TextKind, TextOwner,
+    TextPresence,
 };
 use crate::facts::{Origin, SourceId};
 
@@ -36,6 +37,7 @@ pub struct MappedText {
     recovered: OnceLock<Recovered>,
     strings: OnceLock<Result<Vec<ProgramString>, &'static str>>,
     signals: OnceLock<Result<AskedSignals, &'static str>>,
+    listens: OnceLock<Result<ListenTexts, &'static str>>,
     /// Answers that were given: a hundred containers ask for one path.
     found: Mutex<FxHashMap<Box<str>, TextPresence>>,
 }
@@ -50,6 +52,7 @@ impl MappedText {
             recovered: OnceLock::new(),
             strings: OnceLock::new(),
             signals: OnceLock::new(),
+            listens: OnceLock::new(),
             found: Mutex::default(),
         }
     }
@@ -92,7 +95,7 @@ impl MappedText {
                 Some(ProgramString {
                     text: string.text.to_owned(),
                     kind,
-                    owner: owner(strings, string),
+                    owner: owner(strings, string.owner),
                     origin: self.at("string constant", string.address),
                     function: string
                         .used_at
@@ -132,6 +135,37 @@ impl ProgramText for MappedText {
             Ok(strings) => Ok(strings),
             Err(why) => Err(why),
         }
+    }
+
+    fn constant(&self, text: &str) -> Result<Option<Origin>, &'static str> {
+        self.recovered().with_dependent(|_, strings| {
+            let strings = strings.as_ref().ok_or(UNREADABLE)?;
+            let found = strings.iter().find(|s| s.owner != Owner::Std && s.text == text);
+            Ok(found.map(|string| self.at("string constant", string.address)))
+        })
+    }
+
+    fn listens(&self) -> Result<&ListenTexts, &'static str> {
+        let read = || {
+            self.recovered().with_dependent(|_, strings| {
+                let strings = strings.as_ref().ok_or(UNREADABLE)?;
+                let found = strings.listen_texts();
+                let text = |one: &goformats::gostrings::ListenText<'_>| ListenText {
+                    text: one.text.to_owned(),
+                    port: one.port,
+                    origin: self.at("string constant", one.address),
+                    owner: owner(strings, one.owner),
+                    function: one.function.map(str::to_owned),
+                    name: one.name.map(str::to_owned),
+                    certain: one.certain,
+                };
+                Ok(ListenTexts {
+                    texts: found.texts.iter().map(text).collect(),
+                    tagged: found.tagged.iter().map(|name| (*name).to_owned()).collect(),
+                })
+            })
+        };
+        self.listens.get_or_init(read).as_ref().map_err(|why| *why)
     }
 
     fn signals(&self) -> Result<AskedSignals, &'static str> {
@@ -188,14 +222,14 @@ fn kind(kind: Kind<'_>) -> Option<TextKind> {
     })
 }
 
-fn owner(strings: &Strings<'_>, string: &GoString<'_>) -> TextOwner {
-    match string.owner {
+fn owner(strings: &Strings<'_>, of: Owner) -> TextOwner {
+    match of {
         Owner::Main => TextOwner::Main,
         Owner::Std => TextOwner::Std,
         Owner::Unknown => TextOwner::Unknown,
         Owner::Dependency(_) => strings
             .owners()
-            .module(string.owner)
+            .module(of)
             .map_or(TextOwner::Unknown, |module| TextOwner::Dependency(module.to_owned())),
     }
 }

@@ -56,6 +56,8 @@ pub struct Bindings {
     binary_of_build: BTreeMap<usize, usize>,
     build_of_binary: BTreeMap<usize, usize>,
     image_of_binary: BTreeMap<usize, usize>,
+    /// By a binary that was given for a container, the program of the image that the container runs.
+    image_runs: BTreeMap<usize, usize>,
 }
 
 /// Entries of `[[service]]` that are compared with each container.
@@ -147,6 +149,11 @@ impl Bindings {
         self.image_of_binary.get(&binary).copied()
     }
 
+    /// The program in the image of the container that a binary was given for: what runs in its place.
+    pub fn run_instead(&self, binary: usize) -> Option<usize> {
+        self.image_runs.get(&binary).copied()
+    }
+
     /// Binds images: by the reference that a container names, by names, or the only one. The
     /// program in the image is then what the container runs.
     fn bind_images(&mut self, world: &World, candidates: &[Candidate<'_>]) {
@@ -173,17 +180,26 @@ impl Bindings {
             let equal = wanted.and_then(|image| *repositories.get(image.repository())?);
             let by_reference = equal
                 .map(|i| (i, format!("its image is the repository of {}", world.images[i].path)));
-            let chosen = by_reference.or_else(|| choose(candidate, &named, one_repository));
+            let configured = self.slot(candidate).and_then(|slot| slot.image);
+            let chosen = match configured {
+                Some(index) => Some((index, None)),
+                None => by_reference
+                    .or_else(|| choose(candidate, &named, one_repository))
+                    .map(|(index, because)| (index, Some(because))),
+            };
             let Some((index, because)) = chosen else { continue };
             bound.insert(index);
             let program = programs.get(&index).copied();
             let Some(slot) = self.slot(candidate) else { continue };
             slot.image = Some(index);
-            slot.because.push(because);
-            if let Some(program) = program {
-                slot.binary = Some(program);
+            slot.because.extend(because);
+            let Some(program) = program else { continue };
+            let given = slot.binary.replace(program).filter(|given| *given != program);
+            if let Some(given) = given.filter(|given| world.binaries[*given].in_image.is_none()) {
+                self.image_runs.entry(given).or_insert(program);
             }
         }
+        self.find_in_images(world);
         if candidates.is_empty() {
             return;
         }
@@ -192,6 +208,27 @@ impl Bindings {
             .map(|(_, unit)| ambiguity(&unit.subject, &unit.title, &unit.origin, candidates))
             .collect();
         self.ambiguities.extend(ambiguities);
+    }
+
+    /// A binary that no container got because the image has the same program is the one that its image
+    /// runs: names alone cannot tell the two apart.
+    fn find_in_images(&mut self, world: &World) {
+        let run: BTreeSet<usize> =
+            self.by_workload.iter().flatten().filter_map(|b| b.binary).collect();
+        let inside: Vec<usize> =
+            run.iter().copied().filter(|b| world.binaries[*b].in_image.is_some()).collect();
+        let mut by_program: BTreeMap<&str, usize> = BTreeMap::new();
+        for binary in inside {
+            by_program.entry(program_name(&world.binaries[binary])).or_insert(binary);
+        }
+        for (b, binary) in world.binaries.iter().enumerate() {
+            if binary.in_image.is_none()
+                && !run.contains(&b)
+                && let Some(same) = by_program.get(program_name(binary))
+            {
+                self.image_runs.entry(b).or_insert(*same);
+            }
+        }
     }
 
     /// Pairs binaries with Dockerfiles: built by it, of the same name, or the only ones.
@@ -250,8 +287,12 @@ impl Bindings {
         if let Some(wanted) = &settings.container {
             for candidate in candidates.iter().filter(|c| names_container(wanted, &c.subject)) {
                 let Some(slot) = self.slot(candidate) else { continue };
-                slot.binary = (binaries.len() == 1).then_some(0);
+                // The program of the image is found with the image.
+                let mut given =
+                    (0..binaries.len()).filter(|b| world.binaries[*b].in_image.is_none());
+                slot.binary = given.next().filter(|_| given.next().is_none());
                 slot.build = (builds.len() == 1).then_some(0);
+                slot.image = (world.images.len() == 1).then_some(0);
                 slot.because.push(format!("--container names {wanted}"));
             }
         }
@@ -440,6 +481,8 @@ impl Bindings {
             .filter(|i| !bound_binaries.contains(i) && !spare(*i))
             // The image is asked about itself.
             .filter(|i| self.image_of_binary(*i).is_none())
+            // The image has it, or another one in its place.
+            .filter(|i| !self.image_runs.contains_key(i))
             .map(|i| &binaries[i]);
         // A Dockerfile whose binary is unbound too is the same question.
         let unbound_builds = (0..builds.len())
@@ -541,6 +584,12 @@ fn candidates(world: &World) -> Vec<Candidate<'_>> {
 /// Whether `wanted` (`NS/KIND/NAME/C`, or its last parts) names the container.
 fn names_container(wanted: &str, subject: &str) -> bool {
     subject == wanted || subject.strip_suffix(wanted).is_some_and(|rest| rest.ends_with('/'))
+}
+
+/// What tells programs apart: the main package, or the file's name where there is none.
+pub fn program_name(binary: &Binary) -> &str {
+    let package = binary.go.as_ref().and_then(|go| go.main_package.as_ref());
+    package.map_or_else(|| binary.path.rsplit(['/', ':']).next().unwrap_or_default(), |p| &p.value)
 }
 
 /// Whether the path of an input is the one that the configuration in `folder` writes. When one of

@@ -298,6 +298,11 @@ impl<'w> Case<'w> {
         }
     }
 
+    /// A ConfigMap that the container names, when it is in the input.
+    pub(super) fn config_map(&self, name: &str) -> Option<&'w Body> {
+        self.named_body("ConfigMap", name)
+    }
+
     fn named_body(&self, kind: &str, name: &str) -> Option<&'w Body> {
         let namespace = &self.of.object.meta.namespace.value;
         let found = self.of.joined.named(self.of.object, namespace, kind, name);

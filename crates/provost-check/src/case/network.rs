@@ -1,11 +1,13 @@
 //! Where traffic goes: what a Service sends to, and what a container is told to listen on.
 
+use super::env::{EnvSource, Lookup};
 use super::{Case, ObjectCase, WorkloadCase};
 use crate::facts::objects::{PortRef, Service, ServicePort};
-use crate::facts::program_text::TextPresence;
-use crate::facts::workload::{ContainerRole, Mount, PodTemplate, VolumeKind, WorkloadKind};
-use crate::facts::{Object, Origin};
-use crate::model::ports;
+use crate::facts::workload::{EnvValue, PodTemplate, WorkloadKind};
+use crate::facts::{Fact, Object, Origin};
+use crate::model::env::Found;
+use crate::model::shell::{Script, shell_text};
+use crate::model::{self, ports};
 
 impl PodTemplate {
     /// The port number a Service port arrives at: a name is looked up over the containers in
@@ -83,24 +85,29 @@ impl ListenSetting {
         is_loopback(&self.host)
     }
 
-    /// Whether this may be the address that the program does its work at: a host that is another machine's
-    /// is where it connects to (`REDIS_ADDR`), and metrics or health have listeners of their own.
-    fn may_be_the_service(&self) -> bool {
-        let name = self.name.to_ascii_uppercase();
-        let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
-        let host = self.host.trim_matches(['[', ']']);
-        let is_any = host.is_empty()
-            || host.parse::<core::net::IpAddr>().is_ok_and(|ip| ip.is_unspecified());
-        (is_any || (self.is_loopback() && has(&["LISTEN", "BIND"]))) && !has(SIDE_LISTENERS)
+    /// The same address with another port, as it would be written.
+    pub fn with_port(&self, port: u16) -> String {
+        match self.text.rsplit_once(':') {
+            Some(_) if self.is_loopback() => format!(":{port}"),
+            Some((host, _)) => format!("{host}:{port}"),
+            None => port.to_string(),
+        }
+    }
+
+    /// Whether it is every address of this machine: what is written, `0.0.0.0`, `::`, or the pod's own.
+    pub fn is_any(&self) -> bool {
+        is_any(&self.host)
     }
 }
 
-/// Words in the names of listeners that a program has beside that of its service.
-const SIDE_LISTENERS: &[&str] = &[
-    "METRIC", "PROM", "STAT", "ADMIN", "MANAGE", "MGMT", "INTERNAL", "DEBUG", "PPROF", "PROFIL",
-    "HEALTH", "PROBE", "READY", "LIVE", "GRPC", "RPC", "TLS", "HTTPS", "WEBHOOK", "PEER", "GOSSIP",
-    "CLUSTER", "RAFT",
-];
+/// Whether a host is every address of a machine, or the pod's own.
+pub fn is_any(host: &str) -> bool {
+    let host = host.trim_matches(['[', ']']);
+    host.is_empty()
+        || host == "*"
+        || host.starts_with("$(")
+        || host.parse::<core::net::IpAddr>().is_ok_and(|ip| ip.is_unspecified())
+}
 
 /// Whether a host is this machine alone.
 pub fn is_loopback(host: &str) -> bool {
@@ -111,7 +118,7 @@ pub fn is_loopback(host: &str) -> bool {
 
 impl Case<'_> {
     /// Addresses in the environment and on the command line. Values that are not known are left
-    /// out.
+    /// out, but for those of the pod's own address: `$(POD_IP):8080`.
     pub fn listen_settings(&self) -> Vec<ListenSetting> {
         let mut all = Vec::new();
         let environment = self.environment();
@@ -120,14 +127,45 @@ impl Case<'_> {
                 all.extend(setting(name, value, &variable.origin));
             }
         }
-        let words = [&self.container.command, &self.container.args];
-        let words: Vec<_> = words.into_iter().flatten().flatten().collect();
+        for entry in &self.container.env {
+            let EnvValue::Literal(text) = &entry.value else { continue };
+            let Some((host, port)) = text.value.rsplit_once("):") else { continue };
+            let name = &entry.name.value;
+            let hidden = matches!(environment.lookup(name), Lookup::Set(v) if v.value.is_err());
+            if hidden && host.starts_with("$(") && !host[2..].contains(['$', '(', ':']) {
+                let own = setting(name, &format!(":{port}"), &text.origin);
+                all.extend(own.map(|own| ListenSetting {
+                    host: format!("{host})"),
+                    text: text.value.clone(),
+                    ..own
+                }));
+            }
+        }
+        let words = self.command_words();
+        let written = |word: &Fact<String>| -> Option<String> {
+            if !word.value.contains("$(") {
+                return Some(word.value.clone());
+            }
+            model::env::expand(&word.value, |name| match environment.lookup(name) {
+                Lookup::Set(v) if v.source == EnvSource::Image => Found::Nothing,
+                Lookup::Set(v) => v.value.as_deref().map_or(Found::Hidden, Found::Value),
+                Lookup::Unset => Found::Nothing,
+                Lookup::Unknown(_) => Found::Maybe,
+            })
+            .text
+        };
         for (i, word) in words.iter().enumerate() {
-            let (flag, value) = match word.value.split_once('=') {
+            // `--addr=$(POD_IP):8080`
+            let of_pod = || {
+                let (head, port) = word.value.rsplit_once("):")?;
+                Some(format!("{}=:{port}", head.split_once("=$(")?.0))
+            };
+            let Some(text) = written(word).or_else(of_pod) else { continue };
+            let (flag, value) = match text.split_once('=') {
                 Some((flag, value)) => (flag, value),
                 None => {
                     let before = i.checked_sub(1).map_or("", |i| words[i].value.as_str());
-                    (if before.starts_with('-') { before } else { "" }, word.value.as_str())
+                    (if before.starts_with('-') { before } else { "" }, text.as_str())
                 }
             };
             all.extend(setting(flag, value, &word.origin));
@@ -135,39 +173,24 @@ impl Case<'_> {
         all
     }
 
-    /// The one address that the program is told to listen on, where that is at another port and nothing
-    /// that is written brings it to this one: the program reads the variable, which is no side listener's,
-    /// the number is in none of its texts, the environment is known, no file is mounted that could hold it,
-    /// and no other container serves it. A number of its code may still be the port.
-    pub fn listens_elsewhere(&self, port: u16) -> Option<ListenSetting> {
-        let mut told = self.listen_settings().into_iter().filter(|setting| setting.says_listen);
-        let setting = told.next().filter(|s| s.port != port && s.may_be_the_service())?;
-        let declared = || self.container.declares(&PortRef::Number(i64::from(setting.port)));
-        if told.next().is_some() || declared() || !self.is_target() || self.settings_mention(port) {
-            return None;
-        }
-        let alone = self
-            .pod()
-            .containers
-            .iter()
-            .filter(|c| matches!(c.role, ContainerRole::Main | ContainerRole::Sidecar));
-        let scratch = |mount: &Mount| {
-            let volume = self.pod().volume(&mount.name.value);
-            volume.is_some_and(|volume| matches!(volume.kind, VolumeKind::EmptyDir { .. }))
+    /// The words of the command line, those that a shell is given one by one. Of an image that is not
+    /// known only what the manifest says.
+    pub(super) fn command_words(&self) -> Vec<Fact<String>> {
+        let argv = match self.command_line() {
+            Ok(line) => line.argv,
+            Err(_) => [&self.container.command, &self.container.args]
+                .into_iter()
+                .flatten()
+                .flatten()
+                .cloned()
+                .collect(),
         };
-        if alone.count() != 1
-            || !self.container.mounts.iter().all(scratch)
-            || self.environment().open().is_some()
-        {
-            return None;
-        }
-        let text = &self.known_program()?.text;
-        let reads = || matches!(text.find(&setting.name), TextPresence::Present(_));
-        // Host and port may be joined at run time.
-        let texts = [format!(":{port}"), port.to_string()];
-        let absent = || texts.iter().all(|number| text.find(number) == TextPresence::Absent);
-        (!setting.name.is_empty() && !setting.name.starts_with('-') && reads() && absent())
-            .then_some(setting)
+        let words: Vec<&str> = argv.iter().map(|word| word.value.as_str()).collect();
+        let Some(text) = shell_text(&words) else { return argv };
+        let Some(whole) = argv.iter().find(|word| word.value == text) else { return argv };
+        let commands = Script::parse(text).commands;
+        let all = commands.iter().flat_map(|command| command.argv());
+        all.map(|word| Fact::derived(word.text.clone(), whole.origin.clone())).collect()
     }
 
     /// Whether a number stands anywhere in the container's command line or known environment.
@@ -189,31 +212,4 @@ fn setting(name: &str, value: &str, origin: &Origin) -> Option<ListenSetting> {
     let (host, text) = (host.to_owned(), value.trim().to_owned());
     let (name, origin) = (name.to_owned(), origin.clone());
     Some(ListenSetting { name, host, port, origin, text, says_listen })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::setting;
-    use crate::facts::{Origin, SourceId};
-
-    #[track_caller]
-    fn check(name: &str, value: &str, may_be: bool) {
-        let found = setting(name, value, &Origin::whole(SourceId(0))).unwrap();
-        assert_eq!(found.may_be_the_service(), may_be, "{name}={value}");
-    }
-
-    #[test]
-    fn which_address_is_the_service() {
-        check("LISTEN_ADDR", ":8080", true);
-        check("LISTEN_ADDR", "127.0.0.1:8080", true);
-        check("HTTP_ADDR", "0.0.0.0:8080", true);
-        check("BIND", "[::]:8080", true);
-        for side in ["METRICS_ADDR", "DEBUG_ADDR", "admin-addr", "HEALTH_PROBE_BIND_ADDRESS"] {
-            check(side, ":9090", false);
-        }
-        // Where it connects to.
-        check("REDIS_ADDR", "redis:6379", false);
-        check("CACHE_ADDR", "localhost:6379", false);
-        check("DB_ADDR", "10.1.2.3:5432", false);
-    }
 }

@@ -62,6 +62,34 @@ pub struct ProgramString {
     pub function: Option<String>,
 }
 
+/// A text of the program that can be an address of its own machine, where it is used.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ListenText {
+    /// As written: `:8080`, `0.0.0.0:8080`, `8080`.
+    pub text: String,
+    /// Its port.
+    pub port: u16,
+    /// Where it stands.
+    pub origin: Origin,
+    /// Whose it is.
+    pub owner: TextOwner,
+    /// The function that uses it, where code does.
+    pub function: Option<String>,
+    /// The name that is used right before it: the variable, flag or key that it is the default of.
+    pub name: Option<String>,
+    /// The code between the two is that of a default; otherwise they only stand near each other.
+    pub certain: bool,
+}
+
+/// What a program holds of addresses to listen on.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ListenTexts {
+    /// Each use of each text.
+    pub texts: Vec<ListenText>,
+    /// Names of variables that tags of struct fields hold, sorted.
+    pub tagged: Vec<String>,
+}
+
 /// What a program that has `os/signal.Notify` linked asks for.
 #[derive(Clone, Debug, PartialEq)]
 pub enum AskedSignals {
@@ -92,6 +120,13 @@ pub trait ProgramText: Send + Sync + std::fmt::Debug {
     /// String constants of a kind other than [`TextKind::Other`], in address order, or why they
     /// cannot be read.
     fn strings(&self) -> Result<&[ProgramString], &'static str>;
+
+    /// Where a whole constant that is not the standard library's has this text; `None` when none has,
+    /// or why constants cannot be read.
+    fn constant(&self, text: &str) -> Result<Option<Origin>, &'static str>;
+
+    /// Addresses to listen on that it holds, or why they cannot be read.
+    fn listens(&self) -> Result<&ListenTexts, &'static str>;
 
     /// The signals that it asks for, when it has `os/signal.Notify` linked; why they cannot be read
     /// otherwise.

@@ -119,6 +119,7 @@ pub static RULES: &[&Rule] = &[
     &mesh::trusted_forwarded_client_cert::RULE,
     &mesh::undeclared_mesh_protocol::RULE,
     &network::ambiguous_routing::RULE,
+    &network::conflicting_listeners::RULE,
     &network::dangling_ingress_backend::RULE,
     &network::debug_endpoint_exposed::RULE,
     &network::grpc_through_cluster_ip::RULE,

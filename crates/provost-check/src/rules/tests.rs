@@ -7,7 +7,9 @@ use crate::artifact::manifest::{ManifestFile, Options, load_manifests};
 use crate::artifact::{Sources, binary_toml};
 use crate::case::{Joined, World};
 use crate::facts::objects::{Body, Selector};
-use crate::facts::program_text::{AskedSignals, ProgramString, ProgramText, TextPresence};
+use crate::facts::program_text::{
+    AskedSignals, ListenTexts, ProgramString, ProgramText, TextPresence,
+};
 use crate::facts::settings::Settings;
 use crate::findings::Reason;
 use crate::rules::engine::{self, Selection, Verdicts};
@@ -24,6 +26,15 @@ impl ProgramText for Counting {
 
     fn strings(&self) -> Result<&[ProgramString], &'static str> {
         Ok(&[])
+    }
+
+    fn constant(&self, _: &str) -> Result<Option<crate::facts::Origin>, &'static str> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(None)
+    }
+
+    fn listens(&self) -> Result<&ListenTexts, &'static str> {
+        Err("nothing is read of it")
     }
 
     fn signals(&self) -> Result<AskedSignals, &'static str> {

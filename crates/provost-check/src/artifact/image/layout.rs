@@ -123,6 +123,14 @@ impl Platform {
     }
 }
 
+/// A platform that a configuration names, as it may be shown.
+pub(super) fn shown_platform(text: &str) -> String {
+    let mut parts = text.splitn(3, '/').map(str::to_owned);
+    let os = parts.next().unwrap_or_default();
+    let architecture = parts.next().unwrap_or_default();
+    Platform { os, architecture, variant: parts.next() }.shown()
+}
+
 #[derive(Deserialize)]
 struct Index {
     #[serde(default)]

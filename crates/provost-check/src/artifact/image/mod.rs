@@ -253,6 +253,14 @@ fn read(
     let chosen = layout::choose(store, source, form, platform, limits, &mut mismatches)?;
     loaded.left_out = chosen.left_out;
     let config = config::read(source, &chosen.config)?;
+    // Descriptors need not name a platform, and archives of docker cannot: the configuration does.
+    if let Some(wanted) = platform
+        && config.platform != "/"
+        && !is_platform(&config.platform, wanted)
+    {
+        let has = layout::shown_platform(&config.platform);
+        return Err(Broken::malformed(&format!("has no image for {wanted}; it has {has}")));
+    }
     if chosen.layers.len() > limits.layers {
         return Err(Broken::limit(&format!("has more than {} layers", limits.layers)));
     }
@@ -399,6 +407,11 @@ fn read(
     }
     loaded.image = Some(image);
     Ok(())
+}
+
+/// Whether an image of one platform runs where another is asked for; a variant counts where both have one.
+fn is_platform(has: &str, wanted: &str) -> bool {
+    has.split('/').zip(wanted.split('/')).all(|(a, b)| a == b)
 }
 
 /// Bytes of glibc's `libc.so.6`, which has about 2 MiB.

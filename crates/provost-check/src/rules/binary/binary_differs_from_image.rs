@@ -1,6 +1,7 @@
 //! A binary that is not the one in the image.
 
 use crate::case::ProgramCase;
+use crate::case::binding::program_name;
 use crate::facts::binary::Binary;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -28,8 +29,12 @@ fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
     if world.images.is_empty() {
         return Err(Abstain::unknown(Reason::NoImage, "the program in the image"));
     }
+    // What the image of its container runs is compared with it whatever it is.
+    let run = case.joined.bindings.run_instead(case.index).and_then(|run| world.binaries.get(run));
     let in_images = world.binaries.iter().filter(|b| b.in_image.is_some());
-    let same: Vec<&Binary> = in_images.filter(|b| is_same_program(given, b)).collect();
+    let mut same: Vec<&Binary> = in_images.filter(|b| is_same_program(given, b)).collect();
+    let other = same.is_empty() && run.is_some();
+    same.extend(run.filter(|_| other));
     let Some(inside) = same.first() else {
         return Err(Abstain::unknown(
             Reason::NoImage,
@@ -44,7 +49,15 @@ fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::unknown(Reason::LimitReached, "the digests of both programs"));
     };
     let same_build = given.build_id.is_some() && given.build_id == inside.build_id;
-    let message = if same_build {
+    let name = |binary: &Binary| program_name(binary).to_owned();
+    let message = if other {
+        format!(
+            "the image that the container runs starts {}, and the binary that was given is {}: what \
+             is judged of it does not run",
+            name(inside),
+            name(given)
+        )
+    } else if same_build {
         "the binary that was given and the one in the image come from one build, and one of them \
          was changed after it (strip, objcopy, upx)"
             .to_owned()
@@ -69,24 +82,19 @@ fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
         .fix(Fix::suggest(
             "leave --binary out: the program in the image is judged; or build the image again",
         ));
-    if same_build {
+    if same_build && !other {
         finding = finding.level(Level::Warn);
     }
     out.push(finding);
     Ok(())
 }
 
-/// The same main package, or the same name where one of them is not told.
+/// The same main package, or the same file name where one of them does not tell.
 fn is_same_program(a: &Binary, b: &Binary) -> bool {
-    let package = |binary: &Binary| {
-        binary.go.as_ref().and_then(|go| Some(go.main_package.as_ref()?.value.clone()))
-    };
-    let name =
+    let package = |binary: &Binary| binary.go.as_ref().is_some_and(|go| go.main_package.is_some());
+    let file =
         |binary: &Binary| binary.path.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
-    match (package(a), package(b)) {
-        (Some(a), Some(b)) => a == b,
-        _ => name(a) == name(b),
-    }
+    if package(a) && package(b) { program_name(a) == program_name(b) } else { file(a) == file(b) }
 }
 
 fn go(binary: &Binary) -> Option<String> {

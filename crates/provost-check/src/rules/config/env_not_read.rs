@@ -4,9 +4,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::case::Case;
-use crate::facts::binary::GoProgram;
 use crate::facts::program_text::TextPresence;
-use crate::facts::symbols;
 use crate::facts::workload::{Action, EnvValue};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names::nearest;
@@ -24,25 +22,6 @@ pub static RULE: Rule = Rule {
     check: Check::Container(check),
     ..Rule::BASE
 };
-
-/// Packages that compose names at run time, or hand the whole environment on.
-const READERS: &[&str] = &[
-    "github.com/spf13/viper",
-    "github.com/kelseyhightower/envconfig",
-    "github.com/caarlos0/env",
-    "github.com/sethvargo/go-envconfig",
-    "github.com/ilyakaznacheev/cleanenv",
-    "github.com/knadh/koanf",
-    "github.com/alecthomas/kong",
-    "github.com/alecthomas/kingpin",
-    "github.com/urfave/cli",
-    "github.com/peterbourgon/ff",
-    "github.com/jessevdk/go-flags",
-    "github.com/joho/godotenv",
-    "github.com/codingconcepts/env",
-    "github.com/vrischmann/envconfig",
-    "github.com/namsral/flag",
-];
 
 /// Beginnings of names that clients and tools beside the program read.
 const OTHERS: &[&str] = &[
@@ -98,7 +77,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     let program = case.program()?;
-    reads_by_name(program)?;
+    program.reads_names_as_written()?;
     case.may_be_searched()?;
     let mentions = Mentions::of(case);
     for entry in entries {
@@ -133,23 +112,6 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
                 out.push(finding);
             }
         }
-    }
-    Ok(())
-}
-
-/// Unknown when the program may look for names that are not written down in it.
-fn reads_by_name(program: &GoProgram) -> Result<(), Abstain> {
-    let unknown = |what: &str| {
-        Err(Abstain::unknown(Reason::StringsUnreadable, format!("the names that {what} reads")))
-    };
-    if let Some(reader) = READERS.iter().find(|package| program.links_package(package)) {
-        return unknown(reader);
-    }
-    if program.links(symbols::OS_ENVIRON)?.is_some() {
-        return unknown("os.Environ");
-    }
-    if program.links(symbols::CGO)?.is_some() {
-        return unknown("C code");
     }
     Ok(())
 }

@@ -1,10 +1,14 @@
 //! A probe or hook of a port that its container does not have.
 
+use std::collections::BTreeMap;
+
 use crate::case::Case;
-use crate::facts::Fact;
+use crate::case::listen::{Elsewhere, default_place};
 use crate::facts::objects::PortRef;
 use crate::facts::workload::{Action, ContainerRole};
+use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::model::listeners::Listener;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// A name is looked up in the ports of the same container, and nowhere else.
@@ -24,7 +28,7 @@ pub static RULE: Rule = Rule {
         Variant::new(
             "probe-port-not-listened-on",
             Level::Warn,
-            "a probe of another port than the one the program is told to listen on",
+            "a probe of another port than the one the program listens on",
         ),
     ],
     check: Check::Container(check),
@@ -40,14 +44,8 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         match &handler.action {
             Action::HttpGet { port: Some(port), host: None, .. }
             | Action::TcpSocket { port: Some(port), host: None } => match &port.value {
-                PortRef::Name(name) => {
-                    by_name(case, field, port, name, out);
-                    elsewhere(case, field, port, out);
-                }
-                PortRef::Number(number) => {
-                    by_number(case, field, port, *number, out);
-                    elsewhere(case, field, port, out);
-                }
+                PortRef::Name(name) => by_name(case, field, port, name, out),
+                PortRef::Number(number) => by_number(case, field, port, *number, out),
             },
             Action::Grpc { port: Some(port), .. } => {
                 let number = port.map(|n| PortRef::Number(*n));
@@ -57,6 +55,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         }
         any = true;
     }
+    listeners(case, out);
     if any { Ok(()) } else { Err(Abstain::NotApplicable) }
 }
 
@@ -100,44 +99,110 @@ fn by_name(case: &Case<'_>, field: &str, port: &Fact<PortRef>, name: &str, out: 
     out.push(finding);
 }
 
-/// The port is declared, and the program is told of another.
-fn elsewhere(case: &Case<'_>, field: &str, port: &Fact<PortRef>, out: &mut Findings) {
-    let (number, declared) = match &port.value {
-        PortRef::Number(number) => (Some(*number), None),
-        PortRef::Name(name) => {
-            let declared = case.container.port_named(name).and_then(|own| own.port.as_ref());
-            (declared.map(|own| own.value), declared)
-        }
-    };
-    let Some(number) = number.and_then(|number| u16::try_from(number).ok()) else { return };
-    if super::is_mesh_port(&port.value) {
-        return;
+/// Ports that are asked, and that the program does not listen on: one finding for each port, however many
+/// probes ask it.
+fn listeners(case: &Case<'_>, out: &mut Findings) {
+    let mut asked: BTreeMap<u16, Vec<(&'static str, &Origin, Listener)>> = BTreeMap::new();
+    for (field, handler) in case.container.handlers() {
+        let (origin, of) = match &handler.action {
+            Action::HttpGet { port: Some(port), .. }
+            | Action::TcpSocket { port: Some(port), .. } => {
+                if super::is_mesh_port(&port.value) {
+                    continue;
+                }
+                (&port.origin, case.container.listener_of(&port.value))
+            }
+            Action::Grpc { port: Some(port), .. } => (&port.origin, Some(Listener::Grpc)),
+            _ => continue,
+        };
+        let (Some(port), Some(of)) = (case.asked_port(&handler.action), of) else { continue };
+        asked.entry(port).or_default().push((field, origin, of));
     }
-    let Some(setting) = case.listens_elsewhere(number) else { return };
+    for (port, asked) in asked {
+        let Some((_, _, who)) = asked.first() else { continue };
+        match case.listens_elsewhere(port, *who) {
+            Ok(Some(elsewhere)) => out.push(not_listened_on(case, port, &asked, &elsewhere)),
+            Ok(None) => {}
+            Err(abstain) => out.abstain(abstain),
+        }
+    }
+}
+
+fn not_listened_on(
+    case: &Case<'_>,
+    port: u16,
+    asked: &[(&'static str, &Origin, Listener)],
+    elsewhere: &Elsewhere,
+) -> Finding {
+    let setting = &elsewhere.told.setting;
+    let order = |field: &str| match field {
+        "readinessProbe" => 0,
+        "startupProbe" => 1,
+        "livenessProbe" => 2,
+        _ => 3,
+    };
+    let first = asked.iter().min_by_key(|(field, ..)| order(field));
+    // There is one at least: the map was filled with it.
+    let (field, origin) =
+        first.map_or(("probe", &setting.origin), |(field, origin, _)| (*field, *origin));
+    let told = elsewhere.told.sentence();
     let mut finding = Finding::new(
         &RULE,
-        format!(
-            "the {field} asks port {number}, and the program is told to listen on {}: the \
-             connection is refused unless a number in its code opens {number} too",
-            setting.text
-        ),
-        &port.origin,
-        format!("port {number}"),
+        format!("the {field} asks port {port}, {}", elsewhere.consequence(port, then(field))),
+        origin,
+        format!("port {port}"),
     )
-    .variant(&RULE.variants[1])
-    .also(&setting.origin, format!("{} says where to listen", setting.name));
-    if let Some(declared) = declared {
-        finding = finding.also(&declared.origin, "the port of that name");
+    .variant(&RULE.variants[1]);
+    if elsewhere.is_certain() {
+        finding = finding.level(Level::Deny);
+    }
+    finding = finding.also(
+        &setting.origin,
+        if elsewhere.told.is_default {
+            format!("{told}: this is where it listens")
+        } else {
+            format!("{} says where to listen", setting.name)
+        },
+    );
+    if let Some(default) = elsewhere.default() {
+        let (at, label) = default_place(default);
+        finding = finding.also(at, format!("{}: {label}", default.text));
+    }
+    let declared = case.container.ports.iter().filter_map(|own| own.port.as_ref());
+    if let Some(declared) = { declared }.find(|own| own.value == i64::from(port)) {
+        finding = finding.also(&declared.origin, "is declared");
+    }
+    for (other, at, _) in asked.iter().filter(|(_, at, _)| *at != origin) {
+        finding = finding.also(at, format!("the {other} asks it, too"));
+    }
+    for (object, service, _) in case
+        .of
+        .service_targets()
+        .take(64)
+        .filter(|(_, _, number)| *number == i64::from(port))
+        .take(2)
+    {
+        if let Some(target) = &service.target_port {
+            finding =
+                finding.also(&target.origin, format!("Service {} sends to it", object.meta.name()));
+        }
     }
     if setting.is_loopback() {
         let host = setting.host.trim_matches(['[', ']']);
         finding = finding
             .note(format!("{host} is reached from inside of the pod alone, whatever the port is"));
     }
-    out.push(finding.fix(Fix::suggest(format!(
-        "set {} to :{number}, or declare and ask port {}",
-        setting.name, setting.port
-    ))));
+    let fix = if elsewhere.told.is_default {
+        format!("set {} to {port}, or declare and ask port {}", setting.name, setting.port)
+    } else {
+        format!(
+            "set {} to {}, or declare and ask port {}",
+            setting.name,
+            setting.with_port(port),
+            setting.port
+        )
+    };
+    finding.fix(Fix::suggest(fix))
 }
 
 fn then(field: &str) -> &'static str {

@@ -4,6 +4,7 @@ use crate::case::Case;
 use crate::case::command::{CommandLine, CommandSource};
 use crate::case::image::ImageView;
 use crate::facts::Fact;
+use crate::facts::build::{CommandForm, Instruction};
 use crate::facts::build_files::{Presence, behind_wrapper};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names::nearest;
@@ -17,17 +18,24 @@ pub static RULE: Rule = Rule {
     title: "a command that is no file of the image",
     page: include_str!("missing-entrypoint-file.md"),
     needs: &[Need::Manifest, Need::Dockerfile],
-    variants: &[Variant::new(
-        "entrypoint-relative-to-workdir",
-        Level::Note,
-        "a program found only from its working directory",
-    )],
+    variants: &[
+        Variant::new(
+            "entrypoint-relative-to-workdir",
+            Level::Note,
+            "a program found only from its working directory",
+        ),
+        Variant::new("no-command", Level::Deny, "neither image nor manifest says what to run"),
+    ],
     check: Check::Container(check),
     ..Rule::BASE
 };
 
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let image = case.image()?;
+    if let Some(nothing) = nothing_to_run(case, image) {
+        out.push(nothing);
+        return Ok(());
+    }
     let command = case.command_line()?;
     let program = command.program();
     if let Some(moved) = relative(case, program) {
@@ -40,6 +48,42 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         }
     }
     Ok(())
+}
+
+/// An image without ENTRYPOINT and CMD, and a container that names no command either. What a base image
+/// that is not known is configured to run cannot be told.
+fn nothing_to_run(case: &Case<'_>, image: ImageView<'_>) -> Option<Finding> {
+    let config = image.config();
+    let says = |words: &Option<Vec<Fact<String>>>| words.as_ref().is_some_and(|w| !w.is_empty());
+    let runs = |instruction: &Option<Instruction<CommandForm>>| {
+        instruction.as_ref().is_some_and(|instruction| match &instruction.value {
+            CommandForm::Exec(words) => !words.is_empty(),
+            CommandForm::Shell(_) => true,
+        })
+    };
+    if says(&case.container.command)
+        || says(&case.container.args)
+        || runs(&config.entrypoint)
+        || runs(&config.cmd)
+        || (image.image().is_none() && image.base().is_none())
+    {
+        return None;
+    }
+    let finding = Finding::new(
+        &RULE,
+        "neither the image nor the container says what to run: the container cannot start (\"no \
+         command specified\")",
+        case.container_origin(),
+        "has no command",
+    )
+    .variant(&RULE.variants[1])
+    .also(&image.origin(), "has neither Entrypoint nor Cmd");
+    let programs = image.likely_programs();
+    let only = if let [only] = programs.as_slice() { Some(only) } else { None };
+    Some(finding.fix(Fix::suggest(match only {
+        Some(only) => format!("write ENTRYPOINT [\"{}\"] in the Dockerfile", only.value),
+        None => "write ENTRYPOINT in the Dockerfile, or command in the container".to_owned(),
+    })))
 }
 
 /// An image's command that is text for its shell: `shell-form-entrypoint` says when there is none.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::case::{Case, ObjectId};
 use crate::facts::objects::{Body, Object, PortRef, Service, ServicePort};
-use crate::facts::program_text::{TextKind, TextOwner};
+use crate::facts::program_text::TextOwner;
 use crate::facts::symbols;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -93,12 +93,20 @@ fn targets<'w>(case: &Case<'w>) -> Result<Vec<Target<'w>>, Abstain> {
     Ok(all)
 }
 
+/// Ports of what programs connect to on localhost: databases, queues, caches, collectors. An address with
+/// one of them is a client's.
+const CLIENTS: &[u16] = &[
+    1433, 2181, 2379, 3306, 4222, 4317, 4318, 5432, 5672, 5775, 6379, 6831, 6832, 8125, 8126, 8200,
+    8500, 9042, 9092, 9200, 9411, 11211, 14250, 14268, 26257, 27017,
+];
+
 /// Whether the program listens, by what its settings and its strings say, on a port that no
 /// Service sends to: an admin port, the usual place for these handlers.
 fn has_listener_of_its_own(case: &Case<'_>, reached: &[Target<'_>]) -> bool {
     let hidden = |port: u16| reached.iter().all(|(.., number)| *number != port);
-    let settings = case.listen_settings();
-    if settings.iter().any(|s| hidden(s.port) || s.is_loopback()) {
+    // Addresses of others, such as a database's on localhost, are no listeners.
+    let told = case.told();
+    if told.iter().any(|t| hidden(t.setting.port) || t.setting.is_loopback()) {
         return true;
     }
     if case
@@ -110,18 +118,26 @@ fn has_listener_of_its_own(case: &Case<'_>, reached: &[Target<'_>]) -> bool {
     {
         return true;
     }
-    let Some(strings) = case.known_program().and_then(|p| p.text.strings().ok()) else {
+    let Some(listens) = case.known_program().and_then(|p| p.text.listens().ok()) else {
         return false;
     };
-    strings
+    let given = case.listener_settings();
+    listens
+        .texts
         .iter()
-        .filter(|s| s.kind == TextKind::HostPort && s.owner != TextOwner::Std)
-        .filter_map(|s| s.text.rsplit_once(':'))
-        .any(|(host, port)| {
-            // Another host's address is a client's, ours begins with the colon or says every address.
-            let own = host.is_empty() || host == "0.0.0.0" || host == "[::]";
-            let loopback = crate::case::network::is_loopback(host);
-            port.parse().is_ok_and(|port| loopback || own && hidden(port))
+        // A library's address is that of what it talks to.
+        .filter(|text| matches!(text.owner, TextOwner::Main | TextOwner::Unknown))
+        .filter(|text| match &text.name {
+            // A setting that is given says more than its default, and one of another program is none.
+            Some(name) => match given(name) {
+                Some(is_given) => !is_given,
+                None => false,
+            },
+            None => text.text.contains(':') && !CLIENTS.contains(&text.port),
+        })
+        .any(|text| {
+            let host = text.text.rsplit_once(':').map_or("", |(host, _)| host);
+            crate::case::network::is_loopback(host) || hidden(text.port)
         })
 }
 

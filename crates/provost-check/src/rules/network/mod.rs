@@ -1,6 +1,7 @@
 //! Whether traffic arrives, and whether more of it arrives than should.
 
 pub mod ambiguous_routing;
+pub mod conflicting_listeners;
 pub mod dangling_ingress_backend;
 pub mod debug_endpoint_exposed;
 pub mod grpc_through_cluster_ip;

@@ -1,11 +1,15 @@
 //! A Service port that leads nowhere, and ports that artifacts disagree on.
 
+use std::collections::BTreeSet;
+
+use crate::case::listen::{Elsewhere, default_place};
 use crate::case::{Case, ObjectCase, WorkloadCase};
 use crate::facts::objects::{PortRef, ServicePort};
 use crate::facts::program_text::TextPresence;
 use crate::facts::workload::{ContainerPort, ContainerRole};
-use crate::facts::{Body, Fact};
+use crate::facts::{Body, Fact, Object};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::listeners;
 use crate::model::names;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -16,6 +20,11 @@ const NOT_DECLARED: Variant = Variant::new(
 );
 const EXPOSED: Variant =
     Variant::new("exposed-port-mismatch", Level::Note, "EXPOSE and containerPort share no port");
+const NOT_LISTENED_ON: Variant = Variant::new(
+    "target-port-not-listened-on",
+    Level::Warn,
+    "a Service sends to another port than the one the program listens on",
+);
 const DUPLICATE: Variant = Variant::new(
     "duplicate-container-port",
     Level::Warn,
@@ -30,9 +39,9 @@ pub static RULE: Rule = Rule {
     title: "a Service sends to a port name that no selected container has",
     page: include_str!("unresolved-target-port.md"),
     needs: &[Need::Manifest],
-    variants: &[NOT_DECLARED, EXPOSED, DUPLICATE],
+    variants: &[NOT_DECLARED, EXPOSED, DUPLICATE, NOT_LISTENED_ON],
     check: Check::Object(service),
-    also: &[Check::Container(exposed), Check::Workload(duplicate)],
+    also: &[Check::Container(exposed), Check::Workload(duplicate), Check::Container(listened_on)],
     ..Rule::BASE
 };
 
@@ -221,6 +230,82 @@ fn exposed(case: &Case<'_>, out: &mut Findings) -> Judged {
         .fix(Fix::suggest("make both name the port the program listens on")),
     );
     Ok(())
+}
+
+/// Ports of one container that are looked for among the addresses it listens on.
+const LISTENERS: usize = 64;
+
+/// Ports that Services send to and that the program does not listen on. Those that a probe asks are told of
+/// by `unresolved-probe-port`.
+fn listened_on(case: &Case<'_>, out: &mut Findings) -> Judged {
+    let mut seen = BTreeSet::new();
+    for (object, service) in case.services()? {
+        for port in service.ports_to(case.container) {
+            let Some(target) = &port.target_port else { continue };
+            let number = case.pod().target_number(port).and_then(|n| u16::try_from(n).ok());
+            let Some(number) = number.filter(|_| port.protocol.value == "TCP") else { continue };
+            if seen.len() >= LISTENERS || !seen.insert(number) || case.asks(number) {
+                continue;
+            }
+            let own = PortRef::Number(i64::from(number));
+            let declares = case.container.ports.iter().any(|own| {
+                own.name.is_some()
+                    && own.port.as_ref().is_some_and(|p| p.value == i64::from(number))
+            });
+            // The Service's name for it says whom it is for where the container has none.
+            let who = match &port.name {
+                Some(name) if !declares => listeners::of_port(&name.value),
+                _ => case.container.listener_of(&own),
+            };
+            let Some(who) = who else { continue };
+            let elsewhere = match case.listens_elsewhere(number, who) {
+                Ok(Some(elsewhere)) => elsewhere,
+                Ok(None) => continue,
+                Err(abstain) => {
+                    out.abstain(abstain);
+                    continue;
+                }
+            };
+            out.push(not_listened_on(case, object, target, number, &elsewhere));
+        }
+    }
+    if seen.is_empty() { Err(Abstain::NotApplicable) } else { Ok(()) }
+}
+
+fn not_listened_on(
+    case: &Case<'_>,
+    object: &Object,
+    target: &Fact<PortRef>,
+    number: u16,
+    elsewhere: &Elsewhere,
+) -> Finding {
+    let setting = &elsewhere.told.setting;
+    let consequence = elsewhere.consequence(number, "connections are refused");
+    let mut finding = Finding::new(
+        &RULE,
+        format!("Service {} sends to port {number}, {consequence}", object.meta.name()),
+        &target.origin,
+        format!("arrives at port {number}"),
+    )
+    .variant(&NOT_LISTENED_ON)
+    .also(&setting.origin, format!("{} says where to listen", setting.name));
+    if elsewhere.is_certain() {
+        finding = finding.level(Level::Deny);
+    }
+    if let Some(default) = elsewhere.default() {
+        let (at, label) = default_place(default);
+        finding = finding.also(at, format!("{}: {label}", default.text));
+    }
+    let mut declared = case.container.ports.iter().filter_map(|own| own.port.as_ref());
+    if let Some(declared) = declared.find(|own| own.value == i64::from(number)) {
+        finding = finding.also(&declared.origin, "is declared");
+    }
+    finding.fix(Fix::suggest(format!(
+        "set {} to {}, or declare port {} and send to it",
+        setting.name,
+        setting.with_port(number),
+        setting.port
+    )))
 }
 
 fn duplicate(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {

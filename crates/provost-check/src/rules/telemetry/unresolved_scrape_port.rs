@@ -7,6 +7,7 @@ use crate::facts::document::Node;
 use crate::facts::objects::Selector;
 use crate::facts::{Body, Fact, Object, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::listeners::Listener;
 use crate::model::names::nearest;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -172,6 +173,25 @@ fn annotation(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     };
     let pod = case.pod();
+    if let Some(target) = case.target() {
+        match target.listens_elsewhere(number, Listener::Metrics) {
+            Ok(Some(elsewhere)) => {
+                let setting = &elsewhere.told.setting;
+                let consequence = elsewhere.consequence(number, "nothing is scraped");
+                out.push(
+                    wrong(
+                        format!("Prometheus is told to ask port {number}, {consequence}"),
+                        &port.origin,
+                    )
+                    .also(&setting.origin, format!("{} says where to listen", setting.name))
+                    .level(Level::Warn),
+                );
+                return Ok(());
+            }
+            Ok(None) => {}
+            Err(abstain) => out.abstain(abstain),
+        }
+    }
     let Some(first) = pod.first_number() else { return Err(Abstain::NotApplicable) };
     // A program whose ports nobody lists, or a proxy that is configured elsewhere (Envoy's admin
     // port), contradicts nothing.

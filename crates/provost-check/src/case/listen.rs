@@ -1,0 +1,634 @@
+//! What a container listens on, by its effective configuration.
+//!
+//! A program listens where its settings say, and where nothing is set at the defaults in it. So a port
+//! that occurs in a program as the default of `PORT` is no evidence once `PORT` is given: the model is the
+//! set of addresses that the given values and the defaults in force determine, and a port that is not in
+//! it is listened on only if something else opens it. What else could is looked at one by one: another
+//! text of the program, another setting that holds the number, a mounted file, another container. Each
+//! makes the answer unknown, and none of them makes it silent.
+
+use std::collections::BTreeSet;
+
+use super::Case;
+use super::binding::is_known_sidecar;
+use super::env::{Environment, Lookup};
+use super::network::{ListenSetting, is_any, is_loopback};
+use crate::facts::binary::GoProgram;
+use crate::facts::objects::PortRef;
+use crate::facts::program_text::{ListenText, TextOwner, TextPresence};
+use crate::facts::workload::{Action, ContainerRole, VolumeKind};
+use crate::facts::{Body, Origin};
+use crate::findings::{Abstain, Reason};
+use crate::model::listeners::{self, Listener, words};
+use crate::model::names::{ImageRef, base_name};
+
+/// Fields of a workload that settle where its program listens, and what is asked.
+const SETTINGS: &[&str] = &[
+    "spec/template/spec/containers/env",
+    "spec/template/spec/containers/envFrom",
+    "spec/template/spec/containers/command",
+    "spec/template/spec/containers/args",
+    "spec/template/spec/containers/ports",
+    "spec/template/spec/containers/readinessProbe",
+    "spec/template/spec/containers/livenessProbe",
+    "spec/template/spec/containers/startupProbe",
+];
+
+/// An address that the program is known to listen on.
+#[derive(Clone, Debug)]
+pub struct Told {
+    /// The name, value and place.
+    pub setting: ListenSetting,
+    /// Whom it is for.
+    pub listener: Listener,
+    /// Nothing sets it: this is the default in the program.
+    pub is_default: bool,
+}
+
+impl Told {
+    /// Whether it is a flag of the command line.
+    pub fn is_flag(&self) -> bool {
+        self.setting.name.starts_with('-')
+    }
+
+    /// `PORT is 9090`, for a message.
+    pub fn sentence(&self) -> String {
+        let ListenSetting { name, text, .. } = &self.setting;
+        if self.is_default {
+            format!("nothing sets {name}, whose default is {text}")
+        } else {
+            format!("{name} is {text}")
+        }
+    }
+}
+
+/// How it is known that a port is listened on by nobody.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Proof {
+    /// The program holds the port as the default of the setting, which is given, and nowhere else.
+    Default(ListenText),
+    /// The same, as far as texts that stand beside each other tell.
+    Beside(ListenText),
+    /// No text of the program has the port; a number of its code may.
+    NoText,
+    /// The program is not known; nothing else of the manifest has the port that it is told of.
+    Manifest,
+}
+
+/// A port that the program does not listen on.
+#[derive(Clone, Debug)]
+pub struct Elsewhere {
+    /// Where it listens instead.
+    pub told: Told,
+    /// How that is known.
+    pub proof: Proof,
+    /// A Secret, a claim or the node's disk is mounted: a file may still say otherwise.
+    pub files: bool,
+}
+
+impl Elsewhere {
+    /// Whether nothing is left that could open the port.
+    pub fn is_certain(&self) -> bool {
+        matches!(self.proof, Proof::Default(_)) && !self.files
+    }
+
+    /// What becomes of whoever asks `port`: the second half of a sentence, ending with `then` where that is
+    /// certain.
+    pub fn consequence(&self, port: u16, then: &str) -> String {
+        let setting = &self.told.setting;
+        let told = self.told.sentence();
+        let text = &setting.text;
+        match &self.proof {
+            Proof::Default(default) if !self.files => format!(
+                "and the program listens on {text}: {told}, and {} is its default only: {then}",
+                default.text
+            ),
+            Proof::Default(default) | Proof::Beside(default) => format!(
+                "and the program is told to listen on {text}: {told}, and {} seems to be its \
+                 default only: the connection is refused unless something else opens {port}",
+                default.text
+            ),
+            Proof::NoText if self.told.is_default => format!(
+                "and the program listens on {text}: {told}: the connection is refused unless a \
+                 number in its code opens {port} too"
+            ),
+            Proof::NoText => format!(
+                "and the program is told to listen on {text}: the connection is refused unless a \
+                 number in its code opens {port} too"
+            ),
+            Proof::Manifest => format!(
+                "and {told}, which no port, probe or Service of the input names: the connection is \
+                 refused unless the program does not read {}",
+                setting.name
+            ),
+        }
+    }
+
+    /// The default in the program that the setting overrides.
+    pub fn default(&self) -> Option<&ListenText> {
+        match &self.proof {
+            Proof::Default(text) | Proof::Beside(text) => Some(text),
+            Proof::NoText | Proof::Manifest => None,
+        }
+    }
+}
+
+/// What a name of a setting is compared by: flags, keys and variables alike.
+fn key(name: &str) -> String {
+    name.trim_start_matches('-').replace(['-', '.'], "_").to_ascii_uppercase()
+}
+
+/// Whether a number stands in a text by itself.
+fn holds(text: &str, number: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits == number)
+}
+
+/// Whether a value is the address of something else: a URL or `host:port` with a host that is not this machine.
+fn is_of_another_machine(value: &str) -> bool {
+    let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    match authority.rsplit_once(':') {
+        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
+            !is_any(host) && !is_loopback(host)
+        }
+        _ => false,
+    }
+}
+
+impl<'w> Case<'w> {
+    /// Addresses of this container's own listeners among its settings.
+    pub fn told(&self) -> Vec<Told> {
+        let own = self.own_names();
+        let environment = self.environment();
+        let mut all: Vec<Told> = Vec::new();
+        for setting in self.listen_settings() {
+            let Some(listener) = listeners::of_setting(&setting.name, &own) else { continue };
+            let by_name = listeners::says_listen(&setting.name) || listener == Listener::Debug;
+            let here = setting.is_any() || setting.is_loopback() && by_name;
+            if here && !belongs_to_another(&environment, &setting.name) {
+                all.push(Told { setting, listener, is_default: false });
+            }
+        }
+        all
+    }
+
+    /// Tells of a name whether a setting of that name is given; `None` when it is none of a setting that says
+    /// where the program listens.
+    pub fn listener_settings(&self) -> impl Fn(&str) -> Option<bool> + use<> {
+        let own = self.own_names();
+        let told: BTreeSet<String> =
+            self.told().iter().map(|told| key(&told.setting.name)).collect();
+        move |name| {
+            listeners::of_setting(name, &own)?;
+            Some(told.contains(&key(name)))
+        }
+    }
+
+    /// The names that the program goes by.
+    fn own_names(&self) -> Vec<Vec<String>> {
+        let image = self.container.image.as_ref().and_then(|i| ImageRef::parse(&i.value).ok());
+        let binary = self.binary().ok();
+        let package = binary.and_then(|b| b.go.as_ref()?.main_package.as_ref());
+        let names = [
+            Some(self.container.name()),
+            Some(self.of.object.meta.name()),
+            image.as_ref().map(ImageRef::base_name),
+            binary.map(|b| base_name(&b.path)),
+            package.map(|p| base_name(&p.value)),
+        ];
+        names.into_iter().flatten().map(words).filter(|words| !words.is_empty()).collect()
+    }
+
+    /// Where the program listens instead of at `port`, when nothing makes it listen there; `None` when it
+    /// does, or may well. `who` asks: a probe of the service, a scrape of metrics.
+    ///
+    /// # Errors
+    /// Its settings send it elsewhere, and something may still open the port.
+    pub fn listens_elsewhere(
+        &self,
+        port: u16,
+        who: Listener,
+    ) -> Result<Option<Elsewhere>, Abstain> {
+        if self.container.role != ContainerRole::Main || is_known_sidecar(self.container) {
+            return Ok(None);
+        }
+        let mut told = self.told();
+        if told.iter().any(|told| told.setting.port == port) {
+            return Ok(None);
+        }
+        let program = if self.is_target() { self.program().ok() } else { None };
+        if let Some(program) = program {
+            told = self.read_by(program, told, who)?;
+            if the_one(&told, who)?.is_none() {
+                told.extend(self.defaults_in_force(program, port));
+            }
+            if told.iter().any(|told| told.setting.port == port) {
+                return Ok(None);
+            }
+        }
+        let Some(found) = the_one(&told, who)? else { return Ok(None) };
+        if self.neighbour_declares(port) {
+            return Ok(None);
+        }
+        let elsewhere = match program {
+            Some(program) => self.by_program(program, port, found, &told)?,
+            None => self.by_manifest(port, found),
+        };
+        let Some(mut elsewhere) = elsewhere else { return Ok(None) };
+        self.of.unpatched(SETTINGS)?;
+        self.nobody_else(port, &elsewhere.told)?;
+        elsewhere.files = self.files_may_say(port, &elsewhere.told)?;
+        Ok(Some(elsewhere))
+    }
+
+    /// Those settings that the program reads. Flags count: Go's packages for flags end the program at one
+    /// that they do not know.
+    fn read_by(
+        &self,
+        program: &GoProgram,
+        told: Vec<Told>,
+        who: Listener,
+    ) -> Result<Vec<Told>, Abstain> {
+        let mut read = Vec::new();
+        let mut doubt = None;
+        for one in told {
+            if one.is_flag() {
+                read.push(one);
+                continue;
+            }
+            match reads(program, &one.setting.name) {
+                Ok(true) => read.push(one),
+                Ok(false) => {}
+                // It matters only where it would be the answer.
+                Err(abstain) if fits(who).contains(&one.listener) => doubt = Some(abstain),
+                Err(_) => {}
+            }
+        }
+        match doubt {
+            Some(abstain) if the_one(&read, who)?.is_none() => Err(abstain),
+            _ => Ok(read),
+        }
+    }
+
+    /// Defaults of settings that nothing sets, where all that could is known, and the program does not
+    /// hold the port as such: then there is nothing to find.
+    fn defaults_in_force(&self, program: &GoProgram, port: u16) -> Vec<Told> {
+        let number = port.to_string();
+        let constant = |text: &str| program.text.constant(text);
+        let known =
+            matches!((constant(&format!(":{number}")), constant(&number)), (Ok(None), Ok(None)))
+                && self.image().is_ok()
+                && self.command_line().is_ok()
+                && self.environment().open().is_none()
+                // A reader of configuration may find a file.
+                && program.reads_names_as_written().is_ok();
+        let Some(listens) = known.then(|| program.text.listens().ok()).flatten() else {
+            return Vec::new();
+        };
+        let own = self.own_names();
+        let environment = self.environment();
+        let flags: Vec<String> = self
+            .command_words()
+            .iter()
+            .filter(|word| word.value.starts_with('-'))
+            .map(|word| key(word.value.split('=').next().unwrap_or_default()))
+            .collect();
+        let mut all = Vec::new();
+        for text in &listens.texts {
+            let Some(name) = text.name.as_ref().filter(|_| text.certain) else { continue };
+            let Some(listener) = listeners::of_setting(name, &own) else { continue };
+            let host = text.text.rsplit_once(':').map_or("", |(host, _)| host).to_owned();
+            let set = flags.contains(&key(name))
+                || !matches!(environment.lookup(name), Lookup::Unset)
+                || !matches!(environment.lookup(&key(name)), Lookup::Unset);
+            if set || text.owner != TextOwner::Main || !is_any(&host) {
+                continue;
+            }
+            let setting = ListenSetting {
+                name: name.clone(),
+                host,
+                port: text.port,
+                origin: text.origin.clone(),
+                text: text.text.clone(),
+                says_listen: true,
+            };
+            all.push(Told { setting, listener, is_default: true });
+        }
+        all
+    }
+
+    /// What the program's own texts say of the port.
+    fn by_program(
+        &self,
+        program: &GoProgram,
+        port: u16,
+        found: &Told,
+        told: &[Told],
+    ) -> Result<Option<Elsewhere>, Abstain> {
+        let unknown = |reason, why: &str| {
+            let name = &found.setting.name;
+            let set = format!("{name} is {}", found.setting.text);
+            Err(Abstain::unknown(
+                reason,
+                format!("whether the program listens on {port} although {set}: {why}"),
+            ))
+        };
+        let listens = match program.text.listens() {
+            Ok(listens) => listens,
+            Err(why) => return unknown(Reason::StringsUnreadable, why),
+        };
+        let own = self.own_names();
+        let mut default: Option<&ListenText> = None;
+        let mut certain = true;
+        for text in listens.texts.iter().filter(|text| text.port == port) {
+            let host = text.text.rsplit_once(':').map_or("", |(host, _)| host);
+            // Nobody outside of the pod reaches a listener on the loopback address.
+            if text.owner == TextOwner::Std || is_loopback(host) {
+                continue;
+            }
+            // gin's Run() reads PORT, and logs between that and its default.
+            let of_gin =
+                text.function.as_deref().is_some_and(|f| f.ends_with("/gin.resolveAddress"));
+            let name = if of_gin { Some("PORT") } else { text.name.as_deref() };
+            let given = name.and_then(|name| {
+                let name = key(name);
+                let equal = |told: &&Told| key(&told.setting.name) == name;
+                let prefixed =
+                    |told: &&Told| key(&told.setting.name).ends_with(&format!("_{name}"));
+                let exact = told.iter().find(equal).map(|told| (told, true));
+                exact.or_else(|| told.iter().find(prefixed).map(|told| (told, false)))
+            });
+            match (given, name) {
+                (Some((_, exact)), _) => {
+                    certain &= exact && (text.certain || of_gin);
+                    default.get_or_insert(text);
+                }
+                // The default of a setting that is not given is in force.
+                (None, Some(name)) if listeners::of_setting(name, &own).is_some() => {
+                    return Ok(None);
+                }
+                _ => {
+                    let place =
+                        text.function.as_ref().map(|f| format!(" (in {f})")).unwrap_or_default();
+                    let why = format!("{:?} is a text of it{place}", text.text);
+                    return unknown(Reason::CodeUnclear, &why);
+                }
+            }
+        }
+        let declared = self.pod().declares_number(i64::from(found.setting.port));
+        let proof = match default {
+            Some(text) if certain => Proof::Default(text.clone()),
+            _ if declared => return Ok(None),
+            Some(text) => Proof::Beside(text.clone()),
+            None => {
+                // Host and port may be joined at run time.
+                for text in [format!(":{port}"), port.to_string()] {
+                    match program.text.find(&text) {
+                        TextPresence::Absent => {}
+                        TextPresence::Present(_) => {
+                            return unknown(
+                                Reason::CodeUnclear,
+                                "a longer text of it holds the number",
+                            );
+                        }
+                        TextPresence::Unknown(why) => {
+                            return unknown(Reason::StringsUnreadable, why);
+                        }
+                    }
+                }
+                Proof::NoText
+            }
+        };
+        Ok(Some(Elsewhere { told: found.clone(), proof, files: false }))
+    }
+
+    /// Without the program: the port that it is told of must be named by nothing else, since that would
+    /// be one listener more.
+    fn by_manifest(&self, port: u16, found: &Told) -> Option<Elsewhere> {
+        let own = i64::from(found.setting.port);
+        let declares = self.container.declares(&PortRef::Number(i64::from(port)));
+        if !declares
+            || self.pod().declares_number(own)
+            || self.asks(found.setting.port)
+            || self.of.service_targets().any(|(_, _, number)| number == own)
+        {
+            return None;
+        }
+        Some(Elsewhere { told: found.clone(), proof: Proof::Manifest, files: false })
+    }
+
+    /// Whether a probe or hook of the container asks that port.
+    pub fn asks(&self, port: u16) -> bool {
+        self.container.handlers().any(|(_, handler)| self.asked_port(&handler.action) == Some(port))
+    }
+
+    /// The port of this container that a probe or hook asks; `None` where it asks another host.
+    pub fn asked_port(&self, action: &Action) -> Option<u16> {
+        let number = match action {
+            Action::HttpGet { port: Some(port), host: None, .. }
+            | Action::TcpSocket { port: Some(port), host: None } => match &port.value {
+                PortRef::Number(number) => *number,
+                PortRef::Name(name) => self.container.port_named(name)?.port.as_ref()?.value,
+            },
+            Action::Grpc { port: Some(port), .. } => port.value,
+            _ => return None,
+        };
+        u16::try_from(number).ok()
+    }
+
+    fn neighbours(&self) -> impl Iterator<Item = &'w crate::facts::workload::Container> {
+        let serves = |role| matches!(role, ContainerRole::Main | ContainerRole::Sidecar);
+        let own = self.index;
+        self.pod()
+            .containers
+            .iter()
+            .enumerate()
+            .filter(move |(index, c)| *index != own && serves(c.role))
+            .map(|(_, container)| container)
+    }
+
+    /// The containers of a pod share its ports.
+    fn neighbour_declares(&self, port: u16) -> bool {
+        let number = i64::from(port);
+        // Most pods declare it once, here.
+        self.pod().serves_number(number)
+            && self.neighbours().take(256).any(|c| c.declares(&PortRef::Number(number)))
+    }
+
+    /// Unknown when a setting or another container may bring the port.
+    fn nobody_else(&self, port: u16, told: &Told) -> Result<(), Abstain> {
+        let set = told.sentence();
+        let unknown = |why: String| {
+            let what = format!("whether something listens on {port} although {set}: {why}");
+            Err(Abstain::unknown(Reason::CodeUnclear, what))
+        };
+        let silent =
+            |c: &&crate::facts::workload::Container| c.ports.is_empty() && !is_known_sidecar(c);
+        if let Some(other) = self.neighbours().find(silent) {
+            return unknown(format!("container {} declares no ports", other.name()));
+        }
+        let environment = self.environment();
+        if let Some(abstain) = environment.open() {
+            return Err(abstain.clone());
+        }
+        let number = port.to_string();
+        for (name, variable) in environment.iter() {
+            let Ok(value) = &variable.value else { continue };
+            if holds(value, &number) && !is_of_another_machine(value) {
+                return unknown(format!("{name} holds that number"));
+            }
+        }
+        for word in self.command_words() {
+            let value = word.value.split_once('=').map_or(word.value.as_str(), |(_, value)| value);
+            if holds(value, &number) && !is_of_another_machine(value) {
+                return unknown(format!("an argument holds that number: {}", word.value));
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether a file that is not known may say where to listen; unknown when one that is known, or a
+    /// ConfigMap that is not in the input, may bring the port.
+    fn files_may_say(&self, port: u16, told: &Told) -> Result<bool, Abstain> {
+        let number = port.to_string();
+        let set = told.sentence();
+        let mut files = false;
+        for mount in &self.container.mounts {
+            let Some(volume) = self.pod().volume(&mount.name.value) else {
+                files = true;
+                continue;
+            };
+            match &volume.kind {
+                VolumeKind::EmptyDir { .. } => {}
+                VolumeKind::ConfigMap { name, .. } => {
+                    let what = |why: &str| {
+                        format!(
+                            "whether something listens on {port} although {set}: ConfigMap {} {why}",
+                            name.value
+                        )
+                    };
+                    match self.config_map(&name.value) {
+                        Some(Body::ConfigMap(map)) => {
+                            if map.data.iter().any(|(_, text)| holds(text, &number)) {
+                                let what = what("is mounted and holds that number");
+                                return Err(Abstain::unknown(Reason::VolumeUnknown, what));
+                            }
+                        }
+                        _ => {
+                            let what = what("is mounted");
+                            return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
+                        }
+                    }
+                }
+                _ => files = true,
+            }
+        }
+        Ok(files)
+    }
+}
+
+/// Listeners that answer whoever asks, the likeliest first.
+fn fits(who: Listener) -> &'static [Listener] {
+    match who {
+        Listener::Service => &[Listener::Service],
+        Listener::Grpc => &[Listener::Grpc, Listener::Service],
+        Listener::Metrics => &[Listener::Metrics],
+        Listener::Health => &[Listener::Health],
+        Listener::Debug => &[Listener::Debug],
+        Listener::Tls => &[Listener::Tls],
+        Listener::Other => &[],
+    }
+}
+
+/// The one address of the listener that is asked; unknown when several settings name different ones.
+fn the_one(told: &[Told], who: Listener) -> Result<Option<&Told>, Abstain> {
+    for listener in fits(who) {
+        let mut all = told.iter().filter(|told| told.listener == *listener);
+        let Some(first) = all.next() else { continue };
+        return match all.find(|other| other.setting.port != first.setting.port) {
+            None => Ok(Some(first)),
+            // A flag that is given twice makes two listeners.
+            Some(other) if other.setting.name == first.setting.name => Ok(None),
+            Some(other) => Err(Abstain::unknown(
+                Reason::CodeUnclear,
+                format!(
+                    "which of {} and {} the program listens by",
+                    first.setting.name, other.setting.name
+                ),
+            )),
+        };
+    }
+    Ok(None)
+}
+
+/// Whether the program reads the variable; unknown where names are composed.
+pub(crate) fn reads(program: &GoProgram, name: &str) -> Result<bool, Abstain> {
+    let unreadable = |why: &str| {
+        let what = format!("whether the program reads {name}: {why}");
+        Abstain::unknown(Reason::StringsUnreadable, what)
+    };
+    if program.text.constant(name).map_err(unreadable)?.is_some() {
+        return Ok(true);
+    }
+    let listens = program.text.listens().map_err(unreadable)?;
+    if listens.tagged.binary_search_by(|tagged| tagged.as_str().cmp(name)).is_ok() {
+        return Ok(true);
+    }
+    if let TextPresence::Unknown(why) = program.text.find(name) {
+        return Err(unreadable(why));
+    }
+    match program.reads_names_as_written() {
+        Ok(()) => Ok(false),
+        Err(Abstain::Unknown { needs, .. }) => Err(unreadable(&format!("{needs} are not known"))),
+        Err(abstain) => Err(abstain),
+    }
+}
+
+/// Whether a host beside it says that a port is another machine's: `CACHE_HOST` of `CACHE_PORT`.
+fn belongs_to_another(environment: &Environment, name: &str) -> bool {
+    let Some(stem) = name.strip_suffix("PORT") else { return false };
+    ["HOST", "HOSTNAME", "SERVER", "URL", "ENDPOINT"].iter().any(|other| {
+        // `HOSTNAME` alone is the pod's own name.
+        if stem.is_empty() && *other != "HOST" {
+            return false;
+        }
+        match environment.lookup(&format!("{stem}{other}")) {
+            Lookup::Set(variable) => match &variable.value {
+                Ok(host) => !is_any(host) && !is_loopback(host),
+                Err(_) => true,
+            },
+            Lookup::Unset | Lookup::Unknown(_) => false,
+        }
+    })
+}
+
+impl crate::facts::workload::Container {
+    /// Whose listener a port of the container is, by the name that it has in `ports`: the service's where it
+    /// has none, and nobody's that is known where the name says nothing.
+    pub fn listener_of(&self, port: &PortRef) -> Option<Listener> {
+        let named = match port {
+            PortRef::Name(name) => Some(name.as_str()),
+            PortRef::Number(number) => {
+                let is = |own: &&crate::facts::workload::ContainerPort| {
+                    own.port.as_ref().is_some_and(|own| own.value == *number)
+                };
+                self.ports
+                    .iter()
+                    .find(is)
+                    .and_then(|own| own.name.as_ref())
+                    .map(|n| n.value.as_str())
+            }
+        };
+        named.map_or(Some(Listener::Service), listeners::of_port)
+    }
+}
+
+/// Where a default stands, for a message.
+pub fn default_place(text: &ListenText) -> (&Origin, String) {
+    let label = match &text.name {
+        Some(name) => format!("the default of {name}"),
+        None => "a default of the program".to_owned(),
+    };
+    (&text.origin, label)
+}

@@ -1,0 +1,296 @@
+//! What the name of a setting says: where a program listens, and for whom, or where another program does.
+//!
+//! `PORT`, `HTTP_ADDR`, `--web.listen-address` and `CHECKOUT_PORT` of a container `checkout` are addresses of the program
+//! itself; `DB_PORT` and `REDIS_ADDR` are those of others. A name whose words are not all known is taken for one of the
+//! latter, unless it says that it is listened on.
+
+/// Whom a listener is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Listener {
+    /// The service itself.
+    Service,
+    /// gRPC.
+    Grpc,
+    /// Whoever scrapes metrics.
+    Metrics,
+    /// The kubelet.
+    Health,
+    /// Whoever looks for faults: profiles, administration.
+    Debug,
+    /// The service, by TLS.
+    Tls,
+    /// Somebody else.
+    Other,
+}
+
+impl Listener {
+    /// In a message: `the listener for NAME`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Service => "the service",
+            Self::Grpc => "gRPC",
+            Self::Metrics => "metrics",
+            Self::Health => "health",
+            Self::Debug => "debugging",
+            Self::Tls => "TLS",
+            Self::Other => "others",
+        }
+    }
+}
+
+/// Words that make a name one of an address.
+const NOUNS: &[&str] = &["PORT", "ADDR", "ADDRESS"];
+
+/// Words that make it one that is listened on.
+const LISTENS: &[&str] = &["LISTEN", "LISTENER", "LISTENING", "BIND"];
+
+/// Words that say nothing of whose address it is.
+const PLAIN: &[&str] = &[
+    "HTTP",
+    "SERVER",
+    "SERVE",
+    "SERVICE",
+    "SVC",
+    "APP",
+    "APPLICATION",
+    "WEB",
+    "API",
+    "REST",
+    "MAIN",
+    "CONTAINER",
+    "TCP",
+    "ON",
+    "PUBLIC",
+    "HTTPSERVER",
+];
+
+/// Words of listeners beside the service's.
+const SIDES: &[(&[&str], Listener)] = &[
+    (&["GRPC", "RPC"], Listener::Grpc),
+    (
+        &["METRICS", "METRIC", "PROM", "PROMETHEUS", "STATS", "TELEMETRY", "MONITORING"],
+        Listener::Metrics,
+    ),
+    (
+        &[
+            "HEALTH",
+            "HEALTHZ",
+            "HEALTHCHECK",
+            "PROBE",
+            "PROBES",
+            "READINESS",
+            "LIVENESS",
+            "READY",
+            "LIVE",
+        ],
+        Listener::Health,
+    ),
+    (
+        &["DEBUG", "PPROF", "PROFILE", "PROFILER", "PROFILING", "ADMIN", "MANAGEMENT", "MGMT"],
+        Listener::Debug,
+    ),
+    (&["TLS", "HTTPS", "SSL", "SECURE", "MTLS", "WEBHOOK"], Listener::Tls),
+    (&["PEER", "GOSSIP", "CLUSTER", "RAFT", "INTERNAL", "STATUS", "PRIVATE"], Listener::Other),
+];
+
+/// What other programs are called: `REDIS_PORT` of a container `redis-exporter` is that of redis.
+const OTHERS: &[&str] = &[
+    "DB",
+    "DATABASE",
+    "SQL",
+    "POSTGRES",
+    "POSTGRESQL",
+    "PG",
+    "MYSQL",
+    "MARIADB",
+    "MONGO",
+    "MONGODB",
+    "REDIS",
+    "MEMCACHED",
+    "CACHE",
+    "KAFKA",
+    "NATS",
+    "AMQP",
+    "RABBITMQ",
+    "ETCD",
+    "VAULT",
+    "CONSUL",
+    "ELASTICSEARCH",
+    "SMTP",
+    "MAIL",
+    "LDAP",
+    "PROXY",
+    "UPSTREAM",
+    "REMOTE",
+    "TARGET",
+    "CLIENT",
+];
+
+/// The words of a name, in upper case: `http-listenAddr` has three.
+pub fn words(name: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut word = String::new();
+    let mut lower_before = false;
+    for c in name.chars() {
+        let starts = c.is_ascii_uppercase() && lower_before;
+        if (starts || !c.is_ascii_alphanumeric()) && !word.is_empty() {
+            all.push(std::mem::take(&mut word));
+        }
+        if c.is_ascii_alphanumeric() {
+            word.push(c.to_ascii_uppercase());
+        }
+        lower_before = c.is_ascii_lowercase();
+    }
+    if !word.is_empty() {
+        all.push(word);
+    }
+    all.into_iter().flat_map(parts).collect()
+}
+
+/// `HTTPPORT` is two words, `SUPPORT` is one.
+fn parts(word: String) -> Vec<String> {
+    for noun in NOUNS.iter().chain(LISTENS) {
+        if let Some(rest) = word.strip_suffix(noun)
+            && !rest.is_empty()
+            && (PLAIN.contains(&rest) || LISTENS.contains(&rest) || side(rest).is_some())
+        {
+            return vec![rest.to_owned(), (*noun).to_owned()];
+        }
+    }
+    vec![word]
+}
+
+fn side(word: &str) -> Option<Listener> {
+    SIDES.iter().find(|(words, _)| words.contains(&word)).map(|(_, listener)| *listener)
+}
+
+/// Whether a name says that its address is listened on.
+pub fn says_listen(name: &str) -> bool {
+    words(name).iter().any(|word| LISTENS.contains(&word.as_str()))
+}
+
+/// Whose listener a setting of that name tells the address of; `None` when it is none's, or cannot be told. `own` are
+/// the names that the program goes by, in [`words`].
+pub fn of_setting(name: &str, own: &[Vec<String>]) -> Option<Listener> {
+    let words = words(name);
+    let is = |list: &[&str], word: &String| list.contains(&word.as_str());
+    let listens = words.iter().any(|word| is(LISTENS, word));
+    if !listens && !words.iter().any(|word| is(NOUNS, word)) {
+        return None;
+    }
+    // The program's own name in front says nothing.
+    let own_prefix = own
+        .iter()
+        .filter_map(|own| {
+            let same = own.iter().zip(&words).take_while(|(a, b)| a == b).count();
+            let known = same == own.len() || !words.iter().take(same).any(|word| is(OTHERS, word));
+            known.then_some(same)
+        })
+        .max()
+        .unwrap_or(0);
+    let mut found = None;
+    let mut unknown = false;
+    for word in words.iter().skip(own_prefix.min(words.len())) {
+        if is(NOUNS, word) || is(LISTENS, word) || is(PLAIN, word) || word.parse::<u8>().is_ok() {
+            continue;
+        }
+        match side(word) {
+            Some(listener) => found = found.or(Some(listener)),
+            None => unknown = true,
+        }
+    }
+    match (found, unknown) {
+        (found, false) => Some(found.unwrap_or(Listener::Service)),
+        (found, true) if listens && !words.iter().any(|word| is(OTHERS, word)) => {
+            Some(found.unwrap_or(Listener::Other))
+        }
+        _ => None,
+    }
+}
+
+/// Whose listener a port of that name is: `metrics`, `grpc`, `http`. `None` when the name says nothing that is known.
+pub fn of_port(name: &str) -> Option<Listener> {
+    let words = words(name);
+    words.iter().find_map(|word| side(word)).or_else(|| {
+        words
+            .iter()
+            .all(|word| PLAIN.contains(&word.as_str()) || word == "PORT")
+            .then_some(Listener::Service)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(name: &str, listener: Option<Listener>) {
+        let own = ["parcels", "parcels-api", "redis-exporter"].map(words);
+        assert_eq!(of_setting(name, &own), listener, "{name}");
+    }
+
+    #[test]
+    fn settings_of_the_service() {
+        for name in [
+            "PORT",
+            "HTTP_PORT",
+            "LISTEN_ADDR",
+            "SERVER_ADDRESS",
+            "--port",
+            "--addr",
+            "httpPort",
+            "--web.listen-address",
+            "BIND",
+            "APP_PORT",
+            "HTTPPORT",
+            "PARCELS_PORT",
+            "ListenAddr",
+            "PARCELS_API_HTTP_ADDR",
+        ] {
+            check(name, Some(Listener::Service));
+        }
+    }
+
+    #[test]
+    fn settings_of_other_listeners() {
+        check("GRPC_PORT", Some(Listener::Grpc));
+        check("METRICS_ADDR", Some(Listener::Metrics));
+        check("--metrics-bind-address", Some(Listener::Metrics));
+        check("--health-probe-bind-address", Some(Listener::Health));
+        check("PARCELS_DEBUG_ADDR", Some(Listener::Debug));
+        check("HTTPS_PORT", Some(Listener::Tls));
+        check("JAEGER_LISTEN_PORT", Some(Listener::Other));
+    }
+
+    #[test]
+    fn settings_of_other_programs() {
+        for name in [
+            "DB_PORT",
+            "REDIS_ADDR",
+            "REDIS_PORT",
+            "SMTP_PORT",
+            "KUBERNETES_SERVICE_PORT",
+            "SUPPORT",
+            "CHECKOUT_SERVICE_PORT",
+            "TRANSPORT",
+            "HOST",
+            "REPORT_INTERVAL",
+            "REMOTE_LISTEN_PORT",
+            "OTEL_EXPORTER_PROMETHEUS_PORT",
+        ] {
+            check(name, None);
+        }
+        // Redis itself.
+        assert_eq!(of_setting("REDIS_PORT", &[words("redis")]), Some(Listener::Service));
+    }
+
+    #[test]
+    fn names_of_ports() {
+        assert_eq!(of_port("http"), Some(Listener::Service));
+        assert_eq!(of_port("http-metrics"), Some(Listener::Metrics));
+        assert_eq!(of_port("grpc"), Some(Listener::Grpc));
+        assert_eq!(of_port("https"), Some(Listener::Tls));
+        assert_eq!(of_port("raft-stuff"), Some(Listener::Other));
+        assert_eq!(of_port("amqp"), None);
+    }
+}
