@@ -2,13 +2,15 @@
 //!
 //! # How a default is written
 //!
-//! `os.Getenv("PORT")` with `if port == "" { port = "8080" }`, a helper `env("PORT", "8080")` and `flag.String("addr",
-//! ":8080", "…")` all come to code that takes the address of the name, and then that of the default, a few instructions
-//! further on: with no call between the two where both are arguments, or with the one call that reads the variable and
-//! a test of what it gave. The helper is the second form again, when it is inlined (Go 1.18 to 1.27, amd64 and arm64).
-//! Tags of struct fields (`env:"PORT" envDefault:"8080"`) hold both in one text.
+//! - A helper `env("PORT", "8080")` or `flag.String("addr", ":8080", "…")`: the code takes the address of the name and
+//!   that of the default as arguments of one call, with no other call between the two. Where `flag.StringVar` is
+//!   inlined, the default comes first.
+//! - `p := os.Getenv("PORT")` with `if p == "" { p = "8080" }`, which is also what an inlined helper comes to: the default
+//!   is *chosen*. Right before it is a conditional branch past it, or right behind it a conditional move (`CMOVE`,
+//!   `CSEL`). Between the name and the default may be other reads (Go 1.18 to 1.27, amd64 and arm64).
+//! - Tags of struct fields (`env:"PORT" envDefault:"8080"`) hold both in one text.
 //!
-//! A text that is used elsewhere as well, or in another way, is no proved default of anything.
+//! A text that is used in any other way is no proved default of anything.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -19,8 +21,14 @@ use crate::elf::Machine;
 const LONGEST: usize = 64;
 /// Bytes of code between a name and its default, at most, where that is proved.
 const NEAR: u64 = 128;
-/// The same, where it is likely.
+/// The same where other reads may come between.
 const BESIDE: u64 = 1024;
+/// Names that wait for their defaults, at most.
+const PENDING: usize = 32;
+/// Bytes around a use in which a branch or a conditional move chooses it.
+const CHOSEN: u64 = 24;
+/// A branch past a default goes no further than that.
+const PAST: i64 = 64;
 /// Bytes of a tag that are looked at on each side.
 const TAG: usize = 256;
 /// Tags with defaults that are looked at.
@@ -141,9 +149,9 @@ impl<'a> Strings<'a> {
         let mut used: FxHashSet<u64> = FxHashSet::default();
         let mut seen: FxHashSet<usize> = FxHashSet::default();
         let mut function = None;
-        // The name that was used last in the function, and where.
-        let mut last: Option<(&'a str, u64)> = None;
-        for (at, target) in uses {
+        // Names that were used in the function and have no default yet, and where.
+        let mut pending: Vec<(&'a str, u64)> = Vec::new();
+        for (position, &(at, target)) in uses.iter().enumerate() {
             let Some(&(index, what)) = places.get(&target) else { continue };
             let Some(string) = self.list.get(index) else { continue };
             used.insert(target);
@@ -152,13 +160,24 @@ impl<'a> Strings<'a> {
             let entry = here.as_ref().map(|f| f.address);
             if function != Some(entry) {
                 function = Some(entry);
-                last = None;
+                pending.clear();
             }
             let What::Address(port) = what else {
-                last = Some((string.text, at));
+                if pending.len() >= PENDING {
+                    pending.remove(0);
+                }
+                pending.push((string.text, at));
                 continue;
             };
-            let named = last.take().filter(|(_, named_at)| at - named_at <= BESIDE);
+            let end = here.as_ref().map_or(at, |f| f.address.saturating_add(f.size));
+            let behind = || {
+                let &(next, target) = uses.get(position + 1)?;
+                let &(index, What::Name) = places.get(&target)? else { return None };
+                let name = self.list.get(index)?.text;
+                let is_key = name.bytes().any(|b| b.is_ascii_lowercase());
+                (is_key && next < end && self.is_one_call(at, next)).then_some((name, true))
+            };
+            let named = self.named(&mut pending, string.text, at).or_else(behind);
             found.texts.push(ListenText {
                 text: string.text,
                 port,
@@ -169,7 +188,7 @@ impl<'a> Strings<'a> {
                     .map_or(string.owner, |package| self.owners.of_package(package)),
                 function: here.map(|f| f.name),
                 name: named.map(|(name, _)| name),
-                certain: named.is_some_and(|(_, named_at)| self.is_default(named_at, at)),
+                certain: named.is_some_and(|(_, certain)| certain),
             });
         }
         // Tables and variables: whoever reads them is not looked for.
@@ -197,54 +216,105 @@ impl<'a> Strings<'a> {
         found
     }
 
-    /// Whether the code from one use to the other takes both as arguments of one call, or calls once and tests what that
-    /// gave.
-    fn is_default(&self, name: u64, text: u64) -> bool {
-        if text.saturating_sub(name) > NEAR {
+    /// The name among those before it that a text is the default of, and whether that is certain.
+    fn named(
+        &self,
+        pending: &mut Vec<(&'a str, u64)>,
+        text: &str,
+        at: u64,
+    ) -> Option<(&'a str, bool)> {
+        if let Some(&(name, named_at)) = pending.last()
+            && self.is_one_call(named_at, at)
+        {
+            pending.pop();
+            return Some((name, true));
+        }
+        if !self.is_chosen(at) {
+            return None;
+        }
+        let says = |name: &str, words: &[&str]| {
+            let upper = name.to_ascii_uppercase();
+            words.iter().any(|word| upper.contains(word))
+        };
+        let near = |(_, named_at): &&(&str, u64)| at.saturating_sub(*named_at) <= BESIDE;
+        let fitting = |words: &[&str]| -> Vec<&'a str> {
+            pending.iter().filter(near).map(|(name, _)| *name).filter(|n| says(n, words)).collect()
+        };
+        // A bare number is that of a port.
+        let mut names = if text.contains(':') { Vec::new() } else { fitting(&["PORT"]) };
+        if names.is_empty() {
+            names = fitting(&["PORT", "ADDR", "LISTEN", "BIND"]);
+        }
+        let first = *names.first()?;
+        // One name that is read twice is one.
+        let certain = names.iter().all(|name| *name == first);
+        if let Some(position) = pending.iter().position(|(name, _)| *name == first) {
+            pending.remove(position);
+        }
+        Some((first, certain))
+    }
+
+    /// Whether two uses stand that near each other that both are for one call: there is none between them.
+    fn is_one_call(&self, first: u64, second: u64) -> bool {
+        if second.saturating_sub(first) > NEAR {
             return false;
         }
-        let Some(code) = self.image.code_at(name..text) else { return false };
+        let Some(code) = self.image.code_at(first..second) else { return false };
+        let is_entry =
+            |to: u64| self.functions.function_at(to).is_some_and(|function| function.address == to);
+        match self.machine {
+            Machine::Amd64 => !code.windows(5).enumerate().any(|(at, window)| {
+                let &[0xe8, a, b, c, d] = window else { return false };
+                let next = first.wrapping_add(at as u64 + 5);
+                is_entry(next.wrapping_add_signed(i64::from(i32::from_le_bytes([a, b, c, d]))))
+            }),
+            // BL
+            _ => !words_of(code).any(|(_, word)| word & 0xfc00_0000 == 0x9400_0000),
+        }
+    }
+
+    /// Whether what is used there is chosen by a condition.
+    fn is_chosen(&self, at: u64) -> bool {
+        let before = at.saturating_sub(CHOSEN);
+        let code = |range| self.image.code_at(range).unwrap_or_default();
+        let past = |from: u64, distance: i64| {
+            let to = from.wrapping_add_signed(distance);
+            to > at && to.wrapping_sub(at) <= PAST.unsigned_abs()
+        };
         match self.machine {
             Machine::Amd64 => {
-                let calls: Vec<usize> =
-                    code.iter().enumerate().filter(|(_, b)| **b == 0xe8).map(|(i, _)| i).collect();
-                let is_call = |at: &usize| {
-                    let distance = code.get(at + 1..at + 5).and_then(|d| d.first_chunk().copied());
-                    let next = name.wrapping_add(*at as u64 + 5);
-                    distance.is_some_and(|d| {
-                        let to = next.wrapping_add_signed(i64::from(i32::from_le_bytes(d)));
-                        self.functions.function_at(to).is_some_and(|f| f.address == to)
+                // Behind the seven bytes of LEA: CMOVcc, with its prefix.
+                let moved = code(at..at.saturating_add(CHOSEN)).get(7..).unwrap_or_default();
+                let moved = moved
+                    .windows(3)
+                    .take(9)
+                    .any(|window| matches!(*window, [0x40..=0x4f, 0x0f, 0x40..=0x4f]));
+                moved
+                    || code(before..at).windows(2).enumerate().any(|(index, window)| {
+                        let &[0x70..=0x7f, distance] = window else { return false };
+                        past(before + index as u64 + 2, i64::from(distance as i8))
                     })
-                };
-                let calls: Vec<usize> = calls.into_iter().filter(is_call).collect();
-                match calls.as_slice() {
-                    [] => true,
-                    [only] => {
-                        let after = code.get(only + 5..).unwrap_or_default();
-                        // TEST of a register with itself: a length, or what LookupEnv says.
-                        after.windows(2).any(|w| {
-                            matches!(w, [0x84 | 0x85, modrm] if *modrm >= 0xc0 && modrm >> 3 & 7 == modrm & 7)
-                        })
-                    }
-                    _ => false,
-                }
             }
             _ => {
-                let words: Vec<u32> = code
-                    .chunks_exact(4)
-                    .map(|w| w.first_chunk().map_or(0, |&w| u32::from_le_bytes(w)))
-                    .collect();
-                let mut calls =
-                    words.iter().enumerate().filter(|(_, w)| **w & 0xfc00_0000 == 0x9400_0000);
-                match (calls.next(), calls.next()) {
-                    (None, _) => true,
-                    // CBZ, CBNZ, TBZ, TBNZ, or a comparison with zero.
-                    (Some((at, _)), None) => words.iter().skip(at + 1).any(|w| {
-                        matches!(w & 0x7e00_0000, 0x3400_0000 | 0x3600_0000)
-                            || w & 0xffff_fc1f == 0xf100_001f
-                    }),
-                    _ => false,
-                }
+                let mut behind = words_of(code(at..at.saturating_add(CHOSEN)));
+                // CSEL
+                behind.any(|(_, word)| word & 0x7fe0_0c00 == 0x1a80_0000)
+                    || words_of(code(before & !3..at)).any(|(offset, word)| {
+                        let signed = |bits: u32, value: u32| {
+                            i64::from((value << (32 - bits)) as i32 >> (32 - bits)) * 4
+                        };
+                        let distance = match word {
+                            // B.cond, CBZ and CBNZ; TBZ and TBNZ.
+                            w if w & 0xff00_0010 == 0x5400_0000
+                                || w & 0x7e00_0000 == 0x3400_0000 =>
+                            {
+                                signed(19, w >> 5 & 0x7_ffff)
+                            }
+                            w if w & 0x7e00_0000 == 0x3600_0000 => signed(14, w >> 5 & 0x3fff),
+                            _ => return false,
+                        };
+                        past((before & !3) + offset, distance)
+                    })
             }
         }
     }
@@ -289,6 +359,13 @@ impl<'a> Strings<'a> {
         found.tagged.sort_unstable();
         found.tagged.dedup();
     }
+}
+
+/// Instructions of ARM64 with their distance from the first.
+fn words_of(code: &[u8]) -> impl Iterator<Item = (u64, u32)> {
+    code.chunks_exact(4).enumerate().map(|(index, word)| {
+        (4 * index as u64, word.first_chunk().map_or(0, |&w| u32::from_le_bytes(w)))
+    })
 }
 
 /// The printable text around a place that looks like a tag, and where it starts.

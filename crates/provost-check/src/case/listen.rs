@@ -276,8 +276,7 @@ impl<'w> Case<'w> {
     fn defaults_in_force(&self, program: &GoProgram, port: u16) -> Vec<Told> {
         let number = port.to_string();
         let constant = |text: &str| program.text.constant(text);
-        let known =
-            matches!((constant(&format!(":{number}")), constant(&number)), (Ok(None), Ok(None)))
+        let known = matches!((constant(&format!(":{number}")), constant(&number)), (Ok(None), Ok(None)))
                 && self.image().is_ok()
                 && self.command_line().is_ok()
                 && self.environment().open().is_none()
@@ -365,7 +364,9 @@ impl<'w> Case<'w> {
                     default.get_or_insert(text);
                 }
                 // The default of a setting that is not given is in force.
-                (None, Some(name)) if listeners::of_setting(name, &own).is_some() => {
+                (None, Some(name))
+                    if text.certain && listeners::of_setting(name, &own).is_some() =>
+                {
                     return Ok(None);
                 }
                 _ => {
@@ -382,19 +383,17 @@ impl<'w> Case<'w> {
             _ if declared => return Ok(None),
             Some(text) => Proof::Beside(text.clone()),
             None => {
-                // Host and port may be joined at run time.
-                for text in [format!(":{port}"), port.to_string()] {
-                    match program.text.find(&text) {
-                        TextPresence::Absent => {}
-                        TextPresence::Present(_) => {
-                            return unknown(
-                                Reason::CodeUnclear,
-                                "a longer text of it holds the number",
-                            );
-                        }
-                        TextPresence::Unknown(why) => {
-                            return unknown(Reason::StringsUnreadable, why);
-                        }
+                // A longer text of it may be put together with others; the number alone is in the list above.
+                match program.text.find(&format!(":{port}")) {
+                    TextPresence::Absent => {}
+                    TextPresence::Present(_) => {
+                        return unknown(
+                            Reason::CodeUnclear,
+                            "a longer text of it holds the number",
+                        );
+                    }
+                    TextPresence::Unknown(why) => {
+                        return unknown(Reason::StringsUnreadable, why);
                     }
                 }
                 Proof::NoText
