@@ -299,12 +299,6 @@ fn a_chart_packed_in_another_is_judged_like_its_folder() {
     assert!(packed.iter().any(|f| f.contains("`cache.goMemLimit` is set here")), "{packed:#?}");
     let own = format!("shop/charts/{archive}:values.yaml:2 `memory` is set here");
     assert!(packed.contains(&own), "{packed:#?}");
-    // Both of them packed.
-    succeed(Command::new(tool("helm")).args(["package", "shop"]).current_dir(dir.path()));
-    let run = check(&dir, &["--chart", "shop-0.1.0.tgz", "--format", "json"]);
-    let found = places(&run, "gomemlimit-above-memory-limit");
-    let template = format!("shop-0.1.0.tgz:charts/{archive}:templates/deployment.yaml:17 ");
-    assert!(found.iter().any(|f| f.starts_with(&template)), "{found:#?}");
 }
 
 fn kustomized(tools: &[&str]) -> Dir {
