@@ -255,7 +255,7 @@ fn program(module: &Module, folder: &str) -> (Program, bool) {
     let only_private =
         !ports.private.listeners.is_empty() && ports.admin.is_none() && ports.metrics.is_none();
     let metrics = routes::metrics(&view)
-        .filter(|(_, inner)| !ports.private.metrics && !(*inner && only_private));
+        .filter(|(_, inner)| !(ports.private.metrics || (*inner && only_private)));
     let program = Program {
         folder: folder.to_owned(),
         name,
