@@ -652,7 +652,12 @@ fn modules_beside_each_other_do_not_take_each_others_place() {
     let text = of("bare");
     assert!(text.contains("include: [{local: /bare/.gitlab-ci.yml}]"), "{text}");
     has(&dir, "bare/provost.toml", &["image = \"registry.gitlab.com/example/shop/bare\""]);
-    has(&dir, "bare/.gitlab-ci.yml", &["- cd bare", "bare-test:", "bare-provost:"]);
+    has(&dir, "bare/.gitlab-ci.yml", &["- cd bare", "bare-test:", "bare-provost:", "rules:"]);
+    // What is included holds for every job of the repository.
+    for whole in ["\nworkflow:", "\nstages:", "\ndefault:"] {
+        assert!(!dir.read("bare/.gitlab-ci.yml").contains(whole), "{whole}");
+    }
+    assert!(first.contains("\nworkflow:"), "{first}");
     assert_eq!(dir.read(".gitlab-ci.yml"), first);
     // Again is the same, for both.
     for folder in ["http", "bare"] {

@@ -191,7 +191,7 @@ fn decide(found: &Found, golden: &Golden, options: &Options) -> Vec<String> {
     if let Some(path) = &golden.to_include {
         items.push(format!(
             "The repository's .gitlab-ci.yml is not this module's. Add to it: include: [{{local: \
-             {path}}}], and build and gate to its stages."
+             {path}}}]. Its jobs stand in the stages build and test."
         ));
     }
     for service in &golden.services {

@@ -18,6 +18,8 @@ pub(super) enum Value {
     /// A literal times `time.Second` or another unit.
     Seconds(u64),
     Name(String),
+    /// `syscall.SIGTERM`, `cfg.Addr`
+    Member(String, String),
     Other,
 }
 
@@ -296,6 +298,12 @@ fn value(tokens: &[Token<'_>], at: usize) -> Value {
         Some(Token::Text(text)) if !goes_on(1) => Value::Text(text.clone()),
         Some(Token::Number(digits)) if !goes_on(1) => number(digits),
         Some(Token::Word(word)) if !goes_on(1) => Value::Name((*word).to_owned()),
+        Some(Token::Word(of)) if !goes_on(3) => match (rest.get(1), rest.get(2)) {
+            (Some(Token::Mark(b'.')), Some(Token::Word(name))) => {
+                Value::Member((*of).to_owned(), (*name).to_owned())
+            }
+            _ => Value::Other,
+        },
         // What a flag points at.
         Some(Token::Mark(b'*')) => match rest.get(1) {
             Some(Token::Word(word)) if !goes_on(2) => Value::Name((*word).to_owned()),
@@ -397,7 +405,8 @@ mod tests {
         let timeout = call(&file, "WithTimeout");
         assert_eq!(timeout.receiver, "context");
         assert_eq!(timeout.arguments, [Value::Name("a".into()), Value::Seconds(5)]);
-        assert_eq!(call(&file, "f").arguments, [Value::Other, Value::Number(8080), Value::Other]);
+        let member = Value::Member("x".into(), "y".into());
+        assert_eq!(call(&file, "f").arguments, [Value::Other, Value::Number(8080), member]);
         let value = Value::Text(":9090".into());
         let addr = Field { key: "Addr".into(), value, of: "Server".into() };
         assert!(file.fields.contains(&addr), "{:?}", file.fields);

@@ -205,7 +205,7 @@ fn text_of(value: &Value) -> Option<String> {
         Value::Text(text) => Some(text.clone()),
         Value::Number(number) => Some(number.to_string()),
         Value::Seconds(seconds) => Some(format!("{seconds}s")),
-        Value::Name(_) | Value::Other => None,
+        Value::Name(_) | Value::Member(..) | Value::Other => None,
     }
 }
 

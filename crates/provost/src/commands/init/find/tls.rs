@@ -90,13 +90,24 @@ pub(super) fn of_call(call: &Call, file: &GoFile) -> Option<bool> {
         "ListenAndServe" => Some(false),
         _ if is_listener(call, file) => Some(true),
         "Run" | "Start" | "Listen" => {
-            // `cmd.Run()`, `worker.Start(ctx)` and `net.Listen(...)` start no server.
-            let first = call.arguments.first()?;
-            let context = matches!(first, Value::Name(name) if name == "ctx");
+            // `cmd.Run()`, `worker.Start(ctx)`, `app.Run(os.Args)` and `net.Listen(...)` start no
+            // server: one is given where to listen.
+            let is_address = |name: &str| {
+                let name = name.to_ascii_lowercase();
+                ["addr", "port", "listen", "bind", "host"].iter().any(|word| name.contains(word))
+            };
+            let address = match call.arguments.as_slice() {
+                [Value::Text(text), ..] => text.is_empty() || text.contains(':'),
+                [Value::Name(name), ..] => !matches!(name.as_str(), "ctx" | "context" | "args"),
+                [Value::Member(_, name), ..] => is_address(name),
+                // `":" + port`
+                [Value::Other] => call.name != "Start",
+                _ => false,
+            };
             // Neither does `(&net.ListenConfig{}).Listen(...)`; `gin.Default().Run(":80")` does.
             let net = file.imports.get("net") == Some(&call.receiver)
                 || (call.receiver == ")" && call.name == "Listen");
-            (!context && !net).then_some(false)
+            (address && !net).then_some(false)
         }
         _ => None,
     }
@@ -168,6 +179,15 @@ mod tests {
             "import \"github.com/gin-gonic/gin\"\nfunc main() { go gin.New().Run(a); gin.New().RunTLS(b, c, d) }",
             |view| assert_eq!(Started::of(view, false).secure(Role::Http, None), Unknown),
         );
+        // What is run besides is no server.
+        for besides in ["app.Run(os.Args)", "worker.Start(context.Background())", "job.Run(ctx)"] {
+            let source = format!(
+                "import \"github.com/gin-gonic/gin\"\nfunc main() {{ {besides}; gin.New().RunTLS(b, c, d) }}"
+            );
+            view_of(&source, |view| {
+                assert_eq!(Started::of(view, false).secure(Role::Http, None), Tls, "{besides}");
+            });
+        }
     }
 
     #[test]

@@ -259,6 +259,7 @@ impl Set<'_> {
             "gitlab_paths",
             format!("{dockerfiles}{}", if helm { "rendered" } else { "deploy" }),
         );
+        words.pipeline(true);
         for ci in &self.options.ci {
             let (path, template) = match ci {
                 Ci::Github => (
@@ -271,19 +272,37 @@ impl Set<'_> {
                 Ci::None => continue,
             };
             let text = words.render(template).with_context(|| format!("the template of {path}"))?;
-            let mut file = NewFile { root: top.clone(), below: path, text };
+            let mut file = NewFile { root: top.clone(), below: path.clone(), text };
             // GitLab has one file for the repository. Where it is not of this module, it stays.
             if *ci == Ci::Gitlab
                 && is_below
                 && let Place::Other(before) = file.place()
                 && !before.is_some_and(|text| is_pipeline_of(&text, &below))
             {
+                words.pipeline(false);
+                file.text =
+                    words.render(template).with_context(|| format!("the template of {path}"))?;
                 file.root.clone_from(&self.found.folder);
                 self.to_include = Some(format!("/{below}/.gitlab-ci.yml"));
             }
             self.files.push(file);
         }
         Ok(())
+    }
+}
+
+impl Words {
+    /// When the jobs of GitLab's pipeline run: all alike where it stands alone; where the
+    /// repository's includes it, each for itself.
+    fn pipeline(&mut self, alone: bool) {
+        self.flag("alone", alone);
+        let rules = [
+            "rules:",
+            "  - if: $CI_PIPELINE_SOURCE == \"merge_request_event\"",
+            "  - if: $CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH",
+        ];
+        let rules = if alone { Vec::new() } else { rules.map(str::to_owned).to_vec() };
+        self.block("rules", rules);
     }
 }
 

@@ -137,7 +137,7 @@ impl Service {
                 "Write httpGet with the scheme of that port.",
             )),
             _ if self.hidden_grpc_health => Some((
-                "The program uses credentials of gRPC, and the kubelet's gRPC probe speaks no TLS"
+                "The program uses credentials of gRPC, and the kubelet's gRPC probe speaks no TLS (a feature of 1.37 that is off by default aside)"
                     .to_owned(),
                 "If the server has no TLS, write grpc probes; if it has, serve health on a port of its own without.",
             )),
