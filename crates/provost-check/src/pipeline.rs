@@ -1,7 +1,7 @@
 //! One run of `provost check`, from paths to a report.
 
 use std::borrow::Cow;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
@@ -19,11 +19,13 @@ use crate::facts::binary::BinaryFormat;
 use crate::facts::origin::Span;
 use crate::facts::problem::{Problem, ProblemKind};
 use crate::facts::settings::Settings;
-use crate::facts::{Fact, Origin, SourceId};
+use crate::facts::{Body, Fact, Origin, SourceId};
 use crate::findings::suppress::{self, Suppressed, Suppression};
 use crate::findings::{Finding, Level, NotJudged, fingerprint, written};
 use crate::model::hidden::Hidden;
-use crate::report::{self, Input, Report, SubjectView};
+use crate::model::removed_apis;
+use crate::model::schema::{self, Known};
+use crate::report::{self, Input, Report, SubjectView, UnknownKind};
 use crate::rules;
 use crate::rules::engine::{self, Selection};
 use crate::rules::rule::Rule;
@@ -582,9 +584,37 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         failed_builds: Vec::new(),
         failed_renders: Vec::new(),
         folder: String::new(),
+        unknown_kinds: unknown_kinds(world),
         fail_on: Some(Level::Deny),
         sources: &world.sources,
     }
+}
+
+/// Kinds that no table has and that run no pods: what is wrong with an object of theirs is not seen.
+fn unknown_kinds(world: &World) -> Vec<UnknownKind> {
+    let mut counted: BTreeMap<(&str, &str), usize> = BTreeMap::new();
+    let unread = world.objects.iter().filter(|object| matches!(object.body, Body::Other));
+    for object in unread {
+        let (version, kind) =
+            (object.meta.api_version.value.as_str(), object.meta.kind.value.as_str());
+        *counted.entry((version, kind)).or_default() += 1;
+    }
+    let is_unknown = |version: &str, kind: &str| {
+        matches!(schema::find(version, kind), Known::Elsewhere)
+            && removed_apis::find(version, kind).is_none()
+            && !version.is_empty()
+    };
+    let mut kinds: Vec<UnknownKind> = counted
+        .into_iter()
+        .filter(|((version, kind), _)| is_unknown(version, kind))
+        .map(|((version, kind), objects)| UnknownKind {
+            kind: kind.to_owned(),
+            version: version.to_owned(),
+            objects,
+        })
+        .collect();
+    kinds.sort_by_key(|kind| std::cmp::Reverse(kind.objects));
+    kinds
 }
 
 /// The containers that something was bound to, and what.

@@ -121,6 +121,24 @@ fn secrets_of_broken_manifests_stay_out_of_reports() {
     silent(&dir, &["unparsable-input", "quote.yaml"]);
 }
 
+/// The line that is quoted for the lost `kind` is the line of the data.
+#[test]
+fn secrets_without_their_kind_stay_out_of_reports() {
+    let json = |kind: &str| {
+        let data =
+            format!("\"data\": {{\"p\": \"{BASE64}\"}}, \"stringData\": {{\"q\": \"{CANARY}\"}}");
+        format!("{{\"apiVersion\": \"v1\", {kind}\"metadata\": {{\"name\": \"db\"}}, {data}}}\n")
+    };
+    let dir = Dir::new()
+        .file("capital.json", json("\"Kind\": \"Secret\", "))
+        .file("lost.json", json(""))
+        .file(
+            "broken.yaml",
+            format!("apiVersion: v1\nSecret\nmetadata: {{name: db}}\ndata: {{p: {BASE64}}}\n"),
+        );
+    silent(&dir, &["object-without-kind", "capital.json", "lost.json"]);
+}
+
 #[test]
 fn secrets_beside_suppressions_stay_out_of_reports() {
     let secret = format!(

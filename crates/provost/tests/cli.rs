@@ -241,6 +241,10 @@ fn mistakes_on_the_command_line_get_help() {
     error: only one format can go to standard output
     help: write the other to a file: --format json=report.json
     "#);
+    insta::assert_snapshot!(err(&["check", "--fix", "--diff", "--format", "json"]), @r#"
+    error: --diff writes to standard output, and --format to the same place
+    help: write the report to a file: --diff --format json=report.json
+    "#);
     insta::assert_snapshot!(err(&["check", "--format", "yaml"]), @r#"
     error: invalid value 'yaml' for '--format <FORMAT[=FILE]>': expected one of text, json, sarif, github, gitlab, junit, markdown, html, with =FILE for a file
 
@@ -278,6 +282,48 @@ fn mistakes_on_the_command_line_get_help() {
     for flag in ["--proof", "--registry"] {
         assert!(err(&["check", flag, "x"]).contains("unexpected argument"), "{flag}");
     }
+}
+
+/// A Service that is none for a capital was passed over; what is not for Kubernetes still is.
+#[test]
+fn an_object_without_its_kind_is_told_and_other_yaml_is_not() {
+    let service =
+        "apiVersion: v1\nKind: Service\nmetadata: {name: a}\nspec: {ports: [{port: 80}]}\n";
+    let others = [
+        ("values.yaml", "image: {tag: a}\nservice: {port: 80}\n"),
+        ("docker-compose.yml", "services: {web: {image: a, metadata: {name: b}}}\n"),
+        (".golangci.yml", "version: \"2\"\nlinters: {enable: [a]}\n"),
+        ("openapi.yaml", "openapi: 3.0.0\ninfo: {title: a}\npaths: {}\n"),
+        (
+            "prometheus.yml",
+            "global: {}\nscrape_configs: [{job_name: a, metadata: {name: b}, kind: c}]\n",
+        ),
+        ("index.yaml", "apiVersion: v1\nentries: {a: [{apiVersion: v2, kind: x}]}\n"),
+        ("skaffold.yaml", "apiVersion: skaffold/v4beta11\nkind: Config\nmetadata: {name: a}\n"),
+        (
+            "pipeline.yaml",
+            "kind: pipeline\nname: a\nmetadata: {name: b}\nsteps: [{apiVersion: v1}]\n",
+        ),
+    ];
+    let dir = others.iter().fold(deployment(), |dir, (name, text)| dir.file(name, text));
+    let quiet = check(&dir, &["--only", "unparsable-input", "."]);
+    assert_eq!(quiet.code, 0, "{quiet}");
+    assert!(quiet.out.starts_with("no findings") || quiet.out.contains("\nno findings"), "{quiet}");
+    let dir = dir.file("deploy/service.yaml", service);
+    let told = check(&dir, &["--only", "unparsable-input", "."]);
+    assert_eq!(told.code, 1, "{told}");
+    assert!(told.out.contains("Object 'Kind' is missing"), "{told}");
+    assert!(told.out.contains("fix (safe): did you mean `kind`?"), "{told}");
+    let fixed = check(&dir, &["--only", "unparsable-input", "--fix", "."]);
+    assert_eq!(fixed.code, 0, "{fixed}");
+    assert_eq!(dir.read("deploy/service.yaml"), service.replace("Kind", "kind"));
+    // Whatever a named file looks like.
+    let dir = dir.file("notes.yaml", "a: [1\n");
+    let named = check(&dir, &["notes.yaml"]);
+    assert_eq!(named.code, 1, "{named}");
+    assert!(named.out.starts_with("error[unparsable-input]"), "{named}");
+    let walked = check(&dir, &["--only", "unparsable-input", "."]);
+    assert_eq!(walked.code, 0, "{walked}");
 }
 
 #[test]

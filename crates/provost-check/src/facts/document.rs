@@ -200,6 +200,20 @@ impl<'d> Node<'d> {
         Origin::text(self.doc.source, self.span())
     }
 
+    /// The place of a scalar, or of the first key or item of a collection, which is on its first
+    /// line.
+    pub fn start(self) -> Origin {
+        let mut first = self;
+        // Down the first children: each step goes to a node that comes later in the arena.
+        loop {
+            let next = first.entries().map(|(key, _)| key).next().or_else(|| first.items().next());
+            match next {
+                Some(next) if next.id > first.id => first = next,
+                _ => return first.origin(),
+            }
+        }
+    }
+
     /// Text of a scalar, as written after unquoting; `None` for lists, mappings and null.
     pub fn as_str(self) -> Option<&'d str> {
         match &self.data()?.value {

@@ -31,6 +31,10 @@ pub enum ProblemKind {
     DuplicateKey,
     /// An instruction of a Dockerfile that BuildKit refuses; the others were read.
     Refused,
-    /// An instruction that BuildKit accepts and that cannot mean what it says.
+    /// An instruction that BuildKit accepts and that cannot mean what it says; a document that may be
+    /// meant as an object.
     Doubtful,
+    /// An object that does not say of which kind or version it is, and the key that its place was
+    /// meant to be, where one is near.
+    NoKind(Option<&'static str>),
 }

@@ -31,6 +31,9 @@ pub fn render(view: &View<'_>) -> String {
         let title = notice.kind.name();
         let _ = writeln!(out, "::error title={title}::{}", data(&clean(&notice.message)));
     }
+    if let Some(unknown) = view.unknown_kinds() {
+        let _ = writeln!(out, "not judged: {}", data(&clean(&unknown.message)));
+    }
     let _ = writeln!(out, "provost: {}", view.counted());
     out
 }

@@ -76,6 +76,17 @@ impl Judged {
     }
 }
 
+/// A kind that nothing is known of, neither its fields nor what runs below it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnknownKind {
+    /// `Widget`
+    pub kind: String,
+    /// `acme.io/v1`
+    pub version: String,
+    /// How many there are.
+    pub objects: usize,
+}
+
 /// Everything a run has to say.
 #[derive(Debug)]
 pub struct Report<'a> {
@@ -104,6 +115,8 @@ pub struct Report<'a> {
     /// Where in its repository the run's folder lies, `/`-separated; empty at its root, and when
     /// there is none. Hosts of code join paths to the root of the repository.
     pub folder: String,
+    /// Kinds that nothing is known of, the most frequent first.
+    pub unknown_kinds: Vec<UnknownKind>,
     /// Findings of this level and above fail the run; `None` when none does.
     pub fail_on: Option<Level>,
     /// What `--build` ran, in sentences.

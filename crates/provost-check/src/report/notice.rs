@@ -22,6 +22,8 @@ pub enum NoticeKind {
     NothingJudged,
     /// Findings are left out because no file of theirs has changed.
     Unchanged,
+    /// Objects of kinds that nothing is known of.
+    UnknownKinds,
 }
 
 impl NoticeKind {
@@ -33,6 +35,7 @@ impl NoticeKind {
             Self::RenderFailed => "render-failed",
             Self::NothingJudged => "nothing-judged",
             Self::Unchanged => "unchanged",
+            Self::UnknownKinds => "unknown-kinds",
         }
     }
 }
@@ -55,7 +58,7 @@ impl Notice {
             | NoticeKind::BuildFailed
             | NoticeKind::RenderFailed
             | NoticeKind::NothingJudged => Level::Deny,
-            NoticeKind::Unchanged => Level::Note,
+            NoticeKind::Unchanged | NoticeKind::UnknownKinds => Level::Note,
         };
         Self { kind, level: level.label(), message }
     }
@@ -84,7 +87,36 @@ pub(super) fn of(report: &Report<'_>) -> Vec<Notice> {
         let message = format!("{n} in files that did not change not shown");
         notices.push(Notice::new(NoticeKind::Unchanged, message));
     }
+    if !report.unknown_kinds.is_empty() {
+        let message = unknown_kinds(&report.unknown_kinds);
+        notices.push(Notice::new(NoticeKind::UnknownKinds, message));
+    }
     notices
+}
+
+/// Kinds that the sentence names.
+const KINDS: usize = 4;
+
+/// `4 objects of kinds that provost does not know: 3 Widget (acme.io/v1), Gadget (acme.io/v1)`
+fn unknown_kinds(kinds: &[super::UnknownKind]) -> String {
+    let all: usize = kinds.iter().map(|kind| kind.objects).sum();
+    let mut named: Vec<String> = kinds
+        .iter()
+        .take(KINDS)
+        .map(|kind| {
+            let many = if kind.objects > 1 { format!("{} ", kind.objects) } else { String::new() };
+            format!("{many}{} ({})", clean(&kind.kind), clean(&kind.version))
+        })
+        .collect();
+    if kinds.len() > KINDS {
+        named.push(count(kinds.len() - KINDS, "more kind"));
+    }
+    format!(
+        "{} of {} that provost does not know: {}",
+        count(all, "object"),
+        if kinds.len() == 1 { "a kind" } else { "kinds" },
+        named.join(", ")
+    )
 }
 
 fn nothing_judged(report: &Report<'_>) -> String {

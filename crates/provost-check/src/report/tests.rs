@@ -80,6 +80,7 @@ impl World {
             unchanged: 0,
             missing: Vec::new(),
             failed_builds: Vec::new(),
+            unknown_kinds: Vec::new(),
             failed_renders: Vec::new(),
             folder: String::new(),
             fail_on: Some(Level::Deny),

@@ -53,7 +53,7 @@ pub fn render(report: &Report<'_>, options: Options) -> String {
     if !options.quiet {
         built(report, options, &mut out);
         joined(report, options, &mut out);
-        not_judged(report, options, &mut out);
+        not_judged(report, &notices, options, &mut out);
         suppressed(report, options, &mut out);
         baseline(report, &notices, options, &mut out);
     }
@@ -180,7 +180,10 @@ fn shape(finding: &Finding) -> String {
     for word in finding.message.split_inclusive([' ', '`', '"']) {
         let mark = word.chars().last().filter(|c| matches!(c, '`' | '"'));
         let body = word.trim_end_matches(['`', '"', ' ']);
-        if quote.is_none() && !names.contains(&body) {
+        // What is quoted is a name or a value as a rule, of which each object has its own; the name of
+        // a field or a word of Kubernetes is what the sentence is about.
+        let told = quote.is_none() || is_word(body);
+        if told && !names.contains(&body) {
             let mut digits = false;
             for c in body.chars() {
                 if !(c.is_ascii_digit() && digits) {
@@ -199,6 +202,13 @@ fn shape(finding: &Finding) -> String {
         }
     }
     shape
+}
+
+/// `readinessProbe`, `Always`
+fn is_word(text: &str) -> bool {
+    text.starts_with(|c: char| c.is_ascii_alphabetic())
+        && text.bytes().all(|b| b.is_ascii_alphabetic())
+        && text.len() <= 40
 }
 
 fn joined(report: &Report<'_>, options: Options, out: &mut String) {
@@ -286,7 +296,7 @@ fn joined_groups(subjects: &[&SubjectView], options: Options, out: &mut String) 
 /// Subjects and missing facts by rule.
 type SubjectsByRule<'a> = BTreeMap<&'a str, Vec<(&'a str, &'a str)>>;
 
-fn not_judged(report: &Report<'_>, options: Options, out: &mut String) {
+fn not_judged(report: &Report<'_>, notices: &[Notice], options: Options, out: &mut String) {
     let mut reasons: BTreeMap<Reason, SubjectsByRule<'_>> = BTreeMap::new();
     let mut last = None;
     for item in &report.not_judged {
@@ -299,12 +309,17 @@ fn not_judged(report: &Report<'_>, options: Options, out: &mut String) {
         let rules = reasons.entry(item.reason).or_default();
         rules.entry(item.rule).or_default().push((&item.subject, &item.needs));
     }
-    if reasons.is_empty() && report.skipped.is_empty() {
+    let unknown = notices.iter().find(|notice| notice.kind == NoticeKind::UnknownKinds);
+    if reasons.is_empty() && report.skipped.is_empty() && unknown.is_none() {
         return;
     }
     out.push_str("not judged:\n");
     for (reason, rules) in &reasons {
-        let line = format!("  {}: {}; {}", reason, count(rules.len(), "rule"), reason.remedy());
+        let remedy = match unreadable(report, *reason) {
+            Some(path) => format!("{} could not be read", clean(path)),
+            None => reason.remedy().to_owned(),
+        };
+        let line = format!("  {}: {}; {remedy}", reason, count(rules.len(), "rule"));
         out.push_str(&fit(&line, options.width));
         if !options.verbose {
             continue;
@@ -316,8 +331,23 @@ fn not_judged(report: &Report<'_>, options: Options, out: &mut String) {
             }
         }
     }
+    if let Some(unknown) = unknown {
+        out.push_str(&fit(&format!("  {}", unknown.message), options.width));
+    }
     skipped(report, options, out);
     out.push('\n');
+}
+
+/// What was given of the kind that is missing, and is of no use: to ask for it again would mislead.
+fn unreadable<'r>(report: &'r Report<'_>, reason: Reason) -> Option<&'r str> {
+    let (kind, judged) = match reason {
+        Reason::NoBinary => (SourceKind::Binary, report.judged.binaries),
+        Reason::NoImage => (SourceKind::Image, report.judged.images),
+        Reason::NoDockerfile => (SourceKind::Dockerfile, report.judged.dockerfiles),
+        _ => return None,
+    };
+    let mut given = report.inputs.iter().filter(|input| input.kind == kind && input.named);
+    given.next().filter(|_| judged == 0).map(|input| input.path.as_str())
 }
 
 fn built(report: &Report<'_>, options: Options, out: &mut String) {
@@ -436,7 +466,9 @@ fn next_step(report: &Report<'_>) -> Option<String> {
         return None;
     }
     let waits = |reason| report.not_judged.iter().filter(|n| n.reason == reason).count();
-    if waits(Reason::NoBinary) == 0 {
+    let failed = !report.failed_builds.is_empty() || unreadable(report, Reason::NoBinary).is_some();
+    // An image that could not be read would have brought one.
+    if waits(Reason::NoBinary) == 0 || failed || unreadable(report, Reason::NoImage).is_some() {
         return None;
     }
     let module = report.inputs.iter().find(|input| input.kind == SourceKind::GoMod);

@@ -348,6 +348,11 @@ impl<'a> View<'a> {
         }
     }
 
+    /// What is said of kinds that nothing is known of.
+    pub fn unknown_kinds(&self) -> Option<&Notice> {
+        self.notices.iter().find(|notice| notice.kind == NoticeKind::UnknownKinds)
+    }
+
     /// The notices that end the run with 2.
     pub fn errors(&self) -> impl Iterator<Item = &Notice> {
         self.notices.iter().filter(|notice| notice.is_error())

@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
 use provost_check::artifact::config::check_id;
-use provost_check::artifact::{Sources, mmap};
+use provost_check::artifact::{Sources, discover, mmap};
 use provost_check::case::World;
 use provost_check::case::binding::has_container;
 use provost_check::facts::build::{Build, Stage};
@@ -78,6 +78,16 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     report.failed_builds = builds.failed;
     report.skipped.clone_from(&loaded.skipped);
     report.folder = repository::folder();
+    if !report.failed_renders.is_empty() {
+        // What was tried and failed needs no advice to try it.
+        let tried: Vec<String> = args
+            .chart
+            .iter()
+            .chain(&args.kustomize)
+            .map(|path| discover::shown(Path::new(path)))
+            .collect();
+        report.skipped.retain(|skipped| !tried.contains(&skipped.path));
+    }
     report.fail_on = args.fail_on.level();
     if let Some((path, known)) = &known {
         let inputs: HashSet<&str> = report.inputs.iter().map(|input| input.path.as_str()).collect();
@@ -184,7 +194,13 @@ fn selection_has(selection: &Selection, entry: &baseline::Entry) -> bool {
 /// Two reports on one stream would be none.
 fn one_report_on_stdout(args: &CheckArgs) -> Result<(), Mistake> {
     let on_stdout = args.format.iter().filter(|output| output.file.is_none()).count();
-    if on_stdout + usize::from(args.diff) > 1 {
+    if on_stdout == 1 && args.diff {
+        return Err(Mistake::new(
+            "--diff writes to standard output, and --format to the same place",
+        )
+        .help("write the report to a file: --diff --format json=report.json"));
+    }
+    if on_stdout > 1 {
         return Err(Mistake::new("only one format can go to standard output")
             .help("write the other to a file: --format json=report.json"));
     }

@@ -138,9 +138,19 @@ impl Reader<'_> {
             origin: node.origin(),
             name: self.nonempty(at, "name"),
             port: self.int(at, "containerPort"),
-            protocol: self.text_or(Parent { node: at, name: node }, "protocol", "TCP"),
+            protocol: self.protocol(Parent { node: at, name: node }),
             host_port: self.int(at, "hostPort").filter(|port| port.value != 0),
         }
+    }
+
+    /// The protocol of a port. `tcp` is refused, and is TCP to whoever wrote it: what it says is told
+    /// once, and not again of everything that the port joins to.
+    pub(super) fn protocol(&mut self, at: Parent<'_>) -> Fact<String> {
+        let mut fact = self.text_or(at, "protocol", "TCP");
+        if ["TCP", "UDP", "SCTP"].iter().any(|known| known.eq_ignore_ascii_case(&fact.value)) {
+            fact.value.make_ascii_uppercase();
+        }
+        fact
     }
 
     pub(super) fn resources(&mut self, at: Parent<'_>) -> Resources {
@@ -233,7 +243,11 @@ impl Reader<'_> {
             "grpc" => {
                 Action::Grpc { port: self.int(at, "port"), service: self.nonempty(at, "service") }
             }
-            _ => self.int(at, "seconds").map_or(Action::Invalid, Action::Sleep),
+            _ if at.is_none() => Action::Invalid,
+            // Go's zero value stands for nothing.
+            _ => Action::Sleep(
+                self.int(at, "seconds").unwrap_or_else(|| Fact::defaulted(0, origin.clone())),
+            ),
         };
         Some(Handler { origin, action })
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::read::is_braces;
-use super::{object, object_roots, secrets};
+use super::{incomplete, object, object_roots, secrets};
 use crate::artifact::discover::{quoted, system_message};
 use crate::artifact::mmap;
 use crate::artifact::source::{Source, SourceKind, Sources};
@@ -217,14 +217,19 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
     let mut mask = Vec::new();
     let mut relevant = rustc_hash::FxHashSet::default();
     let mut has_template = false;
+    let mut lost = Vec::new();
     let has_documents = !parsed.documents.is_empty();
     for mut document in parsed.documents {
         mask.extend(secrets::hide(&mut document, text));
         let roots = object_roots(&document);
+        let braces = first_braces(&document);
+        if braces.is_none() && document.root().is_mapping() {
+            lost.extend(incomplete::find(&document, file.named));
+        }
         if roots.is_empty() {
             continue;
         }
-        if let Some(braces) = first_braces(&document) {
+        if let Some(braces) = braces {
             if !file.named {
                 has_template = true;
                 continue;
@@ -238,6 +243,15 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
         }
         relevant.insert(document.index);
         read.documents.push((document, roots));
+    }
+    // Of a file with nothing else in it one sentence is enough, and is told below.
+    let is_other = |problem: &Problem| problem.message == incomplete::NO_OBJECT;
+    if read.documents.is_empty() {
+        lost.retain(|problem| !is_other(problem));
+    }
+    // A template that some program fills in is none of the cluster's yet.
+    if file.named || placeholders::of_text(text).is_none() {
+        read.problems.extend(lost);
     }
     let mut inner = parsed.problems;
     inner.retain(|(index, _)| file.named || relevant.contains(index));
@@ -257,7 +271,7 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
             read.open = read.open.or(template);
             continue;
         }
-        if file.named || may_be_manifest(region.as_bytes()) {
+        if file.named || names_a_version(region.as_bytes()) {
             mask.extend(secrets::hide_broken(text, broken.region));
             let mut problem = broken.problem;
             if problem.help.is_none() && region.contains("{{") {
@@ -361,8 +375,18 @@ fn lines_around(text: &str, at: usize) -> impl Iterator<Item = &str> {
     text[start..].lines().take(4)
 }
 
-/// Whether the words every manifest has are there.
+/// Whether the words every manifest has are there, or those of one that lost its `kind` or its
+/// `apiVersion`.
 fn may_be_manifest(bytes: &[u8]) -> bool {
-    memchr::memmem::find(bytes, b"apiVersion").is_some()
-        && memchr::memmem::find(bytes, b"kind").is_some()
+    let has = |word: &[u8]| memchr::memmem::find(bytes, word).is_some();
+    match has(b"apiVersion") {
+        true => has(b"kind") || has(b"metadata") || has(b"Kind") || has(b"spec"),
+        false => has(b"metadata") && has(b"name") && (has(b"spec") || has(b"kind")),
+    }
+}
+
+/// Whether a part of a file that is no YAML was meant to be a manifest.
+fn names_a_version(bytes: &[u8]) -> bool {
+    let has = |word: &[u8]| memchr::memmem::find(bytes, word).is_some();
+    has(b"apiVersion") && (has(b"kind") || has(b"metadata"))
 }

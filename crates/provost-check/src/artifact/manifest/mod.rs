@@ -4,6 +4,7 @@
 //! Defaults are those of `k8s.io/kubernetes` v1.37.2, `pkg/apis/*/defaults.go`.
 
 mod container;
+mod incomplete;
 mod load;
 mod mesh;
 mod network;

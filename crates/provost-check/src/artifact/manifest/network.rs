@@ -52,7 +52,7 @@ impl Reader<'_> {
             name: self.nonempty(at, "name"),
             port,
             target_port,
-            protocol: self.text_or(Parent { node: at, name: node }, "protocol", "TCP"),
+            protocol: self.protocol(Parent { node: at, name: node }),
             app_protocol: self.nonempty(at, "appProtocol"),
             node_port: self.int(at, "nodePort").filter(|port| port.value != 0),
         }
@@ -134,9 +134,7 @@ impl Reader<'_> {
         let rules = self.mappings(spec, key).into_iter().map(|rule| {
             let at = Parent { node: Some(rule), name: rule };
             let ports = self.mappings(at, "ports").into_iter().map(|port| PolicyPort {
-                protocol: self
-                    .nonempty(Some(port), "protocol")
-                    .map_or_else(|| "TCP".to_owned(), |p| p.value),
+                protocol: self.protocol(Parent { node: Some(port), name: port }).value,
                 port: self.port(Some(port), "port"),
                 end_port: self.int(Some(port), "endPort").map(|p| p.value),
             });

@@ -1,6 +1,6 @@
 //! Autoscalers and disruption budgets.
 
-use super::read::{Parent, Reader, start_of};
+use super::read::{Parent, Reader};
 use crate::facts::document::Node;
 use crate::facts::objects::{Hpa, HpaMetric, Pdb};
 use crate::facts::origin::Fact;
@@ -51,7 +51,7 @@ impl Reader<'_> {
         let written = METRIC_FIELDS.iter().find(|(_, field)| node.get(field).is_some());
         let metric_type = self.nonempty(here.node, "type").unwrap_or_else(|| {
             let name = written.map_or("", |(name, _)| *name);
-            Fact::defaulted(name.to_owned(), start_of(node))
+            Fact::defaulted(name.to_owned(), node.start())
         });
         let field = METRIC_FIELDS.iter().find(|(name, _)| *name == metric_type.value);
         let source = match field {

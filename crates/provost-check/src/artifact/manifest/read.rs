@@ -56,7 +56,7 @@ impl<'p> Reader<'p> {
         let help = help.filter(|_| expected == "text").map(str::to_owned);
         self.problems.push(Problem {
             kind: ProblemKind::Malformed,
-            origin: start_of(node),
+            origin: node.start(),
             message: format!("`{key}` must be {expected}, this is {found}"),
             help,
         });
@@ -288,19 +288,6 @@ impl<'p> Reader<'p> {
             });
         }
         Some(Selector { origin: name.origin(), labels, expressions })
-    }
-}
-
-/// The place of a scalar, or of the first line of a collection.
-pub(super) fn start_of(node: Node<'_>) -> Origin {
-    let mut first = node;
-    // Down the first children: each step goes to a node that comes later in the arena.
-    loop {
-        let next = first.entries().map(|(key, _)| key).next().or_else(|| first.items().next());
-        match next {
-            Some(next) if next.id > first.id => first = next,
-            _ => return first.origin(),
-        }
     }
 }
 

@@ -88,16 +88,26 @@ impl Parts {
         let object = document.node(id);
         let mut secret = false;
         let mut config = false;
+        let (mut has_kind, mut has_data) = (false, false);
         // All of them, not the last: a key written twice must not open what the other one hides.
         for (key, value) in object.entries() {
             let kind = match key.as_str() {
                 Some("kind") => value.as_str(),
                 Some("<<") => object.get("kind").and_then(Node::as_str),
+                // One that cannot be applied for the case of its keys is shown as well.
+                Some(key) if key.eq_ignore_ascii_case("kind") => value.as_str(),
+                Some("data" | "stringData") => {
+                    has_data = true;
+                    None
+                }
                 _ => None,
             };
-            secret |= kind == Some("Secret");
+            has_kind |= kind.is_some();
+            secret |= kind.is_some_and(|kind| kind.eq_ignore_ascii_case("Secret"));
             config |= kind == Some("Config");
         }
+        // Nothing says what a document is that has no kind; it may be a Secret that lost it.
+        secret |= has_data && !has_kind && id == document.root;
         if secret || config {
             self.collect(document, id, secret);
         }
@@ -123,6 +133,8 @@ impl Parts {
                         continue;
                     }
                     "apiVersion" | "kind" | "type" | "immutable" => false,
+                    _ if name.eq_ignore_ascii_case("kind") => false,
+                    _ if name.eq_ignore_ascii_case("apiVersion") => false,
                     _ => secret || name == "users",
                 };
                 if hidden {
@@ -286,7 +298,8 @@ const PLAIN_KEYS: &[&str] = &[
 /// secret.
 pub(super) fn hide_broken(text: &str, region: Span) -> Vec<Span> {
     let part = text.get(region.range()).unwrap_or_default();
-    let looks_secret = part.contains("Secret") || part.contains("stringData");
+    let lost_kind = part.contains("data") && !part.contains("kind");
+    let looks_secret = part.contains("Secret") || part.contains("stringData") || lost_kind;
     let looks_config = part.contains("Config") && part.contains("users");
     if !looks_secret && !looks_config {
         return hide_named(part, region.start as usize);

@@ -186,6 +186,7 @@ fn ways(
     budget: &mut Budget,
 ) -> Option<Vec<Vec<Way>>> {
     let mut steps: Vec<Vec<Way>> = Vec::with_capacity(rendered.len());
+    let whole = index.range.len() == lines.len();
     // One before the first line.
     let first = index.range.start.wrapping_sub(1);
     for (number, text) in rendered.iter().enumerate() {
@@ -233,8 +234,12 @@ fn ways(
                     // It goes on printing.
                     4
                 } else if *line < follows {
-                    // Back, as `range` goes; a line with one text is no loop of its own.
-                    -8
+                    let looped = |line: usize| lines.get(line).and_then(|line| line.looped);
+                    // Back, as `range` goes. What a template prints without one comes once; a
+                    // definition may be included again.
+                    let again =
+                        !whole || (looped(*line).is_some() && looped(*line) == looped(way.line));
+                    if again { -8 } else { -64 }
                 } else {
                     let gap = index.between(follows, *line);
                     4 - i64::try_from(gap.min(8)).unwrap_or(8) / 2
@@ -365,6 +370,22 @@ ports:
 ";
         let found: Vec<usize> = aligned(template, rendered).into_iter().flatten().collect();
         assert_eq!(found, [0, 2, 3, 2, 3, 5, 6]);
+    }
+
+    #[test]
+    fn what_is_printed_once_is_not_printed_again() {
+        let template = "\
+env:
+- name: A
+  value: {{ include \"x.a\" . }}
+{{- with .Values.env }}
+{{- toYaml . | nindent 0 }}
+{{- end }}
+ports:
+";
+        let rendered = "env:\n- name: A\n  value: a\n- name: A\n  value: b\nports:\n";
+        let found: Vec<usize> = aligned(template, rendered).into_iter().flatten().collect();
+        assert_eq!(found, [0, 1, 2, 4, 4, 6]);
     }
 
     #[test]

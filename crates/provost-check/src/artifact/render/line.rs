@@ -42,6 +42,8 @@ pub(super) struct Line {
     pub(super) include: Option<(String, Operand)>,
     /// It is part of a definition, and prints where that is included.
     pub(super) defined: bool,
+    /// The first line of the outermost `range` that it is in.
+    pub(super) looped: Option<usize>,
     /// Letters and digits that are printed as they are: how much a match says.
     pub(super) weight: usize,
 }

@@ -53,6 +53,7 @@ pub(super) fn read_within(text: &str, room: &mut usize) -> Option<Template> {
         includes: 0,
         start: 0,
         dots: vec![Some(Meaning::argument())],
+        loops: Vec::new(),
         ignored: 0,
         variables: Vec::new(),
         reassigned: reassigned(text),
@@ -132,6 +133,8 @@ struct Reader<'t> {
     start: usize,
     /// What the dot is in each open block; `None` where nothing is known of it.
     dots: Vec<Option<Meaning>>,
+    /// Open `range`s: the number of blocks that are open with each, and its line.
+    loops: Vec<(usize, usize)>,
     /// Open blocks beyond [`DEPTH`].
     ignored: usize,
     /// Later ones hide earlier ones; the number of blocks that were open when one was set.
@@ -207,6 +210,7 @@ impl<'t> Reader<'t> {
         let lead = raw.len() - raw.trim_start().len();
         line.content = self.start + lead..self.start + lead + raw.trim().len();
         line.weight = weight(self.text, &line.pieces);
+        line.looped = line.looped.or(self.loops.first().map(|(_, line)| *line));
         line.defined |= self.open.iter().any(|open| !open.inline);
         // Which of two printed what is not told.
         if self.includes > 1 {
@@ -262,6 +266,9 @@ impl<'t> Reader<'t> {
             "range" => {
                 let meaning = self.assigned(rest, element, 1)?;
                 self.open(meaning);
+                if self.ignored == 0 {
+                    self.loops.push((self.dots.len(), self.lines.len()));
+                }
             }
             "define" | "block" => self.define(rest, word == "block")?,
             "else" => self.otherwise(rest)?,
@@ -270,7 +277,9 @@ impl<'t> Reader<'t> {
                 self.include(rest);
                 self.hole(Hole::default(), true)?;
             }
-            "break" | "continue" => {}
+            // What fails prints nothing that anybody sees.
+            "break" | "continue" | "fail" => {}
+            _ if inner.trim_end().ends_with("| fail") => {}
             _ if is_assignment(inner) => {
                 self.assigned(inner, |found| found, 0)?;
             }
@@ -349,6 +358,11 @@ impl<'t> Reader<'t> {
             self.defines.extend(open.name.map(|name| (name, lines)));
             self.variables.truncate(open.variables);
         }
+        let outermost = self.loops.first().map(|(_, line)| *line);
+        if self.loops.pop_if(|(depth, _)| *depth == self.dots.len()).is_some() {
+            // One that ends here may have printed on this very line.
+            self.line.looped = self.line.looped.or(outermost);
+        }
         self.dots.pop();
         let open = self.dots.len();
         self.variables.retain(|(_, _, at)| *at <= open);
@@ -399,6 +413,22 @@ mod tests {
         assert_eq!(paths("{{ if .Values.on }}x{{ end }}{{ .Values.a }}"), ["a"]);
         assert_eq!(paths("{{ ((.Values.a).b).c }}"), ["a.b.c"]);
         assert_eq!(paths("{{ (index .Values.a \"b\").c }}"), ["a.b.c"]);
+    }
+
+    #[test]
+    fn what_fails_prints_nothing() {
+        let holes = |text: &str| lines(text).iter().map(|line| line.pieces.len()).sum::<usize>();
+        assert_eq!(holes("{{- fail (printf \"%s\" .Values.a) -}}"), 0);
+        assert_eq!(holes("{{ printf \"%s\" .Values.a | fail }}"), 0);
+        assert_eq!(holes("{{ .Values.fail }}"), 1);
+    }
+
+    #[test]
+    fn lines_know_the_loop_they_are_in() {
+        let text = "a\n{{ range .x }}\n{{ range .y }}\nb\n{{ end }}\n{{ end }}\nc\n{{ range .z }}d{{ end }}\ne";
+        let loops: Vec<_> = lines(text).iter().map(|line| line.looped).collect();
+        let first = Some(1);
+        assert_eq!(loops, [None, first, first, first, first, first, None, Some(7), None]);
     }
 
     #[test]

@@ -82,6 +82,7 @@ pub fn render(view: &View<'_>) -> String {
             version => view.tool.version,
             counted => view.counted(),
             errors => view.errors().map(|notice| text(&notice.message)).collect::<Vec<_>>(),
+            unknown => view.unknown_kinds().map(|notice| text(&notice.message)),
             levels => [
                 ("error", view.summary.errors),
                 ("warning", view.summary.warnings),

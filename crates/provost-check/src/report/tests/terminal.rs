@@ -315,3 +315,75 @@ fn every_width_is_kept() {
         assert_fits(&text::render(&report, Options { width, ..Options::default() }), width);
     }
 }
+
+/// Six slips in one object are six things to mend; one missing limit in six objects is one.
+#[test]
+fn what_is_folded_says_the_same_words() {
+    let mut world = World::new();
+    let id = world.manifest("deploy.yaml", DEPLOYMENT);
+    let slip = |name: &str| {
+        let message = format!("a Container has no field `{name}`: it has no effect");
+        Finding::new(&RULE, message, &Origin::whole(id), "no such field")
+    };
+    let slips = ["lables", "httpget", "securitycontext"].map(slip);
+    let shown = text::render(&world.report(slips.to_vec()), Options::default());
+    assert_eq!(shown.matches("no such field").count(), 3, "{shown}");
+    let same = ["shop-a:1", "shop-b:2", "shop-c:3"].map(|image| {
+        let message = format!("the image `{image}` has a tag that moves, under policy `Always`");
+        Finding::new(&RULE, message, &Origin::whole(id), "moves")
+    });
+    let shown = text::render(&world.report(same.to_vec()), Options::default());
+    assert!(shown.contains("and 2 more: deploy.yaml"), "{shown}");
+}
+
+#[test]
+fn kinds_that_are_not_known_are_named_in_one_line() {
+    let world = World::new();
+    let mut report = world.report(Vec::new());
+    let kind = |kind: &str, objects| UnknownKind {
+        kind: kind.to_owned(),
+        version: "acme.io/v1".to_owned(),
+        objects,
+    };
+    report.unknown_kinds = vec![kind("Widget", 3), kind("Gadget", 1)];
+    let line = "4 objects of kinds that provost does not know: 3 Widget (acme.io/v1), Gadget \
+                (acme.io/v1)";
+    let flat = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = flat(text::render(&report, Options::default()));
+    assert!(shown.contains(&format!("not judged: {line}")), "{shown}");
+    let view = crate::report::view::View::new(&report);
+    for shown in [
+        github::render(&view),
+        gitlab::render(&view),
+        html::render(&view),
+        json::render(&view),
+        junit::render(&view),
+        markdown::render(&view),
+        sarif::render(&view),
+    ] {
+        assert!(shown.contains("3 Widget"), "{shown}");
+    }
+    report.unknown_kinds = (0..9).map(|n| kind(&format!("Kind{n}"), 1)).collect();
+    let shown = flat(text::render(&report, Options::default()));
+    assert!(shown.contains("Kind3 (acme.io/v1), 5 more kinds"), "{shown}");
+    assert!(!shown.contains("Kind4"), "{shown}");
+}
+
+/// To ask for what was given and could not be read would send its reader in circles.
+#[test]
+fn what_was_given_in_vain_is_not_asked_for_again() {
+    let mut world = World::new();
+    let mut source = Source::opaque("bin/broken", SourceKind::Binary);
+    source.named = true;
+    world.sources.add(source);
+    let mut report = world.report(Vec::new());
+    report.not_judged = vec![crate::findings::NotJudged {
+        rule: "gomemlimit-unset",
+        subject: "default/Deployment/checkout/app".into(),
+        reason: crate::findings::Reason::NoBinary,
+        needs: String::new(),
+    }];
+    let shown = text::render(&report, Options::default());
+    assert!(shown.contains("no-binary: 1 rule; bin/broken could not be read"), "{shown}");
+    assert!(!shown.contains("--binary"), "{shown}");
+}

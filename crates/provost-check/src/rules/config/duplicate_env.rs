@@ -68,11 +68,18 @@ fn twice(case: &Case<'_>, loser: &EnvVar, winner: &EnvVar) -> Finding {
     let message = format!(
         "{name} is set twice: the last wins ({shown}), and what applies the manifest may drop either"
     );
-    let mut finding = Finding::new(&RULE, message, &loser.name.origin, "loses in the kubelet")
-        .also(&winner.name.origin, "wins in the kubelet");
+    // An alias, or a part that is merged twice, brings both from one place.
+    let mut finding = if loser.name.origin == winner.name.origin {
+        Finding::new(&RULE, message, &winner.name.origin, "comes into the list twice")
+    } else {
+        Finding::new(&RULE, message, &loser.name.origin, "loses in the kubelet")
+            .also(&winner.name.origin, "wins in the kubelet")
+    };
     if RUNTIME.contains(&name.as_str()) || (!equal && (secret(loser) || secret(winner))) {
         finding = finding.level(Level::Deny);
     }
+    // What an alias stands for is written once, and the alias refers to it.
+    let equal = equal && loser.origin != winner.origin;
     let fix = if equal {
         Fix::safe("remove one of the two equal entries")
     } else {

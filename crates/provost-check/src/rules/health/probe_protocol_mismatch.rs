@@ -3,7 +3,7 @@
 use crate::case::Case;
 use crate::facts::Origin;
 use crate::facts::symbols;
-use crate::facts::workload::Action;
+use crate::facts::workload::{Action, Container, ContainerRole};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -59,6 +59,11 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     for (field, scheme) in rest {
         finding = finding.also(&scheme.origin, format!("and the {field}"));
         fix = fix.replace(&scheme.origin, "HTTP");
+    }
+    // Nobody else is there who could answer in its place, and no C library that could speak TLS.
+    let stays = |c: &&Container| matches!(c.role, ContainerRole::Main | ContainerRole::Sidecar);
+    if case.pod().containers.iter().filter(stays).count() == 1 && binary.needed.is_empty() {
+        finding = finding.level(Level::Deny);
     }
     out.push(finding.fix(fix));
     Ok(())

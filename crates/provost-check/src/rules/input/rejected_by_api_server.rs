@@ -6,14 +6,17 @@ mod data;
 mod enums;
 mod env;
 mod ingress;
+mod meant;
 mod missing;
 mod missing_custom;
 mod names;
 mod pod;
+mod policy;
 mod rollout;
+mod scaler;
 mod scheduling;
 mod service;
-mod types;
+pub(super) mod types;
 mod volumes;
 
 use crate::case::ObjectCase;
@@ -102,6 +105,9 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     names::metadata(&object.meta, out);
+    if is_alone(case) {
+        names::given(object, out);
+    }
     if !rollout {
         enums::check(case, out);
     }
@@ -118,7 +124,11 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         }
         Body::Service(service) => service::check(case, service, out),
         Body::Ingress(_) => ingress::check(case, out),
-        Body::Hpa(hpa) => scaler(case, hpa, out),
+        Body::Hpa(hpa) => {
+            replicas(case, hpa, out);
+            scaler::check(object, out);
+        }
+        Body::NetworkPolicy(_) => policy::check(object, out),
         Body::Pdb(pdb) => budget(pdb, out),
         Body::ConfigMap(map) => data::config_map(map, out),
         Body::Secret(secret) => data::secret(case, secret, out),
@@ -323,7 +333,7 @@ fn budget(pdb: &Pdb, out: &mut Findings) {
     }
 }
 
-fn scaler(case: &ObjectCase<'_>, hpa: &Hpa, out: &mut Findings) {
+fn replicas(case: &ObjectCase<'_>, hpa: &Hpa, out: &mut Findings) {
     let min = &hpa.min;
     if let Some(max) = &hpa.max {
         if max.value < 1 {

@@ -145,10 +145,28 @@ fn gone(deviation: &Deviation<'_>, field: &Field, custom: &Custom) -> Option<Fin
     Some(finding.variant(&NOT_AVAILABLE).level(Level::Note))
 }
 
-/// A field that differs by its case or by a slip of the finger.
-fn near(parent: &'static Structure, name: &str) -> Option<&'static str> {
+/// Fields under the names they have elsewhere, or had: each is meant where the other is not.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("arguments", "args"),
+    ("cmd", "command"),
+    ("environment", "env"),
+    ("envs", "env"),
+    ("maxReplicas", "maxReplicaCount"),
+    ("minReplicas", "minReplicaCount"),
+    ("pullPolicy", "imagePullPolicy"),
+];
+
+/// A field that differs by its case or by a slip of the finger, or has that name elsewhere.
+pub(super) fn near(parent: &'static Structure, name: &str) -> Option<&'static str> {
     let names = || parent.fields.iter().map(|field| field.name);
     let same = names().find(|field| field.eq_ignore_ascii_case(name));
+    let elsewhere = || {
+        let (_, meant) = ELSEWHERE.iter().find(|(written, _)| *written == name)?;
+        names().find(|field| field == meant)
+    };
+    // The kind of a path is the only type that it has.
+    let of_path = || names().find(|field| name == "type" && *field == "pathType");
+    let same = same.or_else(elsewhere).or_else(of_path);
     // Two letters of a short name are another word: `cpu` is no slip for `gpu`.
     same.or_else(|| nearest(name, names(), if name.len() < 6 { 1 } else { 2 }))
 }

@@ -2,7 +2,9 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::case::Joined;
+use super::rejected_by_api_server::types;
+use crate::case::{Joined, World};
+use crate::facts::Origin;
 use crate::facts::binary::{Binary, BinaryFormat};
 use crate::facts::problem::ProblemKind;
 use crate::findings::{Finding, Fix, Level};
@@ -16,6 +18,7 @@ pub static RULE: Rule = Rule {
     title: "an input that cannot be read",
     page: include_str!("unparsable-input.md"),
     variants: &[
+        WITHOUT_KIND,
         Variant::new("packed-binary", Level::Warn, "a binary that unpacks itself at start"),
         Variant::new("obfuscated-binary", Level::Note, "a binary whose names are hashed"),
     ],
@@ -24,9 +27,16 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
+const WITHOUT_KIND: Variant = Variant::new(
+    "object-without-kind",
+    Level::Deny,
+    "an object that does not say of which kind it is",
+);
+
 fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
     let world = joined.world;
     let builds: FxHashSet<_> = world.builds.iter().map(|build| build.source).collect();
+    let told = told_by_type(world);
     for problem in &world.problems {
         match problem.kind {
             // rejected-by-builder
@@ -37,10 +47,14 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
             }
             ProblemKind::DuplicateKey => continue, // unknown-field/duplicate-yaml-key
             ProblemKind::Missing => continue,      // no input; the report has a notice
+            // rejected-by-api-server says it in the words of the API server, and mends it.
+            ProblemKind::Malformed if told.contains(&problem.origin) => continue,
             _ => {}
         }
         let label = match problem.kind {
             ProblemKind::Limit => "nothing behind this was read",
+            ProblemKind::NoKind(Some(_)) => "is another key",
+            ProblemKind::NoKind(None) | ProblemKind::Doubtful => "says not what it is",
             _ => "cannot be read",
         };
         let source = world.sources.get(problem.origin.source);
@@ -53,6 +67,16 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
         if let Some(help) = &problem.help {
             finding = finding.fix(Fix::suggest(help.clone()));
         }
+        match problem.kind {
+            ProblemKind::NoKind(meant) => {
+                finding = finding.variant(&WITHOUT_KIND);
+                if let Some(meant) = meant {
+                    finding = finding.fix(rename(world, &problem.origin, meant));
+                }
+            }
+            ProblemKind::Doubtful => finding = finding.variant(&WITHOUT_KIND).level(Level::Warn),
+            _ => {}
+        }
         finding.subject.clone_from(&source.path);
         out.push(finding);
     }
@@ -60,6 +84,37 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
         out.found.extend(unseen(binary));
     }
     Ok(())
+}
+
+/// A key that differs by its case alone can mean nothing else.
+fn rename(world: &World, key: &Origin, meant: &str) -> Fix {
+    let title = format!("did you mean `{meant}`?");
+    let text = world.sources.get(key.source).shown();
+    let written = text.zip(key.span()).and_then(|(text, span)| text.get(span.range()));
+    match written {
+        Some(written) if written.eq_ignore_ascii_case(meant) => {
+            Fix::safe(title).replace(key, meant)
+        }
+        Some(written) if !written.contains(['"', '\'']) => Fix::suggest(title).replace(key, meant),
+        _ => Fix::suggest(title),
+    }
+}
+
+/// Places of values that are of the wrong type by the schema of their kind: who reads typed facts
+/// has stumbled over the same.
+fn told_by_type(world: &World) -> FxHashSet<Origin> {
+    let malformed = world.problems.iter().filter(|p| p.kind == ProblemKind::Malformed);
+    let sources: FxHashSet<_> = malformed.map(|problem| problem.origin.source).collect();
+    let mut told = FxHashSet::default();
+    if sources.is_empty() {
+        return told;
+    }
+    for object in world.objects.iter().filter(|o| sources.contains(&o.document.source)) {
+        for place in types::wrong(object) {
+            told.insert(place);
+        }
+    }
+    told
 }
 
 fn unseen(binary: &Binary) -> Option<Finding> {
@@ -70,7 +125,7 @@ fn unseen(binary: &Binary) -> Option<Finding> {
             &binary.origin(),
             format!("unpacks itself into memory of its own ({packer})"),
         )
-        .variant(&RULE.variants[0])
+        .variant(&RULE.variants[1])
         .note("its pages are not shared between pods of one node, and each start unpacks it anew")
         .fix(Fix::suggest("ship the binary unpacked; image layers are compressed anyway")),
         (_, true) => Finding::new(
@@ -79,7 +134,7 @@ fn unseen(binary: &Binary) -> Option<Finding> {
             &binary.origin(),
             "package and function names are hashed",
         )
-        .variant(&RULE.variants[1])
+        .variant(&RULE.variants[2])
         .fix(Fix::suggest("give the same program built without obfuscation")),
         (_, false) => return None,
     };

@@ -2,7 +2,7 @@
 
 use crate::case::Case;
 use crate::facts::symbols;
-use crate::facts::workload::WorkloadKind;
+use crate::facts::workload::{Action, WorkloadKind};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -39,7 +39,12 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         .and_then(|service| service.lame_duck.as_ref())
         .map_or(0.0, |f| f.value);
     let window = case.settings().endpoint_propagation();
-    if case.container.pre_stop.is_some() || lame_duck >= window {
+    // A sleep of no seconds is none.
+    let sleepless = case.container.pre_stop.as_ref().and_then(|hook| match &hook.action {
+        Action::Sleep(seconds) if seconds.value == 0 => Some(seconds),
+        _ => None,
+    });
+    if (case.container.pre_stop.is_some() && sleepless.is_none()) || lame_duck >= window {
         return Ok(());
     }
     if let Ok(program) = case.program()
@@ -52,17 +57,25 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let delay = window.ceil().max(1.0) as i64;
     let termination = case.termination();
     let fits = i64::from(termination.need) + delay + 2 <= grace.value;
+    let (place, label) = match sleepless {
+        Some(seconds) => (&seconds.origin, "sleeps 0 s"),
+        None => (
+            case.container_origin(),
+            "stops listening at SIGTERM, unless the program waits by itself",
+        ),
+    };
     let mut finding = Finding::new(
         &RULE,
         format!(
             "no preStop delay: SIGTERM comes while nodes still send new connections, \
              which are refused for up to {window} s"
         ),
-        case.container_origin(),
-        "stops listening at SIGTERM, unless the program waits by itself",
+        place,
+        label,
     )
     .also(&service.origin(), "sends to it until every node has removed the endpoint");
-    let sleep = format!("add lifecycle.preStop.sleep.seconds: {delay}");
+    let verb = if sleepless.is_some() { "set" } else { "add" };
+    let sleep = format!("{verb} lifecycle.preStop.sleep.seconds: {delay}");
     finding = finding.fix(if case.settings().kubernetes().0 < 30 {
         Fix::suggest(format!(
             "{sleep} (Kubernetes 1.30 and up), or an exec sleep where the image has one"

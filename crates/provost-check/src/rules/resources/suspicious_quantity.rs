@@ -110,10 +110,14 @@ fn cpu(case: &Case<'_>, side: &str, amount: &CpuAmount, out: &mut Findings) {
     let text = &amount.text;
     let (Some(value), Ok(quantity)) = (amount.amount, Quantity::parse(&text.value)) else { return };
     let cpus = value.0 / 1000;
-    if quantity.suffix != Suffix::None || cpus < MOST_CPUS {
+    // `500M` is written by who knows `m` of memory, and `Mi`; the others of its kind are nobody's.
+    let digits = text.value.trim_end_matches('M');
+    let plain = digits.bytes().all(|b| b.is_ascii_digit());
+    let million = quantity.suffix == Suffix::Decimal(6) && plain;
+    if !(million || quantity.suffix == Suffix::None) || cpus < MOST_CPUS {
         return;
     }
-    let meant = format!("{}m", text.value);
+    let meant = format!("{digits}m");
     let then = if side == "request" {
         "no node has as many, and the pod stays Pending"
     } else {
@@ -124,10 +128,14 @@ fn cpu(case: &Case<'_>, side: &str, amount: &CpuAmount, out: &mut Findings) {
             &RULE,
             format!("cpu {side} {} is {cpus} processors: {then}", text.value),
             &text.origin,
-            "whole CPUs without a suffix",
+            if million { "`M` is a million" } else { "whole CPUs without a suffix" },
         )
         .fix(case.world().rewrite(
-            Fix::suggest(format!("write {meant}, if thousandths were meant")),
+            match million {
+                // No cluster has as many.
+                true => Fix::safe(format!("write {meant}: `m` is a thousandth")),
+                false => Fix::suggest(format!("write {meant}, if thousandths were meant")),
+            },
             &text.origin,
             &text.value,
             &meant,

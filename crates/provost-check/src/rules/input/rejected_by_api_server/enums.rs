@@ -18,6 +18,8 @@ const WORDS: &[(&str, &str, &[&str])] = &[
     ("CronJobSpec", "concurrencyPolicy", &["Allow", "Forbid", "Replace"]),
     ("DaemonSetUpdateStrategy", "type", &["RollingUpdate", "OnDelete"]),
     ("DeploymentStrategy", "type", &["RollingUpdate", "Recreate"]),
+    ("HPAScalingPolicy", "type", &["Percent", "Pods"]),
+    ("HPAScalingRules", "selectPolicy", &["Disabled", "Max", "Min"]),
     ("HTTPGetAction", "scheme", &["HTTP", "HTTPS"]),
     ("HTTPIngressPath", "pathType", &["Exact", "ImplementationSpecific", "Prefix"]),
     (

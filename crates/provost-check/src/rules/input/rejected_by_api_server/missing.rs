@@ -6,6 +6,7 @@
 //! pod template the rest has to look whole, outside only what a patch brings whole counts: entries of
 //! lists that have no key to be merged by, and the fields by which entries are merged.
 
+use super::super::unknown_field::near;
 use super::{RULE, first_of_whole};
 use crate::case::ObjectCase;
 use crate::facts::document::Node;
@@ -90,7 +91,7 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
     // Where kustomize has a hand in it, another file may bring the rest.
     let alone = source.kustomizations.is_empty();
     if object.workload().is_none_or(|_| whole) {
-        let mut walk = Walk { found: Vec::new(), in_pod: false, whole: whole && alone };
+        let mut walk = Walk { found: Vec::new(), in_pod: false, whole: whole && alone, alone };
         walk.mapping(object.node(), structure);
         out.found.append(&mut walk.found);
     }
@@ -142,8 +143,10 @@ fn selector(object: &Object, workload: &Workload, out: &mut Findings) {
 struct Walk {
     found: Vec<Finding>,
     in_pod: bool,
-    /// The object is no part that kustomize completes.
+    /// The object is no part that kustomize completes, and its pods look whole.
     whole: bool,
+    /// The object is no part that kustomize completes.
+    alone: bool,
 }
 
 impl Walk {
@@ -184,23 +187,33 @@ impl Walk {
         if witness.is_some_and(|(_, all)| !all.iter().all(|key| node.get(key).is_some())) {
             return;
         }
-        // A key without a value is what a tool is still to fill in, as often as not.
-        let written = |name: &str| node.entries().any(|(key, _)| key.as_str() == Some(name));
-        for name in wanted.iter().filter(|name| node.get(name).is_none() && !written(name)) {
+        for name in wanted.iter().filter(|name| node.get(name).is_none()) {
             // What the schema of the release at hand does not have cannot be missing.
             if !structure.field(name).is_some_and(|field| field.required) {
+                continue;
+            }
+            // A key without a value is null, which Go decodes as if nothing were there.
+            let written =
+                node.entries().map(|(key, _)| key).find(|key| key.as_str() == Some(*name));
+            // A key that is none because of a slip is told of by `unknown-field`.
+            let slip =
+                |key: &str| structure.field(key).is_none() && near(structure, key) == Some(*name);
+            if written.is_some_and(|_| !self.alone)
+                || node.entries().any(|(key, _)| key.as_str().is_some_and(slip))
+            {
                 continue;
             }
             let vowel = structure.name.starts_with(['A', 'E', 'I', 'O', 'U']);
             self.found.push(Finding::new(
                 &RULE,
                 format!(
-                    "`{name}` of {} {} is required",
+                    "`{name}` of {} {} is required{}",
                     if vowel { "an" } else { "a" },
-                    structure.name
+                    structure.name,
+                    if written.is_some() { ", and null is nothing" } else { "" }
                 ),
-                &first.origin(),
-                format!("no {name}"),
+                &written.unwrap_or(first).origin(),
+                if written.is_some() { "has no value".to_owned() } else { format!("no {name}") },
             ));
         }
     }

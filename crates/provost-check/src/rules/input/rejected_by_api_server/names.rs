@@ -1,7 +1,8 @@
 //! Names and labels.
 
 use super::{is_placeholder, refuse};
-use crate::facts::objects::{Meta, StringMap};
+use crate::facts::document::Node;
+use crate::facts::objects::{Meta, Object, StringMap};
 use crate::rules::rule::Findings;
 
 /// Kinds whose name is a DNS-1123 subdomain (`NameIsDNSSubdomain`).
@@ -58,6 +59,19 @@ pub(super) fn metadata(meta: &Meta, out: &mut Findings) {
         if !is_placeholder(&key.value) && !is_key(&key.value) {
             refuse(out, &key.origin, format!("`{key}` is no key for an annotation"));
         }
+    }
+}
+
+/// A name that is written and is none.
+pub(super) fn given(object: &Object, out: &mut Findings) {
+    let Some(metadata) = object.node().get("metadata") else { return };
+    if metadata.get("generateName").is_some() {
+        return;
+    }
+    let last = metadata.entries().filter(|(key, _)| key.as_str() == Some("name")).last();
+    let empty = |value: Node<'_>| value.is_null() || value.as_str() == Some("");
+    if let Some((key, _)) = last.filter(|(_, value)| empty(*value)) {
+        refuse(out, &key.origin(), "metadata.name is required, and has no value");
     }
 }
 

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
-use super::{RULE, env, is_placeholder, names, refuse, scheduling, volumes};
-use crate::case::ObjectCase;
+use super::{RULE, env, is_placeholder, meant, names, refuse, scheduling, volumes};
+use crate::case::{ObjectCase, World};
 use crate::facts::document::Node;
 use crate::facts::objects::{Object, PortRef};
 use crate::facts::workload::{
@@ -53,7 +53,18 @@ pub(super) fn check(case: &ObjectCase<'_>, workload: &Workload, out: &mut Findin
                 refuse(out, &name.origin, format!("`{name}` is no name for a container"));
             }
         }
-        one(object, pod, container, whole, out);
+        if super::is_alone(case) && container.image.is_none() {
+            let key = node.entries().map(|(key, _)| key).find(|key| key.as_str() == Some("image"));
+            let merged = node.get("image").is_some_and(|image| !image.is_null());
+            if let Some(key) = key.filter(|_| !merged && workload.kind != WorkloadKind::Other) {
+                refuse(
+                    out,
+                    &key.origin(),
+                    "the image of a container is required, and has no value",
+                );
+            }
+        }
+        one(case, pod, container, whole, out);
     }
     let mut seen = HashSet::new();
     for volume in &pod.volumes {
@@ -63,12 +74,14 @@ pub(super) fn check(case: &ObjectCase<'_>, workload: &Workload, out: &mut Findin
         }
     }
     if let Some(resources) = &pod.resources {
-        amounts(resources, out);
+        amounts(case.world(), resources, out);
     }
 }
 
 fn missing(object: &Object, workload: &Workload, out: &mut Findings) {
-    if object.meta.name.is_none() {
+    // One that is written and empty is told of as such.
+    let mut written = object.node().get("metadata").into_iter().flat_map(Node::entries);
+    if object.meta.name.is_none() && !written.any(|(key, _)| key.as_str() == Some("name")) {
         refuse(out, &object.origin(), "metadata.name or generateName is required");
     }
     let policy = &workload.pod.restart_policy;
@@ -90,8 +103,15 @@ fn missing(object: &Object, workload: &Workload, out: &mut Findings) {
     }
 }
 
-fn one(object: &Object, pod: &PodTemplate, container: &Container, whole: bool, out: &mut Findings) {
-    amounts(&container.resources, out);
+fn one(
+    case: &ObjectCase<'_>,
+    pod: &PodTemplate,
+    container: &Container,
+    whole: bool,
+    out: &mut Findings,
+) {
+    let object = case.object;
+    amounts(case.world(), &container.resources, out);
     let mut seen = HashSet::new();
     for port in &container.ports {
         if let Some(name) = port.name.as_ref().filter(|n| !n.value.is_empty()) {
@@ -128,7 +148,15 @@ fn one(object: &Object, pod: &PodTemplate, container: &Container, whole: bool, o
             Action::Grpc { port: Some(port), .. } => port_number("port", port, out),
             Action::Sleep(seconds) => {
                 let grace = &pod.grace_period;
-                if seconds.value < 0 || seconds.value > grace.value {
+                let (oldest, _) = case.world().settings.kubernetes();
+                // The gate PodLifecycleSleepActionAllowZero is on by default from 1.33.
+                if seconds.value == 0 && oldest < 33 {
+                    let message = format!(
+                        "sleep.seconds 0 of {field} must be greater than 0 before Kubernetes 1.33, \
+                         and the oldest in range is 1.{oldest}"
+                    );
+                    refuse(out, &seconds.origin, message);
+                } else if seconds.value < 0 || seconds.value > grace.value {
                     out.push(
                         Finding::new(
                             &RULE,
@@ -150,7 +178,7 @@ fn one(object: &Object, pod: &PodTemplate, container: &Container, whole: bool, o
     }
 }
 
-/// No handler or several. An entry of `sleep` without seconds, which is read as none, is allowed.
+/// No handler or several.
 fn handlers(
     object: &Object,
     container: &Container,
@@ -312,7 +340,7 @@ fn probes(container: &Container, out: &mut Findings) {
     }
 }
 
-fn amounts(resources: &Resources, out: &mut Findings) {
+fn amounts(world: &World, resources: &Resources, out: &mut Findings) {
     let (asks, most) = (&resources.requests, &resources.limits);
     let sides = |cpu: &Option<crate::facts::workload::CpuAmount>| {
         cpu.as_ref().map(|c| (c.text.clone(), c.amount.map(|a| a.0)))
@@ -330,7 +358,12 @@ fn amounts(resources: &Resources, out: &mut Findings) {
             if let Some((text, None)) = amount
                 && !is_placeholder(&text.value)
             {
-                refuse(out, &text.origin, format!("`{text}` is no quantity for the {name} {side}"));
+                let message = format!("`{text}` is no quantity for the {name} {side}");
+                let mut finding = Finding::new(&RULE, message, &text.origin, "refused");
+                if let Some(fix) = meant::quantity(world, name, text) {
+                    finding = finding.fix(fix);
+                }
+                out.push(finding);
             }
         }
         if let (Some((request, Some(asked))), Some((limit, Some(allowed)))) = (&request, &limit)

@@ -5,6 +5,7 @@ use crate::case::ObjectCase;
 use crate::case::fields::{What, deviations};
 use crate::facts::document::{Node, ScalarKind, ScalarStyle};
 use crate::facts::placeholders::is_placeholder;
+use crate::facts::{Object, Origin};
 use crate::findings::{Finding, Fix, Level};
 use crate::model::names::nearest;
 use crate::model::schema::{self, Custom, Known, Pattern};
@@ -66,6 +67,23 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
             _ => {}
         }
     }
+}
+
+/// Where the values of the wrong type of an object begin: the places that [`check`] tells of.
+pub(in crate::rules::input) fn wrong(object: &Object) -> impl Iterator<Item = Origin> {
+    let meta = &object.meta;
+    let structure = match schema::find(&meta.api_version.value, &meta.kind.value) {
+        Known::Kind(found) => found.structure(),
+        Known::Custom(custom) => Some(custom.structure),
+        Known::NoSuchKind | Known::Elsewhere => None,
+    };
+    let found = structure.map(|structure| deviations(object.node(), structure));
+    found.into_iter().flatten().filter_map(|deviation| {
+        let texts = [deviation.key, deviation.value].map(|node| node.as_str().unwrap_or_default());
+        let is_told =
+            matches!(deviation.what, What::Type { .. }) && !texts.iter().any(|t| is_placeholder(t));
+        is_told.then(|| deviation.value.start())
+    })
 }
 
 /// A kind that came later than the oldest Kubernetes in range.
