@@ -609,7 +609,10 @@ fn what_is_no_manifest_is_a_problem_only_when_it_was_named() {
 
 #[test]
 fn a_kind_without_version_is_judged_all_the_same() {
-    let (_, all) = objects("kind: Deployment\nmetadata: {name: d}\nspec: {template: {spec: {}}}\n");
+    let (_, loaded) = load("kind: Deployment\nmetadata: {name: d}\nspec: {template: {spec: {}}}\n");
+    // Beside being told.
+    assert_eq!(loaded.problems.len(), 1);
+    let all = loaded.objects;
     assert_eq!(all[0].meta.api_version.value, "");
     assert!(all[0].workload().is_some());
 }

@@ -71,15 +71,17 @@ fn finding(
 fn is_open(text: &str) -> bool {
     // ko and other builders put the name of what they have built in the place of theirs.
     let built = text.contains("://") && !text.starts_with("http") && !text.starts_with("docker:");
-    // IMAGE, REGISTRY/NAME:TAG
-    let name = text.rsplit('/').next().unwrap_or(text).split([':', '@']).next().unwrap_or_default();
-    let capitals = !name.bytes().any(|b| b.is_ascii_lowercase())
-        && name.bytes().any(|b| b.is_ascii_uppercase());
+    // IMAGE, YOUR_REGISTRY/app:TAG, docker.io/YOUR ID/app
+    let capitals = text.split('/').any(|part| {
+        let name = part.split([':', '@']).next().unwrap_or_default();
+        !name.bytes().any(|b| b.is_ascii_lowercase())
+            && name.bytes().any(|b| b.is_ascii_uppercase())
+    });
     // OpenShift knows a single space, where it fills in the image of a stream.
     let (head, digest) = text.split_once('@').map_or((text, ""), |(head, digest)| (head, digest));
     let filled_in = is_placeholder(head)
         || (head.len() < text.len() && !digest.starts_with("sha"))
-        || text.contains(['{', '}', '#', '|', '*'])
+        || text.contains(['{', '}', '[', '#', '|', '*'])
         || text.contains("..");
     built || capitals || filled_in || text.trim().is_empty()
 }
@@ -170,6 +172,9 @@ mod tests {
     fn what_is_filled_in_is_left_alone() {
         for text in [
             "IMAGE",
+            "docker.io/YOUR ID/app:dev",
+            "docker.io/[your alias]/app:dev",
+            "YOUR_REGISTRY/e2e-binding_input:dev",
             "REGISTRY/NAME:TAG",
             "ko://example.com/cmd/app",
             "${IMAGE}",
