@@ -69,6 +69,10 @@ fn one(node: Node<'_>, named: bool) -> Option<Problem> {
         }
         (None, Some(kind)) if is_kind(kind) => {
             if let Some(key) = near_version() {
+                let value = node.get(key.as_str().unwrap_or_default()).and_then(Node::as_str);
+                if value.is_some_and(|version| version.starts_with(SCORECARD)) {
+                    return None;
+                }
                 return Some(lost(key, NO_VERSION, Some("apiVersion")));
             }
             let key = empty(node, "apiVersion").or_else(|| written("kind"));
@@ -94,6 +98,9 @@ const NO_KIND: &str = "the object has no `kind`, and is refused: Object 'Kind' i
 const NO_VERSION: &str = "the object has no `apiVersion`, and is refused: apiVersion not set";
 const NEITHER: &str =
     "`metadata` and `spec` without `apiVersion` and `kind`: no object, though it looks like one";
+/// operator-sdk writes `apiversion` into the configuration of its scorecard, and reads it so.
+const SCORECARD: &str = "scorecard.operatorframework.io/";
+
 /// Of a file that somebody named.
 pub(super) const NO_OBJECT: &str =
     "a document without `apiVersion` and `kind` is no object: `kubectl apply` stops at it";
@@ -208,6 +215,7 @@ mod tests {
             "metadata: {labels: {}}\nspec: {replicas: 1}",
             "metadata: {name: a}\ntype: x",
             "find: Service\nmetadata: {name: a}",
+            "apiversion: scorecard.operatorframework.io/v1alpha3\nkind: Configuration\nmetadata: {name: a}",
             "apiVersion: apps/v1\nkind: Deployment",
             "apiVersion: ${VERSION}\nmetadata: {name: a}",
             "- apiVersion: v1\n  metadata: {name: a}",
