@@ -42,7 +42,7 @@ impl<'p> Reader<'p> {
     }
 
     fn wrong(&mut self, key: &str, node: Node<'_>, expected: &str) {
-        if self.problems.len() >= self.limit || is_braces(node) {
+        if self.problems.len() >= self.limit || is_braces(node) || is_slot(node) {
             return;
         }
         let (found, help) = match node.scalar_kind() {
@@ -299,6 +299,13 @@ pub(super) fn is_template(text: &str) -> bool {
 /// `{{ .Value }}` outside of quotes, which YAML reads as a mapping whose key is a mapping.
 pub(super) fn is_braces(node: Node<'_>) -> bool {
     node.entries().next().is_some_and(|(key, _)| key.is_mapping())
+}
+
+/// `{SERVICE_IP}` outside of quotes, which YAML reads as a mapping of a key without a value.
+fn is_slot(node: Node<'_>) -> bool {
+    let mut entries = node.entries();
+    let first = entries.next().filter(|_| entries.next().is_none());
+    first.is_some_and(|(_, value)| value.is_null())
 }
 
 fn whole(f: f64) -> Option<i64> {

@@ -618,6 +618,15 @@ fn a_kind_without_version_is_judged_all_the_same() {
 }
 
 #[test]
+fn a_slot_in_braces_is_no_mapping() {
+    let service = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec:\n  clusterIP: ";
+    let (_, loaded) = load(&format!("{service}{{SERVICE_IP}}\n"));
+    assert_eq!(loaded.problems, []);
+    let (_, loaded) = load(&format!("{service}{{a: b}}\n"));
+    assert_eq!(loaded.problems.len(), 1);
+}
+
+#[test]
 fn namespaces_are_written_given_or_default() {
     let namespace = |options: &Options, text: &str| {
         let mut sources = Sources::default();
