@@ -78,9 +78,14 @@ fn is_open(text: &str) -> bool {
             && name.bytes().any(|b| b.is_ascii_uppercase())
     });
     // OpenShift knows a single space, where it fills in the image of a stream.
-    let (head, digest) = text.split_once('@').map_or((text, ""), |(head, digest)| (head, digest));
+    let (head, digest) = text.split_once('@').map_or((text, None), |(h, d)| (h, Some(d)));
+    // app@sha256:DIGEST, app@$DIGEST: only one that somebody has cut or mistyped is one.
+    let is_meant = |digest: &str| {
+        let hex = digest.split_once(':').map_or("", |(_, hex)| hex);
+        !hex.is_empty() && hex.bytes().all(|b| b.is_ascii_hexdigit())
+    };
     let filled_in = is_placeholder(head)
-        || (head.len() < text.len() && !digest.starts_with("sha"))
+        || digest.is_some_and(|digest| !is_meant(digest))
         || text.contains(['{', '}', '[', '#', '|', '*'])
         || text.contains("..");
     built || capitals || filled_in || text.trim().is_empty()
@@ -181,6 +186,10 @@ mod tests {
             "<image>",
             " ",
             "{IMG}",
+            "ghcr.io/acme/app@sha256:$DIGEST",
+            "ghcr.io/acme/app@sha256:DIGEST",
+            "ghcr.io/acme/app@sha256:__DIGEST__",
+            "ghcr.io/acme/app@REPLACE_ME",
         ] {
             assert!(is_open(text), "{text}");
         }
