@@ -148,6 +148,8 @@ impl Provided {
     /// Kubernetes' own (`orders-app` of a database `orders`).
     pub fn may_be_made(&self, namespace: &str, name: &str) -> bool {
         let has = |prefix: &str| self.custom.contains(&(namespace.to_owned(), prefix.to_owned()));
-        has(name) || name.match_indices(['-', '.']).any(|(at, _)| has(&name[..at]))
+        // No name is longer.
+        name.len() <= 253
+            && (has(name) || name.match_indices(['-', '.']).any(|(at, _)| has(&name[..at])))
     }
 }

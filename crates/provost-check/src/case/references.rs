@@ -9,6 +9,7 @@ use std::borrow::Cow;
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::provided::SourceKind;
+use super::routes::GATEWAY_API;
 use super::scope::Distance;
 use super::{Joined, ObjectId, World};
 use crate::facts::document::Node;
@@ -40,6 +41,13 @@ impl<'a> Wanted<'a> {
     /// A Service.
     pub fn service(namespace: &'a str, name: &'a str) -> Self {
         Self { group: "", kind: "Service", namespace, name }
+    }
+
+    /// Whether it is looked for wherever the object goes that names it: neither of them says a
+    /// namespace.
+    fn goes_with(self, from: &Object) -> bool {
+        let own = &from.meta.namespace;
+        !own.is_written() && own.value == self.namespace
     }
 
     /// `Service shop/checkout`
@@ -93,29 +101,85 @@ impl<'w> Joined<'w> {
         {
             return Err(Abstain::unknown(Reason::Templated, wanted.shown()));
         }
+        let ids = self.joins.named(wanted.namespace, wanted.kind, wanted.name);
+        if let Some(found) = self.nearest(from, wanted, ids, |_| true)? {
+            return Ok(Referenced::There(found));
+        }
+        if self.makes(from, wanted) {
+            return Ok(Referenced::Made);
+        }
+        match self.unplaced(from, wanted)? {
+            Some(found) => Ok(Referenced::There(found)),
+            None => self.absent(from, wanted),
+        }
+    }
+
+    /// The nearest of the objects that are meant.
+    fn nearest(
+        &self,
+        from: &Object,
+        wanted: Wanted<'_>,
+        ids: &[ObjectId],
+        is_meant: impl Fn(&Object) -> bool,
+    ) -> Result<Option<Vec<&'w Object>>, Abstain> {
         let world = self.world;
-        let all = self.joins.named(wanted.namespace, wanted.kind, wanted.name);
-        if all.len() > COPIES {
+        if ids.len() > COPIES {
             return Err(Abstain::unknown(Reason::Alternatives, wanted.shown()));
         }
-        let objects = all.iter().filter_map(|id| world.objects.get(*id));
+        let objects = ids.iter().filter_map(|id| world.objects.get(*id));
+        let objects = objects.filter(|it| it.meta.group() == wanted.group && is_meant(it));
         let found: Vec<(Distance, &'w Object)> = objects
-            .filter(|object| object.meta.group() == wanted.group)
             .map(|object| {
                 (self.scope.distance(from.document.source, object.document.source), object)
             })
             .collect();
         match found.iter().map(|(distance, _)| *distance).min() {
+            None => Ok(None),
             Some(Distance::Apart) if !world.settings.closed_world => {
                 let what = format!("whether {} is applied with it", wanted.shown());
                 Err(Abstain::unknown(Reason::Alternatives, what))
             }
             Some(nearest) => {
                 let nearest = found.into_iter().filter(|(distance, _)| *distance == nearest);
-                Ok(Referenced::There(nearest.map(|(_, object)| object).collect()))
+                Ok(Some(nearest.map(|(_, object)| object).collect()))
             }
-            None if self.makes(wanted) => Ok(Referenced::Made),
-            None => self.absent(from, wanted),
+        }
+    }
+
+    /// The same of objects without a namespace, which go where they are applied: `helm template -n
+    /// prod` prints some with it and some without. One that lies with an object of the namespace goes
+    /// there; of others it is not known.
+    fn unplaced(
+        &self,
+        from: &Object,
+        wanted: Wanted<'_>,
+    ) -> Result<Option<Vec<&'w Object>>, Abstain> {
+        let unsure = || {
+            let what = format!("the namespace of {} {}", wanted.kind, wanted.name);
+            Abstain::unknown(Reason::Alternatives, what)
+        };
+        if wanted.namespace.is_empty() {
+            return Ok(None);
+        }
+        if wanted.goes_with(from) {
+            return match self.made.written.contains(&(wanted.kind, wanted.name)) {
+                true => Err(unsure()),
+                false => Ok(None),
+            };
+        }
+        let Some(default) = self.made.default.filter(|default| *default != wanted.namespace) else {
+            return Ok(None);
+        };
+        let ids = self.joins.named(default, wanted.kind, wanted.name);
+        match self.nearest(from, wanted, ids, |object| !object.meta.namespace.is_written())? {
+            None => Ok(None),
+            Some(found)
+                if from.meta.namespace.value == wanted.namespace
+                    && found.iter().all(|object| self.together(from, object)) =>
+            {
+                Ok(Some(found))
+            }
+            Some(_) => Err(unsure()),
         }
     }
 
@@ -146,6 +210,7 @@ impl<'w> Joined<'w> {
         let mut near: Option<(usize, &str, &'w Object)> = None;
         // No slip turns a short name into another one's for certain.
         let known = self.joins.of_kind(wanted.namespace, wanted.kind).take(COMPARED);
+        let known = known.filter(|_| !OPERATED.iter().any(|(_, service, _)| *service == name));
         for (known, ids) in known.filter(|(known, _)| known.len() > 4 && name.len() > 4) {
             let Some(distance) = names::distance(known, name, 2) else { continue };
             if near.is_some_and(|(best, other, _)| (best, other) <= (distance, known)) {
@@ -174,31 +239,102 @@ fn stem(name: &str) -> String {
     parts.collect::<Vec<_>>().join("-")
 }
 
-/// Groups whose objects run, route or measure what is there, and make no Services but those that
-/// are named in [`Made::new`].
-const MAKE_NO_SERVICES: &[&str] = &[
-    "argoproj.io",
+/// Bytes of the longest name of an object (`DNS1123SubdomainMaxLength` in
+/// k8s.io/apimachinery v0.37 pkg/util/validation/validation.go).
+const LONGEST_NAME: usize = 253;
+
+/// Groups whose objects run, route or measure what is there, and make nothing that is referred to by
+/// name but what [`Made::new`] names. Those with `k8s.io` are Kubernetes' own and of its add-ons.
+const MAKE_NOTHING: &[&str] = &[
+    "admissionregistration.k8s.io",
+    "apiextensions.k8s.io",
+    "apiregistration.k8s.io",
+    "autoscaling.k8s.io",
     "cert-manager.io",
+    "certificates.k8s.io",
+    "coordination.k8s.io",
+    "discovery.k8s.io",
+    "events.k8s.io",
     "flagger.app",
+    "flowcontrol.apiserver.k8s.io",
     "keda.sh",
-    "monitoring.coreos.com",
+    "metrics.k8s.io",
     "networking.istio.io",
+    "networking.k8s.io",
+    "node.k8s.io",
+    "policy.networking.k8s.io",
+    "rbac.authorization.k8s.io",
+    "resource.k8s.io",
+    "scheduling.k8s.io",
     "security.istio.io",
+    "snapshot.storage.k8s.io",
+    "storage.k8s.io",
     "telemetry.istio.io",
 ];
 
+/// Whether the controller of a kind makes nothing that is called after its objects.
+fn makes_nothing(group: &str, kind: &str) -> bool {
+    match group {
+        // Events makes Services of EventSources, the operator of Argo CD those of an ArgoCD, and an
+        // Application whatever its chart holds.
+        "argoproj.io" => matches!(
+            kind,
+            "Rollout"
+                | "AnalysisTemplate"
+                | "ClusterAnalysisTemplate"
+                | "AnalysisRun"
+                | "AppProject"
+                | "WorkflowTemplate"
+                | "ClusterWorkflowTemplate"
+        ),
+        "monitoring.coreos.com" => matches!(
+            kind,
+            "ServiceMonitor"
+                | "PodMonitor"
+                | "Probe"
+                | "PrometheusRule"
+                | "AlertmanagerConfig"
+                | "ScrapeConfig"
+        ),
+        // Most implementations make a Service of each Gateway (`<gateway>-<class>` is Istio's).
+        GATEWAY_API => kind != "Gateway",
+        _ => !group.contains('.') || MAKE_NOTHING.contains(&group),
+    }
+}
+
+/// Kind, Service and prefix of the StatefulSet that the Prometheus operator makes
+/// (`governingServiceName` and `prefixedName` in prometheus-operator v0.93 pkg/prometheus,
+/// pkg/alertmanager and pkg/thanos).
+const OPERATED: &[(&str, &str, &str)] = &[
+    ("Prometheus", "prometheus-operated", "prometheus"),
+    ("PrometheusAgent", "prometheus-agent-operated", "prom-agent"),
+    ("Alertmanager", "alertmanager-operated", "alertmanager"),
+    ("ThanosRuler", "thanos-ruler-operated", "thanos-ruler"),
+];
+
 /// Kinds in [`Made::names`].
-const MADE: &[&str] = &["Service", "VirtualService", "HTTPRoute", "Deployment", "DaemonSet"];
+const MADE: &[&str] =
+    &["Service", "VirtualService", "HTTPRoute", "Deployment", "DaemonSet", "StatefulSet"];
+
+/// The place of what is made somewhere, as [`Made`] keeps it.
+const ANYWHERE: &str = "*";
+
+/// The place of what goes where it is applied.
+const UNPLACED: &str = "";
 
 /// What controllers make out of objects of the input, and which autoscalers of KEDA's scale what.
 #[derive(Debug, Default)]
 pub struct Made<'w> {
-    /// By namespace, kind and name.
+    /// By namespace, or one of the two other places, kind and name.
     names: FxHashSet<(&'w str, &'static str, Cow<'w, str>)>,
     /// Objects of other people's kinds, which may make what is named after them.
     owners: FxHashSet<(&'w str, &'w str)>,
     /// ScaledObjects by namespace, and kind and name of what they scale.
     scaled: FxHashMap<(&'w str, &'w str, &'w str), Vec<ObjectId>>,
+    /// Where objects are taken to be that do not say a namespace; none when all do.
+    default: Option<&'w str>,
+    /// Kinds and names of the objects that say one.
+    written: FxHashSet<(&'w str, &'w str)>,
 }
 
 impl<'w> Made<'w> {
@@ -209,25 +345,50 @@ impl<'w> Made<'w> {
             let namespace = object.meta.namespace.value.as_str();
             let name = object.meta.name();
             let text = |path: &[&str]| object.node().at(path).and_then(Node::as_str);
-            let group = object.meta.group();
-            match (group, object.meta.kind.value.as_str()) {
+            let (group, kind) = (object.meta.group(), object.meta.kind.value.as_str());
+            let places = match object.meta.namespace.is_written() {
+                true => {
+                    made.written.insert((kind, name));
+                    [Some(namespace), None, Some(ANYWHERE)]
+                }
+                false => {
+                    made.default = Some(namespace);
+                    [Some(namespace), Some(UNPLACED), Some(ANYWHERE)]
+                }
+            };
+            let mut add = |kind: &'static str, name: Cow<'w, str>| {
+                for place in places.into_iter().flatten() {
+                    made.names.insert((place, kind, name.clone()));
+                }
+            };
+            match (group, kind) {
                 // `GetServiceNames` of flagger's pkg/apis/flagger/v1beta1/canary.go.
                 ("flagger.app", "Canary") => {
                     let target = text(&["spec", "targetRef", "name"]).unwrap_or(name);
                     let apex = text(&["spec", "service", "name"]).unwrap_or(target);
                     for kind in ["Service", "VirtualService", "HTTPRoute"] {
-                        made.names.insert((namespace, kind, apex.into()));
+                        add(kind, apex.into());
                     }
                     for side in ["primary", "canary"] {
-                        let name = format!("{apex}-{side}");
-                        made.names.insert((namespace, "Service", name.into()));
+                        add("Service", format!("{apex}-{side}").into());
                     }
                     let primary = format!("{target}-primary");
-                    made.names.insert((namespace, "Deployment", primary.clone().into()));
-                    made.names.insert((namespace, "DaemonSet", primary.into()));
+                    add("Deployment", primary.clone().into());
+                    add("DaemonSet", primary.into());
                 }
-                ("serving.knative.dev", "Service" | "Route") => {
-                    made.names.insert((namespace, "Service", name.into()));
+                ("serving.knative.dev", "Service" | "Route") => add("Service", name.into()),
+                // Cilium and Contour put the name behind another.
+                (GATEWAY_API, "Gateway") => {
+                    for before in ["cilium-gateway", "envoy"] {
+                        add("Service", format!("{before}-{name}").into());
+                    }
+                }
+                ("monitoring.coreos.com", kind) => {
+                    let operated = OPERATED.iter().find(|(operated, ..)| *operated == kind);
+                    if let Some((_, service, prefix)) = operated {
+                        add("Service", (*service).into());
+                        add("StatefulSet", format!("{prefix}-{name}").into());
+                    }
                 }
                 ("keda.sh", "ScaledObject") => {
                     let kind = text(&["spec", "scaleTargetRef", "kind"]).unwrap_or("Deployment");
@@ -237,25 +398,36 @@ impl<'w> Made<'w> {
                 }
                 _ => {}
             }
-            let own = !group.contains('.') || group.ends_with(".k8s.io");
-            if !own && !MAKE_NO_SERVICES.contains(&group) {
-                made.owners.insert((namespace, name));
+            if !makes_nothing(group, kind) {
+                made.owners.extend(places.into_iter().flatten().map(|place| (place, name)));
             }
         }
         made
     }
 
     /// Whether an object of the input has a controller make it, or may well have.
-    fn holds(&self, wanted: Wanted<'_>) -> bool {
-        let Wanted { kind, namespace, name, .. } = wanted;
-        let known = MADE.iter().find(|known| **known == kind);
-        if known.is_some_and(|kind| self.names.contains(&(namespace, *kind, Cow::Borrowed(name)))) {
+    fn holds(&self, from: &Object, wanted: Wanted<'_>) -> bool {
+        let Wanted { group, kind, namespace, name } = wanted;
+        if name.len() > LONGEST_NAME {
+            return false;
+        }
+        let anywhere = if wanted.goes_with(from) { ANYWHERE } else { namespace };
+        let places = [namespace, UNPLACED, anywhere];
+        let is_made = |kind: &'static str| {
+            places.iter().any(|place| self.names.contains(&(*place, kind, Cow::Borrowed(name))))
+        };
+        if MADE.iter().any(|known| *known == kind && is_made(known)) {
             return true;
         }
-        let has = |prefix: &str| self.owners.contains(&(namespace, prefix));
-        // `orders-rw` of a database `orders`.
-        kind == "Service"
+        let has = |prefix: &str| places.iter().any(|place| self.owners.contains(&(*place, prefix)));
+        // `orders-rw` of a database `orders`, the Deployment `main-collector` of a collector `main`.
+        matches!(group, "" | "apps" | "autoscaling")
             && (has(name) || name.match_indices(['-', '.']).any(|(at, _)| has(&name[..at])))
+    }
+
+    /// The namespace that objects are taken to be in which do not say one; none when all do.
+    pub fn default_namespace(&self) -> Option<&'w str> {
+        self.default
     }
 
     /// ScaledObjects that scale an object of that kind and name, in input order.
@@ -271,10 +443,11 @@ impl<'w> Made<'w> {
 
 impl Joined<'_> {
     /// Whether a controller makes it from an object of the input, or may well.
-    fn makes(&self, wanted: Wanted<'_>) -> bool {
+    fn makes(&self, from: &Object, wanted: Wanted<'_>) -> bool {
         let (namespace, name) = (wanted.namespace, wanted.name);
-        self.made.holds(wanted)
+        self.made.holds(from, wanted)
             || (wanted.kind == "Secret"
+                && name.len() <= LONGEST_NAME
                 && (self.provided.is_made(namespace, SourceKind::Secret, name)
                     || self.provided.may_be_made(namespace, name)))
     }
@@ -282,7 +455,52 @@ impl Joined<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::stem;
+    use super::{Made, Wanted, stem};
+    use crate::case::World;
+    use crate::facts::settings::Settings;
+
+    fn world(text: &str) -> World {
+        let mut sources = crate::artifact::Sources::default();
+        let files = [crate::artifact::manifest::ManifestFile::text("a.yaml", text)];
+        let options = crate::artifact::manifest::Options::default();
+        let loaded = crate::artifact::manifest::load_manifests(&files, &mut sources, &options);
+        World {
+            sources,
+            objects: loaded.objects,
+            binaries: Vec::new(),
+            builds: Vec::new(),
+            images: Vec::new(),
+            settings: Settings::at(jiff::civil::date(2026, 11, 23)),
+            problems: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn what_is_called_after_an_object_may_be_made_of_it_within_the_length_of_names() {
+        let object = |version: &str, kind: &str, name: &str| {
+            format!(
+                "apiVersion: {version}\nkind: {kind}\nmetadata: {{name: {name}, namespace: shop}}\n---\n"
+            )
+        };
+        let text = [
+            object("example.com/v1", "Database", "orders"),
+            object("argoproj.io/v1alpha1", "EventSource", "webhook"),
+            object("argoproj.io/v1alpha1", "Rollout", "checkout"),
+            object("gateway.networking.k8s.io/v1", "Gateway", "edge"),
+            object("networking.k8s.io/v1", "IngressClass", "nginx"),
+        ];
+        let world = world(&text.concat());
+        let made = Made::new(&world);
+        let holds = |name: &str| made.holds(&world.objects[0], Wanted::service("shop", name));
+        for name in ["orders-rw", "webhook-eventsource-svc", "edge-istio", "cilium-gateway-edge"] {
+            assert!(holds(name), "{name}");
+        }
+        for name in ["checkout-canary", "nginx-controller", "payments"] {
+            assert!(!holds(name), "{name}");
+        }
+        assert!(holds(&format!("orders-{}", "a".repeat(246))));
+        assert!(!holds(&format!("orders-{}", "-".repeat(247))));
+    }
 
     #[test]
     fn names_that_are_counted_are_no_slips() {

@@ -29,6 +29,9 @@ const MOST_PARENTS: usize = 32;
 /// ReferenceGrants of one namespace that are looked at.
 const MOST_GRANTS: usize = 256;
 
+/// Bytes of the longest name of a host (RFC 1035, section 2.3.4, without the dot at its end).
+pub const LONGEST_HOST: usize = 253;
+
 /// A text with its place.
 #[derive(Clone, Debug)]
 pub struct Said<'w> {
@@ -255,12 +258,16 @@ impl<'w> Listener<'w> {
 
 /// Whether two names of hosts, each of which may begin with `*.`, have a host in common.
 pub fn hosts_meet(a: &str, b: &str) -> bool {
-    let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
+    if a.len().max(b.len()) > LONGEST_HOST {
+        return false;
+    }
     // `*.example.com` is for any number of labels in front.
     let below = |host: &str, wild: &str| {
-        wild == "*" || wild.strip_prefix('*').is_some_and(|tail| host.ends_with(tail))
+        let tail = wild.strip_prefix('*').map(str::as_bytes);
+        let end = tail.and_then(|tail| host.as_bytes().get(host.len().checked_sub(tail.len())?..));
+        end.zip(tail).is_some_and(|(end, tail)| end.eq_ignore_ascii_case(tail))
     };
-    a == b || below(&a, &b) || below(&b, &a)
+    a.eq_ignore_ascii_case(b) || below(a, b) || below(b, a)
 }
 
 impl ObjectCase<'_> {
@@ -274,13 +281,22 @@ impl ObjectCase<'_> {
             return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
         }
         let world = self.world();
-        let of_kind = self.joined.joins.of_kind(wanted.namespace, "ReferenceGrant");
-        for (number, (_, ids)) in of_kind.enumerate() {
+        let of_kind = |namespace| self.joined.joins.of_kind(namespace, "ReferenceGrant");
+        // One without a namespace may be applied to that one, too.
+        let elsewhere = self.joined.made.default_namespace();
+        let elsewhere = elsewhere.filter(|default| *default != wanted.namespace);
+        let here = |grant: &Object| {
+            let namespace = &grant.meta.namespace;
+            namespace.value == wanted.namespace || !namespace.is_written()
+        };
+        let all = of_kind(wanted.namespace).chain(elsewhere.into_iter().flat_map(of_kind));
+        for (number, (_, ids)) in all.enumerate() {
             if number == MOST_GRANTS {
                 return Err(Abstain::unknown(Reason::LimitReached, "ReferenceGrants"));
             }
             let grants = ids.iter().take(MOST_GRANTS).filter_map(|id| world.objects.get(*id));
-            for grant in grants.filter(|grant| grant.meta.group() == GATEWAY_API) {
+            let grants = grants.filter(|grant| grant.meta.group() == GATEWAY_API && here(grant));
+            for grant in grants {
                 let unclear = self.joined.unpatched(grant, &["spec"]).is_err();
                 if unclear || grants_to(grant, self.object, wanted) {
                     return Ok(true);
@@ -330,6 +346,8 @@ mod tests {
             ("shop.example.com", "*.example.org", false),
             ("*.example.org", "*.example.com", false),
             ("anything", "*", true),
+            ("A.Example.com", "*.example.COM", true),
+            ("é.example.com", "*©.example.com", false),
         ] {
             assert_eq!(hosts_meet(a, b), meet, "{a} {b}");
             assert_eq!(hosts_meet(b, a), meet, "{b} {a}");

@@ -5,7 +5,7 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use crate::case::routes::{Said, hosts_meet};
+use crate::case::routes::{LONGEST_HOST, Said};
 use crate::case::{ObjectCase, ObjectId, World};
 use crate::facts::document::Node;
 use crate::facts::mesh::MeshPolicy;
@@ -14,8 +14,8 @@ use crate::facts::{Body, Origin};
 /// Destinations of one VirtualService that are looked at.
 const MOST_DESTINATIONS: usize = 1000;
 
-/// Hosts with a star that a host is held against.
-const MOST_WILD: usize = 256;
+/// DestinationRules about one host that are looked at.
+const MOST_RULES: usize = 64;
 
 /// Hosts of one ServiceEntry that are looked at.
 const MOST_HOSTS: usize = 256;
@@ -38,19 +38,58 @@ pub fn service_of(full: &str) -> Option<(&str, &str)> {
     (plain(name) && plain(namespace)).then_some((name, namespace))
 }
 
+/// Whether a host has the form of a Service's full name in a cluster with another domain than
+/// `cluster.local`.
+pub fn is_of_other_domain(full: &str) -> bool {
+    let mut parts = full.splitn(4, '.');
+    let mut next = || parts.next().filter(|part| !part.is_empty());
+    let (name, namespace, svc, domain) = (next(), next(), next(), next());
+    name.and(namespace).is_some()
+        && svc == Some("svc")
+        && domain.is_some_and(|d| d != "cluster.local")
+}
+
+/// What is behind the star of a host that begins with one and has no other.
+fn behind_star(host: &str) -> Option<&str> {
+    let tail = host.strip_prefix('*')?;
+    (tail.is_empty() || (tail.starts_with('.') && !tail.contains('*'))).then_some(tail)
+}
+
+/// The ends of a host that may stand behind a star, the longest first.
+fn tails(full: &str) -> impl Iterator<Item = &str> {
+    let most = if full.len() > LONGEST_HOST { 0 } else { LONGEST_HOST };
+    let dots = full.match_indices('.').map(|(at, _)| &full[at..]);
+    dots.chain(std::iter::once("")).take(most)
+}
+
 /// DestinationRules and ServiceEntries of a run, by their hosts.
 #[derive(Debug, Default)]
 pub struct Hosts<'w> {
     /// DestinationRules by the full name of their host.
     rules: FxHashMap<String, Vec<ObjectId>>,
-    /// Those whose host begins with a star.
-    wild_rules: Vec<(String, ObjectId)>,
+    /// Those whose host begins with a star, by what is behind it.
+    wild_rules: FxHashMap<String, Vec<ObjectId>>,
+    /// Services that rules are about which do not say a namespace.
+    unplaced: FxHashSet<&'w str>,
+    /// Services of whatever namespace that rules are about.
+    services: FxHashSet<&'w str>,
     /// Hosts of ServiceEntries.
-    entries: FxHashSet<&'w str>,
-    /// Those with a star.
-    wild_entries: Vec<&'w str>,
-    /// More of them than are looked at.
-    more: bool,
+    entries: FxHashSet<String>,
+    /// Those that begin with a star, by what is behind it.
+    wild_entries: FxHashSet<String>,
+    /// One of them is none that Istio takes: it is still to be filled in.
+    open: bool,
+}
+
+/// DestinationRules that are about a host.
+#[derive(Debug, Default)]
+pub struct RulesOf {
+    /// Those with the most specific host.
+    pub nearest: Vec<ObjectId>,
+    /// The others.
+    pub others: Vec<ObjectId>,
+    /// The nearest have the very host, rather than one with a star.
+    pub exact: bool,
 }
 
 impl<'w> Hosts<'w> {
@@ -62,24 +101,34 @@ impl<'w> Hosts<'w> {
                 && let MeshPolicy::DestinationRule(rule) = &**policy
                 && let Some(host) = &rule.host
             {
-                let full = full_name(&host.value, &object.meta.namespace.value);
-                match full.contains('*') {
-                    true if hosts.wild_rules.len() < MOST_WILD => hosts.wild_rules.push((full, id)),
-                    true => hosts.more = true,
-                    false => hosts.rules.entry(full).or_default().push(id),
+                let namespace = &object.meta.namespace;
+                let full = full_name(&host.value, &namespace.value);
+                let (name, rest) = host.value.split_once('.').unwrap_or((host.value.as_str(), ""));
+                if service_of(&full).is_some() {
+                    hosts.services.insert(name);
+                    if rest.is_empty() && !namespace.is_written() {
+                        hosts.unplaced.insert(name);
+                    }
+                }
+                match behind_star(&full) {
+                    _ if full.len() > LONGEST_HOST => {}
+                    Some(tail) => hosts.wild_rules.entry(tail.to_owned()).or_default().push(id),
+                    None if full.contains('*') => hosts.open = true,
+                    None => hosts.rules.entry(full).or_default().push(id),
                 }
             }
             let is_entry = object.meta.kind.value == "ServiceEntry"
                 && object.meta.group() == "networking.istio.io";
             let named = object.node().at(&["spec", "hosts"]).filter(|_| is_entry);
             for host in named.into_iter().flat_map(Node::items).take(MOST_HOSTS) {
-                match host.as_str() {
-                    Some(host) if !host.contains('*') => _ = hosts.entries.insert(host),
-                    Some(host) if hosts.wild_entries.len() < MOST_WILD => {
-                        hosts.wild_entries.push(host);
-                    }
-                    Some(_) => hosts.more = true,
-                    None => {}
+                let Some(host) = host.as_str().filter(|host| host.len() <= LONGEST_HOST) else {
+                    continue;
+                };
+                let host = host.to_ascii_lowercase();
+                match behind_star(&host) {
+                    Some(tail) => _ = hosts.wild_entries.insert(tail.to_owned()),
+                    None if host.contains('*') => hosts.open = true,
+                    None => _ = hosts.entries.insert(host),
                 }
             }
         }
@@ -88,18 +137,31 @@ impl<'w> Hosts<'w> {
 
     /// Whether a ServiceEntry has the host, or may have it.
     pub fn has_entry(&self, full: &str) -> bool {
-        self.more
+        self.open
             || self.entries.contains(full)
-            || self.wild_entries.iter().any(|wild| hosts_meet(wild, full))
+            || tails(full).any(|tail| self.wild_entries.contains(tail))
     }
 
-    /// The DestinationRules that are about a host; `None` when they cannot all be told.
-    pub fn rules_of(&self, full: &str) -> Option<Vec<ObjectId>> {
-        let exact = self.rules.get(full).into_iter().flatten().copied();
-        let wild = self.wild_rules.iter().filter(|(wild, _)| hosts_meet(wild, full));
-        let all = exact.chain(wild.map(|(_, id)| *id)).take(MOST_WILD + 1);
-        let all: Vec<ObjectId> = all.collect();
-        (!self.more && all.len() <= MOST_WILD).then_some(all)
+    /// The DestinationRules that are about a host; `None` when they cannot all be told. Istio takes
+    /// those of the most specific host, and of these one after another (`MostSpecificHostMatch` in
+    /// pilot/pkg/model/config.go, `mergeDestinationRule` in destination_rule.go).
+    pub fn rules_of(&self, full: &str) -> Option<RulesOf> {
+        let exact = self.rules.get(full);
+        let wild = tails(full).filter_map(|tail| self.wild_rules.get(tail));
+        let mut groups = exact.into_iter().chain(wild);
+        let nearest = groups.next().into_iter().flatten().copied().take(MOST_RULES + 1).collect();
+        let others = groups.flatten().copied().take(MOST_RULES + 1).collect();
+        let of = RulesOf { nearest, others, exact: exact.is_some() };
+        let all_told = of.nearest.len().max(of.others.len()) <= MOST_RULES;
+        (!self.open && all_told).then_some(of)
+    }
+
+    /// Whether a rule with a short host may be about that one, since one of them does not say its
+    /// namespace; `follows` when the host is that of an object without one.
+    pub fn may_have_rule(&self, full: &str, follows: bool) -> bool {
+        service_of(full).is_some_and(|(name, _)| {
+            self.unplaced.contains(name) || (follows && self.services.contains(name))
+        })
     }
 }
 
@@ -190,5 +252,42 @@ mod tests {
         for no in ["reviews.shop", "a.b.c.svc.cluster.local", "*.shop.svc.cluster.local", "x"] {
             assert_eq!(service_of(no), None, "{no}");
         }
+        assert!(is_of_other_domain("reviews.shop.svc.corp.internal"));
+        for no in ["reviews.shop.svc.cluster.local", "reviews.shop.svc", "a.b.c.d", ".b.svc.c"] {
+            assert!(!is_of_other_domain(no), "{no}");
+        }
+    }
+
+    #[test]
+    fn stars_are_found_by_what_is_behind_them() {
+        let rule = |name: &str, host: &str| {
+            format!(
+                "apiVersion: networking.istio.io/v1\nkind: DestinationRule\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{host: '{host}'}}\n---\n"
+            )
+        };
+        let entry = "apiVersion: networking.istio.io/v1\nkind: ServiceEntry\nmetadata: {name: e}\nspec: {hosts: ['*.Example.com', API.example.org]}\n";
+        let rules =
+            [rule("all", "*"), rule("local", "*.local"), rule("exact", "a"), rule("again", "a")];
+        let world = crate::case::mesh::tests::world(&(rules.concat() + entry), None);
+        let hosts = Hosts::new(&world);
+        let of = |host: &str| {
+            let of = hosts.rules_of(host).unwrap();
+            (of.nearest, of.others, of.exact)
+        };
+        assert_eq!(of("a.shop.svc.cluster.local"), (vec![2, 3], vec![1, 0], true));
+        assert_eq!(of("b.shop.svc.cluster.local"), (vec![1], vec![0], false));
+        assert_eq!(of("example.com"), (vec![0], vec![], false));
+        for (host, there) in [
+            ("a.b.example.com", true),
+            ("example.com", false),
+            ("api.example.org", true),
+            ("www.example.org", false),
+        ] {
+            assert_eq!(hosts.has_entry(host), there, "{host}");
+        }
+        // No host is that long.
+        let long = format!("{}.example.com", "a.".repeat(130));
+        assert!(!hosts.has_entry(&long));
+        assert_eq!(of(&long), (vec![], vec![], false));
     }
 }

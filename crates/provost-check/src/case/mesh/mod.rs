@@ -7,7 +7,7 @@ mod meshed;
 mod policies;
 mod sidecars;
 
-pub use hosts::{Destination, Hosts, Shares, full_name, service_of};
+pub use hosts::{Destination, Hosts, Shares, full_name, is_of_other_domain, service_of};
 pub use meshed::{Meshed, Proxy};
 pub use policies::Mtls;
 pub(super) use sidecars::may_configure;

@@ -3,7 +3,7 @@
 use crate::case::ObjectCase;
 use crate::case::references::Wanted;
 use crate::case::routes::Said;
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// cert-manager waits for the issuer for ever (`IssuerNotFound` in
@@ -40,7 +40,11 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let (missing, closed) = match case.joined.referenced_one(case.object, wanted) {
         Ok(Ok(_) | Err(None)) => return Ok(()),
         Ok(Err(Some(missing))) => (Ok(missing), missing.closed),
-        Err(unknown) => (Err(unknown), false),
+        Err(unknown @ Abstain::Unknown { reason: Reason::ObjectNotInInput, .. }) => {
+            (Err(unknown), false)
+        }
+        // It is there, and only which one is meant is not known.
+        Err(unknown) => return Err(unknown),
     };
     let (other, of_other) = match kind {
         "Issuer" => ("ClusterIssuer", ""),

@@ -2,10 +2,10 @@
 
 use rustc_hash::FxHashSet;
 
-use crate::case::ObjectCase;
-use crate::case::mesh::{Destination, full_name, service_of};
+use crate::case::mesh::{Destination, full_name, is_of_other_domain, service_of};
 use crate::case::references::{Referenced, Wanted};
 use crate::case::routes::{Said, hosts_meet};
+use crate::case::{ObjectCase, ObjectId};
 use crate::facts::document::Node;
 use crate::facts::mesh::MeshPolicy;
 use crate::facts::placeholders::is_placeholder;
@@ -44,8 +44,11 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
-/// Gateways and hosts of one VirtualService, and servers and hosts of one Gateway, that are compared.
+/// Gateways and hosts of one VirtualService that are looked at.
 const MOST: usize = 128;
+
+/// Hosts of servers and of one VirtualService that are held against each other.
+const MOST_PAIRS: usize = 1 << 14;
 
 /// Subsets of one DestinationRule that are looked at.
 const MOST_SUBSETS: usize = 1000;
@@ -72,7 +75,7 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         }
         if let Some(subset) = &destination.subset
             && subsets.insert((full.clone(), subset.text))
-            && let Err(unknown) = has_subset(case, subset, &full, out)
+            && let Err(unknown) = has_subset(case, destination, subset, &full, out)
         {
             out.abstain(unknown);
         }
@@ -226,44 +229,81 @@ fn short_name(case: &ObjectCase<'_>, host: &Said<'_>, out: &mut Findings) -> Jud
         let what = format!("ServiceEntry of {}", host.text);
         return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
     }
+    if is_of_other_domain(&host.text.to_ascii_lowercase()) {
+        let what = format!("whether {} ends in the cluster's domain", host.text);
+        return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
+    }
     let message =
         format!("no Service or ServiceEntry has the host {}: requests get 503", host.text);
     out.push(Finding::new(&RULE, message, &host.at, "nobody has this host"));
     Ok(())
 }
 
-/// Whether a DestinationRule of the host has the subset.
-fn has_subset(case: &ObjectCase<'_>, subset: &Said<'_>, full: &str, out: &mut Findings) -> Judged {
+fn objects<'w>(case: &ObjectCase<'w>, ids: &[ObjectId]) -> Vec<&'w Object> {
+    let world = case.joined.world;
+    ids.iter().filter_map(|id| world.objects.get(*id)).collect()
+}
+
+/// The names of the subsets of some DestinationRules.
+fn subsets<'w>(case: &ObjectCase<'w>, rules: &[&'w Object]) -> Result<Vec<Said<'w>>, Abstain> {
+    let mut names = Vec::new();
+    for rule in rules {
+        case.joined.unpatched(rule, &["spec/subsets", "spec/host"])?;
+        let list = rule.node().at(&["spec", "subsets"]);
+        let list = list.into_iter().flat_map(Node::items).take(MOST_SUBSETS);
+        names.extend(list.filter_map(|node| Said::at(node, "name")));
+    }
+    Ok(names)
+}
+
+/// Whether a DestinationRule of the host has the subset: one with the most specific host. A rule for
+/// all hosts of the mesh says nothing of subsets while the host's own may be elsewhere.
+fn has_subset(
+    case: &ObjectCase<'_>,
+    destination: &Destination<'_>,
+    subset: &Said<'_>,
+    full: &str,
+    out: &mut Findings,
+) -> Judged {
     let unknown = |reason| {
         Err(Abstain::unknown(reason, format!("the DestinationRules of {full} for {}", subset.text)))
     };
     if is_placeholder(subset.text) || is_placeholder(full) {
         return unknown(Reason::Templated);
     }
-    let Some(rules) = case.joined.hosts.rules_of(full) else {
+    let hosts = &case.joined.hosts;
+    let Some(of) = hosts.rules_of(full) else {
         return unknown(Reason::LimitReached);
     };
     let closed = case.world().settings.closed_world;
-    let rules: Vec<&Object> = rules.iter().filter_map(|id| case.world().objects.get(*id)).collect();
-    let mut names: Vec<Said<'_>> = Vec::new();
-    let mut apart = false;
-    for rule in &rules {
-        case.joined.unpatched(rule, &["spec/subsets", "spec/host"])?;
-        apart |= !case.joined.may_be_together(case.object, rule);
-        let list = rule.node().at(&["spec", "subsets"]);
-        let list = list.into_iter().flat_map(Node::items).take(MOST_SUBSETS);
-        names.extend(list.filter_map(|node| Said::at(node, "name")));
-    }
-    if names.iter().any(|name| name.text == subset.text || is_placeholder(name.text)) {
+    let rules = objects(case, &of.nearest);
+    let names = subsets(case, &rules)?;
+    let has = |names: &[Said<'_>]| {
+        names.iter().any(|name| name.text == subset.text || is_placeholder(name.text))
+    };
+    if has(&names) {
         return Ok(());
     }
-    if apart && !closed {
+    // Istio looks into the caller's namespace first, then into the Service's (`destinationRule` in
+    // pilot/pkg/model/push_context.go): a less specific rule may come first in another one.
+    let own: FxHashSet<&str> = rules.iter().map(|it| it.meta.namespace.value.as_str()).collect();
+    let mut others = objects(case, &of.others);
+    others.retain(|rule| !own.contains(rule.meta.namespace.value.as_str()));
+    let apart = rules.iter().any(|rule| !case.joined.may_be_together(case.object, rule));
+    if (apart && !closed) || has(&subsets(case, &others)?) {
         return unknown(Reason::Alternatives);
     }
-    let Some(first) = rules.first() else {
-        if !closed {
+    if !of.exact {
+        let follows =
+            !destination.host.text.contains('.') && !case.object.meta.namespace.is_written();
+        if hosts.may_have_rule(full, follows) {
+            return unknown(Reason::Alternatives);
+        }
+        if !closed || is_of_other_domain(full) {
             return unknown(Reason::ObjectNotInInput);
         }
+    }
+    let Some(first) = rules.first() else {
         out.push(
             Finding::new(
                 &RULE,
@@ -318,12 +358,22 @@ fn gateways(case: &ObjectCase<'_>, out: &mut Findings) {
     let spec = case.object.node().get("spec");
     let list = |key: &str| {
         let list = spec.and_then(|spec| spec.get(key));
-        let texts = list.into_iter().flat_map(Node::items).take(MOST);
+        let texts = list.into_iter().flat_map(Node::items).take(MOST + 1);
         texts.filter_map(|node| Some(Said { text: node.as_str()?, at: node.origin() }))
     };
-    let hosts: Vec<Said<'_>> = list("hosts").collect();
-    for gateway in list("gateways") {
-        if let Err(unknown) = one_gateway(case, &gateway, &hosts, out) {
+    let own = case.object.meta.namespace.value.as_str();
+    // Istio completes them before it compares (`resolveVirtualServiceShortnames` in
+    // pilot/pkg/model/virtualservice.go).
+    let hosts: Vec<(Said<'_>, String)> = list("hosts")
+        .map(|host| {
+            let full = full_name(host.text, own);
+            (host, full)
+        })
+        .collect();
+    let mut seen: FxHashSet<&str> = FxHashSet::default();
+    let mut pairs = MOST_PAIRS;
+    for gateway in list("gateways").take(MOST).filter(|gateway| seen.insert(gateway.text)) {
+        if let Err(unknown) = one_gateway(case, &gateway, &hosts, &mut pairs, out) {
             out.abstain(unknown);
         }
     }
@@ -332,11 +382,13 @@ fn gateways(case: &ObjectCase<'_>, out: &mut Findings) {
 fn one_gateway(
     case: &ObjectCase<'_>,
     said: &Said<'_>,
-    hosts: &[Said<'_>],
+    hosts: &[(Said<'_>, String)],
+    pairs: &mut usize,
     out: &mut Findings,
 ) -> Judged {
     let own = case.object.meta.namespace.value.as_str();
-    let (namespace, name) = said.text.split_once('/').unwrap_or((own, said.text));
+    let (namespace, name) = said.text.split_once('/').unwrap_or((".", said.text));
+    let namespace = if namespace == "." { own } else { namespace };
     // The sidecars themselves, an old form with the whole name, and what Istio makes of Gateways of
     // the Gateway API (`IsInternalGatewayReference` in pkg/config/kube).
     if said.text == "mesh"
@@ -366,23 +418,31 @@ fn one_gateway(
         }
     };
     case.joined.unpatched(gateway, &["spec/servers"])?;
-    let servers = gateway.node().at(&["spec", "servers"]);
-    let servers = servers.into_iter().flat_map(Node::items).take(MOST);
-    let served = servers.flat_map(|server| server.get("hosts").into_iter().flat_map(Node::items));
-    let served: Vec<Said<'_>> = served
-        .filter_map(|node| Some(Said { text: node.as_str()?, at: node.origin() }))
-        .take(MOST)
-        .collect();
-    let meets = |server: &Said<'_>, host: &Said<'_>| {
+    let meets = |server: &Said<'_>, (host, full): &(Said<'_>, String)| {
         let (of, server) = server.text.split_once('/').unwrap_or(("*", server.text));
         let of = if of == "." { gateway.meta.namespace.value.as_str() } else { of };
         let unclear = is_placeholder(server) || is_placeholder(host.text) || is_placeholder(of);
-        unclear || ((of == "*" || of == own) && hosts_meet(server, host.text))
+        let meet = || hosts_meet(server, host.text) || hosts_meet(server, full);
+        unclear || ((of == "*" || of == own) && meet())
     };
-    let some = served.iter().any(|server| hosts.iter().any(|host| meets(server, host)));
-    if let (Some(first), Some(server)) = (hosts.first(), served.first())
-        && !some
-    {
+    let servers = gateway.node().at(&["spec", "servers"]);
+    let mut served: Option<Said<'_>> = None;
+    for server in servers.into_iter().flat_map(Node::items) {
+        spend(pairs, 1, said)?;
+        for host in server.get("hosts").into_iter().flat_map(Node::items) {
+            spend(pairs, 1 + hosts.len(), said)?;
+            let Some(text) = host.as_str() else { continue };
+            let server = Said { text, at: host.origin() };
+            if hosts.iter().any(|host| meets(&server, host)) {
+                return Ok(());
+            }
+            served = served.or(Some(server));
+        }
+    }
+    if hosts.len() > MOST {
+        return Err(Abstain::unknown(Reason::LimitReached, "the hosts of the VirtualService"));
+    }
+    if let (Some((first, _)), Some(server)) = (hosts.first(), served) {
         out.push(
             Finding::new(
                 &RULE,
@@ -399,5 +459,13 @@ fn one_gateway(
             .also(&said.at, "the Gateway"),
         );
     }
+    Ok(())
+}
+
+/// Takes from what may still be compared.
+fn spend(pairs: &mut usize, count: usize, gateway: &Said<'_>) -> Judged {
+    let left = pairs.checked_sub(count);
+    let what = || format!("the hosts of Gateway {}", gateway.text);
+    *pairs = left.ok_or_else(|| Abstain::unknown(Reason::LimitReached, what()))?;
     Ok(())
 }

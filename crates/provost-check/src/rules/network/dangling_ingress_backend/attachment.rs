@@ -37,7 +37,9 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let route = Route { case, kind, hosts: names.collect() };
     // Which of the hosts some Gateway serves.
     let mut served = vec![false; route.hosts.len()];
-    let mut all_judged = true;
+    // What is no Gateway, as a ListenerSet, may serve the rest of the hosts.
+    let named = case.object.node().at(&["spec", "parentRefs"]);
+    let mut all_judged = named.into_iter().flat_map(Node::items).count() == parents.len();
     let mut some_attached = false;
     for parent in &parents {
         match route.attach(parent, out) {

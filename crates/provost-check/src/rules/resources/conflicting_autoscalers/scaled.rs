@@ -9,6 +9,10 @@ use crate::facts::{Body, Object, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Findings, Judged};
 
+/// The annotation that switches KEDA's check off (`verifyHpas`); then both autoscalers are
+/// `AmbiguousSelector`, as two without KEDA are.
+const NOT_CHECKED: &str = "validations.keda.sh/hpa-ownership";
+
 /// Autoscalers of one workload that are compared.
 const COMPARED: usize = 16;
 
@@ -147,10 +151,20 @@ fn others(
     if let Some(other) = scalers.next()
         && let Body::Hpa(hpa) = &other.body
     {
-        let message = format!(
-            "{what} is scaled by a ScaledObject and a HorizontalPodAutoscaler: KEDA refuses the \
-             ScaledObject, `the workload is already managed by the hpa`"
-        );
+        let let_pass = [&other.meta, meta].into_iter().any(|meta| {
+            meta.annotations.get(NOT_CHECKED).is_some_and(|checked| checked.value == "false")
+        });
+        let message = match let_pass {
+            true => format!(
+                "{what} is scaled by a ScaledObject and a HorizontalPodAutoscaler: {NOT_CHECKED} \
+                 has KEDA let it pass, and of this autoscaler and the one that KEDA makes neither \
+                 scales"
+            ),
+            false => format!(
+                "{what} is scaled by a ScaledObject and a HorizontalPodAutoscaler: KEDA refuses \
+                 the ScaledObject, `the workload is already managed by the hpa`"
+            ),
+        };
         let first = hpa.target.as_ref().map_or_else(|| other.origin(), |t| t.name.origin.clone());
         two(case, other, message, &name.at, &first, out);
     }
