@@ -469,3 +469,53 @@ fn spend(pairs: &mut usize, count: usize, gateway: &Said<'_>) -> Judged {
     *pairs = left.ok_or_else(|| Abstain::unknown(Reason::LimitReached, what()))?;
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+    use crate::artifact::manifest::{ManifestFile, Options, load_manifests};
+    use crate::case::{Joined, World};
+
+    #[test]
+    fn hosts_that_are_held_against_each_other_are_bounded() {
+        let mut text = String::new();
+        let list =
+            |of: &str| (0..100).map(|n| format!("{of}{n}.example.com, ")).collect::<String>();
+        let head = "apiVersion: networking.istio.io/v1\nkind:";
+        for name in ["a", "b", "c"] {
+            let hosts = list("server");
+            let _ = writeln!(
+                text,
+                "{head} Gateway\nmetadata: {{name: {name}}}\nspec: {{servers: [{{hosts: [{hosts}]}}]}}\n---"
+            );
+        }
+        let hosts = list("service");
+        let _ = writeln!(
+            text,
+            "{head} VirtualService\nmetadata: {{name: v}}\nspec: {{hosts: [{hosts}], gateways: [a, a, b, c]}}"
+        );
+        let mut sources = crate::artifact::Sources::default();
+        let files = [ManifestFile::text("a.yaml", text)];
+        let loaded = load_manifests(&files, &mut sources, &Options::default());
+        let world = World {
+            sources,
+            objects: loaded.objects,
+            binaries: Vec::new(),
+            builds: Vec::new(),
+            images: Vec::new(),
+            settings: crate::facts::settings::Settings::at(jiff::civil::date(2026, 11, 23)),
+            problems: Vec::new(),
+        };
+        let joined = Joined::new(&world);
+        let (id, object) = (3, &world.objects[3]);
+        let mut out = Findings::default();
+        check(&ObjectCase { joined: &joined, id, object }, &mut out).unwrap();
+        // `a`, once.
+        assert_eq!(out.found.len(), 1);
+        let is_limit =
+            |it: &Abstain| matches!(it, Abstain::Unknown { reason: Reason::LimitReached, .. });
+        assert_eq!(out.abstained.iter().filter(|it| is_limit(it)).count(), 2);
+    }
+}
