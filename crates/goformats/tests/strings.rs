@@ -327,3 +327,47 @@ fn a_default_belongs_to_the_variable_it_is_of() {
         expect(is == expected, || format!("{only:?}"))
     });
 }
+
+/// `fixtures/go/listen/main.go`: what is the default of a variable, and what only stands beside one.
+#[test]
+fn a_fixed_address_is_no_default() {
+    // In the program's order: the end of the function's name, the address, and the variable.
+    const EXPECTED: [(&str, &str, Option<&str>); 11] = [
+        ("byHelper", ":8081", Some("HELPER_PORT")),
+        ("byInlinedHelper", ":8082", Some("INLINED_PORT")),
+        ("byComparison", ":8083", Some("COMPARED_PORT")),
+        ("byLookup", ":8084", Some("LOOKED_UP_PORT")),
+        // cmp.Or is a loop over them, and nothing is chosen at the address.
+        ("byFirst", ":8085", None),
+        // The default comes first, as ":9091" might before a call that takes the name only.
+        ("byInjectedHelper", ":8086", None),
+        ("injected", ":9091", None),
+        ("asked", ":9092", None),
+        ("beside", ":9093", None),
+        ("guarded", ":9094", None),
+        ("switched", ":9095", None),
+    ];
+    assert!(fixtures().iter().any(|f| f.program == "listen"), "run `cargo xtask fixtures`");
+    for_each(|fixture| {
+        if fixture.program != "listen" {
+            return Ok(());
+        }
+        let bytes = fixture.bytes();
+        let binary = read(&bytes, &Limits::DEFAULT);
+        let strings = Strings::read(&binary, &Limits::DEFAULT).ok_or("no strings")?;
+        let found = strings.listen_texts();
+        let mut wrong = Vec::new();
+        for (function, text, name) in EXPECTED {
+            let all: Vec<_> = found.texts.iter().filter(|t| t.text == text).collect();
+            let is = |t: &goformats::gostrings::ListenText<'_>| {
+                t.function == Some(&format!("main.{function}"))
+                    && t.name == name
+                    && t.certain == name.is_some()
+            };
+            if !matches!(all.as_slice(), [only] if is(only)) {
+                wrong.push(format!("{function}: {all:?}"));
+            }
+        }
+        expect(wrong.is_empty(), || wrong.join("\n"))
+    });
+}

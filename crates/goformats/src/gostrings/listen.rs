@@ -6,32 +6,27 @@
 //!   that of the default as arguments of one call, with no other call between the two. Where `flag.StringVar` is
 //!   inlined, the default comes first.
 //! - `p := os.Getenv("PORT")` with `if p == "" { p = "8080" }`, which is also what an inlined helper comes to: the default
-//!   is *chosen*. Right before it is a conditional branch past it, or right behind it a conditional move (`CMOVE`,
-//!   `CSEL`). Between the name and the default may be other reads (Go 1.18 to 1.27, amd64 and arm64).
+//!   is *chosen* where something is zero ([`flow`]). Between the name and the default may be other reads.
 //! - Tags of struct fields (`env:"PORT" envDefault:"8080"`) hold both in one text.
 //!
 //! A text that is used in any other way is no proved default of anything.
 
+mod flow;
+mod tags;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::{Owner, Strings, references};
-use crate::elf::Machine;
+use crate::pclntab::Function;
+use flow::Flow;
 
 /// Names and addresses that are longer are neither.
 const LONGEST: usize = 64;
-/// Bytes of code between a name and its default, at most, where that is proved.
-const NEAR: u64 = 128;
-/// The same where other reads may come between.
+/// Bytes of code between a name and its default, at most, where other reads may come between.
 const BESIDE: u64 = 1024;
 /// Names that wait for their defaults, at most.
 const PENDING: usize = 32;
-/// Bytes around a use in which a branch or a conditional move chooses it.
-const CHOSEN: u64 = 24;
-/// A branch past a default goes no further than that.
-const PAST: i64 = 64;
-/// Bytes of a tag that are looked at on each side.
-const TAG: usize = 256;
-/// Tags with defaults that are looked at.
+/// Names and defaults in tags that are looked at.
 const TAGS: usize = 100_000;
 
 /// A text that can be an address to listen on, where it is used.
@@ -60,6 +55,8 @@ pub struct ListenTexts<'a> {
     pub texts: Vec<ListenText<'a>>,
     /// Names of variables in tags of struct fields, sorted.
     pub tagged: Vec<&'a str>,
+    /// Not all tags were looked at: a variable that is not in `tagged` may be read all the same.
+    pub limited: bool,
 }
 
 /// The port of a text that can be an address of this machine: a bare number, `[host]:port` with a host that is empty,
@@ -151,6 +148,7 @@ impl<'a> Strings<'a> {
         let mut function = None;
         // Names that were used in the function and have no default yet, and where.
         let mut pending: Vec<(&'a str, u64)> = Vec::new();
+        let mut flow = None;
         for (position, &(at, target)) in uses.iter().enumerate() {
             let Some(&(index, what)) = places.get(&target) else { continue };
             let Some(string) = self.list.get(index) else { continue };
@@ -161,6 +159,7 @@ impl<'a> Strings<'a> {
             if function != Some(entry) {
                 function = Some(entry);
                 pending.clear();
+                flow = None;
             }
             let What::Address(port) = what else {
                 if pending.len() >= PENDING {
@@ -169,15 +168,16 @@ impl<'a> Strings<'a> {
                 pending.push((string.text, at));
                 continue;
             };
+            let flow = flow.get_or_insert_with(|| self.flow(here.as_ref()));
             let end = here.as_ref().map_or(at, |f| f.address.saturating_add(f.size));
             let behind = || {
                 let &(next, target) = uses.get(position + 1)?;
                 let &(index, What::Name) = places.get(&target)? else { return None };
                 let name = self.list.get(index)?.text;
                 let is_key = name.bytes().any(|b| b.is_ascii_lowercase());
-                (is_key && next < end && self.is_one_call(at, next)).then_some((name, true))
+                (is_key && next < end && flow.is_one_call(at, next)).then_some((name, true))
             };
-            let named = self.named(&mut pending, string.text, at).or_else(behind);
+            let named = named(&mut pending, string.text, at, flow).or_else(behind);
             found.texts.push(ListenText {
                 text: string.text,
                 port,
@@ -216,144 +216,42 @@ impl<'a> Strings<'a> {
         found
     }
 
-    /// The name among those before it that a text is the default of, and whether that is certain.
-    fn named(
-        &self,
-        pending: &mut Vec<(&'a str, u64)>,
-        text: &str,
-        at: u64,
-    ) -> Option<(&'a str, bool)> {
-        if let Some(&(name, named_at)) = pending.last()
-            && self.is_one_call(named_at, at)
-        {
-            pending.pop();
-            return Some((name, true));
-        }
-        if !self.is_chosen(at) {
-            return None;
-        }
-        let says = |name: &str, words: &[&str]| {
-            let upper = name.to_ascii_uppercase();
-            words.iter().any(|word| upper.contains(word))
-        };
-        let near = |(_, named_at): &&(&str, u64)| at.saturating_sub(*named_at) <= BESIDE;
-        let fitting = |words: &[&str]| -> Vec<&'a str> {
-            pending.iter().filter(near).map(|(name, _)| *name).filter(|n| says(n, words)).collect()
-        };
-        // A bare number is that of a port.
-        let mut names = if text.contains(':') { Vec::new() } else { fitting(&["PORT"]) };
-        if names.is_empty() {
-            names = fitting(&["PORT", "ADDR", "LISTEN", "BIND"]);
-        }
-        let first = *names.first()?;
-        // One name that is read twice is one.
-        let certain = names.iter().all(|name| *name == first);
-        if let Some(position) = pending.iter().position(|(name, _)| *name == first) {
-            pending.remove(position);
-        }
-        Some((first, certain))
-    }
-
-    /// Whether two uses stand that near each other that both are for one call: there is none between them.
-    fn is_one_call(&self, first: u64, second: u64) -> bool {
-        if second.saturating_sub(first) > NEAR {
-            return false;
-        }
-        let Some(code) = self.image.code_at(first..second) else { return false };
-        let is_entry =
-            |to: u64| self.functions.function_at(to).is_some_and(|function| function.address == to);
-        match self.machine {
-            Machine::Amd64 => !code.windows(5).enumerate().any(|(at, window)| {
-                let &[0xe8, a, b, c, d] = window else { return false };
-                let next = first.wrapping_add(at as u64 + 5);
-                is_entry(next.wrapping_add_signed(i64::from(i32::from_le_bytes([a, b, c, d]))))
-            }),
-            // BL
-            _ => !words_of(code).any(|(_, word)| word & 0xfc00_0000 == 0x9400_0000),
-        }
-    }
-
-    /// Whether what is used there is chosen by a condition.
-    fn is_chosen(&self, at: u64) -> bool {
-        let before = at.saturating_sub(CHOSEN);
-        let code = |range| self.image.code_at(range).unwrap_or_default();
-        let past = |from: u64, distance: i64| {
-            let to = from.wrapping_add_signed(distance);
-            to > at && to.wrapping_sub(at) <= PAST.unsigned_abs()
-        };
-        match self.machine {
-            Machine::Amd64 => {
-                // Behind the seven bytes of LEA: CMOVcc, with its prefix.
-                let moved = code(at..at.saturating_add(CHOSEN)).get(7..).unwrap_or_default();
-                let moved = moved
-                    .windows(3)
-                    .take(9)
-                    .any(|window| matches!(*window, [0x40..=0x4f, 0x0f, 0x40..=0x4f]));
-                moved
-                    || code(before..at).windows(2).enumerate().any(|(index, window)| {
-                        let &[0x70..=0x7f, distance] = window else { return false };
-                        past(before + index as u64 + 2, i64::from(distance as i8))
-                    })
-            }
-            _ => {
-                let mut behind = words_of(code(at..at.saturating_add(CHOSEN)));
-                // CSEL
-                behind.any(|(_, word)| word & 0x7fe0_0c00 == 0x1a80_0000)
-                    || words_of(code(before & !3..at)).any(|(offset, word)| {
-                        let signed = |bits: u32, value: u32| {
-                            i64::from((value << (32 - bits)) as i32 >> (32 - bits)) * 4
-                        };
-                        let distance = match word {
-                            // B.cond, CBZ and CBNZ; TBZ and TBNZ.
-                            w if w & 0xff00_0010 == 0x5400_0000
-                                || w & 0x7e00_0000 == 0x3400_0000 =>
-                            {
-                                signed(19, w >> 5 & 0x7_ffff)
-                            }
-                            w if w & 0x7e00_0000 == 0x3600_0000 => signed(14, w >> 5 & 0x3fff),
-                            _ => return false,
-                        };
-                        past((before & !3) + offset, distance)
-                    })
-            }
-        }
+    /// The instructions of a function that matter here; none where there is no function.
+    fn flow(&self, function: Option<&Function<'_>>) -> Flow {
+        let code = function.and_then(|f| {
+            let end = f.address.saturating_add(f.size);
+            Some((f.address, self.image.code_at(f.address..end)?))
+        });
+        let Some((address, code)) = code else { return Flow::default() };
+        Flow::read(self.machine, code, address, |to| {
+            self.functions
+                .function_at(to)
+                .is_some_and(|f| f.name.starts_with("runtime.gcWriteBarrier"))
+        })
     }
 
     /// Names and defaults in tags of struct fields, as the readers of configuration write them.
     fn add_tags(&self, found: &mut ListenTexts<'a>) {
-        let names = memchr::memmem::Finder::new("env");
-        let defaults = memchr::memmem::Finder::new("efault");
-        let mut seen = 0;
+        let mut left = TAGS;
         for area in self.image.data() {
-            for at in defaults.find_iter(area.bytes).chain(names.find_iter(area.bytes)) {
-                seen += 1;
-                if seen > TAGS {
-                    return;
-                }
-                let Some((tag, from)) = tag_around(area.bytes, at) else { continue };
-                let name = value_of(tag, &["env:\"", "envconfig:\"", "env-name:\""])
-                    .map(|(name, _)| name.split(',').next().unwrap_or_default())
-                    .filter(|name| !name.is_empty());
-                found.tagged.extend(name);
-                let keys = ["default:\"", "envDefault:\"", "env-default:\"", "default="];
-                // Each tag counts once: at the word before its value.
-                let Some((value, value_at)) =
-                    value_of(tag, &keys).filter(|_| area.bytes.get(at..at + 6) == Some(b"efault"))
-                else {
-                    continue;
-                };
-                let value = value.split(',').next().unwrap_or_default();
-                if let Some(port) = listen_port(value) {
+            let whole = tags::each(area.bytes, &mut left, |tag| match tag {
+                tags::Tag::Name(name) => found.tagged.push(name),
+                tags::Tag::Default { name, value, at } => {
+                    let Some(port) = listen_port(value) else { return };
                     found.texts.push(ListenText {
                         text: value,
                         port,
-                        address: area.address + (from + value_at) as u64,
+                        address: area.address + at as u64,
                         owner: Owner::Unknown,
                         function: None,
                         name,
                         certain: name.is_some(),
                     });
                 }
+            });
+            if !whole {
+                found.limited = true;
+                break;
             }
         }
         found.tagged.sort_unstable();
@@ -361,31 +259,42 @@ impl<'a> Strings<'a> {
     }
 }
 
-/// Instructions of ARM64 with their distance from the first.
-fn words_of(code: &[u8]) -> impl Iterator<Item = (u64, u32)> {
-    code.chunks_exact(4).enumerate().map(|(index, word)| {
-        (4 * index as u64, word.first_chunk().map_or(0, |&w| u32::from_le_bytes(w)))
-    })
-}
-
-/// The printable text around a place that looks like a tag, and where it starts.
-fn tag_around(bytes: &[u8], at: usize) -> Option<(&str, usize)> {
-    let printable = |b: &u8| (0x20..0x7f).contains(b);
-    let low = at.saturating_sub(TAG);
-    let high = at.saturating_add(TAG).min(bytes.len());
-    let before = bytes.get(low..at)?.iter().rev().take_while(|b| printable(b)).count();
-    let after = bytes.get(at..high)?.iter().take_while(|b| printable(b)).count();
-    let text = std::str::from_utf8(bytes.get(at - before..at + after)?).ok()?;
-    text.contains(":\"").then_some((text, at - before))
-}
-
-/// The value behind the first of the keys that the tag has, and where it starts.
-fn value_of<'t>(tag: &'t str, keys: &[&str]) -> Option<(&'t str, usize)> {
-    keys.iter().find_map(|key| {
-        let start = tag.find(key)? + key.len();
-        let rest = tag.get(start..)?;
-        Some((rest.get(..rest.find('"')?)?, start))
-    })
+/// The name among those before it that a text is the default of, and whether that is certain.
+fn named<'a>(
+    pending: &mut Vec<(&'a str, u64)>,
+    text: &str,
+    at: u64,
+    flow: &Flow,
+) -> Option<(&'a str, bool)> {
+    if let Some(&(name, named_at)) = pending.last()
+        && flow.is_one_call(named_at, at)
+    {
+        pending.pop();
+        return Some((name, true));
+    }
+    if !flow.is_chosen(at) {
+        return None;
+    }
+    let says = |name: &str, words: &[&str]| {
+        let upper = name.to_ascii_uppercase();
+        words.iter().any(|word| upper.contains(word))
+    };
+    let near = |(_, named_at): &&(&str, u64)| at.saturating_sub(*named_at) <= BESIDE;
+    let fitting = |words: &[&str]| -> Vec<&'a str> {
+        pending.iter().filter(near).map(|(name, _)| *name).filter(|n| says(n, words)).collect()
+    };
+    // A bare number is that of a port.
+    let mut names = if text.contains(':') { Vec::new() } else { fitting(&["PORT"]) };
+    if names.is_empty() {
+        names = fitting(&["PORT", "ADDR", "LISTEN", "BIND"]);
+    }
+    let first = *names.first()?;
+    // One name that is read twice is one.
+    let certain = names.iter().all(|name| *name == first);
+    if let Some(position) = pending.iter().position(|(name, _)| *name == first) {
+        pending.remove(position);
+    }
+    Some((first, certain))
 }
 
 #[cfg(test)]
@@ -423,23 +332,5 @@ mod tests {
         for other in ["GET", "hello", "a port", "/port", "8080"] {
             assert!(!is_name(other), "{other}");
         }
-    }
-
-    #[test]
-    fn tags_of_readers() {
-        for (tag, name, default) in [
-            ("env:\"PORT\" envDefault:\"8080\"", Some("PORT"), Some("8080")),
-            ("envconfig:\"PORT\" default:\":8080\"", Some("PORT"), Some(":8080")),
-            ("env:\"PORT, default=8080\"", Some("PORT, default=8080"), Some("8080")),
-            ("json:\"port\"", None, None),
-        ] {
-            let bytes = [b"\0", tag.as_bytes(), b"\0"].concat();
-            let (found, from) = tag_around(&bytes, 3).unwrap();
-            assert_eq!((found, from), (tag, 1));
-            let text = |keys: &[&str]| value_of(found, keys).map(|(value, _)| value);
-            assert_eq!(text(&["env:\"", "envconfig:\""]), name);
-            assert_eq!(text(&["efault:\"", "efault="]), default.or(None), "{tag}");
-        }
-        assert_eq!(tag_around(b"default", 1), None);
     }
 }

@@ -25,6 +25,7 @@ mod listen;
 mod owner;
 mod presence;
 mod signals;
+mod x86;
 
 use std::num::NonZeroU64;
 use std::ops::Range;
