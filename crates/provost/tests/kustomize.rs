@@ -133,6 +133,43 @@ fn what_a_patch_leaves_alone_is_judged() {
 }
 
 #[test]
+fn a_command_that_an_overlay_brings_is_one() {
+    let pod = "template: {metadata: {labels: {app: web}}, spec: {containers: [{name: web, image: \
+               registry.example/web:1";
+    let check = |base: &str, patch: &str| {
+        let kind = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  ";
+        let selector = "selector: {matchLabels: {app: web}}\n  ";
+        let dir = Dir::new()
+            .file("Dockerfile", "FROM gcr.io/distroless/static-debian12:nonroot\nCOPY web /web\n")
+            .file("base/web.yaml", format!("{kind}{selector}{pod}{base}}}]}}}}\n"))
+            .file("base/kustomization.yaml", "resources: [web.yaml]\n")
+            .file("prod/kustomization.yaml", "resources: [../base]\npatches: [{path: c.yaml}]\n")
+            .file(
+                "prod/c.yaml",
+                format!("{kind}template: {{spec: {{containers: [{{name: web, {patch}}}]}}}}\n"),
+            );
+        let run = dir.provost(&[
+            "check",
+            "--date",
+            "2026-11-24",
+            "--only",
+            "missing-entrypoint-file",
+            "--format",
+            "json",
+            ".",
+        ]);
+        let report: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+        let count = |key: &str| report[key].as_array().unwrap().len();
+        let reason = report["not_judged"][0]["reason"].as_str().unwrap_or_default().to_owned();
+        (count("findings"), reason)
+    };
+    for base in ["", ", command: [/other]"] {
+        assert_eq!(check(base, "command: [/web]"), (0, "patched".to_owned()), "{base}");
+        assert_eq!(check(base, "tty: true"), (1, String::new()), "{base}");
+    }
+}
+
+#[test]
 fn a_patched_manifest_is_said_and_is_no_manifest_to_require() {
     let replicas = "replicas: [{name: web, count: 3}]\n";
     let json = check(replicas, "", &["--format", "json"]);

@@ -5,15 +5,18 @@
 //! only candidates on both sides; the names of container and workload. What stays ambiguous is
 //! said, never guessed.
 
+mod configured;
+
 use std::collections::{BTreeMap, BTreeSet};
+
+use configured::names_container;
 
 use super::provenance::difference;
 use super::units::{Unit, Units, binary_unit, build_unit, image_unit, is_run_by, repositories};
 use super::{ObjectId, World};
 use crate::facts::binary::Binary;
-use crate::facts::settings::Service;
 use crate::facts::workload::{Container, ContainerRole};
-use crate::facts::{Fact, Object, Origin, SourceId};
+use crate::facts::{Object, Origin, SourceId};
 use crate::model::names::{ImageRef, base_name};
 
 /// What was bound to one container.
@@ -59,9 +62,6 @@ pub struct Bindings {
     /// By a binary that was given for a container, the program of the image that the container runs.
     image_runs: BTreeMap<usize, usize>,
 }
-
-/// Entries of `[[service]]` that are compared with each container.
-const MOST_SERVICES: usize = 1024;
 
 /// The unit chosen for a container, and why.
 type Choice = Option<(usize, String)>;
@@ -276,105 +276,6 @@ impl Bindings {
         self.by_workload.get_mut(candidate.workload)?.get_mut(candidate.index)
     }
 
-    fn bind_configured(
-        &mut self,
-        world: &World,
-        candidates: &[Candidate<'_>],
-        binaries: &[Unit],
-        builds: &[Unit],
-    ) {
-        let settings = &world.settings;
-        if let Some(wanted) = &settings.container {
-            for candidate in candidates.iter().filter(|c| names_container(wanted, &c.subject)) {
-                let Some(slot) = self.slot(candidate) else { continue };
-                // The program of the image is found with the image.
-                let mut given =
-                    (0..binaries.len()).filter(|b| world.binaries[*b].in_image.is_none());
-                slot.binary = given.next().filter(|_| given.next().is_none());
-                slot.build = (builds.len() == 1).then_some(0);
-                slot.image = (world.images.len() == 1).then_some(0);
-                slot.because.push(format!("--container names {wanted}"));
-            }
-        }
-        let beyond = settings.services.get(MOST_SERVICES);
-        let name = |service: &Service| {
-            service.name.as_ref().or(service.container.as_ref()).or(service.image.as_ref()).cloned()
-        };
-        if let Some(name) = beyond.and_then(name) {
-            self.ambiguities.push(Ambiguity {
-                subject: format!("service {}", name.value),
-                origin: name.origin,
-                message: format!(
-                    "from here on nothing is bound: there are more than {MOST_SERVICES} [[service]]"
-                ),
-                candidates: Vec::new(),
-            });
-        }
-        for (index, service) in settings.services.iter().take(MOST_SERVICES).enumerate() {
-            let by_path = |units: &[Unit], path: Option<&Fact<String>>| {
-                let path = path?;
-                let config = &world.sources.get(path.origin.source).path;
-                let folder = config.rsplit_once('/').map_or("", |(folder, _)| folder);
-                units.iter().position(|unit| same_path(&unit.subject, folder, &path.value))
-            };
-            let binary = by_path(binaries, service.binary.as_ref());
-            let build = by_path(builds, service.dockerfile.as_ref());
-            let wanted_image = service.image.as_ref().map(|f| ImageRef::parse(&f.value));
-            let only_service = settings.services.len() == 1
-                && service.container.is_none()
-                && service.image.is_none()
-                && service.name.is_none();
-            let mut fits = false;
-            for candidate in candidates {
-                let by_container = service
-                    .container
-                    .as_ref()
-                    .is_some_and(|c| names_container(&c.value, &candidate.subject));
-                let by_image = match (&wanted_image, &candidate.image) {
-                    (Some(Ok(wanted)), Some(image)) => wanted.repository() == image.repository(),
-                    _ => false,
-                };
-                let by_name = service.container.is_none()
-                    && service.image.is_none()
-                    && service.name.as_ref().is_some_and(|name| {
-                        candidate.workload_name == name.value
-                            || candidate.container.name() == name.value
-                            || candidate.image.as_ref().is_some_and(|i| i.base_name() == name.value)
-                    });
-                if !(by_container || by_image || by_name || only_service) {
-                    continue;
-                }
-                let Some(slot) = self.slot(candidate) else { continue };
-                fits = true;
-                slot.service = Some(index);
-                if slot.binary.is_none() {
-                    slot.binary = binary;
-                }
-                if slot.build.is_none() {
-                    slot.build = build;
-                }
-                let because = "provost.toml binds them in [[service]]";
-                // However many entries fit.
-                if (binary.is_some() || build.is_some())
-                    && slot.because.iter().all(|known| known != because)
-                {
-                    slot.because.push(because.to_owned());
-                }
-            }
-            let named = service.container.as_ref().or(service.image.as_ref());
-            if let Some(named) = named.or(service.name.as_ref()).filter(|_| !fits)
-                && !candidates.is_empty()
-            {
-                self.ambiguities.push(ambiguity(
-                    &format!("service {}", named.value),
-                    &format!("the [[service]] {}", named.value),
-                    &named.origin,
-                    candidates,
-                ));
-            }
-        }
-    }
-
     fn apply(&mut self, candidate: &Candidate<'_>, binary: Choice, build: Choice) {
         let Some(slot) = self.slot(candidate) else { return };
         if let (None, Some((index, because))) = (slot.binary, &binary) {
@@ -581,32 +482,10 @@ fn candidates(world: &World) -> Vec<Candidate<'_>> {
     may_be_bound(world).filter_map(candidate).collect()
 }
 
-/// Whether `wanted` (`NS/KIND/NAME/C`, or its last parts) names the container.
-fn names_container(wanted: &str, subject: &str) -> bool {
-    subject == wanted || subject.strip_suffix(wanted).is_some_and(|rest| rest.ends_with('/'))
-}
-
 /// What tells programs apart: the main package, or the file's name where there is none.
 pub fn program_name(binary: &Binary) -> &str {
     let package = binary.go.as_ref().and_then(|go| go.main_package.as_ref());
     package.map_or_else(|| binary.path.rsplit(['/', ':']).next().unwrap_or_default(), |p| &p.value)
-}
-
-/// Whether the path of an input is the one that the configuration in `folder` writes. When one of
-/// the two was given absolutely and the other was not, the shorter one decides.
-fn same_path(input: &str, folder: &str, configured: &str) -> bool {
-    let clean = |path: &str| path.trim_start_matches("./").replace("/./", "/");
-    let (input, configured) = (clean(input), clean(configured));
-    let joined = if folder.is_empty() {
-        configured
-    } else {
-        format!("{}/{configured}", clean(folder).trim_end_matches('/'))
-    };
-    let ends_with =
-        |long: &str, short: &str| long.strip_suffix(short).is_some_and(|rest| rest.ends_with('/'));
-    input == joined
-        || (input.starts_with('/') && !joined.starts_with('/') && ends_with(&input, &joined))
-        || (joined.starts_with('/') && !input.starts_with('/') && ends_with(&joined, &input))
 }
 
 /// Names (container or image base name) of proxies and agents that ride along.
@@ -637,20 +516,4 @@ pub fn is_known_sidecar(container: &Container) -> bool {
     let base = base_name(image.split('@').next().unwrap_or_default());
     let base = base.split(':').next().unwrap_or_default();
     KNOWN_SIDECARS.iter().any(|known| *known == container.name() || *known == base)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::same_path;
-
-    #[test]
-    fn configured_paths_are_those_of_the_configuration_s_folder() {
-        assert!(same_path("shop/Dockerfile", "shop", "Dockerfile"));
-        assert!(same_path("./shop/Dockerfile", "shop", "./Dockerfile"));
-        assert!(same_path("/src/shop/Dockerfile", "", "Dockerfile"));
-        assert!(same_path("Dockerfile", "/src/shop", "Dockerfile"));
-        assert!(!same_path("other/Dockerfile", "shop", "Dockerfile"));
-        assert!(!same_path("shop/Dockerfile", "", "Dockerfile"));
-        assert!(!same_path("/src/shop/OtherDockerfile", "", "Dockerfile"));
-    }
 }

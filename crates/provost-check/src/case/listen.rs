@@ -7,6 +7,9 @@
 //! text of the program, another setting that holds the number, a mounted file, another container. Each
 //! makes the answer unknown, and none of them makes it silent.
 
+mod others;
+mod proof;
+
 use std::collections::BTreeSet;
 
 use super::Case;
@@ -16,22 +19,25 @@ use super::network::{ListenSetting, is_any, is_loopback};
 use crate::facts::binary::GoProgram;
 use crate::facts::objects::PortRef;
 use crate::facts::program_text::{ListenText, TextOwner, TextPresence};
-use crate::facts::workload::{Action, ContainerRole, VolumeKind};
-use crate::facts::{Body, Origin};
+use crate::facts::workload::{Action, ContainerRole};
 use crate::findings::{Abstain, Reason};
 use crate::model::listeners::{self, Listener, words};
 use crate::model::names::{ImageRef, base_name};
+pub use proof::{Elsewhere, Proof};
 
-/// Fields of a workload that settle where its program listens, and what is asked.
+/// A list of tags that long was cut.
+const MOST_TAGS: usize = 100_000;
+
+/// Fields of a pod that settle where its program listens, and what is asked.
 const SETTINGS: &[&str] = &[
-    "spec/template/spec/containers/env",
-    "spec/template/spec/containers/envFrom",
-    "spec/template/spec/containers/command",
-    "spec/template/spec/containers/args",
-    "spec/template/spec/containers/ports",
-    "spec/template/spec/containers/readinessProbe",
-    "spec/template/spec/containers/livenessProbe",
-    "spec/template/spec/containers/startupProbe",
+    "containers/env",
+    "containers/envFrom",
+    "containers/command",
+    "containers/args",
+    "containers/ports",
+    "containers/readinessProbe",
+    "containers/livenessProbe",
+    "containers/startupProbe",
 ];
 
 /// An address that the program is known to listen on.
@@ -62,98 +68,9 @@ impl Told {
     }
 }
 
-/// How it is known that a port is listened on by nobody.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Proof {
-    /// The program holds the port as the default of the setting, which is given, and nowhere else.
-    Default(ListenText),
-    /// The same, as far as texts that stand beside each other tell.
-    Beside(ListenText),
-    /// No text of the program has the port; a number of its code may.
-    NoText,
-    /// The program is not known; nothing else of the manifest has the port that it is told of.
-    Manifest,
-}
-
-/// A port that the program does not listen on.
-#[derive(Clone, Debug)]
-pub struct Elsewhere {
-    /// Where it listens instead.
-    pub told: Told,
-    /// How that is known.
-    pub proof: Proof,
-    /// A Secret, a claim or the node's disk is mounted: a file may still say otherwise.
-    pub files: bool,
-}
-
-impl Elsewhere {
-    /// Whether nothing is left that could open the port.
-    pub fn is_certain(&self) -> bool {
-        matches!(self.proof, Proof::Default(_)) && !self.files
-    }
-
-    /// What becomes of whoever asks `port`: the second half of a sentence, ending with `then` where that is
-    /// certain.
-    pub fn consequence(&self, port: u16, then: &str) -> String {
-        let setting = &self.told.setting;
-        let told = self.told.sentence();
-        let text = &setting.text;
-        match &self.proof {
-            Proof::Default(default) if !self.files => format!(
-                "and the program listens on {text}: {told}, and {} is its default only: {then}",
-                default.text
-            ),
-            Proof::Default(default) | Proof::Beside(default) => format!(
-                "and the program is told to listen on {text}: {told}, and {} seems to be its \
-                 default only: the connection is refused unless something else opens {port}",
-                default.text
-            ),
-            Proof::NoText if self.told.is_default => format!(
-                "and the program listens on {text}: {told}: the connection is refused unless a \
-                 number in its code opens {port} too"
-            ),
-            Proof::NoText => format!(
-                "and the program is told to listen on {text}: the connection is refused unless a \
-                 number in its code opens {port} too"
-            ),
-            Proof::Manifest => format!(
-                "and {told}, which no port, probe or Service of the input names: the connection is \
-                 refused unless the program does not read {}",
-                setting.name
-            ),
-        }
-    }
-
-    /// The default in the program that the setting overrides.
-    pub fn default(&self) -> Option<&ListenText> {
-        match &self.proof {
-            Proof::Default(text) | Proof::Beside(text) => Some(text),
-            Proof::NoText | Proof::Manifest => None,
-        }
-    }
-}
-
 /// What a name of a setting is compared by: flags, keys and variables alike.
 fn key(name: &str) -> String {
     name.trim_start_matches('-').replace(['-', '.'], "_").to_ascii_uppercase()
-}
-
-/// Whether a number stands in a text by itself.
-fn holds(text: &str, number: &str) -> bool {
-    text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits == number)
-}
-
-/// Whether a value is the address of something else: a URL or `host:port` with a host that is not this machine.
-fn is_of_another_machine(value: &str) -> bool {
-    let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-    match authority.rsplit_once(':') {
-        Some((host, port)) if port.bytes().all(|b| b.is_ascii_digit()) => {
-            !is_any(host) && !is_loopback(host)
-        }
-        _ => false,
-    }
 }
 
 impl<'w> Case<'w> {
@@ -164,7 +81,8 @@ impl<'w> Case<'w> {
         let mut all: Vec<Told> = Vec::new();
         for setting in self.listen_settings() {
             let Some(listener) = listeners::of_setting(&setting.name, &own) else { continue };
-            let by_name = listeners::says_listen(&setting.name) || listener == Listener::Debug;
+            let by_name = listeners::says_listen(&setting.name)
+                || matches!(listener, Listener::Debug | Listener::Admin);
             let here = setting.is_any() || setting.is_loopback() && by_name;
             if here && !belongs_to_another(&environment, &setting.name) {
                 all.push(Told { setting, listener, is_default: false });
@@ -236,9 +154,10 @@ impl<'w> Case<'w> {
             None => self.by_manifest(port, found),
         };
         let Some(mut elsewhere) = elsewhere else { return Ok(None) };
-        self.of.unpatched(SETTINGS)?;
+        self.of.pod_unpatched(SETTINGS)?;
         self.nobody_else(port, &elsewhere.told)?;
-        elsewhere.files = self.files_may_say(port, &elsewhere.told)?;
+        let may = self.files_may_say(port, &elsewhere.told)?;
+        elsewhere.files = may || self.image_may_configure();
         Ok(Some(elsewhere))
     }
 
@@ -311,6 +230,7 @@ impl<'w> Case<'w> {
                 origin: text.origin.clone(),
                 text: text.text.clone(),
                 says_listen: true,
+                of_pod: false,
             };
             all.push(Told { setting, listener, is_default: true });
         }
@@ -378,9 +298,12 @@ impl<'w> Case<'w> {
             }
         }
         let declared = self.pod().declares_number(i64::from(found.setting.port));
+        let advertised = !found.is_default
+            && listeners::may_be_advertised(&found.setting.name)
+            && self.is_port_of_service(found.setting.port);
         let proof = match default {
             Some(text) if certain => Proof::Default(text.clone()),
-            _ if declared => return Ok(None),
+            _ if declared || advertised => return Ok(None),
             Some(text) => Proof::Beside(text.clone()),
             None => {
                 // A longer text of it may be put together with others; the number alone is in the list above.
@@ -411,10 +334,19 @@ impl<'w> Case<'w> {
             || self.pod().declares_number(own)
             || self.asks(found.setting.port)
             || self.of.service_targets().any(|(_, _, number)| number == own)
+            || self.is_port_of_service(found.setting.port)
         {
             return None;
         }
         Some(Elsewhere { told: found.clone(), proof: Proof::Manifest, files: false })
+    }
+
+    /// Whether a Service of the container has the number as its own: a setting of it says what others are told,
+    /// and nothing of where the program listens.
+    fn is_port_of_service(&self, port: u16) -> bool {
+        let is = |own: &crate::facts::Fact<i64>| own.value == i64::from(port);
+        let mut ports = self.of.services().flat_map(|(_, service)| &service.ports);
+        ports.any(|own| own.port.as_ref().is_some_and(is))
     }
 
     /// Whether a probe or hook of the container asks that port.
@@ -435,96 +367,6 @@ impl<'w> Case<'w> {
         };
         u16::try_from(number).ok()
     }
-
-    fn neighbours(&self) -> impl Iterator<Item = &'w crate::facts::workload::Container> {
-        let serves = |role| matches!(role, ContainerRole::Main | ContainerRole::Sidecar);
-        let own = self.index;
-        self.pod()
-            .containers
-            .iter()
-            .enumerate()
-            .filter(move |(index, c)| *index != own && serves(c.role))
-            .map(|(_, container)| container)
-    }
-
-    /// The containers of a pod share its ports.
-    fn neighbour_declares(&self, port: u16) -> bool {
-        let number = i64::from(port);
-        // Most pods declare it once, here.
-        self.pod().serves_number(number)
-            && self.neighbours().take(256).any(|c| c.declares(&PortRef::Number(number)))
-    }
-
-    /// Unknown when a setting or another container may bring the port.
-    fn nobody_else(&self, port: u16, told: &Told) -> Result<(), Abstain> {
-        let set = told.sentence();
-        let unknown = |why: String| {
-            let what = format!("whether something listens on {port} although {set}: {why}");
-            Err(Abstain::unknown(Reason::CodeUnclear, what))
-        };
-        let silent =
-            |c: &&crate::facts::workload::Container| c.ports.is_empty() && !is_known_sidecar(c);
-        if let Some(other) = self.neighbours().find(silent) {
-            return unknown(format!("container {} declares no ports", other.name()));
-        }
-        let environment = self.environment();
-        if let Some(abstain) = environment.open() {
-            return Err(abstain.clone());
-        }
-        let number = port.to_string();
-        for (name, variable) in environment.iter() {
-            let Ok(value) = &variable.value else { continue };
-            if holds(value, &number) && !is_of_another_machine(value) {
-                return unknown(format!("{name} holds that number"));
-            }
-        }
-        for word in self.command_words() {
-            let value = word.value.split_once('=').map_or(word.value.as_str(), |(_, value)| value);
-            if holds(value, &number) && !is_of_another_machine(value) {
-                return unknown(format!("an argument holds that number: {}", word.value));
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a file that is not known may say where to listen; unknown when one that is known, or a
-    /// ConfigMap that is not in the input, may bring the port.
-    fn files_may_say(&self, port: u16, told: &Told) -> Result<bool, Abstain> {
-        let number = port.to_string();
-        let set = told.sentence();
-        let mut files = false;
-        for mount in &self.container.mounts {
-            let Some(volume) = self.pod().volume(&mount.name.value) else {
-                files = true;
-                continue;
-            };
-            match &volume.kind {
-                VolumeKind::EmptyDir { .. } => {}
-                VolumeKind::ConfigMap { name, .. } => {
-                    let what = |why: &str| {
-                        format!(
-                            "whether something listens on {port} although {set}: ConfigMap {} {why}",
-                            name.value
-                        )
-                    };
-                    match self.config_map(&name.value) {
-                        Some(Body::ConfigMap(map)) => {
-                            if map.data.iter().any(|(_, text)| holds(text, &number)) {
-                                let what = what("is mounted and holds that number");
-                                return Err(Abstain::unknown(Reason::VolumeUnknown, what));
-                            }
-                        }
-                        _ => {
-                            let what = what("is mounted");
-                            return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
-                        }
-                    }
-                }
-                _ => files = true,
-            }
-        }
-        Ok(files)
-    }
 }
 
 /// Listeners that answer whoever asks, the likeliest first.
@@ -535,6 +377,8 @@ fn fits(who: Listener) -> &'static [Listener] {
         Listener::Metrics => &[Listener::Metrics],
         Listener::Health => &[Listener::Health],
         Listener::Debug => &[Listener::Debug],
+        Listener::Admin => &[Listener::Admin],
+        Listener::Webhook => &[Listener::Webhook],
         Listener::Tls => &[Listener::Tls],
         Listener::Other => &[],
     }
@@ -574,8 +418,14 @@ pub(crate) fn reads(program: &GoProgram, name: &str) -> Result<bool, Abstain> {
     if listens.tagged.binary_search_by(|tagged| tagged.as_str().cmp(name)).is_ok() {
         return Ok(true);
     }
-    if let TextPresence::Unknown(why) = program.text.find(name) {
-        return Err(unreadable(why));
+    if listens.tagged.len() >= MOST_TAGS {
+        return Err(unreadable("it has more tags than are read"));
+    }
+    match program.text.find(name) {
+        TextPresence::Absent => {}
+        // Tags of packages that are not known, and names that are put together.
+        TextPresence::Present(_) => return Err(unreadable("a longer text of it holds the name")),
+        TextPresence::Unknown(why) => return Err(unreadable(why)),
     }
     match program.reads_names_as_written() {
         Ok(()) => Ok(false),
@@ -621,13 +471,4 @@ impl crate::facts::workload::Container {
         };
         named.map_or(Some(Listener::Service), listeners::of_port)
     }
-}
-
-/// Where a default stands, for a message.
-pub fn default_place(text: &ListenText) -> (&Origin, String) {
-    let label = match &text.name {
-        Some(name) => format!("the default of {name}"),
-        None => "a default of the program".to_owned(),
-    };
-    (&text.origin, label)
 }

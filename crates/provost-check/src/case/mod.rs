@@ -375,6 +375,18 @@ impl<'w> WorkloadCase<'w> {
         self.joined.unpatched(self.object, fields)
     }
 
+    /// The same of fields of the pods (`containers/env`), which each kind has elsewhere.
+    pub fn pod_unpatched(&self, fields: &[&str]) -> Result<(), Abstain> {
+        use crate::facts::workload::WorkloadKind;
+        let pods = match self.workload.kind {
+            WorkloadKind::Pod => "spec",
+            WorkloadKind::CronJob => "spec/jobTemplate/spec/template/spec",
+            _ => "spec/template/spec",
+        };
+        let fields: Vec<String> = fields.iter().map(|field| format!("{pods}/{field}")).collect();
+        self.unpatched(&fields.iter().map(String::as_str).collect::<Vec<_>>())
+    }
+
     /// Unknown when it cannot be told which autoscaler is in force, or whether one is.
     pub fn scaler_is_known(&self) -> Result<(), Abstain> {
         let joined = self.joined;

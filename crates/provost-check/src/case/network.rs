@@ -1,5 +1,7 @@
 //! Where traffic goes: what a Service sends to, and what a container is told to listen on.
 
+use std::collections::BTreeMap;
+
 use super::env::{EnvSource, Lookup};
 use super::{Case, ObjectCase, WorkloadCase};
 use crate::facts::objects::{PortRef, Service, ServicePort};
@@ -77,6 +79,8 @@ pub struct ListenSetting {
     pub text: String,
     /// The variable's or flag's name says that it is an address to listen on.
     pub says_listen: bool,
+    /// The host is a variable that the kubelet sets to the pod's own address.
+    pub of_pod: bool,
 }
 
 impl ListenSetting {
@@ -96,16 +100,28 @@ impl ListenSetting {
 
     /// Whether it is every address of this machine: what is written, `0.0.0.0`, `::`, or the pod's own.
     pub fn is_any(&self) -> bool {
+        self.of_pod || is_any(&self.host)
+    }
+
+    /// Whether a listener here keeps another from there, where the ports are the same: one of the two is
+    /// every address, or both are one.
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let host = |setting: &Self| {
+            let host = setting.host.trim_matches(['[', ']']).to_ascii_lowercase();
+            if host == "localhost" { "127.0.0.1".to_owned() } else { host }
+        };
         is_any(&self.host)
+            || is_any(&other.host)
+            || (self.of_pod && other.of_pod)
+            || host(self) == host(other)
     }
 }
 
-/// Whether a host is every address of a machine, or the pod's own.
+/// Whether a host is every address of a machine.
 pub fn is_any(host: &str) -> bool {
     let host = host.trim_matches(['[', ']']);
     host.is_empty()
         || host == "*"
-        || host.starts_with("$(")
         || host.parse::<core::net::IpAddr>().is_ok_and(|ip| ip.is_unspecified())
 }
 
@@ -118,7 +134,7 @@ pub fn is_loopback(host: &str) -> bool {
 
 impl Case<'_> {
     /// Addresses in the environment and on the command line. Values that are not known are left
-    /// out, but for those of the pod's own address: `$(POD_IP):8080`.
+    /// out, but for those whose host alone is not: `$(POD_IP):8080`.
     pub fn listen_settings(&self) -> Vec<ListenSetting> {
         let mut all = Vec::new();
         let environment = self.environment();
@@ -127,6 +143,20 @@ impl Case<'_> {
                 all.extend(setting(name, value, &variable.origin));
             }
         }
+        // By the last entry of each name: whether it is the pod's address.
+        let mut of_pod = BTreeMap::new();
+        for entry in &self.container.env {
+            let is = match &entry.value {
+                EnvValue::Field(field) => match field.value.as_str() {
+                    "status.podIP" | "status.podIPs" => true,
+                    "status.hostIP" | "status.hostIPs" => self.pod().host_network.value,
+                    _ => false,
+                },
+                _ => false,
+            };
+            of_pod.insert(entry.name.value.as_str(), is);
+        }
+        let of_pod = |name: &str| of_pod.get(name).is_some_and(|is| *is);
         for entry in &self.container.env {
             let EnvValue::Literal(text) = &entry.value else { continue };
             let Some((host, port)) = text.value.rsplit_once("):") else { continue };
@@ -137,6 +167,7 @@ impl Case<'_> {
                 all.extend(own.map(|own| ListenSetting {
                     host: format!("{host})"),
                     text: text.value.clone(),
+                    of_pod: of_pod(&host[2..]),
                     ..own
                 }));
             }
@@ -155,12 +186,23 @@ impl Case<'_> {
             .text
         };
         for (i, word) in words.iter().enumerate() {
-            // `--addr=$(POD_IP):8080`
-            let of_pod = || {
-                let (head, port) = word.value.rsplit_once("):")?;
-                Some(format!("{}=:{port}", head.split_once("=$(")?.0))
+            let Some(text) = written(word) else {
+                // `--addr=$(POD_IP):8080`
+                let parts = word.value.split_once("=$(");
+                let parts = parts.and_then(|(flag, rest)| Some((flag, rest.rsplit_once("):")?)));
+                if let Some((flag, (name, port))) = parts
+                    && !name.contains(['$', '(', ')', ':'])
+                    && let Some(own) = setting(flag, &format!(":{port}"), &word.origin)
+                {
+                    all.push(ListenSetting {
+                        host: format!("$({name})"),
+                        text: format!("$({name}):{port}"),
+                        of_pod: of_pod(name),
+                        ..own
+                    });
+                }
+                continue;
             };
-            let Some(text) = written(word).or_else(of_pod) else { continue };
             let (flag, value) = match text.split_once('=') {
                 Some((flag, value)) => (flag, value),
                 None => {
@@ -196,12 +238,20 @@ impl Case<'_> {
     /// Whether a number stands anywhere in the container's command line or known environment.
     pub fn settings_mention(&self, number: u16) -> bool {
         let number = number.to_string();
-        let has =
-            |text: &str| text.split(|c: char| !c.is_ascii_digit()).any(|digits| digits == number);
+        let has = |text: &str| holds(text, &number);
         let words = [&self.container.command, &self.container.args];
         words.into_iter().flatten().flatten().any(|word| has(&word.value))
             || self.environment().iter().any(|(_, v)| v.value.as_ref().is_ok_and(|v| has(v)))
     }
+}
+
+/// Whether a number stands in a text by itself.
+pub(super) fn holds(text: &str, number: &str) -> bool {
+    text.match_indices(number).any(|(at, _)| {
+        let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+        let before = at.checked_sub(1).and_then(|before| text.as_bytes().get(before));
+        !digit(before) && !digit(text.as_bytes().get(at + number.len()))
+    })
 }
 
 fn setting(name: &str, value: &str, origin: &Origin) -> Option<ListenSetting> {
@@ -211,5 +261,35 @@ fn setting(name: &str, value: &str, origin: &Origin) -> Option<ListenSetting> {
     let host = value.trim().rsplit_once(':').map_or("", |(host, _)| host);
     let (host, text) = (host.to_owned(), value.trim().to_owned());
     let (name, origin) = (name.to_owned(), origin.clone());
-    Some(ListenSetting { name, host, port, origin, text, says_listen })
+    Some(ListenSetting { name, host, port, origin, text, says_listen, of_pod: false })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_by_itself() {
+        for text in ["8080", ":8080", "18080 8080", "port: 8080\n"] {
+            assert!(holds(text, "8080"), "{text}");
+        }
+        for text in ["", "18080", "80801", "80808080", "808"] {
+            assert!(!holds(text, "8080"), "{text}");
+        }
+    }
+
+    #[test]
+    fn addresses_that_keep_each_other_out() {
+        let origin = Origin::whole(crate::facts::SourceId(0));
+        let of = |value: &str| setting("ADDR", value, &origin).expect("an address");
+        let pod = ListenSetting { of_pod: true, host: "$(IP)".to_owned(), ..of(":80") };
+        for (one, other) in
+            [(":80", "127.0.0.1:80"), ("[::]:80", "10.0.0.1:80"), ("localhost:80", "127.0.0.1:80")]
+        {
+            assert!(of(one).overlaps(&of(other)), "{one} {other}");
+        }
+        assert!(pod.overlaps(&of(":80")) && pod.overlaps(&pod));
+        assert!(!of("10.0.0.1:80").overlaps(&of("127.0.0.1:80")));
+        assert!(!pod.overlaps(&of("127.0.0.1:80")));
+    }
 }

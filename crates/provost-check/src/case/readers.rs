@@ -21,6 +21,17 @@ const READERS: &[&str] = &[
     "github.com/codingconcepts/env",
     "github.com/vrischmann/envconfig",
     "github.com/namsral/flag",
+    "github.com/alexflint/go-arg",
+    "github.com/ardanlabs/conf",
+    "github.com/joeshaw/envdecode",
+    "github.com/Netflix/go-env",
+    "github.com/cristalhq/aconfig",
+    "github.com/jinzhu/configor",
+    "github.com/JeremyLoy/config",
+    "github.com/omeid/uconfig",
+    "github.com/heetch/confita",
+    "github.com/zeromicro/go-zero/core/conf",
+    "github.com/go-kratos/kratos/v2/config",
 ];
 
 impl GoProgram {

@@ -15,10 +15,14 @@ pub enum Listener {
     Metrics,
     /// The kubelet.
     Health,
-    /// Whoever looks for faults: profiles, administration.
+    /// Whoever looks for faults: profiles.
     Debug,
+    /// Operators; often the one listener beside the service, for metrics and health too.
+    Admin,
     /// The service, by TLS.
     Tls,
+    /// The API server, or another that calls back; by TLS, or beside the service.
+    Webhook,
     /// Somebody else.
     Other,
 }
@@ -32,7 +36,9 @@ impl Listener {
             Self::Metrics => "metrics",
             Self::Health => "health",
             Self::Debug => "debugging",
+            Self::Admin => "administration",
             Self::Tls => "TLS",
+            Self::Webhook => "webhooks",
             Self::Other => "others",
         }
     }
@@ -85,11 +91,10 @@ const SIDES: &[(&[&str], Listener)] = &[
         ],
         Listener::Health,
     ),
-    (
-        &["DEBUG", "PPROF", "PROFILE", "PROFILER", "PROFILING", "ADMIN", "MANAGEMENT", "MGMT"],
-        Listener::Debug,
-    ),
-    (&["TLS", "HTTPS", "SSL", "SECURE", "MTLS", "WEBHOOK"], Listener::Tls),
+    (&["DEBUG", "PPROF", "PROFILE", "PROFILER", "PROFILING"], Listener::Debug),
+    (&["ADMIN", "MANAGEMENT", "MGMT"], Listener::Admin),
+    (&["TLS", "HTTPS", "SSL", "SECURE", "MTLS"], Listener::Tls),
+    (&["WEBHOOK"], Listener::Webhook),
     (&["PEER", "GOSSIP", "CLUSTER", "RAFT", "INTERNAL", "STATUS", "PRIVATE"], Listener::Other),
 ];
 
@@ -167,6 +172,18 @@ fn side(word: &str) -> Option<Listener> {
 /// Whether a name says that its address is listened on.
 pub fn says_listen(name: &str) -> bool {
     words(name).iter().any(|word| LISTENS.contains(&word.as_str()))
+}
+
+/// Whether a name is one of UDP, which has ports of its own.
+pub fn is_datagram(name: &str) -> bool {
+    let udp = ["UDP", "QUIC", "H3", "HTTP3", "DTLS"];
+    words(name).iter().any(|word| udp.contains(&word.as_str()))
+}
+
+/// Whether a name is as well one of what others are told: the port of a Service or a load balancer.
+pub fn may_be_advertised(name: &str) -> bool {
+    let told = ["PUBLIC", "SERVICE", "SVC", "CONTAINER"];
+    !says_listen(name) && words(name).iter().any(|word| told.contains(&word.as_str()))
 }
 
 /// Whose listener a setting of that name tells the address of; `None` when it is none's, or cannot be told. `own` are
@@ -259,6 +276,8 @@ mod tests {
         check("--health-probe-bind-address", Some(Listener::Health));
         check("PARCELS_DEBUG_ADDR", Some(Listener::Debug));
         check("HTTPS_PORT", Some(Listener::Tls));
+        check("ADMIN_PORT", Some(Listener::Admin));
+        check("WEBHOOK_PORT", Some(Listener::Webhook));
         check("JAEGER_LISTEN_PORT", Some(Listener::Other));
     }
 
@@ -282,6 +301,14 @@ mod tests {
         }
         // Redis itself.
         assert_eq!(of_setting("REDIS_PORT", &[words("redis")]), Some(Listener::Service));
+    }
+
+    #[test]
+    fn names_that_say_more() {
+        assert!(is_datagram("--quic-listen-addr") && is_datagram("HTTP3_PORT"));
+        assert!(!is_datagram("HTTP_PORT"));
+        assert!(may_be_advertised("SERVICE_PORT") && may_be_advertised("--public-port"));
+        assert!(!may_be_advertised("SERVICE_LISTEN_PORT") && !may_be_advertised("HTTP_PORT"));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::case::Case;
-use crate::case::listen::{Elsewhere, default_place};
+use crate::case::listen::Elsewhere;
 use crate::facts::objects::PortRef;
 use crate::facts::workload::{Action, ContainerRole};
 use crate::facts::{Fact, Origin};
@@ -145,33 +145,14 @@ fn not_listened_on(
     // There is one at least: the map was filled with it.
     let (field, origin) =
         first.map_or(("probe", &setting.origin), |(field, origin, _)| (*field, *origin));
-    let told = elsewhere.told.sentence();
-    let mut finding = Finding::new(
+    let finding = Finding::new(
         &RULE,
         format!("the {field} asks port {port}, {}", elsewhere.consequence(port, then(field))),
         origin,
         format!("port {port}"),
     )
     .variant(&RULE.variants[1]);
-    if elsewhere.is_certain() {
-        finding = finding.level(Level::Deny);
-    }
-    finding = finding.also(
-        &setting.origin,
-        if elsewhere.told.is_default {
-            format!("{told}: this is where it listens")
-        } else {
-            format!("{} says where to listen", setting.name)
-        },
-    );
-    if let Some(default) = elsewhere.default() {
-        let (at, label) = default_place(default);
-        finding = finding.also(at, format!("{}: {label}", default.text));
-    }
-    let declared = case.container.ports.iter().filter_map(|own| own.port.as_ref());
-    if let Some(declared) = { declared }.find(|own| own.value == i64::from(port)) {
-        finding = finding.also(&declared.origin, "is declared");
-    }
+    let mut finding = elsewhere.explain(case, port, finding);
     for (other, at, _) in asked.iter().filter(|(_, at, _)| *at != origin) {
         finding = finding.also(at, format!("the {other} asks it, too"));
     }
@@ -192,17 +173,7 @@ fn not_listened_on(
         finding = finding
             .note(format!("{host} is reached from inside of the pod alone, whatever the port is"));
     }
-    let fix = if elsewhere.told.is_default {
-        format!("set {} to {port}, or declare and ask port {}", setting.name, setting.port)
-    } else {
-        format!(
-            "set {} to {}, or declare and ask port {}",
-            setting.name,
-            setting.with_port(port),
-            setting.port
-        )
-    };
-    finding.fix(Fix::suggest(fix))
+    finding.fix(elsewhere.fix(port, "ask it"))
 }
 
 fn then(field: &str) -> &'static str {

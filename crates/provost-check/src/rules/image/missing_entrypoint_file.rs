@@ -6,6 +6,7 @@ use crate::case::image::ImageView;
 use crate::facts::Fact;
 use crate::facts::build::{CommandForm, Instruction};
 use crate::facts::build_files::{Presence, behind_wrapper};
+use crate::facts::workload::ContainerRole;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names::nearest;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
@@ -33,13 +34,17 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let image = case.image()?;
     if let Some(nothing) = nothing_to_run(case, image) {
+        unpatched(case, &["command", "args", "image"])?;
         out.push(nothing);
         return Ok(());
     }
     let command = case.command_line()?;
     let program = command.program();
     if let Some(moved) = relative(case, program) {
-        out.push(moved);
+        match unpatched(case, &["command", "args", "workingDir"]) {
+            Ok(()) => out.push(moved),
+            Err(why) => out.abstain(why),
+        }
     }
     // A reaper that is there starts a program that is not: `tini -- /app`.
     for program in std::iter::once(program).chain(behind_wrapper(&command.argv)) {
@@ -48,6 +53,17 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         }
     }
     Ok(())
+}
+
+/// Unknown when a kustomization changes what the container runs.
+fn unpatched(case: &Case<'_>, fields: &[&str]) -> Judged {
+    let list = match case.container.role {
+        ContainerRole::Main => "containers",
+        ContainerRole::Init | ContainerRole::Sidecar => "initContainers",
+        ContainerRole::Ephemeral => "ephemeralContainers",
+    };
+    let fields: Vec<String> = fields.iter().map(|field| format!("{list}/{field}")).collect();
+    case.of.pod_unpatched(&fields.iter().map(String::as_str).collect::<Vec<_>>())
 }
 
 /// An image without ENTRYPOINT and CMD, and a container that names no command either. What a base image
@@ -119,6 +135,7 @@ fn judge(
             return Err(Abstain::unknown(Reason::NoImage, format!("the file {}", program.value)));
         }
     }
+    unpatched(case, &["command", "args", "volumeMounts"])?;
     let files = image.likely_programs();
     let names: Vec<&str> = files.iter().map(|file| file.value.as_str()).collect();
     let wrapped = program != command.program();

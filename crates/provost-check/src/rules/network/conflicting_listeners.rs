@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::case::Case;
 use crate::case::listen::{Told, reads};
 use crate::findings::{Abstain, Finding, Fix, Level};
-use crate::model::listeners::Listener;
+use crate::model::listeners::{self, Listener};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// A port is bound once: the second listener ends with "address already in use".
@@ -27,12 +27,21 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     case.main_only()?;
     let told: Vec<Told> = case.told().into_iter().take(SETTINGS).collect();
     let mut by_port: BTreeMap<u16, Vec<&Told>> = BTreeMap::new();
-    for one in &told {
+    // UDP has ports of its own.
+    for one in told.iter().filter(|told| !listeners::is_datagram(&told.setting.name)) {
         by_port.entry(one.setting.port).or_default().push(one);
     }
-    by_port.retain(|_, same| same.iter().any(|told| told.listener != same[0].listener));
+    by_port.retain(|_, same| !conflicts(same).is_empty());
     if told.len() < 2 {
         return Err(Abstain::NotApplicable);
+    }
+    if !by_port.is_empty() {
+        case.of.pod_unpatched(&[
+            "containers/env",
+            "containers/envFrom",
+            "containers/command",
+            "containers/args",
+        ])?;
     }
     let program = if case.is_target() { case.known_program() } else { None };
     for (port, same) in by_port {
@@ -43,20 +52,16 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
                 _ => Ok(true),
             };
             match read {
-                // Two settings of one listener are two ways to say the same.
-                Ok(true) if kept.iter().all(|other| other.listener != one.listener) => {
-                    kept.push(one);
-                }
-                Ok(_) => {}
+                Ok(true) => kept.push(one),
+                Ok(false) => {}
                 Err(abstain) => out.abstain(abstain),
             }
         }
         // The service first, then the others.
         kept.sort_by_key(|told| told.listener);
+        let kept = conflicts(&kept);
         let [first, second, rest @ ..] = kept.as_slice() else { continue };
-        // What is written for metrics and health may be served beside the service, and often is.
-        let apart = |told: &Told| matches!(told.listener, Listener::Debug | Listener::Tls);
-        let certain = program.is_some() && (apart(first) || apart(second));
+        let certain = program.is_some() && is_certain(first, second);
         let mut finding = Finding::new(
             &RULE,
             format!(
@@ -80,4 +85,40 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         out.push(finding.fix(Fix::suggest("give each listener a port of its own")));
     }
     Ok(())
+}
+
+/// The first setting that another of one port keeps from its address, and those that it does: one for each
+/// listener, since two settings of one are two ways to say the same.
+fn conflicts<'t>(same: &[&'t Told]) -> Vec<&'t Told> {
+    for (index, first) in same.iter().enumerate() {
+        let mut all = vec![*first];
+        for other in &same[index + 1..] {
+            if all.iter().all(|told| told.listener != other.listener) && conflict(first, other) {
+                all.push(other);
+            }
+        }
+        if all.len() > 1 {
+            return all;
+        }
+    }
+    Vec::new()
+}
+
+fn conflict(one: &Told, other: &Told) -> bool {
+    // The port of a Service in front of a program that speaks TLS.
+    let advertised = |one: &Told, other: &Told| {
+        other.listener == Listener::Tls && listeners::may_be_advertised(&one.setting.name)
+    };
+    one.setting.overlaps(&other.setting) && !advertised(one, other) && !advertised(other, one)
+}
+
+/// Whether no program serves the two on one listener: what is written for health, metrics and
+/// administration may be, and often is.
+fn is_certain(one: &Told, other: &Told) -> bool {
+    let both = [one, other];
+    let apart = |told: &&Told| matches!(told.listener, Listener::Debug | Listener::Tls);
+    let plain = |told: &&Told| matches!(told.listener, Listener::Service | Listener::Grpc);
+    both.iter().any(apart)
+        && both.iter().all(|told| apart(told) || plain(told))
+        && !both.iter().any(|told| listeners::may_be_advertised(&told.setting.name))
 }

@@ -114,7 +114,7 @@ fn one(
     if let (Some((port, _)), Some(first)) = (&backend.port, all.first())
         && !all.iter().any(|(_, service)| has_port(service, port))
     {
-        missing_port(kind, backend, first, out);
+        missing_port(case, kind, backend, first, out);
     }
     match &backend.elsewhere {
         Some(elsewhere) => gateway::granted(case, wanted, elsewhere, out),
@@ -150,14 +150,35 @@ fn has_port(service: &Service, port: &PortRef) -> bool {
     })
 }
 
+/// Classes whose controllers look a port up by the Service's own numbers and names alone: the AWS load
+/// balancer controller (`LookupServicePort`), GKE's, and Traefik's provider for Ingresses.
+const BY_OWN_PORT: &[&str] = &["alb", "gce", "gce-internal", "traefik"];
+
+/// Whether the controller may take the number or name of the container's port for the Service's, as
+/// ingress-nginx does (`serviceEndpoints` in internal/ingress/controller/controller.go).
+fn takes_target_port(object: &Object) -> bool {
+    let Body::Ingress(ingress) = &object.body else { return false };
+    ingress.class.as_ref().is_none_or(|class| !BY_OWN_PORT.contains(&class.value.as_str()))
+}
+
 fn missing_port(
+    case: &ObjectCase<'_>,
     kind: &str,
     backend: &Backend<'_>,
     (object, service): &(&Object, &Service),
     out: &mut Findings,
 ) {
     let Some((port, at)) = &backend.port else { return };
+    // Often the number of the container's port is written.
+    let target = service
+        .ports
+        .iter()
+        .find(|own| own.target_port.as_ref().is_some_and(|target| target.value == *port));
+    let is_taken = target.is_some() && takes_target_port(case.object);
     let effect = match kind {
+        _ if is_taken => "it is that of its targetPort, which ingress-nginx goes by as well, and \
+                          others answer 503"
+            .to_owned(),
         "Ingress" => "the Ingress has no endpoints for it and answers 503".to_owned(),
         _ => format!("the {kind} has nowhere to send to, and {}", effect(kind)),
     };
@@ -170,11 +191,9 @@ fn missing_port(
     if service.ports.is_empty() {
         finding = finding.also(&object.origin(), "has no ports");
     }
-    // Often the number of the container's port is written.
-    let target = service
-        .ports
-        .iter()
-        .find(|own| own.target_port.as_ref().is_some_and(|target| target.value == *port));
+    if is_taken {
+        finding = finding.level(Level::Warn);
+    }
     let right = target.or(service.ports.first().filter(|_| service.ports.len() == 1));
     if let Some(number) = right.and_then(|own| own.port.as_ref()) {
         finding = finding.fix(Fix::suggest(format!(

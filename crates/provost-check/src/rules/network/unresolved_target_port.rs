@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::case::listen::{Elsewhere, default_place};
+use crate::case::listen::Elsewhere;
 use crate::case::{Case, ObjectCase, WorkloadCase};
 use crate::facts::objects::{PortRef, ServicePort};
 use crate::facts::program_text::TextPresence;
@@ -279,33 +279,15 @@ fn not_listened_on(
     number: u16,
     elsewhere: &Elsewhere,
 ) -> Finding {
-    let setting = &elsewhere.told.setting;
     let consequence = elsewhere.consequence(number, "connections are refused");
-    let mut finding = Finding::new(
+    let finding = Finding::new(
         &RULE,
         format!("Service {} sends to port {number}, {consequence}", object.meta.name()),
         &target.origin,
         format!("arrives at port {number}"),
     )
-    .variant(&NOT_LISTENED_ON)
-    .also(&setting.origin, format!("{} says where to listen", setting.name));
-    if elsewhere.is_certain() {
-        finding = finding.level(Level::Deny);
-    }
-    if let Some(default) = elsewhere.default() {
-        let (at, label) = default_place(default);
-        finding = finding.also(at, format!("{}: {label}", default.text));
-    }
-    let mut declared = case.container.ports.iter().filter_map(|own| own.port.as_ref());
-    if let Some(declared) = declared.find(|own| own.value == i64::from(number)) {
-        finding = finding.also(&declared.origin, "is declared");
-    }
-    finding.fix(Fix::suggest(format!(
-        "set {} to {}, or declare port {} and send to it",
-        setting.name,
-        setting.with_port(number),
-        setting.port
-    )))
+    .variant(&NOT_LISTENED_ON);
+    elsewhere.explain(case, number, finding).fix(elsewhere.fix(number, "send to it"))
 }
 
 fn duplicate(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
