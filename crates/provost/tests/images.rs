@@ -82,24 +82,24 @@ fn the_layers_answer_what_the_manifest_asks() {
     assert!(without.out.contains("no-dockerfile"), "{without}");
 }
 
-/// What `docker save` writes of an image.
-fn saved(tag: &str, layers: &[Vec<u8>]) -> BTreeMap<String, Vec<u8>> {
+#[test]
+fn a_docker_archive_is_read_by_its_manifest() {
+    let sandbox = Dir::new();
+    let layers = layers();
     let config = json!({
         "os": "linux", "architecture": "amd64", "config": {"Entrypoint": ["/entry"]},
         "rootfs": {"diff_ids": layers.iter().map(|l| digest(l)).collect::<Vec<_>>()},
     });
-    let names: Vec<String> = (0..layers.len()).map(|i| format!("{i}/layer.tar")).collect();
-    let manifest = json!([{"Config": "c.json", "RepoTags": [tag], "Layers": names}]);
-    let mut files: BTreeMap<_, _> = names.into_iter().zip(layers.to_vec()).collect();
-    files.insert("c.json".to_owned(), config.to_string().into_bytes());
-    files.insert("manifest.json".to_owned(), manifest.to_string().into_bytes());
-    files
-}
-
-#[test]
-fn a_docker_archive_is_read_by_its_manifest() {
-    let sandbox = Dir::new();
-    let files = saved("registry.example/shop/server:1", &layers());
+    let saved = json!([{
+        "Config": "c.json", "RepoTags": ["registry.example/shop/server:1"],
+        "Layers": ["0/layer.tar", "1/layer.tar"],
+    }]);
+    let files = BTreeMap::from([
+        ("0/layer.tar".to_owned(), layers[0].clone()),
+        ("1/layer.tar".to_owned(), layers[1].clone()),
+        ("c.json".to_owned(), config.to_string().into_bytes()),
+        ("manifest.json".to_owned(), saved.to_string().into_bytes()),
+    ]);
     write_tar(&sandbox.path().join("saved.tar"), &files);
     fs::write(sandbox.path().join("deploy.yaml"), deployment("command: [/srv/servre]", ""))
         .unwrap();
@@ -115,19 +115,23 @@ fn a_docker_archive_is_read_by_its_manifest() {
 #[test]
 fn the_image_of_another_container_is_not_that_of_the_named_one() {
     let other = "registry.example/shop/proxy:1";
-    let both = deployment("command: [/checkout]", "")
+    let both = deployment("command: [/checkout]", "").replace("server", "checkout")
         + &format!("        - {{name: proxy, image: \"{other}\", command: [/srv/servre]}}\n");
     for (tag, said) in [
         (other, "the command /srv/servre is no file"),
-        ("registry.example/shop/server:1", "the command /checkout is no file"),
+        ("registry.example/shop/checkout:1", "the command /checkout is no file"),
         // Nobody's by its names: it is the one that was meant.
         ("localhost/test:1", "the command /checkout is no file"),
     ] {
         let sandbox = Dir::new();
-        write_tar(&sandbox.path().join("saved.tar"), &saved(tag, &layers()));
+        let mut files = saved(&json!({"Entrypoint": ["/entry"]}), &layers());
+        let manifest = String::from_utf8(files["manifest.json"].clone()).unwrap();
+        let manifest = manifest.replace("registry.example/shop/server:1", tag);
+        files.insert("manifest.json".to_owned(), manifest.into_bytes());
+        write_tar(&sandbox.path().join("saved.tar"), &files);
         fs::write(sandbox.path().join("deploy.yaml"), &both).unwrap();
         let image = ["--image", "docker-archive:saved.tar", "--only", "missing-entrypoint-file"];
-        let named = ["check", "deploy.yaml", "--container", "default/Deployment/server/server"];
+        let named = ["check", "deploy.yaml", "--container", "default/Deployment/checkout/checkout"];
         let run = sandbox.provost(&[&named[..], &image].concat());
         assert!(run.out.contains(said) && run.out.contains("1 error"), "{tag} {run}");
     }
