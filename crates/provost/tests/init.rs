@@ -207,6 +207,11 @@ fn a_service_with_a_debug_listener_has_no_findings() {
 }
 
 #[test]
+fn a_worker_with_a_debug_listener_has_no_findings() {
+    judged("profiled", &["sweeper"]);
+}
+
+#[test]
 fn a_service_of_both_protocols_has_no_findings() {
     judged("both", &["quotes"]);
 }

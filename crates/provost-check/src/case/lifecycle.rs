@@ -1,11 +1,14 @@
 //! How a container ends: its hook, its grace period, and what the service is said to need.
 
 use super::Case;
+use super::network::is_loopback;
+use crate::facts::program_text::TextOwner;
 use crate::facts::symbols;
 use crate::facts::workload::{Action, Handler};
 use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Fix};
 use crate::model::grace::{self, Hook, HookTime, Termination};
+use crate::model::ports::CLIENTS;
 
 impl<'w> Case<'w> {
     /// The preStop hook and the time it takes when it can run.
@@ -76,6 +79,66 @@ impl<'w> Case<'w> {
         self.program()?
             .links_any(&[symbols::HTTP_SERVE, symbols::GRPC_SERVE])?
             .ok_or(Abstain::NotApplicable)
+    }
+
+    /// Whether the program serves on the loopback address alone, as a worker does that keeps pprof there: nobody outside
+    /// of the pod has a request in flight. Everything that could bring one has to be silent: Services, ports, probes,
+    /// settings, and each address that the program holds.
+    pub fn serves_loopback_alone(&self) -> bool {
+        let asks_the_pod = |action: &Action| {
+            matches!(
+                action,
+                Action::HttpGet { host: None, .. }
+                    | Action::TcpSocket { host: None, .. }
+                    | Action::Grpc { .. }
+            )
+        };
+        if self.of.first_service().is_some()
+            || self.pod().declares_ports()
+            || self.pod().host_network.value
+            || self.container.handlers().any(|(_, handler)| asks_the_pod(&handler.action))
+        {
+            return false;
+        }
+        let Some(program) = self.known_program() else { return false };
+        // Without a text of its own an address is put together.
+        let composed = [":%d", ":%s", ":%v", "0.0.0.0:%d", "PORT"];
+        if !matches!(program.links(symbols::GRPC_SERVE), Ok(None))
+            || composed.iter().any(|text| !matches!(program.text.constant(text), Ok(None)))
+        {
+            return false;
+        }
+        let Ok(listens) = program.text.listens() else { return false };
+        let told = self.told();
+        let given = self.listener_settings();
+        let environment = self.environment();
+        let mut hidden = environment.iter().filter(|(_, variable)| variable.value.is_err());
+        if told.iter().any(|told| !told.setting.is_loopback())
+            || hidden.any(|(name, _)| given(name).is_some())
+        {
+            return false;
+        }
+        let mut found = !told.is_empty();
+        for text in &listens.texts {
+            let name = text.name.as_deref().filter(|_| text.certain);
+            let of_setting = name.map(&given);
+            // A setting that is given says more than its default, and one of another program is none.
+            let is_said = matches!(of_setting, Some(None | Some(true)));
+            if is_said || text.owner == TextOwner::Std || CLIENTS.contains(&text.port) {
+                continue;
+            }
+            match text.text.rsplit_once(':') {
+                // A library's is that of what it talks to.
+                Some((host, _)) if is_loopback(host) => {
+                    found |= matches!(text.owner, TextOwner::Main | TextOwner::Unknown);
+                }
+                Some(_) => return false,
+                None if of_setting.is_some() => return false,
+                // A number by itself may be anything.
+                None => {}
+            }
+        }
+        found
     }
 }
 

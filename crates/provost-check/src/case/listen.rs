@@ -380,7 +380,7 @@ fn fits(who: Listener) -> &'static [Listener] {
         Listener::Admin => &[Listener::Admin],
         Listener::Webhook => &[Listener::Webhook],
         Listener::Tls => &[Listener::Tls],
-        Listener::Other => &[],
+        Listener::Internal | Listener::Other => &[],
     }
 }
 

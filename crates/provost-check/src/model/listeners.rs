@@ -23,6 +23,8 @@ pub enum Listener {
     Tls,
     /// The API server, or another that calls back; by TLS, or beside the service.
     Webhook,
+    /// Whoever is inside: operators, neighbours.
+    Internal,
     /// Somebody else.
     Other,
 }
@@ -39,6 +41,7 @@ impl Listener {
             Self::Admin => "administration",
             Self::Tls => "TLS",
             Self::Webhook => "webhooks",
+            Self::Internal => "internal use",
             Self::Other => "others",
         }
     }
@@ -74,7 +77,16 @@ const PLAIN: &[&str] = &[
 const SIDES: &[(&[&str], Listener)] = &[
     (&["GRPC", "RPC"], Listener::Grpc),
     (
-        &["METRICS", "METRIC", "PROM", "PROMETHEUS", "STATS", "TELEMETRY", "MONITORING"],
+        &[
+            "METRICS",
+            "METRIC",
+            "PROM",
+            "PROMHTTP",
+            "PROMETHEUS",
+            "STATS",
+            "TELEMETRY",
+            "MONITORING",
+        ],
         Listener::Metrics,
     ),
     (
@@ -91,11 +103,28 @@ const SIDES: &[(&[&str], Listener)] = &[
         ],
         Listener::Health,
     ),
-    (&["DEBUG", "PPROF", "PROFILE", "PROFILER", "PROFILING"], Listener::Debug),
+    (&["DEBUG", "PPROF", "EXPVAR", "PROFILE", "PROFILER", "PROFILING"], Listener::Debug),
     (&["ADMIN", "MANAGEMENT", "MGMT"], Listener::Admin),
     (&["TLS", "HTTPS", "SSL", "SECURE", "MTLS"], Listener::Tls),
     (&["WEBHOOK"], Listener::Webhook),
-    (&["PEER", "GOSSIP", "CLUSTER", "RAFT", "INTERNAL", "STATUS", "PRIVATE"], Listener::Other),
+    (&["INTERNAL", "PRIVATE", "OPS"], Listener::Internal),
+    (&["PEER", "GOSSIP", "CLUSTER", "RAFT", "STATUS"], Listener::Other),
+];
+
+/// Those of [`SIDES`] that mean something else in a name that is of no address: `profileHandler` serves the profiles of
+/// users, `readyOrders` are orders.
+const ONLY_OF_ADDRESSES: &[&str] = &[
+    "STATS",
+    "TELEMETRY",
+    "MONITORING",
+    "READY",
+    "LIVE",
+    "PROFILE",
+    "CLUSTER",
+    "STATUS",
+    "PRIVATE",
+    "WEBHOOK",
+    "SECURE",
 ];
 
 /// What other programs are called: `REDIS_PORT` of a container `redis-exporter` is that of redis.
@@ -131,20 +160,25 @@ const OTHERS: &[&str] = &[
     "CLIENT",
 ];
 
-/// The words of a name, in upper case: `http-listenAddr` has three.
+/// The words of a name, in upper case: `http-listenAddr` has three, `GRPCAddr` has two.
 pub fn words(name: &str) -> Vec<String> {
     let mut all = Vec::new();
     let mut word = String::new();
-    let mut lower_before = false;
-    for c in name.chars() {
-        let starts = c.is_ascii_uppercase() && lower_before;
+    let mut before = ' ';
+    let mut letters = name.chars().peekable();
+    while let Some(c) = letters.next() {
+        // A capital begins a word, unless it is one of several: of `GRPCAddr` the A does.
+        let starts = c.is_ascii_uppercase()
+            && (before.is_ascii_lowercase()
+                || (before.is_ascii_alphanumeric()
+                    && letters.peek().is_some_and(char::is_ascii_lowercase)));
         if (starts || !c.is_ascii_alphanumeric()) && !word.is_empty() {
             all.push(std::mem::take(&mut word));
         }
         if c.is_ascii_alphanumeric() {
             word.push(c.to_ascii_uppercase());
         }
-        lower_before = c.is_ascii_lowercase();
+        before = c;
     }
     if !word.is_empty() {
         all.push(word);
@@ -225,6 +259,16 @@ pub fn of_setting(name: &str, own: &[Vec<String>]) -> Option<Listener> {
     }
 }
 
+/// Whom the words of a name in a program speak of, in their order: a listener, a router, a function. `adminMux` and
+/// `metrics_addr` speak of somebody, `profileHandler` does not.
+pub fn spoken_of(name: &str) -> Vec<Listener> {
+    let words = words(name);
+    let is = |list: &[&str], word: &String| list.contains(&word.as_str());
+    let of_address = words.iter().any(|word| is(NOUNS, word) || is(LISTENS, word));
+    let told = words.iter().filter(|word| of_address || !is(ONLY_OF_ADDRESSES, word));
+    told.filter_map(|word| side(word)).collect()
+}
+
 /// Whose listener a port of that name is: `metrics`, `grpc`, `http`. `None` when the name says nothing that is known.
 pub fn of_port(name: &str) -> Option<Listener> {
     let words = words(name);
@@ -263,6 +307,8 @@ mod tests {
             "PARCELS_PORT",
             "ListenAddr",
             "PARCELS_API_HTTP_ADDR",
+            "HTTPAddr",
+            "HTTPListenPort",
         ] {
             check(name, Some(Listener::Service));
         }
@@ -278,7 +324,42 @@ mod tests {
         check("HTTPS_PORT", Some(Listener::Tls));
         check("ADMIN_PORT", Some(Listener::Admin));
         check("WEBHOOK_PORT", Some(Listener::Webhook));
+        check("GRPCAddr", Some(Listener::Grpc));
+        check("EXPVAR_PORT", Some(Listener::Debug));
+        check("INTERNAL_PORT", Some(Listener::Internal));
+        check("OPS_ADDR", Some(Listener::Internal));
         check("JAEGER_LISTEN_PORT", Some(Listener::Other));
+    }
+
+    #[test]
+    fn a_capital_begins_a_word_unless_it_is_one_of_several() {
+        for (name, expected) in [
+            ("http-listenAddr", "HTTP LISTEN ADDR"),
+            ("GRPCAddr", "GRPC ADDR"),
+            ("HTTPSPort", "HTTPS PORT"),
+            ("k8sPort", "K8S PORT"),
+            ("K8S_PORT", "K8S PORT"),
+            ("H2CAddr", "H2C ADDR"),
+            ("H2C_PORT", "H2C PORT"),
+            ("http2Port", "HTTP2 PORT"),
+            ("HTTPPORT", "HTTP PORT"),
+            ("transport", "TRANSPORT"),
+            ("", ""),
+        ] {
+            assert_eq!(words(name).join(" "), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn names_in_a_program() {
+        let all = |name| spoken_of(name);
+        assert_eq!(all("adminMux"), [Listener::Admin]);
+        assert_eq!(all("grpcMetricsServer"), [Listener::Grpc, Listener::Metrics]);
+        assert_eq!(all("internalServer"), [Listener::Internal]);
+        assert_eq!(all("profileAddr"), [Listener::Debug]);
+        for name in ["profileHandler", "readyOrders", "liveScores", "statsHandler", "orders"] {
+            assert_eq!(all(name), [], "{name}");
+        }
     }
 
     #[test]

@@ -1,5 +1,12 @@
 //! Ports by name and number, and the user a container runs as.
 
+/// Ports of what programs connect to on localhost: databases, queues, caches, collectors. An address with
+/// one of them is a client's.
+pub const CLIENTS: &[u16] = &[
+    1433, 2181, 2379, 3306, 4222, 4317, 4318, 5432, 5672, 5775, 6379, 6831, 6832, 8125, 8126, 8200,
+    8500, 9042, 9092, 9200, 9411, 11211, 14250, 14268, 26257, 27017,
+];
+
 /// What is wrong with the name of a container port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PortNameProblem {

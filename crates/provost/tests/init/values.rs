@@ -94,7 +94,7 @@ fn of_schema(schema: &Value, path: &str, leaves: &mut BTreeSet<String>, inner: &
             assert_eq!(value["additionalProperties"], false, "{path}");
             inner.push(path.clone());
             of_schema(value, &path, leaves, inner);
-        } else if path != "global" {
+        } else if !["global", "enabled"].contains(&path.as_str()) {
             leaves.insert(path);
         }
     }
@@ -214,6 +214,44 @@ fn what_no_template_reads_is_refused() {
             error.contains("autoscaling.minReplicas is above autoscaling.maxReplicas"),
             "{error}"
         );
+    }
+}
+
+/// Helm holds all that a chart gives its dependency against the dependency's schema, the condition too.
+#[test]
+fn a_chart_is_a_dependency_with_a_condition() {
+    for chart in charts() {
+        let charts = chart.dir.path().join("charts");
+        fs::create_dir_all(charts.join("shop/charts")).unwrap();
+        fs::rename(charts.join(chart.name), charts.join("shop/charts").join(chart.name)).unwrap();
+        let name = chart.name;
+        let of = format!(
+            "apiVersion: v2\nname: shop\nversion: 0.1.0\ndependencies:\n  \
+             - {{name: {name}, version: 0.1.0, condition: {name}.enabled}}\n"
+        );
+        fs::write(charts.join("shop/Chart.yaml"), of).unwrap();
+        for helm in ["helm", "helm4"] {
+            for (enabled, count) in [("true", 1), ("false", 0)] {
+                fs::write(
+                    charts.join("shop/values.yaml"),
+                    format!("{name}:\n  enabled: {enabled}\n"),
+                )
+                .unwrap();
+                let mut command = Command::new(tool(helm));
+                command.current_dir(chart.dir.path()).env("HOME", chart.dir.path());
+                let out = command.args(["template", "prod", "charts/shop"]).output().unwrap();
+                let error = String::from_utf8_lossy(&out.stderr);
+                assert!(out.status.success(), "{helm} {name} {enabled}: {error}");
+                let text = String::from_utf8(out.stdout).unwrap();
+                assert_eq!(text.matches("\nkind: Deployment\n").count(), count, "{text}");
+            }
+            fs::write(charts.join("shop/values.yaml"), format!("{name}: {{enabled: 1}}\n"))
+                .unwrap();
+            let mut command = Command::new(tool(helm));
+            command.current_dir(chart.dir.path()).env("HOME", chart.dir.path());
+            let out = command.args(["template", "prod", "charts/shop"]).output().unwrap();
+            assert!(!out.status.success(), "{helm} {name}: a number is no answer");
+        }
     }
 }
 

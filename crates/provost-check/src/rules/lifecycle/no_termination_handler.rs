@@ -32,6 +32,9 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let binary = case.binary()?;
     let program = case.program()?;
     let server = case.server()?;
+    if case.serves_loopback_alone() {
+        return Err(Abstain::NotApplicable);
+    }
     let table = Origin::binary(binary.source, ".gopclntab", None);
     let service = case.of.first_service();
     let heard = heard(case, program, &table)?;

@@ -7,6 +7,7 @@ use crate::facts::objects::{Body, Object, PortRef, Service, ServicePort};
 use crate::facts::program_text::TextOwner;
 use crate::facts::symbols;
 use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::model::ports::CLIENTS;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Importing net/http/pprof registers its handlers on DefaultServeMux.
@@ -92,13 +93,6 @@ fn targets<'w>(case: &Case<'w>) -> Result<Vec<Target<'w>>, Abstain> {
     }
     Ok(all)
 }
-
-/// Ports of what programs connect to on localhost: databases, queues, caches, collectors. An address with
-/// one of them is a client's.
-const CLIENTS: &[u16] = &[
-    1433, 2181, 2379, 3306, 4222, 4317, 4318, 5432, 5672, 5775, 6379, 6831, 6832, 8125, 8126, 8200,
-    8500, 9042, 9092, 9200, 9411, 11211, 14250, 14268, 26257, 27017,
-];
 
 /// Whether the program listens, by what its settings and its strings say, on a port that no
 /// Service sends to: an admin port, the usual place for these handlers.

@@ -28,7 +28,9 @@ pub(super) fn fix(case: &Case<'_>, handler: &Handler, seconds: f64) -> Fix {
         let fix = if same { Fix::safe(title) } else { Fix::suggest(title) };
         return case.sleep_instead_of_exec(fix, handler, whole);
     }
-    let better = case.termination().suggested;
+    // A postStart hook is no part of the termination, and the same limit holds for it: the period is
+    // never made shorter, nor left shorter than the sleep.
+    let better = u64::from(case.termination().suggested).max(whole);
     let fix = Fix::suggest(format!("{title}, and set terminationGracePeriodSeconds to {better}"));
     if !grace.is_written() {
         return fix;
@@ -136,6 +138,12 @@ mod tests {
         assert_eq!(applicability, Applicability::Suggest);
         assert!(text.contains("sleep: {seconds: 30}"), "{text}");
         assert!(text.contains("terminationGracePeriodSeconds: 35\n"), "{text}");
+        // A hook at the start: its sleep has no share in the termination.
+        let start = hook("  terminationGracePeriodSeconds: 30\n", "[sleep, \"60\"]");
+        let (applicability, text) = fixed(&start.replace("preStop", "postStart"));
+        assert_eq!(applicability, Applicability::Suggest);
+        assert!(text.contains("postStart: {sleep: {seconds: 60}}"), "{text}");
+        assert!(text.contains("terminationGracePeriodSeconds: 60\n"), "{text}");
         // Nobody wrote the period.
         let before = hook("", "[sleep, \"40\"]");
         assert_eq!(fixed(&before), (Applicability::Suggest, before));

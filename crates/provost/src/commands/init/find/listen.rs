@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use provost_check::model::listeners::{self, words};
+
 use super::file::{Call, Field, GoFile, Value};
 use super::tls::{Secure, Started};
 use super::{Names, Setting, View, routes, tls};
@@ -110,23 +112,6 @@ struct Candidate {
     /// Whether it serves http.DefaultServeMux.
     default_router: bool,
 }
-
-const METRICS: &[&str] = &["METRICS", "METRIC", "PROMETHEUS", "PROM", "PROMHTTP"];
-/// What reads memory and stops the world: nothing is to switch it on.
-const DEBUG: &[&str] = &["DEBUG", "PPROF", "EXPVAR"];
-const ADMIN: &[&str] = &[
-    "ADMIN",
-    "DEBUG",
-    "PPROF",
-    "EXPVAR",
-    "HEALTH",
-    "HEALTHZ",
-    "PROBE",
-    "PROBES",
-    "MANAGEMENT",
-    "INTERNAL",
-    "OPS",
-];
 
 /// Frameworks whose servers are started by a method of their own.
 pub(super) const FRAMEWORKS: &[&str] = &[
@@ -355,8 +340,9 @@ fn told(settings: &[Setting], program: &str) -> Vec<Candidate> {
                     // It says something else than where to listen.
                     _ => return None,
                 },
-                // Without a default it is off until somebody sets it.
-                None if has_word(&setting.name, DEBUG) => return None,
+                // Without a default it is off until somebody sets it. It reads memory and stops the world: nothing
+                // is to switch it on.
+                None if is_for_faults(&setting.name) => return None,
                 None => (None, by_name, false),
             };
             let variable = Some((setting.name.clone(), form));
@@ -369,86 +355,39 @@ fn told(settings: &[Setting], program: &str) -> Vec<Candidate> {
 
 /// What a variable of this name listens for; `None` where it may be about somebody else's address.
 fn variable(name: &str, program: &str) -> Option<(Role, Form)> {
-    let mut words: Vec<&str> = name.split('_').collect();
-    let form = match words.pop()? {
+    let form = match words(name).last()?.as_str() {
         "PORT" => Form::Port,
         "ADDR" | "ADDRESS" | "LISTEN" | "BIND" => Form::Address,
         _ => return None,
     };
-    let own = program.to_ascii_uppercase();
-    let own: Vec<&str> = own.split('-').collect();
-    let plain = [
-        "HTTP",
-        "HTTPS",
-        "SERVER",
-        "SERVICE",
-        "APP",
-        "API",
-        "WEB",
-        "LISTEN",
-        "LISTENER",
-        "BIND",
-        "PUBLIC",
-        "MAIN",
-        "CONTAINER",
-        "SERVE",
-        "GRPC",
-        "RPC",
-    ];
-    let role = role(name).unwrap_or(Role::Http);
-    let known = |word: &&str| {
-        plain.contains(word) || METRICS.contains(word) || ADMIN.contains(word) || own.contains(word)
-    };
-    words.iter().all(known).then_some((role, form))
+    match listeners::of_setting(name, &[words(program)])? {
+        // Who listens for neighbours and for what is not known is nobody that manifests could name.
+        listeners::Listener::Other => None,
+        // Two words may speak of two.
+        _ => Some((role(name).unwrap_or(Role::Http), form)),
+    }
 }
 
-fn has_word(name: &str, known: &[&str]) -> bool {
-    words(name).iter().any(|word| known.contains(&word.as_str()))
+/// Whether a name is of what people look for faults with.
+fn is_for_faults(name: &str) -> bool {
+    listeners::spoken_of(name).contains(&listeners::Listener::Debug)
 }
 
 /// What a name says a port is for.
 fn role(name: &str) -> Option<Role> {
-    let words = words(name);
-    let has = |known: &[&str]| words.iter().any(|word| known.contains(&word.as_str()));
-    if has(&["GRPC", "RPC"]) {
-        Some(Role::Grpc)
-    } else if has(METRICS) {
-        Some(Role::Metrics)
-    } else if has(ADMIN) {
-        Some(Role::Admin)
-    } else {
-        None
-    }
+    use listeners::Listener as Of;
+    let roles = listeners::spoken_of(name).into_iter().filter_map(|listener| match listener {
+        Of::Grpc => Some(Role::Grpc),
+        Of::Metrics => Some(Role::Metrics),
+        Of::Health | Of::Debug | Of::Admin | Of::Internal => Some(Role::Admin),
+        Of::Service | Of::Tls | Of::Webhook | Of::Other => None,
+    });
+    roles.min()
 }
 
 /// Whether a name is that of something for operators: `adminMux`, `metricsServer`.
 pub(super) fn is_for_operators(name: &str) -> bool {
     matches!(role(name), Some(Role::Metrics | Role::Admin))
-}
-
-/// The words of `GRPC_ADDR`, `grpcAddr`, `GRPCAddr` and `grpc-addr`, in capitals.
-fn words(name: &str) -> Vec<String> {
-    let letters: Vec<char> = name.chars().take(128).collect();
-    let mut words = vec![String::new()];
-    for (at, c) in letters.iter().enumerate() {
-        let before = at.checked_sub(1).map(|at| letters[at]);
-        let after = letters.get(at + 1);
-        // A capital begins a word, unless it is one of several: of `GRPCAddr` the A does.
-        let begins = c.is_ascii_uppercase()
-            && before.is_some_and(|before| {
-                !before.is_ascii_uppercase() || after.is_some_and(char::is_ascii_lowercase)
-            });
-        if begins || !c.is_ascii_alphanumeric() {
-            words.push(String::new());
-        }
-        if c.is_ascii_alphanumeric()
-            && let Some(word) = words.last_mut()
-        {
-            word.push(c.to_ascii_uppercase());
-        }
-    }
-    words.retain(|word| !word.is_empty());
-    words
 }
 
 /// Listeners whose addresses are literals.

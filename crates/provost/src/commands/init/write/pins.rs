@@ -10,7 +10,8 @@ pub(super) struct Pin {
     pub(super) version: &'static str,
 }
 
-/// The day on which every row was last held against its list of releases.
+/// The day by which each version was last seen in use in public repositories. The lists of releases named
+/// beside the rows were not asked: a newer version may have been there already.
 pub(super) const CHECKED: &str = "2026-11-26";
 
 /// All of them.

@@ -75,6 +75,10 @@ fn ports_are_found_where_services_name_them() {
             "http 8080 HTTP_ADDR=:8080, metrics 9090 METRICS_ADDR=:9090",
         ),
         ("func main() { c := redis.Options{Addr: \"localhost:6379\"}; http.Get(c) }", ""),
+        (
+            "func main() { http.ListenAndServe(os.Getenv(\"PORT\"), a); http.ListenAndServe(os.Getenv(\"INTERNAL_ADDR\"), b); os.Getenv(\"RAFT_ADDR\") }",
+            "http 8080 PORT=8080, admin 8081 INTERNAL_ADDR=:8081",
+        ),
     ] {
         assert_eq!(shown(&format!("{http}{source}")), expected, "{source}");
     }
@@ -190,6 +194,15 @@ fn names_are_taken_apart_at_their_words() {
         ("health-probe-bind-address", Some(Role::Admin)),
         ("shopsAddr", None),
         ("promptListener", None),
+        ("INTERNAL_ADDR", Some(Role::Admin)),
+        ("opsMux", Some(Role::Admin)),
+        ("expvarServer", Some(Role::Admin)),
+        ("liveAddr", Some(Role::Admin)),
+        ("grpcMetricsAddr", Some(Role::Grpc)),
+        // Words of a shop's as well.
+        ("profileHandler", None),
+        ("statusMux", None),
+        ("readyOrders", None),
         ("", None),
     ] {
         assert_eq!(role(name), expected, "{name}");
