@@ -277,6 +277,9 @@ pub struct Build {
     pub almost_json: Vec<AlmostJson>,
     /// The directory it is built in, where that can be told.
     pub context: Option<BuildContext>,
+    /// What builds it may put other images or directories in the place of its stages
+    /// (`--build-context NAME=...`).
+    pub named_contexts: bool,
 }
 
 impl Build {

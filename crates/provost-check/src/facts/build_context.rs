@@ -11,6 +11,8 @@ pub struct BuildContext {
     pub dir: String,
     /// By source, without `/` at its ends; empty for the context itself.
     pub sources: FxHashMap<String, InContext>,
+    /// Another directory of the repository, below or beside the Dockerfile, may as well be given.
+    pub another: bool,
 }
 
 /// What the context has under a name.
@@ -25,6 +27,9 @@ pub enum InContext {
         /// Why it may come to be before the build: `.gitignore` lists it, or its name is one of
         /// things that are built.
         made: bool,
+        /// Nothing that was found explains its absence: the directory is the context by what else
+        /// it has, and nothing that builds the image speaks of the file.
+        sure: bool,
     },
     /// The pattern of `.dockerignore` that leaves it out.
     Excluded(Fact<String>),

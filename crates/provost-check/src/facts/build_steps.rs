@@ -339,6 +339,21 @@ impl RunStep {
         })
     }
 
+    /// What its bind mounts take from the context: the flag, and the source of one that names no
+    /// stage.
+    pub fn bound(&self) -> impl Iterator<Item = (&Fact<String>, &str)> {
+        self.flags.iter().filter_map(|flag| {
+            let fields = flag.value.strip_prefix("--mount=")?.split(',');
+            let fields: Vec<_> = fields.filter_map(|field| field.split_once('=')).collect();
+            let of = |names: &[&str]| {
+                fields.iter().find(|(key, _)| names.contains(key)).map(|(_, value)| *value)
+            };
+            let binds = of(&["type"]).is_none_or(|kind| kind == "bind");
+            let source = of(&["source", "src"]).filter(|_| binds && of(&["from"]).is_none());
+            Some((flag, source?))
+        })
+    }
+
     /// Whether a cache is mounted over that directory or one above it.
     pub fn caches(&self, directory: &str) -> bool {
         self.mounts().any(|mount| {

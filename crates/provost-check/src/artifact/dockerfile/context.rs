@@ -6,16 +6,19 @@
 //! all of it. Where none has, only what no candidate has is missing.
 
 use std::collections::BTreeSet;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use ignore::gitignore::{Gitignore, GitignoreBuilder};
 use rustc_hash::FxHashMap;
 
+use super::builders::{self, Builders, NAMES};
 use crate::artifact::mmap;
 use crate::artifact::source::{Source, SourceKind, Sources};
-use crate::facts::build::Build;
+use crate::facts::build::{Build, CopyStep};
 use crate::facts::build_context::{BuildContext, InContext, key};
+use crate::facts::build_files::Presence;
 use crate::facts::{Fact, Origin, Span};
 use crate::model::dockerignore::IgnoreFile;
 use crate::model::names::nearest;
@@ -26,8 +29,6 @@ const SOURCES: usize = 500;
 const ABOVE: usize = 8;
 /// Bytes of `.dockerignore` and `.gitignore`.
 const IGNORE_BYTES: u64 = 1 << 20;
-/// Names of a directory that a misspelt one is compared with.
-const NAMES: usize = 1000;
 /// Misspelt names that a directory is looked through for.
 const MISSPELT: usize = 50;
 /// Steps of comparing sources with patterns.
@@ -88,8 +89,14 @@ impl Tree for Disk {
 
     fn is_directory(&self, path: &str) -> Option<bool> {
         let path = self.path.join(path);
-        // A link to nothing is sent as it is.
-        let itself = std::fs::symlink_metadata(&path).ok()?;
+        // A link to nothing is sent as it is, and what may not be looked at may be there.
+        let itself = match std::fs::symlink_metadata(&path) {
+            Ok(itself) => itself,
+            Err(error) => {
+                let absent = matches!(error.kind(), ErrorKind::NotFound | ErrorKind::NotADirectory);
+                return (!absent).then_some(false);
+            }
+        };
         Some(std::fs::metadata(&path).unwrap_or(itself).is_dir())
     }
 
@@ -110,8 +117,8 @@ impl Tree for Disk {
 
 /// Finds out about the context of a Dockerfile that lies at `path` and is shown as `shown`.
 pub fn find(build: &mut Build, path: &Path, shown: &str, sources: &mut Sources) {
-    let wanted = wanted(build);
-    if shown == "-" || wanted.is_none() {
+    let lacks = lacks(build);
+    if shown == "-" || (wanted(build).is_none() && !lacks) {
         return;
     }
     let Some(absolute) =
@@ -121,9 +128,11 @@ pub fn find(build: &mut Build, path: &Path, shown: &str, sources: &mut Sources) 
     };
     let candidates: Vec<PathBuf> = absolute.ancestors().take(ABOVE).map(Path::to_owned).collect();
     let has = |name: &'static str| move |dir: &PathBuf| dir.join(name).symlink_metadata().is_ok();
+    // That of a submodule is a file, and what holds the submodule goes on above it.
     let last = candidates
         .iter()
-        .position(has(".git"))
+        .position(|dir| dir.join(".git").is_dir())
+        .or_else(|| candidates.iter().position(has(".git")))
         .or_else(|| candidates.iter().rposition(has("go.mod")))
         .unwrap_or(0);
     let mut shown_dir = Path::new(shown).parent().map(Path::to_owned);
@@ -147,7 +156,24 @@ pub fn find(build: &mut Build, path: &Path, shown: &str, sources: &mut Sources) 
             .filter_map(|dir| dir.file_name()?.to_str().map(str::to_owned))
             .collect()
     };
+    if lacks {
+        build.named_contexts = Builders::read(&trees).names_contexts();
+    }
     state(build, &trees, &below, name, sources);
+}
+
+/// Whether a stage seems to lack what is copied from it.
+fn lacks(build: &Build) -> bool {
+    let steps = build.copies.len() + build.runs.len() + build.go_builds.len();
+    let sources: usize = build.copies.iter().map(|copy| copy.sources.len()).sum();
+    let from = |copy: &CopyStep| copy.from_stage.filter(|from| *from < copy.stage);
+    // The rule gives up from there on.
+    steps <= 20_000
+        && sources <= 1000
+        && build.copies.iter().any(|copy| {
+            let Some(from) = from(copy) else { return false };
+            copy.sources.iter().any(|source| build.stage_has(from, source) == Presence::Impossible)
+        })
 }
 
 /// Sources that come from the context, once each; `None` when nothing does, or too much.
@@ -166,7 +192,7 @@ fn wanted(build: &Build) -> Option<BTreeSet<String>> {
         }
     }
     for run in build.runs.iter().filter(|run| reached.get(run.stage) == Some(&true)) {
-        for source in run.mounts().filter_map(|mount| bound(&mount).and_then(key)) {
+        for source in run.bound().filter_map(|(_, source)| key(source)) {
             all.insert(source);
             if all.len() > SOURCES {
                 return None;
@@ -174,13 +200,6 @@ fn wanted(build: &Build) -> Option<BTreeSet<String>> {
         }
     }
     (!all.is_empty()).then_some(all)
-}
-
-/// What a mount takes from the context: the source of a bind that names no stage.
-pub(crate) fn bound<'m>(mount: &[(&str, &'m str)]) -> Option<&'m str> {
-    let of = |names: &[&str]| mount.iter().find(|(key, _)| names.contains(key)).map(|(_, v)| *v);
-    let binds = of(&["type"]).is_none_or(|kind| kind == "bind");
-    (binds && of(&["from"]).is_none()).then(|| of(&["source", "src"])).flatten()
 }
 
 /// Puts what is known of the context into the facts. `trees` are the candidates, the Dockerfile's own
@@ -200,19 +219,26 @@ pub(crate) fn state(
         .map(|tree| files.iter().copied().filter(|key| tree.is_directory(key).is_none()).collect())
         .collect();
     let whole: Vec<usize> = (0..trees.len()).filter(|i| absent[*i].is_empty()).collect();
-    let is_root = |tree: &dyn Tree| {
-        ["go.mod", ".git", ".dockerignore"].iter().any(|name| tree.is_directory(name).is_some())
+    let has = |tree: &dyn Tree, names: &[&str]| {
+        names.iter().any(|name| tree.is_directory(name).is_some())
     };
+    let mut evident = true;
     let chosen = if files.is_empty() {
         // `COPY . .` alone fits everywhere.
+        let is_root = |tree: &dyn Tree| has(tree, &["go.mod", ".git", ".dockerignore"]);
         trees.iter().position(|tree| is_root(tree.as_ref())).filter(|i| *i == 0)
     } else if let Some(first) = whole.first() {
         Some(*first)
     } else {
         let best = (0..trees.len()).min_by_key(|i| absent[*i].len());
         let best = best.filter(|i| absent[*i].len() < files.len());
-        // A module, or what has an ignore file, is a context whatever it lacks.
-        best.or_else(|| trees.first().filter(|tree| is_root(tree.as_ref())).map(|_| 0))
+        // A module, or what has an ignore file, is probably a context whatever it lacks. The top of
+        // a repository alone is none: the file may be shared by the modules below.
+        best.or_else(|| {
+            let own = trees.first()?;
+            evident = has(own.as_ref(), &["go.mod"]);
+            has(own.as_ref(), &["go.mod", ".dockerignore"]).then_some(0)
+        })
     };
     let Some(chosen) = chosen else { return };
     let Some(tree) = trees.get(chosen) else { return };
@@ -224,6 +250,32 @@ pub(crate) fn state(
         || (whole.is_empty() && absent.iter().filter(|set| set.len() == fewest).count() == 1)
         || (chosen == 0 && tree.is_directory(".dockerignore").is_some());
     let made = Made::read(trees, below, chosen);
+    let missing: BTreeSet<&str> = files
+        .iter()
+        .copied()
+        .filter(|file| absent.iter().all(|absent| absent.contains(file)))
+        .collect();
+    let Some(root) = trees.last() else { return };
+    let own = ways(trees.len(), below);
+    let others = match missing.is_empty() {
+        true => builders::Others::default(),
+        false => builders::others(root.as_ref(), &own, &files, &missing, fewest),
+    };
+    let unexplained = missing.iter().any(|file| !others.explained.contains(*file));
+    let builders = if unexplained { Builders::read(trees) } else { Builders::default() };
+    let module = has(tree.as_ref(), &["go.mod"]);
+    // No module in all of a repository, and none that is fetched into it.
+    let no_module = others.complete
+        && !others.modules
+        && has(root.as_ref(), &[".git"])
+        && !trees.iter().any(|tree| has(tree.as_ref(), &[".gitmodules"]));
+    let is_sure = |name: &str, prepared: bool| {
+        let of_module = matches!(name, "go.mod" | "go.sum" | "go.work" | "go.work.sum");
+        evident
+            && !prepared
+            && !made.is_ignored(name)
+            && (!of_module || ((module || no_module) && !builders.may_write_modules()))
+    };
     let mut known = FxHashMap::default();
     let mut steps = STEPS;
     let parsed = ignore.as_ref().filter(|_| certain).map(|(_, text)| IgnoreFile::parse(text));
@@ -241,16 +293,42 @@ pub(crate) fn state(
                 pattern,
                 Origin::text(id, Span::new(at.start, at.end)),
             ))
-        } else if !name.is_empty() && absent.iter().all(|absent| absent.contains(name.as_str())) {
+        } else if missing.contains(name.as_str()) && !others.explained.contains(name) {
             looked += 1;
             let near = (looked <= MISSPELT).then(|| near(tree.as_ref(), name)).flatten();
-            InContext::Absent { near, made: made.holds(name) }
+            // Each is looked for in all that the builders say.
+            let prepared = looked > MISSPELT || builders.may_prepare(name);
+            let sure = is_sure(name, prepared);
+            // A name of one word is that of a directory or a target too.
+            let by_name = name.contains(['/', '.'])
+                && !matches!(name.as_str(), "go.mod" | "go.sum" | "go.work" | "go.work.sum");
+            let made = made.holds(name) || (prepared && by_name && looked <= MISSPELT);
+            InContext::Absent { near, made, sure }
         } else {
             InContext::There
         };
         known.insert(name.clone(), answer);
     }
-    build.context = Some(BuildContext { dir: tree.shown().to_owned(), sources: known });
+    // The ignore file is that of the context, unless it is the Dockerfile's own.
+    let excluded = known.values().any(|answer| matches!(answer, InContext::Excluded(_)));
+    let of_context =
+        ignore.is_some_and(|(path, _)| !path.ends_with(&format!("{dockerfile}.dockerignore")));
+    let another = excluded && of_context && {
+        let files = if files.is_empty() { vec!["go.mod"] } else { files.clone() };
+        let module = files == ["go.mod"] && module;
+        !module && builders::others(root.as_ref(), &own, &files, &BTreeSet::new(), 0).whole
+    };
+    build.context = Some(BuildContext { dir: tree.shown().to_owned(), sources: known, another });
+}
+
+/// The ways from the outermost candidate to each.
+fn ways(candidates: usize, below: &[String]) -> Vec<String> {
+    let mut ways = vec![String::new()];
+    for name in below.iter().take(candidates.saturating_sub(1)).rev() {
+        let way = ways.last().filter(|way| !way.is_empty());
+        ways.push(way.map_or_else(|| name.clone(), |way| format!("{way}/{name}")));
+    }
+    ways
 }
 
 /// The path and text of the ignore file in force: `Dockerfile.dockerignore` beside the Dockerfile
@@ -288,14 +366,24 @@ fn near(tree: &dyn Tree, path: &str) -> Option<String> {
 struct Made {
     /// `.gitignore` of the candidate and those above it, with the way down to the candidate.
     ignored: Vec<(Gitignore, String)>,
+    /// Directories of `.gitmodules`, which may be empty until they are fetched.
+    submodules: Vec<(String, String)>,
 }
 
 impl Made {
     fn read(trees: &[Box<dyn Tree>], below: &[String], chosen: usize) -> Self {
         let mut ignored = Vec::new();
+        let mut submodules = Vec::new();
         let mut way = String::new();
         for (index, tree) in trees.iter().enumerate().skip(chosen) {
-            if let Some(text) = tree.text(".gitignore") {
+            for line in tree.text(".gitmodules").unwrap_or_default().lines().take(10_000) {
+                if let Some(("path", path)) =
+                    line.split_once('=').map(|(key, path)| (key.trim(), path.trim()))
+                {
+                    submodules.push((path.to_owned(), way.clone()));
+                }
+            }
+            for text in [".gitignore", ".git/info/exclude"].iter().filter_map(|at| tree.text(at)) {
                 let mut builder = GitignoreBuilder::new("");
                 for line in text.lines().take(10_000) {
                     // A line that is no pattern ignores nothing.
@@ -307,19 +395,30 @@ impl Made {
                 way = if way.is_empty() { name.clone() } else { format!("{name}/{way}") };
             }
         }
-        Self { ignored }
+        Self { ignored, submodules }
     }
 
     fn holds(&self, path: &str) -> bool {
-        let by_name = path.split('/').any(|part| MADE.contains(&part));
-        by_name
-            || self.ignored.iter().any(|(file, way)| {
-                let path = if way.is_empty() { path.to_owned() } else { format!("{way}/{path}") };
-                // A directory's pattern ends with a slash, and what is not there is neither.
-                [false, true].iter().any(|directory| {
-                    file.matched_path_or_any_parents(&path, *directory).is_ignore()
-                })
-            })
+        path.split('/').any(|part| MADE.contains(&part)) || self.is_ignored(path)
+    }
+
+    /// Git does not keep it, or keeps it elsewhere.
+    fn is_ignored(&self, path: &str) -> bool {
+        let from = |way: &str| match way {
+            "" => path.to_owned(),
+            _ => format!("{way}/{path}"),
+        };
+        self.submodules.iter().take(100).any(|(module, way)| {
+            from(way)
+                .strip_prefix(module)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }) || self.ignored.iter().any(|(file, way)| {
+            let path = from(way);
+            // A directory's pattern ends with a slash, and what is not there is neither.
+            [false, true]
+                .iter()
+                .any(|directory| file.matched_path_or_any_parents(&path, *directory).is_ignore())
+        })
     }
 }
 
@@ -356,7 +455,8 @@ pub(crate) mod tests {
                     rest.split('/').next().map(str::to_owned)
                 }
             };
-            self.paths.iter().filter_map(inside).collect()
+            let texts = self.texts.iter().map(|(name, _)| name);
+            self.paths.iter().chain(texts).filter_map(inside).collect()
         }
 
         fn text(&self, path: &str) -> Option<String> {
@@ -364,7 +464,7 @@ pub(crate) mod tests {
         }
     }
 
-    fn listed(shown: &str, paths: &str, texts: &[(&str, &str)]) -> Box<dyn Tree> {
+    pub(crate) fn listed(shown: &str, paths: &str, texts: &[(&str, &str)]) -> Box<dyn Tree> {
         Box::new(Listed {
             shown: shown.to_owned(),
             paths: paths.split_whitespace().map(str::to_owned).collect(),
@@ -374,15 +474,20 @@ pub(crate) mod tests {
 
     /// What the candidates say of each source of `COPY SOURCES /x/`.
     fn answers(copied: &str, trees: &[Box<dyn Tree>]) -> String {
+        match context(copied, trees) {
+            Some(context) => shown(&context),
+            None => "unclear".to_owned(),
+        }
+    }
+
+    /// The context of `COPY SOURCES /x/`.
+    pub(crate) fn context(copied: &str, trees: &[Box<dyn Tree>]) -> Option<BuildContext> {
         let text = format!("FROM scratch\nCOPY {copied} /x/\n");
         let (build, _) = load(SourceId(0), &text, None, &Limits::DEFAULT);
         let mut build = build.unwrap();
         let mut sources = Sources::default();
         state(&mut build, trees, &["sub".to_owned()], "Dockerfile", &mut sources);
-        match build.context {
-            Some(context) => shown(&context),
-            None => "unclear".to_owned(),
-        }
+        build.context
     }
 
     fn shown(context: &BuildContext) -> String {
@@ -391,7 +496,7 @@ pub(crate) mod tests {
             .iter()
             .map(|(name, answer)| match answer {
                 InContext::There => format!("{name} there"),
-                InContext::Absent { near: None, made: false } => format!("{name} absent"),
+                InContext::Absent { near: None, made: false, .. } => format!("{name} absent"),
                 InContext::Absent { near: Some(near), .. } => format!("{name} absent, {near}?"),
                 InContext::Absent { made: true, .. } => format!("{name} made"),
                 InContext::Excluded(by) => format!("{name} left out by {}", by.value),

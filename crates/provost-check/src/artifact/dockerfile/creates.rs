@@ -8,7 +8,38 @@ use crate::model::names::base_name;
 /// `/opt` of third parties included.
 const PACKAGE_DIRS: &[&str] = &[
     "/bin", "/boot", "/etc", "/home", "/lib", "/lib32", "/lib64", "/libx32", "/opt", "/root",
-    "/run", "/sbin", "/srv", "/tmp", "/usr", "/var",
+    "/run", "/sbin", "/srv", "/tmp", "/usr", "/var", "/media", "/mnt", "/nix", "/snap",
+];
+
+/// Variables that say where the go command writes: modules, compiled packages, programs, its own
+/// settings and temporary files (`go help environment`, Go 1.27).
+const GO_PLACES: &[&str] = &[
+    "GOBIN",
+    "GOCACHE",
+    "GOENV",
+    "GOMODCACHE",
+    "GOPATH",
+    "GOROOT",
+    "GOTMPDIR",
+    "HOME",
+    "XDG_CACHE_HOME",
+    "XDG_CONFIG_HOME",
+];
+
+/// Where it writes when they are not set, whoever runs it: the home may be `/`.
+const GO_DEFAULTS: &[&str] = &["/.cache", "/.config", "/go", "/home", "/root", "/tmp"];
+
+/// Its flags that name another file to write, or a program to run.
+const GO_WRITES: &[&str] = &[
+    "-toolexec",
+    "-pkgdir",
+    "-debug-",
+    "-modfile",
+    "-vettool",
+    "-buildmode=c-",
+    "-cpuprofile",
+    "-memprofile",
+    "-Map",
 ];
 
 /// Commands that make neither file nor directory.
@@ -93,7 +124,13 @@ pub(super) fn created(
                 // Another root, a package of one's own, an archive into the working directory.
                 word.starts_with("--root")
                     || word.starts_with("--installroot")
-                    || matches!(word, "-p" | "-o" | "download" | "source" | "fetch")
+                    || (word.starts_with("--") && word.contains("dir"))
+                    || word.contains("dir=")
+                    || word.contains("root=")
+                    || ["-p", "-o", "-c", "--option", "--config"]
+                        .iter()
+                        .any(|flag| word.starts_with(flag))
+                    || matches!(word, "download" | "source" | "fetch")
                     || [".apk", ".deb", ".rpm"].iter().any(|end| word.ends_with(end))
             };
             // `$PACKAGES` may name a file too.
@@ -106,9 +143,11 @@ pub(super) fn created(
             Some(vec![Created { path: "/etc".to_owned(), tree: true, directory: false }])
         }
         // In place, unless told otherwise.
-        "strip" | "upx" => (!any(&|word| word.starts_with("-o"))).then(Vec::new),
+        "strip" | "upx" => {
+            (!any(&|word| word.starts_with("-o") || word.starts_with("--o"))).then(Vec::new)
+        }
         "usermod" => {
-            (!any(&|word| matches!(word, "-m" | "-d") || word.contains("home"))).then(Vec::new)
+            (!any(&|word| short(word, &['m', 'd']) || word.contains("home"))).then(Vec::new)
         }
         "find" => {
             let acts = |word: &str| {
@@ -119,13 +158,30 @@ pub(super) fn created(
         "go" | "xx-go" => {
             let plain = ["build", "env", "install", "list", "mod", "version", "vet"];
             let verb = arguments.first()?;
+            // `go env -w` changes what later commands do.
+            if verb.0 == "env" && any(&|word| word.starts_with("-w") || word.starts_with("-u")) {
+                return None;
+            }
+            let flag = |word: &str, name: &str| {
+                let word = word.trim_start_matches('-');
+                word == name || word.strip_prefix(name).is_some_and(|rest| rest.starts_with('='))
+            };
             // `go mod vendor`, `tidy` and `init` write where they stand.
             let fetches = arguments.get(1).is_none_or(|(word, _)| {
                 matches!(*word, "download" | "verify" | "graph" | "why" | "-x")
             });
-            if verb.0 == "mod" && !fetches {
-                let here = file(dir, ".", true)?;
-                return Some(vec![Created { tree: true, ..here }]);
+            if verb.0 == "mod" {
+                let elsewhere = |word: &str| {
+                    word.starts_with('-')
+                        && ["o", "C", "modfile"].iter().any(|name| flag(word, name))
+                };
+                if any(&elsewhere) {
+                    return None;
+                }
+                if !fetches {
+                    let here = file(dir, ".", true)?;
+                    return Some(vec![Created { tree: true, ..here }]);
+                }
             }
             (verb.1 && plain.contains(&verb.0)).then(Vec::new)
         }
@@ -137,26 +193,46 @@ pub(super) fn created(
 /// Targets of a copy: a file, or all below it when directories may come along.
 fn copied(name: &str, arguments: &[Seen<'_>], dir: Option<&str>) -> Option<Vec<Created>> {
     let flags = || arguments.iter().map(|(word, _)| *word).filter(|w| w.starts_with('-'));
-    if flags().any(|flag| flag.starts_with("-t") || flag.starts_with("--t")) {
+    if flags().any(|flag| short(flag, &['t']) || flag.starts_with("--t")) {
         return None;
     }
+    let words = || arguments.iter().filter(|(word, _)| !word.starts_with('-'));
+    if name == "install" && flags().any(|flag| short(flag, &['d']) || flag == "--directory") {
+        let made = words().map(|(word, sure)| file(dir, word, *sure && !word.contains('{')));
+        return made
+            .map(|made| Some(Created { directory: true, ..made? }))
+            .collect::<Option<Vec<_>>>()
+            .or_else(|| Some(vec![anywhere()]));
+    }
+    // Behind a link to a directory lies all that is written under the other name.
+    if name == "ln" {
+        let (target, _) = words().next_back()?;
+        let link = join(dir, target)?;
+        let beside = link.rsplit_once('/').map(|(above, _)| format!("{above}/"));
+        // A relative one is seen from where the link lies.
+        let seen_from = [dir, beside.as_deref(), Some(link.as_str())];
+        let trees = words().flat_map(|(word, sure)| {
+            seen_from.map(|from| Some(Created { tree: true, ..file(from, word, *sure)? }))
+        });
+        return trees.collect();
+    }
     let recursive = name == "mv"
-        || name == "ln"
         || flags().any(|flag| {
             let long = flag.starts_with("--");
             if long {
-                matches!(flag, "--recursive" | "--archive")
+                matches!(flag, "--recursive" | "--archive" | "--parents")
             } else {
                 flag.contains(['r', 'R', 'a'])
             }
         });
-    let mut words = arguments.iter().filter(|(word, _)| !word.starts_with('-'));
+    let mut words = words();
     let (target, sure) = words.next_back()?;
-    if !sure {
+    if !sure || target.starts_with('~') || target.contains('{') {
         return None;
     }
     let to = join(dir, target)?;
-    if recursive || words.clone().any(|(word, sure)| !sure || word.contains(['*', '?', '['])) {
+    let open = |(word, sure): &Seen<'_>| !sure || word.contains(['*', '?', '[', '{']);
+    if recursive || words.clone().any(open) {
         return Some(vec![Created { path: to, tree: true, directory: false }]);
     }
     let inside = words.map(|(word, _)| file(Some(&to), base_name(word), true));
@@ -165,8 +241,51 @@ fn copied(name: &str, arguments: &[Seen<'_>], dir: Option<&str>) -> Option<Vec<C
     Some(all)
 }
 
+/// Whether a word is short flags with one of these among them: `-Dt`.
+fn short(word: &str, flags: &[char]) -> bool {
+    word.strip_prefix('-').is_some_and(|rest| !rest.starts_with('-') && rest.contains(flags))
+}
+
+/// What the go command writes beside the programs it builds: into its caches and to places that
+/// flags and variables name. `setting` says what is known of a variable. `None` when it may be
+/// anywhere.
+pub(super) fn of_go(
+    arguments: &[Seen<'_>],
+    setting: &dyn Fn(&str) -> Option<Option<String>>,
+) -> Option<Vec<Created>> {
+    let writes = |word: &str| {
+        GO_WRITES.iter().any(|flag| word.contains(flag))
+            || word.starts_with("c-archive")
+            || word.starts_with("c-shared")
+    };
+    if arguments.iter().any(|(word, _)| writes(word)) {
+        return None;
+    }
+    if let Some(flags) = setting("GOFLAGS") {
+        let flags = flags?;
+        if writes(&flags) || flags.contains("-o") || flags.contains("-C") {
+            return None;
+        }
+    }
+    let tree = |path: String| Created { path, tree: true, directory: false };
+    let mut all: Vec<Created> = GO_DEFAULTS.iter().map(|dir| tree((*dir).to_owned())).collect();
+    for name in GO_PLACES {
+        let Some(value) = setting(name) else { continue };
+        // GOPATH is a list.
+        for dir in value?.split(':').filter(|dir| !dir.is_empty() && *dir != "off") {
+            if !dir.starts_with('/') {
+                return None;
+            }
+            all.push(tree(join(None, dir)?));
+        }
+    }
+    Some(all)
+}
+
 /// One file, when its path can be told.
 pub(super) fn file(dir: Option<&str>, word: &str, sure: bool) -> Option<Created> {
+    // The shell puts the home in the place of `~`, and several words in that of braces.
+    let sure = sure && !word.starts_with('~') && !word.contains(['{', '*', '?']);
     let path = sure.then(|| join(dir, word)).flatten()?;
     Some(Created { path, tree: false, directory: false })
 }

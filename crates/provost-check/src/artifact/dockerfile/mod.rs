@@ -11,6 +11,7 @@
 
 mod almost_json;
 pub mod base_images;
+mod builders;
 mod commands;
 pub mod context;
 mod copy;

@@ -81,13 +81,11 @@ impl Left {
     }
 }
 
+/// What is known of a variable: `None` when nothing sets it, `Some(None)` when its value is unknown.
+pub(super) type Lookup<'a> = dyn Fn(&str) -> Option<Option<String>> + 'a;
+
 /// Reads a shell text that starts in `dir` with variables that `lookup` knows.
-pub(super) fn read(
-    text: &str,
-    dir: Option<&str>,
-    lookup: &dyn Fn(&str) -> Option<String>,
-    left: &mut Left,
-) -> Effects {
+pub(super) fn read(text: &str, dir: Option<&str>, lookup: &Lookup<'_>, left: &mut Left) -> Effects {
     // A substitution runs commands that are not looked at.
     let substitutes = text.contains("$(") || text.contains(['`', '\0']) || text.contains("<(");
     let created = (!substitutes).then(Vec::new);
@@ -202,19 +200,22 @@ struct Reader<'a> {
     exported_index: FxHashMap<String, usize>,
     exported_bytes: usize,
     text: &'a str,
-    outer: &'a dyn Fn(&str) -> Option<String>,
-    set: FxHashMap<String, String>,
+    outer: &'a Lookup<'a>,
+    /// What the text has set; nothing when only the shell knows the value.
+    set: FxHashMap<String, Option<String>>,
     exported: Vec<(Word, Word)>,
     dir: Option<String>,
     effects: Effects,
 }
 
 impl Reader<'_> {
+    fn variable(&self, name: &str) -> Option<Option<String>> {
+        self.set.get(name).cloned().or_else(|| (self.outer)(name))
+    }
+
     fn word(&mut self, range: &Range<usize>) -> Word {
         let raw = self.text.get(range.clone()).unwrap_or_default();
-        let value = evaluate(raw, WORD_MAX, &|name| {
-            self.set.get(name).cloned().or_else(|| (self.outer)(name))
-        });
+        let value = evaluate(raw, WORD_MAX, &|name| self.variable(name).flatten());
         // What variables add is paid for; without means the word stays as it is written.
         if value.text.len() > raw.len() && !self.left.take(value.text.len()) {
             self.effects.left_out = true;
@@ -240,11 +241,8 @@ impl Reader<'_> {
     }
 
     fn assign(&mut self, (name, value): (Word, Word)) {
-        if value.value.resolved {
-            self.set.insert(name.value.text.clone(), value.value.text.clone());
-        } else {
-            self.set.remove(&name.value.text);
-        }
+        let known = value.value.resolved.then(|| value.value.text.clone());
+        self.set.insert(name.value.text.clone(), known);
         self.exported_bytes += name.value.text.len() + value.value.text.len() + 128;
         match self.exported_index.get(&name.value.text).and_then(|i| self.exported.get_mut(*i)) {
             Some(slot) => *slot = (name, value),
@@ -272,8 +270,12 @@ impl Reader<'_> {
             } else if name == "env" {
                 rest = behind;
                 while let Some((range, behind)) = rest.split_first()
-                    && self.text.get(range.clone()).is_some_and(|w| w.starts_with('-'))
+                    && let Some(flag) = self.text.get(range.clone()).filter(|w| w.starts_with('-'))
                 {
+                    // `--chdir` and its like.
+                    if !matches!(flag, "-" | "-i" | "--ignore-environment") {
+                        self.effects.created = None;
+                    }
                     rest = behind;
                 }
             } else {
@@ -298,10 +300,30 @@ impl Reader<'_> {
             let words: Vec<Word> = rest.iter().map(|range| self.word(range)).collect();
             let seen: Vec<_> =
                 words.iter().map(|w| (w.value.text.as_str(), w.value.resolved)).collect();
-            let created = creates::created(&name, &seen, self.dir.as_deref());
+            let setting = |name: &str| {
+                let own = own.iter().rev().find(|(set, _)| set.value.text == name);
+                match own {
+                    Some((_, value)) => {
+                        Some(value.value.resolved.then(|| value.value.text.clone()))
+                    }
+                    None => self.variable(name),
+                }
+            };
+            let mut created = creates::created(&name, &seen, self.dir.as_deref());
+            if matches!(name.as_str(), "go" | "xx-go") {
+                created = created.and_then(|mut all| {
+                    all.extend(creates::of_go(&seen, &setting)?);
+                    Some(all)
+                });
+            }
             self.creates(created);
         }
         match name.as_str() {
+            // Its variable takes one value after the other.
+            "for" => {
+                let name = rest.first().and_then(|range| self.text.get(range.clone()));
+                self.set.extend(name.map(|name| (name.to_owned(), None)));
+            }
             "export" => {
                 for range in rest {
                     if let Some(pair) = self.assignment(range) {

@@ -51,7 +51,7 @@ impl Loader<'_> {
         };
         // Here-documents that feed another program: what it does with them is unknown.
         let understood = understood && (item.heredocs.is_empty() || script.is_some());
-        let created = created.filter(|_| understood);
+        let created = created.filter(|_| understood && shell != RunShell::Other);
         if let Some(text) = &text {
             self.shell_reads(text, shell, &flags);
         }
@@ -213,8 +213,9 @@ impl Loader<'_> {
         let dir = self.workdir();
         let Some(scope) = self.scopes.last() else { return (false, None) };
         let lookup = |name: &str| match scope.variables.get(name) {
-            Some(Variable::Known(value)) => Some(value.clone()),
-            _ => None,
+            Some(Variable::Known(value)) => Some(Some(value.clone())),
+            Some(Variable::Unknown | Variable::Unset) => Some(None),
+            Some(Variable::Absent) | None => None,
         };
         let text = line.get(&range);
         let mut left = run::Left {

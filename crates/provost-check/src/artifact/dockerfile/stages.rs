@@ -499,6 +499,7 @@ impl<'a> Loader<'a> {
             undefined: self.undefined,
             almost_json: self.almost_json,
             context: None,
+            named_contexts: false,
         };
         (Some(build), self.problems)
     }

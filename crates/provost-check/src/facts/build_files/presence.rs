@@ -2,7 +2,7 @@
 
 use super::paths::{below, in_dirs, normal, same_path};
 use super::{Presence, SOURCES};
-use crate::facts::build::{Build, CopyStep, Created};
+use crate::facts::build::{Build, CopyStep, Created, GoBuild};
 use crate::facts::origin::Fact;
 use crate::model::names::base_name;
 
@@ -98,8 +98,9 @@ impl Build {
             created.is_none_or(|all| all.iter().any(|c| creates_directory(c, path)))
                 || run.mounts().any(|mount| {
                     mount.iter().any(|(key, value)| {
+                        // A relative one is seen from a working directory.
                         matches!(*key, "target" | "dst" | "destination")
-                            && (value.contains('$') || mounted(value))
+                            && (value.contains('$') || !value.starts_with('/') || mounted(value))
                     })
                 })
         });
@@ -174,11 +175,22 @@ impl Build {
         }
         let from = copy.from_stage.filter(|from| *from < copy.stage)?;
         let absolute = normal("/", source);
-        let built = self
-            .go_builds
-            .iter()
-            .any(|b| b.stage == from && b.output.as_ref().is_some_and(|o| same_path(o, &absolute)));
-        built.then_some(true)
+        // Several programs, or a directory of that name: then `-o` means the directory.
+        let several = |build: &GoBuild| {
+            build.packages.len() > 1 || build.packages.iter().any(|p| p.contains("..."))
+        };
+        let mut built = self.go_builds.iter().filter(|b| {
+            b.stage == from && b.output.as_ref().is_some_and(|o| same_path(o, &absolute))
+        });
+        built.next().filter(|build| !several(build))?;
+        let directory = built.next().is_some()
+            || self.workdirs.iter().any(|(dir, of)| *of == from && same_path(dir, &absolute))
+            || self.runs.iter().filter(|run| run.stage == from).any(|run| {
+                let made = run.created.iter().flatten();
+                let mut made = made.filter(|made| made.directory);
+                made.any(|made| same_path(&made.path, &absolute))
+            });
+        (!directory).then_some(true)
     }
 
     /// Files that COPY and ADD certainly put into the final image, in order, for "did you mean".
@@ -219,12 +231,15 @@ impl Build {
 /// Whether a step that creates that may create a file at `path`.
 fn creates(created: &Created, path: &str) -> bool {
     !created.directory
-        && (created.path == path || (created.tree && below(&created.path, path).is_some()))
+        && (created.path == path
+            || created.path.contains('$')
+            || (created.tree && below(&created.path, path).is_some()))
 }
 
 /// The same of a directory: those above what is created are there too.
 fn creates_directory(created: &Created, path: &str) -> bool {
     created.path == path
+        || created.path.contains('$')
         || below(path, &created.path).is_some()
         || (created.tree && below(&created.path, path).is_some())
 }

@@ -51,7 +51,7 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
     for copy in build.copies.iter().filter(|copy| is_built(copy.stage)) {
         for source in &copy.sources {
             match (copy.from_stage, &copy.from) {
-                (Some(from), _) if from < copy.stage => of_stage(build, copy, from, source, out),
+                (Some(from), _) if from < copy.stage => of_stage(case, copy, from, source, out),
                 (None, None) => of_context(case, copy, source, &reached, out),
                 _ => {}
             }
@@ -72,13 +72,48 @@ fn is_plain(source: &str) -> bool {
     !source.contains(['$', '*', '?', '[', '\\']) && !source.contains("://")
 }
 
+/// Registries whose `golang` is the one that everybody knows.
+const PUBLIC: &[&str] = &[
+    "cgr.dev",
+    "docker.io",
+    "gcr.io",
+    "index.docker.io",
+    "mcr.microsoft.com",
+    "mirror.gcr.io",
+    "public.ecr.aws",
+    "quay.io",
+    "registry.access.redhat.com",
+    "registry.redhat.io",
+];
+
+/// Whether nothing from outside of the file can bring something into a stage: no other image in its
+/// place or that of its base, no other path in a variable.
+fn is_closed(case: &BuildCase<'_>, stage: usize, source: &Fact<String>) -> bool {
+    let build = case.build;
+    let Some(root) = build.root_of(stage) else { return false };
+    let text = case.world().sources.get(root.base.origin.source).shown();
+    let written = root.base.origin.span().and_then(|span| text?.get(span.range()));
+    // `golang:$GO_VERSION` is golang, `$BASE` may be anything.
+    let named = written.is_some_and(|image| {
+        let tag = image.rfind('/').map_or(0, |slash| slash + 1);
+        let colon = image.get(tag..).and_then(|name| name.find(':')).map(|colon| tag + colon);
+        !image.get(..colon.unwrap_or(image.len())).unwrap_or(image).contains('$')
+    });
+    let host = root.base.value.split_once('/').map(|(first, _)| first);
+    let public = host.is_none_or(|host| !host.contains(['.', ':']) || PUBLIC.contains(&host));
+    let by_argument = |default: &Fact<String>| default.starts_with('/');
+    let paths = build.args.iter().any(|(_, default)| default.as_ref().is_some_and(by_argument));
+    named && public && !paths && source.is_written() && !build.named_contexts
+}
+
 fn of_stage(
-    build: &Build,
+    case: &BuildCase<'_>,
     copy: &CopyStep,
     from: usize,
     source: &Fact<String>,
     out: &mut Findings,
 ) {
+    let build = case.build;
     let parents = copy.flags.iter().any(|flag| flag.value.starts_with("--parents"));
     if parents || !is_plain(source) || build.stage_has(from, source) != Presence::Impossible {
         return;
@@ -95,6 +130,9 @@ fn of_stage(
         &source.origin,
         "not found",
     );
+    if !is_closed(case, from, source) {
+        finding = finding.level(Level::Warn);
+    }
     let chain = build.chain_of(from);
     let built: Vec<&GoBuild> =
         build.go_builds.iter().filter(|go| chain.contains(&go.stage)).take(64).collect();
@@ -184,22 +222,21 @@ fn without_from(
         Fix::suggest(format!("write COPY --from={name}"))
             .replace(&behind, format!(" --from={name}")),
     );
-    Some(if looked_for { finding } else { finding.level(Level::Warn) })
+    // Something else than the stage may make it: then it is one of the context after all.
+    let context = build.context.as_ref();
+    let another = context.is_none_or(|context| context.another)
+        || !matches!(
+            context.and_then(|c| c.has(source)),
+            Some(InContext::Absent { sure: true, .. })
+        );
+    let closed = source.value.starts_with('/') && !another;
+    Some(if looked_for && closed { finding } else { finding.level(Level::Warn) })
 }
 
 /// A bind mount of a RUN takes its source from the context too.
 fn of_mount(case: &BuildCase<'_>, run: &RunStep, out: &mut Findings) {
     let Some(context) = case.build.context.as_ref() else { return };
-    for flag in &run.flags {
-        let Some(fields) = flag.value.strip_prefix("--mount=") else { continue };
-        let of = |names: &[&str]| {
-            let fields = fields.split(',').filter_map(|field| field.split_once('='));
-            fields.into_iter().find(|(key, _)| names.contains(key)).map(|(_, value)| value)
-        };
-        if of(&["type"]).is_some_and(|kind| kind != "bind") || of(&["from"]).is_some() {
-            continue;
-        }
-        let Some(source) = of(&["source", "src"]) else { continue };
+    for (flag, source) in run.bound() {
         if let Some(answer) = context.has(source) {
             let source = flag.map(|_| source.to_owned());
             out.found.extend(not_sent(case, "the mount takes", &source, answer, false));
@@ -217,6 +254,7 @@ fn not_sent(
 ) -> Option<Finding> {
     let at = &source.origin;
     let dir = case.build.context.as_ref().map_or(".", |context| context.dir.as_str());
+    let another = case.build.context.as_ref().is_none_or(|context| context.another);
     match answer {
         InContext::There => None,
         InContext::Excluded(pattern) => {
@@ -242,9 +280,9 @@ fn not_sent(
                         key(source).unwrap_or_default()
                     ),
                 }));
-            Some(finding)
+            Some(if another { finding.level(Level::Warn) } else { finding })
         }
-        InContext::Absent { near, made } => {
+        InContext::Absent { near, made, sure: unexplained } => {
             let key = key(source)?;
             let name = base_name(&key);
             // Nobody makes these in a pipeline. Those of a nested module may come with it.
@@ -272,7 +310,8 @@ fn not_sent(
                 },
             )
             .variant(&ABSENT);
-            let finding = if sure { finding.level(Level::Deny) } else { finding };
+            let certain = sure && *unexplained && source.is_written();
+            let finding = if certain { finding.level(Level::Deny) } else { finding };
             Some(match near {
                 Some(near) => {
                     let fix = Fix::suggest(format!("did you mean {near}?"));

@@ -1,6 +1,7 @@
 //! Instructions in order, and the commands of RUN lines with their places.
 
 use super::*;
+use crate::facts::build_files::Presence;
 use crate::facts::build_steps::{RunCommand, Within};
 
 /// The commands of every RUN: where they stand, environment, words as they stand in the file.
@@ -200,6 +201,74 @@ FROM child
 fn an_onbuild_of_one_stage_alone_runs_nothing() {
     let build = build("FROM alpine\nONBUILD USER 1000\nONBUILD COPY a /b\n");
     assert!(build.config().user.is_none() && build.copies.is_empty());
+}
+
+/// Paths that a stage on golang cannot have after those lines.
+fn impossible(lines: &str, paths: &str) -> String {
+    let build = build(&format!("FROM golang:1.27\nWORKDIR /src\n{lines}\n"));
+    let lacks = |path: &&str| build.stage_has(0, path) == Presence::Impossible;
+    paths.split(' ').filter(lacks).collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_go_command_writes_where_variables_say() {
+    for (lines, path) in [
+        ("ENV GOPATH=/gopath\nRUN go mod download", "/gopath"),
+        ("ENV GOPATH=/a:/gopath\nRUN go mod download", "/gopath/pkg"),
+        ("ENV GOMODCACHE=/modcache\nRUN go mod download", "/modcache/cache"),
+        ("ENV GOCACHE=/cache\nRUN go build -o /out/app .", "/cache"),
+        ("ENV HOME=/house\nRUN go build -o /out/app .", "/house/.cache/go-build"),
+        ("ARG GOCACHE\nRUN go build -o /out/app .", "/cache"),
+        ("RUN GOPATH=/x go mod download", "/x"),
+        ("RUN export GOPATH=/x && go mod download", "/x"),
+        ("RUN GOPATH=$(mktemp -d) go mod download", "/x"),
+        ("ENV GOPATH=/x\nRUN GOOS=windows go install ./cmd/app", "/x/bin/windows_amd64/app.exe"),
+        ("RUN go mod vendor -o /vendored", "/vendored"),
+        ("RUN go mod vendor -o=/vendored", "/vendored"),
+        ("RUN go env -w GOBIN=/x\nRUN go install ./cmd/app", "/x/app"),
+        ("RUN go build -buildmode=c-shared -o /out/lib.so .", "/out/lib.h"),
+        ("RUN go build -buildmode c-archive -o /out/lib.a .", "/out/lib.h"),
+        ("ENV GOFLAGS=-toolexec=/t\nRUN go build -o /out/app .", "/x"),
+    ] {
+        assert_eq!(impossible(lines, path), "", "{lines}");
+        assert_eq!(impossible("RUN go build -o /other/app .", path), path, "{lines}");
+    }
+    let both = "/cache /out/other";
+    assert_eq!(impossible("RUN GOCACHE=/cache go build -o /out/app .", both), "/out/other");
+}
+
+#[test]
+fn copies_and_links_that_a_shell_makes() {
+    for (run, path) in [
+        ("install -d /a /b /c", "/a"),
+        ("install -Dt /out a b", "/out/a"),
+        ("cp -rt /out a b", "/out/a"),
+        ("cp --parents a/b /out", "/out/a/b"),
+        ("cp {a,b} /out/", "/out/a"),
+        ("touch /out/{a,b}", "/out/a"),
+        ("cp a ~/x", "/house/x"),
+        ("ln -s /real /link && cd /link && go build -o app .", "/real/app"),
+        ("ln -s real /link && cd /link && go build -o app .", "/real/app"),
+        ("usermod -md /home2 app", "/home2"),
+        ("for x in a b; do go build -o /out/$x ./$x; done", "/out/a"),
+        ("env -C /dir go build -o app .", "/dir/app"),
+    ] {
+        let lines = format!("ENV x=1\nRUN {run}");
+        assert_eq!(impossible(&lines, path), "", "{run}");
+    }
+    assert_eq!(impossible("RUN ln -s /real /link && cp a /out/", "/a /out/a"), "/a");
+    // Several programs make a directory of what `-o` names.
+    let text = "FROM golang:1.27 AS a
+RUN mkdir /out && go build -o /out ./cmd/app
+FROM golang:1.27
+COPY --from=a /out /x/
+RUN --mount=type=bind,source=a,target=here go build -o /bin/a .
+";
+    assert_eq!(has(text, 1, &["/x/app", "/here"]), "/x/app Possibly\n/here Possibly");
+    let text = "FROM golang:1.27\nARG A\nWORKDIR /$A\nRUN touch file\n";
+    assert_eq!(has(text, 0, &["/a/file"]), "/a/file Possibly");
+    let text = "FROM golang:1.27\nSHELL [\"/entry\"]\nRUN echo a\n";
+    assert_eq!(has(text, 0, &["/file"]), "/file Possibly");
 }
 
 /// What a stage has: paths and how sure it is.
