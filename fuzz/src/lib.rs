@@ -204,7 +204,7 @@ pub fn fixes(data: &[u8]) {
     for suggested in [false, true] {
         let mut text = text.to_owned();
         let (mut loaded, mut concluded) = judged(text.as_bytes());
-        let sound = soundness(&loaded, &text);
+        let (mut objects, mut problems) = soundness(&loaded, &text);
         for _ in 0..PASSES {
             let plan = fix::plan(&concluded.findings, suggested);
             let Some((_, edits)) = plan.edits.into_iter().next() else { break };
@@ -212,7 +212,10 @@ pub fn fixes(data: &[u8]) {
             assert_ne!(fixed, text, "an edit changes something");
             text = fixed;
             (loaded, concluded) = judged(text.as_bytes());
-            assert_eq!(soundness(&loaded, &text), sound, "{text}");
+            // One that lost its kind is an object once it has one.
+            let now = soundness(&loaded, &text);
+            assert!(now.0 >= objects && now.1 <= problems, "{text}");
+            (objects, problems) = now;
         }
         assert!(fix::plan(&concluded.findings, suggested).edits.is_empty(), "no rest: {text}");
     }

@@ -399,6 +399,14 @@ impl<'w> WorkloadCase<'w> {
             }
             return Ok(());
         }
+        // KEDA makes an autoscaler of its own.
+        let (kind, name) = (self.object.meta.kind.value.as_str(), self.object.meta.name());
+        let scaled = joined.made.scaled_objects(&self.object.meta.namespace.value, kind, name);
+        if let Some(object) = scaled.first().and_then(|id| joined.world.objects.get(*id)) {
+            let (subject, by) = (self.object.subject(), object.subject());
+            let what = format!("the number of pods of {subject}, which {by} decides");
+            return Err(Abstain::unknown(Reason::ExternalController, what));
+        }
         joined.nothing_passed_over(self.id, |object| matches!(object.body, Body::Hpa(_)))
     }
 

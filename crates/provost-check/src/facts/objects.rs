@@ -109,6 +109,14 @@ impl Object {
     pub fn is_helm_hook(&self) -> bool {
         self.meta.annotations.get("helm.sh/hook").is_some()
     }
+
+    /// Whether it runs for `helm test` alone. Source: Helm's `pkg/release/hook.go`, v3.22.
+    pub fn is_helm_test(&self) -> bool {
+        let is_test =
+            |event: &str| matches!(event.trim(), "test" | "test-success" | "test-failure");
+        let events = self.meta.annotations.get("helm.sh/hook");
+        events.is_some_and(|events| events.value.split(',').all(is_test))
+    }
 }
 
 /// The kinds that are understood beyond their metadata.

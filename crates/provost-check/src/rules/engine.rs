@@ -230,7 +230,7 @@ impl Engine<'_> {
         let hook = object.is_helm_hook();
         let mut answers = Vec::new();
         for &(rule, check) in if workload.is_some() { &self.checks } else { &self.plain } {
-            if hook && !self.rules[rule].judges_hooks {
+            if hook && !self.rules[rule].applies_to(object) {
                 continue;
             }
             match (check, workload) {

@@ -223,8 +223,10 @@ impl Rule {
         std::iter::once(self.check).chain(self.also.iter().copied())
     }
 
-    /// Whether the rule judges that object at all.
+    /// Whether the rule judges that object at all. A test runs when somebody types `helm test`: only
+    /// what is refused, or dangerous wherever it runs, is worth a word.
     pub fn applies_to(&self, object: &Object) -> bool {
-        self.judges_hooks || !object.is_helm_hook()
+        let of_tests = self.group == Group::Input || self.level == Level::Deny;
+        (self.judges_hooks || !object.is_helm_hook()) && (of_tests || !object.is_helm_test())
     }
 }
