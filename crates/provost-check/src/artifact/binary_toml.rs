@@ -305,7 +305,7 @@ fn listens(strings: &[ProgramString]) -> ListenTexts {
             certain: name.is_some(),
         })
     });
-    ListenTexts { texts: texts.collect(), tagged: Vec::new() }
+    ListenTexts { texts: texts.collect(), ..ListenTexts::default() }
 }
 
 fn dep(text: &str) -> Module {

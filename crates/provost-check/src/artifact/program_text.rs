@@ -162,6 +162,7 @@ impl ProgramText for MappedText {
                 Ok(ListenTexts {
                     texts: found.texts.iter().map(text).collect(),
                     tagged: found.tagged.iter().map(|name| (*name).to_owned()).collect(),
+                    limited: found.limited,
                 })
             })
         };

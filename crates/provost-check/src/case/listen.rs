@@ -25,9 +25,6 @@ use crate::model::listeners::{self, Listener, words};
 use crate::model::names::{ImageRef, base_name};
 pub use proof::{Elsewhere, Proof};
 
-/// A list of tags that long was cut.
-const MOST_TAGS: usize = 100_000;
-
 /// Fields of a pod that settle where its program listens, and what is asked.
 const SETTINGS: &[&str] = &[
     "containers/env",
@@ -418,7 +415,7 @@ pub(crate) fn reads(program: &GoProgram, name: &str) -> Result<bool, Abstain> {
     if listens.tagged.binary_search_by(|tagged| tagged.as_str().cmp(name)).is_ok() {
         return Ok(true);
     }
-    if listens.tagged.len() >= MOST_TAGS {
+    if listens.limited {
         return Err(unreadable("it has more tags than are read"));
     }
     match program.text.find(name) {

@@ -88,6 +88,8 @@ pub struct ListenTexts {
     pub texts: Vec<ListenText>,
     /// Names of variables that tags of struct fields hold, sorted.
     pub tagged: Vec<String>,
+    /// Not all tags were looked at: a name that is not in `tagged` may stand in one all the same.
+    pub limited: bool,
 }
 
 /// What a program that has `os/signal.Notify` linked asks for.
