@@ -512,10 +512,7 @@ impl<'t> Tries<'t> {
 
 #[cfg(test)]
 mod tests {
-    use crate::artifact::Sources;
-    use crate::artifact::manifest::{ManifestFile, Options, load_manifests};
-    use crate::case::{Joined, World};
-    use crate::facts::settings::Settings;
+    use crate::case::{Joined, World, sample};
     use crate::findings::{Abstain, Reason};
 
     /// `count` Services and `count` Pods of one label, and one pair of another.
@@ -527,20 +524,9 @@ mod tests {
                  {{kind: Pod, apiVersion: v1, metadata: {{name: p{n}, labels: {{a: x}}}}, spec: {{}}}}\n---\n"
             );
         }
-        text += "{kind: Pod, apiVersion: v1, metadata: {name: other, labels: {a: x, b: y}}, spec: {}}\n---\n\
-                 {kind: Service, apiVersion: v1, metadata: {name: other}, spec: {selector: {a: x, b: y}}}\n";
-        let files = [ManifestFile::text("all.yaml", text)];
-        let mut sources = Sources::default();
-        let loaded = load_manifests(&files, &mut sources, &Options::default());
-        World {
-            sources,
-            objects: loaded.objects,
-            binaries: Vec::new(),
-            builds: Vec::new(),
-            images: Vec::new(),
-            settings: Settings::at(jiff::civil::date(2026, 11, 23)),
-            problems: Vec::new(),
-        }
+        text += "{kind: Pod, apiVersion: v1, metadata: {name: other, labels: {a: x, b: z}}, spec: {}}\n---\n\
+                 {kind: Service, apiVersion: v1, metadata: {name: other}, spec: {selector: {a: x, b: z}}}\n";
+        sample::world(text)
     }
 
     fn pairs(joined: &Joined<'_>) -> usize {

@@ -29,6 +29,8 @@ pub mod resources;
 pub mod rollouts;
 pub mod routes;
 pub mod runtime;
+#[cfg(test)]
+pub(crate) mod sample;
 pub mod scale;
 pub mod scope;
 mod searches;

@@ -456,24 +456,7 @@ impl Joined<'_> {
 #[cfg(test)]
 mod tests {
     use super::{Made, Wanted, stem};
-    use crate::case::World;
-    use crate::facts::settings::Settings;
-
-    fn world(text: &str) -> World {
-        let mut sources = crate::artifact::Sources::default();
-        let files = [crate::artifact::manifest::ManifestFile::text("a.yaml", text)];
-        let options = crate::artifact::manifest::Options::default();
-        let loaded = crate::artifact::manifest::load_manifests(&files, &mut sources, &options);
-        World {
-            sources,
-            objects: loaded.objects,
-            binaries: Vec::new(),
-            builds: Vec::new(),
-            images: Vec::new(),
-            settings: Settings::at(jiff::civil::date(2026, 11, 23)),
-            problems: Vec::new(),
-        }
-    }
+    use crate::case::sample::world;
 
     #[test]
     fn what_is_called_after_an_object_may_be_made_of_it_within_the_length_of_names() {
@@ -489,7 +472,7 @@ mod tests {
             object("gateway.networking.k8s.io/v1", "Gateway", "edge"),
             object("networking.k8s.io/v1", "IngressClass", "nginx"),
         ];
-        let world = world(&text.concat());
+        let world = world(text.concat());
         let made = Made::new(&world);
         let holds = |name: &str| made.holds(&world.objects[0], Wanted::service("shop", name));
         for name in ["orders-rw", "webhook-eventsource-svc", "edge-istio", "cilium-gateway-edge"] {

@@ -3,14 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::artifact::manifest::{ManifestFile, Options, load_manifests};
-use crate::artifact::{Sources, binary_toml};
+use crate::artifact::binary_toml;
+use crate::case::sample::world;
 use crate::case::{Joined, World};
 use crate::facts::objects::{Body, Selector};
 use crate::facts::program_text::{
     AskedSignals, ListenTexts, ProgramString, ProgramText, TextPresence,
 };
-use crate::facts::settings::Settings;
 use crate::findings::Reason;
 use crate::rules::engine::{self, Selection, Verdicts};
 
@@ -42,22 +41,6 @@ impl ProgramText for Counting {
     }
 }
 
-fn world(text: String) -> World {
-    let mut sources = Sources::default();
-    let files = [ManifestFile::text("all.yaml", text)];
-    let loaded = load_manifests(&files, &mut sources, &Options::default());
-    assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
-    World {
-        sources,
-        objects: loaded.objects,
-        binaries: Vec::new(),
-        builds: Vec::new(),
-        images: Vec::new(),
-        settings: Settings::at(jiff::civil::date(2026, 11, 23)),
-        problems: Vec::new(),
-    }
-}
-
 /// Runs one rule.
 fn judge(world: &World, rule: &str) -> Verdicts {
     engine::judge(&Joined::new(world), &[super::find(rule).unwrap()], &Selection::default())
@@ -73,7 +56,7 @@ fn searches(count: usize, rule: &str, part: impl Fn(usize) -> String) -> (usize,
             part(n)
         )
     };
-    let mut world = world((0..count).map(pod).collect());
+    let mut world = world((0..count).map(pod).collect::<String>());
     let page = "path = \"bin/a\"\ngo = \"go1.27.3\"\n";
     let mut binary = binary_toml::load(&mut world.sources, page);
     let counting = Arc::new(Counting::default());
@@ -108,7 +91,7 @@ fn a_monitor_is_compared_with_what_has_its_rarest_label() {
         )
     };
     // More than are compared with one selector.
-    let world = world((0..2500).map(monitor).collect());
+    let world = world((0..2500).map(monitor).collect::<String>());
     let joined = Joined::new(&world);
     let index = joined.joins.services_by_label();
     let monitors = world.objects.iter().filter(|object| matches!(object.body, Body::Other));
@@ -148,4 +131,23 @@ fn a_container_is_compared_with_a_bounded_number_of_services() {
     };
     assert_eq!(given_up(&pod_of(10, 256)), 0);
     assert_eq!(given_up(&pod_of(10, 257)), 10);
+}
+
+/// `ValidateConfigMap` counts both, and `binaryData` as what it decodes to.
+#[test]
+fn a_config_map_has_a_mebibyte_for_text_and_bytes_together() {
+    let refused = |text: usize, bytes: usize| {
+        // Three bytes are four digits.
+        let (text, digits) = ("a".repeat(text), "AAAA".repeat(bytes / 3));
+        let world = world(format!(
+            "{{kind: ConfigMap, apiVersion: v1, metadata: {{name: c}}, data: {{a: {text}}}, binaryData: {{b: {digits}}}}}"
+        ));
+        judge(&world, "rejected-by-api-server").findings.len()
+    };
+    const MIB: usize = 1 << 20;
+    assert_eq!(refused(MIB / 2, 3), 0);
+    assert_eq!(refused(MIB * 6 / 10, MIB * 6 / 10), 1);
+    // As written it would be too long.
+    assert_eq!(refused(1, MIB * 9 / 10), 0);
+    assert_eq!(refused(1, MIB + 3), 1);
 }

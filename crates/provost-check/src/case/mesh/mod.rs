@@ -31,28 +31,14 @@ impl Joined<'_> {
 
 #[cfg(test)]
 mod tests {
-    use crate::artifact::Sources;
-    use crate::artifact::manifest::{ManifestFile, Options, load_manifests};
-    use crate::case::World;
-    use crate::facts::settings::Settings;
+    use crate::case::{World, sample};
     use crate::facts::{Fact, Origin};
 
     /// These manifests, with that mesh configured.
     pub(super) fn world(text: &str, mesh: Option<&str>) -> World {
-        let mut sources = Sources::default();
-        let files = [ManifestFile::text("a.yaml", text)];
-        let loaded = load_manifests(&files, &mut sources, &Options::default());
-        let mut settings = Settings::at(jiff::civil::date(2026, 11, 23));
+        let mut world = sample::world(text);
         let origin = Origin::whole(crate::facts::SourceId(0));
-        settings.cluster.mesh = mesh.map(|mesh| Fact::written(mesh.to_owned(), origin));
-        World {
-            sources,
-            objects: loaded.objects,
-            binaries: Vec::new(),
-            builds: Vec::new(),
-            images: Vec::new(),
-            settings,
-            problems: Vec::new(),
-        }
+        world.settings.cluster.mesh = mesh.map(|mesh| Fact::written(mesh.to_owned(), origin));
+        world
     }
 }

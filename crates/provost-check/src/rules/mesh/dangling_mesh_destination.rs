@@ -475,8 +475,7 @@ mod tests {
     use std::fmt::Write as _;
 
     use super::*;
-    use crate::artifact::manifest::{ManifestFile, Options, load_manifests};
-    use crate::case::{Joined, World};
+    use crate::case::Joined;
 
     #[test]
     fn hosts_that_are_held_against_each_other_are_bounded() {
@@ -496,18 +495,7 @@ mod tests {
             text,
             "{head} VirtualService\nmetadata: {{name: v}}\nspec: {{hosts: [{hosts}], gateways: [a, a, b, c]}}"
         );
-        let mut sources = crate::artifact::Sources::default();
-        let files = [ManifestFile::text("a.yaml", text)];
-        let loaded = load_manifests(&files, &mut sources, &Options::default());
-        let world = World {
-            sources,
-            objects: loaded.objects,
-            binaries: Vec::new(),
-            builds: Vec::new(),
-            images: Vec::new(),
-            settings: crate::facts::settings::Settings::at(jiff::civil::date(2026, 11, 23)),
-            problems: Vec::new(),
-        };
+        let world = crate::case::sample::world(text);
         let joined = Joined::new(&world);
         let (id, object) = (3, &world.objects[3]);
         let mut out = Findings::default();
