@@ -9,7 +9,7 @@ mod layout;
 mod server;
 mod support;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
@@ -654,6 +654,35 @@ fn a_token_is_fetched_for_the_repository() {
     for run in [run, refused, nobody, clear, file] {
         assert!(!run.to_string().contains("kanarie"), "{run}");
     }
+}
+
+/// What is told in secret would have no end: each part is given to a new token alone.
+#[test]
+fn tokens_without_an_end_are_refused() {
+    let layers: Vec<Vec<u8>> =
+        (0..70).map(|n| layer(&[File(&format!("etc/{n}"), 0o644, b"")])).chain(layers()).collect();
+    let image = Image::of(run_config(), &layers);
+    let realm = Arc::new(Mutex::new(String::new()));
+    let own = Arc::clone(&realm);
+    let (given, refused) = (AtomicUsize::new(0), Mutex::new(BTreeSet::new()));
+    let server = Server::start(move |asked| {
+        if asked.path.starts_with("/token") {
+            let n = given.fetch_add(1, Ordering::SeqCst);
+            let token = format!("{{\"token\": \"kanarie-token-{n}\"}}");
+            return ok("application/json", token.as_bytes());
+        }
+        // Layers are read side by side, so that it goes by what is asked for.
+        if !refused.lock().unwrap().insert(asked.path.clone()) {
+            return image.answer(asked);
+        }
+        let challenge = format!("Bearer realm=\"http://{}/token\"", own.lock().unwrap());
+        status(401, &[("WWW-Authenticate", &challenge)])
+    });
+    realm.lock().unwrap().clone_from(&server.address);
+    let run = check(&Dir::new(), &server, &[]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(words(&run).contains("takes none of 64 tokens for long"), "{run}");
+    assert!(!run.to_string().contains("kanarie"), "{run}");
 }
 
 #[test]
