@@ -176,6 +176,13 @@ pub fn recommended(limit: Bytes) -> Option<String> {
     (mib > 0).then(|| format!("{mib}MiB"))
 }
 
+/// The same where it is known how much the service needs outside of Go's memory, and that is more
+/// than a tenth. `None` when nothing is left.
+pub fn recommended_beside(limit: Bytes, outside: Bytes) -> Option<String> {
+    let mib = limit.percent(90).min(limit.minus(outside)).0 / Bytes::MIB;
+    (mib > 0).then(|| format!("{mib}MiB"))
+}
+
 /// Where a GOMEMLIMIT stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Band {

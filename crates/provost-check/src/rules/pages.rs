@@ -226,6 +226,7 @@ fn fix_keeps_the_file_whole(finding: &Finding, world: &World) {
         let text = source.shown().unwrap();
         let before = artifact::sound(source.kind, text);
         let after = fix::apply(text, edits).unwrap();
+        assert_ne!(after, text, "the fix of {} changes nothing", finding.id());
         if before.is_some() {
             let whole = artifact::sound(source.kind, &after);
             assert_eq!(whole, before, "the fix of {} breaks the file:\n{after}", finding.id());

@@ -45,14 +45,16 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let left = limit.value.minus(value);
     match outside {
         Some(outside) if Bytes(outside.value) > left => {
-            let finding = headroom(case, &variable, value, &limit)
+            let finding = headroom(case, &variable, value, &limit, Some(Bytes(outside.value)))
                 .level(Level::Deny)
                 .also(&outside.origin, format!("it needs {} outside", Bytes(outside.value)));
             out.push(finding);
         }
         // What the service needs outside is known, and fits.
         Some(_) => {}
-        None if band == Band::NoHeadroom => out.push(headroom(case, &variable, value, &limit)),
+        None if band == Band::NoHeadroom => {
+            out.push(headroom(case, &variable, value, &limit, None));
+        }
         None => {}
     }
     volumes(case, &variable, value, &limit, out);
@@ -64,6 +66,7 @@ fn headroom(
     variable: &RuntimeVariable,
     value: Bytes,
     limit: &Fact<Bytes>,
+    outside: Option<Bytes>,
 ) -> Finding {
     let left = limit.value.minus(value);
     let mut finding = Finding::new(
@@ -78,14 +81,24 @@ fn headroom(
     )
     .also(&limit.origin, format!("what all may use: {}", counted(limit.value.0, "byte")));
     finding = case.show_entry(variable, finding);
-    let Some(better) = memlimit::recommended(limit.value) else { return finding };
+    let (better, why) = match outside {
+        Some(outside) => {
+            let why = format!("the limit less the {outside} outside");
+            (memlimit::recommended_beside(limit.value, outside), why)
+        }
+        None => (memlimit::recommended(limit.value), "90 % of the limit".to_owned()),
+    };
+    let Some(better) = better else {
+        return finding
+            .fix(Fix::suggest("raise the memory limit: what is needed outside takes it all"));
+    };
     let fix = if variable.is_computed() {
         Fix::suggest(format!(
-            "write `value: {better}` (90 % of the limit) or link automemlimit; the downward API \
+            "write `value: {better}` ({why}) or link automemlimit; the downward API \
              cannot multiply"
         ))
     } else {
-        let title = format!("set GOMEMLIMIT to {better} (90 % of the limit)");
+        let title = format!("set GOMEMLIMIT to {better} ({why})");
         case.rewrite(Fix::suggest(title), variable, &better)
     };
     finding.fix(fix)

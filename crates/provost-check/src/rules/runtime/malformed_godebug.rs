@@ -70,6 +70,9 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let canonical = readings[0].canonical();
     let fix = if canonical.is_empty() {
         Fix::suggest("write key=value, and `,` between two of them")
+    } else if canonical == variable.value {
+        // It is separated as it should be: what is wrong is a value, and which was meant is not known.
+        Fix::suggest("give each key an integer where the runtime reads one")
     } else {
         let title = format!("write {}", quoted(&canonical));
         let known = godebug.releases().into_iter().any(|release| all_known(&canonical, release));
