@@ -1,5 +1,7 @@
 //! A command that is no file of the image.
 
+mod shell_alone;
+
 use crate::case::Case;
 use crate::case::command::{CommandLine, CommandSource};
 use crate::case::image::ImageView;
@@ -26,6 +28,11 @@ pub static RULE: Rule = Rule {
             "a program found only from its working directory",
         ),
         Variant::new("no-command", Level::Deny, "neither image nor manifest says what to run"),
+        Variant::new(
+            "shell-alone",
+            Level::Deny,
+            "a shell that has nothing to run and ends at once",
+        ),
     ],
     check: Check::Container(check),
     ..Rule::BASE
@@ -40,6 +47,11 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     }
     let command = case.command_line()?;
     let program = command.program();
+    if let Some(alone) = shell_alone::judge(case, image) {
+        unpatched(case, &["command", "args", "image", "stdin", "tty"])?;
+        out.push(alone);
+        return Ok(());
+    }
     if let Some(moved) = relative(case, program) {
         match unpatched(case, &["command", "args", "workingDir"]) {
             Ok(()) => out.push(moved),
