@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "it is a test")]
 
+#[path = "init/shutdown.rs"]
+mod shutdown;
 mod support;
 #[path = "init/users.rs"]
 mod users;

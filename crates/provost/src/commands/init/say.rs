@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use provost_check::report::plain::clean;
 
-use super::find::Found;
-use super::write::{self, Golden, Place, Service};
+use super::find::{Found, LameDuck};
+use super::write::{self, Golden, Place, Service, what_for};
 use super::{Options, from_here, shown, word};
 use crate::args::InitArgs;
 use crate::output;
@@ -196,7 +196,14 @@ fn decide(found: &Found, golden: &Golden, options: &Options) -> Vec<String> {
     }
     for service in &golden.services {
         let name = &service.name;
-        if service.times.because.is_none() {
+        if let LameDuck::Unknown(what) = &service.times.lame_duck {
+            items.push(format!(
+                "{name}: how long a shutdown takes. After SIGTERM it waits{} before it ends, and its source \
+                 does not say how long; that time is not in the grace period. Set drain and lame_duck in \
+                 provost.toml, and raise the grace period by it.",
+                what_for(what)
+            ));
+        } else if service.times.because.is_none() {
             items.push(format!(
                 "{name}: how long a shutdown takes. {} s are assumed, in the grace period and in provost.toml.",
                 service.times.drain

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::is_version;
 use super::lexer::{Token, tokens};
+use super::shutdown::flow::{self, Flow};
 
 /// An argument, as far as it is one literal or one name.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,6 +68,10 @@ pub(super) struct GoFile {
     pub(super) tags: Vec<String>,
     /// What is called or named with a dot: `signal.Notify`.
     pub(super) mentions: BTreeSet<String>,
+    /// What its functions do one after the other.
+    pub(super) flow: Flow,
+    /// Below the module's folder.
+    pub(super) path: String,
 }
 
 /// Tokens of an argument list that are looked at: more is a table, and no setting.
@@ -80,10 +85,11 @@ const GROUPS: &[&str] = &["Group", "Route", "PathPrefix", "Mount", "Party", "Str
 
 /// Reads a file.
 pub(super) fn read(source: &str) -> GoFile {
-    let tokens = tokens(source);
+    let (tokens, lines) = tokens(source);
     let closing = closing(&tokens);
     let mut file = GoFile::default();
     let mut at = head(&tokens, &mut file);
+    file.flow = flow::read(&tokens[at..], &lines[at..], &file.imports);
     // Parentheses of groups that are open, each with where it ends and its prefix.
     let mut open: Vec<(usize, String)> = Vec::new();
     let mut braces: Vec<Open<'_>> = Vec::new();

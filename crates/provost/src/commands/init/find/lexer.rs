@@ -1,7 +1,7 @@
 //! Go source as tokens: as much of the language's lexical grammar (Go 1.27 specification, "Lexical
 //! elements") as tells names, literals and calls apart from comments and text.
 
-/// A token. Semicolons that Go puts in at line ends are left out; nothing here depends on them.
+/// A token. Semicolons that Go puts in at line ends are left out; the lines tell where they are.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Token<'s> {
     /// An identifier or a keyword.
@@ -16,12 +16,17 @@ pub(super) enum Token<'s> {
     Mark(u8),
 }
 
-/// The tokens of a file; what is no Go at all still gives some.
-pub(super) fn tokens(source: &str) -> Vec<Token<'_>> {
+/// The tokens of a file, and the line on which each begins, from 1. What is no Go at all still gives
+/// some.
+pub(super) fn tokens(source: &str) -> (Vec<Token<'_>>, Vec<u32>) {
     let bytes = source.as_bytes();
     let mut out = Vec::new();
-    let mut at = 0;
+    let mut lines: Vec<u32> = Vec::new();
+    let (mut at, mut counted, mut line) = (0, 0, 1u32);
     while let Some(&byte) = bytes.get(at) {
+        let ended = bytes[counted..at].iter().filter(|byte| **byte == b'\n').count();
+        line = line.saturating_add(u32::try_from(ended).unwrap_or(u32::MAX));
+        counted = at;
         match (byte, bytes.get(at + 1)) {
             (b'/', Some(b'/')) => at = end_of_line(bytes, at),
             (b'/', Some(b'*')) => {
@@ -62,8 +67,9 @@ pub(super) fn tokens(source: &str) -> Vec<Token<'_>> {
                 at += 1;
             }
         }
+        lines.resize(out.len(), line);
     }
-    out
+    (out, lines)
 }
 
 /// Letters of other alphabets are bytes above ASCII; which ones are letters makes no difference here.
@@ -124,7 +130,7 @@ mod tests {
     fn comments_and_literals_are_told_apart() {
         let source = "a // \"b\"\n/* `c` */ \"d\\\"e\" `f\"g` '\\'' 0x1F é := 1.5\"unclosed\nh";
         assert_eq!(
-            tokens(source),
+            tokens(source).0,
             [
                 Token::Word("a"),
                 Token::Text("d\"e".into()),
@@ -139,6 +145,13 @@ mod tests {
                 Token::Word("h"),
             ]
         );
+    }
+
+    #[test]
+    fn tokens_know_their_lines() {
+        let (found, lines) = tokens("a /* \n */ b\n`c\nd` e\n// f\n\"g\"\n");
+        assert_eq!(lines, [1, 2, 3, 4, 6]);
+        assert_eq!(found.len(), lines.len());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod module;
 mod neighbours;
 mod routes;
 mod settings;
+mod shutdown;
 mod signals;
 mod tls;
 mod workspace;
@@ -32,6 +33,7 @@ use module::{Module, Package};
 pub(super) use neighbours::Neighbours;
 pub(super) use routes::Health;
 pub(super) use settings::{Setting, Time, Times};
+pub(super) use shutdown::LameDuck;
 pub(super) use tls::Secure;
 pub(super) use workspace::Sibling;
 

@@ -132,7 +132,8 @@ impl Module {
         let text = String::from_utf8_lossy(&bytes);
         if constraint::text_is_for_linux(&text) {
             let package = self.packages.entry(folder.to_owned()).or_default();
-            let file = file::read(&text);
+            let mut file = file::read(&text);
+            path.clone_into(&mut file.path);
             if file.imports.contains_key("C") {
                 package.libraries.extend(libraries(&text));
             }

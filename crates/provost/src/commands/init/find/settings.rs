@@ -6,6 +6,7 @@ use provost_check::model::goduration;
 use provost_check::model::secret::{looks_secret, secret_word};
 
 use super::file::Value;
+use super::shutdown::{self, LameDuck, Told};
 use super::{Names, Ports, View};
 
 /// A variable that the program reads.
@@ -31,14 +32,17 @@ pub(in super::super) struct Times {
     pub(in super::super) drain: u64,
     /// Where `drain` comes from; `None` when nothing says it.
     pub(in super::super) because: Option<String>,
-    /// Seconds that the listener stays open after SIGTERM.
-    pub(in super::super) lame_duck: u64,
+    /// How long the listener stays open after SIGTERM.
+    pub(in super::super) lame_duck: LameDuck,
     /// Variables to set, so that manifests and configuration say the same.
     pub(in super::super) set: Vec<(String, Time)>,
 }
 
 /// What a shutdown gets when nothing says it.
 const DRAIN: u64 = 20;
+
+/// What a wait before it gets when its variable has no default.
+const LAME_DUCK: u64 = 5;
 
 /// A drain that is taken from the source; a longer one is no timeout of a shutdown.
 const LONGEST_DRAIN: u64 = 600;
@@ -125,37 +129,67 @@ pub(super) fn times(
     ports: &Ports,
 ) -> (Times, Vec<Setting>) {
     let parses = view.calls("ParseDuration");
-    let mut times = Times { drain: DRAIN, because: None, lame_duck: 0, set: Vec::new() };
+    let shutdown = shutdown::read(view);
+    let (lame_duck, drain) = (shutdown.lame_duck, shutdown.drain);
+    let (waits_for, drains_for) = (shutdown.waits_for, shutdown.drains_for);
+    let mut times = Times { drain: DRAIN, because: None, lame_duck, set: Vec::new() };
     let mut rest = Vec::new();
     for setting in settings {
         if ports.is_told_by(&setting.name) {
             continue;
         }
-        let (is_lame_duck, is_drain) = kind(&setting.name);
+        let told = |by: &Option<Told>| by.clone().filter(|by| by.name == setting.name);
+        let (waits, drains) = (told(&waits_for), told(&drains_for));
+        // What the source does with it says more than its name.
+        let (is_lame_duck, is_drain) = match (&waits, &drains) {
+            (None, None) => kind(&setting.name),
+            // It cannot be set for one alone.
+            (Some(_), Some(_)) => (false, false),
+            _ => (waits.is_some(), drains.is_some()),
+        };
+        let of_source = waits.or(drains).and_then(|by| by.is_duration);
         // A number alone may be of any unit, and what reads it may take nothing else.
         let default = setting.default.as_deref();
         let own = default.filter(|text| *text != "0").and_then(goduration::parse_seconds);
         let known = own.map(|seconds| seconds.round() as u64).filter(|s| *s <= LONGEST_DRAIN);
         // A default that is not understood is the author's, and stays.
-        let can_be_set = known.is_some() || (default.is_none() && parses);
-        if !(is_lame_duck || is_drain) || !can_be_set {
+        let can_be_set = of_source != Some(false)
+            && (known.is_some() || (default.is_none() && (parses || of_source == Some(true))));
+        // A wait that is read off the source is not this one's.
+        let is_another = is_lame_duck
+            && waits_for.as_ref().is_none_or(|by| by.name != setting.name)
+            && times.lame_duck.seconds() > 0;
+        if !(is_lame_duck || is_drain) || !can_be_set || is_another {
             rest.push(setting);
         } else if is_lame_duck {
-            times.lame_duck = known.unwrap_or(5);
+            let seconds = known.or(known_wait(&times.lame_duck)).unwrap_or(LAME_DUCK);
+            times.lame_duck = LameDuck::Known(seconds, setting.name.clone());
             times.set.push((setting.name, Time::LameDuck));
         } else {
-            times.drain = known.filter(|seconds| *seconds > 0).unwrap_or(DRAIN);
+            let of_source =
+                drain.filter(|_| drains_for.as_ref().is_some_and(|by| by.name == setting.name));
+            times.drain = known.or(of_source).filter(|seconds| *seconds > 0).unwrap_or(DRAIN);
             times.because = Some(setting.name.clone());
             times.set.push((setting.name, Time::Drain));
         }
     }
-    if times.because.is_none()
-        && let Some(seconds) = written_drain(view)
-    {
-        times.drain = seconds;
-        times.because = Some("the timeout of its shutdown".to_owned());
+    if times.because.is_none() {
+        let of_source = drain.filter(|seconds| (1..=LONGEST_DRAIN).contains(seconds));
+        if let Some(seconds) = of_source.or_else(|| written_drain(view)) {
+            times.drain = seconds;
+            let variable = drains_for.filter(|_| of_source.is_some()).map(|by| by.name);
+            times.because = Some(variable.unwrap_or("the timeout of its shutdown".to_owned()));
+        }
     }
     (times, rest)
+}
+
+/// The wait that is the default of its variable.
+fn known_wait(lame_duck: &LameDuck) -> Option<u64> {
+    match lame_duck {
+        LameDuck::Known(seconds, _) if *seconds > 0 => Some(*seconds),
+        _ => None,
+    }
 }
 
 /// Whether a variable says how long the listener stays open, or how long requests get.
@@ -210,7 +244,7 @@ fn text_of(value: &Value) -> Option<String> {
 }
 
 /// A name in capitals, as environment variables have it.
-fn is_variable(name: &str) -> bool {
+pub(super) fn is_variable(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|b| b.is_ascii_uppercase())
         && name.len() > 1
@@ -226,7 +260,7 @@ fn is_plain(value: &str) -> bool {
 }
 
 /// `name` in `key:"name"` of a struct tag.
-fn tag_value<'t>(tag: &'t str, key: &str) -> Option<&'t str> {
+pub(super) fn tag_value<'t>(tag: &'t str, key: &str) -> Option<&'t str> {
     let start = tag.match_indices(key).find_map(|(at, _)| {
         let alone = at == 0 || tag.as_bytes()[at - 1] == b' ';
         let rest = tag[at + key.len()..].strip_prefix(":\"")?;
@@ -277,7 +311,7 @@ mod tests {
             let view = View { packages: vec![vec![&file]] };
             let settings = read(&view);
             let (times, rest) = times(&view, settings, &Ports::default());
-            (times.drain, times.lame_duck, times.set.len(), rest.len())
+            (times.drain, times.lame_duck.seconds(), times.set.len(), rest.len())
         };
         assert_eq!(
             of(

@@ -4,6 +4,7 @@ mod pins;
 mod put;
 mod service;
 mod template;
+mod termination;
 
 use anyhow::{Context as _, Result, bail};
 use provost_check::model::support;
@@ -13,6 +14,7 @@ use crate::args::Ci;
 pub(super) use put::{NewFile, Place, write};
 pub(super) use service::Service;
 use template::Words;
+pub(super) use termination::what_for;
 
 /// The tag that manifests begin with.
 pub(super) const TAG: &str = "0.1.0";

@@ -1,6 +1,5 @@
 //! One service: what was found out about it, and the numbers that have to add up.
 
-use provost_check::model::grace;
 use provost_check::model::memlimit;
 use provost_check::model::quantity::Bytes;
 
@@ -178,25 +177,6 @@ impl Service {
         [tcp.clone(), tcp.clone(), tcp]
     }
 
-    fn pre_stop(&self) -> u64 {
-        if self.is_served() { u64::from(grace::DEFAULT_PROPAGATION) } else { 0 }
-    }
-
-    fn sum(&self) -> u64 {
-        self.pre_stop() + self.times.lame_duck + self.times.drain
-    }
-
-    /// Seconds between the end of the drain and the kill: at least what the kubelet keeps and a
-    /// second, up to the next multiple of five.
-    fn reserve(&self) -> u64 {
-        let least = self.sum() + u64::from(grace::SMALLEST_REMAINDER) + 3;
-        least.div_ceil(5) * 5 - self.sum()
-    }
-
-    pub(in super::super) fn grace(&self) -> u64 {
-        self.sum() + self.reserve()
-    }
-
     fn memory_share(&self) -> u64 {
         if self.cgo.is_some() { SHARE_WITH_C } else { 90 }
     }
@@ -208,24 +188,6 @@ impl Service {
             None => memlimit::recommended(limit),
         };
         value.unwrap_or_default()
-    }
-
-    /// Lines of `provost.toml` behind the names.
-    pub(super) fn settings_in_toml(&self) -> Vec<String> {
-        let times = &self.times;
-        let drain = match &times.because {
-            Some(because) => format!("# How long requests in flight get after SIGTERM: {because}."),
-            None => "# How long requests in flight get after SIGTERM. Nothing in the program says it: measure or decide."
-                .to_owned(),
-        };
-        let mut lines = vec![drain, format!("drain = \"{}s\"", times.drain)];
-        if self.is_served() {
-            lines.push("# How long the listener stays open after SIGTERM.".to_owned());
-            lines.push(format!("lame_duck = \"{}s\"", times.lame_duck));
-        }
-        lines.push("# From exec to ready, on a busy node. Measure it: the startup probe is held against it.".to_owned());
-        lines.push("# start_time = \"5s\"".to_owned());
-        lines
     }
 
     /// What the templates of a service use.
@@ -363,51 +325,6 @@ impl Service {
         );
     }
 
-    fn termination(&self, words: &mut Words, helm: bool) {
-        let (lame, drain, reserve) = (self.times.lame_duck, self.times.drain, self.reserve());
-        let pre_stop = self.pre_stop();
-        let mut parts = Vec::new();
-        if self.is_served() {
-            parts.push(format!("{pre_stop} s preStop"));
-        }
-        if lame > 0 {
-            parts.push(format!("{lame} s in which the listener stays open"));
-        }
-        parts.push(format!("{drain} s drain"));
-        let assumed =
-            if self.times.because.is_none() { " (assumed, see provost.toml)" } else { "" };
-        let sum =
-            format!("{}{assumed}, and {reserve} s to end before the kill.", parts.join(" + "));
-        let keys: &[&str] = if self.is_served() {
-            &["preStop", "lameDuck", "drain"]
-        } else {
-            &["lameDuck", "drain"]
-        };
-        let values: Vec<String> =
-            keys.iter().map(|key| format!(".Values.termination.{key}")).collect();
-        if helm {
-            words.word(
-                "grace_sum",
-                format!("What the values say, and {reserve} s to end before the kill."),
-            );
-            words.word("grace", format!("{{{{ add {} {reserve} }}}}", values.join(" ")));
-            words.word("pre_stop", "{{ .Values.termination.preStop }}");
-        } else {
-            words.word("grace_sum", sum);
-            words.word("grace", self.grace().to_string());
-            words.word("pre_stop", pre_stop.to_string());
-        }
-        words.word("pre_stop_value", pre_stop.to_string());
-        words.word("lame_duck", lame.to_string());
-        words.word("drain", drain.to_string());
-        words.word("reserve", reserve.to_string());
-        let note = match &self.times.because {
-            Some(because) => format!("From {because}; provost.toml says the same."),
-            None => "Assumed; provost.toml says the same.".to_owned(),
-        };
-        words.word("drain_note", note);
-    }
-
     fn network(&self, words: &mut Words) {
         // A headless Service translates no ports.
         let headless = self.ports.grpc.is_some();
@@ -539,7 +456,7 @@ impl Service {
         for (name, time) in &self.times.set {
             let (key, seconds) = match time {
                 Time::Drain => ("drain", self.times.drain),
-                Time::LameDuck => ("lameDuck", self.times.lame_duck),
+                Time::LameDuck => ("lameDuck", self.times.lame_duck.seconds()),
             };
             match helm {
                 true => set(name, &format!("{{{{ .Values.termination.{key} }}}}s")),
