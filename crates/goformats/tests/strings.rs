@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 
 use common::{Fixture, fixtures, for_each};
 use goformats::binary::read;
-use goformats::gostrings::{AddressClass, Doubt, Kind, Owner, Presence, Strings, Where};
+use goformats::gostrings::{AddressClass, Doubt, Kind, Number, Owner, Presence, Strings, Where};
 use goformats::limits::Limits;
 use proptest::prelude::*;
 
@@ -241,6 +241,36 @@ fn composed_embedded_and_matched_paths_are_not_absent() {
     });
 }
 
+/// A constant that begins with a path, or holds it between other segments, is another path.
+#[test]
+fn the_beginning_of_a_path_is_no_path() {
+    of_program(|_, strings| {
+        for text in ["/health", "/map/alph", "/compose", "/v"] {
+            let found = strings.find_path(text);
+            expect(!matches!(found, Presence::Present(_)), || format!("{text:?}: {found:?}"))?;
+        }
+        // "tcp4" is a text of the standard library, whose code makes no path of it.
+        let std = strings.find_path("/tcp4");
+        expect(std == Presence::Absent, || format!("/tcp4: {std:?}"))?;
+        let part = strings.find_path("/health");
+        expect(part == Presence::Absent, || format!("/health of /healthz: {part:?}"))?;
+        expect(matches!(strings.find("/health"), Presence::Present(Where::Inside(_))), || {
+            "the text itself".into()
+        })?;
+        let longer = strings.find_path("/etc/strings");
+        let is = matches!(longer, Presence::Unknown(Doubt::Longer(s)) if s.text.ends_with(".yaml"));
+        expect(is, || format!("/etc/strings: {longer:?}"))?;
+        for text in ["/healthz", "/readyz", "/api/v1/orders", "/map/alpha", "/composed"] {
+            let found = strings.find_path(text);
+            expect(matches!(found, Presence::Present(_)), || format!("{text:?}: {found:?}"))?;
+        }
+        let composed = strings.find_path("/composed/v1");
+        expect(matches!(composed, Presence::Unknown(Doubt::Composed(_))), || {
+            format!("{composed:?}")
+        })
+    });
+}
+
 /// Reads everything from bytes that may be broken.
 fn read_all(bytes: &[u8]) -> usize {
     let binary = read(bytes, &Limits::DEFAULT);
@@ -248,8 +278,13 @@ fn read_all(bytes: &[u8]) -> usize {
     let mut seen = strings.len() + strings.inline_texts().len() + strings.paths().len();
     for text in ["/healthz", "/readyz", "/alive", "/composed/v1"] {
         seen += usize::from(strings.find(text) != Presence::Absent);
+        seen += usize::from(strings.find_path(text) != Presence::Absent);
     }
-    seen
+    for number in [80, 8085, 9090] {
+        seen += usize::from(strings.find_port(number) != Number::Nowhere);
+        seen += usize::from(strings.find_number(number) != Number::Nowhere);
+    }
+    seen + strings.listen_texts().texts.len()
 }
 
 /// A small one for each machine.
@@ -328,17 +363,36 @@ fn a_default_belongs_to_the_variable_it_is_of() {
     });
 }
 
+/// `:80` is no text of a program with `:8080`.
+#[test]
+fn a_port_is_not_the_beginning_of_another() {
+    for_each(|fixture| {
+        if fixture.program != "server" {
+            return Ok(());
+        }
+        let bytes = fixture.bytes();
+        let binary = read(&bytes, &Limits::DEFAULT);
+        let strings = Strings::read(&binary, &Limits::DEFAULT).ok_or("no strings")?;
+        let (whole, part) = (strings.find_port(8080), strings.find_port(80));
+        expect(matches!(whole, Number::At(_)), || format!(":8080: {whole:?}"))?;
+        expect(part == Number::Nowhere, || format!(":80: {part:?}"))
+    });
+}
+
 /// `fixtures/go/listen/main.go`: what is the default of a variable, and what only stands beside one.
 #[test]
 fn a_fixed_address_is_no_default() {
     // In the program's order: the end of the function's name, the address, and the variable.
-    const EXPECTED: [(&str, &str, Option<&str>); 11] = [
+    const EXPECTED: [(&str, &str, Option<&str>); 14] = [
         ("byHelper", ":8081", Some("HELPER_PORT")),
         ("byInlinedHelper", ":8082", Some("INLINED_PORT")),
         ("byComparison", ":8083", Some("COMPARED_PORT")),
         ("byLookup", ":8084", Some("LOOKED_UP_PORT")),
-        // cmp.Or is a loop over them, and nothing is chosen at the address.
-        ("byFirst", ":8085", None),
+        ("byFirst", ":8085", Some("FIRST_PORT")),
+        // What comes before the variable may be given, and what comes after the default does not count.
+        ("byFirstOfThree", ":9096", None),
+        ("firstFixed", ":9097", None),
+        ("forEach", ":9098", None),
         // The default comes first, as ":9091" might before a call that takes the name only.
         ("byInjectedHelper", ":8086", None),
         ("injected", ":9091", None),
@@ -369,5 +423,69 @@ fn a_fixed_address_is_no_default() {
             }
         }
         expect(wrong.is_empty(), || wrong.join("\n"))
+    });
+}
+
+/// `fixtures/go/hosts/main.go`: what is joined with a host is told apart from what is only read.
+#[test]
+fn a_host_in_front_of_a_port_is_fixed() {
+    // The end of the function's name, the host, the variable, and whether nothing else is possible.
+    const EXPECTED: [(&str, &str, &str, bool); 4] = [
+        ("joined", "127.0.0.1:", "JOINED_PORT", true),
+        ("withDefault", "localhost:", "DEFAULT_PORT", true),
+        ("formatted", "[::1]:%s", "FORMATTED_PORT", true),
+        ("twice", "localhost:", "TWICE_PORT", false),
+    ];
+    assert!(fixtures().iter().any(|f| f.program == "hosts"), "run `cargo xtask fixtures`");
+    for_each(|fixture| {
+        let (hosts, listen) = (fixture.program == "hosts", fixture.program == "listen");
+        if !hosts && !listen {
+            return Ok(());
+        }
+        let bytes = fixture.bytes();
+        let binary = read(&bytes, &Limits::DEFAULT);
+        let strings = Strings::read(&binary, &Limits::DEFAULT).ok_or("no strings")?;
+        let found = strings.listen_texts().joined;
+        if listen {
+            // It listens on every address, too.
+            let own: Vec<_> = found.iter().filter(|j| j.text == "localhost:").collect();
+            return expect(own.len() == 1 && !own[0].certain, || format!("{found:?}"));
+        }
+        let mut wrong = Vec::new();
+        for (function, text, name, certain) in EXPECTED {
+            let own = format!("main.{function}");
+            let all: Vec<_> = found.iter().filter(|j| j.function == Some(&own)).collect();
+            let is = |j: &goformats::gostrings::JoinedHost<'_>| {
+                j.text == text && j.name == Some(name) && j.certain == certain
+            };
+            if !matches!(all.as_slice(), [only] if is(only)) {
+                wrong.push(format!("{function}: {all:?}"));
+            }
+        }
+        expect(wrong.is_empty(), || wrong.join("\n"))
+    });
+}
+
+/// `fixtures/go/hosts/main.go`: a port that is a number of code or data is never called absent, and most that are
+/// not there are.
+#[test]
+fn a_port_that_is_a_number_is_found() {
+    assert!(fixtures().iter().any(|f| f.program == "hosts"), "run `cargo xtask fixtures`");
+    for_each(|fixture| {
+        if fixture.program != "hosts" {
+            return Ok(());
+        }
+        let bytes = fixture.bytes();
+        let binary = read(&bytes, &Limits::DEFAULT);
+        let strings = Strings::read(&binary, &Limits::DEFAULT).ok_or("no strings")?;
+        for number in 29001..=29007 {
+            let found = strings.find_number(number);
+            expect(found != Number::Nowhere, || format!("{number}: {found:?}"))?;
+        }
+        let absent = (29008..29108).filter(|n| strings.find_number(*n) == Number::Nowhere).count();
+        expect(absent >= 60, || format!("{absent} of a hundred are absent"))?;
+        // The longer number is a text of it, and this one is not.
+        let part = strings.find_number(29008);
+        expect(part == Number::Nowhere, || format!("29008 of 129008: {part:?}"))
     });
 }

@@ -16,6 +16,11 @@ pub(super) struct Area<'a> {
 }
 
 impl Area<'_> {
+    /// Whether the program can write it.
+    pub(super) fn is_writable(&self) -> bool {
+        self.writable
+    }
+
     fn contains(&self, address: u64) -> bool {
         address.checked_sub(self.address).is_some_and(|at| at < self.bytes.len() as u64)
     }

@@ -7,18 +7,26 @@
 //!   inlined, the default comes first.
 //! - `p := os.Getenv("PORT")` with `if p == "" { p = "8080" }`, which is also what an inlined helper comes to: the default
 //!   is *chosen* where something is zero ([`flow`]). Between the name and the default may be other reads.
+//! - `cmp.Or(os.Getenv("PORT"), "8080")` puts both on the stack and takes the first that is not empty: what comes behind is
+//!   a call of `cmp.Or`, or code that the inline tree says is its own.
 //! - Tags of struct fields (`env:"PORT" envDefault:"8080"`) hold both in one text.
 //!
-//! A text that is used in any other way is no proved default of anything.
+//! A text that is used in any other way is no proved default of anything. Hosts that are joined with a port
+//! (`"127.0.0.1:" + os.Getenv("PORT")`) are told apart from those ([`hosts`]).
 
 mod flow;
+mod hosts;
 mod tags;
+
+use std::ops::Range;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::{Owner, Strings, references};
+use super::{Owner, Reference, Strings, references};
 use crate::pclntab::Function;
-use flow::Flow;
+use flow::{Callee, Flow};
+pub use hosts::JoinedHost;
+use hosts::{Host, Hosts};
 
 /// Names and addresses that are longer are neither.
 const LONGEST: usize = 64;
@@ -55,6 +63,8 @@ pub struct ListenTexts<'a> {
     pub texts: Vec<ListenText<'a>>,
     /// Names of variables in tags of struct fields, sorted.
     pub tagged: Vec<&'a str>,
+    /// Hosts that code joins with a port, in the order of the code.
+    pub joined: Vec<JoinedHost<'a>>,
     /// Not all tags were looked at: a variable that is not in `tagged` may be read all the same.
     pub limited: bool,
 }
@@ -110,6 +120,7 @@ fn is_name(text: &str) -> bool {
 enum What {
     Name,
     Address(u16),
+    Host(Host),
 }
 
 impl<'a> Strings<'a> {
@@ -122,7 +133,10 @@ impl<'a> Strings<'a> {
             let what = match listen_port(string.text) {
                 Some(port) => What::Address(port),
                 None if is_name(string.text) => What::Name,
-                None => continue,
+                None => match Host::of(string.text) {
+                    Some(host) => What::Host(host),
+                    None => continue,
+                },
             };
             places.insert(string.address, (index, what));
         }
@@ -135,7 +149,11 @@ impl<'a> Strings<'a> {
             }
         }
         places.extend(headers.iter().copied());
-        let mut uses: Vec<(u64, u64)> = references(&self.image, self.machine)
+        let references = references(&self.image, self.machine);
+        for reference in references.iter().filter(|r| r.taken && self.may_be_colon(r)) {
+            places.entry(reference.target).or_insert((usize::MAX, What::Host(Host::Any)));
+        }
+        let mut uses: Vec<(u64, u64)> = references
             .into_iter()
             .filter(|r| places.contains_key(&r.target))
             .map(|r| (r.at, r.target))
@@ -149,9 +167,9 @@ impl<'a> Strings<'a> {
         // Names that were used in the function and have no default yet, and where.
         let mut pending: Vec<(&'a str, u64)> = Vec::new();
         let mut flow = None;
+        let mut hosts = Hosts::default();
         for (position, &(at, target)) in uses.iter().enumerate() {
             let Some(&(index, what)) = places.get(&target) else { continue };
-            let Some(string) = self.list.get(index) else { continue };
             used.insert(target);
             seen.insert(index);
             let here = self.functions.function_at(at);
@@ -159,14 +177,31 @@ impl<'a> Strings<'a> {
             if function != Some(entry) {
                 function = Some(entry);
                 pending.clear();
+                hosts.enter();
                 flow = None;
             }
-            let What::Address(port) = what else {
-                if pending.len() >= PENDING {
-                    pending.remove(0);
+            if let What::Host(host) = what {
+                let function = here.as_ref().map(|f| f.name);
+                let string = self.list.get(index);
+                let owner = self.owner_of(function, string.map_or(Owner::Unknown, |s| s.owner));
+                if owner != Owner::Std {
+                    let flow = flow.get_or_insert_with(|| self.flow(here.as_ref()));
+                    hosts.host(string, host, at, flow, owner, function);
                 }
-                pending.push((string.text, at));
                 continue;
+            }
+            let Some(string) = self.list.get(index) else { continue };
+            let port = match what {
+                What::Address(port) => port,
+                What::Name => {
+                    if pending.len() >= PENDING {
+                        pending.remove(0);
+                    }
+                    pending.push((string.text, at));
+                    hosts.name(string.text, at);
+                    continue;
+                }
+                What::Host(_) => continue,
             };
             let flow = flow.get_or_insert_with(|| self.flow(here.as_ref()));
             let end = here.as_ref().map_or(at, |f| f.address.saturating_add(f.size));
@@ -177,15 +212,18 @@ impl<'a> Strings<'a> {
                 let is_key = name.bytes().any(|b| b.is_ascii_lowercase());
                 (is_key && next < end && flow.is_one_call(at, next)).then_some((name, true))
             };
-            let named = named(&mut pending, string.text, at, flow).or_else(behind);
+            let or = || {
+                let function = here.as_ref()?;
+                let memory = |address, len| self.image.bytes_at(address, len);
+                Some(self.functions.inlined(function, memory, is_or))
+            };
+            let named = named(&mut pending, string.text, at, flow, || or().unwrap_or_default())
+                .or_else(behind);
             found.texts.push(ListenText {
                 text: string.text,
                 port,
                 address: string.address,
-                owner: here
-                    .as_ref()
-                    .and_then(|f| crate::pclntab::package_of(f.name))
-                    .map_or(string.owner, |package| self.owners.of_package(package)),
+                owner: self.owner_of(here.as_ref().map(|f| f.name), string.owner),
                 function: here.map(|f| f.name),
                 name: named.map(|(name, _)| name),
                 certain: named.is_some_and(|(_, certain)| certain),
@@ -212,8 +250,28 @@ impl<'a> Strings<'a> {
                 certain: false,
             });
         }
+        // A name that data holds may be read by anybody.
+        for (_, place) in headers.iter().filter(|(_, place)| matches!(place.1, What::Name)) {
+            hosts.also(self.list.get(place.0).map_or("", |s| s.text));
+        }
+        found.joined = hosts.joined(|| self.calls_join_host_port());
         self.add_tags(&mut found);
         found
+    }
+
+    /// Whether an address that is taken can be that of `":"`, which the linker may put elsewhere: it is one with
+    /// whatever else has that content.
+    fn may_be_colon(&self, reference: &Reference) -> bool {
+        self.image.is_constant_data(reference.target)
+            && self.image.bytes_at(reference.target, 1) == Some(b":")
+            && reference.len.is_none_or(|len| len == 1)
+            && self.string_at(reference.target).is_none_or(|string| string.text == ":")
+    }
+
+    /// Whose the code of a function is; `other` where there is none.
+    fn owner_of(&self, function: Option<&str>, other: Owner) -> Owner {
+        let package = function.and_then(crate::pclntab::package_of);
+        package.map_or(other, |package| self.owners.of_package(package))
     }
 
     /// The instructions of a function that matter here; none where there is no function.
@@ -224,10 +282,38 @@ impl<'a> Strings<'a> {
         });
         let Some((address, code)) = code else { return Flow::default() };
         Flow::read(self.machine, code, address, |to| {
-            self.functions
-                .function_at(to)
-                .is_some_and(|f| f.name.starts_with("runtime.gcWriteBarrier"))
+            match self.functions.function_at(to).map_or("", |f| f.name) {
+                name if name.starts_with("runtime.gcWriteBarrier") => Callee::Barrier,
+                name if name.starts_with("runtime.concatstring") => Callee::Join,
+                "fmt.Sprintf" => Callee::Join,
+                name if is_or(name) => Callee::Or,
+                name if name.starts_with("runtime.convT") => Callee::Box,
+                _ => Callee::Other,
+            }
         })
+    }
+
+    /// Whether code other than the standard library's calls `net.JoinHostPort`, whose host may be any.
+    fn calls_join_host_port(&self) -> bool {
+        let mut all = self.functions.functions();
+        let Some(join) = all.find(|f| f.name == "net.JoinHostPort").map(|f| f.address) else {
+            return false;
+        };
+        self.functions.functions().any(|function| {
+            self.owner_of(Some(function.name), Owner::Unknown) != Owner::Std
+                && self.flow_calls(&function, join)
+        })
+    }
+
+    fn flow_calls(&self, function: &Function<'_>, callee: u64) -> bool {
+        let end = function.address.saturating_add(function.size);
+        let Some(code) = self.image.code_at(function.address..end) else { return false };
+        let called = std::cell::Cell::new(false);
+        Flow::read(self.machine, code, function.address, |to| {
+            called.set(called.get() || to == callee);
+            Callee::Other
+        });
+        called.get()
     }
 
     /// Names and defaults in tags of struct fields, as the readers of configuration write them.
@@ -259,12 +345,19 @@ impl<'a> Strings<'a> {
     }
 }
 
-/// The name among those before it that a text is the default of, and whether that is certain.
+/// Whether a function is `cmp.Or`, of whatever type.
+fn is_or(name: &str) -> bool {
+    name.starts_with("cmp.Or[")
+}
+
+/// The name among those before it that a text is the default of, and whether that is certain. `or` gives the code that
+/// was inlined from `cmp.Or`.
 fn named<'a>(
     pending: &mut Vec<(&'a str, u64)>,
     text: &str,
     at: u64,
     flow: &Flow,
+    or: impl FnOnce() -> Vec<Range<u64>>,
 ) -> Option<(&'a str, bool)> {
     if let Some(&(name, named_at)) = pending.last()
         && flow.is_one_call(named_at, at)
@@ -273,7 +366,12 @@ fn named<'a>(
         return Some((name, true));
     }
     if !flow.is_chosen(at) {
-        return None;
+        let &(name, named_at) = pending.last()?;
+        if !flow.is_or(named_at, at, &or()) {
+            return None;
+        }
+        pending.pop();
+        return Some((name, true));
     }
     let says = |name: &str, words: &[&str]| {
         let upper = name.to_ascii_uppercase();

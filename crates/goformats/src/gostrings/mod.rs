@@ -22,7 +22,9 @@ mod classify;
 mod image;
 mod inline;
 mod listen;
+mod numbers;
 mod owner;
+mod paths;
 mod presence;
 mod signals;
 mod x86;
@@ -33,8 +35,10 @@ use std::sync::OnceLock;
 
 pub use classify::{AddressClass, Kind, classify};
 pub use inline::InlineText;
-pub use listen::{ListenText, ListenTexts};
+pub use listen::{JoinedHost, ListenText, ListenTexts};
+pub use numbers::Number;
 pub use owner::{Owner, Owners};
+pub use paths::{PathIn, path_in};
 pub use presence::{Doubt, Presence, Where};
 pub use signals::{Asked, SignalCall, Signals};
 

@@ -106,9 +106,26 @@ pub(super) struct Use {
 /// Every use of an address, by code directly or through headers in data that code refers to, sorted by target.
 pub(super) fn uses(
     functions: &FunctionTable<'_>,
-    mut references: Vec<Reference>,
+    references: Vec<Reference>,
     headers: &[Header],
     pointers: &[Pointer],
+    owners: &Owners,
+) -> Vec<Use> {
+    let mut uses = by_code(functions, references, owners);
+    let variables = Variables::new(&uses, pointers);
+    uses.reserve_exact(headers.len());
+    uses.extend(headers.iter().map(|header| {
+        let (owner, at) = variables.owner(header.at);
+        Use { target: header.target, owner, at }
+    }));
+    uses.sort_unstable_by_key(|u| u.target);
+    uses
+}
+
+/// Uses by code, one of each owner, sorted by target.
+fn by_code(
+    functions: &FunctionTable<'_>,
+    mut references: Vec<Reference>,
     owners: &Owners,
 ) -> Vec<Use> {
     references.sort_unstable_by_key(|r| r.at);
@@ -141,19 +158,12 @@ pub(super) fn uses(
     uses.sort_unstable_by_key(|u| (u.target, u.owner, u.at));
     uses.dedup_by_key(|u| (u.target, u.owner));
     uses.shrink_to_fit();
-    let variables = Variables::new(&uses, pointers);
-    uses.reserve_exact(headers.len());
-    uses.extend(headers.iter().map(|header| {
-        let (owner, at) = variables.owner(header.at);
-        Use { target: header.target, owner, at }
-    }));
-    uses.sort_unstable_by_key(|u| u.target);
     uses
 }
 
 /// The variables of a program, told apart by what refers to them: dead ones were not linked, so every variable is
 /// referred to by code or by a pointer in another one, nearly always at its start.
-struct Variables {
+pub(super) struct Variables {
     /// Sorted by start, each once.
     all: Vec<Use>,
 }
@@ -162,6 +172,16 @@ struct Variables {
 const DEPTH: usize = 6;
 
 impl Variables {
+    /// Those of a program.
+    pub(super) fn of(
+        functions: &FunctionTable<'_>,
+        references: Vec<Reference>,
+        pointers: &[Pointer],
+        owners: &Owners,
+    ) -> Self {
+        Self::new(&by_code(functions, references, owners), pointers)
+    }
+
     /// `uses` are sorted by target.
     fn new(uses: &[Use], pointers: &[Pointer]) -> Self {
         // A large program has millions of pointers to far fewer variables, so the targets are told apart while they are
@@ -227,7 +247,8 @@ impl Variables {
         self.all.partition_point(|v| v.target <= address).checked_sub(1)
     }
 
-    fn owner(&self, address: u64) -> (Owner, Option<NonZeroU64>) {
+    /// Whose the variable at an address is, and an instruction that refers to it.
+    pub(super) fn owner(&self, address: u64) -> (Owner, Option<NonZeroU64>) {
         self.index(address)
             .and_then(|index| self.all.get(index))
             .map_or((Owner::Unknown, None), |variable| (variable.owner, variable.at))

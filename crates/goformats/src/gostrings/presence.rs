@@ -22,8 +22,10 @@
 //! Since Go 1.26 two comparisons with the last piece, whose values differ in one bit, become one comparison with both
 //! bits set (`ssa/fuse_comparisons.go`); the last piece is therefore looked for with one bit of tolerance.
 
-use super::{GoString, Kind, Strings, arm64};
+use super::paths::{PathIn, path_in};
+use super::{GoString, Owner, Strings, arm64};
 use crate::elf::Machine;
+use crate::pclntab::package_of;
 
 /// The newest minor version whose compiler was read for the table above.
 const NEWEST_COMPILER: u16 = 27;
@@ -32,9 +34,7 @@ const FUSES_SINGLE_BITS: u16 = 26;
 /// No compiler puts longer comparisons into immediates.
 const LONGEST_INLINE: usize = 32;
 /// Occurrences of a text or of its first piece that are looked at.
-const OCCURRENCES: usize = 100_000;
-/// Segments of a path that are put together in all ways.
-const SEGMENTS: usize = 12;
+pub(super) const OCCURRENCES: usize = 100_000;
 /// How far from each other the pieces of one comparison stand.
 const NEAR: u64 = 128;
 
@@ -91,6 +91,8 @@ pub enum Doubt<'s, 'a> {
     },
     /// Constants and compared texts make it up when joined; the parts in order.
     Composed(Vec<String>),
+    /// A longer path, or a text about it, holds the path.
+    Longer(&'s GoString<'a>),
     /// A constant with placeholders, or one that stands for all paths below it, matches it.
     Matched(&'s GoString<'a>),
 }
@@ -101,10 +103,16 @@ impl<'a> Strings<'a> {
     /// What is outside of the program (environment, arguments, files beside it) is not looked at; nor can a
     /// program be seen through whose literals were obfuscated.
     pub fn find(&self, text: &str) -> Presence<'_, 'a> {
+        self.look_for(text, false)
+    }
+
+    /// Whether the text is in the program: by itself, or as a part of others. A part of a constant is one of a path
+    /// where the constant holds it as such.
+    pub(super) fn look_for(&self, text: &str, is_path: bool) -> Presence<'_, 'a> {
         if text.len() < 2 {
             return Presence::Unknown(Doubt::TooShort);
         }
-        let data = self.in_data(text);
+        let data = self.in_data(text, is_path);
         if let Presence::Present(Where::Constant(_)) = data {
             return data;
         }
@@ -130,29 +138,7 @@ impl<'a> Strings<'a> {
         Presence::Absent
     }
 
-    /// Paths that the program knows: whole constants that are paths or patterns and not of the standard library, and
-    /// compared texts that start with a slash.
-    pub fn paths(&self) -> Vec<&str> {
-        let constants = self.iter().filter(|s| s.owner != super::Owner::Std);
-        let mut paths: Vec<&str> = constants
-            .filter_map(|s| match s.kind() {
-                Kind::Path => Some(s.text),
-                Kind::Pattern { path, .. } => path.find('/').and_then(|at| path.get(at..)),
-                _ => None,
-            })
-            .chain(
-                self.inline_texts()
-                    .iter()
-                    .filter(|t| t.owner != super::Owner::Std && t.text.starts_with('/'))
-                    .map(|t| t.text.as_str()),
-            )
-            .collect();
-        paths.sort_unstable();
-        paths.dedup();
-        paths
-    }
-
-    fn in_data(&self, text: &str) -> Presence<'_, 'a> {
+    fn in_data(&self, text: &str, is_path: bool) -> Presence<'_, 'a> {
         let finder = memchr::memmem::Finder::new(text.as_bytes());
         let len = text.len() as u64;
         let types = self.functions.module.as_ref().map(|m| m.types.clone());
@@ -174,6 +160,15 @@ impl<'a> Strings<'a> {
                             return Presence::Present(Where::Constant(string));
                         }
                         Some(string) => {
+                            match path_in(string.text, text) {
+                                _ if !is_path => {}
+                                PathIn::Served => {}
+                                PathIn::Longer => {
+                                    doubt.get_or_insert(Doubt::Longer(string));
+                                    continue;
+                                }
+                                PathIn::Not => continue,
+                            }
                             if best.is_none_or(|b| super::owner::outranks(string.owner, b.owner)) {
                                 best = Some(string);
                             }
@@ -203,7 +198,7 @@ impl<'a> Strings<'a> {
         }
     }
 
-    fn around(&self, address: u64, len: u64) -> Around {
+    pub(super) fn around(&self, address: u64, len: u64) -> Around {
         let end = address.saturating_add(len);
         let after = self.pieces.partition_point(|p| p.address <= address);
         let mut index = after.saturating_sub(1);
@@ -229,14 +224,20 @@ impl<'a> Strings<'a> {
         Around::Across
     }
 
-    fn string_at(&self, address: u64) -> Option<&GoString<'a>> {
+    pub(super) fn string_at(&self, address: u64) -> Option<&GoString<'a>> {
         let index = self.list.binary_search_by_key(&address, |s| s.address).ok()?;
         self.list.get(index)
     }
 
     /// Whether code compares with the text, or could.
     fn in_code(&self, text: &str) -> Presence<'_, 'a> {
-        if let Some(found) = self.inline_texts().iter().find(|t| t.text == text) {
+        self.in_code_but(text, None)
+    }
+
+    /// The same, but for the code of one owner.
+    pub(super) fn in_code_but(&self, text: &str, but: Option<Owner>) -> Presence<'_, 'a> {
+        let mut compared = self.inline_texts().iter().filter(|t| Some(t.owner) != but);
+        if let Some(found) = compared.find(|t| t.text == text) {
             return Presence::Present(Where::Compared { at: found.at });
         }
         if text.len() > LONGEST_INLINE {
@@ -273,6 +274,9 @@ impl<'a> Strings<'a> {
                 None => at.saturating_sub(NEAR)..at.saturating_add(2 * NEAR),
             };
             let Some(code) = self.image.code_at(done.clone()) else { continue };
+            if but.is_some() && but == self.owner_at(at) {
+                continue;
+            }
             let holds = match self.machine {
                 Machine::Amd64 => Immediates::Bytes(code),
                 _ => Immediates::Words(arm64_constants(code)),
@@ -282,6 +286,12 @@ impl<'a> Strings<'a> {
             }
         }
         Presence::Absent
+    }
+
+    /// Whose the code at an address is.
+    fn owner_at(&self, address: u64) -> Option<Owner> {
+        let package = package_of(self.functions.function_at(address)?.name)?;
+        Some(self.owners.of_package(package))
     }
 
     fn places_amd64(&self, first: &FirstPiece<'_>, places: &mut Vec<u64>) -> bool {
@@ -341,71 +351,9 @@ impl<'a> Strings<'a> {
         }
         true
     }
-
-    /// A constant that stands for the path without being equal to it.
-    fn matching_pattern(&self, path: &str) -> Option<&GoString<'a>> {
-        self.iter().find(|s| {
-            let pattern = match s.kind() {
-                Kind::Path if s.owner != super::Owner::Std => s.text,
-                Kind::Pattern { path, .. } => {
-                    path.get(path.find('/').unwrap_or(0)..).unwrap_or(path)
-                }
-                // Format strings are no paths by their look.
-                Kind::Other if s.text.starts_with('/') && s.text.contains('%') => s.text,
-                _ => return false,
-            };
-            matches(pattern, path)
-        })
-    }
-
-    /// Parts that are in the program and make the path up, cut beside slashes.
-    fn composed(&self, path: &str) -> Option<Vec<String>> {
-        let bytes = path.as_bytes();
-        let mut cuts: Vec<usize> = (1..bytes.len())
-            .filter(|&i| bytes.get(i) == Some(&b'/') || bytes.get(i - 1) == Some(&b'/'))
-            .collect();
-        cuts.insert(0, 0);
-        cuts.push(bytes.len());
-        if cuts.len() > 2 * SEGMENTS {
-            return Some(vec![path.to_owned()]);
-        }
-        // reached[i]: the cut before, on a way from the start to cut i.
-        let mut reached: Vec<Option<usize>> = vec![None; cuts.len()];
-        for to in 1..cuts.len() {
-            for from in 0..to {
-                let open = from == 0 || reached.get(from).copied().flatten().is_some();
-                let whole = from == 0 && to + 1 == cuts.len();
-                let (Some(&start), Some(&end)) = (cuts.get(from), cuts.get(to)) else { continue };
-                let Some(part) = path.get(start..end) else { continue };
-                if open && !whole && self.is_part(part) {
-                    if let Some(slot) = reached.get_mut(to) {
-                        *slot = Some(from);
-                    }
-                    break;
-                }
-            }
-        }
-        let mut parts = Vec::new();
-        let mut at = cuts.len() - 1;
-        while at > 0 {
-            let from = reached.get(at).copied().flatten()?;
-            parts.push(path.get(*cuts.get(from)?..*cuts.get(at)?)?.to_owned());
-            at = from;
-        }
-        parts.reverse();
-        Some(parts)
-    }
-
-    /// Whether a part of a path is in the program by itself.
-    fn is_part(&self, part: &str) -> bool {
-        if part == "/" {
-            return true;
-        }
-        self.iter().any(|s| s.text == part) || self.in_code(part) != Presence::Absent
-    }
 }
 
-enum Around {
+pub(super) enum Around {
     /// In the constant that starts at the address.
     Inside(u64),
     /// Across the border of constants, all of them certain.
@@ -551,91 +499,9 @@ fn arm64_constants(code: &[u8]) -> Vec<(u64, u64)> {
     all
 }
 
-/// Whether a path pattern matches a path that is not equal to it. Placeholders: `{name}` and `:name` for a segment,
-/// `{name...}`, `*` and `*name` for the rest, `%s` and its like for anything without a slash; a slash at the end for all below.
-pub(super) fn matches(pattern: &str, path: &str) -> bool {
-    const LONGEST: usize = 512;
-    if pattern.len() > LONGEST || path.len() > LONGEST {
-        return false;
-    }
-    let letters = |segment: &str| segment.bytes().any(|b| b.is_ascii_alphanumeric());
-    let mut literal = false;
-    let mut path = path.split('/');
-    let mut pattern = pattern.split('/').peekable();
-    let mut placeholder = false;
-    while let Some(expected) = pattern.next() {
-        if expected.is_empty() && pattern.peek().is_none() {
-            // A trailing slash: everything below, the root excepted, which matches all paths and says nothing.
-            return literal;
-        }
-        let rest = expected.starts_with('*')
-            || (expected.starts_with('{')
-                && (expected.ends_with("...}") || expected.contains(":.*")));
-        if rest {
-            return literal && path.next().is_some();
-        }
-        let Some(segment) = path.next() else { return false };
-        let any = (expected.starts_with('{') && expected.ends_with('}'))
-            || (expected.starts_with(':') && expected.len() > 1);
-        if any {
-            placeholder = true;
-            if segment.is_empty() {
-                return false;
-            }
-        } else if let Some(at) = expected.find('%') {
-            placeholder = true;
-            let (before, after) = expected.split_at(at);
-            // The verb ends with its first letter.
-            let verb = after.find(|c: char| c.is_ascii_alphabetic()).map_or(after.len(), |i| i + 1);
-            let after = after.get(verb..).unwrap_or_default();
-            let fits = segment.starts_with(before)
-                && (after.contains('%') || segment.ends_with(after))
-                && segment.len() >= before.len();
-            if !fits {
-                return false;
-            }
-            literal |= letters(before) || letters(after);
-        } else if expected == segment {
-            literal |= letters(segment);
-        } else {
-            return false;
-        }
-    }
-    placeholder && literal && path.next().is_none()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn patterns() {
-        for (pattern, path) in [
-            ("/pattern/{id}", "/pattern/42"),
-            ("/pattern/{id}/confirm", "/pattern/42/confirm"),
-            ("/files/{path...}", "/files/a/b"),
-            ("/static/", "/static/site.css"),
-            ("/users/:id", "/users/7"),
-            ("/assets/*filepath", "/assets/a/b/c"),
-            ("/api/%s/pods", "/api/v1/pods"),
-            ("/api/v%d", "/api/v1"),
-        ] {
-            assert!(matches(pattern, path), "{pattern} {path}");
-        }
-        for (pattern, path) in [
-            ("/", "/alive"),
-            ("/%s", "/alive"),
-            ("/{anything}", "/alive"),
-            ("/*", "/alive"),
-            ("/pattern/{id}", "/pattern/"),
-            ("/pattern/{id}", "/pattern/42/confirm"),
-            ("/static/", "/statics/x"),
-            ("/healthz", "/healthz"),
-            ("/api/v%d", "/api/x1"),
-        ] {
-            assert!(!matches(pattern, path), "{pattern} {path}");
-        }
-    }
 
     /// Every division covers the text but for single bytes, and starts with the piece that is searched for.
     #[test]

@@ -185,6 +185,12 @@ impl<'a> FunctionTable<'a> {
 
     /// The function whose code holds `address`.
     pub fn function_at(&self, address: u64) -> Option<Function<'a>> {
+        self.function(self.index_at(address)?, &mut self.name_budget())
+            .filter(|f| address - f.address < f.size.max(1))
+    }
+
+    /// The last function that starts at or before `address`.
+    pub(super) fn index_at(&self, address: u64) -> Option<usize> {
         // Entries are sorted by address; split texts are sorted by offset and by address alike.
         let (mut low, mut high) = (0, self.count);
         while low < high {
@@ -195,8 +201,7 @@ impl<'a> FunctionTable<'a> {
                 high = middle;
             }
         }
-        self.function(low.checked_sub(1)?, &mut self.name_budget())
-            .filter(|f| address - f.address < f.size.max(1))
+        low.checked_sub(1)
     }
 
     fn function(&self, index: usize, budget: &mut usize) -> Option<Function<'a>> {
@@ -223,7 +228,7 @@ impl<'a> FunctionTable<'a> {
     }
 
     /// The field of that index in the table of pairs.
-    fn field(&self, index: usize) -> Option<u64> {
+    pub(super) fn field(&self, index: usize) -> Option<u64> {
         let size = self.entry_field();
         let mut cursor = self.cursor(self.functab).at((index * size) as u64);
         if size == 4 { cursor.u32().ok().map(u64::from) } else { cursor.u64().ok() }

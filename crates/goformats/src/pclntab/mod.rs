@@ -15,6 +15,7 @@
 //! Sources: `debug/gosym/pclntab.go`, `internal/abi/symtab.go`, `runtime/symtab.go` up to Go 1.27.
 
 mod functions;
+mod inlined;
 mod locate;
 mod names;
 
@@ -90,6 +91,8 @@ pub struct FunctionTable<'a> {
     /// What those offsets count from.
     records: &'a [u8],
     names: &'a [u8],
+    /// Values by address.
+    pc_values: &'a [u8],
     files: &'a [u8],
     file_count: usize,
     text_start: u64,
@@ -174,6 +177,7 @@ impl<'a> FunctionTable<'a> {
             functab: &[],
             records: data,
             names: data,
+            pc_values: &[],
             files: &[],
             file_count: 0,
             text_start: 0,
@@ -202,14 +206,19 @@ impl<'a> FunctionTable<'a> {
                 data.get(from..usize::try_from(to).ok()?)
             };
             let ordered = at.is_sorted();
-            let (Some(name_bytes), Some(file_bytes), Some(records), true) =
-                (part(names, cutab), part(files, pctab), part(functab, data.len() as u64), ordered)
-            else {
+            let (Some(name_bytes), Some(file_bytes), Some(records), Some(pc_values), true) = (
+                part(names, cutab),
+                part(files, pctab),
+                part(functab, data.len() as u64),
+                part(pctab, functab),
+                ordered,
+            ) else {
                 broken("its parts lie outside or out of order");
                 return None;
             };
             table.names = name_bytes;
             table.files = file_bytes;
+            table.pc_values = pc_values;
             table.records = records;
             let files = field(1).unwrap_or(0);
             table.file_count = usize::try_from(files).unwrap_or(usize::MAX);

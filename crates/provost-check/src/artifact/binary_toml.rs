@@ -20,7 +20,9 @@
 //! packages = ["net/http"]
 //! deps = ["golang.org/x/net@v0.50.0", "example.com/lib@v1.0.0 => ../lib"]
 //! strings = ["/healthz"]           # constants of the main module
-//!                                  # ... a name right before an address has it as its default
+//!                                  # ... a name right before an address has it as its default,
+//!                                  # and one right before "127.0.0.1:" is joined with it
+//! numbers = [9090]                 # constants of its code
 //! std_strings = ["/etc/hosts"]     # constants of the standard library
 //! unreadable = "no string section" # the program's text cannot be read
 //! [settings]
@@ -32,14 +34,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use goformats::gostrings::{PathIn, path_in};
 use goformats::version::GoVersion;
 use serde::Deserialize;
 
 use crate::artifact::{Source, SourceKind, Sources};
 use crate::facts::binary::{Binary, BinaryFormat, Functions, GoProgram, Module};
 use crate::facts::program_text::{
-    AskedSignals, ListenText, ListenTexts, ProgramString, ProgramText, TextKind, TextOwner,
-    TextPresence,
+    AskedSignals, JoinedHost, ListenText, ListenTexts, NumberPresence, ProgramString, ProgramText,
+    TextKind, TextOwner, TextPresence,
 };
 use crate::facts::{Fact, Origin, symbols};
 
@@ -71,6 +74,7 @@ struct Page {
     module_version: String,
     strings: Vec<String>,
     std_strings: Vec<String>,
+    numbers: Vec<u16>,
     unreadable: Option<String>,
     settings: BTreeMap<String, String>,
     godebug: BTreeMap<String, String>,
@@ -104,6 +108,7 @@ impl Default for Page {
             module_version: "(devel)".to_owned(),
             strings: Vec::new(),
             std_strings: Vec::new(),
+            numbers: Vec::new(),
             unreadable: None,
             settings: BTreeMap::new(),
             godebug: BTreeMap::new(),
@@ -116,8 +121,32 @@ impl Default for Page {
 struct ListedText {
     strings: Result<Vec<ProgramString>, &'static str>,
     all: Vec<(String, Origin)>,
+    numbers: Vec<(u16, Origin)>,
     listens: ListenTexts,
     signals: AskedSignals,
+}
+
+impl ListedText {
+    /// A text other than the standard library's that holds the digits by themselves.
+    fn with_digits(&self, digits: &str) -> NumberPresence {
+        let strings = match &self.strings {
+            Ok(strings) => strings,
+            Err(why) => return NumberPresence::Unknown(why),
+        };
+        let digit = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+        let holds = |text: &str| {
+            text.match_indices(digits).any(|(at, _)| {
+                let before = at.checked_sub(1).and_then(|at| text.as_bytes().get(at));
+                (digits.starts_with(':') || !digit(before))
+                    && !digit(text.as_bytes().get(at + digits.len()))
+            })
+        };
+        let own = |s: &&ProgramString| s.owner != TextOwner::Std && holds(&s.text);
+        match strings.iter().find(own) {
+            Some(string) => NumberPresence::Present(string.origin.clone()),
+            None => NumberPresence::Absent,
+        }
+    }
 }
 
 impl ProgramText for ListedText {
@@ -128,6 +157,39 @@ impl ProgramText for ListedText {
         match self.all.iter().find(|(s, _)| s.contains(text)) {
             Some((_, origin)) => TextPresence::Present(origin.clone()),
             None => TextPresence::Absent,
+        }
+    }
+
+    fn find_path(&self, path: &str) -> TextPresence {
+        if let Err(why) = &self.strings {
+            return TextPresence::Unknown(why);
+        }
+        let mut longer = false;
+        for (text, origin) in &self.all {
+            match path_in(text, path) {
+                PathIn::Served => return TextPresence::Present(origin.clone()),
+                PathIn::Longer => longer = true,
+                PathIn::Not => {}
+            }
+        }
+        if longer {
+            return TextPresence::Unknown("a longer text of it holds the path");
+        }
+        TextPresence::Absent
+    }
+
+    fn find_port(&self, port: u16) -> NumberPresence {
+        self.with_digits(&format!(":{port}"))
+    }
+
+    fn find_number(&self, number: u16) -> NumberPresence {
+        match self.with_digits(&number.to_string()) {
+            NumberPresence::Absent => {}
+            found => return found,
+        }
+        match self.numbers.iter().find(|(own, _)| *own == number) {
+            Some((_, origin)) => NumberPresence::Present(origin.clone()),
+            None => NumberPresence::Absent,
         }
     }
 
@@ -222,6 +284,7 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
                     Ok(strings)
                 },
                 all,
+                numbers: page.numbers.iter().map(|n| (*n, at(".text", 0x40_1000))).collect(),
                 listens,
                 signals: match &page.signals {
                     None => AskedSignals::Termination,
@@ -305,7 +368,27 @@ fn listens(strings: &[ProgramString]) -> ListenTexts {
             certain: name.is_some(),
         })
     });
-    ListenTexts { texts: texts.collect(), ..ListenTexts::default() }
+    let texts = texts.collect();
+    let own = || strings.iter().filter(|s| s.owner != TextOwner::Std);
+    let others = own().any(|s| matches!(s.text.as_str(), ":" | "0.0.0.0:" | ":%s" | ":%d"));
+    let before = std::iter::once(None).chain(strings.iter().map(Some));
+    let hosts = strings.iter().zip(before).filter(|(s, _)| {
+        matches!(s.text.as_str(), "127.0.0.1:" | "localhost:" | "127.0.0.1:%s" | "localhost:%s")
+    });
+    let joined = hosts.map(|(string, before)| {
+        let name = before.filter(|s| is_name(&s.text)).map(|s| s.text.clone());
+        let once = own().filter(|s| Some(&s.text) == name.as_ref()).count() == 1;
+        JoinedHost {
+            text: string.text.clone(),
+            origin: string.origin.clone(),
+            owner: string.owner.clone(),
+            function: string.function.clone(),
+            certain: once && !others,
+            name,
+        }
+    });
+    let joined = joined.collect();
+    ListenTexts { texts, joined, ..ListenTexts::default() }
 }
 
 fn dep(text: &str) -> Module {

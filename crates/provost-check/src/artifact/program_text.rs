@@ -3,15 +3,15 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use goformats::binary::read;
-use goformats::gostrings::{Doubt, Kind, Owner, Presence, Signals, Strings, Where};
+use goformats::gostrings::{Doubt, Kind, Number, Owner, Presence, Signals, Strings, Where};
 use goformats::limits::Limits;
 use rustc_hash::FxHashMap;
 use self_cell::self_cell;
 
 use super::binary::Bytes;
 use crate::facts::program_text::{
-    AskedSignals, ListenText, ListenTexts, ProgramString, ProgramText, TextKind, TextOwner,
-    TextPresence,
+    AskedSignals, JoinedHost, ListenText, ListenTexts, NumberPresence, ProgramString, ProgramText,
+    TextKind, TextOwner, TextPresence,
 };
 use crate::facts::{Origin, SourceId};
 
@@ -29,6 +29,24 @@ self_cell!(
 const UNREADABLE: &str =
     "its text can be read in amd64 and arm64 programs with an intact function table only";
 
+type Answers<Q, A> = Mutex<FxHashMap<Q, A>>;
+
+/// The answer that was given before, or one that is kept.
+fn remembered<Q: Eq + std::hash::Hash, A: Clone>(
+    answers: &Answers<Q, A>,
+    question: Q,
+    answer: impl FnOnce() -> A,
+) -> A {
+    // Nothing panics while it holds the lock.
+    let answers = || answers.lock().unwrap_or_else(PoisonError::into_inner);
+    let known = answers().get(&question).cloned();
+    known.unwrap_or_else(|| {
+        let answer = answer();
+        answers().insert(question, answer.clone());
+        answer
+    })
+}
+
 /// The text of a mapped executable.
 pub struct MappedText {
     source: SourceId,
@@ -39,7 +57,10 @@ pub struct MappedText {
     signals: OnceLock<Result<AskedSignals, &'static str>>,
     listens: OnceLock<Result<ListenTexts, &'static str>>,
     /// Answers that were given: a hundred containers ask for one path.
-    found: Mutex<FxHashMap<Box<str>, TextPresence>>,
+    found: Answers<Box<str>, TextPresence>,
+    paths: Answers<Box<str>, TextPresence>,
+    ports: Answers<u16, NumberPresence>,
+    numbers: Answers<u16, NumberPresence>,
 }
 
 impl MappedText {
@@ -54,6 +75,9 @@ impl MappedText {
             signals: OnceLock::new(),
             listens: OnceLock::new(),
             found: Mutex::default(),
+            paths: Mutex::default(),
+            ports: Mutex::default(),
+            numbers: Mutex::default(),
         }
     }
 
@@ -66,10 +90,13 @@ impl MappedText {
     }
 
     /// Looks through the whole program.
-    fn look_for(&self, text: &str) -> TextPresence {
+    fn look_for(
+        &self,
+        find: impl for<'s, 'a> FnOnce(&'s Strings<'a>) -> Presence<'s, 'a>,
+    ) -> TextPresence {
         self.recovered().with_dependent(|_, strings| {
             let Some(strings) = strings else { return TextPresence::Unknown(UNREADABLE) };
-            match strings.find(text) {
+            match find(strings) {
                 Presence::Present(place) => TextPresence::Present(match place {
                     Where::Constant(string) | Where::Inside(string) => {
                         self.at("string constant", string.address)
@@ -79,6 +106,19 @@ impl MappedText {
                 }),
                 Presence::Absent => TextPresence::Absent,
                 Presence::Unknown(doubt) => TextPresence::Unknown(why(&doubt)),
+            }
+        })
+    }
+
+    fn look_for_number(&self, find: impl FnOnce(&Strings<'_>) -> Number) -> NumberPresence {
+        self.recovered().with_dependent(|_, strings| {
+            let Some(strings) = strings else { return NumberPresence::Unknown(UNREADABLE) };
+            match find(strings) {
+                Number::At(address) => NumberPresence::Present(self.at("constant", address)),
+                Number::Nowhere => NumberPresence::Absent,
+                Number::Unclear(_) => {
+                    NumberPresence::Unknown("its bytes are there, and what they are cannot be told")
+                }
             }
         })
     }
@@ -115,13 +155,20 @@ impl std::fmt::Debug for MappedText {
 
 impl ProgramText for MappedText {
     fn find(&self, text: &str) -> TextPresence {
-        // Nothing panics while it holds the lock.
-        let found = || self.found.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = found().get(text).cloned();
-        known.unwrap_or_else(|| {
-            let presence = self.look_for(text);
-            found().insert(text.into(), presence.clone());
-            presence
+        remembered(&self.found, text.into(), || self.look_for(|strings| strings.find(text)))
+    }
+
+    fn find_path(&self, path: &str) -> TextPresence {
+        remembered(&self.paths, path.into(), || self.look_for(|strings| strings.find_path(path)))
+    }
+
+    fn find_port(&self, port: u16) -> NumberPresence {
+        remembered(&self.ports, port, || self.look_for_number(|strings| strings.find_port(port)))
+    }
+
+    fn find_number(&self, number: u16) -> NumberPresence {
+        remembered(&self.numbers, number, || {
+            self.look_for_number(|strings| strings.find_number(number))
         })
     }
 
@@ -159,8 +206,17 @@ impl ProgramText for MappedText {
                     name: one.name.map(str::to_owned),
                     certain: one.certain,
                 };
+                let joined = |one: &goformats::gostrings::JoinedHost<'_>| JoinedHost {
+                    text: one.text.to_owned(),
+                    origin: self.at("string constant", one.address),
+                    owner: owner(strings, one.owner),
+                    function: one.function.map(str::to_owned),
+                    name: one.name.map(str::to_owned),
+                    certain: one.certain,
+                };
                 Ok(ListenTexts {
                     texts: found.texts.iter().map(text).collect(),
+                    joined: found.joined.iter().map(joined).collect(),
                     tagged: found.tagged.iter().map(|name| (*name).to_owned()).collect(),
                     limited: found.limited,
                 })
@@ -205,6 +261,7 @@ fn why(doubt: &Doubt<'_, '_>) -> &'static str {
         Doubt::Unclear { .. } => "its bytes are there, where constants cannot be told apart",
         Doubt::MaybeCompared { .. } => "code holds numbers that may be a comparison with it",
         Doubt::Composed(_) => "constants of the program make it up when they are joined",
+        Doubt::Longer(_) => "a longer text of it holds the path",
         Doubt::Matched(_) => "a pattern of the program matches it",
     }
 }

@@ -4,9 +4,11 @@
 //! that occurs in a program as the default of `PORT` is no evidence once `PORT` is given: the model is the
 //! set of addresses that the given values and the defaults in force determine, and a port that is not in
 //! it is listened on only if something else opens it. What else could is looked at one by one: another
-//! text of the program, another setting that holds the number, a mounted file, another container. Each
-//! makes the answer unknown, and none of them makes it silent.
+//! text of the program, a number of its code, another setting that holds the number, a mounted file,
+//! another container. Each makes the answer unknown, and none of them makes it silent. Where nothing tells
+//! where the program listens, a port is opened by nothing when all of that is ruled out (`nothing`).
 
+mod nothing;
 mod others;
 mod proof;
 
@@ -18,7 +20,7 @@ use super::env::{Environment, Lookup};
 use super::network::{ListenSetting, is_any, is_loopback};
 use crate::facts::binary::GoProgram;
 use crate::facts::objects::PortRef;
-use crate::facts::program_text::{ListenText, TextOwner, TextPresence};
+use crate::facts::program_text::{ListenText, NumberPresence, TextOwner, TextPresence};
 use crate::facts::workload::{Action, ContainerRole};
 use crate::findings::{Abstain, Reason};
 use crate::model::listeners::{self, Listener, words};
@@ -36,6 +38,9 @@ const SETTINGS: &[&str] = &[
     "containers/livenessProbe",
     "containers/startupProbe",
 ];
+
+/// The first port that says something as a number of code.
+const FIRST_TELLING: u16 = 1024;
 
 /// An address that the program is known to listen on.
 #[derive(Clone, Debug)]
@@ -129,12 +134,14 @@ impl<'w> Case<'w> {
             return Ok(None);
         }
         let mut told = self.told();
+        let program = if self.is_target() { self.program().ok() } else { None };
+        if let Some(program) = program {
+            told = self.read_by(program, told, port, who)?;
+        }
         if told.iter().any(|told| told.setting.port == port) {
             return Ok(None);
         }
-        let program = if self.is_target() { self.program().ok() } else { None };
         if let Some(program) = program {
-            told = self.read_by(program, told, who)?;
             if the_one(&told, who)?.is_none() {
                 told.extend(self.defaults_in_force(program, port));
             }
@@ -142,18 +149,24 @@ impl<'w> Case<'w> {
                 return Ok(None);
             }
         }
-        let Some(found) = the_one(&told, who)? else { return Ok(None) };
         if self.neighbour_declares(port) {
             return Ok(None);
         }
+        let Some(found) = the_one(&told, who)? else {
+            return program.map_or(Ok(None), |program| self.opened_by_nothing(program, port));
+        };
         let elsewhere = match program {
-            Some(program) => self.by_program(program, port, found, &told)?,
+            Some(program) => match self.by_program(program, port, found, &told)? {
+                None => return self.opened_by_nothing(program, port),
+                found => found,
+            },
             None => self.by_manifest(port, found),
         };
         let Some(mut elsewhere) = elsewhere else { return Ok(None) };
         self.of.pod_unpatched(SETTINGS)?;
-        self.nobody_else(port, &elsewhere.told)?;
-        let may = self.files_may_say(port, &elsewhere.told)?;
+        let although = format!(" although {}", found.sentence());
+        self.nobody_else(port, &although)?;
+        let may = self.files_may_say(port, &although)?;
         elsewhere.files = may || self.image_may_configure();
         Ok(Some(elsewhere))
     }
@@ -164,6 +177,7 @@ impl<'w> Case<'w> {
         &self,
         program: &GoProgram,
         told: Vec<Told>,
+        port: u16,
         who: Listener,
     ) -> Result<Vec<Told>, Abstain> {
         let mut read = Vec::new();
@@ -175,7 +189,10 @@ impl<'w> Case<'w> {
             }
             match reads(program, &one.setting.name) {
                 Ok(true) => read.push(one),
+                Ok(false) if self.hands_on(&one.setting.name) => read.push(one),
                 Ok(false) => {}
+                // It may well be what opens the port.
+                Err(_) if one.setting.port == port => read.push(one),
                 // It matters only where it would be the answer.
                 Err(abstain) if fits(who).contains(&one.listener) => doubt = Some(abstain),
                 Err(_) => {}
@@ -304,22 +321,29 @@ impl<'w> Case<'w> {
             Some(text) => Proof::Beside(text.clone()),
             None => {
                 // A longer text of it may be put together with others; the number alone is in the list above.
-                match program.text.find(&format!(":{port}")) {
-                    TextPresence::Absent => {}
-                    TextPresence::Present(_) => {
+                match program.text.find_port(port) {
+                    NumberPresence::Absent => {}
+                    NumberPresence::Present(_) => {
                         return unknown(
                             Reason::CodeUnclear,
                             "a longer text of it holds the number",
                         );
                     }
-                    TextPresence::Unknown(why) => {
+                    NumberPresence::Unknown(why) => {
                         return unknown(Reason::StringsUnreadable, why);
                     }
                 }
-                Proof::NoText
+                match program.text.find_number(port) {
+                    NumberPresence::Absent => Proof::NoNumber,
+                    // Small numbers are in every program, and mostly something else.
+                    NumberPresence::Present(_) if port >= FIRST_TELLING => {
+                        return unknown(Reason::CodeUnclear, "the number is a constant of it");
+                    }
+                    _ => Proof::NoText,
+                }
             }
         };
-        Ok(Some(Elsewhere { told: found.clone(), proof, files: false }))
+        Ok(Some(Elsewhere { told: Some(found.clone()), proof, files: false, unread: Vec::new() }))
     }
 
     /// Without the program: the port that it is told of must be named by nothing else, since that would
@@ -335,7 +359,8 @@ impl<'w> Case<'w> {
         {
             return None;
         }
-        Some(Elsewhere { told: found.clone(), proof: Proof::Manifest, files: false })
+        let told = Some(found.clone());
+        Some(Elsewhere { told, proof: Proof::Manifest, files: false, unread: Vec::new() })
     }
 
     /// Whether a Service of the container has the number as its own: a setting of it says what others are told,

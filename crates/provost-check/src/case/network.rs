@@ -235,13 +235,16 @@ impl Case<'_> {
         all.map(|word| Fact::derived(word.text.clone(), whole.origin.clone())).collect()
     }
 
-    /// Whether a number stands anywhere in the container's command line or known environment.
+    /// Whether a number stands anywhere in the container's command line or known environment; variables that the
+    /// program is known not to read do not count.
     pub fn settings_mention(&self, number: u16) -> bool {
         let number = number.to_string();
         let has = |text: &str| holds(text, &number);
         let words = [&self.container.command, &self.container.args];
         words.into_iter().flatten().flatten().any(|word| has(&word.value))
-            || self.environment().iter().any(|(_, v)| v.value.as_ref().is_ok_and(|v| has(v)))
+            || self.environment().iter().any(|(name, variable)| {
+                variable.value.as_ref().is_ok_and(|value| has(value)) && !self.is_unread(name)
+            })
     }
 }
 

@@ -81,11 +81,42 @@ pub struct ListenText {
     pub certain: bool,
 }
 
+/// A host on the loopback address that the program joins with a port: `"127.0.0.1:" + os.Getenv("PORT")`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JoinedHost {
+    /// As written: `127.0.0.1:`, `localhost:%s`.
+    pub text: String,
+    /// Where it stands.
+    pub origin: Origin,
+    /// Whose code joins it.
+    pub owner: TextOwner,
+    /// The function that joins it.
+    pub function: Option<String>,
+    /// The variable that it is joined with.
+    pub name: Option<String>,
+    /// No other host is joined with anything, and nothing else uses the name.
+    pub certain: bool,
+}
+
+/// Whether a number can come from the program: from its texts, or from constants of its code and data. What is
+/// computed is not seen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum NumberPresence {
+    /// It is there, at that place.
+    Present(Origin),
+    /// Proved absent.
+    Absent,
+    /// Cannot be told, and why.
+    Unknown(&'static str),
+}
+
 /// What a program holds of addresses to listen on.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ListenTexts {
     /// Each use of each text.
     pub texts: Vec<ListenText>,
+    /// Hosts that it joins with a port.
+    pub joined: Vec<JoinedHost>,
     /// Names of variables that tags of struct fields hold, sorted.
     pub tagged: Vec<String>,
     /// Not all tags were looked at: a name that is not in `tagged` may stand in one all the same.
@@ -118,6 +149,15 @@ pub enum AskedSignals {
 pub trait ProgramText: Send + Sync + std::fmt::Debug {
     /// Whether `text` can occur in the program.
     fn find(&self, text: &str) -> TextPresence;
+
+    /// Whether the program knows a path: `/ready` is none of one that knows `/readyz`.
+    fn find_path(&self, path: &str) -> TextPresence;
+
+    /// Whether a text of it ends a host's name with this port: `:8080`.
+    fn find_port(&self, port: u16) -> NumberPresence;
+
+    /// Whether the number is in its texts, its code or its data.
+    fn find_number(&self, number: u16) -> NumberPresence;
 
     /// String constants of a kind other than [`TextKind::Other`], in address order, or why they
     /// cannot be read.

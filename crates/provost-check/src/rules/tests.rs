@@ -8,7 +8,7 @@ use crate::case::sample::world;
 use crate::case::{Joined, World};
 use crate::facts::objects::{Body, Selector};
 use crate::facts::program_text::{
-    AskedSignals, ListenTexts, ProgramString, ProgramText, TextPresence,
+    AskedSignals, ListenTexts, NumberPresence, ProgramString, ProgramText, TextPresence,
 };
 use crate::findings::Reason;
 use crate::rules::engine::{self, Selection, Verdicts};
@@ -21,6 +21,20 @@ impl ProgramText for Counting {
     fn find(&self, _: &str) -> TextPresence {
         self.0.fetch_add(1, Ordering::Relaxed);
         TextPresence::Absent
+    }
+
+    fn find_path(&self, path: &str) -> TextPresence {
+        self.find(path)
+    }
+
+    fn find_port(&self, _: u16) -> NumberPresence {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        NumberPresence::Absent
+    }
+
+    fn find_number(&self, _: u16) -> NumberPresence {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        NumberPresence::Absent
     }
 
     fn strings(&self) -> Result<&[ProgramString], &'static str> {

@@ -12,6 +12,8 @@
 //! Between the default and `past` is no call: `if debug { serve(":8080") }` chooses nothing. Instructions are read one
 //! by one from the function's entry; behind one that is not understood nothing is known.
 
+use std::ops::Range;
+
 use crate::elf::Machine;
 use crate::gostrings::arm64::is_adrp;
 use crate::gostrings::x86::{Instruction, Operand, each, leads};
@@ -24,6 +26,8 @@ const NEAR: u64 = 128;
 const CHOSEN: u64 = 24;
 /// A branch past a default goes no further than that.
 const PAST: u64 = 64;
+/// Bytes of a text's header.
+const TEXT: i64 = 16;
 
 /// What an instruction does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,15 +35,55 @@ enum Step {
     Other,
     /// Takes an address into a register, or what is there.
     Address(u8),
+    /// Puts a register into a slot of the stack.
+    Store(u8, i64),
     Call,
     /// A call of the garbage collector's write barrier, which keeps all registers.
     Barrier,
+    /// A call that makes one text of several.
+    Join,
+    /// A call that makes a value of an interface, for `fmt`.
+    Box,
+    /// A call of `cmp.Or`.
+    Or,
     /// Goes elsewhere, always.
     Leave,
     /// Goes there unless something is zero.
     Past(u64),
     /// Takes the value of this register where something is zero, and that of another where it is not.
     Pick(u8),
+}
+
+impl Step {
+    fn is_call(self) -> bool {
+        matches!(self, Self::Call | Self::Barrier | Self::Join | Self::Box | Self::Or)
+    }
+}
+
+/// What is called, as far as it matters here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Callee {
+    /// `runtime.gcWriteBarrier`
+    Barrier,
+    /// `runtime.concatstrings`, `fmt.Sprintf`
+    Join,
+    /// `runtime.convTstring`
+    Box,
+    /// `cmp.Or`
+    Or,
+    Other,
+}
+
+impl Callee {
+    fn step(self) -> Step {
+        match self {
+            Self::Barrier => Step::Barrier,
+            Self::Join => Step::Join,
+            Self::Box => Step::Box,
+            Self::Or => Step::Or,
+            Self::Other => Step::Call,
+        }
+    }
 }
 
 /// The code of a function.
@@ -50,18 +94,18 @@ pub(super) struct Flow {
 }
 
 impl Flow {
-    /// Reads the code of a function from its entry; `is_barrier` says what is at an address that is called.
+    /// Reads the code of a function from its entry; `callee` says what is at an address that is called.
     pub(super) fn read(
         machine: Machine,
         code: &[u8],
         entry: u64,
-        is_barrier: impl Fn(u64) -> bool,
+        callee: impl Fn(u64) -> Callee,
     ) -> Self {
         let code = code.get(..FUNCTION_BYTES).unwrap_or(code);
         let mut steps = Vec::new();
         // Whether the flags say that something is zero.
         let mut zero = false;
-        let called = |to| if is_barrier(to) { Step::Barrier } else { Step::Call };
+        let called = |to| callee(to).step();
         match machine {
             Machine::Amd64 => {
                 // What is behind an instruction that is not understood stays unknown.
@@ -93,9 +137,71 @@ impl Flow {
             return false;
         }
         let between = || self.steps.get(self.index_of(first)?..self.index_of(second)?);
-        between().is_some_and(|between| {
-            between.iter().all(|(_, s)| !matches!(s, Step::Call | Step::Barrier | Step::Leave))
-        })
+        between()
+            .is_some_and(|between| between.iter().all(|(_, s)| !s.is_call() && *s != Step::Leave))
+    }
+
+    /// Whether what is used there is made a part of another text: the next call is one that does that.
+    pub(super) fn is_joined(&self, at: u64) -> bool {
+        let Some(rest) = self.index_of(at).and_then(|index| self.steps.get(index..)) else {
+            return false;
+        };
+        let near = rest.iter().take_while(|(step, _)| step.saturating_sub(at) <= NEAR);
+        let next = near.map(|(_, step)| step).find(|step| step.is_call() || **step == Step::Leave);
+        next == Some(&Step::Join)
+    }
+
+    /// Whether what is used second is used with what the one call gave that the first was for: `os.Getenv`, say. Boxing
+    /// the result for `fmt` is a call, too.
+    pub(super) fn is_of_result(&self, first: u64, second: u64) -> bool {
+        if second.saturating_sub(first) > NEAR {
+            return false;
+        }
+        let (Some(from), Some(to)) = (self.index_of(first), self.index_of(second)) else {
+            return false;
+        };
+        let between = self.steps.get(from..to).unwrap_or_default();
+        between.iter().all(|(_, step)| !matches!(step, Step::Leave | Step::Join))
+            && between.iter().filter(|(_, step)| *step == Step::Call).count() == 1
+    }
+
+    /// Whether what is used second is what `cmp.Or` takes where the one call gave nothing that the first was for: both
+    /// lie on the stack beside each other, the second behind, nothing before them, and what comes then is `cmp.Or`:
+    /// a call, or its own code in `inlined`.
+    pub(super) fn is_or(&self, first: u64, second: u64, inlined: &[Range<u64>]) -> bool {
+        let (Some(from), Some(to)) = (self.index_of(first), self.index_of(second)) else {
+            return false;
+        };
+        if second.saturating_sub(first) > NEAR || from >= to {
+            return false;
+        }
+        let Some((_, Step::Address(register))) = self.steps.get(to) else { return false };
+        let mut calls =
+            (from..to).filter(|index| self.steps.get(*index).is_some_and(|s| s.1.is_call()));
+        let (Some(call), None) = (calls.next(), calls.next()) else { return false };
+        let behind = self.steps.get(call + 1..).unwrap_or_default();
+        let ends = behind.iter().position(|(at, step)| {
+            step.is_call() || *step == Step::Leave || inlined.iter().any(|range| range.contains(at))
+        });
+        let Some((end, (at, step))) = ends.and_then(|end| Some((end, behind.get(end)?))) else {
+            return false;
+        };
+        let is_or = *step == Step::Or || inlined.iter().any(|range| range.contains(at));
+        let filled = behind.get(..end).unwrap_or_default();
+        let slot = |register: u8, from: u64| {
+            let of = filled.iter().filter(|(at, _)| *at >= from).map(|(_, step)| *step);
+            let kept = of.take_while(|step| from >= second || *step != Step::Address(register));
+            kept.into_iter().find_map(|step| match step {
+                Step::Store(own, slot) if own == register => Some(slot),
+                _ => None,
+            })
+        };
+        // The result is in the first register.
+        let (Some(result), Some(default)) = (slot(0, 0), slot(*register, second)) else {
+            return false;
+        };
+        let before = |(_, step): &(u64, Step)| matches!(step, Step::Store(_, slot) if *slot == result - TEXT);
+        is_or && default == result + TEXT && !filled.iter().any(before)
     }
 
     /// Whether what is used there is chosen where something is zero.
@@ -105,7 +211,9 @@ impl Flow {
         let is_past = |to: u64| {
             let end = to.checked_sub(at).filter(|&past| past > 0 && past <= PAST);
             let skipped = end.and_then(|_| self.steps.get(index..self.index_of(to)?));
-            skipped.is_some_and(|skipped| skipped.iter().all(|(_, s)| *s != Step::Call))
+            skipped.is_some_and(|skipped| {
+                skipped.iter().all(|(_, s)| !s.is_call() || *s == Step::Barrier)
+            })
         };
         let near = before.iter().rev().take_while(|(step, _)| at.saturating_sub(*step) <= CHOSEN);
         if near.clone().any(|(_, step)| matches!(*step, Step::Past(to) if is_past(to))) {
@@ -115,10 +223,13 @@ impl Flow {
         from.iter()
             .skip(1)
             .take_while(|(step, _)| step.saturating_sub(at) < CHOSEN)
-            .take_while(|(_, s)| matches!(s, Step::Other | Step::Address(_) | Step::Pick(_)))
+            .take_while(|(_, s)| !s.is_call() && !matches!(s, Step::Leave | Step::Past(_)))
             .any(|(_, step)| *step == Step::Pick(register))
     }
 }
+
+/// The stack pointer of amd64.
+const STACK: usize = 4;
 
 fn amd64(
     instruction: &Instruction,
@@ -135,6 +246,11 @@ fn amd64(
         0xc2 | 0xc3 | 0xcc | 0xe9 | 0xeb | 0x10b => Step::Leave,
         // JNE
         0x75 | 0x185 if zero => Step::Past(to),
+        // MOV to a slot of the stack
+        0x89 if instruction.wide => match operand {
+            Some(Operand::Based(STACK, slot)) => Step::Store(reg as u8, slot),
+            _ => Step::Other,
+        },
         // LEA, MOV
         0x8d | 0x8b if matches!(operand, Some(Operand::Relative(_))) => Step::Address(reg as u8),
         // CMOVE takes the operand, CMOVNE keeps what it has.
@@ -187,6 +303,12 @@ fn arm64(word: u32, address: u64, zero: bool, called: impl Fn(u64) -> Step) -> S
         Step::Past(to(14, word >> 5 & 0x3fff))
     } else if is_adrp(word) {
         Step::Address(register(0))
+    } else if word & 0xffc0_03e0 == 0xf900_03e0 {
+        // STR to the stack
+        Step::Store(register(0), i64::from(word >> 10 & 0xfff) * 8)
+    } else if word & 0xffc0_03e0 == 0xa900_03e0 {
+        // STP to the stack
+        Step::Store(register(0), i64::from(((word >> 15 & 0x7f) << 25) as i32 >> 25) * 8)
     } else if word & 0xffe0_fc00 == 0x9a80_0000 && zero {
         // CSEL EQ takes the first where it is zero.
         Step::Pick(register(5))
@@ -221,7 +343,11 @@ mod tests {
     use super::*;
 
     fn read(code: &[u8]) -> Flow {
-        Flow::read(Machine::Amd64, code, 0x1000, |to| to == 0x1000)
+        Flow::read(Machine::Amd64, code, 0x1000, |to| match to {
+            0x1000 => Callee::Barrier,
+            0x2000 => Callee::Join,
+            _ => Callee::Other,
+        })
     }
 
     const LEA: [u8; 7] = [0x48, 0x8d, 0x05, 0, 0x10, 0, 0];
@@ -293,10 +419,31 @@ mod tests {
     }
 
     #[test]
+    fn a_host_before_a_setting_that_is_read() {
+        // CALL to 0x2000 from the end of `code`.
+        let join = |code: &[u8]| {
+            let distance = 0x1000 - code.len() as i32 - 5;
+            [code, &[0xe8], &distance.to_le_bytes()].concat()
+        };
+        let call = [0xe8, 0, 1, 0, 0];
+        // LEAQ "PORT"; CALL os.Getenv; LEAQ "127.0.0.1:"; CALL runtime.concatstring2
+        let code = join(&[&LEA[..], &call, &LEA].concat());
+        assert!(read(&code).is_joined(0x100c) && read(&code).is_of_result(0x1000, 0x100c));
+        // Another call in between, and none at all.
+        let code = join(&[&LEA[..], &call, &call, &LEA].concat());
+        assert!(read(&code).is_joined(0x1011) && !read(&code).is_of_result(0x1000, 0x1011));
+        let code = join(&[LEA, LEA].concat());
+        assert!(!read(&code).is_of_result(0x1000, 0x1007));
+        // The text is an argument of something else.
+        let code = join(&[&LEA[..], &call].concat());
+        assert!(!read(&code).is_joined(0x1000));
+    }
+
+    #[test]
     fn choices_of_arm64() {
         let is_chosen = |words: &[u32], at: u64| {
             let code: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
-            Flow::read(Machine::Arm64, &code, 0x1000, |_| false).is_chosen(0x1000 + 4 * at)
+            Flow::read(Machine::Arm64, &code, 0x1000, |_| Callee::Other).is_chosen(0x1000 + 4 * at)
         };
         let (adrp, add, nop) = (0xf000_0002, 0x9105_d842, 0xd503_201f);
         // CMP $0, R1; ADRP and ADD to R2; CSEL NE, R0, R2, R0 and EQ, R2, R0, R0.
@@ -323,7 +470,7 @@ mod tests {
         let near = |between: u32| {
             // ADRP, ADD; between; ADRP
             let code = words(&[0x9000_0020, 0x910a_f000, between, 0xf000_0002]);
-            Flow::read(Machine::Arm64, &code, 0x1000, |_| false).is_one_call(0x1000, 0x100c)
+            Flow::read(Machine::Arm64, &code, 0x1000, |_| Callee::Other).is_one_call(0x1000, 0x100c)
         };
         assert!(near(0xd280_01a1), "MOVD $13, R1");
         assert!(!near(0xd63f_0040), "CALL (R2)");
@@ -336,11 +483,17 @@ mod tests {
         #[test]
         fn any_code_is_read(code: Vec<u8>, entry: u64, at: u64) {
             for machine in [Machine::Amd64, Machine::Arm64] {
-                let flow = Flow::read(machine, &code, entry, |to| to & 1 == 0);
+                let flow = Flow::read(machine, &code, entry, |to| match to % 3 {
+                    0 => Callee::Barrier,
+                    1 => Callee::Join,
+                    _ => Callee::Other,
+                });
                 proptest::prop_assert!(flow.steps.len() <= code.len());
                 for at in [at, entry, entry.wrapping_add(4)] {
                     flow.is_chosen(at);
                     flow.is_one_call(entry, at);
+                    flow.is_joined(at);
+                    flow.is_of_result(entry, at);
                 }
             }
         }

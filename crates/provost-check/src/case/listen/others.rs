@@ -2,7 +2,6 @@
 
 use rustc_hash::FxHashSet;
 
-use super::Told;
 use crate::case::Case;
 use crate::case::binding::is_known_sidecar;
 use crate::case::network::{holds, is_any, is_loopback};
@@ -38,10 +37,9 @@ impl<'w> Case<'w> {
     }
 
     /// Unknown when a setting or another container may bring the port.
-    pub(super) fn nobody_else(&self, port: u16, told: &Told) -> Result<(), Abstain> {
-        let set = told.sentence();
+    pub(super) fn nobody_else(&self, port: u16, although: &str) -> Result<(), Abstain> {
         let unknown = |why: String| {
-            let what = format!("whether something listens on {port} although {set}: {why}");
+            let what = format!("whether something listens on {port}{although}: {why}");
             Err(Abstain::unknown(Reason::CodeUnclear, what))
         };
         let silent = |c: &&Container| c.ports.is_empty() && !is_known_sidecar(c);
@@ -55,7 +53,7 @@ impl<'w> Case<'w> {
         let number = port.to_string();
         for (name, variable) in environment.iter() {
             let Ok(value) = &variable.value else { continue };
-            if holds(value, &number) && !is_of_another_machine(value) {
+            if holds(value, &number) && !is_of_another_machine(value) && !self.is_unread(name) {
                 return unknown(format!("{name} holds that number"));
             }
         }
@@ -70,9 +68,8 @@ impl<'w> Case<'w> {
 
     /// Whether a file that is not known may say where to listen; unknown when one that is known, or a
     /// ConfigMap that is not in the input, may bring the port.
-    pub(super) fn files_may_say(&self, port: u16, told: &Told) -> Result<bool, Abstain> {
+    pub(super) fn files_may_say(&self, port: u16, although: &str) -> Result<bool, Abstain> {
         let number = port.to_string();
-        let set = told.sentence();
         let mut files = false;
         let mut mounted = FxHashSet::default();
         let mut maps = FxHashSet::default();
@@ -93,7 +90,7 @@ impl<'w> Case<'w> {
                     }
                     let unknown = |reason, why: &str| {
                         let what = format!(
-                            "whether something listens on {port} although {set}: ConfigMap {} {why}",
+                            "whether something listens on {port}{although}: ConfigMap {} {why}",
                             name.value
                         );
                         Err(Abstain::unknown(reason, what))

@@ -2,6 +2,7 @@
 
 use super::Told;
 use crate::case::Case;
+use crate::facts::Origin;
 use crate::facts::program_text::ListenText;
 use crate::findings::{Finding, Fix, Level};
 
@@ -14,6 +15,10 @@ pub enum Proof {
     Beside(ListenText),
     /// No text of the program has the port; a number of its code may.
     NoText,
+    /// Neither its texts nor the constants of its code have it.
+    NoNumber,
+    /// The same, and nothing tells where it listens instead; no setting that it reads has the port either.
+    Nothing,
     /// The program is not known; nothing else of the manifest has the port that it is told of.
     Manifest,
 }
@@ -21,13 +26,26 @@ pub enum Proof {
 /// A port that the program does not listen on.
 #[derive(Clone, Debug)]
 pub struct Elsewhere {
-    /// Where it listens instead.
-    pub told: Told,
+    /// Where it listens instead, where that is known.
+    pub told: Option<Told>,
     /// How that is known.
     pub proof: Proof,
     /// A Secret, a claim or the node's disk is mounted, or a file of settings is in the image: it may still say
     /// otherwise.
     pub files: bool,
+    /// Variables with the port that the program does not read.
+    pub unread: Vec<Unread>,
+}
+
+/// A variable that names a port, and that nothing reads.
+#[derive(Clone, Debug)]
+pub struct Unread {
+    /// The name.
+    pub name: String,
+    /// Where it is set.
+    pub origin: Origin,
+    /// One that the program holds and that is nearly the same.
+    pub meant: Option<String>,
 }
 
 impl Elsewhere {
@@ -39,29 +57,43 @@ impl Elsewhere {
     /// What becomes of whoever asks `port`: the second half of a sentence, ending with `then` where that is
     /// certain.
     pub fn consequence(&self, port: u16, then: &str) -> String {
-        let setting = &self.told.setting;
-        let told = self.told.sentence();
+        let Some(told) = &self.told else {
+            return format!(
+                "and nothing opens it: no text or number of the program and no setting that it reads \
+                 is {port}: {then}"
+            );
+        };
+        let setting = &told.setting;
+        let sentence = told.sentence();
         let text = &setting.text;
+        // What it is told by a default it does.
+        let listens = match told.is_default {
+            true => format!("and the program listens on {text}: {sentence}"),
+            false => format!("and the program is told to listen on {text}"),
+        };
         match &self.proof {
             Proof::Default(default) if !self.files => format!(
-                "and the program listens on {text}: {told}, and {} is its default only: {then}",
+                "and the program listens on {text}: {sentence}, and {} is its default only: {then}",
                 default.text
             ),
             Proof::Default(default) | Proof::Beside(default) => format!(
-                "and the program is told to listen on {text}: {told}, and {} seems to be its \
+                "and the program is told to listen on {text}: {sentence}, and {} seems to be its \
                  default only: the connection is refused unless something else opens {port}",
                 default.text
             ),
-            Proof::NoText if self.told.is_default => format!(
-                "and the program listens on {text}: {told}: the connection is refused unless a \
-                 number in its code opens {port} too"
-            ),
+            Proof::NoNumber | Proof::Nothing if !self.files => {
+                format!("{listens}, and holds {port} in no text and no number: {then}")
+            }
+            Proof::NoNumber | Proof::Nothing => {
+                format!(
+                    "{listens}: the connection is refused unless a file makes it open {port} too"
+                )
+            }
             Proof::NoText => format!(
-                "and the program is told to listen on {text}: the connection is refused unless a \
-                 number in its code opens {port} too"
+                "{listens}: the connection is refused unless a number in its code opens {port} too"
             ),
             Proof::Manifest => format!(
-                "and {told}, which no port, probe or Service of the input names: the connection is \
+                "and {sentence}, which no port, probe or Service of the input names: the connection is \
                  refused unless the program does not read {}",
                 setting.name
             ),
@@ -70,21 +102,42 @@ impl Elsewhere {
 
     /// Makes the setting agree with `port`, or those that `ask` for it agree with the setting.
     pub fn fix(&self, port: u16, ask: &str) -> Fix {
-        let setting = &self.told.setting;
-        let value = if self.told.is_default { port.to_string() } else { setting.with_port(port) };
+        let Some(told) = &self.told else {
+            let meant =
+                self.unread.iter().find_map(|unread| Some((unread, unread.meant.as_ref()?)));
+            return match meant {
+                Some((unread, meant)) => {
+                    Fix::suggest(format!("did you mean {meant} where {} is set?", unread.name))
+                }
+                None => Fix::suggest(format!(
+                    "make the program listen on {port}, or declare the port that it listens on and {ask}"
+                )),
+            };
+        };
+        let setting = &told.setting;
+        let value = if told.is_default { port.to_string() } else { setting.with_port(port) };
         let other = setting.port;
         Fix::suggest(format!("set {} to {value}, or declare port {other} and {ask}", setting.name))
     }
 
     /// The finding on the level of the proof, with what the proof consists of.
     pub fn explain(&self, case: &Case<'_>, port: u16, finding: Finding) -> Finding {
-        let setting = &self.told.setting;
-        let says = if self.told.is_default {
-            format!("{}: this is where it listens", self.told.sentence())
-        } else {
-            format!("{} says where to listen", setting.name)
-        };
-        let mut finding = finding.also(&setting.origin, says);
+        let mut finding = finding;
+        if let Some(told) = &self.told {
+            let setting = &told.setting;
+            let says = if told.is_default {
+                format!("{}: this is where it listens", told.sentence())
+            } else {
+                format!("{} says where to listen", setting.name)
+            };
+            finding = finding.also(&setting.origin, says);
+        } else if let Ok(program) = case.program() {
+            finding = finding.also(&program.version.origin, format!("has no {port}"));
+        }
+        for unread in &self.unread {
+            let label = format!("{} is {port}, and the program does not read it", unread.name);
+            finding = finding.also(&unread.origin, label);
+        }
         if self.is_certain() {
             finding = finding.level(Level::Deny);
         }
@@ -96,7 +149,8 @@ impl Elsewhere {
             finding = finding.also(&default.origin, format!("{}: {of}", default.text));
         }
         let mut declared = case.container.ports.iter().filter_map(|own| own.port.as_ref());
-        if let Some(declared) = declared.find(|own| own.value == i64::from(port)) {
+        let declared = declared.find(|own| own.value == i64::from(port));
+        if let Some(declared) = declared.filter(|own| *finding.primary() != own.origin) {
             finding = finding.also(&declared.origin, "is declared");
         }
         finding
@@ -106,7 +160,7 @@ impl Elsewhere {
     fn default(&self) -> Option<&ListenText> {
         match &self.proof {
             Proof::Default(text) | Proof::Beside(text) => Some(text),
-            Proof::NoText | Proof::Manifest => None,
+            Proof::NoText | Proof::NoNumber | Proof::Nothing | Proof::Manifest => None,
         }
     }
 }

@@ -1,9 +1,15 @@
 //! A program for another machine than it is put on.
 
-use crate::case::Case;
+use crate::case::{Case, ProgramCase};
 use crate::facts::{Fact, Node, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
-use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const OF_DOCKERFILE: Variant = Variant::new(
+    "dockerfile-builds-another-architecture",
+    Level::Warn,
+    "the binary that was given is for another architecture than its Dockerfile builds for",
+);
 
 /// The kernel refuses to start it.
 pub static RULE: Rule = Rule {
@@ -13,7 +19,9 @@ pub static RULE: Rule = Rule {
     title: "the program is built for another architecture than image or node",
     page: include_str!("architecture-mismatch.md"),
     needs: &[Need::Manifest, Need::Binary],
+    variants: &[OF_DOCKERFILE],
     check: Check::Container(check),
+    also: &[Check::Program(of_dockerfile)],
     ..Rule::BASE
 };
 
@@ -87,6 +95,45 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         }
     }
     if applies { Ok(()) } else { Err(Abstain::NotApplicable) }
+}
+
+/// What was judged is not what the Dockerfile builds. A file that walking found may be left over from
+/// anything; one that was named is meant.
+fn of_dockerfile(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
+    let given = case.binary;
+    let named = case.world().sources.get(given.source).named;
+    if given.in_image.is_some() || given.built_from.is_some() || !named {
+        return Err(Abstain::NotApplicable);
+    }
+    let build = case.build().ok_or(Abstain::NotApplicable)?;
+    let go = build.entrypoint_build().ok_or(Abstain::NotApplicable)?;
+    let pin = build.pinned_arch(go).ok_or(Abstain::NotApplicable)?;
+    let Some(machine) = &given.machine else {
+        let what = format!("machine of {}", given.path);
+        return Err(Abstain::unknown(Reason::ArchUnsupported, what));
+    };
+    if machine.value == pin.value {
+        return Ok(());
+    }
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "the Dockerfile builds the program for {}, and {} is for {}: what is judged of it is \
+                 not what the Dockerfile builds",
+                pin.value, given.path, machine.value
+            ),
+            &pin.origin,
+            format!("builds for {}", pin.value),
+        )
+        .variant(&OF_DOCKERFILE)
+        .also(&machine.origin, format!("built for {}", machine.value))
+        .fix(Fix::suggest(format!(
+            "give the binary that the Dockerfile builds (GOARCH={}), or leave --binary out and use --build",
+            pin.value
+        ))),
+    );
+    Ok(())
 }
 
 /// What makes every `go build` of the Dockerfile build for `arch`. When one of them leaves it open,

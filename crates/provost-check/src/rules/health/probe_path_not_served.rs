@@ -45,7 +45,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let program = case.program()?;
     case.may_be_searched()?;
     for (path, probes) in by_path {
-        match program.text.find(path) {
+        match program.text.find_path(path) {
             TextPresence::Present(_) => continue,
             TextPresence::Unknown(why) => {
                 let what = format!("whether the program knows {path}: {why}");
@@ -85,6 +85,10 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             format!("paths seen: {}{more}", shown.join(", "))
         };
         finding = finding.also(&binary.origin(), label);
+        if let Some(longer) = known.iter().find(|known| known.starts_with(path)) {
+            finding =
+                finding.note(format!("{longer} begins like it, and serves only what it says"));
+        }
         if let Some(near) = names::nearest(path, known.iter().map(String::as_str), 4) {
             let mut fix = Fix::suggest(format!("probe {near}"));
             for (_, origin) in &probes {

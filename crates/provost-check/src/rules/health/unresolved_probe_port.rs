@@ -134,7 +134,7 @@ fn not_listened_on(
     asked: &[(&'static str, &Origin, Listener)],
     elsewhere: &Elsewhere,
 ) -> Finding {
-    let setting = &elsewhere.told.setting;
+    let setting = elsewhere.told.as_ref().map(|told| &told.setting);
     let order = |field: &str| match field {
         "readinessProbe" => 0,
         "startupProbe" => 1,
@@ -144,7 +144,7 @@ fn not_listened_on(
     let first = asked.iter().min_by_key(|(field, ..)| order(field));
     // There is one at least: the map was filled with it.
     let (field, origin) =
-        first.map_or(("probe", &setting.origin), |(field, origin, _)| (*field, *origin));
+        first.map_or(("probe", case.container_origin()), |(field, origin, _)| (*field, *origin));
     let finding = Finding::new(
         &RULE,
         format!("the {field} asks port {port}, {}", elsewhere.consequence(port, then(field))),
@@ -168,7 +168,7 @@ fn not_listened_on(
                 finding.also(&target.origin, format!("Service {} sends to it", object.meta.name()));
         }
     }
-    if setting.is_loopback() {
+    if let Some(setting) = setting.filter(|setting| setting.is_loopback()) {
         let host = setting.host.trim_matches(['[', ']']);
         finding = finding
             .note(format!("{host} is reached from inside of the pod alone, whatever the port is"));

@@ -3,10 +3,11 @@
 use std::collections::HashSet;
 
 use crate::case::Case;
-use crate::case::network::is_loopback;
+use crate::case::env::Lookup;
+use crate::case::network::{ListenSetting, is_loopback};
 use crate::facts::Origin;
 use crate::facts::objects::PortRef;
-use crate::facts::program_text::{TextKind, TextOwner};
+use crate::facts::program_text::{ListenText, TextKind, TextOwner};
 use crate::facts::workload::Action;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -32,8 +33,14 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     if wanted.is_empty() {
         return Err(Abstain::NotApplicable);
     }
-    let settings = case.listen_settings();
+    let mut settings = case.listen_settings();
+    // What the program does not read moves no listener.
+    settings.retain(|setting| setting.name.starts_with('-') || !case.is_unread(&setting.name));
     for (port, origin, who) in &wanted {
+        if let Some(finding) = joined(case, &settings, *port, origin, who) {
+            out.push(finding);
+            continue;
+        }
         if settings.iter().any(|s| s.port == *port && !s.is_loopback()) {
             continue;
         }
@@ -63,6 +70,66 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         }
     }
     Ok(())
+}
+
+/// A host that the program's code puts in front of a port that it is given, and of no other.
+fn joined(
+    case: &Case<'_>,
+    settings: &[ListenSetting],
+    port: u16,
+    origin: &Origin,
+    who: &str,
+) -> Option<Finding> {
+    let program = case.known_program()?;
+    let listens = program.text.listens().ok()?;
+    let environment = case.environment();
+    let digits = port.to_string();
+    let mut hosts =
+        listens.joined.iter().filter(|host| host.certain && host.owner == TextOwner::Main);
+    let (host, name, setting) = hosts.find_map(|host| {
+        let name = host.name.as_ref()?;
+        let given = settings.iter().find(|s| s.name == *name && s.text == digits);
+        let is_default = || {
+            let of_name = |text: &&ListenText| {
+                text.name.as_ref() == Some(name) && text.certain && text.text == digits
+            };
+            listens.texts.iter().any(|text| of_name(&text))
+                && matches!(environment.lookup(name), Lookup::Unset)
+        };
+        (given.is_some() || is_default()).then_some((host, name, given))
+    })?;
+    // Something else may open it for everybody.
+    let others = || settings.iter().filter(|s| s.name != *name && !s.is_loopback());
+    let text_of_any = |text: &ListenText| {
+        let host = text.text.rsplit_once(':');
+        text.owner != TextOwner::Std && host.is_some_and(|(host, _)| !is_loopback(host))
+    };
+    if others().any(|other| other.port == port)
+        || listens.texts.iter().any(|text| text.port == port && text_of_any(text))
+    {
+        return None;
+    }
+    let value = match setting {
+        Some(_) => format!("{name} is {port}"),
+        None => format!("nothing sets {name}, whose default is {port}"),
+    };
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "the program puts {} in front of {name}, where {who} cannot connect: it arrives at the \
+             pod's address, and the connection is refused",
+            host.text
+        ),
+        origin,
+        format!("{who} connects to {port}"),
+    )
+    .also(&host.origin, "the host is fixed, whatever the port is");
+    if let Some(setting) = setting {
+        finding = finding.also(&setting.origin, value);
+    } else {
+        finding = finding.note(value);
+    }
+    Some(finding.fix(Fix::suggest(format!("listen on every address: \":\" + {name}"))))
 }
 
 /// The program's own strings, where nothing in the manifest speaks of the port and every string

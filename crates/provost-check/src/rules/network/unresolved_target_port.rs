@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use crate::case::listen::Elsewhere;
 use crate::case::{Case, ObjectCase, WorkloadCase};
 use crate::facts::objects::{PortRef, ServicePort};
-use crate::facts::program_text::TextPresence;
+use crate::facts::program_text::NumberPresence;
 use crate::facts::workload::{ContainerPort, ContainerRole};
 use crate::facts::{Body, Fact, Object};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
-use crate::model::listeners;
+use crate::model::listeners::{self, Listener};
 use crate::model::names;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -25,6 +25,11 @@ const NOT_LISTENED_ON: Variant = Variant::new(
     Level::Warn,
     "a Service sends to another port than the one the program listens on",
 );
+const DECLARED: Variant = Variant::new(
+    "container-port-not-listened-on",
+    Level::Warn,
+    "a container declares a port that its program does not listen on",
+);
 const DUPLICATE: Variant = Variant::new(
     "duplicate-container-port",
     Level::Warn,
@@ -39,9 +44,14 @@ pub static RULE: Rule = Rule {
     title: "a Service sends to a port name that no selected container has",
     page: include_str!("unresolved-target-port.md"),
     needs: &[Need::Manifest],
-    variants: &[NOT_DECLARED, EXPOSED, DUPLICATE, NOT_LISTENED_ON],
+    variants: &[NOT_DECLARED, EXPOSED, DUPLICATE, NOT_LISTENED_ON, DECLARED],
     check: Check::Object(service),
-    also: &[Check::Container(exposed), Check::Workload(duplicate), Check::Container(listened_on)],
+    also: &[
+        Check::Container(exposed),
+        Check::Workload(duplicate),
+        Check::Container(listened_on),
+        Check::Container(declared),
+    ],
     ..Rule::BASE
 };
 
@@ -198,7 +208,7 @@ fn unmentioned(workload: &WorkloadCase<'_>, number: i64) -> Option<String> {
     let target = workload.target()?;
     let port = u16::try_from(number).ok()?;
     let program = target.known_program()?;
-    let absent = program.text.find(&format!(":{port}")) == TextPresence::Absent;
+    let absent = program.text.find_port(port) == NumberPresence::Absent;
     (absent && !target.settings_mention(port)).then(|| {
         format!("`:{port}` is no text of the program, and no variable or argument holds {port}")
     })
@@ -288,6 +298,56 @@ fn not_listened_on(
     )
     .variant(&NOT_LISTENED_ON);
     elsewhere.explain(case, number, finding).fix(elsewhere.fix(number, "send to it"))
+}
+
+/// Ports that are declared for whoever knows them, a scraper of metrics above all, and that the program does
+/// not listen on. Those that a probe asks, or that a Service or an annotation names, are told of there.
+fn declared(case: &Case<'_>, out: &mut Findings) -> Judged {
+    if case.container.ports.is_empty() || case.known_program().is_none() {
+        return Err(Abstain::NotApplicable);
+    }
+    let targets: BTreeSet<i64> =
+        case.of.service_targets().map(|(_, _, number)| number).take(LISTENERS).collect();
+    let annotated = case.pod().annotations.get("prometheus.io/port").map(|port| &port.value);
+    let ports = case.container.ports.iter().filter(|own| own.protocol.value == "TCP");
+    let numbers = ports.filter_map(|own| Some((own, own.port.as_ref()?)));
+    for (own, port) in numbers.take(LISTENERS) {
+        let Ok(number) = u16::try_from(port.value) else { continue };
+        if case.asks(number)
+            || targets.contains(&port.value)
+            || annotated.is_some_and(|other| *other == number.to_string())
+        {
+            continue;
+        }
+        let Some(who) = case.container.listener_of(&PortRef::Number(port.value)) else { continue };
+        let elsewhere = match case.listens_elsewhere(number, who) {
+            Ok(Some(elsewhere)) => elsewhere,
+            Ok(None) => continue,
+            Err(abstain) => {
+                out.abstain(abstain);
+                continue;
+            }
+        };
+        let then = match who {
+            Listener::Metrics => "whoever scrapes it is refused",
+            _ => "whoever connects is refused",
+        };
+        let name = own.name.as_ref().map(|name| format!("port {}, ", name.value));
+        let finding = Finding::new(
+            &RULE,
+            format!(
+                "{}{number} is declared, {}",
+                name.unwrap_or_else(|| "port ".to_owned()),
+                elsewhere.consequence(number, then)
+            ),
+            &port.origin,
+            "nothing listens here",
+        )
+        .variant(&DECLARED);
+        let finding = elsewhere.explain(case, number, finding).level(Level::Warn);
+        out.push(finding.fix(elsewhere.fix(number, "name it in monitors")));
+    }
+    Ok(())
 }
 
 fn duplicate(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {

@@ -2,6 +2,7 @@
 
 use super::root_user;
 use crate::case::Case;
+use crate::facts::objects::PortRef;
 use crate::facts::workload::ContainerRole;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -56,6 +57,14 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         uid => format!("uid {uid}"),
     };
     for port in ports {
+        // A program that is known to listen elsewhere does not open it, and the port itself is wrong then.
+        if let Some(number) =
+            u16::try_from(port.value).ok().filter(|_| case.known_program().is_some())
+            && let Some(who) = case.container.listener_of(&PortRef::Number(port.value))
+            && matches!(case.listens_elsewhere(number, who), Ok(Some(_)))
+        {
+            continue;
+        }
         let where_ = match host {
             true => "in the node's network it is refused",
             false => {

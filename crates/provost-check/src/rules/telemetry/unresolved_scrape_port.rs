@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashSet};
 use crate::case::{Case, ObjectCase, ObjectId, WorkloadCase};
 use crate::facts::document::Node;
 use crate::facts::objects::Selector;
+use crate::facts::program_text::NumberPresence;
 use crate::facts::{Body, Fact, Object, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::listeners::Listener;
@@ -176,15 +177,16 @@ fn annotation(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     if let Some(target) = case.target() {
         match target.listens_elsewhere(number, Listener::Metrics) {
             Ok(Some(elsewhere)) => {
-                let setting = &elsewhere.told.setting;
                 let consequence = elsewhere.consequence(number, "nothing is scraped");
+                let finding = wrong(
+                    format!("Prometheus is told to ask port {number}, {consequence}"),
+                    &port.origin,
+                );
                 out.push(
-                    wrong(
-                        format!("Prometheus is told to ask port {number}, {consequence}"),
-                        &port.origin,
-                    )
-                    .also(&setting.origin, format!("{} says where to listen", setting.name))
-                    .level(Level::Warn),
+                    elsewhere
+                        .explain(&target, number, finding)
+                        .level(Level::Warn)
+                        .fix(elsewhere.fix(number, "ask that")),
                 );
                 return Ok(());
             }
@@ -207,8 +209,7 @@ fn annotation(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     }
     if let Some(program) = case.target().and_then(|target| target.known_program()) {
-        let text = program.text.find(&format!(":{number}"));
-        if text != crate::facts::program_text::TextPresence::Absent {
+        if program.text.find_port(number) != NumberPresence::Absent {
             return Ok(());
         }
     }

@@ -1,0 +1,104 @@
+//! A port that nothing opens, though nothing tells where the program listens instead.
+
+use super::proof::Unread;
+use super::{Elsewhere, FIRST_TELLING, Proof, SETTINGS, reads};
+use crate::case::Case;
+use crate::case::network::holds;
+use crate::facts::binary::GoProgram;
+use crate::facts::program_text::{NumberPresence, TextKind};
+use crate::findings::{Abstain, Reason};
+use crate::model::names::{base_name, nearest};
+
+/// Packages by which a program is told from outside what to open, or makes others open it.
+const TOLD_FROM_OUTSIDE: &[&str] = &[
+    "os/exec",
+    "k8s.io/client-go",
+    "go.etcd.io/etcd/client",
+    "github.com/hashicorp/consul/api",
+    "github.com/envoyproxy/go-control-plane",
+];
+
+/// Names of programs that read scripts, and scripts read any variable.
+const SHELLS: &[&str] = &["sh", "bash", "ash", "dash", "busybox"];
+
+impl Case<'_> {
+    /// Proves that nothing opens a port of which no setting speaks: the program holds the number in no text,
+    /// code or data, and neither a variable nor an argument nor a file brings it.
+    ///
+    /// # Errors
+    /// The program does not hold it, and something may still bring it.
+    pub(super) fn opened_by_nothing(
+        &self,
+        program: &GoProgram,
+        port: u16,
+    ) -> Result<Option<Elsewhere>, Abstain> {
+        // An empty address is `:http` or `:https`, and small numbers are in every program.
+        if port < FIRST_TELLING {
+            return Ok(None);
+        }
+        match program.text.find_number(port) {
+            NumberPresence::Absent => {}
+            NumberPresence::Present(_) | NumberPresence::Unknown(_) => return Ok(None),
+        }
+        let unknown = |reason, why: &str| {
+            Err(Abstain::unknown(reason, format!("whether something listens on {port}: {why}")))
+        };
+        self.of.pod_unpatched(SETTINGS)?;
+        self.nobody_else(port, "")?;
+        if self.files_may_say(port, "")? {
+            return unknown(Reason::VolumeUnknown, "a file that is mounted may bring it");
+        }
+        program.reads_names_as_written()?;
+        if let Some(package) = TOLD_FROM_OUTSIDE.iter().find(|own| program.links_package(own)) {
+            let why = format!("the program links {package}");
+            return unknown(Reason::CodeUnclear, &why);
+        }
+        self.command_line()?;
+        if !self.image()?.is_known() {
+            return unknown(Reason::BaseImageUnknown, "a file of the image may bring it");
+        }
+        if self.image_may_configure() {
+            return unknown(Reason::VolumeUnknown, "a file of settings in the image may bring it");
+        }
+        let unread = self.unread_with(program, port);
+        Ok(Some(Elsewhere { told: None, proof: Proof::Nothing, files: false, unread }))
+    }
+
+    /// Variables that name the port and that the program does not read.
+    fn unread_with(&self, program: &GoProgram, port: u16) -> Vec<Unread> {
+        let number = port.to_string();
+        let environment = self.environment();
+        let held = environment.iter().filter(|(name, variable)| {
+            variable.value.as_ref().is_ok_and(|value| holds(value, &number)) && self.is_unread(name)
+        });
+        let known = program.text.strings().unwrap_or_default();
+        let known = || known.iter().filter(|s| s.kind == TextKind::EnvName);
+        held.take(2)
+            .map(|(name, variable)| Unread {
+                name: name.to_owned(),
+                origin: variable.entry.clone(),
+                meant: nearest(name, known().map(|s| s.text.as_str()), 3).map(str::to_owned),
+            })
+            .collect()
+    }
+
+    /// Whether a variable is known to tell the program nothing: it does not hold the name, and no command hands
+    /// the value on.
+    pub fn is_unread(&self, name: &str) -> bool {
+        if !self.is_target() || self.may_be_searched().is_err() {
+            return false;
+        }
+        let Ok(program) = self.program() else { return false };
+        reads(program, name) == Ok(false) && !self.hands_on(name)
+    }
+
+    /// Whether the command line speaks of a variable, or is a script that may.
+    pub(super) fn hands_on(&self, name: &str) -> bool {
+        let all = self.command_words();
+        let script = |word: &str| {
+            let base = base_name(word);
+            base.ends_with(".sh") || SHELLS.contains(&base)
+        };
+        all.iter().any(|word| word.value.contains(name) || script(&word.value))
+    }
+}
