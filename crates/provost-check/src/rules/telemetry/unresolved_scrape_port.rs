@@ -208,10 +208,9 @@ fn annotation(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     if case.target().is_some_and(|target| target.settings_mention(number)) {
         return Ok(());
     }
-    if let Some(program) = case.target().and_then(|target| target.known_program()) {
-        if program.text.find_port(number) != NumberPresence::Absent {
-            return Ok(());
-        }
+    let program = case.target().and_then(|target| target.known_program());
+    if program.is_some_and(|program| program.text.find_port(number) != NumberPresence::Absent) {
+        return Ok(());
     }
     out.push(
         wrong(
