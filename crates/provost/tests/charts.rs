@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "it is a test")]
 
+#[path = "charts/places.rs"]
+mod places;
 mod support;
 
 use std::fs;
@@ -69,88 +71,6 @@ fn fake(dir: &Dir, name: &str, script: &str) {
     let path = dir.path().join(".bin").join(name);
     fs::write(&path, format!("#!/bin/sh\nPATH=/usr/bin:/bin\n{script}\n")).unwrap();
     fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
-}
-
-#[test]
-fn a_finding_points_at_the_template_and_at_the_value() {
-    for helm in ["helm", "helm4"] {
-        let dir = chart("shop", &[helm]);
-        let run = check(&dir, &["--chart", "shop", "--format", "json"]);
-        assert_eq!(run.code, 1, "{run}");
-        let found = places(&run, "gomemlimit-above-memory-limit");
-        insta::allow_duplicates! {
-            insta::assert_snapshot!(found.join("\n"), @r#"
-        shop/charts/cache/templates/deployment.yaml:17 the runtime starts to collect harder at 4294967296 bytes (rendered: `value: 4GiB`)
-        shop/charts/cache/templates/deployment.yaml:20 the kernel kills at 1073741824 bytes (rendered: `memory: 1Gi`)
-        shop/values.yaml:26 `cache.goMemLimit` is set here
-        shop/charts/cache/values.yaml:2 `memory` is set here
-        shop/templates/deployment.yaml:24 the runtime starts to collect harder at 2147483648 bytes (rendered: `value: "2GiB"`)
-        shop/templates/deployment.yaml:36 the kernel kills at 536870912 bytes (rendered: `memory: 512Mi`)
-        shop/values.yaml:20 `env[1].value` is set here
-        shop/values.yaml:14 `resources.limits.memory` is set here
-        "#);
-        }
-    }
-}
-
-#[test]
-fn values_are_found_through_aliases_globals_and_what_a_helper_is_given() {
-    for helm in ["helm", "helm4"] {
-        let dir = chart("mesh", &[helm]);
-        let run = check(&dir, &["--chart", "mesh", "--format", "json"]);
-        let found = places(&run, "gomemlimit-above-memory-limit");
-        insta::allow_duplicates! {
-            insta::assert_snapshot!(found.join("\n"), @r#"
-        mesh/charts/proxy/templates/deployment.yaml:17 the runtime starts to collect harder at 3221225472 bytes (rendered: `value: 3GiB`)
-        mesh/charts/proxy/templates/deployment.yaml:20 the kernel kills at 1073741824 bytes (rendered: `memory: 1Gi`)
-        mesh/values.yaml:11 `edge.goMemLimit` is set here
-        mesh/values.yaml:3 `global.memory` is set here
-        mesh/templates/_web.tpl:18 the runtime starts to collect harder at 2147483648 bytes (rendered: `value: 2GiB`)
-        mesh/templates/_web.tpl:21 the kernel kills at 536870912 bytes (rendered: `memory: 512Mi`)
-        mesh/values.yaml:7 `web.goMemLimit` is set here
-        mesh/values.yaml:8 `web.memory` is set here
-        "#);
-        }
-        let only = ["--only", "gomemlimit-above-memory-limit"];
-        let args = [&["--chart", "mesh", "--fix", "--unsafe-fixes"], &only[..]].concat();
-        let run = check(&dir, &args);
-        assert_eq!(run.code, 0, "{run}");
-        // The chart's own value of that name is another one.
-        let values = dir.read("mesh/values.yaml");
-        assert!(values.contains("\ngoMemLimit: 256MiB\n"), "{values}");
-        assert!(!values.contains("2GiB") && !values.contains("3GiB"), "{values}");
-        assert_eq!(
-            dir.read("mesh/charts/proxy/values.yaml"),
-            "goMemLimit: 64MiB\nglobal:\n  memory: 128Mi\n"
-        );
-        // What the command line sets is changed nowhere.
-        let dir = chart("mesh", &[helm]);
-        let before = dir.read("mesh/values.yaml");
-        let set = ["--set", "edge.goMemLimit=3GiB,web.goMemLimit=2GiB"];
-        let run = check(&dir, &[&args[..], &set].concat());
-        assert_eq!(run.code, 1, "{run}");
-        assert_eq!(dir.read("mesh/values.yaml"), before);
-    }
-}
-
-#[test]
-fn values_files_and_set_outrank_the_chart() {
-    let dir = chart("shop", &["helm"]).file(
-        "small.yaml",
-        "resources:\n  limits:\n    memory: 256Mi\ncache: {goMemLimit: 3GiB}\n",
-    );
-    let args = ["--chart", "shop", "--values", "small.yaml", "--format", "json"];
-    let run = check(&dir, &args);
-    let found = places(&run, "gomemlimit-above-memory-limit");
-    assert!(found.iter().any(|f| f.starts_with("small.yaml:3 ")), "{found:#?}");
-    assert!(found.iter().any(|f| f.starts_with("small.yaml:4 ")), "{found:#?}");
-    let run = check(&dir, &[&args[..], &["--set", "cache.goMemLimit=512MiB"]].concat());
-    let found = places(&run, "gomemlimit-above-memory-limit");
-    assert!(!found.iter().any(|f| f.contains("charts/cache")), "{found:#?}");
-    let run = check(&dir, &[&args[..], &["--set", "cache.goMemLimit=5GiB"]].concat());
-    let found = places(&run, "gomemlimit-above-memory-limit");
-    assert!(found.iter().any(|f| f.contains("charts/cache/templates")), "{found:#?}");
-    assert!(!found.iter().any(|f| f.contains("cache.goMemLimit")), "{found:#?}");
 }
 
 #[test]
@@ -240,7 +160,7 @@ fn what_would_be_fetched_is_refused_before_helm_runs() {
     for chart in ["oci://registry.example/shop", "bitnami/redis", "https://example.com/x.tgz"] {
         let run = check(&dir, &["--chart", chart]);
         assert_eq!(run.code, 2, "{run}");
-        assert!(said(&run).contains("neither a folder with a Chart.yaml"), "{run}");
+        assert!(said(&run).contains("are pulled first: helm pull"), "{run}");
     }
     assert!(!dir.path().join("ran").exists());
 }
@@ -305,30 +225,6 @@ fn kustomized(tools: &[&str]) -> Dir {
     with_tools(Dir::new().copy_of("fixtures/kustomize", |_| ()), tools)
 }
 
-#[test]
-fn a_finding_of_a_kustomization_names_the_resource_and_the_patch() {
-    let dir = kustomized(&["kustomize"]);
-    let run = check(&dir, &["--kustomize", "production", "--format", "json"]);
-    let found = places(&run, "gomemlimit-above-memory-limit");
-    insta::assert_snapshot!(found.join("\n"), @r#"
-base/deployment.yaml:19 the runtime starts to collect harder at 2147483648 bytes
-production/memory.yaml:12 the kernel kills at 536870912 bytes
-"#);
-    assert!(!run.out.contains("kanarie"), "{run}");
-    // Judged as it is built, and not once more as it stands.
-    let run = check(&dir, &["--kustomize", "production", "--format", "json", "."]);
-    let report: Value = serde_json::from_str(&run.out).unwrap();
-    let inputs: Vec<&str> =
-        report["inputs"].as_array().unwrap().iter().map(|i| i["path"].as_str().unwrap()).collect();
-    assert_eq!(
-        inputs.iter().filter(|path| **path == "base/deployment.yaml").count(),
-        1,
-        "{inputs:?}"
-    );
-    let skipped = report["skipped"].to_string();
-    assert!(!skipped.contains("production") && !skipped.contains("base"), "{skipped}");
-}
-
 /// A base is changed where everything that the change follows from stands in it; where an overlay
 /// says the other half, somebody has to look.
 #[test]
@@ -380,6 +276,55 @@ fn a_fix_goes_into_the_resource_that_says_the_value() {
     assert_eq!(run.code, 0, "{run}");
     assert_eq!(dir.read("base/web.yaml"), before);
     assert_eq!(dir.read("over/both.yaml"), text.replace("1GiB", "230MiB"));
+}
+
+#[test]
+fn a_folder_that_is_not_there_is_told_and_what_may_be_meant() {
+    let dir = kustomized(&["kustomize", "helm"])
+        .file("charts/web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 1.0.0\n")
+        .file("values-production.yaml", "a: 1\n");
+    for (args, expected) in [
+        (
+            &["--kustomize", "prodution"][..],
+            "kustomization prodution: does not exist; did you mean production?",
+        ),
+        (&["--kustomize", "nowhere"], "kustomization nowhere: does not exist"),
+        (
+            &["--kustomize", "https://github.com/a/b?ref=v1"],
+            "is a repository, and nothing is fetched; clone it first",
+        ),
+        (
+            &["--kustomize", "production/kustomization.yaml"],
+            "is a file; name the folder: --kustomize production",
+        ),
+        (&["--chart", "chart/web"], "chart chart/web: does not exist; did you mean charts/web?"),
+        (&["--chart", "nowhere"], "chart nowhere: does not exist (charts of a repository"),
+        (
+            &["--chart", "charts/web", "--values", "values-prodution.yaml"],
+            "--values: values-prodution.yaml does not exist; did you mean values-production.yaml?",
+        ),
+        (
+            &["--binary", "base/deploymnt.yaml"],
+            "base/deploymnt.yaml does not exist; did you mean base/deployment.yaml?",
+        ),
+        (&["--image", "oci:bases"], "bases does not exist; did you mean base?"),
+    ] {
+        let run = check(&dir, args);
+        assert_eq!(run.code, 2, "{run}");
+        let told = format!("{} {}", said(&run), run.err);
+        assert!(told.contains(expected), "{args:?}: {run}");
+        assert!(!told.contains("nowhere; did you mean"), "{run}");
+    }
+}
+
+#[test]
+fn what_is_required_says_how_it_is_rendered() {
+    let dir = kustomized(&[]);
+    let run = check(&dir, &["--require", "manifest", "production"]);
+    assert!(run.code != 0, "{run}");
+    let told = format!("{} {}", said(&run), run.err);
+    assert!(told.contains("add --kustomize production"), "{run}");
+    assert!(told.contains("render = true into provost.toml"), "{run}");
 }
 
 #[test]
@@ -640,18 +585,6 @@ fn a_chart_that_a_fix_breaks_is_said() {
 /// A file of the fixtures as it is.
 fn read_of(path: &str) -> String {
     fs::read_to_string(repository().join("fixtures/charts").join(path)).unwrap()
-}
-
-#[test]
-fn what_is_set_on_the_command_line_is_not_looked_for_in_files() {
-    let dir = chart("shop", &["helm"]);
-    let set = ["--chart", "shop", "--format", "json", "--set"];
-    for value in ["cache.goMemLimit=4GiB\\", "x=y{,cache.goMemLimit=4GiB"] {
-        let run = check(&dir, &[&set[..], &[value]].concat());
-        let found = places(&run, "gomemlimit-above-memory-limit");
-        assert!(found.iter().any(|f| f.contains("charts/cache/templates")), "{run}");
-        assert!(!found.iter().any(|f| f.contains("`cache.goMemLimit`")), "{value}: {found:#?}");
-    }
 }
 
 #[test]

@@ -62,3 +62,78 @@ fn what_git_does_not_know_counts_as_changed() {
     let run = dir.provost_with_stdin(&[&ARGS[..], &["-"]].concat(), &text);
     assert_eq!(run.code, 1, "standard input: {run}");
 }
+
+/// A program is as it was while nothing changed that it is built from: manifests, tests and other
+/// programs beside it are not.
+#[test]
+fn a_program_changes_with_what_it_is_built_from() {
+    let dir = Dir::new()
+        .file("go.mod", "module example.com/shop\n\ngo 1.21\n")
+        .file(
+            "main.go",
+            "package main\n\nimport (\n\t_ \"embed\"\n\n\t\"example.com/shop/inner\"\n)\n\n\
+             //go:embed static/a.txt\nvar text string\n\nfunc main() { println(text, inner.N) }\n",
+        )
+        .file("main_test.go", "package main\n")
+        .file("static/a.txt", "a\n")
+        .file("static/b.txt", "b\n")
+        .file("inner/inner.go", "package inner\n\nconst N = 1\n")
+        .file("cmd/other/main.go", "package main\n\nfunc main() {}\n")
+        .file("elsewhere/go.mod", "module example.com/elsewhere\n")
+        .file("elsewhere/x.go", "package elsewhere\n")
+        .file("deploy/pod.yaml", pod("here"))
+        .file(".gitignore", "bin/\n");
+    let mut go = std::process::Command::new("go");
+    go.args(["build", "-buildvcs=false", "-o", "bin/shop", "."]).current_dir(dir.path());
+    support::succeed(go.envs(support::go_env()).env("HOME", dir.path()));
+    committed(&dir);
+    let args = ["check", "--diff-base", "HEAD", "--fail-on", "note", "--only", "untraceable-build"];
+    let check = |dir: &Dir, binary: &str| {
+        dir.provost(&[&args[..], &["--binary", binary, "deploy"]].concat())
+    };
+    let run = check(&dir, "bin/shop");
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.out.contains("1 finding in files that did not change"), "{run}");
+    let touched = |dir: Dir, file: &str, text: &str| {
+        let before = dir.path().join(file).exists().then(|| dir.read(file));
+        let dir = dir.file(file, text);
+        let run = check(&dir, "bin/shop");
+        match before {
+            Some(before) => (dir.file(file, before), run),
+            None => {
+                std::fs::remove_file(dir.path().join(file)).unwrap();
+                (dir, run)
+            }
+        }
+    };
+    let mut dir = dir;
+    for (file, text, code) in [
+        ("deploy/pod.yaml", "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: a}\n", 0),
+        ("main_test.go", "package main\n\n// more\n", 0),
+        ("static/b.txt", "B\n", 0),
+        ("cmd/other/main.go", "package main\n\nfunc main() { println() }\n", 0),
+        ("elsewhere/x.go", "package elsewhere\n\n// more\n", 0),
+        ("README.md", "# Shop\n", 0),
+        ("main.go", "package main\n\nfunc main() {}\n", 1),
+        ("inner/inner.go", "package inner\n\nconst N = 2\n", 1),
+        ("static/a.txt", "A\n", 1),
+        ("go.mod", "module example.com/shop\n\ngo 1.22\n", 1),
+        ("Dockerfile", "FROM scratch\n", 1),
+        // git does not know it yet.
+        ("new.go", "package main\n", 1),
+    ] {
+        let run;
+        (dir, run) = touched(dir, file, text);
+        assert_eq!(run.code, code, "{file}: {run}");
+    }
+    // A program of a module that the repository has not may be any.
+    let outside = Dir::new()
+        .file("go.mod", "module example.com/other\n\ngo 1.21\n")
+        .file("main.go", "package main\n\nfunc main() {}\n");
+    let binary = outside.path().join("other");
+    let mut go = std::process::Command::new("go");
+    go.args(["build", "-buildvcs=false", "-o"]).arg(&binary).arg(".").current_dir(outside.path());
+    support::succeed(go.envs(support::go_env()).env("HOME", outside.path()));
+    let run = check(&dir, binary.to_str().unwrap());
+    assert_eq!(run.code, 1, "{run}");
+}

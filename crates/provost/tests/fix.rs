@@ -83,6 +83,42 @@ fn a_diff_changes_nothing_and_applies() {
     assert_eq!(dir.read("deploy/shop.yaml"), applied);
 }
 
+/// The diff is what was asked for, and so is why there is none.
+#[test]
+fn quiet_hides_neither_the_diff_nor_why_it_is_empty() {
+    let dir = Dir::new().file("shop.yaml", DEPLOYMENT);
+    let loud = check(&dir, &["--fix", "--diff"]);
+    for quiet in ["-q", "--quiet"] {
+        let run = check(&dir, &["--fix", "--diff", quiet]);
+        assert_eq!((run.code, &run.out), (1, &loud.out), "{run}");
+        assert!(run.out.starts_with("--- a/shop.yaml\n+++ b/shop.yaml\n@@"), "{run}");
+        assert_eq!(run.err, loud.err, "{run}");
+        assert!(run.err.contains("2 findings of level deny or above before any fix"), "{run}");
+    }
+    // Beside a report in a file.
+    let run = check(&dir, &["--fix", "--diff", "-q", "--format", "json=report.json"]);
+    assert_eq!(run.out, loud.out, "{run}");
+    assert!(dir.read("report.json").contains("gomemlimit-above-memory-limit"));
+    // Nothing that is safe: the diff is empty, and that is said.
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\nspec:\n  hostNetwork: true\n  containers: [{name: a, image: a:1}]\n";
+    let dir = Dir::new().file("pod.yaml", pod);
+    let warn =
+        ["check", "--only", "host-namespace", "--fail-on", "warn", "pod.yaml", "--fix", "-q"];
+    let args = [&warn[..], &["--diff"]].concat();
+    let run = dir.provost(&args);
+    assert_eq!((run.code, run.out.as_str()), (1, ""), "{run}");
+    assert!(
+        run.err.contains("would fix 0 findings in 0 files; --unsafe-fixes has 1 more"),
+        "{run}"
+    );
+    assert!(run.err.contains("1 finding of level warn or above before any fix"), "{run}");
+    let run = dir.provost(&[&args[..], &["--unsafe-fixes"]].concat());
+    assert!(run.out.contains("+  hostNetwork: false"), "{run}");
+    // Without a diff, what went well is no answer that -q would have to give.
+    let run = dir.provost(&[&warn[..], &["--unsafe-fixes"]].concat());
+    assert_eq!((run.code, run.err.as_str()), (0, ""), "{run}");
+}
+
 #[test]
 fn secrets_are_neither_shown_nor_lost() {
     let dir = Dir::new().file("shop.yaml", DEPLOYMENT);

@@ -21,8 +21,11 @@ use crate::facts::origin::{Origin, SourceId};
 
 mod assertions;
 mod kustomize;
+mod near;
 #[cfg(test)]
 mod tests;
+
+pub use near::near;
 
 /// Bounds of a walk.
 #[derive(Clone, Debug)]
@@ -165,8 +168,16 @@ pub(crate) fn missing(path: &Path, error: &std::io::Error) -> String {
         ProblemKind::Missing if path.symlink_metadata().is_ok() => {
             "is a link to nothing".to_owned()
         }
-        ProblemKind::Missing => "does not exist".to_owned(),
+        ProblemKind::Missing => absent(path, Path::exists),
         _ => system_message(error),
+    }
+}
+
+/// What is said of a path that is not there, behind its name.
+pub fn absent(path: &Path, is_meant: impl Fn(&Path) -> bool) -> String {
+    match near(path, is_meant) {
+        Some(near) => format!("does not exist; did you mean {}?", shown(&near)),
+        None => "does not exist".to_owned(),
     }
 }
 

@@ -30,6 +30,8 @@ pub enum SourceKind {
     Template,
     /// A file that a kustomization is built of.
     Resource,
+    /// What a generator of a kustomization makes an object of: variables, or a file of any kind.
+    Data,
     /// Values of a chart.
     Values,
     /// Which files `docker build` does not see; there when a pattern of it matters.
@@ -50,7 +52,7 @@ impl SourceKind {
             Self::GoMod => "go.mod",
             Self::Flag => "flag",
             // What reports have called it from the first.
-            Self::Template | Self::Resource => "template",
+            Self::Template | Self::Resource | Self::Data => "template",
             Self::Values => "values",
             Self::DockerIgnore => "dockerignore",
             Self::Unknown => "unknown",

@@ -4,9 +4,9 @@
 use std::borrow::Cow;
 
 use super::{Applicability, Edit, Evidence, Finding, Role};
-use crate::artifact::render::{Trace, Value, Written};
+use crate::artifact::render::{Trace, Traced, Value, Written};
 use crate::artifact::{Source, SourceKind, Sources};
-use crate::facts::origin::{Origin, Place, Span};
+use crate::facts::origin::{Origin, Place, SourceId, Span};
 
 /// Values that are named for one place.
 const MOST_VALUES: usize = 3;
@@ -80,8 +80,18 @@ fn moved(
         values.push(Evidence {
             origin: value.origin.clone(),
             role: Role::Related,
-            note: format!("`{}` is set here", value.name),
+            note: match value.is_empty {
+                true => format!("`{}` is empty here", value.name),
+                false => format!("`{}` is set here", value.name),
+            },
         });
+    }
+    if let Some(found) = in_structure(span, source, trace, sources) {
+        let note = match found.says {
+            true => place.note,
+            false => with(&place.note, rendered),
+        };
+        return Evidence { origin: found.at, note, role: place.role };
     }
     let Some(at) =
         written.and_then(|written| written.at.as_ref()).or_else(|| above(source, trace, line))
@@ -95,7 +105,8 @@ fn moved(
     let is_long = text.len() > LONG || rendered.len() > LONG;
     let part = if is_long { "" } else { part };
     // The same words on that line are what is meant.
-    let mut found = text.match_indices(part).filter(|_| !part.is_empty());
+    let is_line = !part.is_empty() && !text.contains('\n');
+    let mut found = text.match_indices(part).filter(|_| is_line);
     let origin = match (found.next(), found.next(), at.span()) {
         (Some((start, _)), None, Some(span)) => {
             let start = span.start as usize + start;
@@ -111,6 +122,29 @@ fn moved(
         false => with(&place.note, rendered),
     };
     Evidence { origin, note, role: place.role }
+}
+
+/// Where a key or value stands in an input that has the structure of what was printed; of a part of
+/// a value, where that part does.
+fn in_structure(span: Span, source: &Source, trace: &Trace, sources: &Sources) -> Option<Traced> {
+    if let Some(found) = trace.node(span) {
+        return Some(found.clone());
+    }
+    let around = trace.node_around(span).filter(|around| around.says)?;
+    let text = |source: SourceId, span: Span| sources.get(source).shown()?.get(span.range());
+    let printed = source.shown()?.get(around.span.range())?;
+    let at = around.at.span()?;
+    let found = match text(around.at.source, at) == Some(printed) {
+        true => {
+            let before = (span.start - around.span.start) as usize;
+            let start = at.start as usize + before;
+            let part = Span::new(start, start + span.range().len());
+            Traced { span, at: Origin::text(around.at.source, part), says: true }
+        }
+        // It is quoted or folded otherwise.
+        false => Traced { span, ..around.clone() },
+    };
+    Some(found)
 }
 
 /// The line above with less space in front that is known: the key that a line stands below.
@@ -138,9 +172,13 @@ fn text_of(source: &Source, line: u32) -> &str {
     range.and_then(|range| source.shown()?.get(range)).unwrap_or_default()
 }
 
-/// What is said of a place, and what the template printed there.
+/// What is said of a place, and what the template printed there. A key with nothing behind it says
+/// no more than the place does.
 fn with(note: &str, rendered: &str) -> String {
     let rendered = rendered.trim();
+    if rendered.is_empty() || rendered == "-" || rendered.ends_with(':') {
+        return note.to_owned();
+    }
     let rendered: Cow<'_, str> = match rendered.char_indices().nth(QUOTED) {
         Some((at, _)) => format!("{}...", &rendered[..at]).into(),
         None => rendered.into(),
@@ -193,12 +231,12 @@ fn in_resource(edit: &Edit, source: &Source, at: &Origin, sources: &Sources) -> 
 fn moved_edit(edit: &Edit, sources: &Sources) -> Option<Edit> {
     let source = sources.get(edit.source);
     let Some(trace) = &source.rendered else { return Some(edit.clone()) };
-    let line = source.position(edit.span.start).line;
-    if let Some(at) = trace.line(line).and_then(|written| written.at.as_ref())
-        && sources.get(at.source).kind == SourceKind::Resource
-    {
-        return in_resource(edit, source, at, sources);
+    if !trace.nodes.is_empty() {
+        let node = trace.node(edit.span).filter(|found| found.says)?;
+        let is_resource = sources.get(node.at.source).kind == SourceKind::Resource;
+        return in_resource(edit, source, &node.at, sources).filter(|_| is_resource);
     }
+    let line = source.position(edit.span.start).line;
     // Of several values on a line it could be any.
     let [value] = trace.line(line)?.values.as_slice() else { return None };
     let is_it = |value: &Value| {
@@ -221,7 +259,6 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
-    use crate::facts::origin::SourceId;
 
     /// `values.yaml` and a rendered text whose lines have these values.
     fn sources(text: &str, lines: Vec<Written>) -> Sources {
@@ -229,14 +266,14 @@ mod tests {
         sources.add(Source::text("values.yaml", SourceKind::Values, Arc::from("a: 1\nb: 1\n")));
         let mut rendered = Source::text("a.yaml", SourceKind::Manifest, Arc::from(text));
         let from = Some(Origin::whole(SourceId(0)));
-        rendered.rendered = Some(Trace { from, lines });
+        rendered.rendered = Some(Trace { from, lines, nodes: Vec::new() });
         sources.add(rendered);
         sources
     }
 
     fn value(at: usize, whole: Option<Span>) -> Value {
         let origin = Origin::text(SourceId(0), Span::new(at, at + 1));
-        Value { origin, name: "a".to_owned(), whole }
+        Value { origin, name: "a".to_owned(), whole, is_empty: false }
     }
 
     #[test]
@@ -266,5 +303,53 @@ mod tests {
         let trace = source.rendered.as_ref().unwrap();
         assert!(above(source, trace, 100).is_some());
         assert!(above(source, trace, 4999).is_none());
+    }
+
+    #[test]
+    fn what_was_printed_is_told_where_it_says_something() {
+        assert_eq!(
+            with("the kernel kills", "  memory: 1Gi"),
+            "the kernel kills (rendered: `memory: 1Gi`)"
+        );
+        assert_eq!(with("", "- b"), "rendered: `- b`");
+        for rendered in ["spec:", "  - env:", "", " - "] {
+            assert_eq!(with("the rollout goes on", rendered), "the rollout goes on", "{rendered}");
+        }
+    }
+
+    #[test]
+    fn a_part_of_a_value_is_pointed_at_where_the_value_is_written_alike() {
+        let mut sources = sources("image: r/x:1\nargs: \"a b\"\n", Vec::new());
+        let at = |start, end| Origin::text(SourceId(0), Span::new(start, end));
+        // `a: 1` and `b: 1` stand for what was written.
+        let nodes = vec![
+            Traced { span: Span::new(0, 5), at: at(0, 1), says: true },
+            Traced { span: Span::new(11, 12), at: at(3, 4), says: true },
+            Traced { span: Span::new(19, 24), at: at(8, 9), says: true },
+        ];
+        let from = Some(Origin::whole(SourceId(0)));
+        let trace = Trace { from, lines: Vec::new(), nodes };
+        let found = |start, end| {
+            let source = sources.get(SourceId(1));
+            let found = in_structure(Span::new(start, end), source, &trace, &sources);
+            found.map(|found| found.at.span().unwrap())
+        };
+        assert_eq!(found(11, 12), Some(Span::new(3, 4)));
+        // Quoted there and not here: all of it.
+        assert_eq!(found(20, 21), Some(Span::new(8, 9)));
+        assert_eq!(found(7, 8), None);
+        sources.get_mut(SourceId(1)).rendered = Some(trace);
+        let mut finding = Finding::new(
+            &crate::rules::rule::Rule::BASE,
+            "m",
+            &Origin::text(SourceId(1), Span::new(11, 12)),
+            "here",
+        );
+        finding.fix = Some(super::super::Fix::suggest("f").replace(finding.primary(), "2"));
+        let mut findings = [finding];
+        relocate(&mut findings, &sources);
+        assert_eq!(findings[0].primary(), &at(3, 4));
+        // A values file is no resource: what a renderer made of it is not edited by its structure.
+        assert!(findings[0].fix.as_ref().unwrap().edits.is_empty());
     }
 }

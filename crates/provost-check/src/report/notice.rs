@@ -124,6 +124,9 @@ fn nothing_judged(report: &Report<'_>) -> String {
     if !report.missing.is_empty() || report.unchanged + known > 0 {
         return NOTHING.to_owned();
     }
+    if let Some(way) = way_to_render(report) {
+        return format!("{NOTHING}: what was found is judged when it is rendered; {way}");
+    }
     let module = report.inputs.iter().find(|input| input.kind == SourceKind::GoMod);
     match module {
         Some(module) => format!(
@@ -136,6 +139,21 @@ fn nothing_judged(report: &Report<'_>) -> String {
              directory that holds them"
         ),
     }
+}
+
+/// What lets charts and kustomizations be judged that walking found and left out.
+pub fn way_to_render(report: &Report<'_>) -> Option<String> {
+    let commands = report.skipped.iter().filter_map(|skipped| skipped.render.as_deref());
+    let flags = commands.filter_map(|command| command.strip_prefix("provost check "));
+    let mut flags = flags.filter(|flag| {
+        ["--chart ", "--kustomize "].iter().any(|renders| flag.starts_with(renders))
+    });
+    let first = clean(flags.next()?).into_owned();
+    let more = match flags.count() {
+        0 => String::new(),
+        n => format!(" (and {n} more)"),
+    };
+    Some(format!("add {first}{more}, or write render = true into provost.toml"))
 }
 
 /// What stands where a number of findings would.

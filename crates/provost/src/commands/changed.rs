@@ -7,18 +7,23 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use provost_check::artifact::{Source, SourceKind, Sources};
+use provost_check::artifact::{Source, SourceKind};
+use provost_check::case::World;
 use provost_check::facts::SourceId;
 use provost_check::findings::Finding;
 use provost_check::report::plain::clean;
 
 use crate::exit::Mistake;
+use sources::Modules;
+
+mod sources;
 
 /// The files of a repository that are as they were in a revision.
 ///
 /// A finding is left out only when nothing that it rests on can have changed: every place of it
-/// lies in a file that git tracks and that did not change. Standard input, built programs, images
-/// and files that git ignores or does not know count as changed.
+/// lies in a file that git tracks and that did not change. A program whose Go module the repository
+/// has counts as changed when one of the files did that it is built from. Standard input, other
+/// programs, images and files that git ignores or does not know count as changed.
 #[derive(Debug)]
 pub(crate) struct Changed {
     /// Canonical paths of tracked files without a change.
@@ -27,6 +32,9 @@ pub(crate) struct Changed {
     lost: Vec<PathBuf>,
     /// Files that changed or are gone.
     differing: Vec<PathBuf>,
+    /// Those, and files that git does not know and does not ignore.
+    touched: Vec<PathBuf>,
+    modules: Modules,
     /// What was asked before.
     known: RefCell<HashMap<SourceId, bool>>,
 }
@@ -79,19 +87,50 @@ impl Changed {
                 inside.is_some_and(|name| !differing.contains(name.as_os_str().as_bytes()))
             })
             .collect();
-        let differing = differing.into_iter().map(|name| root.join(path(name))).collect();
+        let differing: Vec<PathBuf> =
+            differing.into_iter().map(|name| root.join(path(name))).collect();
         lost.sort_unstable();
         lost.dedup();
-        Ok(Self { same, lost, differing, known: RefCell::default() })
+        let unknown =
+            git.run(&["ls-files", "--others", "--exclude-standard", "--full-name", "-z", ":/"])?;
+        let names = |list: &[u8]| {
+            let names = list.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+            names.map(|name| root.join(path(name))).collect::<Vec<_>>()
+        };
+        let unknown = names(&unknown);
+        let modules = Modules::of(names(&tracked).into_iter().chain(unknown.iter().cloned()));
+        let touched = differing.iter().chain(&unknown).cloned().collect();
+        Ok(Self { same, lost, differing, touched, modules, known: RefCell::default() })
     }
 
     /// Whether the finding may be there because something changed.
-    pub(crate) fn touches(&self, finding: &Finding, sources: &Sources) -> bool {
+    pub(crate) fn touches(&self, finding: &Finding, world: &World) -> bool {
         finding.evidence.iter().any(|evidence| {
             let id = evidence.origin.source;
             let mut known = self.known.borrow_mut();
-            *known.entry(id).or_insert_with(|| self.may_differ(sources.get(id)))
+            *known.entry(id).or_insert_with(|| {
+                let source = world.sources.get(id);
+                match source.kind {
+                    SourceKind::Binary => self.program_may_differ(id, source, world),
+                    _ => self.may_differ(source),
+                }
+            })
         })
+    }
+
+    /// Whether a program may be another than that of before: it is by what it is built from, unless
+    /// git has the program itself.
+    fn program_may_differ(&self, id: SourceId, source: &Source, world: &World) -> bool {
+        if !self.may_differ(source) {
+            return false;
+        }
+        let Some(binary) = world.binaries.iter().find(|binary| binary.source == id) else {
+            return true;
+        };
+        let built_from = binary.built_from.map(|dockerfile| world.sources.get(dockerfile));
+        let program = binary.go.as_ref();
+        built_from.is_some_and(|dockerfile| self.may_differ(dockerfile))
+            || program.is_none_or(|program| self.modules.may_differ(program, &self.touched))
     }
 
     fn may_differ(&self, source: &Source) -> bool {
@@ -101,7 +140,7 @@ impl Changed {
         let Ok(file) = Path::new(&source.path).canonicalize() else { return true };
         // What a template prints depends on all that is rendered with it.
         let with = match source.kind {
-            SourceKind::Template | SourceKind::Resource | SourceKind::Values => {
+            SourceKind::Template | SourceKind::Resource | SourceKind::Data | SourceKind::Values => {
                 rendered_with(&file)
             }
             _ => None,

@@ -17,6 +17,7 @@ use provost_check::findings::baseline::{self, Baseline};
 use provost_check::findings::suppress::Suppression;
 use provost_check::findings::{Finding, Reason};
 use provost_check::pipeline::{self, BinaryInput, Conclusion, Loaded, Request};
+use provost_check::report::notice::way_to_render;
 use provost_check::report::plain::clean;
 use provost_check::report::text::Options;
 use provost_check::report::view::View;
@@ -53,7 +54,7 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
         for _ in 0..fix::PASSES {
             let world = &run.loaded.world;
             let mut new = new_findings(&run.conclusion.findings, known.as_ref());
-            new.retain(|f| changed.as_ref().is_none_or(|c| c.touches(f, &world.sources)));
+            new.retain(|f| changed.as_ref().is_none_or(|c| c.touches(f, world)));
             if interrupt.exit().is_some()
                 || !fix::write(world, &roots, &new, args.unsafe_fixes, &mut fixed)
             {
@@ -99,7 +100,7 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     }
     if let Some(changed) = &changed {
         let all = report.findings.len();
-        report.findings.retain(|finding| changed.touches(finding, report.sources));
+        report.findings.retain(|finding| changed.touches(finding, &loaded.world));
         report.unchanged = all - report.findings.len();
     }
     if let Some(file) = &args.write_baseline {
@@ -120,8 +121,8 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
         output::print(&fix::diff(&loaded.world, &roots, &new, args.unsafe_fixes, &mut fixed))?;
     }
     write(cli, args, report)?;
-    for line in fixed.lines(args.diff).iter().filter(|_| args.fix && !cli.quiet) {
-        output::complain(&format!("{line}\n"));
+    if args.fix {
+        said_of_fixes(cli, args, report, &fixed);
     }
     for line in &missing {
         output::complain(&format!("error: {line}\n"));
@@ -138,6 +139,26 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     } else {
         Exit::Clean
     })
+}
+
+/// Says what became of fixes. `--quiet` leaves out what went well, and nothing that is the answer: an
+/// empty diff alone would say neither that there are findings nor that they have other fixes.
+fn said_of_fixes(cli: &Cli, args: &CheckArgs, report: &Report<'_>, fixed: &Fixed) {
+    for line in fixed.refusals() {
+        output::complain(&format!("{line}\n"));
+    }
+    if args.diff || !cli.quiet {
+        output::complain(&format!("{}\n", fixed.summary(args.diff)));
+    }
+    let Some(from) = report.fail_on.filter(|_| args.diff) else { return };
+    let count = report.findings.iter().filter(|finding| finding.level >= from).count();
+    if count > 0 {
+        let findings = if count == 1 { "finding" } else { "findings" };
+        output::complain(&format!(
+            "{count} {findings} of level {} or above before any fix: without --diff they are shown\n",
+            from.name()
+        ));
+    }
 }
 
 /// Inputs as they were read, and what the rules said.
@@ -385,8 +406,9 @@ fn read_stdin() -> Result<Vec<u8>> {
 
 /// Evidence that `--require` names and that is not there, or not everywhere.
 fn missing(report: &Report<'_>, require: &[Kind]) -> Vec<String> {
-    let mut lines = Vec::new();
+    let mut lines: Vec<String> = Vec::new();
     for kind in require {
+        let before = lines.len();
         let (word, count, reason) = match kind {
             Kind::Binary => ("binary", report.judged.binaries, Reason::NoBinary),
             Kind::Image => ("image", report.judged.images, Reason::NoImage),
@@ -407,6 +429,11 @@ fn missing(report: &Report<'_>, require: &[Kind]) -> Vec<String> {
             lines.push(format!(
                 "--require names a manifest, and {subject} is one only when kustomize has built it"
             ));
+        }
+        // What lies there may be the input of a renderer.
+        let last = lines.len().checked_sub(1).filter(|last| *last >= before);
+        if let (Kind::Manifest, Some(last), Some(way)) = (kind, last, way_to_render(report)) {
+            lines[last].push_str(&format!("\nhelp: {way}"));
         }
     }
     lines

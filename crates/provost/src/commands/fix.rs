@@ -38,10 +38,13 @@ impl Fixed {
         self.refused.insert(format!("{} was not fixed: {why}", clean(path)));
     }
 
-    /// What was done and what is left, a line each.
-    pub(crate) fn lines(&self, would: bool) -> Vec<String> {
-        let mut lines: Vec<String> =
-            self.refused.iter().map(|why| format!("warning: {why}")).collect();
+    /// Why files were left as they are, a line each.
+    pub(crate) fn refusals(&self) -> impl Iterator<Item = String> + '_ {
+        self.refused.iter().map(|why| format!("warning: {why}"))
+    }
+
+    /// What was done and what is left.
+    pub(crate) fn summary(&self, would: bool) -> String {
         let did = if would { "would fix" } else { "fixed" };
         let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
         let mut line = format!(
@@ -52,8 +55,7 @@ impl Fixed {
         if self.suggested > 0 {
             line.push_str(&format!("; --unsafe-fixes has {} more", self.suggested));
         }
-        lines.push(line);
-        lines
+        line
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use anyhow::Result;
+use provost_check::artifact::discover::{self, near};
 use provost_check::artifact::mmap;
 use provost_check::artifact::render::{Hidden, Renderer, Rendering, refers_elsewhere, secrets_of};
 use provost_check::report::plain::clean;
@@ -83,11 +84,7 @@ struct Asked {
 
 impl Asked {
     fn of(args: &CheckArgs, root: &str) -> Result<Self, String> {
-        let Some(name) = name(root) else {
-            let why = "neither a folder with a Chart.yaml nor a packed chart (charts of a \
-                       repository or registry are pulled first: helm pull)";
-            return Err(why.to_owned());
-        };
+        let Some(name) = name(root) else { return Err(no_chart(root)) };
         let release = args.release.clone().unwrap_or(name);
         if release_name(&release) != release {
             return Err(format!("--release: {} is no name of a release", clean(&release)));
@@ -131,18 +128,42 @@ fn nth(number: usize) -> String {
     }
 }
 
+/// Why a path is not that of a chart.
+fn no_chart(root: &str) -> String {
+    const PULL: &str = "charts of a repository or registry are pulled first: helm pull";
+    let path = Path::new(root);
+    if path.symlink_metadata().is_ok() {
+        return format!("neither a folder with a Chart.yaml nor a packed chart ({PULL})");
+    }
+    if root.contains("://") {
+        return format!("is an address, and nothing is fetched; {PULL}");
+    }
+    let is_chart = |path: &Path| {
+        path.join("Chart.yaml").is_file() || path.extension().is_some_and(|e| e == "tgz")
+    };
+    match near(path, is_chart) {
+        Some(near) => {
+            let near = discover::shown(&near);
+            format!("does not exist; did you mean {}?", clean(&near))
+        }
+        None => format!("does not exist ({PULL})"),
+    }
+}
+
 /// Whether a path is that of a file, for Helm too: it reads standard input for `-`, and fetches what
 /// has a scheme (helm v3.22 pkg/cli/values/options.go, readFile).
-fn may_be_values(path: &str) -> Result<(), &'static str> {
+fn may_be_values(path: &str) -> Result<(), String> {
     if path.contains("://") {
-        return Err("is an address, and nothing is fetched; fetch it first");
+        return Err("is an address, and nothing is fetched; fetch it first".to_owned());
     }
     if path.chars().any(char::is_control) {
-        return Err("has control characters in its name");
+        return Err("has control characters in its name".to_owned());
     }
-    match Path::new(path).is_file() {
-        true => Ok(()),
-        false => Err("is no file"),
+    let path = Path::new(path);
+    match path.metadata() {
+        Ok(metadata) if metadata.is_file() => Ok(()),
+        Ok(_) => Err("is no file".to_owned()),
+        Err(_) => Err(clean(&discover::absent(path, Path::is_file)).into_owned()),
     }
 }
 

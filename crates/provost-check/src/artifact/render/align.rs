@@ -9,6 +9,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
+use super::branches::may_print;
 use super::budget::Budget;
 use super::line::{Line, Piece};
 
@@ -27,32 +28,39 @@ const LOOSE: usize = 128;
 /// Ways that are kept.
 const WAYS: usize = 16;
 
+/// Lines that may print several, of which the nearest is looked for that is not left out.
+const NEAREST: usize = 64;
+
 /// By line of `rendered`: the line of the template that printed it.
 pub(super) fn align(template: &str, lines: &[Line], rendered: &[&str]) -> Vec<Option<usize>> {
     let index = Index::new(template, lines, 0..lines.len());
-    aligned(template, lines, rendered, &index, &mut Budget::default())
+    aligned(template, lines, rendered, &index, &[], &mut Budget::default())
 }
 
-/// The same with what is known of the lines; none is told once the budget is spent.
+/// The same with what is known of the lines, of which those of branches that are not taken print
+/// nothing; none is told once the budget is spent.
 pub(super) fn aligned(
     template: &str,
     lines: &[Line],
     rendered: &[&str],
     index: &Index,
+    not_taken: &[bool],
     budget: &mut Budget,
 ) -> Vec<Option<usize>> {
     let mut found = vec![None; rendered.len()];
     if rendered.len() > LINES {
         return found;
     }
-    let Some(steps) = ways(template, lines, rendered, index, budget) else { return found };
+    let steps = ways(template, lines, rendered, index, not_taken, budget);
+    let Some(steps) = steps else { return found };
     let mut at = best(steps.last().map_or(&[][..], Vec::as_slice));
     for (number, ways) in steps.iter().enumerate().rev() {
         let Some(way) = at.and_then(|at| ways.get(at)) else { break };
         found[number] = way.matched.then_some(way.line);
         at = Some(way.before);
     }
-    fill(index, rendered, &mut found);
+    let may_print = |line: usize| lines.get(line).is_some_and(|line| may_print(line, not_taken));
+    fill(index, rendered, may_print, &mut found);
     found
 }
 
@@ -112,6 +120,11 @@ impl Index {
         index.cut = index.loose.len() > LOOSE;
         index.loose.truncate(LOOSE);
         index
+    }
+
+    /// The lines that are meant.
+    pub(super) fn range(&self) -> &Range<usize> {
+        &self.range
     }
 
     fn keyed(&self, rendered: &str) -> &[usize] {
@@ -183,6 +196,7 @@ fn ways(
     lines: &[Line],
     rendered: &[&str],
     index: &Index,
+    not_taken: &[bool],
     budget: &mut Budget,
 ) -> Option<Vec<Vec<Way>>> {
     let mut steps: Vec<Vec<Way>> = Vec::with_capacity(rendered.len());
@@ -207,7 +221,7 @@ fn ways(
                 }
                 // `- {{ . }}` looks like everything.
                 let says = line.weight > 0 || line.pieces.len() == 1;
-                if says && line.prints(template, text) {
+                if says && may_print(line, not_taken) && line.prints(template, text) {
                     candidates.push((at, 2 + i64::try_from(line.weight).unwrap_or(60).min(60)));
                 }
             }
@@ -266,7 +280,12 @@ pub(super) fn cost(line: &Line, text: &str) -> usize {
 }
 
 /// Gives the lines that look like none to the action before or between that prints several.
-fn fill(index: &Index, rendered: &[&str], found: &mut [Option<usize>]) {
+fn fill(
+    index: &Index,
+    rendered: &[&str],
+    may_print: impl Fn(usize) -> bool,
+    found: &mut [Option<usize>],
+) {
     let blocks = &index.blocks;
     let mut at = 0;
     let mut from = index.range.start;
@@ -284,7 +303,8 @@ fn fill(index: &Index, rendered: &[&str], found: &mut [Option<usize>]) {
         let to = if from <= to { to } else { index.range.end };
         // Of several, the one that is nearest below what came before.
         let next = blocks.partition_point(|block| *block < from);
-        if let Some(block) = blocks.get(next).filter(|block| **block < to) {
+        let mut near = blocks[next..].iter().take_while(|block| **block < to).take(NEAREST);
+        if let Some(block) = near.find(|block| may_print(**block)) {
             found[at..end].iter_mut().for_each(|line| *line = Some(*block));
         }
         at = end;
@@ -303,13 +323,13 @@ mod tests {
         let index = Index::new(&template, &lines, 0..lines.len());
         let rendered = vec!["a: b"; 1000];
         let mut budget = Budget::of(10_000);
-        let found = super::aligned(&template, &lines, &rendered, &index, &mut budget);
+        let found = super::aligned(&template, &lines, &rendered, &index, &[], &mut budget);
         assert_eq!(found, [None; 1000]);
         // And not for the next document either.
-        let found = super::aligned(&template, &lines, &rendered[..1], &index, &mut budget);
+        let found = super::aligned(&template, &lines, &rendered[..1], &index, &[], &mut budget);
         assert_eq!(found, [None]);
         let mut enough = Budget::default();
-        let found = super::aligned(&template, &lines, &rendered, &index, &mut enough);
+        let found = super::aligned(&template, &lines, &rendered, &index, &[], &mut enough);
         assert!(found[0].is_some());
         assert!(enough.used() > 10_000);
     }

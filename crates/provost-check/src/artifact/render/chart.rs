@@ -64,7 +64,7 @@ pub(super) fn load_from(
             let values = values(rendering, chart, located, &mut files, sources);
             let mut tracing = Tracing { chart, templates: &mut templates, values, budget };
             let lines = tracing.lines(template, part, sources);
-            Some(Trace { from: Some(Origin::whole(from)), lines })
+            Some(Trace { from: Some(Origin::whole(from)), lines, nodes: Vec::new() })
         });
         sources.get_mut(id).rendered = Some(trace.unwrap_or_default());
     }
@@ -179,7 +179,8 @@ fn values(
         let shared = depth >= located.shared;
         add(files.get(&chart.shown(&inside), read, false, sources), depth, shared);
     }
-    Values::new(all, located.charts.clone(), &rendering.set, unknown)
+    let set = files.flags(&rendering.set, sources);
+    Values::new(all, located.charts.clone(), set, unknown)
 }
 
 /// Finds where each line of a part was written.
@@ -224,7 +225,7 @@ impl Tracing<'_> {
         if lines.last() == Some(&"") {
             lines.pop();
         }
-        let placed = self.templates.place(template, text, &lines, self.budget);
+        let placed = self.templates.place(template, text, &lines, &self.values, self.budget);
         let ids = self.templates.sources_of(self.chart, &placed, sources);
         let mut tracer = Tracer {
             templates: self.templates,

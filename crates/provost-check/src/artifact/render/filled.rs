@@ -76,9 +76,19 @@ impl<'t> Tracer<'t> {
         let Some((scope, line)) = placed.at(place) else { return Vec::new() };
         let (_, text) = printed.value();
         let mut found: Vec<Value> = Vec::new();
+        let mut empty: Vec<Value> = Vec::new();
         for path in line.values() {
             let Some(full) = scope.argument.value(path) else { continue };
+            if let Some(flag) = self.flag(&full, &[]) {
+                found.push(flag);
+                continue;
+            }
             let Some(mut nodes) = self.nodes(&full) else { continue };
+            if let [only] = nodes.as_slice()
+                && (only.node.is_null() || only.node.as_str() == Some(""))
+            {
+                empty.push(Value { is_empty: true, ..value(only, None) });
+            }
             nodes.retain(|found| {
                 found.node.as_str().is_some_and(|value| !value.is_empty() && text.contains(value))
             });
@@ -96,8 +106,24 @@ impl<'t> Tracer<'t> {
                 && self.can_change(&full, only);
             found.push(value(only, can_change.then(|| printed.span())));
         }
+        // Where one of several is empty, the others are not all that the line says.
+        if !found.is_empty() {
+            found.extend(empty);
+        }
         found.dedup();
         found
+    }
+
+    /// What the command line says of a value, or of one that is so far below it.
+    fn flag(&self, path: &Path, below: &[Key<'_>]) -> Option<Value> {
+        let known = path.iter().map_while(|part| part.as_deref().map(Key::Name));
+        let mut keys: Vec<Key<'_>> = known.collect();
+        if keys.len() == path.len() {
+            keys.extend(below);
+        }
+        let flag = self.values.flag(&keys)?;
+        let (origin, name) = (Origin::whole(flag.source), flag.name.clone());
+        Some(Value { origin, name, whole: None, is_empty: false })
     }
 
     /// The value of a line of a block that a line of the template printed.
@@ -117,10 +143,16 @@ impl<'t> Tracer<'t> {
         for path in line.values() {
             let Some(full) = scope.argument.value(path) else { continue };
             let Some(mut keys) = plain(&full) else { continue };
-            keys.extend(block.open.iter().map(|(_, step)| match step {
+            let inside = block.open.iter().map(|(_, step)| match step {
                 Step::Name(name) => Key::Name(name),
                 Step::Item(number) => Key::Item(*number),
-            }));
+            });
+            let inside: Vec<Key<'_>> = inside.collect();
+            if let Some(flag) = self.flag(&full, &inside) {
+                found.push(flag);
+                continue;
+            }
+            keys.extend(inside);
             let Some(only) = self.values.find(&keys, self.budget) else { continue };
             if only.node.as_str() != Some(unquoted(text)) {
                 continue;
@@ -234,7 +266,7 @@ impl<'t> Tracer<'t> {
 
 fn value(found: &Found<'_>, whole: Option<Span>) -> Value {
     let origin: Origin = found.node.origin();
-    Value { origin, name: found.name.clone(), whole }
+    Value { origin, name: found.name.clone(), whole, is_empty: false }
 }
 
 /// The nodes that a path can mean; `None` when they are too many to tell.

@@ -6,11 +6,13 @@ use std::hash::{Hash as _, Hasher as _};
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::align::{Index, aligned};
+use super::align::{Index, aligned, cost};
+use super::branches::{may_print, not_taken};
 use super::budget::Budget;
 use super::files::{Chart, Located};
-use super::line::{Line, Operand, Path};
+use super::line::{Line, Operand, Path, Piece};
 use super::template::{self, PARTS, Template};
+use super::values::Values;
 use crate::artifact::source::{Source, SourceKind, Sources};
 use crate::artifact::yaml;
 use crate::facts::origin::SourceId;
@@ -112,6 +114,8 @@ pub(super) struct Scope {
     template: Arc<Template>,
     index: Arc<Index>,
     pub(super) argument: Arc<Argument>,
+    /// By condition of the template: it is known not to hold.
+    not_taken: Arc<[bool]>,
 }
 
 impl Scope {
@@ -270,19 +274,19 @@ impl Templates {
         all || self.changes.iter().any(|changed| changed.iter().zip(path).all(|(a, b)| a == b))
     }
 
-    /// Where each line of a document was printed.
+    /// Where each line of a document was printed, with these values.
     pub(super) fn place(
         &mut self,
         file: usize,
         document: &str,
         rendered: &[&str],
+        values: &Values,
         budget: &mut Budget,
     ) -> Placed {
         let mut placed = Placed { places: vec![None; rendered.len()], ..Placed::default() };
         let lines = self.files.get(file).map_or(0, |file| file.template.lines.len());
-        let Some(scope) = self.scope(file, 0..lines, Arc::new(Argument::Top)) else {
-            return placed;
-        };
+        let scope = self.scope(file, 0..lines, Arc::new(Argument::Top), values, budget);
+        let Some(scope) = scope else { return placed };
         placed.scopes.push(scope);
         if let Some(first) = self.copied(file, document) {
             // Nothing was filled in: a CRD, which may have 10,000 lines.
@@ -293,7 +297,7 @@ impl Templates {
             placed.is_copy = true;
             return placed;
         }
-        self.place_in(0, rendered, 0, &mut placed, DEPTH, budget);
+        self.place_in(0, (rendered, 0), &mut placed, DEPTH, values, budget);
         placed
     }
 
@@ -302,8 +306,14 @@ impl Templates {
         file: usize,
         range: Range<usize>,
         argument: Arc<Argument>,
+        values: &Values,
+        budget: &mut Budget,
     ) -> Option<Scope> {
         let read = self.files.get(file)?;
+        let not_taken = not_taken(&read.template.conditions, |path| {
+            let path = argument.value(path).filter(|path| !self.changes(path))?;
+            values.is_something(&path, budget)
+        });
         let (text, template) = (Arc::clone(&read.text), Arc::clone(&read.template));
         let indexed = &mut self.indexed;
         let index = self.indices.entry((file, range.clone())).or_insert_with(|| {
@@ -311,7 +321,8 @@ impl Templates {
             Arc::new(Index::new(&text, &template.lines, range))
         });
         let index = Arc::clone(index);
-        Some(Scope { file, text, template, index, argument })
+        let not_taken = Arc::from(not_taken);
+        Some(Scope { file, text, template, index, argument, not_taken })
     }
 
     /// The line at which a template holds a document word for word.
@@ -324,21 +335,29 @@ impl Templates {
         (text.get(range.clone()) == Some(document)).then_some(*line)
     }
 
-    /// Places the lines from `first` on that a scope printed.
+    /// Places lines that a scope printed, the first of which has this number.
     fn place_in(
         &mut self,
         number: usize,
-        rendered: &[&str],
-        first: usize,
+        (rendered, first): (&[&str], usize),
         placed: &mut Placed,
         depth: usize,
+        values: &Values,
         budget: &mut Budget,
     ) {
         let Some(scope) = placed.scopes.get(number) else { return };
         let template = Arc::clone(&scope.template);
         let argument = Arc::clone(&scope.argument);
+        let text = Arc::clone(&scope.text);
         let lines = &template.lines;
-        let found = aligned(&scope.text, lines, rendered, &scope.index, budget);
+        let found = match rendered {
+            // Which of the lines of a helper it is no order tells.
+            [only] if number > 0 => vec![scope.only_line(only, budget)],
+            _ => {
+                let (index, left_out) = (&scope.index, &scope.not_taken);
+                aligned(&scope.text, lines, rendered, index, left_out, budget)
+            }
+        };
         for (place, line) in placed.places[first..].iter_mut().zip(&found) {
             // What the helper does not explain stays with the line that includes it.
             if let Some(line) = line {
@@ -355,6 +374,7 @@ impl Templates {
             let include = line.and_then(|line| Some((line, lines[line].include.as_ref()?)));
             if let Some((line, (name, operand))) = include
                 && let Some((file, range)) = self.defines.get(name).cloned()
+                && let Some(part) = included(&lines[line], &text, &rendered[at..end])
             {
                 // A line in a loop includes its helper again: the same one.
                 let place = Place { scope: number, line };
@@ -362,18 +382,61 @@ impl Templates {
                     if placed.scopes.len() == SCOPES {
                         return None;
                     }
-                    let scope = self.scope(file, range, argument.below(operand))?;
+                    let argument = argument.below(operand);
+                    let scope = self.scope(file, range, argument, values, budget)?;
                     placed.scopes.push(scope);
                     placed.included.insert(place, placed.scopes.len() - 1);
                     Some(placed.scopes.len() - 1)
                 });
                 if let Some(inner) = inner {
-                    let (rendered, first) = (&rendered[at..end], first + at);
-                    self.place_in(inner, rendered, first, placed, depth - 1, budget);
+                    self.place_in(inner, (&part, first + at), placed, depth - 1, values, budget);
                 }
             }
             at = end;
         }
+    }
+}
+
+/// What a helper printed of lines that include it: all of them, or, of one, what is left of it without
+/// the text around; `None` where more is filled in there.
+fn included<'r>(line: &Line, text: &str, rendered: &[&'r str]) -> Option<Vec<&'r str>> {
+    let [only] = rendered else { return Some(rendered.to_vec()) };
+    let mut rest = only.trim();
+    let mut holes = 0;
+    for (number, piece) in line.pieces.iter().enumerate() {
+        let Piece::Text(range) = piece else {
+            holes += 1;
+            continue;
+        };
+        let fixed = text.get(range.clone()).unwrap_or_default();
+        rest = match number {
+            0 => rest.strip_prefix(fixed.trim_start())?,
+            _ => rest.strip_suffix(fixed.trim_end())?,
+        };
+    }
+    (holes == 1).then(|| vec![rest.trim()])
+}
+
+impl Scope {
+    /// The line that printed a text, when it is the only one that can have.
+    fn only_line(&self, rendered: &str, budget: &mut Budget) -> Option<usize> {
+        let rendered = rendered.trim();
+        let mut found = None;
+        let range = self.index.range();
+        for (number, line) in
+            self.template.lines.iter().enumerate().take(range.end).skip(range.start)
+        {
+            if line.pieces.is_empty() || !may_print(line, &self.not_taken) {
+                continue;
+            }
+            if !budget.take(cost(line, rendered)) {
+                return None;
+            }
+            if line.prints(&self.text, rendered) && found.replace(number).is_some() {
+                return None;
+            }
+        }
+        found
     }
 }
 

@@ -22,12 +22,14 @@ use crate::facts::document::{Document, Node, NodeId, ScalarStyle};
 use crate::facts::origin::{Origin, SourceId, Span};
 use crate::model::secret::secret_word;
 
+mod generators;
 mod names;
 mod patches;
 mod places;
 mod plan;
 
-use names::{Identity, Uses, without_hash};
+use generators::{Generators, Taken};
+use names::{Identity, Uses};
 use patches::{Inline, NO_FILE, Patch, Patches, Target, Text};
 use places::{Field, Work};
 pub use plan::{Plan, plan};
@@ -54,8 +56,7 @@ struct Inputs {
     patches: Patches,
     /// What fields of kustomizations put into objects.
     sets: FxHashMap<(Field, String), Origin>,
-    /// By kind and name: the generators.
-    generators: FxHashMap<(&'static str, String), Origin>,
+    generators: Generators,
     /// The kustomization of the root.
     root: Option<Origin>,
     /// The texts of its inputs, secrets included.
@@ -92,6 +93,15 @@ fn read(shown_as: &Path, path: &Path, sources: &mut Sources) -> Option<File> {
     Some(File { id, text, documents, mask })
 }
 
+/// Reads a file that a generator takes, whatever it is.
+fn take(shown_as: &Path, path: &Path, left: &mut usize, sources: &mut Sources) -> Option<Taken> {
+    let bytes = mmap::read_text(path, generators::LARGEST, false).ok()?;
+    *left = left.checked_sub(bytes.len())?;
+    let text: Arc<str> = Arc::from(&*yaml::clean(&bytes).text);
+    let source = Source::text(shown(shown_as), SourceKind::Data, Arc::clone(&text));
+    Some(Taken { id: sources.add(source), text })
+}
+
 impl Inputs {
     fn read(plan: &Plan, sources: &mut Sources) -> Self {
         let mut inputs = Self::default();
@@ -119,6 +129,8 @@ impl Inputs {
         }
         let mut layers: Vec<Layer> = Vec::new();
         let mut patches: Vec<Vec<Patch>> = Vec::new();
+        let mut taken: FxHashMap<PathBuf, Taken> = FxHashMap::default();
+        let mut left = generators::LARGEST_SUM;
         for folder in &plan.folders {
             let files_of = folder.resources.iter().filter_map(|name| numbers.get(name.as_path()));
             let mut layer = Layer {
@@ -131,9 +143,24 @@ impl Inputs {
                 let Some(mut kustomization) = read(name, name, sources) else { continue };
                 inputs.texts.push((kustomization.id, Arc::clone(&kustomization.text)));
                 inputs.root.get_or_insert_with(|| Origin::whole(kustomization.id));
+                let here = name.parent().unwrap_or(Path::new(""));
                 for document in &kustomization.documents {
                     layer.look_at(document.root());
                     inputs.look_at(document.root());
+                    for file in generators::taken_by(document.root(), here) {
+                        let Some(path) = plan.data.get(&file) else { continue };
+                        if taken.contains_key(&file) {
+                            continue;
+                        }
+                        if let Some(read) = take(&file, path, &mut left, sources) {
+                            inputs.texts.push((read.id, Arc::clone(&read.text)));
+                            masks.push((read.id, generators::secret_values(&read.text)));
+                            taken.insert(file, read);
+                        }
+                    }
+                    inputs.generators.look_at(document.root(), &kustomization.text, |entry| {
+                        taken.get(&plan::normal(&here.join(entry)))
+                    });
                     let own = patches_in(document.root(), &kustomization.text, |entry| {
                         let name = plan::normal(&name.parent()?.join(entry));
                         files.get(name.as_path()).map(Vec::as_slice)
@@ -170,8 +197,8 @@ impl Inputs {
         inputs
     }
 
-    /// What the fields of a kustomization put into objects, and its generators. The root comes
-    /// first and has the last word.
+    /// What the fields of a kustomization put into objects. The root comes first and has the last
+    /// word.
     fn look_at(&mut self, root: Node<'_>) {
         let mut put = |field: Field, node: Node<'_>| {
             if let Some(text) = node.as_str().filter(|text| !text.is_empty()) {
@@ -199,30 +226,9 @@ impl Inputs {
                     let pairs = field.items().flat_map(|item| all_of(item, "pairs"));
                     pairs.flat_map(Node::entries).for_each(|(_, value)| put(Field::Label, value));
                 }
-                "configmapgenerator" | "secretgenerator" => {
-                    let kind = if name == "configmapgenerator" { "ConfigMap" } else { "Secret" };
-                    for node in field.items().flat_map(|item| all_of(item, "name")) {
-                        let Some(name) = node.as_str().map(str::to_owned) else { continue };
-                        self.generators.entry((kind, name)).or_insert_with(|| node.origin());
-                    }
-                }
                 _ => {}
             }
         }
-    }
-
-    /// The generator of an object: its name stands in the object's, which prefixes, suffixes and a
-    /// hash may be around.
-    fn made_by(&self, object: Identity<'_>) -> Option<&Origin> {
-        let kind = match object.kind {
-            "ConfigMap" => "ConfigMap",
-            "Secret" => "Secret",
-            _ => return None,
-        };
-        let part = names::longest_part(without_hash(object.name), |part| {
-            self.generators.get(&(kind, part.to_owned()))
-        });
-        part.or_else(|| self.generators.get(&(kind, object.name.to_owned())))
     }
 }
 
@@ -395,19 +401,20 @@ pub(super) fn load(
         });
         traces.push(document.map(|document| {
             let patches = object.map(|object| inputs.patches.of(object, made_of));
-            let lines = places::lines(
-                document,
-                text,
+            let generator = object.filter(|_| resource.is_none());
+            let generator = generator.and_then(|object| inputs.generators.of(object));
+            let written = places::Inputs {
                 resource,
-                &patches.unwrap_or_default(),
-                &inputs.sets,
-                &mut work,
-            );
+                patches: &patches.unwrap_or_default(),
+                generator,
+                sets: &inputs.sets,
+            };
+            let (lines, nodes) = places::trace(document, text, &written, &mut work);
             let from = resource
                 .map(|resource| resource.root().get("kind").unwrap_or(resource.root()).origin())
-                .or_else(|| object.and_then(|object| inputs.made_by(object)).cloned())
+                .or_else(|| generator.map(|generator| generator.name.clone()))
                 .or_else(|| inputs.root.clone());
-            Trace { from, lines }
+            Trace { from, lines, nodes }
         }));
     }
     let first = sources.len();

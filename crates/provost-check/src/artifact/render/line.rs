@@ -44,6 +44,8 @@ pub(super) struct Line {
     pub(super) defined: bool,
     /// The first line of the outermost `range` that it is in.
     pub(super) looped: Option<usize>,
+    /// The condition on which it is printed, when it is one for all of it.
+    pub(super) branch: Option<usize>,
     /// Letters and digits that are printed as they are: how much a match says.
     pub(super) weight: usize,
 }

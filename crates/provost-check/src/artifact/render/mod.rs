@@ -6,6 +6,7 @@
 //! is moved to where it was written when the rules have spoken (`findings/written.rs`).
 
 mod align;
+mod branches;
 mod budget;
 mod chart;
 mod files;
@@ -28,7 +29,7 @@ pub use hidden::{Hidden, Masker};
 pub use kustomize::{Plan, plan, secrets_of_kustomization};
 pub use schemas::refers_elsewhere;
 pub use secrets::secrets_of;
-pub use trace::{Trace, Value, Written};
+pub use trace::{Trace, Traced, Value, Written};
 
 use super::manifest::{self, Loaded};
 use super::source::Sources;

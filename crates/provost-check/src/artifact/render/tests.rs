@@ -72,7 +72,7 @@ fn told(sources: &Sources) -> Vec<String> {
             let text = source.shown().unwrap()[range].trim();
             for value in &written.values {
                 let file = sources.get(value.origin.source);
-                let line = file.position(value.origin.span().unwrap().start).line;
+                let line = value.origin.span().map_or(0, |span| file.position(span.start).line);
                 let path = file.path.trim_start_matches("c:");
                 let edit = if value.whole.is_some() { " *" } else { "" };
                 found.push(format!("{text} <- {path}:{line} {}{edit}", value.name));
@@ -80,6 +80,11 @@ fn told(sources: &Sources) -> Vec<String> {
         }
     }
     found
+}
+
+/// Any value may be any.
+fn unknown_values() -> values::Values {
+    values::Values::new(Vec::new(), Vec::new(), Vec::new(), true)
 }
 
 #[test]
@@ -297,10 +302,12 @@ fn a_chart_around_wins_over_the_one_inside() {
 fn what_the_command_line_sets_is_in_no_file() {
     let inner = "m: 1Gi\nglobal:\n  g: 2Gi\n";
     let told = |key: &str| nested("a: b\n", inner).set(key).told();
-    assert_eq!(told("edge.m"), ["g: 2Gi <- charts/proxy/values.yaml:3 global.g *"]);
-    assert_eq!(told("global.g"), ["m: 1Gi <- charts/proxy/values.yaml:1 m *"]);
-    assert_eq!(told("edge.global"), ["m: 1Gi <- charts/proxy/values.yaml:1 m *"]);
-    assert_eq!(told("edge"), [""; 0]);
+    let m = "m: 1Gi <- charts/proxy/values.yaml:1 m *";
+    let g = "g: 2Gi <- charts/proxy/values.yaml:3 global.g *";
+    assert_eq!(told("edge.m"), ["m: 1Gi <- --set edge.m:0 edge.m", g]);
+    assert_eq!(told("global.g"), [m, "g: 2Gi <- --set global.g:0 global.g"]);
+    assert_eq!(told("edge.global"), [m, "g: 2Gi <- --set edge.global:0 edge.global"]);
+    assert_eq!(told("edge"), ["m: 1Gi <- --set edge:0 edge", "g: 2Gi <- --set edge:0 edge"]);
     // Others begin alike.
     assert_eq!(told("edgem").len(), 2);
     assert_eq!(told("edgex.m").len(), 2);
@@ -366,8 +373,9 @@ fn lines_are_put_in_order_once_for_all_documents() {
     let template = templates.get(&chart, &located).unwrap();
     let lines: Vec<&str> = text.lines().collect();
     let mut budget = budget::Budget::default();
+    let values = unknown_values();
     for _ in 0..1000 {
-        let placed = templates.place(template, &text, &lines, &mut budget);
+        let placed = templates.place(template, &text, &lines, &values, &mut budget);
         assert!(placed.places.iter().all(Option::is_some));
         templates.sources_of(&chart, &placed, &mut sources);
     }
@@ -390,13 +398,13 @@ fn a_document_that_stands_there_word_for_word_is_found_by_its_text() {
     for n in [0, 499, 7] {
         let document = crd(n);
         let lines: Vec<&str> = document.lines().collect();
-        let placed = templates.place(file, &document, &lines, &mut none);
+        let placed = templates.place(file, &document, &lines, &unknown_values(), &mut none);
         assert!(placed.is_copy);
         let (scope, line) = placed.at(placed.places[1].unwrap()).unwrap();
         assert_eq!(&scope.text()[line.content.clone()], format!("kind: K{n}"));
     }
     let other = "kind: K7\n";
-    assert!(!templates.place(file, other, &[other], &mut none).is_copy);
+    assert!(!templates.place(file, other, &[other], &unknown_values(), &mut none).is_copy);
 }
 
 #[test]
@@ -456,4 +464,93 @@ fn a_template_that_prints_no_object_is_a_problem_and_the_others_are_judged() {
     assert_eq!(loaded.objects.len(), 1);
     assert_eq!(loaded.problems.len(), 1);
     assert!(loaded.unusable.is_empty());
+}
+
+/// `rendered line <- file:line` of each line that is placed.
+fn placed(case: &Case<'_>) -> Vec<String> {
+    let mut sources = Sources::default();
+    case.load(&mut sources);
+    let mut found = Vec::new();
+    for (_, source) in sources.iter() {
+        let Some(trace) = &source.rendered else { continue };
+        for (text, written) in source.shown().unwrap().lines().zip(&trace.lines) {
+            let Some(at) = &written.at else { continue };
+            let file = sources.get(at.source);
+            let line = at.span().map_or(0, |span| file.position(span.start).line);
+            found.push(format!("{} <- {}:{line}", text.trim(), file.path.trim_start_matches("c:")));
+        }
+    }
+    found
+}
+
+/// What `helm create` writes.
+const HELPERS: &str = "\
+{{- define \"c.fullname\" -}}
+{{- if .Values.fullnameOverride }}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix \"-\" }}
+{{- else }}
+{{- $name := default .Chart.Name .Values.nameOverride }}
+{{- if contains $name .Release.Name }}
+{{- .Release.Name | trunc 63 | trimSuffix \"-\" }}
+{{- else }}
+{{- printf \"%s-%s\" .Release.Name $name | trunc 63 | trimSuffix \"-\" }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- define \"c.image\" -}}
+{{- if .Values.image.digest }}
+{{- .Values.image.repository }}@{{ .Values.image.digest }}
+{{- else }}
+{{- .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}
+{{- end }}
+{{- end }}
+";
+
+#[test]
+fn a_branch_that_is_not_taken_is_not_pointed_at() {
+    let template = "\
+kind: A
+name: {{ include \"c.fullname\" . }}
+image: \"{{ include \"c.image\" . }}\"
+{{- if .Values.debug }}
+level: {{ .Values.level }}
+{{- else }}
+level: {{ .Values.quiet }}
+{{- end }}
+";
+    let values = |name: &str| {
+        format!(
+            "fullnameOverride: \"{name}\"\nimage: {{repository: r/x, tag: \"\"}}\ndebug: false\nlevel: 3\nquiet: 3\n"
+        )
+    };
+    let text = "kind: A\nname: a-b\nimage: \"r/x:1\"\nlevel: 3\n";
+    let case = |name: &str| case(template, &values(name), text).file("templates/_h.tpl", HELPERS);
+    // Which of the other two it was nobody can tell here.
+    assert_eq!(
+        placed(&case("")),
+        [
+            "kind: A <- templates/a.yaml:1",
+            "name: a-b <- templates/a.yaml:2",
+            "image: \"r/x:1\" <- templates/_h.tpl:17",
+            "level: 3 <- templates/a.yaml:7"
+        ]
+    );
+    assert_eq!(placed(&case("a-b"))[1], "name: a-b <- templates/_h.tpl:3");
+    // What the command line sets may be anything.
+    let set = case("a-b").set("fullnameOverride");
+    assert_eq!(placed(&set)[1], "name: a-b <- templates/a.yaml:2");
+}
+
+#[test]
+fn a_tag_is_told_where_it_is_set_or_left_empty() {
+    let template = "kind: A\nimage: {{ .Values.image.repository }}:{{ .Values.image.tag | default .Chart.AppVersion }}\n";
+    let values = "image:\n  repository: r/x\n  tag: \"\"\n";
+    let case = || case(template, values, "kind: A\nimage: r/x:latest\n");
+    let repository = "image: r/x:latest <- values.yaml:2 image.repository";
+    let empty = "image: r/x:latest <- values.yaml:3 image.tag";
+    assert_eq!(case().told(), [repository, empty]);
+    assert_eq!(
+        case().set("image.tag").told(),
+        [repository, "image: r/x:latest <- --set image.tag:0 image.tag"]
+    );
 }

@@ -8,13 +8,21 @@ use super::budget::Budget;
 use super::line::Path;
 use crate::artifact::source::{Source, SourceKind, Sources};
 use crate::artifact::yaml::{self, Limits};
-use crate::facts::document::{Document, Node, NodeValue};
+use crate::facts::document::{Document, Node, NodeValue, ScalarKind};
 use crate::facts::origin::SourceId;
 use crate::model::secret::{looks_secret, may_be_secret};
 
 /// Bytes of a values file that is traced. A release with more could not be stored: Secrets have at
 /// most 1 MiB.
 const LARGEST: u64 = 1 << 20;
+
+/// A key that the command line sets.
+pub(super) struct Flag {
+    parts: Vec<String>,
+    /// As it was given, without what keeps dots in it.
+    pub(super) name: String,
+    pub(super) source: SourceId,
+}
 
 /// A values file, and where in it a chart's values lie.
 pub(super) struct File {
@@ -37,9 +45,13 @@ pub(super) enum Said {
     Values(Arc<Document>),
 }
 
-/// Values files by path, each read once.
+/// Values files by path, each read once, and flags that set values.
 #[derive(Default)]
-pub(super) struct Files(HashMap<String, Said>);
+pub(super) struct Files {
+    read: HashMap<String, Said>,
+    /// By key.
+    flags: HashMap<String, SourceId>,
+}
 
 impl Files {
     /// The file of a path, which becomes an input, with its secrets masked. `named`: on the
@@ -52,7 +64,7 @@ impl Files {
         sources: &mut Sources,
     ) -> Said {
         let path = path.trim_start_matches("./");
-        let known = self.0.entry(path.to_owned());
+        let known = self.read.entry(path.to_owned());
         let said = known.or_insert_with(|| match read(LARGEST) {
             Ok(bytes) => load(path, &bytes, named, sources),
             Err(error) if error.kind() == ErrorKind::NotFound => Said::Nothing,
@@ -61,9 +73,21 @@ impl Files {
         said.clone()
     }
 
-    /// The inputs that were made of them.
+    /// What the command line sets, each key of which is an input.
+    pub(super) fn flags(&mut self, set: &[String], sources: &mut Sources) -> Vec<Flag> {
+        let flag = |key: &String| {
+            let name = key.replace('\\', "");
+            let source = self.flags.entry(key.clone()).or_insert_with(|| {
+                sources.add(Source::opaque(format!("--set {name}"), SourceKind::Flag))
+            });
+            Flag { parts: parts_of(key), name, source: *source }
+        };
+        set.iter().map(flag).collect()
+    }
+
+    /// The inputs that were made of the files.
     pub(super) fn ids(&self) -> impl Iterator<Item = SourceId> {
-        self.0.values().filter_map(|said| match said {
+        self.read.values().filter_map(|said| match said {
             Said::Values(document) => Some(document.source),
             Said::Nothing | Said::Unknown => None,
         })
@@ -161,7 +185,7 @@ pub(super) struct Values {
     /// The names of the charts between the root and this one.
     charts: Vec<String>,
     /// Keys that the command line sets, which win over all files.
-    set: Vec<Vec<String>>,
+    set: Vec<Flag>,
     /// There are files of which it is not known what they say: any value may be theirs.
     unknown: bool,
 }
@@ -173,10 +197,67 @@ impl Values {
     pub(super) fn new(
         files: Vec<File>,
         charts: Vec<String>,
-        set: &[String],
+        set: Vec<Flag>,
         unknown: bool,
     ) -> Self {
-        Self { files, charts, set: set.iter().map(|key| parts_of(key)).collect(), unknown }
+        Self { files, charts, set, unknown }
+    }
+
+    /// Whether a value is something: neither empty, nor 0, nor false, nor absent (Go's
+    /// `text/template/exec.go`, isTrue).
+    pub(super) fn is_something(&self, path: &Path, budget: &mut Budget) -> Option<bool> {
+        let keys = plain(path)?;
+        let levels = self.levels(&keys);
+        if self.unknown || levels.clone().any(|level| self.is_set(level, &keys)) {
+            return None;
+        }
+        for level in levels {
+            for file in self.files.iter().filter(|file| file.depth <= level) {
+                let found = file.find(&self.full(file, level, &keys), budget).ok()?;
+                let Some(node) = found else { continue };
+                // An empty mapping takes nothing away from those below it.
+                if node.is_mapping() && node.entries().next().is_none() {
+                    continue;
+                }
+                return Some(match node.scalar_kind() {
+                    Some(ScalarKind::Null) => return None,
+                    Some(ScalarKind::Bool(is)) => is,
+                    Some(ScalarKind::Int(n)) => n != 0,
+                    Some(ScalarKind::Float(n)) => n != 0.0,
+                    Some(ScalarKind::Str) => node.as_str().is_some_and(|text| !text.is_empty()),
+                    None => node.is_mapping() || node.items().next().is_some(),
+                });
+            }
+        }
+        Some(false)
+    }
+
+    /// The flag of the command line that sets a value, or all of what it is a part of.
+    pub(super) fn flag(&self, path: &[Key<'_>]) -> Option<&Flag> {
+        let mut levels = self.levels(path);
+        levels.find_map(|level| {
+            let names = self.names(level, path);
+            let sets = |flag: &&Flag| {
+                flag.parts.len() <= names.len()
+                    && flag.parts.iter().zip(&names).all(|(a, b)| a == b)
+            };
+            // The last one wins.
+            self.set.iter().rev().find(sets)
+        })
+    }
+
+    /// Levels of charts that have a say in a value. A chart's own values lie below its name in those
+    /// of the charts around it. Those that are global are handed down, and win over what a chart
+    /// below says (helm v3.22 pkg/chartutil/coalesce.go, coalesceGlobals).
+    fn levels(&self, path: &[Key<'_>]) -> std::ops::RangeInclusive<usize> {
+        let own = self.charts.len();
+        if path.first() == Some(&Key::Name(GLOBAL)) { 0..=own } else { own..=own }
+    }
+
+    /// The path of a value of the chart at a level in a file.
+    fn full<'k>(&'k self, file: &File, level: usize, path: &[Key<'k>]) -> Vec<Key<'k>> {
+        let prefix = self.charts[file.depth..level].iter().map(|part| Key::Name(part));
+        prefix.chain(path.iter().copied()).collect()
     }
 
     /// The value that a path names, in the file that wins; none when the command line sets it, or
@@ -185,19 +266,13 @@ impl Values {
         if self.unknown {
             return None;
         }
-        // A chart's own values lie below its name in those of the charts around it. Those that are
-        // global are handed down, and win over what a chart below says (helm v3.22
-        // pkg/chartutil/coalesce.go, coalesceGlobals).
-        let own = self.charts.len();
-        let is_global = path.first() == Some(&Key::Name(GLOBAL));
-        let levels = if is_global { 0..=own } else { own..=own };
+        let levels = self.levels(path);
         if levels.clone().any(|level| self.is_set(level, path)) {
             return None;
         }
         for level in levels {
             for file in self.files.iter().filter(|file| file.depth <= level) {
-                let prefix = self.charts[file.depth..level].iter().map(|part| Key::Name(part));
-                let full: Vec<Key<'_>> = prefix.chain(path.iter().copied()).collect();
+                let full = self.full(file, level, path);
                 if let Some(node) = file.find(&full, budget).ok()? {
                     let is_own = !file.shared && !file.document.has_aliases;
                     return Some(Found { node, name: name_of(&full), is_own });
@@ -209,14 +284,19 @@ impl Values {
 
     /// Whether the command line sets a value of the chart at a level, or one above or below it.
     fn is_set(&self, level: usize, path: &[Key<'_>]) -> bool {
+        let names = self.names(level, path);
+        self.set.iter().any(|set| set.parts.iter().zip(&names).all(|(a, b)| a == b))
+    }
+
+    /// The keys of a value of the chart at a level, from the root on.
+    fn names<'k>(&'k self, level: usize, path: &[Key<'k>]) -> Vec<&'k str> {
         let names = self.charts[..level].iter().map(|name| Some(name.as_str()));
         let keys = path.iter().map(|key| match key {
             Key::Name(name) => Some(*name),
             Key::Item(_) => None,
         });
         // What is behind an item of a list is the list's.
-        let full: Vec<&str> = names.chain(keys).map_while(|part| part).collect();
-        self.set.iter().any(|set| set.iter().zip(&full).all(|(a, b)| a == b))
+        names.chain(keys).map_while(|part| part).collect()
     }
 }
 

@@ -34,6 +34,7 @@ pub fn collect(sources: &Sources, objects: &[Object]) -> Vec<Suppression> {
                 | SourceKind::Dockerfile
                 | SourceKind::Template
                 | SourceKind::Resource
+                | SourceKind::Data
                 | SourceKind::Values
         );
         if !is_text || source.rendered.as_ref().is_some_and(|trace| trace.from.is_some()) {

@@ -28,20 +28,29 @@ pub(super) struct Patch {
 #[derive(Debug)]
 pub(super) struct Text {
     pub(super) document: Arc<Document>,
-    /// RFC 6902: the values of operations by the path that they are put at.
-    pub(super) values: FxHashMap<String, Vec<NodeId>>,
+    /// RFC 6902: the operations by the path that they put something at.
+    pub(super) operations: FxHashMap<String, Vec<Operation>>,
+}
+
+/// What an operation puts somewhere.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operation {
+    path: NodeId,
+    value: NodeId,
 }
 
 impl Text {
     pub(super) fn new(document: Arc<Document>) -> Arc<Self> {
-        let mut values: FxHashMap<String, Vec<NodeId>> = FxHashMap::default();
+        let mut operations: FxHashMap<String, Vec<Operation>> = FxHashMap::default();
         for operation in document.root().items() {
-            let path = operation.get("path").and_then(Node::as_str);
-            if let Some((path, value)) = path.zip(operation.get("value")) {
-                values.entry(path.to_owned()).or_default().push(value.id);
-            }
+            let Some((path, value)) = operation.get("path").zip(operation.get("value")) else {
+                continue;
+            };
+            let Some(pointer) = path.as_str() else { continue };
+            let all = operations.entry(pointer.to_owned()).or_default();
+            all.push(Operation { path: path.id, value: value.id });
         }
-        Arc::new(Self { document, values })
+        Arc::new(Self { document, operations })
     }
 }
 
@@ -168,10 +177,11 @@ impl Patch {
         self.text.document.root()
     }
 
-    /// The values of operations that are put at a path.
-    pub(super) fn at(&self, pointer: &str) -> impl Iterator<Item = Node<'_>> {
-        let values = self.text.values.get(pointer).into_iter().flatten();
-        values.map(|id| self.text.document.node(*id))
+    /// What operations put at a path: the path as it is written, and the value.
+    pub(super) fn at(&self, pointer: &str) -> impl Iterator<Item = (Node<'_>, Node<'_>)> {
+        let operations = self.text.operations.get(pointer).into_iter().flatten();
+        let node = |id| self.text.document.node(id);
+        operations.map(move |operation| (node(operation.path), node(operation.value)))
     }
 
     /// Where a node of it stands.
@@ -195,7 +205,10 @@ impl Patch {
                 let data = ["/data", "/stringData"];
                 let fields =
                     || ["data", "stringdata"].iter().any(|key| all_of(root, key).count() > 0);
-                self.text.values.keys().any(|path| data.iter().any(|data| path.starts_with(data)))
+                self.text
+                    .operations
+                    .keys()
+                    .any(|path| data.iter().any(|data| path.starts_with(data)))
                     || fields()
             }
         }

@@ -1,11 +1,13 @@
-//! By line of an object: where its value was written.
+//! By key and value of an object: where each was written.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
 
 use rustc_hash::FxHashMap;
 
+use super::generators::Generator;
 use super::patches::Patch;
-use crate::artifact::render::Written;
+use crate::artifact::render::{Traced, Written};
 use crate::facts::document::{Document, Node, ScalarKind};
 use crate::facts::origin::Origin;
 
@@ -21,9 +23,30 @@ const MOST_WORK: usize = 20_000_000;
 /// Operations that add to one list.
 const MOST_ADDED: usize = 16;
 
-/// Keys by which Kubernetes merges lists (`patchMergeKey` in k8s.io/api), most telling first.
-const MERGE_KEYS: [&str; 8] =
-    ["name", "mountPath", "devicePath", "containerPort", "port", "topologyKey", "ip", "key"];
+/// Items of one list that have the same key.
+const MOST_ALIKE: usize = 16;
+
+/// Keys by which Kubernetes merges lists (`patchMergeKey` in k8s.io/api), by the name of the list. Of
+/// several, lists of one name have either.
+const MERGE_KEYS: [(&str, &[&str]); 13] = [
+    ("containers", &["name"]),
+    ("env", &["name"]),
+    ("ephemeralContainers", &["name"]),
+    ("hostAliases", &["ip"]),
+    ("imagePullSecrets", &["name"]),
+    ("initContainers", &["name"]),
+    ("ports", &["containerPort", "port"]),
+    ("resourceClaims", &["name"]),
+    ("secrets", &["name"]),
+    ("topologySpreadConstraints", &["topologyKey"]),
+    ("volumeDevices", &["devicePath"]),
+    ("volumeMounts", &["mountPath"]),
+    ("volumes", &["name"]),
+];
+
+/// What tells items of other lists from each other, most telling first. A patch replaces such a list
+/// as a whole.
+const TELLING: [&str; 4] = ["name", "port", "topologyKey", "key"];
 
 /// What is left to be done.
 pub(super) struct Work(usize);
@@ -44,47 +67,76 @@ pub(super) enum Field {
     Label,
 }
 
+/// What an object was made of.
+pub(super) struct Inputs<'d> {
+    pub(super) resource: Option<&'d Document>,
+    /// In the order in which they are applied.
+    pub(super) patches: &'d [&'d Patch],
+    /// Of an object that no resource says.
+    pub(super) generator: Option<&'d Generator>,
+    /// What fields of kustomizations put into objects.
+    pub(super) sets: &'d FxHashMap<(Field, String), Origin>,
+}
+
+/// A key and its value, or an item, in an input.
+#[derive(Clone, Copy)]
+struct Pair<'d> {
+    /// For an operation, its path.
+    key: Option<Node<'d>>,
+    value: Node<'d>,
+}
+
 /// A node of the object with what stands in its place in the inputs.
 struct At<'d> {
     node: Node<'d>,
-    resource: Option<Node<'d>>,
-    patches: Vec<(&'d Patch, Node<'d>)>,
+    resource: Option<Pair<'d>>,
+    patches: Vec<(&'d Patch, Pair<'d>)>,
     /// Where it is, as a JSON pointer; kept up for operations.
     pointer: String,
     depth: usize,
     labels: bool,
+    /// The name of the list, or of the list that it is an item of.
+    list: &'d str,
+    /// Of an item of a list: the key by which it is merged.
+    merged_by: Option<&'static str>,
+    /// It tells a patch what to change, and changes nothing: a name, a merge key.
+    identifies: bool,
 }
 
 /// The children of a node of an input, found without a search for each.
 enum Children<'d> {
     None,
-    Keys(FxHashMap<&'d str, Node<'d>>),
-    Items(FxHashMap<(&'static str, &'d str), Node<'d>>, Vec<Node<'d>>),
+    Keys(FxHashMap<&'d str, Pair<'d>>),
+    Items(FxHashMap<(&'static str, &'d str), Vec<Node<'d>>>, Vec<Node<'d>>),
 }
 
 impl<'d> Children<'d> {
-    fn of(node: Node<'d>, work: &mut Work) -> Self {
+    fn of(node: Node<'d>, list: &str, work: &mut Work) -> Self {
         let count = node.doc.entries_of(node.id).len() + node.doc.items_of(node.id).len();
         if count == 0 || work.0 < count {
             return Self::None;
         }
         work.0 -= count;
         if node.is_mapping() {
-            let keys = node.entries().filter_map(|(key, value)| Some((key.as_str()?, value)));
-            return Self::Keys(keys.collect());
+            let pair =
+                |(key, value): (Node<'d>, _)| Some((key.as_str()?, Pair { key: Some(key), value }));
+            return Self::Keys(node.entries().filter_map(pair).collect());
         }
-        let mut named = FxHashMap::default();
+        let mut named: FxHashMap<(&'static str, &'d str), Vec<Node<'d>>> = FxHashMap::default();
         for item in node.items() {
-            for key in MERGE_KEYS {
+            for key in keys_of(list) {
                 if let Some(name) = item.get(key).and_then(Node::as_str) {
-                    named.entry((key, name)).or_insert(item);
+                    let alike = named.entry((*key, name)).or_default();
+                    if alike.len() < MOST_ALIKE {
+                        alike.push(item);
+                    }
                 }
             }
         }
         Self::Items(named, node.items().collect())
     }
 
-    fn key(&self, key: &str) -> Option<Node<'d>> {
+    fn key(&self, key: &str) -> Option<Pair<'d>> {
         match self {
             Self::Keys(keys) => keys.get(key).copied(),
             _ => None,
@@ -92,51 +144,65 @@ impl<'d> Children<'d> {
     }
 
     /// The item that is merged with one, or that stands in its place.
-    fn item(&self, name: Option<(&'static str, &'d str)>, number: usize) -> Option<Node<'d>> {
-        match (self, name) {
-            (Self::Items(named, _), Some(name)) => named.get(&name).copied(),
-            (Self::Items(_, all), None) => all.get(number).copied(),
-            _ => None,
-        }
+    fn item(&self, item: Node<'_>, list: &str, number: usize) -> Option<Pair<'d>> {
+        let Self::Items(named, all) = self else { return None };
+        let found = match name_of(item, list) {
+            Some(name) => {
+                let alike = named.get(&name)?;
+                // One number may be open for TCP and for UDP.
+                let protocol = |node: Node<'_>| {
+                    node.get("protocol").and_then(Node::as_str).unwrap_or("TCP").to_owned()
+                };
+                let same = alike.iter().find(|other| protocol(**other) == protocol(item));
+                same.or(alike.first().filter(|_| alike.len() == 1)).copied()?
+            }
+            None => all.get(number).copied()?,
+        };
+        Some(Pair { key: None, value: found })
     }
 }
 
-/// What each line of the text of an object came from.
-pub(super) fn lines(
+/// What tells items of a list from each other.
+fn keys_of(list: &str) -> &'static [&'static str] {
+    let known = MERGE_KEYS.iter().find(|(name, _)| *name == list);
+    known.map_or(&TELLING, |(_, keys)| keys)
+}
+
+/// What each line of the text of an object came from, and each of its keys and values.
+pub(super) fn trace(
     rendered: &Document,
     text: &str,
-    resource: Option<&Document>,
-    patches: &[&Patch],
-    sets: &FxHashMap<(Field, String), Origin>,
+    inputs: &Inputs<'_>,
     work: &mut Work,
-) -> Vec<Written> {
-    let mut lines = vec![Written::default(); text.lines().count()];
-    let starts: Vec<usize> =
-        std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
-    let mut set = |at: u32, origin: Option<Origin>| {
-        let line = starts.partition_point(|start| *start <= at as usize).saturating_sub(1);
-        if let (Some(line), Some(origin)) = (lines.get_mut(line), origin)
-            && line.at.is_none()
-        {
-            line.at = Some(origin);
-        }
-    };
+) -> (Vec<Written>, Vec<Traced>) {
+    let mut out = Out::of(text);
+    let patches = inputs.patches;
     let operations: Vec<&Patch> =
-        patches.iter().copied().filter(|patch| !patch.text.values.is_empty()).collect();
+        patches.iter().copied().filter(|patch| !patch.text.operations.is_empty()).collect();
     let merges = patches.iter().copied().filter(|patch| patch.root().is_mapping());
+    let pair = |value| Pair { key: None, value };
     let mut open = vec![At {
         node: rendered.root(),
-        resource: resource.map(Document::root),
-        patches: merges.map(|patch| (patch, patch.root())).collect(),
+        resource: inputs.resource.map(|document| pair(document.root())),
+        patches: merges.map(|patch| (patch, pair(patch.root()))).collect(),
         pointer: String::new(),
         depth: 0,
         labels: false,
+        list: "",
+        merged_by: None,
+        identifies: false,
     }];
     let mut left = MOST_NODES;
     while let Some(at) = open.pop() {
-        let of_resource = at.resource.map_or(Children::None, |node| Children::of(node, work));
-        let of_patches: Vec<(&Patch, Children<'_>)> =
-            at.patches.iter().map(|(patch, node)| (*patch, Children::of(*node, work))).collect();
+        // What a patch says of a list that is not merged is all of it.
+        let stays = at.patches.is_empty() || !at.node.is_sequence() || is_merged(at.list);
+        let resource = at.resource.as_ref().filter(|_| stays);
+        let of_resource =
+            resource.map_or(Children::None, |pair| Children::of(pair.value, at.list, work));
+        let mut of_patches: Vec<(&Patch, Children<'_>)> = Vec::with_capacity(at.patches.len());
+        for (patch, pair) in &at.patches {
+            of_patches.push((*patch, Children::of(pair.value, at.list, work)));
+        }
         for (key, value) in at.node.entries() {
             let Some(name) = key.as_str().filter(|_| left > 0) else { continue };
             left -= 1;
@@ -151,72 +217,161 @@ pub(super) fn lines(
                 depth: at.depth + 1,
                 labels: at.labels
                     || matches!(name, "labels" | "annotations" | "matchLabels" | "selector"),
+                list: name,
+                merged_by: None,
+                identifies: at.identifies(name),
             };
             child.add(&operations);
-            set(key.span().start, child.locate(Some(name), sets));
+            let mut found = child.locate(Some(name), inputs.sets);
+            if at.depth == 1 && matches!(at.list, "data" | "binaryData") {
+                found.or_generated(inputs.generator, name, value);
+            }
+            out.set(Some(key), value, found);
             if child.depth < MOST_DEEP {
                 open.push(child);
             }
         }
         // What operations add to the end of the list.
         let end = format!("{}/-", at.pointer);
-        let added = operations.iter().flat_map(|patch| patch.at(&end).map(|node| (*patch, node)));
+        let added = operations.iter().flat_map(|patch| {
+            patch.at(&end).map(|(path, value)| (*patch, Pair { key: Some(path), value }))
+        });
         let added: Vec<_> = match at.node.is_sequence() {
             true => added.take(MOST_ADDED).collect(),
             false => Vec::new(),
         };
         let items: Vec<_> = at.node.items().take(left).collect();
-        let added = last_of(&items, added);
+        let added = last_of(&items, at.list, added);
         for (number, item) in items.into_iter().enumerate() {
             left = left.saturating_sub(1);
-            let named = name_of(item);
             let mut child = At {
                 node: item,
-                resource: of_resource.item(named, number),
+                resource: of_resource.item(item, at.list, number),
                 patches: of_patches
                     .iter()
-                    .filter_map(|(patch, children)| Some((*patch, children.item(named, number)?)))
+                    .filter_map(|(patch, children)| {
+                        Some((*patch, children.item(item, at.list, number)?))
+                    })
                     .collect(),
                 pointer: pointer(&at.pointer, &number.to_string(), &operations),
                 depth: at.depth + 1,
                 labels: at.labels,
+                list: "",
+                merged_by: name_of(item, at.list).map(|(key, _)| key),
+                identifies: false,
             };
             child.add(&operations);
             let here = added.iter().filter(|(place, ..)| *place == number);
-            child.patches.extend(here.map(|(_, patch, value)| (*patch, *value)));
-            if item.as_str().is_some() {
-                set(item.span().start, child.locate(None, sets));
-            } else if child.depth < MOST_DEEP {
+            let new: Vec<_> = here.map(|(_, patch, pair)| (*patch, *pair)).collect();
+            if !new.is_empty() {
+                // One of its name that was there before is another.
+                child.resource = None;
+            }
+            child.patches.extend(new);
+            out.set(None, item, child.locate(None, inputs.sets));
+            if item.as_str().is_none() && child.depth < MOST_DEEP {
                 open.push(child);
             }
         }
     }
-    lines
+    out.nodes.sort_by_key(|traced| (traced.span.start, Reverse(traced.span.end)));
+    (out.lines, out.nodes)
 }
 
-/// What tells an item of a list from the others, when it has a name.
-fn name_of(item: Node<'_>) -> Option<(&'static str, &str)> {
-    MERGE_KEYS.iter().find_map(|key| Some((*key, item.get(key)?.as_str()?)))
+/// What is known so far.
+struct Out {
+    /// Where each line begins.
+    starts: Vec<usize>,
+    lines: Vec<Written>,
+    nodes: Vec<Traced>,
+}
+
+impl Out {
+    fn of(text: &str) -> Self {
+        let behind = text.match_indices('\n').map(|(at, _)| at + 1);
+        let starts = std::iter::once(0).chain(behind).collect();
+        Self { starts, lines: vec![Written::default(); text.lines().count()], nodes: Vec::new() }
+    }
+
+    /// Notes where a value and its key, or an item of a list, was written.
+    fn set(&mut self, key: Option<Node<'_>>, node: Node<'_>, found: Found) {
+        // The line of a mapping in a list is that of its first key.
+        if key.is_some() || node.scalar_kind().is_some() {
+            let first = key.unwrap_or(node).span().start as usize;
+            let line = self.starts.partition_point(|start| *start <= first).saturating_sub(1);
+            if let Some(line) = self.lines.get_mut(line)
+                && line.at.is_none()
+            {
+                line.at.clone_from(&found.value);
+            }
+        }
+        let says = found.value.is_some();
+        if let Some(at) = found.value.or_else(|| found.key.clone()) {
+            self.nodes.push(Traced { span: node.span(), at, says });
+        }
+        if let Some((key, at)) = key.zip(found.key) {
+            self.nodes.push(Traced { span: key.span(), at, says: true });
+        }
+    }
+}
+
+/// Where a value and its key were written.
+#[derive(Default)]
+struct Found {
+    key: Option<Origin>,
+    value: Option<Origin>,
+}
+
+impl Found {
+    fn of_resource(pair: Pair<'_>) -> Self {
+        Self { key: pair.key.map(Node::origin), value: Some(pair.value.origin()) }
+    }
+
+    fn of_patch((patch, pair): &(&Patch, Pair<'_>)) -> Self {
+        let origin = |node| patch.origin(node);
+        Self { key: pair.key.map(origin), value: Some(origin(pair.value)) }
+    }
+
+    /// What a generator says of a key, unless a patch does.
+    fn or_generated(&mut self, generator: Option<&Generator>, key: &str, value: Node<'_>) {
+        let text = value.as_str().unwrap_or_default();
+        let Some((entry, says)) = generator.and_then(|made| made.entry(key, text)) else { return };
+        if self.value.is_none() {
+            self.key = Some(entry.key.clone());
+            self.value = says.then(|| entry.value.clone());
+        }
+    }
+}
+
+/// Whether a patch adds to a list of that name, and changes the items that it names.
+fn is_merged(list: &str) -> bool {
+    MERGE_KEYS.iter().any(|(name, _)| *name == list)
+}
+
+/// What tells an item of a list from the others, when it has that.
+fn name_of<'d>(item: Node<'d>, list: &str) -> Option<(&'static str, &'d str)> {
+    keys_of(list).iter().find_map(|key| Some((*key, item.get(key)?.as_str()?)))
 }
 
 /// Which item each value became that an operation added to the end of the list: the last one that it
 /// can be, since one of that name may have been there before.
 fn last_of<'d>(
-    items: &[Node<'d>],
-    added: Vec<(&'d Patch, Node<'d>)>,
-) -> Vec<(usize, &'d Patch, Node<'d>)> {
+    items: &[Node<'_>],
+    list: &str,
+    added: Vec<(&'d Patch, Pair<'d>)>,
+) -> Vec<(usize, &'d Patch, Pair<'d>)> {
     let mut taken: Vec<usize> = Vec::new();
     let mut places = Vec::new();
-    for (patch, value) in added.into_iter().rev() {
-        let is = |item: &Node<'d>| match name_of(*item) {
-            Some((key, name)) => value.get(key).and_then(Node::as_str) == Some(name),
-            None => same(*item, value),
+    for (patch, pair) in added.into_iter().rev() {
+        let is = |item: &Node<'_>| match name_of(*item, list) {
+            Some((key, name)) => pair.value.get(key).and_then(Node::as_str) == Some(name),
+            None => same(*item, pair.value),
         };
         let place = items.iter().enumerate().rev();
         let mut place = place.filter(|(number, _)| !taken.contains(number));
         if let Some((number, _)) = place.find(|(_, item)| is(item)) {
             taken.push(number);
-            places.push((number, patch, value));
+            places.push((number, patch, pair));
         }
     }
     places
@@ -238,26 +393,39 @@ impl<'d> At<'d> {
     /// Adds what operations put in this place.
     fn add(&mut self, operations: &[&'d Patch]) {
         for patch in operations {
-            self.patches.extend(patch.at(&self.pointer).map(|node| (*patch, node)));
+            let here = patch.at(&self.pointer);
+            self.patches
+                .extend(here.map(|(path, value)| (*patch, Pair { key: Some(path), value })));
         }
     }
 
-    /// Where the value was written.
-    fn locate(
-        &self,
-        key: Option<&str>,
-        sets: &FxHashMap<(Field, String), Origin>,
-    ) -> Option<Origin> {
-        let fits = |(_, node): &&(&Patch, Node<'_>)| same(self.node, *node);
-        // A patch that says the same has the last word.
-        let patched = self.patches.iter().rev().find(fits).map(|(patch, node)| patch.origin(*node));
-        let written = self.resource.filter(|node| same(self.node, *node)).map(Node::origin);
-        match self.node.scalar_kind() {
-            // Patches change what is in it.
-            None => written.or(patched),
-            Some(_) => patched.or(written),
+    /// Whether a key of it says which object or which item a patch is for.
+    fn identifies(&self, key: &str) -> bool {
+        match self.depth {
+            0 => matches!(key, "apiVersion" | "kind"),
+            1 if self.list == "metadata" => matches!(key, "name" | "namespace"),
+            _ => self.merged_by == Some(key),
         }
-        .or_else(|| self.set_by(key, sets))
+    }
+
+    /// Where the value and its key were written.
+    fn locate(&self, key: Option<&str>, sets: &FxHashMap<(Field, String), Origin>) -> Found {
+        let fits = |pair: &Pair<'_>| same(self.node, pair.value);
+        // A patch that says the same has the last word.
+        let patched = self.patches.iter().rev().find(|(_, pair)| fits(pair)).map(Found::of_patch);
+        let written = self.resource.filter(fits).map(Found::of_resource);
+        // Patches change what is in it.
+        let goes_on = self.node.is_mapping() || self.node.is_sequence() && is_merged(self.list);
+        let found = match self.identifies || goes_on {
+            true => written.or(patched),
+            false => patched.or(written),
+        };
+        found.unwrap_or_else(|| {
+            // Something else made it what it is; who wrote the key is known all the same.
+            let own = self.resource.and_then(|pair| pair.key).map(Node::origin);
+            let theirs = || self.patches.last().and_then(|patch| Found::of_patch(patch).key);
+            Found { key: own.or_else(theirs), value: self.set_by(key, sets) }
+        })
     }
 
     /// The field of a kustomization that sets it.

@@ -30,6 +30,8 @@ pub struct Plan {
     pub(super) resources: BTreeMap<PathBuf, PathBuf>,
     /// Files with patches and settings.
     pub(super) patches: BTreeMap<PathBuf, PathBuf>,
+    /// Files that generators take.
+    pub(super) data: BTreeMap<PathBuf, PathBuf>,
     /// Where they really are.
     real: BTreeSet<PathBuf>,
     /// Where the folders really are, each with its numbers: of objects, of settings of plugins.
@@ -219,7 +221,16 @@ impl Plan {
                     self.patches.insert(name, real);
                 }
             }
-            Role::Data | Role::Chart | Role::Unknown => {}
+            Role::Data => {
+                // `key=path`, and `env` has no key.
+                let behind = entry.text.split_once('=').map(|(_, path)| path);
+                for path in std::iter::once(entry.text).chain(behind) {
+                    if let Some((real, name)) = self.found(number, path).filter(|f| f.0.is_file()) {
+                        self.data.insert(name, real);
+                    }
+                }
+            }
+            Role::Chart | Role::Unknown => {}
         }
     }
 

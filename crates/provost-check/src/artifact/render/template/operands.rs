@@ -207,7 +207,7 @@ impl<'t> Reader<'t> {
     }
 
     /// `.Values.a`, `$.Values.a`, `$x.a`, `.a`, `.`
-    fn reference(&self, text: &str) -> Option<Meaning> {
+    pub(super) fn reference(&self, text: &str) -> Option<Meaning> {
         let (base, fields) = match text.find('.') {
             Some(dot) => (&text[..dot], &text[dot + 1..]),
             None => (text, ""),
