@@ -102,7 +102,7 @@ pub(crate) struct CheckArgs {
     #[arg(help_heading = "Evidence")]
     pub(crate) insecure_registry: Vec<String>,
     /// Its platform, when it has several (default: linux/amd64)
-    #[arg(long, value_name = "OS/ARCH", help_heading = "Evidence")]
+    #[arg(long, value_name = "OS/ARCH", value_parser = platform, help_heading = "Evidence")]
     pub(crate) platform: Option<String>,
     /// The stage that is built, when it is not the last
     #[arg(long, value_name = "STAGE", help_heading = "Evidence")]
@@ -438,6 +438,15 @@ fn host(text: &str) -> Result<String, String> {
     match !text.is_empty() && text.bytes().all(plain) {
         true => Ok(text.to_owned()),
         false => Err("expected HOST or HOST:PORT, as references name it".to_owned()),
+    }
+}
+
+/// `os/arch[/variant]`, as indexes of images have it.
+fn platform(text: &str) -> Result<String, String> {
+    let parts = text.split('/').count();
+    match (2..=3).contains(&parts) && text.split('/').all(|part| !part.is_empty()) {
+        true => Ok(text.to_owned()),
+        false => Err("expected OS/ARCH or OS/ARCH/VARIANT: linux/amd64, linux/arm/v7".to_owned()),
     }
 }
 

@@ -233,7 +233,7 @@ fn mistakes_on_the_command_line_get_help() {
     help: did you mean `gomemlimit-above-memory-limit`?
     "#);
     insta::assert_snapshot!(err(&["check", "--level", "unparsable-input=error"]), @r#"
-    error: invalid value 'unparsable-input=error' for '--level <RULE=LEVEL>': expected one of off, note, warn, deny
+    error: invalid value 'unparsable-input=error' for '--level <RULE=LEVEL>': expected one of off, note, warn, deny; `error` is `deny` here
 
     For more information, try '--help'.
     "#);
@@ -278,6 +278,21 @@ fn mistakes_on_the_command_line_get_help() {
     error: rule `unparsable-input` has no variant `packed`
     help: `provost explain unparsable-input` names its variants
     "#);
+    // Words that are few are all told.
+    for (args, words) in [
+        (["--profile", "strickt"], "[possible values: recommended, strict, house]"),
+        (["--fail-on", "error"], "[possible values: deny, warn, note, never]"),
+        (["--require", "docker"], "[possible values: binary, image, dockerfile, manifest]"),
+        (["--color", "yes"], "[possible values: auto, always, never]"),
+        (["--platform", "amd64"], "expected OS/ARCH or OS/ARCH/VARIANT: linux/amd64"),
+        (["--skip", "DL3007"], "hadolint's DL3007 is `floating-build-input` here"),
+        (["--only", "singel-replica"], "did you mean `single-replica`?"),
+    ] {
+        let told = err(&["check", args[0], args[1]]);
+        assert!(told.contains(words), "{args:?}: {told}");
+    }
+    let told = err(&["init", "--ci", "jenkins"]);
+    assert!(told.contains("[possible values: github, gitlab, none]"), "{told}");
     // Nothing is promised that is not there.
     for flag in ["--proof", "--registry"] {
         assert!(err(&["check", flag, "x"]).contains("unexpected argument"), "{flag}");
@@ -646,8 +661,10 @@ fn a_change_is_judged_with_what_it_joins_to() {
 #[test]
 fn explain_knows_the_names_of_other_linters() {
     let run = Dir::new().provost(&["explain", "DL3025"]);
+    assert_eq!(run.out, "hadolint DL3025: malformed-exec-form, shell-form-entrypoint\n", "{run}");
+    let run = Dir::new().provost(&["explain", "DL3007"]);
     assert_eq!(run.code, 0, "{run}");
-    assert!(run.out.starts_with("hadolint DL3025: shell-form-entrypoint\n\n"), "{run}");
+    assert!(run.out.starts_with("hadolint DL3007: floating-build-input\n\n"), "{run}");
     assert!(run.out.contains("Group: build"), "{run}");
     let run = Dir::new().provost(&["explain", "kube-score:pod-probes"]);
     let expect = "kube-score pod-probes: missing-readiness-probe, missing-liveness-probe\n";

@@ -20,6 +20,7 @@ use crate::facts::settings::{Service, Settings};
 use crate::findings::Level;
 use crate::findings::suppress::{Scope, Suppression, Until};
 use crate::model::names::nearest;
+use crate::rules::known_as;
 use read::{Reader, Value};
 
 /// The name of the file.
@@ -41,6 +42,10 @@ pub struct Loaded {
     pub problems: Vec<Problem>,
 }
 
+/// What stands above all tables, and the tables.
+const ROOT: &[&str] =
+    &["service", "cluster", "health", "budget", "target", "render", "rules", "ignore"];
+
 /// Reads a file whose text is `source`; `date` is the day to judge at.
 pub fn load(source: SourceId, text: &str, date: Date) -> Loaded {
     let mut loaded = Loaded {
@@ -58,7 +63,7 @@ pub fn load(source: SourceId, text: &str, date: Date) -> Loaded {
     let mut reader = Reader::new(source);
     reader.table(
         root.get_ref(),
-        "provost.toml",
+        NAME,
         |reader, key, value| {
             match key {
                 "service" => reader.tables(value, "[[service]]", |reader, table| {
@@ -81,7 +86,7 @@ pub fn load(source: SourceId, text: &str, date: Date) -> Loaded {
             }
             true
         },
-        &["service", "cluster", "health", "budget", "target", "render", "rules", "ignore"],
+        ROOT,
     );
     loaded.problems = reader.problems;
     // The tree is sorted by key; people read from the top.
@@ -164,18 +169,12 @@ fn cluster(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
                 "node_cpus" => cluster.node_cpus = reader.count(value),
                 "goamd64" => cluster.goamd64 = reader.goamd64(value),
                 "cpu_manager" => {
-                    let policy = reader.one_of(value, &["none", "static"]);
+                    let policy = reader.one_of(value, CPU_MANAGER);
                     cluster.static_cpu_manager = policy.is_some_and(|p| p.value == "static");
                 }
                 "cfs_quota" => cluster.cfs_quota = reader.boolean(value),
-                "pod_security" => {
-                    cluster.pod_security =
-                        reader.one_of(value, &["privileged", "baseline", "restricted"]);
-                }
-                "mesh" => {
-                    cluster.mesh =
-                        reader.one_of(value, &["sidecar", "native-sidecar", "ambient", "none"]);
-                }
+                "pod_security" => cluster.pod_security = reader.one_of(value, POD_SECURITY),
+                "mesh" => cluster.mesh = reader.one_of(value, MESH),
                 "unprivileged_ports" => cluster.unprivileged_ports = reader.boolean(value),
                 "endpoint_propagation" => cluster.endpoint_propagation = reader.duration(value),
                 "nodes" => cluster.nodes = reader.count(value),
@@ -190,6 +189,50 @@ fn cluster(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
 /// GOARCH values Kubernetes publishes a kubelet for.
 const ARCHITECTURES: &[&str] = &["amd64", "arm64", "arm", "ppc64le", "s390x", "386", "riscv64"];
 
+/// Policies of the kubelet's CPU manager.
+const CPU_MANAGER: &[&str] = &["none", "static"];
+
+/// Levels of Pod Security.
+const POD_SECURITY: &[&str] = &["privileged", "baseline", "restricted"];
+
+/// How pods are in the mesh.
+const MESH: &[&str] = &["sidecar", "native-sidecar", "ambient", "none"];
+
+/// Keys by the table they are written in.
+const TABLES: &[(&str, &[&str])] = &[
+    ("[[service]]", SERVICE),
+    ("[cluster]", CLUSTER),
+    ("[health]", HEALTH),
+    ("[budget]", BUDGET),
+    ("[target]", TARGET),
+    ("[[ignore]]", IGNORE),
+];
+
+/// The words that a key may have, where they are few.
+const WORDS: &[(&str, &[&str])] = &[
+    ("cpu_manager", CPU_MANAGER),
+    ("mesh", MESH),
+    ("node_arch", ARCHITECTURES),
+    ("pod_security", POD_SECURITY),
+];
+
+/// Where a key is written that a table does not know, and what it may say.
+fn belongs(key: &str, table: &str) -> Option<String> {
+    if ROOT.contains(&key) && table != NAME {
+        let place = match TABLES.iter().find(|(name, _)| name.trim_matches(['[', ']']) == key) {
+            Some((name, _)) => format!("it is a table of its own: {name}"),
+            None => format!("`{key}` stands above all tables"),
+        };
+        return Some(place);
+    }
+    let (place, _) = TABLES.iter().find(|(name, keys)| *name != table && keys.contains(&key))?;
+    let words = WORDS.iter().find(|(name, _)| *name == key);
+    let words = words.map(|(_, words)| format!(", and is one of {}", read::quoted(words)));
+    Some(format!("`{key}` belongs in {place}{}", words.unwrap_or_default()))
+}
+
+const HEALTH: &[&str] = &["endpoint_timeout"];
+
 fn health(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
     reader.entries(
         value,
@@ -201,9 +244,11 @@ fn health(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
             }
             true
         },
-        &["endpoint_timeout"],
+        HEALTH,
     );
 }
+
+const BUDGET: &[&str] = &["binary_size", "image_size"];
 
 fn budget(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
     reader.entries(
@@ -217,9 +262,11 @@ fn budget(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
             }
             true
         },
-        &["binary_size", "image_size"],
+        BUDGET,
     );
 }
+
+const TARGET: &[&str] = &["go"];
 
 fn target(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
     reader.entries(
@@ -232,7 +279,7 @@ fn target(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
             }
             true
         },
-        &["go"],
+        TARGET,
     );
 }
 
@@ -330,17 +377,18 @@ pub fn check_id(id: &str) -> Result<(), UnknownId> {
         Some((rule, variant)) => (rule, Some(variant)),
         None => (id, None),
     };
-    let suggest = |name: Option<String>| match name {
-        Some(name) => Some(format!("did you mean `{name}`?")),
-        None => Some("`provost explain` lists the rules".to_owned()),
-    };
     let Some(rule) = crate::rules::find(rule_id) else {
-        let ids = crate::rules::RULES.iter().map(|rule| rule.id);
-        let near = nearest(rule_id, ids, 3).map(str::to_owned);
-        let near = near.or_else(|| variant_named(rule_id)).or_else(|| shortened(rule_id));
+        let near = || {
+            let ids = crate::rules::RULES.iter().map(|rule| rule.id);
+            let near = nearest(rule_id, ids, 3).map(str::to_owned);
+            let near = near.or_else(|| variant_named(rule_id)).or_else(|| shortened(rule_id));
+            near.map(|near| format!("did you mean `{near}`?"))
+        };
+        let help = known_as::instead(id).or_else(near);
+        let help = help.unwrap_or_else(|| "`provost explain` lists the rules".to_owned());
         return Err(UnknownId {
             message: format!("no rule is named `{rule_id}`"),
-            help: suggest(near),
+            help: Some(help),
         });
     };
     let Some(variant) = variant else { return Ok(()) };

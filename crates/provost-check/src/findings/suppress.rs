@@ -11,9 +11,9 @@ use jiff::civil::Date;
 
 use super::{Finding, Fix, NotJudged};
 use crate::artifact::Sources;
+use crate::artifact::config::check_id;
 use crate::facts::origin::{Origin, Place, SourceId};
 use crate::model::glob;
-use crate::model::names::nearest;
 use crate::rules::engine::Selection;
 use crate::rules::input::bad_suppression as rule;
 
@@ -203,15 +203,17 @@ fn unused(suppression: &Suppression, context: &Context<'_>) -> Option<Finding> {
         }
         None => {
             message = format!("no rule is named `{name}`, so nothing is suppressed");
-            let ids = crate::rules::RULES.iter().map(|rule| rule.id);
-            if let Some(near) = nearest(id, ids, 3) {
-                fix = Fix::suggest(format!("did you mean `{near}`?"));
+            if let Some(help) = check_id(name).err().and_then(|unknown| unknown.help) {
+                fix = Fix::suggest(help);
             }
         }
         Some(rule) => {
             let of_rule = rule.variants.iter().find(|v| Some(v.name) == variant);
             if variant.is_some() && of_rule.is_none() {
                 message = format!("`{id}` has no such variant as `{name}`");
+                if let Some(help) = check_id(name).err().and_then(|unknown| unknown.help) {
+                    fix = Fix::suggest(help);
+                }
             } else {
                 let on = match of_rule {
                     Some(_) => context.selection.level(rule, of_rule, None).is_some(),

@@ -1,7 +1,8 @@
 //! What other linters call what these rules look for, for teams that migrate.
 //!
 //! Names as of kube-linter 0.7 (docs/generated/checks.md), kube-score 1.20 (`score/*/`, the ids it
-//! prints), polaris 9 (`pkg/config/checks`), hadolint 2.15 and dockle 0.4 (their READMEs).
+//! prints), polaris 9 (`pkg/config/checks`), hadolint 2.15 and dockle 0.4 (their READMEs), checkov 3.2
+//! (docs/5.Policy Index). Names of hadolint that begin with SC are ShellCheck's.
 
 /// One check of another linter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,6 +19,7 @@ const fn of(tool: &'static str, name: &'static str, rules: &'static [&'static st
     Known { tool, name, rules }
 }
 
+const CHECKOV: &str = "checkov";
 const DOCKLE: &str = "dockle";
 const HADOLINT: &str = "hadolint";
 const KUBE_LINTER: &str = "kube-linter";
@@ -26,6 +28,41 @@ const POLARIS: &str = "polaris";
 
 /// By linter and name.
 pub const KNOWN: &[Known] = &[
+    of(CHECKOV, "CKV2_K8S_6", &["missing-network-policy"]),
+    of(CHECKOV, "CKV_DOCKER_10", &["overridden-instruction/relative-workdir"]),
+    of(CHECKOV, "CKV_DOCKER_11", &["rejected-by-builder"]),
+    of(CHECKOV, "CKV_DOCKER_3", &["root-user"]),
+    of(CHECKOV, "CKV_DOCKER_4", &["floating-build-input/remote-add"]),
+    of(CHECKOV, "CKV_DOCKER_7", &["floating-build-input"]),
+    of(CHECKOV, "CKV_DOCKER_8", &["root-user"]),
+    of(CHECKOV, "CKV_K8S_10", &["missing-resource-request/missing-cpu-request"]),
+    of(CHECKOV, "CKV_K8S_11", &["cpu-limit-policy"]),
+    of(CHECKOV, "CKV_K8S_12", &["missing-resource-request/missing-memory-request"]),
+    of(CHECKOV, "CKV_K8S_13", &["missing-memory-limit"]),
+    of(CHECKOV, "CKV_K8S_14", &["floating-image-tag"]),
+    of(CHECKOV, "CKV_K8S_15", &["floating-image-tag/mutable-tag-not-pulled"]),
+    of(CHECKOV, "CKV_K8S_16", &["privileged-container"]),
+    of(CHECKOV, "CKV_K8S_17", &["host-namespace"]),
+    of(CHECKOV, "CKV_K8S_18", &["host-namespace"]),
+    of(CHECKOV, "CKV_K8S_19", &["host-namespace"]),
+    of(CHECKOV, "CKV_K8S_20", &["privilege-escalation-allowed"]),
+    of(CHECKOV, "CKV_K8S_22", &["writable-root-filesystem"]),
+    of(CHECKOV, "CKV_K8S_23", &["root-user"]),
+    of(CHECKOV, "CKV_K8S_25", &["excess-capabilities"]),
+    of(CHECKOV, "CKV_K8S_26", &["host-namespace/host-port"]),
+    of(CHECKOV, "CKV_K8S_27", &["host-path-volume/container-socket-mount"]),
+    of(CHECKOV, "CKV_K8S_28", &["excess-capabilities"]),
+    of(CHECKOV, "CKV_K8S_31", &["missing-seccomp-profile"]),
+    of(CHECKOV, "CKV_K8S_35", &["secret-in-plain-env/secret-as-env"]),
+    of(CHECKOV, "CKV_K8S_37", &["excess-capabilities/capabilities-not-dropped"]),
+    of(CHECKOV, "CKV_K8S_38", &["unneeded-service-account-token"]),
+    of(CHECKOV, "CKV_K8S_39", &["excess-capabilities/dangerous-capability"]),
+    of(CHECKOV, "CKV_K8S_40", &["root-user/low-uid"]),
+    of(CHECKOV, "CKV_K8S_42", &["overpowered-service-account/default-service-account"]),
+    of(CHECKOV, "CKV_K8S_43", &["floating-image-tag/unpinned-image"]),
+    of(CHECKOV, "CKV_K8S_49", &["overpowered-service-account/wildcard-role"]),
+    of(CHECKOV, "CKV_K8S_8", &["missing-liveness-probe"]),
+    of(CHECKOV, "CKV_K8S_9", &["missing-readiness-probe"]),
     of(DOCKLE, "CIS-DI-0001", &["root-user"]),
     of(DOCKLE, "CIS-DI-0006", &["unrunnable-healthcheck"]),
     of(DOCKLE, "CIS-DI-0008", &["privilege-escalation-allowed/setuid-file"]),
@@ -47,7 +84,7 @@ pub const KNOWN: &[Known] = &[
     of(HADOLINT, "DL3022", &["rejected-by-builder"]),
     of(HADOLINT, "DL3023", &["rejected-by-builder"]),
     of(HADOLINT, "DL3024", &["rejected-by-builder"]),
-    of(HADOLINT, "DL3025", &["shell-form-entrypoint"]),
+    of(HADOLINT, "DL3025", &["malformed-exec-form", "shell-form-entrypoint"]),
     of(HADOLINT, "DL3029", &["rejected-by-builder/fixed-platform"]),
     of(HADOLINT, "DL3043", &["rejected-by-builder"]),
     of(HADOLINT, "DL3044", &["rejected-by-builder/self-referencing-env"]),
@@ -55,10 +92,12 @@ pub const KNOWN: &[Known] = &[
     of(HADOLINT, "DL3061", &["rejected-by-builder"]),
     of(HADOLINT, "DL3062", &["floating-build-input/unpinned-go-install"]),
     of(HADOLINT, "DL3064", &["secret-in-build"]),
+    of(HADOLINT, "DL3066", &["run-as-non-root-will-fail"]),
     of(HADOLINT, "DL4000", &["rejected-by-builder"]),
     of(HADOLINT, "DL4003", &["overridden-instruction"]),
     of(HADOLINT, "DL4004", &["overridden-instruction"]),
     of(HADOLINT, "DL4006", &["hidden-build-failure"]),
+    of(HADOLINT, "SC2154", &["undefined-build-variable"]),
     of(
         KUBE_LINTER,
         "cluster-admin-role-binding",
@@ -86,6 +125,7 @@ pub const KNOWN: &[Known] = &[
     of(KUBE_LINTER, "drop-net-raw-capability", &["excess-capabilities"]),
     of(KUBE_LINTER, "duplicate-env-var", &["duplicate-env"]),
     of(KUBE_LINTER, "env-var-secret", &["secret-in-plain-env"]),
+    of(KUBE_LINTER, "env-var-value-from", &["dangling-reference"]),
     of(KUBE_LINTER, "exposed-services", &["unintended-exposure"]),
     of(KUBE_LINTER, "host-ipc", &["host-namespace"]),
     of(KUBE_LINTER, "host-network", &["host-namespace"]),
@@ -121,6 +161,7 @@ pub const KNOWN: &[Known] = &[
     of(KUBE_LINTER, "read-secret-from-env-var", &["secret-in-plain-env/secret-as-env"]),
     of(KUBE_LINTER, "readiness-port", &["unresolved-probe-port"]),
     of(KUBE_LINTER, "run-as-non-root", &["root-user", "run-as-non-root-will-fail"]),
+    of(KUBE_LINTER, "schema-validation", &["rejected-by-api-server", "unknown-field"]),
     of(KUBE_LINTER, "sensitive-host-mounts", &["host-path-volume"]),
     of(KUBE_LINTER, "startup-port", &["unresolved-probe-port"]),
     of(KUBE_LINTER, "unsafe-proc-mount", &["missing-seccomp-profile/unmasked-proc-mount"]),
@@ -132,6 +173,7 @@ pub const KNOWN: &[Known] = &[
         &["missing-resource-request", "missing-memory-limit"],
     ),
     of(KUBE_LINTER, "wildcard-in-rules", &["overpowered-service-account/wildcard-role"]),
+    of(KUBE_LINTER, "writable-host-mount", &["host-path-volume"]),
     of(
         KUBE_SCORE,
         "container-ephemeral-storage-request-and-limit",
@@ -224,6 +266,44 @@ pub fn find(name: &str) -> impl Iterator<Item = &'static Known> + '_ {
     })
 }
 
+/// What to write in place of another linter's name for a check.
+pub fn instead(name: &str) -> Option<String> {
+    let mut rules: Vec<&str> = find(name).flat_map(|known| known.rules).copied().collect();
+    rules.sort_unstable();
+    rules.dedup();
+    let tools: Vec<&str> = find(name).map(|known| known.tool).collect();
+    let (tool, known) = match find(name).next() {
+        Some(first) => (tools.join("'s and "), first.name),
+        None => {
+            let (tool, name) = (shaped_like(name)?, name);
+            return Some(format!(
+                "{name} looks like one of {tool}'s names, and no rule answers to it"
+            ));
+        }
+    };
+    let rules: Vec<String> = rules.iter().map(|rule| format!("`{rule}`")).collect();
+    Some(format!("{tool}'s {known} is {} here", rules.join(" or ")))
+}
+
+/// The linter whose names have a shape of their own.
+fn shaped_like(name: &str) -> Option<&'static str> {
+    let shapes = [
+        ("CIS-DI-", DOCKLE),
+        ("CKV2_", CHECKOV),
+        ("CKV_", CHECKOV),
+        ("DKL-", DOCKLE),
+        ("DL", HADOLINT),
+        ("SC", HADOLINT),
+    ];
+    let begins = |(start, _): &&(&str, &str)| {
+        let (head, rest) = name.split_at_checked(start.len()).unwrap_or_default();
+        head.eq_ignore_ascii_case(start)
+            && rest.ends_with(|c: char| c.is_ascii_digit())
+            && (start.len() > 2 || rest.bytes().all(|b| b.is_ascii_digit()))
+    };
+    shapes.iter().find(begins).map(|(_, tool)| *tool)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -246,8 +326,29 @@ mod tests {
     #[test]
     fn names_are_found_with_and_without_their_tool() {
         let rules = |name| find(name).flat_map(|known| known.rules).copied().collect::<Vec<_>>();
-        assert_eq!(rules("dl3025"), ["shell-form-entrypoint"]);
-        assert_eq!(rules("hadolint:DL3025"), ["shell-form-entrypoint"]);
+        let both = ["malformed-exec-form", "shell-form-entrypoint"];
+        assert_eq!(rules("dl3025"), both);
+        assert_eq!(rules("hadolint:DL3025"), both);
         assert_eq!(rules("kube-linter:DL3025"), [""; 0]);
+    }
+
+    #[test]
+    fn in_place_of_another_linters_name_the_rules_own_is_told() {
+        let told = |name| instead(name).unwrap_or_default();
+        assert_eq!(
+            told("DL3025"),
+            "hadolint's DL3025 is `malformed-exec-form` or `shell-form-entrypoint` here"
+        );
+        assert_eq!(
+            told("container-image-tag"),
+            "kube-score's container-image-tag is `floating-image-tag` here"
+        );
+        assert_eq!(told("ckv_k8s_16"), "checkov's CKV_K8S_16 is `privileged-container` here");
+        for name in ["DL3008", "SC2086", "CKV_K8S_21", "CIS-DI-0005"] {
+            assert!(told(name).ends_with("no rule answers to it"), "{name}: {}", told(name));
+        }
+        for name in ["single-replica", "DLx", "SCRAPE", "DL", "secret-2", ""] {
+            assert_eq!(told(name), "", "{name}");
+        }
     }
 }

@@ -52,10 +52,12 @@ impl Reader {
             if take(self, text, value) {
                 continue;
             }
-            let help = match nearest(text, known.iter().copied(), 2) {
-                Some(near) => format!("did you mean `{near}`?"),
-                None => format!("{name} knows {}", known.join(", ")),
+            let near = || {
+                let near = nearest(text, known.iter().copied(), 2)?;
+                Some(format!("did you mean `{near}`?"))
             };
+            let help = super::belongs(text, name).or_else(near);
+            let help = help.unwrap_or_else(|| format!("{name} knows {}", known.join(", ")));
             self.problem(key.span(), format!("{name} has no key `{text}`"), Some(help));
         }
     }
@@ -195,9 +197,9 @@ impl Reader {
             return Some(self.fact(value, text.to_owned()));
         }
         let near = nearest(text, known.iter().copied(), 2);
-        let help = near.map(|near| format!("did you mean \"{near}\"?"));
-        let list = known.iter().map(|k| format!("\"{k}\"")).collect::<Vec<_>>().join(", ");
-        self.problem(value.span(), format!("expected one of {list}"), help);
+        let near = near.map(|near| format!("did you mean \"{near}\"?"));
+        let help = near.or_else(|| values::meant(text, known));
+        self.problem(value.span(), format!("expected one of {}", quoted(known)), help);
         None
     }
 
@@ -235,6 +237,11 @@ impl Reader {
         }
         parsed
     }
+}
+
+/// `"a", "b"`
+pub(super) fn quoted(words: &[&str]) -> String {
+    words.iter().map(|word| format!("\"{word}\"")).collect::<Vec<_>>().join(", ")
 }
 
 /// What a value is, with its article.

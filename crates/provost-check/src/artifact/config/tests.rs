@@ -224,7 +224,7 @@ reason = "x"
        | ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
        |
        = help: did you mean `gomemlimit-above-memory-limit`?
-    error: expected one of off, note, warn, deny
+    error: expected one of off, note, warn, deny; `error` is `deny` here
       --> provost.toml:13:20
        |
     13 | unparsable-input = "error"
@@ -378,4 +378,79 @@ fn hostile_files_are_refused_without_harm() {
     ] {
         assert!(!read(&text).problems.is_empty());
     }
+}
+
+#[test]
+fn a_key_in_the_wrong_table_is_told_where_it_belongs_and_what_it_says() {
+    let told = |text: &str| {
+        let problems = read(text).problems;
+        let help = |p: &Problem| format!("{}: {}", p.message, p.help.clone().unwrap_or_default());
+        problems.iter().map(help).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(
+        told("mesh = \"istio\""),
+        "provost.toml has no key `mesh`: `mesh` belongs in [cluster], and is one of \"sidecar\", \
+         \"native-sidecar\", \"ambient\", \"none\""
+    );
+    assert_eq!(
+        told("[cluster]\ndrain = 1"),
+        "[cluster] has no key `drain`: `drain` belongs in [[service]]"
+    );
+    assert_eq!(
+        told("[cluster]\nrender = true"),
+        "[cluster] has no key `render`: `render` stands above all tables"
+    );
+    assert_eq!(
+        told("[cluster]\nhealth = 1"),
+        "[cluster] has no key `health`: it is a table of its own: [health]"
+    );
+}
+
+#[test]
+fn words_that_are_few_are_all_told() {
+    let told = |text: &str| {
+        let problems = read(text).problems;
+        assert_eq!(problems.len(), 1, "{text}");
+        let help = problems[0].help.clone().unwrap_or_default();
+        format!("{}: {help}", problems[0].message)
+    };
+    assert_eq!(
+        told("[cluster]\nmesh = \"istio\""),
+        "expected one of \"sidecar\", \"native-sidecar\", \"ambient\", \"none\": Istio is \"sidecar\" \
+         or \"native-sidecar\" where each pod has a proxy, \"ambient\" where the node has it"
+    );
+    assert!(told("[cluster]\nnode_arch = \"x86_64\"").ends_with("`x86_64` is `amd64` here"));
+    assert!(told("[cluster]\npod_security = \"Restricted\"").ends_with("\"restricted\"?"));
+    for (key, word) in
+        [("cpu_manager", "\"static\""), ("goamd64", "\"v4\""), ("node_arch", "\"386\"")]
+    {
+        let problem = told(&format!("[cluster]\n{key} = \"zzz\""));
+        assert!(problem.contains(word), "{problem}");
+    }
+    for (word, ours) in [("error", "deny"), ("warning", "warn"), ("info", "note"), ("Deny", "deny")]
+    {
+        let problem = told(&format!("[rules]\nsingle-replica = \"{word}\""));
+        assert!(
+            problem.contains(&format!("off, note, warn, deny; `{word}` is `{ours}` here")),
+            "{problem}"
+        );
+    }
+}
+
+#[test]
+fn a_rule_by_another_linters_name_is_told_by_its_own() {
+    let told = |rule: &str| {
+        let text = format!("[[ignore]]\nrule = \"{rule}\"\nreason = \"r\"\n");
+        read(&text).problems[0].help.clone().unwrap_or_default()
+    };
+    assert_eq!(told("DL3007"), "hadolint's DL3007 is `floating-build-input` here");
+    assert_eq!(
+        told("container-image-tag"),
+        "kube-score's container-image-tag is `floating-image-tag` here"
+    );
+    assert_eq!(
+        told("DL3008"),
+        "DL3008 looks like one of hadolint's names, and no rule answers to it"
+    );
+    assert_eq!(told("singel-replica"), "did you mean `single-replica`?");
 }

@@ -127,8 +127,47 @@ pub fn level(text: &str) -> Result<Option<Level>, String> {
         "note" => Ok(Some(Level::Note)),
         "warn" => Ok(Some(Level::Warn)),
         "deny" => Ok(Some(Level::Deny)),
-        _ => Err("expected one of off, note, warn, deny".to_owned()),
+        _ => Err(match meant(text, &["off", "note", "warn", "deny"]) {
+            Some(help) => format!("expected one of off, note, warn, deny; {help}"),
+            None => "expected one of off, note, warn, deny".to_owned(),
+        }),
     }
+}
+
+/// Words of other tools, and the word of ours for the same.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("aarch64", "arm64"),
+    ("block", "deny"),
+    ("critical", "deny"),
+    ("danger", "deny"),
+    ("disable", "off"),
+    ("disabled", "off"),
+    ("error", "deny"),
+    ("fail", "deny"),
+    ("false", "off"),
+    ("i386", "386"),
+    ("ignore", "off"),
+    ("info", "note"),
+    ("none", "off"),
+    ("warning", "warn"),
+    ("x64", "amd64"),
+    ("x86_64", "amd64"),
+];
+
+/// What may have been meant by a word that is none of these.
+pub(super) fn meant(text: &str, known: &[&str]) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    if known.contains(&"ambient") && ["istio", "envoy", "true"].contains(&lower.as_str()) {
+        return Some(
+            "Istio is \"sidecar\" or \"native-sidecar\" where each pod has a proxy, \"ambient\" \
+             where the node has it"
+                .to_owned(),
+        );
+    }
+    let own = known.iter().copied().find(|word| *word == lower);
+    let other = || ELSEWHERE.iter().find(|(word, _)| *word == lower).map(|(_, ours)| *ours);
+    let ours = own.or_else(other).filter(|ours| known.contains(ours))?;
+    Some(format!("`{text}` is `{ours}` here"))
 }
 
 /// `2027-01-31`

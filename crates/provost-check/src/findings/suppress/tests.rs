@@ -217,3 +217,33 @@ fn by_path_or_object() {
     assert!(!run(Some("deploy/**"), Some("default/Deployment/cart")));
     assert!(!run(None, Some("default")));
 }
+
+#[test]
+fn a_rule_that_does_not_exist_is_told_by_its_own_name() {
+    let fix = |rule: &str| {
+        let text = format!("{HEAD}  a: BAD # provost: ignore[{rule}] r\n");
+        let run = Run::new(SourceKind::Manifest, &text);
+        let context = Context {
+            sources: &run.sources,
+            selection: &run.selection,
+            not_judged: &[],
+            date: jiff::civil::date(2026, 11, 23),
+        };
+        let all = collect(&run.sources, &run.objects);
+        let applied = apply(Vec::new(), &all, &context);
+        applied.findings[0].fix.as_ref().unwrap().title.clone()
+    };
+    assert_eq!(fix("singel-replica"), "did you mean `single-replica`?");
+    assert_eq!(fix("DL3007"), "hadolint's DL3007 is `floating-build-input` here");
+    assert_eq!(
+        fix("pod-probes-identical"),
+        "kube-score's pod-probes-identical is `readiness-endpoint-as-liveness` here"
+    );
+    assert_eq!(fix("packed-binary"), "did you mean `unparsable-input/packed-binary`?");
+    assert_eq!(
+        fix("unparsable-input/packed"),
+        "`provost explain unparsable-input` names its variants"
+    );
+    // One that is there and finds nothing.
+    assert_eq!(fix("single-replica"), "remove it");
+}

@@ -46,19 +46,11 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         Some(dir) if dir.value.starts_with('/') => dir.value,
         _ => "/tmp".to_owned(),
     };
-    let say = |message: String, origin: &Origin, label: String, level: Option<Level>| {
-        let finding = Finding::new(
-            &RULE,
-            message,
-            &read_only.origin,
-            "nothing outside of volumes can be written",
-        )
-        .also(origin, label)
-        .fix(Fix::suggest(format!("mount an emptyDir at {temp}")));
-        match level {
-            Some(level) => finding.level(level),
-            None => finding,
-        }
+    let say = |message: String, origin: &Origin, label: String, fix: String| {
+        let read_only = &read_only.origin;
+        Finding::new(&RULE, message, read_only, "nothing outside of volumes can be written")
+            .also(origin, label)
+            .fix(Fix::suggest(fix))
     };
     // A path under /tmp or /var in the program's own text is one it means to use.
     let strings = program.text.strings().unwrap_or_default();
@@ -67,14 +59,10 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let mut told = 0;
     for text in own {
         let path = text.text.as_str();
-        let scratch = ["/tmp/", "/var/tmp/", "/var/cache/", "/var/lib/"];
         // Kubernetes' own folders are mounted; sockets of the node are no files of the program's.
         let lent = ["/var/lib/kubelet", "/var/lib/containerd", "/var/lib/docker"];
-        if !scratch.iter().any(|start| path.starts_with(start))
-            || lent.iter().any(|start| path.starts_with(start))
-            || writable(path)
-            || told >= 5
-        {
+        let Some(folder) = written_folder(path) else { continue };
+        if lent.iter().any(|start| path.starts_with(start)) || writable(path) || told >= 5 {
             continue;
         }
         told += 1;
@@ -82,7 +70,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             format!("the program knows {path}, and the root file system is read-only there: `read-only file system`"),
             &text.origin,
             "a path of the program".to_owned(),
-            None,
+            mount_at(folder),
         ));
     }
     if told > 0 {
@@ -94,7 +82,9 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
                 format!("{store} keeps files, and no volume of the container can be written"),
                 &program.version.origin,
                 format!("links {store}"),
-                None,
+                "mount a volume where they are kept: an emptyDir, unless they have to outlast the \
+                 pod"
+                .to_owned(),
             ));
         }
         return Ok(());
@@ -103,17 +93,72 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     if let Some(function) = temporary
         && !writable(&temp)
     {
-        out.push(say(
+        let finding = say(
             format!("temporary files are made in {temp}, where nothing can be written"),
             function,
             "makes temporary files; a library may be who links it".to_owned(),
-            Some(Level::Note),
-        ));
+            mount_at(&temp),
+        );
+        out.push(finding.level(Level::Note));
     }
     Ok(())
+}
+
+/// Folders below which programs keep what they write, and whether several programs share one.
+const WRITTEN: [(&str, bool); 4] =
+    [("/tmp", true), ("/var/tmp", true), ("/var/cache", false), ("/var/lib", false)];
+
+/// The folder that has to be writable for a path below one of [`WRITTEN`]. Whether the path is that
+/// of a file is known by its extension only, so that a folder around both is taken where there is one
+/// that is the program's own.
+fn written_folder(path: &str) -> Option<&str> {
+    let below = |(folder, _): &&(&str, bool)| {
+        path.strip_prefix(folder).is_some_and(|rest| rest.starts_with('/'))
+    };
+    let (root, is_shared) = WRITTEN.iter().find(below)?;
+    let path = path.trim_end_matches('/');
+    if *is_shared || path.len() <= root.len() {
+        return Some(root);
+    }
+    let (parent, name) = path.rsplit_once('/')?;
+    Some(if parent == *root && !name.contains('.') { path } else { parent })
+}
+
+fn mount_at(folder: &str) -> String {
+    match folder.starts_with("/var/lib") {
+        true => format!(
+            "mount a volume at {folder}: an emptyDir, unless what is there has to outlast the pod"
+        ),
+        false => format!("mount an emptyDir at {folder}"),
+    }
 }
 
 /// The path and all above it, without slashes at their ends.
 fn folders(path: &str) -> impl Iterator<Item = &str> {
     path.match_indices('/').map(|(at, _)| &path[..at]).chain(std::iter::once(path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_folder_that_is_written_is_named() {
+        for (path, folder) in [
+            ("/var/cache/checkout", "/var/cache/checkout"),
+            ("/var/cache/checkout/", "/var/cache/checkout"),
+            ("/var/cache/checkout/thumbs", "/var/cache/checkout"),
+            ("/var/cache/checkout/thumbs/a.png", "/var/cache/checkout/thumbs"),
+            ("/var/lib/checkout/orders.db", "/var/lib/checkout"),
+            ("/var/lib/orders.db", "/var/lib"),
+            ("/tmp/uploads/x", "/tmp"),
+            ("/tmp/", "/tmp"),
+            ("/var/tmp/x.json", "/var/tmp"),
+        ] {
+            assert_eq!(written_folder(path), Some(folder), "{path}");
+        }
+        for path in ["/tmp", "/tmpx/a", "/var/log/x", "/var/cachex/y", ""] {
+            assert_eq!(written_folder(path), None, "{path}");
+        }
+    }
 }
