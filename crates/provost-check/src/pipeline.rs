@@ -28,6 +28,7 @@ use crate::model::schema::{self, Known};
 use crate::report::{self, Input, Report, SubjectView, UnknownKind};
 use crate::rules;
 use crate::rules::engine::{self, Selection};
+use crate::rules::input::bad_suppression;
 use crate::rules::rule::Rule;
 
 /// Bytes of an executable; larger ones are not opened.
@@ -175,6 +176,9 @@ impl Loader<'_> {
                 stage(self, &found.files);
             }
         }
+        let namespace = self.request.namespace.as_deref();
+        let sources = &mut self.world.sources;
+        self.world.objects.extend(render::generated(&found.generators, namespace, sources));
         self.world.sources.reached_by(found.kustomizations);
     }
 
@@ -215,6 +219,9 @@ impl Loader<'_> {
                 Renderer::Kustomize => {
                     let plan = render::plan(&rendering.root);
                     found.files.retain(|file| file.named || !plan.holds(&file.path));
+                    found
+                        .generators
+                        .retain(|file| file.parent().is_none_or(|folder| !plan.reaches(folder)));
                     found.skipped.retain(|skipped| !plan.reaches(Path::new(&skipped.path)));
                 }
             }
@@ -507,6 +514,7 @@ pub fn conclude(
 ) -> Conclusion {
     let world = joined.world;
     let mut verdicts = engine::judge(joined, rules, selection);
+    verdicts.findings.extend(bad_suppression::unused_declarations(joined, selection));
     written::relocate(&mut verdicts.findings, &world.sources);
     let mut suppressions = ignores.to_vec();
     suppressions.extend(suppress::collect(&world.sources, &world.objects));
@@ -568,7 +576,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         inputs,
         subjects: conclusion.subjects,
         judged: report::Judged {
-            objects: world.objects.len(),
+            objects: world.objects.iter().filter(|it| it.generated.is_none()).count(),
             dockerfiles: world.builds.len(),
             images: world.images.len(),
             binaries: world.binaries.len(),

@@ -155,6 +155,7 @@ const CLUSTER: &[&str] = &[
     "unprivileged_ports",
     "endpoint_propagation",
     "nodes",
+    "exists",
 ];
 
 fn cluster(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
@@ -178,6 +179,7 @@ fn cluster(reader: &mut Reader, value: &Value<'_>, settings: &mut Settings) {
                 "unprivileged_ports" => cluster.unprivileged_ports = reader.boolean(value),
                 "endpoint_propagation" => cluster.endpoint_propagation = reader.duration(value),
                 "nodes" => cluster.nodes = reader.count(value),
+                "exists" => cluster.exists = reader.existing(value),
                 _ => return false,
             }
             true

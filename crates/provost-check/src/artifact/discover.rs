@@ -94,6 +94,8 @@ pub struct Discovery {
     /// By the name of a file in reports: the kustomizations that reach it, in ascending order, and
     /// `Kind/name` of what they change.
     pub kustomizations: BTreeMap<String, (Vec<u32>, Vec<Arc<Patches>>)>,
+    /// Kustomizations that generate ConfigMaps or Secrets.
+    pub generators: Vec<PathBuf>,
 }
 
 impl Discovery {
@@ -139,6 +141,8 @@ pub fn discover<P: AsRef<Path>>(paths: &[P], limits: &Limits) -> Discovery {
     // A path that is both named and found stays once, as named.
     found.files.sort_by(|a, b| (&a.shown, !a.named).cmp(&(&b.shown, !b.named)));
     found.files.dedup_by(|a, b| a.shown == b.shown);
+    found.generators.sort();
+    found.generators.dedup();
     found.renderable.sort();
     found.renderable.dedup();
     found.skipped.sort();
@@ -355,6 +359,8 @@ fn walk(root: &Path, limits: &Limits, left: &mut usize, found: &mut Discovery) {
         entry.0.extend(reached.by.into_iter().map(|n| n.saturating_add(first)));
         entry.1.extend(reached.patched);
     }
+    let generators = kustomized.generating.values().filter(|file| !in_chart(file, &charts));
+    found.generators.extend(generators.cloned());
     // What others name is built with them.
     for dir in kustomized.dirs.iter().filter(|dir| kustomized.is_root(dir)) {
         if !in_chart(dir, &charts) {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Case, ObjectId, World};
+use crate::facts::objects::{ConfigMap, Object};
 use crate::facts::workload::{ByteAmount, CpuAmount, EnvFrom, EnvValue, EnvVar, KeyRef};
 use crate::facts::{Body, Fact, Origin};
 use crate::findings::{Abstain, Reason};
@@ -228,6 +229,10 @@ impl<'w> Case<'w> {
             let set = self.resolve(variable, &env);
             env.set(variable.name.value.clone(), set);
         }
+        // What a patch puts in beside it.
+        if let Err(patched) = self.of.pod_unpatched(&["containers/env", "containers/envFrom"]) {
+            env.open.get_or_insert(patched);
+        }
         env
     }
 
@@ -251,14 +256,25 @@ impl<'w> Case<'w> {
 
     fn add_env_from(&self, env: &mut Environment, from: &EnvFrom) {
         let kind = if from.secret { "Secret" } else { "ConfigMap" };
-        let Some(body) = self.named_body(kind, &from.name.value) else {
-            if !from.optional || env.open.is_none() {
-                env.open = Some(Abstain::unknown(
-                    if from.secret { Reason::ValueFromSecret } else { Reason::ObjectNotInInput },
-                    format!("{kind} {} (envFrom)", from.name.value),
-                ));
+        let object = match self.named_object(kind, &from.name.value) {
+            Ok(Some(object)) => object,
+            Err(unknown) if !from.secret => {
+                env.open = Some(unknown);
+                return;
             }
-            return;
+            _ => {
+                if !from.optional || env.open.is_none() {
+                    env.open = Some(Abstain::unknown(
+                        if from.secret {
+                            Reason::ValueFromSecret
+                        } else {
+                            Reason::ObjectNotInInput
+                        },
+                        format!("{kind} {} (envFrom)", from.name.value),
+                    ));
+                }
+                return;
+            }
         };
         let mut set = |key: &str, value: Result<String, Abstain>, origin: &Origin| {
             env.set(
@@ -272,10 +288,14 @@ impl<'w> Case<'w> {
                 },
             );
         };
-        match body {
+        let joined = self.of.joined;
+        match &object.body {
             Body::ConfigMap(map) => {
                 for (key, value) in &map.data.0 {
-                    set(&key.value, Ok(value.value.clone()), &value.origin);
+                    let field = format!("data/{}", key.value);
+                    let own =
+                        joined.unpatched(object, &[field.as_str()]).map(|()| value.value.clone());
+                    set(&key.value, own, &value.origin);
                 }
             }
             Body::Secret(secret) => {
@@ -286,27 +306,35 @@ impl<'w> Case<'w> {
             }
             _ => {}
         }
+        if let Err(unknown) = joined.keys_are_known(object) {
+            env.open = Some(unknown);
+        }
     }
 
     /// Whether an `envFrom` source that is in the input has a key.
     pub fn env_from_has(&self, from: &EnvFrom, key: &str) -> bool {
         let kind = if from.secret { "Secret" } else { "ConfigMap" };
-        match self.named_body(kind, &from.name.value) {
+        match self.named_object(kind, &from.name.value).ok().flatten().map(|it| &it.body) {
             Some(Body::ConfigMap(map)) => map.data.get(key).is_some(),
             Some(Body::Secret(secret)) => secret.has(key),
             _ => false,
         }
     }
 
-    /// A ConfigMap that the container names, when it is in the input.
-    pub(super) fn config_map(&self, name: &str) -> Option<&'w Body> {
-        self.named_body("ConfigMap", name)
+    /// A ConfigMap that the container names, when it is in the input and all of it is known.
+    pub fn config_map(&self, name: &str) -> Option<&'w ConfigMap> {
+        let object = self.named_object("ConfigMap", name).ok().flatten()?;
+        let known = self.of.joined.keys_are_known(object).is_ok();
+        match &object.body {
+            Body::ConfigMap(map) if known => Some(map),
+            _ => None,
+        }
     }
 
-    fn named_body(&self, kind: &str, name: &str) -> Option<&'w Body> {
+    /// What an `envFrom` takes its variables from; unknown when several are equally near.
+    pub fn named_object(&self, kind: &str, name: &str) -> Result<Option<&'w Object>, Abstain> {
         let namespace = &self.of.object.meta.namespace.value;
-        let found = self.of.joined.named(self.of.object, namespace, kind, name);
-        Some(&found.ok().flatten()?.body)
+        self.of.joined.named(self.of.object, namespace, kind, name)
     }
 
     fn resolve(&self, variable: &EnvVar, so_far: &Environment) -> Variable {
@@ -349,9 +377,12 @@ impl<'w> Case<'w> {
     }
 
     fn config_map_key(&self, key: &KeyRef, origin: &mut Origin) -> Result<String, Abstain> {
-        match self.named_body("ConfigMap", &key.name.value) {
-            Some(Body::ConfigMap(map)) => match map.data.get(&key.key.value) {
+        let object = self.named_object("ConfigMap", &key.name.value)?;
+        match object.map(|object| (object, &object.body)) {
+            Some((object, Body::ConfigMap(map))) => match map.data.get(&key.key.value) {
                 Some(value) => {
+                    let field = format!("data/{}", key.key.value);
+                    self.of.joined.unpatched(object, &[field.as_str()])?;
                     *origin = value.origin.clone();
                     Ok(value.value.clone())
                 }

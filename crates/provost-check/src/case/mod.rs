@@ -8,6 +8,7 @@
 pub mod binding;
 pub mod command;
 pub mod confine;
+pub mod declared;
 pub mod env;
 pub mod fields;
 mod hooks;
@@ -21,6 +22,7 @@ pub mod limits;
 pub mod listen;
 pub mod mesh;
 pub mod network;
+mod patched;
 pub mod provenance;
 pub mod provided;
 pub mod readers;
@@ -42,6 +44,8 @@ pub mod volumes;
 
 use std::sync::OnceLock;
 
+use rustc_hash::FxHashMap;
+
 use crate::artifact::{Problem, Sources};
 use crate::facts::binary::{Binary, GoProgram};
 use crate::facts::build::Build;
@@ -50,7 +54,7 @@ use crate::facts::objects::{Hpa, NetworkPolicy, Object, Pdb, PortRef, Service};
 use crate::facts::settings::{self, Settings};
 use crate::facts::symbols::Symbol;
 use crate::facts::workload::{Container, ContainerRole, PodTemplate, SecurityContext, Workload};
-use crate::facts::{Body, Origin};
+use crate::facts::{Body, Origin, SourceId};
 use crate::findings::{Abstain, Reason};
 use crate::model::qos::Class;
 use binding::{Binding, Bindings};
@@ -108,6 +112,10 @@ pub struct Joined<'w> {
     classes: Vec<OnceLock<Class>>,
     /// How workloads are in a mesh.
     meshed: Vec<OnceLock<Result<mesh::Meshed, Abstain>>>,
+    /// Objects by input, of inputs that kustomizations patch.
+    patched: OnceLock<FxHashMap<SourceId, Vec<ObjectId>>>,
+    /// Which objects that were said to exist something has asked for.
+    declared: declared::Declared,
 }
 
 impl<'w> Joined<'w> {
@@ -135,6 +143,8 @@ impl<'w> Joined<'w> {
             environments,
             classes,
             meshed,
+            patched: OnceLock::new(),
+            declared: declared::Declared::new(&world.settings),
         }
     }
 
@@ -196,39 +206,6 @@ impl<'w> Joined<'w> {
             )),
             None => Ok(()),
         }
-    }
-
-    /// Unknown when a kustomization of the input patches one of the fields (`spec/replicas`, without
-    /// positions in lists, and empty for any) of the object: what is written is not what is applied.
-    pub fn unpatched(&self, object: &Object, fields: &[&str]) -> Result<(), Abstain> {
-        let patched = &self.world.sources.get(object.document.source).patched;
-        if patched.is_empty() {
-            return Ok(());
-        }
-        let (kind, name) = (&object.meta.kind.value, object.meta.name());
-        let targets =
-            [format!("{kind}/{name}"), format!("{kind}/*"), format!("*/{name}"), "*/*".to_owned()];
-        let below = |field: &str, other: &str| {
-            other.is_empty()
-                || field
-                    .strip_prefix(other)
-                    .is_some_and(|rest| matches!(rest.bytes().next(), None | Some(b'/')))
-        };
-        for patches in patched {
-            for changed in targets.iter().filter_map(|target| patches.get(target)) {
-                let is_changed = |field: &&&str| {
-                    changed.iter().any(|other| below(field, other) || below(other, field))
-                };
-                if let Some(field) = fields.iter().find(is_changed) {
-                    let of = if field.is_empty() { "" } else { " of " };
-                    let field = field.replace('/', ".");
-                    let subject = object.subject();
-                    let what = format!("{field}{of}{subject}, which kustomize patches");
-                    return Err(Abstain::unknown(Reason::Patched, what));
-                }
-            }
-        }
-        Ok(())
     }
 
     /// Unknown when there are too many selectors and pod templates of one label to join them all.
@@ -361,7 +338,7 @@ impl<'w> WorkloadCase<'w> {
         self.services().next()
     }
 
-    /// Replicas to judge at: with an HPA its minimum and the steady state, else `replicas`.
+    /// Replicas to judge at: with an autoscaler its minimum and the steady state, else `replicas`.
     /// Empty for kinds without replicas. See `model::pdb`.
     pub fn replica_counts(&self) -> Vec<u32> {
         self.scale().map(|scale| scale.judged()).unwrap_or_default()
@@ -390,7 +367,7 @@ impl<'w> WorkloadCase<'w> {
     }
 
     /// Unknown when it cannot be told which autoscaler is in force, or whether one is.
-    pub fn scaler_is_known(&self) -> Result<(), Abstain> {
+    pub(super) fn scaler_is_known(&self) -> Result<(), Abstain> {
         let joined = self.joined;
         let scalers = joined.joins.scalers(self.id);
         let source = |id: &ObjectId| joined.world.objects.get(*id).map(|o| o.document.source);
@@ -401,13 +378,15 @@ impl<'w> WorkloadCase<'w> {
             }
             return Ok(());
         }
-        // KEDA makes an autoscaler of its own.
-        let (kind, name) = (self.object.meta.kind.value.as_str(), self.object.meta.name());
-        let scaled = joined.made.scaled_objects(&self.object.meta.namespace.value, kind, name);
-        if let Some(object) = scaled.first().and_then(|id| joined.world.objects.get(*id)) {
-            let (subject, by) = (self.object.subject(), object.subject());
-            let what = format!("the number of pods of {subject}, which {by} decides");
-            return Err(Abstain::unknown(Reason::ExternalController, what));
+        let scaled = self.scaled_objects();
+        if let Some((first, others)) = scaled.split_first() {
+            let source = |object: &Object| object.document.source;
+            let together = joined.together(self.object, first);
+            if !together || others.iter().any(|other| source(other) != source(first)) {
+                let what = format!("the autoscaler of {}", self.object.subject());
+                return Err(Abstain::unknown(Reason::Alternatives, what));
+            }
+            return Ok(());
         }
         joined.nothing_passed_over(self.id, |object| matches!(object.body, Body::Hpa(_)))
     }

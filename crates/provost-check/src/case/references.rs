@@ -14,6 +14,7 @@ use super::scope::Distance;
 use super::{Joined, ObjectId, World};
 use crate::facts::document::Node;
 use crate::facts::placeholders::is_placeholder;
+use crate::facts::settings::Existing;
 use crate::facts::{Object, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names;
@@ -64,28 +65,49 @@ impl<'a> Wanted<'a> {
 pub enum Referenced<'w> {
     /// These objects, all equally near: one, or alternatives.
     There(Vec<&'w Object>),
-    /// A controller makes it.
+    /// A controller makes it, or `provost.toml` says that it is there.
     Made,
     /// It does not exist.
     Missing(Missing<'w>),
 }
 
 /// Something that does not exist, as far as can be told.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Missing<'w> {
     /// What may have been meant.
     pub near: Option<&'w Object>,
     /// The input is all there is.
     pub closed: bool,
+    /// `Service shop/checkout`
+    wanted: String,
 }
 
-impl Missing<'_> {
+impl<'w> Missing<'w> {
+    /// The same without what is near, where that is there for something else.
+    #[must_use]
+    pub fn unless(mut self, is_taken: impl FnOnce(&'w Object) -> bool) -> Self {
+        self.near = self.near.filter(|near| !is_taken(near));
+        self
+    }
+
+    /// Unknown where neither the name of another object nor the end of the input says that it is
+    /// missing.
+    pub fn or_unknown(self) -> Result<Self, Abstain> {
+        match self.closed || self.near.is_some() {
+            true => Ok(self),
+            false => Err(Abstain::unknown(Reason::ObjectNotInInput, self.wanted)),
+        }
+    }
+
     /// Adds to a finding what may have been meant instead of the text at its place, and takes it
     /// for a warning where the cluster may have what the input has not.
     #[must_use]
     pub fn tell(self, world: &World, mut finding: Finding, at: &Origin, written: &str) -> Finding {
         if !self.closed {
             finding = finding.level(Level::Warn);
+        }
+        if self.closed {
+            finding = finding.note(Existing::advice(&self.wanted));
         }
         let Some(near) = self.near else { return finding };
         let known = near.meta.name();
@@ -110,6 +132,9 @@ impl<'w> Joined<'w> {
         }
         match self.unplaced(from, wanted)? {
             Some(found) => Ok(Referenced::There(found)),
+            None if self.is_declared(wanted.kind, wanted.namespace, wanted.name) => {
+                Ok(Referenced::Made)
+            }
             None => self.absent(from, wanted),
         }
     }
@@ -207,36 +232,18 @@ impl<'w> Joined<'w> {
     fn absent(&self, from: &Object, wanted: Wanted<'_>) -> Result<Referenced<'w>, Abstain> {
         let (world, name) = (self.world, wanted.name);
         let closed = world.settings.closed_world;
-        let mut near: Option<(usize, &str, &'w Object)> = None;
-        // No slip turns a short name into another one's for certain.
         let known = self.joins.of_kind(wanted.namespace, wanted.kind).take(COMPARED);
         let known = known.filter(|_| !OPERATED.iter().any(|(_, service, _)| *service == name));
-        for (known, ids) in known.filter(|(known, _)| known.len() > 4 && name.len() > 4) {
-            let Some(distance) = names::distance(known, name, 2) else { continue };
-            if near.is_some_and(|(best, other, _)| (best, other) <= (distance, known)) {
-                continue;
-            }
-            let object = ids.first().and_then(|id| world.objects.get(*id));
-            let object = object.filter(|object| {
-                object.meta.group() == wanted.group
-                    && self.together(from, object)
-                    && stem(known) != stem(name)
-            });
-            near = object.map(|object| (distance, known, object)).or(near);
-        }
-        let near = near.map(|(_, _, object)| object);
-        if near.is_none() && !closed {
-            return Err(Abstain::unknown(Reason::ObjectNotInInput, wanted.shown()));
-        }
-        Ok(Referenced::Missing(Missing { near, closed }))
+        let known: Vec<(&str, &'w Object)> = known
+            .filter(|(known, _)| names::is_slip(known, name))
+            .filter_map(|(known, ids)| Some((known, world.objects.get(*ids.first()?)?)))
+            .filter(|(_, it)| it.meta.group() == wanted.group && self.together(from, it))
+            .collect();
+        let meant = names::meant(name, known.iter().map(|(known, _)| *known));
+        let near = known.iter().find(|(known, _)| Some(*known) == meant).map(|(_, it)| *it);
+        let missing = Missing { near, closed, wanted: wanted.shown() };
+        Ok(Referenced::Missing(missing.or_unknown()?))
     }
-}
-
-/// What tells names apart: `api-1` and `api-2`, `web-a` and `web-b` are two names, and no slip.
-fn stem(name: &str) -> String {
-    let letters = |part: &str| part.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
-    let parts = name.split(['-', '.']).map(letters).filter(|part| part.len() > 2);
-    parts.collect::<Vec<_>>().join("-")
 }
 
 /// Bytes of the longest name of an object (`DNS1123SubdomainMaxLength` in
@@ -442,6 +449,15 @@ impl<'w> Made<'w> {
 }
 
 impl Joined<'_> {
+    /// Whether an autoscaler of the input scales the workload.
+    pub fn is_scaled(&self, workload: &Object) -> bool {
+        let meta = &workload.meta;
+        let (namespace, kind) = (meta.namespace.value.as_str(), meta.kind.value.as_str());
+        let ids = self.joins.named(namespace, kind, meta.name());
+        ids.iter().any(|id| !self.joins.scalers(*id).is_empty())
+            || !self.made.scaled_objects(namespace, kind, meta.name()).is_empty()
+    }
+
     /// Whether a controller makes it from an object of the input, or may well.
     fn makes(&self, from: &Object, wanted: Wanted<'_>) -> bool {
         let (namespace, name) = (wanted.namespace, wanted.name);
@@ -455,7 +471,7 @@ impl Joined<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Made, Wanted, stem};
+    use super::{Made, Wanted};
     use crate::case::sample::world;
 
     #[test]
@@ -483,14 +499,5 @@ mod tests {
         }
         assert!(holds(&format!("orders-{}", "a".repeat(246))));
         assert!(!holds(&format!("orders-{}", "-".repeat(247))));
-    }
-
-    #[test]
-    fn names_that_are_counted_are_no_slips() {
-        assert_eq!(stem("api-1"), stem("api-2"));
-        assert_eq!(stem("web-a"), stem("web-b"));
-        assert_eq!(stem("v1.backend"), stem("v2.backend"));
-        assert_ne!(stem("checkout"), stem("chekout"));
-        assert_ne!(stem("orders-api"), stem("orders-ape"));
     }
 }

@@ -14,6 +14,14 @@ use crate::findings::{Abstain, Reason};
 /// The group of Gateways and routes.
 pub const GATEWAY_API: &str = "gateway.networking.k8s.io";
 
+/// Groups and kinds with listeners, which routes hang on: a ListenerSet adds to those of its Gateway
+/// (`apis/v1/listenerset_types.go`, and before v1.5 under the other name).
+const PARENTS: &[(&str, &str)] = &[
+    (GATEWAY_API, "Gateway"),
+    (GATEWAY_API, "ListenerSet"),
+    ("gateway.networking.x-k8s.io", "XListenerSet"),
+];
+
 /// Kinds that send traffic on.
 const ROUTES: &[&str] = &["HTTPRoute", "GRPCRoute", "TLSRoute", "TCPRoute", "UDPRoute"];
 
@@ -119,9 +127,11 @@ fn backend<'w>(node: Node<'w>, own: &str) -> Option<Backend<'w>> {
     })
 }
 
-/// A Gateway that a route hangs on.
+/// A Gateway or ListenerSet that a route hangs on, or something else.
 #[derive(Clone, Debug)]
 pub struct Parent<'w> {
+    /// Its group and kind; none for one whose listeners are not known.
+    pub kind: Option<(&'static str, &'static str)>,
     /// Its name.
     pub name: Said<'w>,
     /// Its namespace: the route's own unless another is said.
@@ -133,7 +143,8 @@ pub struct Parent<'w> {
 }
 
 impl<'w> ObjectCase<'w> {
-    /// The Gateways that a route names; other parents are left out.
+    /// What a route names as its parents, Services apart: what is sent to these within a mesh is no
+    /// listener's business.
     pub fn parents(&self) -> Vec<Parent<'w>> {
         if self.route_kind().is_none() {
             return Vec::new();
@@ -142,10 +153,10 @@ impl<'w> ObjectCase<'w> {
         let parents = parents.into_iter().flat_map(Node::items).take(MOST_PARENTS);
         let parents = parents.filter_map(|node| {
             let text = |key| node.get(key).and_then(Node::as_str);
-            let is_gateway = text("group").unwrap_or(GATEWAY_API) == GATEWAY_API
-                && text("kind").unwrap_or("Gateway") == "Gateway";
+            let kind = (text("group").unwrap_or(GATEWAY_API), text("kind").unwrap_or("Gateway"));
             Some(Parent {
-                name: Said::at(node, "name").filter(|_| is_gateway)?,
+                kind: PARENTS.iter().find(|known| **known == kind).copied(),
+                name: Said::at(node, "name").filter(|_| kind != ("", "Service"))?,
                 namespace: text("namespace").unwrap_or(&self.object.meta.namespace.value),
                 section: Said::at(node, "sectionName").filter(|name| !name.text.is_empty()),
                 port: node.get("port").and_then(|port| Some((port.as_i64()?, port.origin()))),
@@ -279,6 +290,9 @@ impl ObjectCase<'_> {
         if !meta.namespace.is_written() {
             let what = format!("the namespace that {} is applied to", meta.name());
             return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
+        }
+        if self.joined.some_is_declared("ReferenceGrant", wanted.namespace) {
+            return Ok(true);
         }
         let world = self.world();
         let of_kind = |namespace| self.joined.joins.of_kind(namespace, "ReferenceGrant");

@@ -1,9 +1,10 @@
 //! How many pods a workload has, and who decides that.
 
 use super::{ObjectCase, WorkloadCase};
-use crate::facts::Origin;
+use crate::facts::document::Node;
 use crate::facts::objects::{Object, Pdb};
 use crate::facts::workload::WorkloadKind;
+use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Reason};
 use crate::model::pdb::{Budget, Replicas};
 use crate::model::rolling::{self, Rolling};
@@ -12,7 +13,7 @@ impl Pdb {
     /// What the budget says. With both fields, which the API server refuses, the controller would
     /// take maxUnavailable (pkg/controller/disruption/disruption.go, getExpectedPodCount).
     pub fn budget(&self) -> Result<Budget, Abstain> {
-        let known = |field: &crate::facts::Fact<crate::facts::workload::IntOrPercent>| {
+        let known = |field: &Fact<crate::facts::workload::IntOrPercent>| {
             let unreadable = || Abstain::unknown(Reason::Templated, "the budget's number");
             field.value.known().ok_or_else(unreadable)
         };
@@ -25,7 +26,7 @@ impl Pdb {
 
     /// The place that decides, the field's name and its text: the number, else the object's name.
     pub fn field(&self, object: &Object) -> (Origin, &'static str, String) {
-        let shown = |fact: &crate::facts::Fact<crate::facts::workload::IntOrPercent>, name| {
+        let shown = |fact: &Fact<crate::facts::workload::IntOrPercent>, name| {
             (fact.origin.clone(), name, fact.value.to_string())
         };
         match (&self.max_unavailable, &self.min_available) {
@@ -44,28 +45,52 @@ impl<'w> WorkloadCase<'w> {
     pub fn scale(&self) -> Result<Replicas, Abstain> {
         let clamp = |n: i64| u32::try_from(n.max(0)).unwrap_or(u32::MAX);
         let written = self.workload.replicas.as_ref().ok_or(Abstain::NotApplicable)?;
-        self.scaler_is_known()?;
-        Ok(match self.hpa() {
-            Some((_, hpa)) => Replicas::Scaled {
-                min: clamp(hpa.min.value),
-                max: hpa.max.as_ref().map_or(u32::MAX, |max| clamp(max.value)),
-                written: written.is_written().then(|| clamp(written.value)),
+        let known = self.unpatched(&["spec/replicas"]);
+        Ok(match self.scaler()? {
+            Some(scaler) => Replicas::Scaled {
+                min: clamp(scaler.min.value),
+                max: scaler.max.as_ref().map_or(u32::MAX, |max| clamp(max.value)),
+                // A patch takes the field away as a rule, to leave the number to the autoscaler.
+                written: (known.is_ok() && written.is_written()).then(|| clamp(written.value)),
             },
-            None => Replicas::Fixed(clamp(written.value)),
+            None => known.map(|()| Replicas::Fixed(clamp(written.value)))?,
         })
+    }
+
+    /// The autoscaler that decides how many pods there are; unknown when one may, and its numbers
+    /// are not known.
+    pub fn scaler(&self) -> Result<Option<Scaler<'w>>, Abstain> {
+        self.scaler_is_known()?;
+        if let Some((object, hpa)) = self.hpa() {
+            self.joined.unpatched(object, &["spec/minReplicas", "spec/maxReplicas"])?;
+            let (min, max) = (hpa.min.clone(), hpa.max.clone());
+            return Ok(Some(Scaler { object, min, max, fields: ("minReplicas", "maxReplicas") }));
+        }
+        match self.scaled_objects().first() {
+            Some(object) => Scaler::keda(self, object).map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// ScaledObjects of KEDA's that scale it and may be applied with it, in input order.
+    pub(super) fn scaled_objects(&self) -> Vec<&'w Object> {
+        let (joined, meta) = (self.joined, &self.object.meta);
+        let kind = meta.kind.value.as_str();
+        let ids = joined.made.scaled_objects(&meta.namespace.value, kind, meta.name());
+        let objects = ids.iter().filter_map(|id| joined.world.objects.get(*id));
+        objects.filter(|object| joined.may_be_together(self.object, object)).collect()
     }
 
     /// The place that decides the smallest number of pods, and what to say of it.
     pub fn scale_evidence(&self) -> Option<(Origin, String)> {
         let written = self.workload.replicas.as_ref()?;
-        let basis = |fact: &crate::facts::Fact<i64>| {
+        let basis = |fact: &Fact<i64>| {
             if fact.is_written() { "" } else { ", the default" }
         };
-        Some(match self.hpa() {
-            Some((_, hpa)) => (
-                hpa.min.origin.clone(),
-                format!("minReplicas {}{}", hpa.min.value, basis(&hpa.min)),
-            ),
+        Some(match self.scaler().ok()? {
+            Some(Scaler { min, fields: (field, _), .. }) => {
+                (min.origin.clone(), format!("{field} {}{}", min.value, basis(&min)))
+            }
             None => (
                 written.origin.clone(),
                 format!("{}{}", pods(u64::try_from(written.value).unwrap_or(0)), basis(written)),
@@ -89,7 +114,7 @@ impl<'w> WorkloadCase<'w> {
     /// roll by surge and unavailability.
     pub fn rolling(&self, n: u32) -> Result<Rolling, Abstain> {
         let strategy = self.workload.strategy.as_ref().ok_or(Abstain::NotApplicable)?;
-        let share = |fact: &crate::facts::Fact<crate::facts::workload::IntOrPercent>| {
+        let share = |fact: &Fact<crate::facts::workload::IntOrPercent>| {
             let unreadable = || Abstain::unknown(Reason::Templated, "the update strategy's number");
             fact.value.known().ok_or_else(unreadable)
         };
@@ -107,6 +132,71 @@ impl<'w> WorkloadCase<'w> {
             _ => return Err(Abstain::NotApplicable),
         };
         Ok(rolling::roll(model, n))
+    }
+}
+
+/// What decides the number of a workload's pods by load.
+#[derive(Clone, Debug)]
+pub struct Scaler<'w> {
+    /// The HorizontalPodAutoscaler or ScaledObject.
+    pub object: &'w Object,
+    /// The fewest pods there are.
+    pub min: Fact<i64>,
+    /// The most.
+    pub max: Option<Fact<i64>>,
+    /// The fields that say so.
+    pub fields: (&'static str, &'static str),
+}
+
+/// Annotations by which KEDA keeps the number that there is, or sets one, until they are taken away
+/// (keda v2.21, apis/keda/v1alpha1/scaledobject_types.go).
+const PAUSED: &[&str] = &[
+    "autoscaling.keda.sh/paused",
+    "autoscaling.keda.sh/paused-replicas",
+    "autoscaling.keda.sh/paused-scale-in",
+    "autoscaling.keda.sh/paused-scale-out",
+    "autoscaling.keda.sh/force-activation",
+];
+
+/// `maxReplicaCount` that is not written (`defaultHPAMaxReplicas` in the same file). Without
+/// `minReplicaCount` it is 0.
+const KEDA_MOST: i64 = 100;
+
+impl<'w> Scaler<'w> {
+    /// What a ScaledObject says: no fewer than `idleReplicaCount` while nothing triggers, else than
+    /// `minReplicaCount`. Where nothing runs while nothing triggers, what counts is the least that does.
+    fn keda(case: &WorkloadCase<'w>, object: &'w Object) -> Result<Self, Abstain> {
+        let fields = ["minReplicaCount", "maxReplicaCount", "idleReplicaCount"];
+        let paths = fields.map(|field| format!("spec/{field}"));
+        let mut paths: Vec<&str> = paths.iter().map(String::as_str).collect();
+        paths.push("spec/scaleTargetRef");
+        case.joined.unpatched(object, &paths)?;
+        let by = || {
+            let (subject, by) = (case.object.subject(), object.subject());
+            format!("the number of pods of {subject}, which {by} decides")
+        };
+        if PAUSED.iter().any(|key| object.meta.annotations.get(key).is_some()) {
+            return Err(Abstain::unknown(Reason::ExternalController, by()));
+        }
+        let spec = object.node().get("spec");
+        let number = |field: &str| match spec.and_then(|spec| spec.get(field)) {
+            None => Ok(None),
+            Some(node) if node.is_null() => Ok(None),
+            Some(node) => match node.as_i64() {
+                Some(n) => Ok(Some(Fact::written(n, node.origin()))),
+                None => Err(Abstain::unknown(Reason::Templated, by())),
+            },
+        };
+        let [min, max, idle] = fields.map(number);
+        let (min, max, idle) = (min?, max?, idle?);
+        let place = spec.map_or_else(|| object.origin(), Node::start);
+        let (field, min) = match (idle.filter(|idle| idle.value > 0), min) {
+            (Some(idle), _) => ("idleReplicaCount", idle),
+            (None, Some(min)) => ("minReplicaCount", min),
+            (None, None) => ("minReplicaCount", Fact::defaulted(0, place.clone())),
+        };
+        let max = max.unwrap_or_else(|| Fact::defaulted(KEDA_MOST, place));
+        Ok(Self { object, min, max: Some(max), fields: (field, "maxReplicaCount") })
     }
 }
 
@@ -137,10 +227,7 @@ impl<'w> ObjectCase<'w> {
             if case.workload.kind.is_batch() || case.rollout().is_some() {
                 continue;
             }
-            case.unpatched(&["spec/replicas", "spec/template/metadata/labels"])?;
-            if let Some((hpa, _)) = case.hpa() {
-                self.joined.unpatched(hpa, &["spec/minReplicas", "spec/maxReplicas"])?;
-            }
+            case.unpatched(&["spec/template/metadata/labels"])?;
             let counts = match (case.workload.kind, case.scale()) {
                 (_, Ok(replicas)) => {
                     covered.bare = false;
@@ -158,8 +245,8 @@ impl<'w> ObjectCase<'w> {
             covered.workloads.push(case);
         }
         if covered.workloads.is_empty() {
-            let closed = self.world().settings.closed_world;
-            return Err(if closed {
+            let namespace = &self.object.meta.namespace.value;
+            return Err(if self.joined.pods_are_known(namespace) {
                 Abstain::NotApplicable
             } else {
                 let what = format!("the pods that {} selects", self.object.subject());

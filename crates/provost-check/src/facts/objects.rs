@@ -75,6 +75,18 @@ pub struct Object {
     pub root: NodeId,
     /// The typed rest.
     pub body: Body,
+    /// What is known of it when a generator of a kustomization makes it: then it is judged by
+    /// nobody, and only there for those that name it.
+    pub generated: Option<Generated>,
+}
+
+/// A ConfigMap or Secret that a generator makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Generated {
+    /// All that it is made of could be read.
+    pub complete: bool,
+    /// Its name ends in a hash of its content, wherever it stands.
+    pub hashed: bool,
 }
 
 impl Object {

@@ -1,8 +1,11 @@
 //! What `provost.toml` and the command line say about the service and its cluster.
 
+use std::fmt;
+
 use jiff::civil::Date;
 
 use super::origin::Fact;
+use crate::model::glob;
 
 /// `[cluster]`
 #[derive(Clone, Debug, Default)]
@@ -29,6 +32,49 @@ pub struct Cluster {
     pub endpoint_propagation: Option<Fact<f64>>,
     /// Number of nodes.
     pub nodes: Option<Fact<u32>>,
+    /// `exists`: objects that are there although the input has not got them.
+    pub exists: Vec<Fact<Existing>>,
+}
+
+/// An object that somebody else makes: `Gateway infra/shared`, `Secret */db-*`, `ClusterIssuer le`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Existing {
+    /// Its kind.
+    pub kind: String,
+    /// Pattern of its namespace; where none is written any, and none at all.
+    pub namespace: Option<String>,
+    /// Pattern of its name.
+    pub name: String,
+}
+
+impl Existing {
+    /// Whether it is the object of that kind and name; the namespace is empty for a kind outside of
+    /// namespaces.
+    pub fn is(&self, kind: &str, namespace: &str, name: &str) -> bool {
+        self.kind == kind && self.is_in(namespace) && glob::matches(&self.name, name)
+    }
+
+    /// Whether it is in that namespace.
+    pub fn is_in(&self, namespace: &str) -> bool {
+        let own = self.namespace.as_ref();
+        own.is_none_or(|own| !namespace.is_empty() && glob::matches(own, namespace))
+    }
+
+    /// What to do where an object is not missing, but made by somebody else.
+    pub fn advice(object: &str) -> String {
+        format!(
+            "where somebody else makes it, say so in provost.toml: [cluster] exists = [\"{object}\"]"
+        )
+    }
+}
+
+impl fmt::Display for Existing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.namespace {
+            Some(namespace) => write!(f, "{} {namespace}/{}", self.kind, self.name),
+            None => write!(f, "{} {}", self.kind, self.name),
+        }
+    }
 }
 
 /// A `[[service]]` entry.

@@ -52,6 +52,74 @@ pub fn nearest<'c>(
         .map(|(_, c)| c)
 }
 
+/// Letters of the shortest word in which a missing, a doubled or a swapped letter is a slip.
+const SHORTEST_WORD: usize = 5;
+
+/// The same of one in which a letter was replaced: of shorter ones many are two words.
+const REPLACED: usize = 7;
+
+/// The same of one with two slips.
+const TWO_SLIPS: usize = 9;
+
+/// Whether one name may be the other with a slip of the keyboard in it: the same words but for one, and
+/// that one off by a letter inside of it. `api` and `api2`, `redis-a` and `redis-b`, `eu-west` and
+/// `us-west`, `reader` and `leader`, `scheduler` and `scheduled` are two names.
+pub fn is_slip(a: &str, b: &str) -> bool {
+    // Most names are of another length.
+    if a.len().abs_diff(b.len()) > 2 || a == b || a.len().max(b.len()) > LONGEST_COMPARED {
+        return false;
+    }
+    let separates = |c: char| matches!(c, '-' | '.' | '_' | '/');
+    if a.chars().filter(|c| !separates(*c)).eq(b.chars().filter(|c| !separates(*c))) {
+        return a.chars().filter(|c| !separates(*c)).count() >= SHORTEST_WORD;
+    }
+    let (mut left, mut right) = (a.split(separates), b.split(separates));
+    let mut different = None;
+    loop {
+        match (left.next(), right.next()) {
+            (None, None) => break,
+            (Some(x), Some(y)) if x == y => {}
+            (Some(x), Some(y)) if different.is_none() => different = Some((x, y)),
+            _ => return false,
+        }
+    }
+    different.is_some_and(|(x, y)| is_slip_of_word(x, y))
+}
+
+fn is_slip_of_word(a: &str, b: &str) -> bool {
+    let digits = |word: &str| word.chars().filter(char::is_ascii_digit).collect::<String>();
+    if digits(a) != digits(b) {
+        return false;
+    }
+    let (short, long): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+    let (short, long) = if short.len() > long.len() { (long, short) } else { (short, long) };
+    if long.len() < SHORTEST_WORD {
+        return false;
+    }
+    let same_ends = short.first() == long.first() && short.last() == long.last();
+    match (distance(a, b, 2), long.len() - short.len()) {
+        (Some(1), 0) => {
+            let differs = short.iter().zip(&long).filter(|(x, y)| x != y).count();
+            // Two letters that differ are swapped ones.
+            differs == 2 || (long.len() >= REPLACED && same_ends)
+        }
+        // `serve`, `server` and `served` are three words.
+        (Some(1), _) => {
+            let ending = long.strip_prefix(short.as_slice());
+            short.first() == long.first() && !matches!(ending, Some(['r' | 'd' | 'R' | 'D']))
+        }
+        (Some(2), _) => short.len() >= TWO_SLIPS && same_ends,
+        _ => false,
+    }
+}
+
+/// The only one of the candidates that a name may be a slip of; none where there are two.
+pub fn meant<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    let mut slips = candidates.into_iter().filter(|known| is_slip(name, known));
+    let first = slips.next()?;
+    slips.all(|other| other == first).then_some(first)
+}
+
 /// The registry of a reference that names none.
 pub const DEFAULT_REGISTRY: &str = "docker.io";
 
@@ -230,6 +298,67 @@ mod tests {
         assert_eq!(distance(&"a".repeat(1000), &"b".repeat(1000), 2), None);
     }
 
+    #[test]
+    fn a_slip_is_a_letter_inside_of_a_word() {
+        for (a, b) in [
+            ("checkout", "chekout"),
+            ("checkout", "hceckout"),
+            ("checkout-config", "checkout-cofnig"),
+            ("checkout-config", "checkoutconfig"),
+            ("checkout-v2", "chekout-v2"),
+            ("payments", "payment"),
+            ("checkout", "checkoit"),
+            ("configuration", "confguraton"),
+            ("LOG_LEVL", "LOG_LEVEL"),
+            ("shop.checkout", "shop.chekout"),
+        ] {
+            assert!(is_slip(a, b), "{a} {b}");
+        }
+    }
+
+    #[test]
+    fn two_names_are_no_slip() {
+        for (a, b) in [
+            ("checkout", "checkout"),
+            ("api", "api2"),
+            ("api-1", "api-2"),
+            ("checkout", "checkout2"),
+            ("checkout1", "checkout2"),
+            ("redis-a", "redis-b"),
+            ("checkout-a", "checkout-b"),
+            ("v1.backend", "v2.backend"),
+            ("checkout", "checkout-dev"),
+            ("checkout-dev", "checkout-prd"),
+            ("prod-checkout", "prep-checkout"),
+            ("eu-west-checkout", "us-west-checkout"),
+            ("checkout-east", "checkout-west"),
+            ("orders-north", "orders-south"),
+            ("orders-api", "orders-ape"),
+            ("reader", "leader"),
+            ("loader", "leader"),
+            ("serve", "server"),
+            ("jobs-scheduler", "jobs-scheduled"),
+            ("internal", "external"),
+            ("increase", "decrease"),
+            ("upload", "unload"),
+            ("cart", "card"),
+            ("checkout-read", "checkout-write"),
+            ("a-b", "ab"),
+            ("", "checkout"),
+        ] {
+            assert!(!is_slip(a, b), "{a} {b}");
+            assert!(!is_slip(b, a), "{b} {a}");
+        }
+    }
+
+    #[test]
+    fn of_two_that_may_be_meant_none_is() {
+        assert_eq!(meant("chekout", ["checkout", "orders"]), Some("checkout"));
+        assert_eq!(meant("chekout", ["checkout", "checkout"]), Some("checkout"));
+        assert_eq!(meant("paymnts", ["payments", "paymants"]), None);
+        assert_eq!(meant("chekout", ["orders"]), None);
+    }
+
     const DIGEST: &str = "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
 
     #[test]
@@ -296,6 +425,11 @@ mod tests {
             if let Ok(image) = ImageRef::parse(&text) {
                 prop_assert_eq!(ImageRef::parse(&image.to_string()), Ok(image));
             }
+        }
+
+        #[test]
+        fn slips_are_symmetric(a in "[abé1-]{0,12}", b in "[abé1-]{0,12}") {
+            prop_assert_eq!(is_slip(&a, &b), is_slip(&b, &a));
         }
 
         #[test]

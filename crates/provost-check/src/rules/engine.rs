@@ -10,7 +10,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
-use super::rule::{Check, Findings, Judged, Rule, Variant};
+use super::rule::{Check, Findings, Group, Judged, Rule, Variant};
 use crate::case::image::ImageCase;
 use crate::case::{BuildCase, Joined, ObjectCase, ObjectId, ProgramCase, WorkloadCase};
 use crate::facts::Object;
@@ -219,6 +219,10 @@ impl Engine<'_> {
     }
 
     fn object(&self, joined: &Joined<'_>, id: ObjectId, object: &Object) -> Settled {
+        // Those that name it know what is in it; it is a kustomization that would have to be mended.
+        if object.generated.is_some() {
+            return Settled::default();
+        }
         let case = ObjectCase { joined, id, object };
         let workload = joined.workload(id);
         let containers: Vec<_> = workload
@@ -249,7 +253,24 @@ impl Engine<'_> {
             }
         }
         joined.forget(id);
+        answers.iter_mut().for_each(|answer| self.as_applied(joined, answer));
         self.settle(answers)
+    }
+
+    /// What a kustomization writes over, or takes away, is as it writes it. Rules about the text look
+    /// at what is there, and ask for themselves.
+    fn as_applied(&self, joined: &Joined<'_>, answer: &mut Answer) {
+        if self.rules[answer.rule].group == Group::Input {
+            return;
+        }
+        let abstained = &mut answer.abstained;
+        answer.findings.retain(|finding| {
+            let places = finding.evidence.iter();
+            let patched = places.filter_map(|place| joined.unpatched_at(&place.origin).err());
+            let before = abstained.len();
+            abstained.extend(patched.take(1));
+            abstained.len() == before
+        });
     }
 
     /// Answers about Dockerfiles, executables and the run itself; one group per artifact.

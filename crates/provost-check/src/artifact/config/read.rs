@@ -9,11 +9,15 @@ use toml::de::{DeTable, DeValue};
 use super::values;
 use crate::artifact::{Problem, ProblemKind};
 use crate::facts::origin::{Fact, Origin, SourceId, Span};
+use crate::facts::settings::Existing;
 use crate::findings::Level;
 use crate::model::names::nearest;
 
 /// A value and where it stands.
 pub(super) type Value<'t> = Spanned<DeValue<'t>>;
+
+/// Objects that one list may name: every reference that leads nowhere is held against each.
+const MOST_EXISTING: usize = 1000;
 
 /// Collects problems while values are taken.
 pub(super) struct Reader {
@@ -211,6 +215,29 @@ impl Reader {
             }
             _ => self.one_of(value, known).into_iter().collect(),
         }
+    }
+
+    /// A list of objects, each `KIND NAME` or `KIND NAMESPACE/NAME`.
+    pub(super) fn existing(&mut self, value: &Value<'_>) -> Vec<Fact<Existing>> {
+        let DeValue::Array(items) = value.get_ref() else {
+            self.expected(value, "exists is a list of objects", value.get_ref());
+            return Vec::new();
+        };
+        if items.len() > MOST_EXISTING {
+            let help = "a pattern stands for many: \"Secret shop/*\"".to_owned();
+            let message = format!("exists holds more than {MOST_EXISTING} objects");
+            self.problem(value.span(), message, Some(help));
+            return Vec::new();
+        }
+        let parse = |item: &DeValue<'_>| {
+            let text = item.as_str().unwrap_or_default();
+            values::existing(text).ok_or_else(|| {
+                "expected KIND NAME or KIND NAMESPACE/NAME: \"ClusterIssuer letsencrypt\", \"Gateway \
+                 infra/shared\", \"Secret shop/db-*\""
+                    .to_owned()
+            })
+        };
+        items.iter().filter_map(|item| self.parsed(item, parse)).collect()
     }
 
     /// `off`, `note`, `warn`, `deny`.

@@ -51,6 +51,7 @@ mesh = "native-sidecar"
 unprivileged_ports = true
 endpoint_propagation = "10s"
 nodes = 3
+exists = ["Gateway infra/shared", "ClusterIssuer letsencrypt"]
 
 [health]
 endpoint_timeout = "500ms"
@@ -110,7 +111,7 @@ until = 2027-01-31
         },
     ]
     "#);
-    insta::assert_snapshot!(format!("{:?}", loaded.settings.cluster), @r#"Cluster { kubernetes: Some((35, 37) (Written)), node_arch: ["amd64" (Written), "arm64" (Written)], node_cpus: Some(16 (Written)), goamd64: Some(3 (Written)), static_cpu_manager: true, cfs_quota: Some(false (Written)), pod_security: Some("restricted" (Written)), mesh: Some("native-sidecar" (Written)), unprivileged_ports: Some(true (Written)), endpoint_propagation: Some(10.0 (Written)), nodes: Some(3 (Written)) }"#);
+    insta::assert_snapshot!(format!("{:?}", loaded.settings.cluster), @r#"Cluster { kubernetes: Some((35, 37) (Written)), node_arch: ["amd64" (Written), "arm64" (Written)], node_cpus: Some(16 (Written)), goamd64: Some(3 (Written)), static_cpu_manager: true, cfs_quota: Some(false (Written)), pod_security: Some("restricted" (Written)), mesh: Some("native-sidecar" (Written)), unprivileged_ports: Some(true (Written)), endpoint_propagation: Some(10.0 (Written)), nodes: Some(3 (Written)), exists: [Existing { kind: "Gateway", namespace: Some("infra"), name: "shared" } (Written), Existing { kind: "ClusterIssuer", namespace: None, name: "letsencrypt" } (Written)] }"#);
     let settings = &loaded.settings;
     assert_eq!(settings.endpoint_timeout.as_ref().unwrap().value, 0.5);
     assert_eq!(settings.binary_size_budget.as_ref().unwrap().value, 15 << 20);
@@ -137,6 +138,8 @@ fn the_schema_agrees_with_the_reader() {
         include_str!("../../../../../examples/textbook/provost.toml"),
         "render = true",
         "[cluster]\nnode_arch = \"arm64\"\ngoamd64 = 3\nendpoint_propagation = 2.5",
+        "[cluster]\nexists = []",
+        "[cluster]\nexists = [\"Secret */db-*\", \"Gateway infra/shared\"]",
         "[health]\nendpoint_timeout = \"1m0.5s\"",
         "[budget]\nbinary_size = \"15MB\"\nimage_size = 100",
         "[rules]\nunparsable-input = {level = \"warn\"}",
@@ -149,6 +152,13 @@ fn the_schema_agrees_with_the_reader() {
         "clusters = 1",
         "[cluster]\nmesh = \"istio\"",
         "[cluster]\nnodes = 0",
+        "[cluster]\nexists = \"Gateway infra/shared\"",
+        "[cluster]\nexists = [\"Gateway\"]",
+        "[cluster]\nexists = [\"infra/shared\"]",
+        "[cluster]\nexists = [\"gateway infra/shared\"]",
+        "[cluster]\nexists = [\"Gateway infra/shared/x\"]",
+        "[cluster]\nexists = [\"Gateway infra/\"]",
+        "[cluster]\nexists = [1]",
         "[cluster]\nkubernetes = 1.36",
         "[health]\nendpoint_timeout = \"30\"",
         "[health]\nendpoint_timeout = \"30 s\"",

@@ -4,6 +4,7 @@
 use jiff::civil::Date;
 use toml::de::DeValue;
 
+use crate::facts::settings::Existing;
 use crate::findings::Level;
 use crate::model::quantity::Quantity;
 use crate::model::support;
@@ -180,6 +181,23 @@ pub fn date(text: &str) -> Option<Date> {
 /// `NS/KIND/NAME/CONTAINER`
 pub fn is_container(text: &str) -> bool {
     text.split('/').count() == 4 && text.split('/').all(|part| !part.is_empty())
+}
+
+/// `ClusterIssuer letsencrypt`, `Gateway infra/shared`
+pub fn existing(text: &str) -> Option<Existing> {
+    let mut words = text.split_whitespace();
+    let (kind, name) = (words.next()?, words.next()?);
+    let is_kind = kind.starts_with(|c: char| c.is_ascii_uppercase())
+        && kind.chars().all(|c| c.is_ascii_alphanumeric());
+    let (namespace, name) = match name.split_once('/') {
+        Some((namespace, name)) => (Some(namespace), name),
+        None => (None, name),
+    };
+    let fits = |part: &str| !part.is_empty() && part.len() <= 253 && !part.contains('/');
+    (words.next().is_none() && is_kind && fits(name) && namespace.is_none_or(fits)).then(|| {
+        let namespace = namespace.map(str::to_owned);
+        Existing { kind: kind.to_owned(), namespace, name: name.to_owned() }
+    })
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::artifact::kustomization::{self, Plugin, Role};
 use crate::artifact::mmap;
+use crate::artifact::render::changes_another;
 use crate::artifact::source::Patches;
 use crate::artifact::yaml::{self, Limits};
 use crate::facts::document::Node;
@@ -26,6 +27,8 @@ pub(super) struct Kustomized {
     named: BTreeMap<PathBuf, Vec<PathBuf>>,
     /// By directory: what its patches change.
     patched: BTreeMap<PathBuf, Patches>,
+    /// By directory: its kustomization, where that has generators of ConfigMaps or Secrets.
+    pub(super) generating: BTreeMap<PathBuf, PathBuf>,
 }
 
 /// What kustomizations do with a file.
@@ -51,6 +54,14 @@ const NODES: usize = 100_000;
 
 /// Fields of a kustomization whose items are patches, by their folded names.
 const PATCHING: &[&str] = &["patches", "patchesstrategicmerge", "patchesjson6902"];
+
+/// Fields of a kustomization whose items make or change objects of a kind.
+const GENERATING: &[(&str, &str)] =
+    &[("configmapgenerator", "ConfigMap"), ("secretgenerator", "Secret")];
+
+/// Lists whose entries a strategic merge tells apart by their names, which it does not change.
+const BY_NAME: &[&str] =
+    &["containers", "initContainers", "ephemeralContainers", "env", "volumes", "imagePullSecrets"];
 
 /// Builtin transformers that change no field which a rule joins objects by, or do so as `labels` and
 /// `images` do.
@@ -102,7 +113,12 @@ pub(super) fn read(files: &[PathBuf]) -> Kustomized {
             }
             for (name, field) in kustomization::fields(root) {
                 let changes = all.patched.entry(dir.to_owned()).or_default();
-                if PATCHING.contains(&&*name) {
+                if let Some((_, kind)) = GENERATING.iter().find(|(key, _)| *key == name) {
+                    // It is reached as if it were one of the resources.
+                    all.generating.insert(dir.to_owned(), file.clone());
+                    all.named.entry(dir.to_owned()).or_default();
+                    field.items().for_each(|item| merged(kind, item, changes));
+                } else if PATCHING.contains(&&*name) {
                     field.items().for_each(|item| patches(dir, item, changes));
                 } else if name == "replacements" {
                     field.items().for_each(|item| replacement(dir, item, changes));
@@ -166,6 +182,16 @@ fn patches(dir: &Path, item: Node<'_>, all: &mut Patches) {
     for object in objects().filter(|object| object.get("kind").is_some()) {
         let name = text(object.at(&["metadata", "name"]));
         add(all, format!("{}/{name}", text(object.get("kind"))), changed(object));
+    }
+}
+
+/// Adds what a generator changes that another one, or a resource, made.
+fn merged(kind: &str, item: Node<'_>, all: &mut Patches) {
+    let text = |key| kustomization::all_of(item, key).filter_map(Node::as_str).last();
+    if text("behavior").is_some_and(changes_another)
+        && let Some(name) = text("name")
+    {
+        add(all, format!("{kind}/{name}"), ["data".to_owned()]);
     }
 }
 
@@ -251,7 +277,11 @@ fn field(path: &str) -> String {
 /// The fields that a patch changes, `spec/replicas`, without positions in lists: those below a
 /// field are changed with it. The empty one stands for the whole object.
 fn changed(patch: Node<'_>) -> BTreeSet<String> {
-    let mut changes = Changes { fields: BTreeSet::new(), left: NODES };
+    // Lists of custom resources have no keys to merge by: one takes the place of the other.
+    let version = patch.get("apiVersion").and_then(Node::as_str).unwrap_or_default();
+    let group = version.split_once('/').map_or("", |(group, _)| group);
+    let whole_lists = group.contains('.') && !group.ends_with(".k8s.io");
+    let mut changes = Changes { fields: BTreeSet::new(), left: NODES, whole_lists };
     // RFC 6902: a list of operations.
     for operation in patch.items() {
         for key in ["path", "from"] {
@@ -293,6 +323,8 @@ struct Changes {
     fields: BTreeSet<String>,
     /// Nodes that may still be looked at: through its aliases a small patch has billions.
     left: usize,
+    /// A list takes the place of the one that is there.
+    whole_lists: bool,
 }
 
 impl Changes {
@@ -301,7 +333,8 @@ impl Changes {
         let directive = |node: Node<'_>| {
             node.entries().any(|(key, _)| key.as_str().is_none_or(|key| key.starts_with('$')))
         };
-        let is_leaf = node.entries().next().is_none() && node.items().next().is_none();
+        let is_leaf =
+            node.entries().next().is_none() && (self.whole_lists || node.items().next().is_none());
         self.left = self.left.saturating_sub(1);
         if is_leaf || depth == 0 || self.left == 0 || directive(node) {
             self.fields.insert(at);
@@ -314,8 +347,18 @@ impl Changes {
                 return;
             }
         }
+        let list = at.rsplit('/').next().unwrap_or_default();
         for item in node.items() {
-            self.merge(item, at.clone(), depth - 1);
+            let by_name = BY_NAME.contains(&list) && item.get("name").is_some();
+            if by_name && !directive(item) {
+                let others = item.entries().filter(|(key, _)| key.as_str() != Some("name"));
+                for (key, value) in others {
+                    let below = format!("{at}/{}", key.as_str().unwrap_or_default());
+                    self.merge(value, below, depth - 1);
+                }
+            } else {
+                self.merge(item, at.clone(), depth - 1);
+            }
             if self.left == 0 {
                 return;
             }
@@ -335,6 +378,8 @@ impl Kustomized {
             let mut files = Vec::new();
             let mut patched = Patches::new();
             while let Some(dir) = open.pop() {
+                let generating = self.generating.get(dir).map(PathBuf::as_path);
+                files.extend(generating.filter(|file| seen.insert(*file)));
                 // Patches of a component, or of a base, change what the whole holds.
                 for (target, fields) in self.patched.get(dir).into_iter().flatten() {
                     add(&mut patched, target.clone(), fields.iter().cloned());

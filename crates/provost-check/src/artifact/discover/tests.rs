@@ -273,8 +273,8 @@ fn a_kustomization_reaches_what_its_bases_name() {
     assert_eq!(
         reached,
         [
-            "base/app.yaml [0, 1] [{\"*/web\": {\"spec/replicas\"}, \"Deployment/web\": {\"spec/template/spec/containers/name\", \"spec/template/spec/containers/resources/limits\"}, \"Pod/*\": {\"\"}, \"Service/web\": {\"spec/ports/targetPort\", \"spec/type\"}}]",
-            "prod/pdb.yaml [1] [{\"*/web\": {\"spec/replicas\"}, \"Deployment/web\": {\"spec/template/spec/containers/name\", \"spec/template/spec/containers/resources/limits\"}, \"Pod/*\": {\"\"}, \"Service/web\": {\"spec/ports/targetPort\", \"spec/type\"}}]"
+            "base/app.yaml [0, 1] [{\"*/web\": {\"spec/replicas\"}, \"Deployment/web\": {\"spec/template/spec/containers/resources/limits\"}, \"Pod/*\": {\"\"}, \"Service/web\": {\"spec/ports/targetPort\", \"spec/type\"}}]",
+            "prod/pdb.yaml [1] [{\"*/web\": {\"spec/replicas\"}, \"Deployment/web\": {\"spec/template/spec/containers/resources/limits\"}, \"Pod/*\": {\"\"}, \"Service/web\": {\"spec/ports/targetPort\", \"spec/type\"}}]"
         ]
     );
 }

@@ -127,7 +127,7 @@ fn object(
     let name_node = metadata.get("name").or_else(|| node.get("kind")).unwrap_or(node);
     let here = Parent { node: Some(node), name: name_node };
     let body = body(&mut reader, here, &meta);
-    Some(Object { meta, document: Arc::clone(document), root, body })
+    Some(Object { meta, document: Arc::clone(document), root, body, generated: None })
 }
 
 fn body(reader: &mut Reader<'_>, object: Parent<'_>, meta: &Meta) -> Body {

@@ -22,12 +22,15 @@ use crate::facts::document::{Document, Node, NodeId, ScalarStyle};
 use crate::facts::origin::{Origin, SourceId, Span};
 use crate::model::secret::secret_word;
 
+mod generated;
 mod generators;
 mod names;
 mod patches;
 mod places;
 mod plan;
 
+pub(in crate::artifact) use generated::changes_another;
+pub use generated::generated;
 use generators::{Generators, Taken};
 use names::{Identity, Uses};
 use patches::{Inline, NO_FILE, Patch, Patches, Target, Text};

@@ -26,7 +26,8 @@ mod values;
 use std::collections::HashMap;
 
 pub use hidden::{Hidden, Masker};
-pub use kustomize::{Plan, plan, secrets_of_kustomization};
+pub(in crate::artifact) use kustomize::changes_another;
+pub use kustomize::{Plan, generated, plan, secrets_of_kustomization};
 pub use schemas::refers_elsewhere;
 pub use secrets::secrets_of;
 pub use trace::{Trace, Traced, Value, Written};

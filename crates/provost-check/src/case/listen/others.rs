@@ -5,7 +5,6 @@ use rustc_hash::FxHashSet;
 use crate::case::Case;
 use crate::case::binding::is_known_sidecar;
 use crate::case::network::{holds, is_any, is_loopback};
-use crate::facts::Body;
 use crate::facts::objects::PortRef;
 use crate::facts::workload::{Container, ContainerRole, VolumeKind};
 use crate::findings::{Abstain, Reason};
@@ -96,7 +95,7 @@ impl<'w> Case<'w> {
                         Err(Abstain::unknown(reason, what))
                     };
                     match self.config_map(&name.value) {
-                        Some(Body::ConfigMap(map)) => {
+                        Some(map) => {
                             if map.data.iter().any(|(_, text)| holds(text, &number)) {
                                 let why = "is mounted and holds that number";
                                 return unknown(Reason::VolumeUnknown, why);

@@ -1,5 +1,6 @@
 //! An autoscaler and a manifest that both decide the number of pods, or neither.
 
+use crate::case::references::{Referenced, Wanted};
 use crate::case::{ObjectCase, WorkloadCase};
 use crate::facts::objects::{Hpa, TargetRef};
 use crate::facts::{Body, Fact};
@@ -27,6 +28,10 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
+/// What is meant where the autoscaler does not say it.
+const APPS: &str = "apps/v1";
+const ROLLOUTS: &str = "argoproj.io/v1alpha1";
+
 /// Kinds that are scaled in this API group; the rest are other people's.
 const SCALED: &[&str] = &["Deployment", "StatefulSet", "ReplicaSet", "Rollout"];
 
@@ -34,6 +39,7 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let Body::Hpa(hpa) = &case.object.body else { return Err(Abstain::NotApplicable) };
     cannot_scale(hpa, out);
     let target = hpa.target.as_ref().ok_or(Abstain::NotApplicable)?;
+    case.joined.unpatched(case.object, &["spec/scaleTargetRef"])?;
     let found = case.joined.joins.targets(case.id);
     if found.is_empty() {
         case.joined.nothing_passed_over(case.id, |_| true)?;
@@ -69,6 +75,8 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         );
         return Ok(());
     }
+    // A patch with `replicas: null` takes the field away, as it is meant.
+    workload.unpatched(&["spec/replicas"])?;
     both_decide(hpa, target, &workload, out);
     Ok(())
 }
@@ -153,10 +161,18 @@ fn missing(case: &ObjectCase<'_>, target: &TargetRef, out: &mut Findings) -> Jud
         let what = format!("{} {}", target.kind.value, target.name.value);
         return Err(Abstain::unknown(Reason::ExternalController, what));
     }
-    if !case.world().settings.closed_world {
-        let what = format!("{} {}", target.kind.value, target.name.value);
-        return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
+    let group = target.api_version.as_ref().map(|version| version.value.as_str());
+    let group = group.unwrap_or(if target.kind.value == "Rollout" { ROLLOUTS } else { APPS });
+    let group = group.split_once('/').map_or("", |(group, _)| group);
+    let (kind, name) = (target.kind.value.as_str(), target.name.value.as_str());
+    let wanted = Wanted { group, kind, namespace, name };
+    if let Referenced::Missing(missing) = case.joined.referenced(case.object, wanted)? {
+        let missing = missing.unless(|near| case.joined.is_scaled(near)).or_unknown()?;
+        let mut finding = say(&target.name, "no such object".to_owned());
+        if missing.near.is_none() {
+            finding = finding.fix(Fix::suggest("name the workload"));
+        }
+        out.push(missing.tell(case.world(), finding, &target.name.origin, name));
     }
-    out.push(say(&target.name, "no such object".to_owned()).fix(Fix::suggest("name the workload")));
     Ok(())
 }

@@ -46,8 +46,8 @@ fn allows_all(case: &ObjectCase<'_>, pdb: &Pdb, out: &mut Findings) -> Judged {
     let covered = case.covered_pods()?;
     // At the most pods there will be: a budget may well be moot at an autoscaler's minimum.
     let most = covered.workloads.iter().try_fold(0_u32, |sum, workload| {
-        let most = match workload.hpa() {
-            Some((_, hpa)) => u32::try_from(hpa.max.as_ref()?.value).ok()?,
+        let most = match workload.scaler().ok()? {
+            Some(scaler) => u32::try_from(scaler.max?.value).ok()?,
             None => workload.replica_counts().last().copied().unwrap_or(1),
         };
         Some(sum.saturating_add(most))
@@ -66,8 +66,8 @@ fn allows_all(case: &ObjectCase<'_>, pdb: &Pdb, out: &mut Findings) -> Judged {
     let mut finding =
         Finding::new(&RULE, message, &place, "0 pods have to stay").variant(&RULE.variants[0]);
     for workload in covered.workloads.iter().take(3) {
-        if let Some((_, hpa)) = workload.hpa()
-            && let Some(max) = &hpa.max
+        if let Ok(Some(scaler)) = workload.scaler()
+            && let Some(max) = &scaler.max
         {
             finding = finding.also(&max.origin, format!("{} at most", max.value));
         } else if let Some((origin, text)) = workload.scale_evidence() {
@@ -129,7 +129,7 @@ fn selects_nothing(case: &ObjectCase<'_>, pdb: &Pdb, out: &mut Findings) -> Judg
         );
         return Ok(());
     }
-    if !case.world().settings.closed_world {
+    if !case.joined.pods_are_known(&case.object.meta.namespace.value) {
         let what = format!("the pods that {} selects", case.object.subject());
         return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
     }

@@ -95,7 +95,12 @@ fn feasible(case: &WorkloadCase<'_>, rule: &SpreadRule, out: &mut Findings) {
     }
     let needed = match (rule.kind, &rule.min_domains) {
         (SpreadKind::RequiredAntiAffinity, _) => {
-            let Some(n) = case.replica_counts().last().copied() else { return };
+            let n = match case.scale() {
+                Ok(replicas) => replicas.judged().last().copied(),
+                Err(unknown @ Abstain::Unknown { .. }) => return out.abstain(unknown),
+                Err(Abstain::NotApplicable) => None,
+            };
+            let Some(n) = n else { return };
             let surge = case.rolling(n).map_or(0, |rolled| rolled.surge);
             u64::from(n) + u64::from(surge)
         }

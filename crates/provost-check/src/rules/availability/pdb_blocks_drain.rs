@@ -1,7 +1,7 @@
 //! A disruption budget that never lets a pod be evicted.
 
 use crate::case::ObjectCase;
-use crate::case::scale::{CoveredPods, pods};
+use crate::case::scale::{CoveredPods, Scaler, pods};
 use crate::facts::{Body, Object};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::pdb::{self, Allowed, Budget, IntOrPercent};
@@ -94,12 +94,16 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
 
 /// What to add when the autoscaler decides and the number is not the one written.
 fn night(covered: &CoveredPods<'_>, blocked: Allowed) -> &'static str {
-    let scaled = covered.workloads.iter().any(|workload| workload.hpa().is_some());
-    if scaled && blocked.pods == covered.replicas.fewest() {
+    if scaler(covered).is_some() && blocked.pods == covered.replicas.fewest() {
         " (the autoscaler's minimum)"
     } else {
         ""
     }
+}
+
+/// The first autoscaler of the pods.
+fn scaler<'w>(covered: &CoveredPods<'w>) -> Option<Scaler<'w>> {
+    covered.workloads.iter().find_map(|workload| workload.scaler().ok().flatten())
 }
 
 fn share(budget: Budget) -> Option<u32> {
@@ -138,8 +142,7 @@ fn fix(object: &Object, budget: Budget, blocked: Allowed, covered: &CoveredPods<
             _ => fix,
         };
     }
-    let scaled = covered.workloads.iter().any(|workload| workload.hpa().is_some());
-    let field = if scaled { "minReplicas" } else { "replicas" };
+    let field = scaler(covered).map_or("replicas", |scaler| scaler.fields.0);
     match (n + 1..=n + 8).find(|more| budget.allows(*more).evictions > 0) {
         Some(more) => Fix::suggest(format!("raise {field} to {more}")),
         None => Fix::suggest(format!("raise {field} to 2 and set maxUnavailable: 1")),

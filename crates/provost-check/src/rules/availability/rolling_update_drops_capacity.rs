@@ -45,7 +45,7 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     if case.workload.stands_still() {
         return Ok(());
     }
-    for n in case.replica_counts().into_iter().filter(|n| *n > 0) {
+    for n in case.scale()?.judged().into_iter().filter(|n| *n > 0) {
         let rolled = case.rolling(n)?;
         if u64::from(rolled.floor) * 2 > u64::from(n) {
             continue;
@@ -106,7 +106,7 @@ fn recreate(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     }
     let strategy = case.workload.strategy.as_ref().ok_or(Abstain::NotApplicable)?;
-    let most = case.replica_counts().last().copied().unwrap_or(1);
+    let most = case.scale()?.judged().last().copied().unwrap_or(1);
     if most == 0 {
         return Ok(());
     }

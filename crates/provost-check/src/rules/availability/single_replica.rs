@@ -35,8 +35,8 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
         .and_then(|target| target.known_program())
         .and_then(|program| program.links(symbols::LEADER_ELECTION).ok().flatten());
     let (place, text) = case.scale_evidence().ok_or(Abstain::NotApplicable)?;
-    let scaled = case.hpa().is_some();
-    let message = if scaled {
+    let scaler = case.scaler()?;
+    let message = if scaler.is_some() {
         "at the autoscaler's minimum one pod serves alone: while it restarts or moves, nobody does"
     } else {
         "one pod serves alone: while it restarts, moves or is evicted, nobody does"
@@ -49,10 +49,10 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     } else if kind == StatefulSet {
         finding = finding.level(Level::Note).note("a StatefulSet of one may be meant");
     }
-    let field = if scaled { "minReplicas" } else { "replicas" };
+    let field = scaler.as_ref().map_or("replicas", |scaler| scaler.fields.0);
     let fix = Fix::suggest(format!("set {field} to 2, if the program can run twice"));
-    let written = match case.hpa() {
-        Some((_, hpa)) => hpa.min.is_written(),
+    let written = match &scaler {
+        Some(scaler) => scaler.min.is_written(),
         None => case.workload.replicas.as_ref().is_some_and(crate::facts::Fact::is_written),
     };
     out.push(finding.fix(if written { fix.replace(&place, "2") } else { fix }));

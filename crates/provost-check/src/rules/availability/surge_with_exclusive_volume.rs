@@ -3,6 +3,7 @@
 use crate::case::WorkloadCase;
 use crate::facts::workload::WorkloadKind;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::pdb::Replicas;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// The new pod comes first and cannot start; the old one goes only when the new one is ready.
@@ -24,7 +25,11 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     let strategy = case.workload.strategy.as_ref().ok_or(Abstain::NotApplicable)?;
-    let n = case.replica_counts().first().copied().unwrap_or(0);
+    let n = match case.scale()? {
+        Replicas::Fixed(n) => n,
+        // What runs at times has one pod at least while it does.
+        scaled @ Replicas::Scaled { .. } => scaled.fewest().max(1),
+    };
     let rolled = case.rolling(n)?;
     // With a pod that may be missing the controller takes the old one away first.
     if n == 0 || rolled.surge == 0 || rolled.unavailable > 0 {

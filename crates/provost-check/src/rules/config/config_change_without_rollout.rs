@@ -103,6 +103,9 @@ fn is_versioned(case: &WorkloadCase<'_>, kind: &str, name: &str) -> bool {
     joined.provided.is_made(namespace, source, name)
         || joined.joins.named(namespace, kind, name).iter().any(|id| {
             let object = joined.world.objects.get(*id);
+            if object.and_then(|object| object.generated).is_some_and(|made| made.hashed) {
+                return true;
+            }
             let immutable = object.and_then(|object| object.node().get("immutable"));
             immutable.and_then(crate::facts::document::Node::as_bool) == Some(true)
         })

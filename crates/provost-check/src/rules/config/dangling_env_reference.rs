@@ -168,7 +168,10 @@ fn outside(case: &Case<'_>, env: &Environment, name: &str) -> Found<'static> {
             }
             let namespace = &case.of.object.meta.namespace.value;
             let joins = &case.of.joined.joins;
-            let known = services.iter().any(|s| !joins.named(namespace, "Service", s).is_empty());
+            let known = services.iter().any(|s| {
+                !joins.named(namespace, "Service", s).is_empty()
+                    || case.of.joined.is_declared("Service", namespace, s)
+            });
             // Services outside the input have variables as well.
             match (known, case.settings().closed_world) {
                 (true, _) => Found::Hidden,

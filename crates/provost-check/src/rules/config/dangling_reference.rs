@@ -2,6 +2,7 @@
 
 use crate::case::WorkloadCase;
 use crate::case::provided::SourceKind;
+use crate::facts::settings::Existing;
 use crate::facts::workload::{EnvValue, VolumeKind};
 use crate::facts::{Body, Fact, Object, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
@@ -30,6 +31,9 @@ const UNKNOWN_PRIORITY: Variant = Variant::new(
 /// More objects of one kind in one namespace, or keys of one object, are not searched for a name that
 /// is nearly right.
 const MOST_COMPARED: usize = 256;
+
+/// Workloads of one namespace that are asked whether they name an object, too.
+const MOST_WORKLOADS: usize = 256;
 
 /// A reference of the pod.
 struct Reference<'w> {
@@ -114,6 +118,11 @@ fn resolve(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut Finding
     if objects.iter().any(|object| has(object, &key.value)) {
         return;
     }
+    let known = objects.iter().try_for_each(|object| case.joined.keys_are_known(object));
+    if let Err(unknown) = known {
+        out.abstain(unknown);
+        return;
+    }
     let all = || keys(objects[0]);
     let message = format!(
         "{} {name} has no key {}: {}",
@@ -175,7 +184,9 @@ fn missing_object(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut 
     let namespace = &case.object.meta.namespace.value;
     let (kind, name) = (reference.kind, &reference.name.value);
     let provided = &case.joined.provided;
-    if provided.is_made(namespace, kind, name) {
+    if provided.is_made(namespace, kind, name)
+        || case.joined.is_declared(kind.name(), namespace, name)
+    {
         return;
     }
     let unknown = |reason| Abstain::unknown(reason, format!("{} {name}", kind.name()));
@@ -183,15 +194,16 @@ fn missing_object(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut 
         out.abstain(unknown(Reason::ExternalController));
         return;
     }
-    let there = provided.objects(namespace, kind);
-    let near =
-        there.iter().take(MOST_COMPARED).filter_map(|id| world.objects.get(*id)).find(|object| {
-            let known = object.meta.name();
-            // Two letters of four are another name.
-            known.len() > 4
-                && names::distance(known, name, 2).is_some()
-                && case.joined.may_be_together(case.object, object)
-        });
+    let there = provided.objects(namespace, kind).iter().take(MOST_COMPARED);
+    let there = there.filter_map(|id| world.objects.get(*id));
+    let there: Vec<&Object> = there
+        .filter(|object| names::is_slip(object.meta.name(), name))
+        .filter(|object| case.joined.may_be_together(case.object, object))
+        .collect();
+    let meant = names::meant(name, there.iter().map(|object| object.meta.name()));
+    let near = there.iter().find(|object| Some(object.meta.name()) == meant);
+    // What others take their values from is there for them.
+    let near = near.filter(|object| !is_taken(case, kind, object.meta.name()));
     let closed = case.world().settings.closed_world;
     if near.is_none() && !closed {
         out.abstain(unknown(Reason::ObjectNotInInput));
@@ -203,10 +215,11 @@ fn missing_object(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut 
         reference.consequence()
     );
     let mut finding = Finding::new(&RULE, message, &reference.name.origin, "no such object");
-    if !closed {
+    finding = match closed {
+        true => finding.note(Existing::advice(&format!("{} {namespace}/{name}", kind.name()))),
         // It may exist in the cluster after all.
-        finding = finding.level(Level::Warn);
-    }
+        false => finding.level(Level::Warn),
+    };
     finding = match near {
         Some(object) => {
             let known = object.meta.name();
@@ -217,6 +230,18 @@ fn missing_object(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut 
         None => finding.also(&case.object.origin(), format!("looked for in {namespace}")),
     };
     out.push(finding);
+}
+
+/// Whether the pods of another workload name it, or those of too many to look at may.
+fn is_taken(case: &WorkloadCase<'_>, kind: SourceKind, name: &str) -> bool {
+    let ids = case.joined.joins.workloads_in(&case.object.meta.namespace.value);
+    let others = ids.iter().filter(|id| **id != case.id);
+    let mut others = others.filter_map(|id| case.joined.workload(*id));
+    ids.len() > MOST_WORKLOADS
+        || others.any(|other| {
+            let mut all = references(&other).into_iter();
+            all.any(|reference| reference.kind == kind && reference.name.value == name)
+        })
 }
 
 fn priority(case: &WorkloadCase<'_>, out: &mut Findings) {
@@ -239,7 +264,10 @@ fn priority(case: &WorkloadCase<'_>, out: &mut Findings) {
         }
         return;
     }
-    if !case.joined.joins.named("", "PriorityClass", name).is_empty() || name.contains("{{") {
+    if !case.joined.joins.named("", "PriorityClass", name).is_empty()
+        || name.contains("{{")
+        || case.joined.is_declared("PriorityClass", "", name)
+    {
         return;
     }
     if !case.world().settings.closed_world {
@@ -250,6 +278,7 @@ fn priority(case: &WorkloadCase<'_>, out: &mut Findings) {
     let message = format!("PriorityClass {name} does not exist: admission refuses the pods");
     let finding = Finding::new(&RULE, message, &class.origin, "no such class")
         .variant(&UNKNOWN_PRIORITY)
+        .note(Existing::advice(&format!("PriorityClass {name}")))
         .fix(Fix::suggest("create it, or take one that exists"));
     out.push(finding);
 }

@@ -4,10 +4,13 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use crate::case::Case;
-use crate::facts::program_text::TextPresence;
-use crate::facts::workload::{Action, EnvValue};
+use crate::case::env::Lookup;
+use crate::facts::Body;
+use crate::facts::binary::GoProgram;
+use crate::facts::program_text::{TextKind, TextPresence};
+use crate::facts::workload::{Action, EnvValue, VolumeKind};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
-use crate::model::names::nearest;
+use crate::model::names::{meant, nearest};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// A setting that was renamed in the program, or was never there.
@@ -66,14 +69,10 @@ const OTHER_NAMES: &[&str] = &[
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     case.main_only()?;
     let entries = case.container.env.iter().filter(|entry| {
-        let name = entry.name.value.as_str();
-        matches!(entry.value, EnvValue::Literal(_))
-            && !OTHERS.iter().any(|start| name.starts_with(start))
-            && !OTHER_NAMES.contains(&name)
-            && !name.is_empty()
+        matches!(entry.value, EnvValue::Literal(_)) && !is_of_others(&entry.name.value)
     });
     let entries: Vec<_> = entries.collect();
-    if entries.is_empty() {
+    if entries.is_empty() && case.container.env_from.iter().all(|from| from.secret) {
         return Err(Abstain::NotApplicable);
     }
     let program = case.program()?;
@@ -100,10 +99,8 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
                 )
                 .also(&program.version.origin, "does not hold it");
                 let known = program.text.strings().unwrap_or_default();
-                let known = known
-                    .iter()
-                    .filter(|s| s.kind == crate::facts::program_text::TextKind::EnvName)
-                    .map(|s| s.text.as_str());
+                let known =
+                    known.iter().filter(|s| s.kind == TextKind::EnvName).map(|s| s.text.as_str());
                 finding = finding.fix(match nearest(name, known, 3) {
                     Some(near) => Fix::suggest(format!("did you mean {near}?"))
                         .replace(&entry.name.origin, near),
@@ -113,7 +110,102 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             }
         }
     }
+    of_config_maps(case, program, &mentions, out);
     Ok(())
+}
+
+fn is_of_others(name: &str) -> bool {
+    name.is_empty()
+        || OTHER_NAMES.contains(&name)
+        || OTHERS.iter().any(|start| name.starts_with(start))
+}
+
+/// Keys of one ConfigMap that are looked at.
+const KEYS: usize = 256;
+
+/// Workloads of a namespace that are asked whether they read a key, too.
+const READERS: usize = 256;
+
+/// A ConfigMap may well hold what other programs read. Nobody reads a key that is nearly the name
+/// which the program asks for and nothing sets.
+fn of_config_maps(
+    case: &Case<'_>,
+    program: &GoProgram,
+    mentions: &Mentions<'_>,
+    out: &mut Findings,
+) {
+    let joined = case.of.joined;
+    let env = case.environment();
+    for from in case.container.env_from.iter().filter(|from| !from.secret) {
+        let Ok(Some(object)) = case.named_object("ConfigMap", &from.name.value) else { continue };
+        let Body::ConfigMap(map) = &object.body else { continue };
+        for (key, _) in map.data.0.iter().take(KEYS) {
+            let name = format!("{}{}", from.prefix, key.value);
+            if is_of_others(&name) || mentions.holds(&name) {
+                continue;
+            }
+            let known = program.text.strings().unwrap_or_default().iter();
+            let known = known.filter(|s| s.kind == TextKind::EnvName).map(|s| s.text.as_str());
+            let Some(near) = meant(&name, known) else { continue };
+            let patched = joined.unpatched(object, &[format!("data/{}", key.value).as_str()]);
+            if !matches!(env.lookup(near), Lookup::Unset)
+                || patched.is_err()
+                || !matches!(program.text.find(&name), TextPresence::Absent)
+                || is_read_elsewhere(case, &from.name.value, &key.value)
+            {
+                continue;
+            }
+            let message = format!(
+                "nothing reads {name} of ConfigMap {}: the program asks for {near}, which nothing sets",
+                from.name.value
+            );
+            let fix = Fix::suggest(format!("did you mean {near}?"));
+            let new = near.strip_prefix(from.prefix.as_str()).unwrap_or(near);
+            out.push(
+                Finding::new(&RULE, message, &key.origin, "has no effect")
+                    .level(Level::Warn)
+                    .also(&from.name.origin, "the variables come from here")
+                    .also(&program.version.origin, format!("asks for {near}"))
+                    .fix(case.world().rewrite(fix, &key.origin, &key.value, new)),
+            );
+        }
+    }
+}
+
+/// Whether another container, or a process by way of a file, may read the key of the ConfigMap.
+fn is_read_elsewhere(case: &Case<'_>, map: &str, key: &str) -> bool {
+    let joined = case.of.joined;
+    let ids = joined.joins.workloads_in(&case.of.object.meta.namespace.value);
+    if ids.len() > READERS {
+        return true;
+    }
+    let mut others = ids.iter().filter_map(|id| joined.workload(*id));
+    others.any(|other| {
+        let mounts = other.pod().volumes.iter().any(
+            |volume| matches!(&volume.kind, VolumeKind::ConfigMap { name, .. } if name.value == map),
+        );
+        mounts || other.into_containers().any(|other| reads(case, &other, map, key))
+    })
+}
+
+fn reads(case: &Case<'_>, other: &Case<'_>, map: &str, key: &str) -> bool {
+    let names_key = other.container.env.iter().any(|entry| {
+        matches!(&entry.value, EnvValue::ConfigMapKey(of) if of.name.value == map && of.key.value == key)
+    });
+    if names_key || (other.of.id == case.of.id && other.index == case.index) {
+        return names_key;
+    }
+    let mut from =
+        other.container.env_from.iter().filter(|from| !from.secret && from.name.value == map);
+    from.any(|from| {
+        let known = other.program().and_then(|program| {
+            program.reads_names_as_written()?;
+            other.may_be_searched()?;
+            Ok(program)
+        });
+        let name = format!("{}{key}", from.prefix);
+        known.map_or(true, |program| !matches!(program.text.find(&name), TextPresence::Absent))
+    })
 }
 
 /// What the texts of a container speak of: its command, hooks, probes and other variables hand

@@ -39,7 +39,10 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let wanted = Wanted { group: "cert-manager.io", kind, namespace, name: name.text };
     let (missing, closed) = match case.joined.referenced_one(case.object, wanted) {
         Ok(Ok(_) | Err(None)) => return Ok(()),
-        Ok(Err(Some(missing))) => (Ok(missing), missing.closed),
+        Ok(Err(Some(missing))) => {
+            let closed = missing.closed;
+            (Ok(missing), closed)
+        }
         Err(unknown @ Abstain::Unknown { reason: Reason::ObjectNotInInput, .. }) => {
             (Err(unknown), false)
         }

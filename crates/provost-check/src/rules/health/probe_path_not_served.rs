@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use crate::case::Case;
+use crate::facts::Fact;
 use crate::facts::program_text::TextPresence;
 use crate::facts::symbols;
 use crate::facts::workload::{Action, VolumeKind};
-use crate::facts::{Body, Fact};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -137,10 +137,8 @@ fn configured(case: &Case<'_>, path: &str) -> Result<bool, Abstain> {
     for mount in &case.container.mounts {
         let volume = case.pod().volume(&mount.name.value);
         let Some(VolumeKind::ConfigMap { name, .. }) = volume.map(|v| &v.kind) else { continue };
-        let namespace = &case.of.object.meta.namespace.value;
-        let found = case.of.joined.named(case.of.object, namespace, "ConfigMap", &name.value);
-        match found.ok().flatten().map(|object| &object.body) {
-            Some(Body::ConfigMap(map)) => texts.extend(map.data.iter().map(|(_, value)| value)),
+        match case.config_map(&name.value) {
+            Some(map) => texts.extend(map.data.iter().map(|(_, value)| value)),
             _ => {
                 let what = format!("ConfigMap {}", name.value);
                 missing = missing.or(Some(Abstain::unknown(Reason::ObjectNotInInput, what)));

@@ -142,7 +142,7 @@ fn host(
             };
             let missing = match short {
                 true => missing,
-                false => crate::case::references::Missing { near: None, ..missing },
+                false => missing.unless(|_| true),
             };
             out.push(missing.tell(case.world(), finding, &host.at, host.text));
             Ok(())
@@ -225,7 +225,8 @@ fn short_name(case: &ObjectCase<'_>, host: &Said<'_>, out: &mut Findings) -> Jud
             return Ok(());
         }
     }
-    if !case.world().settings.closed_world {
+    let own = case.object.meta.namespace.value.as_str();
+    if !case.world().settings.closed_world || case.joined.some_is_declared("ServiceEntry", own) {
         let what = format!("ServiceEntry of {}", host.text);
         return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
     }
@@ -275,7 +276,9 @@ fn has_subset(
     let Some(of) = hosts.rules_of(full) else {
         return unknown(Reason::LimitReached);
     };
-    let closed = case.world().settings.closed_world;
+    let own = case.object.meta.namespace.value.as_str();
+    let closed =
+        case.world().settings.closed_world && !case.joined.some_is_declared("DestinationRule", own);
     let rules = objects(case, &of.nearest);
     let names = subsets(case, &rules)?;
     let has = |names: &[Said<'_>]| {

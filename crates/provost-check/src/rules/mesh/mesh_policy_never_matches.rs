@@ -9,7 +9,7 @@ use crate::facts::objects::Selector;
 use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::mtls::ROOT_NAMESPACE;
-use crate::model::names::nearest;
+use crate::model::names;
 use crate::rules::network::service_selects_nothing::Near;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -242,11 +242,8 @@ fn account<'w>(
         "names nobody",
     )
     .variant(&UNKNOWN);
-    let names = joins.service_accounts(namespace);
-    // v1 and v2 are names of different things, not slips.
-    let letters = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
-    let near = nearest(name, names.iter().take(COMPARED).copied(), 2)
-        .filter(|near| name.len() >= 5 && letters(near) != letters(name));
+    let accounts = joins.service_accounts(namespace);
+    let near = names::meant(name, accounts.iter().take(COMPARED).copied());
     if let Some(near) = near {
         let object = joins.named(namespace, "ServiceAccount", near).first();
         let object = object.and_then(|id| case.world().objects.get(*id));
@@ -261,7 +258,10 @@ fn account<'w>(
         return Ok(());
     }
     // A namespace that is not in the input belongs to somebody else.
-    if !case.world().settings.closed_world || !joins.knows_namespace(namespace) {
+    if !case.world().settings.closed_world
+        || !joins.knows_namespace(namespace)
+        || case.joined.is_declared("ServiceAccount", namespace, name)
+    {
         let what = format!("ServiceAccount {name} of namespace {namespace}");
         return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
     }
@@ -315,7 +315,7 @@ fn selects_nothing(case: &ObjectCase<'_>, selector: &Selector, out: &mut Finding
                 None => fix,
             }));
         }
-        None if case.world().settings.closed_world => {
+        None if case.joined.pods_are_known(namespace) => {
             out.push(
                 finding(format!("no pod of namespace {namespace} has the labels {wanted}: {deny}"))
                     .fix(Fix::suggest("select labels that the pod template has")),

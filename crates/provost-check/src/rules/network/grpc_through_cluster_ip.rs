@@ -27,7 +27,12 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     }
     // One pod is what a connection gets anyway.
-    if case.of.replica_counts().iter().all(|n| *n < 2) {
+    let counts = match case.of.scale() {
+        Ok(replicas) => replicas.judged(),
+        Err(Abstain::NotApplicable) => Vec::new(),
+        Err(unknown) => return Err(unknown),
+    };
+    if counts.iter().all(|n| *n < 2) {
         return Err(Abstain::NotApplicable);
     }
     let program = case.program()?;

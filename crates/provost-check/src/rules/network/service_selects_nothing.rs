@@ -32,13 +32,17 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     case.joined.nothing_passed_over(case.id, |_| true)?;
     let namespace = &case.object.meta.namespace.value;
     let ids = case.joined.joins.workloads_in(namespace);
-    let near = ids
+    let mut near = ids
         .iter()
         .take(COMPARED)
         .filter_map(|id| case.world().objects.get(*id))
         .filter(|object| !object.is_helm_hook() && case.joined.may_be_together(case.object, object))
-        .find_map(|object| Some((object, Near::of(selector, object)?)));
-    let closed = case.world().settings.closed_world;
+        .filter_map(|object| Some((object, Near::of(selector, object)?)));
+    let first = near.next();
+    // Of two values that are nearly right neither is what was meant for certain.
+    let unsure = first.as_ref().is_some_and(|(_, first)| near.any(|(_, other)| other != *first));
+    let near = first.filter(|_| !unsure);
+    let closed = case.joined.pods_are_known(namespace);
     let wanted: Vec<String> = selector.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let wanted = wanted.join(",");
     let mut finding = match &near {
@@ -105,6 +109,7 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
 }
 
 /// Why a workload seems to be meant although it is not selected.
+#[derive(PartialEq)]
 pub(crate) enum Near {
     /// Its own labels match, those of its pods do not.
     OnObjectOnly,
@@ -131,10 +136,7 @@ fn off_by_one(selector: &Selector, labels: &StringMap) -> Option<Near> {
         return None;
     }
     let found = value(key)?;
-    // v1 and v2, a and b, eu-1 and eu-2 are names of different things, not slips.
-    let letters = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
-    let slip = wanted.len() >= 5 && letters(wanted) != letters(found);
-    (slip && names::nearest(wanted, [found], 2).is_some()).then(|| Near::Value {
+    names::is_slip(wanted, found).then(|| Near::Value {
         key: key.to_owned(),
         wanted: wanted.to_owned(),
         found: found.to_owned(),

@@ -1,6 +1,7 @@
 //! A StatefulSet whose pods have no names.
 
 use crate::case::WorkloadCase;
+use crate::facts::settings::Existing;
 use crate::facts::workload::WorkloadKind;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -40,7 +41,9 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     };
     let namespace = &case.object.meta.namespace.value;
-    if case.joined.named(case.object, namespace, "Service", &name.value)?.is_some() {
+    if case.joined.named(case.object, namespace, "Service", &name.value)?.is_some()
+        || case.joined.is_declared("Service", namespace, &name.value)
+    {
         return Ok(());
     }
     if !case.world().settings.closed_world {
@@ -59,6 +62,7 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
             &name.origin,
             "no such Service",
         )
+        .note(Existing::advice(&format!("Service {namespace}/{}", name.value)))
         .fix(Fix::suggest("make a headless Service (clusterIP: None) of that name")),
     );
     Ok(())

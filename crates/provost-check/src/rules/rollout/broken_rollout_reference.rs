@@ -12,6 +12,7 @@ use crate::facts::rollout::{
     AnalysisUse, ArgValue, Argument, BlueGreen, Canary, Measurements, Metric, Routing, TemplateRef,
     UseKind, VirtualServiceUse,
 };
+use crate::facts::settings::Existing;
 use crate::facts::{Body, Fact, Node, Object, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names;
@@ -219,6 +220,7 @@ fn find<'w>(
     }
     match case.joined.named(case.object, namespace, kind, name) {
         Ok(Some(object)) => return Some(object),
+        Ok(None) if case.joined.is_declared(kind, namespace, name) => return None,
         Ok(None) => {}
         Err(unknown) => {
             out.abstain(unknown);
@@ -228,15 +230,13 @@ fn find<'w>(
     let world = case.world();
     let closed = world.settings.closed_world;
     let near = case.joined.joins.of_kind(namespace, kind).take(MOST_COMPARED);
-    let mut near: Vec<&Object> = near
-        .filter(|(known, _)| known.len() > 4 && names::distance(known, name, 2).is_some())
+    let near: Vec<&Object> = near
+        .filter(|(known, _)| names::is_slip(known, name))
         .filter_map(|(_, ids)| world.objects.get(*ids.first()?))
         .filter(|object| case.joined.together(case.object, object))
         .collect();
-    // checkout-v1 and checkout-v2 are two names; a slip is in one place only.
-    near.retain(|object| !differs_by_digit(object.meta.name(), name));
-    near.sort_by_key(|object| object.meta.name());
-    let near = near.first();
+    let meant = names::meant(name, near.iter().map(|object| object.meta.name()));
+    let near = near.iter().find(|object| Some(object.meta.name()) == meant);
     if near.is_none() && !closed {
         out.abstain(Abstain::unknown(Reason::ObjectNotInInput, format!("{kind} {name}")));
         return None;
@@ -250,10 +250,14 @@ fn find<'w>(
     if let Some(variant) = variant {
         finding = finding.variant(variant);
     }
-    if !closed {
+    finding = match closed {
+        true => finding.note(Existing::advice(&match namespace {
+            "" => format!("{kind} {name}"),
+            namespace => format!("{kind} {namespace}/{name}"),
+        })),
         // It may be in the cluster after all.
-        finding = finding.level(Level::Warn);
-    }
+        false => finding.level(Level::Warn),
+    };
     if let Some(near) = near {
         let known = near.meta.name();
         let fix = Fix::suggest(format!("did you mean {known}?"));
@@ -266,11 +270,6 @@ fn find<'w>(
     }
     out.push(finding);
     None
-}
-
-fn differs_by_digit(a: &str, b: &str) -> bool {
-    let letters = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
-    letters(a) == letters(b)
 }
 
 /// `ValidateService`: all labels of its selector are the pods', the hash apart.

@@ -40,8 +40,8 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     // At its largest: what no number of pods comes near is wrong at all of them.
     let (replicas, origin, label) = match case.scale()? {
         Replicas::Scaled { max, .. } => {
-            let (_, hpa) = case.hpa().ok_or(Abstain::NotApplicable)?;
-            let most = hpa.max.as_ref().ok_or(Abstain::NotApplicable)?;
+            let scaler = case.scaler()?.ok_or(Abstain::NotApplicable)?;
+            let most = scaler.max.ok_or(Abstain::NotApplicable)?;
             (max, most.origin.clone(), format!("{} at most", pods(u64::from(max))))
         }
         Replicas::Fixed(_) if !written.is_written() => {

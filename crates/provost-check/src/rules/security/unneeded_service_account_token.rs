@@ -158,7 +158,10 @@ fn automount(case: &Case<'_>) -> Result<(bool, Origin), Abstain> {
             Some(fact) => (fact.value, fact.origin.clone()),
             None => (true, case.container.origin.clone()),
         }),
-        None if name.value == "default" || case.settings().closed_world => {
+        None if name.value == "default"
+            || (case.settings().closed_world
+                && !case.of.joined.is_declared("ServiceAccount", namespace, &name.value)) =>
+        {
             Ok((true, case.container.origin.clone()))
         }
         None => Err(Abstain::unknown(

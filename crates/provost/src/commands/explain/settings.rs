@@ -237,6 +237,9 @@ fn cluster(settings: &Settings, sources: &Sources, lines: &mut Lines) {
     let propagation = cluster.endpoint_propagation.as_ref();
     lines.fact("cluster.endpoint_propagation", propagation, sources, seconds);
     lines.fact("cluster.nodes", cluster.nodes.as_ref(), sources, u32::to_string);
+    for existing in &cluster.exists {
+        lines.fact("cluster.exists", Some(existing), sources, |it| format!("\"{it}\""));
+    }
     lines.fact("health.endpoint_timeout", settings.endpoint_timeout.as_ref(), sources, seconds);
     let budget = settings.binary_size_budget.as_ref();
     lines.fact("budget.binary_size", budget, sources, u64::to_string);

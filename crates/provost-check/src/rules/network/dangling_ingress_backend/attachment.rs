@@ -8,11 +8,11 @@
 use super::{NOT_ATTACHED, RULE};
 use crate::case::ObjectCase;
 use crate::case::references::Wanted;
-use crate::case::routes::{GATEWAY_API, Listener, Parent, RoutesFrom, Said, hosts_meet};
+use crate::case::routes::{Listener, Parent, RoutesFrom, Said, hosts_meet};
 use crate::facts::document::Node;
 use crate::facts::placeholders::is_placeholder;
 use crate::facts::{Object, Origin};
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Findings, Judged};
 
 /// Hosts of one route: the CRD takes no more than 16.
@@ -37,7 +37,7 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let route = Route { case, kind, hosts: names.collect() };
     // Which of the hosts some Gateway serves.
     let mut served = vec![false; route.hosts.len()];
-    // What is no Gateway, as a ListenerSet, may serve the rest of the hosts.
+    // What has no name, or listeners of its own kind, may serve the rest of the hosts.
     let named = case.object.node().at(&["spec", "parentRefs"]);
     let mut all_judged = named.into_iter().flat_map(Node::items).count() == parents.len();
     let mut some_attached = false;
@@ -91,21 +91,27 @@ impl<'w> Route<'_, 'w> {
         out: &mut Findings,
     ) -> Result<Option<Vec<bool>>, Abstain> {
         let (joined, name) = (self.case.joined, &parent.name);
-        let (group, namespace) = (GATEWAY_API, parent.namespace);
-        let wanted = Wanted { group, kind: "Gateway", namespace, name: name.text };
+        let namespace = parent.namespace;
+        let unknown = || {
+            let what = format!("the listeners of {}", name.text);
+            Abstain::unknown(Reason::ExternalController, what)
+        };
+        let (group, kind) = parent.kind.ok_or_else(unknown)?;
+        let wanted = Wanted { group, kind, namespace, name: name.text };
         let gateway = match joined.referenced_one(self.case.object, wanted)? {
             Ok(gateway) => gateway,
-            Err(None) => return Ok(None),
+            // It is there, and may have any.
+            Err(None) => return Err(unknown()),
             Err(Some(missing)) => {
                 let finding = Finding::new(
                     &RULE,
                     format!(
-                        "there is no Gateway {} in namespace {namespace}: the {} is attached to \
+                        "there is no {kind} {} in namespace {namespace}: the {} is attached to \
                          nothing, and serves nobody",
                         name.text, self.kind
                     ),
                     &name.at,
-                    "no such Gateway",
+                    format!("no such {kind}"),
                 )
                 .variant(&NOT_ATTACHED);
                 out.push(missing.tell(self.case.world(), finding, &name.at, name.text));
@@ -130,7 +136,7 @@ impl<'w> Route<'_, 'w> {
         if let Some(section) = &parent.section
             && !open.iter().any(by_name)
         {
-            let what = format!("Gateway {} has no listener {}", name.text, section.text);
+            let what = format!("{kind} {} has no listener {}", name.text, section.text);
             out.push(self.refused(&what, &section.at, "no such listener", gateway, &open));
             return Ok(None);
         }
@@ -138,7 +144,7 @@ impl<'w> Route<'_, 'w> {
         if let Some((port, at)) = &parent.port
             && !open.iter().any(by_port)
         {
-            let what = format!("Gateway {} has no such listener at port {port}", name.text);
+            let what = format!("{kind} {} has no such listener at port {port}", name.text);
             out.push(self.refused(&what, at, "no listener at this port", gateway, &open));
             return Ok(None);
         }
@@ -154,7 +160,7 @@ impl<'w> Route<'_, 'w> {
         };
         if !open.iter().any(takes_namespace) {
             let what = format!(
-                "no listener of Gateway {} takes routes of namespace {}",
+                "no listener of {kind} {} takes routes of namespace {}",
                 name.text, own.value
             );
             let label = "takes routes of its own namespace only";
@@ -169,7 +175,7 @@ impl<'w> Route<'_, 'w> {
         }
         open.retain(takes_namespace);
         if !open.iter().any(|listener| listener.takes(self.kind)) {
-            let what = format!("no listener of Gateway {} takes a {}", name.text, self.kind);
+            let what = format!("no listener of {kind} {} takes a {}", name.text, self.kind);
             out.push(self.refused(&what, &name.at, "does not take this route", gateway, &open));
             return Ok(None);
         }
@@ -184,8 +190,8 @@ impl<'w> Route<'_, 'w> {
         let served: Vec<bool> = self.hosts.iter().map(serves).collect();
         if let Some(first) = self.hosts.first().filter(|_| served.iter().all(|served| !served)) {
             let what = match self.hosts.len() {
-                1 => format!("no listener of Gateway {} serves {}", name.text, first.text),
-                _ => format!("no listener of Gateway {} serves any host of the route", name.text),
+                1 => format!("no listener of {kind} {} serves {}", name.text, first.text),
+                _ => format!("no listener of {kind} {} serves any host of the route", name.text),
             };
             let mut finding =
                 self.refused(&what, &first.at, "no listener has this host", gateway, &[]);
@@ -217,7 +223,7 @@ impl<'w> Route<'_, 'w> {
         }
         match shown {
             true => finding,
-            false => finding.also(&gateway.origin(), "the Gateway"),
+            false => finding.also(&gateway.origin(), format!("the {}", gateway.meta.kind.value)),
         }
     }
 }

@@ -94,6 +94,7 @@ fn scaled_object(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         Referenced::There(found) => found,
         Referenced::Made => return Ok(()),
         Referenced::Missing(missing) => {
+            let missing = missing.unless(|near| case.joined.is_scaled(near)).or_unknown()?;
             let message = format!(
                 "there is no {kind} {} in namespace {namespace}: the ScaledObject is not ready, \
                  and nothing is scaled",

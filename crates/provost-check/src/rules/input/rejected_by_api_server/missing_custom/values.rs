@@ -1,5 +1,7 @@
 //! Values of custom resources that contradict each other.
 
+mod scaled_object;
+
 use super::RULE;
 use crate::case::ObjectCase;
 use crate::facts::document::Node;
@@ -16,8 +18,17 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
     {
         certificate(spec, out);
     }
-    if case.route_kind().is_some() {
+    if let Some(kind) = case.route_kind() {
         ports(case.object.node(), out);
+        if kind == "HTTPRoute" {
+            timeouts(case.object.node(), out);
+        }
+    }
+    if meta.group() == "keda.sh"
+        && meta.kind.value == "ScaledObject"
+        && let Some(spec) = case.object.node().get("spec")
+    {
+        scaled_object::check(spec, out);
     }
 }
 
@@ -104,5 +115,35 @@ fn ports(root: Node<'_>, out: &mut Findings) {
             &name.origin(),
             "no port",
         ));
+    }
+}
+
+/// `backendRequest timeout cannot be longer than request timeout`, a rule of the CRDs from
+/// sigs.k8s.io/gateway-api v1.0 on, where `request` is not 0, which is no limit.
+fn timeouts(root: Node<'_>, out: &mut Findings) {
+    let rules = root.at(&["spec", "rules"]).into_iter().flat_map(Node::items);
+    for timeouts in rules.filter_map(|rule| rule.get("timeouts")).take(MOST) {
+        let of = |key| {
+            let node = timeouts.get(key)?;
+            Some((parse_seconds(node.as_str()?)?, node))
+        };
+        let (Some((whole, request)), Some((one, backend))) = (of("request"), of("backendRequest"))
+        else {
+            continue;
+        };
+        if whole > 0.0 && one > whole {
+            let text = |node: Node<'_>| node.as_str().unwrap_or_default().to_owned();
+            let message = format!(
+                "backendRequest {} is longer than request {}: the CRDs of Gateway API refuse it, \
+                 `backendRequest timeout cannot be longer than request timeout`",
+                text(backend),
+                text(request)
+            );
+            out.push(
+                Finding::new(&RULE, message, &backend.origin(), "one try")
+                    .also(&request.origin(), "all tries together")
+                    .fix(Fix::suggest("give one try less time than the whole request has")),
+            );
+        }
     }
 }
