@@ -7,6 +7,7 @@ pub(crate) mod binary_toml;
 pub mod config;
 pub mod discover;
 pub mod dockerfile;
+pub mod go_mod;
 pub mod image;
 #[cfg(test)]
 pub(crate) mod image_toml;

@@ -252,6 +252,21 @@ impl Sources {
         id
     }
 
+    /// The input of a kind and path, which has this text; added when it is not there yet.
+    pub fn with_text(&mut self, path: String, kind: SourceKind, text: Arc<str>) -> SourceId {
+        let plain = |path: &str| path.strip_prefix("./").unwrap_or(path).to_owned();
+        let wanted = plain(&path);
+        let is = |source: &Source| source.kind == kind && plain(&source.path) == wanted;
+        let Some(at) = self.all.iter().position(is) else {
+            return self.add(Source::text(path, kind, text));
+        };
+        let known = &mut self.all[at];
+        if known.text.is_none() {
+            known.text = Source::text(path, kind, text).text;
+        }
+        SourceId(u32::try_from(at).unwrap_or(u32::MAX))
+    }
+
     /// From now on no report shows these texts.
     pub fn hide(&mut self, secrets: &[String]) {
         secrets.iter().for_each(|secret| self.hidden.add(secret));

@@ -6,6 +6,7 @@
 //! [`Abstain`], which a rule passes on with `?`.
 
 pub mod binding;
+pub mod builder;
 pub mod command;
 pub mod confine;
 pub mod declared;

@@ -13,6 +13,20 @@ pub struct BuildContext {
     pub sources: FxHashMap<String, InContext>,
     /// Another directory of the repository, below or beside the Dockerfile, may as well be given.
     pub another: bool,
+    /// The `go.mod` files that builds of the Dockerfile read and that may be too new for their builder,
+    /// by its tag; each with the place of its build in [`super::build::Build::go_builds`].
+    pub modules: Vec<(usize, GoModule)>,
+}
+
+/// What a `go.mod` says of the Go that it is for.
+#[derive(Clone, Debug)]
+pub struct GoModule {
+    /// Its path in messages.
+    pub path: String,
+    /// The `go` line's version as written: `1.24`, `1.24.3`.
+    pub go: Fact<String>,
+    /// The `toolchain` line's: `go1.24.3`.
+    pub toolchain: Option<Fact<String>>,
 }
 
 /// What the context has under a name.

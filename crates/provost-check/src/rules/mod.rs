@@ -52,6 +52,7 @@ pub static RULES: &[&Rule] = &[
     &binary::unresolvable_shared_library::RULE,
     &binary::unstripped_binary::RULE,
     &binary::untraceable_build::RULE,
+    &build::builder_older_than_go_mod::RULE,
     &build::floating_build_input::RULE,
     &build::hidden_build_failure::RULE,
     &build::ineffective_build_flag::RULE,

@@ -18,7 +18,7 @@
 //! `PROVOST_UPDATE_PAGES=1` to write it anew. `binary.toml` states facts of an executable, see
 //! [`crate::artifact::binary_toml`], `image.toml` those of an image, see
 //! [`crate::artifact::image_toml`]. `text context` lists the paths of the directory that the
-//! Dockerfile is built in, `text .dockerignore` what of it is left out.
+//! Dockerfile is built in, `text .dockerignore` what of it is left out, `text go.mod` its module.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -125,7 +125,7 @@ fn load(files: &[File]) -> Loaded {
     let (mut objects, mut builds, mut binaries) = (Vec::new(), Vec::new(), Vec::new());
     let mut images = Vec::new();
     let mut closed_world = false;
-    let (mut context, mut ignored) = (None, None);
+    let (mut context, mut texts) = (None, Vec::new());
     let mut problems = Vec::new();
     let mut ignores = Vec::new();
     for file in files {
@@ -175,7 +175,9 @@ fn load(files: &[File]) -> Loaded {
                 };
             }
             (None, "context") => context = Some(file.text.clone()),
-            (None, ".dockerignore") => ignored = Some(file.text.clone()),
+            (None, ".dockerignore" | "go.mod") => {
+                texts.push((file.name.clone(), file.text.clone()))
+            }
             (None, "world") => {
                 assert_eq!(file.text.trim(), "closed");
                 closed_world = true;
@@ -183,11 +185,12 @@ fn load(files: &[File]) -> Loaded {
             (None, other) => panic!("a block named {other} is no artifact"),
         }
     }
-    if let Some(context) = context {
+    if context.is_some() || texts.iter().any(|(name, _)| name == "go.mod") {
+        let context = context.unwrap_or_default();
         let listed = dockerfile::context::tests::Listed {
             shown: ".".to_owned(),
             paths: context.lines().map(str::to_owned).collect(),
-            texts: ignored.map(|text| (".dockerignore".to_owned(), text)).into_iter().collect(),
+            texts,
         };
         let trees: Vec<Box<dyn dockerfile::context::Tree>> = vec![Box::new(listed)];
         // A case may be loaded without its Dockerfile.

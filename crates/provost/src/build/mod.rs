@@ -5,8 +5,6 @@
 //! not reproduced. `go` runs without a shell, in the module's folder; it may fetch modules, because
 //! the user asked for a build. The program lands in the user's cache, and is not run.
 
-pub(crate) mod gomod;
-
 use std::collections::HashSet;
 use std::collections::hash_map::DefaultHasher;
 use std::ffi::OsString;
@@ -27,7 +25,7 @@ use provost_check::model::support;
 use provost_check::pipeline::{BinaryInput, BuiltHere};
 
 use crate::process::{self, Done, Limits};
-use gomod::GoMod;
+use provost_check::artifact::go_mod::GoMod;
 
 /// Main packages that are built when no Dockerfile says which.
 const MOST_PACKAGES: usize = 16;

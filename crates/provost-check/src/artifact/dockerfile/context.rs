@@ -5,6 +5,8 @@
 //! one is meant: of its own directory and those above, up to the repository's, the nearest that has
 //! all of it. Where none has, only what no candidate has is missing.
 
+mod modules;
+
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -318,7 +320,9 @@ pub(crate) fn state(
         let module = files == ["go.mod"] && module;
         !module && builders::others(root.as_ref(), &own, &files, &BTreeSet::new(), 0).whole
     };
-    build.context = Some(BuildContext { dir: tree.shown().to_owned(), sources: known, another });
+    let modules = modules::read(build, trees, chosen, sources);
+    let dir = tree.shown().to_owned();
+    build.context = Some(BuildContext { dir, sources: known, another, modules });
 }
 
 /// The ways from the outermost candidate to each.

@@ -81,12 +81,14 @@ fn build(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
     let date = case.world().settings.date;
     let built = case.binary().and_then(|b| b.go.as_ref()).map(|go| go.version.value.minor);
     let mut applies = false;
+    let refusing: Vec<_> =
+        case.newer_modules().flatten().filter(|it| it.outcome.fails()).map(|it| it.tag).collect();
     for stage in &case.build.stages {
         // A stage on top of another has its parent's tag.
         let Some(tag) = stage.go_tag.as_ref().filter(|_| stage.parent.is_none()) else { continue };
         applies = true;
-        // The program itself says it already.
-        if built == Some(tag.value.minor) {
+        // The program itself says it already; what cannot build at all has to be replaced anyway.
+        if built == Some(tag.value.minor) || refusing.iter().any(|it| it.origin == tag.origin) {
             continue;
         }
         if let Support::Ended { since, .. } = support::go_support(tag.value.minor, date) {

@@ -1,5 +1,6 @@
 //! The Dockerfile by itself and against the cluster that runs its image.
 
+pub mod builder_older_than_go_mod;
 pub mod floating_build_input;
 pub mod hidden_build_failure;
 pub mod ineffective_build_flag;

@@ -12,7 +12,7 @@ use provost_check::artifact::mmap;
 use provost_check::facts::binary::{GoProgram, Module};
 use provost_check::model::glob;
 
-use crate::build::gomod::GoMod;
+use provost_check::artifact::go_mod::GoMod;
 
 /// Bytes of a file that is read for what it says of itself.
 const LARGEST: u64 = 4 << 20;

@@ -24,13 +24,13 @@ use goformats::version::GoVersion;
 use jiff::civil::Date;
 use provost_check::model::support::{self, Support};
 
-use crate::build::gomod::GoMod;
 use crate::exit::Mistake;
 use file::{GoFile, Value};
 pub(super) use git::Repository;
 pub(super) use listen::{Listener, Ports};
 use module::{Module, Package};
 pub(super) use neighbours::Neighbours;
+use provost_check::artifact::go_mod::GoMod;
 pub(super) use routes::Health;
 pub(super) use settings::{Setting, Time, Times};
 pub(super) use shutdown::LameDuck;

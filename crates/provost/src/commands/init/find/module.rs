@@ -11,8 +11,8 @@ use super::constraint;
 use super::directives;
 use super::file::{self, GoFile};
 use super::workspace;
-use crate::build::gomod::GoMod;
 use crate::exit::Mistake;
+use provost_check::artifact::go_mod::GoMod;
 
 /// Bytes of a `go.mod`; `go` itself reads at most 16 MiB (golang.org/x/mod/zip, MaxGoMod).
 const MOST_GO_MOD: u64 = 16 << 20;

@@ -6,7 +6,7 @@ use std::path::Path;
 use provost_check::artifact::mmap;
 
 use super::module::Module;
-use crate::build::gomod::GoMod;
+use provost_check::artifact::go_mod::GoMod;
 
 /// Bytes of `go.work` and of a `go.mod` that are read.
 const MOST_BYTES: u64 = 1 << 20;

@@ -4,22 +4,24 @@ use std::ops::Range;
 
 /// What `go.mod` says of itself and of its toolchain.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct GoMod {
+pub struct GoMod {
     /// `module` line.
-    pub(crate) module: String,
+    pub module: String,
     /// `go` line: `1.21`, `1.22.3`.
-    pub(crate) go: Option<String>,
+    pub go: Option<String>,
+    /// Where it stands.
+    pub go_at: Option<Range<usize>>,
     /// `toolchain` line: `go1.27.4`.
-    pub(crate) toolchain: Option<String>,
+    pub toolchain: Option<String>,
     /// Where the version stands that chooses the toolchain: in the `toolchain` line, else in `go`.
-    pub(crate) version: Option<Range<usize>>,
+    pub version: Option<Range<usize>>,
     /// The whole text.
-    pub(crate) text: String,
+    pub text: String,
 }
 
 impl GoMod {
     /// Reads the directives. Blocks (`require (...)`) hold none of the three.
-    pub(crate) fn parse(text: &str) -> GoMod {
+    pub fn parse(text: &str) -> GoMod {
         let mut found = GoMod { text: text.to_owned(), ..GoMod::default() };
         let mut begin = 0;
         for whole in text.split_inclusive('\n') {
@@ -37,6 +39,7 @@ impl GoMod {
                 }
                 (Some("go"), Some(version)) => {
                     found.go = Some(version.to_owned());
+                    found.go_at = Some(place(version));
                     if found.toolchain.is_none() {
                         found.version = Some(place(version));
                     }

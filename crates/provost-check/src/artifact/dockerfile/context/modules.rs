@@ -1,0 +1,183 @@
+//! The `go.mod` that a `go build` of a Dockerfile reads, where the steps before it bring one from
+//! the context as it is.
+
+use std::sync::Arc;
+
+use goformats::version::GoVersion;
+
+use super::Tree;
+use crate::artifact::go_mod::GoMod;
+use crate::artifact::source::{SourceKind, Sources};
+use crate::facts::build::{Build, CommandForm, GoBuild, RunStep};
+use crate::facts::build_context::{GoModule, key};
+use crate::facts::{Fact, Origin, Span};
+use crate::model::glob;
+
+/// Builds that are looked at; a file with more is none that somebody wrote.
+const MOST_BUILDS: usize = 64;
+
+/// Directories above the one of a build in which `go` looks for the module.
+const ABOVE: usize = 16;
+
+/// What a RUN says that writes a `go.mod`, brings another Go or lets it fetch one. `go get` and
+/// `go mod tidy` are not among it: they raise the `go` line, and fail as the build does.
+const CHANGES: &[&str] = &[
+    "go mod edit",
+    "go mod init",
+    "go.mod",
+    "toolchain@",
+    "export GOTOOLCHAIN",
+    "GOROOT",
+    "/usr/local/go",
+    "go.dev/dl",
+    "golang.org/dl",
+];
+
+/// The modules of builds that may be too new for their builder, by its tag.
+pub(super) fn read(
+    build: &Build,
+    trees: &[Box<dyn Tree>],
+    chosen: usize,
+    sources: &mut Sources,
+) -> Vec<(usize, GoModule)> {
+    let mut found = Vec::new();
+    for (index, go) in build.go_builds.iter().enumerate().take(MOST_BUILDS) {
+        let Some(tag) = build.go_tag(go) else { continue };
+        if writes_module(build, go) {
+            continue;
+        }
+        // Of several directories that may be the context only one has it.
+        let mut all = trees
+            .iter()
+            .enumerate()
+            .filter_map(|(at, tree)| Some((at, tree, path_of(build, go, tree.as_ref())?)));
+        let (Some((at, tree, path)), None) = (all.next(), all.next()) else { continue };
+        if at != chosen {
+            continue;
+        }
+        let Some(text) = tree.text(&path) else { continue };
+        let module = GoMod::parse(&text);
+        let (Some(line), Some(place)) = (&module.go, &module.go_at) else { continue };
+        // Others say nothing about the builder; before 1.21 it is about the form of the file, too.
+        let newer = GoVersion::parse(line).is_some_and(|version| version > tag.value);
+        if !newer && tag.value.minor >= 21 {
+            continue;
+        }
+        let shown = match tree.shown() {
+            "." => path,
+            dir => format!("{dir}/{path}"),
+        };
+        let id = sources.with_text(shown.clone(), SourceKind::GoMod, Arc::from(text.as_str()));
+        let fact = |value: &str, at: &std::ops::Range<usize>| {
+            Fact::written(value.to_owned(), Origin::text(id, Span::new(at.start, at.end)))
+        };
+        let toolchain = match (&module.toolchain, &module.version) {
+            (Some(name), Some(at)) => Some(fact(name, at)),
+            _ => None,
+        };
+        found.push((index, GoModule { path: shown, go: fact(line, place), toolchain }));
+    }
+    found
+}
+
+/// Where the context has the module of a build.
+fn path_of(build: &Build, go: &GoBuild, tree: &dyn Tree) -> Option<String> {
+    let dir = go.dir.as_deref().filter(|dir| dir.starts_with('/') && !dir.contains('$'))?;
+    let chain = build.chain_of(go.stage);
+    let mut at = dir.trim_end_matches('/');
+    for _ in 0..ABOVE {
+        let mut found = None;
+        let copies = build.copies.iter().filter(|copy| {
+            copy.from.is_none()
+                && chain.contains(&copy.stage)
+                && (copy.stage != go.stage || is_before(&copy.origin, go))
+        });
+        for copy in copies {
+            for source in &copy.sources {
+                found = brought(&source.value, &copy.destination.value, at, tree).or(found);
+            }
+        }
+        for run in build.runs.iter().filter(|run| run.stage == go.stage && holds(run, go)) {
+            for mount in run.mounts() {
+                let of = |names: &[&str]| {
+                    mount.iter().find(|(key, _)| names.contains(key)).map(|(_, value)| *value)
+                };
+                let binds = of(&["type"]).is_none_or(|kind| kind == "bind");
+                if let Some(target) = of(&["target", "dst", "destination"])
+                    && binds
+                    && of(&["from"]).is_none()
+                {
+                    let target = if target == "." { dir } else { target };
+                    let source = of(&["source", "src"]).unwrap_or(".");
+                    found = brought(source, target, at, tree).or(found);
+                }
+            }
+        }
+        if found.is_some() {
+            return found;
+        }
+        at = at.rsplit_once('/')?.0;
+    }
+    None
+}
+
+/// The `go.mod` of the context that a source brings into a directory of the image.
+fn brought(source: &str, destination: &str, dir: &str, tree: &dyn Tree) -> Option<String> {
+    if destination.contains('$') || source.contains('$') {
+        return None;
+    }
+    let to = destination.trim_end_matches("/.").trim_end_matches('/');
+    let is_module = |path: &String| tree.is_directory(path) == Some(false);
+    let Some(key) = key(source) else {
+        // `COPY go.* ./`
+        let (from, pattern) = source.rsplit_once('/').unwrap_or(("", source));
+        let from = self::key(from).unwrap_or_default();
+        let path = joined(&[&from, "go.mod"]);
+        let matches = !pattern.contains(['[', '\\']) && glob::matches(pattern, "go.mod");
+        return (matches && to == dir).then_some(path).filter(is_module);
+    };
+    let is_directory = key.is_empty() || tree.is_directory(&key)?;
+    if !is_directory {
+        let name = key.rsplit('/').next();
+        let into = to.strip_suffix("/go.mod").unwrap_or(to);
+        return (name == Some("go.mod") && into == dir).then_some(key);
+    }
+    let rest = dir.strip_prefix(to).filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+    Some(joined(&[&key, rest.trim_start_matches('/'), "go.mod"])).filter(is_module)
+}
+
+fn joined(parts: &[&str]) -> String {
+    parts.iter().copied().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
+}
+
+fn is_before(origin: &Origin, go: &GoBuild) -> bool {
+    match (origin.span(), go.origin.span()) {
+        (Some(one), Some(other)) => one.start < other.start,
+        _ => false,
+    }
+}
+
+/// Whether a build is one of a RUN's commands.
+fn holds(run: &RunStep, go: &GoBuild) -> bool {
+    match (run.origin.span(), go.origin.span()) {
+        (Some(run), Some(go)) => run.start <= go.start && go.end <= run.end,
+        _ => false,
+    }
+}
+
+/// Whether a RUN before a build may write its module, or bring another Go.
+fn writes_module(build: &Build, go: &GoBuild) -> bool {
+    let chain = build.chain_of(go.stage);
+    let brings_go = |path: &str| path.starts_with("/usr/local/go");
+    build
+        .copies
+        .iter()
+        .any(|copy| chain.contains(&copy.stage) && brings_go(&copy.destination.value))
+        || build.runs.iter().filter(|run| chain.contains(&run.stage)).any(|run| {
+            let words: Vec<&str> = match &run.command {
+                CommandForm::Shell(text) => vec![text.value.as_str()],
+                CommandForm::Exec(words) => words.iter().map(|word| word.value.as_str()).collect(),
+            };
+            words.iter().any(|text| CHANGES.iter().any(|part| text.contains(part)))
+        })
+}

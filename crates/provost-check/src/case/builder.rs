@@ -1,0 +1,141 @@
+//! The Go of a builder image against the `go` line of the module that it builds.
+//!
+//! Sources: `NewerToolchain` and `Select` in cmd/go/internal/toolchain/select.go and `errors.go` in
+//! cmd/go/internal/gover (Go 1.27); `ENV GOTOOLCHAIN=local` in the templates of docker-library/golang,
+//! for 1.21 and newer; `GoVersionRE` and `add` in golang.org/x/mod/modfile/rule.go as of Go 1.20.
+
+use goformats::version::GoVersion;
+
+use super::BuildCase;
+use crate::facts::Fact;
+use crate::facts::build::{BaseImage, GoBuild, Stage};
+use crate::facts::build_context::GoModule;
+use crate::findings::{Abstain, Reason};
+
+/// From then on a Go refuses a module of a newer one, and fetches the other where it may.
+const SELECTS: u16 = 21;
+
+/// A build whose module is of a newer Go than its builder.
+#[derive(Clone, Copy, Debug)]
+pub struct NewerModule<'w> {
+    /// The build.
+    pub go: &'w GoBuild,
+    /// Its module.
+    pub module: &'w GoModule,
+    /// The builder's version, at its FROM.
+    pub tag: &'w Fact<GoVersion>,
+    /// Whether the FROM names it, rather than a build argument that another may be given for.
+    pub tag_is_written: bool,
+    /// What comes of it.
+    pub outcome: Outcome<'w>,
+}
+
+/// What a builder does with a module of a newer Go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Outcome<'w> {
+    /// It may fetch no other; with what says so, where the Dockerfile does.
+    Refused(Option<&'w Fact<String>>),
+    /// It cannot read the file: that line is of a form it does not know.
+    NotRead(&'w Fact<String>),
+    /// It builds; only when that fails it says that the module is of a newer Go.
+    Tried,
+}
+
+impl Outcome<'_> {
+    /// Whether the build fails for certain.
+    pub fn fails(self) -> bool {
+        self != Self::Tried
+    }
+}
+
+impl<'w> BuildCase<'w> {
+    /// Builds of modules that are of a newer Go than their builder, and are not built by one that is
+    /// fetched.
+    ///
+    /// # Errors
+    /// What `GOTOOLCHAIN` is in the builder is not known.
+    pub fn newer_modules(&self) -> impl Iterator<Item = Result<NewerModule<'w>, Abstain>> {
+        let build = self.build;
+        let modules = build.context.iter().flat_map(|context| &context.modules);
+        modules.filter_map(|(index, module)| {
+            let go = build.go_builds.get(*index)?;
+            let stage = build.stages.get(go.stage)?;
+            let root = build.root_of(go.stage)?;
+            let tag = stage.go_tag.as_ref()?;
+            let required = GoVersion::parse(&module.go.value)?;
+            let unread = tag.value.minor < SELECTS && unread(module).is_some();
+            if !(unread || is_older(&tag.value, &required)) || leaves_module(go) {
+                return None;
+            }
+            let is_golang = |base: &BaseImage| base.go_toolchain && base.name.starts_with("golang");
+            let is_said = tag.value.minor < SELECTS || written(go, "GOTOOLCHAIN", root);
+            if !is_said && !stage.base_image.is_some_and(is_golang) {
+                let what = format!("GOTOOLCHAIN in {}", root.base.value);
+                return Some(Err(Abstain::unknown(Reason::BaseImageUnknown, what)));
+            }
+            let outcome = outcome(go, module, &tag.value, &required)?;
+            let tag_is_written = root.base.is_written();
+            Some(Ok(NewerModule { go, module, tag, tag_is_written, outcome }))
+        })
+    }
+}
+
+/// Whether the Dockerfile sets a variable, rather than the base of its stage.
+fn written(go: &GoBuild, name: &str, root: &Stage) -> bool {
+    variable(go, name).is_some_and(|value| value.origin != root.base.origin)
+}
+
+/// Whether a tag is certain to be older than a version. `1.24` is its newest patch release.
+fn is_older(tag: &GoVersion, required: &GoVersion) -> bool {
+    let plain = |version: &GoVersion| version.pre.is_none() && version.suffix.is_empty();
+    let patch = match (tag.patch, required.patch) {
+        (Some(tag), Some(required)) => tag < required,
+        _ => false,
+    };
+    plain(tag)
+        && plain(required)
+        && (tag.minor < required.minor || (tag.minor == required.minor && patch))
+}
+
+/// Whether a build reads another module or none: `go install PACKAGE@VERSION`, `-modfile`, GOPATH.
+fn leaves_module(go: &GoBuild) -> bool {
+    go.packages.iter().any(|package| package.value.contains('@'))
+        || go.flags.iter().any(|flag| flag.value.trim_start_matches('-').starts_with("modfile"))
+        || variable(go, "GO111MODULE").is_some_and(|value| value.value == "off")
+}
+
+fn outcome<'w>(
+    go: &'w GoBuild,
+    module: &'w GoModule,
+    tag: &GoVersion,
+    required: &GoVersion,
+) -> Option<Outcome<'w>> {
+    if tag.minor < SELECTS {
+        return Some(unread(module).map_or(Outcome::Tried, Outcome::NotRead));
+    }
+    let setting = variable(go, "GOTOOLCHAIN");
+    let Some(value) = setting.map(|setting| setting.value.as_str()) else {
+        return Some(Outcome::Refused(None));
+    };
+    match value {
+        "local" => Some(Outcome::Refused(setting)),
+        // Fetched, or taken from PATH.
+        "" | "auto" | "path" => None,
+        _ if value.contains('$') || value.contains('+') => None,
+        // That one and no other.
+        name => GoVersion::parse(name)
+            .filter(|named| name.starts_with("go") && is_older(named, required))
+            .map(|_| Outcome::Refused(setting)),
+    }
+}
+
+/// What a Go before 1.21 cannot read.
+fn unread(module: &GoModule) -> Option<&Fact<String>> {
+    let plain = module.go.value.split('.').count() == 2;
+    module.toolchain.as_ref().or((!plain).then_some(&module.go))
+}
+
+/// The value in force; the last one that sets it.
+fn variable<'w>(go: &'w GoBuild, name: &str) -> Option<&'w Fact<String>> {
+    go.env.iter().rev().find(|(key, _)| key.value == name).map(|(_, value)| value)
+}
