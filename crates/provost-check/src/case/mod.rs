@@ -24,6 +24,7 @@ pub mod listen;
 pub mod mesh;
 pub mod network;
 mod patched;
+mod programs;
 pub mod provenance;
 pub mod provided;
 pub mod readers;
@@ -42,20 +43,20 @@ pub mod text;
 pub mod tools;
 mod units;
 pub mod volumes;
+mod workload;
 
 use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
 
 use crate::artifact::{Problem, Sources};
+use crate::facts::SourceId;
 use crate::facts::binary::{Binary, GoProgram};
 use crate::facts::build::Build;
 use crate::facts::image::Image;
-use crate::facts::objects::{Hpa, NetworkPolicy, Object, Pdb, PortRef, Service};
+use crate::facts::objects::{Object, PortRef, Service};
 use crate::facts::settings::{self, Settings};
-use crate::facts::symbols::Symbol;
 use crate::facts::workload::{Container, ContainerRole, PodTemplate, SecurityContext, Workload};
-use crate::facts::{Body, Origin, SourceId};
 use crate::findings::{Abstain, Reason};
 use crate::model::qos::Class;
 use binding::{Binding, Bindings};
@@ -63,6 +64,9 @@ use joins::Joins;
 use provided::Provided;
 use rollouts::Rollouts;
 use scope::Scope;
+
+pub use programs::{BuildCase, ProgramCase, go_program};
+pub use workload::WorkloadCase;
 
 /// Index of an object in [`World::objects`].
 pub type ObjectId = usize;
@@ -269,146 +273,6 @@ impl<'w> Joined<'w> {
     }
 }
 
-/// One workload.
-#[derive(Clone, Copy, Debug)]
-pub struct WorkloadCase<'w> {
-    /// Everything.
-    pub joined: &'w Joined<'w>,
-    /// Its index.
-    pub id: ObjectId,
-    /// The object.
-    pub object: &'w Object,
-    /// Its typed side.
-    pub workload: &'w Workload,
-}
-
-impl<'w> WorkloadCase<'w> {
-    /// All facts.
-    pub fn world(&self) -> &'w World {
-        self.joined.world
-    }
-
-    /// The pods.
-    pub fn pod(&self) -> &'w PodTemplate {
-        &self.workload.pod
-    }
-
-    /// Services that select the pods, with their objects.
-    pub fn services(&self) -> impl Iterator<Item = (&'w Object, &'w Service)> {
-        // They come first.
-        self.selecting().map_while(|object| match &object.body {
-            Body::Service(service) => Some((object, service)),
-            _ => None,
-        })
-    }
-
-    /// PodDisruptionBudgets that select the pods.
-    pub fn pdbs(&self) -> impl Iterator<Item = (&'w Object, &'w Pdb)> {
-        self.selecting().filter_map(|object| match &object.body {
-            Body::Pdb(pdb) => Some((object, pdb)),
-            _ => None,
-        })
-    }
-
-    /// NetworkPolicies that select the pods.
-    pub fn network_policies(&self) -> impl Iterator<Item = (&'w Object, &'w NetworkPolicy)> {
-        self.selecting().filter_map(|object| match &object.body {
-            Body::NetworkPolicy(policy) => Some((object, policy)),
-            _ => None,
-        })
-    }
-
-    fn selecting(&self) -> impl Iterator<Item = &'w Object> {
-        let world = self.joined.world;
-        self.joined.joins.selecting(self.id).iter().filter_map(|id| world.objects.get(*id))
-    }
-
-    /// The autoscaler that targets it.
-    pub fn hpa(&self) -> Option<(&'w Object, &'w Hpa)> {
-        self.joined.joins.scalers(self.id).iter().find_map(|id| {
-            let object = self.joined.world.objects.get(*id)?;
-            match &object.body {
-                Body::Hpa(hpa) => Some((object, hpa)),
-                _ => None,
-            }
-        })
-    }
-
-    /// The first Service that sends it traffic, if any: "behind a Service".
-    pub fn first_service(&self) -> Option<(&'w Object, &'w Service)> {
-        self.services().next()
-    }
-
-    /// Replicas to judge at: with an autoscaler its minimum and the steady state, else `replicas`.
-    /// Empty for kinds without replicas. See `model::pdb`.
-    pub fn replica_counts(&self) -> Vec<u32> {
-        self.scale().map(|scale| scale.judged()).unwrap_or_default()
-    }
-
-    /// Unknown when a kustomization of the input patches the workload, whatever it changes.
-    pub fn as_applied(&self) -> Result<(), Abstain> {
-        self.unpatched(&[""])
-    }
-
-    /// Unknown when one patches one of these fields of it; see [`Joined::unpatched`].
-    pub fn unpatched(&self, fields: &[&str]) -> Result<(), Abstain> {
-        self.joined.unpatched(self.object, fields)
-    }
-
-    /// The same of fields of the pods (`containers/env`), which each kind has elsewhere.
-    pub fn pod_unpatched(&self, fields: &[&str]) -> Result<(), Abstain> {
-        use crate::facts::workload::WorkloadKind;
-        let pods = match self.workload.kind {
-            WorkloadKind::Pod => "spec",
-            WorkloadKind::CronJob => "spec/jobTemplate/spec/template/spec",
-            _ => "spec/template/spec",
-        };
-        let fields: Vec<String> = fields.iter().map(|field| format!("{pods}/{field}")).collect();
-        self.unpatched(&fields.iter().map(String::as_str).collect::<Vec<_>>())
-    }
-
-    /// Unknown when it cannot be told which autoscaler is in force, or whether one is.
-    pub(super) fn scaler_is_known(&self) -> Result<(), Abstain> {
-        let joined = self.joined;
-        let scalers = joined.joins.scalers(self.id);
-        let source = |id: &ObjectId| joined.world.objects.get(*id).map(|o| o.document.source);
-        if let [first, others @ ..] = scalers {
-            if others.iter().any(|other| source(other) != source(first)) {
-                let what = format!("the autoscaler of {}", self.object.subject());
-                return Err(Abstain::unknown(Reason::Alternatives, what));
-            }
-            return Ok(());
-        }
-        let scaled = self.scaled_objects();
-        if let Some((first, others)) = scaled.split_first() {
-            let source = |object: &Object| object.document.source;
-            let together = joined.together(self.object, first);
-            if !together || others.iter().any(|other| source(other) != source(first)) {
-                let what = format!("the autoscaler of {}", self.object.subject());
-                return Err(Abstain::unknown(Reason::Alternatives, what));
-            }
-            return Ok(());
-        }
-        joined.nothing_passed_over(self.id, |object| matches!(object.body, Body::Hpa(_)))
-    }
-
-    /// Its containers as cases.
-    pub fn into_containers(self) -> impl Iterator<Item = Case<'w>> {
-        let binding = self.joined.bindings.of(self.id);
-        self.workload.pod.containers.iter().enumerate().map(move |(index, container)| Case {
-            of: self,
-            container,
-            index,
-            binding: binding.and_then(|b| b.get(index)),
-        })
-    }
-
-    /// The container that runs the Go program, where one was bound.
-    pub fn target(self) -> Option<Case<'w>> {
-        self.into_containers().find(|case| case.is_target())
-    }
-}
-
 /// Services of one pod that each of its containers is compared with.
 const MOST_SERVICES: usize = 256;
 
@@ -543,121 +407,6 @@ impl<'w> Case<'w> {
     /// Whether a Service (or an Ingress through one) sends it traffic.
     pub fn behind_service(&self) -> bool {
         self.of.first_service().is_some()
-    }
-}
-
-/// The Go side of an executable, or why there is none.
-pub fn go_program(binary: &Binary) -> Result<&GoProgram, Abstain> {
-    use crate::facts::binary::BinaryFormat;
-    match (&binary.go, &binary.format) {
-        (Some(program), _) => Ok(program),
-        (None, BinaryFormat::Packed(by)) => {
-            Err(Abstain::unknown(Reason::Packed, format!("{} is packed by {by}", binary.path)))
-        }
-        (None, _) if binary.obfuscated => {
-            Err(Abstain::unknown(Reason::Obfuscated, format!("{} is obfuscated", binary.path)))
-        }
-        (None, _) => Err(Abstain::unknown(
-            Reason::NotAGoBinary,
-            format!("{} holds no Go build information", binary.path),
-        )),
-    }
-}
-
-impl GoProgram {
-    /// Whether a function is linked: its place, `None` when proved absent, or why that is unknown.
-    pub fn links(&self, symbol: Symbol) -> Result<Option<&Origin>, Abstain> {
-        match self.functions.found.get(&symbol) {
-            Some(origin) => Ok(Some(origin)),
-            None if self.obfuscated => {
-                Err(Abstain::unknown(Reason::Obfuscated, format!("function {}", symbol.0)))
-            }
-            None if !self.functions.complete => {
-                Err(Abstain::unknown(Reason::StringsUnreadable, format!("function {}", symbol.0)))
-            }
-            None => Ok(None),
-        }
-    }
-
-    /// The first of several functions that is linked; absent only when all are proved absent.
-    pub fn links_any(&self, symbols: &[Symbol]) -> Result<Option<&Origin>, Abstain> {
-        let mut unknown = None;
-        for symbol in symbols {
-            match self.links(*symbol) {
-                Ok(Some(origin)) => return Ok(Some(origin)),
-                Ok(None) => {}
-                Err(abstain) => unknown = Some(abstain),
-            }
-        }
-        unknown.map_or(Ok(None), Err)
-    }
-}
-
-/// One Dockerfile.
-#[derive(Clone, Copy, Debug)]
-pub struct BuildCase<'w> {
-    /// Everything.
-    pub joined: &'w Joined<'w>,
-    /// Its index in [`World::builds`].
-    pub index: usize,
-    /// The Dockerfile.
-    pub build: &'w Build,
-}
-
-impl<'w> BuildCase<'w> {
-    /// All facts.
-    pub fn world(&self) -> &'w World {
-        self.joined.world
-    }
-
-    /// Containers that run an image of this Dockerfile.
-    pub fn cases(&self) -> impl Iterator<Item = Case<'w>> {
-        let index = self.index;
-        self.joined.cases().filter(move |case| case.binding.is_some_and(|b| b.build == Some(index)))
-    }
-
-    /// The executable that this Dockerfile's image runs, when one is bound.
-    pub fn binary(&self) -> Option<&'w Binary> {
-        let index = self.joined.bindings.binary_of_build(self.index)?;
-        self.world().binaries.get(index)
-    }
-}
-
-/// One executable.
-#[derive(Clone, Copy, Debug)]
-pub struct ProgramCase<'w> {
-    /// Everything.
-    pub joined: &'w Joined<'w>,
-    /// Its index in [`World::binaries`].
-    pub index: usize,
-    /// The executable.
-    pub binary: &'w Binary,
-}
-
-impl<'w> ProgramCase<'w> {
-    /// All facts.
-    pub fn world(&self) -> &'w World {
-        self.joined.world
-    }
-
-    /// The Go side.
-    pub fn program(&self) -> Result<&'w GoProgram, Abstain> {
-        go_program(self.binary)
-    }
-
-    /// Containers that run it.
-    pub fn cases(&self) -> impl Iterator<Item = Case<'w>> {
-        let index = self.index;
-        self.joined
-            .cases()
-            .filter(move |case| case.binding.is_some_and(|b| b.binary == Some(index)))
-    }
-
-    /// The Dockerfile whose image runs it, when one is bound.
-    pub fn build(&self) -> Option<&'w Build> {
-        let joined = self.joined;
-        let index = joined.bindings.build_of_binary(self.index)?;
-        self.world().builds.get(index)
     }
 }
 

@@ -1,0 +1,383 @@
+//! Reads every artifact that a run was asked for.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use goformats::version::GoVersion;
+
+use super::{BinaryInput, BuiltHere, ImageInput, Request};
+use crate::artifact::discover::{self, Found};
+use crate::artifact::manifest::{self, ManifestFile, Skipped};
+use crate::artifact::mmap::{self, Content};
+use crate::artifact::render::{self, Renderer};
+use crate::artifact::{Source, SourceKind, Sources, binary, dockerfile, image};
+use crate::case::World;
+use crate::facts::binary::BinaryFormat;
+use crate::facts::origin::Span;
+use crate::facts::problem::{Problem, ProblemKind};
+use crate::facts::settings::Settings;
+use crate::facts::{Fact, Origin, SourceId};
+
+/// Bytes of an executable; larger ones are not opened.
+const LARGEST_BINARY: u64 = 8 << 30;
+
+/// What loading gave.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The facts.
+    pub world: World,
+    /// Paths that were found and are not judged, and the command that would let them be.
+    pub skipped: Vec<Skipped>,
+    /// A path named on the command line could not be used: exit code 2.
+    pub unusable: bool,
+}
+
+/// Reads every artifact of the request. `sources` already holds the configuration that `settings`
+/// came from.
+pub fn load(request: &Request, sources: Sources, settings: Settings) -> Loaded {
+    let mut loader = Loader {
+        request,
+        world: World {
+            sources,
+            objects: Vec::new(),
+            binaries: Vec::new(),
+            builds: Vec::new(),
+            images: Vec::new(),
+            settings,
+            problems: Vec::new(),
+        },
+        skipped: Vec::new(),
+        unusable: false,
+    };
+    loader.run();
+    let Loader { world, skipped, unusable, .. } = loader;
+    Loaded { world, skipped, unusable }
+}
+
+struct Loader<'r> {
+    request: &'r Request,
+    world: World,
+    skipped: Vec<Skipped>,
+    unusable: bool,
+}
+
+impl Loader<'_> {
+    fn run(&mut self) {
+        let mut found = discover::discover(&self.request.paths, &discover::Limits::default());
+        self.leave_to_renderers(&mut found);
+        for unusable in found.unusable {
+            self.unusable |= unusable.named;
+            let (_, problem) = unusable.into_problem(&mut self.world.sources);
+            self.world.problems.push(problem);
+        }
+        self.skipped.extend(found.skipped);
+        for file in found.files.iter().filter(|file| file.kind == SourceKind::GoMod) {
+            // That it is there tells what --build would build. Only of a module that was built is
+            // anything in it judged.
+            let mut built = self.request.binaries.iter().filter_map(|input| input.built.as_ref());
+            match built.find(|built| plain(&built.go_mod) == file.shown) {
+                Some(built) => self.go_mod(built),
+                None => {
+                    self.world.sources.add(Source::opaque(file.shown.clone(), SourceKind::GoMod))
+                }
+            };
+        }
+        for stage in [Self::manifests, Self::dockerfiles, Self::images, Self::binaries] {
+            if !self.request.interrupted.load(Ordering::SeqCst) {
+                stage(self, &found.files);
+            }
+        }
+        let namespace = self.request.namespace.as_deref();
+        let sources = &mut self.world.sources;
+        self.world.objects.extend(render::generated(&found.generators, namespace, sources));
+        self.world.sources.reached_by(found.kustomizations);
+    }
+
+    fn go_mod(&mut self, built: &BuiltHere) -> SourceId {
+        let text = Arc::from(built.text.as_str());
+        self.world.sources.add(Source::text(plain(&built.go_mod), SourceKind::GoMod, text))
+    }
+
+    fn manifests(&mut self, files: &[Found]) {
+        let files: Vec<ManifestFile> = files
+            .iter()
+            .filter(|file| file.kind == SourceKind::Manifest)
+            .map(|file| ManifestFile {
+                path: file.path.clone(),
+                shown: file.shown.clone(),
+                named: file.named,
+                content: self.request.stdin.clone().filter(|_| file.shown == "-"),
+            })
+            .collect();
+        let options = manifest::Options {
+            namespace: self.request.namespace.clone(),
+            ..manifest::Options::default()
+        };
+        let loaded = manifest::load_manifests(&files, &mut self.world.sources, &options);
+        self.world.objects = loaded.objects;
+        self.world.problems.extend(loaded.problems);
+        self.skipped.extend(loaded.skipped);
+        self.unusable |= !loaded.unusable.is_empty();
+        self.renderings();
+    }
+
+    /// What a renderer has printed is not judged again as it stands in the folders that were walked.
+    fn leave_to_renderers(&self, found: &mut discover::Discovery) {
+        for rendering in &self.request.renderings {
+            let root = discover::shown(Path::new(&rendering.root));
+            match rendering.by {
+                Renderer::Helm => found.skipped.retain(|skipped| skipped.path != root),
+                Renderer::Kustomize => {
+                    let plan = render::plan(&rendering.root);
+                    found.files.retain(|file| file.named || !plan.holds(&file.path));
+                    found
+                        .generators
+                        .retain(|file| file.parent().is_none_or(|folder| !plan.reaches(folder)));
+                    found.skipped.retain(|skipped| !plan.reaches(Path::new(&skipped.path)));
+                }
+            }
+        }
+    }
+
+    fn renderings(&mut self) {
+        let options = manifest::Options {
+            namespace: self.request.namespace.clone(),
+            ..manifest::Options::default()
+        };
+        for rendering in &self.request.renderings {
+            let loaded = render::load(rendering, &mut self.world.sources, &options);
+            self.world.objects.extend(loaded.objects);
+            self.world.problems.extend(loaded.problems);
+        }
+    }
+
+    fn dockerfiles(&mut self, files: &[Found]) {
+        let found = files
+            .iter()
+            .filter(|file| file.kind == SourceKind::Dockerfile)
+            .map(|file| (file.shown.clone(), file.path.clone(), file.named));
+        let named = self.request.dockerfiles.iter().map(|path| (path.clone(), path.into(), true));
+        let mut all: Vec<_> = found.chain(named).collect();
+        all.sort();
+        all.dedup_by(|a, b| a.0 == b.0);
+        let limits = dockerfile::Limits::default();
+        let only = all.len() == 1;
+        for (shown, path, named) in all {
+            let limit = limits.file_bytes as u64;
+            let bytes = match mmap::read_text(&path, limit, named) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    self.cannot_read(&shown, &path, SourceKind::Dockerfile, named, &error);
+                    continue;
+                }
+            };
+            let text: Arc<str> = Arc::from(dockerfile::decode(&bytes).as_ref());
+            let secrets = dockerfile::secrets::spans(&text);
+            let mut source = Source::text(shown, SourceKind::Dockerfile, text);
+            source.mask(&secrets);
+            source.named = named;
+            let id = self.world.sources.add(source);
+            // A target names a stage of one file; in the others it may not exist.
+            let target = self.request.target.as_deref().filter(|_| named || only);
+            let (mut build, problems) = dockerfile::load_bytes(id, &bytes, target, &limits);
+            if let Some(build) = &mut build {
+                let shown = self.world.sources.get(id).path.clone();
+                dockerfile::context::find(build, &path, &shown, &mut self.world.sources);
+            }
+            self.unusable |= named && build.is_none();
+            self.world.builds.extend(build);
+            self.world.problems.extend(problems);
+        }
+    }
+
+    fn images(&mut self, files: &[Found]) {
+        let found = files.iter().filter(|file| file.kind == SourceKind::Image);
+        let found = found
+            .map(|file| ImageInput { path: file.path.to_string_lossy().into_owned(), form: None });
+        let mut all: Vec<ImageInput> = self.request.images.iter().cloned().chain(found).collect();
+        all.sort();
+        // One that is named in two ways stays as it was said, which is last.
+        all.reverse();
+        all.dedup_by(|a, b| a.path == b.path);
+        all.reverse();
+        let programs: BTreeSet<String> = self
+            .world
+            .objects
+            .iter()
+            .filter_map(|object| object.workload())
+            .flat_map(|workload| &workload.pod.containers)
+            .filter_map(|container| container.command.as_ref()?.first())
+            .map(|word| word.value.clone())
+            .collect();
+        for input in all {
+            let shown = input.path.trim_start_matches("./");
+            if let Err(error) = std::fs::metadata(&input.path) {
+                let path = Path::new(&input.path);
+                self.cannot_read(shown, path, SourceKind::Image, true, &error);
+                continue;
+            }
+            self.image(shown, image::Place::File(&input.path, input.form), &programs);
+        }
+        for input in &self.request.registry_images {
+            let place = image::Place::Registry(&input.shown, &input.from);
+            let before = self.world.problems.len();
+            self.image(&input.shown, place, &programs);
+            // A registry that does not answer says nothing about the image.
+            let new = self.world.problems.get_mut(before..).unwrap_or_default();
+            for problem in &mut *new {
+                self.world.sources.hidden().hide(&mut problem.message);
+            }
+            self.unusable |= new.iter().any(|problem| problem.kind == ProblemKind::Unreadable);
+        }
+    }
+
+    fn image(&mut self, shown: &str, place: image::Place<'_>, programs: &BTreeSet<String>) {
+        let mut source = Source::opaque(shown, SourceKind::Image);
+        source.named = true;
+        let id = self.world.sources.add(source);
+        let platform = self.request.platform.as_deref();
+        let limits = image::Limits::default();
+        let loaded = image::load(id, place, platform, programs, &limits);
+        // Before anything of it is repeated.
+        self.world.sources.hide(&place.secrets());
+        self.unusable |= loaded.image.is_none();
+        self.world.problems.extend(loaded.problems);
+        let path = match place {
+            image::Place::File(path, _) | image::Place::Registry(path, _) => path,
+        };
+        for platform in loaded.left_out {
+            self.skipped.push(Skipped {
+                path: path.to_owned(),
+                why: format!("its image for {platform} is not judged"),
+                // One of a name that is not known cannot be asked for by it.
+                render: platform
+                    .contains('/')
+                    .then(|| format!("provost check --platform {platform}")),
+            });
+        }
+        self.world.images.extend(loaded.image);
+        let Some((program, bytes)) = loaded.program else { return };
+        let mut shown = format!("{path}:{program}");
+        self.world.sources.hidden().hide(&mut shown);
+        let given = BinaryInput::given(shown.clone(), shown);
+        let before = self.world.binaries.len();
+        self.binary(&given, false, Content::from(bytes));
+        let Some(binary) = self.world.binaries.get_mut(before) else { return };
+        binary.in_image = Some(id);
+        let needed: Vec<String> = binary.needed.iter().map(|needed| needed.value.clone()).collect();
+        if let Some(image) = self.world.images.last_mut().filter(|_| !needed.is_empty()) {
+            let broken = image::add_libraries(image, place, platform, &needed, &limits);
+            // The registry may have given another token.
+            self.world.sources.hide(&place.secrets());
+            self.unusable |= broken.is_some();
+            self.world.problems.extend(broken);
+        }
+    }
+
+    fn binaries(&mut self, files: &[Found]) {
+        let found = files.iter().filter(|file| file.kind == SourceKind::Binary).map(|file| {
+            let path = file.path.to_string_lossy().into_owned();
+            (BinaryInput::given(path, file.shown.clone()), file.named)
+        });
+        let given = self.request.binaries.iter().map(|input| (input.clone(), true));
+        let mut all: Vec<_> = given.chain(found).collect();
+        all.sort_by(|a, b| a.0.shown.cmp(&b.0.shown));
+        all.dedup_by(|a, b| a.0.shown == b.0.shown);
+        for (input, named) in all {
+            match Content::open(Path::new(&input.path), LARGEST_BINARY) {
+                Ok(content) => self.binary(&input, named, content),
+                Err(error) => {
+                    let path = Path::new(&input.path);
+                    self.cannot_read(&input.shown, path, SourceKind::Binary, named, &error);
+                }
+            }
+        }
+    }
+
+    fn binary(&mut self, input: &BinaryInput, named: bool, content: Content) {
+        let mut source = Source::opaque(input.shown.clone(), SourceKind::Binary);
+        source.named = named;
+        let id = self.world.sources.add(source);
+        let limits = goformats::limits::Limits::default();
+        let content = Arc::new(content);
+        let (mut binary, problems) = binary::load(id, &input.shown, &content, &limits);
+        // Only programs in images are compared with those that were given.
+        if !self.world.images.is_empty() {
+            binary.sha256 = Some(mmap::sha256(&content));
+        }
+        if named && binary.format == BinaryFormat::Other {
+            self.unusable = true;
+            self.world.problems.push(Problem {
+                kind: ProblemKind::Malformed,
+                origin: Origin::whole(id),
+                message: "is no executable".to_owned(),
+                help: None,
+            });
+            return;
+        }
+        // An executable that walking found and that is no Go program is somebody else's.
+        if !named && binary.go.is_none() {
+            return;
+        }
+        if binary.format == BinaryFormat::Other {
+            // Somebody named it as the program: silence would say that it is one.
+            self.unusable = true;
+            self.world.problems.push(Problem {
+                kind: ProblemKind::Unreadable,
+                origin: Origin::whole(id),
+                message: "is no executable: neither ELF nor Mach-O nor PE".to_owned(),
+                help: None,
+            });
+            return;
+        }
+        binary.built_from = input.dockerfile.as_ref().and_then(|path| {
+            let same = |source: &Source| {
+                source.kind == SourceKind::Dockerfile
+                    && source.path.trim_start_matches("./") == path.trim_start_matches("./")
+            };
+            self.world.sources.iter().find(|(_, source)| same(source)).map(|(id, _)| id)
+        });
+        if let Some(built) = &input.built {
+            binary.built_here = true;
+            let same = |source: &Source| {
+                source.kind == SourceKind::GoMod && source.path == plain(&built.go_mod)
+            };
+            let known = self.world.sources.iter().find(|(_, source)| same(source));
+            let id = known.map(|(id, _)| id).unwrap_or_else(|| self.go_mod(built));
+            binary.toolchain_line = built.toolchain.clone().and_then(|at| {
+                let version = GoVersion::parse(built.text.get(at.clone())?)?;
+                Some(Fact::written(version, Origin::text(id, Span::new(at.start, at.end))))
+            });
+        }
+        self.world.binaries.push(binary);
+        self.world.problems.extend(problems);
+    }
+
+    fn cannot_read(
+        &mut self,
+        shown: &str,
+        path: &Path,
+        kind: SourceKind,
+        named: bool,
+        error: &std::io::Error,
+    ) {
+        let mut source = Source::opaque(shown, kind);
+        source.named = named;
+        let id: SourceId = self.world.sources.add(source);
+        self.unusable |= named;
+        self.world.problems.push(Problem {
+            // A file that walking found and that has gone since is one that could not be read.
+            kind: if named { discover::kind_of(error) } else { ProblemKind::Unreadable },
+            origin: Origin::whole(id),
+            message: discover::missing(path, error),
+            help: None,
+        });
+    }
+}
+
+/// A path as reports name it.
+fn plain(path: &str) -> &str {
+    path.trim_start_matches("./")
+}
