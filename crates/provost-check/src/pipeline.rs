@@ -90,6 +90,8 @@ pub struct Request {
     pub registry_images: Vec<RegistryInput>,
     /// `--platform`: which image of an index, `os/arch[/variant]`.
     pub platform: Option<String>,
+    /// Files with what `provost prove` measured.
+    pub proofs: Vec<String>,
     /// Dockerfiles by whatever name.
     pub dockerfiles: Vec<String>,
     /// `--target`: the stage that becomes the image.
@@ -213,6 +215,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
             dockerfiles: world.builds.len(),
             images: world.images.len(),
             binaries: world.binaries.len(),
+            processes: world.proofs.len(),
         },
         findings: conclusion.findings,
         not_judged: conclusion.not_judged,

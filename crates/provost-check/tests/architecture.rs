@@ -123,6 +123,18 @@ fn one_folder_speaks_with_the_network() {
 }
 
 #[test]
+fn what_measures_does_not_judge() {
+    let judges = ["findings", "rules", "report", "case", "pipeline", "artifact"]
+        .map(|module| format!("provost_check::{module}"));
+    let judges: Vec<&str> = judges.iter().map(String::as_str).collect();
+    assert_eq!(naming("provost-live/src", &judges), NONE);
+    assert!(!naming("provost-live/src", &["provost_check::facts"]).is_empty());
+    // Only the loopback address, and what the process itself is bound to.
+    let names = ["ToSocketAddrs", "lookup_host"];
+    assert_eq!(naming("provost-live/src", &names), NONE);
+}
+
+#[test]
 fn goformats_opens_nothing_and_knows_nothing_of_kubernetes() {
     assert_eq!(naming("goformats/src", &OUTSIDE), NONE);
     assert_eq!(naming("goformats/src", &["Deployment", "Dockerfile", "kubelet", "Pod"]), NONE);

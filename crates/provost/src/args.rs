@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use provost_check::artifact::config::values;
 use provost_check::artifact::image::Form;
+use provost_check::facts::proof::PhaseName;
 use provost_check::findings::Level;
 use provost_check::model::names::ImageRef;
 use provost_check::pipeline::ImageInput;
@@ -58,6 +59,9 @@ pub(crate) enum Verb {
     /// Judge manifests, Dockerfiles and Go binaries before they are deployed
     #[command(after_help = EXIT_CODES)]
     Check(Box<CheckArgs>),
+    /// Start the real service, ask it, load it, end it, and show what it does
+    #[command(after_help = EXIT_CODES)]
+    Prove(Box<ProveArgs>),
     /// Print the page of a rule, or the list of rules
     Explain(ExplainArgs),
     /// Write Dockerfile, manifests or chart, configuration and CI for the Go module here
@@ -131,6 +135,9 @@ pub(crate) struct CheckArgs {
     /// The container that runs the binary, when several could
     #[arg(long, value_name = "NS/KIND/NAME/C", value_parser = container, help_heading = "Evidence")]
     pub(crate) container: Option<String>,
+    /// What `provost prove` measured of the binary
+    #[arg(long, value_name = "FILE", help_heading = "Evidence")]
+    pub(crate) proof: Vec<String>,
     /// Namespace of objects that name none
     #[arg(long, value_name = "NS", help_heading = "Evidence")]
     pub(crate) namespace: Option<String>,
@@ -222,6 +229,89 @@ pub(crate) struct CheckArgs {
         long_help = "How to write the report, and into which file: text (default), json, sarif, github (annotations), gitlab (code quality), junit, markdown (a comment or a step's summary), html (one page). Repeatable; one of them can go to standard output"
     )]
     pub(crate) format: Vec<Output>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ProveArgs {
+    /// The Go binary to run
+    #[arg(long, value_name = "PATH", help_heading = "Process")]
+    pub(crate) binary: String,
+    /// Manifests and Dockerfiles that say how it is run, and its folder of configuration
+    #[arg(long, value_name = "FILE|DIR", help_heading = "Process")]
+    pub(crate) manifest: Vec<String>,
+    /// The container that runs the binary, when several could
+    #[arg(long, value_name = "NS/KIND/NAME/C", value_parser = container, help_heading = "Process")]
+    pub(crate) container: Option<String>,
+    /// A variable of its environment; outranks the manifest
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable, help_heading = "Process")]
+    pub(crate) env: Vec<(String, String)>,
+    /// Variables, one NAME=VALUE a line
+    #[arg(long, value_name = "FILE", help_heading = "Process")]
+    pub(crate) env_file: Vec<String>,
+    /// The folder it is started in (default: /)
+    #[arg(long, value_name = "DIR", default_value = "/", hide_default_value = true)]
+    #[arg(help_heading = "Process")]
+    pub(crate) directory: std::path::PathBuf,
+    /// Its arguments, behind `--`; outrank the manifest
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<String>,
+
+    /// The port that load goes to (default: the manifest's, else the first that is opened)
+    #[arg(long, value_name = "PORT", help_heading = "Measurement")]
+    pub(crate) port: Option<u16>,
+    /// What is asked for under load (default: the readiness probe's path, else /)
+    #[arg(long, value_name = "PATH", help_heading = "Measurement")]
+    pub(crate) path: Option<String>,
+    /// A path that takes seconds to answer, for requests in flight
+    #[arg(long, value_name = "PATH", help_heading = "Measurement")]
+    pub(crate) slow_path: Option<String>,
+    /// Only this part: start, drain, stuck, second-signal, early-signal; repeatable
+    #[arg(long, value_name = "PHASE", value_parser = phase, help_heading = "Measurement")]
+    pub(crate) phase: Vec<PhaseName>,
+    /// Start and drain only
+    #[arg(long, conflicts_with = "phase", help_heading = "Measurement")]
+    pub(crate) quick: bool,
+
+    /// Only these rules (or rule/variant)
+    #[arg(long, value_name = "RULE,...", value_delimiter = ',', help_heading = "Rules")]
+    pub(crate) only: Vec<String>,
+    /// Not these rules (or rule/variant)
+    #[arg(long, value_name = "RULE,...", value_delimiter = ',', help_heading = "Rules")]
+    pub(crate) skip: Vec<String>,
+    /// Set the level of a rule: off, note, warn, deny
+    #[arg(long, value_name = "RULE=LEVEL", value_delimiter = ',', help_heading = "Rules")]
+    pub(crate) level: Vec<LevelOf>,
+    /// Exit with 1 from this level on: deny (default), warn, note, never
+    #[arg(
+        long,
+        value_name = "LEVEL",
+        default_value = "deny",
+        hide_default_value = true,
+        hide_possible_values = true,
+        help_heading = "Rules"
+    )]
+    pub(crate) fail_on: FailOn,
+
+    /// Keep what was measured, for `provost check --proof FILE`
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) write_proof: Option<String>,
+    /// text (default), json, sarif, github, gitlab, junit, markdown, html; repeatable
+    #[arg(long, value_name = "FORMAT[=FILE]", help_heading = "Output")]
+    pub(crate) format: Vec<Output>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+fn phase(text: &str) -> Result<PhaseName, String> {
+    PhaseName::ALL.into_iter().find(|phase| phase.name() == text).ok_or_else(|| {
+        let names: Vec<&str> = PhaseName::ALL.iter().map(|phase| phase.name()).collect();
+        format!("expected one of {}", names.join(", "))
+    })
 }
 
 #[derive(Debug, Args)]

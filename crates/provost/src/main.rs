@@ -32,6 +32,12 @@ use exit::Exit;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // One of the processes around a program that is measured has another task, and no arguments of
+    // a person.
+    #[cfg(target_os = "linux")]
+    if let Some(exit) = provost_live::prove::worker::called() {
+        return exit;
+    }
     panic::set_hook(Box::new(report_panic));
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
@@ -61,6 +67,7 @@ fn run(cli: &Cli) -> Result<Exit> {
     match &cli.verb {
         Verb::Check(args) => commands::check::run(cli, args),
         Verb::Init(args) => commands::init::run(cli, args),
+        Verb::Prove(args) => commands::prove::run(cli, args),
         Verb::Explain(args) => commands::explain::run(cli, args),
         Verb::Completions { shell } => commands::completions::run(*shell),
         Verb::Man { folder } => commands::completions::man(folder),

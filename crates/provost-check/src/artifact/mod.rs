@@ -15,6 +15,7 @@ mod kustomization;
 pub mod manifest;
 pub mod mmap;
 pub mod program_text;
+pub mod proof;
 pub mod render;
 pub mod source;
 pub mod yaml;

@@ -36,6 +36,8 @@ pub enum SourceKind {
     Values,
     /// Which files `docker build` does not see; there when a pattern of it matters.
     DockerIgnore,
+    /// A process that was measured, or the file that says what was.
+    Proof,
     /// Named on the command line and of no known format.
     Unknown,
 }
@@ -55,6 +57,7 @@ impl SourceKind {
             Self::Template | Self::Resource | Self::Data => "template",
             Self::Values => "values",
             Self::DockerIgnore => "dockerignore",
+            Self::Proof => "proof",
             Self::Unknown => "unknown",
         }
     }

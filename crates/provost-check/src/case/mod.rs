@@ -24,6 +24,7 @@ pub mod listen;
 pub mod mesh;
 pub mod network;
 mod patched;
+pub mod process;
 mod programs;
 pub mod provenance;
 pub mod provided;
@@ -55,6 +56,7 @@ use crate::facts::binary::{Binary, GoProgram};
 use crate::facts::build::Build;
 use crate::facts::image::Image;
 use crate::facts::objects::{Object, PortRef, Service};
+use crate::facts::proof::Measured;
 use crate::facts::settings::{self, Settings};
 use crate::facts::workload::{Container, ContainerRole, PodTemplate, SecurityContext, Workload};
 use crate::findings::{Abstain, Reason};
@@ -84,6 +86,8 @@ pub struct World {
     pub builds: Vec<Build>,
     /// Container images.
     pub images: Vec<Image>,
+    /// Processes that were measured.
+    pub proofs: Vec<Measured>,
     /// Configuration.
     pub settings: Settings,
     /// What could not be read.

@@ -17,6 +17,7 @@ pub(crate) fn world(text: impl Into<String>) -> World {
         binaries: Vec::new(),
         builds: Vec::new(),
         images: Vec::new(),
+        proofs: Vec::new(),
         settings: Settings::at(jiff::civil::date(2026, 11, 23)),
         problems: Vec::new(),
     }

@@ -212,6 +212,7 @@ mod tests {
             binaries: Vec::new(),
             builds: Vec::new(),
             images: Vec::new(),
+            proofs: Vec::new(),
             settings: Settings::at(jiff::civil::date(2026, 11, 23)),
             problems: Vec::new(),
         }

@@ -21,6 +21,7 @@ pub mod placeholders;
 pub mod ports;
 pub mod problem;
 pub mod program_text;
+pub mod proof;
 pub mod rollout;
 pub mod settings;
 pub mod symbols;

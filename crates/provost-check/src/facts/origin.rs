@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
+use super::proof::PhaseName;
 use crate::model::hidden::Hidden;
 
 /// Names one input of a run; an index into [`crate::artifact::source::Sources`].
@@ -52,8 +53,19 @@ pub enum Place {
     Binary(Arc<BinaryPlace>),
     /// A place in a container image.
     Image(Arc<ImagePlace>),
+    /// A moment in the life of a process that was measured.
+    Process(Moment),
     /// The input as such.
     Whole,
+}
+
+/// A moment in the life of a process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Moment {
+    /// Which of its runs.
+    pub phase: PhaseName,
+    /// Microseconds since it was started.
+    pub at_us: Option<u64>,
 }
 
 /// A place in an executable.
@@ -106,6 +118,11 @@ impl Origin {
         Self { source, place: Place::Image(Arc::new(place)) }
     }
 
+    /// A moment in a run of a process.
+    pub fn process(source: SourceId, phase: PhaseName, at_us: Option<u64>) -> Self {
+        Self { source, place: Place::Process(Moment { phase, at_us }) }
+    }
+
     /// Leaves out of a place in an image or executable what is secret.
     pub(crate) fn hide(&mut self, hidden: &Hidden) {
         match &mut self.place {
@@ -121,7 +138,7 @@ impl Origin {
                     *place = Arc::new(BinaryPlace { address: place.address, section });
                 }
             }
-            Place::Text(_) | Place::Whole => {}
+            Place::Text(_) | Place::Process(_) | Place::Whole => {}
         }
     }
 
@@ -129,7 +146,7 @@ impl Origin {
     pub fn span(&self) -> Option<Span> {
         match self.place {
             Place::Text(span) => Some(span),
-            Place::Binary(_) | Place::Image(_) | Place::Whole => None,
+            Place::Binary(_) | Place::Image(_) | Place::Process(_) | Place::Whole => None,
         }
     }
 }

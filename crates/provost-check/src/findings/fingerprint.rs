@@ -74,6 +74,7 @@ fn parts(finding: &Finding, sources: &Sources) -> String {
             .unwrap_or_default(),
         Place::Binary(place) => place.section.as_deref().unwrap_or_default().to_owned(),
         Place::Image(place) => place.path.to_string(),
+        Place::Process(moment) => moment.phase.name().to_owned(),
         Place::Whole => String::new(),
     };
     let variant = finding.variant.map_or("", |variant| variant.name);

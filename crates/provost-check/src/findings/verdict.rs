@@ -31,11 +31,12 @@ pub enum Reason {
     LimitReached,
     Alternatives,
     Patched,
+    NotMeasured,
 }
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Reason; 24] = [
+    pub const ALL: [Reason; 25] = [
         Self::NoBinary,
         Self::NoImage,
         Self::NoDockerfile,
@@ -60,6 +61,7 @@ impl Reason {
         Self::LimitReached,
         Self::Alternatives,
         Self::Patched,
+        Self::NotMeasured,
     ];
 
     /// The name in reports.
@@ -89,6 +91,7 @@ impl Reason {
             Self::LimitReached => "limit-reached",
             Self::Alternatives => "alternatives",
             Self::Patched => "patched",
+            Self::NotMeasured => "not-measured",
         }
     }
 
@@ -122,6 +125,7 @@ impl Reason {
             Self::MeasuredFactMissing => "set it in a [[service]] entry of provost.toml",
             Self::LimitReached => "raise the limit that the message names",
             Self::Alternatives => "give the folder, or the built kustomization, that is applied",
+            Self::NotMeasured => "measure it: provost prove",
             Self::Patched => "kustomize changes it; give its folder with --kustomize DIR",
         }
     }

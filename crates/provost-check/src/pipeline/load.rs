@@ -12,7 +12,7 @@ use crate::artifact::discover::{self, Found};
 use crate::artifact::manifest::{self, ManifestFile, Skipped};
 use crate::artifact::mmap::{self, Content};
 use crate::artifact::render::{self, Renderer};
-use crate::artifact::{Source, SourceKind, Sources, binary, dockerfile, image};
+use crate::artifact::{Source, SourceKind, Sources, binary, dockerfile, image, proof};
 use crate::case::World;
 use crate::facts::binary::BinaryFormat;
 use crate::facts::origin::Span;
@@ -45,6 +45,7 @@ pub fn load(request: &Request, sources: Sources, settings: Settings) -> Loaded {
             binaries: Vec::new(),
             builds: Vec::new(),
             images: Vec::new(),
+            proofs: Vec::new(),
             settings,
             problems: Vec::new(),
         },
@@ -84,7 +85,9 @@ impl Loader<'_> {
                 }
             };
         }
-        for stage in [Self::manifests, Self::dockerfiles, Self::images, Self::binaries] {
+        for stage in
+            [Self::manifests, Self::dockerfiles, Self::images, Self::binaries, Self::proofs]
+        {
             if !self.request.interrupted.load(Ordering::SeqCst) {
                 stage(self, &found.files);
             }
@@ -303,8 +306,8 @@ impl Loader<'_> {
         let limits = goformats::limits::Limits::default();
         let content = Arc::new(content);
         let (mut binary, problems) = binary::load(id, &input.shown, &content, &limits);
-        // Only programs in images are compared with those that were given.
-        if !self.world.images.is_empty() {
+        // Only programs in images are compared with those that were given, and those that ran.
+        if !self.world.images.is_empty() || !self.request.proofs.is_empty() {
             binary.sha256 = Some(mmap::sha256(&content));
         }
         if named && binary.format == BinaryFormat::Other {
@@ -353,6 +356,28 @@ impl Loader<'_> {
         }
         self.world.binaries.push(binary);
         self.world.problems.extend(problems);
+    }
+
+    fn proofs(&mut self, _: &[Found]) {
+        for path in &self.request.proofs {
+            let mut source = Source::opaque(path.clone(), SourceKind::Proof);
+            source.named = true;
+            let bytes = match mmap::read_text(Path::new(path), proof::LARGEST, true) {
+                Ok(bytes) => bytes,
+                Err(error) => {
+                    self.cannot_read(path, Path::new(path), SourceKind::Proof, true, &error);
+                    continue;
+                }
+            };
+            let id = self.world.sources.add(source);
+            match proof::load(id, &bytes, &self.world.binaries) {
+                Ok(measured) => self.world.proofs.push(measured),
+                Err(problem) => {
+                    self.unusable = true;
+                    self.world.problems.push(problem);
+                }
+            }
+        }
     }
 
     fn cannot_read(

@@ -13,6 +13,7 @@ pub mod sarif;
 mod snippet;
 mod table;
 pub mod text;
+pub mod timeline;
 pub mod view;
 
 use std::cmp::Ordering;
@@ -67,12 +68,14 @@ pub struct Judged {
     pub binaries: usize,
     /// Container images.
     pub images: usize,
+    /// Processes that were measured.
+    pub processes: usize,
 }
 
 impl Judged {
     /// Whether no rule had anything to look at.
     pub fn is_nothing(self) -> bool {
-        self.objects + self.dockerfiles + self.binaries + self.images == 0
+        self.objects + self.dockerfiles + self.binaries + self.images + self.processes == 0
     }
 }
 
@@ -180,6 +183,7 @@ pub fn sort_findings(findings: &mut Vec<Finding>, sources: &Sources) {
         Place::Whole | Place::Image(_) => (0, 0),
         Place::Text(span) => (span.start.into(), span.end.into()),
         Place::Binary(place) => (place.address.unwrap_or(0), 0u64),
+        Place::Process(moment) => (moment.at_us.unwrap_or(0), 0),
     };
     // Small keys are sorted rather than findings, which are moved once.
     let mut order: Vec<_> = findings

@@ -9,6 +9,7 @@ use annotate_snippets::renderer::DecorStyle;
 use annotate_snippets::{AnnotationKind, Element, Group, Level, Origin, Renderer, Snippet};
 
 use super::plain::{clean, fit, replacement};
+use super::view;
 use crate::artifact::{Source, Sources};
 use crate::facts::origin::{Place, SourceId, Span};
 use crate::findings::{self, Applicability, Evidence, Role};
@@ -176,6 +177,13 @@ fn whole_line(path: &str, place: &Place, note: &str) -> String {
         if let Some(layer) = layer {
             let short: String = layer.chars().take("sha256:".len() + 12).collect();
             line.push_str(&format!(" in {}", clean(&short)));
+        }
+        line.push(')');
+    }
+    if let Place::Process(moment) = place {
+        line.push_str(&format!(" ({}", moment.phase.name()));
+        if let Some(at) = moment.at_us {
+            line.push_str(&format!(" at {}", view::seconds(at)));
         }
         line.push(')');
     }

@@ -452,6 +452,11 @@ fn judged(report: &Report<'_>) -> String {
     } else if judged.binaries > 1 {
         parts.push(format!("{} binaries", judged.binaries));
     }
+    match judged.processes {
+        0 => {}
+        1 => parts.push("1 process".to_owned()),
+        n => parts.push(format!("{n} processes")),
+    }
     match parts.split_last() {
         None => count(report.inputs.len(), "file"),
         Some((last, [])) => last.clone(),
@@ -462,7 +467,7 @@ fn judged(report: &Report<'_>) -> String {
 /// The next flag, where a whole kind of artifact is missing.
 fn next_step(report: &Report<'_>) -> Option<String> {
     let judged = report.judged;
-    if judged.is_nothing() || judged.binaries > 0 {
+    if judged.is_nothing() || judged.binaries + judged.processes > 0 {
         return None;
     }
     let waits = |reason| report.not_judged.iter().filter(|n| n.reason == reason).count();

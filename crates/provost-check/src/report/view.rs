@@ -104,7 +104,7 @@ pub struct FindingView<'a> {
 /// A place and what it contributes.
 #[derive(Debug, Serialize)]
 pub struct PlaceView<'a> {
-    /// `text`, `binary` or `image`.
+    /// `text`, `binary`, `image` or `process`.
     pub origin: &'static str,
     pub path: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -119,6 +119,9 @@ pub struct PlaceView<'a> {
     /// Digest of an image's layer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub layer: Option<&'a str>,
+    /// When, in seconds since the process was started.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
     /// `primary` or `related`.
     pub role: &'static str,
     pub note: &'a str,
@@ -213,6 +216,8 @@ pub struct Summary {
     pub dockerfiles: usize,
     pub binaries: usize,
     pub images: usize,
+    #[serde(skip_serializing_if = "is_zero")]
+    pub processes: usize,
     pub rules_not_judged: usize,
     pub suppressed: usize,
     /// Findings left out because no file of theirs has changed.
@@ -320,6 +325,7 @@ impl<'a> View<'a> {
                 dockerfiles: report.judged.dockerfiles,
                 binaries: report.judged.binaries,
                 images: report.judged.images,
+                processes: report.judged.processes,
                 rules_not_judged: report.rules_not_judged(),
                 suppressed: report.suppressed.len(),
                 unchanged: report.unchanged,
@@ -516,12 +522,14 @@ fn place<'a>(origin: &'a Origin, role: Role, note: &'a str, sources: &'a Sources
             (place.address.map(|a| format!("{a:#x}")), place.section.as_deref())
         }
         Place::Image(place) => (None, Some(&*place.path)),
+        Place::Process(moment) => (None, Some(moment.phase.name())),
         _ => (None, None),
     };
     PlaceView {
         origin: match (&origin.place, source.kind) {
             (Place::Image(_), _) | (_, SourceKind::Image) => "image",
             (Place::Binary(_), _) | (_, SourceKind::Binary) => "binary",
+            (Place::Process(_), _) => "process",
             _ => "text",
         },
         path: &source.path,
@@ -533,6 +541,10 @@ fn place<'a>(origin: &'a Origin, role: Role, note: &'a str, sources: &'a Sources
             Place::Image(place) => place.layer.as_deref(),
             _ => None,
         },
+        time: match &origin.place {
+            Place::Process(moment) => moment.at_us.map(seconds),
+            _ => None,
+        },
         role: match role {
             Role::Primary => "primary",
             Role::Related => "related",
@@ -540,6 +552,11 @@ fn place<'a>(origin: &'a Origin, role: Role, note: &'a str, sources: &'a Sources
         note,
         source,
     }
+}
+
+/// Microseconds as seconds: `1.204 s`.
+pub(super) fn seconds(at_us: u64) -> String {
+    format!("{}.{:03} s", at_us / 1_000_000, at_us / 1000 % 1000)
 }
 
 fn position(source: &Source, offset: u32) -> Position {

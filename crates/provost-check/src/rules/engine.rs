@@ -12,6 +12,7 @@ use rustc_hash::FxHashSet;
 
 use super::rule::{Check, Findings, Group, Judged, Rule, Variant};
 use crate::case::image::ImageCase;
+use crate::case::process::ProcessCase;
 use crate::case::{BuildCase, Joined, ObjectCase, ObjectId, ProgramCase, WorkloadCase};
 use crate::facts::Object;
 use crate::findings::{Abstain, Finding, Level, NotJudged};
@@ -298,6 +299,14 @@ impl Engine<'_> {
             let subject = Subject::new(|| image.path.clone());
             groups.push(self.group(|rule, check| match check {
                 Check::Image(check) => ask(rule, &subject, |f| check(&case, f)),
+                _ => None,
+            }));
+        }
+        for (index, measured) in world.proofs.iter().enumerate() {
+            let case = ProcessCase::new(joined, index, measured);
+            let subject = Subject::new(|| case.subject());
+            groups.push(self.group(|rule, check| match check {
+                Check::Process(check) => ask(rule, &subject, |f| check(&case, f)),
                 _ => None,
             }));
         }

@@ -7,11 +7,13 @@ pub mod binary;
 pub mod build;
 pub mod config;
 pub mod engine;
+pub mod environment;
 pub mod health;
 pub mod image;
 pub mod input;
 pub mod known_as;
 pub mod lifecycle;
+pub mod logs;
 pub mod mesh;
 pub mod network;
 #[cfg(test)]
@@ -21,7 +23,10 @@ pub mod rollout;
 pub mod rule;
 pub mod runtime;
 pub mod security;
+pub mod serving;
+pub mod start;
 pub mod telemetry;
+pub mod termination;
 #[cfg(test)]
 mod tests;
 
@@ -76,6 +81,7 @@ pub static RULES: &[&Rule] = &[
     &config::secret_in_config_map::RULE,
     &config::secret_in_plain_env::RULE,
     &config::service_link_collision::RULE,
+    &environment::secret_in_output::RULE,
     &health::aggressive_liveness::RULE,
     &health::fragile_probe_handler::RULE,
     &health::grpc_probe_without_health_service::RULE,
@@ -109,6 +115,8 @@ pub static RULES: &[&Rule] = &[
     &lifecycle::no_termination_handler::RULE,
     &lifecycle::prestop_exhausts_grace_period::RULE,
     &lifecycle::unhandled_stop_signal::RULE,
+    &logs::log_line_not_json::RULE,
+    &logs::no_final_log_line::RULE,
     &mesh::application_starts_before_proxy::RULE,
     &mesh::authorization_without_mtls::RULE,
     &mesh::dangling_mesh_destination::RULE,
@@ -178,12 +186,30 @@ pub static RULES: &[&Rule] = &[
     &security::run_as_non_root_will_fail::RULE,
     &security::unneeded_service_account_token::RULE,
     &security::writable_root_filesystem::RULE,
+    &serving::catch_all_success::RULE,
+    &serving::listens_on_loopback_only::RULE,
+    &serving::probe_endpoint_missing::RULE,
+    &serving::probe_redirects_or_authenticates::RULE,
+    &serving::probe_slower_than_its_timeout::RULE,
+    &start::never_listens::RULE,
+    &start::slow_start::RULE,
     &telemetry::metric_not_exposed::RULE,
     &telemetry::missing_service_name::RULE,
     &telemetry::obsolete_telemetry::RULE,
     &telemetry::otlp_endpoint_mismatch::RULE,
     &telemetry::scrape_without_exporter::RULE,
     &telemetry::unresolved_scrape_port::RULE,
+    &termination::drain_longer_than_grace::RULE,
+    &termination::hangs_on_long_request::RULE,
+    &termination::ignores_signal_while_starting::RULE,
+    &termination::keeps_connections_open_in_drain::RULE,
+    &termination::liveness_fails_in_drain::RULE,
+    &termination::loses_requests_in_flight::RULE,
+    &termination::no_termination_handler_seen::RULE,
+    &termination::refuses_during_endpoint_removal::RULE,
+    &termination::second_signal_ignored::RULE,
+    &termination::second_signal_panics::RULE,
+    &termination::unclean_exit_code::RULE,
 ];
 
 /// The rule of that id.

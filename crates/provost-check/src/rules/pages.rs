@@ -17,7 +17,8 @@
 //! ```` ```text report ```` is a snapshot of what the user sees in that case; run with
 //! `PROVOST_UPDATE_PAGES=1` to write it anew. `binary.toml` states facts of an executable, see
 //! [`crate::artifact::binary_toml`], `image.toml` those of an image, see
-//! [`crate::artifact::image_toml`]. `text context` lists the paths of the directory that the
+//! [`crate::artifact::image_toml`], `proof.json` what was measured of a process, see
+//! [`crate::facts::proof`]. `text context` lists the paths of the directory that the
 //! Dockerfile is built in, `text .dockerignore` what of it is left out, `text go.mod` its module.
 
 use std::collections::BTreeSet;
@@ -99,6 +100,8 @@ fn need_of(name: &str) -> Option<Need> {
     let base = name.rsplit('/').next().unwrap_or(name);
     if base.ends_with("binary.toml") {
         Some(Need::Binary)
+    } else if base == "proof.json" {
+        Some(Need::Process)
     } else if base == "image.toml" {
         Some(Need::Image)
     } else if base.starts_with("Dockerfile") {
@@ -123,7 +126,7 @@ fn load(files: &[File]) -> Loaded {
     let mut settings = Settings::at(DATE);
     let mut selection = Selection::default();
     let (mut objects, mut builds, mut binaries) = (Vec::new(), Vec::new(), Vec::new());
-    let mut images = Vec::new();
+    let (mut images, mut proofs) = (Vec::new(), Vec::new());
     let mut closed_world = false;
     let (mut context, mut texts) = (None, Vec::new());
     let mut problems = Vec::new();
@@ -157,6 +160,11 @@ fn load(files: &[File]) -> Loaded {
             (Some(Need::Binary), _) => {
                 let binary = binary_toml::load(&mut sources, &file.text);
                 binaries.push(binary);
+            }
+            (Some(Need::Process), _) => {
+                let source = add(&mut sources, SourceKind::Proof);
+                let loaded = artifact::proof::load(source, file.text.as_bytes(), &[]);
+                proofs.push(loaded.unwrap_or_else(|problem| panic!("{}", problem.message)));
             }
             (Some(Need::Image), _) => images.push(image_toml::load(&mut sources, &file.text)),
             (None, "provost.toml") => {
@@ -199,7 +207,7 @@ fn load(files: &[File]) -> Loaded {
         }
     }
     settings.closed_world |= closed_world;
-    let world = World { sources, objects, binaries, builds, images, settings, problems };
+    let world = World { sources, objects, binaries, builds, images, proofs, settings, problems };
     Loaded { world, selection, ignores }
 }
 
@@ -328,7 +336,7 @@ fn place(world: &World, origin: &Origin) -> (String, Option<u32>) {
     let source = world.sources.get(origin.source);
     let line = match &origin.place {
         Place::Text(span) => Some(source.position(span.start).line),
-        Place::Binary(_) | Place::Image(_) | Place::Whole => None,
+        Place::Binary(_) | Place::Image(_) | Place::Process(_) | Place::Whole => None,
     };
     (source.path.clone(), line)
 }
@@ -503,9 +511,13 @@ fn drop_needs(rule: &'static Rule, failing: &Section) -> String {
         if !verdicts.findings.is_empty() {
             let _ = writeln!(out, "{}: finds something without {need:?}", rule.id);
         }
-        // Without manifests, or without any artifact, there is nothing left to be asked about.
+        // Without manifests or processes, or without any artifact, there is nothing left to be asked
+        // about.
         let nothing_left = kept.iter().all(|file| need_of(&file.name).is_none());
-        if *need != Need::Manifest && !nothing_left && verdicts.not_judged.is_empty() {
+        if !matches!(need, Need::Manifest | Need::Process)
+            && !nothing_left
+            && verdicts.not_judged.is_empty()
+        {
             let _ = writeln!(out, "{}: passes in silence without {need:?}", rule.id);
         }
     }

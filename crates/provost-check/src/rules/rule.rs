@@ -1,6 +1,7 @@
 //! What a rule is: data and one function.
 
 use crate::case::image::ImageCase;
+use crate::case::process::ProcessCase;
 use crate::case::{BuildCase, Case, Joined, ObjectCase, ProgramCase, WorkloadCase};
 use crate::facts::Object;
 use crate::findings::{Abstain, Finding, Level};
@@ -23,6 +24,11 @@ pub enum Group {
     Mesh,
     Telemetry,
     Rollout,
+    Start,
+    Serving,
+    Termination,
+    Environment,
+    Logs,
     Input,
 }
 
@@ -44,6 +50,11 @@ impl Group {
             Self::Mesh => "mesh",
             Self::Telemetry => "telemetry",
             Self::Rollout => "rollout",
+            Self::Start => "start",
+            Self::Serving => "serving",
+            Self::Termination => "termination",
+            Self::Environment => "environment",
+            Self::Logs => "logs",
             Self::Input => "input",
         }
     }
@@ -60,6 +71,8 @@ pub enum Need {
     Dockerfile,
     /// The image's layers.
     Image,
+    /// A process that was measured.
+    Process,
 }
 
 /// The same rule with its own name, level and message; addressed as `rule/variant`.
@@ -119,6 +132,8 @@ pub enum Check {
     Program(fn(&ProgramCase<'_>, &mut Findings) -> Judged),
     /// Each container image.
     Image(fn(&ImageCase<'_>, &mut Findings) -> Judged),
+    /// Each process that was measured.
+    Process(fn(&ProcessCase<'_>, &mut Findings) -> Judged),
     /// The run as a whole: what could not be read or bound.
     Run(fn(&Joined<'_>, &mut Findings) -> Judged),
     /// Found while results are collected: suppressions that do not hold.
@@ -134,6 +149,7 @@ impl std::fmt::Debug for Check {
             Self::Build(_) => "Build",
             Self::Program(_) => "Program",
             Self::Image(_) => "Image",
+            Self::Process(_) => "Process",
             Self::Run(_) => "Run",
             Self::Engine => "Engine",
         })

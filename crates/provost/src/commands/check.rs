@@ -24,7 +24,7 @@ use provost_check::report::view::View;
 use provost_check::report::{Report, github, gitlab, html, json, junit, markdown, sarif, text};
 use provost_check::rules::engine::Selection;
 
-use crate::args::{CheckArgs, Cli, Format, ImageArg, Kind};
+use crate::args::{CheckArgs, Cli, Format, ImageArg, Kind, Output};
 use crate::commands::changed::Changed;
 use crate::commands::fix::{self, Fixed};
 use crate::exit::{Exit, Mistake};
@@ -120,7 +120,7 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
         let new: Vec<&Finding> = report.findings.iter().collect();
         output::print(&fix::diff(&loaded.world, &roots, &new, args.unsafe_fixes, &mut fixed))?;
     }
-    write(cli, args, report)?;
+    write(cli, &args.format, args.diff, report)?;
     if args.fix {
         said_of_fixes(cli, args, report, &fixed);
     }
@@ -354,6 +354,7 @@ fn request(cli: &Cli, args: &CheckArgs, interrupt: &Interrupt) -> Result<(Reques
         platform: args.platform.clone(),
         target: args.target.clone(),
         namespace: args.namespace.clone(),
+        proofs: args.proof.clone(),
         interrupted: interrupt.flag(),
         ..Request::default()
     };
@@ -440,7 +441,14 @@ fn missing(report: &Report<'_>, require: &[Kind]) -> Vec<String> {
 }
 
 /// Writes every report that is asked for; files first, so that a closed pipe loses none of them.
-fn write(cli: &Cli, args: &CheckArgs, report: &Report<'_>) -> Result<()> {
+///
+/// `silent` is for a run whose answer is something else on standard output.
+pub(crate) fn write(
+    cli: &Cli,
+    formats: &[Output],
+    silent: bool,
+    report: &Report<'_>,
+) -> Result<()> {
     let options =
         |color| Options { width: output::WIDTH, color, verbose: cli.verbose, quiet: cli.quiet };
     let view = std::cell::LazyCell::new(|| View::new(report));
@@ -454,18 +462,18 @@ fn write(cli: &Cli, args: &CheckArgs, report: &Report<'_>) -> Result<()> {
         Format::Markdown => markdown::render(&view),
         Format::Html => html::render(&view),
     };
-    for wanted in &args.format {
+    for wanted in formats {
         if let Some(file) = &wanted.file {
             output::write_file(Path::new(file), &render(wanted.format, false))
                 .map_err(|error| Mistake::new(format!("cannot write {file}: {error}")))?;
         }
     }
-    let on_stdout = args.format.iter().find(|output| output.file.is_none());
+    let on_stdout = formats.iter().find(|output| output.file.is_none());
     match on_stdout.map(|output| output.format) {
         Some(format) => output::print(&render(format, output::color_on_stdout(cli.color))),
         // The diff is the answer; whoever wants a report beside it names one.
-        None if args.diff => Ok(()),
-        None if args.format.is_empty() => {
+        None if silent => Ok(()),
+        None if formats.is_empty() => {
             output::print(&render(Format::Text, output::color_on_stdout(cli.color)))
         }
         None => Ok(()),

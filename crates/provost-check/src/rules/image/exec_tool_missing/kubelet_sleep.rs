@@ -69,6 +69,7 @@ mod tests {
             binaries: Vec::new(),
             builds: builds.into_iter().collect(),
             images: Vec::new(),
+            proofs: Vec::new(),
             settings: Settings::at(jiff::civil::date(2026, 11, 26)),
             problems: Vec::new(),
         };

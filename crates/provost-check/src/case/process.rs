@@ -1,0 +1,157 @@
+//! One process that was measured, with the container it was run as.
+
+use super::{Case, Joined, World};
+use crate::facts::Origin;
+use crate::facts::proof::{
+    Measured, Outcome, Phase, PhaseName, Proof, Purpose, Request, Signal, Terms,
+};
+use crate::findings::{Abstain, Reason};
+
+/// One process.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessCase<'w> {
+    /// Everything.
+    pub joined: &'w Joined<'w>,
+    /// Its index in [`World::proofs`].
+    pub index: usize,
+    measured: &'w Measured,
+    container: Option<Case<'w>>,
+}
+
+impl<'w> ProcessCase<'w> {
+    /// Joins a proof with the container it names or, where it names none, with the only one that the
+    /// program was bound to.
+    pub fn new(joined: &'w Joined<'w>, index: usize, measured: &'w Measured) -> Self {
+        let name = measured.proof.container.as_deref();
+        let container = match name {
+            Some(name) => joined.cases().find(|case| case.subject() == name),
+            None => {
+                let mut bound = joined.cases().filter(|case| case.binary().is_ok());
+                bound.next().filter(|_| bound.next().is_none())
+            }
+        };
+        Self { joined, index, measured, container }
+    }
+
+    /// All facts.
+    pub fn world(&self) -> &'w World {
+        self.joined.world
+    }
+
+    /// What was measured.
+    pub fn proof(&self) -> &'w Proof {
+        &self.measured.proof
+    }
+
+    /// What it is held against.
+    pub fn terms(&self) -> &'w Terms {
+        &self.measured.proof.terms
+    }
+
+    /// The container, where the manifest is there.
+    pub fn container(&self) -> Option<Case<'w>> {
+        self.container
+    }
+
+    /// The container, or the program where there is none.
+    pub fn subject(&self) -> String {
+        match &self.container {
+            Some(case) => case.subject(),
+            None => self.proof().container.clone().unwrap_or(self.proof().program.path.clone()),
+        }
+    }
+
+    /// How long after SIGTERM new connections still arrive, in microseconds: by the manifest at hand,
+    /// which may hold SIGTERM back for longer than the one that was measured against.
+    pub fn window_us(&self) -> u64 {
+        let Some(case) = self.container else { return self.terms().window_ms() * 1000 };
+        let propagation = case.settings().endpoint_propagation().max(0.0) * 1e6;
+        let held = u64::from(case.termination().prestop) * 1_000_000;
+        (propagation as u64).saturating_sub(held)
+    }
+
+    /// A run of the process; unknown when that phase was not measured.
+    pub fn phase(&self, name: PhaseName) -> Result<&'w Phase, Abstain> {
+        let mut phases = self.measured.proof.phases.iter();
+        phases.find(|phase| phase.name == name).ok_or_else(|| {
+            Abstain::unknown(Reason::NotMeasured, format!("the phase {}", name.name()))
+        })
+    }
+
+    /// A run in which the process became ready and was told to end, and when that was. What did not
+    /// come up has other faults.
+    pub fn ended(&self, name: PhaseName) -> Result<(&'w Phase, u64), Abstain> {
+        let phase = self.phase(name)?;
+        match (phase.ready_us, phase.told_us()) {
+            (Some(_), Some(told)) => Ok((phase, told)),
+            _ => Err(Abstain::unknown(
+                Reason::NotMeasured,
+                format!("the end of a process that was ready (phase {})", name.name()),
+            )),
+        }
+    }
+
+    /// A moment in a run of the process.
+    pub fn moment(&self, phase: &Phase, at_us: u64) -> Origin {
+        Origin::process(self.measured.source, phase.name, Some(at_us))
+    }
+
+    /// A run of the process as a whole.
+    pub fn run(&self, phase: &Phase) -> Origin {
+        Origin::process(self.measured.source, phase.name, None)
+    }
+
+    /// The command that repeats a run.
+    pub fn repeat(&self, phase: &Phase) -> String {
+        let command = match self.proof().command.as_str() {
+            "" => "provost prove",
+            command => command,
+        };
+        format!("again: {command} --phase {}", phase.name.name())
+    }
+}
+
+impl Phase {
+    /// Requests of that purpose.
+    pub fn of(&self, purpose: Purpose) -> impl Iterator<Item = &Request> {
+        self.requests.iter().filter(move |request| request.purpose == purpose)
+    }
+
+    /// When a listening socket was first seen.
+    pub fn listens_us(&self) -> Option<u64> {
+        self.listeners.iter().map(|listener| listener.at_us).min()
+    }
+
+    /// When it was told the second time.
+    pub fn told_again_us(&self) -> Option<u64> {
+        let mut told = self.signals.iter().filter(|sent| sent.signal == Signal::Term);
+        told.nth(1).map(|sent| sent.at_us)
+    }
+}
+
+/// What became of requests, the most frequent end first: `31 refused, 2 reset without an answer`.
+pub fn tally<'r>(requests: impl IntoIterator<Item = &'r Request>) -> String {
+    let mut counted: Vec<(String, usize)> = Vec::new();
+    for request in requests {
+        let words = match &request.outcome {
+            // How much had come differs from one to the next.
+            Outcome::Reset { bytes: 1.. } => "reset in the middle of the answer".to_owned(),
+            Outcome::Closed { bytes: 1.. } => "cut in the middle of the answer".to_owned(),
+            outcome => outcome.words(),
+        };
+        match counted.iter_mut().find(|(known, _)| *known == words) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((words, 1)),
+        }
+    }
+    counted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    counted.iter().map(|(words, count)| format!("{count} {words}")).collect::<Vec<_>>().join(", ")
+}
+
+/// Microseconds as people say them: `850 ms`, `4.2 s`.
+pub fn duration(us: u64) -> String {
+    match us {
+        0..1_000_000 => format!("{} ms", us / 1000),
+        _ => format!("{:.1} s", us as f64 / 1e6),
+    }
+}

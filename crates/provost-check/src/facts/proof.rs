@@ -1,0 +1,429 @@
+//! What `provost prove` measured of a process. A proof is kept as JSON: it is evidence, and outlives
+//! the run that made it.
+//!
+//! Times are microseconds since the process was started, of the clock of the machine that never
+//! goes back (`CLOCK_MONOTONIC`).
+
+use core::net::IpAddr;
+
+use serde::{Deserialize, Serialize};
+
+use super::origin::SourceId;
+
+/// A proof among the facts of a run.
+#[derive(Clone, Debug)]
+pub struct Measured {
+    /// The file it was read from, or the program that was measured just now.
+    pub source: SourceId,
+    /// What was measured.
+    pub proof: Proof,
+}
+
+/// The form that is written; older ones are read, newer ones refused.
+pub const VERSION: u32 = 1;
+
+/// Everything that was measured of one program as one container would run it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Proof {
+    /// [`VERSION`]
+    pub version: u32,
+    /// What ran.
+    pub program: Program,
+    /// The container whose manifest said how it is run: `NS/KIND/NAME/CONTAINER`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub container: Option<String>,
+    /// The command that measured it, to which `--phase` is added to repeat a part.
+    #[serde(default)]
+    pub command: String,
+    /// How it was run and what it was held against.
+    pub terms: Terms,
+    /// What of a pod was there, and what was not.
+    #[serde(default)]
+    pub stage: Stage,
+    /// One run of the process each.
+    pub phases: Vec<Phase>,
+}
+
+/// The executable.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Program {
+    /// As it was named.
+    pub path: String,
+    /// Of the file, in hexadecimal. A proof speaks of this file and no other.
+    pub sha256: String,
+}
+
+/// What the manifest, the configuration and Kubernetes' defaults promise.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Terms {
+    /// Where requests go; the first port that the process opened when nothing names one.
+    pub port: Option<u16>,
+    /// What is asked for under load.
+    pub path: String,
+    /// What takes a while to answer, where somebody named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slow_path: Option<String>,
+    /// From the start until the process has to be ready, in milliseconds: what the startup probe, or
+    /// the liveness probe without one, allows.
+    pub start_ms: u64,
+    /// From SIGTERM until SIGKILL: the grace period less what the preStop hook takes.
+    pub grace_ms: u64,
+    /// Before SIGTERM, by the preStop hook.
+    pub pre_stop_ms: u64,
+    /// How long new connections arrive after the pod began to end.
+    pub propagation_ms: u64,
+    /// HTTP probes.
+    pub probes: Vec<Probe>,
+}
+
+impl Default for Terms {
+    /// Without a manifest: the defaults of Kubernetes.
+    fn default() -> Self {
+        Self {
+            port: None,
+            path: "/".to_owned(),
+            slow_path: None,
+            start_ms: 30_000,
+            grace_ms: 30_000,
+            pre_stop_ms: 0,
+            propagation_ms: 5000,
+            probes: Vec::new(),
+        }
+    }
+}
+
+impl Terms {
+    /// How long after SIGTERM new connections still arrive: the hook ran meanwhile.
+    pub fn window_ms(&self) -> u64 {
+        self.propagation_ms.saturating_sub(self.pre_stop_ms)
+    }
+
+    /// The probe of that kind.
+    pub fn probe(&self, kind: ProbeKind) -> Option<&Probe> {
+        self.probes.iter().find(|probe| probe.kind == kind)
+    }
+}
+
+/// An HTTP probe as the kubelet would make it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Probe {
+    /// Which.
+    pub kind: ProbeKind,
+    /// Path and query.
+    pub path: String,
+    /// Port.
+    pub port: u16,
+    /// What it may take.
+    pub timeout_ms: u64,
+}
+
+/// What a probe decides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeKind {
+    /// Whether the others begin.
+    Startup,
+    /// Whether the pod gets requests.
+    Readiness,
+    /// Whether the container is started anew.
+    Liveness,
+}
+
+impl ProbeKind {
+    /// As people write it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Startup => "startup",
+            Self::Readiness => "readiness",
+            Self::Liveness => "liveness",
+        }
+    }
+}
+
+/// What of a pod's surroundings the process had.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stage {
+    /// In the order in which it was set up.
+    pub reproduced: Vec<String>,
+    /// What could not be, and why.
+    pub missing: Vec<Missing>,
+}
+
+/// Something that a pod has and the process had not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// What.
+    pub what: String,
+    /// Why not.
+    pub why: String,
+}
+
+/// Which run of the process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PhaseName {
+    /// Started, probed, ended while idle.
+    Start,
+    /// Ended under load.
+    Drain,
+    /// Ended while a request takes longer than anybody waits.
+    Stuck,
+    /// Told twice to end.
+    SecondSignal,
+    /// Told to end before it listens.
+    EarlySignal,
+}
+
+impl PhaseName {
+    /// All, in the order in which they are reported.
+    pub const ALL: [Self; 5] =
+        [Self::Start, Self::Drain, Self::Stuck, Self::SecondSignal, Self::EarlySignal];
+
+    /// As `--phase` takes it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Start => "start",
+            Self::Drain => "drain",
+            Self::Stuck => "stuck",
+            Self::SecondSignal => "second-signal",
+            Self::EarlySignal => "early-signal",
+        }
+    }
+}
+
+/// One run of the process.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Phase {
+    /// Which.
+    pub name: PhaseName,
+    /// Sockets that were opened for listening, in order.
+    #[serde(default)]
+    pub listeners: Vec<Listener>,
+    /// When the readiness probe, or without one any request, was first answered well.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_us: Option<u64>,
+    /// Signals that were sent.
+    #[serde(default)]
+    pub signals: Vec<Sent>,
+    /// Every request, by its start.
+    #[serde(default)]
+    pub requests: Vec<Request>,
+    /// What it printed.
+    #[serde(default)]
+    pub output: Output,
+    /// How it ended; none when it could not even be killed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit: Option<Exit>,
+    /// How late requests of the load were begun at worst: what the harness itself adds.
+    #[serde(default)]
+    pub lateness_us: u64,
+}
+
+impl Phase {
+    /// When it was first told to end.
+    pub fn told_us(&self) -> Option<u64> {
+        self.signals.iter().find(|sent| sent.signal == Signal::Term).map(|sent| sent.at_us)
+    }
+}
+
+/// A listening socket.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listener {
+    /// When it was seen first.
+    pub at_us: u64,
+    /// When it was seen no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub closed_us: Option<u64>,
+    /// The address it is bound to.
+    pub address: IpAddr,
+    /// TCP port.
+    pub port: u16,
+}
+
+/// A signal that the harness sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sent {
+    /// When.
+    pub at_us: u64,
+    /// Which.
+    pub signal: Signal,
+}
+
+/// Which signal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Signal {
+    /// SIGTERM
+    Term,
+    /// SIGQUIT, for the stacks of goroutines.
+    Quit,
+    /// SIGKILL, when the grace period was over.
+    Kill,
+}
+
+/// What a request was for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Purpose {
+    /// The startup probe.
+    Startup,
+    /// The readiness probe.
+    Readiness,
+    /// The liveness probe.
+    Liveness,
+    /// A path that no service has.
+    UnknownPath,
+    /// Load, each on a connection of its own.
+    NewConnection,
+    /// Load, one after the other on a connection that stays.
+    Busy,
+    /// On a connection that was idle since before SIGTERM.
+    Idle,
+    /// In flight when SIGTERM came, on a path that takes a while.
+    Slow,
+    /// Begun before SIGTERM and never finished by the client.
+    Endless,
+}
+
+/// The life of one request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Request {
+    /// What for.
+    pub purpose: Purpose,
+    /// Path and query.
+    pub path: String,
+    /// When it was begun: the connection, or the request on one that was there.
+    pub at_us: u64,
+    /// When all of it was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sent_us: Option<u64>,
+    /// When its end was known.
+    pub end_us: u64,
+    /// How it ended.
+    pub outcome: Outcome,
+}
+
+/// How a request ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "is", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// With a whole response.
+    Answered {
+        /// Status code.
+        status: u16,
+        /// Of the body.
+        #[serde(default)]
+        bytes: u64,
+        /// It said that the connection will be closed.
+        #[serde(default)]
+        close: bool,
+        /// `Location`
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        location: Option<String>,
+    },
+    /// Nobody listened (ECONNREFUSED).
+    Refused,
+    /// The connection was reset (ECONNRESET, EPIPE) after that many bytes of a response.
+    Reset {
+        /// Bytes of the response.
+        #[serde(default)]
+        bytes: u64,
+    },
+    /// The connection was closed after that many bytes of a response, which was not whole.
+    Closed {
+        /// Bytes of the response.
+        #[serde(default)]
+        bytes: u64,
+    },
+    /// What came was no HTTP.
+    Garbled,
+    /// No end within its time.
+    TimedOut,
+    /// The process was killed, or the measurement over, before it ended.
+    Unfinished,
+}
+
+impl Outcome {
+    /// Whether a probe would pass.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::Answered { status: 200..=399, .. })
+    }
+
+    /// Whether the client was left without an answer.
+    pub fn is_lost(&self) -> bool {
+        !matches!(self, Self::Answered { .. } | Self::Unfinished)
+    }
+
+    /// In a few words.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Answered { status, .. } => format!("answered {status}"),
+            Self::Refused => "refused".to_owned(),
+            Self::Reset { bytes: 0 } => "reset without an answer".to_owned(),
+            Self::Reset { bytes } => format!("reset after {bytes} bytes of the answer"),
+            Self::Closed { bytes: 0 } => "closed without an answer".to_owned(),
+            Self::Closed { bytes } => format!("cut after {bytes} bytes of the answer"),
+            Self::Garbled => "answered with what is no HTTP".to_owned(),
+            Self::TimedOut => "not answered in time".to_owned(),
+            Self::Unfinished => "not finished".to_owned(),
+        }
+    }
+}
+
+/// What the process printed on standard output and standard error.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Output {
+    /// Bytes of both.
+    pub bytes: u64,
+    /// Lines, up to a limit, values that were given as secrets left out.
+    pub lines: Vec<Line>,
+    /// Lines beyond the limit.
+    pub more: u64,
+}
+
+/// A line of output.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Line {
+    /// When its end was read.
+    pub at_us: u64,
+    /// On standard error rather than standard output.
+    #[serde(default)]
+    pub stderr: bool,
+    /// It held a value that was given as a secret, which is left out here.
+    #[serde(default)]
+    pub secret: bool,
+    /// Without the line break; long ones are cut.
+    pub text: String,
+}
+
+/// How the process ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exit {
+    /// When it was known.
+    pub at_us: u64,
+    /// Its exit code, where it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<i32>,
+    /// The signal that ended it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signal: Option<i32>,
+    /// Killed by the harness because its time was over.
+    #[serde(default)]
+    pub killed: bool,
+    /// Processes that it left behind, counted when it had ended.
+    #[serde(default)]
+    pub left: u32,
+}
+
+impl Exit {
+    /// As Kubernetes would show it: 128 and the signal for a process that a signal ended.
+    pub fn shown(&self) -> String {
+        match (self.code, self.signal) {
+            (Some(code), _) => code.to_string(),
+            (None, Some(signal)) => (128 + signal).to_string(),
+            (None, None) => "unknown".to_owned(),
+        }
+    }
+}

@@ -1,0 +1,3 @@
+//! What the process does with its configuration.
+
+pub mod secret_in_output;

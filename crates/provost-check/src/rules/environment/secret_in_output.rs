@@ -1,0 +1,44 @@
+//! A secret that the process prints.
+
+use crate::case::process::ProcessCase;
+use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// Logs are read by more people than Secrets, and kept longer.
+pub static RULE: Rule = Rule {
+    id: "secret-in-output",
+    group: Group::Environment,
+    level: Level::Deny,
+    title: "a value of a Secret in what the process prints",
+    page: include_str!("secret-in-output.md"),
+    needs: &[Need::Process],
+    check: Check::Process(check),
+    ..Rule::BASE
+};
+
+fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
+    let phases = &case.proof().phases;
+    if phases.is_empty() {
+        return Err(Abstain::NotApplicable);
+    }
+    let lines =
+        phases.iter().flat_map(|phase| phase.output.lines.iter().map(move |line| (phase, line)));
+    let mut printed = lines.filter(|(_, line)| line.secret).peekable();
+    let Some(&(phase, line)) = printed.peek() else { return Ok(()) };
+    let stream = if line.stderr { "standard error" } else { "standard output" };
+    let text: String = line.text.chars().take(200).collect();
+    out.push(
+        Finding::new(
+            &RULE,
+            format!("the process prints a value that it was given as a secret, in {} of its lines", printed.count()),
+            &case.moment(phase, line.at_us),
+            stream,
+        )
+        .note(format!("the first: {text}"))
+        .note(case.repeat(phase))
+        .fix(Fix::suggest(
+            "leave it out of what is logged: a slog.LogValuer that answers REDACTED, no %+v of the configuration",
+        )),
+    );
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! What the process answers.
+
+pub mod catch_all_success;
+pub mod listens_on_loopback_only;
+pub mod probe_endpoint_missing;
+pub mod probe_redirects_or_authenticates;
+pub mod probe_slower_than_its_timeout;

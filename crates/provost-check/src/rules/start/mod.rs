@@ -1,0 +1,4 @@
+//! Whether the process comes up.
+
+pub mod never_listens;
+pub mod slow_start;

@@ -1,0 +1,58 @@
+//! A drain that SIGKILL ends.
+
+use crate::case::process::{ProcessCase, duration};
+use crate::facts::proof::PhaseName;
+use crate::findings::{Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// What is not done by then is lost.
+pub static RULE: Rule = Rule {
+    id: "drain-longer-than-grace",
+    group: Group::Termination,
+    level: Level::Deny,
+    title: "a drain that takes longer than the grace period leaves",
+    page: include_str!("drain-longer-than-grace.md"),
+    needs: &[Need::Process],
+    after: &["no-termination-handler-seen"],
+    check: Check::Process(check),
+    ..Rule::BASE
+};
+
+fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
+    let (phase, told) = case.ended(PhaseName::Drain)?;
+    let Some(exit) = &phase.exit else { return Ok(()) };
+    let took = exit.at_us.saturating_sub(told);
+    // The manifest at hand may grant another time than the one that was measured against.
+    let left = case.container().map(|case| u64::from(case.termination().remaining) * 1_000_000);
+    let left = left.unwrap_or(case.terms().grace_ms * 1000);
+    if !exit.killed && took <= left {
+        return Ok(());
+    }
+    let message = match exit.killed {
+        true => format!(
+            "the process had not drained when {} of its grace period were over",
+            duration(took)
+        ),
+        false => format!(
+            "the process drains for {}, and {} are left for it",
+            duration(took),
+            duration(left)
+        ),
+    };
+    let mut finding = Finding::new(
+        &RULE,
+        message,
+        &case.moment(phase, exit.at_us),
+        if exit.killed { "killed" } else { "ended" },
+    )
+    .also(&case.moment(phase, told), "SIGTERM");
+    if let Some(case) = case.container() {
+        let grace = &case.pod().grace_period;
+        let said = if grace.is_written() { "" } else { "not set: " };
+        finding = finding.also(&grace.origin, format!("{said}SIGKILL at {} s", grace.value));
+    }
+    out.push(finding.note(case.repeat(phase)).fix(Fix::suggest(
+        "give Server.Shutdown a context with a deadline that is shorter, then Server.Close; or raise terminationGracePeriodSeconds",
+    )));
+    Ok(())
+}

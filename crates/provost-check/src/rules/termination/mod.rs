@@ -1,0 +1,13 @@
+//! How the process ends.
+
+pub mod drain_longer_than_grace;
+pub mod hangs_on_long_request;
+pub mod ignores_signal_while_starting;
+pub mod keeps_connections_open_in_drain;
+pub mod liveness_fails_in_drain;
+pub mod loses_requests_in_flight;
+pub mod no_termination_handler_seen;
+pub mod refuses_during_endpoint_removal;
+pub mod second_signal_ignored;
+pub mod second_signal_panics;
+pub mod unclean_exit_code;

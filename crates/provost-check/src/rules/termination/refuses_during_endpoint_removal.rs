@@ -1,0 +1,79 @@
+//! New connections that arrive while the pod is taken out of the endpoints.
+
+use crate::case::process::{ProcessCase, duration, tally};
+use crate::facts::proof::{PhaseName, Purpose, Request};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// A process that goes on for just that long began to count a moment after the signal was sent.
+const SLACK: u64 = 50_000;
+
+/// Each rollout loses them.
+pub static RULE: Rule = Rule {
+    id: "refuses-during-endpoint-removal",
+    group: Group::Termination,
+    level: Level::Deny,
+    title: "new connections are lost while endpoints are removed",
+    page: include_str!("refuses-during-endpoint-removal.md"),
+    needs: &[Need::Process],
+    after: &["no-termination-handler-seen"],
+    check: Check::Process(check),
+    ..Rule::BASE
+};
+
+fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
+    let (phase, told) = case.ended(PhaseName::Drain)?;
+    let terms = case.terms();
+    let window = case.window_us();
+    let last = told + window.saturating_sub(SLACK);
+    let arrived: Vec<&Request> = phase
+        .of(Purpose::NewConnection)
+        .filter(|request| request.at_us > told && request.at_us <= last)
+        .collect();
+    let lost: Vec<&Request> =
+        arrived.iter().filter(|request| request.outcome.is_lost()).copied().collect();
+    let Some(first) = lost.first() else {
+        if window <= terms.window_ms() * 1000 {
+            return Ok(());
+        }
+        let what = format!("new connections {} after SIGTERM", duration(window));
+        return Err(Abstain::unknown(Reason::NotMeasured, what));
+    };
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "{} of {} new connections were lost in the {} after SIGTERM in which they still arrive",
+            lost.len(),
+            arrived.len(),
+            duration(window)
+        ),
+        &case.moment(phase, first.at_us),
+        format!("the first, {} after SIGTERM", duration(first.at_us - told)),
+    )
+    .also(&case.moment(phase, told), "SIGTERM");
+    if let Some(case) = case.container() {
+        finding = match case.pre_stop_origin() {
+            Some(origin) => finding.also(origin, "holds SIGTERM back, not long enough"),
+            None => {
+                finding.also(&case.container.origin, "has no preStop hook that holds SIGTERM back")
+            }
+        };
+    }
+    let held =
+        case.container().map_or(terms.pre_stop_ms / 1000, |case| case.termination().prestop.into());
+    let propagation = held * 1_000_000 + window;
+    let missing = propagation.div_ceil(1_000_000);
+    out.push(
+        finding
+            .note(tally(lost))
+            .note(format!(
+                "endpoints are taken to be gone everywhere {} after the pod began to end (cluster.endpoint_propagation)",
+                duration(propagation)
+            ))
+            .note(case.repeat(phase))
+            .fix(Fix::suggest(format!(
+                "hold SIGTERM back: preStop: {{sleep: {{seconds: {missing}}}}}, or go on accepting that long before Server.Shutdown"
+            ))),
+    );
+    Ok(())
+}

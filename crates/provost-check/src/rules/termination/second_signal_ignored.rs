@@ -1,0 +1,50 @@
+//! A second SIGTERM that changes nothing.
+
+use crate::case::process::{ProcessCase, duration};
+use crate::facts::proof::PhaseName;
+use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// Somebody in a hurry is heard within that.
+const HEARD: u64 = 2_000_000;
+
+/// Whoever waits for the drain can only kill it.
+pub static RULE: Rule = Rule {
+    id: "second-signal-ignored",
+    group: Group::Termination,
+    level: Level::Warn,
+    title: "a second SIGTERM does not end the process",
+    page: include_str!("second-signal-ignored.md"),
+    needs: &[Need::Process],
+    after: &["no-termination-handler-seen", "second-signal-panics"],
+    check: Check::Process(check),
+    ..Rule::BASE
+};
+
+fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
+    let (phase, told) = case.ended(PhaseName::SecondSignal)?;
+    let Some(again) = phase.told_again_us() else {
+        // It had ended before: nothing held it up.
+        return Err(Abstain::NotApplicable);
+    };
+    let Some(exit) = &phase.exit else { return Ok(()) };
+    let took = exit.at_us.saturating_sub(again);
+    if took <= HEARD && !exit.killed {
+        return Ok(());
+    }
+    out.push(
+        Finding::new(
+            &RULE,
+            format!("the process went on for {} after a second SIGTERM", duration(took)),
+            &case.moment(phase, exit.at_us),
+            if exit.killed { "killed" } else { "ended" },
+        )
+        .also(&case.moment(phase, told), "SIGTERM")
+        .also(&case.moment(phase, again), "SIGTERM again")
+        .note(case.repeat(phase))
+        .fix(Fix::suggest(
+            "call the stop function of signal.NotifyContext after the first signal: a second one then ends the process",
+        )),
+    );
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! One TCP connection that HTTP/1.1 is spoken on, without a pool, redirects or a second try: what a
+//! client library would hide is what is looked for.
+
+use std::io::{Error, ErrorKind};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use provost_check::facts::proof::Outcome;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use super::body::{Body, Chunks};
+
+/// Bytes of the head of a response.
+const MOST_HEAD: usize = 64 << 10;
+/// Headers of a response.
+const MOST_HEADERS: usize = 128;
+/// Bytes of a `Location` that are kept.
+const MOST_LOCATION: usize = 200;
+
+/// A connection.
+#[derive(Debug)]
+pub struct Connection {
+    stream: TcpStream,
+    /// What has come and was not looked at.
+    buffer: Vec<u8>,
+}
+
+/// The head of a response, as far as it matters here.
+#[derive(Debug, PartialEq, Eq)]
+struct Head {
+    status: u16,
+    body: Body,
+    close: bool,
+    location: Option<String>,
+}
+
+impl Connection {
+    /// Connects.
+    ///
+    /// # Errors
+    /// What became of the attempt.
+    pub async fn open(to: SocketAddr) -> Result<Self, Outcome> {
+        let stream = TcpStream::connect(to).await.map_err(|error| lost(&error, 0))?;
+        // Requests are single writes.
+        let _ = stream.set_nodelay(true);
+        Ok(Self { stream, buffer: Vec::new() })
+    }
+
+    /// Sends bytes as they are.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub async fn send(&mut self, bytes: &[u8]) -> Result<(), Outcome> {
+        self.stream.write_all(bytes).await.map_err(|error| lost(&error, 0))
+    }
+
+    /// Waits for the response to what was sent.
+    pub async fn response(&mut self) -> Outcome {
+        let mut head_bytes = 0;
+        let mut head = loop {
+            match head(&self.buffer) {
+                Ok(Some((length, head))) if (100..200).contains(&head.status) => {
+                    self.buffer.drain(..length);
+                    head_bytes += length;
+                }
+                Ok(Some((length, head))) => {
+                    self.buffer.drain(..length);
+                    head_bytes += length;
+                    break head;
+                }
+                Ok(None) => match self.more().await {
+                    Ok(0) => {
+                        return Outcome::Closed { bytes: (head_bytes + self.buffer.len()) as u64 };
+                    }
+                    Ok(_) => {}
+                    Err(error) => return lost(&error, head_bytes + self.buffer.len()),
+                },
+                Err(()) => return Outcome::Garbled,
+            }
+        };
+        let mut bytes = 0;
+        let mut whole = head.body.is_empty();
+        while !whole {
+            match head.body.take(&self.buffer) {
+                Ok((taken, content, done)) => {
+                    self.buffer.drain(..taken);
+                    bytes += content;
+                    whole = done;
+                }
+                Err(_) => return Outcome::Garbled,
+            }
+            if whole {
+                break;
+            }
+            match self.more().await {
+                Ok(0) if head.body == Body::UntilClosed => whole = true,
+                Ok(0) => return Outcome::Closed { bytes: head_bytes as u64 + bytes },
+                Ok(_) => {}
+                Err(error) => {
+                    return lost(&error, head_bytes + usize::try_from(bytes).unwrap_or(0));
+                }
+            }
+        }
+        Outcome::Answered {
+            status: head.status,
+            bytes,
+            close: head.close || head.body == Body::UntilClosed,
+            location: head.location,
+        }
+    }
+
+    /// Waits until the other side closes the connection, or sends what nobody asked for.
+    pub async fn closed(&mut self) -> Outcome {
+        match self.more().await {
+            Ok(0) => Outcome::Closed { bytes: 0 },
+            Ok(_) => Outcome::Garbled,
+            Err(error) => lost(&error, 0),
+        }
+    }
+
+    /// Whether the connection is still there after a pause: a client library would see that it was
+    /// closed, and open another.
+    pub async fn stays(&mut self, pause: Duration) -> bool {
+        tokio::time::timeout(pause, self.closed()).await.is_err()
+    }
+
+    async fn more(&mut self) -> Result<usize, Error> {
+        let mut piece = [0; 16 << 10];
+        let read = self.stream.read(&mut piece).await?;
+        self.buffer.extend_from_slice(piece.get(..read).unwrap_or_default());
+        Ok(read)
+    }
+}
+
+/// A GET request. A body of `length` bytes is promised where it is not zero.
+pub fn get(path: &str, host: &str, length: usize) -> Vec<u8> {
+    let mut text = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: provost\r\n");
+    if length > 0 {
+        text.push_str(&format!("Content-Length: {length}\r\n"));
+    }
+    text.push_str("\r\n");
+    text.into_bytes()
+}
+
+fn lost(error: &Error, bytes: usize) -> Outcome {
+    let bytes = bytes as u64;
+    match error.kind() {
+        ErrorKind::ConnectionRefused => Outcome::Refused,
+        ErrorKind::TimedOut => Outcome::TimedOut,
+        _ => Outcome::Reset { bytes },
+    }
+}
+
+/// The head of a response at the front of the bytes and its length; nothing when it is not whole.
+fn head(bytes: &[u8]) -> Result<Option<(usize, Head)>, ()> {
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut response = httparse::Response::new(&mut headers);
+    let length = match response.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) => length,
+        Ok(httparse::Status::Partial) if bytes.len() <= MOST_HEAD => return Ok(None),
+        Ok(httparse::Status::Partial) | Err(_) => return Err(()),
+    };
+    let status = response.code.ok_or(())?;
+    let values = |name: &str| {
+        let of_name = response.headers.iter().filter(|h| h.name.eq_ignore_ascii_case(name));
+        of_name.filter_map(|header| std::str::from_utf8(header.value).ok()).collect::<Vec<_>>()
+    };
+    let has = |name: &str, word: &str| {
+        let values = values(name);
+        let mut words = values.iter().flat_map(|value| value.split(','));
+        words.any(|it| it.trim().eq_ignore_ascii_case(word))
+    };
+    let body = if status < 200 || matches!(status, 204 | 304) {
+        Body::Length(0)
+    } else if has("Transfer-Encoding", "chunked") {
+        Body::Chunked(Chunks::default())
+    } else {
+        match values("Content-Length").first() {
+            Some(length) => Body::Length(length.trim().parse().map_err(|_| ())?),
+            None => Body::UntilClosed,
+        }
+    };
+    let location = values("Location").first().map(|it| it.chars().take(MOST_LOCATION).collect());
+    let close = has("Connection", "close") || response.version == Some(0);
+    Ok(Some((length, Head { status, body, close, location })))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_say_where_the_body_ends() {
+        let read = |text: &str| head(text.as_bytes()).unwrap().unwrap().1;
+        let plain = read("HTTP/1.1 200 OK\r\nContent-Length: 3\r\nConnection: Close\r\n\r\nabc");
+        assert_eq!((plain.body, plain.close), (Body::Length(3), true));
+        let chunked = read("HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\n");
+        assert_eq!(chunked.body, Body::Chunked(Chunks::default()));
+        let moved = read("HTTP/1.1 301 Moved\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n");
+        assert_eq!(moved.location.as_deref(), Some("/x"));
+        assert_eq!(read("HTTP/1.1 204 No Content\r\n\r\n").body, Body::Length(0));
+        assert_eq!(read("HTTP/1.0 200 OK\r\n\r\n").body, Body::UntilClosed);
+    }
+
+    #[test]
+    fn cut_heads_wait_and_others_are_refused() {
+        assert_eq!(head(b"HTTP/1.1 200 OK\r\nContent-Le"), Ok(None));
+        assert_eq!(head(b"SSH-2.0-OpenSSH_9.6\r\n"), Err(()));
+        assert_eq!(head(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n"), Err(()));
+        let endless = [b"HTTP/1.1 200 OK\r\nA: ".to_vec(), vec![b'a'; MOST_HEAD]].concat();
+        assert_eq!(head(&endless), Err(()));
+    }
+}

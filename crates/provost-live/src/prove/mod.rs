@@ -1,0 +1,20 @@
+//! `provost prove`: the real process, started, probed, loaded and told to end, in the surroundings
+//! that a pod would give it.
+//!
+//! Each phase is a run of the process from its start to its end, and has a process of Provost's own
+//! around it ([`worker`]), which goes into namespaces of its own, starts the program as their first
+//! process and speaks with it from inside. When the worker ends, however it ends, the kernel takes
+//! the namespaces and everything in them away: nothing is left behind.
+
+pub mod body;
+pub mod connection;
+mod listening;
+pub mod netlink;
+pub mod phases;
+pub mod plan;
+mod process;
+pub mod stage;
+pub mod worker;
+
+pub use plan::Plan;
+pub use worker::{Measured, measure};

@@ -1,0 +1,22 @@
+//! Told to end while it starts.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep, sleep_until};
+
+use super::run::Run;
+
+/// Between two looks whether the signal would be heard.
+const LOOK: Duration = Duration::from_micros(500);
+
+pub(super) async fn run(run: &mut Run<'_>) {
+    let begun = Instant::now();
+    let enough = begun + Duration::from_millis(run.plan.terms.start_ms);
+    // Before that a kubelet's signal would be lost, too, and none comes so early.
+    while !run.process.hears() && !run.process.has_ended() && Instant::now() < enough {
+        sleep(LOOK).await;
+    }
+    sleep_until(begun + Duration::from_micros(run.plan.early_us)).await;
+    run.terminate();
+    run.wait_for_end().await;
+}

@@ -1,0 +1,27 @@
+//! The phases: what is done to the process in each of its runs.
+
+mod drain;
+mod early;
+mod run;
+mod second;
+mod start;
+mod stuck;
+
+use provost_check::facts::proof::{Phase, PhaseName};
+
+use super::plan::Plan;
+use super::stage::Entered;
+use run::Run;
+
+/// Runs the phase of a plan; why not, when the program could not be started.
+pub(super) async fn run(plan: &Plan, entered: Entered) -> Result<Phase, String> {
+    let mut run = Run::start(plan, entered)?;
+    match plan.phase {
+        PhaseName::Start => start::run(&mut run).await,
+        PhaseName::Drain => drain::run(&mut run).await,
+        PhaseName::Stuck => stuck::run(&mut run).await,
+        PhaseName::SecondSignal => second::run(&mut run).await,
+        PhaseName::EarlySignal => early::run(&mut run).await,
+    }
+    run.finish().await
+}

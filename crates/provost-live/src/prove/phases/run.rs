@@ -1,0 +1,197 @@
+//! One run of the process and what every phase does with it.
+
+use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use provost_check::facts::proof::{Exit, Outcome, Phase, ProbeKind, Purpose, Request, Signal};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+
+use crate::prove::connection::{Connection, get};
+use crate::prove::plan::Plan;
+use crate::prove::process::{Clock, Process};
+use crate::prove::stage::Entered;
+
+/// Between two questions whether the process is ready.
+const ASK: Duration = Duration::from_millis(5);
+
+/// What a request of the load may take.
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Requests that are kept.
+const MOST_REQUESTS: usize = 100_000;
+
+/// What is written down while the process runs.
+#[derive(Debug)]
+pub(super) struct Log {
+    clock: Clock,
+    requests: RefCell<Vec<Request>>,
+    lateness: Cell<Duration>,
+}
+
+impl Log {
+    /// Keeps the life of a request.
+    pub(super) fn keep(
+        &self,
+        purpose: Purpose,
+        path: &str,
+        (at, sent): (Instant, Option<Instant>),
+        outcome: Outcome,
+    ) {
+        let mut requests = self.requests.borrow_mut();
+        if requests.len() < MOST_REQUESTS {
+            requests.push(Request {
+                purpose,
+                path: path.to_owned(),
+                at_us: self.clock.at(at),
+                sent_us: sent.map(|sent| self.clock.at(sent)),
+                end_us: self.clock.now_us(),
+                outcome,
+            });
+        }
+    }
+
+    /// Waits for the moment at which something is to be done, and notes how late that was.
+    pub(super) async fn wait_until(&self, moment: Instant) {
+        sleep_until(moment).await;
+        let late = moment.elapsed();
+        self.lateness.set(self.lateness.get().max(late));
+    }
+
+    /// Opens a connection, asks once, and keeps what came of it.
+    pub(super) async fn ask(
+        &self,
+        purpose: Purpose,
+        to: SocketAddr,
+        path: &str,
+        patience: Duration,
+    ) {
+        let at = Instant::now();
+        let sent = Cell::new(None);
+        let asking = async {
+            let mut connection = Connection::open(to).await?;
+            connection.send(&get(path, &to.to_string(), 0)).await?;
+            sent.set(Some(Instant::now()));
+            Ok(connection.response().await)
+        };
+        let outcome = match timeout(patience, asking).await {
+            Ok(Ok(outcome) | Err(outcome)) => outcome,
+            Err(_) => Outcome::TimedOut,
+        };
+        self.keep(purpose, path, (at, sent.get()), outcome);
+    }
+}
+
+/// One run of the process.
+#[derive(Debug)]
+pub(super) struct Run<'p> {
+    pub(super) plan: &'p Plan,
+    pub(super) process: Process,
+    pub(super) log: Rc<Log>,
+    ready_us: Option<u64>,
+    pub(super) exit: Option<Exit>,
+}
+
+impl<'p> Run<'p> {
+    /// Starts the process.
+    pub(super) fn start(plan: &'p Plan, entered: Entered) -> Result<Self, String> {
+        let process = Process::start(plan, entered).map_err(|error| error.0)?;
+        let log = Rc::new(Log {
+            clock: process.clock,
+            requests: RefCell::default(),
+            lateness: Cell::default(),
+        });
+        Ok(Self { plan, process, log, ready_us: None, exit: None })
+    }
+
+    /// Where that port can be reached. A socket bound to one address is asked there.
+    pub(super) fn to(&self, port: u16) -> SocketAddr {
+        let open = self.process.listening();
+        let addresses: Vec<IpAddr> =
+            open.iter().filter(|(_, of)| *of == port).map(|(address, _)| *address).collect();
+        let local = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let address = match addresses.first() {
+            Some(_) if addresses.contains(&local) => local,
+            Some(IpAddr::V6(address)) if address.is_loopback() => Ipv6Addr::LOCALHOST.into(),
+            Some(address) if !address.is_unspecified() => *address,
+            _ => local,
+        };
+        SocketAddr::new(address, port)
+    }
+
+    /// The port that load goes to: that of the terms, of the readiness probe, or the first opened.
+    pub(super) fn port(&self) -> Option<u16> {
+        let terms = &self.plan.terms;
+        let probed = || terms.probe(ProbeKind::Readiness).map(|probe| probe.port);
+        let opened = || self.process.listening().first().map(|(_, port)| *port);
+        terms.port.or_else(probed).or_else(opened)
+    }
+
+    /// Waits until the readiness probe passes, or without one until a request is answered; not when
+    /// the time to start is over or the process has ended.
+    pub(super) async fn become_ready(&mut self) -> bool {
+        let terms = &self.plan.terms;
+        let probe = terms.probe(ProbeKind::Readiness);
+        let path = probe.map_or(terms.path.as_str(), |probe| probe.path.as_str());
+        let patience = probe.map_or(1000, |probe| probe.timeout_ms);
+        let deadline = Instant::now() + Duration::from_millis(terms.start_ms);
+        let mut last: Option<Outcome> = None;
+        while Instant::now() < deadline && !self.process.has_ended() {
+            let port = probe.map(|probe| probe.port).or_else(|| self.port());
+            if let Some(port) = port.filter(|_| !self.process.listening().is_empty()) {
+                let to = self.to(port);
+                let before = self.log.requests.borrow().len();
+                self.log.ask(Purpose::Readiness, to, path, Duration::from_millis(patience)).await;
+                let mut requests = self.log.requests.borrow_mut();
+                let outcome = requests.last().map(|request| request.outcome.clone());
+                let answered =
+                    matches!(&outcome, Some(Outcome::Answered { status, .. }) if *status < 500);
+                let passes = outcome.as_ref().is_some_and(Outcome::passes);
+                if passes || (probe.is_none() && answered) {
+                    self.ready_us = Some(self.process.clock.now_us());
+                    return true;
+                }
+                // The same answer again says nothing new.
+                if outcome == last {
+                    requests.truncate(before);
+                }
+                last = outcome;
+            }
+            sleep(ASK).await;
+        }
+        false
+    }
+
+    /// Tells the process to end.
+    pub(super) fn terminate(&mut self) {
+        self.process.signal(Signal::Term);
+    }
+
+    /// Waits for its end, as long as the grace period allows.
+    pub(super) async fn wait_for_end(&mut self) {
+        let patience = Duration::from_millis(self.plan.terms.grace_ms);
+        self.exit = self.process.ended_within(patience).await;
+    }
+
+    /// Everything that was seen.
+    pub(super) async fn finish(mut self) -> Result<Phase, String> {
+        if self.exit.is_none() {
+            self.exit = self.process.ended_within(Duration::ZERO).await;
+        }
+        let (listeners, output, signals) = self.process.seen().await.map_err(|error| error.0)?;
+        let mut requests = self.log.requests.take();
+        requests.sort_by_key(|request| request.at_us);
+        let lateness = self.log.lateness.get().as_micros();
+        Ok(Phase {
+            name: self.plan.phase,
+            listeners,
+            ready_us: self.ready_us,
+            signals,
+            requests,
+            output,
+            exit: self.exit,
+            lateness_us: u64::try_from(lateness).unwrap_or(u64::MAX),
+        })
+    }
+}

@@ -1,0 +1,31 @@
+//! What is to be run, and what is to be asked of it.
+
+use std::path::PathBuf;
+
+use provost_check::facts::proof::{PhaseName, Terms};
+use serde::{Deserialize, Serialize};
+
+/// One phase of one process, as it is handed to the worker.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// Which phase.
+    pub phase: PhaseName,
+    /// The executable.
+    pub program: PathBuf,
+    /// What is given to it, without its name.
+    pub arguments: Vec<String>,
+    /// Its whole environment; nothing of ours is handed on.
+    pub environment: Vec<(String, String)>,
+    /// Text that no report may show: values of Secrets.
+    pub secrets: Vec<String>,
+    /// Directory it is started in.
+    pub directory: PathBuf,
+    /// User and group, when ours may be given up.
+    pub user: (u32, u32),
+    /// Paths that are empty and may be written to: volumes.
+    pub writable: Vec<PathBuf>,
+    /// What it is held against.
+    pub terms: Terms,
+    /// When the early signal is sent, in microseconds from the start.
+    pub early_us: u64,
+}

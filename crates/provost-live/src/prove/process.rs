@@ -1,0 +1,279 @@
+//! The process that is measured: started, watched, signalled, and gone when its owner is.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::os::unix::process::ExitStatusExt as _;
+use std::process::Stdio;
+use std::rc::Rc;
+use std::time::Duration;
+
+use provost_check::facts::proof::{Exit, Line, Listener, Output, Sent, Signal};
+use rustix::process::{Pid, kill_process};
+use tokio::io::{AsyncRead, AsyncReadExt as _};
+use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep};
+
+use super::listening::listening;
+use super::plan::Plan;
+use super::stage::{Entered, Launch};
+
+/// Between two looks at the kernel's table of sockets.
+const LOOK: Duration = Duration::from_millis(1);
+
+/// The same once the process listens: it matters when a socket goes, to a lesser degree.
+const LOOK_LATER: Duration = Duration::from_millis(5);
+
+/// Lines that are kept.
+const MOST_LINES: usize = 2000;
+
+/// Bytes of a line that are kept; the container runtime splits longer ones (CRI, 16 KiB).
+const MOST_LINE: usize = 16 << 10;
+
+/// Microseconds since the process was started.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clock {
+    start: Instant,
+}
+
+impl Clock {
+    pub(super) fn now_us(self) -> u64 {
+        u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    pub(super) fn at(self, instant: Instant) -> u64 {
+        let since = instant.saturating_duration_since(self.start);
+        u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+/// What is seen of the process while it runs.
+#[derive(Debug, Default)]
+struct Seen {
+    listeners: Vec<Listener>,
+    output: Output,
+    /// The line by which the launch said that it failed.
+    failure: Option<String>,
+}
+
+/// The process.
+#[derive(Debug)]
+pub(super) struct Process {
+    pub(super) clock: Clock,
+    child: Child,
+    pid: Pid,
+    seen: Rc<RefCell<Seen>>,
+    watchers: Vec<JoinHandle<()>>,
+    pub(super) signals: Vec<Sent>,
+}
+
+/// Why there is no process.
+#[derive(Debug)]
+pub(super) struct NotStarted(pub(super) String);
+
+impl Process {
+    /// Starts the program of a plan. Must be called in a `LocalSet`.
+    pub(super) fn start(plan: &Plan, entered: Entered) -> Result<Self, NotStarted> {
+        let token = format!("provost-{}: ", std::process::id());
+        let launch = Launch {
+            program: plan.program.clone(),
+            arguments: plan.arguments.clone(),
+            directory: plan.directory.clone(),
+            user: plan.user,
+            writable: plan.writable.clone(),
+            token: token.clone(),
+            entered,
+        };
+        let told = serde_json::to_string(&launch).map_err(|error| NotStarted(error.to_string()))?;
+        let mut command = Command::new("/proc/self/exe");
+        command
+            .arg(super::worker::LAUNCH)
+            .arg(told)
+            .env_clear()
+            .envs(plan.environment.iter().map(|(name, value)| (name, value)))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true);
+        let clock = Clock { start: Instant::now() };
+        let mut child = command.spawn().map_err(|error| NotStarted(error.to_string()))?;
+        let id = child.id().unwrap_or_default();
+        let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
+        let pid = pid.ok_or_else(|| NotStarted("it has no number".to_owned()))?;
+        let seen = Rc::new(RefCell::new(Seen::default()));
+        let hide = Rc::new(plan.secrets.clone());
+        let mut watchers = Vec::new();
+        if let Some(out) = child.stdout.take() {
+            let reader = Reader::new(clock, &seen, &hide, false, None);
+            watchers.push(tokio::task::spawn_local(reader.read(out)));
+        }
+        if let Some(err) = child.stderr.take() {
+            let reader = Reader::new(clock, &seen, &hide, true, Some(token));
+            watchers.push(tokio::task::spawn_local(reader.read(err)));
+        }
+        let looking = watch_listeners(clock, Rc::clone(&seen), id, entered.namespaces);
+        watchers.push(tokio::task::spawn_local(looking));
+        Ok(Self { clock, child, pid, seen, watchers, signals: Vec::new() })
+    }
+
+    /// Sockets that it listens on now.
+    pub(super) fn listening(&self) -> Vec<(IpAddr, u16)> {
+        let seen = self.seen.borrow();
+        let open = seen.listeners.iter().filter(|listener| listener.closed_us.is_none());
+        open.map(|listener| (listener.address, listener.port)).collect()
+    }
+
+    /// Sends a signal, and remembers when.
+    pub(super) fn signal(&mut self, signal: Signal) {
+        let number = match signal {
+            Signal::Term => rustix::process::Signal::TERM,
+            Signal::Quit => rustix::process::Signal::QUIT,
+            Signal::Kill => rustix::process::Signal::KILL,
+        };
+        // The child is not waited for yet, so that its number is still its own.
+        if self.child.id().is_some() && kill_process(self.pid, number).is_ok() {
+            self.signals.push(Sent { at_us: self.clock.now_us(), signal });
+        }
+    }
+
+    /// Whether SIGTERM would reach a handler. To the first process of a namespace signals without one
+    /// are lost (pid_namespaces(7)); Go's runtime installs its own before `main` begins.
+    pub(super) fn hears(&self) -> bool {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid.as_raw_nonzero()));
+        let status = status.unwrap_or_default();
+        let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
+        let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+        let bit = rustix::process::Signal::TERM.as_raw() - 1;
+        mask.is_some_and(|mask| mask >> bit & 1 == 1)
+    }
+
+    /// Whether it has ended.
+    pub(super) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().is_ok_and(|status| status.is_some())
+    }
+
+    /// Waits until it ends, or kills it when `patience` is over.
+    pub(super) async fn ended_within(&mut self, patience: Duration) -> Option<Exit> {
+        let mut killed = false;
+        let status = match tokio::time::timeout(patience, self.child.wait()).await {
+            Ok(status) => status,
+            Err(_) => {
+                killed = true;
+                self.signal(Signal::Kill);
+                tokio::time::timeout(Duration::from_secs(5), self.child.wait()).await.ok()?
+            }
+        };
+        let at_us = self.clock.now_us();
+        let status = status.ok()?;
+        let (code, signal) = (status.code(), status.signal());
+        Some(Exit { at_us, code, signal, killed, left: 0 })
+    }
+
+    /// What was seen of it; called when it has ended.
+    pub(super) async fn seen(mut self) -> Result<(Vec<Listener>, Output, Vec<Sent>), NotStarted> {
+        // What it printed last is still in the pipes, unless something that it left holds them.
+        for watcher in self.watchers.drain(..2.min(self.watchers.len())) {
+            let abort = watcher.abort_handle();
+            if tokio::time::timeout(Duration::from_millis(500), watcher).await.is_err() {
+                abort.abort();
+            }
+        }
+        self.watchers.iter().for_each(JoinHandle::abort);
+        let mut seen = self.seen.take();
+        match seen.failure.take() {
+            Some(why) => Err(NotStarted(why)),
+            None => Ok((seen.listeners, seen.output, self.signals)),
+        }
+    }
+}
+
+async fn watch_listeners(clock: Clock, seen: Rc<RefCell<Seen>>, pid: u32, own_network: bool) {
+    let mut open: BTreeMap<(IpAddr, u16), usize> = BTreeMap::new();
+    loop {
+        let now = listening(pid, own_network);
+        let at_us = clock.now_us();
+        {
+            let mut seen = seen.borrow_mut();
+            open.retain(|socket, index| {
+                let stays = now.contains(socket);
+                if !stays && let Some(listener) = seen.listeners.get_mut(*index) {
+                    listener.closed_us = Some(at_us);
+                }
+                stays
+            });
+            for &(address, port) in &now {
+                open.entry((address, port)).or_insert_with(|| {
+                    seen.listeners.push(Listener { at_us, closed_us: None, address, port });
+                    seen.listeners.len() - 1
+                });
+            }
+        }
+        sleep(if open.is_empty() { LOOK } else { LOOK_LATER }).await;
+    }
+}
+
+/// Reads one stream of the process and takes it apart into lines.
+struct Reader {
+    clock: Clock,
+    seen: Rc<RefCell<Seen>>,
+    hide: Rc<Vec<String>>,
+    stderr: bool,
+    token: Option<String>,
+}
+
+impl Reader {
+    fn new(
+        clock: Clock,
+        seen: &Rc<RefCell<Seen>>,
+        hide: &Rc<Vec<String>>,
+        stderr: bool,
+        token: Option<String>,
+    ) -> Self {
+        Self { clock, seen: Rc::clone(seen), hide: Rc::clone(hide), stderr, token }
+    }
+
+    async fn read(self, mut stream: impl AsyncRead + Unpin) {
+        let mut piece = vec![0; 64 << 10];
+        let mut line = Vec::new();
+        while let Ok(read @ 1..) = stream.read(&mut piece).await {
+            let bytes = piece.get(..read).unwrap_or_default();
+            self.seen.borrow_mut().output.bytes += read as u64;
+            for part in bytes.split_inclusive(|byte| *byte == b'\n') {
+                let room = MOST_LINE.saturating_sub(line.len());
+                line.extend_from_slice(part.get(..part.len().min(room)).unwrap_or(part));
+                if part.ends_with(b"\n") {
+                    self.line(&line);
+                    line.clear();
+                }
+            }
+        }
+        if !line.is_empty() {
+            self.line(&line);
+        }
+    }
+
+    fn line(&self, bytes: &[u8]) {
+        let text = String::from_utf8_lossy(bytes);
+        let text = text.trim_end_matches(['\n', '\r']);
+        let mut seen = self.seen.borrow_mut();
+        if let Some(why) = self.token.as_deref().and_then(|token| text.strip_prefix(token)) {
+            seen.failure = Some(why.to_owned());
+            return;
+        }
+        if seen.output.lines.len() >= MOST_LINES {
+            seen.output.more += 1;
+            return;
+        }
+        let mut text = text.to_owned();
+        let mut secret = false;
+        for value in self.hide.iter().filter(|value| !value.is_empty()) {
+            if text.contains(value.as_str()) {
+                secret = true;
+                text = text.replace(value.as_str(), "***");
+            }
+        }
+        let line = Line { at_us: self.clock.now_us(), stderr: self.stderr, secret, text };
+        seen.output.lines.push(line);
+    }
+}

@@ -1,0 +1,197 @@
+//! The surroundings of a pod, as far as this machine and this user can give them.
+//!
+//! Two processes take part. The worker calls [`enter`] while it has one thread: from then on it is in
+//! a network of its own, and what it starts is the first process of a new process namespace, as the
+//! program of a container is. That process is Provost again, in [`launch`]: it arranges what only can
+//! be arranged from inside, gives up its rights and becomes the program.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use provost_check::facts::proof::{Missing, Stage};
+use rustix::fs::{Gid, Uid};
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
+use rustix::process::{Signal, geteuid, set_parent_process_death_signal};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, UnshareFlags, remove_capability_from_bounding_set,
+    set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+};
+use serde::{Deserialize, Serialize};
+
+use super::netlink;
+
+/// Where the program is put when its own folder may not be open to the user it runs as.
+const PROGRAMS: &str = "/tmp/.provost";
+
+/// What the worker tells the process that becomes the program. It travels as an argument: the
+/// environment is the program's.
+#[derive(Debug, Serialize, Deserialize)]
+pub(super) struct Launch {
+    pub(super) program: PathBuf,
+    pub(super) arguments: Vec<String>,
+    pub(super) directory: PathBuf,
+    pub(super) user: (u32, u32),
+    pub(super) writable: Vec<PathBuf>,
+    /// Begins the line by which a failure is told apart from what the program prints.
+    pub(super) token: String,
+    /// Whether namespaces were entered, and whether as root of the machine.
+    pub(super) entered: Entered,
+}
+
+/// Where the worker got to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Entered {
+    /// Own namespaces of processes, mounts and networks.
+    pub(super) namespaces: bool,
+    /// The user has rights to give up.
+    pub(super) root: bool,
+}
+
+/// Goes into namespaces of its own. Must be called while the process has one thread.
+pub(super) fn enter() -> (Entered, Stage) {
+    let mut stage = Stage::default();
+    let root = geteuid().is_root();
+    let (uid, gid) = (geteuid(), rustix::process::getegid());
+    let wanted = UnshareFlags::NEWNET
+        | UnshareFlags::NEWNS
+        | UnshareFlags::NEWPID
+        | UnshareFlags::NEWIPC
+        | UnshareFlags::NEWUTS;
+    let result = match root {
+        true => unshare(wanted),
+        // Whoever makes a user namespace may make the others in it.
+        false => unshare(wanted | UnshareFlags::NEWUSER).and_then(|()| be_root_inside(uid, gid)),
+    };
+    let why = match result.and_then(|()| private_mounts()) {
+        Ok(()) => None,
+        Err(error) => Some(error.to_string()),
+    };
+    for what in ["its own processes, as the first of them (PID 1)", "its own network"] {
+        match &why {
+            None => stage.reproduced.push(what.to_owned()),
+            Some(why) => stage.missing.push(missing(what, why)),
+        }
+    }
+    let namespaces = why.is_none();
+    if namespaces && let Err(error) = netlink::loopback_up() {
+        stage.missing.push(missing("loopback", &error.to_string()));
+    }
+    (Entered { namespaces, root }, stage)
+}
+
+/// What [`launch`] will do, for the report.
+pub(super) fn foresee(entered: Entered, user: (u32, u32), stage: &mut Stage) {
+    let owner = format!("user {} and group {}", user.0, user.1);
+    let mut tell = |there: bool, what: &str, why: &str| match there {
+        true => stage.reproduced.push(what.to_owned()),
+        false => stage.missing.push(missing(what, why)),
+    };
+    tell(entered.root, &owner, "only root may run a program as somebody else");
+    tell(entered.root, "no capabilities", "only root may give them up for a program");
+    tell(entered.namespaces, "an empty /tmp of its own", "mounting needs a mount namespace");
+    tell(false, "a read-only root", "not built yet");
+    tell(false, "limits of memory and processor time", "not built yet");
+}
+
+fn missing(what: &str, why: &str) -> Missing {
+    Missing { what: what.to_owned(), why: why.to_owned() }
+}
+
+#[expect(unsafe_code, reason = "rustix leaves it to the caller that no file table is unshared")]
+fn unshare(flags: UnshareFlags) -> io::Result<()> {
+    // SAFETY: the process has one thread, and UnshareFlags::FILES is not among the flags, so no
+    // descriptor can be open in one thread and closed in another.
+    unsafe { rustix::thread::unshare_unsafe(flags) }?;
+    Ok(())
+}
+
+/// Root inside is who we are outside; user_namespaces(7).
+fn be_root_inside(uid: Uid, gid: Gid) -> io::Result<()> {
+    std::fs::write("/proc/self/setgroups", "deny")?;
+    std::fs::write("/proc/self/uid_map", format!("0 {} 1", uid.as_raw()))?;
+    std::fs::write("/proc/self/gid_map", format!("0 {} 1", gid.as_raw()))
+}
+
+/// Nothing that is mounted from now on is seen outside.
+fn private_mounts() -> io::Result<()> {
+    let flags = MountPropagationFlags::PRIVATE | MountPropagationFlags::REC;
+    mount_change("/", flags).map_err(io::Error::from)
+}
+
+/// Becomes the program; comes back only when that failed, with a line on standard error that begins
+/// with the token.
+pub fn launch(launch: &OsStr) -> ExitCode {
+    let told = launch.to_str().and_then(|text| serde_json::from_str::<Launch>(text).ok());
+    let Some(told) = told else { return ExitCode::from(127) };
+    let error = match become_program(&told) {
+        Ok(never) => match never {},
+        Err(error) => error,
+    };
+    let line = format!("{}{error:#}\n", told.token);
+    let _ = rustix::io::write(rustix::stdio::stderr(), line.as_bytes());
+    ExitCode::from(127)
+}
+
+/// There is no value of it.
+enum Never {}
+
+fn become_program(told: &Launch) -> anyhow::Result<Never> {
+    use anyhow::Context as _;
+    // When the worker is gone nobody waits for the program any more.
+    set_parent_process_death_signal(Some(Signal::KILL)).context("cannot be tied to its parent")?;
+    let mut program = told.program.clone();
+    if told.entered.namespaces {
+        unshare(UnshareFlags::NEWNS).context("no mount namespace")?;
+        private_mounts().context("cannot keep mounts private")?;
+        let plain = MountFlags::NOSUID | MountFlags::NODEV;
+        mount("proc", "/proc", "proc", plain | MountFlags::NOEXEC, None).context("no /proc")?;
+        program = own_tmp(&told.program, &told.writable).context("cannot mount /tmp")?;
+    }
+    std::env::set_current_dir(&told.directory)
+        .with_context(|| format!("cannot be started in {}", told.directory.display()))?;
+    if told.entered.root {
+        give_up(told.user).context("cannot give up the rights of root")?;
+        // A change of the user clears it.
+        set_parent_process_death_signal(Some(Signal::KILL))?;
+    }
+    set_no_new_privs(true).context("cannot promise to gain no rights")?;
+    let error = Command::new(&program).arg0(&told.program).args(&told.arguments).exec();
+    Err(error).with_context(|| format!("cannot run {}", told.program.display()))
+}
+
+/// An empty `/tmp` and empty volumes; the program is bound into the former, since the folder it lies
+/// in may be closed to others.
+fn own_tmp(program: &Path, writable: &[PathBuf]) -> anyhow::Result<PathBuf> {
+    let open = std::fs::File::open(program)?;
+    let flags = MountFlags::NOSUID | MountFlags::NODEV;
+    mount("tmpfs", "/tmp", "tmpfs", flags, Some(c"mode=1777,size=1g"))?;
+    for path in writable.iter().filter(|path| *path != Path::new("/tmp")) {
+        if path.is_dir() {
+            mount("tmpfs", path, "tmpfs", flags, Some(c"mode=1777,size=1g"))?;
+        }
+    }
+    std::fs::create_dir(PROGRAMS)?;
+    let name = program.file_name().unwrap_or(OsStr::new("program"));
+    let inside = Path::new(PROGRAMS).join(name);
+    std::fs::File::create(&inside)?;
+    let source = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&open));
+    mount_bind(source.as_str(), &inside)?;
+    Ok(inside)
+}
+
+fn give_up((uid, gid): (u32, u32)) -> io::Result<()> {
+    for capability in CapabilitySet::all().iter() {
+        // Newer kernels know more than older ones.
+        let _ = remove_capability_from_bounding_set(capability);
+    }
+    let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
+    set_thread_groups(&[])?;
+    set_thread_res_gid(gid, gid, gid)?;
+    set_thread_res_uid(uid, uid, uid)?;
+    let none = CapabilitySet::empty();
+    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
+    Ok(())
+}

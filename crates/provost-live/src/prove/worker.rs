@@ -1,0 +1,118 @@
+//! The process around a phase. It is Provost again, called by a word that no verb has; what it is to
+//! do comes in on standard input and what it measured goes out on standard output, both as JSON.
+
+use std::ffi::OsString;
+use std::io::{Read as _, Write as _};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, Result, bail};
+use provost_check::facts::proof::{Phase, Stage};
+use rustix::process::{Signal, set_parent_process_death_signal};
+use serde::{Deserialize, Serialize};
+
+use super::{phases, plan::Plan, stage};
+
+/// Calls a worker.
+pub(super) const WORK: &str = "@prove-phase";
+/// Calls the process that becomes the program.
+pub(super) const LAUNCH: &str = "@prove-launch";
+
+/// Between two looks at a worker.
+const POLL: Duration = Duration::from_millis(20);
+
+/// Bytes that a worker may answer.
+const MOST_ANSWER: u64 = 256 << 20;
+
+/// What a phase gave.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Measured {
+    /// What of a pod was there.
+    pub stage: Stage,
+    /// What happened, or why the program could not be started.
+    pub phase: Result<Phase, String>,
+}
+
+/// When the process was called as one of the two processes of a phase, does what that is for.
+pub fn called() -> Option<ExitCode> {
+    let mut arguments = std::env::args_os().skip(1);
+    let word = arguments.next()?;
+    if word == LAUNCH {
+        return Some(stage::launch(&arguments.next().unwrap_or_default()));
+    }
+    (word == WORK).then(|| match work() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(_) => ExitCode::from(3),
+    })
+}
+
+fn work() -> Result<()> {
+    set_parent_process_death_signal(Some(Signal::KILL))?;
+    let mut text = String::new();
+    std::io::stdin().read_to_string(&mut text)?;
+    let plan: Plan = serde_json::from_str(&text)?;
+    let (entered, mut told) = stage::enter();
+    stage::foresee(entered, plan.user, &mut told);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let phase = tokio::task::LocalSet::new().block_on(&runtime, phases::run(&plan, entered));
+    let measured = Measured { stage: told, phase };
+    let mut out = std::io::stdout().lock();
+    serde_json::to_writer(&mut out, &measured)?;
+    out.flush()?;
+    Ok(())
+}
+
+/// Measures one phase in a process of its own, which is killed with all it started when `stop` is
+/// raised or `longest` is over.
+///
+/// # Errors
+/// When there is no worker, or it ended without an answer.
+pub fn measure(plan: &Plan, longest: Duration, stop: &AtomicBool) -> Result<Measured> {
+    let mut worker = Worker(
+        Command::new("/proc/self/exe")
+            .args([OsString::from(WORK)])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .context("cannot start a process for the measurement")?,
+    );
+    let child = &mut worker.0;
+    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
+    if let Some(mut stdin) = stdin {
+        serde_json::to_writer(&mut stdin, plan).context("the measurement takes no plan")?;
+    }
+    let reader = thread::spawn(move || {
+        let mut text = Vec::new();
+        stdout.map(|out| out.take(MOST_ANSWER).read_to_end(&mut text)).transpose().map(|_| text)
+    });
+    let deadline = Instant::now() + longest;
+    while !reader.is_finished() {
+        if stop.load(Ordering::SeqCst) {
+            bail!("interrupted");
+        }
+        if Instant::now() > deadline {
+            bail!("the phase {} did not end within {} s", plan.phase.name(), longest.as_secs());
+        }
+        thread::sleep(POLL);
+    }
+    let status = child.wait().context("the measurement is gone")?;
+    let text = match reader.join() {
+        Ok(text) => text.context("the measurement cannot be read")?,
+        Err(_) => bail!("the measurement cannot be read"),
+    };
+    serde_json::from_slice(&text)
+        .with_context(|| format!("the phase {} was not measured ({status})", plan.phase.name()))
+}
+
+/// A worker that does not outlive its owner. Its namespaces end with the first process in them, and
+/// that one with the worker.
+struct Worker(Child);
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}

@@ -1,0 +1,113 @@
+//! What the process is given: arguments and environment of the container, outranked by the command
+//! line.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use anyhow::Result;
+use provost_check::artifact::mmap;
+use provost_check::case::Case;
+use provost_check::findings::{Abstain, Reason};
+use provost_check::model::secret;
+
+use crate::args::ProveArgs;
+use crate::exit::Mistake;
+
+/// Bytes of a file of variables.
+const MOST_ENV_FILE: u64 = 1 << 20;
+
+/// Bytes of a secret that can be told from other text.
+const SHORTEST: usize = 6;
+
+/// The environment and what is to be known of it.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    /// By name.
+    pub(super) variables: BTreeMap<String, String>,
+    /// Values that no report may show.
+    pub(super) secrets: Vec<String>,
+    /// Variables whose values are not known here and had to be made up or left out, in sentences.
+    pub(super) said: Vec<String>,
+}
+
+/// Composes it.
+pub(super) fn compose(args: &ProveArgs, container: Option<&Case<'_>>) -> Result<Given> {
+    let mut given = Given::default();
+    if let Some(case) = container {
+        of_manifest(case, &mut given);
+    }
+    for file in &args.env_file {
+        for (name, value) in read_file(file)? {
+            given.set(name, value);
+        }
+    }
+    for (name, value) in &args.env {
+        given.set(name.clone(), value.clone());
+    }
+    Ok(given)
+}
+
+impl Given {
+    /// A value that the user gave: secret when its name says so.
+    fn set(&mut self, name: String, value: String) {
+        // A shorter one may be part of any word.
+        if secret::secret_word(&name).is_some() && value.len() >= SHORTEST {
+            self.secrets.push(value.clone());
+        }
+        self.said.retain(|said| said.split_whitespace().next() != Some(name.as_str()));
+        self.variables.insert(name, value);
+    }
+}
+
+fn of_manifest(case: &Case<'_>, given: &mut Given) {
+    let environment = case.environment();
+    for (name, variable) in environment.iter() {
+        match &variable.value {
+            Ok(value) => {
+                given.variables.insert(name.to_owned(), value.clone());
+            }
+            Err(Abstain::Unknown { reason: Reason::ValueFromSecret, .. }) => {
+                // Whoever prints it has printed a secret, and no real one was needed to see that.
+                let canary = format!("canary-{:x}-{}", std::process::id(), given.secrets.len());
+                given.said.push(format!("{name} is of a Secret; a value was made up for it"));
+                given.secrets.push(canary.clone());
+                given.variables.insert(name.to_owned(), canary);
+            }
+            Err(Abstain::Unknown { reason: Reason::ValueFromField, .. }) => {
+                given.said.push(format!("{name} is only known on a node, and was left out"));
+            }
+            Err(Abstain::Unknown { needs, .. }) => {
+                given.said.push(format!("{name} was left out: {needs} is not known"));
+            }
+            Err(Abstain::NotApplicable) => {}
+        }
+    }
+    if let Some(Abstain::Unknown { needs, .. }) = environment.open() {
+        given.said.push(format!("variables may be missing: {needs} is not known"));
+    }
+}
+
+/// `NAME=VALUE` lines; empty ones and comments are passed over.
+fn read_file(path: &str) -> Result<Vec<(String, String)>> {
+    let bytes = mmap::read_text(Path::new(path), MOST_ENV_FILE, true)
+        .map_err(|error| Mistake::new(format!("--env-file: cannot read {path}: {error}")))?;
+    let text = String::from_utf8(bytes.to_vec())
+        .map_err(|_| Mistake::new(format!("--env-file: {path} is not UTF-8")))?;
+    let mut variables = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let line = line.trim_start();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        match line.split_once('=') {
+            Some((name, value)) if !name.trim().is_empty() => {
+                variables.push((name.trim().to_owned(), value.to_owned()));
+            }
+            _ => {
+                let what = format!("--env-file: {path}:{}: expected NAME=VALUE", number + 1);
+                return Err(Mistake::new(what).into());
+            }
+        }
+    }
+    Ok(variables)
+}

@@ -1,0 +1,397 @@
+//! The run: what is known beforehand, the phases, the verdict.
+
+use std::mem::ManuallyDrop;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, Result};
+use indicatif::{ProgressBar, ProgressStyle};
+use provost_check::artifact::config::check_id;
+use provost_check::artifact::{Source, SourceKind, Sources, mmap};
+use provost_check::case::{Case, Joined, World};
+use provost_check::facts::proof::{
+    Measured, Phase, PhaseName, Program, Proof, Stage, Terms, VERSION,
+};
+use provost_check::facts::settings::Settings;
+use provost_check::facts::workload::VolumeKind;
+use provost_check::findings::suppress::Suppression;
+use provost_check::pipeline::{self, BinaryInput, Request};
+use provost_check::report::Judged;
+use provost_check::rules::rule::{Need, Rule};
+use provost_check::rules::{RULES, engine::Selection};
+use provost_live::prove::{self, Plan};
+
+use super::{environment, terms};
+use crate::args::{Cli, ProveArgs};
+use crate::commands::check;
+use crate::exit::{Exit, Mistake};
+use crate::interrupt::Interrupt;
+use crate::{config, output};
+
+/// An executable larger than this is not read for its digest.
+const LARGEST_BINARY: u64 = 8 << 30;
+
+/// The user that distroless images call nonroot.
+const NONROOT: (u32, u32) = (65532, 65532);
+
+/// Microseconds from the start until the early signal, at most.
+const MOST_EARLY_US: u64 = 1_000_000;
+
+/// Beside its own times, what a phase may take: the start of its processes, the load before and after.
+const ALLOWANCE: Duration = Duration::from_secs(30);
+
+pub(super) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
+    let interrupt = Interrupt::watch().context("cannot watch for signals")?;
+    let Known { mut world, selection, ignores, unusable } = load(cli, args, &interrupt)?;
+    let digest = digest(&args.binary)?;
+    let (plan, container, said) = plan(args, &world)?;
+    let mut proof = Proof {
+        version: VERSION,
+        program: Program { path: args.binary.clone(), sha256: digest },
+        container,
+        command: command(args),
+        terms: plan.terms.clone(),
+        stage: Stage::default(),
+        phases: Vec::new(),
+    };
+    measure(cli, args, plan, &mut proof, &interrupt)?;
+    if let Some(file) = &args.write_proof {
+        let text = serde_json::to_string(&proof).context("cannot write the proof")?;
+        output::write_file(Path::new(file), &(text + "\n"))
+            .map_err(|error| Mistake::new(format!("cannot write {file}: {error}")))?;
+    }
+    let shown = proof.program.path.clone();
+    let source = world.sources.add(Source::opaque(shown, SourceKind::Proof));
+    if !cli.quiet {
+        output::complain(&table(&proof, &said));
+    }
+    world.proofs.push(Measured { source, proof });
+
+    let rules = rules();
+    let conclusion = pipeline::conclude(&Joined::new(&world), &rules, &selection, &ignores);
+    let mut report =
+        ManuallyDrop::new(pipeline::report(&world, env!("CARGO_PKG_VERSION"), conclusion));
+    report.fail_on = args.fail_on.level();
+    // The manifests say how it was run; they are not judged here.
+    report.judged = Judged { processes: world.proofs.len(), ..Judged::default() };
+    let ran = world.proofs.first().and_then(|measured| measured.proof.container.clone());
+    report.subjects.retain(|subject| Some(&subject.name) == ran.as_ref());
+    check::write(cli, &args.format, false, &report)?;
+    let fails = report
+        .findings
+        .iter()
+        .any(|finding| report.fail_on.is_some_and(|from| finding.level >= from));
+    if let Some(exit) = interrupt.exit() {
+        output::complain("error: interrupted; the report holds what was measured until then\n");
+        return Ok(exit);
+    }
+    Ok(match (unusable, fails) {
+        (true, _) => Exit::Usage,
+        (false, true) => Exit::Findings,
+        (false, false) => Exit::Clean,
+    })
+}
+
+/// Rules about processes; those about inputs, because a manifest that cannot be read is not proved.
+fn rules() -> Vec<&'static Rule> {
+    let is_one = |rule: &&&'static Rule| {
+        rule.needs.contains(&Need::Process) || rule.id == "unparsable-input"
+    };
+    RULES.iter().filter(is_one).copied().collect()
+}
+
+/// What is there before anything runs.
+struct Known {
+    world: World,
+    selection: Selection,
+    ignores: Vec<Suppression>,
+    unusable: bool,
+}
+
+fn load(cli: &Cli, args: &ProveArgs, interrupt: &Interrupt) -> Result<Known> {
+    for id in args.only.iter().chain(&args.skip).chain(args.level.iter().map(|level| &level.id)) {
+        check_id(id).map_err(|unknown| {
+            let mistake = Mistake::new(unknown.message);
+            match unknown.help {
+                Some(help) => mistake.help(help),
+                None => mistake,
+            }
+        })?;
+    }
+    let mut sources = Sources::default();
+    let date = config::today();
+    let (mut settings, mut levels, mut ignores) = (Settings::at(date), Default::default(), vec![]);
+    if let Some(found) = config::find(&args.manifest)? {
+        let color = output::color_on_stderr(cli.color);
+        let (_, loaded) = config::load(&found, &mut sources, date, color)?;
+        (settings, levels, ignores) = (loaded.settings, loaded.levels, loaded.ignores);
+    }
+    settings.container.clone_from(&args.container);
+    levels.extend(args.level.iter().map(|set| (set.id.clone(), set.level)));
+    let selection = Selection {
+        levels,
+        only: args.only.clone(),
+        skip: args.skip.clone(),
+        ..Selection::default()
+    };
+    let request = Request {
+        paths: args.manifest.clone(),
+        binaries: vec![BinaryInput::given(args.binary.clone(), args.binary.clone())],
+        interrupted: interrupt.flag(),
+        ..Request::default()
+    };
+    let loaded = pipeline::load(&request, sources, settings);
+    Ok(Known { world: loaded.world, selection, ignores, unusable: loaded.unusable })
+}
+
+fn digest(path: &str) -> Result<String, Mistake> {
+    let content = mmap::Content::open(Path::new(path), LARGEST_BINARY)
+        .map_err(|error| Mistake::new(format!("--binary: cannot read {path}: {error}")))?;
+    Ok(mmap::sha256(&content))
+}
+
+/// What is run, for which container, and what is to be said of it.
+fn plan(args: &ProveArgs, world: &World) -> Result<(Plan, Option<String>, Vec<String>)> {
+    let joined = Joined::new(world);
+    let container = container(args, &joined)?;
+    let given = environment::compose(args, container.as_ref())?;
+    let terms = terms::of(args, container.as_ref(), &world.settings);
+    let mut said = given.said;
+    said.push(match &container {
+        Some(case) => format!("run as {}", case.subject()),
+        None => "run without a manifest: the defaults of Kubernetes are assumed (30 s to start, 30 s to end, no probes)".to_owned(),
+    });
+    let program = std::fs::canonicalize(&args.binary)
+        .with_context(|| format!("--binary: cannot find {}", args.binary))?;
+    let plan = Plan {
+        phase: PhaseName::Start,
+        program,
+        arguments: arguments(args, container.as_ref(), &mut said),
+        environment: given.variables.into_iter().collect(),
+        secrets: given.secrets,
+        directory: args.directory.clone(),
+        user: container.as_ref().map_or(NONROOT, user),
+        writable: container.as_ref().map(volumes).unwrap_or_default(),
+        terms,
+        early_us: 0,
+    };
+    Ok((plan, container.map(|case| case.subject()), said))
+}
+
+/// The container that runs the binary: the one that is named, else the only one it was bound to.
+fn container<'j>(args: &ProveArgs, joined: &'j Joined<'_>) -> Result<Option<Case<'j>>, Mistake> {
+    if let Some(wanted) = &args.container {
+        let found = joined.cases().find(|case| case.subject().ends_with(wanted.as_str()));
+        return match found {
+            Some(case) => Ok(Some(case)),
+            None => Err(Mistake::new(format!("--container: no container is {wanted}"))),
+        };
+    }
+    let bound: Vec<Case<'j>> = joined.cases().filter(|case| case.binary().is_ok()).collect();
+    match bound.as_slice() {
+        [] if args.manifest.is_empty() => Ok(None),
+        [] => Err(Mistake::new(
+            "no container of the manifests runs this binary, as far as can be told",
+        )
+        .help("name it with --container NS/KIND/NAME/CONTAINER")),
+        [case] => Ok(Some(*case)),
+        [_, ..] => {
+            let names: Vec<String> = bound.iter().map(Case::subject).take(20).collect();
+            Err(Mistake::new("several containers run this binary")
+                .help(format!("name one with --container: {}", names.join(", "))))
+        }
+    }
+}
+
+/// What the program is given: behind `--`, else what manifest and image say behind its name.
+fn arguments(
+    args: &ProveArgs,
+    container: Option<&Case<'_>>,
+    said: &mut Vec<String>,
+) -> Vec<String> {
+    if !args.arguments.is_empty() {
+        return args.arguments.clone();
+    }
+    let Some(case) = container else { return Vec::new() };
+    match case.command_line() {
+        Ok(line) if line.shell_form => {
+            said.push(
+                "the image starts it by a shell; it was started directly, without arguments"
+                    .to_owned(),
+            );
+            Vec::new()
+        }
+        Ok(line) => line.argv.iter().skip(1).map(|word| word.value.clone()).collect(),
+        Err(_) => {
+            let args = case.container.args.iter().flatten();
+            args.map(|word| word.value.clone()).collect()
+        }
+    }
+}
+
+fn user(case: &Case<'_>) -> (u32, u32) {
+    let security = case.security();
+    let id =
+        |fact: Option<i64>, default| fact.and_then(|id| u32::try_from(id).ok()).unwrap_or(default);
+    let uid = id(security.run_as_user.as_ref().map(|fact| fact.value), NONROOT.0);
+    (uid, id(security.run_as_group.as_ref().map(|fact| fact.value), uid))
+}
+
+/// Where empty volumes are mounted.
+fn volumes(case: &Case<'_>) -> Vec<PathBuf> {
+    let pod = case.pod();
+    let empty = |name: &str| {
+        pod.volumes.iter().any(|volume| {
+            volume.name.value == name && matches!(volume.kind, VolumeKind::EmptyDir { .. })
+        })
+    };
+    let mounts = case.container.mounts.iter().filter(|mount| empty(&mount.name.value));
+    mounts.map(|mount| PathBuf::from(&mount.path.value)).collect()
+}
+
+/// The command line without what the report is written as, for whoever wants to see it again. Values
+/// of the environment may be secrets.
+fn command(args: &ProveArgs) -> String {
+    let mut words = vec!["provost prove --binary".to_owned(), quoted(&args.binary)];
+    let mut flag = |name: &str, value: &str| words.push(format!("{name} {}", quoted(value)));
+    args.manifest.iter().for_each(|path| flag("--manifest", path));
+    args.container.iter().for_each(|name| flag("--container", name));
+    args.env_file.iter().for_each(|path| flag("--env-file", path));
+    for (name, value) in &args.env {
+        let hidden = provost_check::model::secret::secret_word(name).is_some();
+        flag("--env", &format!("{name}={}", if hidden { "..." } else { value }));
+    }
+    if args.directory != Path::new("/") {
+        flag("--directory", &args.directory.to_string_lossy());
+    }
+    args.port.iter().for_each(|port| flag("--port", &port.to_string()));
+    args.path.iter().for_each(|path| flag("--path", path));
+    args.slow_path.iter().for_each(|path| flag("--slow-path", path));
+    words.join(" ")
+}
+
+/// A word as a shell reads it.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        return word.to_owned();
+    }
+    format!("'{}'", word.replace('\'', "'\\''"))
+}
+
+/// Which phases are measured.
+fn phases(args: &ProveArgs) -> Vec<PhaseName> {
+    match (args.phase.is_empty(), args.quick) {
+        (false, _) => PhaseName::ALL.into_iter().filter(|it| args.phase.contains(it)).collect(),
+        (true, true) => vec![PhaseName::Start, PhaseName::Drain],
+        (true, false) => PhaseName::ALL.to_vec(),
+    }
+}
+
+/// Runs every phase. What needs quiet runs by itself; what only waits, side by side.
+fn measure(
+    cli: &Cli,
+    args: &ProveArgs,
+    mut plan: Plan,
+    proof: &mut Proof,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let stop = interrupt.flag();
+    let bar = progress(cli.quiet);
+    let (quiet, waiting): (Vec<_>, Vec<_>) = phases(args)
+        .into_iter()
+        .partition(|phase| matches!(phase, PhaseName::Start | PhaseName::Drain));
+    let longest = longest(&plan.terms);
+    let mut told = Vec::new();
+    for phase in quiet {
+        bar.set_message(phase.name());
+        plan.phase = phase;
+        told.push((phase, prove::measure(&plan, longest, &stop)));
+        if let Some((PhaseName::Start, Ok(measured))) = told.last() {
+            let listens = measured.phase.as_ref().ok().and_then(Phase::listens_us);
+            // In the middle of a start, or where a long one has surely begun its work.
+            plan.early_us = (listens.unwrap_or(10_000) / 2).min(MOST_EARLY_US);
+            if measured.phase.as_ref().is_ok_and(|phase| phase.ready_us.is_none()) {
+                // What does not come up is not measured further.
+                keep(told, proof, interrupt)?;
+                bar.finish_and_clear();
+                return Ok(());
+            }
+        }
+        if told.last().is_some_and(|(_, result)| result.as_ref().is_ok_and(|it| it.phase.is_err()))
+        {
+            break;
+        }
+    }
+    bar.set_message("stuck, second-signal, early-signal");
+    let started = told.iter().all(|(_, result)| result.as_ref().is_ok_and(|it| it.phase.is_ok()));
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let running: Vec<_> = waiting
+            .into_iter()
+            .filter(|_| started)
+            .map(|phase| {
+                let plan = Plan { phase, ..plan.clone() };
+                let stop = &stop;
+                (phase, scope.spawn(move || prove::measure(&plan, longest, stop)))
+            })
+            .collect();
+        running.into_iter().filter_map(|(phase, run)| Some((phase, run.join().ok()?))).collect()
+    });
+    told.extend(results);
+    bar.finish_and_clear();
+    keep(told, proof, interrupt)
+}
+
+/// Puts what was measured into the proof.
+fn keep(
+    told: Vec<(PhaseName, Result<prove::Measured>)>,
+    proof: &mut Proof,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    for (_, result) in told {
+        let measured = match result {
+            Ok(measured) => measured,
+            // What was measured before is told.
+            Err(_) if interrupt.exit().is_some() => continue,
+            Err(error) => return Err(error),
+        };
+        proof.stage = measured.stage;
+        let phase = measured.phase.map_err(|why| {
+            Mistake::new(format!("{} cannot be started: {why}", proof.program.path))
+        })?;
+        proof.phases.push(phase);
+    }
+    proof.phases.sort_by_key(|phase| phase.name);
+    Ok(())
+}
+
+fn longest(terms: &Terms) -> Duration {
+    let own = terms.start_ms + terms.grace_ms + terms.propagation_ms;
+    Duration::from_millis(own) + ALLOWANCE
+}
+
+fn progress(quiet: bool) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} measuring {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}
+
+/// What was measured, for a terminal.
+fn table(proof: &Proof, said: &[String]) -> String {
+    use provost_check::report::plain::clean;
+    let mut text = String::new();
+    for line in said {
+        text.push_str(&format!("{}\n", clean(line)));
+    }
+    for missing in &proof.stage.missing {
+        text.push_str(&format!("without {} ({})\n", missing.what, clean(&missing.why)));
+    }
+    text.push_str(&provost_check::report::timeline::render(proof));
+    text
+}

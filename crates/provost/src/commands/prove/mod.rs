@@ -1,0 +1,24 @@
+//! `provost prove`
+
+mod environment;
+mod terms;
+
+use anyhow::Result;
+
+use crate::args::{Cli, ProveArgs};
+use crate::exit::Exit;
+
+#[cfg(target_os = "linux")]
+mod measured;
+
+/// Measures the process and judges what it did.
+#[cfg(target_os = "linux")]
+pub(crate) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
+    measured::run(cli, args)
+}
+
+/// The kernel's tables and namespaces are Linux's.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn run(_: &Cli, _: &ProveArgs) -> Result<Exit> {
+    Err(crate::exit::Mistake::new("prove runs on Linux only").into())
+}

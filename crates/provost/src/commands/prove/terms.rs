@@ -1,0 +1,74 @@
+//! What the process is held against: manifest, configuration, the defaults of Kubernetes.
+
+use provost_check::case::Case;
+use provost_check::facts::proof::{Probe, ProbeKind, Terms};
+use provost_check::facts::settings::Settings;
+use provost_check::facts::workload::{self, Action};
+
+use crate::args::ProveArgs;
+
+/// The terms for a container; those of Kubernetes' defaults without one.
+pub(super) fn of(args: &ProveArgs, container: Option<&Case<'_>>, settings: &Settings) -> Terms {
+    let propagation_ms = milliseconds(settings.endpoint_propagation());
+    let mut terms = Terms { propagation_ms, ..Terms::default() };
+    if let Some(case) = container {
+        let termination = case.termination();
+        terms.grace_ms = u64::from(termination.remaining) * 1000;
+        terms.pre_stop_ms = u64::from(termination.prestop) * 1000;
+        terms.probes = probes(case);
+        terms.start_ms = start_ms(case).unwrap_or(terms.start_ms);
+        terms.port = service_port(case);
+    }
+    let readiness = terms.probe(ProbeKind::Readiness).map(|probe| probe.path.clone());
+    terms.path = args.path.clone().or(readiness).unwrap_or(terms.path);
+    terms.port = args.port.or(terms.port);
+    terms.slow_path.clone_from(&args.slow_path);
+    terms
+}
+
+fn milliseconds(seconds: f64) -> u64 {
+    (seconds.max(0.0) * 1000.0).round() as u64
+}
+
+/// Where requests of others arrive: the port behind the first Service, else the first that is
+/// declared, unless its name says that it is for something else.
+fn service_port(case: &Case<'_>) -> Option<u16> {
+    let ports = case.inbound_ports();
+    let declared = case.container.ports.first().and_then(|port| port.port.as_ref());
+    let number = ports.first().copied().or(declared.map(|port| port.value))?;
+    u16::try_from(number).ok()
+}
+
+/// HTTP probes of the pod itself.
+fn probes(case: &Case<'_>) -> Vec<Probe> {
+    let container = case.container;
+    let written = [
+        (ProbeKind::Startup, &container.startup),
+        (ProbeKind::Readiness, &container.readiness),
+        (ProbeKind::Liveness, &container.liveness),
+    ];
+    let found = written.into_iter().filter_map(|(kind, probe)| {
+        let probe: &workload::Probe = probe.as_ref()?;
+        let Action::HttpGet { path, scheme, .. } = &probe.handler.action else { return None };
+        // Nothing is known of the certificates here.
+        if scheme.value.eq_ignore_ascii_case("https") {
+            return None;
+        }
+        let port = case.asked_port(&probe.handler.action)?;
+        let timeout_ms = u64::from(probe.timing().timeout.max(1)) * 1000;
+        let path = if path.value.starts_with('/') {
+            path.value.clone()
+        } else {
+            format!("/{}", path.value)
+        };
+        Some(Probe { kind, path, port, timeout_ms })
+    });
+    found.collect()
+}
+
+/// The time after which whoever watches the start gives up.
+fn start_ms(case: &Case<'_>) -> Option<u64> {
+    let container = case.container;
+    let watching = container.startup.as_ref().or(container.liveness.as_ref())?;
+    Some(watching.timing().latest().clamp(1, 600) * 1000)
+}

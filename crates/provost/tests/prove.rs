@@ -1,0 +1,187 @@
+//! `provost prove` on a real service that breaks one clause of its contract at a time.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::sync::Mutex;
+
+use serde_json::Value;
+use support::{Dir, Run};
+
+/// The service of `fixtures/go/service` as a pod runs it. Five seconds to end, of which it goes on
+/// serving for 0.6 and drains for two.
+const POD: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: service, namespace: shop, labels: {app: service}}
+spec:
+  terminationGracePeriodSeconds: 5
+  containers:
+    - name: service
+      image: registry.example/shop/service:1
+      env:
+        - {name: PORT, value: "8080"}
+        - {name: LAME_DUCK, value: 600ms}
+        - {name: TOKEN, valueFrom: {secretKeyRef: {name: service, key: token}}}
+      ports: [{name: http, containerPort: 8080}]
+      startupProbe: {httpGet: {path: /livez, port: http}, periodSeconds: 1, failureThreshold: START}
+      readinessProbe: {httpGet: {path: /readyz, port: http}}
+      livenessProbe: {httpGet: {path: /livez, port: http}}
+"#;
+
+const CONFIG: &str = "[cluster]\nendpoint_propagation = \"600ms\"\n";
+
+/// What is found for each fault: by its own rule, and by those whose pages say that they come with it.
+const FAULTS: &[(&str, &[&str])] = &[
+    ("", &[]),
+    ("immediate-shutdown", &["refuses-during-endpoint-removal"]),
+    ("main-returns", &["loses-requests-in-flight", "refuses-during-endpoint-removal"]),
+    ("no-handler", &["no-termination-handler-seen"]),
+    ("ignores-signal", &["no-termination-handler-seen/ignores"]),
+    ("no-deadline", &["hangs-on-long-request"]),
+    ("loopback", &["listens-on-loopback-only"]),
+    ("other-port", &["probe-endpoint-missing"]),
+    ("other-path", &["probe-endpoint-missing"]),
+    ("never-listens", &["never-listens"]),
+    ("never-ready", &["probe-endpoint-missing"]),
+    ("slow-start", &["slow-start"]),
+    ("redirect", &["probe-redirects-or-authenticates"]),
+    ("login", &["probe-redirects-or-authenticates/login", "slow-start/never-ready"]),
+    ("catch-all", &["catch-all-success"]),
+    ("slow-liveness", &["probe-slower-than-its-timeout"]),
+    ("liveness-fails-in-drain", &["liveness-fails-in-drain"]),
+    ("keeps-connections", &["keeps-connections-open-in-drain"]),
+    ("second-signal-swallowed", &["second-signal-ignored"]),
+    ("second-signal-panics", &["second-signal-panics"]),
+    ("start-ignores-signal", &["ignores-signal-while-starting"]),
+    ("secret-in-log", &["secret-in-output"]),
+    ("plain-line", &["log-line-not-json"]),
+    ("silent", &["no-final-log-line"]),
+    ("exit-one", &["unclean-exit-code"]),
+];
+
+/// Runs side by side: they mostly wait.
+const AT_ONCE: usize = 4;
+
+fn service(go: &str) -> String {
+    let index = fs::read_to_string(support::repository().join("target/fixtures.json"))
+        .expect("cargo xtask fixtures writes it");
+    let index: Value = serde_json::from_str(&index).unwrap();
+    let fits = |f: &&Value| {
+        f["program"] == "service"
+            && f["goarch"] == "amd64"
+            && f["go"].as_str().unwrap().starts_with(go)
+    };
+    let found = index.as_array().unwrap().iter().find(fits);
+    found.expect("the service is among the fixtures")["path"].as_str().unwrap().to_owned()
+}
+
+fn prove(binary: &str, fault: &str, more: &[&str]) -> Run {
+    let sandbox = Dir::new();
+    // A copy could be held open for writing by whatever another thread starts meanwhile.
+    symlink(binary, sandbox.path().join("service")).unwrap();
+    let start = match fault {
+        "slow-start" | "never-listens" | "never-ready" | "login" | "other-port" | "other-path"
+        | "loopback" => "3",
+        _ => "30",
+    };
+    fs::write(sandbox.path().join("pod.yaml"), POD.replace("START", start)).unwrap();
+    fs::write(sandbox.path().join("provost.toml"), CONFIG).unwrap();
+    let fault = format!("FAULT={fault}");
+    let mut args = vec!["prove", "--binary", "service", "--manifest", "pod.yaml", "--env", &fault];
+    args.extend(more);
+    sandbox.provost(&args)
+}
+
+fn findings(run: &Run) -> BTreeSet<String> {
+    let report: Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{run}"));
+    let findings = report["findings"].as_array().unwrap();
+    let name = |finding: &Value| match finding["variant"].as_str() {
+        Some(variant) => format!("{}/{variant}", finding["rule"].as_str().unwrap()),
+        None => finding["rule"].as_str().unwrap().to_owned(),
+    };
+    findings.iter().map(name).collect()
+}
+
+/// Every fault is found by its own check and by no other.
+fn each_fault_is_found(go: &str) {
+    let binary = service(go);
+    let waiting = Mutex::new(FAULTS.iter());
+    let wrong = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let Some((fault, expected)) = waiting.lock().unwrap().next() else { return };
+                    let run = prove(&binary, fault, &["--format", "json"]);
+                    let expected: BTreeSet<String> =
+                        expected.iter().map(|&id| id.to_owned()).collect();
+                    let found = findings(&run);
+                    if found != expected {
+                        let told = format!("{found:?}, not {expected:?}\n{}", run.err);
+                        wrong.lock().unwrap().insert(*fault, told);
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    let told: Vec<String> = wrong.iter().map(|(fault, run)| format!("{fault}: {run}")).collect();
+    assert!(told.is_empty(), "{}", told.join("\n"));
+}
+
+#[test]
+fn each_fault_of_a_go_1_22_service_is_found() {
+    each_fault_is_found("1.22");
+}
+
+#[test]
+fn each_fault_of_a_go_1_27_service_is_found() {
+    each_fault_is_found("1.27");
+}
+
+#[test]
+fn a_proof_is_joined_with_the_manifest_and_refused_for_another_build() {
+    let sandbox = Dir::new();
+    symlink(service("1.27"), sandbox.path().join("service")).unwrap();
+    symlink(service("1.22"), sandbox.path().join("older")).unwrap();
+    fs::write(sandbox.path().join("pod.yaml"), POD.replace("START", "30")).unwrap();
+    let phases = ["--phase", "start", "--phase", "drain", "--write-proof", "proof.json"];
+    let mut args = vec!["prove", "--binary", "service", "--manifest", "pod.yaml"];
+    args.extend(["--env", "FAULT=immediate-shutdown"].iter().chain(&phases));
+    let run = sandbox.provost(&args);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.out.contains("refuses-during-endpoint-removal"), "{run}");
+    // What was measured is judged again, against another manifest.
+    let longer = POD.replace("PeriodSeconds: 5", "PeriodSeconds: 30").replace("START", "30");
+    let held = longer
+        .replace("      ports:", "      lifecycle: {preStop: {sleep: {seconds: 5}}}\n      ports:");
+    fs::write(sandbox.path().join("pod.yaml"), held).unwrap();
+    let only = "refuses-during-endpoint-removal,drain-longer-than-grace,hangs-on-long-request";
+    let check = ["check", "pod.yaml", "--proof", "proof.json", "--only", only];
+    let run =
+        sandbox.provost(&check.iter().chain(&["--binary", "service"]).copied().collect::<Vec<_>>());
+    // The manifest holds SIGTERM back now until the endpoints are gone.
+    assert!(!run.out.contains("refuses-during-endpoint-removal"), "{run}");
+    // The phase in which a request never ends was not measured: no pass.
+    assert!(run.out.contains("1 rule not judged"), "{run}");
+    let run = sandbox.provost(&["check", "pod.yaml", "--proof", "proof.json", "--binary", "older"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.out.contains("is a proof of another build than older"), "{run}");
+}
+
+#[test]
+fn what_cannot_be_started_is_a_mistake_with_its_reason() {
+    let sandbox = Dir::new();
+    fs::write(sandbox.path().join("script"), "#!/nowhere/sh\n").unwrap();
+    let run = sandbox.provost(&["prove", "--binary", "script"]);
+    assert_eq!(run.code, 2, "{run}");
+    let run = sandbox.provost(&["prove", "--binary", "absent"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("absent"), "{run}");
+}
