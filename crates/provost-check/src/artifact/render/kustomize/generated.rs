@@ -337,40 +337,40 @@ fn last<'d>(node: Node<'d>, key: &str) -> Option<Node<'d>> {
 }
 
 /// Texts of a list, or the one that stands in its place.
-fn texts<'d>(item: Node<'d>, key: &str) -> impl Iterator<Item = Node<'d>> {
+pub(super) fn texts<'d>(item: Node<'d>, key: &str) -> impl Iterator<Item = Node<'d>> {
     let all = all_of(item, key).flat_map(|list| list.items().chain(Some(list)));
     all.filter(|node| node.as_str().is_some())
 }
 
-fn env_files(item: Node<'_>) -> impl Iterator<Item = (Node<'_>, &str)> {
+pub(super) fn env_files(item: Node<'_>) -> impl Iterator<Item = (Node<'_>, &str)> {
     let all = texts(item, "envs").chain(texts(item, "env"));
     all.filter_map(|node| Some((node, node.as_str()?)))
 }
 
 /// Quotes around a literal belong to the shell that it was once meant for (`removeQuotes`).
-fn without_quotes(value: &str) -> &str {
+pub(super) fn without_quotes(value: &str) -> &str {
     let inner = |quote| value.strip_prefix(quote)?.strip_suffix(quote);
     inner('"').or_else(|| inner('\'')).unwrap_or(value)
 }
 
 /// One line of an environment file.
-struct Entry<'t> {
-    key: &'t str,
+pub(super) struct Entry<'t> {
+    pub(super) key: &'t str,
     /// None without a `=`.
     value: Option<&'t str>,
     /// Where the key begins.
-    at: usize,
+    pub(super) at: usize,
 }
 
 impl Entry<'_> {
-    fn value_at(&self) -> Option<Span> {
+    pub(super) fn value_at(&self) -> Option<Span> {
         let start = self.at + self.key.len() + 1;
         self.value.map(|value| Span::new(start, start + value.len()))
     }
 }
 
 /// What an environment file sets; blanks and quotes of a value are its own.
-fn entries(text: &str) -> impl Iterator<Item = Entry<'_>> {
+pub(super) fn entries(text: &str) -> impl Iterator<Item = Entry<'_>> {
     let mut at = 0;
     text.split_inclusive('\n').filter_map(move |whole| {
         let start = at;

@@ -7,12 +7,14 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
+use super::generated::{entries, env_files, texts, without_quotes};
 use super::names::{Identity, longest_part, without_hash};
 use super::plan::normal;
 use crate::artifact::kustomization::{all_of, fields};
 use crate::facts::document::{Node, ScalarStyle};
 use crate::facts::origin::{Origin, SourceId, Span};
-use crate::model::secret::looks_secret;
+use crate::model::names::base_name;
+use crate::model::secret::secret_word;
 
 /// Bytes of a file that a generator takes. An object has at most a mebibyte (apimachinery
 /// `pkg/apis/core/validation`, MaxSecretSize).
@@ -20,6 +22,9 @@ pub(super) const LARGEST: u64 = 1 << 20;
 
 /// Bytes of all of them.
 pub(super) const LARGEST_SUM: usize = 32 << 20;
+
+/// Bytes that are looked at for all generators: many may take one file.
+const MOST_WORK: usize = 256 << 20;
 
 /// Entries of all generators.
 const MOST_ENTRIES: usize = 50_000;
@@ -37,19 +42,18 @@ pub(super) struct Taken {
 
 /// One key of an object, and where it and its value are written.
 #[derive(Debug)]
-pub(super) struct Entry {
+pub(super) struct Said {
     pub(super) key: Origin,
     pub(super) value: Origin,
     text: Arc<str>,
     part: Range<usize>,
 }
 
-impl Entry {
-    /// Whether this is what an object says. The quotes around a literal are not part of its value
-    /// (api v0.21 `kv/kv.go`, parseLiteralSource).
+impl Said {
+    /// Whether this is what an object says, quotes of a literal aside.
     pub(super) fn says(&self, value: &str) -> bool {
         let own = self.text.get(self.part.clone()).unwrap_or_default();
-        own == value || own.trim_matches(['"', '\'']) == value
+        own == value || without_quotes(own) == value
     }
 }
 
@@ -58,12 +62,12 @@ impl Entry {
 pub(super) struct Generator {
     /// Where its name is written.
     pub(super) name: Origin,
-    entries: FxHashMap<String, Vec<Entry>>,
+    entries: FxHashMap<String, Vec<Said>>,
 }
 
 impl Generator {
     /// Where a key and its value are written, and whether that is what the object says of it.
-    pub(super) fn entry(&self, key: &str, value: &str) -> Option<(&Entry, bool)> {
+    pub(super) fn entry(&self, key: &str, value: &str) -> Option<(&Said, bool)> {
         let all = self.entries.get(key)?;
         match all.iter().find(|entry| entry.says(value)) {
             Some(entry) => Some((entry, true)),
@@ -77,7 +81,25 @@ impl Generator {
 #[derive(Debug, Default)]
 pub(super) struct Generators {
     all: FxHashMap<(&'static str, String), Generator>,
-    count: usize,
+    taken: Work,
+}
+
+/// What was done.
+#[derive(Debug, Default)]
+struct Work {
+    entries: usize,
+    bytes: usize,
+}
+
+impl Work {
+    /// Takes bytes; once there are too many, or too many entries, there are none.
+    fn take(&mut self, bytes: usize) -> bool {
+        if self.bytes > MOST_WORK || self.entries >= MOST_ENTRIES {
+            return false;
+        }
+        self.bytes += bytes;
+        true
+    }
 }
 
 /// The kind of object that a field of a kustomization makes.
@@ -89,20 +111,14 @@ fn kind_of(field: &str) -> Option<&'static str> {
     }
 }
 
-/// Where the environment files and files of a generator are, as they are named.
-fn named<'d>(item: Node<'d>, fields: &[&str]) -> Vec<&'d str> {
-    let lists = fields.iter().flat_map(|field| all_of(item, field));
-    lists.flat_map(|list| list.items().chain(Some(list))).filter_map(Node::as_str).collect()
-}
-
 /// The files that generators of ConfigMaps take, by name. Those of Secrets are read by nobody.
 pub(super) fn taken_by(root: Node<'_>, folder: &Path) -> Vec<std::path::PathBuf> {
     let maps = fields(root).into_iter().filter(|(field, _)| field == "configmapgenerator");
     let mut all = Vec::new();
     for item in maps.flat_map(|(_, value)| value.items().collect::<Vec<_>>()) {
-        let files = named(item, &["files"]);
-        let files = files.into_iter().map(|file| file.split_once('=').map_or(file, |(_, f)| f));
-        all.extend(named(item, &["envs", "env"]).into_iter().chain(files));
+        let files = texts(item, "files").filter_map(Node::as_str);
+        let files = files.map(|file| file.split_once('=').map_or(file, |(_, path)| path));
+        all.extend(env_files(item).map(|(_, name)| name).chain(files));
     }
     all.into_iter().map(|file| normal(&folder.join(file))).collect()
 }
@@ -125,7 +141,7 @@ impl Generators {
                     });
                     // What a Secret is made of is masked, and tells nothing.
                     if kind == "ConfigMap" {
-                        add(found, item, text, &file, &mut self.count);
+                        add(found, item, text, &file, &mut self.taken);
                     }
                 }
             }
@@ -147,47 +163,48 @@ fn add<'f>(
     item: Node<'_>,
     text: &Arc<str>,
     file: impl Fn(&str) -> Option<&'f Taken>,
-    count: &mut usize,
+    work: &mut Work,
 ) {
-    let mut put = |key: &str, entry: Entry| {
+    let mut put = |key: &str, said: Said, work: &mut Work| {
+        if !work.take(key.len()) {
+            return;
+        }
         let same = generator.entries.entry(key.to_owned()).or_default();
-        if *count < MOST_ENTRIES && same.len() < MOST_ALIKE {
-            *count += 1;
-            same.push(entry);
+        if same.len() < MOST_ALIKE {
+            work.entries += 1;
+            same.push(said);
         }
     };
-    for list in all_of(item, "literals") {
-        for node in list.items().chain(Some(list)) {
-            let Some((key, value)) = node.as_str().and_then(|text| text.split_once('=')) else {
-                continue;
-            };
-            let (at, behind) = halves(node, key, text);
-            let value: Arc<str> = Arc::from(value);
-            let part = 0..value.len();
-            put(key, Entry { key: at, value: behind, text: value, part });
-        }
-    }
-    for name in named(item, &["envs", "env"]) {
-        let Some(taken) = file(name) else { continue };
-        for (key, value) in variables(&taken.text) {
-            let name = taken.text.get(key.clone()).unwrap_or_default();
-            let origin =
-                |part: &Range<usize>| Origin::text(taken.id, Span::new(part.start, part.end));
-            let (key, at) = (origin(&key), origin(&value));
-            put(name, Entry { key, value: at, text: Arc::clone(&taken.text), part: value });
-        }
-    }
-    for name in named(item, &["files"]) {
-        let (key, path) = match name.split_once('=') {
-            Some((key, path)) => (key, path),
-            None => (name.rsplit('/').next().unwrap_or(name), name),
+    for node in texts(item, "literals") {
+        let Some((key, value)) = node.as_str().and_then(|text| text.split_once('=')) else {
+            continue;
         };
+        let (at, behind) = halves(node, key, text);
+        let value: Arc<str> = Arc::from(value);
+        let part = 0..value.len();
+        put(key, Said { key: at, value: behind, text: value, part }, work);
+    }
+    for (_, name) in env_files(item) {
+        let Some(taken) = file(name) else { continue };
+        if !work.take(taken.text.len()) {
+            return;
+        }
+        for entry in entries(&taken.text) {
+            let Some(value) = entry.value_at() else { continue };
+            let key = Span::new(entry.at, entry.at + entry.key.len());
+            let origin = |span| Origin::text(taken.id, span);
+            let (text, part) = (Arc::clone(&taken.text), value.range());
+            put(entry.key, Said { key: origin(key), value: origin(value), text, part }, work);
+        }
+    }
+    for name in texts(item, "files").filter_map(Node::as_str) {
+        let (key, path) = name.split_once('=').unwrap_or((base_name(name), name));
         let Some(taken) = file(path) else { continue };
         // Its first line is shown of it.
         let text = &taken.text;
         let whole = Origin::text(taken.id, Span::new(0, text.trim_end().len()));
         let part = 0..text.len();
-        put(key, Entry { key: whole.clone(), value: whole, text: Arc::clone(text), part });
+        put(key, Said { key: whole.clone(), value: whole, text: Arc::clone(text), part }, work);
     }
 }
 
@@ -210,44 +227,32 @@ fn halves(node: Node<'_>, key: &str, text: &str) -> (Origin, Origin) {
     (origin(start, start + key.len()), origin(behind, end))
 }
 
-/// Keys and values of an environment file (api v0.21 `kv/kv.go`, keyValuesFromLine). One without a
-/// value takes that of the environment, which is not known here.
-fn variables(text: &str) -> Vec<(Range<usize>, Range<usize>)> {
-    let mut found = Vec::new();
-    let mut at = 0;
-    for line in text.split('\n') {
-        let shown = line.strip_suffix('\r').unwrap_or(line);
-        let key = shown.trim_start();
-        let start = at + (shown.len() - key.len());
-        if let Some(equals) = key.find('=').filter(|_| !key.starts_with('#')) {
-            found.push((start..start + equals, start + equals + 1..start + key.len()));
-        }
-        at += line.len() + 1;
-    }
-    found
-}
-
 /// What of a file that a ConfigMap is made of is not to be shown. The rest is found by what is masked
 /// in the object itself.
 pub(super) fn secret_values(text: &str) -> Vec<Span> {
-    let secret = |(key, value): &(Range<usize>, Range<usize>)| {
-        let of = |part: &Range<usize>| text.get(part.clone()).unwrap_or_default();
-        looks_secret(of(key), of(value)).is_some()
-    };
-    let found = variables(text).into_iter().filter(secret);
-    found.map(|(_, value)| Span::new(value.start, value.end)).collect()
+    let named = entries(text).filter(|entry| secret_word(entry.key).is_some());
+    named.filter_map(|entry| entry.value_at()).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::artifact::yaml::{self, Limits};
 
+    /// Thousands of generators may name one file of a mebibyte.
     #[test]
-    fn lines_of_an_environment_file_are_read_as_kustomize_does() {
-        let text = "# A=1\n  B=2 \r\n\nC\nD=a=b\nE=\n";
-        let found: Vec<(&str, &str)> =
-            variables(text).into_iter().map(|(key, value)| (&text[key], &text[value])).collect();
-        assert_eq!(found, [("B", "2 "), ("D", "a=b"), ("E", "")]);
-        assert_eq!(variables("").len() + variables("\n").len(), 0);
+    fn a_file_that_many_generators_take_is_not_read_without_end() {
+        let item = "- {name: a, envs: [a.env]}\n";
+        let text = format!("configMapGenerator:\n{}", item.repeat(20_000));
+        let documents = yaml::parse(SourceId(0), &text, &[], &Limits::default()).documents;
+        let long: Arc<str> = Arc::from("# nothing\n".repeat(100_000));
+        let taken = Taken { id: SourceId(1), text: long };
+        let mut generators = Generators::default();
+        generators.look_at(documents[0].root(), &Arc::from(text.as_str()), |_| Some(&taken));
+        // All of them would be twenty gigabytes.
+        let read = generators.taken.bytes;
+        assert!(read > MOST_WORK && read <= MOST_WORK + taken.text.len(), "{read}");
+        let map = Identity { group: "", kind: "ConfigMap", name: "a", namespace: "" };
+        assert!(generators.of(map).is_some());
     }
 }
