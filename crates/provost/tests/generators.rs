@@ -176,3 +176,22 @@ fn a_file_that_is_not_there_leaves_the_environment_open() {
         "{unknown:?}"
     );
 }
+
+#[test]
+fn what_another_deployment_generates_is_not_there() {
+    let dir = Dir::new()
+        .file("one/app/all.yaml", WORKLOAD)
+        .file("one/app/kustomization.yaml", "resources: [all.yaml]\n")
+        .file(
+            "two/app/kustomization.yaml",
+            "configMapGenerator: [{name: checkout, literals: [GOMEMLIMIT=2GB]}]\n",
+        );
+    let (findings, unknown) = judged(&dir);
+    let found: Vec<_> = findings.iter().filter(|it| !it.starts_with("hpa-")).collect();
+    assert_eq!(found, ["config-change-without-rollout one/app/all.yaml:13"]);
+    assert!(unknown.contains(&"dangling-reference alternatives".to_owned()), "{unknown:?}");
+    assert!(
+        unknown.contains(&"malformed-gomemlimit object-not-in-input".to_owned()),
+        "{unknown:?}"
+    );
+}

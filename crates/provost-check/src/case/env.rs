@@ -333,8 +333,9 @@ impl<'w> Case<'w> {
 
     /// What an `envFrom` takes its variables from; unknown when several are equally near.
     pub fn named_object(&self, kind: &str, name: &str) -> Result<Option<&'w Object>, Abstain> {
-        let namespace = &self.of.object.meta.namespace.value;
-        self.of.joined.named(self.of.object, namespace, kind, name)
+        let (joined, from) = (self.of.joined, self.of.object);
+        let found = joined.named(from, &from.meta.namespace.value, kind, name)?;
+        Ok(found.filter(|object| object.generated.is_none() || joined.together(from, object)))
     }
 
     fn resolve(&self, variable: &EnvVar, so_far: &Environment) -> Variable {

@@ -199,6 +199,15 @@ impl<'w> Joined<'w> {
         self.scope.distance(a.document.source, b.document.source) < scope::Distance::Apart
     }
 
+    /// Whether one object may well find the other by its name: what a generator makes is there for
+    /// those that its kustomization reaches.
+    pub fn may_name(&self, from: &Object, named: &Object) -> bool {
+        match named.generated {
+            Some(_) => self.together(from, named),
+            None => self.may_be_together(from, named),
+        }
+    }
+
     /// Unknown when an object that `is_meant` matches this one and is not known to be applied
     /// together with it: then its absence proves nothing.
     pub fn nothing_passed_over(

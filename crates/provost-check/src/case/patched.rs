@@ -3,23 +3,30 @@
 use rustc_hash::FxHashMap;
 
 use super::{Joined, ObjectId};
+use crate::facts::document::Node;
 use crate::facts::objects::Object;
+use crate::facts::origin::Span;
 use crate::facts::{Origin, SourceId};
 use crate::findings::{Abstain, Reason};
+
+/// Mappings and lists inside each other that are gone into.
+const DEPTH: usize = 128;
 
 impl Joined<'_> {
     /// Unknown when a kustomization of the input patches one of the fields (`spec/replicas`, without
     /// positions in lists, and empty for any) of the object: what is written is not what is applied.
     pub fn unpatched(&self, object: &Object, fields: &[&str]) -> Result<(), Abstain> {
-        self.unchanged(object, fields, |_| true)
+        self.unchanged(object, fields, |field, changed| {
+            is_below(field, changed) || is_below(changed, field)
+        })
     }
 
-    /// The same, going by those changes that count.
+    /// Unknown when a field `is_changed` by one that some patch of the object changes.
     fn unchanged(
         &self,
         object: &Object,
         fields: &[&str],
-        counts: impl Fn(&str) -> bool,
+        is_changed: impl Fn(&str, &str) -> bool,
     ) -> Result<(), Abstain> {
         let patched = &self.world.sources.get(object.document.source).patched;
         if patched.is_empty() {
@@ -28,19 +35,10 @@ impl Joined<'_> {
         let (kind, name) = (&object.meta.kind.value, object.meta.name());
         let targets =
             [format!("{kind}/{name}"), format!("{kind}/*"), format!("*/{name}"), "*/*".to_owned()];
-        let below = |field: &str, other: &str| {
-            other.is_empty()
-                || field
-                    .strip_prefix(other)
-                    .is_some_and(|rest| matches!(rest.bytes().next(), None | Some(b'/')))
-        };
         for patches in patched {
             for changed in targets.iter().filter_map(|target| patches.get(target)) {
-                let is_changed = |field: &&&str| {
-                    let mut others = changed.iter().filter(|other| counts(other));
-                    others.any(|other| below(field, other) || below(other, field))
-                };
-                if let Some(field) = fields.iter().find(is_changed) {
+                let is_one = |field: &&&str| changed.iter().any(|other| is_changed(field, other));
+                if let Some(field) = fields.iter().find(is_one) {
                     let of = if field.is_empty() { "" } else { " of " };
                     let field = field.replace('/', ".");
                     let subject = object.subject();
@@ -53,8 +51,8 @@ impl Joined<'_> {
     }
 
     /// Unknown when a kustomization of the input patches what stands at a place: what a finding points
-    /// at is another value there, or none (`replicas: null`, `op: remove`). One that may change
-    /// anything says nothing of a place.
+    /// at is another value there, or none (`replicas: null`, `op: remove`). What is changed below it
+    /// leaves it where it is, and a patch that may change anything says nothing of a place.
     pub fn unpatched_at(&self, origin: &Origin) -> Result<(), Abstain> {
         let Some(span) = origin.span() else { return Ok(()) };
         if self.world.sources.get(origin.source).patched.is_empty() {
@@ -77,11 +75,10 @@ impl Joined<'_> {
         let object = after.checked_sub(1).and_then(|at| self.world.objects.get(*ids.get(at)?));
         let object = object.filter(|object| object.node().span().contains(span));
         let Some(object) = object else { return Ok(()) };
-        let field = object.node().keys_to(span.range().start).join("/");
-        match field.is_empty() {
-            true => Ok(()),
-            false => self.unchanged(object, &[field.as_str()], |changed| !changed.is_empty()),
-        }
+        let field = keys_around(object.node(), span).join("/");
+        self.unchanged(object, &[field.as_str()], |field, changed| {
+            !changed.is_empty() && is_below(field, changed)
+        })
     }
 
     /// Unknown when a ConfigMap or Secret may hold more or other keys than are known: a kustomization
@@ -92,5 +89,85 @@ impl Joined<'_> {
             return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
         }
         self.unpatched(object, &["data", "stringData", "binaryData"])
+    }
+}
+
+/// Whether a field is another one, or stands below it.
+fn is_below(field: &str, other: &str) -> bool {
+    let rest = || field.strip_prefix(other);
+    other.is_empty() || rest().is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// The keys on the way to the smallest part that holds all of the span.
+fn keys_around(root: Node<'_>, span: Span) -> Vec<&str> {
+    let mut keys = Vec::new();
+    let mut node = root;
+    for _ in 0..DEPTH {
+        let entry = node
+            .entries()
+            .find(|(key, value)| key.span().contains(span) || value.span().contains(span));
+        keys.extend(entry.and_then(|(key, _)| key.as_str()));
+        let inner = match entry {
+            Some((key, value)) => Some(value).filter(|_| !key.span().contains(span)),
+            None => node.items().find(|item| item.span().contains(span)),
+        };
+        match inner {
+            Some(next) => node = next,
+            None => break,
+        }
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::case::sample;
+
+    #[test]
+    fn a_place_is_patched_where_it_or_what_holds_it_is() {
+        let text = "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: web}
+spec:
+  replicas: 1
+  template:
+    spec:
+      containers:
+      - name: web
+        image: a
+---
+apiVersion: v1
+kind: Service
+metadata: {name: web}
+spec: {ports: [{port: 80}]}
+";
+        let mut world = sample::world(text.to_owned());
+        let source = world.objects[0].document.source;
+        let patch = |fields: &[&str]| {
+            let fields = fields.iter().map(|field| (*field).to_owned()).collect();
+            Arc::new([("Deployment/web".to_owned(), fields)].into())
+        };
+        let judged = |world: &crate::case::World, part: &str| {
+            let start = text.find(part).unwrap();
+            let origin = Origin::text(source, Span::new(start, start + part.len()));
+            Joined::new(world).unpatched_at(&origin).is_ok()
+        };
+        world.sources.get_mut(source).patched = vec![patch(&["spec/replicas"])];
+        assert!(!judged(&world, "replicas"));
+        assert!(judged(&world, "spec"));
+        assert!(judged(&world, "image"));
+        assert!(judged(&world, "ports"));
+        world.sources.get_mut(source).patched = vec![patch(&["spec/template/spec/containers"])];
+        assert!(!judged(&world, "image: a"));
+        assert!(!judged(&world, "image"));
+        assert!(judged(&world, "replicas"));
+        // What may change anything says nothing of a place.
+        world.sources.get_mut(source).patched = vec![patch(&[""])];
+        assert!(judged(&world, "replicas"));
+        assert!(Joined::new(&world).unpatched(&world.objects[0], &["spec"]).is_err());
     }
 }

@@ -106,12 +106,11 @@ impl<'w> Missing<'w> {
         if !self.closed {
             finding = finding.level(Level::Warn);
         }
-        if self.closed {
-            finding = finding.note(Existing::advice(&self.wanted));
-        }
-        let Some(near) = self.near else { return finding };
+        let Some(near) = self.near else {
+            return finding.note(Existing::advice(&self.wanted));
+        };
         let known = near.meta.name();
-        let fix = Fix::suggest(format!("write {known}"));
+        let fix = Fix::suggest(format!("did you mean {known}?"));
         finding.also(&near.origin(), "perhaps this one").fix(world.rewrite(fix, at, written, known))
     }
 }

@@ -103,7 +103,8 @@ fn is_versioned(case: &WorkloadCase<'_>, kind: &str, name: &str) -> bool {
     joined.provided.is_made(namespace, source, name)
         || joined.joins.named(namespace, kind, name).iter().any(|id| {
             let object = joined.world.objects.get(*id);
-            if object.and_then(|object| object.generated).is_some_and(|made| made.hashed) {
+            let own = object.filter(|object| joined.may_name(case.object, object));
+            if own.and_then(|object| object.generated).is_some_and(|made| made.hashed) {
                 return true;
             }
             let immutable = object.and_then(|object| object.node().get("immutable"));

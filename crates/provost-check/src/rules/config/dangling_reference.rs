@@ -118,12 +118,20 @@ fn resolve(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut Finding
     if objects.iter().any(|object| has(object, &key.value)) {
         return;
     }
+    // One of another deployment says nothing of this one.
+    let objects: Vec<&Object> =
+        objects.into_iter().filter(|object| case.joined.may_name(case.object, object)).collect();
+    let Some(first) = objects.first() else {
+        let what = format!("whether {} {name} is applied with it", reference.kind.name());
+        out.abstain(Abstain::unknown(Reason::Alternatives, what));
+        return;
+    };
     let known = objects.iter().try_for_each(|object| case.joined.keys_are_known(object));
     if let Err(unknown) = known {
         out.abstain(unknown);
         return;
     }
-    let all = || keys(objects[0]);
+    let all = || keys(first);
     let message = format!(
         "{} {name} has no key {}: {}",
         reference.kind.name(),
@@ -143,11 +151,11 @@ fn resolve(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut Finding
             ))
         }
         None => {
-            let label = match count(objects[0]) {
+            let label = match count(first) {
                 0 => "has no keys".to_owned(),
                 n => format!("has {n} other keys"),
             };
-            finding.also(&objects[0].origin(), label)
+            finding.also(&first.origin(), label)
         }
     };
     out.push(finding);
@@ -198,7 +206,7 @@ fn missing_object(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut 
     let there = there.filter_map(|id| world.objects.get(*id));
     let there: Vec<&Object> = there
         .filter(|object| names::is_slip(object.meta.name(), name))
-        .filter(|object| case.joined.may_be_together(case.object, object))
+        .filter(|object| case.joined.may_name(case.object, object))
         .collect();
     let meant = names::meant(name, there.iter().map(|object| object.meta.name()));
     let near = there.iter().find(|object| Some(object.meta.name()) == meant);
@@ -215,11 +223,10 @@ fn missing_object(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut 
         reference.consequence()
     );
     let mut finding = Finding::new(&RULE, message, &reference.name.origin, "no such object");
-    finding = match closed {
-        true => finding.note(Existing::advice(&format!("{} {namespace}/{name}", kind.name()))),
+    if !closed {
         // It may exist in the cluster after all.
-        false => finding.level(Level::Warn),
-    };
+        finding = finding.level(Level::Warn);
+    }
     finding = match near {
         Some(object) => {
             let known = object.meta.name();
@@ -227,7 +234,9 @@ fn missing_object(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut 
             let fix = world.rewrite(fix, &reference.name.origin, name, known);
             finding.also(&object.origin(), format!("{known} is there")).fix(fix)
         }
-        None => finding.also(&case.object.origin(), format!("looked for in {namespace}")),
+        None => finding
+            .also(&case.object.origin(), format!("looked for in {namespace}"))
+            .note(Existing::advice(&format!("{} {namespace}/{name}", kind.name()))),
     };
     out.push(finding);
 }

@@ -3,6 +3,7 @@
 use crate::case::ObjectCase;
 use crate::facts::Body;
 use crate::facts::objects::{Object, Selector, StringMap};
+use crate::facts::settings::Existing;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -102,7 +103,10 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
                 None => fix,
             });
         }
-        None => {}
+        None => {
+            let name = case.object.meta.name();
+            finding = finding.note(Existing::advice(&format!("Deployment {namespace}/{name}")));
+        }
     }
     out.push(finding);
     Ok(())

@@ -250,14 +250,16 @@ fn find<'w>(
     if let Some(variant) = variant {
         finding = finding.variant(variant);
     }
-    finding = match closed {
-        true => finding.note(Existing::advice(&match namespace {
+    if !closed {
+        // It may be in the cluster after all.
+        finding = finding.level(Level::Warn);
+    }
+    if near.is_none() {
+        finding = finding.note(Existing::advice(&match namespace {
             "" => format!("{kind} {name}"),
             namespace => format!("{kind} {namespace}/{name}"),
-        })),
-        // It may be in the cluster after all.
-        false => finding.level(Level::Warn),
-    };
+        }));
+    }
     if let Some(near) = near {
         let known = near.meta.name();
         let fix = Fix::suggest(format!("did you mean {known}?"));
