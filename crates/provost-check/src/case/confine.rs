@@ -4,6 +4,24 @@ use super::Case;
 use crate::facts::workload::ContainerRole;
 use crate::findings::Abstain;
 
+/// Capabilities that Pod Security's baseline lets a container add: `check_capabilities_baseline.go`
+/// of `k8s.io/pod-security-admission` v0.37.2.
+pub const BASELINE: &[&str] = &[
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+];
+
 impl Case<'_> {
     /// Answers `NotApplicable` for ephemeral containers, which nobody deploys, and for Windows,
     /// which has none of Linux' means.

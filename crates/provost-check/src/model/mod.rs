@@ -24,6 +24,7 @@ pub mod probes;
 pub mod promql;
 pub mod qos;
 pub mod quantity;
+pub mod rbac;
 pub mod removed_apis;
 pub mod reserved_keys;
 pub mod rolling;

@@ -1,5 +1,7 @@
 //! What a build fetches by a name that means something else tomorrow.
 
+mod packages;
+
 use crate::case::BuildCase;
 use crate::facts::Fact;
 use crate::facts::build::{Build, CopyStep};
@@ -26,6 +28,18 @@ const ADD: Variant = Variant::new(
     Level::Warn,
     "ADD of an address without a checksum, or of what COPY copies",
 );
+const LISTS: Variant = Variant::new(
+    "cached-package-lists",
+    Level::Warn,
+    "packages installed by lists that another layer keeps",
+);
+const PACKAGE: Variant = Variant::new(
+    "unpinned-package",
+    Level::Note,
+    "a package in whatever version the servers have on the day",
+)
+.off()
+.house(Level::Note);
 
 /// The same Dockerfile makes another image.
 pub static RULE: Rule = Rule {
@@ -35,7 +49,7 @@ pub static RULE: Rule = Rule {
     title: "a build that depends on the day it is run",
     page: include_str!("floating-build-input.md"),
     needs: &[Need::Dockerfile],
-    variants: &[UNPINNED, GO, ADD],
+    variants: &[UNPINNED, GO, ADD, LISTS, PACKAGE],
     check: Check::Build(check),
     ..Rule::BASE
 };
@@ -60,15 +74,18 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
     for copy in build.copies.iter().filter(|copy| copy.add) {
         added(copy, out);
     }
+    let commands: Vec<_> = build.runs.iter().map(|run| run.commands()).collect();
+    packages::lists(build, &commands, out);
     let contexts = first_contexts(build);
     let mut unread = false;
-    for run in &build.runs {
-        match run.commands() {
+    for (run, commands) in build.runs.iter().zip(&commands) {
+        match commands {
             Ok(commands) => {
                 let at = run.origin.span().map_or(0, |span| span.start);
                 let first = contexts.get(run.stage).copied().flatten();
                 let module = first.is_some_and(|first| first < at);
                 commands.iter().for_each(|command| go_install(command, module, out));
+                packages::unpinned(commands, out);
             }
             Err(_) => unread = true,
         }

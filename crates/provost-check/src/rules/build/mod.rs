@@ -8,6 +8,7 @@ pub mod malformed_exec_form;
 pub mod missing_copy_source;
 pub mod overridden_instruction;
 pub mod rejected_by_builder;
+pub mod root_by_default;
 pub mod root_tool_in_build;
 pub mod secret_in_build;
 pub mod shell_form_entrypoint;

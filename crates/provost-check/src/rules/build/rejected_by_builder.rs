@@ -1,5 +1,7 @@
 //! What BuildKit refuses, and what it takes otherwise than it was meant.
 
+mod questions;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use crate::case::{BuildCase, Joined};
@@ -24,6 +26,11 @@ const PLATFORM: Variant = Variant::new(
     Level::Note,
     "the final image is built for one platform, whatever is asked for",
 );
+const QUESTION: Variant = Variant::new(
+    "unanswered-question",
+    Level::Warn,
+    "a package manager that asks before it goes on",
+);
 
 /// The build stops, or makes something else than is written.
 pub static RULE: Rule = Rule {
@@ -33,7 +40,7 @@ pub static RULE: Rule = Rule {
     title: "a Dockerfile that BuildKit refuses or takes otherwise than it says",
     page: include_str!("rejected-by-builder.md"),
     needs: &[Need::Dockerfile],
-    variants: &[SAME_LINE, PLATFORM],
+    variants: &[SAME_LINE, PLATFORM, QUESTION],
     check: Check::Build(check),
     also: &[Check::Run(refused)],
     ..Rule::BASE
@@ -156,7 +163,7 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
         );
     }
     fixed_platform(build, out);
-    Ok(())
+    questions::check(build, &reached, out).map_err(|()| super::unread())
 }
 
 fn stage_names(build: &Build, out: &mut Findings) {
@@ -291,7 +298,8 @@ fn no_such_stage(build: &Build, from: &Fact<String>, out: &mut Findings) {
 fn several_sources(copy: &CopyStep, out: &mut Findings) {
     let count = copy.sources.len() + copy.inline.len();
     let destination = copy.destination.value.as_str();
-    let directory = destination.ends_with('/') || destination.ends_with("..");
+    // A path of Windows is one, too.
+    let directory = destination.ends_with(['/', '\\']) || destination.ends_with("..");
     // A variable at the end may end with a slash, unless it is one of the builder's.
     let last = destination.rsplit('/').next().unwrap_or_default();
     let builders = lone_variable(last).is_some_and(|name| name.starts_with("TARGET"));

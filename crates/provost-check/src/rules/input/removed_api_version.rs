@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use crate::case::ObjectCase;
+use crate::facts::Body;
 use crate::facts::document::{Node, ScalarStyle};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::removed_apis;
@@ -21,6 +22,9 @@ const LABEL: Variant = Variant::new(
     "a node label whose beta name was deprecated",
 );
 
+const FIELD: Variant =
+    Variant::new("deprecated-field", Level::Note, "a field that another one has replaced");
+
 /// `no matches for kind "Ingress" in version "extensions/v1beta1"`.
 pub static RULE: Rule = Rule {
     id: "removed-api-version",
@@ -29,12 +33,63 @@ pub static RULE: Rule = Rule {
     title: "an API version that no Kubernetes of the configured range serves",
     page: include_str!("removed-api-version.md"),
     needs: &[Need::Manifest],
-    variants: &[DEPRECATED, LABEL],
+    variants: &[DEPRECATED, LABEL, FIELD],
     judges_hooks: true,
     check: Check::Object(check),
-    also: &[Check::Object(labels)],
+    also: &[Check::Object(labels), Check::Object(fields)],
     ..Rule::BASE
 };
+
+/// Minors at which the kubelet stopped to mount `gitRepo`, unless a gate says otherwise, and for good
+/// (`GitRepoVolumeDriver` in pkg/features/kube_features.go, v1.37.2).
+const GIT_REPO_OFF: u16 = 33;
+const GIT_REPO_GONE: u16 = 36;
+
+fn fields(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let Body::Workload(workload) = &case.object.body else { return Err(Abstain::NotApplicable) };
+    let spec = case.object.document.node(workload.pod.spec);
+    let text = |key| spec.get(key).and_then(Node::as_str);
+    // The API server writes both, so that what was read from a cluster has both.
+    if let Some((key, _)) = spec.get_entry("serviceAccount")
+        && let Some(old) = text("serviceAccount").filter(|old| !old.is_empty())
+        && text("serviceAccountName") != Some(old)
+    {
+        let what = match text("serviceAccountName") {
+            Some(new) => format!(
+                "the pods run as {new}: serviceAccount is what serviceAccountName was once called"
+            ),
+            None => "serviceAccount is what serviceAccountName was once called".to_owned(),
+        };
+        out.push(
+            Finding::new(&RULE, what, &key.origin(), "the former name")
+                .variant(&FIELD)
+                .fix(Fix::suggest("write serviceAccountName")),
+        );
+    }
+    let (oldest, newest) = case.world().settings.kubernetes();
+    let volumes = spec.get("volumes").into_iter().flat_map(Node::items);
+    for (key, _) in volumes.filter_map(|volume| volume.get_entry("gitRepo")) {
+        if newest < GIT_REPO_OFF {
+            continue;
+        }
+        let (level, since) = match oldest {
+            oldest if oldest >= GIT_REPO_GONE => (Level::Deny, "for good since Kubernetes 1.36"),
+            _ => (Level::Warn, "since Kubernetes 1.33, and for good since 1.36"),
+        };
+        out.push(
+            Finding::new(
+                &RULE,
+                format!("kubelets no longer mount gitRepo, {since}: the pods do not start"),
+                &key.origin(),
+                "not mounted",
+            )
+            .variant(&FIELD)
+            .level(level)
+            .fix(Fix::suggest("clone in an init container, into an emptyDir that both mount")),
+        );
+    }
+    Ok(())
+}
 
 /// Beta labels of nodes and what replaced them (`well_known_labels.go` of k8s.io/api v0.37.2 and
 /// k8s.io/kubernetes/pkg/kubelet/apis).

@@ -6,6 +6,7 @@ pub mod dangling_mesh_destination;
 pub mod destination_rule_disables_mtls;
 pub mod mesh_policy_never_matches;
 pub mod permissive_mtls;
+pub mod runs_as_proxy_user;
 pub mod sidecar_drains_first;
 pub mod strict_mtls_with_unmeshed_client;
 pub mod tls_server_behind_sidecar;

@@ -31,9 +31,6 @@ const INTERNAL: &[(&str, &[&str])] = &[
 
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let Body::Service(service) = &case.object.body else { return Err(Abstain::NotApplicable) };
-    if case.selected().next().is_none() {
-        return Err(Abstain::NotApplicable);
-    }
     let spec = case.object.node().get("spec");
     let external = spec.and_then(|spec| spec.get_entry("externalIPs"));
     let external = external.filter(|(_, ips)| ips.items().next().is_some());

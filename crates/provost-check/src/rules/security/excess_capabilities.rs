@@ -1,6 +1,7 @@
 //! Linux capabilities that a container keeps or gets.
 
-use crate::case::Case;
+use crate::case::{Case, confine};
+use crate::facts::placeholders::is_placeholder;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -41,6 +42,8 @@ const OPENS: &[(&str, &str)] = &[
     ("SYS_MODULE", "code in the kernel"),
     ("DAC_READ_SEARCH", "every file, and by handle those outside of the container"),
     ("BPF", "programs in the kernel"),
+    ("SYS_RAWIO", "the memory and the ports of the machine"),
+    ("SYS_BOOT", "a restart of the node, and another kernel"),
 ];
 
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
@@ -50,7 +53,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     for added in &security.add_capabilities {
-        let name = crate::case::confine::capability(&added.value);
+        let name = confine::capability(&added.value);
         let finding = |opens: &str| {
             Finding::new(
                 &RULE,
@@ -66,6 +69,9 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         } else if name == "NET_RAW" {
             let opens = "packets with forged addresses, ARP and DNS answers for its neighbours";
             out.push(finding(opens).level(Level::Warn));
+        } else if !confine::BASELINE.contains(&name.as_str()) && !is_placeholder(&added.value) {
+            let opens = "Pod Security level baseline refuses a pod that asks for it";
+            out.push(finding(opens).level(Level::Note));
         }
     }
     if !case.drops_all_capabilities() {

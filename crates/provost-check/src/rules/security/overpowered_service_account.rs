@@ -4,6 +4,7 @@ use crate::case::{Case, ObjectCase};
 use crate::facts::document::Node;
 use crate::facts::{Object, symbols};
 use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::model::rbac::{self, Grant};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const DEFAULT: Variant = Variant::new(
@@ -19,6 +20,23 @@ const WILDCARD: Variant =
     Variant::new("wildcard-role", Level::Note, "a role for every verb on every resource")
         .strict(Level::Warn);
 
+const ESCALATING: Variant =
+    Variant::new("escalating-role", Level::Note, "a role whose rights lead to all others")
+        .strict(Level::Warn);
+const STAR: Variant = Variant::new(
+    "wildcard-in-role",
+    Level::Note,
+    "a role for whatever verbs or resources will come",
+)
+.off()
+.strict(Level::Note);
+const EVERYBODY: Variant = Variant::new(
+    "role-for-everybody",
+    Level::Note,
+    "a role for all accounts, or for nobody at all",
+)
+.strict(Level::Warn);
+
 /// Who breaks into the pod has them too.
 pub static RULE: Rule = Rule {
     id: "overpowered-service-account",
@@ -28,7 +46,7 @@ pub static RULE: Rule = Rule {
     title: "a service account with rights that no single service needs",
     page: include_str!("overpowered-service-account.md"),
     needs: &[Need::Manifest],
-    variants: &[DEFAULT, ADMIN, WILDCARD],
+    variants: &[DEFAULT, ADMIN, WILDCARD, ESCALATING, STAR, EVERYBODY],
     check: Check::Object(check),
     also: &[Check::Container(client)],
     ..Rule::BASE
@@ -66,26 +84,130 @@ fn star<'d>(rule: Node<'d>, key: &str) -> Option<Node<'d>> {
     rule.get(key)?.items().find(|item| item.as_str() == Some("*"))
 }
 
+/// Powers that one message names.
+const NAMED: usize = 3;
+
 fn role(object: &Object, out: &mut Findings) {
+    // The cluster's own, which the API server makes anew.
+    if object.meta.name().starts_with("system:") {
+        return;
+    }
     let Some(rules) = object.node().get("rules") else { return };
     for rule in rules.items() {
-        let (Some(verb), Some(resource)) = (star(rule, "verbs"), star(rule, "resources")) else {
+        let (verb, resource) = (star(rule, "verbs"), star(rule, "resources"));
+        let everywhere = star(rule, "apiGroups");
+        if let (Some(verb), Some(resource)) = (verb, resource) {
+            let what = match everywhere {
+                Some(_) => "in every API group",
+                None => "of its API groups",
+            };
+            out.push(
+                Finding::new(
+                    &RULE,
+                    format!("the role allows every verb on every resource {what}, Secrets and what is to come included"),
+                    &resource.origin(),
+                    "every resource",
+                )
+                .variant(&WILDCARD)
+                .also(&verb.origin(), "every verb")
+                .fix(Fix::suggest("name the resources and verbs that the program asks for")),
+            );
             continue;
-        };
-        let everywhere = star(rule, "apiGroups").is_some();
-        let what = if everywhere { "in every API group" } else { "of its API groups" };
-        out.push(
-            Finding::new(
-                &RULE,
-                format!("the role allows every verb on every resource {what}, Secrets and what is to come included"),
-                &resource.origin(),
-                "every resource",
-            )
-            .variant(&WILDCARD)
-            .also(&verb.origin(), "every verb")
-            .fix(Fix::suggest("name the resources and verbs that the program asks for")),
-        );
+        }
+        if let Some((place, what)) = verb
+            .map(|node| (node, "verb"))
+            .or(resource.map(|node| (node, "resource")))
+            .or(everywhere.map(|node| (node, "API group")))
+        {
+            out.push(
+                Finding::new(
+                    &RULE,
+                    format!("the role allows every {what}, those that are still to come included"),
+                    &place.origin(),
+                    format!("every {what}"),
+                )
+                .variant(&STAR)
+                .fix(Fix::suggest(format!("name each {what} that the program asks for"))),
+            );
+        }
+        escalation(rule, out);
     }
+}
+
+/// The words of a list.
+fn texts<'d>(list: &[(Node<'d>, &'d str)]) -> Vec<&'d str> {
+    list.iter().map(|(_, text)| *text).collect()
+}
+
+/// Rights that lead to others, unless they are for objects that are named.
+fn escalation(rule: Node<'_>, out: &mut Findings) {
+    if rule.get("resourceNames").is_some_and(|names| names.items().next().is_some()) {
+        return;
+    }
+    let list = |key| {
+        let items = rule.get(key).into_iter().flat_map(Node::items);
+        items.map(|item| (item, item.as_str().unwrap_or_default())).collect::<Vec<_>>()
+    };
+    let (groups, resources, verbs) = (list("apiGroups"), list("resources"), list("verbs"));
+    let found = rbac::powers(Grant {
+        groups: &texts(&groups),
+        resources: &texts(&resources),
+        verbs: &texts(&verbs),
+    });
+    let Some(&(_, resource, verb)) = found.first() else { return };
+    let mut named: Vec<&str> = found.iter().take(NAMED).map(|(what, ..)| *what).collect();
+    let more = found.len().saturating_sub(NAMED);
+    let more = match more {
+        0 => String::new(),
+        more => format!(", and {more} more of the kind"),
+    };
+    let last = named.pop().unwrap_or_default();
+    let what = match named.as_slice() {
+        [] => last.to_owned(),
+        rest if more.is_empty() => format!("{}; and {last}", rest.join("; ")),
+        rest => format!("{}; {last}", rest.join("; ")),
+    };
+    let (Some((resource, _)), Some((verb, _))) = (resources.get(resource), verbs.get(verb)) else {
+        return;
+    };
+    out.push(
+        Finding::new(
+            &RULE,
+            format!("the role lets its holder {what}{more}: such a right leads to others"),
+            &resource.origin(),
+            "all of them, none by name",
+        )
+        .variant(&ESCALATING)
+        .also(&verb.origin(), "with this verb")
+        .fix(Fix::suggest(
+            "leave out what the program does not do, name the objects in resourceNames where that is \
+             possible, and keep the role to one namespace",
+        )),
+    );
+}
+
+/// A subject that stands for all of a kind.
+fn everybody(kind: Option<&str>, name: &str) -> Option<&'static str> {
+    match (kind, name) {
+        (Some("User"), "system:anonymous") | (Some("Group"), "system:unauthenticated") => {
+            Some("everybody who reaches the API server, without a login")
+        }
+        (Some("Group"), "system:authenticated") => {
+            Some("everybody who has an account, every pod included")
+        }
+        (Some("Group"), "system:serviceaccounts") => Some("every pod of the cluster"),
+        (Some("Group"), name) if name.starts_with("system:serviceaccounts:") => {
+            Some("every pod of the namespace")
+        }
+        _ => None,
+    }
+}
+
+/// What the cluster gives to all: its own roles (`plugin/pkg/auth/authorizer/rbac/bootstrappolicy`)
+/// and, in kube-public, what a node that joins has to read.
+fn is_public(case: &ObjectCase<'_>, role: Option<Node<'_>>) -> bool {
+    let role = role.and_then(Node::as_str).unwrap_or_default();
+    role.starts_with("system:") || case.object.meta.namespace.value == "kube-public"
 }
 
 fn binding(case: &ObjectCase<'_>, out: &mut Findings) {
@@ -94,9 +216,26 @@ fn binding(case: &ObjectCase<'_>, out: &mut Findings) {
     let role = root.at(&["roleRef", "name"]);
     let admin = role.filter(|role| role.as_str() == Some("cluster-admin"));
     let whole = case.object.meta.kind.value == "ClusterRoleBinding";
-    for subject in subjects.items().filter(|s| text(*s, "kind") == Some("ServiceAccount")) {
+    for subject in subjects.items() {
         let Some(name) = subject.get("name") else { continue };
         let account = name.as_str().unwrap_or_default();
+        let kind = text(subject, "kind");
+        if let Some(who) = everybody(kind, account).filter(|_| !is_public(case, role)) {
+            let mut finding = Finding::new(
+                &RULE,
+                format!("the role is given to {who}"),
+                &name.origin(),
+                "everybody",
+            )
+            .variant(&EVERYBODY);
+            if let Some(role) = role {
+                finding = finding.also(&role.origin(), "what they may do");
+            }
+            out.push(finding.fix(Fix::suggest("bind the accounts that need it, by name")));
+        }
+        if kind != Some("ServiceAccount") {
+            continue;
+        }
         if let Some(role) = admin {
             let reach = if whole { "of the cluster" } else { "of the namespace" };
             out.push(

@@ -5,8 +5,14 @@ mod controls;
 use crate::case::WorkloadCase;
 use crate::facts::Origin;
 use crate::findings::{Abstain, Finding, Fix, Level};
-use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 use controls::{CHANGES, Policy, Violation, violations};
+
+const BELOW: Variant = Variant::new(
+    "below-baseline",
+    Level::Warn,
+    "confinement that baseline asks for is lifted, and no level is enforced",
+);
 
 /// The Deployment is accepted, its pods are not.
 pub static RULE: Rule = Rule {
@@ -16,13 +22,14 @@ pub static RULE: Rule = Rule {
     title: "the namespace's Pod Security level refuses the pods",
     page: include_str!("pod-security-rejects.md"),
     needs: &[Need::Manifest],
+    variants: &[BELOW],
     judges_hooks: true,
     check: Check::Workload(check),
     ..Rule::BASE
 };
 
 fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
-    let enforced = enforced(case)?.ok_or(Abstain::NotApplicable)?;
+    let Some(enforced) = enforced(case)? else { return below(*case, out) };
     // A Rollout that borrows its pods has none of its own.
     case.pod().containers.first().ok_or(Abstain::NotApplicable)?;
     let (oldest, newest) = case.world().settings.kubernetes();
@@ -74,6 +81,37 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     out.push(finding.fix(Fix::suggest(
         "give the template what the level asks for, or run it in another namespace",
     )));
+    Ok(())
+}
+
+/// Reasons of the admission that no rule of their own tells, and what they open.
+const OPENS: &[(&str, &str)] = &[
+    (
+        "forbidden AppArmor profile",
+        "AppArmor, which keeps a container from the node's files and devices, is off",
+    ),
+    ("seLinuxOptions", "SELinux no longer takes the program for that of a container"),
+    ("hostProcess", "the container runs as a process of the node, with its files and accounts"),
+];
+
+/// Where nothing is enforced, what takes away the confinement that every container has.
+fn below(case: WorkloadCase<'_>, out: &mut Findings) -> Judged {
+    let (_, newest) = case.world().settings.kubernetes();
+    let found = violations(case, Policy { restricted: false, minor: newest });
+    for violation in found {
+        let opens = OPENS.iter().find(|(reason, _)| *reason == violation.reason);
+        let Some((reason, opens)) = opens else { continue };
+        out.push(
+            Finding::new(
+                &RULE,
+                format!("{opens}: Pod Security level baseline refuses such a pod for {reason}"),
+                &violation.place,
+                violation.what,
+            )
+            .variant(&BELOW)
+            .fix(Fix::suggest("leave it out")),
+        );
+    }
     Ok(())
 }
 

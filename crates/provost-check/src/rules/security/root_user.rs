@@ -7,7 +7,7 @@ use crate::model::ports::{ImageUser, Uid, effective_uid};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const NOT_ENFORCED: Variant =
-    Variant::new("missing-run-as-non-root", Level::Note, "not root today, and nothing keeps it so")
+    Variant::new("missing-run-as-non-root", Level::Note, "nothing keeps root from running it")
         .strict(Level::Warn);
 const LOW: Variant = Variant::new("low-uid", Level::Note, "a uid that a user of the node may have")
     .off()
@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
     strict: Some(Level::Deny),
     title: "the container runs as root",
     page: include_str!("root-user.md"),
-    needs: &[Need::Manifest, Need::Dockerfile],
+    needs: &[Need::Manifest],
     variants: &[NOT_ENFORCED, LOW, GROUP],
     after: &["privileged-container", "run-as-non-root-will-fail"],
     check: Check::Container(check),
@@ -53,7 +53,26 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             .fix(Fix::suggest("use another group, unless the image is made for group 0")),
         );
     }
-    let (uid, origin) = user(case)?;
+    let (uid, origin) = match user(case) {
+        Ok(known) => known,
+        Err(unknown) => {
+            // Whatever the image says, nothing holds it to it.
+            if !enforced && security.run_as_user.is_none() {
+                out.push(
+                    Finding::new(
+                        &RULE,
+                        "the image alone says who the program runs as, and nothing refuses one \
+                         whose user is root",
+                        &case.container.origin,
+                        "has no runAsNonRoot",
+                    )
+                    .variant(&NOT_ENFORCED)
+                    .fix(Fix::suggest("set runAsNonRoot: true")),
+                );
+            }
+            return Err(unknown);
+        }
+    };
     if uid == 0 {
         // Refused by the kubelet: run-as-non-root-will-fail.
         if enforced {

@@ -1,10 +1,11 @@
 //! Fields that the CRD of a custom resource requires and that are not there; values that contradict
-//! each other (`values.rs`).
+//! each other (`values.rs`); rules of Gateway API's CRDs (`gateway.rs`).
 //!
 //! The API server asks for every one of them, but a file may be a patch, and hold a few fields only.
 //! An entry of a list is whole even there, since patches of custom resources replace lists; any
 //! other mapping counts when it has some of the fields that it requires.
 
+mod gateway;
 mod values;
 
 use super::{RULE, first_of_whole};
@@ -31,6 +32,7 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> bool {
         walk.mapping(object.node(), custom.structure, false);
         out.found.append(&mut walk.found);
         values::check(case, out);
+        gateway::check(case, out);
     }
     true
 }

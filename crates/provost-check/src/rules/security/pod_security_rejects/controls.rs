@@ -5,7 +5,7 @@
 //! A control of the restricted level may replace one of the baseline level, and a version of the
 //! policy is that of the minor of Kubernetes which introduced it.
 
-use crate::case::{Case, WorkloadCase};
+use crate::case::{Case, WorkloadCase, confine};
 use crate::facts::Origin;
 use crate::facts::document::Node;
 use crate::facts::workload::{Action, VolumeKind};
@@ -48,23 +48,6 @@ pub(super) fn violations(case: WorkloadCase<'_>, policy: Policy) -> Vec<Violatio
     }
     pod.found
 }
-
-/// What baseline lets a container add: `check_capabilities_baseline.go`.
-const CAPABILITIES: &[&str] = &[
-    "AUDIT_WRITE",
-    "CHOWN",
-    "DAC_OVERRIDE",
-    "FOWNER",
-    "FSETID",
-    "KILL",
-    "MKNOD",
-    "NET_BIND_SERVICE",
-    "SETFCAP",
-    "SETGID",
-    "SETPCAP",
-    "SETUID",
-    "SYS_CHROOT",
-];
 
 /// Sysctls that baseline allows, and since which minor: `check_sysctls.go`.
 const SYSCTLS: &[(&str, u16)] = &[
@@ -305,7 +288,7 @@ impl Judge {
         let security = &case.container.security;
         if !self.restricted(22) {
             for added in &security.add_capabilities {
-                if !CAPABILITIES.contains(&added.value.as_str()) {
+                if !confine::BASELINE.contains(&added.value.as_str()) {
                     self.found("non-default capabilities", added.value.as_str(), &added.origin);
                 }
             }

@@ -93,13 +93,25 @@ fn shown(seconds: f64) -> String {
     }
 }
 
+fn list<'d>(of: Node<'d>, key: &str) -> impl Iterator<Item = Node<'d>> + use<'d> {
+    of.get(key).into_iter().flat_map(Node::items)
+}
+
+/// Where the filters of a rule or backend send copies to.
+fn mirrors<'d>(of: Node<'d>) -> impl Iterator<Item = Node<'d>> + use<'d> {
+    list(of, "filters").filter_map(|filter| filter.at(&["requestMirror", "backendRef"]))
+}
+
 /// Backends of one route that are looked at.
 const MOST: usize = 1000;
 
 /// `Must have port for Service reference`, a rule of the CRDs from sigs.k8s.io/gateway-api v0.8 on.
 fn ports(root: Node<'_>, out: &mut Findings) {
     let rules = root.at(&["spec", "rules"]).into_iter().flat_map(Node::items);
-    let backends = rules.filter_map(|rule| rule.get("backendRefs")).flat_map(Node::items);
+    let backends = rules.flat_map(|rule| {
+        let own = list(rule, "backendRefs").flat_map(|b| std::iter::once(b).chain(mirrors(b)));
+        own.chain(mirrors(rule))
+    });
     for backend in backends.take(MOST) {
         let text = |key| backend.get(key).and_then(Node::as_str).unwrap_or_default();
         let service = text("group").is_empty() && matches!(text("kind"), "" | "Service");

@@ -1,0 +1,246 @@
+//! Packages of the system and of languages: lists that are older than the build, versions of the day.
+
+use super::{LISTS, PACKAGE, RULE};
+use crate::facts::build::Build;
+use crate::facts::build_steps::{RunCommand, Unread};
+use crate::facts::{Basis, Fact, Origin};
+use crate::findings::{Finding, Fix};
+use crate::rules::rule::Findings;
+
+/// Lists that one RUN fetched and another one uses: the first is taken from the build cache for as
+/// long as its text is the same, and the packages it lists are gone from the servers by then.
+pub(super) fn lists(
+    build: &Build,
+    commands: &[Result<Vec<RunCommand>, Unread>],
+    out: &mut Findings,
+) {
+    for (manager, folder) in [("apt-get", "/var/lib/apt"), ("apk", "/var/cache/apk")] {
+        // Where each stage has its lists from, its own or those of the stage it is built on.
+        let mut of_stage: Vec<Option<Origin>> = Vec::with_capacity(build.stages.len());
+        let mut runs = build.runs.iter().zip(commands).peekable();
+        for (index, stage) in build.stages.iter().enumerate() {
+            let mut fetched = stage.parent.and_then(|parent| of_stage.get(parent).cloned()?);
+            while let Some((run, commands)) = runs.next_if(|(run, _)| run.stage <= index) {
+                let Ok(commands) = commands else {
+                    // What cannot be read may fetch them, too.
+                    fetched = None;
+                    continue;
+                };
+                if run.caches(folder) || run.caches("/etc/apk/cache") {
+                    continue;
+                }
+                let updates = commands.iter().find_map(|command| update(command, manager));
+                if let Some(at) = updates {
+                    fetched = Some(at.origin.clone());
+                    continue;
+                }
+                let installs = commands.iter().find_map(|command| install(command, manager));
+                if let (Some(at), Some(from)) = (installs, &fetched) {
+                    out.push(stale(manager, at, from));
+                }
+            }
+            of_stage.push(fetched);
+        }
+    }
+}
+
+fn stale(manager: &str, at: &Fact<String>, from: &Origin) -> Finding {
+    let verb = at.value.as_str();
+    Finding::new(
+        &RULE,
+        format!(
+            "{manager} {verb} goes by lists that another RUN fetched, which the build cache keeps: \
+             the servers no longer have all that they list"
+        ),
+        &at.origin,
+        "by lists of another day",
+    )
+    .variant(&LISTS)
+    .also(from, "fetched once, and cached")
+    .fix(Fix::suggest(format!(
+        "fetch and install in one RUN: {manager} update && {manager} {verb} ..."
+    )))
+}
+
+/// The arguments when a command is that package manager; `apt` is `apt-get` for people.
+fn arguments<'c>(command: &'c RunCommand, manager: &str) -> Option<&'c [Fact<String>]> {
+    let (program, arguments) = command.program()?;
+    let is_it = program == manager || (program == "apt" && manager == "apt-get");
+    is_it.then_some(arguments)
+}
+
+fn update<'c>(command: &'c RunCommand, manager: &str) -> Option<&'c Fact<String>> {
+    arguments(command, manager)?.iter().find(|word| word.value == "update")
+}
+
+/// An install that goes by the lists: not one of files, nor one that fetches them itself.
+fn install<'c>(command: &'c RunCommand, manager: &str) -> Option<&'c Fact<String>> {
+    let arguments = arguments(command, manager)?;
+    let at = arguments.iter().position(|w| matches!(w.value.as_str(), "install" | "add"))?;
+    let itself = ["--no-cache", "-U", "--update-cache", "--update"];
+    let by_lists = |word: &Fact<String>| !word.value.starts_with(['-', '.', '/']);
+    let fetches = arguments.iter().any(|word| itself.contains(&word.value.as_str()));
+    let (verb, packages) = arguments.get(at..)?.split_first()?;
+    (!fetches && packages.iter().any(by_lists)).then_some(verb)
+}
+
+/// How a package manager writes a version behind a name.
+struct Installs {
+    program: &'static str,
+    verbs: &'static [&'static str],
+    /// What stands in front of a version.
+    marks: &'static [&'static str],
+    /// Flags whose value is the next word.
+    with_value: &'static [&'static str],
+}
+
+const INSTALLS: &[Installs] = &[
+    Installs {
+        program: "apt-get",
+        verbs: &["install"],
+        marks: &["="],
+        with_value: &["-t", "--target-release", "-o", "-c"],
+    },
+    Installs {
+        program: "apt",
+        verbs: &["install"],
+        marks: &["="],
+        with_value: &["-t", "--target-release", "-o", "-c"],
+    },
+    Installs {
+        program: "apk",
+        verbs: &["add"],
+        marks: &["=", "<", ">", "~"],
+        with_value: &["-t", "--virtual", "-X", "--repository", "-p", "--root", "--keys-dir"],
+    },
+    Installs { program: "yum", verbs: &["install"], marks: &["-"], with_value: &["-c"] },
+    Installs { program: "dnf", verbs: &["install"], marks: &["-"], with_value: &["-c"] },
+    Installs { program: "microdnf", verbs: &["install"], marks: &["-"], with_value: &["-c"] },
+    Installs { program: "tdnf", verbs: &["install"], marks: &["-"], with_value: &["-c"] },
+    Installs {
+        program: "zypper",
+        verbs: &["install", "in"],
+        marks: &["=", "<", ">"],
+        with_value: &["-r", "--repo", "-t", "--type"],
+    },
+    Installs {
+        program: "pip",
+        verbs: &["install"],
+        marks: &["==", "<", ">", "~=", "@"],
+        with_value: PIP,
+    },
+    Installs {
+        program: "pip3",
+        verbs: &["install"],
+        marks: &["==", "<", ">", "~=", "@"],
+        with_value: PIP,
+    },
+    Installs {
+        program: "npm",
+        verbs: &["install", "i", "add"],
+        marks: &["@"],
+        with_value: &["--prefix", "--registry", "--cache"],
+    },
+    Installs {
+        program: "gem",
+        verbs: &["install"],
+        marks: &[":"],
+        with_value: &["-v", "--version", "-i", "--source"],
+    },
+];
+
+const PIP: &[&str] = &[
+    "-r",
+    "--requirement",
+    "-c",
+    "--constraint",
+    "-i",
+    "--index-url",
+    "--extra-index-url",
+    "-t",
+    "--target",
+    "-f",
+    "--find-links",
+    "--trusted-host",
+    "--prefix",
+];
+
+/// Packages in whatever version the servers have on the day.
+pub(super) fn unpinned(commands: &[RunCommand], out: &mut Findings) {
+    for command in commands {
+        let Some((program, arguments)) = command.program() else { continue };
+        let Some(known) = INSTALLS.iter().find(|known| known.program == program) else { continue };
+        let mut words = arguments.iter();
+        if !words.by_ref().any(|word| known.verbs.contains(&word.value.as_str())) {
+            continue;
+        }
+        // What a file of requirements or a version for all says.
+        let said = ["-r", "--requirement", "-v", "--version", "-c", "--constraint"];
+        if matches!(program, "pip" | "pip3" | "gem")
+            && arguments.iter().any(|word| {
+                said.contains(&word.value.as_str()) || word.value.starts_with("--requirement=")
+            })
+        {
+            continue;
+        }
+        let mut first: Option<&Fact<String>> = None;
+        let mut more = 0usize;
+        while let Some(word) = words.next() {
+            let text = word.value.as_str();
+            if known.with_value.contains(&text) {
+                words.next();
+                continue;
+            }
+            let is_name = !text.starts_with(['-', '>', '<', '.', '/', '&'])
+                && !text.contains(['/', '*'])
+                && !text.contains("://")
+                && !has_extension(text)
+                && word.basis != Basis::Derived;
+            if !is_name || is_pinned(text, known.marks) {
+                continue;
+            }
+            match first {
+                None => first = Some(word),
+                Some(_) => more += 1,
+            }
+        }
+        let Some(word) = first else { continue };
+        let others = match more {
+            0 => String::new(),
+            n => format!(" and {n} more"),
+        };
+        let finding = Finding::new(
+            &RULE,
+            format!(
+                "{program} installs {}{others} in whatever version the servers have on the day",
+                word.value
+            ),
+            &word.origin,
+            "no version",
+        )
+        .variant(&PACKAGE);
+        out.push(finding.fix(Fix::suggest(
+            "name the version, and have Renovate or the like keep it fresh; distributions drop old \
+             versions, so that a build may then stop instead",
+        )));
+    }
+}
+
+fn has_extension(text: &str) -> bool {
+    [".deb", ".rpm", ".apk", ".whl", ".tgz", ".tar.gz", ".gem"]
+        .iter()
+        .any(|end| text.ends_with(end))
+}
+
+/// Whether a word says a version. For RPM that is a `-` with a digit behind it.
+fn is_pinned(text: &str, marks: &[&str]) -> bool {
+    marks.iter().any(|mark| match *mark {
+        "-" => text
+            .split('-')
+            .skip(1)
+            .any(|part| part.bytes().next().is_some_and(|b| b.is_ascii_digit())),
+        // A scope is in front: `@acme/shop@1.4`.
+        "@" => text.get(1..).is_some_and(|rest| rest.contains('@')),
+        mark => text.contains(mark),
+    })
+}

@@ -1,0 +1,164 @@
+//! Package managers that ask, where nobody answers: a build has no terminal and no input, so that
+//! they take the end of the input for a no and stop.
+
+use super::{QUESTION, RULE};
+use crate::facts::build::Build;
+use crate::facts::build_steps::RunCommand;
+use crate::facts::{Basis, Fact};
+use crate::findings::{Finding, Fix};
+use crate::rules::rule::Findings;
+
+/// A program, what it asks before, and what answers beforehand.
+struct Asks {
+    program: &'static str,
+    before: &'static [&'static str],
+    /// Long flags.
+    flags: &'static [&'static str],
+    /// The letter among short flags.
+    letter: char,
+    /// Whether it asks only when more is changed than was named.
+    sometimes: bool,
+}
+
+const APT: &[&str] = &[
+    "install",
+    "reinstall",
+    "upgrade",
+    "dist-upgrade",
+    "full-upgrade",
+    "build-dep",
+    "remove",
+    "purge",
+    "autoremove",
+];
+const DNF: &[&str] = &[
+    "install",
+    "reinstall",
+    "localinstall",
+    "groupinstall",
+    "update",
+    "upgrade",
+    "distro-sync",
+    "remove",
+    "erase",
+    "autoremove",
+];
+const ZYPPER: &[&str] =
+    &["install", "in", "update", "up", "dist-upgrade", "dup", "patch", "remove", "rm"];
+
+const fn dnf(program: &'static str) -> Asks {
+    Asks {
+        program,
+        before: DNF,
+        flags: &["--assumeyes", "--assumeno"],
+        letter: 'y',
+        sometimes: false,
+    }
+}
+
+const fn apt(program: &'static str) -> Asks {
+    let flags =
+        &["--yes", "--assume-yes", "--force-yes", "--simulate", "--dry-run", "--print-uris"];
+    Asks { program, before: APT, flags, letter: 'y', sometimes: true }
+}
+
+/// apt-get(8), yum(8), dnf(8), microdnf(8), tdnf(8), zypper(8).
+const ASKS: &[Asks] = &[
+    apt("apt-get"),
+    apt("apt"),
+    dnf("yum"),
+    dnf("dnf"),
+    dnf("microdnf"),
+    dnf("tdnf"),
+    Asks {
+        program: "zypper",
+        before: ZYPPER,
+        flags: &["--non-interactive", "--no-confirm", "--dry-run"],
+        letter: 'y',
+        sometimes: false,
+    },
+];
+
+/// Settings that answer for all, wherever the file writes them.
+const SETTINGS: &[&str] = &["assume-yes", "assumeyes"];
+
+pub(super) fn check(build: &Build, reached: &[bool], out: &mut Findings) -> Result<(), ()> {
+    let mut unread = false;
+    for run in &build.runs {
+        let Some(text) = &run.text else { continue };
+        let answered = text.as_str().to_ascii_lowercase();
+        if SETTINGS.iter().any(|setting| answered.contains(setting))
+            && !answered.contains("--assume")
+        {
+            // What follows may be answered by what this RUN writes.
+            return Ok(());
+        }
+        if !reached.get(run.stage).copied().unwrap_or(true) {
+            continue;
+        }
+        let Ok(lists) = run.lists() else {
+            unread = true;
+            continue;
+        };
+        for list in &lists {
+            let mut fed = false;
+            for command in &list.commands {
+                if !fed && let Some(finding) = asks(command) {
+                    out.push(finding);
+                }
+                fed = command.piped;
+            }
+        }
+    }
+    if unread { Err(()) } else { Ok(()) }
+}
+
+fn asks(command: &RunCommand) -> Option<Finding> {
+    let (program, arguments) = command.program()?;
+    let asks = ASKS.iter().find(|asks| asks.program == program)?;
+    // Flags in a variable may hold the answer, and so may what is read instead of the terminal.
+    let unclear = |word: &Fact<String>| {
+        word.basis == Basis::Derived && word.value.starts_with(['$', '"', '`'])
+            || word.value.starts_with('<')
+    };
+    if arguments.iter().any(unclear) {
+        return None;
+    }
+    let verb = arguments.iter().find(|word| asks.before.contains(&word.value.as_str()))?;
+    let answers = |word: &&Fact<String>| {
+        let text = word.value.as_str();
+        let long = text.split('=').next().unwrap_or_default();
+        let short = text.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+        asks.flags.contains(&long)
+            || long == "--help"
+            || short.is_some_and(|letters| {
+                letters.contains(asks.letter)
+                    || (program == "zypper" && letters.contains('n'))
+                    // Quiet twice is quiet about questions, too.
+                    || (asks.sometimes && (letters.contains("qq") || letters == "q=2"))
+                    || (asks.sometimes && letters.contains('s'))
+            })
+    };
+    if arguments.iter().any(|word| answers(&word)) {
+        return None;
+    }
+    let when = if asks.sometimes {
+        ", as soon as it would install or remove more than was named"
+    } else {
+        ""
+    };
+    let flag = if program == "zypper" { "--non-interactive in front of it" } else { "-y" };
+    Some(
+        Finding::new(
+            &RULE,
+            format!(
+                "{program} {} asks whether to go on{when}: a build has nobody to answer, and it stops",
+                verb.value
+            ),
+            &verb.origin,
+            "waits for a yes",
+        )
+        .variant(&QUESTION)
+        .fix(Fix::suggest(format!("write {flag}"))),
+    )
+}

@@ -1,0 +1,73 @@
+//! Images whose program is root wherever nobody says otherwise.
+
+use crate::case::BuildCase;
+use crate::facts::Origin;
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::ports::{ImageUser, Uid, effective_uid};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// What a manifest makes of it is `root-user`.
+pub static RULE: Rule = Rule {
+    id: "root-by-default",
+    group: Group::Build,
+    level: Level::Note,
+    strict: Some(Level::Warn),
+    title: "an image whose user is root",
+    page: include_str!("root-by-default.md"),
+    needs: &[Need::Dockerfile],
+    check: Check::Build(check),
+    ..Rule::BASE
+};
+
+fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
+    // With the workload that runs it the whole answer is known.
+    if case.cases().next().is_some() {
+        return Err(Abstain::NotApplicable);
+    }
+    let build = case.build;
+    let config = build.config();
+    let base = build.base_image();
+    let unknown = |what: String| Abstain::unknown(Reason::BaseImageUnknown, what);
+    let Some(user) = &config.user else {
+        if base.is_none() {
+            return Err(unknown("the user of the base image".to_owned()));
+        }
+        // An image without a command of its own is one to build on, or with.
+        let own = config.entrypoint.as_ref().or(config.cmd.as_ref()).filter(|c| !c.inherited);
+        let Some(command) = own else { return Ok(()) };
+        out.push(
+            finding("no USER: the program runs as root", &build.last().origin, "the final stage")
+                .also(&command.origin, "what it runs"),
+        );
+        return Ok(());
+    };
+    let text = user.value.value.as_str();
+    if text.contains('$') {
+        return Err(Abstain::unknown(Reason::Templated, format!("USER {text}")));
+    }
+    let users = base.map_or(&[][..], |base| base.users);
+    let passwd = |name: &str| {
+        let known = users.iter().find(|(user, _)| *user == name).map(|(_, uid)| *uid);
+        known.or((name == "root").then_some(0))
+    };
+    match effective_uid(None, Some(&ImageUser::parse(text)), passwd) {
+        Uid::Known(0) => {
+            let mut finding =
+                finding("the last USER is root: so is the program", &user.value.origin, "root");
+            if !user.inherited {
+                finding = finding.level(Level::Warn);
+            }
+            out.push(finding);
+            Ok(())
+        }
+        // A user that the file adds is hardly ever root.
+        Uid::Known(_) | Uid::Name(_) => Ok(()),
+        Uid::Unknown => Err(unknown("the image's user".to_owned())),
+    }
+}
+
+fn finding(message: &str, place: &Origin, label: &str) -> Finding {
+    Finding::new(&RULE, format!("{message}, unless a manifest says otherwise"), place, label).fix(
+        Fix::suggest("write USER with a number other than 0 in the final stage: USER 65532:65532"),
+    )
+}
