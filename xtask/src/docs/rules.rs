@@ -48,8 +48,8 @@ fn by_other_names(text: &mut String) {
     text.push_str(
         "\n## By other names\n\n\
          What checks of other linters are here. `provost explain DL3025` finds them too. What is missing has no \
-         counterpart: the style of shell code and the pinning of OS packages are left to ShellCheck and hadolint, \
-         house rules of labels and owners to policy engines.\n",
+         counterpart: the style of shell code is left to ShellCheck and hadolint, house rules of labels and owners \
+         to policy engines.\n",
     );
     let mut tool = "";
     for known in KNOWN {

@@ -2,7 +2,7 @@
 //!
 //! Names as of kube-linter 0.7 (docs/generated/checks.md), kube-score 1.20 (`score/*/`, the ids it
 //! prints), polaris 9 (`pkg/config/checks`), hadolint 2.15 and dockle 0.4 (their READMEs), checkov 3.2
-//! (docs/5.Policy Index). Names of hadolint that begin with SC are ShellCheck's.
+//! (docs/5.Policy Index), trivy by the checks of trivy-checks 1.10. Names of hadolint that begin with SC are ShellCheck's.
 
 /// One check of another linter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,22 +25,33 @@ const HADOLINT: &str = "hadolint";
 const KUBE_LINTER: &str = "kube-linter";
 const KUBE_SCORE: &str = "kube-score";
 const POLARIS: &str = "polaris";
+const TRIVY: &str = "trivy";
 
 /// By linter and name.
 pub const KNOWN: &[Known] = &[
+    of(CHECKOV, "CKV2_K8S_2", &["overpowered-service-account/escalating-role"]),
+    of(CHECKOV, "CKV2_K8S_3", &["overpowered-service-account/escalating-role"]),
+    of(CHECKOV, "CKV2_K8S_5", &["overpowered-service-account/escalating-role"]),
     of(CHECKOV, "CKV2_K8S_6", &["missing-network-policy"]),
+    of(CHECKOV, "CKV_DOCKER_1", &["root-tool-in-build"]),
     of(CHECKOV, "CKV_DOCKER_10", &["overridden-instruction/relative-workdir"]),
     of(CHECKOV, "CKV_DOCKER_11", &["rejected-by-builder"]),
-    of(CHECKOV, "CKV_DOCKER_3", &["root-user"]),
+    of(CHECKOV, "CKV_DOCKER_3", &["root-user", "root-by-default"]),
     of(CHECKOV, "CKV_DOCKER_4", &["floating-build-input/remote-add"]),
+    of(CHECKOV, "CKV_DOCKER_5", &["floating-build-input/cached-package-lists"]),
+    of(CHECKOV, "CKV_DOCKER_6", &["rejected-by-builder"]),
     of(CHECKOV, "CKV_DOCKER_7", &["floating-build-input"]),
-    of(CHECKOV, "CKV_DOCKER_8", &["root-user"]),
+    of(CHECKOV, "CKV_DOCKER_8", &["root-user", "root-by-default"]),
     of(CHECKOV, "CKV_K8S_10", &["missing-resource-request/missing-cpu-request"]),
     of(CHECKOV, "CKV_K8S_11", &["cpu-limit-policy"]),
     of(CHECKOV, "CKV_K8S_12", &["missing-resource-request/missing-memory-request"]),
     of(CHECKOV, "CKV_K8S_13", &["missing-memory-limit"]),
     of(CHECKOV, "CKV_K8S_14", &["floating-image-tag"]),
     of(CHECKOV, "CKV_K8S_15", &["floating-image-tag/mutable-tag-not-pulled"]),
+    of(CHECKOV, "CKV_K8S_155", &["overpowered-service-account/escalating-role"]),
+    of(CHECKOV, "CKV_K8S_156", &["overpowered-service-account/escalating-role"]),
+    of(CHECKOV, "CKV_K8S_157", &["overpowered-service-account/escalating-role"]),
+    of(CHECKOV, "CKV_K8S_158", &["overpowered-service-account/escalating-role"]),
     of(CHECKOV, "CKV_K8S_16", &["privileged-container"]),
     of(CHECKOV, "CKV_K8S_17", &["host-namespace"]),
     of(CHECKOV, "CKV_K8S_18", &["host-namespace"]),
@@ -60,7 +71,14 @@ pub const KNOWN: &[Known] = &[
     of(CHECKOV, "CKV_K8S_40", &["root-user/low-uid"]),
     of(CHECKOV, "CKV_K8S_42", &["overpowered-service-account/default-service-account"]),
     of(CHECKOV, "CKV_K8S_43", &["floating-image-tag/unpinned-image"]),
-    of(CHECKOV, "CKV_K8S_49", &["overpowered-service-account/wildcard-role"]),
+    of(
+        CHECKOV,
+        "CKV_K8S_49",
+        &[
+            "overpowered-service-account/wildcard-role",
+            "overpowered-service-account/wildcard-in-role",
+        ],
+    ),
     of(CHECKOV, "CKV_K8S_8", &["missing-liveness-probe"]),
     of(CHECKOV, "CKV_K8S_9", &["missing-readiness-probe"]),
     of(DOCKLE, "CIS-DI-0001", &["root-user"]),
@@ -73,19 +91,37 @@ pub const KNOWN: &[Known] = &[
     of(DOCKLE, "DKL-DI-0006", &["floating-image-tag", "floating-build-input"]),
     of(DOCKLE, "DKL-LI-0003", &["build-residue"]),
     of(HADOLINT, "DL3000", &["overridden-instruction/relative-workdir"]),
-    of(HADOLINT, "DL3002", &["root-user"]),
+    of(HADOLINT, "DL3002", &["root-user", "root-by-default"]),
     of(HADOLINT, "DL3004", &["root-tool-in-build"]),
     of(HADOLINT, "DL3006", &["floating-build-input"]),
     of(HADOLINT, "DL3007", &["floating-build-input"]),
+    of(HADOLINT, "DL3008", &["floating-build-input/unpinned-package"]),
     of(HADOLINT, "DL3009", &["build-residue"]),
+    of(HADOLINT, "DL3011", &["rejected-by-builder"]),
     of(HADOLINT, "DL3012", &["overridden-instruction"]),
+    of(HADOLINT, "DL3013", &["floating-build-input/unpinned-package"]),
+    of(HADOLINT, "DL3014", &["rejected-by-builder/unanswered-question"]),
+    of(HADOLINT, "DL3016", &["floating-build-input/unpinned-package"]),
+    of(HADOLINT, "DL3018", &["floating-build-input/unpinned-package"]),
+    of(HADOLINT, "DL3019", &["build-residue"]),
     of(HADOLINT, "DL3020", &["floating-build-input/remote-add"]),
     of(HADOLINT, "DL3021", &["rejected-by-builder"]),
     of(HADOLINT, "DL3022", &["rejected-by-builder"]),
     of(HADOLINT, "DL3023", &["rejected-by-builder"]),
     of(HADOLINT, "DL3024", &["rejected-by-builder"]),
     of(HADOLINT, "DL3025", &["malformed-exec-form", "shell-form-entrypoint"]),
+    of(HADOLINT, "DL3028", &["floating-build-input/unpinned-package"]),
     of(HADOLINT, "DL3029", &["rejected-by-builder/fixed-platform"]),
+    of(HADOLINT, "DL3030", &["rejected-by-builder/unanswered-question"]),
+    of(HADOLINT, "DL3032", &["build-residue"]),
+    of(HADOLINT, "DL3033", &["floating-build-input/unpinned-package"]),
+    of(HADOLINT, "DL3034", &["rejected-by-builder/unanswered-question"]),
+    of(HADOLINT, "DL3036", &["build-residue"]),
+    of(HADOLINT, "DL3037", &["floating-build-input/unpinned-package"]),
+    of(HADOLINT, "DL3038", &["rejected-by-builder/unanswered-question"]),
+    of(HADOLINT, "DL3040", &["build-residue"]),
+    of(HADOLINT, "DL3041", &["floating-build-input/unpinned-package"]),
+    of(HADOLINT, "DL3042", &["build-residue"]),
     of(HADOLINT, "DL3043", &["rejected-by-builder"]),
     of(HADOLINT, "DL3044", &["rejected-by-builder/self-referencing-env"]),
     of(HADOLINT, "DL3045", &["overridden-instruction/relative-workdir"]),
@@ -98,6 +134,8 @@ pub const KNOWN: &[Known] = &[
     of(HADOLINT, "DL4004", &["overridden-instruction"]),
     of(HADOLINT, "DL4006", &["hidden-build-failure"]),
     of(HADOLINT, "SC2154", &["undefined-build-variable"]),
+    of(KUBE_LINTER, "access-to-create-pods", &["overpowered-service-account/escalating-role"]),
+    of(KUBE_LINTER, "access-to-secrets", &["overpowered-service-account/escalating-role"]),
     of(
         KUBE_LINTER,
         "cluster-admin-role-binding",
@@ -121,6 +159,7 @@ pub const KNOWN: &[Known] = &[
         "default-service-account",
         &["overpowered-service-account/default-service-account"],
     ),
+    of(KUBE_LINTER, "deprecated-service-account-field", &["removed-api-version/deprecated-field"]),
     of(KUBE_LINTER, "docker-sock", &["host-path-volume/container-socket-mount"]),
     of(KUBE_LINTER, "drop-net-raw-capability", &["excess-capabilities"]),
     of(KUBE_LINTER, "duplicate-env-var", &["duplicate-env"]),
@@ -172,7 +211,14 @@ pub const KNOWN: &[Known] = &[
         "unset-memory-requirements",
         &["missing-resource-request", "missing-memory-limit"],
     ),
-    of(KUBE_LINTER, "wildcard-in-rules", &["overpowered-service-account/wildcard-role"]),
+    of(
+        KUBE_LINTER,
+        "wildcard-in-rules",
+        &[
+            "overpowered-service-account/wildcard-role",
+            "overpowered-service-account/wildcard-in-role",
+        ],
+    ),
     of(KUBE_LINTER, "writable-host-mount", &["host-path-volume"]),
     of(
         KUBE_SCORE,
@@ -225,6 +271,21 @@ pub const KNOWN: &[Known] = &[
     of(KUBE_SCORE, "service-type", &["unintended-exposure"]),
     of(KUBE_SCORE, "stable-version", &["removed-api-version"]),
     of(KUBE_SCORE, "statefulset-has-servicename", &["stateful-set-without-service"]),
+    of(POLARIS, "automountServiceAccountToken", &["unneeded-service-account-token"]),
+    of(POLARIS, "clusterrolePodExecAttach", &["overpowered-service-account/escalating-role"]),
+    of(
+        POLARIS,
+        "clusterrolebindingClusterAdmin",
+        &[
+            "overpowered-service-account/cluster-admin-binding",
+            "overpowered-service-account/wildcard-role",
+        ],
+    ),
+    of(
+        POLARIS,
+        "clusterrolebindingPodExecAttach",
+        &["overpowered-service-account/escalating-role"],
+    ),
     of(POLARIS, "cpuLimitsMissing", &["cpu-limit-policy"]),
     of(POLARIS, "cpuRequestsMissing", &["missing-resource-request/missing-cpu-request"]),
     of(POLARIS, "dangerousCapabilities", &["excess-capabilities/dangerous-capability"]),
@@ -232,7 +293,9 @@ pub const KNOWN: &[Known] = &[
     of(POLARIS, "hostIPCSet", &["host-namespace"]),
     of(POLARIS, "hostNetworkSet", &["host-namespace"]),
     of(POLARIS, "hostPIDSet", &["host-namespace"]),
+    of(POLARIS, "hostPathSet", &["host-path-volume"]),
     of(POLARIS, "hostPortSet", &["host-namespace/host-port"]),
+    of(POLARIS, "hostProcess", &["pod-security-rejects/below-baseline"]),
     of(POLARIS, "insecureCapabilities", &["excess-capabilities/capabilities-not-dropped"]),
     of(POLARIS, "livenessProbeMissing", &["missing-liveness-probe"]),
     of(POLARIS, "memoryLimitsMissing", &["missing-memory-limit"]),
@@ -243,14 +306,112 @@ pub const KNOWN: &[Known] = &[
     of(POLARIS, "pdbDisruptionsIsZero", &["pdb-blocks-drain"]),
     of(POLARIS, "pdbMinAvailableGreaterThanHPAMinReplicas", &["pdb-blocks-drain"]),
     of(POLARIS, "privilegeEscalationAllowed", &["privilege-escalation-allowed"]),
+    of(POLARIS, "procMount", &["missing-seccomp-profile/unmasked-proc-mount"]),
     of(POLARIS, "pullPolicyNotAlways", &["floating-image-tag/mutable-tag-not-pulled"]),
     of(POLARIS, "readinessProbeMissing", &["missing-readiness-probe"]),
+    of(POLARIS, "rolePodExecAttach", &["overpowered-service-account/escalating-role"]),
+    of(
+        POLARIS,
+        "rolebindingClusterAdminClusterRole",
+        &[
+            "overpowered-service-account/cluster-admin-binding",
+            "overpowered-service-account/wildcard-role",
+        ],
+    ),
+    of(
+        POLARIS,
+        "rolebindingClusterAdminRole",
+        &[
+            "overpowered-service-account/cluster-admin-binding",
+            "overpowered-service-account/wildcard-role",
+        ],
+    ),
+    of(
+        POLARIS,
+        "rolebindingClusterRolePodExecAttach",
+        &["overpowered-service-account/escalating-role"],
+    ),
+    of(POLARIS, "rolebindingRolePodExecAttach", &["overpowered-service-account/escalating-role"]),
     of(POLARIS, "runAsPrivileged", &["privileged-container"]),
     of(POLARIS, "runAsRootAllowed", &["root-user"]),
+    of(POLARIS, "sensitiveConfigmapContent", &["secret-in-config-map"]),
     of(POLARIS, "sensitiveContainerEnvVar", &["secret-in-plain-env"]),
     of(POLARIS, "tagNotSpecified", &["floating-image-tag"]),
     of(POLARIS, "tlsSettingsMissing", &["dangling-ingress-backend/ingress-without-tls"]),
     of(POLARIS, "topologySpreadConstraint", &["missing-spread"]),
+    of(TRIVY, "DS-0001", &["floating-build-input"]),
+    of(TRIVY, "DS-0002", &["root-by-default", "root-user"]),
+    of(TRIVY, "DS-0004", &["root-tool-in-build"]),
+    of(TRIVY, "DS-0005", &["floating-build-input/remote-add"]),
+    of(TRIVY, "DS-0006", &["rejected-by-builder"]),
+    of(TRIVY, "DS-0007", &["overridden-instruction"]),
+    of(TRIVY, "DS-0008", &["rejected-by-builder"]),
+    of(TRIVY, "DS-0009", &["overridden-instruction/relative-workdir"]),
+    of(TRIVY, "DS-0010", &["root-tool-in-build"]),
+    of(TRIVY, "DS-0011", &["rejected-by-builder"]),
+    of(TRIVY, "DS-0012", &["rejected-by-builder"]),
+    of(TRIVY, "DS-0015", &["build-residue"]),
+    of(TRIVY, "DS-0016", &["overridden-instruction"]),
+    of(TRIVY, "DS-0017", &["floating-build-input/cached-package-lists"]),
+    of(TRIVY, "DS-0019", &["build-residue"]),
+    of(TRIVY, "DS-0020", &["build-residue"]),
+    of(TRIVY, "DS-0021", &["rejected-by-builder/unanswered-question"]),
+    of(TRIVY, "DS-0022", &["rejected-by-builder"]),
+    of(TRIVY, "DS-0023", &["overridden-instruction"]),
+    of(TRIVY, "DS-0024", &["build-residue"]),
+    of(TRIVY, "DS-0025", &["build-residue"]),
+    of(TRIVY, "DS-0027", &["build-residue"]),
+    of(TRIVY, "DS-0031", &["secret-in-build"]),
+    of(TRIVY, "KSV-0001", &["privilege-escalation-allowed"]),
+    of(TRIVY, "KSV-0002", &["pod-security-rejects/below-baseline"]),
+    of(TRIVY, "KSV-0003", &["excess-capabilities/capabilities-not-dropped"]),
+    of(TRIVY, "KSV-0004", &["excess-capabilities/capabilities-not-dropped"]),
+    of(TRIVY, "KSV-0005", &["excess-capabilities/dangerous-capability"]),
+    of(TRIVY, "KSV-0006", &["host-path-volume/container-socket-mount"]),
+    of(TRIVY, "KSV-0008", &["host-namespace"]),
+    of(TRIVY, "KSV-0009", &["host-namespace"]),
+    of(TRIVY, "KSV-0010", &["host-namespace"]),
+    of(TRIVY, "KSV-0011", &["cpu-limit-policy/missing-cpu-limit"]),
+    of(TRIVY, "KSV-0012", &["root-user"]),
+    of(TRIVY, "KSV-0013", &["floating-image-tag"]),
+    of(TRIVY, "KSV-0014", &["writable-root-filesystem"]),
+    of(TRIVY, "KSV-0015", &["missing-resource-request/missing-cpu-request"]),
+    of(TRIVY, "KSV-0016", &["missing-resource-request/missing-memory-request"]),
+    of(TRIVY, "KSV-0017", &["privileged-container"]),
+    of(TRIVY, "KSV-0018", &["missing-memory-limit"]),
+    of(TRIVY, "KSV-0020", &["root-user/low-uid"]),
+    of(TRIVY, "KSV-0022", &["excess-capabilities/dangerous-capability"]),
+    of(TRIVY, "KSV-0023", &["host-path-volume"]),
+    of(TRIVY, "KSV-0024", &["host-namespace/host-port"]),
+    of(TRIVY, "KSV-0025", &["pod-security-rejects/below-baseline"]),
+    of(TRIVY, "KSV-0026", &["missing-seccomp-profile/unsafe-sysctl"]),
+    of(TRIVY, "KSV-0027", &["missing-seccomp-profile/unmasked-proc-mount"]),
+    of(TRIVY, "KSV-0030", &["missing-seccomp-profile"]),
+    of(TRIVY, "KSV-0036", &["unneeded-service-account-token"]),
+    of(TRIVY, "KSV-0041", &["overpowered-service-account/escalating-role"]),
+    of(TRIVY, "KSV-0043", &["overpowered-service-account/escalating-role"]),
+    of(TRIVY, "KSV-0044", &["overpowered-service-account/wildcard-role"]),
+    of(TRIVY, "KSV-0045", &["overpowered-service-account/wildcard-in-role"]),
+    of(TRIVY, "KSV-0046", &["overpowered-service-account/wildcard-in-role"]),
+    of(TRIVY, "KSV-0047", &["overpowered-service-account/escalating-role"]),
+    of(TRIVY, "KSV-0048", &["overpowered-service-account/escalating-role"]),
+    of(TRIVY, "KSV-0053", &["overpowered-service-account/escalating-role"]),
+    of(TRIVY, "KSV-0054", &["overpowered-service-account/escalating-role"]),
+    of(TRIVY, "KSV-0103", &["pod-security-rejects/below-baseline"]),
+    of(TRIVY, "KSV-0104", &["missing-seccomp-profile"]),
+    of(TRIVY, "KSV-0105", &["root-user"]),
+    of(TRIVY, "KSV-0106", &["excess-capabilities"]),
+    of(TRIVY, "KSV-0107", &["removed-api-version"]),
+    of(TRIVY, "KSV-0108", &["unintended-exposure"]),
+    of(TRIVY, "KSV-0109", &["secret-in-config-map"]),
+    of(TRIVY, "KSV-0111", &["overpowered-service-account/cluster-admin-binding"]),
+    of(TRIVY, "KSV-0112", &["overpowered-service-account/wildcard-in-role"]),
+    of(TRIVY, "KSV-0113", &["overpowered-service-account/escalating-role"]),
+    of(TRIVY, "KSV-0114", &["overpowered-service-account/escalating-role"]),
+    of(TRIVY, "KSV-0117", &["privileged-port"]),
+    of(TRIVY, "KSV-0119", &["excess-capabilities"]),
+    of(TRIVY, "KSV-0120", &["excess-capabilities/dangerous-capability"]),
+    of(TRIVY, "KSV-0122", &["overpowered-service-account/role-for-everybody"]),
 ];
 
 /// What other linters call by that name, whatever the case: `DL3025`, `latest-tag`,
@@ -259,6 +420,11 @@ pub fn find(name: &str) -> impl Iterator<Item = &'static Known> + '_ {
     let (tool, name) = match name.split_once(':') {
         Some((tool, name)) => (Some(tool), name),
         None => (None, name),
+    };
+    // As trivy called its checks for some years.
+    let name = match name.get(..4) {
+        Some(start) if start.eq_ignore_ascii_case("AVD-") => name.get(4..).unwrap_or_default(),
+        _ => name,
     };
     KNOWN.iter().filter(move |known| {
         let is_tool = tool.is_none_or(|tool| tool.eq_ignore_ascii_case(known.tool));
@@ -292,6 +458,7 @@ fn shaped_like(name: &str) -> Option<&'static str> {
         ("CKV2_", CHECKOV),
         ("CKV_", CHECKOV),
         ("DKL-", DOCKLE),
+        ("KSV-", TRIVY),
         ("DL", HADOLINT),
         ("SC", HADOLINT),
     ];
@@ -330,6 +497,8 @@ mod tests {
         assert_eq!(rules("dl3025"), both);
         assert_eq!(rules("hadolint:DL3025"), both);
         assert_eq!(rules("kube-linter:DL3025"), [""; 0]);
+        assert_eq!(rules("AVD-KSV-0017"), ["privileged-container"]);
+        assert_eq!(rules("trivy:avd-ds-0021"), ["rejected-by-builder/unanswered-question"]);
     }
 
     #[test]
@@ -344,7 +513,7 @@ mod tests {
             "kube-score's container-image-tag is `floating-image-tag` here"
         );
         assert_eq!(told("ckv_k8s_16"), "checkov's CKV_K8S_16 is `privileged-container` here");
-        for name in ["DL3008", "SC2086", "CKV_K8S_21", "CIS-DI-0005"] {
+        for name in ["DL3001", "SC2086", "KSV-0007", "CKV_K8S_21", "CIS-DI-0005"] {
             assert!(told(name).ends_with("no rule answers to it"), "{name}: {}", told(name));
         }
         for name in ["single-replica", "DLx", "SCRAPE", "DL", "secret-2", ""] {

@@ -104,6 +104,7 @@ pub static RULES: &[&Rule] = &[
     &image::secret_file_in_image::RULE,
     &input::ambiguous_binding::RULE,
     &input::bad_suppression::RULE,
+    &input::duplicate_object::RULE,
     &input::malformed_image_reference::RULE,
     &input::rejected_by_api_server::RULE,
     &input::removed_api_version::RULE,

@@ -459,8 +459,8 @@ fn a_rule_by_another_linters_name_is_told_by_its_own() {
         "kube-score's container-image-tag is `floating-image-tag` here"
     );
     assert_eq!(
-        told("DL3008"),
-        "DL3008 looks like one of hadolint's names, and no rule answers to it"
+        told("DL3001"),
+        "DL3001 looks like one of hadolint's names, and no rule answers to it"
     );
     assert_eq!(told("singel-replica"), "did you mean `single-replica`?");
 }

@@ -219,6 +219,7 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
     let mut has_template = false;
     let mut lost = Vec::new();
     let has_documents = !parsed.documents.is_empty();
+    let has_empty_list = parsed.documents.iter().any(|document| is_empty_list(document.root()));
     for mut document in parsed.documents {
         mask.extend(secrets::hide(&mut document, text));
         let roots = object_roots(&document);
@@ -291,7 +292,9 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
                 false => Outcome::Ignored,
             };
         }
-        let message = if has_documents {
+        let message = if has_empty_list {
+            "is a List without items: nothing is applied"
+        } else if has_documents {
             "is no Kubernetes manifest: no document has `apiVersion` and `kind`"
         } else {
             "is empty"
@@ -321,6 +324,15 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
 }
 
 /// The first place where a template's braces stand outside of quotes.
+/// `kind: List` with `items: []`, as kubectl prints it when it finds nothing.
+fn is_empty_list(root: Node<'_>) -> bool {
+    let kind = root.get("kind").and_then(Node::as_str);
+    kind.is_some_and(|kind| kind.ends_with("List"))
+        && root
+            .get("items")
+            .is_some_and(|items| items.is_sequence() && items.items().next().is_none())
+}
+
 fn first_braces(document: &Document) -> Option<Span> {
     let ids = (0..document.nodes.len()).map(|i| NodeId(u32::try_from(i).unwrap_or(u32::MAX)));
     ids.map(|id| document.node(id)).find(|node| is_braces(*node)).map(|node| node.span())

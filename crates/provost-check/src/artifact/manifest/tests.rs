@@ -588,6 +588,10 @@ fn what_is_no_manifest_is_a_problem_only_when_it_was_named() {
         ["is no Kubernetes manifest: no document has `apiVersion` and `kind`"]
     );
     assert_eq!(problems(""), ["is empty"]);
+    assert_eq!(
+        problems("apiVersion: v1\nkind: List\nitems: []\n"),
+        ["is a List without items: nothing is applied"]
+    );
     let walk = |text: &str| {
         let mut sources = Sources::default();
         let file = ManifestFile { named: false, ..ManifestFile::text("a.yaml", text) };

@@ -1,8 +1,11 @@
 //! A StatefulSet whose pods have no names.
 
 use crate::case::WorkloadCase;
+use crate::facts::objects::StringMap;
+use crate::facts::placeholders::may_be_in;
 use crate::facts::settings::Existing;
 use crate::facts::workload::WorkloadKind;
+use crate::facts::{Body, Fact, Object};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -41,9 +44,10 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     };
     let namespace = &case.object.meta.namespace.value;
-    if case.joined.named(case.object, namespace, "Service", &name.value)?.is_some()
-        || case.joined.is_declared("Service", namespace, &name.value)
-    {
+    if let Some(service) = case.joined.named(case.object, namespace, "Service", &name.value)? {
+        return selects(case, service, name, out);
+    }
+    if case.joined.is_declared("Service", namespace, &name.value) {
         return Ok(());
     }
     if !case.world().settings.closed_world {
@@ -65,5 +69,43 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
         .note(Existing::advice(&format!("Service {namespace}/{}", name.value)))
         .fix(Fix::suggest("make a headless Service (clusterIP: None) of that name")),
     );
+    Ok(())
+}
+
+/// Only pods that the Service selects have a name of it.
+fn selects(
+    case: &WorkloadCase<'_>,
+    object: &Object,
+    name: &Fact<String>,
+    out: &mut Findings,
+) -> Judged {
+    let Body::Service(service) = &object.body else { return Ok(()) };
+    let Some(selector) = service.selector.as_ref().filter(|selector| !selector.is_empty()) else {
+        // Somebody else fills its endpoints.
+        return Ok(());
+    };
+    let labels = &case.pod().labels;
+    let open = |map: &StringMap| map.iter().any(|(k, v)| may_be_in(k) || may_be_in(v));
+    if selector.matches(labels) || open(labels) || open(&selector.labels) {
+        return Ok(());
+    }
+    case.unpatched(&["spec/template/metadata/labels"])?;
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "Service {} does not select the pods of the StatefulSet: names such as {}-0.{} do not \
+             resolve",
+            name.value,
+            case.object.meta.name(),
+            name.value
+        ),
+        &name.origin,
+        "selects other pods",
+    )
+    .also(&selector.origin, "its selector");
+    if let Some((key, _)) = labels.0.first() {
+        finding = finding.also(&key.origin, "the labels of the pods");
+    }
+    out.push(finding.fix(Fix::suggest("make the selector match the labels of the template")));
     Ok(())
 }

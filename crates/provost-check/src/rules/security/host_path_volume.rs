@@ -35,7 +35,23 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
         let VolumeKind::HostPath(path) = &volume.kind else { continue };
         let mounts = pod.containers.iter().flat_map(|c| &c.mounts);
         let mounts: Vec<_> = mounts.filter(|m| m.name.value == volume.name.value).collect();
-        let Some(first) = mounts.first() else { continue };
+        let Some(first) = mounts.first() else {
+            out.push(
+                Finding::new(
+                    &RULE,
+                    format!(
+                        "no container mounts {}: nothing comes of the volume, and Pod Security level \
+                         baseline refuses the pod all the same",
+                        path.value
+                    ),
+                    &path.origin,
+                    "a path of the node",
+                )
+                .level(Level::Note)
+                .fix(Fix::suggest("take the volume out")),
+            );
+            continue;
+        };
         let trimmed = path.value.trim_end_matches('/');
         let node = if trimmed.is_empty() { "/" } else { trimmed };
         if SOCKETS.iter().any(|socket| node.rsplit('/').next() == Some(socket)) {

@@ -4,8 +4,16 @@ use super::{LISTS, PACKAGE, RULE};
 use crate::facts::build::Build;
 use crate::facts::build_steps::{RunCommand, Unread};
 use crate::facts::{Basis, Fact, Origin};
-use crate::findings::{Finding, Fix};
+use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::Findings;
+
+/// Lists of packages in a layer.
+#[derive(Clone)]
+struct Fetched {
+    at: Origin,
+    /// The RUN fetches them and installs nothing.
+    alone: bool,
+}
 
 /// Lists that one RUN fetched and another one uses: the first is taken from the build cache for as
 /// long as its text is the same, and the packages it lists are gone from the servers by then.
@@ -16,7 +24,7 @@ pub(super) fn lists(
 ) {
     for (manager, folder) in [("apt-get", "/var/lib/apt"), ("apk", "/var/cache/apk")] {
         // Where each stage has its lists from, its own or those of the stage it is built on.
-        let mut of_stage: Vec<Option<Origin>> = Vec::with_capacity(build.stages.len());
+        let mut of_stage: Vec<Option<Fetched>> = Vec::with_capacity(build.stages.len());
         let mut runs = build.runs.iter().zip(commands).peekable();
         for (index, stage) in build.stages.iter().enumerate() {
             let mut fetched = stage.parent.and_then(|parent| of_stage.get(parent).cloned()?);
@@ -31,7 +39,8 @@ pub(super) fn lists(
                 }
                 let updates = commands.iter().find_map(|command| update(command, manager));
                 if let Some(at) = updates {
-                    fetched = Some(at.origin.clone());
+                    let alone = !commands.iter().any(|command| install(command, manager).is_some());
+                    fetched = Some(Fetched { at: at.origin.clone(), alone });
                     continue;
                 }
                 let installs = commands.iter().find_map(|command| install(command, manager));
@@ -44,9 +53,9 @@ pub(super) fn lists(
     }
 }
 
-fn stale(manager: &str, at: &Fact<String>, from: &Origin) -> Finding {
+fn stale(manager: &str, at: &Fact<String>, from: &Fetched) -> Finding {
     let verb = at.value.as_str();
-    Finding::new(
+    let finding = Finding::new(
         &RULE,
         format!(
             "{manager} {verb} goes by lists that another RUN fetched, which the build cache keeps: \
@@ -56,10 +65,12 @@ fn stale(manager: &str, at: &Fact<String>, from: &Origin) -> Finding {
         "by lists of another day",
     )
     .variant(&LISTS)
-    .also(from, "fetched once, and cached")
+    .also(&from.at, "fetched once, and cached")
     .fix(Fix::suggest(format!(
         "fetch and install in one RUN: {manager} update && {manager} {verb} ..."
-    )))
+    )));
+    // With packages beside them the lists are fetched anew whenever those change.
+    if from.alone { finding } else { finding.level(Level::Note) }
 }
 
 /// The arguments when a command is that package manager; `apt` is `apt-get` for people.

@@ -33,6 +33,7 @@ const APT: &[&str] = &[
 ];
 const DNF: &[&str] = &[
     "install",
+    "in",
     "reinstall",
     "localinstall",
     "groupinstall",
@@ -134,12 +135,14 @@ fn asks(command: &RunCommand) -> Option<Finding> {
             || short.is_some_and(|letters| {
                 letters.contains(asks.letter)
                     || (program == "zypper" && letters.contains('n'))
-                    // Quiet twice is quiet about questions, too.
                     || (asks.sometimes && (letters.contains("qq") || letters == "q=2"))
                     || (asks.sometimes && letters.contains('s'))
             })
     };
-    if arguments.iter().any(|word| answers(&word)) {
+    // Quiet twice is quiet about questions, too.
+    let quiet = |word: &&Fact<String>| matches!(word.value.as_str(), "-q" | "--quiet");
+    let is_quiet = asks.sometimes && arguments.iter().filter(quiet).count() > 1;
+    if is_quiet || arguments.iter().any(|word| answers(&word)) {
         return None;
     }
     let when = if asks.sometimes {

@@ -100,6 +100,17 @@ struct Fault {
     at: Origin,
 }
 
+const MANAGERS: &[&str] =
+    &["apt-get", "apt", "apk", "dnf", "microdnf", "yum", "tdnf", "zypper", "pip", "pip3"];
+
+/// `PIP_NO_CACHE_DIR`, which any value but one for no turns on.
+fn sets_no_cache(build: &Build, command: &RunCommand) -> bool {
+    const NAME: &str = "PIP_NO_CACHE_DIR";
+    command.env.iter().any(|(name, _)| name.value == NAME)
+        || build.envs.iter().any(|(name, _, _)| name.value == NAME)
+        || build.args.iter().any(|(name, _)| name.value == NAME)
+}
+
 struct Packages {
     manager: String,
     at: Origin,
@@ -120,13 +131,14 @@ impl Packages {
         let cleans = |manager: &str| {
             commands.iter().any(|command| {
                 command.program().is_some_and(|(name, words)| {
-                    name == manager && words.iter().any(|word| word.value == "clean")
+                    name == manager
+                        && words.iter().any(|word| matches!(word.value.as_str(), "clean" | "cc"))
                 })
             })
         };
         for command in commands {
             let Some((manager, arguments)) = command.program() else { continue };
-            if !matches!(manager, "apt-get" | "apt" | "apk" | "dnf" | "microdnf" | "yum" | "tdnf") {
+            if !MANAGERS.contains(&manager) {
                 continue;
             }
             let verb = arguments.iter().find(|word| !word.value.starts_with('-'));
@@ -163,6 +175,26 @@ impl Packages {
                     if !clean {
                         fault("leaves the package cache in the layer");
                     }
+                }
+                ("zypper", "install" | "in") => {
+                    let clean = cleans(manager)
+                        || removes("/var/cache/zypp")
+                        || run.caches("/var/cache/zypp");
+                    if !clean {
+                        fault("leaves the package cache in the layer");
+                    }
+                }
+                // Packages of a language are what such an image runs: only what stays behind is told.
+                ("pip" | "pip3", "install") => {
+                    let clean = has("--no-cache-dir")
+                        || removes("/root/.cache")
+                        || removes("~/.cache")
+                        || run.caches("/root/.cache/pip")
+                        || sets_no_cache(build, command);
+                    if clean {
+                        continue;
+                    }
+                    fault("leaves the download cache in the layer");
                 }
                 ("apt-get" | "apt", "install") => {}
                 _ => continue,

@@ -101,6 +101,11 @@ fn spread(spec: Node<'_>, out: &mut Findings) {
         {
             refuse(out, &node.origin(), format!("maxSkew {skew} must be greater than zero"));
         }
+        if let Some(node) = constraint.get("minDomains")
+            && let Some(least) = node.as_i64().filter(|least| *least < 1)
+        {
+            refuse(out, &node.origin(), format!("minDomains {least} must be greater than 0"));
+        }
         let (Some((key, node)), Some((when, _))) =
             (text(constraint, "topologyKey"), text(constraint, "whenUnsatisfiable"))
         else {

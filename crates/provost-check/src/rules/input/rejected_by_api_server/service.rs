@@ -44,6 +44,14 @@ pub(super) fn check(case: &ObjectCase<'_>, service: &Service, out: &mut Findings
             out,
         );
     }
+    if kind != "ExternalName"
+        && let Some((value, node)) = text(spec, "clusterIP")
+        && !matches!(value, "" | "None")
+        && value.parse::<core::net::IpAddr>().is_err()
+    {
+        let message = format!("clusterIP `{value}` must be empty, 'None' or an IP address");
+        refuse(out, &node.origin(), message);
+    }
     if kind != "LoadBalancer" && whole && alone {
         for key in
             ["loadBalancerSourceRanges", "allocateLoadBalancerNodePorts", "loadBalancerClass"]

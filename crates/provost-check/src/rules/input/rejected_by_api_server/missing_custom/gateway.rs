@@ -77,6 +77,17 @@ fn known<'d>(node: Node<'d>, key: &str) -> Option<&'d str> {
     }
 }
 
+/// `^(\*\.)?[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`
+fn is_host(text: &str) -> bool {
+    let edge = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+    text.strip_prefix("*.").unwrap_or(text).split('.').all(|label| {
+        let bytes = label.as_bytes();
+        bytes.first().is_some_and(|b| edge(*b))
+            && bytes.last().is_some_and(|b| edge(*b))
+            && bytes.iter().all(|b| edge(*b) || *b == b'-')
+    })
+}
+
 impl Judge {
     /// Says that a value is refused: in our words, and in those of the CRD.
     fn refuse(&mut self, place: Node<'_>, label: &'static str, words: &str, cel: &str) {
@@ -178,6 +189,25 @@ impl Judge {
     }
 
     fn addresses(&mut self, spec: Node<'_>) {
+        for address in items(spec, "addresses").take(MOST) {
+            let Some(kind) = known(address, "type") else { continue };
+            let Some((value, place)) = text(address, "value").filter(|(v, _)| !v.is_empty()) else {
+                continue;
+            };
+            if matches!(kind, "" | "IPAddress") && value.parse::<core::net::IpAddr>().is_err() {
+                let words = format!("{value} is no IP address");
+                self.refuse(
+                    place,
+                    "no address",
+                    &words,
+                    "must validate at least one schema (anyOf)",
+                );
+            } else if kind == "Hostname" && !is_host(value) {
+                let words = format!("{value} is no name of a host");
+                let cel = "Hostname value must only contain valid characters";
+                self.refuse(place, "no name of a host", &words, cel);
+            }
+        }
         for (wanted, cel) in [
             ("IPAddress", "IPAddress values must be unique"),
             ("Hostname", "Hostname values must be unique"),

@@ -2,7 +2,6 @@
 
 use super::{Judge, MOST, holds, is_whole, items, text};
 use crate::facts::document::Node;
-use crate::model::goduration::parse_seconds;
 
 /// A type of filter, its field, and whether a list takes it once only. What is newer than the oldest
 /// release that serves the kind is unknown to that release, which drops it.
@@ -56,7 +55,6 @@ impl Judge {
             let cel = "RequestRedirect filter must not be used together with backendRefs";
             self.conflict(backends, redirect, words, cel);
         }
-        self.timeouts(rule);
     }
 
     /// The filters of a rule, or of one of its backends.
@@ -167,24 +165,6 @@ impl Judge {
                 }
                 _ => {}
             }
-        }
-    }
-
-    /// A request for 0 s has no limit.
-    fn timeouts(&mut self, rule: Node<'_>) {
-        let Some(timeouts) = rule.get("timeouts") else { return };
-        let of = |key| {
-            let (duration, place) = text(timeouts, key)?;
-            Some((parse_seconds(duration)?, place))
-        };
-        if let (Some((request, whole)), Some((backend, part))) =
-            (of("request"), of("backendRequest"))
-            && request > 0.0
-            && backend > request
-        {
-            let words = "one try may take longer than the request with all its tries";
-            let cel = "backendRequest timeout cannot be longer than request timeout";
-            self.conflict(part, whole, words, cel);
         }
     }
 }
