@@ -5,11 +5,14 @@
 //! serve `/ready`. Routers also join a group's prefix and a path, so a path whose parts are texts of the program may be
 //! served, and so may one that a longer path ends with, where the front of that is cut off.
 
-use super::presence::Presence;
+use super::presence::{Doubt, Presence, Where};
 use super::{GoString, Kind, Owner, Strings};
 
 /// Segments of a path that are put together in all ways.
 const SEGMENTS: usize = 12;
+
+/// Texts up to that length are compared by immediates, on every machine (see [`super::presence`]).
+const LONGEST_PIECES: usize = 16;
 
 /// How a text holds a path.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,9 +79,10 @@ fn without_method(pattern: &str) -> &str {
     }
 }
 
-/// The path of a pattern whose host is empty.
-fn bare_path(pattern: &str) -> &str {
-    Some(without_method(pattern)).filter(|path| path.starts_with('/')).unwrap_or(pattern)
+/// The path of a pattern without a host, and without the slashes around it.
+fn bare(pattern: &str) -> &str {
+    let path = Some(without_method(pattern)).filter(|path| path.starts_with('/'));
+    path.unwrap_or(pattern).trim_matches('/')
 }
 
 impl<'a> Strings<'a> {
@@ -112,17 +116,24 @@ impl<'a> Strings<'a> {
 
     /// A constant that stands for the path without being equal to it.
     pub(super) fn matching_pattern(&self, path: &str) -> Option<&GoString<'a>> {
-        self.iter().find(|s| {
-            let pattern = match s.kind() {
-                Kind::Path if s.owner != Owner::Std => s.text,
-                Kind::Pattern { path, .. } => {
-                    path.get(path.find('/').unwrap_or(0)..).unwrap_or(path)
-                }
-                // Format strings are no paths by their look.
-                Kind::Other if s.text.starts_with('/') && s.text.contains('%') => s.text,
-                _ => return false,
-            };
-            matches(pattern, path)
+        self.iter().find(|s| is_pattern_of(s, path))
+    }
+
+    /// A comparison with the beginning of a path, outside of the standard library. Whatever the length of what is
+    /// compared, its first piece has four or eight bytes.
+    pub(super) fn begun(&self, path: &str) -> Option<u64> {
+        // Longer texts are compared as they lie in data.
+        let long = |s: &&GoString<'_>| s.text.len() > LONGEST_PIECES && path.starts_with(s.text);
+        if let Some(used) = self.iter().filter(|s| s.owner != Owner::Std).find(long) {
+            return Some(used.used_at.unwrap_or(used.address));
+        }
+        let beginnings = [4, 8].into_iter().filter(|len| *len < path.len());
+        beginnings.filter_map(|len| path.get(..len)).find_map(|beginning| {
+            match self.in_code_but(beginning, Some(Owner::Std)) {
+                Presence::Present(Where::Compared { at })
+                | Presence::Unknown(Doubt::MaybeCompared { at }) => Some(at),
+                _ => None,
+            }
         })
     }
 
@@ -172,14 +183,29 @@ impl<'a> Strings<'a> {
             return true;
         }
         // A router that joins a prefix and a path takes care of the slashes between them, and of the method.
-        let bare = |text| bare_path(text).trim_matches('/');
-        self.iter().any(|s| Some(s.owner) != but && bare(s.text) == bare(part))
+        let own = self.iter().filter(|s| Some(s.owner) != but);
+        own.into_iter().any(|s| bare(s.text) == bare(part) || is_pattern_of(s, part))
             || self.in_code_but(part, but) != Presence::Absent
     }
 }
 
+/// Whether a constant is a pattern that matches a path.
+fn is_pattern_of(string: &GoString<'_>, path: &str) -> bool {
+    let pattern = match string.kind() {
+        Kind::Path if string.owner != Owner::Std => string.text,
+        Kind::Pattern { path, .. } => path.get(path.find('/').unwrap_or(0)..).unwrap_or(path),
+        // Format strings and wild cards are no paths by their look.
+        Kind::Other if string.text.starts_with('/') && string.text.contains(['%', '*']) => {
+            string.text
+        }
+        _ => return false,
+    };
+    matches(pattern, path)
+}
+
 /// Whether a path pattern matches a path that is not equal to it. Placeholders: `{name}` and `:name` for a segment,
-/// `{name...}`, `*` and `*name` for the rest, `%s` and its like for anything without a slash; a slash at the end for all below.
+/// `{name...}`, `*` and `*name` for the rest, as behind the beginning of a segment (`/live*`), `%s` and its like for anything
+/// without a slash; a slash at the end for all below.
 pub(super) fn matches(pattern: &str, path: &str) -> bool {
     const LONGEST: usize = 512;
     if pattern.len() > LONGEST || path.len() > LONGEST {
@@ -202,6 +228,9 @@ pub(super) fn matches(pattern: &str, path: &str) -> bool {
             return literal && path.next().is_some();
         }
         let Some(segment) = path.next() else { return false };
+        if let Some(beginning) = expected.strip_suffix('*') {
+            return (literal || letters(beginning)) && segment.starts_with(beginning);
+        }
         let any = (expected.starts_with('{') && expected.ends_with('}'))
             || (expected.starts_with(':') && expected.len() > 1);
         if any {
@@ -275,6 +304,8 @@ mod tests {
             ("/assets/*filepath", "/assets/a/b/c"),
             ("/api/%s/pods", "/api/v1/pods"),
             ("/api/v%d", "/api/v1"),
+            ("/live*", "/livez"),
+            ("/live*", "/live/db"),
         ] {
             assert!(matches(pattern, path), "{pattern} {path}");
         }
@@ -288,6 +319,7 @@ mod tests {
             ("/static/", "/statics/x"),
             ("/healthz", "/healthz"),
             ("/api/v%d", "/api/x1"),
+            ("/live*", "/alive"),
         ] {
             assert!(!matches(pattern, path), "{pattern} {path}");
         }

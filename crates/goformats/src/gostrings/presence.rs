@@ -93,6 +93,11 @@ pub enum Doubt<'s, 'a> {
     Composed(Vec<String>),
     /// A longer path, or a text about it, holds the path.
     Longer(&'s GoString<'a>),
+    /// Code compares with the beginning of the path, and may ask for no more (`strings.HasPrefix`).
+    Begun {
+        /// An instruction of the comparison.
+        at: u64,
+    },
     /// A constant with placeholders, or one that stands for all paths below it, matches it.
     Matched(&'s GoString<'a>),
 }
@@ -133,6 +138,9 @@ impl<'a> Strings<'a> {
             }
             if let Some(parts) = self.composed(text) {
                 return Presence::Unknown(Doubt::Composed(parts));
+            }
+            if is_path && let Some(at) = self.begun(text) {
+                return Presence::Unknown(Doubt::Begun { at });
             }
         }
         Presence::Absent

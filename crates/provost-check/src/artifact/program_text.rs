@@ -262,6 +262,7 @@ fn why(doubt: &Doubt<'_, '_>) -> &'static str {
         Doubt::MaybeCompared { .. } => "code holds numbers that may be a comparison with it",
         Doubt::Composed(_) => "constants of the program make it up when they are joined",
         Doubt::Longer(_) => "a longer text of it holds the path",
+        Doubt::Begun { .. } => "code compares with the beginning of it, and may ask for no more",
         Doubt::Matched(_) => "a pattern of the program matches it",
     }
 }
