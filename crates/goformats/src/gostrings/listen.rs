@@ -254,7 +254,7 @@ impl<'a> Strings<'a> {
         for (_, place) in headers.iter().filter(|(_, place)| matches!(place.1, What::Name)) {
             hosts.also(self.list.get(place.0).map_or("", |s| s.text));
         }
-        found.joined = hosts.joined(|| self.calls_join_host_port());
+        found.joined = hosts.joined(|| self.calls("net.JoinHostPort"));
         self.add_tags(&mut found);
         found
     }
@@ -291,29 +291,6 @@ impl<'a> Strings<'a> {
                 _ => Callee::Other,
             }
         })
-    }
-
-    /// Whether code other than the standard library's calls `net.JoinHostPort`, whose host may be any.
-    fn calls_join_host_port(&self) -> bool {
-        let mut all = self.functions.functions();
-        let Some(join) = all.find(|f| f.name == "net.JoinHostPort").map(|f| f.address) else {
-            return false;
-        };
-        self.functions.functions().any(|function| {
-            self.owner_of(Some(function.name), Owner::Unknown) != Owner::Std
-                && self.flow_calls(&function, join)
-        })
-    }
-
-    fn flow_calls(&self, function: &Function<'_>, callee: u64) -> bool {
-        let end = function.address.saturating_add(function.size);
-        let Some(code) = self.image.code_at(function.address..end) else { return false };
-        let called = std::cell::Cell::new(false);
-        Flow::read(self.machine, code, function.address, |to| {
-            called.set(called.get() || to == callee);
-            Callee::Other
-        });
-        called.get()
     }
 
     /// Names and defaults in tags of struct fields, as the readers of configuration write them.

@@ -18,6 +18,7 @@
 mod amd64;
 mod arm64;
 mod blob;
+mod calls;
 mod classify;
 mod image;
 mod inline;
@@ -97,6 +98,7 @@ pub struct Strings<'a> {
     owners: Owners,
     limited: bool,
     inline: OnceLock<Vec<InlineText>>,
+    numbers: OnceLock<numbers::Numbers>,
 }
 
 impl<'a> Strings<'a> {
@@ -123,6 +125,7 @@ impl<'a> Strings<'a> {
             gaps: constants.gaps,
             limited: false,
             inline: OnceLock::new(),
+            numbers: OnceLock::new(),
             image,
         };
         strings.add_outside(&headers, limits);

@@ -9,7 +9,7 @@ use rustc_hash::FxHashMap;
 
 use super::image::Area;
 use super::owner::Variables;
-use super::presence::{Around, OCCURRENCES};
+use super::presence::Around;
 use super::{Owner, Strings, arm64, references, x86};
 use crate::elf::Machine;
 use crate::pclntab::package_of;
@@ -25,66 +25,118 @@ pub enum Number {
     Unclear(u64),
 }
 
-impl<'a> Strings<'a> {
+/// Digits that can be a port.
+const DIGITS: usize = 5;
+
+/// Where the numbers of a program are: each number once, by its first place that is certain, or else the first.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Numbers {
+    /// In texts, behind a colon.
+    ports: FxHashMap<u16, Number>,
+    /// In texts.
+    texts: FxHashMap<u16, Number>,
+    /// In code and data.
+    constants: FxHashMap<u16, Number>,
+}
+
+fn add(to: &mut FxHashMap<u16, Number>, number: u16, place: Number) {
+    let known = to.entry(number).or_insert(place);
+    if matches!((&known, place), (Number::Unclear(_), Number::At(_))) {
+        *known = place;
+    }
+}
+
+impl Strings<'_> {
     /// Whether a text of the program holds the port as its host's: `:8080`, and not `:80` of `:8080`.
     pub fn find_port(&self, port: u16) -> Number {
-        self.text_with(port, true)
+        self.numbers().ports.get(&port).copied().unwrap_or(Number::Nowhere)
     }
 
-    /// Whether the number can come from anywhere in the program. Several passes over the code; call it only when asked.
+    /// Whether the number can come from anywhere in the program.
     pub fn find_number(&self, number: u16) -> Number {
-        let text = self.text_with(number, false);
-        if text != Number::Nowhere {
-            return text;
+        let numbers = self.numbers();
+        let found = numbers.texts.get(&number).or_else(|| numbers.constants.get(&number));
+        match found {
+            Some(found) => *found,
+            // Small numbers are everywhere in data, and were not looked for there.
+            None if number < FIRST || self.limited || !self.functions.is_complete() => {
+                Number::Unclear(self.bounds.start)
+            }
+            None => Number::Nowhere,
         }
-        if self.limited || !self.functions.is_complete() {
-            return Number::Unclear(self.bounds.start);
-        }
-        if let Some(at) = self.operand(number) {
-            return Number::At(at);
-        }
-        self.word(number)
     }
 
-    /// A text with the number, behind a colon or by itself.
-    fn text_with(&self, number: u16, colon: bool) -> Number {
-        let digits = if colon { format!(":{number}") } else { number.to_string() };
-        let finder = memchr::memmem::Finder::new(digits.as_bytes());
-        let len = digits.len() as u64;
-        let mut unclear = None;
-        let mut seen = 0;
+    /// All of them, by one pass over the code and two over the data, when first asked.
+    fn numbers(&self) -> &Numbers {
+        self.numbers.get_or_init(|| {
+            let mut numbers = Numbers::default();
+            self.add_texts(&mut numbers);
+            self.add_operands(&mut numbers.constants);
+            self.add_words(&mut numbers.constants);
+            numbers
+        })
+    }
+
+    /// Digits by themselves in texts that are not the standard library's alone.
+    fn add_texts(&self, numbers: &mut Numbers) {
         for area in self.image.data() {
-            for at in finder.find_iter(area.bytes) {
-                seen += 1;
-                let address = area.address + at as u64;
-                if seen > OCCURRENCES {
-                    return Number::Unclear(address);
-                }
-                match self.around(address, len) {
-                    Around::Inside(start) => match self.string_at(start) {
-                        Some(string) => {
-                            let bytes = string.text.as_bytes();
-                            let at = usize::try_from(address - start).unwrap_or(usize::MAX);
-                            if string.owner != Owner::Std && is_whole(bytes, at, digits.len()) {
-                                return Number::At(address);
-                            }
-                        }
-                        None => unclear = Some(address),
-                    },
-                    Around::Across => {}
-                    Around::Undivided | Around::Outside => {
-                        if is_whole(area.bytes, at, digits.len()) {
-                            unclear = Some(address);
+            let mut at = 0;
+            while let Some(skip) =
+                area.bytes.get(at..).and_then(|b| b.iter().position(u8::is_ascii_digit))
+            {
+                let start = at + skip;
+                let rest = area.bytes.get(start..).unwrap_or_default();
+                // Longer ones are none, and are left behind.
+                let run = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+                at = start + run;
+                self.add_digits(area, start, at, numbers);
+            }
+        }
+    }
+
+    /// One run of digits, which may lie across several constants.
+    fn add_digits(&self, area: &Area<'_>, start: usize, end: usize, numbers: &mut Numbers) {
+        let mut at = start;
+        while at < end {
+            let address = area.address + at as u64;
+            let around = self.around(address, 1);
+            let string = match around {
+                Around::Inside(piece) => self.string_at(piece),
+                _ => None,
+            };
+            let Some(string) = string else {
+                // Data of its own has borders; what is not divided may be cut anywhere.
+                let shortest = if matches!(around, Around::Outside) { end - at } else { 1 };
+                let digits = area.bytes.get(at..end).unwrap_or_default();
+                for len in shortest..=DIGITS.min(end - at) {
+                    let number = digits.get(..len).and_then(number_of);
+                    if let Some(number) = number {
+                        add(&mut numbers.texts, number, Number::Unclear(address));
+                        if at.checked_sub(1).and_then(|at| area.bytes.get(at)) == Some(&b':') {
+                            add(&mut numbers.ports, number, Number::Unclear(address));
                         }
                     }
                 }
+                at = if shortest == 1 { at + 1 } else { end };
+                continue;
+            };
+            // As far as the constant goes.
+            let text = string.text.as_bytes();
+            let from = usize::try_from(address - string.address).unwrap_or(usize::MAX);
+            let rest = text.get(from..).unwrap_or_default();
+            let digits = rest.get(..rest.len().min(end - at)).unwrap_or_default();
+            if let Some(number) = number_of(digits).filter(|_| string.owner != Owner::Std) {
+                add(&mut numbers.texts, number, Number::At(address));
+                if from.checked_sub(1).and_then(|before| text.get(before)) == Some(&b':') {
+                    add(&mut numbers.ports, number, Number::At(address));
+                }
             }
+            at += digits.len().max(1);
         }
-        unclear.map_or(Number::Nowhere, Number::Unclear)
     }
 
-    /// An instruction with the number, outside of the standard library.
-    fn operand(&self, number: u16) -> Option<u64> {
+    /// Operands of instructions, outside of the standard library.
+    fn add_operands(&self, numbers: &mut FxHashMap<u16, Number>) {
         let mut packages: FxHashMap<&str, bool> = FxHashMap::default();
         for function in self.functions.functions() {
             let of_std = |package| self.owners.of_package(package) == Owner::Std;
@@ -95,59 +147,59 @@ impl<'a> Strings<'a> {
             }
             let end = function.address.saturating_add(function.size);
             let Some(code) = self.image.code_at(function.address..end) else { continue };
-            let found = match self.machine {
-                Machine::Amd64 => amd64(code, function.address, number),
-                _ => arm64_operand(code, function.address, number),
-            };
-            if found.is_some() {
-                return found;
+            let found = |number, at| add(numbers, number, Number::At(at));
+            match self.machine {
+                Machine::Amd64 => amd64(code, function.address, found),
+                _ => arm64_operands(code, function.address, found),
             }
         }
-        None
     }
 
-    /// A word of data with the number, outside of what the standard library alone refers to.
-    fn word(&self, number: u16) -> Number {
-        let finder = number.to_le_bytes();
-        let finder = memchr::memmem::Finder::new(&finder);
-        let mut hits: Vec<(u64, bool)> = Vec::new();
+    /// Words of data, outside of what the standard library alone refers to.
+    fn add_words(&self, numbers: &mut FxHashMap<u16, Number>) {
+        let references = references(&self.image, self.machine);
+        let (pointers, _) = self.image.pointers();
+        let variables = Variables::of(&self.functions, references, &pointers, &self.owners);
+        drop(pointers);
         for area in self.image.data() {
-            for at in finder.find_iter(area.bytes) {
+            let skip = usize::from(!area.address.is_multiple_of(2));
+            let words = area.bytes.get(skip..).unwrap_or_default().chunks_exact(2);
+            for (index, word) in words.enumerate() {
+                let number = word.first_chunk().map_or(0, |&w| u16::from_le_bytes(w));
+                let at = skip + 2 * index;
                 let address = area.address + at as u64;
+                if number < FIRST || matches!(numbers.get(&number), Some(Number::At(_))) {
+                    continue;
+                }
                 if self.bounds.contains(&address) {
                     continue;
                 }
                 let Some(size) = size_of(area, at) else { continue };
-                if hits.len() >= OCCURRENCES {
-                    return Number::Unclear(address);
-                }
                 // Two bytes by themselves are anything, where the program writes nothing.
-                hits.push((address, size > 2 || area.is_writable()));
+                let counts = size > 2 || area.is_writable();
+                if !counts && numbers.contains_key(&number) {
+                    continue;
+                }
+                match variables.owner(address).0 {
+                    Owner::Std => {}
+                    Owner::Unknown if counts => add(numbers, number, Number::Unclear(address)),
+                    Owner::Unknown => {}
+                    Owner::Main | Owner::Dependency(_) => add(numbers, number, Number::At(address)),
+                }
             }
         }
-        if hits.is_empty() {
-            return Number::Nowhere;
-        }
-        let references = references(&self.image, self.machine);
-        let (pointers, _) = self.image.pointers();
-        let variables = Variables::of(&self.functions, references, &pointers, &self.owners);
-        for (address, counts) in hits {
-            match variables.owner(address).0 {
-                Owner::Std => {}
-                Owner::Unknown if counts => return Number::Unclear(address),
-                Owner::Unknown => {}
-                Owner::Main | Owner::Dependency(_) => return Number::At(address),
-            }
-        }
-        Number::Nowhere
     }
 }
 
-/// Whether no digit stands beside the digits there.
-fn is_whole(bytes: &[u8], at: usize, len: usize) -> bool {
-    let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_digit);
-    let behind_colon = bytes.get(at) == Some(&b':');
-    (behind_colon || !digit(at.checked_sub(1))) && !digit(at.checked_add(len))
+/// The first number that is looked for in data.
+const FIRST: u16 = 256;
+
+/// The port that digits are by themselves.
+fn number_of(digits: &[u8]) -> Option<u16> {
+    if digits.len() > DIGITS || digits.first() == Some(&b'0') {
+        return None;
+    }
+    std::str::from_utf8(digits).ok()?.parse().ok()
 }
 
 /// The size of the largest aligned number that is those two bytes and zeros.
@@ -160,47 +212,54 @@ fn size_of(area: &Area<'_>, at: usize) -> Option<u64> {
     [8, 4, 2].into_iter().find(|size| zeros(*size)).map(|size| size as u64)
 }
 
-/// An instruction with the number. Where one is not understood, bytes that could be the number's count.
-fn amd64(code: &[u8], entry: u64, number: u16) -> Option<u64> {
-    let mut found = None;
+/// Numbers of instructions. Where one is not understood, all bytes behind it that could be a number's count.
+fn amd64(code: &[u8], entry: u64, mut found: impl FnMut(u16, u64)) {
     let mut read = 0;
     let whole = x86::each(code, entry, |address, instruction| {
         read = usize::try_from(address - entry).unwrap_or(usize::MAX) + instruction.len;
-        if x86::leads(instruction, address).is_none() && holds(instruction, number) {
-            found = Some(address);
-            return None;
+        if x86::leads(instruction, address).is_none() {
+            operands(instruction, |number| found(number, address));
         }
         Some(())
     });
-    if found.is_some() || whole.is_some() {
-        return found;
+    if whole.is_none() {
+        for (at, pair) in code.get(read..).unwrap_or_default().windows(2).enumerate() {
+            let number = pair.first_chunk().map_or(0, |&w| u16::from_le_bytes(w));
+            found(number, entry.wrapping_add((read + at) as u64));
+        }
     }
-    let rest = code.get(read..).unwrap_or_default();
-    memchr::memmem::find(rest, &number.to_le_bytes()).map(|at| entry + (read + at) as u64)
 }
 
-/// Whether the immediate is the number, or several fields that are stored at once with it among them.
-fn holds(instruction: &x86::Instruction, number: u16) -> bool {
+/// The immediate where it is a number of two bytes, and those of several fields that are stored at once.
+fn operands(instruction: &x86::Instruction, mut found: impl FnMut(u16)) {
     let &x86::Instruction { opcode, wide, narrow, immediate, .. } = instruction;
-    if immediate == i64::from(number) || (narrow && immediate as u16 == number) {
-        return true;
+    if let Ok(number) = u16::try_from(immediate) {
+        found(number);
+    } else if narrow {
+        found(immediate as u16);
     }
     let fields = match opcode {
         0xc7 => 2,
         0xb8..=0xbf if wide => 4,
         _ => 0,
     };
-    (0..fields).any(|field| (immediate >> (16 * field)) as u16 == number)
+    for field in 0..fields {
+        found((immediate >> (16 * field)) as u16);
+    }
 }
 
-fn arm64_operand(code: &[u8], entry: u64, number: u16) -> Option<u64> {
-    let words = code.chunks_exact(4).map(|w| w.first_chunk().map_or(0, |&w| u32::from_le_bytes(w)));
-    let is = |word: u32| {
-        arm64::constant(word) == Some(u32::from(number))
-            || arm64::movk(word).is_some_and(|(_, _, bits)| bits == number)
-            || arm64::movz(word).is_some_and(|(_, bits)| bits == number)
-    };
-    words.into_iter().position(is).map(|index| entry + 4 * index as u64)
+fn arm64_operands(code: &[u8], entry: u64, mut found: impl FnMut(u16, u64)) {
+    for (index, word) in code.chunks_exact(4).enumerate() {
+        let word = word.first_chunk().map_or(0, |&w| u32::from_le_bytes(w));
+        let at = entry.wrapping_add(4 * index as u64);
+        if let Some((_, bits)) = arm64::movz(word) {
+            found(bits, at);
+        } else if let Some((_, _, bits)) = arm64::movk(word) {
+            found(bits, at);
+        } else if let Some(Ok(number)) = arm64::constant(word).map(u16::try_from) {
+            found(number, at);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -222,13 +281,19 @@ mod tests {
             (b"\x06\x82\x23", true),                     // Not understood.
             (b"\x06\x83\x23", false),
         ] {
-            assert_eq!(amd64(code, 0x1000, 9090).is_some(), has, "{code:x?}");
+            let mut found = false;
+            amd64(code, 0x1000, |number, _| found |= number == 9090);
+            assert_eq!(found, has, "{code:x?}");
         }
     }
 
     #[test]
     fn operands_of_arm64() {
-        let has = |word: u32, number| arm64_operand(&word.to_le_bytes(), 0, number).is_some();
+        let has = |word: u32, wanted| {
+            let mut found = false;
+            arm64_operands(&word.to_le_bytes(), 0, |number, _| found |= number == wanted);
+            found
+        };
         assert!(has(0xd284_7040, 9090), "MOVD $9090, R0");
         assert!(!has(0xd284_7040, 9091));
         // ORR $8192, ZR, R0
@@ -237,23 +302,23 @@ mod tests {
 
     #[test]
     fn digits_by_themselves() {
-        for (text, at, len, whole) in [
-            ("9090", 0, 4, true),
-            (":9090", 0, 5, true),
-            ("1:9090", 1, 5, true),
-            ("19090", 1, 4, false),
-            ("90901", 0, 4, false),
-            (":90901", 0, 5, false),
+        for (digits, number) in [
+            ("9090", Some(9090)),
+            ("65535", Some(65535)),
+            ("65536", None),
+            ("09090", None),
+            ("190909", None),
+            ("", None),
         ] {
-            assert_eq!(is_whole(text.as_bytes(), at, len), whole, "{text}");
+            assert_eq!(number_of(digits.as_bytes()), number, "{digits}");
         }
     }
 
     proptest::proptest! {
         #[test]
-        fn any_code_has_operands_or_not(code: Vec<u8>, entry: u64, number: u16) {
-            amd64(&code, entry >> 1, number);
-            arm64_operand(&code, entry >> 1, number);
+        fn any_code_has_operands_or_not(code: Vec<u8>, entry: u64) {
+            amd64(&code, entry >> 1, |_, _| ());
+            arm64_operands(&code, entry >> 1, |_, _| ());
         }
     }
 }

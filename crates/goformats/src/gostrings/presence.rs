@@ -34,7 +34,7 @@ const FUSES_SINGLE_BITS: u16 = 26;
 /// No compiler puts longer comparisons into immediates.
 const LONGEST_INLINE: usize = 32;
 /// Occurrences of a text or of its first piece that are looked at.
-pub(super) const OCCURRENCES: usize = 100_000;
+const OCCURRENCES: usize = 100_000;
 /// How far from each other the pieces of one comparison stand.
 const NEAR: u64 = 128;
 

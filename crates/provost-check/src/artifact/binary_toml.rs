@@ -193,6 +193,10 @@ impl ProgramText for ListedText {
         }
     }
 
+    fn calls(&self, _: &str) -> Result<bool, &'static str> {
+        self.strings.as_ref().map(|_| false).map_err(|why| *why)
+    }
+
     fn constant(&self, text: &str) -> Result<Option<Origin>, &'static str> {
         let own = |s: &&ProgramString| s.owner != TextOwner::Std && s.text == text;
         Ok(self.strings()?.iter().find(own).map(|s| s.origin.clone()))

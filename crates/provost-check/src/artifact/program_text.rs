@@ -59,8 +59,7 @@ pub struct MappedText {
     /// Answers that were given: a hundred containers ask for one path.
     found: Answers<Box<str>, TextPresence>,
     paths: Answers<Box<str>, TextPresence>,
-    ports: Answers<u16, NumberPresence>,
-    numbers: Answers<u16, NumberPresence>,
+    calls: Answers<Box<str>, Result<bool, &'static str>>,
 }
 
 impl MappedText {
@@ -76,8 +75,7 @@ impl MappedText {
             listens: OnceLock::new(),
             found: Mutex::default(),
             paths: Mutex::default(),
-            ports: Mutex::default(),
-            numbers: Mutex::default(),
+            calls: Mutex::default(),
         }
     }
 
@@ -163,12 +161,18 @@ impl ProgramText for MappedText {
     }
 
     fn find_port(&self, port: u16) -> NumberPresence {
-        remembered(&self.ports, port, || self.look_for_number(|strings| strings.find_port(port)))
+        self.look_for_number(|strings| strings.find_port(port))
     }
 
     fn find_number(&self, number: u16) -> NumberPresence {
-        remembered(&self.numbers, number, || {
-            self.look_for_number(|strings| strings.find_number(number))
+        self.look_for_number(|strings| strings.find_number(number))
+    }
+
+    fn calls(&self, function: &str) -> Result<bool, &'static str> {
+        remembered(&self.calls, function.into(), || {
+            self.recovered().with_dependent(|_, strings| {
+                strings.as_ref().map(|strings| strings.calls(function)).ok_or(UNREADABLE)
+            })
         })
     }
 

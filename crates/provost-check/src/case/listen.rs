@@ -180,6 +180,9 @@ impl<'w> Case<'w> {
         port: u16,
         who: Listener,
     ) -> Result<Vec<Told>, Abstain> {
+        if !told.is_empty() {
+            self.may_be_searched()?;
+        }
         let mut read = Vec::new();
         let mut doubt = None;
         for one in told {

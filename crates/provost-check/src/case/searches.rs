@@ -3,11 +3,15 @@
 //! A look for a text reads the whole program. The texts come from manifests: names of variables
 //! and paths of probes, of each container that runs it.
 
+use std::borrow::Cow;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::binding::Bindings;
 use super::{Case, ObjectId, World};
-use crate::facts::workload::{Action, EnvValue};
+use crate::facts::Body;
+use crate::facts::objects::ConfigMap;
+use crate::facts::workload::Action;
 use crate::findings::{Abstain, Reason};
 
 /// Different texts that are looked for in one program.
@@ -27,7 +31,9 @@ impl Searches {
         if world.binaries.is_empty() {
             return searches;
         }
-        let mut texts: FxHashMap<usize, FxHashSet<&str>> = FxHashMap::default();
+        let mut texts: FxHashMap<usize, FxHashSet<Cow<'_, str>>> = FxHashMap::default();
+        let mut seen = FxHashSet::default();
+        let mut maps: Option<FxHashMap<&str, Vec<&ConfigMap>>> = None;
         for (id, object) in world.objects.iter().enumerate() {
             let Some(workload) = object.workload() else { continue };
             let bound = bindings.of(id).unwrap_or_default();
@@ -36,17 +42,27 @@ impl Searches {
             {
                 let Some(binary) = binding.binary else { continue };
                 let texts = texts.entry(binary).or_default();
-                let literal = container
-                    .env
-                    .iter()
-                    .filter(|entry| matches!(entry.value, EnvValue::Literal(_)));
                 let paths =
                     container.probes().filter_map(|(_, probe)| match &probe.handler.action {
                         Action::HttpGet { path, .. } => Some(path.value.as_str()),
                         _ => None,
                     });
-                let names = literal.map(|entry| entry.name.value.as_str());
-                texts.extend(names.chain(paths).take(MOST_TEXTS + 1));
+                let names = container.env.iter().map(|entry| entry.name.value.as_str());
+                texts.extend(names.chain(paths).take(MOST_TEXTS + 1).map(Cow::Borrowed));
+                for from in container.env_from.iter().filter(|from| !from.secret) {
+                    // Thousands of containers may name one ConfigMap.
+                    let (prefix, name) = (from.prefix.as_str(), from.name.value.as_str());
+                    if texts.len() > MOST_TEXTS || !seen.insert((binary, prefix, name)) {
+                        continue;
+                    }
+                    let maps = maps.get_or_insert_with(|| config_maps(world));
+                    let maps = maps.get(name).into_iter().flatten();
+                    let keys = maps.flat_map(|map| map.data.iter().map(|(key, _)| key));
+                    texts.extend(keys.take(MOST_TEXTS + 1).map(|key| match prefix {
+                        "" => Cow::Borrowed(key),
+                        prefix => Cow::Owned(format!("{prefix}{key}")),
+                    }));
+                }
                 if texts.len() > MOST_TEXTS {
                     searches.beyond.insert((id, index));
                 }
@@ -54,6 +70,17 @@ impl Searches {
         }
         searches
     }
+}
+
+/// ConfigMaps by name, in whatever namespace.
+fn config_maps(world: &World) -> FxHashMap<&str, Vec<&ConfigMap>> {
+    let mut all: FxHashMap<&str, Vec<&ConfigMap>> = FxHashMap::default();
+    for object in &world.objects {
+        if let Body::ConfigMap(map) = &object.body {
+            all.entry(object.meta.name()).or_default().push(map);
+        }
+    }
+    all
 }
 
 impl Case<'_> {

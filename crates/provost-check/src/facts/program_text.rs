@@ -159,6 +159,10 @@ pub trait ProgramText: Send + Sync + std::fmt::Debug {
     /// Whether the number is in its texts, its code or its data.
     fn find_number(&self, number: u16) -> NumberPresence;
 
+    /// Whether its own code or that of its dependencies calls a function by that name, directly; why that cannot be
+    /// told otherwise.
+    fn calls(&self, function: &str) -> Result<bool, &'static str>;
+
     /// String constants of a kind other than [`TextKind::Other`], in address order, or why they
     /// cannot be read.
     fn strings(&self) -> Result<&[ProgramString], &'static str>;

@@ -37,6 +37,10 @@ impl ProgramText for Counting {
         NumberPresence::Absent
     }
 
+    fn calls(&self, _: &str) -> Result<bool, &'static str> {
+        Ok(false)
+    }
+
     fn strings(&self) -> Result<&[ProgramString], &'static str> {
         Ok(&[])
     }

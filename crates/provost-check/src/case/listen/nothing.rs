@@ -5,7 +5,8 @@ use super::{Elsewhere, FIRST_TELLING, Proof, SETTINGS, reads};
 use crate::case::Case;
 use crate::case::network::holds;
 use crate::facts::binary::GoProgram;
-use crate::facts::program_text::{NumberPresence, TextKind};
+use crate::facts::program_text::{NumberPresence, TextKind, TextOwner};
+use crate::facts::workload::EnvValue;
 use crate::findings::{Abstain, Reason};
 use crate::model::names::{base_name, nearest};
 
@@ -20,6 +21,21 @@ const TOLD_FROM_OUTSIDE: &[&str] = &[
 
 /// Names of programs that read scripts, and scripts read any variable.
 const SHELLS: &[&str] = &["sh", "bash", "ash", "dash", "busybox"];
+
+/// Functions that make texts of numbers, and one that needs none. The second names are those of Go 1.26, where the
+/// first are inlined.
+const FORMATTERS: &[&str] = &[
+    "strconv.Itoa",
+    "strconv.FormatInt",
+    "strconv.AppendInt",
+    "internal/strconv.Itoa",
+    "internal/strconv.FormatInt",
+    "internal/strconv.AppendInt",
+    "net.ListenTCP",
+];
+
+/// How far from another a port that is computed from it lies.
+const NEAR: u16 = 10;
 
 impl Case<'_> {
     /// Proves that nothing opens a port of which no setting speaks: the program holds the number in no text,
@@ -45,6 +61,13 @@ impl Case<'_> {
         };
         self.of.pod_unpatched(SETTINGS)?;
         self.nobody_else(port, "")?;
+        if let Some(abstain) = self.hidden() {
+            return Err(abstain);
+        }
+        if let Some(near) = self.may_be_computed(program, port) {
+            let why = format!("it may be computed from {near}");
+            return unknown(Reason::CodeUnclear, &why);
+        }
         if self.files_may_say(port, "")? {
             return unknown(Reason::VolumeUnknown, "a file that is mounted may bring it");
         }
@@ -62,6 +85,44 @@ impl Case<'_> {
         }
         let unread = self.unread_with(program, port);
         Ok(Some(Elsewhere { told: None, proof: Proof::Nothing, files: false, unread }))
+    }
+
+    /// Why the value of a variable is not known that may be a port and that the program may read.
+    fn hidden(&self) -> Option<Abstain> {
+        // What a pod is called, and where it runs, is no port.
+        let of_pod = |name: &str| {
+            let entry = self.container.env.iter().rev().find(|entry| entry.name.value == name);
+            entry.is_some_and(|entry| match &entry.value {
+                EnvValue::Field(field) => !["metadata.labels", "metadata.annotations"]
+                    .iter()
+                    .any(|own| field.value.starts_with(own)),
+                _ => false,
+            })
+        };
+        let environment = self.environment();
+        let mut hidden = environment.iter().filter_map(|(name, variable)| {
+            let abstain = variable.value.as_ref().err()?;
+            (!of_pod(name) && !self.is_unread(name)).then(|| abstain.clone())
+        });
+        hidden.next()
+    }
+
+    /// A port near this one, where the program makes texts of ports that are numbers: `PORT + 1`.
+    fn may_be_computed(&self, program: &GoProgram, port: u16) -> Option<u16> {
+        let formats = [":%d", "%s:%d", "0.0.0.0:%d", ":%v", "%d"];
+        let makes = formats.iter().any(|text| !matches!(program.text.constant(text), Ok(None)))
+            || FORMATTERS.iter().any(|function| program.text.calls(function) != Ok(false));
+        if !makes {
+            return None;
+        }
+        let texts = program.text.listens().map(|listens| listens.texts.as_slice()).unwrap_or(&[]);
+        let told = self.told();
+        let mut all = texts
+            .iter()
+            .filter(|text| text.owner != TextOwner::Std)
+            .map(|text| text.port)
+            .chain(told.iter().map(|told| told.setting.port));
+        all.find(|other| other.abs_diff(port) <= NEAR)
     }
 
     /// Variables that name the port and that the program does not read.
