@@ -230,6 +230,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         folder: String::new(),
         unknown_kinds: unknown_kinds(world),
         fail_on: Some(Level::Deny),
+        proofs: &world.proofs,
         sources: &world.sources,
     }
 }

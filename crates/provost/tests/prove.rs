@@ -154,7 +154,11 @@ fn a_proof_is_joined_with_the_manifest_and_refused_for_another_build() {
     let phases = ["--phase", "start", "--phase", "drain", "--write-proof", "proof.json"];
     let mut args = vec!["prove", "--binary", "service", "--manifest", "pod.yaml"];
     args.extend(["--env", "FAULT=immediate-shutdown"].iter().chain(&phases));
+    args.extend(["--format", "text", "--format", "html=report.html"]);
     let run = sandbox.provost(&args);
+    let page = fs::read_to_string(sandbox.path().join("report.html")).unwrap();
+    let drain = page.split("<figure id=\"run-drain\">").nth(1).unwrap();
+    assert!(drain.contains("lost after SIGTERM") && drain.contains("class=\"bad\""), "{page}");
     assert_eq!(run.code, 1, "{run}");
     assert!(run.out.contains("refuses-during-endpoint-removal"), "{run}");
     // What was measured is judged again, against another manifest.
@@ -184,4 +188,57 @@ fn what_cannot_be_started_is_a_mistake_with_its_reason() {
     let run = sandbox.provost(&["prove", "--binary", "absent"]);
     assert_eq!(run.code, 2, "{run}");
     assert!(run.err.contains("absent"), "{run}");
+}
+
+/// Processes that run what was put into that folder.
+fn running(folder: &std::path::Path) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir("/proc").unwrap().flatten() {
+        let command = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        let command = String::from_utf8_lossy(&command).replace('\0', " ");
+        if command.contains(folder.to_str().unwrap()) {
+            found.push(format!("{}: {command}", entry.path().display()));
+        }
+    }
+    found
+}
+
+/// Waits for something that has to come, and gives up after a time in which it surely would have.
+fn eventually(what: impl Fn() -> bool) -> bool {
+    (0..400).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(25));
+        what()
+    })
+}
+
+#[test]
+fn nothing_is_left_behind_when_provost_is_killed_or_interrupted() {
+    let service = service("1.27");
+    for (signal, code) in [("-KILL", None), ("-INT", Some(130)), ("-TERM", Some(143))] {
+        let sandbox = Dir::new();
+        // A folder of its own, by which the processes of this run are known.
+        let folder = sandbox.path().canonicalize().unwrap().join("here");
+        fs::create_dir(&folder).unwrap();
+        let program = folder.join("service");
+        fs::hard_link(&service, &program)
+            .or_else(|_| fs::copy(&service, &program).map(drop))
+            .unwrap();
+        let mut child = std::process::Command::new(env!("CARGO_BIN_EXE_provost"))
+            .args(["prove", "--binary", program.to_str().unwrap(), "--env", "FAULT=ignores-signal"])
+            .args(["--env", "PORT=8080", "--env", "TOKEN=x", "--env", "LAME_DUCK=1s"])
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        // Provost itself and what becomes the program have it among their arguments.
+        let is_up =
+            || running(&folder).iter().any(|it| it.contains(&format!(": {}", program.display())));
+        assert!(eventually(is_up), "{:?}", running(&folder));
+        let pid = child.id().to_string();
+        assert!(
+            std::process::Command::new("kill").args([signal, &pid]).status().unwrap().success()
+        );
+        assert_eq!(child.wait().unwrap().code(), code, "{signal}");
+        assert!(eventually(|| running(&folder).is_empty()), "{signal}: {:?}", running(&folder));
+    }
 }

@@ -24,6 +24,7 @@ use rayon::prelude::*;
 use crate::artifact::manifest::Skipped;
 use crate::artifact::{SourceKind, Sources};
 use crate::facts::origin::{Origin, Place};
+use crate::facts::proof::Measured;
 use crate::findings::baseline::Compared;
 use crate::findings::suppress::Suppressed;
 use crate::findings::{Finding, Level, NotJudged};
@@ -128,6 +129,8 @@ pub struct Report<'a> {
     pub failed_builds: Vec<String>,
     /// Charts and kustomizations that could not be rendered, a sentence each.
     pub failed_renders: Vec<String>,
+    /// Processes that were measured.
+    pub proofs: &'a [Measured],
     /// The inputs' text.
     pub sources: &'a Sources,
 }

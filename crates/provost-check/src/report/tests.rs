@@ -84,6 +84,7 @@ impl World {
             failed_renders: Vec::new(),
             folder: String::new(),
             fail_on: Some(Level::Deny),
+            proofs: &[],
             sources: &self.sources,
         }
     }

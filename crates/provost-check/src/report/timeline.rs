@@ -1,5 +1,7 @@
 //! What a process did, as a table that fits a terminal.
 
+pub mod picture;
+
 use crate::case::process::duration;
 use crate::facts::proof::{Phase, Proof, Purpose, Request};
 

@@ -13,9 +13,11 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::notice::{self, Notice, NoticeKind};
+use super::timeline::picture::{Picture, picture};
 use super::{Counts, PAGES, Report};
 use crate::artifact::{Source, SourceKind, Sources};
 use crate::facts::origin::{Origin, Place};
+use crate::facts::proof::PhaseName;
 use crate::findings::suppress::Suppressed;
 use crate::findings::{Applicability, Evidence, Finding, Fix, Level, Role};
 use crate::rules::rule::Rule;
@@ -42,6 +44,9 @@ pub struct View<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Notice>,
     pub summary: Summary,
+    /// Runs of processes, drawn.
+    #[serde(skip)]
+    pub pictures: Vec<Picture>,
     /// The folder of the run in its repository.
     #[serde(skip)]
     pub folder: &'a str,
@@ -330,6 +335,7 @@ impl<'a> View<'a> {
                 suppressed: report.suppressed.len(),
                 unchanged: report.unchanged,
             },
+            pictures: pictures(report),
             folder: &report.folder,
             fail_on: report.fail_on,
         }
@@ -481,6 +487,17 @@ fn window<'a>(text: &'a str, line: Range<usize>, place: &Range<usize>) -> Excerp
         cut_after: shown.end < line.end,
         text: &text[shown],
     }
+}
+
+/// Runs of processes as pictures, those that end under load first: they are what is looked for.
+fn pictures(report: &Report<'_>) -> Vec<Picture> {
+    let drawn = report.proofs.iter().flat_map(|measured| {
+        let terms = &measured.proof.terms;
+        measured.proof.phases.iter().filter_map(|phase| picture(phase, terms))
+    });
+    let mut pictures: Vec<Picture> = drawn.collect();
+    pictures.sort_by_key(|picture| picture.name != PhaseName::Drain.name());
+    pictures
 }
 
 /// The page of a rule, relative to the root of the documentation's repository.

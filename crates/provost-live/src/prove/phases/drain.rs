@@ -167,9 +167,9 @@ impl Load {
                 self.log.keep(Purpose::Idle, &self.path, (idle, None), outcome);
             }
             () = tokio::time::sleep_until(again) => {
-                let at = Instant::now();
+                let sent = Instant::now();
                 let outcome = exchange(&mut connection, &request).await;
-                self.log.keep(Purpose::Idle, &self.path, (at, Some(at)), outcome);
+                self.log.keep(Purpose::Idle, &self.path, (idle, Some(sent)), outcome);
             }
         }
     }
@@ -205,7 +205,7 @@ impl Load {
     /// A kubelet.
     async fn probes(self, purpose: Purpose, (to, path): (SocketAddr, Rc<str>), patience: Duration) {
         let mut next = Instant::now();
-        while !self.over.get() {
+        while !self.ended.get() {
             self.log.wait_until(next).await;
             next += PROBES;
             self.log.ask(purpose, to, &path, patience).await;

@@ -1,0 +1,384 @@
+//! A run of a process as a picture: time from left to right with SIGTERM at zero, what was asked in
+//! lanes below each other, what was lost in the colour of errors.
+
+use std::fmt::Write as _;
+
+use crate::case::process::duration;
+use crate::facts::proof::{Outcome, Phase, PhaseName, Purpose, Request, Terms};
+use crate::report::count;
+
+/// Units of the drawing; the page scales it.
+const WIDTH: f64 = 960.0;
+/// Where time begins, right of the names.
+const LEFT: f64 = 130.0;
+/// Where it ends.
+const RIGHT: f64 = WIDTH - 16.0;
+/// Of a lane of marks.
+const LANE: f64 = 22.0;
+/// Of a request that is drawn as a bar.
+const BAR: f64 = 7.0;
+/// Above the lanes: the names of moments.
+const HEAD: f64 = 52.0;
+/// Below them: the scale.
+const FOOT: f64 = 26.0;
+/// Requests drawn as bars; more would be a wall.
+const MOST_BARS: usize = 12;
+
+/// What a page needs for one run.
+#[derive(Debug, serde::Serialize)]
+pub struct Picture {
+    /// `drain`
+    pub name: &'static str,
+    /// What is to be seen, in a sentence.
+    pub story: String,
+    /// The drawing, as SVG.
+    pub svg: String,
+}
+
+/// Microseconds to the place on the page.
+struct Scale {
+    from: u64,
+    to: u64,
+    /// What is called zero.
+    zero: u64,
+}
+
+impl Scale {
+    fn x(&self, us: u64) -> f64 {
+        let part = us.clamp(self.from, self.to) - self.from;
+        LEFT + (RIGHT - LEFT) * part as f64 / (self.to - self.from).max(1) as f64
+    }
+
+    /// Seconds from zero, with their sign.
+    fn seconds(&self, us: u64) -> f64 {
+        (us as f64 - self.zero as f64) / 1e6
+    }
+}
+
+/// Lanes in the order in which they are read.
+const LANES: [(Purpose, &str); 8] = [
+    (Purpose::NewConnection, "new connections"),
+    (Purpose::Busy, "busy connections"),
+    (Purpose::Idle, "idle connections"),
+    (Purpose::Slow, "in flight"),
+    (Purpose::Endless, "never finished"),
+    (Purpose::Readiness, "readiness"),
+    (Purpose::Liveness, "liveness"),
+    (Purpose::Startup, "startup"),
+];
+
+/// The picture of a run, and none of one that has nothing to show.
+pub fn picture(phase: &Phase, terms: &Terms) -> Option<Picture> {
+    let scale = scale(phase, terms)?;
+    let mut lanes = String::new();
+    let mut y = HEAD;
+    for (purpose, name) in LANES {
+        let requests: Vec<&Request> = phase.of(purpose).collect();
+        if requests.is_empty() {
+            continue;
+        }
+        let bars = matches!(purpose, Purpose::Slow | Purpose::Endless | Purpose::Idle);
+        let height = if bars { BAR * requests.len().min(MOST_BARS) as f64 + 8.0 } else { LANE };
+        let _ = write!(
+            lanes,
+            r#"<g><title>{name}: {}</title><text class="name" x="{:.0}" y="{:.1}">{name}</text>"#,
+            counts(&requests),
+            LEFT - 8.0,
+            y + height / 2.0 + 4.0
+        );
+        if bars {
+            draw_bars(&mut lanes, &requests, &scale, y + 4.0);
+        } else {
+            draw_marks(&mut lanes, &requests, &scale, y + 4.0);
+        }
+        lanes.push_str("</g>");
+        y += height;
+        let _ = write!(
+            lanes,
+            r#"<line class="rule" x1="{LEFT}" x2="{RIGHT}" y1="{y:.1}" y2="{y:.1}"/>"#
+        );
+    }
+    let bottom = y + 4.0;
+    let height = bottom + FOOT;
+    let mut svg = format!(
+        r#"<svg class="timeline" viewBox="0 0 {WIDTH} {height:.0}" role="img" aria-label="{} of the process over time">"#,
+        phase.name.name()
+    );
+    window(&mut svg, phase, terms, &scale, bottom);
+    svg.push_str(&lanes);
+    moments(&mut svg, phase, terms, &scale, bottom);
+    axis(&mut svg, &scale, bottom);
+    svg.push_str("</svg>");
+    Some(Picture { name: phase.name.name(), story: story(phase, terms), svg })
+}
+
+/// What happened before the process was asked for anything is not drawn, but for its start.
+fn scale(phase: &Phase, terms: &Terms) -> Option<Scale> {
+    let load = |request: &&Request| !matches!(request.purpose, Purpose::UnknownPath);
+    let first = phase.requests.iter().filter(load).map(|request| request.at_us).min()?;
+    let last = phase.requests.iter().filter(load).map(|request| request.end_us).max()?;
+    let told = phase.told_us();
+    let exit = phase.exit.as_ref().map(|exit| exit.at_us);
+    let window = told.map(|told| told + terms.window_ms() * 1000);
+    let from = match phase.name {
+        PhaseName::Start => 0,
+        _ => told.map_or(first, |told| first.max(told.saturating_sub(800_000))),
+    };
+    let shown = window.filter(|_| phase.name == PhaseName::Drain);
+    // How a start ends is another phase's.
+    let ends = exit.filter(|_| phase.name != PhaseName::Start);
+    let to = [Some(last), ends, shown, told].into_iter().flatten().max()?;
+    // A little more, so that the last moment is seen.
+    let to = to + (to.saturating_sub(from) / 40).max(10_000);
+    Some(Scale { from, to, zero: told.unwrap_or(0) })
+}
+
+fn is_bad(request: &Request) -> bool {
+    let probe =
+        matches!(request.purpose, Purpose::Readiness | Purpose::Liveness | Purpose::Startup);
+    // An idle connection that was closed is what a drain is for.
+    let closed = request.purpose == Purpose::Idle
+        && request.sent_us.is_none()
+        && matches!(request.outcome, Outcome::Closed { bytes: 0 });
+    !closed && (request.outcome.is_lost() || (probe && !request.outcome.passes()))
+}
+
+fn counts(requests: &[&Request]) -> String {
+    let bad = requests.iter().filter(|request| is_bad(request)).count();
+    match bad {
+        0 => requests.len().to_string(),
+        bad => format!("{} of {} lost or failed", bad, requests.len()),
+    }
+}
+
+/// One mark for each column of the drawing; the worst of it gives the colour.
+fn draw_marks(svg: &mut String, requests: &[&Request], scale: &Scale, y: f64) {
+    let mut columns: Vec<(i64, bool)> = requests
+        .iter()
+        .filter(|request| request.at_us >= scale.from)
+        .map(|request| (scale.x(request.at_us).round() as i64, is_bad(request)))
+        .collect();
+    columns.sort_unstable_by_key(|(column, bad)| (*column, !bad));
+    columns.dedup_by_key(|(column, _)| *column);
+    for (kind, wanted) in [("ok", false), ("bad", true)] {
+        let mut path = String::new();
+        for (column, _) in columns.iter().filter(|(_, bad)| *bad == wanted) {
+            let _ = write!(path, "M{column} {y:.1}v14");
+        }
+        if !path.is_empty() {
+            let _ = write!(svg, r#"<path class="{kind}" d="{path}"/>"#);
+        }
+    }
+}
+
+/// Each request from its beginning to its end.
+fn draw_bars(svg: &mut String, requests: &[&Request], scale: &Scale, y: f64) {
+    for (row, request) in requests.iter().take(MOST_BARS).enumerate() {
+        let (from, to) = (scale.x(request.at_us), scale.x(request.end_us));
+        let kind = match request.purpose {
+            // It is the client that does not finish.
+            Purpose::Endless => "held",
+            _ if is_bad(request) => "bad",
+            _ => "ok",
+        };
+        let _ = write!(
+            svg,
+            r#"<rect class="{kind}" x="{from:.1}" y="{:.1}" width="{:.1}" height="4.5" rx="1.5"><title>{}</title></rect>"#,
+            y + BAR * row as f64,
+            (to - from).max(2.0),
+            request.outcome.words()
+        );
+    }
+}
+
+/// The time in which new connections still arrive.
+fn window(svg: &mut String, phase: &Phase, terms: &Terms, scale: &Scale, bottom: f64) {
+    let (Some(told), PhaseName::Drain) = (phase.told_us(), phase.name) else { return };
+    let (from, to) = (scale.x(told), scale.x(told + terms.window_ms() * 1000));
+    if to - from < 1.0 {
+        return;
+    }
+    let _ = write!(
+        svg,
+        r#"<rect class="window" x="{from:.1}" y="{:.1}" width="{:.1}" height="{:.1}"><title>endpoints are being removed: new connections still arrive</title></rect>"#,
+        HEAD - 4.0,
+        to - from,
+        bottom - HEAD + 4.0
+    );
+}
+
+/// Lines through all lanes, their names in two rows above, so that near ones do not overlap.
+fn moments(svg: &mut String, phase: &Phase, terms: &Terms, scale: &Scale, bottom: f64) {
+    let mut named: Vec<(u64, String)> = Vec::new();
+    if phase.name == PhaseName::Start {
+        named.extend(phase.listens_us().map(|at| (at, "listens".to_owned())));
+        named.extend(phase.ready_us.map(|at| (at, "ready".to_owned())));
+    }
+    named.extend(phase.told_us().map(|at| (at, "SIGTERM".to_owned())));
+    named.extend(phase.told_again_us().map(|at| (at, "SIGTERM again".to_owned())));
+    let told = phase.told_us().unwrap_or(u64::MAX);
+    let closed = phase.listeners.iter().filter_map(|listener| listener.closed_us).max();
+    let exit = phase.exit.as_ref();
+    // A port that goes with its process is not closed by it.
+    let by_itself = |closed: &u64| exit.is_none_or(|exit| closed + 20_000 < exit.at_us);
+    named.extend(
+        closed
+            .filter(|closed| *closed > told)
+            .filter(by_itself)
+            .map(|at| (at, "port closed".to_owned())),
+    );
+    let grace = phase.told_us().map(|told| told + terms.grace_ms * 1000);
+    named.extend(grace.filter(|at| *at < scale.to).map(|at| (at, "SIGKILL due".to_owned())));
+    named.extend(exit.map(|exit| {
+        let how = if exit.killed { "killed".to_owned() } else { format!("exit {}", exit.shown()) };
+        (exit.at_us, how)
+    }));
+    // Another phase's.
+    named.retain(|(at, _)| *at <= scale.to);
+    named.sort();
+    // Where the last name of each row ends.
+    let mut ends = [f64::MIN; 3];
+    for (at, name) in &named {
+        let x = scale.x(*at);
+        let row = ends.iter().position(|end| *end < x).unwrap_or(0);
+        ends[row] = x + 8.0 * name.len() as f64;
+        let y = 12.0 + 15.0 * row as f64;
+        let anchor = if x > RIGHT - 90.0 { "end" } else { "start" };
+        let beside = if anchor == "end" { x - 3.0 } else { x + 3.0 };
+        let _ = write!(
+            svg,
+            r#"<line class="moment" x1="{x:.1}" x2="{x:.1}" y1="{:.1}" y2="{bottom:.1}"/><text class="moment" text-anchor="{anchor}" x="{beside:.1}" y="{y:.1}">{name}</text>"#,
+            y - 9.0
+        );
+    }
+}
+
+/// Seconds, at steps that leave room for their numbers.
+fn axis(svg: &mut String, scale: &Scale, bottom: f64) {
+    let span = (scale.to - scale.from) as f64 / 1e6;
+    let steps = [0.01, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0];
+    let step = steps.into_iter().find(|step| span / step <= 12.0).unwrap_or(600.0);
+    let (first, last) = (scale.seconds(scale.from), scale.seconds(scale.to));
+    let mut number = (first / step).ceil();
+    while number * step <= last {
+        // Not -0.0.
+        let seconds = number * step + 0.0;
+        let at = (seconds * 1e6 + scale.zero as f64).max(0.0) as u64;
+        let digits = if step < 0.1 { 2 } else { usize::from(step < 1.0) };
+        let _ = write!(
+            svg,
+            r#"<text class="scale" x="{:.1}" y="{:.1}">{seconds:.digits$} s</text>"#,
+            scale.x(at),
+            bottom + 16.0
+        );
+        number += 1.0;
+    }
+}
+
+/// What the picture shows, for whoever cannot see it, and for whoever looks for the first time.
+fn story(phase: &Phase, terms: &Terms) -> String {
+    let Some(told) = phase.told_us() else {
+        return "The process was not told to end.".to_owned();
+    };
+    let since = |at: u64| duration(at.saturating_sub(told));
+    let mut told_of = Vec::new();
+    if let (PhaseName::Start, Some(ready)) = (phase.name, phase.ready_us) {
+        told_of.push(format!("Ready after {}.", duration(ready)));
+    }
+    let lost: Vec<&Request> = phase
+        .requests
+        .iter()
+        .filter(|request| {
+            let load =
+                matches!(request.purpose, Purpose::NewConnection | Purpose::Busy | Purpose::Slow);
+            load && request.end_us > told && request.outcome.is_lost()
+        })
+        .collect();
+    if phase.name == PhaseName::Drain {
+        let window = duration(terms.window_ms() * 1000);
+        told_of.push(match lost.first() {
+            None => format!(
+                "No request was lost. Shaded: the {window} after SIGTERM in which new connections still arrive."
+            ),
+            Some(first) => format!(
+                "{} lost after SIGTERM, the first {} after it. Shaded: the {window} in which new connections still arrive.",
+                count(lost.len(), "request"),
+                since(first.end_us)
+            ),
+        });
+    }
+    told_of.push(match &phase.exit {
+        Some(exit) if exit.killed => {
+            format!("It was killed {} after SIGTERM.", since(exit.at_us))
+        }
+        Some(exit) => {
+            format!("It ended {} after SIGTERM with exit code {}.", since(exit.at_us), exit.shown())
+        }
+        None => "Its end was not seen.".to_owned(),
+    });
+    told_of.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::facts::proof::{Exit, Output, Sent, Signal};
+
+    fn phase(requests: Vec<Request>) -> Phase {
+        Phase {
+            name: PhaseName::Drain,
+            listeners: Vec::new(),
+            ready_us: Some(100_000),
+            signals: vec![Sent { at_us: 1_000_000, signal: Signal::Term }],
+            requests,
+            output: Output::default(),
+            exit: Some(Exit {
+                at_us: 2_000_000,
+                code: Some(0),
+                signal: None,
+                killed: false,
+                left: 0,
+            }),
+            lateness_us: 0,
+        }
+    }
+
+    fn new_connection(at_us: u64, outcome: Outcome) -> Request {
+        let purpose = Purpose::NewConnection;
+        Request {
+            purpose,
+            path: "/".to_owned(),
+            at_us,
+            sent_us: None,
+            end_us: at_us + 500,
+            outcome,
+        }
+    }
+
+    #[test]
+    fn what_was_lost_is_said_and_drawn() {
+        let answered = Outcome::Answered { status: 200, bytes: 2, close: false, location: None };
+        let requests =
+            vec![new_connection(900_000, answered), new_connection(1_100_000, Outcome::Refused)];
+        let picture = picture(&phase(requests), &Terms::default()).unwrap();
+        assert!(
+            picture.story.starts_with("1 request lost after SIGTERM, the first 100 ms after it")
+        );
+        for part in ["class=\"bad\"", "class=\"ok\"", ">SIGTERM<", ">exit 0<", "class=\"window\""] {
+            assert!(picture.svg.contains(part), "{part}: {}", picture.svg);
+        }
+    }
+
+    #[test]
+    fn marks_are_as_many_as_columns_at_most() {
+        let requests: Vec<Request> =
+            (0..50_000).map(|n| new_connection(500_000 + n * 20, Outcome::Refused)).collect();
+        let picture = picture(&phase(requests), &Terms::default()).unwrap();
+        assert!(picture.svg.len() < 40_000, "{}", picture.svg.len());
+    }
+
+    #[test]
+    fn a_run_without_requests_has_no_picture() {
+        assert!(picture(&phase(Vec::new()), &Terms::default()).is_none());
+    }
+}
