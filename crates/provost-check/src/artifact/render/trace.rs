@@ -59,8 +59,9 @@ impl Trace {
     pub fn node(&self, span: Span) -> Option<&Traced> {
         let order = |placed: &Traced| (placed.span.start, std::cmp::Reverse(placed.span.end));
         let wanted = (span.start, std::cmp::Reverse(span.end));
-        let at = self.nodes.partition_point(|placed| order(placed) < wanted);
-        self.nodes.get(at).filter(|placed| placed.span == span)
+        // A list has the bytes of its only item, which is what is meant.
+        let behind = self.nodes.partition_point(|placed| order(placed) <= wanted);
+        self.nodes.get(behind.checked_sub(1)?).filter(|placed| placed.span == span)
     }
 
     /// What is known of the key or value that these bytes are a part of.

@@ -645,3 +645,34 @@ data:
     assert!(secret.iter().all(|node| !node.contains("hunter2")), "{secret:?}");
     assert!(nodes.iter().any(|node| node.ends_with("k/env/app.env:2 **************")), "{nodes:?}");
 }
+
+#[test]
+fn the_only_item_of_a_list_is_told_from_the_list() {
+    let pod = "\
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  containers: [{name: web, image: 'web:1'}]
+";
+    let rendered = "\
+apiVersion: v1
+kind: Pod
+metadata:
+  name: web
+spec:
+  containers:
+  - image: web:1
+    name: web
+";
+    let files = [("k/kustomization.yaml", "resources: [a.yaml]\n"), ("k/a.yaml", pod)];
+    let (_dir, sources) = loaded(&files, rendered);
+    let trace = sources.iter().find_map(|(_, source)| source.rendered.as_ref()).unwrap();
+    let start = rendered.find("image").unwrap();
+    let whole = Span::new(start, rendered.trim_end().len());
+    // Both have these bytes.
+    assert_eq!(trace.nodes.iter().filter(|node| node.span == whole).count(), 2);
+    let at = &trace.node(whole).unwrap().at;
+    let text = &sources.get(at.source).shown().unwrap()[at.span().unwrap().range()];
+    assert_eq!(text, "{name: web, image: 'web:1'}");
+}
