@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::json::pretty;
 use super::plain::clean;
 use super::view::{FindingView, PlaceView, Position, View, page_of};
+use crate::artifact::SourceKind;
 use crate::findings::Level;
 use crate::rules;
 use crate::rules::rule::Rule;
@@ -103,7 +104,14 @@ fn result(
         .iter()
         .enumerate()
         .map(|(at, place)| {
-            let mut value = location(view, place);
+            // What a flag says is in no file.
+            let mut value = match place.source.kind {
+                SourceKind::Flag => {
+                    let text = format!("{}: {}", place.path, place.note);
+                    json!({"message": {"text": escaped(&text)}})
+                }
+                _ => location(view, place),
+            };
             value["id"] = json!(at + 1);
             value
         })

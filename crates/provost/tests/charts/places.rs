@@ -107,6 +107,11 @@ fn a_tag_of_the_command_line_is_told_with_its_flag() {
         found.contains(&"--set image.tag:null `image.tag` is set here".to_owned()),
         "{found:#?}"
     );
+    // Which is no file that a host of code could look for.
+    let sarif = ["--chart", "web", "--only", "floating-image-tag", "--format", "sarif"];
+    let run = check(&dir, &[&sarif[..], &["--set", "image.tag=latest"]].concat());
+    assert!(run.out.contains("\"--set image.tag: `image.tag` is set here\""), "{run}");
+    assert!(!run.out.contains("--set%20image.tag"), "{run}");
 }
 
 #[test]
