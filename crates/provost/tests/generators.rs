@@ -195,3 +195,35 @@ fn what_another_deployment_generates_is_not_there() {
         "{unknown:?}"
     );
 }
+
+#[test]
+fn what_a_patch_puts_in_is_not_missing() {
+    let patch = "[{op: add, path: /spec/template/spec/containers/0/resources, value: {limits: {memory: 1Gi}}}]";
+    let overlay = "resources: [../base]\npatches: [{path: p.yaml, target: {kind: Deployment, name: checkout}}]\n";
+    let rules = "missing-memory-limit,missing-readiness-probe";
+    let only = |dir: &Dir| {
+        let run = dir.provost(&[
+            "check",
+            "--date",
+            "2026-11-26",
+            "--only",
+            rules,
+            "--format",
+            "json",
+            ".",
+        ]);
+        let report: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+        let found = report["findings"].as_array().unwrap().iter();
+        found.map(|it| it["rule"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    let base = repository().file("base/service.yaml", "{apiVersion: v1, kind: Service, metadata: {name: checkout}, spec: {selector: {app: checkout}, ports: [{port: 80}]}}");
+    let dir = base.file(
+        "base/kustomization.yaml",
+        format!("{BASE}\n").replace("[all.yaml]", "[all.yaml, service.yaml]"),
+    );
+    let mut before = only(&dir);
+    before.sort();
+    assert_eq!(before, ["missing-memory-limit", "missing-readiness-probe"]);
+    let dir = dir.file("prod/kustomization.yaml", overlay).file("prod/p.yaml", patch);
+    assert_eq!(only(&dir), ["missing-readiness-probe"]);
+}

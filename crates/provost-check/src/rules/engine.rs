@@ -254,14 +254,26 @@ impl Engine<'_> {
             }
         }
         joined.forget(id);
-        answers.iter_mut().for_each(|answer| self.as_applied(joined, answer));
+        answers.iter_mut().for_each(|answer| self.as_applied(joined, workload, answer));
         self.settle(answers)
     }
 
     /// What a kustomization writes over, or takes away, is as it writes it. Rules about the text look
     /// at what is there, and ask for themselves.
-    fn as_applied(&self, joined: &Joined<'_>, answer: &mut Answer) {
-        if self.rules[answer.rule].group == Group::Input {
+    fn as_applied(
+        &self,
+        joined: &Joined<'_>,
+        workload: Option<WorkloadCase<'_>>,
+        answer: &mut Answer,
+    ) {
+        let rule = self.rules[answer.rule];
+        if rule.group == Group::Input || answer.findings.is_empty() {
+            return;
+        }
+        let lacks = workload.filter(|_| !rule.lacks.is_empty());
+        if let Some(Err(patched)) = lacks.map(|workload| workload.pod_unpatched(rule.lacks)) {
+            answer.findings.clear();
+            answer.abstained.push(patched);
             return;
         }
         let abstained = &mut answer.abstained;

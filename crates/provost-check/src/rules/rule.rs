@@ -209,6 +209,9 @@ pub struct Rule {
     pub after: &'static [&'static str],
     /// Also judges pods that Helm runs as hooks or tests.
     pub judges_hooks: bool,
+    /// Fields of pods (`containers/resources`) whose absence it finds: what a patch puts there is no
+    /// place that it could point at.
+    pub lacks: &'static [&'static str],
     /// The function.
     pub check: Check,
     /// The rule's view of other subjects, where it has one.
@@ -230,6 +233,7 @@ impl Rule {
         variants: &[],
         after: &[],
         judges_hooks: false,
+        lacks: &[],
         check: Check::Engine,
         also: &[],
     };

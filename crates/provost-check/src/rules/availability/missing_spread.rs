@@ -16,6 +16,7 @@ pub static RULE: Rule = Rule {
     title: "replicas without topology spread or anti-affinity",
     page: include_str!("missing-spread.md"),
     needs: &[Need::Manifest],
+    lacks: &["topologySpreadConstraints", "affinity"],
     check: Check::Workload(check),
     ..Rule::BASE
 };

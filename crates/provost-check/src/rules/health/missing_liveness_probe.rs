@@ -15,6 +15,7 @@ pub static RULE: Rule = Rule {
     title: "a container without a liveness probe",
     page: include_str!("missing-liveness-probe.md"),
     needs: &[Need::Manifest],
+    lacks: &["containers/livenessProbe"],
     check: Check::Container(check),
     ..Rule::BASE
 };

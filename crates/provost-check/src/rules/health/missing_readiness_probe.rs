@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "a container behind a Service without a readiness probe",
     page: include_str!("missing-readiness-probe.md"),
     needs: &[Need::Manifest],
+    lacks: &["containers/readinessProbe"],
     check: Check::Container(check),
     ..Rule::BASE
 };

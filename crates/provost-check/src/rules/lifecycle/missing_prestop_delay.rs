@@ -16,6 +16,7 @@ pub static RULE: Rule = Rule {
     page: include_str!("missing-prestop-delay.md"),
     needs: &[Need::Manifest],
     after: &["no-termination-handler"],
+    lacks: &["containers/lifecycle", "terminationGracePeriodSeconds"],
     check: Check::Container(check),
     ..Rule::BASE
 };

@@ -23,6 +23,7 @@ pub static RULE: Rule = Rule {
     )
     .off()
     .house(Level::Note)],
+    lacks: &["containers/resources", "resources"],
     check: Check::Container(check),
     ..Rule::BASE
 };

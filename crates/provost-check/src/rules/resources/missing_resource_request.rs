@@ -29,6 +29,7 @@ pub static RULE: Rule = Rule {
             "a memory request below half of the limit",
         ),
     ],
+    lacks: &["containers/resources", "resources"],
     check: Check::Container(check),
     ..Rule::BASE
 };

@@ -29,6 +29,7 @@ pub static RULE: Rule = Rule {
     variants: &[NOT_DROPPED, DANGEROUS],
     after: &["privileged-container"],
     judges_hooks: true,
+    lacks: &["containers/securityContext"],
     check: Check::Container(check),
     ..Rule::BASE
 };

@@ -21,6 +21,7 @@ pub static RULE: Rule = Rule {
     variants: &[PROC, SYSCTL],
     after: &["privileged-container"],
     judges_hooks: true,
+    lacks: &["containers/securityContext", "securityContext"],
     check: Check::Container(container),
     also: &[Check::Workload(pod)],
     ..Rule::BASE

@@ -24,6 +24,7 @@ pub static RULE: Rule = Rule {
     after: &["privileged-container"],
     variants: &[SET_UID],
     judges_hooks: true,
+    lacks: &["containers/securityContext"],
     check: Check::Container(check),
     also: &[Check::Image(set_uid)],
     ..Rule::BASE

@@ -26,6 +26,7 @@ pub static RULE: Rule = Rule {
     needs: &[Need::Manifest],
     variants: &[NOT_ENFORCED, LOW, GROUP],
     after: &["privileged-container", "run-as-non-root-will-fail"],
+    lacks: &["containers/securityContext", "securityContext"],
     check: Check::Container(check),
     ..Rule::BASE
 };

@@ -28,6 +28,7 @@ pub static RULE: Rule = Rule {
     page: include_str!("unneeded-service-account-token.md"),
     needs: &[Need::Manifest],
     variants: &[AUTOMOUNTED, DISABLED],
+    lacks: &["automountServiceAccountToken", "serviceAccountName"],
     check: Check::Container(check),
     ..Rule::BASE
 };

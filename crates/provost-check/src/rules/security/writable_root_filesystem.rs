@@ -14,6 +14,7 @@ pub static RULE: Rule = Rule {
     page: include_str!("writable-root-filesystem.md"),
     needs: &[Need::Manifest],
     judges_hooks: true,
+    lacks: &["containers/securityContext"],
     check: Check::Container(check),
     ..Rule::BASE
 };

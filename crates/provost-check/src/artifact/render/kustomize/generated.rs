@@ -24,7 +24,7 @@ use crate::model::secret::secret_word;
 /// Bytes of one file: a ConfigMap holds no more.
 const LARGEST: u64 = 1 << 20;
 
-/// Bytes of all values; what comes after them is not known.
+/// Bytes of all files, each as often as it is taken, and values; what comes after them is not known.
 const MOST_BYTES: usize = 64 << 20;
 
 /// Bytes of the mark that may begin a text.
@@ -268,6 +268,8 @@ impl Loader<'_> {
             data.incomplete = true;
             return;
         };
+        // Thousands of generators may take one file.
+        self.left = self.left.saturating_sub(text.len());
         for entry in entries(&text) {
             if kind == Kind::Secret {
                 data.keys.push(Fact::written(entry.key.to_owned(), node.origin()));
@@ -306,6 +308,7 @@ impl Loader<'_> {
                 self.add(key, text, at, data);
             }
             Err(_) => {
+                self.left = self.left.saturating_sub(bytes.len());
                 data.bytes += bytes.len();
                 data.keys.push(key);
             }
@@ -568,6 +571,19 @@ secretGenerator:
             lines,
             ["default/ConfigMap/a incomplete", "default/Secret/b", "  A @ kustomization.yaml:2"]
         );
+    }
+
+    /// All of them would be twenty gigabytes.
+    #[test]
+    fn a_file_that_thousands_of_generators_take_is_not_read_without_end() {
+        let long = "# nothing\n".repeat(100_000) + "A=b\n";
+        for (field, count) in [("configMapGenerator", 2000), ("secretGenerator", 2000)] {
+            let text = format!("{field}:\n{}", "- {name: a, envs: [a.env]}\n".repeat(count));
+            let files = [("kustomization.yaml", text.as_bytes()), ("a.env", long.as_bytes())];
+            let lines = made(&files, &["kustomization.yaml"]);
+            let complete = lines.iter().filter(|line| line.ends_with("/a")).count();
+            assert!((1..=MOST_BYTES / long.len() + 1).contains(&complete), "{complete}");
+        }
     }
 
     #[test]
