@@ -294,7 +294,7 @@ fn mistakes_on_the_command_line_get_help() {
     let told = err(&["init", "--ci", "jenkins"]);
     assert!(told.contains("[possible values: github, gitlab, none]"), "{told}");
     // Nothing is promised that is not there.
-    for flag in ["--proof", "--registry"] {
+    for flag in ["--cluster", "--registry"] {
         assert!(err(&["check", flag, "x"]).contains("unexpected argument"), "{flag}");
     }
 }
@@ -564,6 +564,7 @@ fn help_fits_a_terminal_and_tells_the_exit_codes() {
           --kustomize <DIR>             Have kustomize (or kubectl) build a kustomization, and judge the
                                         result
           --container <NS/KIND/NAME/C>  The container that runs the binary, when several could
+          --proof <FILE>                What `provost prove` measured of the binary
           --namespace <NS>              Namespace of objects that name none
           --closed-world                Objects that are not in the input do not exist
           --require <KIND,...>          Fail when this evidence is missing: binary, image, dockerfile,
