@@ -4,7 +4,13 @@ use crate::case::BuildCase;
 use crate::facts::Origin;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::ports::{ImageUser, Uid, effective_uid};
-use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const NAME: Variant = Variant::new(
+    "user-by-name",
+    Level::Note,
+    "a user by its name, of which the kubelet cannot tell that it is not root",
+);
 
 /// What a manifest makes of it is `root-user`.
 pub static RULE: Rule = Rule {
@@ -15,6 +21,7 @@ pub static RULE: Rule = Rule {
     title: "an image whose user is root",
     page: include_str!("root-by-default.md"),
     needs: &[Need::Dockerfile],
+    variants: &[NAME],
     check: Check::Build(check),
     ..Rule::BASE
 };
@@ -61,7 +68,25 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
             Ok(())
         }
         // A user that the file adds is hardly ever root.
-        Uid::Known(_) | Uid::Name(_) => Ok(()),
+        Uid::Known(_) | Uid::Name(_) => {
+            let name = text.split(':').next().unwrap_or_default();
+            if !user.inherited && name.parse::<u32>().is_err() {
+                out.push(
+                    Finding::new(
+                        &RULE,
+                        format!(
+                            "USER {name} is a name: under runAsNonRoot: true the kubelet refuses it \
+                             (`image has non-numeric user`) unless the manifest says a number"
+                        ),
+                        &user.value.origin,
+                        "no number",
+                    )
+                    .variant(&NAME)
+                    .fix(Fix::suggest("write the number that the user has: USER 65532:65532")),
+                );
+            }
+            Ok(())
+        }
         Uid::Unknown => Err(unknown("the image's user".to_owned())),
     }
 }

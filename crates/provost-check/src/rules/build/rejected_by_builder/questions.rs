@@ -5,7 +5,7 @@ use super::{QUESTION, RULE};
 use crate::facts::build::Build;
 use crate::facts::build_steps::RunCommand;
 use crate::facts::{Basis, Fact};
-use crate::findings::{Finding, Fix};
+use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::Findings;
 
 /// A program, what it asks before, and what answers beforehand.
@@ -85,16 +85,18 @@ const SETTINGS: &[&str] = &["assume-yes", "assumeyes"];
 
 pub(super) fn check(build: &Build, reached: &[bool], out: &mut Findings) -> Result<(), ()> {
     let mut unread = false;
+    // Without --target every stage may be one that somebody builds.
+    let targeted = build.final_stage + 1 < build.stages.len();
     for run in &build.runs {
-        let Some(text) = &run.text else { continue };
-        let answered = text.as_str().to_ascii_lowercase();
+        let answered = run.text.as_ref().map_or("", |text| text.as_str()).to_ascii_lowercase();
         if SETTINGS.iter().any(|setting| answered.contains(setting))
             && !answered.contains("--assume")
         {
             // What follows may be answered by what this RUN writes.
             return Ok(());
         }
-        if !reached.get(run.stage).copied().unwrap_or(true) {
+        let is_reached = reached.get(run.stage).copied().unwrap_or(true);
+        if !is_reached && targeted {
             continue;
         }
         let Ok(lists) = run.lists() else {
@@ -105,7 +107,7 @@ pub(super) fn check(build: &Build, reached: &[bool], out: &mut Findings) -> Resu
             let mut fed = false;
             for command in &list.commands {
                 if !fed && let Some(finding) = asks(command) {
-                    out.push(finding);
+                    out.push(if is_reached { finding } else { finding.level(Level::Note) });
                 }
                 fed = command.piped;
             }

@@ -3,7 +3,7 @@
 use super::{CONTEXT, PACKAGES};
 use crate::facts::build::{Build, CommandForm, RunStep};
 use crate::facts::build_steps::RunCommand;
-use crate::facts::{Fact, Origin};
+use crate::facts::{Basis, Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Findings, Judged, Rule, Variant};
 
@@ -43,10 +43,11 @@ pub(super) fn check(build: &Build, rule: &'static Rule, out: &mut Findings) -> J
     context(build, &of_image, rule, out);
     let mut packages: Option<Packages> = None;
     let mut unread = false;
+    let settings = Settings::of(build);
     for run in build.runs.iter().filter(|run| of_image.get(run.stage) == Some(&true)) {
         match run.commands() {
             Ok(commands) => {
-                if let Some(found) = Packages::of(build, run, &commands) {
+                if let Some(found) = Packages::of(build, &settings, run, &commands) {
                     match &mut packages {
                         Some(all) => all.faults.extend(found.faults),
                         None => packages = Some(found),
@@ -98,17 +99,32 @@ fn context(build: &Build, of_image: &[bool], rule: &'static Rule, out: &mut Find
 struct Fault {
     what: &'static str,
     at: Origin,
+    /// Worth a word, not a warning.
+    mild: bool,
 }
 
 const MANAGERS: &[&str] =
     &["apt-get", "apt", "apk", "dnf", "microdnf", "yum", "tdnf", "zypper", "pip", "pip3"];
 
-/// `PIP_NO_CACHE_DIR`, which any value but one for no turns on.
-fn sets_no_cache(build: &Build, command: &RunCommand) -> bool {
-    const NAME: &str = "PIP_NO_CACHE_DIR";
-    command.env.iter().any(|(name, _)| name.value == NAME)
-        || build.envs.iter().any(|(name, _, _)| name.value == NAME)
-        || build.args.iter().any(|(name, _)| name.value == NAME)
+const NO_PIP_CACHE: &str = "PIP_NO_CACHE_DIR";
+
+/// What the file sets for every package manager that it runs.
+struct Settings {
+    /// A RUN writes `APT::Install-Recommends "false"`.
+    lean: bool,
+    /// `PIP_NO_CACHE_DIR`, which any value but one for no turns on.
+    no_pip_cache: bool,
+}
+
+impl Settings {
+    fn of(build: &Build) -> Self {
+        let mut texts = build.runs.iter().filter_map(|run| run.text.as_ref());
+        Self {
+            lean: texts.any(|text| text.as_str().contains("APT::Install-Recommends")),
+            no_pip_cache: build.envs.iter().any(|(name, _, _)| name.value == NO_PIP_CACHE)
+                || build.args.iter().any(|(name, _)| name.value == NO_PIP_CACHE),
+        }
+    }
 }
 
 struct Packages {
@@ -118,7 +134,12 @@ struct Packages {
 }
 
 impl Packages {
-    fn of(build: &Build, run: &RunStep, commands: &[RunCommand]) -> Option<Self> {
+    fn of(
+        build: &Build,
+        settings: &Settings,
+        run: &RunStep,
+        commands: &[RunCommand],
+    ) -> Option<Self> {
         let mut found: Option<Self> = None;
         let removes = |path: &str| {
             commands.iter().any(|command| {
@@ -145,7 +166,8 @@ impl Packages {
             let Some(verb) = verb else { continue };
             let has = |flag: &str| arguments.iter().any(|word| word.value == flag);
             let mut faults = Vec::new();
-            let mut fault = |what| faults.push(Fault { what, at: verb.origin.clone() });
+            let mut fault =
+                |what| faults.push(Fault { what, at: verb.origin.clone(), mild: false });
             match (manager, verb.value.as_str()) {
                 ("apt-get" | "apt", "update") => {
                     if !removes("/var/lib/apt") && !run.caches("/var/lib/apt") {
@@ -190,19 +212,33 @@ impl Packages {
                         || removes("/root/.cache")
                         || removes("~/.cache")
                         || run.caches("/root/.cache/pip")
-                        || sets_no_cache(build, command);
+                        || settings.no_pip_cache
+                        || command.env.iter().any(|(name, _)| name.value == NO_PIP_CACHE);
                     if clean {
                         continue;
                     }
                     fault("leaves the download cache in the layer");
                 }
-                ("apt-get" | "apt", "install") => {}
+                ("apt-get" | "apt", "install") => {
+                    let lean = arguments.iter().any(|word| {
+                        let text = word.value.to_ascii_lowercase();
+                        text.contains("install-recommends")
+                    });
+                    // A variable may hold the flag, and a file of the image the setting.
+                    let open =
+                        arguments.iter().any(|word| word.basis == Basis::Derived) || settings.lean;
+                    if !lean && !open {
+                        let what = "installs what is only recommended, too";
+                        faults.push(Fault { what, at: verb.origin.clone(), mild: true });
+                    }
+                }
                 _ => continue,
             }
             if let Some(tool) = for_healthcheck(build, arguments) {
                 faults.push(Fault {
                     what: "installs a client only for HEALTHCHECK, which Kubernetes does not run",
                     at: tool.origin.clone(),
+                    mild: false,
                 });
             }
             let found = found.get_or_insert_with(|| Self {
@@ -217,12 +253,12 @@ impl Packages {
 
     fn finding(self, rule: &'static Rule) -> Finding {
         let Self { manager, at, faults } = self;
-        let message = match faults.first() {
+        let message = match faults.iter().find(|fault| !fault.mild) {
             None => format!("{manager} installs packages into the image that runs"),
             Some(first) => format!("{manager} in the image that runs {}", first.what),
         };
         let mut finding = Finding::new(rule, message, &at, "in the final stage").variant(&PACKAGES);
-        if !faults.is_empty() {
+        if faults.iter().any(|fault| !fault.mild) {
             finding = finding.level(Level::Warn);
         }
         for fault in faults.iter().take(8) {
