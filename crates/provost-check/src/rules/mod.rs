@@ -121,6 +121,7 @@ pub static RULES: &[&Rule] = &[
     &logs::no_final_log_line::RULE,
     &mesh::application_starts_before_proxy::RULE,
     &mesh::authorization_without_mtls::RULE,
+    &mesh::conflicting_virtual_services::RULE,
     &mesh::dangling_mesh_destination::RULE,
     &mesh::destination_rule_disables_mtls::RULE,
     &mesh::mesh_policy_never_matches::RULE,

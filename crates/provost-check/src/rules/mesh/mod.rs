@@ -2,6 +2,7 @@
 
 pub mod application_starts_before_proxy;
 pub mod authorization_without_mtls;
+pub mod conflicting_virtual_services;
 pub mod dangling_mesh_destination;
 pub mod destination_rule_disables_mtls;
 pub mod mesh_policy_never_matches;

@@ -1,0 +1,184 @@
+//! Objects of Istio that claim the same traffic, of which one is left out without a word.
+
+use std::collections::BTreeMap;
+
+use crate::case::Joined;
+use crate::case::mesh::full_name;
+use crate::facts::Object;
+use crate::facts::document::Node;
+use crate::facts::placeholders::may_be_in;
+use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const GATEWAYS: Variant = Variant::new(
+    "conflicting-gateway-ports",
+    Level::Warn,
+    "two Gateways open one port of the same proxies for what cannot share it",
+);
+
+/// `BuildSidecarVirtualHostWrapper` in pilot/pkg/networking/core/route/route.go and `dedupeDomains`
+/// in pilot/pkg/networking/core/httproute.go; `MergeGateways` and `canMergeProtocols` in
+/// pilot/pkg/model/gateway.go; what istioctl analyze calls IST0109 and IST0145. Istio 1.31.
+pub static RULE: Rule = Rule {
+    id: "conflicting-virtual-services",
+    group: Group::Mesh,
+    level: Level::Warn,
+    title: "two VirtualServices route the same host for the sidecars",
+    page: include_str!("conflicting-virtual-services.md"),
+    needs: &[Need::Manifest],
+    variants: &[GATEWAYS],
+    check: Check::Run(check),
+    ..Rule::BASE
+};
+
+/// Objects that claim one host or port, held against each other.
+const COMPARED: usize = 64;
+
+/// Hosts and servers of one object that are looked at.
+const MOST: usize = 128;
+
+/// An object with the place of what it claims.
+type Claim<'w> = (&'w Object, Node<'w>);
+
+fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
+    joined.not_without_mesh()?;
+    let mut routes: BTreeMap<(String, &str), Vec<Claim<'_>>> = BTreeMap::new();
+    let mut ports: BTreeMap<(Vec<(&str, &str)>, i64, &str), Vec<(Claim<'_>, &str)>> =
+        BTreeMap::new();
+    let mut any = false;
+    for object in &joined.world.objects {
+        if object.meta.group() != "networking.istio.io" {
+            continue;
+        }
+        let Some(spec) = object.node().get("spec") else { continue };
+        match object.meta.kind.value.as_str() {
+            "VirtualService" => {
+                any = true;
+                virtual_service(joined, object, spec, &mut routes, out);
+            }
+            "Gateway" => {
+                any = true;
+                gateway(joined, object, spec, &mut ports, out);
+            }
+            _ => {}
+        }
+    }
+    if any { Ok(()) } else { Err(Abstain::NotApplicable) }
+}
+
+/// Whether two objects are two, and applied together.
+fn beside(joined: &Joined<'_>, a: &Object, b: &Object) -> bool {
+    let name =
+        |object: &Object| (object.meta.namespace.value.clone(), object.meta.name().to_owned());
+    name(a) != name(b) && joined.together(a, b)
+}
+
+fn items<'d>(node: Node<'d>, key: &str) -> impl Iterator<Item = Node<'d>> + use<'d> {
+    node.get(key).into_iter().flat_map(Node::items).take(MOST)
+}
+
+fn virtual_service<'w>(
+    joined: &'w Joined<'w>,
+    object: &'w Object,
+    spec: Node<'w>,
+    routes: &mut BTreeMap<(String, &'static str), Vec<Claim<'w>>>,
+    out: &mut Findings,
+) {
+    let gateways = || items(spec, "gateways").filter_map(Node::as_str);
+    let in_mesh = spec.get("gateways").is_none() || gateways().any(|name| name == "mesh");
+    // Who sees which of two that are for some namespaces only is not looked into.
+    let for_all = items(spec, "exportTo").all(|to| to.as_str() == Some("*"));
+    if !in_mesh || !for_all {
+        return;
+    }
+    for kind in ["http", "tls", "tcp"].into_iter().filter(|kind| spec.get(kind).is_some()) {
+        for host in items(spec, "hosts") {
+            let Some(text) = host.as_str().filter(|text| !may_be_in(text)) else { continue };
+            let full = full_name(text, &object.meta.namespace.value);
+            let claims = routes.entry((full, kind)).or_default();
+            let other = claims.iter().take(COMPARED).find(|(o, _)| beside(joined, o, object));
+            if let Some((other, place)) = other {
+                let mut finding = Finding::new(
+                    &RULE,
+                    format!(
+                        "VirtualServices {} and {} both route {text} for the sidecars: the older one \
+                         counts, and the other is left out",
+                        other.meta.name(),
+                        object.meta.name()
+                    ),
+                    &host.origin(),
+                    "once more",
+                )
+                .also(&place.origin(), "routed here");
+                finding.subject = object.subject();
+                out.push(finding.fix(Fix::suggest(
+                    "put the routes into one VirtualService, or name the gateway that one is for",
+                )));
+            }
+            claims.push((object, host));
+        }
+    }
+}
+
+fn gateway<'w>(
+    joined: &'w Joined<'w>,
+    object: &'w Object,
+    spec: Node<'w>,
+    ports: &mut BTreeMap<(Vec<(&'w str, &'w str)>, i64, &'w str), Vec<(Claim<'w>, &'w str)>>,
+    out: &mut Findings,
+) {
+    let Some(selector) = spec.get("selector") else { return };
+    let mut labels: Vec<(&str, &str)> = selector
+        .entries()
+        .take(MOST)
+        .filter_map(|(key, value)| Some((key.as_str()?, value.as_str()?)))
+        .collect();
+    labels.sort_unstable();
+    if labels.is_empty() || labels.iter().any(|(k, v)| may_be_in(k) || may_be_in(v)) {
+        return;
+    }
+    for server in items(spec, "servers") {
+        let port = server.get("port").filter(|_| server.get("tls").is_none());
+        let Some(port) = port else { continue };
+        let number = port.get("number");
+        let (Some(number), Some(at), Some(protocol)) =
+            (number.and_then(Node::as_i64), number, port.get("protocol").and_then(Node::as_str))
+        else {
+            continue;
+        };
+        if matches!(protocol, "HTTPS" | "TLS") || may_be_in(protocol) {
+            continue;
+        }
+        let bind = server.get("bind").and_then(Node::as_str).unwrap_or_default();
+        let claims = ports.entry((labels.clone(), number, bind)).or_default();
+        let other = claims.iter().take(COMPARED).find(|((other, _), spoken)| {
+            beside(joined, other, object) && !(is_http(protocol) && is_http(spoken))
+        });
+        if let Some(((other, place), spoken)) = other {
+            let mut finding = Finding::new(
+                &RULE,
+                format!(
+                    "Gateways {} and {} open port {number} of the same proxies for {spoken} and \
+                     {protocol}: plain text shares a port when all of it is HTTP, and istiod leaves \
+                     the newer one out",
+                    other.meta.name(),
+                    object.meta.name()
+                ),
+                &at.origin(),
+                protocol,
+            )
+            .variant(&GATEWAYS)
+            .also(&place.origin(), *spoken);
+            finding.subject = object.subject();
+            out.push(finding.fix(Fix::suggest("give one of them another port")));
+        }
+        claims.push(((object, at), protocol));
+    }
+}
+
+/// `IsHTTP` in pkg/config/protocol/instance.go.
+fn is_http(protocol: &str) -> bool {
+    ["HTTP", "HTTP2", "HTTP_PROXY", "GRPC", "GRPC-WEB"]
+        .iter()
+        .any(|http| http.eq_ignore_ascii_case(protocol))
+}
