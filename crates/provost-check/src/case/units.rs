@@ -114,11 +114,30 @@ pub(super) fn image_unit(image: &Image) -> Unit {
     }
 }
 
+/// Folders that say that a Dockerfile lies in them, and not of what.
+const FOLDERS: &[&str] = &[
+    "ci",
+    "container",
+    "containers",
+    "dev",
+    "dockerfiles",
+    "hack",
+    "image",
+    "images",
+    "package",
+    "packaging",
+    "scripts",
+    "test",
+    "tests",
+];
+
 pub(super) fn build_unit(world: &World, build: &Build) -> Unit {
     let path = &world.sources.get(build.source).path;
     let mut names = BTreeSet::new();
     let config = build.config();
-    for command in [&config.entrypoint, &config.cmd].into_iter().flatten() {
+    // What a base image starts, `bash`, is nobody's name.
+    let own = [&config.entrypoint, &config.cmd].into_iter().flatten().filter(|it| !it.inherited);
+    for command in own {
         if let CommandForm::Exec(words) = &command.value {
             names.extend(words.first().map(|w| base_name(&w.value).to_owned()));
         }
@@ -134,11 +153,12 @@ pub(super) fn build_unit(world: &World, build: &Build) -> Unit {
     } else if let Some(prefix) = lower.strip_suffix(".dockerfile") {
         names.insert(prefix.to_owned());
     }
-    if let Some(folder) = path.rsplit('/').nth(1) {
+    if let Some(folder) = path.rsplit('/').nth(1).filter(|name| !FOLDERS.contains(name)) {
         names.insert(folder.to_owned());
     }
     // Names that say nothing about the service.
-    for generic in ["", ".", "..", "...", "docker", "build", "deploy", "main", "cmd", "sh"] {
+    for generic in ["", ".", "..", "...", "docker", "build", "deploy", "main", "cmd", "sh", "bash"]
+    {
         names.remove(generic);
     }
     Unit {

@@ -5,6 +5,7 @@ use crate::case::Case;
 use crate::case::command::CommandSource;
 use crate::case::image::ImageView;
 use crate::facts::Fact;
+use crate::facts::build::Build;
 use crate::facts::workload::ContainerRole;
 use crate::findings::{Finding, Fix, Level};
 
@@ -20,6 +21,10 @@ pub(super) fn judge(case: &Case<'_>, image: ImageView<'_>) -> Option<Finding> {
     let node = case.of.object.document.node(case.container.node);
     let held = |field: &str| node.get(field).is_some_and(|value| value.as_bool() != Some(false));
     if held("stdin") || held("tty") {
+        return None;
+    }
+    // With nothing of the project in it, it is rather somebody's tools than this container's image.
+    if image.build().is_some_and(brings_nothing) {
         return None;
     }
     let command = case.command_line().ok().filter(|command| !command.shell_form)?;
@@ -68,6 +73,13 @@ pub(super) fn judge(case: &Case<'_>, image: ImageView<'_>) -> Option<Finding> {
             .to_owned(),
         None => "name the program: ENTRYPOINT in the Dockerfile, or command in the container".to_owned(),
     })))
+}
+
+/// Whether nothing is copied into the final image, and nothing built in it.
+fn brings_nothing(build: &Build) -> bool {
+    let chain = build.final_chain();
+    !build.copies.iter().any(|copy| chain.contains(&copy.stage))
+        && !build.go_builds.iter().any(|go| chain.contains(&go.stage))
 }
 
 /// What is started with nothing to do, and what it then does.
