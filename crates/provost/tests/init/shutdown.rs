@@ -92,3 +92,37 @@ fn a_wait_of_unknown_length_is_left_to_decide() {
     let not_judged = report["not_judged"].to_string();
     assert!(not_judged.contains("measured-fact-missing"), "{report:#}");
 }
+
+/// `ctl` alone prints its help and ends with 0, again and again.
+#[test]
+fn a_program_of_subcommands_is_started_with_the_one_that_serves() {
+    let source = "import (\n\"net/http\"\n\"github.com/spf13/cobra\"\n)\nvar root = &cobra.Command{Use: \"parcel\"}\n\
+        var serve = &cobra.Command{\nUse: \"serve\",\nRunE: func(c *cobra.Command, _ []string) error {\n\
+        return http.ListenAndServe(\":8080\", nil)\n},\n}\nfunc main() {\nroot.AddCommand(serve)\nroot.Execute()\n}\n";
+    let dir = program(source);
+    let run = init(&dir, &["--ci", "none"]);
+    has(&dir, "Dockerfile", &["ENTRYPOINT [\"/usr/local/bin/parcel\"]", "CMD [\"serve\"]"]);
+    assert!(!said(&run).contains("the subcommand that serves"), "{run}");
+
+    let both = source.replace("root.AddCommand(serve)", "root.AddCommand(serve, serve2)")
+        + "var serve2 = &cobra.Command{\nUse: \"proxy\",\nRun: func(c *cobra.Command, _ []string) {\nhttp.ListenAndServe(\":8081\", nil)\n},\n}\n";
+    let dir = program(&both);
+    let run = init(&dir, &["--ci", "none"]);
+    assert!(said(&run).contains("parcel: the subcommand that serves"), "{run}");
+    assert!(!dir.read("Dockerfile").contains("CMD"), "{run}");
+}
+
+#[test]
+fn what_a_program_reads_and_its_image_lacks_is_said() {
+    let source = "import (\n\"net/http\"\n\"os\"\n)\nfunc main() {\nmigrate(env(\"MIGRATIONS_DIR\", \"./migrations\"), os.Getenv(\"DATABASE_URL\"))\n\
+        http.ListenAndServe(\":8080\", nil)\n}\n";
+    let dir = program(source).file("migrations/0001.sql", "SELECT 1;\n");
+    let run = init(&dir, &["--ci", "none"]);
+    let text = said(&run);
+    assert!(
+        text.contains("parcel reads migrations (MIGRATIONS_DIR) of the module's folder"),
+        "{run}"
+    );
+    // Its address has the password in it.
+    has(&dir, "deploy/deployment.yaml", &["- name: DATABASE_URL", "key: DATABASE_URL"]);
+}

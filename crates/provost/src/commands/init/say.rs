@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use provost_check::report::plain::clean;
 
-use super::find::{Found, LameDuck};
+use super::find::{Arguments, Found, LameDuck, ReadPath};
 use super::write::{self, Golden, Place, Service, what_for};
 use super::{Options, from_here, shown, word};
 use crate::args::InitArgs;
@@ -213,6 +213,25 @@ fn decide(found: &Found, golden: &Golden, options: &Options) -> Vec<String> {
             items.push(format!(
                 "{name}: the {port_name} port. Nothing in the program says it; {} is assumed.",
                 port.port
+            ));
+        }
+        if !service.reads.is_empty() {
+            let shown = |read: &ReadPath| match &read.variable {
+                Some(variable) => format!("{} ({variable})", read.path),
+                None => read.path.clone(),
+            };
+            let paths: Vec<String> = service.reads.iter().map(shown).collect();
+            items.push(format!(
+                "{name} reads {} of the module's folder when it runs, and the image holds the program \
+                 alone: embed it (//go:embed), or COPY it into the last stage and name its absolute \
+                 path there.",
+                paths.join(", ")
+            ));
+        }
+        if service.arguments == Arguments::Unknown {
+            items.push(format!(
+                "{name}: the subcommand that serves. Its source does not say which one it is; write it as \
+                 CMD behind the ENTRYPOINT of the Dockerfile."
             ));
         }
         if service.ports.unknown {

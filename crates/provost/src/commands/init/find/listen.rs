@@ -397,7 +397,7 @@ fn written(view: &View<'_>, both: bool) -> Vec<Candidate> {
         let names = Names::of(files);
         for file in files {
             for call in &file.calls {
-                found.extend(of_call(call, file, &names, both));
+                found.extend(of_call(call, file, &names, both).or_else(|| of_flag(call, &names)));
             }
             for Field { key, value, of } in &file.fields {
                 let lower = key.to_ascii_lowercase();
@@ -427,6 +427,29 @@ fn written(view: &View<'_>, both: bool) -> Vec<Candidate> {
         }
     }
     found
+}
+
+/// `flag.Int("port", 8080, "...")`, `flags.IntVarP(&port, "grpc-port", "p", 9000, "...")`
+fn of_flag(call: &Call, names: &Names<'_>) -> Option<Candidate> {
+    let is_number = call.name.starts_with("Int") || call.name.starts_with("Uint");
+    if !is_number || call.arguments.len() < 3 {
+        return None;
+    }
+    let at = usize::from(call.name.contains("Var"));
+    let name = names.text(call.arguments.get(at))?.to_ascii_uppercase().replace(['-', '.'], "_");
+    let (role, _) = variable(&name, "").filter(|(_, form)| *form == Form::Port)?;
+    // Behind the short name, where it has one.
+    let default = at + if call.name.ends_with('P') { 2 } else { 1 };
+    let Value::Number(number) = names.resolve(call.arguments.get(default)?) else { return None };
+    let port = u16::try_from(*number).ok().filter(|port| *port > 0);
+    port.map(|port| Candidate {
+        role,
+        port: Some(port),
+        variable: None,
+        loopback: false,
+        secure: None,
+        default_router: false,
+    })
 }
 
 fn of_call(call: &Call, file: &GoFile, names: &Names<'_>, both: bool) -> Option<Candidate> {

@@ -5,6 +5,7 @@ mod constraint;
 mod debug;
 mod directives;
 mod file;
+mod files;
 mod git;
 mod lexer;
 mod listen;
@@ -14,6 +15,7 @@ mod routes;
 mod settings;
 mod shutdown;
 mod signals;
+mod subcommands;
 mod tls;
 mod workspace;
 
@@ -26,6 +28,7 @@ use provost_check::model::support::{self, Support};
 
 use crate::exit::Mistake;
 use file::{GoFile, Value};
+pub(super) use files::ReadPath;
 pub(super) use git::Repository;
 pub(super) use listen::{Listener, Ports};
 use module::{Module, Package};
@@ -34,6 +37,7 @@ use provost_check::artifact::go_mod::GoMod;
 pub(super) use routes::Health;
 pub(super) use settings::{Setting, Time, Times};
 pub(super) use shutdown::LameDuck;
+pub(super) use subcommands::Arguments;
 pub(super) use tls::Secure;
 pub(super) use workspace::Sibling;
 
@@ -102,6 +106,10 @@ pub(super) struct Program {
     /// Variables that are read and are neither addresses nor times.
     pub(super) settings: Vec<Setting>,
     pub(super) times: Times,
+    /// What it reads of the module's folder when it runs.
+    pub(super) reads: Vec<ReadPath>,
+    /// How it is told to serve.
+    pub(super) arguments: Arguments,
     /// Whether it asks for SIGTERM.
     pub(super) handles_signals: bool,
     pub(super) cgo: Option<Cgo>,
@@ -246,6 +254,7 @@ fn program(module: &Module, folder: &str) -> (Program, bool) {
     let settings = settings::read(&view);
     let ports = listen::ports(&view, &settings, &name);
     let health = routes::health(&view, &ports);
+    let reads = files::read(&view, &settings, &module.folder);
     let (times, settings) = settings::times(&view, settings, &ports);
     let consumes = CONSUMERS.iter().any(|path| view.imports(path));
     let is_service = !ports.is_empty()
@@ -266,6 +275,8 @@ fn program(module: &Module, folder: &str) -> (Program, bool) {
         grpc_tls: tls::grpc(&view),
         settings,
         times,
+        reads,
+        arguments: subcommands::arguments(&view),
         handles_signals: signals::handles_sigterm(&view),
         cgo: cgo(&view, &packages),
         kubernetes_client: CLUSTER.iter().any(|path| view.imports(path)),

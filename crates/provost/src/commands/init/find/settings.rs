@@ -114,7 +114,7 @@ pub(super) fn read(view: &View<'_>) -> Vec<Setting> {
     found
         .into_iter()
         .map(|(name, default)| {
-            let secret = secret_word(&name).is_some();
+            let secret = secret_word(&name).is_some() || (default.is_none() && has_login(&name));
             let shown = default
                 .filter(|value| looks_secret(&name, value).is_none() && !secret && is_plain(value));
             Setting { name, default: shown, secret }
@@ -181,7 +181,22 @@ pub(super) fn times(
             times.because = Some(variable.unwrap_or("the timeout of its shutdown".to_owned()));
         }
     }
+    as_work(&mut times, ports);
     (times, rest)
+}
+
+/// Who listens on nothing has no lame duck: what it waits for after the signal is its work.
+fn as_work(times: &mut Times, ports: &Ports) {
+    let listens = !ports.is_empty() || ports.unknown || !ports.private.listeners.is_empty();
+    if let LameDuck::Known(seconds @ 1..=LONGEST_DRAIN, because) = &times.lame_duck
+        && !listens
+        && times.because.is_none()
+    {
+        times.drain = *seconds;
+        times.because = Some(because.clone());
+        times.lame_duck = LameDuck::Known(0, String::new());
+        times.set.iter_mut().for_each(|(_, time)| *time = Time::Drain);
+    }
 }
 
 /// The wait that is the default of its variable.
@@ -243,6 +258,27 @@ fn text_of(value: &Value) -> Option<String> {
     }
 }
 
+/// Whether a variable is the address of something that one logs in to: it has the password in it.
+fn has_login(name: &str) -> bool {
+    let mut words = name.split('_');
+    let is_address = matches!(words.next_back(), Some("DSN" | "URL" | "URI"));
+    let kept = [
+        "AMQP",
+        "DATABASE",
+        "DB",
+        "MARIADB",
+        "MONGO",
+        "MONGODB",
+        "MYSQL",
+        "PG",
+        "POSTGRES",
+        "POSTGRESQL",
+        "RABBITMQ",
+        "REDIS",
+    ];
+    is_address && (name.ends_with("DSN") || words.any(|word| kept.contains(&word)))
+}
+
 /// A name in capitals, as environment variables have it.
 pub(super) fn is_variable(name: &str) -> bool {
     let mut bytes = name.bytes();
@@ -285,7 +321,7 @@ mod tests {
             "package main\nconst key = \"STOCK_URL\"\ntype c struct {\n A string `env:\"LOG_LEVEL,required\" envDefault:\"info\"`\n\
              B int `envconfig:\"WORKERS\" default:\"4\"`\n C string `json:\"env\"`\n}\n\
              func main() { os.Getenv(key); os.Setenv(\"NOT_READ\", \"x\"); envOr(\"RETRIES\", 3); os.Getenv(\"HOME\")\n\
-             mustEnv(\"DB_PASSWORD\"); getEnv(\"API_TOKEN\", \"s3cr3t-t0k3n\"); f(os.Getenv(\"lower\")) }\n",
+             mustEnv(\"DB_PASSWORD\"); mustEnv(\"DATABASE_URL\"); getEnv(\"REDIS_URL\", \"redis://cache:6379\"); getEnv(\"API_TOKEN\", \"s3cr3t-t0k3n\"); f(os.Getenv(\"lower\")) }\n",
         );
         let shown: Vec<String> = found
             .iter()
@@ -295,13 +331,30 @@ mod tests {
             shown,
             [
                 "API_TOKEN None true",
+                "DATABASE_URL None true",
                 "DB_PASSWORD None true",
                 "LOG_LEVEL Some(\"info\") false",
+                "REDIS_URL Some(\"redis://cache:6379\") false",
                 "RETRIES Some(\"3\") false",
                 "STOCK_URL None false",
                 "WORKERS Some(\"4\") false",
             ]
         );
+    }
+
+    /// It took 30 s as a lame duck, and 20 s of drain for granted.
+    #[test]
+    fn what_a_worker_waits_for_is_its_drain() {
+        let file = file::read(
+            "package main\nimport (\n\"context\"\n\"time\"\n)\nfunc main() {\n<-ctx.Done()\nselect {\ncase <-done:\ncase <-time.After(30 * time.Second):\n}\n}\n",
+        );
+        let view = View { packages: vec![vec![&file]] };
+        let of = |ports: &Ports| {
+            let (times, _) = times(&view, Vec::new(), ports);
+            (times.drain, times.lame_duck.seconds(), times.because.is_some())
+        };
+        assert_eq!(of(&Ports::default()), (30, 0, true));
+        assert_eq!(of(&Ports { unknown: true, ..Ports::default() }), (20, 30, false));
     }
 
     #[test]

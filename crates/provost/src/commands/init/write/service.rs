@@ -3,7 +3,9 @@
 use provost_check::model::memlimit;
 use provost_check::model::quantity::Bytes;
 
-use super::super::find::{Health, Listener, Ports, Program, Secure, Setting, Time, Times};
+use super::super::find::{
+    Arguments, Health, Listener, Ports, Program, ReadPath, Secure, Setting, Time, Times,
+};
 use super::template::Words;
 use super::{TAG, pins};
 
@@ -41,6 +43,10 @@ pub(in super::super) struct Service {
     /// Whether that service is behind TLS, where the kubelet cannot.
     hidden_grpc_health: bool,
     pub(in super::super) handles_signals: bool,
+    /// How the program is told to serve.
+    pub(in super::super) arguments: Arguments,
+    /// What it reads that is not in the image.
+    pub(in super::super) reads: Vec<ReadPath>,
     pub(in super::super) times: Times,
     pub(in super::super) settings: Vec<Setting>,
     /// Why C is linked.
@@ -68,6 +74,8 @@ impl Service {
             grpc_health: grpc_health && !program.grpc_tls,
             hidden_grpc_health: grpc_health && program.grpc_tls,
             handles_signals: program.handles_signals,
+            arguments: program.arguments.clone(),
+            reads: program.reads.clone(),
             times: program.times.clone(),
             settings: program.settings.clone(),
             cgo: program.cgo.as_ref().map(|cgo| cgo.because.clone()),
@@ -278,6 +286,12 @@ impl Service {
         words.word("libraries", self.libraries.join(" "));
         let exposed: Vec<String> =
             self.ports.all().map(|(_, port)| port.port.to_string()).collect();
+        let told = match &self.arguments {
+            Arguments::Words(told) => told.iter().map(|word| format!("\"{word}\"")).collect(),
+            Arguments::None | Arguments::Unknown => Vec::new(),
+        };
+        words.flag("told", !told.is_empty());
+        words.word("told", told.join(", "));
         words.flag("exposed", !exposed.is_empty());
         words.word("exposed", exposed.join(" "));
     }

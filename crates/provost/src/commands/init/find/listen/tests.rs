@@ -55,6 +55,14 @@ fn ports_are_found_where_services_name_them() {
         ),
         ("func main() { http.ListenAndServe(\"localhost:8080\", nil) }", "http 8080 loopback"),
         (
+            "func main() { port := flag.Int(\"port\", 8090, \"where\"); http.ListenAndServe(fmt.Sprintf(\":%d\", *port), nil) }",
+            "http 8090",
+        ),
+        (
+            "func main() { cmd.Flags().IntVarP(&p, \"http-port\", \"p\", 8090, \"\"); cmd.Flags().IntVar(&m, \"metrics-port\", 9091, \"\"); flag.Int(\"db-port\", 5432, \"\"); http.ListenAndServe(at(p), nil) }",
+            "http 8090, metrics 9091",
+        ),
+        (
             "func main() { http.ListenAndServe(os.Getenv(\"PRICE_LIST_PORT\"), r(\"REDIS_ADDR\")); os.Getenv(\"REDIS_PORT\") }",
             "http 8080 PRICE_LIST_PORT=8080",
         ),

@@ -4,13 +4,17 @@
 use std::collections::BTreeMap;
 
 use super::super::lexer::Token;
-use super::expression::{Called, Expression, Reader, ends};
+pub(in super::super) use super::expression::Expression;
+use super::expression::{Called, Reader, ends};
 
 /// Blocks in each other that are read; the rest of a deeper file is passed over.
 pub(super) const DEEPEST: usize = 40;
 
 /// Events that are kept of a file.
 const MOST_EVENTS: usize = 50_000;
+
+/// Subcommands that are kept of a file.
+const MOST_SUBCOMMANDS: usize = 256;
 
 /// Tokens of a condition, of what a function returns and of a field: whoever writes more has no such thing in mind.
 pub(super) const LONGEST_HEAD: usize = 256;
@@ -96,11 +100,25 @@ pub(in super::super) enum Place {
     Field,
 }
 
+/// `cobra.Command{Use: "serve", RunE: run}`
+#[derive(Clone, Debug)]
+pub(in super::super) struct Subcommand {
+    /// The first word of `Use`.
+    pub(in super::super) name: String,
+    /// `Run` or `RunE`.
+    pub(in super::super) runs: Option<Expression>,
+    /// The variable that it becomes.
+    pub(in super::super) variable: Option<String>,
+    /// The function in which it is made.
+    pub(in super::super) inside: Option<usize>,
+}
+
 /// What a file says of that.
 #[derive(Debug, Default)]
 pub(in super::super) struct Flow {
     pub(in super::super) functions: Vec<Function>,
     pub(in super::super) bindings: Vec<Binding>,
+    pub(in super::super) subcommands: Vec<Subcommand>,
 }
 
 /// Reads the tokens of a file behind its imports.
@@ -112,8 +130,10 @@ pub(in super::super) fn read(
     let ends = ends(tokens);
     let time = imports.get("time").map_or("time", String::as_str);
     let read = Reader { tokens, lines, ends: &ends, time };
+    let cobra = imports.get("github.com/spf13/cobra").map_or("", String::as_str);
     let mut walk = Walk {
         read,
+        cobra,
         flow: Flow::default(),
         when: BTreeMap::new(),
         owners: BTreeMap::new(),
@@ -127,6 +147,8 @@ pub(in super::super) fn read(
 pub(super) struct Walk<'a, 't> {
     pub(super) read: Reader<'a, 't>,
     pub(super) flow: Flow,
+    /// The name that the package has; empty when it is not imported.
+    cobra: &'a str,
     /// For `go` and `defer`, where the name of the function or its literal stands.
     when: BTreeMap<usize, When>,
     /// The functions that have a variable of a name.
@@ -230,6 +252,9 @@ impl Walk<'_, '_> {
             self.bind(word, value, Place::Field, inside);
             return at + 1;
         }
+        if word == "Command" && !self.cobra.is_empty() {
+            self.subcommand(at, inside);
+        }
         if self.read.mark(at + 1) != Some(b'(') || self.read.is_first(at + 1) {
             return at + 1;
         }
@@ -260,6 +285,47 @@ impl Walk<'_, '_> {
             events.push(Event::Call { call, when, line: self.line(at) });
         }
         close + 1
+    }
+
+    /// `name = &cobra.Command{...}`
+    fn subcommand(&mut self, at: usize, inside: Option<usize>) {
+        let read = self.read;
+        let Some(start) = at.checked_sub(2).filter(|start| read.word(*start) == Some(self.cobra))
+        else {
+            return;
+        };
+        if read.mark(at - 1) != Some(b'.') || read.mark(at + 1) != Some(b'{') {
+            return;
+        }
+        let close = read.ends[at + 1].min(read.tokens.len());
+        let (mut name, mut runs) = (String::new(), None);
+        let mut key = at + 2;
+        while key + 1 < close {
+            if read.mark(key + 1) == Some(b':') {
+                let value = read.expression(key + 2, close).0;
+                match (read.word(key), value) {
+                    (Some("Use"), Expression::Text(text)) => {
+                        text.split_whitespace().next().unwrap_or_default().clone_into(&mut name);
+                    }
+                    (Some("Run" | "RunE"), value) => runs = Some(value),
+                    _ => {}
+                }
+            }
+            key = self.find(key, close, |walk, at| walk.read.mark(at) == Some(b',')) + 1;
+        }
+        // Back over `&` and `=` or `:=`.
+        let mut back = start.saturating_sub(1);
+        let mut step = |mark: u8| {
+            let is = read.mark(back) == Some(mark);
+            back -= usize::from(is && back > 0);
+            is
+        };
+        let (_, assigned) = (step(b'&'), step(b'='));
+        step(b':');
+        let variable = read.word(back).filter(|_| assigned).map(str::to_owned);
+        if self.flow.subcommands.len() < MOST_SUBCOMMANDS {
+            self.flow.subcommands.push(Subcommand { name, runs, variable, inside });
+        }
     }
 
     /// `if ... { } else if ... { } else { }`
