@@ -1,7 +1,7 @@
 //! How long something takes, by what the source says: constants, fields, settings and their
 //! defaults.
 
-use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use provost_check::model::goduration;
 
@@ -30,9 +30,18 @@ pub(super) struct Amount {
     pub(super) what: String,
 }
 
-/// What the parameters of a function are given.
+/// What the parameters of a function are given; worked out when it is asked for.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Given(BTreeMap<String, Amount>);
+pub(super) struct Given<'m>(Option<Rc<Call<'m>>>);
+
+/// A call that was followed.
+#[derive(Debug)]
+struct Call<'m> {
+    names: &'m [String],
+    arguments: &'m [Expression],
+    site: Site,
+    given: Given<'m>,
+}
 
 impl Amount {
     fn number(value: f64) -> Self {
@@ -66,18 +75,24 @@ pub(super) fn plain(name: &str) -> String {
 
 impl<'m> Program<'m> {
     /// What an expression comes to where it stands.
-    pub(super) fn amount(&self, value: &Expression, site: Site, given: &Given) -> Amount {
+    pub(super) fn amount(&self, value: &Expression, site: Site, given: &Given<'m>) -> Amount {
         self.evaluate(value, site, given, 0)
     }
 
     /// What a call gives to the parameters of a function.
-    pub(super) fn given(&self, call: &Called, to: Site, site: Site, given: &Given) -> Given {
+    pub(super) fn given(
+        &self,
+        call: &'m Called,
+        to: Site,
+        site: Site,
+        given: &Given<'m>,
+    ) -> Given<'m> {
         let names = &self.function(to).parameters;
-        let amounts = call.arguments.iter().map(|value| self.evaluate(value, site, given, 0));
-        Given(names.iter().cloned().zip(amounts).collect())
+        let (arguments, given) = (&call.arguments, given.clone());
+        Given(Some(Rc::new(Call { names, arguments, site, given })))
     }
 
-    fn evaluate(&self, value: &Expression, site: Site, given: &Given, depth: usize) -> Amount {
+    fn evaluate(&self, value: &Expression, site: Site, given: &Given<'m>, depth: usize) -> Amount {
         if depth > DEEPEST {
             return Amount::default();
         }
@@ -111,15 +126,19 @@ impl<'m> Program<'m> {
     /// What is bound to a name where it is used: in the function, in those around it, in the package.
     pub(super) fn bound(&self, name: &str, site: Site) -> Vec<&'m Binding> {
         let all = self.in_package(name, self.packages[site.file]);
+        let here = {
+            let from = all.partition_point(|(file, _)| *file < site.file);
+            let to = all.partition_point(|(file, _)| *file <= site.file);
+            &all[from..to]
+        };
         let functions = &self.files[site.file].flow.functions;
         let mut inside = Some(site.function);
         for _ in 0..functions.len().min(64) {
             let Some(function) = inside else { break };
-            let own = |(file, binding): &&(usize, &'m Binding)| {
-                *file == site.file && binding.place == Place::Function(function)
-            };
+            let own =
+                |(_, binding): &&(usize, &'m Binding)| binding.place == Place::Function(function);
             let own: Vec<&'m Binding> =
-                all.iter().filter(own).map(|(_, binding)| *binding).collect();
+                here.iter().filter(own).map(|(_, binding)| *binding).collect();
             if !own.is_empty() {
                 return own;
             }
@@ -137,7 +156,7 @@ impl<'m> Program<'m> {
         &all[from..to]
     }
 
-    fn named(&self, name: &str, site: Site, given: &Given, depth: usize) -> Amount {
+    fn named(&self, name: &str, site: Site, given: &Given<'m>, depth: usize) -> Amount {
         let bound = self.bound(name, site);
         let mut inside = Some(site.function);
         let functions = &self.files[site.file].flow.functions;
@@ -145,10 +164,14 @@ impl<'m> Program<'m> {
             let Some(function) = inside.and_then(|at| functions.get(at)) else { break };
             if function.parameters.iter().any(|parameter| parameter == name) {
                 // What it is given, unless it gets another value inside.
-                return match given.0.get(name) {
-                    Some(amount) if bound.is_empty() => amount.clone(),
-                    _ => Amount::default(),
+                let Some(call) = given.0.as_ref().filter(|_| bound.is_empty()) else {
+                    return Amount::default();
                 };
+                let at = call.names.iter().position(|parameter| parameter == name);
+                let Some(value) = at.and_then(|at| call.arguments.get(at)) else {
+                    return Amount::default();
+                };
+                return self.evaluate(value, call.site, &call.given, depth + 1);
             }
             inside = function.around;
         }
@@ -158,7 +181,7 @@ impl<'m> Program<'m> {
     }
 
     /// A field by its name, or what another package of the module calls so.
-    fn member(&self, of: &str, name: &str, site: Site, given: &Given, depth: usize) -> Amount {
+    fn member(&self, of: &str, name: &str, site: Site, given: &Given<'m>, depth: usize) -> Amount {
         let Some(all) = self.bindings.get(name) else { return Amount::default() };
         let imported = self.files[site.file].imports.iter().find(|(_, own)| own.as_str() == of);
         let is_wanted = |(file, binding): &&(usize, &Binding)| match imported {
@@ -215,7 +238,7 @@ impl<'m> Program<'m> {
     }
 
     /// What a call gives back.
-    fn result(&self, call: &Called, site: Site, given: &Given, depth: usize) -> Amount {
+    fn result(&self, call: &Called, site: Site, given: &Given<'m>, depth: usize) -> Amount {
         let argument = |at: usize| match call.arguments.get(at) {
             Some(value) => self.evaluate(value, site, given, depth + 1),
             None => Amount::default(),

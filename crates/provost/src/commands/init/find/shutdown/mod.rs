@@ -15,7 +15,7 @@ mod walk;
 
 use amount::{Amount, Given};
 use program::{Program, Site};
-use walk::{State, Wait, Walk};
+use walk::{State, Visits, Wait, Walk};
 
 use super::View;
 
@@ -63,7 +63,7 @@ pub(super) struct Told {
 const LONGEST: f64 = 3_600.0;
 
 /// Events that are followed in all.
-const MOST_STEPS: usize = 400_000;
+const MOST_STEPS: usize = 100_000;
 
 /// What the functions of a program say of its end.
 pub(super) fn read(view: &View<'_>) -> Shutdown {
@@ -73,7 +73,8 @@ pub(super) fn read(view: &View<'_>) -> Shutdown {
     let mut steps = MOST_STEPS;
     // What nothing of the module calls: what it is given is known, and so is when it runs.
     let called = program.called_by_others();
-    let first: Vec<Site> = program.telling.difference(&called).copied().collect();
+    let mut first: Vec<Site> = program.telling.difference(&called).copied().collect();
+    first.sort_by_key(|site| program.function(*site).name != "main");
     let (mut closes, ends) = follow(&program, &first, false, &mut steps);
     if closes.is_empty() {
         // It listens until it has waited and ends.
@@ -105,8 +106,9 @@ fn follow(
     steps: &mut usize,
 ) -> (Vec<State>, Vec<State>) {
     let (mut closes, mut ends) = (Vec::new(), Vec::new());
+    let mut visits = Visits::new();
     for site in from {
-        let mut walk = Walk::new(program, steps, begun);
+        let mut walk = Walk::new(program, steps, &mut visits, begun);
         let state = walk.function(*site, &Given::default(), State { begun, ..State::default() });
         closes.append(&mut walk.closes);
         if state.begun && program.function(*site).name == "main" {

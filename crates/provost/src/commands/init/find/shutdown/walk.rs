@@ -1,6 +1,8 @@
 //! Ways through the functions of a program, from where the signal comes to where the listener is
 //! closed.
 
+use std::collections::BTreeMap;
+
 use super::amount::{self, Amount, Given};
 use super::expression::{Called, Expression};
 use super::flow::{Event, When};
@@ -8,6 +10,10 @@ use super::program::{Program, Site};
 
 /// Calls in each other that are followed.
 const DEEPEST: usize = 10;
+
+/// How often a function is gone into before the signal, and after it. Each way into it tells the
+/// same but for what it is given.
+const MOST_VISITS: [u32; 2] = [3, 16];
 
 /// Waits on one way; more are in a loop somewhere.
 const MOST_WAITS: usize = 64;
@@ -47,10 +53,14 @@ impl State {
     }
 }
 
+/// How often functions were gone into.
+pub(super) type Visits = BTreeMap<(Site, bool), u32>;
+
 /// One way from a function on.
 pub(super) struct Walk<'p, 'm> {
     program: &'p Program<'m>,
     steps: &'p mut usize,
+    visits: &'p mut Visits,
     /// How it was when the listener was closed.
     pub(super) closes: Vec<State>,
     stack: Vec<Site>,
@@ -59,8 +69,13 @@ pub(super) struct Walk<'p, 'm> {
 }
 
 impl<'p, 'm> Walk<'p, 'm> {
-    pub(super) fn new(program: &'p Program<'m>, steps: &'p mut usize, follows: bool) -> Self {
-        Self { program, steps, closes: Vec::new(), stack: Vec::new(), follows }
+    pub(super) fn new(
+        program: &'p Program<'m>,
+        steps: &'p mut usize,
+        visits: &'p mut Visits,
+        follows: bool,
+    ) -> Self {
+        Self { program, steps, visits, closes: Vec::new(), stack: Vec::new(), follows }
     }
 
     /// Whether it is worth to go into a function.
@@ -70,9 +85,14 @@ impl<'p, 'm> Walk<'p, 'm> {
     }
 
     /// Runs a function, what it defers included.
-    pub(super) fn function(&mut self, site: Site, given: &Given, state: State) -> State {
+    pub(super) fn function(&mut self, site: Site, given: &Given<'m>, state: State) -> State {
         let followed = self.stack.len() < DEEPEST && !self.stack.contains(&site);
         if !followed || !self.is_of_use(site, &state) {
+            return state;
+        }
+        let visits = self.visits.entry((site, state.begun)).or_default();
+        *visits += 1;
+        if *visits > MOST_VISITS[usize::from(state.begun)] {
             return state;
         }
         self.stack.push(site);
@@ -98,7 +118,7 @@ impl<'p, 'm> Walk<'p, 'm> {
         &mut self,
         events: &'m [Event],
         site: Site,
-        given: &Given,
+        given: &Given<'m>,
         mut state: State,
         out: &mut (&mut Vec<&'m Event>, &mut Vec<State>),
     ) -> State {
@@ -180,7 +200,7 @@ impl<'p, 'm> Walk<'p, 'm> {
         length: &Expression,
         line: u32,
         site: Site,
-        given: &Given,
+        given: &Given<'m>,
         state: &mut State,
     ) {
         if state.begun && state.waits.len() < MOST_WAITS {
@@ -190,7 +210,7 @@ impl<'p, 'm> Walk<'p, 'm> {
     }
 
     /// A call, or a literal that is called.
-    fn run(&mut self, event: &'m Event, site: Site, given: &Given, mut state: State) -> State {
+    fn run(&mut self, event: &'m Event, site: Site, given: &Given<'m>, mut state: State) -> State {
         match event {
             Event::Call { call, when, line } => self.call(call, *when, *line, site, given, state),
             Event::Function { at, when, to, line } => {
@@ -231,7 +251,7 @@ impl<'p, 'm> Walk<'p, 'm> {
     }
 
     /// What runs beside counts when it closes.
-    fn beside(&mut self, site: Site, given: &Given, state: State) -> State {
+    fn beside(&mut self, site: Site, given: &Given<'m>, state: State) -> State {
         if !state.begun {
             self.apart(site, given, false);
             return state;
@@ -242,7 +262,7 @@ impl<'p, 'm> Walk<'p, 'm> {
     }
 
     /// What runs at some other time comes to an end of its own.
-    fn apart(&mut self, site: Site, given: &Given, begun: bool) {
+    fn apart(&mut self, site: Site, given: &Given<'m>, begun: bool) {
         let begun = begun || self.follows;
         self.function(site, given, State { begun, ..State::default() });
     }
@@ -253,7 +273,7 @@ impl<'p, 'm> Walk<'p, 'm> {
         when: When,
         line: u32,
         site: Site,
-        given: &Given,
+        given: &Given<'m>,
         mut state: State,
     ) -> State {
         let program = self.program;
@@ -316,10 +336,14 @@ impl<'p, 'm> Walk<'p, 'm> {
     }
 }
 
-/// Whether a call that cannot be looked into waits by its name.
+/// Whether a call that cannot be looked into waits by its name. What a cache is waited for is a start.
 fn waits_somehow(call: &Called) -> bool {
     let lower = call.name.to_ascii_lowercase();
-    ["sleep", "wait", "delay", "pause"].iter().any(|word| lower.starts_with(word))
+    let starts =
+        ["sync", "ready", "cache", "start", "leader"].iter().any(|word| lower.contains(word));
+    ["sleep", "delay", "pause"].iter().any(|word| lower.starts_with(word))
+        || lower == "wait"
+        || (lower.starts_with("waitfor") && !starts)
 }
 
 /// The way on which the signal has come, and the most is waited for.
