@@ -107,7 +107,9 @@ impl<'w> ProcessCase<'w> {
             "" => "provost prove",
             command => command,
         };
-        format!("again: {command} --phase {}", phase.name.name())
+        let arguments = &self.proof().arguments;
+        let space = if arguments.is_empty() { "" } else { " " };
+        format!("again: {command} --phase {}{space}{arguments}", phase.name.name())
     }
 }
 

@@ -35,6 +35,9 @@ pub struct Proof {
     /// The command that measured it, to which `--phase` is added to repeat a part.
     #[serde(default)]
     pub command: String,
+    /// What stands behind all flags of it: `-- serve --verbose`.
+    #[serde(default)]
+    pub arguments: String,
     /// How it was run and what it was held against.
     pub terms: Terms,
     /// What of a pod was there, and what was not.

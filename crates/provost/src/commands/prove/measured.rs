@@ -50,6 +50,7 @@ pub(super) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
         program: Program { path: args.binary.clone(), sha256: digest },
         container,
         command: command(args),
+        arguments: behind(args),
         terms: plan.terms.clone(),
         stage: Stage::default(),
         phases: Vec::new(),
@@ -268,6 +269,13 @@ fn command(args: &ProveArgs) -> String {
     args.path.iter().for_each(|path| flag("--path", path));
     args.slow_path.iter().for_each(|path| flag("--slow-path", path));
     words.join(" ")
+}
+
+/// What stands behind the flags.
+fn behind(args: &ProveArgs) -> String {
+    let words = args.arguments.iter().map(|word| quoted(word));
+    let words: Vec<String> = std::iter::once("--".to_owned()).chain(words).collect();
+    if words.len() == 1 { String::new() } else { words.join(" ") }
 }
 
 /// A word as a shell reads it.
