@@ -40,11 +40,16 @@ const MOST: usize = 128;
 /// An object with the place of what it claims.
 type Claim<'w> = (&'w Object, Node<'w>);
 
+/// The proxies by their labels, a port of theirs and the address it is bound to.
+type Port<'w> = (Vec<(&'w str, &'w str)>, i64, &'w str);
+
+/// Who opens a port, and for which protocol.
+type Ports<'w> = BTreeMap<Port<'w>, Vec<(Claim<'w>, &'w str)>>;
+
 fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
     joined.not_without_mesh()?;
     let mut routes: BTreeMap<(String, &str), Vec<Claim<'_>>> = BTreeMap::new();
-    let mut ports: BTreeMap<(Vec<(&str, &str)>, i64, &str), Vec<(Claim<'_>, &str)>> =
-        BTreeMap::new();
+    let mut ports = Ports::new();
     let mut any = false;
     for object in &joined.world.objects {
         if object.meta.group() != "networking.istio.io" {
@@ -124,7 +129,7 @@ fn gateway<'w>(
     joined: &'w Joined<'w>,
     object: &'w Object,
     spec: Node<'w>,
-    ports: &mut BTreeMap<(Vec<(&'w str, &'w str)>, i64, &'w str), Vec<(Claim<'w>, &'w str)>>,
+    ports: &mut Ports<'w>,
     out: &mut Findings,
 ) {
     let Some(selector) = spec.get("selector") else { return };
