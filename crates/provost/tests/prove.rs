@@ -242,3 +242,36 @@ fn nothing_is_left_behind_when_provost_is_killed_or_interrupted() {
         assert!(eventually(|| running(&folder).is_empty()), "{signal}: {:?}", running(&folder));
     }
 }
+
+#[test]
+fn a_program_that_is_root_changes_nothing_outside() {
+    // Anybody may write there, but for what is mounted read-only.
+    let outside = format!("/var/tmp/provost-test-{}", std::process::id());
+    let sandbox = Dir::new();
+    symlink(service("1.27"), sandbox.path().join("service")).unwrap();
+    let root =
+        "      image: registry.example/shop/service:1\n      securityContext: {runAsUser: 0}\n";
+    let pod =
+        POD.replace("START", "30").replace("      image: registry.example/shop/service:1\n", root);
+    assert!(pod.contains("runAsUser"), "{pod}");
+    fs::write(sandbox.path().join("pod.yaml"), pod).unwrap();
+    let place = format!("OUTSIDE={outside}");
+    let run = sandbox.provost(&[
+        "prove",
+        "--binary",
+        "service",
+        "--manifest",
+        "pod.yaml",
+        "--phase",
+        "start",
+        "--env",
+        "FAULT=writes-outside",
+        "--env",
+        &place,
+        "--write-proof",
+        "proof.json",
+    ]);
+    let proof = fs::read_to_string(sandbox.path().join("proof.json")).unwrap();
+    assert!(proof.contains("tried to write") && proof.contains("read-only file system"), "{run}");
+    assert!(!std::path::Path::new(&outside).exists(), "{run}");
+}

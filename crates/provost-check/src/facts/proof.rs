@@ -218,7 +218,7 @@ pub struct Phase {
     /// How it ended; none when it could not even be killed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub exit: Option<Exit>,
-    /// How late requests of the load were begun at worst: what the harness itself adds.
+    /// How late the load was, but for the latest of a hundred requests: what the harness itself adds.
     #[serde(default)]
     pub lateness_us: u64,
 }

@@ -13,6 +13,7 @@ pub mod netlink;
 pub mod phases;
 pub mod plan;
 mod process;
+mod readonly;
 pub mod stage;
 pub mod worker;
 

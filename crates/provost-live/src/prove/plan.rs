@@ -22,6 +22,8 @@ pub struct Plan {
     pub directory: PathBuf,
     /// User and group, when ours may be given up.
     pub user: (u32, u32),
+    /// Whether the container's root is read-only; it is here in any case.
+    pub read_only_root: bool,
     /// Paths that are empty and may be written to: volumes.
     pub writable: Vec<PathBuf>,
     /// What it is held against.

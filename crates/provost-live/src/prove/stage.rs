@@ -21,7 +21,7 @@ use rustix::thread::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::netlink;
+use super::{netlink, readonly};
 
 /// Where the program is put when its own folder may not be open to the user it runs as.
 const PROGRAMS: &str = "/tmp/.provost";
@@ -83,7 +83,7 @@ pub(super) fn enter() -> (Entered, Stage) {
 }
 
 /// What [`launch`] will do, for the report.
-pub(super) fn foresee(entered: Entered, user: (u32, u32), stage: &mut Stage) {
+pub(super) fn foresee(entered: Entered, user: (u32, u32), read_only_root: bool, stage: &mut Stage) {
     let owner = format!("user {} and group {}", user.0, user.1);
     let mut tell = |there: bool, what: &str, why: &str| match there {
         true => stage.reproduced.push(what.to_owned()),
@@ -92,8 +92,12 @@ pub(super) fn foresee(entered: Entered, user: (u32, u32), stage: &mut Stage) {
     tell(entered.root, &owner, "only root may run a program as somebody else");
     tell(entered.root, "no capabilities", "only root may give them up for a program");
     tell(entered.namespaces, "an empty /tmp of its own", "mounting needs a mount namespace");
-    tell(false, "a read-only root", "not built yet");
-    tell(false, "limits of memory and processor time", "not built yet");
+    tell(entered.namespaces, "a read-only root", "remounting needs a mount namespace");
+    tell(false, "limits of memory and processor time", "prove sets none yet");
+    if entered.namespaces && !read_only_root {
+        let what = "a root that can be written to, as the container's";
+        tell(false, what, "it is this machine's, and therefore read-only");
+    }
 }
 
 fn missing(what: &str, why: &str) -> Missing {
@@ -148,6 +152,7 @@ fn become_program(told: &Launch) -> anyhow::Result<Never> {
         private_mounts().context("cannot keep mounts private")?;
         let plain = MountFlags::NOSUID | MountFlags::NODEV;
         mount("proc", "/proc", "proc", plain | MountFlags::NOEXEC, None).context("no /proc")?;
+        readonly::make_read_only().context("cannot make the root read-only")?;
         program = own_tmp(&told.program, &told.writable).context("cannot mount /tmp")?;
     }
     std::env::set_current_dir(&told.directory)
@@ -168,6 +173,10 @@ fn own_tmp(program: &Path, writable: &[PathBuf]) -> anyhow::Result<PathBuf> {
     let open = std::fs::File::open(program)?;
     let flags = MountFlags::NOSUID | MountFlags::NODEV;
     mount("tmpfs", "/tmp", "tmpfs", flags, Some(c"mode=1777,size=1g"))?;
+    if Path::new("/dev/shm").is_dir() {
+        // Of the size that a container runtime gives it.
+        mount("shm", "/dev/shm", "tmpfs", flags, Some(c"mode=1777,size=64m"))?;
+    }
     for path in writable.iter().filter(|path| *path != Path::new("/tmp")) {
         if path.is_dir() {
             mount("tmpfs", path, "tmpfs", flags, Some(c"mode=1777,size=1g"))?;

@@ -31,6 +31,9 @@ use crate::{config, output};
 /// An executable larger than this is not read for its digest.
 const LARGEST_BINARY: u64 = 8 << 30;
 
+/// What the harness may add to a measurement, in microseconds, before that has to be said.
+const LATE_US: u64 = 2_000;
+
 /// The user that distroless images call nonroot.
 const NONROOT: (u32, u32) = (65532, 65532);
 
@@ -172,6 +175,10 @@ fn plan(args: &ProveArgs, world: &World) -> Result<(Plan, Option<String>, Vec<St
         secrets: given.secrets,
         directory: args.directory.clone(),
         user: container.as_ref().map_or(NONROOT, user),
+        read_only_root: container.as_ref().is_some_and(|case| {
+            let read_only = case.security().read_only_root;
+            read_only.is_some_and(|fact| fact.value)
+        }),
         writable: container.as_ref().map(volumes).unwrap_or_default(),
         terms,
         early_us: 0,
@@ -401,5 +408,12 @@ fn table(proof: &Proof, said: &[String]) -> String {
         text.push_str(&format!("without {} ({})\n", missing.what, clean(&missing.why)));
     }
     text.push_str(&provost_check::report::timeline::render(proof));
+    let late = proof.phases.iter().map(|phase| phase.lateness_us).max().unwrap_or(0);
+    if late > LATE_US {
+        text.push_str(&format!(
+            "this machine was busy: one request in a hundred was begun {:.1} ms late or more\n",
+            late as f64 / 1e3
+        ));
+    }
     text
 }
