@@ -265,9 +265,13 @@ pub(crate) struct ProveArgs {
     /// A path that takes seconds to answer, for requests in flight
     #[arg(long, value_name = "PATH", help_heading = "Measurement")]
     pub(crate) slow_path: Option<String>,
-    /// Only this part: start, drain, stuck, second-signal, early-signal; repeatable
+    /// Only this part: start, drain, stuck, second-signal, early-signal, full-stdout, settings;
+    /// repeatable
     #[arg(long, value_name = "PHASE", value_parser = phase, help_heading = "Measurement")]
     pub(crate) phase: Vec<PhaseName>,
+    /// In the phase settings, change only this variable; repeatable
+    #[arg(long, value_name = "NAME", help_heading = "Measurement")]
+    pub(crate) variable: Vec<String>,
     /// Start and drain only
     #[arg(long, conflicts_with = "phase", help_heading = "Measurement")]
     pub(crate) quick: bool,

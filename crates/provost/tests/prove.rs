@@ -18,7 +18,7 @@ use support::{Dir, Run};
 const POD: &str = r#"
 apiVersion: v1
 kind: Pod
-metadata: {name: service, namespace: shop, labels: {app: service}}
+metadata: {name: service, namespace: shop, labels: {app.kubernetes.io/name: service}}
 spec:
   terminationGracePeriodSeconds: 5
   containers:
@@ -63,6 +63,16 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("plain-line", &["log-line-not-json"]),
     ("silent", &["no-final-log-line"]),
     ("exit-one", &["unclean-exit-code"]),
+    ("starts-without-token", &["starts-without-required-setting"]),
+    ("token-not-named", &["starts-without-required-setting/not-named"]),
+    ("accepts-malformed", &["accepts-malformed-setting"]),
+    ("ignores-port", &["ignores-port-setting"]),
+    ("no-level", &["log-time-or-level-missing"]),
+    ("no-trace", &["log-without-trace-id"]),
+    ("zero-trace", &["log-without-trace-id/zeros"]),
+    ("other-name", &["service-name-differs"]),
+    ("log-injection", &["log-injection"]),
+    ("blocks-on-full-stdout", &["blocks-on-full-stdout"]),
 ];
 
 /// Runs side by side: they mostly wait.
@@ -177,6 +187,26 @@ fn a_proof_is_joined_with_the_manifest_and_refused_for_another_build() {
     let run = sandbox.provost(&["check", "pod.yaml", "--proof", "proof.json", "--binary", "older"]);
     assert_eq!(run.code, 2, "{run}");
     assert!(run.out.contains("is a proof of another build than older"), "{run}");
+}
+
+#[test]
+fn a_variable_that_nothing_reads_is_told_and_one_alone_can_be_tried_again() {
+    let binary = service("1.27");
+    let more = ["--env", "UNREAD_SETTING=17", "--phase", "settings", "--format", "json"];
+    let run = prove(&binary, "", &more);
+    assert_eq!(findings(&run), BTreeSet::from(["setting-has-no-effect".to_owned()]), "{run}");
+    assert!(run.out.contains("--phase settings --variable UNREAD_SETTING"), "{run}");
+    // The secret that is there for the variable that is left out is shown nowhere.
+    assert!(!run.out.contains("canary-"), "{run}");
+    let run = prove(&binary, "ignores-port", &["--phase", "settings", "--variable", "LAME_DUCK"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(!run.out.contains("PORT"), "{run}");
+    let run = prove(&binary, "ignores-port", &["--phase", "settings", "--variable", "PORT"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.out.contains("with PORT=8081 the process listens on 8080"), "{run}");
+    let run = prove(&binary, "", &["--variable", "ABSENT"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("nothing sets ABSENT"), "{run}");
 }
 
 #[test]

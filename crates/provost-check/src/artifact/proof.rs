@@ -28,7 +28,7 @@ pub fn load(source: SourceId, bytes: &[u8], binaries: &[Binary]) -> Result<Measu
     }
     let known: Vec<&Binary> = binaries.iter().filter(|binary| binary.sha256.is_some()).collect();
     let is_it = |binary: &&Binary| binary.sha256.as_deref() == Some(proof.program.sha256.as_str());
-    if let Some(binary) = known.first().filter(|_| !known.iter().any(|binary| is_it(binary))) {
+    if let Some(binary) = known.first().filter(|_| !known.iter().any(is_it)) {
         let message = format!("is a proof of another build than {}", binary.path);
         return Err(problem(message, Some("measure this one: provost prove --binary PATH")));
     }

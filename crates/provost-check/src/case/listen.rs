@@ -106,7 +106,7 @@ impl<'w> Case<'w> {
     }
 
     /// The names that the program goes by.
-    fn own_names(&self) -> Vec<Vec<String>> {
+    pub fn own_names(&self) -> Vec<Vec<String>> {
         let image = self.container.image.as_ref().and_then(|i| ImageRef::parse(&i.value).ok());
         let binary = self.binary().ok();
         let package = binary.and_then(|b| b.go.as_ref()?.main_package.as_ref());

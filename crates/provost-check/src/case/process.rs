@@ -103,13 +103,18 @@ impl<'w> ProcessCase<'w> {
 
     /// The command that repeats a run.
     pub fn repeat(&self, phase: &Phase) -> String {
+        self.repeat_with(phase, "")
+    }
+
+    /// The command that repeats a run with further flags.
+    pub fn repeat_with(&self, phase: &Phase, flags: &str) -> String {
         let command = match self.proof().command.as_str() {
             "" => "provost prove",
             command => command,
         };
         let arguments = &self.proof().arguments;
         let space = if arguments.is_empty() { "" } else { " " };
-        format!("again: {command} --phase {}{space}{arguments}", phase.name.name())
+        format!("again: {command} --phase {}{flags}{space}{arguments}", phase.name.name())
     }
 }
 

@@ -10,6 +10,20 @@ use serde::{Deserialize, Serialize};
 
 use super::origin::SourceId;
 
+mod trial;
+
+pub use trial::{Change, Trial};
+
+/// Every request carries a `traceparent` of its own, whose trace id begins with these 64 bits:
+/// `provost` in ASCII.
+pub const TRACE_HIGH: u64 = 0x7072_6f76_6f73_7400;
+
+/// The other 64 bits of the first of them; each has one more than the one before.
+pub const TRACE_LOW: u64 = 0x7472_6163_6500_0000;
+
+/// Stands behind each line break that requests bring, and is the key that they bring behind quotes.
+pub const INJECTED: &str = "provost-injected";
+
 /// A proof among the facts of a run.
 #[derive(Clone, Debug)]
 pub struct Measured {
@@ -176,12 +190,23 @@ pub enum PhaseName {
     SecondSignal,
     /// Told to end before it listens.
     EarlySignal,
+    /// Asked while nobody reads what it prints.
+    FullStdout,
+    /// Started as it is; beside it, once for each change of a variable.
+    Settings,
 }
 
 impl PhaseName {
     /// All, in the order in which they are reported.
-    pub const ALL: [Self; 5] =
-        [Self::Start, Self::Drain, Self::Stuck, Self::SecondSignal, Self::EarlySignal];
+    pub const ALL: [Self; 7] = [
+        Self::Start,
+        Self::Drain,
+        Self::Stuck,
+        Self::SecondSignal,
+        Self::EarlySignal,
+        Self::FullStdout,
+        Self::Settings,
+    ];
 
     /// As `--phase` takes it.
     pub fn name(self) -> &'static str {
@@ -191,6 +216,8 @@ impl PhaseName {
             Self::Stuck => "stuck",
             Self::SecondSignal => "second-signal",
             Self::EarlySignal => "early-signal",
+            Self::FullStdout => "full-stdout",
+            Self::Settings => "settings",
         }
     }
 }
@@ -221,6 +248,9 @@ pub struct Phase {
     /// How late the load was, but for the latest of a hundred requests: what the harness itself adds.
     #[serde(default)]
     pub lateness_us: u64,
+    /// The same start with one variable changed, for each change that was tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trials: Vec<Trial>,
 }
 
 impl Phase {
@@ -287,6 +317,14 @@ pub enum Purpose {
     Slow,
     /// Begun before SIGTERM and never finished by the client.
     Endless,
+    /// By itself, while nothing else is asked.
+    Plain,
+    /// With line breaks, quotes, bytes that are no text, or much of it.
+    Hostile,
+    /// While nobody reads what the process prints.
+    Unread,
+    /// When it is read again.
+    ReadAgain,
 }
 
 /// The life of one request.

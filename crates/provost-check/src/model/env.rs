@@ -9,6 +9,53 @@ use std::ops::Range;
 /// The kernel refuses a single string longer than this (MAX_ARG_STRLEN), so a longer value is not worked out.
 pub const LONGEST_VALUE: usize = 128 * 1024;
 
+/// Beginnings of names that clients and tools beside the program read.
+const OTHERS: &[&str] = &[
+    "OTEL_",
+    "AWS_",
+    "GOOGLE_",
+    "AZURE_",
+    "KUBERNETES_",
+    "POD_",
+    "NODE_",
+    "DD_",
+    "JAEGER_",
+    "SENTRY_",
+    "LC_",
+    "GO",
+    "SSL_CERT_",
+];
+
+/// The same, whole.
+const OTHER_NAMES: &[&str] = &[
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "ALL_PROXY",
+    "LANG",
+    "LANGUAGE",
+    "HOME",
+    "PATH",
+    "TZ",
+    "TMPDIR",
+    "HOSTNAME",
+    "TERM",
+    "USER",
+    "SHELL",
+    "NAMESPACE",
+    "ZONEINFO",
+];
+
+/// Whether a variable of that name is read by a library, a tool or the runtime rather than by the program's own code.
+pub fn is_of_others(name: &str) -> bool {
+    name.is_empty()
+        || OTHER_NAMES.contains(&name)
+        || OTHERS.iter().any(|start| name.starts_with(start))
+}
+
 /// What is known of a name while text is expanded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found<'a> {

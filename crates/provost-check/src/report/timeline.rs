@@ -36,6 +36,11 @@ fn row(phase: &Phase) -> [String; 6] {
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let number = |n: usize| if count == 0 { "-".to_owned() } else { n.to_string() };
     let exit = phase.exit.as_ref();
+    // A run that is only looked at is not told to end.
+    let killed = || match phase.told_us() {
+        Some(_) => "killed".to_owned(),
+        None => "-".to_owned(),
+    };
     let took = exit.zip(phase.told_us()).map(|(exit, told)| exit.at_us.saturating_sub(told));
     [
         phase.name.name().to_owned(),
@@ -43,6 +48,6 @@ fn row(phase: &Phase) -> [String; 6] {
         number(count),
         number(lost),
         or_dash(took.map(duration)),
-        or_dash(exit.map(|exit| if exit.killed { "killed".to_owned() } else { exit.shown() })),
+        or_dash(exit.map(|exit| if exit.killed { killed() } else { exit.shown() })),
     ]
 }

@@ -3,9 +3,10 @@
 
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use provost_check::facts::proof::Outcome;
+use provost_check::facts::proof::{Outcome, TRACE_HIGH, TRACE_LOW};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -133,14 +134,26 @@ impl Connection {
     }
 }
 
-/// A GET request. A body of `length` bytes is promised where it is not zero.
+/// A GET request. A body of `length` bytes is promised where it is not zero. It is part of a trace of
+/// its own, by whose id it is known in the log of the process.
 pub fn get(path: &str, host: &str, length: usize) -> Vec<u8> {
-    let mut text = format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: provost\r\n");
+    let mut text = format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: provost\r\ntraceparent: {}\r\n",
+        trace_parent()
+    );
     if length > 0 {
         text.push_str(&format!("Content-Length: {length}\r\n"));
     }
     text.push_str("\r\n");
     text.into_bytes()
+}
+
+/// A `traceparent` that no other request has: version, trace id, id of a span, sampled (W3C Trace
+/// Context, section 3.2).
+fn trace_parent() -> String {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("00-{TRACE_HIGH:016x}{:016x}-{number:016x}-01", TRACE_LOW + number)
 }
 
 fn lost(error: &Error, bytes: usize) -> Outcome {
@@ -201,6 +214,18 @@ mod tests {
         assert_eq!(moved.location.as_deref(), Some("/x"));
         assert_eq!(read("HTTP/1.1 204 No Content\r\n\r\n").body, Body::Length(0));
         assert_eq!(read("HTTP/1.0 200 OK\r\n\r\n").body, Body::UntilClosed);
+    }
+
+    #[test]
+    fn every_request_is_of_another_trace() {
+        let of = |request: Vec<u8>| {
+            let text = String::from_utf8(request).unwrap();
+            let parent = text.split("traceparent: 00-").nth(1).unwrap();
+            parent.split('-').next().unwrap().to_owned()
+        };
+        let (one, other) = (of(get("/", "a", 0)), of(get("/", "a", 1)));
+        assert_ne!(one, other);
+        assert!(one.len() == 32 && one.starts_with("70726f766f737400"), "{one}");
     }
 
     #[test]

@@ -30,4 +30,7 @@ pub struct Plan {
     pub terms: Terms,
     /// When the early signal is sent, in microseconds from the start.
     pub early_us: u64,
+    /// When that many sockets listen, a start with a changed variable has been seen enough of; without
+    /// it, when the process is ready.
+    pub sockets: Option<usize>,
 }

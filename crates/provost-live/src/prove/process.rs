@@ -1,14 +1,16 @@
 //! The process that is measured: started, watched, signalled, and gone when its owner is.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::os::fd::AsFd;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::rc::Rc;
 use std::time::Duration;
 
-use provost_check::facts::proof::{Exit, Line, Listener, Output, Sent, Signal};
+use provost_check::facts::proof::{Exit, Line, Listener, Output, PhaseName, Sent, Signal};
+use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, kill_process};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::{Child, Command};
@@ -30,6 +32,13 @@ const MOST_LINES: usize = 2000;
 
 /// Bytes of a line that are kept; the container runtime splits longer ones (CRI, 16 KiB).
 const MOST_LINE: usize = 16 << 10;
+
+/// Bytes that a pipe which is left unread takes: a page. A container runtime's takes 16 of them
+/// (pipe(7)), and is full as surely when the runtime hangs or its disk is full.
+const SMALL_PIPE: usize = 4096;
+
+/// Between two looks whether reading goes on.
+const PAUSE: Duration = Duration::from_millis(5);
 
 /// Microseconds since the process was started.
 #[derive(Clone, Copy, Debug)]
@@ -65,6 +74,7 @@ pub(super) struct Process {
     pid: Pid,
     seen: Rc<RefCell<Seen>>,
     watchers: Vec<JoinHandle<()>>,
+    unread: Rc<Cell<bool>>,
     pub(super) signals: Vec<Sent>,
 }
 
@@ -103,18 +113,26 @@ impl Process {
         let pid = pid.ok_or_else(|| NotStarted("it has no number".to_owned()))?;
         let seen = Rc::new(RefCell::new(Seen::default()));
         let hide = Rc::new(plan.secrets.clone());
+        let unread = Rc::new(Cell::new(false));
         let mut watchers = Vec::new();
         if let Some(out) = child.stdout.take() {
-            let reader = Reader::new(clock, &seen, &hide, false, None);
+            small(plan.phase, &out);
+            let reader = Reader::new(clock, &seen, &hide, &unread, None);
             watchers.push(tokio::task::spawn_local(reader.read(out)));
         }
         if let Some(err) = child.stderr.take() {
-            let reader = Reader::new(clock, &seen, &hide, true, Some(token));
+            small(plan.phase, &err);
+            let reader = Reader::new(clock, &seen, &hide, &unread, Some(token));
             watchers.push(tokio::task::spawn_local(reader.read(err)));
         }
         let looking = watch_listeners(clock, Rc::clone(&seen), id, entered.namespaces);
         watchers.push(tokio::task::spawn_local(looking));
-        Ok(Self { clock, child, pid, seen, watchers, signals: Vec::new() })
+        Ok(Self { clock, child, pid, seen, watchers, unread, signals: Vec::new() })
+    }
+
+    /// Stops reading what it prints, or goes on with it. One read that has begun is still done.
+    pub(super) fn leave_unread(&self, unread: bool) {
+        self.unread.set(unread);
     }
 
     /// Sockets that it listens on now.
@@ -188,6 +206,14 @@ impl Process {
     }
 }
 
+/// A pipe that will be left unread is soon full.
+fn small(phase: PhaseName, pipe: impl AsFd) {
+    if phase == PhaseName::FullStdout {
+        // Where that is refused, it takes more to fill it.
+        let _ = fcntl_setpipe_size(pipe, SMALL_PIPE);
+    }
+}
+
 async fn watch_listeners(clock: Clock, seen: Rc<RefCell<Seen>>, pid: u32, own_network: bool) {
     let mut open: BTreeMap<(IpAddr, u16), usize> = BTreeMap::new();
     loop {
@@ -218,7 +244,8 @@ struct Reader {
     clock: Clock,
     seen: Rc<RefCell<Seen>>,
     hide: Rc<Vec<String>>,
-    stderr: bool,
+    unread: Rc<Cell<bool>>,
+    /// Of standard error only.
     token: Option<String>,
 }
 
@@ -227,10 +254,11 @@ impl Reader {
         clock: Clock,
         seen: &Rc<RefCell<Seen>>,
         hide: &Rc<Vec<String>>,
-        stderr: bool,
+        unread: &Rc<Cell<bool>>,
         token: Option<String>,
     ) -> Self {
-        Self { clock, seen: Rc::clone(seen), hide: Rc::clone(hide), stderr, token }
+        let (seen, hide, unread) = (Rc::clone(seen), Rc::clone(hide), Rc::clone(unread));
+        Self { clock, seen, hide, unread, token }
     }
 
     async fn read(self, mut stream: impl AsyncRead + Unpin) {
@@ -246,6 +274,9 @@ impl Reader {
                     self.line(&line);
                     line.clear();
                 }
+            }
+            while self.unread.get() {
+                sleep(PAUSE).await;
             }
         }
         if !line.is_empty() {
@@ -273,7 +304,7 @@ impl Reader {
                 text = text.replace(value.as_str(), "***");
             }
         }
-        let line = Line { at_us: self.clock.now_us(), stderr: self.stderr, secret, text };
+        let line = Line { at_us: self.clock.now_us(), stderr: self.token.is_some(), secret, text };
         seen.output.lines.push(line);
     }
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::case::process::duration;
-use crate::facts::proof::{Outcome, Phase, PhaseName, Purpose, Request, Terms};
+use crate::facts::proof::{Exit, Outcome, Phase, PhaseName, Purpose, Request, Terms};
 use crate::report::count;
 
 /// Units of the drawing; the page scales it.
@@ -56,12 +56,14 @@ impl Scale {
 }
 
 /// Lanes in the order in which they are read.
-const LANES: [(Purpose, &str); 8] = [
+const LANES: [(Purpose, &str); 10] = [
     (Purpose::NewConnection, "new connections"),
     (Purpose::Busy, "busy connections"),
     (Purpose::Idle, "idle connections"),
     (Purpose::Slow, "in flight"),
     (Purpose::Endless, "never finished"),
+    (Purpose::Unread, "output unread"),
+    (Purpose::ReadAgain, "output read"),
     (Purpose::Readiness, "readiness"),
     (Purpose::Liveness, "liveness"),
     (Purpose::Startup, "startup"),
@@ -69,6 +71,10 @@ const LANES: [(Purpose, &str); 8] = [
 
 /// The picture of a run, and none of one that has nothing to show.
 pub fn picture(phase: &Phase, terms: &Terms) -> Option<Picture> {
+    // A start alone is the beginning of every other phase.
+    if phase.name == PhaseName::Settings {
+        return None;
+    }
     let scale = scale(phase, terms)?;
     let mut lanes = String::new();
     let mut y = HEAD;
@@ -112,13 +118,18 @@ pub fn picture(phase: &Phase, terms: &Terms) -> Option<Picture> {
     Some(Picture { name: phase.name.name(), story: story(phase, terms), svg })
 }
 
+/// How it ended; that a run which is only looked at is cut off says nothing of it.
+fn its_end(phase: &Phase) -> Option<&Exit> {
+    phase.exit.as_ref().filter(|exit| !exit.killed || phase.told_us().is_some())
+}
+
 /// What happened before the process was asked for anything is not drawn, but for its start.
 fn scale(phase: &Phase, terms: &Terms) -> Option<Scale> {
-    let load = |request: &&Request| !matches!(request.purpose, Purpose::UnknownPath);
+    let load = |request: &&Request| LANES.iter().any(|(purpose, _)| *purpose == request.purpose);
     let first = phase.requests.iter().filter(load).map(|request| request.at_us).min()?;
     let last = phase.requests.iter().filter(load).map(|request| request.end_us).max()?;
     let told = phase.told_us();
-    let exit = phase.exit.as_ref().map(|exit| exit.at_us);
+    let exit = its_end(phase).map(|exit| exit.at_us);
     let window = told.map(|told| told + terms.window_ms() * 1000);
     let from = match phase.name {
         PhaseName::Start => 0,
@@ -218,7 +229,7 @@ fn moments(svg: &mut String, phase: &Phase, terms: &Terms, scale: &Scale, bottom
     named.extend(phase.told_again_us().map(|at| (at, "SIGTERM again".to_owned())));
     let told = phase.told_us().unwrap_or(u64::MAX);
     let closed = phase.listeners.iter().filter_map(|listener| listener.closed_us).max();
-    let exit = phase.exit.as_ref();
+    let exit = its_end(phase);
     // A port that goes with its process is not closed by it.
     let by_itself = |closed: &u64| exit.is_none_or(|exit| closed + 20_000 < exit.at_us);
     named.extend(
@@ -278,7 +289,14 @@ fn axis(svg: &mut String, scale: &Scale, bottom: f64) {
 /// What the picture shows, for whoever cannot see it, and for whoever looks for the first time.
 fn story(phase: &Phase, terms: &Terms) -> String {
     let Some(told) = phase.told_us() else {
-        return "The process was not told to end.".to_owned();
+        return match phase.name {
+            PhaseName::FullStdout => {
+                let lost = phase.of(Purpose::Unread).filter(|it| it.outcome.is_lost()).count();
+                let all = count(phase.of(Purpose::Unread).count(), "request");
+                format!("While nobody read what it prints, {lost} of {all} had no answer.")
+            }
+            _ => "The process was not told to end.".to_owned(),
+        };
     };
     let since = |at: u64| duration(at.saturating_sub(told));
     let mut told_of = Vec::new();
@@ -322,7 +340,7 @@ fn story(phase: &Phase, terms: &Terms) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::proof::{Exit, Output, Sent, Signal};
+    use crate::facts::proof::{Output, Sent, Signal};
 
     fn phase(requests: Vec<Request>) -> Phase {
         Phase {
@@ -340,6 +358,7 @@ mod tests {
                 left: 0,
             }),
             lateness_us: 0,
+            trials: Vec::new(),
         }
     }
 

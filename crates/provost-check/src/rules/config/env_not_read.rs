@@ -10,6 +10,7 @@ use crate::facts::binary::GoProgram;
 use crate::facts::program_text::{TextKind, TextPresence};
 use crate::facts::workload::{Action, EnvValue, VolumeKind};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::env::is_of_others;
 use crate::model::names::{meant, nearest};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -25,46 +26,6 @@ pub static RULE: Rule = Rule {
     check: Check::Container(check),
     ..Rule::BASE
 };
-
-/// Beginnings of names that clients and tools beside the program read.
-const OTHERS: &[&str] = &[
-    "OTEL_",
-    "AWS_",
-    "GOOGLE_",
-    "AZURE_",
-    "KUBERNETES_",
-    "POD_",
-    "NODE_",
-    "DD_",
-    "JAEGER_",
-    "SENTRY_",
-    "LC_",
-    "GO",
-    "SSL_CERT_",
-];
-
-/// The same, whole.
-const OTHER_NAMES: &[&str] = &[
-    "HTTP_PROXY",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "http_proxy",
-    "https_proxy",
-    "no_proxy",
-    "ALL_PROXY",
-    "LANG",
-    "LANGUAGE",
-    "HOME",
-    "PATH",
-    "TZ",
-    "TMPDIR",
-    "HOSTNAME",
-    "TERM",
-    "USER",
-    "SHELL",
-    "NAMESPACE",
-    "ZONEINFO",
-];
 
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     case.main_only()?;
@@ -112,12 +73,6 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     }
     of_config_maps(case, program, &mentions, out);
     Ok(())
-}
-
-fn is_of_others(name: &str) -> bool {
-    name.is_empty()
-        || OTHER_NAMES.contains(&name)
-        || OTHERS.iter().any(|start| name.starts_with(start))
 }
 
 /// Keys of one ConfigMap that are looked at.

@@ -21,8 +21,12 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     if phases.is_empty() {
         return Err(Abstain::NotApplicable);
     }
-    let lines =
-        phases.iter().flat_map(|phase| phase.output.lines.iter().map(move |line| (phase, line)));
+    // What is printed of a setting that is wrong is printed of one that is right, by accident.
+    let trials = phases.iter().flat_map(|phase| phase.trials.iter().map(|trial| &trial.run));
+    let lines = phases
+        .iter()
+        .chain(trials)
+        .flat_map(|phase| phase.output.lines.iter().map(move |line| (phase, line)));
     let mut printed = lines.filter(|(_, line)| line.secret).peekable();
     let Some(&(phase, line)) = printed.peek() else { return Ok(()) };
     let stream = if line.stderr { "standard error" } else { "standard output" };

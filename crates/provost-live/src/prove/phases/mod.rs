@@ -2,8 +2,10 @@
 
 mod drain;
 mod early;
+mod full;
 mod run;
 mod second;
+mod settings;
 mod start;
 mod stuck;
 
@@ -22,6 +24,8 @@ pub(super) async fn run(plan: &Plan, entered: Entered) -> Result<Phase, String> 
         PhaseName::Stuck => stuck::run(&mut run).await,
         PhaseName::SecondSignal => second::run(&mut run).await,
         PhaseName::EarlySignal => early::run(&mut run).await,
+        PhaseName::FullStdout => full::run(&mut run).await,
+        PhaseName::Settings => settings::run(&mut run).await,
     }
     run.finish().await
 }

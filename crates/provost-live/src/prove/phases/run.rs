@@ -63,6 +63,11 @@ impl Log {
         }
     }
 
+    /// How the request ended that was kept last.
+    pub(super) fn last(&self) -> Option<Outcome> {
+        self.requests.borrow().last().map(|request| request.outcome.clone())
+    }
+
     /// Opens a connection, asks once, and keeps what came of it.
     pub(super) async fn ask(
         &self,
@@ -71,11 +76,24 @@ impl Log {
         path: &str,
         patience: Duration,
     ) {
+        let request = get(path, &to.to_string(), 0);
+        self.send(purpose, to, path, &request, patience).await;
+    }
+
+    /// Opens a connection, sends bytes, and keeps what came of it.
+    pub(super) async fn send(
+        &self,
+        purpose: Purpose,
+        to: SocketAddr,
+        path: &str,
+        request: &[u8],
+        patience: Duration,
+    ) {
         let at = Instant::now();
         let sent = Cell::new(None);
         let asking = async {
             let mut connection = Connection::open(to).await?;
-            connection.send(&get(path, &to.to_string(), 0)).await?;
+            connection.send(request).await?;
             sent.set(Some(Instant::now()));
             Ok(connection.response().await)
         };
@@ -199,6 +217,7 @@ impl<'p> Run<'p> {
             output,
             exit: self.exit,
             lateness_us: lateness_us.copied().unwrap_or(0),
+            trials: Vec::new(),
         })
     }
 }

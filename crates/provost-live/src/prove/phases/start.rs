@@ -2,15 +2,24 @@
 
 use std::time::Duration;
 
-use provost_check::facts::proof::{ProbeKind, Purpose};
+use provost_check::facts::proof::{INJECTED, ProbeKind, Purpose};
+
+use tokio::time::sleep;
 
 use super::run::Run;
+use crate::prove::connection::get;
 
 /// How often each probe is made.
 const TIMES: usize = 3;
 
 /// No service has it. A handler that answers it well answers anything.
-const UNKNOWN: &str = "/provost-asks-for-what-is-not-there";
+pub(super) const UNKNOWN: &str = "/provost-asks-for-what-is-not-there";
+
+/// Bytes of a header that is long: `net/http` takes sixteen times as much by default.
+const LONG: usize = 64 << 10;
+
+/// Until what was printed has been read.
+const SETTLE: Duration = Duration::from_millis(100);
 
 pub(super) async fn run(run: &mut Run<'_>) {
     let ready = run.become_ready().await;
@@ -29,8 +38,50 @@ pub(super) async fn run(run: &mut Run<'_>) {
     }
     if let Some(port) = run.port().filter(|_| ready) {
         let to = run.to(port);
-        run.log.ask(Purpose::UnknownPath, to, UNKNOWN, Duration::from_secs(2)).await;
+        let patience = Duration::from_secs(2);
+        run.log.ask(Purpose::UnknownPath, to, UNKNOWN, patience).await;
+        run.log.ask(Purpose::Plain, to, &run.plan.terms.path, patience).await;
+        for (path, header) in hostile() {
+            let mut request = get(&path, &to.to_string(), 0);
+            // In front of the empty line.
+            request.truncate(request.len() - 2);
+            request.extend(format!("{header}\r\n\r\n").bytes());
+            run.log.send(Purpose::Hostile, to, &path, &request, patience).await;
+        }
+        // What is logged of it is none of the end.
+        sleep(SETTLE).await;
     }
     run.terminate();
     run.wait_for_end().await;
+}
+
+/// Paths and headers that are logged as they came make lines of their own, or fields, or no text. All
+/// are what HTTP allows.
+fn hostile() -> Vec<(String, String)> {
+    let plain = || "Accept: */*".to_owned();
+    let quoted = format!("%22%2C%22{INJECTED}%22%3A%22");
+    vec![
+        (format!("/provost%0D%0A{INJECTED}%20path"), plain()),
+        (format!("/?provost=%0A{INJECTED}%20query"), plain()),
+        (format!("/provost{quoted}path"), plain()),
+        (format!("/?provost={quoted}query"), plain()),
+        ("/provost%FF%FE%00path".to_owned(), plain()),
+        ("/provost-header".to_owned(), format!("Referer: provost\",\"{INJECTED}\":\"header")),
+        ("/provost-long-header".to_owned(), format!("X-Provost: {}", "x".repeat(LONG))),
+    ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_requests_are_single_heads() {
+        for (path, header) in hostile() {
+            assert!(
+                !path.contains(char::is_whitespace) && !header.contains(['\r', '\n']),
+                "{path}"
+            );
+        }
+    }
 }

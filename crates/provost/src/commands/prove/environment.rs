@@ -1,12 +1,13 @@
 //! What the process is given: arguments and environment of the container, outranked by the command
 //! line.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use anyhow::Result;
 use provost_check::artifact::mmap;
 use provost_check::case::Case;
+use provost_check::case::env::EnvSource;
 use provost_check::findings::{Abstain, Reason};
 use provost_check::model::secret;
 
@@ -24,6 +25,8 @@ const SHORTEST: usize = 6;
 pub(super) struct Given {
     /// By name.
     pub(super) variables: BTreeMap<String, String>,
+    /// Those that the manifest or the command line sets: what the image sets is there without them.
+    pub(super) set: BTreeSet<String>,
     /// Values that no report may show.
     pub(super) secrets: Vec<String>,
     /// Variables whose values are not known here and had to be made up or left out, in sentences.
@@ -55,6 +58,7 @@ impl Given {
             self.secrets.push(value.clone());
         }
         self.said.retain(|said| said.split_whitespace().next() != Some(name.as_str()));
+        self.set.insert(name.clone());
         self.variables.insert(name, value);
     }
 }
@@ -82,6 +86,11 @@ fn of_manifest(case: &Case<'_>, given: &mut Given) {
             Err(Abstain::NotApplicable) => {}
         }
     }
+    let known = given.variables.keys().filter(|name| {
+        let variable = environment.get(name).ok().flatten();
+        variable.is_some_and(|variable| variable.source == EnvSource::Manifest)
+    });
+    given.set = known.cloned().collect();
     if let Some(Abstain::Unknown { needs, .. }) = environment.open() {
         given.said.push(format!("variables may be missing: {needs} is not known"));
     }

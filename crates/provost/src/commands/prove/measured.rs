@@ -21,7 +21,7 @@ use provost_check::rules::rule::{Need, Rule};
 use provost_check::rules::{RULES, engine::Selection};
 use provost_live::prove::{self, Plan};
 
-use super::{environment, terms};
+use super::{environment, settings, terms};
 use crate::args::{Cli, ProveArgs};
 use crate::commands::check;
 use crate::exit::{Exit, Mistake};
@@ -47,7 +47,7 @@ pub(super) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
     let Known { mut world, selection, ignores, unusable } = load(cli, args, &interrupt)?;
     let digest = digest(&args.binary)?;
-    let (plan, container, said) = plan(args, &world)?;
+    let Planned { plan, container, tries, said } = plan(args, &world)?;
     let mut proof = Proof {
         version: VERSION,
         program: Program { path: args.binary.clone(), sha256: digest },
@@ -58,7 +58,7 @@ pub(super) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
         stage: Stage::default(),
         phases: Vec::new(),
     };
-    measure(cli, args, plan, &mut proof, &interrupt)?;
+    measure(cli, args, (plan, tries), &mut proof, &interrupt)?;
     if let Some(file) = &args.write_proof {
         let text = serde_json::to_string(&proof).context("cannot write the proof")?;
         output::write_file(Path::new(file), &(text + "\n"))
@@ -154,23 +154,32 @@ fn digest(path: &str) -> Result<String, Mistake> {
     Ok(mmap::sha256(&content))
 }
 
-/// What is run, for which container, and what is to be said of it.
-fn plan(args: &ProveArgs, world: &World) -> Result<(Plan, Option<String>, Vec<String>)> {
+/// What is run, for which container, with which changes of its variables, and what is to be said of it.
+struct Planned {
+    plan: Plan,
+    container: Option<String>,
+    tries: Vec<settings::Try>,
+    said: Vec<String>,
+}
+
+fn plan(args: &ProveArgs, world: &World) -> Result<Planned> {
     let joined = Joined::new(world);
     let container = container(args, &joined)?;
-    let given = environment::compose(args, container.as_ref())?;
+    let mut given = environment::compose(args, container.as_ref())?;
     let terms = terms::of(args, container.as_ref(), &world.settings);
-    let mut said = given.said;
+    let mut said = std::mem::take(&mut given.said);
     said.push(match &container {
         Some(case) => format!("run as {}", case.subject()),
         None => "run without a manifest: the defaults of Kubernetes are assumed (30 s to start, 30 s to end, no probes)".to_owned(),
     });
     let program = std::fs::canonicalize(&args.binary)
         .with_context(|| format!("--binary: cannot find {}", args.binary))?;
+    let arguments = arguments(args, container.as_ref(), &mut said);
+    let tries = settings::choose(args, container.as_ref(), &joined, &given, &arguments, &mut said)?;
     let plan = Plan {
         phase: PhaseName::Start,
         program,
-        arguments: arguments(args, container.as_ref(), &mut said),
+        arguments,
         environment: given.variables.into_iter().collect(),
         secrets: given.secrets,
         directory: args.directory.clone(),
@@ -182,8 +191,9 @@ fn plan(args: &ProveArgs, world: &World) -> Result<(Plan, Option<String>, Vec<St
         writable: container.as_ref().map(volumes).unwrap_or_default(),
         terms,
         early_us: 0,
+        sockets: None,
     };
-    Ok((plan, container.map(|case| case.subject()), said))
+    Ok(Planned { plan, container: container.map(|case| case.subject()), tries, said })
 }
 
 /// The container that runs the binary: the one that is named, else the only one it was bound to.
@@ -307,15 +317,17 @@ fn phases(args: &ProveArgs) -> Vec<PhaseName> {
 fn measure(
     cli: &Cli,
     args: &ProveArgs,
-    mut plan: Plan,
+    (mut plan, tries): (Plan, Vec<settings::Try>),
     proof: &mut Proof,
     interrupt: &Interrupt,
 ) -> Result<()> {
     let stop = interrupt.flag();
     let bar = progress(cli.quiet);
-    let (quiet, waiting): (Vec<_>, Vec<_>) = phases(args)
-        .into_iter()
-        .partition(|phase| matches!(phase, PhaseName::Start | PhaseName::Drain));
+    let mut wanted = phases(args);
+    let changes = wanted.iter().position(|phase| *phase == PhaseName::Settings);
+    let changes = changes.map(|at| wanted.remove(at)).is_some();
+    let (quiet, waiting): (Vec<_>, Vec<_>) =
+        wanted.into_iter().partition(|phase| matches!(phase, PhaseName::Start | PhaseName::Drain));
     let longest = longest(&plan.terms);
     let mut told = Vec::new();
     for phase in quiet {
@@ -338,7 +350,7 @@ fn measure(
             break;
         }
     }
-    bar.set_message("stuck, second-signal, early-signal");
+    bar.set_message("stuck, second-signal, early-signal, full-stdout");
     let started = told.iter().all(|(_, result)| result.as_ref().is_ok_and(|it| it.phase.is_ok()));
     let results: Vec<_> = std::thread::scope(|scope| {
         let running: Vec<_> = waiting
@@ -353,6 +365,11 @@ fn measure(
         running.into_iter().filter_map(|(phase, run)| Some((phase, run.join().ok()?))).collect()
     });
     told.extend(results);
+    if changes && started {
+        bar.set_message("settings");
+        let result = settings::measure(&plan, tries, self::longest, &stop);
+        told.push((PhaseName::Settings, result));
+    }
     bar.finish_and_clear();
     keep(told, proof, interrupt)
 }

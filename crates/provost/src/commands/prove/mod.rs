@@ -10,6 +10,8 @@ use crate::exit::Exit;
 
 #[cfg(target_os = "linux")]
 mod measured;
+#[cfg(target_os = "linux")]
+mod settings;
 
 /// Measures the process and judges what it did.
 #[cfg(target_os = "linux")]
