@@ -16,7 +16,7 @@ use goformats::gostrings::Strings;
 use goformats::limits::Limits;
 use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
 use provost_check::artifact::render::{Hidden, Renderer, Rendering, load_chart};
-use provost_check::artifact::source::Sources;
+use provost_check::artifact::source::{Source, SourceKind, Sources};
 use provost_check::artifact::{dockerfile, image, yaml as syntax};
 use provost_check::facts::SourceId;
 use provost_check::facts::settings::Settings;
@@ -25,9 +25,10 @@ use provost_check::model::condition::{Condition, Value};
 use provost_check::model::goduration;
 use provost_check::model::promql::Query;
 use provost_check::pipeline::{self, Conclusion, Loaded, Request};
-use provost_check::report::sarif;
 use provost_check::report::view::View;
+use provost_check::report::{html, sarif};
 use provost_check::rules::engine::Selection;
+use provost_live::prove::connection;
 use serde_json::Value as Json;
 
 /// A target: its name and its function.
@@ -48,6 +49,8 @@ pub const TARGETS: &[Target] = &[
     ("render", render),
     ("fixes", fixes),
     ("report", report),
+    ("response", response),
+    ("proof", proof),
 ];
 
 /// A whole file, taken for a binary.
@@ -254,6 +257,50 @@ pub fn report(data: &[u8]) {
             }
         }
     }
+}
+
+/// What a server sends: its end is the same wherever the bytes are cut.
+pub fn response(data: &[u8]) {
+    let Ok(Some((length, head))) = connection::head(data) else { return };
+    let rest = &data[length..];
+    let (mut whole, mut pieces) = (head.body.clone(), head.body);
+    let at_once = whole.take(rest);
+    let (mut taken, mut content, mut done) = (0, 0, false);
+    // Pieces of a byte and more, as they may come.
+    let mut size = 1;
+    while !done && taken < rest.len() {
+        let end = rest.len().min(taken + size);
+        match pieces.take(&rest[taken..end]) {
+            Ok((more, of_content, is_done)) => {
+                assert!(more > 0 || is_done, "no progress");
+                taken += more;
+                content += of_content;
+                done = is_done;
+            }
+            Err(_) => {
+                assert!(at_once.is_err());
+                return;
+            }
+        }
+        size = size % 7 + 1;
+    }
+    if !rest.is_empty() {
+        assert_eq!(at_once, Ok((taken, content, done)));
+    }
+}
+
+/// A file that says what was measured: it is judged and drawn.
+pub fn proof(data: &[u8]) {
+    let settings = Settings::at(jiff::civil::date(2026, 11, 23));
+    let Loaded { mut world, .. } =
+        pipeline::load(&Request::default(), Sources::default(), settings);
+    let source = world.sources.add(Source::opaque("proof.json", SourceKind::Proof));
+    let Ok(measured) = provost_check::artifact::proof::load(source, data, &[]) else { return };
+    black_box(provost_check::report::timeline::render(&measured.proof));
+    world.proofs.push(measured);
+    let concluded = pipeline::judge(&world, &Selection::default(), &[]);
+    let report = pipeline::report(&world, "0", concluded);
+    black_box(html::render(&View::new(&report)));
 }
 
 /// What a run on standard input concludes.

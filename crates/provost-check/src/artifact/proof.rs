@@ -8,6 +8,10 @@ use crate::facts::{Origin, SourceId};
 /// Bytes of a proof; larger ones are not read.
 pub const LARGEST: u64 = 256 << 20;
 
+/// Microseconds that a measurement takes at most, and Kubernetes grants: a day. What says more was not
+/// measured, and sums of it might not be numbers.
+const LONGEST_US: u64 = 86_400_000_000;
+
 /// Reads a proof. One of another build than the executables that are judged with it says nothing of
 /// them.
 ///
@@ -26,6 +30,9 @@ pub fn load(source: SourceId, bytes: &[u8], binaries: &[Binary]) -> Result<Measu
         let message = format!("is a proof of form {}, and {VERSION} is known here", proof.version);
         return Err(problem(message, Some("use the provost that made it, or measure again")));
     }
+    if let Some(what) = implausible(&proof) {
+        return Err(problem(format!("is no proof that provost prove wrote: {what}"), None));
+    }
     let known: Vec<&Binary> = binaries.iter().filter(|binary| binary.sha256.is_some()).collect();
     let is_it = |binary: &&Binary| binary.sha256.as_deref() == Some(proof.program.sha256.as_str());
     if let Some(binary) = known.first().filter(|_| !known.iter().any(is_it)) {
@@ -33,6 +40,30 @@ pub fn load(source: SourceId, bytes: &[u8], binaries: &[Binary]) -> Result<Measu
         return Err(problem(message, Some("measure this one: provost prove --binary PATH")));
     }
     Ok(Measured { source, proof })
+}
+
+/// What cannot have been measured.
+fn implausible(proof: &Proof) -> Option<String> {
+    let terms = &proof.terms;
+    let probes = terms.probes.iter().map(|probe| probe.timeout_ms);
+    let promised = [terms.start_ms, terms.grace_ms, terms.pre_stop_ms, terms.propagation_ms];
+    if promised.into_iter().chain(probes).any(|ms| ms > LONGEST_US / 1000) {
+        return Some("its terms grant more than a day".to_owned());
+    }
+    proof.phases.iter().find_map(|phase| {
+        let name = phase.name.name();
+        let listeners = phase.listeners.iter().flat_map(|it| [Some(it.at_us), it.closed_us]);
+        let signals = phase.signals.iter().map(|sent| Some(sent.at_us));
+        let lines = phase.output.lines.iter().map(|line| Some(line.at_us));
+        let requests = phase.requests.iter().flat_map(|it| [Some(it.end_us), it.sent_us]);
+        let exit = phase.exit.iter().map(|exit| Some(exit.at_us));
+        let all = listeners.chain(signals).chain(lines).chain(requests).chain(exit);
+        if all.chain([phase.ready_us]).flatten().any(|at_us| at_us > LONGEST_US) {
+            return Some(format!("the phase {name} lasted more than a day"));
+        }
+        let backwards = phase.requests.iter().any(|request| request.end_us < request.at_us);
+        backwards.then(|| format!("a request of the phase {name} ends before it begins"))
+    })
 }
 
 #[cfg(test)]
@@ -55,6 +86,13 @@ mod tests {
     #[test]
     fn what_is_no_proof_is_said_to_be_none() {
         assert!(read("{").unwrap_err().starts_with("is no proof"));
+        let long =
+            LEAST.replace("\"terms\": {}", "\"terms\": {\"grace_ms\": 18446744073709551615}");
+        assert!(read(&long).unwrap_err().contains("more than a day"));
+        let request = r#"{"purpose": "busy", "path": "/", "at_us": 2, "end_us": 1, "outcome": {"is": "refused"}}"#;
+        let phases = format!(r#""phases": [{{"name": "drain", "requests": [{request}]}}]"#);
+        let backwards = LEAST.replace("\"phases\": []", &phases);
+        assert!(read(&backwards).unwrap_err().contains("ends before it begins"));
         let newer = LEAST.replace("\"version\": 1", "\"version\": 2");
         assert!(read(&newer).unwrap_err().contains("form 2"));
     }

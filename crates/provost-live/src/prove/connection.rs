@@ -10,7 +10,7 @@ use provost_check::facts::proof::{Outcome, TRACE_HIGH, TRACE_LOW};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::body::{Body, Chunks};
+use super::body::{Body, Chunks, Garbled};
 
 /// Bytes of the head of a response.
 const MOST_HEAD: usize = 64 << 10;
@@ -29,11 +29,15 @@ pub struct Connection {
 
 /// The head of a response, as far as it matters here.
 #[derive(Debug, PartialEq, Eq)]
-struct Head {
-    status: u16,
-    body: Body,
-    close: bool,
-    location: Option<String>,
+pub struct Head {
+    /// Status code.
+    pub status: u16,
+    /// Where the body ends.
+    pub body: Body,
+    /// The connection will be closed.
+    pub close: bool,
+    /// `Location`, cut.
+    pub location: Option<String>,
 }
 
 impl Connection {
@@ -77,7 +81,7 @@ impl Connection {
                     Ok(_) => {}
                     Err(error) => return lost(&error, head_bytes + self.buffer.len()),
                 },
-                Err(()) => return Outcome::Garbled,
+                Err(Garbled) => return Outcome::Garbled,
             }
         };
         let mut bytes = 0;
@@ -166,15 +170,18 @@ fn lost(error: &Error, bytes: usize) -> Outcome {
 }
 
 /// The head of a response at the front of the bytes and its length; nothing when it is not whole.
-fn head(bytes: &[u8]) -> Result<Option<(usize, Head)>, ()> {
+///
+/// # Errors
+/// When it is no HTTP/1, or longer than any.
+pub fn head(bytes: &[u8]) -> Result<Option<(usize, Head)>, Garbled> {
     let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
     let mut response = httparse::Response::new(&mut headers);
     let length = match response.parse(bytes) {
         Ok(httparse::Status::Complete(length)) => length,
         Ok(httparse::Status::Partial) if bytes.len() <= MOST_HEAD => return Ok(None),
-        Ok(httparse::Status::Partial) | Err(_) => return Err(()),
+        Ok(httparse::Status::Partial) | Err(_) => return Err(Garbled),
     };
-    let status = response.code.ok_or(())?;
+    let status = response.code.ok_or(Garbled)?;
     let values = |name: &str| {
         let of_name = response.headers.iter().filter(|h| h.name.eq_ignore_ascii_case(name));
         of_name.filter_map(|header| std::str::from_utf8(header.value).ok()).collect::<Vec<_>>()
@@ -190,7 +197,7 @@ fn head(bytes: &[u8]) -> Result<Option<(usize, Head)>, ()> {
         Body::Chunked(Chunks::default())
     } else {
         match values("Content-Length").first() {
-            Some(length) => Body::Length(length.trim().parse().map_err(|_| ())?),
+            Some(length) => Body::Length(length.trim().parse().map_err(|_| Garbled)?),
             None => Body::UntilClosed,
         }
     };
@@ -231,9 +238,9 @@ mod tests {
     #[test]
     fn cut_heads_wait_and_others_are_refused() {
         assert_eq!(head(b"HTTP/1.1 200 OK\r\nContent-Le"), Ok(None));
-        assert_eq!(head(b"SSH-2.0-OpenSSH_9.6\r\n"), Err(()));
-        assert_eq!(head(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n"), Err(()));
+        assert_eq!(head(b"SSH-2.0-OpenSSH_9.6\r\n"), Err(Garbled));
+        assert_eq!(head(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n"), Err(Garbled));
         let endless = [b"HTTP/1.1 200 OK\r\nA: ".to_vec(), vec![b'a'; MOST_HEAD]].concat();
-        assert_eq!(head(&endless), Err(()));
+        assert_eq!(head(&endless), Err(Garbled));
     }
 }
