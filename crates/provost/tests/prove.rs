@@ -305,3 +305,29 @@ fn a_program_that_is_root_changes_nothing_outside() {
     assert!(proof.contains("tried to write") && proof.contains("read-only file system"), "{run}");
     assert!(!std::path::Path::new(&outside).exists(), "{run}");
 }
+
+#[test]
+fn runs_follow_each_other_where_they_share_a_network() {
+    let sandbox = Dir::new();
+    symlink(service("1.27"), sandbox.path().join("service")).unwrap();
+    // It is this machine's network, where others may have the usual port.
+    let pod = POD.replace("START", "30").replace("8080", "18080");
+    fs::write(sandbox.path().join("pod.yaml"), pod).unwrap();
+    fs::write(sandbox.path().join("provost.toml"), CONFIG).unwrap();
+    // Nobody gets another network in there, and root is the only user.
+    let script = "echo 0 > /proc/sys/user/max_net_namespaces && exec \"$0\" prove --binary service \
+                  --manifest pod.yaml --format json --env FAULT= \
+                  --phase second-signal --phase full-stdout --phase settings";
+    let run = std::process::Command::new("unshare")
+        .args(["--user", "--map-root-user", "sh", "-c", script, env!("CARGO_BIN_EXE_provost")])
+        .current_dir(sandbox.path())
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&run.stdout), String::from_utf8_lossy(&run.stderr));
+    assert!(err.contains("without its own network"), "{err}");
+    let report: Value = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{out}{err}"));
+    assert_eq!(report["findings"].as_array().unwrap().len(), 0, "{out}");
+    let ready =
+        |phase: &str| err.lines().any(|line| line.starts_with(phase) && line.contains("ms"));
+    assert!(["second-signal", "full-stdout", "settings"].into_iter().all(ready), "{err}");
+}

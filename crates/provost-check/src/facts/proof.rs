@@ -167,6 +167,16 @@ pub struct Stage {
     pub missing: Vec<Missing>,
 }
 
+/// What [`Stage::reproduced`] calls a network that nobody else is in.
+pub const OWN_NETWORK: &str = "its own network";
+
+impl Stage {
+    /// Whether several runs can have the same ports at the same time.
+    pub fn has_own_network(&self) -> bool {
+        self.reproduced.iter().any(|what| what == OWN_NETWORK)
+    }
+}
+
 /// Something that a pod has and the process had not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Missing {

@@ -11,7 +11,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use provost_check::facts::proof::{Missing, Stage};
+use provost_check::facts::proof::{Missing, OWN_NETWORK, Stage};
 use rustix::fs::{Gid, Uid};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
 use rustix::process::{Signal, geteuid, set_parent_process_death_signal};
@@ -51,9 +51,9 @@ pub(super) struct Entered {
 }
 
 /// Goes into namespaces of its own. Must be called while the process has one thread.
-pub(super) fn enter() -> (Entered, Stage) {
+pub(super) fn enter(user: (u32, u32)) -> (Entered, Stage) {
     let mut stage = Stage::default();
-    let root = geteuid().is_root();
+    let root = geteuid().is_root() && may_become(user);
     let (uid, gid) = (geteuid(), rustix::process::getegid());
     let wanted = UnshareFlags::NEWNET
         | UnshareFlags::NEWNS
@@ -69,7 +69,7 @@ pub(super) fn enter() -> (Entered, Stage) {
         Ok(()) => None,
         Err(error) => Some(error.to_string()),
     };
-    for what in ["its own processes, as the first of them (PID 1)", "its own network"] {
+    for what in ["its own processes, as the first of them (PID 1)", OWN_NETWORK] {
         match &why {
             None => stage.reproduced.push(what.to_owned()),
             Some(why) => stage.missing.push(missing(what, why)),
@@ -98,6 +98,25 @@ pub(super) fn foresee(entered: Entered, user: (u32, u32), read_only_root: bool, 
         let what = "a root that can be written to, as the container's";
         tell(false, what, "it is this machine's, and therefore read-only");
     }
+}
+
+/// Whether root here has that user and group to become: the root of a user namespace may be alone in it
+/// (user_namespaces(7)).
+fn may_become((uid, gid): (u32, u32)) -> bool {
+    let read = |name: &str| std::fs::read_to_string(format!("/proc/self/{name}"));
+    let has = |name: &str, id: u32| read(name).map_or(true, |map| is_mapped(&map, id));
+    let groups = read("setgroups").map_or(true, |word| word.trim() != "deny");
+    has("uid_map", uid) && has("gid_map", gid) && groups
+}
+
+/// Whether one of the ranges, `inside outside length` a line, holds the id.
+fn is_mapped(map: &str, id: u32) -> bool {
+    map.lines().any(|line| {
+        let mut numbers = line.split_ascii_whitespace().map(|it| it.parse::<u64>().unwrap_or(0));
+        let (first, _, length) = (numbers.next(), numbers.next(), numbers.next());
+        let first = first.unwrap_or(0);
+        (first..first.saturating_add(length.unwrap_or(0))).contains(&u64::from(id))
+    })
 }
 
 fn missing(what: &str, why: &str) -> Missing {
@@ -203,4 +222,17 @@ fn give_up((uid, gid): (u32, u32)) -> io::Result<()> {
     let none = CapabilitySet::empty();
     set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_of_a_user_namespace_may_be_alone() {
+        assert!(is_mapped("         0          0 4294967295\n", 65532));
+        assert!(is_mapped("0 1000 1\n1 100000 65536\n", 65532));
+        assert!(!is_mapped("         0       1000          1\n", 65532));
+        assert!(!is_mapped("", 0));
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
@@ -352,19 +353,15 @@ fn measure(
     }
     bar.set_message("stuck, second-signal, early-signal, full-stdout");
     let started = told.iter().all(|(_, result)| result.as_ref().is_ok_and(|it| it.phase.is_ok()));
-    let results: Vec<_> = std::thread::scope(|scope| {
-        let running: Vec<_> = waiting
-            .into_iter()
-            .filter(|_| started)
-            .map(|phase| {
-                let plan = Plan { phase, ..plan.clone() };
-                let stop = &stop;
-                (phase, scope.spawn(move || prove::measure(&plan, longest, stop)))
-            })
-            .collect();
-        running.into_iter().filter_map(|(phase, run)| Some((phase, run.join().ok()?))).collect()
-    });
-    told.extend(results);
+    // Two that share a network would want the same port.
+    let side_by_side = told
+        .last()
+        .is_some_and(|(_, result)| result.as_ref().is_ok_and(|it| it.stage.has_own_network()));
+    let at_once = if side_by_side { waiting.len().max(1) } else { 1 };
+    let waiting: Vec<PhaseName> = waiting.into_iter().filter(|_| started).collect();
+    for some in waiting.chunks(at_once) {
+        told.extend(together(&plan, some, longest, &stop));
+    }
     if changes && started {
         bar.set_message("settings");
         let result = settings::measure(&plan, tries, self::longest, &stop);
@@ -372,6 +369,25 @@ fn measure(
     }
     bar.finish_and_clear();
     keep(told, proof, interrupt)
+}
+
+/// Measures phases at the same time.
+fn together(
+    plan: &Plan,
+    phases: &[PhaseName],
+    longest: Duration,
+    stop: &AtomicBool,
+) -> Vec<(PhaseName, Result<prove::Measured>)> {
+    std::thread::scope(|scope| {
+        let running: Vec<_> = phases
+            .iter()
+            .map(|&phase| {
+                let plan = Plan { phase, ..plan.clone() };
+                (phase, scope.spawn(move || prove::measure(&plan, longest, stop)))
+            })
+            .collect();
+        running.into_iter().filter_map(|(phase, run)| Some((phase, run.join().ok()?))).collect()
+    })
 }
 
 /// Puts what was measured into the proof.

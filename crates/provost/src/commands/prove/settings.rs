@@ -182,6 +182,8 @@ pub(super) fn measure(
 ) -> Result<prove::Measured> {
     let plan = Plan { phase: PhaseName::Settings, ..plan.clone() };
     let mut measured = prove::measure(&plan, longest(&plan.terms), stop)?;
+    // Two that share a network would want the same port.
+    let at_once = if measured.stage.has_own_network() { AT_ONCE } else { 1 };
     let Ok(control) = &mut measured.phase else { return Ok(measured) };
     // What does not come up as it is says nothing when it does not come up otherwise.
     let Some(ready_us) = control.ready_us else { return Ok(measured) };
@@ -195,7 +197,7 @@ pub(super) fn measure(
     let waiting = Mutex::new(tries.into_iter().filter(says_something).enumerate());
     let done: Mutex<Vec<(usize, Result<Trial>)>> = Mutex::default();
     std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
+        for _ in 0..at_once {
             scope.spawn(|| {
                 loop {
                     let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
