@@ -50,7 +50,11 @@ fn implausible(proof: &Proof) -> Option<String> {
     if promised.into_iter().chain(probes).any(|ms| ms > LONGEST_US / 1000) {
         return Some("its terms grant more than a day".to_owned());
     }
-    proof.phases.iter().find_map(|phase| {
+    let trials = proof.phases.iter().flat_map(|phase| phase.trials.iter().map(|trial| &trial.run));
+    if trials.clone().any(|run| !run.trials.is_empty()) {
+        return Some("a start with a changed variable has others in it".to_owned());
+    }
+    proof.phases.iter().chain(trials).find_map(|phase| {
         let name = phase.name.name();
         let listeners = phase.listeners.iter().flat_map(|it| [Some(it.at_us), it.closed_us]);
         let signals = phase.signals.iter().map(|sent| Some(sent.at_us));
@@ -93,6 +97,18 @@ mod tests {
         let phases = format!(r#""phases": [{{"name": "drain", "requests": [{request}]}}]"#);
         let backwards = LEAST.replace("\"phases\": []", &phases);
         assert!(read(&backwards).unwrap_err().contains("ends before it begins"));
+        let start = |inner: &str| {
+            let run = format!(r#"{{"name": "settings", {inner}}}"#);
+            format!(r#""trials": [{{"variable": "A", "change": "removed", "run": {run}}}]"#)
+        };
+        for (inner, what) in [
+            (r#""ready_us": 18446744073709551615"#.to_owned(), "more than a day"),
+            (start(r#""ready_us": 1"#), "has others in it"),
+        ] {
+            let phases = format!(r#""phases": [{{"name": "settings", {}}}]"#, start(&inner));
+            let trial = LEAST.replace("\"phases\": []", &phases);
+            assert!(read(&trial).unwrap_err().contains(what), "{what}");
+        }
         let newer = LEAST.replace("\"version\": 1", "\"version\": 2");
         assert!(read(&newer).unwrap_err().contains("form 2"));
     }
