@@ -11,6 +11,7 @@ use std::collections::HashMap;
 use std::hint::black_box;
 
 use goformats::binary;
+use goformats::exposition::{self as metrics, Format};
 use goformats::godebug::{self, Release};
 use goformats::gostrings::Strings;
 use goformats::limits::Limits;
@@ -46,6 +47,7 @@ pub const TARGETS: &[Target] = &[
     ("image", image),
     ("layers", layers),
     ("analysis", analysis),
+    ("exposition", exposition),
     ("render", render),
     ("fixes", fixes),
     ("report", report),
@@ -162,6 +164,30 @@ pub fn analysis(data: &[u8]) {
         black_box((condition.reads_first_only(), condition.is_complement_of(&condition)));
     }
     black_box(goduration::parse_seconds(&text));
+}
+
+/// Two scrapes of one process with a NUL between them, in both formats.
+pub fn exposition(data: &[u8]) {
+    let split = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
+    let (before, after) = data.split_at(split);
+    let after = after.get(1..).unwrap_or_default();
+    let limits = metrics::Limits { samples: 1000, labels: 8, ..metrics::Limits::DEFAULT };
+    for format in [Format::Text, Format::OpenMetrics] {
+        let before = metrics::read(before, format, &limits);
+        let read = metrics::read(after, format, &limits);
+        for problem in &read.problems {
+            assert!(problem.place.start <= problem.at && problem.at <= problem.place.end);
+            assert!(after.get(problem.place.clone()).is_some());
+        }
+        let samples = read.families.iter().flat_map(|family| &family.samples);
+        for sample in samples {
+            assert!(after.get(sample.place.clone()).is_some());
+            black_box(sample.series());
+        }
+        black_box((metrics::histograms(&read), metrics::no_counts(&read)));
+        black_box(metrics::decreases(&before, &read));
+        assert!(metrics::decreases(&read, &read).is_empty());
+    }
 }
 
 /// A template and, behind a NUL each, a text that is traced to it, values and helpers.

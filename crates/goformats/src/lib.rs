@@ -12,6 +12,7 @@ pub mod binary;
 pub mod buildinfo;
 pub mod cursor;
 pub mod elf;
+pub mod exposition;
 pub mod godebug;
 pub mod gostrings;
 pub mod limits;

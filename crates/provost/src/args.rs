@@ -265,6 +265,12 @@ pub(crate) struct ProveArgs {
     /// A path that takes seconds to answer, for requests in flight
     #[arg(long, value_name = "PATH", help_heading = "Measurement")]
     pub(crate) slow_path: Option<String>,
+    /// Where its metrics are (default: what monitors or annotations say, else /metrics)
+    #[arg(long, value_name = "PATH", help_heading = "Measurement")]
+    pub(crate) metrics_path: Option<String>,
+    /// The port of its metrics (default: likewise, else any that answers)
+    #[arg(long, value_name = "PORT", help_heading = "Measurement")]
+    pub(crate) metrics_port: Option<u16>,
     /// Only this part: start, drain, stuck, second-signal, early-signal, full-stdout, settings;
     /// repeatable
     #[arg(long, value_name = "PHASE", value_parser = phase, help_heading = "Measurement")]

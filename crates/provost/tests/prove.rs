@@ -73,7 +73,42 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("other-name", &["service-name-differs"]),
     ("log-injection", &["log-injection"]),
     ("blocks-on-full-stdout", &["blocks-on-full-stdout"]),
+    ("malformed-metrics", &["malformed-exposition"]),
+    ("falling-bucket", &["inconsistent-histogram"]),
+    ("counter-falls", &["counter-decreases"]),
+    ("unbounded-series", &["unbounded-series"]),
+    ("slow-metrics", &["slow-scrape"]),
 ];
+
+/// What asks for its metrics: a monitor, and an alert on the right series.
+const MONITORED: &str = r#"
+---
+apiVersion: v1
+kind: Service
+metadata: {name: service, namespace: shop, labels: {app: service}}
+spec:
+  selector: {app.kubernetes.io/name: service}
+  ports: [{name: http, port: 80, targetPort: http}]
+---
+apiVersion: monitoring.coreos.com/v1
+kind: ServiceMonitor
+metadata: {name: service, namespace: shop}
+spec:
+  selector: {matchLabels: {app: service}}
+  endpoints: [{port: http, scrapeTimeout: 1s}]
+---
+apiVersion: monitoring.coreos.com/v1
+kind: PrometheusRule
+metadata: {name: service, namespace: shop}
+spec:
+  groups:
+    - name: service
+      rules:
+        - alert: Errors
+          expr: rate(http_requests_total{job="service",code=~"5.."}[5m]) > 1
+        - alert: Slow
+          expr: rate(http_request_duration_seconds_bucket{job="service",le="0.1"}[5m]) < 1
+"#;
 
 /// Runs side by side: they mostly wait.
 const AT_ONCE: usize = 4;
@@ -100,7 +135,8 @@ fn prove(binary: &str, fault: &str, more: &[&str]) -> Run {
         | "loopback" => "3",
         _ => "30",
     };
-    fs::write(sandbox.path().join("pod.yaml"), POD.replace("START", start)).unwrap();
+    let pod = POD.replace("START", start) + MONITORED;
+    fs::write(sandbox.path().join("pod.yaml"), pod).unwrap();
     fs::write(sandbox.path().join("provost.toml"), CONFIG).unwrap();
     let fault = format!("FAULT={fault}");
     let mut args = vec!["prove", "--binary", "service", "--manifest", "pod.yaml", "--env", &fault];
@@ -330,4 +366,45 @@ fn runs_follow_each_other_where_they_share_a_network() {
     let ready =
         |phase: &str| err.lines().any(|line| line.starts_with(phase) && line.contains("ms"));
     assert!(["second-signal", "full-stdout", "settings"].into_iter().all(ready), "{err}");
+}
+
+#[test]
+fn a_query_that_no_series_answers_is_told_with_the_one_that_is_meant() {
+    let sandbox = Dir::new();
+    symlink(service("1.27"), sandbox.path().join("service")).unwrap();
+    let queries = MONITORED
+        .replace("http_requests_total{", "http_request_total{")
+        .replace("le=\"0.1\"", "le=\"0.3\"")
+        .replace("code=~\"5..\"", "code=\"500\"");
+    let pod = POD.replace("START", "30") + &queries;
+    fs::write(sandbox.path().join("pod.yaml"), pod).unwrap();
+    let args = ["prove", "--binary", "service", "--manifest", "pod.yaml", "--phase", "start"];
+    let run = sandbox.provost(&args);
+    assert_eq!(run.code, 1, "{run}");
+    let out = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = "error[selector-without-series]: the process has no series http_request_total, and has http_requests_total";
+    assert!(out.contains(told), "{run}");
+    let told = "http_request_duration_seconds_bucket has no bucket le=\"0.3\", only 0.1 +Inf";
+    assert!(out.contains(told), "{run}");
+    // Without anything that asks for it, what is wrong with the metrics is found all the same.
+    fs::write(sandbox.path().join("pod.yaml"), POD.replace("START", "30")).unwrap();
+    let more = ["--env", "FAULT=falling-bucket", "--format", "json"];
+    let run = sandbox.provost(&args.iter().chain(&more).copied().collect::<Vec<_>>());
+    assert_eq!(findings(&run), BTreeSet::from(["inconsistent-histogram".to_owned()]), "{run}");
+}
+
+#[test]
+fn metrics_that_are_asked_for_and_not_there_are_told() {
+    let sandbox = Dir::new();
+    symlink(service("1.27"), sandbox.path().join("service")).unwrap();
+    let asked = MONITORED.replace("{port: http,", "{port: http, path: /prometheus,");
+    fs::write(sandbox.path().join("pod.yaml"), POD.replace("START", "30") + &asked).unwrap();
+    let args = ["prove", "--binary", "service", "--manifest", "pod.yaml", "--phase", "start"];
+    let run =
+        sandbox.provost(&args.iter().chain(&["--format", "json"]).copied().collect::<Vec<_>>());
+    assert_eq!(
+        findings(&run),
+        BTreeSet::from(["malformed-exposition/not-served".to_owned()]),
+        "{run}"
+    );
 }

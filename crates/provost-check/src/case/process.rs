@@ -2,6 +2,7 @@
 
 use super::{Case, Joined, World};
 use crate::facts::Origin;
+use crate::facts::metrics::{Metrics, Scrape};
 use crate::facts::proof::{
     Measured, Outcome, Phase, PhaseName, Proof, Purpose, Request, Signal, Terms,
 };
@@ -89,6 +90,30 @@ impl<'w> ProcessCase<'w> {
                 format!("the end of a process that was ready (phase {})", name.name()),
             )),
         }
+    }
+
+    /// What the process said on its metrics endpoint. Most processes have none.
+    pub fn metrics(&self) -> Result<(&'w Phase, &'w Metrics), Abstain> {
+        let phase = self.phase(PhaseName::Start)?;
+        match &phase.metrics {
+            Some(metrics) => Ok((phase, metrics)),
+            None if self.terms().metrics.is_some() && phase.ready_us.is_some() => {
+                Err(Abstain::NotApplicable)
+            }
+            None => Err(Abstain::unknown(Reason::NotMeasured, "the metrics of a ready process")),
+        }
+    }
+
+    /// The same, with the scrapes that gave metrics.
+    pub fn scraped(&self) -> Result<(&'w Phase, &'w Metrics, Vec<&'w Scrape>), Abstain> {
+        let (phase, metrics) = self.metrics()?;
+        let given: Vec<&Scrape> = metrics.scrapes.iter().filter(|it| it.answered()).collect();
+        if given.is_empty() {
+            let how = metrics.scrapes.first().map_or_else(String::new, |it| it.outcome.words());
+            let what = format!("the metrics: {} was {how}", metrics.path);
+            return Err(Abstain::unknown(Reason::NotMeasured, what));
+        }
+        Ok((phase, metrics, given))
     }
 
     /// A moment in a run of the process.

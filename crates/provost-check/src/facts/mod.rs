@@ -14,6 +14,7 @@ pub mod document;
 pub mod image;
 pub mod image_files;
 pub mod mesh;
+pub mod metrics;
 pub mod objects;
 pub mod order;
 pub mod origin;

@@ -8,6 +8,7 @@ use core::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
 
+use super::metrics::{Endpoint, Metrics};
 use super::origin::SourceId;
 
 mod trial;
@@ -92,6 +93,9 @@ pub struct Terms {
     pub propagation_ms: u64,
     /// HTTP probes.
     pub probes: Vec<Probe>,
+    /// Where metrics are; none in proofs that were made before they were measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Endpoint>,
 }
 
 impl Default for Terms {
@@ -106,6 +110,7 @@ impl Default for Terms {
             pre_stop_ms: 0,
             propagation_ms: 5000,
             probes: Vec::new(),
+            metrics: None,
         }
     }
 }
@@ -249,6 +254,9 @@ pub struct Phase {
     /// Every request, by its start.
     #[serde(default)]
     pub requests: Vec<Request>,
+    /// What it said on its metrics endpoint, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Metrics>,
     /// What it printed.
     #[serde(default)]
     pub output: Output,
@@ -317,6 +325,8 @@ pub enum Purpose {
     Liveness,
     /// A path that no service has.
     UnknownPath,
+    /// What is served, between two scrapes of the metrics.
+    Served,
     /// Load, each on a connection of its own.
     NewConnection,
     /// Load, one after the other on a connection that stays.

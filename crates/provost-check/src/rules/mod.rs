@@ -15,6 +15,7 @@ pub mod known_as;
 pub mod lifecycle;
 pub mod logs;
 pub mod mesh;
+pub mod metrics;
 pub mod network;
 #[cfg(test)]
 mod pages;
@@ -141,6 +142,12 @@ pub static RULES: &[&Rule] = &[
     &mesh::tls_server_behind_sidecar::RULE,
     &mesh::trusted_forwarded_client_cert::RULE,
     &mesh::undeclared_mesh_protocol::RULE,
+    &metrics::counter_decreases::RULE,
+    &metrics::inconsistent_histogram::RULE,
+    &metrics::malformed_exposition::RULE,
+    &metrics::selector_without_series::RULE,
+    &metrics::slow_scrape::RULE,
+    &metrics::unbounded_series::RULE,
     &network::ambiguous_routing::RULE,
     &network::conflicting_listeners::RULE,
     &network::dangling_ingress_backend::RULE,

@@ -29,6 +29,7 @@ pub enum Group {
     Termination,
     Environment,
     Logs,
+    Metrics,
     Input,
 }
 
@@ -55,6 +56,7 @@ impl Group {
             Self::Termination => "termination",
             Self::Environment => "environment",
             Self::Logs => "logs",
+            Self::Metrics => "metrics",
             Self::Input => "input",
         }
     }

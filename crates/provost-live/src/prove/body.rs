@@ -51,14 +51,30 @@ impl Body {
     /// # Errors
     /// When chunks are not written as chunks.
     pub fn take(&mut self, bytes: &[u8]) -> Result<(usize, u64, bool), Garbled> {
+        self.take_to(bytes, &mut |_| {})
+    }
+
+    /// The same, with the content handed on.
+    ///
+    /// # Errors
+    /// When chunks are not written as chunks.
+    pub fn take_to(
+        &mut self,
+        bytes: &[u8],
+        content: &mut dyn FnMut(&[u8]),
+    ) -> Result<(usize, u64, bool), Garbled> {
         match self {
-            Self::UntilClosed => Ok((bytes.len(), bytes.len() as u64, false)),
+            Self::UntilClosed => {
+                content(bytes);
+                Ok((bytes.len(), bytes.len() as u64, false))
+            }
             Self::Length(left) => {
                 let taken = bytes.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
+                content(bytes.get(..taken).unwrap_or_default());
                 *left -= taken as u64;
                 Ok((taken, taken as u64, *left == 0))
             }
-            Self::Chunked(chunks) => chunks.take(bytes),
+            Self::Chunked(chunks) => chunks.take(bytes, content),
         }
     }
 
@@ -69,13 +85,18 @@ impl Body {
 }
 
 impl Chunks {
-    fn take(&mut self, bytes: &[u8]) -> Result<(usize, u64, bool), Garbled> {
+    fn take(
+        &mut self,
+        bytes: &[u8],
+        to: &mut dyn FnMut(&[u8]),
+    ) -> Result<(usize, u64, bool), Garbled> {
         let (mut at, mut content) = (0, 0);
         while at < bytes.len() && self.at != At::Done {
             match self.at {
                 At::Data(left) => {
                     let wanted = usize::try_from(left).unwrap_or(usize::MAX);
                     let taken = (bytes.len() - at).min(wanted);
+                    to(bytes.get(at..at + taken).unwrap_or_default());
                     at += taken;
                     content += taken as u64;
                     let left = left - taken as u64;
@@ -174,10 +195,11 @@ mod tests {
             }
             text.extend(b"0\r\n\r\n");
             let (mut body, mut content, mut whole, mut rest) = (chunked(), 0, false, &text[..]);
+            let mut kept = Vec::new();
             let mut cuts = cuts.iter().cycle();
             while !rest.is_empty() {
                 let piece = &rest[..rest.len().min(*cuts.next().unwrap())];
-                let taken = body.take(piece).unwrap();
+                let taken = body.take_to(piece, &mut |part| kept.extend_from_slice(part)).unwrap();
                 prop_assert_eq!(taken.0, piece.len());
                 content += taken.1;
                 whole = taken.2;
@@ -185,6 +207,7 @@ mod tests {
             }
             prop_assert!(whole);
             prop_assert_eq!(content, sizes.iter().sum::<usize>() as u64);
+            prop_assert_eq!(kept, vec![b'x'; sizes.iter().sum()]);
         }
 
         #[test]

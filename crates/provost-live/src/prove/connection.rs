@@ -38,6 +38,26 @@ pub struct Head {
     pub close: bool,
     /// `Location`, cut.
     pub location: Option<String>,
+    /// `Content-Type`, cut.
+    pub content_type: String,
+}
+
+/// What a response held, as far as it was asked to be kept.
+#[derive(Debug, Default)]
+pub struct Kept {
+    /// `Content-Type`
+    pub content_type: String,
+    /// The body, up to `most` bytes.
+    pub body: Vec<u8>,
+    /// How many bytes are kept.
+    pub most: usize,
+}
+
+impl Kept {
+    fn keep(&mut self, part: &[u8]) {
+        let room = self.most.saturating_sub(self.body.len());
+        self.body.extend_from_slice(part.get(..part.len().min(room)).unwrap_or_default());
+    }
 }
 
 impl Connection {
@@ -62,6 +82,11 @@ impl Connection {
 
     /// Waits for the response to what was sent.
     pub async fn response(&mut self) -> Outcome {
+        self.response_to(&mut Kept::default()).await
+    }
+
+    /// The same, and keeps what it holds.
+    pub async fn response_to(&mut self, kept: &mut Kept) -> Outcome {
         let mut head_bytes = 0;
         let mut head = loop {
             match head(&self.buffer) {
@@ -84,10 +109,11 @@ impl Connection {
                 Err(Garbled) => return Outcome::Garbled,
             }
         };
+        kept.content_type = std::mem::take(&mut head.content_type);
         let mut bytes = 0;
         let mut whole = head.body.is_empty();
         while !whole {
-            match head.body.take(&self.buffer) {
+            match head.body.take_to(&self.buffer, &mut |part| kept.keep(part)) {
                 Ok((taken, content, done)) => {
                     self.buffer.drain(..taken);
                     bytes += content;
@@ -136,6 +162,14 @@ impl Connection {
         self.buffer.extend_from_slice(piece.get(..read).unwrap_or_default());
         Ok(read)
     }
+}
+
+/// A GET request for metrics.
+pub fn scrape(path: &str, host: &str, accept: &str) -> Vec<u8> {
+    format!(
+        "GET {path} HTTP/1.1\r\nHost: {host}\r\nUser-Agent: provost\r\nAccept: {accept}\r\n\r\n"
+    )
+    .into_bytes()
 }
 
 /// A GET request. A body of `length` bytes is promised where it is not zero. It is part of a trace of
@@ -201,9 +235,12 @@ pub fn head(bytes: &[u8]) -> Result<Option<(usize, Head)>, Garbled> {
             None => Body::UntilClosed,
         }
     };
+    let content_type = values("Content-Type")
+        .first()
+        .map_or_else(String::new, |it| it.chars().take(MOST_LOCATION).collect());
     let location = values("Location").first().map(|it| it.chars().take(MOST_LOCATION).collect());
     let close = has("Connection", "close") || response.version == Some(0);
-    Ok(Some((length, Head { status, body, close, location })))
+    Ok(Some((length, Head { status, body, close, location, content_type })))
 }
 
 #[cfg(test)]

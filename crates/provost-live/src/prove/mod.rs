@@ -9,6 +9,7 @@
 pub mod body;
 pub mod connection;
 mod listening;
+pub mod metrics;
 pub mod netlink;
 pub mod phases;
 pub mod plan;

@@ -359,6 +359,7 @@ mod tests {
             }),
             lateness_us: 0,
             trials: Vec::new(),
+            metrics: None,
         }
     }
 

@@ -4,6 +4,7 @@ mod drain;
 mod early;
 mod full;
 mod run;
+mod scrapes;
 mod second;
 mod settings;
 mod start;

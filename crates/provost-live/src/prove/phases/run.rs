@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
+use provost_check::facts::metrics::Metrics;
 use provost_check::facts::proof::{Exit, Outcome, Phase, ProbeKind, Purpose, Request, Signal};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
@@ -113,6 +114,7 @@ pub(super) struct Run<'p> {
     pub(super) log: Rc<Log>,
     ready_us: Option<u64>,
     pub(super) exit: Option<Exit>,
+    pub(super) metrics: Option<Metrics>,
 }
 
 impl<'p> Run<'p> {
@@ -124,7 +126,7 @@ impl<'p> Run<'p> {
             requests: RefCell::default(),
             lateness: RefCell::default(),
         });
-        Ok(Self { plan, process, log, ready_us: None, exit: None })
+        Ok(Self { plan, process, log, ready_us: None, exit: None, metrics: None })
     }
 
     /// Where that port can be reached. A socket bound to one address is asked there.
@@ -214,6 +216,7 @@ impl<'p> Run<'p> {
             ready_us: self.ready_us,
             signals,
             requests,
+            metrics: self.metrics,
             output,
             exit: self.exit,
             lateness_us: lateness_us.copied().unwrap_or(0),

@@ -1,4 +1,4 @@
-//! Started, probed, asked for what nobody serves, ended while idle.
+//! Started, probed, asked for what nobody serves and for its metrics, ended while idle.
 
 use std::time::Duration;
 
@@ -7,6 +7,7 @@ use provost_check::facts::proof::{INJECTED, ProbeKind, Purpose};
 use tokio::time::sleep;
 
 use super::run::Run;
+use super::scrapes;
 use crate::prove::connection::get;
 
 /// How often each probe is made.
@@ -40,6 +41,7 @@ pub(super) async fn run(run: &mut Run<'_>) {
         let to = run.to(port);
         let patience = Duration::from_secs(2);
         run.log.ask(Purpose::UnknownPath, to, UNKNOWN, patience).await;
+        scrapes::run(run).await;
         run.log.ask(Purpose::Plain, to, &run.plan.terms.path, patience).await;
         for (path, header) in hostile() {
             let mut request = get(&path, &to.to_string(), 0);

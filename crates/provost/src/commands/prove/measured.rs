@@ -286,6 +286,8 @@ fn command(args: &ProveArgs) -> String {
     args.port.iter().for_each(|port| flag("--port", &port.to_string()));
     args.path.iter().for_each(|path| flag("--path", path));
     args.slow_path.iter().for_each(|path| flag("--slow-path", path));
+    args.metrics_path.iter().for_each(|path| flag("--metrics-path", path));
+    args.metrics_port.iter().for_each(|port| flag("--metrics-port", &port.to_string()));
     words.join(" ")
 }
 

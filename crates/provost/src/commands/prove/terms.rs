@@ -1,6 +1,7 @@
 //! What the process is held against: manifest, configuration, the defaults of Kubernetes.
 
 use provost_check::case::Case;
+use provost_check::facts::metrics::Endpoint;
 use provost_check::facts::proof::{Probe, ProbeKind, Terms};
 use provost_check::facts::settings::Settings;
 use provost_check::facts::workload::{self, Action};
@@ -23,7 +24,27 @@ pub(super) fn of(args: &ProveArgs, container: Option<&Case<'_>>, settings: &Sett
     terms.path = args.path.clone().or(readiness).unwrap_or(terms.path);
     terms.port = args.port.or(terms.port);
     terms.slow_path.clone_from(&args.slow_path);
+    terms.metrics = Some(metrics(args, container));
     terms
+}
+
+/// Where metrics are asked for: what is given, what a monitor or an annotation names, else `/metrics`, where it is.
+fn metrics(args: &ProveArgs, container: Option<&Case<'_>>) -> Endpoint {
+    let mut endpoint = Endpoint::default();
+    if let Some(scraped) = container.and_then(Case::scraped) {
+        endpoint.path = scraped.path;
+        endpoint.port = Some(scraped.port);
+        endpoint.timeout_ms = scraped.timeout.map_or(endpoint.timeout_ms, milliseconds).max(1);
+        endpoint.named = true;
+    } else if let Some(case) = container {
+        let named = |name: &str| case.container.port_named(name)?.port.as_ref();
+        let port = ["metrics", "http-metrics", "prometheus"].into_iter().find_map(named);
+        endpoint.port = port.and_then(|port| u16::try_from(port.value).ok());
+    }
+    endpoint.named |= args.metrics_path.is_some();
+    endpoint.path = args.metrics_path.clone().unwrap_or(endpoint.path);
+    endpoint.port = args.metrics_port.or(endpoint.port);
+    endpoint
 }
 
 fn milliseconds(seconds: f64) -> u64 {

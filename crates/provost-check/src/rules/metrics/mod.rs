@@ -1,0 +1,8 @@
+//! What the process says on its metrics endpoint.
+
+pub mod counter_decreases;
+pub mod inconsistent_histogram;
+pub mod malformed_exposition;
+pub mod selector_without_series;
+pub mod slow_scrape;
+pub mod unbounded_series;

@@ -1,0 +1,209 @@
+//! Queries for series that the process does not have.
+
+mod labels;
+mod names;
+
+use std::collections::HashSet;
+
+use crate::case::process::ProcessCase;
+use crate::case::queried::{NAMING, is_foreign};
+use crate::case::{Case, ObjectCase};
+use crate::facts::document::Node;
+use crate::facts::metrics::Scrape;
+use crate::facts::proof::Phase;
+use crate::facts::{Fact, Origin};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::promql::{Matcher, Op, Selector};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// A gate that asks for what is not there gates nothing, and an alert on it never fires.
+pub static RULE: Rule = Rule {
+    id: "selector-without-series",
+    group: Group::Metrics,
+    level: Level::Deny,
+    title: "a query of an analysis or an alert that no series of the process answers",
+    page: include_str!("selector-without-series.md"),
+    needs: &[Need::Process, Need::Manifest],
+    check: Check::Process(check),
+    ..Rule::BASE
+};
+
+/// Selectors that are looked up.
+const MOST: usize = 500;
+
+/// The queries and what they are held against.
+struct Asked<'a, 'w> {
+    phase: &'w Phase,
+    scrapes: &'a [&'w Scrape],
+    container: Case<'w>,
+    /// Labels and names are written anew between the process and Prometheus.
+    rewritten: bool,
+}
+
+fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
+    let container = case.container().ok_or(Abstain::NotApplicable)?;
+    let joined = case.joined;
+    let objects = joined.world.objects.iter().enumerate();
+    let objects: Vec<ObjectCase<'_>> = objects
+        .map(|(id, object)| ObjectCase { joined, id, object })
+        .filter(|object| joined.may_be_together(object.object, container.of.object))
+        .collect();
+    let queries: Vec<_> = objects
+        .iter()
+        .flat_map(|object| object.asked().into_iter().map(move |asked| (object, asked)))
+        .collect();
+    if queries.is_empty() {
+        return Err(Abstain::NotApplicable);
+    }
+    let (phase, _, scrapes) = case.scraped()?;
+    let recorded = recorded(&objects);
+    let rewritten = container.scraped().is_some_and(|scraped| scraped.rewritten);
+    let asked = Asked { phase, scrapes: &scrapes, container, rewritten };
+    let (mut seen, mut applies) = (HashSet::new(), false);
+    for (object, (text, query)) in &queries {
+        for selector in &query.selectors {
+            let Some(name) = selector.name.as_deref() else { continue };
+            if is_foreign(name) || recorded.contains(name) || expects_nothing(selector) {
+                continue;
+            }
+            let Some(sure) = asked.is_of_process(object, selector, name) else { continue };
+            applies = true;
+            let written = text.value.get(selector.place.clone()).unwrap_or(name);
+            if seen.len() >= MOST || !seen.insert((text.origin.clone(), written)) {
+                continue;
+            }
+            if let Err(abstain) = asked.judge(case, text, selector, (name, sure), out) {
+                out.abstain(abstain);
+            }
+        }
+    }
+    if applies { Ok(()) } else { Err(Abstain::NotApplicable) }
+}
+
+/// Names that rules of Prometheus record.
+fn recorded<'w>(objects: &[ObjectCase<'w>]) -> HashSet<&'w str> {
+    let rules = objects.iter().filter(|object| object.object.meta.kind.value == "PrometheusRule");
+    let groups = rules.filter_map(|rule| rule.object.node().at(&["spec", "groups"]));
+    let rules = groups.flat_map(Node::items).filter_map(|group| group.get("rules"));
+    rules.flat_map(Node::items).filter_map(|rule| rule.get("record")?.as_str()).collect()
+}
+
+/// `absent(up)` is about what is not there.
+fn expects_nothing(selector: &Selector) -> bool {
+    matches!(selector.function.as_deref(), Some("absent" | "absent_over_time"))
+}
+
+/// How it is known that a selector asks for series of the process.
+#[derive(Clone, Copy, PartialEq)]
+enum Sure {
+    /// Labels name its workload or a Service of it.
+    Named,
+    /// The analysis is one of its Rollout, and the process has such a metric.
+    HasIt,
+}
+
+impl Asked<'_, '_> {
+    fn is_of_process(
+        &self,
+        object: &ObjectCase<'_>,
+        selector: &Selector,
+        name: &str,
+    ) -> Option<Sure> {
+        let own = self.container.of;
+        if let Some(workload) = object.asked_of(selector) {
+            // A second container may be the one that has it.
+            let alone = workload.pod().containers.len() == 1;
+            return (workload.id == own.id && alone).then_some(Sure::Named);
+        }
+        let naming = |it: &&Matcher| NAMING.contains(&it.label.as_str());
+        let mut naming = selector.matchers.iter().filter(naming).peekable();
+        if naming.peek().is_some() {
+            // The operator calls a job as the Service is called.
+            let same = |it: &Matcher| {
+                it.op == Op::Equal
+                    && matches!(it.label.as_str(), "job" | "service")
+                    && own.services().any(|(service, _)| service.meta.name() == it.value)
+            };
+            return naming.any(same).then_some(Sure::Named);
+        }
+        let used = object.uses().any(|used| used.rollout.template().id == own.id);
+        let has_it = self.scrapes.iter().any(|scrape| names::has(scrape, name));
+        (used && has_it).then_some(Sure::HasIt)
+    }
+
+    fn judge(
+        &self,
+        case: &ProcessCase<'_>,
+        text: &Fact<String>,
+        selector: &Selector,
+        (name, sure): (&str, Sure),
+        out: &mut Findings,
+    ) -> Judged {
+        if self.rewritten {
+            let what = format!("{name}: metricRelabelings write series anew");
+            return Err(Abstain::unknown(Reason::CodeUnclear, what));
+        }
+        let place = |part: std::ops::Range<usize>| -> Origin {
+            let part = text.value.get(part).unwrap_or(name);
+            case.world().within(&text.origin, part)
+        };
+        let scrape = self.scrapes.iter().rev().find(|scrape| names::has(scrape, name));
+        let Some(scrape) = scrape else {
+            let absence = self.absence(name)?;
+            let finding = Finding::new(
+                &RULE,
+                absence.message,
+                &place(selector.place.clone()),
+                "returns nothing",
+            );
+            let finding = if absence.certain { finding } else { finding.level(Level::Warn) };
+            out.push(self.told(case, finding, self.scrapes, absence.fix));
+            return Ok(());
+        };
+        for matcher in &selector.matchers {
+            match labels::judge(&self.container, scrape, name, matcher) {
+                Ok(None) => {}
+                Ok(Some(wrong)) => {
+                    let finding = Finding::new(
+                        &RULE,
+                        wrong.message,
+                        &place(matcher.place.clone()),
+                        wrong.label,
+                    );
+                    // Others may have a metric of that name, too.
+                    let level = if sure == Sure::Named { Level::Deny } else { Level::Warn };
+                    let finding = finding.level(level);
+                    out.push(self.told(case, finding, &[scrape], Some(wrong.fix)));
+                }
+                Err(abstain) => out.abstain(abstain),
+            }
+        }
+        Ok(())
+    }
+
+    /// What is to be said of a name that is on none of the scrapes.
+    fn absence(&self, name: &str) -> Result<names::Absence, Abstain> {
+        if self.scrapes.iter().any(|scrape| !scrape.whole) {
+            return Err(Abstain::unknown(Reason::LimitReached, "all series"));
+        }
+        names::absence(self.scrapes, name, self.container.known_program())
+    }
+
+    fn told(
+        &self,
+        case: &ProcessCase<'_>,
+        finding: Finding,
+        scrapes: &[&Scrape],
+        fix: Option<String>,
+    ) -> Finding {
+        let mut finding = finding;
+        if let Some(scrape) = scrapes.last() {
+            finding = finding.also(&case.moment(self.phase, scrape.at_us), "what it exposes");
+        }
+        finding = finding.note(case.repeat(self.phase));
+        match fix {
+            Some(fix) => finding.fix(Fix::suggest(fix)),
+            None => finding.fix(Fix::suggest("ask for a metric that the process has")),
+        }
+    }
+}

@@ -1,0 +1,63 @@
+//! Scrapes that nobody waits for.
+
+use crate::case::process::{ProcessCase, duration};
+use crate::facts::proof::Outcome;
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// A scrape that is late is none.
+pub static RULE: Rule = Rule {
+    id: "slow-scrape",
+    group: Group::Metrics,
+    level: Level::Warn,
+    title: "metrics that take longer than Prometheus waits",
+    page: include_str!("slow-scrape.md"),
+    needs: &[Need::Process],
+    check: Check::Process(check),
+    ..Rule::BASE
+};
+
+/// `scrape_timeout` when nobody writes one (config/config.go of Prometheus).
+const DEFAULT_MS: u64 = 10_000;
+
+fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
+    let (phase, metrics) = case.metrics()?;
+    let asked = case.container().and_then(|container| container.scraped());
+    let written = asked.as_ref().and_then(|asked| asked.timeout).map(|it| (it * 1000.0) as u64);
+    let measured = case.terms().metrics.as_ref().map(|endpoint| endpoint.timeout_ms);
+    let allowed = written.or(measured).unwrap_or(DEFAULT_MS).saturating_mul(1000);
+    let took = |it: &crate::facts::metrics::Scrape| it.end_us.saturating_sub(it.at_us);
+    // One that was given up was given up after the time that it was measured against.
+    let late = metrics.scrapes.iter().find(|it| {
+        took(it) > allowed
+            || (it.outcome == Outcome::TimedOut && took(it).saturating_add(1000) >= allowed)
+    });
+    let Some(scrape) = late else {
+        let given_up = metrics.scrapes.iter().any(|it| it.outcome == Outcome::TimedOut);
+        return match given_up {
+            true => Err(Abstain::unknown(Reason::NotMeasured, "a scrape as long as is waited now")),
+            false => Ok(()),
+        };
+    };
+    let how = match scrape.outcome {
+        Outcome::TimedOut => format!("was not answered within {}", duration(took(scrape))),
+        _ => format!("took {}", duration(took(scrape))),
+    };
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "{} {how}, and Prometheus waits {}: the process has no metrics",
+            metrics.path,
+            duration(allowed)
+        ),
+        &case.moment(phase, scrape.at_us),
+        "too late",
+    );
+    if let Some(asked) = asked {
+        finding = finding.also(&asked.origin, "asks there");
+    }
+    out.push(finding.note(case.repeat(phase)).fix(Fix::suggest(
+        "compute what is slow beside the scrape and show what is known, or have fewer series",
+    )));
+    Ok(())
+}

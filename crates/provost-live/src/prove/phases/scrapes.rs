@@ -1,0 +1,216 @@
+//! The metrics endpoint, asked as Prometheus asks it, with requests in between that must not leave series behind.
+
+use std::time::Duration;
+
+use goformats::exposition::{Exposition, Limits};
+use provost_check::facts::metrics::{After, Endpoint, Metrics, Scrape};
+use provost_check::facts::proof::{Outcome, Purpose};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::run::Run;
+use crate::prove::connection::{Connection, Kept, get, scrape};
+use crate::prove::metrics::{hide, is_exposition, keep, read};
+
+/// As Prometheus 3 asks (`acceptHeader` in scrape/scrape.go), without the formats that are not read here.
+const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
+application/openmetrics-text;version=0.0.1;q=0.4,\
+text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
+
+/// As a reader asks that knows no other format.
+const TEXT_ONLY: &str = "text/plain;version=0.0.4";
+
+/// Requests that are served, between the first scrape and the second.
+const SERVED: usize = 5;
+
+/// Requests for paths that are not.
+const UNKNOWN: u32 = 200;
+
+/// What those may take together.
+const UNKNOWN_TIME: Duration = Duration::from_millis(500);
+
+/// Ports that are tried where none is known.
+const MOST_PORTS: usize = 4;
+
+/// Handlers count a request when they have returned, which is a little behind the answer.
+const SETTLE: Duration = Duration::from_millis(20);
+
+/// Longer than Prometheus waits by default is not waited: a phase has an end.
+const MOST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// A scrape that takes longer is made once.
+const SLOW: Duration = Duration::from_secs(1);
+
+/// Asks for metrics, where the process has any.
+pub(super) async fn run(run: &mut Run<'_>) {
+    let Some(endpoint) = run.plan.terms.metrics.clone() else { return };
+    let mut found = None;
+    for port in ports(run, &endpoint) {
+        let (scrape, body) = ask(run, &endpoint, port, After::Probes, ACCEPT).await;
+        let is_it = endpoint.named
+            || (scrape.answered()
+                && is_exposition(&read(&body, &scrape.content_type), &scrape.content_type));
+        if is_it {
+            found = Some((port, scrape, body));
+            break;
+        }
+    }
+    let Some((port, first, body)) = found else { return };
+    let metrics = measure(run, &endpoint, port, (first, body)).await;
+    run.metrics = Some(metrics);
+}
+
+fn ports(run: &Run<'_>, endpoint: &Endpoint) -> Vec<u16> {
+    if let Some(port) = endpoint.port {
+        return vec![port];
+    }
+    let mut ports: Vec<u16> = run.port().into_iter().collect();
+    for (_, port) in run.process.listening() {
+        if !ports.contains(&port) {
+            ports.push(port);
+        }
+    }
+    // Another one may be there beside the one that is named by nobody.
+    ports.truncate(if endpoint.named { 1 } else { MOST_PORTS });
+    ports
+}
+
+async fn measure(
+    run: &mut Run<'_>,
+    endpoint: &Endpoint,
+    port: u16,
+    (mut first, body): (Scrape, Vec<u8>),
+) -> Metrics {
+    let mut metrics =
+        Metrics { path: endpoint.path.clone(), port, scrapes: Vec::new(), unknown_paths: 0 };
+    let before = read(&body, &first.content_type);
+    if first.answered() {
+        keep(&mut first, &body, &before, None);
+    }
+    let took = Duration::from_micros(first.end_us.saturating_sub(first.at_us));
+    let goes_on = first.answered() && took < SLOW;
+    metrics.scrapes.push(first);
+    if !goes_on {
+        return metrics;
+    }
+
+    served(run).await;
+    let (second, body) = again(run, endpoint, port, After::Requests, &before).await;
+    let read_second = read(&body, &second.content_type);
+    let is_open = second.is_open();
+    metrics.scrapes.push(second);
+
+    metrics.unknown_paths = unknown(run).await;
+    let (third, _) = again(run, endpoint, port, After::UnknownPaths, &read_second).await;
+    metrics.scrapes.push(third);
+
+    if is_open {
+        let (mut text, body) = ask(run, endpoint, port, After::TextOnly, TEXT_ONLY).await;
+        if text.answered() {
+            // Names of counters differ between the formats, so that nothing is compared.
+            let read = read(&body, &text.content_type);
+            keep(&mut text, &body, &read, None);
+        }
+        metrics.scrapes.push(text);
+    }
+    metrics
+}
+
+/// A scrape that is compared with the one before.
+async fn again(
+    run: &Run<'_>,
+    endpoint: &Endpoint,
+    port: u16,
+    after: After,
+    before: &Exposition<'_>,
+) -> (Scrape, Vec<u8>) {
+    sleep(SETTLE).await;
+    let (mut scrape, body) = ask(run, endpoint, port, after, ACCEPT).await;
+    if scrape.answered() {
+        let read = read(&body, &scrape.content_type);
+        keep(&mut scrape, &body, &read, Some(before));
+    }
+    (scrape, body)
+}
+
+/// One scrape, and its body without what is secret.
+async fn ask(
+    run: &Run<'_>,
+    endpoint: &Endpoint,
+    port: u16,
+    after: After,
+    accept: &str,
+) -> (Scrape, Vec<u8>) {
+    let to = run.to(port);
+    // One byte more than is read shows that there was more.
+    let mut kept = Kept { most: Limits::DEFAULT.bytes + 1, ..Kept::default() };
+    let at_us = run.process.clock.now_us();
+    let asking = async {
+        let mut connection = Connection::open(to).await?;
+        connection.send(&scrape(&endpoint.path, &to.to_string(), accept)).await?;
+        Ok(connection.response_to(&mut kept).await)
+    };
+    let patience = Duration::from_millis(endpoint.timeout_ms).min(MOST_PATIENCE);
+    let outcome = match timeout(patience, asking).await {
+        Ok(Ok(outcome) | Err(outcome)) => outcome,
+        Err(_) => Outcome::TimedOut,
+    };
+    let end_us = run.process.clock.now_us();
+    let secret = hide(&mut kept.body, &run.plan.secrets);
+    let scrape = Scrape {
+        after,
+        at_us,
+        end_us,
+        outcome,
+        content_type: kept.content_type.chars().take(120).collect(),
+        whole: true,
+        secret,
+        problems: Vec::new(),
+        inconsistent: Vec::new(),
+        no_counts: Vec::new(),
+        decreased: Vec::new(),
+        families: Vec::new(),
+    };
+    (scrape, kept.body)
+}
+
+/// A few requests that are served, so that counters move.
+async fn served(run: &Run<'_>) {
+    let Some(port) = run.port() else { return };
+    let (to, path) = (run.to(port), run.plan.terms.path.clone());
+    for _ in 0..SERVED {
+        run.log.ask(Purpose::Served, to, &path, Duration::from_secs(1)).await;
+    }
+}
+
+/// Requests for paths that nobody serves, each another one; how many were answered. They are not kept one by one.
+async fn unknown(run: &Run<'_>) -> u32 {
+    let Some(port) = run.port() else { return 0 };
+    let to = run.to(port);
+    let host = to.to_string();
+    let (mut answered, mut connection) = (0, None);
+    let deadline = Instant::now() + UNKNOWN_TIME;
+    let asking = async {
+        for number in 0..UNKNOWN {
+            if Instant::now() >= deadline {
+                break;
+            }
+            if connection.is_none() {
+                connection = Connection::open(to).await.ok();
+            }
+            let Some(open) = &mut connection else { break };
+            let path = format!("/provost-unknown-{number}/{}", number * 7919);
+            let outcome = match open.send(&get(&path, &host, 0)).await {
+                Ok(()) => open.response().await,
+                Err(outcome) => outcome,
+            };
+            let stays = matches!(outcome, Outcome::Answered { close: false, .. });
+            answered += u32::from(matches!(outcome, Outcome::Answered { .. }));
+            if !stays {
+                connection = None;
+            }
+        }
+    };
+    // One that is never answered ends it, too.
+    let _ = timeout(UNKNOWN_TIME * 2, asking).await;
+    answered
+}
