@@ -56,7 +56,15 @@ impl Case<'_> {
 }
 
 /// The name of a capability as runtimes read it: upper case, with or without `CAP_`.
+///
+/// `CAP_ALL` is no `ALL`: runtimes look for that word before they think of the prefix (`WithCapabilities`
+/// of containerd v2's internal/cri/opts/spec_opts.go, which then drops `CAP_CAP_ALL`, and
+/// `SpecSetupCapabilities` of CRI-O's internal/factory/container/container.go). No capability is called
+/// so, and dropping it drops nothing.
 pub fn capability(text: &str) -> String {
     let upper = text.to_ascii_uppercase();
-    upper.strip_prefix("CAP_").map_or(upper.clone(), str::to_owned)
+    match upper.strip_prefix("CAP_") {
+        Some(name) if name != "ALL" => name.to_owned(),
+        _ => upper,
+    }
 }

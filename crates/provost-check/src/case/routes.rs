@@ -7,7 +7,8 @@
 use super::ObjectCase;
 use super::references::Wanted;
 use crate::facts::document::Node;
-use crate::facts::objects::PortRef;
+use crate::facts::objects::{PortRef, Selector, StringMap};
+use crate::facts::placeholders::is_placeholder;
 use crate::facts::{Body, Object, Origin};
 use crate::findings::{Abstain, Reason};
 
@@ -175,7 +176,9 @@ pub enum RoutesFrom {
     All,
     /// Nobody's.
     None,
-    /// Those of namespaces with some labels, or something that is not known.
+    /// Those of namespaces with labels that [`Listener::selector`] matches.
+    Selector,
+    /// Something that is not known.
     Other,
 }
 
@@ -194,6 +197,8 @@ pub struct Listener<'w> {
     pub protocol: &'w str,
     /// Whose routes it takes.
     pub from: RoutesFrom,
+    /// Labels of the namespaces whose routes it takes.
+    pub selector: Option<Selector>,
     /// Kinds of routes that it takes, where they are said.
     kinds: Option<Vec<&'w str>>,
     /// Secrets with its certificates.
@@ -222,6 +227,7 @@ impl<'w> Listener<'w> {
             None | Some("Same") => RoutesFrom::Same,
             Some("All") => RoutesFrom::All,
             Some("None") => RoutesFrom::None,
+            Some("Selector") => RoutesFrom::Selector,
             Some(_) => RoutesFrom::Other,
         };
         let kinds = node.at(&["allowedRoutes", "kinds"]).map(|kinds| {
@@ -245,6 +251,10 @@ impl<'w> Listener<'w> {
             hostname: Said::at(node, "hostname").filter(|host| !host.text.is_empty()),
             protocol: text(&["protocol"]).unwrap_or_default(),
             from,
+            selector: node
+                .at(&["allowedRoutes", "namespaces", "selector"])
+                .filter(|selector| selector.is_mapping())
+                .map(Selector::at),
             kinds: kinds.filter(|kinds| !kinds.is_empty()),
             certificates: certificates.collect(),
         }
@@ -265,6 +275,40 @@ impl<'w> Listener<'w> {
             _ => true,
         }
     }
+}
+
+/// The label that the API server gives each Namespace: its name (KEP-2161).
+const NAME_LABEL: &str = "kubernetes.io/metadata.name";
+
+impl<'w> ObjectCase<'w> {
+    /// The Namespace of the input that the object is in, where its labels are the ones that it will
+    /// have; none where that is not known.
+    pub fn own_namespace(&self) -> Option<&'w Object> {
+        let namespace = &self.object.meta.namespace;
+        if !namespace.is_written() {
+            return None;
+        }
+        let ids = self.joined.joins.named("", "Namespace", &namespace.value);
+        // Of several one may be that of another cluster.
+        let [id] = ids else { return None };
+        let object =
+            self.world().objects.get(*id).filter(|object| object.meta.group().is_empty())?;
+        let labels = &object.meta.labels;
+        let filled = |text: &str| !is_placeholder(text);
+        let known = self.joined.unpatched(object, &["metadata/labels"]).is_ok()
+            && self.joined.may_name(self.object, object)
+            && labels.0.iter().all(|(key, value)| filled(&key.value) && filled(&value.value));
+        known.then_some(object)
+    }
+}
+
+/// Whether a selector matches a Namespace.
+pub fn selects_namespace(selector: &Selector, namespace: &Object) -> bool {
+    let name = namespace.meta.name.clone();
+    let given = name.map(|name| (name.map(|_| NAME_LABEL.to_owned()), name));
+    let own = namespace.meta.labels.0.iter().filter(|(key, _)| key.value != NAME_LABEL);
+    let all: Vec<_> = own.cloned().chain(given).collect();
+    selector.matches(&StringMap::new(all))
 }
 
 /// Whether two names of hosts, each of which may begin with `*.`, have a host in common.

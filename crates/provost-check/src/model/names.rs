@@ -94,7 +94,7 @@ fn is_slip_of_word(a: &str, b: &str) -> bool {
     let (short, long): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let (short, long) = if short.len() > long.len() { (long, short) } else { (short, long) };
     if long.len() < SHORTEST_WORD {
-        return false;
+        return is_swapped_term(a, b);
     }
     let same_ends = short.first() == long.first() && short.last() == long.last();
     match (distance(a, b, 2), long.len() - short.len()) {
@@ -111,6 +111,21 @@ fn is_slip_of_word(a: &str, b: &str) -> bool {
         (Some(2), _) => short.len() >= TWO_SLIPS && same_ends,
         _ => false,
     }
+}
+
+/// Short words of names that are no other word with two letters swapped.
+const TERMS: &[&str] = &["auth", "cert", "dev", "grpc", "http", "prod", "tls"];
+
+/// Whether one of two short words is a term and the other the same with two neighbours behind the first
+/// letter swapped: `tls` and `tsl`.
+fn is_swapped_term(a: &str, b: &str) -> bool {
+    let (a, b) = (a.as_bytes(), b.as_bytes());
+    let is_term = |word: &[u8]| TERMS.iter().any(|term| term.as_bytes() == word);
+    if a.len() != b.len() || is_term(a) == is_term(b) || a.first() != b.first() {
+        return false;
+    }
+    let differs: Vec<usize> = (0..a.len()).filter(|at| a[*at] != b[*at]).collect();
+    matches!(differs.as_slice(), [x, y] if x + 1 == *y && a[*x] == b[*y] && a[*y] == b[*x])
 }
 
 /// The only one of the candidates that a name may be a slip of; none where there are two.
@@ -301,6 +316,8 @@ mod tests {
     #[test]
     fn a_slip_is_a_letter_inside_of_a_word() {
         for (a, b) in [
+            ("shop-tls", "shop-tsl"),
+            ("http-proxy", "htpt-proxy"),
             ("checkout", "chekout"),
             ("checkout", "hceckout"),
             ("checkout-config", "checkout-cofnig"),
@@ -319,6 +336,9 @@ mod tests {
     #[test]
     fn two_names_are_no_slip() {
         for (a, b) in [
+            ("shop-tls", "shop-lts"),
+            ("form-a", "from-a"),
+            ("shop-tls", "shop-ttl"),
             ("checkout", "checkout"),
             ("api", "api2"),
             ("api-1", "api-2"),

@@ -119,6 +119,29 @@ impl Build {
         own.map(|copy| self.copied(copy, &path)).max().unwrap_or(Presence::Impossible)
     }
 
+    /// Whether a COPY or ADD of a stage or of those it is built on brings an absolute path, or the
+    /// base may have it. What RUN makes is left out.
+    pub fn held_before_run(&self, stage: usize, path: &str) -> Presence {
+        let path = normal("/", path);
+        let base = self.stages.get(stage).and_then(|stage| stage.base_image);
+        let in_base = base.is_none_or(|base| in_dirs(base.system_dirs, &path));
+        let least = if in_base { Presence::Possibly } else { Presence::Impossible };
+        let chain = self.chain_of(stage);
+        let own = self.copies.iter().filter(|copy| chain.contains(&copy.stage));
+        own.map(|copy| self.copied(copy, &path)).fold(least, Presence::max)
+    }
+
+    /// The last COPY or ADD that may put something at an absolute path of the final image, where it
+    /// certainly does.
+    pub fn last_copy_to(&self, path: &str) -> Option<&CopyStep> {
+        let path = normal("/", path);
+        let chain = self.final_chain();
+        let own = self.copies.iter().filter(|copy| chain.contains(&copy.stage));
+        let all = own.map(|copy| (copy, self.copied(copy, &path)));
+        let last = all.filter(|(_, presence)| *presence != Presence::Impossible).last();
+        last.filter(|(_, presence)| *presence == Presence::Certainly).map(|(copy, _)| copy)
+    }
+
     fn copied(&self, copy: &CopyStep, path: &str) -> Presence {
         let destination = copy.destination.value.as_str();
         if destination.contains('$') {

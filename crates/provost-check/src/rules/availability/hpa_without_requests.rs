@@ -3,10 +3,18 @@
 use crate::case::ObjectCase;
 use crate::case::resources::Supplied;
 use crate::facts::Body;
-use crate::facts::objects::HpaMetric;
+use crate::facts::objects::{Hpa, HpaMetric};
+use crate::facts::placeholders::is_placeholder;
 use crate::facts::workload::{Container, ContainerRole, ResourceAmounts};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
-use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+use crate::model::names::nearest;
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const UNKNOWN: Variant = Variant::new(
+    "unknown-resource-metric",
+    Level::Warn,
+    "an autoscaler on a resource that is not measured",
+);
 
 /// Utilization is usage by request; without the request the controller does not scale.
 pub static RULE: Rule = Rule {
@@ -16,12 +24,14 @@ pub static RULE: Rule = Rule {
     title: "an autoscaler on utilization of a request that is not set",
     page: include_str!("hpa-without-requests.md"),
     needs: &[Need::Manifest],
+    variants: &[UNKNOWN],
     check: Check::Object(check),
     ..Rule::BASE
 };
 
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let Body::Hpa(hpa) = &case.object.body else { return Err(Abstain::NotApplicable) };
+    unknown_resources(case, hpa, out);
     let target = hpa.target.as_ref().ok_or(Abstain::NotApplicable)?;
     let utilization = |metric: &&HpaMetric| {
         metric.target_type.as_ref().is_some_and(|kind| kind.value == "Utilization")
@@ -83,6 +93,52 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         }
     }
     Ok(())
+}
+
+/// What the kubelet measures of a container, and with it `metrics.k8s.io`: `ContainerMetrics.Usage`
+/// that metrics-server fills (`pkg/storage/types.go`), and the `resourceRules` of prometheus-adapter.
+const MEASURED: &[&str] = &["cpu", "memory"];
+
+/// Resources that nothing is measured of. The API server takes any name of a metric of type Resource
+/// (`validateResourceSource` in pkg/apis/autoscaling/validation, Kubernetes v1.37.2), and the controller
+/// then finds no pod with a value (`getPodMetrics` in pkg/controller/podautoscaler/metrics/client.go).
+fn unknown_resources(case: &ObjectCase<'_>, hpa: &Hpa, out: &mut Findings) {
+    for metric in &hpa.metrics {
+        let Some(resource) = &metric.resource else { continue };
+        let name = resource.value.as_str();
+        // Somebody's own metrics server may well measure what somebody's own device is.
+        if MEASURED.contains(&name) || name.is_empty() || name.contains('/') || is_placeholder(name)
+        {
+            continue;
+        }
+        if let Err(unknown) = case.joined.unpatched(case.object, &["spec/metrics"]) {
+            out.abstain(unknown);
+            return;
+        }
+        let finding = Finding::new(
+            &RULE,
+            format!(
+                "no {name} is measured of pods, only cpu and memory: the autoscaler does not scale \
+                 by it"
+            ),
+            &resource.origin,
+            "not in metrics.k8s.io",
+        )
+        .variant(&UNKNOWN);
+        let lower = name.to_ascii_lowercase();
+        let near = nearest(&lower, MEASURED.iter().copied(), 2);
+        out.push(match near {
+            Some(near) => finding.fix(case.world().rewrite(
+                Fix::suggest(format!("did you mean {near}?")),
+                &resource.origin,
+                name,
+                near,
+            )),
+            None => finding.fix(Fix::suggest(
+                "scale by cpu or memory, or by a metric of type Pods or External",
+            )),
+        });
+    }
 }
 
 /// Whether the amounts have the resource; `None` for resources other than CPU and memory.

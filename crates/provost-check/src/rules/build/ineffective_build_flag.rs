@@ -83,7 +83,7 @@ fn is_clean(build: &Build, index: usize) -> bool {
 }
 
 /// The words of the command, as they stand in the file.
-fn words_of(build: &Build, go: &GoBuild) -> Vec<Fact<String>> {
+pub(super) fn words_of(build: &Build, go: &GoBuild) -> Vec<Fact<String>> {
     let Some(span) = go.origin.span() else { return Vec::new() };
     let inside = |origin: &Origin| origin.span().is_some_and(|other| span.contains(other));
     let around = |run: &&crate::facts::build::RunStep| {

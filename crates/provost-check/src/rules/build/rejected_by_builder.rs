@@ -1,6 +1,8 @@
 //! What BuildKit refuses, and what it takes otherwise than it was meant.
 
+mod flags;
 mod questions;
+mod shell;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -31,6 +33,13 @@ const QUESTION: Variant = Variant::new(
     Level::Warn,
     "a package manager that asks before it goes on",
 );
+const NO_SHELL: Variant = Variant::new(
+    "run-without-shell",
+    Level::Deny,
+    "a RUN in a stage whose image has nothing to run it",
+);
+const UNKNOWN_FLAG: Variant =
+    Variant::new("unknown-build-flag", Level::Deny, "a flag that go build does not have");
 
 /// The build stops, or makes something else than is written.
 pub static RULE: Rule = Rule {
@@ -40,7 +49,7 @@ pub static RULE: Rule = Rule {
     title: "a Dockerfile that BuildKit refuses or takes otherwise than it says",
     page: include_str!("rejected-by-builder.md"),
     needs: &[Need::Dockerfile],
-    variants: &[SAME_LINE, PLATFORM, QUESTION],
+    variants: &[SAME_LINE, PLATFORM, QUESTION, NO_SHELL, UNKNOWN_FLAG],
     check: Check::Build(check),
     also: &[Check::Run(refused)],
     ..Rule::BASE
@@ -163,6 +172,8 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
         );
     }
     fixed_platform(build, out);
+    shell::check(build, &reached, out);
+    flags::check(build, &reached, out);
     questions::check(build, &reached, out).map_err(|()| super::unread())
 }
 

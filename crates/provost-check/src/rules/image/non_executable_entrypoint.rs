@@ -2,11 +2,12 @@
 
 use crate::case::Case;
 use crate::case::image_user::{RunAs, may_search};
+use crate::facts::build::RunStep;
 use crate::facts::build_files::behind_wrapper;
 use crate::facts::image::Image;
 use crate::facts::image_files::{FileEntry, FileKind};
 use crate::facts::{Fact, Origin};
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// The kernel refuses: permission denied.
@@ -19,6 +20,7 @@ pub static RULE: Rule = Rule {
     needs: &[Need::Manifest, Need::Image],
     after: &["missing-entrypoint-file"],
     check: Check::Container(check),
+    also: &[Check::Container(by_dockerfile)],
     ..Rule::BASE
 };
 
@@ -89,6 +91,60 @@ fn judge(
     }
     let container: &Origin = case.container_origin();
     out.push(finding.also(container, "runs the image").fix(Fix::suggest(fix)));
+    Ok(())
+}
+
+/// A mode of `COPY --chmod` without any x bit, which not even root may execute. Octal modes only: the
+/// words of others (`a-x`) change what the file had.
+fn by_dockerfile(case: &Case<'_>, out: &mut Findings) -> Judged {
+    let image = case.image()?;
+    let build = image.build().filter(|_| image.image().is_none()).ok_or(Abstain::NotApplicable)?;
+    let command = case.command_line()?;
+    for program in std::iter::once(command.program()).chain(behind_wrapper(&command.argv)) {
+        let paths = image.resolve(program);
+        // Of several on PATH another one may be taken.
+        let [path] = paths.as_slice() else { continue };
+        let Some(copy) = build.last_copy_to(&path.value) else { continue };
+        let chmod = copy.flags.iter().rev().find_map(|flag| {
+            let mode = flag.value.strip_prefix("--chmod=")?;
+            let bits = u32::from_str_radix(mode, 8).ok().filter(|_| !mode.starts_with('+'))?;
+            Some((flag, mode, bits))
+        });
+        let Some((flag, mode, _)) = chmod.filter(|(_, _, bits)| bits & 0o111 == 0) else {
+            continue;
+        };
+        case.not_mounted_over(&path.value)?;
+        let after = copy.origin.span().map(|span| span.end);
+        let chain = build.final_chain();
+        let later = |run: &&RunStep| {
+            chain.contains(&run.stage) && run.origin.span().map(|span| span.start) > after
+        };
+        // A later RUN may chmod it, or write it anew.
+        if build.runs.iter().any(|run| later(&run)) {
+            let what = format!("the mode of {} behind a RUN", path.value);
+            return Err(Abstain::unknown(Reason::NoImage, what));
+        }
+        out.push(
+            Finding::new(
+                &RULE,
+                format!(
+                    "the program {} is copied with mode {mode}, which nobody may execute: the \
+                     container cannot start (`permission denied`)",
+                    path.value
+                ),
+                &flag.origin,
+                "without an x bit",
+            )
+            .also(&program.origin, "starts it")
+            .also(case.container_origin(), "runs the image")
+            .fix(case.world().rewrite(
+                Fix::suggest("write --chmod=0755"),
+                &flag.origin,
+                &flag.value,
+                "--chmod=0755",
+            )),
+        );
+    }
     Ok(())
 }
 

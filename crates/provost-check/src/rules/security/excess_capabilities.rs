@@ -77,6 +77,21 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     }
     if !case.drops_all_capabilities() {
         let dropped = security.drop_capabilities.first();
+        let prefixed = security
+            .drop_capabilities
+            .iter()
+            .find(|dropped| confine::capability(&dropped.value) == "CAP_ALL");
+        if let Some(prefixed) = prefixed {
+            let message = "no capability is called CAP_ALL, and dropping it drops none: the word that \
+                           runtimes know is ALL";
+            let fix = Fix::suggest("write ALL");
+            out.push(
+                Finding::new(&RULE, message, &prefixed.origin, "drops nothing")
+                    .variant(&NOT_DROPPED)
+                    .fix(case.world().rewrite(fix, &prefixed.origin, &prefixed.value, "ALL")),
+            );
+            return Ok(());
+        }
         let place = dropped.map_or(&case.container.origin, |fact| &fact.origin);
         out.push(
             Finding::new(

@@ -8,7 +8,7 @@
 use super::{NOT_ATTACHED, RULE};
 use crate::case::ObjectCase;
 use crate::case::references::Wanted;
-use crate::case::routes::{Listener, Parent, RoutesFrom, Said, hosts_meet};
+use crate::case::routes::{Listener, Parent, RoutesFrom, Said, hosts_meet, selects_namespace};
 use crate::facts::document::Node;
 use crate::facts::placeholders::is_placeholder;
 use crate::facts::{Object, Origin};
@@ -153,9 +153,15 @@ impl<'w> Route<'_, 'w> {
         // Without a namespace of its own an object goes where the other goes.
         let known = own.is_written() && gateway.meta.namespace.is_written();
         let apart = own.value != gateway.meta.namespace.value && known;
+        let home = self.case.own_namespace();
         let takes_namespace = |listener: &&Listener<'_>| match listener.from {
             RoutesFrom::Same => !apart,
             RoutesFrom::None => false,
+            // Without a selector the CRD's own words are another rule's business.
+            RoutesFrom::Selector => match (&listener.selector, home) {
+                (Some(selector), Some(home)) => selects_namespace(selector, home),
+                _ => true,
+            },
             RoutesFrom::All | RoutesFrom::Other => true,
         };
         if !open.iter().any(takes_namespace) {
@@ -163,14 +169,27 @@ impl<'w> Route<'_, 'w> {
                 "no listener of {kind} {} takes routes of namespace {}",
                 name.text, own.value
             );
-            let label = "takes routes of its own namespace only";
-            let finding = self.refused(&what, &name.at, "does not take this route", gateway, &[]);
-            let shown = open.iter().take(SHOWN);
-            out.push(shown.fold(finding, |finding, it| finding.also(&it.at, label)).fix(
-                Fix::suggest(
-                    "set allowedRoutes.namespaces of the listener to All, or to a selector",
-                ),
-            ));
+            let mut finding =
+                self.refused(&what, &name.at, "does not take this route", gateway, &[]);
+            let mut by_labels = false;
+            for it in open.iter().take(SHOWN) {
+                finding = match (&it.selector, it.from) {
+                    (Some(selector), RoutesFrom::Selector) => {
+                        by_labels = true;
+                        finding.also(&selector.origin, "takes namespaces with these labels")
+                    }
+                    (_, RoutesFrom::None) => finding.also(&it.at, "takes no routes"),
+                    _ => finding.also(&it.at, "takes routes of its own namespace only"),
+                };
+            }
+            let fix = match home.filter(|_| by_labels) {
+                Some(home) => {
+                    finding = finding.also(&home.origin(), "has other labels");
+                    "give the Namespace the labels that the listener selects"
+                }
+                None => "set allowedRoutes.namespaces of the listener to All, or to a selector",
+            };
+            out.push(finding.fix(Fix::suggest(fix)));
             return Ok(None);
         }
         open.retain(takes_namespace);
