@@ -222,3 +222,29 @@ fn what_a_patch_replaces_is_not_refused() {
     let deadline = ready.replace("minReadySeconds: 5", "progressDeadlineSeconds: 900");
     assert_eq!(refused(&deadline), (true, true, false, true));
 }
+
+/// Rules that look at all objects at once know patches like those that look at one.
+#[test]
+fn virtual_services_of_one_host_are_two_hosts_where_one_is_patched() {
+    let service = |name: &str| {
+        format!(
+            "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: {name}}}\nspec:\n  \
+             hosts: [api]\n  http: [{{route: [{{destination: {{host: api}}}}]}}]\n"
+        )
+    };
+    let run = |patch: &str| {
+        let dir = Dir::new()
+            .file("base/vs.yaml", format!("{}---\n{}", service("a"), service("b")))
+            .file("base/kustomization.yaml", "resources: [vs.yaml]\n")
+            .file("over/kustomization.yaml", format!("resources: [../base]\n{patch}"));
+        let only = ["--only", "conflicting-virtual-services", "--format", "json", "."];
+        let run = dir.provost(&[&["check", "--fail-on", "never"], &only[..]].concat());
+        let report: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+        let count = |key: &str| report[key].as_array().unwrap().len();
+        (count("findings"), count("not_judged"))
+    };
+    assert_eq!(run(""), (1, 0));
+    let other = "patches:\n- target: {kind: VirtualService, name: b}\n  patch: |-\n    - op: replace\n      \
+                 path: /spec/hosts/0\n      value: other\n";
+    assert_eq!(run(other), (0, 1));
+}

@@ -1,6 +1,7 @@
 //! The inputs of a run: paths, text and line positions.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
@@ -87,6 +88,9 @@ pub struct Source {
     /// Text as reports may show it: secret bytes are masked by the loader, positions are those of
     /// the file. `None` for executables.
     text: Option<Arc<str>>,
+    /// What was masked, without what it was: its place, and a digest that holds within this source.
+    hidden: Vec<(Span, u64)>,
+    digests: RandomState,
     lines: OnceLock<Vec<u32>>,
     /// Characters before each block of [`BLOCK`] bytes; counted when a line is longer than one.
     characters: OnceLock<Vec<u32>>,
@@ -124,6 +128,8 @@ impl Source {
             patched: Vec::new(),
             rendered: None,
             text: Some(text),
+            hidden: Vec::new(),
+            digests: RandomState::new(),
             lines: OnceLock::new(),
             characters: OnceLock::new(),
         };
@@ -144,6 +150,8 @@ impl Source {
             patched: Vec::new(),
             rendered: None,
             text: None,
+            hidden: Vec::new(),
+            digests: RandomState::new(),
             lines: OnceLock::new(),
             characters: OnceLock::new(),
         }
@@ -163,7 +171,9 @@ impl Source {
         }
         let mut bytes = text.as_bytes().to_vec();
         for span in spans {
-            for byte in bytes.get_mut(span.range()).unwrap_or_default() {
+            let secret = bytes.get_mut(span.range()).unwrap_or_default();
+            self.hidden.push((*span, self.digests.hash_one(&*secret)));
+            for byte in secret {
                 if !matches!(byte, b'\n' | b'\r') {
                     *byte = b'*';
                 }
@@ -174,6 +184,30 @@ impl Source {
         self.text = Some(Arc::from(String::from_utf8_lossy(&bytes).as_ref()));
         self.lines = OnceLock::new();
         self.characters = OnceLock::new();
+    }
+
+    /// Whether two parts were written alike, what is masked in them included.
+    pub fn is_same(&self, one: &Range<usize>, other: &Range<usize>) -> bool {
+        let shown = |part: &Range<usize>| self.shown().and_then(|text| text.get(part.clone()));
+        let hidden = |part: &Range<usize>| {
+            let is_in = |span: &Range<usize>| span.start < part.end && part.start < span.end;
+            let all = self.hidden.iter().map(|(span, digest)| (span.range(), *digest));
+            // One that begins outside never has the place of another.
+            let mut of_part: Vec<_> = all
+                .filter(|(span, _)| is_in(span))
+                .map(|(span, digest)| {
+                    (span.start.checked_sub(part.start), span.end - span.start, digest)
+                })
+                .collect();
+            of_part.sort_unstable();
+            of_part
+        };
+        let starts_inside = |all: &[(Option<usize>, usize, u64)]| all.iter().all(|h| h.0.is_some());
+        if shown(one).is_none() || shown(one) != shown(other) {
+            return false;
+        }
+        let of_one = hidden(one);
+        starts_inside(&of_one) && of_one == hidden(other)
     }
 
     /// Line, column and offset of a byte.

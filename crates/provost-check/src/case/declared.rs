@@ -37,9 +37,10 @@ impl Joined<'_> {
 
     /// Whether the pods of the input are all that the namespace has.
     pub fn pods_are_known(&self, namespace: &str) -> bool {
-        self.world.settings.closed_world
-            && !self
-                .declares(|entry| RUN_PODS.contains(&entry.kind.as_str()) && entry.is_in(namespace))
+        // Asked for in an open world, too: an entry is no less used there.
+        let declared = self
+            .declares(|entry| RUN_PODS.contains(&entry.kind.as_str()) && entry.is_in(namespace));
+        self.world.settings.closed_world && !declared
     }
 
     fn declares(&self, is_meant: impl Fn(&Existing) -> bool) -> bool {

@@ -224,6 +224,14 @@ pub fn is_placeholder(text: &str) -> bool {
         && ["$", "{{", "<", "(", "@", "%!", "%s", "%d", "__"].iter().any(|mark| text.contains(mark))
 }
 
+/// Whether a text is a name in capitals, such as `PLACEHOLDER_ADDRESS`: what is written where neither a
+/// host's name nor an address can look like it, for somebody to fill in.
+pub fn is_in_capitals(text: &str) -> bool {
+    text.contains('_')
+        && text.starts_with(|c: char| c.is_ascii_uppercase())
+        && text.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+}
+
 /// Whether the bytes can hold a placeholder at all.
 pub fn may_be_in(text: &str) -> bool {
     let has = |what: &[u8]| memchr::memmem::find(text.as_bytes(), what).is_some();
@@ -292,6 +300,14 @@ mod tests {
         assert_eq!(tool("<no value>.example.com"), Some(Tool::Rendered));
         assert_eq!(tool("${not a name}"), None);
         assert_eq!(tool("price: 5$"), None);
+    }
+
+    #[test]
+    fn a_name_in_capitals_is_to_be_filled_in() {
+        assert!(is_in_capitals("PLACEHOLDER_GATEWAY_IP"));
+        for text in ["FE80", "DEAD::BEEF", "placeholder_ip", "10.0.0.1", "_", ""] {
+            assert!(!is_in_capitals(text), "{text}");
+        }
     }
 
     #[test]

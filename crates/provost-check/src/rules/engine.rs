@@ -293,7 +293,7 @@ impl Engine<'_> {
         for (index, build) in world.builds.iter().enumerate() {
             let case = BuildCase { joined, index, build };
             let subject = Subject::new(|| world.sources.get(build.source).path.clone());
-            groups.push(self.group(|rule, check| match check {
+            groups.push(self.group(joined, |rule, check| match check {
                 Check::Build(check) => ask(rule, &subject, |f| check(&case, f)),
                 _ => None,
             }));
@@ -301,7 +301,7 @@ impl Engine<'_> {
         for (index, binary) in world.binaries.iter().enumerate() {
             let case = ProgramCase { joined, index, binary };
             let subject = Subject::new(|| binary.path.clone());
-            groups.push(self.group(|rule, check| match check {
+            groups.push(self.group(joined, |rule, check| match check {
                 Check::Program(check) => ask(rule, &subject, |f| check(&case, f)),
                 _ => None,
             }));
@@ -309,7 +309,7 @@ impl Engine<'_> {
         for (index, image) in world.images.iter().enumerate() {
             let case = ImageCase { joined, index, image };
             let subject = Subject::new(|| image.path.clone());
-            groups.push(self.group(|rule, check| match check {
+            groups.push(self.group(joined, |rule, check| match check {
                 Check::Image(check) => ask(rule, &subject, |f| check(&case, f)),
                 _ => None,
             }));
@@ -317,21 +317,24 @@ impl Engine<'_> {
         for (index, measured) in world.proofs.iter().enumerate() {
             let case = ProcessCase::new(joined, index, measured);
             let subject = Subject::new(|| case.subject());
-            groups.push(self.group(|rule, check| match check {
+            groups.push(self.group(joined, |rule, check| match check {
                 Check::Process(check) => ask(rule, &subject, |f| check(&case, f)),
                 _ => None,
             }));
         }
         let subject = Subject::new(String::new);
-        groups.push(self.group(|rule, check| match check {
+        groups.push(self.group(joined, |rule, check| match check {
             Check::Run(check) => ask(rule, &subject, |f| check(joined, f)),
             _ => None,
         }));
         groups
     }
 
-    fn group(&self, ask: impl Fn(usize, Check) -> Option<Answer>) -> Settled {
-        self.settle(self.checks.iter().filter_map(|&(rule, check)| ask(rule, check)).collect())
+    fn group(&self, joined: &Joined<'_>, ask: impl Fn(usize, Check) -> Option<Answer>) -> Settled {
+        let answers = self.checks.iter().filter_map(|&(rule, check)| ask(rule, check));
+        let mut answers: Vec<Answer> = answers.collect();
+        answers.iter_mut().for_each(|answer| self.as_applied(joined, None, answer));
+        self.settle(answers)
     }
 
     /// Applies levels and "one cause, one finding" inside one group.

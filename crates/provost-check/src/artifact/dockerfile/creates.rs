@@ -74,6 +74,7 @@ const MAKE_NO_FILE: &[&str] = &[
     "test",
     "true",
     "uname",
+    "unset",
 ];
 
 /// A word's text, and whether it is what the shell will see.

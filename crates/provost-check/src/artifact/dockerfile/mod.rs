@@ -29,6 +29,7 @@ pub mod secrets;
 mod settings;
 mod shell_text;
 mod stages;
+mod unset;
 
 #[cfg(test)]
 mod tests;

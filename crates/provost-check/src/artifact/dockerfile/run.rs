@@ -7,6 +7,7 @@ use rustc_hash::FxHashMap;
 
 use super::creates;
 use super::shell_text::{Token, Value, evaluate, tokens};
+use super::unset::{OF_GO, unset};
 use crate::facts::build::Created;
 use crate::model::names::base_name;
 
@@ -272,11 +273,25 @@ impl Reader<'_> {
                 while let Some((range, behind)) = rest.split_first()
                     && let Some(flag) = self.text.get(range.clone()).filter(|w| w.starts_with('-'))
                 {
-                    // `--chdir` and its like.
-                    if !matches!(flag, "-" | "-i" | "--ignore-environment") {
-                        self.effects.created = None;
-                    }
                     rest = behind;
+                    match flag {
+                        "-" | "-i" | "--ignore-environment" => {
+                            own.extend(OF_GO.iter().map(|name| unset(name, range)));
+                        }
+                        "-u" | "--unset" => {
+                            let Some((range, behind)) = rest.split_first() else { break };
+                            own.push(unset(self.text.get(range.clone()).unwrap_or(""), range));
+                            rest = behind;
+                        }
+                        _ => {
+                            let name = flag.strip_prefix("--unset=").or(flag.strip_prefix("-u"));
+                            match name {
+                                Some(name) => own.push(unset(name, range)),
+                                // `--chdir` and its like.
+                                None => self.effects.created = None,
+                            }
+                        }
+                    }
                 }
             } else {
                 first = Some(word);
@@ -329,6 +344,16 @@ impl Reader<'_> {
                     if let Some(pair) = self.assignment(range) {
                         self.assign(pair);
                     }
+                }
+            }
+            "unset" => {
+                let words: Vec<Word> = rest.iter().map(|range| self.word(range)).collect();
+                // Of functions, which no program sees.
+                if words.iter().any(|word| word.value.text == "-f") {
+                    return;
+                }
+                for word in words.iter().filter(|word| !word.value.text.starts_with('-')) {
+                    self.assign(unset(&word.value.text, &word.range));
                 }
             }
             "cd" | "pushd" => {

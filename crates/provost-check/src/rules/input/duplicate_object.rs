@@ -22,6 +22,9 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
+/// Events of one hook; Helm knows nine.
+const EVENTS: usize = 16;
+
 /// Further places of one object that a finding shows.
 const SHOWN: usize = 4;
 
@@ -48,8 +51,11 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
             continue;
         }
         let kind = (meta.group(), meta.kind.value.as_str());
+        // Where none is written, the one that is applied to may be `default` or any other.
+        let open = !meta.namespace.is_written() && meta.namespace.value == "default";
+        let namespace = (!open).then_some(meta.namespace.value.as_str());
         let index = *seen
-            .entry((source, kind, meta.namespace.value.as_str(), name.value.as_str()))
+            .entry((source, kind, namespace, name.value.as_str(), events(object)))
             .or_insert(all.len());
         match all.get_mut(index) {
             Some(same) => same.push(object),
@@ -64,14 +70,25 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
     Ok(())
 }
 
+/// When Helm makes a hook; what is made at one time is not there at the other.
+fn events(object: &Object) -> Vec<&str> {
+    let events = object.meta.annotations.get("helm.sh/hook");
+    let events = events.into_iter().flat_map(|events| events.value.split(','));
+    let mut events: Vec<&str> = events.map(str::trim).take(EVENTS).collect();
+    events.sort_unstable();
+    events
+}
+
 fn finding(joined: &Joined<'_>, first: &Object, second: &Object, more: &[&Object]) -> Finding {
-    let text = joined.world.sources.get(first.document.source).shown();
+    let source = joined.world.sources.get(first.document.source);
     let written = |object: &Object| {
-        text.and_then(|text| text.get(object.node().span().range())).map(str::trim)
+        let range = object.node().span().range();
+        let text = source.shown().and_then(|text| text.get(range.clone())).unwrap_or_default();
+        range.start..range.start + text.trim_end().len()
     };
     let of_first = written(first);
-    let same = of_first.is_some()
-        && std::iter::once(&second).chain(more).all(|other| written(other) == of_first);
+    let mut others = std::iter::once(&second).chain(more);
+    let same = others.all(|other| source.is_same(&of_first, &written(other)));
     let times = match more.len() {
         0 => "twice".to_owned(),
         n => format!("{} times", n + 2),

@@ -82,6 +82,21 @@ fn items<'d>(node: Node<'d>, key: &str) -> impl Iterator<Item = Node<'d>> + use<
     node.get(key).into_iter().flat_map(Node::items).take(MOST)
 }
 
+/// Whether sidecars, and all of them, take a route: one of its matches names neither other gateways
+/// nor whose traffic it is for (`sourceMatchHTTP` in pilot/pkg/networking/core/route/route.go,
+/// `matchTLS` and `matchTCP` in pilot/pkg/networking/core/tls.go).
+fn for_sidecars(route: Node<'_>) -> bool {
+    let takes = |one: Node<'_>| {
+        let holds = |key| one.get(key).is_some_and(|node| !node.is_null());
+        let mut gateways = items(one, "gateways").filter_map(Node::as_str).peekable();
+        (gateways.peek().is_none() || gateways.any(|name| name == "mesh"))
+            && !holds("sourceLabels")
+            && !holds("sourceNamespace")
+    };
+    let mut matches = items(route, "match").peekable();
+    matches.peek().is_none() || matches.any(takes)
+}
+
 fn virtual_service<'w>(
     joined: &'w Joined<'w>,
     object: &'w Object,
@@ -96,7 +111,8 @@ fn virtual_service<'w>(
     if !in_mesh || !for_all {
         return;
     }
-    for kind in ["http", "tls", "tcp"].into_iter().filter(|kind| spec.get(kind).is_some()) {
+    let kinds = ["http", "tls", "tcp"].into_iter();
+    for kind in kinds.filter(|kind| items(spec, kind).any(for_sidecars)) {
         for host in items(spec, "hosts") {
             let Some(text) = host.as_str().filter(|text| !may_be_in(text)) else { continue };
             let full = full_name(text, &object.meta.namespace.value);

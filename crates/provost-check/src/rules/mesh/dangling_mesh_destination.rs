@@ -226,7 +226,7 @@ fn short_name(case: &ObjectCase<'_>, host: &Said<'_>, out: &mut Findings) -> Jud
         }
     }
     let own = case.object.meta.namespace.value.as_str();
-    if !case.world().settings.closed_world || case.joined.some_is_declared("ServiceEntry", own) {
+    if case.joined.some_is_declared("ServiceEntry", own) || !case.world().settings.closed_world {
         let what = format!("ServiceEntry of {}", host.text);
         return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
     }
@@ -277,8 +277,8 @@ fn has_subset(
         return unknown(Reason::LimitReached);
     };
     let own = case.object.meta.namespace.value.as_str();
-    let closed =
-        case.world().settings.closed_world && !case.joined.some_is_declared("DestinationRule", own);
+    let declared = case.joined.some_is_declared("DestinationRule", own);
+    let closed = case.world().settings.closed_world && !declared;
     let rules = objects(case, &of.nearest);
     let names = subsets(case, &rules)?;
     let has = |names: &[Said<'_>]| {

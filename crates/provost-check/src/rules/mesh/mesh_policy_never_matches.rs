@@ -258,9 +258,9 @@ fn account<'w>(
         return Ok(());
     }
     // A namespace that is not in the input belongs to somebody else.
-    if !case.world().settings.closed_world
+    if case.joined.is_declared("ServiceAccount", namespace, name)
+        || !case.world().settings.closed_world
         || !joins.knows_namespace(namespace)
-        || case.joined.is_declared("ServiceAccount", namespace, name)
     {
         let what = format!("ServiceAccount {name} of namespace {namespace}");
         return Err(Abstain::unknown(Reason::ObjectNotInInput, what));

@@ -160,8 +160,8 @@ fn automount(case: &Case<'_>) -> Result<(bool, Origin), Abstain> {
             None => (true, case.container.origin.clone()),
         }),
         None if name.value == "default"
-            || (case.settings().closed_world
-                && !case.of.joined.is_declared("ServiceAccount", namespace, &name.value)) =>
+            || (!case.of.joined.is_declared("ServiceAccount", namespace, &name.value)
+                && case.settings().closed_world) =>
         {
             Ok((true, case.container.origin.clone()))
         }

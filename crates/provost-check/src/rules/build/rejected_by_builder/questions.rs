@@ -2,9 +2,9 @@
 //! they take the end of the input for a no and stop.
 
 use super::{QUESTION, RULE};
-use crate::facts::build::Build;
+use crate::facts::build::{Build, CopyStep};
 use crate::facts::build_steps::RunCommand;
-use crate::facts::{Basis, Fact};
+use crate::facts::{Basis, Fact, Origin};
 use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::Findings;
 
@@ -58,18 +58,28 @@ const fn dnf(program: &'static str) -> Asks {
 }
 
 const fn apt(program: &'static str) -> Asks {
-    let flags =
-        &["--yes", "--assume-yes", "--force-yes", "--simulate", "--dry-run", "--print-uris"];
+    let flags = &[
+        "--yes",
+        "--assume-yes",
+        "--force-yes",
+        "--assume-no",
+        "--trivial-only",
+        "--simulate",
+        "--just-print",
+        "--dry-run",
+        "--recon",
+        "--no-act",
+        "--print-uris",
+    ];
     Asks { program, before: APT, flags, letter: 'y', sometimes: true }
 }
 
-/// apt-get(8), yum(8), dnf(8), microdnf(8), tdnf(8), zypper(8).
+/// apt-get(8), yum(8), dnf(8), tdnf(8), zypper(8). microdnf never asks.
 const ASKS: &[Asks] = &[
     apt("apt-get"),
     apt("apt"),
     dnf("yum"),
     dnf("dnf"),
-    dnf("microdnf"),
     dnf("tdnf"),
     Asks {
         program: "zypper",
@@ -80,6 +90,29 @@ const ASKS: &[Asks] = &[
     },
 ];
 
+/// What the programs read their settings from.
+const FILES: &[&str] = &[
+    "/etc/apt/apt.conf",
+    "/etc/apt/apt.conf.d",
+    "/etc/dnf/dnf.conf",
+    "/etc/dnf/libdnf5.conf.d",
+    "/etc/tdnf/tdnf.conf",
+    "/etc/yum.conf",
+    "/etc/yum/yum.conf",
+    "/etc/zypp/zypper.conf",
+    "/root/.zypper.conf",
+];
+
+/// Whether a COPY may bring such a file. What is in it, and in the folders that are copied, is not
+/// looked into.
+fn brings_settings(copy: &CopyStep) -> bool {
+    let to = copy.destination.value.trim_end_matches('/');
+    let is_below = |path: &str, folder: &str| {
+        path.strip_prefix(folder).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    to.contains('$') || FILES.iter().any(|file| is_below(file, to) || is_below(to, file))
+}
+
 /// Settings that answer for all, wherever the file writes them.
 const SETTINGS: &[&str] = &["assume-yes", "assumeyes"];
 
@@ -87,7 +120,16 @@ pub(super) fn check(build: &Build, reached: &[bool], out: &mut Findings) -> Resu
     let mut unread = false;
     // Without --target every stage may be one that somebody builds.
     let targeted = build.final_stage + 1 < build.stages.len();
+    let settings: Vec<&CopyStep> = build.copies.iter().filter(|c| brings_settings(c)).collect();
+    let start = |origin: &Origin| origin.span().map(|span| span.start);
     for run in &build.runs {
+        if settings.iter().any(|copy| start(&copy.origin) < start(&run.origin)) {
+            return Ok(());
+        }
+        // `<<< y`, `< answers` and here-documents answer, whichever command reads them.
+        if run.text.as_ref().is_some_and(|text| text.as_str().contains('<')) {
+            continue;
+        }
         let answered = run.text.as_ref().map_or("", |text| text.as_str()).to_ascii_lowercase();
         if SETTINGS.iter().any(|setting| answered.contains(setting))
             && !answered.contains("--assume")

@@ -14,7 +14,7 @@ use super::super::{RULE, is_whole, items, text};
 use crate::case::ObjectCase;
 use crate::case::routes::GATEWAY_API;
 use crate::facts::document::Node;
-use crate::facts::placeholders::is_placeholder;
+use crate::facts::placeholders::{is_in_capitals, is_placeholder};
 use crate::findings::Finding;
 use crate::rules::rule::Findings;
 
@@ -191,9 +191,9 @@ impl Judge {
     fn addresses(&mut self, spec: Node<'_>) {
         for address in items(spec, "addresses").take(MOST) {
             let Some(kind) = known(address, "type") else { continue };
-            let Some((value, place)) = text(address, "value").filter(|(v, _)| !v.is_empty()) else {
-                continue;
-            };
+            let value = text(address, "value");
+            let value = value.filter(|(text, _)| !text.is_empty() && !is_in_capitals(text));
+            let Some((value, place)) = value else { continue };
             if matches!(kind, "" | "IPAddress") && value.parse::<core::net::IpAddr>().is_err() {
                 let words = format!("{value} is no IP address");
                 self.refuse(
@@ -216,7 +216,8 @@ impl Judge {
                 let kind = known(address, "type")?;
                 let kind = if kind.is_empty() { "IPAddress" } else { kind };
                 let (value, place) = text(address, "value")?;
-                (kind == wanted && !value.is_empty()).then(|| (value.to_owned(), place))
+                (kind == wanted && !value.is_empty() && !is_in_capitals(value))
+                    .then(|| (value.to_owned(), place))
             });
             self.once(values, "one address is written twice", cel);
         }
@@ -229,9 +230,13 @@ impl Judge {
         for parent in items(spec, "parentRefs").take(MOST) {
             let Some((_, place)) = text(parent, "name") else { continue };
             let of = |keys: &[&str]| -> Option<String> {
-                let parts =
-                    keys.iter().map(|key| known(parent, key)).collect::<Option<Vec<_>>>()?;
-                Some(parts.join("\n"))
+                // Defaults of the CRD, which are filled in before its CEL is asked.
+                let part = |key: &&str| match (*key, parent.get(key)) {
+                    ("group", None) => Some(GATEWAY_API),
+                    ("kind", None) => Some("Gateway"),
+                    (key, _) => known(parent, key),
+                };
+                Some(keys.iter().map(part).collect::<Option<Vec<_>>>()?.join("\n"))
             };
             let Some(target) = of(&["group", "kind", "namespace", "name"]) else { continue };
             let Some(section) = known(parent, "sectionName") else { continue };
