@@ -5,6 +5,7 @@ use goformats::godebug;
 use super::Case;
 use super::runtime::RuntimeVariable;
 use crate::facts::binary::GoProgram;
+use crate::facts::placeholders::is_placeholder;
 use crate::facts::symbols::{self, Symbol};
 use crate::facts::workload::{ContainerRole, ResourceAmounts};
 use crate::facts::{Fact, Origin};
@@ -131,9 +132,11 @@ impl Case<'_> {
     }
 }
 
-/// A quantity that does not parse: the amount is not known.
+/// A quantity that does not parse: the amount is not known. One that is no template's is told by
+/// `rejected-by-api-server`; a limit that is meant to be there is not the same as none.
 fn malformed(text: &Fact<String>) -> Abstain {
-    Abstain::unknown(Reason::Templated, format!("quantity {}", text.value))
+    let reason = if is_placeholder(&text.value) { Reason::Templated } else { Reason::Malformed };
+    Abstain::unknown(reason, format!("quantity {}", text.value))
 }
 
 /// How a library that sets a limit by itself is linked.

@@ -323,6 +323,9 @@ impl<'w> Case<'w> {
             _ if declared || advertised => return Ok(None),
             Some(text) => Proof::Beside(text.clone()),
             None => {
+                if nothing::makes_ports_of_numbers(program) {
+                    return unknown(Reason::CodeUnclear, nothing::COMPUTED);
+                }
                 // A longer text of it may be put together with others; the number alone is in the list above.
                 match program.text.find_port(port) {
                     NumberPresence::Absent => {}

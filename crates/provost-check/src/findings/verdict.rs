@@ -23,6 +23,7 @@ pub enum Reason {
     ValueFromSecret,
     ValueFromField,
     Templated,
+    Malformed,
     ObjectNotInInput,
     NodeUnknown,
     MeshUnknown,
@@ -36,7 +37,7 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Reason; 25] = [
+    pub const ALL: [Reason; 26] = [
         Self::NoBinary,
         Self::NoImage,
         Self::NoDockerfile,
@@ -53,6 +54,7 @@ impl Reason {
         Self::ValueFromSecret,
         Self::ValueFromField,
         Self::Templated,
+        Self::Malformed,
         Self::ObjectNotInInput,
         Self::NodeUnknown,
         Self::MeshUnknown,
@@ -83,6 +85,7 @@ impl Reason {
             Self::ValueFromSecret => "value-from-secret",
             Self::ValueFromField => "value-from-field",
             Self::Templated => "templated",
+            Self::Malformed => "malformed",
             Self::ObjectNotInInput => "object-not-in-input",
             Self::NodeUnknown => "node-unknown",
             Self::MeshUnknown => "mesh-unknown",
@@ -118,6 +121,7 @@ impl Reason {
             Self::ValueFromSecret => "the value is in a Secret and is not read",
             Self::ValueFromField => "the value is only known on a node",
             Self::Templated => "render the template first",
+            Self::Malformed => "mend the value: Kubernetes refuses it as it is",
             Self::ObjectNotInInput => "give the object, or say --closed-world",
             Self::NodeUnknown => "set [cluster] node_cpus or node_arch in provost.toml",
             Self::MeshUnknown => "set [cluster] mesh in provost.toml",

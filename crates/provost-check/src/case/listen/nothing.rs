@@ -5,7 +5,7 @@ use super::{Elsewhere, FIRST_TELLING, Proof, SETTINGS, reads};
 use crate::case::Case;
 use crate::case::network::holds;
 use crate::facts::binary::GoProgram;
-use crate::facts::program_text::{NumberPresence, TextKind, TextOwner};
+use crate::facts::program_text::{NumberPresence, TextKind};
 use crate::facts::workload::EnvValue;
 use crate::findings::{Abstain, Reason};
 use crate::model::names::{base_name, nearest};
@@ -34,8 +34,19 @@ const FORMATTERS: &[&str] = &[
     "net.ListenTCP",
 ];
 
-/// How far from another a port that is computed from it lies.
-const NEAR: u16 = 10;
+/// Texts that a number is put into to make an address or a port.
+const FORMATS: &[&str] = &[":%d", "%s:%d", "0.0.0.0:%d", "[::]:%d", ":%v", "%s:%v", "%d"];
+
+/// Why nobody knows that a port is closed whose number the program does not hold.
+pub(super) const COMPUTED: &str =
+    "it makes texts of numbers, and may compute the port from another";
+
+/// Whether the program makes texts of numbers, and so may listen on a port that it computes: `PORT + 1`, or
+/// `base + offset` of any distance.
+pub(super) fn makes_ports_of_numbers(program: &GoProgram) -> bool {
+    FORMATS.iter().any(|text| !matches!(program.text.constant(text), Ok(None)))
+        || FORMATTERS.iter().any(|function| program.text.calls(function) != Ok(false))
+}
 
 impl Case<'_> {
     /// Proves that nothing opens a port of which no setting speaks: the program holds the number in no text,
@@ -64,9 +75,8 @@ impl Case<'_> {
         if let Some(abstain) = self.hidden() {
             return Err(abstain);
         }
-        if let Some(near) = self.may_be_computed(program, port) {
-            let why = format!("it may be computed from {near}");
-            return unknown(Reason::CodeUnclear, &why);
+        if makes_ports_of_numbers(program) {
+            return unknown(Reason::CodeUnclear, COMPUTED);
         }
         if self.files_may_say(port, "")? {
             return unknown(Reason::VolumeUnknown, "a file that is mounted may bring it");
@@ -105,24 +115,6 @@ impl Case<'_> {
             (!of_pod(name) && !self.is_unread(name)).then(|| abstain.clone())
         });
         hidden.next()
-    }
-
-    /// A port near this one, where the program makes texts of ports that are numbers: `PORT + 1`.
-    fn may_be_computed(&self, program: &GoProgram, port: u16) -> Option<u16> {
-        let formats = [":%d", "%s:%d", "0.0.0.0:%d", ":%v", "%d"];
-        let makes = formats.iter().any(|text| !matches!(program.text.constant(text), Ok(None)))
-            || FORMATTERS.iter().any(|function| program.text.calls(function) != Ok(false));
-        if !makes {
-            return None;
-        }
-        let texts = program.text.listens().map(|listens| listens.texts.as_slice()).unwrap_or(&[]);
-        let told = self.told();
-        let mut all = texts
-            .iter()
-            .filter(|text| text.owner != TextOwner::Std)
-            .map(|text| text.port)
-            .chain(told.iter().map(|told| told.setting.port));
-        all.find(|other| other.abs_diff(port) <= NEAR)
     }
 
     /// Variables that name the port and that the program does not read.

@@ -5,10 +5,12 @@ use std::collections::BTreeMap;
 use crate::case::Case;
 use crate::case::listen::Elsewhere;
 use crate::facts::objects::PortRef;
+use crate::facts::placeholders::is_placeholder;
 use crate::facts::workload::{Action, ContainerRole};
 use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::listeners::Listener;
+use crate::model::ports::port_name_problem;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// A name is looked up in the ports of the same container, and nowhere else.
@@ -88,6 +90,22 @@ fn by_name(case: &Case<'_>, field: &str, port: &Fact<PortRef>, name: &str, out: 
         finding = finding.also(&own.origin, format!("of container {}, not this one", other.name()));
     }
     finding = finding.fix(match (case.container.ports.as_slice(), named.as_slice()) {
+        // To ask the name that the API server refuses would mend one half and hide where the other is.
+        ([_], [only])
+            if port_name_problem(&only.value).is_some() && !is_placeholder(&only.value) =>
+        {
+            Fix::suggest(match port_name_problem(name) {
+                None => format!(
+                    "call the container's port {name}: Kubernetes refuses the name {}",
+                    only.value
+                ),
+                Some(_) => format!(
+                    "give the container's port a name that Kubernetes takes, which {} is not, and \
+                     ask that",
+                    only.value
+                ),
+            })
+        }
         ([_], [only]) => case.world().rewrite(
             Fix::safe(format!("ask port {}", only.value)),
             &port.origin,

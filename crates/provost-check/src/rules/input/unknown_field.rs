@@ -166,7 +166,9 @@ pub(super) fn near(parent: &'static Structure, name: &str) -> Option<&'static st
     };
     // The kind of a path is the only type that it has.
     let of_path = || names().find(|field| name == "type" && *field == "pathType");
-    let same = same.or_else(elsewhere).or_else(of_path);
+    // `ingressClass`, after the annotation that was there before the field.
+    let short = || names().find(|field| field.strip_suffix("Name") == Some(name));
+    let same = same.or_else(elsewhere).or_else(of_path).or_else(short);
     // Two letters of a short name are another word: `cpu` is no slip for `gpu`.
     same.or_else(|| nearest(name, names(), if name.len() < 6 { 1 } else { 2 }))
 }

@@ -8,9 +8,10 @@ use rustc_hash::FxHashSet;
 use crate::case::ObjectCase;
 use crate::case::references::{Referenced, Wanted};
 use crate::case::routes::Backend;
-use crate::facts::objects::{Ingress, PortRef, Service};
+use crate::facts::objects::{Ingress, PortRef, Service, ServicePort};
 use crate::facts::{Body, Object};
 use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::model::names::nearest;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const WITHOUT_TLS: Variant =
@@ -194,14 +195,31 @@ fn missing_port(
     if is_taken {
         finding = finding.level(Level::Warn);
     }
-    let right = target.or(service.ports.first().filter(|_| service.ports.len() == 1));
-    if let Some(number) = right.and_then(|own| own.port.as_ref()) {
-        finding = finding.fix(Fix::suggest(format!(
-            "name the Service's own port, {}, not the container's",
-            number.value
-        )));
+    if let Some(title) = right_port(service, port, target) {
+        finding = finding.fix(Fix::suggest(title));
     }
     out.push(finding);
+}
+
+/// What to write instead of a port that the Service does not have, where that can be told. `target` is the
+/// one of its ports that sends to a container's port of that number or name.
+fn right_port(service: &Service, port: &PortRef, target: Option<&ServicePort>) -> Option<String> {
+    if let Some(number) = target.and_then(|own| own.port.as_ref()) {
+        return Some(format!("name the Service's own port, {number}, not the container's"));
+    }
+    if let PortRef::Name(name) = port {
+        let names = service.ports.iter().filter_map(|own| own.name.as_ref());
+        if let Some(near) = nearest(name, names.map(|name| name.value.as_str()), 2) {
+            return Some(format!("did you mean {near}?"));
+        }
+    }
+    let [only] = service.ports.as_slice() else { return None };
+    // Where a number is asked for, the field takes no name.
+    let own = match (port, &only.name) {
+        (PortRef::Name(_), Some(name)) => name.value.clone(),
+        _ => only.port.as_ref()?.to_string(),
+    };
+    Some(format!("name the only port that the Service has, {own}"))
 }
 
 fn without_tls(ingress: &Ingress, out: &mut Findings) {

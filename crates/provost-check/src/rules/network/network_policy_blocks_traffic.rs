@@ -1,11 +1,12 @@
 //! NetworkPolicies that let through less than the pods need.
 
 use crate::case::WorkloadCase;
-use crate::facts::Origin;
 use crate::facts::objects::{
     NetworkPolicy, Object, PolicyDirection, PolicyPort, PolicyRule, PortRef,
 };
+use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::model::names::nearest;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const DNS: Variant = Variant::new(
@@ -132,21 +133,49 @@ fn services(case: &WorkloadCase<'_>, policies: &[(&Object, &NetworkPolicy)], out
                 continue;
             }
             said.push((number, target.origin.clone()));
-            out.push(
-                Finding::new(
-                    &RULE,
-                    format!(
-                        "ingress is restricted and no rule allows {protocol} port {number}, which \
-                         Service {} sends to: connections time out",
-                        object.meta.name()
-                    ),
-                    &first.origin,
-                    format!("does not let {protocol} {number} in"),
-                )
-                .variant(&SERVICE)
-                .also(&target.origin, "sends there")
-                .fix(Fix::suggest(format!("allow port {number}, or take it out of the Service"))),
+            let message = format!(
+                "ingress is restricted and no rule allows {protocol} port {number}, which Service \
+                 {} sends to: connections time out",
+                object.meta.name()
             );
+            let allow = format!("allow port {number}, or take it out of the Service");
+            let slip = rules(&directions)
+                .flat_map(|rule| &rule.ports)
+                .filter(|allowed| allowed.protocol == protocol)
+                .find_map(|allowed| slip(case, allowed, number));
+            let finding = match slip {
+                Some((written, name, meant)) => {
+                    let label = format!("no port of the pods has the name {name}");
+                    Finding::new(&RULE, message, &written.origin, label)
+                        .also(&meant.origin, format!("port {number}"))
+                        .fix(Fix::suggest(format!("did you mean {meant}? Else {allow}")))
+                }
+                None => {
+                    let label = format!("does not let {protocol} {number} in");
+                    Finding::new(&RULE, message, &first.origin, label).fix(Fix::suggest(allow))
+                }
+            };
+            out.push(finding.variant(&SERVICE).also(&target.origin, "sends there"));
         }
     }
+}
+
+/// The port of a policy by a name that none of the pods' ports has, when it is nearly that of `number`: where
+/// it stands, the name, and the one that may be meant.
+fn slip<'w>(
+    case: &WorkloadCase<'w>,
+    allowed: &'w PolicyPort,
+    number: i64,
+) -> Option<(&'w Fact<PortRef>, &'w str, &'w Fact<String>)> {
+    let written = allowed.port.as_ref()?;
+    let PortRef::Name(name) = &written.value else { return None };
+    let ports = || case.pod().serving_ports();
+    if ports().any(|own| own.name.as_ref().is_some_and(|own| own.value == *name)) {
+        return None;
+    }
+    let mut named = ports()
+        .filter(|own| own.port.as_ref().is_some_and(|port| port.value == number))
+        .filter_map(|own| own.name.as_ref());
+    let meant = named.find(|own| nearest(name, [own.value.as_str()], 2).is_some())?;
+    Some((written, name, meant))
 }

@@ -5,12 +5,14 @@ use std::collections::BTreeSet;
 use crate::case::listen::Elsewhere;
 use crate::case::{Case, ObjectCase, WorkloadCase};
 use crate::facts::objects::{PortRef, ServicePort};
+use crate::facts::placeholders::is_placeholder;
 use crate::facts::program_text::NumberPresence;
 use crate::facts::workload::{ContainerPort, ContainerRole};
 use crate::facts::{Body, Fact, Object};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::listeners::{self, Listener};
 use crate::model::names;
+use crate::model::ports::port_name_problem;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const NOT_DECLARED: Variant = Variant::new(
@@ -129,12 +131,24 @@ fn by_name(
         let mut ports = all().filter(|own| own.protocol.value == protocol);
         ports.next().filter(|_| ports.next().is_none())
     };
-    if let Some(near) = names.iter().find(|n| Some(n.value.as_str()) == near) {
+    let refused =
+        |own: &Fact<String>| !is_placeholder(&own.value) && port_name_problem(&own.value).is_some();
+    let slip = names.iter().find(|n| Some(n.value.as_str()) == near);
+    let unnamed = || only().filter(|own| own.name.as_ref().is_none_or(|n| !refused(n)));
+    if let Some(near) = slip.filter(|near| !refused(near)) {
         finding = finding.also(&near.origin, "perhaps this one").fix(
             Fix::suggest(format!("write targetPort: {}", near.value))
                 .replace(&target.origin, near.value.clone()),
         );
-    } else if let Some(only) = only() {
+    } else if let Some(named) =
+        slip.copied().or_else(|| only()?.name.as_ref()).filter(|n| refused(n))
+        && port_name_problem(name).is_none()
+    {
+        finding = finding.also(&named.origin, "perhaps this one").fix(Fix::suggest(format!(
+            "call the container's port {name}: Kubernetes refuses the name {}",
+            named.value
+        )));
+    } else if let Some(only) = unnamed() {
         finding = finding.also(&only.origin, "the only port that is declared");
         let number = only.port.as_ref().map(|p| p.value.to_string());
         if let Some(value) = only.name.as_ref().map(|n| n.value.clone()).or(number) {

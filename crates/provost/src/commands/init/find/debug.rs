@@ -23,7 +23,7 @@ pub(super) fn public(view: &View<'_>, ports: &Ports) -> Vec<&'static str> {
     let public = |path: &&str| {
         let path = path.trim_end_matches('/');
         let below = |(found, inner): &(String, bool)| !inner && found.starts_with(path);
-        is_alone(ports) && routes::all(view).iter().any(below)
+        is_alone(ports) && routes::all(view, Some(ports)).iter().any(below)
     };
     imported.into_iter().filter(public).collect()
 }

@@ -42,11 +42,15 @@ pub(super) struct Field {
     pub(super) value: Value,
     /// The last word of the literal's type: `Server` of `&http.Server{`. Empty without a name.
     pub(super) of: String,
+    /// Tells the literals of a file apart.
+    pub(super) literal: usize,
 }
 
 /// Braces that are open.
 struct Open<'t> {
     of: &'t str,
+    /// The token that it is.
+    at: usize,
     /// Whether it is a `http.Server`.
     is_server: bool,
     has_handler: bool,
@@ -70,6 +74,8 @@ pub(super) struct GoFile {
     pub(super) mentions: BTreeSet<String>,
     /// What its functions do one after the other.
     pub(super) flow: Flow,
+    /// Variables that are given what a call returns, and how often.
+    pub(super) made: BTreeMap<String, usize>,
     /// Below the module's folder.
     pub(super) path: String,
 }
@@ -118,8 +124,7 @@ pub(super) fn read(source: &str) -> GoFile {
                 {
                     inside.has_handler = true;
                 }
-                let of = braces.last().map_or("", |inside| inside.of);
-                assignment(&tokens, at, word, of, &mut file);
+                assignment(&tokens, at, word, braces.last(), &mut file);
                 if let Some(Token::Mark(b'(')) = tokens.get(at + 1)
                     && let Some(end) = closing[at + 1]
                     && *word != "func"
@@ -140,6 +145,9 @@ pub(super) fn read(source: &str) -> GoFile {
                             routers.insert(variable.clone(), below.clone());
                         }
                         open.push((end, below));
+                    }
+                    if let Some(variable) = &variable {
+                        *file.made.entry(variable.clone()).or_default() += 1;
                     }
                     // `addr := flag.String("addr", ":8080", "...")`
                     if let (Some(variable), Some(Value::Text(_) | Value::Number(_))) =
@@ -167,7 +175,7 @@ fn opened<'t>(tokens: &[Token<'t>], at: usize, file: &GoFile) -> Open<'t> {
     let package = if dot { word(3) } else { "" };
     let http = file.imports.get("net/http").is_some_and(|name| name == package);
     let of = word(1);
-    Open { of, is_server: http && of == "Server", has_handler: false }
+    Open { of, at, is_server: http && of == "Server", has_handler: false }
 }
 
 /// The package clause and the imports; where the rest begins.
@@ -262,7 +270,13 @@ fn assigned(tokens: &[Token<'_>], name: usize) -> Option<String> {
 
 /// `name = value`, `name := value`, `name string = value` and `Key: value`, for values of one
 /// literal.
-fn assignment(tokens: &[Token<'_>], at: usize, name: &str, of: &str, file: &mut GoFile) {
+fn assignment(
+    tokens: &[Token<'_>],
+    at: usize,
+    name: &str,
+    inside: Option<&Open<'_>>,
+    file: &mut GoFile,
+) {
     let mark = |n: usize, byte: u8| tokens.get(at + n) == Some(&Token::Mark(byte));
     let is_member = at > 0 && tokens[at - 1] == Token::Mark(b'.');
     if is_member {
@@ -271,7 +285,9 @@ fn assignment(tokens: &[Token<'_>], at: usize, name: &str, of: &str, file: &mut 
     if mark(1, b':') && !mark(2, b'=') {
         let value = value(tokens, at + 2);
         if value != Value::Other {
-            file.fields.push(Field { key: name.to_owned(), value, of: of.to_owned() });
+            let of = inside.map_or("", |inside| inside.of).to_owned();
+            let literal = inside.map_or(0, |inside| inside.at);
+            file.fields.push(Field { key: name.to_owned(), value, of, literal });
         }
         return;
     }
@@ -414,8 +430,8 @@ mod tests {
         let member = Value::Member("x".into(), "y".into());
         assert_eq!(call(&file, "f").arguments, [Value::Other, Value::Number(8080), member]);
         let value = Value::Text(":9090".into());
-        let addr = Field { key: "Addr".into(), value, of: "Server".into() };
-        assert!(file.fields.contains(&addr), "{:?}", file.fields);
+        let is_addr = |f: &Field| f.key == "Addr" && f.value == value && f.of == "Server";
+        assert!(file.fields.iter().any(is_addr), "{:?}", file.fields);
         assert!(!file.bare_server, "that is another package's");
         assert!(file.mentions.contains("http.Server"));
     }

@@ -124,7 +124,7 @@ pub(super) const FRAMEWORKS: &[&str] = &[
 ];
 
 /// Methods that start the servers of [`FRAMEWORKS`].
-const STARTS: &[&str] = &[
+pub(super) const STARTS: &[&str] = &[
     "Run",
     "RunTLS",
     "RunListener",
@@ -288,7 +288,7 @@ fn is_all(view: &View<'_>, private: &[Listener]) -> bool {
     let calls = view.files().flat_map(|file| &file.calls);
     let started = calls.filter(|call| starts.contains(&call.name.as_str())).count();
     let own = |(path, _): &(String, bool)| !path.starts_with("/debug/");
-    !private.is_empty() && started <= private.len() && !routes::all(view).iter().any(own)
+    !private.is_empty() && started <= private.len() && !routes::all(view, None).iter().any(own)
 }
 
 /// A number that is only a guess is none that another listener has.
@@ -399,7 +399,7 @@ fn written(view: &View<'_>, both: bool) -> Vec<Candidate> {
             for call in &file.calls {
                 found.extend(of_call(call, file, &names, both).or_else(|| of_flag(call, &names)));
             }
-            for Field { key, value, of } in &file.fields {
+            for Field { key, value, of, .. } in &file.fields {
                 let lower = key.to_ascii_lowercase();
                 let names_address =
                     ["addr", "listen", "bind"].iter().any(|part| lower.contains(part));

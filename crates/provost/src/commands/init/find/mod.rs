@@ -11,6 +11,7 @@ mod lexer;
 mod listen;
 mod module;
 mod neighbours;
+mod routers;
 mod routes;
 mod settings;
 mod shutdown;
@@ -265,7 +266,7 @@ fn program(module: &Module, folder: &str) -> (Program, bool) {
     // What is served on the loopback address alone is nothing to scrape.
     let only_private =
         !ports.private.listeners.is_empty() && ports.admin.is_none() && ports.metrics.is_none();
-    let metrics = routes::metrics(&view)
+    let metrics = routes::metrics(&view, &ports)
         .filter(|(_, inner)| !(ports.private.metrics || (*inner && only_private)));
     let program = Program {
         folder: folder.to_owned(),

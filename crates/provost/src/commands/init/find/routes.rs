@@ -1,7 +1,7 @@
 //! Which paths a program answers on that say how it is.
 
 use super::file::{Call, Value};
-use super::listen::is_for_operators;
+use super::routers::Routers;
 use super::{Names, Ports, View};
 
 /// Paths for probes, and the port they are served on.
@@ -57,7 +57,7 @@ const REGISTER: &[&str] = &[
 
 /// The paths for probes.
 pub(super) fn health(view: &View<'_>, ports: &Ports) -> Health {
-    let routes = all(view);
+    let routes = all(view, Some(ports));
     let find = |wanted: &[&str]| {
         wanted.iter().find_map(|end| {
             // A prefix of routers is part of the path: `/api/v1/healthz`. `/orders/status` is not.
@@ -87,22 +87,24 @@ fn says_health(end: &str) -> bool {
 
 /// The path that Prometheus' handler is registered for, and whether its router is one for
 /// operators.
-pub(super) fn metrics(view: &View<'_>) -> Option<(String, bool)> {
+pub(super) fn metrics(view: &View<'_>, ports: &Ports) -> Option<(String, bool)> {
     let exports = view.imports("github.com/prometheus/client_golang/prometheus/promhttp")
         || view.imports("github.com/VictoriaMetrics/metrics");
-    let served = all(view).into_iter().find(|(path, _)| path.ends_with("/metrics"));
+    let served = all(view, Some(ports)).into_iter().find(|(path, _)| path.ends_with("/metrics"));
     served.filter(|_| exports)
 }
 
-/// Every path that is registered for GET, and whether its router is one for operators.
-pub(super) fn all(view: &View<'_>) -> Vec<(String, bool)> {
+/// Every path that is registered for GET, and whether its router is one for operators. `ports` are those of
+/// the program, once they are known.
+pub(super) fn all(view: &View<'_>, ports: Option<&Ports>) -> Vec<(String, bool)> {
     let mut found = Vec::new();
     for files in &view.packages {
         let names = Names::of(files);
+        let routers = Routers::of(files, &names, ports);
         let calls = files.iter().flat_map(|file| &file.calls);
         for call in calls.filter(|call| REGISTER.contains(&call.name.as_str())) {
             if let Some(path) = path(call, &names) {
-                found.push((path, is_for_operators(&call.receiver)));
+                found.push((path, routers.is_for_operators(&call.receiver)));
             }
         }
     }
@@ -184,5 +186,50 @@ mod tests {
         ] {
             assert_eq!(shown(source), expected, "{source}");
         }
+    }
+
+    /// Whether the router of `/ready` is for operators, in a program with both ports.
+    fn is_inner(source: &str) -> bool {
+        let source = format!(
+            "package main\nimport \"net/http\"\nfunc main() {{\naddr := flag.String(\"addr\", \":8443\", \"where\")\n\
+             admin := flag.String(\"admin\", \":9102\", \"where\")\n{source}\n}}\n"
+        );
+        let file = file::read(&source);
+        let view = View { packages: vec![vec![&file]] };
+        let ports = super::super::listen::ports(&view, &[], "gate");
+        let admin = ports.admin.as_ref().map(|port| port.port);
+        assert_eq!(admin, Some(9102), "{source}");
+        health(&view, &ports).inner
+    }
+
+    #[test]
+    fn a_router_is_for_operators_by_where_it_is_served() {
+        let ready = "m := http.NewServeMux(); m.HandleFunc(\"/ready\", ok)";
+        for (source, expected) in [
+            ("http.ListenAndServe(*addr, api()); go http.ListenAndServe(*admin, m)", true),
+            ("http.ListenAndServe(*addr, m); go http.ListenAndServe(*admin, ops())", false),
+            (
+                "a := http.Server{Addr: *addr, Handler: api}; b := &http.Server{Handler: m, Addr: *admin}; a.ListenAndServe(); b.ListenAndServe()",
+                true,
+            ),
+            // One literal's address is not the other's.
+            (
+                "a := http.Server{Addr: where(), Handler: m}; b := &http.Server{Addr: *admin, Handler: ops}; a.ListenAndServe(); b.ListenAndServe()",
+                false,
+            ),
+            // On both, whoever asks gets an answer on the port for requests.
+            ("http.ListenAndServe(*addr, m); go http.ListenAndServe(*admin, m)", false),
+            // Nobody knows which one is served.
+            ("go http.ListenAndServe(*admin, m); m := http.NewServeMux()", false),
+        ] {
+            assert_eq!(is_inner(&format!("{ready}; {source}")), expected, "{source}");
+        }
+        // By its name where nothing else is known, and not where it is.
+        let named = "adminMux := http.NewServeMux(); adminMux.HandleFunc(\"/ready\", ok)";
+        let wrapped =
+            "go http.ListenAndServe(*admin, log(adminMux)); http.ListenAndServe(*addr, api)";
+        assert!(is_inner(&format!("{named}; {wrapped}")));
+        let public = "http.ListenAndServe(*addr, adminMux); go http.ListenAndServe(*admin, ops)";
+        assert!(!is_inner(&format!("{named}; {public}")));
     }
 }
