@@ -433,6 +433,9 @@ fn the_one(told: &[Told], who: Listener) -> Result<Option<&Told>, Abstain> {
     Ok(None)
 }
 
+/// Underscores of a name at which it is taken apart.
+const MOST_PARTS: usize = 8;
+
 /// Whether the program reads the variable; unknown where names are composed.
 pub(crate) fn reads(program: &GoProgram, name: &str) -> Result<bool, Abstain> {
     let unreadable = |why: &str| {
@@ -455,11 +458,26 @@ pub(crate) fn reads(program: &GoProgram, name: &str) -> Result<bool, Abstain> {
         TextPresence::Present(_) => return Err(unreadable("a longer text of it holds the name")),
         TextPresence::Unknown(why) => return Err(unreadable(why)),
     }
+    if may_be_joined(program, name) {
+        return Err(unreadable("constants of it make up the name when they are joined"));
+    }
     match program.reads_names_as_written() {
         Ok(()) => Ok(false),
         Err(Abstain::Unknown { needs, .. }) => Err(unreadable(&format!("{needs} are not known"))),
         Err(abstain) => Err(abstain),
     }
+}
+
+/// Whether the program holds both parts of a name, divided at an underscore, as `prefix + "_" + key` does.
+fn may_be_joined(program: &GoProgram, name: &str) -> bool {
+    let holds = |text: &str| !matches!(program.text.constant(text), Ok(None));
+    name.match_indices('_').take(MOST_PARTS).any(|(at, _)| {
+        let (with, rest) = name.split_at(at + 1);
+        let without = &name[..at];
+        let begins =
+            [with, without].iter().any(|part| holds(part) || holds(&part.to_ascii_lowercase()));
+        !rest.is_empty() && !without.is_empty() && begins && holds(rest)
+    })
 }
 
 /// Whether a host beside it says that a port is another machine's: `CACHE_HOST` of `CACHE_PORT`.

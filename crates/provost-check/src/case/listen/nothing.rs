@@ -5,6 +5,7 @@ use super::{Elsewhere, FIRST_TELLING, Proof, SETTINGS, reads};
 use crate::case::Case;
 use crate::case::network::holds;
 use crate::facts::binary::GoProgram;
+use crate::facts::objects::ServicePort;
 use crate::facts::program_text::{NumberPresence, TextKind};
 use crate::facts::workload::EnvValue;
 use crate::findings::{Abstain, Reason};
@@ -48,6 +49,9 @@ pub(super) fn makes_ports_of_numbers(program: &GoProgram) -> bool {
         || FORMATTERS.iter().any(|function| program.text.calls(function) != Ok(false))
 }
 
+/// Services whose variables are looked for.
+const LINKED: usize = 64;
+
 impl Case<'_> {
     /// Proves that nothing opens a port of which no setting speaks: the program holds the number in no text,
     /// code or data, and neither a variable nor an argument nor a file brings it.
@@ -86,6 +90,12 @@ impl Case<'_> {
             let why = format!("the program links {package}");
             return unknown(Reason::CodeUnclear, &why);
         }
+        if let Some(name) = self.asks_for_configuration(program) {
+            return unknown(Reason::CodeUnclear, &format!("what {name} leads to may bring it"));
+        }
+        if let Some(name) = self.linked_with(program, port) {
+            return unknown(Reason::CodeUnclear, &format!("the kubelet sets {name} to it"));
+        }
         self.command_line()?;
         if !self.image()?.is_known() {
             return unknown(Reason::BaseImageUnknown, "a file of the image may bring it");
@@ -115,6 +125,43 @@ impl Case<'_> {
             (!of_pod(name) && !self.is_unread(name)).then(|| abstain.clone())
         });
         hidden.next()
+    }
+
+    /// A variable that says where configuration is asked for.
+    fn asks_for_configuration(&self, program: &GoProgram) -> Option<String> {
+        let environment = self.environment();
+        let mut named = environment.iter().filter(|(name, variable)| {
+            let is_address = variable.value.as_ref().is_ok_and(|value| value.contains("://"));
+            let words = ["CONFIG", "SETTINGS", "DISCOVERY", "VAULT", "CONSUL"];
+            is_address && words.iter().any(|word| name.contains(word))
+        });
+        named.find(|(name, _)| reads(program, name) != Ok(false)).map(|(name, _)| name.to_owned())
+    }
+
+    /// A variable by which the kubelet tells of a Service of the namespace, which the program may read and which
+    /// holds the port (pkg/kubelet/envvars, v1.37.2): `CART_SERVICE_PORT_OPS`.
+    fn linked_with(&self, program: &GoProgram, port: u16) -> Option<String> {
+        if !self.pod().service_links.value {
+            return None;
+        }
+        let screaming = |name: &str| name.to_ascii_uppercase().replace('-', "_");
+        let services = self.of.services().take(LINKED);
+        let mut names = services.flat_map(|(object, service)| {
+            let stem = screaming(object.meta.name());
+            let ports = service.ports.iter().filter(move |own| {
+                own.port.as_ref().is_some_and(|number| number.value == i64::from(port))
+            });
+            let of_port = |own: &ServicePort| own.name.as_ref().map(|name| screaming(&name.value));
+            let all: Vec<String> = ports
+                .flat_map(|own| {
+                    let named = of_port(own).map(|name| format!("{stem}_SERVICE_PORT_{name}"));
+                    [Some(format!("{stem}_SERVICE_PORT")), Some(format!("{stem}_PORT")), named]
+                })
+                .flatten()
+                .collect();
+            all
+        });
+        names.find(|name| reads(program, name) != Ok(false))
     }
 
     /// Variables that name the port and that the program does not read.

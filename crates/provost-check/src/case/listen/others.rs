@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 use crate::case::Case;
 use crate::case::binding::is_known_sidecar;
 use crate::case::network::{holds, is_any, is_loopback};
+use crate::facts::build::Created;
 use crate::facts::objects::PortRef;
 use crate::facts::workload::{Container, ContainerRole, VolumeKind};
 use crate::findings::{Abstain, Reason};
@@ -124,6 +125,15 @@ impl<'w> Case<'w> {
         }
         let Some(build) = view.build() else { return false };
         let chain = build.final_chain();
+        // What a command of the image's own stages writes.
+        let runs = build.runs.iter().filter(|run| chain.contains(&run.stage));
+        let writes = |created: &Created| {
+            created.path.contains('$') || (!created.directory && is_settings(&created.path))
+        };
+        let mut written = runs.map(|run| run.created.as_ref());
+        if written.any(|all| all.is_none_or(|all| all.iter().any(writes))) {
+            return true;
+        }
         let copies = build.copies.iter().filter(|copy| chain.contains(&copy.stage));
         copies.flat_map(|copy| copy.sources.iter().chain([&copy.destination])).take(FILES).any(
             |path| {
@@ -145,7 +155,20 @@ fn is_settings(path: &str) -> bool {
     }
     let name = base_name(path);
     let ending = name.rsplit_once('.').map_or("", |(_, ending)| ending);
-    matches!(ending, "yaml" | "yml" | "json" | "toml" | "ini" | "env" | "properties" | "hcl")
+    matches!(
+        ending,
+        "yaml"
+            | "yml"
+            | "json"
+            | "toml"
+            | "ini"
+            | "env"
+            | "properties"
+            | "hcl"
+            | "conf"
+            | "cfg"
+            | "config"
+    )
 }
 
 /// Whether a value is the address of something else: a URL or `host:port` with a host that is not this machine.
