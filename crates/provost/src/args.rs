@@ -271,6 +271,9 @@ pub(crate) struct ProveArgs {
     /// The port of its metrics (default: likewise, else any that answers)
     #[arg(long, value_name = "PORT", help_heading = "Measurement")]
     pub(crate) metrics_port: Option<u16>,
+    /// Seconds that readiness is waited for
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, help_heading = "Measurement")]
+    pub(crate) ready_within: u64,
     /// Only this part: start, drain, stuck, second-signal, early-signal, full-stdout, settings;
     /// repeatable
     #[arg(long, value_name = "PHASE", value_parser = phase, help_heading = "Measurement")]

@@ -48,7 +48,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("other-port", &["probe-endpoint-missing"]),
     ("other-path", &["probe-endpoint-missing"]),
     ("never-listens", &["never-listens"]),
-    ("never-ready", &["probe-endpoint-missing"]),
+    ("never-ready", &["slow-start/never-ready"]),
     ("slow-start", &["slow-start"]),
     ("redirect", &["probe-redirects-or-authenticates"]),
     ("login", &["probe-redirects-or-authenticates/login", "slow-start/never-ready"]),
@@ -140,6 +140,9 @@ fn prove(binary: &str, fault: &str, more: &[&str]) -> Run {
     fs::write(sandbox.path().join("provost.toml"), CONFIG).unwrap();
     let fault = format!("FAULT={fault}");
     let mut args = vec!["prove", "--binary", "service", "--manifest", "pod.yaml", "--env", &fault];
+    if start == "3" {
+        args.extend(["--ready-within", "4"]);
+    }
     args.extend(more);
     sandbox.provost(&args)
 }

@@ -46,7 +46,8 @@ pub fn load(source: SourceId, bytes: &[u8], binaries: &[Binary]) -> Result<Measu
 fn implausible(proof: &Proof) -> Option<String> {
     let terms = &proof.terms;
     let probes = terms.probes.iter().map(|probe| probe.timeout_ms);
-    let promised = [terms.start_ms, terms.grace_ms, terms.pre_stop_ms, terms.propagation_ms];
+    let promised =
+        [terms.start_ms, terms.ready_ms, terms.grace_ms, terms.pre_stop_ms, terms.propagation_ms];
     if promised.into_iter().chain(probes).any(|ms| ms > LONGEST_US / 1000) {
         return Some("its terms grant more than a day".to_owned());
     }
@@ -62,7 +63,7 @@ fn implausible(proof: &Proof) -> Option<String> {
         let requests = phase.requests.iter().flat_map(|it| [Some(it.end_us), it.sent_us]);
         let exit = phase.exit.iter().map(|exit| Some(exit.at_us));
         let all = listeners.chain(signals).chain(lines).chain(requests).chain(exit);
-        if all.chain([phase.ready_us]).flatten().any(|at_us| at_us > LONGEST_US) {
+        if all.chain([phase.ready_us, phase.live_us]).flatten().any(|at_us| at_us > LONGEST_US) {
             return Some(format!("the phase {name} lasted more than a day"));
         }
         let backwards = phase.requests.iter().any(|request| request.end_us < request.at_us);

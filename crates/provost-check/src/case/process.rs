@@ -83,6 +83,10 @@ impl<'w> ProcessCase<'w> {
     /// come up has other faults.
     pub fn ended(&self, name: PhaseName) -> Result<(&'w Phase, u64), Abstain> {
         let phase = self.phase(name)?;
+        if phase.other_protocol {
+            let what = "requests: what it speaks there is not HTTP/1.1 without TLS".to_owned();
+            return Err(Abstain::unknown(Reason::NotMeasured, what));
+        }
         match (phase.ready_us, phase.told_us()) {
             (Some(_), Some(told)) => Ok((phase, told)),
             _ => Err(Abstain::unknown(
@@ -114,6 +118,22 @@ impl<'w> ProcessCase<'w> {
             return Err(Abstain::unknown(Reason::NotMeasured, what));
         }
         Ok((phase, metrics, given))
+    }
+
+    /// A run in which the process was told to end while it was up, idle: it listened, or it is a worker,
+    /// of which nothing is asked.
+    pub fn ended_idle(&self) -> Result<(&'w Phase, u64), Abstain> {
+        let phase = self.phase(PhaseName::Start)?;
+        let terms = self.terms();
+        let worker = terms.port.is_none() && terms.probes.is_empty();
+        let up = phase.ready_us.is_some() || phase.listens_us().is_some() || worker;
+        let alive = phase
+            .told_us()
+            .filter(|told| up && phase.exit.as_ref().is_none_or(|exit| exit.at_us >= *told));
+        match alive {
+            Some(told) => Ok((phase, told)),
+            None => self.ended(PhaseName::Start),
+        }
     }
 
     /// A moment in a run of the process.

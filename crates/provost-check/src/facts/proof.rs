@@ -82,9 +82,11 @@ pub struct Terms {
     /// What takes a while to answer, where somebody named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub slow_path: Option<String>,
-    /// From the start until the process has to be ready, in milliseconds: what the startup probe, or
-    /// the liveness probe without one, allows.
+    /// From the start until the container is started anew, in milliseconds: what the startup probe, or
+    /// the liveness probe without one, allows. 0 without either: nothing ends a start.
     pub start_ms: u64,
+    /// How long readiness was waited for.
+    pub ready_ms: u64,
     /// From SIGTERM until SIGKILL: the grace period less what the preStop hook takes.
     pub grace_ms: u64,
     /// Before SIGTERM, by the preStop hook.
@@ -96,6 +98,8 @@ pub struct Terms {
     /// Where metrics are; none in proofs that were made before they were measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Endpoint>,
+    /// Probes go by TLS, which is not spoken here.
+    pub https: bool,
 }
 
 impl Default for Terms {
@@ -105,12 +109,14 @@ impl Default for Terms {
             port: None,
             path: "/".to_owned(),
             slow_path: None,
-            start_ms: 30_000,
+            start_ms: 0,
+            ready_ms: 60_000,
             grace_ms: 30_000,
             pre_stop_ms: 0,
             propagation_ms: 5000,
             probes: Vec::new(),
             metrics: None,
+            https: false,
         }
     }
 }
@@ -119,6 +125,11 @@ impl Terms {
     /// How long after SIGTERM new connections still arrive: the hook ran meanwhile.
     pub fn window_ms(&self) -> u64 {
         self.propagation_ms.saturating_sub(self.pre_stop_ms)
+    }
+
+    /// The probe by which a start is watched.
+    pub fn watch(&self) -> Option<&Probe> {
+        self.probe(ProbeKind::Startup).or_else(|| self.probe(ProbeKind::Liveness))
     }
 
     /// The probe of that kind.
@@ -248,6 +259,12 @@ pub struct Phase {
     /// When the readiness probe, or without one any request, was first answered well.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_us: Option<u64>,
+    /// When the startup probe, or the liveness probe without one, first passed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub live_us: Option<u64>,
+    /// What is asked does not speak HTTP/1.1 without TLS: nothing else could be measured.
+    #[serde(default)]
+    pub other_protocol: bool,
     /// Signals that were sent.
     #[serde(default)]
     pub signals: Vec<Sent>,
@@ -413,7 +430,8 @@ impl Outcome {
 
     /// Whether the client was left without an answer.
     pub fn is_lost(&self) -> bool {
-        !matches!(self, Self::Answered { .. } | Self::Unfinished)
+        // That nobody waited longer is no loss of the service's.
+        !matches!(self, Self::Answered { .. } | Self::Unfinished | Self::TimedOut)
     }
 
     /// In a few words.

@@ -199,7 +199,11 @@ fn lost(error: &Error, bytes: usize) -> Outcome {
     match error.kind() {
         ErrorKind::ConnectionRefused => Outcome::Refused,
         ErrorKind::TimedOut => Outcome::TimedOut,
-        _ => Outcome::Reset { bytes },
+        ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
+            Outcome::Reset { bytes }
+        }
+        // Of this side: no descriptor or port is left.
+        _ => Outcome::Unfinished,
     }
 }
 

@@ -26,6 +26,8 @@ pub struct Plan {
     pub read_only_root: bool,
     /// Paths that are empty and may be written to: volumes.
     pub writable: Vec<PathBuf>,
+    /// Paths of other volumes, whose content is not here.
+    pub mounted: Vec<PathBuf>,
     /// What it is held against.
     pub terms: Terms,
     /// When the early signal is sent, in microseconds from the start.

@@ -10,6 +10,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use provost_check::facts::proof::{Exit, Line, Listener, Output, PhaseName, Sent, Signal};
+use provost_check::model::secret::{MASK, masked};
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, kill_process};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -29,6 +30,9 @@ const LOOK_LATER: Duration = Duration::from_millis(5);
 
 /// Lines that are kept.
 const MOST_LINES: usize = 2000;
+
+/// Bytes of all lines that are kept.
+const MOST_KEPT: usize = 4 << 20;
 
 /// Bytes of a line that are kept; the container runtime splits longer ones (CRI, 16 KiB).
 const MOST_LINE: usize = 16 << 10;
@@ -62,6 +66,8 @@ impl Clock {
 struct Seen {
     listeners: Vec<Listener>,
     output: Output,
+    /// Bytes of the lines that are kept.
+    kept: usize,
     /// The line by which the launch said that it failed.
     failure: Option<String>,
 }
@@ -292,18 +298,23 @@ impl Reader {
             seen.failure = Some(why.to_owned());
             return;
         }
-        if seen.output.lines.len() >= MOST_LINES {
-            seen.output.more += 1;
-            return;
-        }
-        let mut text = text.to_owned();
         let mut secret = false;
+        let mut text = text.to_owned();
         for value in self.hide.iter().filter(|value| !value.is_empty()) {
             if text.contains(value.as_str()) {
                 secret = true;
-                text = text.replace(value.as_str(), "***");
+                text = text.replace(value.as_str(), MASK);
             }
         }
+        // A line that says a secret is kept whatever was printed before.
+        let told = seen.output.lines.iter().any(|line| line.secret);
+        let full = seen.output.lines.len() >= MOST_LINES || seen.kept > MOST_KEPT;
+        if full && (!secret || told) {
+            seen.output.more += 1;
+            return;
+        }
+        seen.kept += text.len();
+        let text = masked(&text).into_owned();
         let line = Line { at_us: self.clock.now_us(), stderr: self.token.is_some(), secret, text };
         seen.output.lines.push(line);
     }

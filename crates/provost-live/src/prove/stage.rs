@@ -21,7 +21,11 @@ use rustix::thread::{
 };
 use serde::{Deserialize, Serialize};
 
+use super::plan::Plan;
 use super::{netlink, readonly};
+
+/// The first port that may be opened without a right, of the network that is asked (ip-sysctl).
+const ANY_PORT: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
 
 /// Where the program is put when its own folder may not be open to the user it runs as.
 const PROGRAMS: &str = "/tmp/.provost";
@@ -76,6 +80,11 @@ pub(super) fn enter(user: (u32, u32)) -> (Entered, Stage) {
         }
     }
     let namespaces = why.is_none();
+    if namespaces {
+        // As container runtimes have it: a pod may open any port. Where it cannot be written, none is
+        // opened that a pod could not.
+        let _ = std::fs::write(ANY_PORT, "0");
+    }
     if namespaces && let Err(error) = netlink::loopback_up() {
         stage.missing.push(missing("loopback", &error.to_string()));
     }
@@ -83,8 +92,8 @@ pub(super) fn enter(user: (u32, u32)) -> (Entered, Stage) {
 }
 
 /// What [`launch`] will do, for the report.
-pub(super) fn foresee(entered: Entered, user: (u32, u32), read_only_root: bool, stage: &mut Stage) {
-    let owner = format!("user {} and group {}", user.0, user.1);
+pub(super) fn foresee(entered: Entered, plan: &Plan, stage: &mut Stage) {
+    let owner = format!("user {} and group {}", plan.user.0, plan.user.1);
     let mut tell = |there: bool, what: &str, why: &str| match there {
         true => stage.reproduced.push(what.to_owned()),
         false => stage.missing.push(missing(what, why)),
@@ -94,7 +103,18 @@ pub(super) fn foresee(entered: Entered, user: (u32, u32), read_only_root: bool, 
     tell(entered.namespaces, "an empty /tmp of its own", "mounting needs a mount namespace");
     tell(entered.namespaces, "a read-only root", "remounting needs a mount namespace");
     tell(false, "limits of memory and processor time", "prove sets none yet");
-    if entered.namespaces && !read_only_root {
+    if entered.namespaces {
+        let what = "other machines, and what listens on this one";
+        tell(false, what, "its network is its own, and empty");
+    }
+    for path in &plan.mounted {
+        tell(false, &format!("the volume at {}", path.display()), "its content is not here");
+    }
+    for path in plan.writable.iter().filter(|path| !(path.is_dir() && entered.namespaces)) {
+        let what = format!("the volume at {}", path.display());
+        tell(false, &what, "this machine has no such folder to mount it on");
+    }
+    if entered.namespaces && !plan.read_only_root {
         let what = "a root that can be written to, as the container's";
         tell(false, what, "it is this machine's, and therefore read-only");
     }

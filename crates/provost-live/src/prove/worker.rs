@@ -54,7 +54,7 @@ fn work() -> Result<()> {
     std::io::stdin().read_to_string(&mut text)?;
     let plan: Plan = serde_json::from_str(&text)?;
     let (entered, mut told) = stage::enter(plan.user);
-    stage::foresee(entered, plan.user, plan.read_only_root, &mut told);
+    stage::foresee(entered, &plan, &mut told);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let phase = tokio::task::LocalSet::new().block_on(&runtime, phases::run(&plan, entered));
     let measured = Measured { stage: told, phase };

@@ -347,6 +347,8 @@ mod tests {
             name: PhaseName::Drain,
             listeners: Vec::new(),
             ready_us: Some(100_000),
+            live_us: None,
+            other_protocol: false,
             signals: vec![Sent { at_us: 1_000_000, signal: Signal::Term }],
             requests,
             output: Output::default(),

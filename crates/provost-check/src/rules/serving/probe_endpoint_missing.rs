@@ -3,7 +3,7 @@
 use crate::case::process::{ProcessCase, tally};
 use crate::facts::proof::{Outcome, PhaseName, Probe, ProbeKind, Purpose, Request};
 use crate::facts::workload;
-use crate::findings::{Abstain, Finding, Level};
+use crate::findings::{Abstain, Finding, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// The pod never becomes ready, or is restarted for ever.
@@ -24,11 +24,17 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     if case.terms().probes.is_empty() {
         return Err(Abstain::NotApplicable);
     }
+    if phase.other_protocol {
+        let what = "probes: what it speaks there is not HTTP/1.1 without TLS";
+        return Err(Abstain::unknown(Reason::NotMeasured, what));
+    }
     for probe in &case.terms().probes {
         // While it starts it may fail: the last answers are those of a process that has had its time.
         let asked: Vec<&Request> = phase.of(purpose(probe.kind)).collect();
         let last: Vec<&Request> = asked.iter().rev().take(3).rev().copied().collect();
         let wrong = |request: &&Request| match &request.outcome {
+            // It says itself that it is not ready, or not yet.
+            Outcome::Answered { status: 429 | 500.., .. } => false,
             Outcome::Answered { status, .. } => !(200..400).contains(status),
             Outcome::Refused | Outcome::Garbled => true,
             _ => false,

@@ -2,7 +2,7 @@
 
 use crate::case::process::{ProcessCase, duration};
 use crate::facts::proof::{Phase, PhaseName};
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// Nothing can be asked of it.
@@ -24,7 +24,18 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let phase = case.phase(PhaseName::Start)?;
+    let batch = case.container().is_some_and(|case| case.workload().kind.is_batch());
+    if batch && phase.exit.as_ref().is_some_and(|exit| exit.code == Some(0)) {
+        // It has done its work.
+        return Err(Abstain::NotApplicable);
+    }
     if ended_by_itself(phase) {
+        let missing = &case.proof().stage.missing;
+        if let Some(missing) = missing.iter().find(|missing| missing.what.starts_with("the volume"))
+        {
+            let what = format!("a start with {}", missing.what);
+            return Err(Abstain::unknown(Reason::NotMeasured, what));
+        }
         out.push(ends_at_once(case, phase));
         return Ok(());
     }
@@ -36,7 +47,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     if phase.listens_us().is_some() {
         return Ok(());
     }
-    let waited = duration(terms.start_ms * 1000);
+    let waited = duration(phase.told_us().unwrap_or(terms.ready_ms * 1000));
     let mut finding = Finding::new(
         &RULE,
         format!("the process opened no port within {waited}"),
@@ -73,7 +84,7 @@ fn ends_at_once(case: &ProcessCase<'_>, phase: &Phase) -> Finding {
     .note(last_words(phase))
     .note(case.repeat(phase))
     .fix(Fix::suggest(
-        "give it what it needs to start: --env NAME=VALUE, --env-file FILE, or the manifest with --manifest",
+        "give it what it needs to start: --env NAME=VALUE, --env-file FILE, or the manifest with --manifest; other machines, and files of /tmp, are out of its reach",
     ))
 }
 

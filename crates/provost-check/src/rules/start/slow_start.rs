@@ -2,7 +2,7 @@
 
 use crate::case::process::{ProcessCase, duration, tally};
 use crate::facts::proof::{PhaseName, Purpose};
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// On a slower machine, or with less processor time, it is started again and again.
@@ -13,11 +13,14 @@ pub static RULE: Rule = Rule {
     title: "a start that takes as long as the probes allow, or longer",
     page: include_str!("slow-start.md"),
     needs: &[Need::Process],
-    variants: &[Variant::new(
-        "never-ready",
-        Level::Deny,
-        "a process that is not ready when its time to start is over",
-    )],
+    variants: &[
+        Variant::new(
+            "never-started",
+            Level::Deny,
+            "a process whose start takes longer than its probes allow",
+        ),
+        Variant::new("never-ready", Level::Warn, "a process that did not become ready"),
+    ],
     after: &["never-listens", "listens-on-loopback-only", "probe-endpoint-missing"],
     check: Check::Process(check),
     ..Rule::BASE
@@ -25,41 +28,67 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let phase = case.phase(PhaseName::Start)?;
-    let budget = case.terms().start_ms * 1000;
-    let Some(ready) = phase.ready_us else {
-        let asked: Vec<_> = phase.of(Purpose::Readiness).collect();
-        if asked.is_empty() {
-            // Nothing listened, which another rule says.
-            return Err(Abstain::NotApplicable);
+    let terms = case.terms();
+    if phase.other_protocol {
+        let what = "readiness: what it speaks there is not HTTP/1.1 without TLS";
+        return Err(Abstain::unknown(Reason::NotMeasured, what));
+    }
+    let asked: Vec<_> = phase.of(Purpose::Readiness).collect();
+    if phase.ready_us.is_none() && asked.is_empty() && phase.live_us.is_none() {
+        // Nothing listened, which another rule says.
+        return Err(Abstain::NotApplicable);
+    }
+    let budget = terms.start_ms * 1000;
+    if let Some(watch) = terms.watch() {
+        let kind = watch.kind.name();
+        match phase.live_us {
+            Some(live) if live * 2 <= budget => {}
+            Some(live) => out.push(
+                Finding::new(
+                    &RULE,
+                    format!(
+                        "the {kind} probe first passed after {}, of {} that it allows",
+                        duration(live),
+                        duration(budget)
+                    ),
+                    &case.moment(phase, live),
+                    "started",
+                )
+                .note("a node that is busy, or a limit of processor time, makes it slower")
+                .note(case.repeat(phase))
+                .fix(Fix::suggest(
+                    "give it a startupProbe with a failureThreshold that allows twice the time",
+                )),
+            ),
+            None => {
+                out.push(
+                    Finding::new(
+                        &RULE,
+                        format!("the {kind} probe did not pass within {}", duration(budget)),
+                        &case.moment(phase, budget),
+                        "the container is started anew",
+                    )
+                    .variant(&RULE.variants[0])
+                    .note(case.repeat(phase)),
+                );
+                return Ok(());
+            }
         }
+    }
+    if phase.ready_us.is_none() {
+        let waited = phase.told_us().unwrap_or(terms.ready_ms * 1000);
         out.push(
             Finding::new(
                 &RULE,
-                format!("the process was not ready within {}", duration(budget)),
-                &case.moment(phase, budget),
-                "the time to start is over",
+                format!("the process was not ready within {}", duration(waited)),
+                &case.moment(phase, waited),
+                "not waited for any longer",
             )
-            .variant(&RULE.variants[0])
+            .variant(&RULE.variants[1])
             .note(format!("whether it is ready was asked and {}", tally(asked)))
+            .note("a dependency that is not there may be the reason; --path names another page to ask for")
             .note(case.repeat(phase)),
         );
-        return Ok(());
-    };
-    if ready * 2 <= budget {
-        return Ok(());
     }
-    out.push(
-        Finding::new(
-            &RULE,
-            format!("the process took {} to be ready, of {}", duration(ready), duration(budget)),
-            &case.moment(phase, ready),
-            "ready",
-        )
-        .note("a node that is busy, or a limit of processor time, makes it slower")
-        .note(case.repeat(phase))
-        .fix(Fix::suggest(
-            "give it a startupProbe with a failureThreshold that allows twice the time",
-        )),
-    );
     Ok(())
 }

@@ -31,7 +31,13 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     let took = exit.at_us.saturating_sub(told);
-    if took <= ENOUGH && !exit.killed {
+    // It may have come to listen meanwhile, and ends then as it does when it is up.
+    let as_ever = case
+        .ended_idle()
+        .ok()
+        .and_then(|(start, told)| start.exit.as_ref().map(|exit| exit.at_us.saturating_sub(told)));
+    let listened = phase.listens_us().unwrap_or(told).saturating_sub(told);
+    if took <= ENOUGH + as_ever.unwrap_or(0) && listened <= ENOUGH && !exit.killed {
         return Ok(());
     }
     out.push(

@@ -1,7 +1,6 @@
 //! A process that SIGTERM ends where it stands, or not at all.
 
 use crate::case::process::{ProcessCase, duration};
-use crate::facts::proof::PhaseName;
 use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -27,7 +26,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
-    let (phase, told) = case.ended(PhaseName::Start)?;
+    let (phase, told) = case.ended_idle()?;
     let Some(exit) = &phase.exit else { return Ok(()) };
     let took = exit.at_us.saturating_sub(told);
     let fix = Fix::suggest(

@@ -1,7 +1,7 @@
 //! New connections that arrive while the pod is taken out of the endpoints.
 
 use crate::case::process::{ProcessCase, duration, tally};
-use crate::facts::proof::{PhaseName, Purpose, Request};
+use crate::facts::proof::{Outcome, PhaseName, Purpose, Request};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -30,8 +30,17 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         .of(Purpose::NewConnection)
         .filter(|request| request.at_us > told && request.at_us <= last)
         .collect();
-    let lost: Vec<&Request> =
-        arrived.iter().filter(|request| request.outcome.is_lost()).copied().collect();
+    let fails =
+        |request: &Request| matches!(request.outcome, Outcome::Answered { status: 500.., .. });
+    // What failed before SIGTERM fails for another reason.
+    let failed =
+        phase.of(Purpose::NewConnection).any(|request| request.end_us < told && fails(request));
+    let refused = |request: &Request| !failed && fails(request);
+    let lost: Vec<&Request> = arrived
+        .iter()
+        .filter(|request| request.outcome.is_lost() || refused(request))
+        .copied()
+        .collect();
     let Some(first) = lost.first() else {
         if window <= terms.window_ms() * 1000 {
             return Ok(());

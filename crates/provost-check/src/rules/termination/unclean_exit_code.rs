@@ -1,7 +1,6 @@
 //! A drain that is called a failure.
 
 use crate::case::process::ProcessCase;
-use crate::facts::proof::PhaseName;
 use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -19,7 +18,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
-    let (phase, told) = case.ended(PhaseName::Start)?;
+    let (phase, told) = case.ended_idle()?;
     let Some(exit) = phase.exit.as_ref().filter(|exit| !exit.killed) else { return Ok(()) };
     if exit.code == Some(0) {
         return Ok(());

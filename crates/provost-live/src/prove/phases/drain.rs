@@ -142,7 +142,11 @@ impl Load {
                 let outcome = exchange(&mut connection, &request).await;
                 let again = matches!(&outcome, Outcome::Answered { close: false, .. });
                 self.log.keep(purpose, &self.path, (at, Some(at)), outcome);
-                if !again || !connection.stays(BUSY_PAUSE).await {
+                if !again {
+                    sleep(BUSY_PAUSE).await;
+                    break;
+                }
+                if !connection.stays(BUSY_PAUSE).await {
                     break;
                 }
                 (at, purpose) = (Instant::now(), Purpose::Busy);

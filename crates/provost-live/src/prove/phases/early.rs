@@ -11,7 +11,7 @@ const LOOK: Duration = Duration::from_micros(500);
 
 pub(super) async fn run(run: &mut Run<'_>) {
     let begun = Instant::now();
-    let enough = begun + Duration::from_millis(run.plan.terms.start_ms);
+    let enough = begun + Duration::from_millis(run.plan.terms.ready_ms);
     // Before that a kubelet's signal would be lost, too, and none comes so early.
     while !run.process.hears() && !run.process.has_ended() && Instant::now() < enough {
         sleep(LOOK).await;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use provost_check::facts::metrics::Metrics;
 use provost_check::facts::proof::{Exit, Outcome, Phase, ProbeKind, Purpose, Request, Signal};
+use provost_check::model::secret::{MASK, masked};
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::prove::connection::{Connection, get};
@@ -18,10 +19,13 @@ use crate::prove::stage::Entered;
 const ASK: Duration = Duration::from_millis(5);
 
 /// What a request of the load may take.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What listens on nothing for that long, and of which nothing is asked, is a worker.
+const WORKER: Duration = Duration::from_secs(3);
 
 /// Requests that are kept.
-const MOST_REQUESTS: usize = 100_000;
+const MOST_REQUESTS: usize = 400_000;
 
 /// What is written down while the process runs.
 #[derive(Debug)]
@@ -113,6 +117,8 @@ pub(super) struct Run<'p> {
     pub(super) process: Process,
     pub(super) log: Rc<Log>,
     ready_us: Option<u64>,
+    live_us: Option<u64>,
+    other_protocol: bool,
     pub(super) exit: Option<Exit>,
     pub(super) metrics: Option<Metrics>,
 }
@@ -126,7 +132,16 @@ impl<'p> Run<'p> {
             requests: RefCell::default(),
             lateness: RefCell::default(),
         });
-        Ok(Self { plan, process, log, ready_us: None, exit: None, metrics: None })
+        Ok(Self {
+            plan,
+            process,
+            log,
+            ready_us: None,
+            live_us: None,
+            other_protocol: false,
+            exit: None,
+            metrics: None,
+        })
     }
 
     /// Where that port can be reached. A socket bound to one address is asked there.
@@ -153,27 +168,57 @@ impl<'p> Run<'p> {
     }
 
     /// Waits until the readiness probe passes, or without one until a request is answered; not when
-    /// the time to start is over or the process has ended.
+    /// a kubelet would start the container anew, or nobody waits any longer.
     pub(super) async fn become_ready(&mut self) -> bool {
         let terms = &self.plan.terms;
         let probe = terms.probe(ProbeKind::Readiness);
         let path = probe.map_or(terms.path.as_str(), |probe| probe.path.as_str());
-        let patience = probe.map_or(1000, |probe| probe.timeout_ms);
-        let deadline = Instant::now() + Duration::from_millis(terms.start_ms);
+        let patience = probe.map_or(PATIENCE, |probe| Duration::from_millis(probe.timeout_ms));
+        let begun = Instant::now();
+        let deadline = begun + Duration::from_millis(terms.ready_ms);
+        let anew = begun + Duration::from_millis(terms.start_ms);
+        let worker = terms.port.is_none() && terms.probes.is_empty();
         let mut last: Option<Outcome> = None;
         while Instant::now() < deadline && !self.process.has_ended() {
+            let open = !self.process.listening().is_empty();
+            if worker && !open && begun.elapsed() > WORKER {
+                return false;
+            }
+            if self.live_us.is_none() {
+                self.live_us = self.is_live(open).await;
+            }
+            if terms.watch().is_some() && self.live_us.is_none() && Instant::now() > anew {
+                return false;
+            }
             let port = probe.map(|probe| probe.port).or_else(|| self.port());
-            if let Some(port) = port.filter(|_| !self.process.listening().is_empty()) {
-                let to = self.to(port);
+            if let Some(port) = port.filter(|_| open) {
                 let before = self.log.requests.borrow().len();
-                self.log.ask(Purpose::Readiness, to, path, Duration::from_millis(patience)).await;
+                self.log.ask(Purpose::Readiness, self.to(port), path, patience).await;
                 let mut requests = self.log.requests.borrow_mut();
                 let outcome = requests.last().map(|request| request.outcome.clone());
                 let answered =
                     matches!(&outcome, Some(Outcome::Answered { status, .. }) if *status < 500);
                 let passes = outcome.as_ref().is_some_and(Outcome::passes);
+                // A TLS server of Go answers 400, others close; what is no HTTP at all is garbled.
+                self.other_protocol = terms.https
+                    || (probe.is_none()
+                        && matches!(
+                            &outcome,
+                            Some(
+                                Outcome::Garbled
+                                    | Outcome::Reset { bytes: 0 }
+                                    | Outcome::Closed { bytes: 0 }
+                                    | Outcome::Answered { status: 400, .. }
+                            )
+                        ));
+                if self.other_protocol {
+                    return false;
+                }
                 if passes || (probe.is_none() && answered) {
-                    self.ready_us = Some(self.process.clock.now_us());
+                    let now = self.process.clock.now_us();
+                    self.ready_us = Some(now);
+                    // One that is ready without having been asked is alive.
+                    self.live_us = self.live_us.or(Some(now));
                     return true;
                 }
                 // The same answer again says nothing new.
@@ -185,6 +230,19 @@ impl<'p> Run<'p> {
             sleep(ASK).await;
         }
         false
+    }
+
+    /// When the probe that watches the start passed, if it does now.
+    async fn is_live(&self, open: bool) -> Option<u64> {
+        let watch = self.plan.terms.watch().filter(|_| open)?;
+        let before = self.log.requests.borrow().len();
+        let patience = Duration::from_millis(watch.timeout_ms);
+        self.log.ask(Purpose::Startup, self.to(watch.port), &watch.path, patience).await;
+        let mut requests = self.log.requests.borrow_mut();
+        let passes = requests.last().is_some_and(|request| request.outcome.passes());
+        // It is asked again when it has had its time.
+        requests.truncate(before);
+        passes.then(|| self.process.clock.now_us())
     }
 
     /// Tells the process to end.
@@ -206,6 +264,14 @@ impl<'p> Run<'p> {
         let (listeners, output, signals) = self.process.seen().await.map_err(|error| error.0)?;
         let mut requests = self.log.requests.take();
         requests.sort_by_key(|request| request.at_us);
+        for request in &mut requests {
+            if let Outcome::Answered { location: Some(location), .. } = &mut request.outcome {
+                for secret in self.plan.secrets.iter().filter(|secret| !secret.is_empty()) {
+                    *location = location.replace(secret.as_str(), MASK);
+                }
+                *location = masked(location).into_owned();
+            }
+        }
         let mut lateness = self.log.lateness.take();
         lateness.sort_unstable();
         // All but one in a hundred.
@@ -214,6 +280,8 @@ impl<'p> Run<'p> {
             name: self.plan.phase,
             listeners,
             ready_us: self.ready_us,
+            live_us: self.live_us,
+            other_protocol: self.other_protocol,
             signals,
             requests,
             metrics: self.metrics,

@@ -20,7 +20,7 @@ pub(super) async fn run(run: &mut Run<'_>) {
         None => run.become_ready().await,
         // The port may be another, which is what is looked for: nobody knows where to ask.
         Some(sockets) => {
-            let deadline = Instant::now() + Duration::from_millis(run.plan.terms.start_ms);
+            let deadline = Instant::now() + Duration::from_millis(run.plan.terms.ready_ms);
             let enough = |run: &mut Run<'_>| run.process.listening().len() >= sockets;
             while !enough(run) && Instant::now() < deadline && !run.process.has_ended() {
                 sleep(LOOK).await;

@@ -51,12 +51,33 @@ pub(super) fn compose(args: &ProveArgs, container: Option<&Case<'_>>) -> Result<
 }
 
 impl Given {
+    /// What of a value no report may show: all of it when its name says so, the password of a URL; each
+    /// line, and as JSON writes it. A shorter one may be part of any word.
+    fn may_be_secret(&mut self, name: &str, value: &str) {
+        let whole = secret::secret_word(name).map(|_| value);
+        let password = value.split_once("://").and_then(|(_, rest)| {
+            let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+            let (user, _) = authority.rsplit_once('@')?;
+            Some(user.split_once(':')?.1)
+        });
+        for secret in [whole, password].into_iter().flatten() {
+            let escaped = serde_json::to_string(secret).unwrap_or_default();
+            // As encoding/json does.
+            let html =
+                escaped.replace('&', "\\u0026").replace('<', "\\u003c").replace('>', "\\u003e");
+            let forms = [secret, escaped.trim_matches('"'), html.trim_matches('"')];
+            for line in forms.into_iter().flat_map(str::lines) {
+                let line = line.trim();
+                if line.len() >= SHORTEST && !self.secrets.iter().any(|known| known == line) {
+                    self.secrets.push(line.to_owned());
+                }
+            }
+        }
+    }
+
     /// A value that the user gave: secret when its name says so.
     fn set(&mut self, name: String, value: String) {
-        // A shorter one may be part of any word.
-        if secret::secret_word(&name).is_some() && value.len() >= SHORTEST {
-            self.secrets.push(value.clone());
-        }
+        self.may_be_secret(&name, &value);
         self.said.retain(|said| said.split_whitespace().next() != Some(name.as_str()));
         self.set.insert(name.clone());
         self.variables.insert(name, value);
@@ -68,6 +89,7 @@ fn of_manifest(case: &Case<'_>, given: &mut Given) {
     for (name, variable) in environment.iter() {
         match &variable.value {
             Ok(value) => {
+                given.may_be_secret(name, value);
                 given.variables.insert(name.to_owned(), value.clone());
             }
             Err(Abstain::Unknown { reason: Reason::ValueFromSecret, .. }) => {

@@ -10,6 +10,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use provost_check::artifact::config::check_id;
 use provost_check::artifact::{Source, SourceKind, Sources, mmap};
 use provost_check::case::{Case, Joined, World};
+use provost_check::facts::binary::Binary;
 use provost_check::facts::proof::{
     Measured, Phase, PhaseName, Program, Proof, Stage, Terms, VERSION,
 };
@@ -171,8 +172,9 @@ fn plan(args: &ProveArgs, world: &World) -> Result<Planned> {
     let mut said = std::mem::take(&mut given.said);
     said.push(match &container {
         Some(case) => format!("run as {}", case.subject()),
-        None => "run without a manifest: the defaults of Kubernetes are assumed (30 s to start, 30 s to end, no probes)".to_owned(),
+        None => "run without a manifest: no probes, and 30 s to end, as Kubernetes has it when nothing is said".to_owned(),
     });
+    runs_here(&args.binary, world)?;
     let program = std::fs::canonicalize(&args.binary)
         .with_context(|| format!("--binary: cannot find {}", args.binary))?;
     let arguments = arguments(args, container.as_ref(), &mut said);
@@ -190,6 +192,7 @@ fn plan(args: &ProveArgs, world: &World) -> Result<Planned> {
             read_only.is_some_and(|fact| fact.value)
         }),
         writable: container.as_ref().map(volumes).unwrap_or_default(),
+        mounted: container.as_ref().map(mounts).unwrap_or_default(),
         terms,
         early_us: 0,
         sockets: None,
@@ -200,7 +203,7 @@ fn plan(args: &ProveArgs, world: &World) -> Result<Planned> {
 /// The container that runs the binary: the one that is named, else the only one it was bound to.
 fn container<'j>(args: &ProveArgs, joined: &'j Joined<'_>) -> Result<Option<Case<'j>>, Mistake> {
     if let Some(wanted) = &args.container {
-        let found = joined.cases().find(|case| case.subject().ends_with(wanted.as_str()));
+        let found = joined.cases().find(|case| case.subject() == *wanted);
         return match found {
             Some(case) => Ok(Some(case)),
             None => Err(Mistake::new(format!("--container: no container is {wanted}"))),
@@ -256,6 +259,34 @@ fn user(case: &Case<'_>) -> (u32, u32) {
     (uid, id(security.run_as_group.as_ref().map(|fact| fact.value), uid))
 }
 
+/// What this machine's processor cannot run would be handed to a shell by the C library.
+fn runs_here(path: &str, world: &World) -> Result<(), Mistake> {
+    let plain = |path: &str| path.trim_start_matches("./").to_owned();
+    let same = |binary: &&Binary| plain(&binary.path) == plain(path);
+    let Some(binary) = world.binaries.iter().find(same) else {
+        return Err(Mistake::new(format!("--binary: {path} is no executable that can be run")));
+    };
+    let here = match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    };
+    match binary.machine.as_ref().map(|machine| machine.value.as_str()) {
+        Some(machine) if machine != here => Err(Mistake::new(format!(
+            "--binary: {path} is for {machine}, and this machine is {here}"
+        ))
+        .help(format!("build it with GOARCH={here}"))),
+        _ => Ok(()),
+    }
+}
+
+/// Where volumes are mounted that are not empty: what is in them is not here.
+fn mounts(case: &Case<'_>) -> Vec<PathBuf> {
+    let empty = volumes(case);
+    let all = case.container.mounts.iter().map(|mount| PathBuf::from(&mount.path.value));
+    all.filter(|path| !empty.contains(path)).collect()
+}
+
 /// Where empty volumes are mounted.
 fn volumes(case: &Case<'_>) -> Vec<PathBuf> {
     let pod = case.pod();
@@ -288,12 +319,19 @@ fn command(args: &ProveArgs) -> String {
     args.slow_path.iter().for_each(|path| flag("--slow-path", path));
     args.metrics_path.iter().for_each(|path| flag("--metrics-path", path));
     args.metrics_port.iter().for_each(|port| flag("--metrics-port", &port.to_string()));
-    words.join(" ")
+    provost_check::model::secret::masked(&words.join(" ")).into_owned()
 }
 
 /// What stands behind the flags.
 fn behind(args: &ProveArgs) -> String {
-    let words = args.arguments.iter().map(|word| quoted(word));
+    let words = args.arguments.iter().map(|word| {
+        let named = word.split_once('=').filter(|(name, _)| {
+            let name = name.trim_start_matches('-').replace('-', "_").to_ascii_uppercase();
+            provost_check::model::secret::secret_word(&name).is_some()
+        });
+        let word = named.map_or_else(|| word.clone(), |(name, _)| format!("{name}=..."));
+        quoted(&provost_check::model::secret::masked(&word))
+    });
     let words: Vec<String> = std::iter::once("--".to_owned()).chain(words).collect();
     if words.len() == 1 { String::new() } else { words.join(" ") }
 }
@@ -333,14 +371,18 @@ fn measure(
         wanted.into_iter().partition(|phase| matches!(phase, PhaseName::Start | PhaseName::Drain));
     let longest = longest(&plan.terms);
     let mut told = Vec::new();
+    if waiting.contains(&PhaseName::EarlySignal) && !quiet.contains(&PhaseName::Start) {
+        // How long a start takes is known by one only.
+        let first =
+            prove::measure(&Plan { phase: PhaseName::Start, ..plan.clone() }, longest, &stop)?;
+        plan.early_us = early_us(&first);
+    }
     for phase in quiet {
         bar.set_message(phase.name());
         plan.phase = phase;
         told.push((phase, prove::measure(&plan, longest, &stop)));
         if let Some((PhaseName::Start, Ok(measured))) = told.last() {
-            let listens = measured.phase.as_ref().ok().and_then(Phase::listens_us);
-            // In the middle of a start, or where a long one has surely begun its work.
-            plan.early_us = (listens.unwrap_or(10_000) / 2).min(MOST_EARLY_US);
+            plan.early_us = early_us(measured);
             if measured.phase.as_ref().is_ok_and(|phase| phase.ready_us.is_none()) {
                 // What does not come up is not measured further.
                 keep(told, proof, interrupt)?;
@@ -371,6 +413,12 @@ fn measure(
     }
     bar.finish_and_clear();
     keep(told, proof, interrupt)
+}
+
+/// In the middle of a start, or where a long one has surely begun its work.
+fn early_us(start: &prove::Measured) -> u64 {
+    let listens = start.phase.as_ref().ok().and_then(Phase::listens_us);
+    (listens.unwrap_or(10_000) / 2).min(MOST_EARLY_US)
 }
 
 /// Measures phases at the same time.
@@ -416,7 +464,7 @@ fn keep(
 }
 
 fn longest(terms: &Terms) -> Duration {
-    let own = terms.start_ms + terms.grace_ms + terms.propagation_ms;
+    let own = terms.ready_ms + terms.grace_ms + terms.propagation_ms;
     Duration::from_millis(own) + ALLOWANCE
 }
 

@@ -192,7 +192,7 @@ pub(super) fn measure(
     let ports: BTreeSet<u16> = control.listeners.iter().map(|listener| listener.port).collect();
     let says_something = |it: &Try| it.port.is_none_or(|port| ports.contains(&port));
     let mut base = plan.clone();
-    base.terms.start_ms = start_ms.min(plan.terms.start_ms);
+    base.terms.ready_ms = start_ms.min(plan.terms.ready_ms);
     let sockets = control.listeners.iter().filter(|it| it.closed_us.is_none()).count();
     let waiting = Mutex::new(tries.into_iter().filter(says_something).enumerate());
     let done: Mutex<Vec<(usize, Result<Trial>)>> = Mutex::default();

@@ -17,12 +17,14 @@ pub(super) fn of(args: &ProveArgs, container: Option<&Case<'_>>, settings: &Sett
         terms.grace_ms = u64::from(termination.remaining) * 1000;
         terms.pre_stop_ms = u64::from(termination.prestop) * 1000;
         terms.probes = probes(case);
-        terms.start_ms = start_ms(case).unwrap_or(terms.start_ms);
+        terms.start_ms = start_ms(case).unwrap_or(0);
+        terms.https = speaks_tls(case);
         terms.port = service_port(case);
     }
     let readiness = terms.probe(ProbeKind::Readiness).map(|probe| probe.path.clone());
     terms.path = args.path.clone().or(readiness).unwrap_or(terms.path);
     terms.port = args.port.or(terms.port);
+    terms.ready_ms = args.ready_within.saturating_mul(1000).clamp(1000, MOST_READY_MS);
     terms.slow_path.clone_from(&args.slow_path);
     terms.metrics = Some(metrics(args, container));
     terms
@@ -58,6 +60,19 @@ fn service_port(case: &Case<'_>) -> Option<u16> {
     let declared = case.container.ports.first().and_then(|port| port.port.as_ref());
     let number = ports.first().copied().or(declared.map(|port| port.value))?;
     u16::try_from(number).ok()
+}
+
+/// What is waited for at most: an hour.
+const MOST_READY_MS: u64 = 3_600_000;
+
+/// Whether a probe goes by TLS.
+fn speaks_tls(case: &Case<'_>) -> bool {
+    let container = case.container;
+    let written = [&container.startup, &container.readiness, &container.liveness];
+    written.into_iter().flatten().any(|probe| match &probe.handler.action {
+        Action::HttpGet { scheme, .. } => scheme.value.eq_ignore_ascii_case("https"),
+        _ => false,
+    })
 }
 
 /// HTTP probes of the pod itself.
