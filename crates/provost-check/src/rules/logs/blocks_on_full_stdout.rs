@@ -9,7 +9,7 @@ use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 pub static RULE: Rule = Rule {
     id: "blocks-on-full-stdout",
     group: Group::Logs,
-    level: Level::Deny,
+    level: Level::Warn,
     title: "requests that are not answered while nobody reads the log",
     page: include_str!("blocks-on-full-stdout.md"),
     needs: &[Need::Process],
