@@ -169,6 +169,13 @@ impl Phase {
         self.requests.iter().filter(move |request| request.purpose == purpose)
     }
 
+    /// Whether it ended before it was told to.
+    pub fn ended_by_itself(&self) -> bool {
+        self.exit
+            .as_ref()
+            .is_some_and(|exit| !exit.killed && self.told_us().is_none_or(|told| exit.at_us < told))
+    }
+
     /// When a listening socket was first seen.
     pub fn listens_us(&self) -> Option<u64> {
         self.listeners.iter().map(|listener| listener.at_us).min()

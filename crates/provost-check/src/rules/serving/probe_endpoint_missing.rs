@@ -21,7 +21,8 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let phase = case.phase(PhaseName::Start)?;
-    if case.terms().probes.is_empty() {
+    // One that has ended answers nothing, which is another rule's.
+    if case.terms().probes.is_empty() || phase.ended_by_itself() {
         return Err(Abstain::NotApplicable);
     }
     if phase.other_protocol {

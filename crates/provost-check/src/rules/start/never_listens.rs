@@ -29,7 +29,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         // It has done its work.
         return Err(Abstain::NotApplicable);
     }
-    if ended_by_itself(phase) {
+    if phase.ended_by_itself() {
         let missing = &case.proof().stage.missing;
         if let Some(missing) = missing.iter().find(|missing| missing.what.starts_with("the volume"))
         {
@@ -59,14 +59,6 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     }
     out.push(finding.note(last_words(phase)).note(case.repeat(phase)));
     Ok(())
-}
-
-/// Whether it ended before it was told to.
-fn ended_by_itself(phase: &Phase) -> bool {
-    phase
-        .exit
-        .as_ref()
-        .is_some_and(|exit| !exit.killed && phase.told_us().is_none_or(|told| exit.at_us < told))
 }
 
 fn ends_at_once(case: &ProcessCase<'_>, phase: &Phase) -> Finding {

@@ -34,6 +34,9 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::unknown(Reason::NotMeasured, what));
     }
     let asked: Vec<_> = phase.of(Purpose::Readiness).collect();
+    if phase.ended_by_itself() {
+        return Err(Abstain::NotApplicable);
+    }
     if phase.ready_us.is_none() && asked.is_empty() && phase.live_us.is_none() {
         // Nothing listened, which another rule says.
         return Err(Abstain::NotApplicable);
