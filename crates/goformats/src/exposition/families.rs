@@ -1,5 +1,10 @@
 //! Which family a sample belongs to.
 
+#![expect(
+    clippy::ptr_arg,
+    reason = "a clone of a name that is borrowed from the text stays borrowed"
+)]
+
 use std::borrow::Cow;
 
 use rustc_hash::FxHashMap;

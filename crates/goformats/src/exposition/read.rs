@@ -1,5 +1,10 @@
 //! Lines, one after the other.
 
+#![expect(
+    clippy::ptr_arg,
+    reason = "a clone of a name that is borrowed from the text stays borrowed"
+)]
+
 use std::borrow::Cow;
 
 use memchr::{memchr, memrchr};

@@ -138,7 +138,7 @@ impl Build {
         let chain = self.final_chain();
         let own = self.copies.iter().filter(|copy| chain.contains(&copy.stage));
         let all = own.map(|copy| (copy, self.copied(copy, &path)));
-        let last = all.filter(|(_, presence)| *presence != Presence::Impossible).last();
+        let last = all.rev().find(|(_, presence)| *presence != Presence::Impossible);
         last.filter(|(_, presence)| *presence == Presence::Certainly).map(|(copy, _)| copy)
     }
 
