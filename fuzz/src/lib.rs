@@ -370,6 +370,11 @@ fn trace(template: &str, rendered: &str, values: &str, helpers: &str) {
         for written in lines {
             for value in &written.values {
                 let file = sources.get(value.origin.source);
+                if file.kind == SourceKind::Flag {
+                    // What --set says is in no file.
+                    assert!(value.origin.span().is_none());
+                    continue;
+                }
                 let span = value.origin.span().unwrap_or_default();
                 assert!(file.shown().is_some_and(|text| text.get(span.range()).is_some()));
                 let whole = value.whole.unwrap_or_default();

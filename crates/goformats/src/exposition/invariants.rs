@@ -173,15 +173,13 @@ pub fn no_counts(exposition: &Exposition<'_>) -> Vec<Broken> {
 /// Series of one process that only go up and are lower afterwards than before, by place. One that says that it
 /// was begun anew (`_created`) may be.
 pub fn decreases(before: &Exposition<'_>, after: &Exposition<'_>) -> Vec<Decrease> {
-    let mut known: FxHashMap<String, f64> = FxHashMap::default();
-    for (_, sample) in going_up(before) {
-        known.insert(sample.series(), sample.value);
-    }
+    let (known, now) = (written_once(before), written_once(after));
     let (was, is) = (created(before), created(after));
     let mut found: Vec<Decrease> = Vec::new();
     for (family, sample) in going_up(after) {
         let name = sample.series();
-        let Some(from) = known.get(&name).copied().filter(|from| sample.value < *from) else {
+        let from = known.get(&name).copied().flatten().filter(|from| sample.value < *from);
+        let Some(from) = from.filter(|_| now.get(&name).is_some_and(Option::is_some)) else {
             continue;
         };
         // In the text format the family of a counter ends with `_total`.
@@ -196,6 +194,18 @@ pub fn decreases(before: &Exposition<'_>, after: &Exposition<'_>) -> Vec<Decreas
         }
     }
     found.sort_by_key(|decrease| decrease.place.start);
+    found
+}
+
+/// What goes up, by its series; nothing of one that is written twice, of which no value is the one.
+fn written_once(exposition: &Exposition<'_>) -> FxHashMap<String, Option<f64>> {
+    let mut found: FxHashMap<String, Option<f64>> = FxHashMap::default();
+    for (_, sample) in going_up(exposition) {
+        found
+            .entry(sample.series())
+            .and_modify(|value| *value = None)
+            .or_insert(Some(sample.value));
+    }
     found
 }
 
