@@ -311,6 +311,7 @@ impl Loader<'_> {
             binary.sha256 = Some(mmap::sha256(&content));
         }
         if named && binary.format == BinaryFormat::Other {
+            // Somebody named it as the program: silence would say that it is one.
             self.unusable = true;
             self.world.problems.push(Problem {
                 kind: ProblemKind::Malformed,
@@ -322,17 +323,6 @@ impl Loader<'_> {
         }
         // An executable that walking found and that is no Go program is somebody else's.
         if !named && binary.go.is_none() {
-            return;
-        }
-        if binary.format == BinaryFormat::Other {
-            // Somebody named it as the program: silence would say that it is one.
-            self.unusable = true;
-            self.world.problems.push(Problem {
-                kind: ProblemKind::Unreadable,
-                origin: Origin::whole(id),
-                message: "is no executable: neither ELF nor Mach-O nor PE".to_owned(),
-                help: None,
-            });
             return;
         }
         binary.built_from = input.dockerfile.as_ref().and_then(|path| {
