@@ -103,7 +103,7 @@ pub struct Terms {
 }
 
 impl Default for Terms {
-    /// Without a manifest: the defaults of Kubernetes.
+    /// Without a manifest: no probes, the grace period of Kubernetes, and a minute to become ready.
     fn default() -> Self {
         Self {
             port: None,
@@ -164,6 +164,15 @@ pub enum ProbeKind {
 }
 
 impl ProbeKind {
+    /// What a request of such a probe is for.
+    pub fn purpose(self) -> Purpose {
+        match self {
+            Self::Startup => Purpose::Startup,
+            Self::Readiness => Purpose::Readiness,
+            Self::Liveness => Purpose::Liveness,
+        }
+    }
+
     /// As people write it.
     pub fn name(self) -> &'static str {
         match self {
@@ -491,9 +500,6 @@ pub struct Exit {
     /// Killed by the harness because its time was over.
     #[serde(default)]
     pub killed: bool,
-    /// Processes that it left behind, counted when it had ended.
-    #[serde(default)]
-    pub left: u32,
 }
 
 impl Exit {

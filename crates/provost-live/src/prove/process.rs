@@ -191,7 +191,7 @@ impl Process {
         let at_us = self.clock.now_us();
         let status = status.ok()?;
         let (code, signal) = (status.code(), status.signal());
-        Some(Exit { at_us, code, signal, killed, left: 0 })
+        Some(Exit { at_us, code, signal, killed })
     }
 
     /// What was seen of it; called when it has ended.

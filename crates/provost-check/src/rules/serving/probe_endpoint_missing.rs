@@ -1,7 +1,7 @@
 //! A probe that asks for what the process does not have.
 
 use crate::case::process::{ProcessCase, tally};
-use crate::facts::proof::{Outcome, PhaseName, Probe, ProbeKind, Purpose, Request};
+use crate::facts::proof::{Outcome, PhaseName, Probe, ProbeKind, Request};
 use crate::facts::workload;
 use crate::findings::{Abstain, Finding, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -31,7 +31,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     }
     for probe in &case.terms().probes {
         // While it starts it may fail: the last answers are those of a process that has had its time.
-        let asked: Vec<&Request> = phase.of(purpose(probe.kind)).collect();
+        let asked: Vec<&Request> = phase.of(probe.kind.purpose()).collect();
         let last: Vec<&Request> = asked.iter().rev().take(3).rev().copied().collect();
         let wrong = |request: &&Request| match &request.outcome {
             // It says itself that it is not ready, or not yet.
@@ -68,14 +68,6 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         );
     }
     Ok(())
-}
-
-fn purpose(kind: ProbeKind) -> Purpose {
-    match kind {
-        ProbeKind::Startup => Purpose::Startup,
-        ProbeKind::Readiness => Purpose::Readiness,
-        ProbeKind::Liveness => Purpose::Liveness,
-    }
 }
 
 /// The probe in the manifest.

@@ -2,7 +2,7 @@
 
 use super::probe_endpoint_missing::handler;
 use crate::case::process::ProcessCase;
-use crate::facts::proof::{Outcome, PhaseName, ProbeKind, Purpose};
+use crate::facts::proof::{Outcome, PhaseName};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -25,12 +25,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     for probe in &case.terms().probes {
-        let purpose = match probe.kind {
-            ProbeKind::Startup => Purpose::Startup,
-            ProbeKind::Readiness => Purpose::Readiness,
-            ProbeKind::Liveness => Purpose::Liveness,
-        };
-        let Some(last) = phase.of(purpose).last() else { continue };
+        let Some(last) = phase.of(probe.kind.purpose()).last() else { continue };
         let Outcome::Answered { status, location, .. } = &last.outcome else { continue };
         let kind = probe.kind.name();
         let (what, variant, fix) = match status {

@@ -2,7 +2,7 @@
 
 use super::probe_endpoint_missing::handler;
 use crate::case::process::{ProcessCase, duration};
-use crate::facts::proof::{Outcome, PhaseName, ProbeKind, Purpose, Request};
+use crate::facts::proof::{Outcome, PhaseName, Request};
 use crate::findings::{Abstain, Finding, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -24,12 +24,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     for probe in &case.terms().probes {
-        let purpose = match probe.kind {
-            ProbeKind::Startup => Purpose::Startup,
-            ProbeKind::Readiness => Purpose::Readiness,
-            ProbeKind::Liveness => Purpose::Liveness,
-        };
-        let asked: Vec<&Request> = phase.of(purpose).collect();
+        let asked: Vec<&Request> = phase.of(probe.kind.purpose()).collect();
         let late = |request: &&&Request| request.outcome == Outcome::TimedOut;
         let Some(first) = asked.iter().find(late) else { continue };
         let (kind, allowed) = (probe.kind.name(), duration(probe.timeout_ms * 1000));

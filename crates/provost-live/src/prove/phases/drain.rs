@@ -58,13 +58,9 @@ pub(super) async fn run(run: &mut Run<'_>) {
         tasks.push(spawn_local(load.clone().idle(again)));
     }
     for probe in terms.probes.iter().filter(|probe| probe.kind != ProbeKind::Startup) {
-        let purpose = match probe.kind {
-            ProbeKind::Liveness => Purpose::Liveness,
-            _ => Purpose::Readiness,
-        };
         let patience = Duration::from_millis(probe.timeout_ms);
         let asked = (run.to(probe.port), Rc::from(probe.path.as_str()));
-        tasks.push(spawn_local(load.clone().probes(purpose, asked, patience)));
+        tasks.push(spawn_local(load.clone().probes(probe.kind.purpose(), asked, patience)));
     }
     run.log.wait_until(term - BEFORE).await;
     let slow: Rc<str> = Rc::from(terms.slow_path.as_deref().unwrap_or(&terms.path));

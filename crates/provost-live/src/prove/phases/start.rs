@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use provost_check::facts::proof::{INJECTED, ProbeKind, Purpose};
+use provost_check::facts::proof::{INJECTED, Purpose};
 
 use tokio::time::sleep;
 
@@ -26,15 +26,10 @@ pub(super) async fn run(run: &mut Run<'_>) {
     let ready = run.become_ready().await;
     // Also when it is not: what answers instead is worth knowing.
     for probe in &run.plan.terms.probes {
-        let purpose = match probe.kind {
-            ProbeKind::Startup => Purpose::Startup,
-            ProbeKind::Readiness => Purpose::Readiness,
-            ProbeKind::Liveness => Purpose::Liveness,
-        };
         let to = run.to(probe.port);
         for _ in 0..TIMES {
             let patience = Duration::from_millis(probe.timeout_ms);
-            run.log.ask(purpose, to, &probe.path, patience).await;
+            run.log.ask(probe.kind.purpose(), to, &probe.path, patience).await;
         }
     }
     if let Some(port) = run.port().filter(|_| ready) {
