@@ -1,16 +1,21 @@
 //! What can be typed.
 
+mod prove;
+mod rules;
+
 use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::civil::Date;
 use provost_check::artifact::config::values;
 use provost_check::artifact::image::Form;
-use provost_check::facts::proof::PhaseName;
 use provost_check::findings::Level;
 use provost_check::model::names::ImageRef;
 use provost_check::pipeline::ImageInput;
 use provost_check::rules::engine;
+
+pub(crate) use prove::ProveArgs;
+pub(crate) use rules::RuleArgs;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PROVOST_BUILD"), ")");
 
@@ -164,25 +169,8 @@ pub(crate) struct CheckArgs {
         help_heading = "Rules"
     )]
     pub(crate) profile: Profile,
-    /// Only these rules (or rule/variant)
-    #[arg(long, value_name = "RULE,...", value_delimiter = ',', help_heading = "Rules")]
-    pub(crate) only: Vec<String>,
-    /// Not these rules (or rule/variant)
-    #[arg(long, value_name = "RULE,...", value_delimiter = ',', help_heading = "Rules")]
-    pub(crate) skip: Vec<String>,
-    /// Set the level of a rule: off, note, warn, deny
-    #[arg(long, value_name = "RULE=LEVEL", value_delimiter = ',', help_heading = "Rules")]
-    pub(crate) level: Vec<LevelOf>,
-    /// Exit with 1 from this level on: deny (default), warn, note, never
-    #[arg(
-        long,
-        value_name = "LEVEL",
-        default_value = "deny",
-        hide_default_value = true,
-        hide_possible_values = true,
-        help_heading = "Rules"
-    )]
-    pub(crate) fail_on: FailOn,
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
 
     /// Fail on findings that are not in this file only
     #[arg(long, value_name = "FILE", help_heading = "Rules")]
@@ -229,102 +217,6 @@ pub(crate) struct CheckArgs {
         long_help = "How to write the report, and into which file: text (default), json, sarif, github (annotations), gitlab (code quality), junit, markdown (a comment or a step's summary), html (one page). Repeatable; one of them can go to standard output"
     )]
     pub(crate) format: Vec<Output>,
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct ProveArgs {
-    /// The Go binary to run
-    #[arg(long, value_name = "PATH", help_heading = "Process")]
-    pub(crate) binary: String,
-    /// Manifests and Dockerfiles that say how it is run, and its folder of configuration
-    #[arg(long, value_name = "FILE|DIR", help_heading = "Process")]
-    pub(crate) manifest: Vec<String>,
-    /// The container that runs the binary, when several could
-    #[arg(long, value_name = "NS/KIND/NAME/C", value_parser = container, help_heading = "Process")]
-    pub(crate) container: Option<String>,
-    /// A variable of its environment; outranks the manifest
-    #[arg(long, value_name = "NAME=VALUE", value_parser = variable, help_heading = "Process")]
-    pub(crate) env: Vec<(String, String)>,
-    /// Variables, one NAME=VALUE a line
-    #[arg(long, value_name = "FILE", help_heading = "Process")]
-    pub(crate) env_file: Vec<String>,
-    /// The folder it is started in (default: /)
-    #[arg(long, value_name = "DIR", default_value = "/", hide_default_value = true)]
-    #[arg(help_heading = "Process")]
-    pub(crate) directory: std::path::PathBuf,
-    /// Its arguments, behind `--`; outrank the manifest
-    #[arg(last = true, value_name = "ARGUMENT")]
-    pub(crate) arguments: Vec<String>,
-
-    /// The port that load goes to (default: the manifest's, else the first that is opened)
-    #[arg(long, value_name = "PORT", help_heading = "Measurement")]
-    pub(crate) port: Option<u16>,
-    /// What is asked for under load (default: the readiness probe's path, else /)
-    #[arg(long, value_name = "PATH", help_heading = "Measurement")]
-    pub(crate) path: Option<String>,
-    /// A path that takes seconds to answer, for requests in flight
-    #[arg(long, value_name = "PATH", help_heading = "Measurement")]
-    pub(crate) slow_path: Option<String>,
-    /// Where its metrics are (default: what monitors or annotations say, else /metrics)
-    #[arg(long, value_name = "PATH", help_heading = "Measurement")]
-    pub(crate) metrics_path: Option<String>,
-    /// The port of its metrics (default: likewise, else any that answers)
-    #[arg(long, value_name = "PORT", help_heading = "Measurement")]
-    pub(crate) metrics_port: Option<u16>,
-    /// Seconds that readiness is waited for
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, help_heading = "Measurement")]
-    pub(crate) ready_within: u64,
-    /// Only this part: start, drain, stuck, second-signal, early-signal, full-stdout, settings;
-    /// repeatable
-    #[arg(long, value_name = "PHASE", value_parser = phase, help_heading = "Measurement")]
-    pub(crate) phase: Vec<PhaseName>,
-    /// In the phase settings, change only this variable; repeatable
-    #[arg(long, value_name = "NAME", help_heading = "Measurement")]
-    pub(crate) variable: Vec<String>,
-    /// Start and drain only
-    #[arg(long, conflicts_with = "phase", help_heading = "Measurement")]
-    pub(crate) quick: bool,
-
-    /// Only these rules (or rule/variant)
-    #[arg(long, value_name = "RULE,...", value_delimiter = ',', help_heading = "Rules")]
-    pub(crate) only: Vec<String>,
-    /// Not these rules (or rule/variant)
-    #[arg(long, value_name = "RULE,...", value_delimiter = ',', help_heading = "Rules")]
-    pub(crate) skip: Vec<String>,
-    /// Set the level of a rule: off, note, warn, deny
-    #[arg(long, value_name = "RULE=LEVEL", value_delimiter = ',', help_heading = "Rules")]
-    pub(crate) level: Vec<LevelOf>,
-    /// Exit with 1 from this level on: deny (default), warn, note, never
-    #[arg(
-        long,
-        value_name = "LEVEL",
-        default_value = "deny",
-        hide_default_value = true,
-        hide_possible_values = true,
-        help_heading = "Rules"
-    )]
-    pub(crate) fail_on: FailOn,
-
-    /// Keep what was measured, for `provost check --proof FILE`
-    #[arg(long, value_name = "FILE", help_heading = "Output")]
-    pub(crate) write_proof: Option<String>,
-    /// text (default), json, sarif, github, gitlab, junit, markdown, html; repeatable
-    #[arg(long, value_name = "FORMAT[=FILE]", help_heading = "Output")]
-    pub(crate) format: Vec<Output>,
-}
-
-fn variable(text: &str) -> Result<(String, String), String> {
-    match text.split_once('=') {
-        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("expected NAME=VALUE".to_owned()),
-    }
-}
-
-fn phase(text: &str) -> Result<PhaseName, String> {
-    PhaseName::ALL.into_iter().find(|phase| phase.name() == text).ok_or_else(|| {
-        let names: Vec<&str> = PhaseName::ALL.iter().map(|phase| phase.name()).collect();
-        format!("expected one of {}", names.join(", "))
-    })
 }
 
 #[derive(Debug, Args)]

@@ -7,7 +7,6 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
-use provost_check::artifact::config::check_id;
 use provost_check::artifact::{Sources, discover, mmap};
 use provost_check::case::World;
 use provost_check::case::binding::has_container;
@@ -89,7 +88,7 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
             .collect();
         report.skipped.retain(|skipped| !tried.contains(&skipped.path));
     }
-    report.fail_on = args.fail_on.level();
+    report.fail_on = args.rules.fail_on.level();
     if let Some((path, known)) = &known {
         let inputs: HashSet<&str> = report.inputs.iter().map(|input| input.path.as_str()).collect();
         let not_judged = &report.not_judged;
@@ -287,23 +286,7 @@ fn configure(cli: &Cli, args: &CheckArgs) -> Result<Configured> {
     settings.closed_world |= args.closed_world;
     settings.container.clone_from(&args.container);
     flag_facts(args, &mut settings, &mut sources);
-    for id in args.only.iter().chain(&args.skip).chain(args.level.iter().map(|l| &l.id)) {
-        if let Err(unknown) = check_id(id) {
-            let mistake = Mistake::new(unknown.message);
-            return Err(match unknown.help {
-                Some(help) => mistake.help(help),
-                None => mistake,
-            }
-            .into());
-        }
-    }
-    levels.extend(args.level.iter().map(|set| (set.id.clone(), set.level)));
-    let selection = Selection {
-        profile: args.profile.of_the_engine(),
-        levels,
-        only: args.only.clone(),
-        skip: args.skip.clone(),
-    };
+    let selection = args.rules.selection(args.profile.of_the_engine(), levels)?;
     Ok(Configured { sources, settings, selection, ignores })
 }
 

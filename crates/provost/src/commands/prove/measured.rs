@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use indicatif::{ProgressBar, ProgressStyle};
-use provost_check::artifact::config::check_id;
 use provost_check::artifact::{Source, SourceKind, Sources, mmap};
 use provost_check::case::{Case, Joined, World};
 use provost_check::facts::binary::Binary;
@@ -19,8 +18,9 @@ use provost_check::facts::workload::VolumeKind;
 use provost_check::findings::suppress::Suppression;
 use provost_check::pipeline::{self, BinaryInput, Request};
 use provost_check::report::Judged;
+use provost_check::rules::RULES;
+use provost_check::rules::engine::{Profile, Selection};
 use provost_check::rules::rule::{Need, Rule};
-use provost_check::rules::{RULES, engine::Selection};
 use provost_live::prove::{self, Plan};
 
 use super::{environment, settings, terms};
@@ -77,7 +77,7 @@ pub(super) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
     let conclusion = pipeline::conclude(&Joined::new(&world), &rules, &selection, &ignores);
     let mut report =
         ManuallyDrop::new(pipeline::report(&world, env!("CARGO_PKG_VERSION"), conclusion));
-    report.fail_on = args.fail_on.level();
+    report.fail_on = args.rules.fail_on.level();
     // The manifests say how it was run; they are not judged here.
     report.judged = Judged { processes: world.proofs.len(), ..Judged::default() };
     let ran = world.proofs.first().and_then(|measured| measured.proof.container.clone());
@@ -115,15 +115,6 @@ struct Known {
 }
 
 fn load(cli: &Cli, args: &ProveArgs, interrupt: &Interrupt) -> Result<Known> {
-    for id in args.only.iter().chain(&args.skip).chain(args.level.iter().map(|level| &level.id)) {
-        check_id(id).map_err(|unknown| {
-            let mistake = Mistake::new(unknown.message);
-            match unknown.help {
-                Some(help) => mistake.help(help),
-                None => mistake,
-            }
-        })?;
-    }
     let mut sources = Sources::default();
     let date = config::today();
     let (mut settings, mut levels, mut ignores) = (Settings::at(date), Default::default(), vec![]);
@@ -133,13 +124,7 @@ fn load(cli: &Cli, args: &ProveArgs, interrupt: &Interrupt) -> Result<Known> {
         (settings, levels, ignores) = (loaded.settings, loaded.levels, loaded.ignores);
     }
     settings.container.clone_from(&args.container);
-    levels.extend(args.level.iter().map(|set| (set.id.clone(), set.level)));
-    let selection = Selection {
-        levels,
-        only: args.only.clone(),
-        skip: args.skip.clone(),
-        ..Selection::default()
-    };
+    let selection = args.rules.selection(Profile::Recommended, levels)?;
     let request = Request {
         paths: args.manifest.clone(),
         binaries: vec![BinaryInput::given(args.binary.clone(), args.binary.clone())],

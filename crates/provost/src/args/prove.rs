@@ -1,0 +1,85 @@
+//! What can be typed after `provost prove`.
+
+use clap::Args;
+use provost_check::facts::proof::PhaseName;
+
+use super::{Output, RuleArgs, container};
+
+#[derive(Debug, Args)]
+pub(crate) struct ProveArgs {
+    /// The Go binary to run
+    #[arg(long, value_name = "PATH", help_heading = "Process")]
+    pub(crate) binary: String,
+    /// Manifests and Dockerfiles that say how it is run, and its folder of configuration
+    #[arg(long, value_name = "FILE|DIR", help_heading = "Process")]
+    pub(crate) manifest: Vec<String>,
+    /// The container that runs the binary, when several could
+    #[arg(long, value_name = "NS/KIND/NAME/C", value_parser = container, help_heading = "Process")]
+    pub(crate) container: Option<String>,
+    /// A variable of its environment; outranks the manifest
+    #[arg(long, value_name = "NAME=VALUE", value_parser = variable, help_heading = "Process")]
+    pub(crate) env: Vec<(String, String)>,
+    /// Variables, one NAME=VALUE a line
+    #[arg(long, value_name = "FILE", help_heading = "Process")]
+    pub(crate) env_file: Vec<String>,
+    /// The folder it is started in (default: /)
+    #[arg(long, value_name = "DIR", default_value = "/", hide_default_value = true)]
+    #[arg(help_heading = "Process")]
+    pub(crate) directory: std::path::PathBuf,
+    /// Its arguments, behind `--`; outrank the manifest
+    #[arg(last = true, value_name = "ARGUMENT")]
+    pub(crate) arguments: Vec<String>,
+
+    /// The port that load goes to (default: the manifest's, else the first that is opened)
+    #[arg(long, value_name = "PORT", help_heading = "Measurement")]
+    pub(crate) port: Option<u16>,
+    /// What is asked for under load (default: the readiness probe's path, else /)
+    #[arg(long, value_name = "PATH", help_heading = "Measurement")]
+    pub(crate) path: Option<String>,
+    /// A path that takes seconds to answer, for requests in flight
+    #[arg(long, value_name = "PATH", help_heading = "Measurement")]
+    pub(crate) slow_path: Option<String>,
+    /// Where its metrics are (default: what monitors or annotations say, else /metrics)
+    #[arg(long, value_name = "PATH", help_heading = "Measurement")]
+    pub(crate) metrics_path: Option<String>,
+    /// The port of its metrics (default: likewise, else any that answers)
+    #[arg(long, value_name = "PORT", help_heading = "Measurement")]
+    pub(crate) metrics_port: Option<u16>,
+    /// Seconds that readiness is waited for
+    #[arg(long, value_name = "SECONDS", default_value_t = 60, help_heading = "Measurement")]
+    pub(crate) ready_within: u64,
+    /// Only this part: start, drain, stuck, second-signal, early-signal, full-stdout, settings;
+    /// repeatable
+    #[arg(long, value_name = "PHASE", value_parser = phase, help_heading = "Measurement")]
+    pub(crate) phase: Vec<PhaseName>,
+    /// In the phase settings, change only this variable; repeatable
+    #[arg(long, value_name = "NAME", help_heading = "Measurement")]
+    pub(crate) variable: Vec<String>,
+    /// Start and drain only
+    #[arg(long, conflicts_with = "phase", help_heading = "Measurement")]
+    pub(crate) quick: bool,
+
+    #[command(flatten)]
+    pub(crate) rules: RuleArgs,
+
+    /// Keep what was measured, for `provost check --proof FILE`
+    #[arg(long, value_name = "FILE", help_heading = "Output")]
+    pub(crate) write_proof: Option<String>,
+    /// text (default), json, sarif, github, gitlab, junit, markdown, html; repeatable
+    #[arg(long, value_name = "FORMAT[=FILE]", help_heading = "Output")]
+    pub(crate) format: Vec<Output>,
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+fn phase(text: &str) -> Result<PhaseName, String> {
+    PhaseName::ALL.into_iter().find(|phase| phase.name() == text).ok_or_else(|| {
+        let names: Vec<&str> = PhaseName::ALL.iter().map(|phase| phase.name()).collect();
+        format!("expected one of {}", names.join(", "))
+    })
+}
