@@ -391,6 +391,17 @@ pub struct Request {
     pub outcome: Outcome,
 }
 
+impl Request {
+    /// Whether whoever asked was left without an answer. That an idle connection is closed before it is
+    /// used again is what a drain is for: the client opens another.
+    pub fn is_lost(&self) -> bool {
+        let let_go = self.purpose == Purpose::Idle
+            && self.sent_us.is_none()
+            && matches!(self.outcome, Outcome::Closed { bytes: 0 });
+        !let_go && self.outcome.is_lost()
+    }
+}
+
 /// How a request ended.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "is", rename_all = "kebab-case")]

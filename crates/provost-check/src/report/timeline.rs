@@ -5,7 +5,8 @@ pub mod picture;
 use crate::case::process::duration;
 use crate::facts::proof::{Phase, Proof, Purpose, Request};
 
-/// Columns: phase, ready, listens, requests, lost, end.
+/// Columns: phase, ready, requests of the load, how many of them were lost, the time from SIGTERM to
+/// the end, the exit code.
 pub fn render(proof: &Proof) -> String {
     let head = ["phase", "ready", "requests", "lost", "after SIGTERM", "exit"].map(str::to_owned);
     let rows = proof.phases.iter().map(row);
@@ -30,9 +31,8 @@ fn row(phase: &Phase) -> [String; 6] {
         )
     };
     let load = phase.requests.iter().filter(is_load);
-    let (count, lost) = load.fold((0, 0), |(count, lost), request| {
-        (count + 1, lost + usize::from(request.outcome.is_lost()))
-    });
+    let (count, lost) = load
+        .fold((0, 0), |(count, lost), request| (count + 1, lost + usize::from(request.is_lost())));
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let number = |n: usize| if count == 0 { "-".to_owned() } else { n.to_string() };
     let exit = phase.exit.as_ref();
@@ -50,4 +50,35 @@ fn row(phase: &Phase) -> [String; 6] {
         or_dash(took.map(duration)),
         or_dash(exit.map(|exit| if exit.killed { killed() } else { exit.shown() })),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_idle_connection_that_is_closed_in_time_is_no_loss() {
+        let request = |purpose: &str, sent: &str, outcome: &str| {
+            format!(
+                r#"{{"purpose": "{purpose}", "path": "/", "at_us": 900000, {sent}"end_us": 1100000, "outcome": {{"is": "{outcome}"}}}}"#
+            )
+        };
+        let requests = [
+            request("idle", "", "closed"),
+            request("idle", "\"sent_us\": 1000000, ", "closed"),
+            request("new-connection", "", "refused"),
+        ];
+        let text = format!(
+            r#"{{"version": 1, "program": {{"path": "p", "sha256": "aa"}}, "terms": {{}}, "phases": [{{"name": "drain",
+            "ready_us": 40000, "signals": [{{"at_us": 1000000, "signal": "TERM"}}], "exit": {{"at_us": 1200000, "code": 0}},
+            "requests": [{}]}}]}}"#,
+            requests.join(", ")
+        );
+        let proof: Proof = serde_json::from_str(&text).unwrap();
+        assert_eq!(
+            render(&proof),
+            "phase  ready  requests  lost  after SIGTERM  exit\n\
+             drain  40 ms  3         2     200 ms         0\n"
+        );
+    }
 }

@@ -13,6 +13,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::notice::{self, Notice, NoticeKind};
+use super::plain::clean;
 use super::timeline::picture::{Picture, picture};
 use super::{Counts, PAGES, Report};
 use crate::artifact::{Source, SourceKind, Sources};
@@ -491,9 +492,20 @@ fn window<'a>(text: &'a str, line: Range<usize>, place: &Range<usize>) -> Excerp
 
 /// Runs of processes as pictures, those that end under load first: they are what is looked for.
 fn pictures(report: &Report<'_>) -> Vec<Picture> {
-    let drawn = report.proofs.iter().flat_map(|measured| {
-        let terms = &measured.proof.terms;
-        measured.proof.phases.iter().filter_map(|phase| picture(phase, terms))
+    let several = report.proofs.len() > 1;
+    let drawn = report.proofs.iter().enumerate().flat_map(|(number, measured)| {
+        let proof = &measured.proof;
+        let pictures = proof.phases.iter().filter_map(|phase| picture(phase, &proof.terms));
+        pictures.map(move |mut picture| {
+            if several {
+                let subject = proof.container.as_ref().unwrap_or(&proof.program.path);
+                picture.of = Some(clean(subject).into_owned());
+            }
+            if number > 0 {
+                picture.id = format!("{}-{}", picture.name, number + 1);
+            }
+            picture
+        })
     });
     let mut pictures: Vec<Picture> = drawn.collect();
     pictures.sort_by_key(|picture| picture.name != PhaseName::Drain.name());

@@ -4,7 +4,7 @@
 use std::fmt::Write as _;
 
 use crate::case::process::duration;
-use crate::facts::proof::{Exit, Outcome, Phase, PhaseName, Purpose, Request, Terms};
+use crate::facts::proof::{Exit, Phase, PhaseName, Purpose, Request, Terms};
 use crate::report::count;
 
 /// Units of the drawing; the page scales it.
@@ -29,6 +29,10 @@ const MOST_BARS: usize = 12;
 pub struct Picture {
     /// `drain`
     pub name: &'static str,
+    /// Its anchor in a page: the name, and a number where several processes have it.
+    pub id: String,
+    /// The container or program, where there are several.
+    pub of: Option<String>,
     /// What is to be seen, in a sentence.
     pub story: String,
     /// The drawing, as SVG.
@@ -115,7 +119,8 @@ pub fn picture(phase: &Phase, terms: &Terms) -> Option<Picture> {
     moments(&mut svg, phase, terms, &scale, bottom);
     axis(&mut svg, &scale, bottom);
     svg.push_str("</svg>");
-    Some(Picture { name: phase.name.name(), story: story(phase, terms), svg })
+    let name = phase.name.name();
+    Some(Picture { name, id: name.to_owned(), of: None, story: story(phase, terms), svg })
 }
 
 /// How it ended; that a run which is only looked at is cut off says nothing of it.
@@ -147,11 +152,7 @@ fn scale(phase: &Phase, terms: &Terms) -> Option<Scale> {
 fn is_bad(request: &Request) -> bool {
     let probe =
         matches!(request.purpose, Purpose::Readiness | Purpose::Liveness | Purpose::Startup);
-    // An idle connection that was closed is what a drain is for.
-    let closed = request.purpose == Purpose::Idle
-        && request.sent_us.is_none()
-        && matches!(request.outcome, Outcome::Closed { bytes: 0 });
-    !closed && (request.outcome.is_lost() || (probe && !request.outcome.passes()))
+    request.is_lost() || (probe && !request.outcome.passes())
 }
 
 fn counts(requests: &[&Request]) -> String {
@@ -340,7 +341,7 @@ fn story(phase: &Phase, terms: &Terms) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::proof::{Output, Sent, Signal};
+    use crate::facts::proof::{Outcome, Output, Sent, Signal};
 
     fn phase(requests: Vec<Request>) -> Phase {
         Phase {
