@@ -4,6 +4,7 @@ use core::net::IpAddr;
 use std::collections::BTreeSet;
 
 use super::process::ProcessCase;
+use super::programs::go_program;
 use crate::facts::Origin;
 use crate::facts::binary::GoProgram;
 use crate::facts::proof::{Change, Outcome, Phase, PhaseName, Purpose, Trial};
@@ -34,8 +35,7 @@ impl<'w> ProcessCase<'w> {
         let binaries = &self.world().binaries;
         let one = binaries.first().filter(|_| binaries.len() == 1);
         let bound = self.container().and_then(|case| case.binary().ok());
-        let binary = bound.or(one).ok_or_else(unknown)?;
-        binary.go.as_ref().ok_or_else(unknown)
+        go_program(bound.or(one).ok_or_else(unknown)?)
     }
 
     /// Where the process did that, and where the variable is set.

@@ -100,7 +100,8 @@ impl Loader<'_> {
 
     fn go_mod(&mut self, built: &BuiltHere) -> SourceId {
         let text = Arc::from(built.text.as_str());
-        self.world.sources.add(Source::text(plain(&built.go_mod), SourceKind::GoMod, text))
+        let path = plain(&built.go_mod).to_owned();
+        self.world.sources.with_text(path, SourceKind::GoMod, text)
     }
 
     fn manifests(&mut self, files: &[Found]) {
@@ -334,11 +335,7 @@ impl Loader<'_> {
         });
         if let Some(built) = &input.built {
             binary.built_here = true;
-            let same = |source: &Source| {
-                source.kind == SourceKind::GoMod && source.path == plain(&built.go_mod)
-            };
-            let known = self.world.sources.iter().find(|(_, source)| same(source));
-            let id = known.map(|(id, _)| id).unwrap_or_else(|| self.go_mod(built));
+            let id = self.go_mod(built);
             binary.toolchain_line = built.toolchain.clone().and_then(|at| {
                 let version = GoVersion::parse(built.text.get(at.clone())?)?;
                 Some(Fact::written(version, Origin::text(id, Span::new(at.start, at.end))))

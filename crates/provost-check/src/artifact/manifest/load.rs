@@ -323,7 +323,6 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
     Outcome::Read(Box::new(read))
 }
 
-/// The first place where a template's braces stand outside of quotes.
 /// `kind: List` with `items: []`, as kubectl prints it when it finds nothing.
 fn is_empty_list(root: Node<'_>) -> bool {
     let kind = root.get("kind").and_then(Node::as_str);
@@ -333,6 +332,7 @@ fn is_empty_list(root: Node<'_>) -> bool {
             .is_some_and(|items| items.is_sequence() && items.items().next().is_none())
 }
 
+/// The first place where a template's braces stand outside of quotes.
 fn first_braces(document: &Document) -> Option<Span> {
     let ids = (0..document.nodes.len()).map(|i| NodeId(u32::try_from(i).unwrap_or(u32::MAX)));
     ids.map(|id| document.node(id)).find(|node| is_braces(*node)).map(|node| node.span())
