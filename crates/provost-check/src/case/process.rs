@@ -4,9 +4,10 @@ use super::{Case, Joined, World};
 use crate::facts::Origin;
 use crate::facts::metrics::{Metrics, Scrape};
 use crate::facts::proof::{
-    Measured, Outcome, Phase, PhaseName, Proof, Purpose, Request, Signal, Terms,
+    Measured, Outcome, Phase, PhaseName, ProbeKind, Proof, Purpose, Request, Signal, Terms,
 };
-use crate::findings::{Abstain, Reason};
+use crate::facts::workload::Handler;
+use crate::findings::{Abstain, Finding, Reason};
 
 /// One process.
 #[derive(Clone, Copy, Debug)]
@@ -79,14 +80,39 @@ impl<'w> ProcessCase<'w> {
         })
     }
 
+    /// Unknown when what was to be asked speaks another protocol, so that nothing was measured of it.
+    pub fn speaks_http(&self, phase: &Phase, what: &str) -> Result<(), Abstain> {
+        if phase.other_protocol {
+            let what = format!("{what}: what it speaks there is not HTTP/1.1 without TLS");
+            return Err(Abstain::unknown(Reason::NotMeasured, what));
+        }
+        Ok(())
+    }
+
+    /// The probe of that kind in the manifest.
+    pub fn probe_handler(&self, kind: ProbeKind) -> Option<&'w Handler> {
+        let container = self.container?.container;
+        let found = match kind {
+            ProbeKind::Startup => container.startup.as_ref(),
+            ProbeKind::Readiness => container.readiness.as_ref(),
+            ProbeKind::Liveness => container.liveness.as_ref(),
+        };
+        found.map(|probe| &probe.handler)
+    }
+
+    /// Adds to a finding about a probe where the manifest has it.
+    pub fn show_probe(&self, kind: ProbeKind, finding: Finding) -> Finding {
+        match self.probe_handler(kind) {
+            Some(handler) => finding.also(&handler.origin, format!("the {} probe", kind.name())),
+            None => finding,
+        }
+    }
+
     /// A run in which the process became ready and was told to end, and when that was. What did not
     /// come up has other faults.
     pub fn ended(&self, name: PhaseName) -> Result<(&'w Phase, u64), Abstain> {
         let phase = self.phase(name)?;
-        if phase.other_protocol {
-            let what = "requests: what it speaks there is not HTTP/1.1 without TLS".to_owned();
-            return Err(Abstain::unknown(Reason::NotMeasured, what));
-        }
+        self.speaks_http(phase, "requests")?;
         match (phase.ready_us, phase.told_us()) {
             (Some(_), Some(told)) => Ok((phase, told)),
             _ => Err(Abstain::unknown(
@@ -125,8 +151,7 @@ impl<'w> ProcessCase<'w> {
     pub fn ended_idle(&self) -> Result<(&'w Phase, u64), Abstain> {
         let phase = self.phase(PhaseName::Start)?;
         let terms = self.terms();
-        let worker = terms.port.is_none() && terms.probes.is_empty();
-        let up = phase.ready_us.is_some() || phase.listens_us().is_some() || worker;
+        let up = phase.ready_us.is_some() || phase.listens_us().is_some() || terms.is_worker();
         let alive = phase
             .told_us()
             .filter(|told| up && phase.exit.as_ref().is_none_or(|exit| exit.at_us >= *told));

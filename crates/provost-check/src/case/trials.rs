@@ -7,7 +7,7 @@ use super::process::ProcessCase;
 use super::programs::go_program;
 use crate::facts::Origin;
 use crate::facts::binary::GoProgram;
-use crate::facts::proof::{Change, Outcome, Phase, PhaseName, Purpose, Trial};
+use crate::facts::proof::{Change, Line, Outcome, Phase, PhaseName, Purpose, Trial};
 use crate::findings::{Abstain, Finding, Reason};
 use crate::model::listeners::words;
 
@@ -135,9 +135,7 @@ impl Trial {
 
     /// What it printed last, for a report.
     pub fn last_line(&self) -> Option<String> {
-        let mut lines = self.run.output.lines.iter().rev();
-        let line = lines.find(|line| !line.text.trim().is_empty())?;
-        Some(line.text.chars().take(160).collect())
+        self.run.output.last_since(0).map(Line::shown)
     }
 }
 

@@ -34,6 +34,9 @@ pub struct Measured {
     pub proof: Proof,
 }
 
+/// Letters of a printed line that a report shows.
+const MOST_SHOWN: usize = 160;
+
 /// The form that is written; older ones are read, newer ones refused.
 pub const VERSION: u32 = 1;
 
@@ -125,6 +128,11 @@ impl Terms {
     /// How long after SIGTERM new connections still arrive: the hook ran meanwhile.
     pub fn window_ms(&self) -> u64 {
         self.propagation_ms.saturating_sub(self.pre_stop_ms)
+    }
+
+    /// Whether nothing is asked of the process: neither a port nor a probe is known.
+    pub fn is_worker(&self) -> bool {
+        self.port.is_none() && self.probes.is_empty()
     }
 
     /// The probe by which a start is watched.
@@ -333,8 +341,6 @@ pub struct Sent {
 pub enum Signal {
     /// SIGTERM
     Term,
-    /// SIGQUIT, for the stacks of goroutines.
-    Quit,
     /// SIGKILL, when the grace period was over.
     Kill,
 }
@@ -495,6 +501,26 @@ pub struct Line {
     pub secret: bool,
     /// Without the line break; long ones are cut.
     pub text: String,
+}
+
+impl Line {
+    /// Where it was printed.
+    pub fn stream(&self) -> &'static str {
+        if self.stderr { "standard error" } else { "standard output" }
+    }
+
+    /// As much of it as a report shows.
+    pub fn shown(&self) -> String {
+        self.text.chars().take(MOST_SHOWN).collect()
+    }
+}
+
+impl Output {
+    /// The last line that says something, of those that were printed from a moment on.
+    pub fn last_since(&self, at_us: u64) -> Option<&Line> {
+        let mut lines = self.lines.iter().rev().take_while(|line| line.at_us >= at_us);
+        lines.find(|line| !line.text.trim().is_empty())
+    }
 }
 
 /// How the process ended.

@@ -152,7 +152,6 @@ impl Process {
     pub(super) fn signal(&mut self, signal: Signal) {
         let number = match signal {
             Signal::Term => rustix::process::Signal::TERM,
-            Signal::Quit => rustix::process::Signal::QUIT,
             Signal::Kill => rustix::process::Signal::KILL,
         };
         // The child is not waited for yet, so that its number is still its own.

@@ -29,8 +29,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         .flat_map(|phase| phase.output.lines.iter().map(move |line| (phase, line)));
     let mut printed = lines.filter(|(_, line)| line.secret).peekable();
     let Some(&(phase, line)) = printed.peek() else { return Ok(()) };
-    let stream = if line.stderr { "standard error" } else { "standard output" };
-    let text: String = line.text.chars().take(200).collect();
+    let stream = line.stream();
+    let text = line.shown();
     out.push(
         Finding::new(
             &RULE,

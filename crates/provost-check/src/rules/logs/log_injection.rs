@@ -46,8 +46,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
 
 fn push(case: &ProcessCase<'_>, out: &mut Findings, line: &Line, message: &str) {
     let Ok(phase) = case.phase(PhaseName::Start) else { return };
-    let text: String = line.text.chars().take(160).collect();
-    let stream = if line.stderr { "standard error" } else { "standard output" };
+    let text = line.shown();
+    let stream = line.stream();
     out.push(
         Finding::new(&RULE, message, &case.moment(phase, line.at_us), stream)
             .note(format!("the line: {text}"))

@@ -44,8 +44,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
 }
 
 fn finding(case: &ProcessCase<'_>, phase: &Phase, first: &Line, message: String) -> Finding {
-    let text: String = first.text.chars().take(120).collect();
-    let stream = if first.stderr { "standard error" } else { "standard output" };
+    let text = first.shown();
+    let stream = first.stream();
     Finding::new(&RULE, message, &case.moment(phase, first.at_us), stream)
         .note(format!("the first: {text}"))
         .note(case.repeat(phase))

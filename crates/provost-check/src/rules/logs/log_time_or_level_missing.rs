@@ -65,8 +65,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         .map(|(count, what)| format!("{count} have no {what} that can be read"))
         .collect();
     let Some(first) = lines.iter().find(|it| timeless(it) || plain(it)) else { return Ok(()) };
-    let text: String = first.line.text.chars().take(120).collect();
-    let stream = if first.line.stderr { "standard error" } else { "standard output" };
+    let text = first.line.shown();
+    let stream = first.line.stream();
     let message = format!("of {} JSON lines {}", lines.len(), wrong.join(", and "));
     out.push(
         Finding::new(&RULE, message, &case.moment(phase, first.line.at_us), stream)

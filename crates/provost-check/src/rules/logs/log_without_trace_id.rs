@@ -66,8 +66,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
 }
 
 fn finding(case: &ProcessCase<'_>, phase: &Phase, line: &Logged<'_>, message: &str) -> Finding {
-    let text: String = line.line.text.chars().take(160).collect();
-    let stream = if line.line.stderr { "standard error" } else { "standard output" };
+    let text = line.line.shown();
+    let stream = line.line.stream();
     Finding::new(&RULE, message, &case.moment(phase, line.line.at_us), stream)
         .note(format!("the first: {text}"))
         .note(case.repeat(phase))

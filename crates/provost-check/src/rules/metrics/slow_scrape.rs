@@ -17,15 +17,12 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
-/// `scrape_timeout` when nobody writes one (config/config.go of Prometheus).
-const DEFAULT_MS: u64 = 10_000;
-
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let (phase, metrics) = case.metrics()?;
     let asked = case.container().and_then(|container| container.scraped());
     let written = asked.as_ref().and_then(|asked| asked.timeout).map(|it| (it * 1000.0) as u64);
-    let measured = case.terms().metrics.as_ref().map(|endpoint| endpoint.timeout_ms);
-    let allowed = written.or(measured).unwrap_or(DEFAULT_MS).saturating_mul(1000);
+    let measured = case.terms().metrics.clone().unwrap_or_default().timeout_ms;
+    let allowed = written.unwrap_or(measured).saturating_mul(1000);
     let took = |it: &crate::facts::metrics::Scrape| it.end_us.saturating_sub(it.at_us);
     // One that was given up was given up after the time that it was measured against.
     let late = metrics.scrapes.iter().find(|it| {

@@ -1,9 +1,8 @@
 //! A probe that asks for what the process does not have.
 
 use crate::case::process::{ProcessCase, tally};
-use crate::facts::proof::{Outcome, PhaseName, Probe, ProbeKind, Request};
-use crate::facts::workload;
-use crate::findings::{Abstain, Finding, Level, Reason};
+use crate::facts::proof::{Outcome, PhaseName, Request};
+use crate::findings::{Abstain, Finding, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// The pod never becomes ready, or is restarted for ever.
@@ -25,10 +24,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     if case.terms().probes.is_empty() || phase.ended_by_itself() {
         return Err(Abstain::NotApplicable);
     }
-    if phase.other_protocol {
-        let what = "probes: what it speaks there is not HTTP/1.1 without TLS";
-        return Err(Abstain::unknown(Reason::NotMeasured, what));
-    }
+    case.speaks_http(phase, "probes")?;
     for probe in &case.terms().probes {
         // While it starts it may fail: the last answers are those of a process that has had its time.
         let asked: Vec<&Request> = phase.of(probe.kind.purpose()).collect();
@@ -55,9 +51,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
             &case.moment(phase, at),
             tally(last.iter().copied()),
         );
-        if let Some(handler) = handler(case, probe) {
-            finding = finding.also(&handler.origin, format!("the {kind} probe"));
-        }
+        finding = case.show_probe(probe.kind, finding);
         let open: Vec<String> = phase
             .listeners
             .iter()
@@ -68,15 +62,4 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         );
     }
     Ok(())
-}
-
-/// The probe in the manifest.
-pub(super) fn handler<'w>(case: &ProcessCase<'w>, probe: &Probe) -> Option<&'w workload::Handler> {
-    let container = case.container()?.container;
-    let found = match probe.kind {
-        ProbeKind::Startup => container.startup.as_ref(),
-        ProbeKind::Readiness => container.readiness.as_ref(),
-        ProbeKind::Liveness => container.liveness.as_ref(),
-    };
-    found.map(|probe| &probe.handler)
 }

@@ -1,6 +1,5 @@
 //! A probe that is sent elsewhere, or asked who it is.
 
-use super::probe_endpoint_missing::handler;
 use crate::case::process::ProcessCase;
 use crate::facts::proof::{Outcome, PhaseName};
 use crate::findings::{Abstain, Finding, Fix, Level};
@@ -49,9 +48,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         if let Some(variant) = variant {
             finding = finding.variant(variant);
         }
-        if let Some(handler) = handler(case, probe) {
-            finding = finding.also(&handler.origin, format!("the {kind} probe"));
-        }
+        finding = case.show_probe(probe.kind, finding);
         out.push(finding.note(case.repeat(phase)).fix(Fix::suggest(fix)));
     }
     Ok(())

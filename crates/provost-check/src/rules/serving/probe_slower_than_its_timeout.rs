@@ -1,6 +1,5 @@
 //! A probe that is answered too late.
 
-use super::probe_endpoint_missing::handler;
 use crate::case::process::{ProcessCase, duration};
 use crate::facts::proof::{Outcome, PhaseName, Request};
 use crate::findings::{Abstain, Finding, Level};
@@ -39,9 +38,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
             &case.moment(phase, first.at_us),
             "not answered in time",
         );
-        if let Some(handler) = handler(case, probe) {
-            finding = finding.also(&handler.origin, format!("the {kind} probe"));
-        }
+        finding = case.show_probe(probe.kind, finding);
         out.push(finding.note(case.repeat(phase)));
     }
     Ok(())

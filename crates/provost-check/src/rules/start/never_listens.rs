@@ -41,7 +41,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     }
     let terms = case.terms();
     // A worker has nothing to listen for.
-    if terms.port.is_none() && terms.probes.is_empty() {
+    if terms.is_worker() {
         return Err(Abstain::NotApplicable);
     }
     if phase.listens_us().is_some() {
@@ -82,10 +82,8 @@ fn ends_at_once(case: &ProcessCase<'_>, phase: &Phase) -> Finding {
 
 /// The last line that it printed.
 fn last_words(phase: &Phase) -> String {
-    match phase.output.lines.last() {
-        Some(line) => {
-            format!("it printed last: {}", line.text.chars().take(200).collect::<String>())
-        }
+    match phase.output.last_since(0) {
+        Some(line) => format!("it printed last: {}", line.shown()),
         None => "it printed nothing".to_owned(),
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::case::process::{ProcessCase, duration, tally};
 use crate::facts::proof::{PhaseName, Purpose};
-use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// On a slower machine, or with less processor time, it is started again and again.
@@ -29,10 +29,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let phase = case.phase(PhaseName::Start)?;
     let terms = case.terms();
-    if phase.other_protocol {
-        let what = "readiness: what it speaks there is not HTTP/1.1 without TLS";
-        return Err(Abstain::unknown(Reason::NotMeasured, what));
-    }
+    case.speaks_http(phase, "readiness")?;
     let asked: Vec<_> = phase.of(Purpose::Readiness).collect();
     if phase.ended_by_itself() {
         return Err(Abstain::NotApplicable);

@@ -26,13 +26,12 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         line.at_us >= again && line.stderr && begins
     });
     let Some(line) = panics else { return Ok(()) };
-    let text: String = line.text.chars().take(200).collect();
     out.push(
         Finding::new(
             &RULE,
-            format!("a second SIGTERM makes the process fall over: {text}"),
+            format!("a second SIGTERM makes the process fall over: {}", line.shown()),
             &case.moment(phase, line.at_us),
-            "standard error",
+            line.stream(),
         )
         .also(&case.moment(phase, again), "SIGTERM again")
         .note(case.repeat(phase))

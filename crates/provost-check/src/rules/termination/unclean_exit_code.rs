@@ -30,9 +30,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         format!("exit code {}", exit.shown()),
     )
     .also(&case.moment(phase, told), "SIGTERM");
-    if let Some(line) = phase.output.lines.iter().rev().find(|line| line.at_us >= told) {
-        let text: String = line.text.chars().take(200).collect();
-        finding = finding.note(format!("it printed last: {text}"));
+    if let Some(line) = phase.output.last_since(told) {
+        finding = finding.note(format!("it printed last: {}", line.shown()));
     }
     out.push(finding.note(case.repeat(phase)).fix(Fix::suggest(
         "end with 0 when everything was drained: http.ErrServerClosed and context.Canceled are no failures",

@@ -177,7 +177,7 @@ impl<'p> Run<'p> {
         let begun = Instant::now();
         let deadline = begun + Duration::from_millis(terms.ready_ms);
         let anew = begun + Duration::from_millis(terms.start_ms);
-        let worker = terms.port.is_none() && terms.probes.is_empty();
+        let worker = terms.is_worker();
         let mut last: Option<Outcome> = None;
         while Instant::now() < deadline && !self.process.has_ended() {
             let open = !self.process.listening().is_empty();
