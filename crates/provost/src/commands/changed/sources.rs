@@ -152,11 +152,24 @@ fn is_of_another_program(program: &GoProgram, path: &str, folder: &Path, file: &
         Ok(text) => String::from_utf8_lossy(&text).into_owned(),
         Err(_) => return false,
     };
-    let is_main = text.lines().any(|line| {
-        line.strip_prefix("package")
-            .is_some_and(|rest| rest.split_whitespace().next() == Some("main"))
-    });
-    is_main && package != main.value
+    package_of(&text) == Some("main") && package != main.value
+}
+
+/// The name in the package clause, which is the first of a file that is no comment.
+fn package_of(text: &str) -> Option<&str> {
+    let mut rest = text.trim_start_matches('\u{feff}').trim_start();
+    loop {
+        rest = if let Some(line) = rest.strip_prefix("//") {
+            line.split_once('\n')?.1
+        } else if let Some(block) = rest.strip_prefix("/*") {
+            block.split_once("*/")?.1
+        } else {
+            break;
+        }
+        .trim_start();
+    }
+    let name = rest.strip_prefix("package")?.split([';', '/', '\n']).next()?;
+    Some(name.trim())
 }
 
 /// What a source says that it embeds (`//go:embed`, package embed of Go 1.27).
@@ -188,6 +201,19 @@ fn matches(pattern: &str, file: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_package_clause_is_the_first_that_is_no_comment() {
+        for (text, name) in [
+            ("package main\n", Some("main")),
+            ("// Copyright\n\n/* package other */\npackage main // why\n", Some("main")),
+            ("package lib\n\nconst T = `\npackage main\n`\n", Some("lib")),
+            ("//go:build ignore", None),
+            ("/* never ends", None),
+        ] {
+            assert_eq!(package_of(text), name, "{text}");
+        }
+    }
 
     #[test]
     fn patterns_name_files_and_what_is_in_folders() {
