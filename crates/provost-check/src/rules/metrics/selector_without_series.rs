@@ -69,9 +69,17 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
             let Some(sure) = asked.is_of_process(object, selector, name) else { continue };
             applies = true;
             let written = text.value.get(selector.place.clone()).unwrap_or(name);
-            if seen.len() >= MOST || !seen.insert((text.origin.clone(), written)) {
+            if seen.contains(&(text.origin.clone(), written)) {
                 continue;
             }
+            if seen.len() >= MOST {
+                out.abstain(Abstain::unknown(
+                    Reason::LimitReached,
+                    format!("more than {MOST} selectors"),
+                ));
+                return Ok(());
+            }
+            seen.insert((text.origin.clone(), written));
             if let Err(abstain) = asked.judge(case, text, selector, (name, sure), out) {
                 out.abstain(abstain);
             }
@@ -160,6 +168,9 @@ impl Asked<'_, '_> {
             out.push(self.told(case, finding, self.scrapes, absence.fix));
             return Ok(());
         };
+        if !scrape.whole && !selector.matchers.is_empty() {
+            return Err(Abstain::unknown(Reason::LimitReached, format!("all labels of {name}")));
+        }
         for matcher in &selector.matchers {
             match labels::judge(&self.container, scrape, name, matcher) {
                 Ok(None) => {}

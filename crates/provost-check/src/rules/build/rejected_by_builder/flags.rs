@@ -4,7 +4,7 @@ use super::super::ineffective_build_flag::words_of;
 use super::{RULE, UNKNOWN_FLAG};
 use crate::facts::build::{Build, CommandForm, GoBuild, RunStep};
 use crate::facts::{Basis, Fact, Origin};
-use crate::findings::{Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::shell::{Joined, Script};
 use crate::rules::rule::Findings;
 
@@ -70,6 +70,10 @@ const MOST: usize = 256;
 
 pub(super) fn check(build: &Build, reached: &[bool], out: &mut Findings) {
     let targeted = build.final_stage + 1 < build.stages.len();
+    if build.go_builds.len() > MOST {
+        let what = format!("flags of more than {MOST} commands of go");
+        out.abstain(Abstain::unknown(Reason::LimitReached, what));
+    }
     for go in build.go_builds.iter().take(MOST) {
         let is_reached = reached.get(go.stage).copied().unwrap_or(true);
         if !is_reached && targeted {
