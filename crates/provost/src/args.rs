@@ -14,7 +14,7 @@ use provost_check::model::names::ImageRef;
 use provost_check::pipeline::ImageInput;
 use provost_check::rules::engine;
 
-pub(crate) use prove::ProveArgs;
+pub(crate) use prove::{ProveArgs, READY_WITHIN};
 pub(crate) use rules::RuleArgs;
 
 const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("PROVOST_BUILD"), ")");

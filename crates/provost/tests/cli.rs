@@ -293,6 +293,14 @@ fn mistakes_on_the_command_line_get_help() {
     }
     let told = err(&["init", "--ci", "jenkins"]);
     assert!(told.contains("[possible values: github, gitlab, none]"), "{told}");
+    for (flag, value, part) in [
+        ("--path", "healthz", "expected a path that begins with /"),
+        ("--metrics-path", "/a b", "without blanks"),
+        ("--port", "0", "0 is not in 1..=65535"),
+    ] {
+        let told = err(&["prove", "--binary", "x", flag, value]);
+        assert!(told.contains(part), "{told}");
+    }
     // Nothing is promised that is not there.
     for flag in ["--cluster", "--registry"] {
         assert!(err(&["check", flag, "x"]).contains("unexpected argument"), "{flag}");

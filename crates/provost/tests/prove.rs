@@ -411,3 +411,36 @@ fn metrics_that_are_asked_for_and_not_there_are_told() {
         "{run}"
     );
 }
+
+#[test]
+fn load_goes_to_the_port_of_requests_and_again_repeats_the_run() {
+    let sandbox = Dir::new();
+    symlink(service("1.27"), sandbox.path().join("service")).unwrap();
+    let ports = "ports: [{name: metrics, containerPort: 8081}, {name: http, containerPort: 8080}]";
+    let pod =
+        POD.replace("START", "30").replace("ports: [{name: http, containerPort: 8080}]", ports);
+    assert!(pod.contains(ports));
+    fs::write(sandbox.path().join("pod.yaml"), pod).unwrap();
+    let run = sandbox.provost(&[
+        "prove",
+        "--binary",
+        "service",
+        "--manifest",
+        "pod.yaml",
+        "--phase",
+        "start",
+        "--env",
+        "FAULT=never-ready",
+        "--ready-within",
+        "2",
+        "--write-proof",
+        "proof.json",
+    ]);
+    let proof = fs::read_to_string(sandbox.path().join("proof.json")).unwrap();
+    let proof: Value = serde_json::from_str(&proof).unwrap();
+    assert_eq!(proof["terms"]["port"], 8080, "{run}");
+    let again = "again: provost prove --binary service --manifest pod.yaml --env FAULT=never-ready \
+                 --ready-within 2 --phase start";
+    let said = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains(again), "{run}");
+}

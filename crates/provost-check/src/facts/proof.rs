@@ -217,6 +217,9 @@ pub struct Missing {
     pub what: String,
     /// Why not.
     pub why: String,
+    /// It is a volume: files may be missing that the program needs.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub volume: bool,
 }
 
 /// Which run of the process.

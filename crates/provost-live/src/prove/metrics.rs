@@ -1,11 +1,13 @@
 //! From the text of a scrape to what is kept of it.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use goformats::exposition::{self, Exposition, Format, Limits};
 use provost_check::facts::metrics::{
     Decrease, Effect, Family, Fault, Label, MOST_VALUES, Problem, Scrape,
 };
+use provost_check::model::hidden::Hidden;
 use provost_check::model::secret;
 
 /// Families that are kept.
@@ -17,31 +19,15 @@ const MOST_LABELS: usize = 64;
 /// Letters of a line, a name or a value that are kept.
 const MOST_LETTERS: usize = 160;
 
-/// Leaves out of a body what was given in secret; whether there was any.
-pub fn hide(body: &mut Vec<u8>, secrets: &[String]) -> bool {
-    let mut found = false;
-    for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        let secret = secret.as_bytes();
-        let Some(mut at) = find(body, secret) else { continue };
-        found = true;
-        let (mut out, mut rest) = (Vec::with_capacity(body.len()), body.as_slice());
-        loop {
-            out.extend_from_slice(rest.get(..at).unwrap_or_default());
-            out.extend_from_slice(b"***");
-            rest = rest.get(at + secret.len()..).unwrap_or_default();
-            match find(rest, secret) {
-                Some(next) => at = next,
-                None => break,
-            }
-        }
-        out.extend_from_slice(rest);
-        *body = out;
-    }
-    found
-}
-
-fn find(text: &[u8], part: &[u8]) -> Option<usize> {
-    text.windows(part.len()).position(|window| window == part)
+/// Leaves out of a body what was given in secret; whether there was any. What is no UTF-8 stays as it
+/// is where it holds none.
+pub fn hide(body: &mut Vec<u8>, secrets: &Hidden) -> bool {
+    let masked = match secrets.mask(&String::from_utf8_lossy(body)) {
+        Cow::Owned(masked) => masked,
+        Cow::Borrowed(_) => return false,
+    };
+    *body = masked.into_bytes();
+    true
 }
 
 /// Reads the body of a scrape.
@@ -80,7 +66,9 @@ pub fn keep(
     };
     scrape.decreased = decreased.into_iter().map(decrease).collect();
     scrape.families = read.families.iter().take(MOST_FAMILIES).map(family).collect();
-    scrape.whole &= read.families.len() <= MOST_FAMILIES;
+    // What is cut proves no absence.
+    scrape.whole &= read.families.len() <= MOST_FAMILIES
+        && scrape.families.iter().all(|family| family.labels.len() < MOST_LABELS);
     scrape.families.sort_by(|a, b| a.name.cmp(&b.name));
 }
 
@@ -187,9 +175,12 @@ mod tests {
     #[test]
     fn secrets_are_left_out_wherever_they_stand() {
         let mut body = b"a{token=\"s3cr3t\"} 1\n# s3cr3ts3cr3t\n".to_vec();
-        assert!(hide(&mut body, &["s3cr3t".to_owned(), String::new()]));
+        let mut secrets = Hidden::default();
+        assert!(!hide(&mut body, &secrets));
+        secrets.add("s3cr3t");
+        assert!(hide(&mut body, &secrets));
         assert_eq!(body, b"a{token=\"***\"} 1\n# ******\n");
-        assert!(!hide(&mut body, &["s3cr3t".to_owned()]));
+        assert!(!hide(&mut body, &secrets));
     }
 
     #[test]

@@ -10,7 +10,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use provost_check::facts::proof::{Exit, Line, Listener, Output, PhaseName, Sent, Signal};
-use provost_check::model::secret::{MASK, masked};
+use provost_check::model::hidden::Hidden;
+use provost_check::model::secret::masked;
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, kill_process};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -82,6 +83,8 @@ pub(super) struct Process {
     watchers: Vec<JoinHandle<()>>,
     unread: Rc<Cell<bool>>,
     pub(super) signals: Vec<Sent>,
+    /// What was given to it in secret.
+    pub(super) hidden: Rc<Hidden>,
 }
 
 /// Why there is no process.
@@ -118,7 +121,9 @@ impl Process {
         let pid = i32::try_from(id).ok().and_then(Pid::from_raw);
         let pid = pid.ok_or_else(|| NotStarted("it has no number".to_owned()))?;
         let seen = Rc::new(RefCell::new(Seen::default()));
-        let hide = Rc::new(plan.secrets.clone());
+        let mut hidden = Hidden::default();
+        plan.secrets.iter().for_each(|secret| hidden.add(secret));
+        let hide = Rc::new(hidden);
         let unread = Rc::new(Cell::new(false));
         let mut watchers = Vec::new();
         if let Some(out) = child.stdout.take() {
@@ -133,7 +138,7 @@ impl Process {
         }
         let looking = watch_listeners(clock, Rc::clone(&seen), id, entered.namespaces);
         watchers.push(tokio::task::spawn_local(looking));
-        Ok(Self { clock, child, pid, seen, watchers, unread, signals: Vec::new() })
+        Ok(Self { clock, child, pid, seen, watchers, unread, signals: Vec::new(), hidden: hide })
     }
 
     /// Stops reading what it prints, or goes on with it. One read that has begun is still done.
@@ -248,7 +253,7 @@ async fn watch_listeners(clock: Clock, seen: Rc<RefCell<Seen>>, pid: u32, own_ne
 struct Reader {
     clock: Clock,
     seen: Rc<RefCell<Seen>>,
-    hide: Rc<Vec<String>>,
+    hide: Rc<Hidden>,
     unread: Rc<Cell<bool>>,
     /// Of standard error only.
     token: Option<String>,
@@ -258,7 +263,7 @@ impl Reader {
     fn new(
         clock: Clock,
         seen: &Rc<RefCell<Seen>>,
-        hide: &Rc<Vec<String>>,
+        hide: &Rc<Hidden>,
         unread: &Rc<Cell<bool>>,
         token: Option<String>,
     ) -> Self {
@@ -297,18 +302,11 @@ impl Reader {
             seen.failure = Some(why.to_owned());
             return;
         }
-        let mut secret = false;
         let mut text = text.to_owned();
-        for value in self.hide.iter().filter(|value| !value.is_empty()) {
-            if text.contains(value.as_str()) {
-                secret = true;
-                text = text.replace(value.as_str(), MASK);
-            }
-        }
+        let secret = self.hide.hide(&mut text);
         // A line that says a secret is kept whatever was printed before.
-        let told = seen.output.lines.iter().any(|line| line.secret);
         let full = seen.output.lines.len() >= MOST_LINES || seen.kept > MOST_KEPT;
-        if full && (!secret || told) {
+        if full && !(secret && seen.output.lines.iter().all(|line| !line.secret)) {
             seen.output.more += 1;
             return;
         }

@@ -107,16 +107,23 @@ pub(super) fn foresee(entered: Entered, plan: &Plan, stage: &mut Stage) {
         let what = "other machines, and what listens on this one";
         tell(false, what, "its network is its own, and empty");
     }
-    for path in &plan.mounted {
-        tell(false, &format!("the volume at {}", path.display()), "its content is not here");
-    }
-    for path in plan.writable.iter().filter(|path| !(path.is_dir() && entered.namespaces)) {
-        let what = format!("the volume at {}", path.display());
-        tell(false, &what, "this machine has no such folder to mount it on");
-    }
     if entered.namespaces && !plan.read_only_root {
         let what = "a root that can be written to, as the container's";
         tell(false, what, "it is this machine's, and therefore read-only");
+    }
+    let volume = |path: &Path, why: &str| Missing {
+        volume: true,
+        ..missing(&format!("the volume at {}", path.display()), why)
+    };
+    let filled = plan.mounted.iter().map(|path| volume(path, "its content is not here"));
+    stage.missing.extend(filled);
+    for path in &plan.writable {
+        if !entered.namespaces {
+            stage.missing.push(volume(path, "mounting needs a mount namespace"));
+        } else if !path.is_dir() {
+            let why = "this machine has no such folder to mount it on";
+            stage.missing.push(volume(path, why));
+        }
     }
 }
 
@@ -140,7 +147,7 @@ fn is_mapped(map: &str, id: u32) -> bool {
 }
 
 fn missing(what: &str, why: &str) -> Missing {
-    Missing { what: what.to_owned(), why: why.to_owned() }
+    Missing { what: what.to_owned(), why: why.to_owned(), volume: false }
 }
 
 #[expect(unsafe_code, reason = "rustix leaves it to the caller that no file table is unshared")]

@@ -1,9 +1,13 @@
 //! What can be typed after `provost prove`.
 
 use clap::Args;
+use clap::builder::RangedI64ValueParser;
 use provost_check::facts::proof::PhaseName;
 
 use super::{Output, RuleArgs, container};
+
+/// Seconds that readiness is waited for, where nobody says how many.
+pub(crate) const READY_WITHIN: u64 = 60;
 
 #[derive(Debug, Args)]
 pub(crate) struct ProveArgs {
@@ -31,29 +35,29 @@ pub(crate) struct ProveArgs {
     pub(crate) arguments: Vec<String>,
 
     /// The port that load goes to (default: the manifest's, else the first that is opened)
-    #[arg(long, value_name = "PORT", help_heading = "Measurement")]
+    #[arg(long, value_name = "PORT", value_parser = port(), help_heading = "Measurement")]
     pub(crate) port: Option<u16>,
     /// What is asked for under load (default: the readiness probe's path, else /)
-    #[arg(long, value_name = "PATH", help_heading = "Measurement")]
+    #[arg(long, value_name = "PATH", value_parser = path, help_heading = "Measurement")]
     pub(crate) path: Option<String>,
     /// A path that takes seconds to answer, for requests in flight
-    #[arg(long, value_name = "PATH", help_heading = "Measurement")]
+    #[arg(long, value_name = "PATH", value_parser = path, help_heading = "Measurement")]
     pub(crate) slow_path: Option<String>,
     /// Where its metrics are (default: what monitors or annotations say, else /metrics)
-    #[arg(long, value_name = "PATH", help_heading = "Measurement")]
+    #[arg(long, value_name = "PATH", value_parser = path, help_heading = "Measurement")]
     pub(crate) metrics_path: Option<String>,
     /// The port of its metrics (default: likewise, else any that answers)
-    #[arg(long, value_name = "PORT", help_heading = "Measurement")]
+    #[arg(long, value_name = "PORT", value_parser = port(), help_heading = "Measurement")]
     pub(crate) metrics_port: Option<u16>,
     /// Seconds that readiness is waited for
-    #[arg(long, value_name = "SECONDS", default_value_t = 60, help_heading = "Measurement")]
+    #[arg(long, value_name = "SECONDS", default_value_t = READY_WITHIN, help_heading = "Measurement")]
     pub(crate) ready_within: u64,
     /// Only this part: start, drain, stuck, second-signal, early-signal, full-stdout, settings;
     /// repeatable
     #[arg(long, value_name = "PHASE", value_parser = phase, help_heading = "Measurement")]
     pub(crate) phase: Vec<PhaseName>,
     /// In the phase settings, change only this variable; repeatable
-    #[arg(long, value_name = "NAME", help_heading = "Measurement")]
+    #[arg(long, value_name = "NAME", conflicts_with = "quick", help_heading = "Measurement")]
     pub(crate) variable: Vec<String>,
     /// Start and drain only
     #[arg(long, conflicts_with = "phase", help_heading = "Measurement")]
@@ -75,6 +79,18 @@ fn variable(text: &str) -> Result<(String, String), String> {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE".to_owned()),
     }
+}
+
+fn path(text: &str) -> Result<String, String> {
+    let fits = |c: char| !c.is_ascii_whitespace() && !c.is_ascii_control();
+    match text.starts_with('/') && text.chars().all(fits) {
+        true => Ok(text.to_owned()),
+        false => Err("expected a path that begins with /, without blanks".to_owned()),
+    }
+}
+
+fn port() -> RangedI64ValueParser<u16> {
+    clap::value_parser!(u16).range(1..)
 }
 
 fn phase(text: &str) -> Result<PhaseName, String> {

@@ -27,6 +27,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         .iter()
         .chain(trials)
         .flat_map(|phase| phase.output.lines.iter().map(move |line| (phase, line)));
+    scraped(case, out);
     let mut printed = lines.filter(|(_, line)| line.secret).peekable();
     let Some(&(phase, line)) = printed.peek() else { return Ok(()) };
     let stream = line.stream();
@@ -45,4 +46,25 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         )),
     );
     Ok(())
+}
+
+/// The same on its metrics endpoint, which whoever reaches the port may ask.
+fn scraped(case: &ProcessCase<'_>, out: &mut Findings) {
+    for phase in &case.proof().phases {
+        let Some(metrics) = &phase.metrics else { continue };
+        let Some(scrape) = metrics.scrapes.iter().find(|scrape| scrape.secret) else { continue };
+        out.push(
+            Finding::new(
+                &RULE,
+                format!(
+                    "the process shows a value that it was given as a secret at {}",
+                    metrics.path
+                ),
+                &case.moment(phase, scrape.at_us),
+                format!("port {}", metrics.port),
+            )
+            .note(case.repeat(phase))
+            .fix(Fix::suggest("leave it out of names, labels and help of metrics")),
+        );
+    }
 }

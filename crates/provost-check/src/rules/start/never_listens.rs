@@ -31,8 +31,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     }
     if phase.ended_by_itself() {
         let missing = &case.proof().stage.missing;
-        if let Some(missing) = missing.iter().find(|missing| missing.what.starts_with("the volume"))
-        {
+        if let Some(missing) = missing.iter().find(|missing| missing.volume) {
             let what = format!("a start with {}", missing.what);
             return Err(Abstain::unknown(Reason::NotMeasured, what));
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use provost_check::facts::metrics::Metrics;
 use provost_check::facts::proof::{Exit, Outcome, Phase, ProbeKind, Purpose, Request, Signal};
-use provost_check::model::secret::{MASK, masked};
+use provost_check::model::secret::masked;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::prove::connection::{Connection, get};
@@ -261,14 +261,13 @@ impl<'p> Run<'p> {
         if self.exit.is_none() {
             self.exit = self.process.ended_within(Duration::ZERO).await;
         }
+        let hidden = Rc::clone(&self.process.hidden);
         let (listeners, output, signals) = self.process.seen().await.map_err(|error| error.0)?;
         let mut requests = self.log.requests.take();
         requests.sort_by_key(|request| request.at_us);
         for request in &mut requests {
             if let Outcome::Answered { location: Some(location), .. } = &mut request.outcome {
-                for secret in self.plan.secrets.iter().filter(|secret| !secret.is_empty()) {
-                    *location = location.replace(secret.as_str(), MASK);
-                }
+                hidden.hide(location);
                 *location = masked(location).into_owned();
             }
         }

@@ -155,7 +155,7 @@ async fn ask(
         Err(_) => Outcome::TimedOut,
     };
     let end_us = run.process.clock.now_us();
-    let secret = hide(&mut kept.body, &run.plan.secrets);
+    let secret = hide(&mut kept.body, &run.process.hidden);
     let scrape = Scrape {
         after,
         at_us,

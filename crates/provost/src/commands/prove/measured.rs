@@ -24,7 +24,7 @@ use provost_check::rules::rule::{Need, Rule};
 use provost_live::prove::{self, Plan};
 
 use super::{environment, settings, terms};
-use crate::args::{Cli, ProveArgs};
+use crate::args::{Cli, ProveArgs, READY_WITHIN};
 use crate::commands::check;
 use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
@@ -191,7 +191,15 @@ fn container<'j>(args: &ProveArgs, joined: &'j Joined<'_>) -> Result<Option<Case
         let found = joined.cases().find(|case| case.subject() == *wanted);
         return match found {
             Some(case) => Ok(Some(case)),
-            None => Err(Mistake::new(format!("--container: no container is {wanted}"))),
+            None => {
+                let names: Vec<String> =
+                    joined.cases().map(|case| case.subject()).take(20).collect();
+                let mistake = Mistake::new(format!("--container: no container is {wanted}"));
+                Err(match names.is_empty() {
+                    true => mistake.help("the manifests have none; --manifest names them"),
+                    false => mistake.help(format!("containers: {}", names.join(", "))),
+                })
+            }
         };
     }
     let bound: Vec<Case<'j>> = joined.cases().filter(|case| case.binary().is_ok()).collect();
@@ -300,6 +308,9 @@ fn command(args: &ProveArgs) -> String {
         flag("--directory", &args.directory.to_string_lossy());
     }
     args.port.iter().for_each(|port| flag("--port", &port.to_string()));
+    if args.ready_within != READY_WITHIN {
+        flag("--ready-within", &args.ready_within.to_string());
+    }
     args.path.iter().for_each(|path| flag("--path", path));
     args.slow_path.iter().for_each(|path| flag("--slow-path", path));
     args.metrics_path.iter().for_each(|path| flag("--metrics-path", path));
@@ -380,7 +391,7 @@ fn measure(
             break;
         }
     }
-    bar.set_message("stuck, second-signal, early-signal, full-stdout");
+    bar.set_message(waiting.iter().map(|it| it.name()).collect::<Vec<_>>().join(", "));
     let started = told.iter().all(|(_, result)| result.as_ref().is_ok_and(|it| it.phase.is_ok()));
     // Two that share a network would want the same port.
     let side_by_side = told
@@ -473,7 +484,7 @@ fn table(proof: &Proof, said: &[String]) -> String {
         text.push_str(&format!("{}\n", clean(line)));
     }
     for missing in &proof.stage.missing {
-        text.push_str(&format!("without {} ({})\n", missing.what, clean(&missing.why)));
+        text.push_str(&format!("without {} ({})\n", clean(&missing.what), clean(&missing.why)));
     }
     text.push_str(&provost_check::report::timeline::render(proof));
     let late = proof.phases.iter().map(|phase| phase.lateness_us).max().unwrap_or(0);

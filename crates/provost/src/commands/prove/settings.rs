@@ -54,6 +54,11 @@ pub(super) fn choose(
         return Err(Mistake::new(format!("--variable: nothing sets {absent}"))
             .help("set it in the manifest or with --env"));
     }
+    let measured = args.phase.is_empty() || args.phase.contains(&PhaseName::Settings);
+    if !args.variable.is_empty() && !measured {
+        return Err(Mistake::new("--variable is about the phase settings, which is not measured")
+            .help("add --phase settings"));
+    }
     let program = joined.world.binaries.first().and_then(|binary| binary.go.as_ref());
     let is_known = |name: &str| {
         program.is_some_and(|it| it.text.constant(name).is_ok_and(|place| place.is_some()))

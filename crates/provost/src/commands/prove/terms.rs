@@ -5,6 +5,7 @@ use provost_check::facts::metrics::Endpoint;
 use provost_check::facts::proof::{Probe, ProbeKind, Terms};
 use provost_check::facts::settings::Settings;
 use provost_check::facts::workload::{self, Action};
+use provost_check::model::listeners::{self, Listener};
 
 use crate::args::ProveArgs;
 
@@ -39,9 +40,12 @@ fn metrics(args: &ProveArgs, container: Option<&Case<'_>>) -> Endpoint {
         endpoint.timeout_ms = scraped.timeout.map_or(endpoint.timeout_ms, milliseconds).max(1);
         endpoint.named = true;
     } else if let Some(case) = container {
-        let named = |name: &str| case.container.port_named(name)?.port.as_ref();
-        let port = ["metrics", "http-metrics", "prometheus"].into_iter().find_map(named);
-        endpoint.port = port.and_then(|port| u16::try_from(port.value).ok());
+        let metrics = case.container.ports.iter().find(|port| {
+            let name = port.name.as_ref();
+            name.is_some_and(|name| listeners::of_port(&name.value) == Some(Listener::Metrics))
+        });
+        let number = metrics.and_then(|port| port.port.as_ref());
+        endpoint.port = number.and_then(|number| u16::try_from(number.value).ok());
     }
     endpoint.named |= args.metrics_path.is_some();
     endpoint.path = args.metrics_path.clone().unwrap_or(endpoint.path);
@@ -53,13 +57,23 @@ fn milliseconds(seconds: f64) -> u64 {
     (seconds.max(0.0) * 1000.0).round() as u64
 }
 
-/// Where requests of others arrive: the port behind the first Service, else the first that is
-/// declared, unless its name says that it is for something else.
+/// Where requests of others arrive: the first port of the container that a Service sends to, else the
+/// first that it declares, those aside whose names say that they are for something else.
 fn service_port(case: &Case<'_>) -> Option<u16> {
-    let ports = case.inbound_ports();
-    let declared = case.container.ports.first().and_then(|port| port.port.as_ref());
-    let number = ports.first().copied().or(declared.map(|port| port.value))?;
-    u16::try_from(number).ok()
+    let declared = case.container.ports.iter().filter(|port| port.protocol.value == "TCP");
+    let own: Vec<(i64, bool)> = declared
+        .filter_map(|port| {
+            let listener = port.name.as_ref().map(|name| listeners::of_port(&name.value));
+            let serves = !matches!(listener, Some(Some(other)) if other != Listener::Service);
+            Some((port.port.as_ref()?.value, serves))
+        })
+        .collect();
+    let is_side = |number: i64| own.iter().any(|(own, serves)| *own == number && !serves);
+    let is_own = |number: i64| own.is_empty() || own.iter().any(|(own, _)| *own == number);
+    let mut targets = case.of.service_targets().map(|(_, _, number)| number);
+    let sent = targets.find(|number| is_own(*number) && !is_side(*number));
+    let named = own.iter().find(|(_, serves)| *serves).or(own.first()).map(|(number, _)| *number);
+    u16::try_from(sent.or(named)?).ok()
 }
 
 /// What is waited for at most: an hour.
