@@ -369,7 +369,7 @@ fn trace(template: &str, rendered: &str, values: &str, helpers: &str) {
         let lines = source.rendered.iter().flat_map(|trace| &trace.lines);
         for written in lines {
             for value in &written.values {
-                let file = sources.get(value.origin.source);
+                let file = sources.get(value.origin.source());
                 if file.kind == SourceKind::Flag {
                     // What --set says is in no file.
                     assert!(value.origin.span().is_none());

@@ -129,7 +129,9 @@ impl Conclusion {
         let suppressed = self.suppressed.iter_mut().map(|suppressed| &mut suppressed.finding);
         self.findings.iter_mut().chain(suppressed).for_each(|finding| finding.hide(hidden));
         for item in &mut self.not_judged {
-            hidden.hide(&mut item.needs);
+            if let Cow::Owned(needs) = hidden.mask(&item.needs) {
+                item.needs = needs.into();
+            }
             if let Cow::Owned(subject) = hidden.mask(&item.subject) {
                 item.subject = subject.into();
             }
@@ -202,7 +204,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
     inputs.dedup_by(|a, b| a.path == b.path && a.kind == b.kind);
     let missing = world.problems.iter().filter(|p| p.kind == ProblemKind::Missing);
     let mut missing: Vec<String> = missing
-        .map(|p| format!("{} {}", world.sources.get(p.origin.source).path, p.message))
+        .map(|p| format!("{} {}", world.sources.get(p.origin.source()).path, p.message))
         .collect();
     missing.sort();
     missing.dedup();

@@ -179,7 +179,8 @@ pub fn parse(source: SourceId, text: &str, replaced: &[Span], limits: &Limits) -
                         parsed.problems.extend(problems.into_iter().map(|p| (index, p)));
                         let mut comments = std::mem::take(&mut comments);
                         comments.sort_unstable_by_key(|c| c.span);
-                        let Arenas { nodes, texts, entries, items, has_aliases } = builder.take();
+                        let Arenas { nodes, texts, entries, items, numbers, aliases, has_aliases } =
+                            builder.take();
                         parsed.documents.push(Document {
                             source,
                             index,
@@ -187,6 +188,8 @@ pub fn parse(source: SourceId, text: &str, replaced: &[Span], limits: &Limits) -
                             texts,
                             entries,
                             items,
+                            numbers,
+                            aliases,
                             has_aliases,
                             root,
                             comments,

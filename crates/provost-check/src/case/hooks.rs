@@ -24,7 +24,7 @@ fn places(case: &Case<'_>, handler: &Handler, seconds: u64) -> Option<(Origin, O
     let document = &case.of.object.document;
     let source = world.sources.get(document.source);
     // What a template printed is changed there.
-    if handler.origin.source != document.source
+    if handler.origin.source() != document.source
         || source.kind != SourceKind::Manifest
         || source.rendered.is_some()
     {
@@ -33,10 +33,12 @@ fn places(case: &Case<'_>, handler: &Handler, seconds: u64) -> Option<(Origin, O
     let text = source.shown()?;
     let exec = world.verbatim(&handler.origin, "exec")?;
     let span = handler.origin.span()?;
-    let entry = document.entries.iter().find(|entry| document.node(entry.key).span() == span)?;
-    let [command] = document.entries_of(entry.value) else { return None };
+    let mut entries = document.entries.iter().enumerate();
+    let (at, entry) = entries.find(|(_, entry)| document.node(entry.key).span() == span)?;
+    let mut commands = document.aliased_entries_of(entry.value);
+    let (Some((command, None)), None) = (commands.next(), commands.next()) else { return None };
     let (key, list) = (document.node(command.key), document.node(command.value));
-    if entry.alias.is_some() || command.alias.is_some() || key.as_str() != Some("command") {
+    if document.alias(at).is_some() || key.as_str() != Some("command") {
         return None;
     }
     let (start, end) = (key.span().start as usize, list.span().end as usize);

@@ -1,6 +1,8 @@
 //! What the image holds and is configured to do: by its layers where an image is given, else by
 //! its Dockerfile and the table of base images.
 
+use std::borrow::Cow;
+
 use super::{BuildCase, Case, Joined, ProgramCase, World};
 use crate::facts::binary::Binary;
 use crate::facts::build::{BaseImage, Build, Libc, ShellKind, StageConfig};
@@ -137,7 +139,7 @@ impl<'w> ImageView<'w> {
     }
 
     /// Something about the image cannot be told.
-    pub fn unknown(&self, what: impl Into<String>) -> Abstain {
+    pub fn unknown(&self, what: impl Into<Cow<'static, str>>) -> Abstain {
         let reason =
             if self.image.is_some() { Reason::LimitReached } else { Reason::BaseImageUnknown };
         Abstain::unknown(reason, what)

@@ -13,7 +13,7 @@ use crate::model::ports::CLIENTS;
 impl<'w> Case<'w> {
     /// The preStop hook and the time it takes when it can run.
     pub fn pre_stop_time(&self) -> (Option<&'w Handler>, HookTime) {
-        let handler = self.container.pre_stop.as_ref();
+        let handler = self.container.pre_stop.as_deref();
         let time = match handler.map(|handler| &handler.action) {
             None => grace::hook_time(Hook::None),
             Some(Action::Sleep(seconds)) => grace::hook_time(Hook::Sleep(seconds.value)),

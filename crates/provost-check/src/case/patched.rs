@@ -55,7 +55,7 @@ impl Joined<'_> {
     /// leaves it where it is, and a patch that may change anything says nothing of a place.
     pub fn unpatched_at(&self, origin: &Origin) -> Result<(), Abstain> {
         let Some(span) = origin.span() else { return Ok(()) };
-        if self.world.sources.get(origin.source).patched.is_empty() {
+        if self.world.sources.get(origin.source()).patched.is_empty() {
             return Ok(());
         }
         let by_source = self.patched.get_or_init(|| {
@@ -69,7 +69,7 @@ impl Joined<'_> {
             found
         });
         // Objects of one file come in the order of its text.
-        let ids = by_source.get(&origin.source).map_or(&[][..], Vec::as_slice);
+        let ids = by_source.get(&origin.source()).map_or(&[][..], Vec::as_slice);
         let start = |id: &ObjectId| self.world.objects.get(*id).map(|o| o.node().span().start);
         let after = ids.partition_point(|id| start(id) <= Some(span.start));
         let object = after.checked_sub(1).and_then(|at| self.world.objects.get(*ids.get(at)?));

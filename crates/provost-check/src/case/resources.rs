@@ -52,7 +52,7 @@ impl WorkloadCase<'_> {
             .filter(|container| container.role != ContainerRole::Ephemeral)
             .map(|container| amounts(&container.resources))
             .collect();
-        qos::class(&pod.resources.as_ref().map(amounts).unwrap_or_default(), &containers)
+        qos::class(&pod.resources.as_deref().map(amounts).unwrap_or_default(), &containers)
     }
 }
 

@@ -93,7 +93,7 @@ impl Case<'_> {
             let label = format!("sets no {} of its own: the image's is in force", variable.name);
             return finding.also(self.container_origin(), label);
         }
-        let inside = origin.source == entry.source
+        let inside = origin.source() == entry.source()
             && match (entry.span(), origin.span()) {
                 (Some(entry), Some(origin)) => entry.contains(origin),
                 _ => false,

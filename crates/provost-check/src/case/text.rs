@@ -21,7 +21,7 @@ impl World {
     /// Bytes of the scalar at `origin` without its quotes, when they are exactly `value`.
     pub fn verbatim(&self, origin: &Origin, value: &str) -> Option<Span> {
         let span = origin.span()?;
-        let text = self.sources.get(origin.source).shown()?.get(span.range())?;
+        let text = self.sources.get(origin.source()).shown()?.get(span.range())?;
         if text == value {
             return Some(span);
         }
@@ -36,7 +36,7 @@ impl World {
         match self.verbatim(origin, value) {
             Some(span) => {
                 let at = |n: usize| span.start as usize + n;
-                Origin::text(origin.source, Span::new(at(range.start), at(range.end)))
+                Origin::text(origin.source(), Span::new(at(range.start), at(range.end)))
             }
             None => origin.clone(),
         }
@@ -47,10 +47,10 @@ impl World {
     pub fn within(&self, origin: &Origin, part: &str) -> Origin {
         let at = || {
             let span = origin.span()?;
-            let text = self.sources.get(origin.source).shown()?.get(span.range())?;
+            let text = self.sources.get(origin.source()).shown()?.get(span.range())?;
             let line = part.lines().next().filter(|line| !line.trim().is_empty())?;
             let start = span.start as usize + text.find(line)?;
-            Some(Origin::text(origin.source, Span::new(start, start + line.len())))
+            Some(Origin::text(origin.source(), Span::new(start, start + line.len())))
         };
         at().unwrap_or_else(|| origin.clone())
     }
@@ -58,7 +58,7 @@ impl World {
     /// The values of a chart that the line of a place is computed from, by their names in
     /// `values.yaml`. Empty for what is written as it is, and where a value stands alone.
     pub fn computed_from(&self, origin: &Origin) -> Vec<String> {
-        let source = self.sources.get(origin.source);
+        let source = self.sources.get(origin.source());
         let trace = source.rendered.as_ref().zip(origin.span());
         let written = trace.and_then(|(trace, span)| trace.line(source.position(span.start).line));
         let Some(written) = written else { return Vec::new() };
@@ -69,7 +69,7 @@ impl World {
         }
         // A sum names its parts in the template itself: `add .Values.a .Values.b`.
         let line = written.at.as_ref().and_then(|at| {
-            let text = self.sources.get(at.source).shown()?;
+            let text = self.sources.get(at.source()).shown()?;
             text.get(at.span()?.range()).filter(|line| line.len() <= LONGEST_LINE)
         });
         let mut names: Vec<String> = Vec::new();
@@ -94,18 +94,18 @@ impl World {
     pub fn rewrite(&self, fix: Fix, origin: &Origin, value: &str, new: &str) -> Fix {
         let Some(span) = self.verbatim(origin, value) else { return fix };
         let quoted = origin.span() != Some(span);
-        let yaml = self.sources.get(origin.source).kind == SourceKind::Manifest;
+        let yaml = self.sources.get(origin.source()).kind == SourceKind::Manifest;
         let text_in_yaml = matches!(resolve_plain(new), ScalarKind::Str);
         let bare = stands_unquoted(new) && (!yaml || text_in_yaml);
         let text = if quoted || bare { new.to_owned() } else { format!("\"{new}\"") };
-        fix.replace(&Origin::text(origin.source, span), text)
+        fix.replace(&Origin::text(origin.source(), span), text)
     }
 
     /// Adds to `fix` the edit that gives the mapping at `entry` one more key, before its others.
     pub fn add_key(&self, fix: Fix, entry: &Origin, key: &str, value: &str) -> Fix {
         let edit = || {
             let span = entry.span()?;
-            let source = self.sources.get(entry.source);
+            let source = self.sources.get(entry.source());
             if source.kind != SourceKind::Manifest {
                 return None;
             }
@@ -127,7 +127,7 @@ impl World {
             plain.then(|| (start, format!("{key}: {value}\n{indent}")))
         };
         match edit() {
-            Some((at, new)) => fix.replace(&Origin::text(entry.source, Span::new(at, at)), new),
+            Some((at, new)) => fix.replace(&Origin::text(entry.source(), Span::new(at, at)), new),
             None => fix,
         }
     }
@@ -137,7 +137,7 @@ impl World {
     pub fn remove_entry(&self, fix: Fix, entry: &Origin) -> Fix {
         let lines = || {
             let span = entry.span()?;
-            let source = self.sources.get(entry.source);
+            let source = self.sources.get(entry.source());
             if source.kind != SourceKind::Manifest {
                 return None;
             }
@@ -153,7 +153,7 @@ impl World {
                 true => begin..end + line,
                 false => in_brackets(text, start..end)?,
             };
-            Some(Origin::text(entry.source, Span::new(range.start, range.end)))
+            Some(Origin::text(entry.source(), Span::new(range.start, range.end)))
         };
         match lines() {
             Some(lines) => fix.replace(&lines, ""),

@@ -34,7 +34,7 @@ impl<'w> WorkloadCase<'w> {
     pub fn services(&self) -> impl Iterator<Item = (&'w Object, &'w Service)> {
         // They come first.
         self.selecting().map_while(|object| match &object.body {
-            Body::Service(service) => Some((object, service)),
+            Body::Service(service) => Some((object, &**service)),
             _ => None,
         })
     }
@@ -42,7 +42,7 @@ impl<'w> WorkloadCase<'w> {
     /// PodDisruptionBudgets that select the pods.
     pub fn pdbs(&self) -> impl Iterator<Item = (&'w Object, &'w Pdb)> {
         self.selecting().filter_map(|object| match &object.body {
-            Body::Pdb(pdb) => Some((object, pdb)),
+            Body::Pdb(pdb) => Some((object, &**pdb)),
             _ => None,
         })
     }
@@ -50,7 +50,7 @@ impl<'w> WorkloadCase<'w> {
     /// NetworkPolicies that select the pods.
     pub fn network_policies(&self) -> impl Iterator<Item = (&'w Object, &'w NetworkPolicy)> {
         self.selecting().filter_map(|object| match &object.body {
-            Body::NetworkPolicy(policy) => Some((object, policy)),
+            Body::NetworkPolicy(policy) => Some((object, &**policy)),
             _ => None,
         })
     }
@@ -65,7 +65,7 @@ impl<'w> WorkloadCase<'w> {
         self.joined.joins.scalers(self.id).iter().find_map(|id| {
             let object = self.joined.world.objects.get(*id)?;
             match &object.body {
-                Body::Hpa(hpa) => Some((object, hpa)),
+                Body::Hpa(hpa) => Some((object, &**hpa)),
                 _ => None,
             }
         })

@@ -296,7 +296,7 @@ impl RunCommand {
         let first = self.env.first().map(|(name, _)| name).or(self.words.first())?;
         let last = self.words.last().or(self.env.last().map(|(_, value)| value))?;
         match (first.origin.span(), last.origin.span()) {
-            (Some(from), Some(to)) => Some(Origin::text(first.origin.source, from.to(to))),
+            (Some(from), Some(to)) => Some(Origin::text(first.origin.source(), from.to(to))),
             _ => Some(first.origin.clone()),
         }
     }

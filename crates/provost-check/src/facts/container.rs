@@ -55,15 +55,15 @@ pub struct Container {
     /// `securityContext` of the container alone; see [`SecurityContext::over`].
     pub security: SecurityContext,
     /// `startupProbe`
-    pub startup: Option<Probe>,
+    pub startup: Option<Box<Probe>>,
     /// `livenessProbe`
-    pub liveness: Option<Probe>,
+    pub liveness: Option<Box<Probe>>,
     /// `readinessProbe`
-    pub readiness: Option<Probe>,
+    pub readiness: Option<Box<Probe>>,
     /// `lifecycle.preStop`
-    pub pre_stop: Option<Handler>,
+    pub pre_stop: Option<Box<Handler>>,
     /// `lifecycle.postStart`
-    pub post_start: Option<Handler>,
+    pub post_start: Option<Box<Handler>>,
     /// `lifecycle.stopSignal`
     pub stop_signal: Option<Fact<String>>,
     /// `volumeMounts`
@@ -84,7 +84,7 @@ impl Container {
             ("readinessProbe", &self.readiness),
         ]
         .into_iter()
-        .filter_map(|(field, probe)| Some((field, probe.as_ref()?)))
+        .filter_map(|(field, probe)| Some((field, probe.as_deref()?)))
     }
 
     /// Every handler: probes' and hooks', with the field that holds each.
@@ -92,7 +92,7 @@ impl Container {
         self.probes().map(|(field, probe)| (field, &probe.handler)).chain(
             [("preStop", &self.pre_stop), ("postStart", &self.post_start)]
                 .into_iter()
-                .filter_map(|(field, handler)| Some((field, handler.as_ref()?))),
+                .filter_map(|(field, handler)| Some((field, handler.as_deref()?))),
         )
     }
 }

@@ -62,22 +62,30 @@ impl Part {
     }
 }
 
-/// The value of a node.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum NodeValue {
-    /// Text with the style it was written in.
-    Scalar {
-        /// The text after unquoting and unfolding, in [`Document::texts`].
-        text: Part,
-        /// How it was written.
-        style: ScalarStyle,
-        /// What it is by YAML 1.1 rules; always `Str` when quoted.
-        kind: ScalarKind,
-    },
+/// What a scalar is, without what number it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Class {
+    /// Nothing.
+    Null,
+    /// A boolean.
+    Bool(bool),
+    /// An integer as Rust reads its text, which is how most are written.
+    Plain,
+    /// Another number; it stands in [`Document::numbers`].
+    Number,
+    /// Text.
+    Str,
+}
+
+/// What a node is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A text, in [`Document::texts`] after unquoting and unfolding.
+    Scalar(ScalarStyle, Class),
     /// A list, in [`Document::items`].
-    Sequence(Part),
+    Sequence,
     /// Keys and values in written order, in [`Document::entries`]; duplicate keys are kept.
-    Mapping(Part),
+    Mapping,
 }
 
 /// One key and its value in a mapping.
@@ -87,18 +95,20 @@ pub struct Entry {
     pub key: NodeId,
     /// The value's node; for an alias the node of its anchor.
     pub value: NodeId,
-    /// Where the alias stands, when the value is one.
-    pub alias: Option<Span>,
 }
 
-/// A node as stored.
+/// A node as stored: half of what a document takes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NodeData {
     /// Bytes of the node; of a mapping or sequence from its first to its last child.
     pub span: Span,
-    /// The value.
-    pub value: NodeValue,
+    /// Its text, items or entries, by what it is.
+    pub part: Part,
+    /// What it is.
+    pub form: Form,
 }
+
+const _: () = assert!(size_of::<NodeData>() == 20, "hundreds of them are kept for each manifest");
 
 /// A comment, from `#` to the end of its line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,6 +132,11 @@ pub struct Document {
     pub entries: Vec<Entry>,
     /// Items of lists.
     pub items: Vec<NodeId>,
+    /// Numbers that are not written as Rust reads integers, in the order of the nodes.
+    pub numbers: Vec<(NodeId, ScalarKind)>,
+    /// Where the value of an entry is an alias: the entry's place in `entries`, in order, and the
+    /// bytes of the alias.
+    pub aliases: Vec<(u32, Span)>,
     /// Whether a node may be reached by several ways.
     pub has_aliases: bool,
     /// The top node.
@@ -149,25 +164,56 @@ impl Document {
 
     /// Entries of a mapping, none of anything else.
     pub fn entries_of(&self, id: NodeId) -> &[Entry] {
-        match self.nodes.get(id.0 as usize).map(|data| data.value) {
-            Some(NodeValue::Mapping(part)) => self.entries.get(part.range()).unwrap_or_default(),
+        match self.nodes.get(id.0 as usize) {
+            Some(NodeData { form: Form::Mapping, part, .. }) => {
+                self.entries.get(part.range()).unwrap_or_default()
+            }
             _ => &[],
         }
     }
 
+    /// The same, each with the bytes of the alias that its value is, if it is one.
+    pub fn aliased_entries_of(&self, id: NodeId) -> impl Iterator<Item = (Entry, Option<Span>)> {
+        let first = self.nodes.get(id.0 as usize).map_or(0, |data| data.part.start as usize);
+        self.entries_of(id).iter().zip(first..).map(|(entry, at)| (*entry, self.alias(at)))
+    }
+
+    /// Bytes of the alias that the value of that entry of [`Self::entries`] is, if it is one.
+    pub fn alias(&self, entry: usize) -> Option<Span> {
+        let entry = u32::try_from(entry).ok()?;
+        let found = self.aliases.binary_search_by_key(&entry, |(at, _)| *at).ok()?;
+        self.aliases.get(found).map(|(_, span)| *span)
+    }
+
     /// Items of a list, none of anything else.
     pub fn items_of(&self, id: NodeId) -> &[NodeId] {
-        match self.nodes.get(id.0 as usize).map(|data| data.value) {
-            Some(NodeValue::Sequence(part)) => self.items.get(part.range()).unwrap_or_default(),
+        match self.nodes.get(id.0 as usize) {
+            Some(NodeData { form: Form::Sequence, part, .. }) => {
+                self.items.get(part.range()).unwrap_or_default()
+            }
             _ => &[],
+        }
+    }
+
+    /// The kind of a scalar of that class and text.
+    fn kind(&self, id: NodeId, class: Class, text: Part) -> ScalarKind {
+        match class {
+            Class::Null => ScalarKind::Null,
+            Class::Bool(is) => ScalarKind::Bool(is),
+            Class::Str => ScalarKind::Str,
+            Class::Plain => self.text(text).parse().map_or(ScalarKind::Str, ScalarKind::Int),
+            Class::Number => {
+                let found = self.numbers.binary_search_by_key(&id, |(node, _)| *node).ok();
+                found.and_then(|at| self.numbers.get(at)).map_or(ScalarKind::Str, |(_, n)| *n)
+            }
         }
     }
 
     /// Every scalar exactly once, keys included, in document order.
     pub fn scalars(&self) -> impl Iterator<Item = (Node<'_>, &str)> {
-        self.nodes.iter().enumerate().filter_map(|(i, data)| match &data.value {
-            NodeValue::Scalar { text, .. } => {
-                let text = self.text(*text);
+        self.nodes.iter().enumerate().filter_map(|(i, data)| match data.form {
+            Form::Scalar(..) => {
+                let text = self.text(data.part);
                 let id = NodeId(u32::try_from(i).unwrap_or(u32::MAX));
                 Some((Node { doc: self, id }, text))
             }
@@ -216,25 +262,27 @@ impl<'d> Node<'d> {
 
     /// Text of a scalar, as written after unquoting; `None` for lists, mappings and null.
     pub fn as_str(self) -> Option<&'d str> {
-        match &self.data()?.value {
-            NodeValue::Scalar { kind: ScalarKind::Null, .. } => None,
-            NodeValue::Scalar { text, .. } => Some(self.doc.text(*text)),
+        let data = self.data()?;
+        match data.form {
+            Form::Scalar(_, Class::Null) => None,
+            Form::Scalar(..) => Some(self.doc.text(data.part)),
             _ => None,
         }
     }
 
     /// What kind of scalar; `None` for lists and mappings.
     pub fn scalar_kind(self) -> Option<ScalarKind> {
-        match &self.data()?.value {
-            NodeValue::Scalar { kind, .. } => Some(*kind),
+        let data = self.data()?;
+        match data.form {
+            Form::Scalar(_, class) => Some(self.doc.kind(self.id, class, data.part)),
             _ => None,
         }
     }
 
     /// Style of a scalar.
     pub fn scalar_style(self) -> Option<ScalarStyle> {
-        match &self.data()?.value {
-            NodeValue::Scalar { style, .. } => Some(*style),
+        match self.data()?.form {
+            Form::Scalar(style, _) => Some(style),
             _ => None,
         }
     }
@@ -249,25 +297,25 @@ impl<'d> Node<'d> {
 
     /// A boolean by YAML 1.1 rules.
     pub fn as_bool(self) -> Option<bool> {
-        match self.scalar_kind()? {
-            ScalarKind::Bool(b) => Some(b),
+        match self.data()?.form {
+            Form::Scalar(_, Class::Bool(b)) => Some(b),
             _ => None,
         }
     }
 
     /// Whether the node is null.
     pub fn is_null(self) -> bool {
-        self.scalar_kind() == Some(ScalarKind::Null)
+        matches!(self.data().map(|d| d.form), Some(Form::Scalar(_, Class::Null)))
     }
 
     /// Whether the node is a mapping.
     pub fn is_mapping(self) -> bool {
-        matches!(self.data().map(|d| &d.value), Some(NodeValue::Mapping(_)))
+        matches!(self.data().map(|d| d.form), Some(Form::Mapping))
     }
 
     /// Whether the node is a list.
     pub fn is_sequence(self) -> bool {
-        matches!(self.data().map(|d| &d.value), Some(NodeValue::Sequence(_)))
+        matches!(self.data().map(|d| d.form), Some(Form::Sequence))
     }
 
     /// Keys and values of a mapping in written order, `<<` merges not applied.

@@ -15,7 +15,9 @@ pub struct StringMap(pub Vec<(Fact<String>, Fact<String>)>, Order);
 
 impl StringMap {
     /// A map of these entries.
-    pub fn new(entries: Vec<(Fact<String>, Fact<String>)>) -> Self {
+    pub fn new(mut entries: Vec<(Fact<String>, Fact<String>)>) -> Self {
+        // Every object has some, and all are kept.
+        entries.shrink_to_fit();
         Self(entries, Order::default())
     }
 
@@ -117,6 +119,25 @@ impl Object {
         }
     }
 
+    /// Keys of a ConfigMap or Secret with their places, those of `data` first; none of another kind.
+    pub fn data_keys(&self) -> impl Iterator<Item = &Fact<String>> {
+        let (data, others): (&[_], &[_]) = match &self.body {
+            Body::ConfigMap(map) => (&map.data.0, &map.binary_keys),
+            Body::Secret(secret) => (&[], &secret.keys),
+            _ => (&[], &[]),
+        };
+        data.iter().map(|(key, _)| key).chain(others)
+    }
+
+    /// Whether a ConfigMap or Secret has that key.
+    pub fn has_data_key(&self, key: &str) -> bool {
+        match &self.body {
+            Body::ConfigMap(map) => map.has(key),
+            Body::Secret(secret) => secret.has(key),
+            _ => false,
+        }
+    }
+
     /// Whether Helm runs it as a hook or test rather than keeping it.
     pub fn is_helm_hook(&self) -> bool {
         self.meta.annotations.get("helm.sh/hook").is_some()
@@ -131,27 +152,28 @@ impl Object {
     }
 }
 
-/// The kinds that are understood beyond their metadata.
+/// The kinds that are understood beyond their metadata. Boxed: an object of another kind has no need
+/// of the room.
 #[derive(Clone, Debug)]
 pub enum Body {
     /// Anything that carries a pod template.
     Workload(Box<Workload>),
     /// `v1/Service`
-    Service(Service),
+    Service(Box<Service>),
     /// `networking.k8s.io/v1 Ingress` (and its betas)
-    Ingress(Ingress),
+    Ingress(Box<Ingress>),
     /// `HorizontalPodAutoscaler`
-    Hpa(Hpa),
+    Hpa(Box<Hpa>),
     /// `PodDisruptionBudget`
-    Pdb(Pdb),
+    Pdb(Box<Pdb>),
     /// `ConfigMap`
-    ConfigMap(ConfigMap),
+    ConfigMap(Box<ConfigMap>),
     /// `Secret`: names only.
-    Secret(Secret),
+    Secret(Box<Secret>),
     /// `ServiceAccount`
     ServiceAccount(ServiceAccount),
     /// `networking.k8s.io/v1 NetworkPolicy`
-    NetworkPolicy(NetworkPolicy),
+    NetworkPolicy(Box<NetworkPolicy>),
     /// A policy of Istio.
     Mesh(Box<MeshPolicy>),
     /// `argoproj.io AnalysisTemplate`, `ClusterAnalysisTemplate` and `AnalysisRun`

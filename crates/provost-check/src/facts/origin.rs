@@ -1,6 +1,7 @@
 //! Where a fact comes from.
 
 use std::borrow::Cow;
+use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
@@ -45,14 +46,14 @@ impl Span {
 }
 
 /// The place inside an input.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Place {
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place<'o> {
     /// Bytes of a text file: a manifest, a Dockerfile, `provost.toml`.
     Text(Span),
-    /// A place in an executable. Shared, so that every fact of a manifest need not have room for it.
-    Binary(Arc<BinaryPlace>),
+    /// A place in an executable.
+    Binary(&'o BinaryPlace),
     /// A place in a container image.
-    Image(Arc<ImagePlace>),
+    Image(&'o ImagePlace),
     /// A moment in the life of a process that was measured.
     Process(Moment),
     /// The input as such.
@@ -86,68 +87,127 @@ pub struct ImagePlace {
     pub path: Arc<str>,
 }
 
-/// An input and a place in it.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Origin {
-    /// Which input.
-    pub source: SourceId,
-    /// Where in it.
-    pub place: Place,
+/// An input and a place in it. Each of the dozens of facts of a manifest has one, and those of a run
+/// are all kept: it has room for the bytes of a text, and what says more is shared.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Origin(Kept);
+
+#[derive(Clone, PartialEq, Eq, Hash)]
+enum Kept {
+    Text(SourceId, Span),
+    Binary(SourceId, Arc<BinaryPlace>),
+    Image(SourceId, Arc<ImagePlace>),
+    Process(SourceId, Arc<Moment>),
+    Whole(SourceId),
 }
+
+const _: () = assert!(size_of::<Origin>() == 16, "thousands of them are kept for each manifest");
 
 impl Origin {
     /// A range of a text input.
     pub fn text(source: SourceId, span: Span) -> Self {
-        Self { source, place: Place::Text(span) }
+        Self(Kept::Text(source, span))
     }
 
     /// The input as such.
     pub fn whole(source: SourceId) -> Self {
-        Self { source, place: Place::Whole }
+        Self(Kept::Whole(source))
     }
 
     /// An address in a section of an executable.
     pub fn binary(source: SourceId, section: &str, address: Option<u64>) -> Self {
         let place = BinaryPlace { address, section: Some(Box::from(section)) };
-        Self { source, place: Place::Binary(Arc::new(place)) }
+        Self(Kept::Binary(source, Arc::new(place)))
     }
 
     /// A file, or a key of the configuration, of an image.
     pub fn image(source: SourceId, layer: Option<&str>, path: &str) -> Self {
         let place = ImagePlace { layer: layer.map(Arc::from), path: Arc::from(path) };
-        Self { source, place: Place::Image(Arc::new(place)) }
+        Self(Kept::Image(source, Arc::new(place)))
     }
 
     /// A moment in a run of a process.
     pub fn process(source: SourceId, phase: PhaseName, at_us: Option<u64>) -> Self {
-        Self { source, place: Place::Process(Moment { phase, at_us }) }
+        Self(Kept::Process(source, Arc::new(Moment { phase, at_us })))
+    }
+
+    /// Which input.
+    pub fn source(&self) -> SourceId {
+        match self.0 {
+            Kept::Text(source, _)
+            | Kept::Binary(source, _)
+            | Kept::Image(source, _)
+            | Kept::Process(source, _)
+            | Kept::Whole(source) => source,
+        }
+    }
+
+    /// Where in it.
+    pub fn place(&self) -> Place<'_> {
+        match &self.0 {
+            Kept::Text(_, span) => Place::Text(*span),
+            Kept::Binary(_, place) => Place::Binary(place),
+            Kept::Image(_, place) => Place::Image(place),
+            Kept::Process(_, moment) => Place::Process(**moment),
+            Kept::Whole(_) => Place::Whole,
+        }
+    }
+
+    /// Names the input, which had no name yet when the place was found.
+    pub(crate) fn set_source(&mut self, id: SourceId) {
+        match &mut self.0 {
+            Kept::Text(source, _)
+            | Kept::Binary(source, _)
+            | Kept::Image(source, _)
+            | Kept::Process(source, _)
+            | Kept::Whole(source) => *source = id,
+        }
     }
 
     /// Leaves out of a place in an image or executable what is secret.
     pub(crate) fn hide(&mut self, hidden: &Hidden) {
-        match &mut self.place {
-            Place::Image(place) => {
+        match &mut self.0 {
+            Kept::Image(_, place) => {
                 if let Cow::Owned(path) = hidden.mask(&place.path) {
                     *place = Arc::new(ImagePlace { layer: place.layer.clone(), path: path.into() });
                 }
             }
-            Place::Binary(place) => {
+            Kept::Binary(_, place) => {
                 let section = place.section.as_deref().map(|section| hidden.mask(section));
                 if let Some(Cow::Owned(section)) = section {
                     let section = Some(section.into());
                     *place = Arc::new(BinaryPlace { address: place.address, section });
                 }
             }
-            Place::Text(_) | Place::Process(_) | Place::Whole => {}
+            Kept::Text(..) | Kept::Process(..) | Kept::Whole(_) => {}
         }
     }
 
     /// The byte range, when the place is one of a text.
     pub fn span(&self) -> Option<Span> {
-        match self.place {
-            Place::Text(span) => Some(span),
-            Place::Binary(_) | Place::Image(_) | Place::Process(_) | Place::Whole => None,
+        match self.0 {
+            Kept::Text(_, span) => Some(span),
+            Kept::Binary(..) | Kept::Image(..) | Kept::Process(..) | Kept::Whole(_) => None,
         }
+    }
+}
+
+/// By input, then by place.
+impl Ord for Origin {
+    fn cmp(&self, other: &Self) -> Ordering {
+        (self.source(), self.place()).cmp(&(other.source(), other.place()))
+    }
+}
+
+impl PartialOrd for Origin {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} of {:?}", self.place(), self.source())
     }
 }
 

@@ -176,7 +176,7 @@ pub struct PodTemplate {
     /// `securityContext` of the pod.
     pub security: SecurityContext,
     /// Pod-level `resources` (beta and on since 1.34).
-    pub resources: Option<Resources>,
+    pub resources: Option<Box<Resources>>,
 }
 
 impl PodTemplate {
@@ -249,6 +249,15 @@ pub struct Volume {
     pub kind: VolumeKind,
 }
 
+/// One entry of `items`: a key, and the file it becomes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VolumeItem {
+    /// `key`
+    pub key: Fact<String>,
+    /// `path` below the mount; the API server refuses an entry without one.
+    pub path: Option<Fact<String>>,
+}
+
 /// What backs a volume.
 #[derive(Clone, Debug, PartialEq)]
 pub enum VolumeKind {
@@ -265,8 +274,8 @@ pub enum VolumeKind {
     ConfigMap {
         /// Object name.
         name: Fact<String>,
-        /// Keys that `items` names.
-        items: Vec<Fact<String>>,
+        /// `items`; all keys where none are written.
+        items: Vec<VolumeItem>,
         /// `optional: true`
         optional: bool,
     },
@@ -274,8 +283,8 @@ pub enum VolumeKind {
     Secret {
         /// Object name.
         name: Fact<String>,
-        /// Keys that `items` names.
-        items: Vec<Fact<String>>,
+        /// `items`; all keys where none are written.
+        items: Vec<VolumeItem>,
         /// `optional: true`
         optional: bool,
     },

@@ -84,7 +84,7 @@ impl Baseline {
             .map(|finding| Entry {
                 rule: finding.id(),
                 subject: finding.subject.clone(),
-                path: sources.get(finding.primary().source).path.clone(),
+                path: sources.get(finding.primary().source()).path.clone(),
                 fingerprint: finding.fingerprint.clone(),
             })
             .collect();

@@ -110,7 +110,11 @@ impl Fix {
     #[must_use]
     pub fn replace(mut self, origin: &Origin, replacement: impl Into<String>) -> Self {
         if let Some(span) = origin.span() {
-            self.edits.push(Edit { source: origin.source, span, replacement: replacement.into() });
+            self.edits.push(Edit {
+                source: origin.source(),
+                span,
+                replacement: replacement.into(),
+            });
         }
         self
     }

@@ -59,10 +59,10 @@ pub fn assign_each<'f>(findings: impl Iterator<Item = &'f mut Finding>, sources:
 
 fn parts(finding: &Finding, sources: &Sources) -> String {
     let origin = finding.primary();
-    let source = sources.get(origin.source);
+    let source = sources.get(origin.source());
     let file = source.path.rsplit('/').next().unwrap_or_default();
     let subject = if finding.subject == source.path { file } else { &finding.subject };
-    let place = match &origin.place {
+    let place = match origin.place() {
         Place::Text(span) => source
             .shown()
             .and_then(|text| text.get(span.range()))

@@ -84,7 +84,7 @@ impl Suppression {
         let Scope::Where { path, object } = &self.scope else { return false };
         let in_path = path.as_ref().is_none_or(|pattern| {
             let at = |e: &super::Evidence| {
-                glob::matches_path(pattern, &sources.get(e.origin.source).path)
+                glob::matches_path(pattern, &sources.get(e.origin.source()).path)
             };
             finding.evidence.iter().any(at)
         });
@@ -182,7 +182,7 @@ pub fn apply(findings: Vec<Finding>, all: &[Suppression], context: &Context<'_>)
             continue;
         };
         finding.level = level;
-        finding.subject = context.sources.get(suppression.origin.source).path.clone();
+        finding.subject = context.sources.get(suppression.origin.source()).path.clone();
         applied.findings.push(finding);
     }
     applied
@@ -270,8 +270,8 @@ impl Index {
         // Without any by line, no line has to be counted.
         let by_line = !self.by_line.is_empty();
         for evidence in finding.evidence.iter().filter(|_| by_line) {
-            let Place::Text(span) = evidence.origin.place else { continue };
-            let id = evidence.origin.source;
+            let Place::Text(span) = evidence.origin.place() else { continue };
+            let id = evidence.origin.source();
             let source = sources.get(id);
             let first = source.position(span.start).line;
             let last = source.position(span.end.max(span.start + 1) - 1).line;

@@ -1,5 +1,6 @@
 //! The third outcome: not judged, and why.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::sync::Arc;
 
@@ -151,13 +152,13 @@ pub enum Abstain {
         /// Why.
         reason: Reason,
         /// Which fact, in a few words: `env GOMEMLIMIT`.
-        needs: String,
+        needs: Cow<'static, str>,
     },
 }
 
 impl Abstain {
     /// A needed fact is unknown.
-    pub fn unknown(reason: Reason, needs: impl Into<String>) -> Self {
+    pub fn unknown(reason: Reason, needs: impl Into<Cow<'static, str>>) -> Self {
         Self::Unknown { reason, needs: needs.into() }
     }
 }
@@ -171,6 +172,6 @@ pub struct NotJudged {
     pub subject: Arc<str>,
     /// Why.
     pub reason: Reason,
-    /// Which fact.
-    pub needs: String,
+    /// Which fact. Most are said of thousands of subjects in the same words.
+    pub needs: Cow<'static, str>,
 }

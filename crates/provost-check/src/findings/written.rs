@@ -29,7 +29,7 @@ pub fn relocate(findings: &mut [Finding], sources: &Sources) {
         let mut evidence = Vec::with_capacity(finding.evidence.len());
         let mut values: Vec<Evidence> = Vec::new();
         for place in std::mem::take(&mut finding.evidence) {
-            let source = sources.get(place.origin.source);
+            let source = sources.get(place.origin.source());
             match &source.rendered {
                 Some(trace) => evidence.push(moved(place, source, trace, sources, &mut values)),
                 None => evidence.push(place),
@@ -70,7 +70,7 @@ fn moved(
     values: &mut Vec<Evidence>,
 ) -> Evidence {
     let Some(from) = &trace.from else { return place };
-    let Place::Text(span) = place.origin.place else {
+    let Place::Text(span) = place.origin.place() else {
         return Evidence { origin: from.clone(), ..place };
     };
     let line = source.position(span.start).line;
@@ -98,7 +98,7 @@ fn moved(
     else {
         return Evidence { origin: from.clone(), note: with(&place.note, rendered), ..place };
     };
-    let template = sources.get(at.source);
+    let template = sources.get(at.source());
     let text = at.span().and_then(|span| template.shown()?.get(span.range())).unwrap_or_default();
     let part = source.shown().and_then(|shown| shown.get(span.range())).unwrap_or_default();
     // A line of megabytes may have thousands of findings.
@@ -110,7 +110,7 @@ fn moved(
     let origin = match (found.next(), found.next(), at.span()) {
         (Some((start, _)), None, Some(span)) => {
             let start = span.start as usize + start;
-            Origin::text(at.source, Span::new(start, start + part.len()))
+            Origin::text(at.source(), Span::new(start, start + part.len()))
         }
         // What is meant is what was filled in, unless it is the key in front of it.
         _ => written.and_then(|written| written.action.clone()).unwrap_or_else(|| at.clone()),
@@ -134,12 +134,12 @@ fn in_structure(span: Span, source: &Source, trace: &Trace, sources: &Sources) -
     let text = |source: SourceId, span: Span| sources.get(source).shown()?.get(span.range());
     let printed = source.shown()?.get(around.span.range())?;
     let at = around.at.span()?;
-    let found = match text(around.at.source, at) == Some(printed) {
+    let found = match text(around.at.source(), at) == Some(printed) {
         true => {
             let before = (span.start - around.span.start) as usize;
             let start = at.start as usize + before;
             let part = Span::new(start, start + span.range().len());
-            Traced { span, at: Origin::text(around.at.source, part), says: true }
+            Traced { span, at: Origin::text(around.at.source(), part), says: true }
         }
         // It is quoted or folded otherwise.
         false => Traced { span, ..around.clone() },
@@ -192,7 +192,7 @@ fn with(note: &str, rendered: &str) -> String {
 /// Whether a resource that is changed has everything that the change follows from. Where an overlay
 /// sets the other half, what is right for it may be wrong for the next one.
 fn is_decided_there(edits: &[Edit], evidence: &[Evidence], sources: &Sources) -> bool {
-    let is_resource = |origin: &Origin| sources.get(origin.source).kind == SourceKind::Resource;
+    let is_resource = |origin: &Origin| sources.get(origin.source()).kind == SourceKind::Resource;
     let changed = edits.iter().filter(|edit| sources.get(edit.source).kind == SourceKind::Resource);
     let mut changed = changed.map(|edit| edit.source);
     let Some(first) = changed.next() else { return true };
@@ -200,7 +200,7 @@ fn is_decided_there(edits: &[Edit], evidence: &[Evidence], sources: &Sources) ->
         && evidence
             .iter()
             .filter(|place| is_resource(&place.origin))
-            .all(|place| place.origin.source == first)
+            .all(|place| place.origin.source() == first)
 }
 
 /// An edit of a scalar that a resource or a patch has as it was printed.
@@ -208,9 +208,10 @@ fn in_resource(edit: &Edit, source: &Source, at: &Origin, sources: &Sources) -> 
     let printed = source.shown()?;
     let old = printed.get(edit.span.range())?;
     let before = printed.get(..edit.span.start as usize)?;
-    let (span, written) = (at.span()?, sources.get(at.source).shown()?.get(at.span()?.range())?);
-    let moved =
-        |span: Span| Some(Edit { source: at.source, span, replacement: edit.replacement.clone() });
+    let (span, written) = (at.span()?, sources.get(at.source()).shown()?.get(at.span()?.range())?);
+    let moved = |span: Span| {
+        Some(Edit { source: at.source(), span, replacement: edit.replacement.clone() })
+    };
     let was_quoted = before.ends_with(['"', '\'']);
     if old.is_empty() {
         None
@@ -233,7 +234,7 @@ fn moved_edit(edit: &Edit, sources: &Sources) -> Option<Edit> {
     let Some(trace) = &source.rendered else { return Some(edit.clone()) };
     if !trace.nodes.is_empty() {
         let node = trace.node(edit.span).filter(|found| found.says)?;
-        let is_resource = sources.get(node.at.source).kind == SourceKind::Resource;
+        let is_resource = sources.get(node.at.source()).kind == SourceKind::Resource;
         return in_resource(edit, source, &node.at, sources).filter(|_| is_resource);
     }
     let line = source.position(edit.span.start).line;
@@ -251,7 +252,7 @@ fn moved_edit(edit: &Edit, sources: &Sources) -> Option<Edit> {
     if !is_it(value) {
         return None;
     }
-    Some(Edit { source: value.origin.source, span: value.origin.span()?, ..edit.clone() })
+    Some(Edit { source: value.origin.source(), span: value.origin.span()?, ..edit.clone() })
 }
 
 #[cfg(test)]

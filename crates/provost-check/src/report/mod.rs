@@ -182,7 +182,7 @@ impl Report<'_> {
 /// same report whatever the order they were found in.
 pub fn sort_findings(findings: &mut Vec<Finding>, sources: &Sources) {
     let ranks = ranks(sources);
-    let place = |origin: &Origin| match &origin.place {
+    let place = |origin: &Origin| match origin.place() {
         Place::Whole | Place::Image(_) => (0, 0),
         Place::Text(span) => (span.start.into(), span.end.into()),
         Place::Binary(place) => (place.address.unwrap_or(0), 0u64),
@@ -194,7 +194,7 @@ pub fn sort_findings(findings: &mut Vec<Finding>, sources: &Sources) {
         .enumerate()
         .map(|(index, finding)| {
             let primary = finding.primary();
-            (ranks[primary.source.0 as usize], place(primary), index)
+            (ranks[primary.source().0 as usize], place(primary), index)
         })
         .collect();
     order.par_sort_unstable_by(|a, b| {

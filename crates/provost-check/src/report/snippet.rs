@@ -133,8 +133,8 @@ impl Excerpt {
 fn pieces(evidence: &[Evidence], sources: &Sources, width: usize) -> Vec<Piece> {
     let mut order: Vec<SourceId> = Vec::new();
     for item in evidence {
-        if !order.contains(&item.origin.source) {
-            order.push(item.origin.source);
+        if !order.contains(&item.origin.source()) {
+            order.push(item.origin.source());
         }
     }
     let mut pieces = Vec::new();
@@ -142,10 +142,10 @@ fn pieces(evidence: &[Evidence], sources: &Sources, width: usize) -> Vec<Piece> 
         let source = sources.get(id);
         let path = clean(&source.path).into_owned();
         let mut places = Vec::new();
-        for item in evidence.iter().filter(|item| item.origin.source == id) {
-            match (&item.origin.place, source.shown()) {
+        for item in evidence.iter().filter(|item| item.origin.source() == id) {
+            match (item.origin.place(), source.shown()) {
                 (Place::Text(span), Some(text)) => {
-                    places.push(Located::new(*span, text, item, width));
+                    places.push(Located::new(span, text, item, width));
                 }
                 (place, _) => pieces.push(Piece::Line(whole_line(&path, place, &item.note))),
             }
@@ -159,7 +159,7 @@ fn pieces(evidence: &[Evidence], sources: &Sources, width: usize) -> Vec<Piece> 
     pieces
 }
 
-fn whole_line(path: &str, place: &Place, note: &str) -> String {
+fn whole_line(path: &str, place: Place<'_>, note: &str) -> String {
     let mut line = path.to_owned();
     if let Place::Binary(place) = place {
         match (&place.section, &place.address) {

@@ -134,8 +134,8 @@ fn and_more(others: &[&Finding], sources: &Sources) -> String {
 
 fn place(finding: &Finding, sources: &Sources) -> String {
     let origin = finding.primary();
-    let source = sources.get(origin.source);
-    match &origin.place {
+    let source = sources.get(origin.source());
+    match origin.place() {
         Place::Text(span) => format!("{}:{}", source.path, source.position(span.start).line),
         _ => source.path.clone(),
     }

@@ -541,12 +541,12 @@ fn fix_view<'a>(fix: &'a Fix, sources: &'a Sources) -> FixView<'a> {
 }
 
 fn place<'a>(origin: &'a Origin, role: Role, note: &'a str, sources: &'a Sources) -> PlaceView<'a> {
-    let source = sources.get(origin.source);
-    let (start, end) = match &origin.place {
+    let source = sources.get(origin.source());
+    let (start, end) = match origin.place() {
         Place::Text(span) => (Some(position(source, span.start)), Some(position(source, span.end))),
         _ => (None, None),
     };
-    let (address, section) = match &origin.place {
+    let (address, section) = match origin.place() {
         Place::Binary(place) => {
             (place.address.map(|a| format!("{a:#x}")), place.section.as_deref())
         }
@@ -555,7 +555,7 @@ fn place<'a>(origin: &'a Origin, role: Role, note: &'a str, sources: &'a Sources
         _ => (None, None),
     };
     PlaceView {
-        origin: match (&origin.place, source.kind) {
+        origin: match (origin.place(), source.kind) {
             (Place::Image(_), _) | (_, SourceKind::Image) => "image",
             (Place::Binary(_), _) | (_, SourceKind::Binary) => "binary",
             (Place::Process(_), _) => "process",
@@ -566,11 +566,11 @@ fn place<'a>(origin: &'a Origin, role: Role, note: &'a str, sources: &'a Sources
         end,
         address,
         section,
-        layer: match &origin.place {
+        layer: match origin.place() {
             Place::Image(place) => place.layer.as_deref(),
             _ => None,
         },
-        time: match &origin.place {
+        time: match origin.place() {
             Place::Process(moment) => moment.at_us.map(seconds),
             _ => None,
         },

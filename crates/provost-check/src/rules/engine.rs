@@ -3,6 +3,7 @@
 //! Levels come from four places, the later outranking the earlier: the rule (or the rule's view of
 //! the case), the profile, `[rules]` in `provost.toml`, `--level`. Rules that are off are not run.
 
+use std::borrow::Cow;
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -369,12 +370,18 @@ impl Engine<'_> {
                 if let Abstain::Unknown { reason, needs } = abstain {
                     let rule = self.rules[answer.rule].id;
                     let subject = answer.subject.clone().unwrap_or_default();
-                    let needs = masked(&needs).into_owned();
+                    let needs = match masked(&needs) {
+                        Cow::Owned(masked) => Cow::Owned(masked),
+                        Cow::Borrowed(_) => needs,
+                    };
                     let not_judged = NotJudged { rule, subject, reason, needs };
                     settled.not_judged.push((answer.rule, not_judged));
                 }
             }
         }
+        // They are kept until every object was judged.
+        settled.findings.shrink_to_fit();
+        settled.not_judged.shrink_to_fit();
         settled
     }
 
@@ -382,7 +389,10 @@ impl Engine<'_> {
     fn verdicts(&self, groups: Vec<Settled>) -> Verdicts {
         let mut verdicts = Verdicts::default();
         // Sorted rule by rule, since the subjects of each come nearly in order.
-        let mut not_judged: Vec<Vec<NotJudged>> = vec![Vec::new(); self.rules.len()];
+        let mut counts = vec![0; self.rules.len()];
+        groups.iter().flat_map(|group| &group.not_judged).for_each(|(rule, _)| counts[*rule] += 1);
+        let mut not_judged: Vec<Vec<NotJudged>> =
+            counts.into_iter().map(Vec::with_capacity).collect();
         verdicts.findings.reserve_exact(groups.iter().map(|group| group.findings.len()).sum());
         for group in groups {
             verdicts.findings.extend(group.findings);

@@ -333,8 +333,8 @@ fn split_claims(line: &str) -> Option<(&str, Vec<Claim>)> {
 }
 
 fn place(world: &World, origin: &Origin) -> (String, Option<u32>) {
-    let source = world.sources.get(origin.source);
-    let line = match &origin.place {
+    let source = world.sources.get(origin.source());
+    let line = match origin.place() {
         Place::Text(span) => Some(source.position(span.start).line),
         Place::Binary(_) | Place::Image(_) | Place::Process(_) | Place::Whole => None,
     };
@@ -346,10 +346,10 @@ fn on_line(world: &World, origin: &Origin, assertion: &Assertion) -> bool {
     let is_binary = assertion.file.ends_with("binary.toml");
     let binaries: BTreeSet<SourceId> = world.binaries.iter().map(|b| b.source).collect();
     if is_binary {
-        return binaries.contains(&origin.source);
+        return binaries.contains(&origin.source());
     }
     if assertion.file.ends_with("image.toml") {
-        return world.images.iter().any(|image| image.source == origin.source);
+        return world.images.iter().any(|image| image.source == origin.source());
     }
     path == assertion.file && line.is_none_or(|line| line == assertion.line)
 }

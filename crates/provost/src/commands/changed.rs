@@ -106,7 +106,7 @@ impl Changed {
     /// Whether the finding may be there because something changed.
     pub(crate) fn touches(&self, finding: &Finding, world: &World) -> bool {
         finding.evidence.iter().any(|evidence| {
-            let id = evidence.origin.source;
+            let id = evidence.origin.source();
             let mut known = self.known.borrow_mut();
             *known.entry(id).or_insert_with(|| {
                 let source = world.sources.get(id);

@@ -43,11 +43,8 @@ impl Reader<'_> {
             command: self.texts(here, "command"),
             args: self.texts(here, "args"),
             working_dir: self.nonempty(at, "workingDir"),
-            env: self.mappings(here, "env").into_iter().filter_map(|n| self.env(n)).collect(),
-            env_from: {
-                let items = self.mappings(here, "envFrom");
-                items.into_iter().filter_map(|n| self.env_from(n)).collect()
-            },
+            env: self.all_of(here, "env", Self::env),
+            env_from: self.all_of(here, "envFrom", Self::env_from),
             ports: self
                 .mappings(here, "ports")
                 .into_iter()
@@ -56,17 +53,27 @@ impl Reader<'_> {
             port_orders: ContainerPorts::default(),
             resources: self.resources(here),
             security: self.security(here),
-            startup: self.probe(here, "startupProbe"),
-            liveness: self.probe(here, "livenessProbe"),
-            readiness: self.probe(here, "readinessProbe"),
-            pre_stop: self.handler(lifecycle, "preStop"),
-            post_start: self.handler(lifecycle, "postStart"),
+            startup: self.probe(here, "startupProbe").map(Box::new),
+            liveness: self.probe(here, "livenessProbe").map(Box::new),
+            readiness: self.probe(here, "readinessProbe").map(Box::new),
+            pre_stop: self.handler(lifecycle, "preStop").map(Box::new),
+            post_start: self.handler(lifecycle, "postStart").map(Box::new),
             stop_signal: self.nonempty(lifecycle.node, "stopSignal"),
-            mounts: {
-                let items = self.mappings(here, "volumeMounts");
-                items.into_iter().filter_map(|n| self.mount(n)).collect()
-            },
+            mounts: self.all_of(here, "volumeMounts", Self::mount),
         }
+    }
+
+    /// What is made of the mappings of a list, in memory of the right size.
+    pub(super) fn all_of<T>(
+        &mut self,
+        at: Parent<'_>,
+        key: &str,
+        make: impl Fn(&mut Self, Node<'_>) -> Option<T>,
+    ) -> Vec<T> {
+        let mut all: Vec<T> =
+            self.mappings(at, key).into_iter().filter_map(|node| make(self, node)).collect();
+        all.shrink_to_fit();
+        all
     }
 
     fn env(&mut self, node: Node<'_>) -> Option<EnvVar> {

@@ -147,7 +147,7 @@ pub fn load_manifests(files: &[ManifestFile], sources: &mut Sources, options: &O
         .map(|(id, documents, mut problems)| {
             let mut objects: Vec<Object> = Vec::new();
             let mut mask = Vec::new();
-            problems.iter_mut().for_each(|p| p.origin.source = id);
+            problems.iter_mut().for_each(|p| p.origin.set_source(id));
             for (mut document, roots) in documents {
                 document.source = id;
                 let document = Arc::new(document);

@@ -142,35 +142,35 @@ fn body(reader: &mut Reader<'_>, object: Parent<'_>, meta: &Meta) -> Body {
     // An absent apiVersion is the core group for Go, and what was meant for us.
     let lacks = meta.api_version.value.is_empty();
     match (kind, group) {
-        ("Service", "") => Body::Service(reader.service(object)),
+        ("Service", "") => Body::Service(Box::new(reader.service(object))),
         ("Ingress", "networking.k8s.io" | "extensions") => {
-            Body::Ingress(reader.ingress(object, &meta.annotations))
+            Body::Ingress(Box::new(reader.ingress(object, &meta.annotations)))
         }
         ("NetworkPolicy", "networking.k8s.io") => {
-            Body::NetworkPolicy(reader.network_policy(object))
+            Body::NetworkPolicy(Box::new(reader.network_policy(object)))
         }
         ("HorizontalPodAutoscaler", group) if group == "autoscaling" || lacks => {
-            Body::Hpa(reader.hpa(object))
+            Body::Hpa(Box::new(reader.hpa(object)))
         }
         ("PodDisruptionBudget", group) if group == "policy" || lacks => {
-            Body::Pdb(reader.pdb(object))
+            Body::Pdb(Box::new(reader.pdb(object)))
         }
         ("ConfigMap", "") => {
             let data = reader.string_map(object.node, "data");
             let binary = || object.get("binaryData").into_iter().flat_map(Node::entries);
             let values = binary().filter_map(|(_, value)| value.as_str());
-            Body::ConfigMap(ConfigMap {
+            Body::ConfigMap(Box::new(ConfigMap {
                 data,
                 binary_keys: binary().filter_map(|(key, _)| key_fact(key)).collect(),
                 binary_bytes: values.map(decoded_len).sum(),
                 binary_order: Order::default(),
                 immutable: reader.flag(object.node, "immutable"),
-            })
+            }))
         }
         ("Secret", "") => {
             let fields = ["data", "stringData"].into_iter().filter_map(|key| object.get(key));
             let keys = fields.flat_map(read::merged_entries).filter_map(|(key, _)| key_fact(key));
-            Body::Secret(Secret { keys: keys.collect(), order: Order::default() })
+            Body::Secret(Box::new(Secret { keys: keys.collect(), order: Order::default() }))
         }
         ("ServiceAccount", "") => {
             let automount = reader.bool(object.node, "automountServiceAccountToken");

@@ -8,7 +8,8 @@ use crate::facts::origin::Fact;
 use crate::facts::ports::PodPorts;
 use crate::facts::rollout::Rollout;
 use crate::facts::workload::{
-    ContainerRole, IntOrPercent, PodTemplate, Strategy, Volume, VolumeKind, Workload, WorkloadKind,
+    ContainerRole, IntOrPercent, PodTemplate, Strategy, Volume, VolumeItem, VolumeKind, Workload,
+    WorkloadKind,
 };
 
 /// Kinds with a pod template, by API group and kind. Groups are those of the API server at 1.37 and
@@ -263,6 +264,7 @@ impl Reader<'_> {
                 containers.push(self.container(node, role));
             }
         }
+        containers.shrink_to_fit();
         let meta = Parent { node: place.metadata.filter(|n| n.is_mapping()), name: spec.name };
         let account = self.nonempty(at, "serviceAccountName");
         let account = account.or_else(|| self.nonempty(at, "serviceAccount"));
@@ -277,10 +279,7 @@ impl Reader<'_> {
             port_orders: PodPorts::default(),
             grace_period: self.int_or(spec, "terminationGracePeriodSeconds", 30),
             restart_policy: self.text_or(spec, "restartPolicy", "Always"),
-            volumes: {
-                let items = self.mappings(spec, "volumes");
-                items.into_iter().filter_map(|node| self.volume(node)).collect()
-            },
+            volumes: self.all_of(spec, "volumes", Self::volume),
             volume_names: Order::default(),
             host_network: self.bool_or(spec, "hostNetwork", false),
             host_pid: self.bool_or(spec, "hostPID", false),
@@ -297,7 +296,7 @@ impl Reader<'_> {
                 None => StringMap::default(),
             },
             security: self.security(spec),
-            resources: pod_resources,
+            resources: pod_resources.map(Box::new),
         })
     }
 
@@ -320,12 +319,12 @@ impl Reader<'_> {
             "hostPath" => VolumeKind::HostPath(self.text(at.node, "path").unwrap_or_else(missing)),
             "configMap" => VolumeKind::ConfigMap {
                 name: self.text(at.node, "name").unwrap_or_else(missing),
-                items: self.item_keys(at),
+                items: self.all_of(at, "items", Self::item),
                 optional: self.flag(at.node, "optional"),
             },
             "secret" => VolumeKind::Secret {
                 name: self.text(at.node, "secretName").unwrap_or_else(missing),
-                items: self.item_keys(at),
+                items: self.all_of(at, "items", Self::item),
                 optional: self.flag(at.node, "optional"),
             },
             "persistentVolumeClaim" => {
@@ -342,9 +341,9 @@ impl Reader<'_> {
         Some(Volume { origin: name.origin.clone(), name, kind })
     }
 
-    fn item_keys(&mut self, at: Parent<'_>) -> Vec<Fact<String>> {
-        let items = self.mappings(at, "items");
-        items.into_iter().filter_map(|item| self.text(Some(item), "key")).collect()
+    fn item(&mut self, node: Node<'_>) -> Option<VolumeItem> {
+        let here = Some(node);
+        Some(VolumeItem { key: self.text(here, "key")?, path: self.nonempty(here, "path") })
     }
 }
 

@@ -144,7 +144,10 @@ impl<'p> Reader<'p> {
             !item.is_mapping() && !item.is_sequence() && !item.is_null()
         });
         let name = format!("{key}[]");
-        Some(items.into_iter().filter_map(|item| self.as_text(&name, item)).collect())
+        let mut texts: Vec<_> =
+            items.into_iter().filter_map(|item| self.as_text(&name, item)).collect();
+        texts.shrink_to_fit();
+        Some(texts)
     }
 
     /// A whole number under a key.

@@ -1,7 +1,7 @@
 //! Keeps secret values inside the loader: they are overwritten in the document and in the text
 //! that reports show, before anything else sees either.
 
-use crate::facts::document::{Document, Node, NodeId, NodeValue, Part, ScalarKind, ScalarStyle};
+use crate::facts::document::{Class, Document, Form, Node, NodeId, Part, ScalarStyle};
 use crate::facts::objects::{Body, Object};
 use crate::facts::origin::{Fact, Span};
 use crate::facts::workload::EnvValue;
@@ -41,13 +41,13 @@ pub(super) fn hide(document: &mut Document, text: &str) -> Vec<Span> {
         open.extend(document.entries_of(id).iter().map(|e| e.value));
         open.extend(document.items_of(id));
         let Some(data) = document.nodes.get_mut(index) else { continue };
-        if let NodeValue::Scalar { text: value, kind, .. } = &mut data.value {
+        if let Form::Scalar(_, class) = &mut data.form {
             // An alias may have brought it from elsewhere.
             spans.push(data.span);
             // An absent value stays absent.
-            if *kind != ScalarKind::Null || value.start < value.end {
-                hidden.push(std::mem::replace(value, mask));
-                *kind = ScalarKind::Str;
+            if *class != Class::Null || data.part.start < data.part.end {
+                hidden.push(std::mem::replace(&mut data.part, mask));
+                *class = Class::Str;
             }
         }
     }
@@ -116,7 +116,7 @@ impl Parts {
     fn collect(&mut self, document: &Document, id: NodeId, secret: bool) {
         let mut open = vec![id];
         while let Some(id) = open.pop() {
-            for entry in document.entries_of(id) {
+            for (entry, alias) in document.aliased_entries_of(id) {
                 let value = document.node(entry.value);
                 let key = document.node(entry.key);
                 let name = key.as_str().unwrap_or_default();
@@ -139,8 +139,8 @@ impl Parts {
                 };
                 if hidden {
                     self.values.push(entry.value);
-                    let end = entry.alias.unwrap_or(value.span()).end;
-                    let mapping = entry.alias.is_none().then_some(entry.value);
+                    let end = alias.unwrap_or(value.span()).end;
+                    let mapping = alias.is_none().then_some(entry.value);
                     let start = key.span().end;
                     self.regions
                         .push(Region { bytes: Span { start, end: end.max(start) }, mapping });

@@ -6,7 +6,8 @@ use crate::artifact::{ProblemKind, yaml};
 use crate::facts::SourceId;
 use crate::facts::objects::{Ingress, PortRef};
 use crate::facts::workload::{
-    Action, Container, ContainerRole, EnvValue, IntOrPercent, VolumeKind, Workload, WorkloadKind,
+    Action, Container, ContainerRole, EnvValue, IntOrPercent, VolumeItem, VolumeKind, Workload,
+    WorkloadKind,
 };
 use crate::model::quantity::Bytes;
 
@@ -25,7 +26,7 @@ fn objects(text: &str) -> (Sources, Vec<Object>) {
 
 /// Text at the place of a fact.
 fn at(sources: &Sources, origin: &crate::facts::Origin) -> String {
-    let text = sources.get(origin.source).shown().unwrap();
+    let text = sources.get(origin.source()).shown().unwrap();
     text[origin.span().unwrap().range()].to_owned()
 }
 
@@ -328,6 +329,10 @@ spec:
             ),
             VolumeKind::HostPath(path) => format!("host {path}"),
             VolumeKind::ConfigMap { name, items, optional } => {
+                let item = |item: &VolumeItem| {
+                    format!("{}>{}", item.key, item.path.as_ref().map_or("?", |path| path))
+                };
+                let items: Vec<_> = items.iter().map(item).collect();
                 format!("map {name} {items:?} {optional}")
             }
             VolumeKind::Secret { name, items, optional } => {
@@ -345,7 +350,7 @@ spec:
         [
             "empty Memory 1073741824",
             "host /var",
-            "map m [\"k\" (Written)] false",
+            "map m [\"k>p\"] false",
             "secret s [] true",
             "claim p",
             "projected true",

@@ -381,7 +381,7 @@ pub(super) fn load(
     let inputs = Inputs::read(&plan, sources);
     let cleaned = yaml::clean(&rendering.text);
     let limits = Limits::default();
-    let root = inputs.root.as_ref().map(|root| sources.get(root.source).path.clone());
+    let root = inputs.root.as_ref().map(|root| sources.get(root.source()).path.clone());
     let root = root.unwrap_or_else(|| rendering.root.clone());
     let mut work = Work::default();
     let mut files = Vec::new();

@@ -71,7 +71,7 @@ fn told(sources: &Sources) -> Vec<String> {
             let range = source.line(line).unwrap_or_default();
             let text = source.shown().unwrap()[range].trim();
             for value in &written.values {
-                let file = sources.get(value.origin.source);
+                let file = sources.get(value.origin.source());
                 let line = value.origin.span().map_or(0, |span| file.position(span.start).line);
                 let path = file.path.trim_start_matches("c:");
                 let edit = if value.whole.is_some() { " *" } else { "" };
@@ -475,7 +475,7 @@ fn placed(case: &Case<'_>) -> Vec<String> {
         let Some(trace) = &source.rendered else { continue };
         for (text, written) in source.shown().unwrap().lines().zip(&trace.lines) {
             let Some(at) = &written.at else { continue };
-            let file = sources.get(at.source);
+            let file = sources.get(at.source());
             let line = at.span().map_or(0, |span| file.position(span.start).line);
             found.push(format!("{} <- {}:{line}", text.trim(), file.path.trim_start_matches("c:")));
         }

@@ -8,7 +8,7 @@ use super::budget::Budget;
 use super::line::Path;
 use crate::artifact::source::{Source, SourceKind, Sources};
 use crate::artifact::yaml::{self, Limits};
-use crate::facts::document::{Document, Node, NodeValue, ScalarKind};
+use crate::facts::document::{Document, Form, Node, ScalarKind};
 use crate::facts::origin::SourceId;
 use crate::model::secret::{looks_secret, may_be_secret};
 
@@ -347,7 +347,7 @@ pub(super) fn secrets(root: Node<'_>) -> Vec<Node<'_>> {
     let mut found = Vec::new();
     // Each mapping of the arena once, whatever aliases lead to it.
     for (index, node) in root.doc.nodes.iter().enumerate() {
-        if !matches!(node.value, NodeValue::Mapping(_)) {
+        if node.form != Form::Mapping {
             continue;
         }
         let id = crate::facts::document::NodeId(u32::try_from(index).unwrap_or(u32::MAX));

@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::{Limits, bytes_of, limit, point, scalar};
 use crate::artifact::{Problem, ProblemKind};
-use crate::facts::document::{Entry, NodeData, NodeId, NodeValue, Part, ScalarKind, ScalarStyle};
+use crate::facts::document::{Class, Entry, Form, NodeData, NodeId, Part, ScalarKind, ScalarStyle};
 use crate::facts::origin::{Origin, SourceId, Span};
 
 /// A list or mapping that is being read.
@@ -35,6 +35,8 @@ pub(super) struct Arenas {
     pub(super) texts: String,
     pub(super) entries: Vec<Entry>,
     pub(super) items: Vec<NodeId>,
+    pub(super) numbers: Vec<(NodeId, ScalarKind)>,
+    pub(super) aliases: Vec<(u32, Span)>,
     pub(super) has_aliases: bool,
 }
 
@@ -44,6 +46,8 @@ impl Arenas {
         self.texts.clear();
         self.entries.clear();
         self.items.clear();
+        self.numbers.clear();
+        self.aliases.clear();
         self.has_aliases = false;
     }
 }
@@ -55,7 +59,7 @@ pub(super) struct Builder<'t> {
     done: Arenas,
     frames: Vec<Frame>,
     /// Children of collections that are being read.
-    entries: Vec<Entry>,
+    entries: Vec<(Entry, Option<Span>)>,
     items: Vec<NodeId>,
     anchors: FxHashMap<usize, Anchored>,
     aliases: usize,
@@ -128,6 +132,8 @@ impl<'t> Builder<'t> {
             texts: done.texts.as_str().to_owned(),
             entries: done.entries.as_slice().to_vec(),
             items: done.items.as_slice().to_vec(),
+            numbers: done.numbers.as_slice().to_vec(),
+            aliases: done.aliases.as_slice().to_vec(),
             has_aliases: self.aliases > 0,
         };
         done.clear();
@@ -148,10 +154,8 @@ impl<'t> Builder<'t> {
     /// The top node, unless the document is empty.
     pub(super) fn finish(&mut self) -> Option<NodeId> {
         let root = self.root.take()?;
-        let empty = matches!(
-            self.done.nodes.get(root.0 as usize)?.value,
-            NodeValue::Scalar { kind: ScalarKind::Null, .. }
-        );
+        let empty =
+            matches!(self.done.nodes.get(root.0 as usize)?.form, Form::Scalar(_, Class::Null));
         (!empty).then_some(root)
     }
 
@@ -210,23 +214,18 @@ impl<'t> Builder<'t> {
         });
     }
 
-    fn push(&mut self, span: Span, value: NodeValue) -> Result<NodeId, Box<Problem>> {
+    fn push(&mut self, span: Span, part: Part, form: Form) -> Result<NodeId, Box<Problem>> {
         if self.done.nodes.len() >= self.limits.nodes {
             let message = format!("more than {} nodes in one document", self.limits.nodes);
             return Err(Box::new(limit(self.source, span, message)));
         }
         let id = NodeId(u32::try_from(self.done.nodes.len()).unwrap_or(u32::MAX));
-        self.done.nodes.push(NodeData { span, value });
+        self.done.nodes.push(NodeData { span, part, form });
         Ok(id)
     }
 
     fn push_null(&mut self, at: Span) -> Result<NodeId, Box<Problem>> {
-        let value = NodeValue::Scalar {
-            text: Part::default(),
-            style: ScalarStyle::Plain,
-            kind: ScalarKind::Null,
-        };
-        self.push(at, value)
+        self.push(at, Part::default(), Form::Scalar(ScalarStyle::Plain, Class::Null))
     }
 
     fn scalar(
@@ -259,11 +258,21 @@ impl<'t> Builder<'t> {
             (text, at)
         };
         let kind = scalar::kind(text, style, tag.map(|t| (t.core_suffix(), t.is_custom())));
+        let class = match kind {
+            ScalarKind::Null => Class::Null,
+            ScalarKind::Bool(is) => Class::Bool(is),
+            ScalarKind::Str => Class::Str,
+            ScalarKind::Int(n) if text.parse() == Ok(n) => Class::Plain,
+            ScalarKind::Int(_) | ScalarKind::Float(_) => Class::Number,
+        };
         let start = self.done.texts.len();
         self.done.texts.push_str(text);
         let text = Part::new(start, self.done.texts.len());
-        let value = NodeValue::Scalar { text, style, kind };
-        Ok((self.push(at, value)?, at))
+        let node = self.push(at, text, Form::Scalar(style, class))?;
+        if class == Class::Number {
+            self.done.numbers.push((node, kind));
+        }
+        Ok((node, at))
     }
 
     /// Bytes of a block scalar from its `|` or `>` to its last visible character: what an edit
@@ -285,9 +294,8 @@ impl<'t> Builder<'t> {
     }
 
     fn open(&mut self, mapping: bool, style: StructureStyle, anchor: usize, at: Span) -> Step {
-        let none = Part::default();
-        let value = if mapping { NodeValue::Mapping(none) } else { NodeValue::Sequence(none) };
-        let node = self.push(at, value)?;
+        let form = if mapping { Form::Mapping } else { Form::Sequence };
+        let node = self.push(at, Part::default(), form)?;
         self.anchor(anchor, node, None);
         let base = if mapping { self.entries.len() } else { self.items.len() };
         let flow = style == StructureStyle::Flow;
@@ -304,20 +312,23 @@ impl<'t> Builder<'t> {
             span = span.to(at);
             self.last_end = at.end as usize;
         }
-        let value = if frame.mapping {
+        let part = if frame.mapping {
             let start = self.done.entries.len();
-            self.done.entries.extend_from_slice(&self.entries[frame.base..]);
-            self.entries.truncate(frame.base);
+            let own = self.entries.drain(frame.base..);
+            for ((entry, alias), at) in own.zip(u32::try_from(start).unwrap_or(u32::MAX)..) {
+                self.done.entries.push(entry);
+                self.done.aliases.extend(alias.map(|span| (at, span)));
+            }
             self.find_duplicates(start);
-            NodeValue::Mapping(Part::new(start, self.done.entries.len()))
+            Part::new(start, self.done.entries.len())
         } else {
             let start = self.done.items.len();
             self.done.items.extend_from_slice(&self.items[frame.base..]);
             self.items.truncate(frame.base);
-            NodeValue::Sequence(Part::new(start, self.done.items.len()))
+            Part::new(start, self.done.items.len())
         };
         if let Some(data) = self.done.nodes.get_mut(frame.node.0 as usize) {
-            data.value = value;
+            data.part = part;
             data.span = span;
         }
         if self.aliases > 0 && frame.expanded > self.limits.expanded_nodes {
@@ -344,7 +355,7 @@ impl<'t> Builder<'t> {
         if !frame.mapping {
             self.items.push(node);
         } else if let Some(key) = frame.key.take() {
-            self.entries.push(Entry { key, value: node, alias });
+            self.entries.push((Entry { key, value: node }, alias));
         } else {
             frame.key = Some(node);
         }
@@ -358,8 +369,8 @@ impl<'t> Builder<'t> {
             return;
         }
         let (nodes, texts) = (&self.done.nodes, &self.done.texts);
-        let key = |i: u32| match nodes[entries[i as usize].key.0 as usize].value {
-            NodeValue::Scalar { text, .. } => texts.get(text.range()),
+        let key = |i: u32| match nodes[entries[i as usize].key.0 as usize] {
+            NodeData { form: Form::Scalar(..), part, .. } => texts.get(part.range()),
             _ => None,
         };
         let count = u32::try_from(entries.len()).unwrap_or(u32::MAX);

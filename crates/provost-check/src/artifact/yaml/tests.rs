@@ -140,8 +140,10 @@ fn an_alias_is_the_node_of_its_anchor() {
     assert_eq!(root.get("b").unwrap().id, a);
     assert!(root.get("c").unwrap().items().all(|item| item.id == a));
     assert!(document.has_aliases);
-    let spans: Vec<_> =
-        document.entries_of(root.id).iter().map(|e| e.alias.map(|s| &text[s.range()])).collect();
+    let spans: Vec<_> = document
+        .aliased_entries_of(root.id)
+        .map(|(_, alias)| alias.map(|s| &text[s.range()]))
+        .collect();
     assert_eq!(spans, [None, Some("*x"), None]);
 }
 

@@ -50,7 +50,7 @@ impl Bindings {
         for (index, service) in settings.services.iter().take(MOST_SERVICES).enumerate() {
             let by_path = |units: &[Unit], path: Option<&Fact<String>>| {
                 let path = path?;
-                let config = &world.sources.get(path.origin.source).path;
+                let config = &world.sources.get(path.origin.source()).path;
                 let folder = config.rsplit_once('/').map_or("", |(folder, _)| folder);
                 units.iter().position(|unit| same_path(&unit.subject, folder, &path.value))
             };

@@ -164,7 +164,7 @@ fn same_modes(a: &PeerAuthentication, b: &PeerAuthentication) -> bool {
     mode(a) == mode(b) && ports(a) == ports(b)
 }
 
-fn alternatives(what: &str) -> Abstain {
+fn alternatives(what: &'static str) -> Abstain {
     Abstain::unknown(Reason::Alternatives, what)
 }
 

@@ -204,7 +204,7 @@ fn shell_words(text: &Fact<String>) -> Vec<Fact<String>> {
                 Some(span) => {
                     let at = span.start as usize;
                     Origin::text(
-                        text.origin.source,
+                        text.origin.source(),
                         Span::new(at + word.span.start, at + word.span.end),
                     )
                 }

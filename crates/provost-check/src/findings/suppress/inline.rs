@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Scope, Suppression, Until};
 use crate::artifact::config::values;
 use crate::artifact::{SourceKind, Sources};
-use crate::facts::document::{Document, NodeValue};
+use crate::facts::document::{Document, Form};
 use crate::facts::objects::Object;
 use crate::facts::origin::{Origin, SourceId, Span};
 
@@ -107,10 +107,8 @@ fn comments(text: &str) -> impl Iterator<Item = Found<'_>> {
 /// Bytes of every scalar, in order.
 fn scalars(documents: &[&Document]) -> Vec<Span> {
     let nodes = documents.iter().flat_map(|document| &document.nodes);
-    let mut spans: Vec<Span> = nodes
-        .filter(|node| matches!(node.value, NodeValue::Scalar { .. }))
-        .map(|node| node.span)
-        .collect();
+    let mut spans: Vec<Span> =
+        nodes.filter(|node| matches!(node.form, Form::Scalar(..))).map(|node| node.span).collect();
     spans.sort_unstable();
     spans
 }

@@ -186,7 +186,7 @@ fn unused_only_where_the_rule_was_judged() {
         rule: ID,
         subject: "default/Deployment/other/app".into(),
         reason: crate::findings::Reason::NoBinary,
-        needs: "the program".to_owned(),
+        needs: "the program".into(),
     });
     assert_eq!(run.inline(), format!("{ID} at `BAD`: too much"));
     let mut run = Run::new(SourceKind::Manifest, &text);

@@ -317,7 +317,7 @@ fn sarif_links_only_to_places_of_ours() {
         rule: "cpu-limit-above-node",
         subject: "s".into(),
         reason: Reason::NodeUnknown,
-        needs: "the node".to_owned(),
+        needs: "the node".into(),
     });
     let sarif: serde_json::Value =
         serde_json::from_str(&sarif::render(&view::View::new(&report))).unwrap();
@@ -372,7 +372,7 @@ fn json_holds_every_place() {
         rule: "probe-path-not-served",
         subject: "default/Deployment/checkout/app".into(),
         reason: Reason::NoBinary,
-        needs: "the program".to_owned(),
+        needs: "the program".into(),
     });
     insta::assert_snapshot!(json::render(&view::View::new(&report)), @r#"
     {

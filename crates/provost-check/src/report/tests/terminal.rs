@@ -184,12 +184,7 @@ fn the_report_ends_with_what_was_joined_and_what_was_not_judged() {
         ("cpu-limit-above-node", Reason::NodeUnknown),
     ] {
         let subject = "default/Deployment/checkout/app".into();
-        report.not_judged.push(NotJudged {
-            rule,
-            subject,
-            reason,
-            needs: "the program".to_owned(),
-        });
+        report.not_judged.push(NotJudged { rule, subject, reason, needs: "the program".into() });
     }
     report.suppressed = vec![Suppressed {
         origin: finding.primary().clone(),
@@ -381,7 +376,7 @@ fn what_was_given_in_vain_is_not_asked_for_again() {
         rule: "gomemlimit-unset",
         subject: "default/Deployment/checkout/app".into(),
         reason: crate::findings::Reason::NoBinary,
-        needs: String::new(),
+        needs: "".into(),
     }];
     let shown = text::render(&report, Options::default());
     assert!(shown.contains("no-binary: 1 rule; bin/broken could not be read"), "{shown}");

@@ -227,7 +227,7 @@ fn unheard(run: &RunStep) -> Option<Finding> {
         let go = matches!(base_name(&program.text), "go" | "xx-go");
         let finding = if go { finding.level(Level::Warn) } else { finding };
         let start = text.origin(&(0..0)).span()?;
-        let start = Origin::text(at.source, Span { start: start.start, end: start.start });
+        let start = Origin::text(at.source(), Span { start: start.start, end: start.start });
         return Some(finding.fix(match run.heredoc {
             true => Fix::suggest("write set -e as its first line").replace(&start, "set -e\n"),
             false => Fix::suggest("write && for ;"),

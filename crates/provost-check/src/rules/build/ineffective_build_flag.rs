@@ -182,7 +182,7 @@ fn inside(flag: &str, part: &std::ops::Range<usize>, words: &[Fact<String>]) -> 
     } else {
         return None;
     };
-    Some(Origin::text(word.origin.source, Span::new(at + start, at + end)))
+    Some(Origin::text(word.origin.source(), Span::new(at + start, at + end)))
 }
 
 /// Takes a flag out, with the blank before it where there is just one.
@@ -212,7 +212,7 @@ fn removal(
     let before = at.checked_sub(1).and_then(|i| words.get(i)).and_then(|word| word.origin.span());
     let blank = before.is_some_and(|before| before.end + 1 == from.start);
     let start = if blank { from.start - 1 } else { from.start };
-    let origin = Origin::text(flag.origin.source, Span { start, end: to.end });
+    let origin = Origin::text(flag.origin.source(), Span { start, end: to.end });
     fix.replace(&origin, "")
 }
 

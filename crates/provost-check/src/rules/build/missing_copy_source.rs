@@ -91,7 +91,7 @@ const PUBLIC: &[&str] = &[
 fn is_closed(case: &BuildCase<'_>, stage: usize, source: &Fact<String>) -> bool {
     let build = case.build;
     let Some(root) = build.root_of(stage) else { return false };
-    let text = case.world().sources.get(root.base.origin.source).shown();
+    let text = case.world().sources.get(root.base.origin.source()).shown();
     let written = root.base.origin.span().and_then(|span| text?.get(span.range()));
     // `golang:$GO_VERSION` is golang, `$BASE` may be anything.
     let named = written.is_some_and(|image| {
@@ -207,7 +207,7 @@ fn without_from(
     let stage = build.stages.get(go.stage)?;
     let name = stage.name.as_ref().map_or_else(|| go.stage.to_string(), |name| name.value.clone());
     let end = copy.keyword.span()?.end;
-    let behind = Origin::text(copy.keyword.source, Span { start: end, end });
+    let behind = Origin::text(copy.keyword.source(), Span { start: end, end });
     let finding = Finding::new(
         &RULE,
         format!(

@@ -102,7 +102,7 @@ fn refused(joined: &Joined<'_>, out: &mut Findings) -> Judged {
     if builds.is_empty() {
         return Err(Abstain::NotApplicable);
     }
-    for problem in world.problems.iter().filter(|p| builds.contains(&p.origin.source)) {
+    for problem in world.problems.iter().filter(|p| builds.contains(&p.origin.source())) {
         let (level, label) = match problem.kind {
             ProblemKind::Refused => (Level::Deny, "BuildKit stops here"),
             ProblemKind::Doubtful => (Level::Warn, "BuildKit goes on"),
@@ -115,7 +115,7 @@ fn refused(joined: &Joined<'_>, out: &mut Findings) -> Judged {
         if let Some(help) = &problem.help {
             finding = finding.fix(Fix::suggest(help.clone()));
         }
-        finding.subject.clone_from(&world.sources.get(problem.origin.source).path);
+        finding.subject.clone_from(&world.sources.get(problem.origin.source()).path);
         out.push(finding);
     }
     Ok(())
@@ -319,7 +319,7 @@ fn several_sources(copy: &CopyStep, out: &mut Findings) {
     }
     let Some(span) = copy.destination.origin.span() else { return };
     let end = Origin::text(
-        copy.destination.origin.source,
+        copy.destination.origin.source(),
         crate::facts::Span { start: span.end, end: span.end },
     );
     out.push(

@@ -64,7 +64,7 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
         let secret = text.as_str().get(span.clone()).unwrap_or_default();
         let what = token_shape(secret).unwrap_or("a password in an address");
         let keyword = Origin::text(
-            run.origin.source,
+            run.origin.source(),
             run.origin.span().map_or_else(Default::default, |whole| crate::facts::Span {
                 start: whole.start,
                 end: (whole.start + 3).min(whole.end),

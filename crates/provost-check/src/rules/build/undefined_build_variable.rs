@@ -192,7 +192,7 @@ fn finding(build: &Build, read: &UndefinedRead, why: &Why<'_>) -> Finding {
         Why::Builders | Why::MisspeltBuilders(_) | Why::Unset => {}
     }
     let above = read.instruction.span().map(|span| {
-        Origin::text(read.instruction.source, Span { start: span.start, end: span.start })
+        Origin::text(read.instruction.source(), Span { start: span.start, end: span.start })
     });
     let declare = |arg: &str| {
         let fix = Fix::suggest(format!("write ARG {arg} above, in the same stage"));

@@ -4,7 +4,7 @@ use crate::case::WorkloadCase;
 use crate::case::provided::SourceKind;
 use crate::facts::settings::Existing;
 use crate::facts::workload::{EnvValue, VolumeKind};
-use crate::facts::{Body, Fact, Object, Origin};
+use crate::facts::{Fact, Object};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
@@ -95,8 +95,8 @@ fn references<'w>(case: &WorkloadCase<'w>) -> Vec<Reference<'w>> {
         if items.is_empty() {
             found.push(Reference { kind, name, key: None, mounted: true });
         }
-        for key in items {
-            found.push(Reference { kind, name, key: Some(key), mounted: true });
+        for item in items {
+            found.push(Reference { kind, name, key: Some(&item.key), mounted: true });
         }
     }
     found.retain(|reference| !reference.name.value.contains("{{"));
@@ -115,7 +115,7 @@ fn resolve(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut Finding
     }
     let Some(key) = reference.key else { return };
     // Overlays bring several objects of one name; any of them may be the one that is applied.
-    if objects.iter().any(|object| has(object, &key.value)) {
+    if objects.iter().any(|object| object.has_data_key(&key.value)) {
         return;
     }
     // One of another deployment says nothing of this one.
@@ -131,27 +131,25 @@ fn resolve(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut Finding
         out.abstain(unknown);
         return;
     }
-    let all = || keys(first);
+    let all = || first.data_keys();
     let message = format!(
         "{} {name} has no key {}: {}",
         reference.kind.name(),
         key.value,
         reference.consequence()
     );
-    let near = names::nearest(&key.value, all().take(MOST_COMPARED).map(|(known, _)| known), 2);
-    let place = near.and_then(|near| all().find(|(known, _)| *known == near));
+    let near = names::nearest(&key.value, all().take(MOST_COMPARED).map(|known| known.as_str()), 2);
+    let place = near.and_then(|near| all().find(|known| known.value == near));
     let finding = Finding::new(&RULE, message, &key.origin, "no such key");
     let finding = match place {
-        Some((known, origin)) => {
-            finding.also(origin, format!("{known} is there")).fix(world.rewrite(
-                Fix::suggest(format!("did you mean {known}?")),
-                &key.origin,
-                &key.value,
-                known,
-            ))
-        }
+        Some(known) => finding.also(&known.origin, format!("{known} is there")).fix(world.rewrite(
+            Fix::suggest(format!("did you mean {known}?")),
+            &key.origin,
+            &key.value,
+            known,
+        )),
         None => {
-            let label = match count(first) {
+            let label = match all().count() {
                 0 => "has no keys".to_owned(),
                 n => format!("has {n} other keys"),
             };
@@ -159,32 +157,6 @@ fn resolve(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut Finding
         }
     };
     out.push(finding);
-}
-
-fn keys(object: &Object) -> impl Iterator<Item = (&str, &Origin)> {
-    let (data, others): (&[_], &[_]) = match &object.body {
-        Body::ConfigMap(map) => (&map.data.0, &map.binary_keys),
-        Body::Secret(secret) => (&[], &secret.keys),
-        _ => (&[], &[]),
-    };
-    let all = data.iter().map(|(key, _)| key).chain(others);
-    all.map(|key: &Fact<String>| (key.value.as_str(), &key.origin))
-}
-
-fn count(object: &Object) -> usize {
-    match &object.body {
-        Body::ConfigMap(map) => map.data.0.len() + map.binary_keys.len(),
-        Body::Secret(secret) => secret.keys.len(),
-        _ => 0,
-    }
-}
-
-fn has(object: &Object, key: &str) -> bool {
-    match &object.body {
-        Body::ConfigMap(map) => map.has(key),
-        Body::Secret(secret) => secret.has(key),
-        _ => false,
-    }
 }
 
 fn missing_object(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut Findings) {

@@ -1,5 +1,7 @@
 //! One object, written twice in one file.
 
+use std::cmp::Ordering;
+
 use rustc_hash::FxHashMap;
 
 use crate::case::Joined;
@@ -35,8 +37,7 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
     }
     // A template writes one object in each branch, of which one is printed.
     let mut templates: FxHashMap<SourceId, bool> = FxHashMap::default();
-    let mut seen: FxHashMap<_, usize> = FxHashMap::default();
-    let mut all: Vec<Vec<&Object>> = Vec::new();
+    let mut named: Vec<&Object> = Vec::new();
     for object in &world.objects {
         let meta = &object.meta;
         let Some(name) = &meta.name else { continue };
@@ -47,27 +48,34 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
         let is_template = *templates.entry(source).or_insert_with(|| {
             world.sources.get(source).shown().is_some_and(|text| text.contains("{{"))
         });
-        if is_template {
-            continue;
-        }
-        let kind = (meta.group(), meta.kind.value.as_str());
-        // Where none is written, the one that is applied to may be `default` or any other.
-        let open = !meta.namespace.is_written() && meta.namespace.value == "default";
-        let namespace = (!open).then_some(meta.namespace.value.as_str());
-        let index = *seen
-            .entry((source, kind, namespace, name.value.as_str(), events(object)))
-            .or_insert(all.len());
-        match all.get_mut(index) {
-            Some(same) => same.push(object),
-            None => all.push(vec![object]),
+        if !is_template {
+            named.push(object);
         }
     }
+    // Objects of one file stand together already, and equal ones stay in their order.
+    named.sort_by(|a, b| compare(a, b));
+    let mut all: Vec<&[&Object]> =
+        named.chunk_by(|a, b| compare(a, b).is_eq()).filter(|same| same.len() > 1).collect();
+    all.sort_by_key(|same| same.first().map(|object| object.origin()));
     for same in all {
-        if let [first, second, more @ ..] = same.as_slice() {
+        if let [first, second, more @ ..] = same {
             out.push(finding(joined, first, second, more));
         }
     }
     Ok(())
+}
+
+/// Equal are objects of one file that have one name, and are there at one time.
+fn compare(a: &Object, b: &Object) -> Ordering {
+    key(a).cmp(&key(b)).then_with(|| events(a).cmp(&events(b)))
+}
+
+fn key(object: &Object) -> (SourceId, &str, &str, &str, Option<&str>) {
+    let meta = &object.meta;
+    // Where none is written, the one that is applied to may be `default` or any other.
+    let open = !meta.namespace.is_written() && meta.namespace.value == "default";
+    let namespace = (!open).then_some(meta.namespace.value.as_str());
+    (object.document.source, meta.name(), meta.kind.value.as_str(), meta.group(), namespace)
 }
 
 /// When Helm makes a hook; what is made at one time is not there at the other.

@@ -74,8 +74,8 @@ fn as_applied(case: &ObjectCase<'_>, out: &mut Findings) {
     let root = case.object.node();
     let mut patched = Vec::new();
     out.found.retain(|finding| {
-        let places = finding.evidence.iter().filter(|e| e.origin.source == source);
-        let fields = places.filter_map(|e| match &e.origin.place {
+        let places = finding.evidence.iter().filter(|e| e.origin.source() == source);
+        let fields = places.filter_map(|e| match e.origin.place() {
             Place::Text(span) => Some(root.keys_to(span.range().start).join("/")),
             _ => None,
         });

@@ -305,7 +305,7 @@ fn duplicates(joined: &Joined<'_>, out: &mut Findings) -> Judged {
         )
         .variant(&DUPLICATE)
         .fix(Fix::suggest("keep one of them"));
-        finding.subject.clone_from(&world.sources.get(problem.origin.source).path);
+        finding.subject.clone_from(&world.sources.get(problem.origin.source()).path);
         out.push(finding);
     }
     Ok(())

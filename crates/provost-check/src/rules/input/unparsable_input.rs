@@ -41,7 +41,7 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
         match problem.kind {
             // rejected-by-builder
             ProblemKind::Refused | ProblemKind::Doubtful
-                if builds.contains(&problem.origin.source) =>
+                if builds.contains(&problem.origin.source()) =>
             {
                 continue;
             }
@@ -57,7 +57,7 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
             ProblemKind::NoKind(None) | ProblemKind::Doubtful => "says not what it is",
             _ => "cannot be read",
         };
-        let source = world.sources.get(problem.origin.source);
+        let source = world.sources.get(problem.origin.source());
         // As every tool says it: `nope.yaml: No such file or directory`.
         let message = match problem.kind {
             ProblemKind::Unreadable => format!("{}: {}", source.path, problem.message),
@@ -89,7 +89,7 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
 /// A key that differs by its case alone can mean nothing else.
 fn rename(world: &World, key: &Origin, meant: &str) -> Fix {
     let title = format!("did you mean `{meant}`?");
-    let text = world.sources.get(key.source).shown();
+    let text = world.sources.get(key.source()).shown();
     let written = text.zip(key.span()).and_then(|(text, span)| text.get(span.range()));
     match written {
         Some(written) if written.eq_ignore_ascii_case(meant) => {
@@ -104,7 +104,7 @@ fn rename(world: &World, key: &Origin, meant: &str) -> Fix {
 /// has stumbled over the same.
 fn told_by_type(world: &World) -> FxHashSet<Origin> {
     let malformed = world.problems.iter().filter(|p| p.kind == ProblemKind::Malformed);
-    let sources: FxHashSet<_> = malformed.map(|problem| problem.origin.source).collect();
+    let sources: FxHashSet<_> = malformed.map(|problem| problem.origin.source()).collect();
     let mut told = FxHashSet::default();
     if sources.is_empty() {
         return told;

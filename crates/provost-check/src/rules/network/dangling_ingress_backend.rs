@@ -108,7 +108,7 @@ fn one(
         case.joined.unpatched(service, &["spec/ports"])?;
     }
     let all = services.iter().filter_map(|object| match &object.body {
-        Body::Service(service) => Some((*object, service)),
+        Body::Service(service) => Some((*object, &**service)),
         _ => None,
     });
     let all: Vec<(&Object, &Service)> = all.collect();

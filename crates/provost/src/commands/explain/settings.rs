@@ -154,7 +154,7 @@ fn place<T>(fact: &Fact<T>, sources: &Sources) -> String {
 }
 
 fn at(origin: &provost_check::facts::Origin, sources: &Sources) -> String {
-    let source = sources.get(origin.source);
+    let source = sources.get(origin.source());
     match origin.span() {
         Some(span) => format!("{}:{}", source.path, source.position(span.start).line),
         None => source.path.clone(),

@@ -179,14 +179,16 @@ impl Loader<'_> {
             }
         };
         let body = match kind {
-            Kind::ConfigMap => Body::ConfigMap(ConfigMap {
+            Kind::ConfigMap => Body::ConfigMap(Box::new(ConfigMap {
                 data: StringMap::new(data.values),
                 binary_keys: data.keys,
                 binary_bytes: data.bytes,
                 binary_order: Order::default(),
                 immutable: is_set("immutable"),
-            }),
-            Kind::Secret => Body::Secret(Secret { keys: data.keys, order: Order::default() }),
+            })),
+            Kind::Secret => {
+                Body::Secret(Box::new(Secret { keys: data.keys, order: Order::default() }))
+            }
         };
         for namespace in namespaces {
             let meta = Meta {
@@ -429,7 +431,7 @@ mod tests {
         let paths: Vec<PathBuf> = kustomizations.iter().map(|name| dir.path().join(name)).collect();
         let objects = generated(&paths, None, &mut sources);
         let place = |origin: &Origin| {
-            let source = sources.get(origin.source);
+            let source = sources.get(origin.source());
             let name = source.path.rsplit('/').next().unwrap().to_owned();
             match origin.span() {
                 Some(span) => format!("{name}:{}", source.position(span.start).line),
@@ -453,7 +455,7 @@ mod tests {
                             place(&value.origin)
                         ));
                         if let Some(span) = value.origin.span() {
-                            let text = sources.get(value.origin.source).shown().unwrap();
+                            let text = sources.get(value.origin.source()).shown().unwrap();
                             let shown = &text[span.range()];
                             assert!(shown == value.value || shown.contains('*'), "{shown}");
                         }

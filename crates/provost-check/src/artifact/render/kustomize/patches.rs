@@ -162,7 +162,7 @@ impl Inline {
         let first = place.start as usize + (start - from);
         let last = (place.start as usize + (end - from)).min(place.end as usize);
         match first < last {
-            true => Origin::text(self.whole.source, Span::new(first, last)),
+            true => Origin::text(self.whole.source(), Span::new(first, last)),
             false => self.whole.clone(),
         }
     }

@@ -29,7 +29,7 @@ fn places(files: &[(&str, &str)], rendered: &str) -> Vec<String> {
     let (dir, sources) = loaded(files, rendered);
     let root = dir.path().canonicalize().unwrap();
     let place = |origin: &Origin| {
-        let source = sources.get(origin.source);
+        let source = sources.get(origin.source());
         let path = Path::new(&source.path);
         let path = path.strip_prefix(dir.path()).or_else(|_| path.strip_prefix(&root)).unwrap();
         let line = origin.span().map_or(0, |span| source.position(span.start).line);
@@ -184,7 +184,7 @@ fn texts(files: &[(&str, &str)], rendered: &str) -> Vec<String> {
         let Some(trace) = &source.rendered else { continue };
         for (text, line) in source.shown().unwrap().lines().zip(&trace.lines) {
             let Some(at) = &line.at else { continue };
-            let from = sources.get(at.source).shown().unwrap();
+            let from = sources.get(at.source()).shown().unwrap();
             let place = at.span().and_then(|span| from.get(span.range())).unwrap_or_default();
             all.push(format!("{} < {place}", text.trim()));
         }
@@ -433,7 +433,7 @@ fn nodes(files: &[(&str, &str)], rendered: &str) -> Vec<String> {
         for node in &trace.nodes {
             assert_eq!(trace.node(node.span).map(|found| found.span), Some(node.span));
             let printed = &source.shown().unwrap()[node.span.range()];
-            let from = sources.get(node.at.source);
+            let from = sources.get(node.at.source());
             let path = Path::new(&from.path);
             let path = path.strip_prefix(dir.path()).or_else(|_| path.strip_prefix(&root)).unwrap();
             let span = node.at.span().unwrap_or_default();
@@ -673,6 +673,6 @@ spec:
     // Both have these bytes.
     assert_eq!(trace.nodes.iter().filter(|node| node.span == whole).count(), 2);
     let at = &trace.node(whole).unwrap().at;
-    let text = &sources.get(at.source).shown().unwrap()[at.span().unwrap().range()];
+    let text = &sources.get(at.source()).shown().unwrap()[at.span().unwrap().range()];
     assert_eq!(text, "{name: web, image: 'web:1'}");
 }

@@ -186,7 +186,7 @@ fn quoted(ldflags: &Fact<String>, words: &[Fact<String>], index: usize, shell: b
         Some(from.to(to))
     });
     match span {
-        Some(span) => fix.replace(&Origin::text(ldflags.origin.source, span), text),
+        Some(span) => fix.replace(&Origin::text(ldflags.origin.source(), span), text),
         None => fix,
     }
 }
