@@ -1,5 +1,6 @@
 //! What can be typed.
 
+mod dependency;
 mod prove;
 mod rules;
 

@@ -24,6 +24,7 @@ pub mod listen;
 pub mod logged;
 pub mod mesh;
 pub mod network;
+pub mod outages;
 mod patched;
 pub mod process;
 mod programs;

@@ -11,8 +11,10 @@ use serde::{Deserialize, Serialize};
 use super::metrics::{Endpoint, Metrics};
 use super::origin::SourceId;
 
+mod dependency;
 mod trial;
 
+pub use dependency::{Depended, Dependency, Link, Side, State, Turn};
 pub use trial::{Change, Trial};
 
 /// Every request carries a `traceparent` of its own, whose trace id begins with these 64 bits:
@@ -101,6 +103,9 @@ pub struct Terms {
     /// Where metrics are; none in proofs that were made before they were measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Endpoint>,
+    /// What the process depends on and is there for it.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<Dependency>,
     /// Probes go by TLS, which is not spoken here.
     pub https: bool,
 }
@@ -119,6 +124,7 @@ impl Default for Terms {
             propagation_ms: 5000,
             probes: Vec::new(),
             metrics: None,
+            dependencies: Vec::new(),
             https: false,
         }
     }
@@ -240,11 +246,15 @@ pub enum PhaseName {
     FullStdout,
     /// Started as it is; beside it, once for each change of a variable.
     Settings,
+    /// Started while what it depends on refuses connections.
+    WithoutDependency,
+    /// Asked while what it depends on answers nothing, and while it refuses connections.
+    Outage,
 }
 
 impl PhaseName {
     /// All, in the order in which they are reported.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Start,
         Self::Drain,
         Self::Stuck,
@@ -252,6 +262,8 @@ impl PhaseName {
         Self::EarlySignal,
         Self::FullStdout,
         Self::Settings,
+        Self::WithoutDependency,
+        Self::Outage,
     ];
 
     /// As `--phase` takes it.
@@ -264,6 +276,8 @@ impl PhaseName {
             Self::EarlySignal => "early-signal",
             Self::FullStdout => "full-stdout",
             Self::Settings => "settings",
+            Self::WithoutDependency => "without-dependency",
+            Self::Outage => "outage",
         }
     }
 }
@@ -294,6 +308,9 @@ pub struct Phase {
     /// What it said on its metrics endpoint, where it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub metrics: Option<Metrics>,
+    /// What was seen of what it depends on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dependencies: Vec<Depended>,
     /// What it printed.
     #[serde(default)]
     pub output: Output,
@@ -372,6 +389,8 @@ pub enum Purpose {
     Slow,
     /// Begun before SIGTERM and never finished by the client.
     Endless,
+    /// Right after readiness was first answered well, for what the process is there for.
+    First,
     /// By itself, while nothing else is asked.
     Plain,
     /// With line breaks, quotes, bytes that are no text, or much of it.

@@ -8,6 +8,7 @@
 
 pub mod body;
 pub mod connection;
+mod dependency;
 mod listening;
 pub mod metrics;
 pub mod netlink;

@@ -36,3 +36,10 @@ pub struct Plan {
     /// it, when the process is ready.
     pub sockets: Option<usize>,
 }
+
+impl Plan {
+    /// Ports of its network that are ours.
+    pub(super) fn ours(&self) -> Vec<u16> {
+        self.terms.dependencies.iter().map(|dependency| dependency.port).collect()
+    }
+}

@@ -52,6 +52,12 @@ pub(super) struct Clock {
 }
 
 impl Clock {
+    /// Begins now.
+    #[cfg(test)]
+    pub(super) fn now() -> Self {
+        Self { start: Instant::now() }
+    }
+
     pub(super) fn now_us(self) -> u64 {
         u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
@@ -101,6 +107,7 @@ impl Process {
             directory: plan.directory.clone(),
             user: plan.user,
             writable: plan.writable.clone(),
+            hosts: plan.terms.dependencies.iter().filter_map(|it| it.name.clone()).collect(),
             token: token.clone(),
             entered,
         };
@@ -136,7 +143,8 @@ impl Process {
             let reader = Reader::new(clock, &seen, &hide, &unread, Some(token));
             watchers.push(tokio::task::spawn_local(reader.read(err)));
         }
-        let looking = watch_listeners(clock, Rc::clone(&seen), id, entered.namespaces);
+        let looking =
+            watch_listeners(clock, Rc::clone(&seen), (id, entered.namespaces), plan.ours());
         watchers.push(tokio::task::spawn_local(looking));
         Ok(Self { clock, child, pid, seen, watchers, unread, signals: Vec::new(), hidden: hide })
     }
@@ -224,10 +232,15 @@ fn small(phase: PhaseName, pipe: impl AsFd) {
     }
 }
 
-async fn watch_listeners(clock: Clock, seen: Rc<RefCell<Seen>>, pid: u32, own_network: bool) {
+async fn watch_listeners(
+    clock: Clock,
+    seen: Rc<RefCell<Seen>>,
+    (pid, own_network): (u32, bool),
+    ours: Vec<u16>,
+) {
     let mut open: BTreeMap<(IpAddr, u16), usize> = BTreeMap::new();
     loop {
-        let now = listening(pid, own_network);
+        let now = listening(pid, own_network, &ours);
         let at_us = clock.now_us();
         {
             let mut seen = seen.borrow_mut();

@@ -30,6 +30,9 @@ const ANY_PORT: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
 /// Where the program is put when its own folder may not be open to the user it runs as.
 const PROGRAMS: &str = "/tmp/.provost";
 
+/// Where names of hosts are looked up first.
+const HOSTS: &str = "/etc/hosts";
+
 /// What the worker tells the process that becomes the program. It travels as an argument: the
 /// environment is the program's.
 #[derive(Debug, Serialize, Deserialize)]
@@ -39,6 +42,8 @@ pub(super) struct Launch {
     pub(super) directory: PathBuf,
     pub(super) user: (u32, u32),
     pub(super) writable: Vec<PathBuf>,
+    /// Hosts that are the loopback address.
+    pub(super) hosts: Vec<String>,
     /// Begins the line by which a failure is told apart from what the program prints.
     pub(super) token: String,
     /// Whether namespaces were entered, and whether as root of the machine.
@@ -110,6 +115,18 @@ pub(super) fn foresee(entered: Entered, plan: &Plan, stage: &mut Stage) {
     if entered.namespaces && !plan.read_only_root {
         let what = "a root that can be written to, as the container's";
         tell(false, what, "it is this machine's, and therefore read-only");
+    }
+    for dependency in &plan.terms.dependencies {
+        let mut lacks = |what: String, why| stage.missing.push(missing(&what, why));
+        match &dependency.name {
+            _ if !entered.namespaces => {
+                lacks(format!("the dependency {}", dependency.shown()), "it needs its own network");
+            }
+            Some(name) if !Path::new(HOSTS).is_file() => {
+                lacks(format!("the host {name}"), "this machine has no /etc/hosts");
+            }
+            _ => {}
+        }
     }
     let volume = |path: &Path, why: &str| Missing {
         volume: true,
@@ -200,6 +217,7 @@ fn become_program(told: &Launch) -> anyhow::Result<Never> {
         mount("proc", "/proc", "proc", plain | MountFlags::NOEXEC, None).context("no /proc")?;
         readonly::make_read_only().context("cannot make the root read-only")?;
         program = own_tmp(&told.program, &told.writable).context("cannot mount /tmp")?;
+        name_hosts(&told.hosts).context("cannot write /etc/hosts")?;
     }
     std::env::set_current_dir(&told.directory)
         .with_context(|| format!("cannot be started in {}", told.directory.display()))?;
@@ -235,6 +253,21 @@ fn own_tmp(program: &Path, writable: &[PathBuf]) -> anyhow::Result<PathBuf> {
     let source = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&open));
     mount_bind(source.as_str(), &inside)?;
     Ok(inside)
+}
+
+/// Has the names stand for the loopback address, where there is a table of names.
+fn name_hosts(names: &[String]) -> io::Result<()> {
+    let table = Path::new(HOSTS);
+    if names.is_empty() || !table.is_file() {
+        return Ok(());
+    }
+    let mut text = std::fs::read_to_string(table).unwrap_or_default();
+    for name in names {
+        text.push_str(&format!("\n127.0.0.1 {name}\n"));
+    }
+    let inside = Path::new(PROGRAMS).join("hosts-of-dependencies");
+    std::fs::write(&inside, text)?;
+    mount_bind(&inside, table).map_err(io::Error::from)
 }
 
 fn give_up((uid, gid): (u32, u32)) -> io::Result<()> {

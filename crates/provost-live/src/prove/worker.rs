@@ -3,6 +3,8 @@
 
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -13,6 +15,7 @@ use provost_check::facts::proof::{Phase, Stage};
 use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
+use super::dependency::beyond::{self, Beyond};
 use super::{phases, plan::Plan, stage};
 
 /// Calls a worker.
@@ -50,18 +53,33 @@ pub fn called() -> Option<ExitCode> {
 
 fn work() -> Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    let mut text = String::new();
-    std::io::stdin().read_to_string(&mut text)?;
-    let plan: Plan = serde_json::from_str(&text)?;
+    let from = UnixStream::from(rustix::io::dup(rustix::stdio::stdin())?);
+    let plan = read_plan(&from)?;
     let (entered, mut told) = stage::enter(plan.user);
     stage::foresee(entered, &plan, &mut told);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let phase = tokio::task::LocalSet::new().block_on(&runtime, phases::run(&plan, entered));
+    let relayed = plan.terms.dependencies.iter().any(|it| it.target.is_some());
+    let phase = tokio::task::LocalSet::new().block_on(&runtime, async {
+        let beyond = relayed.then(|| Beyond::new(from)).transpose();
+        phases::run(&plan, entered, beyond.map_err(|error| error.to_string())?).await
+    });
     let measured = Measured { stage: told, phase };
     let mut out = std::io::stdout().lock();
     serde_json::to_writer(&mut out, &measured)?;
     out.flush()?;
     Ok(())
+}
+
+/// A line of JSON. What follows on the stream are answers to questions, of which none was asked yet.
+fn read_plan(mut from: &UnixStream) -> Result<Plan> {
+    let (mut text, mut piece) = (Vec::new(), vec![0; 64 << 10]);
+    while text.last() != Some(&b'\n') {
+        match from.read(&mut piece)? {
+            0 => bail!("the plan is cut"),
+            read => text.extend_from_slice(piece.get(..read).unwrap_or_default()),
+        }
+    }
+    Ok(serde_json::from_slice(&text)?)
 }
 
 /// Measures one phase in a process of its own, which is killed with all it started when `stop` is
@@ -70,19 +88,24 @@ fn work() -> Result<()> {
 /// # Errors
 /// When there is no worker, or it ended without an answer.
 pub fn measure(plan: &Plan, longest: Duration, stop: &AtomicBool) -> Result<Measured> {
+    // The plan goes one way, connections to what the user runs come the other.
+    let (ours, theirs) = UnixStream::pair().context("cannot speak with another process")?;
     let mut worker = Worker(
         Command::new("/proc/self/exe")
             .args([OsString::from(WORK)])
-            .stdin(Stdio::piped())
+            .stdin(Stdio::from(OwnedFd::from(theirs)))
             .stdout(Stdio::piped())
             .spawn()
             .context("cannot start a process for the measurement")?,
     );
     let child = &mut worker.0;
-    let (stdin, stdout) = (child.stdin.take(), child.stdout.take());
-    if let Some(mut stdin) = stdin {
-        serde_json::to_writer(&mut stdin, plan).context("the measurement takes no plan")?;
-    }
+    let stdout = child.stdout.take();
+    let mut line = serde_json::to_vec(plan).context("the plan cannot be written")?;
+    line.push(b'\n');
+    (&ours).write_all(&line).context("the measurement takes no plan")?;
+    let dependencies = plan.terms.dependencies.clone();
+    // It ends with the worker, whose end of the stream is the only other one.
+    thread::spawn(move || beyond::serve(&ours, &dependencies));
     let reader = thread::spawn(move || {
         let mut text = Vec::new();
         stdout.map(|out| out.take(MOST_ANSWER).read_to_end(&mut text)).transpose().map(|_| text)

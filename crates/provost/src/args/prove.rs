@@ -2,8 +2,9 @@
 
 use clap::Args;
 use clap::builder::RangedI64ValueParser;
-use provost_check::facts::proof::PhaseName;
+use provost_check::facts::proof::{Dependency, PhaseName};
 
+use super::dependency::dependency;
 use super::{Output, RuleArgs, container};
 
 /// Seconds that readiness is waited for, where nobody says how many.
@@ -26,6 +27,12 @@ pub(crate) struct ProveArgs {
     /// Variables, one NAME=VALUE a line
     #[arg(long, value_name = "FILE", help_heading = "Process")]
     pub(crate) env_file: Vec<String>,
+    /// What it depends on, at PORT of its loopback address: a stub that accepts and answers nothing, or
+    /// a real one on loopback of this machine (tcp:5432=127.0.0.1:5432); NAME is what it calls the host
+    /// (tcp:5432=db); repeatable
+    #[arg(long, value_name = "tcp:PORT[=NAME][=127.0.0.1:PORT]", value_parser = dependency)]
+    #[arg(help_heading = "Process")]
+    pub(crate) dependency: Vec<Dependency>,
     /// The folder it is started in (default: /)
     #[arg(long, value_name = "DIR", default_value = "/", hide_default_value = true)]
     #[arg(help_heading = "Process")]
@@ -52,8 +59,8 @@ pub(crate) struct ProveArgs {
     /// Seconds that readiness is waited for
     #[arg(long, value_name = "SECONDS", default_value_t = READY_WITHIN, help_heading = "Measurement")]
     pub(crate) ready_within: u64,
-    /// Only this part: start, drain, stuck, second-signal, early-signal, full-stdout, settings;
-    /// repeatable
+    /// Only this part: start, drain, stuck, second-signal, early-signal, full-stdout, settings,
+    /// without-dependency, outage; repeatable
     #[arg(long, value_name = "PHASE", value_parser = phase, help_heading = "Measurement")]
     pub(crate) phase: Vec<PhaseName>,
     /// In the phase settings, change only this variable; repeatable

@@ -357,6 +357,7 @@ mod tests {
             lateness_us: 0,
             trials: Vec::new(),
             metrics: None,
+            dependencies: Vec::new(),
         }
     }
 

@@ -2,6 +2,8 @@
 
 pub mod catch_all_success;
 pub mod listens_on_loopback_only;
+pub mod liveness_follows_dependency;
 pub mod probe_endpoint_missing;
 pub mod probe_redirects_or_authenticates;
 pub mod probe_slower_than_its_timeout;
+pub mod readiness_ignores_dependency;

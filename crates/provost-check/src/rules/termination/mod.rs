@@ -1,5 +1,6 @@
 //! How the process ends.
 
+pub mod closes_dependency_before_last_response;
 pub mod drain_longer_than_grace;
 pub mod hangs_on_long_request;
 pub mod ignores_signal_while_starting;

@@ -3,22 +3,31 @@
 mod drain;
 mod early;
 mod full;
+mod outage;
 mod run;
 mod scrapes;
 mod second;
 mod settings;
 mod start;
 mod stuck;
+mod without;
+
+use std::rc::Rc;
 
 use provost_check::facts::proof::{Phase, PhaseName};
 
+use super::dependency::beyond::Beyond;
 use super::plan::Plan;
 use super::stage::Entered;
 use run::Run;
 
 /// Runs the phase of a plan; why not, when the program could not be started.
-pub(super) async fn run(plan: &Plan, entered: Entered) -> Result<Phase, String> {
-    let mut run = Run::start(plan, entered)?;
+pub(super) async fn run(
+    plan: &Plan,
+    entered: Entered,
+    beyond: Option<Beyond>,
+) -> Result<Phase, String> {
+    let mut run = Run::start(plan, entered, beyond.map(Rc::new)).await?;
     match plan.phase {
         PhaseName::Start => start::run(&mut run).await,
         PhaseName::Drain => drain::run(&mut run).await,
@@ -27,6 +36,8 @@ pub(super) async fn run(plan: &Plan, entered: Entered) -> Result<Phase, String> 
         PhaseName::EarlySignal => early::run(&mut run).await,
         PhaseName::FullStdout => full::run(&mut run).await,
         PhaseName::Settings => settings::run(&mut run).await,
+        PhaseName::WithoutDependency => without::run(&mut run).await,
+        PhaseName::Outage => outage::run(&mut run).await,
     }
     run.finish().await
 }

@@ -6,11 +6,15 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use provost_check::facts::metrics::Metrics;
-use provost_check::facts::proof::{Exit, Outcome, Phase, ProbeKind, Purpose, Request, Signal};
+use provost_check::facts::proof::{
+    Exit, Outcome, Phase, PhaseName, ProbeKind, Purpose, Request, Signal, State,
+};
 use provost_check::model::secret::masked;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::prove::connection::{Connection, get};
+use crate::prove::dependency::Dependencies;
+use crate::prove::dependency::beyond::Beyond;
 use crate::prove::plan::Plan;
 use crate::prove::process::{Clock, Process};
 use crate::prove::stage::Entered;
@@ -73,6 +77,13 @@ impl Log {
         self.requests.borrow().last().map(|request| request.outcome.clone())
     }
 
+    /// The same of those for that purpose.
+    pub(super) fn last_of(&self, purpose: Purpose) -> Option<Outcome> {
+        let requests = self.requests.borrow();
+        let mut back = requests.iter().rev();
+        back.find(|request| request.purpose == purpose).map(|request| request.outcome.clone())
+    }
+
     /// Opens a connection, asks once, and keeps what came of it.
     pub(super) async fn ask(
         &self,
@@ -116,6 +127,7 @@ pub(super) struct Run<'p> {
     pub(super) plan: &'p Plan,
     pub(super) process: Process,
     pub(super) log: Rc<Log>,
+    pub(super) dependencies: Dependencies,
     ready_us: Option<u64>,
     live_us: Option<u64>,
     other_protocol: bool,
@@ -124,8 +136,20 @@ pub(super) struct Run<'p> {
 }
 
 impl<'p> Run<'p> {
-    /// Starts the process.
-    pub(super) fn start(plan: &'p Plan, entered: Entered) -> Result<Self, String> {
+    /// Starts the process, and before it what it depends on.
+    pub(super) async fn start(
+        plan: &'p Plan,
+        entered: Entered,
+        beyond: Option<Rc<Beyond>>,
+    ) -> Result<Self, String> {
+        // In the network of this machine the port may be that of the real one.
+        let asked = plan.terms.dependencies.as_slice();
+        let asked = if entered.namespaces { asked } else { &[] };
+        let state = match plan.phase {
+            PhaseName::WithoutDependency => State::Refusing,
+            _ => State::Up,
+        };
+        let dependencies = Dependencies::start(asked, state, beyond).await?;
         let process = Process::start(plan, entered).map_err(|error| error.0)?;
         let log = Rc::new(Log {
             clock: process.clock,
@@ -136,6 +160,7 @@ impl<'p> Run<'p> {
             plan,
             process,
             log,
+            dependencies,
             ready_us: None,
             live_us: None,
             other_protocol: false,
@@ -262,6 +287,7 @@ impl<'p> Run<'p> {
             self.exit = self.process.ended_within(Duration::ZERO).await;
         }
         let hidden = Rc::clone(&self.process.hidden);
+        let dependencies = self.dependencies.seen(self.process.clock);
         let (listeners, output, signals) = self.process.seen().await.map_err(|error| error.0)?;
         let mut requests = self.log.requests.take();
         requests.sort_by_key(|request| request.at_us);
@@ -284,6 +310,7 @@ impl<'p> Run<'p> {
             signals,
             requests,
             metrics: self.metrics,
+            dependencies,
             output,
             exit: self.exit,
             lateness_us: lateness_us.copied().unwrap_or(0),

@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use provost_check::facts::proof::{INJECTED, Purpose};
+use provost_check::facts::proof::{INJECTED, Outcome, ProbeKind, Purpose};
+use tokio::time::{Instant, sleep};
 
-use tokio::time::sleep;
-
-use super::run::Run;
+use super::run::{PATIENCE, Run};
 use super::scrapes;
 use crate::prove::connection::get;
 
@@ -22,8 +21,19 @@ const LONG: usize = 64 << 10;
 /// Until what was printed has been read.
 const SETTLE: Duration = Duration::from_millis(100);
 
+/// What is not useful by then is not because it was too early.
+const LATE: Duration = Duration::from_secs(10);
+
+/// Between two of the first requests, and what each may take.
+const BETWEEN: Duration = Duration::from_millis(50);
+const FIRST: Duration = Duration::from_secs(2);
+
 pub(super) async fn run(run: &mut Run<'_>) {
     let ready = run.become_ready().await;
+    if ready {
+        first(run).await;
+        slow(run).await;
+    }
     // Also when it is not: what answers instead is worth knowing.
     for probe in &run.plan.terms.probes {
         let to = run.to(probe.port);
@@ -50,6 +60,32 @@ pub(super) async fn run(run: &mut Run<'_>) {
     }
     run.terminate();
     run.wait_for_end().await;
+}
+
+/// What the process is there for, asked as soon as it says that it is ready; where that is no other
+/// path than readiness itself, there is nothing to ask for. One that fails is asked until it does not.
+async fn first(run: &Run<'_>) {
+    let terms = &run.plan.terms;
+    let other = terms.probe(ProbeKind::Readiness).is_some_and(|probe| probe.path != terms.path);
+    let Some(port) = run.port().filter(|_| other) else { return };
+    let to = run.to(port);
+    let deadline = Instant::now() + LATE;
+    loop {
+        run.log.ask(Purpose::First, to, &terms.path, FIRST).await;
+        let well = matches!(run.log.last(), Some(Outcome::Answered { status: ..500, .. }));
+        if well || Instant::now() > deadline {
+            return;
+        }
+        sleep(BETWEEN).await;
+    }
+}
+
+/// What takes a while, once: whether it works when nobody tells the process to end.
+async fn slow(run: &Run<'_>) {
+    let path = run.plan.terms.slow_path.as_deref().filter(|_| run.dependencies.are_there());
+    if let (Some(port), Some(path)) = (run.port(), path) {
+        run.log.ask(Purpose::Plain, run.to(port), path, PATIENCE).await;
+    }
 }
 
 /// Paths and headers that are logged as they came make lines of their own, or fields, or no text. All

@@ -23,7 +23,7 @@ use provost_check::rules::engine::{Profile, Selection};
 use provost_check::rules::rule::{Need, Rule};
 use provost_live::prove::{self, Plan};
 
-use super::{environment, settings, terms};
+use super::{dependencies, environment, settings, terms};
 use crate::args::{Cli, ProveArgs, READY_WITHIN};
 use crate::commands::check;
 use crate::exit::{Exit, Mistake};
@@ -44,6 +44,9 @@ const MOST_EARLY_US: u64 = 1_000_000;
 
 /// Beside its own times, what a phase may take: the start of its processes, the load before and after.
 const ALLOWANCE: Duration = Duration::from_secs(30);
+
+/// What the outages of dependencies may take.
+const OUTAGES: Duration = Duration::from_secs(60);
 
 pub(super) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
@@ -153,7 +156,8 @@ fn plan(args: &ProveArgs, world: &World) -> Result<Planned> {
     let joined = Joined::new(world);
     let container = container(args, &joined)?;
     let mut given = environment::compose(args, container.as_ref())?;
-    let terms = terms::of(args, container.as_ref(), &world.settings);
+    let mut terms = terms::of(args, container.as_ref(), &world.settings);
+    terms.dependencies = dependencies::of(args, &terms, &given)?;
     let mut said = std::mem::take(&mut given.said);
     said.push(match &container {
         Some(case) => format!("run as {}", case.subject()),
@@ -304,6 +308,7 @@ fn command(args: &ProveArgs) -> String {
         let hidden = provost_check::model::secret::secret_word(name).is_some();
         flag("--env", &format!("{name}={}", if hidden { "..." } else { value }));
     }
+    args.dependency.iter().for_each(|it| flag("--dependency", &dependencies::typed(it)));
     if args.directory != Path::new("/") {
         flag("--directory", &args.directory.to_string_lossy());
     }
@@ -346,7 +351,11 @@ fn phases(args: &ProveArgs) -> Vec<PhaseName> {
     match (args.phase.is_empty(), args.quick) {
         (false, _) => PhaseName::ALL.into_iter().filter(|it| args.phase.contains(it)).collect(),
         (true, true) => vec![PhaseName::Start, PhaseName::Drain],
-        (true, false) => PhaseName::ALL.to_vec(),
+        (true, false) => {
+            let about = [PhaseName::WithoutDependency, PhaseName::Outage];
+            let left_out = |it: &PhaseName| args.dependency.is_empty() && about.contains(it);
+            PhaseName::ALL.into_iter().filter(|it| !left_out(it)).collect()
+        }
     }
 }
 
@@ -461,7 +470,8 @@ fn keep(
 
 fn longest(terms: &Terms) -> Duration {
     let own = terms.ready_ms + terms.grace_ms + terms.propagation_ms;
-    Duration::from_millis(own) + ALLOWANCE
+    let outages = if terms.dependencies.is_empty() { Duration::ZERO } else { OUTAGES };
+    Duration::from_millis(own) + ALLOWANCE + outages
 }
 
 fn progress(quiet: bool) -> ProgressBar {
@@ -487,6 +497,9 @@ fn table(proof: &Proof, said: &[String]) -> String {
         text.push_str(&format!("without {} ({})\n", clean(&missing.what), clean(&missing.why)));
     }
     text.push_str(&provost_check::report::timeline::render(proof));
+    for line in dependencies::unheard(proof) {
+        text.push_str(&format!("{}\n", clean(&line)));
+    }
     let late = proof.phases.iter().map(|phase| phase.lateness_us).max().unwrap_or(0);
     if late > LATE_US {
         text.push_str(&format!(

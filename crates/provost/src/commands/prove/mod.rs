@@ -9,6 +9,8 @@ use crate::args::{Cli, ProveArgs};
 use crate::exit::Exit;
 
 #[cfg(target_os = "linux")]
+mod dependencies;
+#[cfg(target_os = "linux")]
 mod measured;
 #[cfg(target_os = "linux")]
 mod settings;

@@ -167,7 +167,7 @@ fn is_of_this_machine(address: &str) -> bool {
 }
 
 /// Whether a text holds the number, not as a part of a longer one.
-fn names_port(text: &str, port: u16) -> bool {
+pub(super) fn names_port(text: &str, port: u16) -> bool {
     let port = port.to_string();
     text.split(|c: char| !c.is_ascii_digit()).any(|number| number == port)
 }

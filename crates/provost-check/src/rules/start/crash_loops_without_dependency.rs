@@ -1,0 +1,75 @@
+//! A process that gives up at once, without a reason, when what it depends on is not there.
+
+use crate::case::process::{ProcessCase, duration};
+use crate::facts::proof::PhaseName;
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// It is restarted with longer and longer pauses, and nobody is told why.
+pub static RULE: Rule = Rule {
+    id: "crash-loops-without-dependency",
+    group: Group::Start,
+    level: Level::Warn,
+    title: "a process that ends at once when a dependency is not there, and does not name it",
+    page: include_str!("crash-loops-without-dependency.md"),
+    needs: &[Need::Process],
+    check: Check::Process(check),
+    ..Rule::BASE
+};
+
+/// One that tried for longer has waited.
+const AT_ONCE_US: u64 = 1_000_000;
+
+fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
+    let phase = case.with_dependencies(PhaseName::WithoutDependency)?;
+    if case.container().is_some_and(|case| case.workload().kind.is_batch()) {
+        return Err(Abstain::NotApplicable);
+    }
+    // With it, it comes up.
+    let with = case.phase(PhaseName::Start)?;
+    if with.ready_us.is_none() {
+        let what = "a start with the dependency that becomes ready";
+        return Err(Abstain::unknown(Reason::NotMeasured, what));
+    }
+    let Some(exit) = phase.exit.as_ref().filter(|_| phase.ended_by_itself()) else {
+        return Ok(());
+    };
+    let asked = &case.terms().dependencies;
+    let named = phase
+        .output
+        .lines
+        .iter()
+        .any(|line| asked.iter().any(|dependency| dependency.is_named_in(&line.text)));
+    if exit.at_us > AT_ONCE_US || (named && exit.code != Some(0)) {
+        return Ok(());
+    }
+    let names = case.dependencies();
+    let told = match (named, phase.output.last_since(0)) {
+        (true, _) => "its exit code says that it has done its work".to_owned(),
+        (false, Some(line)) => format!("it printed last: {}", line.shown()),
+        (false, None) => "it printed nothing".to_owned(),
+    };
+    let what = match named {
+        true => "",
+        false => ", and does not say so",
+    };
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "the process ends after {} with exit code {} when {names} refuses connections{what}",
+                duration(exit.at_us),
+                exit.shown()
+            ),
+            &case.moment(phase, exit.at_us),
+            "ended by itself",
+        )
+        .note(told)
+        .note("the kubelet waits 10 s before the next start, then 20 s, 40 s, up to 5 min: when the dependency is back, the pod is not")
+        .note(case.repeat(phase))
+        .fix(Fix::suggest(
+            "stay alive and not ready while it is not there, or end with a message that names it",
+        )),
+    );
+    Ok(())
+}

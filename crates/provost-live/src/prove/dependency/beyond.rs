@@ -1,0 +1,97 @@
+//! Connections to what the user runs on the loopback address of the machine, for a worker that is in a
+//! network of its own. A socket stays in the network in which it was made, so that the process outside
+//! makes it, connects it and hands it over (`SCM_RIGHTS`, unix(7)).
+
+use std::io::{self, IoSlice, IoSliceMut, Read as _};
+use std::mem::MaybeUninit;
+use std::net::TcpStream as Outside;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use provost_check::facts::proof::Dependency;
+use rustix::net::{
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
+};
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+
+/// What a connection on the loopback address may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// Answers of the process outside.
+const THERE: u8 = 1;
+const NOT_THERE: u8 = 0;
+
+/// The way out, in the worker.
+#[derive(Debug)]
+pub(crate) struct Beyond(Mutex<tokio::net::UnixStream>);
+
+impl Beyond {
+    /// Over the stream that the plan came by.
+    ///
+    /// # Errors
+    /// When it cannot be waited for.
+    pub(crate) fn new(stream: UnixStream) -> io::Result<Self> {
+        stream.set_nonblocking(true)?;
+        Ok(Self(Mutex::new(tokio::net::UnixStream::from_std(stream)?)))
+    }
+
+    /// A connection to what stands behind that port.
+    pub(super) async fn connect(&self, port: u16) -> Option<TcpStream> {
+        let stream = self.0.lock().await;
+        let question = port.to_be_bytes();
+        stream
+            .async_io(Interest::WRITABLE, || {
+                rustix::io::write(&*stream, &question).map_err(io::Error::from)
+            })
+            .await
+            .ok()
+            .filter(|written| *written == question.len())?;
+        let socket =
+            stream.async_io(Interest::READABLE, || receive(&stream)).await.ok().flatten()?;
+        let socket = Outside::from(socket);
+        socket.set_nonblocking(true).ok()?;
+        let _ = socket.set_nodelay(true);
+        TcpStream::from_std(socket).ok()
+    }
+}
+
+/// The socket of one answer, or nothing where there is none.
+fn receive(stream: &tokio::net::UnixStream) -> io::Result<Option<OwnedFd>> {
+    let mut byte = [NOT_THERE];
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+    let mut rights = RecvAncillaryBuffer::new(&mut space);
+    let mut parts = [IoSliceMut::new(&mut byte)];
+    recvmsg(stream, &mut parts, &mut rights, RecvFlags::CMSG_CLOEXEC)?;
+    let mut sockets = rights.drain().filter_map(|message| match message {
+        RecvAncillaryMessage::ScmRights(mut sockets) => sockets.next(),
+        _ => None,
+    });
+    Ok(sockets.next())
+}
+
+/// Answers a worker until it is gone. Only what the dependencies name is connected to, and only on the
+/// loopback address.
+pub(crate) fn serve(mut worker: &UnixStream, dependencies: &[Dependency]) {
+    let mut question = [0; 2];
+    while worker.read_exact(&mut question).is_ok() {
+        let port = u16::from_be_bytes(question);
+        let asked = dependencies.iter().find(|it| it.port == port);
+        let target = asked.and_then(|it| it.target).filter(|to| to.ip().is_loopback());
+        let socket = target.and_then(|to| Outside::connect_timeout(&to, PATIENCE).ok());
+        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
+        let mut rights = SendAncillaryBuffer::new(&mut space);
+        let sockets = socket.as_ref().map(|socket| [socket.as_fd()]);
+        let answer = match &sockets {
+            Some(sockets) if rights.push(SendAncillaryMessage::ScmRights(sockets)) => [THERE],
+            _ => [NOT_THERE],
+        };
+        let sent = sendmsg(worker, &[IoSlice::new(&answer)], &mut rights, SendFlags::NOSIGNAL);
+        if sent.is_err() {
+            return;
+        }
+    }
+}

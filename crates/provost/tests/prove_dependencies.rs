@@ -1,0 +1,165 @@
+//! `provost prove --dependency` on a real service that breaks one clause about what it depends on.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::symlink;
+use std::sync::Mutex;
+
+use serde_json::Value;
+use support::{Dir, Run};
+
+const POD: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: service, namespace: shop, labels: {app.kubernetes.io/name: service}}
+spec:
+  terminationGracePeriodSeconds: 5
+  containers:
+    - name: service
+      image: registry.example/shop/service:1
+      env:
+        - {name: PORT, value: "8080"}
+        - {name: LAME_DUCK, value: 600ms}
+        - {name: TOKEN, valueFrom: {secretKeyRef: {name: service, key: token}}}
+        - {name: STORE, value: "store.shop:5433"}
+      ports: [{name: http, containerPort: 8080}]
+      startupProbe: {httpGet: {path: /livez, port: http}, periodSeconds: 1, failureThreshold: 30}
+      readinessProbe: {httpGet: {path: /readyz, port: http}}
+      livenessProbe: {httpGet: {path: /livez, port: http}}
+"#;
+
+const CONFIG: &str = "[cluster]\nendpoint_propagation = \"600ms\"\n";
+
+/// Runs side by side: they mostly wait.
+const AT_ONCE: usize = 2;
+
+/// What is found for each fault.
+const FAULTS: &[(&str, &[&str])] = &[
+    ("", &[]),
+    ("liveness-needs-store", &["liveness-follows-dependency"]),
+    ("ready-without-store", &["readiness-ignores-dependency"]),
+    ("crashes-without-store", &["crash-loops-without-dependency"]),
+    ("ready-before-useful", &["ready-before-useful"]),
+    // What still arrives is answered with errors, too.
+    (
+        "closes-store-first",
+        &["closes-dependency-before-last-response", "refuses-during-endpoint-removal"],
+    ),
+];
+
+fn service(go: &str) -> String {
+    let index = fs::read_to_string(support::repository().join("target/fixtures.json"))
+        .expect("cargo xtask fixtures writes it");
+    let index: Value = serde_json::from_str(&index).unwrap();
+    let fits = |f: &&Value| {
+        f["program"] == "service"
+            && f["goarch"] == "amd64"
+            && f["go"].as_str().unwrap().starts_with(go)
+    };
+    let found = index.as_array().unwrap().iter().find(fits);
+    found.expect("the service is among the fixtures")["path"].as_str().unwrap().to_owned()
+}
+
+/// A store as the service wants it: it answers each line. It is there as long as the test.
+fn store() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            std::thread::spawn(move || {
+                let mut lines = BufReader::new(stream.try_clone().unwrap()).lines();
+                while lines.next().is_some_and(|line| line.is_ok()) {
+                    if (&stream).write_all(b"got\n").is_err() {
+                        return;
+                    }
+                }
+            });
+        }
+    });
+    address
+}
+
+fn prove(go: &str, dependency: &str, fault: &str, more: &[&str]) -> Run {
+    let sandbox = Dir::new();
+    symlink(service(go), sandbox.path().join("service")).unwrap();
+    fs::write(sandbox.path().join("pod.yaml"), POD).unwrap();
+    fs::write(sandbox.path().join("provost.toml"), CONFIG).unwrap();
+    let fault = format!("FAULT={fault}");
+    let mut args = vec!["prove", "--binary", "service", "--manifest", "pod.yaml"];
+    args.extend(["--env", &fault, "--dependency", dependency]);
+    args.extend(["--path", "/stored", "--slow-path", "/slowly-stored"]);
+    args.extend(more);
+    sandbox.provost(&args)
+}
+
+fn findings(run: &Run) -> BTreeSet<String> {
+    let report: Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{run}"));
+    let findings = report["findings"].as_array().unwrap();
+    findings.iter().map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
+}
+
+fn each_fault_is_found(go: &str) {
+    let real = store();
+    let dependency = format!("tcp:5433=store.shop={real}");
+    let more = ["start", "drain", "without-dependency", "outage"].map(|phase| ["--phase", phase]);
+    let mut more = more.concat();
+    more.extend(["--format", "json"]);
+    let waiting = Mutex::new(FAULTS.iter());
+    let wrong = Mutex::new(String::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let Some((fault, expected)) = waiting.lock().unwrap().next() else { return };
+                    let run = prove(go, &dependency, fault, &more);
+                    let expected: BTreeSet<String> =
+                        expected.iter().map(|&id| id.to_owned()).collect();
+                    let found = findings(&run);
+                    if found != expected {
+                        let told = format!("{fault}: {found:?}, not {expected:?}\n{}\n", run.err);
+                        wrong.lock().unwrap().push_str(&told);
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn each_fault_about_a_dependency_of_a_go_1_22_service_is_found() {
+    each_fault_is_found("1.22");
+}
+
+#[test]
+fn each_fault_about_a_dependency_of_a_go_1_27_service_is_found() {
+    each_fault_is_found("1.27");
+}
+
+#[test]
+fn a_stub_answers_nothing_and_that_is_said() {
+    let run = prove("1.27", "tcp:5433=store.shop", "", &["--ready-within", "3"]);
+    let said = run.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("store.shop:5433 was spoken to on"), "{run}");
+    assert!(said.contains("--dependency tcp:5433=127.0.0.1:5433"), "{run}");
+    // What only waits for it is judged, and not for what the stub cannot do.
+    assert!(!run.out.contains("ready-before-useful"), "{run}");
+}
+
+#[test]
+fn what_is_not_on_loopback_is_no_dependency() {
+    let run = prove("1.27", "tcp:5433=192.0.2.1:5433", "", &[]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("loopback address of this machine"), "{run}");
+    let run = prove("1.27", "tcp:8080", "", &[]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("port 8080 is one that the process itself opens"), "{run}");
+}
