@@ -270,7 +270,7 @@ pub struct Build {
     /// with its stage.
     pub relative_workdirs: Vec<(Fact<String>, usize)>,
     /// Directories that WORKDIR makes, with their stages.
-    pub workdirs: Vec<(String, usize)>,
+    pub workdirs: Vec<(Fact<String>, usize)>,
     /// Variables that are read and that nothing has set.
     pub undefined: Vec<UndefinedRead>,
     /// What looks like a JSON array and is none.

@@ -53,7 +53,7 @@ impl Loader<'_> {
                     }
                     value.value = path;
                 }
-                self.workdirs.push((value.value.clone(), index));
+                self.workdirs.push((value.clone(), index));
                 stage.config.workdir = Some(value);
             }
         }

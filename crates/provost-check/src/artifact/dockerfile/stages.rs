@@ -87,7 +87,7 @@ pub(super) struct Loader<'a> {
     pub(super) instructions: Vec<Written>,
     pub(super) same_line: Vec<SameLine>,
     pub(super) relative_workdirs: Vec<(Fact<String>, usize)>,
-    pub(super) workdirs: Vec<(String, usize)>,
+    pub(super) workdirs: Vec<(Fact<String>, usize)>,
     pub(super) undefined: Vec<UndefinedRead>,
     pub(super) almost_json: Vec<AlmostJson>,
     /// What ONBUILD lines leave for the stages that are based on theirs, with their stage.

@@ -204,3 +204,64 @@ pub fn versions_of(kind: &str) -> impl Iterator<Item = &'static Kind> {
 pub fn kinds_of(version: &str) -> impl Iterator<Item = &'static str> {
     table::KINDS.iter().filter(move |row| row.version == version).map(|row| row.kind)
 }
+
+/// Whether a group is Kubernetes' own, and some release that was read serves it.
+pub fn has_group(group: &str) -> bool {
+    table::KINDS.iter().any(|row| group_of(row.version) == group)
+}
+
+/// The groups of Kubernetes with a resource of that name (`deployments`), each once. Resources are
+/// named after kinds by one rule (`UnsafeGuessKindToResource` of k8s.io/apimachinery).
+pub fn groups_of(resource: &str) -> Vec<&'static str> {
+    let mut groups: Vec<&str> = Vec::new();
+    for row in table::KINDS {
+        let group = group_of(row.version);
+        if !groups.contains(&group) && is_resource_of(resource, row.kind) {
+            groups.push(group);
+        }
+    }
+    groups
+}
+
+/// The resource whose kind or singular somebody wrote instead: `pods` for `Pod` and `pod`.
+pub fn resource_meant(text: &str) -> Option<String> {
+    let lower = text.to_ascii_lowercase();
+    let kind =
+        |row: &&Kind| row.kind.eq_ignore_ascii_case(text) || is_resource_of(&lower, row.kind);
+    let row = table::KINDS.iter().filter(|row| !row.kind.ends_with("List")).find(kind)?;
+    Some(resource_of(row.kind))
+}
+
+fn group_of(version: &'static str) -> &'static str {
+    version.split_once('/').map_or("", |(group, _)| group)
+}
+
+fn is_resource_of(resource: &str, kind: &str) -> bool {
+    // Compared without making a text of each of hundreds of kinds.
+    let mut stem = kind.len();
+    let lower = kind.as_bytes().last().copied().unwrap_or_default();
+    let end = match (kind, lower) {
+        ("Endpoints", _) => "",
+        (_, b's') => "es",
+        (_, b'y') => {
+            stem -= 1;
+            "ies"
+        }
+        _ => "s",
+    };
+    let Some(kind) = kind.get(..stem) else { return false };
+    resource.strip_suffix(end).is_some_and(|rest| {
+        rest.len() == kind.len()
+            && rest.bytes().zip(kind.bytes()).all(|(r, k)| r == k.to_ascii_lowercase())
+    })
+}
+
+fn resource_of(kind: &str) -> String {
+    let lower = kind.to_ascii_lowercase();
+    match lower.as_bytes().last() {
+        _ if kind == "Endpoints" => lower,
+        Some(b's') => lower + "es",
+        Some(b'y') => format!("{}ies", lower.trim_end_matches('y')),
+        _ => lower + "s",
+    }
+}

@@ -56,3 +56,27 @@ fn the_table_is_sorted() {
         }
     }
 }
+
+#[test]
+fn resources_are_named_after_their_kinds() {
+    assert_eq!(groups_of("deployments"), ["apps"]);
+    assert_eq!(groups_of("endpoints"), [""]);
+    assert_eq!(groups_of("ingresses"), ["networking.k8s.io"]);
+    assert_eq!(groups_of("networkpolicies"), ["networking.k8s.io"]);
+    assert_eq!(groups_of("events"), ["", "events.k8s.io"]);
+    assert_eq!(groups_of("Deployments"), [""; 0]);
+    assert_eq!(groups_of("deployment"), [""; 0]);
+    assert_eq!(groups_of("s"), [""; 0]);
+    for (text, meant) in [
+        ("Pod", "pods"),
+        ("pod", "pods"),
+        ("Pods", "pods"),
+        ("NetworkPolicy", "networkpolicies"),
+        ("ingress", "ingresses"),
+        ("endpoints", "endpoints"),
+    ] {
+        assert_eq!(resource_meant(text).as_deref(), Some(meant), "{text}");
+    }
+    assert_eq!(resource_meant("widgets"), None);
+    assert!(has_group("") && has_group("apps") && !has_group("core") && !has_group("apps/v1"));
+}

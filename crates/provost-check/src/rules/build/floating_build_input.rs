@@ -8,9 +8,10 @@ use crate::facts::build::{Build, CopyStep};
 use crate::facts::build_steps::RunCommand;
 use crate::findings::{Finding, Fix, Level};
 use crate::model::names::ImageRef;
+use crate::model::shell::variables;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
-use super::lone_variable;
+use super::{is_no_name, lone_variable, without};
 
 const UNPINNED: Variant =
     Variant::new("unpinned-base-image", Level::Note, "a base image by its tag, without a digest")
@@ -102,8 +103,7 @@ fn base_image(build: &Build, base: &Fact<String>, out: &mut Findings) {
         let argument = build.args.iter().find(|(arg, _)| arg.value == name);
         // What the builder sets, or what nothing declares (`rejected-by-builder`), is no choice.
         if let Some((arg, None)) = argument
-            && !name.starts_with("TARGET")
-            && !name.starts_with("BUILD")
+            && !is_builders(name)
         {
             out.push(
                 Finding::new(
@@ -119,8 +119,8 @@ fn base_image(build: &Build, base: &Fact<String>, out: &mut Findings) {
         }
         return;
     }
-    // A tag that only the build knows is somebody's choice.
     if text.contains('$') {
+        without_arguments(build, base, out);
         return;
     }
     let Ok(image) = ImageRef::parse(text) else { return };
@@ -151,6 +151,42 @@ fn base_image(build: &Build, base: &Fact<String>, out: &mut Findings) {
         Finding::new(&RULE, format!("the base image {text} {what}"), &base.origin, "floats")
             .fix(Fix::suggest("name a version, and a digest to be certain")),
     );
+}
+
+/// A name that is none, or that of the newest image, without a `--build-arg`. A part of a tag that only
+/// the build knows is somebody's choice.
+fn without_arguments(build: &Build, base: &Fact<String>, out: &mut Findings) {
+    let text = base.value.as_str();
+    let reads = variables::reads(text, '\\', false);
+    let bare = |name: &str| {
+        let argument = build.args.iter().find(|(arg, _)| arg.value == name);
+        argument.filter(|(_, default)| default.is_none() && !is_builders(name)).map(|(arg, _)| arg)
+    };
+    let first = reads.iter().filter(|read| !read.guarded).find_map(|read| bare(read.name));
+    let Some(argument) = first else { return };
+    let guarded = |name: &str| reads.iter().any(|read| read.name == name && read.guarded);
+    let left = without(text, |name| (guarded(name) || bare(name).is_none()).then_some("x"));
+    let name = &argument.value;
+    let message = if is_no_name(&left) {
+        format!("what this image is built on is said by --build-arg {name} alone")
+    } else if ImageRef::parse(&left)
+        .is_ok_and(|image| image.tag.is_none() && image.digest.is_none())
+    {
+        format!("without --build-arg {name} this image is built on whatever is the newest")
+    } else {
+        return;
+    };
+    out.push(
+        Finding::new(&RULE, message, &base.origin, "not this without the argument")
+            .level(Level::Note)
+            .also(&argument.origin, "has no default")
+            .fix(Fix::suggest(format!("give {name} a default"))),
+    );
+}
+
+/// What the builder sets.
+fn is_builders(name: &str) -> bool {
+    name.starts_with("TARGET") || name.starts_with("BUILD")
 }
 
 fn added(copy: &CopyStep, out: &mut Findings) {

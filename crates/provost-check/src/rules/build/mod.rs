@@ -17,6 +17,7 @@ pub mod unrunnable_healthcheck;
 pub mod unverified_download;
 
 use crate::findings::{Abstain, Reason};
+use crate::model::shell::variables;
 
 /// A RUN whose text is beyond the reader.
 fn unread() -> Abstain {
@@ -29,4 +30,28 @@ fn lone_variable(word: &str) -> Option<&str> {
     let name = name.strip_prefix('{').map_or(Some(name), |name| name.strip_suffix('}'))?;
     let plain = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
     (plain && !name.is_empty()).then_some(name)
+}
+
+/// A name with what its variables stand for in their places, and nothing where that is nothing.
+fn without<'v>(name: &str, value: impl Fn(&str) -> Option<&'v str>) -> String {
+    let mut left = String::with_capacity(name.len());
+    let mut at = 0;
+    for read in variables::reads(name, '\\', false) {
+        let braced = name.get(..read.span.start).is_some_and(|before| before.ends_with('{'));
+        let start = read.span.start - if braced { 2 } else { 1 };
+        let end = read.span.end + usize::from(braced);
+        left.push_str(name.get(at..start).unwrap_or_default());
+        left.push_str(value(read.name).unwrap_or_default());
+        at = end;
+    }
+    left.push_str(name.get(at..).unwrap_or_default());
+    left
+}
+
+/// Whether a text cannot be the name of an image.
+fn is_no_name(name: &str) -> bool {
+    name.is_empty()
+        || name.starts_with(['/', ':', '@', '-', '.'])
+        || name.ends_with(['/', ':', '@', '-', '.'])
+        || ["//", "/:", "/@", ":@", "::"].iter().any(|pair| name.contains(pair))
 }

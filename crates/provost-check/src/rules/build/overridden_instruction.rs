@@ -14,6 +14,16 @@ const RELATIVE: Variant = Variant::new(
     "a path that depends on the WORKDIR of the base image",
 );
 
+const MOUNTED: Variant = Variant::new(
+    "mounted-over-workdir",
+    Level::Warn,
+    "a working directory in a file system that the runtime mounts over the image",
+);
+
+/// Mounted into every container (`defaultFilesystems` of runc's specification, the defaults of
+/// containerd and CRI-O), and into every RUN.
+const MOUNTED_OVER: &[&str] = &["/dev", "/proc", "/sys"];
+
 /// What is written has no effect.
 pub static RULE: Rule = Rule {
     id: "overridden-instruction",
@@ -22,7 +32,7 @@ pub static RULE: Rule = Rule {
     title: "an instruction that another one makes void",
     page: include_str!("overridden-instruction.md"),
     needs: &[Need::Dockerfile],
-    variants: &[RELATIVE],
+    variants: &[RELATIVE, MOUNTED],
     check: Check::Build(check),
     ..Rule::BASE
 };
@@ -62,6 +72,27 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
             )
             .variant(&RELATIVE)
             .fix(Fix::suggest("write the whole path")),
+        );
+    }
+    for (path, _) in &build.workdirs {
+        let dir = path.value.trim_end_matches('/');
+        let within = |over: &&&str| {
+            dir.strip_prefix(**over).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        };
+        let Some(over) = MOUNTED_OVER.iter().find(within) else { continue };
+        out.push(
+            Finding::new(
+                &RULE,
+                format!(
+                    "WORKDIR {} is below {over}, which is the kernel's in every container: nothing of \
+                     the image is there",
+                    path.value
+                ),
+                &path.origin,
+                "mounted over",
+            )
+            .variant(&MOUNTED)
+            .fix(Fix::suggest("use a directory of the image")),
         );
     }
     for copy in build.copies.iter().filter(|copy| copy.relative && !copy.workdir_set) {

@@ -16,7 +16,7 @@ use crate::model::names::{distance, nearest};
 use crate::model::shell::variables;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
-use super::lone_variable;
+use super::{is_no_name, lone_variable, without};
 
 const SAME_LINE: Variant = Variant::new(
     "self-referencing-env",
@@ -359,7 +359,10 @@ fn undeclared(build: &Build, out: &mut Findings) {
             let Some(name) = missing.map(|read| read.name) else { continue };
             let (what, fails) = match platform {
                 true => ("the platform", lone_variable(&value.value).is_some()),
-                false => ("the base image's name", is_no_name(&value.value, is_declared)),
+                false => (
+                    "the base image's name",
+                    is_no_name(&without(&value.value, |name| is_declared(name).then_some("x"))),
+                ),
             };
             let lone = lone_variable(&value.value).is_some();
             let end = match lone {
@@ -385,27 +388,6 @@ fn undeclared(build: &Build, out: &mut Findings) {
             })));
         }
     }
-}
-
-/// Whether a reference cannot be one once what nothing declares is gone.
-fn is_no_name(base: &str, is_declared: impl Fn(&str) -> bool) -> bool {
-    let mut left = String::with_capacity(base.len());
-    let mut at = 0;
-    for read in variables::reads(base, '\\', false) {
-        let braced = base.get(..read.span.start).is_some_and(|before| before.ends_with('{'));
-        let start = read.span.start - if braced { 2 } else { 1 };
-        let end = read.span.end + usize::from(braced);
-        left.push_str(base.get(at..start).unwrap_or_default());
-        if is_declared(read.name) {
-            left.push('x');
-        }
-        at = end;
-    }
-    left.push_str(base.get(at..).unwrap_or_default());
-    left.is_empty()
-        || left.starts_with(['/', ':', '@', '-', '.'])
-        || left.ends_with(['/', ':', '@', '-', '.'])
-        || ["//", "/:", "/@", ":@", "::"].iter().any(|pair| left.contains(pair))
 }
 
 fn fixed_platform(build: &Build, out: &mut Findings) {

@@ -12,12 +12,14 @@ mod missing_custom;
 mod names;
 mod pod;
 mod policy;
+mod rbac;
 mod rollout;
 mod scaler;
 mod scheduling;
 mod service;
 pub(super) mod types;
 mod volumes;
+mod webhooks;
 
 use crate::case::ObjectCase;
 use crate::facts::document::Node;
@@ -92,6 +94,12 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let version = object.meta.api_version.value.as_str();
     types::check(case, out);
     missing::check(case, out);
+    enums::check(case, out);
+    match case.object.meta.group() {
+        "rbac.authorization.k8s.io" => rbac::check(case, out),
+        "admissionregistration.k8s.io" => webhooks::check(case, out),
+        _ => {}
+    }
     let custom = missing_custom::check(case, out);
     let rollout = version.starts_with("argoproj.io/") && object.meta.kind.value == "Rollout";
     if let Some(analysis) = case.analysis() {
@@ -107,9 +115,6 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     names::metadata(&object.meta, out);
     if is_alone(case) {
         names::given(object, out);
-    }
-    if !rollout {
-        enums::check(case, out);
     }
     match &object.body {
         Body::Workload(workload) => {

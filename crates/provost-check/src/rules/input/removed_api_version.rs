@@ -45,6 +45,49 @@ pub static RULE: Rule = Rule {
 const GIT_REPO_OFF: u16 = 33;
 const GIT_REPO_GONE: u16 = 36;
 
+/// Volumes whose plugin was taken out of the kubelet without one of CSI in its place, and the minor
+/// that has it no more; 0 for one that no supported minor has (pkg/volume of v1.30.14, v1.31.14 and
+/// v1.37.2). The API server takes them all the same.
+const PLUGINS_GONE: &[(&str, u16)] = &[
+    ("cephfs", 31),
+    ("flocker", 0),
+    ("glusterfs", 0),
+    ("photonPersistentDisk", 0),
+    ("quobyte", 0),
+    ("rbd", 31),
+    ("scaleIO", 0),
+    ("storageos", 0),
+];
+
+/// `no volume plugin matched`
+fn plugins(spec: Node<'_>, (oldest, newest): (u16, u16), out: &mut Findings) {
+    for volume in spec.get("volumes").into_iter().flat_map(Node::items) {
+        for (name, gone) in PLUGINS_GONE {
+            let Some((key, _)) = volume.get_entry(name).filter(|_| newest >= *gone) else {
+                continue;
+            };
+            let since = match gone {
+                0 => String::new(),
+                gone => format!(" since Kubernetes 1.{gone}"),
+            };
+            let finding = Finding::new(
+                &RULE,
+                format!(
+                    "kubelets have no plugin for {name} any more{since}: the pods stay in \
+                     ContainerCreating"
+                ),
+                &key.origin(),
+                "no volume plugin matched",
+            )
+            .variant(&FIELD)
+            .level(if oldest >= *gone { Level::Deny } else { Level::Warn });
+            out.push(finding.fix(Fix::suggest(
+                "use a PersistentVolumeClaim, of a CSI driver for this storage",
+            )));
+        }
+    }
+}
+
 fn fields(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let Body::Workload(workload) = &case.object.body else { return Err(Abstain::NotApplicable) };
     let spec = case.object.document.node(workload.pod.spec);
@@ -67,6 +110,7 @@ fn fields(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         );
     }
     let (oldest, newest) = case.world().settings.kubernetes();
+    plugins(spec, (oldest, newest), out);
     let volumes = spec.get("volumes").into_iter().flat_map(Node::items);
     for (key, _) in volumes.filter_map(|volume| volume.get_entry("gitRepo")) {
         if newest < GIT_REPO_OFF {

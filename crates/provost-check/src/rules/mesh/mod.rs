@@ -1,7 +1,9 @@
 //! What Istio makes of a service, and what a service makes of Istio.
 
+pub mod ambiguous_service_entry;
 pub mod application_starts_before_proxy;
 pub mod authorization_without_mtls;
+pub mod conflicting_mesh_defaults;
 pub mod conflicting_virtual_services;
 pub mod dangling_mesh_destination;
 pub mod destination_rule_disables_mtls;
@@ -13,6 +15,7 @@ pub mod strict_mtls_with_unmeshed_client;
 pub mod tls_server_behind_sidecar;
 pub mod trusted_forwarded_client_cert;
 pub mod undeclared_mesh_protocol;
+pub mod unopened_gateway_port;
 
 use crate::case::mesh::Mtls;
 use crate::facts::Origin;

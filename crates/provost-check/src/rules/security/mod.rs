@@ -13,5 +13,6 @@ pub mod privileged_port;
 pub mod read_only_root_with_writes;
 pub mod root_user;
 pub mod run_as_non_root_will_fail;
+pub mod unmatched_role_rule;
 pub mod unneeded_service_account_token;
 pub mod writable_root_filesystem;

@@ -39,8 +39,10 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     }
     let security = case.security();
     let enforced = security.run_as_non_root.as_ref().is_some_and(|fact| fact.value);
+    let user = user(case);
+    // Of root it is said that it is root.
     if let Some(group) = security.run_as_group.as_ref().filter(|group| group.value == 0)
-        && (enforced || security.run_as_user.as_ref().is_some_and(|user| user.value != 0))
+        && !matches!(user, Ok((0, _)))
     {
         out.push(
             Finding::new(
@@ -54,7 +56,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             .fix(Fix::suggest("use another group, unless the image is made for group 0")),
         );
     }
-    let (uid, origin) = match user(case) {
+    let (uid, origin) = match user {
         Ok(known) => known,
         Err(unknown) => {
             // Whatever the image says, nothing holds it to it.

@@ -22,7 +22,10 @@ pub(super) fn lists(
     commands: &[Result<Vec<RunCommand>, Unread>],
     out: &mut Findings,
 ) {
-    for (manager, folder) in [("apt-get", "/var/lib/apt"), ("apk", "/var/cache/apk")] {
+    // yum, dnf and zypper fetch theirs anew when they are old.
+    let managers =
+        [("apt-get", "/var/lib/apt"), ("apk", "/var/cache/apk"), ("pacman", "/var/lib/pacman/sync")];
+    for (manager, folder) in managers {
         // Where each stage has its lists from, its own or those of the stage it is built on.
         let mut of_stage: Vec<Option<Fetched>> = Vec::with_capacity(build.stages.len());
         let mut runs = build.runs.iter().zip(commands).peekable();
@@ -55,6 +58,10 @@ pub(super) fn lists(
 
 fn stale(manager: &str, at: &Fact<String>, from: &Fetched) -> Finding {
     let verb = at.value.as_str();
+    let both = match manager {
+        "pacman" => "pacman -Syu ...".to_owned(),
+        _ => format!("{manager} update && {manager} {verb} ..."),
+    };
     let finding = Finding::new(
         &RULE,
         format!(
@@ -67,7 +74,7 @@ fn stale(manager: &str, at: &Fact<String>, from: &Fetched) -> Finding {
     .variant(&LISTS)
     .also(&from.at, "fetched once, and cached")
     .fix(Fix::suggest(format!(
-        "fetch and install in one RUN: {manager} update && {manager} {verb} ..."
+        "fetch and install in one RUN: {both}"
     )));
     // With packages beside them the lists are fetched anew whenever those change.
     if from.alone { finding } else { finding.level(Level::Note) }
@@ -81,13 +88,29 @@ fn arguments<'c>(command: &'c RunCommand, manager: &str) -> Option<&'c [Fact<Str
 }
 
 fn update<'c>(command: &'c RunCommand, manager: &str) -> Option<&'c Fact<String>> {
-    arguments(command, manager)?.iter().find(|word| word.value == "update")
+    let arguments = arguments(command, manager)?;
+    match manager {
+        "pacman" => arguments.iter().find(|word| syncs(&word.value) == Some(true)),
+        _ => arguments.iter().find(|word| word.value == "update"),
+    }
+}
+
+/// Whether an option of pacman's is for packages of the servers (`-S`), and fetches their lists (`-Sy`).
+fn syncs(word: &str) -> Option<bool> {
+    let letters = word.strip_prefix('-').filter(|rest| !rest.starts_with('-'))?;
+    letters.contains('S').then(|| letters.contains('y'))
 }
 
 /// An install that goes by the lists: not one of files, nor one that fetches them itself.
 fn install<'c>(command: &'c RunCommand, manager: &str) -> Option<&'c Fact<String>> {
     let arguments = arguments(command, manager)?;
-    let at = arguments.iter().position(|w| matches!(w.value.as_str(), "install" | "add"))?;
+    let at = arguments.iter().position(|w| match manager {
+        // `-Sc` cleans, `-Ss` and `-Si` look.
+        "pacman" => {
+            syncs(&w.value).is_some_and(|fetches| !fetches) && !w.value.contains(['c', 's', 'i'])
+        }
+        _ => matches!(w.value.as_str(), "install" | "add"),
+    })?;
     let itself = ["--no-cache", "-U", "--update-cache", "--update"];
     let by_lists = |word: &Fact<String>| !word.value.starts_with(['-', '.', '/']);
     let fetches = arguments.iter().any(|word| itself.contains(&word.value.as_str()));

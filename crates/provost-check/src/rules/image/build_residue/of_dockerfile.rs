@@ -180,6 +180,9 @@ impl Packages {
                 ("dnf" | "microdnf" | "yum" | "tdnf", "update") => {
                     fault("upgrades the base image to whatever is there on the day");
                 }
+                ("zypper", "update" | "up" | "dup" | "patch") => {
+                    fault("upgrades the base image to whatever is there on the day");
+                }
                 ("apk", "add") => {
                     let clean = has("--no-cache")
                         || removes("/var/cache/apk")

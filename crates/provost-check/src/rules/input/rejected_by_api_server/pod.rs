@@ -28,6 +28,8 @@ pub(super) fn check(case: &ObjectCase<'_>, workload: &Workload, out: &mut Findin
             || workload.kind.is_batch());
     if whole {
         missing(object, workload, out);
+    } else if super::is_alone(case) {
+        no_containers(object, workload, out);
     }
     if workload.kind != WorkloadKind::Pod {
         names::labels(&pod.labels, out);
@@ -75,6 +77,28 @@ pub(super) fn check(case: &ObjectCase<'_>, workload: &Workload, out: &mut Findin
     }
     if let Some(resources) = &pod.resources {
         amounts(case.world(), resources, out);
+    }
+}
+
+/// `validateContainers`: a pod that is all there but for what it runs.
+fn no_containers(object: &Object, workload: &Workload, out: &mut Findings) {
+    let spec = object.document.node(workload.pod.spec);
+    let Some(first) = super::first_of_whole(spec) else { return };
+    let written = spec.entries().find(|(key, _)| key.as_str() == Some("containers"));
+    let none = written.is_none_or(|(_, value)| {
+        value.is_null() || (value.is_sequence() && value.items().next().is_none())
+    });
+    // A template of pods for somebody's controller has no name, and a patch no selector.
+    let all_there = object.meta.name.is_some()
+        && match workload.kind {
+            WorkloadKind::Pod => true,
+            kind if kind.is_batch() => workload.pod.restart_policy.is_written(),
+            _ => workload.selector.is_some() && !workload.pod.labels.is_empty(),
+        };
+    if none && all_there && workload.kind != WorkloadKind::Other {
+        let at = written.map_or(first, |(key, _)| key);
+        let message = "containers of a PodSpec is required: a pod has at least one";
+        out.push(Finding::new(&RULE, message, &at.origin(), "no containers"));
     }
 }
 
