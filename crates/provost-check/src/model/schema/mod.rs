@@ -210,7 +210,7 @@ pub fn has_group(group: &str) -> bool {
     table::KINDS.iter().any(|row| group_of(row.version) == group)
 }
 
-/// The groups of Kubernetes with a resource of that name (`deployments`), each once. Resources are
+/// The groups of Kubernetes with a resource of that name (`deployments`), each once and the one without a name first. Resources are
 /// named after kinds by one rule (`UnsafeGuessKindToResource` of k8s.io/apimachinery).
 pub fn groups_of(resource: &str) -> Vec<&'static str> {
     let mut groups: Vec<&str> = Vec::new();
@@ -220,6 +220,7 @@ pub fn groups_of(resource: &str) -> Vec<&'static str> {
             groups.push(group);
         }
     }
+    groups.sort_unstable();
     groups
 }
 

@@ -23,8 +23,11 @@ pub(super) fn lists(
     out: &mut Findings,
 ) {
     // yum, dnf and zypper fetch theirs anew when they are old.
-    let managers =
-        [("apt-get", "/var/lib/apt"), ("apk", "/var/cache/apk"), ("pacman", "/var/lib/pacman/sync")];
+    let managers = [
+        ("apt-get", "/var/lib/apt"),
+        ("apk", "/var/cache/apk"),
+        ("pacman", "/var/lib/pacman/sync"),
+    ];
     for (manager, folder) in managers {
         // Where each stage has its lists from, its own or those of the stage it is built on.
         let mut of_stage: Vec<Option<Fetched>> = Vec::with_capacity(build.stages.len());
@@ -73,9 +76,7 @@ fn stale(manager: &str, at: &Fact<String>, from: &Fetched) -> Finding {
     )
     .variant(&LISTS)
     .also(&from.at, "fetched once, and cached")
-    .fix(Fix::suggest(format!(
-        "fetch and install in one RUN: {both}"
-    )));
+    .fix(Fix::suggest(format!("fetch and install in one RUN: {both}")));
     // With packages beside them the lists are fetched anew whenever those change.
     if from.alone { finding } else { finding.level(Level::Note) }
 }
