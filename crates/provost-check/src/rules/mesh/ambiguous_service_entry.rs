@@ -132,7 +132,10 @@ fn protocols<'w>(
             else {
                 continue;
             };
-            let Some(text) = at.as_str().filter(|text| !may_be_in(text)) else { continue };
+            // An empty one is left to the name of the port.
+            let Some(text) = at.as_str().filter(|text| !text.is_empty() && !may_be_in(text)) else {
+                continue;
+            };
             let protocol = text.to_ascii_uppercase();
             let claims = claims.entry((host, number)).or_default();
             let meet = |other: &Claim<'_>| {
