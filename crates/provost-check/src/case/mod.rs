@@ -23,6 +23,7 @@ pub mod limits;
 pub mod listen;
 pub mod logged;
 pub mod mesh;
+pub mod near;
 pub mod network;
 pub mod outages;
 mod patched;

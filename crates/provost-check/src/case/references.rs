@@ -17,7 +17,10 @@ use crate::facts::placeholders::is_placeholder;
 use crate::facts::settings::Existing;
 use crate::facts::{Object, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
-use crate::model::names;
+use crate::model::{names, rbac};
+
+/// Templates of claims of one StatefulSet that are looked at.
+const CLAIMS: usize = 64;
 
 /// Names that one which is not there is compared with.
 const COMPARED: usize = 256;
@@ -335,6 +338,8 @@ pub struct Made<'w> {
     names: FxHashSet<(&'w str, &'static str, Cow<'w, str>)>,
     /// Objects of other people's kinds, which may make what is named after them.
     owners: FxHashSet<(&'w str, &'w str)>,
+    /// Claims of StatefulSets by place, as `data-orders-` of the template and the StatefulSet.
+    claims: FxHashSet<(&'w str, String)>,
     /// ScaledObjects by namespace, and kind and name of what they scale.
     scaled: FxHashMap<(&'w str, &'w str, &'w str), Vec<ObjectId>>,
     /// Where objects are taken to be that do not say a namespace; none when all do.
@@ -368,6 +373,16 @@ impl<'w> Made<'w> {
                 }
             };
             match (group, kind) {
+                // `getPersistentVolumeClaimName` in pkg/controller/statefulset/stateful_set_utils.go.
+                ("apps", "StatefulSet") => {
+                    let templates = object.node().at(&["spec", "volumeClaimTemplates"]);
+                    let templates = templates.into_iter().flat_map(Node::items).take(CLAIMS);
+                    let names = templates.filter_map(|it| it.at(&["metadata", "name"])?.as_str());
+                    for claim in names.map(|template| format!("{template}-{name}-")) {
+                        let places = places.into_iter().flatten();
+                        made.claims.extend(places.map(|place| (place, claim.clone())));
+                    }
+                }
                 // `GetServiceNames` of flagger's pkg/apis/flagger/v1beta1/canary.go.
                 ("flagger.app", "Canary") => {
                     let target = text(&["spec", "targetRef", "name"]).unwrap_or(name);
@@ -425,6 +440,15 @@ impl<'w> Made<'w> {
         if MADE.iter().any(|known| *known == kind && is_made(known)) {
             return true;
         }
+        let ordinal = || name.rfind('-').map(|at| name.split_at(at + 1));
+        if kind == "PersistentVolumeClaim"
+            && let Some((claim, ordinal)) = ordinal()
+            && !ordinal.is_empty()
+            && ordinal.bytes().all(|b| b.is_ascii_digit())
+            && places.iter().any(|place| self.claims.contains(&(*place, claim.to_owned())))
+        {
+            return true;
+        }
         let has = |prefix: &str| places.iter().any(|place| self.owners.contains(&(*place, prefix)));
         // `orders-rw` of a database `orders`, the Deployment `main-collector` of a collector `main`.
         matches!(group, "" | "apps" | "autoscaling")
@@ -460,7 +484,8 @@ impl Joined<'_> {
     /// Whether a controller makes it from an object of the input, or may well.
     fn makes(&self, from: &Object, wanted: Wanted<'_>) -> bool {
         let (namespace, name) = (wanted.namespace, wanted.name);
-        self.made.holds(from, wanted)
+        rbac::is_built_in(wanted.kind, namespace, name)
+            || self.made.holds(from, wanted)
             || (wanted.kind == "Secret"
                 && name.len() <= LONGEST_NAME
                 && (self.provided.is_made(namespace, SourceKind::Secret, name)

@@ -169,6 +169,8 @@ pub struct PodTemplate {
     pub automount: Option<Fact<bool>>,
     /// `enableServiceLinks`, default true.
     pub service_links: Fact<bool>,
+    /// Names in `imagePullSecrets`.
+    pub pull_secrets: Vec<Fact<String>>,
     /// `priorityClassName`
     pub priority_class: Option<Fact<String>>,
     /// `nodeSelector`
@@ -290,11 +292,26 @@ pub enum VolumeKind {
     },
     /// `persistentVolumeClaim.claimName`
     Claim(Fact<String>),
-    /// `projected`; true when it carries a service account token.
+    /// `projected`
     Projected {
         /// Holds a `serviceAccountToken` source.
         service_account_token: bool,
+        /// Its ConfigMaps and Secrets.
+        sources: Vec<ProjectedSource>,
     },
     /// Another source, named.
     Other(String),
+}
+
+/// A ConfigMap or Secret of a projected volume.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ProjectedSource {
+    /// A Secret rather than a ConfigMap.
+    pub secret: bool,
+    /// Object name.
+    pub name: Fact<String>,
+    /// `items`; all keys where none are written.
+    pub items: Vec<VolumeItem>,
+    /// `optional: true`
+    pub optional: bool,
 }

@@ -5,6 +5,27 @@
 //! rule matches is `plugin/pkg/auth/authorizer/rbac` and `pkg/apis/rbac/helpers.go`
 //! (`VerbMatches`, `APIGroupMatches`, `ResourceMatches`) of Kubernetes v1.37.2.
 
+/// The API group of roles and bindings.
+pub const GROUP: &str = "rbac.authorization.k8s.io";
+
+/// Whether every cluster has, or may well have, a role or an account of that name that nobody applies:
+/// `plugin/pkg/auth/authorizer/rbac/bootstrappolicy`, kubeadm's own
+/// (`cmd/kubeadm/app/phases/bootstraptoken`), the account that the controller of ServiceAccounts
+/// makes in each namespace, and those that the controllers of the control plane go by in kube-system.
+pub fn is_built_in(kind: &str, namespace: &str, name: &str) -> bool {
+    let own = || name.starts_with("system:") || name.starts_with("kubeadm:");
+    match kind {
+        "ClusterRole" => matches!(name, "cluster-admin" | "admin" | "edit" | "view") || own(),
+        "Role" => {
+            own()
+                || (namespace == "kube-system"
+                    && name == "extension-apiserver-authentication-reader")
+        }
+        "ServiceAccount" => name == "default" || namespace == "kube-system",
+        _ => false,
+    }
+}
+
 /// A right that is worth more than it says.
 #[derive(Debug)]
 pub struct Power {
@@ -25,7 +46,7 @@ const fn power(
 }
 
 const CORE: &[&str] = &[""];
-const RBAC: &[&str] = &["rbac.authorization.k8s.io"];
+const RBAC: &[&str] = &[GROUP];
 const CERTIFICATES: &[&str] = &["certificates.k8s.io"];
 const WRITE: &[&str] = &["create", "update", "patch"];
 /// An upgrade to a stream is a GET for a WebSocket and a POST for SPDY.

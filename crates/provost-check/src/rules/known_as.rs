@@ -185,7 +185,11 @@ pub const KNOWN: &[Known] = &[
         "no-rolling-update-strategy",
         &["rolling-update-drops-capacity/recreate-strategy"],
     ),
-    of(KUBE_LINTER, "non-existent-service-account", &["dangling-reference"]),
+    of(
+        KUBE_LINTER,
+        "non-existent-service-account",
+        &["dangling-reference/missing-service-account"],
+    ),
     of(KUBE_LINTER, "non-isolated-pod", &["missing-network-policy"]),
     of(KUBE_LINTER, "pdb-max-unavailable", &["pdb-blocks-drain"]),
     of(KUBE_LINTER, "pdb-min-available", &["pdb-blocks-drain"]),

@@ -194,6 +194,7 @@ pub static RULES: &[&Rule] = &[
     &runtime::removed_godebug_key::RULE,
     &runtime::unknown_godebug_key::RULE,
     &runtime::weak_crypto_godebug::RULE,
+    &security::dangling_role_binding::RULE,
     &security::excess_capabilities::RULE,
     &security::floating_image_tag::RULE,
     &security::host_namespace::RULE,

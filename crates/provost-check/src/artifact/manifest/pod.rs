@@ -8,8 +8,8 @@ use crate::facts::origin::Fact;
 use crate::facts::ports::PodPorts;
 use crate::facts::rollout::Rollout;
 use crate::facts::workload::{
-    ContainerRole, IntOrPercent, PodTemplate, Strategy, Volume, VolumeItem, VolumeKind, Workload,
-    WorkloadKind,
+    ContainerRole, IntOrPercent, PodTemplate, ProjectedSource, Strategy, Volume, VolumeItem,
+    VolumeKind, Workload, WorkloadKind,
 };
 
 /// Kinds with a pod template, by API group and kind. Groups are those of the API server at 1.37 and
@@ -290,6 +290,11 @@ impl Reader<'_> {
                 .unwrap_or_else(|| Fact::defaulted("default".to_owned(), spec.origin())),
             automount: self.bool(at, "automountServiceAccountToken"),
             service_links: self.bool_or(spec, "enableServiceLinks", true),
+            pull_secrets: self
+                .mappings(spec, "imagePullSecrets")
+                .into_iter()
+                .filter_map(|secret| self.nonempty(Some(secret), "name"))
+                .collect(),
             priority_class: self.nonempty(at, "priorityClassName"),
             node_selector: match at {
                 Some(_) => self.string_map(at, "nodeSelector"),
@@ -330,15 +335,26 @@ impl Reader<'_> {
             "persistentVolumeClaim" => {
                 VolumeKind::Claim(self.text(at.node, "claimName").unwrap_or_else(missing))
             }
-            "projected" => VolumeKind::Projected {
-                service_account_token: self
-                    .mappings(at, "sources")
-                    .into_iter()
-                    .any(|source| source.get("serviceAccountToken").is_some()),
-            },
+            "projected" => self.projected(at),
             other => VolumeKind::Other(other.to_owned()),
         };
         Some(Volume { origin: name.origin.clone(), name, kind })
+    }
+
+    fn projected(&mut self, at: Parent<'_>) -> VolumeKind {
+        let all = self.mappings(at, "sources");
+        let service_account_token = all.iter().any(|s| s.get("serviceAccountToken").is_some());
+        let mut sources = Vec::new();
+        for source in all {
+            for (key, secret) in [("configMap", false), ("secret", true)] {
+                let Some((name, node)) = source.get_entry(key) else { continue };
+                let at = Parent { node: Some(node).filter(|node| node.is_mapping()), name };
+                let Some(name) = self.nonempty(at.node, "name") else { continue };
+                let (items, optional) = (self.all_of(at, "items", Self::item), self.flag(at.node, "optional"));
+                sources.push(ProjectedSource { secret, name, items, optional });
+            }
+        }
+        VolumeKind::Projected { service_account_token, sources }
     }
 
     fn item(&mut self, node: Node<'_>) -> Option<VolumeItem> {

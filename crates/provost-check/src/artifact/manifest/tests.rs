@@ -339,7 +339,7 @@ spec:
                 format!("secret {name} {items:?} {optional}")
             }
             VolumeKind::Claim(name) => format!("claim {name}"),
-            VolumeKind::Projected { service_account_token } => {
+            VolumeKind::Projected { service_account_token, .. } => {
                 format!("projected {service_account_token}")
             }
             VolumeKind::Other(kind) => format!("other {kind}"),

@@ -1,9 +1,11 @@
 //! Disruption budgets that do not protect.
 
-use crate::case::ObjectCase;
+use crate::case::near::Near;
+use crate::case::{ObjectCase, WorkloadCase};
 use crate::facts::objects::{Pdb, Selector};
 use crate::facts::{Body, Object};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::names;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// A budget that is there and protects nothing, or nothing in the way its author thinks.
@@ -103,6 +105,10 @@ fn selects_nothing(case: &ObjectCase<'_>, pdb: &Pdb, out: &mut Findings) -> Judg
         .filter_map(|id| case.joined.workload(*id))
         .filter(|workload| case.joined.may_be_together(case.object, workload.object));
     for workload in near {
+        if let Some(Near::OnObjectOnly) = Near::of(selector, workload.template().object) {
+            out.push(on_object_only(selector, &workload));
+            return Ok(());
+        }
         let labels = &workload.template().pod().labels;
         let Some((wanted, has)) = one_off(selector, labels) else { continue };
         out.push(
@@ -146,15 +152,37 @@ fn selects_nothing(case: &ObjectCase<'_>, pdb: &Pdb, out: &mut Findings) -> Judg
     Ok(())
 }
 
+fn on_object_only(selector: &Selector, workload: &WorkloadCase<'_>) -> Finding {
+    let object = workload.template().object;
+    Finding::new(
+        &RULE,
+        format!(
+            "the budget selects no pods: {} {} has the labels itself, its pod template has not",
+            object.meta.kind.value,
+            object.meta.name()
+        ),
+        &selector.origin,
+        "matches pods, not the objects that make them",
+    )
+    .variant(&RULE.variants[1])
+    .also(&workload.template().pod().origin, "the pods lack the labels")
+    .fix(Fix::suggest("select the pods by the labels of their template"))
+}
+
 type Label = (crate::facts::Fact<String>, crate::facts::Fact<String>);
 
-/// The one label in which pods differ from a selector of two or more: its entry, and their value.
+/// The one label in which pods differ from a selector: its entry, and their value.
 fn one_off<'a>(
     selector: &'a Selector,
     labels: &'a crate::facts::objects::StringMap,
 ) -> Option<(&'a Label, &'a crate::facts::Fact<String>)> {
-    if selector.labels.0.len() < 2 || !selector.expressions.is_empty() {
+    if !selector.expressions.is_empty() {
         return None;
+    }
+    if let [(key, wanted)] = selector.labels.0.as_slice() {
+        // Of one label alone another value is that of other pods, unless it is nearly the same.
+        let has = labels.get(&key.value).filter(|has| names::is_slip(&wanted.value, &has.value));
+        return has.map(|has| (&selector.labels.0[0], has));
     }
     let mut differs = None;
     for entry in &selector.labels.0 {

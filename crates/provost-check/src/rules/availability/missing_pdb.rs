@@ -1,9 +1,10 @@
 //! Several replicas and nothing that keeps a drain from taking all of them.
 
 use crate::case::WorkloadCase;
+use crate::case::near::Near;
 use crate::case::scale::pods;
-use crate::facts::Body;
 use crate::facts::workload::WorkloadKind;
+use crate::facts::{Body, Object};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -28,6 +29,9 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
+/// Budgets of one namespace that are asked whether they mean the pods.
+const COMPARED: usize = 256;
+
 fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     let replicas = case.scale()?;
     let service = case.first_service();
@@ -43,11 +47,23 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     }
     case.joined.nothing_passed_over(case.id, |object| matches!(object.body, Body::Pdb(_)))?;
     let n = pods(u64::from(replicas.fewest()));
+    let meant = meant(case);
+    let (why, label) = match &meant {
+        Some((budget, near)) => {
+            let why = format!(
+                ": PodDisruptionBudget {} does not select them, since {}",
+                budget.meta.name(),
+                near.told()
+            );
+            (why, "its pods are not selected")
+        }
+        None => (String::new(), "no PodDisruptionBudget selects its pods"),
+    };
     let mut finding = Finding::new(
         &RULE,
-        format!("no disruption budget for {n}: node drains may evict all of them at once"),
+        format!("no disruption budget for {n}{why}: node drains may evict all of them at once"),
         &case.object.origin(),
-        "no PodDisruptionBudget selects its pods",
+        label,
     );
     if let Some((origin, text)) = case.scale_evidence() {
         finding = finding.also(&origin, text);
@@ -56,10 +72,45 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
         Some((service, _)) => finding.also(&service.origin(), "sends them requests"),
         None => finding.variant(&WORKERS),
     };
+    finding = finding
+        .note("a budget limits evictions only: rolling updates have their own maxUnavailable");
+    let Some((budget, near)) = meant else {
+        let fix = Fix::suggest("add a PodDisruptionBudget with maxUnavailable: 1");
+        out.push(finding.fix(fix));
+        return Ok(());
+    };
+    if let Body::Pdb(pdb) = &budget.body
+        && let Some(selector) = &pdb.selector
+    {
+        let value = near.key().and_then(|key| selector.labels.get(key));
+        let place = value.map_or(&selector.origin, |value| &value.origin);
+        finding = finding.also(place, "the selector of the budget");
+    }
+    let has = near.key().and_then(|key| case.template().pod().labels.get(key));
+    if let Some(has) = has {
+        finding = finding.also(&has.origin, "what the pods carry");
+    }
     out.push(
-        finding
-            .note("a budget limits evictions only: rolling updates have their own maxUnavailable")
-            .fix(Fix::suggest("add a PodDisruptionBudget with maxUnavailable: 1")),
+        finding.fix(Fix::suggest("make the selector of the budget match the labels of the pods")),
     );
     Ok(())
+}
+
+/// The only budget that selects nothing and seems to mean these pods.
+fn meant<'w>(case: &WorkloadCase<'w>) -> Option<(&'w Object, Near)> {
+    let joined = case.joined;
+    let namespace = case.object.meta.namespace.value.as_str();
+    let budgets = joined.joins.of_kind(namespace, "PodDisruptionBudget");
+    let ids = budgets.flat_map(|(_, ids)| ids).take(COMPARED);
+    let mut near = ids.filter_map(|id| {
+        let budget = joined.world.objects.get(*id)?;
+        let Body::Pdb(pdb) = &budget.body else { return None };
+        let idle =
+            joined.joins.selected_by(*id).is_empty() && joined.joins.passed_over(*id).is_empty();
+        let meant = idle && joined.together(case.object, budget);
+        let near = Near::of(pdb.selector.as_ref().filter(|_| meant)?, case.template().object)?;
+        Some((budget, near))
+    });
+    let first = near.next()?;
+    near.next().is_none().then_some(first)
 }

@@ -1,9 +1,11 @@
-//! Names of ConfigMaps, Secrets and their keys that lead nowhere.
+//! Names of ConfigMaps, Secrets and their keys that lead nowhere, and of what else pods need.
+
+mod pods;
 
 use crate::case::WorkloadCase;
 use crate::case::provided::SourceKind;
 use crate::facts::settings::Existing;
-use crate::facts::workload::{EnvValue, VolumeKind};
+use crate::facts::workload::{EnvValue, VolumeItem, VolumeKind};
 use crate::facts::{Fact, Object};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names;
@@ -14,10 +16,10 @@ pub static RULE: Rule = Rule {
     id: "dangling-reference",
     group: Group::Config,
     level: Level::Deny,
-    title: "reference to a ConfigMap, Secret, key or priority class that does not exist",
+    title: "reference to a ConfigMap, Secret, key, account or claim that does not exist",
     page: include_str!("dangling-reference.md"),
     needs: &[Need::Manifest],
-    variants: &[UNKNOWN_PRIORITY],
+    variants: &[UNKNOWN_PRIORITY, ACCOUNT, CLAIM, PULL_SECRET],
     check: Check::Workload(check),
     ..Rule::BASE
 };
@@ -26,6 +28,24 @@ const UNKNOWN_PRIORITY: Variant = Variant::new(
     "unknown-priority-class",
     Level::Deny,
     "priority class that does not exist: admission refuses the pods",
+);
+
+const ACCOUNT: Variant = Variant::new(
+    "missing-service-account",
+    Level::Deny,
+    "ServiceAccount that does not exist: admission refuses the pods",
+);
+
+const CLAIM: Variant = Variant::new(
+    "missing-claim",
+    Level::Deny,
+    "PersistentVolumeClaim that does not exist: the pods are not scheduled",
+);
+
+const PULL_SECRET: Variant = Variant::new(
+    "missing-pull-secret",
+    Level::Warn,
+    "pull secret that does not exist: the image is pulled without a login",
 );
 
 /// More objects of one kind in one namespace, or keys of one object, are not searched for a name that
@@ -40,16 +60,25 @@ struct Reference<'w> {
     kind: SourceKind,
     name: &'w Fact<String>,
     key: Option<&'w Fact<String>>,
-    /// In a volume rather than the environment.
-    mounted: bool,
+    used: Use,
+}
+
+/// What a reference is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Use {
+    Environment,
+    Volume,
+    /// `imagePullSecrets`
+    Pull,
 }
 
 impl Reference<'_> {
     fn consequence(&self) -> &'static str {
-        if self.mounted {
-            "FailedMount, the pod stays in ContainerCreating"
-        } else {
-            "CreateContainerConfigError, the container is not created"
+        match self.used {
+            Use::Volume => "FailedMount, the pod stays in ContainerCreating",
+            Use::Environment => "CreateContainerConfigError, the container is not created",
+            // `getPullSecretsForPod` in pkg/kubelet/kubelet_pods.go.
+            Use::Pull => "the kubelet pulls the image without a login",
         }
     }
 }
@@ -59,7 +88,8 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
         resolve(case, &reference, out);
     }
     priority(case, out);
-    Ok(())
+    pods::claims(case, out);
+    pods::account(case, out)
 }
 
 fn references<'w>(case: &WorkloadCase<'w>) -> Vec<Reference<'w>> {
@@ -68,7 +98,7 @@ fn references<'w>(case: &WorkloadCase<'w>) -> Vec<Reference<'w>> {
     for container in &pod.containers {
         for from in container.env_from.iter().filter(|from| !from.optional) {
             let kind = if from.secret { SourceKind::Secret } else { SourceKind::ConfigMap };
-            found.push(Reference { kind, name: &from.name, key: None, mounted: false });
+            found.push(Reference { kind, name: &from.name, key: None, used: Use::Environment });
         }
         for entry in &container.env {
             let (kind, key) = match &entry.value {
@@ -78,29 +108,51 @@ fn references<'w>(case: &WorkloadCase<'w>) -> Vec<Reference<'w>> {
             };
             if !key.optional {
                 let (name, key) = (&key.name, Some(&key.key));
-                found.push(Reference { kind, name, key, mounted: false });
+                found.push(Reference { kind, name, key, used: Use::Environment });
             }
         }
     }
     for volume in &pod.volumes {
-        let (kind, name, items) = match &volume.kind {
+        match &volume.kind {
             VolumeKind::ConfigMap { name, items, optional: false } => {
-                (SourceKind::ConfigMap, name, items)
+                mounted(&mut found, SourceKind::ConfigMap, name, items);
             }
             VolumeKind::Secret { name, items, optional: false } => {
-                (SourceKind::Secret, name, items)
+                mounted(&mut found, SourceKind::Secret, name, items);
             }
-            _ => continue,
-        };
-        if items.is_empty() {
-            found.push(Reference { kind, name, key: None, mounted: true });
-        }
-        for item in items {
-            found.push(Reference { kind, name, key: Some(&item.key), mounted: true });
+            VolumeKind::Projected { sources, .. } => {
+                for source in sources.iter().filter(|source| !source.optional) {
+                    let kind =
+                        if source.secret { SourceKind::Secret } else { SourceKind::ConfigMap };
+                    mounted(&mut found, kind, &source.name, &source.items);
+                }
+            }
+            _ => {}
         }
     }
+    let pulls = pod.pull_secrets.iter();
+    found.extend(pulls.map(|name| Reference {
+        kind: SourceKind::Secret,
+        name,
+        key: None,
+        used: Use::Pull,
+    }));
     found.retain(|reference| !reference.name.value.contains("{{"));
     found
+}
+
+/// A volume's object, or the keys of it that are mounted.
+fn mounted<'w>(
+    found: &mut Vec<Reference<'w>>,
+    kind: SourceKind,
+    name: &'w Fact<String>,
+    items: &'w [VolumeItem],
+) {
+    let used = Use::Volume;
+    if items.is_empty() {
+        found.push(Reference { kind, name, key: None, used });
+    }
+    found.extend(items.iter().map(|item| Reference { kind, name, key: Some(&item.key), used }));
 }
 
 fn resolve(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut Findings) {
@@ -195,6 +247,9 @@ fn missing_object(case: &WorkloadCase<'_>, reference: &Reference<'_>, out: &mut 
         reference.consequence()
     );
     let mut finding = Finding::new(&RULE, message, &reference.name.origin, "no such object");
+    if reference.used == Use::Pull {
+        finding = finding.variant(&PULL_SECRET);
+    }
     if !closed {
         // It may exist in the cluster after all.
         finding = finding.level(Level::Warn);

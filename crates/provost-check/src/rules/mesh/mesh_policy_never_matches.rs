@@ -3,6 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::COMPARED;
+use crate::case::near::Near;
 use crate::case::{ObjectCase, WorkloadCase};
 use crate::facts::mesh::{AuthorizationPolicy, Identity, IdentityKind, PeerAuthentication};
 use crate::facts::objects::Selector;
@@ -10,7 +11,6 @@ use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::mtls::ROOT_NAMESPACE;
 use crate::model::names;
-use crate::rules::network::service_selects_nothing::Near;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const SPIFFE: Variant = Variant::new(

@@ -1,11 +1,10 @@
 //! A Service whose selector matches no pods.
 
 use crate::case::ObjectCase;
+use crate::case::near::Near;
 use crate::facts::Body;
-use crate::facts::objects::{Object, Selector, StringMap};
 use crate::facts::settings::Existing;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
-use crate::model::names;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Workloads that are compared with a selector that matches none.
@@ -110,39 +109,4 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     }
     out.push(finding);
     Ok(())
-}
-
-/// Why a workload seems to be meant although it is not selected.
-#[derive(PartialEq)]
-pub(crate) enum Near {
-    /// Its own labels match, those of its pods do not.
-    OnObjectOnly,
-    /// One value is off by a letter or two.
-    Value { key: String, wanted: String, found: String },
-}
-
-impl Near {
-    /// What is nearly right about the object for the selector.
-    pub(crate) fn of(selector: &Selector, object: &Object) -> Option<Near> {
-        let pod = &object.workload()?.pod.labels;
-        if selector.matches(&object.meta.labels) && object.workload()?.workload_ref.is_none() {
-            return Some(Near::OnObjectOnly);
-        }
-        off_by_one(selector, pod)
-    }
-}
-
-fn off_by_one(selector: &Selector, labels: &StringMap) -> Option<Near> {
-    let value = |key: &str| labels.get(key).map(|fact| fact.value.as_str());
-    let mut wrong = selector.labels.iter().filter(|(k, v)| value(k) != Some(*v));
-    let (key, wanted) = wrong.next()?;
-    if wrong.next().is_some() {
-        return None;
-    }
-    let found = value(key)?;
-    names::is_slip(wanted, found).then(|| Near::Value {
-        key: key.to_owned(),
-        wanted: wanted.to_owned(),
-        found: found.to_owned(),
-    })
 }

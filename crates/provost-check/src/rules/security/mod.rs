@@ -1,5 +1,6 @@
 //! What a container may do, and as whom.
 
+pub mod dangling_role_binding;
 pub mod excess_capabilities;
 pub mod floating_image_tag;
 pub mod host_namespace;

@@ -52,11 +52,9 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
-const RBAC: &str = "rbac.authorization.k8s.io";
-
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let meta = &case.object.meta;
-    if meta.group() != RBAC {
+    if meta.group() != rbac::GROUP {
         return Err(Abstain::NotApplicable);
     }
     match meta.kind.value.as_str() {

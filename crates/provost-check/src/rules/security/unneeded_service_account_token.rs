@@ -99,10 +99,9 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         }
         (false, Some(function)) => {
             let pod = case.pod();
-            let projected = pod
-                .volumes
-                .iter()
-                .any(|v| matches!(v.kind, VolumeKind::Projected { service_account_token: true }));
+            let projected = pod.volumes.iter().any(|v| {
+                matches!(v.kind, VolumeKind::Projected { service_account_token: true, .. })
+            });
             let mounted_by_hand =
                 case.container.mounts.iter().any(|m| m.path.value.starts_with(PATH));
             if !projected && !mounted_by_hand {
