@@ -9,6 +9,7 @@
 mod custom;
 mod gates;
 mod render;
+mod triggers;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -104,6 +105,7 @@ pub fn run(args: &Args) -> Result<()> {
         bail!("{TABLE} is not what Kubernetes' sources say: run `cargo xtask schema`");
     }
     custom::run(args.check)?;
+    triggers::run(args.check)?;
     if args.check {
         eprintln!(
             "schema: the tables agree with {} releases of Kubernetes and {} of other projects",

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::resources::Supplied;
 use super::{Case, ObjectId, World};
 use crate::facts::objects::{ConfigMap, Object};
 use crate::facts::workload::{ByteAmount, CpuAmount, EnvFrom, EnvValue, EnvVar, KeyRef};
@@ -438,19 +439,31 @@ impl<'w> Case<'w> {
             Some(text) => Some(Quantity::parse(&text.value).map_err(|_| unknown())?),
             None => None,
         };
-        let cpu = |cpu: Option<&CpuAmount>| {
-            let amount = cpu.and_then(|c| c.amount).ok_or_else(unknown)?;
+        // What a pod as a whole may use the kubelet takes before what its node has.
+        let whole = self.pod().resources.is_some();
+        let supplied = |what, resource| match whole {
+            true => Err(unknown()),
+            false => Ok(self.of.supplied(what, resource)?.ok_or_else(unknown)?.value),
+        };
+        let cpu = |cpu: Option<&CpuAmount>, what| {
+            let amount = match cpu {
+                Some(cpu) => cpu.amount.ok_or_else(unknown)?,
+                None => supplied(what, "cpu")?.millicores(),
+            };
             Ok(model::gomaxprocs::resource_field(amount, divisor).to_string())
         };
-        let memory = |memory: Option<&ByteAmount>| {
-            let amount = memory.and_then(|m| m.amount).ok_or_else(unknown)?;
+        let memory = |memory: Option<&ByteAmount>, what| {
+            let amount = match memory {
+                Some(memory) => memory.amount.ok_or_else(unknown)?,
+                None => supplied(what, "memory")?.bytes(),
+            };
             Ok(model::memlimit::resource_field(amount, divisor).to_string())
         };
         match resource.value.as_str() {
-            "limits.cpu" => cpu(limits.cpu.as_ref()),
-            "requests.cpu" => cpu(requests.cpu.as_ref()),
-            "limits.memory" => memory(limits.memory.as_ref()),
-            "requests.memory" => memory(requests.memory.as_ref()),
+            "limits.cpu" => cpu(limits.cpu.as_ref(), Supplied::Limit),
+            "requests.cpu" => cpu(requests.cpu.as_ref(), Supplied::Request),
+            "limits.memory" => memory(limits.memory.as_ref(), Supplied::Limit),
+            "requests.memory" => memory(requests.memory.as_ref(), Supplied::Request),
             _ => Err(unknown()),
         }
     }

@@ -3,42 +3,59 @@
 use goformats::godebug;
 
 use super::Case;
+use super::resources::Supplied;
 use super::runtime::RuntimeVariable;
 use crate::facts::binary::GoProgram;
 use crate::facts::placeholders::is_placeholder;
 use crate::facts::symbols::{self, Symbol};
-use crate::facts::workload::{ContainerRole, ResourceAmounts};
 use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Reason};
 use crate::model::gomaxprocs;
 use crate::model::memlimit::{self, Linked, MemLimit};
+use crate::model::qos::Class;
 use crate::model::quantity::{Bytes, Millicores};
 
 impl Case<'_> {
-    /// The memory limit of the container, else of the pod. `NotApplicable` when there is none; a
-    /// limit of 0 is none.
+    /// The memory limit of the container, else of the pod, else the one that a LimitRange supplies.
+    /// `NotApplicable` when there is none; a limit of 0 is none.
     pub fn memory_limit(&self) -> Result<Fact<Bytes>, Abstain> {
         let own = self.container.resources.limits.memory.as_ref();
         let pod = || self.pod().resources.as_ref()?.limits.memory.as_ref();
-        let written = own.or_else(pod).ok_or(Abstain::NotApplicable)?;
-        let amount = written.amount.ok_or_else(|| malformed(&written.text))?;
-        if amount.0 == 0 {
+        let limit = match own.or_else(pod) {
+            Some(written) => {
+                let amount = written.amount.ok_or_else(|| malformed(&written.text))?;
+                Fact::written(amount, written.text.origin.clone())
+            }
+            None => {
+                let supplied = self.of.supplied(Supplied::Limit, "memory")?;
+                supplied.ok_or(Abstain::NotApplicable)?.map(|amount| amount.bytes())
+            }
+        };
+        if limit.value.0 == 0 {
             return Err(Abstain::NotApplicable);
         }
-        Ok(Fact::written(amount, written.text.origin.clone()))
+        Ok(limit)
     }
 
-    /// The CPU limit of the container, else of the pod. `NotApplicable` when there is none; a limit
-    /// of 0 is none.
+    /// The CPU limit of the container, else of the pod, else the one that a LimitRange supplies.
+    /// `NotApplicable` when there is none; a limit of 0 is none.
     pub fn cpu_limit(&self) -> Result<Fact<Millicores>, Abstain> {
         let own = self.container.resources.limits.cpu.as_ref();
         let pod = || self.pod().resources.as_ref()?.limits.cpu.as_ref();
-        let written = own.or_else(pod).ok_or(Abstain::NotApplicable)?;
-        let amount = written.amount.ok_or_else(|| malformed(&written.text))?;
-        if amount.0 == 0 {
+        let limit = match own.or_else(pod) {
+            Some(written) => {
+                let amount = written.amount.ok_or_else(|| malformed(&written.text))?;
+                Fact::written(amount, written.text.origin.clone())
+            }
+            None => {
+                let supplied = self.of.supplied(Supplied::Limit, "cpu")?;
+                supplied.ok_or(Abstain::NotApplicable)?.map(|amount| amount.millicores())
+            }
+        };
+        if limit.value.0 == 0 {
             return Err(Abstain::NotApplicable);
         }
-        Ok(Fact::written(amount, written.text.origin.clone()))
+        Ok(limit)
     }
 
     /// The CPU limit where the kernel enforces it: not when `[cluster] cfs_quota` is false.
@@ -54,7 +71,7 @@ impl Case<'_> {
     pub fn has_exclusive_cpus(&self) -> bool {
         self.settings().cluster.static_cpu_manager
             && self.cpu_limit().is_ok_and(|limit| limit.value.is_whole())
-            && self.is_guaranteed()
+            && self.of.qos() == Class::Guaranteed
     }
 
     /// GOMEMLIMIT as set and as the runtime reads it. `NotApplicable` when it is certainly not set,
@@ -109,21 +126,6 @@ impl Case<'_> {
             }
         }
         Ok(program.default_godebug(key).and_then(|value| value.value.parse().ok()))
-    }
-
-    /// Whether the pod's QoS class is Guaranteed: every container's limits are set and its
-    /// requests equal them.
-    pub fn is_guaranteed(&self) -> bool {
-        self.pod().containers.iter().filter(|c| c.role != ContainerRole::Ephemeral).all(|c| {
-            let requests = c.resources.effective_requests();
-            let limits = &c.resources.limits;
-            let cpu = |a: &ResourceAmounts| a.cpu.as_ref().and_then(|c| c.amount);
-            let memory = |a: &ResourceAmounts| a.memory.as_ref().and_then(|m| m.amount);
-            cpu(limits).is_some()
-                && memory(limits).is_some()
-                && cpu(limits) == cpu(&requests)
-                && memory(limits) == memory(&requests)
-        })
     }
 
     /// Where to point when something is missing from the container's `env`: its name.

@@ -1,9 +1,10 @@
 //! Requests and limits beyond what a container writes: LimitRanges and the class of service.
 
 use super::WorkloadCase;
-use crate::facts::Origin;
 use crate::facts::document::Node;
 use crate::facts::workload::{ContainerRole, Resources};
+use crate::facts::{Fact, Object};
+use crate::findings::{Abstain, Reason};
 use crate::model::qos::{self, Class};
 use crate::model::quantity::Quantity;
 
@@ -16,26 +17,77 @@ pub enum Supplied {
     Request,
 }
 
-impl WorkloadCase<'_> {
-    /// The place in a LimitRange of the namespace that supplies the amount to containers without
-    /// one. Source: `SetDefaults_LimitRangeItem` in pkg/apis/core/v1/defaults.go: a limit comes
-    /// from `default`, else `max`; a request from `defaultRequest`, else the limit, else `min`.
-    pub fn limit_range(&self, what: Supplied, resource: &str) -> Option<Origin> {
-        let fields: &[&str] = match what {
-            Supplied::Limit => &["default", "max"],
-            Supplied::Request => &["defaultRequest", "default", "max", "min"],
-        };
-        let joins = &self.joined.joins;
-        let ranges = joins.limit_ranges(&self.object.meta.namespace.value);
-        let ranges = ranges.iter().filter_map(|id| self.world().objects.get(*id));
-        ranges.filter(|range| self.joined.together(self.object, range)).find_map(|range| {
-            let items = range.node().at(&["spec", "limits"]).into_iter().flat_map(Node::items);
-            items
-                .filter(|item| item.get("type").and_then(Node::as_str) == Some("Container"))
-                .find_map(|item| {
-                    fields.iter().find_map(|field| item.at(&[field, resource])).map(Node::origin)
-                })
+/// LimitRanges of one namespace, and items of one, that are looked at.
+const MOST: usize = 64;
+
+impl Supplied {
+    /// Source: `SetDefaults_LimitRangeItem` in pkg/apis/core/v1/defaults.go: a limit comes from
+    /// `default`, else `max`; a request from `defaultRequest`, else the limit, else `min`.
+    fn fields(self) -> &'static [&'static str] {
+        match self {
+            Self::Limit => &["default", "max"],
+            Self::Request => &["defaultRequest", "default", "max", "min"],
+        }
+    }
+}
+
+/// What a LimitRange supplies; of several items the last counts.
+fn default_of<'w>(range: &'w Object, what: Supplied, resource: &str) -> Option<Node<'w>> {
+    let items = range.node().at(&["spec", "limits"]).into_iter().flat_map(Node::items);
+    let items = items.take(MOST);
+    let items = items.filter(|item| item.get("type").and_then(Node::as_str) == Some("Container"));
+    let amounts =
+        items.filter_map(|item| what.fields().iter().find_map(|field| item.at(&[field, resource])));
+    amounts.last()
+}
+
+impl<'w> WorkloadCase<'w> {
+    /// Whether a LimitRange of the namespace supplies the amount to containers without one, or may
+    /// well.
+    pub fn is_supplied(&self, what: Supplied, resource: &str) -> bool {
+        let mut ranges = self.limit_ranges();
+        ranges.any(|range| {
+            self.joined.may_be_together(self.object, range)
+                && default_of(range, what, resource).is_some()
         })
+    }
+
+    /// The amount that a LimitRange of the namespace supplies to containers without one, with its
+    /// place; unknown where it cannot be told which of several does. Source:
+    /// `defaultContainerResourceRequirements` and `mergeContainerResources` in
+    /// plugin/pkg/admission/limitranger/admission.go, Kubernetes v1.37.2.
+    pub fn supplied(
+        &self,
+        what: Supplied,
+        resource: &str,
+    ) -> Result<Option<Fact<Quantity>>, Abstain> {
+        let unknown = |reason| {
+            let what = format!("the LimitRange that supplies {resource}");
+            Abstain::unknown(reason, what)
+        };
+        let mut found: Option<Node<'w>> = None;
+        for range in self.limit_ranges() {
+            if !self.joined.may_be_together(self.object, range) {
+                continue;
+            }
+            let Some(amount) = default_of(range, what, resource) else { continue };
+            let same = |other: Node<'_>| other.as_str() == amount.as_str();
+            if !self.joined.together(self.object, range) || !found.is_none_or(same) {
+                return Err(unknown(Reason::Alternatives));
+            }
+            self.joined.unpatched(range, &["spec/limits"])?;
+            found = Some(amount);
+        }
+        let Some(amount) = found else { return Ok(None) };
+        let text = amount.as_str().unwrap_or_default();
+        let quantity = Quantity::parse(text).map_err(|_| unknown(Reason::Malformed))?;
+        Ok(Some(Fact::defaulted(quantity, amount.origin())))
+    }
+
+    fn limit_ranges(&self) -> impl Iterator<Item = &'w Object> + use<'w> {
+        let (world, joins) = (self.joined.world, &self.joined.joins);
+        let ranges = joins.limit_ranges(&self.object.meta.namespace.value).iter();
+        ranges.take(MOST).filter_map(|id| world.objects.get(*id))
     }
 
     /// The class of service the pods will have by what is written.
@@ -46,11 +98,21 @@ impl WorkloadCase<'_> {
 
     fn find_qos(&self) -> Class {
         let pod = self.template().pod();
+        let supplied = |what, resource| {
+            let supplied = self.supplied(what, resource).ok().flatten();
+            supplied.map(|amount| amount.value)
+        };
+        let defaults = qos::Resources {
+            cpu_request: supplied(Supplied::Request, "cpu"),
+            cpu_limit: supplied(Supplied::Limit, "cpu"),
+            memory_request: supplied(Supplied::Request, "memory"),
+            memory_limit: supplied(Supplied::Limit, "memory"),
+        };
         let containers: Vec<qos::Resources> = pod
             .containers
             .iter()
             .filter(|container| container.role != ContainerRole::Ephemeral)
-            .map(|container| amounts(&container.resources))
+            .map(|container| amounts(&container.resources).with_defaults(&defaults))
             .collect();
         qos::class(&pod.resources.as_deref().map(amounts).unwrap_or_default(), &containers)
     }

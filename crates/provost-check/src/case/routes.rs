@@ -77,6 +77,25 @@ impl<'w> ObjectCase<'w> {
         (meta.group() == GATEWAY_API).then_some(*kind)
     }
 
+    /// What a ListenerSet adds its listeners to; nothing for other objects.
+    pub fn parent_of_listeners(&self) -> Option<Parent<'w>> {
+        let meta = &self.object.meta;
+        let kind = (meta.group(), meta.kind.value.as_str());
+        if kind == PARENTS[0] || !PARENTS.contains(&kind) {
+            return None;
+        }
+        let node = self.object.node().at(&["spec", "parentRef"])?;
+        let text = |key| node.get(key).and_then(Node::as_str).filter(|text| !text.is_empty());
+        let kind = (text("group").unwrap_or(GATEWAY_API), text("kind").unwrap_or("Gateway"));
+        Some(Parent {
+            kind: (kind == PARENTS[0]).then_some(PARENTS[0]),
+            name: Said::at(node, "name").filter(|name| !name.text.is_empty())?,
+            namespace: text("namespace").unwrap_or(&meta.namespace.value),
+            section: None,
+            port: None,
+        })
+    }
+
     /// Whether it is a Gateway of the Gateway API.
     pub fn is_gateway(&self) -> bool {
         self.object.meta.group() == GATEWAY_API && self.object.meta.kind.value == "Gateway"
@@ -167,7 +186,7 @@ impl<'w> ObjectCase<'w> {
     }
 }
 
-/// Whose routes a listener takes.
+/// Whose routes a listener takes, or whose ListenerSets a Gateway does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RoutesFrom {
     /// Those of the Gateway's namespace.
@@ -180,6 +199,19 @@ pub enum RoutesFrom {
     Selector,
     /// Something that is not known.
     Other,
+}
+
+impl RoutesFrom {
+    /// What the API calls it.
+    pub fn said(text: &str) -> Self {
+        match text {
+            "Same" => Self::Same,
+            "All" => Self::All,
+            "None" => Self::None,
+            "Selector" => Self::Selector,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// A listener of a Gateway.
@@ -223,13 +255,8 @@ impl<'w> Listener<'w> {
 
     fn at(node: Node<'w>, own: &str) -> Self {
         let text = |path: &[&str]| node.at(path).and_then(Node::as_str);
-        let from = match text(&["allowedRoutes", "namespaces", "from"]) {
-            None | Some("Same") => RoutesFrom::Same,
-            Some("All") => RoutesFrom::All,
-            Some("None") => RoutesFrom::None,
-            Some("Selector") => RoutesFrom::Selector,
-            Some(_) => RoutesFrom::Other,
-        };
+        let from = text(&["allowedRoutes", "namespaces", "from"]);
+        let from = RoutesFrom::said(from.unwrap_or("Same"));
         let kinds = node.at(&["allowedRoutes", "kinds"]).map(|kinds| {
             let kinds = kinds.items().take(MOST_LISTENERS);
             kinds.filter_map(|kind| kind.get("kind").and_then(Node::as_str)).collect::<Vec<_>>()

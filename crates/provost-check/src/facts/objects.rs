@@ -253,6 +253,15 @@ impl Selector {
         }
     }
 
+    /// The selector of a plain map of labels; what has another type counts as not written.
+    pub fn of_labels(node: Node<'_>) -> Self {
+        let fact = |node: Node<'_>| {
+            Fact::written(node.as_str().unwrap_or_default().to_owned(), node.origin())
+        };
+        let labels = node.entries().map(|(key, value)| (fact(key), fact(value))).collect();
+        Self { origin: node.origin(), labels: StringMap::new(labels), expressions: Vec::new() }
+    }
+
     /// Whether it names nothing.
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty() && self.expressions.is_empty()

@@ -45,6 +45,17 @@ impl Resources {
         both(one(self.cpu_request, self.cpu_limit), one(self.memory_request, self.memory_limit))
     }
 
+    /// With what a LimitRange supplies: after the API server took the container's own limits for the
+    /// requests that are missing, admission fills in what still is.
+    pub fn with_defaults(&self, defaults: &Resources) -> Resources {
+        Resources {
+            cpu_request: self.cpu_request.or(self.cpu_limit).or(defaults.cpu_request),
+            cpu_limit: self.cpu_limit.or(defaults.cpu_limit),
+            memory_request: self.memory_request.or(self.memory_limit).or(defaults.memory_request),
+            memory_limit: self.memory_limit.or(defaults.memory_limit),
+        }
+    }
+
     fn is_set(&self) -> bool {
         [self.cpu_request, self.cpu_limit, self.memory_request, self.memory_limit]
             .iter()

@@ -1,11 +1,13 @@
 //! An autoscaler that divides by a request that is not there.
 
-use crate::case::ObjectCase;
+mod triggers;
+
 use crate::case::resources::Supplied;
-use crate::facts::Body;
+use crate::case::{ObjectCase, WorkloadCase};
 use crate::facts::objects::{Hpa, HpaMetric};
 use crate::facts::placeholders::is_placeholder;
 use crate::facts::workload::{Container, ContainerRole, ResourceAmounts};
+use crate::facts::{Body, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names::nearest;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
@@ -16,6 +18,12 @@ const UNKNOWN: Variant = Variant::new(
     "an autoscaler on a resource that is not measured",
 );
 
+const TRIGGER: Variant = Variant::new(
+    "unknown-trigger",
+    Level::Warn,
+    "a trigger, or a key of its metadata, that KEDA does not know",
+);
+
 /// Utilization is usage by request; without the request the controller does not scale.
 pub static RULE: Rule = Rule {
     id: "hpa-without-requests",
@@ -24,8 +32,9 @@ pub static RULE: Rule = Rule {
     title: "an autoscaler on utilization of a request that is not set",
     page: include_str!("hpa-without-requests.md"),
     needs: &[Need::Manifest],
-    variants: &[UNKNOWN],
+    variants: &[UNKNOWN, TRIGGER],
     check: Check::Object(check),
+    also: &[Check::Object(triggers::check)],
     ..Rule::BASE
 };
 
@@ -49,50 +58,52 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
     };
     case.joined.unpatched(case.object, &["spec/metrics", "spec/scaleTargetRef"])?;
-    workload
-        .unpatched(&["spec/template/spec/containers/resources", "spec/template/spec/resources"])?;
-    let pod = workload.template().pod();
     for metric in hpa.metrics.iter().filter(utilization) {
         let Some(resource) = &metric.resource else { continue };
-        // Requests of the pod as a whole, where set, are what the controller takes (KEP-2837).
-        let pod_level = pod.resources.as_ref().map(|r| r.effective_requests());
-        if metric.container.is_none()
-            && pod_level.is_some_and(|r| has(&r, &resource.value) == Some(true))
-        {
-            continue;
-        }
-        if workload.limit_range(Supplied::Request, &resource.value).is_some() {
-            continue;
-        }
-        let counts = |c: &&Container| {
-            matches!(c.role, ContainerRole::Main | ContainerRole::Sidecar)
-                && metric.container.as_ref().is_none_or(|name| name.value == c.name())
-        };
-        let lacks =
-            |c: &&Container| has(&c.resources.effective_requests(), &resource.value) == Some(false);
-        for container in pod.containers.iter().filter(counts).filter(lacks) {
-            let place = &container.resources.origin;
-            out.push(
-                Finding::new(
-                    &RULE,
-                    format!(
-                        "the autoscaler does not scale: \"missing request for {} in container {}\"",
-                        resource.value,
-                        container.name()
-                    ),
-                    place,
-                    format!("no request for {}", resource.value),
-                )
-                .also(&resource.origin, "utilization is usage divided by the request")
-                .fix(Fix::suggest(format!(
-                    "set resources.requests.{} of {} to what it uses under normal load",
-                    resource.value,
-                    container.name()
-                ))),
+        let container = metric.container.as_ref().map(|name| name.value.as_str());
+        for container in without_request(&workload, &resource.value, container)? {
+            let message = format!(
+                "the autoscaler does not scale: \"missing request for {} in container {}\"",
+                resource.value,
+                container.name()
             );
+            out.push(lacking(message, container, &resource.value, &resource.origin));
         }
     }
     Ok(())
+}
+
+/// The containers that are measured by a share of their request and have none; of all, or of that
+/// name.
+fn without_request<'w>(
+    workload: &WorkloadCase<'w>,
+    resource: &str,
+    container: Option<&str>,
+) -> Result<Vec<&'w Container>, Abstain> {
+    workload
+        .unpatched(&["spec/template/spec/containers/resources", "spec/template/spec/resources"])?;
+    let pod = workload.template().pod();
+    // Requests of the pod as a whole, where set, are what the controller takes (KEP-2837).
+    let pod_level = pod.resources.as_ref().map(|r| r.effective_requests());
+    let whole = container.is_none() && pod_level.is_some_and(|r| has(&r, resource) == Some(true));
+    if whole || workload.is_supplied(Supplied::Request, resource) {
+        return Ok(Vec::new());
+    }
+    let counts = |c: &&Container| {
+        matches!(c.role, ContainerRole::Main | ContainerRole::Sidecar)
+            && container.is_none_or(|name| name == c.name())
+    };
+    let lacks = |c: &&Container| has(&c.resources.effective_requests(), resource) == Some(false);
+    Ok(pod.containers.iter().filter(counts).filter(lacks).collect())
+}
+
+fn lacking(message: String, container: &Container, resource: &str, asks: &Origin) -> Finding {
+    Finding::new(&RULE, message, &container.resources.origin, format!("no request for {resource}"))
+        .also(asks, "utilization is usage divided by the request")
+        .fix(Fix::suggest(format!(
+            "set resources.requests.{resource} of {} to what it uses under normal load",
+            container.name()
+        )))
 }
 
 /// What the kubelet measures of a container, and with it `metrics.k8s.io`: `ContainerMetrics.Usage`

@@ -3,6 +3,7 @@
 mod analysis;
 mod controller;
 mod data;
+mod defaults;
 mod enums;
 mod env;
 mod ingress;
@@ -125,6 +126,7 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
             // The pods of a Rollout without a template are another object's.
             if workload.workload_ref.is_none() {
                 pod::check(case, workload, out);
+                defaults::check(case, out);
             }
         }
         Body::Service(service) => service::check(case, service, out),

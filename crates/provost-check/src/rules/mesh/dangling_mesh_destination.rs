@@ -1,5 +1,7 @@
 //! A VirtualService that sends to what is not there.
 
+mod subsets;
+
 use rustc_hash::FxHashSet;
 
 use crate::case::mesh::{Destination, full_name, is_of_other_domain, service_of};
@@ -17,6 +19,11 @@ const SUBSET: Variant = Variant::new(
     "missing-subset",
     Level::Deny,
     "a VirtualService sends to a subset that no DestinationRule has",
+);
+const SUBSET_OF_NONE: Variant = Variant::new(
+    "subset-selects-nothing",
+    Level::Warn,
+    "a subset of a DestinationRule that no pod of the Service is in",
 );
 const GATEWAY: Variant = Variant::new(
     "missing-mesh-gateway",
@@ -39,8 +46,9 @@ pub static RULE: Rule = Rule {
     title: "a VirtualService sends to a host, port or subset that does not exist",
     page: include_str!("dangling-mesh-destination.md"),
     needs: &[Need::Manifest],
-    variants: &[SUBSET, GATEWAY, WEIGHTS],
+    variants: &[SUBSET, SUBSET_OF_NONE, GATEWAY, WEIGHTS],
     check: Check::Object(check),
+    also: &[Check::Object(subsets::check)],
     ..Rule::BASE
 };
 

@@ -1,5 +1,7 @@
 //! Several objects that claim the same traffic.
 
+mod listeners;
+
 use std::collections::BTreeMap;
 
 use crate::case::{Joined, ObjectCase};
@@ -7,7 +9,13 @@ use crate::facts::objects::{Ingress, IngressBackend, Object, Service};
 use crate::facts::workload::WorkloadKind;
 use crate::facts::{Body, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
-use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const LISTENERS: Variant = Variant::new(
+    "conflicting-gateway-listeners",
+    Level::Deny,
+    "listeners of a Gateway that claim one port and cannot be told apart",
+);
 
 /// Which of them gets the traffic depends on the controller.
 pub static RULE: Rule = Rule {
@@ -17,8 +25,9 @@ pub static RULE: Rule = Rule {
     title: "two Ingresses or Services claim the same traffic",
     page: include_str!("ambiguous-routing.md"),
     needs: &[Need::Manifest],
+    variants: &[LISTENERS],
     check: Check::Object(ingress),
-    also: &[Check::Run(pairs)],
+    also: &[Check::Run(pairs), Check::Object(listeners::check)],
     ..Rule::BASE
 };
 

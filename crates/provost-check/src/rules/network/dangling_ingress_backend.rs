@@ -2,6 +2,7 @@
 
 mod attachment;
 mod gateway;
+mod listener_set;
 
 use rustc_hash::FxHashSet;
 
@@ -22,6 +23,11 @@ const NOT_ATTACHED: Variant = Variant::new(
     "route-not-attached",
     Level::Deny,
     "a route that no listener of its Gateway takes",
+);
+const SET_NOT_ATTACHED: Variant = Variant::new(
+    "listener-set-not-attached",
+    Level::Deny,
+    "a ListenerSet whose Gateway does not exist, or does not take it",
 );
 const NOT_GRANTED: Variant = Variant::new(
     "reference-not-granted",
@@ -44,9 +50,13 @@ pub static RULE: Rule = Rule {
     title: "an Ingress or route names a Service, or a port of one, that does not exist",
     page: include_str!("dangling-ingress-backend.md"),
     needs: &[Need::Manifest],
-    variants: &[WITHOUT_TLS, NOT_ATTACHED, NOT_GRANTED, CERTIFICATE],
+    variants: &[WITHOUT_TLS, NOT_ATTACHED, SET_NOT_ATTACHED, NOT_GRANTED, CERTIFICATE],
     check: Check::Object(check),
-    also: &[Check::Object(attachment::check), Check::Object(gateway::check)],
+    also: &[
+        Check::Object(attachment::check),
+        Check::Object(gateway::check),
+        Check::Object(listener_set::check),
+    ],
     ..Rule::BASE
 };
 

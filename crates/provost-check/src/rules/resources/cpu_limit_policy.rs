@@ -44,7 +44,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             .variant(&RULE.variants[1])
             .fix(Fix::suggest("remove the limit and keep the request")),
         ),
-        Err(Abstain::NotApplicable) if case.of.limit_range(Supplied::Limit, "cpu").is_none() => {
+        Err(Abstain::NotApplicable) if !case.of.is_supplied(Supplied::Limit, "cpu") => {
             out.push(
                 Finding::new(
                     &RULE,

@@ -36,7 +36,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let pod = case.pod().resources.as_ref();
     if own.limits.ephemeral_storage.is_none()
         && pod.is_none_or(|pod| pod.limits.ephemeral_storage.is_none())
-        && case.of.limit_range(Supplied::Limit, "ephemeral-storage").is_none()
+        && !case.of.is_supplied(Supplied::Limit, "ephemeral-storage")
     {
         out.push(
             Finding::new(
@@ -53,9 +53,6 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         Ok(_) => return Ok(()),
         Err(Abstain::NotApplicable) => {}
         Err(unknown) => return Err(unknown),
-    }
-    if case.of.limit_range(Supplied::Limit, "memory").is_some() {
-        return Ok(());
     }
     let mut finding = Finding::new(
         &RULE,

@@ -39,7 +39,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     if !judged(case.container) {
         return Err(Abstain::NotApplicable);
     }
-    let supplied = |resource| case.of.limit_range(Supplied::Request, resource).is_some();
+    let supplied = |resource| case.of.is_supplied(Supplied::Request, resource);
     let any_supplied = supplied("cpu") || supplied("memory");
     // What is true of the pod is said once, at its first container.
     let first = case.pod().containers.iter().position(judged) == Some(case.index);

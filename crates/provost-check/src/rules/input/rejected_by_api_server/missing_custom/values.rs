@@ -1,6 +1,7 @@
 //! Values of custom resources that contradict each other.
 
 mod scaled_object;
+mod virtual_service;
 
 use super::RULE;
 use crate::case::ObjectCase;
@@ -23,6 +24,9 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
         if kind == "HTTPRoute" {
             timeouts(case.object.node(), out);
         }
+    }
+    if case.is_virtual_service() {
+        virtual_service::check(case, out);
     }
     if meta.group() == "keda.sh"
         && meta.kind.value == "ScaledObject"
