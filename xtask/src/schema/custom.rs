@@ -151,6 +151,8 @@ enum Shape {
     Matching(String),
     /// A whole number from this to that.
     Between(Option<i64>, Option<i64>),
+    /// One of these whole numbers.
+    Among(BTreeSet<i64>),
     OneOf(BTreeSet<String>),
     List(Box<Shape>),
     Map(Box<Shape>),
@@ -301,6 +303,10 @@ fn shape(schema: Node<'_>, release: usize) -> Shape {
             },
         },
         Some("boolean") => Shape::Scalar('b'),
+        Some("integer") if schema.get("enum").is_some() => {
+            let all = schema.get("enum").into_iter().flat_map(Node::items);
+            Shape::Among(all.filter_map(Node::as_i64).collect())
+        }
         Some("integer") => {
             let bound = |key| schema.get(key).and_then(Node::as_i64);
             match (bound("minimum"), bound("maximum")) {
@@ -336,6 +342,10 @@ impl Shape {
                 old.extend(new);
                 Self::OneOf(old)
             }
+            (Self::Among(mut old), Self::Among(new)) => {
+                old.extend(new);
+                Self::Among(old)
+            }
             (Self::Between(a, b), Self::Between(c, d)) => {
                 let least = a.zip(c).map(|(a, c)| a.min(c));
                 let most = b.zip(d).map(|(b, d)| b.max(d));
@@ -348,8 +358,8 @@ impl Shape {
             // What one of them takes without a condition both take.
             (Self::OneOf(_) | Self::Matching(_), newer) => Self::Scalar('s').united(newer),
             (older, Self::OneOf(_) | Self::Matching(_)) => older.united(Self::Scalar('s')),
-            (Self::Between(..), newer) => Self::Scalar('i').united(newer),
-            (older, Self::Between(..)) => older.united(Self::Scalar('i')),
+            (Self::Between(..) | Self::Among(_), newer) => Self::Scalar('i').united(newer),
+            (older, Self::Between(..) | Self::Among(_)) => older.united(Self::Scalar('i')),
             (Self::Scalar('i' | 's'), Self::Scalar('x'))
             | (Self::Scalar('x'), Self::Scalar('i' | 's')) => Self::Scalar('x'),
             (Self::Scalar('i'), Self::Scalar('n')) | (Self::Scalar('n'), Self::Scalar('i')) => {
@@ -454,6 +464,10 @@ impl Lines {
                 let bound = |bound: &Option<i64>| bound.map_or_else(String::new, |n| n.to_string());
                 format!("[{},{}", bound(least), bound(most))
             }
+            Shape::Among(all) => {
+                let all: Vec<String> = all.iter().map(ToString::to_string).collect();
+                format!("{{{}", all.join("|"))
+            }
             Shape::OneOf(all) => {
                 let plain = |text: &String| !text.contains(['|', '\n']);
                 ensure!(all.iter().all(plain), "the values of {name}");
@@ -546,6 +560,10 @@ mod tests {
         assert_eq!(integer.united(between(Some(1), None)), Shape::Scalar('i'));
         assert_eq!(between(Some(1), None).united(Shape::Scalar('x')), Shape::Scalar('x'));
         assert_eq!(between(Some(1), None).united(text), Shape::Scalar(ANY));
+        let among = |all: &[i64]| Shape::Among(all.iter().copied().collect());
+        assert_eq!(among(&[301, 302]).united(among(&[302, 308])), among(&[301, 302, 308]));
+        assert_eq!(among(&[301]).united(between(Some(1), None)), Shape::Scalar('i'));
+        assert_eq!(Shape::Scalar('i').united(among(&[301])), Shape::Scalar('i'));
     }
 
     #[test]
@@ -553,7 +571,7 @@ mod tests {
         let mut kinds = Kinds::default();
         let schema = "            properties:\n              every: {type: string, pattern: \"^[0-9]+s$\"}\n              \
             again: {type: string, pattern: \"^[0-9]+s$\"}\n              port: {type: integer, minimum: 1, maximum: 65535}\n              \
-            least: {type: integer, minimum: 0}\n";
+            least: {type: integer, minimum: 0}\n              status: {type: integer, enum: [302, 301]}\n";
         kinds.file(0, &crd(schema)).unwrap();
         let (fields, last) = &kinds.0[&("a.io/v1".to_owned(), "Till".to_owned())];
         let mut lines = Lines::default();
@@ -561,7 +579,7 @@ mod tests {
         assert_eq!(lines.patterns, ["^[0-9]+s$"]);
         assert_eq!(
             lines.text,
-            "spec\n again ~0\n every ~0\n least [0,\n port [1,65535\nTill\n spec #0\n"
+            "spec\n again ~0\n every ~0\n least [0,\n port [1,65535\n status {301|302\nTill\n spec #0\n"
         );
     }
 

@@ -37,6 +37,8 @@ pub enum What {
     Mismatch(&'static Pattern),
     /// A number below or above those that the field takes.
     OutOf(i64, i64),
+    /// None of the numbers that the field takes.
+    Among(&'static [i64]),
     /// The field is there, in some releases.
     Field(&'static Field),
     /// The value is of another type: what is wanted, and what is there.
@@ -185,6 +187,12 @@ impl<'d> Walk<'d> {
                 }
                 Leaf::Int64
             }
+            Leaf::Among(all) => {
+                if value.as_i64().is_some_and(|n| !all.contains(&n)) {
+                    return self.push(at, value, What::Among(all));
+                }
+                Leaf::Int64
+            }
             leaf => leaf,
         };
         let fits = match value.scalar_kind() {
@@ -260,7 +268,7 @@ fn wanted(leaf: Leaf) -> &'static str {
         Leaf::Base64 => "base64",
         Leaf::Bool => "a boolean",
         Leaf::Int32 => "an integer of 32 bits",
-        Leaf::Int64 | Leaf::Between(..) => "an integer",
+        Leaf::Int64 | Leaf::Between(..) | Leaf::Among(_) => "an integer",
         Leaf::Number => "a number",
         Leaf::IntOrString => "an integer or a string",
         Leaf::Quantity => "a quantity",
@@ -316,6 +324,7 @@ mod tests {
                     What::OneOf(all) => format!("{key}: one of {}", all.join(" ")),
                     What::Mismatch(pattern) => format!("{key}: no match of {}", pattern.text),
                     What::OutOf(least, most) => format!("{key}: not in {least} to {most}"),
+                    What::Among(all) => format!("{key}: one of {all:?}"),
                     What::Field(field) => format!("{key} since {} on {}", field.since, field.on),
                     What::Type { wanted, found } => format!("{key}: {wanted}, not {found}"),
                 }

@@ -14,6 +14,7 @@ pub mod gogc;
 pub mod gomaxprocs;
 pub mod grace;
 pub mod hidden;
+pub mod ip;
 pub mod keda;
 pub mod listeners;
 pub mod memlimit;

@@ -4,7 +4,7 @@
 //! front is a field, with `!` when it is required and `<n` when the release of that place lacks it,
 //! and then what it holds: `*` a list of, `%` a mapping of, a letter for a scalar, `#n` the
 //! structure of that place, `=a|b` one of these, `~n` a text that matches the pattern of that place,
-//! `[0,9` a whole number from this to that. Lines that begin with `~` are the patterns. Most runs meet no custom resource, so that a table
+//! `[0,9` a whole number from this to that, `{1|2` one of these. Lines that begin with `~` are the patterns. Most runs meet no custom resource, so that a table
 //! is read when a kind of its project turns up, and then kept for the life of the process.
 
 use std::sync::OnceLock;
@@ -179,6 +179,9 @@ fn field_of(
             text => text.parse().ok(),
         };
         Leaf::Between(bound(least, i64::MIN)?, bound(most, i64::MAX)?)
+    } else if let Some(all) = rest.strip_prefix('{') {
+        let all: Option<Vec<i64>> = all.split('|').map(|one| one.parse().ok()).collect();
+        Leaf::Among(all?.leak())
     } else {
         match rest {
             "a" => Leaf::Any,
@@ -315,6 +318,9 @@ mod tests {
         assert_eq!(pattern.text, "^([0-9]{1,5}(h|m|s|ms)){1,4}$");
         assert_eq!(pattern.matches("1m30s"), Some(true));
         assert_eq!(pattern.matches("1.5s"), Some(false));
+        let path = ["spec", "rules", "filters", "requestRedirect", "statusCode"];
+        let status = field("gateway.networking.k8s.io/v1", "HTTPRoute", &path).leaf;
+        assert_eq!(status, Leaf::Among(&[301, 302, 303, 307, 308]));
         let canary = field("flagger.app/v1beta1", "Canary", &["spec", "targetRef", "kind"]);
         assert!(
             matches!(canary.leaf, Leaf::OneOf(all) if all.contains(&"DaemonSet")),

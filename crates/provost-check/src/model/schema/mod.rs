@@ -100,6 +100,8 @@ pub enum Leaf {
     Matching(&'static Pattern),
     /// A whole number from the first to the last.
     Between(i64, i64),
+    /// One of these whole numbers.
+    Among(&'static [i64]),
     /// A mapping of a CRD.
     Mapping(&'static Structure),
 }

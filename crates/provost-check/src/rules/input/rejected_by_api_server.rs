@@ -7,6 +7,7 @@ mod defaults;
 mod enums;
 mod env;
 mod ingress;
+mod ip;
 mod meant;
 mod missing;
 mod missing_custom;
@@ -127,6 +128,7 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
             if workload.workload_ref.is_none() {
                 pod::check(case, workload, out);
                 defaults::check(case, out);
+                ip::pod(case, workload, out);
             }
         }
         Body::Service(service) => service::check(case, service, out),
@@ -135,11 +137,12 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
             replicas(case, hpa, out);
             scaler::check(object, out);
         }
-        Body::NetworkPolicy(_) => policy::check(object, out),
+        Body::NetworkPolicy(_) => policy::check(case, out),
         Body::Pdb(pdb) => budget(pdb, out),
         Body::ConfigMap(map) => data::config_map(map, out),
         Body::Secret(secret) => data::secret(case, secret, out),
         _ if object.meta.kind.value == "PersistentVolumeClaim" => data::claim(case, out),
+        _ if object.meta.kind.value == "Endpoints" => ip::endpoints(case, out),
         _ => {}
     }
     Ok(())

@@ -72,7 +72,14 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
                 out.found.extend(unavailable(&deviation, field, (oldest, newest)))
             }
             // The API server refuses these: `rejected-by-api-server`.
-            (What::Type { .. } | What::OneOf(_) | What::Mismatch(_) | What::OutOf(..), _) => {}
+            (
+                What::Type { .. }
+                | What::OneOf(_)
+                | What::Mismatch(_)
+                | What::OutOf(..)
+                | What::Among(_),
+                _,
+            ) => {}
         }
     }
     Ok(())

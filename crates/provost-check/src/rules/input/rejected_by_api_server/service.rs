@@ -1,9 +1,8 @@
 //! Services and the ports of what they send to.
 
-use core::net::IpAddr;
 use std::collections::{HashMap, HashSet};
 
-use super::{RULE, is_placeholder, is_whole, names, pod, refuse, text};
+use super::{RULE, ip, is_placeholder, is_whole, names, pod, refuse, text};
 use crate::case::ObjectCase;
 use crate::facts::document::Node;
 use crate::facts::objects::{PortRef, Service, ServicePort};
@@ -45,14 +44,7 @@ pub(super) fn check(case: &ObjectCase<'_>, service: &Service, out: &mut Findings
             out,
         );
     }
-    if kind != "ExternalName"
-        && let Some((value, node)) = text(spec, "clusterIP")
-        && !matches!(value, "" | "None")
-        && let Err(fault) = address(value)
-        && case.world().settings.kubernetes().0 >= fault.since()
-    {
-        refuse(out, &node.origin(), format!("clusterIP `{value}` {}", fault.words()));
-    }
+    ip::service(case, spec, kind, out);
     if kind != "LoadBalancer" && whole && alone {
         for key in
             ["loadBalancerSourceRanges", "allocateLoadBalancerNodePorts", "loadBalancerClass"]
@@ -84,55 +76,6 @@ pub(super) fn check(case: &ObjectCase<'_>, service: &Service, out: &mut Findings
         let place = service.selector.as_ref().map(|selector| selector.origin.clone());
         refuse(out, &place.unwrap_or_else(|| spec.origin()), "ports of a Service are required");
     }
-}
-
-/// What is wrong with an address.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Fault {
-    None,
-    LeadingZeros,
-    Mapped,
-}
-
-impl Fault {
-    /// The minor version of Kubernetes that refuses it first: `StrictIPCIDRValidation` is on by
-    /// default since 1.36 (pkg/features/kube_features.go).
-    fn since(self) -> u16 {
-        if self == Self::None { 0 } else { 36 }
-    }
-
-    fn words(self) -> &'static str {
-        match self {
-            Self::None => "must be empty, 'None' or an IP address",
-            Self::LeadingZeros => "must not have leading 0s (since Kubernetes 1.36)",
-            Self::Mapped => "must not be an IPv4-mapped IPv6 address (since Kubernetes 1.36)",
-        }
-    }
-}
-
-/// `IsValidIPForLegacyField` in apimachinery's pkg/util/validation/ip.go: `ParseIPSloppy` reads
-/// leading zeros as decimals, and the strict form takes neither these nor mapped addresses.
-fn address(text: &str) -> Result<(), Fault> {
-    let plain = match text.rsplit_once(':') {
-        Some((before, last)) if last.contains('.') => format!("{before}:{}", without_zeros(last)),
-        None if text.contains('.') => without_zeros(text),
-        _ => text.to_owned(),
-    };
-    match plain.parse::<IpAddr>() {
-        Err(_) => Err(Fault::None),
-        Ok(_) if plain != text => Err(Fault::LeadingZeros),
-        Ok(IpAddr::V6(ip)) if ip.to_ipv4_mapped().is_some() => Err(Fault::Mapped),
-        Ok(_) => Ok(()),
-    }
-}
-
-/// `010.96.0.10` as `10.96.0.10`.
-fn without_zeros(text: &str) -> String {
-    let short = |part: &str| match part.trim_start_matches('0') {
-        "" if !part.is_empty() => "0".to_owned(),
-        rest => rest.to_owned(),
-    };
-    text.split('.').map(short).collect::<Vec<_>>().join(".")
 }
 
 fn also_type(service: &Service, message: String, origin: &Origin, out: &mut Findings) {
@@ -265,25 +208,4 @@ fn twice<'s>(
     let message = format!("{field} {number} of {protocol} is there twice (Duplicate value)");
     let finding = Finding::new(&RULE, message, &number.origin, "written again");
     Some(finding.also(before, "written here"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn addresses_as_kubernetes_reads_them() {
-        for text in ["10.96.0.10", "0.0.0.0", "fd00::10", "::10.0.0.1"] {
-            assert_eq!(address(text), Ok(()), "{text}");
-        }
-        for text in ["All", "10.96.0", "10.96.0.256", "10..0.1", "10.96.0.10/24", "fe80::1%eth0"] {
-            assert_eq!(address(text), Err(Fault::None), "{text}");
-        }
-        for text in ["010.96.0.10", "10.96.00.10", "::ffff:010.0.0.1"] {
-            assert_eq!(address(text), Err(Fault::LeadingZeros), "{text}");
-        }
-        for text in ["::ffff:10.0.0.1", "::ffff:a00:1"] {
-            assert_eq!(address(text), Err(Fault::Mapped), "{text}");
-        }
-    }
 }

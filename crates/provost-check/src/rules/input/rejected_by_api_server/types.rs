@@ -52,6 +52,15 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
             (What::Mismatch(pattern), Some(custom)) => {
                 out.push(mismatch(value, name, pattern, custom));
             }
+            (What::Among(all), Some(custom)) => {
+                let named: Vec<String> = all.iter().take(NAMED).map(ToString::to_string).collect();
+                let message = format!(
+                    "{text} is no value for `{name}`, which takes {}: the CRDs of {} refuse it",
+                    named.join(", "),
+                    custom.releases()
+                );
+                out.push(Finding::new(&RULE, message, &value.origin(), "none of them"));
+            }
             (What::OutOf(least, most), Some(custom)) => {
                 let bound = match (least, most) {
                     (i64::MIN, most) => format!("at most {most}"),
