@@ -350,7 +350,8 @@ impl Reader<'_> {
                 let Some((name, node)) = source.get_entry(key) else { continue };
                 let at = Parent { node: Some(node).filter(|node| node.is_mapping()), name };
                 let Some(name) = self.nonempty(at.node, "name") else { continue };
-                let (items, optional) = (self.all_of(at, "items", Self::item), self.flag(at.node, "optional"));
+                let (items, optional) =
+                    (self.all_of(at, "items", Self::item), self.flag(at.node, "optional"));
                 sources.push(ProjectedSource { secret, name, items, optional });
             }
         }
