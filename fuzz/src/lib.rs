@@ -29,7 +29,9 @@ use provost_check::pipeline::{self, Conclusion, Loaded, Request};
 use provost_check::report::view::View;
 use provost_check::report::{html, sarif};
 use provost_check::rules::engine::Selection;
+use provost_check::facts::proof::telemetry::Kind;
 use provost_live::prove::connection;
+use provost_live::prove::otlp::decode;
 use serde_json::Value as Json;
 
 /// A target: its name and its function.
@@ -52,6 +54,7 @@ pub const TARGETS: &[Target] = &[
     ("fixes", fixes),
     ("report", report),
     ("response", response),
+    ("otlp", otlp),
     ("proof", proof),
 ];
 
@@ -312,6 +315,22 @@ pub fn response(data: &[u8]) {
     }
     if !rest.is_empty() {
         assert_eq!(at_once, Ok((taken, content, done)));
+    }
+}
+
+/// What an exporter sends, by protobuf and by JSON: no more is kept than there is.
+pub fn otlp(data: &[u8]) {
+    for kind in [Kind::Traces, Kind::Metrics, Kind::Logs] {
+        for read in [decode::protobuf(kind, data), decode::json(kind, data)] {
+            let Ok(message) = read else { continue };
+            // An item takes two bytes at least.
+            assert!(message.items <= data.len() as u64);
+            assert!(message.spans.len() as u64 <= message.items);
+            for span in &message.spans {
+                assert!(span.trace.is_empty() || span.trace.len() == 32, "{span:?}");
+                assert!(span.id.is_empty() || span.id.len() == 16, "{span:?}");
+            }
+        }
     }
 }
 

@@ -5,6 +5,7 @@
 //! of the quotients of each turn. The table goes to `docs/performance.md`.
 
 mod dockerfiles;
+mod harness;
 mod image;
 mod manifests;
 mod page;
@@ -30,9 +31,17 @@ pub struct Args {
     /// Show the table without writing docs/performance.md
     #[arg(long)]
     dry: bool,
+    /// Only what the harness of `provost prove` adds, by the executable at that path; a table for the
+    /// part of the page that is written by hand
+    #[arg(long, value_name = "PATH")]
+    harness: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> Result<()> {
+    if let Some(provost) = &args.harness {
+        println!("{}", harness::table(provost)?);
+        return Ok(());
+    }
     tools::run()?;
     let (provost, build_time) = provost()?;
     let mut page = Page::new(args.turns);

@@ -51,11 +51,16 @@ fn implausible(proof: &Proof) -> Option<String> {
     if promised.into_iter().chain(probes).any(|ms| ms > LONGEST_US / 1000) {
         return Some("its terms grant more than a day".to_owned());
     }
-    let trials = proof.phases.iter().flat_map(|phase| phase.trials.iter().map(|trial| &trial.run));
+    let phases = || proof.phases.iter().chain(proof.repeats.iter().flatten());
+    let trials = phases().flat_map(|phase| phase.trials.iter().map(|trial| &trial.run));
     if trials.clone().any(|run| !run.trials.is_empty()) {
         return Some("a start with a changed variable has others in it".to_owned());
     }
-    proof.phases.iter().chain(trials).find_map(|phase| {
+    let repeats = phases().flat_map(|phase| &phase.repeats);
+    if repeats.clone().chain(trials.clone()).any(|run| !run.repeats.is_empty()) {
+        return Some("a further run of a phase has others in it".to_owned());
+    }
+    phases().chain(trials).chain(repeats).find_map(|phase| {
         let name = phase.name.name();
         let listeners = phase.listeners.iter().flat_map(|it| [Some(it.at_us), it.closed_us]);
         let signals = phase.signals.iter().map(|sent| Some(sent.at_us));
@@ -109,6 +114,19 @@ mod tests {
             let phases = format!(r#""phases": [{{"name": "settings", {}}}]"#, start(&inner));
             let trial = LEAST.replace("\"phases\": []", &phases);
             assert!(read(&trial).unwrap_err().contains(what), "{what}");
+        }
+        for (inner, what) in [
+            (r#""repeats": [{"name": "storm"}]"#, "others in it"),
+            (r#""ready_us": 86400000001"#, "more than a day"),
+        ] {
+            let run = format!(r#"{{"name": "storm", {inner}}}"#);
+            let phases = format!(r#""phases": [{{"name": "storm", "repeats": [{run}]}}]"#);
+            let further = LEAST.replace("\"phases\": []", &phases);
+            assert!(read(&further).unwrap_err().contains(what), "{what}");
+            let again = format!(r#""phases": [], "repeats": [[{run}]]"#);
+            let again = LEAST.replace("\"phases\": []", &again);
+            let told = read(&again).map(drop);
+            assert_eq!(told.is_err(), what == "more than a day", "{told:?}");
         }
         let newer = LEAST.replace("\"version\": 1", "\"version\": 2");
         assert!(read(&newer).unwrap_err().contains("form 2"));

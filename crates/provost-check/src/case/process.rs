@@ -18,6 +18,8 @@ pub struct ProcessCase<'w> {
     pub index: usize,
     measured: &'w Measured,
     container: Option<Case<'w>>,
+    /// Which of the measurements of the same.
+    run: usize,
 }
 
 impl<'w> ProcessCase<'w> {
@@ -32,7 +34,24 @@ impl<'w> ProcessCase<'w> {
                 bound.next().filter(|_| bound.next().is_none())
             }
         };
-        Self { joined, index, measured, container }
+        Self { joined, index, measured, container, run: 0 }
+    }
+
+    /// How often everything was measured.
+    pub fn runs(&self) -> usize {
+        self.measured.proof.repeats.len() + 1
+    }
+
+    /// The same case by another of the measurements.
+    pub fn of_run(self, run: usize) -> Self {
+        Self { run, ..self }
+    }
+
+    /// The phases of the measurement at hand.
+    pub fn phases(&self) -> &'w [Phase] {
+        let proof = &self.measured.proof;
+        let repeat = self.run.checked_sub(1).and_then(|place| proof.repeats.get(place));
+        repeat.unwrap_or(&proof.phases)
     }
 
     /// All facts.
@@ -74,7 +93,7 @@ impl<'w> ProcessCase<'w> {
 
     /// A run of the process; unknown when that phase was not measured.
     pub fn phase(&self, name: PhaseName) -> Result<&'w Phase, Abstain> {
-        let mut phases = self.measured.proof.phases.iter();
+        let mut phases = self.phases().iter();
         phases.find(|phase| phase.name == name).ok_or_else(|| {
             Abstain::unknown(Reason::NotMeasured, format!("the phase {}", name.name()))
         })
@@ -174,6 +193,17 @@ impl<'w> ProcessCase<'w> {
     /// The command that repeats a run.
     pub fn repeat(&self, phase: &Phase) -> String {
         self.repeat_with(phase, "")
+    }
+
+    /// The command that measures everything again, as often.
+    pub fn repeat_all(&self, runs: usize) -> String {
+        let command = match self.proof().command.as_str() {
+            "" => "provost prove",
+            command => command,
+        };
+        let arguments = &self.proof().arguments;
+        let space = if arguments.is_empty() { "" } else { " " };
+        format!("again: {command} --repeat {runs}{space}{arguments}")
     }
 
     /// The command that repeats a run with further flags.

@@ -12,9 +12,14 @@ use super::metrics::{Endpoint, Metrics};
 use super::origin::SourceId;
 
 mod dependency;
+pub mod load;
+pub mod storm;
+pub mod telemetry;
 mod trial;
 
 pub use dependency::{Depended, Dependency, Link, Side, State, Turn};
+pub use load::Load;
+pub use telemetry::{Otlp, Telemetry};
 pub use trial::{Change, Trial};
 
 /// Every request carries a `traceparent` of its own, whose trace id begins with these 64 bits:
@@ -38,6 +43,9 @@ pub struct Measured {
 
 /// Letters of a printed line that a report shows.
 const MOST_SHOWN: usize = 160;
+
+/// Requests a second of the load at a rate, where nobody says how many.
+pub const RATE: u32 = 100;
 
 /// The form that is written; older ones are read, newer ones refused.
 pub const VERSION: u32 = 1;
@@ -65,6 +73,9 @@ pub struct Proof {
     pub stage: Stage,
     /// One run of the process each.
     pub phases: Vec<Phase>,
+    /// The same again, as often as was asked for.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repeats: Vec<Vec<Phase>>,
 }
 
 /// The executable.
@@ -106,6 +117,12 @@ pub struct Terms {
     /// What the process depends on and is there for it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<Dependency>,
+    /// A sink of telemetry is where it is told to send, and what it was told; none where nobody speaks
+    /// of telemetry.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub otlp: Option<Otlp>,
+    /// Requests a second of the load at a rate.
+    pub rate: u32,
     /// Probes go by TLS, which is not spoken here.
     pub https: bool,
 }
@@ -125,6 +142,8 @@ impl Default for Terms {
             probes: Vec::new(),
             metrics: None,
             dependencies: Vec::new(),
+            otlp: None,
+            rate: RATE,
             https: false,
         }
     }
@@ -250,11 +269,19 @@ pub enum PhaseName {
     WithoutDependency,
     /// Asked while what it depends on answers nothing, and while it refuses connections.
     Outage,
+    /// Asked at a steady rate, whatever becomes of the answers.
+    Load,
+    /// Ended while connections and requests begin, in steps of milliseconds around the signal.
+    Storm,
+    /// Asked in traces that are known, and ended right behind the last answer.
+    Telemetry,
+    /// Asked while whoever takes its telemetry refuses it, and then answers nothing.
+    ExporterFailure,
 }
 
 impl PhaseName {
     /// All, in the order in which they are reported.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 13] = [
         Self::Start,
         Self::Drain,
         Self::Stuck,
@@ -264,6 +291,10 @@ impl PhaseName {
         Self::Settings,
         Self::WithoutDependency,
         Self::Outage,
+        Self::Load,
+        Self::Storm,
+        Self::Telemetry,
+        Self::ExporterFailure,
     ];
 
     /// As `--phase` takes it.
@@ -278,6 +309,10 @@ impl PhaseName {
             Self::Settings => "settings",
             Self::WithoutDependency => "without-dependency",
             Self::Outage => "outage",
+            Self::Load => "load",
+            Self::Storm => "storm",
+            Self::Telemetry => "telemetry",
+            Self::ExporterFailure => "exporter-failure",
         }
     }
 }
@@ -311,6 +346,12 @@ pub struct Phase {
     /// What was seen of what it depends on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dependencies: Vec<Depended>,
+    /// What it sent by OTLP, where a sink was there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub telemetry: Option<Telemetry>,
+    /// How long answers took under load at a steady rate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub load: Option<Load>,
     /// What it printed.
     #[serde(default)]
     pub output: Output,
@@ -323,6 +364,9 @@ pub struct Phase {
     /// The same start with one variable changed, for each change that was tried.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trials: Vec<Trial>,
+    /// Further runs of the same phase, at other moments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub repeats: Vec<Phase>,
 }
 
 impl Phase {
@@ -399,6 +443,16 @@ pub enum Purpose {
     Unread,
     /// When it is read again.
     ReadAgain,
+    /// In a trace that is known.
+    Traced,
+    /// While nobody takes the telemetry of the process.
+    Untaken,
+    /// At a moment of a steady rate.
+    Steady,
+    /// On a connection of its own, near SIGTERM.
+    Near,
+    /// On a connection that was opened a moment before its request, near SIGTERM.
+    Opened,
 }
 
 /// The life of one request.

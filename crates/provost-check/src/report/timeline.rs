@@ -1,9 +1,10 @@
 //! What a process did, as a table that fits a terminal.
 
+pub mod curve;
 pub mod picture;
 
 use crate::case::process::duration;
-use crate::facts::proof::{Phase, Proof, Purpose, Request};
+use crate::facts::proof::{Load, Phase, Proof, Purpose, Request};
 
 /// Columns: phase, ready, requests of the load, how many of them were lost, the time from SIGTERM to
 /// the end, the exit code.
@@ -20,17 +21,51 @@ pub fn render(proof: &Proof) -> String {
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
     }
+    for line in proof.phases.iter().filter_map(|phase| phase.load.as_ref()).map(latency) {
+        text.push_str(&line);
+    }
+    for line in proof.phases.iter().filter_map(curve::line) {
+        text.push_str(&line);
+        text.push('\n');
+    }
     text
+}
+
+/// How long answers took, from the moment at which each request was due.
+fn latency(load: &Load) -> String {
+    let lost = match load.lost {
+        0 => String::new(),
+        lost => format!(", {lost} lost"),
+    };
+    if load.answered == 0 {
+        return format!("load: {} a second, no answer{lost}\n", load.rate);
+    }
+    let ms = |us: u64| format!("{:.1} ms", us as f64 / 1000.0);
+    format!(
+        "load: {} a second, {} answers: p50 {}, p99 {}, longest {}{lost}\n",
+        load.rate,
+        load.answered,
+        ms(load.p50_us),
+        ms(load.p99_us),
+        ms(load.max_us)
+    )
 }
 
 fn row(phase: &Phase) -> [String; 6] {
     let is_load = |request: &&Request| {
         matches!(
             request.purpose,
-            Purpose::NewConnection | Purpose::Busy | Purpose::Idle | Purpose::Slow
+            Purpose::NewConnection
+                | Purpose::Busy
+                | Purpose::Idle
+                | Purpose::Slow
+                | Purpose::Steady
+                | Purpose::Near
+                | Purpose::Opened
         )
     };
-    let load = phase.requests.iter().filter(is_load);
+    let runs = std::iter::once(phase).chain(&phase.repeats);
+    let load = runs.flat_map(|run| &run.requests).filter(is_load);
     let (count, lost) = load
         .fold((0, 0), |(count, lost), request| (count + 1, lost + usize::from(request.is_lost())));
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());

@@ -199,6 +199,29 @@ fn ask<F: Fn() -> String>(
     Some(Answer { rule, subject, findings: findings.found, abstained: findings.abstained, judged })
 }
 
+/// Asks about each measurement of a process; the first in which there is a finding counts.
+fn over_runs(
+    case: ProcessCase<'_>,
+    check: fn(&ProcessCase<'_>, &mut Findings) -> Judged,
+    out: &mut Findings,
+) -> Judged {
+    let runs = case.runs();
+    let first = check(&case, out);
+    if runs == 1 || !out.found.is_empty() {
+        return first;
+    }
+    for run in 1..runs {
+        let mut findings = Findings::default();
+        let judged = check(&case.of_run(run), &mut findings);
+        if !findings.found.is_empty() {
+            let of = format!("in run {} of {runs}, and not in those before", run + 1);
+            out.found = findings.found.into_iter().map(|finding| finding.note(&*of)).collect();
+            return judged;
+        }
+    }
+    first
+}
+
 /// Runs `rules` over everything that was joined.
 pub fn judge(joined: &Joined<'_>, rules: &[&'static Rule], selection: &Selection) -> Verdicts {
     let rules: Vec<&'static Rule> =
@@ -319,7 +342,7 @@ impl Engine<'_> {
             let case = ProcessCase::new(joined, index, measured);
             let subject = Subject::new(|| case.subject());
             groups.push(self.group(joined, |rule, check| match check {
-                Check::Process(check) => ask(rule, &subject, |f| check(&case, f)),
+                Check::Process(check) => ask(rule, &subject, |f| over_runs(case, check, f)),
                 _ => None,
             }));
         }

@@ -30,6 +30,7 @@ pub mod telemetry;
 pub mod termination;
 #[cfg(test)]
 mod tests;
+pub mod traces;
 
 use rule::Rule;
 
@@ -234,12 +235,19 @@ pub static RULES: &[&Rule] = &[
     &termination::ignores_signal_while_starting::RULE,
     &termination::keeps_connections_open_in_drain::RULE,
     &termination::liveness_fails_in_drain::RULE,
+    &termination::loses_requests_at_some_phase::RULE,
     &termination::loses_requests_in_flight::RULE,
     &termination::no_termination_handler_seen::RULE,
     &termination::refuses_during_endpoint_removal::RULE,
     &termination::second_signal_ignored::RULE,
     &termination::second_signal_panics::RULE,
     &termination::unclean_exit_code::RULE,
+    &termination::unstable_result::RULE,
+    &traces::breaks_trace_parent::RULE,
+    &traces::exporter_failure_hurts_service::RULE,
+    &traces::ignores_otel_settings::RULE,
+    &traces::loses_last_telemetry::RULE,
+    &traces::wrong_span_status::RULE,
 ];
 
 /// The rule of that id.

@@ -490,7 +490,29 @@ fn check_page(rule: &'static Rule) -> String {
         let _ = writeln!(out, "{}: the page has no `text report` block", rule.id);
     }
     out.push_str(&drop_needs(rule, failing));
+    out.push_str(&drop_phases(rule, failing));
     out
+}
+
+/// A rule that names phases of a process looks into these and no others: with `--only` nothing else is
+/// measured.
+fn drop_phases(rule: &'static Rule, failing: &Section) -> String {
+    if rule.phases.is_empty() {
+        return String::new();
+    }
+    let with = |named: bool| {
+        let mut loaded = load(&failing.files);
+        for measured in &mut loaded.world.proofs {
+            let phases = &mut measured.proof.phases;
+            phases.retain(|phase| rule.phases.contains(&phase.name) == named);
+        }
+        run(rule, &loaded).findings.len()
+    };
+    let all = run(rule, &load(&failing.files)).findings.len();
+    match (with(true) == all, with(false)) {
+        (true, 0) => String::new(),
+        _ => format!("{}: looks into phases that it does not name\n", rule.id),
+    }
 }
 
 /// Without a needed artifact the rule must neither find nor pass.

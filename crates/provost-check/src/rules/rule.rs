@@ -4,6 +4,7 @@ use crate::case::image::ImageCase;
 use crate::case::process::ProcessCase;
 use crate::case::{BuildCase, Case, Joined, ObjectCase, ProgramCase, WorkloadCase};
 use crate::facts::Object;
+use crate::facts::proof::PhaseName;
 use crate::findings::{Abstain, Finding, Level};
 
 /// The group a rule is listed under; also its folder.
@@ -30,6 +31,7 @@ pub enum Group {
     Environment,
     Logs,
     Metrics,
+    Traces,
     Input,
 }
 
@@ -57,6 +59,7 @@ impl Group {
             Self::Environment => "environment",
             Self::Logs => "logs",
             Self::Metrics => "metrics",
+            Self::Traces => "traces",
             Self::Input => "input",
         }
     }
@@ -205,6 +208,8 @@ pub struct Rule {
     pub page: &'static str,
     /// Artifacts it cannot do without.
     pub needs: &'static [Need],
+    /// Of a rule about processes, the phases that it looks into; all when it names none.
+    pub phases: &'static [PhaseName],
     /// Variants.
     pub variants: &'static [Variant],
     /// Rules (or `rule/variant`) whose finding on the same subject makes this one redundant.
@@ -232,6 +237,7 @@ impl Rule {
         title: "",
         page: "",
         needs: &[],
+        phases: &[],
         variants: &[],
         after: &[],
         judges_hooks: false,

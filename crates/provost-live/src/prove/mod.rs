@@ -12,6 +12,7 @@ mod dependency;
 mod listening;
 pub mod metrics;
 pub mod netlink;
+pub mod otlp;
 pub mod phases;
 pub mod plan;
 mod process;

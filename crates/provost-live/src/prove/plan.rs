@@ -2,8 +2,11 @@
 
 use std::path::PathBuf;
 
+use provost_check::facts::proof::telemetry::DEFAULT_PORTS;
 use provost_check::facts::proof::{PhaseName, Terms};
 use serde::{Deserialize, Serialize};
+
+use super::otlp::TOLD;
 
 /// One phase of one process, as it is handed to the worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,11 +38,15 @@ pub struct Plan {
     /// When that many sockets listen, a start with a changed variable has been seen enough of; without
     /// it, when the process is ready.
     pub sockets: Option<usize>,
+    /// Which of the runs of a phase that has several.
+    pub turn: u32,
 }
 
 impl Plan {
     /// Ports of its network that are ours.
     pub(super) fn ours(&self) -> Vec<u16> {
-        self.terms.dependencies.iter().map(|dependency| dependency.port).collect()
+        let dependencies = self.terms.dependencies.iter().map(|dependency| dependency.port);
+        let sink = self.terms.otlp.iter().flat_map(|_| DEFAULT_PORTS.into_iter().chain([TOLD]));
+        dependencies.chain(sink).collect()
     }
 }

@@ -184,6 +184,14 @@ impl Process {
         mask.is_some_and(|mask| mask >> bit & 1 == 1)
     }
 
+    /// What it holds in memory now, in bytes: the second number of statm is pages (proc_pid_statm(5)).
+    pub(super) fn resident(&self) -> Option<u64> {
+        let path = format!("/proc/{}/statm", self.pid.as_raw_nonzero());
+        let text = std::fs::read_to_string(path).ok()?;
+        let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
+        Some(pages * rustix::param::page_size() as u64)
+    }
+
     /// Whether it has ended.
     pub(super) fn has_ended(&mut self) -> bool {
         self.child.try_wait().is_ok_and(|status| status.is_some())

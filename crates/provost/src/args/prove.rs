@@ -2,7 +2,7 @@
 
 use clap::Args;
 use clap::builder::RangedI64ValueParser;
-use provost_check::facts::proof::{Dependency, PhaseName};
+use provost_check::facts::proof::{Dependency, PhaseName, RATE};
 
 use super::dependency::dependency;
 use super::{Output, RuleArgs, container};
@@ -59,8 +59,19 @@ pub(crate) struct ProveArgs {
     /// Seconds that readiness is waited for
     #[arg(long, value_name = "SECONDS", default_value_t = READY_WITHIN, help_heading = "Measurement")]
     pub(crate) ready_within: u64,
+    /// A sink of OTLP where the process sends telemetry, also when no OTEL_EXPORTER_OTLP_* is set
+    #[arg(long, help_heading = "Measurement")]
+    pub(crate) otlp: bool,
+    /// Requests a second in the phase load
+    #[arg(long, value_name = "NUMBER", default_value_t = RATE, value_parser = rate())]
+    #[arg(help_heading = "Measurement")]
+    pub(crate) rate: u32,
+    /// Measure everything so many times, and say what differs
+    #[arg(long, value_name = "TIMES", default_value_t = 1, value_parser = times())]
+    #[arg(help_heading = "Measurement")]
+    pub(crate) repeat: u32,
     /// Only this part: start, drain, stuck, second-signal, early-signal, full-stdout, settings,
-    /// without-dependency, outage; repeatable
+    /// without-dependency, outage, load, storm, telemetry, exporter-failure; repeatable
     #[arg(long, value_name = "PHASE", value_parser = phase, help_heading = "Measurement")]
     pub(crate) phase: Vec<PhaseName>,
     /// In the phase settings, change only this variable; repeatable
@@ -94,6 +105,15 @@ fn path(text: &str) -> Result<String, String> {
         true => Ok(text.to_owned()),
         false => Err("expected a path that begins with /, without blanks".to_owned()),
     }
+}
+
+/// More is no load for one connection of clients.
+fn rate() -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=20_000)
+}
+
+fn times() -> RangedI64ValueParser<u32> {
+    clap::value_parser!(u32).range(1..=100)
 }
 
 fn port() -> RangedI64ValueParser<u16> {

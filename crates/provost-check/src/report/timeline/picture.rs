@@ -8,11 +8,11 @@ use crate::facts::proof::{Exit, Phase, PhaseName, Purpose, Request, Terms};
 use crate::report::count;
 
 /// Units of the drawing; the page scales it.
-const WIDTH: f64 = 960.0;
+pub(super) const WIDTH: f64 = 960.0;
 /// Where time begins, right of the names.
-const LEFT: f64 = 130.0;
+pub(super) const LEFT: f64 = 130.0;
 /// Where it ends.
-const RIGHT: f64 = WIDTH - 16.0;
+pub(super) const RIGHT: f64 = WIDTH - 16.0;
 /// Of a lane of marks.
 const LANE: f64 = 22.0;
 /// Of a request that is drawn as a bar.
@@ -60,7 +60,7 @@ impl Scale {
 }
 
 /// Lanes in the order in which they are read.
-const LANES: [(Purpose, &str); 10] = [
+const LANES: [(Purpose, &str); 15] = [
     (Purpose::NewConnection, "new connections"),
     (Purpose::Busy, "busy connections"),
     (Purpose::Idle, "idle connections"),
@@ -68,6 +68,11 @@ const LANES: [(Purpose, &str); 10] = [
     (Purpose::Endless, "never finished"),
     (Purpose::Unread, "output unread"),
     (Purpose::ReadAgain, "output read"),
+    (Purpose::Steady, "steady rate"),
+    (Purpose::Near, "at the signal"),
+    (Purpose::Opened, "opened before"),
+    (Purpose::Traced, "traced"),
+    (Purpose::Untaken, "no collector"),
     (Purpose::Readiness, "readiness"),
     (Purpose::Liveness, "liveness"),
     (Purpose::Startup, "startup"),
@@ -78,6 +83,9 @@ pub fn picture(phase: &Phase, terms: &Terms) -> Option<Picture> {
     // A start alone is the beginning of every other phase.
     if phase.name == PhaseName::Settings {
         return None;
+    }
+    if phase.name == PhaseName::Storm {
+        return super::curve::picture(phase);
     }
     let scale = scale(phase, terms)?;
     let mut lanes = String::new();
@@ -356,6 +364,9 @@ mod tests {
             exit: Some(Exit { at_us: 2_000_000, code: Some(0), signal: None, killed: false }),
             lateness_us: 0,
             trials: Vec::new(),
+            repeats: Vec::new(),
+            telemetry: None,
+            load: None,
             metrics: None,
             dependencies: Vec::new(),
         }

@@ -2,7 +2,7 @@
 
 use crate::case::process::ProcessCase;
 use crate::case::trials::Trials;
-use crate::facts::proof::{Change, Trial};
+use crate::facts::proof::{Change, PhaseName, Trial};
 use crate::findings::{Finding, Fix, Level};
 use crate::rules::environment::ignores_port_setting;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -15,6 +15,7 @@ pub static RULE: Rule = Rule {
     title: "a malformed setting that the process starts with",
     page: include_str!("accepts-malformed-setting.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Settings],
     check: Check::Process(check),
     ..Rule::BASE
 };

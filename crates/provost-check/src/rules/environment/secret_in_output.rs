@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
-    let phases = &case.proof().phases;
+    let phases = case.phases();
     if phases.is_empty() {
         return Err(Abstain::NotApplicable);
     }
@@ -50,7 +50,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
 
 /// The same on its metrics endpoint, which whoever reaches the port may ask.
 fn scraped(case: &ProcessCase<'_>, out: &mut Findings) {
-    for phase in &case.proof().phases {
+    for phase in case.phases() {
         let Some(metrics) = &phase.metrics else { continue };
         let Some(scrape) = metrics.scrapes.iter().find(|scrape| scrape.secret) else { continue };
         out.push(

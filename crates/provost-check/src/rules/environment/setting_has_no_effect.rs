@@ -2,7 +2,7 @@
 
 use crate::case::process::ProcessCase;
 use crate::facts::program_text::TextPresence;
-use crate::facts::proof::Change;
+use crate::facts::proof::{Change, PhaseName};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::env::is_of_others;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -15,6 +15,7 @@ pub static RULE: Rule = Rule {
     title: "a variable without which the process does the same",
     page: include_str!("setting-has-no-effect.md"),
     needs: &[Need::Process, Need::Binary],
+    phases: &[PhaseName::Settings],
     check: Check::Process(check),
     ..Rule::BASE
 };

@@ -2,7 +2,7 @@
 
 use crate::case::process::ProcessCase;
 use crate::case::trials::{Trials, answers};
-use crate::facts::proof::{Change, Trial};
+use crate::facts::proof::{Change, PhaseName, Trial};
 use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -14,6 +14,7 @@ pub static RULE: Rule = Rule {
     title: "a missing setting that the process does not refuse to start without",
     page: include_str!("starts-without-required-setting.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Settings],
     variants: &[Variant::new(
         "not-named",
         Level::Note,

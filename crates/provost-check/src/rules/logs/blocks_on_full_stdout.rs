@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "requests that are not answered while nobody reads the log",
     page: include_str!("blocks-on-full-stdout.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::FullStdout],
     check: Check::Process(check),
     ..Rule::BASE
 };

@@ -14,6 +14,7 @@ pub static RULE: Rule = Rule {
     title: "a request that can write lines or fields into the log",
     page: include_str!("log-injection.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     check: Check::Process(check),
     ..Rule::BASE
 };

@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "lines that are no JSON in a log of JSON",
     page: include_str!("log-line-not-json.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     after: &["log-injection"],
     variants: &[
         Variant::new("plain-text", Level::Note, "a log without structure").strict(Level::Warn)

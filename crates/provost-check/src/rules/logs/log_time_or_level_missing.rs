@@ -16,6 +16,7 @@ pub static RULE: Rule = Rule {
     title: "JSON lines without a time or a level that can be read",
     page: include_str!("log-time-or-level-missing.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     check: Check::Process(check),
     ..Rule::BASE
 };

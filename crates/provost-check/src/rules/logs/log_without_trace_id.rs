@@ -14,6 +14,7 @@ pub static RULE: Rule = Rule {
     title: "a line of a request without the trace id that the request brought",
     page: include_str!("log-without-trace-id.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     variants: &[
         Variant::new("zeros", Level::Warn, "a trace id of zeros"),
         Variant::new("another-trace", Level::Note, "a trace id that is not the request's")

@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "a process that does not log that it ended",
     page: include_str!("no-final-log-line.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     after: &["no-termination-handler-seen"],
     check: Check::Process(check),
     ..Rule::BASE

@@ -1,6 +1,7 @@
 //! Counters that go down.
 
 use crate::case::process::ProcessCase;
+use crate::facts::proof::PhaseName;
 use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -15,6 +16,7 @@ pub static RULE: Rule = Rule {
     title: "a counter that goes down while the process lives",
     page: include_str!("counter-decreases.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     variants: &[NO_COUNT],
     check: Check::Process(check),
     ..Rule::BASE

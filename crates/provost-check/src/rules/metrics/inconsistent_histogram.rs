@@ -1,6 +1,7 @@
 //! Histograms whose buckets contradict each other.
 
 use crate::case::process::ProcessCase;
+use crate::facts::proof::PhaseName;
 use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -12,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "a histogram whose buckets contradict each other or its count",
     page: include_str!("inconsistent-histogram.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     check: Check::Process(check),
     ..Rule::BASE
 };

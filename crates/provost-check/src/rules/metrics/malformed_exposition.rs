@@ -2,7 +2,7 @@
 
 use crate::case::process::ProcessCase;
 use crate::facts::metrics::{After, Effect, Metrics, Problem, Scrape};
-use crate::facts::proof::{Outcome, Phase};
+use crate::facts::proof::{Outcome, Phase, PhaseName};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -29,6 +29,7 @@ pub static RULE: Rule = Rule {
     title: "metrics that Prometheus refuses to read",
     page: include_str!("malformed-exposition.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     variants: &[NOT_SERVED, DUPLICATE, FORBIDDEN],
     check: Check::Process(check),
     ..Rule::BASE

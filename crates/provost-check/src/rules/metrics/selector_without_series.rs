@@ -10,7 +10,7 @@ use crate::case::queried::{NAMING, is_foreign};
 use crate::case::{Case, ObjectCase};
 use crate::facts::document::Node;
 use crate::facts::metrics::Scrape;
-use crate::facts::proof::Phase;
+use crate::facts::proof::{Phase, PhaseName};
 use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::promql::{Matcher, Op, Selector};
@@ -24,6 +24,7 @@ pub static RULE: Rule = Rule {
     title: "a query of an analysis or an alert that no series of the process answers",
     page: include_str!("selector-without-series.md"),
     needs: &[Need::Process, Need::Manifest],
+    phases: &[PhaseName::Start],
     check: Check::Process(check),
     ..Rule::BASE
 };

@@ -1,7 +1,7 @@
 //! Scrapes that nobody waits for.
 
 use crate::case::process::{ProcessCase, duration};
-use crate::facts::proof::Outcome;
+use crate::facts::proof::{Outcome, PhaseName};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "metrics that take longer than Prometheus waits",
     page: include_str!("slow-scrape.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     check: Check::Process(check),
     ..Rule::BASE
 };

@@ -2,6 +2,7 @@
 
 use crate::case::process::ProcessCase;
 use crate::facts::metrics::{After, Family, Label, Scrape};
+use crate::facts::proof::PhaseName;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -13,6 +14,7 @@ pub static RULE: Rule = Rule {
     title: "every path that a client makes up becomes a series",
     page: include_str!("unbounded-series.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     check: Check::Process(check),
     ..Rule::BASE
 };

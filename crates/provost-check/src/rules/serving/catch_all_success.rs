@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "a path that nobody serves is answered with success",
     page: include_str!("catch-all-success.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     check: Check::Process(check),
     ..Rule::BASE
 };

@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "a port that is open on the loopback address alone",
     page: include_str!("listens-on-loopback-only.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     check: Check::Process(check),
     ..Rule::BASE
 };

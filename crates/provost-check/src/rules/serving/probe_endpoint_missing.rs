@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "a probe that the running process fails",
     page: include_str!("probe-endpoint-missing.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     after: &["never-listens", "listens-on-loopback-only"],
     check: Check::Process(check),
     ..Rule::BASE

@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "a probe that is redirected or asked to log in",
     page: include_str!("probe-redirects-or-authenticates.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     variants: &[Variant::new("login", Level::Deny, "a probe that is asked to log in")],
     check: Check::Process(check),
     ..Rule::BASE

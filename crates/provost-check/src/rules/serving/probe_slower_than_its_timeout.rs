@@ -1,8 +1,8 @@
 //! A probe that is answered too late.
 
 use crate::case::process::{ProcessCase, duration};
-use crate::facts::proof::{Outcome, PhaseName, Request};
-use crate::findings::{Abstain, Finding, Level};
+use crate::facts::proof::{Outcome, Phase, PhaseName, Request};
+use crate::findings::{Abstain, Finding, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// To the kubelet late is never.
@@ -13,15 +13,40 @@ pub static RULE: Rule = Rule {
     title: "a probe that is not answered within its timeout",
     page: include_str!("probe-slower-than-its-timeout.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start, PhaseName::Load],
     check: Check::Process(check),
     ..Rule::BASE
 };
 
+/// What the harness may have added to an answer under load; beyond it the machine was too busy to tell.
+const LATE_US: u64 = 50_000;
+
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
-    let phase = case.phase(PhaseName::Start)?;
     if case.terms().probes.is_empty() {
         return Err(Abstain::NotApplicable);
     }
+    let quiet = case.phase(PhaseName::Start);
+    if let Ok(phase) = quiet {
+        late(case, phase, "", out);
+    }
+    // What is slow without load is not told twice.
+    if out.found.is_empty()
+        && let Ok(phase) = case.phase(PhaseName::Load)
+        && let Some(load) = &phase.load
+    {
+        if phase.lateness_us > LATE_US {
+            let what = "probes under load: the machine was too busy for it";
+            out.abstain(Abstain::unknown(Reason::NotMeasured, what));
+        } else {
+            late(case, phase, &format!(" at {} requests a second", load.rate), out);
+        }
+    }
+    // Proofs that were made before load was measured say what they say.
+    quiet.map(drop)
+}
+
+/// Probes that were not answered in time, one finding for each kind.
+fn late(case: &ProcessCase<'_>, phase: &Phase, when: &str, out: &mut Findings) {
     for probe in &case.terms().probes {
         let asked: Vec<&Request> = phase.of(probe.kind.purpose()).collect();
         let late = |request: &&&Request| request.outcome == Outcome::TimedOut;
@@ -30,7 +55,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let mut finding = Finding::new(
             &RULE,
             format!(
-                "the {kind} probe of {} was not answered within its timeout of {allowed}, {} of {} times",
+                "the {kind} probe of {} was not answered within its timeout of {allowed}{when}, {} of {} times",
                 probe.path,
                 asked.iter().filter(late).count(),
                 asked.len()
@@ -41,5 +66,4 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         finding = case.show_probe(probe.kind, finding);
         out.push(finding.note(case.repeat(phase)));
     }
-    Ok(())
 }

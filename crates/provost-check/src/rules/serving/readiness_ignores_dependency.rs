@@ -2,7 +2,7 @@
 
 use crate::case::outages::{failed, last_of};
 use crate::case::process::{ProcessCase, duration, tally};
-use crate::facts::proof::{ProbeKind, Purpose};
+use crate::facts::proof::{PhaseName, ProbeKind, Purpose};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -14,6 +14,7 @@ pub static RULE: Rule = Rule {
     title: "a readiness probe that passes while requests fail for want of a dependency",
     page: include_str!("readiness-ignores-dependency.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Outage],
     check: Check::Process(check),
     ..Rule::BASE
 };

@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "a process that ends at once when a dependency is not there, and does not name it",
     page: include_str!("crash-loops-without-dependency.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start, PhaseName::WithoutDependency],
     check: Check::Process(check),
     ..Rule::BASE
 };

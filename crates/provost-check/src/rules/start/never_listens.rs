@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "a process that opens no port",
     page: include_str!("never-listens.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     variants: &[Variant::new(
         "ends-at-once",
         Level::Deny,

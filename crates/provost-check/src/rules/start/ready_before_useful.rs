@@ -14,6 +14,7 @@ pub static RULE: Rule = Rule {
     title: "readiness is answered well before requests are",
     page: include_str!("ready-before-useful.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     check: Check::Process(check),
     ..Rule::BASE
 };

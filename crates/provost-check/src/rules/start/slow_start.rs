@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "a start that takes as long as the probes allow, or longer",
     page: include_str!("slow-start.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     variants: &[
         Variant::new(
             "never-started",

@@ -14,6 +14,7 @@ pub static RULE: Rule = Rule {
     title: "connections to a dependency are closed before the last response",
     page: include_str!("closes-dependency-before-last-response.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start, PhaseName::Drain],
     check: Check::Process(check),
     ..Rule::BASE
 };

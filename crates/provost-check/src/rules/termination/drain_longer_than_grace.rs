@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "a drain that takes longer than the grace period leaves",
     page: include_str!("drain-longer-than-grace.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Drain],
     after: &["no-termination-handler-seen"],
     check: Check::Process(check),
     ..Rule::BASE

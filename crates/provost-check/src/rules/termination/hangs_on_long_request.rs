@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "a request without an end keeps the process from ending",
     page: include_str!("hangs-on-long-request.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Stuck],
     after: &["no-termination-handler-seen"],
     check: Check::Process(check),
     ..Rule::BASE

@@ -16,6 +16,7 @@ pub static RULE: Rule = Rule {
     title: "a process that SIGTERM does not end while it starts",
     page: include_str!("ignores-signal-while-starting.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start, PhaseName::EarlySignal],
     after: &["no-termination-handler-seen"],
     check: Check::Process(check),
     ..Rule::BASE

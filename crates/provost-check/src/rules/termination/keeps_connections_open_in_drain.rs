@@ -17,6 +17,7 @@ pub static RULE: Rule = Rule {
     title: "connections are kept open while the process drains",
     page: include_str!("keeps-connections-open-in-drain.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Drain],
     after: &["no-termination-handler-seen"],
     check: Check::Process(check),
     ..Rule::BASE

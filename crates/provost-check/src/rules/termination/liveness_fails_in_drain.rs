@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "the liveness probe fails while the process drains",
     page: include_str!("liveness-fails-in-drain.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Drain],
     after: &["no-termination-handler-seen", "probe-endpoint-missing"],
     check: Check::Process(check),
     ..Rule::BASE

@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "requests in flight are lost when the process ends",
     page: include_str!("loses-requests-in-flight.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Drain],
     after: &["no-termination-handler-seen"],
     check: Check::Process(check),
     ..Rule::BASE

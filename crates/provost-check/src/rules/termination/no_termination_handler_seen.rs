@@ -1,6 +1,7 @@
 //! A process that SIGTERM ends where it stands, or not at all.
 
 use crate::case::process::{ProcessCase, duration};
+use crate::facts::proof::PhaseName;
 use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -20,6 +21,7 @@ pub static RULE: Rule = Rule {
     title: "a process that SIGTERM ends where it stands, or not at all",
     page: include_str!("no-termination-handler-seen.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     variants: &[Variant::new("ignores", Level::Deny, "a process that SIGTERM does not end")],
     check: Check::Process(check),
     ..Rule::BASE

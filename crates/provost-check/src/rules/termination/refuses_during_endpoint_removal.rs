@@ -16,6 +16,7 @@ pub static RULE: Rule = Rule {
     title: "new connections are lost while endpoints are removed",
     page: include_str!("refuses-during-endpoint-removal.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Drain],
     after: &["no-termination-handler-seen"],
     check: Check::Process(check),
     ..Rule::BASE

@@ -16,6 +16,7 @@ pub static RULE: Rule = Rule {
     title: "a second SIGTERM does not end the process",
     page: include_str!("second-signal-ignored.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::SecondSignal],
     after: &["no-termination-handler-seen", "second-signal-panics"],
     check: Check::Process(check),
     ..Rule::BASE

@@ -13,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "the process panics on a second SIGTERM",
     page: include_str!("second-signal-panics.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::SecondSignal],
     after: &["no-termination-handler-seen"],
     check: Check::Process(check),
     ..Rule::BASE

@@ -1,6 +1,7 @@
 //! A drain that is called a failure.
 
 use crate::case::process::ProcessCase;
+use crate::facts::proof::PhaseName;
 use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -12,6 +13,7 @@ pub static RULE: Rule = Rule {
     title: "a drained process that ends with an exit code other than 0",
     page: include_str!("unclean-exit-code.md"),
     needs: &[Need::Process],
+    phases: &[PhaseName::Start],
     after: &["no-termination-handler-seen"],
     check: Check::Process(check),
     ..Rule::BASE

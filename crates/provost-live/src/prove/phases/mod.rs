@@ -2,14 +2,18 @@
 
 mod drain;
 mod early;
+mod exporter;
 mod full;
+mod load;
 mod outage;
 mod run;
 mod scrapes;
 mod second;
 mod settings;
 mod start;
+mod storm;
 mod stuck;
+mod telemetry;
 mod without;
 
 use std::rc::Rc;
@@ -27,7 +31,9 @@ pub(super) async fn run(
     entered: Entered,
     beyond: Option<Beyond>,
 ) -> Result<Phase, String> {
-    let mut run = Run::start(plan, entered, beyond.map(Rc::new)).await?;
+    let (sink, plan) = telemetry::sink(plan, entered.namespaces).await?;
+    let mut run = Run::start(&plan, entered, beyond.map(Rc::new)).await?;
+    run.sink = sink;
     match plan.phase {
         PhaseName::Start => start::run(&mut run).await,
         PhaseName::Drain => drain::run(&mut run).await,
@@ -38,6 +44,10 @@ pub(super) async fn run(
         PhaseName::Settings => settings::run(&mut run).await,
         PhaseName::WithoutDependency => without::run(&mut run).await,
         PhaseName::Outage => outage::run(&mut run).await,
+        PhaseName::Load => load::run(&mut run).await,
+        PhaseName::Storm => storm::run(&mut run).await,
+        PhaseName::Telemetry => telemetry::run(&mut run).await,
+        PhaseName::ExporterFailure => exporter::run(&mut run).await,
     }
     run.finish().await
 }

@@ -6,8 +6,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use provost_check::facts::metrics::Metrics;
+use provost_check::facts::proof::telemetry::{Memory, Traced};
 use provost_check::facts::proof::{
-    Exit, Outcome, Phase, PhaseName, ProbeKind, Purpose, Request, Signal, State,
+    Exit, Load, Outcome, Phase, PhaseName, ProbeKind, Purpose, Request, Signal, State, Telemetry,
 };
 use provost_check::model::secret::masked;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
@@ -15,6 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::prove::connection::{Connection, get};
 use crate::prove::dependency::Dependencies;
 use crate::prove::dependency::beyond::Beyond;
+use crate::prove::otlp::Sink;
 use crate::prove::plan::Plan;
 use crate::prove::process::{Clock, Process};
 use crate::prove::stage::Entered;
@@ -65,6 +67,11 @@ impl Log {
     /// Waits for the moment at which something is to be done, and notes how late that was.
     pub(super) async fn wait_until(&self, moment: Instant) {
         sleep_until(moment).await;
+        self.began(moment);
+    }
+
+    /// Notes how late it is for what was to be done then.
+    pub(super) fn began(&self, moment: Instant) {
         let late = u64::try_from(moment.elapsed().as_micros()).unwrap_or(u64::MAX);
         let mut lateness = self.lateness.borrow_mut();
         if lateness.len() < MOST_REQUESTS {
@@ -133,6 +140,12 @@ pub(super) struct Run<'p> {
     other_protocol: bool,
     pub(super) exit: Option<Exit>,
     pub(super) metrics: Option<Metrics>,
+    /// Where its telemetry goes.
+    pub(super) sink: Option<Sink>,
+    /// What it was asked so that it sends some, and what it held meanwhile.
+    pub(super) traced: Vec<Traced>,
+    pub(super) memory: Vec<Memory>,
+    pub(super) load: Option<Load>,
 }
 
 impl<'p> Run<'p> {
@@ -166,6 +179,10 @@ impl<'p> Run<'p> {
             other_protocol: false,
             exit: None,
             metrics: None,
+            sink: None,
+            traced: Vec::new(),
+            memory: Vec::new(),
+            load: None,
         })
     }
 
@@ -288,6 +305,12 @@ impl<'p> Run<'p> {
         }
         let hidden = Rc::clone(&self.process.hidden);
         let dependencies = self.dependencies.seen(self.process.clock);
+        let clock = self.process.clock;
+        let telemetry = self.sink.take().map(|sink| Telemetry {
+            asked: std::mem::take(&mut self.traced),
+            memory: std::mem::take(&mut self.memory),
+            ..sink.seen(clock, &hidden)
+        });
         let (listeners, output, signals) = self.process.seen().await.map_err(|error| error.0)?;
         let mut requests = self.log.requests.take();
         requests.sort_by_key(|request| request.at_us);
@@ -311,10 +334,13 @@ impl<'p> Run<'p> {
             requests,
             metrics: self.metrics,
             dependencies,
+            telemetry,
+            load: self.load,
             output,
             exit: self.exit,
             lateness_us: lateness_us.copied().unwrap_or(0),
             trials: Vec::new(),
+            repeats: Vec::new(),
         })
     }
 }

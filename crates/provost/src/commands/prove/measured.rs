@@ -2,17 +2,12 @@
 
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use indicatif::{ProgressBar, ProgressStyle};
 use provost_check::artifact::{Source, SourceKind, Sources, mmap};
 use provost_check::case::{Case, Joined, World};
 use provost_check::facts::binary::Binary;
-use provost_check::facts::proof::{
-    Measured, Phase, PhaseName, Program, Proof, Stage, Terms, VERSION,
-};
+use provost_check::facts::proof::{Measured, PhaseName, Program, Proof, RATE, Stage, VERSION};
 use provost_check::facts::settings::Settings;
 use provost_check::facts::workload::VolumeKind;
 use provost_check::findings::suppress::Suppression;
@@ -21,9 +16,9 @@ use provost_check::report::Judged;
 use provost_check::rules::RULES;
 use provost_check::rules::engine::{Profile, Selection};
 use provost_check::rules::rule::{Need, Rule};
-use provost_live::prove::{self, Plan};
+use provost_live::prove::Plan;
 
-use super::{dependencies, environment, settings, terms};
+use super::{dependencies, environment, runs, settings, telemetry, terms};
 use crate::args::{Cli, ProveArgs, READY_WITHIN};
 use crate::commands::check;
 use crate::exit::{Exit, Mistake};
@@ -39,15 +34,6 @@ const LATE_US: u64 = 2_000;
 /// The user that distroless images call nonroot.
 const NONROOT: (u32, u32) = (65532, 65532);
 
-/// Microseconds from the start until the early signal, at most.
-const MOST_EARLY_US: u64 = 1_000_000;
-
-/// Beside its own times, what a phase may take: the start of its processes, the load before and after.
-const ALLOWANCE: Duration = Duration::from_secs(30);
-
-/// What the outages of dependencies may take.
-const OUTAGES: Duration = Duration::from_secs(60);
-
 pub(super) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
     let Known { mut world, selection, ignores, unusable } = load(cli, args, &interrupt)?;
@@ -62,8 +48,9 @@ pub(super) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
         terms: plan.terms.clone(),
         stage: Stage::default(),
         phases: Vec::new(),
+        repeats: Vec::new(),
     };
-    measure(cli, args, (plan, tries), &mut proof, &interrupt)?;
+    runs::measure(cli, args, (plan, tries), &mut proof, &interrupt)?;
     if let Some(file) = &args.write_proof {
         let text = serde_json::to_string(&proof).context("cannot write the proof")?;
         output::write_file(Path::new(file), &(text + "\n"))
@@ -158,6 +145,8 @@ fn plan(args: &ProveArgs, world: &World) -> Result<Planned> {
     let mut given = environment::compose(args, container.as_ref())?;
     let mut terms = terms::of(args, container.as_ref(), &world.settings);
     terms.dependencies = dependencies::of(args, &terms, &given)?;
+    terms.otlp = telemetry::of(args, &mut given);
+    runs::phases(args, &terms)?;
     let mut said = std::mem::take(&mut given.said);
     said.push(match &container {
         Some(case) => format!("run as {}", case.subject()),
@@ -185,6 +174,7 @@ fn plan(args: &ProveArgs, world: &World) -> Result<Planned> {
         terms,
         early_us: 0,
         sockets: None,
+        turn: 0,
     };
     Ok(Planned { plan, container: container.map(|case| case.subject()), tries, said })
 }
@@ -320,6 +310,12 @@ fn command(args: &ProveArgs) -> String {
     args.slow_path.iter().for_each(|path| flag("--slow-path", path));
     args.metrics_path.iter().for_each(|path| flag("--metrics-path", path));
     args.metrics_port.iter().for_each(|port| flag("--metrics-port", &port.to_string()));
+    if args.rate != RATE {
+        flag("--rate", &args.rate.to_string());
+    }
+    if args.otlp {
+        words.push("--otlp".to_owned());
+    }
     provost_check::model::secret::masked(&words.join(" ")).into_owned()
 }
 
@@ -344,146 +340,6 @@ fn quoted(word: &str) -> String {
         return word.to_owned();
     }
     format!("'{}'", word.replace('\'', "'\\''"))
-}
-
-/// Which phases are measured.
-fn phases(args: &ProveArgs) -> Vec<PhaseName> {
-    match (args.phase.is_empty(), args.quick) {
-        (false, _) => PhaseName::ALL.into_iter().filter(|it| args.phase.contains(it)).collect(),
-        (true, true) => vec![PhaseName::Start, PhaseName::Drain],
-        (true, false) => {
-            let about = [PhaseName::WithoutDependency, PhaseName::Outage];
-            let left_out = |it: &PhaseName| args.dependency.is_empty() && about.contains(it);
-            PhaseName::ALL.into_iter().filter(|it| !left_out(it)).collect()
-        }
-    }
-}
-
-/// Runs every phase. What needs quiet runs by itself; what only waits, side by side.
-fn measure(
-    cli: &Cli,
-    args: &ProveArgs,
-    (mut plan, tries): (Plan, Vec<settings::Try>),
-    proof: &mut Proof,
-    interrupt: &Interrupt,
-) -> Result<()> {
-    let stop = interrupt.flag();
-    let bar = progress(cli.quiet);
-    let mut wanted = phases(args);
-    let changes = wanted.iter().position(|phase| *phase == PhaseName::Settings);
-    let changes = changes.map(|at| wanted.remove(at)).is_some();
-    let (quiet, waiting): (Vec<_>, Vec<_>) =
-        wanted.into_iter().partition(|phase| matches!(phase, PhaseName::Start | PhaseName::Drain));
-    let longest = longest(&plan.terms);
-    let mut told = Vec::new();
-    if waiting.contains(&PhaseName::EarlySignal) && !quiet.contains(&PhaseName::Start) {
-        // How long a start takes is known by one only.
-        let first =
-            prove::measure(&Plan { phase: PhaseName::Start, ..plan.clone() }, longest, &stop)?;
-        plan.early_us = early_us(&first);
-    }
-    for phase in quiet {
-        bar.set_message(phase.name());
-        plan.phase = phase;
-        told.push((phase, prove::measure(&plan, longest, &stop)));
-        if let Some((PhaseName::Start, Ok(measured))) = told.last() {
-            plan.early_us = early_us(measured);
-            if measured.phase.as_ref().is_ok_and(|phase| phase.ready_us.is_none()) {
-                // What does not come up is not measured further.
-                keep(told, proof, interrupt)?;
-                bar.finish_and_clear();
-                return Ok(());
-            }
-        }
-        if told.last().is_some_and(|(_, result)| result.as_ref().is_ok_and(|it| it.phase.is_err()))
-        {
-            break;
-        }
-    }
-    bar.set_message(waiting.iter().map(|it| it.name()).collect::<Vec<_>>().join(", "));
-    let started = told.iter().all(|(_, result)| result.as_ref().is_ok_and(|it| it.phase.is_ok()));
-    // Two that share a network would want the same port.
-    let side_by_side = told
-        .last()
-        .is_some_and(|(_, result)| result.as_ref().is_ok_and(|it| it.stage.has_own_network()));
-    let at_once = if side_by_side { waiting.len().max(1) } else { 1 };
-    let waiting: Vec<PhaseName> = waiting.into_iter().filter(|_| started).collect();
-    for some in waiting.chunks(at_once) {
-        told.extend(together(&plan, some, longest, &stop));
-    }
-    if changes && started {
-        bar.set_message("settings");
-        let result = settings::measure(&plan, tries, self::longest, &stop);
-        told.push((PhaseName::Settings, result));
-    }
-    bar.finish_and_clear();
-    keep(told, proof, interrupt)
-}
-
-/// In the middle of a start, or where a long one has surely begun its work.
-fn early_us(start: &prove::Measured) -> u64 {
-    let listens = start.phase.as_ref().ok().and_then(Phase::listens_us);
-    (listens.unwrap_or(10_000) / 2).min(MOST_EARLY_US)
-}
-
-/// Measures phases at the same time.
-fn together(
-    plan: &Plan,
-    phases: &[PhaseName],
-    longest: Duration,
-    stop: &AtomicBool,
-) -> Vec<(PhaseName, Result<prove::Measured>)> {
-    std::thread::scope(|scope| {
-        let running: Vec<_> = phases
-            .iter()
-            .map(|&phase| {
-                let plan = Plan { phase, ..plan.clone() };
-                (phase, scope.spawn(move || prove::measure(&plan, longest, stop)))
-            })
-            .collect();
-        running.into_iter().filter_map(|(phase, run)| Some((phase, run.join().ok()?))).collect()
-    })
-}
-
-/// Puts what was measured into the proof.
-fn keep(
-    told: Vec<(PhaseName, Result<prove::Measured>)>,
-    proof: &mut Proof,
-    interrupt: &Interrupt,
-) -> Result<()> {
-    for (_, result) in told {
-        let measured = match result {
-            Ok(measured) => measured,
-            // What was measured before is told.
-            Err(_) if interrupt.exit().is_some() => continue,
-            Err(error) => return Err(error),
-        };
-        proof.stage = measured.stage;
-        let phase = measured.phase.map_err(|why| {
-            Mistake::new(format!("{} cannot be started: {why}", proof.program.path))
-        })?;
-        proof.phases.push(phase);
-    }
-    proof.phases.sort_by_key(|phase| phase.name);
-    Ok(())
-}
-
-fn longest(terms: &Terms) -> Duration {
-    let own = terms.ready_ms + terms.grace_ms + terms.propagation_ms;
-    let outages = if terms.dependencies.is_empty() { Duration::ZERO } else { OUTAGES };
-    Duration::from_millis(own) + ALLOWANCE + outages
-}
-
-fn progress(quiet: bool) -> ProgressBar {
-    if quiet {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} measuring {msg} {elapsed}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
 }
 
 /// What was measured, for a terminal.

@@ -13,7 +13,11 @@ mod dependencies;
 #[cfg(target_os = "linux")]
 mod measured;
 #[cfg(target_os = "linux")]
+mod runs;
+#[cfg(target_os = "linux")]
 mod settings;
+#[cfg(target_os = "linux")]
+mod telemetry;
 
 /// Measures the process and judges what it did.
 #[cfg(target_os = "linux")]

@@ -243,7 +243,7 @@ const MOST_LINES: usize = 200;
 const MOST_LINE: usize = 500;
 
 /// A proof of many starts stays small.
-fn shorten(run: &mut Phase) {
+pub(super) fn shorten(run: &mut Phase) {
     let output = &mut run.output;
     let beyond = output.lines.len().saturating_sub(MOST_LINES);
     output.more += beyond as u64;

@@ -1,0 +1,157 @@
+//! A collector that is down takes the service with it.
+
+use crate::case::process::ProcessCase;
+use crate::case::process::tally;
+use crate::facts::proof::telemetry::{Behaviour, Memory, Telemetry};
+use crate::facts::proof::{Outcome, Phase, PhaseName, Purpose, Request};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+/// Telemetry is there for the service, not the other way round.
+pub static RULE: Rule = Rule {
+    id: "exporter-failure-hurts-service",
+    group: Group::Traces,
+    level: Level::Deny,
+    title: "a service that suffers when nobody takes its telemetry",
+    page: include_str!("exporter-failure-hurts-service.md"),
+    needs: &[Need::Process],
+    phases: &[PhaseName::Telemetry, PhaseName::ExporterFailure],
+    after: &["no-termination-handler-seen"],
+    variants: &[
+        Variant::new("memory-grows", Level::Deny, "spans that pile up without a bound"),
+        Variant::new("holds-up-end", Level::Deny, "a process that does not end for its telemetry"),
+        Variant::new("never-ready", Level::Deny, "a process that waits for its collector"),
+    ],
+    check: Check::Process(check),
+    ..Rule::BASE
+};
+
+/// Growth of a burst that is none of the collector's of garbage.
+const GROWS: u64 = 4 << 20;
+
+/// Requests that make a burst.
+const BURST: u64 = 1000;
+
+fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
+    case.terms().otlp.as_ref().ok_or(Abstain::NotApplicable)?;
+    let phase = case.phase(PhaseName::ExporterFailure)?;
+    case.speaks_http(phase, "requests")?;
+    let Some(telemetry) = &phase.telemetry else {
+        return Err(Abstain::unknown(Reason::NotMeasured, "the process without a collector"));
+    };
+    let control = case.phase(PhaseName::Telemetry)?;
+    if control.ready_us.is_none() {
+        return Err(Abstain::unknown(Reason::NotMeasured, "the process with a collector"));
+    }
+    let repeat = |finding: Finding| {
+        finding.note(case.repeat(phase)).note(format!(
+            "none of it happens with a collector that takes what comes (phase {})",
+            control.name.name()
+        ))
+    };
+    if phase.ready_us.is_none() {
+        let at = phase.exit.as_ref().map_or(0, |exit| exit.at_us);
+        let message = "the process does not become ready while its collector refuses connections";
+        out.push(
+            repeat(Finding::new(&RULE, message, &case.moment(phase, at), "never ready until then"))
+                .variant(&RULE.variants[2])
+                .fix(Fix::suggest(
+                    "connect in the background: no WithBlock, no Ping before the service starts",
+                )),
+        );
+        return Ok(());
+    }
+    let bad = |request: &&Request| {
+        let failed = matches!(request.outcome, Outcome::Answered { status: 500.., .. });
+        request.outcome.is_lost() || failed || request.outcome == Outcome::TimedOut
+    };
+    if control.of(Purpose::Traced).any(|request| bad(&request)) {
+        let what = "requests without a collector: with one they are not all answered either";
+        return Err(Abstain::unknown(Reason::NotMeasured, what));
+    }
+    let unanswered: Vec<&Request> = phase.of(Purpose::Untaken).filter(bad).collect();
+    if let Some(first) = unanswered.first() {
+        let how = behaviour(telemetry, first.at_us);
+        out.push(
+            repeat(Finding::new(
+                &RULE,
+                format!("requests are not answered while the collector {}", how.words()),
+                &case.moment(phase, first.at_us),
+                first.outcome.words(),
+            ))
+            .note(tally(unanswered))
+            .fix(Fix::suggest(
+                "send in the background: sdktrace.WithBatcher instead of WithSyncer, and nothing that waits for the exporter in a handler",
+            )),
+        );
+        return Ok(());
+    }
+    if let Some((from, to)) = growth(&telemetry.memory) {
+        let all: Vec<String> =
+            telemetry.memory.iter().map(|it| format!("{} MiB", it.bytes >> 20)).collect();
+        out.push(
+            repeat(Finding::new(
+                &RULE,
+                format!(
+                    "memory grows with every request while the collector answers nothing: {} MiB more for {} requests",
+                    (to.bytes - from.bytes) >> 20,
+                    to.requests
+                ),
+                &case.moment(phase, to.at_us),
+                format!("{} MiB", to.bytes >> 20),
+            ))
+            .variant(&RULE.variants[0])
+            .note(format!("behind each burst of requests: {}", all.join(", ")))
+            .fix(Fix::suggest(
+                "drop what cannot be sent: the SDK's batch processor keeps 2048 spans (OTEL_BSP_MAX_QUEUE_SIZE)",
+            )),
+        );
+    }
+    ends(case, phase, control, out)
+}
+
+/// How the collector behaved at a moment.
+fn behaviour(telemetry: &Telemetry, at_us: u64) -> Behaviour {
+    let turned = telemetry.turns.iter().rev().find(|turn| turn.at_us <= at_us);
+    turned.map_or(Behaviour::Refuses, |turn| turn.to)
+}
+
+/// The last burst, where it made memory grow as much as the one before. By then the queue of a batch
+/// processor is full twice over, and a heap that only follows its target has found it.
+fn growth(memory: &[Memory]) -> Option<(&Memory, &Memory)> {
+    let [.., one, two, three] = memory else { return None };
+    if two.requests < BURST || three.requests < BURST {
+        return None;
+    }
+    let earlier = two.bytes.saturating_sub(one.bytes);
+    let later = three.bytes.saturating_sub(two.bytes);
+    (earlier >= GROWS && later >= GROWS && later * 2 >= earlier).then_some((two, three))
+}
+
+fn ends(case: &ProcessCase<'_>, phase: &Phase, control: &Phase, out: &mut Findings) -> Judged {
+    let (Some(told), Some(exit)) = (phase.told_us(), &phase.exit) else {
+        return Err(Abstain::unknown(
+            Reason::NotMeasured,
+            "the end of the process without a collector",
+        ));
+    };
+    if control.exit.as_ref().is_none_or(|exit| exit.killed) || !exit.killed {
+        return Ok(());
+    }
+    let allowed = case.terms().grace_ms / 1000;
+    out.push(
+        Finding::new(
+            &RULE,
+            format!("the process does not end within its {allowed} s while the collector answers nothing"),
+            &case.moment(phase, exit.at_us),
+            "had to be killed",
+        )
+        .variant(&RULE.variants[1])
+        .also(&case.moment(phase, told), "SIGTERM")
+        .note(case.repeat(phase))
+        .fix(Fix::suggest(
+            "give the provider's Shutdown a context with a time, a second or two, and no context.Background()",
+        )),
+    );
+    Ok(())
+}

@@ -1,0 +1,7 @@
+//! What the process sends of its traces.
+
+pub mod breaks_trace_parent;
+pub mod exporter_failure_hurts_service;
+pub mod ignores_otel_settings;
+pub mod loses_last_telemetry;
+pub mod wrong_span_status;

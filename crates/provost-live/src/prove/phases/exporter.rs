@@ -1,0 +1,129 @@
+//! Asked while nobody takes its telemetry: connections to the collector are refused first, and then come
+//! about and are never answered. Then told to end.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use provost_check::facts::proof::telemetry::{Behaviour, Memory};
+use provost_check::facts::proof::{Outcome, Purpose};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout};
+
+use super::run::{Log, Run};
+use super::start::UNKNOWN;
+use crate::prove::connection::{Connection, get};
+
+/// Requests of a burst.
+const BURST: u64 = 3000;
+/// What a burst may take.
+const BURST_TIME: Duration = Duration::from_millis(2500);
+/// Bursts while nothing is answered: the first two fill a queue of the usual length (2048 spans), the
+/// others show whether it has an end.
+const BURSTS: usize = 4;
+/// Connections that they go by.
+const AT_ONCE: usize = 8;
+/// Requests by themselves.
+const SINGLE: usize = 8;
+/// What a request may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+/// Requests of a burst that are kept: those without an answer.
+const MOST_BAD: u32 = 20;
+
+pub(super) async fn run(run: &mut Run<'_>) {
+    if run.sink.is_none() || !run.become_ready().await {
+        return;
+    }
+    let Some(port) = run.port() else { return };
+    let to = run.to(port);
+    singly(run, to).await;
+    if let Some(sink) = &mut run.sink {
+        sink.turn(Behaviour::Hangs).await;
+    }
+    for _ in 0..BURSTS {
+        let answered = burst(run, to).await;
+        let Some(bytes) = run.process.resident().filter(|_| answered > 0) else { break };
+        run.memory.push(Memory { at_us: run.process.clock.now_us(), bytes, requests: answered });
+    }
+    singly(run, to).await;
+    run.terminate();
+    run.wait_for_end().await;
+}
+
+async fn singly(run: &Run<'_>, to: SocketAddr) {
+    let path = run.plan.terms.path.as_str();
+    for path in [path, UNKNOWN].iter().cycle().take(SINGLE) {
+        run.log.ask(Purpose::Untaken, to, path, PATIENCE).await;
+        if run.log.last() == Some(Outcome::TimedOut) {
+            return;
+        }
+    }
+}
+
+/// As many requests as there is time for; how many were answered.
+async fn burst(run: &Run<'_>, to: SocketAddr) -> u64 {
+    let shared = Rc::new(Burst {
+        log: Rc::clone(&run.log),
+        to,
+        left: Cell::new(BURST),
+        answered: Cell::new(0),
+        bad: Cell::new(0),
+        until: Instant::now() + BURST_TIME,
+    });
+    let mut asking = JoinSet::new();
+    for number in 0..AT_ONCE {
+        let path = if number % 2 == 0 { run.plan.terms.path.as_str() } else { UNKNOWN };
+        asking.spawn_local(Rc::clone(&shared).ask(path.to_owned()));
+    }
+    while asking.join_next().await.is_some() {}
+    shared.answered.get()
+}
+
+struct Burst {
+    log: Rc<Log>,
+    to: SocketAddr,
+    left: Cell<u64>,
+    answered: Cell<u64>,
+    bad: Cell<u32>,
+    until: Instant,
+}
+
+impl Burst {
+    async fn ask(self: Rc<Self>, path: String) {
+        let request = get(&path, &self.to.to_string(), 0);
+        let mut connection: Option<Connection> = None;
+        while self.left.get() > 0 && Instant::now() < self.until {
+            self.left.set(self.left.get() - 1);
+            let at = Instant::now();
+            let asking = async {
+                let mut open = match connection.take() {
+                    Some(open) => open,
+                    None => Connection::open(self.to).await?,
+                };
+                open.send(&request).await?;
+                let outcome = open.response().await;
+                let stays = matches!(outcome, Outcome::Answered { close: false, .. });
+                Ok::<_, Outcome>((outcome, stays.then_some(open)))
+            };
+            let (outcome, open) = match timeout(PATIENCE, asking).await {
+                Ok(Ok(answer)) => answer,
+                Ok(Err(outcome)) => (outcome, None),
+                Err(_) => (Outcome::TimedOut, None),
+            };
+            connection = open;
+            if matches!(outcome, Outcome::Answered { status: ..500, .. }) {
+                self.answered.set(self.answered.get() + 1);
+                continue;
+            }
+            let waited = outcome == Outcome::TimedOut;
+            if self.bad.get() < MOST_BAD {
+                self.bad.set(self.bad.get() + 1);
+                self.log.keep(Purpose::Untaken, &path, (at, Some(at)), outcome);
+            }
+            if waited {
+                return;
+            }
+        }
+    }
+}

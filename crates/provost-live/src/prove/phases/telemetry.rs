@@ -1,0 +1,138 @@
+//! Asked in traces whose ids are known, with a sink where its collector would be, and told to end right
+//! behind the last answer: what was sent of that shows whether it is flushed.
+
+use std::borrow::Cow;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use provost_check::facts::proof::telemetry::{Behaviour, Traced};
+use provost_check::facts::proof::{Outcome, PhaseName, Purpose, TRACE_HIGH, TRACE_LOW};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::run::Run;
+use super::start::UNKNOWN;
+use crate::prove::connection::Connection;
+use crate::prove::otlp::{Sink, repointed};
+use crate::prove::plan::Plan;
+
+/// Requests of a kind.
+const TIMES: usize = 3;
+/// What each may take.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Numbers of these traces begin behind those of all other requests.
+const FIRST: u64 = 1 << 30;
+/// Spans that ask.
+const PARENT: u64 = 0x7072_6f76_0000_0000;
+/// Beside the time in which spans are collected, what sending them may take.
+const BESIDE: Duration = Duration::from_secs(2);
+/// Nobody collects for longer.
+const LONGEST: Duration = Duration::from_secs(30);
+/// Between two looks at what has arrived.
+const LOOK: Duration = Duration::from_millis(20);
+/// Until what was sent last has been read.
+const SETTLE: Duration = Duration::from_millis(200);
+
+/// Opens the sink, where one is wanted, and tells the process of it.
+pub(super) async fn sink(
+    plan: &Plan,
+    own_network: bool,
+) -> Result<(Option<Sink>, Cow<'_, Plan>), String> {
+    let Some(otlp) = &plan.terms.otlp else { return Ok((None, Cow::Borrowed(plan))) };
+    let behaviour = match plan.phase {
+        PhaseName::ExporterFailure => Behaviour::Refuses,
+        _ => Behaviour::Takes,
+    };
+    let sink = Sink::open(behaviour, own_network).await?;
+    let mut plan = plan.clone();
+    let of_tls = |name: &str| {
+        name.starts_with("OTEL_EXPORTER_OTLP")
+            && (name.ends_with("_CERTIFICATE") || name.ends_with("_CLIENT_KEY"))
+    };
+    plan.environment.retain(|(name, _)| !of_tls(name));
+    for (name, value) in &mut plan.environment {
+        if otlp.endpoints.contains(name) {
+            *value = repointed(value, sink.told);
+        } else if name.starts_with("OTEL_EXPORTER_OTLP") && name.ends_with("_INSECURE") {
+            "true".clone_into(value);
+        }
+    }
+    Ok((Some(sink), Cow::Owned(plan)))
+}
+
+pub(super) async fn run(run: &mut Run<'_>) {
+    if run.sink.is_none() || !run.become_ready().await {
+        return;
+    }
+    let Some(port) = run.port() else { return };
+    let to = run.to(port);
+    let path = run.plan.terms.path.clone();
+    for _ in 0..TIMES {
+        for (path, sampled) in [(path.as_str(), true), (path.as_str(), false), (UNKNOWN, true)] {
+            ask(run, to, path, sampled, false).await;
+        }
+    }
+    let delay = run.plan.terms.otlp.as_ref().map_or(0, |otlp| otlp.delay_ms);
+    let patience = (Duration::from_millis(delay) + BESIDE).min(LONGEST);
+    let deadline = Instant::now() + patience;
+    while Instant::now() < deadline && !run.process.has_ended() && !all_arrived(run) {
+        sleep(LOOK).await;
+    }
+    // What is not traced at all says nothing about the end.
+    let arrived: Vec<String> =
+        run.traced.iter().filter(|it| arrived(run, it)).map(|it| it.path.clone()).collect();
+    let paths: Vec<&str> = [path.as_str(), UNKNOWN]
+        .into_iter()
+        .filter(|path| arrived.is_empty() || arrived.iter().any(|it| it == path))
+        .collect();
+    for path in paths.iter().cycle().take(TIMES + 1) {
+        ask(run, to, path, true, true).await;
+    }
+    run.terminate();
+    run.wait_for_end().await;
+    sleep(SETTLE).await;
+}
+
+fn arrived(run: &Run<'_>, asked: &Traced) -> bool {
+    run.sink.as_ref().is_some_and(|sink| sink.arrived(|span| span.trace == asked.trace))
+}
+
+fn all_arrived(run: &Run<'_>) -> bool {
+    run.traced.iter().filter(|it| it.sampled && it.status.is_some()).all(|it| arrived(run, it))
+}
+
+/// Asks once on a connection of its own, in a trace of its own (W3C Trace Context, section 3.2).
+async fn ask(run: &mut Run<'_>, to: SocketAddr, path: &str, sampled: bool, last: bool) {
+    let number = run.traced.len() as u64 + 1;
+    let trace = format!("{TRACE_HIGH:016x}{:016x}", TRACE_LOW + FIRST + number);
+    let parent = format!("{:016x}", PARENT + number);
+    let flags = u8::from(sampled);
+    let request = format!(
+        "GET {path} HTTP/1.1\r\nHost: {to}\r\nUser-Agent: provost\r\n\
+         traceparent: 00-{trace}-{parent}-{flags:02x}\r\n\r\n"
+    );
+    let at = Instant::now();
+    let asking = async {
+        let mut connection = Connection::open(to).await?;
+        connection.send(request.as_bytes()).await?;
+        Ok::<_, Outcome>(connection.response().await)
+    };
+    let outcome = match timeout(PATIENCE, asking).await {
+        Ok(Ok(outcome) | Err(outcome)) => outcome,
+        Err(_) => Outcome::TimedOut,
+    };
+    let status = match &outcome {
+        Outcome::Answered { status, .. } => Some(*status),
+        _ => None,
+    };
+    run.traced.push(Traced {
+        at_us: run.process.clock.at(at),
+        end_us: run.process.clock.now_us(),
+        path: path.to_owned(),
+        status,
+        trace,
+        parent,
+        sampled,
+        last,
+    });
+    run.log.keep(Purpose::Traced, path, (at, Some(at)), outcome);
+}

@@ -1,0 +1,227 @@
+//! Which phases are measured, in which order, and how often.
+
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use anyhow::Result;
+use indicatif::{ProgressBar, ProgressStyle};
+use provost_check::facts::proof::storm::RUNS;
+use provost_check::facts::proof::{Phase, PhaseName, Proof, Stage, Terms};
+use provost_check::rules::RULES;
+use provost_check::rules::rule::Need;
+use provost_live::prove::{self, Plan};
+
+use super::settings;
+use crate::args::{Cli, ProveArgs};
+use crate::exit::Mistake;
+use crate::interrupt::Interrupt;
+
+/// Microseconds from the start until the early signal, at most.
+const MOST_EARLY_US: u64 = 1_000_000;
+
+/// Beside its own times, what a phase may take: the start of its processes, the load before and after,
+/// and what telemetry waits for.
+const ALLOWANCE: Duration = Duration::from_secs(60);
+
+/// What the outages of dependencies may take.
+const OUTAGES: Duration = Duration::from_secs(60);
+
+/// Which phases are measured: those that are named, those that the named rules ask about, or all that
+/// there is something to ask in.
+pub(super) fn phases(args: &ProveArgs, terms: &Terms) -> Result<Vec<PhaseName>, Mistake> {
+    let about = [PhaseName::Telemetry, PhaseName::ExporterFailure];
+    let outages = [PhaseName::WithoutDependency, PhaseName::Outage];
+    if let Some(phase) = args.phase.iter().find(|it| about.contains(it) && terms.otlp.is_none()) {
+        return Err(Mistake::new(format!(
+            "--phase {}: nothing says that the process sends telemetry",
+            phase.name()
+        ))
+        .help("set OTEL_EXPORTER_OTLP_ENDPOINT in the manifest or with --env, or add --otlp"));
+    }
+    let asked = asked_by(&args.rules.only);
+    let wanted = |phase: &PhaseName| match (args.phase.is_empty(), args.quick) {
+        (false, _) => args.phase.contains(phase),
+        (true, true) => matches!(phase, PhaseName::Start | PhaseName::Drain),
+        (true, false) => {
+            let judged = asked.as_ref().is_none_or(|asked| asked.contains(phase));
+            let there = !terms.dependencies.is_empty() || !outages.contains(phase);
+            judged && there && (terms.otlp.is_some() || !about.contains(phase))
+        }
+    };
+    Ok(PhaseName::ALL.into_iter().filter(wanted).collect())
+}
+
+/// Phases that rules are judged by; all where none is named, or one that asks about any.
+fn asked_by(only: &[String]) -> Option<Vec<PhaseName>> {
+    let named = only.iter().map(|id| id.split('/').next().unwrap_or_default());
+    let rules: Vec<_> = named
+        .filter_map(|id| RULES.iter().find(|rule| rule.id == id))
+        .filter(|rule| rule.needs.contains(&Need::Process))
+        .collect();
+    let all = rules.is_empty() || rules.iter().any(|rule| rule.phases.is_empty());
+    (!all).then(|| rules.iter().flat_map(|rule| rule.phases).copied().collect())
+}
+
+/// What is measured, and what tells whether to go on.
+struct Measuring<'a> {
+    wanted: &'a [PhaseName],
+    tries: &'a [settings::Try],
+    longest: Duration,
+    stop: &'a AtomicBool,
+    bar: &'a ProgressBar,
+}
+
+type Told = Vec<(PhaseName, Result<prove::Measured>)>;
+
+/// Runs every phase, as often as was asked for.
+pub(super) fn measure(
+    cli: &Cli,
+    args: &ProveArgs,
+    (plan, tries): (Plan, Vec<settings::Try>),
+    proof: &mut Proof,
+    interrupt: &Interrupt,
+) -> Result<()> {
+    let stop = interrupt.flag();
+    let bar = progress(cli.quiet);
+    let wanted = phases(args, &plan.terms)?;
+    let longest = longest(&plan.terms);
+    let measuring = Measuring { wanted: &wanted, tries: &tries, longest, stop: &stop, bar: &bar };
+    for turn in 0..args.repeat {
+        if turn > 0 && interrupt.exit().is_some() {
+            break;
+        }
+        bar.set_prefix(if args.repeat > 1 { format!("{}. ", turn + 1) } else { String::new() });
+        let told = measuring.once(plan.clone())?;
+        let phases = keep(told, &mut proof.stage, &proof.program.path, interrupt)?;
+        match turn {
+            0 => proof.phases = phases,
+            // One that was interrupted is no answer of the same question.
+            _ if interrupt.exit().is_some() => {}
+            _ => proof.repeats.push(phases),
+        }
+    }
+    bar.finish_and_clear();
+    Ok(())
+}
+
+impl Measuring<'_> {
+    /// Every phase once. What needs quiet runs by itself; what only waits, side by side.
+    fn once(&self, mut plan: Plan) -> Result<Told> {
+        let has = |phase: PhaseName| self.wanted.contains(&phase);
+        let measure = |plan: &Plan| prove::measure(plan, self.longest, self.stop);
+        let mut told: Told = Vec::new();
+        if has(PhaseName::EarlySignal) && !has(PhaseName::Start) {
+            // How long a start takes is known by one only.
+            let first = measure(&Plan { phase: PhaseName::Start, ..plan.clone() })?;
+            plan.early_us = early_us(&first);
+        }
+        let quiet = [PhaseName::Start, PhaseName::Drain, PhaseName::Load];
+        for phase in quiet.into_iter().filter(|phase| has(*phase)) {
+            self.bar.set_message(phase.name());
+            plan.phase = phase;
+            let result = measure(&plan);
+            let started = result.as_ref().is_ok_and(|it| it.phase.is_ok());
+            if let (PhaseName::Start, Ok(measured)) = (phase, &result) {
+                plan.early_us = early_us(measured);
+                if measured.phase.as_ref().is_ok_and(|phase| phase.ready_us.is_none()) {
+                    // What does not come up is not measured further.
+                    told.push((phase, result));
+                    return Ok(told);
+                }
+            }
+            told.push((phase, result));
+            if !started {
+                return Ok(told);
+            }
+        }
+        // Two that share a network would want the same port.
+        let side_by_side = told
+            .last()
+            .is_some_and(|(_, result)| result.as_ref().is_ok_and(|it| it.stage.has_own_network()));
+        let others = self.wanted.iter().filter(|phase| !quiet.contains(phase));
+        let (storm, waiting): (Vec<PhaseName>, Vec<PhaseName>) = others
+            .filter(|phase| **phase != PhaseName::Settings)
+            .partition(|phase| **phase == PhaseName::Storm);
+        let one = |phase: PhaseName, turn: u32| Plan { phase, turn, ..plan.clone() };
+        let waiting: Vec<Plan> = waiting.into_iter().map(|phase| one(phase, 0)).collect();
+        let storm: Vec<Plan> =
+            storm.iter().flat_map(|phase| (0..RUNS).map(|turn| one(*phase, turn))).collect();
+        for group in [waiting, storm] {
+            let names: Vec<&str> = group.iter().map(|plan| plan.phase.name()).take(8).collect();
+            let mut names = names;
+            names.dedup();
+            self.bar.set_message(names.join(", "));
+            for some in group.chunks(if side_by_side { group.len().max(1) } else { 1 }) {
+                told.extend(self.together(some));
+            }
+        }
+        if has(PhaseName::Settings) {
+            self.bar.set_message(PhaseName::Settings.name());
+            let result = settings::measure(&plan, self.tries.to_vec(), longest, self.stop);
+            told.push((PhaseName::Settings, result));
+        }
+        Ok(told)
+    }
+
+    /// Measures phases at the same time.
+    fn together(&self, plans: &[Plan]) -> Told {
+        let (longest, stop) = (self.longest, self.stop);
+        std::thread::scope(|scope| {
+            let running: Vec<_> = plans
+                .iter()
+                .map(|plan| (plan.phase, scope.spawn(move || prove::measure(plan, longest, stop))))
+                .collect();
+            running.into_iter().filter_map(|(phase, run)| Some((phase, run.join().ok()?))).collect()
+        })
+    }
+}
+
+/// In the middle of a start, or where a long one has surely begun its work.
+fn early_us(start: &prove::Measured) -> u64 {
+    let listens = start.phase.as_ref().ok().and_then(Phase::listens_us);
+    (listens.unwrap_or(10_000) / 2).min(MOST_EARLY_US)
+}
+
+/// What was measured; several runs of one phase become one with repeats.
+fn keep(told: Told, stage: &mut Stage, program: &str, interrupt: &Interrupt) -> Result<Vec<Phase>> {
+    let mut phases: Vec<Phase> = Vec::new();
+    for (_, result) in told {
+        let measured = match result {
+            Ok(measured) => measured,
+            // What was measured before is told.
+            Err(_) if interrupt.exit().is_some() => continue,
+            Err(error) => return Err(error),
+        };
+        *stage = measured.stage;
+        let mut phase = measured
+            .phase
+            .map_err(|why| Mistake::new(format!("{program} cannot be started: {why}")))?;
+        match phases.iter_mut().find(|known| known.name == phase.name) {
+            Some(first) => {
+                settings::shorten(&mut phase);
+                first.repeats.push(phase);
+            }
+            None => phases.push(phase),
+        }
+    }
+    phases.sort_by_key(|phase| phase.name);
+    Ok(phases)
+}
+
+fn longest(terms: &Terms) -> Duration {
+    let own = terms.ready_ms + terms.grace_ms + terms.propagation_ms;
+    let outages = if terms.dependencies.is_empty() { Duration::ZERO } else { OUTAGES };
+    Duration::from_millis(own) + ALLOWANCE + outages
+}
+
+fn progress(quiet: bool) -> ProgressBar {
+    if quiet {
+        return ProgressBar::hidden();
+    }
+    let bar = ProgressBar::new_spinner();
+    if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}measuring {msg} {elapsed}") {
+        bar.set_style(style);
+    }
+    bar.enable_steady_tick(Duration::from_millis(100));
+    bar
+}

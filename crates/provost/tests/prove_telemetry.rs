@@ -1,0 +1,237 @@
+//! `provost prove` on a real service that sends traces by OpenTelemetry's own exporters, and what can be
+//! asked of several runs.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::sync::Mutex;
+
+use serde_json::Value;
+use support::{Dir, Run};
+
+/// The service of `fixtures/go/traced` as a pod runs it.
+const POD: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: traced, namespace: shop, labels: {app.kubernetes.io/name: traced}}
+spec:
+  terminationGracePeriodSeconds: 5
+  containers:
+    - name: traced
+      image: registry.example/shop/traced:1
+      env:
+        - {name: PORT, value: "8080"}
+        - {name: LAME_DUCK, value: 600ms}
+        - {name: OTEL_SERVICE_NAME, value: traced}
+        - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: "https://collector.observability.example:4318"}
+        - {name: OTEL_EXPORTER_OTLP_COMPRESSION, value: gzip}
+      ports: [{name: http, containerPort: 8080}]
+      readinessProbe: {httpGet: {path: /readyz, port: http}}
+      livenessProbe: {httpGet: {path: /livez, port: http}}
+"#;
+
+const CONFIG: &str = "[cluster]\nendpoint_propagation = \"600ms\"\n";
+
+/// What is found for each fault.
+const FAULTS: &[(&str, &[&str])] = &[
+    ("", &[]),
+    ("own-endpoint", &["ignores-otel-settings"]),
+    ("no-provider", &["ignores-otel-settings/nothing-sent"]),
+    ("no-propagator", &["breaks-trace-parent"]),
+    ("always-samples", &["breaks-trace-parent/ignores-sampled-flag"]),
+    ("error-on-404", &["wrong-span-status"]),
+    ("no-flush", &["loses-last-telemetry"]),
+    ("waits-for-exporter", &["exporter-failure-hurts-service"]),
+    ("unbounded-queue", &["exporter-failure-hurts-service/memory-grows"]),
+    ("flushes-for-ever", &["exporter-failure-hurts-service/holds-up-end"]),
+    ("other-name", &["service-name-differs"]),
+];
+
+/// Runs side by side: they mostly wait.
+const AT_ONCE: usize = 3;
+
+fn program(name: &str, go: &str) -> String {
+    let index = fs::read_to_string(support::repository().join("target/fixtures.json"))
+        .expect("cargo xtask fixtures writes it");
+    let index: Value = serde_json::from_str(&index).unwrap();
+    let fits = |f: &&Value| {
+        f["program"] == name && f["goarch"] == "amd64" && f["go"].as_str().unwrap().starts_with(go)
+    };
+    let found = index.as_array().unwrap().iter().find(fits);
+    found.expect("it is among the fixtures")["path"].as_str().unwrap().to_owned()
+}
+
+fn sandbox(name: &str, go: &str, pod: &str) -> Dir {
+    let sandbox = Dir::new();
+    // A copy could be held open for writing by whatever another thread starts meanwhile.
+    symlink(program(name, go), sandbox.path().join(name)).unwrap();
+    fs::write(sandbox.path().join("pod.yaml"), pod).unwrap();
+    fs::write(sandbox.path().join("provost.toml"), CONFIG).unwrap();
+    sandbox
+}
+
+fn prove(sandbox: &Dir, more: &[&str]) -> Run {
+    let args = ["prove", "--binary", "traced", "--manifest", "pod.yaml", "--path", "/"];
+    sandbox.provost(&args.iter().chain(more).copied().collect::<Vec<_>>())
+}
+
+fn findings(run: &Run) -> BTreeSet<String> {
+    let report: Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{run}"));
+    let name = |finding: &Value| match finding["variant"].as_str() {
+        Some(variant) => format!("{}/{variant}", finding["rule"].as_str().unwrap()),
+        None => finding["rule"].as_str().unwrap().to_owned(),
+    };
+    report["findings"].as_array().unwrap().iter().map(name).collect()
+}
+
+fn proof(sandbox: &Dir) -> Value {
+    let text = fs::read_to_string(sandbox.path().join("proof.json")).unwrap();
+    serde_json::from_str(&text).unwrap()
+}
+
+/// Every fault is found by its own check and by no other.
+fn each_fault_is_found(go: &str) {
+    let waiting = Mutex::new(FAULTS.iter());
+    let wrong = Mutex::new(BTreeMap::new());
+    std::thread::scope(|scope| {
+        for _ in 0..AT_ONCE {
+            scope.spawn(|| {
+                loop {
+                    let Some((fault, expected)) = waiting.lock().unwrap().next() else { return };
+                    let sandbox = sandbox("traced", go, POD);
+                    let fault_is = format!("FAULT={fault}");
+                    let run = prove(&sandbox, &["--env", &fault_is, "--format", "json"]);
+                    let expected: BTreeSet<String> =
+                        expected.iter().map(|&id| id.to_owned()).collect();
+                    let found = findings(&run);
+                    if found != expected {
+                        let told = format!("{found:?}, not {expected:?}\n{}", run.err);
+                        wrong.lock().unwrap().insert(*fault, told);
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().unwrap();
+    let told: Vec<String> = wrong.iter().map(|(fault, run)| format!("{fault}: {run}")).collect();
+    assert!(told.is_empty(), "{}", told.join("\n"));
+}
+
+#[test]
+fn each_fault_of_traces_of_a_go_1_22_service_is_found() {
+    each_fault_is_found("1.22");
+}
+
+#[test]
+fn each_fault_of_traces_of_a_go_1_27_service_is_found() {
+    each_fault_is_found("1.27");
+}
+
+#[test]
+fn grpc_is_understood_and_what_is_repointed_is_said() {
+    let pod = POD.replace(
+        "{name: OTEL_EXPORTER_OTLP_COMPRESSION, value: gzip}",
+        "{name: OTEL_EXPORTER_OTLP_PROTOCOL, value: grpc}",
+    );
+    assert!(pod.contains("grpc"));
+    let sandbox = sandbox("traced", "1.27", &pod);
+    let run = prove(&sandbox, &["--phase", "telemetry", "--write-proof", "proof.json"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.err.contains("OTEL_EXPORTER_OTLP_ENDPOINT leads to a sink on loopback"), "{run}");
+    let telemetry = &proof(&sandbox)["phases"][0]["telemetry"];
+    assert_eq!(telemetry["exports"][0]["by"], "grpc", "{telemetry}");
+    assert_eq!(telemetry["services"][0], "traced");
+    assert!(telemetry["spans"].as_array().unwrap().len() >= 9, "{telemetry}");
+    // What a kubelet asks for is not traced, and says nothing.
+    let args = ["prove", "--binary", "traced", "--manifest", "pod.yaml", "--phase", "telemetry"];
+    let more = ["--env", "FAULT=no-provider", "--format", "json"];
+    let run = sandbox.provost(&args.iter().chain(&more).copied().collect::<Vec<_>>());
+    assert_eq!(findings(&run), BTreeSet::new(), "{run}");
+    assert!(run.out.contains("name one with --path"), "{run}");
+}
+
+#[test]
+fn without_settings_of_an_exporter_no_sink_is_there_unless_it_is_asked_for() {
+    let pod: String = POD
+        .lines()
+        .filter(|line| !line.contains("EXPORTER"))
+        .fold(String::new(), |text, line| text + line + "\n");
+    let sandbox = sandbox("traced", "1.27", &pod);
+    let run = prove(&sandbox, &["--phase", "telemetry"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("--otlp"), "{run}");
+    let more = ["--phase", "telemetry", "--otlp", "--write-proof", "proof.json"];
+    let run = prove(&sandbox, &more);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(proof(&sandbox)["phases"][0]["telemetry"]["spans"].as_array().unwrap().len() >= 9);
+}
+
+#[test]
+fn only_the_phases_that_a_rule_asks_about_are_measured() {
+    let sandbox = sandbox("traced", "1.27", POD);
+    let of = |only: &str| {
+        let run = prove(&sandbox, &["--only", only, "--write-proof", "proof.json"]);
+        assert_eq!(run.code, 0, "{run}");
+        let phases = proof(&sandbox)["phases"].clone();
+        let names =
+            phases.as_array().unwrap().iter().map(|it| it["name"].as_str().unwrap().to_owned());
+        names.collect::<Vec<String>>()
+    };
+    assert_eq!(of("second-signal-panics"), ["second-signal"]);
+    assert_eq!(of("never-listens,loses-requests-at-some-phase"), ["start", "storm"]);
+    assert_eq!(of("ignores-signal-while-starting"), ["start", "early-signal"]);
+}
+
+#[test]
+fn load_is_measured_from_when_it_was_due_and_every_step_around_the_signal_is_kept() {
+    let sandbox = sandbox("traced", "1.27", POD);
+    let more =
+        ["--phase", "load", "--phase", "storm", "--rate", "50", "--write-proof", "proof.json"];
+    let run = prove(
+        &sandbox,
+        &more.iter().chain(&["--format", "html=report.html"]).copied().collect::<Vec<_>>(),
+    );
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.err.contains("load: 50 a second, ") && run.err.contains("p99"), "{run}");
+    assert!(run.err.contains("storm: -50 ms ") && run.err.contains(", 0 of 80 lost"), "{run}");
+    let proof = proof(&sandbox);
+    let load = &proof["phases"][0]["load"];
+    assert_eq!((&load["rate"], &load["lost"]), (&50.into(), &0.into()), "{load}");
+    assert_eq!(load["due"], load["answered"], "{load}");
+    assert!(load["p50_us"].as_u64().unwrap() <= load["p99_us"].as_u64().unwrap(), "{load}");
+    let storm = &proof["phases"][1];
+    assert_eq!(storm["repeats"].as_array().unwrap().len(), 3);
+    let page = fs::read_to_string(sandbox.path().join("report.html")).unwrap();
+    assert!(page.contains("<figure id=\"run-storm\">"), "{page}");
+}
+
+#[test]
+fn a_result_that_differs_from_run_to_run_is_told_with_its_history() {
+    let sandbox = sandbox("service", "1.27", &POD.replace("traced", "service"));
+    let args = ["prove", "--binary", "service", "--manifest", "pod.yaml", "--env", "TOKEN=token"];
+    let more = ["--env", "FAULT=exit-one-at-times", "--phase", "start", "--repeat", "5"];
+    let all: Vec<&str> =
+        args.iter().chain(&more).chain(&["--write-proof", "proof.json"]).copied().collect();
+    let run = sandbox.provost(&all);
+    let proof = proof(&sandbox);
+    let repeats = proof["repeats"].as_array().unwrap();
+    let runs = std::iter::once(&proof["phases"]).chain(repeats);
+    let codes: Vec<&Value> = runs.map(|phases| &phases[0]["exit"]["code"]).collect();
+    assert_eq!(codes.len(), 5, "{run}");
+    let ones = codes.iter().filter(|code| **code == &Value::from(1)).count();
+    let said = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let told = format!("unclean-exit-code is found in {ones} of 5 runs");
+    // Once in sixteen times all are the same, and nothing is unstable.
+    assert_eq!(said.contains(&told), (1..5).contains(&ones), "{run}");
+    assert_eq!(
+        said.contains("error[unclean-exit-code]") || said.contains("warning[unclean-exit-code]"),
+        ones > 0,
+        "{run}"
+    );
+    assert_eq!(said.contains("run 5: "), (1..5).contains(&ones), "{run}");
+}
