@@ -2,6 +2,7 @@
 
 use crate::case::Case;
 use crate::facts::Origin;
+use crate::facts::document::Node;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::ports::{ImageUser, Uid, effective_uid};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
@@ -41,20 +42,8 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let enforced = security.run_as_non_root.as_ref().is_some_and(|fact| fact.value);
     let user = user(case);
     // Of root it is said that it is root.
-    if let Some(group) = security.run_as_group.as_ref().filter(|group| group.value == 0)
-        && !matches!(user, Ok((0, _)))
-    {
-        out.push(
-            Finding::new(
-                &RULE,
-                "runAsGroup is 0: the program may write what root's group may write, which in \
-                 many images is the programs and their configuration",
-                &group.origin,
-                "root's group",
-            )
-            .variant(&GROUP)
-            .fix(Fix::suggest("use another group, unless the image is made for group 0")),
-        );
+    if !matches!(user, Ok((0, _))) {
+        root_group(case, out);
     }
     let (uid, origin) = match user {
         Ok(known) => known,
@@ -125,6 +114,37 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         );
     }
     Ok(())
+}
+
+/// Group 0 as the program's own, or beside it: the kubelet adds `fsGroup` to the others
+/// (pkg/kubelet/kuberuntime/security_context.go of Kubernetes v1.37.2).
+fn root_group(case: &Case<'_>, out: &mut Findings) {
+    let pod = case.of.object.document.node(case.pod().spec).get("securityContext");
+    let of_pod = |key: &str| pod.and_then(|context| context.get(key));
+    let is_root = |node: &Node<'_>| node.as_i64() == Some(0);
+    let own = case.security().run_as_group.filter(|group| group.value == 0);
+    let own = own.map(|group| ("runAsGroup", group.origin));
+    let of_files = of_pod("fsGroup").filter(is_root).map(|node| ("fsGroup", node.origin()));
+    let more = of_pod("supplementalGroups").into_iter().flat_map(Node::items).find(is_root);
+    let more = more.map(|node| ("supplementalGroups", node.origin()));
+    let Some((field, origin)) = own.or(of_files).or(more) else { return };
+    let what = match field {
+        "supplementalGroups" => "supplementalGroups has 0".to_owned(),
+        field => format!("{field} is 0"),
+    };
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "{what}: the program may write what root's group may write, which in many images is \
+                 the programs and their configuration"
+            ),
+            &origin,
+            "root's group",
+        )
+        .variant(&GROUP)
+        .fix(Fix::suggest("use another group, unless the image is made for group 0")),
+    );
 }
 
 /// The uid the program runs as, and what decides it.
