@@ -116,7 +116,7 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     }
     names::metadata(&object.meta, out);
     if is_alone(case) {
-        names::given(object, out);
+        names::given(case, out);
     }
     match &object.body {
         Body::Workload(workload) => {
@@ -151,6 +151,17 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
 /// Whether no kustomization of the input has a hand in it: then another file may bring the rest.
 fn is_alone(case: &ObjectCase<'_>) -> bool {
     case.world().sources.get(case.object.document.source).kustomizations.is_empty()
+}
+
+/// Whether the value of a key is a comment for YAML, and for somebody's tool the place of a value:
+/// `name: #{Name}#`, as Azure Pipelines' tasks for tokens have it, and `##NAME##`.
+fn is_token(case: &ObjectCase<'_>, key: Node<'_>) -> bool {
+    let source = case.world().sources.get(case.object.document.source);
+    let end = key.span().range().end;
+    let line = source.shown().and_then(|text| text.get(end..)?.lines().next());
+    let value = line.unwrap_or_default().trim_start_matches([':', ' ', '"', '\'']).trim_end();
+    (value.starts_with("#{") && value.contains('}'))
+        || (value.len() > 4 && value.starts_with("##") && value.ends_with("##"))
 }
 
 /// Mappings in the list at `key`.

@@ -7,7 +7,7 @@
 //! lists that have no key to be merged by, and the fields by which entries are merged.
 
 use super::super::unknown_field::near;
-use super::{RULE, first_of_whole};
+use super::{RULE, first_of_whole, is_token};
 use crate::case::ObjectCase;
 use crate::facts::document::Node;
 use crate::facts::objects::Object;
@@ -91,7 +91,8 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
     // Where kustomize has a hand in it, another file may bring the rest.
     let alone = source.kustomizations.is_empty();
     if object.workload().is_none_or(|_| whole) {
-        let mut walk = Walk { found: Vec::new(), in_pod: false, whole: whole && alone, alone };
+        let mut walk =
+            Walk { case, found: Vec::new(), in_pod: false, whole: whole && alone, alone };
         walk.mapping(object.node(), structure);
         out.found.append(&mut walk.found);
     }
@@ -140,7 +141,8 @@ fn selector(object: &Object, workload: &Workload, out: &mut Findings) {
     out.push(finding);
 }
 
-struct Walk {
+struct Walk<'c, 'w> {
+    case: &'c ObjectCase<'w>,
     found: Vec<Finding>,
     in_pod: bool,
     /// The object is no part that kustomize completes, and its pods look whole.
@@ -149,7 +151,7 @@ struct Walk {
     alone: bool,
 }
 
-impl Walk {
+impl Walk<'_, '_> {
     // The loader bounds how deep values are nested and what aliases expand to.
     fn mapping(&mut self, node: Node<'_>, structure: &'static Structure) {
         if self.found.len() >= MOST {
@@ -198,7 +200,7 @@ impl Walk {
             // A key that is none because of a slip is told of by `unknown-field`.
             let slip =
                 |key: &str| structure.field(key).is_none() && near(structure, key) == Some(*name);
-            if written.is_some_and(|_| !self.alone)
+            if written.is_some_and(|key| !self.alone || is_token(self.case, key))
                 || node.entries().any(|(key, _)| key.as_str().is_some_and(slip))
             {
                 continue;

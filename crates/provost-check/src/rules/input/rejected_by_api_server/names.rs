@@ -1,8 +1,9 @@
 //! Names and labels.
 
-use super::{is_placeholder, refuse};
+use super::{is_placeholder, is_token, refuse};
+use crate::case::ObjectCase;
 use crate::facts::document::Node;
-use crate::facts::objects::{Meta, Object, StringMap};
+use crate::facts::objects::{Meta, StringMap};
 use crate::rules::rule::Findings;
 
 /// Kinds whose name is a DNS-1123 subdomain (`NameIsDNSSubdomain`).
@@ -63,14 +64,16 @@ pub(super) fn metadata(meta: &Meta, out: &mut Findings) {
 }
 
 /// A name that is written and is none.
-pub(super) fn given(object: &Object, out: &mut Findings) {
-    let Some(metadata) = object.node().get("metadata") else { return };
+pub(super) fn given(case: &ObjectCase<'_>, out: &mut Findings) {
+    let Some(metadata) = case.object.node().get("metadata") else { return };
     if metadata.get("generateName").is_some() {
         return;
     }
     let last = metadata.entries().filter(|(key, _)| key.as_str() == Some("name")).last();
     let empty = |value: Node<'_>| value.is_null() || value.as_str() == Some("");
-    if let Some((key, _)) = last.filter(|(_, value)| empty(*value)) {
+    if let Some((key, _)) = last.filter(|(_, value)| empty(*value))
+        && !is_token(case, key)
+    {
         refuse(out, &key.origin(), "metadata.name is required, and has no value");
     }
 }

@@ -1,7 +1,7 @@
 //! Roles and their bindings: `ValidatePolicyRule`, `ValidateRoleBinding`, `ValidateClusterRoleBinding`
 //! and `ValidateRoleBindingSubject` of pkg/apis/rbac/validation/validation.go, v1.37.2.
 
-use super::{RULE, is_alone, is_whole, items, refuse, text};
+use super::{RULE, is_alone, is_token, is_whole, items, refuse, text};
 use crate::case::ObjectCase;
 use crate::facts::document::Node;
 use crate::findings::{Finding, Fix};
@@ -31,7 +31,9 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
                 role_ref(role, whole, out);
             }
             for subject in items(root, "subjects").take(MOST) {
-                of_binding(subject, whole && is_alone(case) && is_whole(subject), out);
+                let token = |(key, _)| is_token(case, key);
+                let open = !is_alone(case) || !is_whole(subject) || subject.entries().any(token);
+                of_binding(subject, whole && !open, out);
             }
         }
         _ => {}
