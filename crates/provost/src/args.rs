@@ -188,7 +188,7 @@ pub(crate) struct CheckArgs {
         help_heading = "Rules"
     )]
     #[arg(
-        long_help = "Only findings with a place in a file that git says has changed since REV (since the two parted), or that git does not track yet. Everything is read all the same, so that a change is judged with what it joins to"
+        long_help = "Only findings with a place in a file that git says has changed since REV (since the two parted), or that git does not track yet. Everything is read all the same, so that a change is judged with what it joins to. A program of a Go module in the repository, and its image, are as they were while no file changed that they are made of; other programs, images and standard input count as changed"
     )]
     pub(crate) diff_base: Option<String>,
 

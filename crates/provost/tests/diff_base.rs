@@ -1,7 +1,12 @@
 //! `--diff-base`: what is left out cannot have changed.
 
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
+#[path = "support/layout.rs"]
+mod layout;
 mod support;
 
+use layout::Item::File;
 use support::Dir;
 
 const ARGS: [&str; 6] =
@@ -137,3 +142,56 @@ fn a_program_changes_with_what_it_is_built_from() {
     let run = check(&dir, binary.to_str().unwrap());
     assert_eq!(run.code, 1, "{run}");
 }
+
+/// An image is as it was while nothing of its program's module changed but what runs it: a finding in
+/// the image alone is then none of the change.
+#[test]
+fn an_image_changes_with_what_may_be_copied_into_it() {
+    let dir = Dir::new()
+        .file("go.mod", "module example.com/shop\n\ngo 1.21\n")
+        .file("main.go", "package main\n\nfunc main() {}\n")
+        .file("static/a.txt", "a\n")
+        .file("deploy/pod.yaml", pod("here"))
+        .file(".gitignore", "bin/\nimage.tar\n");
+    let mut go = std::process::Command::new("go");
+    go.args(["build", "-buildvcs=false", "-o", "bin/shop", "."]).current_dir(dir.path());
+    support::succeed(go.envs(support::go_env()).env("HOME", dir.path()));
+    let program = std::fs::read(dir.path().join("bin/shop")).unwrap();
+    let run = serde_json::json!({"Entrypoint": ["/shop"]});
+    let image =
+        |files: &[layout::Item<'_>]| layout::layout("amd64", run.clone(), &[layout::layer(files)]);
+    let login = File("root/.netrc", 0o600, LOGIN);
+    let path = dir.path().join("image.tar");
+    layout::write_tar(&path, &image(&[File("shop", 0o755, &program), login]));
+    committed(&dir);
+    let check = |dir: &Dir| {
+        let args = ["check", "--diff-base", "HEAD", "--only", "secret-file-in-image"];
+        dir.provost(&[&args[..], &["--image", "oci:image.tar", "deploy"]].concat())
+    };
+    let run = check(&dir);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.out.contains("in files that did not change"), "{run}");
+    let mut dir = dir;
+    for (file, text, code) in [
+        ("deploy/pod.yaml", pod("there"), 0),
+        ("main_test.go", "package main\n".to_owned(), 0),
+        ("static/a.txt", "A\n".to_owned(), 1),
+        ("new.txt", "A\n".to_owned(), 1),
+        ("main.go", "package main\n\nfunc main() { println() }\n".to_owned(), 1),
+    ] {
+        let before = dir.path().join(file).exists().then(|| dir.read(file));
+        dir = dir.file(file, text);
+        let run = check(&dir);
+        assert_eq!(run.code, code, "{file}: {run}");
+        match before {
+            Some(before) => dir = dir.file(file, before),
+            None => std::fs::remove_file(dir.path().join(file)).unwrap(),
+        }
+    }
+    // One without a program of the repository may be any.
+    layout::write_tar(&path, &image(&[File("root/.netrc", 0o600, LOGIN)]));
+    let run = check(&dir);
+    assert_eq!(run.code, 1, "{run}");
+}
+
+const LOGIN: &[u8] = b"machine git.example.com login shop password k7Jw2mZq9RtX\n";

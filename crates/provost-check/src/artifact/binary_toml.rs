@@ -45,6 +45,7 @@ use crate::facts::program_text::{
     TextKind, TextOwner, TextPresence,
 };
 use crate::facts::{Fact, Origin, symbols};
+use crate::model::names;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -200,6 +201,17 @@ impl ProgramText for ListedText {
     fn constant(&self, text: &str) -> Result<Option<Origin>, &'static str> {
         let own = |s: &&ProgramString| s.owner != TextOwner::Std && s.text == text;
         Ok(self.strings()?.iter().find(own).map(|s| s.origin.clone()))
+    }
+
+    fn slip(&self, name: &str) -> Result<Option<(String, Origin)>, &'static str> {
+        let own = || self.strings.as_ref().map_err(|why| *why);
+        if own()?.iter().any(|s| s.text == name) {
+            return Ok(None);
+        }
+        let own: Vec<_> = own()?.iter().filter(|s| s.owner != TextOwner::Std).collect();
+        let meant = names::meant(name, own.iter().map(|s| s.text.as_str()));
+        let found = own.iter().find(|s| Some(s.text.as_str()) == meant);
+        Ok(found.map(|string| (string.text.clone(), string.origin.clone())))
     }
 
     fn listens(&self) -> Result<&ListenTexts, &'static str> {

@@ -14,6 +14,7 @@ use crate::facts::program_text::{
     TextKind, TextOwner, TextPresence,
 };
 use crate::facts::{Origin, SourceId};
+use crate::model::names;
 
 type Found<'a> = Option<Strings<'a>>;
 
@@ -60,6 +61,7 @@ pub struct MappedText {
     found: Answers<Box<str>, TextPresence>,
     paths: Answers<Box<str>, TextPresence>,
     calls: Answers<Box<str>, Result<bool, &'static str>>,
+    slips: Answers<Box<str>, Result<Option<(String, Origin)>, &'static str>>,
 }
 
 impl MappedText {
@@ -76,6 +78,7 @@ impl MappedText {
             found: Mutex::default(),
             paths: Mutex::default(),
             calls: Mutex::default(),
+            slips: Mutex::default(),
         }
     }
 
@@ -193,6 +196,22 @@ impl ProgramText for MappedText {
             let strings = strings.as_ref().ok_or(UNREADABLE)?;
             let found = strings.iter().find(|s| s.owner != Owner::Std && s.text == text);
             Ok(found.map(|string| self.at("string constant", string.address)))
+        })
+    }
+
+    fn slip(&self, name: &str) -> Result<Option<(String, Origin)>, &'static str> {
+        remembered(&self.slips, name.into(), || {
+            self.recovered().with_dependent(|_, strings| {
+                let strings = strings.as_ref().ok_or(UNREADABLE)?;
+                if strings.iter().any(|s| s.text == name) {
+                    return Ok(None);
+                }
+                let own = || strings.iter().filter(|s| s.owner != Owner::Std);
+                let meant = names::meant(name, own().map(|s| s.text));
+                let found = meant.and_then(|meant| own().find(|s| s.text == meant));
+                let at = |address| self.at("string constant", address);
+                Ok(found.map(|string| (string.text.to_owned(), at(string.address))))
+            })
         })
     }
 

@@ -1,7 +1,7 @@
 //! How much is looked for in one program.
 //!
-//! A look for a text reads the whole program. The texts come from manifests: names of variables
-//! and paths of probes, of each container that runs it.
+//! A look for a text reads the whole program. The texts come from manifests: names of variables and
+//! of flags, and paths of probes, of each container that runs it.
 
 use std::borrow::Cow;
 
@@ -13,6 +13,7 @@ use crate::facts::Body;
 use crate::facts::objects::ConfigMap;
 use crate::facts::workload::Action;
 use crate::findings::{Abstain, Reason};
+use crate::model::names;
 
 /// Different texts that are looked for in one program.
 const MOST_TEXTS: usize = 4096;
@@ -47,8 +48,12 @@ impl Searches {
                         Action::HttpGet { path, .. } => Some(path.value.as_str()),
                         _ => None,
                     });
-                let names = container.env.iter().map(|entry| entry.name.value.as_str());
-                texts.extend(names.chain(paths).take(MOST_TEXTS + 1).map(Cow::Borrowed));
+                let variables = container.env.iter().map(|entry| entry.name.value.as_str());
+                let words = [&container.command, &container.args].into_iter().flatten().flatten();
+                let flags = words.filter_map(|word| names::flag(&word.value));
+                texts.extend(
+                    variables.chain(paths).chain(flags).take(MOST_TEXTS + 1).map(Cow::Borrowed),
+                );
                 for from in container.env_from.iter().filter(|from| !from.secret) {
                     // Thousands of containers may name one ConfigMap.
                     let (prefix, name) = (from.prefix.as_str(), from.name.value.as_str());

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::origin::Fact;
+use super::origin::{Fact, Origin};
 
 /// The build context, as far as the sources of COPY and ADD ask for it.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +16,21 @@ pub struct BuildContext {
     /// The `go.mod` files that builds of the Dockerfile read and that may be too new for their builder,
     /// by its tag; each with the place of its build in [`super::build::Build::go_builds`].
     pub modules: Vec<(usize, GoModule)>,
+    /// Packages that no step of the Dockerfile can make, and the context has not.
+    pub missing_packages: Vec<MissingPackage>,
+}
+
+/// A package that a `go build` of a Dockerfile names and that the context does not have.
+#[derive(Clone, Debug)]
+pub struct MissingPackage {
+    /// The build's place in [`super::build::Build::go_builds`], and the word's in its packages.
+    pub word: (usize, usize),
+    /// The directory of the context that it would be.
+    pub path: String,
+    /// The package that may be meant, as the build would name it.
+    pub near: Option<String>,
+    /// The COPY that brings what is around it.
+    pub copy: Origin,
 }
 
 /// What a `go.mod` says of the Go that it is for.

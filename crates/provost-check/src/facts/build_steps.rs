@@ -266,6 +266,26 @@ impl ShellText {
     }
 }
 
+/// Verbs of package managers that only look.
+const QUERIES: &[&str] = &[
+    "check",
+    "check-update",
+    "depends",
+    "download",
+    "help",
+    "history",
+    "info",
+    "list",
+    "makecache",
+    "policy",
+    "provides",
+    "repolist",
+    "repoquery",
+    "search",
+    "show",
+    "whatprovides",
+];
+
 impl RunCommand {
     /// The program and its arguments, without what runs it: `sudo -E`, `env A=1`.
     pub fn argv(&self) -> &[Fact<String>] {
@@ -289,6 +309,26 @@ impl RunCommand {
     pub fn program(&self) -> Option<(&str, &[Fact<String>])> {
         let (first, arguments) = self.argv().split_first()?;
         (!first.value.contains(['$', '`'])).then(|| (base_name(first), arguments))
+    }
+
+    /// The place among a package manager's arguments of the verb, when it is one of `verbs`. Words in
+    /// front of it may be values of flags (`--repo epel`); `dnf list --installed install` lists, and
+    /// `dnf group install` does where `through` names the group.
+    pub fn verb(arguments: &[Fact<String>], verbs: &[&str], through: &[&str]) -> Option<usize> {
+        let mut before = "";
+        for (at, word) in arguments.iter().enumerate() {
+            let text = word.value.as_str();
+            if verbs.contains(&text) {
+                return Some(at);
+            }
+            let may_be_value = before.starts_with('-') && !before.contains('=');
+            let is_flag = text.starts_with('-') || through.contains(&text);
+            if QUERIES.contains(&text) || !(is_flag || may_be_value) {
+                return None;
+            }
+            before = text;
+        }
+        None
     }
 
     /// From its first to its last word.

@@ -171,6 +171,11 @@ pub trait ProgramText: Send + Sync + std::fmt::Debug {
     /// or why constants cannot be read.
     fn constant(&self, text: &str) -> Result<Option<Origin>, &'static str>;
 
+    /// The one whole constant, not the standard library's, that a name may be a slip of; `None` where the
+    /// name itself is a constant, where nothing is near it and where two are. Why constants cannot be
+    /// read otherwise.
+    fn slip(&self, name: &str) -> Result<Option<(String, Origin)>, &'static str>;
+
     /// Addresses to listen on that it holds, or why they cannot be read.
     fn listens(&self) -> Result<&ListenTexts, &'static str>;
 

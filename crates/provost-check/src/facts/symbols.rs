@@ -18,6 +18,11 @@ macro_rules! symbols {
 }
 
 symbols! {
+    /// Flags are parsed by the standard library, which knows no others than those it was told. Strong
+    /// both ways.
+    FLAG_PARSE = "flag.(*FlagSet).parseOne";
+    /// The same of `spf13/pflag`.
+    PFLAG_PARSE = "github.com/spf13/pflag.(*FlagSet).parseLongArg";
     /// The program handles some signal; reached from `NotifyContext` too. Strong both ways.
     SIGNAL_NOTIFY = "os/signal.Notify";
     /// Weak presence (reflection keeps it), strong absence.

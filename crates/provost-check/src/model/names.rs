@@ -135,6 +135,17 @@ pub fn meant<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> O
     slips.all(|other| other == first).then_some(first)
 }
 
+/// The name of the flag that a word of a command line is or begins with, as Go's flag packages read it:
+/// `listen` of `--listen=:80` and `-listen`. One of a letter is none that could be misspelt, and a word
+/// that is put together from something else has no name yet.
+pub fn flag(word: &str) -> Option<&str> {
+    let rest = word.strip_prefix("--").or_else(|| word.strip_prefix('-'))?;
+    let name = rest.split_once('=').map_or(rest, |(name, _)| name);
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let is_name = name.starts_with(|c: char| c.is_ascii_alphabetic()) && name.chars().all(plain);
+    (is_name && name.len() > 1).then_some(name)
+}
+
 /// The registry of a reference that names none.
 pub const DEFAULT_REGISTRY: &str = "docker.io";
 

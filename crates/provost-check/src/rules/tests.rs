@@ -10,6 +10,7 @@ use crate::facts::objects::{Body, Selector};
 use crate::facts::program_text::{
     AskedSignals, ListenTexts, NumberPresence, ProgramString, ProgramText, TextPresence,
 };
+use crate::facts::{Origin, SourceId};
 use crate::findings::Reason;
 use crate::rules::engine::{self, Selection, Verdicts};
 
@@ -45,9 +46,14 @@ impl ProgramText for Counting {
         Ok(&[])
     }
 
-    fn constant(&self, _: &str) -> Result<Option<crate::facts::Origin>, &'static str> {
+    fn constant(&self, _: &str) -> Result<Option<Origin>, &'static str> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Ok(None)
+    }
+
+    fn slip(&self, name: &str) -> Result<Option<(String, Origin)>, &'static str> {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Ok(Some((format!("{name}s"), Origin::whole(SourceId(0)))))
     }
 
     fn listens(&self) -> Result<&ListenTexts, &'static str> {
@@ -75,7 +81,8 @@ fn searches(count: usize, rule: &str, part: impl Fn(usize) -> String) -> (usize,
         )
     };
     let mut world = world((0..count).map(pod).collect::<String>());
-    let page = "path = \"bin/a\"\ngo = \"go1.27.3\"\n";
+    let page = "path = \"bin/a\"\ngo = \"go1.27.3\"\n\
+                functions = [\"flag.(*FlagSet).parseOne\"]\n";
     let mut binary = binary_toml::load(&mut world.sources, page);
     let counting = Arc::new(Counting::default());
     binary.go.as_mut().unwrap().text = Arc::<Counting>::clone(&counting);
@@ -96,6 +103,10 @@ fn a_program_is_looked_through_a_bounded_number_of_times() {
     // The same few texts are no more work in many pods than the pods are.
     let few = |n: usize| name(n % 10);
     assert_eq!(searches(5000, "env-not-read", few), (5000, 0));
+    // What is near a flag, and then the flag.
+    let flag = |n: usize| format!("args: [--setting-{n}=x]");
+    assert_eq!(searches(100, "undefined-flag", flag), (200, 0));
+    assert_eq!(searches(5000, "undefined-flag", flag), (2 * 4096, 904));
 }
 
 #[test]

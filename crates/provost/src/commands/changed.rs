@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 use provost_check::artifact::{Source, SourceKind};
 use provost_check::case::World;
 use provost_check::facts::SourceId;
+use provost_check::facts::binary::Binary;
 use provost_check::findings::Finding;
 use provost_check::report::plain::clean;
 
@@ -22,8 +23,9 @@ mod sources;
 ///
 /// A finding is left out only when nothing that it rests on can have changed: every place of it
 /// lies in a file that git tracks and that did not change. A program whose Go module the repository
-/// has counts as changed when one of the files did that it is built from. Standard input, other
-/// programs, images and files that git ignores or does not know count as changed.
+/// has counts as changed when one of the files did that it is built from, and its image when any file
+/// of the module did that may be copied into it. Standard input, other programs and images, and files
+/// that git ignores or does not know count as changed: nothing says which ones they were before.
 #[derive(Debug)]
 pub(crate) struct Changed {
     /// Canonical paths of tracked files without a change.
@@ -112,6 +114,7 @@ impl Changed {
                 let source = world.sources.get(id);
                 match source.kind {
                     SourceKind::Binary => self.program_may_differ(id, source, world),
+                    SourceKind::Image => self.image_may_differ(id, source, world),
                     _ => self.may_differ(source),
                 }
             })
@@ -133,6 +136,33 @@ impl Changed {
             || program.is_none_or(|program| self.modules.may_differ(program, &self.touched))
     }
 
+    /// Whether an image may be another than that of before: it is by its program, and by what else of
+    /// the module its Dockerfile may copy. The manifests that run it are none of that.
+    fn image_may_differ(&self, id: SourceId, source: &Source, world: &World) -> bool {
+        if !self.may_differ(source) {
+            return false;
+        }
+        let own = |binary: &&Binary| binary.in_image == Some(id);
+        let Some(binary) = world.binaries.iter().find(own) else { return true };
+        let program = world.sources.get(binary.source);
+        let folder = binary.go.as_ref().and_then(|program| self.modules.folder_of(program));
+        let Some(folder) =
+            folder.filter(|_| !self.program_may_differ(binary.source, program, world))
+        else {
+            return true;
+        };
+        let runs_it = |file: &Path| {
+            let mut all = world.sources.iter().filter(|(_, source)| is_of_deployment(source.kind));
+            all.any(|(_, source)| {
+                Path::new(&source.path).canonicalize().is_ok_and(|path| path == file)
+            })
+        };
+        let is_source = |file: &Path| file.extension() == Some(OsStr::new("go"));
+        let mut touched = self.touched.iter().filter(|file| file.starts_with(folder));
+        // Sources were asked for already, those of other programs and tests left out.
+        touched.any(|file| !is_source(file) && !runs_it(file))
+    }
+
     fn may_differ(&self, source: &Source) -> bool {
         if source.kind == SourceKind::Flag {
             return false;
@@ -150,6 +180,19 @@ impl Changed {
         }
         !self.same.contains(&file) || self.lost.iter().any(|lost| file.starts_with(lost))
     }
+}
+
+/// Whether an input says how images are run.
+fn is_of_deployment(kind: SourceKind) -> bool {
+    matches!(
+        kind,
+        SourceKind::Manifest
+            | SourceKind::Template
+            | SourceKind::Resource
+            | SourceKind::Data
+            | SourceKind::Values
+            | SourceKind::Config
+    )
 }
 
 /// The folder whose files are rendered together with one: the outermost chart around it, or, for a

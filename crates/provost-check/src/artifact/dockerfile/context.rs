@@ -6,6 +6,7 @@
 //! all of it. Where none has, only what no candidate has is missing.
 
 mod modules;
+mod packages;
 
 use std::collections::BTreeSet;
 use std::io::ErrorKind;
@@ -321,8 +322,14 @@ pub(crate) fn state(
         !module && builders::others(root.as_ref(), &own, &files, &BTreeSet::new(), 0).whole
     };
     let modules = modules::read(build, trees, chosen, sources);
+    let missing_packages = match certain {
+        true => packages::missing(build, trees, chosen, |path| {
+            made.holds(path) || Builders::read(trees).may_prepare(path)
+        }),
+        false => Vec::new(),
+    };
     let dir = tree.shown().to_owned();
-    build.context = Some(BuildContext { dir, sources: known, another, modules });
+    build.context = Some(BuildContext { dir, sources: known, another, modules, missing_packages });
 }
 
 /// The ways from the outermost candidate to each.

@@ -89,6 +89,25 @@ impl Build {
                 best = best.max(Presence::Possibly);
             }
         }
+        if self.run_may_make(stage, path) { best.max(Presence::Possibly) } else { best }
+    }
+
+    /// Whether anything but a COPY or ADD of the context may make a directory in a stage: a RUN, a
+    /// WORKDIR, an earlier stage, or an image that it is built on.
+    pub fn may_make(&self, stage: usize, path: &str) -> bool {
+        let path = normal("/", path);
+        let root = self.root_of(stage).and_then(|root| root.base_image);
+        root.is_none_or(|base| in_dirs(base.system_dirs, &path))
+            || self.chain_of(stage).into_iter().any(|stage| {
+                let elsewhere = |copy: &&CopyStep| copy.from.is_some() || copy.from_stage.is_some();
+                let mut others = self.copies.iter().filter(|c| c.stage == stage).filter(elsewhere);
+                self.run_may_make(stage, &path)
+                    || others.any(|copy| self.copied(copy, &path) != Presence::Impossible)
+            })
+    }
+
+    /// Whether a RUN, its mounts or a WORKDIR of a stage may make a directory.
+    fn run_may_make(&self, stage: usize, path: &str) -> bool {
         let by_run = self.runs.iter().filter(|run| run.stage == stage).any(|run| {
             let created = run.created.as_ref();
             let mounted = |target: &str| {
@@ -108,7 +127,7 @@ impl Build {
             *of == stage
                 && (dir.contains('$') || same_path(dir, path) || below(path, dir).is_some())
         });
-        if by_run || by_workdir { best.max(Presence::Possibly) } else { best }
+        by_run || by_workdir
     }
 
     /// Whether a COPY or ADD of the final image brings an absolute path.

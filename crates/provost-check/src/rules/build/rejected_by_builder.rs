@@ -1,6 +1,7 @@
 //! What BuildKit refuses, and what it takes otherwise than it was meant.
 
 mod flags;
+mod packages;
 mod questions;
 mod shell;
 
@@ -40,6 +41,11 @@ const NO_SHELL: Variant = Variant::new(
 );
 const UNKNOWN_FLAG: Variant =
     Variant::new("unknown-build-flag", Level::Deny, "a flag that go build does not have");
+const NO_PACKAGE: Variant = Variant::new(
+    "missing-package",
+    Level::Warn,
+    "go build of a package that the build context does not have",
+);
 
 /// The build stops, or makes something else than is written.
 pub static RULE: Rule = Rule {
@@ -49,7 +55,7 @@ pub static RULE: Rule = Rule {
     title: "a Dockerfile that BuildKit refuses or takes otherwise than it says",
     page: include_str!("rejected-by-builder.md"),
     needs: &[Need::Dockerfile],
-    variants: &[SAME_LINE, PLATFORM, QUESTION, NO_SHELL, UNKNOWN_FLAG],
+    variants: &[SAME_LINE, PLATFORM, QUESTION, NO_SHELL, UNKNOWN_FLAG, NO_PACKAGE],
     check: Check::Build(check),
     also: &[Check::Run(refused)],
     ..Rule::BASE
@@ -174,6 +180,7 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
     fixed_platform(build, out);
     shell::check(build, &reached, out);
     flags::check(build, &reached, out);
+    packages::check(case, out);
     questions::check(build, &reached, out).map_err(|()| super::unread())
 }
 

@@ -91,6 +91,13 @@ impl Modules {
         })
     }
 
+    /// The folder of a program's module, where the repository has it.
+    pub(super) fn folder_of(&self, program: &GoProgram) -> Option<&Path> {
+        let main = program.main_module.as_ref()?;
+        let own = self.all.iter().find(|(path, _)| *path == main.value.path);
+        own.map(|(_, folder)| folder.as_path())
+    }
+
     /// The module that a file belongs to: the innermost around it.
     fn around(&self, file: &Path) -> Option<(&str, &Path)> {
         let around = self.all.iter().filter(|(_, folder)| file.starts_with(folder));

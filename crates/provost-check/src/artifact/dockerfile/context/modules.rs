@@ -81,7 +81,7 @@ pub(super) fn read(
 }
 
 /// Where the context has the module of a build.
-fn path_of(build: &Build, go: &GoBuild, tree: &dyn Tree) -> Option<String> {
+pub(super) fn path_of(build: &Build, go: &GoBuild, tree: &dyn Tree) -> Option<String> {
     let dir = go.dir.as_deref().filter(|dir| dir.starts_with('/') && !dir.contains('$'))?;
     let chain = build.chain_of(go.stage);
     let mut at = dir.trim_end_matches('/');
@@ -146,11 +146,11 @@ fn brought(source: &str, destination: &str, dir: &str, tree: &dyn Tree) -> Optio
     Some(joined(&[&key, rest.trim_start_matches('/'), "go.mod"])).filter(is_module)
 }
 
-fn joined(parts: &[&str]) -> String {
+pub(super) fn joined(parts: &[&str]) -> String {
     parts.iter().copied().filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
 }
 
-fn is_before(origin: &Origin, go: &GoBuild) -> bool {
+pub(super) fn is_before(origin: &Origin, go: &GoBuild) -> bool {
     match (origin.span(), go.origin.span()) {
         (Some(one), Some(other)) => one.start < other.start,
         _ => false,
@@ -158,7 +158,7 @@ fn is_before(origin: &Origin, go: &GoBuild) -> bool {
 }
 
 /// Whether a build is one of a RUN's commands.
-fn holds(run: &RunStep, go: &GoBuild) -> bool {
+pub(super) fn holds(run: &RunStep, go: &GoBuild) -> bool {
     match (run.origin.span(), go.origin.span()) {
         (Some(run), Some(go)) => run.start <= go.start && go.end <= run.end,
         _ => false,

@@ -205,10 +205,8 @@ pub(super) fn unpinned(commands: &[RunCommand], out: &mut Findings) {
     for command in commands {
         let Some((program, arguments)) = command.program() else { continue };
         let Some(known) = INSTALLS.iter().find(|known| known.program == program) else { continue };
-        let mut words = arguments.iter();
-        if !words.by_ref().any(|word| known.verbs.contains(&word.value.as_str())) {
-            continue;
-        }
+        let Some(verb) = RunCommand::verb(arguments, known.verbs, &["module"]) else { continue };
+        let mut words = arguments.iter().skip(verb + 1);
         // What a file of requirements or a version for all says.
         let said = ["-r", "--requirement", "-v", "--version", "-c", "--constraint"];
         if matches!(program, "pip" | "pip3" | "gem")

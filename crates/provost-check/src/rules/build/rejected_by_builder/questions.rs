@@ -169,7 +169,8 @@ fn asks(command: &RunCommand) -> Option<Finding> {
     if arguments.iter().any(unclear) {
         return None;
     }
-    let verb = arguments.iter().find(|word| asks.before.contains(&word.value.as_str()))?;
+    let verb = RunCommand::verb(arguments, asks.before, &["group", "groups", "module"])?;
+    let verb = arguments.get(verb)?;
     let answers = |word: &&Fact<String>| {
         let text = word.value.as_str();
         let long = text.split('=').next().unwrap_or_default();
