@@ -20,6 +20,7 @@ use provost_check::artifact::render::{Hidden, Renderer, Rendering, load_chart};
 use provost_check::artifact::source::{Source, SourceKind, Sources};
 use provost_check::artifact::{dockerfile, image, yaml as syntax};
 use provost_check::facts::SourceId;
+use provost_check::facts::proof::telemetry::Kind;
 use provost_check::facts::settings::Settings;
 use provost_check::findings::fix;
 use provost_check::model::condition::{Condition, Value};
@@ -29,9 +30,8 @@ use provost_check::pipeline::{self, Conclusion, Loaded, Request};
 use provost_check::report::view::View;
 use provost_check::report::{html, sarif};
 use provost_check::rules::engine::Selection;
-use provost_check::facts::proof::telemetry::Kind;
-use provost_live::prove::connection;
 use provost_live::prove::otlp::decode;
+use provost_live::prove::{connection, frames, grpc as messages, websocket as sockets};
 use serde_json::Value as Json;
 
 /// A target: its name and its function.
@@ -54,6 +54,9 @@ pub const TARGETS: &[Target] = &[
     ("fixes", fixes),
     ("report", report),
     ("response", response),
+    ("http2", http2),
+    ("grpc", grpc),
+    ("websocket", websocket),
     ("otlp", otlp),
     ("proof", proof),
 ];
@@ -286,6 +289,62 @@ pub fn report(data: &[u8]) {
             }
         }
     }
+}
+
+/// What goes over a connection of HTTP/2, in both directions: however it is cut, the same is read.
+pub fn http2(data: &[u8]) {
+    for begin in [frames::Frames::of_server(), frames::Frames::of_client()] {
+        let (mut whole, mut pieces) = (begin.clone(), begin);
+        let (mut at_once, mut in_pieces) = (Vec::new(), Vec::new());
+        whole.feed(data, &mut |frame| at_once.push(frame));
+        for piece in in_turn(data) {
+            pieces.feed(piece, &mut |frame| in_pieces.push(frame));
+        }
+        assert_eq!(at_once, in_pieces);
+    }
+}
+
+/// The body of a call of gRPC's health service.
+pub fn grpc(data: &[u8]) {
+    black_box(messages::serving(data));
+    let (mut whole, mut pieces) = (messages::Messages::default(), messages::Messages::default());
+    whole.feed(data);
+    let at_once: Vec<Vec<u8>> = std::iter::from_fn(|| whole.next()).collect();
+    let mut in_pieces = Vec::new();
+    for piece in in_turn(data) {
+        pieces.feed(piece);
+        in_pieces.extend(std::iter::from_fn(|| pieces.next()));
+    }
+    assert_eq!(at_once, in_pieces);
+    for message in &at_once {
+        black_box(messages::serving(message));
+    }
+}
+
+/// What a server sends on a WebSocket.
+pub fn websocket(data: &[u8]) {
+    let (mut whole, mut pieces) = (sockets::Frames::default(), sockets::Frames::default());
+    whole.feed(data);
+    let at_once: Vec<_> = std::iter::from_fn(|| whole.next().ok().flatten()).collect();
+    let mut in_pieces = Vec::new();
+    for piece in in_turn(data) {
+        pieces.feed(piece);
+        while let Ok(Some(said)) = pieces.next() {
+            in_pieces.push(said);
+        }
+    }
+    assert_eq!(at_once, in_pieces);
+}
+
+/// Pieces of a byte and more, as they may come.
+fn in_turn(mut data: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let mut size = 0;
+    std::iter::from_fn(move || {
+        size = size % 7 + 1;
+        let (piece, rest) = data.split_at(data.len().min(size));
+        data = rest;
+        (!piece.is_empty()).then_some(piece)
+    })
 }
 
 /// What a server sends: its end is the same wherever the bytes are cut.

@@ -4,7 +4,8 @@ use super::{Case, Joined, World};
 use crate::facts::Origin;
 use crate::facts::metrics::{Metrics, Scrape};
 use crate::facts::proof::{
-    Measured, Outcome, Phase, PhaseName, ProbeKind, Proof, Purpose, Request, Signal, Terms,
+    Measured, Outcome, Phase, PhaseName, ProbeKind, Proof, Protocol, Purpose, Request, Signal,
+    Spoken, Terms,
 };
 use crate::facts::workload::Handler;
 use crate::findings::{Abstain, Finding, Reason};
@@ -102,7 +103,9 @@ impl<'w> ProcessCase<'w> {
     /// Unknown when what was to be asked speaks another protocol, so that nothing was measured of it.
     pub fn speaks_http(&self, phase: &Phase, what: &str) -> Result<(), Abstain> {
         if phase.other_protocol {
-            let what = format!("{what}: what it speaks there is not HTTP/1.1 without TLS");
+            let load = phase.spoken.iter().find(|spoken| spoken.protocol.is_none());
+            let why = load.map_or("it is not HTTP", |spoken| spoken.by.as_str());
+            let what = format!("{what}: what is spoken there is not known, {why}");
             return Err(Abstain::unknown(Reason::NotMeasured, what));
         }
         Ok(())
@@ -190,6 +193,18 @@ impl<'w> ProcessCase<'w> {
         Origin::process(self.measured.source, phase.name, None)
     }
 
+    /// By what the load went, where that is not plain HTTP/1.1, and how it is known.
+    pub fn show_spoken(&self, phase: &Phase, finding: Finding) -> Finding {
+        let of_load = |protocol: Protocol| {
+            let mut spoken = phase.spoken.iter();
+            spoken.find(|spoken| spoken.protocol == Some(protocol))
+        };
+        match phase.protocol.filter(|it| *it != Protocol::Http).and_then(of_load) {
+            Some(spoken) => finding.note(said_of(spoken)),
+            None => finding,
+        }
+    }
+
     /// The command that repeats a run.
     pub fn repeat(&self, phase: &Phase) -> String {
         self.repeat_with(phase, "")
@@ -218,7 +233,23 @@ impl<'w> ProcessCase<'w> {
     }
 }
 
+/// `port 8443 speaks HTTP/2 over TLS: it answered TLS, HTTP/2 in it`
+pub fn said_of(spoken: &Spoken) -> String {
+    let protocol = spoken.protocol.map_or("nothing that is known", Protocol::name);
+    format!("port {} speaks {protocol}: {}", spoken.port, spoken.by)
+}
+
 impl Phase {
+    /// What the load is made of, in the plural: `requests`, `gRPC calls`.
+    pub fn requests_by_name(&self) -> &'static str {
+        self.protocol.unwrap_or(Protocol::Http).requests()
+    }
+
+    /// Whether the load spoke gRPC.
+    pub fn is_grpc(&self) -> bool {
+        self.protocol.is_some_and(Protocol::is_grpc)
+    }
+
     /// Requests of that purpose.
     pub fn of(&self, purpose: Purpose) -> impl Iterator<Item = &Request> {
         self.requests.iter().filter(move |request| request.purpose == purpose)
@@ -249,6 +280,9 @@ pub fn tally<'r>(requests: impl IntoIterator<Item = &'r Request>) -> String {
     for request in requests {
         let words = match &request.outcome {
             // How much had come differs from one to the next.
+            Outcome::StreamReset { code, .. } => {
+                Outcome::StreamReset { code: *code, bytes: 0 }.words()
+            }
             Outcome::Reset { bytes: 1.. } => "reset in the middle of the answer".to_owned(),
             Outcome::Closed { bytes: 1.. } => "cut in the middle of the answer".to_owned(),
             outcome => outcome.words(),

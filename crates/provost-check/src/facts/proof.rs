@@ -12,13 +12,19 @@ use super::metrics::{Endpoint, Metrics};
 use super::origin::SourceId;
 
 mod dependency;
+pub mod health;
 pub mod load;
+mod request;
+mod spoken;
 pub mod storm;
 pub mod telemetry;
 mod trial;
 
 pub use dependency::{Depended, Dependency, Link, Side, State, Turn};
+pub use health::{Health, Watched};
 pub use load::Load;
+pub use request::{Outcome, Purpose, Request};
+pub use spoken::{Protocol, Said, Spoken};
 pub use telemetry::{Otlp, Telemetry};
 pub use trial::{Change, Trial};
 
@@ -109,7 +115,7 @@ pub struct Terms {
     pub pre_stop_ms: u64,
     /// How long new connections arrive after the pod began to end.
     pub propagation_ms: u64,
-    /// HTTP probes.
+    /// Probes that ask over the network.
     pub probes: Vec<Probe>,
     /// Where metrics are; none in proofs that were made before they were measured.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -123,8 +129,12 @@ pub struct Terms {
     pub otlp: Option<Otlp>,
     /// Requests a second of the load at a rate.
     pub rate: u32,
-    /// Probes go by TLS, which is not spoken here.
-    pub https: bool,
+    /// What the manifest says is spoken where requests go.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub said: Option<Said>,
+    /// Where a WebSocket is opened, where somebody named it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub websocket: Option<String>,
 }
 
 impl Default for Terms {
@@ -144,7 +154,8 @@ impl Default for Terms {
             dependencies: Vec::new(),
             otlp: None,
             rate: RATE,
-            https: false,
+            said: None,
+            websocket: None,
         }
     }
 }
@@ -160,6 +171,13 @@ impl Terms {
         self.port.is_none() && self.probes.is_empty()
     }
 
+    /// The service whose health gRPC is asked for: that of a probe, else the server as a whole.
+    pub fn health_service(&self) -> &str {
+        let by_grpc = |kind| self.probe(kind).filter(|probe| probe.by == ProbeBy::Grpc);
+        let probe = by_grpc(ProbeKind::Readiness).or_else(|| by_grpc(ProbeKind::Startup));
+        probe.map_or("", |probe| probe.path.as_str())
+    }
+
     /// The probe by which a start is watched.
     pub fn watch(&self) -> Option<&Probe> {
         self.probe(ProbeKind::Startup).or_else(|| self.probe(ProbeKind::Liveness))
@@ -171,17 +189,45 @@ impl Terms {
     }
 }
 
-/// An HTTP probe as the kubelet would make it.
+/// A probe as the kubelet would make it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Probe {
     /// Which.
     pub kind: ProbeKind,
-    /// Path and query.
+    /// What is done.
+    #[serde(default)]
+    pub by: ProbeBy,
+    /// Path and query; of a probe by gRPC the service.
     pub path: String,
     /// Port.
     pub port: u16,
     /// What it may take.
     pub timeout_ms: u64,
+}
+
+impl Probe {
+    /// What it asks for, in a message.
+    pub fn asks(&self) -> String {
+        match (self.by, self.path.as_str()) {
+            (ProbeBy::Grpc, "") => "the health of the gRPC server".to_owned(),
+            (ProbeBy::Grpc, service) => format!("the health of the gRPC service {service}"),
+            (ProbeBy::Https, path) => format!("{path} by TLS"),
+            (ProbeBy::Http, path) => path.to_owned(),
+        }
+    }
+}
+
+/// How a probe asks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeBy {
+    /// `httpGet`
+    #[default]
+    Http,
+    /// `httpGet` with `scheme: HTTPS`; the kubelet takes any certificate.
+    Https,
+    /// `grpc`, without TLS (KEP-2727).
+    Grpc,
 }
 
 /// What a probe decides.
@@ -331,9 +377,15 @@ pub struct Phase {
     /// When the startup probe, or the liveness probe without one, first passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub live_us: Option<u64>,
-    /// What is asked does not speak HTTP/1.1 without TLS: nothing else could be measured.
+    /// What is asked speaks nothing that is spoken here: nothing else could be measured.
     #[serde(default)]
     pub other_protocol: bool,
+    /// What is spoken on ports that were asked for it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub spoken: Vec<Spoken>,
+    /// What the load spoke; HTTP/1.1 in proofs that do not say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub protocol: Option<Protocol>,
     /// Signals that were sent.
     #[serde(default)]
     pub signals: Vec<Sent>,
@@ -352,6 +404,12 @@ pub struct Phase {
     /// How long answers took under load at a steady rate.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub load: Option<Load>,
+    /// What gRPC's health service said, where gRPC is spoken.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub health: Option<Health>,
+    /// A stream of the health service that was open when SIGTERM came.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub watched: Option<Watched>,
     /// What it printed.
     #[serde(default)]
     pub output: Output,
@@ -407,149 +465,6 @@ pub enum Signal {
     Term,
     /// SIGKILL, when the grace period was over.
     Kill,
-}
-
-/// What a request was for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Purpose {
-    /// The startup probe.
-    Startup,
-    /// The readiness probe.
-    Readiness,
-    /// The liveness probe.
-    Liveness,
-    /// A path that no service has.
-    UnknownPath,
-    /// What is served, between two scrapes of the metrics.
-    Served,
-    /// Load, each on a connection of its own.
-    NewConnection,
-    /// Load, one after the other on a connection that stays.
-    Busy,
-    /// On a connection that was idle since before SIGTERM.
-    Idle,
-    /// In flight when SIGTERM came, on a path that takes a while.
-    Slow,
-    /// Begun before SIGTERM and never finished by the client.
-    Endless,
-    /// Right after readiness was first answered well, for what the process is there for.
-    First,
-    /// By itself, while nothing else is asked.
-    Plain,
-    /// With line breaks, quotes, bytes that are no text, or much of it.
-    Hostile,
-    /// While nobody reads what the process prints.
-    Unread,
-    /// When it is read again.
-    ReadAgain,
-    /// In a trace that is known.
-    Traced,
-    /// While nobody takes the telemetry of the process.
-    Untaken,
-    /// At a moment of a steady rate.
-    Steady,
-    /// On a connection of its own, near SIGTERM.
-    Near,
-    /// On a connection that was opened a moment before its request, near SIGTERM.
-    Opened,
-}
-
-/// The life of one request.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Request {
-    /// What for.
-    pub purpose: Purpose,
-    /// Path and query.
-    pub path: String,
-    /// When it was begun: the connection, or the request on one that was there.
-    pub at_us: u64,
-    /// When all of it was sent.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub sent_us: Option<u64>,
-    /// When its end was known.
-    pub end_us: u64,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
-impl Request {
-    /// Whether whoever asked was left without an answer. That an idle connection is closed before it is
-    /// used again is what a drain is for: the client opens another.
-    pub fn is_lost(&self) -> bool {
-        let let_go = self.purpose == Purpose::Idle
-            && self.sent_us.is_none()
-            && matches!(self.outcome, Outcome::Closed { bytes: 0 });
-        !let_go && self.outcome.is_lost()
-    }
-}
-
-/// How a request ended.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "is", rename_all = "kebab-case")]
-pub enum Outcome {
-    /// With a whole response.
-    Answered {
-        /// Status code.
-        status: u16,
-        /// Of the body.
-        #[serde(default)]
-        bytes: u64,
-        /// It said that the connection will be closed.
-        #[serde(default)]
-        close: bool,
-        /// `Location`
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        location: Option<String>,
-    },
-    /// Nobody listened (ECONNREFUSED).
-    Refused,
-    /// The connection was reset (ECONNRESET, EPIPE) after that many bytes of a response.
-    Reset {
-        /// Bytes of the response.
-        #[serde(default)]
-        bytes: u64,
-    },
-    /// The connection was closed after that many bytes of a response, which was not whole.
-    Closed {
-        /// Bytes of the response.
-        #[serde(default)]
-        bytes: u64,
-    },
-    /// What came was no HTTP.
-    Garbled,
-    /// No end within its time.
-    TimedOut,
-    /// The process was killed, or the measurement over, before it ended.
-    Unfinished,
-}
-
-impl Outcome {
-    /// Whether a probe would pass.
-    pub fn passes(&self) -> bool {
-        matches!(self, Self::Answered { status: 200..=399, .. })
-    }
-
-    /// Whether the client was left without an answer.
-    pub fn is_lost(&self) -> bool {
-        // That nobody waited longer is no loss of the service's.
-        !matches!(self, Self::Answered { .. } | Self::Unfinished | Self::TimedOut)
-    }
-
-    /// In a few words.
-    pub fn words(&self) -> String {
-        match self {
-            Self::Answered { status, .. } => format!("answered {status}"),
-            Self::Refused => "refused".to_owned(),
-            Self::Reset { bytes: 0 } => "reset without an answer".to_owned(),
-            Self::Reset { bytes } => format!("reset after {bytes} bytes of the answer"),
-            Self::Closed { bytes: 0 } => "closed without an answer".to_owned(),
-            Self::Closed { bytes } => format!("cut after {bytes} bytes of the answer"),
-            Self::Garbled => "answered with what is no HTTP".to_owned(),
-            Self::TimedOut => "not answered in time".to_owned(),
-            Self::Unfinished => "not finished".to_owned(),
-        }
-    }
 }
 
 /// What the process printed on standard output and standard error.

@@ -1,4 +1,4 @@
-//! One TCP connection that HTTP/1.1 is spoken on, without a pool, redirects or a second try: what a
+//! One connection that HTTP/1.1 is spoken on, in plain text or inside of TLS, without a pool, redirects or a second try: what a
 //! client library would hide is what is looked for.
 
 use std::io::{Error, ErrorKind};
@@ -6,11 +6,11 @@ use std::net::SocketAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use provost_check::facts::proof::{Outcome, TRACE_HIGH, TRACE_LOW};
+use provost_check::facts::proof::{Outcome, Protocol, TRACE_HIGH, TRACE_LOW};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::TcpStream;
 
 use super::body::{Body, Chunks, Garbled};
+use super::tls::{self, Offer, Stream};
 
 /// Bytes of the head of a response.
 const MOST_HEAD: usize = 64 << 10;
@@ -22,7 +22,7 @@ const MOST_LOCATION: usize = 200;
 /// A connection.
 #[derive(Debug)]
 pub struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     /// What has come and was not looked at.
     buffer: Vec<u8>,
 }
@@ -54,7 +54,7 @@ pub struct Kept {
 }
 
 impl Kept {
-    fn keep(&mut self, part: &[u8]) {
+    pub(super) fn keep(&mut self, part: &[u8]) {
         let room = self.most.saturating_sub(self.body.len());
         self.body.extend_from_slice(part.get(..part.len().min(room)).unwrap_or_default());
     }
@@ -66,10 +66,21 @@ impl Connection {
     /// # Errors
     /// What became of the attempt.
     pub async fn open(to: SocketAddr) -> Result<Self, Outcome> {
-        let stream = TcpStream::connect(to).await.map_err(|error| lost(&error, 0))?;
-        // Requests are single writes.
-        let _ = stream.set_nodelay(true);
-        Ok(Self { stream, buffer: Vec::new() })
+        Self::open_as(to, Protocol::Http).await
+    }
+
+    /// Connects, by TLS when the protocol does.
+    ///
+    /// # Errors
+    /// What became of the attempt.
+    pub async fn open_as(to: SocketAddr, protocol: Protocol) -> Result<Self, Outcome> {
+        let stream = Stream::open(to, protocol.is_tls().then_some(Offer::Http1)).await?;
+        Ok(Self::over(stream))
+    }
+
+    /// Speaks it on a connection that is there.
+    pub(super) fn over(stream: Stream) -> Self {
+        Self { stream, buffer: Vec::new() }
     }
 
     /// Sends bytes as they are.
@@ -77,7 +88,12 @@ impl Connection {
     /// # Errors
     /// When the connection is gone.
     pub async fn send(&mut self, bytes: &[u8]) -> Result<(), Outcome> {
-        self.stream.write_all(bytes).await.map_err(|error| lost(&error, 0))
+        // Inside of TLS what is written waits in a buffer.
+        let writing = async {
+            self.stream.write_all(bytes).await?;
+            self.stream.flush().await
+        };
+        writing.await.map_err(|error| lost(&error, 0))
     }
 
     /// Waits for the response to what was sent.
@@ -138,6 +154,8 @@ impl Connection {
             bytes,
             close: head.close || head.body == Body::UntilClosed,
             location: head.location,
+            grpc: None,
+            serving: None,
         }
     }
 
@@ -154,6 +172,35 @@ impl Connection {
     /// closed, and open another.
     pub async fn stays(&mut self, pause: Duration) -> bool {
         tokio::time::timeout(pause, self.closed()).await.is_err()
+    }
+
+    /// Waits for the answer to a request for another protocol: nothing when it was agreed to.
+    pub async fn upgraded(&mut self) -> Option<Outcome> {
+        loop {
+            match head(&self.buffer) {
+                Ok(Some((length, head))) if head.status == 101 => {
+                    self.buffer.drain(..length);
+                    return None;
+                }
+                Ok(Some(_)) => return Some(self.response().await),
+                Ok(None) => match self.more().await {
+                    Ok(0) => return Some(Outcome::Closed { bytes: self.buffer.len() as u64 }),
+                    Ok(_) => {}
+                    Err(error) => return Some(lost(&error, self.buffer.len())),
+                },
+                Err(Garbled) => return Some(Outcome::Garbled),
+            }
+        }
+    }
+
+    /// What has come, and was not looked at.
+    pub(super) fn take(&mut self) -> Vec<u8> {
+        std::mem::take(&mut self.buffer)
+    }
+
+    /// Waits for more: how many bytes came, none at the end.
+    pub(super) async fn read(&mut self) -> Result<usize, Outcome> {
+        self.more().await.map_err(|error| lost(&error, 0))
     }
 
     async fn more(&mut self) -> Result<usize, Error> {
@@ -188,13 +235,16 @@ pub fn get(path: &str, host: &str, length: usize) -> Vec<u8> {
 
 /// A `traceparent` that no other request has: version, trace id, id of a span, sampled (W3C Trace
 /// Context, section 3.2).
-fn trace_parent() -> String {
+pub(super) fn trace_parent() -> String {
     static NEXT: AtomicU64 = AtomicU64::new(1);
     let number = NEXT.fetch_add(1, Ordering::Relaxed);
     format!("00-{TRACE_HIGH:016x}{:016x}-{number:016x}-01", TRACE_LOW + number)
 }
 
-fn lost(error: &Error, bytes: usize) -> Outcome {
+pub(super) fn lost(error: &Error, bytes: usize) -> Outcome {
+    if let Some(outcome) = tls::broken(error) {
+        return outcome;
+    }
     let bytes = bytes as u64;
     match error.kind() {
         ErrorKind::ConnectionRefused => Outcome::Refused,

@@ -9,6 +9,10 @@
 pub mod body;
 pub mod connection;
 mod dependency;
+mod detect;
+pub mod frames;
+pub mod grpc;
+mod http2;
 mod listening;
 pub mod metrics;
 pub mod netlink;
@@ -18,6 +22,9 @@ pub mod plan;
 mod process;
 mod readonly;
 pub mod stage;
+mod tap;
+mod tls;
+pub mod websocket;
 pub mod worker;
 
 pub use plan::Plan;

@@ -168,8 +168,10 @@ impl Process {
             Signal::Kill => rustix::process::Signal::KILL,
         };
         // The child is not waited for yet, so that its number is still its own.
+        // Taken before: on a busy machine the process may have acted on it when the call returns.
+        let at_us = self.clock.now_us();
         if self.child.id().is_some() && kill_process(self.pid, number).is_ok() {
-            self.signals.push(Sent { at_us: self.clock.now_us(), signal });
+            self.signals.push(Sent { at_us, signal });
         }
     }
 

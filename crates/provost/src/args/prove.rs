@@ -50,6 +50,9 @@ pub(crate) struct ProveArgs {
     /// A path that takes seconds to answer, for requests in flight
     #[arg(long, value_name = "PATH", value_parser = path, help_heading = "Measurement")]
     pub(crate) slow_path: Option<String>,
+    /// A path at which a WebSocket is opened
+    #[arg(long, value_name = "PATH", value_parser = path, help_heading = "Measurement")]
+    pub(crate) websocket: Option<String>,
     /// Where its metrics are (default: what monitors or annotations say, else /metrics)
     #[arg(long, value_name = "PATH", value_parser = path, help_heading = "Measurement")]
     pub(crate) metrics_path: Option<String>,

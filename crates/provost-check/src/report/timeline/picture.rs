@@ -60,12 +60,15 @@ impl Scale {
 }
 
 /// Lanes in the order in which they are read.
-const LANES: [(Purpose, &str); 15] = [
+const LANES: [(Purpose, &str); 18] = [
     (Purpose::NewConnection, "new connections"),
     (Purpose::Busy, "busy connections"),
     (Purpose::Idle, "idle connections"),
     (Purpose::Slow, "in flight"),
+    (Purpose::Watch, "health watched"),
+    (Purpose::WebSocket, "WebSocket"),
     (Purpose::Endless, "never finished"),
+    (Purpose::Handshake, "half a handshake"),
     (Purpose::Unread, "output unread"),
     (Purpose::ReadAgain, "output read"),
     (Purpose::Steady, "steady rate"),
@@ -95,7 +98,15 @@ pub fn picture(phase: &Phase, terms: &Terms) -> Option<Picture> {
         if requests.is_empty() {
             continue;
         }
-        let bars = matches!(purpose, Purpose::Slow | Purpose::Endless | Purpose::Idle);
+        let bars = matches!(
+            purpose,
+            Purpose::Slow
+                | Purpose::Endless
+                | Purpose::Idle
+                | Purpose::Watch
+                | Purpose::WebSocket
+                | Purpose::Handshake
+        );
         let height = if bars { BAR * requests.len().min(MOST_BARS) as f64 + 8.0 } else { LANE };
         let _ = write!(
             lanes,
@@ -197,7 +208,7 @@ fn draw_bars(svg: &mut String, requests: &[&Request], scale: &Scale, y: f64) {
         let (from, to) = (scale.x(request.at_us), scale.x(request.end_us));
         let kind = match request.purpose {
             // It is the client that does not finish.
-            Purpose::Endless => "held",
+            Purpose::Endless | Purpose::Handshake => "held",
             _ if is_bad(request) => "bad",
             _ => "ok",
         };
@@ -358,6 +369,10 @@ mod tests {
             ready_us: Some(100_000),
             live_us: None,
             other_protocol: false,
+            spoken: Vec::new(),
+            protocol: None,
+            health: None,
+            watched: None,
             signals: vec![Sent { at_us: 1_000_000, signal: Signal::Term }],
             requests,
             output: Output::default(),
@@ -386,7 +401,7 @@ mod tests {
 
     #[test]
     fn what_was_lost_is_said_and_drawn() {
-        let answered = Outcome::Answered { status: 200, bytes: 2, close: false, location: None };
+        let answered = Outcome::answered(200, 2, false);
         let requests =
             vec![new_connection(900_000, answered), new_connection(1_100_000, Outcome::Refused)];
         let picture = picture(&phase(requests), &Terms::default()).unwrap();

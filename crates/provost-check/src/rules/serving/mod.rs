@@ -1,6 +1,8 @@
 //! What the process answers.
 
 pub mod catch_all_success;
+pub mod grpc_health_incomplete;
+pub mod grpc_probe_needs_plaintext;
 pub mod listens_on_loopback_only;
 pub mod liveness_follows_dependency;
 pub mod probe_endpoint_missing;

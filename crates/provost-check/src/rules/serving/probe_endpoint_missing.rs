@@ -1,7 +1,7 @@
 //! A probe that asks for what the process does not have.
 
-use crate::case::process::{ProcessCase, tally};
-use crate::facts::proof::{Outcome, PhaseName, Request};
+use crate::case::process::{ProcessCase, said_of, tally};
+use crate::facts::proof::{Outcome, PhaseName, ProbeBy, Protocol, Request, health};
 use crate::findings::{Abstain, Finding, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -14,7 +14,7 @@ pub static RULE: Rule = Rule {
     page: include_str!("probe-endpoint-missing.md"),
     needs: &[Need::Process],
     phases: &[PhaseName::Start],
-    after: &["never-listens", "listens-on-loopback-only"],
+    after: &["never-listens", "listens-on-loopback-only", "grpc-probe-needs-plaintext"],
     check: Check::Process(check),
     ..Rule::BASE
 };
@@ -25,16 +25,22 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     if case.terms().probes.is_empty() || phase.ended_by_itself() {
         return Err(Abstain::NotApplicable);
     }
-    case.speaks_http(phase, "probes")?;
     for probe in &case.terms().probes {
         // While it starts it may fail: the last answers are those of a process that has had its time.
         let asked: Vec<&Request> = phase.of(probe.kind.purpose()).collect();
         let last: Vec<&Request> = asked.iter().rev().take(3).rev().copied().collect();
         let wrong = |request: &&Request| match &request.outcome {
+            // NOT_SERVING, or a failure; what the health service does not know is another rule's.
+            Outcome::Answered { grpc: Some(code), .. } => {
+                *code != health::OK
+                    && !matches!(*code, health::NOT_FOUND | health::UNIMPLEMENTED)
+                    && !request.outcome.fails()
+            }
             // It says itself that it is not ready, or not yet.
             Outcome::Answered { status: 429 | 500.., .. } => false,
             Outcome::Answered { status, .. } => !(200..400).contains(status),
-            Outcome::Refused | Outcome::Garbled => true,
+            Outcome::Refused | Outcome::Garbled | Outcome::NoTls { .. } => true,
+            Outcome::NoTrailers { .. } => true,
             _ => false,
         };
         // Logins are another rule's.
@@ -48,7 +54,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let at = last.first().map_or(0, |request| request.at_us);
         let mut finding = Finding::new(
             &RULE,
-            format!("the {kind} probe asks for {} on port {}, and fails", probe.path, probe.port),
+            format!("the {kind} probe asks for {} on port {}, and fails", probe.asks(), probe.port),
             &case.moment(phase, at),
             tally(last.iter().copied()),
         );
@@ -58,9 +64,18 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
             .iter()
             .map(|listener| format!("{}:{}", listener.address, listener.port))
             .collect();
-        out.push(
-            finding.note(format!("it listens on {}", open.join(", "))).note(case.repeat(phase)),
-        );
+        finding = finding.note(format!("it listens on {}", open.join(", ")));
+        let spoken = phase.spoken.iter().find(|spoken| spoken.port == probe.port);
+        let fits = |protocol: Protocol| match probe.by {
+            ProbeBy::Http => !protocol.is_tls(),
+            ProbeBy::Https => protocol.is_tls(),
+            ProbeBy::Grpc => protocol == Protocol::Grpc,
+        };
+        // That it speaks what it is asked by says nothing.
+        if let Some(spoken) = spoken.filter(|spoken| !spoken.protocol.is_some_and(fits)) {
+            finding = finding.note(said_of(spoken));
+        }
+        out.push(finding.note(case.repeat(phase)));
     }
     Ok(())
 }

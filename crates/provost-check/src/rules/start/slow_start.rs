@@ -22,7 +22,13 @@ pub static RULE: Rule = Rule {
         ),
         Variant::new("never-ready", Level::Warn, "a process that did not become ready"),
     ],
-    after: &["never-listens", "listens-on-loopback-only", "probe-endpoint-missing"],
+    after: &[
+        "never-listens",
+        "listens-on-loopback-only",
+        "probe-endpoint-missing",
+        "grpc-health-incomplete",
+        "grpc-probe-needs-plaintext",
+    ],
     check: Check::Process(check),
     ..Rule::BASE
 };
@@ -30,7 +36,9 @@ pub static RULE: Rule = Rule {
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let phase = case.phase(PhaseName::Start)?;
     let terms = case.terms();
-    case.speaks_http(phase, "readiness")?;
+    if terms.probes.is_empty() {
+        case.speaks_http(phase, "readiness")?;
+    }
     let asked: Vec<_> = phase.of(Purpose::Readiness).collect();
     if phase.ended_by_itself() {
         return Err(Abstain::NotApplicable);

@@ -1,9 +1,12 @@
 //! A drain that SIGKILL ends.
 
 use crate::case::process::{ProcessCase, duration};
-use crate::facts::proof::PhaseName;
+use crate::facts::proof::{PhaseName, Purpose};
 use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// A connection is seen to end a little before or after its process.
+const AT_ITS_END: u64 = 50_000;
 
 /// What is not done by then is lost.
 pub static RULE: Rule = Rule {
@@ -52,8 +55,17 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let said = if grace.is_written() { "" } else { "not set: " };
         finding = finding.also(&grace.origin, format!("{said}SIGKILL at {} s", grace.value));
     }
-    out.push(finding.note(case.repeat(phase)).fix(Fix::suggest(
-        "give Server.Shutdown a context with a deadline that is shorter, then Server.Close; or raise terminationGracePeriodSeconds",
-    )));
+    if phase.of(Purpose::WebSocket).any(|open| open.end_us + AT_ITS_END >= exit.at_us) {
+        finding =
+            finding.note("a WebSocket was open until then, whose client was not told to close it");
+    }
+    let fix = match phase.is_grpc() {
+        true => "call Server.Stop when GracefulStop takes longer than that",
+        false => {
+            "give Server.Shutdown a context with a deadline that is shorter, then Server.Close"
+        }
+    };
+    finding = case.show_spoken(phase, finding).note(case.repeat(phase));
+    out.push(finding.fix(Fix::suggest(format!("{fix}; or raise terminationGracePeriodSeconds"))));
     Ok(())
 }

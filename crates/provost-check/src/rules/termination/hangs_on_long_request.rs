@@ -1,9 +1,12 @@
 //! One slow client that holds the end up.
 
 use crate::case::process::{ProcessCase, duration};
-use crate::facts::proof::{PhaseName, Purpose};
+use crate::facts::proof::{Phase, PhaseName, Protocol, Purpose, Request};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// A connection is seen to end a little before or after its process.
+const AT_ITS_END: u64 = 50_000;
 
 /// SIGKILL ends it, and whatever else was still to be done.
 pub static RULE: Rule = Rule {
@@ -21,25 +24,58 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let (phase, told) = case.ended(PhaseName::Stuck)?;
-    let mut held = phase.of(Purpose::Endless).filter(|request| request.end_us > told).peekable();
-    let Some(first) = held.peek().copied() else { return Err(Abstain::NotApplicable) };
+    let unfinished = [Purpose::Endless, Purpose::Handshake];
+    let held: Vec<&Request> = unfinished
+        .into_iter()
+        .flat_map(|purpose| phase.of(purpose))
+        .filter(|request| request.end_us > told)
+        .collect();
+    let Some(first) = held.first().copied() else { return Err(Abstain::NotApplicable) };
     let Some(exit) = phase.exit.as_ref().filter(|exit| exit.killed) else { return Ok(()) };
-    out.push(
-        Finding::new(
-            &RULE,
-            format!(
-                "a request that never ends kept the process from ending, until it was killed {} after SIGTERM",
-                duration(exit.at_us.saturating_sub(told))
-            ),
-            &case.moment(phase, exit.at_us),
-            "killed",
-        )
-        .also(&case.moment(phase, first.at_us), "a client begins a request and does not send its body")
-        .also(&case.moment(phase, told), "SIGTERM")
-        .note(case.repeat(phase))
-        .fix(Fix::suggest(
+    // What was let go before did not hold it.
+    let to_the_end: Vec<&Request> =
+        held.iter().filter(|request| request.end_us + AT_ITS_END >= exit.at_us).copied().collect();
+    let shown = to_the_end.first().copied().unwrap_or(first);
+    let (what, fix) = match phase.is_grpc() {
+        true => (
+            "a call that never ends",
+            "call Server.Stop when GracefulStop has not returned in time: by itself it waits for ever",
+        ),
+        false => (
+            "a request that never ends",
             "give Server.Shutdown a context with a deadline, and call Server.Close when it is over",
-        )),
-    );
+        ),
+    };
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "{what} kept the process from ending, until it was killed {} after SIGTERM",
+            duration(exit.at_us.saturating_sub(told))
+        ),
+        &case.moment(phase, exit.at_us),
+        "killed",
+    )
+    .also(&case.moment(phase, shown.at_us), begun(phase, shown))
+    .also(&case.moment(phase, told), "SIGTERM");
+    if to_the_end.iter().any(|request| request.purpose == Purpose::Handshake) {
+        finding =
+            finding.note("a TLS handshake that its client did not finish was open until then, too");
+    }
+    finding = case.show_spoken(phase, finding);
+    out.push(finding.note(case.repeat(phase)).fix(Fix::suggest(fix)));
     Ok(())
+}
+
+/// How the client leaves it unfinished.
+fn begun(phase: &Phase, request: &Request) -> &'static str {
+    match request.purpose {
+        Purpose::Handshake => "a client begins a TLS handshake and leaves it at that",
+        _ if request.path.contains("/Watch") && phase.is_grpc() => {
+            "a client watches the health of the server"
+        }
+        _ if phase.protocol.is_some_and(Protocol::is_http2) => {
+            "a client asks and does not read what it is answered"
+        }
+        _ => "a client begins a request and does not send its body",
+    }
 }

@@ -1,7 +1,7 @@
 //! Connections that are kept while the process drains.
 
 use crate::case::process::{ProcessCase, duration};
-use crate::facts::proof::{Outcome, PhaseName, Purpose, Request};
+use crate::facts::proof::{Outcome, PhaseName, Protocol, Purpose, Request};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -34,7 +34,20 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let kept =
         |request: &&&Request| matches!(request.outcome, Outcome::Answered { close: false, .. });
     let Some(first) = busy.iter().find(kept) else { return Ok(()) };
-    out.push(
+    let (label, fix) = match phase.protocol {
+        Some(Protocol::Grpc | Protocol::Grpcs) => {
+            ("answered without GOAWAY", "call Server.GracefulStop when the drain begins")
+        }
+        Some(Protocol::H2 | Protocol::H2c) => (
+            "answered without GOAWAY",
+            "call Server.Shutdown when the drain begins; for h2c of golang.org/x/net, http2.ConfigureServer on the same server, so that Shutdown knows its connections",
+        ),
+        _ => (
+            "answered without Connection: close",
+            "call Server.SetKeepAlivesEnabled(false), or Server.Shutdown, when the drain begins",
+        ),
+    };
+    let finding =
         Finding::new(
             &RULE,
             format!(
@@ -43,12 +56,11 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
                 duration(busy.last().map_or(0, |last| last.end_us - closed))
             ),
             &case.moment(phase, first.at_us),
-            "answered without Connection: close",
+            label,
         )
         .also(&case.moment(phase, told), "SIGTERM")
-        .also(&case.moment(phase, closed), "the port was closed")
-        .note(case.repeat(phase))
-        .fix(Fix::suggest("call Server.SetKeepAlivesEnabled(false), or Server.Shutdown, when the drain begins")),
-    );
+        .also(&case.moment(phase, closed), "the port was closed");
+    let finding = case.show_spoken(phase, finding).note(case.repeat(phase));
+    out.push(finding.fix(Fix::suggest(fix)));
     Ok(())
 }

@@ -1,9 +1,9 @@
 //! Requests that were being answered when SIGTERM came.
 
 use crate::case::process::{ProcessCase, duration, tally};
-use crate::facts::proof::{Outcome, PhaseName, Purpose, Request};
-use crate::findings::{Finding, Fix, Level};
-use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+use crate::facts::proof::{Outcome, Phase, PhaseName, Protocol, Purpose, Request};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// What was accepted is to be answered.
 pub static RULE: Rule = Rule {
@@ -14,6 +14,11 @@ pub static RULE: Rule = Rule {
     page: include_str!("loses-requests-in-flight.md"),
     needs: &[Need::Process],
     phases: &[PhaseName::Drain],
+    variants: &[Variant::new(
+        "websocket-cut",
+        Level::Warn,
+        "a WebSocket is cut when the process ends",
+    )],
     after: &["no-termination-handler-seen"],
     check: Check::Process(check),
     ..Rule::BASE
@@ -29,6 +34,7 @@ fn collided(request: &Request) -> bool {
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let (phase, told) = case.ended(PhaseName::Drain)?;
+    websockets(case, (phase, told), out);
     let in_flight: Vec<&Request> = phase
         .requests
         .iter()
@@ -40,13 +46,21 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         .collect();
     let lost: Vec<&Request> =
         in_flight.iter().filter(|request| request.outcome.is_lost()).copied().collect();
-    let Some(first) = lost.first() else { return Ok(()) };
+    let Some(first) = lost.first() else {
+        let http2 = phase.protocol.is_some_and(Protocol::is_http2);
+        if http2 && in_flight.iter().all(|request| request.purpose != Purpose::Slow) {
+            let what = "HTTP/2 requests in flight at SIGTERM: answers without a body are whole at once, and --slow-path names none that take a while";
+            return Err(Abstain::unknown(Reason::NotMeasured, what));
+        }
+        return Ok(());
+    };
     let mut finding = Finding::new(
         &RULE,
         format!(
-            "{} of {} requests that were in flight at SIGTERM were lost",
+            "{} of {} {} that were in flight at SIGTERM were lost",
             lost.len(),
-            in_flight.len()
+            in_flight.len(),
+            phase.requests_by_name()
         ),
         &case.moment(phase, first.end_us),
         format!("{}, {} after SIGTERM", first.outcome.words(), duration(first.end_us - told)),
@@ -55,8 +69,51 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     if let Some(exit) = &phase.exit {
         finding = finding.also(&case.moment(phase, exit.at_us), "the process ended");
     }
-    out.push(finding.note(tally(lost)).note(case.repeat(phase)).fix(Fix::suggest(
-        "wait for Server.Shutdown to return before main does: ListenAndServe returns at once when Shutdown is called",
-    )));
+    let fix = match phase.is_grpc() {
+        true => {
+            "end with Server.GracefulStop, which waits for calls, and call Stop only when that takes too long"
+        }
+        false => {
+            "wait for Server.Shutdown to return before main does: ListenAndServe returns at once when Shutdown is called"
+        }
+    };
+    finding = case.show_spoken(phase, finding.note(tally(lost)));
+    out.push(finding.note(case.repeat(phase)).fix(Fix::suggest(fix)));
     Ok(())
+}
+
+/// A server knows nothing of a connection that was taken over from it: neither does `Shutdown` wait for
+/// it, nor is its client told.
+fn websockets(case: &ProcessCase<'_>, (phase, told): (&Phase, u64), out: &mut Findings) {
+    let open = |request: &&Request| request.sent_us.is_some() && request.end_us > told;
+    for request in phase.of(Purpose::WebSocket) {
+        if !open(&request) {
+            let what = format!("the WebSocket at {}: {}", request.path, request.outcome.words());
+            out.abstain(Abstain::unknown(Reason::NotMeasured, what));
+        }
+    }
+    let cut = phase.of(Purpose::WebSocket).filter(open).find(|request| request.outcome.is_lost());
+    let Some(request) = cut else { return };
+    out.push(
+        Finding::new(
+            &RULE,
+            format!("the WebSocket at {} was cut without a close frame", request.path),
+            &case.moment(phase, request.end_us),
+            format!("{}, {} after SIGTERM", cut_words(request), duration(request.end_us - told)),
+        )
+        .variant(&RULE.variants[0])
+        .also(&case.moment(phase, told), "SIGTERM")
+        .note("its client sees 1006, as after a crash, and does not know what of its messages arrived")
+        .note(case.repeat(phase))
+        .fix(Fix::suggest(
+            "send a close frame with 1001 to every WebSocket (Server.RegisterOnShutdown), and wait for their clients to close",
+        )),
+    );
+}
+
+fn cut_words(request: &Request) -> &'static str {
+    match request.outcome {
+        Outcome::Reset { .. } => "reset",
+        _ => "closed",
+    }
 }

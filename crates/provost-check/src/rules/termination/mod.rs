@@ -2,6 +2,7 @@
 
 pub mod closes_dependency_before_last_response;
 pub mod drain_longer_than_grace;
+pub mod grpc_health_stays_serving;
 pub mod hangs_on_long_request;
 pub mod ignores_signal_while_starting;
 pub mod keeps_connections_open_in_drain;

@@ -1,7 +1,7 @@
 //! New connections that arrive while the pod is taken out of the endpoints.
 
 use crate::case::process::{ProcessCase, duration, tally};
-use crate::facts::proof::{Outcome, PhaseName, Purpose, Request};
+use crate::facts::proof::{PhaseName, Purpose, Request};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -31,8 +31,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         .of(Purpose::NewConnection)
         .filter(|request| request.at_us > told && request.at_us <= last)
         .collect();
-    let fails =
-        |request: &Request| matches!(request.outcome, Outcome::Answered { status: 500.., .. });
+    let fails = |request: &Request| request.outcome.fails();
     // What failed before SIGTERM fails for another reason.
     let failed =
         phase.of(Purpose::NewConnection).any(|request| request.end_us < told && fails(request));
@@ -73,16 +72,17 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         case.container().map_or(terms.pre_stop_ms / 1000, |case| case.termination().prestop.into());
     let propagation = held * 1_000_000 + window;
     let missing = propagation.div_ceil(1_000_000);
+    let end = if phase.is_grpc() { "GracefulStop" } else { "Server.Shutdown" };
+    finding = case.show_spoken(phase, finding.note(tally(lost)));
     out.push(
         finding
-            .note(tally(lost))
             .note(format!(
                 "endpoints are taken to be gone everywhere {} after the pod began to end (cluster.endpoint_propagation)",
                 duration(propagation)
             ))
             .note(case.repeat(phase))
             .fix(Fix::suggest(format!(
-                "hold SIGTERM back: preStop: {{sleep: {{seconds: {missing}}}}}, or go on accepting that long before Server.Shutdown"
+                "hold SIGTERM back: preStop: {{sleep: {{seconds: {missing}}}}}, or go on accepting that long before {end}"
             ))),
     );
     Ok(())

@@ -6,11 +6,14 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use provost_check::facts::proof::{Outcome, ProbeKind, Purpose};
+use provost_check::facts::proof::{Outcome, Probe, ProbeKind, Protocol, Purpose};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::run::{Log, PATIENCE, Run};
+use super::log::Log;
+use super::multiplexed::Held;
+use super::run::{PATIENCE, Run};
+use super::upgraded;
 use crate::prove::connection::{Connection, get};
 
 /// Between two new connections: open loop, whatever becomes of them.
@@ -19,8 +22,14 @@ const ARRIVALS: Duration = Duration::from_millis(10);
 const PROBES: Duration = Duration::from_millis(100);
 /// Connections that ask again and again.
 const BUSY: usize = 4;
+/// Connections of HTTP/2 on which several ask at a time.
+const MULTIPLEXED: usize = 2;
+/// Connections of HTTP/2 whose clients do not read yet when SIGTERM comes.
+const HELD: usize = 2;
+/// What the question may take whether HTTP/1.1 is spoken beside HTTP/2.
+const SPEAKS: Duration = Duration::from_secs(1);
 /// Between two requests on one of them.
-const BUSY_PAUSE: Duration = Duration::from_millis(5);
+pub(super) const BUSY_PAUSE: Duration = Duration::from_millis(5);
 /// Connections that were used and are idle when SIGTERM comes.
 const IDLE: usize = 4;
 /// Requests that are in flight when SIGTERM comes.
@@ -42,32 +51,53 @@ pub(super) async fn run(run: &mut Run<'_>) {
     let load = Load {
         log: Rc::clone(&run.log),
         to,
+        protocol: run.protocol(port),
         path: Rc::from(terms.path.as_str()),
         over: Rc::new(Cell::new(false)),
         ended: Rc::new(Cell::new(false)),
     };
     let mut tasks: Vec<JoinHandle<()>> = Vec::new();
     tasks.push(spawn_local(load.clone().arrivals()));
-    tasks.extend((0..BUSY).map(|_| spawn_local(load.clone().busy())));
     let term = Instant::now() + WARM;
     let window = Duration::from_millis(terms.window_ms());
+    let protocol = load.protocol;
+    let http1 = load.speaks_http1().await;
+    if http1 {
+        tasks.extend((0..BUSY).map(|_| spawn_local(load.clone().busy())));
+    }
+    if protocol.is_http2() {
+        tasks.extend((0..MULTIPLEXED).map(|_| spawn_local(load.clone().multiplexed())));
+    }
     for number in 0..IDLE {
         // They are used again at different moments of the drain.
         let part = u32::try_from(number + 1).unwrap_or(1);
         let again = term + AFTER + window.mul_f64(0.2) * (part - 1);
-        tasks.push(spawn_local(load.clone().idle(again)));
+        tasks.push(match protocol.is_http2() {
+            true => spawn_local(load.clone().idle_http2(again)),
+            false => spawn_local(load.clone().idle(again)),
+        });
     }
     for probe in terms.probes.iter().filter(|probe| probe.kind != ProbeKind::Startup) {
-        let patience = Duration::from_millis(probe.timeout_ms);
-        let asked = (run.to(probe.port), Rc::from(probe.path.as_str()));
-        tasks.push(spawn_local(load.clone().probes(probe.kind.purpose(), asked, patience)));
+        tasks.push(spawn_local(load.clone().probes(probe.clone(), run.to(probe.port))));
     }
     run.log.wait_until(term - BEFORE).await;
     let slow: Rc<str> = Rc::from(terms.slow_path.as_deref().unwrap_or(&terms.path));
     let uploads = terms.slow_path.is_none();
-    for _ in 0..SLOW {
+    for _ in (0..SLOW).filter(|_| http1) {
         let finish = uploads.then_some(term + AFTER);
         tasks.push(spawn_local(load.clone().in_flight(Rc::clone(&slow), finish)));
+    }
+    if protocol.is_http2() {
+        let held = Held { after: AFTER, latest: term + window.max(AFTER) + AFTER };
+        tasks
+            .extend((0..HELD).map(|_| spawn_local(load.clone().held(Rc::clone(&load.path), held))));
+        if !uploads && !protocol.is_grpc() {
+            tasks.push(spawn_local(load.clone().slow_http2(slow)));
+        }
+    }
+    let watch = protocol.is_grpc().then(|| spawn_local(load.clone().watch(AFTER)));
+    if let Some(path) = terms.websocket.clone().filter(|_| http1) {
+        tasks.push(spawn_local(upgraded::socket(Rc::clone(&load.log), (to, protocol), path)));
     }
     run.log.wait_until(term).await;
     run.terminate();
@@ -81,6 +111,13 @@ pub(super) async fn run(run: &mut Run<'_>) {
     load.ended.set(true);
     let _ = ending.await;
     let patience = Instant::now() + Duration::from_secs(1);
+    if let Some(watch) = watch {
+        let abort = watch.abort_handle();
+        match tokio::time::timeout_at(patience, watch).await {
+            Ok(watched) => run.watched = watched.ok(),
+            Err(_) => abort.abort(),
+        }
+    }
     for task in tasks {
         let abort = task.abort_handle();
         if tokio::time::timeout_at(patience, task).await.is_err() {
@@ -91,19 +128,38 @@ pub(super) async fn run(run: &mut Run<'_>) {
 
 /// What the load of a phase shares.
 #[derive(Clone, Debug)]
-struct Load {
-    log: Rc<Log>,
-    to: SocketAddr,
-    path: Rc<str>,
+pub(super) struct Load {
+    pub(super) log: Rc<Log>,
+    pub(super) to: SocketAddr,
+    pub(super) protocol: Protocol,
+    pub(super) path: Rc<str>,
     /// No new connections arrive any more.
-    over: Rc<Cell<bool>>,
+    pub(super) over: Rc<Cell<bool>>,
     /// The process has ended.
-    ended: Rc<Cell<bool>>,
+    pub(super) ended: Rc<Cell<bool>>,
 }
 
 impl Load {
     fn request(&self, path: &str, length: usize) -> Vec<u8> {
         get(path, &self.to.to_string(), length)
+    }
+
+    /// Whether HTTP/1.1 is spoken: inside of TLS perhaps beside HTTP/2.
+    async fn speaks_http1(&self) -> bool {
+        match self.protocol {
+            Protocol::Http | Protocol::Https => true,
+            Protocol::H2c | Protocol::Grpc | Protocol::Grpcs => false,
+            Protocol::H2 => {
+                let asking = async {
+                    let mut connection = Connection::open_as(self.to, self.protocol).await?;
+                    Ok::<Outcome, Outcome>(
+                        exchange(&mut connection, &self.request(&self.path, 0)).await,
+                    )
+                };
+                let answer = timeout(SPEAKS, asking).await;
+                matches!(answer, Ok(Ok(Outcome::Answered { .. })))
+            }
+        }
     }
 
     /// Requests on connections of their own, at a rate that does not wait for answers.
@@ -125,14 +181,15 @@ impl Load {
         let request = self.request(&self.path, 0);
         while !self.over.get() {
             let at = Instant::now();
-            let mut connection = match timeout(PATIENCE, Connection::open(self.to)).await {
-                Ok(Ok(connection)) => connection,
-                // New connections are counted elsewhere.
-                Ok(Err(_)) | Err(_) => {
-                    sleep(BUSY_PAUSE * 4).await;
-                    continue;
-                }
-            };
+            let mut connection =
+                match timeout(PATIENCE, Connection::open_as(self.to, self.protocol)).await {
+                    Ok(Ok(connection)) => connection,
+                    // New connections are counted elsewhere.
+                    Ok(Err(_)) | Err(_) => {
+                        sleep(BUSY_PAUSE * 4).await;
+                        continue;
+                    }
+                };
             let (mut at, mut purpose) = (at, Purpose::NewConnection);
             while !self.ended.get() {
                 let outcome = exchange(&mut connection, &request).await;
@@ -153,7 +210,9 @@ impl Load {
     /// A client that has used its connection and finds, when it wants to use it again, what became of it.
     async fn idle(self, again: Instant) {
         let request = self.request(&self.path, 0);
-        let Ok(Ok(mut connection)) = timeout(PATIENCE, Connection::open(self.to)).await else {
+        let Ok(Ok(mut connection)) =
+            timeout(PATIENCE, Connection::open_as(self.to, self.protocol)).await
+        else {
             return;
         };
         let outcome = exchange(&mut connection, &request).await;
@@ -182,7 +241,7 @@ impl Load {
         let sent = Cell::new(None);
         let request = self.request(&path, usize::from(finish.is_some()));
         let asking = async {
-            let mut connection = Connection::open(self.to).await?;
+            let mut connection = Connection::open_as(self.to, self.protocol).await?;
             connection.send(&request).await?;
             if let Some(finish) = finish {
                 tokio::select! {
@@ -203,12 +262,12 @@ impl Load {
     }
 
     /// A kubelet.
-    async fn probes(self, purpose: Purpose, (to, path): (SocketAddr, Rc<str>), patience: Duration) {
+    async fn probes(self, probe: Probe, to: SocketAddr) {
         let mut next = Instant::now();
         while !self.ended.get() {
             self.log.wait_until(next).await;
             next += PROBES;
-            self.log.ask(purpose, to, &path, patience).await;
+            self.log.probe(probe.kind.purpose(), &probe, to).await;
             next = next.max(Instant::now());
         }
     }

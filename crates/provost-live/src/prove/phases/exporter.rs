@@ -11,9 +11,9 @@ use provost_check::facts::proof::{Outcome, Purpose};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout};
 
-use super::run::{Log, Run};
+use super::log::{Client, Log};
+use super::run::Run;
 use super::start::UNKNOWN;
-use crate::prove::connection::{Connection, get};
 
 /// Requests of a burst.
 const BURST: u64 = 3000;
@@ -91,18 +91,16 @@ struct Burst {
 
 impl Burst {
     async fn ask(self: Rc<Self>, path: String) {
-        let request = get(&path, &self.to.to_string(), 0);
-        let mut connection: Option<Connection> = None;
+        let mut connection: Option<Client> = None;
         while self.left.get() > 0 && Instant::now() < self.until {
             self.left.set(self.left.get() - 1);
             let at = Instant::now();
             let asking = async {
                 let mut open = match connection.take() {
                     Some(open) => open,
-                    None => Connection::open(self.to).await?,
+                    None => Client::open(&self.log, self.to).await?,
                 };
-                open.send(&request).await?;
-                let outcome = open.response().await;
+                let outcome = open.ask(&self.log, self.to, &path).await;
                 let stays = matches!(outcome, Outcome::Answered { close: false, .. });
                 Ok::<_, Outcome>((outcome, stays.then_some(open)))
             };
@@ -112,7 +110,7 @@ impl Burst {
                 Err(_) => (Outcome::TimedOut, None),
             };
             connection = open;
-            if matches!(outcome, Outcome::Answered { status: ..500, .. }) {
+            if matches!(outcome, Outcome::Answered { .. }) && !outcome.fails() {
                 self.answered.set(self.answered.get() + 1);
                 continue;
             }

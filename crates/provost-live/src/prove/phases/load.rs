@@ -16,8 +16,8 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::task::{JoinSet, spawn_local};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::run::{Log, Run};
-use crate::prove::connection::{Connection, get};
+use super::log::{Client, Log};
+use super::run::Run;
 
 /// How long.
 const TIME: Duration = Duration::from_secs(3);
@@ -39,11 +39,10 @@ pub(super) async fn run(run: &mut Run<'_>) {
     let over = Rc::new(Cell::new(false));
     for probe in terms.probes.iter().filter(|probe| probe.kind != ProbeKind::Startup) {
         let (log, over, to) = (Rc::clone(&run.log), Rc::clone(&over), run.to(probe.port));
-        let (purpose, path) = (probe.kind.purpose(), probe.path.clone());
-        let patience = Duration::from_millis(probe.timeout_ms);
+        let probe = probe.clone();
         spawn_local(async move {
             while !over.get() {
-                log.ask(purpose, to, &path, patience).await;
+                log.probe(probe.kind.purpose(), &probe, to).await;
                 sleep(PROBES).await;
             }
         });
@@ -102,9 +101,8 @@ struct Shared {
     log: Rc<Log>,
     to: SocketAddr,
     path: String,
-    request: Vec<u8>,
     /// Connections that nobody uses.
-    free: RefCell<Vec<Connection>>,
+    free: RefCell<Vec<Client>>,
     taken: RefCell<(Option<Histogram<u64>>, Load)>,
 }
 
@@ -114,7 +112,6 @@ async fn steady(log: &Rc<Log>, to: SocketAddr, path: &str, rate: u32) -> Load {
         log: Rc::clone(log),
         to,
         path: path.to_owned(),
-        request: get(path, &to.to_string(), 0),
         free: RefCell::default(),
         taken: RefCell::new((histogram, Load { rate, ..Load::default() })),
     });
@@ -154,9 +151,9 @@ impl Shared {
         let mut taken = self.taken.borrow_mut();
         let (histogram, load) = &mut *taken;
         match &outcome {
-            Outcome::Answered { status, .. } => {
+            Outcome::Answered { .. } => {
                 load.answered += 1;
-                load.failed += u64::from(*status >= 500);
+                load.failed += u64::from(outcome.fails());
                 if let Some(histogram) = histogram {
                     histogram.saturating_record(latency);
                 }
@@ -171,23 +168,22 @@ impl Shared {
         let free = self.free.borrow_mut().pop();
         if let Some(open) = free {
             let outcome = self.on(open).await;
-            let stale =
-                matches!(outcome, Outcome::Closed { bytes: 0 } | Outcome::Reset { bytes: 0 });
+            let stale = matches!(
+                outcome,
+                Outcome::Closed { bytes: 0 } | Outcome::Reset { bytes: 0 } | Outcome::Unprocessed
+            );
             if !stale {
                 return outcome;
             }
         }
-        match Connection::open(self.to).await {
+        match Client::open(&self.log, self.to).await {
             Ok(open) => self.on(open).await,
             Err(outcome) => outcome,
         }
     }
 
-    async fn on(&self, mut open: Connection) -> Outcome {
-        if let Err(outcome) = open.send(&self.request).await {
-            return outcome;
-        }
-        let outcome = open.response().await;
+    async fn on(&self, mut open: Client) -> Outcome {
+        let outcome = open.ask(&self.log, self.to, &self.path).await;
         if matches!(outcome, Outcome::Answered { close: false, .. }) {
             self.free.borrow_mut().push(open);
         }

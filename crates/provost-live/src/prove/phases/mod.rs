@@ -4,7 +4,10 @@ mod drain;
 mod early;
 mod exporter;
 mod full;
+mod health;
 mod load;
+mod log;
+mod multiplexed;
 mod outage;
 mod run;
 mod scrapes;
@@ -14,6 +17,7 @@ mod start;
 mod storm;
 mod stuck;
 mod telemetry;
+mod upgraded;
 mod without;
 
 use std::rc::Rc;

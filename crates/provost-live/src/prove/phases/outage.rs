@@ -5,10 +5,11 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use provost_check::facts::proof::{Outcome, ProbeKind, Purpose, State};
+use provost_check::facts::proof::{Outcome, Probe, ProbeKind, Purpose, State};
 use tokio::time::{Instant, sleep};
 
-use super::run::{Log, Run};
+use super::log::Log;
+use super::run::Run;
 
 /// Before the first outage.
 const BEFORE: Duration = Duration::from_millis(600);
@@ -50,20 +51,29 @@ pub(super) async fn run(run: &mut Run<'_>) {
     }
 }
 
-/// Who asks, where, for what, with which patience.
-type Asked = (Purpose, SocketAddr, Rc<str>, Duration);
+/// Who asks: a kubelet by a probe, or somebody for what the process is there for.
+#[derive(Clone, Debug)]
+enum Asked {
+    Probe(Probe, SocketAddr),
+    Plain(SocketAddr, Rc<str>),
+}
+
+impl Asked {
+    async fn ask(&self, log: &Log) {
+        match self {
+            Self::Probe(probe, to) => log.probe(probe.kind.purpose(), probe, *to).await,
+            Self::Plain(to, path) => log.ask(Purpose::Plain, *to, path, PATIENCE).await,
+        }
+    }
+}
 
 fn asked(run: &Run<'_>) -> Vec<Asked> {
     let terms = &run.plan.terms;
     let probes = terms.probes.iter().filter(|probe| probe.kind != ProbeKind::Startup);
-    let mut asked: Vec<Asked> = probes
-        .map(|probe| {
-            let patience = Duration::from_millis(probe.timeout_ms);
-            (probe.kind.purpose(), run.to(probe.port), Rc::from(probe.path.as_str()), patience)
-        })
-        .collect();
+    let mut asked: Vec<Asked> =
+        probes.map(|probe| Asked::Probe(probe.clone(), run.to(probe.port))).collect();
     if let Some(port) = run.port() {
-        asked.push((Purpose::Plain, run.to(port), Rc::from(terms.path.as_str()), PATIENCE));
+        asked.push(Asked::Plain(run.to(port), Rc::from(terms.path.as_str())));
     }
     asked
 }
@@ -78,11 +88,11 @@ impl Around {
     /// Asks again and again, each kind by itself: one that waits holds up no other.
     async fn ask_for(&self, time: Duration) {
         let end = Instant::now() + time;
-        let asking = self.asked.iter().cloned().map(|(purpose, to, path, patience)| {
+        let asking = self.asked.iter().cloned().map(|asked| {
             let log = Rc::clone(&self.log);
             tokio::task::spawn_local(async move {
                 while Instant::now() < end {
-                    log.ask(purpose, to, &path, patience).await;
+                    asked.ask(&log).await;
                     sleep(PAUSE).await;
                 }
             })
@@ -95,8 +105,8 @@ impl Around {
     /// Asks once, and tells whether all was answered well.
     async fn ask_once(&self) -> bool {
         let mut well = true;
-        for (purpose, to, path, patience) in &self.asked {
-            self.log.ask(*purpose, *to, path, *patience).await;
+        for asked in &self.asked {
+            asked.ask(&self.log).await;
             well &= self.log.last().is_some_and(|outcome| is_well(&outcome));
         }
         well
@@ -112,5 +122,5 @@ impl Around {
 
 /// Whatever is not the service's own failure.
 fn is_well(outcome: &Outcome) -> bool {
-    matches!(outcome, Outcome::Answered { status: ..500, .. })
+    matches!(outcome, Outcome::Answered { .. }) && !outcome.fails()
 }

@@ -1,6 +1,5 @@
 //! One run of the process and what every phase does with it.
 
-use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
@@ -8,17 +7,19 @@ use std::time::Duration;
 use provost_check::facts::metrics::Metrics;
 use provost_check::facts::proof::telemetry::{Memory, Traced};
 use provost_check::facts::proof::{
-    Exit, Load, Outcome, Phase, PhaseName, ProbeKind, Purpose, Request, Signal, State, Telemetry,
+    Exit, Health, Load, Outcome, Phase, PhaseName, ProbeKind, Protocol, Purpose, Signal, Spoken,
+    State, Telemetry, Watched,
 };
 use provost_check::model::secret::masked;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{Instant, sleep};
 
-use crate::prove::connection::{Connection, get};
+use super::log::Log;
 use crate::prove::dependency::Dependencies;
 use crate::prove::dependency::beyond::Beyond;
+use crate::prove::detect::{Found, detect};
 use crate::prove::otlp::Sink;
 use crate::prove::plan::Plan;
-use crate::prove::process::{Clock, Process};
+use crate::prove::process::Process;
 use crate::prove::stage::Entered;
 
 /// Between two questions whether the process is ready.
@@ -30,104 +31,6 @@ pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// What listens on nothing for that long, and of which nothing is asked, is a worker.
 const WORKER: Duration = Duration::from_secs(3);
 
-/// Requests that are kept.
-const MOST_REQUESTS: usize = 400_000;
-
-/// What is written down while the process runs.
-#[derive(Debug)]
-pub(super) struct Log {
-    clock: Clock,
-    requests: RefCell<Vec<Request>>,
-    /// How late each moment was met, in microseconds.
-    lateness: RefCell<Vec<u64>>,
-}
-
-impl Log {
-    /// Keeps the life of a request.
-    pub(super) fn keep(
-        &self,
-        purpose: Purpose,
-        path: &str,
-        (at, sent): (Instant, Option<Instant>),
-        outcome: Outcome,
-    ) {
-        let mut requests = self.requests.borrow_mut();
-        if requests.len() < MOST_REQUESTS {
-            requests.push(Request {
-                purpose,
-                path: path.to_owned(),
-                at_us: self.clock.at(at),
-                sent_us: sent.map(|sent| self.clock.at(sent)),
-                end_us: self.clock.now_us(),
-                outcome,
-            });
-        }
-    }
-
-    /// Waits for the moment at which something is to be done, and notes how late that was.
-    pub(super) async fn wait_until(&self, moment: Instant) {
-        sleep_until(moment).await;
-        self.began(moment);
-    }
-
-    /// Notes how late it is for what was to be done then.
-    pub(super) fn began(&self, moment: Instant) {
-        let late = u64::try_from(moment.elapsed().as_micros()).unwrap_or(u64::MAX);
-        let mut lateness = self.lateness.borrow_mut();
-        if lateness.len() < MOST_REQUESTS {
-            lateness.push(late);
-        }
-    }
-
-    /// How the request ended that was kept last.
-    pub(super) fn last(&self) -> Option<Outcome> {
-        self.requests.borrow().last().map(|request| request.outcome.clone())
-    }
-
-    /// The same of those for that purpose.
-    pub(super) fn last_of(&self, purpose: Purpose) -> Option<Outcome> {
-        let requests = self.requests.borrow();
-        let mut back = requests.iter().rev();
-        back.find(|request| request.purpose == purpose).map(|request| request.outcome.clone())
-    }
-
-    /// Opens a connection, asks once, and keeps what came of it.
-    pub(super) async fn ask(
-        &self,
-        purpose: Purpose,
-        to: SocketAddr,
-        path: &str,
-        patience: Duration,
-    ) {
-        let request = get(path, &to.to_string(), 0);
-        self.send(purpose, to, path, &request, patience).await;
-    }
-
-    /// Opens a connection, sends bytes, and keeps what came of it.
-    pub(super) async fn send(
-        &self,
-        purpose: Purpose,
-        to: SocketAddr,
-        path: &str,
-        request: &[u8],
-        patience: Duration,
-    ) {
-        let at = Instant::now();
-        let sent = Cell::new(None);
-        let asking = async {
-            let mut connection = Connection::open(to).await?;
-            connection.send(request).await?;
-            sent.set(Some(Instant::now()));
-            Ok(connection.response().await)
-        };
-        let outcome = match timeout(patience, asking).await {
-            Ok(Ok(outcome) | Err(outcome)) => outcome,
-            Err(_) => Outcome::TimedOut,
-        };
-        self.keep(purpose, path, (at, sent.get()), outcome);
-    }
-}
-
 /// One run of the process.
 #[derive(Debug)]
 pub(super) struct Run<'p> {
@@ -137,7 +40,11 @@ pub(super) struct Run<'p> {
     pub(super) dependencies: Dependencies,
     ready_us: Option<u64>,
     live_us: Option<u64>,
+    spoken: Vec<Spoken>,
+    /// What the load goes to speaks nothing that is spoken here.
     other_protocol: bool,
+    /// What it speaks, as far as that was found out.
+    protocol_of_load: Option<Protocol>,
     pub(super) exit: Option<Exit>,
     pub(super) metrics: Option<Metrics>,
     /// Where its telemetry goes.
@@ -146,6 +53,8 @@ pub(super) struct Run<'p> {
     pub(super) traced: Vec<Traced>,
     pub(super) memory: Vec<Memory>,
     pub(super) load: Option<Load>,
+    pub(super) health: Option<Health>,
+    pub(super) watched: Option<Watched>,
 }
 
 impl<'p> Run<'p> {
@@ -164,11 +73,8 @@ impl<'p> Run<'p> {
         };
         let dependencies = Dependencies::start(asked, state, beyond).await?;
         let process = Process::start(plan, entered).map_err(|error| error.0)?;
-        let log = Rc::new(Log {
-            clock: process.clock,
-            requests: RefCell::default(),
-            lateness: RefCell::default(),
-        });
+        let service = plan.terms.health_service().to_owned();
+        let log = Rc::new(Log::new(process.clock, service));
         Ok(Self {
             plan,
             process,
@@ -176,13 +82,17 @@ impl<'p> Run<'p> {
             dependencies,
             ready_us: None,
             live_us: None,
+            spoken: Vec::new(),
             other_protocol: false,
+            protocol_of_load: None,
             exit: None,
             metrics: None,
             sink: None,
             traced: Vec::new(),
             memory: Vec::new(),
             load: None,
+            health: None,
+            watched: None,
         })
     }
 
@@ -209,13 +119,57 @@ impl<'p> Run<'p> {
         terms.port.or_else(probed).or_else(opened)
     }
 
-    /// Waits until the readiness probe passes, or without one until a request is answered; not when
-    /// a kubelet would start the container anew, or nobody waits any longer.
-    pub(super) async fn become_ready(&mut self) -> bool {
+    /// What is spoken on a port, as far as it was found out; HTTP/1.1 else.
+    pub(super) fn protocol(&self, port: u16) -> Protocol {
+        self.log.protocol(port)
+    }
+
+    /// Finds out what is spoken on a port: whether that is anything that can be spoken here, as far as
+    /// somebody answered.
+    pub(super) async fn speaks(&mut self, port: u16) -> bool {
+        if let Some(known) = self.spoken.iter().find(|spoken| spoken.port == port) {
+            return known.protocol.is_some();
+        }
         let terms = &self.plan.terms;
-        let probe = terms.probe(ProbeKind::Readiness);
-        let path = probe.map_or(terms.path.as_str(), |probe| probe.path.as_str());
-        let patience = probe.map_or(PATIENCE, |probe| Duration::from_millis(probe.timeout_ms));
+        let is_of_load = self.port() == Some(port);
+        let said = terms.said.as_ref().filter(|_| is_of_load);
+        match detect(self.to(port), &terms.path, said).await {
+            Found::Speaks(protocol, by) => {
+                self.log.speak(port, protocol);
+                if is_of_load {
+                    self.protocol_of_load = Some(protocol);
+                }
+                self.spoken.push(Spoken { port, protocol: Some(protocol), by });
+                true
+            }
+            Found::Nothing(by) => {
+                self.spoken.push(Spoken { port, protocol: None, by });
+                self.other_protocol |= is_of_load;
+                false
+            }
+            Found::Nobody => true,
+        }
+    }
+
+    /// Waits until the readiness probe passes, or without one until a request is answered; not when
+    /// a kubelet would start the container anew, or nobody waits any longer. What is spoken where
+    /// requests go is known then.
+    pub(super) async fn become_ready(&mut self) -> bool {
+        if self.is_ready_in_time().await {
+            return true;
+        }
+        // Why a probe fails may be what is spoken instead.
+        for probe in &self.plan.terms.probes {
+            let open = self.process.listening().iter().any(|(_, port)| *port == probe.port);
+            if open && !self.process.has_ended() {
+                self.speaks(probe.port).await;
+            }
+        }
+        false
+    }
+
+    async fn is_ready_in_time(&mut self) -> bool {
+        let terms = &self.plan.terms;
         let begun = Instant::now();
         let deadline = begun + Duration::from_millis(terms.ready_ms);
         let anew = begun + Duration::from_millis(terms.start_ms);
@@ -232,54 +186,61 @@ impl<'p> Run<'p> {
             if terms.watch().is_some() && self.live_us.is_none() && Instant::now() > anew {
                 return false;
             }
-            let port = probe.map(|probe| probe.port).or_else(|| self.port());
-            if let Some(port) = port.filter(|_| open) {
-                let before = self.log.requests.borrow().len();
-                self.log.ask(Purpose::Readiness, self.to(port), path, patience).await;
-                let mut requests = self.log.requests.borrow_mut();
-                let outcome = requests.last().map(|request| request.outcome.clone());
-                let answered =
-                    matches!(&outcome, Some(Outcome::Answered { status, .. }) if *status < 500);
-                let passes = outcome.as_ref().is_some_and(Outcome::passes);
-                // A TLS server of Go answers 400, others close; what is no HTTP at all is garbled.
-                self.other_protocol = terms.https
-                    || (probe.is_none()
-                        && matches!(
-                            &outcome,
-                            Some(
-                                Outcome::Garbled
-                                    | Outcome::Reset { bytes: 0 }
-                                    | Outcome::Closed { bytes: 0 }
-                                    | Outcome::Answered { status: 400, .. }
-                            )
-                        ));
-                if self.other_protocol {
-                    return false;
-                }
-                if passes || (probe.is_none() && answered) {
+            let before = self.log.requests.borrow().len();
+            match self.is_ready(open).await {
+                Some(true) => {
                     let now = self.process.clock.now_us();
                     self.ready_us = Some(now);
                     // One that is ready without having been asked is alive.
                     self.live_us = self.live_us.or(Some(now));
-                    return true;
+                    // A probe may go to another port than requests.
+                    return match self.port() {
+                        Some(port) => self.speaks(port).await,
+                        None => true,
+                    };
                 }
-                // The same answer again says nothing new.
-                if outcome == last {
-                    requests.truncate(before);
+                Some(false) => {
+                    let mut requests = self.log.requests.borrow_mut();
+                    let outcome = requests.last().map(|request| request.outcome.clone());
+                    // The same answer again says nothing new.
+                    if outcome == last {
+                        requests.truncate(before);
+                    }
+                    last = outcome;
                 }
-                last = outcome;
+                None if self.other_protocol => return false,
+                None => {}
             }
             sleep(ASK).await;
         }
         false
     }
 
+    /// Whether the readiness probe passes now, or without one a request is answered; none when nobody
+    /// was asked.
+    async fn is_ready(&mut self, open: bool) -> Option<bool> {
+        let terms = &self.plan.terms;
+        if let Some(probe) = terms.probe(ProbeKind::Readiness) {
+            if !open {
+                return None;
+            }
+            self.log.probe(Purpose::Readiness, probe, self.to(probe.port)).await;
+            return self.log.last().map(|outcome| outcome.passes());
+        }
+        let port = self.port().filter(|_| open)?;
+        if !self.speaks(port).await {
+            return None;
+        }
+        self.log.ask(Purpose::Readiness, self.to(port), &terms.path, PATIENCE).await;
+        let outcome = self.log.last()?;
+        Some(matches!(outcome, Outcome::Answered { status, .. } if status < 500))
+    }
+
     /// When the probe that watches the start passed, if it does now.
     async fn is_live(&self, open: bool) -> Option<u64> {
         let watch = self.plan.terms.watch().filter(|_| open)?;
         let before = self.log.requests.borrow().len();
-        let patience = Duration::from_millis(watch.timeout_ms);
-        self.log.ask(Purpose::Startup, self.to(watch.port), &watch.path, patience).await;
+        self.log.probe(Purpose::Startup, watch, self.to(watch.port)).await;
         let mut requests = self.log.requests.borrow_mut();
         let passes = requests.last().is_some_and(|request| request.outcome.passes());
         // It is asked again when it has had its time.
@@ -320,25 +281,26 @@ impl<'p> Run<'p> {
                 *location = masked(location).into_owned();
             }
         }
-        let mut lateness = self.log.lateness.take();
-        lateness.sort_unstable();
-        // All but one in a hundred.
-        let lateness_us = lateness.get((lateness.len() * 99).div_ceil(100).saturating_sub(1));
+        let lateness_us = self.log.lateness_us();
         Ok(Phase {
             name: self.plan.phase,
             listeners,
             ready_us: self.ready_us,
             live_us: self.live_us,
             other_protocol: self.other_protocol,
+            spoken: self.spoken,
+            protocol: self.protocol_of_load,
             signals,
             requests,
             metrics: self.metrics,
             dependencies,
             telemetry,
             load: self.load,
+            health: self.health,
+            watched: self.watched,
             output,
             exit: self.exit,
-            lateness_us: lateness_us.copied().unwrap_or(0),
+            lateness_us,
             trials: Vec::new(),
             repeats: Vec::new(),
         })

@@ -45,6 +45,11 @@ pub(super) async fn run(run: &mut Run<'_>) {
     let Some(endpoint) = run.plan.terms.metrics.clone() else { return };
     let mut found = None;
     for port in ports(run, &endpoint) {
+        // Prometheus speaks HTTP/1.1 to what speaks both; what speaks neither has no metrics.
+        let spoken = run.speaks(port).await;
+        if !endpoint.named && (!spoken || run.protocol(port).is_grpc()) {
+            continue;
+        }
         let (scrape, body) = ask(run, &endpoint, port, After::Probes, ACCEPT).await;
         let is_it = endpoint.named
             || (scrape.answered()
@@ -145,7 +150,7 @@ async fn ask(
     let mut kept = Kept { most: Limits::DEFAULT.bytes + 1, ..Kept::default() };
     let at_us = run.process.clock.now_us();
     let asking = async {
-        let mut connection = Connection::open(to).await?;
+        let mut connection = Connection::open_as(to, run.protocol(port)).await?;
         connection.send(&scrape(&endpoint.path, &to.to_string(), accept)).await?;
         Ok(connection.response_to(&mut kept).await)
     };
@@ -187,6 +192,7 @@ async fn unknown(run: &Run<'_>) -> u32 {
     let Some(port) = run.port() else { return 0 };
     let to = run.to(port);
     let host = to.to_string();
+    let protocol = run.protocol(port);
     let (mut answered, mut connection) = (0, None);
     let deadline = Instant::now() + UNKNOWN_TIME;
     let asking = async {
@@ -195,7 +201,7 @@ async fn unknown(run: &Run<'_>) -> u32 {
                 break;
             }
             if connection.is_none() {
-                connection = Connection::open(to).await.ok();
+                connection = Connection::open_as(to, protocol).await.ok();
             }
             let Some(open) = &mut connection else { break };
             let path = format!("/provost-unknown-{number}/{}", number * 7919);

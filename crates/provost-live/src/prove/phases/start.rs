@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use provost_check::facts::proof::{INJECTED, Outcome, ProbeKind, Purpose};
+use provost_check::facts::proof::{INJECTED, Outcome, ProbeKind, Protocol, Purpose};
 use tokio::time::{Instant, sleep};
 
 use super::run::{PATIENCE, Run};
-use super::scrapes;
+use super::{health, scrapes};
 use crate::prove::connection::get;
 
 /// How often each probe is made.
@@ -38,17 +38,23 @@ pub(super) async fn run(run: &mut Run<'_>) {
     for probe in &run.plan.terms.probes {
         let to = run.to(probe.port);
         for _ in 0..TIMES {
-            let patience = Duration::from_millis(probe.timeout_ms);
-            run.log.ask(probe.kind.purpose(), to, &probe.path, patience).await;
+            run.log.probe(probe.kind.purpose(), probe, to).await;
         }
     }
     if let Some(port) = run.port().filter(|_| ready) {
         let to = run.to(port);
         let patience = Duration::from_secs(2);
-        run.log.ask(Purpose::UnknownPath, to, UNKNOWN, patience).await;
+        let protocol = run.protocol(port);
+        // A call has no path.
+        if !protocol.is_grpc() {
+            run.log.ask(Purpose::UnknownPath, to, UNKNOWN, patience).await;
+        }
+        health::run(run).await;
         scrapes::run(run).await;
         run.log.ask(Purpose::Plain, to, &run.plan.terms.path, patience).await;
-        for (path, header) in hostile() {
+        // Their heads are written by hand, which HTTP/2 compresses. Inside of TLS most speak both.
+        let hostile = if speaks_http1(protocol) { hostile() } else { Vec::new() };
+        for (path, header) in hostile {
             let mut request = get(&path, &to.to_string(), 0);
             // In front of the empty line.
             request.truncate(request.len() - 2);
@@ -67,7 +73,9 @@ pub(super) async fn run(run: &mut Run<'_>) {
 async fn first(run: &Run<'_>) {
     let terms = &run.plan.terms;
     let other = terms.probe(ProbeKind::Readiness).is_some_and(|probe| probe.path != terms.path);
-    let Some(port) = run.port().filter(|_| other) else { return };
+    // Of a gRPC service nothing is known to ask for but its health.
+    let asks = |port: &u16| other && !run.protocol(*port).is_grpc();
+    let Some(port) = run.port().filter(asks) else { return };
     let to = run.to(port);
     let deadline = Instant::now() + LATE;
     loop {
@@ -86,6 +94,11 @@ async fn slow(run: &Run<'_>) {
     if let (Some(port), Some(path)) = (run.port(), path) {
         run.log.ask(Purpose::Plain, run.to(port), path, PATIENCE).await;
     }
+}
+
+/// Whether HTTP/1.1 may be spoken, too.
+pub(super) fn speaks_http1(protocol: Protocol) -> bool {
+    matches!(protocol, Protocol::Http | Protocol::Https | Protocol::H2)
 }
 
 /// Paths and headers that are logged as they came make lines of their own, or fields, or no text. All

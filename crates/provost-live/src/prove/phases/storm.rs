@@ -12,8 +12,8 @@ use provost_check::facts::proof::{Outcome, Purpose};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, timeout};
 
-use super::run::{Log, Run};
-use crate::prove::connection::{Connection, get};
+use super::log::{Client, Log};
+use super::run::Run;
 
 /// Until SIGTERM.
 const BEFORE: Duration = Duration::from_millis(200);
@@ -66,14 +66,13 @@ async fn one(
     let begun = Instant::now();
     let sent = Cell::new(None);
     let asking = async {
-        let mut connection = Connection::open(to).await?;
+        let mut connection = Client::open(&log, to).await?;
         if !held.is_zero() && !connection.stays(held).await {
             // Nothing was asked yet, and the client sees it.
-            return Ok(connection.closed().await);
+            return Ok(Outcome::Closed { bytes: 0 });
         }
         sent.set(Some(Instant::now()));
-        connection.send(&get(&path, &to.to_string(), 0)).await?;
-        Ok(connection.response().await)
+        Ok(connection.ask(&log, to, &path).await)
     };
     let outcome = match timeout(PATIENCE, asking).await {
         Ok(Ok(outcome) | Err(outcome)) => outcome,

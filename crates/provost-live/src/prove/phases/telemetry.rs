@@ -10,7 +10,7 @@ use provost_check::facts::proof::{Outcome, PhaseName, Purpose, TRACE_HIGH, TRACE
 use tokio::time::{Instant, sleep, timeout};
 
 use super::run::Run;
-use super::start::UNKNOWN;
+use super::start::{UNKNOWN, speaks_http1};
 use crate::prove::connection::Connection;
 use crate::prove::otlp::{Sink, repointed};
 use crate::prove::plan::Plan;
@@ -63,7 +63,8 @@ pub(super) async fn run(run: &mut Run<'_>) {
     if run.sink.is_none() || !run.become_ready().await {
         return;
     }
-    let Some(port) = run.port() else { return };
+    // By HTTP/1.1, which most speak inside of TLS, too. Of what does not, nothing was asked.
+    let Some(port) = run.port().filter(|port| speaks_http1(run.protocol(*port))) else { return };
     let to = run.to(port);
     let path = run.plan.terms.path.clone();
     for _ in 0..TIMES {
@@ -112,7 +113,7 @@ async fn ask(run: &mut Run<'_>, to: SocketAddr, path: &str, sampled: bool, last:
     );
     let at = Instant::now();
     let asking = async {
-        let mut connection = Connection::open(to).await?;
+        let mut connection = Connection::open_as(to, run.protocol(to.port())).await?;
         connection.send(request.as_bytes()).await?;
         Ok::<_, Outcome>(connection.response().await)
     };

@@ -7,7 +7,9 @@ use anyhow::{Context as _, Result};
 use provost_check::artifact::{Source, SourceKind, Sources, mmap};
 use provost_check::case::{Case, Joined, World};
 use provost_check::facts::binary::Binary;
-use provost_check::facts::proof::{Measured, PhaseName, Program, Proof, RATE, Stage, VERSION};
+use provost_check::facts::proof::{
+    Measured, PhaseName, Program, Proof, Protocol, RATE, Stage, VERSION,
+};
 use provost_check::facts::settings::Settings;
 use provost_check::facts::workload::VolumeKind;
 use provost_check::findings::suppress::Suppression;
@@ -308,6 +310,7 @@ fn command(args: &ProveArgs) -> String {
     }
     args.path.iter().for_each(|path| flag("--path", path));
     args.slow_path.iter().for_each(|path| flag("--slow-path", path));
+    args.websocket.iter().for_each(|path| flag("--websocket", path));
     args.metrics_path.iter().for_each(|path| flag("--metrics-path", path));
     args.metrics_port.iter().for_each(|port| flag("--metrics-port", &port.to_string()));
     if args.rate != RATE {
@@ -342,6 +345,23 @@ fn quoted(word: &str) -> String {
     format!("'{}'", word.replace('\'', "'\\''"))
 }
 
+/// What is spoken on which port, where that is not HTTP/1.1 in plain text.
+fn spoken(proof: &Proof) -> Vec<String> {
+    let all = proof.phases.iter().flat_map(|phase| &phase.spoken);
+    let mut said: Vec<String> = all
+        .filter(|spoken| spoken.protocol != Some(Protocol::Http))
+        .map(|spoken| match spoken.protocol {
+            Some(protocol) => {
+                format!("port {} speaks {} ({})", spoken.port, protocol.name(), spoken.by)
+            }
+            None => format!("what port {} speaks is not known: {}", spoken.port, spoken.by),
+        })
+        .collect();
+    said.sort();
+    said.dedup();
+    said
+}
+
 /// What was measured, for a terminal.
 fn table(proof: &Proof, said: &[String]) -> String {
     use provost_check::report::plain::clean;
@@ -351,6 +371,9 @@ fn table(proof: &Proof, said: &[String]) -> String {
     }
     for missing in &proof.stage.missing {
         text.push_str(&format!("without {} ({})\n", clean(&missing.what), clean(&missing.why)));
+    }
+    for spoken in spoken(proof) {
+        text.push_str(&format!("{}\n", clean(&spoken)));
     }
     text.push_str(&provost_check::report::timeline::render(proof));
     for line in dependencies::unheard(proof) {

@@ -2,7 +2,8 @@
 
 use provost_check::case::Case;
 use provost_check::facts::metrics::Endpoint;
-use provost_check::facts::proof::{Probe, ProbeKind, Terms};
+use provost_check::facts::origin::Fact;
+use provost_check::facts::proof::{Probe, ProbeBy, ProbeKind, Protocol, Said, Terms};
 use provost_check::facts::settings::Settings;
 use provost_check::facts::workload::{self, Action};
 use provost_check::model::listeners::{self, Listener};
@@ -19,12 +20,16 @@ pub(super) fn of(args: &ProveArgs, container: Option<&Case<'_>>, settings: &Sett
         terms.pre_stop_ms = u64::from(termination.prestop) * 1000;
         terms.probes = probes(case);
         terms.start_ms = start_ms(case).unwrap_or(0);
-        terms.https = speaks_tls(case);
         terms.port = service_port(case);
     }
-    let readiness = terms.probe(ProbeKind::Readiness).map(|probe| probe.path.clone());
+    let readiness = terms.probe(ProbeKind::Readiness);
+    let readiness = readiness.filter(|probe| probe.by != ProbeBy::Grpc);
+    let readiness = readiness.map(|probe| probe.path.clone());
     terms.path = args.path.clone().or(readiness).unwrap_or(terms.path);
     terms.port = args.port.or(terms.port);
+    let asked = terms.port.or(terms.probe(ProbeKind::Readiness).map(|probe| probe.port));
+    terms.said = container.zip(asked).and_then(|(case, port)| said(case, port));
+    terms.websocket.clone_from(&args.websocket);
     terms.ready_ms = args.ready_within.saturating_mul(1000).clamp(1000, MOST_READY_MS);
     terms.slow_path.clone_from(&args.slow_path);
     terms.metrics = Some(metrics(args, container));
@@ -79,17 +84,54 @@ fn service_port(case: &Case<'_>) -> Option<u16> {
 /// What is waited for at most: an hour.
 const MOST_READY_MS: u64 = 3_600_000;
 
-/// Whether a probe goes by TLS.
-fn speaks_tls(case: &Case<'_>) -> bool {
-    let container = case.container;
-    let written = [&container.startup, &container.readiness, &container.liveness];
-    written.into_iter().flatten().any(|probe| match &probe.handler.action {
-        Action::HttpGet { scheme, .. } => scheme.value.eq_ignore_ascii_case("https"),
-        _ => false,
+/// What the manifest says is spoken on a port: how probes ask there, what a Service's `appProtocol` or
+/// the name of a port says.
+fn said(case: &Case<'_>, port: u16) -> Option<Said> {
+    let probes = probes(case);
+    let mut there = probes.iter().filter(|probe| probe.port == port);
+    if let Some(probe) = there.find(|probe| probe.by != ProbeBy::Http) {
+        let (protocol, how) = match probe.by {
+            ProbeBy::Grpc => (Protocol::Grpc, "asks by gRPC"),
+            _ => (Protocol::H2, "asks by TLS"),
+        };
+        return Some(Said { protocol, by: format!("the {} probe {how}", probe.kind.name()) });
+    }
+    let targets = case.of.service_targets().filter(|(_, _, number)| *number == i64::from(port));
+    let written = targets.flat_map(|(_, port, _)| {
+        let named = |fact: &Option<Fact<String>>| fact.as_ref().map(|fact| fact.value.clone());
+        let app = named(&port.app_protocol).map(|app| (app, "the Service's appProtocol is"));
+        // What is said outranks what a name suggests.
+        app.or_else(|| named(&port.name).map(|name| (name, "the Service's port is named")))
+    });
+    let own = case
+        .container
+        .ports
+        .iter()
+        .filter(|own| own.port.as_ref().is_some_and(|number| number.value == i64::from(port)));
+    let own = own.filter_map(|own| own.name.as_ref());
+    let own = own.map(|name| (name.value.clone(), "the container's port is named"));
+    written.chain(own).find_map(|(word, what)| {
+        let protocol = of_word(&word)?;
+        Some(Said { protocol, by: format!("{what} {word}") })
     })
 }
 
-/// HTTP probes of the pod itself.
+/// Names of ports begin with their protocol, as `appProtocol` is one (Istio's protocol selection; KEP-3726).
+fn of_word(word: &str) -> Option<Protocol> {
+    let word = word.to_ascii_lowercase();
+    if word.starts_with("grpc-web") {
+        return Some(Protocol::Http);
+    }
+    match word.strip_prefix("kubernetes.io/").unwrap_or(&word).split('-').next()? {
+        "grpc" => Some(Protocol::Grpc),
+        "grpcs" => Some(Protocol::Grpcs),
+        "h2c" | "http2" => Some(Protocol::H2c),
+        "https" | "tls" | "wss" | "h2" => Some(Protocol::H2),
+        _ => None,
+    }
+}
+
+/// Probes of the pod itself that ask over the network and get an answer.
 fn probes(case: &Case<'_>) -> Vec<Probe> {
     let container = case.container;
     let written = [
@@ -99,19 +141,22 @@ fn probes(case: &Case<'_>) -> Vec<Probe> {
     ];
     let found = written.into_iter().filter_map(|(kind, probe)| {
         let probe: &workload::Probe = probe.as_ref()?;
-        let Action::HttpGet { path, scheme, .. } = &probe.handler.action else { return None };
-        // Nothing is known of the certificates here.
-        if scheme.value.eq_ignore_ascii_case("https") {
-            return None;
-        }
+        let (by, path) = match &probe.handler.action {
+            Action::HttpGet { path, scheme, .. } => {
+                let slash = if path.value.starts_with('/') { "" } else { "/" };
+                let tls = scheme.value.eq_ignore_ascii_case("https");
+                let by = if tls { ProbeBy::Https } else { ProbeBy::Http };
+                (by, format!("{slash}{}", path.value))
+            }
+            Action::Grpc { service, .. } => {
+                let service = service.as_ref().map(|service| service.value.clone());
+                (ProbeBy::Grpc, service.unwrap_or_default())
+            }
+            _ => return None,
+        };
         let port = case.asked_port(&probe.handler.action)?;
         let timeout_ms = u64::from(probe.timing().timeout.max(1)) * 1000;
-        let path = if path.value.starts_with('/') {
-            path.value.clone()
-        } else {
-            format!("/{}", path.value)
-        };
-        Some(Probe { kind, path, port, timeout_ms })
+        Some(Probe { kind, by, path, port, timeout_ms })
     });
     found.collect()
 }
@@ -121,4 +166,28 @@ fn start_ms(case: &Case<'_>) -> Option<u64> {
     let container = case.container;
     let watching = container.startup.as_ref().or(container.liveness.as_ref())?;
     Some(watching.timing().latest().clamp(1, 600) * 1000)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_ports_say_what_is_spoken() {
+        let words = [
+            ("grpc", Some(Protocol::Grpc)),
+            ("grpc-api", Some(Protocol::Grpc)),
+            ("grpc-web", Some(Protocol::Http)),
+            ("kubernetes.io/h2c", Some(Protocol::H2c)),
+            ("http2-shop", Some(Protocol::H2c)),
+            ("HTTPS", Some(Protocol::H2)),
+            ("http", None),
+            ("kubernetes.io/ws", None),
+            ("grpcurl", None),
+            ("", None),
+        ];
+        for (word, expected) in words {
+            assert_eq!(of_word(word), expected, "{word}");
+        }
+    }
 }

@@ -1,0 +1,125 @@
+//! What is spoken on a port, found by asking: first what the manifest says, then HTTP/1.1 in plain text,
+//! TLS, and HTTP/2 with prior knowledge.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use provost_check::facts::proof::{Outcome, Protocol, Said};
+use tokio::time::timeout;
+
+use super::connection::{Connection, Kept, get};
+use super::http2::{Http2, Reads};
+use super::tls::{Offer, Stream};
+
+/// What one question may take.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What was found.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Found {
+    /// That, and how it is known.
+    Speaks(Protocol, String),
+    /// None of these, and why.
+    Nothing(String),
+    /// Nobody is there, or nobody answers yet.
+    Nobody,
+}
+
+/// Asks.
+pub(super) async fn detect(to: SocketAddr, path: &str, said: Option<&Said>) -> Found {
+    if let Some(said) = said {
+        let found = within(ask(to, path, said.protocol)).await;
+        if let Some(Ok((protocol, _))) = found {
+            return Found::Speaks(protocol, said.by.clone());
+        }
+    }
+    let plain = within(plain(to, path)).await;
+    let refused = match plain {
+        None | Some(Outcome::Refused) => return Found::Nobody,
+        // A TLS server of Go answers with that in plain text; others do for requests of their own.
+        Some(Outcome::Answered { status: 400, .. }) => true,
+        Some(Outcome::Answered { .. }) => {
+            return Found::Speaks(Protocol::Http, "a plain request was answered".to_owned());
+        }
+        Some(_) => false,
+    };
+    let tls = within(ask(to, path, Protocol::H2)).await;
+    if let Some(Ok((protocol, by))) = tls {
+        return Found::Speaks(protocol, by);
+    }
+    if refused {
+        return Found::Speaks(Protocol::Http, "a plain request was answered 400".to_owned());
+    }
+    if let Some(Ok((protocol, by))) = within(ask(to, path, Protocol::H2c)).await {
+        return Found::Speaks(protocol, by);
+    }
+    match tls {
+        Some(Err(outcome @ Outcome::NoTls { .. })) => Found::Nothing(format!(
+            "it answers neither HTTP nor HTTP/2, and is {}",
+            outcome.words()
+        )),
+        _ => Found::Nothing("it answers neither HTTP, nor TLS, nor HTTP/2".to_owned()),
+    }
+}
+
+async fn within<T>(asking: impl Future<Output = T>) -> Option<T> {
+    timeout(PATIENCE, asking).await.ok()
+}
+
+async fn plain(to: SocketAddr, path: &str) -> Outcome {
+    let asking = async {
+        let mut connection = Connection::open(to).await?;
+        connection.send(&get(path, &to.to_string(), 0)).await?;
+        Ok::<Outcome, Outcome>(connection.response().await)
+    };
+    let (Ok(outcome) | Err(outcome)) = asking.await;
+    outcome
+}
+
+/// Whether that is spoken, or what is beside it: HTTP/1.1 inside of the same TLS, gRPC over the same
+/// HTTP/2.
+async fn ask(
+    to: SocketAddr,
+    path: &str,
+    protocol: Protocol,
+) -> Result<(Protocol, String), Outcome> {
+    match protocol {
+        Protocol::Http => match plain(to, path).await {
+            Outcome::Answered { .. } => Ok((Protocol::Http, String::new())),
+            outcome => Err(outcome),
+        },
+        Protocol::H2c | Protocol::Grpc => {
+            let http2 = Http2::open(to, Protocol::H2c, Reads::AtOnce).await?;
+            over(http2, [Protocol::H2c, Protocol::Grpc], "HTTP/2 with prior knowledge").await
+        }
+        Protocol::Https | Protocol::H2 | Protocol::Grpcs => {
+            let stream = Stream::open(to, Some(Offer::Both)).await?;
+            if stream.is_h2() {
+                let http2 = Http2::over(stream, to, Reads::AtOnce).await?;
+                return over(http2, [Protocol::H2, Protocol::Grpcs], "TLS, HTTP/2 in it").await;
+            }
+            let mut connection = Connection::over(stream);
+            connection.send(&get(path, &to.to_string(), 0)).await?;
+            match connection.response_to(&mut Kept::default()).await {
+                Outcome::Answered { .. } => {
+                    Ok((Protocol::Https, "it shook hands by TLS, HTTP/1.1 in it".to_owned()))
+                }
+                outcome => Err(outcome),
+            }
+        }
+    }
+}
+
+async fn over(
+    http2: Http2,
+    [plain, grpc]: [Protocol; 2],
+    what: &str,
+) -> Result<(Protocol, String), Outcome> {
+    if !http2.speaks().await {
+        return Err(http2.wire().borrow().fate(None));
+    }
+    Ok(match http2.speaks_grpc().await {
+        true => (grpc, format!("it answered {what}, and a call as gRPC does")),
+        false => (plain, format!("it answered {what}")),
+    })
+}

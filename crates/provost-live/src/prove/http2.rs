@@ -1,0 +1,325 @@
+//! One connection that HTTP/2 is spoken on: requests, calls of gRPC's health service, and answers that
+//! are held back by a client that does not read.
+
+use std::cell::RefCell;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use h2::client::{Builder, SendRequest};
+use http::{HeaderMap, Request, Response};
+use provost_check::facts::proof::{Outcome, Protocol};
+use tokio::sync::Notify;
+use tokio::task::{JoinHandle, spawn_local};
+use tokio::time::sleep;
+
+use super::connection::{Kept, trace_parent};
+use super::grpc::{self, Messages};
+use super::tap::{Tap, Wire};
+use super::tls::{Offer, Stream};
+
+/// Bytes that a server may send on a stream before the client reads (RFC 9113, section 6.5.2).
+const WINDOW: u32 = 65_535;
+/// The same for all streams together.
+const WINDOW_OF_ALL: u32 = 1 << 20;
+/// Bytes of headers.
+const MOST_HEADERS: u32 = 64 << 10;
+/// Letters of a header that are kept.
+const MOST_VALUE: usize = 200;
+/// Between two looks at what was read along.
+const LOOK: Duration = Duration::from_millis(2);
+
+/// Whether the client reads what it is answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Reads {
+    /// As it comes.
+    AtOnce,
+    /// Not before it is told to: the server keeps the bodies of its answers, and their streams open,
+    /// for it may not send a byte (flow control, RFC 9113, section 5.2).
+    Later,
+}
+
+/// A connection.
+#[derive(Debug)]
+pub(super) struct Http2 {
+    send: SendRequest<Bytes>,
+    wire: Rc<RefCell<Wire>>,
+    reads: Rc<Notify>,
+    driver: JoinHandle<()>,
+    scheme: &'static str,
+    authority: String,
+}
+
+impl Drop for Http2 {
+    fn drop(&mut self) {
+        self.driver.abort();
+    }
+}
+
+impl Http2 {
+    /// Connects, by TLS when the protocol does.
+    ///
+    /// # Errors
+    /// What became of the attempt.
+    pub(super) async fn open(
+        to: SocketAddr,
+        protocol: Protocol,
+        reads: Reads,
+    ) -> Result<Self, Outcome> {
+        let stream = Stream::open(to, protocol.is_tls().then_some(Offer::Http2)).await?;
+        Self::over(stream, to, reads).await
+    }
+
+    /// Speaks it on a connection that is there.
+    ///
+    /// # Errors
+    /// When the connection is gone.
+    pub(super) async fn over(
+        stream: Stream,
+        to: SocketAddr,
+        reads: Reads,
+    ) -> Result<Self, Outcome> {
+        let scheme = if matches!(stream, Stream::Tls(_)) { "https" } else { "http" };
+        let (tap, wire) = Tap::new(stream);
+        let window = if reads == Reads::Later { 0 } else { WINDOW };
+        let (send, mut connection) = Builder::new()
+            .enable_push(false)
+            .initial_window_size(window)
+            .initial_connection_window_size(WINDOW_OF_ALL)
+            .max_header_list_size(MOST_HEADERS)
+            .handshake::<_, Bytes>(tap)
+            .await
+            .map_err(|_| wire.borrow().fate(None))?;
+        let reads = Rc::new(Notify::new());
+        let told = Rc::clone(&reads);
+        let driver = spawn_local(async move {
+            loop {
+                tokio::select! {
+                    // All is over, one way or the other; what it was is on the wire.
+                    _ = &mut connection => return,
+                    () = told.notified() => {
+                        let _ = connection.set_initial_window_size(WINDOW);
+                    }
+                }
+            }
+        });
+        Ok(Self { send, wire, reads, driver, scheme, authority: to.to_string() })
+    }
+
+    /// Begins to read what was held back.
+    pub(super) fn read_on(&self) {
+        self.reads.notify_one();
+    }
+
+    /// What went over it.
+    pub(super) fn wire(&self) -> &RefCell<Wire> {
+        &self.wire
+    }
+
+    /// Waits until the server has said that it speaks HTTP/2, or the connection is over.
+    pub(super) async fn speaks(&self) -> bool {
+        loop {
+            let (speaks, over) = (self.wire.borrow().speaks, self.wire.borrow().is_over());
+            if speaks || over || self.driver.is_finished() {
+                return speaks;
+            }
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Waits until no further request may be made on it.
+    pub(super) async fn let_go(&self) {
+        loop {
+            let wire = self.wire.borrow();
+            if wire.goaway.is_some() || wire.is_over() || self.driver.is_finished() {
+                return;
+            }
+            drop(wire);
+            sleep(LOOK).await;
+        }
+    }
+
+    /// Whether a further request may be made on it.
+    pub(super) fn is_open(&self) -> bool {
+        let wire = self.wire.borrow();
+        wire.goaway.is_none() && !wire.is_over() && !self.driver.is_finished()
+    }
+
+    /// Asks, and waits for the answer.
+    pub(super) async fn get(&self, path: &str, kept: &mut Kept) -> Outcome {
+        let request = Request::get(self.uri(path))
+            .header("user-agent", "provost")
+            .header("traceparent", trace_parent());
+        let Ok(request) = request.body(()) else { return Outcome::Garbled };
+        match self.send(request, None).await {
+            Ok((_, response, answer)) => {
+                self.finish(answer, |part| kept.keep(part)).await.map_or_else(
+                    |outcome| outcome,
+                    |(bytes, _)| {
+                        kept.content_type = value(response.headers(), "content-type");
+                        let mut outcome =
+                            Outcome::answered(response.status().as_u16(), bytes, !self.is_open());
+                        if let Outcome::Answered { location, .. } = &mut outcome {
+                            let to = value(response.headers(), "location");
+                            *location = (!to.is_empty()).then_some(to);
+                        }
+                        outcome
+                    },
+                )
+            }
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Calls `grpc.health.v1.Health/Check`.
+    pub(super) async fn check(&self, service: &str) -> Outcome {
+        let (response, answer) = match self.call("Check", service).await {
+            Ok((response, answer)) => (response, answer),
+            Err(outcome) => return outcome,
+        };
+        let mut first = None;
+        let read = each_message(|serving| {
+            first.get_or_insert(serving);
+        });
+        match self.finish(answer, read).await {
+            Ok((bytes, trailers)) => {
+                self.status(&response, trailers.as_ref(), (bytes, first.flatten()))
+            }
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Calls `grpc.health.v1.Health/Watch`, and tells of each message as it comes.
+    pub(super) async fn watch(&self, service: &str, mut each: impl FnMut(Option<u32>)) -> Outcome {
+        let (response, answer) = match self.call("Watch", service).await {
+            Ok((response, answer)) => (response, answer),
+            Err(outcome) => return outcome,
+        };
+        let mut last = None;
+        let read = each_message(|serving| {
+            last = serving;
+            each(serving);
+        });
+        match self.finish(answer, read).await {
+            Ok((bytes, trailers)) => self.status(&response, trailers.as_ref(), (bytes, last)),
+            Err(outcome) => outcome,
+        }
+    }
+
+    /// Whether a call is answered as gRPC answers.
+    pub(super) async fn speaks_grpc(&self) -> bool {
+        let answered = self.call("Check", "").await;
+        answered.is_ok_and(|(response, _)| is_grpc(&response))
+    }
+
+    async fn call(&self, method: &str, service: &str) -> Result<(Response<()>, Answer), Outcome> {
+        let request = Request::post(self.uri(&format!("/grpc.health.v1.Health/{method}")))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .header("user-agent", "grpc-provost/1")
+            .header("traceparent", trace_parent());
+        let request = request.body(()).map_err(|_| Outcome::Garbled)?;
+        let body = Bytes::from(grpc::health_check(service));
+        let (_, response, answer) = self.send(request, Some(body)).await?;
+        Ok((response, answer))
+    }
+
+    fn uri(&self, path: &str) -> String {
+        format!("{}://{}{path}", self.scheme, self.authority)
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    async fn send(
+        &self,
+        request: Request<()>,
+        body: Option<Bytes>,
+    ) -> Result<(u32, Response<()>, Answer), Outcome> {
+        let lost = |stream| self.wire.borrow().fate(stream);
+        let mut send = self.send.clone().ready().await.map_err(|_| lost(None))?;
+        let sent = send.send_request(request, body.is_none());
+        let (response, mut out) = sent.map_err(|_| lost(None))?;
+        let stream = response.stream_id().as_u32();
+        if let Some(body) = body {
+            // Whether it arrives is seen by the answer.
+            let _ = out.send_data(body, true);
+        }
+        let response = response.await.map_err(|_| lost(Some(stream)))?;
+        let (head, body) = response.into_parts();
+        Ok((stream, Response::from_parts(head, ()), Answer { stream, body }))
+    }
+
+    /// Reads an answer to its end: bytes of its body, and its trailers.
+    async fn finish(
+        &self,
+        mut answer: Answer,
+        mut each: impl FnMut(&[u8]),
+    ) -> Result<(u64, Option<HeaderMap>), Outcome> {
+        let lost = |_: h2::Error| self.wire.borrow().fate(Some(answer.stream));
+        let mut bytes = 0;
+        while let Some(part) = answer.body.data().await {
+            let part = part.map_err(lost)?;
+            bytes += part.len() as u64;
+            each(&part);
+            let _ = answer.body.flow_control().release_capacity(part.len());
+        }
+        let trailers = answer.body.trailers().await.map_err(lost)?;
+        Ok((bytes, trailers))
+    }
+
+    /// What an answer says by gRPC.
+    fn status(
+        &self,
+        response: &Response<()>,
+        trailers: Option<&HeaderMap>,
+        (bytes, serving): (u64, Option<u32>),
+    ) -> Outcome {
+        let status = response.status().as_u16();
+        let said = trailers.and_then(code).or_else(|| code(response.headers()));
+        let grpc = match said {
+            Some(said) => said,
+            None if is_grpc(response) => return Outcome::NoTrailers { bytes },
+            // What is no gRPC (http-grpc-status-mapping.md of grpc/grpc).
+            None => match status {
+                400 => 13,
+                401 => 16,
+                403 => 7,
+                404 => 12,
+                429 | 502..=504 => 14,
+                _ => 2,
+            },
+        };
+        let close = !self.is_open();
+        Outcome::Answered { status, bytes, close, location: None, grpc: Some(grpc), serving }
+    }
+}
+
+/// Reads a body message by message, each as soon as it is whole.
+fn each_message(mut each: impl FnMut(Option<u32>)) -> impl FnMut(&[u8]) {
+    let mut messages = Messages::default();
+    move |part| {
+        messages.feed(part);
+        while let Some(message) = messages.next() {
+            each(grpc::serving(&message));
+        }
+    }
+}
+
+/// What is still to come of an answer.
+struct Answer {
+    stream: u32,
+    body: h2::RecvStream,
+}
+
+fn is_grpc(response: &Response<()>) -> bool {
+    value(response.headers(), "content-type").starts_with("application/grpc")
+}
+
+fn code(headers: &HeaderMap) -> Option<u32> {
+    value(headers, "grpc-status").trim().parse().ok()
+}
+
+fn value(headers: &HeaderMap, name: &str) -> String {
+    let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    value.chars().take(MOST_VALUE).collect()
+}

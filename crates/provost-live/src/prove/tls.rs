@@ -1,0 +1,228 @@
+//! A TCP connection with TLS around it or not. Any certificate is taken, as the kubelet takes any:
+//! what is measured is the service, and who it is nobody here can tell.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Arc, OnceLock};
+use std::task::{Context, Poll};
+
+use provost_check::facts::proof::Outcome;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::client::Resumption;
+use tokio_rustls::rustls::client::danger::{
+    HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
+};
+use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::{
+    ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme,
+};
+
+use super::connection::lost;
+
+/// Letters of an error that are kept.
+const MOST_WHY: usize = 120;
+
+/// What may be spoken inside of TLS (ALPN), the preferred first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Offer {
+    /// What clients of Go and the kubelet offer.
+    Both,
+    /// `http/1.1`
+    Http1,
+    /// `h2`
+    Http2,
+}
+
+impl Offer {
+    fn names(self) -> Vec<Vec<u8>> {
+        let (two, one) = (b"h2".to_vec(), b"http/1.1".to_vec());
+        match self {
+            Self::Both => vec![two, one],
+            Self::Http1 => vec![one],
+            Self::Http2 => vec![two],
+        }
+    }
+}
+
+/// The connection.
+#[derive(Debug)]
+pub(super) enum Stream {
+    /// In plain text.
+    Plain(TcpStream),
+    /// Inside of TLS.
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    /// Connects, and shakes hands when something is offered.
+    ///
+    /// # Errors
+    /// What became of the attempt.
+    pub(super) async fn open(to: SocketAddr, offer: Option<Offer>) -> Result<Self, Outcome> {
+        let stream = TcpStream::connect(to).await.map_err(|error| lost(&error, 0))?;
+        // Requests are single writes.
+        let _ = stream.set_nodelay(true);
+        let Some(offer) = offer else { return Ok(Self::Plain(stream)) };
+        let connector = TlsConnector::from(config(offer).map_err(|error| no_tls(&error))?);
+        // An address is not told to the server: a kubelet tells it no name either.
+        let name = ServerName::from(to.ip());
+        match connector.connect(name, stream).await {
+            Ok(stream) => Ok(Self::Tls(Box::new(stream))),
+            Err(error) => Err(broken(&error).unwrap_or_else(|| lost(&error, 0))),
+        }
+    }
+
+    /// Whether both sides agreed to speak HTTP/2 inside of TLS.
+    pub(super) fn is_h2(&self) -> bool {
+        match self {
+            Self::Plain(_) => false,
+            Self::Tls(stream) => stream.get_ref().1.alpn_protocol() == Some(b"h2"),
+        }
+    }
+}
+
+/// The first message of a handshake, for a client that sends nothing else.
+///
+/// # Errors
+/// When there is no handshake to be had.
+pub(super) fn client_hello(to: SocketAddr) -> Result<Vec<u8>, Outcome> {
+    let config = config(Offer::Both).map_err(|error| no_tls(&error))?;
+    let name = ServerName::from(to.ip());
+    let mut client = ClientConnection::new(config, name).map_err(|error| no_tls(&error))?;
+    let mut hello = Vec::new();
+    client.write_tls(&mut hello).map_err(|error| lost(&error, 0))?;
+    Ok(hello)
+}
+
+/// An error of TLS among those of the connection.
+pub(super) fn broken(error: &io::Error) -> Option<Outcome> {
+    error.get_ref()?.downcast_ref::<Error>().map(no_tls)
+}
+
+fn no_tls(error: &Error) -> Outcome {
+    Outcome::NoTls { why: error.to_string().chars().take(MOST_WHY).collect() }
+}
+
+fn config(offer: Offer) -> Result<Arc<ClientConfig>, Error> {
+    static CONFIGS: [OnceLock<Result<Arc<ClientConfig>, Error>>; 3] =
+        [const { OnceLock::new() }; 3];
+    let make = || {
+        let provider = Arc::new(ring::default_provider());
+        let any = Arc::new(AnyCertificate(Arc::clone(&provider)));
+        let builder =
+            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+        let mut config =
+            builder.dangerous().with_custom_certificate_verifier(any).with_no_client_auth();
+        config.alpn_protocols = offer.names();
+        // Each connection is that of another client.
+        config.resumption = Resumption::disabled();
+        Ok(Arc::new(config))
+    };
+    match CONFIGS.get(offer as usize) {
+        Some(known) => known.get_or_init(make).clone(),
+        None => make(),
+    }
+}
+
+/// Takes whatever it is shown.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _: &CertificateDer<'_>,
+        _: &[CertificateDer<'_>],
+        _: &ServerName<'_>,
+        _: &[u8],
+        _: UnixTime,
+    ) -> Result<ServerCertVerified, Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        _: &[u8],
+        _: &CertificateDer<'_>,
+        _: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, Error> {
+        Ok(HandshakeSignatureValid::assertion())
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
+            // Many servers close without a close_notify: it is the end as well.
+            Self::Tls(stream) => match Pin::new(stream).poll_read(cx, buffer) {
+                Poll::Ready(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => {
+                    Poll::Ready(Ok(()))
+                }
+                read => read,
+            },
+        }
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hello_is_a_handshake_record_that_offers_http_2() {
+        let hello = client_hello(SocketAddr::from(([127, 0, 0, 1], 443))).unwrap();
+        // Record type 22, and handshake type 1 behind its head of five bytes (RFC 8446, section 5.1).
+        assert_eq!((hello[0], hello[5]), (22, 1));
+        assert!(hello.windows(3).any(|part| part == b"\x02h2"));
+    }
+}
