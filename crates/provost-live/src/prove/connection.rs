@@ -252,6 +252,8 @@ pub(super) fn lost(error: &Error, bytes: usize) -> Outcome {
         ErrorKind::ConnectionReset | ErrorKind::BrokenPipe | ErrorKind::ConnectionAborted => {
             Outcome::Reset { bytes }
         }
+        // In the middle of a TLS handshake.
+        ErrorKind::UnexpectedEof => Outcome::Closed { bytes },
         // Of this side: no descriptor or port is left.
         _ => Outcome::Unfinished,
     }

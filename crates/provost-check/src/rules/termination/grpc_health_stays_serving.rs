@@ -37,10 +37,11 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     }
     let end = watched.goaway_us.unwrap_or(watched.end_us);
     // GOAWAY at once says it, too.
-    if end <= told + AT_ONCE {
+    let slack = AT_ONCE + phase.lateness_us;
+    if end <= told + slack {
         return Ok(());
     }
-    let in_time = |at_us: u64| at_us > told && at_us <= end + AT_ONCE;
+    let in_time = |at_us: u64| at_us > told && at_us <= end + slack;
     let changes =
         watched.states.iter().any(|state| state.serving != SERVING && in_time(state.at_us));
     if changes {

@@ -24,12 +24,13 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
-/// Whether a request met the closing of its idle connection on the way. The server never saw it, and
-/// clients repeat it by themselves (golang.org/issue/23829).
+/// Whether no server ever saw a request: it met the closing of its idle connection on the way, which
+/// clients repeat by themselves (golang.org/issue/23829), or its connection was not accepted yet when the
+/// port was closed, which is another rule's.
 fn collided(request: &Request) -> bool {
     let unseen =
         matches!(request.outcome, Outcome::Closed { bytes: 0 } | Outcome::Reset { bytes: 0 });
-    request.purpose == Purpose::Busy && unseen
+    matches!(request.purpose, Purpose::Busy | Purpose::NewConnection) && unseen
 }
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {

@@ -22,7 +22,7 @@ const HELD_STREAMS: usize = 4;
 /// Messages of a stream that are kept.
 const MOST_STATES: usize = 100;
 /// A client that watches lets go that long after it was told to: what is said last still arrives.
-const LETS_GO: Duration = Duration::from_millis(100);
+const LETS_GO: Duration = Duration::from_millis(300);
 
 /// How long answers are not read: until some time after GOAWAY, by which a server says that it waits
 /// for what is in flight; at the latest until a moment at which nobody goes on serving.
