@@ -155,6 +155,54 @@ fn grpc_is_understood_and_what_is_repointed_is_said() {
     assert!(run.out.contains("name one with --path"), "{run}");
 }
 
+/// Answers every request with 200, one connection after the other.
+fn other_service() -> u16 {
+    use std::io::{Read as _, Write as _};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            std::thread::spawn(move || {
+                while stream.read(&mut [0; 4096]).is_ok_and(|read| read > 0) {
+                    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok").ok();
+                }
+            });
+        }
+    });
+    port
+}
+
+#[test]
+fn a_call_to_another_service_carries_the_trace_of_its_request() {
+    let dependency = format!("tcp:9000=other=127.0.0.1:{}", other_service());
+    let sandbox = sandbox("traced", "1.27", POD);
+    for (fault, expected) in [("", None), ("plain-client", Some("no-outgoing-trace"))] {
+        let fault = format!("FAULT={fault}");
+        let run = sandbox.provost(&[
+            "prove",
+            "--binary",
+            "traced",
+            "--manifest",
+            "pod.yaml",
+            "--path",
+            "/call",
+            "--env",
+            "OTHER=http://other:9000/",
+            "--env",
+            &fault,
+            "--dependency",
+            &dependency,
+            "--phase",
+            "telemetry",
+            "--format",
+            "json",
+        ]);
+        let expected: BTreeSet<String> = expected.map(str::to_owned).into_iter().collect();
+        assert_eq!(findings(&run), expected, "{run}");
+    }
+}
+
 #[test]
 fn without_settings_of_an_exporter_no_sink_is_there_unless_it_is_asked_for() {
     let pod: String = POD

@@ -20,7 +20,7 @@ pub mod storm;
 pub mod telemetry;
 mod trial;
 
-pub use dependency::{Depended, Dependency, Link, Side, State, Turn};
+pub use dependency::{Call, Depended, Dependency, Link, Side, State, Turn};
 pub use health::{Health, Watched};
 pub use load::Load;
 pub use request::{Outcome, Purpose, Request};

@@ -252,6 +252,7 @@ pub static RULES: &[&Rule] = &[
     &traces::exporter_failure_hurts_service::RULE,
     &traces::ignores_otel_settings::RULE,
     &traces::loses_last_telemetry::RULE,
+    &traces::no_outgoing_trace::RULE,
     &traces::wrong_span_status::RULE,
 ];
 

@@ -118,6 +118,19 @@ pub struct Link {
     /// Bytes that it got.
     #[serde(default)]
     pub got: u64,
+    /// Requests by HTTP/1.1 that it made, up to a limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub calls: Vec<Call>,
+}
+
+/// A request that the process made of a dependency.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// When.
+    pub at_us: u64,
+    /// Its `traceparent`, where it had one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub traceparent: Option<String>,
 }
 
 /// Who ended a connection.
@@ -150,7 +163,8 @@ mod tests {
 
     #[test]
     fn a_connection_that_is_still_there_was_not_left() {
-        let link = |closed_us, by| Link { at_us: 0, closed_us, by, sent: 0, got: 0 };
+        let link =
+            |closed_us, by| Link { at_us: 0, closed_us, by, sent: 0, got: 0, calls: Vec::new() };
         let of = |links| Depended { port: 1, turns: vec![], links, more: 0 };
         let process = Some(Side::Process);
         let closed =

@@ -13,6 +13,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
 use super::Stub;
+use super::calls::Calls;
 use crate::prove::process::Clock;
 
 /// What was sent is still answered for that long when the other side sends no more.
@@ -29,11 +30,12 @@ pub(super) struct LinkSeen {
     pub(super) end: Option<(Instant, Side)>,
     sent: u64,
     got: u64,
+    calls: Calls,
 }
 
 impl LinkSeen {
     pub(super) fn new() -> Self {
-        Self { at: Instant::now(), end: None, sent: 0, got: 0 }
+        Self { at: Instant::now(), end: None, sent: 0, got: 0, calls: Calls::default() }
     }
 
     pub(super) fn fact(&self, clock: Clock) -> Link {
@@ -43,6 +45,7 @@ impl LinkSeen {
             by: self.end.map(|(_, by)| by),
             sent: self.sent,
             got: self.got,
+            calls: self.calls.facts(clock),
         }
     }
 }
@@ -147,7 +150,10 @@ impl Stub {
                 return End::Closed;
             }
             self.note(number, |link| match side {
-                Side::Process => link.sent += read as u64,
+                Side::Process => {
+                    link.sent += read as u64;
+                    link.calls.look(piece.get(..read).unwrap_or_default());
+                }
                 Side::Dependency => link.got += read as u64,
             });
             // It may have been taken away while this came.

@@ -6,6 +6,7 @@
 //! the process works when it is.
 
 pub(super) mod beyond;
+mod calls;
 mod link;
 
 use std::cell::{Cell, RefCell};

@@ -31,6 +31,7 @@ pub(super) fn of(args: &ProveArgs, container: Option<&Case<'_>>, settings: &Sett
     terms.said = container.zip(asked).and_then(|(case, port)| said(case, port));
     terms.websocket.clone_from(&args.websocket);
     terms.ready_ms = args.ready_within.saturating_mul(1000).clamp(1000, MOST_READY_MS);
+    terms.rate = args.rate;
     terms.slow_path.clone_from(&args.slow_path);
     terms.metrics = Some(metrics(args, container));
     terms

@@ -1,0 +1,76 @@
+//! Requests by HTTP/1.1 that the process makes of others, as far as their heads are seen on the way.
+
+use provost_check::facts::proof::Call;
+use tokio::time::Instant;
+
+use crate::prove::process::Clock;
+
+/// Calls of a connection that are kept.
+const MOST: usize = 500;
+/// Headers that are looked through.
+const MOST_HEADERS: usize = 64;
+/// Bytes of a header's value that are kept.
+const MOST_VALUE: usize = 64;
+
+/// Those of one connection.
+#[derive(Debug, Default)]
+pub(super) struct Calls {
+    seen: Vec<(Instant, Option<String>)>,
+}
+
+impl Calls {
+    /// Looks at what was sent at once: clients write a head in one piece.
+    pub(super) fn look(&mut self, sent: &[u8]) {
+        if self.seen.len() < MOST
+            && let Some(parent) = head(sent)
+        {
+            self.seen.push((Instant::now(), parent));
+        }
+    }
+
+    pub(super) fn facts(&self, clock: Clock) -> Vec<Call> {
+        let of = |(at, parent): &(Instant, Option<String>)| Call {
+            at_us: clock.at(*at),
+            traceparent: parent.clone(),
+        };
+        self.seen.iter().map(of).collect()
+    }
+}
+
+/// The `traceparent` of a request whose whole head stands at the front; nothing of anything else.
+fn head(bytes: &[u8]) -> Option<Option<String>> {
+    // Most protocols of databases are told apart by their first letter.
+    bytes.first().filter(|byte| byte.is_ascii_uppercase())?;
+    let mut headers = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut request = httparse::Request::new(&mut headers);
+    let Ok(httparse::Status::Complete(_)) = request.parse(bytes) else { return None };
+    let mut parents =
+        request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("traceparent"));
+    let shown = |value: &[u8]| {
+        let value = value.get(..value.len().min(MOST_VALUE)).unwrap_or_default();
+        String::from_utf8_lossy(value).into_owned()
+    };
+    Some(parents.next().map(|header| shown(header.value)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_of_requests_are_told_from_other_protocols() {
+        let traced = b"GET /a HTTP/1.1\r\nHost: b\r\nTraceparent: 00-11-22-01\r\n\r\n";
+        assert_eq!(head(traced), Some(Some("00-11-22-01".to_owned())));
+        assert_eq!(head(b"POST / HTTP/1.1\r\nHost: b\r\n\r\nbody"), Some(None));
+        // Not whole, HTTP/2, a query of PostgreSQL, a command of Redis.
+        for other in [
+            &b"GET /a HTTP/1.1\r\nHost"[..],
+            b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+            b"Q\0\0\0\x0dSELECT 1\0",
+            b"*1\r\n$4\r\nPING\r\n",
+            b"",
+        ] {
+            assert_eq!(head(other), None, "{}", String::from_utf8_lossy(other));
+        }
+    }
+}
