@@ -75,6 +75,8 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("other-name", &["service-name-differs"]),
     ("log-injection", &["log-injection"]),
     ("blocks-on-full-stdout", &["blocks-on-full-stdout"]),
+    ("zombie", &["leaves-zombies-as-pid-one"]),
+    ("leaves-child", &["leaves-children"]),
     ("malformed-metrics", &["malformed-exposition"]),
     ("falling-bucket", &["inconsistent-histogram"]),
     ("counter-falls", &["counter-decreases"]),

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::metrics::{Endpoint, Metrics};
 use super::origin::SourceId;
 
+mod children;
 mod dependency;
 pub mod health;
 pub mod load;
@@ -20,6 +21,7 @@ pub mod storm;
 pub mod telemetry;
 mod trial;
 
+pub use children::Children;
 pub use dependency::{Call, Depended, Dependency, Link, Side, State, Turn};
 pub use health::{Health, Watched};
 pub use load::Load;
@@ -410,6 +412,9 @@ pub struct Phase {
     /// A stream of the health service that was open when SIGTERM came.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub watched: Option<Watched>,
+    /// Processes that it started.
+    #[serde(default)]
+    pub children: Children,
     /// What it printed.
     #[serde(default)]
     pub output: Output,

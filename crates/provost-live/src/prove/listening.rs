@@ -37,7 +37,7 @@ fn held_by(pid: u32) -> BTreeSet<u32> {
 }
 
 /// A process and those it started, which have not been given away.
-fn tree(pid: u32) -> Vec<u32> {
+pub(super) fn tree(pid: u32) -> Vec<u32> {
     let mut all = vec![pid];
     let mut at = 0;
     while let Some(pid) = all.get(at).copied().filter(|_| all.len() < MOST_PROCESSES) {

@@ -7,6 +7,7 @@
 //! the namespaces and everything in them away: nothing is left behind.
 
 pub mod body;
+mod children;
 pub mod connection;
 mod dependency;
 mod detect;
@@ -21,9 +22,11 @@ pub mod phases;
 pub mod plan;
 mod process;
 mod readonly;
+mod root;
 pub mod stage;
 mod tap;
 mod tls;
+mod volumes;
 pub mod websocket;
 pub mod worker;
 

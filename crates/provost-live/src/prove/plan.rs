@@ -27,10 +27,14 @@ pub struct Plan {
     pub user: (u32, u32),
     /// Whether the container's root is read-only; it is here in any case.
     pub read_only_root: bool,
-    /// Paths that are empty and may be written to: volumes.
-    pub writable: Vec<PathBuf>,
-    /// Paths of other volumes, whose content is not here.
-    pub mounted: Vec<PathBuf>,
+    /// Group that its volumes are given to and it is in.
+    pub fs_group: Option<u32>,
+    /// Further groups that it is in.
+    pub groups: Vec<u32>,
+    /// Volumes whose content is known.
+    pub volumes: Vec<Volume>,
+    /// Others: where they are mounted, and why they are not there.
+    pub absent: Vec<(PathBuf, String)>,
     /// What it is held against.
     pub terms: Terms,
     /// When the early signal is sent, in microseconds from the start.
@@ -40,6 +44,50 @@ pub struct Plan {
     pub sockets: Option<usize>,
     /// Which of the runs of a phase that has several.
     pub turn: u32,
+}
+
+/// A volume and where it is mounted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Volume {
+    /// Its name in the pod.
+    pub name: String,
+    /// What is in it.
+    pub content: Content,
+    /// How much it may hold.
+    pub bytes: Option<u64>,
+    /// Where the container has it.
+    pub mounts: Vec<Place>,
+}
+
+/// Where a volume is mounted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The path in the container.
+    pub at: PathBuf,
+    /// The part of the volume that is mounted, where it is not all.
+    pub sub_path: Option<PathBuf>,
+    /// It may not be written to.
+    pub read_only: bool,
+}
+
+/// What is in a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Content {
+    /// Nothing, and it may be written to.
+    Empty,
+    /// Files that may only be read.
+    Files(Vec<VolumeFile>),
+}
+
+/// A file of a volume.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VolumeFile {
+    /// Below the volume.
+    pub path: PathBuf,
+    /// What it says.
+    pub content: String,
+    /// Who may read it.
+    pub mode: u32,
 }
 
 impl Plan {

@@ -2,16 +2,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Seek as _;
 use std::net::IpAddr;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::rc::Rc;
 use std::time::Duration;
 
-use provost_check::facts::proof::{Exit, Line, Listener, Output, PhaseName, Sent, Signal};
+use provost_check::facts::proof::{Exit, Line, Listener, Missing, Output, PhaseName, Sent, Signal};
 use provost_check::model::hidden::Hidden;
 use provost_check::model::secret::masked;
+use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::pipe::fcntl_setpipe_size;
 use rustix::process::{Pid, kill_process};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
@@ -21,7 +24,7 @@ use tokio::time::{Instant, sleep};
 
 use super::listening::listening;
 use super::plan::Plan;
-use super::stage::{Entered, Launch};
+use super::stage::{Entered, LACKS, Launch};
 
 /// Between two looks at the kernel's table of sockets.
 const LOOK: Duration = Duration::from_millis(1);
@@ -77,6 +80,8 @@ struct Seen {
     kept: usize,
     /// The line by which the launch said that it failed.
     failure: Option<String>,
+    /// What it said that it could not have.
+    lacks: Vec<Missing>,
 }
 
 /// The process.
@@ -93,6 +98,9 @@ pub(super) struct Process {
     pub(super) hidden: Rc<Hidden>,
 }
 
+/// Its sockets, its output, the signals that it got, and what it could not have.
+pub(super) type WasSeen = (Vec<Listener>, Output, Vec<Sent>, Vec<Missing>);
+
 /// Why there is no process.
 #[derive(Debug)]
 pub(super) struct NotStarted(pub(super) String);
@@ -106,19 +114,20 @@ impl Process {
             arguments: plan.arguments.clone(),
             directory: plan.directory.clone(),
             user: plan.user,
-            writable: plan.writable.clone(),
+            fs_group: plan.fs_group,
+            groups: plan.groups.clone(),
+            volumes: plan.volumes.clone(),
             hosts: plan.terms.dependencies.iter().filter_map(|it| it.name.clone()).collect(),
             token: token.clone(),
             entered,
         };
-        let told = serde_json::to_string(&launch).map_err(|error| NotStarted(error.to_string()))?;
+        let told = told(&launch).map_err(|error| NotStarted(error.to_string()))?;
         let mut command = Command::new("/proc/self/exe");
         command
             .arg(super::worker::LAUNCH)
-            .arg(told)
             .env_clear()
             .envs(plan.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::null())
+            .stdin(Stdio::from(told))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
@@ -194,6 +203,11 @@ impl Process {
         Some(pages * rustix::param::page_size() as u64)
     }
 
+    /// Its number.
+    pub(super) fn id(&self) -> u32 {
+        self.pid.as_raw_nonzero().get().unsigned_abs()
+    }
+
     /// Whether it has ended.
     pub(super) fn has_ended(&mut self) -> bool {
         self.child.try_wait().is_ok_and(|status| status.is_some())
@@ -217,7 +231,7 @@ impl Process {
     }
 
     /// What was seen of it; called when it has ended.
-    pub(super) async fn seen(mut self) -> Result<(Vec<Listener>, Output, Vec<Sent>), NotStarted> {
+    pub(super) async fn seen(mut self) -> Result<WasSeen, NotStarted> {
         // What it printed last is still in the pipes, unless something that it left holds them.
         for watcher in self.watchers.drain(..2.min(self.watchers.len())) {
             let abort = watcher.abort_handle();
@@ -229,9 +243,18 @@ impl Process {
         let mut seen = self.seen.take();
         match seen.failure.take() {
             Some(why) => Err(NotStarted(why)),
-            None => Ok((seen.listeners, seen.output, self.signals)),
+            None => Ok((seen.listeners, seen.output, self.signals, seen.lacks)),
         }
     }
+}
+
+/// A file in memory that says it: arguments are short, and seen by all.
+fn told(launch: &Launch) -> std::io::Result<OwnedFd> {
+    let memory = memfd_create("launch", MemfdFlags::CLOEXEC)?;
+    let mut file = File::from(memory);
+    serde_json::to_writer(&mut file, launch)?;
+    file.rewind()?;
+    Ok(file.into())
 }
 
 /// A pipe that will be left unread is soon full.
@@ -322,7 +345,10 @@ impl Reader {
         let text = text.trim_end_matches(['\n', '\r']);
         let mut seen = self.seen.borrow_mut();
         if let Some(why) = self.token.as_deref().and_then(|token| text.strip_prefix(token)) {
-            seen.failure = Some(why.to_owned());
+            match why.strip_prefix(LACKS).map(serde_json::from_str) {
+                Some(Ok(lacks)) => seen.lacks.push(lacks),
+                _ => seen.failure = Some(why.to_owned()),
+            }
             return;
         }
         let mut text = text.to_owned();

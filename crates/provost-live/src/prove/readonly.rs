@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rustix::mount::{MountFlags, mount_remount};
 
 /// The kernel's own; what can be written there is guarded by rights that the program has not.
-const KERNEL: [&str; 3] = ["/proc", "/sys", "/dev"];
+const KERNEL: [&str; 2] = ["/proc", "/dev"];
 
 /// A mount, by proc_pid_mountinfo(5).
 #[derive(Debug, PartialEq, Eq)]

@@ -5,7 +5,6 @@
 //! program of a container is. That process is Provost again, in [`launch`]: it arranges what only can
 //! be arranged from inside, gives up its rights and becomes the program.
 
-use std::ffi::OsStr;
 use std::io;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
@@ -13,7 +12,7 @@ use std::process::{Command, ExitCode};
 
 use provost_check::facts::proof::{Missing, OWN_NETWORK, Stage};
 use rustix::fs::{Gid, Uid};
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_bind, mount_change};
+use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::{Signal, geteuid, set_parent_process_death_signal};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, UnshareFlags, remove_capability_from_bounding_set,
@@ -21,27 +20,24 @@ use rustix::thread::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::plan::Plan;
-use super::{netlink, readonly};
+use super::plan::{Plan, Volume};
+use super::root::HOSTS;
+use super::{netlink, readonly, root};
 
 /// The first port that may be opened without a right, of the network that is asked (ip-sysctl).
 const ANY_PORT: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
 
-/// Where the program is put when its own folder may not be open to the user it runs as.
-const PROGRAMS: &str = "/tmp/.provost";
-
-/// Where names of hosts are looked up first.
-const HOSTS: &str = "/etc/hosts";
-
-/// What the worker tells the process that becomes the program. It travels as an argument: the
-/// environment is the program's.
+/// What the worker tells the process that becomes the program. It comes as its standard input: the
+/// environment is the program's, and arguments are short.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Launch {
     pub(super) program: PathBuf,
     pub(super) arguments: Vec<String>,
     pub(super) directory: PathBuf,
     pub(super) user: (u32, u32),
-    pub(super) writable: Vec<PathBuf>,
+    pub(super) fs_group: Option<u32>,
+    pub(super) groups: Vec<u32>,
+    pub(super) volumes: Vec<Volume>,
     /// Hosts that are the loopback address.
     pub(super) hosts: Vec<String>,
     /// Begins the line by which a failure is told apart from what the program prints.
@@ -128,19 +124,14 @@ pub(super) fn foresee(entered: Entered, plan: &Plan, stage: &mut Stage) {
             _ => {}
         }
     }
-    let volume = |path: &Path, why: &str| Missing {
-        volume: true,
-        ..missing(&format!("the volume at {}", path.display()), why)
+    let mut volume = |path: &Path, why: &str| {
+        let what = format!("the volume at {}", path.display());
+        stage.missing.push(Missing { volume: true, ..missing(&what, why) });
     };
-    let filled = plan.mounted.iter().map(|path| volume(path, "its content is not here"));
-    stage.missing.extend(filled);
-    for path in &plan.writable {
-        if !entered.namespaces {
-            stage.missing.push(volume(path, "mounting needs a mount namespace"));
-        } else if !path.is_dir() {
-            let why = "this machine has no such folder to mount it on";
-            stage.missing.push(volume(path, why));
-        }
+    plan.absent.iter().for_each(|(path, why)| volume(path, why));
+    if !entered.namespaces {
+        let places = plan.volumes.iter().flat_map(|it| &it.mounts);
+        places.for_each(|place| volume(&place.at, "mounting needs a mount namespace"));
     }
 }
 
@@ -190,17 +181,25 @@ fn private_mounts() -> io::Result<()> {
 
 /// Becomes the program; comes back only when that failed, with a line on standard error that begins
 /// with the token.
-pub fn launch(launch: &OsStr) -> ExitCode {
-    let told = launch.to_str().and_then(|text| serde_json::from_str::<Launch>(text).ok());
+pub fn launch() -> ExitCode {
+    let told = std::io::read_to_string(std::io::stdin()).ok();
+    let told = told.and_then(|text| serde_json::from_str::<Launch>(&text).ok());
     let Some(told) = told else { return ExitCode::from(127) };
     let error = match become_program(&told) {
         Ok(never) => match never {},
         Err(error) => error,
     };
-    let line = format!("{}{error:#}\n", told.token);
-    let _ = rustix::io::write(rustix::stdio::stderr(), line.as_bytes());
+    say(&told, &format!("{error:#}"));
     ExitCode::from(127)
 }
+
+fn say(told: &Launch, text: &str) {
+    let line = format!("{}{}\n", told.token, text.replace('\n', " "));
+    let _ = rustix::io::write(rustix::stdio::stderr(), line.as_bytes());
+}
+
+/// Begins what could not be had, and did not keep the program from being started.
+pub(super) const LACKS: &str = "lacks ";
 
 /// There is no value of it.
 enum Never {}
@@ -210,19 +209,27 @@ fn become_program(told: &Launch) -> anyhow::Result<Never> {
     // When the worker is gone nobody waits for the program any more.
     set_parent_process_death_signal(Some(Signal::KILL)).context("cannot be tied to its parent")?;
     let mut program = told.program.clone();
+    let mut lacks = |what: String, why: String| {
+        let volume = what.starts_with("the volume");
+        let text = serde_json::to_string(&Missing { what, why, volume }).unwrap_or_default();
+        say(told, &format!("{LACKS}{text}"));
+    };
     if told.entered.namespaces {
         unshare(UnshareFlags::NEWNS).context("no mount namespace")?;
         private_mounts().context("cannot keep mounts private")?;
         let plain = MountFlags::NOSUID | MountFlags::NODEV;
-        mount("proc", "/proc", "proc", plain | MountFlags::NOEXEC, None).context("no /proc")?;
+        // Where parts of it are hidden, as in a container, the kernel gives a user namespace no other.
+        if let Err(error) = mount("proc", "/proc", "proc", plain | MountFlags::NOEXEC, None) {
+            lacks("its own /proc".to_owned(), error.to_string());
+        }
         readonly::make_read_only().context("cannot make the root read-only")?;
-        program = own_tmp(&told.program, &told.writable).context("cannot mount /tmp")?;
-        name_hosts(&told.hosts).context("cannot write /etc/hosts")?;
+        program = root::enter(told, &mut lacks).context("cannot make a root")?;
     }
+    rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null").context("no /dev/null")?)?;
     std::env::set_current_dir(&told.directory)
         .with_context(|| format!("cannot be started in {}", told.directory.display()))?;
     if told.entered.root {
-        give_up(told.user).context("cannot give up the rights of root")?;
+        give_up(told).context("cannot give up the rights of root")?;
         // A change of the user clears it.
         set_parent_process_death_signal(Some(Signal::KILL))?;
     }
@@ -231,52 +238,15 @@ fn become_program(told: &Launch) -> anyhow::Result<Never> {
     Err(error).with_context(|| format!("cannot run {}", told.program.display()))
 }
 
-/// An empty `/tmp` and empty volumes; the program is bound into the former, since the folder it lies
-/// in may be closed to others.
-fn own_tmp(program: &Path, writable: &[PathBuf]) -> anyhow::Result<PathBuf> {
-    let open = std::fs::File::open(program)?;
-    let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    mount("tmpfs", "/tmp", "tmpfs", flags, Some(c"mode=1777,size=1g"))?;
-    if Path::new("/dev/shm").is_dir() {
-        // Of the size that a container runtime gives it.
-        mount("shm", "/dev/shm", "tmpfs", flags, Some(c"mode=1777,size=64m"))?;
-    }
-    for path in writable.iter().filter(|path| *path != Path::new("/tmp")) {
-        if path.is_dir() {
-            mount("tmpfs", path, "tmpfs", flags, Some(c"mode=1777,size=1g"))?;
-        }
-    }
-    std::fs::create_dir(PROGRAMS)?;
-    let name = program.file_name().unwrap_or(OsStr::new("program"));
-    let inside = Path::new(PROGRAMS).join(name);
-    std::fs::File::create(&inside)?;
-    let source = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&open));
-    mount_bind(source.as_str(), &inside)?;
-    Ok(inside)
-}
-
-/// Has the names stand for the loopback address, where there is a table of names.
-fn name_hosts(names: &[String]) -> io::Result<()> {
-    let table = Path::new(HOSTS);
-    if names.is_empty() || !table.is_file() {
-        return Ok(());
-    }
-    let mut text = std::fs::read_to_string(table).unwrap_or_default();
-    for name in names {
-        text.push_str(&format!("\n127.0.0.1 {name}\n"));
-    }
-    let inside = Path::new(PROGRAMS).join("hosts-of-dependencies");
-    std::fs::write(&inside, text)?;
-    mount_bind(&inside, table).map_err(io::Error::from)
-}
-
-fn give_up((uid, gid): (u32, u32)) -> io::Result<()> {
+fn give_up(told: &Launch) -> io::Result<()> {
+    let (uid, gid) = told.user;
     for capability in CapabilitySet::all().iter() {
         // Newer kernels know more than older ones.
         let _ = remove_capability_from_bounding_set(capability);
     }
     let (uid, gid) = (Uid::from_raw(uid), Gid::from_raw(gid));
-    set_thread_groups(&[])?;
+    let groups = told.fs_group.iter().chain(&told.groups).map(|group| Gid::from_raw(*group));
+    set_thread_groups(&groups.collect::<Vec<_>>())?;
     set_thread_res_gid(gid, gid, gid)?;
     set_thread_res_uid(uid, uid, uid)?;
     let none = CapabilitySet::empty();

@@ -43,7 +43,7 @@ pub fn called() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     let word = arguments.next()?;
     if word == LAUNCH {
-        return Some(stage::launch(&arguments.next().unwrap_or_default()));
+        return Some(stage::launch());
     }
     (word == WORK).then(|| match work() {
         Ok(()) => ExitCode::SUCCESS,
@@ -62,6 +62,10 @@ fn work() -> Result<()> {
     let phase = tokio::task::LocalSet::new().block_on(&runtime, async {
         let beyond = relayed.then(|| Beyond::new(from)).transpose();
         phases::run(&plan, entered, beyond.map_err(|error| error.to_string())?).await
+    });
+    let phase = phase.map(|(phase, lacks)| {
+        told.missing.extend(lacks);
+        phase
     });
     let measured = Measured { stage: told, phase };
     let mut out = std::io::stdout().lock();

@@ -33,10 +33,9 @@ pub(crate) struct ProveArgs {
     #[arg(long, value_name = "tcp:PORT[=NAME][=127.0.0.1:PORT]", value_parser = dependency)]
     #[arg(help_heading = "Process")]
     pub(crate) dependency: Vec<Dependency>,
-    /// The folder it is started in (default: /)
-    #[arg(long, value_name = "DIR", default_value = "/", hide_default_value = true)]
-    #[arg(help_heading = "Process")]
-    pub(crate) directory: std::path::PathBuf,
+    /// The folder it is started in (default: the container's workingDir, else /)
+    #[arg(long, value_name = "DIR", help_heading = "Process")]
+    pub(crate) directory: Option<std::path::PathBuf>,
     /// Its arguments, behind `--`; outrank the manifest
     #[arg(last = true, value_name = "ARGUMENT")]
     pub(crate) arguments: Vec<String>,

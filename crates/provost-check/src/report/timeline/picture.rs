@@ -384,6 +384,7 @@ mod tests {
             load: None,
             metrics: None,
             dependencies: Vec::new(),
+            children: Default::default(),
         }
     }
 

@@ -19,6 +19,7 @@ pub static RULE: Rule = Rule {
         Level::Deny,
         "a process that ends before anybody told it to",
     )],
+    after: &["needs-writable-root"],
     check: Check::Process(check),
     ..Rule::BASE
 };

@@ -6,6 +6,7 @@ pub mod grpc_health_stays_serving;
 pub mod hangs_on_long_request;
 pub mod ignores_signal_while_starting;
 pub mod keeps_connections_open_in_drain;
+pub mod leaves_children;
 pub mod liveness_fails_in_drain;
 pub mod loses_requests_at_some_phase;
 pub mod loses_requests_in_flight;

@@ -22,7 +22,7 @@ mod without;
 
 use std::rc::Rc;
 
-use provost_check::facts::proof::{Phase, PhaseName};
+use provost_check::facts::proof::{Missing, Phase, PhaseName};
 
 use super::dependency::beyond::Beyond;
 use super::plan::Plan;
@@ -34,7 +34,7 @@ pub(super) async fn run(
     plan: &Plan,
     entered: Entered,
     beyond: Option<Beyond>,
-) -> Result<Phase, String> {
+) -> Result<(Phase, Vec<Missing>), String> {
     let (sink, plan) = telemetry::sink(plan, entered.namespaces).await?;
     let mut run = Run::start(&plan, entered, beyond.map(Rc::new)).await?;
     run.sink = sink;

@@ -7,8 +7,8 @@ use std::time::Duration;
 use provost_check::facts::metrics::Metrics;
 use provost_check::facts::proof::telemetry::{Memory, Traced};
 use provost_check::facts::proof::{
-    Exit, Health, Load, Outcome, Phase, PhaseName, ProbeKind, Protocol, Purpose, Signal, Spoken,
-    State, Telemetry, Watched,
+    Children, Exit, Health, Load, Missing, Outcome, Phase, PhaseName, ProbeKind, Protocol, Purpose,
+    Signal, Spoken, State, Telemetry, Watched,
 };
 use provost_check::model::secret::masked;
 use tokio::time::{Instant, sleep};
@@ -55,6 +55,7 @@ pub(super) struct Run<'p> {
     pub(super) load: Option<Load>,
     pub(super) health: Option<Health>,
     pub(super) watched: Option<Watched>,
+    pub(super) children: Children,
 }
 
 impl<'p> Run<'p> {
@@ -93,6 +94,7 @@ impl<'p> Run<'p> {
             load: None,
             health: None,
             watched: None,
+            children: Children::default(),
         })
     }
 
@@ -260,7 +262,7 @@ impl<'p> Run<'p> {
     }
 
     /// Everything that was seen.
-    pub(super) async fn finish(mut self) -> Result<Phase, String> {
+    pub(super) async fn finish(mut self) -> Result<(Phase, Vec<Missing>), String> {
         if self.exit.is_none() {
             self.exit = self.process.ended_within(Duration::ZERO).await;
         }
@@ -272,7 +274,8 @@ impl<'p> Run<'p> {
             memory: std::mem::take(&mut self.memory),
             ..sink.seen(clock, &hidden)
         });
-        let (listeners, output, signals) = self.process.seen().await.map_err(|error| error.0)?;
+        let (listeners, output, signals, lacks) =
+            self.process.seen().await.map_err(|error| error.0)?;
         let mut requests = self.log.requests.take();
         requests.sort_by_key(|request| request.at_us);
         for request in &mut requests {
@@ -282,7 +285,7 @@ impl<'p> Run<'p> {
             }
         }
         let lateness_us = self.log.lateness_us();
-        Ok(Phase {
+        let phase = Phase {
             name: self.plan.phase,
             listeners,
             ready_us: self.ready_us,
@@ -298,11 +301,13 @@ impl<'p> Run<'p> {
             load: self.load,
             health: self.health,
             watched: self.watched,
+            children: self.children,
             output,
             exit: self.exit,
             lateness_us,
             trials: Vec::new(),
             repeats: Vec::new(),
-        })
+        };
+        Ok((phase, lacks))
     }
 }

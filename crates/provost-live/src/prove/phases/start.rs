@@ -7,6 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::run::{PATIENCE, Run};
 use super::{health, scrapes};
+use crate::prove::children;
 use crate::prove::connection::get;
 
 /// How often each probe is made.
@@ -64,8 +65,12 @@ pub(super) async fn run(run: &mut Run<'_>) {
         // What is logged of it is none of the end.
         sleep(SETTLE).await;
     }
+    let pid = run.process.id();
+    run.children.zombies = children::zombies(pid).await;
+    let watch = children::Watch::begin(pid);
     run.terminate();
     run.wait_for_end().await;
+    run.children.left = watch.left();
 }
 
 /// What the process is there for, asked as soon as it says that it is ready; where that is no other

@@ -31,6 +31,8 @@ pub(super) struct Given {
     pub(super) secrets: Vec<String>,
     /// Variables whose values are not known here and had to be made up or left out, in sentences.
     pub(super) said: Vec<String>,
+    /// What was made up, by what it stands for: a variable and a file of the same key are the same.
+    canaries: BTreeMap<String, String>,
 }
 
 /// Composes it.
@@ -75,6 +77,18 @@ impl Given {
         }
     }
 
+    /// Stands for what is secret: whoever prints it has printed a secret, and no real one was needed to
+    /// see that.
+    pub(super) fn canary(&mut self, of: &str) -> String {
+        if let Some(known) = self.canaries.get(of) {
+            return known.clone();
+        }
+        let canary = format!("canary-{:x}-{}", std::process::id(), self.secrets.len());
+        self.secrets.push(canary.clone());
+        self.canaries.insert(of.to_owned(), canary.clone());
+        canary
+    }
+
     /// A value that the user gave: secret when its name says so.
     fn set(&mut self, name: String, value: String) {
         self.may_be_secret(&name, &value);
@@ -92,11 +106,9 @@ fn of_manifest(case: &Case<'_>, given: &mut Given) {
                 given.may_be_secret(name, value);
                 given.variables.insert(name.to_owned(), value.clone());
             }
-            Err(Abstain::Unknown { reason: Reason::ValueFromSecret, .. }) => {
-                // Whoever prints it has printed a secret, and no real one was needed to see that.
-                let canary = format!("canary-{:x}-{}", std::process::id(), given.secrets.len());
+            Err(Abstain::Unknown { reason: Reason::ValueFromSecret, needs }) => {
+                let canary = given.canary(needs);
                 given.said.push(format!("{name} is of a Secret; a value was made up for it"));
-                given.secrets.push(canary.clone());
                 given.variables.insert(name.to_owned(), canary);
             }
             Err(Abstain::Unknown { reason: Reason::ValueFromField, .. }) => {

@@ -11,7 +11,6 @@ use provost_check::facts::proof::{
     Measured, PhaseName, Program, Proof, Protocol, RATE, Stage, VERSION,
 };
 use provost_check::facts::settings::Settings;
-use provost_check::facts::workload::VolumeKind;
 use provost_check::findings::suppress::Suppression;
 use provost_check::pipeline::{self, BinaryInput, Request};
 use provost_check::report::Judged;
@@ -20,7 +19,7 @@ use provost_check::rules::engine::{Profile, Selection};
 use provost_check::rules::rule::{Need, Rule};
 use provost_live::prove::Plan;
 
-use super::{dependencies, environment, runs, settings, telemetry, terms};
+use super::{dependencies, environment, runs, settings, telemetry, terms, volumes};
 use crate::args::{Cli, ProveArgs, READY_WITHIN};
 use crate::commands::check;
 use crate::exit::{Exit, Mistake};
@@ -145,6 +144,9 @@ fn plan(args: &ProveArgs, world: &World) -> Result<Planned> {
     let joined = Joined::new(world);
     let container = container(args, &joined)?;
     let mut given = environment::compose(args, container.as_ref())?;
+    let volumes = container.as_ref().map(|case| volumes::of(case, &mut given));
+    let volumes = volumes.unwrap_or_default();
+    let (fs_group, groups) = container.as_ref().map(groups).unwrap_or_default();
     let mut terms = terms::of(args, container.as_ref(), &world.settings);
     terms.dependencies = dependencies::of(args, &terms, &given)?;
     terms.otlp = telemetry::of(args, &mut given);
@@ -165,14 +167,16 @@ fn plan(args: &ProveArgs, world: &World) -> Result<Planned> {
         arguments,
         environment: given.variables.into_iter().collect(),
         secrets: given.secrets,
-        directory: args.directory.clone(),
+        directory: directory(args, container.as_ref()),
         user: container.as_ref().map_or(NONROOT, user),
         read_only_root: container.as_ref().is_some_and(|case| {
             let read_only = case.security().read_only_root;
             read_only.is_some_and(|fact| fact.value)
         }),
-        writable: container.as_ref().map(volumes).unwrap_or_default(),
-        mounted: container.as_ref().map(mounts).unwrap_or_default(),
+        fs_group,
+        groups,
+        volumes: volumes.there,
+        absent: volumes.absent,
         terms,
         early_us: 0,
         sockets: None,
@@ -269,23 +273,26 @@ fn runs_here(path: &str, world: &World) -> Result<(), Mistake> {
     }
 }
 
-/// Where volumes are mounted that are not empty: what is in them is not here.
-fn mounts(case: &Case<'_>) -> Vec<PathBuf> {
-    let empty = volumes(case);
-    let all = case.container.mounts.iter().map(|mount| PathBuf::from(&mount.path.value));
-    all.filter(|path| !empty.contains(path)).collect()
+/// Groups that its volumes are given to, and further ones that it is in.
+fn groups(case: &Case<'_>) -> (Option<u32>, Vec<u32>) {
+    let number = |id: i64| u32::try_from(id).ok();
+    let fs_group = case.security().fs_group.as_ref().and_then(|group| number(group.value));
+    let spec = case.of.object.document.node(case.pod().spec);
+    let listed = spec.at(&["securityContext", "supplementalGroups"]);
+    let listed = listed.iter().flat_map(|list| list.items());
+    (fs_group, listed.filter_map(|group| group.as_i64().and_then(number)).collect())
 }
 
-/// Where empty volumes are mounted.
-fn volumes(case: &Case<'_>) -> Vec<PathBuf> {
-    let pod = case.pod();
-    let empty = |name: &str| {
-        pod.volumes.iter().any(|volume| {
-            volume.name.value == name && matches!(volume.kind, VolumeKind::EmptyDir { .. })
-        })
-    };
-    let mounts = case.container.mounts.iter().filter(|mount| empty(&mount.name.value));
-    mounts.map(|mount| PathBuf::from(&mount.path.value)).collect()
+/// Where it is started: as it was said, as the manifest has it, at the root.
+fn directory(args: &ProveArgs, container: Option<&Case<'_>>) -> PathBuf {
+    let written = container.and_then(|case| case.container.working_dir.as_ref());
+    match (&args.directory, written) {
+        (Some(directory), _) => {
+            std::path::absolute(directory).unwrap_or_else(|_| directory.clone())
+        }
+        (None, Some(written)) => Path::new("/").join(&written.value),
+        (None, None) => PathBuf::from("/"),
+    }
 }
 
 /// The command line without what the report is written as, for whoever wants to see it again. Values
@@ -301,9 +308,7 @@ fn command(args: &ProveArgs) -> String {
         flag("--env", &format!("{name}={}", if hidden { "..." } else { value }));
     }
     args.dependency.iter().for_each(|it| flag("--dependency", &dependencies::typed(it)));
-    if args.directory != Path::new("/") {
-        flag("--directory", &args.directory.to_string_lossy());
-    }
+    args.directory.iter().for_each(|path| flag("--directory", &path.to_string_lossy()));
     args.port.iter().for_each(|port| flag("--port", &port.to_string()));
     if args.ready_within != READY_WITHIN {
         flag("--ready-within", &args.ready_within.to_string());

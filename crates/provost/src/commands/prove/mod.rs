@@ -18,6 +18,8 @@ mod runs;
 mod settings;
 #[cfg(target_os = "linux")]
 mod telemetry;
+#[cfg(target_os = "linux")]
+mod volumes;
 
 /// Measures the process and judges what it did.
 #[cfg(target_os = "linux")]

@@ -1,0 +1,122 @@
+//! Processes that the measured one started: which of them nobody waits for, and which run on when it
+//! ends.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::fs;
+use std::rc::Rc;
+use std::time::Duration;
+
+use tokio::task::{JoinHandle, spawn_local};
+use tokio::time::{Instant, sleep};
+
+use super::listening::tree;
+
+/// Whoever is waited for is no zombie for longer.
+const WAITED_FOR: Duration = Duration::from_secs(1);
+
+/// Between two looks.
+const LOOK: Duration = Duration::from_millis(3);
+
+/// A look is of the end when it was no longer before it.
+const AT_THE_END: Duration = Duration::from_millis(40);
+
+/// What is seen so many times in a row was not about to end.
+const STAYS: usize = 3;
+
+/// Those below a process by number: their names, and whether they have ended.
+fn below(pid: u32) -> BTreeMap<u32, (String, bool)> {
+    tree(pid).into_iter().skip(1).filter_map(|pid| Some((pid, state(pid)?))).collect()
+}
+
+/// `pid (name) state ...`, where the name may hold anything (proc_pid_stat(5)).
+fn state(pid: u32) -> Option<(String, bool)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    named(&stat)
+}
+
+fn named(stat: &str) -> Option<(String, bool)> {
+    let (head, rest) = stat.rsplit_once(") ")?;
+    let name = head.split_once('(')?.1;
+    Some((name.to_owned(), rest.starts_with('Z')))
+}
+
+/// Names of those that have ended and are not waited for.
+pub(super) async fn zombies(pid: u32) -> Vec<String> {
+    let dead = |pid| {
+        let mut all = below(pid);
+        all.retain(|_, (_, ended)| *ended);
+        all
+    };
+    let before = dead(pid);
+    if before.is_empty() {
+        return Vec::new();
+    }
+    sleep(WAITED_FOR).await;
+    let now = dead(pid);
+    before.into_iter().filter(|(pid, _)| now.contains_key(pid)).map(|(_, (name, _))| name).collect()
+}
+
+/// Looks again and again which of them run.
+#[derive(Debug)]
+pub(super) struct Watch {
+    task: JoinHandle<()>,
+    seen: Rc<RefCell<Seen>>,
+}
+
+#[derive(Debug, Default)]
+struct Seen {
+    last: Option<Instant>,
+    /// Those that ran, and how many times in a row that was seen.
+    running: BTreeMap<u32, (String, usize)>,
+}
+
+impl Watch {
+    pub(super) fn begin(pid: u32) -> Self {
+        let seen = Rc::new(RefCell::new(Seen::default()));
+        let shared = Rc::clone(&seen);
+        let task = spawn_local(async move {
+            // When it is gone there is nothing to be looked at any more.
+            while state(pid).is_some_and(|(_, ended)| !ended) {
+                let now = below(pid);
+                {
+                    let mut seen = shared.borrow_mut();
+                    seen.last = Some(Instant::now());
+                    let before = std::mem::take(&mut seen.running);
+                    let running = now.into_iter().filter(|(_, (_, ended))| !ended);
+                    seen.running = running
+                        .map(|(pid, (name, _))| {
+                            let times = before.get(&pid).map_or(1, |(_, times)| times + 1);
+                            (pid, (name, times))
+                        })
+                        .collect();
+                }
+                sleep(LOOK).await;
+            }
+        });
+        Self { task, seen }
+    }
+
+    /// Names of those that ran when it ended, which was just now.
+    pub(super) fn left(self) -> Vec<String> {
+        self.task.abort();
+        let seen = self.seen.borrow();
+        if seen.last.is_none_or(|last| last.elapsed() > AT_THE_END) {
+            return Vec::new();
+        }
+        let running = seen.running.values().filter(|(_, times)| *times >= STAYS);
+        running.map(|(name, _)| name.clone()).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_may_hold_anything() {
+        assert_eq!(named("12 (a) Z) b) S 1 12"), Some(("a) Z) b".to_owned(), false)));
+        assert_eq!(named("12 (sleep) Z 1 12"), Some(("sleep".to_owned(), true)));
+        assert_eq!(named(""), None);
+    }
+}

@@ -1,0 +1,274 @@
+//! What the manifests say about the volumes of a container, and what is put into them.
+
+use std::path::{Component, Path, PathBuf};
+
+use provost_check::case::Case;
+use provost_check::facts::container::Mount;
+use provost_check::facts::document::Node;
+use provost_check::facts::objects::Body;
+use provost_check::facts::workload::VolumeKind;
+use provost_live::prove::plan::{Content, Place, Volume, VolumeFile};
+
+use super::environment::Given;
+
+/// Of files where nothing is said (`ConfigMapVolumeSourceDefaultMode` and the others in
+/// pkg/apis/core/v1/defaults.go).
+const MODE: u32 = 0o644;
+
+/// Bytes of all files together: a ConfigMap has a megabyte at most.
+const MOST_BYTES: usize = 64 << 20;
+
+/// The volumes of a container.
+#[derive(Debug, Default)]
+pub(super) struct Volumes {
+    /// Those whose content is known.
+    pub(super) there: Vec<Volume>,
+    /// Others: where they would be, and why they are not.
+    pub(super) absent: Vec<(PathBuf, String)>,
+}
+
+/// Reads what each mount of the container shows. Values of Secrets are made up.
+pub(super) fn of(case: &Case<'_>, given: &mut Given) -> Volumes {
+    let mut found = Volumes::default();
+    let spec = case.of.object.document.node(case.pod().spec);
+    for mount in &case.container.mounts {
+        let name = &mount.name.value;
+        let place = place(mount);
+        if let Some(known) = found.there.iter_mut().find(|it| it.name == *name) {
+            known.mounts.push(place);
+            continue;
+        }
+        let written = spec.get("volumes").into_iter().flat_map(|list| list.items());
+        let mut written =
+            written.filter(|it| it.get("name").and_then(|n| n.as_str()) == Some(name.as_str()));
+        let kind = case.pod().volume(name).map(|volume| &volume.kind);
+        let mut bytes = None;
+        let content = match kind {
+            Some(VolumeKind::EmptyDir { size_limit, .. }) => {
+                let size = size_limit.as_ref().and_then(|size| size.amount);
+                bytes = size.and_then(|size| u64::try_from(size.0).ok());
+                Ok(Content::Empty)
+            }
+            Some(VolumeKind::Claim(_)) | None => {
+                // A StatefulSet's claims are no volumes of the pod template.
+                given.said.push(format!("the volume {name} is a claim; it was taken to be empty"));
+                Ok(Content::Empty)
+            }
+            Some(VolumeKind::HostPath(path)) => {
+                Err(format!("{} of a node is not here", path.value))
+            }
+            Some(_) => match written.next() {
+                Some(node) => Files { case, given, files: Vec::new(), bytes: 0 }.volume(node),
+                None => Err("its source is not known".to_owned()),
+            },
+        };
+        match content {
+            Ok(content) => {
+                let mounts = vec![place];
+                found.there.push(Volume { name: name.clone(), content, bytes, mounts });
+            }
+            Err(why) => found.absent.push((place.at, why)),
+        }
+    }
+    found
+}
+
+fn place(mount: &Mount) -> Place {
+    let sub_path = mount.sub_path.as_ref().map(|sub| PathBuf::from(&sub.value));
+    Place {
+        at: PathBuf::from(&mount.path.value),
+        sub_path: sub_path.filter(|sub| is_within(sub)),
+        read_only: mount.read_only,
+    }
+}
+
+fn is_within(path: &Path) -> bool {
+    path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir))
+}
+
+/// Files of one volume while they are collected.
+struct Files<'a, 'c> {
+    case: &'a Case<'c>,
+    given: &'a mut Given,
+    files: Vec<VolumeFile>,
+    bytes: usize,
+}
+
+impl Files<'_, '_> {
+    fn volume(mut self, node: Node<'_>) -> Result<Content, String> {
+        for (key, source) in node.entries() {
+            match key.as_str() {
+                Some("name") | None => {}
+                Some("projected") => {
+                    let mode = mode(Some(source), "defaultMode", MODE);
+                    let sources = source.get("sources").into_iter().flat_map(|list| list.items());
+                    for one in sources {
+                        for (key, source) in one.entries() {
+                            self.source(key.as_str().unwrap_or_default(), source, mode)?;
+                        }
+                    }
+                }
+                Some(kind) => {
+                    self.source(kind, source, mode(Some(source), "defaultMode", MODE))?;
+                }
+            }
+        }
+        Ok(Content::Files(self.files))
+    }
+
+    fn source(&mut self, kind: &str, source: Node<'_>, mode: u32) -> Result<(), String> {
+        match kind {
+            "configMap" => self.keys("ConfigMap", "name", source, mode),
+            "secret" => {
+                // In a projected volume it is called as other objects are.
+                let name = if source.get("secretName").is_some() { "secretName" } else { "name" };
+                self.keys("Secret", name, source, mode)
+            }
+            "downwardAPI" => self.downward(source, mode),
+            "serviceAccountToken" => {
+                let path = source.get("path").and_then(|path| path.as_str()).unwrap_or("token");
+                let canary = self.given.canary("the token of the service account");
+                self.add(path, canary, mode)
+            }
+            other => Err(format!("what {other} brings is not here")),
+        }
+    }
+
+    /// Files of a ConfigMap or Secret.
+    fn keys(
+        &mut self,
+        kind: &str,
+        name: &str,
+        source: Node<'_>,
+        mode_of_all: u32,
+    ) -> Result<(), String> {
+        let name = source.get(name).and_then(|name| name.as_str()).unwrap_or_default();
+        let optional = source.get("optional").and_then(|it| it.as_bool()).unwrap_or(false);
+        let items: Vec<(String, String, u32)> = source
+            .get("items")
+            .into_iter()
+            .flat_map(|list| list.items())
+            .filter_map(|item| {
+                let text = |key| item.get(key).and_then(|it| it.as_str()).map(str::to_owned);
+                Some((text("key")?, text("path")?, mode(Some(item), "mode", mode_of_all)))
+            })
+            .collect();
+        let object = self.case.named_object(kind, name).ok().flatten();
+        let all = |keys: &mut dyn Iterator<Item = &str>| -> Vec<(String, String, u32)> {
+            keys.map(|key| (key.to_owned(), key.to_owned(), mode_of_all)).collect()
+        };
+        match object.map(|object| &object.body) {
+            Some(Body::ConfigMap(map)) => {
+                let wanted = match items.is_empty() {
+                    true => all(&mut map.data.iter().map(|(key, _)| key)),
+                    false => items,
+                };
+                for (key, path, mode) in wanted {
+                    match map.data.get(&key) {
+                        Some(value) => self.add(&path, value.value.clone(), mode)?,
+                        None if optional => {}
+                        None => {
+                            return Err(format!("key {key} of ConfigMap {name} is not known"));
+                        }
+                    }
+                }
+                if !map.binary_keys.is_empty() {
+                    let said = format!("binaryData of ConfigMap {name} was left out");
+                    self.given.said.push(said);
+                }
+                Ok(())
+            }
+            Some(Body::Secret(secret)) => {
+                let wanted = match items.is_empty() {
+                    true => all(&mut secret.keys.iter().map(|key| key.value.as_str())),
+                    false => items,
+                };
+                self.secret(name, wanted)
+            }
+            // Which keys it has is known by what is taken of it.
+            _ if kind == "Secret" && !items.is_empty() => self.secret(name, items),
+            _ if optional => Ok(()),
+            _ => Err(format!("{kind} {name} is not among the manifests")),
+        }
+    }
+
+    fn secret(&mut self, name: &str, keys: Vec<(String, String, u32)>) -> Result<(), String> {
+        for (key, path, mode) in keys {
+            let canary = self.given.canary(&format!("key {key} of Secret {name}"));
+            self.add(&path, canary, mode)?;
+        }
+        let said =
+            format!("files of Secret {name} were made up: they hold no keys or certificates");
+        if !self.given.said.contains(&said) {
+            self.given.said.push(said);
+        }
+        Ok(())
+    }
+
+    fn downward(&mut self, source: Node<'_>, mode_of_all: u32) -> Result<(), String> {
+        for item in source.get("items").into_iter().flat_map(|list| list.items()) {
+            let Some(path) = item.get("path").and_then(|path| path.as_str()) else { continue };
+            let field = item.at(&["fieldRef", "fieldPath"]).and_then(|field| field.as_str());
+            match field.and_then(|field| self.field(field)) {
+                Some(text) => self.add(path, text, mode(Some(item), "mode", mode_of_all))?,
+                None => {
+                    self.given
+                        .said
+                        .push(format!("the file {path} is only known on a node, and was left out"));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// A field of the pod, as a file shows it (`ExtractFieldPathAsString` in pkg/fieldpath/fieldpath.go).
+    fn field(&self, field: &str) -> Option<String> {
+        let pod = self.case.pod();
+        let lines = |map: &provost_check::facts::objects::StringMap| {
+            let mut lines: Vec<String> =
+                map.iter().map(|(key, value)| format!("{key}={value:?}")).collect();
+            lines.sort();
+            lines.join("\n")
+        };
+        let keyed = |map: &str| field.strip_prefix(map)?.strip_prefix("['")?.strip_suffix("']");
+        if let Some(key) = keyed("metadata.labels") {
+            return Some(pod.labels.get(key).map_or_else(String::new, |it| it.value.clone()));
+        }
+        if let Some(key) = keyed("metadata.annotations") {
+            return Some(pod.annotations.get(key).map_or_else(String::new, |it| it.value.clone()));
+        }
+        match field {
+            "metadata.labels" => Some(lines(&pod.labels)),
+            "metadata.annotations" => Some(lines(&pod.annotations)),
+            "metadata.namespace" => Some(self.case.of.object.meta.namespace.value.clone()),
+            // Pods of a workload have names of their own; it is one of that shape.
+            "metadata.name" => {
+                let name = self.case.of.object.meta.name.as_ref()?;
+                Some(format!("{}-0", name.value))
+            }
+            "metadata.uid" => Some("00000000-0000-4000-8000-000000000000".to_owned()),
+            _ => None,
+        }
+    }
+
+    fn add(&mut self, path: &str, content: String, mode: u32) -> Result<(), String> {
+        let path = PathBuf::from(path);
+        if !is_within(&path) {
+            return Err(format!("{} is no path within a volume", path.display()));
+        }
+        self.bytes += content.len();
+        if self.bytes > MOST_BYTES {
+            return Err("it holds too much".to_owned());
+        }
+        self.files.push(VolumeFile { path, content, mode });
+        Ok(())
+    }
+}
+
+fn mode(node: Option<Node<'_>>, key: &str, default: u32) -> u32 {
+    let written = node.and_then(|node| node.get(key)).and_then(|mode| mode.as_i64());
+    written
+        .and_then(|mode| u32::try_from(mode).ok())
+        .filter(|mode| *mode <= 0o777)
+        .unwrap_or(default)
+}
