@@ -1,6 +1,7 @@
 //! One run of `provost check`, from paths to a report.
 
 mod load;
+mod platforms;
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -20,11 +21,12 @@ use crate::model::removed_apis;
 use crate::model::schema::{self, Known};
 use crate::report::{self, Input, Report, SubjectView, UnknownKind};
 use crate::rules;
-use crate::rules::engine::{self, Selection};
+use crate::rules::engine::{self, Selection, Verdicts};
 use crate::rules::input::bad_suppression;
 use crate::rules::rule::Rule;
 
 pub use load::{Loaded, load};
+pub use platforms::judge_platforms;
 
 /// An executable to judge.
 #[derive(Clone, Debug)]
@@ -88,7 +90,7 @@ pub struct Request {
     pub images: Vec<ImageInput>,
     /// Images that are fetched while they are read.
     pub registry_images: Vec<RegistryInput>,
-    /// `--platform`: which image of an index, `os/arch[/variant]`.
+    /// `--platform`: which image of an index, `os/arch[/variant]`; without it each is judged.
     pub platform: Option<String>,
     /// Files with what `provost prove` measured.
     pub proofs: Vec<String>,
@@ -117,6 +119,10 @@ pub struct Conclusion {
     pub judged: usize,
     /// The containers that something was bound to, and what, by name.
     pub subjects: Vec<SubjectView>,
+    /// Images of other platforms, and programs in them, that were judged too.
+    pub more_images: usize,
+    /// See `more_images`.
+    pub more_binaries: usize,
 }
 
 impl Conclusion {
@@ -149,8 +155,17 @@ pub fn conclude(
     selection: &Selection,
     ignores: &[Suppression],
 ) -> Conclusion {
+    finish(joined, engine::judge(joined, rules, selection), selection, ignores)
+}
+
+/// Applies suppressions to what the rules said, and puts it in the order of reports.
+fn finish(
+    joined: &Joined<'_>,
+    mut verdicts: Verdicts,
+    selection: &Selection,
+    ignores: &[Suppression],
+) -> Conclusion {
     let world = joined.world;
-    let mut verdicts = engine::judge(joined, rules, selection);
     verdicts.findings.extend(bad_suppression::unused_declarations(joined, selection));
     written::relocate(&mut verdicts.findings, &world.sources);
     let mut suppressions = ignores.to_vec();
@@ -176,6 +191,7 @@ pub fn conclude(
         suppressed,
         judged: verdicts.judged,
         subjects: subjects(joined),
+        ..Conclusion::default()
     };
     conclusion.hide(world.sources.hidden());
     conclusion
@@ -215,8 +231,8 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         judged: report::Judged {
             objects: world.objects.iter().filter(|it| it.generated.is_none()).count(),
             dockerfiles: world.builds.len(),
-            images: world.images.len(),
-            binaries: world.binaries.len(),
+            images: world.images.len() + conclusion.more_images,
+            binaries: world.binaries.len() + conclusion.more_binaries,
             processes: world.proofs.len(),
         },
         findings: conclusion.findings,

@@ -86,12 +86,24 @@ pub(crate) enum Verb {
     },
 }
 
+impl CheckArgs {
+    /// Whoever names something means that, and whoever names nothing the working directory, which is
+    /// also where `--build` finds the module.
+    pub(crate) fn settle(&mut self) {
+        let named = [&self.binary, &self.dockerfile, &self.chart, &self.kustomize, &self.proof];
+        let named = !self.image.is_empty() || named.iter().any(|list| !list.is_empty());
+        if self.paths.is_empty() && (self.build || !named) {
+            self.paths.push(".".to_owned());
+        }
+    }
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct CheckArgs {
     /// Directories, manifests, Dockerfiles, Go binaries and images; `-` reads YAML from standard input
-    #[arg(value_name = "PATH", default_value = ".", hide_default_value = true)]
+    #[arg(value_name = "PATH")]
     #[arg(
-        long_help = "Directories, manifests, Dockerfiles, Go binaries and image archives, told apart by their content; `-` reads YAML from standard input. Without one, the working directory. What .gitignore names is left out of directories"
+        long_help = "Directories, manifests, Dockerfiles, Go binaries and image archives, told apart by their content; `-` reads YAML from standard input. Without one, what --image, --binary, --dockerfile, --chart, --kustomize or --proof name, and nothing else; without those either, the working directory. What .gitignore names is left out of directories"
     )]
     pub(crate) paths: Vec<String>,
 
@@ -111,7 +123,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "HOST", value_parser = host, requires = "image")]
     #[arg(help_heading = "Evidence")]
     pub(crate) insecure_registry: Vec<String>,
-    /// Its platform, when it has several (default: linux/amd64)
+    /// Its platform, when it has several (default: each of them)
     #[arg(long, value_name = "OS/ARCH", value_parser = platform, help_heading = "Evidence")]
     pub(crate) platform: Option<String>,
     /// The stage that is built, when it is not the last

@@ -40,7 +40,12 @@ fn main() -> ExitCode {
     }
     panic::set_hook(Box::new(report_panic));
     let cli = match Cli::try_parse() {
-        Ok(cli) => cli,
+        Ok(mut cli) => {
+            if let Verb::Check(args) = &mut cli.verb {
+                args.settle();
+            }
+            cli
+        }
         Err(error) => return usage(&error).into(),
     };
     ending(|| run(&cli)).into()

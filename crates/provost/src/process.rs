@@ -64,6 +64,12 @@ impl Tool {
         file.and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *b"#!"
     }
 
+    /// A tool that a test makes up.
+    #[cfg(test)]
+    pub(crate) fn made_up(name: &str, command: Command) -> std::io::Result<Self> {
+        Ok(Self { name: name.to_owned(), command, _home: TempDir::new()? })
+    }
+
     /// Runs it; its home is there until it has ended.
     pub(crate) fn run(
         self,

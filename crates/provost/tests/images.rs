@@ -4,6 +4,8 @@
 
 #[path = "support/layout.rs"]
 mod layout;
+#[path = "images/named.rs"]
+mod named;
 mod support;
 
 use std::collections::BTreeMap;
@@ -316,19 +318,19 @@ fn evidence_that_is_required_includes_the_image() {
 }
 
 #[test]
-fn a_wrong_form_or_a_compressed_archive_names_the_way() {
+fn a_wrong_form_or_an_archive_compressed_in_another_way_names_the_way() {
     let sandbox = Dir::new();
     let run = json!({"Entrypoint": ["/entry"]});
     let archive = saved(&run, &layers());
     write_tar(&sandbox.path().join("saved.tar"), &archive);
     write_tar(&sandbox.path().join("oci.tar"), &layout("amd64", run, &layers()));
-    let packed = gzip(&fs::read(sandbox.path().join("saved.tar")).unwrap());
-    fs::write(sandbox.path().join("saved.tar.gz"), packed).unwrap();
+    fs::write(sandbox.path().join("saved.tar.xz"), b"\xfd7zXZ\0\0").unwrap();
+    fs::write(sandbox.path().join("saved.tar.bz2"), b"BZh91AY&SY").unwrap();
     for (arguments, said) in [
         (&["--image", "oci:saved.tar"][..], "name it with --image docker-archive:PATH"),
         (&["--image", "docker-archive:oci.tar"], "name it with --image oci:PATH"),
-        (&["--image", "docker-archive:saved.tar.gz"], "unpack it first (gunzip"),
-        (&["saved.tar.gz"], "unpack it first (gunzip)"),
+        (&["--image", "docker-archive:saved.tar.xz"], "decompress it first (xz -d)"),
+        (&["--image", "docker-archive:saved.tar.bz2"], "decompress it first (bzip2 -d)"),
         (&["--image", "oci-archive:oci.tar"], "did you mean oci:oci.tar?"),
         (&["--image", "docker:shop:1"], "docker save -o image.tar shop:1"),
     ] {

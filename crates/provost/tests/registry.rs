@@ -214,9 +214,13 @@ fn a_platform_of_an_index_is_chosen() {
         let only = ["--only", "architecture-mismatch,unparsable-input"];
         sandbox.provost(&[&args[..], &only, more].concat())
     };
-    let default = check(&[]);
-    assert_eq!(default.code, 0, "{default}");
-    assert!(words(&default).contains("its image for linux/arm64 is not judged"), "{default}");
+    // Without the choice each is fetched and judged.
+    let each = check(&[]);
+    assert!(each.code == 1 && each.out.contains("error[architecture-mismatch]"), "{each}");
+    assert!(words(&each).contains("of the image for linux/arm64"), "{each}");
+    let amd = check(&["--platform", "linux/amd64"]);
+    assert_eq!(amd.code, 0, "{amd}");
+    assert!(words(&amd).contains("its image for linux/arm64 is not judged"), "{amd}");
     let arm = check(&["--platform", "linux/arm64"]);
     assert!(arm.code == 1 && arm.out.contains("error[architecture-mismatch]"), "{arm}");
     let none = check(&["--platform", "linux/s390x"]);

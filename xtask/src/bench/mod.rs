@@ -102,7 +102,7 @@ fn binaries(page: &mut Page, provost: &Path) -> Result<()> {
         let mut command = Command::new(provost);
         command.args(["check", "--image"]);
         command.arg(format!("oci:{}", image.layout.display()));
-        // The working directory is judged along with it, and this one holds nothing.
+        // Nothing but the image is judged; settings could lie here.
         command.current_dir(&image.nothing);
         command
     };

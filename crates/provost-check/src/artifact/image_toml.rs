@@ -5,10 +5,14 @@
 //! names = ["registry.example/shop/server:1"]
 //! platform = "linux/amd64"
 //! entrypoint = ["/server"]
+//! cmd = ["--serve"]
 //! user = "app"
+//! stop_signal = "SIGTERM"
+//! healthcheck = "curl -f http://localhost:8080/"   # by the shell
 //! env = ["A=1"]
 //! files = ["/server", "/etc/passwd"]   # regular files, mode 0755
 //! mismatches = ["layer 1"]             # blobs that are not what their digest says
+//! wrong_sizes = ["layer 2"]            # blobs that have another size than their descriptor says
 //! incomplete = true                    # absence is no proof
 //! dirs = ["/app"]                  # mode 0755
 //! unread = ["/usr/lib/libx.so.1"]  # that it needs something is not known
@@ -51,10 +55,14 @@ struct Page {
     names: Vec<String>,
     platform: Option<String>,
     entrypoint: Vec<String>,
+    cmd: Vec<String>,
     user: Option<String>,
+    stop_signal: Option<String>,
+    healthcheck: Option<String>,
     env: Vec<String>,
     files: Vec<String>,
     mismatches: Vec<String>,
+    wrong_sizes: Vec<String>,
     incomplete: bool,
     dirs: Vec<String>,
     glibc: Option<u16>,
@@ -112,13 +120,26 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
     for (path, target) in &page.links {
         put(path, FileKind::Symlink, target);
     }
-    let words = page.entrypoint.into_iter().map(|w| Fact::written(w, at("Entrypoint"))).collect();
+    let command = |words: Vec<String>, key: &str| {
+        let value = words.into_iter().map(|word| Fact::written(word, at(key))).collect();
+        let value = CommandForm::Exec(value);
+        let is_there = matches!(&value, CommandForm::Exec(words) if !words.is_empty());
+        is_there.then(|| Instruction { origin: at(key), value, inherited: false })
+    };
     let layer = format!("sha256:{}", "1f".repeat(32));
+    let sizes = page.wrong_sizes.into_iter().map(|what| Mismatch {
+        origin: Origin::image(source, Some(&layer), &what),
+        what,
+        expected: "5 bytes".to_owned(),
+        found: "1024 bytes".to_owned(),
+        by_size: true,
+    });
     let mismatches = page.mismatches.into_iter().map(|what| Mismatch {
         origin: Origin::image(source, Some(&layer), &what),
         what,
         expected: layer.clone(),
         found: format!("sha256:{}", "2e".repeat(32)),
+        by_size: false,
     });
     Image {
         source,
@@ -146,9 +167,12 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
                 value: Fact::written(user, at("User")),
                 inherited: false,
             }),
-            entrypoint: Some(Instruction {
-                origin: at("Entrypoint"),
-                value: CommandForm::Exec(words),
+            entrypoint: command(page.entrypoint, "Entrypoint"),
+            cmd: command(page.cmd, "Cmd"),
+            stop_signal: page.stop_signal.map(|signal| Fact::written(signal, at("StopSignal"))),
+            healthcheck: page.healthcheck.map(|text| Instruction {
+                origin: at("Healthcheck"),
+                value: Some(CommandForm::Shell(Fact::written(text, at("Healthcheck")))),
                 inherited: false,
             }),
             ..StageConfig::default()
@@ -181,13 +205,14 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
             })
             .collect(),
         program_copy: page.copy.map(|path| (0, path)),
-        mismatches: mismatches.collect(),
+        mismatches: mismatches.chain(sizes).collect(),
         layers: vec![
             Layer { digest: layer.clone(), size: page.size, unpacked: 1, created_by: None },
             Layer { digest: layer.clone(), size: 0, unpacked: 1, created_by: None },
         ],
         files,
         complete: !page.incomplete,
+        limited: page.incomplete,
         users: page.users.into_iter().map(|(name, uid)| (name, uid, uid)).collect(),
     }
 }

@@ -1,6 +1,7 @@
 //! The effective command line of a container.
 
 use super::Case;
+use super::image::ImageView;
 use crate::facts::build::CommandForm;
 use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Reason};
@@ -39,10 +40,9 @@ impl Case<'_> {
     /// The command line after overrides: `command` replaces ENTRYPOINT and CMD, `args` replaces
     /// CMD. A shell-form ENTRYPOINT ignores CMD and `args`.
     pub fn command_line(&self) -> Result<CommandLine, Abstain> {
-        let args = self.container.args.clone().unwrap_or_default();
         if let Some(command) = self.container.command.as_ref().filter(|c| !c.is_empty()) {
             let mut argv = command.clone();
-            argv.extend(args);
+            argv.extend(self.container.args.iter().flatten().cloned());
             let origin = argv[0].origin.clone();
             return Ok(CommandLine {
                 argv,
@@ -51,15 +51,25 @@ impl Case<'_> {
                 shell_form: false,
             });
         }
-        let config = self.image()?.config();
+        self.image()?.command_line(self.container.args.as_deref())
+    }
+}
+
+impl ImageView<'_> {
+    /// What the image runs where no `command` replaces it. `args` replace its CMD.
+    ///
+    /// # Errors
+    /// It has neither ENTRYPOINT nor CMD that are known, and there are no `args`.
+    pub fn command_line(&self, args: Option<&[Fact<String>]>) -> Result<CommandLine, Abstain> {
+        let config = self.config();
         let unknown = || Abstain::unknown(Reason::BaseImageUnknown, "the image's ENTRYPOINT");
         let shell = || -> Vec<Fact<String>> { config.shell.clone().unwrap_or_default() };
         let (mut argv, origin, shell_form) = match (&config.entrypoint, &config.cmd) {
             (Some(entry), cmd) => match &entry.value {
                 CommandForm::Exec(words) => {
                     let mut argv = words.clone();
-                    if self.container.args.is_some() {
-                        argv.extend(args);
+                    if let Some(args) = args {
+                        argv.extend_from_slice(args);
                     } else if let Some(cmd) = cmd {
                         argv.extend(cmd_words(&cmd.value, &shell(), &cmd.origin));
                     }
@@ -70,16 +80,18 @@ impl Case<'_> {
                 }
             },
             // Without an ENTRYPOINT `args` is the whole command.
-            (None, _) if !args.is_empty() => {
-                let origin = args[0].origin.clone();
-                (args, origin, false)
-            }
-            (None, Some(cmd)) => (
-                cmd_words(&cmd.value, &shell(), &cmd.origin),
-                cmd.origin.clone(),
-                matches!(cmd.value, CommandForm::Shell(_)),
-            ),
-            (None, None) => return Err(unknown()),
+            (None, cmd) => match (args, cmd) {
+                (Some([first, rest @ ..]), _) => {
+                    let argv = std::iter::once(first).chain(rest).cloned().collect();
+                    (argv, first.origin.clone(), false)
+                }
+                (_, Some(cmd)) => (
+                    cmd_words(&cmd.value, &shell(), &cmd.origin),
+                    cmd.origin.clone(),
+                    matches!(cmd.value, CommandForm::Shell(_)),
+                ),
+                (_, None) => return Err(unknown()),
+            },
         };
         argv.retain(|word| !word.value.is_empty() || shell_form);
         if argv.is_empty() {

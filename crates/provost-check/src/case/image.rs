@@ -140,10 +140,14 @@ impl<'w> ImageView<'w> {
 
     /// Something about the image cannot be told.
     pub fn unknown(&self, what: impl Into<Cow<'static, str>>) -> Abstain {
-        let reason =
-            if self.image.is_some() { Reason::LimitReached } else { Reason::BaseImageUnknown };
+        let reason = self.image.map_or(Reason::BaseImageUnknown, unread);
         Abstain::unknown(reason, what)
     }
+}
+
+/// Why an image is not known whole.
+pub fn unread(image: &Image) -> Reason {
+    if image.limited { Reason::LimitReached } else { Reason::Unreadable }
 }
 
 impl<'w> Case<'w> {
@@ -190,6 +194,11 @@ impl<'w> ImageCase<'w> {
     /// All facts.
     pub fn world(&self) -> &'w World {
         self.joined.world
+    }
+
+    /// What it holds, by its layers alone.
+    pub fn view(&self) -> ImageView<'w> {
+        ImageView { config: &self.image.config, build: None, image: Some(self.image) }
     }
 
     /// Containers that run it.

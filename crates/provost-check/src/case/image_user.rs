@@ -1,9 +1,11 @@
 //! Who a container runs as, by its manifest and its image.
 
 use super::Case;
+use super::image::unread;
 use crate::facts::Origin;
 use crate::facts::image::Image;
 use crate::facts::image_files::FileEntry;
+use crate::facts::workload::SecurityContext;
 use crate::findings::{Abstain, Reason};
 use crate::model::ports::ImageUser;
 
@@ -52,43 +54,11 @@ impl<'w> Case<'w> {
     /// # Errors
     /// The image names a user that its passwd file does not have.
     pub fn run_as(&self, image: &Image) -> Result<RunAs, Abstain> {
-        let security = self.security();
-        let configured = image.config.user.as_ref();
-        let parsed = configured.map(|user| ImageUser::parse(&user.value.value)).unwrap_or_default();
-        let by_manifest = security.run_as_user.as_ref();
-        let unknown = || Abstain::unknown(Reason::LimitReached, format!("user {}", parsed.user));
-        let (uid, origin) = match by_manifest {
-            Some(user) => {
-                let uid = u32::try_from(user.value).map_err(|_| Abstain::NotApplicable)?;
-                (uid, Some(user.origin.clone()))
-            }
-            None => {
-                let uid = parsed.uid().or_else(|| image.uid_of(&parsed.user));
-                (uid.ok_or_else(unknown)?, configured.map(|user| user.value.origin.clone()))
-            }
-        };
-        let user = image.users.iter().find(|(_, id, _)| *id == uid);
-        let own_group = parsed.group.as_deref().filter(|_| by_manifest.is_none());
-        let by_image = own_group.and_then(|group| group.parse().ok().or(image.gid_of(group)));
-        let number = |value: i64| u32::try_from(value).ok();
-        let primary = security
-            .run_as_group
-            .as_ref()
-            .and_then(|group| number(group.value))
-            .or(by_image)
-            .or(user.map(|(_, _, gid)| *gid))
-            .unwrap_or(0);
-        let mut gids = vec![primary];
-        if let Some((name, _, _)) = user {
-            let listed = image.groups.iter().filter(|group| group.members.contains(name));
-            gids.extend(listed.map(|group| group.gid));
-        }
-        gids.extend(security.fs_group.as_ref().and_then(|group| number(group.value)));
         let spec = self.of.object.document.node(self.pod().spec);
         let supplemental = spec.at(&["securityContext", "supplementalGroups"]);
         let numbers = supplemental.iter().flat_map(|list| list.items());
-        gids.extend(numbers.filter_map(|item| item.as_str()?.parse::<u32>().ok()));
-        Ok(RunAs { uid, gids, origin })
+        let numbers = numbers.filter_map(|item| item.as_str()?.parse::<u32>().ok());
+        run_as(image, &self.security(), &numbers.collect::<Vec<_>>())
     }
 
     /// Unknown when a volume is mounted over a path of the image: it hides or provides what is
@@ -106,4 +76,48 @@ impl<'w> Case<'w> {
             None => Ok(()),
         }
     }
+}
+
+/// The user of an image's first process under a security context.
+pub(super) fn run_as(
+    image: &Image,
+    security: &SecurityContext,
+    supplemental: &[u32],
+) -> Result<RunAs, Abstain> {
+    let configured = image.config.user.as_ref();
+    let parsed = configured.map(|user| ImageUser::parse(&user.value.value)).unwrap_or_default();
+    let by_manifest = security.run_as_user.as_ref();
+    let unknown = || {
+        let why = if image.complete { Reason::Malformed } else { unread(image) };
+        Abstain::unknown(why, format!("user {}", parsed.user))
+    };
+    let (uid, origin) = match by_manifest {
+        Some(user) => {
+            let uid = u32::try_from(user.value).map_err(|_| Abstain::NotApplicable)?;
+            (uid, Some(user.origin.clone()))
+        }
+        None => {
+            let uid = parsed.uid().or_else(|| image.uid_of(&parsed.user));
+            (uid.ok_or_else(unknown)?, configured.map(|user| user.value.origin.clone()))
+        }
+    };
+    let user = image.users.iter().find(|(_, id, _)| *id == uid);
+    let own_group = parsed.group.as_deref().filter(|_| by_manifest.is_none());
+    let by_image = own_group.and_then(|group| group.parse().ok().or(image.gid_of(group)));
+    let number = |value: i64| u32::try_from(value).ok();
+    let primary = security
+        .run_as_group
+        .as_ref()
+        .and_then(|group| number(group.value))
+        .or(by_image)
+        .or(user.map(|(_, _, gid)| *gid))
+        .unwrap_or(0);
+    let mut gids = vec![primary];
+    if let Some((name, _, _)) = user {
+        let listed = image.groups.iter().filter(|group| group.members.contains(name));
+        gids.extend(listed.map(|group| group.gid));
+    }
+    gids.extend(security.fs_group.as_ref().and_then(|group| number(group.value)));
+    gids.extend(supplemental);
+    Ok(RunAs { uid, gids, origin })
 }

@@ -45,6 +45,7 @@ pub mod scope;
 pub mod scraped;
 mod searches;
 pub mod spread;
+pub mod start;
 pub mod telemetry;
 pub mod text;
 pub mod tools;

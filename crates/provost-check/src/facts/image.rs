@@ -30,6 +30,8 @@ pub struct Image {
     pub files: FileTree,
     /// Every layer was read to its end, so that what is not in `files` is not in the image.
     pub complete: bool,
+    /// Of a layer that was not read to its end the cause is a limit, rather than its bytes.
+    pub limited: bool,
     /// Users of `/etc/passwd`: name, uid, gid.
     pub users: Vec<(String, u32, u32)>,
     /// Groups of `/etc/group`.
@@ -94,7 +96,7 @@ pub struct SecretFile {
     pub hidden_by: Option<u32>,
 }
 
-/// A blob that is not what its digest says.
+/// A blob that is not what its digest, or its descriptor, says.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mismatch {
     /// Where.
@@ -105,6 +107,8 @@ pub struct Mismatch {
     pub expected: String,
     /// What the bytes are.
     pub found: String,
+    /// It is the number of bytes that differs, and may be all that does.
+    pub by_size: bool,
 }
 
 impl Image {

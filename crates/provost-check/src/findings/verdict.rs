@@ -34,11 +34,12 @@ pub enum Reason {
     Alternatives,
     Patched,
     NotMeasured,
+    Unreadable,
 }
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Reason; 26] = [
+    pub const ALL: [Reason; 27] = [
         Self::NoBinary,
         Self::NoImage,
         Self::NoDockerfile,
@@ -65,6 +66,7 @@ impl Reason {
         Self::Alternatives,
         Self::Patched,
         Self::NotMeasured,
+        Self::Unreadable,
     ];
 
     /// The name in reports.
@@ -96,6 +98,7 @@ impl Reason {
             Self::Alternatives => "alternatives",
             Self::Patched => "patched",
             Self::NotMeasured => "not-measured",
+            Self::Unreadable => "unreadable",
         }
     }
 
@@ -131,6 +134,7 @@ impl Reason {
             Self::LimitReached => "raise the limit that the message names",
             Self::Alternatives => "give the folder, or the built kustomization, that is applied",
             Self::NotMeasured => "measure it: provost prove",
+            Self::Unreadable => "a part of the input cannot be read; unparsable-input says which",
             Self::Patched => "kustomize changes it; give its folder with --kustomize DIR",
         }
     }
@@ -164,7 +168,7 @@ impl Abstain {
 }
 
 /// A rule that could not be judged, in a report.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NotJudged {
     /// Rule id.
     pub rule: &'static str,

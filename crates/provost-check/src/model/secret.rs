@@ -290,8 +290,10 @@ pub fn is_private_key(text: &str) -> bool {
         if label.len() > 40 || label.contains("ENCRYPTED") {
             continue;
         }
-        let Some(end) = after.find("-----END") else { continue };
+        // Behind the last end there is none for the next one either.
+        let Some(end) = after.find("-----END") else { return false };
         let body = &after[..end];
+        rest = &after[end..];
         let base64 = body.bytes().filter(|b| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/'));
         if base64.count() >= SHORTEST_KEY && !body.contains("ENCRYPTED") {
             return true;

@@ -7,14 +7,17 @@ use std::sync::atomic::Ordering;
 
 use goformats::version::GoVersion;
 
-use super::{BinaryInput, BuiltHere, ImageInput, Request};
+use super::platforms::{At, Other};
+use super::{BinaryInput, BuiltHere, ImageInput, RegistryInput, Request};
 use crate::artifact::discover::{self, Found};
+use crate::artifact::image::LeftOut;
 use crate::artifact::manifest::{self, ManifestFile, Skipped};
 use crate::artifact::mmap::{self, Content};
 use crate::artifact::render::{self, Renderer};
 use crate::artifact::{Source, SourceKind, Sources, binary, dockerfile, image, proof};
 use crate::case::World;
-use crate::facts::binary::BinaryFormat;
+use crate::facts::binary::{Binary, BinaryFormat};
+use crate::facts::image::Image;
 use crate::facts::origin::Span;
 use crate::facts::problem::{Problem, ProblemKind};
 use crate::facts::settings::Settings;
@@ -22,6 +25,9 @@ use crate::facts::{Fact, Origin, SourceId};
 
 /// Bytes of an executable; larger ones are not opened.
 const LARGEST_BINARY: u64 = 8 << 30;
+
+/// Platforms of one image that are judged beside the first: official images have up to ten.
+const MOST_PLATFORMS: usize = 15;
 
 /// What loading gave.
 #[derive(Debug)]
@@ -32,36 +38,79 @@ pub struct Loaded {
     pub skipped: Vec<Skipped>,
     /// A path named on the command line could not be used: exit code 2.
     pub unusable: bool,
+    /// Further platforms of images, which [`super::judge_platforms`] loads and judges.
+    pub platforms: Vec<Other>,
 }
 
 /// Reads every artifact of the request. `sources` already holds the configuration that `settings`
 /// came from.
 pub fn load(request: &Request, sources: Sources, settings: Settings) -> Loaded {
-    let mut loader = Loader {
-        request,
-        world: World {
-            sources,
-            objects: Vec::new(),
-            binaries: Vec::new(),
-            builds: Vec::new(),
-            images: Vec::new(),
-            proofs: Vec::new(),
-            settings,
-            problems: Vec::new(),
-        },
-        skipped: Vec::new(),
-        unusable: false,
+    let mut world = World {
+        sources,
+        objects: Vec::new(),
+        binaries: Vec::new(),
+        builds: Vec::new(),
+        images: Vec::new(),
+        proofs: Vec::new(),
+        settings,
+        problems: Vec::new(),
     };
+    let mut loader = Loader::new(request, &mut world);
     loader.run();
-    let Loader { world, skipped, unusable, .. } = loader;
-    Loaded { world, skipped, unusable }
+    let Loader { skipped, unusable, platforms, .. } = loader;
+    Loaded { world, skipped, unusable, platforms }
+}
+
+/// Loads another platform of an image, and the program in it, and leaves both out of the world.
+pub(super) fn other(
+    loaded: &mut Loaded,
+    request: &Request,
+    other: &Other,
+) -> Option<(Image, Option<Binary>)> {
+    let world = &mut loaded.world;
+    let first = world.sources.get(other.of).path.clone();
+    let programs = programs(world);
+    let (images, binaries) = (world.images.len(), world.binaries.len());
+    let mut loader = Loader::new(request, world);
+    let platform = Some(other.platform.as_str());
+    match &other.at {
+        At::File(path, form) => {
+            loader.image(&first, image::Place::File(path, *form), platform, &programs);
+        }
+        At::Registry(index) => {
+            if let Some(input) = request.registry_images.get(*index) {
+                loader.registry_image(input, platform, &programs);
+            }
+        }
+    }
+    loaded.unusable |= loader.unusable;
+    let binary = (world.binaries.len() > binaries).then(|| world.binaries.pop()).flatten();
+    let image = (world.images.len() > images).then(|| world.images.pop()).flatten();
+    image.map(|image| (image, binary))
+}
+
+/// Programs that containers run instead of their image's own.
+fn programs(world: &World) -> BTreeSet<String> {
+    let workloads = world.objects.iter().filter_map(|object| object.workload());
+    workloads
+        .flat_map(|workload| &workload.pod.containers)
+        .filter_map(|container| container.command.as_ref()?.first())
+        .map(|word| word.value.clone())
+        .collect()
 }
 
 struct Loader<'r> {
     request: &'r Request,
-    world: World,
+    world: &'r mut World,
     skipped: Vec<Skipped>,
     unusable: bool,
+    platforms: Vec<Other>,
+}
+
+impl<'r> Loader<'r> {
+    fn new(request: &'r Request, world: &'r mut World) -> Self {
+        Self { request, world, skipped: Vec::new(), unusable: false, platforms: Vec::new() }
+    }
 }
 
 impl Loader<'_> {
@@ -206,15 +255,8 @@ impl Loader<'_> {
         all.reverse();
         all.dedup_by(|a, b| a.path == b.path);
         all.reverse();
-        let programs: BTreeSet<String> = self
-            .world
-            .objects
-            .iter()
-            .filter_map(|object| object.workload())
-            .flat_map(|workload| &workload.pod.containers)
-            .filter_map(|container| container.command.as_ref()?.first())
-            .map(|word| word.value.clone())
-            .collect();
+        let programs = programs(self.world);
+        let platform = self.request.platform.as_deref();
         for input in all {
             let shown = input.path.trim_start_matches("./");
             if let Err(error) = std::fs::metadata(&input.path) {
@@ -222,54 +264,96 @@ impl Loader<'_> {
                 self.cannot_read(shown, path, SourceKind::Image, true, &error);
                 continue;
             }
-            self.image(shown, image::Place::File(&input.path, input.form), &programs);
+            let place = image::Place::File(&input.path, input.form);
+            let (id, others) = self.image(shown, place, platform, &programs);
+            self.later(id, others, || At::File(input.path.clone(), input.form));
         }
-        for input in &self.request.registry_images {
-            let place = image::Place::Registry(&input.shown, &input.from);
-            let before = self.world.problems.len();
-            self.image(&input.shown, place, &programs);
-            // A registry that does not answer says nothing about the image.
-            let new = self.world.problems.get_mut(before..).unwrap_or_default();
-            for problem in &mut *new {
-                self.world.sources.hidden().hide(&mut problem.message);
-            }
-            self.unusable |= new.iter().any(|problem| problem.kind == ProblemKind::Unreadable);
+        for (index, input) in self.request.registry_images.iter().enumerate() {
+            let (id, others) = self.registry_image(input, platform, &programs);
+            self.later(id, others, || At::Registry(index));
         }
     }
 
-    fn image(&mut self, shown: &str, place: image::Place<'_>, programs: &BTreeSet<String>) {
-        let mut source = Source::opaque(shown, SourceKind::Image);
+    fn registry_image(
+        &mut self,
+        input: &RegistryInput,
+        platform: Option<&str>,
+        programs: &BTreeSet<String>,
+    ) -> (SourceId, Vec<LeftOut>) {
+        let place = image::Place::Registry(&input.shown, &input.from);
+        let before = self.world.problems.len();
+        let read = self.image(&input.shown, place, platform, programs);
+        // A registry that does not answer says nothing about the image.
+        let new = self.world.problems.get_mut(before..).unwrap_or_default();
+        for problem in &mut *new {
+            self.world.sources.hidden().hide(&mut problem.message);
+        }
+        self.unusable |= new.iter().any(|problem| problem.kind == ProblemKind::Unreadable);
+        read
+    }
+
+    /// Leaves the other platforms of an image for later, and says which are not judged at all.
+    fn later(&mut self, of: SourceId, others: Vec<LeftOut>, at: impl Fn() -> At) {
+        let path = self.world.sources.get(of).path.clone();
+        let each = self.request.platform.is_none();
+        let mut taken = 0;
+        for LeftOut { platform, there } in others {
+            let linux = platform.starts_with("linux/");
+            if each && there && linux && taken < MOST_PLATFORMS {
+                taken += 1;
+                self.platforms.push(Other { of, platform, at: at() });
+                continue;
+            }
+            let why = match there {
+                true => format!("its image for {platform} is not judged"),
+                false => format!("its image for {platform} is named and not there"),
+            };
+            // One of a name that is not known cannot be asked for by it.
+            let render = (there && platform.contains('/'))
+                .then(|| format!("provost check --platform {platform}"));
+            self.skipped.push(Skipped { path: path.clone(), why, render });
+        }
+    }
+
+    /// Reads an image. Gives its input and the other platforms that it has.
+    fn image(
+        &mut self,
+        shown: &str,
+        place: image::Place<'_>,
+        platform: Option<&str>,
+        programs: &BTreeSet<String>,
+    ) -> (SourceId, Vec<LeftOut>) {
+        // Where each is judged its platform tells the inputs apart.
+        let named = platform.filter(|_| self.request.platform.is_none());
+        let mark = named.map_or(String::new(), |platform| format!(" ({platform})"));
+        let mut source = Source::opaque(format!("{shown}{mark}"), SourceKind::Image);
         source.named = true;
         let id = self.world.sources.add(source);
-        let platform = self.request.platform.as_deref();
         let limits = image::Limits::default();
         let loaded = image::load(id, place, platform, programs, &limits);
         // Before anything of it is repeated.
         self.world.sources.hide(&place.secrets());
-        self.unusable |= loaded.image.is_none();
+        self.unusable |= loaded.image.is_none() || loaded.unusable;
         self.world.problems.extend(loaded.problems);
         let path = match place {
             image::Place::File(path, _) | image::Place::Registry(path, _) => path,
         };
-        for platform in loaded.left_out {
-            self.skipped.push(Skipped {
-                path: path.to_owned(),
-                why: format!("its image for {platform} is not judged"),
-                // One of a name that is not known cannot be asked for by it.
-                render: platform
-                    .contains('/')
-                    .then(|| format!("provost check --platform {platform}")),
-            });
-        }
         self.world.images.extend(loaded.image);
-        let Some((program, bytes)) = loaded.program else { return };
-        let mut shown = format!("{path}:{program}");
-        self.world.sources.hidden().hide(&mut shown);
+        let left_out = loaded.left_out;
+        let Some((program, bytes)) = loaded.program else { return (id, left_out) };
+        let plain = |mark: &str| {
+            let mut shown = format!("{path}{mark}:{program}");
+            self.world.sources.hidden().hide(&mut shown);
+            shown
+        };
+        let (plain, shown) = (plain(""), plain(&mark));
         let given = BinaryInput::given(shown.clone(), shown);
         let before = self.world.binaries.len();
         self.binary(&given, false, Content::from(bytes));
-        let Some(binary) = self.world.binaries.get_mut(before) else { return };
+        let Some(binary) = self.world.binaries.get_mut(before) else { return (id, left_out) };
         binary.in_image = Some(id);
+        // By which it is bound to containers as the first platform's is.
+        binary.path = plain;
         let needed: Vec<String> = binary.needed.iter().map(|needed| needed.value.clone()).collect();
         if let Some(image) = self.world.images.last_mut().filter(|_| !needed.is_empty()) {
             let broken = image::add_libraries(image, place, platform, &needed, &limits);
@@ -278,6 +362,7 @@ impl Loader<'_> {
             self.unusable |= broken.is_some();
             self.world.problems.extend(broken);
         }
+        (id, left_out)
     }
 
     fn binaries(&mut self, files: &[Found]) {

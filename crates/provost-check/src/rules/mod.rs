@@ -53,6 +53,7 @@ pub static RULES: &[&Rule] = &[
     &binary::binary_over_size_budget::RULE,
     &binary::dynamic_go_binary::RULE,
     &binary::end_of_life_toolchain::RULE,
+    &binary::goamd64_above_node_baseline::RULE,
     &binary::hard_coded_address::RULE,
     &binary::instrumented_build::RULE,
     &binary::unresolvable_interpreter::RULE,

@@ -579,7 +579,8 @@ fn ids_and_variants_are_unique_and_pages_name_every_variant() {
     let mut seen = BTreeSet::new();
     for rule in super::RULES {
         assert!(seen.insert(rule.id), "{} is listed twice", rule.id);
-        assert!(rule.id.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{}", rule.id);
+        let of_id = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+        assert!(rule.id.bytes().all(of_id), "{}", rule.id);
         let title = format!("# {}\n", rule.id);
         assert!(rule.page.starts_with(&title), "{}: a page begins with its id", rule.id);
         let mut names = BTreeSet::new();

@@ -169,9 +169,9 @@ struct Run {
 
 fn judge(args: &CheckArgs, configured: Configured, request: &Request) -> Result<Run> {
     let Configured { sources, settings, selection, ignores } = configured;
-    let loaded = pipeline::load(request, sources, settings);
+    let mut loaded = pipeline::load(request, sources, settings);
     named_things_exist(args, &loaded.world)?;
-    let conclusion = pipeline::judge(&loaded.world, &selection, &ignores);
+    let conclusion = pipeline::judge_platforms(&mut loaded, request, &selection, &ignores);
     Ok(Run { loaded, conclusion, selection })
 }
 

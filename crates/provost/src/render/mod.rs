@@ -141,9 +141,22 @@ struct Failure {
     unknown_flag: bool,
 }
 
+/// What one chart or kustomization may take.
+const ONE: Limits = Limits { time: Some(TIME), output: Some(OUTPUT), memory: Some(MEMORY) };
+
 /// Runs the tool. The sentence that says why there is nothing names `what` was to be rendered, and
 /// shows nothing that is `hidden`, which is asked for when there is something to say.
 fn output(
+    tool: Tool,
+    what: &str,
+    hidden: &dyn Fn() -> Hidden,
+    interrupted: &AtomicBool,
+) -> Result<Result<Vec<u8>, Failure>> {
+    within(ONE, tool, what, hidden, interrupted)
+}
+
+fn within(
+    limits: Limits,
     mut tool: Tool,
     what: &str,
     hidden: &dyn Fn() -> Hidden,
@@ -154,14 +167,13 @@ fn output(
         return known(format!("{what}: not judged, because the run was interrupted"));
     }
     tool.command.stdout(Stdio::piped());
-    let limits = Limits { time: Some(TIME), output: Some(OUTPUT), memory: Some(MEMORY) };
     let name = tool.name.clone();
     let is_script = tool.is_script();
     let done = match tool.run(limits, interrupted) {
         Ok(done) => done?,
         Err(error) => return known(format!("{what}: {name} cannot be run: {error}")),
     };
-    Ok(match failure(&name, is_script, &done, hidden) {
+    Ok(match failure(&name, is_script, &done, limits, hidden) {
         Some(why) => Err(Failure {
             why: format!("{what}: not judged, because {why}"),
             unknown_flag: done.stopped.is_none() && is_unknown_flag(&done.stderr),
@@ -184,15 +196,18 @@ fn failure(
     tool: &str,
     is_script: bool,
     done: &Done,
+    limits: Limits,
     hidden: &dyn Fn() -> Hidden,
 ) -> Option<String> {
     match done.stopped {
         Some(Stopped::Interrupted) => return Some("the run was interrupted".to_owned()),
         Some(Stopped::Time) => {
-            return Some(format!("{tool} took longer than {} s and was stopped", TIME.as_secs()));
+            let most = limits.time.unwrap_or_default().as_secs();
+            return Some(format!("{tool} took longer than {most} s and was stopped"));
         }
         Some(Stopped::Output) => {
-            return Some(format!("{tool} printed more than {} MiB and was stopped", OUTPUT >> 20));
+            let most = limits.output.unwrap_or_default() >> 20;
+            return Some(format!("{tool} printed more than {most} MiB and was stopped"));
         }
         Some(Stopped::Held) => {
             return Some(format!("{tool} left a process behind that holds its output"));
@@ -232,6 +247,27 @@ fn failure(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Why nothing came of a tool that runs this script.
+    fn stopped(script: &str, limits: Limits) -> String {
+        let mut command = std::process::Command::new("/bin/sh");
+        command.args(["-c", script]);
+        let tool = Tool::made_up("helm", command).unwrap();
+        let go_on = AtomicBool::new(false);
+        let done = within(limits, tool, "web", &Hidden::default, &go_on).unwrap();
+        done.err().expect("it is stopped").why
+    }
+
+    #[test]
+    fn a_chart_without_an_end_is_stopped_and_told() {
+        let limits = Limits { time: Some(Duration::from_secs(1)), ..ONE };
+        // Helm that is busy in a template answers no signal either.
+        let why = stopped("trap '' TERM; while :; do :; done", limits);
+        assert_eq!(why, "web: not judged, because helm took longer than 1 s and was stopped");
+        let limits = Limits { output: Some(1 << 20), ..ONE };
+        let why = stopped("while :; do echo 'a: b'; done", limits);
+        assert_eq!(why, "web: not judged, because helm printed more than 1 MiB and was stopped");
+    }
 
     #[test]
     fn no_tool_starts_after_an_interrupt_or_beyond_what_all_may_take() {

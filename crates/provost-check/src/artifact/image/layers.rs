@@ -9,7 +9,7 @@ use ruzstd::decoding::{BlockDecodingStrategy, FrameDecoder};
 use sha2::{Digest as _, Sha256};
 
 use super::archive::{Archive, Entry};
-use super::{Broken, Limits, secrets};
+use super::{Broken, Limits, secrets, shapes};
 
 /// Secrets that are told; an image of somebody's test data has thousands.
 pub(super) const MOST_SECRETS: usize = 200;
@@ -26,6 +26,8 @@ pub(super) struct Content {
     /// `sha256:...` of the blob and of the archive in it.
     pub(super) blob: String,
     pub(super) unpacked: String,
+    /// Bytes of the blob, where it was read to its end.
+    pub(super) blob_bytes: u64,
     pub(super) unpacked_bytes: u64,
     /// Why the rest was not read.
     pub(super) broken: Option<Broken>,
@@ -33,7 +35,7 @@ pub(super) struct Content {
 
 /// Reads a layer. `wants` says of an entry how many bytes of it to keep at most.
 pub(super) fn read(
-    source: Box<dyn Read + Send>,
+    source: Box<dyn Read + Send + '_>,
     size: u64,
     limits: &Limits,
     wants: &dyn Fn(&Entry) -> u64,
@@ -44,6 +46,7 @@ pub(super) fn read(
     // The digest is that of the whole blob, also where the archive in it ends early.
     if blob.failed.is_none() && std::io::copy(&mut blob, &mut std::io::sink()).is_ok() {
         content.blob = blob.digest();
+        content.blob_bytes = blob.bytes;
     }
     // A decoder that runs out of bytes does not know why.
     if let Some((kind, message)) = blob.failed.take() {
@@ -54,24 +57,16 @@ pub(super) fn read(
 }
 
 fn unpack(
-    blob: &mut Digesting<Box<dyn Read + Send>>,
+    blob: &mut Digesting<Box<dyn Read + Send + '_>>,
     size: u64,
     limits: &Limits,
     wants: &dyn Fn(&Entry) -> u64,
     content: &mut Content,
 ) -> Result<(), Broken> {
-    let mut buffered = BufReader::with_capacity(1 << 17, blob);
-    let decoded: Box<dyn Read + '_> = match buffered.fill_buf()? {
-        [0x1F, 0x8B, ..] => Box::new(MultiGzDecoder::new(buffered)),
-        [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => {
-            Box::new(Zstd { source: buffered, decoder: FrameDecoder::new(), in_frame: false })
-        }
-        _ => Box::new(buffered),
-    };
-    let most = limits.unpacked.min(size.saturating_mul(limits.ratio).max(limits.free));
-    let bounded = Bounded { inner: decoded, left: most };
+    let bounded = decoded(BufReader::with_capacity(1 << 17, blob), size, limits)?;
     let mut archive = Archive::new(BufReader::with_capacity(1 << 16, Digesting::new(bounded)));
     let mut kept = 0u64;
+    let mut looked_at = Vec::new();
     while let Some(entry) = archive.next()? {
         if content.entries.len() >= limits.entries {
             return Err(Broken::limit(&format!("has more than {} entries", limits.entries)));
@@ -87,14 +82,17 @@ fn unpack(
             let mut bytes = Vec::with_capacity(usize::try_from(entry.size).unwrap_or(0));
             archive.body(&mut bytes, entry.size)?;
             content.bytes.insert(entry.path.clone(), bytes);
-        } else if entry.kind.is_file()
-            && content.secrets.len() < MOST_SECRETS
-            && entry.size <= secrets::worth(&entry.path)
-        {
-            let mut bytes = Vec::new();
-            archive.body(&mut bytes, entry.size)?;
-            if let Some(what) = secrets::find(&entry.path, &bytes) {
-                content.secrets.push((entry.path.clone(), what));
+        } else if entry.kind.is_file() && content.secrets.len() < MOST_SECRETS {
+            let by_name = entry.size <= secrets::worth(&entry.path);
+            let by_shape = entry.size <= shapes::worth(&entry.path);
+            if by_name || by_shape {
+                looked_at.clear();
+                archive.body(&mut looked_at, entry.size)?;
+                let named = by_name.then(|| secrets::find(&entry.path, &looked_at)).flatten();
+                let shaped = || by_shape.then(|| shapes::find(&looked_at)).flatten();
+                if let Some(what) = named.or_else(shaped) {
+                    content.secrets.push((entry.path.clone(), what));
+                }
             }
         }
         content.entries.push(entry);
@@ -105,6 +103,23 @@ fn unpack(
     content.unpacked_bytes = unpacked.bytes;
     content.unpacked = unpacked.digest();
     Ok(())
+}
+
+/// What a blob of that many bytes unpacks to, by its first bytes, within the limits.
+pub(super) fn decoded<'r>(
+    mut blob: impl BufRead + Send + 'r,
+    size: u64,
+    limits: &Limits,
+) -> IoResult<Bounded<Box<dyn Read + Send + 'r>>> {
+    let inner: Box<dyn Read + Send + 'r> = match blob.fill_buf()? {
+        [0x1F, 0x8B, ..] => Box::new(MultiGzDecoder::new(blob)),
+        [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => {
+            Box::new(Zstd { source: blob, decoder: FrameDecoder::new(), in_frame: false })
+        }
+        _ => Box::new(blob),
+    };
+    let left = limits.unpacked.min(size.saturating_mul(limits.ratio).max(limits.free));
+    Ok(Bounded { inner, left })
 }
 
 /// Computes the digest of what passes.
@@ -154,7 +169,7 @@ impl<R: Read> Read for Digesting<R> {
 }
 
 /// Refuses to give more than a number of bytes.
-struct Bounded<R> {
+pub(super) struct Bounded<R> {
     inner: R,
     left: u64,
 }

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::error::Category;
 
 use super::store::Store;
-use super::{Broken, Form, Limits, Remote, layers};
+use super::{Broken, Form, LeftOut, Limits, Remote, layers};
 use crate::facts::image::Mismatch;
 use crate::facts::{Origin, SourceId};
 
@@ -16,7 +16,7 @@ pub(super) struct Chosen {
     pub(super) config: Vec<u8>,
     pub(super) layers: Vec<Blob>,
     pub(super) names: Vec<String>,
-    pub(super) left_out: Vec<String>,
+    pub(super) left_out: Vec<LeftOut>,
 }
 
 /// A layer's blob.
@@ -24,7 +24,10 @@ pub(super) struct Blob {
     pub(super) path: String,
     /// `None` in an archive that names files rather than digests.
     pub(super) digest: Option<String>,
+    /// Bytes as its descriptor says, 0 where nothing does.
     pub(super) size: u64,
+    /// What its descriptor calls it is no layer of files.
+    pub(super) is_other: bool,
 }
 
 #[derive(Clone, Debug, Deserialize)]
@@ -261,7 +264,16 @@ impl Reader<'_> {
                 what: format!("the {what}"),
                 expected: of.digest.clone(),
                 found,
+                by_size: false,
             });
+        } else if of.size != 0 && of.size != bytes.len() as u64 {
+            let origin = Origin::image(self.source, None, what);
+            self.mismatches.push(other_size(
+                origin,
+                format!("the {what}"),
+                of.size,
+                bytes.len() as u64,
+            ));
         }
         Ok(bytes)
     }
@@ -277,7 +289,7 @@ impl Reader<'_> {
         let layers = saved.layers.into_iter().map(|path| {
             let size = self.store.blob(&path).map_or(0, |(_, size)| size);
             let digest = path.strip_prefix("blobs/sha256/").map(|hex| format!("sha256:{hex}"));
-            Blob { path, digest, size }
+            Blob { path, digest, size, is_other: false }
         });
         Ok(Chosen {
             config,
@@ -382,9 +394,17 @@ impl Reader<'_> {
         let mut blobs = Vec::new();
         for layer in manifest.layers {
             let path = blob_path(&layer.digest)?;
-            blobs.push(Blob { path, size: layer.size, digest: Some(layer.digest) });
+            let is_other = is_other_than_layer(&layer.media_type);
+            blobs.push(Blob { path, size: layer.size, digest: Some(layer.digest), is_other });
         }
-        let left_out: BTreeSet<String> = manifests.iter().filter_map(|(d, _)| shown(d)).collect();
+        let there = |d: &Descriptor| match self.store {
+            Store::Remote(_) => true,
+            store => blob_path(&d.digest).is_ok_and(|path| store.has(&path)),
+        };
+        let left_out: BTreeSet<LeftOut> = manifests
+            .iter()
+            .filter_map(|(d, _)| Some(LeftOut { platform: shown(d)?, there: there(d) }))
+            .collect();
         let left_out = left_out.into_iter().collect();
         Ok(Chosen { config, layers: blobs, names, left_out })
     }
@@ -406,6 +426,21 @@ const NO_IMAGES: [(&str, &str); 8] = [
 fn is_other_than_image(media_type: &str) -> bool {
     let image = ["container.image.v1", "oci.image.config"].iter().any(|t| media_type.contains(t));
     media_type.starts_with("application/vnd.") && !image
+}
+
+/// Whether a layer is called something that no runtime unpacks: containerd finds no `stream processor`
+/// for it (core/diff/stream.go in 2.1), CRI-O knows the same names alone.
+fn is_other_than_layer(media_type: &str) -> bool {
+    const LAYERS: [&str; 2] =
+        ["application/vnd.oci.image.layer.", "application/vnd.docker.image.rootfs."];
+    !media_type.is_empty() && !LAYERS.iter().any(|start| media_type.starts_with(start))
+}
+
+/// A blob that has another size than its descriptor says. containerd ends with `unexpected commit
+/// size` (plugins/content/local/writer.go in 2.1), and takes 0 for unsaid.
+pub(super) fn other_size(origin: Origin, what: String, said: u64, is: u64) -> Mismatch {
+    let bytes = |count: u64| format!("{count} byte{}", if count == 1 { "" } else { "s" });
+    Mismatch { origin, what, expected: bytes(said), found: bytes(is), by_size: true }
 }
 
 /// `blobs/ALGORITHM/HEX`; a digest with anything else in it could name another file.

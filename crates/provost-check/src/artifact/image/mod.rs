@@ -11,24 +11,27 @@ mod layout;
 mod libraries;
 mod remote;
 mod secrets;
+mod shapes;
 mod store;
+#[cfg(test)]
+mod tests;
 mod tree;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
-use rayon::prelude::*;
-
 use self::layers::Content;
 pub use self::layout::is_sha256;
 pub use self::remote::{Remote, Root};
 use self::store::Store;
 use super::{Problem, ProblemKind};
+use crate::facts::build::{CommandForm, StageConfig};
 use crate::facts::build_files::behind_wrapper;
 use crate::facts::image::{Image, Layer, Mismatch, SecretFile};
 use crate::facts::image_files::FileKind;
 use crate::facts::{Fact, Origin, SourceId};
+use crate::model::shell::{Script, shell_text};
 
 /// How much of a hostile image is looked at.
 #[derive(Clone, Debug)]
@@ -123,7 +126,7 @@ impl From<std::io::Error> for Broken {
 }
 
 /// An image and the program it starts.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Loaded {
     /// The facts; `None` when the image cannot be used at all.
     pub image: Option<Image>,
@@ -131,8 +134,19 @@ pub struct Loaded {
     pub program: Option<(String, Vec<u8>)>,
     /// What could not be read.
     pub problems: Vec<Problem>,
-    /// Platforms of the index that are not judged.
-    pub left_out: Vec<String>,
+    /// Other platforms of the index.
+    pub left_out: Vec<LeftOut>,
+    /// A layer cannot be read, for another reason than a limit.
+    pub unusable: bool,
+}
+
+/// A platform of an index that was not asked for.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LeftOut {
+    /// `linux/arm64`
+    pub platform: String,
+    /// Its manifest is there. `docker save` writes the whole index and the platforms that it has.
+    pub there: bool,
 }
 
 /// Where an image lies.
@@ -183,8 +197,7 @@ pub fn load(
     programs: &BTreeSet<String>,
     limits: &Limits,
 ) -> Loaded {
-    let mut loaded =
-        Loaded { image: None, program: None, problems: Vec::new(), left_out: Vec::new() };
+    let mut loaded = Loaded::default();
     let (path, form) = (place.shown(), place.form());
     let asked = Asked { source, path, form, platform, programs };
     let done = place.open(limits).and_then(|store| read(&store, &asked, limits, &mut loaded));
@@ -221,8 +234,7 @@ pub fn add_libraries(
 
 /// Reads the image of an archive in memory.
 pub fn load_bytes(source: SourceId, bytes: &[u8], limits: &Limits) -> Loaded {
-    let mut loaded =
-        Loaded { image: None, program: None, problems: Vec::new(), left_out: Vec::new() };
+    let mut loaded = Loaded::default();
     let store = Store::of_bytes(Arc::from(bytes), limits);
     let asked =
         Asked { source, path: "memory", form: None, platform: None, programs: &BTreeSet::new() };
@@ -277,15 +289,11 @@ fn read(
             0
         }
     };
-    let contents: Vec<Content> = chosen
-        .layers
-        .par_iter()
-        .map(|blob| match store.layer(blob, limits) {
-            Ok((reader, size)) => layers::read(reader, size, limits, &wants),
-            Err(broken) => Content { broken: Some(broken), ..Content::default() },
-        })
-        .collect();
-    let mut complete = true;
+    let contents: Vec<Content> = store.layers(&chosen.layers, limits, |blob| match blob {
+        Ok((reader, size)) => layers::read(reader, size, limits, &wants),
+        Err(broken) => Content { broken: Some(broken), ..Content::default() },
+    });
+    let (mut complete, mut limited) = (true, false);
     let mut tree = tree::Builder::new(limits);
     let mut facts = Vec::new();
     let mut digests = Vec::new();
@@ -302,16 +310,38 @@ fn read(
         let wrong = pairs.into_iter().find(|(said, is)| {
             !is.is_empty() && said.is_some_and(|s| s.starts_with("sha256:") && s != is.as_str())
         });
+        let mut is_other = wrong.is_some();
         if let Some((Some(expected), found)) = wrong {
             let (expected, found) = (expected.to_owned(), found.clone());
-            mismatches.push(Mismatch { origin: origin(), what: what.clone(), expected, found });
+            let (origin, what) = (origin(), what.clone());
+            mismatches.push(Mismatch { origin, what, expected, found, by_size: false });
+        } else if blob.size != 0 && !content.blob.is_empty() && blob.size != content.blob_bytes {
+            is_other = true;
+            let is = content.blob_bytes;
+            mismatches.push(layout::other_size(origin(), what.clone(), blob.size, is));
+        }
+        if blob.is_other {
+            let broken =
+                Broken::malformed("its media type is that of no layer: no runtime unpacks it");
+            loaded.problems.push(broken.of(&what).into_problem(origin()));
         }
         if let Some(broken) = content.broken.take() {
             complete = false;
+            limited |= broken.kind == ProblemKind::Limit;
+            // Bytes that are not what was announced are a finding about the image; those that are,
+            // and no layer, are no image.
+            let came = !content.blob.is_empty() || !matches!(store, Store::Remote(_));
+            let unusable = match broken.kind {
+                ProblemKind::Limit => false,
+                ProblemKind::Unreadable => true,
+                _ => came && !is_other,
+            };
+            loaded.unusable |= unusable;
             loaded.problems.push(broken.of(&what).into_problem(origin()));
         }
         for broken in tree.apply(u32::try_from(index).unwrap_or(u32::MAX), &content.entries) {
             complete &= broken.kind != ProblemKind::Limit;
+            limited |= broken.kind == ProblemKind::Limit;
             loaded.problems.push(broken.of(&what).into_problem(origin()));
         }
         let layer = u32::try_from(index).unwrap_or(u32::MAX);
@@ -342,6 +372,7 @@ fn read(
         layers: facts,
         files: tree.done(),
         complete,
+        limited,
         users: Vec::new(),
         groups: Vec::new(),
         secrets: hidden.done(),
@@ -366,7 +397,7 @@ fn read(
         image.glibc = bytes.get(&taken(&content)).and_then(|bytes| newest_glibc(bytes));
         image.libc_file = Some(path);
     }
-    for path in program_paths(&image, programs) {
+    for (path, in_script) in program_paths(&image, programs) {
         let Some((at, file)) = image.files.lookup(&path) else { continue };
         if file.kind != FileKind::File {
             continue;
@@ -385,6 +416,8 @@ fn read(
             again.bytes.remove(&key.1).filter(|_| same)
         });
         match found {
+            // A script runs others, too: `mkdir -p /data && exec /server`.
+            Some(program) if in_script && !is_go(&program) => continue,
             Some(program) => {
                 let below = bytes.iter().find(|((layer, _), other)| {
                     *layer < key.0 && !program.is_empty() && **other == program
@@ -490,33 +523,47 @@ impl SecretFiles {
     }
 }
 
-/// The program of the image's command, or behind a reaper, with what containers run instead.
-fn commands(stage: &crate::facts::build::StageConfig, programs: &BTreeSet<String>) -> Vec<String> {
-    use crate::facts::build::CommandForm;
+/// Programs of a script that are looked at.
+const MOST_IN_SCRIPT: usize = 4;
+
+/// What begins the build information of a Go program (src/debug/buildinfo/buildinfo.go in 1.27).
+fn is_go(program: &[u8]) -> bool {
+    memchr::memmem::find(program, b"\xff Go buildinf:").is_some()
+}
+
+/// The program of the image's command, behind a reaper or in the script that a shell is given, with
+/// what containers run instead; and whether it comes from a script.
+fn commands(stage: &StageConfig, programs: &BTreeSet<String>) -> Vec<(String, bool)> {
     let mut words = Vec::new();
     for command in [&stage.entrypoint, &stage.cmd].into_iter().flatten() {
         if let CommandForm::Exec(exec) = &command.value {
             words.extend(exec.iter().cloned());
         }
     }
-    let own = behind_wrapper(&words).or(words.first()).map(|word| word.value.clone());
-    own.into_iter().chain(programs.iter().cloned()).collect()
+    let own = behind_wrapper(&words).or(words.first());
+    let behind = words.iter().skip_while(|word| own.is_some_and(|own| *word != own));
+    let behind: Vec<&str> = behind.map(|word| word.value.as_str()).collect();
+    let script = shell_text(&behind).map(Script::parse);
+    let run = script.iter().flat_map(|script| &script.commands);
+    let run = run.filter_map(|command| command.program()).filter(|word| word.literal);
+    let run = run.take(MOST_IN_SCRIPT).map(|word| (word.text.clone(), true));
+    let named = own.filter(|_| script.is_none()).map(|word| (word.value.clone(), false));
+    let others = programs.iter().map(|program| (program.clone(), false));
+    run.chain(named).chain(others).collect()
 }
 
-fn wanted_names(
-    stage: &crate::facts::build::StageConfig,
-    programs: &BTreeSet<String>,
-) -> BTreeSet<String> {
-    let name = |word: String| word.rsplit('/').next().unwrap_or_default().to_owned();
+fn wanted_names(stage: &StageConfig, programs: &BTreeSet<String>) -> BTreeSet<String> {
+    let name = |(word, _): (String, bool)| word.rsplit('/').next().unwrap_or_default().to_owned();
     commands(stage, programs).into_iter().map(name).filter(|name| !name.is_empty()).collect()
 }
 
-fn program_paths(image: &Image, programs: &BTreeSet<String>) -> Vec<String> {
-    let words = commands(&image.config, programs);
+fn program_paths(image: &Image, programs: &BTreeSet<String>) -> Vec<(String, bool)> {
     let at = |word: String| Fact::derived(word, image.origin.clone());
+    let words = commands(&image.config, programs).into_iter();
     words
-        .into_iter()
-        .flat_map(|word| image.config.resolve(&at(word)))
-        .map(|path| path.value)
+        .flat_map(|(word, in_script)| {
+            let paths = image.config.resolve(&at(word)).into_iter();
+            paths.map(move |path| (path.value, in_script))
+        })
         .collect()
 }

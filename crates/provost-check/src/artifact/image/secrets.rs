@@ -109,7 +109,7 @@ fn kind(path: &str, name: &str) -> Option<Kind> {
 
 /// Folders of tests and documentation, of toolchains and of packages that others made: keys that
 /// lie there are meant to be read.
-fn is_sample(path: &str) -> bool {
+pub(super) fn is_sample(path: &str) -> bool {
     const FOLDERS: &[&str] = &[
         "test",
         "tests",

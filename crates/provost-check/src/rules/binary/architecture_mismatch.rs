@@ -1,5 +1,6 @@
 //! A program for another machine than it is put on.
 
+use crate::case::image::ImageCase;
 use crate::case::{Case, ProgramCase};
 use crate::facts::{Fact, Node, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
@@ -18,10 +19,10 @@ pub static RULE: Rule = Rule {
     level: Level::Deny,
     title: "the program is built for another architecture than image or node",
     page: include_str!("architecture-mismatch.md"),
-    needs: &[Need::Manifest, Need::Binary],
+    needs: &[Need::Binary],
     variants: &[OF_DOCKERFILE],
     check: Check::Container(check),
-    also: &[Check::Program(of_dockerfile)],
+    also: &[Check::Program(of_dockerfile), Check::Image(image)],
     ..Rule::BASE
 };
 
@@ -95,6 +96,28 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         }
     }
     if applies { Ok(()) } else { Err(Abstain::NotApplicable) }
+}
+
+/// An image that no container of the input runs, and the program in it.
+fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
+    case.start()?;
+    let binary = case.binary().ok_or(Abstain::NotApplicable)?;
+    let platform = &case.image.platform;
+    let (Some(machine), arch) = (&binary.machine, case.image.arch()) else {
+        let what = format!("machine of {}", binary.path);
+        return Err(Abstain::unknown(Reason::ArchUnsupported, what));
+    };
+    if !arch.is_empty() && !runs(&machine.value, arch) {
+        let own = machine.value.as_str();
+        let message =
+            format!("{own} program on an {arch} image: `exec format error`, it never starts");
+        out.push(
+            Finding::new(&RULE, message, &platform.origin, "the image's platform")
+                .also(&machine.origin, format!("built for {own}"))
+                .fix(Fix::suggest("build with GOARCH=$TARGETARCH")),
+        );
+    }
+    Ok(())
 }
 
 /// What was judged is not what the Dockerfile builds. A file that walking found may be left over from

@@ -5,6 +5,7 @@ pub mod binary_differs_from_image;
 pub mod binary_over_size_budget;
 pub mod dynamic_go_binary;
 pub mod end_of_life_toolchain;
+pub mod goamd64_above_node_baseline;
 pub mod hard_coded_address;
 pub mod instrumented_build;
 pub mod unresolvable_interpreter;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use crate::case::ProgramCase;
+use crate::case::image::unread;
 use crate::facts::Fact;
 use crate::facts::binary::Binary;
 use crate::facts::build::Libc;
@@ -132,7 +133,7 @@ fn missing(image: &Image, search: &Search<'_>, out: &mut Findings) {
     }
     if !image.complete {
         let what = format!("whether {} has {name}", image.path);
-        out.abstain(Abstain::unknown(Reason::LimitReached, what));
+        out.abstain(Abstain::unknown(unread(image), what));
         return;
     }
     let through = search.by.map_or(String::new(), |by| format!(" by {by}"));

@@ -1,6 +1,7 @@
 //! Images whose program is root wherever nobody says otherwise.
 
 use crate::case::BuildCase;
+use crate::case::image::{ImageCase, ImageView};
 use crate::facts::Origin;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::ports::{ImageUser, Uid, effective_uid};
@@ -23,6 +24,7 @@ pub static RULE: Rule = Rule {
     needs: &[Need::Dockerfile],
     variants: &[NAME],
     check: Check::Build(check),
+    also: &[Check::Image(image)],
     ..Rule::BASE
 };
 
@@ -32,18 +34,32 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     let build = case.build;
-    let config = build.config();
-    let base = build.base_image();
-    let unknown = |what: String| Abstain::unknown(Reason::BaseImageUnknown, what);
+    let view = case.image();
+    if build.config().user.is_none() && build.base_image().is_none() {
+        return Err(unknown("the user of the base image".to_owned()));
+    }
+    judge(view, &build.last().origin, "the final stage", out)
+}
+
+/// An image that no container of the input runs.
+fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
+    let start = case.start()?;
+    judge(start.image, &case.image.origin, "the image", out)
+}
+
+fn unknown(what: String) -> Abstain {
+    Abstain::unknown(Reason::BaseImageUnknown, what)
+}
+
+/// `place` is what ought to say who the user is.
+fn judge(view: ImageView<'_>, place: &Origin, label: &str, out: &mut Findings) -> Judged {
+    let config = view.config();
     let Some(user) = &config.user else {
-        if base.is_none() {
-            return Err(unknown("the user of the base image".to_owned()));
-        }
         // An image without a command of its own is one to build on, or with.
         let own = config.entrypoint.as_ref().or(config.cmd.as_ref()).filter(|c| !c.inherited);
         let Some(command) = own else { return Ok(()) };
         out.push(
-            finding("no USER: the program runs as root", &build.last().origin, "the final stage")
+            finding("no USER: the program runs as root", place, label)
                 .also(&command.origin, "what it runs"),
         );
         return Ok(());
@@ -52,16 +68,13 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
     if text.contains('$') {
         return Err(Abstain::unknown(Reason::Templated, format!("USER {text}")));
     }
-    let users = base.map_or(&[][..], |base| base.users);
-    let passwd = |name: &str| {
-        let known = users.iter().find(|(user, _)| *user == name).map(|(_, uid)| *uid);
-        known.or((name == "root").then_some(0))
-    };
+    let passwd = |name: &str| view.uid_of(name).or((name == "root").then_some(0));
     match effective_uid(None, Some(&ImageUser::parse(text)), passwd) {
         Uid::Known(0) => {
             let mut finding =
                 finding("the last USER is root: so is the program", &user.value.origin, "root");
-            if !user.inherited {
+            // An image does not tell whether it only took this over from its base.
+            if !user.inherited && view.image().is_none() {
                 finding = finding.level(Level::Warn);
             }
             out.push(finding);

@@ -179,6 +179,21 @@ fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
             );
         }
     }
+    for (name, value) in &image.labels {
+        let Some(span) = shaped_spans(&value.value).into_iter().next() else { continue };
+        let secret = value.value.get(span).unwrap_or_default();
+        let what = token_shape(secret).unwrap_or("a password or a private key");
+        let name: String = name.chars().take(60).collect();
+        out.push(
+            Finding::new(
+                &RULE,
+                format!("the label {name} of the image holds {what}"),
+                &value.origin,
+                "in its configuration, for everybody who pulls it",
+            )
+            .fix(Fix::suggest(format!("leave the label out; for the build, {WAY_OUT}"))),
+        );
+    }
     for (index, layer) in image.layers.iter().enumerate() {
         let holds = |text: &String| !shaped_spans(text).is_empty();
         if layer.created_by.as_ref().is_some_and(holds) && case.world().builds.is_empty() {

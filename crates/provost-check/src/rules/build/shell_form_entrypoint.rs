@@ -1,6 +1,8 @@
 //! A shell between the container runtime and the program.
 
-use crate::case::{BuildCase, tools};
+use crate::case::image::{ImageCase, ImageView};
+use crate::case::{BuildCase, Case, tools};
+use crate::facts::binary::Binary;
 use crate::facts::build::{CommandForm, Instruction};
 use crate::facts::{Fact, symbols};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
@@ -23,11 +25,35 @@ pub static RULE: Rule = Rule {
     needs: &[Need::Dockerfile],
     variants: &[MISSING],
     check: Check::Build(check),
+    also: &[Check::Image(image)],
     ..Rule::BASE
 };
 
 fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
-    let config = case.build.config();
+    judge(case.image(), &case.cases().collect::<Vec<_>>(), case.binary(), out)
+}
+
+/// What the built image is configured to do, unless the Dockerfile of its containers tells the same.
+fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
+    let cases: Vec<Case<'_>> = case.cases().collect();
+    let builds = cases.iter().filter_map(|case| case.build().ok());
+    let told = builds.filter_map(|build| ImageView::new(None, Some(build))).any(|view| {
+        let mut said = Findings::default();
+        judge(view, &[], None, &mut said).is_ok() && said.abstained.is_empty()
+    });
+    if told {
+        return Err(Abstain::NotApplicable);
+    }
+    judge(case.view(), &cases, case.binary(), out)
+}
+
+fn judge(
+    view: ImageView<'_>,
+    cases: &[Case<'_>],
+    binary: Option<&Binary>,
+    out: &mut Findings,
+) -> Judged {
+    let config = view.config();
     let command =
         config.entrypoint.as_ref().or(config.cmd.as_ref()).ok_or(Abstain::NotApplicable)?;
     // What the base image brings is not this file's.
@@ -36,10 +62,11 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
     }
     let Some((text, implicit)) = shell_text(command) else { return Ok(()) };
     // `['/app']` was meant as a list: `malformed-exec-form` says so.
-    if case.build.almost_json.iter().any(|almost| almost.text.origin == text.origin) {
+    let almost = view.build().map_or(&[][..], |build| &build.almost_json);
+    if almost.iter().any(|almost| almost.text.origin == text.origin) {
         return Err(Abstain::NotApplicable);
     }
-    let base = &case.build.last().base;
+    let base = view.origin();
     // Another SHELL runs it; what it does is not known.
     if implicit
         && config.shell.as_ref().is_some_and(|s| s.first().is_none_or(|s| s.value != "/bin/sh"))
@@ -48,38 +75,24 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
     }
     let script = Script::parse(&text.value);
     // Where a manifest sets `command` this one is never run.
-    let replaced =
-        |c: &crate::case::Case<'_>| c.container.command.as_ref().is_some_and(|c| !c.is_empty());
-    let run_by = case.cases().find(|c| !replaced(c));
-    if let Some(image) = case.build.base_image().filter(|image| image.shell.is_none()) {
-        let brought = case.build.copies.iter().any(|copy| {
-            case.build.final_chain().contains(&copy.stage)
-                && (copy.destination.value.starts_with("/bin")
-                    || copy.destination.value == "/"
-                    || copy.destination.value.starts_with("/usr/bin"))
-        });
-        // A tree copied over the root may bring a shell along.
-        if !image.minimal || brought {
-            return Err(Abstain::unknown(Reason::BaseImageUnknown, "/bin/sh of the image"));
-        }
+    let replaced = |c: &&Case<'_>| c.container.command.as_ref().is_some_and(|c| !c.is_empty());
+    let run_by = cases.iter().find(|c| !replaced(c));
+    if let Some(name) = without_shell(view)? {
         let mut finding = Finding::new(
             &RULE,
-            format!(
-                "the command needs /bin/sh, which {} has not: the container cannot start",
-                image.name
-            ),
+            format!("the command needs /bin/sh, which {name} has not: the container cannot start"),
             &command.origin,
             if implicit { "shell form" } else { "runs a shell" },
         )
         .variant(&MISSING)
-        .also(&base.origin, "has no shell");
+        .also(&base, "has no shell");
         if let Some(container) = run_by {
             finding = finding.also(container.container_origin(), "runs the image's command");
         }
         out.push(finding.fix(exec_form(&script, text, implicit)));
         return Ok(());
     }
-    let kind = tools::shell_kind(case.image());
+    let kind = tools::shell_kind(view);
     match script.first_process(kind) {
         First::Replaced(_) => Ok(()),
         First::Unknown => Err(Abstain::unknown(
@@ -87,11 +100,10 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
             "whether the shell gives way to the program",
         )),
         First::ShellStays => {
-            let handles = case
-                .binary()
+            let handles = binary
                 .and_then(|b| b.go.as_ref())
                 .and_then(|go| go.links(symbols::SIGNAL_NOTIFY).ok().flatten());
-            let grace = run_by.as_ref().map(|c| &c.pod().grace_period);
+            let grace = run_by.map(|c| &c.pod().grace_period);
             let seconds = grace.map_or("10 s (Docker) or 30 s (Kubernetes)".to_owned(), |g| {
                 format!("{} s", g.value)
             });
@@ -104,7 +116,7 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
                 &command.origin,
                 if implicit { "shell form" } else { "runs a shell" },
             )
-            .also(&base.origin, "its /bin/sh stays");
+            .also(&base, "its /bin/sh stays");
             if let (Some(handler), Some(grace)) = (handles, grace) {
                 finding = finding
                     .level(Level::Deny)
@@ -115,6 +127,32 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
             Ok(())
         }
     }
+}
+
+/// The name of an image that certainly has no `/bin/sh`.
+fn without_shell(view: ImageView<'_>) -> Result<Option<&str>, Abstain> {
+    if let Some(image) = view.image() {
+        return match (image.files.exists("/bin/sh"), image.complete) {
+            (true, _) => Ok(None),
+            (false, true) => Ok(Some(view.name())),
+            (false, false) => Err(view.unknown("/bin/sh of the image")),
+        };
+    }
+    let Some(build) = view.build() else { return Ok(None) };
+    let Some(base) = build.base_image().filter(|base| base.shell.is_none()) else {
+        return Ok(None);
+    };
+    let brought = build.copies.iter().any(|copy| {
+        build.final_chain().contains(&copy.stage)
+            && (copy.destination.value.starts_with("/bin")
+                || copy.destination.value == "/"
+                || copy.destination.value.starts_with("/usr/bin"))
+    });
+    // A tree copied over the root may bring a shell along.
+    if !base.minimal || brought {
+        return Err(Abstain::unknown(Reason::BaseImageUnknown, "/bin/sh of the image"));
+    }
+    Ok(Some(base.name))
 }
 
 /// The text a shell runs: shell form, or `["/bin/sh", "-c", TEXT]`.
@@ -151,8 +189,11 @@ fn exec_form(script: &Script, text: &Fact<String>, implicit: bool) -> Fix {
         Some(words) => {
             let list: Vec<String> = words.iter().map(|w| format!("\"{}\"", w.text)).collect();
             let list = format!("[{}]", list.join(", "));
-            let fix = Fix::safe(format!("write it as a list: {list}"));
-            if implicit { fix.replace(&text.origin, list) } else { fix }
+            let title = format!("write it as a list: {list}");
+            match implicit {
+                true => Fix::safe(title).replace(&text.origin, list),
+                false => Fix::suggest(title),
+            }
         }
         None => Fix::suggest("write exec before the last command, or a list without a shell"),
     }

@@ -1,7 +1,8 @@
 //! A HEALTHCHECK that can never succeed.
 
-use crate::case::BuildCase;
+use crate::case::image::{ImageCase, ImageView};
 use crate::case::tools::{Missing, Tool, look_up, look_up_command, look_up_script};
+use crate::case::{BuildCase, Case};
 use crate::facts::build::{CommandForm, Instruction};
 use crate::facts::workload::ContainerRole;
 use crate::facts::{Fact, Origin};
@@ -23,21 +24,40 @@ pub static RULE: Rule = Rule {
         "a HEALTHCHECK where Kubernetes wants probes",
     )],
     check: Check::Build(check),
+    also: &[Check::Image(image)],
     ..Rule::BASE
 };
 
 const KUBERNETES: &str = "Kubernetes does not run HEALTHCHECK: the CRI has no such call";
 
 fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
-    let config = case.build.config();
+    judge(case.image(), &case.cases().collect::<Vec<_>>(), out)
+}
+
+/// What the built image is configured to do, unless the Dockerfile of its containers tells the same.
+fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
+    let cases: Vec<Case<'_>> = case.cases().collect();
+    let builds = cases.iter().filter_map(|case| case.build().ok());
+    let told = builds.filter_map(|build| ImageView::new(None, Some(build))).any(|view| {
+        let mut said = Findings::default();
+        judge(view, &[], &mut said).is_ok() && said.abstained.is_empty()
+    });
+    if told {
+        return Err(Abstain::NotApplicable);
+    }
+    judge(case.view(), &cases, out)
+}
+
+fn judge(view: ImageView<'_>, cases: &[Case<'_>], out: &mut Findings) -> Judged {
+    let config = view.config();
     let healthcheck = config.healthcheck.as_ref().ok_or(Abstain::NotApplicable)?;
     let command = healthcheck.value.as_ref().ok_or(Abstain::NotApplicable)?;
-    without_probes(case, healthcheck, out);
+    without_probes(cases, healthcheck, out);
     let report = |out: &mut Findings, what: String, at: &Origin, label: String| {
         let mut finding =
             Finding::new(&RULE, format!("HEALTHCHECK cannot succeed: {what}"), at, label)
-                .also(&case.build.last().base.origin, "the final image");
-        if let Some(cased) = case.cases().next() {
+                .also(&view.origin(), "the final image");
+        if let Some(cased) = cases.first() {
             finding =
                 finding.also(cased.container_origin(), "runs it; the kubelet asks its own probes");
         }
@@ -50,13 +70,13 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
         CommandForm::Shell(text) => {
             let shell = config.shell.as_ref().and_then(|shell| shell.first()).cloned();
             let shell = shell.unwrap_or_else(|| text.map(|_| "/bin/sh".to_owned()));
-            if let Tool::Missing(missing) = look_up(case.image(), &shell)? {
+            if let Tool::Missing(missing) = look_up(view, &shell)? {
                 let what =
                     format!("shell form needs {}, which the image does not have", missing.word);
                 report(out, what, &text.origin, format!("run by {}", missing.word));
                 return Ok(());
             }
-            if let Tool::Missing(missing) = look_up_script(case.image(), text)? {
+            if let Tool::Missing(missing) = look_up_script(view, text)? {
                 let (what, label) = said(&missing);
                 report(out, what, &text.origin, label);
                 return Ok(());
@@ -71,14 +91,14 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
             report(out, what, &program.origin, "no program of that name".to_owned());
             return Ok(());
         }
-        if let Tool::Missing(missing) = look_up_command(case.image(), argv)? {
+        if let Tool::Missing(missing) = look_up_command(view, argv)? {
             let at = argv.iter().find(|w| w.value.contains(&missing.word)).unwrap_or(program);
             let (what, label) = said(&missing);
             report(out, what, &at.origin, label);
             return Ok(());
         }
     }
-    wrong_port(case, &argv, out);
+    wrong_port(view, cases, &argv, out);
     Ok(())
 }
 
@@ -90,14 +110,14 @@ fn said(missing: &Missing) -> (String, String) {
 
 /// The kubelet ignores it, so a container without any probe is not checked at all.
 fn without_probes(
-    case: &BuildCase<'_>,
+    cases: &[Case<'_>],
     healthcheck: &Instruction<Option<CommandForm>>,
     out: &mut Findings,
 ) {
     if healthcheck.inherited {
         return;
     }
-    for cased in case.cases() {
+    for cased in cases {
         if cased.container.probes().next().is_none()
             && cased.container.role == ContainerRole::Main
             && !cased.workload().kind.is_batch()
@@ -123,7 +143,7 @@ fn without_probes(
 }
 
 /// The port it calls is none that a workload with this image declares.
-fn wrong_port(case: &BuildCase<'_>, argv: &[Fact<String>], out: &mut Findings) {
+fn wrong_port(view: ImageView<'_>, cases: &[Case<'_>], argv: &[Fact<String>], out: &mut Findings) {
     let words: Vec<&str> = argv.iter().map(|word| word.value.as_str()).collect();
     let text = shell_text(&words).or(if words.len() == 1 { Some(words[0]) } else { None });
     let urls: Vec<String> = match text {
@@ -141,15 +161,15 @@ fn wrong_port(case: &BuildCase<'_>, argv: &[Fact<String>], out: &mut Findings) {
         matches!(host, "localhost" | "127.0.0.1" | "[::1]").then_some(port)?.parse::<i64>().ok()
     });
     let Some(port) = local_port else { return };
-    let declared: Vec<_> = case
-        .cases()
+    let declared: Vec<_> = cases
+        .iter()
         .flat_map(|cased| cased.container.ports.iter())
         .filter_map(|p| p.port.as_ref())
         .collect();
     if declared.is_empty() || declared.iter().any(|p| p.value == port) {
         return;
     }
-    let at = argv.last().map_or(Origin::whole(case.build.source), |word| word.origin.clone());
+    let at = argv.last().map_or_else(|| view.origin(), |word| word.origin.clone());
     out.push(
         Finding::new(
             &RULE,

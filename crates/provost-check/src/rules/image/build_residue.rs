@@ -3,10 +3,10 @@
 mod of_dockerfile;
 
 use crate::case::BuildCase;
-use crate::case::image::ImageCase;
+use crate::case::image::{ImageCase, unread};
 use crate::facts::image::Image;
 use crate::facts::image_files::{FileEntry, FileKind};
-use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::quantity::Bytes;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -74,7 +74,7 @@ fn check(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
     if image.complete {
         Ok(())
     } else {
-        Err(Abstain::unknown(Reason::LimitReached, format!("all files of {}", image.path)))
+        Err(Abstain::unknown(unread(image), format!("all files of {}", image.path)))
     }
 }
 

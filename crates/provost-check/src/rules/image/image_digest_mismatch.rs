@@ -1,4 +1,4 @@
-//! A blob of an image that is not what its digest says.
+//! A blob of an image that is not what its digest or its descriptor says.
 
 use crate::case::Joined;
 use crate::findings::{Finding, Fix, Level};
@@ -18,14 +18,15 @@ pub static RULE: Rule = Rule {
 fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
     for image in &joined.world.images {
         for mismatch in &image.mismatches {
+            let (what, is) = match mismatch.by_size {
+                true => ("has another size than its descriptor says", "it has"),
+                false => ("is not what its digest says", "its bytes are"),
+            };
             let mut finding = Finding::new(
                 &RULE,
-                format!(
-                    "{} is not what its digest says: runtimes refuse the image when they pull it",
-                    mismatch.what
-                ),
+                format!("{} {what}: runtimes refuse the image when they pull it", mismatch.what),
                 &mismatch.origin,
-                format!("its bytes are {}", mismatch.found),
+                format!("{is} {}", mismatch.found),
             )
             .also(&image.origin, format!("says {}", mismatch.expected))
             .fix(Fix::suggest("build or copy the image again; never edit a layer in place"));

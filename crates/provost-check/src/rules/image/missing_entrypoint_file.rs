@@ -2,9 +2,12 @@
 
 mod shell_alone;
 
-use crate::case::Case;
+use shell_alone::brings_nothing;
+
 use crate::case::command::{CommandLine, CommandSource};
-use crate::case::image::ImageView;
+use crate::case::image::{ImageCase, ImageView};
+use crate::case::start::Start;
+use crate::case::{BuildCase, Case};
 use crate::facts::Fact;
 use crate::facts::build::{CommandForm, Instruction};
 use crate::facts::build_files::{Presence, behind_wrapper};
@@ -20,7 +23,7 @@ pub static RULE: Rule = Rule {
     level: Level::Deny,
     title: "a command that is no file of the image",
     page: include_str!("missing-entrypoint-file.md"),
-    needs: &[Need::Manifest, Need::Dockerfile],
+    needs: &[Need::Dockerfile],
     variants: &[
         Variant::new(
             "entrypoint-relative-to-workdir",
@@ -35,6 +38,7 @@ pub static RULE: Rule = Rule {
         ),
     ],
     check: Check::Container(check),
+    also: &[Check::Image(image), Check::Build(build)],
     ..Rule::BASE
 };
 
@@ -58,13 +62,37 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             Err(why) => out.abstain(why),
         }
     }
-    // A reaper that is there starts a program that is not: `tini -- /app`.
-    for program in std::iter::once(program).chain(behind_wrapper(&command.argv)) {
-        if !runs_shell(image, &command) {
-            judge(case, image, &command, program, out).unwrap_or_else(|why| out.abstain(why));
-        }
-    }
+    programs(&case.start()?, &command, out);
     Ok(())
+}
+
+/// An image that no container of the input runs. What nobody said how to start is there to build on.
+fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
+    let start = case.start()?;
+    programs(&start, &start.command_line()?, out);
+    Ok(())
+}
+
+/// A Dockerfile of which no container of the input runs the image.
+fn build(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
+    let start = case.start()?;
+    // With nothing of the project in it, it is a place for what is mounted, as those of development
+    // containers are.
+    if brings_nothing(case.build) {
+        return Err(Abstain::NotApplicable);
+    }
+    programs(&start, &start.command_line()?, out);
+    Ok(())
+}
+
+fn programs(start: &Start<'_>, command: &CommandLine, out: &mut Findings) {
+    if runs_shell(start.image, command) {
+        return;
+    }
+    // A reaper that is there starts a program that is not: `tini -- /app`.
+    for program in std::iter::once(command.program()).chain(behind_wrapper(&command.argv)) {
+        judge(start, command, program, out).unwrap_or_else(|why| out.abstain(why));
+    }
 }
 
 /// Unknown when a kustomization changes what the container runs.
@@ -125,8 +153,7 @@ fn runs_shell(image: ImageView<'_>, command: &CommandLine) -> bool {
 }
 
 fn judge(
-    case: &Case<'_>,
-    image: ImageView<'_>,
+    start: &Start<'_>,
     command: &CommandLine,
     program: &Fact<String>,
     out: &mut Findings,
@@ -134,25 +161,36 @@ fn judge(
     if program.value.contains("$(") {
         return Err(Abstain::unknown(Reason::Templated, format!("command {}", program.value)));
     }
+    let image = start.image;
     let paths = image.resolve(program);
     for path in &paths {
-        case.not_mounted_over(&path.value)?;
+        start.not_mounted_over(&path.value)?;
     }
     let presence = paths.iter().map(|path| image.presence(&path.value)).max();
     match presence {
         Some(Presence::Certainly) => return Ok(()),
         Some(Presence::Impossible) => {}
         Some(Presence::Possibly) | None => {
+            if image.image().is_some() {
+                return Err(image.unknown(format!("the file {}", program.value)));
+            }
             // What a RUN makes or a whole copied folder holds cannot be seen in the Dockerfile.
             return Err(Abstain::unknown(Reason::NoImage, format!("the file {}", program.value)));
         }
     }
-    unpatched(case, &["command", "args", "volumeMounts"])?;
+    if let Some(case) = &start.by {
+        unpatched(case, &["command", "args", "volumeMounts"])?;
+    }
     let files = image.likely_programs();
     let names: Vec<&str> = files.iter().map(|file| file.value.as_str()).collect();
     let wrapped = program != command.program();
     let what = if wrapped { "program" } else { "command" };
-    let end = if wrapped { "the container ends at once" } else { "the container cannot start" };
+    let end = match (&start.by, wrapped) {
+        (Some(_), true) => "the container ends at once",
+        (Some(_), false) => "the container cannot start",
+        (None, true) => "a container of it ends at once",
+        (None, false) => "a container of it cannot start",
+    };
     let minimal = image.base().is_some_and(|base| base.minimal);
     let mut finding = Finding::new(
         &RULE,
@@ -165,7 +203,7 @@ fn judge(
         if minimal { "holds nothing but what COPY brings" } else { "has no such file" },
     );
     if command.source == CommandSource::Image {
-        finding = finding.also(case.container_origin(), "runs the image's command");
+        finding = start.also_container(finding, "runs the image's command");
     }
     let near = nearest(&program.value, names.iter().copied(), 4);
     for file in files.iter().take(3) {

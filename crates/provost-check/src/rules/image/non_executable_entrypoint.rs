@@ -1,12 +1,14 @@
 //! A program that its user may not execute.
 
-use crate::case::Case;
+use crate::case::image::ImageCase;
 use crate::case::image_user::{RunAs, may_search};
+use crate::case::start::Start;
+use crate::case::{BuildCase, Case};
+use crate::facts::Fact;
 use crate::facts::build::RunStep;
 use crate::facts::build_files::behind_wrapper;
 use crate::facts::image::Image;
 use crate::facts::image_files::{FileEntry, FileKind};
-use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -17,25 +19,33 @@ pub static RULE: Rule = Rule {
     level: Level::Deny,
     title: "a program that the container's user may not execute",
     page: include_str!("non-executable-entrypoint.md"),
-    needs: &[Need::Manifest, Need::Image],
+    needs: &[Need::Image],
     after: &["missing-entrypoint-file"],
     check: Check::Container(check),
-    also: &[Check::Container(by_dockerfile)],
+    also: &[Check::Image(image), Check::Container(by_dockerfile), Check::Build(build)],
     ..Rule::BASE
 };
 
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
-    let image = case.layers()?;
-    let command = case.command_line()?;
-    let run_as = case.run_as(image)?;
+    started(&case.start()?, case.layers()?, out)
+}
+
+/// An image that no container of the input runs: by the user of its own.
+fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
+    started(&case.start()?, case.image, out)
+}
+
+fn started(start: &Start<'_>, image: &Image, out: &mut Findings) -> Judged {
+    let command = start.command_line()?;
+    let run_as = start.run_as(image)?;
     for program in std::iter::once(command.program()).chain(behind_wrapper(&command.argv)) {
-        judge(case, image, &run_as, program, out).unwrap_or_else(|why| out.abstain(why));
+        judge(start, image, &run_as, program, out).unwrap_or_else(|why| out.abstain(why));
     }
     Ok(())
 }
 
 fn judge(
-    case: &Case<'_>,
+    start: &Start<'_>,
     image: &Image,
     run_as: &RunAs,
     program: &Fact<String>,
@@ -43,7 +53,7 @@ fn judge(
 ) -> Judged {
     let paths = image.config.resolve(program);
     for path in &paths {
-        case.not_mounted_over(&path.value)?;
+        start.not_mounted_over(&path.value)?;
     }
     // Of several on PATH the first that may be executed is taken.
     let mut refused: Option<(String, &FileEntry)> = None;
@@ -89,17 +99,25 @@ fn judge(
     if let Some(origin) = &run_as.origin {
         finding = finding.also(origin, format!("runs as uid {}", run_as.uid));
     }
-    let container: &Origin = case.container_origin();
-    out.push(finding.also(container, "runs the image").fix(Fix::suggest(fix)));
+    out.push(start.also_container(finding, "runs the image").fix(Fix::suggest(fix)));
     Ok(())
 }
 
 /// A mode of `COPY --chmod` without any x bit, which not even root may execute. Octal modes only: the
 /// words of others (`a-x`) change what the file had.
 fn by_dockerfile(case: &Case<'_>, out: &mut Findings) -> Judged {
-    let image = case.image()?;
+    copied(&case.start()?, out)
+}
+
+/// A Dockerfile of which no container of the input runs the image.
+fn build(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
+    copied(&case.start()?, out)
+}
+
+fn copied(start: &Start<'_>, out: &mut Findings) -> Judged {
+    let image = start.image;
     let build = image.build().filter(|_| image.image().is_none()).ok_or(Abstain::NotApplicable)?;
-    let command = case.command_line()?;
+    let command = start.command_line()?;
     for program in std::iter::once(command.program()).chain(behind_wrapper(&command.argv)) {
         let paths = image.resolve(program);
         // Of several on PATH another one may be taken.
@@ -113,7 +131,7 @@ fn by_dockerfile(case: &Case<'_>, out: &mut Findings) -> Judged {
         let Some((flag, mode, _)) = chmod.filter(|(_, _, bits)| bits & 0o111 == 0) else {
             continue;
         };
-        case.not_mounted_over(&path.value)?;
+        start.not_mounted_over(&path.value)?;
         let after = copy.origin.span().map(|span| span.end);
         let chain = build.final_chain();
         let later = |run: &&RunStep| {
@@ -124,26 +142,20 @@ fn by_dockerfile(case: &Case<'_>, out: &mut Findings) -> Judged {
             let what = format!("the mode of {} behind a RUN", path.value);
             return Err(Abstain::unknown(Reason::NoImage, what));
         }
-        out.push(
-            Finding::new(
-                &RULE,
-                format!(
-                    "the program {} is copied with mode {mode}, which nobody may execute: the \
+        let finding = Finding::new(
+            &RULE,
+            format!(
+                "the program {} is copied with mode {mode}, which nobody may execute: the \
                      container cannot start (`permission denied`)",
-                    path.value
-                ),
-                &flag.origin,
-                "without an x bit",
-            )
-            .also(&program.origin, "starts it")
-            .also(case.container_origin(), "runs the image")
-            .fix(case.world().rewrite(
-                Fix::suggest("write --chmod=0755"),
-                &flag.origin,
-                &flag.value,
-                "--chmod=0755",
-            )),
-        );
+                path.value
+            ),
+            &flag.origin,
+            "without an x bit",
+        )
+        .also(&program.origin, "starts it");
+        let fix = Fix::suggest("write --chmod=0755");
+        let fix = start.world().rewrite(fix, &flag.origin, &flag.value, "--chmod=0755");
+        out.push(start.also_container(finding, "runs the image").fix(fix));
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Keys and passwords that everybody with the image has.
 
 use crate::case::ProgramCase;
-use crate::case::image::ImageCase;
+use crate::case::image::{ImageCase, unread};
 use crate::facts::program_text::{ProgramString, TextKind};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::secret::is_private_key;
@@ -62,7 +62,7 @@ fn check(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
     if image.complete {
         Ok(())
     } else {
-        Err(Abstain::unknown(Reason::LimitReached, format!("all files of {}", image.path)))
+        Err(Abstain::unknown(unread(image), format!("all files of {}", image.path)))
     }
 }
 

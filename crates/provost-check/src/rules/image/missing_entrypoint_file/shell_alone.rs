@@ -76,7 +76,7 @@ pub(super) fn judge(case: &Case<'_>, image: ImageView<'_>) -> Option<Finding> {
 }
 
 /// Whether nothing is copied into the final image, and nothing built in it.
-fn brings_nothing(build: &Build) -> bool {
+pub(super) fn brings_nothing(build: &Build) -> bool {
     let chain = build.final_chain();
     !build.copies.iter().any(|copy| chain.contains(&copy.stage))
         && !build.go_builds.iter().any(|go| chain.contains(&go.stage))
