@@ -1,6 +1,7 @@
 //! An object held against the schema of its kind.
 
 use crate::facts::document::{Node, ScalarKind, ScalarStyle};
+use crate::model::base64::is_base64;
 use crate::model::schema::{Field, Form, Leaf, Pattern, Structure, original};
 use crate::model::secret::MASK;
 
@@ -238,28 +239,14 @@ fn fits(leaf: Leaf, kind: ScalarKind, value: Node<'_>) -> bool {
         (Leaf::Int32, ScalarKind::Int(n)) => i32::try_from(n).is_ok(),
         (Leaf::Int32, ScalarKind::Float(n)) => whole(n) && n.abs() <= f64::from(i32::MAX),
         (Leaf::Int64 | Leaf::IntOrString, ScalarKind::Float(n)) => whole(n),
-        // The values of Secrets are hidden before anything looks at them.
+        // The values of Secrets are hidden before anything looks at them; of one that is none the
+        // loader makes a mask that is none, either.
         (Leaf::Base64, ScalarKind::Str) => {
             value.as_str().is_some_and(|text| text == MASK || is_base64(text))
         }
         // YAML 1.1 has dates of its own; the decoder makes text of them.
         _ => false,
     }
-}
-
-/// Standard base64 with padding, as `encoding/json` reads `[]byte`; line breaks are skipped.
-fn is_base64(text: &str) -> bool {
-    let mut length = 0usize;
-    let mut padding = 0usize;
-    for byte in text.bytes().filter(|byte| !matches!(byte, b'\n' | b'\r')) {
-        length += 1;
-        match byte {
-            b'=' => padding += 1,
-            b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'+' | b'/' if padding == 0 => {}
-            _ => return false,
-        }
-    }
-    length.is_multiple_of(4) && padding <= 2
 }
 
 fn wanted(leaf: Leaf) -> &'static str {

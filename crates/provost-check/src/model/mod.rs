@@ -3,6 +3,7 @@
 //! Pure functions over plain inputs; nothing here knows YAML, a binary or a finding. Each answer carries the numbers that
 //! a message needs, so that a rule is one comparison and computes nothing itself.
 
+pub mod base64;
 pub mod condition;
 pub mod cron;
 pub mod dockerignore;

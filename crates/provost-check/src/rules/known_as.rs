@@ -226,11 +226,26 @@ pub const KNOWN: &[Known] = &[
     of(KUBE_LINTER, "writable-host-mount", &["host-path-volume"]),
     of(
         KUBE_SCORE,
+        "container-cpu-requests-equal-limits",
+        &["missing-resource-request/not-guaranteed"],
+    ),
+    of(
+        KUBE_SCORE,
         "container-ephemeral-storage-request-and-limit",
         &["missing-memory-limit/missing-ephemeral-storage-limit"],
     ),
     of(KUBE_SCORE, "container-image-pull-policy", &["floating-image-tag/mutable-tag-not-pulled"]),
     of(KUBE_SCORE, "container-image-tag", &["floating-image-tag"]),
+    of(
+        KUBE_SCORE,
+        "container-memory-requests-equal-limits",
+        &["missing-resource-request/not-guaranteed"],
+    ),
+    of(
+        KUBE_SCORE,
+        "container-resource-requests-equal-limits",
+        &["missing-resource-request/not-guaranteed"],
+    ),
     of(KUBE_SCORE, "container-resources", &["missing-resource-request", "missing-memory-limit"]),
     of(KUBE_SCORE, "container-seccomp-profile", &["missing-seccomp-profile"]),
     of(KUBE_SCORE, "container-security-context-privileged", &["privileged-container"]),
@@ -240,6 +255,7 @@ pub const KNOWN: &[Known] = &[
         &["writable-root-filesystem"],
     ),
     of(KUBE_SCORE, "container-security-context-user-group-id", &["root-user/low-uid"]),
+    of(KUBE_SCORE, "cronjob-restartpolicy", &["rejected-by-api-server"]),
     of(KUBE_SCORE, "deployment-has-host-podantiaffinity", &["missing-spread"]),
     of(KUBE_SCORE, "deployment-has-poddisruptionbudget", &["missing-pdb"]),
     of(
@@ -260,7 +276,9 @@ pub const KNOWN: &[Known] = &[
         "horizontalpodautoscaler-has-target",
         &["hpa-conflicts-with-workload/hpa-target-missing"],
     ),
+    of(KUBE_SCORE, "horizontalpodautoscaler-replicas", &["single-replica"]),
     of(KUBE_SCORE, "ingress-targets-service", &["dangling-ingress-backend"]),
+    of(KUBE_SCORE, "label-values", &["rejected-by-api-server"]),
     of(
         KUBE_SCORE,
         "networkpolicy-targets-pod",
@@ -274,7 +292,14 @@ pub const KNOWN: &[Known] = &[
     of(KUBE_SCORE, "service-targets-pod", &["service-selects-nothing"]),
     of(KUBE_SCORE, "service-type", &["unintended-exposure"]),
     of(KUBE_SCORE, "stable-version", &["removed-api-version"]),
+    of(KUBE_SCORE, "statefulset-has-host-podantiaffinity", &["missing-spread"]),
+    of(KUBE_SCORE, "statefulset-has-poddisruptionbudget", &["missing-pdb"]),
     of(KUBE_SCORE, "statefulset-has-servicename", &["stateful-set-without-service"]),
+    of(
+        KUBE_SCORE,
+        "statefulset-pod-selector-labels-match-template-metadata-labels",
+        &["rejected-by-api-server"],
+    ),
     of(POLARIS, "automountServiceAccountToken", &["unneeded-service-account-token"]),
     of(POLARIS, "clusterrolePodExecAttach", &["overpowered-service-account/escalating-role"]),
     of(

@@ -1,14 +1,19 @@
 //! Keeps secret values inside the loader: they are overwritten in the document and in the text
 //! that reports show, before anything else sees either.
 
-use crate::facts::document::{Class, Document, Form, Node, NodeId, Part, ScalarStyle};
+use crate::facts::document::{Class, Document, Form, Node, NodeId, Part, ScalarKind, ScalarStyle};
 use crate::facts::objects::{Body, Object};
 use crate::facts::origin::{Fact, Span};
+use crate::facts::placeholders::{is_in_capitals, is_placeholder};
 use crate::facts::workload::EnvValue;
+use crate::model::base64::is_base64;
 use crate::model::secret::{may_be_secret, secret_word, token_shape};
 
 /// What stands in the place of a secret scalar.
 pub(super) const MASK: &str = "***";
+
+/// The same for a value of `data` that has to be base64 and is not, as this one is not.
+const BROKEN: &str = "****";
 
 /// `kubectl apply` keeps the whole object in this annotation, a Secret's data included.
 const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
@@ -30,7 +35,12 @@ pub(super) fn hide(document: &mut Document, text: &str) -> Vec<Span> {
         return spans;
     }
     let mut seen = vec![false; document.nodes.len()];
-    let mask = Part::new(document.texts.len(), document.texts.len() + MASK.len());
+    let end = document.texts.len();
+    let mask = Part::new(end, end + MASK.len());
+    let broken = Part::new(end, end + BROKEN.len());
+    let is_broken = |id: &NodeId| is_broken(document.node(*id));
+    let refused: rustc_hash::FxHashSet<NodeId> =
+        parts.encoded.into_iter().filter(is_broken).collect();
     let mut hidden = Vec::new();
     while let Some(id) = open.pop() {
         let index = id.0 as usize;
@@ -46,6 +56,7 @@ pub(super) fn hide(document: &mut Document, text: &str) -> Vec<Span> {
             spans.push(data.span);
             // An absent value stays absent.
             if *class != Class::Null || data.part.start < data.part.end {
+                let mask = if refused.contains(&id) { broken } else { mask };
                 hidden.push(std::mem::replace(&mut data.part, mask));
                 *class = Class::Str;
             }
@@ -56,21 +67,40 @@ pub(super) fn hide(document: &mut Document, text: &str) -> Vec<Span> {
     spans
 }
 
-/// Takes the hidden texts out of the document and puts [`MASK`] behind the others.
+/// Takes the hidden texts out of the document and puts the masks behind the others.
 fn overwrite(document: &mut Document, hidden: &[Part]) {
     let mut bytes = std::mem::take(&mut document.texts).into_bytes();
     for part in hidden {
         bytes.get_mut(part.range()).unwrap_or_default().fill(b'*');
     }
-    bytes.extend_from_slice(MASK.as_bytes());
+    // It begins with the other one.
+    bytes.extend_from_slice(BROKEN.as_bytes());
     // Whole texts are overwritten, so that it is UTF-8 still; were it not, nothing would be shown.
     document.texts = String::from_utf8(bytes).unwrap_or_default();
+}
+
+/// Whether the API server refuses a value of `data` for what it is written as. What somebody's tool
+/// makes of it is not known: `ENC[...]`, `vault:secret/data#key`, `ref+awsssm://...`.
+fn is_broken(value: Node<'_>) -> bool {
+    match value.scalar_kind() {
+        None | Some(ScalarKind::Null) => false,
+        Some(ScalarKind::Str) => {
+            let text = value.as_str().unwrap_or_default();
+            let open = text.contains(['[', '#', '*']) || text.contains("..");
+            let refers = text.contains("://") || text.starts_with("vault:");
+            let filled_in = is_placeholder(text) || is_in_capitals(text) || open || refers;
+            !filled_in && !is_base64(text)
+        }
+        Some(_) => true,
+    }
 }
 
 /// What of a document is secret.
 #[derive(Default)]
 struct Parts {
     values: Vec<NodeId>,
+    /// Values of `data` of Secrets, unless something may bring other ones.
+    encoded: Vec<NodeId>,
     regions: Vec<Region>,
     /// Mappings that were merged into a Secret and looked at as if they were one.
     merged: rustc_hash::FxHashSet<NodeId>,
@@ -137,6 +167,10 @@ impl Parts {
                     _ if name.eq_ignore_ascii_case("apiVersion") => false,
                     _ => secret || name == "users",
                 };
+                let decoded = secret && name == "data" && !document.has_aliases;
+                if decoded && document.root().get("sops").is_none() {
+                    self.encoded.extend(value.entries().map(|(_, value)| value.id));
+                }
                 if hidden {
                     self.values.push(entry.value);
                     let end = alias.unwrap_or(value.span()).end;

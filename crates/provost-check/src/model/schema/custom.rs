@@ -91,6 +91,27 @@ pub(super) fn find(version: &str, kind: &str) -> Option<&'static Custom> {
     kinds.iter().find(|custom| custom.version == version && custom.kind == kind)
 }
 
+/// Versions with a kind of that name, one of each group: one that is neither alpha nor beta where there
+/// is any, and of those the last that the tables have.
+pub(super) fn versions_of(kind: &str) -> Vec<&'static str> {
+    let mut found: Vec<&'static str> = Vec::new();
+    let early = |version: &str| version.contains("alpha") || version.contains("beta");
+    for project in &PROJECTS {
+        let kinds = project.kinds.get_or_init(|| decode(project.name, project.text));
+        for custom in kinds.iter().filter(|custom| custom.kind == kind) {
+            let group = super::group_of(custom.version);
+            match found.iter_mut().find(|version| super::group_of(version) == group) {
+                Some(version) if early(version) || !early(custom.version) => {
+                    *version = custom.version;
+                }
+                Some(_) => {}
+                None => found.push(custom.version),
+            }
+        }
+    }
+    found
+}
+
 /// A structure that is being read.
 struct Open {
     name: &'static str,

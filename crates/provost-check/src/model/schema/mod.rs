@@ -202,6 +202,12 @@ pub fn versions_of(kind: &str) -> impl Iterator<Item = &'static Kind> {
     table::KINDS.iter().filter(move |row| row.kind == kind && row.until == 0)
 }
 
+/// The versions of other projects' CRDs that have a kind of that name, one of each group. Reads all of
+/// their tables, which is for what is wrong anyway.
+pub fn custom_versions_of(kind: &str) -> Vec<&'static str> {
+    custom::versions_of(kind)
+}
+
 /// All kinds of a version.
 pub fn kinds_of(version: &str) -> impl Iterator<Item = &'static str> {
     table::KINDS.iter().filter(move |row| row.version == version).map(|row| row.kind)
@@ -210,6 +216,15 @@ pub fn kinds_of(version: &str) -> impl Iterator<Item = &'static str> {
 /// Whether a group is Kubernetes' own, and some release that was read serves it.
 pub fn has_group(group: &str) -> bool {
     table::KINDS.iter().any(|row| group_of(row.version) == group)
+}
+
+/// The versions of a group of Kubernetes that have a kind of that name, whatever its case; those that
+/// are neither alpha nor beta first.
+pub fn kinds_like(kind: &str) -> Vec<&'static Kind> {
+    let like = |row: &&Kind| row.until == 0 && row.kind.eq_ignore_ascii_case(kind);
+    let mut rows: Vec<&Kind> = table::KINDS.iter().filter(like).collect();
+    rows.sort_by_key(|row| row.version.contains("alpha") || row.version.contains("beta"));
+    rows
 }
 
 /// The groups of Kubernetes with a resource of that name (`deployments`), each once and the one without a name first. Resources are
@@ -235,7 +250,8 @@ pub fn resource_meant(text: &str) -> Option<String> {
     Some(resource_of(row.kind))
 }
 
-fn group_of(version: &'static str) -> &'static str {
+/// The group of a version: `apps` of `apps/v1`.
+pub fn group_of(version: &str) -> &str {
     version.split_once('/').map_or("", |(group, _)| group)
 }
 

@@ -80,3 +80,16 @@ fn resources_are_named_after_their_kinds() {
     assert_eq!(resource_meant("widgets"), None);
     assert!(has_group("") && has_group("apps") && !has_group("core") && !has_group("apps/v1"));
 }
+
+#[test]
+fn kinds_are_found_in_other_groups_and_by_another_case() {
+    assert_eq!(custom_versions_of("HTTPRoute"), ["gateway.networking.k8s.io/v1"]);
+    let gateways = custom_versions_of("Gateway");
+    assert!(gateways.contains(&"gateway.networking.k8s.io/v1"), "{gateways:?}");
+    assert!(gateways.contains(&"networking.istio.io/v1"), "{gateways:?}");
+    assert_eq!(custom_versions_of("Nothing"), [""; 0]);
+    let first = |kind| kinds_like(kind).first().map(|row| (row.version, row.kind));
+    assert_eq!(first("deployment"), Some(("apps/v1", "Deployment")));
+    assert_eq!(first("cronjob"), Some(("batch/v1", "CronJob")));
+    assert_eq!(first("nothing"), None);
+}

@@ -1,6 +1,7 @@
 //! Names of ConfigMaps, Secrets and their keys that lead nowhere, and of what else pods need.
 
 mod pods;
+mod priority;
 
 use crate::case::WorkloadCase;
 use crate::case::provided::SourceKind;
@@ -19,7 +20,7 @@ pub static RULE: Rule = Rule {
     title: "reference to a ConfigMap, Secret, key, account or claim that does not exist",
     page: include_str!("dangling-reference.md"),
     needs: &[Need::Manifest],
-    variants: &[UNKNOWN_PRIORITY, ACCOUNT, CLAIM, PULL_SECRET],
+    variants: &[UNKNOWN_PRIORITY, NO_PRIORITY, ACCOUNT, CLAIM, PULL_SECRET],
     check: Check::Workload(check),
     ..Rule::BASE
 };
@@ -29,6 +30,14 @@ const UNKNOWN_PRIORITY: Variant = Variant::new(
     Level::Deny,
     "priority class that does not exist: admission refuses the pods",
 );
+
+const NO_PRIORITY: Variant = Variant::new(
+    "missing-priority-class",
+    Level::Note,
+    "pods without a priority class, which are preempted first",
+)
+.off()
+.house(Level::Note);
 
 const ACCOUNT: Variant = Variant::new(
     "missing-service-account",
@@ -87,7 +96,7 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     for reference in references(case) {
         resolve(case, &reference, out);
     }
-    priority(case, out);
+    priority::check(case, out);
     pods::claims(case, out);
     pods::account(case, out)
 }
@@ -278,43 +287,4 @@ fn is_taken(case: &WorkloadCase<'_>, kind: SourceKind, name: &str) -> bool {
             let mut all = references(&other).into_iter();
             all.any(|reference| reference.kind == kind && reference.name.value == name)
         })
-}
-
-fn priority(case: &WorkloadCase<'_>, out: &mut Findings) {
-    let Some(class) = &case.pod().priority_class else { return };
-    let name = &class.value;
-    if matches!(name.as_str(), "system-cluster-critical" | "system-node-critical") {
-        let namespace = &case.object.meta.namespace;
-        // What is no name of a namespace stands for one that somebody fills in.
-        let is_name = namespace
-            .value
-            .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-');
-        if namespace.value != "kube-system" && is_name {
-            let message =
-                format!("{name} in namespace {}: many clusters refuse it there", namespace.value);
-            let finding = Finding::new(&RULE, message, &class.origin, "meant for kube-system")
-                .variant(&UNKNOWN_PRIORITY)
-                .level(Level::Note);
-            out.push(finding);
-        }
-        return;
-    }
-    if !case.joined.joins.named("", "PriorityClass", name).is_empty()
-        || name.contains("{{")
-        || case.joined.is_declared("PriorityClass", "", name)
-    {
-        return;
-    }
-    if !case.world().settings.closed_world {
-        let what = format!("PriorityClass {name}");
-        out.abstain(Abstain::unknown(Reason::ObjectNotInInput, what));
-        return;
-    }
-    let message = format!("PriorityClass {name} does not exist: admission refuses the pods");
-    let finding = Finding::new(&RULE, message, &class.origin, "no such class")
-        .variant(&UNKNOWN_PRIORITY)
-        .note(Existing::advice(&format!("PriorityClass {name}")))
-        .fix(Fix::suggest("create it, or take one that exists"));
-    out.push(finding);
 }

@@ -8,10 +8,12 @@ mod enums;
 mod env;
 mod ingress;
 mod ip;
+mod kinds;
 mod meant;
 mod missing;
 mod missing_custom;
 mod names;
+mod pairs;
 mod pod;
 mod policy;
 mod rbac;
@@ -97,6 +99,7 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     types::check(case, out);
     missing::check(case, out);
     enums::check(case, out);
+    pairs::check(case, out);
     match case.object.meta.group() {
         "rbac.authorization.k8s.io" => rbac::check(case, out),
         "admissionregistration.k8s.io" => webhooks::check(case, out),
@@ -114,7 +117,7 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     if !rollout && !VERSIONS.contains(&version) {
         return Err(Abstain::NotApplicable);
     }
-    names::metadata(&object.meta, out);
+    names::metadata(case, out);
     if is_alone(case) {
         names::given(case, out);
     }
@@ -124,6 +127,9 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
             strategy(workload, out);
             rollout::check(case, workload, out);
             controller::check(case, workload, out);
+            if workload.kind == WorkloadKind::StatefulSet {
+                data::templates(case, out);
+            }
             // The pods of a Rollout without a template are another object's.
             if workload.workload_ref.is_none() {
                 pod::check(case, workload, out);

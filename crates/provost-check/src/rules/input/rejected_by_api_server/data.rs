@@ -6,6 +6,7 @@ use crate::facts::Fact;
 use crate::facts::document::Node;
 use crate::facts::objects::{ConfigMap, Secret};
 use crate::findings::Finding;
+use crate::model::Quantity;
 use crate::rules::rule::Findings;
 
 /// `MaxSecretSize` of pkg/apis/core/types.go: 1 MiB, of a ConfigMap too.
@@ -99,9 +100,45 @@ fn key(name: &Fact<String>, out: &mut Findings) {
     }
 }
 
+/// Claims of one StatefulSet that are looked at.
+const MOST_CLAIMS: usize = 256;
+
+/// `validateVolumeClaimTemplates` of pkg/apis/apps/validation/validation.go: what each asks for.
+pub(super) fn templates(case: &ObjectCase<'_>, out: &mut Findings) {
+    let Some(spec) = case.object.node().get("spec") else { return };
+    for template in super::items(spec, "volumeClaimTemplates").take(MOST_CLAIMS) {
+        if let Some(spec) = template.get("spec") {
+            asked(case, spec, out);
+        }
+    }
+}
+
+/// `ValidatePositiveQuantityValue`; what is no quantity cannot be decoded.
+fn asked(case: &ObjectCase<'_>, spec: Node<'_>, out: &mut Findings) {
+    let Some(node) = spec.at(&["resources", "requests", "storage"]) else { return };
+    let Some(text) = node.as_str().filter(|text| !is_placeholder(text)) else { return };
+    match Quantity::parse(text) {
+        Ok(amount) if amount.is_negative() || amount.is_zero() => {
+            let message = format!("the claim's request `{text}` must be greater than zero");
+            refuse(out, &node.origin(), message);
+        }
+        Ok(_) => {}
+        Err(_) => {
+            let message = format!("`{text}` is no quantity for the claim's request");
+            let mut finding = Finding::new(&RULE, message, &node.origin(), "refused");
+            let fact = Fact::written(text.to_owned(), node.origin());
+            if let Some(fix) = super::meant::quantity(case.world(), "storage", &fact) {
+                finding = finding.fix(fix);
+            }
+            out.push(finding);
+        }
+    }
+}
+
 /// `ValidatePersistentVolumeClaimSpec`
 pub(super) fn claim(case: &ObjectCase<'_>, out: &mut Findings) {
     let Some((key, spec)) = case.object.node().get_entry("spec") else { return };
+    asked(case, spec, out);
     let whole = super::is_alone(case) && case.object.meta.name.is_some() && spec.is_mapping();
     let open = !is_whole(spec);
     if whole && !open && !spec.entries().any(|(key, _)| key.as_str() == Some("accessModes")) {

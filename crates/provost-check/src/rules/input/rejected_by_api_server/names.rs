@@ -28,8 +28,14 @@ const SUBDOMAINS: &[&str] = &[
     "Rollout",
 ];
 
+/// The first minor whose Services may have a name that begins with a digit
+/// (`RelaxedServiceNameValidation` in pkg/features/kube_features.go).
+const RELAXED: u16 = 36;
+
 /// Name, namespace, labels and keys of annotations.
-pub(super) fn metadata(meta: &Meta, out: &mut Findings) {
+pub(super) fn metadata(case: &ObjectCase<'_>, out: &mut Findings) {
+    let meta = &case.object.meta;
+    let (oldest, _) = case.world().settings.kubernetes();
     let kind = meta.kind.value.as_str();
     if let Some(name) = &meta.name {
         let text = name.value.as_str();
@@ -51,15 +57,40 @@ pub(super) fn metadata(meta: &Meta, out: &mut Findings) {
                      and `-`, and begins and ends with a letter or digit"
                 ),
             );
+        } else if given
+            && kind == "Service"
+            && oldest < RELAXED
+            && text.starts_with(|c: char| c.is_ascii_digit())
+        {
+            let message = format!(
+                "`{text}` is no name for a Service before Kubernetes 1.{RELAXED}, and the oldest in \
+                 range is 1.{oldest}: it has to begin with a letter"
+            );
+            refuse(out, &name.origin, message);
         } else if given && kind == "CronJob" && text.len() > 52 {
             refuse(out, &name.origin, "the name of a CronJob must be no more than 52 characters");
         }
     }
+    namespace(meta, out);
     labels(&meta.labels, out);
     for (key, _) in &meta.annotations.0 {
         if !is_placeholder(&key.value) && !is_key(&key.value) {
             refuse(out, &key.origin, format!("`{key}` is no key for an annotation"));
         }
+    }
+}
+
+/// `ValidateNamespaceName`. What has capitals or other characters stands for a name that somebody
+/// fills in.
+fn namespace(meta: &Meta, out: &mut Findings) {
+    let text = meta.namespace.value.as_str();
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
+    if meta.namespace.is_written() && !is_label(text) && text.bytes().all(plain) {
+        let message = format!(
+            "`{text}` is no name for a namespace: a DNS-1123 label has at most 63 lower case \
+             letters, digits and `-`, and begins and ends with a letter or digit"
+        );
+        refuse(out, &meta.namespace.origin, message);
     }
 }
 

@@ -11,6 +11,7 @@ use crate::facts::workload::{
 };
 use crate::facts::{Fact, Origin};
 use crate::findings::Finding;
+use crate::model::names::nearest;
 use crate::model::ports::port_name_problem;
 use crate::model::quantity::{Quantity, Suffix};
 use crate::rules::rule::Findings;
@@ -56,15 +57,7 @@ pub(super) fn check(case: &ObjectCase<'_>, workload: &Workload, out: &mut Findin
             }
         }
         if super::is_alone(case) && container.image.is_none() {
-            let key = node.entries().map(|(key, _)| key).find(|key| key.as_str() == Some("image"));
-            let merged = node.get("image").is_some_and(|image| !image.is_null());
-            if let Some(key) = key.filter(|_| !merged && workload.kind != WorkloadKind::Other) {
-                refuse(
-                    out,
-                    &key.origin(),
-                    "the image of a container is required, and has no value",
-                );
-            }
+            no_image(case, workload, container, out);
         }
         one(case, pod, container, whole, out);
     }
@@ -88,17 +81,55 @@ fn no_containers(object: &Object, workload: &Workload, out: &mut Findings) {
     let none = written.is_none_or(|(_, value)| {
         value.is_null() || (value.is_sequence() && value.items().next().is_none())
     });
-    // A template of pods for somebody's controller has no name, and a patch no selector.
-    let all_there = object.meta.name.is_some()
+    if none && all_there(object, workload) && workload.kind != WorkloadKind::Other {
+        let at = written.map_or(first, |(key, _)| key);
+        let message = "containers of a PodSpec is required: a pod has at least one";
+        out.push(Finding::new(&RULE, message, &at.origin(), "no containers"));
+    }
+}
+
+/// Whether nothing else completes the object, whatever its containers lack: a template of pods for
+/// somebody's controller has no name, and a patch no selector.
+fn all_there(object: &Object, workload: &Workload) -> bool {
+    object.meta.name.is_some()
         && match workload.kind {
             WorkloadKind::Pod => true,
             kind if kind.is_batch() => workload.pod.restart_policy.is_written(),
             _ => workload.selector.is_some() && !workload.pod.labels.is_empty(),
-        };
-    if none && all_there && workload.kind != WorkloadKind::Other {
-        let at = written.map_or(first, |(key, _)| key);
-        let message = "containers of a PodSpec is required: a pod has at least one";
-        out.push(Finding::new(&RULE, message, &at.origin(), "no containers"));
+        }
+}
+
+/// Containers that the webhook of a mesh completes in a pod (`istio-proxy` of Istio's
+/// `sidecar.istio.io` templates): of a workload too, whose template is checked before.
+const INJECTED: &[&str] = &["istio-proxy", "linkerd-proxy"];
+
+/// `validateContainerCommon`: the image is required, by itself or as the empty text.
+fn no_image(case: &ObjectCase<'_>, workload: &Workload, container: &Container, out: &mut Findings) {
+    let node = case.object.document.node(container.node);
+    let name = container.name.as_ref();
+    let injected = workload.kind == WorkloadKind::Pod
+        && name.is_some_and(|name| INJECTED.contains(&name.value.as_str()));
+    if workload.kind == WorkloadKind::Other || injected {
+        return;
+    }
+    let key = node.entries().map(|(key, _)| key).find(|key| key.as_str() == Some("image"));
+    if let Some(key) = key {
+        // A number or a mapping is of the wrong type.
+        let empty = node.get("image").is_none_or(|image| image.as_str() == Some(""));
+        if empty && !super::is_token(case, key) {
+            let message = "the image of a container is required, and has no value";
+            refuse(out, &key.origin(), message);
+        }
+        return;
+    }
+    // A key that is none because of a slip is told of by `unknown-field`.
+    let slip = |(key, _): (Node<'_>, Node<'_>)| {
+        key.as_str().is_some_and(|key| nearest(key, ["image"], 2).is_some())
+    };
+    if all_there(case.object, workload) && super::is_whole(node) && !node.entries().any(slip) {
+        let place = name.map_or_else(|| container.origin.clone(), |name| name.origin.clone());
+        let message = "the image of a container is required";
+        out.push(Finding::new(&RULE, message, &place, "no image"));
     }
 }
 

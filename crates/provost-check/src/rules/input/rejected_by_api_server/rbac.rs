@@ -27,8 +27,9 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
         }
         "RoleBinding" | "ClusterRoleBinding" => {
             let whole = kind == "ClusterRoleBinding";
-            if let Some(role) = root.get("roleRef") {
-                role_ref(role, whole, out);
+            match root.get("roleRef") {
+                Some(role) => role_ref(role, whole, out),
+                None => no_role(case, root, kind, out),
             }
             for subject in items(root, "subjects").take(MOST) {
                 let token = |(key, _)| is_token(case, key);
@@ -94,6 +95,25 @@ fn of_role(rule: Node<'_>, namespaced: bool, out: &mut Findings) {
             out.push(Finding::new(&RULE, message, &at.origin(), format!("no {key}")));
         }
     }
+}
+
+/// A patch that brings subjects has no role, and is named by a kustomization.
+fn no_role(case: &ObjectCase<'_>, root: Node<'_>, kind: &str, out: &mut Findings) {
+    let subjects = root.get("subjects").is_some_and(Node::is_sequence);
+    if !subjects || case.object.meta.name.is_none() || !is_alone(case) || !is_whole(root) {
+        return;
+    }
+    let written = root.entries().map(|(key, _)| key).find(|key| key.as_str() == Some("roleRef"));
+    // A key that is none because of a slip is told of by `unknown-field`.
+    let slip = |key: &str| key != "roleRef" && nearest(key, ["roleRef"], 2).is_some();
+    if written.is_some_and(|key| is_token(case, key))
+        || root.entries().any(|(key, _)| key.as_str().is_some_and(slip))
+    {
+        return;
+    }
+    let place = written.map_or_else(|| case.object.meta.kind.origin.clone(), Node::origin);
+    let message = format!("roleRef of a {kind} is required: it says which role the subjects get");
+    out.push(Finding::new(&RULE, message, &place, "no roleRef"));
 }
 
 fn role_ref(role: Node<'_>, whole: bool, out: &mut Findings) {

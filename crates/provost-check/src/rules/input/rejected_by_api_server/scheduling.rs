@@ -2,12 +2,15 @@
 
 use std::collections::HashMap;
 
-use super::{RULE, is_whole, items, names, refuse, text};
+use super::{RULE, is_placeholder, is_whole, items, names, refuse, text};
 use crate::facts::document::Node;
 use crate::facts::objects::Object;
 use crate::facts::workload::{ContainerRole, Workload};
 use crate::findings::Finding;
 use crate::rules::rule::Findings;
+
+/// Entries of one list that are looked at.
+const MOST: usize = 1000;
 
 /// Parts of `ValidatePodSpec` in pkg/apis/core/validation/validation.go, v1.37.2.
 /// `whole` is that nothing else completes the pod.
@@ -29,11 +32,26 @@ pub(super) fn check(object: &Object, workload: &Workload, whole: bool, out: &mut
             .also(&pod.host_pid.origin, "and the other"),
         );
     }
-    if let Some((name, node)) = text(spec, "serviceAccountName")
-        && !name.is_empty()
-        && !names::is_subdomain(name)
-    {
-        refuse(out, &node.origin(), format!("`{name}` is no name for a ServiceAccount"));
+    for (key, kind) in [
+        ("serviceAccountName", "ServiceAccount"),
+        ("priorityClassName", "PriorityClass"),
+        ("runtimeClassName", "RuntimeClass"),
+    ] {
+        if let Some((name, node)) = text(spec, key)
+            && !name.is_empty()
+            && !names::is_subdomain(name)
+        {
+            refuse(out, &node.origin(), format!("`{name}` is no name for a {kind}"));
+        }
+    }
+    for alias in items(spec, "hostAliases").take(MOST) {
+        for node in alias.get("hostnames").into_iter().flat_map(Node::items).take(MOST) {
+            let name = node.as_str().filter(|name| !is_placeholder(name));
+            if let Some(name) = name.filter(|name| !names::is_subdomain(name)) {
+                let message = format!("hostnames `{name}` is no DNS-1123 subdomain");
+                refuse(out, &node.origin(), message);
+            }
+        }
     }
     for key in ["hostname", "subdomain"] {
         if let Some((name, node)) = text(spec, key)

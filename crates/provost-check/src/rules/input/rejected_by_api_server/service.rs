@@ -175,7 +175,9 @@ fn numbers(service: &Service, out: &mut Findings) {
             continue;
         };
         out.found.extend(twice(&mut seen_nodes, "nodePort", port, number));
-        if !NODE_PORTS.contains(&number.value) {
+        if !(1..=65535).contains(&number.value) {
+            pod::port_number("nodePort", number, out);
+        } else if !NODE_PORTS.contains(&number.value) {
             out.push(
                 Finding::new(
                     &RULE,

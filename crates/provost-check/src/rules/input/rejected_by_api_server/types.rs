@@ -1,6 +1,6 @@
-//! Kinds that are none, and values of the wrong type.
+//! Kinds that came later, and values of the wrong type.
 
-use super::{RULE, refuse};
+use super::{RULE, kinds, refuse};
 use crate::case::ObjectCase;
 use crate::case::fields::{What, deviations};
 use crate::facts::document::{Node, ScalarKind, ScalarStyle};
@@ -22,8 +22,8 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
             (found.structure(), None)
         }
         Known::Custom(custom) => (Some(custom.structure), Some(custom)),
-        Known::NoSuchKind => return no_such_kind(case, out),
-        Known::Elsewhere => return,
+        Known::NoSuchKind => return kinds::no_such_kind(case, out),
+        Known::Elsewhere => return kinds::elsewhere(case, out),
     };
     let Some(structure) = structure else { return };
     for deviation in deviations(case.object.node(), structure) {
@@ -41,6 +41,10 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
                     Some(custom) => format!("the CRDs of {} refuse it", custom.releases()),
                     None => "the object cannot be decoded".to_owned(),
                 };
+                if wanted == "base64" {
+                    out.push(no_base64(case, deviation.key, value, name));
+                    continue;
+                }
                 let message = format!("`{name}` has to be {wanted}, and is {found}: {why}");
                 let mut finding = Finding::new(&RULE, message, &value.origin(), found);
                 if let Some(fix) = fix(value, text, wanted) {
@@ -93,6 +97,19 @@ pub(in crate::rules::input) fn wrong(object: &Object) -> impl Iterator<Item = Or
             matches!(deviation.what, What::Type { .. }) && !texts.iter().any(|t| is_placeholder(t));
         is_told.then(|| deviation.value.start())
     })
+}
+
+/// `illegal base64 data at input byte 8`
+fn no_base64(case: &ObjectCase<'_>, key: Node<'_>, value: Node<'_>, name: &str) -> Finding {
+    let message = format!("`{name}` has to be base64, and is not: the object cannot be decoded");
+    let secret = case.object.meta.kind.value == "Secret";
+    // Where the value of a Secret ends tells how long it is.
+    let place = if secret { key.origin() } else { value.origin() };
+    Finding::new(&RULE, message, &place, "is no base64").fix(Fix::suggest(if secret {
+        "write it into stringData as it is, or encode it: base64 -w0"
+    } else {
+        "write it into data as it is, or encode it: base64 -w0"
+    }))
 }
 
 /// A kind that came later than the oldest Kubernetes in range.
@@ -182,37 +199,5 @@ fn fix(value: Node<'_>, text: &str, wanted: &str) -> Option<Fix> {
             Some(Fix::safe("take the quotes away").replace(&origin, text))
         }
         _ => None,
-    }
-}
-
-fn no_such_kind(case: &ObjectCase<'_>, out: &mut Findings) {
-    let meta = &case.object.meta;
-    let (version, kind) = (meta.api_version.value.as_str(), meta.kind.value.as_str());
-    // What was served once has a rule of its own.
-    if is_placeholder(kind)
-        || kind == "List"
-        || crate::model::removed_apis::find(version, kind).is_some()
-    {
-        return;
-    }
-    let message = format!("no matches for kind \"{kind}\" in version \"{version}\"");
-    let elsewhere: Vec<&str> = schema::versions_of(kind).map(|row| row.version).collect();
-    let stable =
-        elsewhere.iter().find(|version| !version.contains("alpha") && !version.contains("beta"));
-    if let Some(right) = stable.or(elsewhere.first()) {
-        out.push(
-            Finding::new(&RULE, message, &meta.api_version.origin, format!("{kind} is of {right}"))
-                .fix(Fix::safe(format!("write {right}")).replace(&meta.api_version.origin, *right)),
-        );
-        return;
-    }
-    // Other programs' files have a `kind` and a `v1` too: a kubeconfig, old formats of Calico.
-    let ours = kind.starts_with(|c: char| c.is_ascii_uppercase());
-    if let Some(near) = nearest(kind, schema::kinds_of(version), 2).filter(|_| ours) {
-        out.push(
-            Finding::new(&RULE, message, &meta.kind.origin, "no such kind").fix(
-                Fix::suggest(format!("did you mean {near}?")).replace(&meta.kind.origin, near),
-            ),
-        );
     }
 }
