@@ -7,7 +7,7 @@
 mod archive;
 mod wrap;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
 
 use goformats::binary;
@@ -19,6 +19,8 @@ use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
 use provost_check::artifact::render::{Hidden, Renderer, Rendering, load_chart};
 use provost_check::artifact::source::{Source, SourceKind, Sources};
 use provost_check::artifact::{dockerfile, image, yaml as syntax};
+use provost_check::case::Joined;
+use provost_check::case::env::Variable;
 use provost_check::facts::SourceId;
 use provost_check::facts::proof::telemetry::Kind;
 use provost_check::facts::settings::Settings;
@@ -245,8 +247,30 @@ pub fn fixes(data: &[u8]) {
             let Some((_, edits)) = plan.edits.into_iter().next() else { break };
             let fixed = fix::apply(&text, &edits).expect("edits lie in the text, at characters");
             assert_ne!(fixed, text, "an edit changes something");
+            let before = given(&loaded);
+            let with_fix = concluded
+                .findings
+                .iter()
+                .filter(|finding| finding.fix.as_ref().is_some_and(|fix| !fix.edits.is_empty()));
+            let about: Vec<String> = with_fix.map(|finding| finding.subject.clone()).collect();
             text = fixed;
             (loaded, concluded) = judged(text.as_bytes());
+            let after = given(&loaded);
+            for (container, values) in &before {
+                // What a finding is about, or is inside of what it is about, may change; a ConfigMap
+                // by itself, or the text, may be what all take from.
+                let may_change = about.iter().any(|subject| {
+                    let rest = container.strip_prefix(subject.as_str());
+                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+                        || !subject.contains('/')
+                        || subject.contains("/ConfigMap/")
+                });
+                let now = after.get(container).filter(|_| !may_change);
+                assert!(
+                    now.is_none_or(|now| now == values),
+                    "{container} was changed, too: {text}"
+                );
+            }
             // One that lost its kind is an object once it has one.
             let now = soundness(&loaded, &text);
             assert!(now.0 >= objects && now.1 <= problems, "{text}");
@@ -254,6 +278,23 @@ pub fn fixes(data: &[u8]) {
         }
         assert!(fix::plan(&concluded.findings, suggested).edits.is_empty(), "no rest: {text}");
     }
+}
+
+/// By container whose name is its own, what its program is given: variables and words.
+fn given(loaded: &Loaded) -> BTreeMap<String, Vec<String>> {
+    let joined = Joined::new(&loaded.world);
+    let mut all: BTreeMap<String, Option<Vec<String>>> = BTreeMap::new();
+    for case in joined.cases() {
+        let environment = case.environment();
+        let variable =
+            |(name, set): (&str, &Variable)| format!("{name}={:?}", set.value.as_ref().ok());
+        let container = case.container;
+        let words = [&container.command, &container.args].into_iter().flatten().flatten();
+        let words = words.map(|word| word.value.clone());
+        let values = environment.iter().map(variable).chain(words).collect();
+        all.entry(case.subject()).and_modify(|known| *known = None).or_insert(Some(values));
+    }
+    all.into_iter().filter_map(|(name, values)| Some((name, values?))).collect()
 }
 
 /// Objects that are read, and what is wrong with the text as YAML. What a value means is not

@@ -15,7 +15,7 @@ use crate::case::{Joined, World};
 use crate::facts::problem::ProblemKind;
 use crate::facts::{Body, SourceId};
 use crate::findings::suppress::{self, Suppressed, Suppression};
-use crate::findings::{Finding, Level, NotJudged, fingerprint, written};
+use crate::findings::{Finding, Level, NotJudged, fingerprint, shared, written};
 use crate::model::hidden::Hidden;
 use crate::model::removed_apis;
 use crate::model::schema::{self, Known};
@@ -167,6 +167,8 @@ fn finish(
 ) -> Conclusion {
     let world = joined.world;
     verdicts.findings.extend(bad_suppression::unused_declarations(joined, selection));
+    fingerprint::identify(&mut verdicts.findings, &world.objects, &world.sources);
+    shared::review(&mut verdicts.findings, joined);
     written::relocate(&mut verdicts.findings, &world.sources);
     let mut suppressions = ignores.to_vec();
     suppressions.extend(suppress::collect(&world.sources, &world.objects));

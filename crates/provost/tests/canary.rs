@@ -217,6 +217,85 @@ fn plain_text_secrets_are_named_and_not_shown() {
     silent(&dir, &["secret-in-plain-env", "secret-in-config-map"]);
 }
 
+/// Each went into reports as it was written: names and shapes that the vocabulary did not know.
+#[test]
+fn secrets_of_every_name_and_shape_stay_out_of_reports() {
+    let env = [
+        format!("PGPASSWORD, value: {CANARY}"),
+        format!("STORE, value: \"user:{CANARY}@tcp(db:3306)/x\""),
+        format!("SQL, value: \"Server=h;User Id=x;Password={CANARY};\""),
+        format!("POSTGRES, value: \"host=db user=x password={CANARY} sslmode=disable\""),
+        format!("ENCRYPTION_KEY, value: {CANARY}"),
+        format!("JWT_SIGNING_KEY, value: {CANARY}"),
+        format!("BASIC_AUTH, value: \"me:{CANARY}\""),
+        format!("SLACK, value: \"https://hooks.slack.com/services/T01/B01/{CANARY}\""),
+        format!(
+            "TEAMS, value: \"https://acme.webhook.office.com/webhookb2/1/IncomingWebhook/{CANARY}/2\""
+        ),
+        format!("DISCORD, value: \"https://discord.com/api/webhooks/1234/{CANARY}\""),
+        format!("UPSTREAM, value: \"Bearer {CANARY}\""),
+        format!("OTEL_EXPORTER_OTLP_HEADERS, value: \"api-key={CANARY}\""),
+    ];
+    let names = env.each_ref().map(|e| e.split(',').next().unwrap().to_owned());
+    let env: String = env.iter().map(|env| format!("        - {{name: {env}}}\n")).collect();
+    let probe = format!(
+        "{{httpGet: {{path: \"/livez?token={CANARY}\", port: 8081, httpHeaders: [{{name: Authorization, value: \"Bearer {CANARY}\"}}, \
+         {{name: X-Api-Key, value: {CANARY}}}, {{name: Cookie, value: \"a={CANARY}\"}}]}}}}"
+    );
+    let commands = [
+        format!("[curl, -H, \"X-Api-Key: {CANARY}\", localhost]"),
+        format!("[/probe, -H, \"X-Api-Key: {CANARY}\"]"),
+        format!("[/pay, --password, {CANARY}]"),
+        format!("[/pay, --token={CANARY}]"),
+        format!("[/pay, \"--header=Authorization: Bearer {CANARY}\"]"),
+        format!("[mysqladmin, ping, -p{CANARY}]"),
+        format!("[redis-cli, -a, {CANARY}, ping]"),
+        format!("[sh, -c, \"curl -u me:{CANARY} localhost\"]"),
+        format!("[sh, -c, \"PGPASSWORD={CANARY} psql -c 'select 1'\"]"),
+        format!("[sh, -c, \"redis-cli -a {CANARY} ping && mysql -u root -p{CANARY}\"]"),
+    ];
+    let container = |n: usize, command: &String| {
+        // A misspelt field beside each, so that its lines are quoted.
+        format!(
+            "    - name: c{n}\n      image: shop:1\n      command: {command}\n      argss: [a]\n      args: {command}\n      \
+             livenessProbe: {{exec: {{command: {command}}}, periodSecond: 1}}\n      lifecycle: {{preStop: {{exec: {{command: {command}, commands: [a]}}}}}}\n"
+        )
+    };
+    let containers: String = commands.iter().enumerate().map(|(n, c)| container(n, c)).collect();
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: shop}}\nspec:\n  containers:\n    - name: shop\n      image: shop:1\n      \
+         env:\n{env}      readinessProbe: {probe}\n      livenessProbe: {probe}\n{containers}"
+    );
+    let dir = Dir::new().file("pod.yaml", pod);
+    let told = names.map(|name| format!("{name} holds a secret in plain text"));
+    let told: Vec<&str> = told.iter().map(String::as_str).collect();
+    silent(&dir, &[&["argss", "periodSecond", "***"], &told[..]].concat());
+}
+
+/// The same in what an image is built by.
+#[test]
+fn secrets_of_every_name_and_shape_in_dockerfiles_stay_out_of_reports() {
+    let words = format!(
+        "curl -H \"X-Api-Key: {CANARY}\" -u me:{CANARY} http://x/?token={CANARY} && mysql -p{CANARY} && redis-cli -a {CANARY} ping \
+         && PGPASSWORD={CANARY} psql \"host=h password={CANARY}\" && /pay --password {CANARY}"
+    );
+    let list = format!(
+        "[\"/pay\", \"--header=Authorization: Bearer {CANARY}\", \"--password\", \"{CANARY}\", \"-H\", \"X-Api-Key: {CANARY}\"]"
+    );
+    let dir = Dir::new().file(
+        "Dockerfile",
+        format!(
+            "FROM golang:latest AS build\nARG PGPASSWORD={CANARY}\nARG SIGNING_KEY={CANARY}\nENV STORE=user:{CANARY}@tcp(db:3306)/x ENCRYPTION_KEY={CANARY}\n\
+             ENV SQL=\"Server=h;Password={CANARY};\" UPSTREAM=\"Bearer {CANARY}\" BASIC_AUTH=me:{CANARY}\nENV SLACK=https://hooks.slack.com/services/T01/B01/{CANARY}\n\
+             ENV OTEL_EXPORTER_OTLP_HEADERS=api-key={CANARY} SLACK=https://discord.com/api/webhooks/1234/{CANARY}\nRUN {words}\nRUN sh -c '{}'\n\
+             FROM alpine:latest\nENV PGPASSWORD {CANARY}\nENV STORE=user:{CANARY}@tcp(db:3306)/x\nHEALTHCHECK CMD {words}\nHEALTHCHECK CMD {list}\nENTRYPOINT {list}\nCMD {list}\nCMD {words}\n\
+             ENVV STORE=user:{CANARY}@tcp(db:3306)/x\nRUNN {words}\n",
+            words.replace('\'', "")
+        ),
+    );
+    silent(&dir, &["ENVV STORE=***", "ENV PGPASSWORD puts a secret"]);
+}
+
 #[test]
 fn secrets_of_dockerfiles_stay_out_of_reports() {
     let dir = Dir::new().file(

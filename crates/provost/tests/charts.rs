@@ -96,6 +96,55 @@ fn a_fix_of_a_value_is_made_in_the_values_and_a_template_is_left() {
     assert_eq!(dir.read("shop/values.yaml"), values);
 }
 
+/// One line of `values.yaml` is the limit of both: it was lowered for the smaller one.
+#[test]
+fn a_value_that_is_printed_in_several_places_is_fixed_for_all_or_not_at_all() {
+    let template = "{{- range $name := list \"a\" \"b\" }}\n---\napiVersion: apps/v1\nkind: Deployment\nmetadata: {name: {{ $name }}}\nspec:\n  \
+                    selector: {matchLabels: {app: {{ $name }}}}\n  template:\n    metadata: {labels: {app: {{ $name }}}}\n    spec:\n      containers:\n        \
+                    - name: web\n          image: r/web:1.2.3\n          env:\n            - name: GOMEMLIMIT\n              value: {{ $.Values.goMemLimit | quote }}\n          \
+                    resources:\n            limits:\n              memory: MEMORY\n{{- end }}\n";
+    let of = |memory: &str| {
+        let dir = Dir::new()
+            .file("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n")
+            .file("web/values.yaml", "goMemLimit: 2GiB\n")
+            .file("web/templates/all.yaml", template.replace("MEMORY", memory));
+        let dir = with_tools(dir, &["helm"]);
+        let rule = ["--only", "gomemlimit-above-memory-limit", "--chart", "web"];
+        let run = check(&dir, &[&rule[..], &["--fix", "--unsafe-fixes"]].concat());
+        (dir.read("web/values.yaml"), run)
+    };
+    let (values, run) = of("{{ if eq $name \"a\" }}512Mi{{ else }}4Gi{{ end }}");
+    assert_eq!(values, "goMemLimit: 2GiB\n", "{run}");
+    assert!(said(&run).contains("the value is printed elsewhere as well"), "{run}");
+    let (values, run) = of("512Mi");
+    assert_eq!(values, "goMemLimit: 460MiB\n", "{run}");
+}
+
+/// Both overlays are built of one base, and one of them patches the limit.
+#[test]
+fn a_base_is_fixed_for_all_overlays_or_not_at_all() {
+    let base = "apiVersion: apps/v1\nkind: Deployment\nmetadata: {name: web}\nspec:\n  selector: {matchLabels: {app: web}}\n  \
+                template:\n    metadata: {labels: {app: web}}\n    spec:\n      containers:\n        - name: web\n          image: r/web:1\n          \
+                env: [{name: GOMEMLIMIT, value: 2GiB}]\n          resources: {limits: {memory: 512Mi}}\n";
+    let patch = "patches:\n  - patch: |\n      apiVersion: apps/v1\n      kind: Deployment\n      metadata: {name: web}\n      spec: {template: {spec: \
+                 {containers: [{name: web, resources: {limits: {memory: 4Gi}}}]}}}\n";
+    for (more, expected) in [(patch, "2GiB"), ("", "460MiB")] {
+        let over = |more: &str| format!("resources: [../base]\n{more}");
+        let dir = Dir::new()
+            .file("base/web.yaml", base)
+            .file("base/kustomization.yaml", "resources: [web.yaml]\n")
+            .file("a/kustomization.yaml", over("namespace: a\n"))
+            .file("b/kustomization.yaml", over(&format!("namespace: b\n{more}")));
+        let dir = with_tools(dir, &["kustomize"]);
+        let rule =
+            ["--only", "gomemlimit-above-memory-limit", "--kustomize", "a", "--kustomize", "b"];
+        let run = check(&dir, &[&rule[..], &["--fix", "--unsafe-fixes"]].concat());
+        assert!(dir.read("base/web.yaml").contains(expected), "{run}");
+        let told = said(&run).contains("the value is printed elsewhere as well");
+        assert_eq!(told, expected == "2GiB", "{run}");
+    }
+}
+
 #[test]
 fn hooks_are_no_services_and_secrets_stay_out() {
     let dir = chart("shop", &["helm"]);

@@ -182,6 +182,131 @@ fn links_and_modes_stay() {
     assert_eq!(real.metadata().unwrap().permissions().mode() & 0o777, 0o640);
 }
 
+fn pod(name: &str, memory: &str, more: &str) -> String {
+    format!(
+        "        - {{name: {name}, image: 'r/{name}:1.2.3', resources: {{limits: {{memory: {memory}}}}}, {more}}}\n"
+    )
+}
+
+fn deployment(name: &str, containers: &str) -> String {
+    format!(
+        "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: {name}}}\nspec:\n  selector: {{matchLabels: {{app: {name}}}}}\n  \
+         template:\n    metadata: {{labels: {{app: {name}}}}}\n    spec:\n      containers:\n{containers}"
+    )
+}
+
+/// `--fix` and `--unsafe-fixes` leave the file; the report says why.
+#[track_caller]
+fn not_fixed(text: &str, why: &str) {
+    let dir = Dir::new().file("shop.yaml", text);
+    let run = check(&dir, &["--fix", "--unsafe-fixes", "--only", "gomemlimit-above-memory-limit"]);
+    assert_eq!(dir.read("shop.yaml"), text, "{run}");
+    assert_eq!(run.code, 1, "{run}");
+    // As it is wrapped for a terminal.
+    let words = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words.replace(" = ", " ").contains(why), "{why}\n{run}");
+    assert!(!run.out.contains("fix (safe)"), "{run}");
+}
+
+#[track_caller]
+fn fixed(text: &str, expected: &str) {
+    let dir = Dir::new().file("shop.yaml", text);
+    let run = check(&dir, &["--fix", "--only", "gomemlimit-above-memory-limit"]);
+    assert_eq!(dir.read("shop.yaml"), expected, "{run}");
+    assert_eq!(run.code, 0, "{run}");
+}
+
+/// `GOMEMLIMIT` was lowered through the anchor, and another variable with it.
+#[test]
+fn what_stands_behind_an_anchor_is_fixed_for_all_its_users_or_not_at_all() {
+    let other = "env: [{name: OTHER, value: &v 2GiB}, {name: GOMEMLIMIT, value: *v}]";
+    not_fixed(&deployment("a", &pod("web", "512Mi", other)), "2 places use what stands behind");
+    // A whole list: the second container has the memory.
+    let list = |memory: &str| {
+        let first = pod("web", "512Mi", "env: &e [{name: GOMEMLIMIT, value: 2GiB}]");
+        deployment("a", &(first + &pod("other", memory, "env: *e")))
+    };
+    not_fixed(&list("4Gi"), "2 places use what stands behind");
+    // Both want the same.
+    fixed(&list("512Mi"), &list("512Mi").replace("2GiB", "460MiB"));
+    // They have different limits, and would want different numbers.
+    not_fixed(&list("256Mi"), "2 places use what stands behind");
+    // Merged, and what only lies beside an anchor.
+    let merged = deployment(
+        "a",
+        "        - &base\n          name: web\n          image: r/web:1.2.3\n          env:\n            - {name: GOMEMLIMIT, value: 2GiB}\n          \
+         resources: {limits: {memory: 512Mi}}\n        - <<: *base\n          name: big\n          resources: {limits: {memory: 4Gi}}\n",
+    );
+    not_fixed(&merged, "2 places use what stands behind");
+    let beside = deployment(
+        "a",
+        &pod(
+            "web",
+            "512Mi",
+            "env: [{name: GOMEMLIMIT, value: 2GiB}, {name: A, value: &a x}, {name: B, value: *a}]",
+        ),
+    );
+    fixed(&beside, &beside.replace("2GiB", "460MiB"));
+}
+
+/// ENV of an image is the environment of every container that runs it.
+#[test]
+fn a_dockerfile_is_fixed_for_all_containers_of_its_image_or_not_at_all() {
+    let dockerfile = "FROM gcr.io/distroless/static:nonroot\nENV GOMEMLIMIT=2GiB\nCOPY web /web\nENTRYPOINT [\"/web\"]\n";
+    let manifest = |memory: &str| {
+        let image = |name: &str, memory: &str| {
+            deployment(
+                name,
+                &format!(
+                    "        - {{name: web, image: 'r/web:1', resources: {{limits: {{memory: {memory}}}}}}}\n"
+                ),
+            )
+        };
+        format!("{}---\n{}", image("a", "512Mi"), image("b", memory))
+    };
+    let args = ["check", "--only", "gomemlimit-above-memory-limit", "--fix", "."];
+    for (memory, expected) in [("4Gi", "2GiB"), ("512Mi", "460MiB")] {
+        let dir =
+            Dir::new().file("web/Dockerfile", dockerfile).file("web/a.yaml", manifest(memory));
+        let run = dir.provost(&args);
+        let found = run.out.contains("GOMEMLIMIT") || expected == "460MiB";
+        assert!(found, "nothing was found, so that nothing is tested: {run}");
+        assert!(dir.read("web/Dockerfile").contains(expected), "{memory}: {run}");
+    }
+}
+
+#[test]
+fn a_config_map_is_fixed_for_all_its_users_or_not_at_all() {
+    let map = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: shared}\ndata:\n  GOMEMLIMIT: 2GiB\n---\n";
+    let from = "envFrom: [{configMapRef: {name: shared}}]";
+    let key =
+        "env: [{name: GOMEMLIMIT, valueFrom: {configMapKeyRef: {name: shared, key: GOMEMLIMIT}}}]";
+    let two = |memory: &str, how: &str| {
+        let a = deployment("a", &pod("web", "512Mi", from));
+        format!("{map}{a}---\n{}", deployment("b", &pod("web", memory, how)))
+    };
+    for how in [from, key] {
+        not_fixed(&two("4Gi", how), "default/Deployment/b/web takes the value from there");
+        fixed(&two("512Mi", how), &two("512Mi", how).replace("2GiB", "460MiB"));
+    }
+    // It has a value of its own.
+    let own = "envFrom: [{configMapRef: {name: shared}}], env: [{name: GOMEMLIMIT, value: 3GiB}]";
+    fixed(&two("4Gi", own), &two("4Gi", own).replace("2GiB", "460MiB"));
+    // Another variable is made of it, an argument is, a file is.
+    let under =
+        "env: [{name: CACHE, valueFrom: {configMapKeyRef: {name: shared, key: GOMEMLIMIT}}}]";
+    not_fixed(&two("4Gi", under), "default/Deployment/b/web takes the value from there");
+    let one = |more: &str| {
+        format!("{map}{}", deployment("a", &pod("web", "512Mi", &format!("{from}, {more}"))))
+    };
+    not_fixed(&one("args: ['--cache=$(GOMEMLIMIT)']"), "the command line takes $(GOMEMLIMIT)");
+    not_fixed(&one("env: [{name: A, value: 'x$(GOMEMLIMIT)'}]"), "A is made of $(GOMEMLIMIT)");
+    let volume = "      volumes: [{name: v, configMap: {name: shared}}]\n";
+    let mounted = one("volumeMounts: [{name: v, mountPath: /c}]") + volume;
+    not_fixed(&mounted, "default/Deployment/a/web reads what is changed as a file");
+    fixed(&one("args: [a]"), &one("args: [a]").replace("2GiB", "460MiB"));
+}
+
 #[test]
 fn standard_input_is_not_fixed() {
     let dir = Dir::new();

@@ -149,7 +149,7 @@ fn sarif_places_are_those_of_the_json_report() {
     let findings = json["findings"].as_array().unwrap();
     let results = sarif["runs"][0]["results"].as_array().unwrap();
     for (finding, result) in findings.iter().zip(results) {
-        assert_eq!(result["partialFingerprints"]["provost/v1"], finding["fingerprint"]);
+        assert_eq!(result["partialFingerprints"]["provost/v2"], finding["fingerprint"]);
         let places = result["locations"].as_array().unwrap().iter();
         let none = Vec::new();
         let related = result["relatedLocations"].as_array().unwrap_or(&none);
@@ -300,7 +300,9 @@ fn a_baseline_fails_on_new_findings_only() {
     let dir = dir.file("pod.yaml", MANIFEST.replace("2GiB", "400MiB"));
     let run = check(&dir, &["--baseline", "known.json"]);
     assert!(run.out.contains("1 entry of known.json met no finding"), "{run}");
-    let elsewhere = dir.read("known.json").replace("pod.yaml", "bin/shop");
+    // Its object is told by name, wherever it lies; another's file was not judged.
+    let elsewhere =
+        dir.read("known.json").replace("pod.yaml", "bin/shop").replace("/shop/", "/cart/");
     let dir = dir.file("elsewhere.json", elsewhere);
     let run = check(&dir, &["--baseline", "elsewhere.json"]);
     assert!(!run.out.contains("met no finding"), "a file that was not judged: {run}");
@@ -309,16 +311,107 @@ fn a_baseline_fails_on_new_findings_only() {
     assert!(other.code < 2 && !other.out.contains("met no finding"), "{other}");
 }
 
+/// Each file that was moved made all its findings new.
+#[test]
+fn a_baseline_knows_the_objects_of_a_file_that_was_moved() {
+    let dir = Dir::new().file("pod.yaml", MANIFEST);
+    check(&dir, &["--write-baseline", "known.json"]);
+    std::fs::remove_file(dir.path().join("pod.yaml")).unwrap();
+    let dir = dir.file("deploy/shop.yaml", MANIFEST);
+    let all = [&["check"], &RULE[..], &["--baseline", "known.json", "deploy"]].concat();
+    let run = dir.provost(&all);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.out.contains("1 known finding of known.json not shown"), "{run}");
+    // Mended there, it is resolved.
+    let dir = dir.file("deploy/shop.yaml", MANIFEST.replace("2GiB", "400MiB"));
+    assert!(dir.provost(&all).out.contains("1 entry of known.json met no finding"));
+}
+
+/// Equal findings were counted: the one that was put before them took the name of the first.
+#[test]
+fn a_new_finding_before_equal_ones_is_the_new_one() {
+    let pod = |tokens: &[&str]| {
+        let env: Vec<String> =
+            tokens.iter().map(|name| format!("{{name: {name}, value: abcdefgh1234}}")).collect();
+        MANIFEST.replace("{name: GOMEMLIMIT, value: 2GiB}", &env.join(", "))
+    };
+    let dir = Dir::new().file("pod.yaml", pod(&["A_TOKEN", "B_TOKEN"]));
+    let run = |dir: &Dir, how: &str| {
+        dir.provost(&["check", "--only", "secret-in-plain-env", how, "known.json", "pod.yaml"])
+    };
+    run(&dir, "--write-baseline");
+    let dir = dir.file("pod.yaml", pod(&["C_TOKEN", "B_TOKEN", "A_TOKEN"]));
+    let found = run(&dir, "--baseline");
+    assert!(found.out.contains("C_TOKEN holds a secret"), "{found}");
+    assert!(
+        !found.out.contains("A_TOKEN holds") && !found.out.contains("B_TOKEN holds"),
+        "{found}"
+    );
+}
+
+/// As 0.1 of the file wrote it: names of the recipe before.
+#[test]
+fn a_baseline_of_the_version_before_is_still_known() {
+    let dir = Dir::new().file("pod.yaml", MANIFEST).file(
+        "known.json",
+        "{\n  \"version\": 1,\n  \"findings\": [\n    {\"rule\":\"gomemlimit-above-memory-limit\",\"subject\":\"shop/Pod/shop/shop\",\
+         \"path\":\"pod.yaml\",\"fingerprint\":\"2f1ea933370501473d1363d11d8ce275\"}\n  ]\n}\n",
+    );
+    let run = check(&dir, &["--baseline", "known.json"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.out.contains("1 known finding of known.json not shown"), "{run}");
+    check(&dir, &["--write-baseline", "known.json"]);
+    assert!(dir.read("known.json").contains("\"version\": 2"));
+}
+
+/// Reason and last day stand in every format that has a place for them.
+#[test]
+fn what_is_suppressed_is_listed_with_reason_and_end() {
+    let config = "[[ignore]]\nrule = \"*\"\nnamespace = \"sh*p\"\nreason = \"of the vendor\"\nuntil = 2027-03-31\n";
+    let dir = Dir::new().file("pod.yaml", MANIFEST).file("provost.toml", config);
+    let words = |format: &str| {
+        let run = check(&dir, &["--format", format, "--verbose"]);
+        assert_eq!(run.code, 0, "{format}: {run}");
+        run.out
+    };
+    for (format, expected) in [
+        ("text", "of the vendor (until 2027-03-31)"),
+        (
+            "markdown",
+            "`gomemlimit-above-memory-limit` `shop/Pod/shop/shop`: of the vendor (until 2027-03-31)",
+        ),
+        (
+            "github",
+            "::group::1 finding suppressed\n- gomemlimit-above-memory-limit of shop/Pod/shop/shop: of the vendor (until 2027-03-31)\n::endgroup::",
+        ),
+        ("junit", "<skipped message=\"suppressed: of the vendor (until 2027-03-31)\"/>"),
+        ("json", "\"until\": \"2027-03-31\""),
+        ("sarif", "\"until\": \"2027-03-31\""),
+        ("html", "2027-03-31"),
+    ] {
+        let shown = words(format);
+        assert!(shown.contains(expected), "{format}: {shown}");
+    }
+    assert!(!words("gitlab").contains("vendor"));
+    // Another namespace.
+    let dir = Dir::new()
+        .file("pod.yaml", MANIFEST)
+        .file("provost.toml", config.replace("sh*p", "kube-*"));
+    let run = check(&dir, &["--only", "gomemlimit-above-memory-limit,bad-suppression"]);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.out.contains("warning[bad-suppression/unused]"), "{run}");
+}
+
 #[test]
 fn a_baseline_that_is_none_is_refused_before_anything_is_judged() {
     let dir = Dir::new()
         .file("pod.yaml", MANIFEST)
         .file("list.json", "[]")
-        .file("later.json", "{\"version\": 2, \"findings\": []}");
+        .file("later.json", "{\"version\": 3, \"findings\": []}");
     for (file, words) in [
         ("nope.json", "--write-baseline nope.json"),
         ("list.json", "is no baseline"),
-        ("later.json", "a baseline of version 2"),
+        ("later.json", "a baseline of version 3"),
     ] {
         let run = check(&dir, &["--baseline", file]);
         assert_eq!(run.code, 2, "{run}");

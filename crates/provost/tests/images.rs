@@ -235,6 +235,36 @@ fn saved(run: &Value, layers: &[Vec<u8>]) -> BTreeMap<String, Vec<u8>> {
 
 const CANARY: &str = "kanarie-7Qx9vW2m";
 
+/// Messages quote the words of commands, and only variables were masked.
+#[test]
+fn a_secret_in_the_configuration_is_never_shown() {
+    let sandbox = Dir::new();
+    let command = format!("curl -u me:{CANARY} x && mysql -p{CANARY} && PGPASSWORD={CANARY} psql");
+    let words = ["/srv/servre", "--password", CANARY, "-H", &format!("X-Api-Key: {CANARY}")];
+    let config = json!({
+        "Entrypoint": words, "Cmd": ["redis-cli", "-a", CANARY, &command],
+        "Healthcheck": {"Test": ["CMD-SHELL", command]},
+        "Env": [
+            format!("PGPASSWORD={CANARY}"), format!("STORE=me:{CANARY}@tcp(db:3306)/x"), format!("SIGNING_KEY={CANARY}"),
+            format!("SQL=Server=h;Password={CANARY};"), format!("UPSTREAM=Bearer {CANARY}"), format!("BASIC_AUTH=me:{CANARY}"),
+            format!("SLACK=https://hooks.slack.com/services/T01/B01/{CANARY}"), format!("OTEL_EXPORTER_OTLP_HEADERS=api-key={CANARY}"),
+        ],
+        "Labels": {"api-key": CANARY, "note": format!("password={CANARY}")},
+    });
+    write_dir(&sandbox, "shop", &layout("amd64", config, &layers()));
+    let mut shown = String::new();
+    for format in ["json", "sarif", "github", "gitlab", "junit", "markdown", "html", "text"] {
+        let run = sandbox.provost(&["check", "shop", "--profile", "house", "--format", format]);
+        assert_eq!(run.code, 1, "{run}");
+        shown += &run.to_string();
+    }
+    let line = shown.lines().find(|line| line.contains(CANARY));
+    assert_eq!(line, None);
+    for name in ["PGPASSWORD", "SIGNING_KEY", "BASIC_AUTH"] {
+        assert!(shown.contains(&format!("in {name}")), "{name} is not told");
+    }
+}
+
 #[test]
 fn a_secret_that_a_later_layer_deletes_is_told_and_never_shown() {
     let sandbox = Dir::new();

@@ -15,10 +15,10 @@ use jiff::civil::Date;
 use toml::de::{DeTable, DeValue};
 
 use super::{Problem, ProblemKind};
-use crate::facts::origin::{Origin, SourceId, Span};
+use crate::facts::origin::{Fact, Origin, SourceId, Span};
 use crate::facts::settings::{Service, Settings};
 use crate::findings::Level;
-use crate::findings::suppress::{Scope, Suppression, Until};
+use crate::findings::suppress::{EVERY_RULE, Scope, Suppression, Until};
 use crate::model::names::nearest;
 use crate::rules::known_as;
 use read::{Reader, Value};
@@ -317,11 +317,18 @@ fn rules(reader: &mut Reader, value: &Value<'_>, loaded: &mut Loaded) {
     });
 }
 
-const IGNORE: &[&str] = &["rule", "path", "object", "reason", "until"];
+const IGNORE: &[&str] = &["rule", "rules", "path", "object", "namespace", "reason", "until"];
 
-fn ignore(reader: &mut Reader, table: &Value<'_>) -> Option<Suppression> {
+/// Rules that one entry names.
+const MOST_RULES: usize = 1_000;
+
+/// A suppression for each rule that an entry names: each of them can turn out to be needless.
+fn ignore(reader: &mut Reader, table: &Value<'_>) -> Vec<Suppression> {
     let span = table.span();
-    let (mut rule, mut path, mut object, mut reason, mut until) = (None, None, None, None, None);
+    let mut rules: Vec<Fact<String>> = Vec::new();
+    let (mut one, mut several) = (false, false);
+    let (mut path, mut object, mut namespace) = (None, None, None);
+    let (mut reason, mut until) = (None, None);
     let mut valid = true;
     reader.entries(
         table,
@@ -329,16 +336,20 @@ fn ignore(reader: &mut Reader, table: &Value<'_>) -> Option<Suppression> {
         |reader, key, value| {
             match key {
                 "rule" => {
-                    rule = reader.string(value);
-                    if let Some(id) = &rule
-                        && let Err(error) = check_id(&id.value)
-                    {
-                        reader.problem(value.span(), error.message, error.help);
-                        valid = false;
-                    }
+                    one = true;
+                    let id = reader.string(value);
+                    valid &= id.is_some();
+                    rules.extend(id);
+                }
+                "rules" => {
+                    several = true;
+                    let listed = reader.strings(value, "rules", MOST_RULES);
+                    valid &= listed.is_some();
+                    rules.extend(listed.unwrap_or_default());
                 }
                 "path" => path = reader.string(value),
                 "object" => object = reader.string(value),
+                "namespace" => namespace = reader.string(value),
                 "reason" => reason = reader.string(value),
                 "until" => {
                     until = reader.date(value);
@@ -350,18 +361,53 @@ fn ignore(reader: &mut Reader, table: &Value<'_>) -> Option<Suppression> {
         },
         IGNORE,
     );
-    let Some(rule) = rule else {
-        let help = "write rule = \"id\" or rule = \"id/variant\"".to_owned();
-        reader.problem(span, "[[ignore]] names no rule".to_owned(), Some(help));
-        return None;
-    };
-    valid.then(|| Suppression {
+    if !one && !several {
+        let help = "write rule = \"id\", rules = [\"id\", \"id/variant\"], or rule = \"*\" with an \
+                    object, a namespace or a path";
+        reader.problem(span, "[[ignore]] names no rule".to_owned(), Some(help.to_owned()));
+        return Vec::new();
+    }
+    if one && several {
+        let help = "write all of them in rules = [\"id\", \"id/variant\"]".to_owned();
+        reader.problem(span, "[[ignore]] has both rule and rules".to_owned(), Some(help));
+        return Vec::new();
+    }
+    let everywhere = path.is_none() && object.is_none() && namespace.is_none();
+    for rule in &rules {
+        let place = rule.origin.span().map_or(span.clone(), Span::range);
+        if rule.value == EVERY_RULE {
+            if everywhere || several {
+                let help = "write rule = \"*\" with an object, a namespace or a path".to_owned();
+                let message = match everywhere {
+                    true => "`*` would hide every finding of the run",
+                    false => "`*` stands alone: it is every rule",
+                };
+                reader.problem(place, message.to_owned(), Some(help));
+                valid = false;
+            }
+        } else if let Err(error) = check_id(&rule.value) {
+            reader.problem(place, error.message, error.help);
+            valid = false;
+        }
+    }
+    if !valid {
+        return Vec::new();
+    }
+    let value = |fact: &Option<Fact<String>>| fact.as_ref().map(|fact| fact.value.clone());
+    let reason = reason.map(|r| r.value.trim().to_owned()).filter(|r| !r.is_empty());
+    let until = until.map_or(Until::Always, Until::Day);
+    let of_rule = |rule: Fact<String>| Suppression {
         rule: rule.value,
-        reason: reason.map(|r| r.value.trim().to_owned()).filter(|r| !r.is_empty()),
-        until: until.map_or(Until::Always, Until::Day),
-        scope: Scope::Where { path: path.map(|p| p.value), object: object.map(|o| o.value) },
+        reason: reason.clone(),
+        until: until.clone(),
+        scope: Scope::Where {
+            path: value(&path),
+            object: value(&object),
+            namespace: value(&namespace),
+        },
         origin: rule.origin,
-    })
+    };
+    rules.into_iter().map(of_rule).collect()
 }
 
 /// An id that names no rule or variant.

@@ -8,7 +8,7 @@ use std::sync::{Arc, OnceLock};
 use super::render::Trace;
 use crate::facts::origin::{SourceId, Span};
 use crate::model::hidden::Hidden;
-use crate::model::secret::shaped_spans;
+use crate::model::secret::{hidden_spans, looks_random};
 
 /// What an input is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -134,7 +134,7 @@ impl Source {
             characters: OnceLock::new(),
         };
         // Whatever a loader knows of secrets, and wherever they stand, comments included.
-        let shaped = source.text.as_deref().map(shaped_spans).unwrap_or_default();
+        let shaped = source.text.as_deref().map(hidden_spans).unwrap_or_default();
         let spans: Vec<Span> = shaped.iter().map(|span| Span::new(span.start, span.end)).collect();
         source.mask(&spans);
         source
@@ -279,7 +279,15 @@ impl Source {
 pub struct Sources {
     all: Vec<Source>,
     hidden: Hidden,
+    /// Texts of inputs among what is hidden.
+    remembered: usize,
 }
+
+/// Bytes of a secret that a sentence may quote, and how many of them are looked for: each is one
+/// more text that every sentence is searched for.
+const SHORTEST_QUOTED: usize = 8;
+const LONGEST_QUOTED: usize = 256;
+const MOST_QUOTED: usize = 1_000;
 
 impl Sources {
     /// Adds an input and names it.
@@ -302,6 +310,24 @@ impl Sources {
             known.text = Source::text(path, kind, text).text;
         }
         SourceId(u32::try_from(at).unwrap_or(u32::MAX))
+    }
+
+    /// Masks what a loader knows to be secret in an input, and from now on everywhere else: a
+    /// sentence may quote what stands there. Words of a language are left alone elsewhere.
+    pub fn mask(&mut self, id: SourceId, spans: &[Span]) {
+        let source = &mut self.all[id.0 as usize];
+        let text = source.shown().unwrap_or_default();
+        let parts = spans.iter().filter_map(|span| text.get(span.range()));
+        let parts = parts.map(|part| part.trim_matches(['"', '\'']));
+        let is_one = |part: &&str| (SHORTEST_QUOTED..=LONGEST_QUOTED).contains(&part.len());
+        let secret = parts.filter(is_one).filter(|part| looks_random(part) && !part.contains('*'));
+        for part in secret {
+            if self.remembered < MOST_QUOTED {
+                self.remembered += 1;
+                self.hidden.add(part);
+            }
+        }
+        source.mask(spans);
     }
 
     /// From now on no report shows these texts.

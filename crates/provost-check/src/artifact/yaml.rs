@@ -141,10 +141,12 @@ pub fn parse(source: SourceId, text: &str, replaced: &[Span], limits: &Limits) -
         // header is no attack, and the file's own size bounds them.
         max_buffered_comment_events: usize::MAX,
     };
-    let mut parser = Parser::new_from_str_with_options(text, options);
+    let mut parser = Parser::new_from_str_with_options(text, options.clone());
     let mut builder = Builder::new(source, text, limits);
     let mut parsed = Parsed::default();
     let mut index = 0u32;
+    // Where in the text the parser began.
+    let mut base = 0usize;
     // Start of the bytes that belong to the document being read.
     let mut region = 0usize;
     let mut comments = Vec::new();
@@ -155,11 +157,11 @@ pub fn parse(source: SourceId, text: &str, replaced: &[Span], limits: &Limits) -
                 Event::StreamStart | Event::Anchor(..) => continue,
                 Event::StreamEnd => break,
                 Event::Comment(..) => {
-                    comments.push(Comment { span: bytes_of(&span) });
+                    comments.push(Comment { span: bytes_of(&span, base) });
                     continue;
                 }
                 Event::DocumentStart(explicit, _) => {
-                    let start = bytes_of(&span);
+                    let start = bytes_of(&span, base);
                     if explicit {
                         region = start.start as usize;
                     }
@@ -167,7 +169,7 @@ pub fn parse(source: SourceId, text: &str, replaced: &[Span], limits: &Limits) -
                     continue;
                 }
                 Event::DocumentEnd => {
-                    let end = span.end.byte_offset().unwrap_or(text.len());
+                    let end = span.end.byte_offset().map_or(text.len(), |end| base + end);
                     let bad = first_inside(replaced, region, end);
                     if let Some(bad) = bad {
                         let problem = not_text(source, bad);
@@ -212,19 +214,38 @@ pub fn parse(source: SourceId, text: &str, replaced: &[Span], limits: &Limits) -
                 }
                 event => match builder.event(event, &span) {
                     Ok(()) => continue,
-                    Err(problem) => *problem,
+                    Err(problem) => Stopped::Limit(*problem),
                 },
             },
-            Some(Err(error)) => syntax_problem(source, text, &error),
+            Some(Err(error)) => Stopped::Syntax(syntax_problem(source, text, base, &error)),
         };
         // The document is given up.
         builder.abandon();
         comments.clear();
-        let more = parser.proceed_next_document().unwrap_or(false);
-        let end = match parser.peek() {
-            Some(Ok((_, span))) if more => span.start.byte_offset().unwrap_or(text.len()),
-            _ if more => region,
-            _ => text.len(),
+        let (end, more, stopped) = match stopped {
+            Stopped::Syntax(problem) => {
+                let more = parser.proceed_next_document().unwrap_or(false);
+                let start = |span: &EventSpan| span.start.byte_offset().map(|at| base + at);
+                let end = match parser.peek() {
+                    Some(Ok((_, span))) if more => start(span).unwrap_or(text.len()),
+                    _ if more => region,
+                    _ => text.len(),
+                };
+                (end, more, problem)
+            }
+            // What is beyond a limit is not scanned for its end: a line that begins with `---`
+            // ends a document whatever it stands in.
+            Stopped::Limit(problem) => {
+                let at = problem.origin.span().map_or(region, |span| span.start as usize);
+                let next = next_document(text, at.max(region));
+                if let Some(next) = next {
+                    base = next;
+                    let rest = text.get(next..).unwrap_or_default();
+                    parser = Parser::new_from_str_with_options(rest, options.clone());
+                    builder.rebase(next);
+                }
+                (next.unwrap_or(text.len()), next.is_some(), problem)
+            }
         };
         let here = Span::new(region, end.max(region));
         // What cannot be read at all matters more than what the replacement made of it.
@@ -247,6 +268,22 @@ pub fn parse(source: SourceId, text: &str, replaced: &[Span], limits: &Limits) -
         last.comments.append(&mut comments);
     }
     parsed
+}
+
+/// Why a document was given up.
+enum Stopped {
+    /// It is no YAML.
+    Syntax(Problem),
+    /// It is more than is read.
+    Limit(Problem),
+}
+
+/// Where the next line begins that starts a document (YAML 1.2, 9.1.2: no scalar may hold one).
+fn next_document(text: &str, from: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    memchr::memmem::find_iter(bytes.get(from..)?, "\n---").map(|at| from + at + 1).find(|at| {
+        bytes.get(at + 3).is_none_or(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
+    })
 }
 
 /// Whether a node has a tag other than those that say what a scalar is anyway: what is behind
@@ -305,8 +342,8 @@ fn point(text: &str, offset: usize) -> Span {
     Span::new(start, start + length)
 }
 
-fn syntax_problem(source: SourceId, text: &str, error: &ScanError) -> Problem {
-    let offset = error.marker().byte_offset().unwrap_or(text.len());
+fn syntax_problem(source: SourceId, text: &str, base: usize, error: &ScanError) -> Problem {
+    let offset = error.marker().byte_offset().map_or(text.len(), |at| base + at);
     let kind = match error.kind() {
         ErrorKind::RecursionLimitExceeded => ProblemKind::Limit,
         _ => ProblemKind::Malformed,
@@ -331,8 +368,9 @@ fn syntax_problem(source: SourceId, text: &str, error: &ScanError) -> Problem {
     }
 }
 
-fn bytes_of(span: &EventSpan) -> Span {
+/// Bytes of an event in the text of which the parser reads what follows `base`.
+fn bytes_of(span: &EventSpan, base: usize) -> Span {
     // A parser over a `str` always knows byte offsets.
     let range = span.byte_range().unwrap_or_default();
-    Span::new(range.start, range.end)
+    Span::new(base + range.start, base + range.end)
 }

@@ -1,7 +1,7 @@
 //! Findings that were there before: a run compared with a file of known ones fails only on new ones.
 //!
 //! The file is JSON, one finding to a line, sorted, so that it merges and shrinks visibly. It holds
-//! fingerprints, which survive moved lines and renamed folders, and beside each the rule, subject
+//! fingerprints, which survive moved lines and moved files, and beside each the rule, subject
 //! and file, for the reader. No message and no text of an input: a baseline is committed, and what
 //! an input holds may not be.
 
@@ -10,11 +10,16 @@ use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 
+use super::fingerprint::object_of;
 use super::{Finding, NotJudged};
 use crate::artifact::Sources;
 
-/// Version of the file.
-pub const VERSION: u32 = 1;
+/// Version of the file that is written. It is that of the recipe of its fingerprints.
+pub const VERSION: u32 = 2;
+
+/// The version before, which is read all the same: its findings are recognised by
+/// [`Finding::former`].
+const FORMER: u32 = 1;
 
 /// A known finding.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -32,7 +37,7 @@ pub struct Entry {
 /// A file of known findings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Baseline {
-    /// [`VERSION`]
+    /// [`VERSION`], or what the file says.
     pub version: u32,
     /// Known findings, sorted.
     pub findings: Vec<Entry>,
@@ -71,7 +76,7 @@ impl Baseline {
             version: u32,
         }
         let head: Head = serde_json::from_slice(bytes)?;
-        if head.version != VERSION {
+        if ![VERSION, FORMER].contains(&head.version) {
             return Err(Error::Version(head.version));
         }
         Ok(serde_json::from_slice(bytes)?)
@@ -103,6 +108,17 @@ impl Baseline {
         text
     }
 
+    /// What a finding is called in this file.
+    fn name_of<'f>(&self, finding: &'f Finding) -> &'f str {
+        if self.version == FORMER { &finding.former } else { &finding.fingerprint }
+    }
+
+    /// The findings that it does not know.
+    pub fn new_of<'f>(&self, findings: &'f [Finding]) -> Vec<&'f Finding> {
+        let names: HashSet<&str> = self.findings.iter().map(|e| e.fingerprint.as_str()).collect();
+        findings.iter().filter(|finding| !names.contains(self.name_of(finding))).collect()
+    }
+
     /// Takes the findings it knows out of `findings`. An entry is resolved when nothing met it and
     /// `judged` says that its rule ran on its subject.
     pub fn compare(
@@ -116,7 +132,7 @@ impl Baseline {
             self.findings.iter().map(|entry| (entry.fingerprint.as_str(), entry)).collect();
         let (known, new): (Vec<Finding>, Vec<Finding>) = std::mem::take(findings)
             .into_iter()
-            .partition(|finding| open.remove(finding.fingerprint.as_str()).is_some());
+            .partition(|finding| open.remove(self.name_of(finding)).is_some());
         *findings = new;
         let mut resolved: Vec<Entry> =
             open.into_values().filter(|entry| judged(entry)).cloned().collect();
@@ -125,11 +141,21 @@ impl Baseline {
     }
 }
 
-/// Whether a rule's silence about a subject means that the finding is gone: the file it was in is
-/// among the `inputs` of the run, by path, and the rule was judged. `not_judged` is sorted, as the
-/// engine gives it.
-pub fn was_judged(entry: &Entry, inputs: &HashSet<&str>, not_judged: &[NotJudged]) -> bool {
-    if !inputs.contains(entry.path.as_str()) {
+/// What of the input a run has looked at.
+#[derive(Debug, Default)]
+pub struct Seen<'r> {
+    /// Paths of its inputs.
+    pub paths: HashSet<&'r str>,
+    /// `NS/KIND/NAME` of its objects.
+    pub objects: HashSet<String>,
+}
+
+/// Whether a rule's silence about a subject means that the finding is gone: the file it was in, or
+/// the object wherever it lies now, is in the run, and the rule was judged. `not_judged` is sorted,
+/// as the engine gives it.
+pub fn was_judged(entry: &Entry, seen: &Seen<'_>, not_judged: &[NotJudged]) -> bool {
+    let object = object_of(&entry.subject).is_some_and(|object| seen.objects.contains(object));
+    if !object && !seen.paths.contains(entry.path.as_str()) {
         return false;
     }
     let rule = entry.rule.split_once('/').map_or(entry.rule.as_str(), |(rule, _)| rule);

@@ -145,6 +145,10 @@ pub struct Finding {
     /// What it is recognised by in another run, see [`super::fingerprint`]; filled when all
     /// findings of the run are known.
     pub fingerprint: String,
+    /// The same by the recipe before, which older baselines hold.
+    pub former: String,
+    /// What the fingerprint is of; filled while the finding has its place in what was judged.
+    pub(super) identity: String,
 }
 
 impl Finding {
@@ -209,6 +213,8 @@ impl Finding {
             fix: None,
             subject: String::new(),
             fingerprint: String::new(),
+            former: String::new(),
+            identity: String::new(),
         }
     }
 

@@ -2,30 +2,134 @@
 //!
 //! Hashed, each followed by a NUL, with SHA-256 of which the first 16 bytes are kept as hex:
 //!
-//! 1. `provost/1`, the version of this list;
+//! 1. `provost/2`, the version of this list;
 //! 2. rule id and variant name (empty without one);
 //! 3. the subject; of a subject that is the primary input's path, the file name;
-//! 4. the file name of the primary place;
-//! 5. the first line of the text at the primary place, white space collapsed, at most 200
+//! 4. where the subject is no object of the input, the file name of the primary place;
+//! 5. where in its object the primary place stands: the keys that lead there, with the items of
+//!    lists by what names them (`containers[name=web]/env[name=GOGC]/value`) and never by their
+//!    number, behind `Kind/name` when it is another object than the subject;
+//! 6. the first line of the text at the primary place, white space collapsed, at most 200
 //!    characters; of a place in a binary its section;
-//! 6. the ordinal among findings of the run that agree in 1 to 5.
+//! 7. the ordinal among findings of the run that agree in 1 to 6.
 //!
-//! Line numbers, offsets, addresses, directories, messages and the order of threads take no part:
-//! a finding keeps its name when lines move, when the checkout lies elsewhere and when a later
-//! version words the message better. It changes its name when the value it objects to changes.
+//! Line numbers, offsets, addresses, files of objects, messages and the order of lists and threads
+//! take no part: a finding keeps its name when lines or whole files move, when another is put before
+//! it and when a later version words the message better. It changes its name when the value it
+//! objects to changes. What a renderer printed is named by that, wherever it was written.
+//!
+//! The recipe before, `provost/1`, had no 5, the file name in all cases and the text where it was
+//! written; baselines hold it still ([`Finding::former`]).
 
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use rayon::prelude::*;
+use rustc_hash::{FxHashMap, FxHashSet};
 use sha2::{Digest, Sha256};
 
 use super::Finding;
+use super::tree::Tree;
 use crate::artifact::Sources;
-use crate::facts::origin::Place;
+use crate::facts::document::{Document, Node, NodeId};
+use crate::facts::objects::Object;
+use crate::facts::origin::{Place, SourceId, Span};
 
 /// Characters of the primary place that take part.
 const TEXT: usize = 200;
+
+/// Keys that name the item of a list, the better ones first: what Kubernetes merges lists by, and
+/// then what tells items of other lists apart.
+const NAMES: [&str; 8] =
+    ["name", "key", "containerPort", "port", "mountPath", "ip", "host", "path"];
+
+/// Keys of an item that are looked at for its name.
+const MOST_KEYS: usize = 64;
+
+/// Says of each finding what it is recognised by, while it has its place in what was judged: what a
+/// renderer printed is moved to where it was written afterwards.
+pub fn identify(findings: &mut [Finding], objects: &[Object], sources: &Sources) {
+    if findings.is_empty() {
+        return;
+    }
+    let mut subjects: FxHashSet<String> = FxHashSet::default();
+    let mut by_source: FxHashMap<SourceId, Vec<&Object>> = FxHashMap::default();
+    for object in objects {
+        subjects.insert(object.subject());
+        by_source.entry(object.document.source).or_default().push(object);
+    }
+    let mut trees: FxHashMap<(SourceId, u32), Tree> = FxHashMap::default();
+    let mut finder = |finding: &Finding| {
+        let origin = finding.primary();
+        let span = origin.span()?;
+        let object = holder(by_source.get(&origin.source())?, span)?;
+        let document = &*object.document;
+        let tree =
+            trees.entry((document.source, document.index)).or_insert_with(|| Tree::new(document));
+        let way = way(tree, document, object.root, span)?;
+        let subject = object.subject();
+        let own = finding.subject.strip_prefix(&subject).is_some_and(is_end);
+        Some(match own {
+            true => way,
+            false => format!("{}/{}\u{1}{way}", object.meta.kind.value, object.meta.name()),
+        })
+    };
+    for finding in findings {
+        let way = finder(finding).unwrap_or_default();
+        let of_object = object_of(&finding.subject).is_some_and(|object| subjects.contains(object));
+        finding.identity = parts(finding, sources, of_object, &way);
+    }
+}
+
+/// `NS/KIND/NAME` of a subject that has as many parts.
+pub fn object_of(subject: &str) -> Option<&str> {
+    let end = subject.match_indices('/').nth(2).map_or(subject.len(), |(at, _)| at);
+    (subject.matches('/').count() >= 2).then(|| &subject[..end])
+}
+
+fn is_end(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with('/')
+}
+
+/// The object of one file that a place is in. Objects come in the order of the file.
+fn holder<'o>(objects: &[&'o Object], span: Span) -> Option<&'o Object> {
+    let behind = objects.partition_point(|object| object.node().span().start <= span.start);
+    let object = objects.get(behind.checked_sub(1)?)?;
+    object.node().span().contains(span).then_some(*object)
+}
+
+/// The keys from the object at `root` to a place.
+fn way(tree: &Tree, document: &Document, root: NodeId, span: Span) -> Option<String> {
+    let mut node = tree.at(document, span)?;
+    let mut steps = Vec::new();
+    while node != root {
+        let (parent, key) = tree.around(node)?;
+        // What ends before the place is beside it, not around it.
+        if !steps.is_empty() || document.node(node).span().contains(span) {
+            steps.push(match key {
+                Some(key) => format!("/{}", document.node(key).as_str().unwrap_or_default()),
+                None => format!("[{}]", name_of(document.node(node))),
+            });
+        }
+        node = parent;
+    }
+    steps.reverse();
+    Some(steps.concat())
+}
+
+/// What names the item of a list: `name=web`.
+fn name_of(item: Node<'_>) -> String {
+    let mut best: Option<(usize, &str)> = None;
+    for (key, value) in item.entries().take(MOST_KEYS) {
+        let rank = key.as_str().and_then(|key| NAMES.iter().position(|name| *name == key));
+        if let (Some(rank), Some(value)) = (rank, value.as_str())
+            && best.is_none_or(|(known, _)| rank < known)
+        {
+            best = Some((rank, value));
+        }
+    }
+    best.map_or_else(String::new, |(rank, value)| format!("{}={value}", NAMES[rank]))
+}
 
 /// Names each finding. They have to be sorted, for the ordinals.
 pub fn assign(findings: &mut [Finding], sources: &Sources) {
@@ -35,17 +139,30 @@ pub fn assign(findings: &mut [Finding], sources: &Sources) {
 /// Names each finding of a sorted sequence.
 pub fn assign_each<'f>(findings: impl Iterator<Item = &'f mut Finding>, sources: &Sources) {
     let mut findings: Vec<&mut Finding> = findings.collect();
-    let parts: Vec<String> = findings.par_iter().map(|finding| parts(finding, sources)).collect();
-    let mut seen: HashMap<&str, usize> = HashMap::with_capacity(parts.len());
-    let ordinals: Vec<usize> = parts
-        .iter()
+    let former: Vec<String> =
+        findings.par_iter().map(|finding| former_parts(finding, sources)).collect();
+    findings.par_iter_mut().filter(|finding| finding.identity.is_empty()).for_each(|finding| {
+        finding.identity = parts(finding, sources, false, "");
+    });
+    let former: Vec<String> = hashes(former.iter().map(String::as_str));
+    let now = hashes(findings.iter().map(|finding| &*finding.identity));
+    for (finding, (now, former)) in findings.iter_mut().zip(now.into_iter().zip(former)) {
+        finding.fingerprint = now;
+        finding.former = former;
+    }
+}
+
+/// The hash of each with its number among equal ones.
+fn hashes<'p>(all: impl Iterator<Item = &'p str>) -> Vec<String> {
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    let numbered: Vec<(&str, usize)> = all
         .map(|parts| {
             let next = seen.entry(parts).or_default();
             *next += 1;
-            *next - 1
+            (parts, *next - 1)
         })
         .collect();
-    findings.par_iter_mut().zip(&parts).zip(ordinals).for_each(|((finding, parts), ordinal)| {
+    let hash = |(parts, ordinal): &(&str, usize)| {
         let mut hash = Sha256::new();
         hash.update(parts.as_bytes());
         hash.update(ordinal.to_string().as_bytes());
@@ -53,17 +170,61 @@ pub fn assign_each<'f>(findings: impl Iterator<Item = &'f mut Finding>, sources:
         for byte in hash.finalize().iter().take(16) {
             let _ = write!(hex, "{byte:02x}");
         }
-        finding.fingerprint = hex;
-    });
+        hex
+    };
+    numbered.par_iter().map(hash).collect()
 }
 
-fn parts(finding: &Finding, sources: &Sources) -> String {
+fn parts(finding: &Finding, sources: &Sources, of_object: bool, way: &str) -> String {
+    let path = &sources.get(finding.primary().source()).path;
+    let file = path.rsplit('/').next().unwrap_or_default();
+    let subject = if finding.subject == *path { file } else { &finding.subject };
+    let file = if of_object { "" } else { file };
+    joined([
+        "provost/2",
+        finding.rule.id,
+        variant(finding),
+        subject,
+        file,
+        way,
+        &place(finding, sources),
+    ])
+}
+
+/// What was hashed before, for the baselines of then.
+fn former_parts(finding: &Finding, sources: &Sources) -> String {
+    let path = &sources.get(finding.primary().source()).path;
+    let file = path.rsplit('/').next().unwrap_or_default();
+    let subject = if finding.subject == *path { file } else { &finding.subject };
+    joined([
+        "provost/1",
+        finding.rule.id,
+        variant(finding),
+        subject,
+        file,
+        &place(finding, sources),
+    ])
+}
+
+fn variant(finding: &Finding) -> &'static str {
+    finding.variant.map_or("", |variant| variant.name)
+}
+
+fn joined<const N: usize>(all: [&str; N]) -> String {
+    let mut parts = String::new();
+    for part in all {
+        parts.push_str(part);
+        parts.push('\0');
+    }
+    parts
+}
+
+/// What stands at the primary place.
+fn place(finding: &Finding, sources: &Sources) -> String {
     let origin = finding.primary();
-    let source = sources.get(origin.source());
-    let file = source.path.rsplit('/').next().unwrap_or_default();
-    let subject = if finding.subject == source.path { file } else { &finding.subject };
-    let place = match origin.place() {
-        Place::Text(span) => source
+    match origin.place() {
+        Place::Text(span) => sources
+            .get(origin.source())
             .shown()
             .and_then(|text| text.get(span.range()))
             .and_then(|text| text.lines().next())
@@ -76,12 +237,5 @@ fn parts(finding: &Finding, sources: &Sources) -> String {
         Place::Image(place) => place.path.to_string(),
         Place::Process(moment) => moment.phase.name().to_owned(),
         Place::Whole => String::new(),
-    };
-    let variant = finding.variant.map_or("", |variant| variant.name);
-    let mut parts = String::new();
-    for part in ["provost/1", finding.rule.id, variant, subject, file, &place] {
-        parts.push_str(part);
-        parts.push('\0');
     }
-    parts
 }

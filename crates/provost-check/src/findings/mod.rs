@@ -4,7 +4,9 @@ pub mod baseline;
 pub mod finding;
 pub mod fingerprint;
 pub mod fix;
+pub mod shared;
 pub mod suppress;
+mod tree;
 pub mod verdict;
 pub mod written;
 

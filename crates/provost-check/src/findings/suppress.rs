@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 
 use jiff::civil::Date;
 
+use super::fingerprint::object_of;
 use super::{Finding, Fix, NotJudged};
 use crate::artifact::Sources;
 use crate::artifact::config::check_id;
@@ -26,6 +27,8 @@ pub struct Suppressed {
     pub finding: Finding,
     /// Why, as written.
     pub reason: String,
+    /// The last day of it, if it has one.
+    pub until: Option<Date>,
     /// Where the suppression is written.
     pub origin: Origin,
 }
@@ -57,13 +60,18 @@ pub enum Scope {
         path: Option<String>,
         /// Pattern over `NS/KIND/NAME[/CONTAINER]`.
         object: Option<String>,
+        /// Pattern over the namespaces of objects.
+        namespace: Option<String>,
     },
 }
+
+/// What stands for every rule in a suppression that says where.
+pub const EVERY_RULE: &str = "*";
 
 /// One suppression as written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suppression {
-    /// `rule` (with all its variants) or `rule/variant`.
+    /// `rule` (with all its variants), `rule/variant`, or [`EVERY_RULE`].
     pub rule: String,
     /// Why; `None` when nothing is written.
     pub reason: Option<String>,
@@ -77,24 +85,44 @@ pub struct Suppression {
 
 impl Suppression {
     fn names(&self, finding: &Finding) -> bool {
-        self.rule == finding.rule.id || self.rule == finding.id()
+        self.is_of_every_rule() || self.rule == finding.rule.id || self.rule == finding.id()
+    }
+
+    /// Only an entry that says where: on a line it would hide what nobody has seen yet.
+    fn is_of_every_rule(&self) -> bool {
+        self.rule == EVERY_RULE && matches!(self.scope, Scope::Where { .. })
+    }
+
+    /// What it is of, in words.
+    fn what(&self) -> &str {
+        if self.is_of_every_rule() { "every rule" } else { &self.rule }
     }
 
     fn covers_place(&self, finding: &Finding, sources: &Sources) -> bool {
-        let Scope::Where { path, object } = &self.scope else { return false };
+        let Scope::Where { path, .. } = &self.scope else { return false };
         let in_path = path.as_ref().is_none_or(|pattern| {
             let at = |e: &super::Evidence| {
                 glob::matches_path(pattern, &sources.get(e.origin.source()).path)
             };
             finding.evidence.iter().any(at)
         });
+        let is_path = sources.get(finding.primary().source()).path == finding.subject;
+        in_path && self.covers_subject(&finding.subject, is_path)
+    }
+
+    /// Whether it is about a subject, wherever that lies. A subject that is a path is in no namespace.
+    fn covers_subject(&self, subject: &str, is_path: bool) -> bool {
+        let Scope::Where { object, namespace, .. } = &self.scope else { return false };
+        let whole = object_of(subject);
         let on_object = object.as_ref().is_none_or(|pattern| {
-            let subject = &finding.subject;
             // An object's name covers its containers.
-            let object = subject.match_indices('/').nth(2).map(|(at, _)| &subject[..at]);
-            glob::matches(pattern, subject) || object.is_some_and(|o| glob::matches(pattern, o))
+            glob::matches(pattern, subject) || whole.is_some_and(|o| glob::matches(pattern, o))
         });
-        in_path && on_object
+        let in_namespace = namespace.as_ref().is_none_or(|pattern| {
+            let of = whole.filter(|_| !is_path).and_then(|object| object.split('/').next());
+            of.is_some_and(|namespace| glob::matches(pattern, namespace))
+        });
+        on_object && in_namespace
     }
 
     /// Why it does not hold, as a finding.
@@ -105,7 +133,7 @@ impl Suppression {
         };
         if self.reason.is_none() {
             let message =
-                format!("the suppression of {} gives no reason, so it does not hold", self.rule);
+                format!("the suppression of {} gives no reason, so it does not hold", self.what());
             let fix = Fix::suggest(match self.scope {
                 Scope::Where { .. } => "add a `reason` that says why this is accepted",
                 _ => "write after the bracket why this is accepted",
@@ -116,13 +144,13 @@ impl Suppression {
             Until::Always => None,
             Until::Day(day) if *day >= date => None,
             Until::Day(day) => {
-                let message = format!("the suppression of {} ended on {day}", self.rule);
+                let message = format!("the suppression of {} ended on {day}", self.what());
                 let fix = Fix::suggest("fix what it hides, or decide on another day");
                 Some(finding(rule::EXPIRED, message, format!("judged as of {date}")).fix(fix))
             }
             Until::Unreadable(text) => {
                 let message =
-                    format!("the suppression of {} ends on `{text}`, which is no day", self.rule);
+                    format!("the suppression of {} ends on `{text}`, which is no day", self.what());
                 let fix = Fix::suggest("write the day as until=2027-01-31");
                 Some(finding(rule::EXPIRED, message, "does not hold".to_owned()).fix(fix))
             }
@@ -170,6 +198,10 @@ pub fn apply(findings: Vec<Finding>, all: &[Suppression], context: &Context<'_>)
             Some(at) => applied.suppressed.push(Suppressed {
                 finding,
                 reason: all[at].reason.clone().unwrap_or_default(),
+                until: match all[at].until {
+                    Until::Day(day) => Some(day),
+                    _ => None,
+                },
                 origin: all[at].origin.clone(),
             }),
             None => applied.findings.push(finding),
@@ -193,6 +225,14 @@ pub fn apply(findings: Vec<Finding>, all: &[Suppression], context: &Context<'_>)
 fn unused(suppression: &Suppression, context: &Context<'_>) -> Option<Finding> {
     let name = suppression.rule.as_str();
     let (id, variant) = name.split_once('/').map_or((name, None), |(id, v)| (id, Some(v)));
+    if suppression.is_of_every_rule() {
+        // What was not judged may be what it is for.
+        let open = context.not_judged.iter().any(|n| suppression.covers_subject(&n.subject, false));
+        let message = "the suppression of every rule suppresses nothing";
+        let finding = Finding::new(&rule::RULE, message, &suppression.origin, "no finding there");
+        let finding = finding.variant(&rule::RULE.variants[rule::UNUSED]);
+        return (!open).then(|| finding.fix(Fix::suggest("remove it")));
+    }
     let known = crate::rules::find(id);
     let message;
     let mut fix = Fix::suggest("remove it");

@@ -229,7 +229,7 @@ fn in_resource(edit: &Edit, source: &Source, at: &Origin, sources: &Sources) -> 
 }
 
 /// An edit of a value that is a line of a values file; `None` for what a template prints.
-fn moved_edit(edit: &Edit, sources: &Sources) -> Option<Edit> {
+pub(super) fn moved_edit(edit: &Edit, sources: &Sources) -> Option<Edit> {
     let source = sources.get(edit.source);
     let Some(trace) = &source.rendered else { return Some(edit.clone()) };
     if !trace.nodes.is_empty() {

@@ -1,95 +1,21 @@
 //! Which names and values look like secrets. Values are only looked at here, never kept.
+//!
+//! One vocabulary for all that is read: names (`names.rs`), what a value or a part of a text is by
+//! its shape (`shapes.rs`), and words of commands (`commands.rs`).
 
 use std::borrow::Cow;
 use std::ops::Range;
 
 use memchr::memmem;
 
-/// The word that makes a name look like that of a secret: `PASSWORD` in `DB_PASSWORD`.
-///
-/// Not when it says where the secret lies or how it is handled (`PASSWORD_FILE`, `TOKEN_TTL`), nor for public keys.
-pub fn secret_word(name: &str) -> Option<&'static str> {
-    const SINGLE: [&str; 11] = [
-        "PASSWORD",
-        "PASSWD",
-        "PASS",
-        "PWD",
-        "SECRET",
-        "TOKEN",
-        "APIKEY",
-        "CREDENTIAL",
-        "CREDENTIALS",
-        "DSN",
-        "PASSPHRASE",
-    ];
-    const PAIRS: [(&str, &str, &str); 3] = [
-        ("API", "KEY", "API_KEY"),
-        ("PRIVATE", "KEY", "PRIVATE_KEY"),
-        ("ACCESS", "KEY", "ACCESS_KEY"),
-    ];
-    const EXCLUDED: [&str; 27] = [
-        "FILE",
-        "PATH",
-        "DIR",
-        "URL",
-        "URI",
-        "NAME",
-        "REF",
-        "ID",
-        "TTL",
-        "TIMEOUT",
-        "EXPIRY",
-        "LENGTH",
-        "HEADER",
-        "MODE",
-        "ENABLED",
-        "ISSUER",
-        "AUDIENCE",
-        "TYPE",
-        "ALGORITHM",
-        "ENDPOINT",
-        "AUDIENCES",
-        "PATTERN",
-        "REGEX",
-        "POLICY",
-        "LIFETIME",
-        "HTML",
-        "MD",
-    ];
-    if name.len() > 256 {
-        return None;
-    }
-    let words = words(name);
-    let is = |wanted: &str| words.iter().any(|w| w == wanted);
-    if words.last().is_some_and(|w| EXCLUDED.contains(&w.as_str())) || is("PUBLIC") {
-        return None;
-    }
-    // The shell's working directory.
-    if words.len() == 1 && is("PWD") {
-        return None;
-    }
-    let pair = |(a, b, _): &&(&str, &str, &str)| words.windows(2).any(|w| w[0] == *a && w[1] == *b);
-    SINGLE.iter().find(|s| is(s)).copied().or_else(|| PAIRS.iter().find(pair).map(|p| p.2))
-}
+pub mod commands;
+mod names;
+mod shapes;
 
-/// `dbPassword`, `db-password` and `DB_PASSWORD` are the words DB and PASSWORD.
-fn words(name: &str) -> Vec<String> {
-    let mut words = vec![String::new()];
-    let mut lower_before = false;
-    for c in name.chars() {
-        if !c.is_ascii_alphanumeric() || (c.is_ascii_uppercase() && lower_before) {
-            words.push(String::new());
-        }
-        lower_before = c.is_ascii_lowercase();
-        if c.is_ascii_alphanumeric()
-            && let Some(word) = words.last_mut()
-        {
-            word.push(c.to_ascii_uppercase());
-        }
-    }
-    words.retain(|w| !w.is_empty());
-    words
-}
+use names::is_weak;
+pub use names::{is_secret_header, secret_word};
+use shapes::credential_url;
+pub use shapes::{Shaped, hidden_spans, shaped, token_shape};
 
 /// Whether a value under a secret-like name can be a secret: not empty, no switch, number, duration, path or reference.
 pub fn may_be_secret(value: &str) -> bool {
@@ -103,21 +29,86 @@ pub fn may_be_secret(value: &str) -> bool {
             .trim_end_matches(['n', 'u', 'm', 's', 'h', 'd'])
             .bytes()
             .all(|b| b.is_ascii_digit() || b == b'.');
-    let reference = value.contains("$(") || value.starts_with("${") || value.contains("{{");
+    let reference = is_reference(value);
     let path = value.starts_with('/') || value.starts_with("./");
     let plain_url = value.contains("://") && credential_url(value).is_none();
     !(value.is_empty() || switch || number || duration || reference || path || plain_url)
 }
 
+/// Whether a value stands for one that is kept elsewhere: `$(NAME)`, `${NAME}`, `$NAME`, what a
+/// template or an agent fills in.
+fn is_reference(value: &str) -> bool {
+    let variable = value.strip_prefix('$').is_some_and(|name| {
+        // Hashes of passwords begin with a dollar sign and have more of them.
+        !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+    });
+    let kept = ["vault:", "ref+", "arn:", "op://", "file:"];
+    variable
+        || ["$(", "${", "{{"].iter().any(|mark| value.contains(mark))
+        || kept.iter().any(|scheme| value.starts_with(scheme))
+}
+
+/// Whether a value is to be replaced before anything uses it.
+pub fn is_placeholder(value: &str) -> bool {
+    let lower = value.trim().to_ascii_lowercase();
+    let words = [
+        "changeme",
+        "change-me",
+        "change_me",
+        "change-this",
+        "changethis",
+        "replaceme",
+        "replace-me",
+        "replace_me",
+        "replace-with",
+        "placeholder",
+        "redacted",
+    ];
+    let begins = ["your-", "your_", "<", "insert-", "todo", "tbd", "xxx", "..."];
+    let same = lower.len() > 2 && lower.bytes().all(|b| Some(b) == lower.bytes().next());
+    let masked = lower.starts_with('*');
+    same && !masked
+        || words.iter().any(|word| lower.contains(word))
+        || begins.iter().any(|word| lower.starts_with(word))
+}
+
+/// Whether a text looks made by a machine: letters and figures in no order that has a meaning.
+pub fn looks_random(text: &str) -> bool {
+    let of = |is: fn(&u8) -> bool| text.bytes().any(|b| is(&b));
+    let digits = of(u8::is_ascii_digit) && of(u8::is_ascii_alphabetic);
+    let cases = of(u8::is_ascii_lowercase) && text.bytes().skip(1).any(|b| b.is_ascii_uppercase());
+    (digits || cases) && text.bytes().all(|b| b.is_ascii_graphic())
+}
+
+/// Bytes of the shortest key that is one where its name may mean something else.
+const SHORTEST_WEAK: usize = 16;
+
 /// Why a literal value is taken for a secret: the word in its name, or what its shape is.
 ///
-/// Certificates and public keys are none, whatever they are called.
+/// Certificates and public keys are none, whatever they are called, nor is what is to be filled in.
 pub fn looks_secret(name: &str, value: &str) -> Option<&'static str> {
     if let Some(shape) = token_shape(value) {
         return Some(shape);
     }
     let public = ["-----BEGIN CERTIFICATE", "PUBLIC KEY-----"].iter().any(|p| value.contains(p));
-    secret_word(name).filter(|_| !public && may_be_secret(value))
+    let word = secret_word(name).filter(|_| !public && may_be_secret(value))?;
+    if is_placeholder(value) {
+        return None;
+    }
+    let value = value.trim();
+    let strong = match word {
+        "BASIC_AUTH" => value.contains(':'),
+        _ => value.len() >= SHORTEST_WEAK && looks_random(value),
+    };
+    // What an image's loader has masked is one by what it was.
+    (!is_weak(word) || strong || value.starts_with("***")).then_some(word)
+}
+
+/// Whether a value under this name is not to be shown. Stricter than [`looks_secret`]: a number may
+/// be a password too, and a placeholder may be what is used.
+pub fn is_hidden(name: &str, value: &str) -> bool {
+    let number = value.len() >= 4 && value.bytes().all(|b| b.is_ascii_digit());
+    secret_word(name).is_some() && (number || may_be_secret(value))
 }
 
 /// Every scalar and every sentence comes by here; the search of the standard library prepares
@@ -126,62 +117,48 @@ fn has(text: &str, part: &str) -> bool {
     memmem::find(text.as_bytes(), part.as_bytes()).is_some()
 }
 
-/// What kind of secret a value is by its shape, whatever its name.
-pub fn token_shape(value: &str) -> Option<&'static str> {
-    let value = value.trim();
-    if has(value, "-----BEGIN ") && has(value, "PRIVATE KEY-----") {
-        return Some("a private key");
-    }
-    let shapes: [(&str, usize, &str); 16] = [
-        ("AKIA", 16, "an AWS access key"),
-        ("ASIA", 16, "an AWS access key"),
-        ("ghp_", 36, "a GitHub token"),
-        ("gho_", 36, "a GitHub token"),
-        ("ghu_", 36, "a GitHub token"),
-        ("ghs_", 36, "a GitHub token"),
-        ("ghr_", 36, "a GitHub token"),
-        ("github_pat_", 40, "a GitHub token"),
-        ("glpat-", 20, "a GitLab token"),
-        ("xoxb-", 20, "a Slack token"),
-        ("xoxp-", 20, "a Slack token"),
-        ("sk_live_", 16, "a Stripe key"),
-        ("rk_live_", 16, "a Stripe key"),
-        ("AIza", 35, "a Google API key"),
-        ("npm_", 36, "an npm token"),
-        ("hvs.", 24, "a Vault token"),
-    ];
-    let body = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
-    // Every word of every text comes by here.
-    let may_begin =
-        matches!(value.as_bytes().first(), Some(b'A' | b'g' | b'x' | b's' | b'r' | b'n' | b'h'));
-    for (prefix, least, what) in shapes.into_iter().filter(|_| may_begin) {
-        if value
-            .strip_prefix(prefix)
-            .is_some_and(|rest| rest.len() >= least && rest.bytes().all(body))
-        {
-            return Some(what);
-        }
-    }
-    let parts: Vec<&str> = value.splitn(4, '.').collect();
-    if parts.len() == 3
-        && parts[0].starts_with("eyJ")
-        && parts.iter().all(|p| p.len() > 8 && p.bytes().all(body))
-    {
-        return Some("a JSON web token");
-    }
-    credential_url(value).map(|_| "a URL with a password")
-}
-
 /// What stands in the place of a secret in a sentence.
 pub const MASK: &str = "***";
 
-/// Bytes of tokens known by their shape, of private keys and of passwords in URLs, wherever in a
-/// text they stand, in order and without overlap. Linear in the text.
-pub fn shaped_spans(text: &str) -> Vec<Range<usize>> {
-    let mut spans = Vec::new();
-    private_keys(text, &mut spans);
-    url_passwords(text, &mut spans);
-    tokens(text, &mut spans);
+/// A sentence as it may be shown: what has the shape of a secret is left out.
+pub fn masked(text: &str) -> Cow<'_, str> {
+    without(text, hidden_spans(text))
+}
+
+/// A line of a shell as it may be shown.
+pub fn masked_command(text: &str) -> String {
+    let mut spans = hidden_spans(text);
+    commands::of_text(text, &mut spans);
+    without(text, in_order(spans)).into_owned()
+}
+
+/// The words of a command as they may be shown.
+pub fn masked_words(words: &[String]) -> Vec<String> {
+    let mut text = String::new();
+    let mut places: Vec<Range<usize>> = Vec::with_capacity(words.len());
+    for word in words {
+        let start = text.len();
+        text.push_str(word);
+        places.push(start..text.len());
+        text.push('\n');
+    }
+    let mut spans = hidden_spans(&text);
+    commands::of_words(&text, &places, &mut spans);
+    let spans = in_order(spans);
+    let mut rest = spans.iter().peekable();
+    let masked = places.iter().map(|place| {
+        let mut inside = Vec::new();
+        while let Some(span) = rest.next_if(|span| span.start < place.end) {
+            let end = span.end.min(place.end);
+            inside.push(span.start.max(place.start) - place.start..end - place.start);
+        }
+        without(text.get(place.clone()).unwrap_or_default(), inside).into_owned()
+    });
+    masked.collect()
+}
+
+/// Sorted, and without what another holds.
+fn in_order(mut spans: Vec<Range<usize>>) -> Vec<Range<usize>> {
     spans.sort_unstable_by_key(|span| (span.start, span.end));
     let mut end = 0;
     for span in &mut spans {
@@ -192,9 +169,7 @@ pub fn shaped_spans(text: &str) -> Vec<Range<usize>> {
     spans
 }
 
-/// A sentence as it may be shown: what has the shape of a secret is left out.
-pub fn masked(text: &str) -> Cow<'_, str> {
-    let spans = shaped_spans(text);
+fn without(text: &str, spans: Vec<Range<usize>>) -> Cow<'_, str> {
     if spans.is_empty() {
         return Cow::Borrowed(text);
     }
@@ -207,72 +182,6 @@ pub fn masked(text: &str) -> Cow<'_, str> {
     }
     out.push_str(text.get(at..).unwrap_or_default());
     Cow::Owned(out)
-}
-
-/// From behind `-----BEGIN ... PRIVATE KEY-----` to `-----END`, or to the end of the text.
-fn private_keys(text: &str, spans: &mut Vec<Range<usize>>) {
-    const HEAD: &str = "PRIVATE KEY-----";
-    let head = memmem::Finder::new(HEAD);
-    let mut at = 0;
-    while let Some(found) = text.as_bytes().get(at..).and_then(|rest| head.find(rest)) {
-        let start = at + found + HEAD.len();
-        // Only what was not looked at yet: a text may hold the words ten thousand times in one line.
-        let before = text.get(at..at + found).unwrap_or_default();
-        let line = before.rsplit('\n').next().unwrap_or_default();
-        at = start;
-        if line.contains("-----BEGIN ") {
-            let rest = text.get(start..).unwrap_or_default();
-            at = rest.find("-----END").map_or(text.len(), |end| start + end);
-            spans.push(start..at);
-        }
-    }
-}
-
-/// The password of `scheme://user:password@host`.
-fn url_passwords(text: &str, spans: &mut Vec<Range<usize>>) {
-    let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>');
-    let scheme_end = memmem::Finder::new("://");
-    let mut at = 0;
-    while let Some(found) = text.as_bytes().get(at..).and_then(|rest| scheme_end.find(rest)) {
-        let start = at + found + 3;
-        let rest = text.get(start..).unwrap_or_default();
-        let authority = &rest[..rest.find(ends).unwrap_or(rest.len())];
-        at = start + authority.len();
-        let Some((user_info, _)) = authority.rsplit_once('@') else { continue };
-        let Some((user, password)) = user_info.split_once(':') else { continue };
-        if !password.is_empty() && !password.starts_with('$') && !password.starts_with("{{") {
-            let from = start + user.len() + 1;
-            spans.push(from..from + password.len());
-        }
-    }
-}
-
-/// Words that have a token's shape.
-fn tokens(text: &str, spans: &mut Vec<Range<usize>>) {
-    // The shortest token has this many bytes, the longest that is looked at this many.
-    const SHORTEST: usize = 16;
-    let bytes = text.as_bytes();
-    let body = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-    let mut at = 0;
-    while at < bytes.len() {
-        let length = bytes[at..].iter().take_while(|b| body(b)).count();
-        let word = text.get(at..at + length).unwrap_or_default();
-        if length >= SHORTEST {
-            let whole = word.trim_end_matches('.');
-            if token_shape(whole).is_some() {
-                spans.push(at..at + whole.len());
-            } else {
-                let mut from = at;
-                for part in word.split('.') {
-                    if part.len() >= SHORTEST && token_shape(part).is_some() {
-                        spans.push(from..from + part.len());
-                    }
-                    from += part.len() + 1;
-                }
-            }
-        }
-        at += length + 1;
-    }
 }
 
 /// Bytes of base64 in the shortest key that is one: documentation has shorter ones.
@@ -302,16 +211,6 @@ pub fn is_private_key(text: &str) -> bool {
     false
 }
 
-/// The user of `scheme://user:password@host`, unless the password is a reference.
-fn credential_url(value: &str) -> Option<&str> {
-    let rest = value.get(memmem::find(value.as_bytes(), b"://")? + 3..)?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let (user_info, _) = authority.rsplit_once('@')?;
-    let (user, password) = user_info.split_once(':')?;
-    let literal = !password.is_empty() && !password.starts_with('$') && !password.starts_with("{{");
-    literal.then_some(user)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -328,6 +227,12 @@ mod tests {
             "auth-token",
             "DATABASE_DSN",
             "DB_PWD",
+            "PGPASSWORD",
+            "clientsecret",
+            "ENCRYPTION_KEY",
+            "JWT_SIGNING_KEY",
+            "BASIC_AUTH",
+            "api-key",
         ] {
             assert!(secret_word(name).is_some(), "{name}");
         }
@@ -345,6 +250,12 @@ mod tests {
             "KEY",
             "BYPASS_AUTH",
             "PUBLIC_TOKEN",
+            "KEY_PREFIX",
+            "API_KEY_PREFIX",
+            "SECRET_VERSION",
+            "TOKEN_HOST",
+            "PGPASSFILE",
+            "MONKEY",
             "",
         ] {
             assert_eq!(secret_word(name), None, "{name}");
@@ -371,9 +282,61 @@ mod tests {
             "{{ .Values.x }}",
             "/run/secrets/x",
             "https://vault:8200",
+            "$DB_PASSWORD",
+            "a-${X}",
+            "vault:secret/data/db#password",
         ] {
             assert!(!may_be_secret(value), "{value}");
         }
+    }
+
+    #[test]
+    fn what_is_to_be_filled_in_is_none() {
+        for value in ["changeme", "CHANGE-ME", "<token>", "your-api-key", "xxxxxxxx", "REDACTED"] {
+            assert_eq!(looks_secret("API_TOKEN", value), None, "{value}");
+            assert!(is_hidden("API_TOKEN", value), "{value}: it may be what is used");
+        }
+        // `$2y$` begins the hash of a password.
+        for value in ["$2y$10$abcdefgh", "hunter2", "********"] {
+            assert_eq!(looks_secret("API_TOKEN", value), Some("TOKEN"), "{value}");
+        }
+        assert_eq!(looks_secret("SIGNING_KEY", "9f86d081884c7d659a2f"), Some("SIGNING_KEY"));
+        assert_eq!(looks_secret("SIGNING_KEY", "the-signing-key"), None);
+        assert_eq!(looks_secret("BASIC_AUTH", "me:abc"), Some("BASIC_AUTH"));
+        assert_eq!(looks_secret("BASIC_AUTH", "enabled"), None);
+    }
+
+    /// As an image's configuration has them.
+    #[test]
+    fn words_are_masked_one_by_one() {
+        let words = [
+            "/pay",
+            "--password",
+            "abc",
+            "--token=\u{e9}bc",
+            "-H",
+            "X-Api-Key: abc",
+            "sh -c 'curl -u me:abc x'",
+            "",
+        ];
+        let words: Vec<String> = words.map(str::to_owned).to_vec();
+        assert_eq!(
+            masked_words(&words),
+            [
+                "/pay",
+                "--password",
+                "***",
+                "--token=***",
+                "-H",
+                "X-Api-Key: ***",
+                "sh -c 'curl -u me:*** x'",
+                ""
+            ]
+        );
+        assert_eq!(
+            masked_command("PGPASSWORD=abc psql -h db | mysql -pabc"),
+            "PGPASSWORD=*** psql -h db | mysql -p***"
+        );
     }
 
     #[test]
@@ -388,6 +351,17 @@ mod tests {
             format!("-----BEGIN RSA {}-----\nx", "PRIVATE KEY"),
             format!("{}.{}.{}", "eyJhbGciOiJ", "eyJzdWIiOiIx", "c2lnbmF0dXJl"),
             "amqp://user:hunter2@mq:5672/".to_owned(),
+            "me:hunter2@tcp(db:3306)/x".to_owned(),
+            "me:hunter2@unix(/run/mysql.sock)/x".to_owned(),
+            "Server=h;User Id=x;Password=hunter2;".to_owned(),
+            "host=h password='hunter 2'".replace(" 2", "2"),
+            "api-key=f00ba4,x=y".to_owned(),
+            "Bearer f00ba4f00ba4".to_owned(),
+            "Basic dXNlcjpwYXNz".to_owned(),
+            "https://hooks.slack.com/services/T0A/B0B/f00ba4f0".to_owned(),
+            "https://x.webhook.office.com/webhookb2/f00ba4f0".to_owned(),
+            "https://discord.com/api/webhooks/1/f00ba4f0".to_owned(),
+            "https://a.b.logic.azure.com/workflows/x/triggers?sig=f00ba4f0".to_owned(),
         ] {
             assert!(token_shape(&value).is_some(), "{value}");
         }
@@ -400,6 +374,20 @@ mod tests {
             "1.2.3",
             "eyJ.a.b",
             "-----BEGIN CERTIFICATE-----",
+            "postgres://me:changeme@db/x",
+            "me:$PASS@tcp(db)/x",
+            "%s:%s@tcp(%s)/x",
+            "git@(a)",
+            "password",
+            "token=on,password=off",
+            "a=b password",
+            "user=me;password=${PASSWORD}",
+            "Bearer authentication",
+            "Basic auth",
+            "use a Bearer f00ba4f00ba4",
+            "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXX",
+            "https://hooks.slack.com.evil/services/T0A/B0B/f00ba4f0",
+            "https://discord.com/api/webhooks/${ID}/${TOKEN}",
         ] {
             assert_eq!(token_shape(value), None, "{value}");
         }
@@ -420,18 +408,56 @@ mod tests {
                 "see amqp://me:***@mq:5672/ or".to_owned(),
             ),
             (
+                "see ?token=abc&x=y or --api-key=\"a b\" z".to_owned(),
+                "see ?token=***&x=y or --api-key=\"***\" z".to_owned(),
+            ),
+            ("Password=a,b;x".to_owned(), "Password=***;x".to_owned()),
+            ("api-key=a,x=y".to_owned(), "api-key=***,x=y".to_owned()),
+            ("x me:abc@tcp(db)/x".to_owned(), "x me:***@tcp(db)/x".to_owned()),
+            (
+                "-H 'Authorization: Bearer f00ba4f00'".to_owned(),
+                "-H 'Authorization: Bearer ***'".to_owned(),
+            ),
+            (
+                "at https://discord.com/api/webhooks/1/f00ba4.".to_owned(),
+                "at https://discord.com/api/webhooks/***".to_owned(),
+            ),
+            (
                 format!("k: {key}"),
                 key.replace("\nabc\n", "***").replace("-----BEGIN", "k: -----BEGIN"),
             ),
         ] {
             assert_eq!(masked(&text), shown);
         }
-        for text in
-            ["https://user@host/", "sha256:0123456789abcdef0123456789abcdef", "", "://", "a:@b"]
-        {
+        for text in [
+            "https://user@host/",
+            "sha256:0123456789abcdef0123456789abcdef",
+            "",
+            "://",
+            "a:@b",
+            "TOKEN_TTL=30s",
+            "GODEBUG=a=b",
+            "x == y",
+            "PASSWORD=$X",
+        ] {
             assert_eq!(masked(text), text);
         }
-        for text in ["://", "a:b@", "-----BEGIN ", "PRIVATE KEY-----", "eyJ.", "ghp_", "a"] {
+        for text in [
+            "://",
+            "a:b@",
+            "-----BEGIN ",
+            "PRIVATE KEY-----",
+            "eyJ.",
+            "ghp_",
+            "a",
+            "token=\"",
+            "token=",
+            "token=a,",
+            "a:b@(",
+            "Bearer ",
+            "https://hooks.slack.com/services/",
+            "=\\\"",
+        ] {
             masked(&text.repeat(100_000));
         }
     }

@@ -229,9 +229,9 @@ impl Loader<'_> {
             let text: Arc<str> = Arc::from(dockerfile::decode(&bytes).as_ref());
             let secrets = dockerfile::secrets::spans(&text);
             let mut source = Source::text(shown, SourceKind::Dockerfile, text);
-            source.mask(&secrets);
             source.named = named;
             let id = self.world.sources.add(source);
+            self.world.sources.mask(id, &secrets);
             // A target names a stage of one file; in the others it may not exist.
             let target = self.request.target.as_deref().filter(|_| named || only);
             let (mut build, problems) = dockerfile::load_bytes(id, &bytes, target, &limits);

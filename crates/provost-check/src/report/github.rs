@@ -34,8 +34,27 @@ pub fn render(view: &View<'_>) -> String {
     if let Some(unknown) = view.unknown_kinds() {
         let _ = writeln!(out, "not judged: {}", data(&clean(&unknown.message)));
     }
+    suppressed(view, &mut out);
     let _ = writeln!(out, "provost: {}", view.counted());
     out
+}
+
+/// What is suppressed, folded in the log: an annotation would be what was decided against.
+fn suppressed(view: &View<'_>, out: &mut String) {
+    if view.suppressed.is_empty() {
+        return;
+    }
+    let n = count(view.suppressed.len(), "finding");
+    let _ = writeln!(out, "::group::{n} suppressed");
+    for item in view.suppressed.iter().take(MOST) {
+        let (id, subject) = (item.finding.id(), item.finding.subject);
+        // A line that began with `::` would be a command.
+        let _ = writeln!(out, "- {id} of {}: {}", data(&clean(subject)), data(&clean(&item.why())));
+    }
+    if let Some(more) = view.suppressed.len().checked_sub(MOST).filter(|more| *more > 0) {
+        let _ = writeln!(out, "- and {more} more");
+    }
+    out.push_str("::endgroup::\n");
 }
 
 fn command(view: &View<'_>, finding: &FindingView<'_>, out: &mut String) {

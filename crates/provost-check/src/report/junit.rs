@@ -1,6 +1,6 @@
 //! JUnit's XML, which every CI shows as tests: a suite for each subject, a case for each rule that
 //! has something to say about it. A finding that fails the run fails its case; what was not judged
-//! is a skipped case, not a passed one.
+//! is a skipped case, not a passed one, and so is what is suppressed.
 
 use std::collections::BTreeMap;
 
@@ -14,6 +14,7 @@ use super::view::{FindingView, View};
 struct Suite<'v> {
     findings: BTreeMap<String, Vec<&'v FindingView<'v>>>,
     not_judged: BTreeMap<&'v str, String>,
+    suppressed: BTreeMap<String, Vec<String>>,
 }
 
 /// The run as JUnit's XML.
@@ -28,6 +29,10 @@ pub fn render(view: &View<'_>) -> String {
         let why = suite.not_judged.entry(item.rule).or_default();
         let separator = if why.is_empty() { "" } else { "; " };
         why.push_str(&format!("{separator}{} ({})", item.remedy, clean(item.needs)));
+    }
+    for item in &view.suppressed {
+        let suite = suites.entry(item.finding.subject).or_default();
+        suite.suppressed.entry(item.finding.id()).or_default().push(item.why());
     }
     // A consumer takes a report without a case for a run that did not happen.
     if suites.is_empty() && view.notices.is_empty() {
@@ -63,7 +68,7 @@ fn notices(view: &View<'_>) -> TestSuite {
 
 fn test_suite(view: &View<'_>, subject: &str, suite: Suite<'_>) -> TestSuite {
     let mut out = TestSuite::new(clean(subject).into_owned());
-    if suite.findings.is_empty() && suite.not_judged.is_empty() {
+    if suite.findings.is_empty() && suite.not_judged.is_empty() && suite.suppressed.is_empty() {
         out.add_test_case(TestCase::new("no findings", TestCaseStatus::success()));
     }
     for (id, findings) in suite.findings {
@@ -88,6 +93,15 @@ fn test_suite(view: &View<'_>, subject: &str, suite: Suite<'_>) -> TestSuite {
         let mut status = TestCaseStatus::skipped();
         status.set_message(format!("not judged: {why}"));
         let mut case = TestCase::new(rule, status);
+        case.set_classname(clean(subject).into_owned());
+        out.add_test_case(case);
+    }
+    for (id, mut why) in suite.suppressed {
+        why.dedup();
+        let mut status = TestCaseStatus::skipped();
+        status.set_message(clean(&format!("suppressed: {}", why.join("; "))).into_owned());
+        // Another finding of the rule may be none that is suppressed.
+        let mut case = TestCase::new(format!("{id} (suppressed)"), status);
         case.set_classname(clean(subject).into_owned());
         out.add_test_case(case);
     }

@@ -32,6 +32,7 @@ pub fn render(view: &View<'_>) -> String {
     }
     findings(view, &mut out);
     known(view, &mut out);
+    suppressed(view, &mut out);
     joined(&view.subjects, &mut out);
     not_judged(view, &mut out);
     out
@@ -96,6 +97,24 @@ fn known(view: &View<'_>, out: &mut String) {
         let _ = write!(out, "; {} of it gone, write it anew", baseline.resolved.len());
     }
     out.push_str("\n\n");
+}
+
+/// What somebody decided to live with, and until when.
+fn suppressed(view: &View<'_>, out: &mut String) {
+    if view.suppressed.is_empty() {
+        return;
+    }
+    let n = count(view.suppressed.len(), "finding");
+    let _ = writeln!(out, "<details><summary>{n} suppressed</summary>\n");
+    let lines = view.suppressed.iter().map(|item| {
+        let (id, subject) = (code(&item.finding.id()), code(item.finding.subject));
+        format!("- {id} {subject}: {}\n", prose(&item.why()))
+    });
+    let shown = fitting(lines, LONGEST_WITH_TABLES - NOT_JUDGED, out);
+    if view.suppressed.len() > shown {
+        let _ = writeln!(out, "- and {} more", view.suppressed.len() - shown);
+    }
+    out.push_str("\n</details>\n\n");
 }
 
 fn joined(subjects: &[SubjectRow<'_>], out: &mut String) {

@@ -15,8 +15,10 @@ use crate::findings::Level;
 use crate::rules;
 use crate::rules::rule::Rule;
 
-/// The name of our fingerprint in `partialFingerprints`; the number is that of its recipe.
-const FINGERPRINT: &str = "provost/v1";
+/// The name of our fingerprint in `partialFingerprints`; the number is that of its recipe. A viewer
+/// that knows results by the one before goes on knowing them.
+const FINGERPRINT: &str = "provost/v2";
+const FORMER: &str = "provost/v1";
 
 /// The run as a SARIF log.
 pub fn render(view: &View<'_>) -> String {
@@ -43,6 +45,9 @@ pub fn render(view: &View<'_>) -> String {
             "justification": clean(suppressed.reason),
             "location": location(view, &suppressed.suppressed_at),
         }]);
+        if let Some(day) = &suppressed.until {
+            value["suppressions"][0]["properties"] = json!({"until": day});
+        }
         value
     }));
     pretty(&json!({
@@ -122,7 +127,7 @@ fn result(
         "level": finding.level,
         "message": {"text": message(finding)},
         "locations": [location(view, finding.primary())],
-        "partialFingerprints": {FINGERPRINT: finding.fingerprint},
+        "partialFingerprints": {FINGERPRINT: finding.fingerprint, FORMER: finding.of.former},
         "properties": {"subject": finding.subject},
     });
     if !related.is_empty() {

@@ -386,7 +386,9 @@ fn suppressed(report: &Report<'_>, options: Options, out: &mut String) {
     out.push_str("suppressed:\n");
     for item in &report.suppressed {
         let place = place(&item.finding, report.sources);
-        let line = format!("  {} at {}: {}", item.finding.id(), clean(&place), clean(&item.reason));
+        let until = item.until.map(|day| format!(" (until {day})")).unwrap_or_default();
+        let reason = clean(&item.reason);
+        let line = format!("  {} at {}: {reason}{until}", item.finding.id(), clean(&place));
         out.push_str(&fit(&line, options.width));
     }
     out.push('\n');

@@ -190,6 +190,9 @@ pub struct SuppressedView<'a> {
     #[serde(flatten)]
     pub finding: FindingView<'a>,
     pub reason: &'a str,
+    /// The last day of the suppression, if it has one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub until: Option<String>,
     pub suppressed_at: PlaceView<'a>,
 }
 
@@ -410,7 +413,18 @@ impl<'a> SuppressedView<'a> {
         Self {
             finding: FindingView::new(&suppressed.finding, sources),
             reason: &suppressed.reason,
+            until: suppressed.until.map(|day| day.to_string()),
             suppressed_at: place(&suppressed.origin, Role::Related, "", sources),
+        }
+    }
+}
+
+impl SuppressedView<'_> {
+    /// Why, and until when: `moves in Q2 (until 2027-03-31)`.
+    pub fn why(&self) -> String {
+        match &self.until {
+            Some(day) => format!("{} (until {day})", self.reason),
+            None => self.reason.to_owned(),
         }
     }
 }

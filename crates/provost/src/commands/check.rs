@@ -1,6 +1,5 @@
 //! `provost check`
 
-use std::collections::HashSet;
 use std::io::Read as _;
 use std::mem::ManuallyDrop;
 use std::path::Path;
@@ -11,6 +10,7 @@ use provost_check::artifact::{Sources, discover, mmap};
 use provost_check::case::World;
 use provost_check::case::binding::has_container;
 use provost_check::facts::build::{Build, Stage};
+use provost_check::facts::objects::Object;
 use provost_check::facts::settings::Settings;
 use provost_check::findings::baseline::{self, Baseline};
 use provost_check::findings::suppress::Suppression;
@@ -90,10 +90,13 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     }
     report.fail_on = args.rules.fail_on.level();
     if let Some((path, known)) = &known {
-        let inputs: HashSet<&str> = report.inputs.iter().map(|input| input.path.as_str()).collect();
+        let seen = baseline::Seen {
+            paths: report.inputs.iter().map(|input| input.path.as_str()).collect(),
+            objects: loaded.world.objects.iter().map(Object::subject).collect(),
+        };
         let not_judged = &report.not_judged;
         let judged = |entry: &baseline::Entry| {
-            selection_has(&selection, entry) && baseline::was_judged(entry, &inputs, not_judged)
+            selection_has(&selection, entry) && baseline::was_judged(entry, &seen, not_judged)
         };
         report.baseline = Some(known.compare(path, &mut report.findings, judged));
     }
@@ -180,9 +183,10 @@ fn new_findings<'f>(
     findings: &'f [Finding],
     known: Option<&(String, Baseline)>,
 ) -> Vec<&'f Finding> {
-    let Some((_, known)) = known else { return findings.iter().collect() };
-    let names: HashSet<&str> = known.findings.iter().map(|e| e.fingerprint.as_str()).collect();
-    findings.iter().filter(|finding| !names.contains(finding.fingerprint.as_str())).collect()
+    match known {
+        Some((_, known)) => known.new_of(findings),
+        None => findings.iter().collect(),
+    }
 }
 
 /// The file of known findings, before anything is judged: a typing error must not cost a build.

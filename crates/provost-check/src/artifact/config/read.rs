@@ -141,6 +141,29 @@ impl Reader {
         })
     }
 
+    /// A list of texts, none of them empty and at least one.
+    pub(super) fn strings(
+        &mut self,
+        value: &Value<'_>,
+        name: &str,
+        most: usize,
+    ) -> Option<Vec<Fact<String>>> {
+        let DeValue::Array(items) = value.get_ref() else {
+            self.expected(value, &format!("{name} is a list of texts"), value.get_ref());
+            return None;
+        };
+        if items.is_empty() || items.len() > most {
+            let message = match items.len() {
+                0 => format!("{name} is empty"),
+                _ => format!("{name} holds more than {most} texts"),
+            };
+            self.problem(value.span(), message, None);
+            return None;
+        }
+        let found: Vec<_> = items.iter().filter_map(|item| self.string(item)).collect();
+        (found.len() == items.len()).then_some(found)
+    }
+
     pub(super) fn boolean(&mut self, value: &Value<'_>) -> Option<Fact<bool>> {
         self.parsed(value, |v| {
             v.as_bool().ok_or_else(|| format!("expected true or false, found {}", kind(v)))

@@ -144,6 +144,8 @@ fn the_schema_agrees_with_the_reader() {
         "[budget]\nbinary_size = \"15MB\"\nimage_size = 100",
         "[rules]\nunparsable-input = {level = \"warn\"}",
         "[[ignore]]\nrule = \"unparsable-input\"\nuntil = \"2027-01-31\"",
+        "[[ignore]]\nrules = [\"unparsable-input\", \"missing-pdb\"]\nnamespace = \"kube-*\"",
+        "[[ignore]]\nrule = \"*\"\nobject = \"vendor/*/*\"",
     ] {
         assert!(read(text).problems.is_empty(), "{text}");
         assert!(valid(text), "{text}");
@@ -168,6 +170,9 @@ fn the_schema_agrees_with_the_reader() {
         "[[service]]\ndrian = 1",
         "[rules]\nunparsable-input = \"error\"",
         "[[ignore]]\nreason = \"r\"",
+        "[[ignore]]\nrules = []\npath = \"a\"",
+        "[[ignore]]\nrules = \"unparsable-input\"",
+        "[[ignore]]\nrule = \"unparsable-input\"\nrules = [\"unparsable-input\"]",
         "service = \"x\"",
     ] {
         assert!(!read(text).problems.is_empty(), "{text}");
@@ -182,6 +187,31 @@ fn the_schema_agrees_with_the_reader() {
     assert_eq!(keys("/properties/service/items/properties"), known(SERVICE));
     assert_eq!(keys("/properties/cluster/properties"), known(CLUSTER));
     assert_eq!(keys("/properties/ignore/items/properties"), known(IGNORE));
+}
+
+/// Somebody else's objects needed an entry for every rule that has something to say of them.
+#[test]
+fn one_entry_names_several_rules_or_all() {
+    let loaded = read(
+        "[[ignore]]\nrules = [\"unparsable-input\", \"missing-pdb\"]\nnamespace = \"kube-*\"\nreason = \"theirs\"\n\
+         [[ignore]]\nrule = \"*\"\npath = \"vendor/**\"\nreason = \"theirs\"\n",
+    );
+    assert!(loaded.problems.is_empty());
+    let rules: Vec<&str> = loaded.ignores.iter().map(|s| &*s.rule).collect();
+    assert_eq!(rules, ["unparsable-input", "missing-pdb", "*"]);
+    let everywhere = "[[ignore]]\nrule = \"*\"\nreason = \"r\"\n";
+    let among = "[[ignore]]\nrules = [\"*\"]\npath = \"a\"\nreason = \"r\"\n";
+    let unknown = "[[ignore]]\nrules = [\"missing-pdb\", \"missing-pbd\"]\nreason = \"r\"\n";
+    for (text, said) in [
+        (everywhere, "`*` would hide every finding of the run"),
+        (among, "`*` stands alone"),
+        (unknown, "no rule is named `missing-pbd`"),
+    ] {
+        let loaded = read(text);
+        assert_eq!(loaded.problems.len(), 1, "{text}");
+        assert!(loaded.problems[0].message.contains(said), "{}", loaded.problems[0].message);
+        assert!(loaded.ignores.is_empty(), "{text}");
+    }
 }
 
 #[test]
@@ -333,7 +363,8 @@ reason = "no rule"
     15 | [[ignore]]
        | ^^^^^^^^^^
        |
-       = help: write rule = "id" or rule = "id/variant"
+       = help: write rule = "id", rules = ["id", "id/variant"], or rule = "*" with
+               an object, a namespace or a path
     "#);
 }
 

@@ -3,17 +3,17 @@
 //! It looks at the words, not at the instructions: a secret in a line that cannot be read, or in the
 //! script of a RUN, must stay hidden as well. Rather too much is masked than too little.
 
-mod commands;
-
 use crate::facts::Span;
-use crate::model::secret::{may_be_secret, secret_word, token_shape};
+use crate::model::secret::{commands, hidden_spans, may_be_secret, secret_word, token_shape};
 
 /// The bytes that hold secrets, in order. Linear in the text.
 pub fn spans(text: &str) -> Vec<Span> {
     let mut spans = Vec::new();
     assigned(text, &mut spans);
     behind_a_blank(text, &mut spans);
-    commands::spans(text, &mut spans);
+    let mut words = hidden_spans(text);
+    commands::of_text(text, &mut words);
+    spans.extend(words.into_iter().map(|span| Span::new(span.start, span.end)));
     shaped(text, &mut spans);
     spans.sort_unstable();
     spans
@@ -119,7 +119,7 @@ mod tests {
     use super::*;
 
     #[track_caller]
-    pub(super) fn check(text: &str, shown: &str) {
+    fn check(text: &str, shown: &str) {
         let mut bytes = text.as_bytes().to_vec();
         for span in spans(text) {
             for byte in bytes[span.range()].iter_mut().filter(|b| **b != b'\n') {

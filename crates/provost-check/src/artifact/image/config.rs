@@ -9,7 +9,9 @@ use super::layout::{is_sha256, json};
 use crate::facts::build::{CommandForm, Instruction, StageConfig};
 use crate::facts::image::UserGroup;
 use crate::facts::{Fact, Origin, SourceId};
-use crate::model::secret::looks_secret;
+use crate::model::secret::{
+    MASK, is_hidden, looks_secret, masked, masked_command, masked_words, shaped,
+};
 
 /// What is read of it.
 pub(super) struct Config {
@@ -71,6 +73,8 @@ pub(super) fn read(source: SourceId, bytes: &[u8]) -> Result<Config, Broken> {
     let run = file.config.unwrap_or_default();
     let at = |key: &str| Origin::image(source, None, &format!("config.{key}"));
     let words = |words: Vec<String>, key: &str| -> Vec<Fact<String>> {
+        // What is secret in a command goes no further, either.
+        let words = masked_words(&words);
         words.into_iter().map(|word| Fact::written(word, at(key))).collect()
     };
     let command = |list: Option<Vec<String>>, key: &str| {
@@ -81,8 +85,10 @@ pub(super) fn read(source: SourceId, bytes: &[u8]) -> Result<Config, Broken> {
     let env = run.env.unwrap_or_default().into_iter().filter_map(|line| {
         let (name, value) = line.split_once('=')?;
         // A secret's value goes no further.
-        let value =
-            if looks_secret(name, value).is_some() { "*".repeat(8) } else { value.to_owned() };
+        let value = match looks_secret(name, value).is_some() || is_hidden(name, value) {
+            true => "*".repeat(8),
+            false => masked(value).into_owned(),
+        };
         Some((Fact::written(name.to_owned(), at("Env")), Fact::written(value, at("Env"))))
     });
     let stage = StageConfig {
@@ -112,7 +118,7 @@ pub(super) fn read(source: SourceId, bytes: &[u8]) -> Result<Config, Broken> {
                 ("NONE", _) => None,
                 ("CMD", rest) => Some(CommandForm::Exec(words(rest.to_vec(), "Healthcheck"))),
                 ("CMD-SHELL", [text, ..]) => {
-                    let text = Fact::written(text.clone(), at("Healthcheck"));
+                    let text = Fact::written(masked_command(text), at("Healthcheck"));
                     Some(CommandForm::Shell(text))
                 }
                 _ => return None,
@@ -136,10 +142,17 @@ pub(super) fn read(source: SourceId, bytes: &[u8]) -> Result<Config, Broken> {
             _ => format!("{}/{}", file.os, file.architecture),
         },
         stage,
-        labels: labels.into_iter().map(|(k, v)| (k, Fact::written(v, at("Labels")))).collect(),
+        labels: labels.into_iter().map(|(k, v)| label(k, &v, at("Labels"))).collect(),
         diff_ids: file.rootfs.diff_ids.unwrap_or_default().into_iter().map(diff_id).collect(),
         created_by: history.into_iter().filter(|h| !h.empty_layer).map(|h| h.created_by).collect(),
     })
+}
+
+fn label(key: String, value: &str, at: Origin) -> (String, Fact<String>) {
+    // What has a shape is told by it, and left out of every sentence.
+    let by_name = is_hidden(&key, value) && shaped(value).is_empty();
+    let value = if by_name { MASK } else { value };
+    (key, Fact::written(value.to_owned(), at))
 }
 
 /// A digest; what is none stays one that nothing has, and is not repeated.

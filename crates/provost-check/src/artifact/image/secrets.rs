@@ -3,7 +3,9 @@
 
 use serde_json::Value;
 
-use crate::model::secret::{SHORTEST_KEY, is_private_key, looks_secret, token_shape};
+use crate::model::secret::{
+    SHORTEST_KEY, is_placeholder, is_private_key, looks_secret, token_shape,
+};
 
 /// Bytes of such a file; larger ones are something else.
 const LARGEST: u64 = 256 << 10;
@@ -159,8 +161,10 @@ fn after(text: &str, keys: &[&str]) -> bool {
 /// Neither a reference nor what somebody is to put in its place.
 fn is_literal(value: &str) -> bool {
     let lower = value.to_ascii_lowercase();
-    let filler = ["changeme", "change-me", "change_me", "xxx", "your", "example", "placeholder"];
-    !value.starts_with(['$', '<', '{', '%']) && !filler.iter().any(|word| lower.contains(word))
+    let filler = ["xxx", "your", "example"];
+    !value.starts_with(['$', '<', '{', '%'])
+        && !is_placeholder(value)
+        && !filler.iter().any(|word| lower.contains(word))
 }
 
 #[cfg(test)]

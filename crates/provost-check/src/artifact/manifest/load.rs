@@ -167,7 +167,7 @@ pub fn load_manifests(files: &[ManifestFile], sources: &mut Sources, options: &O
         .collect();
     loaded.objects.reserve_exact(parts.iter().map(|part| part.objects.len()).sum());
     for part in parts {
-        sources.get_mut(part.id).mask(&part.mask);
+        sources.mask(part.id, &part.mask);
         loaded.objects.extend(part.objects);
         loaded.problems.extend(part.problems);
     }

@@ -7,7 +7,7 @@ use crate::facts::origin::{Fact, Span};
 use crate::facts::placeholders::{is_in_capitals, is_placeholder};
 use crate::facts::workload::EnvValue;
 use crate::model::base64::is_base64;
-use crate::model::secret::{may_be_secret, secret_word, token_shape};
+use crate::model::secret::{commands, is_hidden, is_secret_header, secret_word, token_shape};
 
 /// What stands in the place of a secret scalar.
 pub(super) const MASK: &str = "***";
@@ -232,8 +232,9 @@ pub(super) fn hide_shown(document: &Document, objects: &[Object], text: &str) ->
             spans.push(inner(node));
         }
     }
+    words(document, text, &mut spans);
     let by_name = |name: &str, value: &Fact<String>| {
-        value.origin.span().filter(|_| is_secret(name, &value.value))
+        value.origin.span().filter(|_| is_hidden(name, &value.value))
     };
     for object in objects {
         match &object.body {
@@ -247,7 +248,6 @@ pub(super) fn hide_shown(document: &Document, objects: &[Object], text: &str) ->
                 }
                 for container in &workload.pod.containers {
                     for words in [&container.command, &container.args].into_iter().flatten() {
-                        spans.extend(secret_words(words));
                         spans.extend(words.iter().flat_map(|word| inside(word, text)));
                     }
                 }
@@ -268,6 +268,58 @@ pub(super) fn hide_shown(document: &Document, objects: &[Object], text: &str) ->
     spans
 }
 
+/// Lists of words that are run, in whatever object they stand: of containers, probes, hooks, jobs of
+/// other people's kinds. In the order in which a program gets them.
+const COMMANDS: [&str; 4] = ["entrypoint", "command", "cmd", "args"];
+
+/// Secrets among the words of commands, in headers of probes, and in lists of names and values.
+fn words(document: &Document, text: &str, spans: &mut Vec<Span>) {
+    let mut found = Vec::new();
+    for index in 0..document.nodes.len() {
+        let node = document.node(NodeId(u32::try_from(index).unwrap_or(u32::MAX)));
+        if !node.is_mapping() {
+            continue;
+        }
+        let (mut name, mut value) = (None, None);
+        let mut lists: [Option<Node<'_>>; COMMANDS.len()] = [None; COMMANDS.len()];
+        for (key, of_key) in node.entries() {
+            match key.as_str() {
+                Some("name") => name = of_key.as_str(),
+                Some("value") => value = Some(of_key),
+                Some("httpHeaders") => spans.extend(headers(of_key)),
+                Some(key) => {
+                    if let Some(at) = COMMANDS.iter().position(|name| *name == key) {
+                        lists[at] = Some(of_key);
+                    }
+                }
+                None => {}
+            }
+        }
+        if let (Some(name), Some(value)) = (name, value)
+            && value.as_str().is_some_and(|text| is_hidden(name, text))
+        {
+            spans.push(inner(value));
+        }
+        let of_list = lists.into_iter().flatten();
+        let is_word = |node: &Node<'_>| node.scalar_kind().is_some();
+        let of_list = of_list.flat_map(|list| list.items().chain(Some(list).filter(is_word)));
+        let places: Vec<_> = of_list.filter(is_word).map(|node| node.span().range()).collect();
+        if !places.is_empty() {
+            commands::of_words(text, &places, &mut found);
+        }
+    }
+    spans.extend(found.into_iter().map(|span| Span::new(span.start, span.end)));
+}
+
+/// Values of headers that let somebody in.
+fn headers(list: Node<'_>) -> impl Iterator<Item = Span> {
+    list.items().filter_map(|header| {
+        let name = header.get("name")?.as_str()?;
+        let value = header.get("value").filter(|_| is_secret_header(name))?;
+        Some(inner(value))
+    })
+}
+
 /// What stands behind the names of secrets inside a value: a file in a ConfigMap (`.env`, JSON,
 /// YAML), a script in a command.
 fn inside(value: &Fact<String>, text: &str) -> Vec<Span> {
@@ -275,30 +327,6 @@ fn inside(value: &Fact<String>, text: &str) -> Vec<Span> {
         return Vec::new();
     };
     hide_named(text.get(span.range()).unwrap_or_default(), span.start as usize)
-}
-
-/// Whether a value under this name is not to be shown. Stricter than the rules are: a number may be
-/// a password too.
-fn is_secret(name: &str, value: &str) -> bool {
-    let number = value.len() >= 4 && value.bytes().all(|b| b.is_ascii_digit());
-    secret_word(name).is_some() && (number || may_be_secret(value))
-}
-
-/// Words of a command line that hold a secret: `--token=x`, and `x` behind `--token`.
-fn secret_words(words: &[Fact<String>]) -> impl Iterator<Item = Span> {
-    let secret = |(index, word): (usize, &Fact<String>)| match word.value.split_once('=') {
-        Some((flag, value)) => is_secret(flag, value) || token_shape(value).is_some(),
-        None => {
-            let before = index.checked_sub(1).and_then(|before| words.get(before));
-            before.is_some_and(|flag| {
-                flag.value.starts_with('-')
-                    && !flag.value.contains('=')
-                    && is_secret(&flag.value, &word.value)
-            })
-        }
-    };
-    let secret = words.iter().enumerate().filter(move |item| secret(*item));
-    secret.filter_map(|(_, word)| word.origin.span())
 }
 
 /// Bytes of a scalar inside its quotes.
@@ -397,7 +425,7 @@ fn behind_name(line: &str) -> Option<&str> {
     let separators = [':', '=', ',', ' ', '\t', '"', '\''];
     names(line).find_map(|(word, end)| {
         let rest = line[end..].trim_start_matches(separators);
-        (!rest.is_empty() && is_secret(word, rest)).then_some(rest)
+        (!rest.is_empty() && is_hidden(word, rest)).then_some(rest)
     })
 }
 

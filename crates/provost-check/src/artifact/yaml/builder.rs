@@ -55,6 +55,8 @@ impl Arenas {
 pub(super) struct Builder<'t> {
     source: SourceId,
     text: &'t str,
+    /// Where in the text the parser began that sends the events.
+    base: usize,
     limits: &'t Limits,
     done: Arenas,
     frames: Vec<Frame>,
@@ -103,6 +105,7 @@ impl<'t> Builder<'t> {
         Self {
             source,
             text,
+            base: 0,
             limits,
             done: Arenas::default(),
             frames: Vec::new(),
@@ -116,6 +119,11 @@ impl<'t> Builder<'t> {
             order: Vec::new(),
             counted: CountedLines::default(),
         }
+    }
+
+    /// Events come from a parser that began at `base`.
+    pub(super) fn rebase(&mut self, base: usize) {
+        self.base = base;
     }
 
     pub(super) fn start(&mut self, offset: usize) {
@@ -160,7 +168,7 @@ impl<'t> Builder<'t> {
     }
 
     pub(super) fn event(&mut self, event: Event<'_>, span: &EventSpan) -> Step {
-        let at = bytes_of(span);
+        let at = bytes_of(span, self.base);
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let (node, at) = self.scalar(&text, style, tag.as_deref(), at)?;

@@ -337,6 +337,28 @@ fn limits_name_themselves() {
     assert!(read_within(b"1\n---\n2\n---\n3\n", &small).broken.is_empty());
 }
 
+/// The scanner went on to the end of five million items of which nothing is kept.
+#[test]
+fn what_is_beyond_a_limit_is_not_scanned() {
+    let small = Limits { nodes: 10, ..Limits::default() };
+    // Were it scanned, the quote that nobody closes would be the end of everything.
+    let text = "- 1\n".repeat(20) + "- \"open\n--- # next\na: [b]\n---\nc: 'x\n";
+    let parsed = read_within(text.as_bytes(), &small);
+    let messages: Vec<&str> = parsed.broken.iter().map(|b| &*b.problem.message).collect();
+    assert_eq!(messages[0], "more than 10 nodes in one document");
+    assert_eq!(messages.len(), 2, "{messages:?}");
+    let [next] = &parsed.documents[..] else { panic!("{parsed:?}") };
+    let key = next.root().entries().next().unwrap().0;
+    assert_eq!(&text[key.span().range()], "a");
+    assert_eq!(next.index, 1);
+    let at = parsed.broken[1].problem.origin.span().unwrap();
+    assert!(at.start as usize > text.find("c: ").unwrap(), "{at:?}");
+    check_spans(&text, &parsed);
+    // `---` in the middle of a line, or of more dashes, ends nothing.
+    let text = "- 1\n".repeat(20) + "- a ---\n----\n";
+    assert_eq!(read_within(text.as_bytes(), &small).documents.len(), 0);
+}
+
 #[test]
 fn hostile_shapes_end_soon() {
     let deep = "[".repeat(100_000);

@@ -198,8 +198,11 @@ fn unused_only_where_the_rule_was_judged() {
 fn by_path_or_object() {
     let run = |path: Option<&str>, object: Option<&str>| {
         let run = Run::new(SourceKind::Manifest, &format!("{HEAD}  a: BAD\n"));
-        let scope =
-            Scope::Where { path: path.map(str::to_owned), object: object.map(str::to_owned) };
+        let scope = Scope::Where {
+            path: path.map(str::to_owned),
+            object: object.map(str::to_owned),
+            namespace: None,
+        };
         let suppression = Suppression {
             rule: ID.to_owned(),
             reason: Some("r".to_owned()),
@@ -216,6 +219,33 @@ fn by_path_or_object() {
     assert!(!run(Some("charts/**"), None));
     assert!(!run(Some("deploy/**"), Some("default/Deployment/cart")));
     assert!(!run(None, Some("default")));
+}
+
+#[test]
+fn every_rule_of_a_namespace() {
+    let run = |namespace: &str, subject: &str, not_judged: &[NotJudged]| {
+        let mut run = Run::new(SourceKind::Manifest, &format!("{HEAD}  a: BAD\n"));
+        run.finding.subject = subject.to_owned();
+        run.not_judged = not_judged.to_vec();
+        let suppression = Suppression {
+            rule: EVERY_RULE.to_owned(),
+            reason: Some("r".to_owned()),
+            until: Until::Always,
+            scope: Scope::Where { path: None, object: None, namespace: Some(namespace.to_owned()) },
+            origin: run.finding.primary().clone(),
+        };
+        run.with(&[suppression])
+    };
+    let subject = "kube-system/Deployment/checkout/app";
+    assert!(run("kube-*", subject, &[]).starts_with("suppressed"));
+    let other = run("shop", subject, &[]);
+    assert!(other.contains("the suppression of every rule suppresses nothing"), "{other}");
+    // A path is in no namespace, whatever its folder is called.
+    let path = run("deploy", "deploy/a.yaml", &[]);
+    assert!(!path.starts_with("suppressed"), "{path}");
+    // In a comment it would hide what nobody has seen yet.
+    let inline = yaml(&format!("{HEAD}  a: BAD # provost: ignore[*] r\n"));
+    assert!(inline.contains("no rule is named `*`"), "{inline}");
 }
 
 #[test]

@@ -186,7 +186,8 @@ fn skipped(view: &View<'_>) -> Table {
 fn suppressed(view: &View<'_>) -> Table {
     let rows = view.suppressed.iter().map(|s| {
         let (finding, place) = (&s.finding, s.suppressed_at.position());
-        vec![finding.id(), text(finding.subject), text(s.reason), text(&place)]
+        let until = s.until.as_deref().unwrap_or_default();
+        vec![finding.id(), text(finding.subject), text(s.reason), text(until), text(&place)]
     });
     Table::new(view.suppressed.len(), rows)
 }

@@ -197,8 +197,12 @@ fn html_is_well_formed_whatever_an_input_says() {
     let mut report = world.report(vec![finding.clone()]);
     report.missing = vec![hostile.to_owned()];
     report.built = vec![hostile.to_owned()];
-    report.suppressed =
-        vec![Suppressed { origin: finding.primary().clone(), finding, reason: hostile.to_owned() }];
+    report.suppressed = vec![Suppressed {
+        origin: finding.primary().clone(),
+        finding,
+        reason: hostile.to_owned(),
+        until: None,
+    }];
     report.subjects = vec![SubjectView {
         name: hostile.to_owned(),
         image: Some(hostile.to_owned()),
@@ -472,7 +476,7 @@ fn json_holds_every_place() {
             "applicability": "suggest"
           },
           "help_uri": "docs/rules/gomemlimit-above-memory-limit.md",
-          "fingerprint": "2e5501c49f056bc48c58fa469ae9bb73"
+          "fingerprint": "c584abadd55efdd23f4101a9631a8d5a"
         }
       ],
       "not_judged": [

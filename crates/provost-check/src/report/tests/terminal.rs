@@ -187,6 +187,7 @@ fn the_report_ends_with_what_was_joined_and_what_was_not_judged() {
         report.not_judged.push(NotJudged { rule, subject, reason, needs: "the program".into() });
     }
     report.suppressed = vec![Suppressed {
+        until: None,
         origin: finding.primary().clone(),
         finding,
         reason: "measured".to_owned(),

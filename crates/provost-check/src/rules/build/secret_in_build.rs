@@ -7,7 +7,7 @@ use crate::case::image::ImageCase;
 use crate::facts::build::Build;
 use crate::facts::{Fact, Origin};
 use crate::findings::{Finding, Fix, Level};
-use crate::model::secret::{looks_secret, may_be_secret, secret_word, shaped_spans, token_shape};
+use crate::model::secret::{looks_secret, may_be_secret, secret_word, shaped};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Whoever pulls the image, or reads the repository, has it.
@@ -60,9 +60,11 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
     }
     for run in &build.runs {
         let Some(text) = run.text.as_ref() else { continue };
-        let Some(span) = shaped_spans(text.as_str()).into_iter().next() else { continue };
-        let secret = text.as_str().get(span.clone()).unwrap_or_default();
-        let what = token_shape(secret).unwrap_or("a password in an address");
+        let Some(secret) = shaped(text.as_str()).into_iter().next() else { continue };
+        let what = match secret.what {
+            "a URL with a password" => "a password in an address",
+            what => what,
+        };
         let keyword = Origin::text(
             run.origin.source(),
             run.origin.span().map_or_else(Default::default, |whole| crate::facts::Span {
@@ -77,7 +79,7 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
                 &keyword,
                 "kept in the image's history as it is written",
             )
-            .also(&text.origin(&span), "here")
+            .also(&text.origin(&secret.span), "here")
             .fix(Fix::suggest(WAY_OUT)),
         );
     }
@@ -180,9 +182,8 @@ fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
         }
     }
     for (name, value) in &image.labels {
-        let Some(span) = shaped_spans(&value.value).into_iter().next() else { continue };
-        let secret = value.value.get(span).unwrap_or_default();
-        let what = token_shape(secret).unwrap_or("a password or a private key");
+        let Some(secret) = shaped(&value.value).into_iter().next() else { continue };
+        let what = secret.what;
         let name: String = name.chars().take(60).collect();
         out.push(
             Finding::new(
@@ -195,7 +196,7 @@ fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
         );
     }
     for (index, layer) in image.layers.iter().enumerate() {
-        let holds = |text: &String| !shaped_spans(text).is_empty();
+        let holds = |text: &String| !shaped(text).is_empty();
         if layer.created_by.as_ref().is_some_and(holds) && case.world().builds.is_empty() {
             out.push(
                 Finding::new(

@@ -4,7 +4,7 @@ use crate::case::Case;
 use crate::facts::workload::{EnvValue, EnvVar};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::env::{Found, review};
-use crate::model::secret::looks_secret;
+use crate::model::secret::{is_hidden, token_shape};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// The kubelet takes the last; what applies the manifest may drop either.
@@ -61,7 +61,9 @@ fn twice(case: &Case<'_>, loser: &EnvVar, winner: &EnvVar) -> Finding {
     let secret = |entry: &EnvVar| matches!(entry.value, EnvValue::SecretKey(_));
     let shown = match literal(winner) {
         _ if secret(winner) => "from a Secret".to_owned(),
-        Some(text) if looks_secret(name, text).is_some() => "a value not shown here".to_owned(),
+        Some(text) if is_hidden(name, text) || token_shape(text).is_some() => {
+            "a value not shown here".to_owned()
+        }
         Some(text) => crate::case::runtime::quoted(text),
         None => "from elsewhere".to_owned(),
     };

@@ -23,7 +23,7 @@ const MOST_SHOWN: usize = 12;
 /// What a rule said of one run.
 enum Answer {
     Passes,
-    Found(Finding),
+    Found(Box<Finding>),
     NotJudged,
 }
 
@@ -38,7 +38,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let found: Vec<&Finding> = answers
             .iter()
             .filter_map(|answer| match answer {
-                Answer::Found(finding) => Some(finding),
+                Answer::Found(finding) => Some(&**finding),
                 Answer::Passes | Answer::NotJudged => None,
             })
             .collect();
@@ -70,7 +70,7 @@ fn answer(check: fn(&ProcessCase<'_>, &mut Findings) -> Judged, case: ProcessCas
     let mut findings = Findings::default();
     let judged = check(&case, &mut findings);
     match (findings.found.into_iter().next(), judged) {
-        (Some(finding), _) => Answer::Found(finding),
+        (Some(finding), _) => Answer::Found(Box::new(finding)),
         (None, Ok(())) => Answer::Passes,
         (None, Err(_)) => Answer::NotJudged,
     }

@@ -200,11 +200,12 @@ fn written(loaded: &Loaded, sources: &Sources, lines: &mut Lines) {
     }
     for ignore in &loaded.ignores {
         let scope = match &ignore.scope {
-            Scope::Where { path, object } => {
+            Scope::Where { path, object, namespace } => {
                 let part = |word: &str, value: &Option<String>| {
                     value.as_ref().map(|value| format!(" {word} {value}")).unwrap_or_default()
                 };
-                format!("{}{}", part("in", path), part("of", object))
+                let parts = [("in", path), ("of", object), ("in namespace", namespace)];
+                parts.map(|(word, value)| part(word, value)).concat()
             }
             Scope::Line { .. } => String::new(),
         };

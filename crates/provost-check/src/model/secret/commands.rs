@@ -1,12 +1,11 @@
 //! Secrets among the words of commands: what curl, wget, chpasswd and others are given.
 //!
-//! A command may go on over several lines, stand in quotes (`sh -c "..."`) or in JSON. Where a
-//! Dockerfile cannot be read, its words can be all the same.
+//! A command may go on over several lines, stand in quotes (`sh -c "..."`), in JSON or in a list of
+//! YAML. Where a Dockerfile cannot be read, its words can be all the same.
 
 use std::ops::Range;
 
-use crate::facts::Span;
-use crate::model::secret::{may_be_secret, secret_word};
+use super::{is_secret_header, may_be_secret, secret_word};
 
 /// Commands inside of quotes inside of quotes.
 const DEEPEST: usize = 3;
@@ -14,8 +13,14 @@ const DEEPEST: usize = 3;
 /// Short flags of curl that take a value (curl 8.17, `curl --help all`).
 const CURL_VALUES: &[u8] = b"AbcCdDeEFHKmoPQrtTuUwxXyYz";
 
-/// The words of commands that are secret.
-pub(super) fn spans(text: &str, spans: &mut Vec<Span>) {
+/// The words of a command that stands in a list, each at its place in `text` with the quotes it may
+/// have there, that are secret.
+pub fn of_words(text: &str, words: &[Range<usize>], spans: &mut Vec<Range<usize>>) {
+    Words { text, spans, all: false, list: true, depth: 0 }.words(words.iter().cloned());
+}
+
+/// The words of commands that are secret, line by line.
+pub fn of_text(text: &str, spans: &mut Vec<Range<usize>>) {
     let mut at = 0;
     let mut document: Option<&str> = None;
     while at < text.len() {
@@ -32,7 +37,7 @@ pub(super) fn spans(text: &str, spans: &mut Vec<Span>) {
         if all {
             document = document.or_else(|| here_document(line));
         }
-        Words { text, spans, all, depth: 0 }.command(at..end);
+        Words { text, spans, all, list: false, depth: 0 }.command(at..end);
         at = end;
     }
 }
@@ -62,7 +67,7 @@ fn here_document(line: &str) -> Option<&str> {
 }
 
 /// `user:password`
-fn accounts(text: &str, word: Range<usize>, spans: &mut Vec<Span>) {
+fn accounts(text: &str, word: Range<usize>, spans: &mut Vec<Range<usize>>) {
     let raw = text.get(word.clone()).unwrap_or_default();
     if let Some((name, value)) = raw.split_once(':')
         && !name.is_empty()
@@ -73,13 +78,13 @@ fn accounts(text: &str, word: Range<usize>, spans: &mut Vec<Span>) {
 }
 
 /// Masks a value, but not its quotes; a variable's name is worth showing, and no secret.
-fn hide(text: &str, range: Range<usize>, spans: &mut Vec<Span>) {
+fn hide(text: &str, range: Range<usize>, spans: &mut Vec<Range<usize>>) {
     let raw = text.get(range.clone()).unwrap_or_default();
     let bare = raw.trim_start_matches(['"', '\'']);
     let start = range.end - bare.len();
     let bare = bare.trim_end_matches(['"', '\'']);
     if !bare.is_empty() && !bare.starts_with('$') && bare != "-" {
-        spans.push(Span::new(start, start + bare.len()));
+        spans.push(start..start + bare.len());
     }
 }
 
@@ -106,13 +111,25 @@ enum Program {
     Password,
     /// `-p` is one when the value is attached.
     Attached,
+    /// `-a` is a password.
+    Redis,
+    /// `-P` is a password.
+    Sql,
+    /// `-w` is a password.
+    Ldap,
 }
 
 fn program(word: &str) -> Option<Program> {
     match word.rsplit('/').next()? {
         "curl" => Some(Program::Curl),
         "wget" => Some(Program::Wget),
-        "sshpass" | "login" => Some(Program::Password),
+        "sshpass" | "login" | "mongo" | "mongosh" | "mongodump" | "mongorestore"
+        | "mongoexport" | "mongoimport" => Some(Program::Password),
+        "redis-cli" | "valkey-cli" | "keydb-cli" => Some(Program::Redis),
+        "sqlcmd" | "bcp" => Some(Program::Sql),
+        "ldapsearch" | "ldapadd" | "ldapmodify" | "ldapdelete" | "ldapwhoami" => {
+            Some(Program::Ldap)
+        }
         "mysql" | "mysqldump" | "mysqladmin" | "mariadb" | "mariadb-dump" | "mariadb-admin" => {
             Some(Program::Attached)
         }
@@ -125,7 +142,8 @@ fn long_flag(name: &str, program: Option<Program>) -> Next {
     let client = matches!(program, Some(Program::Curl | Program::Wget));
     match name {
         "user" | "proxy-user" | "cert" if client => Next::Pair,
-        "header" | "proxy-header" => Next::Header,
+        _ if name.ends_with("header") => Next::Header,
+        "requirepass" | "masterauth" => Next::Secret,
         "oauth2-bearer" | "pass" | "proxy-pass" | "tlspassword" | "proxy-tlspassword"
         | "cookie" | "password" | "http-password" | "http-passwd" | "ftp-password"
         | "proxy-password" | "proxy-passwd"
@@ -140,19 +158,14 @@ fn long_flag(name: &str, program: Option<Program>) -> Next {
     }
 }
 
-/// Whether a header's value is a secret.
-fn is_secret_header(name: &str) -> bool {
-    let name = name.to_ascii_lowercase();
-    let parts = ["auth", "cookie", "token", "key", "secret", "password"];
-    parts.iter().any(|part| name.contains(part))
-}
-
 /// The words of one line.
 struct Words<'t, 's> {
     text: &'t str,
-    spans: &'s mut Vec<Span>,
+    spans: &'s mut Vec<Range<usize>>,
     /// Something in the line takes accounts with passwords from the others.
     all: bool,
+    /// The words are those of a list: each is one, whatever stands in it.
+    list: bool,
     depth: usize,
 }
 
@@ -161,23 +174,31 @@ impl Words<'_, '_> {
         let line = self.text.get(range.clone()).unwrap_or_default();
         let json = line.trim_end().ends_with(']')
             && line.split_whitespace().take(8).any(|word| word.starts_with('['));
+        let words = split(self.text, range, json);
+        self.words(words.into_iter());
+    }
+
+    fn words(&mut self, words: impl Iterator<Item = Range<usize>>) {
         let (mut known, mut next) = (None, Next::Word);
-        for word in split(self.text, range, json) {
+        for word in words {
             let raw = self.text.get(word.clone()).unwrap_or_default();
-            if raw.starts_with(['|', ';', '&', '(', ')']) {
+            if !self.list && raw.starts_with(['|', ';', '&', '(', ')']) {
                 (known, next) = (None, Next::Word);
                 continue;
             }
             let inner = word.start + raw.len() - raw.trim_start_matches(['"', '\'']).len()
                 ..word.start + raw.trim_end_matches(['"', '\'']).len();
+            if next == Next::Word {
+                self.header(inner.clone());
+            }
             // A command of its own in quotes.
             if next == Next::Word
                 && self.depth < DEEPEST
-                && inner.start > word.start
+                && (self.list || inner.start > word.start)
                 && raw.contains([' ', '\n'])
             {
                 let depth = self.depth + 1;
-                Words { text: self.text, spans: self.spans, all: false, depth }
+                Words { text: self.text, spans: self.spans, all: false, list: false, depth }
                     .command(inner.clone());
             }
             if self.all {
@@ -197,6 +218,17 @@ impl Words<'_, '_> {
                     Next::Word
                 }
             };
+        }
+    }
+
+    /// `X-Api-Key: ...` as a word, whatever flag it is given by.
+    fn header(&mut self, word: Range<usize>) {
+        let raw = self.text.get(word.clone()).unwrap_or_default();
+        if raw.split_once(": ").is_some_and(|(name, _)| is_secret_header(name)) {
+            self.value(Next::Header, word);
+        } else if let Some(behind) = raw.strip_prefix("pass:") {
+            // `openssl -passin pass:...`
+            hide(self.text, word.end - behind.len()..word.end, self.spans);
         }
     }
 
@@ -249,6 +281,9 @@ impl Words<'_, '_> {
                 (at, next)
             }
             Program::Password | Program::Attached if flags.starts_with('p') => (0, Next::Secret),
+            Program::Redis if flags.starts_with('a') => (0, Next::Secret),
+            Program::Sql if flags.starts_with('P') => (0, Next::Secret),
+            Program::Ldap if flags.starts_with('w') => (0, Next::Secret),
             _ => return Next::Word,
         };
         let value = word.start + dash + 1 + at + 1..word.end;
@@ -278,7 +313,7 @@ impl Words<'_, '_> {
             Next::Likely => {}
             Next::Header => {
                 let name = raw.split(':').next().unwrap_or_default();
-                if is_secret_header(name) {
+                if is_secret_header(name.trim_start_matches(['"', '\''])) {
                     behind(':').into_iter().for_each(|r| hide(self.text, r, self.spans));
                 }
             }
@@ -365,7 +400,64 @@ fn closing(bytes: &[u8], start: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::check;
+    #[track_caller]
+    fn check(text: &str, shown: &str) {
+        let mut spans = Vec::new();
+        super::of_text(text, &mut spans);
+        hidden(text, &spans, shown);
+    }
+
+    #[track_caller]
+    fn hidden(text: &str, spans: &[std::ops::Range<usize>], shown: &str) {
+        let mut bytes = text.as_bytes().to_vec();
+        for span in spans {
+            bytes[span.clone()].iter_mut().filter(|b| **b != b'\n').for_each(|b| *b = b'*');
+        }
+        assert_eq!(String::from_utf8(bytes).unwrap(), shown);
+    }
+
+    /// Words of a list in YAML: each stands by itself.
+    #[test]
+    fn words_of_a_list() {
+        for (words, shown) in [
+            (&["curl", "-u", "me:abc", "x"][..], "curl -u me:*** x"),
+            (&["curl", "-H", "X-Api-Key: abc"], "curl -H X-Api-Key: ***"),
+            (&["/probe", "-H", "'X-Api-Key: abc'"], "/probe -H 'X-Api-Key: ***'"),
+            (&["--header=Authorization: Bearer abc"], "--header=Authorization: **********"),
+            (
+                &["/grpc_health_probe", "-rpc-header=x-api-key: abc"],
+                "/grpc_health_probe -rpc-header=x-api-key: ***",
+            ),
+            (&["mysqladmin", "ping", "-pabc"], "mysqladmin ping -p***"),
+            (&["redis-cli", "-a", "abc", "ping"], "redis-cli -a *** ping"),
+            (&["redis-server", "--requirepass", "abc"], "redis-server --requirepass ***"),
+            (&["sh", "-c", "redis-cli -a abc ping"], "sh -c redis-cli -a *** ping"),
+            (
+                &["sh", "-c", "|\n  curl -u me:abc x\n  mysql -pabc"],
+                "sh -c |\n  curl -u me:*** x\n  mysql -p***",
+            ),
+            (&["/app", "--password", "abc", "--verbose"], "/app --password *** --verbose"),
+            (&["/app", "--token=abc"], "/app --token=***"),
+            (&["openssl", "-passin", "pass:abc"], "openssl -passin pass:***"),
+            (
+                &["/app", "--key-file", "a", "--password-file=b"],
+                "/app --key-file a --password-file=b",
+            ),
+            (&["/app", "-p", "abc", "-a", "abc"], "/app -p abc -a abc"),
+        ] {
+            let mut text = String::new();
+            let mut places = Vec::new();
+            for word in words {
+                let start = text.len();
+                text.push_str(word);
+                places.push(start..text.len());
+                text.push(' ');
+            }
+            let mut spans = Vec::new();
+            super::of_words(&text, &places, &mut spans);
+            hidden(text.trim_end(), &spans, shown);
+        }
+    }
 
     #[test]
     fn passwords_of_curl_are_found_in_every_form() {
@@ -444,10 +536,10 @@ mod tests {
             "curl \" ",
             "\\\n ",
         ] {
-            super::spans(&text.repeat(200_000), &mut Vec::new());
+            super::of_text(&text.repeat(200_000), &mut Vec::new());
         }
         // In one logical line.
-        super::spans(&format!("curl \\\n{}", " \\\n # a\n".repeat(100_000)), &mut Vec::new());
-        super::spans(&format!("curl {} #", " ".repeat(1 << 20)), &mut Vec::new());
+        super::of_text(&format!("curl \\\n{}", " \\\n # a\n".repeat(100_000)), &mut Vec::new());
+        super::of_text(&format!("curl {} #", " ".repeat(1 << 20)), &mut Vec::new());
     }
 }

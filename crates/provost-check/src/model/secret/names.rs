@@ -1,0 +1,196 @@
+//! Names that secrets go by: of variables, flags, keys, headers.
+
+/// The word that makes a name look like that of a secret: `PASSWORD` in `DB_PASSWORD`.
+///
+/// Not when it says where the secret lies or how it is handled (`PASSWORD_FILE`, `TOKEN_TTL`), nor
+/// for public keys.
+pub fn secret_word(name: &str) -> Option<&'static str> {
+    // Every text with an equals sign comes by here.
+    if name.len() > 256 || !may_hold_word(name) {
+        return None;
+    }
+    let words = words(name);
+    let is = |wanted: &str| words.iter().any(|w| w == wanted);
+    if words.last().is_some_and(|w| EXCLUDED.contains(&w.as_str())) || is("PUBLIC") {
+        return None;
+    }
+    // The shell's working directory.
+    if words.len() == 1 && is("PWD") {
+        return None;
+    }
+    let pair = |(a, b, _): &&(&str, &str, &str)| words.windows(2).any(|w| w[0] == *a && w[1] == *b);
+    let glued = |end: &&&str| words.iter().any(|w| w.len() > end.len() && w.ends_with(**end));
+    let plain = SINGLE.iter().find(|s| is(s)).copied();
+    let plain = plain.or_else(|| PAIRS.iter().find(pair).map(|p| p.2));
+    plain.or_else(|| GLUED.iter().find(glued).copied())
+}
+
+/// Whether what a word names may as well be no secret: a signing key's name, a mode of
+/// authentication. Then only a value that looks made by a machine is one.
+pub(super) fn is_weak(word: &str) -> bool {
+    let plain = ["API_KEY", "PRIVATE_KEY", "ACCESS_KEY"];
+    PAIRS.iter().any(|pair| pair.2 == word) && !plain.contains(&word) || word == "AUTHORIZATION"
+}
+
+/// Whether the value of a header lets somebody in.
+pub fn is_secret_header(name: &str) -> bool {
+    let name = name.trim().to_ascii_lowercase();
+    let is_name = !name.is_empty()
+        && name.len() <= 128
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'));
+    let parts = ["auth", "cookie", "token", "key", "secret", "password"];
+    is_name && parts.iter().any(|part| name.contains(part))
+}
+
+const SINGLE: [&str; 12] = [
+    "PASSWORD",
+    "PASSWD",
+    "PASS",
+    "PWD",
+    "SECRET",
+    "TOKEN",
+    "APIKEY",
+    "CREDENTIAL",
+    "CREDENTIALS",
+    "DSN",
+    "PASSPHRASE",
+    "AUTHORIZATION",
+];
+
+const PAIRS: [(&str, &str, &str); 18] = [
+    ("API", "KEY", "API_KEY"),
+    ("PRIVATE", "KEY", "PRIVATE_KEY"),
+    ("ACCESS", "KEY", "ACCESS_KEY"),
+    ("ENCRYPTION", "KEY", "ENCRYPTION_KEY"),
+    ("DECRYPTION", "KEY", "DECRYPTION_KEY"),
+    ("SIGNING", "KEY", "SIGNING_KEY"),
+    ("SIGNATURE", "KEY", "SIGNATURE_KEY"),
+    ("MASTER", "KEY", "MASTER_KEY"),
+    ("ACCOUNT", "KEY", "ACCOUNT_KEY"),
+    ("SHARED", "KEY", "SHARED_KEY"),
+    ("HMAC", "KEY", "HMAC_KEY"),
+    ("HASH", "KEY", "HASH_KEY"),
+    ("AUTH", "KEY", "AUTH_KEY"),
+    ("JWT", "KEY", "JWT_KEY"),
+    ("SESSION", "KEY", "SESSION_KEY"),
+    ("APP", "KEY", "APP_KEY"),
+    ("LICENSE", "KEY", "LICENSE_KEY"),
+    ("BASIC", "AUTH", "BASIC_AUTH"),
+];
+
+/// Ends of words that are written as one: `PGPASSWORD`, `clientsecret`.
+const GLUED: [&str; 5] = ["PASSWORD", "PASSWD", "APIKEY", "SECRET", "TOKEN"];
+
+/// What the last word of a name says instead: where the secret lies, what is to be done with it.
+const EXCLUDED: [&str; 84] = [
+    "FILE",
+    "FILES",
+    "FILENAME",
+    "PATH",
+    "DIR",
+    "DIRECTORY",
+    "URL",
+    "URI",
+    "NAME",
+    "NAMES",
+    "REF",
+    "ID",
+    "TTL",
+    "TIMEOUT",
+    "EXPIRY",
+    "EXPIRATION",
+    "EXPIRES",
+    "LENGTH",
+    "HEADER",
+    "MODE",
+    "ENABLED",
+    "DISABLED",
+    "ISSUER",
+    "AUDIENCE",
+    "TYPE",
+    "ALGORITHM",
+    "ALG",
+    "ALGO",
+    "ENDPOINT",
+    "AUDIENCES",
+    "PATTERN",
+    "REGEX",
+    "POLICY",
+    "LIFETIME",
+    "HTML",
+    "MD",
+    "PREFIX",
+    "SUFFIX",
+    "FORMAT",
+    "SIZE",
+    "COUNT",
+    "LIMIT",
+    "BITS",
+    "ROTATION",
+    "INTERVAL",
+    "DURATION",
+    "AGE",
+    "MIN",
+    "MAX",
+    "VERSION",
+    "PROVIDER",
+    "SOURCE",
+    "STORE",
+    "FIELD",
+    "COLUMN",
+    "CLAIM",
+    "CLAIMS",
+    "SCOPE",
+    "SCOPES",
+    "HOST",
+    "PORT",
+    "SERVICE",
+    "REQUIRED",
+    "NAMESPACE",
+    "LABEL",
+    "KIND",
+    "LOCATION",
+    "MOUNT",
+    "VOLUME",
+    "SECONDS",
+    "MINUTES",
+    "HOURS",
+    "DAYS",
+    "METHOD",
+    "STRATEGY",
+    "BACKEND",
+    "REALM",
+    "USER",
+    "USERNAME",
+    "EMAIL",
+    "ALIAS",
+    "IMAGE",
+    "MANAGER",
+    "TEMPLATE",
+];
+
+/// A part of every word above, so that most names are not taken apart.
+fn may_hold_word(name: &str) -> bool {
+    const PARTS: [&[u8]; 8] = [b"pas", b"pwd", b"sec", b"tok", b"key", b"cre", b"dsn", b"aut"];
+    let is = |w: &[u8]| PARTS.iter().any(|part| w.eq_ignore_ascii_case(part));
+    name.as_bytes().windows(3).any(is)
+}
+
+/// `dbPassword`, `db-password` and `DB_PASSWORD` are the words DB and PASSWORD.
+fn words(name: &str) -> Vec<String> {
+    let mut words = vec![String::new()];
+    let mut lower_before = false;
+    for c in name.chars() {
+        if !c.is_ascii_alphanumeric() || (c.is_ascii_uppercase() && lower_before) {
+            words.push(String::new());
+        }
+        lower_before = c.is_ascii_lowercase();
+        if c.is_ascii_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.push(c.to_ascii_uppercase());
+        }
+    }
+    words.retain(|w| !w.is_empty());
+    words
+}

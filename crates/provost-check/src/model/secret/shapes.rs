@@ -1,0 +1,417 @@
+//! Secrets by their shape, as a value or inside of a text. Linear in the text.
+
+use std::ops::Range;
+
+use memchr::memmem;
+
+use super::names::secret_word;
+use super::{has, in_order, is_hidden, is_placeholder, looks_random, may_be_secret};
+
+/// A part of a text that is secret by its shape.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Shaped {
+    /// The bytes that are secret.
+    pub span: Range<usize>,
+    /// Where what has the shape begins: the user in front of the password.
+    pub begins: usize,
+    /// What it is: `a private key`.
+    pub what: &'static str,
+}
+
+const TOKEN: &str = "a token";
+
+/// What kind of secret a value is by its shape, whatever its name.
+pub fn token_shape(value: &str) -> Option<&'static str> {
+    let value = value.trim();
+    if has(value, "-----BEGIN ") && has(value, "PRIVATE KEY-----") {
+        return Some("a private key");
+    }
+    if let Some(token) = token(value) {
+        return Some(token);
+    }
+    if credential_url(value).is_some() {
+        return Some("a URL with a password");
+    }
+    // The others stand in texts, too; as a value they are all of it.
+    let whole = |shaped: &Shaped| shaped.begins == 0 && shaped.what != TOKEN;
+    if let Some(found) = shaped(value).iter().find(|shaped| whole(shaped)) {
+        return Some(found.what);
+    }
+    has_password(value).then_some("a text with a password")
+}
+
+/// Tokens known by their shape, private keys, passwords in addresses, credentials of HTTP and
+/// addresses of webhooks, wherever in a text they stand, in order and without overlap. What is to be
+/// filled in is none.
+pub fn shaped(text: &str) -> Vec<Shaped> {
+    let mut found = all_shaped(text);
+    found.retain(|shaped| !text.get(shaped.span.clone()).is_some_and(is_placeholder));
+    found
+}
+
+/// The same with what is to be filled in: it may be what is used.
+fn all_shaped(text: &str) -> Vec<Shaped> {
+    let mut found = Vec::new();
+    let mut spans = Vec::new();
+    private_keys(text, &mut spans);
+    found.extend(spans.drain(..).map(|span| Shaped {
+        begins: span.start,
+        span,
+        what: "a private key",
+    }));
+    addresses(text, &mut found);
+    data_sources(text, &mut found);
+    authorizations(text, &mut found);
+    tokens(text, &mut spans);
+    for span in spans {
+        let what = token(text.get(span.clone()).unwrap_or_default()).unwrap_or(TOKEN);
+        found.push(Shaped { begins: span.start, span, what });
+    }
+    found.sort_unstable_by_key(|shaped| (shaped.span.start, shaped.span.end));
+    let mut end = 0;
+    for shaped in &mut found {
+        shaped.span.start = shaped.span.start.max(end);
+        end = end.max(shaped.span.end);
+    }
+    found.retain(|shaped| shaped.span.start < shaped.span.end);
+    found
+}
+
+/// Bytes that no report shows: what has a secret's shape, and what is assigned to a secret's name.
+pub fn hidden_spans(text: &str) -> Vec<Range<usize>> {
+    let mut spans: Vec<Range<usize>> =
+        all_shaped(text).into_iter().map(|shaped| shaped.span).collect();
+    assigned(text, |name, value, span| {
+        if is_hidden(name, value) && is_literal(value) {
+            spans.push(span);
+        }
+    });
+    in_order(spans)
+}
+
+/// From behind `-----BEGIN ... PRIVATE KEY-----` to `-----END`, or to the end of the text.
+fn private_keys(text: &str, spans: &mut Vec<Range<usize>>) {
+    const HEAD: &str = "PRIVATE KEY-----";
+    let head = memmem::Finder::new(HEAD);
+    let mut at = 0;
+    while let Some(found) = text.as_bytes().get(at..).and_then(|rest| head.find(rest)) {
+        let start = at + found + HEAD.len();
+        // Only what was not looked at yet: a text may hold the words ten thousand times in one line.
+        let before = text.get(at..at + found).unwrap_or_default();
+        let line = before.rsplit('\n').next().unwrap_or_default();
+        at = start;
+        if line.contains("-----BEGIN ") {
+            let rest = text.get(start..).unwrap_or_default();
+            at = rest.find("-----END").map_or(text.len(), |end| start + end);
+            spans.push(start..at);
+        }
+    }
+}
+
+/// A value that is written, and stands for no other.
+fn is_literal(value: &str) -> bool {
+    !value.is_empty() && !value.starts_with(['$', '<', '%']) && !value.starts_with("{{")
+}
+
+/// Hosts whose addresses are all that is needed to write where they lead, and the path in front of
+/// what is secret.
+const WEBHOOKS: [(&str, &str); 8] = [
+    ("hooks.slack.com", "/services/"),
+    ("hooks.slack.com", "/workflows/"),
+    ("hooks.slack.com", "/triggers/"),
+    ("discord.com", "/api/webhooks/"),
+    ("discordapp.com", "/api/webhooks/"),
+    ("outlook.office.com", "/webhook/"),
+    ("webhook.office.com", "/webhookb2/"),
+    ("api.telegram.org", "/bot"),
+];
+
+/// Bytes of an address that a signature is looked for in.
+const LONGEST_QUERY: usize = 2048;
+
+/// Bytes of the shortest secret of a webhook.
+const SHORTEST_WEBHOOK: usize = 8;
+
+/// The password of `scheme://user:password@host`, and what is secret of a webhook.
+fn addresses(text: &str, found: &mut Vec<Shaped>) {
+    let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>');
+    let scheme_end = memmem::Finder::new("://");
+    let mut at = 0;
+    while let Some(position) = text.as_bytes().get(at..).and_then(|rest| scheme_end.find(rest)) {
+        let colon = at + position;
+        let start = colon + 3;
+        let rest = text.get(start..).unwrap_or_default();
+        let authority = &rest[..rest.find(ends).unwrap_or(rest.len())];
+        at = start + authority.len();
+        let before = text.get(..colon).unwrap_or_default().bytes().rev().take(32);
+        let begins = colon - before.take_while(u8::is_ascii_alphanumeric).count();
+        if let Some((user_info, _)) = authority.rsplit_once('@')
+            && let Some((user, password)) = user_info.split_once(':')
+            && is_literal(password)
+        {
+            let from = start + user.len() + 1;
+            let span = from..from + password.len();
+            found.push(Shaped { span, begins, what: "a URL with a password" });
+        }
+        let host = authority.rsplit('@').next().unwrap_or_default().to_ascii_lowercase();
+        let behind = &rest[authority.len()..];
+        let secret = WEBHOOKS.iter().find_map(|(known, path)| {
+            let is_host =
+                host == *known || host.strip_suffix(known).is_some_and(|h| h.ends_with('.'));
+            behind.strip_prefix(path).filter(|_| is_host)
+        });
+        // Workflows of Teams are triggered by who knows the signature.
+        let secret = secret.or_else(|| {
+            let is_workflow = host.ends_with(".logic.azure.com");
+            let query = is_workflow.then(|| head(behind, LONGEST_QUERY))?;
+            let line = query.split(char::is_whitespace).next().unwrap_or_default();
+            line.find("sig=").map(|at| &behind[at + 4..])
+        });
+        let Some(secret) = secret else { continue };
+        let ends = |c: char| c.is_whitespace() || matches!(c, '"' | '\'' | '<' | '>' | '`' | '\\');
+        let secret_bytes = secret.find(ends).unwrap_or(secret.len());
+        let from = text.len() - secret.len();
+        at = from + secret_bytes;
+        let secret = &secret[..secret_bytes];
+        let last = secret.rsplit('/').next().unwrap_or_default();
+        if secret.len() >= SHORTEST_WEBHOOK
+            && is_literal(secret)
+            && is_literal(last)
+            && !is_placeholder(last)
+            && !secret.contains("${")
+            && !secret.contains("$(")
+        {
+            found.push(Shaped { span: from..at, begins, what: "the address of a webhook" });
+        }
+    }
+}
+
+/// Bytes in front of an `@` that are looked at for user and password.
+const MOST_ACCOUNT: usize = 256;
+
+/// The password of `user:password@tcp(host:port)/name` (go-sql-driver/mysql, README, DSN).
+fn data_sources(text: &str, found: &mut Vec<Shaped>) {
+    let bytes = text.as_bytes();
+    for at in memchr::memchr_iter(b'@', bytes) {
+        let behind = &bytes[at + 1..];
+        let protocols: [&[u8]; 5] = [b"tcp(", b"tcp4(", b"tcp6(", b"unix(", b"("];
+        if !protocols.iter().any(|protocol| behind.starts_with(protocol)) {
+            continue;
+        }
+        let begin = |b: &u8| !(b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'`'));
+        let length = bytes[..at].iter().rev().take(MOST_ACCOUNT).take_while(|b| begin(b)).count();
+        let Some(account) = text.get(at - length..at) else { continue };
+        let Some((user, password)) = account.split_once(':') else { continue };
+        // `DSN=user:...`
+        let user = user.rsplit('=').next().unwrap_or_default();
+        if is_literal(password) && !password.starts_with('/') && !is_placeholder(password) {
+            let begins = at - password.len() - 1 - user.len();
+            let span = at - password.len()..at;
+            found.push(Shaped { span, begins, what: "a database address with a password" });
+        }
+    }
+}
+
+/// Bytes of the shortest credentials of HTTP.
+const SHORTEST_CREDENTIALS: usize = 8;
+
+/// `Bearer ...` and `Basic ...`
+fn authorizations(text: &str, found: &mut Vec<Shaped>) {
+    let bytes = text.as_bytes();
+    for (word, first, what) in
+        [("earer ", b'b', "a bearer token"), ("asic ", b'b', "credentials of HTTP")]
+    {
+        for at in memmem::find_iter(bytes, word) {
+            let is_word = |at: usize| {
+                bytes[at].eq_ignore_ascii_case(&first)
+                    && !at.checked_sub(1).is_some_and(|b| bytes[b].is_ascii_alphanumeric())
+            };
+            let Some(begins) = at.checked_sub(1).filter(|at| is_word(*at)) else { continue };
+            let start = at + word.len();
+            let body = |b: &&u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(b);
+            let length = bytes[start..].iter().take_while(body).count();
+            let value = text.get(start..start + length).unwrap_or_default();
+            // The end of a sentence is none of it.
+            let value = value.trim_end_matches('.');
+            let length = value.len();
+            if length >= SHORTEST_CREDENTIALS && looks_random(value) && !is_placeholder(value) {
+                found.push(Shaped { span: start..start + length, begins, what });
+            }
+        }
+    }
+}
+
+/// `name=value`, wherever in a text: the words of a shell, a query, a connection string.
+fn assigned(text: &str, mut take: impl FnMut(&str, &str, Range<usize>)) {
+    const LONGEST_NAME: usize = 128;
+    let bytes = text.as_bytes();
+    let mut done = 0;
+    let mut closed = [0; 2];
+    for equals in memchr::memchr_iter(b'=', bytes) {
+        if equals < done {
+            continue;
+        }
+        let in_name = |b: &&u8| b.is_ascii_alphanumeric() || b"_-.".contains(b);
+        let before = bytes[done..equals].iter().rev().take(LONGEST_NAME);
+        let name = &text[equals - before.take_while(in_name).count()..equals];
+        if name.is_empty() || secret_word(name).is_none() {
+            continue;
+        }
+        let from = equals + 1;
+        let escaped = bytes[from..].starts_with(b"\\\"");
+        let quote = bytes.get(from + usize::from(escaped)).copied();
+        let (from, end) = match quote.filter(|quote| matches!(quote, b'"' | b'\'')) {
+            Some(quote) => {
+                let from = from + usize::from(escaped) + 1;
+                let slot = &mut closed[usize::from(quote == b'"')];
+                // A quote without an end is looked for once.
+                if *slot < from {
+                    let rest = &bytes[from..];
+                    *slot = memchr::memchr2(quote, b'\n', rest).map_or(bytes.len(), |n| from + n);
+                }
+                let end = *slot;
+                (from, if escaped && bytes[..end].ends_with(b"\\") { end - 1 } else { end })
+            }
+            None => (from, from + bare_end(&bytes[from..])),
+        };
+        let value = text.get(from..end.max(from)).unwrap_or_default();
+        take(name, value, from..from + value.len());
+        done = from + value.len();
+    }
+}
+
+/// Where a value without quotes ends. A comma belongs to it, unless another name follows.
+fn bare_end(bytes: &[u8]) -> usize {
+    let ends = |b: u8| b.is_ascii_whitespace() || b"\"'`;&|()<>\\".contains(&b);
+    let in_name = |b: u8| b.is_ascii_alphanumeric() || b"_-.".contains(&b);
+    // The last comma, while nothing but a name stands behind it.
+    let mut comma = None;
+    for (at, byte) in bytes.iter().copied().enumerate() {
+        match (byte, comma) {
+            (b',', _) => comma = Some(at),
+            (b'=', Some(comma)) if comma + 1 < at => return comma,
+            _ if ends(byte) => return at,
+            _ if in_name(byte) => {}
+            _ => comma = None,
+        }
+    }
+    bytes.len()
+}
+
+/// The first bytes of a text, in whole characters.
+fn head(text: &str, most: usize) -> &str {
+    let mut end = most.min(text.len());
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
+}
+
+/// Bytes of a connection string.
+const LONGEST_LIST: usize = 4096;
+
+/// Whether a value is a list of `name=value` of which one is a password: `Server=h;Password=x;`,
+/// `host=h password=x`, `api-key=x,other=y`.
+fn has_password(value: &str) -> bool {
+    if value.len() > LONGEST_LIST || !value.contains('=') {
+        return false;
+    }
+    let parts = || value.split([';', ',', ' ', '\t', '\n', '&']).filter(|part| !part.is_empty());
+    let is_pair = |part: &str| {
+        let name = part.split_once('=').map(|(name, _)| name);
+        name.is_some_and(|name| name.bytes().next().is_some_and(|b| b.is_ascii_alphanumeric()))
+    };
+    // `User Id=x` has a blank in its name.
+    let semicolons = || value.split(';').map(str::trim).filter(|part| !part.is_empty());
+    if !(parts().all(is_pair) || value.contains(';') && semicolons().all(is_pair)) {
+        return false;
+    }
+    let mut found = false;
+    assigned(value, |name, value, _| {
+        found |= is_literal(value)
+            && may_be_secret(value)
+            && !is_placeholder(value)
+            && !super::is_weak(secret_word(name).unwrap_or_default());
+    });
+    found
+}
+
+/// What kind of token a word is.
+fn token(value: &str) -> Option<&'static str> {
+    let shapes: [(&str, usize, &str); 16] = [
+        ("AKIA", 16, "an AWS access key"),
+        ("ASIA", 16, "an AWS access key"),
+        ("ghp_", 36, "a GitHub token"),
+        ("gho_", 36, "a GitHub token"),
+        ("ghu_", 36, "a GitHub token"),
+        ("ghs_", 36, "a GitHub token"),
+        ("ghr_", 36, "a GitHub token"),
+        ("github_pat_", 40, "a GitHub token"),
+        ("glpat-", 20, "a GitLab token"),
+        ("xoxb-", 20, "a Slack token"),
+        ("xoxp-", 20, "a Slack token"),
+        ("sk_live_", 16, "a Stripe key"),
+        ("rk_live_", 16, "a Stripe key"),
+        ("AIza", 35, "a Google API key"),
+        ("npm_", 36, "an npm token"),
+        ("hvs.", 24, "a Vault token"),
+    ];
+    let body = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+    // Every word of every text comes by here.
+    let may_begin =
+        matches!(value.as_bytes().first(), Some(b'A' | b'g' | b'x' | b's' | b'r' | b'n' | b'h'));
+    for (prefix, least, what) in shapes.into_iter().filter(|_| may_begin) {
+        if value
+            .strip_prefix(prefix)
+            .is_some_and(|rest| rest.len() >= least && rest.bytes().all(body))
+        {
+            return Some(what);
+        }
+    }
+    let parts: Vec<&str> = value.splitn(4, '.').collect();
+    if parts.len() == 3
+        && parts[0].starts_with("eyJ")
+        && parts.iter().all(|p| p.len() > 8 && p.bytes().all(body))
+    {
+        return Some("a JSON web token");
+    }
+    None
+}
+
+/// Words that have a token's shape.
+fn tokens(text: &str, spans: &mut Vec<Range<usize>>) {
+    // The shortest token has this many bytes, the longest that is looked at this many.
+    const SHORTEST: usize = 16;
+    let bytes = text.as_bytes();
+    let body = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    let mut at = 0;
+    while at < bytes.len() {
+        let length = bytes[at..].iter().take_while(|b| body(b)).count();
+        let word = text.get(at..at + length).unwrap_or_default();
+        if length >= SHORTEST {
+            let whole = word.trim_end_matches('.');
+            if token(whole).is_some() {
+                spans.push(at..at + whole.len());
+            } else {
+                let mut from = at;
+                for part in word.split('.') {
+                    if part.len() >= SHORTEST && token(part).is_some() {
+                        spans.push(from..from + part.len());
+                    }
+                    from += part.len() + 1;
+                }
+            }
+        }
+        at += length + 1;
+    }
+}
+
+/// The user of `scheme://user:password@host`, unless the password is a reference.
+pub(super) fn credential_url(value: &str) -> Option<&str> {
+    let rest = value.get(memmem::find(value.as_bytes(), b"://")? + 3..)?;
+    let authority = rest.split(['/', '?', '#']).next()?;
+    let (user_info, _) = authority.rsplit_once('@')?;
+    let (user, password) = user_info.split_once(':')?;
+    let literal = is_literal(password) && !is_placeholder(password);
+    literal.then_some(user)
+}
