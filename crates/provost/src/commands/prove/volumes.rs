@@ -46,7 +46,7 @@ pub(super) fn of(case: &Case<'_>, given: &mut Given) -> Volumes {
         let content = match kind {
             Some(VolumeKind::EmptyDir { size_limit, .. }) => {
                 let size = size_limit.as_ref().and_then(|size| size.amount);
-                bytes = size.and_then(|size| u64::try_from(size.0).ok());
+                bytes = size.map(|size| size.0);
                 Ok(Content::Empty)
             }
             Some(VolumeKind::Claim(_)) | None => {
