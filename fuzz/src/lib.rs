@@ -350,11 +350,11 @@ pub fn grpc(data: &[u8]) {
     black_box(messages::serving(data));
     let (mut whole, mut pieces) = (messages::Messages::default(), messages::Messages::default());
     whole.feed(data);
-    let at_once: Vec<Vec<u8>> = std::iter::from_fn(|| whole.next()).collect();
+    let at_once: Vec<Vec<u8>> = std::iter::from_fn(|| whole.take()).collect();
     let mut in_pieces = Vec::new();
     for piece in in_turn(data) {
         pieces.feed(piece);
-        in_pieces.extend(std::iter::from_fn(|| pieces.next()));
+        in_pieces.extend(std::iter::from_fn(|| pieces.take()));
     }
     assert_eq!(at_once, in_pieces);
     for message in &at_once {
@@ -366,11 +366,11 @@ pub fn grpc(data: &[u8]) {
 pub fn websocket(data: &[u8]) {
     let (mut whole, mut pieces) = (sockets::Frames::default(), sockets::Frames::default());
     whole.feed(data);
-    let at_once: Vec<_> = std::iter::from_fn(|| whole.next().ok().flatten()).collect();
+    let at_once: Vec<_> = std::iter::from_fn(|| whole.take().ok().flatten()).collect();
     let mut in_pieces = Vec::new();
     for piece in in_turn(data) {
         pieces.feed(piece);
-        while let Ok(Some(said)) = pieces.next() {
+        while let Ok(Some(said)) = pieces.take() {
             in_pieces.push(said);
         }
     }

@@ -11,6 +11,8 @@ use super::connection::{Connection, Kept, get};
 use super::http2::{Http2, Reads};
 use super::tls::{Offer, Stream};
 
+/// Bytes of an answer that are looked at.
+const MOST_BODY: usize = 1 << 10;
 /// What one question may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
@@ -34,20 +36,23 @@ pub(super) async fn detect(to: SocketAddr, path: &str, said: Option<&Said>) -> F
         }
     }
     let plain = within(plain(to, path)).await;
-    let refused = match plain {
-        None | Some(Outcome::Refused) => return Found::Nobody,
-        // A TLS server of Go answers with that in plain text; others do for requests of their own.
-        Some(Outcome::Answered { status: 400, .. }) => true,
-        Some(Outcome::Answered { .. }) => {
-            return Found::Speaks(Protocol::Http, "a plain request was answered".to_owned());
-        }
-        Some(_) => false,
+    let Some((plain, body)) = plain.filter(|(outcome, _)| *outcome != Outcome::Refused) else {
+        return Found::Nobody;
     };
+    let answered = matches!(plain, Outcome::Answered { .. });
+    if answered && !matches!(plain, Outcome::Answered { status: 400, .. }) {
+        return Found::Speaks(Protocol::Http, "a plain request was answered".to_owned());
+    }
+    // A TLS server of Go answers 400 in plain text; others do for requests of their own.
     let tls = within(ask(to, path, Protocol::H2)).await;
     if let Some(Ok((protocol, by))) = tls {
         return Found::Speaks(protocol, by);
     }
-    if refused {
+    if wants_tls(&body) {
+        // It has no certificate yet, perhaps.
+        return Found::Nobody;
+    }
+    if answered {
         return Found::Speaks(Protocol::Http, "a plain request was answered 400".to_owned());
     }
     if let Some(Ok((protocol, by))) = within(ask(to, path, Protocol::H2c)).await {
@@ -66,14 +71,23 @@ async fn within<T>(asking: impl Future<Output = T>) -> Option<T> {
     timeout(PATIENCE, asking).await.ok()
 }
 
-async fn plain(to: SocketAddr, path: &str) -> Outcome {
+/// What became of a plain request, and the beginning of what was answered.
+async fn plain(to: SocketAddr, path: &str) -> (Outcome, Vec<u8>) {
+    let mut kept = Kept { most: MOST_BODY, ..Kept::default() };
     let asking = async {
         let mut connection = Connection::open(to).await?;
         connection.send(&get(path, &to.to_string(), 0)).await?;
-        Ok::<Outcome, Outcome>(connection.response().await)
+        Ok::<Outcome, Outcome>(connection.response_to(&mut kept).await)
     };
     let (Ok(outcome) | Err(outcome)) = asking.await;
-    outcome
+    (outcome, kept.body)
+}
+
+/// Whether an answer says that TLS is to be spoken: `Client sent an HTTP request to an HTTPS server.`
+/// (`net/http/server.go`), `The plain HTTP request was sent to HTTPS port` (nginx).
+fn wants_tls(body: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(body);
+    ["to an HTTPS server", "to HTTPS port"].iter().any(|words| text.contains(words))
 }
 
 /// Whether that is spoken, or what is beside it: HTTP/1.1 inside of the same TLS, gRPC over the same
@@ -84,7 +98,7 @@ async fn ask(
     protocol: Protocol,
 ) -> Result<(Protocol, String), Outcome> {
     match protocol {
-        Protocol::Http => match plain(to, path).await {
+        Protocol::Http => match plain(to, path).await.0 {
             Outcome::Answered { .. } => Ok((Protocol::Http, String::new())),
             outcome => Err(outcome),
         },
@@ -122,4 +136,16 @@ async fn over(
         true => (grpc, format!("it answered {what}, and a call as gRPC does")),
         false => (plain, format!("it answered {what}")),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn servers_of_tls_say_so_in_plain_text() {
+        assert!(wants_tls(b"Client sent an HTTP request to an HTTPS server.\n"));
+        assert!(wants_tls(b"<center>The plain HTTP request was sent to HTTPS port</center>"));
+        assert!(!wants_tls(b"missing parameter: id"));
+    }
 }

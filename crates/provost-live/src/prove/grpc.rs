@@ -44,7 +44,7 @@ impl Messages {
 
     /// The next message that is whole. One that is compressed, which nobody asked for, or longer than
     /// any is the end: nothing behind it is read.
-    pub fn next(&mut self) -> Option<Vec<u8>> {
+    pub fn take(&mut self) -> Option<Vec<u8>> {
         let (head, rest) = self.buffer.split_first_chunk::<PREFIX>()?;
         let length = usize::try_from(u32::from_be_bytes([head[1], head[2], head[3], head[4]]));
         let length = length.unwrap_or(usize::MAX);
@@ -118,7 +118,7 @@ mod tests {
         let mut found = Vec::new();
         for byte in bytes {
             messages.feed(&[byte]);
-            found.extend(messages.next());
+            found.extend(messages.take());
         }
         let said: Vec<_> = found.iter().map(|message| serving(message)).collect();
         assert_eq!(said, [Some(1), Some(0), Some(2)]);
@@ -132,8 +132,8 @@ mod tests {
         }
         let mut compressed = Messages::default();
         compressed.feed(&[1, 0, 0, 0, 1, 9, 0, 0, 0, 0, 0]);
-        assert_eq!(compressed.next(), None);
+        assert_eq!(compressed.take(), None);
         compressed.feed(&[0, 0, 0, 0, 0]);
-        assert_eq!(compressed.next(), None);
+        assert_eq!(compressed.take(), None);
     }
 }

@@ -130,12 +130,7 @@ impl Http2 {
 
     /// Waits until no further request may be made on it.
     pub(super) async fn let_go(&self) {
-        loop {
-            let wire = self.wire.borrow();
-            if wire.goaway.is_some() || wire.is_over() || self.driver.is_finished() {
-                return;
-            }
-            drop(wire);
+        while self.is_open() {
             sleep(LOOK).await;
         }
     }
@@ -299,7 +294,7 @@ fn each_message(mut each: impl FnMut(Option<u32>)) -> impl FnMut(&[u8]) {
     let mut messages = Messages::default();
     move |part| {
         messages.feed(part);
-        while let Some(message) = messages.next() {
+        while let Some(message) = messages.take() {
             each(grpc::serving(&message));
         }
     }

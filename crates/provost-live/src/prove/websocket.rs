@@ -50,7 +50,7 @@ impl Frames {
     ///
     /// # Errors
     /// When it is no frame of a server.
-    pub fn next(&mut self) -> Result<Option<Said>, super::body::Garbled> {
+    pub fn take(&mut self) -> Result<Option<Said>, super::body::Garbled> {
         let [first, second, rest @ ..] = self.buffer.as_slice() else { return Ok(None) };
         let opcode = first & 0xf;
         // A server masks nothing (section 5.1), and nobody agreed on extensions.
@@ -130,7 +130,7 @@ pub async fn stay(connection: &mut Connection) -> Outcome {
     loop {
         frames.feed(&connection.take());
         loop {
-            let answer = match frames.next() {
+            let answer = match frames.take() {
                 Ok(None) => break,
                 Ok(Some(Said::Other)) => continue,
                 Ok(Some(Said::Ping(payload))) => masked(PONG, &payload),
@@ -173,7 +173,7 @@ mod tests {
         for piece in pieces {
             frames.feed(piece);
             loop {
-                match frames.next() {
+                match frames.take() {
                     Ok(Some(said)) => found.push(Ok(said)),
                     Ok(None) => break,
                     Err(_) => return [found, vec![Err(())]].concat(),

@@ -1,7 +1,7 @@
 //! A probe that is answered too late.
 
 use crate::case::process::{ProcessCase, duration};
-use crate::facts::proof::{Outcome, Phase, PhaseName, Request};
+use crate::facts::proof::{Outcome, Phase, PhaseName, ProbeKind, Request};
 use crate::findings::{Abstain, Finding, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -48,7 +48,13 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
 /// Probes that were not answered in time, one finding for each kind.
 fn late(case: &ProcessCase<'_>, phase: &Phase, when: &str, out: &mut Findings) {
     for probe in &case.terms().probes {
-        let asked: Vec<&Request> = phase.of(probe.kind.purpose()).collect();
+        // While it starts nobody expects it to be ready: that it does not answer yet says the same.
+        let starts = |request: &&Request| {
+            let ready = phase.ready_us.filter(|_| probe.kind == ProbeKind::Readiness);
+            ready.is_some_and(|ready| request.end_us < ready)
+        };
+        let asked: Vec<&Request> =
+            phase.of(probe.kind.purpose()).filter(|request| !starts(request)).collect();
         let late = |request: &&&Request| request.outcome == Outcome::TimedOut;
         let Some(first) = asked.iter().find(late) else { continue };
         let (kind, allowed) = (probe.kind.name(), duration(probe.timeout_ms * 1000));
@@ -56,7 +62,7 @@ fn late(case: &ProcessCase<'_>, phase: &Phase, when: &str, out: &mut Findings) {
             &RULE,
             format!(
                 "the {kind} probe of {} was not answered within its timeout of {allowed}{when}, {} of {} times",
-                probe.path,
+                probe.asks(),
                 asked.iter().filter(late).count(),
                 asked.len()
             ),

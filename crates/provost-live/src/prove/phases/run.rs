@@ -233,9 +233,11 @@ impl<'p> Run<'p> {
         if !self.speaks(port).await {
             return None;
         }
+        let known = self.spoken.iter().any(|spoken| spoken.port == port);
         self.log.ask(Purpose::Readiness, self.to(port), &terms.path, PATIENCE).await;
         let outcome = self.log.last()?;
-        Some(matches!(outcome, Outcome::Answered { status, .. } if status < 500))
+        // What is spoken has to be known: a server of TLS answers plain text, too, to say that it does not.
+        Some(known && matches!(outcome, Outcome::Answered { status, .. } if status < 500))
     }
 
     /// When the probe that watches the start passed, if it does now.
