@@ -15,6 +15,7 @@ use goformats::exposition::{self as metrics, Format};
 use goformats::godebug::{self, Release};
 use goformats::gostrings::Strings;
 use goformats::limits::Limits;
+use goformats::runtimelog::{self, Reader};
 use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
 use provost_check::artifact::render::{Hidden, Renderer, Rendering, load_chart};
 use provost_check::artifact::source::{Source, SourceKind, Sources};
@@ -52,6 +53,7 @@ pub const TARGETS: &[Target] = &[
     ("layers", layers),
     ("analysis", analysis),
     ("exposition", exposition),
+    ("runtimelog", runtimelog),
     ("render", render),
     ("fixes", fixes),
     ("report", report),
@@ -196,6 +198,29 @@ pub fn exposition(data: &[u8]) {
         black_box(metrics::decreases(&before, &read));
         assert!(metrics::decreases(&read, &read).is_empty());
     }
+}
+
+/// A log of the runtime's, whole and in two pieces that part at the first NUL.
+pub fn runtimelog(data: &[u8]) {
+    let split = data.iter().position(|byte| *byte == 0).unwrap_or(data.len() / 2);
+    let (front, back) = data.split_at(split);
+    let limits = runtimelog::Limits { line: 4096 };
+    let read = |pieces: &[&[u8]]| {
+        let mut reader = Reader::new(limits);
+        let mut said = Vec::new();
+        let mut each = |line: runtimelog::Line<'_>| {
+            assert!(line.offset <= data.len() as u64);
+            said.push((format!("{:?}", line.entry), line.number, line.offset));
+        };
+        for piece in pieces {
+            reader.push(piece, &mut each);
+        }
+        reader.finish(&mut each);
+        (said, reader.counts())
+    };
+    let whole = read(&[data]);
+    assert_eq!(whole.1.bytes, data.len() as u64);
+    assert_eq!(read(&[front, back]), whole);
 }
 
 /// A template and, behind a NUL each, a text that is traced to it, values and helpers.

@@ -19,4 +19,5 @@ pub mod limits;
 pub mod moduledata;
 pub mod pclntab;
 pub mod problem;
+pub mod runtimelog;
 pub mod version;

@@ -1,0 +1,160 @@
+//! What container runtimes put around a line.
+
+use std::borrow::Cow;
+
+/// How lines are kept.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Envelope {
+    /// As they were written.
+    #[default]
+    Plain,
+    /// `2026-11-26T10:00:00.1Z stderr F text`: containerd and CRI-O.
+    Cri,
+    /// `{"log":"text\n","stream":"stderr","time":"2026-11-26T10:00:00.1Z"}`: Docker's `json-file`.
+    Docker,
+    /// `2026-11-26T10:00:00.1Z text`: `kubectl logs --timestamps`.
+    Stamped,
+}
+
+/// A line without its envelope.
+pub(super) struct Unwrapped<'a> {
+    pub(super) text: Cow<'a, [u8]>,
+    /// RFC 3339.
+    pub(super) time: Option<&'a str>,
+    pub(super) stdout: bool,
+    /// The line goes on in the next one of its stream.
+    pub(super) partial: bool,
+}
+
+/// Most letters of a time: `2026-11-26T10:00:00.123456789+00:00`
+const LONGEST_TIME: usize = 35;
+
+/// Takes off the envelope that the line itself shows. A time alone is taken off only where it is known that
+/// times are put there (`stamped`): programs write such times as well.
+pub(super) fn unwrap(line: &[u8], stamped: bool) -> (Envelope, Unwrapped<'_>) {
+    match line.first() {
+        Some(b'{') => {
+            if let Some(found) = docker(line) {
+                return (Envelope::Docker, found);
+            }
+        }
+        Some(b'0'..=b'9') => {
+            if let Some((time, rest)) = time(line) {
+                if let Some(found) = cri(time, rest) {
+                    return (Envelope::Cri, found);
+                }
+                if stamped || super::reader::begins(rest) {
+                    return (Envelope::Stamped, plain(rest, Some(time)));
+                }
+            }
+        }
+        _ => {}
+    }
+    (Envelope::Plain, plain(line, None))
+}
+
+fn plain<'a>(text: &'a [u8], time: Option<&'a str>) -> Unwrapped<'a> {
+    Unwrapped { text: Cow::Borrowed(text), time, stdout: false, partial: false }
+}
+
+/// A time at the front, and what follows the space behind it.
+fn time(line: &[u8]) -> Option<(&str, &[u8])> {
+    let head = line.get(..(LONGEST_TIME + 1).min(line.len()))?;
+    let end = memchr::memchr(b' ', head).or((head.len() == line.len()).then_some(head.len()))?;
+    let time = std::str::from_utf8(head.get(..end)?).ok()?;
+    let digits = |from: usize, to: usize| {
+        time.as_bytes().get(from..to).is_some_and(|part| part.iter().all(u8::is_ascii_digit))
+    };
+    let mark = |at: usize, byte: u8| time.as_bytes().get(at) == Some(&byte);
+    let date = digits(0, 4) && mark(4, b'-') && digits(5, 7) && mark(7, b'-') && digits(8, 10);
+    let day = mark(10, b'T') && digits(11, 13) && mark(13, b':') && digits(14, 16);
+    let zone = time.ends_with('Z')
+        || time.as_bytes().iter().rev().nth(5).is_some_and(|b| matches!(b, b'+' | b'-'));
+    if !(date && day && zone) {
+        return None;
+    }
+    Some((time, line.get(end + 1..).unwrap_or_default()))
+}
+
+/// `stderr F text`; tags are parted by `:`, and only the first is known.
+fn cri<'a>(time: &'a str, rest: &'a [u8]) -> Option<Unwrapped<'a>> {
+    let (stdout, rest) = match rest.strip_prefix(b"stderr ") {
+        Some(rest) => (false, rest),
+        None => (true, rest.strip_prefix(b"stdout ")?),
+    };
+    let end = memchr::memchr(b' ', rest).unwrap_or(rest.len());
+    let tags = rest.get(..end)?;
+    let partial = match tags.split(|b| *b == b':').next()? {
+        b"P" => true,
+        b"F" => false,
+        _ => return None,
+    };
+    let text = rest.get(end + 1..).unwrap_or_default();
+    Some(Unwrapped { text: Cow::Borrowed(text), time: Some(time), stdout, partial })
+}
+
+fn docker(line: &[u8]) -> Option<Unwrapped<'_>> {
+    let (text, rest) = string(line.strip_prefix(b"{\"log\":\"")?)?;
+    let field = |key: &[u8]| -> Option<&[u8]> {
+        let from = memchr::memmem::find(rest, key)? + key.len();
+        let value = rest.get(from..)?;
+        value.get(..memchr::memchr(b'"', value)?)
+    };
+    let stdout = field(b"\"stream\":\"")? == b"stdout";
+    let time = std::str::from_utf8(field(b"\"time\":\"")?).ok();
+    let whole = text.last() == Some(&b'\n');
+    let text = match text {
+        Cow::Borrowed(text) if whole => Cow::Borrowed(text.get(..text.len() - 1)?),
+        Cow::Owned(mut text) if whole => {
+            text.pop();
+            Cow::Owned(text)
+        }
+        text => text,
+    };
+    Some(Unwrapped { text, time, stdout, partial: !whole })
+}
+
+/// A JSON string from behind its first quote, and what follows its last.
+fn string(text: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
+    let mut end = 0;
+    let mut escaped = false;
+    loop {
+        end += memchr::memchr2(b'"', b'\\', text.get(end..)?)?;
+        if text.get(end) == Some(&b'"') {
+            break;
+        }
+        escaped = true;
+        end += 2;
+    }
+    let (raw, rest) = (text.get(..end)?, text.get(end + 1..)?);
+    Some((if escaped { Cow::Owned(unescape(raw)?) } else { Cow::Borrowed(raw) }, rest))
+}
+
+fn unescape(raw: &[u8]) -> Option<Vec<u8>> {
+    let mut text = Vec::with_capacity(raw.len());
+    let mut bytes = raw.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte != b'\\' {
+            text.push(byte);
+            continue;
+        }
+        match bytes.next()? {
+            b'n' => text.push(b'\n'),
+            b't' => text.push(b'\t'),
+            b'r' => text.push(b'\r'),
+            b'b' => text.push(8),
+            b'f' => text.push(12),
+            b'u' => {
+                let mut code = 0_u32;
+                for _ in 0..4 {
+                    code = code * 16 + char::from(bytes.next()?).to_digit(16)?;
+                }
+                // Half of a pair stands for nothing by itself.
+                let letter = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+                text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            other => text.push(other),
+        }
+    }
+    Some(text)
+}

@@ -1,0 +1,503 @@
+//! From bytes to entries, as they come.
+
+use memchr::memchr;
+use memchr::memmem::Finder;
+
+use super::container::{self, Envelope, Unwrapped};
+use super::join::{Joined, Shapes, Step, Torn};
+use super::scan::{Scan, Stop};
+use super::{
+    GcCycle, Goroutine, InitTask, Pacer, Processor, Scanned, Scavenge, SchedSample, Thread,
+};
+use super::{gc, other, sched};
+
+/// How much of a line is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one line; the rest of a longer one is left out.
+    pub line: usize,
+}
+
+impl Limits {
+    /// The documented defaults.
+    pub const DEFAULT: Self = Self { line: 1 << 20 };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// What the runtime said.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Runtime {
+    /// `gctrace`
+    Gc(GcCycle),
+    /// `schedtrace`
+    Sched(SchedSample),
+    /// `scheddetail`: a P of the sample before.
+    Processor(Processor),
+    /// `scheddetail`: an M.
+    Thread(Thread),
+    /// `scheddetail`: a G.
+    Goroutine(Goroutine),
+    /// `scavtrace`
+    Scavenge(Scavenge),
+    /// `inittrace`
+    Init(InitTask),
+    /// `gcpacertrace`
+    Pacer(Pacer),
+    /// `gctrace=2`: a line of the cycle before.
+    Scanned(Scanned),
+}
+
+/// One thing that a log says.
+#[derive(Clone, Debug, PartialEq)]
+#[allow(clippy::large_enum_variant, reason = "it is handed on and not kept")]
+pub enum Entry<'a> {
+    /// A line of the runtime's tracing.
+    Runtime(Runtime),
+    /// A line of the program's, or of another part of the runtime.
+    Text(&'a [u8]),
+}
+
+/// How a line was had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum How {
+    /// It stands in the log.
+    Whole,
+    /// Parts of it do, and were put together.
+    Joined,
+}
+
+/// An entry and where it stands.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Line<'a> {
+    /// What it says.
+    pub entry: Entry<'a>,
+    /// How it was had.
+    pub how: How,
+    /// Line in which it begins, from 1.
+    pub number: u64,
+    /// Bytes before that line.
+    pub offset: u64,
+    /// When it was written, by the container runtime's clock: RFC 3339.
+    pub time: Option<&'a str>,
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Bytes.
+    pub bytes: u64,
+    /// Lines of the log.
+    pub lines: u64,
+    /// Lines of the runtime's that stand whole in it.
+    pub whole: u64,
+    /// Lines of the runtime's that were put together.
+    pub joined: u64,
+    /// Lines whose parts can be put together in several ways, and were not.
+    pub doubtful: u64,
+    /// Lines of which a part is missing.
+    pub lost: u64,
+    /// Lines longer than the limit.
+    pub cut: u64,
+}
+
+/// Lines that can be put together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Gc,
+    Sample,
+    Processor,
+    Thread,
+    Goroutine,
+    Scavenge,
+    Init,
+}
+
+impl Kind {
+    const ALL: [Self; 7] = [
+        Self::Gc,
+        Self::Sample,
+        Self::Processor,
+        Self::Thread,
+        Self::Goroutine,
+        Self::Scavenge,
+        Self::Init,
+    ];
+
+    pub(super) fn start(self) -> &'static [u8] {
+        match self {
+            Self::Gc => gc::START,
+            Self::Sample => sched::SAMPLE,
+            Self::Processor => sched::PROCESSOR,
+            Self::Thread => sched::THREAD,
+            Self::Goroutine => sched::GOROUTINE,
+            Self::Scavenge => other::SCAVENGE,
+            Self::Init => other::INIT,
+        }
+    }
+
+    /// Words that make a beginning of such a line out of what a program may write as well.
+    pub(super) fn least_words(self) -> usize {
+        match self {
+            Self::Gc | Self::Sample | Self::Scavenge => 1,
+            Self::Processor | Self::Thread | Self::Goroutine => 2,
+            Self::Init => 3,
+        }
+    }
+
+    fn of(text: &[u8]) -> Option<Self> {
+        if !begins(text) {
+            return None;
+        }
+        Self::ALL.into_iter().find(|kind| text.starts_with(kind.start()))
+    }
+
+    pub(super) fn read(self, text: &[u8], ends: Option<&mut Vec<usize>>) -> Result<Runtime, Stop> {
+        let scan = &mut match ends {
+            Some(ends) => Scan::noting(text, ends),
+            None => Scan::new(text),
+        };
+        Ok(match self {
+            Self::Gc => Runtime::Gc(gc::read(scan)?),
+            Self::Sample => Runtime::Sched(sched::sample(scan)?),
+            Self::Processor => Runtime::Processor(sched::processor(scan)?),
+            Self::Thread => Runtime::Thread(sched::thread(scan)?),
+            Self::Goroutine => Runtime::Goroutine(sched::goroutine(scan)?),
+            Self::Scavenge => Runtime::Scavenge(other::scavenge(scan)?),
+            Self::Init => Runtime::Init(other::init(scan)?),
+        })
+    }
+}
+
+/// Whether a line may be one of the runtime's.
+pub(super) fn begins(text: &[u8]) -> bool {
+    matches!(
+        text,
+        [b'g', b'c', b' ', ..]
+            | [b'S', b'C', b'H', b'E', b'D', b' ', ..]
+            | [b' ', b' ', b'P' | b'M' | b'G', ..]
+            | [b's', b'c', b'a', b'v' | b'n', ..]
+            | [b'i', b'n', b'i', b't', b' ', ..]
+            | [b'p', b'a', b'c', b'e', b'r', b':', ..]
+    )
+}
+
+/// One of stdout and stderr.
+#[derive(Default)]
+struct Stream {
+    /// What came of a line whose rest is to follow.
+    partial: Vec<u8>,
+    /// Where it began.
+    began: Option<(u64, u64)>,
+    torn: Option<(Torn, u64, u64)>,
+    shapes: Shapes,
+}
+
+/// Takes a log piece by piece.
+pub struct Reader {
+    limits: Limits,
+    envelope: Envelope,
+    counts: Counts,
+    /// A line whose end has not come.
+    buffer: Vec<u8>,
+    /// The rest of that line is left out.
+    skipping: bool,
+    /// Where it began.
+    offset: u64,
+    streams: [Stream; 2],
+    gc: Finder<'static>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
+
+impl Default for Reader {
+    fn default() -> Self {
+        Self::new(Limits::DEFAULT)
+    }
+}
+
+impl Reader {
+    /// A reader of one log.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            limits,
+            envelope: Envelope::Plain,
+            counts: Counts::default(),
+            buffer: Vec::new(),
+            skipping: false,
+            offset: 0,
+            streams: Default::default(),
+            gc: Finder::new(gc::START),
+        }
+    }
+
+    /// What was read so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// What lines are wrapped in, as far as was seen.
+    pub fn envelope(&self) -> Envelope {
+        self.envelope
+    }
+
+    /// Takes the next bytes and gives the entries that end in them.
+    pub fn push(&mut self, mut bytes: &[u8], each: &mut impl FnMut(Line<'_>)) {
+        while !bytes.is_empty() {
+            let end = memchr(b'\n', bytes);
+            let (part, rest) = match end {
+                Some(end) => {
+                    (bytes.get(..end).unwrap_or_default(), bytes.get(end + 1..).unwrap_or_default())
+                }
+                None => (bytes, &[] as &[u8]),
+            };
+            let taken = (bytes.len() - rest.len()) as u64;
+            bytes = rest;
+            if end.is_some()
+                && self.buffer.is_empty()
+                && !self.skipping
+                && part.len() <= self.limits.line
+            {
+                self.physical(part, each);
+            } else {
+                let room = self.limits.line.saturating_sub(self.buffer.len());
+                self.buffer.extend_from_slice(part.get(..room.min(part.len())).unwrap_or_default());
+                if part.len() > room && !self.skipping {
+                    self.skipping = true;
+                    self.counts.cut += 1;
+                }
+                if end.is_some() {
+                    let line = std::mem::take(&mut self.buffer);
+                    self.skipping = false;
+                    self.physical(&line, each);
+                    self.buffer = line;
+                    self.buffer.clear();
+                }
+            }
+            self.counts.bytes += taken;
+            if end.is_some() {
+                self.offset = self.counts.bytes;
+            }
+        }
+    }
+
+    /// The log is at its end.
+    pub fn finish(&mut self, each: &mut impl FnMut(Line<'_>)) {
+        if !self.buffer.is_empty() {
+            let line = std::mem::take(&mut self.buffer);
+            self.physical(&line, each);
+        }
+        for index in 0..self.streams.len() {
+            let Some(stream) = self.streams.get_mut(index) else { continue };
+            let partial = std::mem::take(&mut stream.partial);
+            if let Some(began) = stream.began.take() {
+                self.logical(&partial, index, began, None, each);
+            }
+            self.close(index, each);
+        }
+    }
+
+    /// A line of the file.
+    fn physical(&mut self, line: &[u8], each: &mut impl FnMut(Line<'_>)) {
+        self.counts.lines += 1;
+        let line = line.strip_suffix(b"\r").unwrap_or(line);
+        let place = (self.counts.lines, self.offset);
+        let (envelope, Unwrapped { text, time, stdout, partial }) =
+            container::unwrap(line, self.envelope == Envelope::Stamped);
+        if envelope != Envelope::Plain {
+            self.envelope = envelope;
+        }
+        let index = usize::from(stdout);
+        let limit = self.limits.line;
+        let Some(stream) = self.streams.get_mut(index) else { return };
+        if !partial && stream.began.is_none() {
+            self.logical(&text, index, place, time, each);
+            return;
+        }
+        let began = *stream.began.get_or_insert(place);
+        let room = limit.saturating_sub(stream.partial.len());
+        stream.partial.extend_from_slice(text.get(..room.min(text.len())).unwrap_or_default());
+        if !partial {
+            let whole = std::mem::take(&mut stream.partial);
+            stream.began = None;
+            self.logical(&whole, index, began, time, each);
+        }
+    }
+
+    /// A line as it was written to its stream.
+    fn logical(
+        &mut self,
+        text: &[u8],
+        index: usize,
+        place: (u64, u64),
+        time: Option<&str>,
+        each: &mut impl FnMut(Line<'_>),
+    ) {
+        let kind = Kind::of(text);
+        let read = kind.map(|kind| (kind, kind.read(text, None)));
+        if let Some((_, Ok(entry))) = read {
+            self.close(index, each);
+            self.whole(entry, place, time, each);
+            return;
+        }
+        let Some(stream) = self.streams.get_mut(index) else { return };
+        let fresh = read.and_then(|(kind, _)| Torn::open(kind, text, &stream.shapes));
+        // A line that begins anew and comes far ends the one before.
+        let anew = fresh.as_ref().is_some_and(|(torn, _)| torn.is_certain());
+        if !anew && let Some((torn, line, offset)) = &mut stream.torn {
+            let began = (*line, *offset);
+            match torn.take(text, &stream.shapes) {
+                Step::Foreign => stream.shapes.learn(text),
+                Step::Part(at) => {
+                    let tail = text.get(at..).unwrap_or_default();
+                    self.tail(tail, place, time, each);
+                    return;
+                }
+                Step::Whole(joined) => {
+                    stream.torn = None;
+                    self.joined(joined, true, began, each);
+                    return;
+                }
+            }
+            self.text(text, place, time, each);
+            return;
+        }
+        if let Some(entry) = loose(text) {
+            self.whole(entry, place, time, each);
+            return;
+        }
+        if let Some((torn, at)) = fresh {
+            self.close(index, each);
+            if let Some(stream) = self.streams.get_mut(index) {
+                stream.torn = Some((torn, place.0, place.1));
+            }
+            self.tail(text.get(at..).unwrap_or_default(), place, time, each);
+            return;
+        }
+        if self.within(text, index, place, time, each) {
+            return;
+        }
+        if let Some(stream) = self.streams.get_mut(index) {
+            stream.shapes.learn(text);
+        }
+        self.text(text, place, time, each);
+    }
+
+    /// A cycle that begins behind a text without an end of its own.
+    fn within(
+        &mut self,
+        text: &[u8],
+        index: usize,
+        place: (u64, u64),
+        time: Option<&str>,
+        each: &mut impl FnMut(Line<'_>),
+    ) -> bool {
+        let Some(at) = self.gc.find(text).filter(|at| *at > 0) else { return false };
+        let Some((before, found)) = text.split_at_checked(at) else { return false };
+        let digit = found.get(gc::START.len()).is_some_and(u8::is_ascii_digit);
+        if !digit {
+            return false;
+        }
+        match Kind::Gc.read(found, None) {
+            Ok(entry) => {
+                self.text(before, place, time, each);
+                self.joined(Joined::Sure(entry), true, place, each);
+                true
+            }
+            Err(_) => {
+                let Some(stream) = self.streams.get_mut(index) else { return false };
+                let torn = Torn::open(Kind::Gc, found, &stream.shapes);
+                let Some((torn, tail)) = torn.filter(|(torn, _)| torn.has_begun()) else {
+                    return false;
+                };
+                stream.torn = Some((torn, place.0, place.1));
+                self.text(before, place, time, each);
+                self.tail(found.get(tail..).unwrap_or_default(), place, time, each);
+                true
+            }
+        }
+    }
+
+    /// What another wrote into a line of the runtime's.
+    fn tail(
+        &mut self,
+        text: &[u8],
+        place: (u64, u64),
+        time: Option<&str>,
+        each: &mut impl FnMut(Line<'_>),
+    ) {
+        if !text.is_empty() {
+            self.text(text, place, time, each);
+        }
+    }
+
+    /// What was torn ends here, whatever came of it.
+    fn close(&mut self, index: usize, each: &mut impl FnMut(Line<'_>)) {
+        let torn = self.streams.get_mut(index).and_then(|stream| stream.torn.take());
+        if let Some((torn, line, offset)) = torn {
+            self.joined(torn.close(), torn.is_certain(), (line, offset), each);
+        }
+    }
+
+    fn joined(
+        &mut self,
+        joined: Joined,
+        certain: bool,
+        (number, offset): (u64, u64),
+        each: &mut impl FnMut(Line<'_>),
+    ) {
+        match joined {
+            Joined::Sure(entry) => {
+                self.counts.joined += 1;
+                let entry = Entry::Runtime(entry);
+                each(Line { entry, how: How::Joined, number, offset, time: None });
+            }
+            Joined::Doubtful => self.counts.doubtful += 1,
+            Joined::Lost => self.counts.lost += u64::from(certain),
+        }
+    }
+
+    fn whole(
+        &mut self,
+        entry: Runtime,
+        (number, offset): (u64, u64),
+        time: Option<&str>,
+        each: &mut impl FnMut(Line<'_>),
+    ) {
+        self.counts.whole += 1;
+        each(Line { entry: Entry::Runtime(entry), how: How::Whole, number, offset, time });
+    }
+
+    fn text(
+        &mut self,
+        text: &[u8],
+        (number, offset): (u64, u64),
+        time: Option<&str>,
+        each: &mut impl FnMut(Line<'_>),
+    ) {
+        let entry = Entry::Text(text);
+        each(Line { entry, how: How::Whole, number, offset, time });
+    }
+}
+
+/// A line of a version that is not known.
+fn loose(text: &[u8]) -> Option<Runtime> {
+    if text.starts_with(other::PACER) {
+        return other::pacer(text).map(Runtime::Pacer);
+    }
+    if text.starts_with(other::SCANNED) {
+        return other::scanned(text).map(Runtime::Scanned);
+    }
+    if text.starts_with(sched::SAMPLE) {
+        return sched::loose_sample(text).map(Runtime::Sched);
+    }
+    None
+}

@@ -1,0 +1,291 @@
+//! Real logs of each version, and logs torn at every byte.
+
+#![allow(clippy::unwrap_used, reason = "they are tests")]
+
+use super::*;
+
+fn read(log: &[u8]) -> (Vec<(Runtime, How)>, Vec<String>, Counts) {
+    read_in(log, log.len().max(1))
+}
+
+/// In pieces of that many bytes.
+fn read_in(log: &[u8], piece: usize) -> (Vec<(Runtime, How)>, Vec<String>, Counts) {
+    let mut reader = Reader::default();
+    let (mut said, mut texts) = (Vec::new(), Vec::new());
+    let mut each = |line: Line<'_>| match line.entry {
+        Entry::Runtime(entry) => said.push((entry, line.how)),
+        Entry::Text(text) => texts.push(String::from_utf8_lossy(text).into_owned()),
+    };
+    for piece in log.chunks(piece) {
+        reader.push(piece, &mut each);
+    }
+    reader.finish(&mut each);
+    let counts = reader.counts();
+    (said, texts, counts)
+}
+
+fn one(line: &str) -> Runtime {
+    let (said, texts, _) = read(format!("{line}\n").as_bytes());
+    assert_eq!((said.len(), texts), (1, vec![]), "{line}");
+    said.into_iter().next().unwrap().0
+}
+
+fn cycle(line: &str) -> GcCycle {
+    match one(line) {
+        Runtime::Gc(cycle) => cycle,
+        other => panic!("{other:?}"),
+    }
+}
+
+const LINE: &str = "gc 82 @0.651s 8%: 0.14+4.6+0.040 ms clock, 0.29+0.020/0.72/0+0.080 ms cpu, 48->71->31 MB, 78 MB goal, 0 MB stacks, 0 MB globals, 2 P";
+
+#[test]
+fn a_cycle_of_go_1_27() {
+    let cycle = cycle(&format!("{LINE} (forced)"));
+    assert_eq!((cycle.number, cycle.at_ms, cycle.cpu_percent), (82, 651, 8));
+    assert_eq!(cycle.clock.sweep_termination, Term { nanos: 140_000, resolution: 10_000 });
+    assert_eq!(cycle.clock.mark, Term { nanos: 4_600_000, resolution: 100_000 });
+    assert_eq!(cycle.clock.mark_termination, Term { nanos: 40_000, resolution: 1000 });
+    assert_eq!(cycle.cpu.assist, Term { nanos: 20_000, resolution: 1000 });
+    assert_eq!(cycle.cpu.idle, Term { nanos: 0, resolution: 1000 });
+    let heap =
+        Heap { at_start: 48, at_end: 71, live: 31, goal: 78, stacks: Some(0), globals: Some(0) };
+    assert_eq!((cycle.heap, cycle.procs, cycle.forced), (heap, 2, true));
+}
+
+#[test]
+fn cycles_of_older_versions() {
+    let old = cycle("gc 1 @0.017s 4%: 0.028+1.3+0.046 ms clock, 0.22+0.6/2.1/0+0.36 ms cpu, 4->4->1 MB, 5 MB goal, 8 P".replace("+0.6/", "+0.60/").as_str());
+    assert_eq!((old.heap.stacks, old.procs), (None, 8));
+    let first = cycle(
+        "gc 3 @0.101s 2%: 0.010+0.20+0.030+1.0+0.15 ms clock, 0.020+0.20+0.030+0.10/1.0/0+0.30 ms cpu, 4->4->1 MB, 5 MB goal, 4 P",
+    );
+    assert_eq!(first.clock.mark.nanos, 1_230_000);
+    assert_eq!(first.cpu.assist.nanos, 100_000);
+    assert_eq!(first.cpu.dedicated.nanos, 1_230_000);
+}
+
+#[test]
+fn what_no_version_prints_is_text() {
+    for line in [
+        "gc 1",
+        "gc stats: 5",
+        &LINE.replace("0.14+", "0.1+"),
+        &LINE.replace("0.14+", "0.140+"),
+        &LINE.replace("4.6+", "4+"),
+        &LINE.replace("4.6+", "14.6+"),
+        &LINE.replace("82 ", "082 "),
+        "SCHED 0ms: hello",
+        "  M: me",
+        "init took 5 ms",
+    ] {
+        let (said, ..) = read(format!("{line}\n").as_bytes());
+        assert_eq!(said, vec![], "{line}");
+    }
+}
+
+#[test]
+fn leak_checks_are_told() {
+    let line = LINE.replace("8%:", "8% (checking for goroutine leaks):");
+    assert!(cycle(&line).leak_check);
+}
+
+#[test]
+fn samples_of_each_version() {
+    let old = "SCHED 201ms: gomaxprocs=2 idleprocs=0 threads=4 spinningthreads=0 idlethreads=0 runqueue=3 [0 1]";
+    let new = "SCHED 204ms: gomaxprocs=2 idleprocs=0 threads=5 spinningthreads=0 needspinning=1 idlethreads=1 runqueue=2 [ 1 0 ] schedticks=[ 17721 105 ]";
+    let detail = "SCHED 1ms: gomaxprocs=2 idleprocs=1 threads=4 spinningthreads=0 idlethreads=2 runqueue=0 gcwaiting=0 nmidlelocked=0 stopwait=0 sysmonwait=0";
+    let unknown = "SCHED 1ms: gomaxprocs=2 idleprocs=1 threads=4 helpgc=3 runqueue=0 [4 5]";
+    let sample = |line| match one(line) {
+        Runtime::Sched(sample) => sample,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((sample(old).local, sample(old).runqueue), (vec![0, 1], 3));
+    assert_eq!((sample(new).local, sample(new).schedticks), (vec![1, 0], vec![17721, 105]));
+    assert_eq!(sample(new).needspinning, Some(1));
+    assert_eq!(sample(detail).gcwaiting, Some(false));
+    assert_eq!(sample(unknown).local, vec![4, 5]);
+    assert_eq!(sample(unknown).other, vec![("helpgc".to_owned(), "3".to_owned())]);
+}
+
+#[test]
+fn details_of_each_version() {
+    let g = one("  G2: status=4(force gc (idle)) m=nil lockedm=nil");
+    let Runtime::Goroutine(g) = g else { panic!("{g:?}") };
+    assert_eq!((g.wait_reason.as_str(), g.thread), ("force gc (idle)", None));
+    let m = one(
+        "  M1: p=-1 curg=-1 mallocing=0 throwing=0 preemptoff= locks=2 dying=0 spinning=false blocked=true lockedg=-1",
+    );
+    let Runtime::Thread(m) = m else { panic!("{m:?}") };
+    assert_eq!((m.locks, m.blocked, m.locked_to), (2, true, None));
+    let p = one("  P0: status=1 schedtick=150 syscalltick=1 m=2 runqsize=1 gfreecnt=0 timerslen=2");
+    let Runtime::Processor(p) = p else { panic!("{p:?}") };
+    assert_eq!((p.schedtick, p.thread, p.timerslen), (150, Some(2), 2));
+}
+
+#[test]
+fn the_pacer_of_each_version() {
+    let old = one(
+        "pacer: 41% CPU (25 exp.) for 67960+4248+204552 B work (204552 B exp.) in 4038656 B -> 4661248 B (∆goal 466944, cons/mark +0.000000e+000)",
+    );
+    assert_eq!(
+        old,
+        Runtime::Pacer(Pacer::End {
+            cpu_percent: 41,
+            trigger: 4_038_656,
+            live: 4_661_248,
+            over_goal: 466_944
+        })
+    );
+    let ratio = |line| match one(line) {
+        Runtime::Pacer(Pacer::Start { assist_ratio }) => assist_ratio,
+        other => panic!("{other:?}"),
+    };
+    let old = "pacer: assist ratio=+8.527721e-001 (scan 0 MB in 3->4 MB) workers=0++2.500000e-001";
+    assert!((ratio(old) - 0.852_772_1).abs() < 1e-9);
+    let new = "pacer: assist ratio=0.94439697265625 (scan 0 MB in 3->4 MB) workers=0+0.25";
+    assert!((ratio(new) - 0.944_396_972_656_25).abs() < 1e-12);
+}
+
+#[test]
+fn envelopes_are_taken_off() {
+    for log in [
+        format!("2026-11-26T10:00:00.123456789Z stderr F {LINE}\n"),
+        format!("2026-11-26T10:00:00.123456789+01:00 stderr F {LINE}\n"),
+        format!(
+            "{{\"log\":\"{LINE}\\n\",\"stream\":\"stderr\",\"time\":\"2026-11-26T10:00:00Z\"}}\n"
+        )
+        .replace("->", "-\\u003e"),
+        format!("2026-11-26T10:00:00.1Z {LINE}\n"),
+        format!(
+            "2026-11-26T10:00:00.1Z stderr P {}\n2026-11-26T10:00:00.1Z stdout F hello\n2026-11-26T10:00:00.1Z stderr F {}\n",
+            &LINE[..40],
+            &LINE[40..]
+        ),
+        format!("{LINE}\r\n"),
+    ] {
+        let (said, texts, counts) = read(log.as_bytes());
+        assert_eq!(said.len(), 1, "{log}");
+        assert_eq!(counts.whole, 1, "{log}");
+        assert!(texts.iter().all(|t| t == "hello"), "{texts:?}");
+    }
+}
+
+#[test]
+fn a_time_of_the_programs_own_is_no_envelope() {
+    let log = "2026-11-26T10:00:00.1Z hello\n";
+    assert_eq!(read(log.as_bytes()).1, vec!["2026-11-26T10:00:00.1Z hello"]);
+}
+
+/// Lines of other writers, of every kind that could be mistaken for the rest of one of the runtime's.
+const OTHERS: &[&[&str]] = &[
+    &["level=info msg=\"request served\" status=200"],
+    &["2026/11/26 10:00:00 served", "2026/11/26 10:00:01 refused"],
+    &["{\"level\":\"info\",\"msg\":\"served\"}"],
+    &["127.0.0.1 - - [26/Nov/2026:10:00:00 +0000] \"GET / HTTP/1.1\" 200 4"],
+    &["404 not found"],
+    &["2", "17"],
+    &["0.25 s", "+1"],
+    &[" MB", "->"],
+    &["I1126 10:00:00.000000       1 main.go:5] served"],
+    &["gc is slow", "SCHED it"],
+];
+
+/// The same lines, with one of them torn at each of its bytes by each of the others.
+fn torn(lines: &[&str], at_words_only: bool) -> impl Iterator<Item = (String, usize, usize)> {
+    let mut logs = Vec::new();
+    for (kind, others) in OTHERS.iter().enumerate() {
+        for (index, line) in lines.iter().enumerate() {
+            let mut ends = Vec::new();
+            let of = [reader::Kind::Gc, reader::Kind::Sample];
+            let of = of.into_iter().find(|k| line.as_bytes().starts_with(k.start())).unwrap();
+            of.read(line.as_bytes(), Some(&mut ends)).unwrap();
+            for at in 1..=line.len() {
+                if at_words_only && !ends.contains(&at) {
+                    continue;
+                }
+                let mut log = String::new();
+                for other in others.iter().cycle().take(3) {
+                    log.push_str(other);
+                    log.push('\n');
+                }
+                for (n, other) in lines.iter().enumerate() {
+                    if n == index {
+                        let inside = others[at % others.len()];
+                        log.push_str(&format!("{}{inside}\n{}\n", &line[..at], &line[at..]));
+                    } else {
+                        log.push_str(other);
+                        log.push('\n');
+                        log.push_str(others[0]);
+                        log.push('\n');
+                    }
+                }
+                logs.push((log, kind, at));
+            }
+        }
+    }
+    logs.into_iter()
+}
+
+const CYCLES: &[&str] = &[
+    "gc 14 @0.015s 4%: 0.054+0.099+0.001 ms clock, 0.10+0.014/0.032/0+0.002 ms cpu, 4->4->0 MB, 4 MB goal, 0 MB stacks, 0 MB globals, 2 P",
+    "gc 15 @1.016s 12%: 0.006+15+0.011 ms clock, 0.012+0.041/0/0+3.0 ms cpu, 13->24->10 MB, 26 MB goal, 1 MB stacks, 0 MB globals, 16 P",
+    "SCHED 201ms: gomaxprocs=2 idleprocs=0 threads=14 spinningthreads=0 needspinning=1 idlethreads=0 runqueue=13 [ 10 21 ] schedticks=[ 20 345 ]",
+    "gc 16 @2.016s 12%: 0.006+0+0.011 ms clock, 0.012+0.041/0/0+3.0 ms cpu, 13->24->10 MB, 20 MB goal, 1 MB stacks, 0 MB globals, 16 P (forced)",
+];
+
+#[test]
+fn a_log_torn_at_every_byte_says_nothing_that_was_not_said() {
+    let (truth, ..) = read(CYCLES.join("\n").as_bytes());
+    let truth: Vec<Runtime> = truth.into_iter().map(|(entry, _)| entry).collect();
+    let (mut logs, mut recovered) = (0, 0);
+    for (log, kind, at) in torn(CYCLES, false) {
+        let (said, ..) = read(log.as_bytes());
+        for (entry, _) in &said {
+            assert!(truth.contains(entry), "others {kind}, byte {at}: {entry:?} of\n{log}");
+        }
+        logs += 1;
+        recovered += usize::from(said.len() == truth.len());
+    }
+    assert!(logs > 4000, "{logs}");
+    // Cuts within the first word, and among numbers that are as likely as each other, are not joined.
+    assert!(recovered * 100 / logs > 85, "{recovered} of {logs}");
+}
+
+#[test]
+fn what_the_runtime_can_have_torn_is_put_together() {
+    let (mut logs, mut recovered) = (0, 0);
+    for (log, kind, at) in torn(CYCLES, true) {
+        let (said, ..) = read(log.as_bytes());
+        logs += 1;
+        recovered += usize::from(said.len() == CYCLES.len());
+        // Only others whose lines are numbers or the runtime's own words leave a doubt.
+        let easy = matches!(kind, 0 | 1 | 2 | 3 | 8);
+        assert!(!easy || said.len() == CYCLES.len(), "others {kind}, byte {at}:\n{log}");
+    }
+    assert!(recovered * 100 / logs > 95, "{recovered} of {logs}");
+}
+
+#[test]
+fn pieces_of_any_size_read_alike() {
+    let log: String = torn(CYCLES, true).step_by(17).map(|(log, ..)| log).collect();
+    let whole = read(log.as_bytes());
+    for piece in [1, 2, 7, 64, 1000] {
+        assert_eq!(read_in(log.as_bytes(), piece), whole, "{piece}");
+    }
+}
+
+#[test]
+fn a_line_without_end_takes_no_memory() {
+    let mut reader = Reader::default();
+    let mut lines = 0;
+    let mut each = |_: Line<'_>| lines += 1;
+    for _ in 0..64 {
+        reader.push(&[b'x'; 1 << 20], &mut each);
+    }
+    reader.push(b"\n", &mut each);
+    reader.push(format!("{LINE}\n").as_bytes(), &mut each);
+    reader.finish(&mut each);
+    assert_eq!(lines, 2);
+    assert_eq!((reader.counts().cut, reader.counts().whole), (1, 1));
+}
