@@ -1,6 +1,7 @@
 //! What can be typed.
 
 mod dependency;
+mod diagnose;
 mod prove;
 mod rules;
 
@@ -15,6 +16,7 @@ use provost_check::model::names::ImageRef;
 use provost_check::pipeline::ImageInput;
 use provost_check::rules::engine;
 
+pub(crate) use diagnose::DiagnoseArgs;
 pub(crate) use prove::{ProveArgs, READY_WITHIN};
 pub(crate) use rules::RuleArgs;
 
@@ -68,6 +70,9 @@ pub(crate) enum Verb {
     /// Start the real service, ask it, load it, end it, and show what it does
     #[command(after_help = EXIT_CODES)]
     Prove(Box<ProveArgs>),
+    /// Read what a Go runtime wrote of itself, and say what is wrong
+    #[command(after_help = EXIT_CODES)]
+    Diagnose(Box<DiagnoseArgs>),
     /// Print the page of a rule, or the list of rules
     Explain(ExplainArgs),
     /// Write Dockerfile, manifests or chart, configuration and CI for the Go module here

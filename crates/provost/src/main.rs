@@ -73,6 +73,7 @@ fn run(cli: &Cli) -> Result<Exit> {
         Verb::Check(args) => commands::check::run(cli, args),
         Verb::Init(args) => commands::init::run(cli, args),
         Verb::Prove(args) => commands::prove::run(cli, args),
+        Verb::Diagnose(args) => commands::diagnose::run(cli, args),
         Verb::Explain(args) => commands::explain::run(cli, args),
         Verb::Completions { shell } => commands::completions::run(*shell),
         Verb::Man { folder } => commands::completions::man(folder),

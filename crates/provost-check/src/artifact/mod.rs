@@ -17,6 +17,7 @@ pub mod mmap;
 pub mod program_text;
 pub mod proof;
 pub mod render;
+pub mod runtime_log;
 pub mod source;
 pub mod yaml;
 

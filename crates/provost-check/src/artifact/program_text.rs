@@ -48,6 +48,9 @@ fn remembered<Q: Eq + std::hash::Hash, A: Clone>(
     })
 }
 
+/// What a word may be a slip of, and where that stands.
+type Slip = (String, Origin);
+
 /// The text of a mapped executable.
 pub struct MappedText {
     source: SourceId,
@@ -61,7 +64,7 @@ pub struct MappedText {
     found: Answers<Box<str>, TextPresence>,
     paths: Answers<Box<str>, TextPresence>,
     calls: Answers<Box<str>, Result<bool, &'static str>>,
-    slips: Answers<Box<str>, Result<Option<(String, Origin)>, &'static str>>,
+    slips: Answers<Box<str>, Result<Option<Slip>, &'static str>>,
 }
 
 impl MappedText {

@@ -39,6 +39,8 @@ pub enum SourceKind {
     DockerIgnore,
     /// A process that was measured, or the file that says what was.
     Proof,
+    /// A log of a process.
+    Log,
     /// Named on the command line and of no known format.
     Unknown,
 }
@@ -59,6 +61,7 @@ impl SourceKind {
             Self::Values => "values",
             Self::DockerIgnore => "dockerignore",
             Self::Proof => "proof",
+            Self::Log => "log",
             Self::Unknown => "unknown",
         }
     }

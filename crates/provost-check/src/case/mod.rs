@@ -21,6 +21,7 @@ pub mod labelled;
 pub mod lifecycle;
 pub mod limits;
 pub mod listen;
+pub mod log;
 pub mod logged;
 pub mod mesh;
 pub mod near;
@@ -65,6 +66,7 @@ use crate::facts::build::Build;
 use crate::facts::image::Image;
 use crate::facts::objects::{Object, PortRef, Service};
 use crate::facts::proof::Measured;
+use crate::facts::runtime_log::RuntimeLog;
 use crate::facts::settings::{self, Settings};
 use crate::facts::workload::{Container, ContainerRole, PodTemplate, SecurityContext, Workload};
 use crate::findings::{Abstain, Reason};
@@ -96,6 +98,8 @@ pub struct World {
     pub images: Vec<Image>,
     /// Processes that were measured.
     pub proofs: Vec<Measured>,
+    /// Logs that a runtime wrote.
+    pub logs: Vec<RuntimeLog>,
     /// Configuration.
     pub settings: Settings,
     /// What could not be read.

@@ -18,6 +18,7 @@ pub(crate) fn world(text: impl Into<String>) -> World {
         builds: Vec::new(),
         images: Vec::new(),
         proofs: Vec::new(),
+        logs: Vec::new(),
         settings: Settings::at(jiff::civil::date(2026, 11, 23)),
         problems: Vec::new(),
     }

@@ -213,6 +213,7 @@ mod tests {
             builds: Vec::new(),
             images: Vec::new(),
             proofs: Vec::new(),
+            logs: Vec::new(),
             settings: Settings::at(jiff::civil::date(2026, 11, 23)),
             problems: Vec::new(),
         }

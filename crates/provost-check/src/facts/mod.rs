@@ -24,6 +24,7 @@ pub mod problem;
 pub mod program_text;
 pub mod proof;
 pub mod rollout;
+pub mod runtime_log;
 pub mod settings;
 pub mod symbols;
 pub mod workload;

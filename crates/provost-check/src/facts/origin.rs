@@ -56,6 +56,8 @@ pub enum Place<'o> {
     Image(&'o ImagePlace),
     /// A moment in the life of a process that was measured.
     Process(Moment),
+    /// A line of a log.
+    Log(LogLine),
     /// The input as such.
     Whole,
 }
@@ -67,6 +69,15 @@ pub struct Moment {
     pub phase: PhaseName,
     /// Microseconds since it was started.
     pub at_us: Option<u64>,
+}
+
+/// A line of a log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct LogLine {
+    /// From 1.
+    pub line: u64,
+    /// Milliseconds since the process was started.
+    pub at_ms: u64,
 }
 
 /// A place in an executable.
@@ -98,6 +109,7 @@ enum Kept {
     Binary(SourceId, Arc<BinaryPlace>),
     Image(SourceId, Arc<ImagePlace>),
     Process(SourceId, Arc<Moment>),
+    Log(SourceId, Arc<LogLine>),
     Whole(SourceId),
 }
 
@@ -138,6 +150,7 @@ impl Origin {
             | Kept::Binary(source, _)
             | Kept::Image(source, _)
             | Kept::Process(source, _)
+            | Kept::Log(source, _)
             | Kept::Whole(source) => source,
         }
     }
@@ -149,6 +162,7 @@ impl Origin {
             Kept::Binary(_, place) => Place::Binary(place),
             Kept::Image(_, place) => Place::Image(place),
             Kept::Process(_, moment) => Place::Process(**moment),
+            Kept::Log(_, line) => Place::Log(**line),
             Kept::Whole(_) => Place::Whole,
         }
     }
@@ -160,8 +174,14 @@ impl Origin {
             | Kept::Binary(source, _)
             | Kept::Image(source, _)
             | Kept::Process(source, _)
+            | Kept::Log(source, _)
             | Kept::Whole(source) => *source = id,
         }
+    }
+
+    /// A line of a log, and when it was written.
+    pub fn log(source: SourceId, line: u64, at_ms: u64) -> Self {
+        Self(Kept::Log(source, Arc::new(LogLine { line, at_ms })))
     }
 
     /// Leaves out of a place in an image or executable what is secret.
@@ -179,7 +199,7 @@ impl Origin {
                     *place = Arc::new(BinaryPlace { address: place.address, section });
                 }
             }
-            Kept::Text(..) | Kept::Process(..) | Kept::Whole(_) => {}
+            Kept::Text(..) | Kept::Process(..) | Kept::Log(..) | Kept::Whole(_) => {}
         }
     }
 
@@ -187,7 +207,11 @@ impl Origin {
     pub fn span(&self) -> Option<Span> {
         match self.0 {
             Kept::Text(_, span) => Some(span),
-            Kept::Binary(..) | Kept::Image(..) | Kept::Process(..) | Kept::Whole(_) => None,
+            Kept::Binary(..)
+            | Kept::Image(..)
+            | Kept::Process(..)
+            | Kept::Log(..)
+            | Kept::Whole(_) => None,
         }
     }
 }

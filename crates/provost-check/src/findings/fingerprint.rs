@@ -236,6 +236,6 @@ fn place(finding: &Finding, sources: &Sources) -> String {
         Place::Binary(place) => place.section.as_deref().unwrap_or_default().to_owned(),
         Place::Image(place) => place.path.to_string(),
         Place::Process(moment) => moment.phase.name().to_owned(),
-        Place::Whole => String::new(),
+        Place::Log(_) | Place::Whole => String::new(),
     }
 }

@@ -35,11 +35,12 @@ pub enum Reason {
     Patched,
     NotMeasured,
     Unreadable,
+    LogTooShort,
 }
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Reason; 27] = [
+    pub const ALL: [Reason; 28] = [
         Self::NoBinary,
         Self::NoImage,
         Self::NoDockerfile,
@@ -67,6 +68,7 @@ impl Reason {
         Self::Patched,
         Self::NotMeasured,
         Self::Unreadable,
+        Self::LogTooShort,
     ];
 
     /// The name in reports.
@@ -99,6 +101,7 @@ impl Reason {
             Self::Patched => "patched",
             Self::NotMeasured => "not-measured",
             Self::Unreadable => "unreadable",
+            Self::LogTooShort => "log-too-short",
         }
     }
 
@@ -135,6 +138,7 @@ impl Reason {
             Self::Alternatives => "give the folder, or the built kustomization, that is applied",
             Self::NotMeasured => "measure it: provost prove",
             Self::Unreadable => "a part of the input cannot be read; unparsable-input says which",
+            Self::LogTooShort => "record for longer",
             Self::Patched => "kustomize changes it; give its folder with --kustomize DIR",
         }
     }

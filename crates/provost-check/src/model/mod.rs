@@ -21,6 +21,7 @@ pub mod listeners;
 pub mod memlimit;
 pub mod mtls;
 pub mod names;
+pub mod pacer;
 pub mod pdb;
 pub mod ports;
 pub mod probes;
@@ -36,6 +37,7 @@ pub mod secret;
 pub mod shell;
 pub mod signal;
 pub mod support;
+pub mod trend;
 
 mod goint;
 

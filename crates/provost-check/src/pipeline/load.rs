@@ -52,6 +52,7 @@ pub fn load(request: &Request, sources: Sources, settings: Settings) -> Loaded {
         builds: Vec::new(),
         images: Vec::new(),
         proofs: Vec::new(),
+        logs: Vec::new(),
         settings,
         problems: Vec::new(),
     };

@@ -148,7 +148,9 @@ fn key<'f>(finding: &'f Finding, firsts: &FxHashMap<SourceId, SourceId>) -> Key<
             Place::Image(place) => Where::Image(source, &place.path),
             Place::Binary(_) => Where::Program(source),
             Place::Whole => Where::Exactly(Cow::Owned(Origin::whole(source))),
-            Place::Text(_) | Place::Process(_) => Where::Exactly(Cow::Borrowed(origin)),
+            Place::Text(_) | Place::Process(_) | Place::Log(_) => {
+                Where::Exactly(Cow::Borrowed(origin))
+            }
         };
         (place, evidence.note.as_str())
     });

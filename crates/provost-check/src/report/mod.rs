@@ -187,6 +187,7 @@ pub fn sort_findings(findings: &mut Vec<Finding>, sources: &Sources) {
         Place::Text(span) => (span.start.into(), span.end.into()),
         Place::Binary(place) => (place.address.unwrap_or(0), 0u64),
         Place::Process(moment) => (moment.at_us.unwrap_or(0), 0),
+        Place::Log(line) => (line.line, 0),
     };
     // Small keys are sorted rather than findings, which are moved once.
     let mut order: Vec<_> = findings

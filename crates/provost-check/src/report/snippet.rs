@@ -187,6 +187,10 @@ fn whole_line(path: &str, place: Place<'_>, note: &str) -> String {
         }
         line.push(')');
     }
+    if let Place::Log(log) = place {
+        let at = view::seconds(log.at_ms.saturating_mul(1000));
+        line.push_str(&format!(":{} (at {at})", log.line));
+    }
     if !note.is_empty() {
         line.push_str(": ");
         line.push_str(&clean(note));

@@ -110,7 +110,7 @@ pub struct FindingView<'a> {
 /// A place and what it contributes.
 #[derive(Debug, Serialize)]
 pub struct PlaceView<'a> {
-    /// `text`, `binary`, `image` or `process`.
+    /// `text`, `binary`, `image`, `process` or `log`.
     pub origin: &'static str,
     pub path: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -558,6 +558,10 @@ fn place<'a>(origin: &'a Origin, role: Role, note: &'a str, sources: &'a Sources
     let source = sources.get(origin.source());
     let (start, end) = match origin.place() {
         Place::Text(span) => (Some(position(source, span.start)), Some(position(source, span.end))),
+        Place::Log(log) => {
+            let line = u32::try_from(log.line).unwrap_or(u32::MAX);
+            (Some(Position { line, column: 1, offset: 0 }), None)
+        }
         _ => (None, None),
     };
     let (address, section) = match origin.place() {
@@ -573,6 +577,7 @@ fn place<'a>(origin: &'a Origin, role: Role, note: &'a str, sources: &'a Sources
             (Place::Image(_), _) | (_, SourceKind::Image) => "image",
             (Place::Binary(_), _) | (_, SourceKind::Binary) => "binary",
             (Place::Process(_), _) => "process",
+            (Place::Log(_), _) | (_, SourceKind::Log) => "log",
             _ => "text",
         },
         path: &source.path,
@@ -586,6 +591,7 @@ fn place<'a>(origin: &'a Origin, role: Role, note: &'a str, sources: &'a Sources
         },
         time: match origin.place() {
             Place::Process(moment) => moment.at_us.map(seconds),
+            Place::Log(line) => Some(seconds(line.at_ms.saturating_mul(1000))),
             _ => None,
         },
         role: match role {

@@ -13,6 +13,7 @@ use rustc_hash::FxHashSet;
 
 use super::rule::{Check, Findings, Group, Judged, Rule, Variant};
 use crate::case::image::ImageCase;
+use crate::case::log::LogCase;
 use crate::case::process::ProcessCase;
 use crate::case::{BuildCase, Joined, ObjectCase, ObjectId, ProgramCase, WorkloadCase};
 use crate::facts::Object;
@@ -345,6 +346,16 @@ impl Engine<'_> {
                 Check::Process(check) => ask(rule, &subject, |f| over_runs(case, check, f)),
                 _ => None,
             }));
+        }
+        for log in &world.logs {
+            for (index, life) in log.lives.iter().enumerate() {
+                let case = LogCase { joined, log, life, index };
+                let subject = Subject::new(|| case.subject());
+                groups.push(self.group(joined, |rule, check| match check {
+                    Check::Log(check) => ask(rule, &subject, |f| check(&case, f)),
+                    _ => None,
+                }));
+            }
         }
         let subject = Subject::new(String::new);
         groups.push(self.group(joined, |rule, check| match check {

@@ -6,6 +6,7 @@ pub mod availability;
 pub mod binary;
 pub mod build;
 pub mod config;
+pub mod diagnosis;
 pub mod engine;
 pub mod environment;
 pub mod health;
@@ -155,6 +156,20 @@ pub static RULES: &[&Rule] = &[
     &metrics::selector_without_series::RULE,
     &metrics::slow_scrape::RULE,
     &metrics::unbounded_series::RULE,
+    &diagnosis::forced_gc::RULE,
+    &diagnosis::frequent_gc::RULE,
+    &diagnosis::gc_idle_cost::RULE,
+    &diagnosis::gc_limiter_active::RULE,
+    &diagnosis::gomaxprocs_changed::RULE,
+    &diagnosis::heap_grows_without_bound::RULE,
+    &diagnosis::locked_threads::RULE,
+    &diagnosis::long_pause::RULE,
+    &diagnosis::mark_assist_tax::RULE,
+    &diagnosis::memory_limit_death_spiral::RULE,
+    &diagnosis::run_queue_pressure::RULE,
+    &diagnosis::sawtooth_allocation::RULE,
+    &diagnosis::thread_growth::RULE,
+    &diagnosis::torn_runtime_log::RULE,
     &network::ambiguous_routing::RULE,
     &network::conflicting_listeners::RULE,
     &network::dangling_ingress_backend::RULE,

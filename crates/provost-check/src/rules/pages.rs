@@ -18,7 +18,7 @@
 //! `PROVOST_UPDATE_PAGES=1` to write it anew. `binary.toml` states facts of an executable, see
 //! [`crate::artifact::binary_toml`], `image.toml` those of an image, see
 //! [`crate::artifact::image_toml`], `proof.json` what was measured of a process, see
-//! [`crate::facts::proof`]. `text context` lists the paths of the directory that the
+//! [`crate::facts::proof`], a file `.log` is a log that a runtime wrote. `text context` lists the paths of the directory that the
 //! Dockerfile is built in, `text .dockerignore` what of it is left out, `text go.mod` its module.
 
 use std::collections::BTreeSet;
@@ -84,7 +84,7 @@ fn sections(page: &str) -> Vec<Section> {
             }
             body_end = offset;
         }
-        let text = page[body_start..body_end].to_owned();
+        let text = written_out(&page[body_start..body_end]);
         match name.as_deref() {
             Some("report") => current.report = Some((text, body_start..body_end)),
             Some(name) => current.files.push(File { name: name.to_owned(), text }),
@@ -96,6 +96,16 @@ fn sections(page: &str) -> Vec<Section> {
     all
 }
 
+/// A block, with a line `@PATH` replaced by that file of the repository: what is too long for a page.
+fn written_out(block: &str) -> String {
+    let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let lines = block.split_inclusive('\n').map(|line| match line.trim_end().strip_prefix('@') {
+        Some(path) => std::fs::read_to_string(root.join(path)).unwrap(),
+        None => line.to_owned(),
+    });
+    lines.collect()
+}
+
 fn need_of(name: &str) -> Option<Need> {
     let base = name.rsplit('/').next().unwrap_or(name);
     if base.ends_with("binary.toml") {
@@ -104,6 +114,8 @@ fn need_of(name: &str) -> Option<Need> {
         Some(Need::Process)
     } else if base == "image.toml" {
         Some(Need::Image)
+    } else if base.ends_with(".log") {
+        Some(Need::Log)
     } else if base.starts_with("Dockerfile") {
         Some(Need::Dockerfile)
     } else if base.ends_with(".yaml") {
@@ -126,7 +138,7 @@ fn load(files: &[File]) -> Loaded {
     let mut settings = Settings::at(DATE);
     let mut selection = Selection::default();
     let (mut objects, mut builds, mut binaries) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut images, mut proofs) = (Vec::new(), Vec::new());
+    let (mut images, mut proofs, mut logs) = (Vec::new(), Vec::new(), Vec::new());
     let mut closed_world = false;
     let (mut context, mut texts) = (None, Vec::new());
     let mut problems = Vec::new();
@@ -165,6 +177,11 @@ fn load(files: &[File]) -> Loaded {
                 let source = add(&mut sources, SourceKind::Proof);
                 let loaded = artifact::proof::load(source, file.text.as_bytes(), &[]);
                 proofs.push(loaded.unwrap_or_else(|problem| panic!("{}", problem.message)));
+            }
+            (Some(Need::Log), _) => {
+                let source = add(&mut sources, SourceKind::Log);
+                let log = artifact::runtime_log::read(source, file.text.as_bytes(), &|_| true);
+                logs.push(log.unwrap());
             }
             (Some(Need::Image), _) => images.push(image_toml::load(&mut sources, &file.text)),
             (None, "provost.toml") => {
@@ -207,7 +224,8 @@ fn load(files: &[File]) -> Loaded {
         }
     }
     settings.closed_world |= closed_world;
-    let world = World { sources, objects, binaries, builds, images, proofs, settings, problems };
+    let world =
+        World { sources, objects, binaries, builds, images, proofs, logs, settings, problems };
     Loaded { world, selection, ignores }
 }
 
@@ -336,6 +354,7 @@ fn place(world: &World, origin: &Origin) -> (String, Option<u32>) {
     let source = world.sources.get(origin.source());
     let line = match origin.place() {
         Place::Text(span) => Some(source.position(span.start).line),
+        Place::Log(line) => u32::try_from(line.line).ok(),
         Place::Binary(_) | Place::Image(_) | Place::Process(_) | Place::Whole => None,
     };
     (source.path.clone(), line)
@@ -536,7 +555,7 @@ fn drop_needs(rule: &'static Rule, failing: &Section) -> String {
         // Without manifests or processes, or without any artifact, there is nothing left to be asked
         // about.
         let nothing_left = kept.iter().all(|file| need_of(&file.name).is_none());
-        if !matches!(need, Need::Manifest | Need::Process)
+        if !matches!(need, Need::Manifest | Need::Process | Need::Log)
             && !nothing_left
             && verdicts.not_judged.is_empty()
         {

@@ -1,6 +1,7 @@
 //! What a rule is: data and one function.
 
 use crate::case::image::ImageCase;
+use crate::case::log::LogCase;
 use crate::case::process::ProcessCase;
 use crate::case::{BuildCase, Case, Joined, ObjectCase, ProgramCase, WorkloadCase};
 use crate::facts::Object;
@@ -32,6 +33,7 @@ pub enum Group {
     Logs,
     Metrics,
     Traces,
+    Diagnosis,
     Input,
 }
 
@@ -60,6 +62,7 @@ impl Group {
             Self::Logs => "logs",
             Self::Metrics => "metrics",
             Self::Traces => "traces",
+            Self::Diagnosis => "diagnosis",
             Self::Input => "input",
         }
     }
@@ -78,6 +81,8 @@ pub enum Need {
     Image,
     /// A process that was measured.
     Process,
+    /// A log that a runtime wrote.
+    Log,
 }
 
 /// The same rule with its own name, level and message; addressed as `rule/variant`.
@@ -139,6 +144,8 @@ pub enum Check {
     Image(fn(&ImageCase<'_>, &mut Findings) -> Judged),
     /// Each process that was measured.
     Process(fn(&ProcessCase<'_>, &mut Findings) -> Judged),
+    /// Each process of a log that a runtime wrote.
+    Log(fn(&LogCase<'_>, &mut Findings) -> Judged),
     /// The run as a whole: what could not be read or bound.
     Run(fn(&Joined<'_>, &mut Findings) -> Judged),
     /// Found while results are collected: suppressions that do not hold.
@@ -155,6 +162,7 @@ impl std::fmt::Debug for Check {
             Self::Program(_) => "Program",
             Self::Image(_) => "Image",
             Self::Process(_) => "Process",
+            Self::Log(_) => "Log",
             Self::Run(_) => "Run",
             Self::Engine => "Engine",
         })

@@ -53,14 +53,14 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
 fn told<'w>(case: &Case<'w>) -> Vec<Told<'w>> {
     let container = case.container;
     let words = [&container.command, &container.args].into_iter().flatten().flatten();
-    let words = words.take(WORDS).filter_map(|text| {
+    let words = words.take(WORDS).map(|text| {
         let value = text.value.as_str();
         // `--config=/etc/app/config.yaml`, or the path alone.
         let path = match value.split_once('=') {
             Some((name, path)) if name.starts_with('-') => path,
             _ => value,
         };
-        Some(Told { text, path, variable: false })
+        Told { text, path, variable: false }
     });
     let variables = container.env.iter().take(WORDS).filter_map(|entry| match &entry.value {
         EnvValue::Literal(text) => Some(Told { text, path: &text.value, variable: true }),

@@ -70,6 +70,7 @@ mod tests {
             builds: builds.into_iter().collect(),
             images: Vec::new(),
             proofs: Vec::new(),
+            logs: Vec::new(),
             settings: Settings::at(jiff::civil::date(2026, 11, 26)),
             problems: Vec::new(),
         };

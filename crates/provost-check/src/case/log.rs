@@ -1,0 +1,132 @@
+//! One process as its runtime's log tells of it.
+
+use super::{Joined, World};
+use crate::facts::Origin;
+use crate::facts::runtime_log::{Collections, Life, Mark, RuntimeLog, Samples, Scheduler, Window};
+use crate::findings::{Abstain, Reason};
+
+/// One process of a log.
+#[derive(Clone, Copy, Debug)]
+pub struct LogCase<'w> {
+    /// Everything.
+    pub joined: &'w Joined<'w>,
+    /// The log.
+    pub log: &'w RuntimeLog,
+    /// The process.
+    pub life: &'w Life,
+    /// Its place among those of the log.
+    pub index: usize,
+}
+
+impl<'w> LogCase<'w> {
+    /// All facts.
+    pub fn world(&self) -> &'w World {
+        self.joined.world
+    }
+
+    /// The log, and which of its processes where there are several.
+    pub fn subject(&self) -> String {
+        let path = &self.world().sources.get(self.log.source).path;
+        match self.log.lives.len() {
+            1 => path.clone(),
+            _ => format!("{path} (process {})", self.index + 1),
+        }
+    }
+
+    /// Its collections. A log without any says nothing of them.
+    pub fn collections(&self) -> Result<&'w Collections, Abstain> {
+        self.life.collections.as_ref().ok_or(Abstain::NotApplicable)
+    }
+
+    /// Its scheduler.
+    pub fn scheduler(&self) -> Result<&'w Scheduler, Abstain> {
+        self.life.scheduler.as_ref().ok_or(Abstain::NotApplicable)
+    }
+
+    /// A line of the log.
+    pub fn at(&self, mark: Mark) -> Origin {
+        Origin::log(self.log.source, mark.line, mark.at_ms)
+    }
+}
+
+/// There are not as many cycles or samples as a statement needs.
+pub fn too_few(what: &str, has: u64, needs: u64) -> Abstain {
+    Abstain::unknown(Reason::LogTooShort, format!("{needs} {what}, and the log has {has}"))
+}
+
+/// The longest run of windows that `is_so`, summed up.
+pub fn longest_run(windows: &[Window], is_so: impl Fn(&Window) -> bool) -> Option<Window> {
+    let mut best: Option<Window> = None;
+    let mut run: Option<Window> = None;
+    for window in windows {
+        run = match (run, is_so(window)) {
+            (_, false) => None,
+            (None, true) => Some(*window),
+            (Some(before), true) => Some(before.then(*window)),
+        };
+        if let Some(run) = run
+            && best.is_none_or(|best| run.wall_ms() > best.wall_ms())
+        {
+            best = Some(run);
+        }
+    }
+    best
+}
+
+/// Windows joined until each spans at least that long: of a few milliseconds no share can be told.
+pub fn spanning(windows: &[Window], ms: u64) -> Vec<Window> {
+    let mut joined: Vec<Window> = Vec::new();
+    for window in windows {
+        match joined.last_mut() {
+            Some(last) if last.wall_ms() < ms => *last = last.then(*window),
+            _ => joined.push(*window),
+        }
+    }
+    // What is left over belongs to the one before it.
+    if joined.last().is_some_and(|last| last.wall_ms() < ms)
+        && let Some(rest) = joined.pop()
+    {
+        match joined.last_mut() {
+            Some(last) => *last = last.then(rest),
+            None => joined.push(rest),
+        }
+    }
+    joined
+}
+
+/// The same of samples.
+pub fn spanning_samples(windows: &[Samples], count: u64) -> Vec<Samples> {
+    let mut joined: Vec<Samples> = Vec::new();
+    for window in windows {
+        match joined.last_mut() {
+            Some(last) if last.count < count => *last = last.then(*window),
+            _ => joined.push(*window),
+        }
+    }
+    joined
+}
+
+/// `12.3 %`
+pub fn percent(share: f64) -> String {
+    if share < 0.1 { format!("{:.1} %", share * 100.0) } else { format!("{:.0} %", share * 100.0) }
+}
+
+/// Nanoseconds as people say them: `140 us`, `4.6 ms`, `12 ms`, `1.3 s`.
+pub fn nanos(ns: u64) -> String {
+    match ns {
+        0..1_000 => format!("{ns} ns"),
+        1_000..1_000_000 => format!("{} us", ns / 1_000),
+        1_000_000..10_000_000 => format!("{}.{} ms", ns / 1_000_000, ns / 100_000 % 10),
+        10_000_000..1_000_000_000 => format!("{} ms", ns / 1_000_000),
+        _ => format!("{}.{} s", ns / 1_000_000_000, ns / 100_000_000 % 10),
+    }
+}
+
+/// Milliseconds as people say them: `650 ms`, `12.3 s`, `4 min 10 s`.
+pub fn millis(ms: u64) -> String {
+    match ms {
+        0..1_000 => format!("{ms} ms"),
+        1_000..120_000 => format!("{}.{} s", ms / 1000, ms / 100 % 10),
+        _ => format!("{} min {} s", ms / 60_000, ms / 1000 % 60),
+    }
+}

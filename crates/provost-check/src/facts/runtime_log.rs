@@ -1,0 +1,521 @@
+//! What the runtime of a process wrote of itself into a log: collections (`gctrace`) and the scheduler
+//! (`schedtrace`).
+//!
+//! A log may be of any length. What is kept of it is not: neighbouring cycles and samples are summed up in
+//! windows, whose number is bounded and whose width doubles when there are too many.
+
+use std::collections::BTreeMap;
+
+use goformats::runtimelog::{Counts, GcCycle, SchedSample, Term};
+
+use super::origin::SourceId;
+use crate::model::pacer::Marked;
+
+/// Windows of a process, at most; twice as many make each of them twice as wide.
+pub const MOST_WINDOWS: usize = 2048;
+/// Pauses that are kept with their place.
+const MOST_PAUSES: usize = 5;
+/// Changes that are kept.
+const MOST_CHANGES: usize = 64;
+
+/// A log.
+#[derive(Clone, Debug)]
+pub struct RuntimeLog {
+    /// The file.
+    pub source: SourceId,
+    /// What of it was read.
+    pub counts: Counts,
+    /// The processes that wrote it, one after the other.
+    pub lives: Vec<Life>,
+    /// Further ones, of which nothing is kept.
+    pub more_lives: u64,
+}
+
+/// A place in a log, and when that was.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Mark {
+    /// Line, from 1.
+    pub line: u64,
+    /// Milliseconds since the process was started.
+    pub at_ms: u64,
+}
+
+/// One process.
+#[derive(Clone, Debug, Default)]
+pub struct Life {
+    /// Its collections.
+    pub collections: Option<Collections>,
+    /// Its scheduler.
+    pub scheduler: Option<Scheduler>,
+}
+
+/// Stop-the-world phases of a cycle.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Stop {
+    /// Before marking.
+    SweepTermination,
+    /// After it.
+    MarkTermination,
+}
+
+impl Stop {
+    /// As Go's documentation calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::SweepTermination => "sweep termination",
+            Self::MarkTermination => "mark termination",
+        }
+    }
+}
+
+/// A pause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// Nanoseconds, at least.
+    pub nanos: u64,
+    /// Of which phase.
+    pub stop: Stop,
+    /// The cycle's line.
+    pub mark: Mark,
+    /// The cycle.
+    pub cycle: u64,
+}
+
+/// What a value was changed to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The first line that has it.
+    pub mark: Mark,
+    /// The new value.
+    pub to: u64,
+}
+
+/// Neighbouring cycles.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Window {
+    /// How many.
+    pub cycles: u64,
+    /// The first one.
+    pub from: Mark,
+    /// The last one.
+    pub to: Mark,
+    /// When the next began or, behind the last, when it ended: milliseconds.
+    pub until_ms: u64,
+    /// CPU time of the collector, its idle workers left out, in nanoseconds.
+    pub cpu_ns: u64,
+    /// Of that, what goroutines that allocate were made to do.
+    pub assist_ns: u64,
+    /// Time in which everything stood, in nanoseconds.
+    pub stopped_ns: u64,
+    /// MiB that were live: of the first and the last cycle, the least, the most, and all summed up.
+    pub live: Span,
+    /// MiB of the goals.
+    pub goal: Span,
+    /// MiB of the heap when marking ended.
+    pub end: Span,
+    /// MiB that were allocated since the cycle before, as far as whole MiB tell.
+    pub allocated: u64,
+    /// Cycles whose goal left no room that a GOGC of 10 or more would.
+    pub tight: u64,
+    /// Cycles that ended above their goal.
+    pub over: u64,
+    /// Cycles that the program asked for.
+    pub forced: u64,
+    /// The GOGC, in percent, that explain all goals: at least and at most.
+    pub gogc: (u64, u64),
+    /// Ps: summed up over cycles.
+    pub procs: u64,
+}
+
+/// A value over a window.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs, reason = "they are what they are called")]
+pub struct Span {
+    pub first: u64,
+    pub last: u64,
+    pub least: u64,
+    pub most: u64,
+    pub sum: u64,
+}
+
+impl Span {
+    /// One value.
+    pub fn of(value: u64) -> Self {
+        Self { first: value, last: value, least: value, most: value, sum: value }
+    }
+
+    /// This and what follows it.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        Self {
+            first: self.first,
+            last: next.last,
+            least: self.least.min(next.least),
+            most: self.most.max(next.most),
+            sum: self.sum.saturating_add(next.sum),
+        }
+    }
+}
+
+impl Window {
+    fn of(cycle: &GcCycle, before: Option<&GcCycle>, mark: Mark) -> Self {
+        let ns = |terms: &[Term]| terms.iter().map(|t| t.nanos).fold(0, u64::saturating_add);
+        let (clock, cpu, heap) = (&cycle.clock, &cycle.cpu, &cycle.heap);
+        let took = ns(&[clock.sweep_termination, clock.mark, clock.mark_termination]);
+        let marked = before.map(marked);
+        let start = before.map_or(0, |before| before.heap.live);
+        Self {
+            cycles: 1,
+            from: mark,
+            to: mark,
+            until_ms: mark.at_ms.saturating_add(took / 1_000_000),
+            cpu_ns: ns(&[cpu.sweep_termination, cpu.assist, cpu.dedicated, cpu.mark_termination]),
+            assist_ns: cpu.assist.nanos,
+            stopped_ns: ns(&[clock.sweep_termination, clock.mark_termination]),
+            live: Span::of(heap.live),
+            goal: Span::of(heap.goal),
+            end: Span::of(heap.at_end),
+            allocated: heap.at_end.saturating_sub(start),
+            tight: u64::from(marked.is_some_and(|marked| marked.is_tight(heap.goal))),
+            over: u64::from(heap.at_end > heap.goal.saturating_add(1)),
+            forced: u64::from(cycle.forced),
+            gogc: marked.map_or((0, u64::MAX), |marked| marked.percents(heap.goal)),
+            procs: cycle.procs,
+        }
+    }
+
+    /// This one and the one that follows it.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        Self {
+            cycles: self.cycles + next.cycles,
+            from: self.from,
+            to: next.to,
+            until_ms: next.until_ms,
+            cpu_ns: self.cpu_ns.saturating_add(next.cpu_ns),
+            assist_ns: self.assist_ns.saturating_add(next.assist_ns),
+            stopped_ns: self.stopped_ns.saturating_add(next.stopped_ns),
+            live: self.live.then(next.live),
+            goal: self.goal.then(next.goal),
+            end: self.end.then(next.end),
+            allocated: self.allocated.saturating_add(next.allocated),
+            tight: self.tight + next.tight,
+            over: self.over + next.over,
+            forced: self.forced + next.forced,
+            gogc: (self.gogc.0.max(next.gogc.0), self.gogc.1.min(next.gogc.1)),
+            procs: self.procs.saturating_add(next.procs),
+        }
+    }
+
+    /// Milliseconds from the first cycle to the next behind the window.
+    pub fn wall_ms(&self) -> u64 {
+        self.until_ms.saturating_sub(self.from.at_ms)
+    }
+
+    /// Ps, on average.
+    pub fn mean_procs(&self) -> f64 {
+        self.procs as f64 / self.cycles.max(1) as f64
+    }
+
+    /// The part of the CPU time of all Ps that went to the collector, from 0 to 1. Times are cut off to
+    /// milliseconds: of less than a few, nothing can be said.
+    pub fn cpu_share(&self) -> Option<f64> {
+        let wall = self.wall_ms();
+        let all = wall as f64 * 1e6 * self.mean_procs();
+        (wall >= 5 && all > 0.0).then(|| (self.cpu_ns as f64 / all).min(1.0))
+    }
+
+    /// MiB that were live, on average.
+    pub fn mean_live(&self) -> f64 {
+        self.live.sum as f64 / self.cycles.max(1) as f64
+    }
+
+    /// Cycles in a second.
+    pub fn rate(&self) -> Option<f64> {
+        let wall = self.wall_ms();
+        (wall > 0).then(|| self.cycles as f64 * 1000.0 / wall as f64)
+    }
+
+    /// MiB allocated in a second.
+    pub fn allocation_rate(&self) -> Option<f64> {
+        let wall = self.wall_ms();
+        (wall > 0).then(|| self.allocated as f64 * 1000.0 / wall as f64)
+    }
+}
+
+/// What a cycle marked.
+fn marked(cycle: &GcCycle) -> Marked {
+    let heap = &cycle.heap;
+    Marked {
+        live: heap.live,
+        stacks: heap.stacks.unwrap_or_default(),
+        globals: heap.globals.unwrap_or_default(),
+    }
+}
+
+/// All collections of a process.
+#[derive(Clone, Debug, Default)]
+pub struct Collections {
+    /// In order.
+    pub windows: Vec<Window>,
+    /// Cycles that a full window has.
+    pub width: u64,
+    /// How often a pause took that many nanoseconds, by phase. Printed times have two digits, so that these
+    /// are few.
+    pub pauses: BTreeMap<(Stop, u64), u64>,
+    /// The longest ones, the longest first.
+    pub longest: Vec<Pause>,
+    /// GOMAXPROCS: what it was first, and each change.
+    pub procs: Vec<Change>,
+    /// The first cycles that the program asked for.
+    pub forced: Vec<Mark>,
+    /// Cycles that began two minutes after the one before, to the second: the runtime's own, of a process that
+    /// allocates little.
+    pub periodic: u64,
+    /// Numbers that are missing between the first and the last.
+    pub missing: u64,
+    /// Versions before 1.18 print neither stacks nor globals.
+    pub is_old: bool,
+    last: Option<GcCycle>,
+}
+
+impl Collections {
+    /// Takes the next cycle.
+    pub fn push(&mut self, cycle: &GcCycle, mark: Mark) {
+        self.width = self.width.max(1);
+        let window = Window::of(cycle, self.last.as_ref(), mark);
+        if let Some(last) = self.windows.last_mut() {
+            last.until_ms = mark.at_ms;
+        }
+        match self.windows.last_mut() {
+            Some(last) if last.cycles < self.width => *last = last.then(window),
+            _ => self.windows.push(window),
+        }
+        if self.windows.len() > MOST_WINDOWS {
+            self.windows = self
+                .windows
+                .chunks(2)
+                .filter_map(|pair| pair.iter().copied().reduce(Window::then))
+                .collect();
+            self.width *= 2;
+        }
+        let clock = &cycle.clock;
+        self.pause(Stop::SweepTermination, clock.sweep_termination.nanos, cycle.number, mark);
+        self.pause(Stop::MarkTermination, clock.mark_termination.nanos, cycle.number, mark);
+        if self.procs.last().is_none_or(|last| last.to != cycle.procs)
+            && self.procs.len() < MOST_CHANGES
+        {
+            self.procs.push(Change { mark, to: cycle.procs });
+        }
+        if cycle.forced && self.forced.len() < MOST_CHANGES {
+            self.forced.push(mark);
+        }
+        if let Some(last) = &self.last {
+            let since = cycle.at_ms.saturating_sub(last.at_ms);
+            self.periodic += u64::from(!cycle.forced && (119_000..=121_500).contains(&since));
+            self.missing += cycle.number.saturating_sub(last.number.saturating_add(1));
+        }
+        self.is_old |= !cycle.heap.has_roots();
+        self.last = Some(*cycle);
+    }
+
+    fn pause(&mut self, stop: Stop, nanos: u64, cycle: u64, mark: Mark) {
+        *self.pauses.entry((stop, two_digits(nanos))).or_default() += 1;
+        let at = self.longest.partition_point(|pause| pause.nanos >= nanos);
+        if at < MOST_PAUSES {
+            self.longest.insert(at, Pause { nanos, stop, mark, cycle });
+            self.longest.truncate(MOST_PAUSES);
+        }
+    }
+
+    /// The last cycle.
+    pub fn last(&self) -> Option<&GcCycle> {
+        self.last.as_ref()
+    }
+
+    /// All of it as one window.
+    pub fn whole(&self) -> Option<Window> {
+        self.windows.iter().copied().reduce(Window::then)
+    }
+
+    /// Time in which half of the pauses of a phase ended, and 99 of 100.
+    pub fn quantile(&self, stop: Stop, share: f64) -> Option<u64> {
+        let of = || self.pauses.iter().filter(move |((of, _), _)| *of == stop);
+        let count: u64 = of().map(|(_, count)| count).sum();
+        let rank = (count as f64 * share).ceil() as u64;
+        let mut seen = 0;
+        of().find(|(_, count)| {
+            seen += **count;
+            seen >= rank.max(1)
+        })
+        .map(|((_, nanos), _)| *nanos)
+    }
+}
+
+/// The first two digits, as `fmtNSAsMS` keeps them below ten milliseconds.
+fn two_digits(nanos: u64) -> u64 {
+    let mut unit = 1;
+    while nanos / unit >= 100 {
+        unit *= 10;
+    }
+    nanos / unit * unit
+}
+
+/// Neighbouring samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Samples {
+    /// How many.
+    pub count: u64,
+    /// The first one.
+    pub from: Mark,
+    /// The last one.
+    pub to: Mark,
+    /// GOMAXPROCS.
+    pub procs: Span,
+    /// Ps without work.
+    pub idle: Span,
+    /// Threads.
+    pub threads: Span,
+    /// Threads without a P.
+    pub idle_threads: Span,
+    /// Goroutines that wait for a P, in all queues.
+    pub runnable: Span,
+    /// Samples in which some P had no work while a queue had.
+    pub idle_with_work: u64,
+    /// Samples in which no P was idle and each had more than eight goroutines waiting.
+    pub pressed: u64,
+}
+
+impl Samples {
+    fn of(sample: &SchedSample, runnable: u64, mark: Mark) -> Self {
+        let pressed = sample.idleprocs == 0 && runnable > sample.gomaxprocs.saturating_mul(PRESSED);
+        Self {
+            count: 1,
+            from: mark,
+            to: mark,
+            procs: Span::of(sample.gomaxprocs),
+            idle: Span::of(sample.idleprocs),
+            threads: Span::of(sample.threads),
+            idle_threads: Span::of(sample.idlethreads),
+            runnable: Span::of(runnable),
+            idle_with_work: u64::from(sample.idleprocs > 0 && runnable > sample.spinningthreads),
+            pressed: u64::from(pressed),
+        }
+    }
+
+    /// These and those that follow them.
+    #[must_use]
+    pub fn then(self, next: Self) -> Self {
+        Self {
+            count: self.count + next.count,
+            from: self.from,
+            to: next.to,
+            procs: self.procs.then(next.procs),
+            idle: self.idle.then(next.idle),
+            threads: self.threads.then(next.threads),
+            idle_threads: self.idle_threads.then(next.idle_threads),
+            runnable: self.runnable.then(next.runnable),
+            idle_with_work: self.idle_with_work + next.idle_with_work,
+            pressed: self.pressed + next.pressed,
+        }
+    }
+}
+
+/// Goroutines that wait for each P when a sample is one of pressure.
+pub const PRESSED: u64 = 8;
+
+/// What a process' scheduler was like.
+#[derive(Clone, Debug, Default)]
+pub struct Scheduler {
+    /// In order.
+    pub windows: Vec<Samples>,
+    /// Samples that a full window has.
+    pub width: u64,
+    /// GOMAXPROCS: what it was first, and each change.
+    pub procs: Vec<Change>,
+    /// Longest run of samples, one behind the other, that were of pressure.
+    pub pressed: Run,
+    /// The same of samples with work beside idle Ps.
+    pub idle_with_work: Run,
+    /// Goroutines by what they wait for, of the last sample that has details.
+    pub waiting: BTreeMap<String, u64>,
+    /// Goroutines that are locked to a thread, by what they wait for.
+    pub locked: BTreeMap<String, u64>,
+    /// The line of that sample.
+    pub detailed: Option<Mark>,
+    run: [Run; 2],
+}
+
+/// Samples one behind the other.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Run {
+    /// How many.
+    pub count: u64,
+    /// The first.
+    pub from: Mark,
+    /// The last.
+    pub to: Mark,
+    /// Most goroutines that waited in one of them.
+    pub runnable: u64,
+}
+
+impl Run {
+    fn next(&mut self, goes_on: bool, runnable: u64, mark: Mark, longest: &mut Self) {
+        if !goes_on {
+            *self = Self::default();
+            return;
+        }
+        if self.count == 0 {
+            self.from = mark;
+        }
+        *self = Self {
+            count: self.count + 1,
+            to: mark,
+            runnable: self.runnable.max(runnable),
+            ..*self
+        };
+        if self.count > longest.count {
+            *longest = *self;
+        }
+    }
+}
+
+impl Scheduler {
+    /// Takes the next sample. Details follow it.
+    pub fn push(&mut self, sample: &SchedSample, mark: Mark) {
+        self.width = self.width.max(1);
+        let local = sample.local.iter().copied().fold(0, u64::saturating_add);
+        let runnable = sample.runqueue.saturating_add(local);
+        let samples = Samples::of(sample, runnable, mark);
+        match self.windows.last_mut() {
+            Some(last) if last.count < self.width => *last = last.then(samples),
+            _ => self.windows.push(samples),
+        }
+        if self.windows.len() > MOST_WINDOWS {
+            self.windows = self
+                .windows
+                .chunks(2)
+                .filter_map(|pair| pair.iter().copied().reduce(Samples::then))
+                .collect();
+            self.width *= 2;
+        }
+        if self.procs.last().is_none_or(|last| last.to != sample.gomaxprocs)
+            && self.procs.len() < MOST_CHANGES
+        {
+            self.procs.push(Change { mark, to: sample.gomaxprocs });
+        }
+        let [pressed, idle] = &mut self.run;
+        pressed.next(samples.pressed > 0, runnable, mark, &mut self.pressed);
+        idle.next(samples.idle_with_work > 0, runnable, mark, &mut self.idle_with_work);
+        if sample.gcwaiting.is_some() {
+            self.waiting.clear();
+            self.locked.clear();
+            self.detailed = Some(mark);
+        }
+    }
+
+    /// All of it as one window.
+    pub fn whole(&self) -> Option<Samples> {
+        self.windows.iter().copied().reduce(Samples::then)
+    }
+}

@@ -1,0 +1,93 @@
+//! Whether a series of values rises.
+
+/// A straight line through points, by least squares.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Trend {
+    /// Change of the value with each unit of time.
+    pub slope: f64,
+    /// With 95 % confidence the slope is no further from this than that.
+    pub margin: f64,
+}
+
+impl Trend {
+    /// Of `(time, value)`; `None` of fewer than five points, or where time stands still.
+    ///
+    /// Points that follow each other are alike, and tell less than as many that are not: the error is that of
+    /// `n (1 - r) / (1 + r)` points, with `r` the correlation of each residual with the one before it (Wilks,
+    /// Statistical Methods in the Atmospheric Sciences, 5.2.4).
+    pub fn of(points: &[(f64, f64)]) -> Option<Self> {
+        let n = points.len() as f64;
+        if points.len() < 5 {
+            return None;
+        }
+        let mean = |f: fn(&(f64, f64)) -> f64| points.iter().map(f).sum::<f64>() / n;
+        let (mx, my) = (mean(|p| p.0), mean(|p| p.1));
+        let sxx: f64 = points.iter().map(|(x, _)| (x - mx) * (x - mx)).sum();
+        let sxy: f64 = points.iter().map(|(x, y)| (x - mx) * (y - my)).sum();
+        if sxx <= 0.0 {
+            return None;
+        }
+        let slope = sxy / sxx;
+        let rest: Vec<f64> = points.iter().map(|(x, y)| y - my - slope * (x - mx)).collect();
+        let squares: f64 = rest.iter().map(|r| r * r).sum();
+        let beside: f64 = rest.iter().zip(rest.iter().skip(1)).map(|(a, b)| a * b).sum();
+        let alike = if squares > 0.0 { (beside / squares).clamp(0.0, 0.99) } else { 0.0 };
+        let free = (n * (1.0 - alike) / (1.0 + alike) - 2.0).max(1.0);
+        let error = (squares / free / sxx).sqrt();
+        Some(Self { slope, margin: student(free) * error })
+    }
+
+    /// The slope is above zero, and its margin does not reach down to it.
+    pub fn rises(&self) -> bool {
+        self.slope > self.margin
+    }
+}
+
+/// The 97.5 % quantile of Student's distribution (Abramowitz and Stegun 26.7.5; for one and two degrees, where
+/// that is far off, its own formulas).
+fn student(free: f64) -> f64 {
+    const Z: f64 = 1.959_964;
+    if free < 1.5 {
+        return 12.706;
+    }
+    if free < 2.5 {
+        return 4.303;
+    }
+    let (z3, z5, z7) = (Z.powi(3), Z.powi(5), Z.powi(7));
+    Z + (z3 + Z) / (4.0 * free)
+        + (5.0 * z5 + 16.0 * z3 + 3.0 * Z) / (96.0 * free.powi(2))
+        + (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * Z) / (384.0 * free.powi(3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantiles_are_those_of_tables() {
+        for (free, expected) in
+            [(3.0, 3.182), (5.0, 2.571), (10.0, 2.228), (30.0, 2.042), (1e6, 1.960)]
+        {
+            assert!((student(free) - expected).abs() < 0.03, "{free}: {}", student(free));
+        }
+    }
+
+    #[test]
+    fn a_line_rises_and_noise_does_not() {
+        let line: Vec<_> =
+            (0..20).map(|n| (f64::from(n), 3.0 * f64::from(n) + f64::from(n % 3))).collect();
+        let trend = Trend::of(&line).unwrap();
+        assert!(trend.rises() && (trend.slope - 3.0).abs() < 0.05);
+        let noise: Vec<_> = (0..40).map(|n| (f64::from(n), f64::from((n * 7919) % 13))).collect();
+        assert!(!Trend::of(&noise).unwrap().rises());
+        assert_eq!(Trend::of(&line[..4]), None);
+    }
+
+    #[test]
+    fn a_walk_is_no_line() {
+        // Eight steps up and eight down, over and over: neighbours are alike.
+        let walk: Vec<_> =
+            (0..40_i32).map(|n| (f64::from(n), f64::from((n % 16 - 8).abs()))).collect();
+        assert!(!Trend::of(&walk).unwrap().rises());
+    }
+}

@@ -1,0 +1,96 @@
+//! More than ten collections a second.
+
+use crate::case::log::{LogCase, longest_run, millis, percent, spanning};
+use crate::facts::runtime_log::Window;
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// Collections a second.
+const RATE: f64 = 10.0;
+/// For so long.
+const LEAST_MS: u64 = 10_000;
+/// Milliseconds of which a rate is told.
+const SPAN_MS: u64 = 1000;
+/// MB: the smallest heap that is collected at GOGC=100 has four.
+const TINY: u64 = 5;
+
+/// Each one stops the world twice and empties caches.
+pub static RULE: Rule = Rule {
+    id: "frequent-gc",
+    group: Group::Diagnosis,
+    level: Level::Warn,
+    title: "more than ten collections a second",
+    page: include_str!("frequent-gc.md"),
+    needs: &[Need::Log],
+    after: &["memory-limit-death-spiral"],
+    check: Check::Log(check),
+    ..Rule::BASE
+};
+
+fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
+    let collections = case.collections()?;
+    let whole = collections.whole().map_or(0, |whole| whole.wall_ms());
+    if whole < LEAST_MS {
+        let needs = format!("{} of collections", millis(LEAST_MS));
+        return Err(Abstain::unknown(Reason::LogTooShort, needs));
+    }
+    let windows = spanning(&collections.windows, SPAN_MS);
+    let often = |window: &Window| window.rate().is_some_and(|rate| rate > RATE);
+    let Some(run) = longest_run(&windows, often).filter(|run| run.wall_ms() >= LEAST_MS) else {
+        return Ok(());
+    };
+    let (why, fix) = reason(&run);
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "{:.0} collections a second for {}, {} of the CPU: {why}",
+                run.rate().unwrap_or_default(),
+                millis(run.wall_ms()),
+                percent(run.cpu_share().unwrap_or_default()),
+            ),
+            &case.at(run.from),
+            format!("{} MB live, a goal of {} MB", run.live.first, run.goal.first),
+        )
+        .also(&case.at(run.to), format!("{} collections later", run.cycles - 1))
+        .note(format!(
+            "{:.0} MB were allocated each second, and there was room for {:.0} MB",
+            run.allocation_rate().unwrap_or_default(),
+            room(&run)
+        ))
+        .fix(Fix::suggest(fix)),
+    );
+    Ok(())
+}
+
+/// MB between what was live and the goal, on average.
+fn room(run: &Window) -> f64 {
+    run.goal.sum.saturating_sub(run.live.sum) as f64 / run.cycles.max(1) as f64
+}
+
+fn reason(run: &Window) -> (String, &'static str) {
+    let (least, most) = run.gogc;
+    if run.tight * 2 > run.cycles {
+        return (
+            "GOMEMLIMIT leaves the heap no room".to_owned(),
+            "raise GOMEMLIMIT and the container's limit, or keep less alive",
+        );
+    }
+    if run.goal.most <= TINY {
+        return (
+            "the heap is as small as one that is collected can be".to_owned(),
+            "a small heap that is used up quickly wants a higher GOGC, or GOGC=off with a GOMEMLIMIT that fits the container",
+        );
+    }
+    if least <= most && most < 90 {
+        let gogc = if least == most { format!("{least}") } else { format!("{least} to {most}") };
+        return (
+            format!("GOGC is {gogc}, as its goals tell"),
+            "raise GOGC: room for the heap is time between collections",
+        );
+    }
+    (
+        "it is used up that quickly".to_owned(),
+        "allocate less (go tool pprof -sample_index=alloc_space), or raise GOGC within what GOMEMLIMIT allows",
+    )
+}

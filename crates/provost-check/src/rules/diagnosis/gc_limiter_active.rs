@@ -1,0 +1,61 @@
+//! The limiter of the collector's CPU time: the heap may pass its goal.
+
+use crate::case::log::{LogCase, longest_run, millis, percent, spanning, too_few};
+use crate::facts::runtime_log::Window;
+use crate::findings::{Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// Cycles of a run.
+const LEAST_CYCLES: u64 = 10;
+/// Shares of less than this many milliseconds are not told.
+const SPAN_MS: u64 = 200;
+/// The limiter holds collections at half of the CPU (`gcCPULimiter`, runtime/mgclimit.go). It counts
+/// differently from the lines, so that they show some percent more or less.
+const SHARE: f64 = 0.4;
+
+/// What comes next is the kernel's limit.
+pub static RULE: Rule = Rule {
+    id: "gc-limiter-active",
+    group: Group::Diagnosis,
+    level: Level::Warn,
+    title: "collections held at half of the CPU while the heap passes its goal",
+    page: include_str!("gc-limiter-active.md"),
+    needs: &[Need::Log],
+    after: &["memory-limit-death-spiral"],
+    check: Check::Log(check),
+    ..Rule::BASE
+};
+
+fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
+    let collections = case.collections()?;
+    let whole = collections.whole().map_or(0, |whole| whole.cycles);
+    if whole < LEAST_CYCLES {
+        return Err(too_few("collections", whole, LEAST_CYCLES));
+    }
+    let limited = |window: &Window| {
+        window.over * 2 > window.cycles && window.cpu_share().is_some_and(|share| share > SHARE)
+    };
+    let windows = spanning(&collections.windows, SPAN_MS);
+    let Some(run) = longest_run(&windows, limited).filter(|run| run.cycles >= LEAST_CYCLES) else {
+        return Ok(());
+    };
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "for {} collections took {} of the CPU and ended with the heap up to {} MB above its goal: the limiter lets it grow past GOMEMLIMIT",
+                millis(run.wall_ms()),
+                percent(run.cpu_share().unwrap_or_default()),
+                run.end.most.saturating_sub(run.goal.least),
+            ),
+            &case.at(run.from),
+            format!("a goal of {} MB, {} MB at the end", run.goal.first, run.end.first),
+        )
+        .also(
+            &case.at(run.to),
+            format!("a goal of {} MB, {} MB at the end", run.goal.last, run.end.last),
+        )
+        .fix(Fix::suggest("raise the limits, or keep less alive: behind GOMEMLIMIT stands the container's limit")),
+    );
+    Ok(())
+}

@@ -1,0 +1,69 @@
+//! A limit that leaves no room: the collector does little else than look for it.
+
+use crate::case::log::{LogCase, longest_run, millis, percent, spanning, too_few};
+use crate::facts::runtime_log::Window;
+use crate::findings::{Finding, Fix, Level};
+use crate::model::pacer::room_for;
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// Cycles of a run.
+const LEAST_CYCLES: u64 = 10;
+/// Shares of less than this many milliseconds are not told.
+const SPAN_MS: u64 = 200;
+/// Of the CPU; a collector that is not driven aims at a quarter while it runs, and runs now and then.
+const SHARE: f64 = 0.25;
+/// What collections may take once there is room.
+const WANTED: f64 = 0.05;
+
+/// Half of the CPU goes to collections that free next to nothing.
+pub static RULE: Rule = Rule {
+    id: "memory-limit-death-spiral",
+    group: Group::Diagnosis,
+    level: Level::Deny,
+    title: "a memory limit at the live heap, and a collector that runs all the time",
+    page: include_str!("memory-limit-death-spiral.md"),
+    needs: &[Need::Log],
+    check: Check::Log(check),
+    ..Rule::BASE
+};
+
+fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
+    let collections = case.collections()?;
+    let whole = collections.whole().map_or(0, |whole| whole.cycles);
+    if whole < LEAST_CYCLES {
+        return Err(too_few("collections", whole, LEAST_CYCLES));
+    }
+    let windows = spanning(&collections.windows, SPAN_MS);
+    let driven = |window: &Window| {
+        window.tight * 2 > window.cycles && window.cpu_share().is_some_and(|share| share > SHARE)
+    };
+    let Some(run) = longest_run(&windows, driven).filter(|run| run.cycles >= LEAST_CYCLES) else {
+        return Ok(());
+    };
+    let share = run.cpu_share().unwrap_or_default();
+    let each = run.cpu_ns as f64 / 1e6 / run.cycles as f64;
+    let rate = run.allocation_rate().unwrap_or_default();
+    let room = room_for(WANTED, each, rate, run.mean_procs()).ceil().max(1.0);
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "for {} the goal left no room above the {:.0} MB that were live, and collections took {} of the CPU: GOMEMLIMIT drives them, not GOGC",
+                millis(run.wall_ms()),
+                run.mean_live(),
+                percent(share),
+            ),
+            &case.at(run.from),
+            format!("{} MB live, a goal of {} MB", run.live.first, run.goal.first),
+        )
+        .also(&case.at(run.to), format!("{} collections later", run.cycles - 1))
+        .note(format!(
+            "each collection took {each:.1} ms of CPU, and {rate:.0} MB were allocated each second"
+        ))
+        .fix(Fix::suggest(format!(
+            "give the container and GOMEMLIMIT some {room:.0} MB more, with which collections take {}, or keep less alive",
+            percent(WANTED)
+        ))),
+    );
+    Ok(())
+}

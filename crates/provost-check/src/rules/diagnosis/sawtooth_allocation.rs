@@ -1,0 +1,63 @@
+//! A steady heap through which much is allocated.
+
+use crate::case::log::{LogCase, percent, too_few};
+use crate::facts::runtime_log::Window;
+use crate::findings::{Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// Cycles.
+const LEAST_CYCLES: u64 = 20;
+/// Of the CPU: what takes less is not worth a word.
+const SHARE: f64 = 0.05;
+
+/// More room costs memory and saves CPU time.
+pub static RULE: Rule = Rule {
+    id: "sawtooth-allocation",
+    group: Group::Diagnosis,
+    level: Level::Note,
+    title: "a steady live heap, and much CPU time for what dies young",
+    page: include_str!("sawtooth-allocation.md"),
+    needs: &[Need::Log],
+    after: &["memory-limit-death-spiral", "frequent-gc", "heap-grows-without-bound"],
+    check: Check::Log(check),
+    ..Rule::BASE
+};
+
+fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
+    let collections = case.collections()?;
+    // What a process does while it comes up is not what it does.
+    let settled = collections.windows.get(collections.windows.len() / 4..).unwrap_or_default();
+    let Some(run) = settled.iter().copied().reduce(Window::then) else { return Ok(()) };
+    if run.cycles < LEAST_CYCLES {
+        return Err(too_few("collections of a process that has come up", run.cycles, LEAST_CYCLES));
+    }
+    let steady =
+        run.live.most.saturating_sub(run.live.least) as f64 <= run.mean_live().max(4.0) * 0.5;
+    let Some(share) = run.cpu_share().filter(|share| *share >= SHARE && steady) else {
+        return Ok(());
+    };
+    let rate = run.rate().unwrap_or_default();
+    let room = run.goal.sum.saturating_sub(run.live.sum) as f64 / run.cycles as f64;
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "{rate:.1} collections a second take {} of the CPU for {:.0} MB that are allocated each second, while {:.0} MB stay alive",
+                percent(share),
+                run.allocation_rate().unwrap_or_default(),
+                run.mean_live(),
+            ),
+            &case.at(run.from),
+            format!("{} MB live, a goal of {} MB", run.live.first, run.goal.first),
+        )
+        .also(&case.at(run.to), format!("{} MB live, a goal of {} MB", run.live.last, run.goal.last))
+        .note(format!(
+            "with {room:.0} MB more room, as GOGC twice as high gives, collections come half as often and take about {}",
+            percent(share / 2.0)
+        ))
+        .fix(Fix::suggest(
+            "raise GOGC as far as GOMEMLIMIT and the container's limit leave room, or allocate less",
+        )),
+    );
+    Ok(())
+}

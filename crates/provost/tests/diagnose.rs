@@ -1,0 +1,90 @@
+//! `provost diagnose` on logs that real processes wrote.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "they are tests")]
+
+mod support;
+
+use std::fs;
+
+use serde_json::Value;
+use support::{Dir, Run};
+
+fn log(name: &str) -> String {
+    fs::read_to_string(support::repository().join("fixtures/runtimelog").join(name)).unwrap()
+}
+
+fn found(run: &Run) -> Vec<String> {
+    let report: Value = serde_json::from_str(&run.out).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    findings.iter().map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_limit_without_room_is_the_one_cause_that_is_told() {
+    let dir = Dir::new().file("checkout.log", log("spiral.log"));
+    let run = dir.provost(&["diagnose", "checkout.log", "--format", "json"]);
+    assert_eq!(run.code, 1, "{run}");
+    // What follows from it is not told beside it; that the machine was busy is.
+    assert_eq!(found(&run), ["memory-limit-death-spiral", "long-pause"], "{run}");
+    let report: Value = serde_json::from_str(&run.out).unwrap();
+    let place = &report["findings"][0]["evidence"][0];
+    assert_eq!((&place["origin"], &place["start"]["line"]), (&"log".into(), &6.into()), "{run}");
+}
+
+#[test]
+fn what_is_around_lines_does_not_matter() {
+    let plain = log("spiral.log");
+    let wrapped = |line: fn(&str) -> String| plain.lines().map(line).collect::<String>();
+    let cri = wrapped(|line| format!("2026-11-26T10:00:00.123456789Z stderr F {line}\n"));
+    let stamped = wrapped(|line| format!("2026-11-26T10:00:00.123456789Z {line}\n"));
+    let docker = wrapped(|line| {
+        let line = line.replace('>', "\\u003e");
+        format!(
+            "{{\"log\":\"{line}\\n\",\"stream\":\"stderr\",\"time\":\"2026-11-26T10:00:00Z\"}}\n"
+        )
+    });
+    let crlf = wrapped(|line| format!("{line}\r\n"));
+    for text in [cri, stamped, docker, crlf] {
+        let run = Dir::new().provost_with_stdin(&["diagnose", "-", "--format", "json"], &text);
+        assert_eq!(found(&run), ["memory-limit-death-spiral", "long-pause"], "{run}");
+    }
+}
+
+#[test]
+fn processes_of_one_log_are_told_apart() {
+    let text = format!("{}starting\n{}", log("spiral.log"), log("steady.log"));
+    let dir = Dir::new().file("two.log", text);
+    let run = dir.provost(&["diagnose", "two.log"]);
+    assert!(run.err.contains("2 processes one after the other"), "{run}");
+    assert!(run.out.contains("memory-limit-death-spiral"), "{run}");
+}
+
+#[test]
+fn a_process_that_is_well_has_no_finding() {
+    let run = Dir::new().provost_with_stdin(&["diagnose", "-"], &log("steady.log"));
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.out.contains("no findings in 1 process"), "{run}");
+}
+
+#[test]
+fn logs_of_every_version_end_well() {
+    for version in ["1.19", "1.21", "1.22", "1.23", "1.24", "1.25", "1.26", "1.27"] {
+        for kind in ["basic", "detail", "pacer"] {
+            let text = log(&format!("{version}/{kind}.log"));
+            let run = Dir::new().provost_with_stdin(&["diagnose", "-"], &text);
+            assert_eq!(run.code, 0, "{version} {kind}: {run}");
+        }
+    }
+}
+
+#[test]
+fn a_log_of_something_else_is_refused_with_the_way_to_record_one() {
+    let dir = Dir::new().file("other.log", "hello\n");
+    let run = dir.provost(&["diagnose", "other.log"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.out.contains("holds no line that the runtime's tracing writes"), "{run}");
+    assert!(run.out.contains("GODEBUG=gctrace=1"), "{run}");
+    let run = dir.provost(&["diagnose", "missing.log"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.out.contains("does not exist") || run.err.contains("does not exist"), "{run}");
+}
