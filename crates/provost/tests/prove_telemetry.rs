@@ -283,3 +283,55 @@ fn a_result_that_differs_from_run_to_run_is_told_with_its_history() {
     );
     assert_eq!(said.contains("run 5: "), (1..5).contains(&ones), "{run}");
 }
+
+/// What is needed beside the port.
+const ALONE: &[&str] = &[
+    "--env",
+    "LAME_DUCK=600ms",
+    "--env",
+    "OTEL_SERVICE_NAME=traced",
+    "--env",
+    "OTEL_EXPORTER_OTLP_ENDPOINT=https://collector.example:4318",
+    "--phase",
+    "telemetry",
+    "--write-proof",
+    "proof.json",
+];
+
+#[test]
+fn a_service_that_listens_where_collectors_do_keeps_its_port() {
+    let spans = |sandbox: &Dir, run: &Run| {
+        assert_eq!(run.code, 0, "{run}");
+        let proof = proof(sandbox);
+        let phase = &proof["phases"][0];
+        assert_eq!(phase["listeners"][0]["port"], 4318, "{phase}");
+        phase["telemetry"]["spans"].as_array().unwrap().len()
+    };
+    let pod = POD.replace("\"8080\"", "\"4318\"").replace("8080", "4318");
+    let declared = sandbox("traced", "1.27", &pod);
+    let run = prove(&declared, &["--phase", "telemetry", "--write-proof", "proof.json"]);
+    assert!(spans(&declared, &run) >= 9, "{run}");
+    // Nobody says that it does.
+    let alone = sandbox("traced", "1.27", POD);
+    let args = ["prove", "--binary", "traced", "--env", "PORT=4318"];
+    let run = alone.provost(&args.iter().chain(ALONE).copied().collect::<Vec<_>>());
+    assert!(spans(&alone, &run) >= 9, "{run}");
+}
+
+#[test]
+fn a_port_or_an_endpoint_of_a_dependency_is_left_to_it() {
+    let sandbox = sandbox("traced", "1.27", POD);
+    let of = |dependency: &str, phase: &str| {
+        let more = ["--dependency", dependency, "--phase", phase, "--write-proof", "proof.json"];
+        prove(&sandbox, &more)
+    };
+    let run = of("tcp:4317=other", "telemetry");
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.err.contains("port 4317 is that of --dependency"), "{run}");
+    assert!(proof(&sandbox)["phases"][0]["telemetry"]["spans"].as_array().unwrap().len() >= 9);
+    let run = of("tcp:4318=collector.observability.example", "start");
+    assert_eq!(run.code, 0, "{run}");
+    let said = "OTEL_EXPORTER_OTLP_ENDPOINT leads to what --dependency names";
+    assert!(run.err.contains(said), "{run}");
+    assert_eq!(proof(&sandbox)["terms"].get("otlp"), None);
+}

@@ -2,7 +2,7 @@
 
 use crate::facts::binary::Binary;
 use crate::facts::problem::{Problem, ProblemKind};
-use crate::facts::proof::{Measured, Proof, VERSION};
+use crate::facts::proof::{Measured, Phase, Proof, VERSION};
 use crate::facts::{Origin, SourceId};
 
 /// Bytes of a proof; larger ones are not read.
@@ -48,7 +48,8 @@ fn implausible(proof: &Proof) -> Option<String> {
     let probes = terms.probes.iter().map(|probe| probe.timeout_ms);
     let promised =
         [terms.start_ms, terms.ready_ms, terms.grace_ms, terms.pre_stop_ms, terms.propagation_ms];
-    if promised.into_iter().chain(probes).any(|ms| ms > LONGEST_US / 1000) {
+    let delay = terms.otlp.iter().map(|otlp| otlp.delay_ms);
+    if promised.into_iter().chain(probes).chain(delay).any(|ms| ms > LONGEST_US / 1000) {
         return Some("its terms grant more than a day".to_owned());
     }
     let phases = || proof.phases.iter().chain(proof.repeats.iter().flatten());
@@ -68,12 +69,46 @@ fn implausible(proof: &Proof) -> Option<String> {
         let requests = phase.requests.iter().flat_map(|it| [Some(it.end_us), it.sent_us]);
         let exit = phase.exit.iter().map(|exit| Some(exit.at_us));
         let all = listeners.chain(signals).chain(lines).chain(requests).chain(exit);
-        if all.chain([phase.ready_us, phase.live_us]).flatten().any(|at_us| at_us > LONGEST_US) {
+        let all = all.chain([phase.ready_us, phase.live_us]).flatten();
+        if all.chain(further(phase)).any(|at_us| at_us > LONGEST_US) {
             return Some(format!("the phase {name} lasted more than a day"));
         }
-        let backwards = phase.requests.iter().any(|request| request.end_us < request.at_us);
+        let asked = phase.telemetry.iter().flat_map(|it| &it.asked);
+        let asked = asked.map(|asked| (asked.at_us, asked.end_us));
+        let mut requests = phase.requests.iter().map(|it| (it.at_us, it.end_us)).chain(asked);
+        let backwards = requests.any(|(at_us, end_us)| end_us < at_us);
         backwards.then(|| format!("a request of the phase {name} ends before it begins"))
     })
+}
+
+/// Times of what not every phase measures.
+fn further(phase: &Phase) -> impl Iterator<Item = u64> {
+    let watched = phase.watched.iter().flat_map(|it| {
+        let states = it.states.iter().map(|state| state.at_us);
+        states.chain(it.goaway_us).chain([it.end_us])
+    });
+    let checks = phase.health.iter().flat_map(|it| &it.checks).map(|check| check.at_us);
+    let load = phase
+        .load
+        .iter()
+        .flat_map(|it| [it.took_us, it.p50_us, it.p90_us, it.p99_us, it.p999_us, it.max_us]);
+    let dependencies = phase.dependencies.iter().flat_map(|it| {
+        let turns = it.turns.iter().map(|turn| turn.at_us);
+        let links = it.links.iter().flat_map(|link| {
+            let calls = link.calls.iter().map(|call| call.at_us);
+            calls.chain(link.closed_us).chain([link.at_us])
+        });
+        turns.chain(links)
+    });
+    let telemetry = phase.telemetry.iter().flat_map(|it| {
+        let asked = it.asked.iter().map(|asked| asked.end_us);
+        let arrived = it.exports.iter().map(|export| export.at_us);
+        let arrived = arrived.chain(it.spans.iter().map(|span| span.at_us));
+        let memory = it.memory.iter().map(|memory| memory.at_us);
+        asked.chain(arrived).chain(it.turns.iter().map(|turn| turn.at_us)).chain(memory)
+    });
+    let all = watched.chain(checks).chain(load).chain(dependencies).chain(telemetry);
+    all.chain([phase.lateness_us])
 }
 
 #[cfg(test)]
@@ -127,6 +162,31 @@ mod tests {
             let again = LEAST.replace("\"phases\": []", &again);
             let told = read(&again).map(drop);
             assert_eq!(told.is_err(), what == "more than a day", "{told:?}");
+        }
+        for inner in [
+            r#""watched": {"service": "", "states": [], "end_us": FAR}"#,
+            r#""watched": {"service": "", "states": [], "goaway_us": FAR, "end_us": 1}"#,
+            r#""watched": {"service": "", "states": [{"at_us": FAR, "serving": 1}], "end_us": 1}"#,
+            r#""health": {"port": 1, "checks": [{"service": "", "at_us": FAR, "outcome": {"is": "refused"}}]}"#,
+            r#""load": {"p50_us": FAR}"#,
+            r#""load": {"took_us": FAR}"#,
+            r#""lateness_us": FAR"#,
+            r#""dependencies": [{"port": 1, "turns": [{"at_us": FAR, "state": "up"}]}]"#,
+            r#""dependencies": [{"port": 1, "turns": [], "links": [{"at_us": 1, "closed_us": FAR}]}]"#,
+            r#""dependencies": [{"port": 1, "turns": [], "links": [{"at_us": 1, "calls": [{"at_us": FAR}]}]}]"#,
+            r#""telemetry": {"asked": [{"at_us": 1, "end_us": FAR, "path": "/", "trace": "", "parent": "", "sampled": true}]}"#,
+            r#""telemetry": {"spans": [{"at_us": FAR, "trace": "", "id": ""}]}"#,
+            r#""telemetry": {"exports": [{"at_us": FAR, "signal": "traces", "by": "grpc", "items": 1}]}"#,
+            r#""telemetry": {"turns": [{"at_us": FAR, "to": "hangs"}]}"#,
+            r#""telemetry": {"memory": [{"at_us": FAR, "bytes": 1, "requests": 1}]}"#,
+        ] {
+            let of = |far: u64| {
+                let inner = inner.replace("FAR", &far.to_string());
+                let phases = format!(r#""phases": [{{"name": "drain", {inner}}}]"#);
+                read(&LEAST.replace("\"phases\": []", &phases)).map(drop)
+            };
+            assert!(of(u64::MAX).unwrap_err().contains("more than a day"), "{inner}");
+            assert_eq!(of(1), Ok(()), "{inner}");
         }
         let newer = LEAST.replace("\"version\": 1", "\"version\": 2");
         assert!(read(&newer).unwrap_err().contains("form 2"));

@@ -16,8 +16,8 @@ use super::tls::{self, Offer, Stream};
 const MOST_HEAD: usize = 64 << 10;
 /// Headers of a response.
 const MOST_HEADERS: usize = 128;
-/// Bytes of a `Location` that are kept.
-const MOST_LOCATION: usize = 200;
+/// Letters of a `Content-Type` that are kept.
+const MOST_TYPE: usize = 200;
 
 /// A connection.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ pub struct Head {
     pub body: Body,
     /// The connection will be closed.
     pub close: bool,
-    /// `Location`, cut.
+    /// `Location`, whole: what is secret in it is looked for before it is cut.
     pub location: Option<String>,
     /// `Content-Type`, cut.
     pub content_type: String,
@@ -293,8 +293,8 @@ pub fn head(bytes: &[u8]) -> Result<Option<(usize, Head)>, Garbled> {
     };
     let content_type = values("Content-Type")
         .first()
-        .map_or_else(String::new, |it| it.chars().take(MOST_LOCATION).collect());
-    let location = values("Location").first().map(|it| it.chars().take(MOST_LOCATION).collect());
+        .map_or_else(String::new, |it| it.chars().take(MOST_TYPE).collect());
+    let location = values("Location").first().map(|it| (*it).to_owned());
     let close = has("Connection", "close") || response.version == Some(0);
     Ok(Some((length, Head { status, body, close, location, content_type })))
 }

@@ -11,7 +11,11 @@ const MOST_PROCESSES: usize = 1 << 10;
 
 /// Listening sockets by address and port. In a network of its own all are the process's; elsewhere
 /// those are that it or what it started holds open. On the loopback address some ports may be ours.
-pub(super) fn listening(pid: u32, own_network: bool, ours: &[u16]) -> BTreeSet<(IpAddr, u16)> {
+pub(super) fn listening(
+    pid: u32,
+    own_network: bool,
+    ours: &BTreeSet<u16>,
+) -> BTreeSet<(IpAddr, u16)> {
     let open = netlink::listening().unwrap_or_default();
     let held = (!own_network && !open.is_empty()).then(|| held_by(pid));
     let is_held = |inode: u32| held.as_ref().is_none_or(|held| held.contains(&inode));
@@ -59,7 +63,7 @@ mod tests {
     fn our_own_socket_is_ours_and_no_other_process_has_it() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let here = (IpAddr::from([127, 0, 0, 1]), listener.local_addr().unwrap().port());
-        assert!(listening(std::process::id(), false, &[]).contains(&here));
-        assert!(!listening(u32::MAX, false, &[]).contains(&here));
+        assert!(listening(std::process::id(), false, &BTreeSet::new()).contains(&here));
+        assert!(!listening(u32::MAX, false, &BTreeSet::new()).contains(&here));
     }
 }

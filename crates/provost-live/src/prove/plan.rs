@@ -1,5 +1,6 @@
 //! What is to be run, and what is to be asked of it.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use provost_check::facts::proof::telemetry::DEFAULT_PORTS;
@@ -37,6 +38,10 @@ pub struct Plan {
     pub absent: Vec<(PathBuf, String)>,
     /// What it is held against.
     pub terms: Terms,
+    /// Ports that the process opens, as far as anybody says so: where it listens nobody else may.
+    pub ports: BTreeSet<u16>,
+    /// The variable whose value was changed, in a start that is to show what comes of it.
+    pub changed: Option<String>,
     /// When the early signal is sent, in microseconds from the start.
     pub early_us: u64,
     /// When that many sockets listen, a start with a changed variable has been seen enough of; without
@@ -91,10 +96,90 @@ pub struct VolumeFile {
 }
 
 impl Plan {
-    /// Ports of its network that are ours.
-    pub(super) fn ours(&self) -> Vec<u16> {
+    /// Where the process is told to send its telemetry, in a network where nobody else is.
+    pub(super) fn told(&self) -> u16 {
+        let taken = self.taken();
+        (TOLD..u16::MAX).find(|port| !taken.contains(port)).unwrap_or(TOLD)
+    }
+
+    /// Ports of its network that are ours from the start.
+    pub(super) fn ours(&self) -> BTreeSet<u16> {
         let dependencies = self.terms.dependencies.iter().map(|dependency| dependency.port);
-        let sink = self.terms.otlp.iter().flat_map(|_| DEFAULT_PORTS.into_iter().chain([TOLD]));
-        dependencies.chain(sink).collect()
+        dependencies.chain(self.terms.otlp.as_ref().map(|_| self.told())).collect()
+    }
+
+    /// Ports where SDKs send by default and nobody is, as far as that is known: neither the process
+    /// itself, which may be a collector, nor what stands in for what it depends on.
+    pub(super) fn defaults(&self) -> Vec<u16> {
+        let taken = self.taken();
+        DEFAULT_PORTS.into_iter().filter(|port| !taken.contains(port)).collect()
+    }
+
+    fn taken(&self) -> BTreeSet<u16> {
+        let terms = &self.terms;
+        let dependencies = terms.dependencies.iter().map(|dependency| dependency.port);
+        let probes = terms.probes.iter().map(|probe| probe.port);
+        let metrics = terms.metrics.iter().filter_map(|endpoint| endpoint.port);
+        let known = dependencies.chain(probes).chain(metrics).chain(terms.port);
+        known.chain(self.ports.iter().copied()).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use provost_check::facts::proof::{Dependency, Otlp, Probe, ProbeBy, ProbeKind};
+
+    pub(in crate::prove) fn plan() -> Plan {
+        Plan {
+            phase: PhaseName::Telemetry,
+            program: PathBuf::from("/p"),
+            arguments: Vec::new(),
+            environment: Vec::new(),
+            secrets: Vec::new(),
+            directory: PathBuf::from("/"),
+            user: (1, 1),
+            read_only_root: false,
+            fs_group: None,
+            groups: Vec::new(),
+            volumes: Vec::new(),
+            absent: Vec::new(),
+            terms: Terms { otlp: Some(Otlp::default()), ..Terms::default() },
+            ports: BTreeSet::new(),
+            changed: None,
+            early_us: 0,
+            sockets: None,
+            turn: 0,
+        }
+    }
+
+    #[test]
+    fn a_port_of_the_process_or_of_a_dependency_is_not_taken_for_the_sink() {
+        let free = plan();
+        assert_eq!((free.defaults(), free.told()), (vec![4317, 4318], TOLD));
+        // A collector: requests go to one port, a probe to another.
+        let mut collector = plan();
+        collector.terms.port = Some(4318);
+        let probe = Probe {
+            kind: ProbeKind::Readiness,
+            by: ProbeBy::Http,
+            path: "/".to_owned(),
+            port: TOLD,
+            timeout_ms: 1000,
+        };
+        collector.terms.probes = vec![probe];
+        assert_eq!((collector.defaults(), collector.told()), (vec![4317], TOLD + 1));
+        assert!(!collector.ours().contains(&4318) && !collector.ours().contains(&TOLD));
+        let mut declares = plan();
+        declares.ports = BTreeSet::from([4317]);
+        assert_eq!(declares.defaults(), [4318]);
+        let mut depends = plan();
+        depends.terms.dependencies =
+            vec![Dependency { port: 4317, name: None, target: None, variables: vec![] }];
+        assert_eq!(depends.defaults(), [4318]);
+        assert_eq!(depends.ours(), BTreeSet::from([4317, TOLD]));
+    }
+}
+
+#[cfg(test)]
+pub(super) use tests::plan as a_plan;

@@ -1,7 +1,7 @@
 //! The process that is measured: started, watched, signalled, and gone when its owner is.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::Seek as _;
 use std::net::IpAddr;
@@ -93,6 +93,8 @@ pub(super) struct Process {
     seen: Rc<RefCell<Seen>>,
     watchers: Vec<JoinHandle<()>>,
     unread: Rc<Cell<bool>>,
+    /// Ports of its network that are ours.
+    ours: Rc<RefCell<BTreeSet<u16>>>,
     pub(super) signals: Vec<Sent>,
     /// What was given to it in secret.
     pub(super) hidden: Rc<Hidden>,
@@ -152,10 +154,12 @@ impl Process {
             let reader = Reader::new(clock, &seen, &hide, &unread, Some(token));
             watchers.push(tokio::task::spawn_local(reader.read(err)));
         }
-        let looking =
-            watch_listeners(clock, Rc::clone(&seen), (id, entered.namespaces), plan.ours());
+        let ours = Rc::new(RefCell::new(plan.ours()));
+        let network = (id, entered.namespaces);
+        let looking = watch_listeners(clock, Rc::clone(&seen), network, Rc::clone(&ours));
         watchers.push(tokio::task::spawn_local(looking));
-        Ok(Self { clock, child, pid, seen, watchers, unread, signals: Vec::new(), hidden: hide })
+        let signals = Vec::new();
+        Ok(Self { clock, child, pid, seen, watchers, unread, ours, signals, hidden: hide })
     }
 
     /// Stops reading what it prints, or goes on with it. One read that has begun is still done.
@@ -201,6 +205,12 @@ impl Process {
         let text = std::fs::read_to_string(path).ok()?;
         let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
         Some(pages * rustix::param::page_size() as u64)
+    }
+
+    /// That a port of its network is ours from now on, or is not.
+    pub(super) fn mark(&self, port: u16, ours: bool) {
+        let mut all = self.ours.borrow_mut();
+        let _ = if ours { all.insert(port) } else { all.remove(&port) };
     }
 
     /// Its number.
@@ -269,11 +279,11 @@ async fn watch_listeners(
     clock: Clock,
     seen: Rc<RefCell<Seen>>,
     (pid, own_network): (u32, bool),
-    ours: Vec<u16>,
+    ours: Rc<RefCell<BTreeSet<u16>>>,
 ) {
     let mut open: BTreeMap<(IpAddr, u16), usize> = BTreeMap::new();
     loop {
-        let now = listening(pid, own_network, &ours);
+        let now = listening(pid, own_network, &ours.borrow());
         let at_us = clock.now_us();
         {
             let mut seen = seen.borrow_mut();

@@ -69,6 +69,8 @@ pub enum Purpose {
     Traced,
     /// While nobody takes the telemetry of the process.
     Untaken,
+    /// The same as these, before them, while somebody does.
+    Taken,
     /// At a moment of a steady rate.
     Steady,
     /// On a connection of its own, near SIGTERM.

@@ -60,7 +60,7 @@ impl Scale {
 }
 
 /// Lanes in the order in which they are read.
-const LANES: [(Purpose, &str); 18] = [
+const LANES: [(Purpose, &str); 19] = [
     (Purpose::NewConnection, "new connections"),
     (Purpose::Busy, "busy connections"),
     (Purpose::Idle, "idle connections"),
@@ -76,6 +76,7 @@ const LANES: [(Purpose, &str); 18] = [
     (Purpose::Opened, "opened before"),
     (Purpose::Traced, "traced"),
     (Purpose::Untaken, "no collector"),
+    (Purpose::Taken, "with collector"),
     (Purpose::Readiness, "readiness"),
     (Purpose::Liveness, "liveness"),
     (Purpose::Startup, "startup"),

@@ -43,18 +43,17 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     if control.ready_us.is_none() {
         return Err(Abstain::unknown(Reason::NotMeasured, "the process with a collector"));
     }
-    let repeat = |finding: Finding| {
-        finding.note(case.repeat(phase)).note(format!(
-            "none of it happens with a collector that takes what comes (phase {})",
-            control.name.name()
-        ))
-    };
+    let repeat = |finding: Finding| finding.note(case.repeat(phase));
     if phase.ready_us.is_none() {
         let at = phase.exit.as_ref().map_or(0, |exit| exit.at_us);
         let message = "the process does not become ready while its collector refuses connections";
         out.push(
             repeat(Finding::new(&RULE, message, &case.moment(phase, at), "never ready until then"))
                 .variant(&RULE.variants[2])
+                .note(format!(
+                    "it does with a collector that takes what comes (phase {})",
+                    control.name.name()
+                ))
                 .fix(Fix::suggest(
                     "connect in the background: no WithBlock, no Ping before the service starts",
                 )),
@@ -71,6 +70,12 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     }
     let unanswered: Vec<&Request> = phase.of(Purpose::Untaken).filter(bad).collect();
     if let Some(first) = unanswered.first() {
+        // So many at once may be too many for it, whoever takes its telemetry.
+        let mut same = phase.of(Purpose::Taken).peekable();
+        if same.peek().is_none() || same.any(|request| bad(&request)) {
+            let what = "requests without a collector: as many at once are not all answered with one either, or were not made";
+            return Err(Abstain::unknown(Reason::NotMeasured, what));
+        }
         let how = behaviour(telemetry, first.at_us);
         out.push(
             repeat(Finding::new(
@@ -80,15 +85,28 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
                 first.outcome.words(),
             ))
             .note(tally(unanswered))
+            .note("the same requests were all answered before, while it took what came")
             .fix(Fix::suggest(
                 "send in the background: sdktrace.WithBatcher instead of WithSyncer, and nothing that waits for the exporter in a handler",
             )),
         );
         return Ok(());
     }
-    if let Some((from, to)) = growth(&telemetry.memory) {
-        let all: Vec<String> =
-            telemetry.memory.iter().map(|it| format!("{} MiB", it.bytes >> 20)).collect();
+    let held = |how: Behaviour| -> Vec<&Memory> {
+        telemetry.memory.iter().filter(|it| behaviour(telemetry, it.at_us) == how).collect()
+    };
+    let (with, without) = (held(Behaviour::Takes), held(Behaviour::Hangs));
+    let grown = growth(&without);
+    // What grows with requests alone, as a cache does, is no queue.
+    let known = grown.is_none_or(|(from, to)| {
+        let alone = last_growth(&with);
+        alone.is_some_and(|alone| to.bytes - from.bytes >= alone.saturating_mul(2))
+    });
+    if let Some((from, to)) = grown.filter(|_| known) {
+        let shown = |all: &[&Memory]| {
+            let all: Vec<String> = all.iter().map(|it| format!("{} MiB", it.bytes >> 20)).collect();
+            all.join(", ")
+        };
         out.push(
             repeat(Finding::new(
                 &RULE,
@@ -101,31 +119,46 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
                 format!("{} MiB", to.bytes >> 20),
             ))
             .variant(&RULE.variants[0])
-            .note(format!("behind each burst of requests: {}", all.join(", ")))
+            .note(format!("behind each burst of requests: {}", shown(&without)))
+            .note(format!("behind as many before, while it took what came: {}", shown(&with)))
             .fix(Fix::suggest(
                 "drop what cannot be sent: the SDK's batch processor keeps 2048 spans (OTEL_BSP_MAX_QUEUE_SIZE)",
             )),
         );
     }
-    ends(case, phase, control, out)
+    ends(case, phase, control, out)?;
+    if known || !out.found.is_empty() {
+        return Ok(());
+    }
+    let what = "memory without a collector: it grows with one, too, or was not measured there";
+    Err(Abstain::unknown(Reason::NotMeasured, what))
 }
 
 /// How the collector behaved at a moment.
 fn behaviour(telemetry: &Telemetry, at_us: u64) -> Behaviour {
-    let turned = telemetry.turns.iter().rev().find(|turn| turn.at_us <= at_us);
+    let until = telemetry.turns.partition_point(|turn| turn.at_us <= at_us);
+    let turned = telemetry.turns.get(..until).and_then(<[_]>::last);
     turned.map_or(Behaviour::Refuses, |turn| turn.to)
 }
 
 /// The last burst, where it made memory grow as much as the one before. By then the queue of a batch
 /// processor is full twice over, and a heap that only follows its target has found it.
-fn growth(memory: &[Memory]) -> Option<(&Memory, &Memory)> {
-    let [.., one, two, three] = memory else { return None };
+fn growth<'m>(memory: &[&'m Memory]) -> Option<(&'m Memory, &'m Memory)> {
+    let &[.., one, two, three] = memory else { return None };
     if two.requests < BURST || three.requests < BURST {
         return None;
     }
     let earlier = two.bytes.saturating_sub(one.bytes);
     let later = three.bytes.saturating_sub(two.bytes);
-    (earlier >= GROWS && later >= GROWS && later * 2 >= earlier).then_some((two, three))
+    (earlier >= GROWS && later >= GROWS && later.saturating_mul(2) >= earlier)
+        .then_some((two, three))
+}
+
+/// By how much the last of as many bursts made it grow; none where there were fewer.
+fn last_growth(memory: &[&Memory]) -> Option<u64> {
+    let &[.., _, two, three] = memory else { return None };
+    let whole = two.requests >= BURST && three.requests >= BURST;
+    whole.then(|| three.bytes.saturating_sub(two.bytes))
 }
 
 fn ends(case: &ProcessCase<'_>, phase: &Phase, control: &Phase, out: &mut Findings) -> Judged {

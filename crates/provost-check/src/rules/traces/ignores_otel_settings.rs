@@ -37,7 +37,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
             &case.moment(phase, export.at_us),
             format!("arrived on port {port} by {}", export.by),
         );
-        out.push(case.show_endpoint(sent, finding).note(case.repeat(phase)).fix(Fix::suggest(
+        out.push(case.show_endpoint(&sent, finding).note(case.repeat(phase)).fix(Fix::suggest(
             "leave WithEndpoint out: the exporter reads the variables where the code says nothing",
         )));
         return Ok(());
@@ -75,7 +75,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         }
         Err(_) => finding,
     };
-    out.push(case.show_endpoint(sent, finding).note(case.repeat(phase)).fix(Fix::suggest(
+    out.push(case.show_endpoint(&sent, finding).note(case.repeat(phase)).fix(Fix::suggest(
         "set the provider before anything is served (otel.SetTracerProvider) and shut it down at the end, or take the variable out",
     )));
     Ok(())

@@ -1,5 +1,7 @@
 //! The end of a process is missing from its traces.
 
+use std::collections::BTreeSet;
+
 use crate::case::process::{ProcessCase, duration};
 use crate::facts::proof::PhaseName;
 use crate::facts::proof::telemetry::Traced;
@@ -25,10 +27,10 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let phase = sent.phase;
     let has_spans = |asked: &&Traced| sent.of(asked).next().is_some();
     // A path that is left out of traces says nothing.
-    let traced: Vec<&str> =
+    let traced: BTreeSet<&str> =
         sent.sampled().filter(has_spans).map(|asked| asked.path.as_str()).collect();
     let last: Vec<&Traced> =
-        sent.sampled().filter(|it| it.last && traced.contains(&it.path.as_str())).collect();
+        sent.sampled().filter(|it| it.last && traced.contains(it.path.as_str())).collect();
     let unknown = |what: &'static str| Err(Abstain::unknown(Reason::NotMeasured, what));
     let (Some(told), Some(exit)) = (phase.told_us(), &phase.exit) else {
         return unknown("the end of a process that sends spans");

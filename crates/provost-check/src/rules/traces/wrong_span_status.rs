@@ -1,5 +1,7 @@
 //! Mistakes of callers that count as the server's.
 
+use std::collections::BTreeMap;
+
 use crate::case::process::ProcessCase;
 use crate::facts::proof::PhaseName;
 use crate::facts::proof::telemetry::{ERROR, SERVER, Span};
@@ -21,9 +23,12 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let sent = case.spans()?;
+    // Of two in one trace the first.
+    let asked = sent.telemetry.asked.iter().rev();
+    let statuses: BTreeMap<&str, Option<u16>> =
+        asked.map(|asked| (asked.trace.as_str(), asked.status)).collect();
     let answered = |span: &Span| {
-        let asked = sent.telemetry.asked.iter().find(|asked| asked.trace == span.trace);
-        span.http_status.or(asked.and_then(|asked| asked.status))
+        span.http_status.or_else(|| statuses.get(span.trace.as_str()).copied().flatten())
     };
     let wrong: Vec<(&Span, u16)> = sent
         .telemetry
@@ -41,10 +46,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
             &case.moment(sent.phase, first.at_us),
             format!("the span {:?}", first.name),
         )
-        .note(format!(
-            "so have {} spans of servers in all that were answered with 4xx",
-            wrong.len()
-        ))
+        .note(format!("of servers' spans that were answered with 4xx, {} in all", wrong.len()))
         .note(case.repeat(sent.phase))
         .fix(Fix::suggest("leave the status of a server's span unset below 500")),
     );

@@ -9,8 +9,6 @@ use crate::prove::process::Clock;
 const MOST: usize = 500;
 /// Headers that are looked through.
 const MOST_HEADERS: usize = 64;
-/// Bytes of a header's value that are kept.
-const MOST_VALUE: usize = 64;
 
 /// Those of one connection.
 #[derive(Debug, Default)]
@@ -46,11 +44,17 @@ fn head(bytes: &[u8]) -> Option<Option<String>> {
     let Ok(httparse::Status::Complete(_)) = request.parse(bytes) else { return None };
     let mut parents =
         request.headers.iter().filter(|header| header.name.eq_ignore_ascii_case("traceparent"));
-    let shown = |value: &[u8]| {
-        let value = value.get(..value.len().min(MOST_VALUE)).unwrap_or_default();
-        String::from_utf8_lossy(value).into_owned()
-    };
-    Some(parents.next().map(|header| shown(header.value)))
+    Some(parents.next().and_then(|header| trace_parent(header.value)))
+}
+
+/// One that has the shape of one (W3C Trace Context, section 3.2.2): a version, the trace, the span that
+/// asked, flags. Whatever else stands there is kept by nobody: it may be anything.
+fn trace_parent(value: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(value).ok()?.trim();
+    let parts: Vec<&str> = text.splitn(5, '-').collect();
+    let is_hex = |part: &str| part.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
+    let fits = |(part, length): (&&str, usize)| part.len() == length && is_hex(part);
+    (parts.len() == 4 && parts.iter().zip([2, 32, 16, 2]).all(fits)).then(|| text.to_owned())
 }
 
 #[cfg(test)]
@@ -59,8 +63,9 @@ mod tests {
 
     #[test]
     fn heads_of_requests_are_told_from_other_protocols() {
-        let traced = b"GET /a HTTP/1.1\r\nHost: b\r\nTraceparent: 00-11-22-01\r\n\r\n";
-        assert_eq!(head(traced), Some(Some("00-11-22-01".to_owned())));
+        let parent = format!("00-{}-{}-01", "1".repeat(32), "2".repeat(16));
+        let traced = format!("GET /a HTTP/1.1\r\nHost: b\r\nTraceparent: {parent}\r\n\r\n");
+        assert_eq!(head(traced.as_bytes()), Some(Some(parent)));
         assert_eq!(head(b"POST / HTTP/1.1\r\nHost: b\r\n\r\nbody"), Some(None));
         // Not whole, HTTP/2, a query of PostgreSQL, a command of Redis.
         for other in [
@@ -72,5 +77,15 @@ mod tests {
         ] {
             assert_eq!(head(other), None, "{}", String::from_utf8_lossy(other));
         }
+    }
+
+    #[test]
+    fn what_has_not_the_shape_of_a_traceparent_is_not_kept() {
+        for other in ["Bearer hunter2hunter2", "00-11-22-01", "", "00-hunter2hunter2"] {
+            let call = format!("GET / HTTP/1.1\r\ntraceparent: {other}\r\n\r\n");
+            assert_eq!(head(call.as_bytes()), Some(None), "{other}");
+        }
+        let long = format!("00-{}-{}-01-hunter2", "1".repeat(32), "2".repeat(16));
+        assert_eq!(trace_parent(long.as_bytes()), None);
     }
 }

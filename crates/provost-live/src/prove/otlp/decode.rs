@@ -1,5 +1,6 @@
 //! Messages of OTLP (opentelemetry-proto 1.3: `trace/v1/trace.proto`, `collector/*/v1`), by protobuf and
-//! by JSON. Fields that are not looked at are skipped, whatever they are.
+//! by JSON. Fields that are not looked at are skipped, whatever they are. Names are whole: whoever shows
+//! them looks for what is secret first, and cuts them then.
 
 use provost_check::facts::proof::telemetry::{Kind, Span};
 use serde_json::Value as Json;
@@ -10,8 +11,6 @@ use super::wire::{Fields, Malformed, Value};
 const MOST_SPANS: usize = 20_000;
 /// Names of services that are kept.
 const MOST_NAMES: usize = 16;
-/// Letters of a name that are kept.
-const MOST_NAME: usize = 200;
 
 /// What a message says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -26,9 +25,8 @@ pub struct Message {
 
 impl Message {
     fn serve(&mut self, name: &str) {
-        let name: String = name.chars().take(MOST_NAME).collect();
-        if self.services.len() < MOST_NAMES && !self.services.contains(&name) {
-            self.services.push(name);
+        if self.services.len() < MOST_NAMES && !self.services.iter().any(|known| known == name) {
+            self.services.push(name.to_owned());
         }
     }
 
@@ -99,7 +97,7 @@ fn span_of(bytes: &[u8]) -> Result<Span, Malformed> {
             (1, id) => span.trace = hex(id.bytes()?, 16),
             (2, id) => span.id = hex(id.bytes()?, 8),
             (4, id) => span.parent = hex(id.bytes()?, 8),
-            (5, name) => span.name = cut(&String::from_utf8_lossy(name.bytes()?)),
+            (5, name) => span.name = String::from_utf8_lossy(name.bytes()?).into_owned(),
             (6, kind) => span.kind = u32::try_from(kind.number()?).unwrap_or(0),
             (9, attribute) => {
                 let (key, value) = attribute_of(attribute.bytes()?)?;
@@ -187,7 +185,7 @@ fn span_of_json(json: &Json) -> Result<Span, Malformed> {
         trace: id("traceId", 16),
         id: id("spanId", 8),
         parent: id("parentSpanId", 8),
-        name: cut(text("name")),
+        name: text("name").to_owned(),
         kind: number(&json["kind"], "SPAN_KIND_", KINDS),
         status: number(&json["status"]["code"], "STATUS_CODE_", STATUSES),
         ..empty()
@@ -226,10 +224,6 @@ fn list<'j>(json: &'j Json, name: &str) -> Result<&'j [Json], Malformed> {
 
 fn is_status(key: &str) -> bool {
     matches!(key, "http.response.status_code" | "http.status_code")
-}
-
-fn cut(name: &str) -> String {
-    name.chars().take(MOST_NAME).collect()
 }
 
 /// An id of that many bytes; one of another length is none.

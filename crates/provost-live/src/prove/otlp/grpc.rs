@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, Request, Response};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::{Arrived, Inbox, MOST_BODY, kind_of};
+use super::{Arrived, Inbox, kind_of};
 
 /// Calls at a time.
 const MOST_CALLS: u32 = 32;
@@ -49,15 +49,15 @@ async fn call(
         let value = head.headers.get(name).and_then(|value| value.to_str().ok());
         value.unwrap_or_default().to_owned()
     };
-    let mut body = Vec::new();
+    let (mut body, mut held) = (Vec::new(), inbox.hold());
     while let Some(piece) = stream.data().await {
         let piece = piece.ok()?;
-        let _ = stream.flow_control().release_capacity(piece.len());
-        body.extend_from_slice(&piece);
-        if body.len() > MOST_BODY {
-            inbox.broken("a message by HTTP/2 is too long".to_owned());
+        if !held.more(piece.len()) {
+            inbox.broken("a message by HTTP/2 is too long, or too many come at once".to_owned());
             return None;
         }
+        let _ = stream.flow_control().release_capacity(piece.len());
+        body.extend_from_slice(&piece);
     }
     let grpc = header("content-type").starts_with("application/grpc");
     let kind = kind_of(head.uri.path());

@@ -3,7 +3,7 @@
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use super::{Arrived, Inbox, MOST_BODY, kind_of};
+use super::{Arrived, Held, Inbox, kind_of};
 use crate::prove::body::{Body, Chunks};
 
 /// Bytes of the head of a request.
@@ -44,8 +44,10 @@ pub(super) async fn serve(mut stream: TcpStream, inbox: &Inbox) {
         if head.expects && stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.is_err() {
             return;
         }
-        let Some(body) = body(&mut stream, &mut buffer, &mut head.body).await else {
-            inbox.broken("a message by HTTP was cut, or too long".to_owned());
+        let mut held = inbox.hold();
+        let whole = body(&mut stream, &mut buffer, &mut head.body, &mut held).await;
+        let Some(body) = whole else {
+            inbox.broken("a message by HTTP was cut, too long, or one of too many".to_owned());
             return;
         };
         let by = if head.json { "http/json" } else { "http/protobuf" };
@@ -75,7 +77,12 @@ async fn more(stream: &mut TcpStream, buffer: &mut Vec<u8>) -> bool {
     read > 0
 }
 
-async fn body(stream: &mut TcpStream, buffer: &mut Vec<u8>, body: &mut Body) -> Option<Vec<u8>> {
+async fn body(
+    stream: &mut TcpStream,
+    buffer: &mut Vec<u8>,
+    body: &mut Body,
+    held: &mut Held,
+) -> Option<Vec<u8>> {
     let mut content = Vec::new();
     let mut whole = body.is_empty();
     while !whole {
@@ -83,7 +90,8 @@ async fn body(stream: &mut TcpStream, buffer: &mut Vec<u8>, body: &mut Body) -> 
         let (taken, _, done) = body.take_to(buffer, &mut keep).ok()?;
         buffer.drain(..taken);
         whole = done;
-        if content.len() > MOST_BODY || (!whole && !more(stream, buffer).await) {
+        let come = content.len().saturating_sub(held.bytes);
+        if !held.more(come) || (!whole && !more(stream, buffer).await) {
             return None;
         }
     }

@@ -1,5 +1,6 @@
-//! Asked while nobody takes its telemetry: connections to the collector are refused first, and then come
-//! about and are never answered. Then told to end.
+//! Asked while nobody takes its telemetry: started while connections to the collector are refused, then
+//! asked as much as later while all is taken, so that what the requests alone do is known; then they are
+//! refused again, and at last come about and are never answered. Then told to end.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
@@ -9,7 +10,7 @@ use std::time::Duration;
 use provost_check::facts::proof::telemetry::{Behaviour, Memory};
 use provost_check::facts::proof::{Outcome, Purpose};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::log::{Client, Log};
 use super::run::Run;
@@ -22,6 +23,10 @@ const BURST_TIME: Duration = Duration::from_millis(2500);
 /// Bursts while nothing is answered: the first two fill a queue of the usual length (2048 spans), the
 /// others show whether it has an end.
 const BURSTS: usize = 4;
+/// Until the exporter has found its collector again.
+const FOUND: Duration = Duration::from_secs(2);
+/// Between two looks whether it has.
+const LOOK: Duration = Duration::from_millis(20);
 /// Connections that they go by.
 const AT_ONCE: usize = 8;
 /// Requests by themselves.
@@ -37,33 +42,56 @@ pub(super) async fn run(run: &mut Run<'_>) {
     }
     let Some(port) = run.port() else { return };
     let to = run.to(port);
-    singly(run, to).await;
-    if let Some(sink) = &mut run.sink {
-        sink.turn(Behaviour::Hangs).await;
+    turn(run, Behaviour::Takes).await;
+    // By the first one an exporter that was refused finds its collector, and a heap its size.
+    burst(run, to, None).await;
+    let begun = Instant::now();
+    let none = |run: &Run<'_>| run.sink.as_ref().is_some_and(|sink| sink.messages() == 0);
+    while none(run) && begun.elapsed() < FOUND && !run.process.has_ended() {
+        sleep(LOOK).await;
     }
-    for _ in 0..BURSTS {
-        let answered = burst(run, to).await;
-        let Some(bytes) = run.process.resident().filter(|_| answered > 0) else { break };
-        run.memory.push(Memory { at_us: run.process.clock.now_us(), bytes, requests: answered });
+    bursts(run, to, Purpose::Taken).await;
+    singly(run, to, Purpose::Taken).await;
+    if let Some(sink) = &run.sink {
+        sink.forget();
     }
-    singly(run, to).await;
+    turn(run, Behaviour::Refuses).await;
+    singly(run, to, Purpose::Untaken).await;
+    turn(run, Behaviour::Hangs).await;
+    bursts(run, to, Purpose::Untaken).await;
+    singly(run, to, Purpose::Untaken).await;
     run.terminate();
     run.wait_for_end().await;
 }
 
-async fn singly(run: &Run<'_>, to: SocketAddr) {
+async fn turn(run: &mut Run<'_>, to: Behaviour) {
+    if let Some(sink) = &mut run.sink {
+        sink.turn(to).await;
+    }
+}
+
+async fn bursts(run: &mut Run<'_>, to: SocketAddr, purpose: Purpose) {
+    for _ in 0..BURSTS {
+        let answered = burst(run, to, Some(purpose)).await;
+        let Some(bytes) = run.process.resident().filter(|_| answered > 0) else { break };
+        run.memory.push(Memory { at_us: run.process.clock.now_us(), bytes, requests: answered });
+    }
+}
+
+async fn singly(run: &Run<'_>, to: SocketAddr, purpose: Purpose) {
     let path = run.plan.terms.path.as_str();
     for path in [path, UNKNOWN].iter().cycle().take(SINGLE) {
-        run.log.ask(Purpose::Untaken, to, path, PATIENCE).await;
+        run.log.ask(purpose, to, path, PATIENCE).await;
         if run.log.last() == Some(Outcome::TimedOut) {
             return;
         }
     }
 }
 
-/// As many requests as there is time for; how many were answered.
-async fn burst(run: &Run<'_>, to: SocketAddr) -> u64 {
+/// As many requests as there is time for; how many were answered. Without a purpose nothing is kept.
+async fn burst(run: &Run<'_>, to: SocketAddr, purpose: Option<Purpose>) -> u64 {
     let shared = Rc::new(Burst {
+        purpose,
         log: Rc::clone(&run.log),
         to,
         left: Cell::new(BURST),
@@ -81,6 +109,7 @@ async fn burst(run: &Run<'_>, to: SocketAddr) -> u64 {
 }
 
 struct Burst {
+    purpose: Option<Purpose>,
     log: Rc<Log>,
     to: SocketAddr,
     left: Cell<u64>,
@@ -115,9 +144,9 @@ impl Burst {
                 continue;
             }
             let waited = outcome == Outcome::TimedOut;
-            if self.bad.get() < MOST_BAD {
+            if let Some(purpose) = self.purpose.filter(|_| self.bad.get() < MOST_BAD) {
                 self.bad.set(self.bad.get() + 1);
-                self.log.keep(Purpose::Untaken, &path, (at, Some(at)), outcome);
+                self.log.keep(purpose, &path, (at, Some(at)), outcome);
             }
             if waited {
                 return;

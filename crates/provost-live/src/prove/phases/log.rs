@@ -3,9 +3,12 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use provost_check::facts::proof::{Outcome, Probe, ProbeBy, Protocol, Purpose, Request};
+use provost_check::model::hidden::Hidden;
+use provost_check::model::secret::masked;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::prove::connection::{Connection, Kept, get};
@@ -15,6 +18,8 @@ use crate::prove::tls::{Offer, Stream};
 
 /// Requests that are kept.
 const MOST_REQUESTS: usize = 400_000;
+/// Letters of a `Location` that are kept.
+const MOST_LOCATION: usize = 200;
 
 /// What is written down while the process runs.
 #[derive(Debug)]
@@ -27,12 +32,15 @@ pub(super) struct Log {
     protocols: RefCell<BTreeMap<u16, Protocol>>,
     /// What gRPC is asked for the health of.
     pub(super) service: String,
+    /// What no report may show.
+    hidden: Rc<Hidden>,
 }
 
 impl Log {
-    pub(super) fn new(clock: Clock, service: String) -> Self {
+    pub(super) fn new(clock: Clock, service: String, hidden: Rc<Hidden>) -> Self {
         Self {
             clock,
+            hidden,
             requests: RefCell::default(),
             lateness: RefCell::default(),
             protocols: RefCell::default(),
@@ -64,8 +72,13 @@ impl Log {
         purpose: Purpose,
         path: &str,
         (at, sent): (Instant, Option<Instant>),
-        outcome: Outcome,
+        mut outcome: Outcome,
     ) {
+        if let Outcome::Answered { location: Some(location), .. } = &mut outcome {
+            // Cut first, the rest of what is secret would not be known again.
+            self.hidden.hide(location);
+            *location = masked(location).chars().take(MOST_LOCATION).collect();
+        }
         let mut requests = self.requests.borrow_mut();
         if requests.len() < MOST_REQUESTS {
             requests.push(Request {
@@ -250,5 +263,25 @@ pub(super) fn shown(asked: &str, grpc: bool) -> String {
         (false, path) => path.to_owned(),
         (true, "") => "grpc.health.v1.Health/Check".to_owned(),
         (true, service) => format!("grpc.health.v1.Health/Check {service}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_at_the_cut_of_a_location_is_left_out() {
+        let mut hidden = Hidden::default();
+        hidden.add("hunter2hunter2");
+        let log = Log::new(Clock::now(), String::new(), Rc::new(hidden));
+        let whole = format!("/{}hunter2hunter2", "a".repeat(MOST_LOCATION - 8));
+        let mut outcome = Outcome::answered(302, 0, false);
+        if let Outcome::Answered { location, .. } = &mut outcome {
+            *location = Some(whole);
+        }
+        log.keep(Purpose::Plain, "/", (Instant::now(), None), outcome);
+        let Some(Outcome::Answered { location: Some(kept), .. }) = log.last() else { panic!() };
+        assert_eq!(kept, format!("/{}***", "a".repeat(MOST_LOCATION - 8)));
     }
 }

@@ -10,7 +10,6 @@ use provost_check::facts::proof::{
     Children, Exit, Health, Load, Missing, Outcome, Phase, PhaseName, ProbeKind, Protocol, Purpose,
     Signal, Spoken, State, Telemetry, Watched,
 };
-use provost_check::model::secret::masked;
 use tokio::time::{Instant, sleep};
 
 use super::log::Log;
@@ -38,6 +37,8 @@ pub(super) struct Run<'p> {
     pub(super) process: Process,
     pub(super) log: Rc<Log>,
     pub(super) dependencies: Dependencies,
+    /// Nobody else is in its network.
+    pub(super) own_network: bool,
     ready_us: Option<u64>,
     live_us: Option<u64>,
     spoken: Vec<Spoken>,
@@ -75,12 +76,14 @@ impl<'p> Run<'p> {
         let dependencies = Dependencies::start(asked, state, beyond).await?;
         let process = Process::start(plan, entered).map_err(|error| error.0)?;
         let service = plan.terms.health_service().to_owned();
-        let log = Rc::new(Log::new(process.clock, service));
+        let hidden = Rc::clone(&process.hidden);
+        let log = Rc::new(Log::new(process.clock, service, hidden));
         Ok(Self {
             plan,
             process,
             log,
             dependencies,
+            own_network: entered.namespaces,
             ready_us: None,
             live_us: None,
             spoken: Vec::new(),
@@ -268,24 +271,17 @@ impl<'p> Run<'p> {
         if self.exit.is_none() {
             self.exit = self.process.ended_within(Duration::ZERO).await;
         }
-        let hidden = Rc::clone(&self.process.hidden);
         let dependencies = self.dependencies.seen(self.process.clock);
         let clock = self.process.clock;
         let telemetry = self.sink.take().map(|sink| Telemetry {
             asked: std::mem::take(&mut self.traced),
             memory: std::mem::take(&mut self.memory),
-            ..sink.seen(clock, &hidden)
+            ..sink.seen(clock)
         });
         let (listeners, output, signals, lacks) =
             self.process.seen().await.map_err(|error| error.0)?;
         let mut requests = self.log.requests.take();
         requests.sort_by_key(|request| request.at_us);
-        for request in &mut requests {
-            if let Outcome::Answered { location: Some(location), .. } = &mut request.outcome {
-                hidden.hide(location);
-                *location = masked(location).into_owned();
-            }
-        }
         let lateness_us = self.log.lateness_us();
         let phase = Phase {
             name: self.plan.phase,

@@ -6,7 +6,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use provost_check::facts::proof::telemetry::{Behaviour, Traced};
-use provost_check::facts::proof::{Outcome, PhaseName, Purpose, TRACE_HIGH, TRACE_LOW};
+use provost_check::facts::proof::{Otlp, Outcome, PhaseName, Purpose, TRACE_HIGH, TRACE_LOW};
+use provost_check::model::hidden::Hidden;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::run::Run;
@@ -42,27 +43,56 @@ pub(super) async fn sink(
         PhaseName::ExporterFailure => Behaviour::Refuses,
         _ => Behaviour::Takes,
     };
-    let sink = Sink::open(behaviour, own_network).await?;
-    let mut plan = plan.clone();
+    let mut hidden = Hidden::default();
+    plan.secrets.iter().for_each(|secret| hidden.add(secret));
+    let sink = Sink::open(behaviour, own_network.then(|| plan.told()), hidden).await?;
+    let environment = told(plan, otlp, sink.told);
+    Ok((Some(sink), Cow::Owned(Plan { environment, ..plan.clone() })))
+}
+
+/// The environment in which telemetry goes to the sink. What was changed to see what comes of it stays
+/// as it was changed.
+fn told(plan: &Plan, otlp: &Otlp, to: SocketAddr) -> Vec<(String, String)> {
     let of_tls = |name: &str| {
         name.starts_with("OTEL_EXPORTER_OTLP")
             && (name.ends_with("_CERTIFICATE") || name.ends_with("_CLIENT_KEY"))
     };
-    plan.environment.retain(|(name, _)| !of_tls(name));
-    for (name, value) in &mut plan.environment {
-        if otlp.endpoints.contains(name) {
-            *value = repointed(value, sink.told);
-        } else if name.starts_with("OTEL_EXPORTER_OTLP") && name.ends_with("_INSECURE") {
-            "true".clone_into(value);
+    let changed = |name: &String| plan.changed.as_ref() == Some(name);
+    let kept = plan.environment.iter().filter(|(name, _)| changed(name) || !of_tls(name));
+    let of = |(name, value): &(String, String)| {
+        let insecure = name.starts_with("OTEL_EXPORTER_OTLP") && name.ends_with("_INSECURE");
+        let value = match () {
+            () if changed(name) => value.clone(),
+            () if otlp.endpoints.contains(name) => repointed(value, to),
+            () if insecure => "true".to_owned(),
+            () => value.clone(),
+        };
+        (name.clone(), value)
+    };
+    kept.map(of).collect()
+}
+
+/// Has the sink be where SDKs send by default as well, now that it is known where the process itself
+/// listens. Of the network of the machine only what was asked for is taken.
+async fn take_defaults(run: &mut Run<'_>, own_network: bool) {
+    let Some(sink) = run.sink.as_mut().filter(|_| own_network) else { return };
+    for port in run.plan.defaults() {
+        if run.process.listening().iter().any(|(_, open)| *open == port) {
+            continue;
+        }
+        // Known as ours before it is there, so that nobody takes it for the process's.
+        run.process.mark(port, true);
+        if !sink.also(port).await {
+            run.process.mark(port, false);
         }
     }
-    Ok((Some(sink), Cow::Owned(plan)))
 }
 
 pub(super) async fn run(run: &mut Run<'_>) {
     if run.sink.is_none() || !run.become_ready().await {
         return;
     }
+    take_defaults(run, run.own_network).await;
     // By HTTP/1.1, which most speak inside of TLS, too. Of what does not, nothing was asked.
     let Some(port) = run.port().filter(|port| speaks_http1(run.protocol(*port))) else { return };
     let to = run.to(port);
@@ -136,4 +166,35 @@ async fn ask(run: &mut Run<'_>, to: SocketAddr, path: &str, sampled: bool, last:
         last,
     });
     run.log.keep(Purpose::Traced, path, (at, Some(at)), outcome);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::prove::plan::a_plan;
+
+    #[test]
+    fn a_changed_endpoint_stays_as_it_was_changed() {
+        let set = |value: &str| {
+            let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+            vec![
+                pair("OTEL_EXPORTER_OTLP_ENDPOINT", value),
+                pair("OTEL_EXPORTER_OTLP_INSECURE", "soon"),
+                pair("OTEL_EXPORTER_OTLP_CERTIFICATE", "/ca.pem"),
+            ]
+        };
+        let endpoints = vec!["OTEL_EXPORTER_OTLP_ENDPOINT".to_owned()];
+        let otlp = Otlp { endpoints, ..Otlp::default() };
+        let to = SocketAddr::from(([127, 0, 0, 1], 14318));
+        let values = |plan: &Plan| -> Vec<String> {
+            told(plan, &otlp, to).into_iter().map(|(_, value)| value).collect()
+        };
+        let mut plan = Plan { environment: set("https://collector:4318"), ..a_plan() };
+        assert_eq!(values(&plan), ["http://127.0.0.1:14318", "true"]);
+        plan.environment = set("not-a-url");
+        plan.changed = Some("OTEL_EXPORTER_OTLP_ENDPOINT".to_owned());
+        assert_eq!(values(&plan), ["not-a-url", "true"]);
+        plan.changed = Some("OTEL_EXPORTER_OTLP_CERTIFICATE".to_owned());
+        assert_eq!(values(&plan), ["127.0.0.1:14318", "true", "/ca.pem"]);
+    }
 }

@@ -1,5 +1,6 @@
 //! The run: what is known beforehand, the phases, the verdict.
 
+use std::collections::BTreeSet;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
@@ -149,7 +150,7 @@ fn plan(args: &ProveArgs, world: &World) -> Result<Planned> {
     let (fs_group, groups) = container.as_ref().map(groups).unwrap_or_default();
     let mut terms = terms::of(args, container.as_ref(), &world.settings);
     terms.dependencies = dependencies::of(args, &terms, &given)?;
-    terms.otlp = telemetry::of(args, &mut given);
+    terms.otlp = telemetry::of(args, &terms.dependencies, &mut given);
     runs::phases(args, &terms)?;
     let mut said = std::mem::take(&mut given.said);
     said.push(match &container {
@@ -178,6 +179,8 @@ fn plan(args: &ProveArgs, world: &World) -> Result<Planned> {
         volumes: volumes.there,
         absent: volumes.absent,
         terms,
+        ports: container.as_ref().map(declared).unwrap_or_default(),
+        changed: None,
         early_us: 0,
         sockets: None,
         turn: 0,
@@ -216,6 +219,12 @@ fn container<'j>(args: &ProveArgs, joined: &'j Joined<'_>) -> Result<Option<Case
                 .help(format!("name one with --container: {}", names.join(", "))))
         }
     }
+}
+
+/// Ports that the container says it listens on.
+fn declared(case: &Case<'_>) -> BTreeSet<u16> {
+    let ports = case.container.ports.iter().filter_map(|port| port.port.as_ref());
+    ports.filter_map(|port| u16::try_from(port.value).ok()).collect()
 }
 
 /// What the program is given: behind `--`, else what manifest and image say behind its name.

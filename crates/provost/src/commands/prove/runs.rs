@@ -23,6 +23,9 @@ const MOST_EARLY_US: u64 = 1_000_000;
 /// and what telemetry waits for.
 const ALLOWANCE: Duration = Duration::from_secs(60);
 
+/// Phases that run by themselves, before all others.
+const QUIET: [PhaseName; 3] = [PhaseName::Start, PhaseName::Drain, PhaseName::Load];
+
 /// What the outages of dependencies may take.
 const OUTAGES: Duration = Duration::from_secs(60);
 
@@ -36,7 +39,7 @@ pub(super) fn phases(args: &ProveArgs, terms: &Terms) -> Result<Vec<PhaseName>, 
             "--phase {}: nothing says that the process sends telemetry",
             phase.name()
         ))
-        .help("set OTEL_EXPORTER_OTLP_ENDPOINT in the manifest or with --env, or add --otlp"));
+        .help("set OTEL_EXPORTER_OTLP_ENDPOINT in the manifest or with --env, or add --otlp; what --dependency names is left to it"));
     }
     let asked = asked_by(&args.rules.only);
     let wanted = |phase: &PhaseName| match (args.phase.is_empty(), args.quick) {
@@ -115,8 +118,7 @@ impl Measuring<'_> {
             let first = measure(&Plan { phase: PhaseName::Start, ..plan.clone() })?;
             plan.early_us = early_us(&first);
         }
-        let quiet = [PhaseName::Start, PhaseName::Drain, PhaseName::Load];
-        for phase in quiet.into_iter().filter(|phase| has(*phase)) {
+        for phase in QUIET.into_iter().filter(|phase| has(*phase)) {
             self.bar.set_message(phase.name());
             plan.phase = phase;
             let result = measure(&plan);
@@ -129,6 +131,11 @@ impl Measuring<'_> {
                     return Ok(told);
                 }
             }
+            if let (PhaseName::Start, Ok(measured)) = (phase, &result) {
+                // Where it listens nobody else may, said or not.
+                let listeners = measured.phase.iter().flat_map(|phase| &phase.listeners);
+                plan.ports.extend(listeners.map(|listener| listener.port));
+            }
             told.push((phase, result));
             if !started {
                 return Ok(told);
@@ -138,15 +145,9 @@ impl Measuring<'_> {
         let side_by_side = told
             .last()
             .is_some_and(|(_, result)| result.as_ref().is_ok_and(|it| it.stage.has_own_network()));
-        let others = self.wanted.iter().filter(|phase| !quiet.contains(phase));
-        let (storm, waiting): (Vec<PhaseName>, Vec<PhaseName>) = others
-            .filter(|phase| **phase != PhaseName::Settings)
-            .partition(|phase| **phase == PhaseName::Storm);
-        let one = |phase: PhaseName, turn: u32| Plan { phase, turn, ..plan.clone() };
-        let waiting: Vec<Plan> = waiting.into_iter().map(|phase| one(phase, 0)).collect();
-        let storm: Vec<Plan> =
-            storm.iter().flat_map(|phase| (0..RUNS).map(|turn| one(*phase, turn))).collect();
-        for group in [waiting, storm] {
+        for group in groups(self.wanted) {
+            let one = |&(phase, turn): &(PhaseName, u32)| Plan { phase, turn, ..plan.clone() };
+            let group: Vec<Plan> = group.iter().map(one).collect();
             let names: Vec<&str> = group.iter().map(|plan| plan.phase.name()).take(8).collect();
             let mut names = names;
             names.dedup();
@@ -174,6 +175,22 @@ impl Measuring<'_> {
             running.into_iter().filter_map(|(phase, run)| Some((phase, run.join().ok()?))).collect()
         })
     }
+}
+
+/// Phases that run side by side, group by group, and which turn of each: those that only wait; then the
+/// runs of the storm; then what asks as fast as it can, by which others would be late.
+fn groups(wanted: &[PhaseName]) -> Vec<Vec<(PhaseName, u32)>> {
+    let others = wanted.iter().copied().filter(|phase| !QUIET.contains(phase));
+    let (mut waiting, mut storm, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+    for phase in others {
+        match phase {
+            PhaseName::Settings => {}
+            PhaseName::Storm => storm.extend((0..RUNS).map(|turn| (phase, turn))),
+            PhaseName::ExporterFailure => alone.push((phase, 0)),
+            _ => waiting.push((phase, 0)),
+        }
+    }
+    [waiting, storm, alone].into_iter().filter(|group| !group.is_empty()).collect()
 }
 
 /// In the middle of a start, or where a long one has surely begun its work.
@@ -224,4 +241,24 @@ fn progress(quiet: bool) -> ProgressBar {
     }
     bar.enable_steady_tick(Duration::from_millis(100));
     bar
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_asks_at_full_speed_runs_beside_nothing() {
+        let groups = groups(&PhaseName::ALL);
+        let with =
+            |phase: PhaseName| groups.iter().filter(move |it| it.iter().any(|of| of.0 == phase));
+        let alone: Vec<_> = with(PhaseName::ExporterFailure).collect();
+        assert_eq!(alone, [&vec![(PhaseName::ExporterFailure, 0)]]);
+        // Everything is measured once, what is quiet and the settings elsewhere.
+        for phase in PhaseName::ALL {
+            let elsewhere = QUIET.contains(&phase) || phase == PhaseName::Settings;
+            assert_eq!(with(phase).count(), usize::from(!elsewhere), "{phase:?}");
+        }
+        assert_eq!(groups.iter().flatten().filter(|it| it.0 == PhaseName::Storm).count(), 4);
+    }
 }

@@ -230,6 +230,7 @@ fn one(
     let Try { variable, change, value, .. } = next;
     let mut plan = base.clone();
     plan.sockets = (change == Change::Other).then_some(sockets);
+    plan.changed = Some(variable.clone());
     plan.environment.retain(|(name, _)| *name != variable);
     plan.environment.extend(value.clone().map(|value| (variable.clone(), value)));
     let run = prove::measure(&plan, longest(&plan.terms), stop)?.phase;

@@ -1,8 +1,10 @@
 //! Whether a sink of telemetry is wanted, and which variables lead to it.
 
-use provost_check::facts::proof::Otlp;
+use provost_check::facts::proof::telemetry::DEFAULT_PORTS;
+use provost_check::facts::proof::{Dependency, Otlp};
 
 use super::environment::Given;
+use super::settings::names_port;
 use crate::args::ProveArgs;
 
 /// What begins the names of the exporter's settings.
@@ -12,11 +14,18 @@ const ENDPOINT: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
 /// `OTEL_BSP_SCHEDULE_DELAY` where nothing says it (OpenTelemetry, SDK environment variables).
 const DELAY_MS: u64 = 5000;
 
-/// A sink where the environment speaks of an exporter, or the command line does.
-pub(super) fn of(args: &ProveArgs, given: &mut Given) -> Option<Otlp> {
+/// A sink where the environment speaks of an exporter, or the command line does. What is named as a
+/// dependency is left to it: a collector may be one.
+pub(super) fn of(args: &ProveArgs, dependencies: &[Dependency], given: &mut Given) -> Option<Otlp> {
     let speaks = given.variables.keys().any(|name| name.starts_with(EXPORTER));
     if !speaks && !args.otlp {
         return None;
+    }
+    for dependency in dependencies.iter().filter(|it| DEFAULT_PORTS.contains(&it.port)) {
+        given.said.push(format!(
+            "port {} is that of --dependency, and no sink of telemetry takes it",
+            dependency.port
+        ));
     }
     // A path to a socket leads nowhere else.
     let leads = |(name, value): &(&String, &String)| {
@@ -24,7 +33,20 @@ pub(super) fn of(args: &ProveArgs, given: &mut Given) -> Option<Otlp> {
             || name.as_str() == ENDPOINT
     };
     let leading = given.variables.iter().filter(leads);
-    let mut endpoints: Vec<String> = leading.map(|(name, _)| name.clone()).collect();
+    let is_of = |value: &str| dependencies.iter().find(|it| is_address_of(value, it));
+    let (there, free): (Vec<_>, Vec<_>) = leading.partition(|(_, value)| is_of(value).is_some());
+    let mut endpoints: Vec<String> = free.into_iter().map(|(name, _)| name.clone()).collect();
+    let there: Vec<String> = there.into_iter().map(|(name, _)| name.clone()).collect();
+    if !there.is_empty() {
+        given.said.push(format!(
+            "{} {} to what --dependency names, and not to a sink of telemetry",
+            there.join(", "),
+            if there.len() == 1 { "leads" } else { "lead" }
+        ));
+        if endpoints.is_empty() {
+            return None;
+        }
+    }
     if endpoints.is_empty() {
         // The exporter would send to its own default.
         given.variables.insert(ENDPOINT.to_owned(), String::new());
@@ -54,4 +76,38 @@ pub(super) fn of(args: &ProveArgs, given: &mut Given) -> Option<Otlp> {
             .and_then(|it| it.parse().ok())
             .unwrap_or(DELAY_MS),
     })
+}
+
+/// Whether an endpoint is that of a dependency: its port, and its name where it has one.
+fn is_address_of(value: &str, dependency: &Dependency) -> bool {
+    let rest = value.split_once("://").map_or(value, |(_, rest)| rest);
+    let authority = rest.split('/').next().unwrap_or_default();
+    let host = authority.rsplit_once(':').map_or(authority, |(host, _)| host);
+    let is_local = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
+    let named = dependency.name.as_ref().is_none_or(|name| name == host);
+    names_port(authority, dependency.port) && (is_local || named)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_is_a_dependency_by_its_port_and_its_name() {
+        let name = Some("collector".to_owned());
+        let named = Dependency { port: 4317, name, target: None, variables: vec![] };
+        let any = Dependency { name: None, ..named.clone() };
+        for (value, by_name, by_port) in [
+            ("http://collector:4317", true, true),
+            ("collector:4317", true, true),
+            ("http://localhost:4317/v1/traces", true, true),
+            ("http://other:4317", false, true),
+            ("http://collector:4318", false, false),
+            ("http://collector/4317", false, false),
+            ("", false, false),
+        ] {
+            let is = (is_address_of(value, &named), is_address_of(value, &any));
+            assert_eq!(is, (by_name, by_port), "{value}");
+        }
+    }
 }
