@@ -85,6 +85,8 @@ const FAULTS: &[(Mode, &str, &[&str])] = &[
     (Tls, "main-returns", &["loses-requests-in-flight", "refuses-during-endpoint-removal"]),
     (Tls, "no-deadline", &["hangs-on-long-request"]),
     (Tls, "keeps-connections", &["keeps-connections-open-in-drain"]),
+    // No fault: it gives up streams whose client does not read.
+    (Tls, "write-timeout", &[]),
     (Tls, "other-path", &["probe-endpoint-missing"]),
     (WebSocket, "", &[]),
     (WebSocket, "websocket-cut", &["loses-requests-in-flight/websocket-cut"]),

@@ -58,6 +58,8 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("liveness-fails-in-drain", &["liveness-fails-in-drain"]),
     ("closes-unasked", &["loses-requests-at-some-phase"]),
     ("keeps-connections", &["keeps-connections-open-in-drain"]),
+    // No faults: that readiness fails while it drains is what it is for, on the path of the load, too.
+    ("not-ready-in-drain", &[]),
     ("second-signal-swallowed", &["second-signal-ignored"]),
     ("second-signal-panics", &["second-signal-panics"]),
     ("start-ignores-signal", &["ignores-signal-while-starting"]),

@@ -10,7 +10,10 @@ use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::symlink;
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use serde_json::Value;
 use support::{Dir, Run};
@@ -162,4 +165,57 @@ fn what_is_not_on_loopback_is_no_dependency() {
     let run = prove("1.27", "tcp:8080", "", &[]);
     assert_eq!(run.code, 2, "{run}");
     assert!(run.err.contains("port 8080 is one that the process itself opens"), "{run}");
+}
+
+/// The inodes of sockets that a process which runs `program` has open; none while there is no such.
+fn sockets_of(program: &Path) -> Option<BTreeSet<String>> {
+    let runs = |folder: &Path| {
+        let command = fs::read(folder.join("cmdline")).unwrap_or_default();
+        command.split(|byte| *byte == 0).next() == Some(program.as_os_str().as_encoded_bytes())
+    };
+    let all = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    let of_program = all.into_iter().find(|folder| runs(folder))?;
+    let open = fs::read_dir(of_program.join("fd")).ok()?.flatten();
+    let targets = open.filter_map(|fd| fs::read_link(fd.path()).ok());
+    let inode = |target: std::path::PathBuf| {
+        let target = target.to_string_lossy().into_owned();
+        Some(target.strip_prefix("socket:[")?.strip_suffix(']')?.to_owned())
+    };
+    Some(targets.filter_map(inode).collect())
+}
+
+/// Those of Unix sockets in the network outside; the program is in another.
+fn outside() -> BTreeSet<String> {
+    let table = fs::read_to_string("/proc/net/unix").unwrap();
+    let inodes = table.lines().skip(1).filter_map(|line| line.split_ascii_whitespace().nth(6));
+    inodes.map(str::to_owned).collect()
+}
+
+#[test]
+fn the_program_does_not_inherit_the_way_out_of_its_network() {
+    let sandbox = Dir::new();
+    let program = sandbox.path().canonicalize().unwrap().join("service");
+    let service = service("1.27");
+    fs::hard_link(&service, &program).or_else(|_| fs::copy(&service, &program).map(drop)).unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_provost"))
+        .args(["prove", "--binary", program.to_str().unwrap(), "--phase", "start"])
+        .args(["--env", "PORT=8080", "--env", "TOKEN=x", "--env", "LAME_DUCK=1s"])
+        .args(["--env", "STORE=store.shop:5433", "--path", "/stored"])
+        .args(["--dependency", &format!("tcp:5433=store.shop={}", store())])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut seen = BTreeSet::new();
+    let mut inherited = BTreeSet::new();
+    while child.try_wait().unwrap().is_none() {
+        if let Some(sockets) = sockets_of(&program) {
+            inherited.extend(sockets.intersection(&outside()).cloned());
+            seen.extend(sockets);
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    // It listens, so that it was looked at while it ran.
+    assert!(!seen.is_empty());
+    assert!(inherited.is_empty(), "{inherited:?} of {seen:?}");
 }

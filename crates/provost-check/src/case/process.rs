@@ -280,9 +280,6 @@ pub fn tally<'r>(requests: impl IntoIterator<Item = &'r Request>) -> String {
     for request in requests {
         let words = match &request.outcome {
             // How much had come differs from one to the next.
-            Outcome::StreamReset { code, .. } => {
-                Outcome::StreamReset { code: *code, bytes: 0 }.words()
-            }
             Outcome::Reset { bytes: 1.. } => "reset in the middle of the answer".to_owned(),
             Outcome::Closed { bytes: 1.. } => "cut in the middle of the answer".to_owned(),
             outcome => outcome.words(),

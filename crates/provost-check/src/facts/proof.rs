@@ -180,6 +180,14 @@ impl Terms {
         probe.map_or("", |probe| probe.path.as_str())
     }
 
+    /// Whether that path is one that a probe asks for, so that an error is how it says that the
+    /// process is not ready, or not well.
+    pub fn is_probed(&self, path: &str) -> bool {
+        let bare = |path: &str| path.split('?').next().unwrap_or_default().to_owned();
+        let by_http = self.probes.iter().filter(|probe| probe.by != ProbeBy::Grpc);
+        by_http.into_iter().any(|probe| bare(&probe.path) == bare(path))
+    }
+
     /// The probe by which a start is watched.
     pub fn watch(&self) -> Option<&Probe> {
         self.probe(ProbeKind::Startup).or_else(|| self.probe(ProbeKind::Liveness))

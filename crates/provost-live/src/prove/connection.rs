@@ -1,5 +1,5 @@
-//! One connection that HTTP/1.1 is spoken on, in plain text or inside of TLS, without a pool, redirects or a second try: what a
-//! client library would hide is what is looked for.
+//! One connection that HTTP/1.1 is spoken on, in plain text or inside of TLS, without a pool, redirects
+//! or a second try: what a client library would hide is what is looked for.
 
 use std::io::{Error, ErrorKind};
 use std::net::SocketAddr;

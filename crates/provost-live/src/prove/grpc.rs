@@ -1,6 +1,8 @@
 //! The messages of `grpc.health.v1`, and how gRPC puts messages into a body (PROTOCOL-HTTP2.md of
 //! grpc/grpc). They have a field each; a generator of code would be more than they are.
 
+use super::otlp::wire::{Fields, Value};
+
 /// Bytes of a message that are taken: an answer of the health service has two.
 pub const MOST_MESSAGE: usize = 64 << 10;
 
@@ -62,41 +64,13 @@ impl Messages {
 /// The `ServingStatus` of a `HealthCheckResponse`; UNKNOWN (0) is not written. None when it is no
 /// message.
 pub fn serving(message: &[u8]) -> Option<u32> {
-    let mut rest = message;
     let mut found = 0;
-    while !rest.is_empty() {
-        let key = take_varint(&mut rest)?;
-        let (field, kind) = (key >> 3, key & 7);
-        match kind {
-            0 => {
-                let value = take_varint(&mut rest)?;
-                if field == 1 {
-                    found = u32::try_from(value).ok()?;
-                }
-            }
-            1 => rest = rest.get(8..)?,
-            2 => {
-                let length = usize::try_from(take_varint(&mut rest)?).ok()?;
-                rest = rest.get(length..)?;
-            }
-            5 => rest = rest.get(4..)?,
-            _ => return None,
+    for field in Fields::of(message) {
+        if let (1, Value::Varint(status)) = field.ok()? {
+            found = u32::try_from(status).ok()?;
         }
     }
     Some(found)
-}
-
-fn take_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0;
-    for shift in (0..64).step_by(7) {
-        let (byte, rest) = bytes.split_first()?;
-        *bytes = rest;
-        value |= u64::from(byte & 0x7f) << shift;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 #[cfg(test)]

@@ -82,6 +82,7 @@ impl Http2 {
     ) -> Result<Self, Outcome> {
         let scheme = if matches!(stream, Stream::Tls(_)) { "https" } else { "http" };
         let (tap, wire) = Tap::new(stream);
+        wire.borrow_mut().unread = reads == Reads::Later;
         let window = if reads == Reads::Later { 0 } else { WINDOW };
         let (send, mut connection) = Builder::new()
             .enable_push(false)
@@ -109,6 +110,7 @@ impl Http2 {
 
     /// Begins to read what was held back.
     pub(super) fn read_on(&self) {
+        self.wire.borrow_mut().unread = false;
         self.reads.notify_one();
     }
 

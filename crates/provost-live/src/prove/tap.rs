@@ -18,6 +18,9 @@ use super::frames::{Frame, Frames, Said};
 /// Streams that are remembered; more would be more than a connection of ours ever has.
 const MOST_STREAMS: usize = 1 << 16;
 
+/// Error code of HTTP/2 (RFC 9113, section 7).
+const INTERNAL_ERROR: u32 = 2;
+
 /// What went over a connection.
 #[derive(Debug, Default)]
 pub(super) struct Wire {
@@ -27,8 +30,11 @@ pub(super) struct Wire {
     pub(super) goaway: Option<(u32, u32)>,
     /// When the first came.
     pub(super) goaway_at: Option<Instant>,
-    /// Streams that the server reset, with the error code.
-    resets: HashMap<u32, u32>,
+    /// The client does not read answers yet.
+    pub(super) unread: bool,
+    /// Streams that the server reset, with the error code, and whether that may be for want of a client
+    /// that reads.
+    resets: HashMap<u32, (u32, bool)>,
     /// Bytes of frames by stream.
     bytes: HashMap<u32, u64>,
     /// How the connection ended, of which only the ending matters and not how much had come.
@@ -44,7 +50,10 @@ impl Wire {
         match frame.said {
             Said::Settings => self.speaks = true,
             Said::Reset(code) if self.resets.len() < MOST_STREAMS => {
-                self.resets.entry(frame.stream).or_insert(code);
+                // A server that drains cuts streams after GOAWAY, but not with this code: by it
+                // `net/http` gives up a stream that it could not write to (`onWriteTimeout`).
+                let given_up = self.unread && (self.goaway.is_none() || code == INTERNAL_ERROR);
+                self.resets.entry(frame.stream).or_insert((code, given_up));
             }
             Said::GoAway(last, code) => {
                 self.goaway = Some((last, code));
@@ -72,8 +81,8 @@ impl Wire {
         let bytes = stream.and_then(|stream| self.bytes.get(&stream)).copied().unwrap_or(0);
         // RST_STREAM is an end, not a part of an answer.
         let answered = |of_reset: u64| bytes.saturating_sub(of_reset);
-        if let Some(code) = stream.and_then(|stream| self.resets.get(&stream)) {
-            return Outcome::StreamReset { code: *code, bytes: answered(13) };
+        if let Some((code, unread)) = stream.and_then(|stream| self.resets.get(&stream)) {
+            return Outcome::StreamReset { code: *code, bytes: answered(13), unread: *unread };
         }
         let given_back = |(last, _): (u32, u32)| stream.is_none_or(|stream| stream > last);
         if bytes == 0 && self.goaway.is_some_and(given_back) {
@@ -190,9 +199,28 @@ mod tests {
     }
 
     #[test]
+    fn a_stream_that_is_given_up_while_nobody_reads_is_no_loss() {
+        let lost = |unread: bool, said: &[Said]| {
+            let mut wire = Wire { unread, ..Wire::default() };
+            for &said in said {
+                wire.came(Frame { stream: 1, length: 4, said });
+            }
+            wire.fate(Some(1)).is_lost()
+        };
+        let goaway = Said::GoAway(1, 0);
+        assert!(!lost(true, &[Said::Reset(2)]));
+        assert!(!lost(true, &[Said::Reset(8), goaway]));
+        assert!(!lost(true, &[goaway, Said::Reset(2)]));
+        // Cut by a server that drains, or while its client reads.
+        assert!(lost(true, &[goaway, Said::Reset(8)]));
+        assert!(lost(false, &[Said::Reset(2)]));
+    }
+
+    #[test]
     fn a_stream_that_is_reset_says_why_and_how_much_had_come() {
         let cancelled = wire(&[(1, Said::Other), (1, Said::Reset(8))], None);
-        assert_eq!(cancelled.fate(Some(1)), Outcome::StreamReset { code: 8, bytes: 29 });
+        let expected = Outcome::StreamReset { code: 8, bytes: 29, unread: false };
+        assert_eq!(cancelled.fate(Some(1)), expected);
         let refused = wire(&[(3, Said::Reset(7))], None).fate(Some(3));
         assert!(!refused.is_lost(), "{refused:?}");
         assert!(cancelled.fate(Some(1)).is_lost());

@@ -14,7 +14,7 @@ const MOST_CONTROL: usize = 125;
 /// Between two pings.
 const PING: Duration = Duration::from_millis(250);
 
-/// A frame for the other side: an answer to a ping, or to a close.
+/// Opcodes of control frames; those of messages are smaller (RFC 6455, section 11.8).
 const CLOSE: u8 = 0x8;
 const PING_CODE: u8 = 0x9;
 const PONG: u8 = 0xa;

@@ -53,7 +53,9 @@ pub fn called() -> Option<ExitCode> {
 
 fn work() -> Result<()> {
     set_parent_process_death_signal(Some(Signal::KILL))?;
-    let from = UnixStream::from(rustix::io::dup(rustix::stdio::stdin())?);
+    // The program is not to have it: it leads out of its network.
+    let from = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    let from = UnixStream::from(from);
     let plan = read_plan(&from)?;
     let (entered, mut told) = stage::enter(plan.user);
     stage::foresee(entered, &plan, &mut told);

@@ -54,22 +54,28 @@ pub struct Depended {
     /// Connections beyond those that are kept.
     #[serde(default)]
     pub more: u64,
+    /// Requests by HTTP/1.1 beyond those that are kept with their connections.
+    #[serde(default)]
+    pub more_calls: u64,
 }
 
 impl Depended {
     /// When the process closed the last connection that it had, of those that it had at a moment or
-    /// opened later; not where it still had one at its end.
+    /// opened later; not where it still had one at its end, or had none at that moment.
     pub fn left_us(&self, since_us: u64) -> Option<u64> {
-        let mut last = None;
+        let (mut last, mut had) = (None, false);
         for link in &self.links {
             match (link.closed_us, link.by) {
                 (Some(closed), _) if closed < since_us => {}
-                (Some(closed), Some(Side::Process)) => last = last.max(Some(closed)),
+                (Some(closed), Some(Side::Process)) => {
+                    had |= link.at_us <= since_us;
+                    last = last.max(Some(closed));
+                }
                 // Not the process's doing, or still there.
                 _ => return None,
             }
         }
-        last.filter(|_| self.more == 0)
+        last.filter(|_| had && self.more == 0)
     }
 
     /// The time in which it was in a state: from when until when, each time.
@@ -163,9 +169,12 @@ mod tests {
 
     #[test]
     fn a_connection_that_is_still_there_was_not_left() {
-        let link =
-            |closed_us, by| Link { at_us: 0, closed_us, by, sent: 0, got: 0, calls: Vec::new() };
-        let of = |links| Depended { port: 1, turns: vec![], links, more: 0 };
+        let opened = |at_us, closed_us, by| {
+            let (sent, got, calls) = (0, 0, Vec::new());
+            Link { at_us, closed_us, by, sent, got, calls }
+        };
+        let link = |closed_us, by| opened(0, closed_us, by);
+        let of = |links| Depended { port: 1, turns: vec![], links, more: 0, more_calls: 0 };
         let process = Some(Side::Process);
         let closed =
             of(vec![link(Some(5), process), link(Some(30), process), link(Some(20), process)]);
@@ -173,5 +182,9 @@ mod tests {
         assert_eq!(closed.left_us(40), None);
         assert_eq!(of(vec![link(Some(30), process), link(None, None)]).left_us(10), None);
         assert_eq!(of(vec![link(Some(30), Some(Side::Dependency))]).left_us(10), None);
+        // One for a request that came later is none that was left by being told to end.
+        let later = opened(20, Some(30), process);
+        assert_eq!(of(vec![later.clone()]).left_us(10), None);
+        assert_eq!(of(vec![link(Some(20), process), later]).left_us(10), Some(30));
     }
 }

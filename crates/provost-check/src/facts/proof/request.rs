@@ -161,6 +161,10 @@ pub enum Outcome {
         /// Bytes of frames on the stream.
         #[serde(default)]
         bytes: u64,
+        /// Its client had not begun to read the answer, for which a server may give it up
+        /// (`Server.WriteTimeout`).
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        unread: bool,
     },
     /// GOAWAY said that the stream was not looked at: clients repeat it by themselves.
     Unprocessed,
@@ -223,6 +227,8 @@ impl Outcome {
             Self::Unfinished | Self::TimedOut => false,
             // Clients repeat it by themselves (RFC 9113, section 8.7).
             Self::Unprocessed | Self::StreamReset { code: REFUSED_STREAM, .. } => false,
+            // The doing of a client that did not read.
+            Self::StreamReset { unread: true, .. } => false,
             _ => true,
         }
     }
@@ -242,7 +248,10 @@ impl Outcome {
             Self::Reset { bytes } => format!("reset after {bytes} bytes of the answer"),
             Self::Closed { bytes: 0 } => "closed without an answer".to_owned(),
             Self::Closed { bytes } => format!("cut after {bytes} bytes of the answer"),
-            Self::StreamReset { code, .. } => format!("ended by RST_STREAM ({})", h2_code(*code)),
+            Self::StreamReset { code, unread, .. } => {
+                let when = if *unread { " while its client did not read" } else { "" };
+                format!("ended by RST_STREAM ({}){when}", h2_code(*code))
+            }
             Self::Unprocessed => "given back by GOAWAY, to be asked elsewhere".to_owned(),
             Self::NoTrailers { .. } => "ended without a status of gRPC".to_owned(),
             Self::CloseFrame { code: Some(code) } => format!("closed with {code}"),

@@ -1,7 +1,7 @@
 //! What became of connections and requests that began around SIGTERM, by how long before or after it
 //! they began.
 
-use super::{Phase, Purpose, Request};
+use super::{Outcome, Phase, Purpose, Request};
 
 /// The first begins that long before the signal, the last as long after it.
 pub const WIDE_US: u64 = 50_000;
@@ -21,7 +21,7 @@ pub struct Point {
     pub from_us: i64,
     /// Requests that began in it,
     pub asked: u32,
-    /// and of these, those without an answer.
+    /// and of these, those that were lost.
     pub lost: u32,
 }
 
@@ -34,6 +34,14 @@ pub struct Begun<'p> {
     pub run: &'p Phase,
     /// The request.
     pub request: &'p Request,
+}
+
+impl Begun<'_> {
+    /// Whether whoever asked was left without an answer, or had none after a time in which anybody
+    /// gives up: a connection that nobody accepts any more is not refused.
+    pub fn is_lost(&self) -> bool {
+        self.request.is_lost() || self.request.outcome == Outcome::TimedOut
+    }
 }
 
 /// All requests around the signal, of every run.
@@ -64,7 +72,7 @@ pub fn curve(phase: &Phase) -> Vec<Point> {
         let place = usize::try_from(place.max(0)).unwrap_or(0).min(last);
         if let Some(point) = points.get_mut(place) {
             point.asked += 1;
-            point.lost += u32::from(it.request.is_lost());
+            point.lost += u32::from(it.is_lost());
         }
     }
     points
@@ -98,6 +106,9 @@ mod tests {
         let of = |from_us: i64| curve.iter().find(|point| point.from_us == from_us).unwrap();
         assert_eq!(curve.len(), 20);
         assert_eq!((of(-50_000).lost, of(-5000).lost), (1, 1));
-        assert_eq!((of(0).asked, of(0).lost, of(45_000).lost), (2, 1, 1));
+        assert_eq!((of(0).asked, of(0).lost, of(45_000).lost), (2, 2, 1));
+        // What the rule counts is what is drawn.
+        let lost = begun(&phase).filter(Begun::is_lost).count();
+        assert_eq!(lost, curve.iter().map(|point| point.lost as usize).sum::<usize>());
     }
 }

@@ -81,10 +81,10 @@ fn probed(case: &ProcessCase<'_>, phase: &Phase, out: &mut Findings) -> bool {
         let (message, fix) = match implements {
             true => (
                 format!("the {kind} probe asks for {}, which it does not know", probe.asks()),
-                format!(
-                    "call SetServingStatus({:?}, SERVING), or ask for the server as a whole",
-                    probe.path
-                ),
+                match probe.path.as_str() {
+                    "" => "have Check answer for the empty name, which is the server as a whole: the health.Server of google.golang.org/grpc/health knows it from the start".to_owned(),
+                    path => format!("call SetServingStatus({path:?}, SERVING), or ask for the server as a whole"),
+                },
             ),
             false => (
                 format!("the {kind} probe asks by gRPC, and the process has no health service"),

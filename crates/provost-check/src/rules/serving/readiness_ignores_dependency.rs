@@ -31,7 +31,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     };
     let outages = case.outages()?;
-    if terms.probes.iter().any(|it| it.path == terms.path) {
+    if terms.is_probed(&terms.path) {
         let what = "what the process is there for; --path names it";
         return Err(Abstain::unknown(Reason::NotMeasured, what));
     }

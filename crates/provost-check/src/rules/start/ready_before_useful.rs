@@ -2,7 +2,7 @@
 
 use crate::case::outages::failed;
 use crate::case::process::{ProcessCase, duration, tally};
-use crate::facts::proof::{PhaseName, ProbeKind, Purpose, Request};
+use crate::facts::proof::{Outcome, PhaseName, ProbeKind, Purpose, Request};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -31,9 +31,18 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let Some(last) = asked.last() else {
         return unknown("what the process is there for; --path names it");
     };
-    let early: Vec<&Request> =
-        asked.iter().take_while(|request| failed(request)).copied().collect();
-    let Some(first) = early.first() else { return Ok(()) };
+    // One that takes longer than it was waited for is slow, and was not seen to fail.
+    let waited = |request: &&Request| request.outcome != Outcome::TimedOut;
+    let early = asked.iter().take_while(|request| failed(request)).copied();
+    let early: Vec<&Request> = early.filter(waited).collect();
+    let Some(first) = early.first() else {
+        if asked.first().is_some_and(|request| !waited(request)) {
+            return unknown(
+                "the end of the first requests: they take longer than they are waited for",
+            );
+        }
+        return Ok(());
+    };
     if failed(last) {
         // It never was useful: that has other reasons.
         return unknown("a request that is answered well");

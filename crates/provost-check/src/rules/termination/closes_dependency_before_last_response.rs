@@ -1,9 +1,11 @@
 //! A pool of connections that is closed while requests still need it.
 
+use std::collections::BTreeMap;
+
 use crate::case::outages::failed;
 use crate::case::process::{ProcessCase, duration, tally};
-use crate::facts::proof::{Outcome, PhaseName, Purpose, Request};
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::facts::proof::{Outcome, Phase, PhaseName, Purpose, Request};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Requests that were accepted are answered with errors.
@@ -36,16 +38,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let (phase, told) = case.ended(PhaseName::Drain)?;
     case.with_dependencies(PhaseName::Drain)?;
     let ends = phase.exit.as_ref().map_or(u64::MAX, |exit| exit.at_us);
-    // What failed before, or fails without being told to end, says nothing.
-    let works = |path: &str| {
-        let start = case.phase(PhaseName::Start).ok();
-        let asked = start.into_iter().flat_map(|start| &start.requests);
-        let asked = asked.filter(|it| matches!(it.purpose, Purpose::First | Purpose::Plain));
-        let loaded = phase.requests.iter().filter(|it| is_load(it) && it.end_us < told);
-        let mut known = asked.chain(loaded).filter(|it| it.path == path).peekable();
-        known.peek().is_some() && known.all(|it| !failed(it))
-    };
-    let mut worked: Vec<(&str, bool)> = Vec::new();
+    let works = working(case, phase, told);
+    let (mut found, mut not_ready) = (false, None);
     for seen in &phase.dependencies {
         let Some(left) = seen.left_us(told).filter(|left| *left < ends) else { continue };
         let mut lost: Vec<&Request> = Vec::new();
@@ -61,16 +55,13 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
                 }
                 _ => false,
             };
-            let known = worked.iter().find(|(path, _)| *path == request.path);
-            let path_works = match known {
-                Some((_, works)) => *works,
-                None => {
-                    let it = works(&request.path);
-                    worked.push((&request.path, it));
-                    it
-                }
-            };
-            if refused && path_works {
+            if !refused || !works.get(request.path.as_str()).is_some_and(|works| *works) {
+                continue;
+            }
+            // There an error is how the process says that it is not ready, as it should while it drains.
+            if case.terms().is_probed(&request.path) {
+                not_ready = Some(request);
+            } else {
                 lost.push(request);
             }
         }
@@ -97,6 +88,30 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
                 "close pools after Server.Shutdown has returned, in the opposite order of their start",
             )),
         );
+        found = true;
     }
-    Ok(())
+    match not_ready.filter(|_| !found) {
+        None => Ok(()),
+        Some(request) => {
+            let what = format!(
+                "what needs a dependency after SIGTERM: {} is a probe's path; --path names what the process is there for",
+                request.path
+            );
+            Err(Abstain::unknown(Reason::NotMeasured, what))
+        }
+    }
+}
+
+/// Whether requests of a path were all answered well, of each that was asked for before the process was
+/// told to end. What failed then, or fails without being told to end, says nothing.
+fn working<'w>(case: &ProcessCase<'w>, phase: &'w Phase, told: u64) -> BTreeMap<&'w str, bool> {
+    let start = case.phase(PhaseName::Start).ok();
+    let asked = start.into_iter().flat_map(|start| &start.requests);
+    let asked = asked.filter(|it| matches!(it.purpose, Purpose::First | Purpose::Plain));
+    let loaded = phase.requests.iter().filter(|it| is_load(it) && it.end_us < told);
+    let mut works = BTreeMap::new();
+    for request in asked.chain(loaded) {
+        *works.entry(request.path.as_str()).or_insert(true) &= !failed(request);
+    }
+    works
 }

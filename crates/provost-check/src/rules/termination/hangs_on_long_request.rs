@@ -2,7 +2,7 @@
 
 use crate::case::process::{ProcessCase, duration};
 use crate::facts::proof::{Phase, PhaseName, Protocol, Purpose, Request};
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// A connection is seen to end a little before or after its process.
@@ -30,12 +30,21 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         .flat_map(|purpose| phase.of(purpose))
         .filter(|request| request.end_us > told)
         .collect();
-    let Some(first) = held.first().copied() else { return Err(Abstain::NotApplicable) };
+    if held.is_empty() {
+        return Err(Abstain::NotApplicable);
+    }
     let Some(exit) = phase.exit.as_ref().filter(|exit| exit.killed) else { return Ok(()) };
     // What was let go before did not hold it.
     let to_the_end: Vec<&Request> =
         held.iter().filter(|request| request.end_us + AT_ITS_END >= exit.at_us).copied().collect();
-    let shown = to_the_end.first().copied().unwrap_or(first);
+    let Some(shown) = to_the_end.first().copied() else {
+        let last = held.iter().map(|request| request.end_us).max().unwrap_or(told);
+        let what = format!(
+            "what kept the process until it was killed: requests without an end were let go {} before",
+            duration(exit.at_us.saturating_sub(last))
+        );
+        return Err(Abstain::unknown(Reason::NotMeasured, what));
+    };
     let (what, fix) = match phase.is_grpc() {
         true => (
             "a call that never ends",

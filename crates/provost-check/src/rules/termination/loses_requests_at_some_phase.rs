@@ -2,7 +2,7 @@
 
 use crate::case::process::{ProcessCase, tally};
 use crate::facts::proof::storm::{self, Begun};
-use crate::facts::proof::{Outcome, PhaseName, Purpose};
+use crate::facts::proof::{PhaseName, Purpose};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -32,10 +32,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     let promised: Vec<Begun<'_>> = storm::begun(phase).filter(|it| it.offset_us < window).collect();
-    let lost: Vec<&Begun<'_>> = promised
-        .iter()
-        .filter(|it| it.request.is_lost() || it.request.outcome == Outcome::TimedOut)
-        .collect();
+    let lost: Vec<&Begun<'_>> = promised.iter().filter(|it| it.is_lost()).collect();
     // A process that did not get to see its signal says nothing of it.
     if promised.is_empty() {
         return Err(Abstain::unknown(Reason::NotMeasured, "requests around SIGTERM"));

@@ -33,6 +33,11 @@ fn collided(request: &Request) -> bool {
     matches!(request.purpose, Purpose::Busy | Purpose::NewConnection) && unseen
 }
 
+/// Whether the server gave up on a client that did not read: the measurement held it back.
+fn given_up(request: &Request) -> bool {
+    matches!(request.outcome, Outcome::StreamReset { unread: true, .. })
+}
+
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let (phase, told) = case.ended(PhaseName::Drain)?;
     websockets(case, (phase, told), out);
@@ -43,13 +48,18 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         .filter(|request| {
             matches!(request.purpose, Purpose::Slow | Purpose::NewConnection | Purpose::Busy)
         })
-        .filter(|request| !collided(request))
+        .filter(|request| !collided(request) && !given_up(request))
         .collect();
     let lost: Vec<&Request> =
         in_flight.iter().filter(|request| request.outcome.is_lost()).copied().collect();
     let Some(first) = lost.first() else {
         let http2 = phase.protocol.is_some_and(Protocol::is_http2);
-        if http2 && in_flight.iter().all(|request| request.purpose != Purpose::Slow) {
+        let slow = in_flight.iter().any(|request| request.purpose == Purpose::Slow);
+        if http2 && !slow && phase.of(Purpose::Slow).any(given_up) {
+            let what = "HTTP/2 requests in flight at SIGTERM: the server gave up those whose clients did not read, as Server.WriteTimeout does; --slow-path names one that takes a while";
+            return Err(Abstain::unknown(Reason::NotMeasured, what));
+        }
+        if http2 && !slow {
             let what = "HTTP/2 requests in flight at SIGTERM: answers without a body are whole at once, and --slow-path names none that take a while";
             return Err(Abstain::unknown(Reason::NotMeasured, what));
         }

@@ -35,7 +35,9 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         .of(Purpose::NewConnection)
         .filter(|request| request.at_us > told && request.at_us <= last)
         .collect();
-    let fails = |request: &Request| request.outcome.fails();
+    // Of a probe's path it is how the process says that it is not ready, as it should while it drains.
+    let not_ready = |request: &Request| request.outcome.fails() && terms.is_probed(&request.path);
+    let fails = |request: &Request| request.outcome.fails() && !not_ready(request);
     // What failed before SIGTERM fails for another reason.
     let failed =
         phase.of(Purpose::NewConnection).any(|request| request.end_us < told && fails(request));
@@ -46,6 +48,13 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         .copied()
         .collect();
     let Some(first) = lost.first() else {
+        if let Some(request) = arrived.iter().find(|request| not_ready(request)) {
+            let what = format!(
+                "whether requests are served after SIGTERM: {} is a probe's path, and says that it is not ready; --path names what the process is there for",
+                request.path
+            );
+            return Err(Abstain::unknown(Reason::NotMeasured, what));
+        }
         if window <= terms.window_ms() * 1000 {
             return Ok(());
         }

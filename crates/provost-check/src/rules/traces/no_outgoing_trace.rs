@@ -50,6 +50,10 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     if asked().any(|asked| of(asked).iter().any(|call| carries(asked, call))) {
         return Ok(());
     }
+    if phase.dependencies.iter().any(|it| it.more > 0 || it.more_calls > 0) {
+        let what = "all calls by HTTP: there were more than are kept";
+        return Err(Abstain::unknown(Reason::NotMeasured, what));
+    }
     let Some(calling) = Calling::find(phase, asked, of) else {
         let what = "calls for requests: those by HTTP meanwhile may as well be made by the clock";
         return Err(Abstain::unknown(Reason::NotMeasured, what));

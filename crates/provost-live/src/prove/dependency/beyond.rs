@@ -17,9 +17,13 @@ use rustix::net::{
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 /// What a connection on the loopback address may take.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What its answer may take in the worker, which is more.
+const ANSWER: Duration = Duration::from_secs(10);
 
 /// Answers of the process outside.
 const THERE: u8 = 1;
@@ -27,7 +31,11 @@ const NOT_THERE: u8 = 0;
 
 /// The way out, in the worker.
 #[derive(Debug)]
-pub(crate) struct Beyond(Mutex<tokio::net::UnixStream>);
+pub(crate) struct Beyond {
+    /// None once an answer did not come: a later one would be taken for that to the next question.
+    stream: Mutex<Option<tokio::net::UnixStream>>,
+    answer: Duration,
+}
 
 impl Beyond {
     /// Over the stream that the plan came by.
@@ -35,28 +43,37 @@ impl Beyond {
     /// # Errors
     /// When it cannot be waited for.
     pub(crate) fn new(stream: UnixStream) -> io::Result<Self> {
+        Self::waiting(stream, ANSWER)
+    }
+
+    /// The same, with what an answer may take.
+    pub(super) fn waiting(stream: UnixStream, answer: Duration) -> io::Result<Self> {
         stream.set_nonblocking(true)?;
-        Ok(Self(Mutex::new(tokio::net::UnixStream::from_std(stream)?)))
+        let stream = tokio::net::UnixStream::from_std(stream)?;
+        Ok(Self { stream: Mutex::new(Some(stream)), answer })
     }
 
     /// A connection to what stands behind that port.
     pub(super) async fn connect(&self, port: u16) -> Option<TcpStream> {
-        let stream = self.0.lock().await;
-        let question = port.to_be_bytes();
-        stream
-            .async_io(Interest::WRITABLE, || {
-                rustix::io::write(&*stream, &question).map_err(io::Error::from)
-            })
-            .await
-            .ok()
-            .filter(|written| *written == question.len())?;
-        let socket =
-            stream.async_io(Interest::READABLE, || receive(&stream)).await.ok().flatten()?;
-        let socket = Outside::from(socket);
+        let mut way = self.stream.lock().await;
+        let stream = way.take()?;
+        let answered = timeout(self.answer, ask(&stream, port)).await.ok()?.ok()?;
+        *way = Some(stream);
+        let socket = Outside::from(answered?);
         socket.set_nonblocking(true).ok()?;
         let _ = socket.set_nodelay(true);
         TcpStream::from_std(socket).ok()
     }
+}
+
+async fn ask(stream: &tokio::net::UnixStream, port: u16) -> io::Result<Option<OwnedFd>> {
+    let question = port.to_be_bytes();
+    let asking = || rustix::io::write(stream, &question).map_err(io::Error::from);
+    let written = stream.async_io(Interest::WRITABLE, asking).await?;
+    if written != question.len() {
+        return Err(io::ErrorKind::WriteZero.into());
+    }
+    stream.async_io(Interest::READABLE, || receive(stream)).await
 }
 
 /// The socket of one answer, or nothing where there is none.

@@ -1,14 +1,40 @@
 //! Requests by HTTP/1.1 that the process makes of others, as far as their heads are seen on the way.
 
+use std::cell::Cell;
+
 use provost_check::facts::proof::Call;
 use tokio::time::Instant;
 
 use crate::prove::process::Clock;
 
-/// Calls of a connection that are kept.
-const MOST: usize = 500;
+/// Calls that are kept of one dependency, over all its connections.
+const MOST: usize = 10_000;
 /// Headers that are looked through.
 const MOST_HEADERS: usize = 64;
+
+/// How many there were over all connections to a dependency.
+#[derive(Debug, Default)]
+pub(super) struct Room {
+    kept: Cell<usize>,
+    more: Cell<u64>,
+}
+
+impl Room {
+    /// Whether one more is kept.
+    fn take(&self) -> bool {
+        let has = self.kept.get() < MOST;
+        match has {
+            true => self.kept.set(self.kept.get() + 1),
+            false => self.more.set(self.more.get() + 1),
+        }
+        has
+    }
+
+    /// Those that were not kept.
+    pub(super) fn more(&self) -> u64 {
+        self.more.get()
+    }
+}
 
 /// Those of one connection.
 #[derive(Debug, Default)]
@@ -18,10 +44,8 @@ pub(super) struct Calls {
 
 impl Calls {
     /// Looks at what was sent at once: clients write a head in one piece.
-    pub(super) fn look(&mut self, sent: &[u8]) {
-        if self.seen.len() < MOST
-            && let Some(parent) = head(sent)
-        {
+    pub(super) fn look(&mut self, sent: &[u8], room: &Room) {
+        if let Some(parent) = head(sent).filter(|_| room.take()) {
             self.seen.push((Instant::now(), parent));
         }
     }
@@ -60,6 +84,21 @@ fn trace_parent(value: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn calls_of_all_connections_to_a_dependency_are_bounded_together() {
+        let room = Room::default();
+        let (mut one, mut other) = (Calls::default(), Calls::default());
+        let request = b"GET / HTTP/1.1\r\nHost: b\r\n\r\n";
+        for _ in 0..MOST - 1 {
+            one.look(request, &room);
+        }
+        for _ in 0..3 {
+            other.look(request, &room);
+            other.look(b"no request", &room);
+        }
+        assert_eq!((one.seen.len(), other.seen.len(), room.more()), (MOST - 1, 1, 2));
+    }
 
     #[test]
     fn heads_of_requests_are_told_from_other_protocols() {

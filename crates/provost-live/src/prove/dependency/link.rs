@@ -76,7 +76,7 @@ impl Stub {
             },
         };
         // By it the end can be made a hard one while both halves are in use.
-        let socket = rustix::io::dup(&process);
+        let socket = rustix::io::fcntl_dupfd_cloexec(&process, 3);
         let (from_process, mut to_process) = process.into_split();
         let (from_target, mut to_target) = match target {
             Some(stream) => {
@@ -152,7 +152,7 @@ impl Stub {
             self.note(number, |link| match side {
                 Side::Process => {
                     link.sent += read as u64;
-                    link.calls.look(piece.get(..read).unwrap_or_default());
+                    link.calls.look(piece.get(..read).unwrap_or_default(), &self.calls);
                 }
                 Side::Dependency => link.got += read as u64,
             });

@@ -22,6 +22,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::process::Clock;
 use beyond::Beyond;
+use calls::Room;
 use link::LinkSeen;
 
 /// Connections that wait for being accepted.
@@ -54,6 +55,7 @@ struct Stub {
     turns: RefCell<Vec<(Instant, State)>>,
     links: RefCell<Vec<LinkSeen>>,
     more: Cell<u64>,
+    calls: Room,
     beyond: Option<Rc<Beyond>>,
 }
 
@@ -75,19 +77,11 @@ impl Dependencies {
                 turns: RefCell::new(vec![(Instant::now(), state)]),
                 links: RefCell::default(),
                 more: Cell::new(0),
+                calls: Room::default(),
                 beyond: beyond.clone().filter(|_| dependency.target.is_some()),
             });
-            let port = dependency.port;
-            for address in [
-                SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
-                SocketAddr::from((Ipv6Addr::LOCALHOST, port)),
-            ] {
-                let first = listen(address);
-                // A machine may be without IPv6.
-                if let (Err(error), true) = (&first, address.is_ipv4()) {
-                    return Err(format!("nothing can listen on {address} for it: {error}"));
-                }
-                let serving = Rc::clone(&stub).serve(address, first.ok());
+            for (address, first) in open(dependency.port, listen)? {
+                let serving = Rc::clone(&stub).serve(address, first);
                 started.tasks.push(spawn_local(serving));
             }
             started.all.push(stub);
@@ -121,9 +115,24 @@ impl Dependencies {
                 .collect(),
             links: stub.links.borrow().iter().map(|link| link.fact(clock)).collect(),
             more: stub.more.get(),
+            more_calls: stub.calls.more(),
         };
         self.all.iter().map(of).collect()
     }
+}
+
+/// Listens on a port of the loopback addresses. A machine may be without IPv6: that address is left
+/// alone from then on.
+fn open<L>(
+    port: u16,
+    listen: impl Fn(SocketAddr) -> std::io::Result<L>,
+) -> Result<Vec<(SocketAddr, L)>, String> {
+    let four = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
+    let six = SocketAddr::from((Ipv6Addr::LOCALHOST, port));
+    let first =
+        listen(four).map_err(|error| format!("nothing can listen on {four} for it: {error}"))?;
+    let second = listen(six).ok();
+    Ok([(four, first)].into_iter().chain(second.map(|it| (six, it))).collect())
 }
 
 fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
@@ -138,9 +147,9 @@ fn listen(address: SocketAddr) -> std::io::Result<TcpListener> {
 
 impl Stub {
     /// Listens while it is to, as it is to.
-    async fn serve(self: Rc<Self>, address: SocketAddr, first: Option<TcpListener>) {
+    async fn serve(self: Rc<Self>, address: SocketAddr, first: TcpListener) {
         let mut state = self.state.subscribe();
-        let mut listener = first;
+        let mut listener = Some(first);
         // Our own connections, which fill the queue of a black hole.
         let mut filled: Vec<SocketAddr> = Vec::new();
         loop {
@@ -273,6 +282,29 @@ mod tests {
             let ends: Vec<_> = one.links.iter().map(|link| (link.sent, link.by)).collect();
             assert_eq!(ends, [(5, Some(Side::Dependency)), (0, Some(Side::Process))]);
             assert_eq!(one.turns.len(), 4);
+        });
+    }
+
+    #[test]
+    fn an_address_that_is_not_there_is_not_tried_again() {
+        let none = || std::io::Error::from(std::io::ErrorKind::AddrNotAvailable);
+        let four = |address: SocketAddr| address.is_ipv4().then_some(()).ok_or_else(none);
+        let opened = open(5432, four).unwrap();
+        assert_eq!(opened, [(SocketAddr::from((Ipv4Addr::LOCALHOST, 5432)), ())]);
+        assert_eq!(open(5432, |_| Ok(())).unwrap().len(), 2);
+        assert!(open::<()>(5432, |_| Err(none())).unwrap_err().contains("127.0.0.1:5432"));
+    }
+
+    #[test]
+    fn a_process_outside_that_answers_nothing_is_not_waited_for_for_ever() {
+        run(async {
+            let (_ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+            let beyond = Beyond::waiting(theirs, AT_ONCE).unwrap();
+            let begun = Instant::now();
+            // What it may still say is no answer to the next question.
+            let both = async { (beyond.connect(1).await, beyond.connect(2).await) };
+            let (one, other) = timeout(AT_ONCE * 100, both).await.unwrap();
+            assert!(one.is_none() && other.is_none() && begun.elapsed() >= AT_ONCE);
         });
     }
 

@@ -13,7 +13,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::log::Log;
 use super::multiplexed::Held;
 use super::run::{PATIENCE, Run};
-use super::upgraded;
+use super::{stuck, upgraded};
 use crate::prove::connection::{Connection, get};
 
 /// Between two new connections: open loop, whatever becomes of them.
@@ -58,10 +58,11 @@ pub(super) async fn run(run: &mut Run<'_>) {
     };
     let mut tasks: Vec<JoinHandle<()>> = Vec::new();
     tasks.push(spawn_local(load.clone().arrivals()));
-    let term = Instant::now() + WARM;
     let window = Duration::from_millis(terms.window_ms());
     let protocol = load.protocol;
     let http1 = load.speaks_http1().await;
+    // Behind the question, which takes longer than the load before SIGTERM where nobody answers it.
+    let term = Instant::now() + WARM;
     if http1 {
         tasks.extend((0..BUSY).map(|_| spawn_local(load.clone().busy())));
     }
@@ -118,12 +119,7 @@ pub(super) async fn run(run: &mut Run<'_>) {
             Err(_) => abort.abort(),
         }
     }
-    for task in tasks {
-        let abort = task.abort_handle();
-        if tokio::time::timeout_at(patience, task).await.is_err() {
-            abort.abort();
-        }
-    }
+    stuck::end(tasks).await;
 }
 
 /// What the load of a phase shares.

@@ -14,6 +14,7 @@ use tokio::time::{Instant, timeout};
 
 use super::log::{Client, Log};
 use super::run::Run;
+use super::stuck;
 
 /// Until SIGTERM.
 const BEFORE: Duration = Duration::from_millis(200);
@@ -46,13 +47,7 @@ pub(super) async fn run(run: &mut Run<'_>) {
     run.log.wait_until(term).await;
     run.terminate();
     run.wait_for_end().await;
-    let patience = Instant::now() + Duration::from_secs(1);
-    for task in tasks {
-        let abort = task.abort_handle();
-        if tokio::time::timeout_at(patience, task).await.is_err() {
-            abort.abort();
-        }
-    }
+    stuck::end(tasks).await;
 }
 
 async fn one(
