@@ -130,7 +130,7 @@ impl<'w> Calling<'w> {
                 calls.saturating_mul(without) >= OFTEN.saturating_mul(clock.saturating_mul(time));
             let first = of_path.iter().find(is_met).copied()?;
             let call = of(first).first().copied()?;
-            (with >= LEAST && most(false) && most(true) && often).then(|| Self {
+            (with >= LEAST && most(false) && most(true) && often).then_some(Self {
                 asked: first,
                 call,
                 with,
