@@ -526,7 +526,7 @@ fn trace(template: &str, rendered: &str, values: &str, helpers: &str) {
             }
             for at in written.at.iter().chain(&written.action) {
                 let span = at.span().unwrap_or_default();
-                let text = sources.get(at.source).shown();
+                let text = sources.get(at.source()).shown();
                 assert!(text.is_some_and(|text| text.get(span.range()).is_some()));
             }
         }
