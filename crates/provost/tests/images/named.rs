@@ -183,8 +183,11 @@ fn wrong_media_types_and_sizes_are_found_and_missing_layers_are_no_findings_alon
     ];
     for (said, change, code) in cases {
         let sandbox = Dir::new();
-        let mut files =
-            layout("amd64", json!({"Entrypoint": ["/srv"], "User": "1"}), &[bytes.clone()]);
+        let mut files = layout(
+            "amd64",
+            json!({"Entrypoint": ["/srv"], "User": "1"}),
+            std::slice::from_ref(&bytes),
+        );
         let taken = files.remove(&blob).unwrap();
         files.insert("BLOB".to_owned(), taken);
         let index: Value = serde_json::from_slice(&files["index.json"]).unwrap();
