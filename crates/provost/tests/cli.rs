@@ -560,7 +560,7 @@ fn help_fits_a_terminal_and_tells_the_exit_codes() {
           --image <FORM:PATH>           The image it runs in: oci:DIR, oci:TAR, docker-archive:TAR or
                                         registry:REF
           --insecure-registry <HOST>    A registry (HOST or HOST:PORT) to speak plain HTTP with
-          --platform <OS/ARCH>          Its platform, when it has several (default: linux/amd64)
+          --platform <OS/ARCH>          Its platform, when it has several (default: each of them)
           --target <STAGE>              The stage that is built, when it is not the last
           --build                       Run `go build` as the Dockerfile does, and judge the result
           --chart <DIR|TGZ>             Have helm render a chart (a folder or .tgz), and judge the
