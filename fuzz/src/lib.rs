@@ -281,15 +281,15 @@ pub fn fixes(data: &[u8]) {
             text = fixed;
             (loaded, concluded) = judged(text.as_bytes());
             let after = given(&loaded);
+            let is_in = |container: &String, subject: &String| {
+                let rest = container.strip_prefix(subject.as_str());
+                rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+            };
+            // What is no workload, a ConfigMap that was mended or found its kind, is for all that
+            // take from it.
+            let of_all = about.iter().any(|subject| !before.keys().any(|c| is_in(c, subject)));
             for (container, values) in &before {
-                // What a finding is about, or is inside of what it is about, may change; a ConfigMap
-                // by itself, or the text, may be what all take from.
-                let may_change = about.iter().any(|subject| {
-                    let rest = container.strip_prefix(subject.as_str());
-                    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-                        || !subject.contains('/')
-                        || subject.contains("/ConfigMap/")
-                });
+                let may_change = of_all || about.iter().any(|subject| is_in(container, subject));
                 let now = after.get(container).filter(|_| !may_change);
                 assert!(
                     now.is_none_or(|now| now == values),
