@@ -1,5 +1,6 @@
 //! Finding and reading `provost.toml`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Component, Path, PathBuf};
@@ -11,7 +12,10 @@ use jiff::tz::TimeZone;
 use provost_check::artifact::config::{self, Loaded};
 use provost_check::artifact::{Source, SourceKind, Sources};
 use provost_check::facts::origin::SourceId;
+use provost_check::facts::settings::Settings;
+use provost_check::findings::suppress::Suppression;
 use provost_check::report::text::{self, Options};
+use provost_check::rules::engine::Override;
 
 use crate::exit::Mistake;
 use crate::output;
@@ -25,6 +29,13 @@ pub(crate) struct Found {
     /// As reports show it: relative to the working directory where that is shorter.
     pub(crate) path: String,
     pub(crate) text: Arc<str>,
+}
+
+/// What it says.
+pub(crate) struct InForce {
+    pub(crate) settings: Settings,
+    pub(crate) levels: BTreeMap<String, Override>,
+    pub(crate) ignores: Vec<Suppression>,
 }
 
 /// Today, in UTC: a gate must not answer differently by the time zone of its machine.
@@ -50,6 +61,24 @@ pub(crate) fn find(paths: &[String]) -> Result<Option<Found>> {
             .into());
     }
     read(first).map(Some)
+}
+
+/// What the file in force for `paths` says as of `date`, and nothing where there is none.
+pub(crate) fn in_force(
+    paths: &[String],
+    sources: &mut Sources,
+    date: Date,
+    color: bool,
+) -> Result<InForce> {
+    let Some(found) = find(paths)? else {
+        return Ok(InForce {
+            settings: Settings::at(date),
+            levels: BTreeMap::new(),
+            ignores: Vec::new(),
+        });
+    };
+    let (_, Loaded { settings, levels, ignores, .. }) = load(&found, sources, date, color)?;
+    Ok(InForce { settings, levels, ignores })
 }
 
 /// `provost.toml` in `start` or a folder above it.

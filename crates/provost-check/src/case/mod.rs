@@ -106,6 +106,23 @@ pub struct World {
     pub problems: Vec<Problem>,
 }
 
+impl World {
+    /// Nothing yet but the inputs and what is configured.
+    pub fn new(sources: Sources, settings: Settings) -> Self {
+        Self {
+            sources,
+            objects: Vec::new(),
+            binaries: Vec::new(),
+            builds: Vec::new(),
+            images: Vec::new(),
+            proofs: Vec::new(),
+            logs: Vec::new(),
+            settings,
+            problems: Vec::new(),
+        }
+    }
+}
+
 /// A [`World`] with its joins computed once.
 #[derive(Debug)]
 pub struct Joined<'w> {

@@ -12,14 +12,7 @@ pub(crate) fn world(text: impl Into<String>) -> World {
     let loaded = load_manifests(&files, &mut sources, &Options::default());
     assert!(loaded.problems.is_empty(), "{:?}", loaded.problems);
     World {
-        sources,
         objects: loaded.objects,
-        binaries: Vec::new(),
-        builds: Vec::new(),
-        images: Vec::new(),
-        proofs: Vec::new(),
-        logs: Vec::new(),
-        settings: Settings::at(jiff::civil::date(2026, 11, 23)),
-        problems: Vec::new(),
+        ..World::new(sources, Settings::at(jiff::civil::date(2026, 11, 23)))
     }
 }

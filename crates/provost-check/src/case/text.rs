@@ -206,17 +206,7 @@ mod tests {
     fn world(kind: SourceKind, text: &str) -> World {
         let mut sources = Sources::default();
         sources.add(Source::text("input", kind, Arc::from(text)));
-        World {
-            sources,
-            objects: Vec::new(),
-            binaries: Vec::new(),
-            builds: Vec::new(),
-            images: Vec::new(),
-            proofs: Vec::new(),
-            logs: Vec::new(),
-            settings: Settings::at(jiff::civil::date(2026, 11, 23)),
-            problems: Vec::new(),
-        }
+        World::new(sources, Settings::at(jiff::civil::date(2026, 11, 23)))
     }
 
     /// The place of `part` in a text.

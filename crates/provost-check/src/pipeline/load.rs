@@ -45,17 +45,7 @@ pub struct Loaded {
 /// Reads every artifact of the request. `sources` already holds the configuration that `settings`
 /// came from.
 pub fn load(request: &Request, sources: Sources, settings: Settings) -> Loaded {
-    let mut world = World {
-        sources,
-        objects: Vec::new(),
-        binaries: Vec::new(),
-        builds: Vec::new(),
-        images: Vec::new(),
-        proofs: Vec::new(),
-        logs: Vec::new(),
-        settings,
-        problems: Vec::new(),
-    };
+    let mut world = World::new(sources, settings);
     let mut loader = Loader::new(request, &mut world);
     loader.run();
     let Loader { skipped, unusable, platforms, .. } = loader;

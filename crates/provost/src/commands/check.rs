@@ -26,6 +26,7 @@ use provost_check::rules::engine::Selection;
 use crate::args::{CheckArgs, Cli, Format, ImageArg, Kind, Output};
 use crate::commands::changed::Changed;
 use crate::commands::fix::{self, Fixed};
+use crate::config::InForce;
 use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
 use crate::{build, config, output, registry, render, repository};
@@ -282,11 +283,8 @@ fn configure(cli: &Cli, args: &CheckArgs) -> Result<Configured> {
     let mut sources = Sources::default();
     let color = output::color_on_stderr(cli.color);
     let date = args.date.unwrap_or_else(config::today);
-    let (mut settings, mut levels, mut ignores) = (Settings::at(date), Default::default(), vec![]);
-    if let Some(found) = config::find(&args.paths)? {
-        let (_, loaded) = config::load(&found, &mut sources, date, color)?;
-        (settings, levels, ignores) = (loaded.settings, loaded.levels, loaded.ignores);
-    }
+    let InForce { mut settings, levels, ignores } =
+        config::in_force(&args.paths, &mut sources, date, color)?;
     settings.closed_world |= args.closed_world;
     settings.container.clone_from(&args.container);
     flag_facts(args, &mut settings, &mut sources);

@@ -12,7 +12,6 @@ use provost_check::case::log::{millis, nanos, percent};
 use provost_check::case::{Joined, World};
 use provost_check::facts::Origin;
 use provost_check::facts::runtime_log::{Collections, Life, RuntimeLog, Scheduler, Stop};
-use provost_check::facts::settings::Settings;
 use provost_check::pipeline;
 use provost_check::report::Judged;
 use provost_check::rules::RULES;
@@ -21,6 +20,7 @@ use provost_check::rules::rule::{Need, Rule};
 
 use crate::args::{Cli, DiagnoseArgs};
 use crate::commands::check;
+use crate::config::InForce;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::{config, output};
@@ -32,25 +32,11 @@ const HOW: &str =
 pub(crate) fn run(cli: &Cli, args: &DiagnoseArgs) -> Result<Exit> {
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
     let mut sources = Sources::default();
-    let date = config::today();
-    let (mut settings, mut levels, mut ignores) = (Settings::at(date), Default::default(), vec![]);
-    if let Some(found) = config::find(&[])? {
-        let color = output::color_on_stderr(cli.color);
-        let (_, loaded) = config::load(&found, &mut sources, date, color)?;
-        (settings, levels, ignores) = (loaded.settings, loaded.levels, loaded.ignores);
-    }
+    let color = output::color_on_stderr(cli.color);
+    let InForce { settings, levels, ignores } =
+        config::in_force(&[], &mut sources, config::today(), color)?;
     let selection = args.rules.selection(Profile::Recommended, levels)?;
-    let mut world = World {
-        sources,
-        objects: Vec::new(),
-        binaries: Vec::new(),
-        builds: Vec::new(),
-        images: Vec::new(),
-        proofs: Vec::new(),
-        logs: Vec::new(),
-        settings,
-        problems: Vec::new(),
-    };
+    let mut world = World::new(sources, settings);
     for path in &args.logs {
         load(cli, path, &mut world, &interrupt);
     }

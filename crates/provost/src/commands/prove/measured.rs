@@ -11,7 +11,6 @@ use provost_check::facts::binary::Binary;
 use provost_check::facts::proof::{
     Measured, PhaseName, Program, Proof, Protocol, RATE, Stage, VERSION,
 };
-use provost_check::facts::settings::Settings;
 use provost_check::findings::suppress::Suppression;
 use provost_check::pipeline::{self, BinaryInput, Request};
 use provost_check::report::Judged;
@@ -23,6 +22,7 @@ use provost_live::prove::Plan;
 use super::{dependencies, environment, runs, settings, telemetry, terms, volumes};
 use crate::args::{Cli, ProveArgs, READY_WITHIN};
 use crate::commands::check;
+use crate::config::InForce;
 use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
 use crate::{config, output};
@@ -108,13 +108,9 @@ struct Known {
 
 fn load(cli: &Cli, args: &ProveArgs, interrupt: &Interrupt) -> Result<Known> {
     let mut sources = Sources::default();
-    let date = config::today();
-    let (mut settings, mut levels, mut ignores) = (Settings::at(date), Default::default(), vec![]);
-    if let Some(found) = config::find(&args.manifest)? {
-        let color = output::color_on_stderr(cli.color);
-        let (_, loaded) = config::load(&found, &mut sources, date, color)?;
-        (settings, levels, ignores) = (loaded.settings, loaded.levels, loaded.ignores);
-    }
+    let color = output::color_on_stderr(cli.color);
+    let InForce { mut settings, levels, ignores } =
+        config::in_force(&args.manifest, &mut sources, config::today(), color)?;
     settings.container.clone_from(&args.container);
     let selection = args.rules.selection(Profile::Recommended, levels)?;
     let request = Request {

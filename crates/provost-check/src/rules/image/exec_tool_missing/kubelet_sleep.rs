@@ -64,15 +64,9 @@ mod tests {
             ManifestFile { named: true, ..ManifestFile::text("a.yaml".to_owned(), text.clone()) };
         let loaded = load_manifests(&[file], &mut sources, &Options::default());
         let world = World {
-            sources,
             objects: loaded.objects,
-            binaries: Vec::new(),
             builds: builds.into_iter().collect(),
-            images: Vec::new(),
-            proofs: Vec::new(),
-            logs: Vec::new(),
-            settings: Settings::at(jiff::civil::date(2026, 11, 26)),
-            problems: Vec::new(),
+            ..World::new(sources, Settings::at(jiff::civil::date(2026, 11, 26)))
         };
         let selection =
             Selection { only: vec![super::super::RULE.id.to_owned()], ..Selection::default() };
