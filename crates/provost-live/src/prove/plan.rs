@@ -126,6 +126,9 @@ impl Plan {
 }
 
 #[cfg(test)]
+pub(super) use tests::plan as a_plan;
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use provost_check::facts::proof::{Dependency, Otlp, Probe, ProbeBy, ProbeKind};
@@ -180,6 +183,3 @@ mod tests {
         assert_eq!(depends.ours(), BTreeSet::from([4317, TOLD]));
     }
 }
-
-#[cfg(test)]
-pub(super) use tests::plan as a_plan;

@@ -255,7 +255,7 @@ mod tests {
         let tool = Tool::made_up("helm", command).unwrap();
         let go_on = AtomicBool::new(false);
         let done = within(limits, tool, "web", &Hidden::default, &go_on).unwrap();
-        done.err().expect("it is stopped").why
+        done.expect_err("it is stopped").why
     }
 
     #[test]
