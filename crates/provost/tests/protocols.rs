@@ -4,13 +4,16 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "it is a test")]
 
+#[path = "support/prove.rs"]
+mod proving;
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::Mutex;
 
+use proving::{each_is_found, findings, fixture};
 use serde_json::Value;
 use support::{Dir, Run};
 
@@ -59,8 +62,6 @@ spec:
       livenessProbe: {grpc: {port: 8080, service: alive}}
 "#;
 
-const CONFIG: &str = "[cluster]\nendpoint_propagation = \"600ms\"\n";
-
 /// Runs side by side: they mostly wait.
 const AT_ONCE: usize = 2;
 
@@ -106,24 +107,8 @@ const FAULTS_OF_H2C: &[(Mode, &str, &[&str])] = &[
     (H2c, "keeps-connections", &["keeps-connections-open-in-drain"]),
 ];
 
-fn fixture(program: &str, go: &str) -> String {
-    let index = fs::read_to_string(support::repository().join("target/fixtures.json"))
-        .expect("cargo xtask fixtures writes it");
-    let index: Value = serde_json::from_str(&index).unwrap();
-    let fits = |f: &&Value| {
-        f["program"] == program
-            && f["goarch"] == "amd64"
-            && f["go"].as_str().unwrap().starts_with(go)
-    };
-    let found = index.as_array().unwrap().iter().find(fits);
-    found.expect("the service is among the fixtures")["path"].as_str().unwrap().to_owned()
-}
-
 fn prove(go: &str, mode: Mode, fault: &str, more: &[&str]) -> (Dir, Run) {
-    let sandbox = Dir::new();
     let program = if matches!(mode, Grpc) { "grpc-service" } else { "service" };
-    // A copy could be held open for writing by whatever another thread starts meanwhile.
-    symlink(fixture(program, go), sandbox.path().join(program)).unwrap();
     let (arguments, name, probes) = match mode {
         Tls => ("tls", "https", HTTPS),
         H2c => ("h2c", "h2c", ""),
@@ -138,8 +123,7 @@ fn prove(go: &str, mode: Mode, fault: &str, more: &[&str]) -> (Dir, Run) {
         "other-path" | "no-health-service" | "tls" => pod.replace("Threshold: 30", "Threshold: 3"),
         _ => pod,
     };
-    fs::write(sandbox.path().join("pod.yaml"), pod).unwrap();
-    fs::write(sandbox.path().join("provost.toml"), CONFIG).unwrap();
+    let sandbox = proving::sandbox(program, &fixture(program, go), &pod);
     let fault = format!("FAULT={fault}");
     let mut args = vec!["prove", "--binary", program, "--manifest", "pod.yaml", "--env", &fault];
     args.extend(["--ready-within", "10", "--write-proof", "proof.json"]);
@@ -151,43 +135,13 @@ fn prove(go: &str, mode: Mode, fault: &str, more: &[&str]) -> (Dir, Run) {
     (sandbox, run)
 }
 
-fn findings(run: &Run) -> BTreeSet<String> {
-    let report: Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{run}"));
-    let findings = report["findings"].as_array().unwrap();
-    let name = |finding: &Value| match finding["variant"].as_str() {
-        Some(variant) => format!("{}/{variant}", finding["rule"].as_str().unwrap()),
-        None => finding["rule"].as_str().unwrap().to_owned(),
-    };
-    findings.iter().map(name).collect()
-}
-
 /// Every fault is found by its own check and by no other.
-fn each_fault_is_found(go: &str, faults: &[(Mode, &str, &[&str])]) {
+fn each_fault_is_found(go: &str, faults: &[(Mode, &str, &'static [&'static str])]) {
     let _one = ONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-    let waiting = Mutex::new(faults.iter());
-    let wrong = Mutex::new(BTreeMap::new());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let Some((mode, fault, expected)) = waiting.lock().unwrap().next() else {
-                        return;
-                    };
-                    let (_, run) = prove(go, *mode, fault, &["--format", "json"]);
-                    let expected: BTreeSet<String> =
-                        expected.iter().map(|&id| id.to_owned()).collect();
-                    let found = findings(&run);
-                    if found != expected {
-                        let told = format!("{found:?}, not {expected:?}\n{run}");
-                        wrong.lock().unwrap().insert(format!("{mode:?} {fault}"), told);
-                    }
-                }
-            });
-        }
+    each_is_found(faults, AT_ONCE, |(mode, fault, expected)| {
+        let (_, run) = prove(go, *mode, fault, &["--format", "json"]);
+        (format!("{mode:?} {fault}"), expected, findings(&run), run)
     });
-    let wrong = wrong.into_inner().unwrap();
-    let told: Vec<String> = wrong.iter().map(|(fault, run)| format!("{fault}: {run}")).collect();
-    assert!(told.is_empty(), "{}", told.join("\n"));
 }
 
 #[test]

@@ -3,13 +3,15 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "it is a test")]
 
+#[path = "support/prove.rs"]
+mod proving;
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::sync::Mutex;
 
+use proving::{CONFIG, each_is_found, findings, fixture};
 use serde_json::Value;
 use support::{Dir, Run};
 
@@ -33,8 +35,6 @@ spec:
       readinessProbe: {httpGet: {path: /readyz, port: http}}
       livenessProbe: {httpGet: {path: /livez, port: http}}
 "#;
-
-const CONFIG: &str = "[cluster]\nendpoint_propagation = \"600ms\"\n";
 
 /// What is found for each fault: by its own rule, and by those whose pages say that they come with it.
 const FAULTS: &[(&str, &[&str])] = &[
@@ -119,31 +119,14 @@ spec:
 /// Runs side by side: they mostly wait.
 const AT_ONCE: usize = 4;
 
-fn service(go: &str) -> String {
-    let index = fs::read_to_string(support::repository().join("target/fixtures.json"))
-        .expect("cargo xtask fixtures writes it");
-    let index: Value = serde_json::from_str(&index).unwrap();
-    let fits = |f: &&Value| {
-        f["program"] == "service"
-            && f["goarch"] == "amd64"
-            && f["go"].as_str().unwrap().starts_with(go)
-    };
-    let found = index.as_array().unwrap().iter().find(fits);
-    found.expect("the service is among the fixtures")["path"].as_str().unwrap().to_owned()
-}
-
 fn prove(binary: &str, fault: &str, more: &[&str]) -> Run {
-    let sandbox = Dir::new();
-    // A copy could be held open for writing by whatever another thread starts meanwhile.
-    symlink(binary, sandbox.path().join("service")).unwrap();
     let start = match fault {
         "slow-start" | "never-listens" | "never-ready" | "login" | "other-port" | "other-path"
         | "loopback" => "3",
         _ => "30",
     };
     let pod = POD.replace("START", start) + MONITORED;
-    fs::write(sandbox.path().join("pod.yaml"), pod).unwrap();
-    fs::write(sandbox.path().join("provost.toml"), CONFIG).unwrap();
+    let sandbox = proving::sandbox("service", binary, &pod);
     let fault = format!("FAULT={fault}");
     let mut args = vec!["prove", "--binary", "service", "--manifest", "pod.yaml", "--env", &fault];
     if start == "3" {
@@ -153,41 +136,16 @@ fn prove(binary: &str, fault: &str, more: &[&str]) -> Run {
     sandbox.provost(&args)
 }
 
-fn findings(run: &Run) -> BTreeSet<String> {
-    let report: Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{run}"));
-    let findings = report["findings"].as_array().unwrap();
-    let name = |finding: &Value| match finding["variant"].as_str() {
-        Some(variant) => format!("{}/{variant}", finding["rule"].as_str().unwrap()),
-        None => finding["rule"].as_str().unwrap().to_owned(),
-    };
-    findings.iter().map(name).collect()
+fn service(go: &str) -> String {
+    fixture("service", go)
 }
 
-/// Every fault is found by its own check and by no other.
 fn each_fault_is_found(go: &str) {
     let binary = service(go);
-    let waiting = Mutex::new(FAULTS.iter());
-    let wrong = Mutex::new(BTreeMap::new());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let Some((fault, expected)) = waiting.lock().unwrap().next() else { return };
-                    let run = prove(&binary, fault, &["--format", "json"]);
-                    let expected: BTreeSet<String> =
-                        expected.iter().map(|&id| id.to_owned()).collect();
-                    let found = findings(&run);
-                    if found != expected {
-                        let told = format!("{found:?}, not {expected:?}\n{}", run.err);
-                        wrong.lock().unwrap().insert(*fault, told);
-                    }
-                }
-            });
-        }
+    each_is_found(FAULTS, AT_ONCE, |(fault, expected)| {
+        let run = prove(&binary, fault, &["--format", "json"]);
+        ((*fault).to_owned(), expected, findings(&run), run)
     });
-    let wrong = wrong.into_inner().unwrap();
-    let told: Vec<String> = wrong.iter().map(|(fault, run)| format!("{fault}: {run}")).collect();
-    assert!(told.is_empty(), "{}", told.join("\n"));
 }
 
 #[test]

@@ -3,18 +3,19 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "it is a test")]
 
+#[path = "support/prove.rs"]
+mod proving;
 mod support;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{SocketAddr, TcpListener};
-use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Mutex;
 use std::time::Duration;
 
+use proving::{each_is_found, fixture};
 use serde_json::Value;
 use support::{Dir, Run};
 
@@ -38,8 +39,6 @@ spec:
       livenessProbe: {httpGet: {path: /livez, port: http}}
 "#;
 
-const CONFIG: &str = "[cluster]\nendpoint_propagation = \"600ms\"\n";
-
 /// Runs side by side: they mostly wait.
 const AT_ONCE: usize = 2;
 
@@ -56,19 +55,6 @@ const FAULTS: &[(&str, &[&str])] = &[
         &["closes-dependency-before-last-response", "refuses-during-endpoint-removal"],
     ),
 ];
-
-fn service(go: &str) -> String {
-    let index = fs::read_to_string(support::repository().join("target/fixtures.json"))
-        .expect("cargo xtask fixtures writes it");
-    let index: Value = serde_json::from_str(&index).unwrap();
-    let fits = |f: &&Value| {
-        f["program"] == "service"
-            && f["goarch"] == "amd64"
-            && f["go"].as_str().unwrap().starts_with(go)
-    };
-    let found = index.as_array().unwrap().iter().find(fits);
-    found.expect("the service is among the fixtures")["path"].as_str().unwrap().to_owned()
-}
 
 /// A store as the service wants it: it answers each line. It is there as long as the test.
 fn store() -> SocketAddr {
@@ -90,10 +76,7 @@ fn store() -> SocketAddr {
 }
 
 fn prove(go: &str, dependency: &str, fault: &str, more: &[&str]) -> Run {
-    let sandbox = Dir::new();
-    symlink(service(go), sandbox.path().join("service")).unwrap();
-    fs::write(sandbox.path().join("pod.yaml"), POD).unwrap();
-    fs::write(sandbox.path().join("provost.toml"), CONFIG).unwrap();
+    let sandbox = proving::sandbox("service", &fixture("service", go), POD);
     let fault = format!("FAULT={fault}");
     let mut args = vec!["prove", "--binary", "service", "--manifest", "pod.yaml"];
     args.extend(["--env", &fault, "--dependency", dependency]);
@@ -114,27 +97,10 @@ fn each_fault_is_found(go: &str) {
     let more = ["start", "drain", "without-dependency", "outage"].map(|phase| ["--phase", phase]);
     let mut more = more.concat();
     more.extend(["--format", "json"]);
-    let waiting = Mutex::new(FAULTS.iter());
-    let wrong = Mutex::new(String::new());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let Some((fault, expected)) = waiting.lock().unwrap().next() else { return };
-                    let run = prove(go, &dependency, fault, &more);
-                    let expected: BTreeSet<String> =
-                        expected.iter().map(|&id| id.to_owned()).collect();
-                    let found = findings(&run);
-                    if found != expected {
-                        let told = format!("{fault}: {found:?}, not {expected:?}\n{}\n", run.err);
-                        wrong.lock().unwrap().push_str(&told);
-                    }
-                }
-            });
-        }
+    each_is_found(FAULTS, AT_ONCE, |(fault, expected)| {
+        let run = prove(go, &dependency, fault, &more);
+        ((*fault).to_owned(), expected, findings(&run), run)
     });
-    let wrong = wrong.into_inner().unwrap();
-    assert!(wrong.is_empty(), "{wrong}");
 }
 
 #[test]
@@ -195,7 +161,7 @@ fn outside() -> BTreeSet<String> {
 fn the_program_does_not_inherit_the_way_out_of_its_network() {
     let sandbox = Dir::new();
     let program = sandbox.path().canonicalize().unwrap().join("service");
-    let service = service("1.27");
+    let service = fixture("service", "1.27");
     fs::hard_link(&service, &program).or_else(|_| fs::copy(&service, &program).map(drop)).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_provost"))
         .args(["prove", "--binary", program.to_str().unwrap(), "--phase", "start"])

@@ -4,13 +4,14 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "it is a test")]
 
+#[path = "support/prove.rs"]
+mod proving;
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::sync::Mutex;
 
+use proving::{each_is_found, findings, fixture};
 use serde_json::Value;
 use support::{Dir, Run};
 
@@ -35,8 +36,6 @@ spec:
       livenessProbe: {httpGet: {path: /livez, port: http}}
 "#;
 
-const CONFIG: &str = "[cluster]\nendpoint_propagation = \"600ms\"\n";
-
 /// What is found for each fault.
 const FAULTS: &[(&str, &[&str])] = &[
     ("", &[]),
@@ -55,38 +54,13 @@ const FAULTS: &[(&str, &[&str])] = &[
 /// Runs side by side: they mostly wait.
 const AT_ONCE: usize = 3;
 
-fn program(name: &str, go: &str) -> String {
-    let index = fs::read_to_string(support::repository().join("target/fixtures.json"))
-        .expect("cargo xtask fixtures writes it");
-    let index: Value = serde_json::from_str(&index).unwrap();
-    let fits = |f: &&Value| {
-        f["program"] == name && f["goarch"] == "amd64" && f["go"].as_str().unwrap().starts_with(go)
-    };
-    let found = index.as_array().unwrap().iter().find(fits);
-    found.expect("it is among the fixtures")["path"].as_str().unwrap().to_owned()
-}
-
 fn sandbox(name: &str, go: &str, pod: &str) -> Dir {
-    let sandbox = Dir::new();
-    // A copy could be held open for writing by whatever another thread starts meanwhile.
-    symlink(program(name, go), sandbox.path().join(name)).unwrap();
-    fs::write(sandbox.path().join("pod.yaml"), pod).unwrap();
-    fs::write(sandbox.path().join("provost.toml"), CONFIG).unwrap();
-    sandbox
+    proving::sandbox(name, &fixture(name, go), pod)
 }
 
 fn prove(sandbox: &Dir, more: &[&str]) -> Run {
     let args = ["prove", "--binary", "traced", "--manifest", "pod.yaml", "--path", "/"];
     sandbox.provost(&args.iter().chain(more).copied().collect::<Vec<_>>())
-}
-
-fn findings(run: &Run) -> BTreeSet<String> {
-    let report: Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{run}"));
-    let name = |finding: &Value| match finding["variant"].as_str() {
-        Some(variant) => format!("{}/{variant}", finding["rule"].as_str().unwrap()),
-        None => finding["rule"].as_str().unwrap().to_owned(),
-    };
-    report["findings"].as_array().unwrap().iter().map(name).collect()
 }
 
 fn proof(sandbox: &Dir) -> Value {
@@ -96,30 +70,12 @@ fn proof(sandbox: &Dir) -> Value {
 
 /// Every fault is found by its own check and by no other.
 fn each_fault_is_found(go: &str) {
-    let waiting = Mutex::new(FAULTS.iter());
-    let wrong = Mutex::new(BTreeMap::new());
-    std::thread::scope(|scope| {
-        for _ in 0..AT_ONCE {
-            scope.spawn(|| {
-                loop {
-                    let Some((fault, expected)) = waiting.lock().unwrap().next() else { return };
-                    let sandbox = sandbox("traced", go, POD);
-                    let fault_is = format!("FAULT={fault}");
-                    let run = prove(&sandbox, &["--env", &fault_is, "--format", "json"]);
-                    let expected: BTreeSet<String> =
-                        expected.iter().map(|&id| id.to_owned()).collect();
-                    let found = findings(&run);
-                    if found != expected {
-                        let told = format!("{found:?}, not {expected:?}\n{}", run.err);
-                        wrong.lock().unwrap().insert(*fault, told);
-                    }
-                }
-            });
-        }
+    each_is_found(FAULTS, AT_ONCE, |(fault, expected)| {
+        let sandbox = sandbox("traced", go, POD);
+        let fault_is = format!("FAULT={fault}");
+        let run = prove(&sandbox, &["--env", &fault_is, "--format", "json"]);
+        ((*fault).to_owned(), expected, findings(&run), run)
     });
-    let wrong = wrong.into_inner().unwrap();
-    let told: Vec<String> = wrong.iter().map(|(fault, run)| format!("{fault}: {run}")).collect();
-    assert!(told.is_empty(), "{}", told.join("\n"));
 }
 
 #[test]

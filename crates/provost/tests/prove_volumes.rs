@@ -3,11 +3,14 @@
 #![cfg(target_os = "linux")]
 #![allow(clippy::unwrap_used, reason = "it is a test")]
 
+#[path = "support/prove.rs"]
+mod proving;
 mod support;
 
 use std::fs;
 use std::os::unix::fs::symlink;
 
+use proving::fixture;
 use serde_json::Value;
 use support::Dir;
 
@@ -60,19 +63,6 @@ metadata: {name: service, namespace: shop}
 stringData: {token: real-and-secret}
 "#;
 
-fn service() -> String {
-    let index = fs::read_to_string(support::repository().join("target/fixtures.json"))
-        .expect("cargo xtask fixtures writes it");
-    let index: Value = serde_json::from_str(&index).unwrap();
-    let fits = |f: &&Value| {
-        f["program"] == "service"
-            && f["goarch"] == "amd64"
-            && f["go"].as_str().unwrap().starts_with("1.27")
-    };
-    let found = index.as_array().unwrap().iter().find(fits);
-    found.expect("the service is among the fixtures")["path"].as_str().unwrap().to_owned()
-}
-
 /// What the process said of its files and of its folder.
 fn shown(proof: &str) -> Vec<(String, String)> {
     let proof: Value = serde_json::from_str(proof).unwrap();
@@ -89,7 +79,7 @@ fn shown(proof: &str) -> Vec<(String, String)> {
 #[test]
 fn volumes_hold_what_the_manifests_say() {
     let sandbox = Dir::new();
-    symlink(service(), sandbox.path().join("service")).unwrap();
+    symlink(fixture("service", "1.27"), sandbox.path().join("service")).unwrap();
     fs::write(sandbox.path().join("pod.yaml"), POD).unwrap();
     let show = "SHOW=/etc/service/app.yaml /etc/service/sub/again.yaml /etc/service/other.yaml \
                 /etc/only.yaml /run/secrets/service/token /podinfo/labels /podinfo/token \
@@ -151,7 +141,7 @@ fn volumes_hold_what_the_manifests_say() {
 #[test]
 fn a_folder_below_tmp_is_the_one_that_was_named() {
     let sandbox = Dir::new();
-    symlink(service(), sandbox.path().join("service")).unwrap();
+    symlink(fixture("service", "1.27"), sandbox.path().join("service")).unwrap();
     fs::write(sandbox.path().join("settings"), "found").unwrap();
     let folder = sandbox.path().canonicalize().unwrap();
     assert!(folder.starts_with("/tmp"), "{}", folder.display());
