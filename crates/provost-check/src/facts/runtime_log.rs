@@ -108,11 +108,11 @@ pub struct Window {
     /// Time in which everything stood, in nanoseconds.
     pub stopped_ns: u64,
     /// MiB that were live: of the first and the last cycle, the least, the most, and all summed up.
-    pub live: Span,
+    pub live: Extent,
     /// MiB of the goals.
-    pub goal: Span,
+    pub goal: Extent,
     /// MiB of the heap when marking ended.
-    pub end: Span,
+    pub end: Extent,
     /// MiB that were allocated since the cycle before, as far as whole MiB tell.
     pub allocated: u64,
     /// Cycles whose goal left no room that a GOGC of 10 or more would.
@@ -129,8 +129,8 @@ pub struct Window {
 
 /// A value over a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "they are what they are called")]
-pub struct Span {
+#[allow(missing_docs, reason = "first, last, least, most and the sum of the values")]
+pub struct Extent {
     pub first: u64,
     pub last: u64,
     pub least: u64,
@@ -138,7 +138,7 @@ pub struct Span {
     pub sum: u64,
 }
 
-impl Span {
+impl Extent {
     /// One value.
     pub fn of(value: u64) -> Self {
         Self { first: value, last: value, least: value, most: value, sum: value }
@@ -172,9 +172,9 @@ impl Window {
             cpu_ns: ns(&[cpu.sweep_termination, cpu.assist, cpu.dedicated, cpu.mark_termination]),
             assist_ns: cpu.assist.nanos,
             stopped_ns: ns(&[clock.sweep_termination, clock.mark_termination]),
-            live: Span::of(heap.live),
-            goal: Span::of(heap.goal),
-            end: Span::of(heap.at_end),
+            live: Extent::of(heap.live),
+            goal: Extent::of(heap.goal),
+            end: Extent::of(heap.at_end),
             allocated: heap.at_end.saturating_sub(start),
             tight: u64::from(marked.is_some_and(|marked| marked.is_tight(heap.goal))),
             over: u64::from(heap.at_end > heap.goal.saturating_add(1)),
@@ -371,15 +371,15 @@ pub struct Samples {
     /// The last one.
     pub to: Mark,
     /// GOMAXPROCS.
-    pub procs: Span,
+    pub procs: Extent,
     /// Ps without work.
-    pub idle: Span,
+    pub idle: Extent,
     /// Threads.
-    pub threads: Span,
+    pub threads: Extent,
     /// Threads without a P.
-    pub idle_threads: Span,
+    pub idle_threads: Extent,
     /// Goroutines that wait for a P, in all queues.
-    pub runnable: Span,
+    pub runnable: Extent,
     /// Samples in which some P had no work while a queue had.
     pub idle_with_work: u64,
     /// Samples in which no P was idle and each had more than eight goroutines waiting.
@@ -393,11 +393,11 @@ impl Samples {
             count: 1,
             from: mark,
             to: mark,
-            procs: Span::of(sample.gomaxprocs),
-            idle: Span::of(sample.idleprocs),
-            threads: Span::of(sample.threads),
-            idle_threads: Span::of(sample.idlethreads),
-            runnable: Span::of(runnable),
+            procs: Extent::of(sample.gomaxprocs),
+            idle: Extent::of(sample.idleprocs),
+            threads: Extent::of(sample.threads),
+            idle_threads: Extent::of(sample.idlethreads),
+            runnable: Extent::of(runnable),
             idle_with_work: u64::from(sample.idleprocs > 0 && runnable > sample.spinningthreads),
             pressed: u64::from(pressed),
         }

@@ -13,12 +13,10 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::notice::{self, Notice, NoticeKind};
-use super::plain::clean;
-use super::timeline::picture::{Picture, picture};
+use super::timeline::picture::{Picture, pictures};
 use super::{Counts, PAGES, Report};
 use crate::artifact::{Source, SourceKind, Sources};
 use crate::facts::origin::{Origin, Place};
-use crate::facts::proof::PhaseName;
 use crate::findings::suppress::Suppressed;
 use crate::findings::{Applicability, Evidence, Finding, Fix, Level, Role};
 use crate::rules::rule::Rule;
@@ -339,7 +337,7 @@ impl<'a> View<'a> {
                 suppressed: report.suppressed.len(),
                 unchanged: report.unchanged,
             },
-            pictures: pictures(report),
+            pictures: pictures(report.proofs),
             folder: &report.folder,
             fail_on: report.fail_on,
         }
@@ -502,28 +500,6 @@ fn window<'a>(text: &'a str, line: Range<usize>, place: &Range<usize>) -> Excerp
         cut_after: shown.end < line.end,
         text: &text[shown],
     }
-}
-
-/// Runs of processes as pictures, those that end under load first: they are what is looked for.
-fn pictures(report: &Report<'_>) -> Vec<Picture> {
-    let several = report.proofs.len() > 1;
-    let drawn = report.proofs.iter().enumerate().flat_map(|(number, measured)| {
-        let proof = &measured.proof;
-        let pictures = proof.phases.iter().filter_map(|phase| picture(phase, &proof.terms));
-        pictures.map(move |mut picture| {
-            if several {
-                let subject = proof.container.as_ref().unwrap_or(&proof.program.path);
-                picture.of = Some(clean(subject).into_owned());
-            }
-            if number > 0 {
-                picture.id = format!("{}-{}", picture.name, number + 1);
-            }
-            picture
-        })
-    });
-    let mut pictures: Vec<Picture> = drawn.collect();
-    pictures.sort_by_key(|picture| picture.name != PhaseName::Drain.name());
-    pictures
 }
 
 /// The page of a rule, relative to the root of the documentation's repository.

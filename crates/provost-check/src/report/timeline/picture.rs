@@ -4,8 +4,9 @@
 use std::fmt::Write as _;
 
 use crate::case::process::duration;
-use crate::facts::proof::{Exit, Phase, PhaseName, Purpose, Request, Terms};
+use crate::facts::proof::{Exit, Measured, Phase, PhaseName, Purpose, Request, Terms};
 use crate::report::count;
+use crate::report::plain::clean;
 
 /// Units of the drawing; the page scales it.
 pub(super) const WIDTH: f64 = 960.0;
@@ -81,6 +82,28 @@ const LANES: [(Purpose, &str); 19] = [
     (Purpose::Liveness, "liveness"),
     (Purpose::Startup, "startup"),
 ];
+
+/// Runs of processes as pictures, those that end under load first: they are what is looked for.
+pub(in crate::report) fn pictures(proofs: &[Measured]) -> Vec<Picture> {
+    let several = proofs.len() > 1;
+    let drawn = proofs.iter().enumerate().flat_map(|(number, measured)| {
+        let proof = &measured.proof;
+        let pictures = proof.phases.iter().filter_map(|phase| picture(phase, &proof.terms));
+        pictures.map(move |mut picture| {
+            if several {
+                let subject = proof.container.as_ref().unwrap_or(&proof.program.path);
+                picture.of = Some(clean(subject).into_owned());
+            }
+            if number > 0 {
+                picture.id = format!("{}-{}", picture.name, number + 1);
+            }
+            picture
+        })
+    });
+    let mut pictures: Vec<Picture> = drawn.collect();
+    pictures.sort_by_key(|picture| picture.name != PhaseName::Drain.name());
+    pictures
+}
 
 /// The picture of a run, and none of one that has nothing to show.
 pub fn picture(phase: &Phase, terms: &Terms) -> Option<Picture> {
