@@ -88,3 +88,65 @@ fn a_log_of_something_else_is_refused_with_the_way_to_record_one() {
     assert_eq!(run.code, 2, "{run}");
     assert!(run.out.contains("does not exist") || run.err.contains("does not exist"), "{run}");
 }
+
+fn crash(name: &str) -> String {
+    fs::read_to_string(support::repository().join("fixtures/crash").join(name)).unwrap()
+}
+
+#[test]
+fn a_crash_is_told_with_the_place_in_the_programs_own_code() {
+    let log = format!("starting\n{}", crash("1.22/again.log"));
+    let run = Dir::new().provost_with_stdin(&["diagnose", "-"], &log);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(run.out.contains("error[unrecovered-panic]"), "{run}");
+    assert!(run.err.contains("at example.com/checkout/work.Nil (/src/work/work.go:19)"), "{run}");
+    // The verdict comes before the stack.
+    let (verdict, stack) = (run.err.find("line 3: panic: "), run.err.find("main.again.func1"));
+    assert!(verdict.is_some() && verdict < stack, "{run}");
+}
+
+#[test]
+fn crashes_of_every_kind_have_one_cause_each() {
+    for (log, rule) in [
+        ("1.27/nil.log", "unrecovered-panic"),
+        ("1.18/mutex.log", "deadlock"),
+        ("1.22/writes.log", "concurrent-map-access"),
+        ("1.27/overflow.log", "stack-overflow"),
+        ("1.22/memory.log", "out-of-memory-panic"),
+        ("1.27/godebug.log", "removed-godebug-at-start"),
+        ("1.18/threads.log", "fatal-runtime-error"),
+        ("1.27/handler.log", "recovered-panic"),
+    ] {
+        let run =
+            Dir::new().provost_with_stdin(&["diagnose", "-", "--format", "json"], &crash(log));
+        assert_eq!(found(&run), [rule], "{log}: {run}");
+    }
+    let run = Dir::new().provost_with_stdin(&["diagnose", "-"], &crash("1.27/quit-no.log"));
+    assert_eq!(run.code, 0, "SIGQUIT was asked for: {run}");
+    assert!(run.err.contains("SIGQUIT: quit"), "{run}");
+    // os.Exit leaves no word of the runtime's.
+    let run = Dir::new().provost_with_stdin(&["diagnose", "-"], &crash("1.27/exit.log"));
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.out.contains("os.Exit"), "{run}");
+}
+
+#[test]
+fn two_dumps_show_what_leaks_in_whatever_order_they_are_given() {
+    let (first, second) = (crash("1.22/leak-first.log"), crash("1.22/leak-second.log"));
+    let dir = Dir::new().file("a.txt", first).file("b.txt", second);
+    for order in [["a.txt", "b.txt"], ["b.txt", "a.txt"]] {
+        let run = dir.provost(&["diagnose", order[0], order[1], "--format", "json"]);
+        assert_eq!(found(&run), ["goroutine-leak"], "{run}");
+        let report: Value = serde_json::from_str(&run.out).unwrap();
+        assert_eq!(report["findings"][0]["evidence"][0]["path"], "b.txt", "{run}");
+    }
+}
+
+#[test]
+fn a_process_whose_log_has_a_trace_and_a_crash_is_one() {
+    let log = format!("{}{}", log("steady.log"), crash("1.27/nil.log"));
+    let run = Dir::new().provost_with_stdin(&["diagnose", "-"], &log);
+    assert!(run.out.contains("unrecovered-panic"), "{run}");
+    assert!(run.err.contains("collections in"), "{run}");
+    assert!(run.out.contains("1 process") && !run.out.contains("processes"), "{run}");
+}

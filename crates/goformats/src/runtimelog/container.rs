@@ -43,7 +43,7 @@ pub(super) fn unwrap(line: &[u8], stamped: bool) -> (Envelope, Unwrapped<'_>) {
                 if let Some(found) = cri(time, rest) {
                     return (Envelope::Cri, found);
                 }
-                if stamped || super::reader::begins(rest) {
+                if stamped || super::reader::begins(rest) || crate::crash::begins(rest) {
                     return (Envelope::Stamped, plain(rest, Some(time)));
                 }
             }

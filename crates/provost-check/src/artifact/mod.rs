@@ -5,6 +5,7 @@ pub mod binary;
 #[cfg(test)]
 pub(crate) mod binary_toml;
 pub mod config;
+mod crash;
 pub mod discover;
 pub mod dockerfile;
 pub mod go_mod;

@@ -1,4 +1,5 @@
-//! Logs in which the runtime wrote of itself. They are read piece by piece, and no text of them is kept.
+//! Logs in which the runtime wrote of itself. They are read piece by piece, and of their text only what a
+//! process said of its end is kept.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -7,6 +8,7 @@ use goformats::runtimelog::{
     Entry, GcCycle, Goroutine, Line, Processor, Reader, Runtime, SchedSample,
 };
 
+use super::crash::Crashes;
 use crate::facts::SourceId;
 use crate::facts::runtime_log::{Life, Mark, RuntimeLog};
 
@@ -42,8 +44,18 @@ pub fn read(
         }
     }
     reader.finish(&mut |line| log.take(&line));
-    log.finish();
-    Ok(RuntimeLog { source, counts: reader.counts(), lives: log.lives, more_lives: log.more_lives })
+    log.close();
+    let Collector { lives, more_lives, crashes, .. } = log;
+    let kept = crashes.finish();
+    Ok(RuntimeLog {
+        source,
+        counts: reader.counts(),
+        lives,
+        more_lives,
+        dumps: kept.dumps,
+        more_dumps: kept.more_dumps,
+        recovered: kept.recovered,
+    })
 }
 
 /// Puts entries where they belong.
@@ -55,11 +67,18 @@ struct Collector {
     open: Option<(SchedSample, Mark)>,
     last_cycle: Option<GcCycle>,
     last_sample_ms: Option<u64>,
+    crashes: Crashes,
 }
 
 impl Collector {
     fn take(&mut self, line: &Line<'_>) {
-        let Entry::Runtime(entry) = &line.entry else { return };
+        let entry = match &line.entry {
+            Entry::Runtime(entry) => entry,
+            Entry::Text(text) => {
+                self.crashes.take(text, (line.number, line.offset), line.time);
+                return;
+            }
+        };
         let mark = |at_ms| Mark { line: line.number, at_ms };
         match entry {
             Runtime::Gc(cycle) => self.cycle(cycle, mark(cycle.at_ms)),
@@ -138,9 +157,5 @@ impl Collector {
         if goroutine.locked_to.is_some() {
             count(&mut scheduler.locked);
         }
-    }
-
-    fn finish(&mut self) {
-        self.close();
     }
 }

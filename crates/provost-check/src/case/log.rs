@@ -45,7 +45,7 @@ impl<'w> LogCase<'w> {
 
     /// A line of the log.
     pub fn at(&self, mark: Mark) -> Origin {
-        Origin::log(self.log.source, mark.line, mark.at_ms)
+        Origin::log(self.log.source, mark.line, Some(mark.at_ms))
     }
 }
 

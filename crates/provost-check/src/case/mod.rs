@@ -9,6 +9,7 @@ pub mod binding;
 pub mod builder;
 pub mod command;
 pub mod confine;
+pub mod crash;
 pub mod declared;
 pub mod env;
 pub mod fields;

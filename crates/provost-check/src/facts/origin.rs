@@ -76,8 +76,8 @@ pub struct Moment {
 pub struct LogLine {
     /// From 1.
     pub line: u64,
-    /// Milliseconds since the process was started.
-    pub at_ms: u64,
+    /// Milliseconds since the process was started, or the machine whose kernel's log it is; where the line says it.
+    pub at_ms: Option<u64>,
 }
 
 /// A place in an executable.
@@ -180,7 +180,7 @@ impl Origin {
     }
 
     /// A line of a log, and when it was written.
-    pub fn log(source: SourceId, line: u64, at_ms: u64) -> Self {
+    pub fn log(source: SourceId, line: u64, at_ms: Option<u64>) -> Self {
         Self(Kept::Log(source, Arc::new(LogLine { line, at_ms })))
     }
 

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use goformats::runtimelog::{Counts, GcCycle, SchedSample, Term};
 
+use super::crash::{Dump, Recovered};
 use super::origin::SourceId;
 use crate::model::pacer::Marked;
 
@@ -29,6 +30,25 @@ pub struct RuntimeLog {
     pub lives: Vec<Life>,
     /// Further ones, of which nothing is kept.
     pub more_lives: u64,
+    /// Ends of processes and dumps of goroutines.
+    pub dumps: Vec<Dump>,
+    /// Further ones, of which nothing is kept.
+    pub more_dumps: u64,
+    /// Panics that processes survived, by the place they came from.
+    pub recovered: Vec<Recovered>,
+}
+
+impl RuntimeLog {
+    /// Whether it says nothing.
+    pub fn is_empty(&self) -> bool {
+        self.lives.is_empty() && self.dumps.is_empty() && self.recovered.is_empty()
+    }
+
+    /// How many processes it is known to be of.
+    pub fn processes(&self) -> usize {
+        let ends = self.dumps.iter().filter(|dump| dump.is_end()).count();
+        self.lives.len().max(ends).max(usize::from(!self.is_empty()))
+    }
 }
 
 /// A place in a log, and when that was.

@@ -188,8 +188,10 @@ fn whole_line(path: &str, place: Place<'_>, note: &str) -> String {
         line.push(')');
     }
     if let Place::Log(log) = place {
-        let at = view::seconds(log.at_ms.saturating_mul(1000));
-        line.push_str(&format!(":{} (at {at})", log.line));
+        line.push_str(&format!(":{}", log.line));
+        if let Some(at_ms) = log.at_ms {
+            line.push_str(&format!(" (at {})", view::seconds(at_ms.saturating_mul(1000))));
+        }
     }
     if !note.is_empty() {
         line.push_str(": ");

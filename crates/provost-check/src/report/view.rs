@@ -567,7 +567,7 @@ fn place<'a>(origin: &'a Origin, role: Role, note: &'a str, sources: &'a Sources
         },
         time: match origin.place() {
             Place::Process(moment) => moment.at_us.map(seconds),
-            Place::Log(line) => Some(seconds(line.at_ms.saturating_mul(1000))),
+            Place::Log(line) => line.at_ms.map(|at| seconds(at.saturating_mul(1000))),
             _ => None,
         },
         role: match role {

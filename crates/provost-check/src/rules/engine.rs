@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
 use super::rule::{Check, Findings, Group, Judged, Rule, Variant};
+use crate::case::crash::{DumpCase, RecoveredCase};
 use crate::case::image::ImageCase;
 use crate::case::log::LogCase;
 use crate::case::process::ProcessCase;
@@ -353,6 +354,22 @@ impl Engine<'_> {
                 let subject = Subject::new(|| case.subject());
                 groups.push(self.group(joined, |rule, check| match check {
                     Check::Log(check) => ask(rule, &subject, |f| check(&case, f)),
+                    _ => None,
+                }));
+            }
+            for (index, dump) in log.dumps.iter().enumerate() {
+                let case = DumpCase { joined, log, dump, index };
+                let subject = Subject::new(|| case.subject());
+                groups.push(self.group(joined, |rule, check| match check {
+                    Check::Dump(check) => ask(rule, &subject, |f| check(&case, f)),
+                    _ => None,
+                }));
+            }
+            if !(log.dumps.is_empty() && log.recovered.is_empty()) {
+                let case = RecoveredCase { joined, log };
+                let subject = Subject::new(|| case.subject());
+                groups.push(self.group(joined, |rule, check| match check {
+                    Check::Recovered(check) => ask(rule, &subject, |f| check(&case, f)),
                     _ => None,
                 }));
             }

@@ -100,12 +100,18 @@ fn sections(page: &str) -> Vec<Section> {
     all
 }
 
-/// A block, with a line `@PATH` replaced by that file of the repository: what is too long for a page.
+/// A block, with a line `@PATH` replaced by that file of the repository, and `@PATH 2-5` by some of its lines: what
+/// is too long for a page.
 fn written_out(block: &str) -> String {
     let root = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let lines = block.split_inclusive('\n').map(|line| match line.trim_end().strip_prefix('@') {
-        Some(path) => std::fs::read_to_string(root.join(path)).unwrap(),
-        None => line.to_owned(),
+    let lines = block.split_inclusive('\n').map(|line| {
+        let Some(path) = line.trim_end().strip_prefix('@') else { return line.to_owned() };
+        let (path, range) = path.split_once(' ').unwrap_or((path, "1-"));
+        let (from, to) = range.split_once('-').unwrap();
+        let (from, to) = (from.parse::<usize>().unwrap(), to.parse().unwrap_or(usize::MAX));
+        let text = std::fs::read_to_string(root.join(path)).unwrap();
+        let lines = text.split_inclusive('\n').take(to).skip(from - 1);
+        lines.collect()
     });
     lines.collect()
 }

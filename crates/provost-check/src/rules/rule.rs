@@ -1,5 +1,6 @@
 //! What a rule is: data and one function.
 
+use crate::case::crash::{DumpCase, RecoveredCase};
 use crate::case::image::ImageCase;
 use crate::case::log::LogCase;
 use crate::case::process::ProcessCase;
@@ -146,6 +147,10 @@ pub enum Check {
     Process(fn(&ProcessCase<'_>, &mut Findings) -> Judged),
     /// Each process of a log that a runtime wrote.
     Log(fn(&LogCase<'_>, &mut Findings) -> Judged),
+    /// Each end of a process and each dump of goroutines that a log holds.
+    Dump(fn(&DumpCase<'_>, &mut Findings) -> Judged),
+    /// The panics that the processes of a log survived.
+    Recovered(fn(&RecoveredCase<'_>, &mut Findings) -> Judged),
     /// The run as a whole: what could not be read or bound.
     Run(fn(&Joined<'_>, &mut Findings) -> Judged),
     /// Found while results are collected: suppressions that do not hold.
@@ -163,6 +168,8 @@ impl std::fmt::Debug for Check {
             Self::Image(_) => "Image",
             Self::Process(_) => "Process",
             Self::Log(_) => "Log",
+            Self::Dump(_) => "Dump",
+            Self::Recovered(_) => "Recovered",
             Self::Run(_) => "Run",
             Self::Engine => "Engine",
         })

@@ -6,10 +6,10 @@ use super::{Output, RuleArgs};
 
 #[derive(Debug, Args)]
 pub(crate) struct DiagnoseArgs {
-    /// Logs of a process that ran with GODEBUG=gctrace=1 or schedtrace=1000; `-` reads standard input
+    /// Logs of a process: what it wrote of its runtime, of its end and of its goroutines; `-` reads standard input
     #[arg(value_name = "FILE", required = true)]
     #[arg(
-        long_help = "Logs of a process that ran with GODEBUG=gctrace=1 or schedtrace=1000, as it wrote them or as kubectl logs, containerd, CRI-O or Docker keep them; whatever else is in them is left out. `-` reads standard input"
+        long_help = "Logs of a process that ran with GODEBUG=gctrace=1 or schedtrace=1000 or that crashed, and dumps of its goroutines (SIGQUIT, /debug/pprof/goroutine), as it wrote them or as kubectl logs, containerd, CRI-O or Docker keep them; whatever else is in them is left out. `-` reads standard input"
     )]
     pub(crate) logs: Vec<String>,
 

@@ -1,5 +1,7 @@
 //! `provost diagnose`: from what a runtime wrote of itself to what is wrong.
 
+mod said;
+
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
@@ -26,8 +28,7 @@ use crate::interrupt::Interrupt;
 use crate::{config, output};
 
 /// What a log without such lines needs.
-const HOW: &str =
-    "run the program with GODEBUG=gctrace=1 or GODEBUG=schedtrace=1000; both go to stderr";
+const HOW: &str = "run the program with GODEBUG=gctrace=1 or GODEBUG=schedtrace=1000; both go to stderr, as crashes do; a process that calls os.Exit or log.Fatal, or that the kernel kills, prints no stack; kubectl logs --previous has what the one before wrote";
 
 pub(crate) fn run(cli: &Cli, args: &DiagnoseArgs) -> Result<Exit> {
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
@@ -47,8 +48,8 @@ pub(crate) fn run(cli: &Cli, args: &DiagnoseArgs) -> Result<Exit> {
     let conclusion = pipeline::conclude(&Joined::new(&world), &rules(), &selection, &ignores);
     let mut report = pipeline::report(&world, env!("CARGO_PKG_VERSION"), conclusion);
     report.fail_on = args.rules.fail_on.level();
-    let lives = world.logs.iter().map(|log| log.lives.len()).sum();
-    report.judged = Judged { processes: lives, ..Judged::default() };
+    let processes = world.logs.iter().map(RuntimeLog::processes).sum();
+    report.judged = Judged { processes, ..Judged::default() };
     check::write(cli, &args.format, false, &report)?;
     let fails = report
         .findings
@@ -81,9 +82,9 @@ fn load(cli: &Cli, path: &str, world: &mut World, interrupt: &Interrupt) {
         world.problems.push(Problem { kind, origin, message, help: help.map(str::to_owned) });
     };
     match read(cli, path, source, interrupt) {
-        Ok(log) if log.lives.is_empty() => {
+        Ok(log) if log.is_empty() => {
             let message = format!(
-                "holds no line that the runtime's tracing writes, in {} lines",
+                "holds no line that the runtime's tracing writes, and neither a crash nor a dump of goroutines, in {} lines",
                 log.counts.lines
             );
             problem(ProblemKind::Malformed, message, Some(HOW));
@@ -142,6 +143,7 @@ fn summary(world: &World, log: &RuntimeLog) -> String {
     for life in &log.lives {
         text.push_str(&told(life));
     }
+    text.push_str(&said::crashes(log));
     text
 }
 

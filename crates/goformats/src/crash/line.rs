@@ -1,0 +1,249 @@
+//! One line, as the runtime prints it.
+
+use super::stack::Header;
+
+/// Whether a line is one that only a crash or a dump begins with, so that a time before it was put there by
+/// whoever kept the log.
+pub(crate) fn begins(text: &[u8]) -> bool {
+    match text.first() {
+        Some(b'g') => is_header(text),
+        Some(b'p') => text.starts_with(PANIC),
+        Some(b'f') => text.starts_with(FATAL),
+        Some(b'r') => text.starts_with(b"runtime: goroutine stack exceeds "),
+        Some(b'S') => signal(text).is_some(),
+        _ => false,
+    }
+}
+
+pub(super) const PANIC: &[u8] = b"panic: ";
+pub(super) const FATAL: &[u8] = b"fatal error: ";
+
+fn number(text: &[u8]) -> Option<(u64, &[u8])> {
+    let end = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
+    let (digits, rest) = text.split_at_checked(end)?;
+    if digits.is_empty() || digits.len() > 19 {
+        return None;
+    }
+    let value = digits.iter().fold(0_u64, |n, b| n * 10 + u64::from(b - b'0'));
+    Some((value, rest))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn is_header(line: &[u8]) -> bool {
+    let Some(rest) = line.strip_prefix(b"goroutine ").and_then(number) else { return false };
+    let rest = rest.1;
+    (rest.starts_with(b" [") || rest.starts_with(b" gp=0x")) && line.ends_with(b":")
+}
+
+/// Letters of a state, and labels, at most.
+const LONGEST_STATE: usize = 128;
+const MOST_LABELS: usize = 32;
+
+/// `goroutine 7 gp=0xc000007c40 m=0 mp=0x55 [chan receive (scan), 5 minutes, locked to thread] {a: b}:`
+///
+/// Labels stand inside of the brackets in Go 1.26, as ` labels:{"a": "b"}`, and behind them from 1.27 on.
+pub(super) fn header(line: &[u8]) -> Option<Header> {
+    if !is_header(line) {
+        return None;
+    }
+    let (id, rest) = number(line.strip_prefix(b"goroutine ")?)?;
+    let rest = rest.strip_suffix(b":")?;
+    let open = memchr::memchr(b'[', rest)?;
+    // ` gp=0xc000007c40 m=nil ` is all that may stand before the state.
+    let before = rest.get(..open)?;
+    if before != b" " && !before.starts_with(b" gp=0x") {
+        return None;
+    }
+    let rest = rest.get(open + 1..)?;
+    let mut header = Header { id, ..Header::default() };
+    let inside = match memchr::memmem::find(rest, b" labels:{") {
+        Some(at) if rest.ends_with(b"}]") => {
+            header.labels = labels(rest.get(at + 9..rest.len() - 2)?);
+            rest.get(..at)?
+        }
+        _ => {
+            // States have brackets of the round kind only.
+            let end = memchr::memchr(b']', rest)?;
+            let behind = rest.get(end + 1..)?;
+            if let Some(list) = behind.strip_prefix(b" {").and_then(|l| l.strip_suffix(b"}")) {
+                header.labels = labels(list);
+            } else if !behind.is_empty() {
+                return None;
+            }
+            rest.get(..end)?
+        }
+    };
+    let mut parts = inside.split(|b| *b == b',').map(<[u8]>::trim_ascii);
+    let mut state = parts.next()?;
+    for part in parts {
+        if part == b"locked to thread" {
+            header.locked = true;
+        } else if let Some((minutes, b" minutes")) = number(part) {
+            header.minutes = Some(minutes);
+        } else if let Some(of) = part.strip_prefix(b"synctest bubble ") {
+            header.bubble = number(of).map(|(id, _)| id);
+        } else if let Some(of) = part.strip_prefix(b"synctest group ") {
+            header.bubble = number(of).map(|(id, _)| id);
+        }
+    }
+    loop {
+        if let Some(rest) = state.strip_suffix(b" (scan)") {
+            state = rest;
+        } else if let Some(rest) = state.strip_suffix(b" (leaked)") {
+            state = rest;
+            header.leaked = true;
+        } else {
+            break;
+        }
+    }
+    header.leaked |= state == b"leaked";
+    if state.is_empty() || state.len() > LONGEST_STATE {
+        return None;
+    }
+    header.state = text(state);
+    Some(header)
+}
+
+/// `"a": "b", c: d`
+fn labels(mut list: &[u8]) -> Vec<(String, String)> {
+    let mut all = Vec::new();
+    while !list.is_empty() && all.len() < MOST_LABELS {
+        let Some((key, rest)) = word(list) else { break };
+        let Some((value, rest)) = rest.strip_prefix(b": ").and_then(word) else { break };
+        all.push((key, value));
+        list = rest.strip_prefix(b", ").unwrap_or_default();
+    }
+    all
+}
+
+/// A word with or without quotes. What a quoted one escapes stays escaped.
+fn word(from: &[u8]) -> Option<(String, &[u8])> {
+    if let Some(quoted) = from.strip_prefix(b"\"") {
+        let mut end = 0;
+        while *quoted.get(end)? != b'"' {
+            end += if quoted.get(end) == Some(&b'\\') { 2 } else { 1 };
+        }
+        return Some((text(quoted.get(..end)?), quoted.get(end + 1..)?));
+    }
+    let end = from.iter().position(|b| matches!(b, b':' | b',' | b'}')).unwrap_or(from.len());
+    Some((text(from.get(..end)?), from.get(end..)?))
+}
+
+/// `net/http.(*conn).serve(0xc0000b6000, {0x7d2a60, 0xc0000a4150})`: the function, and its arguments.
+pub(super) fn call(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let inner = line.strip_suffix(b")")?;
+    let open = memchr::memrchr(b'(', inner)?;
+    let (func, args) = (inner.get(..open)?, inner.get(open + 1..)?);
+    let is_name = |b: &u8| !b.is_ascii_whitespace() && !b.is_ascii_control();
+    let named = func == b"panic" || memchr::memchr(b'.', func).is_some() || func.starts_with(b"_");
+    let printed = |b: &u8| {
+        b.is_ascii_hexdigit() || matches!(b, b'x' | b'?' | b',' | b' ' | b'{' | b'}' | b'.' | b'_')
+    };
+    (named && func.iter().all(is_name) && args.iter().all(printed)).then_some((func, args))
+}
+
+/// `\t/src/main.go:12 +0x1d fp=0x... sp=0x... pc=0x...`: the file and the line.
+pub(super) fn place(line: &[u8]) -> Option<(&[u8], u32)> {
+    let line = line.strip_prefix(b"\t")?;
+    // A path may have spaces and colons: the number is behind the last colon before what is printed of the
+    // program counter.
+    let end = [&b" +0x"[..], b" fp=0x", b" pc=0x"]
+        .iter()
+        .filter_map(|mark| memchr::memmem::rfind(line, mark).map(|at| (at, mark)))
+        .map(|(at, _)| at)
+        .min()
+        .unwrap_or(line.len());
+    let line = line.get(..end)?;
+    let colon = memchr::memrchr(b':', line)?;
+    let (number, rest) = number(line.get(colon + 1..)?)?;
+    let file = line.get(..colon)?;
+    (rest.is_empty() && !file.is_empty()).then_some((file, u32::try_from(number).ok()?))
+}
+
+/// `created by main.main in goroutine 1`
+pub(super) fn created(line: &[u8]) -> Option<(&[u8], Option<u64>)> {
+    let rest = line.strip_prefix(b"created by ")?;
+    let (func, by) = match memchr::memmem::rfind(rest, b" in goroutine ") {
+        Some(at) => (rest.get(..at)?, number(rest.get(at + 14..)?).map(|(id, _)| id)),
+        None => (rest, None),
+    };
+    let sound = memchr::memchr(b'.', func).is_some() && memchr::memchr(b' ', func).is_none();
+    sound.then_some((func, by))
+}
+
+/// `...25 frames elided...`; before Go 1.21 without a number.
+pub(super) fn elided(line: &[u8]) -> Option<u64> {
+    let inner = line.strip_prefix(b"...")?.strip_suffix(b" frames elided...")?;
+    if inner == b"additional" {
+        return Some(1);
+    }
+    number(inner).filter(|(_, rest)| rest.is_empty()).map(|(count, _)| count)
+}
+
+/// `[originating from goroutine 1]:`
+pub(super) fn is_ancestor(line: &[u8]) -> bool {
+    line.starts_with(b"[originating from goroutine ") && line.ends_with(b"]:")
+}
+
+/// `SIGQUIT: quit`, the first line of a signal that ends the process: its name, and what it says.
+pub(super) fn signal(line: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = memchr::memchr(b':', line.get(..line.len().min(12))?)?;
+    let (name, rest) = line.split_at_checked(end)?;
+    let upper = |b: &u8| b.is_ascii_uppercase() || b.is_ascii_digit();
+    let rest = rest.strip_prefix(b": ")?;
+    (name.len() > 4 && name.starts_with(b"SIG") && name.iter().all(upper)).then_some((name, rest))
+}
+
+/// `PC=0x46de21 m=0 sigcode=0 addr=0x0`
+pub(super) fn is_counter(line: &[u8]) -> bool {
+    line.starts_with(b"PC=0x") && memchr::memmem::find(line, b" m=").is_some()
+}
+
+/// `[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x68e700]`
+pub(super) fn signal_of_panic(line: &[u8]) -> Option<(&[u8], &[u8], Option<u64>)> {
+    let inner = line.strip_prefix(b"[signal ")?.strip_suffix(b"]")?;
+    let end = memchr::memmem::find(inner, b" code=0x")?;
+    let name = inner.get(..end)?;
+    let (name, meaning) = match memchr::memchr(b':', name) {
+        Some(at) => (name.get(..at)?, name.get(at + 1..)?.trim_ascii()),
+        None => (name, &[] as &[u8]),
+    };
+    let addr = inner.get(end..)?;
+    let addr = memchr::memmem::find(addr, b" addr=0x").and_then(|at| addr.get(at + 8..))?;
+    let digits = addr.iter().position(|b| !b.is_ascii_hexdigit()).unwrap_or(addr.len());
+    let digits = std::str::from_utf8(addr.get(..digits)?).ok()?;
+    Some((name, meaning, u64::from_str_radix(digits, 16).ok()))
+}
+
+/// `goroutine profile: total 8`: which profile, and how many.
+pub(super) fn profile(line: &[u8]) -> Option<(&[u8], u64)> {
+    let at = memchr::memmem::find(line.get(..line.len().min(64))?, b" profile: total ")?;
+    let name = line.get(..at)?;
+    let (total, rest) = number(line.get(at + 16..)?)?;
+    let known = matches!(name, b"goroutine" | b"goroutineleak");
+    (known && rest.is_empty()).then_some((name, total))
+}
+
+/// `2 @ 0x486c6a 0x4168ee`: how many have the stack that follows.
+pub(super) fn counted(line: &[u8]) -> Option<u64> {
+    let (count, rest) = number(line)?;
+    let rest = rest.strip_prefix(b" @")?;
+    (rest.is_empty() || rest.starts_with(b" 0x")).then_some(count)
+}
+
+/// `#\t0x68ef94\tmain.receive+0x14\t\t/src/work.go:145`: function, file and line, where it is known.
+pub(super) fn record(line: &[u8]) -> Option<Option<(&[u8], &[u8], u32)>> {
+    let rest = line.strip_prefix(b"#\t0x")?;
+    let mut cells = rest.split(|b| *b == b'\t').filter(|cell| !cell.is_empty());
+    cells.next()?;
+    let Some(func) = cells.next() else { return Some(None) };
+    let plus = memchr::memmem::rfind(func, b"+0x").unwrap_or(func.len());
+    let place = cells.next()?;
+    let colon = memchr::memrchr(b':', place)?;
+    let (number, rest) = number(place.get(colon + 1..)?)?;
+    let line = u32::try_from(number).ok().filter(|_| rest.is_empty())?;
+    Some(Some((func.get(..plus)?, place.get(..colon)?, line)))
+}

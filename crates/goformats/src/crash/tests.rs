@@ -1,0 +1,253 @@
+//! What no recorded log shows.
+
+#![allow(clippy::unwrap_used, reason = "they are tests")]
+
+use super::{
+    Code, Ended, Frame, Groups, Header, Limits, Main, Parser, Said, line, package, place_of_panic,
+};
+
+/// What a log says, one line each.
+fn said(log: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    let mut parser = Parser::default();
+    let mut each = |said: Said<'_>| {
+        all.push(match said {
+            Said::Cause(cause) => format!("{}: {:?}", cause.line, cause.ended),
+            Said::Profile { name, total, line } => format!("{line}: {name} of {total}"),
+            Said::Goroutine { goroutine, begins } => format!(
+                "{}: {}{} {} frames{}",
+                goroutine.line,
+                if begins { "begins " } else { "" },
+                goroutine.header.map_or(goroutine.count, |header| header.id),
+                goroutine.frames().count(),
+                goroutine.frames().next().map_or(String::new(), |f| format!(" {}", f.func)),
+            ),
+        });
+    };
+    for (number, text) in log.lines().enumerate() {
+        parser.take(text.as_bytes(), (number as u64 + 1, 0), None, &mut each);
+    }
+    parser.finish(&mut each);
+    all
+}
+
+fn header(text: &str) -> Header {
+    line::header(text.as_bytes()).unwrap()
+}
+
+#[test]
+fn headers_of_all_versions() {
+    let plain = header("goroutine 7 [chan receive (nil chan), 12 minutes, locked to thread]:");
+    assert_eq!((plain.id, plain.minutes, plain.locked), (7, Some(12), true));
+    assert_eq!(plain.state, "chan receive (nil chan)");
+    let of_thread =
+        header("goroutine 1 gp=0xc0000061c0 m=0 mp=0x9a45a0 [running, locked to thread]:");
+    assert_eq!((of_thread.id, of_thread.state.as_str()), (1, "running"));
+    let none = header("goroutine 2 gp=0xc000006700 m=nil [force gc (idle)]:");
+    assert_eq!(none.state, "force gc (idle)");
+    let leaked = header("goroutine 20 [select (no cases) (leaked) (scan)]:");
+    assert_eq!((leaked.state.as_str(), leaked.leaked), ("select (no cases)", true));
+    // Labels of Go 1.26 and of 1.27.
+    let pairs = [("path".to_owned(), "/a b".to_owned()), ("tenant".to_owned(), "acme".to_owned())];
+    let inside = header(r#"goroutine 1 [running labels:{"path": "/a b", "tenant": "acme"}]:"#);
+    assert_eq!((inside.state.as_str(), inside.labels.as_slice()), ("running", &pairs[..]));
+    let behind = header(r#"goroutine 1 [select, 3 minutes] {path: "/a b", tenant: acme}:"#);
+    assert_eq!((behind.state.as_str(), behind.labels.as_slice()), ("select", &pairs[..]));
+    assert_eq!(behind.minutes, Some(3));
+    // testing/synctest of Go 1.24 and of 1.25.
+    assert_eq!(header("goroutine 9 [chan receive, synctest group 7]:").bubble, Some(7));
+    assert_eq!(header("goroutine 9 [chan receive (durable), synctest bubble 1]:").bubble, Some(1));
+}
+
+#[test]
+fn what_is_no_header() {
+    for text in [
+        "goroutine [running]:",
+        "goroutine 1 running:",
+        "goroutine 1 []:",
+        "goroutine 1 [running]",
+        "goroutine 1 [running] and then:",
+        "goroutine 99999999999999999999999 [running]:",
+        "goroutine 1 is [late]:",
+    ] {
+        assert!(line::header(text.as_bytes()).is_none(), "{text}");
+    }
+}
+
+#[test]
+fn places_have_spaces_and_colons() {
+    let place = |text: &str| line::place(text.as_bytes()).map(|(file, line)| (file.to_vec(), line));
+    assert_eq!(place("\t/a b/c:d.go:12 +0x1d"), Some((b"/a b/c:d.go".to_vec(), 12)));
+    assert_eq!(place("\tC:/src/x.go:3"), Some((b"C:/src/x.go".to_vec(), 3)));
+    assert_eq!(place("\t/x.go:3 +0x1 fp=0xc sp=0xb pc=0xa"), Some((b"/x.go".to_vec(), 3)));
+    assert_eq!(place("\t/x.go:3 fp=0xc sp=0xb pc=0xa"), Some((b"/x.go".to_vec(), 3)));
+    assert_eq!(place("\tx.go:"), None);
+    assert_eq!(place("x.go:3"), None);
+}
+
+#[test]
+fn a_word_of_the_programs_is_no_crash() {
+    let log = "panic: it says so\nand goes on\nfatal error: nothing\nmore\n".to_owned()
+        + &"more\n".repeat(300);
+    assert_eq!(said(&log), [""; 0]);
+}
+
+#[test]
+fn what_the_program_recovered_and_printed_is_no_end() {
+    let log = "panic: too late\n\ngoroutine 7 [running]:\nruntime/debug.Stack()\n\t/usr/local/go/src/runtime/debug/stack.go:24 +0x5e\nmain.main()\n\t/src/main.go:3 +0x1\nnext\n";
+    assert_eq!(said(log), [r#"1: Recovered("too late")"#, "3: 7 2 frames runtime/debug.Stack"]);
+}
+
+#[test]
+fn a_collector_that_drops_empty_lines_hides_no_panic() {
+    let log = "panic: boom\ngoroutine 7 [running]:\nmain.main()\n\t/src/main.go:3 +0x1\n";
+    assert!(said(log)[0].starts_with("1: Panic("), "{:?}", said(log));
+}
+
+#[test]
+fn others_write_between() {
+    let log = "panic: boom\n\ngoroutine 7 [running]:\nmain.inner(0x1)\nGET /healthz 200\n\t/src/main.go:9 +0x1\nmain.main()\n\t/src/main.go:3 +0x1\n\n{\"level\":\"info\"}\ngoroutine 8 [select]:\nmain.other()\n\t/src/main.go:5 +0x1\n";
+    let said = said(log);
+    assert_eq!(said[1..], ["3: 7 2 frames main.inner", "11: 8 1 frames main.other"]);
+}
+
+#[test]
+fn dumps_one_behind_the_other_are_two() {
+    let dump = "goroutine 7 [running]:\nmain.main()\n\t/src/main.go:3 +0x1\n\ngoroutine 8 [select]:\nmain.other()\n\t/src/main.go:5 +0x1\n\n";
+    let twice = format!("{dump}{dump}");
+    let begins = said(&twice).iter().filter(|line| line.contains("begins")).count();
+    assert_eq!(begins, 2);
+    // Stacks that a program prints now and then are not one dump of many goroutines.
+    let stacks: String = (1..4)
+        .map(|id| format!("goroutine {id} [running]:\nmain.f()\n\t/src/main.go:3 +0x1\nlater\n"))
+        .collect();
+    assert!(said(&stacks).iter().all(|line| line.contains("begins")), "{:?}", said(&stacks));
+}
+
+#[test]
+fn values_keep_within_the_limit() {
+    let log =
+        format!("panic: {}\n{}\n\ngoroutine 1 [running]:\n", "x".repeat(9000), "é".repeat(9000));
+    let mut parser = Parser::new(Limits { message: 101, ..Limits::DEFAULT });
+    let mut value = String::new();
+    let mut each = |said: Said<'_>| {
+        if let Said::Cause(cause) = said
+            && let Ended::Panic(chain) = cause.ended
+        {
+            value.clone_from(&chain[0].value);
+        }
+    };
+    for text in log.lines() {
+        parser.take(text.as_bytes(), (1, 0), None, &mut each);
+    }
+    parser.finish(&mut each);
+    assert_eq!(value.len(), 101);
+}
+
+#[test]
+fn whose_code_it_is() {
+    let mut main = Main::default();
+    let code = |func: &str, file: &str, main: &Main| {
+        Code::of(&Frame { func, args: "", file, line: 1 }, main)
+    };
+    for (func, file, whose) in [
+        ("main.main", "/src/main.go", Code::Own),
+        ("main.main", "example.com/checkout/main.go", Code::Own),
+        ("example.com/checkout/work.Nil", "/src/work/work.go", Code::Own),
+        ("example.com/checkout/work.Nil", "example.com/checkout/work/work.go", Code::Own),
+        ("server/handlers.(*H).Get", "/home/me/server/handlers/h.go", Code::Own),
+        ("net/http.(*conn).serve", "/usr/local/go/src/net/http/server.go", Code::Standard),
+        ("net/http.(*conn).serve", "net/http/server.go", Code::Standard),
+        (
+            "net/http.(*conn).serve",
+            "/root/go/pkg/mod/golang.org/toolchain@v0.0.1-go1.27.4.linux-amd64/src/net/http/server.go",
+            Code::Standard,
+        ),
+        ("sync.runtime_SemacquireMutex", "/usr/local/go/src/runtime/sema.go", Code::Standard),
+        ("internal/sync.fatal", "/usr/local/go/src/runtime/panic.go", Code::Standard),
+        ("internal/sync.fatal", "runtime/panic.go", Code::Standard),
+        ("panic", "/usr/local/go/src/runtime/panic.go", Code::Standard),
+        (
+            "vendor/golang.org/x/net/http2/hpack.F",
+            "/usr/local/go/src/vendor/golang.org/x/net/http2/hpack/h.go",
+            Code::Standard,
+        ),
+        // A module whose path begins like a package of Go's.
+        ("text/shop.F", "/home/me/text/shop/f.go", Code::Own),
+        (
+            "golang.org/x/sync/errgroup.(*Group).Go",
+            "/root/go/pkg/mod/golang.org/x/sync@v0.7.0/errgroup/e.go",
+            Code::Dependency,
+        ),
+        (
+            "golang.org/x/sync/errgroup.(*Group).Go",
+            "golang.org/x/sync@v0.7.0/errgroup/e.go",
+            Code::Dependency,
+        ),
+        (
+            "github.com/lib/pq.(*conn).recv",
+            "/src/vendor/github.com/lib/pq/conn.go",
+            Code::Dependency,
+        ),
+        ("main._Cfunc_f", "_cgo_gotypes.go", Code::Foreign),
+        ("non-Go function", "", Code::Foreign),
+    ] {
+        assert_eq!(code(func, file, &main), whose, "{func} {file}");
+    }
+    // Of a program that was installed by its version, that module is its own code.
+    let file = "/root/go/pkg/mod/example.com/tool@v1.2.3/main.go";
+    main.see(&Frame { func: "main.main", args: "", file, line: 1 });
+    let inner = "/root/go/pkg/mod/example.com/tool@v1.2.3/inner/i.go";
+    assert_eq!(code("example.com/tool/inner.F", inner, &main), Code::Own);
+    let other = "/root/go/pkg/mod/example.com/other@v1.2.3/i.go";
+    assert_eq!(code("example.com/other.F", other, &main), Code::Dependency);
+}
+
+#[test]
+fn packages_of_functions() {
+    for (func, of) in [
+        ("main.main.func1", "main"),
+        ("net/http.(*conn).serve", "net/http"),
+        ("gopkg.in/yaml%2ev3.Unmarshal", "gopkg.in/yaml.v3"),
+        ("example.com/a/b.F[...]", "example.com/a/b"),
+        ("example.com/a.T[example.com/b/c.D].M", "example.com/a"),
+    ] {
+        assert_eq!(package(func), of);
+    }
+}
+
+#[test]
+fn a_panic_comes_from_behind_the_last_call_of_panic() {
+    let frame = |func, file, line| Frame { func, args: "", file, line };
+    let frames = [
+        frame("main.again.func1", "/src/main.go", 96),
+        frame("panic", "/usr/local/go/src/runtime/panic.go", 859),
+        frame("example.com/a@v1/x.F", "/root/go/pkg/mod/example.com/a@v1.0.0/x/x.go", 1),
+        frame("example.com/checkout/work.Nil", "/src/work/work.go", 19),
+    ];
+    let place = place_of_panic(frames.iter().copied(), &Main::default()).unwrap();
+    assert_eq!((place.func, place.line), ("example.com/checkout/work.Nil", 19));
+}
+
+#[test]
+fn a_million_goroutines_of_few_stacks_are_few_groups() {
+    let mut groups = Groups::default();
+    let mut parser = Parser::default();
+    let mut each = |said: Said<'_>| {
+        if let Said::Goroutine { goroutine, .. } = said {
+            groups.push(&goroutine);
+        }
+    };
+    for id in 2..20_002 {
+        let header = format!("goroutine {id} [chan send, {} minutes]:", id % 70 + 1);
+        for text in [header.as_str(), "main.send(0x1)", "\t/src/main.go:7 +0x1", ""] {
+            parser.take(text.as_bytes(), (1, 0), None, &mut each);
+        }
+    }
+    parser.finish(&mut each);
+    assert_eq!((groups.groups.len(), groups.total, groups.newest), (1, 20_000, 20_001));
+    let group = &groups.groups[0];
+    assert_eq!((group.count, group.longest, group.ids.len()), (20_000, 70, 5));
+    assert_eq!(group.waits.iter().sum::<u64>(), 20_000);
+    assert!(group.waited(60) < group.waited(5));
+}

@@ -1,0 +1,95 @@
+//! How processes ended by what they wrote, and what their goroutines did then.
+
+use goformats::crash::{
+    Cause, Ended, Frame, Group, Groups, OwnedCreated, OwnedFrame, place_of_panic,
+};
+
+/// Dumps of a log that are kept.
+pub const MOST_DUMPS: usize = 64;
+/// Places of panics that were survived.
+pub const MOST_RECOVERED: usize = 64;
+
+/// Goroutines of one moment: a process that ended, or one that was asked.
+#[derive(Clone, Debug)]
+pub struct Dump {
+    /// Why the process ended; of one that was asked there is none.
+    pub cause: Option<Cause>,
+    /// `goroutine` or `goroutineleak`, of a profile by stack (`debug=1`).
+    pub profile: Option<String>,
+    /// Its first line in the log, from 1.
+    pub line: u64,
+    /// The first goroutine: the one that did it, where the cause is one's doing.
+    pub first: Option<Stack>,
+    /// All of them.
+    pub groups: Groups,
+}
+
+/// The stack of one goroutine.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    /// Its number.
+    pub id: u64,
+    /// What it did.
+    pub state: String,
+    /// Line of the log, from 1.
+    pub line: u64,
+    /// From the innermost call outwards.
+    pub frames: Vec<OwnedFrame>,
+    /// Where it was started.
+    pub created: Option<OwnedCreated>,
+    /// Frames that are left out.
+    pub elided: u64,
+}
+
+/// Panics that the process survived, which came from one place.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    /// What was given to `panic` first; unknown where the program printed only the stack.
+    pub value: Option<String>,
+    /// Who recovered: a server of `net/http`, or the program.
+    pub by_server: bool,
+    /// How often.
+    pub count: u64,
+    /// The first time.
+    pub stack: Stack,
+}
+
+impl Stack {
+    fn frames(&self) -> impl Iterator<Item = Frame<'_>> + Clone {
+        self.frames.iter().map(OwnedFrame::frame)
+    }
+
+    /// Whether it is in a deferred call that runs because of a panic.
+    pub fn panics(&self) -> bool {
+        self.frames().any(|frame| frame.func == "panic")
+    }
+}
+
+impl Dump {
+    /// The program's own code that the first goroutine was in.
+    pub fn place(&self) -> Option<Frame<'_>> {
+        place_of_panic(self.first.as_ref()?.frames(), &self.groups.main)
+    }
+
+    /// The same of a group.
+    pub fn place_of<'d>(&'d self, group: &'d Group) -> Option<Frame<'d>> {
+        place_of_panic(group.frames.iter().map(OwnedFrame::frame), &self.groups.main)
+    }
+
+    /// The fatal error that ended it.
+    pub fn fatal(&self) -> Option<&str> {
+        self.cause.as_ref().and_then(Cause::fatal)
+    }
+
+    /// Whether the process ended.
+    pub fn is_end(&self) -> bool {
+        self.cause.as_ref().is_some_and(|cause| !matches!(cause.ended, Ended::Recovered(_)))
+    }
+}
+
+impl Recovered {
+    /// The program's own code that it came from.
+    pub fn place(&self) -> Option<Frame<'_>> {
+        place_of_panic(self.stack.frames(), &goformats::crash::Main::default())
+    }
+}

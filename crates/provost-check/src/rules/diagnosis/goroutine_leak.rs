@@ -1,0 +1,214 @@
+//! Goroutines that nobody will wake.
+
+use goformats::crash::Group;
+
+use crate::case::crash::{DumpCase, many, shown, started};
+use crate::facts::crash::Dump;
+use crate::facts::runtime_log::RuntimeLog;
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::rules::rule::{Check, Findings, Group as RuleGroup, Judged, Need, Rule};
+
+/// Minutes that they wait.
+const LONG: u64 = 5;
+/// What a group has to grow by.
+const LEAST: u64 = 10;
+/// Dumps of a kind that does not say how long goroutines wait.
+const LEAST_PROFILES: usize = 3;
+
+/// Each keeps its stack, and all that it refers to.
+pub static RULE: Rule = Rule {
+    id: "goroutine-leak",
+    group: RuleGroup::Diagnosis,
+    level: Level::Warn,
+    title: "goroutines that wait for ever, and become more",
+    page: include_str!("goroutine-leak.md"),
+    needs: &[Need::Log],
+    check: Check::Dump(check),
+    ..Rule::BASE
+};
+
+fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
+    let dump = case.dump;
+    if dump.is_end() {
+        return Err(Abstain::NotApplicable);
+    }
+    if found(case, out) {
+        return Ok(());
+    }
+    let all = listed(case);
+    // The last one is judged by those before it.
+    let Some((last, before)) = all.split_last() else { return Err(Abstain::NotApplicable) };
+    if !std::ptr::eq(last.1, dump) {
+        return Err(Abstain::NotApplicable);
+    }
+    let Some((log, first)) = before.first() else {
+        let waits = |group: &&Group| !is_idle(group) && group.waited(LONG) >= LEAST;
+        return match dump.groups.groups.iter().find(waits) {
+            Some(group) => Err(Abstain::unknown(
+                Reason::LogTooShort,
+                format!(
+                    "a second dump some minutes later: {} wait in {} for {LONG} min or longer, which a pool of workers does as well",
+                    many(group.waited(LONG)),
+                    group.state
+                ),
+            )),
+            None => Ok(()),
+        };
+    };
+    let profile = dump.profile.is_some();
+    if profile && all.len() < LEAST_PROFILES {
+        return Err(Abstain::unknown(
+            Reason::LogTooShort,
+            "a third profile, or dumps with debug=2, which say how long goroutines wait",
+        ));
+    }
+    let grown = |of: fn(&Group) -> bool| -> u64 {
+        let groups = dump.groups.groups.iter().filter(|group| of(group));
+        groups.map(|group| group.count.saturating_sub(count(first, group))).sum()
+    };
+    let connections = grown(is_idle);
+    for group in dump.groups.groups.iter().filter(|group| !is_idle(group)) {
+        let was = count(first, group);
+        let more = group.count.saturating_sub(was);
+        let long = group.waited(LONG);
+        let longer = match profile {
+            // All along, and not by chance.
+            true => all.iter().map(|(_, dump)| count(dump, group)).is_sorted_by(|a, b| a < b),
+            // Those that waited before wait on.
+            false => long >= LEAST && long > waited(first, group),
+        };
+        if more < LEAST || !longer {
+            continue;
+        }
+        if connections * 2 >= more {
+            out.abstain(Abstain::unknown(
+                Reason::LogTooShort,
+                format!(
+                    "dumps under a steady number of connections: {more} more wait in {}, and {connections} more for sockets",
+                    group.state
+                ),
+            ));
+            continue;
+        }
+        let message = match profile {
+            true => format!("{} have one stack, {more} more than at first", many(group.count)),
+            false => format!(
+                "{} wait in {}, {more} more than before, and {long} of them for {LONG} min or longer",
+                many(group.count),
+                group.state
+            ),
+        };
+        let place =
+            dump.place_of(group).map_or(String::new(), |place| format!(": {}", shown(&place)));
+        let label = format!("{}{place}", many(group.count));
+        let earlier = crate::facts::Origin::log(log.source, first.line, None);
+        let label_of_first = format!("{} of {}", many(was), first.groups.total);
+        let mut finding = Finding::new(&RULE, message, &case.at(group.line), label)
+            .also(&earlier, label_of_first);
+        if let Some(created) = &group.created {
+            finding = finding.note(format!("each was {}", started(created)));
+        }
+        out.push(finding.fix(Fix::suggest(fix(&group.state))));
+    }
+    Ok(())
+}
+
+/// Those that the collector found out of reach (Go 1.26 on): nothing can wake them.
+fn found(case: &DumpCase<'_>, out: &mut Findings) -> bool {
+    let dump = case.dump;
+    let profile = dump.profile.as_deref() == Some("goroutineleak");
+    let leaked = |group: &Group| if profile { group.count } else { group.leaked };
+    let mut any = false;
+    for group in dump.groups.groups.iter().filter(|group| leaked(group) > 0) {
+        any = true;
+        let state = match group.state.as_str() {
+            "" => String::new(),
+            state => format!(" in {state}"),
+        };
+        let place = dump.place_of(group).map_or(String::new(), |place| shown(&place));
+        let verb = if leaked(group) == 1 { "waits" } else { "wait" };
+        let mut finding = Finding::new(
+            &RULE,
+            format!(
+                "{} {verb}{state} for what nothing that runs can reach any more",
+                many(leaked(group))
+            ),
+            &case.at(group.line),
+            place,
+        );
+        if let Some(created) = &group.created {
+            finding = finding.note(format!("started by {}", created.func));
+        }
+        out.push(
+            finding
+                .note(
+                    "the collector found it (goroutine leak profile, Go 1.26 on): this is certain",
+                )
+                .fix(Fix::suggest(fix(&group.state))),
+        );
+    }
+    any
+}
+
+/// Dumps of processes that were asked and share a stack with this one, the oldest first.
+fn listed<'w>(case: &DumpCase<'w>) -> Vec<(&'w RuntimeLog, &'w Dump)> {
+    let logs = case.joined.world.logs.iter();
+    let all = logs.flat_map(|log| log.dumps.iter().map(move |dump| (log, dump)));
+    let own = case.dump;
+    let mut all: Vec<_> = all
+        .filter(|(_, dump)| !dump.is_end() && dump.profile == own.profile)
+        .filter(|(_, dump)| std::ptr::eq(*dump, own) || is_same_program(dump, own))
+        .collect();
+    // Goroutines are numbered as they are started.
+    if own.profile.is_none() {
+        all.sort_by_key(|(_, dump)| dump.groups.newest);
+    }
+    all
+}
+
+/// By a line of its own code that goroutines of both are in.
+fn is_same_program(a: &Dump, b: &Dump) -> bool {
+    let few = |dump: &Dump| -> Vec<String> {
+        let groups = dump.groups.groups.iter().take(256);
+        let places = groups.filter_map(|group| {
+            let own = dump.place_of(group)?;
+            Some(format!("{} {}:{}", own.func, own.file, own.line))
+        });
+        places.collect()
+    };
+    let known = few(a);
+    few(b).iter().any(|place| known.contains(place))
+}
+
+fn alike<'d>(dump: &'d Dump, group: &Group) -> Option<&'d Group> {
+    dump.groups.groups.iter().find(|other| other.is_like(group))
+}
+
+fn count(dump: &Dump, group: &Group) -> u64 {
+    alike(dump, group).map_or(0, |other| other.count)
+}
+
+fn waited(dump: &Dump, group: &Group) -> u64 {
+    alike(dump, group).map_or(0, |other| other.waited(LONG))
+}
+
+/// Whether it waits for a socket or for time, which ends.
+fn is_idle(group: &Group) -> bool {
+    let wait =
+        matches!(group.state.as_str(), "IO wait" | "sleep" | "running" | "runnable" | "syscall");
+    let polls =
+        |frame: &goformats::crash::OwnedFrame| &*frame.func == "internal/poll.runtime_pollWait";
+    wait || group.frames.iter().any(polls)
+}
+
+fn fix(state: &str) -> &'static str {
+    if state.starts_with("chan send") {
+        "give the channel room for the answer (make(chan T, 1)), or select with ctx.Done() beside the send: whoever was to receive has gone"
+    } else if state.starts_with("chan receive") {
+        "close the channel when nothing more is sent, on every path; select with ctx.Done() beside the receive"
+    } else if state.starts_with("sync.") || state == "semacquire" {
+        "see who holds the lock: a path that returns without Unlock, or a call that never comes back"
+    } else {
+        "give each goroutine an end: a context that is cancelled, a channel that is closed, a deadline"
+    }
+}
