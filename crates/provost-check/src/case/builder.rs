@@ -1,7 +1,6 @@
 //! The Go of a builder image against the `go` line of the module that it builds.
 //!
-//! Sources: `NewerToolchain` and `Select` in cmd/go/internal/toolchain/select.go and `errors.go` in
-//! cmd/go/internal/gover (Go 1.27); `ENV GOTOOLCHAIN=local` in the templates of docker-library/golang,
+//! Sources: those of `model/toolchain.rs`; `ENV GOTOOLCHAIN=local` in the templates of docker-library/golang,
 //! for 1.21 and newer; `GoVersionRE` and `add` in golang.org/x/mod/modfile/rule.go as of Go 1.20.
 
 use goformats::version::GoVersion;
@@ -11,9 +10,7 @@ use crate::facts::Fact;
 use crate::facts::build::{BaseImage, GoBuild, Stage};
 use crate::facts::build_context::GoModule;
 use crate::findings::{Abstain, Reason};
-
-/// From then on a Go refuses a module of a newer one, and fetches the other where it may.
-const SELECTS: u16 = 21;
+use crate::model::toolchain::{SELECTS, is_older};
 
 /// A build whose module is of a newer Go than its builder.
 #[derive(Clone, Copy, Debug)]
@@ -82,26 +79,14 @@ impl<'w> BuildCase<'w> {
 
 /// Whether the Dockerfile sets a variable, rather than the base of its stage.
 fn written(go: &GoBuild, name: &str, root: &Stage) -> bool {
-    variable(go, name).is_some_and(|value| value.origin != root.base.origin)
-}
-
-/// Whether a tag is certain to be older than a version. `1.24` is its newest patch release.
-fn is_older(tag: &GoVersion, required: &GoVersion) -> bool {
-    let plain = |version: &GoVersion| version.pre.is_none() && version.suffix.is_empty();
-    let patch = match (tag.patch, required.patch) {
-        (Some(tag), Some(required)) => tag < required,
-        _ => false,
-    };
-    plain(tag)
-        && plain(required)
-        && (tag.minor < required.minor || (tag.minor == required.minor && patch))
+    go.variable(name).is_some_and(|value| value.origin != root.base.origin)
 }
 
 /// Whether a build reads another module or none: `go install PACKAGE@VERSION`, `-modfile`, GOPATH.
 fn leaves_module(go: &GoBuild) -> bool {
     go.packages.iter().any(|package| package.value.contains('@'))
         || go.flags.iter().any(|flag| flag.value.trim_start_matches('-').starts_with("modfile"))
-        || variable(go, "GO111MODULE").is_some_and(|value| value.value == "off")
+        || go.variable("GO111MODULE").is_some_and(|value| value.value == "off")
 }
 
 fn outcome<'w>(
@@ -113,7 +98,7 @@ fn outcome<'w>(
     if tag.minor < SELECTS {
         return Some(unread(module).map_or(Outcome::Tried, Outcome::NotRead));
     }
-    let setting = variable(go, "GOTOOLCHAIN");
+    let setting = go.variable("GOTOOLCHAIN");
     let Some(value) = setting.map(|setting| setting.value.as_str()) else {
         return Some(Outcome::Refused(None));
     };
@@ -133,9 +118,4 @@ fn outcome<'w>(
 fn unread(module: &GoModule) -> Option<&Fact<String>> {
     let plain = module.go.value.split('.').count() == 2;
     module.toolchain.as_ref().or((!plain).then_some(&module.go))
-}
-
-/// The value in force; the last one that sets it.
-fn variable<'w>(go: &'w GoBuild, name: &str) -> Option<&'w Fact<String>> {
-    go.env.iter().rev().find(|(key, _)| key.value == name).map(|(_, value)| value)
 }

@@ -23,7 +23,7 @@ pub fn difference(build: &Build, binary: &Binary) -> Option<Difference> {
     }
     let program = binary.go.as_ref()?;
     let go = build.entrypoint_build()?;
-    if let Some((_, wanted)) = go.env.iter().rev().find(|(name, _)| name.value == "CGO_ENABLED")
+    if let Some(wanted) = go.variable("CGO_ENABLED")
         && let Some(found) = program.setting("CGO_ENABLED")
         && matches!(wanted.value.as_str(), "0" | "1")
         && wanted.value != found.value

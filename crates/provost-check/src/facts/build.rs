@@ -160,6 +160,18 @@ pub struct GoBuild {
     pub dir: Option<String>,
 }
 
+impl GoBuild {
+    /// The value of a variable in force: the last one that sets it.
+    pub fn variable(&self, name: &str) -> Option<&Fact<String>> {
+        self.setting(name).map(|(_, value)| value)
+    }
+
+    /// The same with the name where it is written.
+    pub fn setting(&self, name: &str) -> Option<&(Fact<String>, Fact<String>)> {
+        self.env.iter().rev().find(|(key, _)| key.value == name)
+    }
+}
+
 /// A file that a RUN line copies or moves: `cp`, `mv`, `install`, `ln`.
 #[derive(Clone, Debug)]
 pub struct FileMove {

@@ -37,6 +37,7 @@ pub mod secret;
 pub mod shell;
 pub mod signal;
 pub mod support;
+pub mod toolchain;
 pub mod trend;
 
 mod goint;

@@ -155,8 +155,8 @@ impl Build {
     /// or the platform of its stage.
     pub fn pinned_arch(&self, build: &GoBuild) -> Option<Fact<String>> {
         let literal = |arch: &&str| !arch.is_empty() && !arch.contains('$');
-        match build.env.iter().rev().find(|(name, _)| name.value == "GOARCH") {
-            Some((_, arch)) => literal(&arch.value.as_str()).then(|| arch.clone()),
+        match build.variable("GOARCH") {
+            Some(arch) => literal(&arch.value.as_str()).then(|| arch.clone()),
             None => {
                 let platform = self.stages.get(build.stage)?.platform.as_ref()?;
                 let arch = platform.value.split('/').nth(1).filter(literal)?;

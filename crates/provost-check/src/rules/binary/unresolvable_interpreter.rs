@@ -184,16 +184,14 @@ fn cgo_build(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
 
 /// Whether cgo is on: said so, or by default in a Debian image of Go, which has gcc.
 fn uses_cgo(build: &Build, go: &GoBuild) -> Option<(crate::facts::Origin, &'static str)> {
-    let set = go.env.iter().rev().find(|(name, _)| name.value == "CGO_ENABLED");
-    match set {
-        Some((_, value)) if value.value == "0" => None,
-        Some((_, value)) if value.value == "1" => Some((value.origin.clone(), "CGO_ENABLED=1")),
+    match go.variable("CGO_ENABLED") {
+        Some(value) if value.value == "0" => None,
+        Some(value) if value.value == "1" => Some((value.origin.clone(), "CGO_ENABLED=1")),
         Some(_) => None,
         None => {
             // Cross compiling turns cgo off.
-            let crosses = go.env.iter().any(|(name, value)| {
-                name.value == "GOARCH" && !matches!(value.value.as_str(), "" | "amd64")
-            });
+            let arch = go.variable("GOARCH");
+            let crosses = arch.is_some_and(|arch| !matches!(arch.value.as_str(), "" | "amd64"));
             let stage = build.stages.get(go.stage)?;
             let base = stage.base_image?;
             let has_gcc = base.go_toolchain && matches!(base.libc, Libc::Glibc(_));

@@ -26,7 +26,7 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
     let build = case.build;
     for (index, go) in build.go_builds.iter().enumerate().take(MOST) {
         let words = words_of(build, go);
-        let cgo_off = variable(go, "CGO_ENABLED") == Some("0");
+        let cgo_off = go.variable("CGO_ENABLED").is_some_and(|value| value.value == "0");
         static_linking(go, &words, cgo_off, out);
         if let Some(flag) = go.flags.iter().find(|flag| flag.value == "-a")
             && is_clean(build, index)
@@ -62,10 +62,6 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
 
 fn finding(message: &str, flag: &Fact<String>) -> Finding {
     Finding::new(&RULE, message, &flag.origin, "changes nothing")
-}
-
-fn variable<'g>(go: &'g GoBuild, name: &str) -> Option<&'g str> {
-    go.env.iter().rev().find(|(key, _)| key.value == name).map(|(_, value)| value.value.as_str())
 }
 
 /// Nothing was built before in the stage, and no cache is mounted.
@@ -129,11 +125,7 @@ fn static_linking(go: &GoBuild, words: &[Fact<String>], cgo_off: bool, out: &mut
             flag,
         )
         .also(
-            go.env
-                .iter()
-                .rev()
-                .find(|(key, _)| key.value == "CGO_ENABLED")
-                .map_or(&go.origin, |(key, _)| &key.origin),
+            go.setting("CGO_ENABLED").map_or(&go.origin, |(key, _)| &key.origin),
             "no C, no external linker",
         )
         .fix(fix),

@@ -3,8 +3,6 @@
 
 use std::sync::Arc;
 
-use goformats::version::GoVersion;
-
 use super::Tree;
 use crate::artifact::go_mod::GoMod;
 use crate::artifact::source::{SourceKind, Sources};
@@ -12,6 +10,7 @@ use crate::facts::build::{Build, CommandForm, GoBuild, RunStep};
 use crate::facts::build_context::{GoModule, key};
 use crate::facts::{Fact, Origin, Span};
 use crate::model::glob;
+use crate::model::toolchain::may_refuse;
 
 /// Builds that are looked at; a file with more is none that somebody wrote.
 const MOST_BUILDS: usize = 64;
@@ -58,9 +57,8 @@ pub(super) fn read(
         let Some(text) = tree.text(&path) else { continue };
         let module = GoMod::parse(&text);
         let (Some(line), Some(place)) = (&module.go, &module.go_at) else { continue };
-        // Others say nothing about the builder; before 1.21 it is about the form of the file, too.
-        let newer = GoVersion::parse(line).is_some_and(|version| version > tag.value);
-        if !newer && tag.value.minor >= 21 {
+        // Others say nothing about the builder.
+        if !may_refuse(&tag.value, line) {
             continue;
         }
         let shown = match tree.shown() {
