@@ -12,6 +12,7 @@ use super::{mmap, yaml};
 use crate::artifact::ProblemKind;
 use crate::facts::document::{Document, Node, NodeId};
 use crate::facts::origin::SourceId;
+use crate::model::names::base_name;
 
 /// Names kustomize looks for; it takes none of several (api `konfig/general.go`).
 pub(super) const NAMES: [&str; 3] = ["kustomization.yaml", "kustomization.yml", "Kustomization"];
@@ -51,6 +52,46 @@ pub(super) enum Plugin {
     Generator,
     Transformer,
     Validator,
+}
+
+/// The kind that a field of a kustomization makes objects of, by the field's folded name.
+pub(super) fn made_by(field: &str) -> Option<&'static str> {
+    match field {
+        "configmapgenerator" => Some("ConfigMap"),
+        "secretgenerator" => Some("Secret"),
+        _ => None,
+    }
+}
+
+/// What a generator puts into its object.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Part<'d> {
+    /// The lines of a file of that name.
+    Env(Node<'d>, &'d str),
+    /// A key with its value.
+    Literal(Node<'d>, &'d str, &'d str),
+    /// A key with what a file of that name holds.
+    File(Node<'d>, &'d str, &'d str),
+}
+
+/// The parts of a generator, as kustomize takes them (api v0.21.1 `kv/kv.go`): environment files first,
+/// then literals, of which one without `=` is refused, then files.
+pub(super) fn parts(item: Node<'_>) -> impl Iterator<Item = Part<'_>> {
+    // Texts of a list, or the one that stands in its place.
+    let texts = move |key| {
+        let all = all_of(item, key).flat_map(|list| list.items().chain(Some(list)));
+        all.filter_map(|node| Some((node, node.as_str()?)))
+    };
+    let envs = texts("envs").chain(texts("env")).map(|(node, name)| Part::Env(node, name));
+    let literals = texts("literals").filter_map(|(node, text)| {
+        let (key, value) = text.split_once('=')?;
+        Some(Part::Literal(node, key, value))
+    });
+    let files = texts("files").map(|(node, text)| {
+        let (key, name) = text.split_once('=').unwrap_or((base_name(text), text));
+        Part::File(node, key, name)
+    });
+    envs.chain(literals).chain(files)
 }
 
 /// One thing that a kustomization names.

@@ -19,6 +19,7 @@ pub mod ip;
 pub mod keda;
 pub mod listeners;
 pub mod memlimit;
+pub mod merge_keys;
 pub mod mtls;
 pub mod names;
 pub mod pacer;

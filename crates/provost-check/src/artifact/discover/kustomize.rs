@@ -13,6 +13,7 @@ use crate::artifact::source::Patches;
 use crate::artifact::yaml::{self, Limits};
 use crate::facts::document::Node;
 use crate::facts::origin::SourceId;
+use crate::model::merge_keys::merge_keys;
 
 /// What all kustomizations of a tree say.
 #[derive(Debug, Default)]
@@ -54,14 +55,6 @@ const NODES: usize = 100_000;
 
 /// Fields of a kustomization whose items are patches, by their folded names.
 const PATCHING: &[&str] = &["patches", "patchesstrategicmerge", "patchesjson6902"];
-
-/// Fields of a kustomization whose items make or change objects of a kind.
-const GENERATING: &[(&str, &str)] =
-    &[("configmapgenerator", "ConfigMap"), ("secretgenerator", "Secret")];
-
-/// Lists whose entries a strategic merge tells apart by their names, which it does not change.
-const BY_NAME: &[&str] =
-    &["containers", "initContainers", "ephemeralContainers", "env", "volumes", "imagePullSecrets"];
 
 /// Builtin transformers that change no field which a rule joins objects by, or do so as `labels` and
 /// `images` do.
@@ -113,7 +106,7 @@ pub(super) fn read(files: &[PathBuf]) -> Kustomized {
             }
             for (name, field) in kustomization::fields(root) {
                 let changes = all.patched.entry(dir.to_owned()).or_default();
-                if let Some((_, kind)) = GENERATING.iter().find(|(key, _)| *key == name) {
+                if let Some(kind) = kustomization::made_by(&name) {
                     // It is reached as if it were one of the resources.
                     all.generating.insert(dir.to_owned(), file.clone());
                     all.named.entry(dir.to_owned()).or_default();
@@ -349,7 +342,9 @@ impl Changes {
         }
         let list = at.rsplit('/').next().unwrap_or_default();
         for item in node.items() {
-            let by_name = BY_NAME.contains(&list) && item.get("name").is_some();
+            // Told apart by their names, which a strategic merge does not change.
+            let by_name =
+                merge_keys(list).is_some_and(|keys| keys == ["name"]) && item.get("name").is_some();
             if by_name && !directive(item) {
                 let others = item.entries().filter(|(key, _)| key.as_str() != Some("name"));
                 for (key, value) in others {

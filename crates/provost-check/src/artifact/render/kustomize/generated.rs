@@ -11,14 +11,13 @@ use std::sync::Arc;
 
 use super::{File, is_text, read, secret_literals};
 use crate::artifact::discover::shown;
-use crate::artifact::kustomization::{self, Role, all_of};
+use crate::artifact::kustomization::{self, Part, Role, all_of, parts};
 use crate::artifact::mmap;
 use crate::artifact::source::{Source, SourceKind, Sources};
 use crate::facts::document::{Document, Node};
 use crate::facts::objects::{Body, ConfigMap, Generated, Meta, Object, Secret, StringMap};
 use crate::facts::order::Order;
 use crate::facts::origin::{Fact, Origin, SourceId, Span};
-use crate::model::names::base_name;
 use crate::model::secret::secret_word;
 
 /// Bytes of one file: a ConfigMap holds no more.
@@ -102,10 +101,7 @@ impl Kind {
     }
 
     fn name(self) -> &'static str {
-        match self {
-            Self::ConfigMap => "ConfigMap",
-            Self::Secret => "Secret",
-        }
+        kustomization::made_by(self.field()).unwrap_or_default()
     }
 }
 
@@ -134,11 +130,11 @@ struct Data {
 
 impl Loader<'_> {
     fn keep_secret(&mut self, path: &Path, item: Node<'_>) {
-        let files = env_files(item).chain(texts(item, "files").map(|node| {
-            let text = node.as_str().unwrap_or_default();
-            (node, text.split_once('=').map_or(text, |(_, path)| path))
-        }));
-        self.secret.extend(files.filter_map(|(_, file)| inside(path, file)));
+        let files = parts(item).filter_map(|part| match part {
+            Part::Env(_, name) | Part::File(_, _, name) => Some(name),
+            Part::Literal(..) => None,
+        });
+        self.secret.extend(files.filter_map(|file| inside(path, file)));
     }
 
     fn object(
@@ -207,14 +203,18 @@ impl Loader<'_> {
 
     fn data(&mut self, path: &Path, file: &File, kind: Kind, item: Node<'_>) -> Data {
         let mut data = Data::default();
-        for (node, name) in env_files(item) {
-            self.env_file(path, kind, node, name, &mut data);
-        }
-        for node in texts(item, "literals") {
-            let text = node.as_str().unwrap_or_default();
-            // It is refused without one.
-            let Some((key, value)) = text.split_once('=') else { continue };
-            let value = without_quotes(value);
+        for part in parts(item) {
+            let (node, key, value) = match part {
+                Part::Env(node, name) => {
+                    self.env_file(path, kind, node, name, &mut data);
+                    continue;
+                }
+                Part::File(node, key, name) => {
+                    self.file(path, kind, (node, key, name), &mut data);
+                    continue;
+                }
+                Part::Literal(node, key, value) => (node, key, without_quotes(value)),
+            };
             let raw = file.text.get(node.span().range()).unwrap_or_default();
             let place = |part: &str, from: usize| {
                 let at = raw.get(from..)?.find(part)? + from + node.span().start as usize;
@@ -234,9 +234,6 @@ impl Loader<'_> {
                 }
                 Kind::Secret => data.keys.push(key),
             }
-        }
-        for node in texts(item, "files") {
-            self.file(path, kind, node, &mut data);
         }
         data
     }
@@ -287,12 +284,13 @@ impl Loader<'_> {
         }
     }
 
-    fn file(&mut self, path: &Path, kind: Kind, node: Node<'_>, data: &mut Data) {
-        let text = node.as_str().unwrap_or_default();
-        let (key, name) = match text.split_once('=') {
-            Some((key, name)) => (key, name),
-            None => (base_name(text), text),
-        };
+    fn file(
+        &mut self,
+        path: &Path,
+        kind: Kind,
+        (node, key, name): (Node<'_>, &str, &str),
+        data: &mut Data,
+    ) {
         let key = Fact::written(key.to_owned(), node.origin());
         if kind == Kind::Secret {
             data.keys.push(key);
@@ -339,17 +337,6 @@ pub(in crate::artifact) fn changes_another(behavior: &str) -> bool {
 /// The text at a key; of several the last.
 fn last<'d>(node: Node<'d>, key: &str) -> Option<Node<'d>> {
     all_of(node, key).filter(|node| node.as_str().is_some()).last()
-}
-
-/// Texts of a list, or the one that stands in its place.
-pub(super) fn texts<'d>(item: Node<'d>, key: &str) -> impl Iterator<Item = Node<'d>> {
-    let all = all_of(item, key).flat_map(|list| list.items().chain(Some(list)));
-    all.filter(|node| node.as_str().is_some())
-}
-
-pub(super) fn env_files(item: Node<'_>) -> impl Iterator<Item = (Node<'_>, &str)> {
-    let all = texts(item, "envs").chain(texts(item, "env"));
-    all.filter_map(|node| Some((node, node.as_str()?)))
 }
 
 /// Quotes around a literal belong to the shell that it was once meant for (`removeQuotes`).

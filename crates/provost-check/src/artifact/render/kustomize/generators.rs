@@ -7,13 +7,12 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 
-use super::generated::{entries, env_files, texts, without_quotes};
+use super::generated::{entries, without_quotes};
 use super::names::{Identity, longest_part, without_hash};
 use super::plan::normal;
-use crate::artifact::kustomization::{all_of, fields};
+use crate::artifact::kustomization::{Part, all_of, fields, made_by, parts};
 use crate::facts::document::{Node, ScalarStyle};
 use crate::facts::origin::{Origin, SourceId, Span};
-use crate::model::names::base_name;
 use crate::model::secret::secret_word;
 
 /// Bytes of a file that a generator takes. An object has at most a mebibyte (apimachinery
@@ -102,25 +101,15 @@ impl Work {
     }
 }
 
-/// The kind of object that a field of a kustomization makes.
-fn kind_of(field: &str) -> Option<&'static str> {
-    match field {
-        "configmapgenerator" => Some("ConfigMap"),
-        "secretgenerator" => Some("Secret"),
-        _ => None,
-    }
-}
-
 /// The files that generators of ConfigMaps take, by name. Those of Secrets are read by nobody.
 pub(super) fn taken_by(root: Node<'_>, folder: &Path) -> Vec<std::path::PathBuf> {
-    let maps = fields(root).into_iter().filter(|(field, _)| field == "configmapgenerator");
-    let mut all = Vec::new();
-    for item in maps.flat_map(|(_, value)| value.items().collect::<Vec<_>>()) {
-        let files = texts(item, "files").filter_map(Node::as_str);
-        let files = files.map(|file| file.split_once('=').map_or(file, |(_, path)| path));
-        all.extend(env_files(item).map(|(_, name)| name).chain(files));
-    }
-    all.into_iter().map(|file| normal(&folder.join(file))).collect()
+    let maps = fields(root).into_iter().filter(|(field, _)| made_by(field) == Some("ConfigMap"));
+    let taken = maps.flat_map(|(_, value)| value.items()).flat_map(parts);
+    let taken = taken.filter_map(|part| match part {
+        Part::Env(_, name) | Part::File(_, _, name) => Some(normal(&folder.join(name))),
+        Part::Literal(..) => None,
+    });
+    taken.collect()
 }
 
 impl Generators {
@@ -132,7 +121,7 @@ impl Generators {
         file: impl Fn(&str) -> Option<&'f Taken>,
     ) {
         for (field, value) in fields(root) {
-            let Some(kind) = kind_of(&field) else { continue };
+            let Some(kind) = made_by(&field) else { continue };
             for item in value.items() {
                 for node in all_of(item, "name") {
                     let Some(name) = node.as_str() else { continue };
@@ -175,36 +164,41 @@ fn add<'f>(
             same.push(said);
         }
     };
-    for node in texts(item, "literals") {
-        let Some((key, value)) = node.as_str().and_then(|text| text.split_once('=')) else {
-            continue;
-        };
-        let (at, behind) = halves(node, key, text);
-        let value: Arc<str> = Arc::from(value);
-        let part = 0..value.len();
-        put(key, Said { key: at, value: behind, text: value, part }, work);
-    }
-    for (_, name) in env_files(item) {
-        let Some(taken) = file(name) else { continue };
-        if !work.take(taken.text.len()) {
-            return;
+    for part in parts(item) {
+        match part {
+            Part::Literal(node, key, value) => {
+                let (at, behind) = halves(node, key, text);
+                let value: Arc<str> = Arc::from(value);
+                let part = 0..value.len();
+                put(key, Said { key: at, value: behind, text: value, part }, work);
+            }
+            Part::Env(_, name) => {
+                let Some(taken) = file(name) else { continue };
+                if !work.take(taken.text.len()) {
+                    return;
+                }
+                for entry in entries(&taken.text) {
+                    let Some(value) = entry.value_at() else { continue };
+                    let key = Span::new(entry.at, entry.at + entry.key.len());
+                    let origin = |span| Origin::text(taken.id, span);
+                    let (text, part) = (Arc::clone(&taken.text), value.range());
+                    put(
+                        entry.key,
+                        Said { key: origin(key), value: origin(value), text, part },
+                        work,
+                    );
+                }
+            }
+            Part::File(_, key, path) => {
+                let Some(taken) = file(path) else { continue };
+                // Its first line is shown of it.
+                let text = &taken.text;
+                let whole = Origin::text(taken.id, Span::new(0, text.trim_end().len()));
+                let part = 0..text.len();
+                let text = Arc::clone(text);
+                put(key, Said { key: whole.clone(), value: whole, text, part }, work);
+            }
         }
-        for entry in entries(&taken.text) {
-            let Some(value) = entry.value_at() else { continue };
-            let key = Span::new(entry.at, entry.at + entry.key.len());
-            let origin = |span| Origin::text(taken.id, span);
-            let (text, part) = (Arc::clone(&taken.text), value.range());
-            put(entry.key, Said { key: origin(key), value: origin(value), text, part }, work);
-        }
-    }
-    for name in texts(item, "files").filter_map(Node::as_str) {
-        let (key, path) = name.split_once('=').unwrap_or((base_name(name), name));
-        let Some(taken) = file(path) else { continue };
-        // Its first line is shown of it.
-        let text = &taken.text;
-        let whole = Origin::text(taken.id, Span::new(0, text.trim_end().len()));
-        let part = 0..text.len();
-        put(key, Said { key: whole.clone(), value: whole, text: Arc::clone(text), part }, work);
     }
 }
 

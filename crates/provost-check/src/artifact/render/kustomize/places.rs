@@ -10,6 +10,7 @@ use super::patches::Patch;
 use crate::artifact::render::{Traced, Written};
 use crate::facts::document::{Document, Node, ScalarKind};
 use crate::facts::origin::Origin;
+use crate::model::merge_keys::merge_keys;
 
 /// Nodes of an object that are traced; the lines of the others are told by what is above them.
 const MOST_NODES: usize = 20_000;
@@ -25,24 +26,6 @@ const MOST_ADDED: usize = 16;
 
 /// Items of one list that have the same key.
 const MOST_ALIKE: usize = 16;
-
-/// Keys by which Kubernetes merges lists (`patchMergeKey` in k8s.io/api), by the name of the list. Of
-/// several, lists of one name have either.
-const MERGE_KEYS: [(&str, &[&str]); 13] = [
-    ("containers", &["name"]),
-    ("env", &["name"]),
-    ("ephemeralContainers", &["name"]),
-    ("hostAliases", &["ip"]),
-    ("imagePullSecrets", &["name"]),
-    ("initContainers", &["name"]),
-    ("ports", &["containerPort", "port"]),
-    ("resourceClaims", &["name"]),
-    ("secrets", &["name"]),
-    ("topologySpreadConstraints", &["topologyKey"]),
-    ("volumeDevices", &["devicePath"]),
-    ("volumeMounts", &["mountPath"]),
-    ("volumes", &["name"]),
-];
 
 /// What tells items of other lists from each other, most telling first. A patch replaces such a list
 /// as a whole.
@@ -164,8 +147,7 @@ impl<'d> Children<'d> {
 
 /// What tells items of a list from each other.
 fn keys_of(list: &str) -> &'static [&'static str] {
-    let known = MERGE_KEYS.iter().find(|(name, _)| *name == list);
-    known.map_or(&TELLING, |(_, keys)| keys)
+    merge_keys(list).unwrap_or(&TELLING)
 }
 
 /// What each line of the text of an object came from, and each of its keys and values.
@@ -345,7 +327,7 @@ impl Found {
 
 /// Whether a patch adds to a list of that name, and changes the items that it names.
 fn is_merged(list: &str) -> bool {
-    MERGE_KEYS.iter().any(|(name, _)| *name == list)
+    merge_keys(list).is_some()
 }
 
 /// What tells an item of a list from the others, when it has that.
