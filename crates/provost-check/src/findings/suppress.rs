@@ -233,42 +233,31 @@ fn unused(suppression: &Suppression, context: &Context<'_>) -> Option<Finding> {
         let finding = finding.variant(&rule::RULE.variants[rule::UNUSED]);
         return (!open).then(|| finding.fix(Fix::suggest("remove it")));
     }
-    let known = crate::rules::find(id);
-    let message;
-    let mut fix = Fix::suggest("remove it");
-    match known {
-        None if name.is_empty() => {
-            message = "the suppression names no rule, so nothing is suppressed".to_owned();
-            fix = Fix::suggest("write `# provost: ignore[rule] reason`");
+    let (message, fix) = match (check_id(name), crate::rules::find(id)) {
+        _ if name.is_empty() => (
+            "the suppression names no rule, so nothing is suppressed".to_owned(),
+            Fix::suggest("write `# provost: ignore[rule] reason`"),
+        ),
+        (Err(unknown), _) => {
+            let help = unknown.help.unwrap_or_else(|| "remove it".to_owned());
+            (format!("{}, so nothing is suppressed", unknown.message), Fix::suggest(help))
         }
-        None => {
-            message = format!("no rule is named `{name}`, so nothing is suppressed");
-            if let Some(help) = check_id(name).err().and_then(|unknown| unknown.help) {
-                fix = Fix::suggest(help);
-            }
-        }
-        Some(rule) => {
+        (Ok(()), rule) => {
+            let rule = rule?;
             let of_rule = rule.variants.iter().find(|v| Some(v.name) == variant);
-            if variant.is_some() && of_rule.is_none() {
-                message = format!("`{id}` has no such variant as `{name}`");
-                if let Some(help) = check_id(name).err().and_then(|unknown| unknown.help) {
-                    fix = Fix::suggest(help);
-                }
-            } else {
-                let on = match of_rule {
-                    Some(_) => context.selection.level(rule, of_rule, None).is_some(),
-                    None => [None]
-                        .into_iter()
-                        .chain(rule.variants.iter().map(Some))
-                        .any(|variant| context.selection.level(rule, variant, None).is_some()),
-                };
-                if !on || context.not_judged.iter().any(|n| n.rule == id) {
-                    return None;
-                }
-                message = format!("the suppression of {name} suppresses nothing");
+            let on = match of_rule {
+                Some(_) => context.selection.level(rule, of_rule, None).is_some(),
+                None => [None]
+                    .into_iter()
+                    .chain(rule.variants.iter().map(Some))
+                    .any(|variant| context.selection.level(rule, variant, None).is_some()),
+            };
+            if !on || context.not_judged.iter().any(|n| n.rule == id) {
+                return None;
             }
+            (format!("the suppression of {name} suppresses nothing"), Fix::suggest("remove it"))
         }
-    }
+    };
     let label = match suppression.scope {
         Scope::Line { line: None, .. } => "nothing stands directly below",
         Scope::Line { .. } => "no such finding has a place on this line",

@@ -175,7 +175,7 @@ fn a_variant_is_named_alone_or_with_its_rule() {
     };
     assert_eq!(run(ID), format!("suppressed: {ID}/headroom (r)"));
     assert_eq!(run(&format!("{ID}/headroom")), format!("suppressed: {ID}/headroom (r)"));
-    assert!(run(&format!("{ID}/other")).contains("no such variant"));
+    assert!(run(&format!("{ID}/other")).contains("has no variant `other`"));
 }
 
 #[test]
