@@ -206,7 +206,8 @@ pub fn parse(source: SourceId, text: &str, replaced: &[Span], limits: &Limits) -
                         let message =
                             format!("more than {} documents in one file", limits.documents);
                         let at = Span::new(end, text.len());
-                        let problem = limit(source, point(text, end), message);
+                        let mut problem = limit(source, point(text, end), message);
+                        problem.help = Some("split the file: those behind are not read".to_owned());
                         parsed.broken.push(Broken { region: at, problem });
                         break;
                     }
@@ -328,8 +329,12 @@ fn not_text(source: SourceId, at: Span) -> Problem {
     }
 }
 
+/// What becomes of a document with more than is read.
+const LEFT_OUT: &str = "make it smaller: this document is left out, all of it";
+
 fn limit(source: SourceId, at: Span, message: String) -> Problem {
-    Problem { kind: ProblemKind::Limit, origin: Origin::text(source, at), message, help: None }
+    let help = Some(LEFT_OUT.to_owned());
+    Problem { kind: ProblemKind::Limit, origin: Origin::text(source, at), message, help }
 }
 
 /// The character at an offset, or the last one of the text.
@@ -358,6 +363,7 @@ fn syntax_problem(source: SourceId, text: &str, base: usize, error: &ScanError) 
             Some("quote a value that contains `: `")
         }
         ErrorKind::UnexpectedCharacter { .. } => Some("quote a value that begins with it"),
+        ErrorKind::RecursionLimitExceeded => Some(LEFT_OUT),
         _ => None,
     };
     Problem {

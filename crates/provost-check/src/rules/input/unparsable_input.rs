@@ -52,7 +52,8 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
             _ => {}
         }
         let label = match problem.kind {
-            ProblemKind::Limit => "nothing behind this was read",
+            // What is left out differs: a document, a line, the rest. The message or the help says it.
+            ProblemKind::Limit => "a limit is reached here",
             ProblemKind::NoKind(Some(_)) => "is another key",
             ProblemKind::NoKind(None) | ProblemKind::Doubtful => "says not what it is",
             _ => "cannot be read",
