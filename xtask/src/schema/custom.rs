@@ -1,11 +1,13 @@
 //! The fields of custom resources, by the CRDs that their projects publish.
 //!
 //! The releases of a project are united: a field that one of them has is known, and only what all of
-//! them want is required. Patterns and bounds are those that all of them have. Descriptions and rules
+//! them want is required. Patterns, bounds and sizes are those that all of them have. Descriptions and rules
 //! in CEL are left out, and so is the status, which controllers write.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fmt::Write as _;
+mod lines;
+mod shape;
+
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +17,8 @@ use provost_check::facts::SourceId;
 use provost_check::facts::document::Node;
 
 use crate::{paths, tools};
+use lines::render;
+use shape::{Fields, OPEN, is, properties};
 
 /// Where the tables are.
 const FOLDER: &str = "crates/provost-check/src/model/schema/crds";
@@ -143,39 +147,6 @@ fn files(path: &Path) -> Result<Vec<PathBuf>> {
 #[derive(Default)]
 struct Kinds(BTreeMap<(String, String), (Fields, usize)>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Shape {
-    /// As the table writes it: `s`.
-    Scalar(char),
-    /// A text that matches.
-    Matching(String),
-    /// A whole number from this to that.
-    Between(Option<i64>, Option<i64>),
-    /// One of these whole numbers.
-    Among(BTreeSet<i64>),
-    OneOf(BTreeSet<String>),
-    List(Box<Shape>),
-    Map(Box<Shape>),
-    Fields(Fields),
-}
-
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Fields {
-    /// Unknown keys are kept.
-    open: bool,
-    of: BTreeMap<String, Property>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Property {
-    shape: Shape,
-    required: bool,
-    /// The newest release that has it.
-    last: usize,
-}
-
-const ANY: char = 'a';
-
 impl Kinds {
     /// Takes in a file; how many versions of CRDs it has.
     fn file(&mut self, release: usize, text: &str) -> Result<usize> {
@@ -261,238 +232,9 @@ fn ends_with_quote(line: &str, quote: char) -> bool {
     escapes.is_multiple_of(2)
 }
 
-const OPEN: &str = "x-kubernetes-preserve-unknown-fields";
-
-fn is(schema: Node<'_>, key: &str) -> bool {
-    schema.get(key).and_then(Node::as_bool) == Some(true)
-}
-
-fn properties(schema: Node<'_>, release: usize) -> BTreeMap<String, Property> {
-    let required: Vec<&str> = schema
-        .get("required")
-        .map(|names| names.items().filter_map(Node::as_str).collect())
-        .unwrap_or_default();
-    let entries = schema.get("properties").into_iter().flat_map(Node::entries);
-    let property = |(key, schema): (Node<'_>, Node<'_>)| {
-        let name = key.as_str()?;
-        // What has a default is filled in before it is asked for.
-        let required = required.contains(&name) && schema.get("default").is_none();
-        let shape = shape(schema, release);
-        Some((name.to_owned(), Property { shape, required, last: release }))
-    };
-    entries.filter_map(property).collect()
-}
-
-fn shape(schema: Node<'_>, release: usize) -> Shape {
-    if is(schema, "x-kubernetes-embedded-resource") {
-        return Shape::Scalar(ANY);
-    }
-    if is(schema, "x-kubernetes-int-or-string") {
-        return Shape::Scalar('x');
-    }
-    let inside = |key| schema.get(key).map(|schema| shape(schema, release));
-    match schema.get("type").and_then(Node::as_str) {
-        Some("array") => Shape::List(Box::new(inside("items").unwrap_or(Shape::Scalar(ANY)))),
-        Some("string") => match schema.get("enum") {
-            Some(all) => {
-                Shape::OneOf(all.items().filter_map(Node::as_str).map(str::to_owned).collect())
-            }
-            None => match schema.get("pattern").and_then(Node::as_str) {
-                Some(pattern) => Shape::Matching(pattern.to_owned()),
-                None => Shape::Scalar('s'),
-            },
-        },
-        Some("boolean") => Shape::Scalar('b'),
-        Some("integer") if schema.get("enum").is_some() => {
-            let all = schema.get("enum").into_iter().flat_map(Node::items);
-            Shape::Among(all.filter_map(Node::as_i64).collect())
-        }
-        Some("integer") => {
-            let bound = |key| schema.get(key).and_then(Node::as_i64);
-            match (bound("minimum"), bound("maximum")) {
-                (None, None) => Shape::Scalar('i'),
-                (least, most) => Shape::Between(least, most),
-            }
-        }
-        Some("number") => Shape::Scalar('n'),
-        _ => {
-            let of = properties(schema, release);
-            let values = schema.get("additionalProperties").filter(|values| values.is_mapping());
-            match (of.is_empty(), values) {
-                (false, _) => Shape::Fields(Fields { open: is(schema, OPEN), of }),
-                (true, Some(values)) => Shape::Map(Box::new(shape(values, release))),
-                // Nothing is said of what is inside.
-                (true, None) => Shape::Scalar(ANY),
-            }
-        }
-    }
-}
-
-impl Shape {
-    /// What both this and a newer release take.
-    fn united(self, newer: Self) -> Self {
-        match (self, newer) {
-            (Self::List(old), Self::List(new)) => Self::List(Box::new(old.united(*new))),
-            (Self::Map(old), Self::Map(new)) => Self::Map(Box::new(old.united(*new))),
-            (Self::Fields(mut old), Self::Fields(new)) => {
-                old.unite(new);
-                Self::Fields(old)
-            }
-            (Self::OneOf(mut old), Self::OneOf(new)) => {
-                old.extend(new);
-                Self::OneOf(old)
-            }
-            (Self::Among(mut old), Self::Among(new)) => {
-                old.extend(new);
-                Self::Among(old)
-            }
-            (Self::Between(a, b), Self::Between(c, d)) => {
-                let least = a.zip(c).map(|(a, c)| a.min(c));
-                let most = b.zip(d).map(|(b, d)| b.max(d));
-                match (least, most) {
-                    (None, None) => Self::Scalar('i'),
-                    (least, most) => Self::Between(least, most),
-                }
-            }
-            (old, new) if old == new => old,
-            // What one of them takes without a condition both take.
-            (Self::OneOf(_) | Self::Matching(_), newer) => Self::Scalar('s').united(newer),
-            (older, Self::OneOf(_) | Self::Matching(_)) => older.united(Self::Scalar('s')),
-            (Self::Between(..) | Self::Among(_), newer) => Self::Scalar('i').united(newer),
-            (older, Self::Between(..) | Self::Among(_)) => older.united(Self::Scalar('i')),
-            (Self::Scalar('i' | 's'), Self::Scalar('x'))
-            | (Self::Scalar('x'), Self::Scalar('i' | 's')) => Self::Scalar('x'),
-            (Self::Scalar('i'), Self::Scalar('n')) | (Self::Scalar('n'), Self::Scalar('i')) => {
-                Self::Scalar('n')
-            }
-            _ => Self::Scalar(ANY),
-        }
-    }
-}
-
-impl Fields {
-    fn unite(&mut self, newer: Self) {
-        self.open |= newer.open;
-        for (key, old) in &mut self.of {
-            old.required &= newer.of.get(key).is_some_and(|new| new.required);
-        }
-        for (key, mut new) in newer.of {
-            match self.of.get_mut(&key) {
-                Some(old) => {
-                    old.last = new.last;
-                    let shape = std::mem::replace(&mut old.shape, Shape::Scalar(ANY));
-                    old.shape = shape.united(new.shape);
-                }
-                None => {
-                    // The older ones do not want it.
-                    new.required = false;
-                    self.of.insert(key, new);
-                }
-            }
-        }
-    }
-}
-
-/// The lines of the table; the reader is `model/schema/custom.rs` of provost-check.
-#[derive(Default)]
-struct Lines {
-    text: String,
-    count: usize,
-    /// Structures that are the same are one.
-    known: HashMap<String, usize>,
-    /// Patterns, in the order in which they are first asked for.
-    patterns: Vec<String>,
-}
-
-fn render(project: &Project, kinds: &Kinds) -> Result<String> {
-    let mut lines = Lines::default();
-    let mut head = String::new();
-    writeln!(head, "# The CRDs of {}. Generated by `cargo xtask schema`.", project.module)?;
-    writeln!(head, "= {}", project.releases.join(" "))?;
-    let mut roots = String::new();
-    for ((version, kind), (fields, last)) in &kinds.0 {
-        let number = lines.structure(kind, fields, *last)?;
-        writeln!(roots, "@{version} {kind} {number}")?;
-    }
-    ensure!(lines.count > 20, "only {} structures", lines.count);
-    for pattern in &lines.patterns {
-        ensure!(!pattern.contains('\n'), "the pattern {pattern:?}");
-        writeln!(head, "~ {pattern}")?;
-    }
-    Ok(head + &lines.text + &roots)
-}
-
-impl Lines {
-    /// The structure's place. `last` is the newest release that has it.
-    fn structure(&mut self, name: &str, fields: &Fields, last: usize) -> Result<usize> {
-        let mut text = format!("{name}{}\n", if fields.open { " +" } else { "" });
-        for (key, property) in &fields.of {
-            ensure!(!key.contains([' ', '\n']), "the key {key:?}");
-            let leaf = self.leaf(key, &property.shape, property.last)?;
-            write!(text, " {key} ")?;
-            if property.required {
-                text.push('!');
-            }
-            if property.last < last {
-                write!(text, "<{}", property.last + 1)?;
-            }
-            text += &leaf;
-            text.push('\n');
-        }
-        if let Some(number) = self.known.get(&text) {
-            return Ok(*number);
-        }
-        let number = self.count;
-        self.text += &text;
-        self.known.insert(text, number);
-        self.count += 1;
-        Ok(number)
-    }
-
-    fn leaf(&mut self, name: &str, shape: &Shape, last: usize) -> Result<String> {
-        Ok(match shape {
-            Shape::Scalar(scalar) => scalar.to_string(),
-            Shape::Matching(pattern) => {
-                let known = self.patterns.iter().position(|known| known == pattern);
-                let number = known.unwrap_or_else(|| {
-                    self.patterns.push(pattern.clone());
-                    self.patterns.len() - 1
-                });
-                format!("~{number}")
-            }
-            Shape::Between(least, most) => {
-                let bound = |bound: &Option<i64>| bound.map_or_else(String::new, |n| n.to_string());
-                format!("[{},{}", bound(least), bound(most))
-            }
-            Shape::Among(all) => {
-                let all: Vec<String> = all.iter().map(ToString::to_string).collect();
-                format!("{{{}", all.join("|"))
-            }
-            Shape::OneOf(all) => {
-                let plain = |text: &String| !text.contains(['|', '\n']);
-                ensure!(all.iter().all(plain), "the values of {name}");
-                let all: Vec<&str> = all.iter().map(String::as_str).collect();
-                format!("={}", all.join("|"))
-            }
-            Shape::Fields(fields) => format!("#{}", self.structure(name, fields, last)?),
-            // Lists of lists and maps of maps are not looked into.
-            Shape::List(inner) => match **inner {
-                Shape::List(_) | Shape::Map(_) => format!("*{ANY}"),
-                _ => format!("*{}", self.leaf(name, inner, last)?),
-            },
-            Shape::Map(inner) => match &**inner {
-                Shape::Map(_) => format!("%{ANY}"),
-                Shape::List(item) if matches!(**item, Shape::List(_) | Shape::Map(_)) => {
-                    format!("%*{ANY}")
-                }
-                _ => format!("%{}", self.leaf(name, inner, last)?),
-            },
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::lines::Lines;
     use super::*;
 
     fn crd(properties: &str) -> String {
@@ -532,54 +274,27 @@ mod tests {
     }
 
     #[test]
-    fn types_that_differ_are_anything() {
-        let (boolean, text) = (Shape::Scalar('b'), Shape::Scalar('s'));
-        let (integer, number) = (Shape::Scalar('i'), Shape::Scalar('n'));
-        assert_eq!(boolean.united(text.clone()), Shape::Scalar(ANY));
-        assert_eq!(integer.clone().united(number.clone()), number);
-        assert_eq!(number.clone().united(integer), number);
-        let choice = Shape::OneOf(BTreeSet::from(["a".to_owned()]));
-        assert_eq!(choice.united(text.clone()), text);
-    }
-
-    #[test]
-    fn conditions_are_those_of_all_releases() {
-        let matching = |text: &str| Shape::Matching(text.to_owned());
-        let (text, integer) = (Shape::Scalar('s'), Shape::Scalar('i'));
-        assert_eq!(matching("^a$").united(matching("^a$")), matching("^a$"));
-        assert_eq!(matching("^a$").united(matching("^b$")), text);
-        assert_eq!(matching("^a$").united(text.clone()), text);
-        assert_eq!(text.clone().united(matching("^a$")), text);
-        let between = |least, most| Shape::Between(least, most);
-        assert_eq!(
-            between(Some(1), Some(9)).united(between(Some(0), Some(5))),
-            between(Some(0), Some(9))
-        );
-        assert_eq!(between(Some(1), None).united(between(None, Some(5))), integer);
-        assert_eq!(between(Some(1), None).united(integer.clone()), integer);
-        assert_eq!(integer.united(between(Some(1), None)), Shape::Scalar('i'));
-        assert_eq!(between(Some(1), None).united(Shape::Scalar('x')), Shape::Scalar('x'));
-        assert_eq!(between(Some(1), None).united(text), Shape::Scalar(ANY));
-        let among = |all: &[i64]| Shape::Among(all.iter().copied().collect());
-        assert_eq!(among(&[301, 302]).united(among(&[302, 308])), among(&[301, 302, 308]));
-        assert_eq!(among(&[301]).united(between(Some(1), None)), Shape::Scalar('i'));
-        assert_eq!(Shape::Scalar('i').united(among(&[301])), Shape::Scalar('i'));
-    }
-
-    #[test]
     fn conditions_have_a_form_in_the_table() {
         let mut kinds = Kinds::default();
         let schema = "            properties:\n              every: {type: string, pattern: \"^[0-9]+s$\"}\n              \
             again: {type: string, pattern: \"^[0-9]+s$\"}\n              port: {type: integer, minimum: 1, maximum: 65535}\n              \
-            least: {type: integer, minimum: 0}\n              status: {type: integer, enum: [302, 301]}\n";
+            least: {type: integer, minimum: 0}\n              size: {type: number, maximum: 100}\n              \
+            names: {type: array, minItems: 1, maxItems: 16, items: {type: string, minLength: 1}}\n              \
+            options: {type: object, maxProperties: 8, additionalProperties: {type: string, maxLength: 4096}}\n              \
+            lists: {type: object, additionalProperties: {type: array, minItems: 1, items: {type: string}}}\n              \
+            own: {type: object, minProperties: 1, properties: {a: {type: string, minLength: 0, pattern: \"^[0-9]+s$\"}}}\n              \
+            limit: {x-kubernetes-int-or-string: true, pattern: \"^[0-9]+$\"}\n              status: {type: integer, enum: [302, 301]}\n";
         kinds.file(0, &crd(schema)).unwrap();
         let (fields, last) = &kinds.0[&("a.io/v1".to_owned(), "Till".to_owned())];
         let mut lines = Lines::default();
         lines.structure("Till", fields, *last).unwrap();
-        assert_eq!(lines.patterns, ["^[0-9]+s$"]);
+        assert_eq!(lines.patterns, ["^[0-9]+s$", "^[0-9]+$"]);
         assert_eq!(
             lines.text,
-            "spec\n again ~0\n every ~0\n least [0,\n port [1,65535\n status {301|302\nTill\n spec #0\n"
+            "own\n a ~0\n\
+             spec\n again ~0\n every ~0\n least [0,\n limit x~1\n lists %*s\n names (1,16)*(1,)s\n \
+             options (,8)%(,4096)s\n own (1,)#0\n port [1,65535\n size n[,100\n status {301|302\n\
+             Till\n spec #1\n"
         );
     }
 

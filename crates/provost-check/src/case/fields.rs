@@ -1,8 +1,9 @@
 //! An object held against the schema of its kind.
 
 use crate::facts::document::{Node, ScalarKind, ScalarStyle};
+use crate::facts::placeholders::may_be_in;
 use crate::model::base64::is_base64;
-use crate::model::schema::{Field, Form, Leaf, Pattern, Structure, original};
+use crate::model::schema::{Field, Form, Leaf, Pattern, Size, Structure, original};
 use crate::model::secret::MASK;
 
 /// Something that does not fit.
@@ -40,6 +41,8 @@ pub enum What {
     OutOf(i64, i64),
     /// None of the numbers that the field takes.
     Among(&'static [i64]),
+    /// Shorter or longer than what the field takes.
+    Size(Length),
     /// The field is there, in some releases.
     Field(&'static Field),
     /// The value is of another type: what is wanted, and what is there.
@@ -49,6 +52,28 @@ pub enum What {
         /// `a string`
         found: &'static str,
     },
+}
+
+/// A value that is too short or too long.
+#[derive(Clone, Copy, Debug)]
+pub struct Length {
+    /// What was counted.
+    pub of: Counted,
+    /// From how many to how many it may be.
+    pub wanted: Size,
+    /// How many it is.
+    pub is: usize,
+}
+
+/// What is counted of a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Counted {
+    /// The characters of a text, as Go counts runes.
+    Characters,
+    /// The entries of a list.
+    Entries,
+    /// The keys of a mapping. Of a patch they are not all there.
+    Keys,
 }
 
 /// Every key and value of the object at `root` that does not fit. Fields that not all releases keep
@@ -126,6 +151,7 @@ impl<'d> Walk<'d> {
                 self.wrong(at, value, "a mapping");
             }
             Form::Map | Form::MapOfLists => {
+                self.keys(at, value, field.sizes.map(|sizes| sizes.entries));
                 for (key, value) in value.entries().filter(|(_, value)| !value.is_null()) {
                     // What a merge brings is looked at where it is written.
                     if key.as_str() == Some("<<") {
@@ -145,6 +171,19 @@ impl<'d> Walk<'d> {
         if !value.is_sequence() {
             return self.wrong(at, value, "a list");
         }
+        let size = field.sizes.filter(|_| field.form == Form::List).map(|sizes| sizes.entries);
+        if let Some(wanted) = size {
+            // What is still to be filled in may be any number of entries.
+            let open = |item: Node<'_>| {
+                let patch =
+                    |(key, _): (Node<'_>, _)| key.as_str().is_some_and(|k| k.starts_with('$'));
+                item.as_str().is_some_and(may_be_in) || item.entries().any(patch)
+            };
+            let is = value.items().count();
+            if !wanted.has(is) && !value.items().any(open) {
+                self.push(at, value, What::Size(Length { of: Counted::Entries, wanted, is }));
+            }
+        }
         for item in value.items().filter(|item| !item.is_null()) {
             self.leaf(at, item, field);
         }
@@ -155,6 +194,7 @@ impl<'d> Walk<'d> {
             if !value.is_mapping() {
                 return self.wrong(at, value, "a mapping");
             }
+            self.keys(at, value, field.sizes.map(|sizes| sizes.each));
             let outer = self.original;
             let inside = outer.and_then(|outer| outer.field(field.name)?.structure());
             self.original = inside.or_else(|| original(structure));
@@ -172,15 +212,31 @@ impl<'d> Walk<'d> {
             }
             return;
         }
+        let text = value.as_str().filter(|_| value.scalar_kind() == Some(ScalarKind::Str));
+        // What is secret is hidden before anything looks at it.
+        let text = text.filter(|text| !text.contains(MASK));
         let leaf = match field.leaf {
-            Leaf::Matching(pattern) => {
-                let text = value.as_str().filter(|_| value.scalar_kind() == Some(ScalarKind::Str));
-                // What is secret is hidden before anything looks at it.
-                let text = text.filter(|text| !text.contains(MASK));
+            Leaf::Matching(pattern) | Leaf::IntOrMatching(pattern) => {
                 if text.is_some_and(|text| pattern.matches(text) == Some(false)) {
                     return self.push(at, value, What::Mismatch(pattern));
                 }
-                Leaf::String
+                match field.leaf {
+                    Leaf::Matching(_) => Leaf::String,
+                    _ => Leaf::IntOrString,
+                }
+            }
+            Leaf::Within(least, most) => {
+                // Bounds are small, and 2^53 whole numbers are the same as floats.
+                #[expect(clippy::cast_precision_loss, reason = "bounds of CRDs are small")]
+                let out = match value.scalar_kind() {
+                    Some(ScalarKind::Int(n)) => n < least || n > most,
+                    Some(ScalarKind::Float(n)) => n < least as f64 || n > most as f64,
+                    _ => false,
+                };
+                if out {
+                    return self.push(at, value, What::OutOf(least, most));
+                }
+                Leaf::Number
             }
             Leaf::Between(least, most) => {
                 if value.as_i64().is_some_and(|n| n < least || n > most) {
@@ -201,7 +257,25 @@ impl<'d> Walk<'d> {
             None => leaf == Leaf::Any,
         };
         if !fits {
-            self.wrong(at, value, wanted(leaf));
+            return self.wrong(at, value, wanted(leaf));
+        }
+        let wanted = field.sizes.map(|sizes| sizes.each);
+        if let (Some(text), Some(wanted)) = (text, wanted) {
+            let is = text.chars().count();
+            if leaf == Leaf::String && !wanted.has(is) {
+                self.push(at, value, What::Size(Length { of: Counted::Characters, wanted, is }));
+            }
+        }
+    }
+
+    fn keys(&mut self, at: Place<'d>, value: Node<'d>, wanted: Option<Size>) {
+        let Some(wanted) = wanted else { return };
+        let merged = |key: &str| key == "<<" || key.starts_with('$') || may_be_in(key);
+        let key = |(key, _): (Node<'d>, _)| key.as_str();
+        // Null is the same as nothing.
+        let is = value.entries().filter(|(_, value)| !value.is_null()).count();
+        if !wanted.has(is) && !value.entries().any(|it| key(it).is_none_or(merged)) {
+            self.push(at, value, What::Size(Length { of: Counted::Keys, wanted, is }));
         }
     }
 
@@ -256,8 +330,8 @@ fn wanted(leaf: Leaf) -> &'static str {
         Leaf::Bool => "a boolean",
         Leaf::Int32 => "an integer of 32 bits",
         Leaf::Int64 | Leaf::Between(..) | Leaf::Among(_) => "an integer",
-        Leaf::Number => "a number",
-        Leaf::IntOrString => "an integer or a string",
+        Leaf::Number | Leaf::Within(..) => "a number",
+        Leaf::IntOrString | Leaf::IntOrMatching(_) => "an integer or a string",
         Leaf::Quantity => "a quantity",
         Leaf::Any => "anything",
         Leaf::Type(_) | Leaf::Mapping(_) => "a mapping",
@@ -312,6 +386,10 @@ mod tests {
                     What::Mismatch(pattern) => format!("{key}: no match of {}", pattern.text),
                     What::OutOf(least, most) => format!("{key}: not in {least} to {most}"),
                     What::Among(all) => format!("{key}: one of {all:?}"),
+                    What::Size(it) => format!(
+                        "{key}: {} {:?}, not {} to {}",
+                        it.is, it.of, it.wanted.least, it.wanted.most
+                    ),
                     What::Field(field) => format!("{key} since {} on {}", field.since, field.on),
                     What::Type { wanted, found } => format!("{key}: {wanted}, not {found}"),
                 }
@@ -405,6 +483,41 @@ mod tests {
         let text = "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: a}\n\
             spec: {rules: [{backendRefs: [{name: a, port: 80}, {name: a, port: 70000}]}]}\n";
         assert_eq!(told(text), ["port: not in 1 to 65535"]);
+    }
+
+    #[test]
+    fn values_are_held_against_how_long_they_may_be() {
+        let route = |spec: &str| {
+            told(&format!(
+                "apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {{name: a}}\nspec: {spec}\n"
+            ))
+        };
+        let hosts = |count: usize| format!("{{hostnames: [{}]}}", vec!["a.b"; count].join(", "));
+        assert_eq!(route(&hosts(16)), [""; 0]);
+        assert_eq!(route(&hosts(17)), ["hostnames: 17 Entries, not 0 to 16"]);
+        assert_eq!(
+            route("{rules: [{backendRefs: [{name: \"\", port: 80}]}]}"),
+            ["name: 0 Characters, not 1 to 253"]
+        );
+        assert_eq!(route("{parentRefs: [{name: null}]}"), [""; 0]);
+        // Characters, and not bytes.
+        let header = |value: &str| {
+            let header = format!("{{name: x, value: {value}}}");
+            route(&format!("{{rules: [{{matches: [{{headers: [{header}]}}]}}]}}"))
+        };
+        assert_eq!(header(&"ä".repeat(4096)), [""; 0]);
+        assert_eq!(header(&"ä".repeat(4097)), ["value: 4097 Characters, not 1 to 4096"]);
+        let gateway = |count: usize| {
+            let options: Vec<String> = (0..count).map(|n| format!("a.b/c{n}: d")).collect();
+            let tls =
+                format!("{{certificateRefs: [{{name: a}}], options: {{{}}}}}", options.join(", "));
+            told(&format!(
+                "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {{name: a}}\n\
+                 spec: {{gatewayClassName: a, listeners: [{{name: a, port: 1, protocol: HTTPS, tls: {tls}}}]}}\n"
+            ))
+        };
+        assert_eq!(gateway(16), [""; 0]);
+        assert_eq!(gateway(17), ["options: 17 Keys, not 0 to 16"]);
     }
 
     /// An older copy of a pod has not all that pods have by now.

@@ -3,13 +3,15 @@
 //! A table is text, one structure after another, each after those it holds; a line with a blank in
 //! front is a field, with `!` when it is required and `<n` when the release of that place lacks it,
 //! and then what it holds: `*` a list of, `%` a mapping of, a letter for a scalar, `#n` the
-//! structure of that place, `=a|b` one of these, `~n` a text that matches the pattern of that place,
-//! `[0,9` a whole number from this to that, `{1|2` one of these. Lines that begin with `~` are the patterns. Most runs meet no custom resource, so that a table
-//! is read when a kind of its project turns up, and then kept for the life of the process.
+//! structure of that place, `=a|b` one of these, `~n` a text that matches the pattern of that place
+//! and `x~n` the same or a whole number, `[0,9` a whole number from this to that, `n[0,9` any number,
+//! `{1|2` one of these. `(1,9)` in front of any of it is how long it may be. Lines that begin with
+//! `~` are the patterns. Most runs meet no custom resource, so that a table is read when a kind of its
+//! project turns up, and then kept for the life of the process.
 
 use std::sync::OnceLock;
 
-use super::{Field, Form, Known, Leaf, Pattern, Structure, find as find_any};
+use super::{Field, Form, Known, Leaf, Pattern, Size, Sizes, Structure, find as find_any};
 
 /// A custom resource.
 #[derive(Debug)]
@@ -178,6 +180,7 @@ fn field_of(
         until = gone.get(..1)?.parse().ok()?;
         rest = gone.get(1..)?;
     }
+    let (outer, rest) = size_of(rest)?;
     let (form, rest) = if let Some(rest) = rest.strip_prefix("%*") {
         (Form::MapOfLists, rest)
     } else if let Some(rest) = rest.strip_prefix('%') {
@@ -187,19 +190,30 @@ fn field_of(
     } else {
         (Form::One, rest)
     };
+    let (inner, rest) = match form {
+        Form::One => (outer, rest),
+        _ => size_of(rest)?,
+    };
+    let entries = if form == Form::One { None } else { outer };
+    let sizes = entries.or(inner).map(|_| {
+        let sizes = Sizes { entries: entries.unwrap_or_default(), each: inner.unwrap_or_default() };
+        &*Box::leak(Box::new(sizes))
+    });
+    let pattern = |number: &str| patterns.get(number.parse::<usize>().ok()?).copied();
     let leaf = if let Some(number) = rest.strip_prefix('#') {
         Leaf::Mapping(structures.get(number.parse::<usize>().ok()?).copied()?)
     } else if let Some(all) = rest.strip_prefix('=') {
         Leaf::OneOf(all.split('|').collect::<Vec<_>>().leak())
     } else if let Some(number) = rest.strip_prefix('~') {
-        Leaf::Matching(patterns.get(number.parse::<usize>().ok()?).copied()?)
+        Leaf::Matching(pattern(number)?)
+    } else if let Some(number) = rest.strip_prefix("x~") {
+        Leaf::IntOrMatching(pattern(number)?)
     } else if let Some(bounds) = rest.strip_prefix('[') {
-        let (least, most) = bounds.split_once(',')?;
-        let bound = |text: &str, none: i64| match text {
-            "" => Some(none),
-            text => text.parse().ok(),
-        };
-        Leaf::Between(bound(least, i64::MIN)?, bound(most, i64::MAX)?)
+        let (least, most) = bounds_of(bounds, i64::MIN, i64::MAX)?;
+        Leaf::Between(least, most)
+    } else if let Some(bounds) = rest.strip_prefix("n[") {
+        let (least, most) = bounds_of(bounds, i64::MIN, i64::MAX)?;
+        Leaf::Within(least, most)
     } else if let Some(all) = rest.strip_prefix('{') {
         let all: Option<Vec<i64>> = all.split('|').map(|one| one.parse().ok()).collect();
         Leaf::Among(all?.leak())
@@ -214,7 +228,26 @@ fn field_of(
             _ => return None,
         }
     };
-    Some(Field { name, form, leaf, since: 0, until, on: 0, required })
+    Some(Field { name, form, leaf, since: 0, until, on: 0, required, sizes })
+}
+
+/// `1,9`, where nothing is no bound.
+fn bounds_of<N: std::str::FromStr>(text: &str, least: N, most: N) -> Option<(N, N)> {
+    let bound = |text: &str, none: N| match text {
+        "" => Some(none),
+        text => text.parse().ok(),
+    };
+    let (from, to) = text.split_once(',')?;
+    Some((bound(from, least)?, bound(to, most)?))
+}
+
+/// Takes a size off the front, where there is one; `None` for one that is not closed.
+fn size_of(text: &'static str) -> Option<(Option<Size>, &'static str)> {
+    let Some(rest) = text.strip_prefix('(') else { return Some((None, text)) };
+    let (size, rest) = rest.split_once(')')?;
+    let none = Size::default();
+    let (least, most) = bounds_of(size, none.least, none.most)?;
+    Some((Some(Size { least, most }), rest))
 }
 
 /// The object: its own fields, and those of every object, whose metadata the API server reads by
@@ -235,6 +268,7 @@ fn root(structure: &'static Structure) -> &'static Structure {
         until: 0,
         on: 0,
         required: false,
+        sizes: None,
     };
     fields.push(status);
     fields.sort_by_key(|field| field.name);
@@ -342,6 +376,18 @@ mod tests {
         let path = ["spec", "rules", "filters", "requestRedirect", "statusCode"];
         let status = field("gateway.networking.k8s.io/v1", "HTTPRoute", &path).leaf;
         assert_eq!(status, Leaf::Among(&[301, 302, 303, 307, 308]));
+        let name = field("gateway.networking.k8s.io/v1", "HTTPRoute", &["spec", "hostnames"]);
+        let sizes = name.sizes.expect("sizes");
+        assert_eq!(
+            (sizes.entries, sizes.each),
+            (Size { least: 0, most: 16 }, Size { least: 1, most: 253 })
+        );
+        let path = ["spec", "portLevelMtls"];
+        let ports = field("security.istio.io/v1", "PeerAuthentication", &path);
+        assert_eq!(ports.form, Form::Map);
+        let path = ["spec", "metrics", "provider", "job", "spec", "template", "spec", "containers"];
+        let containers = field("argoproj.io/v1alpha1", "AnalysisTemplate", &path);
+        assert_eq!(containers.sizes, None);
         let canary = field("flagger.app/v1beta1", "Canary", &["spec", "targetRef", "kind"]);
         assert!(
             matches!(canary.leaf, Leaf::OneOf(all) if all.contains(&"DaemonSet")),

@@ -54,6 +54,41 @@ pub struct Field {
     pub on: u8,
     /// Whether the published schema wants it.
     pub required: bool,
+    /// How long its value may be, where a CRD says so: the published schema of Kubernetes' own kinds
+    /// says it of none.
+    pub sizes: Option<&'static Sizes>,
+}
+
+/// How long the value of a field may be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sizes {
+    /// Entries of the list, or keys of the mapping of names, that the field is.
+    pub entries: Size,
+    /// Characters of each text, or keys of each mapping, in it.
+    pub each: Size,
+}
+
+/// From how many to how many.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Size {
+    /// No fewer than these.
+    pub least: u32,
+    /// No more than these; `u32::MAX` is no limit.
+    pub most: u32,
+}
+
+impl Default for Size {
+    fn default() -> Self {
+        Self { least: 0, most: u32::MAX }
+    }
+}
+
+impl Size {
+    /// Whether it is as many.
+    pub fn has(self, count: usize) -> bool {
+        u32::try_from(count).is_ok_and(|count| (self.least..=self.most).contains(&count))
+            || (self.most == u32::MAX && count > u32::MAX as usize)
+    }
 }
 
 /// How often a field holds its value.
@@ -98,8 +133,12 @@ pub enum Leaf {
     OneOf(&'static [&'static str]),
     /// A text that matches.
     Matching(&'static Pattern),
+    /// A whole number, or a text that matches.
+    IntOrMatching(&'static Pattern),
     /// A whole number from the first to the last.
     Between(i64, i64),
+    /// Any number from the first to the last.
+    Within(i64, i64),
     /// One of these whole numbers.
     Among(&'static [i64]),
     /// A mapping of a CRD.
@@ -108,7 +147,7 @@ pub enum Leaf {
 
 /// A field as the table writes it down.
 const fn f(name: &'static str, form: Form, leaf: Leaf) -> Field {
-    Field { name, form, leaf, since: 0, until: 0, on: 0, required: false }
+    Field { name, form, leaf, since: 0, until: 0, on: 0, required: false, sizes: None }
 }
 
 /// A structure as the table writes it down.

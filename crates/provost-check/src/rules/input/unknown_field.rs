@@ -77,7 +77,8 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
                 | What::OneOf(_)
                 | What::Mismatch(_)
                 | What::OutOf(..)
-                | What::Among(_),
+                | What::Among(_)
+                | What::Size(_),
                 _,
             ) => {}
         }

@@ -1,14 +1,14 @@
 //! Kinds that came later, and values of the wrong type.
 
-use super::{RULE, kinds, refuse};
+use super::{RULE, is_alone, kinds, refuse};
 use crate::case::ObjectCase;
-use crate::case::fields::{What, deviations};
+use crate::case::fields::{Counted, Length, What, deviations};
 use crate::facts::document::{Node, ScalarKind, ScalarStyle};
 use crate::facts::placeholders::is_placeholder;
 use crate::facts::{Object, Origin};
 use crate::findings::{Finding, Fix, Level};
 use crate::model::names::nearest;
-use crate::model::schema::{self, Custom, Known, Pattern};
+use crate::model::schema::{self, Custom, Known, Pattern, Size};
 use crate::rules::rule::Findings;
 
 /// Source: strict and lenient decoding of k8s.io/apimachinery v0.37.2
@@ -76,6 +76,13 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
                     custom.releases()
                 );
                 out.push(Finding::new(&RULE, message, &value.origin(), "out of range"));
+            }
+            (What::Size(length), Some(custom)) => {
+                // What kustomize has a hand in gets the rest of its keys from another file.
+                let few = length.of == Counted::Keys && length.is < length.wanted.least as usize;
+                if !few || is_alone(case) {
+                    out.push(size(value, deviation.key, length, custom));
+                }
             }
             _ => {}
         }
@@ -179,6 +186,39 @@ fn mismatch(value: Node<'_>, name: &str, pattern: &Pattern, custom: &Custom) -> 
         &value.origin(),
         "refused",
     )
+}
+
+/// `MinLength`, `MaxItems` and the others in pkg/validation/validate/values.go of k8s.io/kube-openapi,
+/// which counts characters as runes.
+fn size(value: Node<'_>, key: Node<'_>, length: Length, custom: &Custom) -> Finding {
+    let name = key.as_str().unwrap_or_default();
+    let Length { of, wanted: Size { least, most }, is } = length;
+    let (one, many) = match of {
+        Counted::Characters => ("character", "characters"),
+        Counted::Entries => ("entry", "entries"),
+        Counted::Keys => ("key", "keys"),
+    };
+    let unit = |n: u32| if n == 1 { one } else { many };
+    let wanted = match (least, most) {
+        (least, u32::MAX) => format!("{least} {} or more", unit(least)),
+        (least, most) if least == most => format!("{most} {}", unit(most)),
+        (0, most) => format!("at most {most} {}", unit(most)),
+        (least, most) => format!("{least} to {most} {}", unit(most)),
+    };
+    let is = match is {
+        0 => "none".to_owned(),
+        is => is.to_string(),
+    };
+    let message = format!(
+        "`{name}` takes {wanted}, and has {is}: the CRDs of {} refuse it",
+        custom.releases()
+    );
+    // A long list is shown by its name.
+    let origin = match of {
+        Counted::Characters => value.origin(),
+        Counted::Entries | Counted::Keys => key.origin(),
+    };
+    Finding::new(&RULE, message, &origin, format!("{is} of them"))
 }
 
 /// What nobody could apply so far, and what its author must have meant.
