@@ -1,5 +1,6 @@
 //! An autoscaler that divides by a request that is not there.
 
+mod metric_type;
 mod triggers;
 
 use crate::case::resources::Supplied;
@@ -24,6 +25,12 @@ const TRIGGER: Variant = Variant::new(
     "a trigger, or a key of its metadata, that KEDA does not know",
 );
 
+const METRIC_TYPE: Variant = Variant::new(
+    "unusable-metric-type",
+    Level::Deny,
+    "a trigger of KEDA's with a type of metric that its scaler does not take",
+);
+
 /// Utilization is usage by request; without the request the controller does not scale.
 pub static RULE: Rule = Rule {
     id: "hpa-without-requests",
@@ -32,7 +39,7 @@ pub static RULE: Rule = Rule {
     title: "an autoscaler on utilization of a request that is not set",
     page: include_str!("hpa-without-requests.md"),
     needs: &[Need::Manifest],
-    variants: &[UNKNOWN, TRIGGER],
+    variants: &[UNKNOWN, TRIGGER, METRIC_TYPE],
     check: Check::Object(check),
     also: &[Check::Object(triggers::check)],
     ..Rule::BASE

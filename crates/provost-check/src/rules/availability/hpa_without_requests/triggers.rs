@@ -1,6 +1,6 @@
 //! Triggers of KEDA's: those by a share of a request, and those that KEDA does not know.
 
-use super::{RULE, TRIGGER, lacking, without_request};
+use super::{RULE, TRIGGER, lacking, metric_type, without_request};
 use crate::case::references::Wanted;
 use crate::case::routes::Said;
 use crate::case::{ObjectCase, WorkloadCase};
@@ -27,6 +27,7 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         let judged = match of.text {
             known if keda::is_type(known) => {
                 metadata(case, trigger, known, out);
+                metric_type::check(trigger, &of, out);
                 share(case, trigger, &of, out)
             }
             _ => unknown(case, &of, out),

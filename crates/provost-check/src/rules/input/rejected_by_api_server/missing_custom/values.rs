@@ -34,6 +34,12 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
     {
         scaled_object::check(spec, out);
     }
+    if meta.group() == "keda.sh"
+        && meta.kind.value == "ScaledJob"
+        && let Some(spec) = case.object.node().get("spec")
+    {
+        scaled_object::triggers(spec, out);
+    }
 }
 
 /// `ValidateDuration` in internal/apis/certmanager/validation/certificate.go of cert-manager v1.21,
