@@ -43,6 +43,12 @@ impl Joined<'_> {
         self.world.settings.closed_world && !declared
     }
 
+    /// The same of all namespaces.
+    pub fn all_pods_are_known(&self) -> bool {
+        let declared = self.declares(|entry| RUN_PODS.contains(&entry.kind.as_str()));
+        self.world.settings.closed_world && !declared
+    }
+
     fn declares(&self, is_meant: impl Fn(&Existing) -> bool) -> bool {
         let entries = self.world.settings.cluster.exists.iter().zip(&self.declared.used);
         let mut found = false;

@@ -5,6 +5,7 @@
 //! environment and command line. A join that cannot be made is a fact too: asking for it answers
 //! [`Abstain`], which a rule passes on with `?`.
 
+pub mod alternatives;
 pub mod binding;
 pub mod builder;
 pub mod command;

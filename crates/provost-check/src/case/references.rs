@@ -472,6 +472,12 @@ impl<'w> Made<'w> {
 }
 
 impl Joined<'_> {
+    /// Whether an object of the input is of a kind whose controller may make pods of its own: an
+    /// installation of the mesh, a Gateway, a database.
+    pub fn pods_may_be_made(&self) -> bool {
+        !self.made.owners.is_empty()
+    }
+
     /// Whether an autoscaler of the input scales the workload.
     pub fn is_scaled(&self, workload: &Object) -> bool {
         let meta = &workload.meta;

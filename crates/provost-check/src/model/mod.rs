@@ -20,6 +20,7 @@ pub mod keda;
 pub mod listeners;
 pub mod memlimit;
 pub mod merge_keys;
+pub mod mesh_config;
 pub mod mtls;
 pub mod names;
 pub mod pacer;

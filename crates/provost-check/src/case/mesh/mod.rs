@@ -5,11 +5,13 @@
 mod hosts;
 mod meshed;
 mod policies;
+mod providers;
 mod sidecars;
 
 pub use hosts::{Destination, Hosts, Shares, full_name, is_of_other_domain, service_of};
 pub use meshed::{Meshed, Proxy};
 pub use policies::Mtls;
+pub use providers::{Provider, Providers};
 pub(super) use sidecars::may_configure;
 
 use super::Joined;

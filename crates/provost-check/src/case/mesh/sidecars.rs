@@ -8,7 +8,7 @@ use crate::findings::Abstain;
 use crate::model::mtls::{ROOT_NAMESPACE, proxy_setting};
 
 /// Objects with the mesh's own configuration that are looked at.
-const MOST_CONFIGS: usize = 16;
+pub(super) const MOST_CONFIGS: usize = 16;
 
 /// Whether the object may hold the mesh's own configuration.
 pub(in crate::case) fn may_configure(object: &Object) -> bool {

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::case::Joined;
+use crate::case::alternatives::{Alternatives, Applied};
 use crate::case::mesh::full_name;
 use crate::facts::Object;
 use crate::facts::document::Node;
 use crate::facts::placeholders::may_be_in;
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const GATEWAYS: Variant = Variant::new(
@@ -40,6 +41,9 @@ const MOST: usize = 128;
 /// An object with the place of what it claims.
 type Claim<'w> = (&'w Object, Node<'w>);
 
+/// Who routes a host, and as what.
+type Routes<'w> = BTreeMap<(String, &'static str), Vec<Claim<'w>>>;
+
 /// The proxies by their labels, a port of theirs and the address it is bound to.
 type Port<'w> = (Vec<(&'w str, &'w str)>, i64, &'w str);
 
@@ -48,8 +52,9 @@ type Ports<'w> = BTreeMap<Port<'w>, Vec<(Claim<'w>, &'w str)>>;
 
 fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
     joined.not_without_mesh()?;
-    let mut routes: BTreeMap<(String, &str), Vec<Claim<'_>>> = BTreeMap::new();
+    let mut routes = Routes::new();
     let mut ports = Ports::new();
+    let mut sides = Alternatives::default();
     let mut any = false;
     for object in &joined.world.objects {
         if object.meta.group() != "networking.istio.io" {
@@ -59,11 +64,11 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
         match object.meta.kind.value.as_str() {
             "VirtualService" => {
                 any = true;
-                virtual_service(joined, object, spec, &mut routes, out);
+                virtual_service(joined, object, spec, (&mut routes, &mut sides), out);
             }
             "Gateway" => {
                 any = true;
-                gateway(joined, object, spec, &mut ports, out);
+                gateway(joined, object, spec, (&mut ports, &mut sides), out);
             }
             _ => {}
         }
@@ -71,11 +76,37 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
     if any { Ok(()) } else { Err(Abstain::NotApplicable) }
 }
 
-/// Whether two objects are two, and applied together.
-fn beside(joined: &Joined<'_>, a: &Object, b: &Object) -> bool {
+/// The first of those that contradict the object and come to one cluster with it. Where it is not known
+/// of one whether it does, that is said.
+fn beside<'c, 'w, T>(
+    joined: &Joined<'_>,
+    sides: &mut Alternatives,
+    object: &Object,
+    claims: &'c [T],
+    of: impl Fn(&T) -> Option<&'w Object>,
+    out: &mut Findings,
+) -> Option<&'c T> {
     let name =
         |object: &Object| (object.meta.namespace.value.clone(), object.meta.name().to_owned());
-    name(a) != name(b) && joined.together(a, b)
+    let mut perhaps = None;
+    for claim in claims.iter().take(COMPARED) {
+        let Some(other) = of(claim).filter(|other| name(other) != name(object)) else { continue };
+        match sides.applied(joined, other, object) {
+            Applied::Together => return Some(claim),
+            Applied::Perhaps => perhaps = perhaps.or(Some(other)),
+            Applied::Apart => {}
+        }
+    }
+    if let Some(other) = perhaps {
+        let what = format!(
+            "whether {0} {1} and {2} are applied together",
+            object.meta.kind.value,
+            other.meta.name(),
+            object.meta.name()
+        );
+        out.abstain(Abstain::unknown(Reason::Alternatives, what));
+    }
+    None
 }
 
 fn items<'d>(node: Node<'d>, key: &str) -> impl Iterator<Item = Node<'d>> + use<'d> {
@@ -101,7 +132,7 @@ fn virtual_service<'w>(
     joined: &'w Joined<'w>,
     object: &'w Object,
     spec: Node<'w>,
-    routes: &mut BTreeMap<(String, &'static str), Vec<Claim<'w>>>,
+    (routes, sides): (&mut Routes<'w>, &mut Alternatives),
     out: &mut Findings,
 ) {
     let gateways = || items(spec, "gateways").filter_map(Node::as_str);
@@ -117,7 +148,7 @@ fn virtual_service<'w>(
             let Some(text) = host.as_str().filter(|text| !may_be_in(text)) else { continue };
             let full = full_name(text, &object.meta.namespace.value);
             let claims = routes.entry((full, kind)).or_default();
-            let other = claims.iter().take(COMPARED).find(|(o, _)| beside(joined, o, object));
+            let other = beside(joined, sides, object, claims, |(other, _)| Some(*other), out);
             if let Some((other, place)) = other {
                 let mut finding = Finding::new(
                     &RULE,
@@ -145,7 +176,7 @@ fn gateway<'w>(
     joined: &'w Joined<'w>,
     object: &'w Object,
     spec: Node<'w>,
-    ports: &mut Ports<'w>,
+    (ports, sides): (&mut Ports<'w>, &mut Alternatives),
     out: &mut Findings,
 ) {
     let Some(selector) = spec.get("selector") else { return };
@@ -172,9 +203,10 @@ fn gateway<'w>(
         }
         let bind = server.get("bind").and_then(Node::as_str).unwrap_or_default();
         let claims = ports.entry((labels.clone(), number, bind)).or_default();
-        let other = claims.iter().take(COMPARED).find(|((other, _), spoken)| {
-            beside(joined, other, object) && !(is_http(protocol) && is_http(spoken))
-        });
+        let takes = |((other, _), spoken): &(Claim<'w>, &'w str)| {
+            (!is_http(protocol) || !is_http(spoken)).then_some(*other)
+        };
+        let other = beside(joined, sides, object, claims, takes, out);
         if let Some(((other, place), spoken)) = other {
             let mut finding = Finding::new(
                 &RULE,

@@ -1,13 +1,16 @@
 //! Policies that hold for nobody, or compare with what no caller is called.
 
+mod hosts;
+mod selectors;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::COMPARED;
 use crate::case::near::Near;
-use crate::case::{ObjectCase, WorkloadCase};
+use crate::case::{ObjectCase, WorkloadCase, World};
 use crate::facts::mesh::{AuthorizationPolicy, Identity, IdentityKind, PeerAuthentication};
 use crate::facts::objects::Selector;
-use crate::facts::{Fact, Origin};
+use crate::facts::{Fact, Object, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::mtls::ROOT_NAMESPACE;
 use crate::model::names;
@@ -27,6 +30,16 @@ const NOTHING: Variant = Variant::new(
     "authorization-selects-nothing",
     Level::Warn,
     "an AuthorizationPolicy whose selector matches no pod",
+);
+const NO_POD: Variant = Variant::new(
+    "selector-matches-no-pod",
+    Level::Warn,
+    "an object of Istio for pods that do not exist",
+);
+const NO_HOST: Variant = Variant::new(
+    "destination-rule-without-host",
+    Level::Warn,
+    "a DestinationRule about a host that nobody has",
 );
 const MALFORMED: Variant = Variant::new(
     "malformed-principal",
@@ -54,9 +67,18 @@ pub static RULE: Rule = Rule {
     title: "a policy of the mesh that has no effect",
     page: include_str!("mesh-policy-never-matches.md"),
     needs: &[Need::Manifest],
-    variants: &[SPIFFE, UNKNOWN, NOTHING, SERVICE_PORT, MALFORMED, AUTHORIZED_PORT],
+    variants: &[
+        SPIFFE,
+        UNKNOWN,
+        NOTHING,
+        SERVICE_PORT,
+        MALFORMED,
+        AUTHORIZED_PORT,
+        NO_POD,
+        NO_HOST,
+    ],
     check: Check::Object(authorization),
-    also: &[Check::Object(peers)],
+    also: &[Check::Object(peers), Check::Object(hosts::check), Check::Run(selectors::check)],
     ..Rule::BASE
 };
 
@@ -286,38 +308,18 @@ fn selects_nothing(case: &ObjectCase<'_>, selector: &Selector, out: &mut Finding
         .filter_map(|id| case.world().objects.get(*id))
         .filter(|object| !object.is_helm_hook() && case.joined.may_be_together(case.object, object))
         .find_map(|object| Some((object, Near::of(selector, object)?)));
-    let finding = |message: String| {
-        Finding::new(&RULE, message, &selector.origin, "matches no pod").variant(&NOTHING)
-    };
     let deny = "the policy holds for nobody";
     match near {
-        Some((object, Near::OnObjectOnly)) => {
-            let kind = &object.meta.kind.value;
-            let name = object.meta.name();
-            let mut finding = finding(format!(
-                "no pod has the labels {wanted}: {kind} {name} has them itself, its pod template has not, and {deny}"
-            ));
-            if let Some(workload) = object.workload() {
-                finding = finding.also(&workload.pod.origin, "the pods lack the labels");
-            }
-            out.push(finding.fix(Fix::suggest("put the labels on spec.template.metadata too")));
-        }
-        Some((object, Near::Value { key, wanted, found })) => {
-            let mut finding =
-                finding(format!("no pod has the label {key}={wanted}, only {key}={found}: {deny}"));
-            let labels = object.workload().map(|w| &w.pod.labels);
-            if let Some(label) = labels.and_then(|labels| labels.get(&key)) {
-                finding = finding.also(&label.origin, "what the pods have");
-            }
-            let fix = Fix::suggest(format!("select {key}: {found}"));
-            out.push(finding.fix(match selector.labels.get(&key) {
-                Some(value) => case.world().rewrite(fix, &value.origin, &value.value, &found),
-                None => fix,
-            }));
+        Some((object, near)) => {
+            let finding = near_miss(case.world(), selector, &wanted, object, &near, deny);
+            out.push(finding.variant(&NOTHING));
         }
         None if case.joined.pods_are_known(namespace) => {
+            let message =
+                format!("no pod of namespace {namespace} has the labels {wanted}: {deny}");
             out.push(
-                finding(format!("no pod of namespace {namespace} has the labels {wanted}: {deny}"))
+                Finding::new(&RULE, message, &selector.origin, "matches no pod")
+                    .variant(&NOTHING)
                     .fix(Fix::suggest("select labels that the pod template has")),
             );
         }
@@ -327,6 +329,46 @@ fn selects_nothing(case: &ObjectCase<'_>, selector: &Selector, out: &mut Finding
         }
     }
     Ok(())
+}
+
+/// A selector that matches no pod, and nearly matches those of one workload.
+fn near_miss(
+    world: &World,
+    selector: &Selector,
+    wanted: &str,
+    object: &Object,
+    near: &Near,
+    effect: &str,
+) -> Finding {
+    let finding =
+        |message: String| Finding::new(&RULE, message, &selector.origin, "matches no pod");
+    match near {
+        Near::OnObjectOnly => {
+            let kind = &object.meta.kind.value;
+            let name = object.meta.name();
+            let mut finding = finding(format!(
+                "no pod has the labels {wanted}: {kind} {name} has them itself, its pod template has not, and {effect}"
+            ));
+            if let Some(workload) = object.workload() {
+                finding = finding.also(&workload.pod.origin, "the pods lack the labels");
+            }
+            finding.fix(Fix::suggest("put the labels on spec.template.metadata too"))
+        }
+        Near::Value { key, wanted, found } => {
+            let mut finding = finding(format!(
+                "no pod has the label {key}={wanted}, only {key}={found}: {effect}"
+            ));
+            let labels = object.workload().map(|w| &w.pod.labels);
+            if let Some(label) = labels.and_then(|labels| labels.get(key)) {
+                finding = finding.also(&label.origin, "what the pods have");
+            }
+            let fix = Fix::suggest(format!("select {key}: {found}"));
+            finding.fix(match selector.labels.get(key) {
+                Some(value) => world.rewrite(fix, &value.origin, &value.value, found),
+                None => fix,
+            })
+        }
+    }
 }
 
 fn peers(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {

@@ -7,6 +7,7 @@ pub mod conflicting_mesh_defaults;
 pub mod conflicting_virtual_services;
 pub mod dangling_mesh_destination;
 pub mod destination_rule_disables_mtls;
+pub mod ineffective_envoy_patch;
 pub mod mesh_policy_never_matches;
 pub mod permissive_mtls;
 pub mod runs_as_proxy_user;
@@ -15,6 +16,7 @@ pub mod strict_mtls_with_unmeshed_client;
 pub mod tls_server_behind_sidecar;
 pub mod trusted_forwarded_client_cert;
 pub mod undeclared_mesh_protocol;
+pub mod unknown_telemetry_provider;
 pub mod unopened_gateway_port;
 
 use crate::case::mesh::Mtls;
@@ -41,4 +43,24 @@ fn strict_at<'w>(mtls: &Mtls<'w>, port: i64) -> Option<&'w Origin> {
         (Mode::Strict, by) => by,
         _ => None,
     }
+}
+
+/// Labels that are on pods, or on their endpoints, and in no manifest: what controllers of
+/// Kubernetes' and Argo Rollouts tell their pods apart by, and what Istio adds
+/// (`AugmentLabels` in pilot/pkg/serviceregistry/util/label).
+fn is_given_label(key: &str) -> bool {
+    let domain = key.split_once('/').map_or("", |(domain, _)| domain);
+    let of = |of: &str| domain == of || domain.strip_suffix(of).is_some_and(|d| d.ends_with('.'));
+    of("kubernetes.io")
+        || of("k8s.io")
+        || of("istio.io")
+        || matches!(
+            key,
+            "pod-template-hash"
+                | "controller-revision-hash"
+                | "pod-template-generation"
+                | "rollouts-pod-template-hash"
+                | "job-name"
+                | "controller-uid"
+        )
 }

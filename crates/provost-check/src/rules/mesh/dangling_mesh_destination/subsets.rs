@@ -14,30 +14,11 @@ use crate::facts::document::Node;
 use crate::facts::objects::Selector;
 use crate::facts::placeholders::{is_placeholder, may_be_in};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::rules::mesh::is_given_label;
 use crate::rules::rule::{Findings, Judged};
 
 /// Workloads of one Service that are looked at.
 const MOST_WORKLOADS: usize = 256;
-
-/// Labels that are on pods, or on their endpoints, and in no manifest: what controllers of
-/// Kubernetes' and Argo Rollouts tell their pods apart by, and what Istio adds
-/// (`AugmentLabels` in pilot/pkg/serviceregistry/util/label).
-fn is_given(key: &str) -> bool {
-    let domain = key.split_once('/').map_or("", |(domain, _)| domain);
-    let of = |of: &str| domain == of || domain.strip_suffix(of).is_some_and(|d| d.ends_with('.'));
-    of("kubernetes.io")
-        || of("k8s.io")
-        || of("istio.io")
-        || matches!(
-            key,
-            "pod-template-hash"
-                | "controller-revision-hash"
-                | "pod-template-generation"
-                | "rollouts-pod-template-hash"
-                | "job-name"
-                | "controller-uid"
-        )
-}
 
 pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let meta = &case.object.meta;
@@ -140,7 +121,7 @@ fn judge(
         return Err(Abstain::unknown(Reason::Templated, what));
     }
     let has = |key: &str| pods.iter().any(|workload| workload.pod().labels.get(key).is_some());
-    if selector.labels.iter().any(|(key, _)| is_given(key) && !has(key)) {
+    if selector.labels.iter().any(|(key, _)| is_given_label(key) && !has(key)) {
         let what = format!("labels of subset {} that a controller gives", name.text);
         return Err(Abstain::unknown(Reason::ExternalController, what));
     }

@@ -1,5 +1,6 @@
 //! Values of custom resources that contradict each other.
 
+mod envoy_filter;
 mod scaled_object;
 mod virtual_service;
 
@@ -27,6 +28,12 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
     }
     if case.is_virtual_service() {
         virtual_service::check(case, out);
+    }
+    if meta.group() == "networking.istio.io"
+        && meta.kind.value == "EnvoyFilter"
+        && let Some(spec) = case.object.node().get("spec")
+    {
+        envoy_filter::check(spec, out);
     }
     if meta.group() == "keda.sh"
         && meta.kind.value == "ScaledObject"
