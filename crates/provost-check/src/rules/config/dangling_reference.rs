@@ -2,6 +2,7 @@
 
 mod pods;
 mod priority;
+mod webhooks;
 
 use crate::case::WorkloadCase;
 use crate::case::provided::SourceKind;
@@ -20,8 +21,9 @@ pub static RULE: Rule = Rule {
     title: "reference to a ConfigMap, Secret, key, account or claim that does not exist",
     page: include_str!("dangling-reference.md"),
     needs: &[Need::Manifest],
-    variants: &[UNKNOWN_PRIORITY, NO_PRIORITY, ACCOUNT, CLAIM, PULL_SECRET],
+    variants: &[UNKNOWN_PRIORITY, NO_PRIORITY, ACCOUNT, CLAIM, PULL_SECRET, WEBHOOK],
     check: Check::Workload(check),
+    also: &[Check::Object(webhooks::check)],
     ..Rule::BASE
 };
 
@@ -55,6 +57,12 @@ const PULL_SECRET: Variant = Variant::new(
     "missing-pull-secret",
     Level::Warn,
     "pull secret that does not exist: the image is pulled without a login",
+);
+
+const WEBHOOK: Variant = Variant::new(
+    "missing-webhook-service",
+    Level::Deny,
+    "Service that the API server asks, and that does not exist or has another port",
 );
 
 /// More objects of one kind in one namespace, or keys of one object, are not searched for a name that

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::case::Joined;
+use crate::case::alternatives::{Alternatives, Applied};
 use crate::facts::Object;
 use crate::facts::document::Node;
 use crate::facts::placeholders::may_be_in;
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// The oldest is taken: `initSidecarScopes` and `getSidecarScope` in pilot/pkg/model/push_context.go,
@@ -42,6 +43,7 @@ type Key<'w> = (&'static str, &'w str, Vec<(&'w str, &'w str)>);
 fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
     joined.not_without_mesh()?;
     let mut claims: BTreeMap<Key<'_>, Vec<&Object>> = BTreeMap::new();
+    let mut sides = Alternatives::default();
     let mut any = false;
     for object in &joined.world.objects {
         let meta = &object.meta;
@@ -57,10 +59,20 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
         }
         let Some(labels) = labels(spec, path) else { continue };
         let claims = claims.entry((kind, &meta.namespace.value, labels)).or_default();
-        let other = claims
-            .iter()
-            .take(COMPARED)
-            .find(|other| other.meta.name() != meta.name() && joined.together(other, object));
+        let mut perhaps = None;
+        let others = claims.iter().take(COMPARED).filter(|it| it.meta.name() != meta.name());
+        let other = others.into_iter().find(|other| match sides.applied(joined, other, object) {
+            Applied::Together => true,
+            Applied::Perhaps => {
+                perhaps = perhaps.or(Some(other.meta.name()));
+                false
+            }
+            Applied::Apart => false,
+        });
+        if let (None, Some(perhaps)) = (other, perhaps) {
+            let what = format!("whether {kind} {perhaps} and {} are applied together", meta.name());
+            out.abstain(Abstain::unknown(Reason::Alternatives, what));
+        }
         if let Some(other) = other {
             if let Err(patched) = unpatched(joined, object, path) {
                 out.abstain(patched);

@@ -29,7 +29,7 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> bool {
     let source = case.world().sources.get(object.document.source);
     if source.kustomizations.is_empty() {
         let mut walk = Walk { found: Vec::new(), custom };
-        walk.mapping(object.node(), custom.structure, false);
+        walk.mapping(object.node(), custom.structure, None);
         out.found.append(&mut walk.found);
         values::check(case, out);
         gateway::check(case, out);
@@ -44,7 +44,13 @@ struct Walk {
 
 impl Walk {
     // The loader bounds how deep values are nested and what aliases expand to.
-    fn mapping(&mut self, node: Node<'_>, structure: &'static Structure, in_list: bool) {
+    // `in_list` is where a value stands that is part of an entry of a list: its key, or the entry.
+    fn mapping(
+        &mut self,
+        node: Node<'_>,
+        structure: &'static Structure,
+        in_list: Option<Node<'_>>,
+    ) {
         if self.found.len() >= MOST {
             return;
         }
@@ -59,25 +65,28 @@ impl Walk {
             if value.is_mapping() {
                 match field.map(|field| field.form) {
                     Some(schema::Form::Map | schema::Form::MapOfLists) => {
-                        for (_, value) in value.entries().filter(|(_, value)| value.is_mapping()) {
-                            self.mapping(value, inner, in_list);
+                        for (key, value) in value.entries().filter(|(_, value)| value.is_mapping())
+                        {
+                            self.mapping(value, inner, in_list.map(|_| key));
                         }
                     }
-                    _ => self.mapping(value, inner, in_list),
+                    _ => self.mapping(value, inner, in_list.map(|_| key)),
                 }
             }
             for item in value.items().filter(|item| item.is_mapping()) {
-                self.mapping(item, inner, true);
+                self.mapping(item, inner, Some(item));
             }
         }
     }
 
-    fn own(&mut self, node: Node<'_>, structure: &'static Structure, in_list: bool) {
-        let Some(first) = first_of_whole(node) else { return };
+    fn own(&mut self, node: Node<'_>, structure: &'static Structure, in_list: Option<Node<'_>>) {
+        // An empty one has no key to point at.
+        let empty = || in_list.filter(|_| node.entries().next().is_none());
+        let Some(first) = first_of_whole(node).or_else(empty) else { return };
         // A key without a value is what a tool is still to fill in, as often as not.
         let written = |name: &str| node.entries().any(|(key, _)| key.as_str() == Some(name));
         let required = || structure.fields.iter().filter(|field| field.required);
-        if !in_list && !required().any(|field| written(field.name)) {
+        if in_list.is_none() && !required().any(|field| written(field.name)) {
             return;
         }
         for field in required().filter(|field| !written(field.name)) {
