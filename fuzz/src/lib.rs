@@ -100,6 +100,7 @@ pub fn strings(data: &[u8]) {
         for string in strings.iter() {
             black_box((string.kind(), strings.place(string)));
         }
+        black_box((strings.variable_reads(), strings.signals()));
     }
 }
 

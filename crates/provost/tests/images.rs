@@ -260,7 +260,8 @@ fn a_secret_in_the_configuration_is_never_shown() {
     }
     let line = shown.lines().find(|line| line.contains(CANARY));
     assert_eq!(line, None);
-    for name in ["PGPASSWORD", "SIGNING_KEY", "BASIC_AUTH"] {
+    // By their names, and, masked before any rule sees them, by their shapes.
+    for name in ["PGPASSWORD", "SIGNING_KEY", "BASIC_AUTH", "STORE", "SQL", "UPSTREAM", "SLACK"] {
         assert!(shown.contains(&format!("in {name}")), "{name} is not told");
     }
 }
@@ -304,6 +305,36 @@ fn a_secret_that_a_later_layer_deletes_is_told_and_never_shown() {
     ] {
         assert!(out.contains(said), "{said}\n{run}");
     }
+}
+
+/// Baselines held fingerprints only, so that nothing was said of a program that had grown.
+#[test]
+fn a_baseline_remembers_the_size_of_a_program() {
+    let dir = Dir::new();
+    let app = dir.path().join("app");
+    let program = program();
+    let check = |bytes: &[u8], more: &[&str]| {
+        fs::write(&app, bytes).unwrap();
+        let rule = ["check", "--binary", "app", "--only", "binary-over-size-budget"];
+        dir.provost(&[&rule[..], more].concat())
+    };
+    let longer = |percent: usize| [&program[..], &vec![0; program.len() * percent / 100]].concat();
+    let wrote = check(&program, &["--write-baseline", "known.json"]);
+    assert_eq!(wrote.code, 0, "{wrote}");
+    let known: Value =
+        serde_json::from_slice(&fs::read(dir.path().join("known.json")).unwrap()).unwrap();
+    assert_eq!(known["version"], 2);
+    assert_eq!(known["programs"][0]["size"], program.len());
+    assert_eq!(known["programs"][0]["arch"], "amd64");
+    let baseline = ["--baseline", "known.json", "--fail-on", "warn"];
+    let grown = check(&longer(30), &baseline);
+    assert_eq!(grown.code, 1, "{grown}");
+    assert!(grown.out.contains("binary-over-size-budget/grown-since-baseline"), "{grown}");
+    assert!(grown.out.contains("known.json: knows it with"), "{grown}");
+    assert_eq!(check(&longer(19), &baseline).code, 0);
+    // What was written before sizes were kept says nothing of them.
+    fs::write(dir.path().join("known.json"), "{\"version\": 2, \"findings\": []}").unwrap();
+    assert_eq!(check(&longer(30), &baseline).code, 0);
 }
 
 #[test]

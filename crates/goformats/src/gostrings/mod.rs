@@ -20,6 +20,7 @@ mod arm64;
 mod blob;
 mod calls;
 mod classify;
+mod follow;
 mod image;
 mod inline;
 mod listen;
@@ -28,6 +29,7 @@ mod owner;
 mod paths;
 mod presence;
 mod signals;
+mod variables;
 mod x86;
 
 use std::num::NonZeroU64;
@@ -42,6 +44,7 @@ pub use owner::{Owner, Owners};
 pub use paths::{PathIn, path_in};
 pub use presence::{Doubt, Presence, Where};
 pub use signals::{Asked, SignalCall, Signals};
+pub use variables::{VariableRead, VariableReads};
 
 use crate::binary::Binary;
 use crate::elf::Machine;

@@ -42,7 +42,7 @@ use crate::artifact::{Source, SourceKind, Sources};
 use crate::facts::binary::{Binary, BinaryFormat, Functions, GoProgram, Module};
 use crate::facts::program_text::{
     AskedSignals, JoinedHost, ListenText, ListenTexts, NumberPresence, ProgramString, ProgramText,
-    TextKind, TextOwner, TextPresence,
+    TextKind, TextOwner, TextPresence, VariableRead, VariableReads,
 };
 use crate::facts::{Fact, Origin, symbols};
 use crate::model::names;
@@ -75,7 +75,11 @@ struct Page {
     module_version: String,
     strings: Vec<String>,
     std_strings: Vec<String>,
+    dep_strings: Vec<String>,
     numbers: Vec<u16>,
+    reads: Vec<String>,
+    unclear_reads: Vec<String>,
+    sets: bool,
     unreadable: Option<String>,
     settings: BTreeMap<String, String>,
     godebug: BTreeMap<String, String>,
@@ -109,7 +113,11 @@ impl Default for Page {
             module_version: "(devel)".to_owned(),
             strings: Vec::new(),
             std_strings: Vec::new(),
+            dep_strings: Vec::new(),
             numbers: Vec::new(),
+            reads: Vec::new(),
+            unclear_reads: Vec::new(),
+            sets: false,
             unreadable: None,
             settings: BTreeMap::new(),
             godebug: BTreeMap::new(),
@@ -125,6 +133,9 @@ struct ListedText {
     numbers: Vec<(u16, Origin)>,
     listens: ListenTexts,
     signals: AskedSignals,
+    variables: VariableReads,
+    /// It calls `os.Setenv`.
+    sets: bool,
 }
 
 impl ListedText {
@@ -194,12 +205,18 @@ impl ProgramText for ListedText {
         }
     }
 
-    fn calls(&self, _: &str) -> Result<bool, &'static str> {
-        self.strings.as_ref().map(|_| false).map_err(|why| *why)
+    fn calls(&self, name: &str) -> Result<bool, &'static str> {
+        let calls = self.sets && name == "os.Setenv";
+        self.strings.as_ref().map(|_| calls).map_err(|why| *why)
     }
 
     fn constant(&self, text: &str) -> Result<Option<Origin>, &'static str> {
         let own = |s: &&ProgramString| s.owner != TextOwner::Std && s.text == text;
+        Ok(self.strings()?.iter().find(own).map(|s| s.origin.clone()))
+    }
+
+    fn own_constant(&self, text: &str) -> Result<Option<Origin>, &'static str> {
+        let own = |s: &&ProgramString| s.owner == TextOwner::Main && s.text == text;
         Ok(self.strings()?.iter().find(own).map(|s| s.origin.clone()))
     }
 
@@ -221,6 +238,11 @@ impl ProgramText for ListedText {
 
     fn signals(&self) -> Result<AskedSignals, &'static str> {
         Ok(self.signals.clone())
+    }
+
+    fn variable_reads(&self) -> Result<&VariableReads, &'static str> {
+        self.strings.as_ref().map_err(|why| *why)?;
+        Ok(&self.variables)
     }
 
     fn strings(&self) -> Result<&[ProgramString], &'static str> {
@@ -246,7 +268,9 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
         let mut all = Vec::new();
         let owned = page.strings.iter().map(|s| (s, TextOwner::Main));
         let std = page.std_strings.iter().map(|s| (s, TextOwner::Std));
-        for (i, (text, owner)) in owned.chain(std).enumerate() {
+        let library = TextOwner::Dependency("example.com/library".to_owned());
+        let library = page.dep_strings.iter().map(|s| (s, library.clone()));
+        for (i, (text, owner)) in owned.chain(std).chain(library).enumerate() {
             all.push((text.clone(), origin(i)));
             strings.push(ProgramString {
                 text: text.clone(),
@@ -302,6 +326,21 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
                 all,
                 numbers: page.numbers.iter().map(|n| (*n, at(".text", 0x40_1000))).collect(),
                 listens,
+                variables: VariableReads {
+                    reads: page
+                        .reads
+                        .iter()
+                        .enumerate()
+                        .map(|(i, name)| VariableRead {
+                            name: name.clone(),
+                            function: "main.main".to_owned(),
+                            origin: at(".text", 0x40_3000 + 16 * u64::try_from(i).unwrap_or(0)),
+                        })
+                        .collect(),
+                    unclear: page.unclear_reads.clone(),
+                    ..VariableReads::default()
+                },
+                sets: page.sets,
                 signals: match &page.signals {
                     None => AskedSignals::Termination,
                     Some(none) if none.is_empty() => {

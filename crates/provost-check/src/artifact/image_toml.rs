@@ -23,6 +23,8 @@
 //! "/server" = 1048576              # else 1
 //! [modes]
 //! "/server" = "0700"
+//! [owners]
+//! "/server" = 65532                # uid and gid, else 0
 //! [[secrets]]
 //! path = "/root/.netrc"
 //! what = "a password of netrc"
@@ -42,6 +44,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+use crate::artifact::image::config::{Variables, variables};
 use crate::artifact::{Source, SourceKind, Sources};
 use crate::facts::build::{CommandForm, Instruction, StageConfig};
 use crate::facts::image::{Image, Layer, Library, Mismatch, SecretFile};
@@ -69,6 +72,7 @@ struct Page {
     labels: BTreeMap<String, String>,
     sizes: BTreeMap<String, u64>,
     modes: BTreeMap<String, String>,
+    owners: BTreeMap<String, u32>,
     secrets: Vec<Secret>,
     copy: Option<String>,
     needed: BTreeMap<String, Vec<String>>,
@@ -102,8 +106,8 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
         let entry = FileEntry {
             kind,
             mode: page.modes.get(path).map_or(0o755, |mode| octal(mode)),
-            uid: 0,
-            gid: 0,
+            uid: page.owners.get(path).copied().unwrap_or(0),
+            gid: page.owners.get(path).copied().unwrap_or(0),
             size: page.sizes.get(path).copied().unwrap_or(1),
             link: link.into(),
             layer: page.layer,
@@ -141,27 +145,21 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
         found: format!("sha256:{}", "2e".repeat(32)),
         by_size: false,
     });
+    // As a real image's.
+    let Variables { env, secret: secret_env } =
+        variables(page.env.iter().map(String::as_str), &at("Env"));
     Image {
         source,
         origin: Origin::whole(source),
         path,
+        secret_env,
         names: page.names,
         platform: Fact::written(
             page.platform.unwrap_or_else(|| "linux/amd64".to_owned()),
             at("architecture"),
         ),
         config: StageConfig {
-            env: page
-                .env
-                .iter()
-                .map(|pair| pair.split_once('=').unwrap_or((pair, "")))
-                .map(|(name, value)| {
-                    (
-                        Fact::written(name.to_owned(), at("Env")),
-                        Fact::written(value.to_owned(), at("Env")),
-                    )
-                })
-                .collect(),
+            env,
             user: page.user.map(|user| Instruction {
                 origin: at("User"),
                 value: Fact::written(user, at("User")),

@@ -11,7 +11,7 @@ use self_cell::self_cell;
 use super::binary::Bytes;
 use crate::facts::program_text::{
     AskedSignals, JoinedHost, ListenText, ListenTexts, NumberPresence, ProgramString, ProgramText,
-    TextKind, TextOwner, TextPresence,
+    TextKind, TextOwner, TextPresence, VariableRead, VariableReads,
 };
 use crate::facts::{Origin, SourceId};
 use crate::model::names;
@@ -60,6 +60,7 @@ pub struct MappedText {
     strings: OnceLock<Result<Vec<ProgramString>, &'static str>>,
     signals: OnceLock<Result<AskedSignals, &'static str>>,
     listens: OnceLock<Result<ListenTexts, &'static str>>,
+    variables: OnceLock<Result<VariableReads, &'static str>>,
     /// Answers that were given: a hundred containers ask for one path.
     found: Answers<Box<str>, TextPresence>,
     paths: Answers<Box<str>, TextPresence>,
@@ -78,6 +79,7 @@ impl MappedText {
             strings: OnceLock::new(),
             signals: OnceLock::new(),
             listens: OnceLock::new(),
+            variables: OnceLock::new(),
             found: Mutex::default(),
             paths: Mutex::default(),
             calls: Mutex::default(),
@@ -202,6 +204,14 @@ impl ProgramText for MappedText {
         })
     }
 
+    fn own_constant(&self, text: &str) -> Result<Option<Origin>, &'static str> {
+        self.recovered().with_dependent(|_, strings| {
+            let strings = strings.as_ref().ok_or(UNREADABLE)?;
+            let found = strings.iter().find(|s| s.owner == Owner::Main && s.text == text);
+            Ok(found.map(|string| self.at("string constant", string.address)))
+        })
+    }
+
     fn slip(&self, name: &str) -> Result<Option<(String, Origin)>, &'static str> {
         remembered(&self.slips, name.into(), || {
             self.recovered().with_dependent(|_, strings| {
@@ -269,6 +279,29 @@ impl ProgramText for MappedText {
             })
         };
         self.signals.get_or_init(asked).clone()
+    }
+
+    fn variable_reads(&self) -> Result<&VariableReads, &'static str> {
+        let read = || {
+            self.recovered().with_dependent(|_, strings| {
+                let strings = strings.as_ref().ok_or(UNREADABLE)?;
+                let found = strings
+                    .variable_reads()
+                    .ok_or("the arguments of calls are read in programs of Go 1.18 and newer")?;
+                let reads = found.reads.iter().map(|read| VariableRead {
+                    name: read.name.to_owned(),
+                    function: read.function.to_owned(),
+                    origin: self.at(".text", read.at),
+                });
+                Ok(VariableReads {
+                    reads: reads.collect(),
+                    unclear: found.unclear.iter().map(|name| (*name).to_owned()).collect(),
+                    handed_on: found.handed_on,
+                    limited: found.limited,
+                })
+            })
+        };
+        self.variables.get_or_init(read).as_ref().map_err(|why| *why)
     }
 
     fn paths(&self) -> Vec<String> {

@@ -5,10 +5,11 @@
 
 use goformats::version::GoVersion;
 
-use super::BuildCase;
+use super::{BuildCase, ProgramCase};
 use crate::facts::Fact;
 use crate::facts::build::{BaseImage, GoBuild, Stage};
 use crate::facts::build_context::GoModule;
+use crate::facts::build_files::EntrypointSource;
 use crate::findings::{Abstain, Reason};
 use crate::model::toolchain::{SELECTS, is_older};
 
@@ -74,6 +75,83 @@ impl<'w> BuildCase<'w> {
             let tag_is_written = root.base.is_written();
             Some(Ok(NewerModule { go, module, tag, tag_is_written, outcome }))
         })
+    }
+}
+
+/// A program by another Go than that of the image which builds it.
+#[derive(Clone, Copy, Debug)]
+pub struct OtherBuilder<'w> {
+    /// The builder's version, at its FROM.
+    pub tag: &'w Fact<GoVersion>,
+    /// What asks for the program's Go: the `go` or `toolchain` line, and the builder may fetch it.
+    pub fetched: Option<&'w Fact<String>>,
+    /// The build.
+    pub go: &'w GoBuild,
+}
+
+impl<'w> ProgramCase<'w> {
+    /// The builder of the program's Dockerfile, where its Go is another than the one that built it.
+    ///
+    /// # Errors
+    /// `NotApplicable` for programs that `--build` made, without a Dockerfile, and where that does
+    /// not say which Go it builds with. Unknown where another Go may have been fetched or brought.
+    pub fn other_builder(&self) -> Result<Option<OtherBuilder<'w>>, Abstain> {
+        if self.binary.built_here || self.binary.built_from.is_some() {
+            return Err(Abstain::NotApplicable);
+        }
+        let build = self.build().ok_or(Abstain::NotApplicable)?;
+        let built = &self.binary.go.as_ref().ok_or(Abstain::NotApplicable)?.version.value;
+        let unknown = |what: String| Err(Abstain::unknown(Reason::BaseImageUnknown, what));
+        let go = match build.entrypoint_source() {
+            EntrypointSource::Built(index) => build.go_builds.get(index),
+            EntrypointSource::Unknown if !build.go_builds.is_empty() => {
+                return unknown("the command that builds the program".to_owned());
+            }
+            _ => None,
+        };
+        let go = go.ok_or(Abstain::NotApplicable)?;
+        let (tag, root) = build
+            .go_tag(go)
+            .zip(build.root_of(go.stage))
+            .filter(|_| built.pre.is_none())
+            .ok_or(Abstain::NotApplicable)?;
+        if tag.value.minor == built.minor {
+            return Ok(None);
+        }
+        if !root.base.is_written() {
+            return unknown(format!("the build argument in {}", root.base.value));
+        }
+        if build.brings_go(go.stage) {
+            return unknown(format!("the Go that a step brings into {}", root.base.value));
+        }
+        let found = |fetched| Ok(Some(OtherBuilder { tag, fetched, go }));
+        // What is older than the builder is never fetched, unless it is named; before 1.21 nothing is.
+        let setting = go.variable("GOTOOLCHAIN").map(|setting| setting.value.as_str());
+        match setting.filter(|_| tag.value.minor >= SELECTS) {
+            Some(name) if GoVersion::parse(name).is_some_and(|it| it.minor == built.minor) => {
+                return Ok(None);
+            }
+            Some(name) if name.contains('$') => {
+                return unknown("GOTOOLCHAIN of the builder".to_owned());
+            }
+            Some("local") => return found(None),
+            Some(name) if name.starts_with("go") && !name.contains('+') => return found(None),
+            _ if tag.value.minor < SELECTS || built.minor < tag.value.minor => return found(None),
+            _ => {}
+        }
+        let modules = build.context.iter().flat_map(|context| &context.modules);
+        let module = modules
+            .filter(|(index, _)| build.go_builds.get(*index).is_some_and(|it| std::ptr::eq(it, go)))
+            .map(|(_, module)| module)
+            .next();
+        let Some(module) = module else {
+            return unknown("the Go that go.mod asks for".to_owned());
+        };
+        let lines = module.toolchain.iter().chain([&module.go]);
+        let asks = |line: &&Fact<String>| {
+            GoVersion::parse(&line.value).is_some_and(|asked| asked.minor == built.minor)
+        };
+        found(lines.into_iter().find(asks))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Requests and limits beyond what a container writes: LimitRanges and the class of service.
 
-use super::WorkloadCase;
+use super::{Joined, WorkloadCase};
 use crate::facts::document::Node;
 use crate::facts::workload::{ContainerRole, Resources};
 use crate::facts::{Fact, Object};
@@ -33,12 +33,29 @@ impl Supplied {
 
 /// What a LimitRange supplies; of several items the last counts.
 fn default_of<'w>(range: &'w Object, what: Supplied, resource: &str) -> Option<Node<'w>> {
-    let items = range.node().at(&["spec", "limits"]).into_iter().flat_map(Node::items);
-    let items = items.take(MOST);
-    let items = items.filter(|item| item.get("type").and_then(Node::as_str) == Some("Container"));
-    let amounts =
-        items.filter_map(|item| what.fields().iter().find_map(|field| item.at(&[field, resource])));
+    let amounts = limit_items(range, "Container")
+        .filter_map(|item| what.fields().iter().find_map(|field| item.at(&[field, resource])));
     amounts.last()
+}
+
+impl<'w> Joined<'w> {
+    /// LimitRanges of an object's namespace, whether or not they are applied together with it.
+    pub fn limit_ranges(&self, object: &Object) -> impl Iterator<Item = &'w Object> + use<'w> {
+        let world = self.world;
+        let ranges = self.joins.limit_ranges(&object.meta.namespace.value);
+        let ids: Vec<_> = ranges.iter().take(MOST).copied().collect();
+        ids.into_iter().filter_map(|id| world.objects.get(id))
+    }
+}
+
+/// Items of a LimitRange that are for things of that type: `Container`, `Pod`,
+/// `PersistentVolumeClaim`.
+pub fn limit_items<'w>(
+    range: &'w Object,
+    of: &'static str,
+) -> impl Iterator<Item = Node<'w>> + use<'w> {
+    let items = range.node().at(&["spec", "limits"]).into_iter().flat_map(Node::items);
+    items.take(MOST).filter(move |item| item.get("type").and_then(Node::as_str) == Some(of))
 }
 
 impl<'w> WorkloadCase<'w> {
@@ -85,9 +102,7 @@ impl<'w> WorkloadCase<'w> {
     }
 
     fn limit_ranges(&self) -> impl Iterator<Item = &'w Object> + use<'w> {
-        let (world, joins) = (self.joined.world, &self.joined.joins);
-        let ranges = joins.limit_ranges(&self.object.meta.namespace.value).iter();
-        ranges.take(MOST).filter_map(|id| world.objects.get(*id))
+        self.joined.limit_ranges(self.object)
     }
 
     /// The class of service the pods will have by what is written.

@@ -22,6 +22,8 @@ pub struct Image {
     pub platform: Fact<String>,
     /// What it is configured to do. The origins name keys of the configuration.
     pub config: StageConfig,
+    /// Variables of its ENV whose values are secrets.
+    pub secret_env: Vec<SecretVariable>,
     /// Labels of the configuration.
     pub labels: BTreeMap<String, Fact<String>>,
     /// Layers, the lowest first.
@@ -81,6 +83,15 @@ pub struct UserGroup {
     pub gid: u32,
     /// Names of users that are in it, besides those whose primary group it is.
     pub members: Vec<String>,
+}
+
+/// A variable that holds a secret, by its name or its shape. The secret itself is not kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SecretVariable {
+    /// Its name.
+    pub name: Fact<String>,
+    /// The word in its name, or what it is by its shape: `a GitHub token`.
+    pub what: &'static str,
 }
 
 /// A file that holds a secret. The secret itself is not kept.

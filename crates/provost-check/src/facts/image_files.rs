@@ -57,6 +57,29 @@ impl FileEntry {
         };
         self.mode & bit != 0
     }
+
+    /// Whether a process of that user and those groups may write it. Root may write everything
+    /// (CAP_DAC_OVERRIDE).
+    pub fn writable_by(&self, uid: u32, gids: &[u32]) -> bool {
+        let bit = match () {
+            () if uid == 0 => return true,
+            () if uid == self.uid => 0o200,
+            () if gids.contains(&self.gid) => 0o020,
+            () => 0o002,
+        };
+        self.mode & bit != 0
+    }
+
+    /// Whether, in this directory, that process may put another file in the place of `file`: it may
+    /// write and enter the directory, and, where that is sticky, owns one of the two (`check_sticky` of
+    /// fs/namei.c).
+    pub fn lets_replace(&self, file: &FileEntry, uid: u32, gids: &[u32]) -> bool {
+        let owns = uid == 0 || uid == self.uid || uid == file.uid;
+        self.kind == FileKind::Dir
+            && self.writable_by(uid, gids)
+            && self.executable_by(uid, gids)
+            && (self.mode & 0o1000 == 0 || owns)
+    }
 }
 
 /// All entries by absolute path. The root itself is not listed.
@@ -256,6 +279,23 @@ mod tests {
         assert_eq!(tree.resolve("/bin/sh", false).unwrap(), "/usr/bin/sh");
         let names: Vec<&str> = tree.children("/bin").map(|(name, _)| name).collect();
         assert_eq!(names, ["dash", "sh", "up"]);
+    }
+
+    #[test]
+    fn who_may_write_a_file_and_who_may_replace_it() {
+        let own = |kind, mode, uid, gid| FileEntry { mode, uid, gid, ..entry(kind, "") };
+        let file = own(FileKind::File, 0o755, 0, 0);
+        assert!(!file.writable_by(65532, &[65532]) && file.writable_by(0, &[]));
+        assert!(own(FileKind::File, 0o775, 0, 7).writable_by(65532, &[65532, 7]));
+        assert!(own(FileKind::File, 0o757, 0, 0).writable_by(65532, &[65532]));
+        // The owner's bits count for the owner, whatever those of others are.
+        assert!(!own(FileKind::File, 0o577, 65532, 0).writable_by(65532, &[0]));
+        let dir = |mode, uid| own(FileKind::Dir, mode, uid, 0);
+        assert!(dir(0o777, 0).lets_replace(&file, 65532, &[]));
+        assert!(!dir(0o1777, 0).lets_replace(&file, 65532, &[]), "sticky");
+        assert!(dir(0o1777, 65532).lets_replace(&file, 65532, &[]));
+        assert!(!dir(0o755, 0).lets_replace(&file, 65532, &[]));
+        assert!(!dir(0o766, 0).lets_replace(&file, 65532, &[]), "it cannot be entered");
     }
 
     #[test]

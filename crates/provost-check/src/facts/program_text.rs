@@ -144,6 +144,30 @@ pub enum AskedSignals {
     },
 }
 
+/// An environment variable that the program's own code asks for by a name that is written out.
+#[derive(Clone, Debug, PartialEq)]
+pub struct VariableRead {
+    /// Its name.
+    pub name: String,
+    /// The function that asks.
+    pub function: String,
+    /// The call.
+    pub origin: Origin,
+}
+
+/// What code of the main module asks its environment for.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct VariableReads {
+    /// Each call, in the order of the code.
+    pub reads: Vec<VariableRead>,
+    /// Functions that ask for names which are not written out, or are not understood.
+    pub unclear: Vec<String>,
+    /// `os.Getenv` or the like is handed on as a value.
+    pub handed_on: bool,
+    /// There are more calls than were looked at.
+    pub limited: bool,
+}
+
 /// The text of one program. Implemented over the mapped binary, and over a list for rule pages.
 /// Answers depend on the bytes only, so a rule that asks stays a pure function.
 pub trait ProgramText: Send + Sync + std::fmt::Debug {
@@ -171,6 +195,10 @@ pub trait ProgramText: Send + Sync + std::fmt::Debug {
     /// or why constants cannot be read.
     fn constant(&self, text: &str) -> Result<Option<Origin>, &'static str>;
 
+    /// Where a whole constant that code of the main module uses has this text; `None` when none has, or
+    /// why constants cannot be read.
+    fn own_constant(&self, text: &str) -> Result<Option<Origin>, &'static str>;
+
     /// The one whole constant, not the standard library's, that a name may be a slip of; `None` where the
     /// name itself is a constant, where nothing is near it and where two are. Why constants cannot be
     /// read otherwise.
@@ -182,6 +210,9 @@ pub trait ProgramText: Send + Sync + std::fmt::Debug {
     /// The signals that it asks for, when it has `os/signal.Notify` linked; why they cannot be read
     /// otherwise.
     fn signals(&self) -> Result<AskedSignals, &'static str>;
+
+    /// The variables that its own code asks for, or why that cannot be told.
+    fn variable_reads(&self) -> Result<&VariableReads, &'static str>;
 
     /// Paths that the program's own code and its dependencies know, for "did you mean". By default
     /// those among [`ProgramText::strings`].

@@ -102,6 +102,17 @@ pub struct Service {
     pub non_heap_memory: Option<Fact<u64>>,
 }
 
+/// A program as a baseline knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormerProgram {
+    /// Its main package, or the file's name where it tells none.
+    pub program: String,
+    /// The machine it is for, by its `GOARCH` name.
+    pub arch: String,
+    /// Bytes of the file then.
+    pub size: Fact<u64>,
+}
+
 /// Everything a run is told besides its artifacts.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -117,6 +128,8 @@ pub struct Settings {
     pub binary_size_budget: Option<Fact<u64>>,
     /// `budget.image_size`, bytes.
     pub image_size_budget: Option<Fact<u64>>,
+    /// Programs of the baseline, with their sizes when it was written.
+    pub former_programs: Vec<FormerProgram>,
     /// `target.go`: minor to judge an upgrade to.
     pub target_go: Option<Fact<u16>>,
     /// `render = true`: charts and kustomizations that walking finds are rendered.
@@ -137,6 +150,7 @@ impl Settings {
             endpoint_timeout: None,
             binary_size_budget: None,
             image_size_budget: None,
+            former_programs: Vec::new(),
             target_go: None,
             render: false,
             closed_world: false,

@@ -4,6 +4,10 @@
 //! fingerprints, which survive moved lines and moved files, and beside each the rule, subject
 //! and file, for the reader. No message and no text of an input: a baseline is committed, and what
 //! an input holds may not be.
+//!
+//! Beside the findings it keeps the sizes of the programs that were judged, against which
+//! `binary-over-size-budget/grown-since-baseline` judges later ones. A file without them says nothing
+//! about sizes, and one with them is read by every version that reads version 2.
 
 use std::collections::{BTreeMap, HashSet};
 use std::fmt::Write as _;
@@ -13,6 +17,10 @@ use serde::{Deserialize, Serialize};
 use super::fingerprint::object_of;
 use super::{Finding, NotJudged};
 use crate::artifact::Sources;
+use crate::case::binding::program_name;
+use crate::facts::binary::Binary;
+use crate::facts::settings::FormerProgram;
+use crate::facts::{Fact, Origin};
 
 /// Version of the file that is written. It is that of the recipe of its fingerprints.
 pub const VERSION: u32 = 2;
@@ -34,6 +42,32 @@ pub struct Entry {
     pub fingerprint: String,
 }
 
+/// The size of a program when the file was written.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Program {
+    /// Its main package, or the file's name where it tells none.
+    pub program: String,
+    /// The machine it is for, by its `GOARCH` name; empty where the file does not tell.
+    #[serde(default)]
+    pub arch: String,
+    /// Bytes of the file.
+    pub size: u64,
+}
+
+impl Program {
+    /// A program as it is now.
+    pub fn of(binary: &Binary) -> Self {
+        Self {
+            program: program_name(binary).to_owned(),
+            arch: binary.machine.as_ref().map_or_else(String::new, |it| it.value.clone()),
+            size: binary.size,
+        }
+    }
+}
+
+/// Programs of one file that are kept and looked at.
+const PROGRAMS: usize = 10_000;
+
 /// A file of known findings.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Baseline {
@@ -41,6 +75,9 @@ pub struct Baseline {
     pub version: u32,
     /// Known findings, sorted.
     pub findings: Vec<Entry>,
+    /// Programs, sorted.
+    #[serde(default)]
+    pub programs: Vec<Program>,
 }
 
 /// A run beside a baseline.
@@ -79,7 +116,9 @@ impl Baseline {
         if ![VERSION, FORMER].contains(&head.version) {
             return Err(Error::Version(head.version));
         }
-        Ok(serde_json::from_slice(bytes)?)
+        let mut known: Self = serde_json::from_slice(bytes)?;
+        known.programs.truncate(PROGRAMS);
+        Ok(known)
     }
 
     /// The baseline that knows all of `findings`.
@@ -94,7 +133,31 @@ impl Baseline {
             })
             .collect();
         findings.sort();
-        Self { version: VERSION, findings }
+        Self { version: VERSION, findings, programs: Vec::new() }
+    }
+
+    /// With the sizes of programs. Of several of one name and machine the largest counts: nothing says
+    /// which of them a later one is.
+    #[must_use]
+    pub fn with_programs<'b>(mut self, binaries: impl IntoIterator<Item = &'b Binary>) -> Self {
+        let mut programs: Vec<Program> = binaries.into_iter().map(Program::of).collect();
+        programs.sort();
+        programs.reverse();
+        programs.dedup_by(|a, b| a.program == b.program && a.arch == b.arch);
+        programs.reverse();
+        programs.truncate(PROGRAMS);
+        self.programs = programs;
+        self
+    }
+
+    /// Its programs as facts, of which `origin` is the file.
+    pub fn former(&self, origin: &Origin) -> Vec<FormerProgram> {
+        let former = |known: &Program| FormerProgram {
+            program: known.program.clone(),
+            arch: known.arch.clone(),
+            size: Fact::written(known.size, origin.clone()),
+        };
+        self.programs.iter().map(former).collect()
     }
 
     /// The file's text: one entry to a line.
@@ -104,7 +167,13 @@ impl Baseline {
             let line = serde_json::to_string(entry).expect("four strings always serialize");
             let _ = write!(text, "{}\n    {line}", if at == 0 { "" } else { "," });
         }
-        text.push_str(if self.findings.is_empty() { "]\n}\n" } else { "\n  ]\n}\n" });
+        text.push_str(if self.findings.is_empty() { "]" } else { "\n  ]" });
+        for (at, program) in self.programs.iter().enumerate() {
+            let line = serde_json::to_string(program).expect("two strings and a number serialize");
+            let start = if at == 0 { ",\n  \"programs\": [" } else { "," };
+            let _ = write!(text, "{start}\n    {line}");
+        }
+        text.push_str(if self.programs.is_empty() { "\n}\n" } else { "\n  ]\n}\n" });
         text
     }
 
@@ -161,4 +230,53 @@ pub fn was_judged(entry: &Entry, seen: &Seen<'_>, not_judged: &[NotJudged]) -> b
     let rule = entry.rule.split_once('/').map_or(entry.rule.as_str(), |(rule, _)| rule);
     let wanted = (rule, entry.subject.as_str());
     not_judged.binary_search_by(|n| (n.rule, &*n.subject).cmp(&wanted)).is_err()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn program(name: &str, size: u64) -> Program {
+        Program { program: name.to_owned(), arch: "amd64".to_owned(), size }
+    }
+
+    #[test]
+    fn a_file_with_programs_is_read_as_it_was_written() {
+        let entry = Entry {
+            rule: "a".to_owned(),
+            subject: "b".to_owned(),
+            path: "c".to_owned(),
+            fingerprint: "d".to_owned(),
+        };
+        for findings in [Vec::new(), vec![entry]] {
+            for programs in [Vec::new(), vec![program("x", 1), program("y", 2)]] {
+                let known = Baseline { version: VERSION, findings: findings.clone(), programs };
+                let text = known.render();
+                assert_eq!(Baseline::read(text.as_bytes()).unwrap(), known, "{text}");
+                assert_eq!(text.contains("programs"), !known.programs.is_empty());
+            }
+        }
+    }
+
+    #[test]
+    fn files_from_before_sizes_were_kept_are_read() {
+        for version in [1, 2] {
+            let text = format!("{{\"version\": {version}, \"findings\": []}}");
+            assert!(Baseline::read(text.as_bytes()).unwrap().programs.is_empty());
+        }
+    }
+
+    #[test]
+    fn of_two_programs_of_one_name_the_larger_counts() {
+        let mut sources = Sources::default();
+        let page = |size: u64, machine: &str| {
+            format!("go = \"go1.27.3\"\nsize = {size}\nmachine = \"{machine}\"\n")
+        };
+        let all = [page(5, "amd64"), page(7, "amd64"), page(3, "arm64")];
+        let binaries: Vec<Binary> =
+            all.iter().map(|page| crate::artifact::binary_toml::load(&mut sources, page)).collect();
+        let kept = Baseline::default().with_programs(&binaries).programs;
+        let sizes: Vec<(&str, u64)> = kept.iter().map(|p| (p.arch.as_str(), p.size)).collect();
+        assert_eq!(sizes, [("amd64", 7), ("arm64", 3)]);
+    }
 }

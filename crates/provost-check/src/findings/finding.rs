@@ -38,6 +38,15 @@ impl Level {
     }
 }
 
+/// Levels that a rule chose for the case at hand; what is none is that of the rule or variant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ByCase {
+    /// Under the recommended profile.
+    pub level: Option<Level>,
+    /// From the strict profile on.
+    pub strict: Option<Level>,
+}
+
 /// Whether a place is where the reader should look first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Role {
@@ -132,6 +141,8 @@ pub struct Finding {
     pub level: Level,
     /// Set when the rule chose a level that depends on the case.
     pub level_by_case: bool,
+    /// The level from the strict profile on, where it depends on the case.
+    pub strict_by_case: Option<Level>,
     /// One sentence with the values that make it true.
     pub message: String,
     /// Places; the first is primary.
@@ -203,6 +214,7 @@ impl Finding {
             variant: None,
             level: rule.level,
             level_by_case: false,
+            strict_by_case: None,
             message: message.into(),
             evidence: vec![Evidence {
                 origin: origin.clone(),
@@ -232,6 +244,19 @@ impl Finding {
         self.level = level;
         self.level_by_case = true;
         self
+    }
+
+    /// Sets the level from the strict profile on, in this case: that of the rule or variant counts
+    /// in no other.
+    #[must_use]
+    pub fn strict(mut self, level: Level) -> Self {
+        self.strict_by_case = Some(level);
+        self
+    }
+
+    /// What the case says of its level.
+    pub fn by_case(&self) -> ByCase {
+        ByCase { level: self.level_by_case.then_some(self.level), strict: self.strict_by_case }
     }
 
     /// Adds another place that makes it true.

@@ -210,7 +210,7 @@ pub fn apply(findings: Vec<Finding>, all: &[Suppression], context: &Context<'_>)
     for ((suppression, flaw), used) in all.iter().zip(flaws).zip(used) {
         let flaw = flaw.or_else(|| (!used).then(|| unused(suppression, context)).flatten());
         let Some(mut finding) = flaw else { continue };
-        let Some(level) = context.selection.level(finding.rule, finding.variant, None) else {
+        let Some(level) = context.selection.level(finding.rule, finding.variant) else {
             continue;
         };
         finding.level = level;
@@ -246,11 +246,11 @@ fn unused(suppression: &Suppression, context: &Context<'_>) -> Option<Finding> {
             let rule = rule?;
             let of_rule = rule.variants.iter().find(|v| Some(v.name) == variant);
             let on = match of_rule {
-                Some(_) => context.selection.level(rule, of_rule, None).is_some(),
+                Some(_) => context.selection.level(rule, of_rule).is_some(),
                 None => [None]
                     .into_iter()
                     .chain(rule.variants.iter().map(Some))
-                    .any(|variant| context.selection.level(rule, variant, None).is_some()),
+                    .any(|variant| context.selection.level(rule, variant).is_some()),
             };
             if !on || context.not_judged.iter().any(|n| n.rule == id) {
                 return None;

@@ -56,6 +56,24 @@ pub fn is_of_others(name: &str) -> bool {
         || OTHERS.iter().any(|start| name.starts_with(start))
 }
 
+/// The Service for which the kubelet sets a variable of that name (`FromServices` in pkg/kubelet/envvars):
+/// `REDIS_MASTER_SERVICE_HOST`, `_SERVICE_PORT`, `_SERVICE_PORT_HTTP`, `_PORT`, `_PORT_6379_TCP` and what is
+/// behind that. `None` for other names.
+pub fn is_service_variable(name: &str) -> Option<String> {
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    let stem = ["_SERVICE_HOST", "_SERVICE_PORT", "_PORT"]
+        .iter()
+        .find_map(|end| name.strip_suffix(end))
+        .or_else(|| name.split_once("_SERVICE_PORT_").map(|(stem, _)| stem))
+        .or_else(|| {
+            let (stem, rest) = name.split_once("_PORT_")?;
+            digits(rest.split('_').next()?).then_some(stem)
+        })?;
+    let upper = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    let is_stem = !stem.is_empty() && stem.bytes().all(upper);
+    is_stem.then(|| stem.to_ascii_lowercase().replace('_', "-"))
+}
+
 /// What is known of a name while text is expanded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Found<'a> {
@@ -202,6 +220,26 @@ pub fn review(
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn variables_of_services() {
+        for (name, service) in [
+            ("REDIS_PORT", Some("redis")),
+            ("REDIS_MASTER_SERVICE_HOST", Some("redis-master")),
+            ("REDIS_MASTER_SERVICE_PORT", Some("redis-master")),
+            ("REDIS_MASTER_SERVICE_PORT_HTTP", Some("redis-master")),
+            ("REDIS_PORT_6379_TCP_ADDR", Some("redis")),
+            ("REDIS_PORT_6379_TCP", Some("redis")),
+            ("PORT", None),
+            ("_PORT", None),
+            ("PORT_NAME", None),
+            ("REDIS_PORT_NAME", None),
+            ("LOG_LEVEL", None),
+            ("redis_PORT", None),
+        ] {
+            assert_eq!(is_service_variable(name).as_deref(), service, "{name}");
+        }
+    }
 
     /// Expands in order, the last of a name winning.
     #[track_caller]

@@ -17,6 +17,7 @@ pub mod grace;
 pub mod hidden;
 pub mod ip;
 pub mod keda;
+pub mod limit_range;
 pub mod listeners;
 pub mod memlimit;
 pub mod merge_keys;

@@ -196,6 +196,12 @@ impl Quantity {
         self.scaled(NANO)
     }
 
+    /// The sum, saturated; written as this one is.
+    #[must_use]
+    pub fn plus(self, other: Quantity) -> Quantity {
+        Quantity { nano: (self.nano + other.nano).clamp(-MAX, MAX), suffix: self.suffix }
+    }
+
     fn scaled(self, unit: i128) -> u64 {
         let positive = self.nano.max(0);
         let up = positive / unit + i128::from(positive % unit != 0);

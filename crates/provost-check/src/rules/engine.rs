@@ -18,6 +18,7 @@ use crate::case::log::LogCase;
 use crate::case::process::ProcessCase;
 use crate::case::{BuildCase, Joined, ObjectCase, ObjectId, ProgramCase, WorkloadCase};
 use crate::facts::Object;
+use crate::findings::finding::ByCase;
 use crate::findings::{Abstain, Finding, Level, NotJudged};
 use crate::model::secret::masked;
 
@@ -50,14 +51,17 @@ pub struct Selection {
 }
 
 impl Selection {
-    /// The level of a rule or variant, `None` when off. `by_case` is the level the rule chose for
-    /// the case at hand, if it did.
-    pub fn level(
-        &self,
-        rule: &Rule,
-        variant: Option<&Variant>,
-        by_case: Option<Level>,
-    ) -> Option<Level> {
+    /// The level of a rule or variant, whatever the case; `None` when off.
+    pub fn level(&self, rule: &Rule, variant: Option<&Variant>) -> Option<Level> {
+        self.level_in(rule, variant, ByCase::default())
+    }
+
+    /// The level of a finding, with what its rule chose for the case at hand; `None` when off.
+    pub fn level_of(&self, finding: &Finding) -> Option<Level> {
+        self.level_in(finding.rule, finding.variant, finding.by_case())
+    }
+
+    fn level_in(&self, rule: &Rule, variant: Option<&Variant>, by_case: ByCase) -> Option<Level> {
         // Most runs name no rule, and every finding is asked for.
         let unnamed = self.skip.is_empty() && self.only.is_empty() && self.levels.is_empty();
         let full = variant.filter(|_| !unnamed).map(|v| format!("{}/{}", rule.id, v.name));
@@ -83,15 +87,18 @@ impl Selection {
             Some(v) => (v.level, v.off, v.strict, v.house),
             None => (rule.level, rule.off, rule.strict, rule.house),
         };
+        let strict_by_case = by_case.strict.is_some();
+        let strict = by_case.strict.or(strict);
         let from_profile = match self.profile {
             Profile::Recommended => None,
             Profile::Strict => strict,
             Profile::House => house.or(strict),
         };
+        let by_case = by_case.level;
         match (from_profile, off) {
             // A case that the rule itself calls milder than usual stays mild.
             (Some(raised), _) => Some(match by_case {
-                Some(mild) if mild < level => mild,
+                Some(mild) if mild < level && !strict_by_case => mild,
                 Some(severe) => severe.max(raised),
                 None => raised,
             }),
@@ -114,8 +121,8 @@ impl Selection {
 
     /// Whether anything of the rule is on.
     fn runs(&self, rule: &Rule) -> bool {
-        let only_variant = rule.variants.iter().any(|v| self.level(rule, Some(v), None).is_some());
-        only_variant || self.level(rule, None, None).is_some()
+        let only_variant = rule.variants.iter().any(|v| self.level(rule, Some(v)).is_some());
+        only_variant || self.level(rule, None).is_some()
     }
 }
 
@@ -405,11 +412,7 @@ impl Engine<'_> {
             settled.judged += usize::from(answer.judged);
             let findings = std::mem::take(&mut answer.findings);
             for mut finding in findings.into_iter().filter(|_| !explained) {
-                let by_case = finding.level_by_case.then_some(finding.level);
-                let Some(level) = self.selection.level(finding.rule, finding.variant, by_case)
-                else {
-                    continue;
-                };
+                let Some(level) = self.selection.level_of(&finding) else { continue };
                 finding.level = level;
                 finding.mask();
                 if finding.subject.is_empty() {

@@ -125,6 +125,7 @@ pub const KNOWN: &[Known] = &[
     of(HADOLINT, "DL3043", &["rejected-by-builder"]),
     of(HADOLINT, "DL3044", &["rejected-by-builder/self-referencing-env"]),
     of(HADOLINT, "DL3045", &["overridden-instruction/relative-workdir"]),
+    of(HADOLINT, "DL3057", &["unrunnable-healthcheck"]),
     of(HADOLINT, "DL3061", &["rejected-by-builder", "unparsable-input"]),
     of(HADOLINT, "DL3062", &["floating-build-input/unpinned-go-install"]),
     of(HADOLINT, "DL3064", &["secret-in-build"]),

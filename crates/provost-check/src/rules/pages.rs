@@ -31,7 +31,7 @@ use std::sync::Arc;
 use claims::{Assertion, Claim, assertions, without_claims};
 
 use super::engine::{Profile, Selection};
-use super::rule::{Check, Need, Rule};
+use super::rule::{Check, Group, Need, Rule};
 use crate::artifact::manifest::{ManifestFile, Options, load_manifests};
 use crate::artifact::{
     self, Source, SourceKind, Sources, binary_toml, config, dockerfile, image_toml,
@@ -39,6 +39,7 @@ use crate::artifact::{
 use crate::case::{Joined, World};
 use crate::facts::settings::Settings;
 use crate::facts::{Origin, Place, SourceId};
+use crate::findings::baseline::Baseline;
 use crate::findings::suppress::Suppression;
 use crate::findings::{Applicability, Finding, Role, fix};
 use crate::pipeline::{self, Conclusion};
@@ -153,6 +154,7 @@ fn load(files: &[File]) -> Loaded {
     let (mut context, mut texts) = (None, Vec::new());
     let mut problems = Vec::new();
     let mut ignores = Vec::new();
+    let mut former = Vec::new();
     for file in files {
         // The comments are ours; what is judged, and shown, is the file without them.
         let file = &File { name: file.name.clone(), text: without_claims(&file.text) };
@@ -202,6 +204,11 @@ fn load(files: &[File]) -> Loaded {
                 selection.levels = loaded.levels;
                 ignores = loaded.ignores;
             }
+            (None, "baseline.json") => {
+                let id = add(&mut sources, SourceKind::Flag);
+                let known = Baseline::read(file.text.as_bytes()).unwrap();
+                former = known.former(&Origin::whole(id));
+            }
             (None, "profile") => {
                 selection.profile = match file.text.trim() {
                     "strict" => Profile::Strict,
@@ -234,6 +241,7 @@ fn load(files: &[File]) -> Loaded {
         }
     }
     settings.closed_world |= closed_world;
+    settings.former_programs = former;
     let world =
         World { sources, objects, binaries, builds, images, proofs, logs, settings, problems };
     Loaded { world, selection, ignores }
@@ -369,6 +377,14 @@ fn check_page(rule: &'static Rule) -> String {
         let verdicts = run(rule, &loaded);
         let world = &loaded.world;
         let asserted = assertions(&section.files);
+        // In a manifest that cannot be read nothing is found: it is no passing case.
+        let unread = world.problems.iter().filter(|problem| {
+            let source = world.sources.get(problem.origin.source());
+            rule.group != Group::Input && source.kind == SourceKind::Manifest
+        });
+        for problem in unread {
+            let _ = writeln!(out, "{} [{}]: {}", rule.id, section.heading, problem.message);
+        }
         for problem in disagreements(world, &verdicts, &asserted) {
             let _ = writeln!(out, "{} [{}]: {problem}", rule.id, section.heading);
         }

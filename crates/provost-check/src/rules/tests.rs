@@ -9,6 +9,7 @@ use crate::case::{Joined, World};
 use crate::facts::objects::{Body, Selector};
 use crate::facts::program_text::{
     AskedSignals, ListenTexts, NumberPresence, ProgramString, ProgramText, TextPresence,
+    VariableReads,
 };
 use crate::facts::{Origin, SourceId};
 use crate::findings::Reason;
@@ -51,6 +52,10 @@ impl ProgramText for Counting {
         Ok(None)
     }
 
+    fn own_constant(&self, text: &str) -> Result<Option<Origin>, &'static str> {
+        self.constant(text)
+    }
+
     fn slip(&self, name: &str) -> Result<Option<(String, Origin)>, &'static str> {
         self.0.fetch_add(1, Ordering::Relaxed);
         Ok(Some((format!("{name}s"), Origin::whole(SourceId(0)))))
@@ -62,6 +67,10 @@ impl ProgramText for Counting {
 
     fn signals(&self) -> Result<AskedSignals, &'static str> {
         Ok(AskedSignals::Termination)
+    }
+
+    fn variable_reads(&self) -> Result<&VariableReads, &'static str> {
+        Err("nothing is read of it")
     }
 }
 

@@ -6,12 +6,13 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
-use provost_check::artifact::{Sources, discover, mmap};
+use provost_check::artifact::{Source, SourceKind, Sources, discover, mmap};
 use provost_check::case::World;
 use provost_check::case::binding::has_container;
 use provost_check::facts::build::{Build, Stage};
 use provost_check::facts::objects::Object;
 use provost_check::facts::settings::Settings;
+use provost_check::facts::{Fact, Origin};
 use provost_check::findings::baseline::{self, Baseline};
 use provost_check::findings::suppress::Suppression;
 use provost_check::findings::{Finding, Reason};
@@ -40,8 +41,8 @@ const MOST_STDIN: u64 = 256 << 20;
 pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     one_report_on_stdout(args)?;
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
-    let configured = configure(cli, args)?;
     let known = read_baseline(args)?;
+    let configured = configure(cli, args, known.as_ref())?;
     let changed = args.diff_base.as_deref().map(Changed::since).transpose()?;
     let (mut request, builds) = request(cli, args, &interrupt)?;
     let mut rendered = render_all(args, &configured.settings, &mut request)?;
@@ -60,7 +61,7 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
             {
                 break;
             }
-            let configured = configure(cli, args)?;
+            let configured = configure(cli, args, known.as_ref())?;
             // Values of a chart may have been written, and it may render no more.
             rendered = render_all(args, &configured.settings, &mut request)?;
             run = judge(args, configured, &request)?;
@@ -107,7 +108,8 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
         report.unchanged = all - report.findings.len();
     }
     if let Some(file) = &args.write_baseline {
-        let text = Baseline::of(&report.findings, report.sources).render();
+        let written = Baseline::of(&report.findings, report.sources);
+        let text = written.with_programs(&loaded.world.binaries).render();
         output::write_file(Path::new(file), &text)
             .map_err(|error| Mistake::new(format!("cannot write {file}: {error}")))?;
         report.fail_on = None;
@@ -213,7 +215,7 @@ fn selection_has(selection: &Selection, entry: &baseline::Entry) -> bool {
         entry.rule.split_once('/').map_or((entry.rule.as_str(), None), |(id, v)| (id, Some(v)));
     let Some(rule) = provost_check::rules::find(id) else { return true };
     let variant = rule.variants.iter().find(|v| Some(v.name) == variant);
-    selection.level(rule, variant, None).is_some()
+    selection.level(rule, variant).is_some()
 }
 
 /// Two reports on one stream would be none.
@@ -279,7 +281,11 @@ struct Configured {
 }
 
 /// `provost.toml`, outranked by the command line.
-fn configure(cli: &Cli, args: &CheckArgs) -> Result<Configured> {
+fn configure(
+    cli: &Cli,
+    args: &CheckArgs,
+    known: Option<&(String, Baseline)>,
+) -> Result<Configured> {
     let mut sources = Sources::default();
     let color = output::color_on_stderr(cli.color);
     let date = args.date.unwrap_or_else(config::today);
@@ -288,14 +294,16 @@ fn configure(cli: &Cli, args: &CheckArgs) -> Result<Configured> {
     settings.closed_world |= args.closed_world;
     settings.container.clone_from(&args.container);
     flag_facts(args, &mut settings, &mut sources);
+    if let Some((path, known)) = known.filter(|(_, known)| !known.programs.is_empty()) {
+        let origin = Origin::whole(sources.add(Source::opaque(path.clone(), SourceKind::Flag)));
+        settings.former_programs = known.former(&origin);
+    }
     let selection = args.rules.selection(args.profile.of_the_engine(), levels)?;
     Ok(Configured { sources, settings, selection, ignores })
 }
 
 /// Facts that the command line states have their place on it.
 fn flag_facts(args: &CheckArgs, settings: &mut Settings, sources: &mut Sources) {
-    use provost_check::artifact::{Source, SourceKind};
-    use provost_check::facts::{Fact, Origin};
     let mut flag = |name: &str| Origin::whole(sources.add(Source::opaque(name, SourceKind::Flag)));
     if let Some(minors) = args.kubernetes {
         settings.cluster.kubernetes = Some(Fact::written(minors, flag("--kubernetes")));

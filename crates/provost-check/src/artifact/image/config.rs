@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::Broken;
 use super::layout::{is_sha256, json};
 use crate::facts::build::{CommandForm, Instruction, StageConfig};
-use crate::facts::image::UserGroup;
+use crate::facts::image::{SecretVariable, UserGroup};
 use crate::facts::{Fact, Origin, SourceId};
 use crate::model::secret::{
     MASK, is_hidden, looks_secret, masked, masked_command, masked_words, shaped,
@@ -17,6 +17,8 @@ use crate::model::secret::{
 pub(super) struct Config {
     pub(super) platform: String,
     pub(super) stage: StageConfig,
+    /// Variables of ENV that are secrets, and what each is; the value itself is kept nowhere.
+    pub(super) secret_env: Vec<SecretVariable>,
     pub(super) labels: BTreeMap<String, Fact<String>>,
     pub(super) diff_ids: Vec<String>,
     /// Instructions that made a layer, in the order of the layers.
@@ -82,22 +84,16 @@ pub(super) fn read(source: SourceId, bytes: &[u8]) -> Result<Config, Broken> {
         let value = CommandForm::Exec(words(list, key));
         Some(Instruction { origin: at(key), value, inherited: false })
     };
-    let env = run.env.unwrap_or_default().into_iter().filter_map(|line| {
-        let (name, value) = line.split_once('=')?;
-        // A secret's value goes no further.
-        let value = match looks_secret(name, value).is_some() || is_hidden(name, value) {
-            true => "*".repeat(8),
-            false => masked(value).into_owned(),
-        };
-        Some((Fact::written(name.to_owned(), at("Env")), Fact::written(value, at("Env"))))
-    });
+    let lines = run.env.unwrap_or_default();
+    let Variables { env, secret: secret_env } =
+        variables(lines.iter().map(String::as_str), &at("Env"));
     let stage = StageConfig {
         user: (!run.user.is_empty()).then(|| Instruction {
             origin: at("User"),
             value: Fact::written(run.user, at("User")),
             inherited: false,
         }),
-        env: env.collect(),
+        env,
         entrypoint: command(run.entrypoint, "Entrypoint"),
         cmd: command(run.cmd, "Cmd"),
         workdir: (!run.working_dir.is_empty())
@@ -142,10 +138,40 @@ pub(super) fn read(source: SourceId, bytes: &[u8]) -> Result<Config, Broken> {
             _ => format!("{}/{}", file.os, file.architecture),
         },
         stage,
+        secret_env,
         labels: labels.into_iter().map(|(k, v)| label(k, &v, at("Labels"))).collect(),
         diff_ids: file.rootfs.diff_ids.unwrap_or_default().into_iter().map(diff_id).collect(),
         created_by: history.into_iter().filter(|h| !h.empty_layer).map(|h| h.created_by).collect(),
     })
+}
+
+/// ENV of an image.
+pub(crate) struct Variables {
+    /// Names and values, the secret ones masked.
+    pub(crate) env: Vec<(Fact<String>, Fact<String>)>,
+    /// Those that are secret by name or shape.
+    pub(crate) secret: Vec<SecretVariable>,
+}
+
+/// Reads ENV. A secret's value goes no further.
+pub(crate) fn variables<'l>(lines: impl Iterator<Item = &'l str>, at: &Origin) -> Variables {
+    let mut secret = Vec::new();
+    let variable = |line: &'l str| {
+        let (name, value) = line.split_once('=')?;
+        let fact = |text: String| Fact::written(text, at.clone());
+        let what = looks_secret(name, value);
+        let part = || shaped(value).into_iter().next().map(|part| part.what);
+        if let Some(what) = what.or_else(part) {
+            secret.push(SecretVariable { name: fact(name.to_owned()), what });
+        }
+        let value = match what.is_some() || is_hidden(name, value) {
+            true => "*".repeat(8),
+            false => masked(value).into_owned(),
+        };
+        Some((fact(name.to_owned()), fact(value)))
+    };
+    let env = lines.filter_map(variable).collect();
+    Variables { env, secret }
 }
 
 fn label(key: String, value: &str, at: Origin) -> (String, Fact<String>) {

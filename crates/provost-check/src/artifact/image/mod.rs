@@ -5,7 +5,7 @@
 //! `/etc/passwd`, and the program that the image starts. Every blob is held against its digest.
 
 mod archive;
-mod config;
+pub(super) mod config;
 mod layers;
 mod layout;
 mod libraries;
@@ -368,6 +368,7 @@ fn read(
             Origin::image(source, None, "config.architecture"),
         ),
         config: config.stage,
+        secret_env: config.secret_env,
         labels: config.labels,
         layers: facts,
         files: tree.done(),

@@ -8,7 +8,7 @@ mod paths;
 mod presence;
 mod trace;
 
-use super::build::{Build, CommandForm, GoBuild, StageConfig};
+use super::build::{Build, CommandForm, CopyStep, GoBuild, StageConfig};
 use super::origin::{Fact, Origin, Span};
 use crate::model::names::base_name;
 use crate::model::shell::{Kind, Script};
@@ -45,6 +45,10 @@ const DEFAULT_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/s
 /// Programs that run another one as their child or in their place.
 const WRAPPERS: &[&str] =
     &["tini", "dumb-init", "catatonit", "su-exec", "gosu", "setpriv", "nice", "env"];
+
+/// What a RUN says that brings another Go than the base's, or lets it fetch one.
+const OTHER_GO: &[&str] =
+    &["toolchain@", "export GOTOOLCHAIN", "GOROOT", "/usr/local/go", "go.dev/dl", "golang.org/dl"];
 
 /// Sources of one COPY that are looked at one by one.
 const SOURCES: usize = 1000;
@@ -163,6 +167,28 @@ impl Build {
                 Some(platform.map(|_| arch.to_owned()))
             }
         }
+    }
+
+    /// Whether a stage may have another Go than that of its base: a COPY or a command brings one, or
+    /// lets it fetch one.
+    pub fn brings_go(&self, stage: usize) -> bool {
+        let chain = self.chain_of(stage);
+        let copied = |copy: &CopyStep| {
+            chain.contains(&copy.stage) && copy.destination.value.starts_with("/usr/local/go")
+        };
+        self.copies.iter().any(copied) || self.runs_say(stage, OTHER_GO)
+    }
+
+    /// Whether commands of a stage, or of those it is built on, hold one of these words.
+    pub fn runs_say(&self, stage: usize, words: &[&str]) -> bool {
+        let chain = self.chain_of(stage);
+        self.runs.iter().filter(|run| chain.contains(&run.stage)).any(|run| {
+            let says = |text: &Fact<String>| words.iter().any(|word| text.value.contains(word));
+            match &run.command {
+                CommandForm::Shell(text) => says(text),
+                CommandForm::Exec(all) => all.iter().any(says),
+            }
+        })
     }
 
     /// The Go version that the builder's tag names.

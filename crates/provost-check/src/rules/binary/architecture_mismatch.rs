@@ -2,6 +2,7 @@
 
 use crate::case::image::ImageCase;
 use crate::case::{Case, ProgramCase};
+use crate::facts::binary::{Binary, GoProgram};
 use crate::facts::{Fact, Node, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
@@ -12,6 +13,12 @@ const OF_DOCKERFILE: Variant = Variant::new(
     "the binary that was given is for another architecture than its Dockerfile builds for",
 );
 
+const VARIANT: Variant = Variant::new(
+    "level-above-image-variant",
+    Level::Deny,
+    "the program needs a newer processor than the variant that its image is said to be for",
+);
+
 /// The kernel refuses to start it.
 pub static RULE: Rule = Rule {
     id: "architecture-mismatch",
@@ -20,7 +27,7 @@ pub static RULE: Rule = Rule {
     title: "the program is built for another architecture than image or node",
     page: include_str!("architecture-mismatch.md"),
     needs: &[Need::Binary],
-    variants: &[OF_DOCKERFILE],
+    variants: &[OF_DOCKERFILE, VARIANT],
     check: Check::Container(check),
     also: &[Check::Program(of_dockerfile), Check::Image(image)],
     ..Rule::BASE
@@ -54,6 +61,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             )));
         };
     let mut applies = false;
+    let mut too_new: Option<Finding> = None;
     if let Ok(view) = case.image()
         && let Some(image) = view.image()
     {
@@ -62,6 +70,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             let what = format!("an {} image", image.arch());
             say(&image.platform.origin, "the image's platform", what);
         }
+        too_new = above_variant(binary, &image.platform);
     }
     if let Ok(build) = case.build()
         && let Some(platform) = &build.last().platform
@@ -70,6 +79,10 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         applies = true;
         if !runs(own, arch) {
             say(&platform.origin, "the image's platform", format!("an {arch} image"));
+        }
+        // What `--build` made is for the processors of this machine.
+        if binary.built_from.is_none() && too_new.is_none() {
+            too_new = above_variant(binary, platform);
         }
     }
     let selector = &case.pod().node_selector;
@@ -95,6 +108,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             say(&first.origin, "the cluster's nodes", format!("{} nodes", first.value));
         }
     }
+    out.found.extend(too_new.map(|it| it.also(case.container_origin(), "runs the image")));
     if applies { Ok(()) } else { Err(Abstain::NotApplicable) }
 }
 
@@ -117,7 +131,78 @@ fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
                 .fix(Fix::suggest("build with GOARCH=$TARGETARCH")),
         );
     }
+    out.found.extend(above_variant(binary, platform));
     Ok(())
+}
+
+/// The variant of a platform (`linux/arm/v6`, `linux/amd64/v2`) against the level that the program was
+/// built for. A platform without one is not compared: that of amd64 is any processor, which
+/// `goamd64-above-node-baseline` is about, and that of arm v7, which is the highest. GO386 has no
+/// variant to be compared with.
+fn above_variant(binary: &Binary, platform: &Fact<String>) -> Option<Finding> {
+    let mut parts = platform.value.split('/').skip(1);
+    let arch = parts.next()?;
+    let variant: u8 = parts.next()?.strip_prefix('v')?.parse().ok()?;
+    let program = binary.go.as_ref()?;
+    let (setting, level, says) = level(program, arch)?;
+    if level <= variant || binary.machine.as_ref().is_none_or(|it| it.value != arch) {
+        return None;
+    }
+    let key = if arch == "arm" { "GOARM" } else { "GOAMD64" };
+    Some(
+        Finding::new(
+            &RULE,
+            format!(
+                "built with {key}={}, in an image for {}: on such a processor it ends at its start \
+                 (`{says}`)",
+                setting.value, platform.value
+            ),
+            &platform.origin,
+            format!("for v{variant}"),
+        )
+        .variant(&VARIANT)
+        .also(&setting.origin, format!("needs v{level}"))
+        .fix(Fix::suggest(if arch == "arm" {
+            "build with ARG TARGETVARIANT and GOARM=${TARGETVARIANT#v}: without GOARM a build for \
+             another machine is for v7"
+                .to_owned()
+        } else {
+            format!("build with {key}=v{variant}, or make the image for {arch}/v{level}")
+        })),
+    )
+}
+
+/// The level of processors that a program needs, and how its runtime says so. Sources: `checkgoarm` of
+/// runtime/os_linux_arm.go, which lets programs without hardware floating point pass, and `goarm` of
+/// internal/buildcfg/cfg.go; runtime/asm_amd64.s (Go 1.26).
+fn level<'p>(program: &'p GoProgram, arch: &str) -> Option<(&'p Fact<String>, u8, String)> {
+    match arch {
+        "arm" => {
+            let setting = program.setting("GOARM")?;
+            let (version, float) = match setting.value.split_once(',') {
+                Some((version, float)) => (version, float != "softfloat"),
+                None => (setting.value.as_str(), setting.value != "5"),
+            };
+            let version: u8 = version.parse().ok().filter(|it| (5..=7).contains(it))?;
+            let says = if version == 7 {
+                "this CPU has no VFPv3 floating point hardware"
+            } else {
+                "this CPU has no floating point hardware"
+            };
+            // ARMv5 with floating point needs what v6 has.
+            float.then(|| (setting, version.max(6), says.to_owned()))
+        }
+        "amd64" => {
+            let setting = program.setting("GOAMD64")?;
+            let level: u8 = setting.value.strip_prefix('v')?.parse().ok()?;
+            let says = format!(
+                "This program can only be run on AMD64 processors with v{level} microarchitecture \
+                 support."
+            );
+            Some((setting, level, says))
+        }
+        _ => None,
+    }
 }
 
 /// What was judged is not what the Dockerfile builds. A file that walking found may be left over from

@@ -4,7 +4,13 @@ use crate::case::ProgramCase;
 use crate::case::binding::program_name;
 use crate::facts::binary::Binary;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
-use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const BUILDER: Variant = Variant::new(
+    "builder-version-mismatch",
+    Level::Warn,
+    "built by another Go than that of the Dockerfile's builder",
+);
 
 /// What was judged is not what will run.
 pub static RULE: Rule = Rule {
@@ -14,7 +20,9 @@ pub static RULE: Rule = Rule {
     title: "the binary that was given is not the one in the image",
     page: include_str!("binary-differs-from-image.md"),
     needs: &[Need::Image],
+    variants: &[BUILDER],
     check: Check::Program(check),
+    also: &[Check::Program(builder)],
     ..Rule::BASE
 };
 
@@ -86,6 +94,42 @@ fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
         finding = finding.level(Level::Warn);
     }
     out.push(finding);
+    Ok(())
+}
+
+/// What the Dockerfile makes is by another Go, or it is not what the Dockerfile made.
+fn builder(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
+    let Some(other) = case.other_builder()? else { return Ok(()) };
+    let program = case.program()?;
+    let (built, tag) = (&program.version.value, &other.tag.value);
+    let builds = format!("Go 1.{}", tag.minor);
+    let (message, fix) = match other.fetched {
+        Some(line) => (
+            format!(
+                "the program was built by {built}, and the Dockerfile's builder is {builds}: \
+                 {} asks for it, and each build fetches it",
+                line.value
+            ),
+            format!("build with golang:1.{}", built.minor),
+        ),
+        None => (
+            format!(
+                "the program was built by {built}, and the Dockerfile builds with {builds}: it is \
+                 not what this Dockerfile makes"
+            ),
+            "give the program of the image (--image), or the Dockerfile that built this one"
+                .to_owned(),
+        ),
+    };
+    let mut finding =
+        Finding::new(&RULE, message, &other.tag.origin, format!("builds with {builds}"))
+            .variant(&RULE.variants[0])
+            .also(&program.version.origin, format!("built by {built}"))
+            .also(&other.go.origin, "the build");
+    if let Some(line) = other.fetched {
+        finding = finding.level(Level::Note).also(&line.origin, "asks for another Go");
+    }
+    out.push(finding.fix(Fix::suggest(fix)));
     Ok(())
 }
 

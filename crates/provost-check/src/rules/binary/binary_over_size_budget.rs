@@ -1,7 +1,9 @@
 //! A program larger than the team has decided.
 
 use crate::case::ProgramCase;
+use crate::case::binding::program_name;
 use crate::case::image::ImageCase;
+use crate::facts::settings::FormerProgram;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::Bytes;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
@@ -18,6 +20,12 @@ const IMAGE: Variant = Variant::new(
     "an image above the size budget in provost.toml",
 );
 
+const GROWN: Variant = Variant::new(
+    "grown-since-baseline",
+    Level::Warn,
+    "a program that has grown by more than a fifth since the baseline was written",
+);
+
 /// Silent without a budget: no size is right for all.
 pub static RULE: Rule = Rule {
     id: "binary-over-size-budget",
@@ -26,9 +34,9 @@ pub static RULE: Rule = Rule {
     title: "a program above the size budget in provost.toml",
     page: include_str!("binary-over-size-budget.md"),
     needs: &[Need::Binary],
-    variants: &[DUPLICATE, IMAGE],
+    variants: &[DUPLICATE, IMAGE, GROWN],
     check: Check::Program(check),
-    also: &[Check::Image(duplicate), Check::Image(image)],
+    also: &[Check::Program(grown), Check::Image(duplicate), Check::Image(image)],
     ..Rule::BASE
 };
 
@@ -63,6 +71,47 @@ fn check(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
     };
     finding = finding.fix(fix);
     out.push(finding);
+    Ok(())
+}
+
+/// Percent of its former size by which a program may grow without a word.
+const GROWTH: u64 = 20;
+
+/// The size against that of the program of the same main package and machine in the baseline.
+fn grown(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
+    let binary = case.binary;
+    let known = &case.world().settings.former_programs;
+    let arch = binary.machine.as_ref().map_or("", |machine| machine.value.as_str());
+    let is_it = |it: &&FormerProgram| it.program == program_name(binary) && it.arch == arch;
+    let former = &known.iter().find(is_it).ok_or(Abstain::NotApplicable)?.size;
+    let more = binary.size.saturating_sub(former.value);
+    // In parts of a hundred; sizes are those of files.
+    if u128::from(more) * 100 <= u128::from(former.value) * u128::from(GROWTH) {
+        return Ok(());
+    }
+    let shown = |bytes: u64| Bytes(bytes).to_string();
+    let percent = u128::from(more) * 100 / u128::from(former.value.max(1));
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "the program has {}, and had {} when the baseline was written: {percent} % more",
+            shown(binary.size),
+            shown(former.value)
+        ),
+        &binary.origin(),
+        shown(binary.size),
+    )
+    .variant(&RULE.variants[2])
+    .also(&former.origin, format!("knows it with {}", shown(former.value)));
+    if binary.dwarf_size > 0 {
+        finding = finding.note(format!(
+            "debug information is {} of it: a build with -ldflags=-w has none",
+            shown(binary.dwarf_size)
+        ));
+    }
+    out.push(finding.fix(Fix::suggest(
+        "look for what is new in go version -m; where it is meant, write the baseline again",
+    )));
     Ok(())
 }
 

@@ -5,6 +5,7 @@ use rustc_hash::FxHashSet;
 use crate::case::BuildCase;
 use crate::case::image::ImageCase;
 use crate::facts::build::Build;
+use crate::facts::image::SecretVariable;
 use crate::facts::{Fact, Origin};
 use crate::findings::{Finding, Fix, Level};
 use crate::model::secret::{looks_secret, may_be_secret, secret_word, shaped};
@@ -164,22 +165,21 @@ fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
         let mut builds = case.world().builds.iter().take(1000);
         builds.any(|build| build.envs.iter().any(|(env, ..)| env.value == name))
     };
-    for (name, value) in &image.config.env {
-        if let Some(what) = looks_secret(&name.value, &value.value)
-            && !written(&name.value)
-        {
-            out.push(
-                Finding::new(
-                    &RULE,
-                    format!("the image has {} in {}", described(what), shown(name)),
-                    &name.origin,
-                    "in its configuration, for everybody who pulls it",
-                )
-                .fix(Fix::suggest(format!(
-                    "let the container get it where it runs; for the build, {WAY_OUT}"
-                ))),
-            );
+    for SecretVariable { name, what } in &image.secret_env {
+        if written(&name.value) {
+            continue;
         }
+        out.push(
+            Finding::new(
+                &RULE,
+                format!("the image has {} in {}", described(what), shown(name)),
+                &name.origin,
+                "in its configuration, for everybody who pulls it",
+            )
+            .fix(Fix::suggest(format!(
+                "let the container get it where it runs; for the build, {WAY_OUT}"
+            ))),
+        );
     }
     for (name, value) in &image.labels {
         let Some(secret) = shaped(&value.value).into_iter().next() else { continue };

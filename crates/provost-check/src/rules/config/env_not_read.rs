@@ -1,5 +1,7 @@
 //! A variable that nothing reads.
 
+mod unset;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -12,7 +14,13 @@ use crate::facts::workload::{Action, EnvValue, VolumeKind};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::env::is_of_others;
 use crate::model::names::{meant, nearest};
-use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const UNSET: Variant = Variant::new(
+    "env-read-but-unset",
+    Level::Note,
+    "a variable that the program's own code asks for and nothing sets",
+);
 
 /// A setting that was renamed in the program, or was never there.
 pub static RULE: Rule = Rule {
@@ -23,7 +31,9 @@ pub static RULE: Rule = Rule {
     page: include_str!("env-not-read.md"),
     needs: &[Need::Manifest, Need::Binary],
     after: &["misspelt-runtime-variable"],
+    variants: &[UNSET],
     check: Check::Container(check),
+    also: &[Check::Container(unset::check)],
     ..Rule::BASE
 };
 

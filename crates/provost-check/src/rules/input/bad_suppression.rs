@@ -40,7 +40,7 @@ pub static RULE: Rule = Rule {
 /// Entries of `exists` that no rule has looked for. Where only some rules run, others may.
 pub fn unused_declarations(joined: &Joined<'_>, selection: &Selection) -> Vec<Finding> {
     let variant = &RULE.variants[UNUSED_DECLARATION];
-    let level = selection.level(&RULE, Some(variant), None);
+    let level = selection.level(&RULE, Some(variant));
     let (Some(level), true) = (level, selection.only.is_empty()) else { return Vec::new() };
     let unused = joined.unused_declarations();
     unused

@@ -9,6 +9,7 @@ mod env;
 mod ingress;
 mod ip;
 mod kinds;
+mod limit_range;
 mod meant;
 mod missing;
 mod missing_custom;
@@ -129,11 +130,13 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
             controller::check(case, workload, out);
             if workload.kind == WorkloadKind::StatefulSet {
                 data::templates(case, out);
+                limit_range::claims(case, out);
             }
             // The pods of a Rollout without a template are another object's.
             if workload.workload_ref.is_none() {
                 pod::check(case, workload, out);
                 defaults::check(case, out);
+                limit_range::pods(case, out);
                 ip::pod(case, workload, out);
             }
         }
@@ -147,7 +150,10 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         Body::Pdb(pdb) => budget(pdb, out),
         Body::ConfigMap(map) => data::config_map(map, out),
         Body::Secret(secret) => data::secret(case, secret, out),
-        _ if object.meta.kind.value == "PersistentVolumeClaim" => data::claim(case, out),
+        _ if object.meta.kind.value == "PersistentVolumeClaim" => {
+            data::claim(case, out);
+            limit_range::claims(case, out);
+        }
         _ if object.meta.kind.value == "Endpoints" => ip::endpoints(case, out),
         _ => {}
     }

@@ -28,6 +28,9 @@ const TINY: Variant = Variant::new(
 /// Less than 10 ms of CPU time in each period of 100 ms.
 const SMALLEST: Millicores = Millicores(100);
 
+/// Below one CPU even a program that does one thing at a time is stopped in each period.
+const ONE: Millicores = Millicores(1000);
+
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let limit = case.cpu_quota()?;
     let program = case.program()?;
@@ -62,6 +65,6 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let finding = Finding::new(&RULE, message, &limit.origin, "the kernel does not round")
         .also(&program.version.origin, format!("GOMAXPROCS is {threads}"))
         .fix(Fix::suggest(format!("set the CPU limit to {whole}, or set only a request")));
-    out.push(finding);
+    out.push(if limit.value < ONE { finding.strict(Level::Warn) } else { finding });
     Ok(())
 }

@@ -100,7 +100,7 @@ fn levels(args: &ExplainArgs, loaded: Option<&Loaded>, sources: &Sources, lines:
     for rule in RULES {
         let variants = rule.variants.iter().map(Some);
         for variant in std::iter::once(None).chain(variants) {
-            let level = selection.level(rule, variant, None);
+            let level = selection.level(rule, variant);
             let id = match variant {
                 Some(variant) => format!("{}/{}", rule.id, variant.name),
                 None => rule.id.to_owned(),
@@ -108,8 +108,7 @@ fn levels(args: &ExplainArgs, loaded: Option<&Loaded>, sources: &Sources, lines:
             // A rule that is off takes its variants with it.
             let by_rule = (chosen.get(rule.id) == Some(&None)).then(|| place(rule.id)).flatten();
             let why = place(&id).or(by_rule).unwrap_or_else(|| {
-                let raised =
-                    profiled.level(rule, variant, None) != plain.level(rule, variant, None);
+                let raised = profiled.level(rule, variant) != plain.level(rule, variant);
                 if raised { format!("profile {}", profile.name()) } else { "default".to_owned() }
             });
             lines.line(&id, level.map_or("off", Level::name), &why);

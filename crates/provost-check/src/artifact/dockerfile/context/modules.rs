@@ -6,7 +6,7 @@ use std::sync::Arc;
 use super::Tree;
 use crate::artifact::go_mod::GoMod;
 use crate::artifact::source::{SourceKind, Sources};
-use crate::facts::build::{Build, CommandForm, GoBuild, RunStep};
+use crate::facts::build::{Build, GoBuild, RunStep};
 use crate::facts::build_context::{GoModule, key};
 use crate::facts::{Fact, Origin, Span};
 use crate::model::glob;
@@ -18,19 +18,9 @@ const MOST_BUILDS: usize = 64;
 /// Directories above the one of a build in which `go` looks for the module.
 const ABOVE: usize = 16;
 
-/// What a RUN says that writes a `go.mod`, brings another Go or lets it fetch one. `go get` and
-/// `go mod tidy` are not among it: they raise the `go` line, and fail as the build does.
-const CHANGES: &[&str] = &[
-    "go mod edit",
-    "go mod init",
-    "go.mod",
-    "toolchain@",
-    "export GOTOOLCHAIN",
-    "GOROOT",
-    "/usr/local/go",
-    "go.dev/dl",
-    "golang.org/dl",
-];
+/// What a RUN says that writes a `go.mod`. `go get` and `go mod tidy` are not among it: they raise the
+/// `go` line, and fail as the build does.
+const CHANGES: &[&str] = &["go mod edit", "go mod init", "go.mod"];
 
 /// The modules of builds that may be too new for their builder, by its tag.
 pub(super) fn read(
@@ -58,7 +48,8 @@ pub(super) fn read(
         let module = GoMod::parse(&text);
         let (Some(line), Some(place)) = (&module.go, &module.go_at) else { continue };
         // Others say nothing about the builder.
-        if !may_refuse(&tag.value, line) {
+        let mut lines = std::iter::once(line).chain(&module.toolchain);
+        if !lines.any(|line| may_refuse(&tag.value, line)) {
             continue;
         }
         let shown = match tree.shown() {
@@ -165,17 +156,5 @@ pub(super) fn holds(run: &RunStep, go: &GoBuild) -> bool {
 
 /// Whether a RUN before a build may write its module, or bring another Go.
 fn writes_module(build: &Build, go: &GoBuild) -> bool {
-    let chain = build.chain_of(go.stage);
-    let brings_go = |path: &str| path.starts_with("/usr/local/go");
-    build
-        .copies
-        .iter()
-        .any(|copy| chain.contains(&copy.stage) && brings_go(&copy.destination.value))
-        || build.runs.iter().filter(|run| chain.contains(&run.stage)).any(|run| {
-            let words: Vec<&str> = match &run.command {
-                CommandForm::Shell(text) => vec![text.value.as_str()],
-                CommandForm::Exec(words) => words.iter().map(|word| word.value.as_str()).collect(),
-            };
-            words.iter().any(|text| CHANGES.iter().any(|part| text.contains(part)))
-        })
+    build.brings_go(go.stage) || build.runs_say(go.stage, CHANGES)
 }

@@ -3,23 +3,17 @@
 //! `signal.Notify(c, sigs...)` and `signal.NotifyContext(ctx, sigs...)` take a slice of interfaces. Where its elements
 //! are written out, the compiler builds an array right before the call: for a constant such as `syscall.SIGTERM` the
 //! address of `go:itab.syscall.Signal,os.Signal` and of a read-only word with the number, for `os.Interrupt` and
-//! `os.Kill` two loads from that variable (Go 1.18 to 1.27, both machines). Arguments are in registers on both machines
-//! since Go 1.18 (internal/abi: `RAX, RBX, RCX, RDI, RSI`; `R0` to `R4`).
+//! `os.Kill` two loads from that variable (Go 1.18 to 1.27, both machines).
 //!
-//! The functions that call are followed instruction by instruction with what their registers and the words on their
-//! stack hold ([`state`]). What is not understood is not known, and a slice that is not known entirely leaves the
-//! answer open: nothing here guesses that a signal is missing.
-
-mod amd64;
-mod arm64;
-mod state;
+//! The functions that call are followed ([`super::follow`]). A slice that is not known entirely leaves the answer open:
+//! nothing here guesses that a signal is missing.
 
 use super::Strings;
+use super::follow::{Calls, Interpreter, Value};
 use super::image::Image;
 use super::owner::Owner;
 use crate::elf::Machine;
 use crate::pclntab::{FunctionTable, Presence, package_of};
-use state::{Machine as Interpreter, Value};
 
 /// `SIGTERM` on Linux.
 const SIGTERM: u8 = 15;
@@ -31,8 +25,7 @@ const HIGHEST: u64 = 64;
 const ELEMENTS: u64 = 65;
 /// Calls that are followed.
 const CALLS: usize = 256;
-/// Bytes of code of one function, and of all, that are followed.
-const FUNCTION_BYTES: u64 = 1 << 18;
+/// Bytes of code that are followed.
 const ALL_BYTES: u64 = 1 << 23;
 /// Instructions that build one element of the slice stand that near, in bytes.
 const NEAR: u64 = 64;
@@ -103,21 +96,21 @@ impl<'a> Strings<'a> {
             }
         }
         targets.first().filter(|target| target.first == 1)?;
-        let calls = Calls {
-            image: &self.image,
-            functions: &self.functions,
-            machine: self.machine,
-            targets: &targets,
-        };
+        let addresses: Vec<u64> = targets.iter().map(|target| target.address).collect();
+        let calls = self.calls_of(&addresses);
         if calls.through_variables() {
             return Some(Vec::new());
         }
         let mut all = Vec::new();
         let mut left = ALL_BYTES;
-        for function in calls.callers().unwrap_or_default() {
+        let outside = |name: &str| package_of(name) != Some("os/signal");
+        for function in calls.callers(CALLS, outside).unwrap_or_default() {
             let asked = left.checked_sub(function.size).map(|rest| {
                 left = rest;
-                calls.follow(function.address, function.size)
+                calls.follow(&function, |machine, to| {
+                    let target = targets.iter().find(|target| target.address == to);
+                    target.map_or(Asked::Unknown, |target| asked_by(&calls, machine, *target))
+                })
             });
             let name = function.name;
             let call = |(at, asked)| SignalCall { function: name, at, asked };
@@ -235,163 +228,68 @@ fn is_signal_table(image: &Image<'_>, functions: &FunctionTable<'_>, address: u6
     })
 }
 
-struct Calls<'s, 'a> {
-    image: &'s Image<'a>,
-    functions: &'s FunctionTable<'a>,
-    machine: Machine,
-    targets: &'s [Target],
+/// What a call of the target asks for.
+fn asked_by(calls: &Calls<'_, '_>, machine: &Interpreter, target: Target) -> Asked {
+    let value = |position: usize| calls.argument(machine, position);
+    let (pointer, len) = (value(target.first), value(target.first + 1));
+    if len == Value::Number(0) {
+        return Asked::All;
+    }
+    let element: Box<dyn Fn(u64) -> (Value, Value)> = match (pointer, len) {
+        (Value::Pointer(base, offset), Value::Number(_)) => Box::new(move |index| {
+            let at = offset.wrapping_add(16 * index as i64);
+            (machine.memory(base, at), machine.memory(base, at.wrapping_add(8)))
+        }),
+        (Value::Address(array), Value::Number(_)) => {
+            Box::new(move |index| stored(calls, array, index))
+        }
+        // A variable of the program. What it holds at the start is a proof of what is in it, not of what is not.
+        (Value::Loaded(pointer), Value::Loaded(len)) if pointer.wrapping_add(8) == len => {
+            let (array, len) = (word(calls.image, pointer), word(calls.image, len));
+            let (Some(array), Some(len)) = (array, len.filter(|&len| len <= ELEMENTS)) else {
+                return Asked::Unknown;
+            };
+            let term = (0..len).any(|index| {
+                let (table, number) = stored(calls, array, index);
+                number_of(calls, table, number) == Some(SIGTERM)
+            });
+            return if term { Asked::Numbers(vec![SIGTERM]) } else { Asked::Unknown };
+        }
+        _ => return Asked::Unknown,
+    };
+    let Value::Number(len @ 1..=ELEMENTS) = len else { return Asked::Unknown };
+    let numbers: Option<Vec<u8>> = (0..len)
+        .map(|index| {
+            let (table, number) = element(index);
+            number_of(calls, table, number)
+        })
+        .collect();
+    numbers.map_or(Asked::Unknown, Asked::Numbers)
 }
 
-impl<'a> Calls<'_, 'a> {
-    /// Whether a variable or a closure holds one of the functions.
-    fn through_variables(&self) -> bool {
-        let is_target = |address: u64| self.targets.iter().any(|t| t.address == address);
-        self.image.relocations().any(|(_, target)| is_target(target))
-            || self.image.data().iter().any(|area| {
-                let skip = (area.address.wrapping_neg() & 7) as usize;
-                let words = area.bytes.get(skip..).unwrap_or_default().chunks_exact(8);
-                words
-                    .filter_map(|word| word.first_chunk())
-                    .any(|&word| is_target(u64::from_le_bytes(word)))
-            })
-    }
+/// An element of an array in data.
+fn stored(calls: &Calls<'_, '_>, array: u64, index: u64) -> (Value, Value) {
+    let at = array.wrapping_add(16 * index);
+    let value = |at| word(calls.image, at).map_or(Value::Unknown, Value::Address);
+    (value(at), value(at.wrapping_add(8)))
+}
 
-    /// The functions that call, outside of `os/signal`; `None` when there are too many.
-    fn callers(&self) -> Option<Vec<crate::pclntab::Function<'a>>> {
-        let mut callers: Vec<crate::pclntab::Function<'a>> = Vec::new();
-        let mut calls = 0;
-        for area in self.image.code() {
-            let mut found = |at: u64| {
-                let Some(function) = self.functions.function_at(at) else { return };
-                if package_of(function.name) == Some("os/signal") {
-                    return;
-                }
-                calls += 1;
-                if calls <= CALLS && callers.last().is_none_or(|c| c.address != function.address) {
-                    callers.push(function);
-                }
-            };
-            let is_target = |address: u64| self.targets.iter().any(|t| t.address == address);
-            match self.machine {
-                Machine::Amd64 => {
-                    for at in memchr::memchr2_iter(0xe8, 0xe9, area.bytes) {
-                        let distance = area.bytes.get(at + 1..).and_then(|b| b.first_chunk());
-                        let Some(&distance) = distance else { break };
-                        let at = area.address.wrapping_add(at as u64);
-                        let distance = i64::from(i32::from_le_bytes(distance));
-                        if is_target(at.wrapping_add(5).wrapping_add_signed(distance)) {
-                            found(at);
-                        }
-                    }
-                }
-                _ => {
-                    for (index, code) in area.bytes.chunks_exact(4).enumerate() {
-                        let code = code.first_chunk().map_or(0, |&c| u32::from_le_bytes(c));
-                        let at = area.address.wrapping_add(4 * index as u64);
-                        if arm64::branch(code)
-                            .is_some_and(|by| is_target(at.wrapping_add_signed(by)))
-                        {
-                            found(at);
-                        }
-                    }
-                }
-            }
+/// The signal that an interface of these two words is.
+fn number_of(calls: &Calls<'_, '_>, table: Value, number: Value) -> Option<u8> {
+    let (table, number, variable) = match (table, number) {
+        (Value::Address(table), Value::Address(number)) => (table, number, false),
+        (Value::Loaded(first), Value::Loaded(second)) if first.wrapping_add(8) == second => {
+            (word(calls.image, first)?, word(calls.image, second)?, true)
         }
-        (calls <= CALLS && !callers.is_empty()).then_some(callers)
+        _ => return None,
+    };
+    if !is_signal_table(calls.image, calls.functions, table) {
+        return None;
     }
-
-    /// What each call of a function asks for; empty when the function is not understood to its end.
-    fn follow(&self, address: u64, size: u64) -> Vec<(u64, Asked)> {
-        let Some(code) = self.image.code_at(address..address.saturating_add(size)) else {
-            return Vec::new();
-        };
-        if size > FUNCTION_BYTES {
-            return Vec::new();
-        }
-        let mut machine = Interpreter::new();
-        let mut asked = Vec::new();
-        let mut call = |machine: &mut Interpreter, at: u64, to: u64| {
-            if let Some(target) = self.targets.iter().find(|t| t.address == to) {
-                asked.push((at, self.asked(machine, *target)));
-            }
-            let name = self.functions.function_at(to).filter(|f| f.address == to).map(|f| f.name);
-            machine.call(name.unwrap_or_default(), self.machine == Machine::Amd64);
-        };
-        let whole = match self.machine {
-            Machine::Amd64 => amd64::follow(code, address, &mut machine, &mut call),
-            _ => arm64::follow(code, address, &mut machine, &mut call),
-        };
-        if whole.is_some() { asked } else { Vec::new() }
+    let number = word(calls.image, number)?;
+    // A variable can be set to another one; nobody does so with the two of package os.
+    if variable && !OS_VARIABLES.contains(&number) && number != u64::from(SIGTERM) {
+        return None;
     }
-
-    fn asked(&self, machine: &Interpreter, target: Target) -> Asked {
-        let registers: &[usize] = match self.machine {
-            Machine::Amd64 => &[0, 3, 1, 7],
-            _ => &[0, 1, 2, 3],
-        };
-        let value = |position: usize| {
-            registers.get(position).map_or(Value::Unknown, |&register| machine.register(register))
-        };
-        let (pointer, len) = (value(target.first), value(target.first + 1));
-        if len == Value::Number(0) {
-            return Asked::All;
-        }
-        let element: Box<dyn Fn(u64) -> (Value, Value)> = match (pointer, len) {
-            (Value::Pointer(base, offset), Value::Number(_)) => Box::new(move |index| {
-                let at = offset.wrapping_add(16 * index as i64);
-                (machine.memory(base, at), machine.memory(base, at.wrapping_add(8)))
-            }),
-            (Value::Address(array), Value::Number(_)) => {
-                Box::new(move |index| self.stored(array, index))
-            }
-            // A variable of the program. What it holds at the start is a proof of what is in it, not of what is not.
-            (Value::Loaded(pointer), Value::Loaded(len)) if pointer.wrapping_add(8) == len => {
-                let (array, len) = (word(self.image, pointer), word(self.image, len));
-                let (Some(array), Some(len)) = (array, len.filter(|&len| len <= ELEMENTS)) else {
-                    return Asked::Unknown;
-                };
-                let term = (0..len).any(|index| {
-                    let (table, number) = self.stored(array, index);
-                    self.number(table, number) == Some(SIGTERM)
-                });
-                return if term { Asked::Numbers(vec![SIGTERM]) } else { Asked::Unknown };
-            }
-            _ => return Asked::Unknown,
-        };
-        let Value::Number(len @ 1..=ELEMENTS) = len else { return Asked::Unknown };
-        let numbers: Option<Vec<u8>> = (0..len)
-            .map(|index| {
-                let (table, number) = element(index);
-                self.number(table, number)
-            })
-            .collect();
-        numbers.map_or(Asked::Unknown, Asked::Numbers)
-    }
-
-    /// An element of an array in data.
-    fn stored(&self, array: u64, index: u64) -> (Value, Value) {
-        let at = array.wrapping_add(16 * index);
-        let value = |at| word(self.image, at).map_or(Value::Unknown, Value::Address);
-        (value(at), value(at.wrapping_add(8)))
-    }
-
-    /// The signal that an interface of these two words is.
-    fn number(&self, table: Value, number: Value) -> Option<u8> {
-        let (table, number, variable) = match (table, number) {
-            (Value::Address(table), Value::Address(number)) => (table, number, false),
-            (Value::Loaded(first), Value::Loaded(second)) if first.wrapping_add(8) == second => {
-                (word(self.image, first)?, word(self.image, second)?, true)
-            }
-            _ => return None,
-        };
-        if !is_signal_table(self.image, self.functions, table) {
-            return None;
-        }
-        let number = word(self.image, number)?;
-        // A variable can be set to another one; nobody does so with the two of package os.
-        if variable && !OS_VARIABLES.contains(&number) && number != u64::from(SIGTERM) {
-            return None;
-        }
-        u8::try_from(number).ok().filter(|_| (1..=HIGHEST).contains(&number))
-    }
+    u8::try_from(number).ok().filter(|_| (1..=HIGHEST).contains(&number))
 }

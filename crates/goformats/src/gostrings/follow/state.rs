@@ -9,7 +9,7 @@ const BRANCHES: usize = 2048;
 
 /// What a word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Value {
+pub(in crate::gostrings) enum Value {
     Unknown,
     Number(u64),
     /// An address of the program's data or code.
@@ -21,7 +21,7 @@ pub(super) enum Value {
 }
 
 impl Value {
-    pub(super) fn plus(self, distance: i64) -> Self {
+    pub(in crate::gostrings) fn plus(self, distance: i64) -> Self {
         match self {
             Value::Address(address) => Value::Address(address.wrapping_add_signed(distance)),
             Value::Pointer(base, offset) => Value::Pointer(base, offset.wrapping_add(distance)),
@@ -31,7 +31,7 @@ impl Value {
 }
 
 /// The base of [`Value::Pointer`] that is the stack.
-pub(super) const STACK: u32 = 0;
+pub(in crate::gostrings) const STACK: u32 = 0;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
@@ -69,7 +69,7 @@ impl State {
 /// The state on the way through a function, from its first instruction to its last, with what holds at the branches
 /// that lead forward. Where one leads back to, nothing is known.
 #[derive(Debug)]
-pub(super) struct Machine {
+pub(in crate::gostrings) struct Machine {
     /// `None` behind an instruction that does not go on with the next one.
     state: Option<State>,
     forward: FxHashMap<u64, State>,
@@ -78,7 +78,7 @@ pub(super) struct Machine {
 }
 
 impl Machine {
-    pub(super) fn new() -> Self {
+    pub(in crate::gostrings) fn new() -> Self {
         Self {
             state: Some(State::unknown()),
             forward: FxHashMap::default(),
@@ -88,14 +88,14 @@ impl Machine {
     }
 
     /// States the targets of branches that lead back, before the first [`Machine::arrive`].
-    pub(super) fn set_back(&mut self, mut targets: Vec<u64>) {
+    pub(in crate::gostrings) fn set_back(&mut self, mut targets: Vec<u64>) {
         targets.sort_unstable();
         targets.dedup();
         self.back = targets;
     }
 
     /// At the next instruction.
-    pub(super) fn arrive(&mut self, address: u64) {
+    pub(in crate::gostrings) fn arrive(&mut self, address: u64) {
         let waiting = self.forward.remove(&address);
         if self.back.binary_search(&address).is_ok() {
             self.state = Some(State::unknown());
@@ -110,7 +110,7 @@ impl Machine {
     }
 
     /// A branch that may be taken. `None` when there are too many.
-    pub(super) fn branch(&mut self, from: u64, to: u64) -> Option<()> {
+    pub(in crate::gostrings) fn branch(&mut self, from: u64, to: u64) -> Option<()> {
         if to > from
             && let Some(state) = &self.state
         {
@@ -128,7 +128,7 @@ impl Machine {
     }
 
     /// The next instruction is not reached from this one.
-    pub(super) fn leave(&mut self) {
+    pub(in crate::gostrings) fn leave(&mut self) {
         self.state = None;
     }
 
@@ -136,36 +136,36 @@ impl Machine {
         self.state.get_or_insert_with(State::unknown)
     }
 
-    pub(super) fn register(&self, register: usize) -> Value {
+    pub(in crate::gostrings) fn register(&self, register: usize) -> Value {
         let state = self.state.as_ref();
         state.and_then(|s| s.registers.get(register).copied()).unwrap_or(Value::Unknown)
     }
 
-    pub(super) fn set(&mut self, register: usize, value: Value) {
+    pub(in crate::gostrings) fn set(&mut self, register: usize, value: Value) {
         if let Some(slot) = self.now().registers.get_mut(register) {
             *slot = value;
         }
     }
 
-    pub(super) fn vector(&self, register: usize) -> (Value, Value) {
+    pub(in crate::gostrings) fn vector(&self, register: usize) -> (Value, Value) {
         let state = self.state.as_ref();
         let unknown = (Value::Unknown, Value::Unknown);
         state.and_then(|s| s.vectors.get(register).copied()).unwrap_or(unknown)
     }
 
-    pub(super) fn set_vector(&mut self, register: usize, value: (Value, Value)) {
+    pub(in crate::gostrings) fn set_vector(&mut self, register: usize, value: (Value, Value)) {
         if let Some(slot) = self.now().vectors.get_mut(register) {
             *slot = value;
         }
     }
 
-    pub(super) fn memory(&self, base: u32, offset: i64) -> Value {
+    pub(in crate::gostrings) fn memory(&self, base: u32, offset: i64) -> Value {
         let state = self.state.as_ref();
         state.and_then(|s| s.memory.get(&(base, offset)).copied()).unwrap_or(Value::Unknown)
     }
 
     /// What a load from there gives.
-    pub(super) fn load(&self, place: Value) -> Value {
+    pub(in crate::gostrings) fn load(&self, place: Value) -> Value {
         match place {
             Value::Address(address) => Value::Loaded(address),
             Value::Pointer(base, offset) => self.memory(base, offset),
@@ -175,7 +175,7 @@ impl Machine {
 
     /// Stores a word. A store through a pointer that is not known goes nowhere that is remembered: the compiler builds
     /// the slice of a call in a place of its own.
-    pub(super) fn store(&mut self, place: Value, value: Value) {
+    pub(in crate::gostrings) fn store(&mut self, place: Value, value: Value) {
         let Value::Pointer(base, offset) = place else { return };
         self.forget(place, 8);
         let memory = &mut self.now().memory;
@@ -185,7 +185,7 @@ impl Machine {
     }
 
     /// Some bytes are stored that are not known.
-    pub(super) fn forget(&mut self, place: Value, bytes: i64) {
+    pub(in crate::gostrings) fn forget(&mut self, place: Value, bytes: i64) {
         if let Value::Pointer(base, offset) = place {
             let touched = offset.saturating_sub(7)..offset.saturating_add(bytes);
             for at in touched {
@@ -195,14 +195,14 @@ impl Machine {
     }
 
     /// Something is stored somewhere around there.
-    pub(super) fn forget_all(&mut self, place: Value) {
+    pub(in crate::gostrings) fn forget_all(&mut self, place: Value) {
         if let Value::Pointer(base, _) = place {
             self.now().memory.retain(|key, _| key.0 != base);
         }
     }
 
     /// The stack pointer moves: places relative to it are others.
-    pub(super) fn move_stack(&mut self) {
+    pub(in crate::gostrings) fn move_stack(&mut self) {
         let state = self.now();
         state.memory.retain(|&(base, _), value| {
             base != STACK && !matches!(value, Value::Pointer(STACK, _))
@@ -214,14 +214,14 @@ impl Machine {
         }
     }
 
-    pub(super) fn forget_registers(&mut self) {
+    pub(in crate::gostrings) fn forget_registers(&mut self) {
         let state = self.now();
         state.registers = [Value::Unknown; 32];
         state.vectors = State::unknown().vectors;
     }
 
     /// A call of a function with that name.
-    pub(super) fn call(&mut self, name: &str, amd64: bool) {
+    pub(in crate::gostrings) fn call(&mut self, name: &str, amd64: bool) {
         if let Some(register) = name.strip_prefix("runtime.gcWriteBarrier") {
             // The write barrier keeps all registers but one. Up to Go 1.20 it stores the pointer itself:
             // amd64 the register of its name at DI, arm64 R3 at R2.
