@@ -14,14 +14,16 @@ use goformats::binary;
 use goformats::exposition::{self as metrics, Format};
 use goformats::godebug::{self, Release};
 use goformats::gostrings::Strings;
+use goformats::kernel::log;
 use goformats::limits::Limits;
 use goformats::runtimelog::{self, Reader};
 use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
+use provost_check::artifact::oom as left;
 use provost_check::artifact::render::{Hidden, Renderer, Rendering, load_chart};
 use provost_check::artifact::source::{Source, SourceKind, Sources};
 use provost_check::artifact::{dockerfile, image, yaml as syntax};
-use provost_check::case::Joined;
 use provost_check::case::env::Variable;
+use provost_check::case::{Joined, World};
 use provost_check::facts::SourceId;
 use provost_check::facts::proof::telemetry::Kind;
 use provost_check::facts::settings::Settings;
@@ -54,6 +56,7 @@ pub const TARGETS: &[Target] = &[
     ("analysis", analysis),
     ("exposition", exposition),
     ("runtimelog", runtimelog),
+    ("oom", oom),
     ("render", render),
     ("fixes", fixes),
     ("report", report),
@@ -222,6 +225,47 @@ pub fn runtimelog(data: &[u8]) {
     let whole = read(&[data]);
     assert_eq!(whole.1.bytes, data.len() as u64);
     assert_eq!(read(&[front, back]), whole);
+}
+
+/// What is left of memory that ran out: a kernel's log in one piece and in two, a listing and an archive of
+/// files, and a pod; and what the rules make of them.
+pub fn oom(data: &[u8]) {
+    let split = data.iter().position(|byte| *byte == 0).unwrap_or(data.len() / 2);
+    let (front, back) = data.split_at(split);
+    let read = |pieces: &[&[u8]]| {
+        let limits = log::Limits { line: 512, tasks: 8, killed: 4, report: 64 };
+        let mut reader = log::Reader::new(limits);
+        let mut reports = Vec::new();
+        for piece in pieces {
+            reader.push(piece, &mut |report| reports.push(report));
+        }
+        reader.finish(&mut |report| reports.push(report));
+        (reports, reader.counts())
+    };
+    let whole = read(&[data]);
+    assert_eq!(whole.1.bytes, data.len() as u64);
+    assert_eq!(read(&[front, back]), whole);
+    for report in &whole.0 {
+        assert!(report.tasks.len() <= 8 && report.killed.len() <= 4);
+        black_box((report.page(), report.composition(), report.victim_task()));
+    }
+    let mut world = World::new(Sources::default(), Settings::default());
+    let source = world.sources.add(Source::opaque("fuzz", SourceKind::Log));
+    if let Ok(log) = left::kernel_log(source, data) {
+        world.memory.logs.push(log);
+    }
+    black_box((left::kind(data), left::is_cluster(data)));
+    let (archived, inside, _) = left::read_archive(data);
+    black_box(inside.len());
+    for files in [left::read_listing(&String::from_utf8_lossy(data)), archived] {
+        world.memory.groups.extend(files.groups(source));
+        world.memory.processes.extend(files.processes(source));
+    }
+    let file = ManifestFile::text("fuzz.yaml", data);
+    let loaded = load_manifests(&[file], &mut world.sources, &Options::default());
+    world.memory.pods.extend(left::pods(&loaded.objects));
+    world.memory.events.extend(left::events(&loaded.objects));
+    black_box(pipeline::judge(&world, &Selection::default(), &[]));
 }
 
 /// A template and, behind a NUL each, a text that is traced to it, values and helpers.

@@ -1,4 +1,4 @@
-//! What Go writes, as values.
+//! What Go writes, and what the kernel writes of its memory, as values.
 //!
 //! # Constraints
 //!
@@ -16,6 +16,7 @@ pub mod elf;
 pub mod exposition;
 pub mod godebug;
 pub mod gostrings;
+pub mod kernel;
 pub mod limits;
 pub mod moduledata;
 pub mod pclntab;

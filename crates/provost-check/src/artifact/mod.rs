@@ -15,6 +15,7 @@ pub(crate) mod image_toml;
 mod kustomization;
 pub mod manifest;
 pub mod mmap;
+pub mod oom;
 pub mod program_text;
 pub mod proof;
 pub mod render;

@@ -41,6 +41,8 @@ pub enum SourceKind {
     Proof,
     /// A log of a process.
     Log,
+    /// Files of cgroups and processes.
+    Cgroup,
     /// Named on the command line and of no known format.
     Unknown,
 }
@@ -62,6 +64,7 @@ impl SourceKind {
             Self::DockerIgnore => "dockerignore",
             Self::Proof => "proof",
             Self::Log => "log",
+            Self::Cgroup => "cgroup",
             Self::Unknown => "unknown",
         }
     }

@@ -25,6 +25,7 @@ pub mod limits;
 pub mod listen;
 pub mod log;
 pub mod logged;
+pub mod memory;
 pub mod mesh;
 pub mod near;
 pub mod network;
@@ -67,6 +68,7 @@ use crate::facts::binary::{Binary, GoProgram};
 use crate::facts::build::Build;
 use crate::facts::image::Image;
 use crate::facts::objects::{Object, PortRef, Service};
+use crate::facts::oom::Memory;
 use crate::facts::proof::Measured;
 use crate::facts::runtime_log::RuntimeLog;
 use crate::facts::settings::{self, Settings};
@@ -102,6 +104,8 @@ pub struct World {
     pub proofs: Vec<Measured>,
     /// Logs that a runtime wrote.
     pub logs: Vec<RuntimeLog>,
+    /// What kernels, cgroups and clusters say of memory that ran out.
+    pub memory: Memory,
     /// Configuration.
     pub settings: Settings,
     /// What could not be read.
@@ -119,6 +123,7 @@ impl World {
             images: Vec::new(),
             proofs: Vec::new(),
             logs: Vec::new(),
+            memory: Memory::default(),
             settings,
             problems: Vec::new(),
         }

@@ -17,6 +17,7 @@ pub mod image_files;
 pub mod mesh;
 pub mod metrics;
 pub mod objects;
+pub mod oom;
 pub mod order;
 pub mod origin;
 pub mod placeholders;

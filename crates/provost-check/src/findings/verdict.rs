@@ -36,11 +36,13 @@ pub enum Reason {
     NotMeasured,
     Unreadable,
     LogTooShort,
+    NoRuntimeLog,
+    NoMemoryFiles,
 }
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Reason; 28] = [
+    pub const ALL: [Reason; 30] = [
         Self::NoBinary,
         Self::NoImage,
         Self::NoDockerfile,
@@ -69,6 +71,8 @@ impl Reason {
         Self::NotMeasured,
         Self::Unreadable,
         Self::LogTooShort,
+        Self::NoRuntimeLog,
+        Self::NoMemoryFiles,
     ];
 
     /// The name in reports.
@@ -102,6 +106,8 @@ impl Reason {
             Self::NotMeasured => "not-measured",
             Self::Unreadable => "unreadable",
             Self::LogTooShort => "log-too-short",
+            Self::NoRuntimeLog => "no-runtime-log",
+            Self::NoMemoryFiles => "no-memory-files",
         }
     }
 
@@ -139,6 +145,10 @@ impl Reason {
             Self::NotMeasured => "measure it: provost prove",
             Self::Unreadable => "a part of the input cannot be read; unparsable-input says which",
             Self::LogTooShort => "record for longer",
+            Self::NoRuntimeLog => "give the log of the process, which ran with GODEBUG=gctrace=1",
+            Self::NoMemoryFiles => {
+                "give the kernel's log or the files of the cgroup; provost diagnose oom --collect gathers them"
+            }
             Self::Patched => "kustomize changes it; give its folder with --kustomize DIR",
         }
     }

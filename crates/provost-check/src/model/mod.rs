@@ -24,6 +24,7 @@ pub mod merge_keys;
 pub mod mesh_config;
 pub mod mtls;
 pub mod names;
+pub mod oom;
 pub mod pacer;
 pub mod pdb;
 pub mod ports;

@@ -15,6 +15,7 @@ use super::rule::{Check, Findings, Group, Judged, Rule, Variant};
 use crate::case::crash::{DumpCase, RecoveredCase};
 use crate::case::image::ImageCase;
 use crate::case::log::LogCase;
+use crate::case::memory;
 use crate::case::process::ProcessCase;
 use crate::case::{BuildCase, Joined, ObjectCase, ObjectId, ProgramCase, WorkloadCase};
 use crate::facts::Object;
@@ -380,6 +381,13 @@ impl Engine<'_> {
                     _ => None,
                 }));
             }
+        }
+        for case in memory::cases(joined) {
+            let subject = Subject::new(|| case.subject());
+            groups.push(self.group(joined, |rule, check| match check {
+                Check::Memory(check) => ask(rule, &subject, |f| check(&case, f)),
+                _ => None,
+            }));
         }
         let subject = Subject::new(String::new);
         groups.push(self.group(joined, |rule, check| match check {

@@ -18,7 +18,8 @@
 //! `PROVOST_UPDATE_PAGES=1` to write it anew. `binary.toml` states facts of an executable, see
 //! [`crate::artifact::binary_toml`], `image.toml` those of an image, see
 //! [`crate::artifact::image_toml`], `proof.json` what was measured of a process, see
-//! [`crate::facts::proof`], a file `.log` is a log that a runtime wrote. `text context` lists the paths of the directory that the
+//! [`crate::facts::proof`], a file `.log` is a log that a runtime wrote; `kernel.log` is one of a kernel,
+//! `cgroup.txt` a listing of a cgroup's files, `seen.yaml` what a cluster has of pods and events. `text context` lists the paths of the directory that the
 //! Dockerfile is built in, `text .dockerignore` what of it is left out, `text go.mod` its module.
 
 mod claims;
@@ -37,6 +38,7 @@ use crate::artifact::{
     self, Source, SourceKind, Sources, binary_toml, config, dockerfile, image_toml,
 };
 use crate::case::{Joined, World};
+use crate::facts::oom::Memory;
 use crate::facts::settings::Settings;
 use crate::facts::{Origin, Place, SourceId};
 use crate::findings::baseline::Baseline;
@@ -150,6 +152,7 @@ fn load(files: &[File]) -> Loaded {
     let mut selection = Selection::default();
     let (mut objects, mut builds, mut binaries) = (Vec::new(), Vec::new(), Vec::new());
     let (mut images, mut proofs, mut logs) = (Vec::new(), Vec::new(), Vec::new());
+    let mut memory = Memory::default();
     let mut closed_world = false;
     let (mut context, mut texts) = (None, Vec::new());
     let mut problems = Vec::new();
@@ -162,6 +165,24 @@ fn load(files: &[File]) -> Loaded {
             sources.add(Source::text(file.name.clone(), kind, Arc::from(file.text.as_str())))
         };
         match (need_of(&file.name), file.name.as_str()) {
+            (_, "kernel.log") => {
+                let source = add(&mut sources, SourceKind::Log);
+                let log = artifact::oom::kernel_log(source, file.text.as_bytes()).unwrap();
+                memory.logs.push(log);
+            }
+            (_, "cgroup.txt") => {
+                let source = add(&mut sources, SourceKind::Cgroup);
+                let files = artifact::oom::read_listing(&file.text);
+                assert!(files.strange.is_empty(), "{:?}", files.strange);
+                memory.groups.extend(files.groups(source));
+            }
+            (_, "seen.yaml") => {
+                let file = ManifestFile::text(file.name.clone(), file.text.clone());
+                let loaded = load_manifests(&[file], &mut sources, &Options::default());
+                memory.pods.extend(artifact::oom::pods(&loaded.objects));
+                memory.events.extend(artifact::oom::events(&loaded.objects));
+                problems.extend(loaded.problems);
+            }
             (Some(Need::Manifest), _) => {
                 let name = file.name.clone();
                 // A file in a folder is one that walking found.
@@ -242,8 +263,18 @@ fn load(files: &[File]) -> Loaded {
     }
     settings.closed_world |= closed_world;
     settings.former_programs = former;
-    let world =
-        World { sources, objects, binaries, builds, images, proofs, logs, settings, problems };
+    let world = World {
+        memory,
+        sources,
+        objects,
+        binaries,
+        builds,
+        images,
+        proofs,
+        logs,
+        settings,
+        problems,
+    };
     Loaded { world, selection, ignores }
 }
 

@@ -3,6 +3,7 @@
 use crate::case::crash::{DumpCase, RecoveredCase};
 use crate::case::image::ImageCase;
 use crate::case::log::LogCase;
+use crate::case::memory::MemoryCase;
 use crate::case::process::ProcessCase;
 use crate::case::{BuildCase, Case, Joined, ObjectCase, ProgramCase, WorkloadCase};
 use crate::facts::Object;
@@ -151,6 +152,8 @@ pub enum Check {
     Dump(fn(&DumpCase<'_>, &mut Findings) -> Judged),
     /// The panics that the processes of a log survived.
     Recovered(fn(&RecoveredCase<'_>, &mut Findings) -> Judged),
+    /// Each container whose memory ran out, or may.
+    Memory(fn(&MemoryCase<'_>, &mut Findings) -> Judged),
     /// The run as a whole: what could not be read or bound.
     Run(fn(&Joined<'_>, &mut Findings) -> Judged),
     /// Found while results are collected: suppressions that do not hold.
@@ -170,6 +173,7 @@ impl std::fmt::Debug for Check {
             Self::Log(_) => "Log",
             Self::Dump(_) => "Dump",
             Self::Recovered(_) => "Recovered",
+            Self::Memory(_) => "Memory",
             Self::Run(_) => "Run",
             Self::Engine => "Engine",
         })

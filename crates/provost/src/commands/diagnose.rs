@@ -1,36 +1,39 @@
 //! `provost diagnose`: from what a runtime wrote of itself to what is wrong.
 
+mod collect;
+mod inputs;
 mod said;
 
-use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
-use std::sync::atomic::Ordering;
-
 use anyhow::{Context as _, Result};
-use indicatif::{ProgressBar, ProgressStyle};
-use provost_check::artifact::{Problem, ProblemKind, Source, SourceKind, Sources, runtime_log};
+use provost_check::artifact::Sources;
 use provost_check::case::log::{millis, nanos, percent};
-use provost_check::case::{Joined, World};
-use provost_check::facts::Origin;
+use provost_check::case::{Joined, World, memory};
 use provost_check::facts::runtime_log::{Collections, Life, RuntimeLog, Scheduler, Stop};
 use provost_check::pipeline;
 use provost_check::report::Judged;
 use provost_check::rules::RULES;
 use provost_check::rules::engine::Profile;
-use provost_check::rules::rule::{Need, Rule};
+use provost_check::rules::rule::{Check, Group, Rule};
 
-use crate::args::{Cli, DiagnoseArgs};
+use crate::args::{About, Cli, DiagnoseArgs, Shown};
 use crate::commands::check;
 use crate::config::InForce;
 use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::{config, output};
 
-/// What a log without such lines needs.
-const HOW: &str = "run the program with GODEBUG=gctrace=1 or GODEBUG=schedtrace=1000; both go to stderr, as crashes do; a process that calls os.Exit or log.Fatal, or that the kernel kills, prints no stack; kubectl logs --previous has what the one before wrote";
-
 pub(crate) fn run(cli: &Cli, args: &DiagnoseArgs) -> Result<Exit> {
+    match &args.about {
+        None => diagnose(cli, &args.files, &args.shown, &rules(|_| true)),
+        Some(About::Oom(args)) if args.collect => collect::run(args),
+        Some(About::Oom(args)) => {
+            let is_memory = |rule: &Rule| rule.checks().any(|it| matches!(it, Check::Memory(_)));
+            diagnose(cli, &args.files, &args.shown, &rules(is_memory))
+        }
+    }
+}
+
+fn diagnose(cli: &Cli, files: &[String], args: &Shown, rules: &[&'static Rule]) -> Result<Exit> {
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
     let mut sources = Sources::default();
     let color = output::color_on_stderr(cli.color);
@@ -38,17 +41,20 @@ pub(crate) fn run(cli: &Cli, args: &DiagnoseArgs) -> Result<Exit> {
         config::in_force(&[], &mut sources, config::today(), color)?;
     let selection = args.rules.selection(Profile::Recommended, levels)?;
     let mut world = World::new(sources, settings);
-    for path in &args.logs {
-        load(cli, path, &mut world, &interrupt);
-    }
+    let mut loader = inputs::Loader { cli, world: &mut world, interrupt: &interrupt };
+    files.iter().for_each(|path| loader.load(path));
     if !cli.quiet {
-        let said: String = world.logs.iter().map(|log| summary(&world, log)).collect();
+        let mut said: String = world.logs.iter().map(|log| summary(&world, log)).collect();
+        said.push_str(&killed(&world));
         output::complain(&said);
     }
-    let conclusion = pipeline::conclude(&Joined::new(&world), &rules(), &selection, &ignores);
+    let joined = Joined::new(&world);
+    let conclusion = pipeline::conclude(&joined, rules, &selection, &ignores);
     let mut report = pipeline::report(&world, env!("CARGO_PKG_VERSION"), conclusion);
     report.fail_on = args.rules.fail_on.level();
-    let processes = world.logs.iter().map(RuntimeLog::processes).sum();
+    let lives: usize = world.logs.iter().map(RuntimeLog::processes).sum();
+    // A process and the container that it ran in are one.
+    let processes = lives.max(memory::cases(&joined).len());
     report.judged = Judged { processes, ..Judged::default() };
     check::write(cli, &args.format, false, &report)?;
     let fails = report
@@ -66,69 +72,12 @@ pub(crate) fn run(cli: &Cli, args: &DiagnoseArgs) -> Result<Exit> {
     })
 }
 
-/// Rules about logs, and that about inputs that cannot be read.
-fn rules() -> Vec<&'static Rule> {
-    let is_one =
-        |rule: &&&'static Rule| rule.needs.contains(&Need::Log) || rule.id == "unparsable-input";
+/// Rules that diagnose, and that about inputs that cannot be read.
+fn rules(wanted: impl Fn(&Rule) -> bool) -> Vec<&'static Rule> {
+    let is_one = |rule: &&&'static Rule| {
+        (rule.group == Group::Diagnosis && wanted(rule)) || rule.id == "unparsable-input"
+    };
     RULES.iter().filter(is_one).copied().collect()
-}
-
-fn load(cli: &Cli, path: &str, world: &mut World, interrupt: &Interrupt) {
-    let mut source = Source::opaque(path, SourceKind::Log);
-    source.named = true;
-    let source = world.sources.add(source);
-    let mut problem = |kind, message: String, help: Option<&str>| {
-        let origin = Origin::whole(source);
-        world.problems.push(Problem { kind, origin, message, help: help.map(str::to_owned) });
-    };
-    match read(cli, path, source, interrupt) {
-        Ok(log) if log.is_empty() => {
-            let message = format!(
-                "holds no line that the runtime's tracing writes, and neither a crash nor a dump of goroutines, in {} lines",
-                log.counts.lines
-            );
-            problem(ProblemKind::Malformed, message, Some(HOW));
-        }
-        Ok(log) => world.logs.push(log),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            problem(ProblemKind::Missing, "does not exist".to_owned(), None);
-        }
-        Err(error) => problem(ProblemKind::Unreadable, format!("cannot be read: {error}"), None),
-    }
-}
-
-fn read(
-    cli: &Cli,
-    path: &str,
-    source: provost_check::facts::SourceId,
-    interrupt: &Interrupt,
-) -> io::Result<RuntimeLog> {
-    let (from, size): (Box<dyn Read>, u64) = if path == "-" {
-        (Box::new(io::stdin().lock()), 0)
-    } else {
-        let file = File::open(Path::new(path))?;
-        let size = file.metadata()?.len();
-        (Box::new(file), size)
-    };
-    let bar = match cli.quiet {
-        true => ProgressBar::hidden(),
-        false if size > 0 => {
-            ProgressBar::new(size).with_style(style("{bytes} of {total_bytes}, {eta} left"))
-        }
-        false => ProgressBar::no_length().with_style(style("{bytes}")),
-    };
-    let stopped = interrupt.flag();
-    let log = runtime_log::read(source, from, &|bytes| {
-        bar.set_position(bytes);
-        !stopped.load(Ordering::Relaxed)
-    });
-    bar.finish_and_clear();
-    log
-}
-
-fn style(rest: &str) -> ProgressStyle {
-    ProgressStyle::with_template(&format!("reading {rest} ({{bytes_per_sec}})"))
-        .unwrap_or_else(|_| ProgressStyle::default_bar())
 }
 
 /// What a log says, in a few lines.
@@ -180,4 +129,18 @@ fn scheduled(of: &Scheduler) -> Option<String> {
         whole.procs.most,
         whole.runnable.most,
     ))
+}
+
+/// What kernels' logs say, in a line each.
+fn killed(world: &World) -> String {
+    let lines = world.memory.logs.iter().map(|log| {
+        let path = provost_check::report::plain::clean(&world.sources.get(log.source).path);
+        let kills = match log.counts.reports {
+            0 => "nothing was killed for memory".to_owned(),
+            1 => "memory ran out once".to_owned(),
+            times => format!("memory ran out {times} times"),
+        };
+        format!("{path}: {} lines of a kernel: {kills}\n", log.counts.lines)
+    });
+    lines.collect()
 }

@@ -20,20 +20,20 @@ const MOST_META_IN_A_ROW: usize = 8;
 
 /// One entry as its archive has it.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
-    pub(super) path: String,
-    pub(super) link: String,
-    pub(super) kind: EntryType,
-    pub(super) mode: u32,
-    pub(super) uid: u32,
-    pub(super) gid: u32,
-    pub(super) size: u64,
+pub(crate) struct Entry {
+    pub(crate) path: String,
+    pub(crate) link: String,
+    pub(crate) kind: EntryType,
+    pub(crate) mode: u32,
+    pub(crate) uid: u32,
+    pub(crate) gid: u32,
+    pub(crate) size: u64,
     /// Where its body begins.
-    pub(super) offset: u64,
+    pub(crate) offset: u64,
 }
 
 /// An archive that is read once, front to back.
-pub(super) struct Archive<R> {
+pub(crate) struct Archive<R> {
     reader: R,
     position: u64,
     /// Bytes of the current body that are not read, and of the padding behind it.
@@ -43,7 +43,7 @@ pub(super) struct Archive<R> {
 }
 
 impl<R: Read> Archive<R> {
-    pub(super) fn new(reader: R) -> Self {
+    pub(crate) fn new(reader: R) -> Self {
         Self::skipping(reader, |reader, bytes| {
             let passed = copy(&mut reader.by_ref().take(bytes), &mut sink())?;
             // A header may claim more than there is.
@@ -55,16 +55,16 @@ impl<R: Read> Archive<R> {
     }
 
     /// An archive whose bodies are passed over by `skip`, which may go beyond the end.
-    pub(super) fn skipping(reader: R, skip: fn(&mut R, u64) -> IoResult<()>) -> Self {
+    pub(crate) fn skipping(reader: R, skip: fn(&mut R, u64) -> IoResult<()>) -> Self {
         Self { reader, position: 0, left: 0, padding: 0, skip }
     }
 
-    pub(super) fn into_inner(self) -> R {
+    pub(crate) fn into_inner(self) -> R {
         self.reader
     }
 
     /// The next entry; `None` at the end of the archive.
-    pub(super) fn next(&mut self) -> Result<Option<Entry>, Broken> {
+    pub(crate) fn next(&mut self) -> Result<Option<Entry>, Broken> {
         let mut extensions: BTreeMap<String, String> = BTreeMap::new();
         let (mut long_name, mut long_link) = (None, None);
         for _ in 0..=MOST_META_IN_A_ROW {
@@ -176,7 +176,7 @@ impl<R: Read> Archive<R> {
     }
 
     /// Reads at most `most` bytes of the current body.
-    pub(super) fn body(&mut self, into: &mut Vec<u8>, most: u64) -> Result<(), Broken> {
+    pub(crate) fn body(&mut self, into: &mut Vec<u8>, most: u64) -> Result<(), Broken> {
         let wanted = self.left.min(most);
         let got = self.reader.by_ref().take(wanted).read_to_end(into)? as u64;
         self.position += got;

@@ -4,7 +4,7 @@
 //! Layers are streamed once and never unpacked to disk. What is kept of them is the list of files,
 //! `/etc/passwd`, and the program that the image starts. Every blob is held against its digest.
 
-mod archive;
+pub(crate) mod archive;
 pub(super) mod config;
 mod layers;
 mod layout;
@@ -89,6 +89,10 @@ pub(crate) struct Broken {
 }
 
 impl Broken {
+    pub(crate) fn into_message(self) -> String {
+        self.message
+    }
+
     fn malformed(message: &str) -> Self {
         Self { kind: ProblemKind::Malformed, message: message.to_owned() }
     }

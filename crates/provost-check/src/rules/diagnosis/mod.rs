@@ -1,20 +1,29 @@
-//! What the runtime's own log says of a process.
+//! What logs, counters and what is left of a process say of it.
 
+pub mod child_killed;
 pub mod concurrent_map_access;
+pub mod container_limit_oom;
 pub mod deadlock;
+pub mod exit_137_without_oom;
 pub mod fatal_runtime_error;
 pub mod forced_gc;
 pub mod frequent_gc;
 pub mod gc_idle_cost;
 pub mod gc_limiter_active;
 pub mod gomaxprocs_changed;
+pub mod gomemlimit_would_have_saved;
+pub mod gomemlimit_would_not;
 pub mod goroutine_leak;
 pub mod heap_grows_without_bound;
+pub mod limit_in_parent;
 pub mod locked_threads;
 pub mod long_pause;
 pub mod mark_assist_tax;
 pub mod memory_limit_death_spiral;
+pub mod node_pressure_oom;
+pub mod non_heap_memory;
 pub mod out_of_memory_panic;
+pub mod page_cache_not_heap;
 pub mod recovered_panic;
 pub mod removed_godebug_at_start;
 pub mod run_queue_pressure;

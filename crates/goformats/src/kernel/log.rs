@@ -1,0 +1,537 @@
+//! What the kernel writes when it kills a process for memory.
+//!
+//! A report is some fifty lines (`dump_header`, `oom_kill_process`): who asked for memory, how full the group
+//! was, what its memory is, a table of its processes, the choice and the kill. Logs that were filtered hold the
+//! last line or two of it, which is a report as well.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memmem};
+
+use super::cgroup::{Composition, Limit, Stat, printed_limit};
+use super::{Stamp, behind, kib, number, stamp};
+
+/// How much of a log is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one line; the kernel's are shorter than 1 KiB.
+    pub line: usize,
+    /// Processes of one table.
+    pub tasks: usize,
+    /// Kills of one report.
+    pub killed: usize,
+    /// Lines of one report; what comes later belongs to something else.
+    pub report: u64,
+}
+
+impl Limits {
+    /// The documented defaults.
+    pub const DEFAULT: Self = Self { line: 4096, tasks: 4096, killed: 256, report: 20_000 };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// Why the kernel had to kill (`enum oom_constraint`).
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Constraint {
+    /// The report does not say.
+    #[default]
+    Unknown,
+    /// The limit of a group.
+    Memcg,
+    /// The machine has no memory left.
+    Machine,
+    /// The nodes of a cpuset or of a policy have none left.
+    Nodes,
+}
+
+/// How full a counter was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Usage {
+    /// Bytes.
+    pub usage: u64,
+    /// Its limit.
+    pub limit: Limit,
+    /// How often it was run into.
+    pub failures: u64,
+}
+
+/// A row of the table of processes. Sizes are in pages.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Task {
+    /// Of the process.
+    pub pid: u64,
+    /// Resident.
+    pub rss: u64,
+    /// Mapped.
+    pub total: u64,
+    /// Swapped out.
+    pub swap: u64,
+    /// Bytes of page tables; old kernels count their pages.
+    pub page_tables: PageTables,
+    /// `oom_score_adj`
+    pub adj: i64,
+    /// The first 15 bytes of the program's name.
+    pub name: String,
+}
+
+/// How a table says what page tables take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PageTables {
+    /// `pgtables_bytes`, Linux 4.15 and later.
+    Bytes(u64),
+    /// `nr_ptes` and `nr_pmds`
+    Pages(u64),
+}
+
+impl Default for PageTables {
+    fn default() -> Self {
+        Self::Pages(0)
+    }
+}
+
+/// A process that was killed: `Killed process 9402 (leak) total-vm:1292916kB, ...`
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Killed {
+    /// Line, from 1.
+    pub line: u64,
+    /// The process.
+    pub pid: u64,
+    /// The first 15 bytes of its name.
+    pub name: String,
+    /// Bytes that were mapped.
+    pub total: Option<u64>,
+    /// Bytes that were resident: its own,
+    pub anon: Option<u64>,
+    /// of files,
+    pub file: Option<u64>,
+    /// and of tmpfs and shared memory.
+    pub shmem: Option<u64>,
+    /// Bytes of page tables, rounded down to KiB.
+    pub page_tables: Option<u64>,
+    /// `oom_score_adj`
+    pub adj: Option<i64>,
+}
+
+/// One time that memory ran out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    /// Its first line, from 1.
+    pub line: u64,
+    /// When that was.
+    pub stamp: Stamp,
+    /// Who asked for memory that was not there; not who is killed.
+    pub invoker: Option<String>,
+    /// Why.
+    pub constraint: Constraint,
+    /// The group whose limit it was: `/kubepods/...`
+    pub limit_group: Option<String>,
+    /// The group of the process that was chosen.
+    pub victim_group: Option<String>,
+    /// `memory:`
+    pub memory: Option<Usage>,
+    /// `kmem:`, of version 1.
+    pub kernel: Option<Usage>,
+    /// `swap:`, or `memory+swap:` of version 1 less the memory.
+    pub swap: Option<u64>,
+    /// `Memory cgroup stats for`
+    pub stat: Stat,
+    /// The processes that were asked about.
+    pub tasks: Vec<Task>,
+    /// Further ones.
+    pub more_tasks: u64,
+    /// Pages that the machine has, without what is reserved.
+    pub machine_pages: Option<u64>,
+    /// Swap that the machine has, in bytes.
+    pub machine_swap: Option<u64>,
+    /// The processes that were killed: the chosen one, and with `memory.oom.group` those of its group.
+    pub killed: Vec<Killed>,
+    /// Further ones.
+    pub more_killed: u64,
+    /// All of that group were killed (`memory.oom.group`).
+    pub all_of: Option<String>,
+}
+
+impl Report {
+    /// The process that was chosen.
+    pub fn victim(&self) -> Option<&Killed> {
+        self.killed.first()
+    }
+
+    /// Its row.
+    pub fn victim_task(&self) -> Option<&Task> {
+        let pid = self.victim()?.pid;
+        self.tasks.iter().find(|task| task.pid == pid)
+    }
+
+    /// Bytes of a page: the table counts pages and the kill KiB.
+    pub fn page(&self) -> Option<u64> {
+        let (task, bytes) = (self.victim_task()?, self.victim()?.total?);
+        let page = bytes.checked_div(task.total)?;
+        [4, 16, 64].map(|size| kib(size)).into_iter().find(|size| *size == page)
+    }
+
+    /// What the memory of the group was.
+    pub fn composition(&self) -> Option<Composition> {
+        self.stat.composition(self.kernel.map(|usage| usage.usage))
+    }
+}
+
+/// Columns of the table of processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Column {
+    Pid,
+    Total,
+    Rss,
+    PageTableBytes,
+    PageTables,
+    Swap,
+    Adj,
+    Other,
+}
+
+/// Columns of a table; Linux 6.18 has twelve.
+const MOST_COLUMNS: usize = 24;
+/// Letters of a name that are kept.
+const LONGEST_NAME: usize = 64;
+/// Letters of a group's path that are kept.
+const LONGEST_PATH: usize = 1024;
+
+/// What a log that is not read closer is searched for.
+const SIGNS: [&[u8]; 3] = [b"oom-kill", b"illed process", b"are going to be killed due to"];
+
+/// Whether a text begins as the log of a kernel: nearly every line has the kernel's own time or name before it.
+pub fn is_one(head: &str) -> bool {
+    const LINES: usize = 64;
+    let lines: Vec<&str> = head.lines().take(LINES).filter(|line| !line.is_empty()).collect();
+    let is_stamped = |line: &&&str| {
+        let (stamp, text) = stamp::strip(line);
+        stamp.uptime_us.is_some() || (stamp.date.is_some() && text.len() < line.len())
+    };
+    let stamped = lines.iter().filter(is_stamped).count();
+    stamped > 0 && stamped * 10 >= lines.len() * 9
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Bytes.
+    pub bytes: u64,
+    /// Lines.
+    pub lines: u64,
+    /// Lines that tell of a kill.
+    pub reports: u64,
+}
+
+/// Reads a log as it comes.
+#[derive(Debug, Default)]
+pub struct Reader {
+    limits: Limits,
+    /// The beginning of a line whose end has not come.
+    rest: Vec<u8>,
+    counts: Counts,
+    open: Option<Report>,
+    columns: Vec<Column>,
+    in_stat: bool,
+}
+
+impl Reader {
+    /// With limits of one's own.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// What was read.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Takes the next bytes.
+    pub fn push(&mut self, bytes: &[u8], out: &mut dyn FnMut(Report)) {
+        self.counts.bytes = self.counts.bytes.saturating_add(bytes.len() as u64);
+        let mut bytes = bytes;
+        // Most logs are of something else: what holds none of the signs is only counted.
+        if self.open.is_none() && self.rest.is_empty() {
+            let last = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
+            let (whole, tail) = bytes.split_at_checked(last).unwrap_or((bytes, &[]));
+            if !SIGNS.iter().any(|sign| memmem::find(whole, sign).is_some()) {
+                self.counts.lines += memchr::memchr_iter(b'\n', whole).count() as u64;
+                bytes = tail;
+            }
+        }
+        while let Some(end) = memchr(b'\n', bytes) {
+            let (line, after) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+            bytes = after.get(1..).unwrap_or_default();
+            if self.rest.is_empty() {
+                self.line(line, out);
+            } else {
+                self.keep(line);
+                let line = std::mem::take(&mut self.rest);
+                self.line(&line, out);
+                self.rest = line;
+                self.rest.clear();
+            }
+        }
+        self.keep(bytes);
+    }
+
+    /// The log has ended.
+    pub fn finish(&mut self, out: &mut dyn FnMut(Report)) {
+        let line = std::mem::take(&mut self.rest);
+        if !line.is_empty() {
+            self.line(&line, out);
+        }
+        self.close(out);
+    }
+
+    fn keep(&mut self, bytes: &[u8]) {
+        let room = self.limits.line.saturating_sub(self.rest.len()).min(bytes.len());
+        self.rest.extend_from_slice(bytes.get(..room).unwrap_or_default());
+    }
+
+    fn close(&mut self, out: &mut dyn FnMut(Report)) {
+        self.columns.clear();
+        self.in_stat = false;
+        // Memory may be asked for in vain without anybody being killed.
+        if let Some(report) = self.open.take().filter(|report| !report.killed.is_empty()) {
+            self.counts.reports += 1;
+            out(report);
+        }
+    }
+
+    fn line(&mut self, line: &[u8], out: &mut dyn FnMut(Report)) {
+        self.counts.lines += 1;
+        let number = self.counts.lines;
+        let is_sign = || SIGNS.iter().any(|sign| memmem::find(line, sign).is_some());
+        if self.open.is_none() && !is_sign() {
+            return;
+        }
+        let line = line.get(..self.limits.line.min(line.len())).unwrap_or_default();
+        let text: Cow<'_, str> = String::from_utf8_lossy(line);
+        let (stamp, text) = stamp::strip(text.trim_end());
+        let is_over =
+            self.open.as_ref().is_some_and(|open| number - open.line > self.limits.report);
+        if is_over {
+            self.close(out);
+        }
+        if let Some((name, _)) = text.split_once(" invoked oom-killer:") {
+            self.close(out);
+            let invoker = Some(cut(name, LONGEST_NAME));
+            self.open = Some(Report { line: number, stamp, invoker, ..Report::default() });
+            return;
+        }
+        if let Some(choice) = text.strip_prefix("oom-kill:constraint=") {
+            self.choice(choice, number, stamp, out);
+        } else if let Some(killed) = killed(text, number) {
+            self.kill(killed, text, stamp, out);
+        } else if let Some(report) = &mut self.open {
+            detail(report, &mut self.columns, &mut self.in_stat, text, &self.limits);
+        }
+    }
+
+    /// `CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/a,task_memcg=/a/b,task=x,pid=1,uid=0`
+    fn choice(&mut self, text: &str, line: u64, stamp: Stamp, out: &mut dyn FnMut(Report)) {
+        if self.open.as_ref().is_none_or(|open| !open.killed.is_empty()) {
+            self.close(out);
+            self.open = Some(Report { line, stamp, ..Report::default() });
+        }
+        let Some(report) = &mut self.open else { return };
+        let kind = text.split(',').next().unwrap_or_default();
+        report.constraint = match kind {
+            "CONSTRAINT_MEMCG" => Constraint::Memcg,
+            "CONSTRAINT_NONE" => Constraint::Machine,
+            "CONSTRAINT_CPUSET" | "CONSTRAINT_MEMORY_POLICY" => Constraint::Nodes,
+            _ => Constraint::Unknown,
+        };
+        // A path may hold a comma, but not what follows it here.
+        let between = |from: &str, to: &str| {
+            let (_, rest) = text.split_once(from)?;
+            rest.split_once(to).map(|(path, _)| cut(path, LONGEST_PATH))
+        };
+        report.limit_group = between(",oom_memcg=", ",task_memcg=");
+        report.victim_group = between(",task_memcg=", ",task=");
+    }
+
+    fn kill(&mut self, killed: Killed, text: &str, stamp: Stamp, out: &mut dyn FnMut(Report)) {
+        let goes_on = |open: &Report| open.killed.is_empty() || open.all_of.is_some();
+        if !self.open.as_ref().is_some_and(goes_on) {
+            self.close(out);
+            self.open = Some(Report { line: killed.line, stamp, ..Report::default() });
+        }
+        let Some(report) = &mut self.open else { return };
+        if report.constraint == Constraint::Unknown {
+            report.constraint = match text {
+                _ if text.starts_with("Memory cgroup out of memory") => Constraint::Memcg,
+                _ if text.starts_with("Out of memory") => Constraint::Machine,
+                _ => Constraint::Unknown,
+            };
+        }
+        if report.killed.len() < self.limits.killed {
+            report.killed.push(killed);
+        } else {
+            report.more_killed += 1;
+        }
+    }
+}
+
+fn cut(text: &str, letters: usize) -> String {
+    text.chars().take(letters).collect()
+}
+
+/// `Memory cgroup out of memory: Killed process 9402 (leak) total-vm:1292916kB, anon-rss:64896kB, ...`. Before
+/// Linux 5.0 that there is one to kill stands in a line before it, as `Kill process`.
+fn killed(text: &str, line: u64) -> Option<Killed> {
+    const SIGN: &str = "Killed process ";
+    let at = text.find(SIGN)?;
+    // Other lines end in it or quote it.
+    let before = text.get(..at)?;
+    if !(before.is_empty() || before.ends_with(": ")) {
+        return None;
+    }
+    let (pid, rest) = number(text.get(at + SIGN.len()..)?)?;
+    let rest = rest.trim_start().strip_prefix('(')?;
+    // A name may hold a parenthesis, and commas.
+    let end = [") total-vm:", "), UID ", "), now ", ") "].iter().find_map(|end| rest.find(end));
+    let end = end.or_else(|| rest.rfind(')'))?;
+    let (name, rest) = rest.split_at_checked(end)?;
+    let size = |key: &str| behind(rest, key).map(kib);
+    Some(Killed {
+        line,
+        pid,
+        name: cut(name, LONGEST_NAME),
+        total: size("total-vm:"),
+        anon: size("anon-rss:"),
+        file: size("file-rss:"),
+        shmem: size("shmem-rss:"),
+        page_tables: size("pgtables:"),
+        adj: rest.split_once("oom_score_adj:").and_then(|(_, adj)| adj.trim().parse().ok()),
+    })
+}
+
+/// A line between the first and the kill.
+fn detail(
+    report: &mut Report,
+    columns: &mut Vec<Column>,
+    in_stat: &mut bool,
+    text: &str,
+    limits: &Limits,
+) {
+    if let Some(rest) = text.strip_prefix("Memory cgroup stats for ") {
+        *in_stat = true;
+        // Linux 4 prints `cache:0KB rss:1KB` in one line, Linux 5 the first of many behind the colon.
+        let (_, rest) = rest.rsplit_once(": ").unwrap_or_default();
+        for word in rest.split(' ') {
+            if let Some((name, size)) = word.split_once(':')
+                && let Some(size) = size.strip_suffix("KB").and_then(|size| size.parse().ok())
+            {
+                report.stat.add(name, kib(size));
+            }
+        }
+        if let Some((_, first)) = text.rsplit_once(':') {
+            report.stat.line(first);
+        }
+        return;
+    }
+    if text.starts_with('[') {
+        *in_stat = false;
+        return row(report, columns, text, limits);
+    }
+    if *in_stat && report.stat.line(text) {
+        return;
+    }
+    let usage = |rest: &str| {
+        Some(Usage {
+            usage: kib(behind(rest, "usage ")?),
+            limit: printed_limit(behind(rest, "limit ")?),
+            failures: behind(rest, "failcnt ").unwrap_or(0),
+        })
+    };
+    if let Some(rest) = text.strip_prefix("memory: ") {
+        report.memory = usage(rest);
+    } else if let Some(rest) = text.strip_prefix("swap: ") {
+        report.swap = usage(rest).map(|swap| swap.usage);
+    } else if let Some(rest) = text.strip_prefix("memory+swap: ") {
+        let both = usage(rest).map(|both| both.usage);
+        let memory = report.memory.map_or(0, |memory| memory.usage);
+        report.swap = both.map(|both| both.saturating_sub(memory));
+    } else if let Some(rest) = text.strip_prefix("kmem: ") {
+        report.kernel = usage(rest);
+    } else if let Some(rest) = text.strip_prefix("Tasks in ") {
+        let end = " are going to be killed due to memory.oom.group set";
+        report.all_of = rest.strip_suffix(end).map(|path| cut(path, LONGEST_PATH));
+    } else if let Some(rest) = text.strip_prefix("Task in ") {
+        // Before Linux 5.0.
+        if let Some((victim, limit)) = rest.split_once(" killed as a result of limit of ") {
+            report.constraint = Constraint::Memcg;
+            report.victim_group = Some(cut(victim, LONGEST_PATH));
+            report.limit_group = Some(cut(limit, LONGEST_PATH));
+        }
+    } else if let Some(rest) = text.strip_prefix("Total swap = ") {
+        report.machine_swap = number(rest).map(|(size, _)| kib(size));
+    } else if let Some((pages, rest)) = number(text) {
+        match rest {
+            " pages RAM" => report.machine_pages = Some(pages),
+            " pages reserved" => {
+                report.machine_pages = report.machine_pages.map(|all| all.saturating_sub(pages));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The head of the table, or a row of it.
+fn row(report: &mut Report, columns: &mut Vec<Column>, text: &str, limits: &Limits) {
+    let plain = text.replace(['[', ']'], " ");
+    let mut words = plain.split_ascii_whitespace();
+    if plain.trim_start().starts_with("pid ") {
+        *columns = words
+            .take(MOST_COLUMNS)
+            .map(|word| match word {
+                "pid" => Column::Pid,
+                "total_vm" => Column::Total,
+                "rss" => Column::Rss,
+                "pgtables_bytes" => Column::PageTableBytes,
+                "nr_ptes" | "nr_pmds" | "nr_puds" => Column::PageTables,
+                "swapents" => Column::Swap,
+                "oom_score_adj" => Column::Adj,
+                _ => Column::Other,
+            })
+            .collect();
+        return;
+    }
+    // The name is last, and may hold spaces.
+    let Some((_, numbers)) = columns.split_last() else { return };
+    let mut task = Task::default();
+    for column in numbers {
+        let Some(word) = words.next() else { return };
+        let Ok(value) = word.parse::<i64>() else { return };
+        let size = u64::try_from(value).unwrap_or(0);
+        match column {
+            Column::Pid => task.pid = size,
+            Column::Total => task.total = size,
+            Column::Rss => task.rss = size,
+            Column::PageTableBytes => task.page_tables = PageTables::Bytes(size),
+            Column::PageTables => {
+                let before = match task.page_tables {
+                    PageTables::Pages(pages) => pages,
+                    PageTables::Bytes(_) => 0,
+                };
+                task.page_tables = PageTables::Pages(before.saturating_add(size));
+            }
+            Column::Swap => task.swap = size,
+            Column::Adj => task.adj = value,
+            Column::Other => {}
+        }
+    }
+    let name: Vec<&str> = words.collect();
+    task.name = cut(&name.join(" "), LONGEST_NAME);
+    if report.tasks.len() < limits.tasks {
+        report.tasks.push(task);
+    } else {
+        report.more_tasks += 1;
+    }
+}

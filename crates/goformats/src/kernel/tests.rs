@@ -1,0 +1,218 @@
+use super::cgroup::{Limit, Memory, Version};
+use super::log::{Constraint, PageTables, Reader, Report};
+use super::process::Process;
+use super::stamp::strip;
+
+/// Linux 6.18, cgroup version 1: `dmesg`, with most lines of the statistics left out.
+const V1: &str = "\
+[25624.692500] leak invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0
+[25624.693118] memory: usage 65536kB, limit 65536kB, failcnt 19
+[25624.693125] memory+swap: usage 65536kB, limit 9007199254740988kB, failcnt 0
+[25624.693127] kmem: usage 304kB, limit 9007199254740988kB, failcnt 0
+[25624.693128] Memory cgroup stats for /oomt/c:
+[25624.693164] cache 0
+[25624.693166] rss 66596864
+[25624.693190] total_cache 0
+[25624.693191] total_rss 66596864
+[25624.693193] total_shmem 0
+[25624.693239] Tasks state (memory values in pages):
+[25624.693240] [  pid  ]   uid  tgid total_vm      rss rss_anon rss_file rss_shmem pgtables_bytes swapents oom_score_adj name
+[25624.693243] [   9402]     0  9402   323229    16533    16224      309         0   221184        0             0 leak
+[25624.693247] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/oomt/c,task_memcg=/oomt/c,task=leak,pid=9402,uid=0
+[25624.693279] Memory cgroup out of memory: Killed process 9402 (leak) total-vm:1292916kB, anon-rss:64896kB, file-rss:1236kB, shmem-rss:0kB, UID:0 pgtables:216kB oom_score_adj:0
+";
+
+fn reports(text: &str) -> Vec<Report> {
+    let mut reader = Reader::default();
+    let mut reports = Vec::new();
+    reader.push(text.as_bytes(), &mut |report| reports.push(report));
+    reader.finish(&mut |report| reports.push(report));
+    assert_eq!(reader.counts().lines, text.lines().count() as u64);
+    reports
+}
+
+#[test]
+fn a_report_of_version_1_is_read_whole() {
+    let all = reports(V1);
+    let [report] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!(report.stamp.uptime_us, Some(25_624_692_500));
+    assert_eq!((report.invoker.as_deref(), &report.constraint), (Some("leak"), &Constraint::Memcg));
+    assert_eq!(report.limit_group.as_deref(), Some("/oomt/c"));
+    let memory = report.memory.unwrap();
+    assert_eq!((memory.usage, memory.limit), (65_536 << 10, Limit::Bytes(65_536 << 10)));
+    assert_eq!((memory.failures, report.swap), (19, Some(0)));
+    let composition = report.composition().unwrap();
+    assert_eq!(
+        (composition.anon, composition.file, composition.kernel),
+        (66_596_864, 0, 304 << 10)
+    );
+    let victim = report.victim().unwrap();
+    assert_eq!((victim.pid, victim.name.as_str(), victim.line), (9402, "leak", 15));
+    assert_eq!((victim.anon, victim.file), (Some(64_896 << 10), Some(1236 << 10)));
+    let task = report.victim_task().unwrap();
+    assert_eq!((task.rss, task.page_tables), (16_533, PageTables::Bytes(221_184)));
+    assert_eq!(report.page(), Some(4096));
+}
+
+#[test]
+fn whatever_stands_before_the_lines_does_not_matter() {
+    let plain = reports(V1);
+    let of = |f: &dyn Fn(&str, &str) -> String| -> String {
+        let lines = V1.lines().map(|line| {
+            let (stamp, text) = line.split_once("] ").unwrap();
+            f(stamp.trim_start_matches('[').trim(), text) + "\n"
+        });
+        lines.collect()
+    };
+    let forms: [(&str, &dyn Fn(&str, &str) -> String); 10] = [
+        ("dmesg -t", &|_, text| text.to_owned()),
+        ("dmesg -T", &|_, text| format!("[Thu Nov 26 15:30:00 2026] {text}")),
+        ("dmesg -r", &|stamp, text| format!("<6>[{stamp}] {text}")),
+        ("dmesg -x", &|stamp, text| format!("kern  :info  : [{stamp}] {text}")),
+        ("callers", &|stamp, text| format!("[{stamp}][ T9402] {text}")),
+        ("kmsg", &|_, text| format!("6,1234,25624692500,-;{text}")),
+        ("syslog", &|stamp, text| format!("Nov 26 15:30:00 node-1 kernel: [{stamp}] {text}")),
+        ("journal", &|_, text| format!("Nov 26 15:30:00 node-1 kernel: {text}")),
+        ("iso", &|_, text| format!("2026-11-26T15:30:00+0000 node-1 kernel: {text}")),
+        ("monotonic", &|stamp, text| format!("[{stamp}] node-1 kernel: {text}")),
+    ];
+    for (name, form) in forms {
+        let all = reports(&of(form));
+        let [report] = all.as_slice() else { panic!("{name}: {all:?}") };
+        let mut same = report.clone();
+        same.stamp = plain[0].stamp.clone();
+        assert_eq!(same, plain[0], "{name}");
+        assert!(report.stamp != super::Stamp::default() || name == "dmesg -t", "{name}");
+    }
+    let (stamp, text) = strip("2026-11-26T15:30:00+0000 node-1 kernel: oom_reaper: x");
+    assert_eq!(stamp.date.as_deref(), Some("2026-11-26T15:30:00+0000"));
+    assert_eq!(text, "oom_reaper: x");
+    // A row of the table is no time.
+    assert_eq!(strip("[   9402]     0  9402").1, "[   9402]     0  9402");
+}
+
+#[test]
+fn pieces_of_any_size_give_the_same() {
+    let whole = reports(V1);
+    for size in 1..200 {
+        let mut reader = Reader::default();
+        let mut got = Vec::new();
+        for piece in V1.as_bytes().chunks(size) {
+            reader.push(piece, &mut |report| got.push(report));
+        }
+        reader.finish(&mut |report| got.push(report));
+        assert_eq!(got, whole, "{size}");
+        assert_eq!(reader.counts().lines, V1.lines().count() as u64);
+    }
+}
+
+#[test]
+fn a_group_that_is_killed_together_is_one_report() {
+    let text = "\
+[    5.696815] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=/,mems_allowed=0,oom_memcg=/a,task_memcg=/a,task=memory,pid=252,uid=0
+[    5.696971] Memory cgroup out of memory: Killed process 252 (memory) total-vm:4kB, anon-rss:1kB, file-rss:4kB, shmem-rss:0kB, UID:0 pgtables:224kB oom_score_adj:900
+[    5.697057] Tasks in /a are going to be killed due to memory.oom.group set
+[    5.697120] Memory cgroup out of memory: Killed process 243 (init) total-vm:2260kB, anon-rss:92kB, file-rss:0kB, shmem-rss:20kB, UID:0 pgtables:28kB oom_score_adj:900
+";
+    let all = reports(text);
+    let [report] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!(report.all_of.as_deref(), Some("/a"));
+    assert_eq!(report.killed.iter().map(|killed| killed.pid).collect::<Vec<_>>(), [252, 243]);
+    assert_eq!(report.killed[0].adj, Some(900));
+}
+
+#[test]
+fn kills_without_their_report_are_told_apart() {
+    let line = |pid| {
+        format!(
+            "Memory cgroup out of memory: Killed process {pid} (a) b, c) total-vm:8kB, anon-rss:4kB, file-rss:0kB\n"
+        )
+    };
+    let all = reports(&format!("{}{}", line(1), line(2)));
+    assert_eq!(all.len(), 2);
+    assert_eq!(all[1].victim().unwrap().name, "a) b, c");
+    assert_eq!(all[1].constraint, Constraint::Memcg);
+    // Nobody was killed by these.
+    assert!(reports("app: Killed process 3\nsaid: \"Killed process\"\n").is_empty());
+    assert!(reports("leak invoked oom-killer: gfp_mask=0xcc0\nmemory: usage 1kB\n").is_empty());
+}
+
+#[test]
+fn the_machine_and_kernels_before_5_0() {
+    let text = "\
+[ 100.1] java invoked oom-killer: gfp_mask=0x14000c0(GFP_KERNEL), nodemask=(null), order=0, oom_score_adj=994
+[ 100.2] Task in /kubepods/burstable/podx/y killed as a result of limit of /kubepods/burstable/podx
+[ 100.3] memory: usage 2048kB, limit 2048kB, failcnt 7
+[ 100.4] Memory cgroup stats for /kubepods/burstable/podx/y: cache:16KB rss:2000KB rss_huge:0KB shmem:8KB
+[ 100.5] [ pid ]   uid  tgid total_vm      rss nr_ptes nr_pmds swapents oom_score_adj name
+[ 100.6] [ 4711]  1000  4711      700      500       9       3        0           994 my server
+[ 100.7] Memory cgroup out of memory: Kill process 4711 (my server) score 1994 or sacrifice child
+[ 100.8] Killed process 4711 (my server) total-vm:2800kB, anon-rss:1900kB, file-rss:100kB, shmem-rss:0kB
+[ 200.1] x invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0
+[ 200.2] Total swap = 1024kB
+[ 200.3] 130942 pages RAM
+[ 200.4] 0 pages HighMem/MovableOnly
+[ 200.5] 10678 pages reserved
+[ 200.6] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/a,b,task=x,pid=5,uid=0
+[ 200.7] Out of memory: Killed process 5 (x) total-vm:4kB, anon-rss:4kB, file-rss:0kB, shmem-rss:0kB
+";
+    let all = reports(text);
+    let [old, machine] = all.as_slice() else { panic!("{all:?}") };
+    assert_eq!(old.constraint, Constraint::Memcg);
+    assert_eq!(old.limit_group.as_deref(), Some("/kubepods/burstable/podx"));
+    assert_eq!(old.victim_task().unwrap().name, "my server");
+    assert_eq!(old.victim_task().unwrap().page_tables, PageTables::Pages(12));
+    assert_eq!(old.composition().unwrap().anon, 2000 << 10);
+    assert_eq!(old.composition().unwrap().file, 8 << 10);
+    assert_eq!(machine.constraint, Constraint::Machine);
+    assert_eq!(machine.victim_group.as_deref(), Some("/a,b"));
+    assert_eq!((machine.machine_pages, machine.machine_swap), (Some(120_264), Some(1024 << 10)));
+}
+
+#[test]
+fn files_of_a_group() {
+    let mut memory = Memory::default();
+    assert!(memory.take("memory.max", "67108864\n"));
+    assert!(memory.take("memory.high", "max\n"));
+    assert!(
+        memory
+            .take("memory.events", "low 0\nhigh 0\nmax 19\noom 1\noom_kill 4\noom_group_kill 1\n")
+    );
+    assert!(
+        memory.take("memory.stat", "anon 66506752\nfile 4096\nkernel 598016\nshmem 4096\nsock 0\n")
+    );
+    assert!(memory.take("memory.pressure", "some avg10=61.25 avg60=0.00 avg300=0.00 total=877\nfull avg10=0.50 avg60=0.00 avg300=0.00 total=7\n"));
+    assert!(memory.take("cgroup.procs", ""));
+    assert!(!memory.take("memory.current", "lots\n"));
+    assert!(!memory.take("memory.unknown", "1\n"));
+    assert_eq!(memory.version, Some(Version::V2));
+    assert_eq!((memory.limit, memory.high), (Some(Limit::Bytes(64 << 20)), Some(Limit::None)));
+    assert_eq!(memory.events.unwrap().oom_kill, Some(4));
+    let parts = memory.composition().unwrap();
+    assert_eq!((parts.anon, parts.file, parts.shmem, parts.kernel), (66_506_752, 0, 4096, 598_016));
+    assert_eq!((memory.processes, memory.usage), (Some(0), None));
+    assert!((memory.pressure.unwrap().some_avg10 - 61.25).abs() < 1e-9);
+
+    let mut memory = Memory::default();
+    assert!(memory.take("memory.limit_in_bytes", "9223372036854771712\n"));
+    assert!(memory.take("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"));
+    assert!(memory.take(
+        "memory.stat",
+        "cache 8192\nrss 100\nshmem 4096\ntotal_cache 16384\ntotal_rss 200\ntotal_shmem 4096\n"
+    ));
+    assert_eq!((memory.version, memory.limit), (Some(Version::V1), Some(Limit::None)));
+    assert_eq!((memory.kills(), memory.events), (Some(3), None));
+    let parts = memory.composition().unwrap();
+    assert_eq!((parts.anon, parts.file, parts.shmem), (200, 12_288, 4096));
+}
+
+#[test]
+fn files_of_a_process() {
+    let status = "Name:\tmemory-1.27.4\nPid:\t174\nVmHWM:\t  300 kB\nVmRSS:\t  200 kB\nRssAnon:\t 150 kB\nRssFile:\t 50 kB\nRssShmem:\t 0 kB\nVmPTE:\t 64 kB\nVmSwap:\t 0 kB\nThreads:\t6\n";
+    assert!(super::process::is_status(status));
+    let mut process = Process::default();
+    assert!(process.take("status", status) && process.take("oom_score_adj", "-997\n"));
+    assert!(process.take("oom_score", "12\n") && !process.take("maps", ""));
+    assert_eq!((process.name.as_deref(), process.pid), (Some("memory-1.27.4"), Some(174)));
+    assert_eq!((process.anon, process.adj, process.score), (Some(150 << 10), Some(-997), Some(12)));
+}

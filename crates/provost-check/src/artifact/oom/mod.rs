@@ -1,0 +1,68 @@
+//! What is left of memory that ran out: kernel logs, cgroups, processes, pods and events.
+
+mod files;
+mod pods;
+
+use std::io::{self, Read};
+
+use goformats::kernel::log::{Reader, Report};
+
+use crate::facts::SourceId;
+use crate::facts::oom::KernelLog;
+
+pub use files::{Files, Inside, Kind, kind, read_archive, read_folder, read_listing};
+pub use pods::{events, is_cluster, pods};
+
+/// Kills of one log that are kept; the latest ones, which somebody asks about.
+const MOST_REPORTS: usize = 1024;
+
+/// Passes a log on and looks for kills in it on the way.
+pub struct Watched<R> {
+    from: R,
+    reader: Reader,
+    reports: Vec<Report>,
+    dropped: u64,
+}
+
+impl<R> Watched<R> {
+    /// Watches what is read.
+    pub fn new(from: R) -> Self {
+        Self { from, reader: Reader::default(), reports: Vec::new(), dropped: 0 }
+    }
+
+    /// What there was.
+    pub fn finish(mut self, source: SourceId) -> KernelLog {
+        let Self { reader, reports, dropped, .. } = &mut self;
+        reader.finish(&mut |report| keep(reports, dropped, report));
+        let counts = self.reader.counts();
+        KernelLog { source, counts, reports: self.reports, dropped: self.dropped }
+    }
+}
+
+fn keep(reports: &mut Vec<Report>, dropped: &mut u64, report: Report) {
+    if reports.len() >= MOST_REPORTS {
+        reports.remove(0);
+        *dropped += 1;
+    }
+    reports.push(report);
+}
+
+impl<R: Read> Read for Watched<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        let Self { reader, reports, dropped, .. } = self;
+        let bytes = buffer.get(..read).unwrap_or_default();
+        reader.push(bytes, &mut |report| keep(reports, dropped, report));
+        Ok(read)
+    }
+}
+
+/// The log of a kernel, whole.
+///
+/// # Errors
+/// When it cannot be read.
+pub fn kernel_log(source: SourceId, from: impl Read) -> io::Result<KernelLog> {
+    let mut watched = Watched::new(from);
+    io::copy(&mut watched, &mut io::sink())?;
+    Ok(watched.finish(source))
+}

@@ -1,0 +1,491 @@
+//! One container whose memory ran out, or may, as everything that was given tells of it.
+//!
+//! A kernel names the cgroup of whom it kills, Kubernetes the container, a folder its place: they are one where
+//! the identity of the container, or that of a pod with one container, stands in both. Where one of them names
+//! none and there is only one of each, they are taken for one, which the finding says.
+
+use std::collections::BTreeMap;
+
+use goformats::kernel::cgroup::Composition;
+use goformats::kernel::log::{Constraint, PageTables, Report, Task};
+
+use super::Joined;
+use crate::facts::Origin;
+use crate::facts::oom::{ContainerStatus, Event, Group, KernelLog, Memory, Pod, Terminated};
+use crate::facts::runtime_log::{Collections, Life, RuntimeLog};
+use crate::findings::{Abstain, Finding, Reason};
+use crate::model::Bytes;
+use crate::model::oom::{Badness, Held, each};
+use crate::model::pacer::{Marked, room_for};
+
+/// A kill, in the log that tells of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Kill<'w> {
+    /// The log.
+    pub log: &'w KernelLog,
+    /// The report.
+    pub report: &'w Report,
+}
+
+/// A container.
+#[derive(Clone, Debug)]
+pub struct MemoryCase<'w> {
+    /// Everything.
+    pub joined: &'w Joined<'w>,
+    /// Kills of its processes, in order.
+    pub kills: Vec<Kill<'w>>,
+    /// Its cgroup.
+    pub group: Option<&'w Group>,
+    /// What Kubernetes says of it.
+    pub status: Option<(&'w Pod, &'w ContainerStatus)>,
+    /// What its Go runtime logged.
+    pub life: Option<(&'w RuntimeLog, &'w Life)>,
+    /// Some of it was joined because there is nothing else, and not by name.
+    pub presumed: bool,
+}
+
+/// A MiB.
+const MIB: u64 = 1 << 20;
+/// Share of the CPU that collections may take.
+const WANTED: f64 = 0.05;
+
+/// What a path in a hierarchy tells of the container that it is of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Identity {
+    /// 64 hexadecimal digits.
+    container: Option<String>,
+    pod: Option<String>,
+}
+
+impl Identity {
+    fn of(path: &str) -> Self {
+        let hex = |b: u8| b.is_ascii_hexdigit();
+        let last = path.rsplit('/').find_map(|part| {
+            let digits = part.split(|c: char| !c.is_ascii_hexdigit());
+            digits.filter(|run| run.len() == 64).last()
+        });
+        let pod = path.match_indices("pod").find_map(|(at, _)| {
+            let uid = path.get(at + 3..at + 39)?;
+            let is_uid = uid.bytes().enumerate().all(|(at, b)| match at {
+                8 | 13 | 18 | 23 => matches!(b, b'-' | b'_'),
+                _ => hex(b),
+            });
+            // The systemd driver cannot have hyphens in the name of a slice.
+            is_uid.then(|| uid.replace('_', "-"))
+        });
+        Self { container: last.map(str::to_owned), pod }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.container.is_none() && self.pod.is_none()
+    }
+}
+
+impl<'w> MemoryCase<'w> {
+    fn new(joined: &'w Joined<'w>) -> Self {
+        Self { joined, kills: Vec::new(), group: None, status: None, life: None, presumed: false }
+    }
+
+    /// As reports name it.
+    pub fn subject(&self) -> String {
+        if let Some((pod, status)) = self.status {
+            return format!("{}/Pod/{}/{}", pod.namespace, pod.name, status.name);
+        }
+        let path = |source| &self.joined.world.sources.get(source).path;
+        if let Some(kill) = self.kill() {
+            let path = path(kill.log.source);
+            return match &kill.report.victim_group {
+                Some(group) => format!("{path} ({group})"),
+                None => path.clone(),
+            };
+        }
+        match self.group {
+            Some(group) if group.level.path.is_empty() => path(group.source).clone(),
+            Some(group) => format!("{} ({})", path(group.source), group.level.path),
+            None => String::new(),
+        }
+    }
+
+    /// The last kill.
+    pub fn kill(&self) -> Option<Kill<'w>> {
+        self.kills.last().copied()
+    }
+
+    /// How the container ended, the last time that it did.
+    pub fn end(&self) -> Option<&'w Terminated> {
+        self.status.and_then(|(_, status)| status.ends.first())
+    }
+
+    /// What it is measured with, as far as that is not Kubernetes' word alone.
+    pub fn all_facts(&self) -> &'w Memory {
+        &self.joined.world.memory
+    }
+
+    /// Events about the container or its pod.
+    pub fn events(&self) -> impl Iterator<Item = &'w Event> {
+        let status = self.status;
+        self.all_facts().events.iter().filter(move |event| {
+            let Some((pod, container)) = status else { return false };
+            let (namespace, kind, name) = &event.about;
+            (namespace.as_str(), kind.as_str(), name.as_str())
+                == (pod.namespace.as_str(), "Pod", pod.name.as_str())
+                && event.container.as_deref().is_none_or(|name| name == container.name)
+        })
+    }
+
+    /// The limit that was run into: what the kernel says, or what the files or Kubernetes do.
+    pub fn limit(&self) -> Option<u64> {
+        let killed = self.kill().and_then(|kill| kill.report.memory?.limit.bytes());
+        let group = self.group.and_then(|group| group.level.memory.limit?.bytes());
+        let written = self.status.and_then(|(_, status)| Some(status.limit.as_ref()?.value.0));
+        killed.or(group).or(written)
+    }
+
+    /// What the memory was when something was killed, or is now. Behind a kill a group has next to nothing.
+    pub fn composition(&self) -> Option<Composition> {
+        if let Some(kill) = self.kill() {
+            return kill.report.composition();
+        }
+        let group = self.group?;
+        let lives = group.is_populated() != Some(false);
+        group.level.memory.composition().filter(|_| lives)
+    }
+
+    /// Memory of its processes: of the group, or of the one that was killed.
+    fn anon(&self) -> Option<u64> {
+        let all = self.composition().map(|all| all.anon);
+        all.or_else(|| self.kill()?.report.victim()?.anon)
+    }
+
+    /// Whether an own limit was what ran out; unknown where nothing tells.
+    pub fn by_own_limit(&self) -> Option<bool> {
+        let Some(kill) = self.kill() else {
+            return self.group.filter(|group| group.kills() > Some(0))?.own_limit();
+        };
+        match (&kill.report.constraint, &kill.report.limit_group, &kill.report.victim_group) {
+            (Constraint::Memcg, Some(limit), Some(victim)) => Some(limit == victim),
+            (Constraint::Machine | Constraint::Nodes, ..) => Some(false),
+            _ => None,
+        }
+    }
+
+    /// The group above whose limit ran out, by the kernel's log.
+    pub fn limit_above(&self) -> Option<(Kill<'w>, &'w str)> {
+        let kill = self.kill()?;
+        let (limit, victim) =
+            (kill.report.limit_group.as_deref()?, kill.report.victim_group.as_deref()?);
+        (kill.report.constraint == Constraint::Memcg && limit != victim).then_some((kill, limit))
+    }
+
+    /// The place of a kill.
+    pub fn at(kill: &Kill<'_>) -> Origin {
+        let line = kill.report.victim().map_or(kill.report.line, |victim| victim.line);
+        Origin::log(kill.log.source, line, kill.report.stamp.uptime_us.map(|at_us| at_us / 1000))
+    }
+
+    /// That the container lives on although one of its processes was killed.
+    pub fn outlived(&self) -> Option<(Origin, String)> {
+        let group = self.group.filter(|group| group.kills() > Some(0));
+        if let Some(group) = group
+            && let Some(count) = group.level.memory.processes.filter(|count| *count > 0)
+        {
+            let label = format!(
+                "{} of its processes killed (oom_kill), {count} live (cgroup.procs)",
+                group.kills().unwrap_or_default()
+            );
+            return Some((Origin::whole(group.source), label));
+        }
+        // A name alone is not enough: the container of before has the same one.
+        let (_, status) = self.status?;
+        let since = status.running_since.as_ref()?;
+        let id = status.id.as_deref()?;
+        let named = self.kill()?.report.victim_group.as_deref().map(Identity::of)?;
+        (named.container.as_deref() == Some(id))
+            .then(|| (since.origin.clone(), "the same container runs still".to_owned()))
+    }
+
+    /// Collections of its Go runtime.
+    pub fn collections(&self) -> Result<&'w Collections, Abstain> {
+        let collections = self.life.and_then(|(_, life)| life.collections.as_ref());
+        collections
+            .ok_or_else(|| Abstain::unknown(Reason::NoRuntimeLog, "what the collector found alive"))
+    }
+
+    /// Its memory, and the part that Go had in it.
+    pub fn held(&self) -> Result<Held, Abstain> {
+        let collections = self.collections()?;
+        let unknown = |needs: &'static str| Abstain::unknown(Reason::NoMemoryFiles, needs);
+        let limit = self.limit().ok_or_else(|| unknown("the limit that was run into"))?;
+        let anon = self.anon().ok_or_else(|| unknown("what the memory was"))?;
+        let (Some(whole), Some(last)) = (collections.whole(), collections.last()) else {
+            return Err(super::log::too_few("collections", 0, 1));
+        };
+        let half = collections.windows.len() / 2;
+        let recent = collections.windows.get(half..).unwrap_or_default();
+        let live = recent.iter().map(|window| window.live.most).max().unwrap_or(last.heap.live);
+        let marked = Marked {
+            live: last.heap.live,
+            stacks: last.heap.stacks.unwrap_or(0),
+            globals: last.heap.globals.unwrap_or(0),
+        };
+        // Of what the log says of GOGC, the most; where it says nothing, what it is by default.
+        let percent = if whole.gogc.1 > 10_000 { 100 } else { whole.gogc.1.max(whole.gogc.0) };
+        let next = *marked.goals(percent, last.heap.at_start).end();
+        let heap = next.max(whole.goal.most).max(whole.end.most);
+        let each = whole.cpu_ns as f64 / 1e6 / whole.cycles.max(1) as f64;
+        let rate = whole.allocation_rate().unwrap_or_default();
+        let room = room_for(WANTED, each, rate, whole.mean_procs()).ceil().clamp(1.0, 1e9);
+        let fixed = self.composition().map_or(0, |all| all.fixed());
+        Ok(Held {
+            limit,
+            anon,
+            fixed,
+            live: (live + 1) * MIB,
+            heap: (heap + 1) * MIB,
+            stacks: marked.stacks * MIB,
+            room: room as u64 * MIB,
+        })
+    }
+}
+
+/// Every container that something is known of, in the order of logs, pods and groups.
+pub fn cases<'w>(joined: &'w Joined<'w>) -> Vec<MemoryCase<'w>> {
+    let memory = &joined.world.memory;
+    let mut cases: Vec<(Identity, MemoryCase<'w>)> = Vec::new();
+    for log in &memory.logs {
+        for report in &log.reports {
+            let path = report.victim_group.as_deref();
+            let identity = path.map(Identity::of).unwrap_or_default();
+            let kill = Kill { log, report };
+            let same = |case: &MemoryCase<'w>| {
+                let before = case.kill().and_then(|kill| kill.report.victim_group.as_deref());
+                path.is_some() && before == path
+            };
+            match cases.iter_mut().rev().take(64).find(|(_, case)| same(case)) {
+                Some((_, case)) => case.kills.push(kill),
+                None => {
+                    cases.push((
+                        identity,
+                        MemoryCase { kills: vec![kill], ..MemoryCase::new(joined) },
+                    ));
+                }
+            }
+        }
+    }
+    let killed = cases.len();
+    let ended: Vec<_> = memory
+        .pods
+        .iter()
+        .flat_map(|pod| pod.containers.iter().map(move |status| (pod, status)))
+        .collect();
+    let dead = |(_, status): &(&Pod, &ContainerStatus)| {
+        status.ends.iter().any(|end| end.exit_code.value == 137 || end.reason() == "OOMKilled")
+    };
+    let one_dead = ended.iter().filter(|it| dead(it)).count() == 1;
+    for (pod, status) in &ended {
+        let named = cases
+            .iter()
+            .position(|(identity, case)| case.status.is_none() && is_of(identity, pod, status));
+        let alone = || {
+            let only = killed == 1 && one_dead && dead(&(*pod, *status));
+            (only && cases[0].0.is_empty() && cases[0].1.status.is_none()).then_some(0)
+        };
+        let at = named.or_else(alone);
+        match at {
+            Some(at) => {
+                let (_, case) = &mut cases[at];
+                case.status = Some((*pod, *status));
+                case.presumed |= named.is_none();
+            }
+            None => {
+                let identity = Identity { container: status.id.clone(), pod: pod.uid.clone() };
+                let case = MemoryCase { status: Some((*pod, *status)), ..MemoryCase::new(joined) };
+                cases.push((identity, case));
+            }
+        }
+    }
+    let subjects = cases.len();
+    for group in &memory.groups {
+        let path = &group.level.path;
+        let identity = Identity::of(path);
+        let named = cases.iter().take(subjects).position(|(known, case)| {
+            let victim = case.kill().and_then(|kill| kill.report.victim_group.as_deref());
+            case.group.is_none()
+                && (is_same_path(path, victim)
+                    || (identity.container.is_some() && identity.container == known.container)
+                    || case.status.is_some_and(|(pod, status)| is_of(&identity, pod, status)))
+        });
+        // A folder that was copied has lost its place.
+        let only = || {
+            let one = subjects == 1 && memory.groups.len() == 1 && cases[0].1.group.is_none();
+            (one && identity.is_empty() && may_be(&cases[0].1, group)).then_some(0)
+        };
+        let at = named.or_else(only);
+        match at {
+            Some(at) => {
+                let (_, case) = &mut cases[at];
+                case.group = Some(group);
+                case.presumed |= named.is_none();
+            }
+            None => {
+                let case = MemoryCase { group: Some(group), ..MemoryCase::new(joined) };
+                cases.push((identity, case));
+            }
+        }
+    }
+    lives(joined, &mut cases);
+    cases.into_iter().map(|(_, case)| case).collect()
+}
+
+/// Finds the log of the Go runtime: the only one of the only container, or the only one whose path names the pod.
+fn lives<'w>(joined: &'w Joined<'w>, cases: &mut [(Identity, MemoryCase<'w>)]) {
+    let logs = joined.world.logs.as_slice();
+    if let ([(_, case)], [log]) = (&mut *cases, logs) {
+        case.life = log.lives.last().map(|life| (log, life));
+        return;
+    }
+    let mut of_pods: BTreeMap<String, Vec<&'w RuntimeLog>> = BTreeMap::new();
+    for log in logs {
+        if let Some(pod) = Identity::of(&joined.world.sources.get(log.source).path).pod {
+            of_pods.entry(pod).or_default().push(log);
+        }
+    }
+    for (pod, logs) in of_pods {
+        let mut of_pod = cases.iter_mut().filter(|(it, _)| it.pod.as_ref() == Some(&pod));
+        // Which container, or which of its lives, is not known.
+        if let (Some((_, case)), None, [log]) = (of_pod.next(), of_pod.next(), logs.as_slice()) {
+            case.life = log.lives.last().map(|life| (*log, life));
+        }
+    }
+}
+
+/// Whether an identity is that of a container: by its own, or by that of a pod that has no other.
+fn is_of(identity: &Identity, pod: &Pod, status: &ContainerStatus) -> bool {
+    let ids = || status.ends.iter().map(|end| &end.id).chain([&status.id]).flatten();
+    if let Some(container) = &identity.container {
+        if ids().any(|id| id == container) {
+            return true;
+        }
+        // It is another container, or one that has gone since: of before the last restart there is nothing.
+        return ids().next().is_none()
+            && pod.containers.len() == 1
+            && identity.pod.is_some()
+            && identity.pod == pod.uid;
+    }
+    pod.containers.len() == 1 && identity.pod.is_some() && identity.pod == pod.uid
+}
+
+fn is_same_path(path: &str, victim: Option<&str>) -> bool {
+    // What was copied has lost the beginning.
+    victim.is_some_and(|victim| path.len() > 1 && (victim == path || victim.ends_with(path)))
+}
+
+/// Nothing of a group speaks against a kill or container: its limit, if both are known.
+fn may_be(case: &MemoryCase<'_>, group: &Group) -> bool {
+    let own = group.level.memory.limit.and_then(|limit| limit.bytes());
+    let limits = own.into_iter().chain(group.tightest_parent().map(|(_, limit)| limit));
+    let limits: Vec<u64> = limits.collect();
+    case.limit().is_none_or(|limit| limits.is_empty() || limits.contains(&limit))
+}
+
+/// `63.5 MiB memory of processes, 304 KiB the kernel's own`
+pub fn told(all: &Composition) -> String {
+    let parts = [
+        (all.anon, "memory of processes"),
+        (all.shmem, "tmpfs or shared memory"),
+        (all.file, "page cache"),
+        (all.kernel, "the kernel's own"),
+        (all.sock, "buffers of sockets"),
+    ];
+    let parts = parts.into_iter().filter(|(size, _)| *size >= 64 << 10);
+    let parts: Vec<String> = parts.map(|(size, what)| format!("{} {what}", Bytes(size))).collect();
+    match parts.is_empty() {
+        true => "next to nothing".to_owned(),
+        false => parts.join(", "),
+    }
+}
+
+/// The arithmetic by which a process was chosen: `16533 pages resident + 54 of page tables = 16587`.
+fn arithmetic(task: &Task, report: &Report) -> Option<(String, i128)> {
+    let page = report.page()?;
+    let all = match report.constraint {
+        Constraint::Memcg => report.memory?.limit.bytes()? / page,
+        _ => report.machine_pages? + report.machine_swap.unwrap_or(0) / page,
+    };
+    let page_tables = match task.page_tables {
+        PageTables::Bytes(bytes) => bytes / page,
+        PageTables::Pages(pages) => pages,
+    };
+    let badness = Badness {
+        resident: task.rss,
+        swapped: task.swap,
+        page_tables,
+        adj: task.adj,
+        each: each(all),
+    };
+    let points = badness.points()?;
+    let mut text = format!("{} pages resident", badness.resident);
+    if badness.swapped > 0 {
+        text.push_str(&format!(" + {} swapped", badness.swapped));
+    }
+    text.push_str(&format!(" + {page_tables} of page tables"));
+    if badness.adj != 0 {
+        let sign = if badness.adj < 0 { '-' } else { '+' };
+        text.push_str(&format!(
+            " {sign} {} (oom_score_adj) x {} (a thousandth of {all})",
+            badness.adj.unsigned_abs(),
+            badness.each
+        ));
+    }
+    text.push_str(&format!(" = {points} points"));
+    Some((text, points))
+}
+
+/// Why that process: a sentence, where the report has the table.
+pub fn chosen(report: &Report) -> Option<String> {
+    let victim = report.victim_task()?;
+    let (text, points) = arithmetic(victim, report)?;
+    let of = |task: &Task| arithmetic(task, report).map(|(_, points)| points);
+    let others = report.tasks.iter().filter(|task| task.pid != victim.pid);
+    let more = others.clone().filter_map(of).filter(|other| *other > points).count();
+    let rest = match (report.tasks.len(), more) {
+        (1, _) if report.more_tasks == 0 => "it was the only process".to_owned(),
+        (count, 0) => format!("the most of {} processes", count as u64 + report.more_tasks),
+        // The victim has given memory back while it was written down, or was chosen by another rule.
+        (_, more) => format!("{more} others have more in the table"),
+    };
+    Some(format!("oom_badness of {}: {text}; {rest}", victim.name))
+}
+
+/// Adds what is known of the memory and of the choice.
+pub fn with_evidence(mut finding: Finding, case: &MemoryCase<'_>) -> Finding {
+    if let Some(kill) = case.kill() {
+        if let Some(all) = kill.report.composition() {
+            let of = case.limit().map_or(String::new(), |limit| format!("of {}: ", Bytes(limit)));
+            finding = finding.note(format!("{of}{}", told(&all)));
+        }
+        if let Some(chosen) = chosen(kill.report) {
+            finding = finding.note(chosen);
+        }
+        if case.kills.len() > 1 {
+            finding = finding
+                .note(format!("it is the last of {} kills in this cgroup", case.kills.len()));
+        }
+    }
+    if let Some((pod, _)) = case.status
+        && let Some(qos) = &pod.qos
+    {
+        finding = finding.note(format!("the pod's class is {qos}"));
+    }
+    if case.presumed {
+        finding = finding.note(
+            "that these belong together is taken for granted: there is only one of each, and no name tells",
+        );
+    }
+    finding
+}
+
+/// `leak (pid 9402)`
+pub fn victim_of(report: &Report) -> String {
+    report.victim().map_or("a process".to_owned(), |it| format!("{} (pid {})", it.name, it.pid))
+}

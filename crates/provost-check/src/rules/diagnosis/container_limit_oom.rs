@@ -1,0 +1,107 @@
+//! A process was killed because its container reached the limit.
+
+use crate::case::memory::{MemoryCase, victim_of, with_evidence};
+use crate::facts::Origin;
+use crate::findings::{Finding, Fix, Level};
+use crate::model::Bytes;
+use crate::rules::rule::{Check, Findings, Group, Judged, Rule};
+
+/// The kernel kills with SIGKILL, which no program hears.
+pub static RULE: Rule = Rule {
+    id: "container-limit-oom",
+    group: Group::Diagnosis,
+    level: Level::Deny,
+    title: "a process that was killed at its container's memory limit",
+    page: include_str!("container-limit-oom.md"),
+    after: &["child-killed"],
+    check: Check::Memory(check),
+    ..Rule::BASE
+};
+
+fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
+    let finding = by_log(case).or_else(|| by_counter(case)).or_else(|| by_status(case));
+    if let Some(finding) = finding {
+        out.push(with_evidence(finding, case).fix(Fix::suggest(
+            "find out what the memory was before giving more: gomemlimit-would-have-saved and -would-not tell from a log with GODEBUG=gctrace=1",
+        )));
+    }
+    Ok(())
+}
+
+fn limit(case: &MemoryCase<'_>) -> String {
+    case.limit().map_or("its limit".to_owned(), |limit| format!("its limit of {}", Bytes(limit)))
+}
+
+fn by_log(case: &MemoryCase<'_>) -> Option<Finding> {
+    let kill = case.kill()?;
+    // A line without the report says that it was a limit, but not whose.
+    let own = case.by_own_limit();
+    let is_limit = kill.report.constraint == goformats::kernel::log::Constraint::Memcg;
+    if own == Some(false) || !is_limit {
+        return None;
+    }
+    let victim = victim_of(kill.report);
+    let message = match &kill.report.all_of {
+        Some(_) => format!(
+            "{victim} and the other processes of the container, {} in all, were killed at {}: memory.oom.group is set",
+            kill.report.killed.len() as u64 + kill.report.more_killed,
+            limit(case)
+        ),
+        None => format!("{victim} was killed: the container reached {}", limit(case)),
+    };
+    let mut finding = Finding::new(&RULE, message, &MemoryCase::at(&kill), "it was killed here");
+    finding = match own {
+        Some(_) => finding
+            .note("certain: the kernel names the limit's cgroup, which is the container's own"),
+        None => finding
+            .note("whose limit it was is not in this log; oom_memcg of the line before says it"),
+    };
+    if let Some(group) = case.group.filter(|group| group.kills() > Some(0)) {
+        let label = format!("oom_kill {}", group.kills().unwrap_or_default());
+        finding = finding.also(&Origin::whole(group.source), label);
+    }
+    if let Some(reason) = case.end().and_then(|end| end.reason.as_ref()) {
+        finding = finding.also(&reason.origin, "and Kubernetes was told");
+    }
+    Some(finding)
+}
+
+fn by_counter(case: &MemoryCase<'_>) -> Option<Finding> {
+    if case.kill().is_some() {
+        return None;
+    }
+    let group = case.group.filter(|group| group.own_limit() == Some(true))?;
+    let kills = group.kills().filter(|kills| *kills > 0)?;
+    let processes = if kills == 1 { "1 process was" } else { &format!("{kills} processes were") };
+    let finding = Finding::new(
+        &RULE,
+        format!("{processes} killed in {}: it reached {}", group.level.name(), limit(case)),
+        &Origin::whole(group.source),
+        format!("oom_kill {kills}"),
+    );
+    Some(finding.note("certain: the counters of the cgroup say that its own limit was reached and that processes were killed; which ones only the kernel's log says"))
+}
+
+fn by_status(case: &MemoryCase<'_>) -> Option<Finding> {
+    if case.kill().is_some() || case.group.is_some_and(|group| group.kills() > Some(0)) {
+        return None;
+    }
+    let (_, status) = case.status?;
+    let end = status.ends.iter().find(|end| end.reason() == "OOMKilled")?;
+    // Without a limit of its own it was another one, or the node.
+    let limit = status.limit.as_ref()?;
+    let finding = Finding::new(
+        &RULE,
+        format!(
+            "{} ended with exit code {} as OOMKilled; its limit is {}",
+            status.name, end.exit_code.value, limit.value
+        ),
+        &end.reason.as_ref()?.origin,
+        "the container runtime saw a kill in its cgroup",
+    );
+    Some(
+        finding
+            .also(&limit.origin, "the limit")
+            .note("likely: the same is said when the node runs out of memory, which the kernel's log tells apart"),
+    )
+}

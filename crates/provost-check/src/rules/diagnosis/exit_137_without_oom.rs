@@ -1,0 +1,104 @@
+//! A container was killed, and not for memory.
+
+use crate::case::memory::MemoryCase;
+use crate::facts::oom::{ContainerStatus, Pod, Terminated};
+use crate::facts::{Fact, Origin};
+use crate::findings::{Finding, Fix, Level};
+use crate::rules::rule::{Check, Findings, Group, Judged, Rule};
+
+/// 128 + 9: whoever sent the signal.
+const KILLED: i64 = 137;
+
+/// More memory does not help.
+pub static RULE: Rule = Rule {
+    id: "exit-137-without-oom",
+    group: Group::Diagnosis,
+    level: Level::Warn,
+    title: "exit code 137 without a kill for memory",
+    page: include_str!("exit-137-without-oom.md"),
+    check: Check::Memory(check),
+    ..Rule::BASE
+};
+
+fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
+    let Some((pod, status)) = case.status else { return Ok(()) };
+    let Some(end) = status.ends.first().filter(|end| end.exit_code.value == KILLED) else {
+        return Ok(());
+    };
+    let counted = case.group.is_some_and(|group| group.kills() > Some(0));
+    let evicted = pod.reason.as_ref().is_some_and(|reason| reason.value == "Evicted");
+    if end.reason() == "OOMKilled" || case.kill().is_some() || counted || evicted {
+        return Ok(());
+    }
+    let cause = cause(case, pod, status, end);
+    let said = match end.reason() {
+        "" => String::new(),
+        reason => format!(" ({reason})"),
+    };
+    let message = format!(
+        "{} ended with exit code 137{said}, and nothing was killed for memory: {}",
+        status.name, cause.told
+    );
+    let mut finding =
+        Finding::new(&RULE, message, &end.exit_code.origin, "128 + 9: ended by SIGKILL");
+    for (place, label) in cause.places {
+        finding = finding.also(&place, label);
+    }
+    let facts = case.all_facts();
+    finding = match (facts.logs.is_empty(), case.group) {
+        (false, _) => finding.note("the kernel's log that was given tells of no kill in this container"),
+        (true, Some(_)) => finding.note("oom_kill of its cgroup is 0, which is of the container that runs now"),
+        (true, None) => finding.note(
+            "likely: Kubernetes would have been told of a kill for memory (OOMKilled); the kernel's log makes it certain",
+        ),
+    };
+    out.push(finding.fix(Fix::suggest(cause.mend)));
+    Ok(())
+}
+
+struct Cause {
+    told: &'static str,
+    mend: &'static str,
+    places: Vec<(Origin, String)>,
+}
+
+fn cause(case: &MemoryCase<'_>, pod: &Pod, status: &ContainerStatus, end: &Terminated) -> Cause {
+    // The kubelet says `Container app failed liveness probe, will be restarted`.
+    let liveness = case.events().find(|event| {
+        event.reason.value == "Killing" && event.message.contains("failed liveness probe")
+    });
+    if let Some(event) = liveness {
+        return Cause {
+            told: "the liveness probe failed, and the program did not end within the grace period",
+            mend: "find out why the probe is not answered; and end on SIGTERM, within the grace period",
+            places: vec![(event.reason.origin.clone(), "the kubelet ended it".to_owned())],
+        };
+    }
+    // `metadata.deletionTimestamp` is when it has to be gone.
+    let late = |until: &&Fact<jiff::Timestamp>| {
+        end.finished.as_ref().is_some_and(|finished| finished.value >= until.value)
+    };
+    if let Some(until) = pod.deletion.as_ref().filter(late) {
+        return Cause {
+            told: "the pod was deleted, and its grace period ran out",
+            mend: "end on SIGTERM, within terminationGracePeriodSeconds; provost prove shows what takes the time",
+            places: vec![(until.origin.clone(), "it had to be gone by then".to_owned())],
+        };
+    }
+    let stopping = case.events().find(|event| {
+        event.reason.value == "Killing"
+            && event.message.contains(&format!("Stopping container {}", status.name))
+    });
+    if let Some(event) = stopping {
+        return Cause {
+            told: "the kubelet stopped it, and it did not end within its grace period",
+            mend: "end on SIGTERM, within terminationGracePeriodSeconds; provost prove shows what takes the time",
+            places: vec![(event.reason.origin.clone(), "the kubelet stopped it".to_owned())],
+        };
+    }
+    Cause {
+        told: "a grace period that ran out, a liveness probe or a kill -9; nothing given says which",
+        mend: "give its events too: kubectl get events -o yaml --field-selector involvedObject.name=POD",
+        places: Vec::new(),
+    }
+}

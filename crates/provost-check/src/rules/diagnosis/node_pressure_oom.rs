@@ -1,0 +1,99 @@
+//! The node ran out of memory, not the container.
+
+use goformats::kernel::log::Constraint;
+
+use crate::case::memory::{MemoryCase, victim_of, with_evidence};
+use crate::facts::Origin;
+use crate::findings::{Finding, Fix, Level};
+use crate::model::Bytes;
+use crate::rules::rule::{Check, Findings, Group, Judged, Rule, Variant};
+
+/// No limit of the container's own changes it.
+pub static RULE: Rule = Rule {
+    id: "node-pressure-oom",
+    group: Group::Diagnosis,
+    level: Level::Deny,
+    title: "a process that was killed because the node had no memory left",
+    page: include_str!("node-pressure-oom.md"),
+    variants: &[Variant::new(
+        "evicted",
+        Level::Deny,
+        "a pod that was evicted because the node was low on memory",
+    )],
+    check: Check::Memory(check),
+    ..Rule::BASE
+};
+
+fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
+    if let Some(kill) = case.kill() {
+        let why = match kill.report.constraint {
+            Constraint::Machine => "the node had no memory left",
+            Constraint::Nodes => "the memory nodes that it may use had none left",
+            Constraint::Memcg | Constraint::Unknown => return Ok(()),
+        };
+        let message = format!(
+            "{} was killed because {why}, not because of its container's limit",
+            victim_of(kill.report)
+        );
+        let mut finding =
+            Finding::new(&RULE, message, &MemoryCase::at(&kill), "it was killed here")
+                .note("certain: the kernel's log names no cgroup whose limit was reached");
+        if let (Some(pages), Some(page)) = (kill.report.machine_pages, kill.report.page()) {
+            finding = finding.note(format!("the node has {}", Bytes(pages.saturating_mul(page))));
+        }
+        out.push(with_evidence(finding, case).fix(mend()));
+        return Ok(());
+    }
+    if let Some(finding) = evicted(case) {
+        out.push(finding.fix(mend()));
+        return Ok(());
+    }
+    // Counted where the process was; nothing was counted where a limit is.
+    let Some(group) = case.group.filter(|group| group.kills() > Some(0)) else { return Ok(()) };
+    let limits = [&group.level].into_iter().chain(&group.parents);
+    let is_quiet = |level: &crate::facts::oom::Level| {
+        let events = level.memory.local.or(level.memory.events);
+        events.and_then(|events| events.oom) == Some(0)
+    };
+    let to_the_top = group.parents.last().is_some_and(|top| top.path.matches('/').count() <= 1);
+    if to_the_top && limits.clone().all(is_quiet) {
+        let message = format!(
+            "{} processes were killed in {}, and no limit of it or above it was reached: the node had no memory left",
+            group.kills().unwrap_or_default(),
+            group.level.name()
+        );
+        let label = "oom_kill above 0, and oom 0 in every memory.events.local";
+        out.push(Finding::new(&RULE, message, &Origin::whole(group.source), label).fix(mend()));
+    }
+    Ok(())
+}
+
+fn evicted(case: &MemoryCase<'_>) -> Option<Finding> {
+    let (pod, status) = case.status?;
+    // Once for the pod, not for each of its containers.
+    if pod.containers.first().is_some_and(|first| first.name != status.name) {
+        return None;
+    }
+    let reason = pod.reason.as_ref().filter(|reason| reason.value == "Evicted")?;
+    let message = pod.message.as_deref().unwrap_or_default();
+    // `The node was low on resource: memory.` (kubelet, eviction/helpers.go)
+    if !message.contains("low on resource: memory") {
+        return None;
+    }
+    let finding = Finding::new(
+        &RULE,
+        format!("{} was evicted: the node was low on memory", pod.name),
+        &reason.origin,
+        "the kubelet ended it",
+    );
+    let class = pod.qos.as_deref().unwrap_or("unknown");
+    Some(finding.variant(&RULE.variants[0]).note(message.to_owned()).note(format!(
+        "its class is {class}; pods that use more than they asked for go first, by priority and by how much more"
+    )))
+}
+
+fn mend() -> Fix {
+    Fix::suggest(
+        "ask for what the pods really use (requests.memory), so that fewer are put on one node; a request equal to the limit makes a pod the last to be chosen",
+    )
+}

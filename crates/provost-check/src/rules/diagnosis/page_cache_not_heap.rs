@@ -1,0 +1,79 @@
+//! Most of the memory is no heap's.
+
+use crate::case::memory::{MemoryCase, told};
+use crate::facts::Origin;
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::Bytes;
+use crate::rules::rule::{Check, Findings, Group, Judged, Rule};
+
+/// Below this nobody asks.
+const LEAST: u64 = 16 << 20;
+
+/// What a profile of the heap will not show.
+pub static RULE: Rule = Rule {
+    id: "page-cache-not-heap",
+    group: Group::Diagnosis,
+    level: Level::Note,
+    title: "memory that is page cache, tmpfs or the kernel's, not the program's",
+    page: include_str!("page-cache-not-heap.md"),
+    check: Check::Memory(check),
+    ..Rule::BASE
+};
+
+fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
+    if case.kill().is_none() && case.group.is_none() {
+        return Err(Abstain::NotApplicable);
+    }
+    let Some(all) = case.composition() else {
+        return Err(Abstain::unknown(Reason::NoMemoryFiles, "what the memory was"));
+    };
+    // Of a group without a limit, or far from it, there is nothing to explain.
+    let limit = case.limit().unwrap_or(u64::MAX);
+    let is_full = case.kill().is_some() || all.total() >= limit / 2;
+    let other = all.total() - all.anon;
+    if !is_full || all.total() < LEAST || other <= all.anon {
+        return Ok(());
+    }
+    let kinds = [
+        (
+            all.file,
+            "page cache, which the kernel takes back before it kills anybody",
+            "nothing: it is no leak, and memory.current less inactive_file (the working set) is what counts",
+        ),
+        (
+            all.shmem,
+            "tmpfs or shared memory, which is not taken back",
+            "keep less in emptyDir volumes with medium: Memory, in /dev/shm and other tmpfs, or give them a sizeLimit that the container's limit has room for",
+        ),
+        (
+            all.kernel,
+            "the kernel's own: page tables, stacks of threads, slabs",
+            "look for very many files, sockets, threads or mappings",
+        ),
+        (all.sock, "buffers of sockets", "look for connections whose other end does not read"),
+    ];
+    let Some((size, what, mend)) = kinds.into_iter().max_by_key(|(size, ..)| *size) else {
+        return Ok(());
+    };
+    let place = match (case.kill(), case.group) {
+        (Some(kill), _) => MemoryCase::at(&kill),
+        (None, Some(group)) => Origin::whole(group.source),
+        (None, None) => return Ok(()),
+    };
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "of {} only {} are memory of processes: {} are {what}",
+                Bytes(all.total()),
+                Bytes(all.anon),
+                Bytes(size)
+            ),
+            &place,
+            told(&all),
+        )
+        .note("neither GOGC nor GOMEMLIMIT has a say in it")
+        .fix(Fix::suggest(mend)),
+    );
+    Ok(())
+}

@@ -1,0 +1,283 @@
+//! What can be diagnosed: each form of input, how it is told from the others, and who reads it.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read};
+use std::path::Path;
+use std::sync::atomic::Ordering;
+
+use indicatif::{ProgressBar, ProgressStyle};
+use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
+use provost_check::artifact::oom::{self, Files, Kind, Watched};
+use provost_check::artifact::{Problem, ProblemKind, Source, SourceKind, runtime_log};
+use provost_check::case::World;
+use provost_check::facts::{Origin, SourceId};
+
+use crate::args::Cli;
+use crate::interrupt::Interrupt;
+
+/// What a log without such lines needs.
+const HOW: &str = "run the program with GODEBUG=gctrace=1 or GODEBUG=schedtrace=1000; both go to stderr, as crashes do; a process that calls os.Exit or log.Fatal, or that the kernel kills, prints no stack; kubectl logs --previous has what the one before wrote; of kills for memory the kernel tells: dmesg, journalctl -k";
+/// Bytes by which forms are told apart.
+const HEAD: usize = 8 << 10;
+/// Bytes of an input that is read whole.
+const LARGEST: u64 = 64 << 20;
+
+/// A form of input.
+struct Form {
+    is: fn(&Head<'_>) -> bool,
+    load: fn(&mut Loader<'_>, &str, Content<'_>) -> io::Result<()>,
+}
+
+/// The first that an input is of reads it. The last one takes whatever is left.
+const FORMS: &[Form] = &[
+    Form { is: |head| head.is_folder, load: |it, path, content| it.folder(path, content) },
+    Form {
+        is: |head| head.kind() == Some(Kind::Archive),
+        load: |it, path, content| it.archive(path, content),
+    },
+    Form {
+        is: |head| head.kind() == Some(Kind::Listing),
+        load: |it, path, content| it.listing(path, content),
+    },
+    Form {
+        is: |head| head.kind() == Some(Kind::Status),
+        load: |it, path, content| it.status(path, content),
+    },
+    Form {
+        is: |head| oom::is_cluster(head.bytes),
+        load: |it, path, content| it.objects(path, content),
+    },
+    Form { is: |_| true, load: |it, path, content| it.log(path, content) },
+];
+
+/// How an input begins.
+struct Head<'a> {
+    bytes: &'a [u8],
+    is_folder: bool,
+}
+
+impl Head<'_> {
+    fn kind(&self) -> Option<Kind> {
+        oom::kind(self.bytes)
+    }
+}
+
+/// What is in an input.
+struct Content<'a> {
+    head: Vec<u8>,
+    rest: Box<dyn Read + 'a>,
+    size: u64,
+    /// It lies in an archive, in which no other one is looked for.
+    is_inside: bool,
+}
+
+impl<'a> Content<'a> {
+    fn new(mut from: Box<dyn Read + 'a>, size: u64, is_inside: bool) -> io::Result<Self> {
+        let mut head = Vec::new();
+        from.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
+        Ok(Self { head, rest: from, size, is_inside })
+    }
+
+    fn read(self) -> impl Read + 'a {
+        Cursor::new(self.head).chain(self.rest)
+    }
+
+    fn whole(self) -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        self.read().take(LARGEST + 1).read_to_end(&mut bytes)?;
+        match bytes.len() as u64 > LARGEST {
+            true => Err(io::Error::other(format!("larger than {} MiB", LARGEST >> 20))),
+            false => Ok(bytes),
+        }
+    }
+}
+
+/// Reads inputs into a world.
+pub(super) struct Loader<'w> {
+    pub(super) cli: &'w Cli,
+    pub(super) world: &'w mut World,
+    pub(super) interrupt: &'w Interrupt,
+}
+
+impl Loader<'_> {
+    /// Reads one input; what is wrong with it is told by the report.
+    pub(super) fn load(&mut self, path: &str) {
+        if let Err(error) = self.open(path) {
+            let kind = match error.kind() {
+                io::ErrorKind::NotFound => ProblemKind::Missing,
+                _ => ProblemKind::Unreadable,
+            };
+            let message = match kind {
+                ProblemKind::Missing => "does not exist".to_owned(),
+                _ => format!("cannot be read: {error}"),
+            };
+            let source = self.source(path, SourceKind::Log);
+            self.problem(source, kind, message, None);
+        }
+    }
+
+    fn open(&mut self, path: &str) -> io::Result<()> {
+        if path == "-" {
+            return self.content(path, Content::new(Box::new(io::stdin().lock()), 0, false)?);
+        }
+        if Path::new(path).is_dir() {
+            return self.folder(path, Content::new(Box::new(io::empty()), 0, false)?);
+        }
+        let file = File::open(Path::new(path))?;
+        let size = file.metadata()?.len();
+        self.content(path, Content::new(Box::new(file), size, false)?)
+    }
+
+    fn content(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+        let head = Head { bytes: &content.head, is_folder: false };
+        let form = FORMS.iter().find(|form| (form.is)(&head));
+        form.map_or(Ok(()), |form| (form.load)(self, path, content))
+    }
+
+    fn source(&mut self, path: &str, kind: SourceKind) -> SourceId {
+        let mut source = Source::opaque(path, kind);
+        source.named = true;
+        self.world.sources.add(source)
+    }
+
+    fn problem(&mut self, at: SourceId, kind: ProblemKind, message: String, help: Option<&str>) {
+        let origin = Origin::whole(at);
+        self.world.problems.push(Problem { kind, origin, message, help: help.map(str::to_owned) });
+    }
+
+    fn folder(&mut self, path: &str, _: Content<'_>) -> io::Result<()> {
+        let files = oom::read_folder(Path::new(path))?;
+        let source = self.source(path, SourceKind::Cgroup);
+        if files.is_empty() {
+            let help = "give the folder of a memory cgroup, below /sys/fs/cgroup, or a copy of it, or /proc/PID";
+            let message = "holds no files of a memory cgroup".to_owned();
+            self.problem(source, ProblemKind::Malformed, message, Some(help));
+        }
+        self.files(source, files);
+        Ok(())
+    }
+
+    fn listing(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+        let text = content.whole()?;
+        let files = oom::read_listing(&String::from_utf8_lossy(&text));
+        let source = self.source(path, SourceKind::Cgroup);
+        if files.is_empty() {
+            let message = "lists no files of a memory cgroup and none of a process".to_owned();
+            let help = "head -n 200 /sys/fs/cgroup/memory.* /sys/fs/cgroup/cgroup.*";
+            self.problem(source, ProblemKind::Malformed, message, Some(help));
+        }
+        self.files(source, files);
+        Ok(())
+    }
+
+    fn status(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+        let text = content.whole()?;
+        let mut files = Files::default();
+        files.take("status", &String::from_utf8_lossy(&text));
+        let source = self.source(path, SourceKind::Cgroup);
+        self.files(source, files);
+        Ok(())
+    }
+
+    fn archive(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+        let source = self.source(path, SourceKind::Cgroup);
+        if content.is_inside {
+            let message = "is an archive in an archive, which is not read".to_owned();
+            self.problem(source, ProblemKind::Malformed, message, None);
+            return Ok(());
+        }
+        let (files, inside, read) = oom::read_archive(content.read());
+        if let Err(message) = read {
+            self.problem(source, ProblemKind::Malformed, message, None);
+        } else if files.is_empty() && inside.is_empty() {
+            let message = "holds nothing that is diagnosed".to_owned();
+            self.problem(source, ProblemKind::Malformed, message, None);
+        }
+        self.files(source, files);
+        for file in inside {
+            let shown = format!("{path}/{}", file.path);
+            let size = file.bytes.len() as u64;
+            let content = Content::new(Box::new(Cursor::new(file.bytes)), size, true)?;
+            self.content(&shown, content)?;
+        }
+        Ok(())
+    }
+
+    fn files(&mut self, source: SourceId, files: Files) {
+        if files.cut {
+            let message = "holds more than is read: files of 64 MiB, 4096 cgroups".to_owned();
+            self.problem(source, ProblemKind::Limit, message, None);
+        }
+        for path in files.strange.iter().take(8) {
+            let message = format!("{path} does not hold what such a file holds");
+            self.problem(source, ProblemKind::Malformed, message, None);
+        }
+        let memory = &mut self.world.memory;
+        memory.groups.extend(files.groups(source));
+        memory.processes.extend(files.processes(source));
+    }
+
+    fn objects(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+        let content = content.whole()?;
+        let file = ManifestFile {
+            path: path.into(),
+            shown: path.to_owned(),
+            named: true,
+            content: Some(content),
+        };
+        let loaded = load_manifests(&[file], &mut self.world.sources, &Options::default());
+        self.world.problems.extend(loaded.problems);
+        let (pods, events) = (oom::pods(&loaded.objects), oom::events(&loaded.objects));
+        if pods.is_empty() && events.is_empty() {
+            let source = self.source(path, SourceKind::Manifest);
+            let help = "kubectl get pod NAME -o yaml, kubectl get events -o yaml";
+            let message = "holds neither a pod nor an event of a cluster".to_owned();
+            self.problem(source, ProblemKind::Malformed, message, Some(help));
+        }
+        self.world.memory.pods.extend(pods);
+        self.world.memory.events.extend(events);
+        Ok(())
+    }
+
+    /// Whatever a process or a kernel wrote, mixed with anything.
+    fn log(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+        let source = self.source(path, SourceKind::Log);
+        let bar = match self.cli.quiet {
+            true => ProgressBar::hidden(),
+            false if content.size > 0 => ProgressBar::new(content.size)
+                .with_style(style("{bytes} of {total_bytes}, {eta} left")),
+            false => ProgressBar::no_length().with_style(style("{bytes}")),
+        };
+        let stopped = self.interrupt.flag();
+        let is_inside = content.is_inside;
+        let is_kernel = oom::kind(&content.head) == Some(Kind::KernelLog);
+        let mut watched = Watched::new(content.read());
+        let log = runtime_log::read(source, &mut watched, &|bytes| {
+            bar.set_position(bytes);
+            !stopped.load(Ordering::Relaxed)
+        });
+        bar.finish_and_clear();
+        let log = log?;
+        let kernel = watched.finish(source);
+        let lines = log.counts.lines;
+        let is_runtime = !log.is_empty();
+        if is_runtime {
+            self.world.logs.push(log);
+        }
+        if is_kernel || !kernel.reports.is_empty() {
+            self.world.memory.logs.push(kernel);
+        } else if !is_runtime && !is_inside {
+            // Of an archive it was not said that there is anything in it.
+            let message = format!(
+                "holds no line that the runtime's tracing writes, neither a crash nor a dump of goroutines, and no kill for memory, in {lines} lines"
+            );
+            self.problem(source, ProblemKind::Malformed, message, Some(HOW));
+        }
+        Ok(())
+    }
+}
+
+fn style(rest: &str) -> ProgressStyle {
+    ProgressStyle::with_template(&format!("reading {rest} ({{bytes_per_sec}})"))
+        .unwrap_or_else(|_| ProgressStyle::default_bar())
+}
