@@ -11,6 +11,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use proving::{findings, fixture};
@@ -230,9 +231,16 @@ fn live(lab: &Lab, go: &str, args: &[&str], env: &[(&str, &str)]) -> (BTreeSet<S
 const MIB: u64 = 1 << 20;
 const TRACE: (&str, &str) = ("GODEBUG", "gctrace=1");
 
-/// One after the other: a kernel has one log.
+/// A kernel has one log: tests that make kills go one after the other.
+static KERNEL: Mutex<()> = Mutex::new(());
+
+fn alone() -> MutexGuard<'static, ()> {
+    KERNEL.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 #[test]
 fn kills_that_are_made_here_get_their_verdicts() {
+    let _alone = alone();
     let expect = |name: &str, ids: &[&str], (found, run): (BTreeSet<String>, Run)| {
         let ids: BTreeSet<String> = ids.iter().map(|id| (*id).to_owned()).collect();
         assert_eq!(found, ids, "{name}: {run}");
@@ -281,6 +289,7 @@ impl Drop for Removed {
 
 #[test]
 fn what_is_collected_is_diagnosed_without_a_secret() {
+    let _alone = alone();
     let lab = Lab::new("collected", 64 * MIB, None);
     fs::write("/dev/kmsg", "<6>worker: password=hunter2-of-the-kernel\n").unwrap();
     let (found, run) = live(&lab, "1.27", &["child", "leak"], &[]);

@@ -172,7 +172,7 @@ impl Report {
     pub fn page(&self) -> Option<u64> {
         let (task, bytes) = (self.victim_task()?, self.victim()?.total?);
         let page = bytes.checked_div(task.total)?;
-        [4, 16, 64].map(|size| kib(size)).into_iter().find(|size| *size == page)
+        [4, 16, 64].map(kib).into_iter().find(|size| *size == page)
     }
 
     /// What the memory of the group was.

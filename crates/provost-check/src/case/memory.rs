@@ -472,10 +472,17 @@ pub fn with_evidence(mut finding: Finding, case: &MemoryCase<'_>) -> Finding {
                 .note(format!("it is the last of {} kills in this cgroup", case.kills.len()));
         }
     }
-    if let Some((pod, _)) = case.status
-        && let Some(qos) = &pod.qos
-    {
-        finding = finding.note(format!("the pod's class is {qos}"));
+    if let Some((pod, status)) = case.status {
+        if let Some(qos) = &pod.qos {
+            finding = finding.note(format!("the pod's class is {qos}"));
+        }
+        if status.restarts > 0 {
+            finding =
+                finding.note(format!("the container was started anew {} times", status.restarts));
+        }
+        if let Some(wanted) = &status.wanted {
+            finding = finding.also(&wanted.origin, "asked for, and not in force yet");
+        }
     }
     if case.presumed {
         finding = finding.note(

@@ -16,6 +16,9 @@ pub use pods::{events, is_cluster, pods};
 /// Kills of one log that are kept; the latest ones, which somebody asks about.
 const MOST_REPORTS: usize = 1024;
 
+/// Of these, with their tables.
+const MOST_TABLES: usize = 32;
+
 /// Passes a log on and looks for kills in it on the way.
 pub struct Watched<R> {
     from: R,
@@ -43,6 +46,10 @@ fn keep(reports: &mut Vec<Report>, dropped: &mut u64, report: Report) {
     if reports.len() >= MOST_REPORTS {
         reports.remove(0);
         *dropped += 1;
+    }
+    // A table of processes may be large, and only the latest kills are asked about.
+    if let Some(old) = reports.len().checked_sub(MOST_TABLES).and_then(|at| reports.get_mut(at)) {
+        old.tasks = Vec::new();
     }
     reports.push(report);
 }

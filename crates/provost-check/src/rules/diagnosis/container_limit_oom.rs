@@ -1,5 +1,7 @@
 //! A process was killed because its container reached the limit.
 
+use goformats::kernel::cgroup::Version;
+
 use crate::case::memory::{MemoryCase, victim_of, with_evidence};
 use crate::facts::Origin;
 use crate::findings::{Finding, Fix, Level};
@@ -79,7 +81,10 @@ fn by_counter(case: &MemoryCase<'_>) -> Option<Finding> {
         &Origin::whole(group.source),
         format!("oom_kill {kills}"),
     );
-    Some(finding.note("certain: the counters of the cgroup say that its own limit was reached and that processes were killed; which ones only the kernel's log says"))
+    Some(finding.note(match group.level.memory.version {
+        Some(Version::V1) => "likely: version 1 counts how often the limit was run into (failcnt), also when memory could be taken back; the kernel's log says whose limit it was in the end",
+        _ => "certain: the cgroup counts that nothing could be taken back at its own limit (oom) and that processes were killed (oom_kill); which ones only the kernel's log says",
+    }))
 }
 
 fn by_status(case: &MemoryCase<'_>) -> Option<Finding> {

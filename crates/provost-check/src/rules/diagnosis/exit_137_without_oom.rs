@@ -1,13 +1,15 @@
 //! A container was killed, and not for memory.
 
 use crate::case::memory::MemoryCase;
-use crate::facts::oom::{ContainerStatus, Pod, Terminated};
+use crate::facts::oom::{ContainerStatus, Event, Pod, Terminated};
 use crate::facts::{Fact, Origin};
 use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Rule};
 
 /// 128 + 9: whoever sent the signal.
 const KILLED: i64 = 137;
+/// Seconds before its end in which a container can have been told to end.
+const NEAR: i64 = 3600;
 
 /// More memory does not help.
 pub static RULE: Rule = Rule {
@@ -63,8 +65,14 @@ struct Cause {
 }
 
 fn cause(case: &MemoryCase<'_>, pod: &Pod, status: &ContainerStatus, end: &Terminated) -> Cause {
+    // An event of another day has no part in it.
+    let ended = end.finished.as_ref().map(|finished| finished.value.as_second());
+    let near = |event: &&Event| match (event.last, ended) {
+        (Some(seen), Some(ended)) => (-NEAR..=60).contains(&(seen.as_second() - ended)),
+        _ => true,
+    };
     // The kubelet says `Container app failed liveness probe, will be restarted`.
-    let liveness = case.events().find(|event| {
+    let liveness = case.events().filter(near).find(|event| {
         event.reason.value == "Killing" && event.message.contains("failed liveness probe")
     });
     if let Some(event) = liveness {
@@ -85,7 +93,7 @@ fn cause(case: &MemoryCase<'_>, pod: &Pod, status: &ContainerStatus, end: &Termi
             places: vec![(until.origin.clone(), "it had to be gone by then".to_owned())],
         };
     }
-    let stopping = case.events().find(|event| {
+    let stopping = case.events().filter(near).find(|event| {
         event.reason.value == "Killing"
             && event.message.contains(&format!("Stopping container {}", status.name))
     });
