@@ -10,6 +10,7 @@ use crate::case::mesh::{full_name, is_of_other_domain, service_of};
 use crate::case::references::{Referenced, Wanted};
 use crate::facts::placeholders::may_be_in;
 use crate::findings::{Abstain, Finding, Level, Reason};
+use crate::model::mtls::ROOT_NAMESPACE;
 use crate::rules::rule::{Findings, Judged};
 
 pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
@@ -33,6 +34,11 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     else {
         return Ok(());
     };
+    // An installation of the mesh makes Services of its own.
+    if namespace == ROOT_NAMESPACE && joined.pods_may_be_made() {
+        let what = format!("Service {name} of {ROOT_NAMESPACE}");
+        return Err(Abstain::unknown(Reason::ExternalController, what));
+    }
     let finding = Finding::new(
         &RULE,
         format!(
