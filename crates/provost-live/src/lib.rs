@@ -4,4 +4,6 @@
 //! ([`provost_check::facts::proof`]), whose rules hold them against what was promised.
 
 #[cfg(target_os = "linux")]
+pub mod cgroup;
+#[cfg(target_os = "linux")]
 pub mod prove;

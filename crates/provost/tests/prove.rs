@@ -79,6 +79,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("blocks-on-full-stdout", &["blocks-on-full-stdout"]),
     ("zombie", &["leaves-zombies-as-pid-one"]),
     ("leaves-child", &["leaves-children"]),
+    ("needs-root", &["needs-root-user/assumed-user"]),
     ("malformed-metrics", &["malformed-exposition"]),
     ("falling-bucket", &["inconsistent-histogram"]),
     ("counter-falls", &["counter-decreases"]),
@@ -278,35 +279,39 @@ fn nothing_is_left_behind_when_provost_is_killed_or_interrupted() {
 
 #[test]
 fn a_program_that_is_root_changes_nothing_outside() {
-    // Anybody may write there, but for what is mounted read-only.
+    // Anybody may write there.
     let outside = format!("/var/tmp/provost-test-{}", std::process::id());
-    let sandbox = Dir::new();
-    symlink(service("1.27"), sandbox.path().join("service")).unwrap();
-    let root =
-        "      image: registry.example/shop/service:1\n      securityContext: {runAsUser: 0}\n";
-    let pod =
-        POD.replace("START", "30").replace("      image: registry.example/shop/service:1\n", root);
-    assert!(pod.contains("runAsUser"), "{pod}");
-    fs::write(sandbox.path().join("pod.yaml"), pod).unwrap();
     let place = format!("OUTSIDE={outside}");
-    let run = sandbox.provost(&[
-        "prove",
-        "--binary",
-        "service",
-        "--manifest",
-        "pod.yaml",
-        "--phase",
-        "start",
-        "--env",
-        "FAULT=writes-outside",
-        "--env",
-        &place,
-        "--write-proof",
-        "proof.json",
-    ]);
-    let proof = fs::read_to_string(sandbox.path().join("proof.json")).unwrap();
-    assert!(proof.contains("tried to write") && proof.contains("read-only file system"), "{run}");
-    assert!(!std::path::Path::new(&outside).exists(), "{run}");
+    for (read_only, told) in [(false, "nil"), (true, "read-only file system")] {
+        let sandbox = Dir::new();
+        symlink(service("1.27"), sandbox.path().join("service")).unwrap();
+        let image = "      image: registry.example/shop/service:1\n";
+        let security = format!("{{runAsUser: 0, readOnlyRootFilesystem: {read_only}}}");
+        let root = format!("{image}      securityContext: {security}\n");
+        let pod = POD.replace("START", "30").replace(image, &root);
+        assert!(pod.contains("runAsUser"), "{pod}");
+        fs::write(sandbox.path().join("pod.yaml"), pod).unwrap();
+        let run = sandbox.provost(&[
+            "prove",
+            "--binary",
+            "service",
+            "--manifest",
+            "pod.yaml",
+            "--phase",
+            "start",
+            "--env",
+            "FAULT=writes-outside",
+            "--env",
+            &place,
+            "--write-proof",
+            "proof.json",
+        ]);
+        let proof = fs::read_to_string(sandbox.path().join("proof.json")).unwrap();
+        let line = proof.split("tried to write").nth(1).unwrap_or_default();
+        assert!(line.chars().take(160).collect::<String>().contains(told), "{line}\n{run}");
+        // What it wrote to its own root is gone with it.
+        assert!(!std::path::Path::new(&outside).exists(), "{run}");
+    }
 }
 
 #[test]

@@ -19,7 +19,7 @@ apiVersion: v1
 kind: Pod
 metadata: {name: service, namespace: shop, labels: {app: service, tier: web}}
 spec:
-  securityContext: {fsGroup: 2000}
+  securityContext: {fsGroup: 2000, runAsUser: 1234}
   containers:
     - name: service
       image: registry.example/shop/service:1
@@ -122,9 +122,14 @@ fn volumes_hold_what_the_manifests_say() {
     for path in ["/data/file", "/cache/deep/file", "/tmp/file"] {
         assert_eq!(of(path), "written", "{path}\n{run}");
     }
-    for path in ["/etc/service/file", "/etc/file", "/file"] {
-        assert!(of(path).contains("read-only file system"), "{path}: {}", of(path));
+    assert!(of("/etc/service/file").contains("read-only file system"), "{shown:?}");
+    // Its root can be written to, by those to whom it belongs.
+    for path in ["/etc/file", "/file"] {
+        assert!(of(path).contains("permission denied"), "{path}: {}", of(path));
     }
+    // Without a group of its own it has 0, beside that of its volumes.
+    let user = proof.split("\"uid\\\":").nth(1).unwrap_or_default();
+    assert!(user.starts_with("1234,\\\"gid\\\":0,\\\"groups\\\":[2000]"), "{user}");
     assert!(!of("/sys/kernel/mm/ksm/run").contains("written"), "{shown:?}");
     // What else the machine has is there.
     assert!(!of("/etc/hostname").contains("no such file"), "{shown:?}");

@@ -213,6 +213,13 @@ impl<'a> Elf<'a> {
         self.sections.iter().any(|s| s.kind == object::elf::SHT_SYMTAB.0 && s.size > 0)
     }
 
+    /// The address of a symbol in the linker's symbol table, where there is one and it names it.
+    pub fn symbol(&self, name: &str) -> Option<u64> {
+        use object::{Object as _, ObjectSymbol as _};
+        let file = object::File::parse(self.bytes).ok()?;
+        file.symbols().find(|symbol| symbol.name() == Ok(name)).map(|symbol| symbol.address())
+    }
+
     /// Has DWARF (`.debug_*`, or `.zdebug_*` up to Go 1.18), which `-ldflags=-w` and `strip` remove.
     pub fn has_dwarf(&self) -> bool {
         self.sections.iter().any(|s| s.is_debug() && s.size > 0)

@@ -57,11 +57,20 @@ fn implausible(proof: &Proof) -> Option<String> {
     if trials.clone().any(|run| !run.trials.is_empty()) {
         return Some("a start with a changed variable has others in it".to_owned());
     }
+    let as_root = phases().filter_map(|phase| phase.as_root.as_deref());
+    let has_others =
+        |run: &Phase| run.as_root.is_some() || !(run.trials.is_empty() && run.repeats.is_empty());
+    if as_root.clone().any(has_others) {
+        return Some("a start as root has others in it".to_owned());
+    }
     let repeats = phases().flat_map(|phase| &phase.repeats);
     if repeats.clone().chain(trials.clone()).any(|run| !run.repeats.is_empty()) {
         return Some("a further run of a phase has others in it".to_owned());
     }
-    phases().chain(trials).chain(repeats).find_map(|phase| {
+    if repeats.clone().chain(trials.clone()).any(|run| run.as_root.is_some()) {
+        return Some("a further run of a phase has a start as root in it".to_owned());
+    }
+    phases().chain(trials).chain(repeats).chain(as_root).find_map(|phase| {
         let name = phase.name.name();
         let listeners = phase.listeners.iter().flat_map(|it| [Some(it.at_us), it.closed_us]);
         let signals = phase.signals.iter().map(|sent| Some(sent.at_us));
@@ -100,6 +109,8 @@ fn further(phase: &Phase) -> impl Iterator<Item = u64> {
         });
         turns.chain(links)
     });
+    // Of all CPUs together.
+    let throttled = phase.used.iter().map(|used| used.throttled_us / 4096);
     let telemetry = phase.telemetry.iter().flat_map(|it| {
         let asked = it.asked.iter().map(|asked| asked.end_us);
         let arrived = it.exports.iter().map(|export| export.at_us);
@@ -108,7 +119,7 @@ fn further(phase: &Phase) -> impl Iterator<Item = u64> {
         asked.chain(arrived).chain(it.turns.iter().map(|turn| turn.at_us)).chain(memory)
     });
     let all = watched.chain(checks).chain(load).chain(dependencies).chain(telemetry);
-    all.chain([phase.lateness_us])
+    all.chain(throttled).chain([phase.lateness_us])
 }
 
 #[cfg(test)]

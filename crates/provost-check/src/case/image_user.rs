@@ -57,8 +57,8 @@ impl<'w> Case<'w> {
         let spec = self.of.object.document.node(self.pod().spec);
         let supplemental = spec.at(&["securityContext", "supplementalGroups"]);
         let numbers = supplemental.iter().flat_map(|list| list.items());
-        let numbers = numbers.filter_map(|item| item.as_str()?.parse::<u32>().ok());
-        run_as(image, &self.security(), &numbers.collect::<Vec<_>>())
+        let numbers = numbers.filter_map(|item| u32::try_from(item.as_i64()?).ok());
+        run_as(image, &self.security(), &numbers.collect::<Vec<_>>(), Starts::Kubelet)
     }
 
     /// Unknown when a volume is mounted over a path of the image: it hides or provides what is
@@ -78,11 +78,27 @@ impl<'w> Case<'w> {
     }
 }
 
-/// The user of an image's first process under a security context.
-pub(super) fn run_as(
+/// Who starts a container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Starts {
+    /// `docker run`, which takes USER as it is.
+    Docker,
+    /// The kubelet: where the manifest names no user it hands the runtime that of USER, without the group
+    /// behind its colon (`determineEffectiveSecurityContext` in pkg/kubelet/kuberuntime/security_context.go,
+    /// `getUserFromImage` in containerd's and CRI-O's image services).
+    Kubelet,
+}
+
+/// The user of an image's first process under a security context. Without a group of its own it has that
+/// of the image's `/etc/passwd`, else 0 (`WithUserID` in containerd's pkg/oci/spec_opts.go).
+///
+/// # Errors
+/// The image names a user that its passwd file does not have.
+pub fn run_as(
     image: &Image,
     security: &SecurityContext,
     supplemental: &[u32],
+    starts: Starts,
 ) -> Result<RunAs, Abstain> {
     let configured = image.config.user.as_ref();
     let parsed = configured.map(|user| ImageUser::parse(&user.value.value)).unwrap_or_default();
@@ -102,7 +118,8 @@ pub(super) fn run_as(
         }
     };
     let user = image.users.iter().find(|(_, id, _)| *id == uid);
-    let own_group = parsed.group.as_deref().filter(|_| by_manifest.is_none());
+    let as_written = by_manifest.is_none() && starts == Starts::Docker;
+    let own_group = parsed.group.as_deref().filter(|_| as_written);
     let by_image = own_group.and_then(|group| group.parse().ok().or(image.gid_of(group)));
     let number = |value: i64| u32::try_from(value).ok();
     let primary = security

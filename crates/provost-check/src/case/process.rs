@@ -9,6 +9,10 @@ use crate::facts::proof::{
 };
 use crate::facts::workload::Handler;
 use crate::findings::{Abstain, Finding, Reason};
+use crate::model::quantity::Bytes;
+
+/// SIGKILL on Linux.
+const KILL: i32 = 9;
 
 /// One process.
 #[derive(Clone, Copy, Debug)]
@@ -260,6 +264,14 @@ impl Phase {
         self.exit
             .as_ref()
             .is_some_and(|exit| !exit.killed && self.told_us().is_none_or(|told| exit.at_us < told))
+    }
+
+    /// What the kernel did, where that was the end: the process itself cannot say it.
+    pub fn killed_at_limit(&self) -> Option<String> {
+        let ended =
+            self.exit.as_ref().is_some_and(|exit| exit.signal == Some(KILL) && !exit.killed);
+        let used = self.used.as_ref().filter(|used| ended && used.killed > 0)?;
+        Some(format!("the kernel killed it at its memory limit of {}", Bytes(used.memory_limit?)))
     }
 
     /// When a listening socket was first seen.

@@ -4,7 +4,7 @@
 use super::command::CommandLine;
 use super::image::ImageCase;
 use super::image::ImageView;
-use super::image_user::{RunAs, run_as};
+use super::image_user::{RunAs, Starts, run_as};
 use super::{BuildCase, Case, World, go_program};
 use crate::facts::Fact;
 use crate::facts::binary::{Binary, GoProgram};
@@ -48,7 +48,7 @@ impl<'w> Start<'w> {
     pub fn run_as(&self, image: &Image) -> Result<RunAs, Abstain> {
         match &self.by {
             Some(case) => case.run_as(image),
-            None => run_as(image, &SecurityContext::default(), &[]),
+            None => run_as(image, &SecurityContext::default(), &[], Starts::Docker),
         }
     }
 

@@ -14,6 +14,7 @@ use super::origin::SourceId;
 mod children;
 mod dependency;
 pub mod health;
+mod limits;
 pub mod load;
 mod request;
 mod spoken;
@@ -24,6 +25,7 @@ mod trial;
 pub use children::Children;
 pub use dependency::{Call, Depended, Dependency, Link, Side, State, Turn};
 pub use health::{Health, Watched};
+pub use limits::{Collector, Scheduler, Used};
 pub use load::Load;
 pub use request::{Outcome, Purpose, Request};
 pub use spoken::{Protocol, Said, Spoken};
@@ -137,6 +139,18 @@ pub struct Terms {
     /// Where a WebSocket is opened, where somebody named it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub websocket: Option<String>,
+    /// The container's CPU limit, in thousandths of a CPU, where the kernel enforces one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_limit_m: Option<u64>,
+    /// The container's memory limit, in bytes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub memory_limit: Option<u64>,
+    /// User and group that it ran as; none in proofs that do not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub user: Option<(u32, u32)>,
+    /// Nothing said who runs it, and a user without rights was taken.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub user_unsaid: bool,
 }
 
 impl Default for Terms {
@@ -158,6 +172,10 @@ impl Default for Terms {
             rate: RATE,
             said: None,
             websocket: None,
+            cpu_limit_m: None,
+            memory_limit: None,
+            user: None,
+            user_unsaid: false,
         }
     }
 }
@@ -284,6 +302,11 @@ pub struct Stage {
 /// What [`Stage::reproduced`] calls a network that nobody else is in.
 pub const OWN_NETWORK: &str = "its own network";
 
+/// What [`Stage::reproduced`] calls who the process runs as.
+pub fn shown_user((uid, gid): (u32, u32)) -> String {
+    format!("user {uid} and group {gid}")
+}
+
 impl Stage {
     /// Whether several runs can have the same ports at the same time.
     pub fn has_own_network(&self) -> bool {
@@ -327,6 +350,10 @@ pub enum PhaseName {
     Outage,
     /// Asked at a steady rate, whatever becomes of the answers.
     Load,
+    /// Asked by so many at a time that its CPU limit is used up.
+    Throttled,
+    /// Started with the scheduler's own trace, which says how many threads run Go code.
+    Limits,
     /// Ended while connections and requests begin, in steps of milliseconds around the signal.
     Storm,
     /// Asked in traces that are known, and ended right behind the last answer.
@@ -337,7 +364,7 @@ pub enum PhaseName {
 
 impl PhaseName {
     /// All, in the order in which they are reported.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Start,
         Self::Drain,
         Self::Stuck,
@@ -348,6 +375,8 @@ impl PhaseName {
         Self::WithoutDependency,
         Self::Outage,
         Self::Load,
+        Self::Throttled,
+        Self::Limits,
         Self::Storm,
         Self::Telemetry,
         Self::ExporterFailure,
@@ -366,6 +395,8 @@ impl PhaseName {
             Self::WithoutDependency => "without-dependency",
             Self::Outage => "outage",
             Self::Load => "load",
+            Self::Throttled => "throttled",
+            Self::Limits => "limits",
             Self::Storm => "storm",
             Self::Telemetry => "telemetry",
             Self::ExporterFailure => "exporter-failure",
@@ -423,6 +454,18 @@ pub struct Phase {
     /// Processes that it started.
     #[serde(default)]
     pub children: Children,
+    /// What it used of what its control group allows, where it was in one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used: Option<Used>,
+    /// What the scheduler of Go's runtime said of itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scheduler: Option<Scheduler>,
+    /// What the collector of Go's runtime works with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collector: Option<Collector>,
+    /// The same start as root, where as its own user it ended by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_root: Option<Box<Phase>>,
     /// What it printed.
     #[serde(default)]
     pub output: Output,

@@ -4,7 +4,8 @@ pub mod curve;
 pub mod picture;
 
 use crate::case::process::duration;
-use crate::facts::proof::{Load, Phase, Proof, Purpose, Request};
+use crate::facts::proof::{Load, Phase, Proof, Purpose, Request, Used};
+use crate::model::quantity::{Bytes, Millicores};
 
 /// Columns: phase, ready, requests of the load, how many of them were lost, the time from SIGTERM to
 /// the end, the exit code.
@@ -24,6 +25,7 @@ pub fn render(proof: &Proof) -> String {
     for line in proof.phases.iter().filter_map(|phase| phase.load.as_ref()).map(latency) {
         text.push_str(&line);
     }
+    text.push_str(&limits(&proof.phases));
     for line in proof.phases.iter().filter_map(curve::line) {
         text.push_str(&line);
         text.push('\n');
@@ -49,6 +51,29 @@ fn latency(load: &Load) -> String {
         ms(load.p99_us),
         ms(load.max_us)
     )
+}
+
+/// What was used of the limits of the container, and in which run the most.
+fn limits(phases: &[Phase]) -> String {
+    let used = || phases.iter().filter_map(|phase| Some((phase.name.name(), phase.used.as_ref()?)));
+    let mut text = String::new();
+    let peaks =
+        used().filter_map(|(name, used)| Some((used.memory_peak?, used.memory_limit?, name)));
+    if let Some((peak, limit, name)) = peaks.max() {
+        text.push_str(&format!("memory: {} of {} at most, in {name}\n", Bytes(peak), Bytes(limit)));
+    }
+    let limited = used().filter_map(|(name, used)| Some((used, used.cpu_limit_m?, name)));
+    let limited = limited.filter(|(used, ..)| used.periods > 0);
+    let share = |used: &Used| used.throttled * 1000 / used.periods.max(1);
+    if let Some((used, limit, name)) = limited.max_by_key(|(used, ..)| share(used)) {
+        text.push_str(&format!(
+            "CPU: {} used up in {} of {} periods at most, in {name}\n",
+            Millicores(limit),
+            used.throttled,
+            used.periods
+        ));
+    }
+    text
 }
 
 fn row(phase: &Phase) -> [String; 6] {
@@ -90,6 +115,26 @@ fn row(phase: &Phase) -> [String; 6] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_was_used_of_limits_is_told_of_the_run_that_used_most() {
+        let phase = |name: &str, peak: u64, throttled: u64| {
+            format!(
+                r#"{{"name": "{name}", "used": {{"memory_limit": 100663296, "cpu_limit_m": 200,
+                "memory_peak": {peak}, "periods": 40, "throttled": {throttled}}}}}"#
+            )
+        };
+        let text = format!(
+            r#"{{"version": 1, "program": {{"path": "p", "sha256": "aa"}}, "terms": {{}}, "phases": [{}, {}]}}"#,
+            phase("start", 8 << 20, 1),
+            phase("throttled", 4 << 20, 30)
+        );
+        let proof: Proof = serde_json::from_str(&text).unwrap();
+        let text = render(&proof);
+        assert!(text.contains("memory: 8 MiB of 96 MiB at most, in start\n"), "{text}");
+        let cpu = "CPU: 200m used up in 30 of 40 periods at most, in throttled\n";
+        assert!(text.contains(cpu), "{text}");
+    }
 
     #[test]
     fn an_idle_connection_that_is_closed_in_time_is_no_loss() {

@@ -8,12 +8,15 @@
 
 pub mod body;
 mod children;
+mod collector;
 pub mod connection;
 mod dependency;
 mod detect;
 pub mod frames;
 pub mod grpc;
+pub mod harness;
 mod http2;
+pub mod image;
 mod listening;
 pub mod metrics;
 pub mod netlink;
@@ -24,11 +27,14 @@ mod process;
 mod readonly;
 mod root;
 pub mod stage;
+mod sweep;
 mod tap;
 mod tls;
 mod volumes;
 pub mod websocket;
 pub mod worker;
+mod writable;
 
+pub use harness::Harness;
 pub use plan::Plan;
-pub use worker::{Measured, measure};
+pub use worker::Measured;

@@ -8,14 +8,19 @@ use provost_check::facts::proof::{PhaseName, Terms};
 use serde::{Deserialize, Serialize};
 
 use super::otlp::TOLD;
+use crate::cgroup::Groups;
 
 /// One phase of one process, as it is handed to the worker.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Plan {
     /// Which phase.
     pub phase: PhaseName,
-    /// The executable.
+    /// The executable; of an image its path in there.
     pub program: PathBuf,
+    /// Its own name for itself (the first of its arguments), where that is not its path.
+    pub called: Option<String>,
+    /// The folder that holds the files of its image, which are its root then.
+    pub image: Option<PathBuf>,
     /// What is given to it, without its name.
     pub arguments: Vec<String>,
     /// Its whole environment; nothing of ours is handed on.
@@ -26,12 +31,14 @@ pub struct Plan {
     pub directory: PathBuf,
     /// User and group, when ours may be given up.
     pub user: (u32, u32),
-    /// Whether the container's root is read-only; it is here in any case.
+    /// Whether the container's root is read-only.
     pub read_only_root: bool,
     /// Group that its volumes are given to and it is in.
     pub fs_group: Option<u32>,
     /// Further groups that it is in.
-    pub groups: Vec<u32>,
+    pub further_groups: Vec<u32>,
+    /// Control groups with the limits of its container.
+    pub groups: Groups,
     /// Volumes whose content is known.
     pub volumes: Vec<Volume>,
     /// Others: where they are mounted, and why they are not there.
@@ -137,6 +144,8 @@ mod tests {
         Plan {
             phase: PhaseName::Telemetry,
             program: PathBuf::from("/p"),
+            called: None,
+            image: None,
             arguments: Vec::new(),
             environment: Vec::new(),
             secrets: Vec::new(),
@@ -144,7 +153,8 @@ mod tests {
             user: (1, 1),
             read_only_root: false,
             fs_group: None,
-            groups: Vec::new(),
+            further_groups: Vec::new(),
+            groups: Groups::default(),
             volumes: Vec::new(),
             absent: Vec::new(),
             terms: Terms { otlp: Some(Otlp::default()), ..Terms::default() },

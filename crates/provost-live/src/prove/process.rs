@@ -113,11 +113,15 @@ impl Process {
         let token = format!("provost-{}: ", std::process::id());
         let launch = Launch {
             program: plan.program.clone(),
+            called: plan.called.clone(),
+            image: plan.image.clone(),
+            read_only_root: plan.read_only_root,
+            groups_of: (std::process::id(), plan.groups.doors()),
             arguments: plan.arguments.clone(),
             directory: plan.directory.clone(),
             user: plan.user,
             fs_group: plan.fs_group,
-            groups: plan.groups.clone(),
+            groups: plan.further_groups.clone(),
             volumes: plan.volumes.clone(),
             hosts: plan.terms.dependencies.iter().filter_map(|it| it.name.clone()).collect(),
             token: token.clone(),
@@ -211,6 +215,11 @@ impl Process {
     pub(super) fn mark(&self, port: u16, ours: bool) {
         let mut all = self.ours.borrow_mut();
         let _ = if ours { all.insert(port) } else { all.remove(&port) };
+    }
+
+    /// Looks at what it printed until now.
+    pub(super) fn output<T>(&self, look: impl FnOnce(&Output) -> T) -> T {
+        look(&self.seen.borrow().output)
     }
 
     /// Its number.

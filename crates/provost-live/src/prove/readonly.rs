@@ -42,6 +42,13 @@ pub(super) fn make_read_only() -> io::Result<()> {
     Ok(())
 }
 
+/// Where something is mounted below a folder.
+pub(super) fn mounted_below(folder: &Path) -> Vec<PathBuf> {
+    let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let mounts = table.split(|byte| *byte == b'\n').filter_map(mount_of);
+    mounts.map(|mount| mount.at).filter(|at| at != folder && at.starts_with(folder)).collect()
+}
+
 /// A line of the table: numbers, root, mount point, options.
 fn mount_of(line: &[u8]) -> Option<Mount> {
     let mut fields = line.split(|byte| *byte == b' ');

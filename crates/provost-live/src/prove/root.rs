@@ -1,7 +1,8 @@
-//! The root that the program sees: everything of the machine, read-only, and in it what is the
-//! program's own: `/tmp`, `/dev`, its volumes and the folders that they are mounted on.
+//! The root that the program sees: that of its image, or everything of the machine, and in it what is
+//! the program's own: `/dev`, its volumes and the folders that they are mounted on. What it writes where
+//! a container may write goes to memory and is gone with it.
 //!
-//! It is put together on a tmpfs that nobody else sees, out of bind mounts, and entered by
+//! It is put together on a tmpfs that nobody else sees, out of bind mounts and overlays, and entered by
 //! `pivot_root(2)`. What is needed of the machine and would be hidden is held open before
 //! (`open_tree(2)`) and put in its place after.
 
@@ -18,8 +19,9 @@ use rustix::mount::{
     mount_bind_recursive, mount_remount, move_mount, open_tree, unmount,
 };
 
-use super::stage::Launch;
+use super::stage::{Launch, WRITABLE};
 use super::volumes;
+use super::writable::{Writable, bound};
 
 /// What is ours in there.
 const OWN: &str = "/.provost";
@@ -28,7 +30,7 @@ const OWN: &str = "/.provost";
 const SCRATCH: &str = "/tmp";
 
 /// Entries of a folder that is made anew so that others can be put beside them.
-const MOST_ENTRIES: usize = 4096;
+pub(super) const MOST_ENTRIES: usize = 4096;
 
 /// Devices that a container has (`SupportedFilesystems` and devices of the OCI runtime specification).
 const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
@@ -37,10 +39,21 @@ const DEVICES: [&str; 6] = ["null", "zero", "full", "random", "urandom", "tty"];
 const KERNEL: [&str; 5] =
     ["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
 
+/// What is made anew of any root, and of this machine's.
+const OWN_OF_ALL: [&str; 3] = ["dev", "proc", "sys"];
+const OWN_OF_MACHINE: [&str; 5] = ["dev", "proc", "sys", "tmp", ".provost"];
+
+/// Of a root that is put together.
+const MADE: &std::ffi::CStr = c"mode=755,size=1g";
+
 /// Of a folder that anybody may write to.
 const ANYBODY: &std::ffi::CStr = c"mode=1777,size=1g";
 
-fn plain() -> MountFlags {
+/// What the kubelet writes at the top of the table of hosts (`managedHostsFile` in
+/// pkg/kubelet/kubelet_pods.go).
+const LOCAL: &str = "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n";
+
+pub(super) fn plain() -> MountFlags {
     MountFlags::NOSUID | MountFlags::NODEV
 }
 
@@ -49,30 +62,66 @@ pub(super) fn enter(
     told: &Launch,
     lacks: &mut dyn FnMut(String, String),
 ) -> anyhow::Result<PathBuf> {
-    let program = held(&told.program, false).context("cannot hold the program")?;
+    let of_machine = told.image.is_none();
+    let program = match of_machine {
+        true => Some(held(&told.program, false).context("cannot hold the program")?),
+        false => None,
+    };
+    let image = told.image.as_deref().map(|tree| held(tree, false)).transpose();
+    let image = image.context("cannot hold the files of the image")?;
     // A folder below one that is its own there would be out of sight.
     let hidden = ["/tmp", "/dev"].iter().any(|own| told.directory.starts_with(own));
-    let directory = (hidden && told.directory != Path::new("/tmp"))
+    let directory = (of_machine && hidden && told.directory != Path::new("/tmp"))
         .then(|| held(&told.directory, true).ok())
         .flatten();
+    let kernel = ["/proc", "/sys"].map(|path| (path, held(Path::new(path), true)));
     let scratch = Path::new(SCRATCH);
     mount("tmpfs", scratch, "tmpfs", plain(), Some(c"mode=755"))?;
     let mut mounts = volumes::make(&scratch.join("volumes"), told, lacks)?;
-    let root = scratch.join("root");
+    let hosts = hosts(&scratch.join("hosts"), told).context("cannot write the table of hosts")?;
+    let (root, dev) = (scratch.join("root"), scratch.join("dev"));
     fs::create_dir(&root)?;
-    mount("tmpfs", &root, "tmpfs", plain(), Some(c"mode=755"))?;
-    fill(&root, lacks)?;
+    devices(&dev)?;
+    let dev = held(&dev, true)?;
+    // What a container's root is made of can be added to until it starts, read-only or not.
+    let mut writable = Writable::new(scratch.join("written"), told);
+    match image {
+        Some(tree) => of_image(&root, tree, &mut writable, lacks)?,
+        None => {
+            mount("tmpfs", &root, "tmpfs", plain(), Some(MADE))?;
+            let changed = (!told.read_only_root).then_some(&mut writable);
+            fill(Path::new("/"), &root, &OWN_OF_MACHINE, changed, lacks)?;
+        }
+    }
+    if let Some(why) = writable.refused.take().filter(|_| !told.read_only_root) {
+        lacks(WRITABLE.to_owned(), why);
+    }
     std::env::set_current_dir(&root)?;
     // The old root lies on the new one afterwards, and is taken off (pivot_root(2), NOTES).
     rustix::process::pivot_root(".", ".").context("cannot change the root")?;
     unmount(".", UnmountFlags::DETACH)?;
     std::env::set_current_dir("/")?;
 
-    fs::create_dir(OWN)?;
-    if !mounts.iter().any(|mount| mount.at == Path::new("/tmp")) {
-        mount("tmpfs", "/tmp", "tmpfs", plain(), Some(ANYBODY))?;
-    }
     let mut imitated = Vec::new();
+    if of_machine {
+        fs::create_dir(OWN)?;
+        fs::create_dir("/tmp")?;
+        if !mounts.iter().any(|mount| mount.at == Path::new("/tmp")) {
+            mount("tmpfs", "/tmp", "tmpfs", plain(), Some(ANYBODY))?;
+        }
+    }
+    for (path, tree) in kernel {
+        let there = tree.map_err(anyhow::Error::from).and_then(|tree| {
+            prepare(Path::new(path), false, &mut imitated)?;
+            Ok(put(&tree, Path::new(path))?)
+        });
+        if let Err(error) = there {
+            lacks(format!("the machine's {path}"), format!("{error:#}"));
+        }
+    }
+    prepare(Path::new("/dev"), false, &mut imitated)?;
+    put(&dev, Path::new("/dev"))?;
+    guard_kernel();
     // Those above before those below.
     mounts.sort_by_key(|mount| mount.at.components().count());
     for volume in mounts {
@@ -95,15 +144,54 @@ pub(super) fn enter(
     } else if let Err(error) = prepare(&told.directory, false, &mut imitated) {
         lacks(format!("the folder {}", told.directory.display()), format!("{error:#}"));
     }
-    name_hosts(&told.hosts).context("cannot write /etc/hosts")?;
-    let name = told.program.file_name().unwrap_or(std::ffi::OsStr::new("program"));
-    let inside = Path::new(OWN).join(name);
-    fs::File::create(&inside)?;
-    put(&program, &inside)?;
-    for own in imitated.iter().map(PathBuf::as_path).chain([Path::new("/")]) {
+    if let Some(hosts) = hosts {
+        prepare(Path::new(HOSTS), true, &mut imitated)?;
+        put(&hosts, Path::new(HOSTS))?;
+    }
+    let inside = match program {
+        Some(program) => {
+            let name = told.program.file_name().unwrap_or(std::ffi::OsStr::new("program"));
+            let inside = Path::new(OWN).join(name);
+            fs::File::create(&inside)?;
+            put(&program, &inside)?;
+            inside
+        }
+        None => told.program.clone(),
+    };
+    let root = told.read_only_root.then_some(Path::new("/"));
+    for own in imitated.iter().map(PathBuf::as_path).chain(root) {
         mount_remount(own, MountFlags::BIND | MountFlags::RDONLY | plain(), c"")?;
     }
     Ok(inside)
+}
+
+/// Has the files of an image at a path, so that they can be added to. Where no overlay is to be had,
+/// each at the top is in its place, read-only.
+fn of_image(
+    root: &Path,
+    tree: OwnedFd,
+    writable: &mut Writable,
+    lacks: &mut dyn FnMut(String, String),
+) -> anyhow::Result<()> {
+    let lower = Path::new(SCRATCH).join("image");
+    fs::create_dir(&lower)?;
+    put(&tree, &lower).context("cannot mount the files of the image")?;
+    if !writable.over(&lower, root) {
+        mount("tmpfs", root, "tmpfs", plain(), Some(MADE))?;
+        fill(&lower, root, &OWN_OF_ALL, None, lacks)?;
+    }
+    Ok(())
+}
+
+/// Has what the kernel shows of itself changed by nobody.
+fn guard_kernel() {
+    for path in KERNEL {
+        // Where it is not there, or is so already, there is nothing to do.
+        if mount_bind(path, path).is_ok() {
+            let flags = plain() | MountFlags::NOEXEC | MountFlags::BIND | MountFlags::RDONLY;
+            let _ = mount_remount(path, flags, c"");
+        }
+    }
 }
 
 /// A copy of the mount that a path lies on, from there on, which is still in no place.
@@ -120,42 +208,37 @@ fn put(tree: &OwnedFd, at: &Path) -> io::Result<()> {
     move_mount(tree, "", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(io::Error::from)
 }
 
-/// What the machine has at its root, but for what is the program's own.
-fn fill(root: &Path, lacks: &mut dyn FnMut(String, String)) -> io::Result<()> {
-    for entry in fs::read_dir("/")?.take(MOST_ENTRIES) {
+/// What there is at the top of a folder, but for what is the program's own; folders so that they can be
+/// written to, where there is something to have them so.
+fn fill(
+    top: &Path,
+    root: &Path,
+    own: &[&str],
+    mut writable: Option<&mut Writable>,
+    lacks: &mut dyn FnMut(String, String),
+) -> io::Result<()> {
+    for entry in fs::read_dir(top)?.take(MOST_ENTRIES) {
         let entry = entry?;
-        let (from, to) = (entry.path(), root.join(entry.file_name()));
-        if ["/tmp", "/dev", OWN].iter().any(|own| from == Path::new(own)) {
+        let name = entry.file_name();
+        if own.iter().any(|own| name == *own) {
             continue;
+        }
+        let (from, to) = (entry.path(), root.join(&name));
+        if entry.file_type()?.is_dir()
+            && let Some(writable) = writable.as_deref_mut()
+        {
+            fs::create_dir(&to)?;
+            if writable.over(&from, &to) {
+                writable.mounts_below(&from, root);
+                continue;
+            }
+            fs::remove_dir(&to)?;
         }
         if let Err(error) = bound(&from, &to) {
             lacks(format!("the machine's {}", from.display()), error.to_string());
         }
     }
-    fs::create_dir(root.join("tmp"))?;
-    devices(&root.join("dev"))?;
-    for path in KERNEL {
-        let path = root.join(path.trim_start_matches('/'));
-        // Where it is not there, or is so already, there is nothing to do.
-        if mount_bind(&path, &path).is_ok() {
-            let flags = plain() | MountFlags::NOEXEC | MountFlags::BIND | MountFlags::RDONLY;
-            let _ = mount_remount(&path, flags, c"");
-        }
-    }
     Ok(())
-}
-
-/// Has a path show what another is.
-fn bound(from: &Path, to: &Path) -> io::Result<()> {
-    let kind = fs::symlink_metadata(from)?.file_type();
-    if kind.is_symlink() {
-        return symlink(fs::read_link(from)?, to);
-    }
-    match kind.is_dir() {
-        true => fs::create_dir(to)?,
-        false => drop(fs::File::create(to)?),
-    }
-    mount_bind_recursive(from, to).map_err(io::Error::from)
 }
 
 /// The devices of a container, and none of the machine's: root without rights may still open those.
@@ -226,17 +309,17 @@ fn imitate(folder: &Path) -> anyhow::Result<()> {
 /// Where names of hosts are looked up first.
 pub(super) const HOSTS: &str = "/etc/hosts";
 
-/// Has the names stand for the loopback address, where there is a table of names.
-fn name_hosts(names: &[String]) -> io::Result<()> {
-    let table = Path::new(HOSTS);
-    if names.is_empty() || !table.is_file() {
-        return Ok(());
-    }
-    let mut text = fs::read_to_string(table).unwrap_or_default();
-    for name in names {
+/// A table in which the names stand for the loopback address, where one is needed: an image has none
+/// before a kubelet mounts its own, and that of the machine is changed only for names.
+fn hosts(at: &Path, told: &Launch) -> io::Result<Option<OwnedFd>> {
+    let mut text = match (&told.image, Path::new(HOSTS).is_file()) {
+        (Some(_), _) => LOCAL.to_owned(),
+        (None, true) if !told.hosts.is_empty() => fs::read_to_string(HOSTS).unwrap_or_default(),
+        (None, _) => return Ok(None),
+    };
+    for name in &told.hosts {
         text.push_str(&format!("\n127.0.0.1 {name}\n"));
     }
-    let inside = Path::new(OWN).join("hosts");
-    fs::write(&inside, text)?;
-    mount_bind(&inside, table).map_err(io::Error::from)
+    fs::write(at, text)?;
+    held(at, false).map(Some)
 }

@@ -6,12 +6,13 @@
 //! be arranged from inside, gives up its rights and becomes the program.
 
 use std::io;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use provost_check::facts::proof::{Missing, OWN_NETWORK, Stage};
-use rustix::fs::{Gid, Uid};
+use provost_check::facts::proof::{Missing, OWN_NETWORK, Stage, shown_user};
+use rustix::fs::{Gid, Mode, OFlags, Uid};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
 use rustix::process::{Signal, geteuid, set_parent_process_death_signal};
 use rustix::thread::{
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::{Plan, Volume};
 use super::root::HOSTS;
 use super::{netlink, readonly, root};
+use crate::cgroup::Door;
 
 /// The first port that may be opened without a right, of the network that is asked (ip-sysctl).
 const ANY_PORT: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
@@ -32,6 +34,13 @@ const ANY_PORT: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Launch {
     pub(super) program: PathBuf,
+    /// Its own name for itself, where that is not its path.
+    pub(super) called: Option<String>,
+    /// The folder that holds its image's files, where it runs in one.
+    pub(super) image: Option<PathBuf>,
+    pub(super) read_only_root: bool,
+    /// Ways into its control groups, as the worker sees them, and its number.
+    pub(super) groups_of: (u32, Vec<Door>),
     pub(super) arguments: Vec<String>,
     pub(super) directory: PathBuf,
     pub(super) user: (u32, u32),
@@ -94,31 +103,34 @@ pub(super) fn enter(user: (u32, u32)) -> (Entered, Stage) {
 
 /// What [`launch`] will do, for the report.
 pub(super) fn foresee(entered: Entered, plan: &Plan, stage: &mut Stage) {
-    let owner = format!("user {} and group {}", plan.user.0, plan.user.1);
+    let owner = shown_user(plan.user);
     let mut tell = |there: bool, what: &str, why: &str| match there {
         true => stage.reproduced.push(what.to_owned()),
         false => stage.missing.push(missing(what, why)),
     };
     tell(entered.root, &owner, "only root may run a program as somebody else");
     tell(entered.root, "no capabilities", "only root may give them up for a program");
-    tell(entered.namespaces, "an empty /tmp of its own", "mounting needs a mount namespace");
-    tell(entered.namespaces, "a read-only root", "remounting needs a mount namespace");
-    tell(false, "limits of memory and processor time", "prove sets none yet");
+    if plan.image.is_none() {
+        tell(entered.namespaces, "an empty /tmp of its own", "mounting needs a mount namespace");
+    } else if !entered.root {
+        tell(false, "owners of the image's files", "only root may give files away");
+    }
+    let root = if plan.read_only_root { "a read-only root" } else { WRITABLE };
+    tell(entered.namespaces, root, "mounting needs a mount namespace");
     if entered.namespaces {
         let what = "other machines, and what listens on this one";
         tell(false, what, "its network is its own, and empty");
     }
-    if entered.namespaces && !plan.read_only_root {
-        let what = "a root that can be written to, as the container's";
-        tell(false, what, "it is this machine's, and therefore read-only");
-    }
+    let (set, refused) = plan.groups.said();
+    stage.reproduced.extend(set);
+    stage.missing.extend(refused.iter().map(|(what, why)| missing(what, why)));
     for dependency in &plan.terms.dependencies {
         let mut lacks = |what: String, why| stage.missing.push(missing(&what, why));
         match &dependency.name {
             _ if !entered.namespaces => {
                 lacks(format!("the dependency {}", dependency.shown()), "it needs its own network");
             }
-            Some(name) if !Path::new(HOSTS).is_file() => {
+            Some(name) if plan.image.is_none() && !Path::new(HOSTS).is_file() => {
                 lacks(format!("the host {name}"), "this machine has no /etc/hosts");
             }
             _ => {}
@@ -134,6 +146,9 @@ pub(super) fn foresee(entered: Entered, plan: &Plan, stage: &mut Stage) {
         places.for_each(|place| volume(&place.at, "mounting needs a mount namespace"));
     }
 }
+
+/// What a container has whose root is not said to be read-only.
+pub(super) const WRITABLE: &str = "a root that can be written to, as the container's";
 
 /// Whether root here has that user and group to become: the root of a user namespace may be alone in it
 /// (user_namespaces(7)).
@@ -209,6 +224,13 @@ fn become_program(told: &Launch) -> anyhow::Result<Never> {
     // When the worker is gone nobody waits for the program any more.
     set_parent_process_death_signal(Some(Signal::KILL)).context("cannot be tied to its parent")?;
     let mut program = told.program.clone();
+    if told.image.is_some() && !told.entered.namespaces {
+        anyhow::bail!(
+            "the files of an image can be a root in a mount namespace of its own only, and none is to be had"
+        );
+    }
+    let (worker, doors) = &told.groups_of;
+    let held: Vec<_> = doors.iter().map(|door| (door, hold_group(*worker, door))).collect();
     let mut lacks = |what: String, why: String| {
         let volume = what.starts_with("the volume");
         let text = serde_json::to_string(&Missing { what, why, volume }).unwrap_or_default();
@@ -228,14 +250,49 @@ fn become_program(told: &Launch) -> anyhow::Result<Never> {
     rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null").context("no /dev/null")?)?;
     std::env::set_current_dir(&told.directory)
         .with_context(|| format!("cannot be started in {}", told.directory.display()))?;
+    // What was done until here is not the program's, and neither is the memory that it took.
+    if !doors.is_empty() {
+        schedule_as_others().context("cannot be scheduled as others are")?;
+    }
+    for (door, file) in held {
+        if let Err(error) = file.and_then(|file| join(&file)) {
+            door.limits.iter().for_each(|limit| lacks(limit.clone(), error.to_string()));
+        }
+    }
     if told.entered.root {
         give_up(told).context("cannot give up the rights of root")?;
         // A change of the user clears it.
         set_parent_process_death_signal(Some(Signal::KILL))?;
     }
     set_no_new_privs(true).context("cannot promise to gain no rights")?;
-    let error = Command::new(&program).arg0(&told.program).args(&told.arguments).exec();
+    let called = told.called.as_ref().map_or(told.program.as_os_str(), |called| called.as_ref());
+    let error = Command::new(&program).arg0(called).args(&told.arguments).exec();
     Err(error).with_context(|| format!("cannot run {}", told.program.display()))
+}
+
+/// Holds the file by which the process will go into a control group. It is taken in the mounts of
+/// the worker, through its entry in `/proc`: ours are about to be read-only, and one that is open for
+/// writing would keep them from it.
+fn hold_group(worker: u32, door: &Door) -> io::Result<OwnedFd> {
+    let path = format!("/proc/{worker}/root{}", door.file.display());
+    Ok(rustix::fs::open(path, OFlags::PATH | OFlags::CLOEXEC, Mode::empty())?)
+}
+
+/// Goes into a control group.
+fn join(file: &OwnedFd) -> io::Result<()> {
+    std::fs::write(format!("/proc/self/fd/{}", file.as_raw_fd()), "0")
+}
+
+/// Has the process scheduled as those of containers are: one of the real-time classes has no part in
+/// the quota of a group, and may not get into one.
+#[expect(unsafe_code, reason = "rustix has no sched_setscheduler")]
+fn schedule_as_others() -> io::Result<()> {
+    let parameters = libc::sched_param { sched_priority: 0 };
+    // SAFETY: the pointer is to a value that lives until the call returns, and nothing is kept.
+    match unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &parameters) } {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 fn give_up(told: &Launch) -> io::Result<()> {

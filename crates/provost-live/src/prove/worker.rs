@@ -16,7 +16,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
 use super::dependency::beyond::{self, Beyond};
-use super::{phases, plan::Plan, stage};
+use super::{phases, plan::Plan, stage, sweep};
 
 /// Calls a worker.
 pub(super) const WORK: &str = "@prove-phase";
@@ -38,12 +38,15 @@ pub struct Measured {
     pub phase: Result<Phase, String>,
 }
 
-/// When the process was called as one of the two processes of a phase, does what that is for.
+/// When the process was called as one of those around a program, does what that is for.
 pub fn called() -> Option<ExitCode> {
     let mut arguments = std::env::args_os().skip(1);
     let word = arguments.next()?;
     if word == LAUNCH {
         return Some(stage::launch());
+    }
+    if word == sweep::SWEEP {
+        return Some(sweep::sweep());
     }
     (word == WORK).then(|| match work() {
         Ok(()) => ExitCode::SUCCESS,
@@ -66,6 +69,8 @@ fn work() -> Result<()> {
         phases::run(&plan, entered, beyond.map_err(|error| error.to_string())?).await
     });
     let phase = phase.map(|(phase, lacks)| {
+        // What was to be had and turned out not to be.
+        told.reproduced.retain(|what| !lacks.iter().any(|lack| lack.what == *what));
         told.missing.extend(lacks);
         phase
     });
@@ -93,7 +98,7 @@ fn read_plan(mut from: &UnixStream) -> Result<Plan> {
 ///
 /// # Errors
 /// When there is no worker, or it ended without an answer.
-pub fn measure(plan: &Plan, longest: Duration, stop: &AtomicBool) -> Result<Measured> {
+pub(super) fn measure(plan: &Plan, longest: Duration, stop: &AtomicBool) -> Result<Measured> {
     // The plan goes one way, connections to what the user runs come the other.
     let (ours, theirs) = UnixStream::pair().context("cannot speak with another process")?;
     let mut worker = Worker(

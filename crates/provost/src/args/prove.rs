@@ -5,7 +5,8 @@ use clap::builder::RangedI64ValueParser;
 use provost_check::facts::proof::{Dependency, PhaseName, RATE};
 
 use super::dependency::dependency;
-use super::{Output, RuleArgs, container};
+use super::{ImageArg, Output, RuleArgs, container};
+use provost_check::pipeline::ImageInput;
 
 /// Seconds that readiness is waited for, where nobody says how many.
 pub(crate) const READY_WITHIN: u64 = 60;
@@ -14,7 +15,12 @@ pub(crate) const READY_WITHIN: u64 = 60;
 pub(crate) struct ProveArgs {
     /// The Go binary to run
     #[arg(long, value_name = "PATH", help_heading = "Process")]
-    pub(crate) binary: String,
+    #[arg(required_unless_present = "image", conflicts_with = "image")]
+    pub(crate) binary: Option<String>,
+    /// The image to run, with its files as its root: oci:DIR, oci:TAR, docker-archive:TAR, or a PATH to
+    /// one of them
+    #[arg(long, value_name = "FORM:PATH", value_parser = image, help_heading = "Process")]
+    pub(crate) image: Option<ImageInput>,
     /// Manifests and Dockerfiles that say how it is run, and its folder of configuration
     #[arg(long, value_name = "FILE|DIR", help_heading = "Process")]
     pub(crate) manifest: Vec<String>,
@@ -33,7 +39,7 @@ pub(crate) struct ProveArgs {
     #[arg(long, value_name = "tcp:PORT[=NAME][=127.0.0.1:PORT]", value_parser = dependency)]
     #[arg(help_heading = "Process")]
     pub(crate) dependency: Vec<Dependency>,
-    /// The folder it is started in (default: the container's workingDir, else /)
+    /// The folder it is started in (default: the container's workingDir, else the image's, else /)
     #[arg(long, value_name = "DIR", help_heading = "Process")]
     pub(crate) directory: Option<std::path::PathBuf>,
     /// Its arguments, behind `--`; outrank the manifest
@@ -73,7 +79,7 @@ pub(crate) struct ProveArgs {
     #[arg(help_heading = "Measurement")]
     pub(crate) repeat: u32,
     /// Only this part: start, drain, stuck, second-signal, early-signal, full-stdout, settings,
-    /// without-dependency, outage, load, storm, telemetry, exporter-failure; repeatable
+    /// without-dependency, outage, load, throttled, limits, storm, telemetry, exporter-failure; repeatable
     #[arg(long, value_name = "PHASE", value_parser = phase, help_heading = "Measurement")]
     pub(crate) phase: Vec<PhaseName>,
     /// In the phase settings, change only this variable; repeatable
@@ -92,6 +98,22 @@ pub(crate) struct ProveArgs {
     /// text (default), json, sarif, github, gitlab, junit, markdown, html; repeatable
     #[arg(long, value_name = "FORMAT[=FILE]", help_heading = "Output")]
     pub(crate) format: Vec<Output>,
+}
+
+/// As `check --image` takes it, but for what would have to be fetched; a path by itself says its form.
+fn image(text: &str) -> Result<ImageInput, String> {
+    match super::image(text) {
+        Ok(ImageArg::File(input)) => Ok(input),
+        Ok(ImageArg::Registry(_)) => {
+            Err("images of registries are not fetched to be run: save it \
+             (docker save -o image.tar NAME), then --image docker-archive:image.tar"
+                .to_owned())
+        }
+        Err(_) if std::path::Path::new(text).exists() => {
+            Ok(ImageInput { path: text.to_owned(), form: None })
+        }
+        Err(why) => Err(why),
+    }
 }
 
 fn variable(text: &str) -> Result<(String, String), String> {

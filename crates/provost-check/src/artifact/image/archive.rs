@@ -175,6 +175,19 @@ impl<R: Read> Archive<R> {
         Ok(body)
     }
 
+    /// Hands the current body over, of which any part may be read.
+    pub(super) fn stream(
+        &mut self,
+        take: impl FnOnce(&mut dyn Read) -> IoResult<()>,
+    ) -> Result<(), Broken> {
+        let mut body = self.reader.by_ref().take(self.left);
+        let done = take(&mut body);
+        let got = self.left - body.limit();
+        self.position += got;
+        self.left -= got;
+        Ok(done?)
+    }
+
     /// Reads at most `most` bytes of the current body.
     pub(crate) fn body(&mut self, into: &mut Vec<u8>, most: u64) -> Result<(), Broken> {
         let wanted = self.left.min(most);

@@ -13,6 +13,40 @@ use crate::model::secret::{
     MASK, is_hidden, looks_secret, masked, masked_command, masked_words, shaped,
 };
 
+/// How an image says that it is run, as it is written.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Configuration {
+    /// `USER`
+    pub user: String,
+    /// `NAME=VALUE`
+    pub env: Vec<String>,
+    /// The words of ENTRYPOINT.
+    pub entrypoint: Vec<String>,
+    /// The words of CMD.
+    pub cmd: Vec<String>,
+    /// WORKDIR
+    pub working_dir: String,
+}
+
+/// Values of its variables may be secret.
+impl std::fmt::Debug for Configuration {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Configuration").finish_non_exhaustive()
+    }
+}
+
+pub(super) fn as_written(bytes: &[u8]) -> Result<Configuration, Broken> {
+    let file: File = json(bytes, "the configuration")?;
+    let run = file.config.unwrap_or_default();
+    Ok(Configuration {
+        user: run.user,
+        env: run.env.unwrap_or_default(),
+        entrypoint: run.entrypoint.unwrap_or_default(),
+        cmd: run.cmd.unwrap_or_default(),
+        working_dir: run.working_dir,
+    })
+}
+
 /// What is read of it.
 pub(super) struct Config {
     pub(super) platform: String,

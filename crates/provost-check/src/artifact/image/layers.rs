@@ -136,7 +136,7 @@ impl<R: Read> Digesting<R> {
         Self { inner, sha: Sha256::new(), bytes: 0, failed: None }
     }
 
-    fn digest(&self) -> String {
+    pub(super) fn digest(&self) -> String {
         digest_text(&self.sha.clone().finalize())
     }
 }

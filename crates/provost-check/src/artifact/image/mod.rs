@@ -1,11 +1,13 @@
 //! A container image as facts: an OCI layout, an OCI archive, what `docker save` writes, or what a
 //! registry sends.
 //!
-//! Layers are streamed once and never unpacked to disk. What is kept of them is the list of files,
+//! Layers are streamed once, and nothing here unpacks them to disk ([`contents`] hands their files to
+//! `provost prove`, which runs them). What is kept of them is the list of files,
 //! `/etc/passwd`, and the program that the image starts. Every blob is held against its digest.
 
 pub(crate) mod archive;
 pub(super) mod config;
+mod contents;
 mod layers;
 mod layout;
 mod libraries;
@@ -21,6 +23,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
+pub use self::config::Configuration;
+pub use self::contents::{configuration, contents};
 use self::layers::Content;
 pub use self::layout::is_sha256;
 pub use self::remote::{Remote, Root};

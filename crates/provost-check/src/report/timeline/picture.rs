@@ -409,6 +409,10 @@ mod tests {
             metrics: None,
             dependencies: Vec::new(),
             children: Default::default(),
+            used: None,
+            scheduler: None,
+            collector: None,
+            as_root: None,
         }
     }
 

@@ -21,7 +21,9 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let (phase, told) = case.ended(PhaseName::Start)?;
-    let Some(exit) = phase.exit.as_ref().filter(|exit| !exit.killed) else {
+    // Nobody has a last word whom the kernel kills.
+    let alive = phase.killed_at_limit().is_none();
+    let Some(exit) = phase.exit.as_ref().filter(|exit| !exit.killed && alive) else {
         return Err(Abstain::NotApplicable);
     };
     if phase.output.more > 0 || phase.output.lines.iter().any(|line| line.at_us >= told) {

@@ -19,7 +19,7 @@ pub static RULE: Rule = Rule {
         Level::Deny,
         "a process that ends before anybody told it to",
     )],
-    after: &["needs-writable-root"],
+    after: &["needs-root-user", "needs-writable-root"],
     check: Check::Process(check),
     ..Rule::BASE
 };
@@ -74,7 +74,7 @@ fn ends_at_once(case: &ProcessCase<'_>, phase: &Phase) -> Finding {
         "it had not been told to",
     )
     .variant(&RULE.variants[0])
-    .note(last_words(phase))
+    .note(phase.killed_at_limit().unwrap_or_else(|| last_words(phase)))
     .note(case.repeat(phase))
     .fix(Fix::suggest(
         "give it what it needs to start: --env NAME=VALUE, --env-file FILE, or the manifest with --manifest; other machines, and files of /tmp, are out of its reach",

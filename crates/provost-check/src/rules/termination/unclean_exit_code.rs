@@ -32,7 +32,9 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         format!("exit code {}", exit.shown()),
     )
     .also(&case.moment(phase, told), "SIGTERM");
-    if let Some(line) = phase.output.last_since(told) {
+    if let Some(killed) = phase.killed_at_limit() {
+        finding = finding.note(killed);
+    } else if let Some(line) = phase.output.last_since(told) {
         finding = finding.note(format!("it printed last: {}", line.shown()));
     }
     out.push(finding.note(case.repeat(phase)).fix(Fix::suggest(

@@ -5,6 +5,7 @@ mod early;
 mod exporter;
 mod full;
 mod health;
+mod limits;
 mod load;
 mod log;
 mod multiplexed;
@@ -17,6 +18,7 @@ mod start;
 mod storm;
 mod stuck;
 mod telemetry;
+mod throttled;
 mod upgraded;
 mod without;
 
@@ -49,6 +51,8 @@ pub(super) async fn run(
         PhaseName::WithoutDependency => without::run(&mut run).await,
         PhaseName::Outage => outage::run(&mut run).await,
         PhaseName::Load => load::run(&mut run).await,
+        PhaseName::Throttled => throttled::run(&mut run).await,
+        PhaseName::Limits => limits::run(&mut run).await,
         PhaseName::Storm => storm::run(&mut run).await,
         PhaseName::Telemetry => telemetry::run(&mut run).await,
         PhaseName::ExporterFailure => exporter::run(&mut run).await,

@@ -7,8 +7,8 @@ use std::time::Duration;
 use provost_check::facts::metrics::Metrics;
 use provost_check::facts::proof::telemetry::{Memory, Traced};
 use provost_check::facts::proof::{
-    Children, Exit, Health, Load, Missing, Outcome, Phase, PhaseName, ProbeKind, Protocol, Purpose,
-    Signal, Spoken, State, Telemetry, Watched,
+    Children, Collector, Exit, Health, Load, Missing, Outcome, Phase, PhaseName, ProbeKind,
+    Protocol, Purpose, Scheduler, Signal, Spoken, State, Telemetry, Watched,
 };
 use tokio::time::{Instant, sleep};
 
@@ -57,6 +57,8 @@ pub(super) struct Run<'p> {
     pub(super) health: Option<Health>,
     pub(super) watched: Option<Watched>,
     pub(super) children: Children,
+    pub(super) scheduler: Option<Scheduler>,
+    pub(super) collector: Option<Collector>,
 }
 
 impl<'p> Run<'p> {
@@ -98,6 +100,8 @@ impl<'p> Run<'p> {
             health: None,
             watched: None,
             children: Children::default(),
+            scheduler: None,
+            collector: None,
         })
     }
 
@@ -280,6 +284,7 @@ impl<'p> Run<'p> {
         });
         let (listeners, output, signals, lacks) =
             self.process.seen().await.map_err(|error| error.0)?;
+        let used = self.plan.groups.used(|limit| lacks.iter().any(|lack| lack.what == limit));
         let mut requests = self.log.requests.take();
         requests.sort_by_key(|request| request.at_us);
         let lateness_us = self.log.lateness_us();
@@ -300,6 +305,10 @@ impl<'p> Run<'p> {
             health: self.health,
             watched: self.watched,
             children: self.children,
+            used,
+            scheduler: self.scheduler,
+            collector: self.collector,
+            as_root: None,
             output,
             exit: self.exit,
             lateness_us,

@@ -36,10 +36,22 @@ pub(super) struct Given {
 }
 
 /// Composes it.
-pub(super) fn compose(args: &ProveArgs, container: Option<&Case<'_>>) -> Result<Given> {
+pub(super) fn compose(
+    args: &ProveArgs,
+    container: Option<&Case<'_>>,
+    of_image: &[(String, String)],
+) -> Result<Given> {
     let mut given = Given::default();
     if let Some(case) = container {
-        of_manifest(case, &mut given);
+        of_manifest(case, &mut given, of_image.is_empty());
+    }
+    // What is known of an image beside its files has no values of secrets, and a process needs them.
+    for (name, value) in of_image {
+        if given.set.contains(name) {
+            continue;
+        }
+        given.may_be_secret(name, value);
+        given.variables.insert(name.clone(), value.clone());
     }
     for file in &args.env_file {
         for (name, value) in read_file(file)? {
@@ -98,9 +110,12 @@ impl Given {
     }
 }
 
-fn of_manifest(case: &Case<'_>, given: &mut Given) {
+fn of_manifest(case: &Case<'_>, given: &mut Given, image_too: bool) {
     let environment = case.environment();
     for (name, variable) in environment.iter() {
+        if variable.source == EnvSource::Image && !image_too {
+            continue;
+        }
         match &variable.value {
             Ok(value) => {
                 given.may_be_secret(name, value);

@@ -3,10 +3,12 @@
 use std::collections::BTreeSet;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result};
 use provost_check::artifact::{Source, SourceKind, Sources, mmap};
 use provost_check::case::{Case, Joined, World};
+use provost_check::facts::Fact;
 use provost_check::facts::binary::Binary;
 use provost_check::facts::proof::{
     Measured, PhaseName, Program, Proof, Protocol, RATE, Stage, VERSION,
@@ -17,8 +19,10 @@ use provost_check::report::Judged;
 use provost_check::rules::RULES;
 use provost_check::rules::engine::{Profile, Selection};
 use provost_check::rules::rule::{Need, Rule};
-use provost_live::prove::Plan;
+use provost_live::cgroup::Groups;
+use provost_live::prove::{Harness, Plan};
 
+use super::image::{self, Unpacked};
 use super::{dependencies, environment, runs, settings, telemetry, terms, volumes};
 use crate::args::{Cli, ProveArgs, READY_WITHIN};
 use crate::commands::check;
@@ -34,16 +38,22 @@ const LARGEST_BINARY: u64 = 8 << 30;
 const LATE_US: u64 = 2_000;
 
 /// The user that distroless images call nonroot.
-const NONROOT: (u32, u32) = (65532, 65532);
+pub(super) const NONROOT: (u32, u32) = (65532, 65532);
 
 pub(super) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
     let Known { mut world, selection, ignores, unusable } = load(cli, args, &interrupt)?;
-    let digest = digest(&args.binary)?;
-    let Planned { plan, container, tries, said } = plan(args, &world)?;
+    let mut harness = Harness::new();
+    let flag = interrupt.flag();
+    let planned = plan(args, &world, &mut harness, &flag);
+    if let (Err(_), Some(exit)) = (&planned, interrupt.exit()) {
+        output::complain("error: interrupted before anything was measured\n");
+        return Ok(exit);
+    }
+    let Planned { plan, program, container, tries, said } = planned?;
     let mut proof = Proof {
         version: VERSION,
-        program: Program { path: args.binary.clone(), sha256: digest },
+        program,
         container,
         command: command(args),
         arguments: behind(args),
@@ -52,7 +62,9 @@ pub(super) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
         phases: Vec::new(),
         repeats: Vec::new(),
     };
-    runs::measure(cli, args, (plan, tries), &mut proof, &interrupt)?;
+    runs::measure(cli, args, &harness, (plan, tries), &mut proof, &interrupt)?;
+    // Nothing of it is needed any more.
+    drop(harness);
     if let Some(file) = &args.write_proof {
         let text = serde_json::to_string(&proof).context("cannot write the proof")?;
         output::write_file(Path::new(file), &(text + "\n"))
@@ -113,9 +125,12 @@ fn load(cli: &Cli, args: &ProveArgs, interrupt: &Interrupt) -> Result<Known> {
         config::in_force(&args.manifest, &mut sources, config::today(), color)?;
     settings.container.clone_from(&args.container);
     let selection = args.rules.selection(Profile::Recommended, levels)?;
+    let binary = args.binary.iter().map(|path| BinaryInput::given(path.clone(), path.clone()));
     let request = Request {
         paths: args.manifest.clone(),
-        binaries: vec![BinaryInput::given(args.binary.clone(), args.binary.clone())],
+        binaries: binary.collect(),
+        images: args.image.iter().cloned().collect(),
+        platform: args.image.as_ref().map(|_| image::platform()),
         interrupted: interrupt.flag(),
         ..Request::default()
     };
@@ -132,19 +147,35 @@ fn digest(path: &str) -> Result<String, Mistake> {
 /// What is run, for which container, with which changes of its variables, and what is to be said of it.
 struct Planned {
     plan: Plan,
+    program: Program,
     container: Option<String>,
     tries: Vec<settings::Try>,
     said: Vec<String>,
 }
 
-fn plan(args: &ProveArgs, world: &World) -> Result<Planned> {
+fn plan(
+    args: &ProveArgs,
+    world: &World,
+    harness: &mut Harness,
+    stop: &AtomicBool,
+) -> Result<Planned> {
     let joined = Joined::new(world);
+    let image = match &args.image {
+        Some(input) => Some(Unpacked::of(input, world)?),
+        None => None,
+    };
     let container = container(args, &joined)?;
-    let mut given = environment::compose(args, container.as_ref())?;
+    let of_image = image.as_ref().map(Unpacked::variables).unwrap_or_default();
+    let mut given = environment::compose(args, container.as_ref(), &of_image)?;
     let volumes = container.as_ref().map(|case| volumes::of(case, &mut given));
     let volumes = volumes.unwrap_or_default();
     let (fs_group, groups) = container.as_ref().map(groups).unwrap_or_default();
+    let who = match &image {
+        Some(image) => image.user(container.as_ref())?,
+        None => Who { further: groups, ..container.as_ref().map_or(Who::NOBODY, user) },
+    };
     let mut terms = terms::of(args, container.as_ref(), &world.settings);
+    (terms.user, terms.user_unsaid) = (Some(who.user), who.unsaid);
     terms.dependencies = dependencies::of(args, &terms, &given)?;
     terms.otlp = telemetry::of(args, &terms.dependencies, &mut given);
     runs::phases(args, &terms)?;
@@ -153,25 +184,31 @@ fn plan(args: &ProveArgs, world: &World) -> Result<Planned> {
         Some(case) => format!("run as {}", case.subject()),
         None => "run without a manifest: no probes, and 30 s to end, as Kubernetes has it when nothing is said".to_owned(),
     });
-    runs_here(&args.binary, world)?;
-    let program = std::fs::canonicalize(&args.binary)
-        .with_context(|| format!("--binary: cannot find {}", args.binary))?;
-    let arguments = arguments(args, container.as_ref(), &mut said);
+    let started = match (&image, &args.binary) {
+        (Some(image), _) => image.start(args, container.as_ref(), &mut given, harness, stop)?,
+        (None, Some(binary)) => start(args, binary, world, container.as_ref(), &mut said)?,
+        (None, None) => return Err(Mistake::new("nothing to run: name it with --binary").into()),
+    };
+    said.append(&mut given.said);
+    let arguments = started.arguments;
     let tries = settings::choose(args, container.as_ref(), &joined, &given, &arguments, &mut said)?;
     let plan = Plan {
         phase: PhaseName::Start,
-        program,
+        program: started.path,
+        called: started.called,
+        image: started.tree,
         arguments,
         environment: given.variables.into_iter().collect(),
         secrets: given.secrets,
-        directory: directory(args, container.as_ref()),
-        user: container.as_ref().map_or(NONROOT, user),
+        directory: started.directory,
+        user: who.user,
         read_only_root: container.as_ref().is_some_and(|case| {
             let read_only = case.security().read_only_root;
             read_only.is_some_and(|fact| fact.value)
         }),
         fs_group,
-        groups,
+        further_groups: who.further,
+        groups: Groups::default(),
         volumes: volumes.there,
         absent: volumes.absent,
         terms,
@@ -181,7 +218,13 @@ fn plan(args: &ProveArgs, world: &World) -> Result<Planned> {
         sockets: None,
         turn: 0,
     };
-    Ok(Planned { plan, container: container.map(|case| case.subject()), tries, said })
+    Ok(Planned {
+        plan,
+        program: started.program,
+        container: container.map(|case| case.subject()),
+        tries,
+        said,
+    })
 }
 
 /// The container that runs the binary: the one that is named, else the only one it was bound to.
@@ -201,17 +244,22 @@ fn container<'j>(args: &ProveArgs, joined: &'j Joined<'_>) -> Result<Option<Case
             }
         };
     }
-    let bound: Vec<Case<'j>> = joined.cases().filter(|case| case.binary().is_ok()).collect();
+    let runs_it = |case: &Case<'_>| match &args.image {
+        Some(_) => case.layers().is_ok(),
+        None => case.binary().is_ok(),
+    };
+    let what = if args.image.is_some() { "image" } else { "binary" };
+    let bound: Vec<Case<'j>> = joined.cases().filter(runs_it).collect();
     match bound.as_slice() {
         [] if args.manifest.is_empty() => Ok(None),
-        [] => Err(Mistake::new(
-            "no container of the manifests runs this binary, as far as can be told",
-        )
+        [] => Err(Mistake::new(format!(
+            "no container of the manifests runs this {what}, as far as can be told"
+        ))
         .help("name it with --container NS/KIND/NAME/CONTAINER")),
         [case] => Ok(Some(*case)),
         [_, ..] => {
             let names: Vec<String> = bound.iter().map(Case::subject).take(20).collect();
-            Err(Mistake::new("several containers run this binary")
+            Err(Mistake::new(format!("several containers run this {what}"))
                 .help(format!("name one with --container: {}", names.join(", "))))
         }
     }
@@ -249,12 +297,62 @@ fn arguments(
     }
 }
 
-fn user(case: &Case<'_>) -> (u32, u32) {
+/// Who a process runs as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Who {
+    pub(super) user: (u32, u32),
+    /// Groups that it is in beside its own.
+    pub(super) further: Vec<u32>,
+    /// Nothing says who.
+    pub(super) unsaid: bool,
+}
+
+impl Who {
+    const NOBODY: Self = Self { user: NONROOT, further: Vec::new(), unsaid: true };
+}
+
+/// By the manifest alone. Whose user it is the image would say; in its `/etc/passwd` may stand a group for
+/// a user that the manifest names, and where nothing does it is 0.
+fn user(case: &Case<'_>) -> Who {
     let security = case.security();
-    let id =
-        |fact: Option<i64>, default| fact.and_then(|id| u32::try_from(id).ok()).unwrap_or(default);
-    let uid = id(security.run_as_user.as_ref().map(|fact| fact.value), NONROOT.0);
-    (uid, id(security.run_as_group.as_ref().map(|fact| fact.value), uid))
+    let id = |fact: Option<&Fact<i64>>| fact.and_then(|fact| u32::try_from(fact.value).ok());
+    let (uid, gid) = (id(security.run_as_user.as_ref()), id(security.run_as_group.as_ref()));
+    let user = (uid.unwrap_or(NONROOT.0), gid.unwrap_or(if uid.is_some() { 0 } else { NONROOT.1 }));
+    Who { user, further: Vec::new(), unsaid: uid.is_none() }
+}
+
+/// What is started, and how.
+pub(super) struct Started {
+    pub(super) path: PathBuf,
+    pub(super) called: Option<String>,
+    pub(super) arguments: Vec<String>,
+    pub(super) directory: PathBuf,
+    /// The files of its image.
+    pub(super) tree: Option<PathBuf>,
+    /// As the proof names it.
+    pub(super) program: Program,
+}
+
+/// A binary of this machine.
+fn start(
+    args: &ProveArgs,
+    binary: &str,
+    world: &World,
+    container: Option<&Case<'_>>,
+    said: &mut Vec<String>,
+) -> Result<Started> {
+    let sha256 = digest(binary)?;
+    runs_here(binary, world)?;
+    let path =
+        std::fs::canonicalize(binary).with_context(|| format!("--binary: cannot find {binary}"))?;
+    Ok(Started {
+        path,
+        called: None,
+        arguments: arguments(args, container, said),
+        directory: directory(args, container),
+        tree: None,
+        program: Program { path: binary.to_owned(), sha256 },
+    })
 }
 
 /// What this machine's processor cannot run would be handed to a shell by the C library.
@@ -264,11 +362,7 @@ fn runs_here(path: &str, world: &World) -> Result<(), Mistake> {
     let Some(binary) = world.binaries.iter().find(same) else {
         return Err(Mistake::new(format!("--binary: {path} is no executable that can be run")));
     };
-    let here = match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        other => other,
-    };
+    let here = image::machine();
     match binary.machine.as_ref().map(|machine| machine.value.as_str()) {
         Some(machine) if machine != here => Err(Mistake::new(format!(
             "--binary: {path} is for {machine}, and this machine is {here}"
@@ -303,8 +397,10 @@ fn directory(args: &ProveArgs, container: Option<&Case<'_>>) -> PathBuf {
 /// The command line without what the report is written as, for whoever wants to see it again. Values
 /// of the environment may be secrets.
 fn command(args: &ProveArgs) -> String {
-    let mut words = vec!["provost prove --binary".to_owned(), quoted(&args.binary)];
+    let mut words = vec!["provost prove".to_owned()];
     let mut flag = |name: &str, value: &str| words.push(format!("{name} {}", quoted(value)));
+    args.binary.iter().for_each(|path| flag("--binary", path));
+    args.image.iter().for_each(|image| flag("--image", &image::typed(image)));
     args.manifest.iter().for_each(|path| flag("--manifest", path));
     args.container.iter().for_each(|name| flag("--container", name));
     args.env_file.iter().for_each(|path| flag("--env-file", path));

@@ -11,6 +11,8 @@ use crate::exit::Exit;
 #[cfg(target_os = "linux")]
 mod dependencies;
 #[cfg(target_os = "linux")]
+mod image;
+#[cfg(target_os = "linux")]
 mod measured;
 #[cfg(target_os = "linux")]
 mod runs;

@@ -3,13 +3,13 @@
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 use provost_check::facts::proof::storm::RUNS;
-use provost_check::facts::proof::{Phase, PhaseName, Proof, Stage, Terms};
+use provost_check::facts::proof::{Phase, PhaseName, Proof, Stage, Terms, shown_user};
 use provost_check::rules::RULES;
 use provost_check::rules::rule::Need;
-use provost_live::prove::{self, Plan};
+use provost_live::prove::{self, Harness, Plan};
 
 use super::settings;
 use crate::args::{Cli, ProveArgs};
@@ -24,7 +24,8 @@ const MOST_EARLY_US: u64 = 1_000_000;
 const ALLOWANCE: Duration = Duration::from_secs(60);
 
 /// Phases that run by themselves, before all others.
-const QUIET: [PhaseName; 3] = [PhaseName::Start, PhaseName::Drain, PhaseName::Load];
+const QUIET: [PhaseName; 4] =
+    [PhaseName::Start, PhaseName::Drain, PhaseName::Load, PhaseName::Throttled];
 
 /// What the outages of dependencies may take.
 const OUTAGES: Duration = Duration::from_secs(60);
@@ -34,6 +35,15 @@ const OUTAGES: Duration = Duration::from_secs(60);
 pub(super) fn phases(args: &ProveArgs, terms: &Terms) -> Result<Vec<PhaseName>, Mistake> {
     let about = [PhaseName::Telemetry, PhaseName::ExporterFailure];
     let outages = [PhaseName::WithoutDependency, PhaseName::Outage];
+    let is_limited = |phase: &PhaseName| match phase {
+        PhaseName::Throttled => terms.cpu_limit_m.is_some(),
+        PhaseName::Limits => terms.cpu_limit_m.is_some() || terms.memory_limit.is_some(),
+        _ => true,
+    };
+    if let Some(phase) = args.phase.iter().find(|it| !is_limited(it)) {
+        let what = format!("--phase {}: the container has no such limit", phase.name());
+        return Err(Mistake::new(what).help("name the manifest that has one with --manifest"));
+    }
     if let Some(phase) = args.phase.iter().find(|it| about.contains(it) && terms.otlp.is_none()) {
         return Err(Mistake::new(format!(
             "--phase {}: nothing says that the process sends telemetry",
@@ -48,6 +58,7 @@ pub(super) fn phases(args: &ProveArgs, terms: &Terms) -> Result<Vec<PhaseName>, 
         (true, false) => {
             let judged = asked.as_ref().is_none_or(|asked| asked.contains(phase));
             let there = !terms.dependencies.is_empty() || !outages.contains(phase);
+            let there = there && is_limited(phase);
             judged && there && (terms.otlp.is_some() || !about.contains(phase))
         }
     };
@@ -67,6 +78,7 @@ fn asked_by(only: &[String]) -> Option<Vec<PhaseName>> {
 
 /// What is measured, and what tells whether to go on.
 struct Measuring<'a> {
+    harness: &'a Harness,
     wanted: &'a [PhaseName],
     tries: &'a [settings::Try],
     longest: Duration,
@@ -80,6 +92,7 @@ type Told = Vec<(PhaseName, Result<prove::Measured>)>;
 pub(super) fn measure(
     cli: &Cli,
     args: &ProveArgs,
+    harness: &Harness,
     (plan, tries): (Plan, Vec<settings::Try>),
     proof: &mut Proof,
     interrupt: &Interrupt,
@@ -88,7 +101,8 @@ pub(super) fn measure(
     let bar = progress(cli.quiet);
     let wanted = phases(args, &plan.terms)?;
     let longest = longest(&plan.terms);
-    let measuring = Measuring { wanted: &wanted, tries: &tries, longest, stop: &stop, bar: &bar };
+    let (wanted, tries) = (wanted.as_slice(), tries.as_slice());
+    let measuring = Measuring { harness, wanted, tries, longest, stop: &stop, bar: &bar };
     for turn in 0..args.repeat {
         if turn > 0 && interrupt.exit().is_some() {
             break;
@@ -111,7 +125,7 @@ impl Measuring<'_> {
     /// Every phase once. What needs quiet runs by itself; what only waits, side by side.
     fn once(&self, mut plan: Plan) -> Result<Told> {
         let has = |phase: PhaseName| self.wanted.contains(&phase);
-        let measure = |plan: &Plan| prove::measure(plan, self.longest, self.stop);
+        let measure = |plan: &Plan| self.harness.measure(plan, self.longest, self.stop);
         let mut told: Told = Vec::new();
         if has(PhaseName::EarlySignal) && !has(PhaseName::Start) {
             // How long a start takes is known by one only.
@@ -121,7 +135,10 @@ impl Measuring<'_> {
         for phase in QUIET.into_iter().filter(|phase| has(*phase)) {
             self.bar.set_message(phase.name());
             plan.phase = phase;
-            let result = measure(&plan);
+            let mut result = measure(&plan);
+            if let (PhaseName::Start, Ok(measured)) = (phase, &mut result) {
+                self.as_root(&plan, measured);
+            }
             let started = result.as_ref().is_ok_and(|it| it.phase.is_ok());
             if let (PhaseName::Start, Ok(measured)) = (phase, &result) {
                 plan.early_us = early_us(measured);
@@ -146,7 +163,10 @@ impl Measuring<'_> {
             .last()
             .is_some_and(|(_, result)| result.as_ref().is_ok_and(|it| it.stage.has_own_network()));
         for group in groups(self.wanted) {
-            let one = |&(phase, turn): &(PhaseName, u32)| Plan { phase, turn, ..plan.clone() };
+            let one = |&(phase, turn): &(PhaseName, u32)| match phase {
+                PhaseName::Limits => traced(Plan { phase, turn, ..plan.clone() }),
+                _ => Plan { phase, turn, ..plan.clone() },
+            };
             let group: Vec<Plan> = group.iter().map(one).collect();
             let names: Vec<&str> = group.iter().map(|plan| plan.phase.name()).take(8).collect();
             let mut names = names;
@@ -158,19 +178,36 @@ impl Measuring<'_> {
         }
         if has(PhaseName::Settings) {
             self.bar.set_message(PhaseName::Settings.name());
-            let result = settings::measure(&plan, self.tries.to_vec(), longest, self.stop);
+            let how = (self.harness, longest as fn(&Terms) -> Duration, self.stop);
+            let result = settings::measure(&plan, self.tries.to_vec(), how);
             told.push((PhaseName::Settings, result));
         }
         Ok(told)
     }
 
+    /// Where a process ends by itself as its own user, starts it as root, which may be what it needs.
+    fn as_root(&self, plan: &Plan, measured: &mut prove::Measured) {
+        let Ok(phase) = &mut measured.phase else { return };
+        let stage = &measured.stage;
+        let changed = stage.reproduced.contains(&shown_user(plan.user));
+        if plan.user.0 == 0 || !changed || !phase.ended_by_itself() {
+            return;
+        }
+        let plan = Plan { user: (0, 0), ..plan.clone() };
+        let run = self.harness.measure(&plan, self.longest, self.stop);
+        if let Ok(mut run) = run.and_then(|run| run.phase.map_err(|why| anyhow!(why))) {
+            settings::shorten(&mut run);
+            phase.as_root = Some(Box::new(run));
+        }
+    }
+
     /// Measures phases at the same time.
     fn together(&self, plans: &[Plan]) -> Told {
-        let (longest, stop) = (self.longest, self.stop);
+        let (harness, longest, stop) = (self.harness, self.longest, self.stop);
         std::thread::scope(|scope| {
             let running: Vec<_> = plans
                 .iter()
-                .map(|plan| (plan.phase, scope.spawn(move || prove::measure(plan, longest, stop))))
+                .map(|plan| (plan.phase, scope.spawn(move || harness.measure(plan, longest, stop))))
                 .collect();
             running.into_iter().filter_map(|(phase, run)| Some((phase, run.join().ok()?))).collect()
         })
@@ -191,6 +228,18 @@ fn groups(wanted: &[PhaseName]) -> Vec<Vec<(PhaseName, u32)>> {
         }
     }
     [waiting, storm, alone].into_iter().filter(|group| !group.is_empty()).collect()
+}
+
+/// Has the runtime print how many threads run Go code, ten times a second, beside what it is told already.
+fn traced(mut plan: Plan) -> Plan {
+    const GODEBUG: &str = "GODEBUG";
+    const TRACE: &str = "schedtrace=100";
+    match plan.environment.iter_mut().find(|(name, _)| name == GODEBUG) {
+        Some((_, value)) if !value.is_empty() => *value = format!("{value},{TRACE}"),
+        Some((_, value)) => TRACE.clone_into(value),
+        None => plan.environment.push((GODEBUG.to_owned(), TRACE.to_owned())),
+    }
+    plan
 }
 
 /// In the middle of a start, or where a long one has surely begun its work.

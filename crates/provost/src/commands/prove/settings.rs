@@ -11,7 +11,7 @@ use provost_check::case::{Case, Joined};
 use provost_check::facts::proof::{Change, Phase, PhaseName, Terms, Trial};
 use provost_check::model::env::is_of_others;
 use provost_check::model::{goduration, listeners, secret};
-use provost_live::prove::{self, Plan};
+use provost_live::prove::{self, Harness, Plan};
 
 use super::environment::Given;
 use crate::args::ProveArgs;
@@ -178,15 +178,14 @@ fn another(port: u16, taken: impl Fn(u16) -> bool) -> u16 {
     next.find(|port| !taken(*port)).unwrap_or(FIRST_FREE)
 }
 
+/// With what it is measured, how long that may take, and what ends it.
+type How<'h> = (&'h Harness, fn(&Terms) -> Duration, &'h AtomicBool);
+
 /// Starts the process as it is, then with each change, some side by side.
-pub(super) fn measure(
-    plan: &Plan,
-    tries: Vec<Try>,
-    longest: fn(&Terms) -> Duration,
-    stop: &AtomicBool,
-) -> Result<prove::Measured> {
+pub(super) fn measure(plan: &Plan, tries: Vec<Try>, how: How<'_>) -> Result<prove::Measured> {
+    let (harness, longest, stop) = how;
     let plan = Plan { phase: PhaseName::Settings, ..plan.clone() };
-    let mut measured = prove::measure(&plan, longest(&plan.terms), stop)?;
+    let mut measured = harness.measure(&plan, longest(&plan.terms), stop)?;
     // Two that share a network would want the same port.
     let at_once = if measured.stage.has_own_network() { AT_ONCE } else { 1 };
     let Ok(control) = &mut measured.phase else { return Ok(measured) };
@@ -207,7 +206,7 @@ pub(super) fn measure(
                 loop {
                     let next = waiting.lock().unwrap_or_else(PoisonError::into_inner).next();
                     let Some((number, next)) = next else { return };
-                    let trial = one(&base, next, sockets, longest, stop);
+                    let trial = one(&base, next, sockets, how);
                     let mut done = done.lock().unwrap_or_else(PoisonError::into_inner);
                     done.push((number, trial));
                 }
@@ -220,20 +219,14 @@ pub(super) fn measure(
     Ok(measured)
 }
 
-fn one(
-    base: &Plan,
-    next: Try,
-    sockets: usize,
-    longest: fn(&Terms) -> Duration,
-    stop: &AtomicBool,
-) -> Result<Trial> {
+fn one(base: &Plan, next: Try, sockets: usize, (harness, longest, stop): How<'_>) -> Result<Trial> {
     let Try { variable, change, value, .. } = next;
     let mut plan = base.clone();
     plan.sockets = (change == Change::Other).then_some(sockets);
     plan.changed = Some(variable.clone());
     plan.environment.retain(|(name, _)| *name != variable);
     plan.environment.extend(value.clone().map(|value| (variable.clone(), value)));
-    let run = prove::measure(&plan, longest(&plan.terms), stop)?.phase;
+    let run = harness.measure(&plan, longest(&plan.terms), stop)?.phase;
     let mut run = run.map_err(|why| anyhow!("the program cannot be started again: {why}"))?;
     shorten(&mut run);
     Ok(Trial { variable, change, value, run })

@@ -21,6 +21,10 @@ pub(super) fn of(args: &ProveArgs, container: Option<&Case<'_>>, settings: &Sett
         terms.probes = probes(case);
         terms.start_ms = start_ms(case).unwrap_or(0);
         terms.port = service_port(case);
+        terms.memory_limit = case.memory_limit().ok().map(|limit| limit.value.0);
+        // A container with CPUs of its own is not throttled, and sees these alone.
+        let quota = case.cpu_quota().ok().filter(|_| !case.has_exclusive_cpus());
+        terms.cpu_limit_m = quota.map(|limit| limit.value.0);
     }
     let readiness = terms.probe(ProbeKind::Readiness);
     let readiness = readiness.filter(|probe| probe.by != ProbeBy::Grpc);

@@ -1,0 +1,281 @@
+//! An image that is run: which program, with what, as whom, and where its files are.
+
+use std::io::{BufRead as _, BufReader};
+use std::path::{Component, Path, PathBuf};
+use std::sync::atomic::AtomicBool;
+
+use anyhow::{Context as _, Result};
+use provost_check::artifact::image::{self, Configuration, Form, Limits, Place};
+use provost_check::artifact::{Problem, SourceKind, mmap};
+use provost_check::case::image_user::{Starts, run_as};
+use provost_check::case::{Case, World};
+use provost_check::facts::image::Image;
+use provost_check::facts::image_files::FileKind;
+use provost_check::facts::proof::Program;
+use provost_check::facts::workload::SecurityContext;
+use provost_check::findings::Abstain;
+use provost_check::model::env::{Found, expand};
+use provost_check::pipeline::ImageInput;
+use provost_live::prove::Harness;
+use provost_live::prove::image::{open_inside, unpack};
+
+use super::environment::Given;
+use super::measured::{Started, Who};
+use crate::args::ProveArgs;
+use crate::exit::Mistake;
+
+/// Where programs are looked for when nothing says so (`defaultUnixEnv` in containerd's
+/// pkg/oci/spec_opts.go).
+const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Bytes of `/etc/passwd` that are read.
+const MOST_PASSWD: u64 = 1 << 20;
+
+/// Bytes of a program; larger ones are not read for their digest.
+const LARGEST: u64 = 8 << 30;
+
+/// This machine, as Go names it.
+pub(super) fn machine() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "aarch64" => "arm64",
+        other => other,
+    }
+}
+
+/// What an image has to be for.
+pub(super) fn platform() -> String {
+    format!("linux/{}", machine())
+}
+
+/// As it is typed.
+pub(super) fn typed(input: &ImageInput) -> String {
+    match input.form {
+        Some(Form::Oci) => format!("oci:{}", input.path),
+        Some(Form::Docker) => format!("docker-archive:{}", input.path),
+        None => input.path.clone(),
+    }
+}
+
+/// An image, and how it says that it is run.
+pub(super) struct Unpacked<'w> {
+    input: &'w ImageInput,
+    image: &'w Image,
+    world: &'w World,
+    says: Configuration,
+}
+
+impl<'w> Unpacked<'w> {
+    /// What was read of it, and what no report may show.
+    pub(super) fn of(input: &'w ImageInput, world: &'w World) -> Result<Self, Mistake> {
+        let broken = |why: &str| Mistake::new(format!("--image: {} {why}", input.path));
+        let of_it = |image: &&Image| image.path == input.path;
+        let Some(image) = world.images.iter().find(of_it) else {
+            let of_image = |problem: &&Problem| {
+                world.sources.get(problem.origin.source()).kind == SourceKind::Image
+            };
+            let why = world.problems.iter().find(of_image);
+            return Err(broken(why.map_or("cannot be read", |problem| problem.message.as_str())));
+        };
+        if !image.complete || !image.mismatches.is_empty() {
+            let first = image.mismatches.first();
+            let why = match first {
+                Some(wrong) => format!("is not run: {} is not what its digest says", wrong.what),
+                None => "is not run: not all of its layers can be read".to_owned(),
+            };
+            return Err(broken(&why));
+        }
+        let limits = Limits::default();
+        let says = image::configuration(place(input), Some(&platform()), image.source, &limits)
+            .map_err(|why| broken(&why))?;
+        Ok(Self { input, image, world, says })
+    }
+
+    /// The variables that it sets.
+    pub(super) fn variables(&self) -> Vec<(String, String)> {
+        let split = |line: &String| {
+            let (name, value) = line.split_once('=')?;
+            (!name.is_empty()).then(|| (name.to_owned(), value.to_owned()))
+        };
+        let default = [("PATH".to_owned(), PATH.to_owned())];
+        default.into_iter().chain(self.says.env.iter().filter_map(split)).collect()
+    }
+
+    /// Who it runs as: by the manifest, else by itself, which is root where it does not say.
+    pub(super) fn user(&self, container: Option<&Case<'_>>) -> Result<Who, Mistake> {
+        let run_as = match container {
+            Some(case) => case.run_as(self.image),
+            None => run_as(self.image, &SecurityContext::default(), &[], Starts::Kubelet),
+        };
+        let run_as = run_as.map_err(|why| {
+            let user = &self.says.user;
+            let needs = match why {
+                Abstain::Unknown { needs, .. } => needs.to_string(),
+                Abstain::NotApplicable => "a user that there can be".to_owned(),
+            };
+            Mistake::new(format!("--image: its USER is {user:?}, and {needs} is not known"))
+                .help("name a user that its /etc/passwd has, or a number")
+        })?;
+        let (gid, further) =
+            run_as.gids.split_first().map_or((0, &[][..]), |(gid, all)| (*gid, all));
+        Ok(Who { user: (run_as.uid, gid), further: further.to_vec(), unsaid: false })
+    }
+
+    /// The words of its command, as kubelet and runtime put them together: `command` replaces ENTRYPOINT
+    /// and CMD, `args` replaces CMD (`WithProcessArgs` in containerd's internal/cri/opts/spec_opts.go).
+    fn command(
+        &self,
+        args: &ProveArgs,
+        container: Option<&Case<'_>>,
+        given: &Given,
+    ) -> Vec<String> {
+        let written = |list: Option<&Vec<provost_check::facts::Fact<String>>>| {
+            let words = list.into_iter().flatten().map(|word| expanded(&word.value, given));
+            words.collect::<Vec<String>>()
+        };
+        let container = container.map(|case| case.container);
+        let mut command = written(container.and_then(|it| it.command.as_ref()));
+        let mut arguments = written(container.and_then(|it| it.args.as_ref()));
+        if command.is_empty() {
+            if arguments.is_empty() {
+                arguments.clone_from(&self.says.cmd);
+            }
+            if !matches!(self.says.entrypoint.as_slice(), [only] if only.is_empty()) {
+                command.clone_from(&self.says.entrypoint);
+            }
+        }
+        command.append(&mut arguments);
+        if !args.arguments.is_empty() {
+            command.truncate(1);
+            command.extend(args.arguments.iter().cloned());
+        }
+        command
+    }
+
+    /// Unpacks it, and says what is started there.
+    pub(super) fn start(
+        &self,
+        args: &ProveArgs,
+        container: Option<&Case<'_>>,
+        given: &mut Given,
+        harness: &mut Harness,
+        stop: &AtomicBool,
+    ) -> Result<Started> {
+        let mut command = self.command(args, container, given);
+        if command.is_empty() {
+            let what = "--image: neither ENTRYPOINT nor CMD says what to run";
+            return Err(Mistake::new(what).help("name it in the manifest's command").into());
+        }
+        let word = command.remove(0);
+        let directory = self.directory(args, container);
+        let path = self.program(&word, &directory, given)?;
+        let tree = harness.folder()?.join("root");
+        std::fs::create_dir(&tree).with_context(|| format!("cannot make {}", tree.display()))?;
+        let left_out = unpack(self.image, place(self.input), Some(&platform()), &tree, stop)
+            .with_context(|| format!("--image: cannot unpack {}", self.input.path))?;
+        if left_out > 0 {
+            let what = "files of its image are devices, sockets or pipes, and were left out";
+            given.said.push(format!("{left_out} {what}"));
+        }
+        self.home(&tree, container, given)?;
+        let program = self.judged(&tree, &path)?;
+        Ok(Started {
+            path: PathBuf::from(path),
+            called: Some(word),
+            arguments: command,
+            directory,
+            tree: Some(tree),
+            program,
+        })
+    }
+
+    /// Where it is started: as it was said, as the manifest has it, as the image has it, at the root.
+    fn directory(&self, args: &ProveArgs, container: Option<&Case<'_>>) -> PathBuf {
+        let written = container.and_then(|case| case.container.working_dir.as_ref());
+        let said = match (&args.directory, written) {
+            (Some(said), _) => said.clone(),
+            (None, Some(written)) => PathBuf::from(&written.value),
+            (None, None) => PathBuf::from(&self.says.working_dir),
+        };
+        // Without the names that lead upwards: there is nothing above the root.
+        let mut directory = PathBuf::from("/");
+        for part in said.components() {
+            match part {
+                Component::Normal(name) => directory.push(name),
+                Component::ParentDir => drop(directory.pop()),
+                _ => {}
+            }
+        }
+        directory
+    }
+
+    /// The path of the program that a word names, links followed (`exec.LookPath` in runc's
+    /// libcontainer/standard_init_linux.go).
+    fn program(&self, word: &str, directory: &Path, given: &Given) -> Result<String, Mistake> {
+        let folders = match word.contains('/') {
+            true => vec![directory.to_string_lossy().into_owned()],
+            false => {
+                let path = given.variables.get("PATH").map_or(PATH, String::as_str);
+                path.split(':').map(str::to_owned).collect()
+            }
+        };
+        let at = |folder: &String| match word.starts_with('/') {
+            true => word.to_owned(),
+            false => format!("{folder}/{word}"),
+        };
+        let found = folders.iter().find_map(|folder| {
+            let (at, file) = self.image.files.lookup(&at(folder))?;
+            (file.kind == FileKind::File && file.mode & 0o111 != 0).then_some(at)
+        });
+        found.ok_or_else(|| {
+            Mistake::new(format!("--image: it has no program {word} that can be started"))
+                .help("see `provost check --image`, which says what its entrypoint lacks")
+        })
+    }
+
+    /// HOME, where nothing sets it: that of its user (`setupUser` in runc's libcontainer/init_linux.go).
+    fn home(&self, tree: &Path, container: Option<&Case<'_>>, given: &mut Given) -> Result<()> {
+        if given.variables.contains_key("HOME") {
+            return Ok(());
+        }
+        let (uid, _) = self.user(container)?.user;
+        let home = open_inside(tree, "etc/passwd").ok().and_then(|passwd| {
+            let lines = BufReader::new(std::io::Read::take(passwd, MOST_PASSWD)).lines();
+            lines.map_while(Result::ok).find_map(|line| {
+                let fields: Vec<&str> = line.split(':').collect();
+                let is_it = fields.get(2)?.parse() == Ok(uid);
+                is_it.then(|| fields.get(5).map(|home| (*home).to_owned())).flatten()
+            })
+        });
+        let home = home.filter(|home| !home.is_empty()).unwrap_or_else(|| "/".to_owned());
+        given.variables.insert("HOME".to_owned(), home);
+        Ok(())
+    }
+
+    /// The program that a proof of it speaks of: the Go program in it, which a script may start.
+    fn judged(&self, tree: &Path, started: &str) -> Result<Program> {
+        let here = self.world.binaries.iter().find(|it| it.in_image == Some(self.image.source));
+        if let Some((binary, sha256)) = here.and_then(|it| Some((it, it.sha256.clone()?))) {
+            return Ok(Program { path: binary.path.clone(), sha256 });
+        }
+        // No link is left in its path.
+        let content = mmap::Content::open(&tree.join(started.trim_start_matches('/')), LARGEST)
+            .with_context(|| format!("--image: cannot read {started}"))?;
+        let path = format!("{}:{started}", self.input.path);
+        Ok(Program { path, sha256: mmap::sha256(&content) })
+    }
+}
+
+fn place(input: &ImageInput) -> Place<'_> {
+    Place::File(&input.path, input.form)
+}
+
+/// `$(NAME)` of what the manifest sets (`ExpandContainerCommandAndArgs` in
+/// pkg/kubelet/container/helpers.go). What is not set, or set by the image, stays as it is.
+fn expanded(word: &str, given: &Given) -> String {
+    let value = |name: &str| match given.variables.get(name) {
+        Some(value) if given.set.contains(name) => Found::Value(value),
+        _ => Found::Nothing,
+    };
+    expand(word, value).text.unwrap_or_else(|| word.to_owned())
+}
