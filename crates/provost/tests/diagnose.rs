@@ -150,3 +150,81 @@ fn a_process_whose_log_has_a_trace_and_a_crash_is_one() {
     assert!(run.err.contains("collections in"), "{run}");
     assert!(run.out.contains("1 process") && !run.out.contains("processes"), "{run}");
 }
+
+fn counters(name: &str) -> String {
+    fs::read_to_string(support::repository().join("fixtures/counters/1.27").join(name)).unwrap()
+}
+
+#[test]
+fn what_a_runtime_counts_is_read_in_each_form() {
+    for (form, told) in [
+        (".txt", "snapshot of runtime/metrics"),
+        (".json", "snapshot of expvar"),
+        (".prom", "snapshot of Prometheus"),
+    ] {
+        let text = counters(&format!("spiral-6{form}"));
+        let run = Dir::new().provost_with_stdin(&["diagnose", "-", "--format", "json"], &text);
+        assert!(run.err.contains(told), "{form}: {run}");
+        // MemStats says neither what was marked nor what was limited.
+        match form {
+            ".json" => assert_eq!(found(&run), ["long-pause"], "{run}"),
+            _ => assert_eq!(found(&run), ["memory-limit-death-spiral"], "{form}: {run}"),
+        }
+        let run = Dir::new()
+            .provost_with_stdin(&["diagnose", "-"], &counters(&format!("steady-12{form}")));
+        assert_eq!(run.code, 0, "{form}: {run}");
+        assert!(run.out.contains("no findings in 1 process"), "{form}: {run}");
+    }
+    let usual = counters("spiral-6-usual.prom");
+    let run = Dir::new().provost_with_stdin(&["diagnose", "-"], &usual);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.err.contains("GOMEMLIMIT 52.0 MiB"), "{run}");
+    // A scrape of several processes is nobody's.
+    let several = "# TYPE go_goroutines gauge\ngo_goroutines{pod=\"a\"} 5\n";
+    let run = Dir::new().provost_with_stdin(&["diagnose", "-"], several);
+    assert_eq!(run.code, 2, "{run}");
+}
+
+#[test]
+fn a_heap_that_grows_over_snapshots_is_told_whatever_their_order() {
+    for form in ["json", "txt"] {
+        let mut dir = Dir::new();
+        let mut args = vec!["diagnose".to_owned(), "--format".to_owned(), "json".to_owned()];
+        for at in (1..=16).rev() {
+            let name = format!("leak-{at}.{form}");
+            dir = dir.file(&name, counters(&name));
+            args.push(name);
+        }
+        let words: Vec<&str> = args.iter().map(String::as_str).collect();
+        let run = dir.provost(&words);
+        assert_eq!(found(&run), ["heap-grows-without-bound"], "{form}: {run}");
+        let report: Value = serde_json::from_str(&run.out).unwrap();
+        let newest = &report["findings"][0]["evidence"][0]["path"];
+        assert_eq!(*newest, format!("leak-16.{form}"), "{run}");
+    }
+}
+
+#[test]
+fn crash_and_goroutines_by_name() {
+    let dir = Dir::new()
+        .file("crash.log", crash("1.27/nil.log"))
+        .file("first.txt", crash("1.27/leak-first.log"))
+        .file("second.txt", crash("1.27/leak-second.log"));
+    let run = dir.provost(&[
+        "diagnose",
+        "crash",
+        "crash.log",
+        "first.txt",
+        "second.txt",
+        "--format",
+        "json",
+    ]);
+    assert_eq!(found(&run), ["unrecovered-panic"], "{run}");
+    let files =
+        ["diagnose", "goroutines", "crash.log", "first.txt", "second.txt", "--format", "json"];
+    let run = dir.provost(&files);
+    assert_eq!(found(&run), ["goroutine-leak"], "{run}");
+    assert!(run.err.contains("90 chan send in example.com/checkout/work.Ask.func1"), "{run}");
+    let run = dir.provost(&["diagnose", "goroutines"]);
+    assert_eq!(run.code, 2, "{run}");
+}

@@ -10,6 +10,7 @@ pub mod binding;
 pub mod builder;
 pub mod command;
 pub mod confine;
+pub mod counters;
 pub mod crash;
 pub mod declared;
 pub mod env;
@@ -66,6 +67,7 @@ use crate::artifact::{Problem, Sources};
 use crate::facts::SourceId;
 use crate::facts::binary::{Binary, GoProgram};
 use crate::facts::build::Build;
+use crate::facts::counters::Counted;
 use crate::facts::image::Image;
 use crate::facts::objects::{Object, PortRef, Service};
 use crate::facts::oom::Memory;
@@ -106,6 +108,8 @@ pub struct World {
     pub logs: Vec<RuntimeLog>,
     /// What kernels, cgroups and clusters say of memory that ran out.
     pub memory: Memory,
+    /// What runtimes counted until a moment.
+    pub counters: Vec<Counted>,
     /// Configuration.
     pub settings: Settings,
     /// What could not be read.
@@ -124,6 +128,7 @@ impl World {
             proofs: Vec::new(),
             logs: Vec::new(),
             memory: Memory::default(),
+            counters: Vec::new(),
             settings,
             problems: Vec::new(),
         }

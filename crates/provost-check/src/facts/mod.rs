@@ -10,6 +10,7 @@ pub mod build_context;
 pub mod build_files;
 pub mod build_steps;
 pub mod container;
+pub mod counters;
 pub mod crash;
 pub mod document;
 pub mod image;

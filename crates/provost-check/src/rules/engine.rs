@@ -12,6 +12,7 @@ use rayon::prelude::*;
 use rustc_hash::FxHashSet;
 
 use super::rule::{Check, Findings, Group, Judged, Rule, Variant};
+use crate::case::counters;
 use crate::case::crash::{DumpCase, RecoveredCase};
 use crate::case::image::ImageCase;
 use crate::case::log::LogCase;
@@ -386,6 +387,13 @@ impl Engine<'_> {
             let subject = Subject::new(|| case.subject());
             groups.push(self.group(joined, |rule, check| match check {
                 Check::Memory(check) => ask(rule, &subject, |f| check(&case, f)),
+                _ => None,
+            }));
+        }
+        for case in counters::cases(joined) {
+            let subject = Subject::new(|| case.subject());
+            groups.push(self.group(joined, |rule, check| match check {
+                Check::Counters(check) => ask(rule, &subject, |f| check(&case, f)),
                 _ => None,
             }));
         }

@@ -18,7 +18,7 @@
 //! `PROVOST_UPDATE_PAGES=1` to write it anew. `binary.toml` states facts of an executable, see
 //! [`crate::artifact::binary_toml`], `image.toml` those of an image, see
 //! [`crate::artifact::image_toml`], `proof.json` what was measured of a process, see
-//! [`crate::facts::proof`], a file `.log` is a log that a runtime wrote; `kernel.log` is one of a kernel,
+//! [`crate::facts::proof`], a file `.log` is a log that a runtime wrote, `.vars` what it counted; `kernel.log` is one of a kernel,
 //! `cgroup.txt` a listing of a cgroup's files, `seen.yaml` what a cluster has of pods and events. `text context` lists the paths of the directory that the
 //! Dockerfile is built in, `text .dockerignore` what of it is left out, `text go.mod` its module.
 
@@ -38,6 +38,7 @@ use crate::artifact::{
     self, Source, SourceKind, Sources, binary_toml, config, dockerfile, image_toml,
 };
 use crate::case::{Joined, World};
+use crate::facts::counters::Counted;
 use crate::facts::oom::Memory;
 use crate::facts::settings::Settings;
 use crate::facts::{Origin, Place, SourceId};
@@ -129,6 +130,8 @@ fn need_of(name: &str) -> Option<Need> {
         Some(Need::Image)
     } else if base.ends_with(".log") {
         Some(Need::Log)
+    } else if base.ends_with(".vars") {
+        Some(Need::Counters)
     } else if base.starts_with("Dockerfile") {
         Some(Need::Dockerfile)
     } else if base.ends_with(".yaml") {
@@ -153,6 +156,7 @@ fn load(files: &[File]) -> Loaded {
     let (mut objects, mut builds, mut binaries) = (Vec::new(), Vec::new(), Vec::new());
     let (mut images, mut proofs, mut logs) = (Vec::new(), Vec::new(), Vec::new());
     let mut memory = Memory::default();
+    let mut counters = Vec::new();
     let mut closed_world = false;
     let (mut context, mut texts) = (None, Vec::new());
     let mut problems = Vec::new();
@@ -216,6 +220,13 @@ fn load(files: &[File]) -> Loaded {
                 let log = artifact::runtime_log::read(source, file.text.as_bytes(), &|_| true);
                 logs.push(log.unwrap());
             }
+            (Some(Need::Counters), _) => {
+                let source = add(&mut sources, SourceKind::Log);
+                let bytes = file.text.as_bytes();
+                let form = goformats::counters::form(bytes).unwrap();
+                let snapshot = goformats::counters::read(bytes, form).unwrap();
+                counters.push(Counted { source, snapshot });
+            }
             (Some(Need::Image), _) => images.push(image_toml::load(&mut sources, &file.text)),
             (None, "provost.toml") => {
                 let id = add(&mut sources, SourceKind::Config);
@@ -272,6 +283,7 @@ fn load(files: &[File]) -> Loaded {
         images,
         proofs,
         logs,
+        counters,
         settings,
         problems,
     };
@@ -525,7 +537,7 @@ fn drop_needs(rule: &'static Rule, failing: &Section) -> String {
         // Without manifests or processes, or without any artifact, there is nothing left to be asked
         // about.
         let nothing_left = kept.iter().all(|file| need_of(&file.name).is_none());
-        if !matches!(need, Need::Manifest | Need::Process | Need::Log)
+        if !matches!(need, Need::Manifest | Need::Process | Need::Log | Need::Counters)
             && !nothing_left
             && verdicts.not_judged.is_empty()
         {

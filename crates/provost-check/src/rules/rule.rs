@@ -1,5 +1,6 @@
 //! What a rule is: data and one function.
 
+use crate::case::counters::CountersCase;
 use crate::case::crash::{DumpCase, RecoveredCase};
 use crate::case::image::ImageCase;
 use crate::case::log::LogCase;
@@ -85,6 +86,8 @@ pub enum Need {
     Process,
     /// A log that a runtime wrote.
     Log,
+    /// What a runtime counted.
+    Counters,
 }
 
 /// The same rule with its own name, level and message; addressed as `rule/variant`.
@@ -154,6 +157,8 @@ pub enum Check {
     Recovered(fn(&RecoveredCase<'_>, &mut Findings) -> Judged),
     /// Each container whose memory ran out, or may.
     Memory(fn(&MemoryCase<'_>, &mut Findings) -> Judged),
+    /// Each process whose counters are there, at one moment or several.
+    Counters(fn(&CountersCase<'_>, &mut Findings) -> Judged),
     /// The run as a whole: what could not be read or bound.
     Run(fn(&Joined<'_>, &mut Findings) -> Judged),
     /// Found while results are collected: suppressions that do not hold.
@@ -174,6 +179,7 @@ impl std::fmt::Debug for Check {
             Self::Dump(_) => "Dump",
             Self::Recovered(_) => "Recovered",
             Self::Memory(_) => "Memory",
+            Self::Counters(_) => "Counters",
             Self::Run(_) => "Run",
             Self::Engine => "Engine",
         })

@@ -12,10 +12,10 @@ pub(crate) struct DiagnoseArgs {
     #[command(subcommand)]
     pub(crate) about: Option<About>,
 
-    /// Logs of Go programs and kernels, cgroups, pods and events, told apart by what they hold; `-` reads standard input
+    /// Logs of Go programs and kernels, counters, cgroups, pods and events, told apart by what they hold; `-` reads standard input
     #[arg(value_name = "FILE", required = true)]
     #[arg(
-        long_help = "Logs of a process that ran with GODEBUG=gctrace=1 or schedtrace=1000 or that crashed, and dumps of its goroutines (SIGQUIT, /debug/pprof/goroutine), as it wrote them or as kubectl logs, containerd, CRI-O or Docker keep them; the kernel's log (dmesg, journalctl -k, syslog); the folder of a memory cgroup, live or copied, a tar archive or what `head -n 200 memory.*` prints of it; pods and events as kubectl get -o yaml or -o json prints them. Whatever else is in a log is left out. `-` reads standard input"
+        long_help = "Logs of a process that ran with GODEBUG=gctrace=1 or schedtrace=1000 or that crashed, and dumps of its goroutines (SIGQUIT, /debug/pprof/goroutine), as it wrote them or as kubectl logs, containerd, CRI-O or Docker keep them; snapshots of what its runtime counts (/debug/vars, /metrics with the metrics of client_golang, values of runtime/metrics), of which several of one process tell more; the kernel's log (dmesg, journalctl -k, syslog); the folder of a memory cgroup, live or copied, a tar archive or what `head -n 200 memory.*` prints of it; pods and events as kubectl get -o yaml or -o json prints them. Whatever else is in a log is left out. `-` reads standard input"
     )]
     pub(crate) files: Vec<String>,
 
@@ -27,6 +27,20 @@ pub(crate) struct DiagnoseArgs {
 pub(crate) enum About {
     /// Who was killed for memory, why, and what the memory was
     Oom(Oom),
+    /// Why a process ended: panics, fatal errors, signals
+    Crash(Logs),
+    /// What goroutines wait for, and which become more from dump to dump
+    Goroutines(Logs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Logs {
+    /// Logs and dumps; `-` reads standard input
+    #[arg(value_name = "FILE", required = true)]
+    pub(crate) files: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) shown: Shown,
 }
 
 /// What is judged, and how it is printed.

@@ -7,7 +7,7 @@ mod said;
 use anyhow::{Context as _, Result};
 use provost_check::artifact::Sources;
 use provost_check::case::log::{millis, nanos, percent};
-use provost_check::case::{Joined, World, memory};
+use provost_check::case::{Joined, World, counters, memory};
 use provost_check::facts::runtime_log::{Collections, Life, RuntimeLog, Scheduler, Stop};
 use provost_check::pipeline;
 use provost_check::report::Judged;
@@ -22,13 +22,26 @@ use crate::exit::Exit;
 use crate::interrupt::Interrupt;
 use crate::{config, output};
 
+/// What goroutines do while they live; the other rules about dumps are about ends.
+const OF_GOROUTINES: &str = "goroutine-leak";
+
 pub(crate) fn run(cli: &Cli, args: &DiagnoseArgs) -> Result<Exit> {
+    let of_dumps = |rule: &Rule| {
+        rule.checks().any(|check| matches!(check, Check::Dump(_) | Check::Recovered(_)))
+    };
     match &args.about {
         None => diagnose(cli, &args.files, &args.shown, &rules(|_| true)),
         Some(About::Oom(args)) if args.collect => collect::run(args),
         Some(About::Oom(args)) => {
             let is_memory = |rule: &Rule| rule.checks().any(|it| matches!(it, Check::Memory(_)));
             diagnose(cli, &args.files, &args.shown, &rules(is_memory))
+        }
+        Some(About::Crash(args)) => {
+            let wanted = rules(|rule| of_dumps(rule) && rule.id != OF_GOROUTINES);
+            diagnose(cli, &args.files, &args.shown, &wanted)
+        }
+        Some(About::Goroutines(args)) => {
+            diagnose(cli, &args.files, &args.shown, &rules(|rule| rule.id == OF_GOROUTINES))
         }
     }
 }
@@ -43,18 +56,20 @@ fn diagnose(cli: &Cli, files: &[String], args: &Shown, rules: &[&'static Rule]) 
     let mut world = World::new(sources, settings);
     let mut loader = inputs::Loader { cli, world: &mut world, interrupt: &interrupt };
     files.iter().for_each(|path| loader.load(path));
+    let joined = Joined::new(&world);
+    let counted = counters::cases(&joined);
     if !cli.quiet {
         let mut said: String = world.logs.iter().map(|log| summary(&world, log)).collect();
+        said.extend(counted.iter().map(said::counters));
         said.push_str(&killed(&world));
         output::complain(&said);
     }
-    let joined = Joined::new(&world);
     let conclusion = pipeline::conclude(&joined, rules, &selection, &ignores);
     let mut report = pipeline::report(&world, env!("CARGO_PKG_VERSION"), conclusion);
     report.fail_on = args.rules.fail_on.level();
     let lives: usize = world.logs.iter().map(RuntimeLog::processes).sum();
     // A process and the container that it ran in are one.
-    let processes = lives.max(memory::cases(&joined).len());
+    let processes = lives.max(memory::cases(&joined).len()).max(counted.len());
     report.judged = Judged { processes, ..Judged::default() };
     check::write(cli, &args.format, false, &report)?;
     let fails = report

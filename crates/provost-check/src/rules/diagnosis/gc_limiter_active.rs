@@ -1,8 +1,11 @@
 //! The limiter of the collector's CPU time: the heap may pass its goal.
 
+use goformats::counters::Counter;
+
+use crate::case::counters::CountersCase;
 use crate::case::log::{LogCase, longest_run, millis, percent, spanning, too_few};
 use crate::facts::runtime_log::Window;
-use crate::findings::{Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Cycles of a run.
@@ -23,6 +26,7 @@ pub static RULE: Rule = Rule {
     needs: &[Need::Log],
     after: &["memory-limit-death-spiral"],
     check: Check::Log(check),
+    also: &[Check::Counters(counted)],
     ..Rule::BASE
 };
 
@@ -57,5 +61,40 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
         )
         .fix(Fix::suggest("raise the limits, or keep less alive: behind GOMEMLIMIT stands the container's limit")),
     );
+    Ok(())
+}
+
+/// Collections since it was enabled for which it counts as active.
+const RECENT: f64 = 10.0;
+
+/// The same by what the runtime counted: the last collection that was limited.
+fn counted(case: &CountersCase<'_>, out: &mut Findings) -> Judged {
+    let Some(last) = case.last() else { return Ok(()) };
+    let get = |counter| last.snapshot.get(counter);
+    let (Some(limited), Some(cycles)) = (get(Counter::Limited), get(Counter::Cycles)) else {
+        // Before Go 1.19 there is no limiter, and MemStats does not tell.
+        return Err(Abstain::NotApplicable);
+    };
+    let again = case.first().is_some_and(|first| {
+        first.snapshot.get(Counter::Limited).is_some_and(|before| limited > before)
+    });
+    if limited < 1.0 || !(again || cycles - limited <= RECENT) {
+        return Ok(());
+    }
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "the CPU time of collections was limited in collection {limited:.0} of {cycles:.0}: the limiter lets the heap grow past GOMEMLIMIT"
+        ),
+        &case.at(last),
+        "/gc/limiter/last-enabled:gc-cycle",
+    );
+    if let Some(first) = case.first() {
+        let before = first.snapshot.get(Counter::Limited).unwrap_or_default();
+        finding = finding.also(&case.at(first), format!("last in collection {before:.0} then"));
+    }
+    out.push(finding.fix(Fix::suggest(
+        "raise the limits, or keep less alive: behind GOMEMLIMIT stands the container's limit",
+    )));
     Ok(())
 }

@@ -1,11 +1,16 @@
 //! What is live after each collection grows, and goes on growing.
 
+use goformats::counters::Counter;
+
+use crate::case::counters::{CountersCase, mib};
 use crate::case::log::{LogCase, millis, spanning, too_few};
 use crate::facts::runtime_log::Window;
-use crate::findings::{Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::trend::Trend;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
+/// Snapshots that a growth is told of, half of which have to show it as well.
+const LEAST_SNAPSHOTS: usize = 10;
 /// Cycles without which no trend is told.
 const LEAST_CYCLES: u64 = 10;
 /// Points that a trend is told of, at most.
@@ -24,6 +29,7 @@ pub static RULE: Rule = Rule {
     page: include_str!("heap-grows-without-bound.md"),
     needs: &[Need::Log],
     check: Check::Log(check),
+    also: &[Check::Counters(counted)],
     ..Rule::BASE
 };
 
@@ -81,4 +87,73 @@ fn trend(windows: &[Window]) -> Option<Trend> {
         })
         .collect();
     Trend::of(&points)
+}
+
+/// The same by snapshots of what the runtime counted. A goal is in proportion to what is live.
+fn counted(case: &CountersCase<'_>, out: &mut Findings) -> Judged {
+    let counter = |counter| {
+        let has =
+            |counted: &&crate::facts::counters::Counted| counted.snapshot.get(counter).is_some();
+        case.counted.iter().all(has)
+    };
+    let (of, what) = match (counter(Counter::Live), counter(Counter::Goal)) {
+        (true, _) => (Counter::Live, "live heap"),
+        (false, true) => (Counter::Goal, "heap goal"),
+        (false, false) => return Err(Abstain::NotApplicable),
+    };
+    let mut points: Vec<(f64, f64)> = case
+        .counted
+        .iter()
+        .filter_map(|counted| Some((counted.snapshot.seconds()?, counted.snapshot.get(of)?)))
+        .collect();
+    // Two of one collection say the same.
+    points.dedup_by(|a, b| a.0 == b.0);
+    let cycles = case.grown(Counter::Cycles).unwrap_or_default();
+    if points.len() < LEAST_SNAPSHOTS || cycles < LEAST_CYCLES as f64 {
+        // One is what most have, and says nothing of growth.
+        return match case.counted.len() {
+            1 => Err(Abstain::NotApplicable),
+            _ => Err(too_few(
+                "snapshots, each behind another collection",
+                points.len() as u64,
+                LEAST_SNAPSHOTS as u64,
+            )),
+        };
+    }
+    let (Some(first), Some(last)) = (points.first().copied(), points.last().copied()) else {
+        return Ok(());
+    };
+    let (Some(oldest), Some(newest)) = (case.first(), case.last()) else { return Ok(()) };
+    let half = points.get(points.len() / 2..).unwrap_or_default();
+    let rises = |points: &[(f64, f64)]| Trend::of(points).filter(Trend::rises);
+    let (Some(all), Some(since)) = (rises(&points), rises(half)) else { return Ok(()) };
+    let took = last.0 - first.0;
+    let mean = points.iter().map(|point| point.1).sum::<f64>() / points.len() as f64;
+    let grown = all.slope * took;
+    if grown < LEAST_GROWTH * 1_048_576.0 || grown < mean * LEAST_PART || last.1 <= first.1 {
+        return Ok(());
+    }
+    let minute = |slope: f64| slope * 60.0 / 1_048_576.0;
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "the {what} grew from {} to {} in {}, by {:.1} MiB a minute (95 %: {:.1} to {:.1}), and it grows still",
+                mib(first.1),
+                mib(last.1),
+                millis((took * 1000.0) as u64),
+                minute(since.slope),
+                minute(since.slope - since.margin),
+                minute(since.slope + since.margin),
+            ),
+            &case.at(newest),
+            format!("a {what} of {}", mib(last.1)),
+        )
+        .also(&case.at(oldest), format!("a {what} of {}", mib(first.1)))
+        .note("what is live is what can still be reached: no GOGC and no GOMEMLIMIT makes it less")
+        .fix(Fix::suggest(
+            "compare two heap profiles some minutes apart: go tool pprof -diff_base first.pb.gz second.pb.gz",
+        )),
+    );
+    Ok(())
 }

@@ -1,8 +1,9 @@
 //! The world stood for more than ten milliseconds.
 
+use crate::case::counters::CountersCase;
 use crate::case::log::{LogCase, nanos};
 use crate::facts::runtime_log::{Pause, Stop};
-use crate::findings::{Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Nanoseconds; a pause of Go's collector takes some tens of microseconds.
@@ -17,6 +18,7 @@ pub static RULE: Rule = Rule {
     page: include_str!("long-pause.md"),
     needs: &[Need::Log],
     check: Check::Log(check),
+    also: &[Check::Counters(counted)],
     ..Rule::BASE
 };
 
@@ -64,4 +66,40 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
 
 fn label(pause: &Pause) -> String {
     format!("cycle {}: {} {}", pause.cycle, pause.stop.name(), nanos(pause.nanos))
+}
+
+/// The same by the last 256 pauses of `MemStats`, each of both phases together.
+fn counted(case: &CountersCase<'_>, out: &mut Findings) -> Judged {
+    let Some(last) = case.last().filter(|last| !last.snapshot.pauses.is_empty()) else {
+        return Err(Abstain::NotApplicable);
+    };
+    let pauses = &last.snapshot.pauses;
+    let long = pauses.iter().filter(|pause| pause.nanos >= LONG).count();
+    let Some(worst) = pauses.iter().max_by_key(|pause| pause.nanos).filter(|_| long > 0) else {
+        return Ok(());
+    };
+    let mut sorted: Vec<u64> = pauses.iter().map(|pause| pause.nanos).collect();
+    sorted.sort_unstable();
+    let usual = sorted.get(sorted.len() / 2).copied().unwrap_or_default();
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "the world stood for {} in a collection; of the last {} {long} had pauses above {}",
+                nanos(worst.nanos),
+                pauses.len(),
+                nanos(LONG),
+            ),
+            &case.at(last),
+            format!("collection {}", worst.cycle),
+        )
+        .note(format!(
+            "half of them took up to {}; both stops of a collection are counted together",
+            nanos(usual)
+        ))
+        .fix(Fix::suggest(
+            "look for what keeps threads from running at that time: more Ps than the CPU quota allows (nr_throttled in cpu.stat), a node without free CPUs; a log with GODEBUG=gctrace=1 tells the two stops apart",
+        )),
+    );
+    Ok(())
 }

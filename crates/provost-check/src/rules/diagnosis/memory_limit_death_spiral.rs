@@ -1,8 +1,11 @@
 //! A limit that leaves no room: the collector does little else than look for it.
 
+use goformats::counters::Counter;
+
+use crate::case::counters::{CountersCase, mib};
 use crate::case::log::{LogCase, longest_run, millis, percent, spanning, too_few};
 use crate::facts::runtime_log::Window;
-use crate::findings::{Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::pacer::room_for;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -24,6 +27,7 @@ pub static RULE: Rule = Rule {
     page: include_str!("memory-limit-death-spiral.md"),
     needs: &[Need::Log],
     check: Check::Log(check),
+    also: &[Check::Counters(counted)],
     ..Rule::BASE
 };
 
@@ -65,5 +69,50 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
             percent(WANTED)
         ))),
     );
+    Ok(())
+}
+
+/// The same by what the runtime counted: between two moments, or since the start.
+fn counted(case: &CountersCase<'_>, out: &mut Findings) -> Judged {
+    let Some(last) = case.last() else { return Ok(()) };
+    let get = |counter| last.snapshot.get(counter);
+    if let (Some(None), _) | (_, Some(false)) = (case.limit(), case.is_tight()) {
+        return Ok(());
+    }
+    let unknown = |needs: &'static str| Abstain::unknown(Reason::LogTooShort, needs);
+    let Some(share) = case.gc_share() else {
+        return Err(unknown(
+            "/cpu/classes/gc/total:cpu-seconds and /cpu/classes/total:cpu-seconds (Go 1.20 on)",
+        ));
+    };
+    if share <= SHARE {
+        return Ok(());
+    }
+    if case.is_tight().is_none() {
+        return Err(unknown("/gc/heap/live:bytes (Go 1.21 on), or four snapshots"));
+    }
+    let (goal, heap) = (get(Counter::Goal), get(Counter::Live).or(get(Counter::Heap)));
+    let (Some(goal), Some(heap)) = (goal, heap) else { return Ok(()) };
+    let limit = case.limit().flatten().map_or(String::new(), |limit| format!(" of {}", mib(limit)));
+    let since = match case.first() {
+        Some(_) => "between the snapshots",
+        None => "since the start",
+    };
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "collections took {} of the CPU {since}, and the goal leaves no room: GOMEMLIMIT{limit} drives them, not GOGC",
+            percent(share)
+        ),
+        &case.at(last),
+        format!("{} of objects, a goal of {}", mib(heap), mib(goal)),
+    );
+    if let Some(first) = case.first() {
+        let cycles = case.grown(Counter::Cycles).unwrap_or_default();
+        finding = finding.also(&case.at(first), format!("{cycles:.0} collections before"));
+    }
+    out.push(finding.fix(Fix::suggest(
+        "give the container and GOMEMLIMIT more, or keep less alive; a log with GODEBUG=gctrace=1 tells how much is enough",
+    )));
     Ok(())
 }

@@ -5,11 +5,13 @@ use std::io::{self, Cursor, Read};
 use std::path::Path;
 use std::sync::atomic::Ordering;
 
+use goformats::counters;
 use indicatif::{ProgressBar, ProgressStyle};
 use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
 use provost_check::artifact::oom::{self, Files, Kind, Watched};
 use provost_check::artifact::{Problem, ProblemKind, Source, SourceKind, runtime_log};
 use provost_check::case::World;
+use provost_check::facts::counters::Counted;
 use provost_check::facts::{Origin, SourceId};
 
 use crate::args::Cli;
@@ -46,6 +48,10 @@ const FORMS: &[Form] = &[
     Form {
         is: |head| oom::is_cluster(head.bytes),
         load: |it, path, content| it.objects(path, content),
+    },
+    Form {
+        is: |head| counters::form(head.bytes).is_some(),
+        load: |it, path, content| it.counters(path, content),
     },
     Form { is: |_| true, load: |it, path, content| it.log(path, content) },
 ];
@@ -236,6 +242,22 @@ impl Loader<'_> {
         }
         self.world.memory.pods.extend(pods);
         self.world.memory.events.extend(events);
+        Ok(())
+    }
+
+    /// What a runtime counted until a moment.
+    fn counters(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+        let bytes = content.whole()?;
+        let source = self.source(path, SourceKind::Log);
+        let form = counters::form(bytes.get(..HEAD).unwrap_or(&bytes));
+        match form.and_then(|form| counters::read(&bytes, form)) {
+            Some(snapshot) => self.world.counters.push(Counted { source, snapshot }),
+            None => {
+                let message = "holds nothing that a Go runtime counts of one process".to_owned();
+                let help = "give /debug/vars, /metrics of the process itself (labels of a scrape of several tell them apart), or values of runtime/metrics";
+                self.problem(source, ProblemKind::Malformed, message, Some(help));
+            }
+        }
         Ok(())
     }
 

@@ -1,6 +1,9 @@
-//! What a log says of crashes and goroutines, in a few lines, the verdict first.
+//! What a log says of crashes and goroutines, and counters of a process, in a few lines, the verdict first.
 
+use goformats::counters::Counter;
+use provost_check::case::counters::{CountersCase, mib};
 use provost_check::case::crash::{ended, many, origin_of, shown};
+use provost_check::case::log::percent;
 use provost_check::facts::crash::{Dump, Recovered};
 use provost_check::facts::runtime_log::RuntimeLog;
 use provost_check::report::plain::clean;
@@ -100,4 +103,35 @@ fn recovered(of: &Recovered) -> String {
         "line {}: a panic that was recovered, {} times{value}{place}",
         of.stack.line, of.count
     ))
+}
+
+/// What a process counted, by its newest snapshot.
+pub(super) fn counters(case: &CountersCase<'_>) -> String {
+    let Some(last) = case.last() else { return String::new() };
+    let get = |counter| last.snapshot.get(counter);
+    let count = case.counted.len();
+    let mut text = format!(
+        "{}: {count} {} of {}\n",
+        clean(&case.subject()),
+        if count == 1 { "snapshot" } else { "snapshots" },
+        last.snapshot.form.name(),
+    );
+    let mut said = Vec::new();
+    if let Some(cycles) = get(Counter::Cycles) {
+        said.push(format!("{cycles:.0} collections"));
+    }
+    if let Some(share) = case.gc_share() {
+        said.push(format!("{} of the CPU", percent(share)));
+    }
+    for (name, counter) in
+        [("live", Counter::Live), ("of objects", Counter::Heap), ("the goal", Counter::Goal)]
+    {
+        said.extend(get(counter).map(|bytes| format!("{} {name}", mib(bytes))));
+    }
+    if let Some(Some(limit)) = case.limit() {
+        said.push(format!("GOMEMLIMIT {}", mib(limit)));
+    }
+    said.extend(get(Counter::Goroutines).map(|count| format!("{count:.0} goroutines")));
+    text.push_str(&line(&said.join(", ")));
+    text
 }

@@ -1,0 +1,137 @@
+//! As much of JSON as expvar prints: names and numbers, with all else passed over.
+
+/// A text that is read from the front.
+pub(super) struct Json<'t> {
+    text: &'t [u8],
+    at: usize,
+}
+
+/// How deep values that are passed over may lie in each other.
+const DEEPEST: usize = 64;
+
+impl<'t> Json<'t> {
+    pub(super) fn new(text: &'t [u8]) -> Self {
+        Self { text, at: 0 }
+    }
+
+    fn peek(&mut self) -> Option<u8> {
+        while self.text.get(self.at).is_some_and(u8::is_ascii_whitespace) {
+            self.at += 1;
+        }
+        self.text.get(self.at).copied()
+    }
+
+    /// That byte, behind spaces.
+    pub(super) fn take(&mut self, byte: u8) -> Option<()> {
+        (self.peek()? == byte).then(|| self.at += 1)
+    }
+
+    /// The entries of an object. `value` takes what stands behind the colon, or leaves it, which passes it over.
+    pub(super) fn object(
+        &mut self,
+        value: &mut dyn FnMut(&'t [u8], &mut Self) -> Option<()>,
+    ) -> Option<()> {
+        self.take(b'{')?;
+        if self.take(b'}').is_some() {
+            return Some(());
+        }
+        loop {
+            let name = self.string()?;
+            self.take(b':')?;
+            let before = self.at;
+            value(name, self)?;
+            if self.at == before {
+                self.pass()?;
+            }
+            if self.take(b',').is_none() {
+                return self.take(b'}');
+            }
+        }
+    }
+
+    /// The entries of an array.
+    pub(super) fn array(&mut self, value: &mut dyn FnMut(&mut Self) -> Option<()>) -> Option<()> {
+        self.take(b'[')?;
+        if self.take(b']').is_some() {
+            return Some(());
+        }
+        loop {
+            let before = self.at;
+            value(self)?;
+            if self.at == before {
+                self.pass()?;
+            }
+            if self.take(b',').is_none() {
+                return self.take(b']');
+            }
+        }
+    }
+
+    /// A string as it is written, without its quotes.
+    pub(super) fn string(&mut self) -> Option<&'t [u8]> {
+        self.take(b'"')?;
+        let from = self.at;
+        loop {
+            let step = memchr::memchr2(b'"', b'\\', self.text.get(self.at..)?)?;
+            self.at += step;
+            if self.text.get(self.at) == Some(&b'"') {
+                self.at += 1;
+                return self.text.get(from..self.at - 1);
+            }
+            self.at += 2;
+        }
+    }
+
+    /// A number; anything else is left.
+    pub(super) fn number(&mut self) -> Option<f64> {
+        self.peek()?;
+        let rest = self.text.get(self.at..)?;
+        let of = |b: &u8| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E');
+        let end = rest.iter().position(|b| !of(b)).unwrap_or(rest.len());
+        let word = std::str::from_utf8(rest.get(..end)?).ok()?;
+        let value = word.parse::<f64>().ok().filter(|value| value.is_finite())?;
+        self.at += end;
+        Some(value)
+    }
+
+    /// Passes one value over.
+    fn pass(&mut self) -> Option<()> {
+        let mut depth = 0_usize;
+        loop {
+            match self.peek()? {
+                b'"' => {
+                    self.string()?;
+                }
+                b'{' | b'[' => {
+                    depth += 1;
+                    self.at += 1;
+                    if depth > DEEPEST {
+                        return None;
+                    }
+                    continue;
+                }
+                b'}' | b']' => {
+                    depth = depth.checked_sub(1)?;
+                    self.at += 1;
+                }
+                b',' | b':' if depth > 0 => {
+                    self.at += 1;
+                    continue;
+                }
+                _ => {
+                    let rest = self.text.get(self.at..)?;
+                    let end =
+                        |b: &u8| matches!(b, b',' | b':' | b'}' | b']') || b.is_ascii_whitespace();
+                    let word = rest.iter().position(end).unwrap_or(rest.len());
+                    if word == 0 {
+                        return None;
+                    }
+                    self.at += word;
+                }
+            }
+            if depth == 0 {
+                return Some(());
+            }
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! The counters of one process at several moments.
+
+use std::cmp::Ordering;
+
+use goformats::counters::Counter;
+
+use super::{Joined, World};
+use crate::facts::Origin;
+use crate::facts::counters::Counted;
+
+/// GOMEMLIMIT where there is none, as a number of any form.
+const NO_LIMIT: f64 = 9e18;
+/// What is marked beside a goal that leaves less than a tenth of it to grow into.
+const TIGHT: f64 = 1.1;
+/// The same of all objects, where what was marked is not said: they are between that and the goal.
+const NEAR: f64 = 0.9;
+/// So many snapshots in which that is so are no chance.
+const SURELY: usize = 4;
+
+/// One process.
+#[derive(Clone, Debug)]
+pub struct CountersCase<'w> {
+    /// Everything.
+    pub joined: &'w Joined<'w>,
+    /// Its snapshots, the oldest first; there is one at least.
+    pub counted: Vec<&'w Counted>,
+}
+
+/// What only grows while a process lives.
+const GROWING: [Counter; 4] =
+    [Counter::Cycles, Counter::Allocated, Counter::AllCpu, Counter::Paused];
+/// What is the same in all snapshots of one, or hardly ever changed.
+const STEADY: [Counter; 4] = [Counter::Started, Counter::Limit, Counter::Gogc, Counter::Procs];
+
+/// Processes. Snapshots of one are in the order of their collections; those that cannot be of one process, since
+/// what only grows is less or what stays differs, are told apart.
+pub fn cases<'w>(joined: &'w Joined<'w>) -> Vec<CountersCase<'w>> {
+    let mut all: Vec<&Counted> = joined.world.counters.iter().collect();
+    let cycles = |counted: &Counted| {
+        let of = |counter| counted.snapshot.get(counter).unwrap_or_default();
+        (of(Counter::Cycles), of(Counter::Allocated))
+    };
+    all.sort_by(|a, b| cycles(a).partial_cmp(&cycles(b)).unwrap_or(Ordering::Equal));
+    let mut cases: Vec<CountersCase<'w>> = Vec::new();
+    for counted in all {
+        let fits =
+            |case: &&mut CountersCase<'_>| case.last().is_some_and(|last| follows(last, counted));
+        match cases.iter_mut().find(fits) {
+            Some(case) => case.counted.push(counted),
+            None => cases.push(CountersCase { joined, counted: vec![counted] }),
+        }
+    }
+    cases
+}
+
+/// Whether a snapshot may be a later one of the same process.
+fn follows(before: &Counted, after: &Counted) -> bool {
+    let (before, after) = (&before.snapshot, &after.snapshot);
+    let both = |counter| Some((before.get(counter)?, after.get(counter)?));
+    before.form == after.form
+        && GROWING.iter().filter_map(|of| both(*of)).all(|(a, b)| a <= b)
+        && STEADY.iter().filter_map(|of| both(*of)).all(|(a, b)| a == b)
+}
+
+impl<'w> CountersCase<'w> {
+    /// All facts.
+    pub fn world(&self) -> &'w World {
+        self.joined.world
+    }
+
+    /// The input, and how many more.
+    pub fn subject(&self) -> String {
+        let Some(first) = self.counted.first() else { return String::new() };
+        let path = &self.world().sources.get(first.source).path;
+        match self.counted.len() {
+            1 => path.clone(),
+            count => format!("{path} and {} more", count - 1),
+        }
+    }
+
+    /// The newest.
+    pub fn last(&self) -> Option<&'w Counted> {
+        self.counted.last().copied()
+    }
+
+    /// The oldest, where there are several.
+    pub fn first(&self) -> Option<&'w Counted> {
+        self.counted.first().copied().filter(|_| self.counted.len() > 1)
+    }
+
+    /// An input.
+    pub fn at(&self, counted: &Counted) -> Origin {
+        Origin::whole(counted.source)
+    }
+
+    /// By how much a counter grew between the oldest and the newest, or since the start where there is one only.
+    pub fn grown(&self, counter: Counter) -> Option<f64> {
+        let last = self.last()?.snapshot.get(counter)?;
+        let first = match self.first() {
+            Some(first) => first.snapshot.get(counter)?,
+            None => 0.0,
+        };
+        (last >= first).then_some(last - first)
+    }
+
+    /// The part of the CPU that collections took, idle processors left out, from 0 to 1.
+    pub fn gc_share(&self) -> Option<f64> {
+        let of_classes = || {
+            let all = self.grown(Counter::AllCpu).filter(|all| *all > 0.0)?;
+            let idle = self.grown(Counter::GcIdleCpu).unwrap_or_default();
+            Some(((self.grown(Counter::GcCpu)? - idle) / all).clamp(0.0, 1.0))
+        };
+        of_classes().or_else(|| self.last()?.snapshot.get(Counter::GcShare))
+    }
+
+    /// GOMEMLIMIT in bytes; `Some(None)` where there is none.
+    pub fn limit(&self) -> Option<Option<f64>> {
+        let limit = self.last()?.snapshot.get(Counter::Limit)?;
+        Some((limit < NO_LIMIT).then_some(limit))
+    }
+
+    /// Whether goals leave less than a tenth of what is live; `None` where that is not known.
+    pub fn is_tight(&self) -> Option<bool> {
+        let ratio = |counted: &&Counted, of: Counter| {
+            let (value, goal) = (counted.snapshot.get(of)?, counted.snapshot.get(Counter::Goal)?);
+            (value > 0.0).then_some(goal / value)
+        };
+        let live: Vec<f64> =
+            self.counted.iter().filter_map(|counted| ratio(counted, Counter::Live)).collect();
+        if live.len() == self.counted.len() {
+            return Some(live.iter().filter(|ratio| **ratio <= TIGHT).count() * 2 > live.len());
+        }
+        let heap: Vec<f64> =
+            self.counted.iter().filter_map(|counted| ratio(counted, Counter::Heap)).collect();
+        // One that is far from the goal shows that there is room.
+        if heap.iter().any(|ratio| *ratio > 1.0 / NEAR) {
+            return Some(false);
+        }
+        (heap.len() >= SURELY && heap.len() == self.counted.len()).then_some(true)
+    }
+}
+
+/// `57.4 MiB`
+pub fn mib(bytes: f64) -> String {
+    let mib = bytes / 1_048_576.0;
+    if mib < 100.0 { format!("{mib:.1} MiB") } else { format!("{mib:.0} MiB") }
+}
