@@ -180,13 +180,13 @@ pub fn analysis(data: &[u8]) {
     black_box(goduration::parse_seconds(&text));
 }
 
-/// Two scrapes of one process with a NUL between them, in both formats.
+/// Two scrapes of one process with a NUL between them, in each format.
 pub fn exposition(data: &[u8]) {
     let split = data.iter().position(|byte| *byte == 0).unwrap_or(data.len());
     let (before, after) = data.split_at(split);
     let after = after.get(1..).unwrap_or_default();
     let limits = metrics::Limits { samples: 1000, labels: 8, ..metrics::Limits::DEFAULT };
-    for format in [Format::Text, Format::OpenMetrics] {
+    for format in [Format::Text, Format::OpenMetrics, Format::Protobuf] {
         let before = metrics::read(before, format, &limits);
         let read = metrics::read(after, format, &limits);
         for problem in &read.problems {

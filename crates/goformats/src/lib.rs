@@ -22,5 +22,6 @@ pub mod limits;
 pub mod moduledata;
 pub mod pclntab;
 pub mod problem;
+pub mod protobuf;
 pub mod runtimelog;
 pub mod version;

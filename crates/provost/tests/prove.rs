@@ -51,6 +51,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("never-ready", &["slow-start/never-ready"]),
     ("slow-start", &["slow-start"]),
     ("redirect", &["probe-redirects-or-authenticates"]),
+    ("moved-for-ever", &["probe-endpoint-missing"]),
     ("login", &["probe-redirects-or-authenticates/login", "slow-start/never-ready"]),
     ("catch-all", &["catch-all-success"]),
     ("slow-liveness", &["probe-slower-than-its-timeout"]),
@@ -64,6 +65,8 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("second-signal-panics", &["second-signal-panics"]),
     ("start-ignores-signal", &["ignores-signal-while-starting"]),
     ("secret-in-log", &["secret-in-output"]),
+    ("secret-in-vars", &["secret-in-output"]),
+    ("secret-in-header", &["secret-in-output"]),
     ("plain-line", &["log-line-not-json"]),
     ("silent", &["no-final-log-line"]),
     ("exit-one", &["unclean-exit-code"]),
@@ -81,6 +84,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("leaves-child", &["leaves-children"]),
     ("needs-root", &["needs-root-user/assumed-user"]),
     ("malformed-metrics", &["malformed-exposition"]),
+    ("malformed-protobuf", &["malformed-exposition"]),
     ("falling-bucket", &["inconsistent-histogram"]),
     ("counter-falls", &["counter-decreases"]),
     ("unbounded-series", &["unbounded-series"]),
@@ -123,7 +127,7 @@ const AT_ONCE: usize = 4;
 fn prove(binary: &str, fault: &str, more: &[&str]) -> Run {
     let start = match fault {
         "slow-start" | "never-listens" | "never-ready" | "login" | "other-port" | "other-path"
-        | "loopback" => "3",
+        | "loopback" | "moved-for-ever" => "3",
         _ => "30",
     };
     let pod = POD.replace("START", start) + MONITORED;
@@ -211,6 +215,70 @@ fn a_variable_that_nothing_reads_is_told_and_one_alone_can_be_tried_again() {
     let run = prove(&binary, "", &["--variable", "ABSENT"]);
     assert_eq!(run.code, 2, "{run}");
     assert!(run.err.contains("nothing sets ABSENT"), "{run}");
+}
+
+/// One run of the phase start with another manifest.
+fn start(pod: &str, more: &[&str]) -> (Run, Value) {
+    let sandbox = proving::sandbox("service", &service("1.27"), &pod.replace("START", "30"));
+    let mut args = vec!["prove", "--binary", "service", "--manifest", "pod.yaml"];
+    args.extend(["--phase", "start", "--write-proof", "proof.json"]);
+    args.extend(more);
+    let run = sandbox.provost(&args);
+    let proof = fs::read_to_string(sandbox.path().join("proof.json")).unwrap();
+    (run, serde_json::from_str(&proof).unwrap())
+}
+
+#[test]
+fn probes_are_made_as_the_kubelet_makes_them() {
+    // The service answers a probe when it has the headers of the manifest and those of every kubelet, and sends it on
+    // to another path; what liveness is answered never ends.
+    let plain = "readinessProbe: {httpGet: {path: /readyz, port: http}}";
+    let headers = "readinessProbe: {httpGet: {path: /readyz, port: http, httpHeaders: [                   {name: host, value: shop.example}, {name: X-Probe, value: \"yes\"}]}}";
+    let pod = POD.replace(plain, headers);
+    assert!(pod.contains("shop.example"), "{pod}");
+    let more = ["--env", "FAULT=strict-probes", "--path", "/", "--ready-within", "5"];
+    let (run, proof) = start(&pod, &more);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(proof["phases"][0]["ready_us"].is_u64(), "{run}");
+    assert_eq!(proof["terms"]["probes"][1]["headers"][1], "X-Probe", "{proof}");
+    let (run, proof) = start(POD, &more);
+    assert!(proof["phases"][0]["ready_us"].is_null(), "{run}");
+    assert!(run.out.contains("probe-endpoint-missing"), "{run}");
+    // What a probe sends in secret is in no proof, and another host is none of the pod's.
+    let secret =
+        headers.replace("X-Probe, value: \"yes\"", "Authorization, value: Bearer-0123456789");
+    let secret = secret.replace("httpHeaders", "host: 192.0.2.1, httpHeaders");
+    let (run, proof) = start(&POD.replace(plain, &secret), &["--path", "/"]);
+    assert!(run.err.contains("the readiness probe asks 192.0.2.1, which is not the pod"), "{run}");
+    assert!(!proof.to_string().contains("Bearer-0123456789"), "{proof}");
+}
+
+#[test]
+fn a_secret_on_the_command_line_is_told_and_was_written_out_as_the_kubelet_does() {
+    let image = "      image: registry.example/shop/service:1\n";
+    let args = format!("{image}      args: [\"--token=$(TOKEN)\", \"$$(TOKEN)\", \"$(ABSENT)\"]\n");
+    let (run, proof) = start(&POD.replace(image, &args), &["--path", "/"]);
+    let said = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("stands on the command line of the process"), "{run}");
+    let shown = proof["phases"][0]["shown"].as_array().unwrap();
+    let text = shown[0]["text"].as_str().unwrap();
+    assert!(shown.len() == 1 && text.ends_with("--token=*** $(TOKEN) $(ABSENT)"), "{shown:?}");
+}
+
+#[test]
+fn metrics_are_read_in_every_format_that_is_there() {
+    let (run, proof) = start(POD, &["--path", "/"]);
+    assert_eq!(run.code, 0, "{run}");
+    let scrapes = proof["phases"][0]["metrics"]["scrapes"].as_array().unwrap();
+    let of = |after: &str| scrapes.iter().find(|scrape| scrape["after"] == after).unwrap();
+    let names = |scrape: &Value| {
+        let families = scrape["families"].as_array().unwrap();
+        families.iter().map(|family| family["name"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(of("protobuf")), names(of("unknown-paths")), "{proof}");
+    let histogram = &of("protobuf")["families"][0];
+    assert_eq!(histogram["labels"][0]["values"], serde_json::json!(["+Inf", "0.1"]), "{histogram}");
+    assert!(of("protobuf")["content_type"].as_str().unwrap().starts_with("application/vnd.google"));
 }
 
 #[test]

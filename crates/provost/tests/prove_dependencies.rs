@@ -114,6 +114,53 @@ fn each_fault_about_a_dependency_of_a_go_1_27_service_is_found() {
 }
 
 #[test]
+fn of_two_dependencies_each_fails_by_itself_and_is_named() {
+    let (store, cache) = (store(), store());
+    let pod = POD.replace(
+        "        - {name: STORE",
+        "        - {name: CACHE, value: \"cache.shop:6379\"}\n        - {name: STORE",
+    );
+    let of = |fault: &str, phase: &str| {
+        let sandbox = proving::sandbox("service", &fixture("service", "1.27"), &pod);
+        let fault = format!("FAULT={fault}");
+        let (store, cache) =
+            (format!("tcp:5433=store.shop={store}"), format!("tcp:6379=cache.shop={cache}"));
+        let run = sandbox.provost(&[
+            "prove",
+            "--binary",
+            "service",
+            "--manifest",
+            "pod.yaml",
+            "--env",
+            &fault,
+            "--dependency",
+            &store,
+            "--dependency",
+            &cache,
+            "--path",
+            "/stored",
+            "--phase",
+            "start",
+            "--phase",
+            phase,
+        ]);
+        run.out.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
+    let said = of("liveness-needs-cache", "outage");
+    assert!(
+        said.contains("the liveness probe of /livez fails while cache.shop:6379 answers"),
+        "{said}"
+    );
+    assert!(said.contains("1 error in 1 process"), "{said}");
+    let said = of("crashes-without-cache", "without-dependency");
+    assert!(
+        said.contains("when cache.shop:6379 refuses connections, and does not say so"),
+        "{said}"
+    );
+    assert!(said.contains("1 warning in 1 process"), "{said}");
+}
+
+#[test]
 fn a_stub_answers_nothing_and_that_is_said() {
     let run = prove("1.27", "tcp:5433=store.shop", "", &["--ready-within", "3"]);
     let said = run.err.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -31,6 +31,7 @@ spec:
         - {name: OTEL_SERVICE_NAME, value: traced}
         - {name: OTEL_EXPORTER_OTLP_ENDPOINT, value: "https://collector.observability.example:4318"}
         - {name: OTEL_EXPORTER_OTLP_COMPRESSION, value: gzip}
+        - {name: OTEL_SEMCONV_STABILITY_OPT_IN, value: http/dup}
       ports: [{name: http, containerPort: 8080}]
       readinessProbe: {httpGet: {path: /readyz, port: http}}
       livenessProbe: {httpGet: {path: /livez, port: http}}
@@ -44,6 +45,10 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("no-propagator", &["breaks-trace-parent"]),
     ("always-samples", &["breaks-trace-parent/ignores-sampled-flag"]),
     ("error-on-404", &["wrong-span-status"]),
+    ("bare-span", &["unconventional-span-attributes"]),
+    ("legacy-attributes", &["unconventional-span-attributes/legacy-names"]),
+    // No fault: it has had enough, whoever takes its telemetry.
+    ("limited", &[]),
     ("no-flush", &["loses-last-telemetry"]),
     ("waits-for-exporter", &["exporter-failure-hurts-service"]),
     ("unbounded-queue", &["exporter-failure-hurts-service/memory-grows"]),
@@ -86,6 +91,38 @@ fn each_fault_of_traces_of_a_go_1_22_service_is_found() {
 #[test]
 fn each_fault_of_traces_of_a_go_1_27_service_is_found() {
     each_fault_is_found("1.27");
+}
+
+#[test]
+fn requests_that_go_unanswered_without_a_collector_are_made_again_with_one() {
+    let sandbox = sandbox("traced", "1.27", POD);
+    let of = |fault: &str| {
+        let fault = format!("FAULT={fault}");
+        let more = ["--env", &fault, "--phase", "telemetry", "--phase", "exporter-failure"];
+        let run = prove(&sandbox, &[&more[..], &["--write-proof", "proof.json"]].concat());
+        (run, proof(&sandbox)["phases"][1].clone())
+    };
+    let bad = |phase: &Value| {
+        let requests = phase["requests"].as_array().unwrap();
+        let untaken = requests.iter().filter(|request| request["purpose"] == "untaken");
+        untaken
+            .filter(|it| it["outcome"]["is"] != "answered" || it["outcome"]["status"] == 503)
+            .count()
+    };
+    let (run, phase) = of("waits-for-exporter");
+    let said = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("requests are not answered while the collector"), "{run}");
+    let control = &phase["repeats"][0];
+    let turns = control["telemetry"]["turns"].as_array().unwrap();
+    assert!(turns.iter().all(|turn| turn["to"] == "takes"), "{control}");
+    assert!(bad(&phase) > 0 && bad(control) == 0, "{run}");
+    // A limit that the first bursts do not reach on a slow machine is not reached by the control either.
+    let (run, phase) = of("limited");
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(bad(&phase) > 0, phase["repeats"].is_array(), "{run}");
+    assert!(bad(&phase) == 0 || bad(&phase["repeats"][0]) > 0, "{run}");
+    let (_, phase) = of("");
+    assert!(phase["repeats"].is_null());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What a program says on `/metrics`: the text format 0.0.4 of Prometheus and OpenMetrics 1.0.
+//! What a program says on `/metrics`: the text format 0.0.4 of Prometheus, OpenMetrics 1.0, and protobuf.
 //!
 //! # Constraints
 //!
@@ -13,6 +13,7 @@
 
 mod families;
 mod invariants;
+mod protobuf;
 mod read;
 #[cfg(test)]
 mod tests;
@@ -59,15 +60,20 @@ pub enum Format {
     Text,
     /// `application/openmetrics-text`
     OpenMetrics,
+    /// `application/vnd.google.protobuf`
+    Protobuf,
 }
 
 impl Format {
     /// The format that a `Content-Type` names, as Prometheus chooses its parser by it.
     pub fn of(content_type: &str) -> Self {
         let kind = content_type.split(';').next().unwrap_or_default().trim();
-        match kind.eq_ignore_ascii_case("application/openmetrics-text") {
-            true => Self::OpenMetrics,
-            false => Self::Text,
+        if kind.eq_ignore_ascii_case("application/openmetrics-text") {
+            Self::OpenMetrics
+        } else if kind.eq_ignore_ascii_case("application/vnd.google.protobuf") {
+            Self::Protobuf
+        } else {
+            Self::Text
         }
     }
 }
@@ -150,7 +156,7 @@ pub struct Sample<'t> {
     pub value: f64,
     /// Seconds, or milliseconds in the text format.
     pub timestamp: Option<f64>,
-    /// Bytes of the line.
+    /// Bytes of the line; of protobuf those of the family.
     pub place: Range<usize>,
 }
 
@@ -192,7 +198,7 @@ pub struct Problem {
     pub what: String,
     /// What comes of it.
     pub effect: Effect,
-    /// Bytes of the line.
+    /// Bytes of the line; of protobuf those of the family.
     pub place: Range<usize>,
     /// The byte at which it is seen.
     pub at: usize,

@@ -3,16 +3,21 @@
 mod comments;
 mod samples;
 
+pub(super) use samples::key;
+
 use std::borrow::Cow;
 
 use memchr::{memchr, memrchr};
 use rustc_hash::FxHashSet;
 
 use super::families::Families;
-use super::{Effect, Exposition, Format, Limits, Problem};
+use super::{Effect, Exposition, Format, Limits, Problem, protobuf};
 
 /// Reads an exposition.
 pub fn read<'t>(bytes: &'t [u8], format: Format, limits: &Limits) -> Exposition<'t> {
+    if format == Format::Protobuf {
+        return protobuf::read(bytes, limits);
+    }
     let whole = bytes.len() <= limits.bytes;
     let mut bytes = bytes.get(..limits.bytes).unwrap_or(bytes);
     if !whole {

@@ -378,3 +378,78 @@ proptest! {
         }
     }
 }
+
+/// A field of protobuf that holds bytes.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    assert!(number < 16 && content.len() < 128);
+    [&[number << 3 | 2, content.len() as u8], content].concat()
+}
+
+fn double(number: u8, value: f64) -> Vec<u8> {
+    [&[number << 3 | 1][..], &value.to_le_bytes()].concat()
+}
+
+fn family(name: &str, kind: u8, metrics: &[Vec<u8>]) -> Vec<u8> {
+    let metrics: Vec<u8> = metrics.iter().flat_map(|metric| field(4, metric)).collect();
+    let message = [field(1, name.as_bytes()), vec![0x18, kind], metrics].concat();
+    // Two bytes of a length.
+    let length = [message.len() as u8 | 0x80, (message.len() >> 7) as u8];
+    [&length[..], &message].concat()
+}
+
+#[test]
+fn protobuf_says_what_the_text_would() {
+    let label = |name: &str, value: &str| {
+        field(1, &[field(1, name.as_bytes()), field(2, value.as_bytes())].concat())
+    };
+    let counter = [label("code", "200"), field(3, &double(1, 7.0))].concat();
+    let bucket = |bound: f64, count: u8| field(3, &[vec![0x08, count], double(2, bound)].concat());
+    let histogram = [vec![0x08, 5], double(2, 1.5), bucket(0.5, 3), bucket(1.0, 4)].concat();
+    let bytes = [
+        family("requests_total", 0, &[counter]),
+        family("took_seconds", 4, &[field(7, &histogram)]),
+    ]
+    .concat();
+    let read = read(&bytes, Format::Protobuf, &Limits::DEFAULT);
+    assert_eq!(read.problems, []);
+    let samples: Vec<(String, f64)> = read
+        .families
+        .iter()
+        .flat_map(|family| &family.samples)
+        .map(|sample| (sample.series(), sample.value))
+        .collect();
+    let expected = [
+        ("requests_total{code=\"200\"}", 7.0),
+        ("took_seconds_count", 5.0),
+        ("took_seconds_sum", 1.5),
+        ("took_seconds_bucket{le=\"0.5\"}", 3.0),
+        ("took_seconds_bucket{le=\"1.0\"}", 4.0),
+        // Left out where it is the count.
+        ("took_seconds_bucket{le=\"+Inf\"}", 5.0),
+    ];
+    assert_eq!(samples, expected.map(|(series, value)| (series.to_owned(), value)));
+    assert_eq!(histograms(&read), []);
+    let falling = [vec![0x08, 3], double(2, 1.5), bucket(0.5, 4), bucket(1.0, 3)].concat();
+    let bytes = family("took_seconds", 4, &[field(7, &falling)]);
+    let read = super::read(&bytes, Format::Protobuf, &Limits::DEFAULT);
+    assert!(histograms(&read)[0].what.contains("only 3"), "{read:?}");
+}
+
+#[test]
+fn protobuf_is_named_by_its_content_type() {
+    let full = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";
+    assert_eq!(Format::of(full), Format::Protobuf);
+    assert_eq!(Format::of("text/plain; version=0.0.4"), Format::Text);
+}
+
+proptest! {
+    #[test]
+    fn no_protobuf_breaks_it(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let limits = Limits { samples: 20, labels: 2, families: 3, ..Limits::DEFAULT };
+        let read = read(&bytes, Format::Protobuf, &limits);
+        for problem in &read.problems {
+            prop_assert!(bytes.get(problem.place.clone()).is_some());
+        }
+        let _ = (histograms(&read), no_counts(&read), decreases(&read, &read));
+    }
+}

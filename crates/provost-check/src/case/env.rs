@@ -357,7 +357,11 @@ impl<'w> Case<'w> {
             EnvValue::Resource { resource, divisor, container } => {
                 origin = resource.origin.clone();
                 resource_field = Some((resource.clone(), divisor.clone()));
-                self.resource_field(resource, divisor.as_ref(), container.as_ref())
+                self.resource_value(
+                    &resource.value,
+                    divisor.as_ref().map(|it| it.value.as_str()),
+                    container.as_ref().map(|it| it.value.as_str()),
+                )
             }
             EnvValue::ConfigMapKey(key) => self.config_map_key(key, &mut origin),
             EnvValue::SecretKey(key) => Err(Abstain::unknown(
@@ -421,22 +425,25 @@ impl<'w> Case<'w> {
 
     /// `resourceFieldRef`: the amount over the divisor, rounded up, as a bare number
     /// (pkg/api/v1/resource/helpers.go, ExtractContainerResourceValue).
-    fn resource_field(
+    ///
+    /// # Errors
+    /// When it is the node's, or not known.
+    pub fn resource_value(
         &self,
-        resource: &Fact<String>,
-        divisor: Option<&Fact<String>>,
-        container: Option<&Fact<String>>,
+        resource: &str,
+        divisor: Option<&str>,
+        container: Option<&str>,
     ) -> Result<String, Abstain> {
         let container = match container {
-            Some(name) => self.pod().container_named(&name.value),
+            Some(name) => self.pod().container_named(name),
             None => Some(self.container),
         };
-        let unknown = || Abstain::unknown(Reason::NodeUnknown, resource.value.clone());
+        let unknown = || Abstain::unknown(Reason::NodeUnknown, resource.to_owned());
         let container = container.ok_or_else(unknown)?;
         let requests = container.resources.effective_requests();
         let limits = &container.resources.limits;
         let divisor = match divisor {
-            Some(text) => Some(Quantity::parse(&text.value).map_err(|_| unknown())?),
+            Some(text) => Some(Quantity::parse(text).map_err(|_| unknown())?),
             None => None,
         };
         // What a pod as a whole may use the kubelet takes before what its node has.
@@ -459,7 +466,7 @@ impl<'w> Case<'w> {
             };
             Ok(model::memlimit::resource_field(amount, divisor).to_string())
         };
-        match resource.value.as_str() {
+        match resource {
             "limits.cpu" => cpu(limits.cpu.as_ref(), Supplied::Limit),
             "requests.cpu" => cpu(requests.cpu.as_ref(), Supplied::Request),
             "limits.memory" => memory(limits.memory.as_ref(), Supplied::Limit),

@@ -1,14 +1,20 @@
 //! What a process did while what it depends on was not there.
 
 use super::process::ProcessCase;
-use crate::facts::proof::{Outcome, Phase, PhaseName, Purpose, Request, State};
+use crate::facts::proof::{
+    Depended, Dependency, Outcome, Phase, PhaseName, Purpose, Request, State,
+};
 use crate::findings::{Abstain, Reason};
 
-/// A time in which all dependencies of a process did not answer, or refused.
-#[derive(Clone, Copy, Debug)]
+/// A time in which a dependency of a process, or all of them, did not answer, or refused.
+#[derive(Clone, Debug)]
 pub struct Outage<'w> {
     /// The run.
     pub phase: &'w Phase,
+    /// Which of the dependencies, in a few words.
+    pub names: String,
+    /// Several at once.
+    pub several: bool,
     /// Which of the two.
     pub state: State,
     /// From when, in microseconds.
@@ -50,7 +56,9 @@ impl<'w> Outage<'w> {
     pub fn words(&self) -> &'static str {
         match self.state {
             State::Up => "answers",
+            State::Frozen if self.several => "answer nothing",
             State::Frozen => "answers nothing",
+            State::Refusing if self.several => "refuse connections",
             State::Refusing => "refuses connections",
         }
     }
@@ -70,14 +78,19 @@ pub fn failed(request: &Request) -> bool {
 }
 
 impl<'w> ProcessCase<'w> {
-    /// The dependencies that were stood in for, in a few words.
-    pub fn dependencies(&self) -> String {
-        let names: Vec<String> = self.terms().dependencies.iter().map(|it| it.shown()).collect();
-        names.join(", ")
+    /// In a few words those of the dependencies that are among these.
+    fn names<'s>(&self, seen: impl IntoIterator<Item = &'s Depended>) -> String {
+        let all = &self.terms().dependencies;
+        let names = seen.into_iter().map(|seen| {
+            let asked = all.iter().find(|it| it.port == seen.port);
+            asked.map_or_else(|| format!("port {}", seen.port), Dependency::shown)
+        });
+        names.collect::<Vec<_>>().join(", ")
     }
 
-    /// A run with dependencies; not applicable to a process that was run without.
-    pub fn with_dependencies(&self, name: PhaseName) -> Result<&'w Phase, Abstain> {
+    /// Runs with dependencies, those first in which one failed by itself; not applicable to a process that was run
+    /// without.
+    pub fn with_dependencies(&self, name: PhaseName) -> Result<Vec<&'w Phase>, Abstain> {
         if self.terms().dependencies.is_empty() {
             return Err(Abstain::NotApplicable);
         }
@@ -86,44 +99,67 @@ impl<'w> ProcessCase<'w> {
             let what = "dependencies, which need a network of their own";
             return Err(Abstain::unknown(Reason::NotMeasured, what));
         }
-        Ok(phase)
+        Ok(phase.repeats.iter().chain([phase]).collect())
     }
 
-    /// The outages that a ready process was in, of dependencies that it had used before.
+    /// The dependencies that refused connections from the start of a run: their names, and themselves.
+    pub fn refusing(&self, phase: &Phase) -> (String, Vec<&'w Dependency>) {
+        let from_start =
+            |seen: &&Depended| seen.turns.first().is_some_and(|turn| turn.state == State::Refusing);
+        let refusing: Vec<&Depended> = phase.dependencies.iter().filter(from_start).collect();
+        let is_one = |it: &&Dependency| refusing.iter().any(|seen| seen.port == it.port);
+        let asked = self.terms().dependencies.iter().filter(is_one).collect();
+        (self.names(refusing), asked)
+    }
+
+    /// The outages that a ready process was in, of dependencies that it had used before: first those of one, then
+    /// those of all at once.
     pub fn outages(&self) -> Result<Vec<Outage<'w>>, Abstain> {
-        let phase = self.with_dependencies(PhaseName::Outage)?;
+        let (mut outages, mut why) = (Vec::new(), None);
+        for phase in self.with_dependencies(PhaseName::Outage)? {
+            match self.outages_in(phase) {
+                Ok(found) => outages.extend(found),
+                Err(unknown) => why = Some(unknown),
+            }
+        }
+        match why {
+            Some(why) if outages.is_empty() => Err(why),
+            _ => Ok(outages),
+        }
+    }
+
+    fn outages_in(&self, phase: &'w Phase) -> Result<Vec<Outage<'w>>, Abstain> {
         self.speaks_http(phase, "outages")?;
         let unknown = |what: String| Err(Abstain::unknown(Reason::NotMeasured, what));
         let Some(ready) = phase.ready_us else {
             return unknown("an outage: the process did not become ready before".to_owned());
         };
+        // Those that are taken away do the same at the same time; others stay as they are.
+        let taken: Vec<&Depended> =
+            phase.dependencies.iter().filter(|seen| seen.turns.len() > 1).collect();
+        let names = self.names(taken.iter().copied());
         let mut outages = Vec::new();
-        for seen in &phase.dependencies {
-            for state in [State::Frozen, State::Refusing] {
-                let mut times = seen.in_state(state).filter(|(from, _)| *from >= ready);
-                outages.extend(times.next().map(|(from_us, to_us)| Outage {
-                    phase,
-                    state,
-                    from_us,
-                    to_us,
-                    until_us: u64::MAX,
-                }));
-            }
-            // All do the same at the same time.
-            if !outages.is_empty() {
-                break;
-            }
+        for state in [State::Frozen, State::Refusing] {
+            let mut times = taken.iter().flat_map(|seen| seen.in_state(state));
+            let first = times.find(|(from, _)| *from >= ready);
+            outages.extend(first.map(|(from_us, to_us)| Outage {
+                phase,
+                names: names.clone(),
+                several: taken.len() > 1,
+                state,
+                from_us,
+                to_us,
+                until_us: u64::MAX,
+            }));
         }
         let Some(first) = outages.iter().map(|outage| outage.from_us).min() else {
             return unknown("an outage".to_owned());
         };
-        let used = |link: &&crate::facts::proof::Link| link.at_us < first;
-        if !phase.dependencies.iter().any(|seen| seen.links.iter().any(|it| used(&it))) {
-            let names = self.dependencies();
+        if !taken.iter().any(|seen| seen.links.iter().any(|link| link.at_us < first)) {
             return unknown(format!("an outage: the process had not connected to {names} before"));
         }
         if phase.ended_by_itself() {
-            return unknown("an outage: the process ended in it".to_owned());
+            return unknown(format!("an outage of {names}: the process ended in it"));
         }
         let starts: Vec<u64> = outages.iter().map(|outage| outage.from_us).collect();
         for outage in &mut outages {
@@ -131,5 +167,21 @@ impl<'w> ProcessCase<'w> {
             outage.until_us = next.unwrap_or(u64::MAX);
         }
         Ok(outages)
+    }
+}
+
+/// Of what was told of one dependency no more is told of it, nor of all together.
+#[derive(Debug, Default)]
+pub struct Told(Vec<String>);
+
+impl Told {
+    /// Whether that outage says nothing new.
+    pub fn is_known(&self, outage: &Outage<'_>) -> bool {
+        self.0.contains(&outage.names) || (outage.several && !self.0.is_empty())
+    }
+
+    /// That something was told of it.
+    pub fn add(&mut self, outage: &Outage<'_>) {
+        self.0.push(outage.names.clone());
     }
 }

@@ -63,11 +63,6 @@ impl<'w> ProcessCase<'w> {
             set.map(|variable| variable.entry.clone())
         })
     }
-
-    /// Whether a kubelet asks for it: such requests are often left out of traces, and rightly.
-    pub fn is_probed(&self, path: &str) -> bool {
-        self.terms().probes.iter().any(|probe| probe.path == path)
-    }
 }
 
 impl<'w> Sent<'w> {

@@ -274,6 +274,8 @@ pub enum Action {
         scheme: Fact<String>,
         /// `host`: the kubelet connects to it from the node.
         host: Option<Fact<String>>,
+        /// `httpHeaders`, in order; of two with one name both are sent.
+        headers: Vec<(Fact<String>, Fact<String>)>,
     },
     /// `tcpSocket`
     TcpSocket {

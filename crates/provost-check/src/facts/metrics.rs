@@ -54,6 +54,8 @@ pub enum After {
     UnknownPaths,
     /// Nothing; asked for the text format alone.
     TextOnly,
+    /// Nothing; asked for protobuf, which not everybody has.
+    Protobuf,
 }
 
 /// One scrape.
@@ -103,6 +105,11 @@ impl Scrape {
         matches!(self.outcome, Outcome::Answered { status: 200, .. })
     }
 
+    /// Whether it is protobuf.
+    pub fn is_protobuf(&self) -> bool {
+        self.content_type.starts_with("application/vnd.google.protobuf")
+    }
+
     /// Whether it is OpenMetrics.
     pub fn is_open(&self) -> bool {
         self.content_type.starts_with("application/openmetrics-text")
@@ -128,9 +135,9 @@ pub struct Problem {
     pub what: String,
     /// What comes of it.
     pub effect: Effect,
-    /// From one.
+    /// From one; of protobuf the number of the message.
     pub line: u32,
-    /// The line, cut when it is long.
+    /// The line, cut when it is long; nothing of protobuf.
     pub text: String,
 }
 

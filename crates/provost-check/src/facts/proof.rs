@@ -198,12 +198,25 @@ impl Terms {
         probe.map_or("", |probe| probe.path.as_str())
     }
 
-    /// Whether that path is one that a probe asks for, so that an error is how it says that the
-    /// process is not ready, or not well.
-    pub fn is_probed(&self, path: &str) -> bool {
-        let bare = |path: &str| path.split('?').next().unwrap_or_default().to_owned();
-        let by_http = self.probes.iter().filter(|probe| probe.by != ProbeBy::Grpc);
-        by_http.into_iter().any(|probe| bare(&probe.path) == bare(path))
+    /// The port that requests go to: the one that is named, that of the readiness probe, or the first
+    /// that was opened.
+    pub fn port_of(&self, opened: Option<u16>) -> Option<u16> {
+        let probed = || self.probe(ProbeKind::Readiness).map(|probe| probe.port);
+        self.port.or_else(probed).or(opened)
+    }
+
+    /// Whether a probe asks for that path on the port that requests go to, so that an error is how it
+    /// says that the process is not ready, or not well.
+    pub fn is_probed(&self, phase: &Phase, path: &str) -> bool {
+        fn bare(path: &str) -> &str {
+            path.split(['?', '#']).next().unwrap_or_default()
+        }
+        let port = self.port_of(phase.listeners.first().map(|listener| listener.port));
+        self.probes.iter().any(|probe| {
+            probe.by != ProbeBy::Grpc
+                && bare(&probe.path) == bare(path)
+                && port.is_none_or(|port| port == probe.port)
+        })
     }
 
     /// The probe by which a start is watched.
@@ -231,6 +244,9 @@ pub struct Probe {
     pub port: u16,
     /// What it may take.
     pub timeout_ms: u64,
+    /// Names of headers that it sends; their values may be secret, and are not kept.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub headers: Vec<String>,
 }
 
 impl Probe {
@@ -466,6 +482,9 @@ pub struct Phase {
     /// The same start as root, where as its own user it ended by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_root: Option<Box<Phase>>,
+    /// Where else than in its output a value was seen that was given as a secret, each place once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub shown: Vec<Shown>,
     /// What it printed.
     #[serde(default)]
     pub output: Output,
@@ -484,6 +503,12 @@ pub struct Phase {
 }
 
 impl Phase {
+    /// Whether requests had no answer, or a bad one, while nobody took the telemetry of the process.
+    pub fn leaves_untaken_unanswered(&self) -> bool {
+        let mut untaken = self.requests.iter().filter(|it| it.purpose == Purpose::Untaken);
+        untaken.any(|request| request.outcome.is_no_help())
+    }
+
     /// When it was first told to end.
     pub fn told_us(&self) -> Option<u64> {
         self.signals.iter().find(|sent| sent.signal == Signal::Term).map(|sent| sent.at_us)
@@ -533,6 +558,21 @@ pub struct Output {
     pub lines: Vec<Line>,
     /// Lines beyond the limit.
     pub more: u64,
+}
+
+/// A place where a value was seen that was given as a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shown {
+    /// When.
+    pub at_us: u64,
+    /// Where, as the end of a sentence: `in the answer to /debug/vars`.
+    pub place: String,
+    /// What stands around it; the value is left out.
+    #[serde(default)]
+    pub text: String,
+    /// It is on the command line, where whoever starts the process has put it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub argument: bool,
 }
 
 /// A line of output.

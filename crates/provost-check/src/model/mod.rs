@@ -38,6 +38,7 @@ pub mod reserved_keys;
 pub mod rolling;
 pub mod schema;
 pub mod secret;
+pub mod semconv;
 pub mod shell;
 pub mod signal;
 pub mod support;

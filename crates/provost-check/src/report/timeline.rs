@@ -2,6 +2,7 @@
 
 pub mod curve;
 pub mod picture;
+mod story;
 
 use crate::case::process::duration;
 use crate::facts::proof::{Load, Phase, Proof, Purpose, Request, Used};

@@ -294,6 +294,7 @@ pub static RULES: &[&Rule] = &[
     &traces::ignores_otel_settings::RULE,
     &traces::loses_last_telemetry::RULE,
     &traces::no_outgoing_trace::RULE,
+    &traces::unconventional_span_attributes::RULE,
     &traces::wrong_span_status::RULE,
 ];
 

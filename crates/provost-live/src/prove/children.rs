@@ -4,6 +4,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Read as _;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -39,6 +40,24 @@ fn named(stat: &str) -> Option<(String, bool)> {
     let (head, rest) = stat.rsplit_once(") ")?;
     let name = head.split_once('(')?.1;
     Some((name.to_owned(), rest.starts_with('Z')))
+}
+
+/// Bytes of a command line that are looked at: the kernel has a limit for each word (MAX_ARG_STRLEN).
+const MOST_WORDS: u64 = 256 << 10;
+
+/// Command lines of a process and of those below it, words with blanks between them, and the names of the latter.
+pub(super) fn command_lines(pid: u32) -> Vec<(Option<String>, Vec<u8>)> {
+    let of = |(place, pid): (usize, u32)| {
+        let mut words = Vec::new();
+        let file = fs::File::open(format!("/proc/{pid}/cmdline")).ok()?;
+        file.take(MOST_WORDS).read_to_end(&mut words).ok()?;
+        for byte in words.iter_mut().filter(|byte| **byte == 0) {
+            *byte = b' ';
+        }
+        let name = (place > 0).then(|| state(pid).map_or_else(String::new, |(name, _)| name));
+        Some((name, words))
+    };
+    tree(pid).into_iter().enumerate().filter_map(of).collect()
 }
 
 /// Names of those that have ended and are not waited for.
@@ -112,6 +131,14 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_command_line_is_read_as_words() {
+        let lines = command_lines(std::process::id());
+        let own = std::env::args().collect::<Vec<_>>().join(" ");
+        assert_eq!(lines[0].0, None);
+        assert_eq!(String::from_utf8_lossy(&lines[0].1).trim_end(), own.trim_end());
+    }
 
     #[test]
     fn a_name_may_hold_anything() {

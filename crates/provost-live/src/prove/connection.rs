@@ -51,9 +51,18 @@ pub struct Kept {
     pub body: Vec<u8>,
     /// How many bytes are kept.
     pub most: usize,
+    /// Status line and headers, where anything is kept.
+    pub head: Vec<u8>,
+    /// Bytes of the body after which the rest is not waited for.
+    pub enough: Option<u64>,
 }
 
 impl Kept {
+    /// Whether the rest does not matter.
+    pub(super) fn has_enough(&self, bytes: u64) -> bool {
+        self.enough.is_some_and(|enough| bytes >= enough)
+    }
+
     pub(super) fn keep(&mut self, part: &[u8]) {
         let room = self.most.saturating_sub(self.body.len());
         self.body.extend_from_slice(part.get(..part.len().min(room)).unwrap_or_default());
@@ -111,6 +120,9 @@ impl Connection {
                     head_bytes += length;
                 }
                 Ok(Some((length, head))) => {
+                    if kept.most > 0 {
+                        kept.head.extend_from_slice(self.buffer.get(..length).unwrap_or_default());
+                    }
                     self.buffer.drain(..length);
                     head_bytes += length;
                     break head;
@@ -137,7 +149,7 @@ impl Connection {
                 }
                 Err(_) => return Outcome::Garbled,
             }
-            if whole {
+            if whole || kept.has_enough(bytes) {
                 break;
             }
             match self.more().await {

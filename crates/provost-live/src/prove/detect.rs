@@ -9,7 +9,7 @@ use tokio::time::timeout;
 
 use super::connection::{Connection, Kept, get};
 use super::http2::{Http2, Reads};
-use super::tls::{Offer, Stream};
+use super::tls::{self, Offer, Stream};
 
 /// Bytes of an answer that are looked at.
 const MOST_BODY: usize = 1 << 10;
@@ -30,9 +30,10 @@ pub(super) enum Found {
 /// Asks.
 pub(super) async fn detect(to: SocketAddr, path: &str, said: Option<&Said>) -> Found {
     if let Some(said) = said {
-        let found = within(ask(to, path, said.protocol)).await;
-        if let Some(Ok((protocol, _))) = found {
-            return Found::Speaks(protocol, said.by.clone());
+        let found = within(shown(to, path, said.protocol)).await;
+        if let Some(Ok((protocol, by))) = found {
+            let how = if by.ends_with(SHOWN) { SHOWN } else { "" };
+            return Found::Speaks(protocol, format!("{}{how}", said.by));
         }
     }
     let plain = within(plain(to, path)).await;
@@ -44,7 +45,7 @@ pub(super) async fn detect(to: SocketAddr, path: &str, said: Option<&Said>) -> F
         return Found::Speaks(Protocol::Http, "a plain request was answered".to_owned());
     }
     // A TLS server of Go answers 400 in plain text; others do for requests of their own.
-    let tls = within(ask(to, path, Protocol::H2)).await;
+    let tls = within(shown(to, path, Protocol::H2)).await;
     if let Some(Ok((protocol, by))) = tls {
         return Found::Speaks(protocol, by);
     }
@@ -59,6 +60,10 @@ pub(super) async fn detect(to: SocketAddr, path: &str, said: Option<&Said>) -> F
         return Found::Speaks(protocol, by);
     }
     match tls {
+        Some(Err(outcome)) if outcome.wants_certificate() => Found::Nothing(
+            "it speaks TLS and wants to know who asks: --client-cert and --client-key say it"
+                .to_owned(),
+        ),
         Some(Err(outcome @ Outcome::NoTls { .. })) => Found::Nothing(format!(
             "it answers neither HTTP nor HTTP/2, and is {}",
             outcome.words()
@@ -88,6 +93,37 @@ async fn plain(to: SocketAddr, path: &str) -> (Outcome, Vec<u8>) {
 fn wants_tls(body: &[u8]) -> bool {
     let text = String::from_utf8_lossy(body);
     ["to an HTTPS server", "to HTTPS port"].iter().any(|words| text.contains(words))
+}
+
+/// How it was found out, where a certificate had to be shown.
+const SHOWN: &str = ", to whoever shows the certificate that was made up";
+/// Who has no certificate may be cut off before it has read why.
+const TRIES: usize = 4;
+
+/// The same again as somebody who is known, where the server wants that and there is somebody.
+async fn shown(
+    to: SocketAddr,
+    path: &str,
+    protocol: Protocol,
+) -> Result<(Protocol, String), Outcome> {
+    let mut how = "";
+    let mut asked = ask(to, path, protocol).await;
+    for _ in 1..TRIES {
+        let Err(outcome) = &asked else { break };
+        let cut = matches!(outcome, Outcome::Reset { bytes: 0 } | Outcome::Closed { bytes: 0 });
+        let wants = outcome.wants_certificate();
+        if !(wants || cut && protocol.is_tls()) {
+            break;
+        }
+        let newly = tls::show();
+        if newly {
+            how = SHOWN;
+        } else if wants {
+            break;
+        }
+        asked = ask(to, path, protocol).await;
+    }
+    asked.map(|(protocol, by)| (protocol, by + how))
 }
 
 /// Whether that is spoken, or what is beside it: HTTP/1.1 inside of the same TLS, gRPC over the same

@@ -1,7 +1,7 @@
 //! The messages of `grpc.health.v1`, and how gRPC puts messages into a body (PROTOCOL-HTTP2.md of
 //! grpc/grpc). They have a field each; a generator of code would be more than they are.
 
-use super::otlp::wire::{Fields, Value};
+use goformats::protobuf::{Fields, Value};
 
 /// Bytes of a message that are taken: an answer of the health service has two.
 pub const MOST_MESSAGE: usize = 64 << 10;

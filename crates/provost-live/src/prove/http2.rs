@@ -145,13 +145,35 @@ impl Http2 {
 
     /// Asks, and waits for the answer.
     pub(super) async fn get(&self, path: &str, kept: &mut Kept) -> Outcome {
-        let request = Request::get(self.uri(path))
-            .header("user-agent", "provost")
-            .header("traceparent", trace_parent());
+        let trace = trace_parent();
+        self.get_with(path, None, &[("user-agent", "provost"), ("traceparent", &trace)], kept).await
+    }
+
+    /// The same with headers, and with the name of a host where that is not the address.
+    pub(super) async fn get_with(
+        &self,
+        path: &str,
+        host: Option<&str>,
+        headers: &[(&str, &str)],
+        kept: &mut Kept,
+    ) -> Outcome {
+        let host = host.unwrap_or(&self.authority);
+        let mut request = Request::get(format!("{}://{host}{path}", self.scheme));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let Ok(request) = request.body(()) else { return Outcome::Garbled };
         match self.send(request, None).await {
             Ok((_, response, answer)) => {
-                self.finish(answer, |part| kept.keep(part)).await.map_or_else(
+                if kept.most > 0 {
+                    for (name, value) in response.headers() {
+                        kept.head.extend_from_slice(name.as_ref());
+                        kept.head.extend_from_slice(b": ");
+                        kept.head.extend_from_slice(value.as_bytes());
+                        kept.head.push(b'\n');
+                    }
+                }
+                self.finish_at(answer, kept.enough, |part| kept.keep(part)).await.map_or_else(
                     |outcome| outcome,
                     |(bytes, _)| {
                         kept.content_type = value(response.headers(), "content-type");
@@ -251,7 +273,17 @@ impl Http2 {
     /// Reads an answer to its end: bytes of its body, and its trailers.
     async fn finish(
         &self,
+        answer: Answer,
+        each: impl FnMut(&[u8]),
+    ) -> Result<(u64, Option<HeaderMap>), Outcome> {
+        self.finish_at(answer, None, each).await
+    }
+
+    /// The same, or until there is enough of it.
+    async fn finish_at(
+        &self,
         mut answer: Answer,
+        enough: Option<u64>,
         mut each: impl FnMut(&[u8]),
     ) -> Result<(u64, Option<HeaderMap>), Outcome> {
         let lost = |_: h2::Error| self.wire.borrow().fate(Some(answer.stream));
@@ -260,6 +292,9 @@ impl Http2 {
             let part = part.map_err(lost)?;
             bytes += part.len() as u64;
             each(&part);
+            if enough.is_some_and(|enough| bytes >= enough) {
+                return Ok((bytes, None));
+            }
             let _ = answer.body.flow_control().release_capacity(part.len());
         }
         let trailers = answer.body.trailers().await.map_err(lost)?;

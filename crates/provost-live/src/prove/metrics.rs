@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 
 use goformats::exposition::{self, Exposition, Format, Limits};
+use goformats::protobuf::Fields;
 use provost_check::facts::metrics::{
     Decrease, Effect, Family, Fault, Label, MOST_VALUES, Problem, Scrape,
 };
@@ -20,13 +21,15 @@ const MOST_LABELS: usize = 64;
 const MOST_LETTERS: usize = 160;
 
 /// Leaves out of a body what was given in secret; whether there was any. What is no UTF-8 stays as it
-/// is where it holds none.
-pub fn hide(body: &mut Vec<u8>, secrets: &Hidden) -> bool {
+/// is where it holds none; of protobuf that holds one nothing is left.
+pub fn hide(body: &mut Vec<u8>, content_type: &str, secrets: &Hidden) -> bool {
     let masked = match secrets.mask(&String::from_utf8_lossy(body)) {
         Cow::Owned(masked) => masked,
         Cow::Borrowed(_) => return false,
     };
-    *body = masked.into_bytes();
+    // Its lengths would be wrong.
+    let is_protobuf = Format::of(content_type) == Format::Protobuf;
+    *body = if is_protobuf { Vec::new() } else { masked.into_bytes() };
     true
 }
 
@@ -37,7 +40,7 @@ pub fn read<'b>(body: &'b [u8], content_type: &str) -> Exposition<'b> {
 
 /// Whether it is likely meant for Prometheus: it names its format, or says of a family what it is.
 pub fn is_exposition(read: &Exposition<'_>, content_type: &str) -> bool {
-    let names_it = content_type.contains("version=0.0.4") || read.format == Format::OpenMetrics;
+    let names_it = content_type.contains("version=0.0.4") || read.format != Format::Text;
     names_it
         || read
             .families
@@ -54,10 +57,13 @@ pub fn keep(
 ) {
     let fault =
         |broken: exposition::Broken| Fault { series: cut(&broken.series), what: cut(&broken.what) };
-    scrape.whole = read.complete;
-    scrape.problems = read.problems.iter().map(|problem| self::problem(body, problem)).collect();
+    scrape.whole = read.complete && !(scrape.secret && read.format == Format::Protobuf);
+    let problem = |problem| self::problem(body, read.format, problem);
+    scrape.problems = read.problems.iter().map(problem).collect();
     scrape.inconsistent = exposition::histograms(read).into_iter().map(fault).collect();
     scrape.no_counts = exposition::no_counts(read).into_iter().map(fault).collect();
+    // When a counter of protobuf was begun is not read.
+    let before = before.filter(|_| read.format != Format::Protobuf);
     let decreased = before.map(|before| exposition::decreases(before, read)).unwrap_or_default();
     let decrease = |it: exposition::Decrease| Decrease {
         series: cut(&it.series),
@@ -72,11 +78,22 @@ pub fn keep(
     scrape.families.sort_by(|a, b| a.name.cmp(&b.name));
 }
 
-fn problem(body: &[u8], problem: &exposition::Problem) -> Problem {
+/// How many messages stand there, each behind its length.
+fn messages(bytes: &[u8]) -> usize {
+    let mut stream = Fields::of(bytes);
+    std::iter::from_fn(|| stream.delimited().ok().flatten()).count()
+}
+
+fn problem(body: &[u8], format: Format, problem: &exposition::Problem) -> Problem {
     let before = body.get(..problem.place.start).unwrap_or_default();
-    let lines = before.iter().filter(|byte| **byte == b'\n').count();
-    let text = body.get(problem.place.clone()).unwrap_or_default();
-    let start = text.get(..text.len().min(4 * MOST_LETTERS)).unwrap_or_default();
+    let (lines, start) = match format {
+        Format::Protobuf => (messages(before), &[][..]),
+        Format::Text | Format::OpenMetrics => {
+            let text = body.get(problem.place.clone()).unwrap_or_default();
+            let lines = before.iter().filter(|byte| **byte == b'\n').count();
+            (lines, text.get(..text.len().min(4 * MOST_LETTERS)).unwrap_or_default())
+        }
+    };
     Problem {
         what: cut(&problem.what),
         effect: match problem.effect {
@@ -176,11 +193,13 @@ mod tests {
     fn secrets_are_left_out_wherever_they_stand() {
         let mut body = b"a{token=\"s3cr3t\"} 1\n# s3cr3ts3cr3t\n".to_vec();
         let mut secrets = Hidden::default();
-        assert!(!hide(&mut body, &secrets));
+        assert!(!hide(&mut body, "", &secrets));
         secrets.add("s3cr3t");
-        assert!(hide(&mut body, &secrets));
+        assert!(hide(&mut body, "", &secrets));
         assert_eq!(body, b"a{token=\"***\"} 1\n# ******\n");
-        assert!(!hide(&mut body, &secrets));
+        assert!(!hide(&mut body, "", &secrets));
+        body = b"\x07\x0a\x06s3cr3t".to_vec();
+        assert!(hide(&mut body, "application/vnd.google.protobuf", &secrets) && body.is_empty());
     }
 
     #[test]

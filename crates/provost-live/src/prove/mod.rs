@@ -29,7 +29,7 @@ mod root;
 pub mod stage;
 mod sweep;
 mod tap;
-mod tls;
+pub mod tls;
 mod volumes;
 pub mod websocket;
 pub mod worker;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use provost_check::facts::proof::telemetry::DEFAULT_PORTS;
-use provost_check::facts::proof::{PhaseName, Terms};
+use provost_check::facts::proof::{PhaseName, ProbeKind, Terms};
 use serde::{Deserialize, Serialize};
 
 use super::otlp::TOLD;
@@ -45,6 +45,10 @@ pub struct Plan {
     pub absent: Vec<(PathBuf, String)>,
     /// What it is held against.
     pub terms: Terms,
+    /// Headers that probes send; their values may be secret, and are in no proof.
+    pub probe_headers: Vec<(ProbeKind, Vec<(String, String)>)>,
+    /// A certificate that the client shows to servers which ask for one, and its key, as PEM. A kubelet has none.
+    pub client: Option<ClientCertificate>,
     /// Ports that the process opens, as far as anybody says so: where it listens nobody else may.
     pub ports: BTreeSet<u16>,
     /// The variable whose value was changed, in a start that is to show what comes of it.
@@ -56,6 +60,19 @@ pub struct Plan {
     pub sockets: Option<usize>,
     /// Which of the runs of a phase that has several.
     pub turn: u32,
+}
+
+/// Who the client is by TLS.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientCertificate {
+    /// The certificate, and those between it and one that the server knows.
+    pub certificates: String,
+    /// Its key.
+    pub key: String,
+    /// Nobody gave it: it is the one that stands in the server's own Secret, and is shown when the server does not
+    /// speak without.
+    #[serde(default)]
+    pub made_up: bool,
 }
 
 /// A volume and where it is mounted.
@@ -97,12 +114,34 @@ pub struct VolumeFile {
     /// Below the volume.
     pub path: PathBuf,
     /// What it says.
-    pub content: String,
+    #[serde(with = "bytes")]
+    pub content: Vec<u8>,
     /// Who may read it.
     pub mode: u32,
 }
 
+/// Bytes as a text of JSON: a letter for each.
+mod bytes {
+    use serde::{Deserialize as _, Deserializer, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_str(&bytes.iter().map(|byte| char::from(*byte)).collect::<String>())
+    }
+
+    pub(super) fn deserialize<'d, D: Deserializer<'d>>(from: D) -> Result<Vec<u8>, D::Error> {
+        let text = String::deserialize(from)?;
+        let bytes: Result<Vec<u8>, _> = text.chars().map(u8::try_from).collect();
+        bytes.map_err(|_| de::Error::custom("a letter stands for more than a byte"))
+    }
+}
+
 impl Plan {
+    /// The dependency that fails by itself in this run, where it is not all of them: the first run is that of all,
+    /// the others are each of one.
+    pub(super) fn alone(&self) -> Option<usize> {
+        usize::try_from(self.turn).ok()?.checked_sub(1)
+    }
+
     /// Where the process is told to send its telemetry, in a network where nobody else is.
     pub(super) fn told(&self) -> u16 {
         let taken = self.taken();
@@ -138,7 +177,7 @@ pub(super) use tests::plan as a_plan;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use provost_check::facts::proof::{Dependency, Otlp, Probe, ProbeBy, ProbeKind};
+    use provost_check::facts::proof::{Dependency, Otlp, Probe, ProbeBy};
 
     pub(in crate::prove) fn plan() -> Plan {
         Plan {
@@ -158,12 +197,22 @@ mod tests {
             volumes: Vec::new(),
             absent: Vec::new(),
             terms: Terms { otlp: Some(Otlp::default()), ..Terms::default() },
+            probe_headers: Vec::new(),
+            client: None,
             ports: BTreeSet::new(),
             changed: None,
             early_us: 0,
             sockets: None,
             turn: 0,
         }
+    }
+
+    #[test]
+    fn a_file_of_any_bytes_comes_through() {
+        let content: Vec<u8> = (0..=u8::MAX).collect();
+        let file = VolumeFile { path: PathBuf::from("a"), content, mode: 0o644 };
+        let text = serde_json::to_string(&file).unwrap();
+        assert_eq!(serde_json::from_str::<VolumeFile>(&text).unwrap(), file);
     }
 
     #[test]
@@ -179,6 +228,7 @@ mod tests {
             path: "/".to_owned(),
             port: TOLD,
             timeout_ms: 1000,
+            headers: Vec::new(),
         };
         collector.terms.probes = vec![probe];
         assert_eq!((collector.defaults(), collector.told()), (vec![4317], TOLD + 1));

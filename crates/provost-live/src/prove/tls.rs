@@ -4,6 +4,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll};
 
@@ -17,12 +18,14 @@ use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use tokio_rustls::rustls::pki_types::pem::PemObject as _;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
     ClientConfig, ClientConnection, DigitallySignedStruct, Error, SignatureScheme,
 };
 
 use super::connection::lost;
+use super::plan::ClientCertificate;
 
 /// Letters of an error that are kept.
 const MOST_WHY: usize = 120;
@@ -64,11 +67,32 @@ impl Stream {
     /// # Errors
     /// What became of the attempt.
     pub(super) async fn open(to: SocketAddr, offer: Option<Offer>) -> Result<Self, Outcome> {
+        let shown = SHOWN.load(Ordering::Relaxed);
+        Self::open_by(to, offer, CLIENT.get().and_then(Option::as_ref).filter(|_| shown)).await
+    }
+
+    /// The same as somebody who has no certificate to show, as a kubelet has none.
+    ///
+    /// # Errors
+    /// What became of the attempt.
+    pub(super) async fn open_bare(to: SocketAddr, offer: Option<Offer>) -> Result<Self, Outcome> {
+        Self::open_by(to, offer, None).await
+    }
+
+    async fn open_by(
+        to: SocketAddr,
+        offer: Option<Offer>,
+        client: Option<&Client>,
+    ) -> Result<Self, Outcome> {
         let stream = TcpStream::connect(to).await.map_err(|error| lost(&error, 0))?;
         // Requests are single writes.
         let _ = stream.set_nodelay(true);
         let Some(offer) = offer else { return Ok(Self::Plain(stream)) };
-        let connector = TlsConnector::from(config(offer).map_err(|error| no_tls(&error))?);
+        let config = match client {
+            Some(client) => client.config(offer),
+            None => config(offer),
+        };
+        let connector = TlsConnector::from(config.map_err(|error| no_tls(&error))?);
         // An address is not told to the server: a kubelet tells it no name either.
         let name = ServerName::from(to.ip());
         match connector.connect(name, stream).await {
@@ -111,22 +135,88 @@ fn no_tls(error: &Error) -> Outcome {
 fn config(offer: Offer) -> Result<Arc<ClientConfig>, Error> {
     static CONFIGS: [OnceLock<Result<Arc<ClientConfig>, Error>>; 3] =
         [const { OnceLock::new() }; 3];
-    let make = || {
-        let provider = Arc::new(ring::default_provider());
-        let any = Arc::new(AnyCertificate(Arc::clone(&provider)));
-        let builder =
-            ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
-        let mut config =
-            builder.dangerous().with_custom_certificate_verifier(any).with_no_client_auth();
-        config.alpn_protocols = offer.names();
-        // Each connection is that of another client.
-        config.resumption = Resumption::disabled();
-        Ok(Arc::new(config))
-    };
     match CONFIGS.get(offer as usize) {
-        Some(known) => known.get_or_init(make).clone(),
-        None => make(),
+        Some(known) => known.get_or_init(|| make(offer, None)).clone(),
+        None => make(offer, None),
     }
+}
+
+fn make(offer: Offer, client: Option<&Client>) -> Result<Arc<ClientConfig>, Error> {
+    let provider = Arc::new(ring::default_provider());
+    let any = Arc::new(AnyCertificate(Arc::clone(&provider)));
+    let builder =
+        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
+    let builder = builder.dangerous().with_custom_certificate_verifier(any);
+    let mut config = match client {
+        Some(client) => {
+            builder.with_client_auth_cert(client.chain.clone(), client.key.clone_key())?
+        }
+        None => builder.with_no_client_auth(),
+    };
+    config.alpn_protocols = offer.names();
+    // Each connection is that of another client.
+    config.resumption = Resumption::disabled();
+    Ok(Arc::new(config))
+}
+
+/// What this process shows to servers that ask who it is; a worker is told once, before it asks anybody.
+static CLIENT: OnceLock<Option<Client>> = OnceLock::new();
+
+/// Whether it does.
+static SHOWN: AtomicBool = AtomicBool::new(false);
+
+/// A certificate and its key.
+#[derive(Debug)]
+struct Client {
+    chain: Vec<CertificateDer<'static>>,
+    key: PrivateKeyDer<'static>,
+    configs: [OnceLock<Result<Arc<ClientConfig>, Error>>; 3],
+}
+
+impl Client {
+    fn read(told: &ClientCertificate) -> Result<Self, String> {
+        let chain: Result<Vec<_>, _> =
+            CertificateDer::pem_slice_iter(told.certificates.as_bytes()).collect();
+        let chain = chain.map_err(|error| format!("the certificate is no PEM: {error}"))?;
+        if chain.is_empty() {
+            return Err("there is no certificate in it".to_owned());
+        }
+        let key = PrivateKeyDer::from_pem_slice(told.key.as_bytes())
+            .map_err(|error| format!("the key is no PEM: {error}"))?;
+        let client = Self { chain, key, configs: [const { OnceLock::new() }; 3] };
+        match client.config(Offer::Both) {
+            Ok(_) => Ok(client),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    fn config(&self, offer: Offer) -> Result<Arc<ClientConfig>, Error> {
+        match self.configs.get(offer as usize) {
+            Some(known) => known.get_or_init(|| make(offer, Some(self))).clone(),
+            None => make(offer, Some(self)),
+        }
+    }
+}
+
+/// Whether that can be shown to a server.
+///
+/// # Errors
+/// Why not.
+pub fn check(client: &ClientCertificate) -> Result<(), String> {
+    Client::read(client).map(|_| ())
+}
+
+/// Shows it from now on.
+pub(super) fn be(client: Option<&ClientCertificate>) {
+    SHOWN.store(client.is_some_and(|told| !told.made_up), Ordering::Relaxed);
+    let client = client.and_then(|told| Client::read(told).ok());
+    CLIENT.get_or_init(|| client);
+}
+
+/// Shows the one that nobody gave from now on, because a server does not speak without; whether there is one that
+/// was not shown yet.
+pub(super) fn show() -> bool {
+    CLIENT.get().is_some_and(Option::is_some) && !SHOWN.swap(true, Ordering::Relaxed)
 }
 
 /// Takes whatever it is shown.

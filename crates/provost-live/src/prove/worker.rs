@@ -16,7 +16,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
 use super::dependency::beyond::{self, Beyond};
-use super::{phases, plan::Plan, stage, sweep};
+use super::{phases, plan::Plan, stage, sweep, tls};
 
 /// Calls a worker.
 pub(super) const WORK: &str = "@prove-phase";
@@ -60,6 +60,7 @@ fn work() -> Result<()> {
     let from = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
     let from = UnixStream::from(from);
     let plan = read_plan(&from)?;
+    tls::be(plan.client.as_ref());
     let (entered, mut told) = stage::enter(plan.user);
     stage::foresee(entered, &plan, &mut told);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

@@ -58,6 +58,12 @@ pub(crate) struct ProveArgs {
     /// A path at which a WebSocket is opened
     #[arg(long, value_name = "PATH", value_parser = path, help_heading = "Measurement")]
     pub(crate) websocket: Option<String>,
+    /// The certificate of whoever asks, as PEM, where the server wants to know; probes have none
+    #[arg(long, value_name = "FILE", requires = "client_key", help_heading = "Measurement")]
+    pub(crate) client_cert: Option<String>,
+    /// Its key, as PEM
+    #[arg(long, value_name = "FILE", requires = "client_cert", help_heading = "Measurement")]
+    pub(crate) client_key: Option<String>,
     /// Where its metrics are (default: what monitors or annotations say, else /metrics)
     #[arg(long, value_name = "PATH", value_parser = path, help_heading = "Measurement")]
     pub(crate) metrics_path: Option<String>,

@@ -29,7 +29,9 @@ impl<'t> Reader<'t, '_> {
             let behind = rest.strip_prefix(word.as_bytes()).and_then(|rest| rest.first());
             match self.format {
                 Format::OpenMetrics => behind == Some(&b' '),
-                Format::Text => *word != "UNIT" && matches!(behind, Some(b' ' | b'\t')),
+                Format::Text | Format::Protobuf => {
+                    *word != "UNIT" && matches!(behind, Some(b' ' | b'\t'))
+                }
             }
         });
         let Some(word) = word else {

@@ -223,7 +223,7 @@ impl<'t> Reader<'t, '_> {
 }
 
 /// What makes a series one: name, labels and, where it is given, the time.
-fn key(sample: &Sample<'_>) -> String {
+pub(in super::super) fn key(sample: &Sample<'_>) -> String {
     let mut key = sample.series();
     if let Some(timestamp) = sample.timestamp {
         key.push_str(&format!("@{timestamp}"));

@@ -243,6 +243,7 @@ impl Reader<'_> {
                 port: self.port(at, "port"),
                 scheme: self.text_or(action, "scheme", "HTTP"),
                 host: self.nonempty(at, "host"),
+                headers: self.headers(at),
             },
             "tcpSocket" => {
                 Action::TcpSocket { port: self.port(at, "port"), host: self.nonempty(at, "host") }
@@ -257,6 +258,20 @@ impl Reader<'_> {
             ),
         };
         Some(Handler { origin, action })
+    }
+
+    fn headers(&mut self, action: Option<Node<'_>>) -> Vec<(Fact<String>, Fact<String>)> {
+        let listed = action.and_then(|action| action.get("httpHeaders"));
+        let listed = listed.into_iter().flat_map(|list| list.items());
+        let of = |header: Node<'_>| {
+            let text = |key| {
+                let node = header.get(key)?;
+                Some(Fact::written(node.as_str()?.to_owned(), node.origin()))
+            };
+            let empty = || Fact::defaulted(String::new(), header.origin());
+            Some((text("name")?, text("value").unwrap_or_else(empty)))
+        };
+        listed.filter_map(of).collect()
     }
 
     fn mount(&mut self, node: Node<'_>) -> Option<Mount> {

@@ -81,6 +81,8 @@ pub enum Purpose {
     Plain,
     /// With line breaks, quotes, bytes that are no text, or much of it.
     Hostile,
+    /// For what is there for whoever looks for a fault: `/debug/vars` and the like.
+    Debug,
     /// While nobody reads what the process prints.
     Unread,
     /// When it is read again.
@@ -185,6 +187,8 @@ pub enum Outcome {
         /// In the words of the library.
         why: String,
     },
+    /// A probe was sent on, on the same host, more often than the kubelet follows.
+    SentOn,
     /// What came was no HTTP.
     Garbled,
     /// No end within its time.
@@ -210,6 +214,19 @@ impl Outcome {
         Self::Answered { status, bytes, close, location: None, grpc: None, serving: None }
     }
 
+    /// Whether the server wants to know by TLS who asks: `certificate_required` of TLS 1.3; Go says
+    /// `bad_certificate` in TLS 1.2 (RFC 8446, section 6.2).
+    pub fn wants_certificate(&self) -> bool {
+        let wants =
+            |why: &str| why.contains("CertificateRequired") || why.contains("BadCertificate");
+        matches!(self, Self::NoTls { why } if wants(why))
+    }
+
+    /// Whether whoever asked had no answer in time, or one by which the server says that it cannot.
+    pub fn is_no_help(&self) -> bool {
+        self.is_lost() || self.fails() || *self == Self::TimedOut
+    }
+
     /// Whether the server answered that it cannot: 5xx, and what gRPC has for it.
     pub fn fails(&self) -> bool {
         match self {
@@ -225,6 +242,8 @@ impl Outcome {
             Self::Answered { .. } | Self::CloseFrame { .. } => false,
             // That nobody waited longer is no loss of the service's.
             Self::Unfinished | Self::TimedOut => false,
+            // Each time it was answered.
+            Self::SentOn => false,
             // Clients repeat it by themselves (RFC 9113, section 8.7).
             Self::Unprocessed | Self::StreamReset { code: REFUSED_STREAM, .. } => false,
             // The doing of a client that did not read.
@@ -257,6 +276,7 @@ impl Outcome {
             Self::CloseFrame { code: Some(code) } => format!("closed with {code}"),
             Self::CloseFrame { code: None } => "closed without a reason".to_owned(),
             Self::NoTls { why } => format!("without TLS: {why}"),
+            Self::SentOn => "sent on ten times".to_owned(),
             Self::Garbled => "answered with what is no HTTP".to_owned(),
             Self::TimedOut => "not answered in time".to_owned(),
             Self::Unfinished => "not finished".to_owned(),

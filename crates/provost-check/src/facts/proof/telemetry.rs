@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 /// OTLP/HTTP default port).
 pub const DEFAULT_PORTS: [u16; 2] = [4317, 4318];
 
+/// Which run of the phase without a collector is the one in which all is taken, and nothing else is different.
+pub const CONTROL: u32 = 1;
+
 /// That a sink was there, and what was said of telemetry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
@@ -122,6 +125,10 @@ pub struct Span {
     /// conventions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub http_status: Option<u16>,
+    /// Names of its attributes, those that conventions have for HTTP and the network; none in proofs that were made
+    /// before they were kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attributes: Option<Vec<String>>,
 }
 
 /// `SPAN_KIND_SERVER`
@@ -148,6 +155,13 @@ pub enum Behaviour {
     Refuses,
     /// Connections come about, and nothing is answered.
     Hangs,
+}
+
+impl Telemetry {
+    /// Whether all was taken from the start to the end.
+    pub fn takes_all(&self) -> bool {
+        !self.turns.is_empty() && self.turns.iter().all(|turn| turn.to == Behaviour::Takes)
+    }
 }
 
 impl Behaviour {

@@ -3,15 +3,14 @@
 
 use std::fmt::Write as _;
 
-use crate::case::process::duration;
-use crate::facts::proof::{Exit, Measured, Phase, PhaseName, Purpose, Request, Terms};
-use crate::report::count;
+use super::story::{is_beyond, story};
+use crate::facts::proof::{Exit, Measured, Outcome, Phase, PhaseName, Purpose, Request, Terms};
 use crate::report::plain::clean;
 
 /// Units of the drawing; the page scales it.
 pub(super) const WIDTH: f64 = 960.0;
 /// Where time begins, right of the names.
-pub(super) const LEFT: f64 = 130.0;
+pub(super) const LEFT: f64 = 150.0;
 /// Where it ends.
 pub(super) const RIGHT: f64 = WIDTH - 16.0;
 /// Of a lane of marks.
@@ -20,8 +19,12 @@ const LANE: f64 = 22.0;
 const BAR: f64 = 7.0;
 /// Above the lanes: the names of moments.
 const HEAD: f64 = 52.0;
-/// Below them: the scale.
-const FOOT: f64 = 26.0;
+/// Between them, of a drain: what the shade is.
+const STRIP: f64 = 16.0;
+/// Below them: the scale, and what the colours are.
+const FOOT: f64 = 48.0;
+/// Of a lane with a second line under its name.
+const TWO_LINES: f64 = 30.0;
 /// Requests drawn as bars; more would be a wall.
 const MOST_BARS: usize = 12;
 
@@ -116,9 +119,12 @@ pub fn picture(phase: &Phase, terms: &Terms) -> Option<Picture> {
     }
     let scale = scale(phase, terms)?;
     let mut lanes = String::new();
-    let mut y = HEAD;
+    let shade = shade(phase, terms, &scale);
+    let mut y = HEAD + if shade.is_some() { STRIP } else { 0.0 };
+    let mut colours = Colours::default();
     for (purpose, name) in LANES {
-        let requests: Vec<&Request> = phase.of(purpose).collect();
+        let requests: Vec<&Request> =
+            phase.of(purpose).filter(|request| !is_beyond(request, phase, terms)).collect();
         if requests.is_empty() {
             continue;
         }
@@ -132,13 +138,21 @@ pub fn picture(phase: &Phase, terms: &Terms) -> Option<Picture> {
                 | Purpose::Handshake
         );
         let height = if bars { BAR * requests.len().min(MOST_BARS) as f64 + 8.0 } else { LANE };
+        let how = how_lost(&requests);
+        let height = if how.is_some() { height.max(TWO_LINES) } else { height };
+        let middle = y + height / 2.0 + if how.is_some() { -3.0 } else { 4.0 };
+        let x = LEFT - 8.0;
         let _ = write!(
             lanes,
-            r#"<g><title>{name}: {}</title><text class="name" x="{:.0}" y="{:.1}">{name}</text>"#,
-            counts(&requests),
-            LEFT - 8.0,
-            y + height / 2.0 + 4.0
+            r#"<g><title>{name}: {}</title><text class="name" x="{x:.0}" y="{middle:.1}">{name}</text>"#,
+            counts(&requests)
         );
+        if let Some(how) = &how {
+            let below = middle + 13.0;
+            let _ =
+                write!(lanes, r#"<text class="name lost" x="{x:.0}" y="{below:.1}">{how}</text>"#);
+        }
+        colours.note(&requests, how.is_some());
         if bars {
             draw_bars(&mut lanes, &requests, &scale, y + 4.0);
         } else {
@@ -157,10 +171,13 @@ pub fn picture(phase: &Phase, terms: &Terms) -> Option<Picture> {
         r#"<svg class="timeline" viewBox="0 0 {WIDTH} {height:.0}" role="img" aria-label="{} of the process over time">"#,
         phase.name.name()
     );
-    window(&mut svg, phase, terms, &scale, bottom);
+    if let Some(shade) = shade {
+        window(&mut svg, shade, bottom);
+    }
     svg.push_str(&lanes);
     moments(&mut svg, phase, terms, &scale, bottom);
     axis(&mut svg, &scale, bottom);
+    colours.legend(&mut svg, bottom);
     svg.push_str("</svg>");
     let name = phase.name.name();
     Some(Picture { name, id: name.to_owned(), of: None, story: story(phase, terms), svg })
@@ -196,6 +213,69 @@ fn is_bad(request: &Request) -> bool {
     let probe =
         matches!(request.purpose, Purpose::Readiness | Purpose::Liveness | Purpose::Startup);
     request.is_lost() || (probe && !request.outcome.passes())
+}
+
+/// What became of those that were lost, in the few words that a lane has room for: `55 refused`.
+fn how_lost(requests: &[&Request]) -> Option<String> {
+    let mut counted: Vec<(String, usize)> = Vec::new();
+    for request in requests.iter().filter(|request| is_bad(request)) {
+        let word = match &request.outcome {
+            Outcome::Refused => "refused".to_owned(),
+            Outcome::Reset { .. } => "reset".to_owned(),
+            Outcome::Closed { bytes: 0 } => "closed".to_owned(),
+            Outcome::Closed { .. } | Outcome::NoTrailers { .. } => "cut".to_owned(),
+            Outcome::StreamReset { .. } => "reset".to_owned(),
+            Outcome::TimedOut => "not answered".to_owned(),
+            Outcome::Answered { grpc: None, status, .. } => format!("answered {status}"),
+            _ => "failed".to_owned(),
+        };
+        match counted.iter_mut().find(|(known, _)| *known == word) {
+            Some((_, count)) => *count += 1,
+            None => counted.push((word, 1)),
+        }
+    }
+    counted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    let more = counted.len() > 2;
+    let shown = counted.iter().take(2).map(|(word, count)| format!("{count} {word}"));
+    let text = shown.collect::<Vec<_>>().join(", ");
+    (!counted.is_empty()).then(|| if more { format!("{text}, ...") } else { text })
+}
+
+/// Which colours are there.
+#[derive(Debug, Default)]
+struct Colours {
+    ok: bool,
+    bad: bool,
+    held: bool,
+}
+
+impl Colours {
+    fn note(&mut self, requests: &[&Request], bad: bool) {
+        let held = |it: &&Request| matches!(it.purpose, Purpose::Endless | Purpose::Handshake);
+        self.held |= requests.iter().any(held);
+        self.ok |= requests.iter().any(|it| !held(it) && !is_bad(it));
+        self.bad |= bad;
+    }
+
+    /// What each of them is.
+    fn legend(&self, svg: &mut String, bottom: f64) {
+        let names = [
+            (self.ok, "ok", "answered"),
+            (self.bad, "bad", "lost, or a probe that fails"),
+            (self.held, "held", "its client does not finish"),
+        ];
+        let mut x = LEFT;
+        let y = bottom + 38.0;
+        for (_, kind, name) in names.iter().filter(|(there, ..)| *there) {
+            let _ = write!(
+                svg,
+                r#"<rect class="{kind}" x="{x:.1}" y="{:.1}" width="10" height="10" rx="2"/><text x="{:.1}" y="{y:.1}">{name}</text>"#,
+                y - 9.0,
+                x + 15.0
+            );
+            x += 40.0 + 6.5 * name.len() as f64;
+        }
+    }
 }
 
 fn counts(requests: &[&Request]) -> String {
@@ -246,19 +326,23 @@ fn draw_bars(svg: &mut String, requests: &[&Request], scale: &Scale, y: f64) {
     }
 }
 
-/// The time in which new connections still arrive.
-fn window(svg: &mut String, phase: &Phase, terms: &Terms, scale: &Scale, bottom: f64) {
-    let (Some(told), PhaseName::Drain) = (phase.told_us(), phase.name) else { return };
+/// Where the time is in which new connections still arrive, from and to.
+fn shade(phase: &Phase, terms: &Terms, scale: &Scale) -> Option<(f64, f64)> {
+    let told = phase.told_us().filter(|_| phase.name == PhaseName::Drain)?;
     let (from, to) = (scale.x(told), scale.x(told + terms.window_ms() * 1000));
-    if to - from < 1.0 {
-        return;
-    }
+    (to - from >= 1.0).then_some((from, to))
+}
+
+/// The time in which new connections still arrive.
+fn window(svg: &mut String, (from, to): (f64, f64), bottom: f64) {
+    let top = HEAD - 4.0;
     let _ = write!(
         svg,
-        r#"<rect class="window" x="{from:.1}" y="{:.1}" width="{:.1}" height="{:.1}"><title>endpoints are being removed: new connections still arrive</title></rect>"#,
-        HEAD - 4.0,
+        r#"<rect class="window" x="{from:.1}" y="{top:.1}" width="{:.1}" height="{:.1}"/><text x="{:.1}" y="{:.1}">endpoints are being removed: new connections still arrive</text>"#,
         to - from,
-        bottom - HEAD + 4.0
+        bottom - top,
+        from + 4.0,
+        top + 13.0
     );
 }
 
@@ -291,14 +375,18 @@ fn moments(svg: &mut String, phase: &Phase, terms: &Terms, scale: &Scale, bottom
     // Another phase's.
     named.retain(|(at, _)| *at <= scale.to);
     named.sort();
-    // Where the last name of each row ends.
-    let mut ends = [f64::MIN; 3];
+    // What names take of each row, from and to; lines go through the rows below the name.
+    let mut taken: Vec<(usize, f64, f64)> = Vec::new();
     for (at, name) in &named {
         let x = scale.x(*at);
-        let row = ends.iter().position(|end| *end < x).unwrap_or(0);
-        ends[row] = x + 8.0 * name.len() as f64;
+        let wide = 7.0 * name.len() as f64 + 6.0;
+        let anchor = if x > RIGHT - wide { "end" } else { "start" };
+        let (from, to) = if anchor == "end" { (x - wide, x) } else { (x, x + wide) };
+        let free =
+            |row: &usize| taken.iter().all(|(other, a, b)| other != row || *b < from || to < *a);
+        let row = (0..3).find(free).unwrap_or(0);
+        taken.push((row, from, to));
         let y = 12.0 + 15.0 * row as f64;
-        let anchor = if x > RIGHT - 90.0 { "end" } else { "start" };
         let beside = if anchor == "end" { x - 3.0 } else { x + 3.0 };
         let _ = write!(
             svg,
@@ -330,61 +418,10 @@ fn axis(svg: &mut String, scale: &Scale, bottom: f64) {
     }
 }
 
-/// What the picture shows, for whoever cannot see it, and for whoever looks for the first time.
-fn story(phase: &Phase, terms: &Terms) -> String {
-    let Some(told) = phase.told_us() else {
-        return match phase.name {
-            PhaseName::FullStdout => {
-                let lost = phase.of(Purpose::Unread).filter(|it| it.outcome.is_lost()).count();
-                let all = count(phase.of(Purpose::Unread).count(), "request");
-                format!("While nobody read what it prints, {lost} of {all} had no answer.")
-            }
-            _ => "The process was not told to end.".to_owned(),
-        };
-    };
-    let since = |at: u64| duration(at.saturating_sub(told));
-    let mut told_of = Vec::new();
-    if let (PhaseName::Start, Some(ready)) = (phase.name, phase.ready_us) {
-        told_of.push(format!("Ready after {}.", duration(ready)));
-    }
-    let lost: Vec<&Request> = phase
-        .requests
-        .iter()
-        .filter(|request| {
-            let load =
-                matches!(request.purpose, Purpose::NewConnection | Purpose::Busy | Purpose::Slow);
-            load && request.end_us > told && request.outcome.is_lost()
-        })
-        .collect();
-    if phase.name == PhaseName::Drain {
-        let window = duration(terms.window_ms() * 1000);
-        told_of.push(match lost.first() {
-            None => format!(
-                "No request was lost. Shaded: the {window} after SIGTERM in which new connections still arrive."
-            ),
-            Some(first) => format!(
-                "{} lost after SIGTERM, the first {} after it. Shaded: the {window} in which new connections still arrive.",
-                count(lost.len(), "request"),
-                since(first.end_us)
-            ),
-        });
-    }
-    told_of.push(match &phase.exit {
-        Some(exit) if exit.killed => {
-            format!("It was killed {} after SIGTERM.", since(exit.at_us))
-        }
-        Some(exit) => {
-            format!("It ended {} after SIGTERM with exit code {}.", since(exit.at_us), exit.shown())
-        }
-        None => "Its end was not seen.".to_owned(),
-    });
-    told_of.join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::facts::proof::{Outcome, Output, Sent, Signal};
+    use crate::facts::proof::{Listener, Output, Sent, Signal};
 
     fn phase(requests: Vec<Request>) -> Phase {
         Phase {
@@ -413,6 +450,7 @@ mod tests {
             scheduler: None,
             collector: None,
             as_root: None,
+            shown: Vec::new(),
         }
     }
 
@@ -440,6 +478,43 @@ mod tests {
         for part in ["class=\"bad\"", "class=\"ok\"", ">SIGTERM<", ">exit 0<", "class=\"window\""] {
             assert!(picture.svg.contains(part), "{part}: {}", picture.svg);
         }
+    }
+
+    #[test]
+    fn why_requests_were_lost_is_said_and_stands_beside_them() {
+        let of = |at_us| new_connection(at_us, Outcome::Refused);
+        let mut drain = phase(vec![of(1_100_000), of(1_200_000), of(7_000_000)]);
+        drain.listeners = vec![Listener {
+            at_us: 10_000,
+            closed_us: Some(1_050_000),
+            address: [0, 0, 0, 0].into(),
+            port: 8080,
+        }];
+        let picture = picture(&drain, &Terms::default()).unwrap();
+        let why = "It stopped listening 50 ms after SIGTERM, and new connections went on arriving for 5.0 s: they were refused.";
+        assert!(picture.story.contains(why), "{}", picture.story);
+        // The third came when there were no endpoints any more.
+        assert!(picture.story.starts_with("2 requests lost"), "{}", picture.story);
+        for part in [
+            ">2 refused</text>",
+            ">lost, or a probe that fails</text>",
+            ">endpoints are being removed",
+        ] {
+            assert!(picture.svg.contains(part), "{part}: {}", picture.svg);
+        }
+    }
+
+    #[test]
+    fn names_of_moments_that_are_near_stand_below_each_other() {
+        let mut drain = phase(vec![new_connection(900_000, Outcome::answered(200, 2, false))]);
+        drain.exit = Some(Exit { at_us: 1_001_000, code: Some(0), signal: None, killed: false });
+        let terms = Terms { propagation_ms: 0, ..Terms::default() };
+        let svg = picture(&drain, &terms).unwrap().svg;
+        let row = |name: &str| {
+            let before = svg.split(&format!(">{name}<")).next().unwrap();
+            before.rsplit("y=\"").next().unwrap().to_owned()
+        };
+        assert_ne!(row("SIGTERM"), row("exit 0"), "{svg}");
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A secret that the process prints.
 
 use crate::case::process::ProcessCase;
+use crate::facts::proof::Shown;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -28,6 +29,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         .chain(trials)
         .flat_map(|phase| phase.output.lines.iter().map(move |line| (phase, line)));
     scraped(case, out);
+    elsewhere(case, out);
     let mut printed = lines.filter(|(_, line)| line.secret).peekable();
     let Some(&(phase, line)) = printed.peek() else { return Ok(()) };
     let stream = line.stream();
@@ -66,5 +68,41 @@ fn scraped(case: &ProcessCase<'_>, out: &mut Findings) {
             .note(case.repeat(phase))
             .fix(Fix::suggest("leave it out of names, labels and help of metrics")),
         );
+    }
+}
+
+/// In what it answers, and on the command line that all processes of the node may read.
+fn elsewhere(case: &ProcessCase<'_>, out: &mut Findings) {
+    let mut known: Vec<&str> = Vec::new();
+    for phase in case.phases() {
+        let argument = phase.shown.iter().any(|shown| shown.argument);
+        // The command line is shown by it as it is.
+        let repeats = |shown: &Shown| argument && shown.place.ends_with("/debug/pprof/cmdline");
+        for shown in phase.shown.iter().filter(|shown| !repeats(shown)) {
+            if known.contains(&shown.place.as_str()) {
+                continue;
+            }
+            known.push(&shown.place);
+            let (message, fix) = match shown.argument {
+                true => (
+                    "a value that was given as a secret stands on the command line of the process"
+                        .to_owned(),
+                    "give it as a variable or a file: whoever may look at processes of the node, or at /debug/pprof/cmdline, reads arguments",
+                ),
+                false => (
+                    format!(
+                        "the process shows a value that it was given as a secret {}",
+                        shown.place
+                    ),
+                    "leave it out of what is answered, and serve what is there for debugging on a port that nobody else reaches",
+                ),
+            };
+            let mut finding =
+                Finding::new(&RULE, message, &case.moment(phase, shown.at_us), shown.place.clone());
+            if !shown.text.is_empty() {
+                finding = finding.note(format!("around it: {}", shown.text));
+            }
+            out.push(finding.note(case.repeat(phase)).fix(Fix::suggest(fix)));
+        }
     }
 }

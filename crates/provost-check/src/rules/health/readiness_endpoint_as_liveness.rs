@@ -1,6 +1,7 @@
 //! A liveness probe that asks what the readiness probe asks.
 
 use crate::case::Case;
+use crate::facts::Fact;
 use crate::facts::workload::Action;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -90,13 +91,20 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
 fn same_endpoint(a: &Action, b: &Action) -> bool {
     match (a, b) {
         (
-            Action::HttpGet { path: p, port: q, scheme: s, host: h },
-            Action::HttpGet { path: p2, port: q2, scheme: s2, host: h2 },
+            Action::HttpGet { path: p, port: q, scheme: s, host: h, headers: n },
+            Action::HttpGet { path: p2, port: q2, scheme: s2, host: h2, headers: n2 },
         ) => {
-            let value = |port: &Option<crate::facts::Fact<crate::facts::objects::PortRef>>| {
+            let value = |port: &Option<Fact<crate::facts::objects::PortRef>>| {
                 port.as_ref().map(|port| port.value.clone())
             };
+            // By its headers a server may tell one from the other.
+            let values = |all: &[(Fact<String>, Fact<String>)]| {
+                let all = all.iter();
+                all.map(|(name, value)| (name.value.to_ascii_lowercase(), value.value.clone()))
+                    .collect::<Vec<_>>()
+            };
             p.value == p2.value
+                && values(n) == values(n2)
                 && value(q) == value(q2)
                 && s.value == s2.value
                 && h.as_deref() == h2.as_deref()

@@ -77,7 +77,7 @@ fn finding(case: &ProcessCase<'_>, phase: &Phase, line: &Logged<'_>, message: &s
 /// Lines that are there because of a request: they hold its path. Probes are often left out of traces,
 /// and rightly.
 fn scoped<'w>(case: &ProcessCase<'w>, phase: &'w Phase) -> Vec<Logged<'w>> {
-    let probed = |path: &str| case.terms().probes.iter().any(|probe| probe.path == path);
+    let probed = |path: &str| case.terms().is_probed(phase, path);
     let asked: Vec<(u64, &str)> = phase
         .of(Purpose::UnknownPath)
         .chain(phase.of(Purpose::Plain))

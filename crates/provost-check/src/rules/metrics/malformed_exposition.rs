@@ -64,20 +64,30 @@ fn finding(
     count: usize,
 ) -> Finding {
     let (path, what) = (&metrics.path, &problem.what);
-    let format = if scrape.is_open() { "OpenMetrics" } else { "the text format" };
+    let format = match scrape.is_open() {
+        _ if scrape.is_protobuf() => "protobuf",
+        true => "OpenMetrics",
+        false => "the text format",
+    };
     let message = match problem.effect {
         Effect::Refused => format!("Prometheus refuses what {path} says: {what}"),
         Effect::Dropped => format!("{what} on {path}: one of the two values is dropped"),
         Effect::Forbidden => format!("{format} forbids what {path} says: {what}"),
     };
     let place = case.moment(phase, scrape.at_us);
-    let label = format!("line {}: {}", problem.line, problem.text);
+    let label = match scrape.is_protobuf() {
+        true => format!("message {} of protobuf", problem.line),
+        false => format!("line {}: {}", problem.line, problem.text),
+    };
     let mut finding = Finding::new(&RULE, message, &place, label);
     finding = match problem.effect {
         // Prometheus asks for it when it is told to, and other readers do.
         Effect::Refused if scrape.after == After::TextOnly => finding
             .level(Level::Warn)
             .note("only when the text format alone is asked for; OpenMetrics is well"),
+        Effect::Refused if scrape.after == After::Protobuf => finding.level(Level::Warn).note(
+            "only when protobuf is asked for, as Prometheus does to scrape native histograms; the text is well",
+        ),
         Effect::Refused => {
             finding.note("one line loses the whole scrape: no series of the process is there")
         }
@@ -87,10 +97,11 @@ fn finding(
         }
     };
     if count > 1 {
-        finding = finding.note(format!("{} more lines have such a fault", count - 1));
+        let what = if scrape.is_protobuf() { "messages" } else { "lines" };
+        finding = finding.note(format!("{} more {what} have such a fault", count - 1));
     }
     finding.note(case.repeat(phase)).fix(Fix::suggest(
-        "let the library write the text: promhttp.Handler() escapes, orders and ends it",
+        "let the library write it: promhttp.Handler() escapes, orders and ends what it says",
     ))
 }
 

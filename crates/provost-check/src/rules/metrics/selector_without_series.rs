@@ -9,7 +9,7 @@ use crate::case::process::ProcessCase;
 use crate::case::queried::{NAMING, is_foreign};
 use crate::case::{Case, ObjectCase};
 use crate::facts::document::Node;
-use crate::facts::metrics::Scrape;
+use crate::facts::metrics::{After, Scrape};
 use crate::facts::proof::{Phase, PhaseName};
 use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
@@ -56,7 +56,9 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     if queries.is_empty() {
         return Err(Abstain::NotApplicable);
     }
-    let (phase, _, scrapes) = case.scraped()?;
+    let (phase, _, mut scrapes) = case.scraped()?;
+    // It is what some ask for; bounds are written otherwise in it.
+    scrapes.retain(|scrape| scrape.after != After::Protobuf);
     let recorded = recorded(&objects);
     let rewritten = container.scraped().is_some_and(|scraped| scraped.rewritten);
     let asked = Asked { phase, scrapes: &scrapes, container, rewritten };

@@ -1,6 +1,6 @@
 //! A liveness probe that fails because another service is down.
 
-use crate::case::outages::last_of;
+use crate::case::outages::{Told, last_of};
 use crate::case::process::{ProcessCase, duration, tally};
 use crate::facts::proof::{PhaseName, ProbeKind, Purpose};
 use crate::findings::{Abstain, Finding, Fix, Level};
@@ -26,12 +26,18 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let Some(probe) = case.terms().probe(ProbeKind::Liveness) else {
         return Err(Abstain::NotApplicable);
     };
+    let mut told = Told::default();
+    let mut judged = false;
     for outage in case.outages()? {
+        if told.is_known(&outage) {
+            continue;
+        }
         let before = outage.before(Purpose::Liveness);
         if before.is_empty() || before.iter().any(|request| !request.outcome.passes()) {
             // It fails without an outage, which is another rule's.
-            return Err(Abstain::NotApplicable);
+            continue;
         }
+        judged = true;
         let asked = outage.during(Purpose::Liveness);
         let failed = last_of(&asked, |request| !request.outcome.passes());
         let back = outage.after(Purpose::Liveness).iter().any(|it| it.outcome.passes());
@@ -39,7 +45,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let Some(first) = failed.first().filter(|_| failed.len() >= ENOUGH && back) else {
             continue;
         };
-        let names = case.dependencies();
+        told.add(&outage);
+        let names = &outage.names;
         let mut finding = Finding::new(
             &RULE,
             format!("the liveness probe of {} fails while {names} {}", probe.path, outage.words()),
@@ -61,7 +68,6 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
                     "have liveness say that this process is not stuck, and nothing of others; readiness may say that",
                 )),
         );
-        return Ok(());
     }
-    Ok(())
+    if judged { Ok(()) } else { Err(Abstain::NotApplicable) }
 }

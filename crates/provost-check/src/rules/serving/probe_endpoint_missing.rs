@@ -2,7 +2,7 @@
 
 use crate::case::process::{ProcessCase, said_of, tally};
 use crate::facts::proof::{Outcome, PhaseName, ProbeBy, Protocol, Request, health};
-use crate::findings::{Abstain, Finding, Level};
+use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// The pod never becomes ready, or is restarted for ever.
@@ -29,7 +29,10 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         // While it starts it may fail: the last answers are those of a process that has had its time.
         let asked: Vec<&Request> = phase.of(probe.kind.purpose()).collect();
         let last: Vec<&Request> = asked.iter().rev().take(3).rev().copied().collect();
+        // One that goes on sending is cut before it has read why.
+        let stranger = asked.iter().any(|request| request.outcome.wants_certificate());
         let wrong = |request: &&Request| match &request.outcome {
+            Outcome::Reset { bytes: 0 } | Outcome::Closed { bytes: 0 } => stranger,
             // NOT_SERVING, or a failure; what the health service does not know is another rule's.
             Outcome::Answered { grpc: Some(code), .. } => {
                 *code != health::OK
@@ -40,7 +43,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
             Outcome::Answered { status: 429 | 500.., .. } => false,
             Outcome::Answered { status, .. } => !(200..400).contains(status),
             Outcome::Refused | Outcome::Garbled | Outcome::NoTls { .. } => true,
-            Outcome::NoTrailers { .. } => true,
+            Outcome::NoTrailers { .. } | Outcome::SentOn => true,
             _ => false,
         };
         // Logins are another rule's.
@@ -74,6 +77,13 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         // That it speaks what it is asked by says nothing.
         if let Some(spoken) = spoken.filter(|spoken| !spoken.protocol.is_some_and(fits)) {
             finding = finding.note(said_of(spoken));
+        }
+        if stranger {
+            finding = finding
+                .note("the server wants a certificate of whoever asks, and a kubelet has none")
+                .fix(Fix::suggest(
+                    "answer probes on a port without TLS or without ClientAuth, or ask for certificates only where they matter (tls.VerifyClientCertIfGiven)",
+                ));
         }
         out.push(finding.note(case.repeat(phase)));
     }

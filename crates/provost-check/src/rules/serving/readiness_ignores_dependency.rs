@@ -1,6 +1,6 @@
 //! A readiness probe that passes while no request is served.
 
-use crate::case::outages::{failed, last_of};
+use crate::case::outages::{Told, failed, last_of};
 use crate::case::process::{ProcessCase, duration, tally};
 use crate::facts::proof::{PhaseName, ProbeKind, Purpose};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
@@ -31,19 +31,25 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     };
     let outages = case.outages()?;
-    if terms.is_probed(&terms.path) {
+    if outages.iter().any(|outage| terms.is_probed(outage.phase, &terms.path)) {
         let what = "what the process is there for; --path names it";
         return Err(Abstain::unknown(Reason::NotMeasured, what));
     }
+    let mut told = Told::default();
+    let mut judged = false;
     for outage in outages {
+        if told.is_known(&outage) {
+            continue;
+        }
         let before = outage.before(Purpose::Plain);
         let readiness = outage.before(Purpose::Readiness);
         if before.is_empty()
             || before.iter().any(|request| failed(request))
             || readiness.iter().any(|request| !request.outcome.passes())
         {
-            return Err(Abstain::NotApplicable);
+            continue;
         }
+        judged = true;
         let asked = outage.during(Purpose::Plain);
         let lost = last_of(&asked, failed);
         let ready = outage.during(Purpose::Readiness);
@@ -56,7 +62,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         else {
             continue;
         };
-        let names = case.dependencies();
+        told.add(&outage);
+        let names = &outage.names;
         let mut finding = Finding::new(
             &RULE,
             format!(
@@ -83,7 +90,6 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
                     "have readiness fail when requests would, unless all replicas share the dependency and an error is better than no endpoint",
                 )),
         );
-        return Ok(());
     }
-    Ok(())
+    if judged { Ok(()) } else { Err(Abstain::NotApplicable) }
 }

@@ -1,7 +1,7 @@
 //! A process that gives up at once, without a reason, when what it depends on is not there.
 
 use crate::case::process::{ProcessCase, duration};
-use crate::facts::proof::PhaseName;
+use crate::facts::proof::{Dependency, Phase, PhaseName};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -22,7 +22,7 @@ pub static RULE: Rule = Rule {
 const AT_ONCE_US: u64 = 1_000_000;
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
-    let phase = case.with_dependencies(PhaseName::WithoutDependency)?;
+    let runs = case.with_dependencies(PhaseName::WithoutDependency)?;
     if case.container().is_some_and(|case| case.workload().kind.is_batch()) {
         return Err(Abstain::NotApplicable);
     }
@@ -32,24 +32,40 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let what = "a start with the dependency that becomes ready";
         return Err(Abstain::unknown(Reason::NotMeasured, what));
     }
-    let Some(exit) = phase.exit.as_ref().filter(|_| phase.ended_by_itself()) else {
-        return Ok(());
-    };
-    let asked = &case.terms().dependencies;
-    let named = phase
-        .output
-        .lines
-        .iter()
-        .any(|line| asked.iter().any(|dependency| dependency.is_named_in(&line.text)));
-    if exit.at_us > AT_ONCE_US || (named && exit.code != Some(0)) {
-        return Ok(());
+    let mut told = false;
+    for phase in runs {
+        let (names, missing) = case.refusing(phase);
+        // Without all of them it ends as without one.
+        if missing.is_empty() || (told && missing.len() > 1) {
+            continue;
+        }
+        told |= without(case, phase, &names, &missing, out);
     }
-    let names = case.dependencies();
-    let told = match (named, phase.output.last_since(0)) {
+    Ok(())
+}
+
+/// Judges a start without some of them; whether there was something to tell.
+fn without(
+    case: &ProcessCase<'_>,
+    phase: &Phase,
+    names: &str,
+    missing: &[&Dependency],
+    out: &mut Findings,
+) -> bool {
+    let Some(exit) = phase.exit.as_ref().filter(|_| phase.ended_by_itself()) else {
+        return false;
+    };
+    let mut lines = phase.output.lines.iter();
+    let named = lines.any(|line| missing.iter().any(|it| it.is_named_in(&line.text)));
+    if exit.at_us > AT_ONCE_US || (named && exit.code != Some(0)) {
+        return false;
+    }
+    let printed = match (named, phase.output.last_since(0)) {
         (true, _) => "its exit code says that it has done its work".to_owned(),
         (false, Some(line)) => format!("it printed last: {}", line.shown()),
         (false, None) => "it printed nothing".to_owned(),
     };
+    let refuse = if missing.len() == 1 { "refuses" } else { "refuse" };
     let what = match named {
         true => "",
         false => ", and does not say so",
@@ -58,19 +74,19 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         Finding::new(
             &RULE,
             format!(
-                "the process ends after {} with exit code {} when {names} refuses connections{what}",
+                "the process ends after {} with exit code {} when {names} {refuse} connections{what}",
                 duration(exit.at_us),
                 exit.shown()
             ),
             &case.moment(phase, exit.at_us),
             "ended by itself",
         )
-        .note(told)
+        .note(printed)
         .note("the kubelet waits 10 s before the next start, then 20 s, 40 s, up to 5 min: when the dependency is back, the pod is not")
         .note(case.repeat(phase))
         .fix(Fix::suggest(
             "stay alive and not ready while it is not there, or end with a message that names it",
         )),
     );
-    Ok(())
+    true
 }

@@ -59,7 +59,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
                 continue;
             }
             // There an error is how the process says that it is not ready, as it should while it drains.
-            if case.terms().is_probed(&request.path) {
+            if case.terms().is_probed(phase, &request.path) {
                 not_ready = Some(request);
             } else {
                 lost.push(request);

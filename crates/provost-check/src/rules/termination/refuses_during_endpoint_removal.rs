@@ -36,7 +36,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         .filter(|request| request.at_us > told && request.at_us <= last)
         .collect();
     // Of a probe's path it is how the process says that it is not ready, as it should while it drains.
-    let not_ready = |request: &Request| request.outcome.fails() && terms.is_probed(&request.path);
+    let not_ready =
+        |request: &Request| request.outcome.fails() && terms.is_probed(phase, &request.path);
     let fails = |request: &Request| request.outcome.fails() && !not_ready(request);
     // What failed before SIGTERM fails for another reason.
     let failed =

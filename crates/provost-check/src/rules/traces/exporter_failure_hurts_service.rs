@@ -3,7 +3,7 @@
 use crate::case::process::ProcessCase;
 use crate::case::process::tally;
 use crate::facts::proof::telemetry::{Behaviour, Memory, Telemetry};
-use crate::facts::proof::{Outcome, Phase, PhaseName, Purpose, Request};
+use crate::facts::proof::{Phase, PhaseName, Purpose, Request};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -60,20 +60,22 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         );
         return Ok(());
     }
-    let bad = |request: &&Request| {
-        let failed = matches!(request.outcome, Outcome::Answered { status: 500.., .. });
-        request.outcome.is_lost() || failed || request.outcome == Outcome::TimedOut
-    };
+    let bad = |request: &&Request| request.outcome.is_no_help();
     if control.of(Purpose::Traced).any(|request| bad(&request)) {
         let what = "requests without a collector: with one they are not all answered either";
         return Err(Abstain::unknown(Reason::NotMeasured, what));
     }
     let unanswered: Vec<&Request> = phase.of(Purpose::Untaken).filter(bad).collect();
     if let Some(first) = unanswered.first() {
-        // So many at once may be too many for it, whoever takes its telemetry.
-        let mut same = phase.of(Purpose::Taken).peekable();
-        if same.peek().is_none() || same.any(|request| bad(&request)) {
-            let what = "requests without a collector: as many at once are not all answered with one either, or were not made";
+        // So many may be too many for it, or more than it allows, whoever takes its telemetry: a process that is asked
+        // for the same while all is taken shows it.
+        let taken = |run: &&Phase| run.telemetry.as_ref().is_some_and(Telemetry::takes_all);
+        let same = phase.repeats.iter().find(taken).filter(|run| {
+            let mut asked = run.of(Purpose::Untaken).peekable();
+            asked.peek().is_some() && !asked.any(|request| bad(&request))
+        });
+        if same.is_none() || phase.of(Purpose::Taken).any(|request| bad(&request)) {
+            let what = "requests without a collector: as many are not all answered with one either, or were not made";
             return Err(Abstain::unknown(Reason::NotMeasured, what));
         }
         let how = behaviour(telemetry, first.at_us);
@@ -85,7 +87,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
                 first.outcome.words(),
             ))
             .note(tally(unanswered))
-            .note("the same requests were all answered before, while it took what came")
+            .note("another process, asked for the same, answered all while its collector took what came")
             .fix(Fix::suggest(
                 "send in the background: sdktrace.WithBatcher instead of WithSyncer, and nothing that waits for the exporter in a handler",
             )),

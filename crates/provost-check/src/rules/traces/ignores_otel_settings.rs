@@ -48,8 +48,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     }
     // What is no success, and what a kubelet asks for, may be left out of traces.
     let served = |status: u16| (200..400).contains(&status);
-    let counts =
-        sent.sampled().any(|it| it.status.is_some_and(served) && !case.is_probed(&it.path));
+    let probed = |path: &str| case.terms().is_probed(phase, path);
+    let counts = sent.sampled().any(|it| it.status.is_some_and(served) && !probed(&it.path));
     if !counts {
         let what =
             "telemetry: no other path than that of probes was asked for; name one with --path";

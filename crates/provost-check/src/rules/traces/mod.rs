@@ -5,4 +5,5 @@ pub mod exporter_failure_hurts_service;
 pub mod ignores_otel_settings;
 pub mod loses_last_telemetry;
 pub mod no_outgoing_trace;
+pub mod unconventional_span_attributes;
 pub mod wrong_span_status;

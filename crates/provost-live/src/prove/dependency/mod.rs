@@ -66,11 +66,12 @@ impl Dependencies {
     /// When a port cannot be had.
     pub(super) async fn start(
         asked: &[Dependency],
-        state: State,
+        state: impl Fn(usize) -> State,
         beyond: Option<Rc<Beyond>>,
     ) -> Result<Self, String> {
         let mut started = Self::default();
-        for dependency in asked {
+        for (place, dependency) in asked.iter().enumerate() {
+            let state = state(place);
             let stub = Rc::new(Stub {
                 asked: dependency.clone(),
                 state: watch::Sender::new(state),
@@ -94,9 +95,10 @@ impl Dependencies {
         !self.all.is_empty()
     }
 
-    /// Has all of them do something else.
-    pub(super) fn turn(&self, state: State) {
-        for stub in &self.all {
+    /// Has one of them, or all, do something else.
+    pub(super) fn turn(&self, state: State, alone: Option<usize>) {
+        let all = self.all.iter().enumerate();
+        for (_, stub) in all.filter(|(place, _)| alone.is_none_or(|alone| alone == *place)) {
             stub.turns.borrow_mut().push((Instant::now(), state));
             stub.state.send_replace(state);
         }
@@ -258,22 +260,23 @@ mod tests {
         run(async {
             let port = free();
             let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            let dependencies = Dependencies::start(&asked(port), State::Up, None).await.unwrap();
+            let dependencies =
+                Dependencies::start(&asked(port), |_| State::Up, None).await.unwrap();
             let mut open = TcpStream::connect(to).await.unwrap();
             open.write_all(b"hello").await.unwrap();
             // It is silent, and there.
             let mut piece = [0; 8];
             assert!(timeout(AT_ONCE, open.read(&mut piece)).await.is_err());
-            dependencies.turn(State::Frozen);
+            dependencies.turn(State::Frozen, None);
             sleep(AT_ONCE * 3).await;
             assert!(timeout(AT_ONCE * 2, TcpStream::connect(to)).await.is_err());
-            dependencies.turn(State::Refusing);
+            dependencies.turn(State::Refusing, None);
             sleep(AT_ONCE).await;
             let error = TcpStream::connect(to).await.unwrap_err();
             assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
             let error = open.read(&mut piece).await.unwrap_err();
             assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
-            dependencies.turn(State::Up);
+            dependencies.turn(State::Up, None);
             sleep(AT_ONCE).await;
             drop(TcpStream::connect(to).await.unwrap());
             sleep(AT_ONCE).await;
@@ -282,6 +285,27 @@ mod tests {
             let ends: Vec<_> = one.links.iter().map(|link| (link.sent, link.by)).collect();
             assert_eq!(ends, [(5, Some(Side::Dependency)), (0, Some(Side::Process))]);
             assert_eq!(one.turns.len(), 4);
+        });
+    }
+
+    #[test]
+    fn one_fails_by_itself_while_the_other_is_there() {
+        run(async {
+            let ports = [free(), free()];
+            let both: Vec<Dependency> = ports.iter().flat_map(|port| asked(*port)).collect();
+            let only = |place| if place == 1 { State::Refusing } else { State::Up };
+            let dependencies = Dependencies::start(&both, only, None).await.unwrap();
+            sleep(AT_ONCE).await;
+            let open =
+                async |port: u16| TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await.is_ok();
+            assert_eq!((open(ports[0]).await, open(ports[1]).await), (true, false));
+            dependencies.turn(State::Up, Some(1));
+            dependencies.turn(State::Refusing, Some(0));
+            sleep(AT_ONCE).await;
+            assert_eq!((open(ports[0]).await, open(ports[1]).await), (false, true));
+            let turns: Vec<usize> =
+                dependencies.seen(Clock::now()).iter().map(|it| it.turns.len()).collect();
+            assert_eq!(turns, [2, 2]);
         });
     }
 
@@ -330,17 +354,17 @@ mod tests {
             std::thread::spawn(move || beyond::serve(&ours, &served));
             let beyond = Some(Rc::new(Beyond::new(theirs).unwrap()));
             let to = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-            let started = Dependencies::start(&dependencies, State::Up, beyond).await.unwrap();
+            let started = Dependencies::start(&dependencies, |_| State::Up, beyond).await.unwrap();
             let mut open = TcpStream::connect(to).await.unwrap();
             let mut piece = [0; 4];
             open.write_all(b"ping").await.unwrap();
             open.read_exact(&mut piece).await.unwrap();
             assert_eq!(&piece, b"ping");
-            started.turn(State::Frozen);
+            started.turn(State::Frozen, None);
             sleep(AT_ONCE).await;
             open.write_all(b"pong").await.unwrap();
             assert!(timeout(AT_ONCE * 2, open.read_exact(&mut piece)).await.is_err());
-            started.turn(State::Up);
+            started.turn(State::Up, None);
             open.read_exact(&mut piece).await.unwrap();
             assert_eq!(&piece, b"pong");
             drop(open);

@@ -2,10 +2,10 @@
 //! by JSON. Fields that are not looked at are skipped, whatever they are. Names are whole: whoever shows
 //! them looks for what is secret first, and cuts them then.
 
+use goformats::protobuf::{Fields, Malformed, Value};
 use provost_check::facts::proof::telemetry::{Kind, Span};
+use provost_check::model::semconv::NAMESPACES;
 use serde_json::Value as Json;
-
-use super::wire::{Fields, Malformed, Value};
 
 /// Spans of one message that are kept.
 const MOST_SPANS: usize = 20_000;
@@ -48,6 +48,20 @@ fn empty() -> Span {
         kind: 0,
         status: 0,
         http_status: None,
+        attributes: Some(Vec::new()),
+    }
+}
+
+/// Names of attributes of a span that are kept, and letters of each.
+const MOST_ATTRIBUTES: usize = 48;
+const MOST_NAME: usize = 60;
+
+/// Keeps the name of an attribute by which it is told what a span is of.
+fn note(span: &mut Span, key: &str) {
+    let names = span.attributes.get_or_insert_default();
+    let is_told = NAMESPACES.iter().any(|start| key.starts_with(start));
+    if is_told && names.len() < MOST_ATTRIBUTES && key.len() <= MOST_NAME {
+        names.push(key.to_owned());
     }
 }
 
@@ -101,7 +115,9 @@ fn span_of(bytes: &[u8]) -> Result<Span, Malformed> {
             (6, kind) => span.kind = u32::try_from(kind.number()?).unwrap_or(0),
             (9, attribute) => {
                 let (key, value) = attribute_of(attribute.bytes()?)?;
-                if is_status(&String::from_utf8_lossy(key))
+                let key = String::from_utf8_lossy(key);
+                note(&mut span, &key);
+                if is_status(&key)
                     && let Some(Value::Varint(status)) = value
                 {
                     span.http_status = u16::try_from(status).ok();
@@ -191,7 +207,9 @@ fn span_of_json(json: &Json) -> Result<Span, Malformed> {
         ..empty()
     };
     for attribute in list(json, "attributes")? {
-        if is_status(attribute["key"].as_str().unwrap_or_default()) {
+        let key = attribute["key"].as_str().unwrap_or_default();
+        note(&mut span, key);
+        if is_status(key) {
             let value = &attribute["value"]["intValue"];
             let status = value.as_u64().or_else(|| value.as_str()?.parse().ok());
             span.http_status = status.and_then(|status| u16::try_from(status).ok());
@@ -277,6 +295,7 @@ mod tests {
             kind: 2,
             status: 2,
             http_status: Some(404),
+            attributes: Some(vec!["http.response.status_code".to_owned()]),
         };
         Message { items: 1, spans: vec![span], services: vec!["checkout".to_owned()] }
     }

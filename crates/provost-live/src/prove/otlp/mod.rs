@@ -5,7 +5,6 @@
 pub mod decode;
 mod grpc;
 mod http;
-pub mod wire;
 
 use std::cell::{Cell, RefCell};
 use std::io::Read as _;

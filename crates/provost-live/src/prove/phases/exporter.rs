@@ -1,13 +1,16 @@
 //! Asked while nobody takes its telemetry: started while connections to the collector are refused, then
 //! asked as much as later while all is taken, so that what the requests alone do is known; then they are
 //! refused again, and at last come about and are never answered. Then told to end.
+//!
+//! Where requests go unanswered the same is done again with a collector that takes all: what is different then is the
+//! collector alone.
 
 use std::cell::Cell;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use provost_check::facts::proof::telemetry::{Behaviour, Memory};
+use provost_check::facts::proof::telemetry::{Behaviour, CONTROL, Memory};
 use provost_check::facts::proof::{Outcome, Purpose};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
@@ -37,6 +40,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MOST_BAD: u32 = 20;
 
 pub(super) async fn run(run: &mut Run<'_>) {
+    let control = run.plan.turn == CONTROL;
     if run.sink.is_none() || !run.become_ready().await {
         return;
     }
@@ -55,9 +59,9 @@ pub(super) async fn run(run: &mut Run<'_>) {
     if let Some(sink) = &run.sink {
         sink.forget();
     }
-    turn(run, Behaviour::Refuses).await;
+    turn(run, if control { Behaviour::Takes } else { Behaviour::Refuses }).await;
     singly(run, to, Purpose::Untaken).await;
-    turn(run, Behaviour::Hangs).await;
+    turn(run, if control { Behaviour::Takes } else { Behaviour::Hangs }).await;
     bursts(run, to, Purpose::Untaken).await;
     singly(run, to, Purpose::Untaken).await;
     run.terminate();

@@ -6,20 +6,27 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use provost_check::facts::proof::{Outcome, Probe, ProbeBy, Protocol, Purpose, Request};
+use provost_check::facts::proof::{
+    Outcome, Probe, ProbeBy, ProbeKind, Protocol, Purpose, Request, Shown,
+};
 use provost_check::model::hidden::Hidden;
-use provost_check::model::secret::masked;
+use provost_check::model::secret::{MASK, masked};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use super::kubelet;
 use crate::prove::connection::{Connection, Kept, get};
 use crate::prove::http2::{Http2, Reads};
 use crate::prove::process::Clock;
-use crate::prove::tls::{Offer, Stream};
 
 /// Requests that are kept.
 const MOST_REQUESTS: usize = 400_000;
 /// Letters of a `Location` that are kept.
 const MOST_LOCATION: usize = 200;
+/// Bytes of an answer that are searched for what is secret.
+const MOST_SEARCHED: usize = 64 << 10;
+/// Places where something secret was seen that are kept, and letters of what stands around it.
+const MOST_SHOWN: usize = 20;
+const MOST_AROUND: usize = 160;
 
 /// What is written down while the process runs.
 #[derive(Debug)]
@@ -32,15 +39,26 @@ pub(super) struct Log {
     protocols: RefCell<BTreeMap<u16, Protocol>>,
     /// What gRPC is asked for the health of.
     pub(super) service: String,
+    /// What probes send beside what every kubelet does.
+    headers: Vec<(ProbeKind, Vec<(String, String)>)>,
     /// What no report may show.
     hidden: Rc<Hidden>,
+    /// Where some of that was seen.
+    pub(super) shown: RefCell<Vec<Shown>>,
 }
 
 impl Log {
-    pub(super) fn new(clock: Clock, service: String, hidden: Rc<Hidden>) -> Self {
+    pub(super) fn new(
+        clock: Clock,
+        service: String,
+        headers: Vec<(ProbeKind, Vec<(String, String)>)>,
+        hidden: Rc<Hidden>,
+    ) -> Self {
         Self {
             clock,
             hidden,
+            headers,
+            shown: RefCell::default(),
             requests: RefCell::default(),
             lateness: RefCell::default(),
             protocols: RefCell::default(),
@@ -133,10 +151,13 @@ impl Log {
             return self.send(purpose, to, path, &request, patience).await;
         }
         let asked = if protocol.is_grpc() { self.service.as_str() } else { path };
-        self.keep_of(purpose, asked, protocol.is_grpc(), patience, async |sent| {
+        self.keep_of(purpose, asked, protocol.is_grpc(), patience, async |sent, kept| {
             let connection = Http2::open(to, protocol, Reads::AtOnce).await?;
             sent.set(Some(Instant::now()));
-            Ok(exchange(&connection, protocol, asked).await)
+            Ok(match protocol.is_grpc() {
+                true => connection.check(asked).await,
+                false => connection.get(asked, kept).await,
+            })
         })
         .await;
     }
@@ -151,11 +172,11 @@ impl Log {
         patience: Duration,
     ) {
         let protocol = self.protocol(to.port());
-        self.keep_of(purpose, path, false, patience, async |sent| {
+        self.keep_of(purpose, path, false, patience, async |sent, kept| {
             let mut connection = Connection::open_as(to, protocol).await?;
             connection.send(request).await?;
             sent.set(Some(Instant::now()));
-            Ok(connection.response().await)
+            Ok(connection.response_to(kept).await)
         })
         .await;
     }
@@ -165,26 +186,19 @@ impl Log {
         let patience = Duration::from_millis(probe.timeout_ms);
         let path = probe.path.as_str();
         let by_grpc = probe.by == ProbeBy::Grpc;
-        self.keep_of(purpose, path, by_grpc, patience, async |sent| {
-            let offer = match probe.by {
-                ProbeBy::Grpc => {
-                    let connection = Http2::open(to, Protocol::Grpc, Reads::AtOnce).await?;
-                    sent.set(Some(Instant::now()));
-                    return Ok(connection.check(path).await);
-                }
-                ProbeBy::Http => None,
-                ProbeBy::Https => Some(Offer::Both),
-            };
-            let stream = Stream::open(to, offer).await?;
-            if stream.is_h2() {
-                let connection = Http2::over(stream, to, Reads::AtOnce).await?;
+        let headers = self.headers.iter().find(|(kind, _)| *kind == probe.kind);
+        let headers = headers.map_or(&[][..], |(_, headers)| headers);
+        self.keep_of(purpose, path, by_grpc, patience, async |sent, kept| {
+            if by_grpc {
+                let connection = Http2::open(to, Protocol::Grpc, Reads::AtOnce).await?;
                 sent.set(Some(Instant::now()));
-                return Ok(connection.get(path, &mut Kept::default()).await);
+                return Ok(connection.check(path).await);
             }
-            let mut connection = Connection::over(stream);
-            connection.send(&get(path, &to.to_string(), 0)).await?;
-            sent.set(Some(Instant::now()));
-            Ok(connection.response().await)
+            if !headers.is_empty() {
+                // An echo of what it was sent is no leak.
+                kept.most = 0;
+            }
+            kubelet::ask(probe, headers, to, sent, kept).await
         })
         .await;
     }
@@ -195,16 +209,61 @@ impl Log {
         path: &str,
         grpc: bool,
         patience: Duration,
-        ask: impl AsyncFnOnce(&Cell<Option<Instant>>) -> Result<Outcome, Outcome>,
+        ask: impl AsyncFnOnce(&Cell<Option<Instant>>, &mut Kept) -> Result<Outcome, Outcome>,
     ) {
         let at = Instant::now();
         let sent = Cell::new(None);
-        let outcome = match timeout(patience, ask(&sent)).await {
+        let most = if self.hidden.is_empty() { 0 } else { MOST_SEARCHED };
+        let mut kept = Kept { most, ..Kept::default() };
+        let outcome = match timeout(patience, ask(&sent, &mut kept)).await {
             Ok(Ok(outcome) | Err(outcome)) => outcome,
             Err(_) => Outcome::TimedOut,
         };
-        self.keep(purpose, &shown(path, grpc), (at, sent.get()), outcome);
+        let shown = shown(path, grpc);
+        self.search(|| format!("in a header of the answer to {shown}"), &kept.head);
+        self.search(|| format!("in the answer to {shown}"), &kept.body);
+        self.keep(purpose, &shown, (at, sent.get()), outcome);
     }
+
+    /// Looks for what is secret, and notes the place where there is some.
+    pub(super) fn search(&self, place: impl FnOnce() -> String, bytes: &[u8]) -> bool {
+        self.search_in(place, bytes, false)
+    }
+
+    /// The same on the command line of the process.
+    pub(super) fn search_arguments(&self, bytes: &[u8]) -> bool {
+        self.search_in(|| "on its command line".to_owned(), bytes, true)
+    }
+
+    fn search_in(&self, place: impl FnOnce() -> String, bytes: &[u8], argument: bool) -> bool {
+        let Some(text) = around(&self.hidden, bytes) else { return false };
+        let place = place();
+        let mut shown = self.shown.borrow_mut();
+        if shown.len() < MOST_SHOWN && shown.iter().all(|known| known.place != place) {
+            let at_us = self.clock.now_us();
+            shown.push(Shown { at_us, place, text, argument });
+        }
+        true
+    }
+}
+
+/// What stands around a secret, without it; nothing where there is none.
+fn around(hidden: &Hidden, bytes: &[u8]) -> Option<String> {
+    if bytes.is_empty() || hidden.is_empty() {
+        return None;
+    }
+    let text = String::from_utf8_lossy(bytes);
+    let mut clean = text.clone().into_owned();
+    if !hidden.hide(&mut clean) {
+        return None;
+    }
+    // The first line that differs has it.
+    let lines = clean.lines().zip(text.lines());
+    let line = lines.into_iter().find(|(clean, text)| clean != text).map_or("", |(clean, _)| clean);
+    let at = line.find(MASK).unwrap_or(0);
+    let start = line.floor_char_boundary(at.saturating_sub(MOST_AROUND / 2));
+    let part: String = line.get(start..).unwrap_or_default().chars().take(MOST_AROUND).collect();
+    Some(masked(part.trim()).into_owned())
 }
 
 /// A connection by what is spoken where it goes.
@@ -274,7 +333,7 @@ mod tests {
     fn a_secret_at_the_cut_of_a_location_is_left_out() {
         let mut hidden = Hidden::default();
         hidden.add("hunter2hunter2");
-        let log = Log::new(Clock::now(), String::new(), Rc::new(hidden));
+        let log = Log::new(Clock::now(), String::new(), Vec::new(), Rc::new(hidden));
         let whole = format!("/{}hunter2hunter2", "a".repeat(MOST_LOCATION - 8));
         let mut outcome = Outcome::answered(302, 0, false);
         if let Outcome::Answered { location, .. } = &mut outcome {
@@ -283,5 +342,24 @@ mod tests {
         log.keep(Purpose::Plain, "/", (Instant::now(), None), outcome);
         let Some(Outcome::Answered { location: Some(kept), .. }) = log.last() else { panic!() };
         assert_eq!(kept, format!("/{}***", "a".repeat(MOST_LOCATION - 8)));
+    }
+
+    #[test]
+    fn what_is_secret_is_found_in_an_answer_and_left_out_of_what_is_told() {
+        let mut hidden = Hidden::default();
+        hidden.add("hunter2hunter2");
+        assert_eq!(around(&hidden, b"nothing"), None);
+        let body = format!(
+            "first\n{}: \"hunter2hunter2\", \"more\": {}",
+            "a".repeat(300),
+            "b".repeat(300)
+        );
+        let told = around(&hidden, body.as_bytes()).unwrap();
+        assert!(told.contains("a: \"***\", \"more\": bb") && told.len() <= MOST_AROUND, "{told}");
+        let log = Log::new(Clock::now(), String::new(), Vec::new(), Rc::new(hidden));
+        for _ in 0..2 {
+            assert!(log.search(|| "here".to_owned(), body.as_bytes()));
+        }
+        assert_eq!(log.shown.borrow().len(), 1);
     }
 }

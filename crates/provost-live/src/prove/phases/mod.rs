@@ -5,6 +5,7 @@ mod early;
 mod exporter;
 mod full;
 mod health;
+mod kubelet;
 mod limits;
 mod load;
 mod log;

@@ -33,14 +33,14 @@ pub(super) async fn run(run: &mut Run<'_>) {
     let around = Around { log: Rc::clone(&run.log), asked };
     around.ask_for(BEFORE).await;
     for state in [State::Frozen, State::Refusing] {
-        run.dependencies.turn(state);
+        run.dependencies.turn(state, run.plan.alone());
         let begun = Instant::now();
         around.ask_for(OUTAGE).await;
         while around.is_unseen() && begun.elapsed() < LONG_OUTAGE && !run.process.has_ended() {
             around.ask_once().await;
             sleep(PAUSE).await;
         }
-        run.dependencies.turn(State::Up);
+        run.dependencies.turn(State::Up, run.plan.alone());
         let back = Instant::now();
         while !around.ask_once().await && back.elapsed() < BACK && !run.process.has_ended() {
             sleep(PAUSE).await;

@@ -71,15 +71,18 @@ impl<'p> Run<'p> {
         // In the network of this machine the port may be that of the real one.
         let asked = plan.terms.dependencies.as_slice();
         let asked = if entered.namespaces { asked } else { &[] };
-        let state = match plan.phase {
-            PhaseName::WithoutDependency => State::Refusing,
-            _ => State::Up,
+        let without = plan.phase == PhaseName::WithoutDependency;
+        let alone = plan.alone();
+        let state = |place| match without && alone.is_none_or(|alone| alone == place) {
+            true => State::Refusing,
+            false => State::Up,
         };
         let dependencies = Dependencies::start(asked, state, beyond).await?;
         let process = Process::start(plan, entered).map_err(|error| error.0)?;
         let service = plan.terms.health_service().to_owned();
         let hidden = Rc::clone(&process.hidden);
-        let log = Rc::new(Log::new(process.clock, service, hidden));
+        let headers = plan.probe_headers.clone();
+        let log = Rc::new(Log::new(process.clock, service, headers, hidden));
         Ok(Self {
             plan,
             process,
@@ -122,10 +125,9 @@ impl<'p> Run<'p> {
 
     /// The port that load goes to: that of the terms, of the readiness probe, or the first opened.
     pub(super) fn port(&self) -> Option<u16> {
-        let terms = &self.plan.terms;
-        let probed = || terms.probe(ProbeKind::Readiness).map(|probe| probe.port);
         let opened = || self.process.listening().first().map(|(_, port)| *port);
-        terms.port.or_else(probed).or_else(opened)
+        let terms = &self.plan.terms;
+        terms.port_of(None).or_else(opened)
     }
 
     /// What is spoken on a port, as far as it was found out; HTTP/1.1 else.
@@ -309,6 +311,7 @@ impl<'p> Run<'p> {
             scheduler: self.scheduler,
             collector: self.collector,
             as_root: None,
+            shown: self.log.shown.take(),
             output,
             exit: self.exit,
             lateness_us,

@@ -16,6 +16,10 @@ const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-
 application/openmetrics-text;version=0.0.1;q=0.4,\
 text/plain;version=1.0.0;escaping=allow-utf-8;q=0.3,text/plain;version=0.0.4;q=0.2,*/*;q=0.1";
 
+/// As Prometheus asks first where it scrapes native histograms.
+const PROTOBUF: &str = "application/vnd.google.protobuf;\
+proto=io.prometheus.client.MetricFamily;encoding=delimited;q=0.6,text/plain;version=0.0.4;q=0.2";
+
 /// As a reader asks that knows no other format.
 const TEXT_ONLY: &str = "text/plain;version=0.0.4";
 
@@ -108,6 +112,13 @@ async fn measure(
     let (third, _) = again(run, endpoint, port, After::UnknownPaths, &read_second).await;
     metrics.scrapes.push(third);
 
+    let (mut binary, body) = ask(run, endpoint, port, After::Protobuf, PROTOBUF).await;
+    // Whoever has none answers with text, of which all is known.
+    if binary.answered() && binary.is_protobuf() {
+        let read = read(&body, &binary.content_type);
+        keep(&mut binary, &body, &read, None);
+        metrics.scrapes.push(binary);
+    }
     if is_open {
         let (mut text, body) = ask(run, endpoint, port, After::TextOnly, TEXT_ONLY).await;
         if text.answered() {
@@ -160,7 +171,7 @@ async fn ask(
         Err(_) => Outcome::TimedOut,
     };
     let end_us = run.process.clock.now_us();
-    let secret = hide(&mut kept.body, &run.process.hidden);
+    let secret = hide(&mut kept.body, &kept.content_type, &run.process.hidden);
     let scrape = Scrape {
         after,
         at_us,

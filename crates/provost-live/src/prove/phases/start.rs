@@ -13,6 +13,11 @@ use crate::prove::connection::get;
 /// How often each probe is made.
 const TIMES: usize = 3;
 
+/// `net/http/pprof` and `expvar`, and what services call what they were configured by.
+const DEBUG: [&str; 4] = ["/debug/pprof/cmdline", "/debug/vars", "/debug/config", "/debug/env"];
+/// Ports that are asked for it.
+const MOST_PORTS: usize = 4;
+
 /// No service has it. A handler that answers it well answers anything.
 pub(super) const UNKNOWN: &str = "/provost-asks-for-what-is-not-there";
 
@@ -53,6 +58,7 @@ pub(super) async fn run(run: &mut Run<'_>) {
         health::run(run).await;
         scrapes::run(run).await;
         run.log.ask(Purpose::Plain, to, &run.plan.terms.path, patience).await;
+        debug(run).await;
         // Their heads are written by hand, which HTTP/2 compresses. Inside of TLS most speak both.
         let hostile = if speaks_http1(protocol) { hostile() } else { Vec::new() };
         for (path, header) in hostile {
@@ -77,10 +83,13 @@ pub(super) async fn run(run: &mut Run<'_>) {
 /// path than readiness itself, there is nothing to ask for. One that fails is asked until it does not.
 async fn first(run: &Run<'_>) {
     let terms = &run.plan.terms;
-    let other = terms.probe(ProbeKind::Readiness).is_some_and(|probe| probe.path != terms.path);
+    let port = run.port();
+    let other = terms
+        .probe(ProbeKind::Readiness)
+        .is_some_and(|probe| probe.path != terms.path || Some(probe.port) != port);
     // Of a gRPC service nothing is known to ask for but its health.
     let asks = |port: &u16| other && !run.protocol(*port).is_grpc();
-    let Some(port) = run.port().filter(asks) else { return };
+    let Some(port) = port.filter(asks) else { return };
     let to = run.to(port);
     let deadline = Instant::now() + LATE;
     loop {
@@ -90,6 +99,37 @@ async fn first(run: &Run<'_>) {
             return;
         }
         sleep(BETWEEN).await;
+    }
+}
+
+/// What Go services have for whoever looks for a fault, where something secret was given to this one: whoever
+/// reaches the port may ask for it, too.
+async fn debug(run: &mut Run<'_>) {
+    if run.plan.secrets.is_empty() {
+        return;
+    }
+    for (name, words) in children::command_lines(run.process.id()) {
+        match name {
+            None => run.log.search_arguments(&words),
+            Some(name) => run
+                .log
+                .search(|| format!("on the command line of {name}, which it started"), &words),
+        };
+    }
+    let mut ports: Vec<u16> = run.process.listening().iter().map(|(_, port)| *port).collect();
+    ports.sort_unstable();
+    ports.dedup();
+    for port in ports.into_iter().take(MOST_PORTS) {
+        let spoken = run.speaks(port).await;
+        if !spoken || run.protocol(port).is_grpc() {
+            continue;
+        }
+        for path in DEBUG {
+            run.log.ask(Purpose::Debug, run.to(port), path, FIRST).await;
+            if run.log.last() == Some(Outcome::TimedOut) {
+                break;
+            }
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use provost_check::facts::proof::telemetry::{Behaviour, Traced};
+use provost_check::facts::proof::telemetry::{Behaviour, CONTROL, Traced};
 use provost_check::facts::proof::{Otlp, Outcome, PhaseName, Purpose, TRACE_HIGH, TRACE_LOW};
 use provost_check::model::hidden::Hidden;
 use tokio::time::{Instant, sleep, timeout};
@@ -40,7 +40,7 @@ pub(super) async fn sink(
 ) -> Result<(Option<Sink>, Cow<'_, Plan>), String> {
     let Some(otlp) = &plan.terms.otlp else { return Ok((None, Cow::Borrowed(plan))) };
     let behaviour = match plan.phase {
-        PhaseName::ExporterFailure => Behaviour::Refuses,
+        PhaseName::ExporterFailure if plan.turn != CONTROL => Behaviour::Refuses,
         _ => Behaviour::Takes,
     };
     let mut hidden = Hidden::default();

@@ -20,7 +20,7 @@ pub(super) async fn run(run: &mut Run<'_>) {
     }
     let ready = timeout(ABSENT, run.become_ready()).await.unwrap_or(false);
     if !ready && !run.process.has_ended() {
-        run.dependencies.turn(State::Up);
+        run.dependencies.turn(State::Up, run.plan.alone());
         let _ = timeout(BACK, run.become_ready()).await;
     }
     tokio::time::sleep(SETTLE).await;

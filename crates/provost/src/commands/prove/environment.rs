@@ -7,15 +7,27 @@ use std::path::Path;
 use anyhow::Result;
 use provost_check::artifact::mmap;
 use provost_check::case::Case;
-use provost_check::case::env::EnvSource;
+use provost_check::case::env::{EnvSource, Environment, Lookup};
+use provost_check::facts::container::EnvValue;
 use provost_check::findings::{Abstain, Reason};
+use provost_check::model::env::{self, Found};
 use provost_check::model::secret;
 
+use super::canary::{self, Kind};
+use super::certificate::{self, Pair};
+use super::fields;
 use crate::args::ProveArgs;
 use crate::exit::Mistake;
 
 /// Bytes of a file of variables.
 const MOST_ENV_FILE: u64 = 1 << 20;
+
+/// The ConfigMap with the certificate of the API server's authority, which every namespace has
+/// (pkg/controller/certificates/rootcacertpublisher).
+pub(super) const ROOT_CA: &str = "kube-root-ca.crt";
+
+/// Services whose names a certificate has.
+const MOST_NAMES: usize = 16;
 
 /// Bytes of a secret that can be told from other text.
 const SHORTEST: usize = 6;
@@ -33,6 +45,8 @@ pub(super) struct Given {
     pub(super) said: Vec<String>,
     /// What was made up, by what it stands for: a variable and a file of the same key are the same.
     canaries: BTreeMap<String, String>,
+    /// Certificates by the Secret that they stand in for.
+    pairs: BTreeMap<String, Pair>,
 }
 
 /// Composes it.
@@ -82,7 +96,11 @@ impl Given {
             let forms = [secret, escaped.trim_matches('"'), html.trim_matches('"')];
             for line in forms.into_iter().flat_map(str::lines) {
                 let line = line.trim();
-                if line.len() >= SHORTEST && !self.secrets.iter().any(|known| known == line) {
+                // What every PEM begins with is no secret.
+                if line.len() >= SHORTEST
+                    && !line.starts_with("-----")
+                    && !self.secrets.iter().any(|known| known == line)
+                {
                     self.secrets.push(line.to_owned());
                 }
             }
@@ -92,13 +110,66 @@ impl Given {
     /// Stands for what is secret: whoever prints it has printed a secret, and no real one was needed to
     /// see that.
     pub(super) fn canary(&mut self, of: &str) -> String {
+        self.made_up(of, Kind::Text, None)
+    }
+
+    /// The same for a key of a Secret, of the kind that is read there.
+    pub(super) fn of_secret(&mut self, case: &Case<'_>, name: &str, key: &str) -> (String, Kind) {
+        let object = case.named_object("Secret", name).ok().flatten();
+        let secret_type = object.and_then(|object| object.node().get("type")?.as_str());
+        let kind = Kind::of(secret_type, key);
+        let pair = kind.is_of_pair().then(|| self.pair(case, name)).flatten();
+        let made = self.made_up(&format!("key {key} of Secret {name}"), kind, pair.as_ref());
+        (made, kind)
+    }
+
+    /// The certificate of a Secret and its key, which belong to each other.
+    pub(super) fn pair(&mut self, case: &Case<'_>, secret: &str) -> Option<Pair> {
+        if !self.pairs.contains_key(secret) {
+            let namespace = &case.of.object.meta.namespace.value;
+            let services = case.of.services().map(|(service, _)| service.meta.name());
+            let name = case.container.name.as_ref().map_or("container", |name| &name.value);
+            let mut hosts: Vec<String> = vec!["localhost".to_owned()];
+            for service in services.take(MOST_NAMES) {
+                hosts.push(service.to_owned());
+                hosts.push(format!("{service}.{namespace}.svc"));
+                hosts.push(format!("{service}.{namespace}.svc.cluster.local"));
+            }
+            let made = certificate::make(name, &hosts).ok()?;
+            self.pairs.insert(secret.to_owned(), made);
+        }
+        self.pairs.get(secret).cloned()
+    }
+
+    /// Of the certificates that were made up the one that a server surely knows: its authority is in the same Secret.
+    pub(super) fn client(&self) -> Option<&Pair> {
+        let mut own = self.pairs.iter().filter(|(secret, _)| secret.as_str() != ROOT_CA);
+        own.next().filter(|_| own.next().is_none()).map(|(_, pair)| pair)
+    }
+
+    fn made_up(&mut self, of: &str, kind: Kind, pair: Option<&Pair>) -> String {
         if let Some(known) = self.canaries.get(of) {
             return known.clone();
         }
-        let canary = format!("canary-{:x}-{}", std::process::id(), self.secrets.len());
-        self.secrets.push(canary.clone());
-        self.canaries.insert(of.to_owned(), canary.clone());
-        canary
+        let text = format!("canary-{:x}-{}", std::process::id(), self.canaries.len());
+        let made = canary::make(kind, &text, pair);
+        self.secrets.extend(made.secret);
+        self.canaries.insert(of.to_owned(), made.text.clone());
+        made.text
+    }
+
+    /// A header that a probe sends: secret when its name says so.
+    pub(super) fn sends(&mut self, name: &str, value: &str) {
+        if secret::is_secret_header(name) && value.len() >= SHORTEST {
+            self.secrets.push(value.to_owned());
+        }
+    }
+
+    /// Says it once.
+    pub(super) fn say(&mut self, said: String) {
+        if !self.said.contains(&said) {
+            self.said.push(said);
+        }
     }
 
     /// A value that the user gave: secret when its name says so.
@@ -112,6 +183,7 @@ impl Given {
 
 fn of_manifest(case: &Case<'_>, given: &mut Given, image_too: bool) {
     let environment = case.environment();
+    let mut open: Vec<(&str, &Abstain)> = Vec::new();
     for (name, variable) in environment.iter() {
         if variable.source == EnvSource::Image && !image_too {
             continue;
@@ -121,18 +193,42 @@ fn of_manifest(case: &Case<'_>, given: &mut Given, image_too: bool) {
                 given.may_be_secret(name, value);
                 given.variables.insert(name.to_owned(), value.clone());
             }
-            Err(Abstain::Unknown { reason: Reason::ValueFromSecret, needs }) => {
-                let canary = given.canary(needs);
-                given.said.push(format!("{name} is of a Secret; a value was made up for it"));
-                given.variables.insert(name.to_owned(), canary);
-            }
-            Err(Abstain::Unknown { reason: Reason::ValueFromField, .. }) => {
-                given.said.push(format!("{name} is only known on a node, and was left out"));
-            }
-            Err(Abstain::Unknown { needs, .. }) => {
-                given.said.push(format!("{name} was left out: {needs} is not known"));
-            }
             Err(Abstain::NotApplicable) => {}
+            Err(why) => open.push((name, why)),
+        }
+    }
+    // In the order in which they are written: one may hold those before it.
+    let written: BTreeMap<&str, usize> = case
+        .container
+        .env
+        .iter()
+        .enumerate()
+        .map(|(at, it)| (it.name.value.as_str(), at))
+        .collect();
+    open.sort_by_key(|(name, _)| written.get(name).copied());
+    for (name, why) in open {
+        let entry = written.get(name).and_then(|at| case.container.env.get(*at));
+        let made = match entry.map(|entry| &entry.value) {
+            Some(value) => composed(case, name, value, &environment, given),
+            None if matches!(why, Abstain::Unknown { reason: Reason::ValueFromSecret, .. }) => {
+                let canary = given.canary(&format!("{name} by envFrom"));
+                given.say(format!("{name} is of a Secret; a value was made up for it"));
+                Some(canary)
+            }
+            None => None,
+        };
+        match (made, why) {
+            (Some(made), _) => {
+                // What was made up is known; what is put together with it may be secret by its name.
+                if entry.is_some_and(|entry| matches!(entry.value, EnvValue::Literal(_))) {
+                    given.may_be_secret(name, &made);
+                }
+                given.variables.insert(name.to_owned(), made);
+            }
+            (None, Abstain::Unknown { needs, .. }) => {
+                given.say(format!("{name} was left out: {needs} is not known"));
+            }
+            (None, Abstain::NotApplicable) => {}
         }
     }
     let known = given.variables.keys().filter(|name| {
@@ -141,8 +237,57 @@ fn of_manifest(case: &Case<'_>, given: &mut Given, image_too: bool) {
     });
     given.set = known.cloned().collect();
     if let Some(Abstain::Unknown { needs, .. }) = environment.open() {
-        given.said.push(format!("variables may be missing: {needs} is not known"));
+        given.say(format!("variables may be missing: {needs} is not known"));
     }
+}
+
+/// What stands for a value that only a cluster has: of a Secret, of the pod or its node, or put together with such
+/// a one.
+fn composed(
+    case: &Case<'_>,
+    name: &str,
+    value: &EnvValue,
+    environment: &Environment,
+    given: &mut Given,
+) -> Option<String> {
+    let field = match value {
+        EnvValue::SecretKey(key) => {
+            let (made, kind) = given.of_secret(case, &key.name.value, &key.key.value);
+            let what = if kind == Kind::Text { "a value" } else { kind.words() };
+            given.say(format!("{name} is of a Secret; {what} was made up for it"));
+            return Some(made);
+        }
+        EnvValue::Literal(text) => return expanded(&text.value, environment, given),
+        EnvValue::Field(path) => fields::of_pod(case, &path.value),
+        EnvValue::Resource { resource, divisor, container } => fields::of_resource(
+            case,
+            &resource.value,
+            divisor.as_ref().map(|it| it.value.as_str()),
+            container.as_ref().map(|it| it.value.as_str()),
+        ),
+        EnvValue::ConfigMapKey(_) | EnvValue::Other(_) => None,
+    }?;
+    if field.made_up {
+        given.say(format!("{name} is only known on a node; {} stands for it", field.text));
+    }
+    Some(field.text)
+}
+
+/// A text with `$(NAME)` in it; nothing where the value of one is not known.
+fn expanded(text: &str, environment: &Environment, given: &Given) -> Option<String> {
+    let lookup = |name: &str| match environment.lookup(name) {
+        // The kubelet does not know what an image sets.
+        Lookup::Set(variable) if variable.source == EnvSource::Image => Found::Nothing,
+        Lookup::Set(_) => given.variables.get(name).map_or(Found::Maybe, |it| Found::Value(it)),
+        Lookup::Unset => Found::Nothing,
+        Lookup::Unknown(_) => Found::Maybe,
+    };
+    env::expand(text, lookup).text
+}
+
+/// A word of a command line as the kubelet writes it out, before the command line of ours outranks variables.
+pub(super) fn word(text: &str, container: &Case<'_>, given: &Given) -> String {
+    expanded(text, &container.environment(), given).unwrap_or_else(|| text.to_owned())
 }
 
 /// `NAME=VALUE` lines; empty ones and comments are passed over.

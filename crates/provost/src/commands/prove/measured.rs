@@ -20,8 +20,10 @@ use provost_check::rules::RULES;
 use provost_check::rules::engine::{Profile, Selection};
 use provost_check::rules::rule::{Need, Rule};
 use provost_live::cgroup::Groups;
-use provost_live::prove::{Harness, Plan};
+use provost_live::prove::plan::ClientCertificate;
+use provost_live::prove::{Harness, Plan, tls};
 
+use super::environment::Given;
 use super::image::{self, Unpacked};
 use super::{dependencies, environment, runs, settings, telemetry, terms, volumes};
 use crate::args::{Cli, ProveArgs, READY_WITHIN};
@@ -33,6 +35,9 @@ use crate::{config, output};
 
 /// An executable larger than this is not read for its digest.
 const LARGEST_BINARY: u64 = 8 << 30;
+
+/// Bytes of a certificate and those above it.
+const MOST_CERTIFICATE: u64 = 1 << 20;
 
 /// What the harness may add to a measurement, in microseconds, before that has to be said.
 const LATE_US: u64 = 2_000;
@@ -176,6 +181,8 @@ fn plan(
     };
     let mut terms = terms::of(args, container.as_ref(), &world.settings);
     (terms.user, terms.user_unsaid) = (Some(who.user), who.unsaid);
+    let probe_headers = terms::headers(container.as_ref(), &mut terms, &mut given);
+    let client = client(args, &mut given)?;
     terms.dependencies = dependencies::of(args, &terms, &given)?;
     terms.otlp = telemetry::of(args, &terms.dependencies, &mut given);
     runs::phases(args, &terms)?;
@@ -186,7 +193,7 @@ fn plan(
     });
     let started = match (&image, &args.binary) {
         (Some(image), _) => image.start(args, container.as_ref(), &mut given, harness, stop)?,
-        (None, Some(binary)) => start(args, binary, world, container.as_ref(), &mut said)?,
+        (None, Some(binary)) => start(args, binary, world, container.as_ref(), &given, &mut said)?,
         (None, None) => return Err(Mistake::new("nothing to run: name it with --binary").into()),
     };
     said.append(&mut given.said);
@@ -212,6 +219,8 @@ fn plan(
         volumes: volumes.there,
         absent: volumes.absent,
         terms,
+        probe_headers,
+        client,
         ports: container.as_ref().map(declared).unwrap_or_default(),
         changed: None,
         early_us: 0,
@@ -275,12 +284,21 @@ fn declared(case: &Case<'_>) -> BTreeSet<u16> {
 fn arguments(
     args: &ProveArgs,
     container: Option<&Case<'_>>,
+    given: &Given,
     said: &mut Vec<String>,
 ) -> Vec<String> {
     if !args.arguments.is_empty() {
         return args.arguments.clone();
     }
     let Some(case) = container else { return Vec::new() };
+    // What the manifest says is written out by the kubelet, what the image says is not.
+    let manifest = [&case.container.command, &case.container.args];
+    let written: Vec<&str> =
+        manifest.into_iter().flatten().flatten().map(|word| word.value.as_str()).collect();
+    let word = |word: &Fact<String>| match written.contains(&word.value.as_str()) {
+        true => environment::word(&word.value, case, given),
+        false => word.value.clone(),
+    };
     match case.command_line() {
         Ok(line) if line.shell_form => {
             said.push(
@@ -289,11 +307,36 @@ fn arguments(
             );
             Vec::new()
         }
-        Ok(line) => line.argv.iter().skip(1).map(|word| word.value.clone()).collect(),
+        Ok(line) => line.argv.iter().skip(1).map(word).collect(),
         Err(_) => {
             let args = case.container.args.iter().flatten();
-            args.map(|word| word.value.clone()).collect()
+            args.map(word).collect()
         }
+    }
+}
+
+/// Who asks, where the server wants to know: as it was said, or by the certificate that stands in the server's own
+/// Secret, which is its own authority.
+fn client(args: &ProveArgs, given: &mut Given) -> Result<Option<ClientCertificate>, Mistake> {
+    let (Some(certificates), Some(key)) = (&args.client_cert, &args.client_key) else {
+        let own = given.client();
+        return Ok(own.map(|pair| ClientCertificate {
+            certificates: pair.certificate.clone(),
+            key: pair.key.clone(),
+            made_up: true,
+        }));
+    };
+    let read = |flag: &str, path: &String| {
+        let bytes = mmap::read_text(Path::new(path), MOST_CERTIFICATE, true)
+            .map_err(|error| Mistake::new(format!("{flag}: cannot read {path}: {error}")))?;
+        String::from_utf8(bytes.to_vec())
+            .map_err(|_| Mistake::new(format!("{flag}: {path} is no PEM")))
+    };
+    let (certificates, key) = (read("--client-cert", certificates)?, read("--client-key", key)?);
+    let client = ClientCertificate { certificates, key, made_up: false };
+    match tls::check(&client) {
+        Ok(()) => Ok(Some(client)),
+        Err(why) => Err(Mistake::new(format!("--client-cert, --client-key: {why}"))),
     }
 }
 
@@ -339,6 +382,7 @@ fn start(
     binary: &str,
     world: &World,
     container: Option<&Case<'_>>,
+    given: &Given,
     said: &mut Vec<String>,
 ) -> Result<Started> {
     let sha256 = digest(binary)?;
@@ -348,7 +392,7 @@ fn start(
     Ok(Started {
         path,
         called: None,
-        arguments: arguments(args, container, said),
+        arguments: arguments(args, container, given, said),
         directory: directory(args, container),
         tree: None,
         program: Program { path: binary.to_owned(), sha256 },
@@ -417,6 +461,8 @@ fn command(args: &ProveArgs) -> String {
     args.path.iter().for_each(|path| flag("--path", path));
     args.slow_path.iter().for_each(|path| flag("--slow-path", path));
     args.websocket.iter().for_each(|path| flag("--websocket", path));
+    args.client_cert.iter().for_each(|path| flag("--client-cert", path));
+    args.client_key.iter().for_each(|path| flag("--client-key", path));
     args.metrics_path.iter().for_each(|path| flag("--metrics-path", path));
     args.metrics_port.iter().for_each(|port| flag("--metrics-port", &port.to_string()));
     if args.rate != RATE {

@@ -1,6 +1,9 @@
 //! `provost prove`
 
+mod canary;
+mod certificate;
 mod environment;
+mod fields;
 mod terms;
 
 use anyhow::Result;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 use provost_check::facts::proof::storm::RUNS;
+use provost_check::facts::proof::telemetry::CONTROL;
 use provost_check::facts::proof::{Phase, PhaseName, Proof, Stage, Terms, shown_user};
 use provost_check::rules::RULES;
 use provost_check::rules::rule::Need;
@@ -26,6 +27,9 @@ const ALLOWANCE: Duration = Duration::from_secs(60);
 /// Phases that run by themselves, before all others.
 const QUIET: [PhaseName; 4] =
     [PhaseName::Start, PhaseName::Drain, PhaseName::Load, PhaseName::Throttled];
+
+/// Dependencies that fail by themselves, each in a run of its own beside the one in which all do.
+pub(super) const MOST_ALONE: usize = 8;
 
 /// What the outages of dependencies may take.
 const OUTAGES: Duration = Duration::from_secs(60);
@@ -162,7 +166,7 @@ impl Measuring<'_> {
         let side_by_side = told
             .last()
             .is_some_and(|(_, result)| result.as_ref().is_ok_and(|it| it.stage.has_own_network()));
-        for group in groups(self.wanted) {
+        for group in groups(self.wanted, plan.terms.dependencies.len()) {
             let one = |&(phase, turn): &(PhaseName, u32)| match phase {
                 PhaseName::Limits => traced(Plan { phase, turn, ..plan.clone() }),
                 _ => Plan { phase, turn, ..plan.clone() },
@@ -175,6 +179,16 @@ impl Measuring<'_> {
             for some in group.chunks(if side_by_side { group.len().max(1) } else { 1 }) {
                 told.extend(self.together(some));
             }
+        }
+        // What fails without a collector may fail with one: the same requests of the same process show it.
+        let failed = told.iter().any(|(phase, result)| {
+            let run = result.as_ref().ok().and_then(|it| it.phase.as_ref().ok());
+            *phase == PhaseName::ExporterFailure
+                && run.is_some_and(Phase::leaves_untaken_unanswered)
+        });
+        if failed {
+            plan.phase = PhaseName::ExporterFailure;
+            told.push((plan.phase, measure(&Plan { turn: CONTROL, ..plan.clone() })));
         }
         if has(PhaseName::Settings) {
             self.bar.set_message(PhaseName::Settings.name());
@@ -216,18 +230,22 @@ impl Measuring<'_> {
 
 /// Phases that run side by side, group by group, and which turn of each: those that only wait; then the
 /// runs of the storm; then what asks as fast as it can, by which others would be late.
-fn groups(wanted: &[PhaseName]) -> Vec<Vec<(PhaseName, u32)>> {
+fn groups(wanted: &[PhaseName], dependencies: usize) -> Vec<Vec<(PhaseName, u32)>> {
+    let alone = if dependencies > 1 { dependencies.min(MOST_ALONE) as u32 } else { 0 };
     let others = wanted.iter().copied().filter(|phase| !QUIET.contains(phase));
-    let (mut waiting, mut storm, mut alone) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut waiting, mut storm, mut quickly) = (Vec::new(), Vec::new(), Vec::new());
     for phase in others {
         match phase {
             PhaseName::Settings => {}
             PhaseName::Storm => storm.extend((0..RUNS).map(|turn| (phase, turn))),
-            PhaseName::ExporterFailure => alone.push((phase, 0)),
+            PhaseName::ExporterFailure => quickly.push((phase, 0)),
+            PhaseName::WithoutDependency | PhaseName::Outage => {
+                waiting.extend((0..=alone).map(|turn| (phase, turn)));
+            }
             _ => waiting.push((phase, 0)),
         }
     }
-    [waiting, storm, alone].into_iter().filter(|group| !group.is_empty()).collect()
+    [waiting, storm, quickly].into_iter().filter(|group| !group.is_empty()).collect()
 }
 
 /// Has the runtime print how many threads run Go code, ten times a second, beside what it is told already.
@@ -298,7 +316,7 @@ mod tests {
 
     #[test]
     fn what_asks_at_full_speed_runs_beside_nothing() {
-        let groups = groups(&PhaseName::ALL);
+        let groups = groups(&PhaseName::ALL, 1);
         let with =
             |phase: PhaseName| groups.iter().filter(move |it| it.iter().any(|of| of.0 == phase));
         let alone: Vec<_> = with(PhaseName::ExporterFailure).collect();
@@ -309,5 +327,15 @@ mod tests {
             assert_eq!(with(phase).count(), usize::from(!elsewhere), "{phase:?}");
         }
         assert_eq!(groups.iter().flatten().filter(|it| it.0 == PhaseName::Storm).count(), 4);
+    }
+
+    #[test]
+    fn each_of_several_dependencies_fails_by_itself() {
+        let of = |dependencies| {
+            let groups = groups(&[PhaseName::Outage], dependencies);
+            groups.into_iter().flatten().map(|(_, turn)| turn).collect::<Vec<_>>()
+        };
+        assert_eq!((of(1), of(2)), (vec![0], vec![0, 1, 2]));
+        assert_eq!(of(100).len(), MOST_ALONE + 1);
     }
 }

@@ -1,5 +1,7 @@
 //! What the process is held against: manifest, configuration, the defaults of Kubernetes.
 
+use std::net::IpAddr;
+
 use provost_check::case::Case;
 use provost_check::facts::metrics::Endpoint;
 use provost_check::facts::origin::Fact;
@@ -8,6 +10,7 @@ use provost_check::facts::settings::Settings;
 use provost_check::facts::workload::{self, Action};
 use provost_check::model::listeners::{self, Listener};
 
+use super::environment::Given;
 use crate::args::ProveArgs;
 
 /// The terms for a container; those of Kubernetes' defaults without one.
@@ -26,11 +29,13 @@ pub(super) fn of(args: &ProveArgs, container: Option<&Case<'_>>, settings: &Sett
         let quota = case.cpu_quota().ok().filter(|_| !case.has_exclusive_cpus());
         terms.cpu_limit_m = quota.map(|limit| limit.value.0);
     }
+    terms.port = args.port.or(terms.port);
     let readiness = terms.probe(ProbeKind::Readiness);
-    let readiness = readiness.filter(|probe| probe.by != ProbeBy::Grpc);
+    // What is asked for on another port is not here.
+    let is_here = |probe: &&Probe| terms.port.is_none_or(|port| port == probe.port);
+    let readiness = readiness.filter(|probe| probe.by != ProbeBy::Grpc).filter(is_here);
     let readiness = readiness.map(|probe| probe.path.clone());
     terms.path = args.path.clone().or(readiness).unwrap_or(terms.path);
-    terms.port = args.port.or(terms.port);
     let asked = terms.port.or(terms.probe(ProbeKind::Readiness).map(|probe| probe.port));
     terms.said = container.zip(asked).and_then(|(case, port)| said(case, port));
     terms.websocket.clone_from(&args.websocket);
@@ -136,15 +141,19 @@ fn of_word(word: &str) -> Option<Protocol> {
     }
 }
 
-/// Probes of the pod itself that ask over the network and get an answer.
-fn probes(case: &Case<'_>) -> Vec<Probe> {
+/// Those of the manifest.
+fn written<'w>(case: &Case<'w>) -> [(ProbeKind, &'w Option<Box<workload::Probe>>); 3] {
     let container = case.container;
-    let written = [
+    [
         (ProbeKind::Startup, &container.startup),
         (ProbeKind::Readiness, &container.readiness),
         (ProbeKind::Liveness, &container.liveness),
-    ];
-    let found = written.into_iter().filter_map(|(kind, probe)| {
+    ]
+}
+
+/// Probes of the pod itself that ask over the network and get an answer.
+fn probes(case: &Case<'_>) -> Vec<Probe> {
+    let found = written(case).into_iter().filter_map(|(kind, probe)| {
         let probe: &workload::Probe = probe.as_ref()?;
         let (by, path) = match &probe.handler.action {
             Action::HttpGet { path, scheme, .. } => {
@@ -159,11 +168,78 @@ fn probes(case: &Case<'_>) -> Vec<Probe> {
             }
             _ => return None,
         };
-        let port = case.asked_port(&probe.handler.action)?;
+        let port = case.asked_port(&own(case, &probe.handler.action))?;
         let timeout_ms = u64::from(probe.timing().timeout.max(1)) * 1000;
-        Some(Probe { kind, by, path, port, timeout_ms })
+        let headers = match &probe.handler.action {
+            Action::HttpGet { headers, .. } => {
+                headers.iter().map(|(name, _)| name.value.clone()).collect()
+            }
+            _ => Vec::new(),
+        };
+        Some(Probe { kind, by, path, port, timeout_ms, headers })
     });
     found.collect()
+}
+
+/// The action without a host that is the pod's own: in the network of its node the loopback address is.
+fn own(case: &Case<'_>, action: &Action) -> Action {
+    let mut action = action.clone();
+    if let Action::HttpGet { host, .. } = &mut action
+        && case.pod().host_network.value
+        && host.as_ref().is_some_and(|host| is_local(&host.value))
+    {
+        *host = None;
+    }
+    action
+}
+
+fn is_local(host: &str) -> bool {
+    host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+/// What probes send, with the values, which no proof holds. A probe that the kubelet could not make is left out, as
+/// is one of another host.
+pub(super) fn headers(
+    container: Option<&Case<'_>>,
+    terms: &mut Terms,
+    given: &mut Given,
+) -> Vec<(ProbeKind, Vec<(String, String)>)> {
+    let Some(case) = container else { return Vec::new() };
+    let mut found = Vec::new();
+    for (kind, probe) in written(case) {
+        let Some(Action::HttpGet { host, headers, .. }) =
+            probe.as_ref().map(|it| &it.handler.action)
+        else {
+            continue;
+        };
+        if let Some(host) = host.as_ref().filter(|_| terms.probe(kind).is_none()) {
+            given.said.push(format!(
+                "the {} probe asks {}, which is not the pod, and was not made",
+                kind.name(),
+                host.value
+            ));
+        }
+        // As net/http has it (`httpguts.ValidHeaderFieldValue`).
+        let broken = |value: &str| value.chars().any(|c| c.is_ascii_control() && c != '\t');
+        if let Some((name, _)) = headers.iter().find(|(_, value)| broken(&value.value)) {
+            given.said.push(format!(
+                "the {} probe was not made: the value of its header {} is none that can be sent",
+                kind.name(),
+                name.value
+            ));
+            terms.probes.retain(|probe| probe.kind != kind);
+            continue;
+        }
+        let all: Vec<(String, String)> =
+            headers.iter().map(|(name, value)| (name.value.clone(), value.value.clone())).collect();
+        for (name, value) in &all {
+            given.sends(name, value);
+        }
+        if !all.is_empty() {
+            found.push((kind, all));
+        }
+    }
+    found
 }
 
 /// The time after which whoever watches the start gives up.

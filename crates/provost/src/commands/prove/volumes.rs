@@ -2,6 +2,8 @@
 
 use std::path::{Component, Path, PathBuf};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use provost_check::case::Case;
 use provost_check::facts::container::Mount;
 use provost_check::facts::document::Node;
@@ -9,7 +11,8 @@ use provost_check::facts::objects::Body;
 use provost_check::facts::workload::VolumeKind;
 use provost_live::prove::plan::{Content, Place, Volume, VolumeFile};
 
-use super::environment::Given;
+use super::environment::{Given, ROOT_CA};
+use super::fields;
 
 /// Of files where nothing is said (`ConfigMapVolumeSourceDefaultMode` and the others in
 /// pkg/apis/core/v1/defaults.go).
@@ -17,6 +20,9 @@ const MODE: u32 = 0o644;
 
 /// Bytes of all files together: a ConfigMap has a megabyte at most.
 const MOST_BYTES: usize = 64 << 20;
+
+/// Files of one Secret that are told of.
+const MOST_SAID: usize = 8;
 
 /// The volumes of a container.
 #[derive(Debug, Default)]
@@ -128,6 +134,8 @@ impl Files<'_, '_> {
             "serviceAccountToken" => {
                 let path = source.get("path").and_then(|path| path.as_str()).unwrap_or("token");
                 let canary = self.given.canary("the token of the service account");
+                // With a group of its own nobody else reads it (`projected.go`, collectData).
+                let mode = if self.case.security().fs_group.is_some() { 0o600 } else { mode };
                 self.add(path, canary, mode)
             }
             other => Err(format!("what {other} brings is not here")),
@@ -160,21 +168,24 @@ impl Files<'_, '_> {
         match object.map(|object| &object.body) {
             Some(Body::ConfigMap(map)) => {
                 let wanted = match items.is_empty() {
-                    true => all(&mut map.data.iter().map(|(key, _)| key)),
+                    true => all(&mut map
+                        .data
+                        .iter()
+                        .map(|(key, _)| key)
+                        .chain(map.binary_keys.iter().map(|key| key.value.as_str()))),
                     false => items,
                 };
+                let binary = object.and_then(|object| object.node().get("binaryData"));
                 for (key, path, mode) in wanted {
-                    match map.data.get(&key) {
-                        Some(value) => self.add(&path, value.value.clone(), mode)?,
+                    let text = map.data.get(&key).map(|value| value.value.clone().into_bytes());
+                    let content = text.or_else(|| decoded(binary?.get(&key)?.as_str()?));
+                    match content {
+                        Some(content) => self.add(&path, content, mode)?,
                         None if optional => {}
                         None => {
                             return Err(format!("key {key} of ConfigMap {name} is not known"));
                         }
                     }
-                }
-                if !map.binary_keys.is_empty() {
-                    let said = format!("binaryData of ConfigMap {name} was left out");
-                    self.given.said.push(said);
                 }
                 Ok(())
             }
@@ -185,6 +196,16 @@ impl Files<'_, '_> {
                 };
                 self.secret(name, wanted)
             }
+            None if kind == "ConfigMap" && name == ROOT_CA => {
+                let pair = self.given.pair(self.case, ROOT_CA);
+                let pair = pair.ok_or("no certificate can be made for it")?;
+                let wanted =
+                    if items.is_empty() { all(&mut ["ca.crt"].into_iter()) } else { items };
+                for (_, path, mode) in wanted {
+                    self.add(&path, pair.certificate.clone(), mode)?;
+                }
+                Ok(())
+            }
             // Which keys it has is known by what is taken of it.
             _ if kind == "Secret" && !items.is_empty() => self.secret(name, items),
             _ if optional => Ok(()),
@@ -193,66 +214,50 @@ impl Files<'_, '_> {
     }
 
     fn secret(&mut self, name: &str, keys: Vec<(String, String, u32)>) -> Result<(), String> {
+        let mut made: Vec<String> = Vec::new();
         for (key, path, mode) in keys {
-            let canary = self.given.canary(&format!("key {key} of Secret {name}"));
-            self.add(&path, canary, mode)?;
+            let (content, kind) = self.given.of_secret(self.case, name, &key);
+            self.add(&path, content, mode)?;
+            if made.len() < MOST_SAID {
+                made.push(format!("{key} is {}", kind.words()));
+            }
         }
-        let said =
-            format!("files of Secret {name} were made up: they hold no keys or certificates");
-        if !self.given.said.contains(&said) {
-            self.given.said.push(said);
-        }
+        self.given.say(format!("files of Secret {name} were made up: {}", made.join(", ")));
         Ok(())
     }
 
     fn downward(&mut self, source: Node<'_>, mode_of_all: u32) -> Result<(), String> {
         for item in source.get("items").into_iter().flat_map(|list| list.items()) {
             let Some(path) = item.get("path").and_then(|path| path.as_str()) else { continue };
-            let field = item.at(&["fieldRef", "fieldPath"]).and_then(|field| field.as_str());
-            match field.and_then(|field| self.field(field)) {
-                Some(text) => self.add(path, text, mode(Some(item), "mode", mode_of_all))?,
-                None => {
-                    self.given
-                        .said
-                        .push(format!("the file {path} is only known on a node, and was left out"));
-                }
+            let text = |at: &[&str]| item.at(at).and_then(|node| node.as_str());
+            let field = match text(&["fieldRef", "fieldPath"]) {
+                // What is of the node or of its network no volume has.
+                Some(field) if field.starts_with("metadata.") => fields::of_pod(self.case, field),
+                Some(_) => None,
+                None => text(&["resourceFieldRef", "resource"]).and_then(|resource| {
+                    let divisor = item.at(&["resourceFieldRef", "divisor"]);
+                    let divisor = divisor.and_then(|divisor| divisor.as_str());
+                    let container = text(&["resourceFieldRef", "containerName"]);
+                    fields::of_resource(self.case, resource, divisor, container)
+                }),
+            };
+            let Some(field) = field else {
+                self.given
+                    .say(format!("the file {path} is only known on a node, and was left out"));
+                continue;
+            };
+            if field.made_up {
+                let text = &field.text;
+                self.given
+                    .say(format!("the file {path} is only known on a node; {text} stands for it"));
             }
+            self.add(path, field.text, mode(Some(item), "mode", mode_of_all))?;
         }
         Ok(())
     }
 
-    /// A field of the pod, as a file shows it (`ExtractFieldPathAsString` in pkg/fieldpath/fieldpath.go).
-    fn field(&self, field: &str) -> Option<String> {
-        let pod = self.case.pod();
-        let lines = |map: &provost_check::facts::objects::StringMap| {
-            let mut lines: Vec<String> =
-                map.iter().map(|(key, value)| format!("{key}={value:?}")).collect();
-            lines.sort();
-            lines.join("\n")
-        };
-        let keyed = |map: &str| field.strip_prefix(map)?.strip_prefix("['")?.strip_suffix("']");
-        if let Some(key) = keyed("metadata.labels") {
-            return Some(pod.labels.get(key).map_or_else(String::new, |it| it.value.clone()));
-        }
-        if let Some(key) = keyed("metadata.annotations") {
-            return Some(pod.annotations.get(key).map_or_else(String::new, |it| it.value.clone()));
-        }
-        match field {
-            "metadata.labels" => Some(lines(&pod.labels)),
-            "metadata.annotations" => Some(lines(&pod.annotations)),
-            "metadata.namespace" => Some(self.case.of.object.meta.namespace.value.clone()),
-            // Pods of a workload have names of their own; it is one of that shape.
-            "metadata.name" => {
-                let name = self.case.of.object.meta.name.as_ref()?;
-                Some(format!("{}-0", name.value))
-            }
-            "metadata.uid" => Some("00000000-0000-4000-8000-000000000000".to_owned()),
-            _ => None,
-        }
-    }
-
-    fn add(&mut self, path: &str, content: String, mode: u32) -> Result<(), String> {
-        let path = PathBuf::from(path);
+    fn add(&mut self, path: &str, content: impl Into<Vec<u8>>, mode: u32) -> Result<(), String> {
+        let (path, content) = (PathBuf::from(path), content.into());
         if !is_within(&path) {
             return Err(format!("{} is no path within a volume", path.display()));
         }
@@ -263,6 +268,12 @@ impl Files<'_, '_> {
         self.files.push(VolumeFile { path, content, mode });
         Ok(())
     }
+}
+
+/// A value of `binaryData`.
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    let text: String = text.chars().filter(|letter| !letter.is_ascii_whitespace()).collect();
+    STANDARD.decode(text).ok()
 }
 
 fn mode(node: Option<Node<'_>>, key: &str, default: u32) -> u32 {

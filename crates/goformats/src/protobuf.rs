@@ -1,6 +1,6 @@
 //! The encoding of Protocol Buffers, as much as reading takes. A decoder that makes a value for every
-//! message would let two bytes of a hostile export become two hundred; this one walks over them, and
-//! whoever calls keeps what is wanted.
+//! message would let two bytes of a hostile one become two hundred; this one walks over them, and whoever
+//! calls keeps what is wanted.
 
 /// What is no encoding of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,6 +55,31 @@ impl<'b> Fields<'b> {
         Self { rest: message }
     }
 
+    /// A message that stands behind its length, as several of them do in one stream; nothing at the end.
+    ///
+    /// # Errors
+    /// When it is cut, or its length is none.
+    pub fn delimited(&mut self) -> Result<Option<&'b [u8]>, Malformed> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let length = usize::try_from(self.varint()?).map_err(|_| Malformed)?;
+        self.take(length).map(Some)
+    }
+
+    /// A number among packed ones; nothing at the end.
+    ///
+    /// # Errors
+    /// When it is cut.
+    pub fn packed_number(&mut self) -> Result<Option<u64>, Malformed> {
+        if self.rest.is_empty() { Ok(None) } else { self.varint().map(Some) }
+    }
+
+    /// Bytes that were not read yet.
+    pub fn left(&self) -> usize {
+        self.rest.len()
+    }
+
     fn take(&mut self, length: usize) -> Result<&'b [u8], Malformed> {
         let (taken, rest) = self.rest.split_at_checked(length).ok_or(Malformed)?;
         self.rest = rest;
@@ -85,7 +110,7 @@ impl<'b> Fields<'b> {
                 Value::Bytes(self.take(length)?)
             }
             5 => Value::Fixed32(u32::from_le_bytes(array(self.take(4)?)?)),
-            // Groups were given up before OTLP began.
+            // Groups were given up before any of the formats that are read here began.
             _ => return Err(Malformed),
         };
         if number == 0 { Err(Malformed) } else { Ok((number, value)) }
@@ -135,6 +160,15 @@ mod tests {
             let read: Result<Vec<_>, _> = Fields::of(&bytes[..cut]).collect();
             assert_eq!(read.is_ok(), whole.contains(&cut), "at {cut}");
         }
+    }
+
+    #[test]
+    fn messages_behind_their_lengths_are_taken_one_by_one() {
+        let mut stream = Fields::of(&[2, 0x08, 1, 0, 1]);
+        assert_eq!(stream.delimited(), Ok(Some(&[0x08, 1][..])));
+        assert_eq!((stream.delimited(), stream.left()), (Ok(Some(&[][..])), 1));
+        assert_eq!(stream.delimited(), Err(Malformed));
+        assert_eq!(Fields::of(&[]).delimited(), Ok(None));
     }
 
     #[test]

@@ -1,0 +1,113 @@
+//! What a picture of a run shows, in sentences.
+
+use crate::case::process::duration;
+use crate::facts::proof::{Outcome, Phase, PhaseName, Purpose, Request, Terms};
+use crate::report::count;
+
+/// New connections that begin so shortly before the last of them would are late, and not lost.
+const SLACK_US: u64 = 20_000;
+/// Whether nobody would have asked any more: new connections come as long as there are endpoints, and a kubelet does
+/// not probe what has ended.
+pub(super) fn is_beyond(request: &Request, phase: &Phase, terms: &Terms) -> bool {
+    let Some(told) = phase.told_us() else { return false };
+    match request.purpose {
+        Purpose::NewConnection if phase.name == PhaseName::Drain => {
+            let end = told + terms.window_ms() * 1000;
+            request.at_us > end.saturating_sub(SLACK_US).max(told) && request.outcome.is_lost()
+        }
+        Purpose::Readiness | Purpose::Liveness => {
+            let end = phase.exit.as_ref().map_or(u64::MAX, |exit| exit.at_us);
+            request.end_us >= end && !request.outcome.passes()
+        }
+        _ => false,
+    }
+}
+
+/// What the picture shows, for whoever cannot see it, and for whoever looks for the first time.
+pub(super) fn story(phase: &Phase, terms: &Terms) -> String {
+    let Some(told) = phase.told_us() else {
+        return match phase.name {
+            PhaseName::FullStdout => {
+                let lost = phase.of(Purpose::Unread).filter(|it| it.outcome.is_lost()).count();
+                let all = count(phase.of(Purpose::Unread).count(), "request");
+                format!("While nobody read what it prints, {lost} of {all} had no answer.")
+            }
+            _ => "The process was not told to end.".to_owned(),
+        };
+    };
+    let since = |at: u64| duration(at.saturating_sub(told));
+    let mut told_of = Vec::new();
+    if let (PhaseName::Start, Some(ready)) = (phase.name, phase.ready_us) {
+        told_of.push(format!("Ready after {}.", duration(ready)));
+    }
+    let end = told + terms.window_ms() * 1000;
+    let lost: Vec<&Request> = phase
+        .requests
+        .iter()
+        .filter(|request| {
+            let load =
+                matches!(request.purpose, Purpose::NewConnection | Purpose::Busy | Purpose::Slow);
+            // What goes on asking where it did is there until the end, and finds another endpoint then.
+            let late = request.purpose == Purpose::Busy && request.end_us + SLACK_US > end;
+            load && !late
+                && request.end_us > told
+                && request.outcome.is_lost()
+                && !is_beyond(request, phase, terms)
+        })
+        .collect();
+    if phase.name == PhaseName::Drain {
+        let window = duration(terms.window_ms() * 1000);
+        told_of.push(match lost.first() {
+            None => format!(
+                "No request was lost. Shaded: the {window} after SIGTERM in which new connections still arrive."
+            ),
+            Some(first) => format!(
+                "{} lost after SIGTERM, the first {} after it. Shaded: the {window} in which new connections still arrive.",
+                count(lost.len(), "request"),
+                since(first.end_us)
+            ),
+        });
+        told_of.extend(why(phase, &lost, told, end));
+    }
+    told_of.push(match &phase.exit {
+        Some(exit) if exit.killed => {
+            format!("It was killed {} after SIGTERM.", since(exit.at_us))
+        }
+        Some(exit) => {
+            format!("It ended {} after SIGTERM with exit code {}.", since(exit.at_us), exit.shown())
+        }
+        None => "Its end was not seen.".to_owned(),
+    });
+    told_of.join(" ")
+}
+
+/// Why they were lost, as far as the picture shows it.
+fn why(phase: &Phase, lost: &[&Request], told: u64, end: u64) -> Vec<String> {
+    let since = |at: u64| duration(at.saturating_sub(told));
+    let mut reasons = Vec::new();
+    let refused = lost.iter().any(|it| it.outcome == Outcome::Refused);
+    let closed = phase.listeners.iter().filter_map(|listener| listener.closed_us).max();
+    let stops = closed.into_iter().chain(phase.exit.as_ref().map(|exit| exit.at_us)).min();
+    if let Some(stops) = stops.filter(|stops| refused && *stops > told && *stops < end) {
+        reasons.push(format!(
+            "It stopped listening {} after SIGTERM, and new connections went on arriving for {}: they were refused.",
+            since(stops),
+            duration(end - stops)
+        ));
+    }
+    let in_flight = lost.iter().filter(|it| it.purpose == Purpose::Slow).count();
+    if in_flight > 0 {
+        reasons.push(format!(
+            "It did not wait for {} that it was working on.",
+            count(in_flight, "request")
+        ));
+    }
+    let busy = lost.iter().filter(|it| it.purpose == Purpose::Busy).count();
+    if busy > 0 {
+        reasons.push(format!(
+            "It closed connections under {}, without having said so before.",
+            count(busy, "request")
+        ));
+    }
+    reasons
+}

@@ -1,0 +1,304 @@
+//! A probe by HTTP as the kubelet makes it (`pkg/probe/http` of Kubernetes 1.37): its headers, the redirects that
+//! it follows, and how much of an answer it reads. Beside them it sends a `traceparent`, as all requests of ours
+//! do, so that what is traced of it is known to be ours.
+
+use std::cell::Cell;
+use std::net::SocketAddr;
+
+use provost_check::facts::proof::{Outcome, Probe, ProbeBy};
+use tokio::time::Instant;
+
+use crate::prove::connection::{Connection, Kept, trace_parent};
+use crate::prove::http2::{Http2, Reads};
+use crate::prove::tls::{Offer, Stream};
+
+/// Bytes of an answer; the rest is not read, and the probe passes (`maxRespBodyLength`).
+const ENOUGH: u64 = 10 << 10;
+
+/// Requests of one probe: the tenth redirect is one too many (`RedirectChecker`).
+const MOST: usize = 10;
+
+/// `userAgent` in request.go.
+const USER_AGENT: &str = "kube-probe/1.37";
+
+/// Where a probe goes, and after a redirect where it was sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Place {
+    tls: bool,
+    host: String,
+    port: u16,
+    /// Path and query.
+    path: String,
+}
+
+/// Asks, and follows as the kubelet does.
+pub(super) async fn ask(
+    probe: &Probe,
+    headers: &[(String, String)],
+    to: SocketAddr,
+    sent: &Cell<Option<Instant>>,
+    kept: &mut Kept,
+) -> Result<Outcome, Outcome> {
+    let mut place = Place {
+        tls: probe.by == ProbeBy::Https,
+        host: to.ip().to_string(),
+        port: to.port(),
+        path: probe.path.clone(),
+    };
+    let own = Headers::of(headers);
+    let mut host = own.host.clone();
+    kept.enough = Some(ENOUGH);
+    for _ in 0..MOST {
+        let at = SocketAddr::new(to.ip(), place.port);
+        let outcome = once(&place, (&own, host.as_deref()), at, sent, kept).await?;
+        let Outcome::Answered {
+            status: 301 | 302 | 303 | 307 | 308, location: Some(location), ..
+        } = &outcome
+        else {
+            return Ok(outcome);
+        };
+        // Whoever is sent elsewhere stays here, and that is a success.
+        let Some(next) = place.sent_to(location).filter(|next| next.host == place.host) else {
+            return Ok(outcome);
+        };
+        // A host that was asked for by its name is asked for again where the way is only a path.
+        host = host.filter(|_| !location.contains("://") && !location.starts_with("//"));
+        place = next;
+    }
+    Ok(Outcome::SentOn)
+}
+
+/// What the manifest has the kubelet send.
+#[derive(Debug, Default)]
+struct Headers {
+    host: Option<String>,
+    user_agent: Option<String>,
+    others: Vec<(String, String)>,
+}
+
+impl Headers {
+    fn of(written: &[(String, String)]) -> Self {
+        let mut headers = Self::default();
+        let mut accepts = None;
+        for (name, value) in written {
+            let value = value.trim_matches([' ', '\t']);
+            match name.to_ascii_lowercase().as_str() {
+                // The first one counts.
+                "host" => {
+                    let host = Some(value.to_owned()).filter(|host| !host.is_empty());
+                    headers.host = headers.host.or(host);
+                }
+                "user-agent" => {
+                    headers.user_agent.get_or_insert_with(|| value.to_owned());
+                }
+                // Go writes these itself (`reqWriteExcludeHeader` in net/http).
+                "content-length" | "transfer-encoding" | "trailer" | "connection" => {}
+                "accept" => {
+                    // An empty one is how it is left out.
+                    let empty = *accepts.get_or_insert(value.is_empty());
+                    if !empty {
+                        headers.others.push((name.clone(), value.to_owned()));
+                    }
+                }
+                _ => headers.others.push((name.clone(), value.to_owned())),
+            }
+        }
+        if accepts.is_none() {
+            headers.others.push(("Accept".to_owned(), "*/*".to_owned()));
+        }
+        headers
+    }
+
+    fn all(&self) -> Vec<(&str, &str)> {
+        let agent = self.user_agent.as_deref().unwrap_or(USER_AGENT);
+        let agent = Some(("User-Agent", agent)).filter(|(_, agent)| !agent.is_empty());
+        let others = self.others.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+        agent.into_iter().chain(others).collect()
+    }
+}
+
+async fn once(
+    place: &Place,
+    (headers, host): (&Headers, Option<&str>),
+    to: SocketAddr,
+    sent: &Cell<Option<Instant>>,
+    kept: &mut Kept,
+) -> Result<Outcome, Outcome> {
+    let stream = Stream::open_bare(to, place.tls.then_some(Offer::Both)).await?;
+    let (trace, path) = (trace_parent(), written(&place.path));
+    let mut all = headers.all();
+    all.push(("traceparent", &trace));
+    if stream.is_h2() {
+        let connection = Http2::over(stream, to, Reads::AtOnce).await?;
+        sent.set(sent.get().or(Some(Instant::now())));
+        return Ok(connection.get_with(&path, host, &all, kept).await);
+    }
+    let authority = to.to_string();
+    let mut text = format!("GET {path} HTTP/1.1\r\nHost: {}\r\n", host.unwrap_or(&authority));
+    for (name, value) in all {
+        text.push_str(&format!("{name}: {value}\r\n"));
+    }
+    // `DisableKeepAlives`
+    text.push_str("Connection: close\r\n\r\n");
+    let mut connection = Connection::over(stream);
+    connection.send(text.as_bytes()).await?;
+    sent.set(sent.get().or(Some(Instant::now())));
+    Ok(connection.response_to(kept).await)
+}
+
+impl Place {
+    /// Where a `Location` leads from here (RFC 3986, section 5.2); nowhere that a kubelet would go when it is no
+    /// address of HTTP.
+    fn sent_to(&self, location: &str) -> Option<Self> {
+        let location = location.split('#').next().unwrap_or_default();
+        let scheme = location.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| {
+            let mut letters = scheme.bytes();
+            letters.next().is_some_and(|first| first.is_ascii_alphabetic())
+                && letters.all(|it| it.is_ascii_alphanumeric() || b"+-.".contains(&it))
+        });
+        let (tls, rest) = match scheme {
+            Some(scheme) => {
+                let tls = match scheme.to_ascii_lowercase().as_str() {
+                    "http" => false,
+                    "https" => true,
+                    _ => return None,
+                };
+                (tls, location.get(scheme.len() + 1..)?)
+            }
+            None => (self.tls, location),
+        };
+        let Some(rest) = rest.strip_prefix("//") else {
+            if scheme.is_some() {
+                return None;
+            }
+            let path = self.path_to(rest);
+            return Some(Self { path, ..self.clone() });
+        };
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at(end);
+        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+        let (host, port) = match authority.rsplit_once(':') {
+            Some((host, port)) if !port.ends_with(']') => (host, port),
+            _ => (authority, ""),
+        };
+        let port = match port {
+            "" => {
+                if tls {
+                    443
+                } else {
+                    80
+                }
+            }
+            port => port.parse().ok()?,
+        };
+        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
+        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+        Some(Self { tls, host, port, path })
+    }
+
+    fn path_to(&self, reference: &str) -> String {
+        let own = self.path.split(['?', '#']).next().unwrap_or_default();
+        let (path, query) = match reference.split_once('?') {
+            Some((path, query)) => (path, Some(query)),
+            None => (reference, None),
+        };
+        let whole = match path {
+            "" => own.to_owned(),
+            path if path.starts_with('/') => path.to_owned(),
+            path => format!("{}{path}", own.get(..=own.rfind('/').unwrap_or(0)).unwrap_or("/")),
+        };
+        let mut parts: Vec<&str> = Vec::new();
+        let mut last = "";
+        for part in whole.split('/').skip(1) {
+            last = part;
+            match part {
+                ".." => {
+                    parts.pop();
+                }
+                "." => {}
+                part => parts.push(part),
+            }
+        }
+        if matches!(last, "." | "..") {
+            parts.push("");
+        }
+        let path = format!("/{}", parts.join("/"));
+        query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"))
+    }
+}
+
+/// A path as it is sent: without what only browsers keep, and with what no request line takes escaped.
+fn written(path: &str) -> String {
+    let path = path.split('#').next().unwrap_or_default();
+    let mut out = String::with_capacity(path.len());
+    for byte in path.bytes() {
+        match byte {
+            b'!'..=b'~' if byte != b'"' && byte != b'<' && byte != b'>' => {
+                out.push(char::from(byte))
+            }
+            _ => out.push_str(&format!("%{byte:02X}")),
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place() -> Place {
+        Place { tls: false, host: "127.0.0.1".to_owned(), port: 8080, path: "/a/b?x=1".to_owned() }
+    }
+
+    fn to(location: &str) -> Option<String> {
+        let place = place().sent_to(location)?;
+        let scheme = if place.tls { "https" } else { "http" };
+        Some(format!("{scheme} {} {} {}", place.host, place.port, place.path))
+    }
+
+    #[test]
+    fn a_location_leads_from_where_it_was_said() {
+        for (location, leads) in [
+            ("/ready", "http 127.0.0.1 8080 /ready"),
+            ("ready", "http 127.0.0.1 8080 /a/ready"),
+            ("../ready/.", "http 127.0.0.1 8080 /ready/"),
+            ("../../../ready", "http 127.0.0.1 8080 /ready"),
+            ("?y=2", "http 127.0.0.1 8080 /a/b?y=2"),
+            ("//127.0.0.1/ready", "http 127.0.0.1 80 /ready"),
+            ("https://127.0.0.1:8443/ready#top", "https 127.0.0.1 8443 /ready"),
+            ("HTTPS://127.0.0.1", "https 127.0.0.1 443 /"),
+            ("http://u:p@sso.example.com/login?next=/a", "http sso.example.com 80 /login?next=/a"),
+            ("http://[::1]:9000/", "http ::1 9000 /"),
+            ("http://[::1]/", "http ::1 80 /"),
+        ] {
+            assert_eq!(to(location).as_deref(), Some(leads), "{location}");
+        }
+        for elsewhere in ["ftp://127.0.0.1/", "mailto:a@b", "http:ready", "http://127.0.0.1:x/"] {
+            assert_eq!(to(elsewhere), None, "{elsewhere}");
+        }
+    }
+
+    #[test]
+    fn headers_are_those_of_the_kubelet_and_of_the_manifest() {
+        let of = |written: &[(&str, &str)]| {
+            let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+            let headers = Headers::of(&written.iter().map(own).collect::<Vec<_>>());
+            let all: Vec<String> =
+                headers.all().iter().map(|(name, value)| format!("{name}: {value}")).collect();
+            (headers.host, all.join("; "))
+        };
+        assert_eq!(of(&[]), (None, "User-Agent: kube-probe/1.37; Accept: */*".to_owned()));
+        let host = Some("shop.example".to_owned());
+        let written = [("host", "shop.example"), ("Host", "other"), ("accept", ""), ("X-A", " 1 ")];
+        assert_eq!(of(&written), (host, "User-Agent: kube-probe/1.37; X-A: 1".to_owned()));
+        let written = [("user-agent", "me"), ("Content-Length", "5"), ("Accept", "a")];
+        assert_eq!(of(&written), (None, "User-Agent: me; Accept: a".to_owned()));
+        assert_eq!(of(&[("User-Agent", "")]), (None, "Accept: */*".to_owned()));
+    }
+
+    #[test]
+    fn paths_are_sent_as_a_request_line_takes_them() {
+        assert_eq!(written("/a b?c=\u{e4}#top"), "/a%20b?c=%C3%A4");
+        assert_eq!(written("/a%20b?c=d&e"), "/a%20b?c=d&e");
+    }
+}

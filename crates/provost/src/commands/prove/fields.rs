@@ -1,0 +1,165 @@
+//! What a container is told of its pod and of what it may use (`fieldRef`, `resourceFieldRef`). What only a node
+//! knows is made up: a program that asks for its name wants one.
+
+use std::collections::BTreeMap;
+use std::thread::available_parallelism;
+
+use provost_check::case::Case;
+use provost_check::facts::objects::StringMap;
+use provost_check::facts::workload::WorkloadKind;
+use provost_check::model::quantity::{Bytes, Millicores, Quantity};
+use provost_check::model::{gomaxprocs, memlimit};
+
+/// A value, and whether it only stands for the one that a node would give.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Field {
+    pub(super) text: String,
+    pub(super) made_up: bool,
+}
+
+impl Field {
+    fn exact(text: impl Into<String>) -> Option<Self> {
+        Some(Self { text: text.into(), made_up: false })
+    }
+
+    fn made_up(text: impl Into<String>) -> Option<Self> {
+        Some(Self { text: text.into(), made_up: true })
+    }
+}
+
+/// A field of the pod (`podFieldSelectorRuntimeValue` in pkg/kubelet/kubelet_pods.go and
+/// `ExtractFieldPathAsString` in pkg/fieldpath/fieldpath.go of Kubernetes 1.37).
+pub(super) fn of_pod(case: &Case<'_>, path: &str) -> Option<Field> {
+    let pod = case.pod();
+    let keyed = |map: &str| path.strip_prefix(map)?.strip_prefix("['")?.strip_suffix("']");
+    // One that is not there is empty.
+    let of =
+        |map: &StringMap, key: &str| map.get(key).map_or_else(String::new, |it| it.value.clone());
+    if let Some(key) = keyed("metadata.labels") {
+        return Field::exact(of(&pod.labels, key));
+    }
+    if let Some(key) = keyed("metadata.annotations") {
+        return Field::exact(of(&pod.annotations, key));
+    }
+    match path {
+        "metadata.labels" => Field::exact(lines(&pod.labels)),
+        "metadata.annotations" => Field::exact(lines(&pod.annotations)),
+        "metadata.namespace" => Field::exact(&case.of.object.meta.namespace.value),
+        "metadata.name" => {
+            let name = case.of.object.meta.name.as_ref()?;
+            name_of(case.workload().kind, &name.value)
+        }
+        "metadata.uid" => Field::made_up("00000000-0000-4000-8000-000000000000"),
+        "spec.serviceAccountName" => Field::exact(&pod.service_account.value),
+        "spec.nodeName" => Field::made_up("node-1"),
+        // Where it can be reached, in a network that has no other address.
+        "status.podIP" | "status.podIPs" | "status.hostIP" | "status.hostIPs" => {
+            Field::made_up("127.0.0.1")
+        }
+        _ => None,
+    }
+}
+
+/// Pods of a workload have names of their own; it is one of that shape.
+fn name_of(kind: WorkloadKind, name: &str) -> Option<Field> {
+    match kind {
+        WorkloadKind::Pod => Field::exact(name),
+        WorkloadKind::StatefulSet => Field::made_up(format!("{name}-0")),
+        WorkloadKind::Deployment | WorkloadKind::Rollout => {
+            Field::made_up(format!("{name}-6d4cf56db6-x2x7q"))
+        }
+        WorkloadKind::CronJob => Field::made_up(format!("{name}-29000000-x2x7q")),
+        _ => Field::made_up(format!("{name}-x2x7q")),
+    }
+}
+
+/// `FormatMap`: by key, values as Go quotes them.
+fn lines(map: &StringMap) -> String {
+    let pairs: BTreeMap<&str, &str> = map.iter().collect();
+    let lines: Vec<String> =
+        pairs.into_iter().map(|(key, value)| format!("{key}={}", quoted(value))).collect();
+    lines.join("\n")
+}
+
+/// `strconv.Quote`.
+fn quoted(text: &str) -> String {
+    let mut out = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => out.extend(['\\', letter]),
+            '\u{7}' => out.push_str("\\a"),
+            '\u{8}' => out.push_str("\\b"),
+            '\u{c}' => out.push_str("\\f"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            '\u{b}' => out.push_str("\\v"),
+            letter if (letter as u32) < 0x20 || letter == '\u{7f}' => {
+                out.push_str(&format!("\\x{:02x}", letter as u32));
+            }
+            letter if letter.is_control() => out.push_str(&format!("\\u{:04x}", letter as u32)),
+            letter => out.push(letter),
+        }
+    }
+    out.push('"');
+    out
+}
+
+/// What of a resource a container may use. Without a limit that is all that its node has, for which this machine
+/// stands; nothing is asked for where nothing is written.
+pub(super) fn of_resource(
+    case: &Case<'_>,
+    resource: &str,
+    divisor: Option<&str>,
+    container: Option<&str>,
+) -> Option<Field> {
+    if let Ok(text) = case.resource_value(resource, divisor, container) {
+        return Field::exact(text);
+    }
+    let divisor = divisor.and_then(|text| Quantity::parse(text).ok());
+    let text = match resource {
+        "limits.cpu" => {
+            let cpus = available_parallelism().map_or(1, |cpus| cpus.get() as u64);
+            gomaxprocs::resource_field(Millicores(cpus * 1000), divisor).to_string()
+        }
+        "limits.memory" => memlimit::resource_field(Bytes(memory()?), divisor).to_string(),
+        "requests.cpu" | "requests.memory" => "0".to_owned(),
+        _ => return None,
+    };
+    Field::made_up(text)
+}
+
+/// `MemTotal`, in kilobytes (proc_meminfo(5)).
+fn memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemTotal:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_are_quoted_as_go_does() {
+        // Printed by strconv.Quote.
+        for (text, quoted_by_go) in [
+            ("web", r#""web""#),
+            ("a\"b\\c", r#""a\"b\\c""#),
+            ("a\n\t\r\u{1}\u{7f}", r#""a\n\t\r\x01\x7f""#),
+            ("\u{7}\u{8}\u{b}\u{c}\u{85}", r#""\a\b\v\f\u0085""#),
+            ("\u{e4}'", "\"\u{e4}'\""),
+        ] {
+            assert_eq!(quoted(text), quoted_by_go, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn names_have_the_shape_of_their_kind() {
+        let name = |kind| name_of(kind, "shop").unwrap();
+        assert_eq!(name(WorkloadKind::Pod), Field { text: "shop".to_owned(), made_up: false });
+        assert_eq!(name(WorkloadKind::StatefulSet).text, "shop-0");
+        assert_eq!(name(WorkloadKind::Deployment).text.split('-').count(), 3);
+    }
+}
