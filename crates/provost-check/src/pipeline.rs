@@ -251,6 +251,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         unknown_kinds: unknown_kinds(world),
         fail_on: Some(Level::Deny),
         proofs: &world.proofs,
+        traced: Vec::new(),
         sources: &world.sources,
     }
 }

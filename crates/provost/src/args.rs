@@ -16,7 +16,7 @@ use provost_check::model::names::ImageRef;
 use provost_check::pipeline::ImageInput;
 use provost_check::rules::engine;
 
-pub(crate) use diagnose::{About, DiagnoseArgs, Oom, Shown};
+pub(crate) use diagnose::{About, DiagnoseArgs, Oom, Shown, Tracing};
 pub(crate) use prove::{ProveArgs, READY_WITHIN};
 pub(crate) use rules::RuleArgs;
 

@@ -7,6 +7,7 @@
 mod dockerfiles;
 mod harness;
 mod image;
+mod logs;
 mod manifests;
 mod page;
 mod pairs;
@@ -35,11 +36,18 @@ pub struct Args {
     /// part of the page that is written by hand
     #[arg(long, value_name = "PATH")]
     harness: Option<PathBuf>,
+    /// Only logs of the runtime, read by the executable at that path
+    #[arg(long, value_name = "PATH")]
+    logs: Option<PathBuf>,
 }
 
 pub fn run(args: &Args) -> Result<()> {
     if let Some(provost) = &args.harness {
         println!("{}", harness::table(provost)?);
+        return Ok(());
+    }
+    if let Some(provost) = &args.logs {
+        println!("{}", logs::table(&provost.canonicalize()?)?);
         return Ok(());
     }
     tools::run()?;
@@ -49,6 +57,7 @@ pub fn run(args: &Args) -> Result<()> {
     manifests(&mut page, &provost)?;
     dockerfiles(&mut page, &provost)?;
     growth(&mut page, &provost)?;
+    page.logs(logs::table(&provost)?);
     let text = page.text(build_time, fs::metadata(&provost)?.len());
     println!("{text}");
     if args.dry {

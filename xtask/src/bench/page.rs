@@ -32,16 +32,22 @@ The same manifests in growing numbers, up to five objects to a file:
 |---|---:|---:|
 ";
 
+const LOGS: &str = "
+Logs of the runtime, generated, read by `provost diagnose` in one thread:
+
+";
+
 /// Measures, tells each row on standard error when it is there, and keeps it.
 pub struct Page {
     turns: usize,
     pairs: Vec<Outcome>,
     alone: Vec<(String, Taken)>,
+    logs: String,
 }
 
 impl Page {
     pub fn new(turns: usize) -> Page {
-        Page { turns, pairs: Vec::new(), alone: Vec::new() }
+        Page { turns, pairs: Vec::new(), alone: Vec::new(), logs: String::new() }
     }
 
     pub fn pair(
@@ -64,6 +70,11 @@ impl Page {
         Ok(())
     }
 
+    pub fn logs(&mut self, table: String) {
+        eprintln!("bench: logs\n{table}");
+        self.logs = table;
+    }
+
     /// The page; `size` is that of the executable in bytes.
     pub fn text(&self, build_time: Duration, size: u64) -> String {
         let mut text = String::from(HEAD);
@@ -72,6 +83,8 @@ impl Page {
         for (work, taken) in &self.alone {
             text += &format!("| {work} | {} |\n", taken.cells());
         }
+        text += LOGS;
+        text += &self.logs;
         text += &format!(
             "\nA clean release build of `provost` took {:.0} s, and the executable has {:.1} MB.\n\n{}\n",
             build_time.as_secs_f64(),

@@ -15,6 +15,7 @@ use crate::facts::oom::{ContainerStatus, Event, Group, KernelLog, Memory, Pod, T
 use crate::facts::runtime_log::{Collections, Life, RuntimeLog};
 use crate::findings::{Abstain, Finding, Reason};
 use crate::model::Bytes;
+use crate::model::gogc::{self, Gogc};
 use crate::model::oom::{Badness, Held, each};
 use crate::model::pacer::{Marked, room_for};
 
@@ -227,10 +228,12 @@ impl<'w> MemoryCase<'w> {
             live: last.heap.live,
             stacks: last.heap.stacks.unwrap_or(0),
             globals: last.heap.globals.unwrap_or(0),
+            first: false,
         };
         // Of what the log says of GOGC, the most; where it says nothing, what it is by default.
         let percent = if whole.gogc.1 > 10_000 { 100 } else { whole.gogc.1.max(whole.gogc.0) };
-        let next = *marked.goals(percent, last.heap.at_start).end();
+        let gogc = Gogc::Percent(u32::try_from(percent).unwrap_or(gogc::DEFAULT));
+        let next = *marked.goals(gogc, None, last.heap.at_start).end();
         let heap = next.max(whole.goal.most).max(whole.end.most);
         let each = whole.cpu_ns as f64 / 1e6 / whole.cycles.max(1) as f64;
         let rate = whole.allocation_rate().unwrap_or_default();

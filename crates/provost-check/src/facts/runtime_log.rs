@@ -10,6 +10,7 @@ use goformats::runtimelog::{Counts, GcCycle, SchedSample, Term};
 
 use super::crash::{Dump, Recovered};
 use super::origin::SourceId;
+use crate::model::goals::Goals;
 use crate::model::pacer::Marked;
 
 /// Windows of a process, at most; twice as many make each of them twice as wide.
@@ -125,6 +126,8 @@ pub struct Window {
     pub cpu_ns: u64,
     /// Of that, what goroutines that allocate were made to do.
     pub assist_ns: u64,
+    /// CPU time of workers on Ps that had nothing to do, in nanoseconds.
+    pub idle_ns: u64,
     /// Time in which everything stood, in nanoseconds.
     pub stopped_ns: u64,
     /// MiB that were live: of the first and the last cycle, the least, the most, and all summed up.
@@ -133,6 +136,8 @@ pub struct Window {
     pub goal: Extent,
     /// MiB of the heap when marking ended.
     pub end: Extent,
+    /// MiB that were live before each cycle, and of stacks and globals, all summed up: what the goals follow from.
+    pub marked: [u64; 2],
     /// MiB that were allocated since the cycle before, as far as whole MiB tell.
     pub allocated: u64,
     /// Cycles whose goal left no room that a GOGC of 10 or more would.
@@ -143,6 +148,8 @@ pub struct Window {
     pub forced: u64,
     /// The GOGC, in percent, that explain all goals: at least and at most.
     pub gogc: (u64, u64),
+    /// Pauses, the longest: nanoseconds.
+    pub longest_ns: u64,
     /// Ps: summed up over cycles.
     pub procs: u64,
 }
@@ -191,15 +198,23 @@ impl Window {
             until_ms: mark.at_ms.saturating_add(took / 1_000_000),
             cpu_ns: ns(&[cpu.sweep_termination, cpu.assist, cpu.dedicated, cpu.mark_termination]),
             assist_ns: cpu.assist.nanos,
+            idle_ns: cpu.idle.nanos,
             stopped_ns: ns(&[clock.sweep_termination, clock.mark_termination]),
             live: Extent::of(heap.live),
             goal: Extent::of(heap.goal),
             end: Extent::of(heap.at_end),
+            marked: marked.map_or([0; 2], |marked| {
+                [marked.live, marked.stacks.saturating_add(marked.globals)]
+            }),
             allocated: heap.at_end.saturating_sub(start),
             tight: u64::from(marked.is_some_and(|marked| marked.is_tight(heap.goal))),
             over: u64::from(heap.at_end > heap.goal.saturating_add(1)),
             forced: u64::from(cycle.forced),
-            gogc: marked.map_or((0, u64::MAX), |marked| marked.percents(heap.goal)),
+            gogc: marked.map_or((0, u64::MAX), |marked| {
+                let percents = marked.percents(heap.goal, heap.at_start);
+                (*percents.start(), *percents.end())
+            }),
+            longest_ns: clock.sweep_termination.nanos.max(clock.mark_termination.nanos),
             procs: cycle.procs,
         }
     }
@@ -214,15 +229,18 @@ impl Window {
             until_ms: next.until_ms,
             cpu_ns: self.cpu_ns.saturating_add(next.cpu_ns),
             assist_ns: self.assist_ns.saturating_add(next.assist_ns),
+            idle_ns: self.idle_ns.saturating_add(next.idle_ns),
             stopped_ns: self.stopped_ns.saturating_add(next.stopped_ns),
             live: self.live.then(next.live),
             goal: self.goal.then(next.goal),
             end: self.end.then(next.end),
+            marked: [0, 1].map(|n| self.marked[n].saturating_add(next.marked[n])),
             allocated: self.allocated.saturating_add(next.allocated),
             tight: self.tight + next.tight,
             over: self.over + next.over,
             forced: self.forced + next.forced,
             gogc: (self.gogc.0.max(next.gogc.0), self.gogc.1.min(next.gogc.1)),
+            longest_ns: self.longest_ns.max(next.longest_ns),
             procs: self.procs.saturating_add(next.procs),
         }
     }
@@ -270,6 +288,7 @@ fn marked(cycle: &GcCycle) -> Marked {
         live: heap.live,
         stacks: heap.stacks.unwrap_or_default(),
         globals: heap.globals.unwrap_or_default(),
+        first: false,
     }
 }
 
@@ -294,6 +313,8 @@ pub struct Collections {
     pub periodic: u64,
     /// Numbers that are missing between the first and the last.
     pub missing: u64,
+    /// What the goals tell of GOGC and GOMEMLIMIT, of cycles whose predecessor is there.
+    pub goals: Goals,
     /// Versions before 1.18 print neither stacks nor globals.
     pub is_old: bool,
     last: Option<GcCycle>,
@@ -318,6 +339,15 @@ impl Collections {
                 .filter_map(|pair| pair.iter().copied().reduce(Window::then))
                 .collect();
             self.width *= 2;
+        }
+        let first = Marked { first: true, ..Marked::default() };
+        let before = match &self.last {
+            Some(last) if cycle.number == last.number.saturating_add(1) => Some(marked(last)),
+            None if cycle.number == 1 => Some(first),
+            _ => None,
+        };
+        if let Some(before) = before.filter(|_| cycle.heap.has_roots()) {
+            self.goals.push(&before, cycle.heap.goal, cycle.heap.at_start);
         }
         let clock = &cycle.clock;
         self.pause(Stop::SweepTermination, clock.sweep_termination.nanos, cycle.number, mark);
@@ -444,11 +474,16 @@ impl Samples {
 /// Goroutines that wait for each P when a sample is one of pressure.
 pub const PRESSED: u64 = 8;
 
+/// Ps whose queues are kept.
+const MOST_QUEUES: usize = 128;
+
 /// What a process' scheduler was like.
 #[derive(Clone, Debug, Default)]
 pub struct Scheduler {
     /// In order.
     pub windows: Vec<Samples>,
+    /// Of each window the queue of each P, summed up over its samples; of so many Ps that they can be shown.
+    pub queues: Vec<Vec<u32>>,
     /// Samples that a full window has.
     pub width: u64,
     /// GOMAXPROCS: what it was first, and each change.
@@ -464,6 +499,21 @@ pub struct Scheduler {
     /// The line of that sample.
     pub detailed: Option<Mark>,
     run: [Run; 2],
+}
+
+fn add(to: &mut Vec<u32>, queues: &[u32]) {
+    to.resize(to.len().max(queues.len()), 0);
+    to.iter_mut().zip(queues).for_each(|(sum, queue)| *sum = sum.saturating_add(*queue));
+}
+
+/// So many neighbours as one.
+pub fn joined_queues(all: &[Vec<u32>], width: usize) -> Vec<Vec<u32>> {
+    let join = |chunk: &[Vec<u32>]| {
+        let mut sum = Vec::new();
+        chunk.iter().for_each(|queues| add(&mut sum, queues));
+        sum
+    };
+    all.chunks(width.max(1)).map(join).collect()
 }
 
 /// Samples one behind the other.
@@ -507,9 +557,17 @@ impl Scheduler {
         let local = sample.local.iter().copied().fold(0, u64::saturating_add);
         let runnable = sample.runqueue.saturating_add(local);
         let samples = Samples::of(sample, runnable, mark);
-        match self.windows.last_mut() {
-            Some(last) if last.count < self.width => *last = last.then(samples),
-            _ => self.windows.push(samples),
+        let queue = |length: &u64| u32::try_from(*length).unwrap_or(u32::MAX);
+        let queues: Vec<u32> = sample.local.iter().take(MOST_QUEUES).map(queue).collect();
+        match (self.windows.last_mut(), self.queues.last_mut()) {
+            (Some(last), Some(before)) if last.count < self.width => {
+                *last = last.then(samples);
+                add(before, &queues);
+            }
+            _ => {
+                self.windows.push(samples);
+                self.queues.push(queues);
+            }
         }
         if self.windows.len() > MOST_WINDOWS {
             self.windows = self
@@ -517,6 +575,7 @@ impl Scheduler {
                 .chunks(2)
                 .filter_map(|pair| pair.iter().copied().reduce(Samples::then))
                 .collect();
+            self.queues = joined_queues(&self.queues, 2);
             self.width *= 2;
         }
         if self.procs.last().is_none_or(|last| last.to != sample.gomaxprocs)

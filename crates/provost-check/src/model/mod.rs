@@ -9,6 +9,7 @@ pub mod cron;
 pub mod dockerignore;
 pub mod env;
 pub mod glob;
+pub mod goals;
 pub mod godebug;
 pub mod goduration;
 pub mod gogc;
@@ -41,9 +42,11 @@ pub mod secret;
 pub mod semconv;
 pub mod shell;
 pub mod signal;
+pub mod statistics;
 pub mod support;
 pub mod toolchain;
 pub mod trend;
+pub mod what_if;
 
 mod goint;
 

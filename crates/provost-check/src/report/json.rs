@@ -9,6 +9,11 @@ pub fn render(view: &View<'_>) -> String {
     pretty(view)
 }
 
+/// What is no report of a run, as JSON.
+pub fn value(value: &impl serde::Serialize) -> String {
+    pretty(value)
+}
+
 /// Any value as JSON that is safe to print, ending in a line break.
 pub(crate) fn pretty(value: &impl serde::Serialize) -> String {
     let text = serde_json::to_string_pretty(value)

@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 
 use super::plain::clean;
 use super::view::{FindingView, View};
-use super::{count, view::SubjectRow};
+use super::{count, traced, view::SubjectRow};
 use crate::findings::Level;
 
 /// GitHub refuses comments of more than 65,536 characters; what follows the findings needs room.
@@ -30,12 +30,50 @@ pub fn render(view: &View<'_>) -> String {
     for notice in view.errors().take(ROWS) {
         let _ = writeln!(out, "**{}:** {}\n", notice.level, prose(&notice.message));
     }
+    logs(view, &mut out);
     findings(view, &mut out);
+    measured(view, &mut out);
     known(view, &mut out);
     suppressed(view, &mut out);
     joined(&view.subjects, &mut out);
     not_judged(view, &mut out);
     out
+}
+
+/// Of each log the verdict and three numbers.
+fn logs(view: &View<'_>, out: &mut String) {
+    for log in view.logs.iter().take(ROWS) {
+        let _ = writeln!(out, "{}: {}\n", code(&log.of.subject), prose(&log.verdict));
+        for (number, what) in traced::numbers(log.of) {
+            let _ = writeln!(out, "- **{}** {}", prose(&number), prose(what));
+        }
+        out.push('\n');
+    }
+}
+
+/// And what was measured, inferred and foretold.
+fn measured(view: &View<'_>, out: &mut String) {
+    for log in view.logs.iter().take(ROWS) {
+        let mut text =
+            format!("<details><summary>{}</summary>\n\n", escaped(&head(&log.of.subject, NAME)));
+        for (name, fact) in traced::facts(log.of) {
+            let _ = writeln!(text, "- **{}:** {}", prose(name), prose(&fact));
+        }
+        if let Some(what_if) = log.of.collections.as_ref().and_then(|gc| gc.what_if.as_ref()) {
+            let _ = writeln!(text, "\n| {} |\n|{}", traced::HEADINGS.join(" | "), "---|".repeat(6));
+            for row in what_if.rows.iter().filter(|row| row.rate == 1.0) {
+                let _ = writeln!(text, "| {} |", traced::cells(row).join(" | "));
+            }
+            text.push('\n');
+            for line in traced::advice(what_if) {
+                let _ = writeln!(text, "- {}", prose(&line));
+            }
+        }
+        text.push_str("\n</details>\n\n");
+        if out.len() + text.len() <= LONGEST {
+            out.push_str(&text);
+        }
+    }
 }
 
 fn findings(view: &View<'_>, out: &mut String) {
@@ -190,7 +228,7 @@ fn head(text: &str, most: usize) -> Cow<'_, str> {
 
 /// A code span: the fence is longer than any run of backticks inside (CommonMark 6.1). A bar would
 /// end a table's cell even there.
-fn code(text: &str) -> String {
+pub(super) fn code(text: &str) -> String {
     let text = head(text, NAME).replace('|', "\u{2758}");
     let (mut longest, mut run) = (0, 0);
     for c in text.chars() {
@@ -205,7 +243,7 @@ fn code(text: &str) -> String {
 /// A sentence of ours with values of an artifact in it. What stands between backticks becomes a
 /// code span; everything else is escaped. Whichever way a hostile value pairs the backticks, each
 /// part is one or the other.
-fn prose(text: &str) -> String {
+pub(super) fn prose(text: &str) -> String {
     let text = head(text, SENTENCE);
     let parts: Vec<&str> = text.split('`').collect();
     if parts.len().is_multiple_of(2) {

@@ -1,6 +1,7 @@
 //! Renders a run. A report computes nothing that a rule could have computed; it orders, groups and
 //! neutralises: text of an artifact never reaches a terminal as a control sequence.
 
+pub mod compared;
 pub mod github;
 pub mod gitlab;
 pub mod html;
@@ -14,6 +15,7 @@ mod snippet;
 mod table;
 pub mod text;
 pub mod timeline;
+pub(crate) mod traced;
 pub mod view;
 
 use std::cmp::Ordering;
@@ -23,6 +25,7 @@ use rayon::prelude::*;
 
 use crate::artifact::manifest::Skipped;
 use crate::artifact::{SourceKind, Sources};
+use crate::case::traced::Traced;
 use crate::facts::origin::{Origin, Place};
 use crate::facts::proof::Measured;
 use crate::findings::baseline::Compared;
@@ -131,6 +134,8 @@ pub struct Report<'a> {
     pub failed_renders: Vec<String>,
     /// Processes that were measured.
     pub proofs: &'a [Measured],
+    /// Processes that wrote a log of their runtime.
+    pub traced: Vec<Traced>,
     /// The inputs' text.
     pub sources: &'a Sources,
 }

@@ -85,6 +85,7 @@ impl World {
             folder: String::new(),
             fail_on: Some(Level::Deny),
             proofs: &[],
+            traced: Vec::new(),
             sources: &self.sources,
         }
     }

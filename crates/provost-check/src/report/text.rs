@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::notice::{self, Notice, NoticeKind};
 use super::plain::{clean, fit};
 use super::snippet::{self, Diagnostic};
-use super::{Report, SubjectView, count, table};
+use super::{Report, SubjectView, count, table, traced};
 use crate::artifact::{SourceKind, Sources};
 use crate::facts::origin::Place;
 use crate::findings::{Evidence, Finding, Level, Reason, Role};
@@ -42,6 +42,9 @@ const REPEATED: usize = 3;
 pub fn render(report: &Report<'_>, options: Options) -> String {
     let options = Options { width: options.width.max(40), ..options };
     let mut out = String::new();
+    if !options.quiet {
+        traced::head(report, options.width, &mut out);
+    }
     findings(report, options, &mut out);
     let notices = notice::of(report);
     let first = [NoticeKind::MissingPath, NoticeKind::BuildFailed, NoticeKind::RenderFailed];
@@ -51,6 +54,7 @@ pub fn render(report: &Report<'_>, options: Options) -> String {
         out.push('\n');
     }
     if !options.quiet {
+        traced::tail(report, options.width, &mut out);
         built(report, options, &mut out);
         joined(report, options, &mut out);
         not_judged(report, &notices, options, &mut out);

@@ -16,6 +16,7 @@ use super::notice::{self, Notice, NoticeKind};
 use super::timeline::picture::{Picture, pictures};
 use super::{Counts, PAGES, Report};
 use crate::artifact::{Source, SourceKind, Sources};
+use crate::case::traced::Traced;
 use crate::facts::origin::{Origin, Place};
 use crate::findings::suppress::Suppressed;
 use crate::findings::{Applicability, Evidence, Finding, Fix, Level, Role};
@@ -43,6 +44,9 @@ pub struct View<'a> {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Notice>,
     pub summary: Summary,
+    /// Processes that wrote a log of their runtime.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub logs: Vec<LogView<'a>>,
     /// Runs of processes, drawn.
     #[serde(skip)]
     pub pictures: Vec<Picture>,
@@ -52,6 +56,40 @@ pub struct View<'a> {
     /// The run exits with 1 because of findings of this level and above; `None` never.
     #[serde(skip)]
     pub fail_on: Option<Level>,
+}
+
+/// A process that wrote a log of its runtime.
+#[derive(Debug, Serialize)]
+pub struct LogView<'a> {
+    pub verdict: String,
+    #[serde(flatten)]
+    pub of: &'a Traced,
+    /// Where findings are in time.
+    #[serde(skip)]
+    pub marks: Vec<TimeMark>,
+}
+
+/// A finding in time.
+#[derive(Debug, Serialize)]
+pub struct TimeMark {
+    /// Seconds of the first and the last of its places.
+    pub from: f64,
+    pub to: f64,
+    pub level: &'static str,
+    pub rule: String,
+}
+
+impl TimeMark {
+    fn of(finding: &Finding) -> Option<Self> {
+        let times = finding.evidence.iter().filter_map(|place| match place.origin.place() {
+            Place::Log(log) => log.at_ms.map(|at_ms| at_ms as f64 / 1000.0),
+            _ => None,
+        });
+        let (from, to) = times
+            .fold((f64::INFINITY, f64::NEG_INFINITY), |(from, to), at| (from.min(at), to.max(at)));
+        let (level, rule) = (finding.level.label(), finding.id());
+        from.is_finite().then_some(Self { from, to, level, rule })
+    }
 }
 
 /// Who wrote it.
@@ -337,6 +375,20 @@ impl<'a> View<'a> {
                 suppressed: report.suppressed.len(),
                 unchanged: report.unchanged,
             },
+            logs: report
+                .traced
+                .iter()
+                .map(|of| LogView {
+                    verdict: super::traced::verdict(report, of),
+                    of,
+                    marks: report
+                        .findings
+                        .iter()
+                        .filter(|finding| finding.subject == of.subject)
+                        .filter_map(TimeMark::of)
+                        .collect(),
+                })
+                .collect(),
             pictures: pictures(report.proofs),
             folder: &report.folder,
             fail_on: report.fail_on,

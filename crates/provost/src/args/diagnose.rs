@@ -3,6 +3,9 @@
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
+use provost_check::case::traced::Place;
+use provost_check::model::memlimit::{self, MemLimit};
+use provost_check::model::quantity::Quantity;
 
 use super::{Output, RuleArgs};
 
@@ -20,11 +23,16 @@ pub(crate) struct DiagnoseArgs {
     pub(crate) files: Vec<String>,
 
     #[command(flatten)]
+    pub(crate) tracing: Tracing,
+
+    #[command(flatten)]
     pub(crate) shown: Shown,
 }
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum About {
+    /// What a log says of the garbage collector, and in what two logs differ
+    Gc(Gc),
     /// Who was killed for memory, why, and what the memory was
     Oom(Oom),
     /// Why a process ended: panics, fatal errors, signals
@@ -86,4 +94,60 @@ pub(crate) struct Oom {
 
     #[command(flatten)]
     pub(crate) shown: Shown,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Gc {
+    /// Logs of a process that ran with GODEBUG=gctrace=1; `-` reads standard input
+    #[arg(value_name = "FILE", required_unless_present = "compare")]
+    pub(crate) files: Vec<String>,
+
+    /// Say in what the collections of two logs differ, by how much, and what they could not show
+    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["files", "follow"])]
+    pub(crate) compare: Vec<String>,
+
+    #[command(flatten)]
+    pub(crate) tracing: Tracing,
+
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+/// How the log of a runtime is read, and for which place it is.
+#[derive(Debug, Default, Args)]
+pub(crate) struct Tracing {
+    /// Wait for more as the file grows, until Ctrl-C, which prints the report
+    #[arg(long, short)]
+    pub(crate) follow: bool,
+
+    /// The container's memory limit, as in its manifest (512Mi): which GOMEMLIMIT fits it
+    #[arg(long, value_name = "QUANTITY", value_parser = size, help_heading = "Evidence")]
+    pub(crate) memory_limit: Option<u64>,
+    /// What the process needs of it outside of Go: cgo, mapped files, tmpfs, other processes
+    #[arg(long, value_name = "QUANTITY", value_parser = size, requires = "memory_limit")]
+    #[arg(help_heading = "Evidence")]
+    pub(crate) non_heap_memory: Option<u64>,
+}
+
+impl Tracing {
+    /// Where the process runs.
+    pub(crate) fn place(&self) -> Place {
+        Place {
+            memory_limit: self.memory_limit,
+            non_heap: self.non_heap_memory.unwrap_or_default(),
+        }
+    }
+}
+
+/// A size as manifests have it, or as GOMEMLIMIT has it.
+fn size(text: &str) -> Result<u64, String> {
+    let refused = || format!("`{text}` is no size of memory: 512Mi, 1G or 536870912 would be");
+    if let Ok(MemLimit::Set(bytes)) = memlimit::parse(text, None) {
+        return Ok(bytes.0);
+    }
+    let quantity = Quantity::parse(text).map_err(|_| refused())?;
+    match quantity.is_negative() || text.ends_with('m') {
+        true => Err(refused()),
+        false => Ok(quantity.bytes().0),
+    }
 }

@@ -1,24 +1,25 @@
 //! `provost diagnose`: from what a runtime wrote of itself to what is wrong.
 
 mod collect;
+mod compare;
+mod follow;
 mod inputs;
 mod said;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use provost_check::artifact::Sources;
-use provost_check::case::log::{millis, nanos, percent};
-use provost_check::case::{Joined, World, counters, memory};
-use provost_check::facts::runtime_log::{Collections, Life, RuntimeLog, Scheduler, Stop};
+use provost_check::case::{Joined, World, counters, memory, traced};
+use provost_check::facts::runtime_log::RuntimeLog;
 use provost_check::pipeline;
 use provost_check::report::Judged;
 use provost_check::rules::RULES;
 use provost_check::rules::engine::Profile;
 use provost_check::rules::rule::{Check, Group, Rule};
 
-use crate::args::{About, Cli, DiagnoseArgs, Shown};
+use crate::args::{About, Cli, DiagnoseArgs, Shown, Tracing};
 use crate::commands::check;
 use crate::config::InForce;
-use crate::exit::Exit;
+use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
 use crate::{config, output};
 
@@ -29,24 +30,42 @@ pub(crate) fn run(cli: &Cli, args: &DiagnoseArgs) -> Result<Exit> {
     let of_dumps = |rule: &Rule| {
         rule.checks().any(|check| matches!(check, Check::Dump(_) | Check::Recovered(_)))
     };
+    let plain = Tracing::default();
     match &args.about {
-        None => diagnose(cli, &args.files, &args.shown, &rules(|_| true)),
+        None => diagnose(cli, &args.files, &args.tracing, &args.shown, &rules(|_| true)),
+        Some(About::Gc(args)) => match args.compare.as_slice() {
+            [a, b] => compare::run(cli, &args.shown, [a, b]),
+            _ => {
+                let is_log = |rule: &Rule| rule.checks().any(|it| matches!(it, Check::Log(_)));
+                diagnose(cli, &args.files, &args.tracing, &args.shown, &rules(is_log))
+            }
+        },
         Some(About::Oom(args)) if args.collect => collect::run(args),
         Some(About::Oom(args)) => {
             let is_memory = |rule: &Rule| rule.checks().any(|it| matches!(it, Check::Memory(_)));
-            diagnose(cli, &args.files, &args.shown, &rules(is_memory))
+            diagnose(cli, &args.files, &plain, &args.shown, &rules(is_memory))
         }
         Some(About::Crash(args)) => {
             let wanted = rules(|rule| of_dumps(rule) && rule.id != OF_GOROUTINES);
-            diagnose(cli, &args.files, &args.shown, &wanted)
+            diagnose(cli, &args.files, &plain, &args.shown, &wanted)
         }
         Some(About::Goroutines(args)) => {
-            diagnose(cli, &args.files, &args.shown, &rules(|rule| rule.id == OF_GOROUTINES))
+            diagnose(cli, &args.files, &plain, &args.shown, &rules(|rule| rule.id == OF_GOROUTINES))
         }
     }
 }
 
-fn diagnose(cli: &Cli, files: &[String], args: &Shown, rules: &[&'static Rule]) -> Result<Exit> {
+fn diagnose(
+    cli: &Cli,
+    files: &[String],
+    tracing: &Tracing,
+    args: &Shown,
+    rules: &[&'static Rule],
+) -> Result<Exit> {
+    let follow = tracing.follow;
+    if follow && files.len() > 1 {
+        bail!(Mistake::new("one file can be followed at a time"));
+    }
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
     let mut sources = Sources::default();
     let color = output::color_on_stderr(cli.color);
@@ -54,12 +73,12 @@ fn diagnose(cli: &Cli, files: &[String], args: &Shown, rules: &[&'static Rule]) 
         config::in_force(&[], &mut sources, config::today(), color)?;
     let selection = args.rules.selection(Profile::Recommended, levels)?;
     let mut world = World::new(sources, settings);
-    let mut loader = inputs::Loader { cli, world: &mut world, interrupt: &interrupt };
+    let mut loader = inputs::Loader { cli, world: &mut world, interrupt: &interrupt, follow };
     files.iter().for_each(|path| loader.load(path));
     let joined = Joined::new(&world);
     let counted = counters::cases(&joined);
     if !cli.quiet {
-        let mut said: String = world.logs.iter().map(|log| summary(&world, log)).collect();
+        let mut said: String = world.logs.iter().map(|log| crashes(&world, log)).collect();
         said.extend(counted.iter().map(said::counters));
         said.push_str(&killed(&world));
         output::complain(&said);
@@ -70,13 +89,16 @@ fn diagnose(cli: &Cli, files: &[String], args: &Shown, rules: &[&'static Rule]) 
     let lives: usize = world.logs.iter().map(RuntimeLog::processes).sum();
     // A process and the container that it ran in are one.
     let processes = lives.max(memory::cases(&joined).len()).max(counted.len());
+    report.traced = traced::all(&world, &joined, tracing.place());
     report.judged = Judged { processes, ..Judged::default() };
     check::write(cli, &args.format, false, &report)?;
     let fails = report
         .findings
         .iter()
         .any(|finding| report.fail_on.is_some_and(|from| finding.level >= from));
-    if let Some(exit) = interrupt.exit() {
+    // Who follows a file ends it so.
+    let ended = |exit: &Exit| follow && *exit == Exit::Interrupted;
+    if let Some(exit) = interrupt.exit().filter(|exit| !ended(exit)) {
         output::complain("error: interrupted; the report holds what was read until then\n");
         return Ok(exit);
     }
@@ -95,55 +117,14 @@ fn rules(wanted: impl Fn(&Rule) -> bool) -> Vec<&'static Rule> {
     RULES.iter().filter(is_one).copied().collect()
 }
 
-/// What a log says, in a few lines.
-fn summary(world: &World, log: &RuntimeLog) -> String {
+/// What of a log is no tracing, in a few lines. What its tracing says stands in the report.
+fn crashes(world: &World, log: &RuntimeLog) -> String {
+    let said = said::crashes(log);
+    if said.is_empty() {
+        return said;
+    }
     let path = &world.sources.get(log.source).path;
-    let mut text =
-        format!("{}: {} lines", provost_check::report::plain::clean(path), log.counts.lines);
-    if log.lives.len() > 1 {
-        text.push_str(&format!(", {} processes one after the other", log.lives.len()));
-    }
-    text.push('\n');
-    for life in &log.lives {
-        text.push_str(&told(life));
-    }
-    text.push_str(&said::crashes(log));
-    text
-}
-
-fn told(life: &Life) -> String {
-    let collections = life.collections.as_ref().and_then(collected);
-    let scheduler = life.scheduler.as_ref().and_then(scheduled);
-    collections.into_iter().chain(scheduler).map(|line| format!("  {line}\n")).collect()
-}
-
-fn collected(of: &Collections) -> Option<String> {
-    let whole = of.whole()?;
-    let pause = |stop| of.quantile(stop, 0.99).map_or(String::new(), nanos);
-    let share = whole.cpu_share().map_or("unknown".to_owned(), percent);
-    Some(format!(
-        "{} collections in {} on {} Ps: {share} of the CPU; {} MB live of a goal of {} MB at the end; 99 of 100 pauses within {} (sweep termination) and {} (mark termination)",
-        whole.cycles,
-        millis(whole.wall_ms()),
-        of.procs.last().map_or(0, |change| change.to),
-        whole.live.last,
-        whole.goal.last,
-        pause(Stop::SweepTermination),
-        pause(Stop::MarkTermination),
-    ))
-}
-
-fn scheduled(of: &Scheduler) -> Option<String> {
-    let whole = of.whole()?;
-    Some(format!(
-        "{} samples of the scheduler in {}: {} to {} threads for {} Ps, up to {} goroutines waiting for one",
-        whole.count,
-        millis(whole.to.at_ms.saturating_sub(whole.from.at_ms)),
-        whole.threads.least,
-        whole.threads.most,
-        whole.procs.most,
-        whole.runnable.most,
-    ))
+    format!("{}: {} lines\n{said}", provost_check::report::plain::clean(path), log.counts.lines)
 }
 
 /// What kernels' logs say, in a line each.

@@ -2,6 +2,8 @@
 //! escapes every value; the script only hides and shows what is there, so that the page reads
 //! without it, prints, and can be searched by the browser.
 
+mod charts;
+
 use std::collections::BTreeSet;
 
 use minijinja::value::Serde;
@@ -76,6 +78,7 @@ pub fn render(view: &View<'_>) -> String {
         names.into_iter().map(str::to_owned).collect()
     };
     let (ids, subjects) = (names(|row| &row.id), names(|row| &row.subject));
+    let logs: Vec<_> = view.logs.iter().enumerate().map(|(id, log)| charts::row(id, log)).collect();
     let template = environment.get_template("report.html").expect("added above");
     template
         .render(context! {
@@ -98,6 +101,11 @@ pub fn render(view: &View<'_>) -> String {
             ],
             findings => Serde(findings),
             pictures => Serde(&view.pictures),
+            logs => Serde(logs),
+            chart_style => include_str!("uplot/uPlot.min.css"),
+            chart_library => include_str!("uplot/uPlot.iife.min.js"),
+            chart_license => include_str!("uplot/LICENSE"),
+            chart_script => include_str!("charts.js"),
             rules => ids,
             subjects => subjects,
             joined => Serde(joined(view)),

@@ -14,6 +14,7 @@ use provost_check::case::World;
 use provost_check::facts::counters::Counted;
 use provost_check::facts::{Origin, SourceId};
 
+use super::follow::Follow;
 use crate::args::Cli;
 use crate::interrupt::Interrupt;
 
@@ -103,6 +104,8 @@ pub(super) struct Loader<'w> {
     pub(super) cli: &'w Cli,
     pub(super) world: &'w mut World,
     pub(super) interrupt: &'w Interrupt,
+    /// Logs are read as they grow.
+    pub(super) follow: bool,
 }
 
 impl Loader<'_> {
@@ -128,6 +131,11 @@ impl Loader<'_> {
         }
         if Path::new(path).is_dir() {
             return self.folder(path, Content::new(Box::new(io::empty()), 0, false)?);
+        }
+        if self.follow {
+            // It is a log; how it begins may be still to come.
+            let rest = Box::new(Follow::open(Path::new(path), self.interrupt.flag())?);
+            return self.log(path, Content { head: Vec::new(), rest, size: 0, is_inside: false });
         }
         let file = File::open(Path::new(path))?;
         let size = file.metadata()?.len();
@@ -268,6 +276,9 @@ impl Loader<'_> {
             true => ProgressBar::hidden(),
             false if content.size > 0 => ProgressBar::new(content.size)
                 .with_style(style("{bytes} of {total_bytes}, {eta} left")),
+            false if self.follow => {
+                ProgressBar::no_length().with_style(style("{bytes}, Ctrl-C ends with the report"))
+            }
             false => ProgressBar::no_length().with_style(style("{bytes}")),
         };
         let stopped = self.interrupt.flag();

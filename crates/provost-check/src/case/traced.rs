@@ -1,0 +1,622 @@
+//! What the log of a process comes to, in numbers: what reports show above and beside the findings.
+
+use serde::Serialize;
+
+use super::log::{LogCase, spanning};
+use super::{Joined, World};
+use crate::facts::runtime_log::{
+    Change, Collections, Extent, Samples, Scheduler, Stop, Window, joined_queues,
+};
+use crate::model::goals::{Gogc, MemoryLimit, Told};
+use crate::model::gogc::Gogc as SetGogc;
+use crate::model::memlimit;
+use crate::model::quantity::Bytes;
+use crate::model::trend::Trend;
+use crate::model::what_if::{self, Load, Outcome, SPIRAL, WELL};
+
+/// Collections without which nothing is foretold.
+const LEAST_CYCLES: u64 = 8;
+/// Points of a curve, at most.
+const MOST_POINTS: usize = 1500;
+/// Milliseconds of CPU for each MiB: marking faster than that reads 50 GB a second on one CPU, which no memory
+/// gives, so that it was not read.
+const UNREAD_MS: f64 = 0.02;
+/// MiB of a live heap that is worth that word.
+const UNREAD_LEAST: f64 = 64.0;
+/// GOGC that are tried.
+const GOGCS: [u32; 4] = [50, 100, 200, 400];
+/// Rates of allocation that are tried: as in the log, half, twice and four times that.
+const RATES: [f64; 4] = [1.0, 0.5, 2.0, 4.0];
+
+/// What the user says of where it runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    /// The container's memory limit, in bytes.
+    pub memory_limit: Option<u64>,
+    /// Bytes that it needs outside of Go's heap and runtime.
+    pub non_heap: u64,
+}
+
+/// A process of a log.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of the JSON report; its schema explains them")]
+pub struct Traced {
+    pub subject: String,
+    /// Lines of the whole log, and processes in it.
+    pub lines: u64,
+    pub processes: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub collections: Option<Gc>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scheduler: Option<Sched>,
+}
+
+/// Its collections.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of the JSON report; its schema explains them")]
+pub struct Gc {
+    pub cycles: u64,
+    pub seconds: f64,
+    pub missing_cycles: u64,
+    pub forced_cycles: u64,
+    pub periodic_cycles: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_share: Option<f64>,
+    /// Change of the share with each minute, and between what it lies with 95 % confidence.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_share_per_minute: Option<[f64; 3]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub assist_share: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub allocated_mib_per_second: Option<f64>,
+    pub cpu_ms_per_cycle: f64,
+    pub live_mib: Mib,
+    pub goal_mib: Mib,
+    pub peak_heap_mib: u64,
+    pub pauses: Vec<Pauses>,
+    pub settings: Settings,
+    /// What is worth knowing and no finding.
+    pub remarks: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub what_if: Option<WhatIf>,
+    #[serde(skip)]
+    pub curves: GcCurves,
+}
+
+/// MiB over time.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[allow(missing_docs, reason = "as they are called")]
+pub struct Mib {
+    pub first: u64,
+    pub last: u64,
+    pub least: u64,
+    pub most: u64,
+}
+
+/// Pauses of a phase, in nanoseconds.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "as they are called")]
+pub struct Pauses {
+    pub phase: &'static str,
+    pub p50: u64,
+    pub p90: u64,
+    pub p99: u64,
+    pub longest: u64,
+    /// How many took that long, with two digits.
+    #[serde(skip)]
+    pub counts: Vec<(u64, u64)>,
+}
+
+/// What it ran with, as far as the log tells.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of the JSON report; its schema explains them")]
+pub struct Settings {
+    /// In words.
+    pub gogc: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gogc_percent: Option<[u64; 2]>,
+    /// In words.
+    pub gomemlimit: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gomemlimit_least_mib: Option<u64>,
+    pub limited_cycles: u64,
+    pub gomaxprocs: Vec<Procs>,
+    /// Cycles whose goal was the smallest that a heap has.
+    pub smallest_heap_cycles: u64,
+}
+
+/// GOMAXPROCS from a time on.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[allow(missing_docs, reason = "as they are called")]
+pub struct Procs {
+    pub at_seconds: f64,
+    pub value: u64,
+}
+
+/// What would be otherwise.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of the JSON report; its schema explains them")]
+pub struct WhatIf {
+    /// What the model gives for the setting of the log, to hold against what was measured.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub as_it_is: Option<Row>,
+    pub rows: Vec<Row>,
+    /// GOMEMLIMIT, in MiB, below which collections take more than a quarter of the CPU, and with which they
+    /// take a twentieth.
+    pub least_limit_mib: u64,
+    pub good_limit_mib: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub container: Option<Container>,
+    #[serde(skip)]
+    pub load: Load,
+    #[serde(skip)]
+    pub stacks: f64,
+}
+
+/// One setting.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of the JSON report; its schema explains them")]
+pub struct Row {
+    /// `100`, `off`
+    pub gogc: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gomemlimit_mib: Option<u64>,
+    /// Of the log's.
+    pub rate: f64,
+    pub per_second: f64,
+    pub cpu_share: f64,
+    pub peak_heap_mib: u64,
+    /// With what the runtime has beside the heap, estimated.
+    pub peak_go_mib: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left_of_container_mib: Option<i64>,
+}
+
+/// What to write for a container.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of the JSON report; its schema explains them")]
+pub struct Container {
+    pub memory_limit_mib: u64,
+    pub non_heap_mib: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gomemlimit: Option<String>,
+    /// Of the CPU, under that and GOGC=100.
+    pub cpu_share: f64,
+    /// The least limit of a container in which collections take a quarter of the CPU or less.
+    pub least_mib: u64,
+    /// In words.
+    pub verdict: String,
+}
+
+/// Curves of collections: seconds, and values at those.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "as they are called; predicted is the model's goal")]
+pub struct GcCurves {
+    pub at: Vec<f64>,
+    pub line: Vec<u64>,
+    pub live: Vec<f64>,
+    pub goal: Vec<f64>,
+    pub end: Vec<f64>,
+    pub predicted: Vec<Option<f64>>,
+    pub cpu: Vec<Option<f64>>,
+    pub pause_ms: Vec<f64>,
+    pub rate: Vec<Option<f64>>,
+    /// Cycles that a point stands for.
+    pub width: u64,
+}
+
+/// Its scheduler.
+#[derive(Clone, Debug, Serialize)]
+#[allow(missing_docs, reason = "the fields are those of the JSON report; its schema explains them")]
+pub struct Sched {
+    pub samples: u64,
+    pub seconds: f64,
+    pub gomaxprocs: Vec<Procs>,
+    pub threads: Extremes,
+    pub idle_threads: Extremes,
+    pub idle_processors: Extremes,
+    pub runnable: Extremes,
+    /// Samples in which no P was idle and more than eight goroutines waited for each.
+    pub pressed_samples: u64,
+    #[serde(skip)]
+    pub curves: SchedCurves,
+}
+
+/// The least and the most.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[allow(missing_docs, reason = "as they are called")]
+pub struct Extremes {
+    pub least: u64,
+    pub most: u64,
+}
+
+/// Curves of the scheduler.
+#[derive(Clone, Debug, Default)]
+#[allow(missing_docs, reason = "as they are called; queues are those of the Ps, on average")]
+pub struct SchedCurves {
+    pub at: Vec<f64>,
+    pub runnable: Vec<f64>,
+    pub threads: Vec<f64>,
+    pub idle: Vec<f64>,
+    pub queues: Vec<Vec<f64>>,
+}
+
+/// All processes of all logs.
+pub fn all(world: &World, joined: &Joined<'_>, place: Place) -> Vec<Traced> {
+    let mut all = Vec::new();
+    for log in &world.logs {
+        for (index, life) in log.lives.iter().enumerate() {
+            let case = LogCase { joined, log, life, index };
+            let collections = life.collections.as_ref().and_then(|of| collected(of, place));
+            let scheduler = life.scheduler.as_ref().and_then(scheduled);
+            if collections.is_none() && scheduler.is_none() {
+                continue;
+            }
+            all.push(Traced {
+                subject: case.subject(),
+                lines: log.counts.lines,
+                processes: log.lives.len(),
+                collections,
+                scheduler,
+            });
+        }
+    }
+    all
+}
+
+fn collected(of: &Collections, place: Place) -> Option<Gc> {
+    let whole = of.whole()?;
+    let told = of.goals.told();
+    let extent =
+        |of: Extent| Mib { first: of.first, last: of.last, least: of.least, most: of.most };
+    Some(Gc {
+        cycles: whole.cycles,
+        seconds: whole.wall_ms() as f64 / 1000.0,
+        missing_cycles: of.missing,
+        forced_cycles: whole.forced,
+        periodic_cycles: of.periodic,
+        cpu_share: whole.cpu_share(),
+        cpu_share_per_minute: trend(of, &whole),
+        assist_share: whole.cpu_share().map(|share| match whole.cpu_ns {
+            0 => 0.0,
+            all => share * whole.assist_ns as f64 / all as f64,
+        }),
+        per_second: whole.rate(),
+        allocated_mib_per_second: whole.allocation_rate(),
+        cpu_ms_per_cycle: whole.cpu_ns as f64 / 1e6 / whole.cycles.max(1) as f64,
+        live_mib: extent(whole.live),
+        goal_mib: extent(whole.goal),
+        peak_heap_mib: whole.end.most,
+        pauses: [Stop::SweepTermination, Stop::MarkTermination]
+            .into_iter()
+            .filter_map(|stop| pauses(of, stop))
+            .collect(),
+        settings: settings(&told, &of.procs, of.is_old),
+        remarks: remarks(of, &whole, &told),
+        what_if: what_if(of, &told, place),
+        curves: curves(of, &told),
+    })
+}
+
+/// Whether the share of the CPU changes, of stretches that are long enough for one.
+fn trend(of: &Collections, whole: &Window) -> Option<[f64; 3]> {
+    let windows = spanning(&of.windows, (whole.wall_ms() / 60).max(200));
+    let point = |window: &Window| {
+        let middle = window.from.at_ms.midpoint(window.until_ms) as f64 / 60_000.0;
+        Some((middle, window.cpu_share()?))
+    };
+    let points: Vec<(f64, f64)> = windows.iter().filter_map(point).collect();
+    let Trend { slope, margin } = Trend::of(&points)?;
+    Some([slope, slope - margin, slope + margin])
+}
+
+fn pauses(of: &Collections, stop: Stop) -> Option<Pauses> {
+    let counts = of.pauses.iter().filter(|((phase, _), _)| *phase == stop);
+    Some(Pauses {
+        phase: stop.name(),
+        p50: of.quantile(stop, 0.5)?,
+        p90: of.quantile(stop, 0.9)?,
+        p99: of.quantile(stop, 0.99)?,
+        longest: of.quantile(stop, 1.0)?,
+        counts: counts.map(|((_, nanos), count)| (*nanos, *count)).collect(),
+    })
+}
+
+fn since(procs: &[Change]) -> Vec<Procs> {
+    let procs = procs.iter();
+    procs.map(|it| Procs { at_seconds: it.mark.at_ms as f64 / 1000.0, value: it.to }).collect()
+}
+
+fn settings(told: &Told, procs: &[Change], is_old: bool) -> Settings {
+    let range = |of: &std::ops::RangeInclusive<u64>| match (of.start(), of.end()) {
+        (least, most) if least == most => format!("{least}"),
+        (least, most) if (*least..=*most).contains(&100) => {
+            format!("{least} to {most}, as 100, the default, is")
+        }
+        (least, most) => format!("{least} to {most}"),
+    };
+    let few = "cannot tell: it takes three lines, one behind the other, of Go 1.18 or later";
+    let gogc = match &told.gogc {
+        Gogc::Percent(percents) => range(percents),
+        Gogc::Off => "off".to_owned(),
+        Gogc::OffOrAbove(least) => format!("off, or {least} or more: a limit made the goals"),
+        Gogc::Changed(low, high) => {
+            format!("changed while it ran: {} and {}", range(low), range(high))
+        }
+        Gogc::Either(percents, goal) => format!(
+            "cannot tell: {}, or a GOMEMLIMIT that leaves {goal} MB; what was live stood too still",
+            range(percents)
+        ),
+        Gogc::Unknown if is_old => {
+            "cannot tell: lines of Go before 1.18 do not say enough".to_owned()
+        }
+        Gogc::Unknown => few.to_owned(),
+    };
+    let (gomemlimit, least, limited) = match told.limit {
+        MemoryLimit::Decides { cycles, at_least, pinned } => {
+            let limit = match at_least {
+                Some(least) => format!("{least} MiB, and what Go has beside the heap"),
+                None => "no more than was live".to_owned(),
+            };
+            let at_live = match pinned {
+                0 => String::new(),
+                pinned => format!(", {pinned} of them at what was live"),
+            };
+            let text = format!("{limit}: it made {cycles} of {} goals{at_live}", told.goals);
+            (text, at_least, cycles)
+        }
+        MemoryLimit::Above(goal) => {
+            (format!("none that mattered: every goal follows from GOGC, up to {goal} MB"), None, 0)
+        }
+        MemoryLimit::Off => ("none".to_owned(), None, 0),
+        MemoryLimit::Unknown => ("cannot tell".to_owned(), None, 0),
+    };
+    Settings {
+        gogc,
+        gogc_percent: match &told.gogc {
+            Gogc::Percent(percents) => Some([*percents.start(), *percents.end()]),
+            _ => None,
+        },
+        gomemlimit,
+        gomemlimit_least_mib: least,
+        limited_cycles: limited,
+        gomaxprocs: since(procs),
+        smallest_heap_cycles: told.smallest,
+    }
+}
+
+fn remarks(of: &Collections, whole: &Window, told: &Told) -> Vec<String> {
+    let mut remarks = Vec::new();
+    if told.smallest * 10 > told.goals {
+        let goal = match &told.gogc {
+            Gogc::Percent(percents) => percents.end() / 25,
+            _ => 4,
+        };
+        remarks.push(format!(
+            "{} of {} collections were those of the smallest heap that Go collects, {goal} MB (4 MiB x GOGC / 100): what is live would ask for less",
+            told.smallest, told.goals
+        ));
+    }
+    let marked: u64 = whole.live.sum;
+    let took = whole.cpu_ns.saturating_add(whole.idle_ns) as f64 / 1e6;
+    if whole.mean_live() >= UNREAD_LEAST
+        && took < marked as f64 * UNREAD_MS
+        && whole.cycles >= LEAST_CYCLES
+    {
+        remarks.push(format!(
+            "marking took {took:.0} ms of CPU for {} collections of {:.0} MB, less than reading that memory takes: most of it holds no pointers and was not looked at, as a ballast or a cache of bytes; a ballast does nothing that GOMEMLIMIT or a higher GOGC would not do without it",
+            whole.cycles,
+            whole.mean_live()
+        ));
+    }
+    if of.missing > 0 {
+        remarks.push(format!(
+            "{} collections between the first and the last are not in the log",
+            of.missing
+        ));
+    }
+    remarks
+}
+
+/// What it does once it has come up, as far as there is enough of that.
+fn load(of: &Collections) -> Option<(Load, f64, f64)> {
+    let settled = of.windows.get(of.windows.len() / 4..).unwrap_or_default();
+    let run = settled.iter().copied().reduce(Window::then)?;
+    if run.cycles < LEAST_CYCLES || of.is_old {
+        return None;
+    }
+    let cycles = run.cycles as f64;
+    let rate = run.allocation_rate().filter(|rate| *rate > 0.0)?;
+    let room = run.goal.sum.saturating_sub(run.marked[0]) as f64;
+    let reach = if room > 0.0 { (run.allocated as f64 / room).clamp(0.1, 1.5) } else { 1.0 };
+    let roots = run.marked[1] as f64 / cycles;
+    let load = Load {
+        live: run.mean_live(),
+        roots,
+        rate,
+        cpu_ms: run.cpu_ns as f64 / 1e6 / cycles,
+        procs: run.mean_procs(),
+        reach,
+    };
+    // What is live at its most: a limit has to leave room above that.
+    Some((load, run.live.most as f64, roots))
+}
+
+fn what_if(of: &Collections, told: &Told, place: Place) -> Option<WhatIf> {
+    let (load, most, stacks) = load(of)?;
+    let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
+    let container = place.memory_limit.map(mib);
+    let outside = mib(place.non_heap);
+    let limit = place
+        .memory_limit
+        .and_then(|limit| memlimit::recommended_beside(Bytes(limit), Bytes(place.non_heap)));
+    let limit_mib: Option<f64> =
+        limit.as_ref().and_then(|text| text.strip_suffix("MiB")?.parse().ok());
+    let row = |gogc: SetGogc, limit: Option<f64>, rate: f64| {
+        let left = limit.map(|limit| what_if::left(limit, stacks));
+        let Outcome { goal, per_second, share, .. } = load.times(rate).under(gogc, left);
+        let go = goal + what_if::beside(goal, stacks);
+        Row {
+            gogc: match gogc {
+                SetGogc::Off => "off".to_owned(),
+                SetGogc::Percent(percent) => percent.to_string(),
+            },
+            gomemlimit_mib: limit.map(|limit| limit as u64),
+            rate,
+            per_second,
+            cpu_share: share,
+            peak_heap_mib: goal.ceil() as u64,
+            peak_go_mib: go.ceil() as u64,
+            left_of_container_mib: container.map(|limit| (limit - go - outside).floor() as i64),
+        }
+    };
+    let mut rows = Vec::new();
+    for rate in RATES {
+        rows.extend(GOGCS.map(|percent| row(SetGogc::Percent(percent), None, rate)));
+        if limit_mib.is_some() {
+            rows.extend(GOGCS.map(|percent| row(SetGogc::Percent(percent), limit_mib, rate)));
+            rows.push(row(SetGogc::Off, limit_mib, rate));
+        }
+    }
+    let as_it_is = match (&told.gogc, told.limit) {
+        (Gogc::Percent(percents), MemoryLimit::Above(_)) => {
+            let middle = percents.start().midpoint(*percents.end());
+            let percent = if percents.contains(&100) { 100 } else { middle };
+            u32::try_from(percent).ok().map(|percent| row(SetGogc::Percent(percent), None, 1.0))
+        }
+        _ => None,
+    };
+    let worst = Load { live: load.live.max(most), ..load };
+    let limit_for = |share| what_if::limit_for(worst.heap_for(share), stacks);
+    let container = container.map(|limit| {
+        let share = limit_mib.map_or(what_if::MOST_SHARE, |limit| {
+            worst.under(SetGogc::Percent(100), Some(what_if::left(limit, stacks))).share
+        });
+        let least = limit_for(SPIRAL);
+        let least_mib = (least / 0.9).max(least + outside).ceil() as u64;
+        Container {
+            memory_limit_mib: limit as u64,
+            non_heap_mib: outside as u64,
+            gomemlimit: limit_mib.and(memlimit::recommended_beside(
+                Bytes(place.memory_limit.unwrap_or_default()),
+                Bytes(place.non_heap),
+            )),
+            cpu_share: share,
+            least_mib,
+            verdict: fits(share, limit_mib.is_some(), least_mib),
+        }
+    });
+    Some(WhatIf {
+        as_it_is,
+        rows,
+        least_limit_mib: limit_for(SPIRAL).ceil() as u64,
+        good_limit_mib: limit_for(WELL).ceil() as u64,
+        container,
+        load,
+        stacks,
+    })
+}
+
+fn fits(share: f64, has_limit: bool, least_mib: u64) -> String {
+    let share_text = super::log::percent(share);
+    match share {
+        _ if !has_limit => "nothing of the container is left for Go".to_owned(),
+        share if share >= SPIRAL => format!(
+            "too small for what this process does: with all that it had live, collections take {share_text} of the CPU; they take a quarter from {least_mib} MiB on"
+        ),
+        share if share > WELL => {
+            format!("it fits, and collections take {share_text} of the CPU")
+        }
+        _ => format!("it fits: collections take {share_text} of the CPU"),
+    }
+}
+
+/// Neighbours joined until there are no more than that many.
+fn thinned<T: Copy>(all: &[T], join: impl Fn(T, T) -> T) -> Vec<T> {
+    let width = all.len().div_ceil(MOST_POINTS).max(1);
+    all.chunks(width).filter_map(|chunk| chunk.iter().copied().reduce(&join)).collect()
+}
+
+fn curves(of: &Collections, told: &Told) -> GcCurves {
+    let windows = thinned(&of.windows, Window::then);
+    let percent = match &told.gogc {
+        Gogc::Percent(percents) if percents.contains(&100) => Some(1.0),
+        Gogc::Percent(percents) => Some(percents.start().midpoint(*percents.end()) as f64 / 100.0),
+        _ => None,
+    };
+    let mut curves = GcCurves {
+        width: windows.iter().map(|window| window.cycles).max().unwrap_or(1),
+        ..GcCurves::default()
+    };
+    let shares = shares(&windows);
+    for (window, share) in windows.iter().zip(shares) {
+        let cycles = window.cycles.max(1) as f64;
+        curves.at.push(window.from.at_ms as f64 / 1000.0);
+        curves.line.push(window.from.line);
+        curves.live.push(window.mean_live());
+        curves.goal.push(window.goal.sum as f64 / cycles);
+        curves.end.push(window.end.sum as f64 / cycles);
+        let [live, roots] = window.marked.map(|sum| sum as f64 / cycles);
+        // Half a MiB was cut off of each, on average.
+        let grown = |of: f64| (live + 0.5 + (live + 0.5 + roots) * of).max(4.0 * of);
+        curves.predicted.push(percent.filter(|_| live > 0.0).map(grown));
+        curves.cpu.push(share);
+        curves.pause_ms.push(window.longest_ns as f64 / 1e6);
+        curves.rate.push(window.allocation_rate());
+    }
+    curves
+}
+
+/// What collections took of the CPU, in percent, from each window on for as long as a share can be told of.
+fn shares(windows: &[Window]) -> Vec<Option<f64>> {
+    let all = windows.iter().map(Window::wall_ms).sum::<u64>();
+    let least = (all / 300).max(20);
+    let from = |at: usize| {
+        let mut sum: Option<Window> = None;
+        // As many as a short stretch has, of those that follow; at the end, of those that there are.
+        for window in windows.get(at..)?.iter().take(256) {
+            let next = sum.map_or(*window, |sum| sum.then(*window));
+            sum = Some(next);
+            if next.wall_ms() >= least {
+                break;
+            }
+        }
+        sum?.cpu_share().map(|share| share * 100.0)
+    };
+    (0..windows.len()).map(from).collect()
+}
+
+fn scheduled(of: &Scheduler) -> Option<Sched> {
+    let whole = of.whole()?;
+    let extremes = |of: Extent| Extremes { least: of.least, most: of.most };
+    let windows = thinned(&of.windows, Samples::then);
+    let mean = |of: Extent, count: u64| of.sum as f64 / count.max(1) as f64;
+    let curve = |pick: fn(&Samples) -> Extent| {
+        windows.iter().map(|window| mean(pick(window), window.count)).collect()
+    };
+    Some(Sched {
+        samples: whole.count,
+        seconds: whole.to.at_ms.saturating_sub(whole.from.at_ms) as f64 / 1000.0,
+        gomaxprocs: since(&of.procs),
+        threads: extremes(whole.threads),
+        idle_threads: extremes(whole.idle_threads),
+        idle_processors: extremes(whole.idle),
+        runnable: extremes(whole.runnable),
+        pressed_samples: whole.pressed,
+        curves: SchedCurves {
+            at: windows.iter().map(|window| window.from.at_ms as f64 / 1000.0).collect(),
+            runnable: curve(|window| window.runnable),
+            threads: curve(|window| window.threads),
+            idle: curve(|window| window.idle),
+            queues: joined_queues(&of.queues, of.windows.len().div_ceil(MOST_POINTS))
+                .iter()
+                .zip(&windows)
+                .map(|(sums, window)| {
+                    sums.iter().map(|sum| f64::from(*sum) / window.count.max(1) as f64).collect()
+                })
+                .collect(),
+        },
+    })
+}

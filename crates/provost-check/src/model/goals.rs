@@ -1,0 +1,225 @@
+//! What the goals of a process tell of its GOGC and its GOMEMLIMIT.
+//!
+//! Each goal is explained by some GOGC (see [`super::pacer`]); one that is the same all the time explains all of
+//! them. A limit only makes goals smaller, so that the highest GOGC that goals ask for is the one that is set.
+//! Where what is live hardly changes, a goal that stands may come from either, and that is the answer.
+
+use std::collections::BTreeMap;
+use std::ops::RangeInclusive;
+
+use super::pacer::{Limit, Marked, NO_GOAL};
+
+/// GOGC above that are one.
+const MOST_PERCENT: u64 = 10_000;
+/// MiB: the smallest heap under such a GOGC, and no goal above is one for the heap's smallest size.
+const MOST_SMALL: u64 = MOST_PERCENT / 25;
+/// Goals without which nothing is told.
+const LEAST: u64 = 3;
+
+/// Goals that one GOGC, and no higher one, explains.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    count: u64,
+    /// The highest of the lowest GOGC that explain them.
+    least: u64,
+    /// Goals that are above what was live, at least and at most.
+    goal: Option<(u64, u64)>,
+    /// What was live.
+    live: (u64, u64),
+    /// Goals at what was live.
+    pinned: u64,
+}
+
+impl Group {
+    fn and(self, other: Self) -> Self {
+        let wider = |a: (u64, u64), b: (u64, u64)| (a.0.min(b.0), a.1.max(b.1));
+        Self {
+            count: self.count + other.count,
+            least: self.least.max(other.least),
+            goal: match (self.goal, other.goal) {
+                (Some(a), Some(b)) => Some(wider(a, b)),
+                (a, b) => a.or(b),
+            },
+            live: wider(self.live, other.live),
+            pinned: self.pinned + other.pinned,
+        }
+    }
+
+    /// What was live changed by so much that a goal that follows it is told from one that does not.
+    fn varied(&self) -> bool {
+        self.live.1 * 10 >= self.live.0 * 13 + 20
+    }
+}
+
+/// The goals of a process.
+#[derive(Clone, Debug, Default)]
+pub struct Goals {
+    told: u64,
+    /// By the highest GOGC that explains them.
+    by_most: BTreeMap<u64, Group>,
+    /// How many, by the lowest GOGC that explains them.
+    by_least: BTreeMap<u64, u64>,
+    /// Goals that are none.
+    without: u64,
+    /// How many, by goal and what was live, of small goals.
+    small: BTreeMap<(u64, u64), u64>,
+}
+
+/// GOGC, as far as it is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Gogc {
+    /// One of these explains the goals that no limit made smaller.
+    Percent(RangeInclusive<u64>),
+    /// No goal was any.
+    Off,
+    /// A limit made them: it is off, or at least that.
+    OffOrAbove(u64),
+    /// First these, then those, or in turns.
+    Changed(RangeInclusive<u64>, RangeInclusive<u64>),
+    /// One of these, or a limit that leaves a goal of so many MiB.
+    Either(RangeInclusive<u64>, u64),
+    /// There are too few goals.
+    Unknown,
+}
+
+/// GOMEMLIMIT, as far as it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MemoryLimit {
+    /// It made that many goals smaller.
+    Decides {
+        /// Cycles.
+        cycles: u64,
+        /// Of these, goals at what was live.
+        pinned: u64,
+        /// MiB that it is at least, without what the runtime has mapped beside the heap.
+        at_least: Option<u64>,
+    },
+    /// It made no goal smaller; if there is one it is above that many MiB.
+    Above(u64),
+    /// None was set.
+    Off,
+    /// It cannot be told.
+    Unknown,
+}
+
+/// What is told.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Told {
+    /// GOGC.
+    pub gogc: Gogc,
+    /// GOMEMLIMIT.
+    pub limit: MemoryLimit,
+    /// Goals that were looked at.
+    pub goals: u64,
+    /// Goals that stood at the smallest heap of 4 MiB x GOGC / 100.
+    pub smallest: u64,
+}
+
+impl Goals {
+    /// Takes a cycle's goal, with what the one before it marked and the heap with which it began.
+    pub fn push(&mut self, marked: &Marked, goal: u64, start: u64) {
+        if goal >= NO_GOAL {
+            self.without += 1;
+            return;
+        }
+        let percents = marked.percents(goal, start);
+        if percents.is_empty() {
+            return;
+        }
+        self.told += 1;
+        let pinned = !marked.first && goal <= marked.live.saturating_add(1);
+        let group = Group {
+            count: 1,
+            least: (*percents.start()).min(MOST_PERCENT),
+            goal: (!pinned).then_some((goal, goal)),
+            live: (marked.live, marked.live),
+            pinned: u64::from(pinned),
+        };
+        let most = (*percents.end()).min(MOST_PERCENT);
+        self.by_most.entry(most).and_modify(|of| *of = of.and(group)).or_insert(group);
+        *self.by_least.entry(group.least).or_default() += 1;
+        if goal <= MOST_SMALL {
+            *self.small.entry((goal, marked.live)).or_default() += 1;
+        }
+    }
+
+    /// What they tell.
+    pub fn told(&self) -> Told {
+        let (gogc, limit) = self.settings();
+        let smallest = match &gogc {
+            Gogc::Percent(percents) => self.smallest(percents),
+            _ => 0,
+        };
+        Told { gogc, limit, goals: self.told + self.without, smallest }
+    }
+
+    fn settings(&self) -> (Gogc, MemoryLimit) {
+        if self.without > self.told {
+            return (Gogc::Off, MemoryLimit::Off);
+        }
+        if self.told < LEAST {
+            return (Gogc::Unknown, MemoryLimit::Unknown);
+        }
+        let asked = self.asked();
+        let groups = |range: RangeInclusive<u64>| {
+            self.by_most.range(range).map(|(_, group)| *group).reduce(Group::and)
+        };
+        let Some(explained) = groups(asked..=u64::MAX) else {
+            return (Gogc::Unknown, MemoryLimit::Unknown);
+        };
+        let most = self.by_most.range(asked..).next().map_or(asked, |(most, _)| *most);
+        let percents = asked..=most;
+        let below = asked.checked_sub(1).and_then(|below| groups(0..=below));
+        let Some(all) = groups(0..=u64::MAX) else { return (Gogc::Unknown, MemoryLimit::Unknown) };
+        let stands =
+            |group: &Group| group.goal.is_none_or(|(least, most)| most * 4 <= least * 5 + 4);
+        // What is live went up and down, and no goal followed.
+        if all.varied() && stands(&all) && all.goal.is_some_and(|(least, _)| least > 8) {
+            return (Gogc::OffOrAbove(asked), decides(&all));
+        }
+        let is_default = percents.contains(&u64::from(super::gogc::DEFAULT));
+        let Some(below) = below.filter(|below| below.count * 20 > self.told) else {
+            let above = explained.goal.map_or(0, |(_, most)| most);
+            return match explained.varied() || is_default {
+                true => (Gogc::Percent(percents), MemoryLimit::Above(above)),
+                false => (Gogc::Either(percents, above), MemoryLimit::Unknown),
+            };
+        };
+        let common = self.by_most.first_key_value().map_or(0, |(most, _)| *most);
+        if below.least <= common && common >= 5 && below.varied() && !stands(&below) {
+            return (Gogc::Changed(below.least..=common, percents), MemoryLimit::Unknown);
+        }
+        // What asks for the most may have been made smaller as well: another value than the default is as
+        // likely to be one that was cut.
+        match explained.count >= LEAST && is_default {
+            true => (Gogc::Percent(percents), decides(&below)),
+            false => (Gogc::OffOrAbove(asked), decides(&below)),
+        }
+    }
+
+    /// The lowest GOGC above which hardly any goal asks for more.
+    fn asked(&self) -> u64 {
+        let mut above = 0;
+        for (least, count) in self.by_least.iter().rev() {
+            above += count;
+            if above * 50 > self.told {
+                return *least;
+            }
+        }
+        0
+    }
+
+    fn smallest(&self, percents: &RangeInclusive<u64>) -> u64 {
+        // The goals are the same for all of them, or they would not all explain them.
+        let percent = *percents.end();
+        let is_smallest = |(goal, live): &(u64, u64)| {
+            *goal == percent / 25 && (live + 1) * (100 + percent) <= 4 * percent
+        };
+        self.small.iter().filter(|(key, _)| is_smallest(key)).map(|(_, count)| count).sum()
+    }
+}
+
+fn decides(limited: &Group) -> MemoryLimit {
+    let at_least = limited.goal.map(|(_, most)| Limit::leaving(most << 20, 0) >> 20);
+    MemoryLimit::Decides { cycles: limited.count, pinned: limited.pinned, at_least }
+}

@@ -1,0 +1,153 @@
+//! What collections would cost under another GOGC, GOMEMLIMIT or rate of allocation.
+//!
+//! A collection costs what marking the live heap costs, however long ago the last one was; between two of them
+//! the heap grows from what is live to about the goal. So collections a second are what is allocated a second,
+//! divided by that room, and the CPU they take is that times what one takes.
+
+use super::gogc::Gogc;
+
+/// Of the CPU, the most that collections take: the limiter lets the heap pass its goal from there on
+/// (`gcCPULimiter`, runtime/mgclimit.go, Go 1.19 and later).
+pub const MOST_SHARE: f64 = 0.5;
+/// Of the CPU: a limit that makes collections take more drives the program (see the rule
+/// memory-limit-death-spiral).
+pub const SPIRAL: f64 = 0.25;
+/// Of the CPU: what collections may well take.
+pub const WELL: f64 = 0.05;
+
+/// What a process does.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Load {
+    /// MiB that are live behind a collection.
+    pub live: f64,
+    /// MiB of stacks and globals that are scanned.
+    pub roots: f64,
+    /// MiB that are allocated in a second.
+    pub rate: f64,
+    /// Milliseconds of CPU that a collection takes.
+    pub cpu_ms: f64,
+    /// Ps.
+    pub procs: f64,
+    /// Of the room up to the goal, what is used when a collection ends: it begins before the goal is reached,
+    /// by as much as it is expected to take.
+    pub reach: f64,
+}
+
+/// What that comes to.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Outcome {
+    /// MiB that a collection is begun for; the heap's largest size.
+    pub goal: f64,
+    /// Collections a second.
+    pub per_second: f64,
+    /// Of the CPU.
+    pub share: f64,
+    /// The limit decided, not GOGC.
+    pub limited: bool,
+}
+
+impl Load {
+    /// Under a GOGC, and a limit that leaves so many MiB to the heap.
+    pub fn under(&self, gogc: Gogc, left: Option<f64>) -> Outcome {
+        let asked = match gogc {
+            Gogc::Off => f64::INFINITY,
+            Gogc::Percent(percent) => {
+                let percent = f64::from(percent);
+                let grown = self.live + (self.live + self.roots) * percent / 100.0;
+                grown.max(4.0 * percent / 100.0)
+            }
+        };
+        let limited = left.is_some_and(|left| left < asked);
+        let goal = left.map_or(asked, |left| left.min(asked)).max(self.live);
+        let room = ((goal - self.live) * self.reach).max(1e-3);
+        let per_second = self.rate / room;
+        let share = per_second * self.cpu_ms / 1000.0 / self.procs.max(1.0);
+        match share > MOST_SHARE {
+            false => Outcome { goal, per_second, share, limited },
+            true => Outcome {
+                per_second: per_second * MOST_SHARE / share,
+                share: MOST_SHARE,
+                goal,
+                limited,
+            },
+        }
+    }
+
+    /// MiB that a heap must be able to have so that collections take that share of the CPU.
+    pub fn heap_for(&self, share: f64) -> f64 {
+        let room = super::pacer::room_for(share, self.cpu_ms, self.rate, self.procs.max(1.0));
+        self.live + room / self.reach.max(0.1)
+    }
+
+    /// The same with another rate of allocation.
+    #[must_use]
+    pub fn times(&self, factor: f64) -> Self {
+        Self { rate: self.rate * factor, ..*self }
+    }
+}
+
+/// MiB that the runtime has mapped beside a heap of that size, its own structures and stacks, about: in
+/// recordings of Go 1.19 to 1.27 some 3 MiB, a twentieth of the heap, and twice the stacks that are scanned
+/// (they grow by doubling).
+pub fn beside(heap: f64, stacks: f64) -> f64 {
+    4.0 + heap / 20.0 + 2.0 * stacks
+}
+
+/// MiB that a GOMEMLIMIT of so many leaves to the heap: 3 % of that, and no less than 1 MiB, stay free.
+pub fn left(limit: f64, stacks: f64) -> f64 {
+    let heap = (limit - 4.0 - 2.0 * stacks) / 1.05;
+    (heap - (heap * 0.03).max(1.0)).max(0.0)
+}
+
+/// The GOMEMLIMIT that leaves so many MiB to the heap.
+pub fn limit_for(heap: f64, stacks: f64) -> f64 {
+    let with_headroom = (heap / 0.97).max(heap + 1.0);
+    with_headroom + beside(with_headroom, stacks)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 100 MiB live, 200 MiB a second, 50 ms of CPU each, four Ps.
+    const LOAD: Load =
+        Load { live: 100.0, roots: 0.0, rate: 200.0, cpu_ms: 50.0, procs: 4.0, reach: 1.0 };
+
+    fn near(a: f64, b: f64) -> bool {
+        (a - b).abs() < 1e-6
+    }
+
+    #[test]
+    fn twice_the_room_is_half_the_collections() {
+        let at = |percent| LOAD.under(Gogc::Percent(percent), None);
+        assert!(near(at(100).per_second, 2.0) && near(at(100).share, 0.025), "{:?}", at(100));
+        assert!(near(at(200).per_second, 1.0) && near(at(200).goal, 300.0), "{:?}", at(200));
+        let double = LOAD.times(2.0).under(Gogc::Percent(200), None);
+        assert!(near(double.per_second, 2.0), "{double:?}");
+    }
+
+    #[test]
+    fn a_limit_takes_room_and_the_limiter_stops_at_half() {
+        let at = |left| LOAD.under(Gogc::Percent(100), Some(left));
+        assert!(!at(300.0).limited && at(150.0).limited);
+        assert!(near(at(150.0).share, 0.05) && near(at(110.0).share, 0.25), "{:?}", at(110.0));
+        let none = at(90.0);
+        assert!(near(none.share, 0.5) && near(none.goal, 100.0), "{none:?}");
+        assert!(near(LOAD.under(Gogc::Off, Some(300.0)).per_second, 1.0));
+    }
+
+    #[test]
+    fn the_heap_for_a_share_has_that_share() {
+        for share in [SPIRAL, WELL] {
+            let heap = LOAD.heap_for(share);
+            assert!(near(LOAD.under(Gogc::Off, Some(heap)).share, share), "{share} {heap}");
+        }
+    }
+
+    #[test]
+    fn a_limit_leaves_what_it_was_chosen_for() {
+        for heap in [8.0, 40.0, 500.0] {
+            assert!((left(limit_for(heap, 3.0), 3.0) - heap).abs() < 0.1, "{heap}");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! What the logs of processes come to, for people: the verdict, three numbers that matter, and behind the findings
+//! settings, pauses and what would be otherwise.
+
+use std::fmt::Write as _;
+
+use super::Report;
+use super::plain::{clean, fit};
+use super::table::columns;
+use crate::case::log::{millis, nanos, percent};
+use crate::case::traced::{Gc, Procs, Row, Sched, Traced, WhatIf};
+use crate::findings::Finding;
+use crate::model::quantity::counted;
+
+/// The worst that is said of a process, or that nothing is.
+pub(crate) fn verdict(report: &Report<'_>, of: &Traced) -> String {
+    let findings = report.findings.iter().filter(|finding| finding.subject == of.subject);
+    let worst = |best: Option<&'_ Finding>, next: &Finding| match best {
+        Some(best) => next.level > best.level,
+        None => true,
+    };
+    let mut found: Option<&Finding> = None;
+    for finding in findings {
+        if worst(found, finding) {
+            found = Some(finding);
+        }
+    }
+    match found {
+        Some(finding) => format!("{}: {}", finding.id(), finding.rule.title),
+        None => format!("nothing is wrong that {} show", shown(of)),
+    }
+}
+
+fn shown(of: &Traced) -> String {
+    let collections = of.collections.as_ref().map(|gc| counted(gc.cycles, "collection"));
+    let samples = of.scheduler.as_ref().map(|it| counted(it.samples, "sample"));
+    let parts: Vec<String> =
+        collections.into_iter().chain(samples.map(|n| format!("{n} of the scheduler"))).collect();
+    parts.join(" and ")
+}
+
+/// Three numbers, each with what it is.
+pub(crate) fn numbers(of: &Traced) -> Vec<(String, &'static str)> {
+    if let Some(gc) = &of.collections {
+        let unknown = || "unknown".to_owned();
+        return vec![
+            (gc.cpu_share.map_or_else(unknown, percent), "of the CPU went to collections"),
+            (gc.per_second.map_or_else(unknown, rate), "collections a second"),
+            (format!("{} MB", gc.live_mib.last), "live at the end"),
+        ];
+    }
+    let Some(of) = &of.scheduler else { return Vec::new() };
+    vec![
+        (of.runnable.most.to_string(), "goroutines waited for a P at most"),
+        (format!("{} to {}", of.threads.least, of.threads.most), "threads"),
+        (
+            percent(of.pressed_samples as f64 / of.samples.max(1) as f64),
+            "of the samples with more than eight waiting for each P",
+        ),
+    ]
+}
+
+pub(crate) fn rate(value: f64) -> String {
+    match value {
+        value if value >= 10.0 => format!("{value:.0}"),
+        value if value >= 0.095 => format!("{value:.1}"),
+        value => format!("{value:.2}"),
+    }
+}
+
+/// What stands above the findings.
+pub(crate) fn head(report: &Report<'_>, width: usize, out: &mut String) {
+    for of in &report.traced {
+        out.push_str(&fit(
+            &format!("{}: {}", clean(&of.subject), clean(&verdict(report, of))),
+            width,
+        ));
+        let three: Vec<String> =
+            numbers(of).into_iter().map(|(number, what)| format!("{number} {what}")).collect();
+        out.push_str(&fit(&format!("  {}", three.join("; ")), width));
+        out.push('\n');
+    }
+}
+
+/// What stands below them.
+pub(crate) fn tail(report: &Report<'_>, width: usize, out: &mut String) {
+    for of in &report.traced {
+        if report.traced.len() > 1 {
+            let _ = writeln!(out, "{}", clean(&of.subject));
+        }
+        for (name, text) in facts(of) {
+            out.push_str(&fit(&format!("  {name}: {text}"), width));
+        }
+        let what_if = of.collections.as_ref().and_then(|gc| gc.what_if.as_ref());
+        if let Some(what_if) = what_if {
+            foretold(what_if, width, out);
+        }
+        out.push('\n');
+    }
+}
+
+/// What was measured and inferred, a name and a sentence each.
+pub(crate) fn facts(of: &Traced) -> Vec<(&'static str, String)> {
+    let mut facts = Vec::new();
+    if let Some(gc) = &of.collections {
+        collections(gc, &mut facts);
+    }
+    if let Some(scheduler) = &of.scheduler {
+        facts.push(("scheduler", scheduled(scheduler)));
+    }
+    facts
+}
+
+fn collections(gc: &Gc, facts: &mut Vec<(&'static str, String)>) {
+    let ms = |seconds: f64| millis((seconds * 1000.0) as u64);
+    facts.push((
+        "collections",
+        format!(
+            "{} in {}, {:.1} ms of CPU each; {} MB allocated a second; mark assists took {} of the CPU",
+            gc.cycles,
+            ms(gc.seconds),
+            gc.cpu_ms_per_cycle,
+            gc.allocated_mib_per_second.map_or("an unknown number of".to_owned(), |rate| format!("{rate:.0}")),
+            gc.assist_share.map_or("an unknown part".to_owned(), percent),
+        ),
+    ));
+    if let Some([slope, low, high]) =
+        gc.cpu_share_per_minute.filter(|[_, low, high]| *low > 0.0 || *high < 0.0)
+    {
+        let points = |share: f64| format!("{:.1}", share * 100.0);
+        facts.push((
+            "trend",
+            format!(
+                "collections' part of the CPU changes by {} points a minute (95 %: {} to {})",
+                points(slope),
+                points(low),
+                points(high)
+            ),
+        ));
+    }
+    facts.push((
+        "heap",
+        format!(
+            "{} to {} MB live, goals of {} to {} MB, {} MB at most",
+            gc.live_mib.least,
+            gc.live_mib.most,
+            gc.goal_mib.least,
+            gc.goal_mib.most,
+            gc.peak_heap_mib
+        ),
+    ));
+    for pauses in &gc.pauses {
+        let name = if pauses.phase.starts_with("sweep") {
+            "stops before marking"
+        } else {
+            "stops behind it"
+        };
+        facts.push((
+            name,
+            format!(
+                "half within {}, 90 of 100 within {}, 99 within {}, the longest {} ({})",
+                nanos(pauses.p50),
+                nanos(pauses.p90),
+                nanos(pauses.p99),
+                nanos(pauses.longest),
+                pauses.phase
+            ),
+        ));
+    }
+    facts.push(("GOGC", gc.settings.gogc.clone()));
+    facts.push(("GOMEMLIMIT", gc.settings.gomemlimit.clone()));
+    facts.push(("GOMAXPROCS", procs(&gc.settings.gomaxprocs)));
+    if gc.forced_cycles + gc.periodic_cycles > 0 {
+        facts.push((
+            "not by the heap",
+            format!(
+                "the program asked for {}, and {} came by the two-minute timer",
+                counted(gc.forced_cycles, "collection"),
+                gc.periodic_cycles
+            ),
+        ));
+    }
+    facts.extend(gc.remarks.iter().map(|remark| ("note", remark.clone())));
+}
+
+fn procs(of: &[Procs]) -> String {
+    let mut text = of.first().map_or("unknown".to_owned(), |first| first.value.to_string());
+    for change in of.iter().skip(1).take(4) {
+        let _ = write!(text, ", {} from {:.1} s on", change.value, change.at_seconds);
+    }
+    if of.len() > 5 {
+        let _ = write!(text, ", and {} changes more", of.len() - 5);
+    }
+    text
+}
+
+fn scheduled(of: &Sched) -> String {
+    format!(
+        "{} samples in {}; {} Ps, up to {} of them idle; {} to {} threads, up to {} idle; up to {} goroutines waiting",
+        of.samples,
+        millis((of.seconds * 1000.0) as u64),
+        procs(&of.gomaxprocs),
+        of.idle_processors.most,
+        of.threads.least,
+        of.threads.most,
+        of.idle_threads.most,
+        of.runnable.most
+    )
+}
+
+/// Headings of the table of what would be otherwise.
+pub(crate) const HEADINGS: [&str; 6] =
+    ["GOGC", "GOMEMLIMIT", "collections/s", "of the CPU", "heap at most", "all of Go"];
+
+/// The cells of a row.
+pub(crate) fn cells(row: &Row) -> Vec<String> {
+    vec![
+        row.gogc.clone(),
+        row.gomemlimit_mib.map_or("-".to_owned(), |limit| format!("{limit}MiB")),
+        rate(row.per_second),
+        percent(row.cpu_share),
+        format!("{} MB", row.peak_heap_mib),
+        match row.left_of_container_mib {
+            Some(left) if left < 0 => format!("{} MB, {} MB too much", row.peak_go_mib, -left),
+            Some(left) => format!("{} MB, {left} MB left", row.peak_go_mib),
+            None => format!("{} MB", row.peak_go_mib),
+        },
+    ]
+}
+
+/// What to choose, in sentences.
+pub(crate) fn advice(what_if: &WhatIf) -> Vec<String> {
+    let mut lines = Vec::new();
+    if let Some(container) = &what_if.container {
+        let beside = match container.non_heap_mib {
+            0 => String::new(),
+            mib => format!(" and {mib} MiB outside of Go"),
+        };
+        lines.push(match &container.gomemlimit {
+            Some(limit) => format!(
+                "for a container of {} MiB{beside}: GOMEMLIMIT={limit}; {}",
+                container.memory_limit_mib, container.verdict
+            ),
+            None => format!(
+                "a container of {} MiB{beside}: {}",
+                container.memory_limit_mib, container.verdict
+            ),
+        });
+    }
+    lines.push(format!(
+        "a GOMEMLIMIT below some {} MiB makes collections take more than a quarter of the CPU; with {} MiB they take a twentieth",
+        what_if.least_limit_mib, what_if.good_limit_mib
+    ));
+    lines
+}
+
+fn foretold(what_if: &WhatIf, width: usize, out: &mut String) {
+    out.push_str("  what would be otherwise, by the model and what is allocated now:\n");
+    let rows: Vec<Vec<String>> =
+        what_if.rows.iter().filter(|row| row.rate == 1.0).map(cells).collect();
+    for line in columns(&HEADINGS, &rows, width.max(100)).unwrap_or_default() {
+        let _ = writeln!(out, "{line}");
+    }
+    for line in advice(what_if) {
+        out.push_str(&fit(&format!("  {line}"), width));
+    }
+}

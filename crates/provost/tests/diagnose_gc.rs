@@ -1,0 +1,190 @@
+//! `provost diagnose` on logs of the collector: what it says of settings, what it draws, follows and compares.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "they are tests")]
+
+mod support;
+
+use std::fs;
+
+use serde_json::Value;
+use support::Dir;
+
+fn log(name: &str) -> String {
+    fs::read_to_string(support::repository().join("fixtures/runtimelog").join(name)).unwrap()
+}
+
+#[test]
+fn a_report_says_what_was_set_and_what_would_be_otherwise() {
+    let text = log("1.27/settings.log");
+    let run_of = |name: &str| {
+        let run = text.split("settings ").find(|run| run.contains(name)).unwrap();
+        let args = ["diagnose", "-", "--format", "json", "--memory-limit", "128Mi"];
+        let run = Dir::new().provost_with_stdin(&args, run);
+        let report: Value = serde_json::from_str(&run.out).unwrap();
+        report["logs"][0].clone()
+    };
+    let of = run_of("GOGC=400 GOMEMLIMIT=unset");
+    let percents = &of["collections"]["settings"]["gogc_percent"];
+    assert!((360..=400).contains(&percents[0].as_u64().unwrap()), "{of:#}");
+    assert!((400..=440).contains(&percents[1].as_u64().unwrap()), "{of:#}");
+    let what_if = &of["collections"]["what_if"];
+    assert_eq!(what_if["container"]["gomemlimit"], "115MiB", "{of:#}");
+    // As many as were in the log, by the model.
+    let foretold = what_if["as_it_is"]["per_second"].as_f64().unwrap();
+    let measured = of["collections"]["per_second"].as_f64().unwrap();
+    assert!((0.5..2.0).contains(&(foretold / measured)), "{of:#}");
+
+    let of = run_of("GOGC=off GOMEMLIMIT=256MiB");
+    let limit = of["collections"]["settings"]["gomemlimit_least_mib"].as_u64().unwrap();
+    assert!((200..=256).contains(&limit), "{of:#}");
+}
+
+#[test]
+fn a_report_in_text_and_markdown_begins_with_the_verdict() {
+    let dir = Dir::new().file("checkout.log", log("spiral.log"));
+    let run = dir.provost(&["diagnose", "checkout.log"]);
+    assert!(run.out.starts_with("checkout.log: memory-limit-death-spiral: "), "{run}");
+    assert!(run.out.contains("GOMEMLIMIT: no more than was live"), "{run}");
+    let run = dir.provost(&["diagnose", "checkout.log", "--format", "markdown"]);
+    assert!(run.out.contains("`checkout.log`: memory-limit-death-spiral: "), "{run}");
+    assert!(run.out.contains("| GOGC | GOMEMLIMIT |"), "{run}");
+}
+
+#[test]
+fn two_logs_are_compared_and_equal_ones_do_not_differ() {
+    let steady = log("steady.log");
+    let lines: Vec<&str> = steady.lines().collect();
+    let (first, second) = lines.split_at(lines.len() / 2);
+    let dir = Dir::new()
+        .file("steady.log", steady.clone())
+        .file("first.log", first.join("\n"))
+        .file("second.log", second.join("\n"))
+        .file("tiny.log", log("tiny.log"));
+    let args = ["diagnose", "gc", "--compare", "first.log", "second.log", "--format", "json"];
+    let run = dir.provost(&args);
+    let report: Value = serde_json::from_str(&run.out).unwrap();
+    for of in report["comparisons"].as_array().unwrap() {
+        assert_eq!(of["verdict"], "no-difference-shown", "{run}");
+        assert!(of["effect"]["detectable"].as_f64().unwrap() > 0.0, "{run}");
+    }
+    let run = dir.provost(&["diagnose", "gc", "--compare", "steady.log", "tiny.log"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.out.contains("they differ in"), "{run}");
+    assert!(run.out.contains("MB allocated a second: more in B by "), "{run}");
+    let run = dir.provost(&["diagnose", "gc", "--compare", "steady.log", "missing.log"]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("missing.log does not exist"), "{run}");
+}
+
+#[test]
+fn a_page_has_the_curves_and_needs_nothing_else() {
+    // A path is text of somebody else's, and stands in the script's data as well.
+    let name = "</script><b>.log";
+    let run = Dir::new().file("checkout.log", log("spiral.log"));
+    let page = run.provost(&["diagnose", "checkout.log", "--format", "html"]).out;
+    for part in ["var uPlot=", "MIT License", "application/json", "class=\"bars\""] {
+        assert!(page.contains(part), "{part}");
+    }
+    assert!(page.contains("memory-limit-death-spiral: a memory limit at the live heap"));
+    assert!(!page.contains("src=") && !page.contains("<link"), "a page needs nothing else");
+    let folder = std::env::temp_dir().join(format!("provost-page-{}", std::process::id()));
+    let path = folder.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(&path, log("steady.log")).unwrap();
+    let run = Dir::new().provost(&["diagnose", path.to_str().unwrap(), "--format", "html"]);
+    fs::remove_dir_all(&folder).unwrap();
+    assert!(!run.out.contains("</script><b>"), "{run}");
+    // Goals that follow from GOGC have the model's beside them.
+    assert!(run.out.contains("goal by the model"), "{run}");
+}
+
+#[test]
+fn a_file_that_grows_is_followed_until_it_is_interrupted() {
+    let text = log("steady.log");
+    let lines: Vec<&str> = text.lines().collect();
+    let (first, rest) = lines.split_at(40);
+    let folder = std::env::temp_dir().join(format!("provost-follow-{}", std::process::id()));
+    fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("app.log");
+    fs::write(&path, first.join("\n") + "\n").unwrap();
+    let child = std::process::Command::new(env!("CARGO_BIN_EXE_provost"))
+        .args(["diagnose", "--follow", "--format", "json"])
+        .arg(&path)
+        .stdout(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    // Until it has read all that is there.
+    let has_read = |bytes: u64| {
+        let descriptors = fs::read_dir(format!("/proc/{}/fd", child.id())).into_iter().flatten();
+        descriptors.flatten().any(|fd| {
+            let info = format!("/proc/{}/fdinfo/{}", child.id(), fd.file_name().to_string_lossy());
+            fs::read_link(fd.path()).is_ok_and(|target| target == path)
+                && fs::read_to_string(info).is_ok_and(|text| {
+                    text.lines().next().is_some_and(|pos| pos.ends_with(&format!("\t{bytes}")))
+                })
+        })
+    };
+    let wait = |bytes: u64| {
+        let began = std::time::Instant::now();
+        while !has_read(bytes) {
+            assert!(began.elapsed().as_secs() < 60, "it never read {bytes} bytes");
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    };
+    wait(fs::metadata(&path).unwrap().len());
+    let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+    std::io::Write::write_all(&mut file, (rest.join("\n") + "\n").as_bytes()).unwrap();
+    wait(fs::metadata(&path).unwrap().len());
+    let pid = child.id().to_string();
+    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    let done = child.wait_with_output().unwrap();
+    fs::remove_dir_all(&folder).unwrap();
+    let out = String::from_utf8_lossy(&done.stdout).into_owned();
+    let report: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(report["logs"][0]["collections"]["cycles"], 106, "{out}");
+    assert_eq!(done.status.code(), Some(0), "{out}");
+}
+
+/// Lines of a process that marks so many MB in so many milliseconds, every tenth of a second.
+fn gctrace(cycles: u64, live: u64, goal: u64, mark_ms: &str) -> String {
+    let line = |n: u64| {
+        let (at, end) = (format!("{}.{}00", n / 10, n % 10), goal.max(live));
+        format!(
+            "gc {n} @{at}s 0%: 0.010+{mark_ms}+0.010 ms clock, 0.020+0/{mark_ms}/0+0.020 ms cpu, {end}->{end}->{live} MB, {goal} MB goal, 0 MB stacks, 0 MB globals, 2 P\n"
+        )
+    };
+    (1..=cycles).map(line).collect()
+}
+
+#[test]
+fn a_ballast_and_the_smallest_heap_are_recognised() {
+    let remarks = |text: &str| {
+        let run = Dir::new().provost_with_stdin(&["diagnose", "-", "--format", "json"], text);
+        let report: Value = serde_json::from_str(&run.out).unwrap();
+        report["logs"][0]["collections"]["remarks"].to_string()
+    };
+    let ballast = remarks(&gctrace(30, 1024, 2048, "0.30"));
+    assert!(ballast.contains("as a ballast or a cache of bytes"), "{ballast}");
+    let scanned = remarks(&gctrace(30, 1024, 2048, "900"));
+    assert!(!scanned.contains("ballast"), "{scanned}");
+    let small = remarks(&gctrace(30, 0, 4, "0.30"));
+    assert!(small.contains("the smallest heap that Go collects, 4 MB"), "{small}");
+    assert!(!scanned.contains("smallest") && !ballast.contains("smallest"), "{scanned} {ballast}");
+}
+
+#[test]
+fn the_report_of_a_log_matches_its_schema() {
+    let schema: Value =
+        serde_json::from_str(include_str!("../../../docs/report-v1.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let args = ["diagnose", "-", "--format", "json", "--memory-limit", "128Mi"];
+    for text in [log("spiral.log"), log("1.27/basic.log"), log("1.27/detail.log")] {
+        let run = Dir::new().provost_with_stdin(&args, &text);
+        let report: Value = serde_json::from_str(&run.out).unwrap();
+        let problems: Vec<String> =
+            validator.iter_errors(&report).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(problems.is_empty(), "{problems:#?}");
+        assert!(report["logs"][0]["verdict"].is_string(), "{run}");
+    }
+}

@@ -1,0 +1,146 @@
+//! Logs of the runtime, generated: as many lines as a service writes in weeks.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::io::{BufWriter, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use anyhow::Result;
+
+use super::pairs;
+use crate::paths;
+
+/// Bytes of each log, about.
+const SIZE: u64 = 300 << 20;
+/// Runs of each.
+const TURNS: usize = 5;
+
+/// The file, what it is, what it may take, and its lines.
+type Kind = (&'static str, &'static str, &'static str, fn(u64, &mut String));
+
+/// The table: one log of `gctrace`, one of `schedtrace`, one of each with as many lines of the program between.
+pub fn table(provost: &Path) -> Result<String> {
+    let mut text =
+        String::from("| log | time | memory | MB/s | budget |\n|---|---:|---:|---:|---|\n");
+    let kinds: [Kind; 3] = [
+        ("gctrace", "gctrace", "300 MB/s, 50 MB", gctrace),
+        ("schedtrace", "schedtrace of 8 Ps", "200 MB/s, 50 MB", schedtrace),
+        ("mixed", "gctrace among twenty times as many lines of the program", "-", mixed),
+    ];
+    for (file, name, budget, line) in kinds {
+        let log = log(file, line)?;
+        let size = fs::metadata(&log)?.len();
+        let taken = pairs::alone(TURNS, &mut || {
+            let mut command = Command::new(provost);
+            command
+                .args(["diagnose", "--quiet"])
+                .arg(&log)
+                .current_dir(log.parent().unwrap_or(&log));
+            command
+        })?;
+        let speed = size as f64 / 1e6 / taken.median().as_secs_f64();
+        let _ = writeln!(
+            text,
+            "| {name}, {} MB | {} | {speed:.0} | {budget} |",
+            size / 1_000_000,
+            taken.cells()
+        );
+    }
+    Ok(text)
+}
+
+/// A log in the cache.
+fn log(name: &str, line: fn(u64, &mut String)) -> Result<PathBuf> {
+    let folder = paths::cache()?.join("bench/logs");
+    fs::create_dir_all(&folder)?;
+    let path = folder.join(format!("{name}.log"));
+    if fs::metadata(&path).is_ok_and(|there| there.len() >= SIZE) {
+        return Ok(path);
+    }
+    let mut file = BufWriter::new(fs::File::create(&path)?);
+    let (mut written, mut text) = (0, String::new());
+    for n in 1.. {
+        text.clear();
+        line(n, &mut text);
+        file.write_all(text.as_bytes())?;
+        written += text.len() as u64;
+        if written >= SIZE {
+            break;
+        }
+    }
+    file.flush()?;
+    Ok(path)
+}
+
+/// A heap that goes up and down, as Go 1.27 prints it; every tenth of a second a collection.
+fn gctrace(n: u64, text: &mut String) {
+    let live = 40 + n * 7 % 23;
+    let before = 40 + n.saturating_sub(1) * 7 % 23;
+    let _ = writeln!(
+        text,
+        "gc {n} @{}.{}00s 3%: 0.0{}+{}.{}+0.003 ms clock, 0.12+0.{}/1.{}/2.4+0.006 ms cpu, {}->{}->{live} MB, {} MB goal, 0 MB stacks, 0 MB globals, 8 P",
+        n / 10,
+        n % 10,
+        10 + n % 90,
+        2 + n % 5,
+        n % 10,
+        10 + n % 80,
+        n % 10,
+        before * 2 - 4,
+        before * 2 - 1,
+        before * 2
+    );
+}
+
+fn schedtrace(n: u64, text: &mut String) {
+    let q = |k: u64| n * k % 5;
+    let _ = writeln!(
+        text,
+        "SCHED {}ms: gomaxprocs=8 idleprocs={} threads={} spinningthreads=1 needspinning=0 idlethreads={} runqueue={} [ {} {} {} {} {} {} {} {} ] schedticks=[ {n} {n} {n} {n} {n} {n} {n} {n} ]",
+        n * 1000,
+        q(2),
+        14 + q(7),
+        3 + q(3),
+        q(11),
+        q(2),
+        q(3),
+        q(4),
+        q(7),
+        q(9),
+        q(11),
+        q(13),
+        q(17)
+    );
+}
+
+fn mixed(n: u64, text: &mut String) {
+    match n % 21 {
+        0 => gctrace(n / 21, text),
+        _ => {
+            let _ = writeln!(
+                text,
+                "time=2026-11-26T10:00:00.{:03}Z level=INFO msg=\"request served\" path=/orders/{n} status=200 took={}ms",
+                n % 1000,
+                n % 70
+            );
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_are_those_that_the_runtime_writes() {
+        let mut text = String::new();
+        gctrace(82, &mut text);
+        schedtrace(3, &mut text);
+        assert!(text.starts_with("gc 82 @8.200s 3%: 0.092+4.2+0.003 ms clock, "), "{text}");
+        assert!(
+            text.contains(" MB goal, 0 MB stacks, 0 MB globals, 8 P\nSCHED 3000ms: gomaxprocs=8"),
+            "{text}"
+        );
+    }
+}
