@@ -249,7 +249,7 @@ pub fn oom(data: &[u8]) {
         assert!(report.tasks.len() <= 8 && report.killed.len() <= 4);
         black_box((report.page(), report.composition(), report.victim_task()));
     }
-    let mut world = World::new(Sources::default(), Settings::default());
+    let mut world = World::new(Sources::default(), Settings::at(jiff::civil::date(2026, 11, 23)));
     let source = world.sources.add(Source::opaque("fuzz", SourceKind::Log));
     if let Ok(log) = left::kernel_log(source, data) {
         world.memory.logs.push(log);

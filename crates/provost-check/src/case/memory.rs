@@ -11,7 +11,9 @@ use goformats::kernel::log::{Constraint, PageTables, Report, Task};
 
 use super::Joined;
 use crate::facts::Origin;
-use crate::facts::oom::{ContainerStatus, Event, Group, KernelLog, Memory, Pod, Terminated};
+use crate::facts::oom::{
+    ContainerStatus, Event, Group, KernelLog, Memory, Pod, Process, Terminated,
+};
 use crate::facts::runtime_log::{Collections, Life, RuntimeLog};
 use crate::findings::{Abstain, Finding, Reason};
 use crate::model::Bytes;
@@ -39,6 +41,8 @@ pub struct MemoryCase<'w> {
     pub group: Option<&'w Group>,
     /// What Kubernetes says of it.
     pub status: Option<(&'w Pod, &'w ContainerStatus)>,
+    /// A process of it that lives.
+    pub process: Option<&'w Process>,
     /// What its Go runtime logged.
     pub life: Option<(&'w RuntimeLog, &'w Life)>,
     /// Some of it was joined because there is nothing else, and not by name.
@@ -63,7 +67,7 @@ impl Identity {
         let hex = |b: u8| b.is_ascii_hexdigit();
         let last = path.rsplit('/').find_map(|part| {
             let digits = part.split(|c: char| !c.is_ascii_hexdigit());
-            digits.filter(|run| run.len() == 64).last()
+            digits.rev().find(|run| run.len() == 64)
         });
         let pod = path.match_indices("pod").find_map(|(at, _)| {
             let uid = path.get(at + 3..at + 39)?;
@@ -84,7 +88,15 @@ impl Identity {
 
 impl<'w> MemoryCase<'w> {
     fn new(joined: &'w Joined<'w>) -> Self {
-        Self { joined, kills: Vec::new(), group: None, status: None, life: None, presumed: false }
+        Self {
+            joined,
+            kills: Vec::new(),
+            group: None,
+            status: None,
+            process: None,
+            life: None,
+            presumed: false,
+        }
     }
 
     /// As reports name it.
@@ -103,7 +115,7 @@ impl<'w> MemoryCase<'w> {
         match self.group {
             Some(group) if group.level.path.is_empty() => path(group.source).clone(),
             Some(group) => format!("{} ({})", path(group.source), group.level.path),
-            None => String::new(),
+            None => self.process.map_or(String::new(), |process| path(process.source).clone()),
         }
     }
 
@@ -155,7 +167,10 @@ impl<'w> MemoryCase<'w> {
     /// Memory of its processes: of the group, or of the one that was killed.
     fn anon(&self) -> Option<u64> {
         let all = self.composition().map(|all| all.anon);
-        all.or_else(|| self.kill()?.report.victim()?.anon)
+        all.or_else(|| match self.kill() {
+            Some(kill) => kill.report.victim()?.anon,
+            None => self.process?.process.anon,
+        })
     }
 
     /// Whether an own limit was what ran out; unknown where nothing tells.
@@ -212,11 +227,18 @@ impl<'w> MemoryCase<'w> {
             .ok_or_else(|| Abstain::unknown(Reason::NoRuntimeLog, "what the collector found alive"))
     }
 
-    /// Its memory, and the part that Go had in it.
+    /// Its memory under its limit, and the part that Go had in it.
     pub fn held(&self) -> Result<Held, Abstain> {
+        self.collections()?;
+        let needs = "the limit that was run into";
+        let limit = self.limit().ok_or(Abstain::unknown(Reason::NoMemoryFiles, needs))?;
+        Ok(Held { limit, ..self.held_by_go()? })
+    }
+
+    /// The same, whatever the limit is.
+    pub fn held_by_go(&self) -> Result<Held, Abstain> {
         let collections = self.collections()?;
         let unknown = |needs: &'static str| Abstain::unknown(Reason::NoMemoryFiles, needs);
-        let limit = self.limit().ok_or_else(|| unknown("the limit that was run into"))?;
         let anon = self.anon().ok_or_else(|| unknown("what the memory was"))?;
         let (Some(whole), Some(last)) = (collections.whole(), collections.last()) else {
             return Err(super::log::too_few("collections", 0, 1));
@@ -240,7 +262,7 @@ impl<'w> MemoryCase<'w> {
         let room = room_for(WANTED, each, rate, whole.mean_procs()).ceil().clamp(1.0, 1e9);
         let fixed = self.composition().map_or(0, |all| all.fixed());
         Ok(Held {
-            limit,
+            limit: u64::MAX,
             anon,
             fixed,
             live: (live + 1) * MIB,
@@ -334,6 +356,15 @@ pub fn cases<'w>(joined: &'w Joined<'w>) -> Vec<MemoryCase<'w>> {
                 let case = MemoryCase { group: Some(group), ..MemoryCase::new(joined) };
                 cases.push((identity, case));
             }
+        }
+    }
+    if let [process] = memory.processes.as_slice() {
+        if cases.is_empty() {
+            cases.push((Identity::default(), MemoryCase::new(joined)));
+        }
+        // Of several it is not known whose it is.
+        if let [(_, case)] = cases.as_mut_slice() {
+            case.process = Some(process);
         }
     }
     lives(joined, &mut cases);

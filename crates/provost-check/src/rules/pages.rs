@@ -179,6 +179,7 @@ fn load(files: &[File]) -> Loaded {
                 let files = artifact::oom::read_listing(&file.text);
                 assert!(files.strange.is_empty(), "{:?}", files.strange);
                 memory.groups.extend(files.groups(source));
+                memory.processes.extend(files.processes(source));
             }
             (_, "seen.yaml") => {
                 let file = ManifestFile::text(file.name.clone(), file.text.clone());

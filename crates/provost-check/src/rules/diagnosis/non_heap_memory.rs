@@ -21,19 +21,17 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
-    if case.kill().is_none() && case.group.is_none() {
-        return Err(Abstain::NotApplicable);
-    }
-    let held = case.held()?;
+    let place = match (case.kill(), case.group, case.process) {
+        (Some(kill), ..) => MemoryCase::at(&kill),
+        (None, Some(group), _) => Origin::whole(group.source),
+        (None, None, Some(process)) => Origin::whole(process.source),
+        (None, None, None) => return Err(Abstain::NotApplicable),
+    };
+    let held = case.held_by_go()?;
     let outside = held.outside().saturating_sub(held.stacks);
     if outside < LEAST || outside < held.anon / 4 {
         return Ok(());
     }
-    let place = match (case.kill(), case.group) {
-        (Some(kill), _) => MemoryCase::at(&kill),
-        (None, Some(group)) => Origin::whole(group.source),
-        (None, None) => return Ok(()),
-    };
     let mut finding = Finding::new(
         &RULE,
         format!(
