@@ -11,6 +11,8 @@ use std::collections::{BTreeMap, HashMap};
 use std::hint::black_box;
 
 use goformats::binary;
+use goformats::counters;
+use goformats::crash;
 use goformats::exposition::{self as metrics, Format};
 use goformats::godebug::{self, Release};
 use goformats::gostrings::Strings;
@@ -21,10 +23,11 @@ use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
 use provost_check::artifact::oom as left;
 use provost_check::artifact::render::{Hidden, Renderer, Rendering, load_chart};
 use provost_check::artifact::source::{Source, SourceKind, Sources};
-use provost_check::artifact::{dockerfile, image, yaml as syntax};
+use provost_check::artifact::{dockerfile, image, runtime_log, yaml as syntax};
 use provost_check::case::env::Variable;
 use provost_check::case::{Joined, World};
 use provost_check::facts::SourceId;
+use provost_check::facts::counters::Counted;
 use provost_check::facts::proof::telemetry::Kind;
 use provost_check::facts::settings::Settings;
 use provost_check::findings::fix;
@@ -56,6 +59,8 @@ pub const TARGETS: &[Target] = &[
     ("analysis", analysis),
     ("exposition", exposition),
     ("runtimelog", runtimelog),
+    ("crash", crash),
+    ("counters", counters),
     ("oom", oom),
     ("render", render),
     ("fixes", fixes),
@@ -266,6 +271,65 @@ pub fn oom(data: &[u8]) {
     world.memory.pods.extend(left::pods(&loaded.objects));
     world.memory.events.extend(left::events(&loaded.objects));
     black_box(pipeline::judge(&world, &Selection::default(), &[]));
+}
+
+/// A log with crashes and dumps, and what the pipeline keeps and says of it.
+pub fn crash(data: &[u8]) {
+    let limits = crash::Limits { frames: 8, name: 64, message: 256, panics: 4 };
+    let mut parser = crash::Parser::new(limits);
+    let mut groups = crash::Groups::default();
+    let mut said = 0_u64;
+    let mut each = |one: crash::Said<'_>| match one {
+        crash::Said::Cause(cause) => {
+            assert!(cause.notes.iter().all(|note| note.len() <= 1024));
+            if let crash::Ended::Panic(chain) = &cause.ended {
+                assert!(chain.len() <= limits.panics);
+                // A letter that is none becomes three bytes.
+                assert!(chain.iter().all(|one| one.value.len() <= 3 * limits.message));
+            }
+        }
+        crash::Said::Profile { .. } => {}
+        crash::Said::Goroutine { goroutine, .. } => {
+            assert!(goroutine.frames().count() <= limits.frames + 1);
+            groups.push(&goroutine);
+            said = said.saturating_add(goroutine.count);
+        }
+    };
+    for (number, line) in data.split(|byte| *byte == b'\n').enumerate() {
+        parser.take(line, (number as u64 + 1, 0), None, &mut each);
+    }
+    parser.finish(&mut each);
+    assert_eq!(groups.total, said);
+    let counted = groups.groups.iter().map(|group| group.count).fold(0, u64::saturating_add);
+    assert!(counted.saturating_add(groups.more) <= said);
+    for group in &groups.groups {
+        for frame in &group.frames {
+            black_box((crash::Code::of(&frame.frame(), &groups.main), crash::package(&frame.func)));
+        }
+    }
+    let mut world = World::new(Sources::default(), Settings::at(jiff::civil::date(2026, 11, 23)));
+    let source = world.sources.add(Source::opaque("fuzz.log", SourceKind::Log));
+    if let Ok(log) = runtime_log::read(source, data, &|_| true) {
+        world.logs.push(log);
+    }
+    let joined = Joined::new(&world);
+    black_box(pipeline::conclude(&joined, provost_check::rules::RULES, &Selection::default(), &[]));
+}
+
+/// What a runtime counted, in each of its forms.
+pub fn counters(data: &[u8]) {
+    use counters::Form;
+    black_box(counters::form(data));
+    let mut world = World::new(Sources::default(), Settings::at(jiff::civil::date(2026, 11, 23)));
+    for form in [Form::Expvar, Form::RuntimeMetrics, Form::Prometheus] {
+        let Some(snapshot) = counters::read(data, form) else { continue };
+        assert!(snapshot.pauses.len() <= 256);
+        assert!(snapshot.values.values().all(|value| value.is_finite()));
+        let source = world.sources.add(Source::opaque("fuzz.vars", SourceKind::Log));
+        world.counters.push(Counted { source, snapshot });
+    }
+    let joined = Joined::new(&world);
+    black_box(pipeline::conclude(&joined, provost_check::rules::RULES, &Selection::default(), &[]));
 }
 
 /// A template and, behind a NUL each, a text that is traced to it, values and helpers.
