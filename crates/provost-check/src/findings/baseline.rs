@@ -2,10 +2,10 @@
 //!
 //! The file is JSON, one finding to a line, sorted, so that it merges and shrinks visibly. It holds
 //! fingerprints, which survive moved lines and moved files, and beside each the rule, subject
-//! and file, for the reader. No message and no text of an input: a baseline is committed, and what
-//! an input holds may not be.
+//! and file, for the reader. No message, and of the text of an input no more than those names: a baseline is
+//! committed, and what an input holds may not be.
 //!
-//! Beside the findings it keeps the sizes of the programs that were judged, against which
+//! Beside the findings it keeps the import paths and the sizes of the programs that were judged, against which
 //! `binary-over-size-budget/grown-since-baseline` judges later ones. A file without them says nothing
 //! about sizes, and one with them is read by every version that reads version 2.
 

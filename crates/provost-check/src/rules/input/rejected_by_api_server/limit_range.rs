@@ -25,8 +25,9 @@ const CONTAINERS: usize = 256;
 /// Resources in one bound of a LimitRange.
 const RESOURCES: usize = 64;
 
-/// Bounds that containers of one object are held against; a hostile input has millions.
-const MOST: usize = 4096;
+/// Looks at containers for all bounds that one object is held against; a hostile input has millions, and as
+/// many objects.
+const MOST: usize = 1024;
 
 /// Since that minor pods may have resources as a whole, which count for its sums.
 const POD_LEVEL: u16 = 34;
@@ -97,21 +98,23 @@ pub(super) fn pods(case: &ObjectCase<'_>, out: &mut Findings) {
     }
     let defaults = Defaults { workload, known: RefCell::default() };
     let left = Cell::new(MOST);
+    // A sum is a look at each of them.
+    let all = || items(spec, "containers").chain(items(spec, "initContainers"));
+    let in_pod = all().take(CONTAINERS).count();
     for range in ranges {
         let judge = Judge { case, range, left: &left };
         for item in limit_items(range, "Container") {
-            let all = items(spec, "containers").chain(items(spec, "initContainers"));
-            for container in all.take(CONTAINERS) {
+            for container in all().take(CONTAINERS) {
                 let name = container.get("name").and_then(Node::as_str).unwrap_or_default();
                 let place = container.get("name").unwrap_or(container).origin();
                 let of = |resource: &str| of_container(&defaults, container, resource);
                 let what = format!("container {name}");
-                judge.item(item, "Container", &what, &place, of, out);
+                judge.item(item, ("Container", 1), &what, &place, of, out);
             }
         }
         for item in limit_items(range, "Pod") {
             let of = |resource: &str| of_pod(case, &defaults, spec, resource);
-            judge.item(item, "Pod", "the pod", &name.origin(), of, out);
+            judge.item(item, ("Pod", in_pod), "the pod", &name.origin(), of, out);
         }
     }
     told(left.get(), out);
@@ -120,7 +123,7 @@ pub(super) fn pods(case: &ObjectCase<'_>, out: &mut Findings) {
 /// Says that not all was looked at.
 fn told(left: usize, out: &mut Findings) {
     if left == 0 {
-        let what = format!("more than {MOST} bounds of LimitRanges");
+        let what = format!("more than {MOST} amounts against LimitRanges");
         out.abstain(Abstain::unknown(Reason::LimitReached, what));
     }
 }
@@ -151,7 +154,7 @@ pub(super) fn claims(case: &ObjectCase<'_>, out: &mut Findings) {
                     Ok(Amounts { asked, request, limit: None })
                 };
                 let place = key.origin();
-                judge.item(item, "PersistentVolumeClaim", &what, &place, of, out);
+                judge.item(item, ("PersistentVolumeClaim", 1), &what, &place, of, out);
             }
         }
     }
@@ -241,16 +244,17 @@ fn of_pod<'w>(
 struct Judge<'c, 'w> {
     case: &'c ObjectCase<'w>,
     range: &'w Object,
-    /// Bounds that are looked at yet.
+    /// Containers that are looked at yet.
     left: &'c Cell<usize>,
 }
 
 impl<'w> Judge<'_, 'w> {
-    /// Holds what is asked for against each bound of an item.
+    /// Holds what is asked for against each bound of an item; `cost` is how many containers are looked
+    /// at for an amount.
     fn item(
         &self,
         item: Node<'w>,
-        of_type: &str,
+        (of_type, cost): (&str, usize),
         what: &str,
         place: &Origin,
         of: impl Fn(&str) -> Result<Amounts<'w>, Abstain>,
@@ -262,7 +266,7 @@ impl<'w> Judge<'_, 'w> {
             for (resource, value) in bounds {
                 let left = self.left.get();
                 let Some(resource) = resource.as_str().filter(|_| left > 0) else { continue };
-                self.left.set(left - 1);
+                self.left.set(left.saturating_sub(cost.max(1)));
                 let Ok(Some(enforced)) = quantity(Some(value)) else { continue };
                 let amounts = match of(resource) {
                     Ok(amounts) => amounts,

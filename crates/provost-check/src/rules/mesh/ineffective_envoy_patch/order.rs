@@ -11,12 +11,15 @@ use super::{ORDER, Patch, RULE};
 use crate::case::Joined;
 use crate::facts::Object;
 use crate::facts::document::Node;
-use crate::findings::{Finding, Fix};
+use crate::findings::{Abstain, Finding, Fix, Reason};
 use crate::model::mtls::ROOT_NAMESPACE;
 use crate::rules::rule::Findings;
 
-/// Patches that bring a filter of one name.
+/// Patches that bring a filter of one name; with more nothing is said of those that are placed by it.
 const COMPARED: usize = 64;
+
+/// Patches that are held against each other.
+const MOST_PAIRS: usize = 1 << 16;
 
 /// Filters that Istio puts into chains itself: who is placed by one of them needs no other patch.
 const OWN: &[&str] = &[
@@ -71,11 +74,17 @@ pub(super) fn check(joined: &Joined<'_>, patches: &[Patch<'_>], out: &mut Findin
     for patch in patches {
         if let Some((name, _)) = patch.brings {
             let list = bringers.entry((patch.to, name)).or_default();
-            if list.len() < COMPARED {
+            // One more than are compared tells that there are too many.
+            if list.len() <= COMPARED {
                 list.push(patch);
             }
         }
     }
+    let mut pods = FxHashMap::default();
+    for patch in patches {
+        pods.entry(std::ptr::from_ref(patch.object)).or_insert_with(|| Pods::of(patch.object));
+    }
+    let mut pairs = MOST_PAIRS;
     for patch in patches {
         let placed =
             matches!(patch.operation, "INSERT_BEFORE" | "INSERT_AFTER" | "REPLACE" | "REMOVE")
@@ -86,7 +95,19 @@ pub(super) fn check(joined: &Joined<'_>, patches: &[Patch<'_>], out: &mut Findin
             continue;
         }
         let Some(list) = bringers.get(&(patch.to, name)) else { continue };
-        let with = |it: &&&Patch<'_>| !std::ptr::eq(**it, patch) && meet(joined, it, patch);
+        let left = pairs.checked_sub(list.len()).filter(|_| list.len() <= COMPARED);
+        let Some(left) = left else {
+            let what = format!("which of many patches that bring filter {name} is first");
+            out.abstain(Abstain::unknown(Reason::LimitReached, what));
+            continue;
+        };
+        pairs = left;
+        let of = |patch: &Patch<'_>| pods.get(&std::ptr::from_ref(patch.object));
+        let with = |it: &&&Patch<'_>| {
+            !std::ptr::eq(**it, patch)
+                && matches!((of(it), of(patch)), (Some(one), Some(other)) if one.meet(other))
+                && meet(joined, it, patch)
+        };
         let list: Vec<&Patch<'_>> = list.iter().filter(with).copied().collect();
         if let Some(finding) = judge(patch, name, at, &list) {
             out.push(finding);
@@ -100,7 +121,6 @@ fn meet(joined: &Joined<'_>, a: &Patch<'_>, b: &Patch<'_>) -> bool {
     let root = one.value == ROOT_NAMESPACE || two.value == ROOT_NAMESPACE;
     let same = std::ptr::eq(a.object, b.object);
     (same || ((one.value == two.value || root) && joined.together(a.object, b.object)))
-        && labels_meet(a.object, b.object)
         && agree(a, b, &["context"], Some("ANY"))
         && agree(a, b, &["proxy", "proxyVersion"], None)
         && agree(a, b, &["listener", "name"], None)
@@ -122,24 +142,27 @@ fn agree(a: &Patch<'_>, b: &Patch<'_>, path: &[&str], any: Option<&str>) -> bool
     }
 }
 
-/// Whether a pod may have the labels of both.
-fn labels_meet(a: &Object, b: &Object) -> bool {
-    let spec = |object: &Object, path: &[&str]| {
-        object.node().get("spec").and_then(|it| it.at(path)).is_some()
-    };
-    // Those for a waypoint or a Gateway are another matter.
-    if [a, b].iter().any(|it| spec(it, &["targetRefs"])) {
-        return false;
-    }
-    let labels = |object: &'_ Object| {
+/// What an EnvoyFilter says of its pods.
+struct Pods<'w> {
+    labels: FxHashMap<&'w str, &'w str>,
+    /// Whether it is for a waypoint or a Gateway, which are another matter.
+    targets: bool,
+}
+
+impl<'w> Pods<'w> {
+    fn of(object: &'w Object) -> Self {
         let labels = object.node().at(&["spec", "workloadSelector", "labels"]);
         let entries = labels.into_iter().flat_map(Node::entries);
-        let entries =
-            entries.filter_map(|(k, v)| Some((k.as_str()?.to_owned(), v.as_str()?.to_owned())));
-        entries.collect::<FxHashMap<String, String>>()
-    };
-    let (one, two) = (labels(a), labels(b));
-    one.iter().all(|(key, value)| two.get(key).is_none_or(|other| other == value))
+        let labels = entries.filter_map(|(k, v)| Some((k.as_str()?, v.as_str()?))).collect();
+        Self { labels, targets: object.node().at(&["spec", "targetRefs"]).is_some() }
+    }
+
+    /// Whether a pod may have the labels of both.
+    fn meet(&self, other: &Self) -> bool {
+        let agree =
+            |(key, value): (&&str, &&str)| other.labels.get(key).is_none_or(|it| it == value);
+        !self.targets && !other.targets && self.labels.iter().all(agree)
+    }
 }
 
 fn judge(patch: &Patch<'_>, name: &str, at: Node<'_>, list: &[&Patch<'_>]) -> Option<Finding> {

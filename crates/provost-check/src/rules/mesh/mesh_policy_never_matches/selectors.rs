@@ -87,6 +87,12 @@ pub(super) fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
     let mut objects = objects.filter_map(|it| Some((it, of_kind(it)?))).peekable();
     objects.peek().ok_or(Abstain::NotApplicable)?;
     let workloads: Vec<WorkloadCase<'_>> = joined.workloads().map(|it| it.template()).collect();
+    // Machines outside of the cluster have labels, too.
+    let machines = joined.world.objects.iter().any(|it| {
+        matches!(it.meta.kind.value.as_str(), "WorkloadEntry" | "WorkloadGroup")
+            && it.meta.group() == NETWORKING
+    });
+    let among = Among { workloads: &workloads, machines };
     let mut pairs = MOST_PAIRS;
     for (object, kind) in objects {
         let spec = object.node().get("spec");
@@ -95,16 +101,23 @@ pub(super) fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
         if labels.entries().next().is_none() || targeted("targetRef") || targeted("targetRefs") {
             continue;
         }
-        let Some(left) = pairs.checked_sub(workloads.len()) else {
+        let Some(left) = pairs.checked_sub(workloads.len().max(1)) else {
             let what = "which of thousands of workloads the selectors of the mesh mean";
             return Err(Abstain::unknown(Reason::LimitReached, what));
         };
         pairs = left;
-        if let Err(unknown) = one(joined, object, kind, labels, &workloads, out) {
+        if let Err(unknown) = one(joined, object, kind, labels, &among, out) {
             out.abstain(unknown);
         }
     }
     Ok(())
+}
+
+/// What selectors may mean.
+struct Among<'c, 'w> {
+    workloads: &'c [WorkloadCase<'w>],
+    /// Whether there are machines outside of the cluster.
+    machines: bool,
 }
 
 fn one(
@@ -112,9 +125,10 @@ fn one(
     object: &Object,
     kind: &Kind,
     labels: Node<'_>,
-    workloads: &[WorkloadCase<'_>],
+    among: &Among<'_, '_>,
     out: &mut Findings,
 ) -> Judged {
+    let workloads = among.workloads;
     let own = &object.meta.namespace;
     let in_root = own.value == ROOT_NAMESPACE;
     let everywhere = kind.of == Of::Mesh || (kind.of == Of::OwnOrMesh && in_root);
@@ -152,12 +166,7 @@ fn one(
             unknown(Reason::Alternatives)
         };
     }
-    // Machines outside of the cluster have labels, too.
-    let machine = |it: &&Object| {
-        matches!(it.meta.kind.value.as_str(), "WorkloadEntry" | "WorkloadGroup")
-            && it.meta.group() == NETWORKING
-    };
-    if joined.world.objects.iter().any(|it| machine(&it)) {
+    if among.machines {
         return unknown(Reason::ExternalController);
     }
     let near = workloads
