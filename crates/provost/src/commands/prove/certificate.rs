@@ -1,7 +1,7 @@
 //! A certificate that signs itself, and its key, for programs that do not start without: a Secret's own are not to
 //! be read, and are not needed to see what a program does.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use anyhow::{Result, anyhow};
 use base64::Engine as _;

@@ -1,6 +1,6 @@
 //! What the process is held against: manifest, configuration, the defaults of Kubernetes.
 
-use std::net::IpAddr;
+use core::net::IpAddr;
 
 use provost_check::case::Case;
 use provost_check::facts::metrics::Endpoint;
