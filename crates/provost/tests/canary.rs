@@ -432,3 +432,37 @@ fn secrets_of_kustomizations_stay_out_of_reports() {
         );
     silent_of(&dir, &["--kustomize", "over"], &["kustomize"], &["GOMEMLIMIT, value: 2GiB"]);
 }
+
+/// What is said on stderr before the report was not masked.
+#[test]
+fn secrets_in_what_a_process_says_at_its_end_stay_out_of_what_is_said() {
+    // Joined here, so that no scanner takes this file for a leak; the canary is its tail.
+    let token = format!("{}{}{}", "ghp_", "a1B2".repeat(9), CANARY);
+    let stack = "goroutine 1 [running]:\nmain.main()\n\t/src/main.go:3 +0x1\n";
+    let url = format!("postgres://shop:{CANARY}@db:5432/shop");
+    let served = "net/http.(*conn).serve.func1()\n\t/usr/local/go/src/net/http/server.go:1947 +0xbe\npanic({0x1, 0x2})\n\t/usr/local/go/src/runtime/panic.go:785 +0x132\nmain.get()\n\t/src/main.go:9 +0x1\n";
+    for text in [
+        format!("panic: cannot reach {url}: i/o timeout\n\n{stack}"),
+        // Cut at what is shown of a value, a token has its shape no longer.
+        format!("panic: {} {token}\n\n{stack}", "x".repeat(170)),
+        format!("panic: boom\n{{\"level\":\"info\",\"session\":\"{CANARY}\"}}\n\n{stack}"),
+        format!("fatal error: {url}\n\n{stack}"),
+        format!(
+            "1.2.3.4 http: panic serving 127.0.0.1:34264: {url}\ngoroutine 7 [running]:\n{served}\n"
+        ),
+    ] {
+        let dir = Dir::new().file("app.log", &text);
+        for format in ["text", "json", "html"] {
+            let run = dir.provost(&["diagnose", "app.log", "--format", format]);
+            assert!(run.code < 3, "{run}");
+            assert!(
+                run.to_string().contains("panic") || run.to_string().contains("fatal"),
+                "{run}"
+            );
+            assert!(
+                !run.to_string().contains(CANARY) && !run.to_string().contains("a1B2"),
+                "{run}"
+            );
+        }
+    }
+}

@@ -228,3 +228,73 @@ fn crash_and_goroutines_by_name() {
     let run = dir.provost(&["diagnose", "goroutines"]);
     assert_eq!(run.code, 2, "{run}");
 }
+
+/// Twelve profiles of two thousand stacks took 14 s and had two thousand warnings.
+#[test]
+fn goroutines_of_many_stacks_are_told_in_few_findings() {
+    let profile = |nth: u64| {
+        let record = |line: u64| {
+            let count = nth * 20 + line % 7 * nth;
+            format!("{count} @ 0x486c6a\n#\t0x68ef94\tmain.f+0x14\t/src/main.go:{line}\n\n")
+        };
+        let records: String = (1..=2000).map(record).collect();
+        format!("goroutine profile: total 99\n{records}")
+    };
+    let names: Vec<String> = (1..=12).map(|nth| format!("p{nth:02}.log")).collect();
+    let mut dir = Dir::new();
+    for (nth, name) in (1..).zip(&names) {
+        dir = dir.file(name, profile(nth));
+    }
+    let args: Vec<&str> = names.iter().map(String::as_str).collect();
+    let run = dir.provost(&[&["diagnose"][..], &args, &["--format", "json"]].concat());
+    assert_eq!(found(&run), ["goroutine-leak"; 16], "{}", run.err);
+    let report: Value = serde_json::from_str(&run.out).unwrap();
+    let findings = report["findings"].as_array().unwrap();
+    // The largest are told, and the others counted once.
+    for finding in findings {
+        let message = finding["message"].as_str().unwrap();
+        assert!(message.starts_with("312 goroutines have one stack, 286 more"), "{message}");
+    }
+    assert_eq!(run.out.matches("in 1984 further stacks").count(), 1);
+}
+
+/// Counts of a profile are numbers that somebody wrote: sums of them went over.
+#[test]
+fn goroutines_beyond_all_numbers_are_no_overflow() {
+    let most = "9999999999999999999";
+    let record = |func: &str, line: u32| {
+        format!("{most} @ 0x1\n#\t0x1\t{func}+0x1\t/src/main.go:{line}\n\n")
+    };
+    let polls = "internal/poll.runtime_pollWait";
+    let all = [record("main.f", 1), record("main.f", 2), record(polls, 3), record(polls, 4)];
+    let head = format!("goroutine profile: total {most}\n");
+    let small = format!("{head}1 @ 0x1\n#\t0x1\tmain.f+0x1\t/src/main.go:1\n\n");
+    let dir = Dir::new()
+        .file("a.log", &small)
+        .file("b.log", small.replace("\n1 @", "\n2 @"))
+        .file("c.log", head + &all.concat());
+    let run = dir.provost(&["diagnose", "a.log", "b.log", "c.log", "--format", "json"]);
+    assert_eq!(found(&run), [""; 0], "{run}");
+    let stack = "goroutine 1 [running]:\nmain.f(...)\n\t/src/main.go:1 +0x1\n";
+    let elided = format!("...{most} frames elided...\n").repeat(2);
+    let overflow = format!("fatal error: stack overflow\n\n{stack}{elided}");
+    let run = Dir::new().provost_with_stdin(&["diagnose", "-", "--format", "json"], &overflow);
+    assert_eq!(found(&run), ["stack-overflow"], "{run}");
+}
+
+/// Sizes that no runtime prints went over where they were counted in bytes.
+#[test]
+fn sizes_beyond_all_memory_are_none_of_the_runtime() {
+    let most = u64::MAX;
+    let line = |number: u32, size: u64| {
+        format!(
+            "gc {number} @{number}.0s 0%: 0.1+1.0+0.1 ms clock, 0.2+0.1/0.9/0.2+0.1 ms cpu, {size}->{size}->{size} MB, {size} MB goal, {size} MB stacks, 0 MB globals, 2 P\n"
+        )
+    };
+    for size in [most, most >> 20, (most >> 20) + 1] {
+        let text: String = (1..20).map(|number| line(number, size)).collect();
+        let run = Dir::new().provost_with_stdin(&["diagnose", "-", "--format", "json"], &text);
+        assert!(run.code < 3, "{run}");
+        assert!(!run.to_string().contains("panicked"), "{run}");
+    }
+}

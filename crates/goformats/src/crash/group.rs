@@ -36,6 +36,8 @@ pub struct Group {
     pub ids: Vec<u64>,
     /// Line of the log in which the first one begins, from 1.
     pub line: u64,
+    /// By which it is found.
+    key: u64,
 }
 
 impl Group {
@@ -53,7 +55,7 @@ pub struct Groups {
     pub groups: Vec<Group>,
     /// Goroutines.
     pub total: u64,
-    /// Those beyond the limit of groups.
+    /// Those beyond the limit of groups, or of bytes.
     pub more: u64,
     /// How many are in each state.
     pub states: BTreeMap<String, u64>,
@@ -76,6 +78,12 @@ const MOST_STATES: usize = 128;
 impl Groups {
     /// Takes one more.
     pub fn push(&mut self, goroutine: &Goroutine<'_>) {
+        let mut left = usize::MAX;
+        self.push_within(goroutine, &mut left);
+    }
+
+    /// The same, as long as the stacks that are kept take no more bytes than there are left.
+    pub fn push_within(&mut self, goroutine: &Goroutine<'_>, left: &mut usize) {
         let header = goroutine.header;
         let state = header.map_or("", |header| header.state.as_str());
         self.total = self.total.saturating_add(goroutine.count);
@@ -92,7 +100,7 @@ impl Groups {
             .find(|at| self.groups.get(*at).is_some_and(|group| same(group, goroutine, state)));
         let at = match found {
             Some(at) => at,
-            None if self.groups.len() >= MOST => {
+            None if self.groups.len() >= MOST || !takes(goroutine, left) => {
                 self.more = self.more.saturating_add(goroutine.count);
                 return;
             }
@@ -112,6 +120,7 @@ impl Groups {
                     locks: BTreeMap::new(),
                     ids: Vec::new(),
                     line: goroutine.line,
+                    key,
                 });
                 at
             }
@@ -137,6 +146,13 @@ impl Groups {
         }
     }
 
+    /// The group that is like one of another dump.
+    pub fn like(&self, other: &Group) -> Option<&Group> {
+        let known = self.index.get(&other.key).into_iter().flatten();
+        let mut known = known.filter_map(|at| self.groups.get(usize::try_from(*at).ok()?));
+        known.find(|group| group.is_like(other))
+    }
+
     /// The largest first.
     pub fn by_count(&self) -> Vec<&Group> {
         let mut all: Vec<&Group> = self.groups.iter().collect();
@@ -155,12 +171,29 @@ impl PartialEq<Goroutine<'_>> for Group {
 impl Group {
     /// What tells it from other groups, in any dump of the same program.
     pub fn is_like(&self, other: &Self) -> bool {
-        let place = |frame: &OwnedFrame| (frame.func.clone(), frame.file.clone(), frame.line);
-        let created = |group: &Self| group.created.as_ref().map(|c| (c.func.clone(), c.line));
-        self.state == other.state
-            && created(self) == created(other)
-            && self.frames.iter().map(place).eq(other.frames.iter().map(place))
+        self.key == other.key
+            && self.state == other.state
+            && self.started() == other.started()
+            && self.places().eq(other.places())
     }
+
+    fn places(&self) -> impl Iterator<Item = (&str, &str, u32)> {
+        self.frames.iter().map(|f| (&*f.func, &*f.file, f.line))
+    }
+
+    fn started(&self) -> Option<(&str, &str, u32)> {
+        self.created.as_ref().map(|c| (&*c.func, &*c.file, c.line))
+    }
+}
+
+/// Whether there is room for one more stack, which takes it.
+fn takes(goroutine: &Goroutine<'_>, left: &mut usize) -> bool {
+    let frames = goroutine.frames().map(|f| f.func.len() + f.args.len() + f.file.len());
+    let frames: usize = frames.map(|text| text + size_of::<OwnedFrame>()).sum();
+    let created = goroutine.created().map_or(0, |c| c.func.len() + c.file.len());
+    let Some(rest) = left.checked_sub(frames + created + size_of::<Group>()) else { return false };
+    *left = rest;
+    true
 }
 
 /// The address of the lock that a call waits for.
@@ -192,9 +225,7 @@ fn key(goroutine: &Goroutine<'_>, state: &str) -> u64 {
 
 fn same(group: &Group, goroutine: &Goroutine<'_>, state: &str) -> bool {
     let created = goroutine.created().map(|c| (c.func, c.file, c.line));
-    let own = group.created.as_ref().map(|c| (&*c.func, &*c.file, c.line));
-    let frames = group.frames.iter().map(|f| (&*f.func, &*f.file, f.line));
     group.state == state
-        && own == created
-        && frames.eq(goroutine.frames().map(|f| (f.func, f.file, f.line)))
+        && group.started() == created
+        && group.places().eq(goroutine.frames().map(|f| (f.func, f.file, f.line)))
 }

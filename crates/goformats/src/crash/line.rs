@@ -234,8 +234,11 @@ pub(super) fn counted(line: &[u8]) -> Option<u64> {
     (rest.is_empty() || rest.starts_with(b" 0x")).then_some(count)
 }
 
+/// A function, its file and the line.
+pub(super) type Recorded<'t> = (&'t [u8], &'t [u8], u32);
+
 /// `#\t0x68ef94\tmain.receive+0x14\t\t/src/work.go:145`: function, file and line, where it is known.
-pub(super) fn record(line: &[u8]) -> Option<Option<(&[u8], &[u8], u32)>> {
+pub(super) fn record(line: &[u8]) -> Option<Option<Recorded<'_>>> {
     let rest = line.strip_prefix(b"#\t0x")?;
     let mut cells = rest.split(|b| *b == b'\t').filter(|cell| !cell.is_empty());
     cells.next()?;

@@ -21,6 +21,7 @@ mod parser;
 mod stack;
 #[cfg(test)]
 mod tests;
+mod thrown;
 
 pub use cause::{Cause, Ended, Panicked, Signalled};
 pub use code::{Code, Main, package, place_of_panic};

@@ -5,6 +5,7 @@ use memchr::memmem::Finder;
 use super::cause::{Cause, Ended, Panicked, Signalled};
 use super::line::{self, FATAL, PANIC};
 use super::stack::{Goroutine, Header, Raw, Stack};
+use super::thrown;
 
 /// How much is kept of what a crash says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,7 +31,7 @@ impl Default for Limits {
     }
 }
 
-/// Lines behind `panic:` in which its value may go on: before Go 1.23 it is printed as it is.
+/// Lines behind `panic:` in which goroutines may begin: before Go 1.23 a value is printed as it is.
 const MOST_LINES: u32 = 256;
 /// Lines of others that may stand in a dump before it is taken to be over.
 const MOST_FOREIGN: u32 = 256;
@@ -124,7 +125,8 @@ pub struct Parser {
     cause: Option<Cause>,
     /// Lines since.
     since: u32,
-    blanks: u32,
+    /// Its value may go on with the next line.
+    goes_on: bool,
     notes: Vec<(u64, String)>,
     signal: Option<Cause>,
     /// `-----`: a thread that crashes hands on to the next one, which prints what was printed.
@@ -156,12 +158,18 @@ impl Parser {
             foreign: 0,
             cause: None,
             since: 0,
-            blanks: 0,
+            goes_on: false,
             notes: Vec::new(),
             signal: None,
             relayed: false,
             serving: Finder::new(b"http: panic serving "),
         }
+    }
+
+    /// Bytes that are kept of the stack that is read.
+    #[cfg(test)]
+    pub(super) fn kept(&self) -> usize {
+        self.stack.bytes()
     }
 
     /// Takes the next line, without its end.
@@ -212,7 +220,7 @@ impl Parser {
                     let file = self.stack.keep(file, limits.name);
                     self.stack.frames.push(Raw { func, args: 0..0, file, line: number });
                 }
-                Some(Some(_)) => open.elided += 1,
+                Some(Some(_)) => open.elided = open.elided.saturating_add(1),
                 Some(None) => {}
                 None if text.starts_with(b"# labels: ") => {}
                 None => {
@@ -231,7 +239,7 @@ impl Parser {
             if let Some((file, number)) = line::place(text) {
                 open.foreign = 0;
                 if let Some(func) = open.created.take() {
-                    if !open.ancestors {
+                    if !open.ancestors && self.stack.created.is_none() {
                         let file = self.stack.keep(file, limits.name);
                         self.stack.created = Some(Raw { func, args: 0..0, file, line: number });
                     }
@@ -256,14 +264,17 @@ impl Parser {
             if room {
                 open.call = Some((self.stack.keep(func, limits.name), self.stack.keep(args, 128)));
             } else if !open.ancestors {
-                open.elided += 1;
+                open.elided = open.elided.saturating_add(1);
             }
             return true;
         }
         if let Some((func, by)) = line::created(text) {
             open.foreign = 0;
-            open.created = Some(self.stack.keep(func, limits.name));
-            if !open.ancestors {
+            // A goroutine was started once; of what says it again, nothing is kept.
+            if open.ancestors || open.created.is_some() || self.stack.created.is_some() {
+                open.created.get_or_insert(0..0);
+            } else {
+                open.created = Some(self.stack.keep(func, limits.name));
                 self.stack.by = by;
             }
             return true;
@@ -323,6 +334,7 @@ impl Parser {
                 }
             }
             Some(b'p') if text.starts_with(PANIC) => {
+                self.settle(false, each);
                 self.panic(text, at, each);
                 return true;
             }
@@ -359,7 +371,9 @@ impl Parser {
             }
             Some(b's') if text == b"signal arrived during cgo execution" => {
                 if let Some(cause) = &mut self.cause {
-                    cause.notes.push("signal arrived during cgo execution".to_owned());
+                    if cause.notes.len() <= MOST_NOTES {
+                        cause.notes.push("signal arrived during cgo execution".to_owned());
+                    }
                     return true;
                 }
             }
@@ -392,7 +406,7 @@ impl Parser {
                         self.settle(false, each);
                         self.dump = Dump::None;
                         self.cause = Some(signal);
-                        (self.since, self.blanks) = (0, 0);
+                        (self.since, self.goes_on) = (0, false);
                     }
                     return true;
                 }
@@ -411,7 +425,7 @@ impl Parser {
         let value = self.cut(rest.get(from..).unwrap_or_default());
         self.settle(false, each);
         self.cause = Some(self.cause_of(Ended::Recovered(value), None, at));
-        (self.since, self.blanks) = (0, 0);
+        (self.since, self.goes_on) = (0, true);
         true
     }
 
@@ -456,26 +470,26 @@ impl Parser {
         if let Some(cause) = &mut self.cause
             && let Ended::Panic(chain) = &mut cause.ended
         {
-            // The next one of the chain.
+            // The next one of the chain: `printpanics` puts a tab before it.
             if chain.len() < most {
                 chain.push(panicked);
             }
-            self.blanks = 0;
+            self.goes_on = true;
             return;
         }
         self.settle(false, each);
         self.cause = Some(self.cause_of(Ended::Panic(vec![panicked]), None, at));
-        (self.since, self.blanks) = (0, 0);
+        (self.since, self.goes_on) = (0, true);
     }
 
     fn fatal(&mut self, text: &[u8], at: At<'_>, each: &mut impl FnMut(Said<'_>)) {
         let value = self.cut(text.get(FATAL.len()..).unwrap_or_default());
         self.settle(false, each);
         self.cause = Some(self.cause_of(Ended::Fatal(value), None, at));
-        (self.since, self.blanks) = (0, 0);
+        (self.since, self.goes_on) = (0, true);
     }
 
-    /// A line behind a cause that is none of the runtime's: its value goes on.
+    /// A line behind a cause that is none of the runtime's: its value goes on, or somebody else writes.
     fn goes_on(&mut self, text: &[u8], each: &mut impl FnMut(Said<'_>)) {
         let limit = self.limits.message;
         self.since += 1;
@@ -483,23 +497,19 @@ impl Parser {
             self.settle(false, each);
             return;
         }
-        if text.is_empty() {
-            self.blanks += 1;
+        // From Go 1.23 on the lines of a value that follow are indented, one behind the other. Before, nothing
+        // tells them from what others write, which may be anything.
+        let Some(text) = text.strip_prefix(b"\t").filter(|_| self.goes_on) else {
+            self.goes_on = false;
             return;
-        }
+        };
         let Some(cause) = &mut self.cause else { return };
-        // The registers of a signal, or what others write.
         let value = match &mut cause.ended {
             Ended::Panic(chain) => chain.last_mut().map(|panicked| &mut panicked.value),
             Ended::Fatal(value) | Ended::Recovered(value) => Some(value),
             Ended::Signal => None,
         };
         let Some(value) = value else { return };
-        // From Go 1.23 on the lines that follow are indented.
-        let text = text.strip_prefix(b"\t").unwrap_or(text);
-        for _ in 0..std::mem::take(&mut self.blanks) {
-            push(value, "\n", limit);
-        }
         push(value, "\n", limit);
         push(value, &String::from_utf8_lossy(text), limit);
     }
@@ -508,12 +518,17 @@ impl Parser {
     fn settle(&mut self, confirmed: bool, each: &mut impl FnMut(Said<'_>)) {
         let Some(mut cause) = self.cause.take() else { return };
         let stands_alone = match &cause.ended {
-            // GOTRACEBACK=none prints no goroutine; a program's own line has no signal, and more behind it.
-            Ended::Panic(_) => cause.signal.is_some() || self.since == 0,
+            // GOTRACEBACK=none prints no goroutine. A program may write such a line itself: it has no signal, and
+            // not the words of the runtime's.
+            Ended::Panic(chain) => {
+                let last = chain.last();
+                cause.signal.is_some()
+                    || self.since == 0 && last.is_some_and(|last| thrown::is_panic(&last.value))
+            }
             Ended::Fatal(text) => {
-                text.starts_with("all goroutines are asleep")
-                    || text.starts_with("no goroutines (main called runtime.Goexit)")
-                    || self.since == 0
+                cause.signal.is_some()
+                    || thrown::is_deadlock(text)
+                    || self.since == 0 && thrown::is_fatal(text)
             }
             Ended::Signal => true,
             Ended::Recovered(_) => false,

@@ -155,6 +155,11 @@ impl Stack {
         self.by = None;
     }
 
+    #[cfg(test)]
+    pub(super) fn bytes(&self) -> usize {
+        self.buffer.len()
+    }
+
     /// The innermost function.
     pub(super) fn first(&self) -> &str {
         self.frames.first().map_or("", |raw| self.text(&raw.func))

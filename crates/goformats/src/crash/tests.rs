@@ -251,3 +251,148 @@ fn a_million_goroutines_of_few_stacks_are_few_groups() {
     assert_eq!(group.waits.iter().sum::<u64>(), 20_000);
     assert!(group.waited(60) < group.waited(5));
 }
+
+/// The last line of a program was taken for the runtime's.
+#[test]
+fn a_last_line_of_the_programs_is_no_fatal_error() {
+    for line in [
+        "fatal error: cannot open config.yaml",
+        "fatal error: out of memory budget of tenant 7",
+        "panic: cannot open config.yaml",
+    ] {
+        assert_eq!(said(line), [""; 0], "{line}");
+        assert_eq!(said(&format!("{line}\n{line}\n")), [""; 0], "{line}");
+    }
+    // What the runtime says with GOTRACEBACK=none, and what goroutines follow.
+    for line in [
+        "fatal error: concurrent map writes",
+        "fatal error: sync: unlock of unlocked mutex",
+        "fatal error: stack overflow",
+        "fatal error: odd\n[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x1]",
+        "fatal error: odd\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:3 +0x1",
+        "panic: runtime error: index out of range [5] with length 3",
+        "panic: a\n\tpanic: send on closed channel",
+    ] {
+        assert!(said(line)[0].starts_with("1: "), "{line}: {:?}", said(line));
+    }
+}
+
+/// Any line that began with `panic: ` was taken for the next one of the chain.
+#[test]
+fn a_panic_without_a_tab_is_none_of_the_chain() {
+    let stack = "\n\ngoroutine 7 [running]:\nmain.main()\n\t/src/main.go:3 +0x1\n";
+    let log = format!("panic: retrying\nGET /a 200\npanic: boom{stack}");
+    let said_of = said(&log);
+    assert_eq!(said_of.len(), 2, "{said_of:?}");
+    assert!(said_of[0].starts_with("3: ") && !said_of[0].contains("retrying"), "{said_of:?}");
+    let log = format!("panic: first\n\tpanic: second{stack}");
+    let said_of = said(&log);
+    assert!(said_of[0].starts_with("1: ") && said_of[0].contains("second"), "{said_of:?}");
+}
+
+/// A line of JSON with a token in it became a part of the value.
+#[test]
+fn what_others_write_behind_a_panic_is_none_of_its_value() {
+    let log = "panic: first\n\tsecond\n{\"level\":\"info\",\"token\":\"abc\"}\n\tat Other.java:3\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:3 +0x1\n";
+    let said = said(log);
+    assert!(said[0].contains(r#"value: "first\nsecond","#), "{said:?}");
+}
+
+/// The sum went over.
+#[test]
+fn frames_left_out_are_counted_as_far_as_a_number_goes() {
+    let mut parser = Parser::new(Limits { frames: 1, ..Limits::DEFAULT });
+    let mut elided = 0;
+    let mut each = |said: Said<'_>| {
+        if let Said::Goroutine { goroutine, .. } = said {
+            elided = goroutine.elided;
+        }
+    };
+    let most = "...9999999999999999999 frames elided...";
+    let log = ["goroutine 1 [running]:", "main.a()", "\t/a.go:1 +0x1", most, most, "main.b()"];
+    for text in log {
+        parser.take(text.as_bytes(), (1, 0), None, &mut each);
+    }
+    parser.finish(&mut each);
+    assert_eq!(elided, u64::MAX);
+}
+
+/// Each line was kept until the goroutine ended: 200 MB of them took 500.
+#[test]
+fn what_is_said_again_of_a_goroutine_takes_no_memory() {
+    let mut parser = Parser::default();
+    let mut created = Vec::new();
+    let mut each = |said: Said<'_>| {
+        if let Said::Goroutine { goroutine, .. } = said {
+            created.extend(goroutine.created().map(|c| (c.func.to_owned(), c.line, c.by)));
+        }
+    };
+    let mut take = |text: &str| parser.take(text.as_bytes(), (1, 0), None, &mut each);
+    take("goroutine 1 [running]:");
+    for _ in 0..10_000 {
+        take("created by main.first in goroutine 7");
+        take("created by main.other in goroutine 8");
+        take("\t/src/main.go:3 +0x1");
+    }
+    assert!(parser.kept() < 100, "{}", parser.kept());
+    parser.finish(&mut each);
+    assert_eq!(created, [("main.first".to_owned(), 3, Some(7))]);
+}
+
+#[test]
+fn notes_of_a_signal_are_few() {
+    let mut parser = Parser::default();
+    let mut notes = 0;
+    let mut each = |said: Said<'_>| {
+        if let Said::Cause(cause) = said {
+            notes = cause.notes.len();
+        }
+    };
+    parser.take(b"SIGSEGV: segmentation violation", (1, 0), None, &mut each);
+    parser.take(b"PC=0x46de21 m=0 sigcode=1 addr=0x0", (2, 0), None, &mut each);
+    for line in 3..10_000 {
+        parser.take(b"signal arrived during cgo execution", (line, 0), None, &mut each);
+    }
+    parser.finish(&mut each);
+    assert!((1..10).contains(&notes), "{notes}");
+}
+
+fn groups(of: impl Iterator<Item = u32>, left: &mut usize) -> Groups {
+    let mut groups = Groups::default();
+    let mut parser = Parser::default();
+    let mut each = |said: Said<'_>| {
+        if let Said::Goroutine { goroutine, .. } = said {
+            groups.push_within(&goroutine, left);
+        }
+    };
+    for line in of {
+        let place = format!("\t/src/main.go:{line} +0x1");
+        for text in ["goroutine 7 [select]:", "main.wait(0x1)", &place, ""] {
+            parser.take(text.as_bytes(), (u64::from(line), 0), None, &mut each);
+        }
+    }
+    parser.finish(&mut each);
+    groups
+}
+
+/// Limits of dumps, groups and frames multiplied to more memory than there is.
+#[test]
+fn stacks_keep_within_a_budget_of_bytes() {
+    let mut left = 10_000;
+    let few = groups(1..1000, &mut left);
+    assert!((10..100).contains(&few.groups.len()), "{}", few.groups.len());
+    assert_eq!((few.total, few.more), (999, 999 - few.groups.len() as u64));
+    // Those that are known go on to be counted, and the next dump has what is left.
+    let next = groups(1..3, &mut left);
+    assert_eq!((next.groups.len(), next.more), (0, 2));
+}
+
+#[test]
+fn groups_are_found_in_another_dump() {
+    let (a, b) = (groups(1..50, &mut 1_000_000), groups(40..100, &mut 1_000_000));
+    for group in &a.groups {
+        let found = b.like(group);
+        assert_eq!(found.map(|group| group.line), (group.line >= 40).then_some(group.line));
+        assert!(found.is_none_or(|found| found.is_like(group)));
+    }
+}

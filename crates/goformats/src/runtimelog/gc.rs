@@ -182,15 +182,21 @@ fn cpu(scan: &mut Scan<'_, '_>, early: usize) -> Result<Cpu, Stop> {
     Ok(cpu)
 }
 
+/// MiB, of bytes that were counted in 64 bits: what is more, no runtime printed.
+fn size(scan: &mut Scan<'_, '_>) -> Result<u64, Stop> {
+    let mib = scan.uint()?;
+    if mib > u64::MAX >> 20 { Err(scan.stop()) } else { Ok(mib) }
+}
+
 /// `#->#-># MB, # MB goal, `
 fn sizes(scan: &mut Scan<'_, '_>) -> Result<Heap, Stop> {
-    let at_start = scan.uint()?;
+    let at_start = size(scan)?;
     scan.lit(b"->")?;
-    let at_end = scan.uint()?;
+    let at_end = size(scan)?;
     scan.lit(b"->")?;
-    let live = scan.uint()?;
+    let live = size(scan)?;
     scan.lit(b" MB, ")?;
-    let goal = scan.uint()?;
+    let goal = size(scan)?;
     scan.lit(b" MB goal, ")?;
     Ok(Heap { at_start, at_end, live, goal, stacks: None, globals: None })
 }
@@ -202,7 +208,10 @@ fn roots(scan: &mut Scan<'_, '_>) -> Result<(Option<u64>, Option<u64>, u64), Sto
         return Ok((None, None, first));
     }
     scan.lit(b" MB stacks, ")?;
-    let globals = scan.uint()?;
+    let globals = size(scan)?;
     scan.lit(b" MB globals, ")?;
+    if first > u64::MAX >> 20 {
+        return Err(scan.stop());
+    }
     Ok((Some(first), Some(globals), scan.uint()?))
 }

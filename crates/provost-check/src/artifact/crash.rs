@@ -4,6 +4,9 @@ use goformats::crash::{Cause, Ended, Goroutine, OwnedCreated, OwnedFrame, Parser
 
 use crate::facts::crash::{Dump, MOST_DUMPS, MOST_RECOVERED, Recovered, Stack};
 
+/// Bytes of the stacks of a log that are kept.
+const MOST_BYTES: usize = 64 << 20;
+
 /// Takes lines, and keeps dumps.
 #[derive(Debug, Default)]
 pub(super) struct Crashes {
@@ -12,7 +15,7 @@ pub(super) struct Crashes {
 }
 
 /// What comes of a log.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Kept {
     pub(super) dumps: Vec<Dump>,
     /// Further ones, of which nothing is kept.
@@ -22,6 +25,21 @@ pub(super) struct Kept {
     survived: Option<Cause>,
     /// Nothing is kept of what comes.
     over: bool,
+    /// Bytes that there are still for stacks.
+    left: usize,
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self {
+            dumps: Vec::new(),
+            more_dumps: 0,
+            recovered: Vec::new(),
+            survived: None,
+            over: false,
+            left: MOST_BYTES,
+        }
+    }
 }
 
 impl Crashes {
@@ -33,6 +51,7 @@ impl Crashes {
         self.parser.finish(&mut |said| self.kept.take(said));
         let mut kept = self.kept;
         kept.tell_recovered();
+        kept.dumps.iter_mut().for_each(Dump::know_places);
         kept
     }
 }
@@ -59,7 +78,8 @@ impl Kept {
             return;
         }
         let groups = goformats::crash::Groups::default();
-        self.dumps.push(Dump { cause, profile, line, first: None, groups });
+        let places = Vec::new();
+        self.dumps.push(Dump { cause, profile, line, first: None, groups, places });
     }
 
     fn goroutine(&mut self, goroutine: &Goroutine<'_>, begins: bool) {
@@ -76,7 +96,7 @@ impl Kept {
         if dump.first.is_none() {
             dump.first = Some(stack(goroutine));
         }
-        dump.groups.push(goroutine);
+        dump.groups.push_within(goroutine, &mut self.left);
     }
 
     /// A dump of one goroutine that is behind a panic is one that the program printed when it recovered.
@@ -98,12 +118,8 @@ impl Kept {
     fn recovered(&mut self, value: Option<String>, stack: Stack) {
         let by_server = stack.frames.first().is_some_and(|f| f.func.starts_with("net/http."));
         let one = Recovered { value, by_server, count: 1, stack };
-        let place = |of: &Recovered| {
-            of.place().map(|frame| (frame.func.to_owned(), frame.file.to_owned(), frame.line))
-        };
-        let at = place(&one);
-        if let Some(known) = self.recovered.iter_mut().find(|known| place(known) == at) {
-            known.count += 1;
+        if let Some(known) = self.recovered.iter_mut().find(|known| known.is_like(&one)) {
+            known.count = known.count.saturating_add(1);
         } else if self.recovered.len() < MOST_RECOVERED {
             self.recovered.push(one);
         }
@@ -118,5 +134,60 @@ fn stack(of: &Goroutine<'_>) -> Stack {
         frames: of.frames().map(OwnedFrame::from).collect(),
         created: of.created().map(OwnedCreated::from),
         elided: of.elided,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "they are tests")]
+
+    use super::Crashes;
+    use crate::artifact::runtime_log::read;
+    use crate::artifact::source::{Source, SourceKind, Sources};
+    use crate::facts::runtime_log::RuntimeLog;
+
+    fn log(text: &str) -> RuntimeLog {
+        let source = Sources::default().add(Source::opaque("a.log", SourceKind::Log));
+        read(source, text.as_bytes(), &|_| true).unwrap()
+    }
+
+    fn served(value: &str, line: u32) -> String {
+        format!(
+            "2026/11/26 15:38:25 http: panic serving 127.0.0.1:34264: {value}\ngoroutine 7 [running]:\nnet/http.(*conn).serve.func1()\n\t/usr/local/go/src/net/http/server.go:1947 +0xbe\npanic({{0x6c6a40?, 0x8b1b70?}})\n\t/usr/local/go/src/runtime/panic.go:785 +0x132\nruntime.goPanicIndex(0x1, 0x2)\n\t/usr/local/go/src/runtime/panic.go:115 +0x74\nexample.com/a.F()\n\t/root/go/pkg/mod/example.com/a@v1.0.0/a.go:{line} +0x1\nnet/http.(*conn).serve(0xc0000b6000)\n\t/usr/local/go/src/net/http/server.go:2092 +0x5d0\ncreated by net/http.(*Server).Serve in goroutine 1\n\t/usr/local/go/src/net/http/server.go:3360 +0x485\n\n"
+        )
+    }
+
+    /// All of them were one, whatever they were of.
+    #[test]
+    fn recovered_panics_of_dependencies_are_told_apart() {
+        let text = [served("a", 1), served("a", 1), served("b", 1), served("a", 2)].concat();
+        let log = log(&text);
+        let counts: Vec<_> = log.recovered.iter().map(|r| (r.value.as_deref(), r.count)).collect();
+        assert_eq!(counts, [(Some("a"), 2), (Some("b"), 1), (Some("a"), 1)]);
+    }
+
+    /// Dumps, groups and frames, each within its limit, took gigabytes.
+    #[test]
+    fn dumps_of_a_log_keep_within_a_budget_of_bytes() {
+        let mut crashes = Crashes::default();
+        crashes.kept.left = 20_000;
+        let mut take = |text: &str| crashes.take(text.as_bytes(), (1, 0), None);
+        for dump in 0..9 {
+            for id in 1..=10 {
+                let state = if id == 1 { "running" } else { "select" };
+                take(&format!("goroutine {id} [{state}]:"));
+                for frame in 0..5 {
+                    take("main.wait(0x1)");
+                    take(&format!("\t/src/main.go:{dump}{id}{frame} +0x1"));
+                }
+                take("");
+            }
+        }
+        let kept = crashes.finish();
+        assert_eq!(kept.dumps.len(), 9);
+        let groups: usize = kept.dumps.iter().map(|dump| dump.groups.groups.len()).sum();
+        assert!((10..60).contains(&groups), "{groups}");
+        let more: u64 = kept.dumps.iter().map(|dump| dump.groups.more).sum();
+        assert_eq!(groups as u64 + more, 90);
     }
 }

@@ -1,11 +1,12 @@
 //! The end of one process, or its goroutines at one moment, as a log tells of them.
 
-use goformats::crash::{Cause, Ended, Frame, OwnedCreated};
+use goformats::crash::{Cause, Ended, Frame, Limits, OwnedCreated};
 
 use super::Joined;
 use crate::facts::Origin;
 use crate::facts::crash::{Dump, Recovered, Stack};
 use crate::facts::runtime_log::RuntimeLog;
+use crate::model::secret::masked;
 
 /// A dump.
 #[derive(Clone, Copy, Debug)]
@@ -101,9 +102,15 @@ pub fn many(count: u64) -> String {
 /// What was given to `panic`, in one line that can be read.
 pub fn value(text: &str) -> String {
     const MOST: usize = 200;
-    let mut line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    // What is cut first has the shape of a secret no longer.
+    let masked = masked(text);
+    let mut line = masked.split_whitespace().collect::<Vec<_>>().join(" ");
     if let Some((end, _)) = line.char_indices().nth(MOST) {
         line.truncate(end);
+        line.push_str("...");
+    } else if text.len() + char::MAX.len_utf8() > Limits::DEFAULT.message {
+        // The value was cut when it was read: its last word may be a part of one.
+        line.truncate(line.rfind(' ').unwrap_or(0));
         line.push_str("...");
     }
     line
@@ -170,5 +177,29 @@ pub fn origin_of(stack: &Stack) -> String {
         Some(created) => format!("goroutine {} was {}", stack.id, started(created)),
         None if stack.id == 1 => "goroutine 1 is the main goroutine".to_owned(),
         None => format!("goroutine {}", stack.id),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Cut first, thirty letters of a token were shown: they have its shape no longer.
+    #[test]
+    fn a_token_over_the_end_of_what_is_shown_is_masked_first() {
+        // Joined here, so that no scanner takes this file for a leak.
+        let token = format!("{}{}", "ghp_", "a1B2".repeat(9));
+        for before in 150..220 {
+            let shown = value(&format!("{} {token} and on", "x".repeat(before)));
+            assert!(!shown.contains("ghp_"), "{shown}");
+        }
+        assert_eq!(value("so\n\tit is"), "so it is");
+        // What the parser cut: the key is masked, and the token behind it is there in part.
+        let key = format!("-----BEGIN {}-----{}-----END", "PRIVATE KEY", "\nMIIE".repeat(800));
+        let mut text = format!("{key} {token}");
+        text.truncate(key.len() + 20);
+        text.insert_str(0, &"\n".repeat(Limits::DEFAULT.message - text.len()));
+        let shown = value(&text);
+        assert!(!shown.contains("ghp_") && shown.contains("PRIVATE KEY"), "{shown}");
     }
 }

@@ -265,9 +265,9 @@ impl<'w> MemoryCase<'w> {
             limit: u64::MAX,
             anon,
             fixed,
-            live: (live + 1) * MIB,
-            heap: (heap + 1) * MIB,
-            stacks: marked.stacks * MIB,
+            live: live.saturating_add(1).saturating_mul(MIB),
+            heap: heap.saturating_add(1).saturating_mul(MIB),
+            stacks: marked.stacks.saturating_mul(MIB),
             room: room as u64 * MIB,
         })
     }

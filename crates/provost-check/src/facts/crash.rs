@@ -1,5 +1,7 @@
 //! How processes ended by what they wrote, and what their goroutines did then.
 
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
 use goformats::crash::{
     Cause, Ended, Frame, Group, Groups, OwnedCreated, OwnedFrame, place_of_panic,
 };
@@ -22,6 +24,9 @@ pub struct Dump {
     pub first: Option<Stack>,
     /// All of them.
     pub groups: Groups,
+    /// Lines of the program's own code that goroutines are in, as numbers in order: dumps of one program share
+    /// some.
+    pub places: Vec<u64>,
 }
 
 /// The stack of one goroutine.
@@ -65,7 +70,26 @@ impl Stack {
     }
 }
 
+/// Groups by which a program is recognised.
+const MOST_PLACES: usize = 256;
+
 impl Dump {
+    /// Fills in [`Dump::places`], when it is whole.
+    pub fn know_places(&mut self) {
+        let groups = self.groups.groups.iter().take(MOST_PLACES);
+        let places = groups.filter_map(|group| {
+            let mut hasher = DefaultHasher::new();
+            self.place_of(group)
+                .map(|place| (place.func, place.file, place.line))?
+                .hash(&mut hasher);
+            Some(hasher.finish())
+        });
+        let mut places: Vec<u64> = places.collect();
+        places.sort_unstable();
+        places.dedup();
+        self.places = places;
+    }
+
     /// The program's own code that the first goroutine was in.
     pub fn place(&self) -> Option<Frame<'_>> {
         place_of_panic(self.first.as_ref()?.frames(), &self.groups.main)
@@ -88,6 +112,30 @@ impl Dump {
 }
 
 impl Recovered {
+    /// Whether another one came from the same place: of the program's own code, or, where it was in none, of
+    /// whatever code panicked, with the same value.
+    pub fn is_like(&self, other: &Self) -> bool {
+        fn place<'f>(frame: Frame<'f>) -> (&'f str, &'f str, u32) {
+            (frame.func, frame.file, frame.line)
+        }
+        match (self.place(), other.place()) {
+            (None, None) => {
+                let own = self.behind_panic().map(place);
+                self.value == other.value && own == other.behind_panic().map(place)
+            }
+            (own, others) => own.map(place) == others.map(place),
+        }
+    }
+
+    /// The call that panicked, whoever wrote it.
+    fn behind_panic(&self) -> Option<Frame<'_>> {
+        let at = self.stack.frames.iter().rposition(|frame| &*frame.func == "panic")?;
+        let behind = self.stack.frames.get(at + 1..)?;
+        // An error of the runtime's is raised by functions of its own.
+        let is_own = |frame: &&OwnedFrame| !frame.func.starts_with("runtime.");
+        behind.iter().find(is_own).or_else(|| behind.first()).map(OwnedFrame::frame)
+    }
+
     /// The program's own code that it came from.
     pub fn place(&self) -> Option<Frame<'_>> {
         place_of_panic(self.stack.frames(), &goformats::crash::Main::default())

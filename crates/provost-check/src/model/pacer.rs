@@ -107,7 +107,7 @@ impl Marked {
     /// The goal leaves less than a tenth of what is live to grow into, however its digits were cut off: only
     /// GOGC below 10 or a limit does that.
     pub fn is_tight(&self, goal: u64) -> bool {
-        (goal + 1).saturating_mul(10) <= self.live.saturating_mul(11)
+        goal.saturating_add(1).saturating_mul(10) <= self.live.saturating_mul(11)
     }
 
     /// The goal of a GOGC, in hundredths of MiB, at least.
@@ -227,6 +227,14 @@ mod tests {
         assert!(marked(100).is_tight(105));
         assert!(!marked(100).is_tight(110));
         assert!(!marked(3).is_tight(3));
+    }
+
+    #[test]
+    fn sizes_beyond_all_memory_are_no_overflow() {
+        let most = Marked { live: u64::MAX, stacks: u64::MAX, globals: u64::MAX, first: false };
+        assert!(most.is_tight(u64::MAX));
+        assert_eq!(*most.goals(Gogc::Percent(u32::MAX), None, u64::MAX).end(), u64::MAX);
+        assert!(!most.percents(u64::MAX, 0).is_empty());
     }
 
     #[test]

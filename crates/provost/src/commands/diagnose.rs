@@ -4,6 +4,7 @@ mod collect;
 mod compare;
 mod follow;
 mod inputs;
+mod keys;
 mod said;
 
 use anyhow::{Context as _, Result, bail};

@@ -8,6 +8,7 @@ use crate::facts::document::Node;
 use crate::facts::oom::{ContainerStatus, Event, Pod, Terminated};
 use crate::facts::origin::Fact;
 use crate::model::Quantity;
+use crate::model::secret::masked;
 
 /// Pods and events that are kept.
 const MOST: usize = 10_000;
@@ -147,5 +148,6 @@ fn event(object: &Object) -> Option<Event> {
 }
 
 fn cut(text: &str) -> String {
-    text.chars().take(LONGEST_MESSAGE).collect()
+    // What is cut first has the shape of a secret no longer.
+    masked(text).chars().take(LONGEST_MESSAGE).collect()
 }

@@ -1,5 +1,7 @@
 //! Goroutines that nobody will wake.
 
+use std::cmp::Reverse;
+
 use goformats::crash::Group;
 
 use crate::case::crash::{DumpCase, many, shown, started};
@@ -14,6 +16,10 @@ const LONG: u64 = 5;
 const LEAST: u64 = 10;
 /// Dumps of a kind that does not say how long goroutines wait.
 const LEAST_PROFILES: usize = 3;
+/// Stacks of a dump that are told, the largest; the others are counted.
+const MOST_TOLD: usize = 16;
+/// Dumps that one is compared with.
+const MOST_DUMPS: usize = 256;
 
 /// Each keeps its stack, and all that it refers to.
 pub static RULE: Rule = Rule {
@@ -64,9 +70,11 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
     }
     let grown = |of: fn(&Group) -> bool| -> u64 {
         let groups = dump.groups.groups.iter().filter(|group| of(group));
-        groups.map(|group| group.count.saturating_sub(count(first, group))).sum()
+        let more = groups.map(|group| group.count.saturating_sub(count(first, group)));
+        more.fold(0, u64::saturating_add)
     };
     let connections = grown(is_idle);
+    let (mut leaks, mut unknown) = (Vec::new(), false);
     for group in dump.groups.groups.iter().filter(|group| !is_idle(group)) {
         let was = count(first, group);
         let more = group.count.saturating_sub(was);
@@ -80,14 +88,33 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
         if more < LEAST || !longer {
             continue;
         }
-        if connections * 2 >= more {
-            out.abstain(Abstain::unknown(
-                Reason::LogTooShort,
-                format!(
-                    "dumps under a steady number of connections: {more} more wait in {}, and {connections} more for sockets",
-                    group.state
-                ),
-            ));
+        let needs = if connections.saturating_mul(2) >= more {
+            Some(format!(
+                "dumps under a steady number of connections: {more} more wait in {}, and {connections} more for sockets",
+                group.state
+            ))
+        } else if first.groups.more > 0 && first.groups.like(group).is_none() {
+            Some(format!(
+                "a first dump of fewer stacks: {} of its goroutines are not told apart, and may be like those that wait in {}",
+                first.groups.more, group.state
+            ))
+        } else {
+            None
+        };
+        // Said once: it is the same of all.
+        match needs {
+            Some(needs) if !unknown => {
+                unknown = true;
+                out.abstain(Abstain::unknown(Reason::LogTooShort, needs));
+            }
+            Some(_) => {}
+            None => leaks.push((more, group, was, long)),
+        }
+    }
+    let counts = leaks.iter().map(|(more, group, ..)| (*more, group.line));
+    let (least, rest) = told(counts.collect());
+    for (more, group, was, long) in leaks {
+        if (more, Reverse(group.line)) < least {
             continue;
         }
         let message = match profile {
@@ -108,6 +135,9 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
         if let Some(created) = &group.created {
             finding = finding.note(format!("each was {}", started(created)));
         }
+        if (more, Reverse(group.line)) == least {
+            finding = with_rest(finding, rest);
+        }
         out.push(finding.fix(Fix::suggest(fix(&group.state))));
     }
     Ok(())
@@ -118,9 +148,13 @@ fn found(case: &DumpCase<'_>, out: &mut Findings) -> bool {
     let dump = case.dump;
     let profile = dump.profile.as_deref() == Some("goroutineleak");
     let leaked = |group: &Group| if profile { group.count } else { group.leaked };
-    let mut any = false;
-    for group in dump.groups.groups.iter().filter(|group| leaked(group) > 0) {
-        any = true;
+    let all = || dump.groups.groups.iter().filter(|group| leaked(group) > 0);
+    let (least, rest) = told(all().map(|group| (leaked(group), group.line)).collect());
+    for group in all() {
+        let own = (leaked(group), Reverse(group.line));
+        if own < least {
+            continue;
+        }
         let state = match group.state.as_str() {
             "" => String::new(),
             state => format!(" in {state}"),
@@ -139,6 +173,9 @@ fn found(case: &DumpCase<'_>, out: &mut Findings) -> bool {
         if let Some(created) = &group.created {
             finding = finding.note(format!("started by {}", created.func));
         }
+        if own == least {
+            finding = with_rest(finding, rest);
+        }
         out.push(
             finding
                 .note(
@@ -147,7 +184,26 @@ fn found(case: &DumpCase<'_>, out: &mut Findings) -> bool {
                 .fix(Fix::suggest(fix(&group.state))),
         );
     }
-    any
+    all().next().is_some()
+}
+
+/// The last one that is told, of counts and lines, and how many stacks and goroutines there are beyond it.
+fn told(mut all: Vec<(u64, u64)>) -> ((u64, Reverse<u64>), (usize, u64)) {
+    all.sort_unstable_by_key(|(count, line)| (Reverse(*count), *line));
+    let rest = all.get(MOST_TOLD..).unwrap_or_default();
+    let goroutines = rest.iter().map(|(count, _)| *count).fold(0, u64::saturating_add);
+    let last = all.iter().take(MOST_TOLD).next_back();
+    let least = last.map_or((0, Reverse(0)), |(count, line)| (*count, Reverse(*line)));
+    (least, (rest.len(), goroutines))
+}
+
+fn with_rest(finding: Finding, (stacks, goroutines): (usize, u64)) -> Finding {
+    match stacks {
+        0 => finding,
+        _ => finding.note(format!(
+            "{goroutines} more goroutines do so in {stacks} further stacks, which are not told one by one"
+        )),
+    }
 }
 
 /// Dumps of processes that were asked and share a stack with this one, the oldest first.
@@ -158,6 +214,7 @@ fn listed<'w>(case: &DumpCase<'w>) -> Vec<(&'w RuntimeLog, &'w Dump)> {
     let mut all: Vec<_> = all
         .filter(|(_, dump)| !dump.is_end() && dump.profile == own.profile)
         .filter(|(_, dump)| std::ptr::eq(*dump, own) || is_same_program(dump, own))
+        .take(MOST_DUMPS)
         .collect();
     // Goroutines are numbered as they are started.
     if own.profile.is_none() {
@@ -168,28 +225,19 @@ fn listed<'w>(case: &DumpCase<'w>) -> Vec<(&'w RuntimeLog, &'w Dump)> {
 
 /// By a line of its own code that goroutines of both are in.
 fn is_same_program(a: &Dump, b: &Dump) -> bool {
-    let few = |dump: &Dump| -> Vec<String> {
-        let groups = dump.groups.groups.iter().take(256);
-        let places = groups.filter_map(|group| {
-            let own = dump.place_of(group)?;
-            Some(format!("{} {}:{}", own.func, own.file, own.line))
-        });
-        places.collect()
-    };
-    let known = few(a);
-    few(b).iter().any(|place| known.contains(place))
-}
-
-fn alike<'d>(dump: &'d Dump, group: &Group) -> Option<&'d Group> {
-    dump.groups.groups.iter().find(|other| other.is_like(group))
+    let mut others = b.places.iter().peekable();
+    a.places.iter().any(|place| {
+        while others.next_if(|other| *other < place).is_some() {}
+        others.peek() == Some(&place)
+    })
 }
 
 fn count(dump: &Dump, group: &Group) -> u64 {
-    alike(dump, group).map_or(0, |other| other.count)
+    dump.groups.like(group).map_or(0, |other| other.count)
 }
 
 fn waited(dump: &Dump, group: &Group) -> u64 {
-    alike(dump, group).map_or(0, |other| other.waited(LONG))
+    dump.groups.like(group).map_or(0, |other| other.waited(LONG))
 }
 
 /// Whether it waits for a socket or for time, which ends.

@@ -44,7 +44,7 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
         finding = finding.also(&origin, text);
     }
     if let Some(first) = &case.dump.first {
-        let calls = first.frames.len() as u64 + first.elided;
+        let calls = (first.frames.len() as u64).saturating_add(first.elided);
         // Before Go 1.21 the number of frames left out is not printed.
         if first.elided > 1 {
             finding = finding.note(format!("the stack is {calls} calls deep"));

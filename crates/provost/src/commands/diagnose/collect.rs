@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use goformats::kernel::cgroup::{self, Memory};
-use provost_check::model::secret::masked;
 
+use super::keys::Lines;
 use crate::args::Oom;
 use crate::exit::{Exit, Mistake};
 use crate::output;
@@ -111,7 +111,7 @@ impl Gathered {
                 return;
             }
         };
-        let mut text = String::new();
+        let (mut text, mut lines) = (String::new(), Lines::default());
         // A record for each read; those that were overwritten meanwhile are an error, behind which it goes on.
         let mut record = vec![0; 16 << 10];
         while (text.len() as u64) < MOST_OF_LOG {
@@ -122,7 +122,7 @@ impl Gathered {
                     let line = record.lines().next().unwrap_or_default();
                     let priority = line.split(',').next().and_then(|it| it.parse::<u32>().ok());
                     if priority.is_some_and(|priority| priority >> 3 == 0) {
-                        text.push_str(&masked(line));
+                        text.push_str(&lines.masked(line));
                         text.push('\n');
                     }
                 }
@@ -263,6 +263,7 @@ fn end_of_log(path: &Path) -> io::Result<String> {
     let mut lines = BufReader::new(file.take(MOST_OF_LOG));
     let mut text = String::new();
     let mut line = Vec::new();
+    let mut masks = Lines::default();
     if skipped > 0 {
         // The end of a line whose beginning is left out.
         lines.read_until(b'\n', &mut line)?;
@@ -272,7 +273,7 @@ fn end_of_log(path: &Path) -> io::Result<String> {
         if lines.read_until(b'\n', &mut line)? == 0 {
             return Ok(text);
         }
-        text.push_str(&masked(&String::from_utf8_lossy(&line)));
+        text.push_str(&masks.masked(&String::from_utf8_lossy(&line)));
     }
 }
 

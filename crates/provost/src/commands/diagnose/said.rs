@@ -6,6 +6,7 @@ use provost_check::case::crash::{ended, many, origin_of, shown};
 use provost_check::case::log::percent;
 use provost_check::facts::crash::{Dump, Recovered};
 use provost_check::facts::runtime_log::RuntimeLog;
+use provost_check::model::secret::masked;
 use provost_check::report::plain::clean;
 
 /// Dumps of a log that are told.
@@ -18,7 +19,8 @@ const MOST_FRAMES: usize = 12;
 /// All of it.
 pub(super) fn crashes(log: &RuntimeLog) -> String {
     let mut text: String = log.dumps.iter().take(MOST_DUMPS).map(dump).collect();
-    let more = (log.dumps.len() as u64).saturating_sub(MOST_DUMPS as u64) + log.more_dumps;
+    let more =
+        (log.dumps.len() as u64).saturating_sub(MOST_DUMPS as u64).saturating_add(log.more_dumps);
     if more > 0 {
         text.push_str(&format!("  and {more} further dumps\n"));
     }
@@ -27,7 +29,7 @@ pub(super) fn crashes(log: &RuntimeLog) -> String {
 }
 
 fn line(text: &str) -> String {
-    format!("  {}\n", clean(text))
+    format!("  {}\n", clean(&masked(text)))
 }
 
 fn dump(dump: &Dump) -> String {
