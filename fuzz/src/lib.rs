@@ -19,6 +19,7 @@ use goformats::gostrings::Strings;
 use goformats::kernel::log;
 use goformats::limits::Limits;
 use goformats::runtimelog::{self, Reader};
+use goformats::strace as syscalls;
 use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
 use provost_check::artifact::oom as left;
 use provost_check::artifact::render::{Hidden, Renderer, Rendering, load_chart};
@@ -59,6 +60,7 @@ pub const TARGETS: &[Target] = &[
     ("analysis", analysis),
     ("exposition", exposition),
     ("runtimelog", runtimelog),
+    ("strace", strace),
     ("crash", crash),
     ("counters", counters),
     ("oom", oom),
@@ -330,6 +332,34 @@ pub fn counters(data: &[u8]) {
     }
     let joined = Joined::new(&world);
     black_box(pipeline::conclude(&joined, provost_check::rules::RULES, &Selection::default(), &[]));
+}
+
+/// A log of system calls, whole and in two pieces that part at the first NUL.
+pub fn strace(data: &[u8]) {
+    let split = data.iter().position(|byte| *byte == 0).unwrap_or(data.len() / 2);
+    let (front, back) = data.split_at(split);
+    let limits = syscalls::Limits { line: 1024, args: 32, threads: 4 };
+    let read = |pieces: &[&[u8]]| {
+        let mut reader = syscalls::Reader::new(limits);
+        let mut said = Vec::new();
+        let mut each = |one: syscalls::Said<'_>| {
+            assert!(one.offset <= data.len() as u64);
+            if let syscalls::Event::Call(call) = one.event {
+                assert!(
+                    call.value().is_none() || call.error().is_none() || call.value() == Some(-1)
+                );
+            }
+            said.push(format!("{one:?}"));
+        };
+        for piece in pieces {
+            reader.push(piece, &mut each);
+        }
+        reader.finish(&mut each);
+        (said, reader.counts())
+    };
+    let whole = read(&[data]);
+    assert_eq!(whole.1.bytes, data.len() as u64);
+    assert_eq!(read(&[front, back]), whole);
 }
 
 /// A template and, behind a NUL each, a text that is traced to it, values and helpers.

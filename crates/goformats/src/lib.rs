@@ -24,4 +24,5 @@ pub mod pclntab;
 pub mod problem;
 pub mod protobuf;
 pub mod runtimelog;
+pub mod strace;
 pub mod version;

@@ -23,9 +23,10 @@ type Kind = (&'static str, &'static str, &'static str, fn(u64, &mut String));
 pub fn table(provost: &Path) -> Result<String> {
     let mut text =
         String::from("| log | time | memory | MB/s | budget |\n|---|---:|---:|---:|---|\n");
-    let kinds: [Kind; 3] = [
+    let kinds: [Kind; 4] = [
         ("gctrace", "gctrace", "300 MB/s, 50 MB", gctrace),
         ("schedtrace", "schedtrace of 8 Ps", "200 MB/s, 50 MB", schedtrace),
+        ("strace", "strace -f -T -ttt -yy of 16 threads", "200 MB/s, 50 MB", strace),
         ("mixed", "gctrace among twenty times as many lines of the program", "-", mixed),
     ];
     for (file, name, budget, line) in kinds {
@@ -114,6 +115,46 @@ fn schedtrace(n: u64, text: &mut String) {
     );
 }
 
+/// What `strace -f -T -ttt -yy` writes of a server with sixteen threads that also writes a journal.
+fn strace(n: u64, text: &mut String) {
+    let (thread, at) = (1000 + n % 16, 1_795_709_190_000_000 + n * 40);
+    let (seconds, micros) = (at / 1_000_000, at % 1_000_000);
+    let _ = match n % 8 {
+        0 => writeln!(
+            text,
+            "{thread} {seconds}.{micros:06} fsync(9</var/lib/journal/journal-{}> <unfinished ...>",
+            n % 4
+        ),
+        1 => writeln!(
+            text,
+            "{} {seconds}.{micros:06} <... fsync resumed>) = 0 <0.000{}>",
+            999 + n % 16,
+            100 + n % 800
+        ),
+        2 | 3 => writeln!(
+            text,
+            "{thread} {seconds}.{micros:06} futex(0xc000{:06x}, FUTEX_WAKE_PRIVATE, 1) = 1 <0.000012>",
+            n % 0xff_ffff
+        ),
+        4 => writeln!(
+            text,
+            "{thread} {seconds}.{micros:06} epoll_pwait(4<anon_inode:[eventpoll]>, [], 128, 0, NULL, 0) = 0 <0.000005>"
+        ),
+        5 => writeln!(
+            text,
+            "{thread} {seconds}.{micros:06} read({0}<TCP:[10.0.0.7:8080->10.0.0.9:{1}]>, 0xc0002e0000, 4096) = -1 EAGAIN (Resource temporarily unavailable) <0.000006>",
+            10 + n % 90,
+            30_000 + n % 90
+        ),
+        _ => writeln!(
+            text,
+            "{thread} {seconds}.{micros:06} write({0}<TCP:[10.0.0.7:8080->10.0.0.9:{1}]>, \"HTTP/1.1 200 OK\\r\\nContent-Type: t\"..., 341) = 341 <0.000031>",
+            10 + n % 90,
+            30_000 + n % 90
+        ),
+    };
+}
+
 fn mixed(n: u64, text: &mut String) {
     match n % 21 {
         0 => gctrace(n / 21, text),
@@ -137,6 +178,10 @@ mod tests {
         let mut text = String::new();
         gctrace(82, &mut text);
         schedtrace(3, &mut text);
+        let mut calls = String::new();
+        (0..16).for_each(|n| strace(n, &mut calls));
+        let first = "1000 1795709190.000000 fsync(9</var/lib/journal/journal-0> <unfinished ...>\n1000 1795709190.000040 <... fsync resumed>) = 0 <0.000101>\n";
+        assert!(calls.starts_with(first), "{calls}");
         assert!(text.starts_with("gc 82 @8.200s 3%: 0.092+4.2+0.003 ms clock, "), "{text}");
         assert!(
             text.contains(" MB goal, 0 MB stacks, 0 MB globals, 8 P\nSCHED 3000ms: gomaxprocs=8"),

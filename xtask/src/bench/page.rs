@@ -33,7 +33,7 @@ The same manifests in growing numbers, up to five objects to a file:
 ";
 
 const LOGS: &str = "
-Logs of the runtime, generated, read by `provost diagnose` in one thread:
+Logs of the runtime and of system calls, generated, read by `provost diagnose` in one thread:
 
 ";
 

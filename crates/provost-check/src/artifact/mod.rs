@@ -21,6 +21,7 @@ pub mod proof;
 pub mod render;
 pub mod runtime_log;
 pub mod source;
+pub mod syscall_log;
 pub mod yaml;
 
 pub use source::{Source, SourceKind, Sources};

@@ -145,6 +145,8 @@ impl Collector {
         self.close();
         let life = self.lives.last_mut().filter(|_| self.more_lives == 0);
         let Some(scheduler) = life.and_then(|life| life.scheduler.as_mut()) else { return };
+        // `_Grunnable`, which `_Gscan` may be added to.
+        scheduler.goroutine(goroutine.status & 0xfff == 1, goroutine.locked_to.is_some());
         if goroutine.wait_reason.is_empty() {
             return;
         }

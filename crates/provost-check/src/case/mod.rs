@@ -52,6 +52,7 @@ pub mod scraped;
 mod searches;
 pub mod spread;
 pub mod start;
+pub mod syscalls;
 pub mod telemetry;
 pub mod text;
 pub mod tools;
@@ -76,6 +77,7 @@ use crate::facts::oom::Memory;
 use crate::facts::proof::Measured;
 use crate::facts::runtime_log::RuntimeLog;
 use crate::facts::settings::{self, Settings};
+use crate::facts::syscall_log::SyscallLog;
 use crate::facts::workload::{Container, ContainerRole, PodTemplate, SecurityContext, Workload};
 use crate::findings::{Abstain, Reason};
 use crate::model::qos::Class;
@@ -112,6 +114,8 @@ pub struct World {
     pub memory: Memory,
     /// What runtimes counted until a moment.
     pub counters: Vec<Counted>,
+    /// Logs of system calls.
+    pub syscalls: Vec<SyscallLog>,
     /// Configuration.
     pub settings: Settings,
     /// What could not be read.
@@ -131,6 +135,7 @@ impl World {
             logs: Vec::new(),
             memory: Memory::default(),
             counters: Vec::new(),
+            syscalls: Vec::new(),
             settings,
             problems: Vec::new(),
         }

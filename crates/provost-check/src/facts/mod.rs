@@ -30,6 +30,7 @@ pub mod rollout;
 pub mod runtime_log;
 pub mod settings;
 pub mod symbols;
+pub mod syscall_log;
 pub mod workload;
 
 pub use document::{Document, Node, NodeId};

@@ -432,12 +432,25 @@ pub struct Samples {
     pub runnable: Extent,
     /// Samples in which some P had no work while a queue had.
     pub idle_with_work: u64,
+    /// Of them, those in which no thread was looking for work either.
+    pub unwatched: u64,
+    /// Samples in which one P had more than eight goroutines in its queue and another none.
+    pub uneven: u64,
+    /// Threads that look for work.
+    pub spinning: Extent,
     /// Samples in which no P was idle and each had more than eight goroutines waiting.
     pub pressed: u64,
 }
 
 impl Samples {
     fn of(sample: &SchedSample, runnable: u64, mark: Mark) -> Self {
+        // A thread that looks for work is about to take one; while the world is stopped nobody may.
+        let idle_with_work = sample.idleprocs > 0
+            && runnable > sample.spinningthreads
+            && sample.gcwaiting != Some(true);
+        let nobody = sample.spinningthreads == 0 && sample.needspinning.unwrap_or_default() == 0;
+        let most = sample.local.iter().copied().max().unwrap_or_default();
+        let uneven = most > PRESSED && sample.local.contains(&0);
         let pressed = sample.idleprocs == 0 && runnable > sample.gomaxprocs.saturating_mul(PRESSED);
         Self {
             count: 1,
@@ -448,7 +461,10 @@ impl Samples {
             threads: Extent::of(sample.threads),
             idle_threads: Extent::of(sample.idlethreads),
             runnable: Extent::of(runnable),
-            idle_with_work: u64::from(sample.idleprocs > 0 && runnable > sample.spinningthreads),
+            idle_with_work: u64::from(idle_with_work),
+            unwatched: u64::from(idle_with_work && nobody),
+            uneven: u64::from(uneven),
+            spinning: Extent::of(sample.spinningthreads),
             pressed: u64::from(pressed),
         }
     }
@@ -466,6 +482,9 @@ impl Samples {
             idle_threads: self.idle_threads.then(next.idle_threads),
             runnable: self.runnable.then(next.runnable),
             idle_with_work: self.idle_with_work + next.idle_with_work,
+            unwatched: self.unwatched + next.unwatched,
+            uneven: self.uneven + next.uneven,
+            spinning: self.spinning.then(next.spinning),
             pressed: self.pressed + next.pressed,
         }
     }
@@ -498,6 +517,14 @@ pub struct Scheduler {
     pub locked: BTreeMap<String, u64>,
     /// The line of that sample.
     pub detailed: Option<Mark>,
+    /// Samples that have details.
+    pub details: u64,
+    /// Goroutines of that sample.
+    pub goroutines: u64,
+    /// Goroutines that could run and are locked to a thread, most in one sample.
+    pub locked_runnable: u64,
+    /// The same of the last sample.
+    runnable_now: u64,
     run: [Run; 2],
 }
 
@@ -590,7 +617,16 @@ impl Scheduler {
             self.waiting.clear();
             self.locked.clear();
             self.detailed = Some(mark);
+            self.details += 1;
+            (self.goroutines, self.runnable_now) = (0, 0);
         }
+    }
+
+    /// Takes a goroutine of the last sample: whether it waits for a P, and has a thread of its own.
+    pub fn goroutine(&mut self, runnable: bool, locked: bool) {
+        self.goroutines += 1;
+        self.runnable_now += u64::from(runnable && locked);
+        self.locked_runnable = self.locked_runnable.max(self.runnable_now);
     }
 
     /// All of it as one window.

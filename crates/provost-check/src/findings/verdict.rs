@@ -38,11 +38,12 @@ pub enum Reason {
     LogTooShort,
     NoRuntimeLog,
     NoMemoryFiles,
+    UnfitRecording,
 }
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Reason; 30] = [
+    pub const ALL: [Reason; 31] = [
         Self::NoBinary,
         Self::NoImage,
         Self::NoDockerfile,
@@ -73,6 +74,7 @@ impl Reason {
         Self::LogTooShort,
         Self::NoRuntimeLog,
         Self::NoMemoryFiles,
+        Self::UnfitRecording,
     ];
 
     /// The name in reports.
@@ -108,6 +110,7 @@ impl Reason {
             Self::LogTooShort => "log-too-short",
             Self::NoRuntimeLog => "no-runtime-log",
             Self::NoMemoryFiles => "no-memory-files",
+            Self::UnfitRecording => "unfit-recording",
         }
     }
 
@@ -149,6 +152,7 @@ impl Reason {
             Self::NoMemoryFiles => {
                 "give the kernel's log or the files of the cgroup; provost diagnose oom --collect gathers them"
             }
+            Self::UnfitRecording => "record again: provost diagnose syscalls --how says how",
             Self::Patched => "kustomize changes it; give its folder with --kustomize DIR",
         }
     }

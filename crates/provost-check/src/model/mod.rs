@@ -44,6 +44,7 @@ pub mod shell;
 pub mod signal;
 pub mod statistics;
 pub mod support;
+pub mod syscalls;
 pub mod toolchain;
 pub mod trend;
 pub mod what_if;

@@ -59,6 +59,19 @@ fn student(free: f64) -> f64 {
         + (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * Z) / (384.0 * free.powi(3))
 }
 
+/// What share of all the hits among `of` samples stand for at least, with 97.5 % confidence: the lower end of
+/// Wilson's interval (1927).
+pub fn least_share(hits: u64, of: u64) -> f64 {
+    if of == 0 {
+        return 0.0;
+    }
+    let (n, z) = (of as f64, 1.96_f64);
+    let p = hits.min(of) as f64 / n;
+    let middle = p + z * z / (2.0 * n);
+    let width = z * (p * (1.0 - p) / n + z * z / (4.0 * n * n)).sqrt();
+    ((middle - width) / (1.0 + z * z / n)).max(0.0)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -89,5 +102,19 @@ mod tests {
         let walk: Vec<_> =
             (0..40_i32).map(|n| (f64::from(n), f64::from((n % 16 - 8).abs()))).collect();
         assert!(!Trend::of(&walk).unwrap().rises());
+    }
+
+    #[test]
+    fn a_share_is_at_least_what_wilson_says() {
+        // Tables of the interval: 8 of 10 is 0.490, 19 of 45 is 0.290.
+        for (hits, of, least) in
+            [(8, 10, 0.490), (19, 45, 0.290), (0, 10, 0.0), (1, 1, 0.207), (0, 0, 0.0)]
+        {
+            assert!(
+                (least_share(hits, of) - least).abs() < 0.0015,
+                "{hits} of {of}: {}",
+                least_share(hits, of)
+            );
+        }
     }
 }

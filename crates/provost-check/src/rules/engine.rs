@@ -18,6 +18,7 @@ use crate::case::image::ImageCase;
 use crate::case::log::LogCase;
 use crate::case::memory;
 use crate::case::process::ProcessCase;
+use crate::case::syscalls::SyscallCase;
 use crate::case::{BuildCase, Joined, ObjectCase, ObjectId, ProgramCase, WorkloadCase};
 use crate::facts::Object;
 use crate::findings::finding::ByCase;
@@ -394,6 +395,14 @@ impl Engine<'_> {
             let subject = Subject::new(|| case.subject());
             groups.push(self.group(joined, |rule, check| match check {
                 Check::Counters(check) => ask(rule, &subject, |f| check(&case, f)),
+                _ => None,
+            }));
+        }
+        for log in &world.syscalls {
+            let case = SyscallCase { joined, log };
+            let subject = Subject::new(|| case.subject());
+            groups.push(self.group(joined, |rule, check| match check {
+                Check::Syscalls(check) => ask(rule, &subject, |f| check(&case, f)),
                 _ => None,
             }));
         }

@@ -18,7 +18,7 @@
 //! `PROVOST_UPDATE_PAGES=1` to write it anew. `binary.toml` states facts of an executable, see
 //! [`crate::artifact::binary_toml`], `image.toml` those of an image, see
 //! [`crate::artifact::image_toml`], `proof.json` what was measured of a process, see
-//! [`crate::facts::proof`], a file `.log` is a log that a runtime wrote, `.vars` what it counted; `kernel.log` is one of a kernel,
+//! [`crate::facts::proof`], a file `.log` is a log that a runtime wrote, `.vars` what it counted, `.strace` its system calls; `kernel.log` is one of a kernel,
 //! `cgroup.txt` a listing of a cgroup's files, `seen.yaml` what a cluster has of pods and events. `text context` lists the paths of the directory that the
 //! Dockerfile is built in, `text .dockerignore` what of it is left out, `text go.mod` its module.
 
@@ -128,7 +128,7 @@ fn need_of(name: &str) -> Option<Need> {
         Some(Need::Process)
     } else if base == "image.toml" {
         Some(Need::Image)
-    } else if base.ends_with(".log") {
+    } else if base.ends_with(".log") || base.ends_with(".strace") {
         Some(Need::Log)
     } else if base.ends_with(".vars") {
         Some(Need::Counters)
@@ -157,6 +157,7 @@ fn load(files: &[File]) -> Loaded {
     let (mut images, mut proofs, mut logs) = (Vec::new(), Vec::new(), Vec::new());
     let mut memory = Memory::default();
     let mut counters = Vec::new();
+    let mut syscalls = Vec::new();
     let mut closed_world = false;
     let (mut context, mut texts) = (None, Vec::new());
     let mut problems = Vec::new();
@@ -215,6 +216,11 @@ fn load(files: &[File]) -> Loaded {
                 let source = add(&mut sources, SourceKind::Proof);
                 let loaded = artifact::proof::load(source, file.text.as_bytes(), &[]);
                 proofs.push(loaded.unwrap_or_else(|problem| panic!("{}", problem.message)));
+            }
+            (Some(Need::Log), name) if name.ends_with(".strace") => {
+                let source = add(&mut sources, SourceKind::Log);
+                let log = artifact::syscall_log::read(source, file.text.as_bytes(), &|_| true);
+                syscalls.push(log.unwrap());
             }
             (Some(Need::Log), _) => {
                 let source = add(&mut sources, SourceKind::Log);
@@ -285,6 +291,7 @@ fn load(files: &[File]) -> Loaded {
         proofs,
         logs,
         counters,
+        syscalls,
         settings,
         problems,
     };

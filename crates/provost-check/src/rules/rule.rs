@@ -6,6 +6,7 @@ use crate::case::image::ImageCase;
 use crate::case::log::LogCase;
 use crate::case::memory::MemoryCase;
 use crate::case::process::ProcessCase;
+use crate::case::syscalls::SyscallCase;
 use crate::case::{BuildCase, Case, Joined, ObjectCase, ProgramCase, WorkloadCase};
 use crate::facts::Object;
 use crate::facts::proof::PhaseName;
@@ -159,6 +160,8 @@ pub enum Check {
     Memory(fn(&MemoryCase<'_>, &mut Findings) -> Judged),
     /// Each process whose counters are there, at one moment or several.
     Counters(fn(&CountersCase<'_>, &mut Findings) -> Judged),
+    /// Each log of system calls.
+    Syscalls(fn(&SyscallCase<'_>, &mut Findings) -> Judged),
     /// The run as a whole: what could not be read or bound.
     Run(fn(&Joined<'_>, &mut Findings) -> Judged),
     /// Found while results are collected: suppressions that do not hold.
@@ -180,6 +183,7 @@ impl std::fmt::Debug for Check {
             Self::Recovered(_) => "Recovered",
             Self::Memory(_) => "Memory",
             Self::Counters(_) => "Counters",
+            Self::Syscalls(_) => "Syscalls",
             Self::Run(_) => "Run",
             Self::Engine => "Engine",
         })

@@ -15,10 +15,10 @@ pub(crate) struct DiagnoseArgs {
     #[command(subcommand)]
     pub(crate) about: Option<About>,
 
-    /// Logs of Go programs and kernels, counters, cgroups, pods and events, told apart by what they hold; `-` reads standard input
+    /// Logs of Go programs, kernels and system calls, counters, cgroups, pods and events, told apart by what they hold; `-` reads standard input
     #[arg(value_name = "FILE", required = true)]
     #[arg(
-        long_help = "Logs of a process that ran with GODEBUG=gctrace=1 or schedtrace=1000 or that crashed, and dumps of its goroutines (SIGQUIT, /debug/pprof/goroutine), as it wrote them or as kubectl logs, containerd, CRI-O or Docker keep them; snapshots of what its runtime counts (/debug/vars, /metrics with the metrics of client_golang, values of runtime/metrics), of which several of one process tell more; the kernel's log (dmesg, journalctl -k, syslog); the folder of a memory cgroup, live or copied, a tar archive or what `head -n 200 memory.*` prints of it; pods and events as kubectl get -o yaml or -o json prints them. Whatever else is in a log is left out. `-` reads standard input"
+        long_help = "Logs of a process that ran with GODEBUG=gctrace=1 or schedtrace=1000 or that crashed, and dumps of its goroutines (SIGQUIT, /debug/pprof/goroutine), as it wrote them or as kubectl logs, containerd, CRI-O or Docker keep them; snapshots of what its runtime counts (/debug/vars, /metrics with the metrics of client_golang, values of runtime/metrics), of which several of one process tell more; the kernel's log (dmesg, journalctl -k, syslog); system calls as strace or perf trace record them; the folder of a memory cgroup, live or copied, a tar archive or what `head -n 200 memory.*` prints of it; pods and events as kubectl get -o yaml or -o json prints them. Whatever else is in a log is left out. `-` reads standard input"
     )]
     pub(crate) files: Vec<String>,
 
@@ -39,6 +39,8 @@ pub(crate) enum About {
     Crash(Logs),
     /// What goroutines wait for, and which become more from dump to dump
     Goroutines(Logs),
+    /// Which system calls hold threads, by what strace or perf trace recorded
+    Syscalls(Syscalls),
 }
 
 #[derive(Debug, Args)]
@@ -97,6 +99,20 @@ pub(crate) struct Oom {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct Syscalls {
+    /// What strace or perf trace recorded; `-` reads standard input
+    #[arg(value_name = "FILE", required_unless_present = "how", conflicts_with = "how")]
+    pub(crate) files: Vec<String>,
+
+    /// Say how to record them on this machine and in a pod; of PID also what is in the way
+    #[arg(long, value_name = "PID", num_args = 0..=1, help_heading = "Recording")]
+    pub(crate) how: Option<Option<u32>>,
+
+    #[command(flatten)]
+    pub(crate) shown: Shown,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct Gc {
     /// Logs of a process that ran with GODEBUG=gctrace=1; `-` reads standard input
     #[arg(value_name = "FILE", required_unless_present = "compare")]
@@ -119,6 +135,10 @@ pub(crate) struct Tracing {
     /// Wait for more as the file grows, until Ctrl-C, which prints the report
     #[arg(long, short)]
     pub(crate) follow: bool,
+
+    /// Inputs are logs of system calls, however they begin: what `diagnose syscalls` is given.
+    #[arg(skip)]
+    pub(crate) calls: bool,
 
     /// The container's memory limit, as in its manifest (512Mi): which GOMEMLIMIT fits it
     #[arg(long, value_name = "QUANTITY", value_parser = size, help_heading = "Evidence")]

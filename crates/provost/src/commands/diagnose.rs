@@ -1,11 +1,14 @@
 //! `provost diagnose`: from what a runtime wrote of itself to what is wrong.
 
+mod called;
 mod collect;
 mod compare;
 mod follow;
+mod how;
 mod inputs;
 mod keys;
 mod said;
+mod scheduled;
 
 use anyhow::{Context as _, Result, bail};
 use provost_check::artifact::Sources;
@@ -46,6 +49,15 @@ pub(crate) fn run(cli: &Cli, args: &DiagnoseArgs) -> Result<Exit> {
             let is_memory = |rule: &Rule| rule.checks().any(|it| matches!(it, Check::Memory(_)));
             diagnose(cli, &args.files, &plain, &args.shown, &rules(is_memory))
         }
+        Some(About::Syscalls(args)) => {
+            if let Some(pid) = args.how {
+                output::print(&how::how(pid))?;
+                return Ok(Exit::Clean);
+            }
+            let is_call = |rule: &Rule| rule.checks().any(|it| matches!(it, Check::Syscalls(_)));
+            let calls = Tracing { calls: true, ..Tracing::default() };
+            diagnose(cli, &args.files, &calls, &args.shown, &rules(is_call))
+        }
         Some(About::Crash(args)) => {
             let wanted = rules(|rule| of_dumps(rule) && rule.id != OF_GOROUTINES);
             diagnose(cli, &args.files, &plain, &args.shown, &wanted)
@@ -63,7 +75,7 @@ fn diagnose(
     args: &Shown,
     rules: &[&'static Rule],
 ) -> Result<Exit> {
-    let follow = tracing.follow;
+    let (follow, calls) = (tracing.follow, tracing.calls);
     if follow && files.len() > 1 {
         bail!(Mistake::new("one file can be followed at a time"));
     }
@@ -74,7 +86,8 @@ fn diagnose(
         config::in_force(&[], &mut sources, config::today(), color)?;
     let selection = args.rules.selection(Profile::Recommended, levels)?;
     let mut world = World::new(sources, settings);
-    let mut loader = inputs::Loader { cli, world: &mut world, interrupt: &interrupt, follow };
+    let mut loader =
+        inputs::Loader { cli, world: &mut world, interrupt: &interrupt, follow, calls };
     files.iter().for_each(|path| loader.load(path));
     let joined = Joined::new(&world);
     let counted = counters::cases(&joined);
@@ -82,6 +95,9 @@ fn diagnose(
         let mut said: String = world.logs.iter().map(|log| crashes(&world, log)).collect();
         said.extend(counted.iter().map(said::counters));
         said.push_str(&killed(&world));
+        for log in &world.syscalls {
+            said.push_str(&called::summary(&world.sources.get(log.source).path, log));
+        }
         output::complain(&said);
     }
     let conclusion = pipeline::conclude(&joined, rules, &selection, &ignores);
@@ -89,7 +105,8 @@ fn diagnose(
     report.fail_on = args.rules.fail_on.level();
     let lives: usize = world.logs.iter().map(RuntimeLog::processes).sum();
     // A process and the container that it ran in are one.
-    let processes = lives.max(memory::cases(&joined).len()).max(counted.len());
+    let called: usize = world.syscalls.iter().map(|log| log.processes.len().max(1)).sum();
+    let processes = lives.max(memory::cases(&joined).len()).max(counted.len()) + called;
     report.traced = traced::all(&world, &joined, tracing.place());
     report.judged = Judged { processes, ..Judged::default() };
     check::write(cli, &args.format, false, &report)?;
@@ -118,9 +135,10 @@ fn rules(wanted: impl Fn(&Rule) -> bool) -> Vec<&'static Rule> {
     RULES.iter().filter(is_one).copied().collect()
 }
 
-/// What of a log is no tracing, in a few lines. What its tracing says stands in the report.
+/// What of a log is no tracing, and of the scheduler what the report has no room for, in a few lines.
 fn crashes(world: &World, log: &RuntimeLog) -> String {
-    let said = said::crashes(log);
+    let mut said: String = log.lives.iter().map(scheduled::lines).collect();
+    said.push_str(&said::crashes(log));
     if said.is_empty() {
         return said;
     }

@@ -1,5 +1,6 @@
 //! What logs, counters and what is left of a process say of it.
 
+pub mod blocking_file_io;
 pub mod child_killed;
 pub mod concurrent_map_access;
 pub mod container_limit_oom;
@@ -15,6 +16,7 @@ pub mod gomemlimit_would_have_saved;
 pub mod gomemlimit_would_not;
 pub mod goroutine_leak;
 pub mod heap_grows_without_bound;
+pub mod idle_processors_with_work;
 pub mod limit_in_parent;
 pub mod locked_threads;
 pub mod long_pause;
@@ -31,4 +33,5 @@ pub mod sawtooth_allocation;
 pub mod stack_overflow;
 pub mod thread_growth;
 pub mod torn_runtime_log;
+pub mod unfit_recording;
 pub mod unrecovered_panic;

@@ -1,7 +1,10 @@
 //! Threads beyond what GOMAXPROCS needs.
 
 use crate::case::log::{LogCase, millis, spanning_samples};
+use crate::case::syscalls::SyscallCase;
+use crate::facts::syscall_log::{AtOnce, Process};
 use crate::findings::{Finding, Fix, Level};
+use crate::model::syscalls::Holder;
 use crate::model::trend::Trend;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -13,6 +16,8 @@ const LEAST_RISE: u64 = 10;
 const LEAST_SAMPLES: u64 = 10;
 /// Points of a trend.
 const MOST_POINTS: u64 = 200;
+/// Descriptors that are named.
+const TOLD: usize = 3;
 /// `runtime.sched.maxmcount`, at which the runtime ends the process (`debug.SetMaxThreads`).
 const MOST_THREADS: u64 = 10_000;
 
@@ -25,6 +30,7 @@ pub static RULE: Rule = Rule {
     page: include_str!("thread-growth.md"),
     needs: &[Need::Log],
     check: Check::Log(check),
+    also: &[Check::Syscalls(called)],
     ..Rule::BASE
 };
 
@@ -58,15 +64,81 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
         false => format!("{} threads for {} Ps", whole.threads.most, whole.procs.most),
     };
     let idle = whole.idle_threads.last;
-    out.push(
-        Finding::new(&RULE, message, &case.at(whole.to), format!("{} threads, {idle} of them idle", whole.threads.last))
-            .also(&case.at(whole.from), format!("{} threads", whole.threads.first))
-            .note(format!(
-                "the runtime makes a thread when all others are in system calls or C, keeps it, and ends the process at {MOST_THREADS}"
-            ))
-            .fix(Fix::suggest(
-                "find what blocks: files, DNS through cgo, C libraries (a goroutine dump shows `syscall`); bound how many do so at once",
-            )),
-    );
+    let last = format!("{} threads, {idle} of them idle", whole.threads.last);
+    let mut finding = Finding::new(&RULE, message, &case.at(whole.to), last)
+        .also(&case.at(whole.from), format!("{} threads", whole.threads.first))
+        .note(format!(
+            "the runtime makes a thread when all others are in system calls or C, keeps it, and ends the process at {MOST_THREADS}"
+        ));
+    // What was recorded of the same service tells what the log of the scheduler cannot.
+    let held = case.world().syscalls.iter().flat_map(|log| &log.processes).filter_map(most_held);
+    if let Some((holder, at_once)) = held.max_by_key(|(_, at_once)| at_once.count) {
+        finding = finding.note(format!(
+            "in the log of system calls up to {} threads at once are in {}",
+            at_once.count,
+            holder.name()
+        ));
+    }
+    out.push(finding.fix(Fix::suggest(
+        "find what blocks: files, DNS through cgo, C libraries (a goroutine dump shows `syscall`, strace which one: provost diagnose syscalls --how); bound how many do so at once",
+    )));
+    Ok(())
+}
+
+/// What holds most threads at once.
+fn most_held(process: &Process) -> Option<(Holder, AtOnce)> {
+    let held = process.at_once.iter().map(|(holder, at_once)| (*holder, *at_once));
+    held.max_by_key(|(_, at_once)| at_once.count)
+}
+
+/// The same by system calls: which ones, and on what.
+fn called(case: &SyscallCase<'_>, out: &mut Findings) -> Judged {
+    if case.log.counts.threaded == 0 {
+        return case.timed();
+    }
+    for process in case.programs() {
+        let Some((holder, at_once)) = most_held(process) else { continue };
+        // How many Ps there are is not in the log; that many threads that are held at once are no Ps.
+        let many =
+            process.cpus.is_some_and(|cpus| process.alive.count >= cpus.saturating_add(MANY));
+        if at_once.count < MANY && !many {
+            continue;
+        }
+        let cpus = process.cpus.map(|cpus| format!(" for {cpus} CPUs")).unwrap_or_default();
+        let message = format!(
+            "{} threads{cpus}, up to {} of them at once in {}",
+            process.alive.count,
+            at_once.count,
+            holder.name()
+        );
+        let now = format!("{} threads at once", at_once.count);
+        let mut finding = Finding::new(&RULE, message, &case.at(at_once.mark), now)
+            .also(&case.at(process.alive.mark), format!("{} threads", process.alive.count));
+        let on = process.on(holder).take(TOLD).filter(|on| !on.name.is_empty());
+        let on: Vec<String> = on
+            .map(|on| format!("{} on {} ({} calls)", on.sum.main(), on.name, on.sum.calls))
+            .collect();
+        if !on.is_empty() {
+            finding = finding.note(on.join(", "));
+        }
+        let made: u64 = process.made.values().sum();
+        let because = process.made.get(&Some(holder)).copied().unwrap_or_default();
+        if made > 0 {
+            finding = finding.note(format!(
+                "{because} of {made} threads were made while others were in such calls"
+            ));
+        }
+        let advice = match holder {
+            Holder::Resolver => {
+                "let Go resolve names: GODEBUG=netdns=go, or build with the tag netgo; its resolver waits in the poller"
+            }
+            _ => "bound how many goroutines do so at once (a semaphore, a pool)",
+        };
+        out.push(
+            finding
+                .note(format!("threads are kept when the calls are over, and the runtime ends the process at {MOST_THREADS}"))
+                .fix(Fix::suggest(advice)),
+        );
+    }
     Ok(())
 }

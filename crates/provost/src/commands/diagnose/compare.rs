@@ -32,7 +32,8 @@ pub(super) fn run(cli: &Cli, args: &Shown, [a, b]: [&String; 2]) -> Result<Exit>
     let color = output::color_on_stderr(cli.color);
     let InForce { settings, .. } = config::in_force(&[], &mut sources, config::today(), color)?;
     let mut world = World::new(sources, settings);
-    let mut loader = Loader { cli, world: &mut world, interrupt: &interrupt, follow: false };
+    let mut loader =
+        Loader { cli, world: &mut world, interrupt: &interrupt, follow: false, calls: false };
     [a, b].iter().for_each(|path| loader.load(path));
     if let Some(exit) = interrupt.exit() {
         return Ok(exit);

@@ -9,8 +9,9 @@ use goformats::counters;
 use indicatif::{ProgressBar, ProgressStyle};
 use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
 use provost_check::artifact::oom::{self, Files, Kind, Watched};
-use provost_check::artifact::{Problem, ProblemKind, Source, SourceKind, runtime_log};
+use provost_check::artifact::{Problem, ProblemKind, Source, SourceKind, runtime_log, syscall_log};
 use provost_check::case::World;
+use provost_check::case::syscalls::RECORD;
 use provost_check::facts::counters::Counted;
 use provost_check::facts::{Origin, SourceId};
 
@@ -53,6 +54,10 @@ const FORMS: &[Form] = &[
     Form {
         is: |head| counters::form(head.bytes).is_some(),
         load: |it, path, content| it.counters(path, content),
+    },
+    Form {
+        is: |head| syscall_log::is_log(head.bytes),
+        load: |it, path, content| it.calls(path, content),
     },
     Form { is: |_| true, load: |it, path, content| it.log(path, content) },
 ];
@@ -106,6 +111,8 @@ pub(super) struct Loader<'w> {
     pub(super) interrupt: &'w Interrupt,
     /// Logs are read as they grow.
     pub(super) follow: bool,
+    /// Inputs are logs of system calls, however they begin.
+    pub(super) calls: bool,
 }
 
 impl Loader<'_> {
@@ -143,6 +150,9 @@ impl Loader<'_> {
     }
 
     fn content(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+        if self.calls {
+            return self.calls(path, content);
+        }
         let head = Head { bytes: &content.head, is_folder: false };
         let form = FORMS.iter().find(|form| (form.is)(&head));
         form.map_or(Ok(()), |form| (form.load)(self, path, content))
@@ -269,18 +279,46 @@ impl Loader<'_> {
         Ok(())
     }
 
-    /// Whatever a process or a kernel wrote, mixed with anything.
-    fn log(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+    /// System calls.
+    fn calls(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
         let source = self.source(path, SourceKind::Log);
-        let bar = match self.cli.quiet {
+        let bar = self.bar(content.size);
+        let stopped = self.interrupt.flag();
+        let log = syscall_log::read(source, content.read(), &|bytes| {
+            bar.set_position(bytes);
+            !stopped.load(Ordering::Relaxed)
+        });
+        bar.finish_and_clear();
+        let log = log?;
+        if log.tool.is_none() {
+            let lines = log.counts.lines;
+            let message =
+                format!("holds no line that strace or perf trace writes, in {lines} lines");
+            let help = format!("record them: {RECORD}");
+            self.problem(source, ProblemKind::Malformed, message, Some(&help));
+        } else {
+            self.world.syscalls.push(log);
+        }
+        Ok(())
+    }
+
+    fn bar(&self, size: u64) -> ProgressBar {
+        match self.cli.quiet {
             true => ProgressBar::hidden(),
-            false if content.size > 0 => ProgressBar::new(content.size)
-                .with_style(style("{bytes} of {total_bytes}, {eta} left")),
+            false if size > 0 => {
+                ProgressBar::new(size).with_style(style("{bytes} of {total_bytes}, {eta} left"))
+            }
             false if self.follow => {
                 ProgressBar::no_length().with_style(style("{bytes}, Ctrl-C ends with the report"))
             }
             false => ProgressBar::no_length().with_style(style("{bytes}")),
-        };
+        }
+    }
+
+    /// Whatever a process or a kernel wrote, mixed with anything.
+    fn log(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+        let source = self.source(path, SourceKind::Log);
+        let bar = self.bar(content.size);
         let stopped = self.interrupt.flag();
         let is_inside = content.is_inside;
         let is_kernel = oom::kind(&content.head) == Some(Kind::KernelLog);

@@ -1,0 +1,495 @@
+//! From bytes to calls, as they come.
+
+use memchr::{memchr, memmem};
+use rustc_hash::FxHashMap;
+
+use super::line::{self, Body, End, Stamp, Tail, Tool};
+use super::perf;
+
+/// How much of a log is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one line; a longer one is left out.
+    pub line: usize,
+    /// Bytes that are kept of the arguments of a call that others interrupt.
+    pub args: usize,
+    /// Threads with an open call; of further ones the second half is given with what it has itself.
+    pub threads: usize,
+}
+
+impl Limits {
+    /// The documented defaults: a path has up to 4096 bytes, of which its beginning tells enough.
+    pub const DEFAULT: Self = Self { line: 1 << 20, args: 512, threads: 32_768 };
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::DEFAULT
+    }
+}
+
+/// A system call that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Call<'a> {
+    /// Its name, of the call that is restarted where one is; empty where the log does not have it.
+    pub name: &'a str,
+    /// Its arguments as they stand; the front half of long ones that others interrupted.
+    pub args: &'a [u8],
+    /// What stands behind the `=`.
+    pub result: &'a [u8],
+    /// Nanoseconds, where the log tells: by `-T`, or by the times of its two halves.
+    pub took: Option<u64>,
+    /// It was still going on where the log ends.
+    pub open: bool,
+}
+
+impl<'a> Call<'a> {
+    /// The number that it gave, `-1` for errors.
+    pub fn value(&self) -> Option<i64> {
+        let end = self.result.iter().position(|b| !(b.is_ascii_alphanumeric() || *b == b'-'));
+        let text = self.result.get(..end.unwrap_or(self.result.len()))?;
+        let text = std::str::from_utf8(text).ok()?;
+        match text.strip_prefix("0x") {
+            Some(hex) => u64::from_str_radix(hex, 16).ok().map(u64::cast_signed),
+            None => text.parse().ok(),
+        }
+    }
+
+    /// `EAGAIN`
+    pub fn error(&self) -> Option<&'a str> {
+        let result = self.result;
+        let rest = result.strip_prefix(b"-1 ").or_else(|| result.strip_prefix(b"? "))?;
+        let end = rest.iter().position(|byte| *byte == b' ').unwrap_or(rest.len());
+        let name = std::str::from_utf8(rest.get(..end)?).ok()?;
+        name.starts_with('E').then_some(name)
+    }
+}
+
+/// One thing that a log says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event<'a> {
+    /// A call that is over.
+    Call(Call<'a>),
+    /// The front half of one, with the arguments so far.
+    Begun {
+        /// Its name.
+        name: &'a str,
+        /// As far as they stand.
+        args: &'a [u8],
+    },
+    /// A signal was delivered.
+    Signal(&'a str),
+    /// The thread is gone.
+    Ended(End),
+    /// Words of the tool's own.
+    Note(&'a [u8]),
+    /// A line of something else.
+    Text(&'a [u8]),
+}
+
+/// An event and where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Said<'a> {
+    /// What it says.
+    pub event: Event<'a>,
+    /// Of which thread; none where the log does not name any.
+    pub thread: Option<u32>,
+    /// When: microseconds since the first line that has a time. Of a call, when it began.
+    pub at_us: Option<u64>,
+    /// Line, from 1; of a call in two halves the first.
+    pub number: u64,
+    /// Bytes before that line.
+    pub offset: u64,
+}
+
+/// What was read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Bytes.
+    pub bytes: u64,
+    /// Lines.
+    pub lines: u64,
+    /// Calls, those that never ended included.
+    pub calls: u64,
+    /// Calls in two halves.
+    pub halves: u64,
+    /// Second halves without a first.
+    pub orphans: u64,
+    /// Calls that were still going on at the end.
+    pub open: u64,
+    /// Calls whose duration is not known.
+    pub untimed: u64,
+    /// Lines with a time, of whole seconds or finer.
+    pub stamped: u64,
+    /// Lines whose time has whole seconds only.
+    pub coarse: u64,
+    /// Lines that name a thread.
+    pub threaded: u64,
+    /// Signals.
+    pub signals: u64,
+    /// Lines that are none of the tool's.
+    pub text: u64,
+    /// Lines that were cut off: longer than the limit, or without an end.
+    pub cut: u64,
+}
+
+/// The front half of a call.
+struct Open {
+    name: Box<str>,
+    args: Vec<u8>,
+    at_us: Option<u64>,
+    number: u64,
+    offset: u64,
+}
+
+/// Times of lines to one clock.
+#[derive(Default)]
+struct Clock {
+    /// What the first time was, of `-ttt` and `-tt`.
+    first: Option<u64>,
+    /// The last one, since the first.
+    now: u64,
+    /// Whole days that were added: a time of day begins again at midnight.
+    days: u64,
+}
+
+const DAY_US: u64 = 24 * 3600 * 1_000_000;
+
+impl Clock {
+    /// Microseconds since the first time. A clock that was set back stands still.
+    fn take(&mut self, stamp: Stamp) -> u64 {
+        let absolute = match stamp {
+            Stamp::Since(since) => {
+                // The first line has what passed since nothing.
+                let since = if self.first.is_none() { 0 } else { since };
+                self.first = Some(0);
+                self.now = self.now.saturating_add(since);
+                return self.now;
+            }
+            Stamp::Epoch(at) => at,
+            Stamp::Day(at) | Stamp::Seconds(at) => {
+                let first = self.first.unwrap_or(at);
+                let before = first.saturating_add(self.now);
+                let mut at = at.saturating_add(self.days.saturating_mul(DAY_US));
+                if at.saturating_add(DAY_US / 2) < before {
+                    self.days += 1;
+                    at = at.saturating_add(DAY_US);
+                }
+                at
+            }
+        };
+        let first = *self.first.get_or_insert(absolute);
+        self.now = self.now.max(absolute.saturating_sub(first));
+        self.now
+    }
+}
+
+/// Takes a log piece by piece.
+#[derive(Default)]
+pub struct Reader {
+    limits: Limits,
+    counts: Counts,
+    tool: Option<Tool>,
+    clock: Clock,
+    /// A line whose end has not come.
+    buffer: Vec<u8>,
+    /// The rest of that line is left out.
+    skipping: bool,
+    /// Where it began.
+    offset: u64,
+    open: FxHashMap<u32, Open>,
+    /// Both halves of the arguments.
+    joined: Vec<u8>,
+    /// What stands before words of strace's own in the middle of a line, and where that began.
+    torn: Option<(Vec<u8>, (u64, u64))>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Reader").field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
+
+impl Reader {
+    /// A reader of one log.
+    pub fn new(limits: Limits) -> Self {
+        Self { limits, ..Self::default() }
+    }
+
+    /// What was read so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Which tool wrote it, by what was read so far.
+    pub fn tool(&self) -> Option<Tool> {
+        self.tool
+    }
+
+    /// Takes the next bytes and gives the events whose lines end in them.
+    pub fn push(&mut self, mut bytes: &[u8], each: &mut impl FnMut(Said<'_>)) {
+        while !bytes.is_empty() {
+            let Some(end) = memchr(b'\n', bytes) else {
+                self.keep(bytes);
+                self.counts.bytes += bytes.len() as u64;
+                return;
+            };
+            let (part, rest) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
+            bytes = rest.get(1..).unwrap_or_default();
+            if self.buffer.is_empty() && !self.skipping && part.len() <= self.limits.line {
+                self.line(part, each);
+            } else {
+                self.keep(part);
+                let line = std::mem::take(&mut self.buffer);
+                if self.skipping {
+                    self.counts.lines += 1;
+                } else {
+                    self.line(&line, each);
+                }
+                self.skipping = false;
+                self.buffer = line;
+                self.buffer.clear();
+            }
+            self.counts.bytes += end as u64 + 1;
+            self.offset = self.counts.bytes;
+        }
+    }
+
+    /// Keeps a part of a line, unless that is too long.
+    fn keep(&mut self, part: &[u8]) {
+        if self.skipping {
+            return;
+        }
+        if self.buffer.len().saturating_add(part.len()) > self.limits.line {
+            self.skipping = true;
+            self.counts.cut += 1;
+            self.buffer.clear();
+        } else {
+            self.buffer.extend_from_slice(part);
+        }
+    }
+
+    /// The log is at its end. Calls that are still open are given, in the order of their lines.
+    pub fn finish(&mut self, each: &mut impl FnMut(Said<'_>)) {
+        // The tools end every line: what is left over was cut anywhere.
+        if !self.buffer.is_empty() {
+            self.counts.lines += 1;
+            self.counts.cut += 1;
+            self.buffer.clear();
+        }
+        if let Some((front, place)) = self.torn.take() {
+            self.counts.text += 1;
+            self.give(Event::Text(&front), None, None, place, each);
+        }
+        let mut open: Vec<(u32, Open)> = self.open.drain().collect();
+        open.sort_unstable_by_key(|(_, open)| open.number);
+        for (thread, open) in open {
+            let took = open.at_us.map(|at| self.clock.now.saturating_sub(at).saturating_mul(1000));
+            self.counts.calls += 1;
+            self.counts.open += 1;
+            let call = Call { name: &open.name, args: &open.args, result: b"?", took, open: true };
+            each(Said {
+                event: Event::Call(call),
+                thread: (thread != NO_THREAD).then_some(thread),
+                at_us: open.at_us,
+                number: open.number,
+                offset: open.offset,
+            });
+        }
+    }
+
+    fn line(&mut self, text: &[u8], each: &mut impl FnMut(Said<'_>)) {
+        self.counts.lines += 1;
+        let text = text.strip_suffix(b"\r").unwrap_or(text);
+        let place = (self.counts.lines, self.offset);
+        let Some((mut front, began)) = self.torn.take() else {
+            self.whole(text, place, each);
+            return;
+        };
+        front.extend_from_slice(text.get(..text.len().min(self.limits.line)).unwrap_or_default());
+        self.whole(&front, began, each);
+    }
+
+    /// A line without what was written into it.
+    fn whole(&mut self, text: &[u8], place: (u64, u64), each: &mut impl FnMut(Said<'_>)) {
+        let strace = match self.tool {
+            Some(Tool::Perf | Tool::PerfSummary) => None,
+            _ => line::read(text),
+        };
+        if let Some(line) = strace {
+            let at_us = line.stamp.map(|stamp| self.clock.take(stamp));
+            self.counts.stamped += u64::from(line.stamp.is_some());
+            self.counts.coarse += u64::from(matches!(line.stamp, Some(Stamp::Seconds(_))));
+            if line.body != Body::Note {
+                self.tool = Some(Tool::Strace);
+            }
+            // Two times of whole seconds tell no duration.
+            let fine = at_us.filter(|_| !matches!(line.stamp, Some(Stamp::Seconds(_))));
+            self.body(text, line.thread, at_us, fine, line.body, place, each);
+            return;
+        }
+        let perf = match self.tool {
+            Some(Tool::Strace | Tool::StraceSummary) => None,
+            _ => perf::read(text),
+        };
+        if let Some(line) = perf {
+            self.tool = Some(Tool::Perf);
+            self.counts.stamped += u64::from(line.at_us.is_some());
+            let at_us = line.at_us;
+            self.clock.now = self.clock.now.max(at_us.unwrap_or_default());
+            self.body(text, line.thread, at_us, at_us, line.body, place, each);
+            return;
+        }
+        // On a terminal strace says that it follows a new thread while the line of the `clone` is half written.
+        if let Some(at) = memmem::find(text, ATTACHED)
+            && text.ends_with(b" attached")
+            && text.len() <= self.limits.line
+            && let Some((front, note)) = text.split_at_checked(at)
+        {
+            self.torn = Some((front.to_vec(), place));
+            self.give(Event::Note(note), None, None, place, each);
+            return;
+        }
+        if self.tool.is_none() {
+            self.tool = summary(text);
+        }
+        self.counts.text += 1;
+        self.give(Event::Text(text), None, None, place, each);
+    }
+
+    #[allow(clippy::too_many_arguments, reason = "they are the parts of one line")]
+    fn body(
+        &mut self,
+        text: &[u8],
+        thread: Option<u32>,
+        at_us: Option<u64>,
+        fine_us: Option<u64>,
+        body: Body<'_>,
+        place: (u64, u64),
+        each: &mut impl FnMut(Said<'_>),
+    ) {
+        self.counts.threaded += u64::from(thread.is_some());
+        let key = thread.unwrap_or(NO_THREAD);
+        match body {
+            Body::Whole { name, args, tail } => {
+                // A call that others interrupted is not left open by the next one of its thread.
+                self.open.remove(&key);
+                let name = restarted(name, args);
+                self.call(Half { name, args, at_us, place }, tail, None, thread, each);
+            }
+            Body::Begun { name, args } => {
+                let name = restarted(name, args);
+                let kept = args.get(..args.len().min(self.limits.args)).unwrap_or_default();
+                if self.open.len() < self.limits.threads || self.open.contains_key(&key) {
+                    let (number, offset) = place;
+                    let open = Open {
+                        name: Box::from(name),
+                        args: kept.to_vec(),
+                        at_us: fine_us,
+                        number,
+                        offset,
+                    };
+                    self.open.insert(key, open);
+                }
+                self.give(Event::Begun { name, args }, thread, at_us, place, each);
+            }
+            Body::Resumed { name, args, tail } => {
+                let open = self.open.remove(&key);
+                match open.filter(|open| name.is_empty() || *open.name == *name) {
+                    Some(open) => {
+                        self.counts.halves += 1;
+                        let mut joined = std::mem::take(&mut self.joined);
+                        joined.clear();
+                        joined.extend_from_slice(&open.args);
+                        joined.extend_from_slice(args);
+                        let half = Half {
+                            name: &open.name,
+                            args: &joined,
+                            at_us: open.at_us.or(at_us),
+                            place: (open.number, open.offset),
+                        };
+                        // perf's time of the second half is that of the first.
+                        let since = match self.tool {
+                            Some(Tool::Perf) => None,
+                            _ => fine_us.zip(open.at_us).map(|(end, at)| end.saturating_sub(at)),
+                        };
+                        self.call(half, tail, since, thread, each);
+                        self.joined = joined;
+                    }
+                    None => {
+                        self.counts.orphans += 1;
+                        let half = Half { name, args, at_us, place };
+                        self.call(half, tail, None, thread, each);
+                    }
+                }
+            }
+            Body::Signal(name) => {
+                self.counts.signals += 1;
+                self.give(Event::Signal(name), thread, at_us, place, each);
+            }
+            Body::Ended(end) => {
+                self.open.remove(&key);
+                self.give(Event::Ended(end), thread, at_us, place, each);
+            }
+            Body::Note => self.give(Event::Note(text), thread, at_us, place, each),
+        }
+    }
+
+    fn call(
+        &mut self,
+        half: Half<'_>,
+        tail: Tail<'_>,
+        since_us: Option<u64>,
+        thread: Option<u32>,
+        each: &mut impl FnMut(Said<'_>),
+    ) {
+        let took = tail.took.or(since_us.map(|us| us.saturating_mul(1000)));
+        self.counts.calls += 1;
+        self.counts.untimed += u64::from(took.is_none());
+        let Half { name, args, at_us, place } = half;
+        let call = Call { name, args, result: tail.result, took, open: false };
+        self.give(Event::Call(call), thread, at_us, place, each);
+    }
+
+    fn give(
+        &self,
+        event: Event<'_>,
+        thread: Option<u32>,
+        at_us: Option<u64>,
+        (number, offset): (u64, u64),
+        each: &mut impl FnMut(Said<'_>),
+    ) {
+        each(Said { event, thread, at_us, number, offset });
+    }
+}
+
+/// What is known of a call but its end.
+struct Half<'a> {
+    name: &'a str,
+    args: &'a [u8],
+    at_us: Option<u64>,
+    place: (u64, u64),
+}
+
+/// Lines without a thread are those of one; no thread has this number.
+const NO_THREAD: u32 = 0;
+
+const ATTACHED: &[u8] = b"strace: Process ";
+
+/// `restart_syscall(<... resuming interrupted nanosleep ...>)` is the call that it names.
+fn restarted<'a>(name: &'a str, args: &'a [u8]) -> &'a str {
+    if name != "restart_syscall" {
+        return name;
+    }
+    let rest = args.strip_prefix(b"<... resuming interrupted ").unwrap_or_default();
+    line::word(rest).map_or(name, |(name, _)| name)
+}
+
+/// The head of a table that sums calls up.
+fn summary(text: &[u8]) -> Option<Tool> {
+    let text = text.trim_ascii();
+    if text.starts_with(b"% time     seconds") {
+        return Some(Tool::StraceSummary);
+    }
+    (text == b"Summary of events:").then_some(Tool::PerfSummary)
+}
