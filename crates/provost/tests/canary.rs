@@ -466,3 +466,52 @@ fn secrets_in_what_a_process_says_at_its_end_stay_out_of_what_is_said() {
         }
     }
 }
+
+/// Each was quoted by a report of a text that has something else wrong beside it.
+#[test]
+fn secrets_beside_mistakes_stay_out_of_reports() {
+    let dir = Dir::new()
+        .file(
+            "pod.yaml",
+            format!(
+                "apiVersion: v1\nkind: Pod\nmetadata: {{name: shop}}\nspec:\n  containers:\n    - name: shop\n      \
+                 image: robot:{CANARY}@ghcr.io/acme/shop:1.4.2\n      env:\n        \
+                 - {{name: API_TOKEN, value: \"$(NO_SUCH){CANARY}\", vlaue: {CANARY}}}\n        \
+                 - {{name: DB_PASSWORD, vlaue: {CANARY}}}\n        \
+                 - {{name: OTHER_TOKEN, value: $(NO_SUCH_EITHER)}}\n"
+            ),
+        )
+        .file(
+            "keda.yaml",
+            format!(
+                "apiVersion: keda.sh/v1alpha1\nkind: ScaledObject\nmetadata: {{name: shop}}\nspec:\n  scaleTargetRef: {{name: shop}}\n  triggers:\n    \
+                 - {{type: postgresqll, metadata: {{password: {CANARY}, passwordFromEnv: PG_VARIABLE}}}}\n"
+            ),
+        )
+        .file(
+            "route.yaml",
+            format!(
+                "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {{name: shop}}\nspec:\n  hosts: [shop.example.com]\n  http:\n    \
+                 - match: [{{headers: {{x-api-key: {{exat: {CANARY}}}}}}}]\n      route: [{{destination: {{host: shopp}}}}]\n      \
+                 headers: {{request: {{sett: {{x-api-key: {CANARY}}}, set: {{x-route: plain-route}}}}}}\n"
+            ),
+        )
+        .file(
+            "Dockerfile",
+            format!(
+                "FROM robot:{CANARY}@ghcr.io/acme/base:1\nENV API_TOKEN=${{PREFIX}}{CANARY}\n\
+                 RUN echo \"machine github.com login x password {CANARY}\" > ~/.netrc\nENVV A=1\n"
+            ),
+        );
+    let told = [
+        "malformed-image-reference",
+        "robot:***@ghcr.io/acme/shop:1.4.2",
+        "vlaue",
+        "$(NO_SUCH_EITHER)",
+        "postgresqll",
+        "passwordFromEnv: PG_VARIABLE",
+        "x-route: plain-route",
+        "exat",
+    ];
+    silent(&dir, &told);
+}

@@ -1,7 +1,8 @@
 //! Which names and values look like secrets. Values are only looked at here, never kept.
 //!
 //! One vocabulary for all that is read: names (`names.rs`), what a value or a part of a text is by
-//! its shape (`shapes.rs`), and words of commands (`commands.rs`).
+//! its shape (`shapes.rs`), logins by the words around them (`logins.rs`), and words of commands
+//! (`commands.rs`).
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -9,6 +10,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 pub mod commands;
+mod logins;
 mod names;
 mod shapes;
 
@@ -108,7 +110,34 @@ pub fn looks_secret(name: &str, value: &str) -> Option<&'static str> {
 /// be a password too, and a placeholder may be what is used.
 pub fn is_hidden(name: &str, value: &str) -> bool {
     let number = value.len() >= 4 && value.bytes().all(|b| b.is_ascii_digit());
-    secret_word(name).is_some() && (number || may_be_secret(value))
+    secret_word(name).is_some() && (number || may_be_secret(value) || is_partly_written(value))
+}
+
+/// Letters of the shortest part of a secret: `-v1` beside a reference is none.
+const SHORTEST_PART: usize = 4;
+
+/// Whether a value has a word of its own beside what it refers to: `$(PREFIX)hunter2`. A path, an
+/// address and a list have their words between references, and no secret in them.
+pub fn is_partly_written(value: &str) -> bool {
+    let mut rest = value.trim().trim_matches(['"', '\'', ',']);
+    if !rest.contains("$(") && !rest.contains("${") || rest.contains("{{") {
+        return false;
+    }
+    let mut found = false;
+    loop {
+        let at = ["$(", "${"].iter().filter_map(|mark| rest.find(mark)).min();
+        let part = &rest[..at.unwrap_or(rest.len())];
+        let structure = |c: char| c.is_whitespace() || ":=;,&|()<>\"'`".contains(c);
+        if part.starts_with('/') || part.contains(structure) {
+            return false;
+        }
+        let word = part.trim_matches(|c: char| !c.is_alphanumeric());
+        found |= word.chars().count() >= SHORTEST_PART;
+        let Some(at) = at else { return found };
+        let close = if rest[at..].starts_with("$(") { ')' } else { '}' };
+        let Some(length) = rest[at..].find(close) else { return false };
+        rest = &rest[at + length + 1..];
+    }
 }
 
 /// Every scalar and every sentence comes by here; the search of the standard library prepares
@@ -255,6 +284,7 @@ mod tests {
             "SECRET_VERSION",
             "TOKEN_HOST",
             "PGPASSFILE",
+            "passwordFromEnv",
             "MONKEY",
             "",
         ] {
@@ -288,6 +318,29 @@ mod tests {
         ] {
             assert!(!may_be_secret(value), "{value}");
         }
+    }
+
+    #[test]
+    fn a_word_beside_a_reference_is_hidden() {
+        for value in ["$(PREFIX)hunter2", "hunter2${X}", "$(A)-hunter2-$(B)", "\"${X}hunter2\","] {
+            assert!(is_hidden("API_TOKEN", value), "{value}");
+        }
+        for value in [
+            "$(A)$(B)",
+            "$(A)-v1",
+            "Bearer $(TOKEN)",
+            "$(HOME)/token",
+            "postgres://$(USER):$(PASS)@db:5432/shop",
+            "$(USER):$(PASS)@tcp(db:3306)/shop",
+            "host=db user=$(USER) password=$(PASS)",
+            "${TOKEN:-}",
+            "$(cat",
+            "{{ .Values.prefix }}-token-${X}",
+        ] {
+            assert!(!is_hidden("DB_DSN", value), "{value}");
+        }
+        is_partly_written(&"$(".repeat(200_000));
+        is_partly_written(&"$(a)".repeat(200_000));
     }
 
     #[test]

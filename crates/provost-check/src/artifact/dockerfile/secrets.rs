@@ -4,7 +4,9 @@
 //! script of a RUN, must stay hidden as well. Rather too much is masked than too little.
 
 use crate::facts::Span;
-use crate::model::secret::{commands, hidden_spans, may_be_secret, secret_word, token_shape};
+use crate::model::secret::{
+    commands, hidden_spans, is_partly_written, may_be_secret, secret_word, token_shape,
+};
 
 /// The bytes that hold secrets, in order. Linear in the text.
 pub fn spans(text: &str) -> Vec<Span> {
@@ -109,7 +111,7 @@ fn shaped(text: &str, spans: &mut Vec<Span>) {
 fn push(text: &str, from: usize, end: usize, spans: &mut Vec<Span>) {
     let value = text[from..end].trim_matches(['"', '\'']);
     // A variable's name is worth showing, and no secret.
-    if may_be_secret(value) && !value.starts_with('$') {
+    if may_be_secret(value) && !value.starts_with('$') || is_partly_written(value) {
         spans.push(Span::new(from, end));
     }
 }
@@ -140,6 +142,12 @@ mod tests {
         check("ENV DB_PASSWORD=a\\\nb C=1\n", "ENV DB_PASSWORD=**\n* C=1\n");
         check("ENV DB_PASSWORD=\u{e9}\n", "ENV DB_PASSWORD=**\n");
         check("CMD [\"/a\", \"--token=a b\"]\n", "CMD [\"/a\", \"--token=***\"]\n");
+        check("ENV API_TOKEN=${A}hunter2\n", "ENV API_TOKEN=***********\n");
+        check("FROM me:abc@ghcr.io/acme/shop\n", "FROM me:***@ghcr.io/acme/shop\n");
+        check(
+            "RUN echo \"machine a.io login me password abc\" > ~/.netrc\n",
+            "RUN echo \"machine a.io login me password ***\" > ~/.netrc\n",
+        );
         check("RUN curl https://me:abc@host/\n", "RUN curl ********************\n");
     }
 

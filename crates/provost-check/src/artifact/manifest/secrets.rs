@@ -7,6 +7,7 @@ use crate::facts::origin::{Fact, Span};
 use crate::facts::placeholders::{is_in_capitals, is_placeholder};
 use crate::facts::workload::EnvValue;
 use crate::model::base64::is_base64;
+use crate::model::names::distance;
 use crate::model::secret::{commands, is_hidden, is_secret_header, secret_word, token_shape};
 
 /// What stands in the place of a secret scalar.
@@ -272,7 +273,8 @@ pub(super) fn hide_shown(document: &Document, objects: &[Object], text: &str) ->
 /// other people's kinds. In the order in which a program gets them.
 const COMMANDS: [&str; 4] = ["entrypoint", "command", "cmd", "args"];
 
-/// Secrets among the words of commands, in headers of probes, and in lists of names and values.
+/// Secrets among the words of commands, in headers, in what triggers of KEDA are given, and in lists
+/// of names and values.
 fn words(document: &Document, text: &str, spans: &mut Vec<Span>) {
     let mut found = Vec::new();
     for index in 0..document.nodes.len() {
@@ -281,12 +283,16 @@ fn words(document: &Document, text: &str, spans: &mut Vec<Span>) {
             continue;
         }
         let (mut name, mut value) = (None, None);
+        let (mut typed, mut metadata) = (false, None);
         let mut lists: [Option<Node<'_>>; COMMANDS.len()] = [None; COMMANDS.len()];
         for (key, of_key) in node.entries() {
             match key.as_str() {
                 Some("name") => name = of_key.as_str(),
                 Some("value") => value = Some(of_key),
+                Some("type") => typed = of_key.as_str().is_some(),
+                Some("metadata") => metadata = Some(of_key),
                 Some("httpHeaders") => spans.extend(headers(of_key)),
+                Some("headers") => named_headers(of_key, spans),
                 Some(key) => {
                     if let Some(at) = COMMANDS.iter().position(|name| *name == key) {
                         lists[at] = Some(of_key);
@@ -300,6 +306,13 @@ fn words(document: &Document, text: &str, spans: &mut Vec<Span>) {
         {
             spans.push(inner(value));
         }
+        if let Some(name) = name.filter(|name| secret_word(name).is_some()) {
+            spans.extend(misspelt_values(node, name));
+        }
+        // A trigger of KEDA's has a type and no kind.
+        if let Some(metadata) = metadata.filter(|_| typed && node.get("kind").is_none()) {
+            spans.extend(metadata.entries().filter_map(|(key, value)| named(key, value)));
+        }
         let of_list = lists.into_iter().flatten();
         let is_word = |node: &Node<'_>| node.scalar_kind().is_some();
         let of_list = of_list.flat_map(|list| list.items().chain(Some(list).filter(is_word)));
@@ -309,6 +322,40 @@ fn words(document: &Document, text: &str, spans: &mut Vec<Span>) {
         }
     }
     spans.extend(found.into_iter().map(|span| Span::new(span.start, span.end)));
+}
+
+/// A value under the name of a secret.
+fn named(key: Node<'_>, value: Node<'_>) -> Option<Span> {
+    // Envoy fills `%REQ(x-api-key)%` in.
+    let text = value.as_str().filter(|text| !text.starts_with('%'))?;
+    is_hidden(key.as_str()?, text).then(|| inner(value))
+}
+
+/// `vlaue` beside the name of a secret.
+fn misspelt_values<'d>(node: Node<'d>, name: &'d str) -> impl Iterator<Item = Span> + use<'d> {
+    node.entries().filter_map(move |(key, value)| {
+        let key = key.as_str().filter(|key| *key != "value")?;
+        distance(&key.to_ascii_lowercase(), "value", 1)?;
+        is_hidden(name, value.as_str()?).then(|| inner(value))
+    })
+}
+
+/// Headers by their names: `headers: {x-api-key: ...}`, what routes of Istio set and match exactly,
+/// and the `key` and `value` of an analysis.
+fn named_headers(headers: Node<'_>, spans: &mut Vec<Span>) {
+    let given = |header: Node<'_>| named(header.get("key")?, header.get("value")?);
+    spans.extend(headers.items().filter_map(given));
+    for (name, value) in headers.entries() {
+        spans.extend(named(name, value));
+        for (what, given) in value.entries() {
+            // Of these a part is matched: `Bearer `, `.+`.
+            if !matches!(what.as_str(), Some("prefix" | "regex")) {
+                spans.extend(named(name, given));
+            }
+            // `request: {set: {x-api-key: ...}}`
+            spans.extend(given.entries().filter_map(|(name, value)| named(name, value)));
+        }
+    }
 }
 
 /// Values of headers that let somebody in.

@@ -14,6 +14,10 @@ pub fn secret_word(name: &str) -> Option<&'static str> {
     if words.last().is_some_and(|w| EXCLUDED.contains(&w.as_str())) || is("PUBLIC") {
         return None;
     }
+    // `passwordFromEnv` of KEDA names the variable.
+    if words.ends_with(&["FROM".to_owned(), "ENV".to_owned()]) {
+        return None;
+    }
     // The shell's working directory.
     if words.len() == 1 && is("PWD") {
         return None;

@@ -4,6 +4,7 @@ use std::ops::Range;
 
 use memchr::memmem;
 
+use super::logins;
 use super::names::secret_word;
 use super::{has, in_order, is_hidden, is_placeholder, looks_random, may_be_secret};
 
@@ -81,6 +82,8 @@ fn all_shaped(text: &str) -> Vec<Shaped> {
 pub fn hidden_spans(text: &str) -> Vec<Range<usize>> {
     let mut spans: Vec<Range<usize>> =
         all_shaped(text).into_iter().map(|shaped| shaped.span).collect();
+    logins::accounts(text, &mut spans);
+    logins::netrc(text, &mut spans);
     assigned(text, |name, value, span| {
         if is_hidden(name, value) && is_literal(value) {
             spans.push(span);
@@ -109,7 +112,7 @@ fn private_keys(text: &str, spans: &mut Vec<Range<usize>>) {
 }
 
 /// A value that is written, and stands for no other.
-fn is_literal(value: &str) -> bool {
+pub(super) fn is_literal(value: &str) -> bool {
     !value.is_empty() && !value.starts_with(['$', '<', '%']) && !value.starts_with("{{")
 }
 

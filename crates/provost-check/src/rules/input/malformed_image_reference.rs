@@ -68,7 +68,7 @@ fn finding(
 }
 
 /// Text that something fills in or exchanges before it gets to a cluster.
-fn is_open(text: &str) -> bool {
+pub(in crate::rules) fn is_open(text: &str) -> bool {
     // ko and other builders put the name of what they have built in the place of theirs.
     let built = text.contains("://") && !text.starts_with("http") && !text.starts_with("docker:");
     // IMAGE, YOUR_REGISTRY/app:TAG, docker.io/YOUR ID/app
@@ -79,6 +79,9 @@ fn is_open(text: &str) -> bool {
     });
     // OpenShift knows a single space, where it fills in the image of a stream.
     let (head, digest) = text.split_once('@').map_or((text, None), |(h, d)| (h, Some(d)));
+    if let Some((account, _)) = login(text) {
+        return is_placeholder(&account.replace('@', ""));
+    }
     // app@sha256:DIGEST, app@$DIGEST: only one that somebody has cut or mistyped is one.
     let is_meant = |digest: &str| {
         let hex = digest.split_once(':').map_or("", |(_, hex)| hex);
@@ -89,6 +92,20 @@ fn is_open(text: &str) -> bool {
         || text.contains(['{', '}', '[', '#', '|', '*'])
         || text.contains("..");
     built || capitals || filled_in || text.trim().is_empty()
+}
+
+/// `user:password` in front of the registry's host, and what follows.
+fn login(text: &str) -> Option<(&str, &str)> {
+    // A password may have more of them, and a digest follows one.
+    const MOST_SIGNS: usize = 8;
+    let text = text.trim();
+    text.match_indices('@').take(MOST_SIGNS).find_map(|(at, _)| {
+        let (account, rest) = (&text[..at], &text[at + 1..]);
+        let host = rest.split_once('/')?.0;
+        let is_host = host.contains(['.', ':']) || host == "localhost";
+        let is_login = !account.is_empty() && !account.contains('/') && is_host;
+        (is_login && ImageRef::parse(rest).is_ok()).then_some((account, rest))
+    })
 }
 
 /// What is wrong with it, and what can be done.
@@ -102,6 +119,10 @@ fn wrong(text: &str) -> Option<(&'static str, Option<Fix>)> {
     }
     if text.starts_with("http") || text.starts_with("docker:") {
         return Some(("has a scheme", Some(Fix::suggest("leave the scheme out: the name alone"))));
+    }
+    if login(trimmed).is_some() {
+        let fix = "leave the login out: imagePullSecrets names the Secret that has it";
+        return Some(("a login in front of the host", Some(Fix::suggest(fix))));
     }
     let (name, digest) = trimmed.split_once('@').map_or((trimmed, None), |(n, d)| (n, Some(d)));
     let from = name.rfind('/').map_or(0, |slash| slash + 1);
@@ -157,6 +178,8 @@ mod tests {
             ("ghcr.io/acme/my shop:1", "space inside", None),
             ("ghcr.io/Acme/Shop:1", "capitals in the repository", Some("ghcr.io/acme/shop:1")),
             ("ghcr.io/acme/shop:", "an empty tag", None),
+            ("me:abc@ghcr.io/acme/shop:1", "a login in front of the host", None),
+            ("me@registry:5000/acme/shop", "a login in front of the host", None),
             ("ghcr.io/acme/shop:1:2", "two tags", None),
             ("https://ghcr.io/acme/shop:1", "has a scheme", Some("ghcr.io/acme/shop:1")),
             ("ghcr.io/acme/shop:1/2", "does not fit the grammar of references", None),
@@ -190,6 +213,7 @@ mod tests {
             "ghcr.io/acme/app@sha256:DIGEST",
             "ghcr.io/acme/app@sha256:__DIGEST__",
             "ghcr.io/acme/app@REPLACE_ME",
+            "me:$PASSWORD@ghcr.io/acme/app:1",
         ] {
             assert!(is_open(text), "{text}");
         }

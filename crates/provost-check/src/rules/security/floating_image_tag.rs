@@ -4,6 +4,7 @@ use crate::case::Case;
 use crate::facts::workload::ContainerRole;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names::ImageRef;
+use crate::rules::input::malformed_image_reference;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const UNPINNED: Variant =
@@ -56,7 +57,11 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     if case.container.role == ContainerRole::Ephemeral || image.value == "auto" {
         return Err(Abstain::NotApplicable);
     }
-    let unknown = |_| Abstain::unknown(Reason::Templated, format!("image {}", image.value));
+    let unknown = |_| {
+        let templated = malformed_image_reference::is_open(&image.value);
+        let reason = if templated { Reason::Templated } else { Reason::Malformed };
+        Abstain::unknown(reason, format!("image {}", image.value))
+    };
     let reference = ImageRef::parse(&image.value).map_err(unknown)?;
     if reference.digest.is_some() {
         return Ok(());
