@@ -116,6 +116,56 @@ fn forms_of_input_are_told_apart_without_a_name() {
     assert_eq!(findings(&run), found, "{run}");
 }
 
+fn gzip(text: &str) -> Vec<u8> {
+    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    std::io::Write::write_all(&mut out, text.as_bytes()).unwrap();
+    out.finish().unwrap()
+}
+
+#[test]
+fn a_log_that_was_rotated_is_unpacked() {
+    let text = fs::read_to_string(recorded("v2/leak-1.27.4/kernel.log")).unwrap();
+    let dir = Dir::new().file("kern.log.1.gz", gzip(&text)).file("torn.gz", &gzip(&text)[..200]);
+    let run = dir.provost(&["diagnose", "oom", "kern.log.1.gz", "--format", "json"]);
+    assert_eq!(findings(&run), BTreeSet::from([CONTAINER.to_owned()]), "{run}");
+    let run = dir.provost(&["diagnose", "oom", "torn.gz"]);
+    assert!(run.code != 0 && run.err.contains("cannot be read"), "{run}");
+}
+
+#[test]
+fn a_log_that_quotes_an_object_is_a_log() {
+    let crash = "panic: boom\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:7 +0x1d\nexit status 2\n";
+    for before in [
+        "loaded:\napiVersion: v1\nkind: Config\n",
+        "apiVersion: v1\nkind: Config\n",
+        "2026/11/26 10:00:00 settings\napiVersion: v1\nkind: Pod\n",
+    ] {
+        let log = format!("{before}{crash}");
+        let run = Dir::new().provost_with_stdin(&["diagnose", "-", "--format", "json"], &log);
+        assert!(findings(&run).contains("unrecovered-panic"), "{before}: {run}");
+    }
+}
+
+/// Numbers and paths that nobody wrote by accident.
+#[test]
+fn a_hostile_log_or_listing_does_not_take_the_reader_down() {
+    let machine = "\
+[ 1.0] a invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0
+[ 1.0] Total swap = 18446744073709551615kB
+[ 1.0] 18446744073709551615 pages RAM
+[ 1.0] [  pid  ]   uid  tgid total_vm      rss pgtables_bytes swapents oom_score_adj name
+[ 1.0] [      7]     0     7        1        1        0        0             0 a
+[ 1.0] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=/,mems_allowed=0,global_oom,task_memcg=/a,task=a,pid=7,uid=0
+[ 1.0] Out of memory: Killed process 7 (a) total-vm:4kB, anon-rss:4kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:0kB oom_score_adj:0
+";
+    let run = Dir::new().provost_with_stdin(&["diagnose", "oom", "-", "--format", "json"], machine);
+    assert_eq!(findings(&run), BTreeSet::from([NODE.to_owned()]), "{run}");
+    let deep = format!("==> {}memory.max <==\n1\n", "a/".repeat(1_000_000));
+    let begun = Instant::now();
+    let run = Dir::new().provost_with_stdin(&["diagnose", "oom", "-"], &deep);
+    assert!(begun.elapsed() < Duration::from_secs(20) && run.code == 1 || run.code == 2, "{run}");
+}
+
 #[test]
 fn a_kernel_that_killed_nobody_is_no_bad_input() {
     let log =

@@ -116,6 +116,14 @@ impl Stat {
         }
     }
 
+    /// Adds what another group has of the same.
+    pub(super) fn sum(&mut self, name: &str, value: u64) {
+        match self.0.iter_mut().find(|(known, _)| known == name) {
+            Some((_, sum)) => *sum = sum.saturating_add(value),
+            None => self.add(name, value),
+        }
+    }
+
     /// The value of a name.
     pub fn get(&self, name: &str) -> Option<u64> {
         self.0.iter().find(|(known, _)| known == name).map(|(_, value)| *value)

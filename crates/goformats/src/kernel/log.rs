@@ -422,13 +422,14 @@ fn detail(
 ) {
     if let Some(rest) = text.strip_prefix("Memory cgroup stats for ") {
         *in_stat = true;
-        // Linux 4 prints `cache:0KB rss:1KB` in one line, Linux 5 the first of many behind the colon.
+        // Linux 4 prints `cache:0KB rss:1KB` in a line for each group at and below the limit, of it alone; Linux 5
+        // the first of many behind the colon, of all.
         let (_, rest) = rest.rsplit_once(": ").unwrap_or_default();
         for word in rest.split(' ') {
             if let Some((name, size)) = word.split_once(':')
                 && let Some(size) = size.strip_suffix("KB").and_then(|size| size.parse().ok())
             {
-                report.stat.add(name, kib(size));
+                report.stat.sum(name, kib(size));
             }
         }
         if let Some((_, first)) = text.rsplit_once(':') {

@@ -137,6 +137,25 @@ fn kills_without_their_report_are_told_apart() {
     assert!(reports("leak invoked oom-killer: gfp_mask=0xcc0\nmemory: usage 1kB\n").is_empty());
 }
 
+/// Linux 4 has a line for the group of the limit, which for a pod has no process itself, and one for each below it.
+#[test]
+fn statistics_of_groups_below_a_pod_are_summed_before_5_0() {
+    let text = "\
+[ 100.1] java invoked oom-killer: gfp_mask=0x14000c0(GFP_KERNEL), nodemask=(null), order=0, oom_score_adj=994
+[ 100.2] Task in /kubepods/burstable/podx/y killed as a result of limit of /kubepods/burstable/podx
+[ 100.4] Memory cgroup stats for /kubepods/burstable/podx: cache:0KB rss:0KB rss_huge:0KB shmem:0KB
+[ 100.4] Memory cgroup stats for /kubepods/burstable/podx/y: cache:16KB rss:2000KB rss_huge:0KB shmem:8KB
+[ 100.4] Memory cgroup stats for /kubepods/burstable/podx/z: cache:4KB rss:40KB rss_huge:0KB shmem:0KB
+[ 100.8] Killed process 4711 (my server) total-vm:2800kB, anon-rss:1900kB, file-rss:100kB, shmem-rss:0kB
+";
+    let all = reports(text);
+    let composition = all[0].composition().unwrap();
+    assert_eq!(
+        (composition.anon, composition.file, composition.shmem),
+        (2040 << 10, 12 << 10, 8 << 10)
+    );
+}
+
 #[test]
 fn the_machine_and_kernels_before_5_0() {
     let text = "\

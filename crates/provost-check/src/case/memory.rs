@@ -4,7 +4,7 @@
 //! the identity of the container, or that of a pod with one container, stands in both. Where one of them names
 //! none and there is only one of each, they are taken for one, which the finding says.
 
-use std::collections::BTreeMap;
+mod join;
 
 use goformats::kernel::cgroup::Composition;
 use goformats::kernel::log::{Constraint, PageTables, Report, Task};
@@ -12,7 +12,7 @@ use goformats::kernel::log::{Constraint, PageTables, Report, Task};
 use super::Joined;
 use crate::facts::Origin;
 use crate::facts::oom::{
-    ContainerStatus, Event, Group, KernelLog, Memory, Pod, Process, Terminated,
+    ContainerStatus, Event, Group, Identity, KernelLog, Memory, Pod, Process, Terminated, is_own,
 };
 use crate::facts::runtime_log::{Collections, Life, RuntimeLog};
 use crate::findings::{Abstain, Finding, Reason};
@@ -20,6 +20,8 @@ use crate::model::Bytes;
 use crate::model::gogc::{self, Gogc};
 use crate::model::oom::{Badness, Held, each};
 use crate::model::pacer::{Marked, room_for};
+
+pub use join::cases;
 
 /// A kill, in the log that tells of it.
 #[derive(Clone, Copy, Debug)]
@@ -47,44 +49,14 @@ pub struct MemoryCase<'w> {
     pub life: Option<(&'w RuntimeLog, &'w Life)>,
     /// Some of it was joined because there is nothing else, and not by name.
     pub presumed: bool,
+    /// A kernel killed processes of which it is not told whether they are of this container.
+    pub unplaced: bool,
 }
 
 /// A MiB.
 const MIB: u64 = 1 << 20;
 /// Share of the CPU that collections may take.
 const WANTED: f64 = 0.05;
-
-/// What a path in a hierarchy tells of the container that it is of.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Identity {
-    /// 64 hexadecimal digits.
-    container: Option<String>,
-    pod: Option<String>,
-}
-
-impl Identity {
-    fn of(path: &str) -> Self {
-        let hex = |b: u8| b.is_ascii_hexdigit();
-        let last = path.rsplit('/').find_map(|part| {
-            let digits = part.split(|c: char| !c.is_ascii_hexdigit());
-            digits.rev().find(|run| run.len() == 64)
-        });
-        let pod = path.match_indices("pod").find_map(|(at, _)| {
-            let uid = path.get(at + 3..at + 39)?;
-            let is_uid = uid.bytes().enumerate().all(|(at, b)| match at {
-                8 | 13 | 18 | 23 => matches!(b, b'-' | b'_'),
-                _ => hex(b),
-            });
-            // The systemd driver cannot have hyphens in the name of a slice.
-            is_uid.then(|| uid.replace('_', "-"))
-        });
-        Self { container: last.map(str::to_owned), pod }
-    }
-
-    fn is_empty(&self) -> bool {
-        self.container.is_none() && self.pod.is_none()
-    }
-}
 
 impl<'w> MemoryCase<'w> {
     fn new(joined: &'w Joined<'w>) -> Self {
@@ -96,6 +68,7 @@ impl<'w> MemoryCase<'w> {
             process: None,
             life: None,
             presumed: false,
+            unplaced: false,
         }
     }
 
@@ -149,7 +122,7 @@ impl<'w> MemoryCase<'w> {
     /// The limit that was run into: what the kernel says, or what the files or Kubernetes do.
     pub fn limit(&self) -> Option<u64> {
         let killed = self.kill().and_then(|kill| kill.report.memory?.limit.bytes());
-        let group = self.group.and_then(|group| group.level.memory.limit?.bytes());
+        let group = self.group.and_then(Group::limit);
         let written = self.status.and_then(|(_, status)| Some(status.limit.as_ref()?.value.0));
         killed.or(group).or(written)
     }
@@ -173,24 +146,62 @@ impl<'w> MemoryCase<'w> {
         })
     }
 
-    /// Whether an own limit was what ran out; unknown where nothing tells.
+    /// Whether the container's own limit was what ran out, at its own cgroup or at that of a pod that has no other
+    /// container and the same limit; unknown where nothing tells.
     pub fn by_own_limit(&self) -> Option<bool> {
+        if self.by_pod_of_one() {
+            return Some(true);
+        }
         let Some(kill) = self.kill() else {
             return self.group.filter(|group| group.kills() > Some(0))?.own_limit();
         };
         match (&kill.report.constraint, &kill.report.limit_group, &kill.report.victim_group) {
-            (Constraint::Memcg, Some(limit), Some(victim)) => Some(limit == victim),
+            (Constraint::Memcg, Some(limit), Some(victim)) => Some(is_own(limit, victim)),
             (Constraint::Machine | Constraint::Nodes, ..) => Some(false),
             _ => None,
         }
     }
 
-    /// The group above whose limit ran out, by the kernel's log.
+    /// Whether the pod's cgroup was what ran out, whose limit is that of its only container: memory is charged to
+    /// both, and which of them the kernel names says nothing.
+    pub fn by_pod_of_one(&self) -> bool {
+        // One that has ended has no cgroup any more.
+        let has_others = self.status.is_some_and(|(pod, own)| {
+            let lives = |it: &&ContainerStatus| {
+                it.running_since.is_some()
+                    || it.ends.first().is_none_or(|end| end.exit_code.value != 0)
+            };
+            pod.containers.iter().filter(|it| it.name != own.name).any(|it| lives(&it))
+        });
+        if has_others {
+            return false;
+        }
+        let Some(kill) = self.kill() else {
+            let Some(group) = self.group.filter(|group| group.kills() > Some(0)) else {
+                return false;
+            };
+            let pod = group.pod_with_same_limit();
+            return group.own_limit() == Some(false)
+                && pod.and_then(|pod| pod.reached()).is_some_and(|count| count > 0);
+        };
+        let report = kill.report;
+        let (Some(limit), Some(victim)) = (&report.limit_group, &report.victim_group) else {
+            return false;
+        };
+        let (above, below) = (Identity::of(limit), Identity::of(victim));
+        let of_pod = above.is_pod() && above.pod == below.pod && limit != victim;
+        let counted = report.memory.and_then(|memory| memory.limit.bytes());
+        let written = self.status.and_then(|(_, status)| Some(status.limit.as_ref()?.value.0));
+        let own = self.group.and_then(Group::limit).or(written);
+        report.constraint == Constraint::Memcg && of_pod && counted.is_some() && counted == own
+    }
+
+    /// The group above the container's whose limit ran out, by the kernel's log.
     pub fn limit_above(&self) -> Option<(Kill<'w>, &'w str)> {
         let kill = self.kill()?;
-        let (limit, victim) =
-            (kill.report.limit_group.as_deref()?, kill.report.victim_group.as_deref()?);
-        (kill.report.constraint == Constraint::Memcg && limit != victim).then_some((kill, limit))
+        let limit = kill.report.limit_group.as_deref()?;
+        let is_memcg = kill.report.constraint == Constraint::Memcg;
+        (is_memcg && self.by_own_limit() == Some(false)).then_some((kill, limit))
     }
 
     /// The place of a kill.
@@ -273,155 +284,6 @@ impl<'w> MemoryCase<'w> {
     }
 }
 
-/// Every container that something is known of, in the order of logs, pods and groups.
-pub fn cases<'w>(joined: &'w Joined<'w>) -> Vec<MemoryCase<'w>> {
-    let memory = &joined.world.memory;
-    let mut cases: Vec<(Identity, MemoryCase<'w>)> = Vec::new();
-    for log in &memory.logs {
-        for report in &log.reports {
-            let path = report.victim_group.as_deref();
-            let identity = path.map(Identity::of).unwrap_or_default();
-            let kill = Kill { log, report };
-            let same = |case: &MemoryCase<'w>| {
-                let before = case.kill().and_then(|kill| kill.report.victim_group.as_deref());
-                path.is_some() && before == path
-            };
-            match cases.iter_mut().rev().take(64).find(|(_, case)| same(case)) {
-                Some((_, case)) => case.kills.push(kill),
-                None => {
-                    cases.push((
-                        identity,
-                        MemoryCase { kills: vec![kill], ..MemoryCase::new(joined) },
-                    ));
-                }
-            }
-        }
-    }
-    let killed = cases.len();
-    let ended: Vec<_> = memory
-        .pods
-        .iter()
-        .flat_map(|pod| pod.containers.iter().map(move |status| (pod, status)))
-        .collect();
-    let dead = |(_, status): &(&Pod, &ContainerStatus)| {
-        status.ends.iter().any(|end| end.exit_code.value == 137 || end.reason() == "OOMKilled")
-    };
-    let one_dead = ended.iter().filter(|it| dead(it)).count() == 1;
-    for (pod, status) in &ended {
-        let named = cases
-            .iter()
-            .position(|(identity, case)| case.status.is_none() && is_of(identity, pod, status));
-        let alone = || {
-            let only = killed == 1 && one_dead && dead(&(*pod, *status));
-            (only && cases[0].0.is_empty() && cases[0].1.status.is_none()).then_some(0)
-        };
-        let at = named.or_else(alone);
-        match at {
-            Some(at) => {
-                let (_, case) = &mut cases[at];
-                case.status = Some((*pod, *status));
-                case.presumed |= named.is_none();
-            }
-            None => {
-                let identity = Identity { container: status.id.clone(), pod: pod.uid.clone() };
-                let case = MemoryCase { status: Some((*pod, *status)), ..MemoryCase::new(joined) };
-                cases.push((identity, case));
-            }
-        }
-    }
-    let subjects = cases.len();
-    for group in &memory.groups {
-        let path = &group.level.path;
-        let identity = Identity::of(path);
-        let named = cases.iter().take(subjects).position(|(known, case)| {
-            let victim = case.kill().and_then(|kill| kill.report.victim_group.as_deref());
-            case.group.is_none()
-                && (is_same_path(path, victim)
-                    || (identity.container.is_some() && identity.container == known.container)
-                    || case.status.is_some_and(|(pod, status)| is_of(&identity, pod, status)))
-        });
-        // A folder that was copied has lost its place.
-        let only = || {
-            let one = subjects == 1 && memory.groups.len() == 1 && cases[0].1.group.is_none();
-            (one && identity.is_empty() && may_be(&cases[0].1, group)).then_some(0)
-        };
-        let at = named.or_else(only);
-        match at {
-            Some(at) => {
-                let (_, case) = &mut cases[at];
-                case.group = Some(group);
-                case.presumed |= named.is_none();
-            }
-            None => {
-                let case = MemoryCase { group: Some(group), ..MemoryCase::new(joined) };
-                cases.push((identity, case));
-            }
-        }
-    }
-    if let [process] = memory.processes.as_slice() {
-        if cases.is_empty() {
-            cases.push((Identity::default(), MemoryCase::new(joined)));
-        }
-        // Of several it is not known whose it is.
-        if let [(_, case)] = cases.as_mut_slice() {
-            case.process = Some(process);
-        }
-    }
-    lives(joined, &mut cases);
-    cases.into_iter().map(|(_, case)| case).collect()
-}
-
-/// Finds the log of the Go runtime: the only one of the only container, or the only one whose path names the pod.
-fn lives<'w>(joined: &'w Joined<'w>, cases: &mut [(Identity, MemoryCase<'w>)]) {
-    let logs = joined.world.logs.as_slice();
-    if let ([(_, case)], [log]) = (&mut *cases, logs) {
-        case.life = log.lives.last().map(|life| (log, life));
-        return;
-    }
-    let mut of_pods: BTreeMap<String, Vec<&'w RuntimeLog>> = BTreeMap::new();
-    for log in logs {
-        if let Some(pod) = Identity::of(&joined.world.sources.get(log.source).path).pod {
-            of_pods.entry(pod).or_default().push(log);
-        }
-    }
-    for (pod, logs) in of_pods {
-        let mut of_pod = cases.iter_mut().filter(|(it, _)| it.pod.as_ref() == Some(&pod));
-        // Which container, or which of its lives, is not known.
-        if let (Some((_, case)), None, [log]) = (of_pod.next(), of_pod.next(), logs.as_slice()) {
-            case.life = log.lives.last().map(|life| (*log, life));
-        }
-    }
-}
-
-/// Whether an identity is that of a container: by its own, or by that of a pod that has no other.
-fn is_of(identity: &Identity, pod: &Pod, status: &ContainerStatus) -> bool {
-    let ids = || status.ends.iter().map(|end| &end.id).chain([&status.id]).flatten();
-    if let Some(container) = &identity.container {
-        if ids().any(|id| id == container) {
-            return true;
-        }
-        // It is another container, or one that has gone since: of before the last restart there is nothing.
-        return ids().next().is_none()
-            && pod.containers.len() == 1
-            && identity.pod.is_some()
-            && identity.pod == pod.uid;
-    }
-    pod.containers.len() == 1 && identity.pod.is_some() && identity.pod == pod.uid
-}
-
-fn is_same_path(path: &str, victim: Option<&str>) -> bool {
-    // What was copied has lost the beginning.
-    victim.is_some_and(|victim| path.len() > 1 && (victim == path || victim.ends_with(path)))
-}
-
-/// Nothing of a group speaks against a kill or container: its limit, if both are known.
-fn may_be(case: &MemoryCase<'_>, group: &Group) -> bool {
-    let own = group.level.memory.limit.and_then(|limit| limit.bytes());
-    let limits = own.into_iter().chain(group.tightest_parent().map(|(_, limit)| limit));
-    let limits: Vec<u64> = limits.collect();
-    case.limit().is_none_or(|limit| limits.is_empty() || limits.contains(&limit))
-}
-
 /// `63.5 MiB memory of processes, 304 KiB the kernel's own`
 pub fn told(all: &Composition) -> String {
     let parts = [
@@ -440,12 +302,7 @@ pub fn told(all: &Composition) -> String {
 }
 
 /// The arithmetic by which a process was chosen: `16533 pages resident + 54 of page tables = 16587`.
-fn arithmetic(task: &Task, report: &Report) -> Option<(String, i128)> {
-    let page = report.page()?;
-    let all = match report.constraint {
-        Constraint::Memcg => report.memory?.limit.bytes()? / page,
-        _ => report.machine_pages? + report.machine_swap.unwrap_or(0) / page,
-    };
+fn arithmetic(task: &Task, page: u64, all: u64) -> Option<(String, i128)> {
     let page_tables = match task.page_tables {
         PageTables::Bytes(bytes) => bytes / page,
         PageTables::Pages(pages) => pages,
@@ -478,8 +335,13 @@ fn arithmetic(task: &Task, report: &Report) -> Option<(String, i128)> {
 /// Why that process: a sentence, where the report has the table.
 pub fn chosen(report: &Report) -> Option<String> {
     let victim = report.victim_task()?;
-    let (text, points) = arithmetic(victim, report)?;
-    let of = |task: &Task| arithmetic(task, report).map(|(_, points)| points);
+    let page = report.page()?;
+    let all = match report.constraint {
+        Constraint::Memcg => report.memory?.limit.bytes()? / page,
+        _ => report.machine_pages?.saturating_add(report.machine_swap.unwrap_or(0) / page),
+    };
+    let (text, points) = arithmetic(victim, page, all)?;
+    let of = |task: &Task| arithmetic(task, page, all).map(|(_, points)| points);
     let others = report.tasks.iter().filter(|task| task.pid != victim.pid);
     let more = others.clone().filter_map(of).filter(|other| *other > points).count();
     let rest = match (report.tasks.len(), more) {

@@ -45,6 +45,57 @@ pub struct KernelLog {
     pub dropped: u64,
 }
 
+/// What a path in a hierarchy tells of the container that it is of.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Identity {
+    /// 64 hexadecimal digits.
+    pub container: Option<String>,
+    /// The UID of the pod, with hyphens.
+    pub pod: Option<String>,
+}
+
+impl Identity {
+    /// Of the cgroup at a path, or of a file whose path has the names of one.
+    pub fn of(path: &str) -> Self {
+        let hex = |b: u8| b.is_ascii_hexdigit();
+        let last = path.rsplit('/').find_map(|part| {
+            let digits = part.split(|c: char| !c.is_ascii_hexdigit());
+            digits.rev().find(|run| run.len() == 64)
+        });
+        let pod = path.match_indices("pod").find_map(|(at, _)| {
+            let uid = path.get(at + 3..at + 39)?;
+            let is_uid = uid.bytes().enumerate().all(|(at, b)| match at {
+                8 | 13 | 18 | 23 => matches!(b, b'-' | b'_'),
+                _ => hex(b),
+            });
+            // The systemd driver cannot have hyphens in the name of a slice.
+            is_uid.then(|| uid.replace('_', "-"))
+        });
+        Self { container: last.map(str::to_owned), pod }
+    }
+
+    /// Whether it tells of nothing.
+    pub fn is_empty(&self) -> bool {
+        self.container.is_none() && self.pod.is_none()
+    }
+
+    /// Whether it is that of a pod, and of none of its containers.
+    pub fn is_pod(&self) -> bool {
+        self.container.is_none() && self.pod.is_some()
+    }
+}
+
+/// Whether a cgroup is that of the container that another one, at it or below it, is of. crun puts processes into
+/// `.../libpod-ID.scope/container`, and has the limit at the scope.
+pub fn is_own(limit: &str, victim: &str) -> bool {
+    let below = victim.strip_prefix(limit);
+    let container = Identity::of(limit).container;
+    limit == victim
+        || (below.is_some_and(|rest| rest.starts_with('/'))
+            && container.is_some()
+            && container == Identity::of(victim).container)
+}
+
 /// A cgroup and those above it.
 #[derive(Clone, Debug)]
 pub struct Group {
@@ -56,6 +107,8 @@ pub struct Group {
     pub parents: Vec<Level>,
     /// One below it is known, too.
     pub has_children: bool,
+    /// Its path begins at the root of the machine's hierarchy.
+    pub from_root: bool,
 }
 
 /// One group of a hierarchy.
@@ -68,6 +121,12 @@ pub struct Level {
 }
 
 impl Level {
+    /// How often its limit was run into and nothing could be taken back, as far as that is known.
+    pub fn reached(&self) -> Option<u64> {
+        let own = self.memory.local.and_then(|events| events.oom);
+        own.or(self.memory.events.and_then(|events| events.oom)).or(self.memory.failures)
+    }
+
     /// As reports name it.
     pub fn name(&self) -> &str {
         if self.path.is_empty() { "the cgroup" } else { &self.path }
@@ -85,13 +144,43 @@ impl Group {
         })
     }
 
-    /// Whether its own limit was what ran out. Version 1 counts how often that was run into, and version 2 how
-    /// often nothing could be taken back.
+    /// Those above it that are of the same container, the nearest first, and those above that one.
+    fn above(&self) -> (&[Level], &[Level]) {
+        let is_own = |level: &&Level| is_own(&level.path, &self.level.path);
+        let own = self.parents.iter().take_while(is_own).count();
+        self.parents.split_at_checked(own).unwrap_or((&[], &self.parents))
+    }
+
+    /// The limit of the container: the tightest of its groups.
+    pub fn limit(&self) -> Option<u64> {
+        let levels = [&self.level].into_iter().chain(self.above().0);
+        levels.filter_map(|level| level.memory.limit?.bytes()).min()
+    }
+
+    /// Whether the container's own limit was what ran out. Version 1 counts how often that was run into, and
+    /// version 2 how often nothing could be taken back.
     pub fn own_limit(&self) -> Option<bool> {
         let memory = &self.level.memory;
         let own = memory.local.and_then(|events| events.oom);
         let all = memory.events.filter(|_| !self.has_children).and_then(|events| events.oom);
-        own.or(all).or(memory.failures).map(|count| count > 0)
+        let here = own.or(all).or(memory.failures);
+        // What is counted below a group of the container is the container's.
+        let above = self.above().0.iter().filter_map(|level| level.reached());
+        above.chain(here).max().map(|count| count > 0)
+    }
+
+    /// The group of the pod, where that has the limit of the container: with one container in a pod the kubelet
+    /// gives both the same, and the kernel names now the one and now the other (kubernetes#86337).
+    pub fn pod_with_same_limit(&self) -> Option<&Level> {
+        let own = self.limit()?;
+        let pod = self.above().1.first().filter(|level| Identity::of(&level.path).is_pod())?;
+        (pod.memory.limit?.bytes() == Some(own)).then_some(pod)
+    }
+
+    /// Whether it and all above it, up to the root of the machine's hierarchy, are known.
+    pub fn is_known_to_the_top(&self) -> bool {
+        let above = self.parents.iter().filter(|level| !level.path.is_empty()).count();
+        self.from_root && self.level.path.matches('/').count() == above + 1
     }
 
     /// Whether it has processes.
@@ -100,10 +189,10 @@ impl Group {
         memory.processes.map(|count| count > 0).or(memory.populated)
     }
 
-    /// The tightest limit of those above it.
+    /// The tightest limit of those above the container's.
     pub fn tightest_parent(&self) -> Option<(&Level, u64)> {
-        let limits = self
-            .parents
+        let (_, above) = self.above();
+        let limits = above
             .iter()
             .filter_map(|level| Some((level, level.memory.limit.and_then(cgroup::Limit::bytes)?)));
         limits.min_by_key(|(_, limit)| *limit)
@@ -155,14 +244,25 @@ pub struct ContainerStatus {
     pub limit: Option<Fact<Bytes>>,
     /// The limit that was asked for, when another one is in force.
     pub wanted: Option<Fact<Bytes>>,
-    /// `GOMEMLIMIT`, as it is written.
-    pub gomemlimit: Option<Fact<String>>,
+    /// `GOMEMLIMIT`.
+    pub gomemlimit: Option<Fact<Setting>>,
     /// Since when it runs.
     pub running_since: Option<Fact<Timestamp>>,
     /// How it ended: `state`, then `lastState`.
     pub ends: Vec<Terminated>,
     /// `restartCount`
     pub restarts: i64,
+}
+
+/// The value of a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Setting {
+    /// As it is written.
+    Written(String),
+    /// From another object, of the pod's fields or of other variables: nothing that was given holds it.
+    Elsewhere,
+    /// Perhaps, with all of another object (`envFrom`).
+    Perhaps,
 }
 
 /// How a container ended.

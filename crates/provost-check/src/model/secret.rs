@@ -10,10 +10,12 @@ use std::ops::Range;
 use memchr::memmem;
 
 pub mod commands;
+mod lines;
 mod logins;
 mod names;
 mod shapes;
 
+pub use lines::Lines;
 use names::is_weak;
 pub use names::{is_secret_header, secret_word};
 use shapes::credential_url;

@@ -6,7 +6,6 @@ mod compare;
 mod follow;
 mod how;
 mod inputs;
-mod keys;
 mod said;
 mod scheduled;
 

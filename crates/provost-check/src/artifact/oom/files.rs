@@ -21,7 +21,10 @@ const MOST_GROUPS: usize = 4096;
 /// Folders that are looked into, and how deep.
 const MOST_FOLDERS: usize = 16_384;
 const DEEPEST: usize = 16;
-/// Bytes of an archive once it is unpacked.
+/// Bytes of a path (`PATH_MAX`), and groups above one that are looked for: real hierarchies have ten or so.
+const LONGEST_PATH: usize = 4096;
+const MOST_ABOVE: usize = 128;
+/// Bytes of what is compressed once it is unpacked.
 const MOST_UNPACKED: u64 = 4 << 30;
 /// Entries of an archive.
 const MOST_ENTRIES: usize = 100_000;
@@ -29,8 +32,10 @@ const MOST_ENTRIES: usize = 100_000;
 /// Forms of input, by their first bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A tar archive, compressed with gzip or not.
+    /// A tar archive.
     Archive,
+    /// Compressed with gzip, whatever it is.
+    Packed,
     /// Files behind each other, as `head` and `tail` print several: `==> memory.stat <==`.
     Listing,
     /// `/proc/PID/status`
@@ -41,7 +46,10 @@ pub enum Kind {
 
 /// The form of an input, when it is one of these.
 pub fn kind(head: &[u8]) -> Option<Kind> {
-    if head.starts_with(&[0x1f, 0x8b]) || head.get(257..262) == Some(b"ustar") {
+    if head.starts_with(&[0x1f, 0x8b]) {
+        return Some(Kind::Packed);
+    }
+    if head.get(257..262) == Some(b"ustar") {
         return Some(Kind::Archive);
     }
     let text = String::from_utf8_lossy(head);
@@ -80,6 +88,8 @@ pub struct Files {
     pub strange: Vec<String>,
     /// Groups, processes or files beyond the limits were left out.
     pub cut: bool,
+    /// Levels whose paths begin where the hierarchy of the machine does.
+    from_root: BTreeSet<String>,
 }
 
 /// Where hierarchies are mounted.
@@ -91,7 +101,14 @@ impl Files {
     pub fn take(&mut self, path: &str, text: &str) -> bool {
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
         if cgroup::FILES.contains(&file) {
-            let level = place(folder);
+            if path.len() > LONGEST_PATH || path.matches('/').count() > MOST_ABOVE {
+                self.cut = true;
+                return true;
+            }
+            let (level, is_mounted) = place(folder);
+            if is_mounted {
+                self.from_root.insert(level.clone());
+            }
             if !self.levels.contains_key(&level) && self.levels.len() >= MOST_GROUPS {
                 self.cut = true;
                 return true;
@@ -127,6 +144,12 @@ impl Files {
             path: path.to_owned(),
             memory: memory.clone(),
         };
+        // The root of a container's view is a group like others: version 2 has these files in all but the real one.
+        let is_namespace = self.levels.get("").is_some_and(|top| {
+            let has_group_files =
+                top.events.is_some() || top.limit.is_some() || top.usage.is_some();
+            has_group_files && top.version == Some(cgroup::Version::V2)
+        });
         let groups = known.iter().filter_map(|(path, memory)| {
             let below = format!("{path}/");
             // Paths below it follow it, though not at once.
@@ -142,7 +165,8 @@ impl Files {
                 known.get(above).map(|memory| level(above, memory))
             });
             let parents = parents.collect();
-            Some(Group { source, level: level(path, memory), parents, has_children })
+            let from_root = !is_namespace && self.from_root.contains(*path);
+            Some(Group { source, level: level(path, memory), parents, has_children, from_root })
         });
         groups.collect()
     }
@@ -153,17 +177,18 @@ impl Files {
     }
 }
 
-/// A path below the mount: `/kubepods/burstable`.
-fn place(folder: &str) -> String {
+/// A path below the mount, and whether that was in it: `/kubepods/burstable`.
+fn place(folder: &str) -> (String, bool) {
     let plain = folder.trim_start_matches("./").trim_matches('/');
     let below = MOUNTS.iter().find_map(|mount| {
         let rest = plain.strip_prefix(mount)?;
         (rest.is_empty() || rest.starts_with('/')).then_some(rest)
     });
-    match below.unwrap_or(plain).trim_matches('/') {
+    let path = match below.unwrap_or(plain).trim_matches('/') {
         "" => String::new(),
         path => format!("/{path}"),
-    }
+    };
+    (path, below.is_some())
 }
 
 fn is_of_process(folder: &str, file: &str) -> bool {
@@ -249,8 +274,13 @@ pub fn read_folder(folder: &Path) -> io::Result<Files> {
             }
         }
         let path = named(above, "x");
-        files.above.insert(place(path.rsplit_once('/').map_or("", |(folder, _)| folder)));
+        files.above.insert(place(path.rsplit_once('/').map_or("", |(folder, _)| folder)).0);
     }
+    // Of a copy it is not known where it was, whatever its folder is called.
+    files.from_root = match is_root(&top) {
+        true => files.levels.keys().cloned().collect(),
+        false => BTreeSet::new(),
+    };
     Ok(files)
 }
 
@@ -290,15 +320,31 @@ pub fn read_archive(from: impl Read) -> (Files, Vec<Inside>, Result<(), String>)
     (files, inside, read)
 }
 
+/// What was compressed with gzip.
+pub fn unpacked<'a>(from: impl Read + 'a) -> impl Read + 'a {
+    let from = flate2::bufread::MultiGzDecoder::new(io::BufReader::new(from));
+    Unpacked { from, left: MOST_UNPACKED }
+}
+
+/// A few bytes may become any number of them.
+struct Unpacked<R> {
+    from: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Unpacked<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.from.read(buffer)?;
+        self.left = self.left.checked_sub(read as u64).ok_or_else(|| {
+            let most = MOST_UNPACKED >> 30;
+            io::Error::other(format!("unpacks to more than {most} GiB; give a part of it"))
+        })?;
+        Ok(read)
+    }
+}
+
 fn walk(from: impl Read, files: &mut Files, inside: &mut Vec<Inside>) -> Result<(), String> {
-    let mut from = io::BufReader::new(from);
-    let packed = io::BufRead::fill_buf(&mut from).is_ok_and(|head| head.starts_with(&[0x1f, 0x8b]));
-    let from: Box<dyn Read + '_> = match packed {
-        // A few bytes may become any number of them.
-        true => Box::new(flate2::bufread::MultiGzDecoder::new(from).take(MOST_UNPACKED)),
-        false => Box::new(from),
-    };
-    let mut archive = Archive::new(from);
+    let mut archive = Archive::new(io::BufReader::new(from));
     let mut all = 0;
     for _ in 0..MOST_ENTRIES {
         let Some(entry) = archive.next().map_err(Broken::into_message)? else { return Ok(()) };

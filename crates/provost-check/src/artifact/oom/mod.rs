@@ -3,6 +3,7 @@
 mod files;
 mod pods;
 
+use std::collections::VecDeque;
 use std::io::{self, Read};
 
 use goformats::kernel::log::{Reader, Report};
@@ -10,7 +11,7 @@ use goformats::kernel::log::{Reader, Report};
 use crate::facts::SourceId;
 use crate::facts::oom::KernelLog;
 
-pub use files::{Files, Inside, Kind, kind, read_archive, read_folder, read_listing};
+pub use files::{Files, Inside, Kind, kind, read_archive, read_folder, read_listing, unpacked};
 pub use pods::{events, is_cluster, pods};
 
 /// Kills of one log that are kept; the latest ones, which somebody asks about.
@@ -23,14 +24,14 @@ const MOST_TABLES: usize = 32;
 pub struct Watched<R> {
     from: R,
     reader: Reader,
-    reports: Vec<Report>,
+    reports: VecDeque<Report>,
     dropped: u64,
 }
 
 impl<R> Watched<R> {
     /// Watches what is read.
     pub fn new(from: R) -> Self {
-        Self { from, reader: Reader::default(), reports: Vec::new(), dropped: 0 }
+        Self { from, reader: Reader::default(), reports: VecDeque::new(), dropped: 0 }
     }
 
     /// What there was.
@@ -38,20 +39,20 @@ impl<R> Watched<R> {
         let Self { reader, reports, dropped, .. } = &mut self;
         reader.finish(&mut |report| keep(reports, dropped, report));
         let counts = self.reader.counts();
-        KernelLog { source, counts, reports: self.reports, dropped: self.dropped }
+        KernelLog { source, counts, reports: self.reports.into(), dropped: self.dropped }
     }
 }
 
-fn keep(reports: &mut Vec<Report>, dropped: &mut u64, report: Report) {
+fn keep(reports: &mut VecDeque<Report>, dropped: &mut u64, report: Report) {
     if reports.len() >= MOST_REPORTS {
-        reports.remove(0);
+        reports.pop_front();
         *dropped += 1;
     }
     // A table of processes may be large, and only the latest kills are asked about.
     if let Some(old) = reports.len().checked_sub(MOST_TABLES).and_then(|at| reports.get_mut(at)) {
         old.tasks = Vec::new();
     }
-    reports.push(report);
+    reports.push_back(report);
 }
 
 impl<R: Read> Read for Watched<R> {

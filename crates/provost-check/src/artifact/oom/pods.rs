@@ -5,13 +5,15 @@ use jiff::Timestamp;
 use crate::facts::Object;
 use crate::facts::container::EnvValue;
 use crate::facts::document::Node;
-use crate::facts::oom::{ContainerStatus, Event, Pod, Terminated};
+use crate::facts::oom::{ContainerStatus, Event, Pod, Setting, Terminated};
 use crate::facts::origin::Fact;
 use crate::model::Quantity;
 use crate::model::secret::masked;
 
 /// Pods and events that are kept.
 const MOST: usize = 10_000;
+/// Containers of one pod; what the API server keeps of an object has room for no more.
+const MOST_CONTAINERS: usize = 1024;
 /// Letters of a message that are kept.
 const LONGEST_MESSAGE: usize = 400;
 
@@ -24,9 +26,20 @@ pub fn is_cluster(head: &[u8]) -> bool {
         let first = inside.trim_start();
         return first.starts_with("\"apiVersion\"") || first.starts_with("\"kind\"");
     }
-    text.lines()
-        .take(64)
-        .any(|line| line.strip_prefix("- ").unwrap_or(line).starts_with("apiVersion:"))
+    let lines = || text.lines().take(64);
+    let is_content = |line: &&str| !line.trim().is_empty() && !line.starts_with(['#', '%']);
+    let first = lines().filter(is_content).find(|line| line.trim_end() != "---");
+    // A log may quote an object, which then is not where it begins.
+    first.is_some_and(is_entry)
+        && lines().any(|line| line.strip_prefix("- ").unwrap_or(line).starts_with("apiVersion:"))
+}
+
+/// `kind: Pod`, `- apiVersion: v1` or `items:`
+fn is_entry(line: &str) -> bool {
+    let line = line.strip_prefix("- ").unwrap_or(line);
+    let Some((key, rest)) = line.split_once(':') else { return false };
+    let is_key = !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    is_key && (rest.trim().is_empty() || rest.starts_with(' '))
 }
 
 /// The pods among objects.
@@ -57,7 +70,10 @@ fn pod(object: &Object) -> Option<Pod> {
         reason: status.and_then(|status| status.text_fact("reason")),
         message: text(&["status", "message"]).map(|message| cut(&message)),
         deletion: node.get("metadata").and_then(|meta| time(meta, "deletionTimestamp")),
-        containers: statuses.filter_map(|status| container(object, status)).collect(),
+        containers: statuses
+            .take(MOST_CONTAINERS)
+            .filter_map(|status| container(object, status))
+            .collect(),
     })
 }
 
@@ -77,12 +93,21 @@ fn container(object: &Object, status: Node<'_>) -> Option<ContainerStatus> {
     let resized = in_force.as_ref().zip(asked.as_ref()).is_some_and(|(a, b)| a.value != b.value);
     let wanted = asked.clone().filter(|_| resized);
     let gomemlimit = spec.and_then(|spec| {
-        let variable =
-            spec.env.iter().rev().find(|variable| variable.name.value == "GOMEMLIMIT")?;
-        match &variable.value {
-            EnvValue::Literal(value) => Some(value.clone()),
-            _ => Some(Fact::derived(String::new(), variable.origin.clone())),
-        }
+        let named = spec.env.iter().rev().find(|variable| variable.name.value == "GOMEMLIMIT");
+        let Some(variable) = named else {
+            let whole = spec.env_from.iter().find(|from| "GOMEMLIMIT".starts_with(&from.prefix))?;
+            return Some(Fact::derived(Setting::Perhaps, whole.origin.clone()));
+        };
+        let setting = match &variable.value {
+            EnvValue::Literal(value) if !value.value.contains("$(") => {
+                return Some(Fact::written(
+                    Setting::Written(value.value.clone()),
+                    value.origin.clone(),
+                ));
+            }
+            _ => Setting::Elsewhere,
+        };
+        Some(Fact::derived(setting, variable.origin.clone()))
     });
     let ends = ["state", "lastState"].iter().filter_map(|state| status.at(&[state, "terminated"]));
     Some(ContainerStatus {

@@ -30,6 +30,9 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
     Ok(())
 }
 
+/// Why it is the container's limit although another group's was counted.
+const POD_OF_ONE: &str = "the limit was counted at the pod's cgroup, which has that of its only container: both are full at the same time, and the kernel names either";
+
 fn limit(case: &MemoryCase<'_>) -> String {
     case.limit().map_or("its limit".to_owned(), |limit| format!("its limit of {}", Bytes(limit)))
 }
@@ -53,6 +56,7 @@ fn by_log(case: &MemoryCase<'_>) -> Option<Finding> {
     };
     let mut finding = Finding::new(&RULE, message, &MemoryCase::at(&kill), "it was killed here");
     finding = match own {
+        Some(_) if case.by_pod_of_one() => finding.note(POD_OF_ONE),
         Some(_) => finding
             .note("certain: the kernel names the limit's cgroup, which is the container's own"),
         None => finding
@@ -72,7 +76,7 @@ fn by_counter(case: &MemoryCase<'_>) -> Option<Finding> {
     if case.kill().is_some() {
         return None;
     }
-    let group = case.group.filter(|group| group.own_limit() == Some(true))?;
+    let group = case.group.filter(|_| case.by_own_limit() == Some(true))?;
     let kills = group.kills().filter(|kills| *kills > 0)?;
     let processes = if kills == 1 { "1 process was" } else { &format!("{kills} processes were") };
     let finding = Finding::new(
@@ -82,6 +86,7 @@ fn by_counter(case: &MemoryCase<'_>) -> Option<Finding> {
         format!("oom_kill {kills}"),
     );
     Some(finding.note(match group.level.memory.version {
+        _ if case.by_pod_of_one() => POD_OF_ONE,
         Some(Version::V1) => "likely: version 1 counts how often the limit was run into (failcnt), also when memory could be taken back; the kernel's log says whose limit it was in the end",
         _ => "certain: the cgroup counts that nothing could be taken back at its own limit (oom) and that processes were killed (oom_kill); which ones only the kernel's log says",
     }))

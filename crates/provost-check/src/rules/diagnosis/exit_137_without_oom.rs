@@ -3,7 +3,7 @@
 use crate::case::memory::MemoryCase;
 use crate::facts::oom::{ContainerStatus, Event, Pod, Terminated};
 use crate::facts::{Fact, Origin};
-use crate::findings::{Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Rule};
 
 /// 128 + 9: whoever sent the signal.
@@ -32,6 +32,10 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
     if end.reason() == "OOMKilled" || case.kill().is_some() || counted || evicted {
         return Ok(());
     }
+    if case.unplaced {
+        let needs = "whose processes the kernel's log says were killed for memory: the line before each, with oom_memcg and task_memcg, is not in it";
+        return Err(Abstain::unknown(Reason::NoMemoryFiles, needs));
+    }
     let cause = cause(case, pod, status, end);
     let said = match end.reason() {
         "" => String::new(),
@@ -47,7 +51,8 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         finding = finding.also(&place, label);
     }
     let facts = case.all_facts();
-    finding = match (facts.logs.is_empty(), case.group) {
+    let counted = case.group.and_then(|group| group.kills());
+    finding = match (facts.logs.is_empty(), counted) {
         (false, _) => finding.note("the kernel's log that was given tells of no kill in this container"),
         (true, Some(_)) => finding.note("oom_kill of its cgroup is 0, which is of the container that runs now"),
         (true, None) => finding.note(

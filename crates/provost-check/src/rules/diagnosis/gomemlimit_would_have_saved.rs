@@ -21,10 +21,10 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
     let Some(place) = place(case) else { return Err(Abstain::NotApplicable) };
-    let held = case.held()?;
-    if in_force(case).is_some() {
+    if in_force(case)?.is_some() {
         return Ok(());
     }
+    let held = case.held()?;
     let Help::Saves { set, needs } = held.help() else { return Ok(()) };
     // The other rule says why it is not known.
     if growth(case) != Growth::No {

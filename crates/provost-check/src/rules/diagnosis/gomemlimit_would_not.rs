@@ -2,6 +2,7 @@
 
 use crate::case::memory::MemoryCase;
 use crate::facts::Origin;
+use crate::facts::oom::Setting;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::memlimit::{self, MemLimit};
 use crate::model::oom::{Help, only_grows};
@@ -67,17 +68,30 @@ pub(super) fn growth(case: &MemoryCase<'_>) -> Growth {
     }
 }
 
-/// A GOMEMLIMIT that was set, below the limit.
-pub(super) fn in_force(case: &MemoryCase<'_>) -> Option<(Origin, Bytes)> {
-    let written = case.status?.1.gomemlimit.as_ref()?;
-    let Ok(MemLimit::Set(value)) = memlimit::parse(&written.value, None) else { return None };
-    let limit = case.limit()?;
-    (value.0 <= limit / 100 * 95).then(|| (written.origin.clone(), value))
+/// A GOMEMLIMIT that was set, below the limit; not known where nothing that was given holds its value.
+pub(super) fn in_force(case: &MemoryCase<'_>) -> Result<Option<(Origin, Bytes)>, Abstain> {
+    let Some(setting) = case.status.and_then(|(_, status)| status.gomemlimit.as_ref()) else {
+        return Ok(None);
+    };
+    let written = match &setting.value {
+        Setting::Written(written) => written,
+        Setting::Elsewhere => {
+            let needs = "GOMEMLIMIT, which comes from elsewhere (valueFrom, or another variable)";
+            return Err(Abstain::unknown(Reason::ObjectNotInInput, needs));
+        }
+        Setting::Perhaps => {
+            let needs = "whether GOMEMLIMIT is among the variables of envFrom";
+            return Err(Abstain::unknown(Reason::ObjectNotInInput, needs));
+        }
+    };
+    let Ok(MemLimit::Set(value)) = memlimit::parse(written, None) else { return Ok(None) };
+    let limit = case.limit().filter(|limit| value.0 <= limit / 100 * 95);
+    Ok(limit.map(|_| (setting.origin.clone(), value)))
 }
 
 fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
     let Some(place) = place(case) else { return Err(Abstain::NotApplicable) };
-    if let Some((origin, value)) = in_force(case) {
+    if let Some((origin, value)) = in_force(case)? {
         out.push(
             Finding::new(
                 &RULE,

@@ -2,6 +2,7 @@
 
 use crate::case::memory::{MemoryCase, victim_of, with_evidence};
 use crate::facts::Origin;
+use crate::facts::oom::Identity;
 use crate::findings::{Finding, Fix, Level};
 use crate::model::Bytes;
 use crate::rules::rule::{Check, Findings, Group, Judged, Rule};
@@ -28,13 +29,19 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         let finding = Finding::new(&RULE, message, &MemoryCase::at(&kill), "it was killed here")
             .level(Level::Deny)
             .note("certain: the kernel names the cgroup of the limit (oom_memcg) and that of the process (task_memcg)");
+        // Nothing tells what the container has itself.
+        let is_unknown = case.status.is_none() && case.group.is_none();
+        let finding = match is_unknown && Identity::of(above).is_pod() {
+            true => finding.note("a pod of one container has the same limit as it, and then it is the container's that was reached; kubectl get pod -o yaml tells"),
+            false => finding,
+        };
         out.push(with_evidence(finding, case).fix(mend()));
         return Ok(());
     }
     let Some(group) = case.group else { return Ok(()) };
     let Some((above, limit)) = group.tightest_parent() else { return Ok(()) };
     // Without one of its own it is known to have what is above it: each has at least that of all pods.
-    let Some(own) = group.level.memory.limit.and_then(|limit| limit.bytes()) else { return Ok(()) };
+    let Some(own) = group.limit() else { return Ok(()) };
     if own <= limit {
         return Ok(());
     }

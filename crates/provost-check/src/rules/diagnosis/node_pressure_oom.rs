@@ -55,8 +55,9 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         let events = level.memory.local.or(level.memory.events);
         events.and_then(|events| events.oom) == Some(0)
     };
-    let to_the_top = group.parents.last().is_some_and(|top| top.path.matches('/').count() <= 1);
-    if to_the_top && limits.clone().all(is_quiet) {
+    // The root has no limit.
+    let mut limits = limits.filter(|level| !level.path.is_empty());
+    if group.is_known_to_the_top() && limits.all(is_quiet) {
         let message = format!(
             "{} processes were killed in {}, and no limit of it or above it was reached: the node had no memory left",
             group.kills().unwrap_or_default(),

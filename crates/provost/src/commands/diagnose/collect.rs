@@ -3,7 +3,7 @@
 //! Nothing is started and nobody is asked: files of `/proc`, of cgroups and of `/var/log/pods`, and the kernel's
 //! log. What has the shape of a secret is left out of logs, and of the kernel's log what other programs wrote.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead as _, BufReader, Read as _, Seek as _, SeekFrom};
 use std::os::unix::fs::OpenOptionsExt as _;
@@ -11,14 +11,16 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use goformats::kernel::cgroup::{self, Memory};
+use provost_check::model::secret::Lines;
 
-use super::keys::Lines;
 use crate::args::Oom;
 use crate::exit::{Exit, Mistake};
 use crate::output;
 
 /// Bytes of the end of each log.
 const MOST_OF_LOG: u64 = 32 << 20;
+/// Bytes of all files.
+const MOST_OF_ALL: u64 = 512 << 20;
 /// Bytes of a file of a cgroup or process.
 const MOST_OF_FILE: u64 = 1 << 20;
 /// Folders of cgroups that are looked into.
@@ -31,12 +33,12 @@ const MOST_LOGS: usize = 64;
 const OF_PROCESS: [&str; 4] = ["status", "smaps_rollup", "oom_score", "oom_score_adj"];
 
 pub(super) fn run(args: &Oom) -> Result<Exit> {
-    let mut gathered = Gathered::default();
-    gathered.kernel();
+    let mut gathered = Gathered::new(&args.out)?;
+    gathered.kernel()?;
     match (&args.pod, args.pid) {
         (Some(pod), _) => gathered.pod(pod)?,
         (None, Some(pid)) => gathered.process(pid)?,
-        (None, None) => gathered.groups(|_, memory| killed(memory)),
+        (None, None) => gathered.groups(|_, memory| killed(memory))?,
     }
     gathered.write(&args.out)?;
     Ok(Exit::Clean)
@@ -48,27 +50,45 @@ fn killed(memory: &Memory) -> bool {
     counts.into_iter().flatten().any(|events| events.oom_kill > Some(0))
 }
 
-/// Files for the archive, by path.
-#[derive(Default)]
+/// The archive as it grows: what was read is not kept.
 struct Gathered {
-    files: BTreeMap<String, Vec<u8>>,
+    archive: tar::Builder<tempfile::NamedTempFile>,
+    /// Paths that are in it.
+    files: BTreeSet<String>,
+    /// Bytes that it has room for.
+    room: u64,
     /// What could not be had, and why.
     missing: Vec<String>,
 }
 
 impl Gathered {
-    fn write(self, out: &Path) -> Result<()> {
+    /// Beside the file that it becomes.
+    fn new(out: &Path) -> Result<Self> {
         let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
         let file = tempfile::NamedTempFile::new_in(folder.unwrap_or(Path::new(".")))
             .with_context(|| format!("cannot write beside {}", out.display()))?;
-        let mut archive = tar::Builder::new(file);
-        for (path, bytes) in &self.files {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(bytes.len() as u64);
-            header.set_mode(0o600);
-            archive.append_data(&mut header, path, bytes.as_slice())?;
-        }
-        let file = archive.into_inner()?;
+        let archive = tar::Builder::new(file);
+        Ok(Self { archive, files: BTreeSet::new(), room: MOST_OF_ALL, missing: Vec::new() })
+    }
+
+    /// Puts a file into the archive, as far as there is room.
+    fn put(&mut self, path: String, bytes: &[u8]) -> Result<()> {
+        let Some(room) = self.room.checked_sub(bytes.len() as u64) else {
+            let most = MOST_OF_ALL >> 20;
+            self.missing.push(format!("{path}: the archive would be larger than {most} MiB"));
+            return Ok(());
+        };
+        self.room = room;
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o600);
+        self.archive.append_data(&mut header, &path, bytes)?;
+        self.files.insert(path);
+        Ok(())
+    }
+
+    fn write(self, out: &Path) -> Result<()> {
+        let file = self.archive.into_inner()?;
         file.persist(out).with_context(|| format!("cannot write {}", out.display()))?;
         let out = out.display();
         let count = self.files.len();
@@ -83,24 +103,18 @@ impl Gathered {
         Ok(())
     }
 
-    /// Adds a file; whether it could be read.
-    fn add(&mut self, from: &Path, path: String) -> bool {
+    /// Adds a file, if it is there and can be read.
+    fn add(&mut self, from: &Path, path: String) -> Result<()> {
         match read(from, MOST_OF_FILE) {
-            Ok(bytes) => {
-                self.files.insert(path, bytes);
-                true
-            }
-            Err(error) => {
-                if error.kind() != io::ErrorKind::NotFound {
-                    self.missing.push(format!("{}: {error}", from.display()));
-                }
-                false
-            }
+            Ok(bytes) => self.put(path, &bytes)?,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => self.missing.push(format!("{}: {error}", from.display())),
         }
+        Ok(())
     }
 
     /// What the kernel itself wrote: records of facility 0. A program may write there as well.
-    fn kernel(&mut self) {
+    fn kernel(&mut self) -> Result<()> {
         let flags = rustix::fs::OFlags::NONBLOCK.bits();
         let opened =
             OpenOptions::new().read(true).custom_flags(flags.cast_signed()).open("/dev/kmsg");
@@ -108,7 +122,7 @@ impl Gathered {
             Ok(log) => log,
             Err(error) => {
                 self.missing.push(format!("/dev/kmsg, the kernel's log: {error}"));
-                return;
+                return Ok(());
             }
         };
         let (mut text, mut lines) = (String::new(), Lines::default());
@@ -134,43 +148,45 @@ impl Gathered {
                 }
             }
         }
-        self.files.insert("kernel.log".to_owned(), text.into_bytes());
+        self.put("kernel.log".to_owned(), text.as_bytes())
     }
 
     /// The cgroups that are wanted, and those above them.
-    fn groups(&mut self, wanted: impl Fn(&Path, &Memory) -> bool) {
+    fn groups(&mut self, wanted: impl Fn(&Path, &Memory) -> bool) -> Result<()> {
         let Some(root) = hierarchy() else {
             self.missing.push("memory cgroups: none are mounted at /sys/fs/cgroup".to_owned());
-            return;
+            return Ok(());
         };
         let (mut open, mut seen, mut taken) = (vec![root.clone()], 0, 0);
         while let Some(at) = open.pop() {
             seen += 1;
             if seen > MOST_FOLDERS || taken >= MOST_GROUPS {
                 self.missing.push("further cgroups: there are too many".to_owned());
-                return;
+                return Ok(());
             }
             let Ok(entries) = fs::read_dir(&at) else { continue };
             let folders = entries.flatten().filter(|it| it.file_type().is_ok_and(|it| it.is_dir()));
             open.extend(folders.map(|entry| entry.path()));
             if at != root && wanted(&at, &memory(&at)) {
                 taken += 1;
-                self.group(&root, &at);
+                self.group(&root, &at)?;
             }
         }
+        Ok(())
     }
 
     /// A cgroup with those above it.
-    fn group(&mut self, root: &Path, folder: &Path) {
+    fn group(&mut self, root: &Path, folder: &Path) -> Result<()> {
         for at in folder.ancestors().take_while(|at| at.starts_with(root) && *at != root) {
-            let Ok(inside) = at.strip_prefix(root) else { return };
+            let Ok(inside) = at.strip_prefix(root) else { break };
             for name in cgroup::FILES {
                 let path = format!("cgroup/{}/{name}", inside.display());
-                if !self.files.contains_key(&path) {
-                    self.add(&at.join(name), path);
+                if !self.files.contains(&path) {
+                    self.add(&at.join(name), path)?;
                 }
             }
         }
+        Ok(())
     }
 
     fn process(&mut self, pid: u32) -> Result<()> {
@@ -179,11 +195,11 @@ impl Gathered {
             return Err(Mistake::new(format!("there is no process {pid}")).into());
         }
         for name in OF_PROCESS {
-            self.add(&folder.join(name), format!("proc/{pid}/{name}"));
+            self.add(&folder.join(name), format!("proc/{pid}/{name}"))?;
         }
         let groups = fs::read_to_string(folder.join("cgroup")).unwrap_or_default();
         match hierarchy().zip(of_memory(&groups)) {
-            Some((root, path)) => self.group(&root, &root.join(path.trim_start_matches('/'))),
+            Some((root, path)) => self.group(&root, &root.join(path.trim_start_matches('/')))?,
             None => self.missing.push(format!("the memory cgroup of process {pid}: not found")),
         }
         Ok(())
@@ -215,13 +231,13 @@ impl Gathered {
             self.groups(|path, _| {
                 let path = path.to_string_lossy();
                 forms.iter().any(|form| path.contains(form.as_str()))
-            });
-            self.logs(&folder, &uid);
+            })?;
+            self.logs(&folder, &uid)?;
         }
         Ok(())
     }
 
-    fn logs(&mut self, folder: &Path, uid: &str) {
+    fn logs(&mut self, folder: &Path, uid: &str) -> Result<()> {
         let containers = fs::read_dir(folder).into_iter().flatten().flatten();
         let logs =
             containers.flat_map(|it| fs::read_dir(it.path()).into_iter().flatten().flatten());
@@ -235,12 +251,11 @@ impl Gathered {
             };
             let place = format!("logs/pod{uid}/{}/{}", name(path.parent()), name(Some(&path)));
             match end_of_log(&path) {
-                Ok(text) => {
-                    self.files.insert(place, text.into_bytes());
-                }
+                Ok(text) => self.put(place, text.as_bytes())?,
                 Err(error) => self.missing.push(format!("{}: {error}", path.display())),
             }
         }
+        Ok(())
     }
 }
 
@@ -262,8 +277,9 @@ fn end_of_log(path: &Path) -> io::Result<String> {
     file.seek(SeekFrom::Start(skipped))?;
     let mut lines = BufReader::new(file.take(MOST_OF_LOG));
     let mut text = String::new();
+    // A key may have begun in what is left out.
+    let mut shown = if skipped > 0 { Lines::from_the_middle() } else { Lines::default() };
     let mut line = Vec::new();
-    let mut masks = Lines::default();
     if skipped > 0 {
         // The end of a line whose beginning is left out.
         lines.read_until(b'\n', &mut line)?;
@@ -273,7 +289,7 @@ fn end_of_log(path: &Path) -> io::Result<String> {
         if lines.read_until(b'\n', &mut line)? == 0 {
             return Ok(text);
         }
-        text.push_str(&masks.masked(&String::from_utf8_lossy(&line)));
+        text.push_str(&shown.masked(&String::from_utf8_lossy(&line)));
     }
 }
 
@@ -303,4 +319,45 @@ fn of_memory(text: &str) -> Option<&str> {
     let fields = || text.lines().filter_map(|line| line.split_once(':')?.1.split_once(':'));
     let v1 = fields().find(|(names, _)| names.split(',').any(|name| name == "memory"));
     v1.or_else(|| fields().find(|(names, _)| names.is_empty())).map(|(_, path)| path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn logs_that_there_is_no_room_for_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let out = dir.path().join("out.tar");
+        let logs = dir.path().join("pod/app");
+        fs::create_dir_all(&logs).unwrap();
+        for name in ["0.log", "1.log", "2.log"] {
+            fs::write(logs.join(name), "a line of a log\n".repeat(64)).unwrap();
+        }
+        let mut gathered = Gathered { room: 2500, ..Gathered::new(&out).unwrap() };
+        gathered.logs(&dir.path().join("pod"), "1").unwrap();
+        assert_eq!(
+            gathered.missing,
+            ["logs/pod1/app/0.log: the archive would be larger than 512 MiB"]
+        );
+        gathered.write(&out).unwrap();
+        let mut archive = tar::Archive::new(File::open(&out).unwrap());
+        let names = archive.entries().unwrap().map(|it| it.unwrap().path().unwrap().into_owned());
+        let names: Vec<_> = names.collect();
+        assert_eq!(names, [Path::new("logs/pod1/app/2.log"), Path::new("logs/pod1/app/1.log")]);
+    }
+
+    #[test]
+    fn the_body_of_a_key_in_a_log_does_not_get_into_the_archive() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("0.log");
+        let line = |text: &str| format!("2026-11-26T10:00:00.123456789Z stderr F {text}\n");
+        // Joined here, so that no scanner takes this file for a leak.
+        let label = |what: &str| line(&format!("-----{what} EC {}-----", "PRIVATE KEY"));
+        let body = line("MHcCAQEEIIrYSSNQFaA2Hwf1duRSxKtLYX5CB04fSeQ6tF1aY").repeat(3);
+        let all = format!("{}{body}{}{}", label("BEGIN"), label("END"), line("gc 1 @0.1s 2%: x"));
+        fs::write(&log, all).unwrap();
+        let text = end_of_log(&log).unwrap();
+        assert!(!text.contains("MHcC") && text.contains("gc 1 @0.1s"), "{text}");
+    }
 }

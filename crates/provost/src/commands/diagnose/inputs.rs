@@ -36,6 +36,10 @@ struct Form {
 const FORMS: &[Form] = &[
     Form { is: |head| head.is_folder, load: |it, path, content| it.folder(path, content) },
     Form {
+        is: |head| head.kind() == Some(Kind::Packed),
+        load: |it, path, content| it.packed(path, content),
+    },
+    Form {
         is: |head| head.kind() == Some(Kind::Archive),
         load: |it, path, content| it.archive(path, content),
     },
@@ -81,13 +85,15 @@ struct Content<'a> {
     size: u64,
     /// It lies in an archive, in which no other one is looked for.
     is_inside: bool,
+    /// It was compressed.
+    is_unpacked: bool,
 }
 
 impl<'a> Content<'a> {
     fn new(mut from: Box<dyn Read + 'a>, size: u64, is_inside: bool) -> io::Result<Self> {
         let mut head = Vec::new();
         from.by_ref().take(HEAD as u64).read_to_end(&mut head)?;
-        Ok(Self { head, rest: from, size, is_inside })
+        Ok(Self { head, rest: from, size, is_inside, is_unpacked: false })
     }
 
     fn read(self) -> impl Read + 'a {
@@ -102,6 +108,12 @@ impl<'a> Content<'a> {
             false => Ok(bytes),
         }
     }
+}
+
+/// A log without anything that is diagnosed.
+struct Nothing {
+    source: SourceId,
+    lines: u64,
 }
 
 /// Reads inputs into a world.
@@ -142,7 +154,10 @@ impl Loader<'_> {
         if self.follow {
             // It is a log; how it begins may be still to come.
             let rest = Box::new(Follow::open(Path::new(path), self.interrupt.flag())?);
-            return self.log(path, Content { head: Vec::new(), rest, size: 0, is_inside: false });
+            return self.log(
+                path,
+                Content { head: Vec::new(), rest, size: 0, is_inside: false, is_unpacked: false },
+            );
         }
         let file = File::open(Path::new(path))?;
         let size = file.metadata()?.len();
@@ -203,6 +218,20 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// What is compressed with gzip: an archive, a log that was rotated, or anything else.
+    fn packed(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+        if content.is_unpacked {
+            let source = self.source(path, SourceKind::Log);
+            let message = "is compressed twice, which is not read".to_owned();
+            self.problem(source, ProblemKind::Malformed, message, Some("gunzip it"));
+            return Ok(());
+        }
+        let is_inside = content.is_inside;
+        let from = Box::new(oom::unpacked(content.read()));
+        let content = Content::new(from, 0, is_inside)?;
+        self.content(path, Content { is_unpacked: true, ..content })
+    }
+
     fn archive(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
         let source = self.source(path, SourceKind::Cgroup);
         if content.is_inside {
@@ -221,8 +250,14 @@ impl Loader<'_> {
         for file in inside {
             let shown = format!("{path}/{}", file.path);
             let size = file.bytes.len() as u64;
-            let content = Content::new(Box::new(Cursor::new(file.bytes)), size, true)?;
-            self.content(&shown, content)?;
+            // One that cannot be read is no reason to leave out those behind it.
+            let read = Content::new(Box::new(Cursor::new(file.bytes)), size, true)
+                .and_then(|content| self.content(&shown, content));
+            if let Err(error) = read {
+                let source = self.source(&shown, SourceKind::Log);
+                let message = format!("cannot be read: {error}");
+                self.problem(source, ProblemKind::Unreadable, message, None);
+            }
         }
         Ok(())
     }
@@ -242,16 +277,25 @@ impl Loader<'_> {
     }
 
     fn objects(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+        let is_inside = content.is_inside;
         let content = content.whole()?;
         let file = ManifestFile {
             path: path.into(),
             shown: path.to_owned(),
             named: true,
-            content: Some(content),
+            content: Some(content.clone()),
         };
         let loaded = load_manifests(&[file], &mut self.world.sources, &Options::default());
-        self.world.problems.extend(loaded.problems);
         let (pods, events) = (oom::pods(&loaded.objects), oom::events(&loaded.objects));
+        if pods.is_empty() && events.is_empty() {
+            // A log may begin with an object that a program read.
+            let size = content.len() as u64;
+            let log = Content::new(Box::new(Cursor::new(content)), size, is_inside)?;
+            if self.read_log(path, log)?.is_ok() {
+                return Ok(());
+            }
+        }
+        self.world.problems.extend(loaded.problems);
         if pods.is_empty() && events.is_empty() {
             let source = self.source(path, SourceKind::Manifest);
             let help = "kubectl get pod NAME -o yaml, kubectl get events -o yaml";
@@ -317,10 +361,23 @@ impl Loader<'_> {
 
     /// Whatever a process or a kernel wrote, mixed with anything.
     fn log(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+        let is_inside = content.is_inside;
+        // Of an archive it was not said that there is anything in it.
+        if let Err(Nothing { source, lines }) = self.read_log(path, content)?
+            && !is_inside
+        {
+            let message = format!(
+                "holds no line that the runtime's tracing writes, neither a crash nor a dump of goroutines, and no kill for memory, in {lines} lines"
+            );
+            self.problem(source, ProblemKind::Malformed, message, Some(HOW));
+        }
+        Ok(())
+    }
+
+    fn read_log(&mut self, path: &str, content: Content<'_>) -> io::Result<Result<(), Nothing>> {
         let source = self.source(path, SourceKind::Log);
         let bar = self.bar(content.size);
         let stopped = self.interrupt.flag();
-        let is_inside = content.is_inside;
         let is_kernel = oom::kind(&content.head) == Some(Kind::KernelLog);
         let mut watched = Watched::new(content.read());
         let log = runtime_log::read(source, &mut watched, &|bytes| {
@@ -337,14 +394,10 @@ impl Loader<'_> {
         }
         if is_kernel || !kernel.reports.is_empty() {
             self.world.memory.logs.push(kernel);
-        } else if !is_runtime && !is_inside {
-            // Of an archive it was not said that there is anything in it.
-            let message = format!(
-                "holds no line that the runtime's tracing writes, neither a crash nor a dump of goroutines, and no kill for memory, in {lines} lines"
-            );
-            self.problem(source, ProblemKind::Malformed, message, Some(HOW));
+        } else if !is_runtime {
+            return Ok(Err(Nothing { source, lines }));
         }
-        Ok(())
+        Ok(Ok(()))
     }
 }
 

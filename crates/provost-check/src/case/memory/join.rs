@@ -1,0 +1,266 @@
+//! Which kill, status, cgroup and log are of one container.
+
+use std::borrow::Borrow;
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
+use std::hash::Hash;
+
+use super::{Kill, MemoryCase};
+use crate::case::Joined;
+use crate::facts::oom::{ContainerStatus, Group, Identity, Pod};
+use crate::facts::runtime_log::RuntimeLog;
+
+/// Cases whose victim's cgroup has the same name as a group, which are compared with it.
+const MOST_NAMESAKES: usize = 1024;
+
+/// Cases by what names them, in order.
+struct Index<K>(HashMap<K, VecDeque<usize>>);
+
+impl<K: Hash + Eq> Index<K> {
+    fn new() -> Self {
+        Self(HashMap::new())
+    }
+
+    fn add(&mut self, key: K, case: usize) {
+        self.0.entry(key).or_default().push_back(case);
+    }
+
+    /// The first that is not taken. One that is stays so.
+    fn first<Q: Hash + Eq + ?Sized>(
+        &mut self,
+        key: &Q,
+        taken: impl Fn(usize) -> bool,
+    ) -> Option<usize>
+    where
+        K: Borrow<Q>,
+    {
+        let cases = self.0.get_mut(key)?;
+        while cases.front().is_some_and(|case| taken(*case)) {
+            cases.pop_front();
+        }
+        cases.front().copied()
+    }
+}
+
+/// Every container that something is known of, in the order of logs, pods and groups.
+pub fn cases<'w>(joined: &'w Joined<'w>) -> Vec<MemoryCase<'w>> {
+    let mut cases = kills(joined);
+    let killed = cases.len();
+    statuses(joined, &mut cases);
+    let places: HashSet<String> = cases
+        .iter()
+        .take(killed)
+        .filter(|(identity, case)| case.status.is_none() && identity.is_pod())
+        .filter_map(|(identity, _)| identity.pod.clone())
+        .collect();
+    let mut reports = joined.world.memory.logs.iter().flat_map(|log| &log.reports);
+    let is_unnamed = reports.any(|report| report.victim_group.is_none());
+    for (_, case) in &mut cases {
+        let uid = case.status.and_then(|(pod, _)| pod.uid.as_ref());
+        case.unplaced = is_unnamed || uid.is_some_and(|uid| places.contains(uid));
+    }
+    groups(joined, &mut cases);
+    if let [process] = joined.world.memory.processes.as_slice() {
+        if cases.is_empty() {
+            cases.push((Identity::default(), MemoryCase::new(joined)));
+        }
+        // Of several it is not known whose it is.
+        if let [(_, case)] = cases.as_mut_slice() {
+            case.process = Some(process);
+        }
+    }
+    lives(joined, &mut cases);
+    cases.into_iter().map(|(_, case)| case).collect()
+}
+
+type Known<'w> = (Identity, MemoryCase<'w>);
+
+fn kills<'w>(joined: &'w Joined<'w>) -> Vec<Known<'w>> {
+    let mut cases: Vec<Known<'w>> = Vec::new();
+    let mut by_path: HashMap<&str, usize> = HashMap::new();
+    for log in &joined.world.memory.logs {
+        for report in &log.reports {
+            let path = report.victim_group.as_deref();
+            let kill = Kill { log, report };
+            let known = path.and_then(|path| by_path.get(path));
+            if let Some((_, case)) = known.and_then(|at| cases.get_mut(*at)) {
+                case.kills.push(kill);
+                continue;
+            }
+            if let Some(path) = path {
+                by_path.insert(path, cases.len());
+            }
+            let identity = path.map(Identity::of).unwrap_or_default();
+            cases.push((identity, MemoryCase { kills: vec![kill], ..MemoryCase::new(joined) }));
+        }
+    }
+    cases
+}
+
+fn ids(status: &ContainerStatus) -> impl Iterator<Item = &String> {
+    status.ends.iter().map(|end| &end.id).chain([&status.id]).flatten()
+}
+
+/// The UID of a pod that has no other container.
+fn uid_of_one(pod: &Pod) -> Option<&String> {
+    pod.uid.as_ref().filter(|_| pod.containers.len() == 1)
+}
+
+fn statuses<'w>(joined: &'w Joined<'w>, cases: &mut Vec<Known<'w>>) {
+    let killed = cases.len();
+    let (mut by_container, mut by_pod, mut by_pod_alone) =
+        (Index::new(), Index::new(), Index::new());
+    for (at, (identity, _)) in cases.iter().enumerate() {
+        if let Some(container) = &identity.container {
+            by_container.add(container.clone(), at);
+        }
+        if let Some(pod) = &identity.pod {
+            by_pod.add(pod.clone(), at);
+            if identity.is_pod() {
+                by_pod_alone.add(pod.clone(), at);
+            }
+        }
+    }
+    let pods = joined.world.memory.pods.iter();
+    let all: Vec<_> =
+        pods.flat_map(|pod| pod.containers.iter().map(move |status| (pod, status))).collect();
+    let dead = |status: &ContainerStatus| {
+        status.ends.iter().any(|end| end.exit_code.value == 137 || end.reason() == "OOMKilled")
+    };
+    let one_dead = all.iter().filter(|(_, status)| dead(status)).count() == 1;
+    for (pod, status) in all {
+        let taken = |at: usize| cases.get(at).is_none_or(|(_, case)| case.status.is_some());
+        let by_id = ids(status).filter_map(|id| by_container.first(id.as_str(), taken)).min();
+        // A container without an ID is another one, or one that has gone since: of before the last restart there
+        // is nothing.
+        let has_id = ids(status).next().is_some();
+        let by_uid = uid_of_one(pod).and_then(|uid| match has_id {
+            true => by_pod_alone.first(uid.as_str(), taken),
+            false => by_pod.first(uid.as_str(), taken),
+        });
+        let named = by_id.into_iter().chain(by_uid).min();
+        let alone = || {
+            let (identity, case) = cases.first()?;
+            let only = killed == 1 && one_dead && dead(status);
+            (only && identity.is_empty() && case.status.is_none()).then_some(0)
+        };
+        let at = named.or_else(alone);
+        match at.and_then(|at| cases.get_mut(at)) {
+            Some((_, case)) => {
+                case.status = Some((pod, status));
+                case.presumed |= named.is_none();
+            }
+            None => {
+                let identity = Identity { container: status.id.clone(), pod: pod.uid.clone() };
+                let case = MemoryCase { status: Some((pod, status)), ..MemoryCase::new(joined) };
+                cases.push((identity, case));
+            }
+        }
+    }
+}
+
+/// The last part of a path.
+fn name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or_default()
+}
+
+fn groups<'w>(joined: &'w Joined<'w>, cases: &mut Vec<Known<'w>>) {
+    let groups = joined.world.memory.groups.as_slice();
+    let subjects = cases.len();
+    let mut by_name: HashMap<&str, Vec<(usize, &str)>> = HashMap::new();
+    let (mut by_container, mut by_pod, mut by_pod_without_id) =
+        (Index::new(), Index::new(), Index::new());
+    for (at, (identity, case)) in cases.iter().enumerate() {
+        if let Some(victim) = case.kill().and_then(|kill| kill.report.victim_group.as_deref()) {
+            by_name.entry(name(victim)).or_default().push((at, victim));
+        }
+        if let Some(container) = &identity.container {
+            by_container.add(container.clone(), at);
+        }
+        let Some((pod, status)) = case.status else { continue };
+        for id in ids(status).filter(|id| Some(*id) != identity.container.as_ref()) {
+            by_container.add(id.clone(), at);
+        }
+        if let Some(uid) = uid_of_one(pod) {
+            by_pod.add(uid.clone(), at);
+            if ids(status).next().is_none() {
+                by_pod_without_id.add(uid.clone(), at);
+            }
+        }
+    }
+    for group in groups {
+        let path = group.level.path.as_str();
+        let identity = Identity::of(path);
+        let taken = |at: usize| cases.get(at).is_none_or(|(_, case)| case.group.is_some());
+        let namesakes = by_name.get(name(path)).map(Vec::as_slice).unwrap_or_default();
+        let by_path = namesakes
+            .iter()
+            .take(MOST_NAMESAKES)
+            .find(|(at, victim)| !taken(*at) && is_same_path(path, victim))
+            .map(|(at, _)| *at);
+        let by_id = identity.container.as_deref();
+        let by_id = by_id.and_then(|id| by_container.first(id, taken));
+        let by_uid = identity.pod.as_deref().and_then(|uid| match identity.is_pod() {
+            true => by_pod.first(uid, taken),
+            false => by_pod_without_id.first(uid, taken),
+        });
+        let named = by_path.into_iter().chain(by_id).chain(by_uid).min();
+        // A folder that was copied has lost its place.
+        let only = || {
+            let (_, case) = cases.first()?;
+            let one = subjects == 1 && groups.len() == 1 && case.group.is_none();
+            (one && identity.is_empty() && may_be(case, group)).then_some(0)
+        };
+        let at = named.or_else(only);
+        match at.and_then(|at| cases.get_mut(at)) {
+            Some((_, case)) => {
+                case.group = Some(group);
+                case.presumed |= named.is_none();
+            }
+            None => {
+                let case = MemoryCase { group: Some(group), ..MemoryCase::new(joined) };
+                cases.push((identity, case));
+            }
+        }
+    }
+}
+
+/// Finds the log of the Go runtime: the only one of the only container, or the only one whose path names the pod.
+fn lives<'w>(joined: &'w Joined<'w>, cases: &mut [Known<'w>]) {
+    let logs = joined.world.logs.as_slice();
+    if let ([(_, case)], [log]) = (&mut *cases, logs) {
+        case.life = log.lives.last().map(|life| (log, life));
+        return;
+    }
+    let mut of_pods: BTreeMap<String, Vec<&'w RuntimeLog>> = BTreeMap::new();
+    for log in logs {
+        if let Some(pod) = Identity::of(&joined.world.sources.get(log.source).path).pod {
+            of_pods.entry(pod).or_default().push(log);
+        }
+    }
+    let mut by_pod: HashMap<String, Vec<usize>> = HashMap::new();
+    for (at, (identity, _)) in cases.iter().enumerate() {
+        if let Some(pod) = &identity.pod {
+            by_pod.entry(pod.clone()).or_default().push(at);
+        }
+    }
+    for (pod, logs) in of_pods {
+        // Which container, or which of its lives, is not known.
+        if let (Some([at]), [log]) = (by_pod.get(&pod).map(Vec::as_slice), logs.as_slice())
+            && let Some((_, case)) = cases.get_mut(*at)
+        {
+            case.life = log.lives.last().map(|life| (*log, life));
+        }
+    }
+}
+
+fn is_same_path(path: &str, victim: &str) -> bool {
+    // What was copied has lost the beginning.
+    path.len() > 1 && victim.ends_with(path)
+}
+
+/// Nothing of a group speaks against a kill or container: its limit, if both are known.
+fn may_be(case: &MemoryCase<'_>, group: &Group) -> bool {
+    let limits = group.limit().into_iter().chain(group.tightest_parent().map(|(_, limit)| limit));
+    let limits: Vec<u64> = limits.collect();
+    case.limit().is_none_or(|limit| limits.is_empty() || limits.contains(&limit))
+}
