@@ -127,7 +127,10 @@ pub fn is_partly_written(value: &str) -> bool {
     }
     let mut found = false;
     loop {
-        let at = ["$(", "${"].iter().filter_map(|mark| rest.find(mark)).min();
+        // One search for both: that for a mark which is nowhere would go to the end each time.
+        let bytes = rest.as_bytes();
+        let begins = |at: &usize| matches!(bytes.get(at + 1), Some(b'(' | b'{'));
+        let at = memchr::memchr_iter(b'$', bytes).find(begins);
         let part = &rest[..at.unwrap_or(rest.len())];
         let structure = |c: char| c.is_whitespace() || ":=;,&|()<>\"'`".contains(c);
         if part.starts_with('/') || part.contains(structure) {

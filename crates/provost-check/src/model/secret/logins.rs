@@ -79,7 +79,11 @@ pub(super) fn netrc(text: &str, spans: &mut Vec<Range<usize>>) {
             // `\nmachine`
             let escaped = at.checked_sub(2).is_some_and(|from| bytes[from..at] == *b"\\n");
             let within = !escaped && at.checked_sub(1).is_some_and(letter);
-            if !within && !letter(at + word.len()) {
+            // `by default` is said in sentences; the entry begins a line or what is printed.
+            let begins =
+                escaped || at.checked_sub(1).is_none_or(|before| b"\n\"'".contains(&bytes[before]));
+            let entry = word == "machine" || begins;
+            if entry && !within && !letter(at + word.len()) {
                 machine(text, at + word.len(), word == "machine", spans);
             }
         }
