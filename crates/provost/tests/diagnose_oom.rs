@@ -129,7 +129,7 @@ fn a_log_that_was_rotated_is_unpacked() {
     let run = dir.provost(&["diagnose", "oom", "kern.log.1.gz", "--format", "json"]);
     assert_eq!(findings(&run), BTreeSet::from([CONTAINER.to_owned()]), "{run}");
     let run = dir.provost(&["diagnose", "oom", "torn.gz"]);
-    assert!(run.code != 0 && run.err.contains("cannot be read"), "{run}");
+    assert!(run.code != 0 && run.to_string().contains("cannot be read"), "{run}");
 }
 
 #[test]

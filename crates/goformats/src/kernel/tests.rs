@@ -54,6 +54,9 @@ fn a_report_of_version_1_is_read_whole() {
     assert_eq!(report.page(), Some(4096));
 }
 
+/// How a logger writes a line of that time and text.
+type Form<'a> = &'a dyn Fn(&str, &str) -> String;
+
 #[test]
 fn whatever_stands_before_the_lines_does_not_matter() {
     let plain = reports(V1);
@@ -64,7 +67,7 @@ fn whatever_stands_before_the_lines_does_not_matter() {
         });
         lines.collect()
     };
-    let forms: [(&str, &dyn Fn(&str, &str) -> String); 10] = [
+    let forms: [(&str, Form<'_>); 10] = [
         ("dmesg -t", &|_, text| text.to_owned()),
         ("dmesg -T", &|_, text| format!("[Thu Nov 26 15:30:00 2026] {text}")),
         ("dmesg -r", &|stamp, text| format!("<6>[{stamp}] {text}")),

@@ -95,6 +95,9 @@ fn body(line: &str) -> String {
 mod tests {
     use super::*;
 
+    /// How a runtime writes a line.
+    type Wrap<'a> = &'a dyn Fn(&str) -> String;
+
     fn shown(lines: &[String]) -> String {
         let mut state = Lines::default();
         lines.iter().map(|line| state.masked(line)).collect()
@@ -109,7 +112,7 @@ mod tests {
 
     #[test]
     fn a_key_over_several_lines_leaves_nothing_of_its_body() {
-        let wraps: [(&str, &dyn Fn(&str) -> String); 4] = [
+        let wraps: [(&str, Wrap<'_>); 4] = [
             ("plain", &|line| format!("{line}\n")),
             ("indented", &|line| format!("\t{line}\r\n")),
             ("CRI", &|line| format!("2026-11-26T10:00:00.123456789Z stderr F {line}\n")),

@@ -161,8 +161,11 @@ fn scheduled<'a>(of: &'a Sched, charts: &mut Vec<Chart<'a>>) {
     }
 }
 
+/// The name of a line, and its values.
+type Line = (String, Vec<f64>);
+
 /// Of heap sizes, what collections take of the CPU at several rates of allocation.
-fn foretold(gc: &Gc) -> Option<(Vec<f64>, Vec<(String, Vec<f64>)>)> {
+fn foretold(gc: &Gc) -> Option<(Vec<f64>, Vec<Line>)> {
     let load = gc.what_if.as_ref()?.load;
     let (least, most) = (load.live.max(1.0) * 1.01, load.live.max(1.0) * 6.0 + 8.0);
     let step = (most - least) / POINTS as f64;
