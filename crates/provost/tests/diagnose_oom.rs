@@ -42,8 +42,10 @@ fn diagnosed(name: &str, files: &[&str]) -> (BTreeSet<String>, Run) {
 
 const ALL: [&str; 3] = ["kernel.log", "cgroup.txt", "process.log"];
 
+type Ids = &'static [&'static str];
+
 /// Every scenario that was recorded, with all of its files, and with the kernel's log or the cgroup alone.
-const RECORDED: &[(&str, &[&str], &[&str], &[&str])] = &[
+const RECORDED: &[(&str, Ids, Ids, Ids)] = &[
     ("v1/leak-1.22.0", &[CONTAINER, NOT], &[CONTAINER], &[CONTAINER]),
     ("v1/leak-1.27.4", &[CONTAINER, NOT], &[CONTAINER], &[CONTAINER]),
     ("v1/burst-1.22.0", &[CONTAINER, SAVED], &[CONTAINER], &[CONTAINER]),

@@ -20,7 +20,10 @@ const UNSET: Variant = Variant::new(
     "env-read-but-unset",
     Level::Note,
     "a variable that the program's own code asks for and nothing sets",
-);
+)
+// Most variables have a default in the code, which cannot be seen.
+.off()
+.strict(Level::Note);
 
 /// A setting that was renamed in the program, or was never there.
 pub static RULE: Rule = Rule {
