@@ -13,6 +13,7 @@ pub mod buildinfo;
 pub mod counters;
 pub mod crash;
 pub mod cursor;
+mod digits;
 pub mod elf;
 pub mod exposition;
 pub mod godebug;

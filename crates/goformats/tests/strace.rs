@@ -1,6 +1,6 @@
 //! Logs that strace and perf wrote of Go programs.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "they are tests")]
+#![allow(clippy::unwrap_used, reason = "they are tests")]
 
 use std::collections::BTreeMap;
 use std::fs;

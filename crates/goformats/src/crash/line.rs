@@ -1,6 +1,7 @@
 //! One line, as the runtime prints it.
 
 use super::stack::Header;
+use crate::digits::number;
 
 /// Whether a line is one that only a crash or a dump begins with, so that a time before it was put there by
 /// whoever kept the log.
@@ -17,16 +18,6 @@ pub(crate) fn begins(text: &[u8]) -> bool {
 
 pub(super) const PANIC: &[u8] = b"panic: ";
 pub(super) const FATAL: &[u8] = b"fatal error: ";
-
-fn number(text: &[u8]) -> Option<(u64, &[u8])> {
-    let end = text.iter().position(|b| !b.is_ascii_digit()).unwrap_or(text.len());
-    let (digits, rest) = text.split_at_checked(end)?;
-    if digits.is_empty() || digits.len() > 19 {
-        return None;
-    }
-    let value = digits.iter().fold(0_u64, |n, b| n * 10 + u64::from(b - b'0'));
-    Some((value, rest))
-}
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

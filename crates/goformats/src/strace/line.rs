@@ -2,6 +2,8 @@
 
 use memchr::{memchr, memrchr_iter};
 
+use crate::digits::number;
+
 /// Which program wrote a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tool {
@@ -103,7 +105,7 @@ fn thread(text: &[u8]) -> (Option<u32>, &[u8]) {
         Some(rest) => (true, rest.trim_ascii_start()),
         None => (false, text),
     };
-    let Some((id, rest)) = digits(from) else { return none };
+    let Some((id, rest)) = number(from) else { return none };
     let rest = match rest.first() {
         Some(b'<') => match memchr(b'>', rest) {
             Some(end) => rest.get(end + 1..).unwrap_or_default(),
@@ -127,19 +129,10 @@ fn behind_id(rest: &[u8]) -> &[u8] {
     rest.trim_ascii_start()
 }
 
-/// A number at the front, and what follows it.
-fn digits(text: &[u8]) -> Option<(u64, &[u8])> {
-    let count = text.iter().take(20).take_while(|byte| byte.is_ascii_digit()).count();
-    let (number, rest) = text.split_at_checked(count)?;
-    let add = |sum: u64, digit: &u8| sum.checked_mul(10)?.checked_add(u64::from(digit - b'0'));
-    (count > 0).then_some(())?;
-    Some((number.iter().try_fold(0, add)?, rest))
-}
-
 /// Digits behind a point, as billionths.
 fn billionths(text: &[u8]) -> Option<(u64, &[u8])> {
     let count = text.iter().take(10).take_while(|byte| byte.is_ascii_digit()).count();
-    let (value, rest) = digits(text)?;
+    let (value, rest) = number(text)?;
     let missing = 9_u32.checked_sub(u32::try_from(count).ok()?)?;
     Some((value.checked_mul(10_u64.pow(missing))?, rest))
 }
@@ -155,7 +148,7 @@ fn stamp(text: &[u8]) -> (Option<Stamp>, &[u8]) {
 }
 
 fn known_stamp(text: &[u8]) -> Option<(Stamp, &[u8])> {
-    let (first, rest) = digits(text)?;
+    let (first, rest) = number(text)?;
     let (stamp, rest) = match rest.split_first()? {
         (b'.', rest) => {
             let (fraction, rest) = billionths(rest)?;
@@ -164,8 +157,8 @@ fn known_stamp(text: &[u8]) -> Option<(Stamp, &[u8])> {
             (if since { Stamp::Since(micros) } else { Stamp::Epoch(micros) }, rest)
         }
         (b':', rest) => {
-            let (minute, rest) = digits(rest)?;
-            let (second, rest) = digits(rest.strip_prefix(b":")?)?;
+            let (minute, rest) = number(rest)?;
+            let (second, rest) = number(rest.strip_prefix(b":")?)?;
             if first > 23 || minute > 59 || second > 60 {
                 return None;
             }
@@ -268,7 +261,7 @@ fn seconds(text: &[u8]) -> (&[u8], Option<u64>) {
         let at = rest.iter().rev().take(24).position(|byte| *byte == b'<')?;
         let from = rest.len().checked_sub(at + 1)?;
         let (front, time) = rest.split_at_checked(from)?;
-        let (whole, rest) = digits(time.strip_prefix(b"<")?)?;
+        let (whole, rest) = number(time.strip_prefix(b"<")?)?;
         let nanos = match rest.strip_prefix(b".") {
             Some(rest) => {
                 let (fraction, rest) = billionths(rest)?;

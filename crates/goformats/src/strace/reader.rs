@@ -94,7 +94,8 @@ pub struct Said<'a> {
     pub event: Event<'a>,
     /// Of which thread; none where the log does not name any.
     pub thread: Option<u32>,
-    /// When: microseconds since the first line that has a time. Of a call, when it began.
+    /// When: microseconds since the first line that has a time. Of a call, when it began; of one in two halves
+    /// with times of whole seconds, when it ended.
     pub at_us: Option<u64>,
     /// Line, from 1; of a call in two halves the first.
     pub number: u64,
@@ -133,13 +134,24 @@ pub struct Counts {
     pub cut: u64,
 }
 
+/// What a line tells beside its event.
+#[derive(Clone, Copy, Default)]
+struct At {
+    thread: Option<u32>,
+    at_us: Option<u64>,
+    /// The same where it is finer than whole seconds: two of those tell no duration.
+    fine_us: Option<u64>,
+    /// Line, from 1.
+    number: u64,
+    /// Bytes before that line.
+    offset: u64,
+}
+
 /// The front half of a call.
 struct Open {
     name: Box<str>,
     args: Vec<u8>,
-    at_us: Option<u64>,
-    number: u64,
-    offset: u64,
+    at: At,
 }
 
 /// Times of lines to one clock.
@@ -197,11 +209,12 @@ pub struct Reader {
     skipping: bool,
     /// Where it began.
     offset: u64,
-    open: FxHashMap<u32, Open>,
+    /// By thread; lines without one are those of one.
+    open: FxHashMap<Option<u32>, Open>,
     /// Both halves of the arguments.
     joined: Vec<u8>,
     /// What stands before words of strace's own in the middle of a line, and where that began.
-    torn: Option<(Vec<u8>, (u64, u64))>,
+    torn: Option<(Vec<u8>, At)>,
 }
 
 impl std::fmt::Debug for Reader {
@@ -277,33 +290,27 @@ impl Reader {
             self.counts.cut += 1;
             self.buffer.clear();
         }
-        if let Some((front, place)) = self.torn.take() {
+        if let Some((front, at)) = self.torn.take() {
             self.counts.text += 1;
-            self.give(Event::Text(&front), None, None, place, each);
+            at.give(Event::Text(&front), each);
         }
-        let mut open: Vec<(u32, Open)> = self.open.drain().collect();
-        open.sort_unstable_by_key(|(_, open)| open.number);
-        for (thread, open) in open {
-            let took = open.at_us.map(|at| self.clock.now.saturating_sub(at).saturating_mul(1000));
+        let mut open: Vec<Open> = self.open.drain().map(|(_, open)| open).collect();
+        open.sort_unstable_by_key(|open| open.at.number);
+        for Open { name, args, at } in open {
+            let took = at.fine_us.map(|us| self.clock.now.saturating_sub(us).saturating_mul(1000));
             self.counts.calls += 1;
             self.counts.open += 1;
-            let call = Call { name: &open.name, args: &open.args, result: b"?", took, open: true };
-            each(Said {
-                event: Event::Call(call),
-                thread: (thread != NO_THREAD).then_some(thread),
-                at_us: open.at_us,
-                number: open.number,
-                offset: open.offset,
-            });
+            let call = Call { name: &name, args: &args, result: b"?", took, open: true };
+            At { at_us: at.fine_us, ..at }.give(Event::Call(call), each);
         }
     }
 
     fn line(&mut self, text: &[u8], each: &mut impl FnMut(Said<'_>)) {
         self.counts.lines += 1;
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        let place = (self.counts.lines, self.offset);
+        let at = At { number: self.counts.lines, offset: self.offset, ..At::default() };
         let Some((mut front, began)) = self.torn.take() else {
-            self.whole(text, place, each);
+            self.whole(text, at, each);
             return;
         };
         front.extend_from_slice(text.get(..text.len().min(self.limits.line)).unwrap_or_default());
@@ -311,7 +318,7 @@ impl Reader {
     }
 
     /// A line without what was written into it.
-    fn whole(&mut self, text: &[u8], place: (u64, u64), each: &mut impl FnMut(Said<'_>)) {
+    fn whole(&mut self, text: &[u8], at: At, each: &mut impl FnMut(Said<'_>)) {
         let strace = match self.tool {
             Some(Tool::Perf | Tool::PerfSummary) => None,
             _ => line::read(text),
@@ -323,9 +330,9 @@ impl Reader {
             if line.body != Body::Note {
                 self.tool = Some(Tool::Strace);
             }
-            // Two times of whole seconds tell no duration.
-            let fine = at_us.filter(|_| !matches!(line.stamp, Some(Stamp::Seconds(_))));
-            self.body(text, line.thread, at_us, fine, line.body, place, each);
+            let fine_us = at_us.filter(|_| !matches!(line.stamp, Some(Stamp::Seconds(_))));
+            let at = At { thread: line.thread, at_us, fine_us, ..at };
+            self.body(text, line.body, at, each);
             return;
         }
         let perf = match self.tool {
@@ -337,142 +344,101 @@ impl Reader {
             self.counts.stamped += u64::from(line.at_us.is_some());
             let at_us = line.at_us;
             self.clock.now = self.clock.now.max(at_us.unwrap_or_default());
-            self.body(text, line.thread, at_us, at_us, line.body, place, each);
+            let at = At { thread: line.thread, at_us, fine_us: at_us, ..at };
+            self.body(text, line.body, at, each);
             return;
         }
         // On a terminal strace says that it follows a new thread while the line of the `clone` is half written.
-        if let Some(at) = memmem::find(text, ATTACHED)
+        if let Some(torn) = memmem::find(text, ATTACHED)
             && text.ends_with(b" attached")
             && text.len() <= self.limits.line
-            && let Some((front, note)) = text.split_at_checked(at)
+            && let Some((front, note)) = text.split_at_checked(torn)
         {
-            self.torn = Some((front.to_vec(), place));
-            self.give(Event::Note(note), None, None, place, each);
+            self.torn = Some((front.to_vec(), at));
+            at.give(Event::Note(note), each);
             return;
         }
         if self.tool.is_none() {
             self.tool = summary(text);
         }
         self.counts.text += 1;
-        self.give(Event::Text(text), None, None, place, each);
+        at.give(Event::Text(text), each);
     }
 
-    #[allow(clippy::too_many_arguments, reason = "they are the parts of one line")]
-    fn body(
-        &mut self,
-        text: &[u8],
-        thread: Option<u32>,
-        at_us: Option<u64>,
-        fine_us: Option<u64>,
-        body: Body<'_>,
-        place: (u64, u64),
-        each: &mut impl FnMut(Said<'_>),
-    ) {
-        self.counts.threaded += u64::from(thread.is_some());
-        let key = thread.unwrap_or(NO_THREAD);
+    fn body(&mut self, text: &[u8], body: Body<'_>, at: At, each: &mut impl FnMut(Said<'_>)) {
+        self.counts.threaded += u64::from(at.thread.is_some());
         match body {
             Body::Whole { name, args, tail } => {
                 // A call that others interrupted is not left open by the next one of its thread.
-                self.open.remove(&key);
+                self.open.remove(&at.thread);
                 let name = restarted(name, args);
-                self.call(Half { name, args, at_us, place }, tail, None, thread, each);
+                self.call(name, args, tail, at, each);
             }
             Body::Begun { name, args } => {
                 let name = restarted(name, args);
                 let kept = args.get(..args.len().min(self.limits.args)).unwrap_or_default();
-                if self.open.len() < self.limits.threads || self.open.contains_key(&key) {
-                    let (number, offset) = place;
-                    let open = Open {
-                        name: Box::from(name),
-                        args: kept.to_vec(),
-                        at_us: fine_us,
-                        number,
-                        offset,
-                    };
-                    self.open.insert(key, open);
+                if self.open.len() < self.limits.threads || self.open.contains_key(&at.thread) {
+                    let open = Open { name: Box::from(name), args: kept.to_vec(), at };
+                    self.open.insert(at.thread, open);
                 }
-                self.give(Event::Begun { name, args }, thread, at_us, place, each);
+                at.give(Event::Begun { name, args }, each);
             }
             Body::Resumed { name, args, tail } => {
-                let open = self.open.remove(&key);
-                match open.filter(|open| name.is_empty() || *open.name == *name) {
-                    Some(open) => {
-                        self.counts.halves += 1;
-                        let mut joined = std::mem::take(&mut self.joined);
-                        joined.clear();
-                        joined.extend_from_slice(&open.args);
-                        joined.extend_from_slice(args);
-                        let half = Half {
-                            name: &open.name,
-                            args: &joined,
-                            at_us: open.at_us.or(at_us),
-                            place: (open.number, open.offset),
-                        };
-                        // perf's time of the second half is that of the first.
-                        let since = match self.tool {
-                            Some(Tool::Perf) => None,
-                            _ => fine_us.zip(open.at_us).map(|(end, at)| end.saturating_sub(at)),
-                        };
-                        self.call(half, tail, since, thread, each);
-                        self.joined = joined;
-                    }
-                    None => {
-                        self.counts.orphans += 1;
-                        let half = Half { name, args, at_us, place };
-                        self.call(half, tail, None, thread, each);
-                    }
-                }
+                let open = self.open.remove(&at.thread);
+                // One that restarts another is open by the other's name.
+                let is_any = matches!(name, "" | "restart_syscall");
+                let Some(open) = open.filter(|open| is_any || *open.name == *name) else {
+                    self.counts.orphans += 1;
+                    self.call(name, args, tail, at, each);
+                    return;
+                };
+                self.counts.halves += 1;
+                let mut joined = std::mem::take(&mut self.joined);
+                joined.clear();
+                joined.extend_from_slice(&open.args);
+                joined.extend_from_slice(args);
+                // perf's time of the second half is that of the first.
+                let since_us = match self.tool {
+                    Some(Tool::Perf) => None,
+                    _ => at.fine_us.zip(open.at.fine_us).map(|(end, at)| end.saturating_sub(at)),
+                };
+                let took = tail.took.or(since_us.map(|us| us.saturating_mul(1000)));
+                let began = At { at_us: open.at.fine_us.or(at.at_us), ..open.at };
+                self.call(&open.name, &joined, Tail { took, ..tail }, began, each);
+                self.joined = joined;
             }
             Body::Signal(name) => {
                 self.counts.signals += 1;
-                self.give(Event::Signal(name), thread, at_us, place, each);
+                at.give(Event::Signal(name), each);
             }
             Body::Ended(end) => {
-                self.open.remove(&key);
-                self.give(Event::Ended(end), thread, at_us, place, each);
+                self.open.remove(&at.thread);
+                at.give(Event::Ended(end), each);
             }
-            Body::Note => self.give(Event::Note(text), thread, at_us, place, each),
+            Body::Note => at.give(Event::Note(text), each),
         }
     }
 
     fn call(
         &mut self,
-        half: Half<'_>,
-        tail: Tail<'_>,
-        since_us: Option<u64>,
-        thread: Option<u32>,
+        name: &str,
+        args: &[u8],
+        Tail { result, took }: Tail<'_>,
+        at: At,
         each: &mut impl FnMut(Said<'_>),
     ) {
-        let took = tail.took.or(since_us.map(|us| us.saturating_mul(1000)));
         self.counts.calls += 1;
         self.counts.untimed += u64::from(took.is_none());
-        let Half { name, args, at_us, place } = half;
-        let call = Call { name, args, result: tail.result, took, open: false };
-        self.give(Event::Call(call), thread, at_us, place, each);
+        at.give(Event::Call(Call { name, args, result, took, open: false }), each);
     }
+}
 
-    fn give(
-        &self,
-        event: Event<'_>,
-        thread: Option<u32>,
-        at_us: Option<u64>,
-        (number, offset): (u64, u64),
-        each: &mut impl FnMut(Said<'_>),
-    ) {
+impl At {
+    fn give(self, event: Event<'_>, each: &mut impl FnMut(Said<'_>)) {
+        let Self { thread, at_us, number, offset, .. } = self;
         each(Said { event, thread, at_us, number, offset });
     }
 }
-
-/// What is known of a call but its end.
-struct Half<'a> {
-    name: &'a str,
-    args: &'a [u8],
-    at_us: Option<u64>,
-    place: (u64, u64),
-}
-
-/// Lines without a thread are those of one; no thread has this number.
-const NO_THREAD: u32 = 0;
 
 const ATTACHED: &[u8] = b"strace: Process ";
 

@@ -152,6 +152,19 @@ fn a_restarted_call_bears_the_name_of_the_one_it_restarts() {
     assert!(told(log)[0].starts_with("1:-@- nanosleep("), "{:?}", told(log));
 }
 
+/// Its second half has the name that the first one no longer had, and was taken for another call's.
+#[test]
+fn a_restarted_call_in_two_halves_is_one() {
+    let log = "\
+7 1795709190.0 restart_syscall(<... resuming interrupted nanosleep ...> <unfinished ...>
+8 1795709190.1 close(3) = 0
+7 1795709190.5 <... restart_syscall resumed>) = 0
+";
+    let (told, counts) = read(log, Limits::DEFAULT);
+    assert_eq!(told[2], "1:7@0 nanosleep(<... resuming interrupted nanosleep ...>) 0 500000000");
+    assert_eq!((counts.halves, counts.orphans), (1, 0));
+}
+
 #[test]
 fn signals_ends_and_words_of_the_tool() {
     let log = "\
