@@ -384,13 +384,22 @@ fn serde_like(line: &str) -> String {
     line.replace('\\', "\\\\").replace('"', "\\\"").replace('\t', "\\t").replace('<', "\\u003c")
 }
 
-/// Cut off anywhere, and with any line missing, a log is read to its end.
+/// Cut off anywhere it gives the goroutines before the cut, and with any line missing all but one.
 #[test]
 fn cut_logs() {
-    for name in ["mutex", "overflow", "quit-labels", "dump-1-labels"] {
+    for name in ["mutex", "overflow", "quit-labels", "dump-1-labels", "dump-2-labels"] {
         let text = std::fs::read(fixtures().join("1.27").join(format!("{name}.log"))).unwrap();
+        // Profiles have no numbers of goroutines.
+        let goroutines = |text: &[u8]| -> (Vec<u64>, u64) {
+            let dumps = read(text);
+            let ids = dumps.iter().flat_map(|dump| &dump.headers).map(|header| header.id).collect();
+            (ids, dumps.iter().map(|dump| dump.groups.total).sum())
+        };
+        let (whole, total) = goroutines(&text);
+        assert!(total > 0, "{name}");
         for end in (0..text.len()).step_by(61) {
-            read(&text[..end]);
+            let (ids, some) = goroutines(&text[..end]);
+            assert!(whole.starts_with(&ids) && some <= total, "{name} {end}: {ids:?} {some}");
         }
         let lines: Vec<&[u8]> = text.split_inclusive(|b| *b == b'\n').collect();
         for missing in (0..lines.len()).step_by(7) {
@@ -400,7 +409,9 @@ fn cut_logs() {
                 .filter(|(at, _)| *at != missing)
                 .flat_map(|(_, line)| line.iter().copied())
                 .collect();
-            read(&rest);
+            let (ids, some) = goroutines(&rest);
+            assert!(ids.len() + 1 >= whole.len() && some <= total, "{name} {missing}: {ids:?}");
+            assert!(ids.iter().all(|id| whole.contains(id)), "{name} {missing}: {ids:?}");
         }
     }
 }

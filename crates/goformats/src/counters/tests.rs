@@ -1,7 +1,5 @@
 //! What no recorded file shows.
 
-#![allow(clippy::unwrap_used, reason = "they are tests")]
-
 use super::{Counter, Form, form, read};
 
 #[test]

@@ -161,15 +161,8 @@ impl Groups {
     }
 }
 
-/// Whether two groups of different dumps have the same stack and state.
-impl PartialEq<Goroutine<'_>> for Group {
-    fn eq(&self, other: &Goroutine<'_>) -> bool {
-        same(self, other, other.header.map_or("", |header| header.state.as_str()))
-    }
-}
-
 impl Group {
-    /// What tells it from other groups, in any dump of the same program.
+    /// Whether two groups of different dumps have the same stack and state.
     pub fn is_like(&self, other: &Self) -> bool {
         self.key == other.key
             && self.state == other.state

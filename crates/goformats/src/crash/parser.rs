@@ -1,11 +1,15 @@
 //! From lines to causes and goroutines.
 
+mod causes;
+mod open;
+
 use memchr::memmem::Finder;
 
-use super::cause::{Cause, Ended, Panicked, Signalled};
+use self::causes::MOST_NOTES;
+use self::open::Open;
+use super::cause::{Cause, Ended, Signalled};
 use super::line::{self, FATAL, PANIC};
-use super::stack::{Goroutine, Header, Raw, Stack};
-use super::thrown;
+use super::stack::{Goroutine, Stack};
 
 /// How much is kept of what a crash says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,17 +35,8 @@ impl Default for Limits {
     }
 }
 
-/// Lines behind `panic:` in which goroutines may begin: before Go 1.23 a value is printed as it is.
-const MOST_LINES: u32 = 256;
 /// Lines of others that may stand in a dump before it is taken to be over.
 const MOST_FOREIGN: u32 = 256;
-/// The same inside of one stack.
-const MOST_WITHIN: u32 = 64;
-/// Lines of the runtime's before a fatal error that are kept, and for how many lines.
-const MOST_NOTES: usize = 8;
-const NOTES_LAST: u64 = 16;
-/// Bytes of one of those.
-const LONGEST_NOTE: usize = 256;
 
 /// What a log says.
 #[derive(Debug)]
@@ -72,29 +67,6 @@ struct At<'t> {
     line: u64,
     offset: u64,
     time: Option<&'t str>,
-}
-
-/// A goroutine whose stack is being read.
-#[derive(Default)]
-struct Open {
-    header: Option<Header>,
-    count: u64,
-    line: u64,
-    offset: u64,
-    elided: u64,
-    unavailable: bool,
-    begins: bool,
-    /// `runtime stack:`, and what a crashing thread repeats.
-    unsaid: bool,
-    /// A call whose place has not come.
-    call: Option<(std::ops::Range<usize>, std::ops::Range<usize>)>,
-    /// The `go` statement's place is next.
-    created: Option<std::ops::Range<usize>>,
-    /// Frames of goroutines that started this one follow.
-    ancestors: bool,
-    /// What was said before it, which its stack confirms.
-    cause: Option<Cause>,
-    foreign: u32,
 }
 
 /// What a dump is of.
@@ -208,106 +180,6 @@ impl Parser {
         self.dump = Dump::None;
     }
 
-    /// Whether that is a line of the open goroutine's.
-    fn within(&mut self, text: &[u8], each: &mut impl FnMut(Said<'_>)) -> bool {
-        let limits = self.limits;
-        let Some(open) = &mut self.open else { return false };
-        let room = self.stack.frames.len() < limits.frames && !open.ancestors;
-        if self.dump == Dump::Profile {
-            match line::record(text) {
-                Some(Some((func, file, number))) if room => {
-                    let func = self.stack.keep(func, limits.name);
-                    let file = self.stack.keep(file, limits.name);
-                    self.stack.frames.push(Raw { func, args: 0..0, file, line: number });
-                }
-                Some(Some(_)) => open.elided = open.elided.saturating_add(1),
-                Some(None) => {}
-                None if text.starts_with(b"# labels: ") => {}
-                None => {
-                    self.close(each);
-                    return text.is_empty();
-                }
-            }
-            return true;
-        }
-        if text.first() == Some(&b'\t') {
-            if text == b"\tgoroutine running on other thread; stack unavailable" {
-                open.unavailable = true;
-                open.foreign = 0;
-                return true;
-            }
-            if let Some((file, number)) = line::place(text) {
-                open.foreign = 0;
-                if let Some(func) = open.created.take() {
-                    if !open.ancestors && self.stack.created.is_none() {
-                        let file = self.stack.keep(file, limits.name);
-                        self.stack.created = Some(Raw { func, args: 0..0, file, line: number });
-                    }
-                    return true;
-                }
-                if let Some((func, args)) = open.call.take() {
-                    let file = self.stack.keep(file, limits.name);
-                    self.stack.frames.push(Raw { func, args, file, line: number });
-                }
-                return true;
-            }
-        }
-        if text.is_empty() {
-            self.close(each);
-            return true;
-        }
-        if let Some((func, args)) = line::call(text) {
-            open.foreign = 0;
-            if let Some((func, args)) = open.call.take() {
-                self.stack.frames.push(Raw { func, args, file: 0..0, line: 0 });
-            }
-            if room {
-                open.call = Some((self.stack.keep(func, limits.name), self.stack.keep(args, 128)));
-            } else if !open.ancestors {
-                open.elided = open.elided.saturating_add(1);
-            }
-            return true;
-        }
-        if let Some((func, by)) = line::created(text) {
-            open.foreign = 0;
-            // A goroutine was started once; of what says it again, nothing is kept.
-            if open.ancestors || open.created.is_some() || self.stack.created.is_some() {
-                open.created.get_or_insert(0..0);
-            } else {
-                open.created = Some(self.stack.keep(func, limits.name));
-                self.stack.by = by;
-            }
-            return true;
-        }
-        if let Some(count) = line::elided(text) {
-            open.elided = open.elided.saturating_add(count);
-            return true;
-        }
-        if line::is_ancestor(text) {
-            open.ancestors = true;
-            return true;
-        }
-        if text.starts_with(b"non-Go function at pc=0x") {
-            if room {
-                let func = self.stack.keep(b"non-Go function", limits.name);
-                self.stack.frames.push(Raw { func, args: 0..0, file: 0..0, line: 0 });
-            }
-            return true;
-        }
-        if line::begins(text) || text == b"runtime stack:" || text == b"-----" {
-            self.close(each);
-            return false;
-        }
-        open.foreign += 1;
-        // A process that ends says so while others still write; a stack that was asked for is printed at once,
-        // with whatever the program says next behind it.
-        if open.foreign > MOST_WITHIN || self.dump != Dump::Ended {
-            self.close(each);
-            return false;
-        }
-        true
-    }
-
     /// Whether something begins with that line.
     fn starts(&mut self, text: &[u8], at: At<'_>, each: &mut impl FnMut(Said<'_>)) -> bool {
         match text.first() {
@@ -328,8 +200,7 @@ impl Parser {
             Some(b'0'..=b'9') if self.dump == Dump::Profile => {
                 if let Some(count) = line::counted(text) {
                     self.stack.clear();
-                    let (line, offset) = (at.line, at.offset);
-                    self.open = Some(Open { count, line, offset, ..Open::default() });
+                    self.open = Some(Open::entry(count, at));
                     return true;
                 }
             }
@@ -357,7 +228,7 @@ impl Parser {
                 if text == b"runtime stack:" && (self.cause.is_some() || self.dump == Dump::Ended) {
                     self.settle(true, each);
                     self.stack.clear();
-                    self.open = Some(Open { unsaid: true, ..Open::default() });
+                    self.open = Some(Open::unsaid());
                     return true;
                 }
                 if text.starts_with(b"runtime: ") && self.cause.is_none() {
@@ -414,230 +285,5 @@ impl Parser {
             _ => {}
         }
         self.served(text, at, each)
-    }
-
-    /// `2026/11/26 15:38:25 http: panic serving 127.0.0.1:34264: what was given to panic`
-    fn served(&mut self, text: &[u8], at: At<'_>, each: &mut impl FnMut(Said<'_>)) -> bool {
-        let Some(found) = self.serving.find(text) else { return false };
-        let rest = text.get(found + 20..).unwrap_or_default();
-        // Behind the address, which may be one of IPv6: `[::1]:80: `.
-        let from = memchr::memmem::find(rest, b": ").map_or(0, |colon| colon + 2);
-        let value = self.cut(rest.get(from..).unwrap_or_default());
-        self.settle(false, each);
-        self.cause = Some(self.cause_of(Ended::Recovered(value), None, at));
-        (self.since, self.goes_on) = (0, true);
-        true
-    }
-
-    fn cause_of(&mut self, ended: Ended, signal: Option<Signalled>, at: At<'_>) -> Cause {
-        let oldest = at.line.saturating_sub(NOTES_LAST);
-        let notes = std::mem::take(&mut self.notes);
-        Cause {
-            ended,
-            signal,
-            notes: notes.into_iter().filter(|(line, _)| *line >= oldest).map(|(_, n)| n).collect(),
-            line: at.line,
-            offset: at.offset,
-            time: at.time.map(str::to_owned),
-        }
-    }
-
-    fn cut(&self, value: &[u8]) -> String {
-        let value = value.get(..self.limits.message.min(value.len())).unwrap_or_default();
-        String::from_utf8_lossy(value).into_owned()
-    }
-
-    fn note(&mut self, text: &[u8], line: u64) {
-        if self.notes.len() >= MOST_NOTES {
-            self.notes.remove(0);
-        }
-        let text = text.get(..LONGEST_NOTE.min(text.len())).unwrap_or_default();
-        self.notes.push((line, String::from_utf8_lossy(text).into_owned()));
-    }
-
-    fn panic(&mut self, text: &[u8], at: At<'_>, each: &mut impl FnMut(Said<'_>)) {
-        let mut value = text.get(PANIC.len()..).unwrap_or_default();
-        let mut panicked = Panicked::default();
-        for (mark, again) in [(&b" [recovered, repanicked]"[..], true), (b" [recovered]", false)] {
-            if let Some(rest) = value.strip_suffix(mark) {
-                value = rest;
-                (panicked.recovered, panicked.repanicked) = (true, again);
-                break;
-            }
-        }
-        panicked.value = self.cut(value);
-        let most = self.limits.panics;
-        if let Some(cause) = &mut self.cause
-            && let Ended::Panic(chain) = &mut cause.ended
-        {
-            // The next one of the chain: `printpanics` puts a tab before it.
-            if chain.len() < most {
-                chain.push(panicked);
-            }
-            self.goes_on = true;
-            return;
-        }
-        self.settle(false, each);
-        self.cause = Some(self.cause_of(Ended::Panic(vec![panicked]), None, at));
-        (self.since, self.goes_on) = (0, true);
-    }
-
-    fn fatal(&mut self, text: &[u8], at: At<'_>, each: &mut impl FnMut(Said<'_>)) {
-        let value = self.cut(text.get(FATAL.len()..).unwrap_or_default());
-        self.settle(false, each);
-        self.cause = Some(self.cause_of(Ended::Fatal(value), None, at));
-        (self.since, self.goes_on) = (0, true);
-    }
-
-    /// A line behind a cause that is none of the runtime's: its value goes on, or somebody else writes.
-    fn goes_on(&mut self, text: &[u8], each: &mut impl FnMut(Said<'_>)) {
-        let limit = self.limits.message;
-        self.since += 1;
-        if self.since > MOST_LINES {
-            self.settle(false, each);
-            return;
-        }
-        // From Go 1.23 on the lines of a value that follow are indented, one behind the other. Before, nothing
-        // tells them from what others write, which may be anything.
-        let Some(text) = text.strip_prefix(b"\t").filter(|_| self.goes_on) else {
-            self.goes_on = false;
-            return;
-        };
-        let Some(cause) = &mut self.cause else { return };
-        let value = match &mut cause.ended {
-            Ended::Panic(chain) => chain.last_mut().map(|panicked| &mut panicked.value),
-            Ended::Fatal(value) | Ended::Recovered(value) => Some(value),
-            Ended::Signal => None,
-        };
-        let Some(value) = value else { return };
-        push(value, "\n", limit);
-        push(value, &String::from_utf8_lossy(text), limit);
-    }
-
-    /// What was said before goroutines is a cause when they follow, or when it is one without them.
-    fn settle(&mut self, confirmed: bool, each: &mut impl FnMut(Said<'_>)) {
-        let Some(mut cause) = self.cause.take() else { return };
-        let stands_alone = match &cause.ended {
-            // GOTRACEBACK=none prints no goroutine. A program may write such a line itself: it has no signal, and
-            // not the words of the runtime's.
-            Ended::Panic(chain) => {
-                let last = chain.last();
-                cause.signal.is_some()
-                    || self.since == 0 && last.is_some_and(|last| thrown::is_panic(&last.value))
-            }
-            Ended::Fatal(text) => {
-                cause.signal.is_some()
-                    || thrown::is_deadlock(text)
-                    || self.since == 0 && thrown::is_fatal(text)
-            }
-            Ended::Signal => true,
-            Ended::Recovered(_) => false,
-        };
-        if !confirmed && !stands_alone {
-            return;
-        }
-        if !confirmed {
-            // What came later is not its value.
-            match &mut cause.ended {
-                Ended::Panic(chain) => {
-                    if let Some(last) = chain.last_mut() {
-                        first_line(&mut last.value);
-                    }
-                }
-                Ended::Fatal(value) | Ended::Recovered(value) => first_line(value),
-                Ended::Signal => {}
-            }
-        }
-        self.adopt(&cause);
-        each(Said::Cause(cause));
-    }
-
-    /// What follows is of that cause.
-    fn adopt(&mut self, cause: &Cause) {
-        self.dump = if cause.is_survived() { Dump::Survived } else { Dump::Ended };
-        (self.first, self.foreign, self.relayed) = (None, 0, false);
-    }
-
-    fn header(&mut self, header: Header, at: At<'_>) {
-        self.signal = None;
-        let mut begins = false;
-        let cause = self.cause.take();
-        match &cause {
-            Some(cause) => self.adopt(cause),
-            None if self.dump == Dump::Survived => self.dump = Dump::None,
-            None => {}
-        }
-        let again = self.first == Some(header.id);
-        let is_running = header.state == "running";
-        begins |= matches!(self.dump, Dump::None | Dump::Profile);
-        // The world stands still while a dump is written: whoever writes it is the one that runs.
-        begins |= self.dump == Dump::Listed && (again || is_running);
-        if self.dump == Dump::Ended && again && !self.relayed {
-            begins = true;
-        }
-        if begins {
-            self.dump = Dump::Listed;
-            self.relayed = false;
-        }
-        if begins || self.first.is_none() {
-            self.first = Some(header.id);
-        }
-        self.foreign = 0;
-        self.stack.clear();
-        self.open = Some(Open {
-            header: Some(header),
-            count: 1,
-            line: at.line,
-            offset: at.offset,
-            begins,
-            unsaid: self.relayed,
-            cause,
-            ..Open::default()
-        });
-    }
-
-    /// The open goroutine is whole.
-    fn close(&mut self, each: &mut impl FnMut(Said<'_>)) {
-        let Some(mut open) = self.open.take() else { return };
-        if let Some((func, args)) = open.call.take() {
-            self.stack.frames.push(Raw { func, args, file: 0..0, line: 0 });
-        }
-        if open.unsaid {
-            return;
-        }
-        if let Some(mut cause) = open.cause.take() {
-            let first = self.stack.first();
-            if matches!(first, "runtime/debug.Stack" | "runtime/debug.PrintStack")
-                && let Ended::Panic(chain) = cause.ended
-            {
-                // The program itself says that it recovered.
-                let value = chain.into_iter().next().unwrap_or_default().value;
-                cause.ended = Ended::Recovered(value);
-                self.dump = Dump::Survived;
-            }
-            each(Said::Cause(cause));
-        }
-        let goroutine = Goroutine {
-            header: open.header.as_ref(),
-            count: open.count,
-            line: open.line,
-            offset: open.offset,
-            elided: open.elided,
-            unavailable: open.unavailable,
-            stack: &self.stack,
-        };
-        each(Said::Goroutine { goroutine, begins: open.begins });
-    }
-}
-
-fn push(value: &mut String, text: &str, limit: usize) {
-    let room = limit.saturating_sub(value.len());
-    let end = (0..=room.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
-    value.push_str(text.get(..end.unwrap_or(0)).unwrap_or_default());
-}
-
-fn first_line(value: &mut String) {
-    if let Some(end) = value.find('\n') {
-        value.truncate(end);
     }
 }

@@ -91,11 +91,14 @@ impl<'a> Goroutine<'a> {
 
 /// A call that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the fields are those of `Frame`")]
 pub struct OwnedFrame {
+    /// [`Frame::func`]
     pub func: Box<str>,
+    /// [`Frame::args`]
     pub args: Box<str>,
+    /// [`Frame::file`]
     pub file: Box<str>,
+    /// [`Frame::line`]
     pub line: u32,
 }
 
@@ -115,11 +118,14 @@ impl From<Frame<'_>> for OwnedFrame {
 
 /// A `go` statement that is kept.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[allow(missing_docs, reason = "the fields are those of `Created`")]
 pub struct OwnedCreated {
+    /// [`Created::func`]
     pub func: Box<str>,
+    /// [`Created::file`]
     pub file: Box<str>,
+    /// [`Created::line`]
     pub line: u32,
+    /// [`Created::by`]
     pub by: Option<u64>,
 }
 

@@ -1,7 +1,5 @@
 //! What no recorded log shows.
 
-#![allow(clippy::unwrap_used, reason = "they are tests")]
-
 use super::{
     Code, Ended, Frame, Groups, Header, Limits, Main, Parser, Said, line, package, place_of_panic,
 };
