@@ -1,6 +1,6 @@
 //! Logs that programs of each Go version wrote.
 
-#![allow(clippy::unwrap_used, clippy::panic, reason = "they are tests")]
+#![allow(clippy::unwrap_used, reason = "they are tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -10,6 +10,7 @@ use common::{Fixture, fixtures, for_each};
 use goformats::binary::read;
 use goformats::gostrings::{Strings, VariableReads};
 use goformats::limits::Limits;
+use goformats::pclntab::Presence;
 
 fn of_program(
     program: &str,
@@ -71,6 +72,28 @@ fn each_name_is_read() {
         }
         Ok(())
     });
+}
+
+/// Whoever calls it through a variable may ask for any name.
+#[test]
+fn a_function_in_a_variable_is_handed_on() {
+    let programs = fixtures().into_iter().filter(|f| f.program == "environ");
+    for fixture in programs.filter(|f| f.variant == "plain") {
+        let mut bytes = fixture.bytes();
+        let binary = read(&bytes, &Limits::DEFAULT);
+        let Presence::Linked(function) =
+            binary.functions.as_ref().unwrap().find(&["os.Getenv"]).found[0]
+        else {
+            panic!("{}", fixture.name())
+        };
+        let data = binary.elf.as_ref().unwrap().section(".data").unwrap();
+        // Sections of a Go program begin at words.
+        let last = usize::try_from(data.offset + data.size - data.size % 8).unwrap() - 8;
+        bytes[last..last + 8].copy_from_slice(&function.to_le_bytes());
+        let binary = read(&bytes, &Limits::DEFAULT);
+        let strings = Strings::read(&binary, &Limits::DEFAULT).unwrap();
+        assert!(strings.variable_reads().unwrap().handed_on, "{}", fixture.name());
+    }
 }
 
 #[test]

@@ -575,11 +575,14 @@ fn shown(value: f64) -> String {
     if value.is_infinite() {
         return if value > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
     }
-    // Go writes large and small ones with an exponent.
-    let plain = value == 0.0 || (1e-4..1e21).contains(&value.abs());
-    let text = if plain || value.is_nan() { value.to_string() } else { format!("{value:e}") };
-    match text.contains(['.', 'e', 'N']) {
-        true => text,
-        false => text + ".0",
+    if value.is_nan() || value == 0.0 {
+        return if value.is_nan() { "NaN" } else { "0.0" }.to_owned();
+    }
+    let short = format!("{value:e}");
+    let (digits, exponent) = short.split_once('e').unwrap_or((&short, "0"));
+    // Go writes large and small ones with an exponent, of two digits at least (`%g` in strconv/ftoa.go).
+    match exponent.parse().unwrap_or(0) {
+        -4..=5 => format!("{value:?}"),
+        exponent => format!("{digits}e{exponent:+03}"),
     }
 }

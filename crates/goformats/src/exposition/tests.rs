@@ -435,6 +435,60 @@ fn protobuf_says_what_the_text_would() {
     assert!(histograms(&read)[0].what.contains("only 3"), "{read:?}");
 }
 
+/// Samples of one family of protobuf.
+fn samples_of(kind: u8, metric: &[Vec<u8>]) -> Vec<(String, f64, Option<f64>)> {
+    let bytes = family("took_seconds", kind, &[metric.concat()]);
+    let read = read(&bytes, Format::Protobuf, &Limits::DEFAULT);
+    assert_eq!(read.problems, []);
+    let samples = read.families.iter().flat_map(|family| &family.samples);
+    samples.map(|sample| (sample.series(), sample.value, sample.timestamp)).collect()
+}
+
+#[test]
+fn protobuf_of_every_kind() {
+    let label = field(1, &[field(1, b"zone"), field(2, b"a")].concat());
+    let at = Some(7.0);
+    let time = vec![0x30, 7];
+    for (kind, number) in [(0, 3), (1, 2), (3, 5)] {
+        let metric = [label.clone(), field(number, &double(1, 1.5)), time.clone()];
+        assert_eq!(samples_of(kind, &metric), [("took_seconds{zone=\"a\"}".to_owned(), 1.5, at)]);
+    }
+    let quantile = |of, value| field(3, &[double(1, of), double(2, value)].concat());
+    let summary = [vec![0x08, 3], double(2, 4.5), quantile(0.5, 0.25), quantile(0.99, 2.0)];
+    let expected = [
+        ("took_seconds_count{zone=\"a\"}", 3.0),
+        ("took_seconds_sum{zone=\"a\"}", 4.5),
+        ("took_seconds{quantile=\"0.5\",zone=\"a\"}", 0.25),
+        ("took_seconds{quantile=\"0.99\",zone=\"a\"}", 2.0),
+    ];
+    assert_eq!(
+        samples_of(2, &[label, field(4, &summary.concat()), time]),
+        expected.map(|(series, value)| (series.to_owned(), value, at))
+    );
+}
+
+/// A bucket up to 1000000 had another name than in Prometheus.
+#[test]
+fn bounds_of_protobuf_are_named_as_prometheus_names_them() {
+    let bounds = [
+        (0.0, "0.0"),
+        (1.0, "1.0"),
+        (-2.5, "-2.5"),
+        (0.0001, "0.0001"),
+        (0.000_025, "2.5e-05"),
+        (100_000.0, "100000.0"),
+        (1e6, "1e+06"),
+        (1_234_567.0, "1.234567e+06"),
+        (1e300, "1e+300"),
+        (f64::INFINITY, "+Inf"),
+    ];
+    for (bound, name) in bounds {
+        let bucket = field(3, &double(2, bound));
+        let samples = samples_of(4, &[field(7, &bucket)]);
+        assert_eq!(samples[2].0, format!("took_seconds_bucket{{le=\"{name}\"}}"));
+    }
+}
+
 #[test]
 fn protobuf_is_named_by_its_content_type() {
     let full = "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited";

@@ -254,11 +254,9 @@ impl Memory {
         }
         let number = || text.parse::<u64>().ok();
         let taken = match file {
-            "memory.current" => set(&mut self.usage, number()),
-            "memory.usage_in_bytes" => set(&mut self.usage, number()),
+            "memory.current" | "memory.usage_in_bytes" => set(&mut self.usage, number()),
             "memory.peak" | "memory.max_usage_in_bytes" => set(&mut self.peak, number()),
-            "memory.max" => set(&mut self.limit, limit(text)),
-            "memory.limit_in_bytes" => set(&mut self.limit, limit(text)),
+            "memory.max" | "memory.limit_in_bytes" => set(&mut self.limit, limit(text)),
             "memory.high" => set(&mut self.high, limit(text)),
             "memory.failcnt" => set(&mut self.failures, number()),
             "memory.kmem.usage_in_bytes" => set(&mut self.kernel, number()),

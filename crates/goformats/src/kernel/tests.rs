@@ -1,5 +1,7 @@
+//! What the kernel wrote, and parts of it in other forms.
+
 use super::cgroup::{Limit, Memory, Version};
-use super::log::{Constraint, PageTables, Reader, Report};
+use super::log::{Constraint, Limits, PageTables, Reader, Report};
 use super::process::Process;
 use super::stamp::strip;
 
@@ -165,9 +167,10 @@ fn the_machine_and_kernels_before_5_0() {
 [ 100.1] java invoked oom-killer: gfp_mask=0x14000c0(GFP_KERNEL), nodemask=(null), order=0, oom_score_adj=994
 [ 100.2] Task in /kubepods/burstable/podx/y killed as a result of limit of /kubepods/burstable/podx
 [ 100.3] memory: usage 2048kB, limit 2048kB, failcnt 7
+[ 100.3] memory+swap: usage 3072kB, limit 4096kB, failcnt 0
 [ 100.4] Memory cgroup stats for /kubepods/burstable/podx/y: cache:16KB rss:2000KB rss_huge:0KB shmem:8KB
 [ 100.5] [ pid ]   uid  tgid total_vm      rss nr_ptes nr_pmds swapents oom_score_adj name
-[ 100.6] [ 4711]  1000  4711      700      500       9       3        0           994 my server
+[ 100.6] [ 4711]  1000  4711      700      500       9       3        7           994 my server
 [ 100.7] Memory cgroup out of memory: Kill process 4711 (my server) score 1994 or sacrifice child
 [ 100.8] Killed process 4711 (my server) total-vm:2800kB, anon-rss:1900kB, file-rss:100kB, shmem-rss:0kB
 [ 200.1] x invoked oom-killer: gfp_mask=0x0, order=0, oom_score_adj=0
@@ -183,12 +186,50 @@ fn the_machine_and_kernels_before_5_0() {
     assert_eq!(old.constraint, Constraint::Memcg);
     assert_eq!(old.limit_group.as_deref(), Some("/kubepods/burstable/podx"));
     assert_eq!(old.victim_task().unwrap().name, "my server");
-    assert_eq!(old.victim_task().unwrap().page_tables, PageTables::Pages(12));
+    let task = old.victim_task().unwrap();
+    assert_eq!(task.page_tables, PageTables::Pages(12));
+    assert_eq!((task.total, task.rss, task.swap, task.adj), (700, 500, 7, 994));
+    assert_eq!(old.swap, Some(1024 << 10));
     assert_eq!(old.composition().unwrap().anon, 2000 << 10);
     assert_eq!(old.composition().unwrap().file, 8 << 10);
     assert_eq!(machine.constraint, Constraint::Machine);
     assert_eq!(machine.victim_group.as_deref(), Some("/a,b"));
     assert_eq!((machine.machine_pages, machine.machine_swap), (Some(120_264), Some(1024 << 10)));
+}
+
+#[test]
+fn swap_and_nodes_of_version_2() {
+    let text = "\
+oom-kill:constraint=CONSTRAINT_CPUSET,nodemask=(null),cpuset=/,mems_allowed=0,task_memcg=/a,task=x,pid=5,uid=0
+swap: usage 12kB, limit 9007199254740988kB, failcnt 3
+Out of memory: Killed process 5 (x) total-vm:4kB, anon-rss:4kB, file-rss:0kB, shmem-rss:0kB
+";
+    let all = reports(text);
+    assert_eq!((all[0].swap, &all[0].constraint), (Some(12 << 10), &Constraint::Nodes));
+}
+
+#[test]
+fn what_is_kept_of_a_report_is_limited_and_the_rest_is_counted() {
+    let limits = Limits { tasks: 2, killed: 2, report: 10, ..Limits::DEFAULT };
+    let read = |text: &str| {
+        let mut reports = Vec::new();
+        let mut reader = Reader::new(limits);
+        reader.push(text.as_bytes(), &mut |report| reports.push(report));
+        reader.finish(&mut |report| reports.push(report));
+        reports
+    };
+    let head = "x invoked oom-killer: gfp_mask=0x0\n[ pid ] total_vm rss name\n";
+    let rows: String = (1..=5).map(|pid| format!("[ {pid}] 8 4 x\n")).collect();
+    let kill =
+        |pid| format!("Memory cgroup out of memory: Killed process {pid} (x) total-vm:4kB\n");
+    let all = "Tasks in /a are going to be killed due to memory.oom.group set\n";
+    let reports = read(&format!("{head}{rows}{all}{}", [1, 2, 3].map(kill).concat()));
+    let [report] = reports.as_slice() else { panic!("{reports:?}") };
+    assert_eq!((report.tasks.len(), report.more_tasks), (2, 3));
+    assert_eq!((report.killed.len(), report.more_killed), (2, 1));
+    // What comes that much later is of something else.
+    let late = read(&format!("{head}{}{}", "other\n".repeat(20), kill(7)));
+    assert_eq!((late.len(), late[0].invoker.as_deref(), late[0].line), (1, None, 23));
 }
 
 #[test]
@@ -209,15 +250,32 @@ fn files_of_a_group() {
     assert!(!memory.take("memory.unknown", "1\n"));
     assert_eq!(memory.version, Some(Version::V2));
     assert_eq!((memory.limit, memory.high), (Some(Limit::Bytes(64 << 20)), Some(Limit::None)));
-    assert_eq!(memory.events.unwrap().oom_kill, Some(4));
+    let events = memory.events.unwrap();
+    assert_eq!((events.high, events.max, events.oom), (Some(0), Some(19), Some(1)));
+    assert_eq!((events.oom_kill, events.oom_group_kill), (Some(4), Some(1)));
     let parts = memory.composition().unwrap();
     assert_eq!((parts.anon, parts.file, parts.shmem, parts.kernel), (66_506_752, 0, 4096, 598_016));
     assert_eq!((memory.processes, memory.usage), (Some(0), None));
-    assert!((memory.pressure.unwrap().some_avg10 - 61.25).abs() < 1e-9);
+    let pressure = memory.pressure.unwrap();
+    assert_eq!((pressure.some_avg10, pressure.full_avg10), (61.25, 0.5));
+    assert_eq!((pressure.some_total_us, pressure.full_total_us), (877, 7));
+    // Before Linux 5.18 nothing says what the kernel's parts come to.
+    let stat = "anon 1\nfile 0\nkernel_stack 16\npagetables 8\nsec_pagetables 4\npercpu 2\nslab 32\nsock 64\n";
+    assert!(memory.take("memory.stat", stat));
+    let parts = memory.composition().unwrap();
+    assert_eq!((parts.kernel, parts.sock, parts.total()), (62, 64, 127));
+    assert!(memory.take("memory.peak", "9\n") && memory.take("memory.oom.group", "1\n"));
+    assert!(memory.take("cgroup.procs", "7\n9\n"));
+    assert!(memory.take("cgroup.events", "populated 1\nfrozen 0\n"));
+    assert_eq!((memory.peak, memory.oom_group, memory.processes), (Some(9), Some(true), Some(2)));
+    assert_eq!(memory.populated, Some(true));
 
     let mut memory = Memory::default();
     assert!(memory.take("memory.limit_in_bytes", "9223372036854771712\n"));
-    assert!(memory.take("memory.oom_control", "oom_kill_disable 0\nunder_oom 0\noom_kill 3\n"));
+    assert!(memory.take("memory.oom_control", "oom_kill_disable 0\nunder_oom 1\noom_kill 3\n"));
+    assert!(memory.take("memory.usage_in_bytes", "5\n") && memory.take("memory.failcnt", "6\n"));
+    assert!(memory.take("memory.kmem.usage_in_bytes", "7\n"));
+    assert_eq!((memory.usage, memory.failures, memory.under_oom), (Some(5), Some(6), Some(true)));
     assert!(memory.take(
         "memory.stat",
         "cache 8192\nrss 100\nshmem 4096\ntotal_cache 16384\ntotal_rss 200\ntotal_shmem 4096\n"
@@ -225,16 +283,21 @@ fn files_of_a_group() {
     assert_eq!((memory.version, memory.limit), (Some(Version::V1), Some(Limit::None)));
     assert_eq!((memory.kills(), memory.events), (Some(3), None));
     let parts = memory.composition().unwrap();
-    assert_eq!((parts.anon, parts.file, parts.shmem), (200, 12_288, 4096));
+    assert_eq!((parts.anon, parts.file, parts.shmem, parts.kernel), (200, 12_288, 4096, 7));
 }
 
 #[test]
 fn files_of_a_process() {
-    let status = "Name:\tmemory-1.27.4\nPid:\t174\nVmHWM:\t  300 kB\nVmRSS:\t  200 kB\nRssAnon:\t 150 kB\nRssFile:\t 50 kB\nRssShmem:\t 0 kB\nVmPTE:\t 64 kB\nVmSwap:\t 0 kB\nThreads:\t6\n";
+    let status = "Name:\tmemory-1.27.4\nPid:\t174\nVmHWM:\t  300 kB\nVmRSS:\t  200 kB\nRssAnon:\t 150 kB\nRssFile:\t 48 kB\nRssShmem:\t 2 kB\nVmPTE:\t 64 kB\nVmSwap:\t 12 kB\nThreads:\t6\n";
     assert!(super::process::is_status(status));
     let mut process = Process::default();
     assert!(process.take("status", status) && process.take("oom_score_adj", "-997\n"));
     assert!(process.take("oom_score", "12\n") && !process.take("maps", ""));
     assert_eq!((process.name.as_deref(), process.pid), (Some("memory-1.27.4"), Some(174)));
     assert_eq!((process.anon, process.adj, process.score), (Some(150 << 10), Some(-997), Some(12)));
+    assert!(process.take("smaps_rollup", "Rss: 200 kB\nPss: 90 kB\nPss_Anon: 80 kB\n"));
+    let kib = |size: u64| Some(size << 10);
+    assert_eq!((process.peak, process.resident, process.threads), (kib(300), kib(200), Some(6)));
+    assert_eq!((process.file, process.shmem, process.swap), (kib(48), kib(2), kib(12)));
+    assert_eq!((process.page_tables, process.proportional), (kib(64), kib(90)));
 }

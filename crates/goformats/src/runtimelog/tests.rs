@@ -1,7 +1,5 @@
 //! Real logs of each version, and logs torn at every byte.
 
-#![allow(clippy::unwrap_used, reason = "they are tests")]
-
 use super::*;
 
 fn read(log: &[u8]) -> (Vec<(Runtime, How)>, Vec<String>, Counts) {
@@ -51,6 +49,19 @@ fn a_cycle_of_go_1_27() {
     let heap =
         Heap { at_start: 48, at_end: 71, live: 31, goal: 78, stacks: Some(0), globals: Some(0) };
     assert_eq!((cycle.heap, cycle.procs, cycle.forced), (heap, 2, true));
+}
+
+/// Bytes were made of it, and the product went over.
+#[test]
+fn sizes_that_no_memory_has_are_no_cycle() {
+    let (most, more) = ((u64::MAX >> 20).to_string(), ((u64::MAX >> 20) + 1).to_string());
+    for part in ["48->", "->71", "31 MB", "78 MB goal", "0 MB stacks", "0 MB globals"] {
+        let number: String = part.chars().filter(char::is_ascii_digit).collect();
+        let with = |size: &str| LINE.replace(part, &part.replace(&number, size));
+        cycle(&with(&most));
+        let (said, texts, _) = read(format!("{}\n", with(&more)).as_bytes());
+        assert_eq!((said.len(), texts.len()), (0, 1), "{part}");
+    }
 }
 
 #[test]

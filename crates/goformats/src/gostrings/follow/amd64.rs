@@ -232,18 +232,4 @@ mod tests {
         assert_eq!(run(&[0xff, 0xe0]).0, None, "JMP AX");
         assert_eq!(run(&[0xff, 0xd0]).0, Some(()), "CALL AX");
     }
-
-    proptest::proptest! {
-        /// Any bytes: no panic, and every instruction moves on.
-        #[test]
-        fn any_code_is_followed_or_given_up(code: Vec<u8>, base: u64) {
-            let mut machine = Machine::new();
-            let mut calls = 0;
-            follow(&code, base, &mut machine, &mut |machine, _, _| {
-                calls += 1;
-                machine.call("runtime.newobject", false);
-            });
-            proptest::prop_assert!(calls <= code.len());
-        }
-    }
 }

@@ -206,18 +206,4 @@ mod tests {
             (Value::Pointer(STACK, 56), Value::Number(2), Value::Address(table), 0xb1320 - 0x1890);
         assert_eq!(seen, Some(expected));
     }
-
-    proptest::proptest! {
-        /// Any bytes: no panic, and every instruction moves on.
-        #[test]
-        fn any_code_is_followed_or_given_up(code: Vec<u8>, base: u64) {
-            let mut machine = Machine::new();
-            let mut calls = 0;
-            follow(&code, base, &mut machine, &mut |machine, _, _| {
-                calls += 1;
-                machine.call("runtime.newobject", false);
-            });
-            proptest::prop_assert!(calls <= code.len());
-        }
-    }
 }

@@ -137,3 +137,29 @@ impl<'a> Calls<'_, 'a> {
         if whole.is_some() { all } else { Vec::new() }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    proptest::proptest! {
+        /// Any bytes: no panic, and every instruction moves on.
+        #[test]
+        fn any_code_is_followed_or_given_up(code: Vec<u8>, base: u64) {
+            for is_amd64 in [true, false] {
+                let mut machine = Interpreter::new();
+                let mut calls = 0;
+                let mut call = |machine: &mut Interpreter, _: u64, _: u64| {
+                    calls += 1;
+                    machine.call("runtime.newobject", is_amd64);
+                };
+                if is_amd64 {
+                    amd64::follow(&code, base, &mut machine, &mut call);
+                } else {
+                    arm64::follow(&code, base, &mut machine, &mut call);
+                }
+                proptest::prop_assert!(calls <= code.len());
+            }
+        }
+    }
+}
