@@ -16,8 +16,11 @@ mod dependency;
 pub mod health;
 mod limits;
 pub mod load;
+mod output;
+mod probe;
 mod request;
 mod spoken;
+mod stage;
 pub mod storm;
 pub mod telemetry;
 mod trial;
@@ -27,8 +30,11 @@ pub use dependency::{Call, Depended, Dependency, Link, Side, State, Turn};
 pub use health::{Health, Watched};
 pub use limits::{Collector, Scheduler, Used};
 pub use load::Load;
+pub use output::{Line, Output, Shown};
+pub use probe::{Probe, ProbeBy, ProbeKind};
 pub use request::{Outcome, Purpose, Request};
 pub use spoken::{Protocol, Said, Spoken};
+pub use stage::{Missing, OWN_NETWORK, Stage, shown_user};
 pub use telemetry::{Otlp, Telemetry};
 pub use trial::{Change, Trial};
 
@@ -50,9 +56,6 @@ pub struct Measured {
     /// What was measured.
     pub proof: Proof,
 }
-
-/// Letters of a printed line that a report shows.
-const MOST_SHOWN: usize = 160;
 
 /// Requests a second of the load at a rate, where nobody says how many.
 pub const RATE: u32 = 100;
@@ -228,118 +231,6 @@ impl Terms {
     pub fn probe(&self, kind: ProbeKind) -> Option<&Probe> {
         self.probes.iter().find(|probe| probe.kind == kind)
     }
-}
-
-/// A probe as the kubelet would make it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Probe {
-    /// Which.
-    pub kind: ProbeKind,
-    /// What is done.
-    #[serde(default)]
-    pub by: ProbeBy,
-    /// Path and query; of a probe by gRPC the service.
-    pub path: String,
-    /// Port.
-    pub port: u16,
-    /// What it may take.
-    pub timeout_ms: u64,
-    /// Names of headers that it sends; their values may be secret, and are not kept.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub headers: Vec<String>,
-}
-
-impl Probe {
-    /// What it asks for, in a message.
-    pub fn asks(&self) -> String {
-        match (self.by, self.path.as_str()) {
-            (ProbeBy::Grpc, "") => "the health of the gRPC server".to_owned(),
-            (ProbeBy::Grpc, service) => format!("the health of the gRPC service {service}"),
-            (ProbeBy::Https, path) => format!("{path} by TLS"),
-            (ProbeBy::Http, path) => path.to_owned(),
-        }
-    }
-}
-
-/// How a probe asks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProbeBy {
-    /// `httpGet`
-    #[default]
-    Http,
-    /// `httpGet` with `scheme: HTTPS`; the kubelet takes any certificate.
-    Https,
-    /// `grpc`, without TLS (KEP-2727).
-    Grpc,
-}
-
-/// What a probe decides.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ProbeKind {
-    /// Whether the others begin.
-    Startup,
-    /// Whether the pod gets requests.
-    Readiness,
-    /// Whether the container is started anew.
-    Liveness,
-}
-
-impl ProbeKind {
-    /// What a request of such a probe is for.
-    pub fn purpose(self) -> Purpose {
-        match self {
-            Self::Startup => Purpose::Startup,
-            Self::Readiness => Purpose::Readiness,
-            Self::Liveness => Purpose::Liveness,
-        }
-    }
-
-    /// As people write it.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Startup => "startup",
-            Self::Readiness => "readiness",
-            Self::Liveness => "liveness",
-        }
-    }
-}
-
-/// What of a pod's surroundings the process had.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Stage {
-    /// In the order in which it was set up.
-    pub reproduced: Vec<String>,
-    /// What could not be, and why.
-    pub missing: Vec<Missing>,
-}
-
-/// What [`Stage::reproduced`] calls a network that nobody else is in.
-pub const OWN_NETWORK: &str = "its own network";
-
-/// What [`Stage::reproduced`] calls who the process runs as.
-pub fn shown_user((uid, gid): (u32, u32)) -> String {
-    format!("user {uid} and group {gid}")
-}
-
-impl Stage {
-    /// Whether several runs can have the same ports at the same time.
-    pub fn has_own_network(&self) -> bool {
-        self.reproduced.iter().any(|what| what == OWN_NETWORK)
-    }
-}
-
-/// Something that a pod has and the process had not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Missing {
-    /// What.
-    pub what: String,
-    /// Why not.
-    pub why: String,
-    /// It is a volume: files may be missing that the program needs.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub volume: bool,
 }
 
 /// Which run of the process.
@@ -546,68 +437,6 @@ pub enum Signal {
     Term,
     /// SIGKILL, when the grace period was over.
     Kill,
-}
-
-/// What the process printed on standard output and standard error.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
-pub struct Output {
-    /// Bytes of both.
-    pub bytes: u64,
-    /// Lines, up to a limit, values that were given as secrets left out.
-    pub lines: Vec<Line>,
-    /// Lines beyond the limit.
-    pub more: u64,
-}
-
-/// A place where a value was seen that was given as a secret.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
-    /// When.
-    pub at_us: u64,
-    /// Where, as the end of a sentence: `in the answer to /debug/vars`.
-    pub place: String,
-    /// What stands around it; the value is left out.
-    #[serde(default)]
-    pub text: String,
-    /// It is on the command line, where whoever starts the process has put it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub argument: bool,
-}
-
-/// A line of output.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Line {
-    /// When its end was read.
-    pub at_us: u64,
-    /// On standard error rather than standard output.
-    #[serde(default)]
-    pub stderr: bool,
-    /// It held a value that was given as a secret, which is left out here.
-    #[serde(default)]
-    pub secret: bool,
-    /// Without the line break; long ones are cut.
-    pub text: String,
-}
-
-impl Line {
-    /// Where it was printed.
-    pub fn stream(&self) -> &'static str {
-        if self.stderr { "standard error" } else { "standard output" }
-    }
-
-    /// As much of it as a report shows.
-    pub fn shown(&self) -> String {
-        self.text.chars().take(MOST_SHOWN).collect()
-    }
-}
-
-impl Output {
-    /// The last line that says something, of those that were printed from a moment on.
-    pub fn last_since(&self, at_us: u64) -> Option<&Line> {
-        let mut lines = self.lines.iter().rev().take_while(|line| line.at_us >= at_us);
-        lines.find(|line| !line.text.trim().is_empty())
-    }
 }
 
 /// How the process ended.
