@@ -16,6 +16,7 @@ mod kustomization;
 pub mod manifest;
 pub mod mmap;
 pub mod oom;
+mod pieces;
 pub mod program_text;
 pub mod proof;
 pub mod render;

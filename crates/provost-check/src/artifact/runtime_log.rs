@@ -9,11 +9,10 @@ use goformats::runtimelog::{
 };
 
 use super::crash::Crashes;
+use super::pieces;
 use crate::facts::SourceId;
 use crate::facts::runtime_log::{Life, Mark, RuntimeLog};
 
-/// Bytes that are read at once.
-const PIECE: usize = 256 << 10;
 /// Processes of a log of which something is kept.
 const MOST_LIVES: usize = 64;
 /// Reasons to wait of one sample; Go knows some fifty.
@@ -25,24 +24,15 @@ const MOST_REASONS: usize = 128;
 /// When it cannot be read.
 pub fn read(
     source: SourceId,
-    mut from: impl Read,
+    from: impl Read,
     go_on: &dyn Fn(u64) -> bool,
 ) -> io::Result<RuntimeLog> {
     let mut reader = Reader::default();
     let mut log = Collector::default();
-    let mut piece = vec![0; PIECE];
-    loop {
-        let read = match from.read(&mut piece) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        reader.push(piece.get(..read).unwrap_or_default(), &mut |line| log.take(&line));
-        if !go_on(reader.counts().bytes) {
-            break;
-        }
-    }
+    pieces::each(from, |piece| {
+        reader.push(piece, &mut |line| log.take(&line));
+        go_on(reader.counts().bytes)
+    })?;
     reader.finish(&mut |line| log.take(&line));
     log.close();
     let Collector { lives, more_lives, crashes, .. } = log;

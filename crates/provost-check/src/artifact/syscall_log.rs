@@ -8,12 +8,10 @@ use std::io::{self, Read};
 
 use goformats::strace::{Event, Reader, Tool};
 
+use super::pieces;
 use crate::facts::SourceId;
 use crate::facts::syscall_log::SyscallLog;
 use collector::Collector;
-
-/// Bytes that are read at once.
-const PIECE: usize = 256 << 10;
 
 /// Whether an input that begins like this is such a log: most of its lines are calls, or it is a table of them.
 pub fn is_log(head: &[u8]) -> bool {
@@ -60,24 +58,15 @@ fn is_known(name: &str) -> bool {
 /// When it cannot be read.
 pub fn read(
     source: SourceId,
-    mut from: impl Read,
+    from: impl Read,
     go_on: &dyn Fn(u64) -> bool,
 ) -> io::Result<SyscallLog> {
     let mut reader = Reader::default();
     let mut collector = Collector::default();
-    let mut piece = vec![0; PIECE];
-    loop {
-        let read = match from.read(&mut piece) {
-            Ok(0) => break,
-            Ok(read) => read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error),
-        };
-        reader.push(piece.get(..read).unwrap_or_default(), &mut |said| collector.take(&said));
-        if !go_on(reader.counts().bytes) {
-            break;
-        }
-    }
+    pieces::each(from, |piece| {
+        reader.push(piece, &mut |said| collector.take(&said));
+        go_on(reader.counts().bytes)
+    })?;
     reader.finish(&mut |said| collector.take(&said));
     Ok(collector.finish(source, reader.tool(), reader.counts()))
 }

@@ -18,11 +18,12 @@ const LEAST_MS: u64 = 200;
 
 /// One property of both.
 #[derive(Clone, Debug, Serialize)]
-#[allow(missing_docs, reason = "the fields are those of the JSON report")]
 pub struct Comparison {
+    /// Of what: `all pauses`.
     pub what: &'static str,
-    /// In words; none when there is too little.
+    /// What it is in the first log, in words; none when there is too little.
     pub a: Option<String>,
+    /// The same of the second.
     pub b: Option<String>,
     /// `larger`, `smaller`, `no-difference-shown` or `cannot-tell`: of the second.
     pub verdict: &'static str,
@@ -35,16 +36,20 @@ pub struct Comparison {
 
 /// An effect with its interval.
 #[derive(Clone, Copy, Debug, Serialize)]
-#[allow(missing_docs, reason = "the fields are those of the JSON report")]
 pub struct Effect {
+    /// As it was measured.
     pub value: f64,
+    /// The least that it may be.
     pub low: f64,
+    /// The most.
     pub high: f64,
+    /// How sure it is that it lies between them, from 0 to 1.
     pub confidence: f64,
     /// What it would be if there were no difference.
     pub none: f64,
     /// The least distance from that which such data show, four times of five.
     pub detectable: f64,
+    /// How likely such data are where there is no difference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p: Option<f64>,
 }
