@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::log::{nanos, percent, spanning};
 use crate::facts::runtime_log::{Collections, RuntimeLog, Stop, Window};
-use crate::model::statistics::{Counts, Estimate, Mean, POWER, Ranks};
+use crate::model::statistics::{Counts, Estimate, Mean, POWER, Ranks, quantile};
 
 /// What is compared: each with that part of a chance in twenty, so that all together have one.
 const COMPARISONS: f64 = 7.0;
@@ -104,19 +104,11 @@ fn by_stop(of: &Collections, wanted: Option<Stop>) -> Counts {
     counts
 }
 
-fn median(of: &Counts) -> Option<u64> {
-    let all: u64 = of.values().sum();
-    let mut seen = 0;
-    of.iter()
-        .find(|(_, count)| {
-            seen += **count;
-            seen * 2 >= all
-        })
-        .map(|(value, _)| *value)
-}
-
 fn pauses(what: &'static str, a: &Counts, b: &Counts) -> Comparison {
-    let half = |of: &Counts| median(of).map(|value| format!("half within {}", nanos(value)));
+    let half = |of: &Counts| {
+        let median = quantile(of.iter().map(|(value, count)| (*value, *count)), 0.5);
+        median.map(|value| format!("half within {}", nanos(value)))
+    };
     let (of_a, of_b) = (half(a), half(b));
     let Some(ranks) = Ranks::of(a, b, CONFIDENCE) else {
         return too_few(what, of_a, of_b);

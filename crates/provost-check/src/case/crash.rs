@@ -6,6 +6,7 @@ use super::Joined;
 use crate::facts::Origin;
 use crate::facts::crash::{Dump, Recovered, Stack};
 use crate::facts::runtime_log::RuntimeLog;
+use crate::model::quantity::counted;
 use crate::model::secret::masked;
 
 /// A dump.
@@ -91,12 +92,9 @@ pub fn started(created: &OwnedCreated) -> String {
     }
 }
 
-/// `goroutine 7`, `3 goroutines`
+/// `1 goroutine`, `3 goroutines`
 pub fn many(count: u64) -> String {
-    match count {
-        1 => "1 goroutine".to_owned(),
-        _ => format!("{count} goroutines"),
-    }
+    counted(count, "goroutine")
 }
 
 /// What was given to `panic`, in one line that can be read.

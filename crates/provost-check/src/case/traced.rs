@@ -5,7 +5,7 @@ mod numbers;
 use super::log::{LogCase, spanning};
 use super::{Joined, World};
 use crate::facts::runtime_log::{
-    Change, Collections, Extent, Samples, Scheduler, Stop, Window, joined_queues,
+    Change, Collections, Extent, Samples, Scheduler, Stop, Window, joined, joined_queues,
 };
 use crate::model::goals::{Gogc, MemoryLimit, Told};
 use crate::model::gogc::Gogc as SetGogc;
@@ -332,14 +332,13 @@ fn fits(share: f64, has_limit: bool, least_mib: u64) -> String {
     }
 }
 
-/// Neighbours joined until there are no more than that many.
-fn thinned<T: Copy>(all: &[T], join: impl Fn(T, T) -> T) -> Vec<T> {
-    let width = all.len().div_ceil(MOST_POINTS).max(1);
-    all.chunks(width).filter_map(|chunk| chunk.iter().copied().reduce(&join)).collect()
+/// As many neighbours as become one, so that there are no more points than that.
+fn width(windows: usize) -> usize {
+    windows.div_ceil(MOST_POINTS)
 }
 
 fn curves(of: &Collections, told: &Told) -> GcCurves {
-    let windows = thinned(&of.windows, Window::then);
+    let windows = joined(&of.windows, width(of.windows.len()), Window::then);
     let percent = match &told.gogc {
         Gogc::Percent(percents) if percents.contains(&100) => Some(1.0),
         Gogc::Percent(percents) => Some(percents.start().midpoint(*percents.end()) as f64 / 100.0),
@@ -390,7 +389,8 @@ fn shares(windows: &[Window]) -> Vec<Option<f64>> {
 fn scheduled(of: &Scheduler) -> Option<Sched> {
     let whole = of.whole()?;
     let extremes = |of: Extent| Extremes { least: of.least, most: of.most };
-    let windows = thinned(&of.windows, Samples::then);
+    let width = width(of.windows.len());
+    let windows = joined(&of.windows, width, Samples::then);
     let mean = |of: Extent, count: u64| of.sum as f64 / count.max(1) as f64;
     let curve = |pick: fn(&Samples) -> Extent| {
         windows.iter().map(|window| mean(pick(window), window.count)).collect()
@@ -409,7 +409,7 @@ fn scheduled(of: &Scheduler) -> Option<Sched> {
             runnable: curve(|window| window.runnable),
             threads: curve(|window| window.threads),
             idle: curve(|window| window.idle),
-            queues: joined_queues(&of.queues, of.windows.len().div_ceil(MOST_POINTS))
+            queues: joined_queues(&of.queues, width)
                 .iter()
                 .zip(&windows)
                 .map(|(sums, window)| {

@@ -47,27 +47,28 @@ impl FileEntry {
         self.kind == FileKind::File && other.kind == FileKind::File && self.content == other.content
     }
 
+    /// The bits of the class that a process of that user and those groups is in: owner, group or others.
+    fn bits_for(&self, uid: u32, gids: &[u32]) -> u32 {
+        let class = match () {
+            () if uid == self.uid => 6,
+            () if gids.contains(&self.gid) => 3,
+            () => 0,
+        };
+        self.mode >> class
+    }
+
     /// Whether a process of that user and those groups may execute it. Root needs any of the bits.
     pub fn executable_by(&self, uid: u32, gids: &[u32]) -> bool {
-        let bit = match () {
-            () if uid == 0 => 0o111,
-            () if uid == self.uid => 0o100,
-            () if gids.contains(&self.gid) => 0o010,
-            () => 0o001,
-        };
-        self.mode & bit != 0
+        match uid {
+            0 => self.mode & 0o111 != 0,
+            _ => self.bits_for(uid, gids) & 0o1 != 0,
+        }
     }
 
     /// Whether a process of that user and those groups may write it. Root may write everything
     /// (CAP_DAC_OVERRIDE).
     pub fn writable_by(&self, uid: u32, gids: &[u32]) -> bool {
-        let bit = match () {
-            () if uid == 0 => return true,
-            () if uid == self.uid => 0o200,
-            () if gids.contains(&self.gid) => 0o020,
-            () => 0o002,
-        };
-        self.mode & bit != 0
+        uid == 0 || self.bits_for(uid, gids) & 0o2 != 0
     }
 
     /// Whether, in this directory, that process may put another file in the place of `file`: it may

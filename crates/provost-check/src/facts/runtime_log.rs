@@ -14,6 +14,7 @@ use super::crash::{Dump, Recovered};
 use super::origin::SourceId;
 use crate::model::goals::Goals;
 use crate::model::pacer::Marked;
+use crate::model::statistics::quantile;
 
 pub use scheduler::{PRESSED, Run, Samples, Scheduler, joined_queues};
 
@@ -296,6 +297,12 @@ fn marked(cycle: &GcCycle) -> Marked {
     }
 }
 
+/// So many neighbours as one.
+pub fn joined<T: Copy>(all: &[T], width: usize, then: fn(T, T) -> T) -> Vec<T> {
+    let chunks = all.chunks(width.max(1));
+    chunks.filter_map(|chunk| chunk.iter().copied().reduce(then)).collect()
+}
+
 /// All collections of a process.
 #[derive(Clone, Debug, Default)]
 pub struct Collections {
@@ -337,11 +344,7 @@ impl Collections {
             _ => self.windows.push(window),
         }
         if self.windows.len() > MOST_WINDOWS {
-            self.windows = self
-                .windows
-                .chunks(2)
-                .filter_map(|pair| pair.iter().copied().reduce(Window::then))
-                .collect();
+            self.windows = joined(&self.windows, 2, Window::then);
             self.width *= 2;
         }
         let first = Marked { first: true, ..Marked::default() };
@@ -392,17 +395,10 @@ impl Collections {
         self.windows.iter().copied().reduce(Window::then)
     }
 
-    /// Time in which half of the pauses of a phase ended, and 99 of 100.
+    /// Time in which that share of the pauses of a phase ended.
     pub fn quantile(&self, stop: Stop, share: f64) -> Option<u64> {
-        let of = || self.pauses.iter().filter(move |((of, _), _)| *of == stop);
-        let count: u64 = of().map(|(_, count)| count).sum();
-        let rank = (count as f64 * share).ceil() as u64;
-        let mut seen = 0;
-        of().find(|(_, count)| {
-            seen += **count;
-            seen >= rank.max(1)
-        })
-        .map(|((_, nanos), _)| *nanos)
+        let of = self.pauses.iter().filter(|((of, _), _)| *of == stop);
+        quantile(of.map(|((_, nanos), count)| (*nanos, *count)), share)
     }
 }
 

@@ -23,13 +23,6 @@ pub struct Estimate {
     pub high: f64,
 }
 
-impl Estimate {
-    /// Whether the interval leaves out a value.
-    pub fn excludes(&self, value: f64) -> bool {
-        self.low > value || self.high < value
-    }
-}
-
 /// Values, and how often there is each.
 pub type Counts = BTreeMap<u64, u64>;
 
@@ -173,7 +166,7 @@ pub struct Mean {
 
 impl Mean {
     /// Of values in order; `None` of fewer than three. Neighbours that are alike count for less, see
-    /// [`super::trend::Trend`].
+    /// [`independent`].
     pub fn of(values: &[f64]) -> Option<Self> {
         if values.len() < 3 {
             return None;
@@ -182,16 +175,8 @@ impl Mean {
         let mean = values.iter().sum::<f64>() / n;
         let rest: Vec<f64> = values.iter().map(|value| value - mean).collect();
         let squares: f64 = rest.iter().map(|r| r * r).sum();
-        let beside: f64 = rest.iter().zip(rest.iter().skip(1)).map(|(a, b)| a * b).sum();
-        let alike = if squares > 0.0 { (beside / squares).clamp(0.0, 0.99) } else { 0.0 };
-        let like = (n * (1.0 - alike) / (1.0 + alike)).max(2.0);
+        let like = independent(&rest).max(2.0);
         Some(Self { value: mean, error: (squares / (n - 1.0) / like).sqrt(), values: like })
-    }
-
-    /// The mean itself.
-    pub fn estimate(&self, confidence: f64) -> Estimate {
-        let margin = student(confidence, self.values - 1.0) * self.error;
-        Estimate { value: self.value, low: self.value - margin, high: self.value + margin }
     }
 
     /// By how much another is larger (Welch 1947), and how large a difference these show, four times of five.
@@ -207,6 +192,28 @@ impl Mean {
         let estimate = Estimate { value, low: value - margin, high: value + margin };
         (estimate, (sure + normal().inverse_cdf(POWER)) * error)
     }
+}
+
+/// How many values that do not depend on each other say as much as these do, which follow each other: of residuals in
+/// order `n (1 - r) / (1 + r)`, with `r` the correlation of each with the one before it (Wilks, Statistical Methods in
+/// the Atmospheric Sciences, 5.2.4).
+pub fn independent(rest: &[f64]) -> f64 {
+    let squares: f64 = rest.iter().map(|r| r * r).sum();
+    let beside: f64 = rest.iter().zip(rest.iter().skip(1)).map(|(a, b)| a * b).sum();
+    let alike = if squares > 0.0 { (beside / squares).clamp(0.0, 0.99) } else { 0.0 };
+    rest.len() as f64 * (1.0 - alike) / (1.0 + alike)
+}
+
+/// The least value that a share of all values is not above; `None` of none. Values come in order.
+pub fn quantile(values: impl Iterator<Item = (u64, u64)> + Clone, share: f64) -> Option<u64> {
+    let all: u64 = values.clone().map(|(_, count)| count).sum();
+    let rank = ((all as f64 * share).ceil() as u64).max(1);
+    let mut seen = 0;
+    let is_there = |(_, count): &(u64, u64)| {
+        seen += count;
+        seen >= rank
+    };
+    values.into_iter().find(is_there).map(|(value, _)| value)
 }
 
 /// The two-sided quantile of Student's distribution.
@@ -237,6 +244,10 @@ mod tests {
 
     fn near(a: f64, b: f64, within: f64) -> bool {
         (a - b).abs() <= within
+    }
+
+    fn excludes(of: &Estimate, value: f64) -> bool {
+        of.low > value || of.high < value
     }
 
     #[test]
@@ -273,7 +284,7 @@ mod tests {
         let z: f64 = (20.0 - 0.5) / (1600.0_f64 * 81.0 / 12.0).sqrt();
         assert!(near(ranks.p, 2.0 * (1.0 - normal().cdf(z)), 1e-9), "{ranks:?}");
         assert!(near(ranks.p, 0.851, 0.001), "{ranks:?}");
-        assert!(!ranks.larger.excludes(0.5));
+        assert!(!excludes(&ranks.larger, 0.5));
         // sqrt(81 / (12 x 1600)) x (1.96 + 0.84)
         assert!(near(ranks.detectable, 0.182, 0.001), "{ranks:?}");
     }
@@ -285,7 +296,8 @@ mod tests {
         let ranks = Ranks::of(&counts(&a), &counts(&b), 0.95).unwrap();
         // Of two numbers up to 100, the second 30 larger: 1 - 0.7² / 2.
         assert!(near(ranks.larger.value, 0.755, 0.01), "{ranks:?}");
-        assert!(ranks.larger.excludes(0.5) && !ranks.larger.excludes(0.755) && ranks.p < 1e-6);
+        assert!(excludes(&ranks.larger, 0.5) && !excludes(&ranks.larger, 0.755), "{ranks:?}");
+        assert!(ranks.p < 1e-6, "{ranks:?}");
     }
 
     #[test]
@@ -309,7 +321,14 @@ mod tests {
         let (difference, detectable) = a.to(&b, 0.95);
         let t = difference.value / a.error.hypot(b.error);
         assert!(near(t, 2.853, 0.001), "{t}");
-        assert!(difference.excludes(0.0) && detectable > difference.value - difference.low);
+        // 27.89 degrees of freedom, so that the interval is 2.049 errors to either side; what is found four times of
+        // five is 0.842 errors further.
+        let error = a.error.hypot(b.error);
+        let margin = difference.value - difference.low;
+        assert!(near(margin / error, 2.049, 0.001), "{}", margin / error);
+        assert!(near(difference.high - difference.value, margin, 1e-9), "{difference:?}");
+        assert!(near(detectable / error, 2.049 + 0.842, 0.002), "{}", detectable / error);
+        assert!(excludes(&difference, 0.0));
     }
 
     #[test]
@@ -319,6 +338,15 @@ mod tests {
         let (steps, turns) = (Mean::of(&steps).unwrap(), Mean::of(&turns).unwrap());
         assert!(steps.values < 5.0 && near(turns.values, 40.0, 1e-9), "{steps:?} {turns:?}");
         assert!(steps.error > 2.0 * turns.error);
+    }
+
+    #[test]
+    fn a_quantile_is_the_least_value_that_so_many_are_not_above() {
+        let of = |values: &[(u64, u64)], share| quantile(values.iter().copied(), share);
+        let all = [(1, 2), (5, 1), (9, 1)];
+        let found = [0.0, 0.5, 0.51, 0.75, 0.76, 1.0].map(|share| of(&all, share));
+        assert_eq!(found, [1, 1, 5, 5, 9, 9].map(Some));
+        assert_eq!(of(&[], 0.5), None);
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Whether a series of values rises.
 
+use super::statistics::{independent, student};
+
 /// A straight line through points, by least squares.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Trend {
@@ -13,8 +15,7 @@ impl Trend {
     /// Of `(time, value)`; `None` of fewer than five points, or where time stands still.
     ///
     /// Points that follow each other are alike, and tell less than as many that are not: the error is that of
-    /// `n (1 - r) / (1 + r)` points, with `r` the correlation of each residual with the one before it (Wilks,
-    /// Statistical Methods in the Atmospheric Sciences, 5.2.4).
+    /// [`independent`] ones.
     pub fn of(points: &[(f64, f64)]) -> Option<Self> {
         let n = points.len() as f64;
         if points.len() < 5 {
@@ -30,33 +31,15 @@ impl Trend {
         let slope = sxy / sxx;
         let rest: Vec<f64> = points.iter().map(|(x, y)| y - my - slope * (x - mx)).collect();
         let squares: f64 = rest.iter().map(|r| r * r).sum();
-        let beside: f64 = rest.iter().zip(rest.iter().skip(1)).map(|(a, b)| a * b).sum();
-        let alike = if squares > 0.0 { (beside / squares).clamp(0.0, 0.99) } else { 0.0 };
-        let free = (n * (1.0 - alike) / (1.0 + alike) - 2.0).max(1.0);
+        let free = (independent(&rest) - 2.0).max(1.0);
         let error = (squares / free / sxx).sqrt();
-        Some(Self { slope, margin: student(free) * error })
+        Some(Self { slope, margin: student(0.95, free) * error })
     }
 
     /// The slope is above zero, and its margin does not reach down to it.
     pub fn rises(&self) -> bool {
         self.slope > self.margin
     }
-}
-
-/// The 97.5 % quantile of Student's distribution (Abramowitz and Stegun 26.7.5; for one and two degrees, where
-/// that is far off, its own formulas).
-fn student(free: f64) -> f64 {
-    const Z: f64 = 1.959_964;
-    if free < 1.5 {
-        return 12.706;
-    }
-    if free < 2.5 {
-        return 4.303;
-    }
-    let (z3, z5, z7) = (Z.powi(3), Z.powi(5), Z.powi(7));
-    Z + (z3 + Z) / (4.0 * free)
-        + (5.0 * z5 + 16.0 * z3 + 3.0 * Z) / (96.0 * free.powi(2))
-        + (3.0 * z7 + 19.0 * z5 + 17.0 * z3 - 15.0 * Z) / (384.0 * free.powi(3))
 }
 
 /// What share of all the hits among `of` samples stand for at least, with 97.5 % confidence: the lower end of
@@ -75,15 +58,6 @@ pub fn least_share(hits: u64, of: u64) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn quantiles_are_those_of_tables() {
-        for (free, expected) in
-            [(3.0, 3.182), (5.0, 2.571), (10.0, 2.228), (30.0, 2.042), (1e6, 1.960)]
-        {
-            assert!((student(free) - expected).abs() < 0.03, "{free}: {}", student(free));
-        }
-    }
 
     #[test]
     fn a_line_rises_and_noise_does_not() {

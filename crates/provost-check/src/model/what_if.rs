@@ -42,8 +42,6 @@ pub struct Outcome {
     pub per_second: f64,
     /// Of the CPU.
     pub share: f64,
-    /// The limit decided, not GOGC.
-    pub limited: bool,
 }
 
 impl Load {
@@ -57,19 +55,15 @@ impl Load {
                 grown.max(4.0 * percent / 100.0)
             }
         };
-        let limited = left.is_some_and(|left| left < asked);
         let goal = left.map_or(asked, |left| left.min(asked)).max(self.live);
         let room = ((goal - self.live) * self.reach).max(1e-3);
         let per_second = self.rate / room;
         let share = per_second * self.cpu_ms / 1000.0 / self.procs.max(1.0);
         match share > MOST_SHARE {
-            false => Outcome { goal, per_second, share, limited },
-            true => Outcome {
-                per_second: per_second * MOST_SHARE / share,
-                share: MOST_SHARE,
-                goal,
-                limited,
-            },
+            false => Outcome { goal, per_second, share },
+            true => {
+                Outcome { goal, per_second: per_second * MOST_SHARE / share, share: MOST_SHARE }
+            }
         }
     }
 
@@ -129,18 +123,37 @@ mod tests {
     #[test]
     fn a_limit_takes_room_and_the_limiter_stops_at_half() {
         let at = |left| LOAD.under(Gogc::Percent(100), Some(left));
-        assert!(!at(300.0).limited && at(150.0).limited);
+        assert!(near(at(300.0).goal, 200.0) && near(at(150.0).goal, 150.0), "{:?}", at(300.0));
         assert!(near(at(150.0).share, 0.05) && near(at(110.0).share, 0.25), "{:?}", at(110.0));
         let none = at(90.0);
         assert!(near(none.share, 0.5) && near(none.goal, 100.0), "{none:?}");
+        // Half of four CPUs is forty times 50 ms.
+        assert!(near(none.per_second, 40.0), "{none:?}");
         assert!(near(LOAD.under(Gogc::Off, Some(300.0)).per_second, 1.0));
+    }
+
+    #[test]
+    fn goals_are_those_of_the_pacer() {
+        // Stacks and globals count as what is live does; a heap has 4 MiB at GOGC=100 at least.
+        let roots = Load { roots: 20.0, ..LOAD };
+        assert!(near(roots.under(Gogc::Percent(50), None).goal, 160.0));
+        let small = Load { live: 0.5, ..LOAD };
+        assert!(near(small.under(Gogc::Percent(200), None).goal, 8.0));
+    }
+
+    #[test]
+    fn a_collection_that_ends_before_its_goal_comes_sooner() {
+        let early = Load { reach: 0.5, ..LOAD }.under(Gogc::Percent(100), None);
+        assert!(near(early.per_second, 4.0) && near(early.goal, 200.0), "{early:?}");
     }
 
     #[test]
     fn the_heap_for_a_share_has_that_share() {
         for share in [SPIRAL, WELL] {
-            let heap = LOAD.heap_for(share);
-            assert!(near(LOAD.under(Gogc::Off, Some(heap)).share, share), "{share} {heap}");
+            for load in [LOAD, Load { reach: 0.8, ..LOAD }] {
+                let heap = load.heap_for(share);
+                assert!(near(load.under(Gogc::Off, Some(heap)).share, share), "{share} {heap}");
+            }
         }
     }
 

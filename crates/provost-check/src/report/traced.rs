@@ -8,23 +8,13 @@ use super::plain::{clean, fit};
 use super::table::columns;
 use crate::case::log::{millis, nanos, percent};
 use crate::case::traced::{Gc, Procs, Row, Sched, Traced, WhatIf};
-use crate::findings::Finding;
 use crate::model::quantity::counted;
 
 /// The worst that is said of a process, or that nothing is.
 pub(crate) fn verdict(report: &Report<'_>, of: &Traced) -> String {
     let findings = report.findings.iter().filter(|finding| finding.subject == of.subject);
-    let worst = |best: Option<&'_ Finding>, next: &Finding| match best {
-        Some(best) => next.level > best.level,
-        None => true,
-    };
-    let mut found: Option<&Finding> = None;
-    for finding in findings {
-        if worst(found, finding) {
-            found = Some(finding);
-        }
-    }
-    match found {
+    let worst = findings.reduce(|worst, next| if next.level > worst.level { next } else { worst });
+    match worst {
         Some(finding) => format!("{}: {}", finding.id(), finding.rule.title),
         None => format!("nothing is wrong that {} show", shown(of)),
     }

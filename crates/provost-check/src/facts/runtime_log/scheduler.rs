@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use goformats::runtimelog::SchedSample;
 
-use super::{Change, Extent, MOST_CHANGES, MOST_WINDOWS, Mark};
+use super::{Change, Extent, MOST_CHANGES, MOST_WINDOWS, Mark, joined};
 
 /// Neighbouring samples.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -128,7 +128,7 @@ fn add(to: &mut Vec<u32>, queues: &[u32]) {
     to.iter_mut().zip(queues).for_each(|(sum, queue)| *sum = sum.saturating_add(*queue));
 }
 
-/// So many neighbours as one.
+/// The queues of so many neighbours as those of one.
 pub fn joined_queues(all: &[Vec<u32>], width: usize) -> Vec<Vec<u32>> {
     let join = |chunk: &[Vec<u32>]| {
         let mut sum = Vec::new();
@@ -192,11 +192,7 @@ impl Scheduler {
             }
         }
         if self.windows.len() > MOST_WINDOWS {
-            self.windows = self
-                .windows
-                .chunks(2)
-                .filter_map(|pair| pair.iter().copied().reduce(Samples::then))
-                .collect();
+            self.windows = joined(&self.windows, 2, Samples::then);
             self.queues = joined_queues(&self.queues, 2);
             self.width *= 2;
         }

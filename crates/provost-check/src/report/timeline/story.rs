@@ -6,6 +6,7 @@ use crate::report::count;
 
 /// New connections that begin so shortly before the last of them would are late, and not lost.
 const SLACK_US: u64 = 20_000;
+
 /// Whether nobody would have asked any more: new connections come as long as there are endpoints, and a kubelet does
 /// not probe what has ended.
 pub(super) fn is_beyond(request: &Request, phase: &Phase, terms: &Terms) -> bool {
