@@ -16,21 +16,24 @@ pub enum TextPresence {
 
 /// What a string is; decided on whole strings only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "the variants say it")]
 pub enum TextKind {
     /// `10.1.2.3`
     Ip,
     /// `db.prod:5432`, `10.1.2.3:8080`, `:8080`
     HostPort,
+    /// `https://api.example.com/v1`
     Url,
     /// `*.svc`, `*.svc.cluster.local`
     ClusterHost,
+    /// `/etc/ssl/certs`
     AbsolutePath,
+    /// `GOMEMLIMIT`
     EnvName,
     /// `Europe/Rome`
     ZoneName,
     /// A whole PEM block.
     Pem,
+    /// None of these.
     Other,
 }
 

@@ -337,12 +337,16 @@ impl Rollout {
 
 /// When an analysis runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the variants say it")]
 pub enum UseKind {
+    /// Beside the steps, until they are done.
     Background,
+    /// As a step, which waits for it.
     Step,
+    /// Of an experiment that is a step.
     Experiment,
+    /// Before the new pods get the requests.
     BeforePromotion,
+    /// After that, while the old ones are still there.
     AfterPromotion,
 }
 

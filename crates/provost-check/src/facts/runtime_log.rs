@@ -161,12 +161,16 @@ pub struct Window {
 
 /// A value over a window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs, reason = "first, last, least, most and the sum of the values")]
 pub struct Extent {
+    /// The first value.
     pub first: u64,
+    /// The last.
     pub last: u64,
+    /// The least.
     pub least: u64,
+    /// The most.
     pub most: u64,
+    /// All of them together.
     pub sum: u64,
 }
 

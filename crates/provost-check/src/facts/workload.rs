@@ -14,15 +14,22 @@ use crate::model::pdb;
 
 /// Kinds of workload; the kind decides which defaults and rules apply.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "the variants are Kubernetes' own kinds")]
 pub enum WorkloadKind {
+    /// A pod of its own.
     Pod,
+    /// `apps/v1`
     Deployment,
+    /// `apps/v1`
     StatefulSet,
+    /// `apps/v1`
     DaemonSet,
+    /// `apps/v1`
     ReplicaSet,
+    /// `v1`: what ReplicaSets took the place of.
     ReplicationController,
+    /// `batch/v1`
     Job,
+    /// `batch/v1`: makes Jobs.
     CronJob,
     /// Argo Rollouts' Rollout.
     Rollout,

@@ -6,38 +6,68 @@ use std::sync::Arc;
 
 /// Why a rule could not be judged. A closed list, part of the JSON schema.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "each variant's sentence is in `explain`")]
 pub enum Reason {
+    /// There is no program.
     NoBinary,
+    /// There is no image, and the Dockerfile does not tell.
     NoImage,
+    /// There is neither an image nor a Dockerfile.
     NoDockerfile,
+    /// No manifest runs the program.
     NoWorkload,
+    /// What the base image holds is not known.
     BaseImageUnknown,
+    /// The program is not one of Go.
     NotAGoBinary,
+    /// Of Go or Kubernetes, to this Provost.
     VersionUnknown,
+    /// Names in the program were changed.
     Obfuscated,
+    /// The program is compressed.
     Packed,
+    /// Code of its machine is not read.
     ArchUnsupported,
+    /// The program's strings cannot be found.
     StringsUnreadable,
+    /// The code decides it while it runs.
     CodeUnclear,
+    /// A volume may hold it.
     VolumeUnknown,
+    /// The value is in a Secret.
     ValueFromSecret,
+    /// The value is made on a node.
     ValueFromField,
+    /// A template fills it in.
     Templated,
+    /// Kubernetes refuses the value.
     Malformed,
+    /// An object that decides it was not given.
     ObjectNotInInput,
+    /// The node decides it.
     NodeUnknown,
+    /// The mesh decides it.
     MeshUnknown,
+    /// A controller makes it.
     ExternalController,
+    /// It is a number that somebody has to measure.
     MeasuredFactMissing,
+    /// More than is looked at.
     LimitReached,
+    /// Several files say it in several ways.
     Alternatives,
+    /// A kustomization changes it.
     Patched,
+    /// No measurement shows it.
     NotMeasured,
+    /// A part of the input cannot be read.
     Unreadable,
+    /// The log does not go on for long enough.
     LogTooShort,
+    /// There is no log of the runtime.
     NoRuntimeLog,
+    /// There is neither the kernel's log nor a file of the cgroup.
     NoMemoryFiles,
+    /// System calls were recorded in a way that does not show it.
     UnfitRecording,
 }
 

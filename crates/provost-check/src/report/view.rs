@@ -2,11 +2,6 @@
 //! as words. The writers beside this file arrange it and add nothing of their own; serialized as it
 //! is, it is the JSON report.
 
-#![allow(
-    missing_docs,
-    reason = "the fields are those of the JSON report; its schema explains them"
-)]
-
 mod excerpt;
 
 use std::borrow::Cow;
@@ -31,14 +26,23 @@ pub const VERSION: u32 = 1;
 /// A run, ready to be shown.
 #[derive(Debug, Serialize)]
 pub struct View<'a> {
+    /// [`VERSION`].
     pub version: u32,
+    /// Who wrote it.
     pub tool: ToolView<'a>,
+    /// What was read.
     pub inputs: Vec<InputView<'a>>,
+    /// What was judged together.
     pub subjects: Vec<SubjectRow<'a>>,
+    /// All that count, by path and position.
     pub findings: Vec<FindingView<'a>>,
+    /// What was not, and why.
     pub not_judged: Vec<NotJudgedView<'a>>,
+    /// Paths that were left out.
     pub skipped: Vec<SkippedView<'a>>,
+    /// Commands that were run to build programs.
     pub built: &'a [String],
+    /// Findings that somebody decided to live with.
     pub suppressed: Vec<SuppressedView<'a>>,
     /// Only when the run was compared with a baseline.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -46,6 +50,7 @@ pub struct View<'a> {
     /// What the findings do not say: paths that do not exist, that nothing was judged.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub notices: Vec<Notice>,
+    /// How many of each.
     pub summary: Summary,
     /// Processes that wrote a log of their runtime.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -64,7 +69,9 @@ pub struct View<'a> {
 /// A process that wrote a log of its runtime.
 #[derive(Debug, Serialize)]
 pub struct LogView<'a> {
+    /// The worst that is said of it.
     pub verdict: String,
+    /// In numbers.
     #[serde(flatten)]
     pub of: &'a Traced,
     /// Where findings are in time.
@@ -77,8 +84,11 @@ pub struct LogView<'a> {
 pub struct TimeMark {
     /// Seconds of the first and the last of its places.
     pub from: f64,
+    /// See there.
     pub to: f64,
+    /// `error`, `warning` or `note`.
     pub level: &'static str,
+    /// `rule` or `rule/variant`.
     pub rule: String,
 }
 
@@ -98,48 +108,68 @@ impl TimeMark {
 /// Who wrote it.
 #[derive(Debug, Serialize)]
 pub struct ToolView<'a> {
+    /// `provost`
     pub name: &'static str,
+    /// Its version.
     pub version: &'a str,
 }
 
 /// One input.
 #[derive(Debug, Serialize)]
 pub struct InputView<'a> {
+    /// As it was given or found.
     pub path: &'a str,
+    /// What it was taken for.
     pub kind: &'static str,
+    /// It was named, not found by walking.
     pub named: bool,
 }
 
 /// What was judged together.
 #[derive(Debug, Serialize)]
 pub struct SubjectRow<'a> {
+    /// What findings call it.
     pub name: &'a str,
+    /// Its program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub binary: Option<&'a str>,
+    /// Its Dockerfile.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dockerfile: Option<&'a str>,
+    /// Its image.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub image: Option<&'a str>,
+    /// Why these belong together, in sentences.
     pub because: &'a [String],
 }
 
 /// A finding; the first place is the primary one.
 #[derive(Debug, Serialize)]
 pub struct FindingView<'a> {
+    /// Its id.
     pub rule: &'static str,
+    /// Which of its cases.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub variant: Option<&'static str>,
     /// `error`, `warning` or `note`.
     pub level: &'static str,
+    /// Its folder.
     pub group: &'static str,
+    /// What is wrong, in one sentence.
     pub message: &'a str,
+    /// Of what.
     pub subject: &'a str,
+    /// All places that make it true.
     pub evidence: Vec<PlaceView<'a>>,
+    /// What else helps to understand it.
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     pub notes: &'a [String],
+    /// The way out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fix: Option<FixView<'a>>,
+    /// The rule's page.
     pub help_uri: String,
+    /// What a baseline knows it by.
     pub fingerprint: &'a str,
     /// The finding itself.
     #[serde(skip)]
@@ -151,14 +181,18 @@ pub struct FindingView<'a> {
 pub struct PlaceView<'a> {
     /// `text`, `binary`, `image`, `process` or `log`.
     pub origin: &'static str,
+    /// Of the input.
     pub path: &'a str,
+    /// First character.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub start: Option<Position>,
+    /// Behind the last.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub end: Option<Position>,
     /// Virtual address, hexadecimal with `0x`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
+    /// Of the program.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub section: Option<&'a str>,
     /// Digest of an image's layer.
@@ -169,6 +203,7 @@ pub struct PlaceView<'a> {
     pub time: Option<String>,
     /// `primary` or `related`.
     pub role: &'static str,
+    /// What it contributes.
     pub note: &'a str,
     /// The input the place is in.
     #[serde(skip)]
@@ -178,17 +213,22 @@ pub struct PlaceView<'a> {
 /// Line and column from 1, the column in Unicode characters; the byte offset from 0.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Position {
+    /// From 1.
     pub line: u32,
+    /// In characters, from 1.
     pub column: u32,
+    /// In bytes, from 0.
     pub offset: u32,
 }
 
 /// The way out.
 #[derive(Debug, Serialize)]
 pub struct FixView<'a> {
+    /// What to do.
     pub title: &'a str,
     /// `safe` or `suggest`.
     pub applicability: &'static str,
+    /// What to replace, all or none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub edits: Vec<EditView<'a>>,
 }
@@ -196,18 +236,26 @@ pub struct FixView<'a> {
 /// A replacement in a text.
 #[derive(Debug, Serialize)]
 pub struct EditView<'a> {
+    /// Of the text.
     pub path: &'a str,
+    /// First character that goes.
     pub start: Position,
+    /// Behind the last.
     pub end: Position,
+    /// What comes in their place.
     pub replacement: &'a str,
 }
 
 /// A rule that could not be judged.
 #[derive(Debug, Serialize)]
 pub struct NotJudgedView<'a> {
+    /// Its id.
     pub rule: &'static str,
+    /// Of what.
     pub subject: &'a str,
+    /// By its name.
     pub reason: &'static str,
+    /// The fact that is missing.
     pub needs: &'a str,
     /// What would let it be judged.
     #[serde(skip)]
@@ -217,8 +265,11 @@ pub struct NotJudgedView<'a> {
 /// A path that was left out.
 #[derive(Debug, Serialize)]
 pub struct SkippedView<'a> {
+    /// Which.
     pub path: &'a str,
+    /// In words.
     pub why: &'a str,
+    /// The command that renders it, where it is the input of a renderer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub render: Option<&'a str>,
 }
@@ -226,18 +277,22 @@ pub struct SkippedView<'a> {
 /// A finding that somebody decided to live with.
 #[derive(Debug, Serialize)]
 pub struct SuppressedView<'a> {
+    /// Which.
     #[serde(flatten)]
     pub finding: FindingView<'a>,
+    /// What they wrote.
     pub reason: &'a str,
     /// The last day of the suppression, if it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
+    /// Where they wrote it.
     pub suppressed_at: PlaceView<'a>,
 }
 
 /// What a baseline made of the run.
 #[derive(Debug, Serialize)]
 pub struct BaselineView<'a> {
+    /// Of the baseline.
     pub path: &'a str,
     /// Findings that it knows; they fail nothing.
     pub known: Vec<FindingView<'a>>,
@@ -248,25 +303,39 @@ pub struct BaselineView<'a> {
 /// An entry of a baseline without its finding.
 #[derive(Debug, Serialize)]
 pub struct ResolvedView<'a> {
+    /// Its id.
     pub rule: &'a str,
+    /// Of what.
     pub subject: &'a str,
+    /// Where it was.
     pub path: &'a str,
+    /// What it was known by.
     pub fingerprint: &'a str,
 }
 
 /// How many.
 #[derive(Debug, Serialize)]
 pub struct Summary {
+    /// Findings of that level.
     pub errors: usize,
+    /// Of that.
     pub warnings: usize,
+    /// Of that.
     pub notes: usize,
+    /// Objects of manifests that were judged.
     pub objects: usize,
+    /// Dockerfiles.
     pub dockerfiles: usize,
+    /// Programs.
     pub binaries: usize,
+    /// Images.
     pub images: usize,
+    /// Processes that were measured.
     #[serde(skip_serializing_if = "is_zero")]
     pub processes: usize,
+    /// Rules that were not judged of something.
     pub rules_not_judged: usize,
+    /// Findings that somebody decided to live with.
     pub suppressed: usize,
     /// Findings left out because no file of theirs has changed.
     #[serde(skip_serializing_if = "is_zero")]

@@ -14,30 +14,52 @@ use crate::findings::{Abstain, Finding, Level};
 
 /// The group a rule is listed under; also its folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[allow(missing_docs, reason = "the variants are the folders")]
 pub enum Group {
+    /// The program itself.
     Binary,
+    /// How the image is built.
     Build,
+    /// What the image holds.
     Image,
+    /// Variables, files and objects that a program is configured by.
     Config,
+    /// Probes.
     Health,
+    /// What happens around the end of a pod.
     Lifecycle,
+    /// Settings of Go's runtime.
     Runtime,
+    /// Requests and limits.
     Resources,
+    /// Replicas, budgets and autoscalers.
     Availability,
+    /// Users, rights and secrets.
     Security,
+    /// Services, Ingresses and routes.
     Network,
+    /// Istio's objects.
     Mesh,
+    /// Metrics that are asked for.
     Telemetry,
+    /// Argo's Rollouts and analyses.
     Rollout,
+    /// How a measured process started.
     Start,
+    /// How it answered.
     Serving,
+    /// How it ended.
     Termination,
+    /// How it took to other variables.
     Environment,
+    /// What it printed.
     Logs,
+    /// What it said on its endpoint of metrics.
     Metrics,
+    /// The spans that it sent.
     Traces,
+    /// What logs, counters and memory files say of a process that ran.
     Diagnosis,
+    /// The input itself.
     Input,
 }
 

@@ -22,11 +22,14 @@ pub const MAX_BYTES: usize = 64 << 10;
 
 /// How a matcher compares.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs, reason = "the variants say it")]
 pub enum Op {
+    /// `=`
     Equal,
+    /// `!=`
     NotEqual,
+    /// `=~`
     Regex,
+    /// `!~`
     NotRegex,
 }
 
