@@ -10,10 +10,11 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Joined;
 use super::scope::Distance;
 use crate::facts::Object;
+use crate::findings::{Abstain, Reason};
 
 /// How two objects that contradict each other come to one cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Applied {
+enum Applied {
     /// Together.
     Together,
     /// Nothing says so, and nothing speaks against it.
@@ -62,7 +63,7 @@ pub struct Alternatives(FxHashMap<(String, String), Option<bool>>);
 impl Alternatives {
     /// How the two come to one cluster; where the input is all that the cluster has, what is no
     /// variant of the other is there with it.
-    pub fn applied(&mut self, joined: &Joined<'_>, a: &Object, b: &Object) -> Applied {
+    fn applied(&mut self, joined: &Joined<'_>, a: &Object, b: &Object) -> Applied {
         if joined.together(a, b) {
             return Applied::Together;
         }
@@ -76,6 +77,30 @@ impl Alternatives {
             Some(false) if closed => Applied::Together,
             _ => Applied::Perhaps,
         }
+    }
+
+    /// What belongs to the first of the others that comes to one cluster with the object and is not the same
+    /// one by its name; unknown where one may, and none surely does.
+    pub fn beside<'o, T>(
+        &mut self,
+        joined: &Joined<'_>,
+        object: &Object,
+        others: impl Iterator<Item = (&'o Object, T)>,
+    ) -> Result<Option<T>, Abstain> {
+        let own = (&object.meta.namespace.value, object.meta.name());
+        let is_own = |other: &Object| (&other.meta.namespace.value, other.meta.name()) == own;
+        let mut perhaps = None;
+        for (other, of) in others.filter(|(other, _)| !is_own(other)) {
+            match self.applied(joined, other, object) {
+                Applied::Together => return Ok(Some(of)),
+                Applied::Perhaps => perhaps = perhaps.or(Some(other)),
+                Applied::Apart => {}
+            }
+        }
+        let Some(other) = perhaps else { return Ok(None) };
+        let (kind, other) = (&object.meta.kind.value, other.meta.name());
+        let what = format!("whether {kind} {other} and {} are applied together", own.1);
+        Err(Abstain::unknown(Reason::Alternatives, what))
     }
 
     /// Whether the folders of two objects hold variants of one thing; `None` where too many folders

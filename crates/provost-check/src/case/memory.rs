@@ -4,6 +4,7 @@
 //! the identity of the container, or that of a pod with one container, stands in both. Where one of them names
 //! none and there is only one of each, they are taken for one, which the finding says.
 
+mod gomemlimit;
 mod join;
 
 use goformats::kernel::cgroup::Composition;
@@ -20,7 +21,9 @@ use crate::model::Bytes;
 use crate::model::gogc::{self, Gogc};
 use crate::model::oom::{Badness, Held, each};
 use crate::model::pacer::{Marked, room_for};
+use crate::model::quantity::counted;
 
+pub use gomemlimit::Growth;
 pub use join::cases;
 
 /// A kill, in the log that tells of it.
@@ -97,6 +100,18 @@ impl<'w> MemoryCase<'w> {
         self.kills.last().copied()
     }
 
+    /// Its cgroup, where that counted kills.
+    pub fn killed_in(&self) -> Option<&'w Group> {
+        self.group.filter(|group| group.kills() > Some(0))
+    }
+
+    /// Where its memory is told of: by the last kill, by its cgroup, or by a process of it.
+    pub fn place(&self) -> Option<Origin> {
+        let group = self.group.map(|group| group.source);
+        let whole = group.or_else(|| self.process.map(|process| process.source));
+        self.kill().map(|kill| Self::at(&kill)).or_else(|| whole.map(Origin::whole))
+    }
+
     /// How the container ended, the last time that it did.
     pub fn end(&self) -> Option<&'w Terminated> {
         self.status.and_then(|(_, status)| status.ends.first())
@@ -153,7 +168,7 @@ impl<'w> MemoryCase<'w> {
             return Some(true);
         }
         let Some(kill) = self.kill() else {
-            return self.group.filter(|group| group.kills() > Some(0))?.own_limit();
+            return self.killed_in()?.own_limit();
         };
         match (&kill.report.constraint, &kill.report.limit_group, &kill.report.victim_group) {
             (Constraint::Memcg, Some(limit), Some(victim)) => Some(is_own(limit, victim)),
@@ -177,9 +192,7 @@ impl<'w> MemoryCase<'w> {
             return false;
         }
         let Some(kill) = self.kill() else {
-            let Some(group) = self.group.filter(|group| group.kills() > Some(0)) else {
-                return false;
-            };
+            let Some(group) = self.killed_in() else { return false };
             let pod = group.pod_with_same_limit();
             return group.own_limit() == Some(false)
                 && pod.and_then(|pod| pod.reached()).is_some_and(|count| count > 0);
@@ -212,8 +225,7 @@ impl<'w> MemoryCase<'w> {
 
     /// That the container lives on although one of its processes was killed.
     pub fn outlived(&self) -> Option<(Origin, String)> {
-        let group = self.group.filter(|group| group.kills() > Some(0));
-        if let Some(group) = group
+        if let Some(group) = self.killed_in()
             && let Some(count) = group.level.memory.processes.filter(|count| *count > 0)
         {
             let label = format!(
@@ -373,8 +385,8 @@ pub fn with_evidence(mut finding: Finding, case: &MemoryCase<'_>) -> Finding {
             finding = finding.note(format!("the pod's class is {qos}"));
         }
         if status.restarts > 0 {
-            finding =
-                finding.note(format!("the container was started anew {} times", status.restarts));
+            let times = counted(status.restarts.unsigned_abs(), "time");
+            finding = finding.note(format!("the container was started anew {times}"));
         }
         if let Some(wanted) = &status.wanted {
             finding = finding.also(&wanted.origin, "asked for, and not in force yet");
@@ -391,4 +403,9 @@ pub fn with_evidence(mut finding: Finding, case: &MemoryCase<'_>) -> Finding {
 /// `leak (pid 9402)`
 pub fn victim_of(report: &Report) -> String {
     report.victim().map_or("a process".to_owned(), |it| format!("{} (pid {})", it.name, it.pid))
+}
+
+/// `1 process was`, `3 processes were`
+pub fn processes_were(count: u64) -> String {
+    if count == 1 { "1 process was".to_owned() } else { format!("{count} processes were") }
 }

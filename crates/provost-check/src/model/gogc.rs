@@ -11,6 +11,9 @@ use super::quantity::Bytes;
 /// What the runtime uses when GOGC is not set, or not readable.
 pub const DEFAULT: u32 = 100;
 
+/// Below this the collector runs so often that it keeps the peak low by itself.
+pub const EAGER: u32 = 50;
+
 /// A GOGC that the runtime reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Gogc {

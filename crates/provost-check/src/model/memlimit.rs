@@ -14,6 +14,9 @@ use super::quantity::{Bytes, Quantity};
 /// Below this a Go program does nothing but collect: the runtime alone needs some MiB.
 pub const SMALLEST_PLAUSIBLE: Bytes = Bytes::mib(8);
 
+/// Under a container's limit below this a GOMEMLIMIT gains little.
+pub const SMALL: Bytes = Bytes::mib(64);
+
 /// A GOMEMLIMIT that the runtime accepts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemLimit {

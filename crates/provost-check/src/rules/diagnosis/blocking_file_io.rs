@@ -4,6 +4,7 @@ use crate::case::log::{nanos, percent};
 use crate::case::syscalls::SyscallCase;
 use crate::facts::syscall_log::{Process, SLOW_NS};
 use crate::findings::{Finding, Fix, Level};
+use crate::model::quantity::counted;
 use crate::model::syscalls::Holder;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -65,10 +66,10 @@ fn held(case: &SyscallCase<'_>, process: &Process, holder: Holder) -> Option<Fin
     let on: Vec<_> = process.on(holder).collect();
     for target in on.iter().take(TOLD).filter(|target| target.sum.slow > 0) {
         finding = finding.note(format!(
-            "{}: {} in {} calls, most of it {}",
+            "{}: {} in {}, most of it {}",
             target.name,
             nanos(target.sum.ns),
-            target.sum.calls,
+            counted(target.sum.calls, "call"),
             target.sum.main(),
         ));
     }

@@ -2,7 +2,7 @@
 
 use goformats::kernel::cgroup::Version;
 
-use crate::case::memory::{MemoryCase, victim_of, with_evidence};
+use crate::case::memory::{MemoryCase, processes_were, victim_of, with_evidence};
 use crate::facts::Origin;
 use crate::findings::{Finding, Fix, Level};
 use crate::model::Bytes;
@@ -62,7 +62,7 @@ fn by_log(case: &MemoryCase<'_>) -> Option<Finding> {
         None => finding
             .note("whose limit it was is not in this log; oom_memcg of the line before says it"),
     };
-    if let Some(group) = case.group.filter(|group| group.kills() > Some(0)) {
+    if let Some(group) = case.killed_in() {
         let label = format!("oom_kill {}", group.kills().unwrap_or_default());
         finding = finding.also(&Origin::whole(group.source), label);
     }
@@ -76,12 +76,16 @@ fn by_counter(case: &MemoryCase<'_>) -> Option<Finding> {
     if case.kill().is_some() {
         return None;
     }
-    let group = case.group.filter(|_| case.by_own_limit() == Some(true))?;
-    let kills = group.kills().filter(|kills| *kills > 0)?;
-    let processes = if kills == 1 { "1 process was" } else { &format!("{kills} processes were") };
+    let group = case.killed_in().filter(|_| case.by_own_limit() == Some(true))?;
+    let kills = group.kills()?;
     let finding = Finding::new(
         &RULE,
-        format!("{processes} killed in {}: it reached {}", group.level.name(), limit(case)),
+        format!(
+            "{} killed in {}: it reached {}",
+            processes_were(kills),
+            group.level.name(),
+            limit(case)
+        ),
         &Origin::whole(group.source),
         format!("oom_kill {kills}"),
     );
@@ -93,7 +97,7 @@ fn by_counter(case: &MemoryCase<'_>) -> Option<Finding> {
 }
 
 fn by_status(case: &MemoryCase<'_>) -> Option<Finding> {
-    if case.kill().is_some() || case.group.is_some_and(|group| group.kills() > Some(0)) {
+    if case.kill().is_some() || case.killed_in().is_some() {
         return None;
     }
     let (_, status) = case.status?;

@@ -2,6 +2,7 @@
 
 use crate::case::crash::{DumpCase, Fatal, many, shown};
 use crate::findings::{Finding, Fix, Level};
+use crate::model::quantity::counted;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Groups that are shown.
@@ -52,7 +53,8 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
         finding = finding.also(&case.at(group.line), waits);
     }
     if all.len() > MOST {
-        finding = finding.note(format!("and {} other stacks", all.len() - MOST));
+        finding =
+            finding.note(format!("and {}", counted((all.len() - MOST) as u64, "other stack")));
     }
     let mut locks = std::collections::BTreeMap::new();
     for (lock, count) in all.iter().flat_map(|group| &group.locks) {

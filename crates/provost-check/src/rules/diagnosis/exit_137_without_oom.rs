@@ -27,7 +27,7 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
     let Some(end) = status.ends.first().filter(|end| end.exit_code.value == KILLED) else {
         return Ok(());
     };
-    let counted = case.group.is_some_and(|group| group.kills() > Some(0));
+    let counted = case.killed_in().is_some();
     let evicted = pod.reason.as_ref().is_some_and(|reason| reason.value == "Evicted");
     if end.reason() == "OOMKilled" || case.kill().is_some() || counted || evicted {
         return Ok(());

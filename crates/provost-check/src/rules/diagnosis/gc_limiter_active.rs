@@ -16,6 +16,10 @@ const SPAN_MS: u64 = 200;
 /// differently from the lines, so that they show some percent more or less.
 const SHARE: f64 = 0.4;
 
+/// What both advise.
+const LESS: &str =
+    "raise the limits, or keep less alive: behind GOMEMLIMIT stands the container's limit";
+
 /// What comes next is the kernel's limit.
 pub static RULE: Rule = Rule {
     id: "gc-limiter-active",
@@ -59,7 +63,7 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
             &case.at(run.to),
             format!("a goal of {} MB, {} MB at the end", run.goal.last, run.end.last),
         )
-        .fix(Fix::suggest("raise the limits, or keep less alive: behind GOMEMLIMIT stands the container's limit")),
+        .fix(Fix::suggest(LESS)),
     );
     Ok(())
 }
@@ -93,8 +97,6 @@ fn counted(case: &CountersCase<'_>, out: &mut Findings) -> Judged {
         let before = first.snapshot.get(Counter::Limited).unwrap_or_default();
         finding = finding.also(&case.at(first), format!("last in collection {before:.0} then"));
     }
-    out.push(finding.fix(Fix::suggest(
-        "raise the limits, or keep less alive: behind GOMEMLIMIT stands the container's limit",
-    )));
+    out.push(finding.fix(Fix::suggest(LESS)));
     Ok(())
 }

@@ -1,12 +1,10 @@
 //! A kill that a memory limit of Go's would have prevented.
 
-use crate::case::memory::MemoryCase;
+use crate::case::memory::{Growth, MemoryCase};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::Bytes;
 use crate::model::oom::Help;
 use crate::rules::rule::{Check, Findings, Group, Judged, Rule};
-
-use super::gomemlimit_would_not::{Growth, growth, in_force, place};
 
 /// The heap was garbage that nobody had been told to collect.
 pub static RULE: Rule = Rule {
@@ -20,14 +18,14 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
-    let Some(place) = place(case) else { return Err(Abstain::NotApplicable) };
-    if in_force(case)?.is_some() {
+    let Some(place) = case.killed_at() else { return Err(Abstain::NotApplicable) };
+    if case.gomemlimit()?.is_some() {
         return Ok(());
     }
     let held = case.held()?;
     let Help::Saves { set, needs } = held.help() else { return Ok(()) };
     // The other rule says why it is not known.
-    if growth(case) != Growth::No {
+    if case.growth() != Growth::No {
         return Ok(());
     }
     out.push(

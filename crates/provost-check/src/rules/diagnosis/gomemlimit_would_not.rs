@@ -1,12 +1,9 @@
 //! A kill that no memory limit of Go's prevents.
 
-use crate::case::memory::MemoryCase;
-use crate::facts::Origin;
-use crate::facts::oom::Setting;
+use crate::case::memory::{Growth, MemoryCase};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
-use crate::model::memlimit::{self, MemLimit};
-use crate::model::oom::{Help, only_grows};
-use crate::model::{Bytes, trend::Trend};
+use crate::model::Bytes;
+use crate::model::oom::Help;
 use crate::rules::rule::{Check, Findings, Group, Judged, Rule};
 
 /// What is alive, or is no heap, is not collected.
@@ -20,78 +17,9 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
-/// Where something was killed for memory; nothing where nothing was.
-pub(super) fn place(case: &MemoryCase<'_>) -> Option<Origin> {
-    let counted = case.group.filter(|group| group.kills() > Some(0));
-    let status = case.status.and_then(|(_, status)| {
-        let end = status.ends.iter().find(|end| end.reason() == "OOMKilled")?;
-        Some(end.reason.as_ref()?.origin.clone())
-    });
-    case.kill()
-        .map(|kill| MemoryCase::at(&kill))
-        .or_else(|| counted.map(|group| Origin::whole(group.source)))
-        .or(status)
-}
-
-/// What the end of a log says of the live heap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Growth {
-    /// It stood, or went up and down.
-    No,
-    /// It grew until the end, so that a limit would have put the kill off.
-    Yes,
-    /// The last collections freed next to nothing: a program that fills its memory at its start looks the same
-    /// as one that never stops.
-    Unclear,
-}
-
-/// Cycles without which no trend is told.
-const LEAST_CYCLES: usize = 10;
-
-pub(super) fn growth(case: &MemoryCase<'_>) -> Growth {
-    let Ok(collections) = case.collections() else { return Growth::Unclear };
-    let windows = &collections.windows;
-    let second = windows.get(windows.len() / 2..).unwrap_or_default();
-    let series: Vec<(f64, f64)> =
-        second.iter().map(|window| (window.to.at_ms as f64 / 1000.0, window.mean_live())).collect();
-    let quarter = (second.len() / 2).max(1);
-    let early = second.iter().take(quarter).map(|window| window.live.most).max();
-    let late = second.iter().rev().take(quarter).map(|window| window.live.least).min();
-    let rises = Trend::of(&series).is_some_and(|trend| trend.rises());
-    if windows.len() >= LEAST_CYCLES && rises && late > early {
-        return Growth::Yes;
-    }
-    let points: Vec<(u64, u64)> = windows.iter().map(|w| (w.end.last, w.live.last)).collect();
-    match only_grows(points.get(points.len().saturating_sub(3)..).unwrap_or_default()) {
-        true => Growth::Unclear,
-        false => Growth::No,
-    }
-}
-
-/// A GOMEMLIMIT that was set, below the limit; not known where nothing that was given holds its value.
-pub(super) fn in_force(case: &MemoryCase<'_>) -> Result<Option<(Origin, Bytes)>, Abstain> {
-    let Some(setting) = case.status.and_then(|(_, status)| status.gomemlimit.as_ref()) else {
-        return Ok(None);
-    };
-    let written = match &setting.value {
-        Setting::Written(written) => written,
-        Setting::Elsewhere => {
-            let needs = "GOMEMLIMIT, which comes from elsewhere (valueFrom, or another variable)";
-            return Err(Abstain::unknown(Reason::ObjectNotInInput, needs));
-        }
-        Setting::Perhaps => {
-            let needs = "whether GOMEMLIMIT is among the variables of envFrom";
-            return Err(Abstain::unknown(Reason::ObjectNotInInput, needs));
-        }
-    };
-    let Ok(MemLimit::Set(value)) = memlimit::parse(written, None) else { return Ok(None) };
-    let limit = case.limit().filter(|limit| value.0 <= limit / 100 * 95);
-    Ok(limit.map(|_| (setting.origin.clone(), value)))
-}
-
 fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
-    let Some(place) = place(case) else { return Err(Abstain::NotApplicable) };
-    if let Some((origin, value)) = in_force(case)? {
+    let Some(place) = case.killed_at() else { return Err(Abstain::NotApplicable) };
+    if let Some((origin, value)) = case.gomemlimit()? {
         out.push(
             Finding::new(
                 &RULE,
@@ -106,7 +34,7 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     }
     let held = case.held()?;
-    let growth = growth(case);
+    let growth = case.growth();
     let (message, note) = match held.help() {
         Help::Cannot { garbage } => (
             format!(
@@ -143,8 +71,8 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
     Ok(())
 }
 
-/// Neither of the two rules knows.
-pub(super) fn unclear() -> Abstain {
+/// Nor does `gomemlimit-would-have-saved` know; it is said once.
+fn unclear() -> Abstain {
     let needs = "whether the heap goes on growing: the last collections before the kill freed next to nothing";
     Abstain::unknown(Reason::LogTooShort, needs)
 }

@@ -20,6 +20,11 @@ const LEAST_GROWTH: f64 = 4.0;
 /// Of the live heap: what grows by less has time.
 const LEAST_PART: f64 = 0.1;
 
+/// What both say.
+const REACHED: &str =
+    "what is live is what can still be reached: no GOGC and no GOMEMLIMIT makes it less";
+const COMPARE: &str = "compare two heap profiles some minutes apart: go tool pprof -diff_base first.pb.gz second.pb.gz";
+
 /// The end is an out-of-memory kill.
 pub static RULE: Rule = Rule {
     id: "heap-grows-without-bound",
@@ -70,10 +75,8 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
             format!("{} MB live", whole.live.last),
         )
         .also(&case.at(whole.from), format!("{} MB live", whole.live.first))
-        .note("what is live is what can still be reached: no GOGC and no GOMEMLIMIT makes it less")
-        .fix(Fix::suggest(
-            "compare two heap profiles some minutes apart: go tool pprof -diff_base first.pb.gz second.pb.gz",
-        )),
+        .note(REACHED)
+        .fix(Fix::suggest(COMPARE)),
     );
     Ok(())
 }
@@ -150,10 +153,8 @@ fn counted(case: &CountersCase<'_>, out: &mut Findings) -> Judged {
             format!("a {what} of {}", mib(last.1)),
         )
         .also(&case.at(oldest), format!("a {what} of {}", mib(first.1)))
-        .note("what is live is what can still be reached: no GOGC and no GOMEMLIMIT makes it less")
-        .fix(Fix::suggest(
-            "compare two heap profiles some minutes apart: go tool pprof -diff_base first.pb.gz second.pb.gz",
-        )),
+        .note(REACHED)
+        .fix(Fix::suggest(COMPARE)),
     );
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::case::log::{LogCase, too_few};
 use crate::findings::{Finding, Fix, Level};
+use crate::model::quantity::counted;
 use crate::model::trend::least_share;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -46,7 +47,8 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     let from = format!("up to {} waited", run.runnable);
     let mut finding = Finding::new(&RULE, message, &case.at(run.from), from);
     if run.count > 1 {
-        finding = finding.also(&case.at(run.to), format!("{} samples later", run.count - 1));
+        finding =
+            finding.also(&case.at(run.to), format!("{} later", counted(run.count - 1, "sample")));
     }
     let watched = (seen - whole.unwatched) as f64 / seen as f64;
     let advice = if watched >= MOST {

@@ -2,7 +2,7 @@
 
 use goformats::kernel::log::Constraint;
 
-use crate::case::memory::{MemoryCase, victim_of, with_evidence};
+use crate::case::memory::{MemoryCase, processes_were, victim_of, with_evidence};
 use crate::facts::Origin;
 use crate::findings::{Finding, Fix, Level};
 use crate::model::Bytes;
@@ -49,7 +49,7 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     }
     // Counted where the process was; nothing was counted where a limit is.
-    let Some(group) = case.group.filter(|group| group.kills() > Some(0)) else { return Ok(()) };
+    let Some(group) = case.killed_in() else { return Ok(()) };
     let limits = [&group.level].into_iter().chain(&group.parents);
     let is_quiet = |level: &crate::facts::oom::Level| {
         let events = level.memory.local.or(level.memory.events);
@@ -59,8 +59,8 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
     let mut limits = limits.filter(|level| !level.path.is_empty());
     if group.is_known_to_the_top() && limits.all(is_quiet) {
         let message = format!(
-            "{} processes were killed in {}, and no limit of it or above it was reached: the node had no memory left",
-            group.kills().unwrap_or_default(),
+            "{} killed in {}, and no limit of it or above it was reached: the node had no memory left",
+            processes_were(group.kills().unwrap_or_default()),
             group.level.name()
         );
         let label = "oom_kill above 0, and oom 0 in every memory.events.local";

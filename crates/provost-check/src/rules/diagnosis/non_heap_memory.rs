@@ -21,12 +21,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
-    let place = match (case.kill(), case.group, case.process) {
-        (Some(kill), ..) => MemoryCase::at(&kill),
-        (None, Some(group), _) => Origin::whole(group.source),
-        (None, None, Some(process)) => Origin::whole(process.source),
-        (None, None, None) => return Err(Abstain::NotApplicable),
-    };
+    let place = case.place().ok_or(Abstain::NotApplicable)?;
     let held = case.held_by_go()?;
     let outside = held.outside().saturating_sub(held.stacks);
     if outside < LEAST || outside < held.anon / 4 {
@@ -44,9 +39,10 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         format!("{} memory of processes", Bytes(held.anon)),
     );
     if let Some((log, life)) = case.life
-        && let Some(mark) = life.collections.as_ref().and_then(|it| it.whole()).map(|it| it.to)
+        && let Some(last) = life.collections.as_ref().and_then(|it| it.whole())
     {
-        let label = format!("{} MB live at the last collection", held.live / (1 << 20) - 1);
+        let (mark, live) = (last.to, last.live.last);
+        let label = format!("{live} MB live at the last collection");
         finding = finding.also(&Origin::log(log.source, mark.line, Some(mark.at_ms)), label);
     }
     out.push(

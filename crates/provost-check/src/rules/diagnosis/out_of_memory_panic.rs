@@ -2,6 +2,7 @@
 
 use crate::case::crash::{DumpCase, Fatal};
 use crate::findings::{Finding, Fix, Level};
+use crate::model::Bytes;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Not the OOM killer, which leaves no word.
@@ -26,8 +27,8 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
     let message = match asked {
         Some((block, used)) => format!(
             "the kernel refused {} of memory to a process whose heap had {}",
-            mib(block),
-            mib(used)
+            Bytes(block),
+            Bytes(used)
         ),
         None => format!("the kernel refused memory: {text}"),
     };
@@ -41,11 +42,4 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
             .fix(Fix::suggest("see whether the one allocation is meant (a length from outside), then raise or drop the limit on address space, and bound the process by GOMEMLIMIT and the container's memory")),
     );
     Ok(())
-}
-
-fn mib(bytes: u64) -> String {
-    match bytes {
-        0..1_048_576 => format!("{bytes} bytes"),
-        _ => format!("{} MiB", bytes >> 20),
-    }
 }

@@ -1,7 +1,6 @@
 //! Most of the memory is no heap's.
 
 use crate::case::memory::{MemoryCase, told};
-use crate::facts::Origin;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::Bytes;
 use crate::rules::rule::{Check, Findings, Group, Judged, Rule};
@@ -55,11 +54,7 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
     let Some((size, what, mend)) = kinds.into_iter().max_by_key(|(size, ..)| *size) else {
         return Ok(());
     };
-    let place = match (case.kill(), case.group) {
-        (Some(kill), _) => MemoryCase::at(&kill),
-        (None, Some(group)) => Origin::whole(group.source),
-        (None, None) => return Ok(()),
-    };
+    let Some(place) = case.place() else { return Ok(()) };
     out.push(
         Finding::new(
             &RULE,

@@ -4,6 +4,7 @@ use crate::case::log::{LogCase, millis, spanning_samples};
 use crate::case::syscalls::SyscallCase;
 use crate::facts::syscall_log::{AtOnce, Process};
 use crate::findings::{Finding, Fix, Level};
+use crate::model::quantity::counted;
 use crate::model::syscalls::Holder;
 use crate::model::trend::Trend;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -116,7 +117,10 @@ fn called(case: &SyscallCase<'_>, out: &mut Findings) -> Judged {
             .also(&case.at(process.alive.mark), format!("{} threads", process.alive.count));
         let on = process.on(holder).take(TOLD).filter(|on| !on.name.is_empty());
         let on: Vec<String> = on
-            .map(|on| format!("{} on {} ({} calls)", on.sum.main(), on.name, on.sum.calls))
+            .map(|on| {
+                let calls = counted(on.sum.calls, "call");
+                format!("{} on {} ({calls})", on.sum.main(), on.name)
+            })
             .collect();
         if !on.is_empty() {
             finding = finding.note(on.join(", "));

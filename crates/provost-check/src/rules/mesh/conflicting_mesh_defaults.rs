@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use crate::case::Joined;
-use crate::case::alternatives::{Alternatives, Applied};
+use crate::case::alternatives::Alternatives;
 use crate::facts::Object;
 use crate::facts::document::Node;
 use crate::facts::placeholders::may_be_in;
-use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// The oldest is taken: `initSidecarScopes` and `getSidecarScope` in pilot/pkg/model/push_context.go,
@@ -59,26 +59,17 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
         }
         let Some(labels) = labels(spec, path) else { continue };
         let claims = claims.entry((kind, &meta.namespace.value, labels)).or_default();
-        let mut perhaps = None;
-        let others = claims.iter().take(COMPARED).filter(|it| it.meta.name() != meta.name());
-        let other = others.into_iter().find(|other| match sides.applied(joined, other, object) {
-            Applied::Together => true,
-            Applied::Perhaps => {
-                perhaps = perhaps.or(Some(other.meta.name()));
-                false
+        let others = claims.iter().take(COMPARED).map(|other| (*other, *other));
+        match sides.beside(joined, object, others) {
+            Ok(None) => {}
+            Ok(Some(other)) => {
+                if let Err(patched) = unpatched(joined, object, path) {
+                    out.abstain(patched);
+                    continue;
+                }
+                out.push(both(kind, other, object, spec, path));
             }
-            Applied::Apart => false,
-        });
-        if let (None, Some(perhaps)) = (other, perhaps) {
-            let what = format!("whether {kind} {perhaps} and {} are applied together", meta.name());
-            out.abstain(Abstain::unknown(Reason::Alternatives, what));
-        }
-        if let Some(other) = other {
-            if let Err(patched) = unpatched(joined, object, path) {
-                out.abstain(patched);
-                continue;
-            }
-            out.push(both(kind, other, object, spec, path));
+            Err(unknown) => out.abstain(unknown),
         }
         claims.push(object);
     }

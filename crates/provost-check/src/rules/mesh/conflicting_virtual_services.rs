@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 
 use crate::case::Joined;
-use crate::case::alternatives::{Alternatives, Applied};
+use crate::case::alternatives::Alternatives;
 use crate::case::mesh::full_name;
 use crate::facts::Object;
 use crate::facts::document::Node;
 use crate::facts::placeholders::may_be_in;
-use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const GATEWAYS: Variant = Variant::new(
@@ -76,37 +76,12 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
     if any { Ok(()) } else { Err(Abstain::NotApplicable) }
 }
 
-/// The first of those that contradict the object and come to one cluster with it. Where it is not known
-/// of one whether it does, that is said.
-fn beside<'c, 'w, T>(
-    joined: &Joined<'_>,
-    sides: &mut Alternatives,
-    object: &Object,
-    claims: &'c [T],
-    of: impl Fn(&T) -> Option<&'w Object>,
-    out: &mut Findings,
-) -> Option<&'c T> {
-    let name =
-        |object: &Object| (object.meta.namespace.value.clone(), object.meta.name().to_owned());
-    let mut perhaps = None;
-    for claim in claims.iter().take(COMPARED) {
-        let Some(other) = of(claim).filter(|other| name(other) != name(object)) else { continue };
-        match sides.applied(joined, other, object) {
-            Applied::Together => return Some(claim),
-            Applied::Perhaps => perhaps = perhaps.or(Some(other)),
-            Applied::Apart => {}
-        }
-    }
-    if let Some(other) = perhaps {
-        let what = format!(
-            "whether {0} {1} and {2} are applied together",
-            object.meta.kind.value,
-            other.meta.name(),
-            object.meta.name()
-        );
-        out.abstain(Abstain::unknown(Reason::Alternatives, what));
-    }
-    None
+/// Says what is not known.
+fn told<T>(found: Result<Option<T>, Abstain>, out: &mut Findings) -> Option<T> {
+    found.unwrap_or_else(|unknown| {
+        out.abstain(unknown);
+        None
+    })
 }
 
 fn items<'d>(node: Node<'d>, key: &str) -> impl Iterator<Item = Node<'d>> + use<'d> {
@@ -148,7 +123,8 @@ fn virtual_service<'w>(
             let Some(text) = host.as_str().filter(|text| !may_be_in(text)) else { continue };
             let full = full_name(text, &object.meta.namespace.value);
             let claims = routes.entry((full, kind)).or_default();
-            let other = beside(joined, sides, object, claims, |(other, _)| Some(*other), out);
+            let others = claims.iter().take(COMPARED).map(|claim| (claim.0, claim));
+            let other = told(sides.beside(joined, object, others), out);
             if let Some((other, place)) = other {
                 let mut finding = Finding::new(
                     &RULE,
@@ -203,10 +179,12 @@ fn gateway<'w>(
         }
         let bind = server.get("bind").and_then(Node::as_str).unwrap_or_default();
         let claims = ports.entry((labels.clone(), number, bind)).or_default();
-        let takes = |((other, _), spoken): &(Claim<'w>, &'w str)| {
-            (!is_http(protocol) || !is_http(spoken)).then_some(*other)
-        };
-        let other = beside(joined, sides, object, claims, takes, out);
+        let others = claims
+            .iter()
+            .take(COMPARED)
+            .filter(|(_, spoken)| !is_http(protocol) || !is_http(spoken))
+            .map(|claim| (claim.0.0, claim));
+        let other = told(sides.beside(joined, object, others), out);
         if let Some(((other, place), spoken)) = other {
             let mut finding = Finding::new(
                 &RULE,

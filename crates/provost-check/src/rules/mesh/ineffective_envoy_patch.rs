@@ -98,17 +98,16 @@ impl<'w> Patch<'w> {
             "LISTENER_FILTER" => text(by, &[]),
             _ => text(by, &["name"]),
         };
-        Some(Self {
-            object,
-            place,
-            to,
-            operation,
-            at,
-            matches,
-            is_placed: by.is_some_and(|by| !by.is_null()),
-            by: by.and_then(name),
-            brings: text(node, &["patch", "value", "name"]).filter(|_| operation != "REMOVE"),
-        })
+        let is_placed = by.is_some_and(|by| !by.is_null());
+        let by = by.and_then(name);
+        // What is merged into a filter brings none, unless it calls it otherwise.
+        let is_there = |name: &str| match operation {
+            "REMOVE" => true,
+            "MERGE" => by.is_none_or(|(by, _)| by == name),
+            _ => false,
+        };
+        let brings = text(node, &["patch", "value", "name"]).filter(|(name, _)| !is_there(name));
+        Some(Self { object, place, to, operation, at, matches, is_placed, by, brings })
     }
 
     /// What Istio does not do to that kind of thing.

@@ -5,7 +5,6 @@ use crate::facts::symbols;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::gogc::{self, Gogc};
 use crate::model::memlimit::{self, Effective, OffBecause};
-use crate::model::quantity::Bytes;
 use crate::model::quantity::counted;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -22,11 +21,6 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
-/// Below this there is little to gain.
-const SMALL: Bytes = Bytes::mib(64);
-/// A collector that runs this often keeps the peak low by itself.
-const EAGER: u32 = 50;
-
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let limit = case.memory_limit()?;
     let program = case.program()?;
@@ -42,7 +36,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         // `gogc-off-without-limit` says more.
         return Ok(());
     };
-    if percent < EAGER {
+    if percent < gogc::EAGER {
         return Ok(());
     }
     let live = gogc::largest_live(limit.value, percent);
@@ -86,7 +80,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     if let Some(gogc) = gogc.filter(|variable| !variable.value.is_empty()) {
         finding = finding.also(gogc.origin(), format!("GOGC is {percent}"));
     }
-    if limit.value < SMALL || case.workload().kind.is_batch() {
+    if limit.value < memlimit::SMALL || case.workload().kind.is_batch() {
         finding = finding.level(Level::Note);
     }
     if let Some(better) = memlimit::recommended(limit.value) {

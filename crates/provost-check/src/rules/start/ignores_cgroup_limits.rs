@@ -5,8 +5,8 @@ use crate::case::process::ProcessCase;
 use crate::facts::proof::{Collector, Phase, PhaseName};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::gomaxprocs::{Fit, container_aware, fit, throttle};
-use crate::model::memlimit;
 use crate::model::quantity::{Bytes, Millicores};
+use crate::model::{gogc, memlimit};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// They use up the quota of a period in its first part, and then all stand still.
@@ -26,11 +26,6 @@ pub static RULE: Rule = Rule {
     check: Check::Process(check),
     ..Rule::BASE
 };
-
-/// Below this there is little to gain, and a collector that runs this often keeps the peak low by itself:
-/// as `gomemlimit-unset` has it.
-const SMALL: Bytes = Bytes::mib(64);
-const EAGER: u32 = 50;
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let terms = case.terms();
@@ -113,11 +108,11 @@ fn memory(case: &ProcessCase<'_>, phase: &Phase, limit: Bytes, out: &mut Finding
     };
     let works = "the collector of the running process works with";
     let message = match memory_limit.map(Bytes) {
-        Some(own) if own.0 > limit.0 => {
+        Some(own) if own > limit => {
             format!("{works} a memory limit of {own}, above the container's {limit}")
         }
         Some(_) => return Ok(()),
-        None if limit.0 < SMALL.0 || percent.is_some_and(|percent| percent < EAGER) => {
+        None if limit < memlimit::SMALL || percent.is_some_and(|it| it < gogc::EAGER) => {
             return Ok(());
         }
         None => format!("{works} no memory limit, under the container's {limit}"),

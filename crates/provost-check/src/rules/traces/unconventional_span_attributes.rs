@@ -67,7 +67,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     }
     let old: BTreeSet<(&str, &str)> =
         spans.iter().flat_map(|(_, _, names)| semconv::given_up(names)).collect();
-    let (Some(_), Some((_, span, _))) = (old.first(), spans.first()) else { return Ok(()) };
+    let mut with_old = spans.iter().filter(|(_, _, names)| !semconv::given_up(names).is_empty());
+    let Some((_, span, _)) = with_old.next() else { return Ok(()) };
     let pairs: Vec<String> = old.iter().map(|(old, new)| format!("{old} ({new})")).collect();
     out.push(
         finding(

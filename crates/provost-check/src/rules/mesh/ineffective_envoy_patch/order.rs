@@ -53,6 +53,10 @@ const OWN: &[&str] = &[
     "envoy.filters.network.wasm",
 ];
 
+/// Filters of the mesh's own, and those that plugins and extensions are called by, after their objects; up to
+/// Istio 1.25 with the misspelling.
+const OWN_PREFIXES: &[&str] = &["istio", "extensions.istio.io/", "extenstions.istio.io/"];
+
 /// What a patch comes after.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 struct Turn {
@@ -90,8 +94,7 @@ pub(super) fn check(joined: &Joined<'_>, patches: &[Patch<'_>], out: &mut Findin
             matches!(patch.operation, "INSERT_BEFORE" | "INSERT_AFTER" | "REPLACE" | "REMOVE")
                 || (patch.to == "LISTENER_FILTER" && patch.operation == "MERGE");
         let Some((name, at)) = patch.by.filter(|_| placed) else { continue };
-        // Plugins and extensions of the mesh are called after their objects.
-        if OWN.contains(&name) || name.starts_with("istio") || name.starts_with("extenstions.") {
+        if OWN.contains(&name) || OWN_PREFIXES.iter().any(|own| name.starts_with(own)) {
             continue;
         }
         let Some(list) = bringers.get(&(patch.to, name)) else { continue };
