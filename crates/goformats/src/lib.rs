@@ -10,6 +10,7 @@
 
 pub mod binary;
 pub mod buildinfo;
+mod container;
 pub mod counters;
 pub mod crash;
 pub mod cursor;

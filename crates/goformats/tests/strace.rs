@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use goformats::runtimelog::Envelope;
 use goformats::strace::{Counts, Event, Reader, Said, Tool};
 
 struct Log {
@@ -124,5 +125,72 @@ fn a_log_cut_anywhere_gives_what_stands_before_the_cut() {
         let (front, back) = bytes.split_at(at);
         assert!(whole.starts_with(&calls(&[front])), "{at}");
         assert_eq!(calls(&[front, back]), whole, "{at}");
+    }
+}
+
+/// What each event says, without where it stands.
+fn told(bytes: &[u8]) -> (Vec<String>, Option<Tool>, Envelope) {
+    let mut told = Vec::new();
+    let mut each = |said: Said<'_>| {
+        if said.event != Event::Text(b"noise") {
+            told.push(format!("{:?} {:?} {:?}", said.event, said.thread, said.at_us));
+        }
+    };
+    let mut reader = Reader::default();
+    reader.push(bytes, &mut each);
+    reader.finish(&mut each);
+    (told, reader.tool(), reader.envelope())
+}
+
+/// A line as a container's log has it, between others of its stdout.
+fn wrapped(line: &str, envelope: Envelope) -> String {
+    let time = "2026-11-26T10:00:00.123456789Z";
+    match envelope {
+        Envelope::Plain => format!("{line}\n"),
+        Envelope::Stamped => format!("{time} {line}\n"),
+        Envelope::Cri => {
+            // A long line comes in parts.
+            let half = line.len() / 2;
+            let half = (half..).find(|at| line.is_char_boundary(*at)).unwrap();
+            let (front, back) = line.split_at(half);
+            format!("{time} stderr P {front}\n{time} stdout F noise\n{time} stderr F {back}\r\n")
+        }
+        Envelope::Docker => {
+            let text = serde_like(line);
+            let noise = format!(r#"{{"log":"noise\n","stream":"stdout","time":"{time}"}}"#);
+            format!(
+                "{{\"log\":\"{text}\\r\\n\",\"stream\":\"stderr\",\"time\":\"{time}\"}}\n{noise}\n"
+            )
+        }
+    }
+}
+
+fn serde_like(line: &str) -> String {
+    line.replace('\\', "\\\\").replace('"', "\\\"").replace('\t', "\\t").replace('<', "\\u003c")
+}
+
+/// strace that runs in a container beside the program writes to the container's log.
+#[test]
+fn a_log_of_a_container_says_what_is_in_it() {
+    for name in [
+        "1.27/serve.strace",
+        "1.27/disk-stderr.strace",
+        "1.27/disk-relative.strace",
+        "1.27/lock-seconds.strace",
+        "1.27/count.strace",
+        "1.27/disk.perftrace",
+    ] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/syscalls").join(name);
+        let text = fs::read_to_string(path).unwrap();
+        let (plain, tool, _) = told(text.as_bytes());
+        for envelope in [Envelope::Stamped, Envelope::Cri, Envelope::Docker] {
+            let log: String = text.lines().map(|line| wrapped(line, envelope)).collect();
+            let found = told(log.as_bytes());
+            for (had, expected) in found.0.iter().zip(&plain) {
+                assert_eq!(had, expected, "{name} {envelope:?}");
+            }
+            assert_eq!((found.0.len(), found.1), (plain.len(), tool), "{name} {envelope:?}");
+            assert_eq!(found.2, envelope, "{name}");
+        }
     }
 }

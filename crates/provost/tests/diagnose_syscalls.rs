@@ -57,6 +57,40 @@ fn what_is_slow_is_found_and_what_is_not_is_not() {
     }
 }
 
+/// strace beside the program writes to the log of the container, and its lines were text of the program.
+#[test]
+fn what_is_around_lines_does_not_matter() {
+    let time = "2026-11-26T10:00:00.123456789Z";
+    // Every other line or so.
+    let is_followed = |line: &str| line.len().is_multiple_of(2);
+    let cri = |line: &str| {
+        let own = format!("{time} stdout F {{\"msg\":\"request served\"}}\n");
+        format!("{time} stderr F {line}\n{}", if is_followed(line) { &own } else { "" })
+    };
+    let docker = |line: &str| {
+        let of = |text: &str, stream: &str| {
+            let log = Value::from(format!("{text}\n"));
+            format!("{{\"log\":{log},\"stream\":\"{stream}\",\"time\":\"{time}\"}}\n")
+        };
+        let own = if is_followed(line) { of("request served", "stdout") } else { String::new() };
+        of(line, "stderr") + &own
+    };
+    let stamped = |line: &str| format!("{time} {line}\n");
+    let wraps: [&dyn Fn(&str) -> String; 3] = [&cri, &docker, &stamped];
+    for (name, expected) in [
+        ("1.27/disk.strace", &["blocking-file-io"][..]),
+        ("1.27/disk.perftrace", &["blocking-file-io"]),
+        ("1.27/serve.strace", &[]),
+        ("1.27/count.strace", &["unfit-recording"]),
+    ] {
+        for (at, wrap) in wraps.iter().enumerate() {
+            let text: String = log(name).lines().map(wrap).collect();
+            let run = Dir::new().provost_with_stdin(&["diagnose", "-", "--format", "json"], &text);
+            assert_eq!(report(&run).0, expected, "{name} {at}");
+        }
+    }
+}
+
 #[test]
 fn what_a_recording_cannot_tell_is_not_judged() {
     for name in ["1.27/serve-filtered.strace", "1.27/disk-relative.strace", "1.27/count.strace"] {

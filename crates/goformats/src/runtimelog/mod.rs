@@ -13,7 +13,6 @@
 //! Sources: `runtime/mgc.go` (`gcMarkTermination`), `runtime/proc.go` (`schedtrace`), `runtime/mgcpacer.go`,
 //! `runtime/mgcscavenge.go` (`printScavTrace`) and `runtime/proc.go` (`doInit1`) of Go 1.18 to 1.27.
 
-mod container;
 mod gc;
 mod join;
 mod other;
@@ -23,7 +22,7 @@ mod sched;
 #[cfg(test)]
 mod tests;
 
-pub use container::Envelope;
+pub use crate::container::Envelope;
 pub use gc::{Clock, Cpu, GcCycle, Heap, Term};
 pub use other::{Class, InitTask, Pacer, Scanned, Scavenge};
 pub use reader::{Counts, Entry, How, Limits, Line, Reader, Runtime};

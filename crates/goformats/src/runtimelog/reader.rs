@@ -3,13 +3,13 @@
 use memchr::memchr;
 use memchr::memmem::Finder;
 
-use super::container::{self, Envelope, Unwrapped};
 use super::join::{Joined, Shapes, Step, Torn};
 use super::scan::{Scan, Stop};
 use super::{
     GcCycle, Goroutine, InitTask, Pacer, Processor, Scanned, Scavenge, SchedSample, Thread,
 };
 use super::{gc, other, sched};
+use crate::container::{self, Envelope, Parts};
 
 /// How much of a line is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -189,10 +189,6 @@ pub(super) fn begins(text: &[u8]) -> bool {
 /// One of stdout and stderr.
 #[derive(Default)]
 struct Stream {
-    /// What came of a line whose rest is to follow.
-    partial: Vec<u8>,
-    /// Where it began.
-    began: Option<(u64, u64)>,
     torn: Option<(Torn, u64, u64)>,
     shapes: Shapes,
 }
@@ -208,6 +204,7 @@ pub struct Reader {
     skipping: bool,
     /// Where it began.
     offset: u64,
+    parts: Parts,
     streams: [Stream; 2],
     gc: Finder<'static>,
 }
@@ -234,6 +231,7 @@ impl Reader {
             buffer: Vec::new(),
             skipping: false,
             offset: 0,
+            parts: Parts::default(),
             streams: Default::default(),
             gc: Finder::new(gc::START),
         }
@@ -295,12 +293,11 @@ impl Reader {
             let line = std::mem::take(&mut self.buffer);
             self.physical(&line, each);
         }
+        for line in self.parts.rest() {
+            self.counts.cut += u64::from(line.cut);
+            self.logical(&line.text, usize::from(line.stdout), line.place, None, each);
+        }
         for index in 0..self.streams.len() {
-            let Some(stream) = self.streams.get_mut(index) else { continue };
-            let partial = std::mem::take(&mut stream.partial);
-            if let Some(began) = stream.began.take() {
-                self.logical(&partial, index, began, None, each);
-            }
             self.close(index, each);
         }
     }
@@ -310,25 +307,18 @@ impl Reader {
         self.counts.lines += 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         let place = (self.counts.lines, self.offset);
-        let (envelope, Unwrapped { text, time, stdout, partial }) =
-            container::unwrap(line, self.envelope == Envelope::Stamped);
+        let is_stamped = self.envelope == Envelope::Stamped;
+        let is_stamp = |rest: &[u8]| is_stamped || begins(rest) || crate::crash::begins(rest);
+        let (envelope, found) = container::unwrap(line, is_stamp);
         if envelope != Envelope::Plain {
             self.envelope = envelope;
         }
-        let index = usize::from(stdout);
-        let limit = self.limits.line;
-        let Some(stream) = self.streams.get_mut(index) else { return };
-        if !partial && stream.began.is_none() {
-            self.logical(&text, index, place, time, each);
-            return;
-        }
-        let began = *stream.began.get_or_insert(place);
-        let room = limit.saturating_sub(stream.partial.len());
-        stream.partial.extend_from_slice(text.get(..room.min(text.len())).unwrap_or_default());
-        if !partial {
-            let whole = std::mem::take(&mut stream.partial);
-            stream.began = None;
-            self.logical(&whole, index, began, time, each);
+        let time = found.time;
+        if let Some(line) = self.parts.take(found, place, self.limits.line) {
+            self.counts.cut += u64::from(line.cut);
+            // A terminal put it there, inside of the envelope.
+            let text = line.text.strip_suffix(b"\r").unwrap_or(&line.text);
+            self.logical(text, usize::from(line.stdout), line.place, time, each);
         }
     }
 

@@ -8,6 +8,8 @@
 //!   on a terminal, `7 ` in a file), `-t`, `-tt`, `-ttt`, `-r`, `-T`, `-y`, `-yy`, `-Y`.
 //! - A call that others interrupt is two lines, `<unfinished ...>` and `<... read resumed>`; it is given twice,
 //!   as [`Event::Begun`] and, with all its arguments, as [`Event::Call`].
+//! - Lines may be wrapped as container runtimes keep them ([`crate::runtimelog::Envelope`]), since strace beside
+//!   a program writes to its stderr; their times are those of who kept them and are not looked at.
 //! - Total: a line that is none of theirs is text, however broken it is. Which end of a line is the result is
 //!   looked for from the right, since arguments hold what the program wrote.
 //!

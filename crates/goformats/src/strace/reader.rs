@@ -5,6 +5,7 @@ use rustc_hash::FxHashMap;
 
 use super::line::{self, Body, End, Stamp, Tail, Tool};
 use super::perf;
+use crate::container::{self, Envelope, Parts};
 
 /// How much of a log is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,8 +214,10 @@ pub struct Reader {
     open: FxHashMap<Option<u32>, Open>,
     /// Both halves of the arguments.
     joined: Vec<u8>,
-    /// What stands before words of strace's own in the middle of a line, and where that began.
-    torn: Option<(Vec<u8>, At)>,
+    envelope: Envelope,
+    parts: Parts,
+    /// By stream, what stands before words of strace's own in the middle of a line, and where that began.
+    torn: [Option<(Vec<u8>, At)>; 2],
 }
 
 impl std::fmt::Debug for Reader {
@@ -232,6 +235,11 @@ impl Reader {
     /// What was read so far.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// What lines are wrapped in, as far as was seen.
+    pub fn envelope(&self) -> Envelope {
+        self.envelope
     }
 
     /// Which tool wrote it, by what was read so far.
@@ -290,7 +298,8 @@ impl Reader {
             self.counts.cut += 1;
             self.buffer.clear();
         }
-        if let Some((front, at)) = self.torn.take() {
+        self.counts.cut += self.parts.rest().count() as u64;
+        for (front, at) in std::mem::take(&mut self.torn).into_iter().flatten() {
             self.counts.text += 1;
             at.give(Event::Text(&front), each);
         }
@@ -308,17 +317,39 @@ impl Reader {
     fn line(&mut self, text: &[u8], each: &mut impl FnMut(Said<'_>)) {
         self.counts.lines += 1;
         let text = text.strip_suffix(b"\r").unwrap_or(text);
-        let at = At { number: self.counts.lines, offset: self.offset, ..At::default() };
-        let Some((mut front, began)) = self.torn.take() else {
-            self.whole(text, at, each);
+        let is_stamped = self.envelope == Envelope::Stamped;
+        let is_stamp = |rest: &[u8]| {
+            is_stamped
+                || line::read(rest).is_some()
+                || perf::read(rest).is_some()
+                || summary(rest).is_some()
+        };
+        let (envelope, found) = container::unwrap(text, is_stamp);
+        if envelope != Envelope::Plain {
+            self.envelope = envelope;
+        }
+        let place = (self.counts.lines, self.offset);
+        let Some(line) = self.parts.take(found, place, self.limits.line) else { return };
+        if line.cut {
+            self.counts.cut += 1;
+            return;
+        }
+        let stream = usize::from(line.stdout);
+        // A terminal put it there, inside of the envelope.
+        let text = line.text.strip_suffix(b"\r").unwrap_or(&line.text);
+        let (number, offset) = line.place;
+        let at = At { number, offset, ..At::default() };
+        let torn = self.torn.get_mut(stream).and_then(Option::take);
+        let Some((mut front, began)) = torn else {
+            self.whole(text, stream, at, each);
             return;
         };
         front.extend_from_slice(text.get(..text.len().min(self.limits.line)).unwrap_or_default());
-        self.whole(&front, began, each);
+        self.whole(&front, stream, began, each);
     }
 
     /// A line without what was written into it.
-    fn whole(&mut self, text: &[u8], at: At, each: &mut impl FnMut(Said<'_>)) {
+    fn whole(&mut self, text: &[u8], stream: usize, at: At, each: &mut impl FnMut(Said<'_>)) {
         let strace = match self.tool {
             Some(Tool::Perf | Tool::PerfSummary) => None,
             _ => line::read(text),
@@ -354,7 +385,9 @@ impl Reader {
             && text.len() <= self.limits.line
             && let Some((front, note)) = text.split_at_checked(torn)
         {
-            self.torn = Some((front.to_vec(), at));
+            if let Some(torn) = self.torn.get_mut(stream) {
+                *torn = Some((front.to_vec(), at));
+            }
             at.give(Event::Note(note), each);
             return;
         }

@@ -1,4 +1,4 @@
-//! What container runtimes put around a line.
+//! What container runtimes put around a line, and lines that they part.
 
 use std::borrow::Cow;
 
@@ -17,21 +17,80 @@ pub enum Envelope {
 }
 
 /// A line without its envelope.
-pub(super) struct Unwrapped<'a> {
-    pub(super) text: Cow<'a, [u8]>,
+pub(crate) struct Unwrapped<'a> {
+    pub(crate) text: Cow<'a, [u8]>,
     /// RFC 3339.
-    pub(super) time: Option<&'a str>,
-    pub(super) stdout: bool,
+    pub(crate) time: Option<&'a str>,
+    pub(crate) stdout: bool,
     /// The line goes on in the next one of its stream.
-    pub(super) partial: bool,
+    pub(crate) partial: bool,
+}
+
+/// Lines of stdout and stderr of which a part is still to come.
+#[derive(Default)]
+pub(crate) struct Parts([Part; 2]);
+
+#[derive(Default)]
+struct Part {
+    text: Vec<u8>,
+    /// The line of the file in which it began, and the bytes before that.
+    began: Option<(u64, u64)>,
+    cut: bool,
+}
+
+/// A line as it was written to its stream.
+pub(crate) struct Written<'a> {
+    pub(crate) text: Cow<'a, [u8]>,
+    pub(crate) stdout: bool,
+    /// The line of the file in which it begins, and the bytes before that.
+    pub(crate) place: (u64, u64),
+    /// There was more of it than the limit.
+    pub(crate) cut: bool,
+}
+
+impl Parts {
+    /// Takes a line of the file, at its place, and gives the line that ends with it.
+    pub(crate) fn take<'a>(
+        &mut self,
+        Unwrapped { text, stdout, partial, .. }: Unwrapped<'a>,
+        place: (u64, u64),
+        limit: usize,
+    ) -> Option<Written<'a>> {
+        let [stderr, other] = &mut self.0;
+        let part = if stdout { other } else { stderr };
+        if !partial && part.began.is_none() {
+            return Some(Written { text, stdout, place, cut: false });
+        }
+        part.began.get_or_insert(place);
+        let room = limit.saturating_sub(part.text.len());
+        part.cut |= text.len() > room;
+        part.text.extend_from_slice(text.get(..room.min(text.len())).unwrap_or_default());
+        if partial { None } else { part.end(stdout) }
+    }
+
+    /// What is left where the log ends.
+    pub(crate) fn rest(&mut self) -> impl Iterator<Item = Written<'static>> + use<> {
+        let [stderr, stdout] = &mut self.0;
+        [stderr.end(false), stdout.end(true)].into_iter().flatten()
+    }
+}
+
+impl Part {
+    fn end(&mut self, stdout: bool) -> Option<Written<'static>> {
+        let Self { text, began, cut } = std::mem::take(self);
+        Some(Written { text: Cow::Owned(text), stdout, place: began?, cut })
+    }
 }
 
 /// Most letters of a time: `2026-11-26T10:00:00.123456789+00:00`
 const LONGEST_TIME: usize = 35;
 
-/// Takes off the envelope that the line itself shows. A time alone is taken off only where it is known that
-/// times are put there (`stamped`): programs write such times as well.
-pub(super) fn unwrap(line: &[u8], stamped: bool) -> (Envelope, Unwrapped<'_>) {
+/// Takes off the envelope that the line itself shows. A time alone is taken off only where `is_stamp` knows by
+/// what follows it that times are put there: programs write such times as well.
+pub(crate) fn unwrap<'a>(
+    line: &'a [u8],
+    is_stamp: impl FnOnce(&[u8]) -> bool,
+) -> (Envelope, Unwrapped<'a>) {
     match line.first() {
         Some(b'{') => {
             if let Some(found) = docker(line) {
@@ -43,7 +102,7 @@ pub(super) fn unwrap(line: &[u8], stamped: bool) -> (Envelope, Unwrapped<'_>) {
                 if let Some(found) = cri(time, rest) {
                     return (Envelope::Cri, found);
                 }
-                if stamped || super::reader::begins(rest) || crate::crash::begins(rest) {
+                if is_stamp(rest) {
                     return (Envelope::Stamped, plain(rest, Some(time)));
                 }
             }
@@ -59,6 +118,10 @@ fn plain<'a>(text: &'a [u8], time: Option<&'a str>) -> Unwrapped<'a> {
 
 /// A time at the front, and what follows the space behind it.
 fn time(line: &[u8]) -> Option<(&str, &[u8])> {
+    // Lines that begin with any other number are many.
+    if line.get(4) != Some(&b'-') {
+        return None;
+    }
     let head = line.get(..(LONGEST_TIME + 1).min(line.len()))?;
     let end = memchr::memchr(b' ', head).or((head.len() == line.len()).then_some(head.len()))?;
     let time = std::str::from_utf8(head.get(..end)?).ok()?;
