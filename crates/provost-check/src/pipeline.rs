@@ -252,6 +252,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         fail_on: Some(Level::Deny),
         proofs: &world.proofs,
         traced: Vec::new(),
+        logs: &world.logs,
         sources: &world.sources,
     }
 }

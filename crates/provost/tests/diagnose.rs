@@ -152,7 +152,32 @@ fn a_process_whose_log_has_a_trace_and_a_crash_is_one() {
 }
 
 fn counters(name: &str) -> String {
-    fs::read_to_string(support::repository().join("fixtures/counters/1.27").join(name)).unwrap()
+    counters_of("1.27", name)
+}
+
+fn counters_of(version: &str, name: &str) -> String {
+    let folder = support::repository().join("fixtures/counters");
+    fs::read_to_string(folder.join(version).join(name)).unwrap()
+}
+
+/// Go 1.18 counts neither what is live nor the time of collections, and has no limit.
+#[test]
+fn what_runtimes_before_count_is_diagnosed_as_far_as_it_goes() {
+    for version in ["1.18", "1.22", "1.25"] {
+        for form in [".txt", ".json", ".prom", "-usual.prom"] {
+            let text = counters_of(version, &format!("steady-6{form}"));
+            let run = Dir::new().provost_with_stdin(&["diagnose", "-"], &text);
+            assert_eq!(run.code, 0, "{version} {form}: {run}");
+            assert!(run.out.contains("no findings in 1 process"), "{version} {form}: {run}");
+        }
+        let dir = Dir::new()
+            .file("1.txt", counters_of(version, "spiral-1.txt"))
+            .file("6.txt", counters_of(version, "spiral-6.txt"));
+        let run = dir.provost(&["diagnose", "1.txt", "6.txt", "--format", "json"]);
+        let expected: &[&str] =
+            if version == "1.18" { &[] } else { &["memory-limit-death-spiral"] };
+        assert_eq!(found(&run), expected, "{version}: {run}");
+    }
 }
 
 #[test]
@@ -201,6 +226,78 @@ fn a_heap_that_grows_over_snapshots_is_told_whatever_their_order() {
         let report: Value = serde_json::from_str(&run.out).unwrap();
         let newest = &report["findings"][0]["evidence"][0]["path"];
         assert_eq!(*newest, format!("leak-16.{form}"), "{run}");
+    }
+}
+
+/// Numbers of the goroutines whose stacks a log has.
+fn headers(log: &str) -> Vec<u64> {
+    let ids = log.lines().filter_map(|line| {
+        let (id, rest) = line.strip_prefix("goroutine ")?.split_once(' ')?;
+        (rest.contains('[') && rest.ends_with(':')).then(|| id.parse().unwrap())
+    });
+    ids.collect()
+}
+
+/// Eight groups of twelve calls were all that was told.
+#[test]
+fn json_has_the_whole_dump() {
+    let schema: Value =
+        serde_json::from_str(include_str!("../../../docs/report-v1.schema.json")).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let many: String = (2..400)
+        .map(|id| {
+            let calls: String =
+                (0..20).map(|at| format!("main.f{at}(0x1)\n\t/src/{}.go:7 +0x1\n", id % 40)).collect();
+            let minutes = if id % 2 == 0 { ", 6 minutes" } else { "" };
+            format!("goroutine {id} [select{minutes}]:\n{calls}created by main.main in goroutine 1\n\t/src/main.go:9 +0x1\n\n")
+        })
+        .collect();
+    let asked = format!("goroutine 1 [running]:\nmain.main()\n\t/src/main.go:3 +0x1\n\n{many}");
+    let token = format!("ghp_{}", "a1B2c3D4e5F6".repeat(3));
+    let ended = format!("panic: no answer to {token}\n\n{asked}");
+    let logs = ["1.18/quit-no.log", "1.27/quit-labels.log", "1.22/again.log", "1.27/overflow.log"];
+    let logs = logs.map(crash).into_iter().chain([asked, ended]);
+    for (log, verb) in logs.flat_map(|log| [(log.clone(), "crash"), (log, "goroutines")]) {
+        let args = ["diagnose", verb, "-", "--format", "json"];
+        let run = Dir::new().provost_with_stdin(&args, &log);
+        let report: Value = serde_json::from_str(&run.out).unwrap();
+        let problems: Vec<String> =
+            validator.iter_errors(&report).map(|e| format!("{}: {e}", e.instance_path())).collect();
+        assert!(problems.is_empty(), "{problems:#?}");
+        assert!(!run.out.contains(&token), "{run}");
+        let [dump] = report["dumps"][0]["dumps"].as_array().unwrap().as_slice() else {
+            panic!("{run}")
+        };
+        let stacks = dump["stacks"].as_array().unwrap();
+        let ids = stacks.iter().flat_map(|stack| stack["ids"].as_array().unwrap());
+        let mut ids: Vec<u64> = ids.map(|id| id.as_u64().unwrap()).collect();
+        let mut expected = headers(&log);
+        ids.sort_unstable();
+        expected.sort_unstable();
+        assert_eq!(ids, expected, "{run}");
+        let counts: u64 = stacks.iter().map(|stack| stack["count"].as_u64().unwrap()).sum();
+        assert_eq!(dump["goroutines"], counts, "{run}");
+        assert_eq!(dump["more_goroutines"], 0, "{run}");
+        if expected.len() > 300 {
+            // Of each the last call, too, and who started it.
+            let largest = &stacks[0];
+            assert_eq!((stacks.len(), &largest["count"]), (41, &10.into()), "{run}");
+            assert_eq!(largest["frames"].as_array().unwrap().len(), 20, "{run}");
+            assert_eq!(largest["frames"][19]["func"], "main.f19", "{run}");
+            assert_eq!(largest["created_by"]["line"], 9, "{run}");
+            let waits: u64 = stacks
+                .iter()
+                .flat_map(|stack| stack["waits"].as_array().unwrap())
+                .filter(|wait| wait["minutes"] == 5)
+                .map(|wait| wait["count"].as_u64().unwrap())
+                .sum();
+            assert_eq!(waits, 199, "{run}");
+            let panics = &dump["cause"]["panics"];
+            if log.contains("panic: ") {
+                assert_eq!(panics[0]["value"], "no answer to ***", "{run}");
+            }
+            assert!(run.err.contains("and 33 further stacks; --format json has them all"), "{run}");
+        }
     }
 }
 

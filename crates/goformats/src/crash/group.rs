@@ -32,7 +32,7 @@ pub struct Group {
     pub leaked: u64,
     /// How many wait for each lock, by its address, as far as stacks print it.
     pub locks: BTreeMap<Box<str>, u64>,
-    /// The numbers of the first ones.
+    /// Their numbers, of the first ones where there is no room for all.
     pub ids: Vec<u64>,
     /// Line of the log in which the first one begins, from 1.
     pub line: u64,
@@ -68,8 +68,6 @@ pub struct Groups {
 
 /// Groups of a dump that are kept.
 const MOST: usize = 4096;
-/// Numbers of goroutines of a group.
-const MOST_IDS: usize = 5;
 /// Locks of a group that are told apart.
 const MOST_LOCKS: usize = 16;
 /// States that are told apart; Go knows some fifty.
@@ -141,7 +139,8 @@ impl Groups {
         group.longest = group.longest.max(minutes);
         group.locked += u64::from(header.locked);
         group.leaked += u64::from(header.leaked);
-        if group.ids.len() < MOST_IDS {
+        if let Some(rest) = left.checked_sub(size_of::<u64>()) {
+            *left = rest;
             group.ids.push(header.id);
         }
     }

@@ -245,9 +245,31 @@ fn a_million_goroutines_of_few_stacks_are_few_groups() {
     parser.finish(&mut each);
     assert_eq!((groups.groups.len(), groups.total, groups.newest), (1, 20_000, 20_001));
     let group = &groups.groups[0];
-    assert_eq!((group.count, group.longest, group.ids.len()), (20_000, 70, 5));
+    assert_eq!((group.count, group.longest, group.ids.len()), (20_000, 70, 20_000));
     assert_eq!(group.waits.iter().sum::<u64>(), 20_000);
     assert!(group.waited(60) < group.waited(5));
+}
+
+#[test]
+fn numbers_of_goroutines_are_kept_while_there_is_room() {
+    let (mut groups, mut left) = (Groups::default(), 1000);
+    let mut parser = Parser::default();
+    let mut each = |said: Said<'_>| {
+        if let Said::Goroutine { goroutine, .. } = said {
+            groups.push_within(&goroutine, &mut left);
+        }
+    };
+    for id in 2..502 {
+        let header = format!("goroutine {id} [select]:");
+        for text in [header.as_str(), "main.wait(0x1)", "\t/src/main.go:7 +0x1", ""] {
+            parser.take(text.as_bytes(), (1, 0), None, &mut each);
+        }
+    }
+    parser.finish(&mut each);
+    let [group] = groups.groups.as_slice() else { panic!("{groups:?}") };
+    assert_eq!((group.count, left / 8), (500, 0));
+    assert!(group.ids.len() > 50 && group.ids.len() < 125, "{}", group.ids.len());
+    assert!(group.ids.iter().copied().eq((2..).take(group.ids.len())));
 }
 
 /// The last line of a program was taken for the runtime's.

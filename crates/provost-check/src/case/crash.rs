@@ -106,12 +106,26 @@ pub fn value(text: &str) -> String {
     if let Some((end, _)) = line.char_indices().nth(MOST) {
         line.truncate(end);
         line.push_str("...");
-    } else if text.len() + char::MAX.len_utf8() > Limits::DEFAULT.message {
-        // The value was cut when it was read: its last word may be a part of one.
+    } else if is_cut(text) {
         line.truncate(line.rfind(' ').unwrap_or(0));
         line.push_str("...");
     }
     line
+}
+
+/// The same with all its lines.
+pub fn whole(text: &str) -> String {
+    let mut shown = masked(text).into_owned();
+    if is_cut(text) {
+        shown.truncate(shown.rfind(char::is_whitespace).unwrap_or(0));
+        shown.push_str("...");
+    }
+    shown
+}
+
+/// Whether a value was cut when it was read: its last word may be a part of a secret.
+fn is_cut(text: &str) -> bool {
+    text.len() + char::MAX.len_utf8() > Limits::DEFAULT.message
 }
 
 /// What a fatal error is of.

@@ -2,6 +2,7 @@
 //! neutralises: text of an artifact never reaches a terminal as a control sequence.
 
 pub mod compared;
+pub mod dumps;
 pub mod github;
 pub mod gitlab;
 pub mod html;
@@ -28,6 +29,7 @@ use crate::artifact::{SourceKind, Sources};
 use crate::case::traced::Traced;
 use crate::facts::origin::{Origin, Place};
 use crate::facts::proof::Measured;
+use crate::facts::runtime_log::RuntimeLog;
 use crate::findings::baseline::Compared;
 use crate::findings::suppress::Suppressed;
 use crate::findings::{Finding, Level, NotJudged};
@@ -136,6 +138,8 @@ pub struct Report<'a> {
     pub proofs: &'a [Measured],
     /// Processes that wrote a log of their runtime.
     pub traced: Vec<Traced>,
+    /// Logs, of which ends of processes and dumps of goroutines are shown whole.
+    pub logs: &'a [RuntimeLog],
     /// The inputs' text.
     pub sources: &'a Sources,
 }

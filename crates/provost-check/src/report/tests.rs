@@ -86,6 +86,7 @@ impl World {
             fail_on: Some(Level::Deny),
             proofs: &[],
             traced: Vec::new(),
+            logs: &[],
             sources: &self.sources,
         }
     }

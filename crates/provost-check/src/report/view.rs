@@ -8,6 +8,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use super::dumps::DumpsView;
 use super::notice::{self, Notice, NoticeKind};
 use super::timeline::picture::{Picture, pictures};
 use super::{Counts, PAGES, Report};
@@ -55,6 +56,9 @@ pub struct View<'a> {
     /// Processes that wrote a log of their runtime.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub logs: Vec<LogView<'a>>,
+    /// Ends of processes and their goroutines.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub dumps: Vec<DumpsView<'a>>,
     /// Runs of processes, drawn.
     #[serde(skip)]
     pub pictures: Vec<Picture>,
@@ -460,6 +464,11 @@ impl<'a> View<'a> {
                         .filter_map(TimeMark::of)
                         .collect(),
                 })
+                .collect(),
+            dumps: report
+                .logs
+                .iter()
+                .filter_map(|log| DumpsView::of(&report.sources.get(log.source).path, log))
                 .collect(),
             pictures: pictures(report.proofs),
             folder: &report.folder,

@@ -74,6 +74,12 @@ fn dump(dump: &Dump) -> String {
             }
             text.push_str(&line(&said));
         }
+        let more = groups.groups.len().saturating_sub(MOST_GROUPS);
+        if more > 0 {
+            text.push_str(&line(&format!(
+                "  and {more} further stacks; --format json has them all"
+            )));
+        }
     }
     text
 }
