@@ -227,6 +227,12 @@ pub struct Counts {
     pub reports: u64,
 }
 
+/// A line without its end, and what follows.
+fn first_line(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (line, after) = bytes.split_at_checked(memchr(b'\n', bytes)?)?;
+    Some((line, after.get(1..).unwrap_or_default()))
+}
+
 /// Reads a log as it comes.
 #[derive(Debug, Default)]
 pub struct Reader {
@@ -254,8 +260,20 @@ impl Reader {
     pub fn push(&mut self, bytes: &[u8], out: &mut dyn FnMut(Report)) {
         self.counts.bytes = self.counts.bytes.saturating_add(bytes.len() as u64);
         let mut bytes = bytes;
+        if !self.rest.is_empty() {
+            let Some((line, after)) = first_line(bytes) else {
+                self.keep(bytes);
+                return;
+            };
+            self.keep(line);
+            bytes = after;
+            let line = std::mem::take(&mut self.rest);
+            self.line(&line, out);
+            self.rest = line;
+            self.rest.clear();
+        }
         // Most logs are of something else: what holds none of the signs is only counted.
-        if self.open.is_none() && self.rest.is_empty() {
+        if self.open.is_none() {
             let last = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
             let (whole, tail) = bytes.split_at_checked(last).unwrap_or((bytes, &[]));
             if !SIGNS.iter().any(|sign| memmem::find(whole, sign).is_some()) {
@@ -263,18 +281,9 @@ impl Reader {
                 bytes = tail;
             }
         }
-        while let Some(end) = memchr(b'\n', bytes) {
-            let (line, after) = bytes.split_at_checked(end).unwrap_or((bytes, &[]));
-            bytes = after.get(1..).unwrap_or_default();
-            if self.rest.is_empty() {
-                self.line(line, out);
-            } else {
-                self.keep(line);
-                let line = std::mem::take(&mut self.rest);
-                self.line(&line, out);
-                self.rest = line;
-                self.rest.clear();
-            }
+        while let Some((line, after)) = first_line(bytes) {
+            bytes = after;
+            self.line(line, out);
         }
         self.keep(bytes);
     }
