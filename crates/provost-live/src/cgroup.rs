@@ -487,6 +487,33 @@ mod tests {
     }
 
     #[test]
+    fn of_version_1_each_controller_has_a_folder_and_units_of_its_own() {
+        let top = tempfile::tempdir().unwrap();
+        let (memory, cpu) = (top.path().join("memory"), top.path().join("cpu"));
+        [&memory, &cpu].into_iter().for_each(|folder| fs::create_dir(folder).unwrap());
+        let mounts = format!(
+            "1 0 0:1 / {} rw - cgroup cgroup rw,memory\n2 0 0:2 / {} rw - cgroup cgroup rw,cpu\n",
+            memory.display(),
+            cpu.display()
+        );
+        let found = Hierarchies::parse(&mounts, "2:memory:/\n1:cpu:/\n");
+        let groups = Groups::make(BOTH, "ours", &found, |_| Ok(()));
+        let (memory, cpu) = (memory.join("ours"), cpu.join("ours"));
+        let read = |folder: &Path, name: &str| fs::read_to_string(folder.join(name)).unwrap();
+        assert_eq!(read(&memory, "memory.limit_in_bytes"), "67108864");
+        let quota = ["cpu.cfs_quota_us", "cpu.cfs_period_us"].map(|name| read(&cpu, name));
+        assert_eq!(quota, ["25000", "100000"]);
+        fs::write(memory.join("memory.max_usage_in_bytes"), "4096\n").unwrap();
+        let control = "oom_kill_disable 0\nunder_oom 0\noom_kill 1\n";
+        fs::write(memory.join("memory.oom_control"), control).unwrap();
+        let stat = "nr_periods 40\nnr_throttled 30\nthrottled_time 2100000000\n";
+        fs::write(cpu.join("cpu.stat"), stat).unwrap();
+        let used = groups.used(|_| false).unwrap();
+        assert_eq!((used.memory_peak, used.killed), (Some(4096), 1));
+        assert_eq!((used.periods, used.throttled, used.throttled_us), (40, 30, 2_100_000));
+    }
+
+    #[test]
     fn one_that_is_not_remembered_is_not_made() {
         let (top, found) = unified(&[("", "cpu memory"), ("user/app/shell", "")]);
         let groups = Groups::make(BOTH, "ours", &found, |_| Err(io::ErrorKind::BrokenPipe.into()));

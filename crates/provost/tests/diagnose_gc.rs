@@ -74,6 +74,13 @@ fn two_logs_are_compared_and_equal_ones_do_not_differ() {
     let run = dir.provost(&["diagnose", "gc", "--compare", "steady.log", "missing.log"]);
     assert_eq!(run.code, 2, "{run}");
     assert!(run.err.contains("missing.log does not exist"), "{run}");
+    // Twice it was nothing at all, and a success.
+    let again = ["--compare", "tiny.log", "steady.log"];
+    let run = dir.provost(
+        &[&["diagnose", "gc", "--compare", "first.log", "second.log"], &again[..]].concat(),
+    );
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("--compare"), "{run}");
 }
 
 #[test]

@@ -70,6 +70,7 @@ const RECORDED: &[(&str, Ids, Ids, Ids)] = &[
 fn every_recorded_kill_gets_its_verdict() {
     let mut wrong = String::new();
     for (name, all, kernel, cgroup) in RECORDED {
+        assert!(recorded(name).is_dir(), "{name}");
         let given: [(&[&str], &[&str]); 3] =
             [(&ALL, all), (&["kernel.log"], kernel), (&["cgroup.txt"], cgroup)];
         for (files, expected) in given {

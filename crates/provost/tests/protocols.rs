@@ -13,7 +13,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::sync::Mutex;
 
-use proving::{each_is_found, findings, fixture};
+use proving::{each_is_found, findings, fixture, proof, words};
 use serde_json::Value;
 use support::{Dir, Run};
 
@@ -159,15 +159,9 @@ fn each_fault_of_a_service_that_speaks_h2c_is_found() {
     each_fault_is_found("1.27", FAULTS_OF_H2C);
 }
 
-/// The report without its line breaks.
-fn said(run: &Run) -> String {
-    run.out.split_whitespace().collect::<Vec<_>>().join(" ")
-}
-
 /// Phases of a proof, by name.
 fn phase(sandbox: &Dir, name: &str) -> Value {
-    let proof = fs::read_to_string(sandbox.path().join("proof.json")).unwrap();
-    let proof: Value = serde_json::from_str(&proof).unwrap();
+    let proof = proof(sandbox);
     let phases = proof["phases"].as_array().unwrap();
     phases.iter().find(|phase| phase["name"] == name).unwrap().clone()
 }
@@ -223,7 +217,10 @@ fn a_handshake_that_is_not_finished_is_open_when_sigterm_comes() {
     // net/http lets it go five seconds after it was accepted, which is the grace period here.
     let held = handshakes[0]["end_us"].as_u64().unwrap() - told;
     assert!(held > 3_000_000, "{stuck}");
-    assert!(said(&run).contains("a client asks and does not read what it is answered"), "{run}");
+    assert!(
+        words(&run.out).contains("a client asks and does not read what it is answered"),
+        "{run}"
+    );
 }
 
 #[test]
@@ -243,8 +240,11 @@ fn a_websocket_that_is_none_is_not_judged() {
 fn the_picture_of_a_drain_has_what_goes_by_other_protocols() {
     let more = ["--phase", "drain", "--format", "html=report.html", "--format", "text"];
     let (sandbox, run) = prove("1.27", Grpc, "stop", &more);
-    assert!(said(&run).contains("gRPC calls that were in flight at SIGTERM were lost"), "{run}");
-    assert!(said(&run).contains("port 8080 speaks gRPC without TLS"), "{run}");
+    assert!(
+        words(&run.out).contains("gRPC calls that were in flight at SIGTERM were lost"),
+        "{run}"
+    );
+    assert!(words(&run.out).contains("port 8080 speaks gRPC without TLS"), "{run}");
     let page = fs::read_to_string(sandbox.path().join("report.html")).unwrap();
     let drain = page.split("<figure id=\"run-drain\">").nth(1).unwrap();
     assert!(drain.contains(">health watched</text>"), "{page}");

@@ -11,30 +11,9 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use proving::{CONFIG, each_is_found, findings, fixture};
+use proving::{POD, each_is_found, eventually, findings, fixture, pod_with, proof, words};
 use serde_json::Value;
 use support::{Dir, Run};
-
-/// The service of `fixtures/go/service` as a pod runs it. Five seconds to end, of which it goes on
-/// serving for 0.6 and drains for two.
-const POD: &str = r#"
-apiVersion: v1
-kind: Pod
-metadata: {name: service, namespace: shop, labels: {app.kubernetes.io/name: service}}
-spec:
-  terminationGracePeriodSeconds: 5
-  containers:
-    - name: service
-      image: registry.example/shop/service:1
-      env:
-        - {name: PORT, value: "8080"}
-        - {name: LAME_DUCK, value: 600ms}
-        - {name: TOKEN, valueFrom: {secretKeyRef: {name: service, key: token}}}
-      ports: [{name: http, containerPort: 8080}]
-      startupProbe: {httpGet: {path: /livez, port: http}, periodSeconds: 1, failureThreshold: START}
-      readinessProbe: {httpGet: {path: /readyz, port: http}}
-      livenessProbe: {httpGet: {path: /livez, port: http}}
-"#;
 
 /// What is found for each fault: by its own rule, and by those whose pages say that they come with it.
 const FAULTS: &[(&str, &[&str])] = &[
@@ -91,6 +70,18 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("slow-metrics", &["slow-scrape"]),
 ];
 
+/// With these it does not come up in time: nobody waits half a minute for that.
+const LATE: &[&str] = &[
+    "slow-start",
+    "never-listens",
+    "never-ready",
+    "login",
+    "other-port",
+    "other-path",
+    "loopback",
+    "moved-for-ever",
+];
+
 /// What asks for its metrics: a monitor, and an alert on the right series.
 const MONITORED: &str = r#"
 ---
@@ -125,16 +116,12 @@ spec:
 const AT_ONCE: usize = 4;
 
 fn prove(binary: &str, fault: &str, more: &[&str]) -> Run {
-    let start = match fault {
-        "slow-start" | "never-listens" | "never-ready" | "login" | "other-port" | "other-path"
-        | "loopback" | "moved-for-ever" => "3",
-        _ => "30",
-    };
-    let pod = POD.replace("START", start) + MONITORED;
-    let sandbox = proving::sandbox("service", binary, &pod);
+    let is_late = LATE.contains(&fault);
+    let pod = if is_late { POD.replace("Threshold: 30", "Threshold: 3") } else { POD.to_owned() };
+    let sandbox = proving::sandbox("service", binary, &(pod + MONITORED));
     let fault = format!("FAULT={fault}");
     let mut args = vec!["prove", "--binary", "service", "--manifest", "pod.yaml", "--env", &fault];
-    if start == "3" {
+    if is_late {
         args.extend(["--ready-within", "4"]);
     }
     args.extend(more);
@@ -165,10 +152,8 @@ fn each_fault_of_a_go_1_27_service_is_found() {
 
 #[test]
 fn a_proof_is_joined_with_the_manifest_and_refused_for_another_build() {
-    let sandbox = Dir::new();
-    symlink(service("1.27"), sandbox.path().join("service")).unwrap();
+    let sandbox = proving::sandbox("service", &service("1.27"), POD);
     symlink(service("1.22"), sandbox.path().join("older")).unwrap();
-    fs::write(sandbox.path().join("pod.yaml"), POD.replace("START", "30")).unwrap();
     let phases = ["--phase", "start", "--phase", "drain", "--write-proof", "proof.json"];
     let mut args = vec!["prove", "--binary", "service", "--manifest", "pod.yaml"];
     args.extend(["--env", "FAULT=immediate-shutdown"].iter().chain(&phases));
@@ -180,9 +165,8 @@ fn a_proof_is_joined_with_the_manifest_and_refused_for_another_build() {
     assert_eq!(run.code, 1, "{run}");
     assert!(run.out.contains("refuses-during-endpoint-removal"), "{run}");
     // What was measured is judged again, against another manifest.
-    let longer = POD.replace("PeriodSeconds: 5", "PeriodSeconds: 30").replace("START", "30");
-    let held = longer
-        .replace("      ports:", "      lifecycle: {preStop: {sleep: {seconds: 5}}}\n      ports:");
+    let held = pod_with("      lifecycle: {preStop: {sleep: {seconds: 5}}}");
+    let held = held.replace("PeriodSeconds: 5", "PeriodSeconds: 30");
     fs::write(sandbox.path().join("pod.yaml"), held).unwrap();
     let only = "refuses-during-endpoint-removal,drain-longer-than-grace,hangs-on-long-request";
     let check = ["check", "pod.yaml", "--proof", "proof.json", "--only", only];
@@ -219,13 +203,12 @@ fn a_variable_that_nothing_reads_is_told_and_one_alone_can_be_tried_again() {
 
 /// One run of the phase start with another manifest.
 fn start(pod: &str, more: &[&str]) -> (Run, Value) {
-    let sandbox = proving::sandbox("service", &service("1.27"), &pod.replace("START", "30"));
+    let sandbox = proving::sandbox("service", &service("1.27"), pod);
     let mut args = vec!["prove", "--binary", "service", "--manifest", "pod.yaml"];
     args.extend(["--phase", "start", "--write-proof", "proof.json"]);
     args.extend(more);
     let run = sandbox.provost(&args);
-    let proof = fs::read_to_string(sandbox.path().join("proof.json")).unwrap();
-    (run, serde_json::from_str(&proof).unwrap())
+    (run, proof(&sandbox))
 }
 
 #[test]
@@ -255,14 +238,15 @@ fn probes_are_made_as_the_kubelet_makes_them() {
 
 #[test]
 fn a_secret_on_the_command_line_is_told_and_was_written_out_as_the_kubelet_does() {
-    let image = "      image: registry.example/shop/service:1\n";
-    let args = format!("{image}      args: [\"--token=$(TOKEN)\", \"$$(TOKEN)\", \"$(ABSENT)\"]\n");
-    let (run, proof) = start(&POD.replace(image, &args), &["--path", "/"]);
-    let said = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let args = r#"      args: ["--token=$(TOKEN)", $$(TOKEN), $(ABSENT), $(MORE)]"#;
+    let (run, proof) =
+        start(&pod_with(args), &["--path", "/", "--env", "MORE=of-the-command-line"]);
+    let said = words(&run.out);
     assert!(said.contains("stands on the command line of the process"), "{run}");
     let shown = proof["phases"][0]["shown"].as_array().unwrap();
     let text = shown[0]["text"].as_str().unwrap();
-    assert!(shown.len() == 1 && text.ends_with("--token=*** $(TOKEN) $(ABSENT)"), "{shown:?}");
+    let expected = "--token=*** $(TOKEN) $(ABSENT) of-the-command-line";
+    assert!(shown.len() == 1 && text.ends_with(expected), "{shown:?}");
 }
 
 #[test]
@@ -305,14 +289,6 @@ fn running(folder: &std::path::Path) -> Vec<String> {
     found
 }
 
-/// Waits for something that has to come, and gives up after a time in which it surely would have.
-fn eventually(what: impl Fn() -> bool) -> bool {
-    (0..400).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(25));
-        what()
-    })
-}
-
 #[test]
 fn nothing_is_left_behind_when_provost_is_killed_or_interrupted() {
     let service = service("1.27");
@@ -351,30 +327,10 @@ fn a_program_that_is_root_changes_nothing_outside() {
     let outside = format!("/var/tmp/provost-test-{}", std::process::id());
     let place = format!("OUTSIDE={outside}");
     for (read_only, told) in [(false, "nil"), (true, "read-only file system")] {
-        let sandbox = Dir::new();
-        symlink(service("1.27"), sandbox.path().join("service")).unwrap();
-        let image = "      image: registry.example/shop/service:1\n";
         let security = format!("{{runAsUser: 0, readOnlyRootFilesystem: {read_only}}}");
-        let root = format!("{image}      securityContext: {security}\n");
-        let pod = POD.replace("START", "30").replace(image, &root);
-        assert!(pod.contains("runAsUser"), "{pod}");
-        fs::write(sandbox.path().join("pod.yaml"), pod).unwrap();
-        let run = sandbox.provost(&[
-            "prove",
-            "--binary",
-            "service",
-            "--manifest",
-            "pod.yaml",
-            "--phase",
-            "start",
-            "--env",
-            "FAULT=writes-outside",
-            "--env",
-            &place,
-            "--write-proof",
-            "proof.json",
-        ]);
-        let proof = fs::read_to_string(sandbox.path().join("proof.json")).unwrap();
+        let pod = pod_with(&format!("      securityContext: {security}"));
+        let (run, proof) = start(&pod, &["--env", "FAULT=writes-outside", "--env", &place]);
+        let proof = proof.to_string();
         let line = proof.split("tried to write").nth(1).unwrap_or_default();
         assert!(line.chars().take(160).collect::<String>().contains(told), "{line}\n{run}");
         // What it wrote to its own root is gone with it.
@@ -384,12 +340,9 @@ fn a_program_that_is_root_changes_nothing_outside() {
 
 #[test]
 fn runs_follow_each_other_where_they_share_a_network() {
-    let sandbox = Dir::new();
-    symlink(service("1.27"), sandbox.path().join("service")).unwrap();
     // It is this machine's network, where others may have the usual port.
-    let pod = POD.replace("START", "30").replace("8080", "18080");
-    fs::write(sandbox.path().join("pod.yaml"), pod).unwrap();
-    fs::write(sandbox.path().join("provost.toml"), CONFIG).unwrap();
+    let pod = POD.replace("8080", "18080");
+    let sandbox = proving::sandbox("service", &service("1.27"), &pod);
     // Nobody gets another network in there, and root is the only user.
     let script = "echo 0 > /proc/sys/user/max_net_namespaces && exec \"$0\" prove --binary service \
                   --manifest pod.yaml --format json --env FAULT= \
@@ -410,74 +363,39 @@ fn runs_follow_each_other_where_they_share_a_network() {
 
 #[test]
 fn a_query_that_no_series_answers_is_told_with_the_one_that_is_meant() {
-    let sandbox = Dir::new();
-    symlink(service("1.27"), sandbox.path().join("service")).unwrap();
     let queries = MONITORED
         .replace("http_requests_total{", "http_request_total{")
         .replace("le=\"0.1\"", "le=\"0.3\"")
         .replace("code=~\"5..\"", "code=\"500\"");
-    let pod = POD.replace("START", "30") + &queries;
-    fs::write(sandbox.path().join("pod.yaml"), pod).unwrap();
-    let args = ["prove", "--binary", "service", "--manifest", "pod.yaml", "--phase", "start"];
-    let run = sandbox.provost(&args);
+    let (run, _) = start(&(POD.to_owned() + &queries), &[]);
     assert_eq!(run.code, 1, "{run}");
-    let out = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let out = words(&run.out);
     let told = "error[selector-without-series]: the process has no series http_request_total, and has http_requests_total";
     assert!(out.contains(told), "{run}");
     let told = "http_request_duration_seconds_bucket has no bucket le=\"0.3\", only 0.1 +Inf";
     assert!(out.contains(told), "{run}");
     // Without anything that asks for it, what is wrong with the metrics is found all the same.
-    fs::write(sandbox.path().join("pod.yaml"), POD.replace("START", "30")).unwrap();
-    let more = ["--env", "FAULT=falling-bucket", "--format", "json"];
-    let run = sandbox.provost(&args.iter().chain(&more).copied().collect::<Vec<_>>());
+    let (run, _) = start(POD, &["--env", "FAULT=falling-bucket", "--format", "json"]);
     assert_eq!(findings(&run), BTreeSet::from(["inconsistent-histogram".to_owned()]), "{run}");
 }
 
 #[test]
 fn metrics_that_are_asked_for_and_not_there_are_told() {
-    let sandbox = Dir::new();
-    symlink(service("1.27"), sandbox.path().join("service")).unwrap();
     let asked = MONITORED.replace("{port: http,", "{port: http, path: /prometheus,");
-    fs::write(sandbox.path().join("pod.yaml"), POD.replace("START", "30") + &asked).unwrap();
-    let args = ["prove", "--binary", "service", "--manifest", "pod.yaml", "--phase", "start"];
-    let run =
-        sandbox.provost(&args.iter().chain(&["--format", "json"]).copied().collect::<Vec<_>>());
-    assert_eq!(
-        findings(&run),
-        BTreeSet::from(["malformed-exposition/not-served".to_owned()]),
-        "{run}"
-    );
+    let (run, _) = start(&(POD.to_owned() + &asked), &["--format", "json"]);
+    let expected = BTreeSet::from(["malformed-exposition/not-served".to_owned()]);
+    assert_eq!(findings(&run), expected, "{run}");
 }
 
 #[test]
 fn load_goes_to_the_port_of_requests_and_again_repeats_the_run() {
-    let sandbox = Dir::new();
-    symlink(service("1.27"), sandbox.path().join("service")).unwrap();
     let ports = "ports: [{name: metrics, containerPort: 8081}, {name: http, containerPort: 8080}]";
-    let pod =
-        POD.replace("START", "30").replace("ports: [{name: http, containerPort: 8080}]", ports);
+    let pod = POD.replace("ports: [{name: http, containerPort: 8080}]", ports);
     assert!(pod.contains(ports));
-    fs::write(sandbox.path().join("pod.yaml"), pod).unwrap();
-    let run = sandbox.provost(&[
-        "prove",
-        "--binary",
-        "service",
-        "--manifest",
-        "pod.yaml",
-        "--phase",
-        "start",
-        "--env",
-        "FAULT=never-ready",
-        "--ready-within",
-        "2",
-        "--write-proof",
-        "proof.json",
-    ]);
-    let proof = fs::read_to_string(sandbox.path().join("proof.json")).unwrap();
-    let proof: Value = serde_json::from_str(&proof).unwrap();
+    let (run, proof) = start(&pod, &["--env", "FAULT=never-ready", "--ready-within", "2"]);
     assert_eq!(proof["terms"]["port"], 8080, "{run}");
     let again = "again: provost prove --binary service --manifest pod.yaml --env FAULT=never-ready \
                  --ready-within 2 --phase start";
-    let said = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = words(&run.out);
     assert!(said.contains(again), "{run}");
 }

@@ -15,29 +15,11 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use proving::{each_is_found, fixture};
-use serde_json::Value;
+use proving::{each_is_found, findings, fixture, pod_with, words};
 use support::{Dir, Run};
 
-const POD: &str = r#"
-apiVersion: v1
-kind: Pod
-metadata: {name: service, namespace: shop, labels: {app.kubernetes.io/name: service}}
-spec:
-  terminationGracePeriodSeconds: 5
-  containers:
-    - name: service
-      image: registry.example/shop/service:1
-      env:
-        - {name: PORT, value: "8080"}
-        - {name: LAME_DUCK, value: 600ms}
-        - {name: TOKEN, valueFrom: {secretKeyRef: {name: service, key: token}}}
-        - {name: STORE, value: "store.shop:5433"}
-      ports: [{name: http, containerPort: 8080}]
-      startupProbe: {httpGet: {path: /livez, port: http}, periodSeconds: 1, failureThreshold: 30}
-      readinessProbe: {httpGet: {path: /readyz, port: http}}
-      livenessProbe: {httpGet: {path: /livez, port: http}}
-"#;
+/// Its environment says where the store is.
+const STORE: &str = r#"        - {name: STORE, value: "store.shop:5433"}"#;
 
 /// Runs side by side: they mostly wait.
 const AT_ONCE: usize = 2;
@@ -76,19 +58,13 @@ fn store() -> SocketAddr {
 }
 
 fn prove(go: &str, dependency: &str, fault: &str, more: &[&str]) -> Run {
-    let sandbox = proving::sandbox("service", &fixture("service", go), POD);
+    let sandbox = proving::sandbox("service", &fixture("service", go), &pod_with(STORE));
     let fault = format!("FAULT={fault}");
     let mut args = vec!["prove", "--binary", "service", "--manifest", "pod.yaml"];
     args.extend(["--env", &fault, "--dependency", dependency]);
     args.extend(["--path", "/stored", "--slow-path", "/slowly-stored"]);
     args.extend(more);
     sandbox.provost(&args)
-}
-
-fn findings(run: &Run) -> BTreeSet<String> {
-    let report: Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{run}"));
-    let findings = report["findings"].as_array().unwrap();
-    findings.iter().map(|finding| finding["rule"].as_str().unwrap().to_owned()).collect()
 }
 
 fn each_fault_is_found(go: &str) {
@@ -116,10 +92,8 @@ fn each_fault_about_a_dependency_of_a_go_1_27_service_is_found() {
 #[test]
 fn of_two_dependencies_each_fails_by_itself_and_is_named() {
     let (store, cache) = (store(), store());
-    let pod = POD.replace(
-        "        - {name: STORE",
-        "        - {name: CACHE, value: \"cache.shop:6379\"}\n        - {name: STORE",
-    );
+    let cached = format!("        - {{name: CACHE, value: \"cache.shop:6379\"}}\n{STORE}");
+    let pod = pod_with(&cached);
     let of = |fault: &str, phase: &str| {
         let sandbox = proving::sandbox("service", &fixture("service", "1.27"), &pod);
         let fault = format!("FAULT={fault}");
@@ -144,7 +118,7 @@ fn of_two_dependencies_each_fails_by_itself_and_is_named() {
             "--phase",
             phase,
         ]);
-        run.out.split_whitespace().collect::<Vec<_>>().join(" ")
+        words(&run.out)
     };
     let said = of("liveness-needs-cache", "outage");
     assert!(
@@ -163,7 +137,7 @@ fn of_two_dependencies_each_fails_by_itself_and_is_named() {
 #[test]
 fn a_stub_answers_nothing_and_that_is_said() {
     let run = prove("1.27", "tcp:5433=store.shop", "", &["--ready-within", "3"]);
-    let said = run.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = words(&run.err);
     assert!(said.contains("store.shop:5433 was spoken to on"), "{run}");
     assert!(said.contains("--dependency tcp:5433=127.0.0.1:5433"), "{run}");
     // What only waits for it is judged, and not for what the stub cannot do.

@@ -16,7 +16,7 @@ use std::process::{Command, Stdio};
 
 use layout::Item::{Dir as Folder, File, Hard, Link};
 use layout::{gzip, layer, write_dir, write_tar};
-use proving::{CONFIG, findings, fixture};
+use proving::{CONFIG, eventually, findings, fixture, words};
 use serde_json::{Value, json};
 use support::{Dir, Run};
 
@@ -235,7 +235,7 @@ fn a_program_that_its_user_may_not_run_as_needs_root() {
     let more = ["--image", "oci:image", "--phase", "start", "--env", "FAULT=needs-root"];
     let run = prove(&sandbox, &more);
     assert_eq!(run.code, 1, "{run}");
-    let said = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = words(&run.out);
     assert!(said.contains("as user 1000 and group 2000, and comes up as root"), "{run}");
     assert!(said.contains("error[needs-root-user]") && !said.contains("never-listens"), "{run}");
     // As root it is what the manifest asks for.
@@ -252,7 +252,7 @@ fn an_image_that_cannot_be_run_is_told_with_its_reason() {
         write_dir(&sandbox, "image", &layout::layout(arch, config, layers));
         let run = prove(&sandbox, &["--image", "oci:image", "--phase", "start"]);
         assert_eq!(run.code, 2, "{run}");
-        run.err.split_whitespace().collect::<Vec<_>>().join(" ")
+        words(&run.err)
     };
     let one = [layer(&[File("usr/bin/service", 0o755, &service)])];
     let err = of("s390x", configuration(), &one);
@@ -342,12 +342,4 @@ fn no_file_of_an_image_is_left_behind() {
         assert_eq!(child.wait().unwrap().code(), code, "{signal}");
         assert!(eventually(|| count() == 0), "{signal}");
     }
-}
-
-/// Waits for something that has to come, and gives up after a time in which it surely would have.
-fn eventually(what: impl Fn() -> bool) -> bool {
-    (0..400).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(25));
-        what()
-    })
 }

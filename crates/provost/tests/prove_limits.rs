@@ -12,29 +12,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
-use proving::{each_is_found, findings, fixture};
-use serde_json::Value;
+use proving::{each_is_found, eventually, findings, fixture, pod_with, proof, words};
 
-const POD: &str = r#"
-apiVersion: v1
-kind: Pod
-metadata: {name: service, namespace: shop, labels: {app.kubernetes.io/name: service}}
-spec:
-  terminationGracePeriodSeconds: 5
-  containers:
-    - name: service
-      image: registry.example/shop/service:1
-      env:
-        - {name: PORT, value: "8080"}
-        - {name: LAME_DUCK, value: 600ms}
-        - {name: GOMEMLIMIT, value: 80MiB}
-        - {name: TOKEN, valueFrom: {secretKeyRef: {name: service, key: token}}}
-      ports: [{name: http, containerPort: 8080}]
-      resources: {limits: {cpu: 200m, memory: 96Mi}}
-      startupProbe: {httpGet: {path: /livez, port: http}, periodSeconds: 1, failureThreshold: 30}
-      readinessProbe: {httpGet: {path: /readyz, port: http}}
-      livenessProbe: {httpGet: {path: /livez, port: http}}
-"#;
+/// The service in limits that it keeps.
+fn pod() -> String {
+    let limits = "      resources: {limits: {cpu: 200m, memory: 96Mi}}";
+    pod_with(&format!("        - {{name: GOMEMLIMIT, value: 80MiB}}\n{limits}"))
+}
 
 /// What is found for each fault.
 const FAULTS: &[(&str, &[&str])] = &[
@@ -53,7 +37,7 @@ fn each_fault_under_limits_is_found() {
         let binary = fixture("service", go);
         // One after the other: it is processor time that is measured.
         each_is_found(FAULTS, 1, |(fault, expected)| {
-            let sandbox = proving::sandbox("service", &binary, POD);
+            let sandbox = proving::sandbox("service", &binary, &pod());
             let fault_is = format!("FAULT={fault}");
             let mut args = vec!["prove", "--binary", "service", "--manifest", "pod.yaml"];
             args.extend(["--path", "/", "--env", &fault_is, "--format", "json"]);
@@ -67,7 +51,7 @@ fn each_fault_under_limits_is_found() {
 #[test]
 fn the_right_service_is_clean_under_its_limits_and_the_proof_tells_what_it_used() {
     for go in ["1.22", "1.27"] {
-        let sandbox = proving::sandbox("service", &fixture("service", go), POD);
+        let sandbox = proving::sandbox("service", &fixture("service", go), &pod());
         let run = sandbox.provost(&[
             "prove",
             "--binary",
@@ -82,7 +66,7 @@ fn the_right_service_is_clean_under_its_limits_and_the_proof_tells_what_it_used(
             "proof.json",
         ]);
         assert_eq!(findings(&run), BTreeSet::new(), "{run}");
-        let proof: Value = serde_json::from_str(&sandbox.read("proof.json")).unwrap();
+        let proof = proof(&sandbox);
         assert_eq!(proof["terms"]["cpu_limit_m"], 200);
         assert_eq!(proof["terms"]["memory_limit"], 96 << 20);
         let phases = proof["phases"].as_array().unwrap();
@@ -109,7 +93,7 @@ fn the_right_service_is_clean_under_its_limits_and_the_proof_tells_what_it_used(
 
 #[test]
 fn what_needs_more_memory_than_its_limit_is_killed_by_it() {
-    let sandbox = proving::sandbox("service", &fixture("service", "1.27"), POD);
+    let sandbox = proving::sandbox("service", &fixture("service", "1.27"), &pod());
     let run = sandbox.provost(&[
         "prove",
         "--binary",
@@ -123,10 +107,10 @@ fn what_needs_more_memory_than_its_limit_is_killed_by_it() {
         "--write-proof",
         "proof.json",
     ]);
-    let proof: Value = serde_json::from_str(&sandbox.read("proof.json")).unwrap();
+    let proof = proof(&sandbox);
     let start = &proof["phases"][0];
     assert!(start["used"]["killed"].as_u64().unwrap() >= 1, "{start}");
-    let said = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = words(&run.out);
     assert!(said.contains("never-listens/ends-at-once"), "{run}");
     assert!(said.contains("the kernel killed it at its memory limit of 96 MiB"), "{run}");
 }
@@ -161,7 +145,7 @@ fn groups_of(folder: &Path) -> BTreeSet<PathBuf> {
 #[test]
 fn no_control_group_is_left_behind() {
     for (signal, code) in [("-KILL", None), ("-INT", Some(130)), ("-TERM", Some(143))] {
-        let sandbox = proving::sandbox("service", &fixture("service", "1.27"), POD);
+        let sandbox = proving::sandbox("service", &fixture("service", "1.27"), &pod());
         let folder = sandbox.path().canonicalize().unwrap().join("here");
         fs::create_dir(&folder).unwrap();
         let program = folder.join("service");
@@ -186,12 +170,4 @@ fn no_control_group_is_left_behind() {
         assert_eq!(child.wait().unwrap().code(), code, "{signal}");
         assert!(eventually(|| made.iter().all(|group| !group.exists())), "{signal}: {made:?}");
     }
-}
-
-/// Waits for something that has to come, and gives up after a time in which it surely would have.
-fn eventually(mut what: impl FnMut() -> bool) -> bool {
-    (0..400).any(|_| {
-        std::thread::sleep(std::time::Duration::from_millis(25));
-        what()
-    })
 }

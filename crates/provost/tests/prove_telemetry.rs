@@ -11,7 +11,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 
-use proving::{each_is_found, findings, fixture};
+use proving::{each_is_found, findings, fixture, proof, words};
 use serde_json::Value;
 use support::{Dir, Run};
 
@@ -68,11 +68,6 @@ fn prove(sandbox: &Dir, more: &[&str]) -> Run {
     sandbox.provost(&args.iter().chain(more).copied().collect::<Vec<_>>())
 }
 
-fn proof(sandbox: &Dir) -> Value {
-    let text = fs::read_to_string(sandbox.path().join("proof.json")).unwrap();
-    serde_json::from_str(&text).unwrap()
-}
-
 /// Every fault is found by its own check and by no other.
 fn each_fault_is_found(go: &str) {
     each_is_found(FAULTS, AT_ONCE, |(fault, expected)| {
@@ -110,7 +105,7 @@ fn requests_that_go_unanswered_without_a_collector_are_made_again_with_one() {
             .count()
     };
     let (run, phase) = of("waits-for-exporter");
-    let said = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = words(&run.out);
     assert!(said.contains("requests are not answered while the collector"), "{run}");
     let control = &phase["repeats"][0];
     let turns = control["telemetry"]["turns"].as_array().unwrap();
@@ -265,7 +260,7 @@ fn a_result_that_differs_from_run_to_run_is_told_with_its_history() {
     let codes: Vec<&Value> = runs.map(|phases| &phases[0]["exit"]["code"]).collect();
     assert_eq!(codes.len(), 5, "{run}");
     let ones = codes.iter().filter(|code| **code == &Value::from(1)).count();
-    let said = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = words(&run.out);
     let told = format!("unclean-exit-code is found in {ones} of 5 runs");
     // Once in sixteen times all are the same, and nothing is unstable.
     assert_eq!(said.contains(&told), (1..5).contains(&ones), "{run}");

@@ -10,7 +10,7 @@ mod support;
 use std::fs;
 use std::os::unix::fs::symlink;
 
-use proving::fixture;
+use proving::{fixture, proof, words};
 use serde_json::Value;
 use support::Dir;
 
@@ -78,9 +78,7 @@ fn shown(proof: &str) -> Vec<(String, String)> {
 
 #[test]
 fn volumes_hold_what_the_manifests_say() {
-    let sandbox = Dir::new();
-    symlink(fixture("service", "1.27"), sandbox.path().join("service")).unwrap();
-    fs::write(sandbox.path().join("pod.yaml"), POD).unwrap();
+    let sandbox = proving::sandbox("service", &fixture("service", "1.27"), POD);
     let show = "SHOW=/etc/service/app.yaml /etc/service/sub/again.yaml /etc/service/other.yaml \
                 /etc/only.yaml /run/secrets/service/token /podinfo/labels /podinfo/token \
                 /etc/hostname /gone/file /proc/1/comm";
@@ -103,7 +101,7 @@ fn volumes_hold_what_the_manifests_say() {
         "--write-proof",
         "proof.json",
     ]);
-    let proof = fs::read_to_string(sandbox.path().join("proof.json")).unwrap();
+    let proof = sandbox.read("proof.json");
     let shown = shown(&proof);
     let of = |path: &str| {
         let found = shown.iter().find(|(of, _)| of == path);
@@ -134,7 +132,7 @@ fn volumes_hold_what_the_manifests_say() {
     // What else the machine has is there.
     assert!(!of("/etc/hostname").contains("no such file"), "{shown:?}");
     assert_eq!(of("/srv/service"), "");
-    let err = run.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    let err = words(&run.err);
     assert!(err.contains("without the volume at /gone (ConfigMap elsewhere is not among"), "{run}");
     assert!(err.contains("without the volume at /node (/var/log of a node is not here)"), "{run}");
     // Nothing is left of it.
@@ -199,8 +197,7 @@ fn by_files(mode: &str, more: &[&str]) -> (support::Run, Value) {
     args.extend(["--phase", "start", "--write-proof", "proof.json", "--ready-within", "5"]);
     args.extend(more);
     let run = sandbox.provost(&args);
-    let proof = fs::read_to_string(sandbox.path().join("proof.json")).unwrap();
-    (run, serde_json::from_str(&proof).unwrap())
+    (run, proof(&sandbox))
 }
 
 #[test]
@@ -209,7 +206,7 @@ fn a_server_starts_with_the_certificate_and_the_settings_that_stand_in_its_secre
     assert_eq!(run.code, 0, "{run}");
     assert!(proof["phases"][0]["ready_us"].is_u64(), "{run}");
     assert_eq!(proof["phases"][0]["spoken"][0]["protocol"], "h2", "{run}");
-    let said = run.err.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = words(&run.err);
     assert!(said.contains("tls.crt is a certificate that signs itself"), "{run}");
 }
 
@@ -249,7 +246,7 @@ fn binary_data_modes_and_fields_are_as_the_kubelet_writes_them() {
 fn a_server_that_wants_to_know_who_asks_is_shown_a_certificate_and_probes_have_none() {
     // The authority that it trusts was made up with its own certificate.
     let (run, proof) = by_files("mutual-tls", &[]);
-    let said = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    let said = words(&run.out);
     assert!(said.contains("the server wants a certificate of whoever asks"), "{run}");
     assert!(proof["phases"][0]["ready_us"].is_null(), "{run}");
     // Without probes there is nobody to fail.
@@ -306,7 +303,7 @@ fn a_folder_below_tmp_is_the_one_that_was_named() {
         "--write-proof",
         "proof.json",
     ]);
-    let proof = fs::read_to_string(sandbox.path().join("proof.json")).unwrap();
+    let proof = sandbox.read("proof.json");
     let shown = shown(&proof);
     assert_eq!(shown[0], ("settings".to_owned(), "found".to_owned()), "{run}");
     assert!(shown[1].1.contains("read-only file system"), "{shown:?}");

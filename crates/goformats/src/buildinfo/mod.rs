@@ -14,6 +14,8 @@ use crate::limits::Limits;
 use crate::problem::{Place, Problems};
 use crate::version::GoVersion;
 
+pub use quote::quoted;
+
 /// How the linker wrote it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Layout {

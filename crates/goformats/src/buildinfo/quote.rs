@@ -79,26 +79,31 @@ pub(super) fn value(text: &str) -> Cow<'_, str> {
 }
 
 fn quoted_if(text: &str, needed: bool) -> Cow<'_, str> {
-    if !needed {
-        return Cow::Borrowed(text);
-    }
+    if needed { Cow::Owned(quoted(text)) } else { Cow::Borrowed(text) }
+}
+
+/// A text as `strconv.Quote` writes it. Of what Go does not print only control characters are told.
+pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            c if c.is_control() => {
-                // Writing to a String cannot fail.
-                let _ = write!(out, "\\x{:02x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
+    for letter in text.chars() {
+        // Writing to a String cannot fail.
+        let _ = match letter {
+            '"' | '\\' => write!(out, "\\{letter}"),
+            '\u{7}' => write!(out, "\\a"),
+            '\u{8}' => write!(out, "\\b"),
+            '\u{c}' => write!(out, "\\f"),
+            '\n' => write!(out, "\\n"),
+            '\r' => write!(out, "\\r"),
+            '\t' => write!(out, "\\t"),
+            '\u{b}' => write!(out, "\\v"),
+            letter if letter.is_ascii_control() => write!(out, "\\x{:02x}", u32::from(letter)),
+            letter if letter.is_control() => write!(out, "\\u{:04x}", u32::from(letter)),
+            letter => write!(out, "{letter}"),
+        };
     }
     out.push('"');
-    Cow::Owned(out)
+    out
 }
 
 #[cfg(test)]
@@ -125,6 +130,20 @@ mod tests {
             let got = unquote_prefix(text.as_bytes());
             let expected = expected.map(|(value, rest)| (Cow::from(value), rest.as_bytes()));
             assert_eq!(got, expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn texts_are_quoted_as_go_does() {
+        // Printed by strconv.Quote.
+        for (text, quoted_by_go) in [
+            ("web", r#""web""#),
+            ("a\"b\\c", r#""a\"b\\c""#),
+            ("a\n\t\r\u{1}\u{7f}", r#""a\n\t\r\x01\x7f""#),
+            ("\u{7}\u{8}\u{b}\u{c}\u{85}", r#""\a\b\v\f\u0085""#),
+            ("\u{e4}'", "\"\u{e4}'\""),
+        ] {
+            assert_eq!(quoted(text), quoted_by_go, "{text:?}");
         }
     }
 }

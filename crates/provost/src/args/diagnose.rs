@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Subcommand};
+use clap::{ArgAction, Args, Subcommand};
 use provost_check::case::traced::Place;
 use provost_check::model::memlimit::{self, MemLimit};
 use provost_check::model::quantity::Quantity;
@@ -119,7 +119,8 @@ pub(crate) struct Gc {
     pub(crate) files: Vec<String>,
 
     /// Say in what the collections of two logs differ, by how much, and what they could not show
-    #[arg(long, num_args = 2, value_names = ["A", "B"], conflicts_with_all = ["files", "follow"])]
+    #[arg(long, num_args = 2, action = ArgAction::Set, value_names = ["A", "B"])]
+    #[arg(conflicts_with_all = ["files", "follow"])]
     pub(crate) compare: Vec<String>,
 
     #[command(flatten)]

@@ -20,6 +20,33 @@ use crate::support::{self, Dir, Run};
 /// New connections come for that long: a drain is over soon.
 pub const CONFIG: &str = "[cluster]\nendpoint_propagation = \"600ms\"\n";
 
+/// The service of `fixtures/go/service` as a pod runs it. Five seconds to end, of which it goes on serving for
+/// 0.6 and drains for two.
+pub const POD: &str = r#"
+apiVersion: v1
+kind: Pod
+metadata: {name: service, namespace: shop, labels: {app.kubernetes.io/name: service}}
+spec:
+  terminationGracePeriodSeconds: 5
+  containers:
+    - name: service
+      image: registry.example/shop/service:1
+      env:
+        - {name: PORT, value: "8080"}
+        - {name: LAME_DUCK, value: 600ms}
+        - {name: TOKEN, valueFrom: {secretKeyRef: {name: service, key: token}}}
+      ports: [{name: http, containerPort: 8080}]
+      startupProbe: {httpGet: {path: /livez, port: http}, periodSeconds: 1, failureThreshold: 30}
+      readinessProbe: {httpGet: {path: /readyz, port: http}}
+      livenessProbe: {httpGet: {path: /livez, port: http}}
+"#;
+
+/// The same with further entries of `env`, then fields of the container.
+pub fn pod_with(lines: &str) -> String {
+    let ports = "      ports:";
+    POD.replacen(ports, &format!("{lines}\n{ports}"), 1)
+}
+
 /// The path of a program of `fixtures/go`, built by that version of Go for this machine.
 pub fn fixture(program: &str, go: &str) -> String {
     let index = fs::read_to_string(support::repository().join("target/fixtures.json"))
@@ -40,6 +67,24 @@ pub fn sandbox(program: &str, binary: &str, pod: &str) -> Dir {
     // A copy could be held open for writing by whatever another thread starts meanwhile.
     symlink(binary, sandbox.path().join(program)).unwrap();
     sandbox.file("pod.yaml", pod).file("provost.toml", CONFIG)
+}
+
+/// What `--write-proof proof.json` kept.
+pub fn proof(sandbox: &Dir) -> Value {
+    serde_json::from_str(&sandbox.read("proof.json")).unwrap()
+}
+
+/// A text without its line breaks.
+pub fn words(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Waits for something that has to come, and gives up after a time in which it surely would have.
+pub fn eventually(mut what: impl FnMut() -> bool) -> bool {
+    (0..400).any(|_| {
+        std::thread::sleep(std::time::Duration::from_millis(25));
+        what()
+    })
 }
 
 /// `rule` or `rule/variant` of each finding.

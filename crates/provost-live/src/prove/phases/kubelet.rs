@@ -245,6 +245,10 @@ fn written(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read as _, Write as _};
+    use std::net::TcpListener;
+
+    use provost_check::facts::proof::ProbeKind;
 
     fn place() -> Place {
         Place { tls: false, host: "127.0.0.1".to_owned(), port: 8080, path: "/a/b?x=1".to_owned() }
@@ -276,6 +280,47 @@ mod tests {
         for elsewhere in ["ftp://127.0.0.1/", "mailto:a@b", "http:ready", "http://127.0.0.1:x/"] {
             assert_eq!(to(elsewhere), None, "{elsewhere}");
         }
+    }
+
+    fn probe(by: ProbeBy, path: &str, to: SocketAddr) -> Probe {
+        let (kind, path) = (ProbeKind::Readiness, path.to_owned());
+        Probe { kind, by, path, port: to.port(), timeout_ms: 1000, headers: Vec::new() }
+    }
+
+    /// Sends whoever asks for `/3` to `/2` and so on, `/0` is ready, and all other paths are somewhere else.
+    fn counting_down() -> SocketAddr {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            for mut stream in listener.incoming().flatten() {
+                let mut request = [0; 1024];
+                let read = stream.read(&mut request).unwrap();
+                let request = String::from_utf8_lossy(&request[..read]);
+                let path = request.split(' ').nth(1).unwrap().trim_start_matches('/');
+                let head = match path.parse::<u32>() {
+                    Ok(0) => "200 OK".to_owned(),
+                    Ok(left) => format!("302 Found\r\nLocation: /{}", left - 1),
+                    Err(_) => "302 Found\r\nLocation: http://sso.example.com/0".to_owned(),
+                };
+                write!(stream, "HTTP/1.1 {head}\r\nContent-Length: 0\r\n\r\n").unwrap();
+            }
+        });
+        address
+    }
+
+    #[test]
+    fn nine_redirects_are_followed_no_tenth_and_none_to_another_host() {
+        let to = counting_down();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let asked = |path: &str| {
+            let probe = probe(ProbeBy::Http, path, to);
+            let (sent, mut kept) = (Cell::new(None), Kept::default());
+            runtime.block_on(ask(&probe, &[], to, &sent, &mut kept)).unwrap()
+        };
+        assert!(matches!(asked("/9"), Outcome::Answered { status: 200, .. }), "{:?}", asked("/9"));
+        assert_eq!(asked("/10"), Outcome::SentOn);
+        let away = asked("/login");
+        assert!(matches!(away, Outcome::Answered { status: 302, .. }), "{away:?}");
     }
 
     #[test]

@@ -26,17 +26,23 @@ impl Follow {
         Ok(Self { path: path.to_owned(), file: File::open(path)?, at: 0, stop })
     }
 
-    /// Whether there is something else to read: the file from its start, or the one that has its name now.
+    /// Whether there is something else to read, when the file had ended: it from its start, the one that has its
+    /// name now, or the rest of it before that.
     fn begins_anew(&mut self) -> io::Result<bool> {
+        let there = fs::metadata(&self.path);
+        // Asked after whose the name is: what was written before it got its new name is still to be read.
         let ours = self.file.metadata()?;
         if ours.len() < self.at {
             self.at = self.file.seek(SeekFrom::Start(0))?;
             return Ok(true);
         }
         // Between renaming one file and making the next there is none.
-        let Ok(there) = fs::metadata(&self.path) else { return Ok(false) };
+        let Ok(there) = there else { return Ok(false) };
         if (there.dev(), there.ino()) == (ours.dev(), ours.ino()) {
             return Ok(false);
+        }
+        if ours.len() > self.at {
+            return Ok(true);
         }
         let Ok(next) = File::open(&self.path) else { return Ok(false) };
         self.file = next;
@@ -96,6 +102,14 @@ mod tests {
         fs::write(&path, "five\n").unwrap();
         assert_eq!(next(&mut follow), "four\n");
         assert_eq!(next(&mut follow), "five\n");
+        // Also when it was written and renamed after the end of it was seen.
+        let mut more = fs::OpenOptions::new().append(true).open(&path).unwrap();
+        more.write_all(b"six\n").unwrap();
+        fs::rename(&path, &old).unwrap();
+        fs::write(&path, "seven\n").unwrap();
+        assert!(follow.begins_anew().unwrap());
+        assert_eq!(next(&mut follow), "six\n");
+        assert_eq!(next(&mut follow), "seven\n");
         stop.store(true, Ordering::Relaxed);
         assert_eq!(next(&mut follow), "");
     }

@@ -165,6 +165,16 @@ impl Given {
         }
     }
 
+    /// A word of `command` or `args` as the kubelet writes it out (`ExpandContainerCommandAndArgs` in
+    /// pkg/kubelet/container/helpers.go): what is not set, or set by the image alone, stays as it is.
+    pub(super) fn written_out(&self, word: &str) -> String {
+        let value = |name: &str| match self.variables.get(name) {
+            Some(value) if self.set.contains(name) => Found::Value(value),
+            _ => Found::Nothing,
+        };
+        env::expand(word, value).text.unwrap_or_else(|| word.to_owned())
+    }
+
     /// Says it once.
     pub(super) fn say(&mut self, said: String) {
         if !self.said.contains(&said) {
@@ -273,7 +283,7 @@ fn composed(
     Some(field.text)
 }
 
-/// A text with `$(NAME)` in it; nothing where the value of one is not known.
+/// The value of a variable with `$(NAME)` in it; nothing where the value of one is not known.
 fn expanded(text: &str, environment: &Environment, given: &Given) -> Option<String> {
     let lookup = |name: &str| match environment.lookup(name) {
         // The kubelet does not know what an image sets.
@@ -283,11 +293,6 @@ fn expanded(text: &str, environment: &Environment, given: &Given) -> Option<Stri
         Lookup::Unknown(_) => Found::Maybe,
     };
     env::expand(text, lookup).text
-}
-
-/// A word of a command line as the kubelet writes it out, before the command line of ours outranks variables.
-pub(super) fn word(text: &str, container: &Case<'_>, given: &Given) -> String {
-    expanded(text, &container.environment(), given).unwrap_or_else(|| text.to_owned())
 }
 
 /// `NAME=VALUE` lines; empty ones and comments are passed over.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::thread::available_parallelism;
 
+use goformats::buildinfo::quoted;
 use provost_check::case::Case;
 use provost_check::facts::objects::StringMap;
 use provost_check::facts::workload::WorkloadKind;
@@ -81,30 +82,6 @@ fn lines(map: &StringMap) -> String {
     lines.join("\n")
 }
 
-/// `strconv.Quote`.
-fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => out.extend(['\\', letter]),
-            '\u{7}' => out.push_str("\\a"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{b}' => out.push_str("\\v"),
-            letter if (letter as u32) < 0x20 || letter == '\u{7f}' => {
-                out.push_str(&format!("\\x{:02x}", letter as u32));
-            }
-            letter if letter.is_control() => out.push_str(&format!("\\u{:04x}", letter as u32)),
-            letter => out.push(letter),
-        }
-    }
-    out.push('"');
-    out
-}
-
 /// What of a resource a container may use. Without a limit that is all that its node has, for which this machine
 /// stands; nothing is asked for where nothing is written.
 pub(super) fn of_resource(
@@ -140,20 +117,6 @@ fn memory() -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn values_are_quoted_as_go_does() {
-        // Printed by strconv.Quote.
-        for (text, quoted_by_go) in [
-            ("web", r#""web""#),
-            ("a\"b\\c", r#""a\"b\\c""#),
-            ("a\n\t\r\u{1}\u{7f}", r#""a\n\t\r\x01\x7f""#),
-            ("\u{7}\u{8}\u{b}\u{c}\u{85}", r#""\a\b\v\f\u0085""#),
-            ("\u{e4}'", "\"\u{e4}'\""),
-        ] {
-            assert_eq!(quoted(text), quoted_by_go, "{text:?}");
-        }
-    }
 
     #[test]
     fn names_have_the_shape_of_their_kind() {

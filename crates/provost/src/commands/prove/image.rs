@@ -14,7 +14,6 @@ use provost_check::facts::image_files::FileKind;
 use provost_check::facts::proof::Program;
 use provost_check::facts::workload::SecurityContext;
 use provost_check::findings::Abstain;
-use provost_check::model::env::{Found, expand};
 use provost_check::pipeline::ImageInput;
 use provost_live::prove::Harness;
 use provost_live::prove::image::{open_inside, unpack};
@@ -130,7 +129,7 @@ impl<'w> Unpacked<'w> {
         given: &Given,
     ) -> Vec<String> {
         let written = |list: Option<&Vec<provost_check::facts::Fact<String>>>| {
-            let words = list.into_iter().flatten().map(|word| expanded(&word.value, given));
+            let words = list.into_iter().flatten().map(|word| given.written_out(&word.value));
             words.collect::<Vec<String>>()
         };
         let container = container.map(|case| case.container);
@@ -268,14 +267,4 @@ impl<'w> Unpacked<'w> {
 
 fn place(input: &ImageInput) -> Place<'_> {
     Place::File(&input.path, input.form)
-}
-
-/// `$(NAME)` of what the manifest sets (`ExpandContainerCommandAndArgs` in
-/// pkg/kubelet/container/helpers.go). What is not set, or set by the image, stays as it is.
-fn expanded(word: &str, given: &Given) -> String {
-    let value = |name: &str| match given.variables.get(name) {
-        Some(value) if given.set.contains(name) => Found::Value(value),
-        _ => Found::Nothing,
-    };
-    expand(word, value).text.unwrap_or_else(|| word.to_owned())
 }

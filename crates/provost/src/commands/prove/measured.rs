@@ -296,7 +296,7 @@ fn arguments(
     let written: Vec<&str> =
         manifest.into_iter().flatten().flatten().map(|word| word.value.as_str()).collect();
     let word = |word: &Fact<String>| match written.contains(&word.value.as_str()) {
-        true => environment::word(&word.value, case, given),
+        true => given.written_out(&word.value),
         false => word.value.clone(),
     };
     match case.command_line() {
