@@ -25,9 +25,17 @@ const AT_THE_END: Duration = Duration::from_millis(40);
 /// What is seen so many times in a row was not about to end.
 const STAYS: usize = 3;
 
-/// Those below a process by number: their names, and whether they have ended.
-fn below(pid: u32) -> BTreeMap<u32, (String, bool)> {
-    tree(pid).into_iter().skip(1).filter_map(|pid| Some((pid, state(pid)?))).collect()
+/// Those below a process by number: their names, and whether they have ended. Nothing where the kernel does not
+/// say which there are (`CONFIG_PROC_CHILDREN`).
+fn below(pid: u32) -> Option<BTreeMap<u32, (String, bool)>> {
+    fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).ok()?;
+    Some(tree(pid).into_iter().skip(1).filter_map(|pid| Some((pid, state(pid)?))).collect())
+}
+
+/// Names of those below a process that run.
+pub(super) fn running(pid: u32) -> Option<BTreeMap<u32, String>> {
+    let all = below(pid)?.into_iter().filter(|(_, (_, ended))| !ended);
+    Some(all.map(|(pid, (name, _))| (pid, name)).collect())
 }
 
 /// `pid (name) state ...`, where the name may hold anything (proc_pid_stat(5)).
@@ -60,23 +68,24 @@ pub(super) fn command_lines(pid: u32) -> Vec<(Option<String>, Vec<u8>)> {
     tree(pid).into_iter().enumerate().filter_map(of).collect()
 }
 
-/// Names of those that have ended and are not waited for.
-pub(super) async fn zombies(pid: u32) -> Vec<String> {
+/// Names of those that have ended and are not waited for; nothing where that cannot be seen.
+pub(super) async fn zombies(pid: u32) -> Option<Vec<String>> {
     let dead = |pid| {
-        let mut all = below(pid);
+        let mut all = below(pid)?;
         all.retain(|_, (_, ended)| *ended);
-        all
+        Some(all)
     };
-    let before = dead(pid);
+    let before = dead(pid)?;
     if before.is_empty() {
-        return Vec::new();
+        return Some(Vec::new());
     }
     sleep(WAITED_FOR).await;
-    let now = dead(pid);
-    before.into_iter().filter(|(pid, _)| now.contains_key(pid)).map(|(_, (name, _))| name).collect()
+    let now = dead(pid)?;
+    let stay = before.into_iter().filter(|(pid, _)| now.contains_key(pid));
+    Some(stay.map(|(_, (name, _))| name).collect())
 }
 
-/// Looks again and again which of them run.
+/// Looks again and again which of them run, for where nobody is told that the process ends.
 #[derive(Debug)]
 pub(super) struct Watch {
     task: JoinHandle<()>,
@@ -97,18 +106,14 @@ impl Watch {
         let task = spawn_local(async move {
             // When it is gone there is nothing to be looked at any more.
             while state(pid).is_some_and(|(_, ended)| !ended) {
-                let now = below(pid);
+                let Some(now) = running(pid) else { return };
                 {
                     let mut seen = shared.borrow_mut();
                     seen.last = Some(Instant::now());
                     let before = std::mem::take(&mut seen.running);
-                    let running = now.into_iter().filter(|(_, (_, ended))| !ended);
-                    seen.running = running
-                        .map(|(pid, (name, _))| {
-                            let times = before.get(&pid).map_or(1, |(_, times)| times + 1);
-                            (pid, (name, times))
-                        })
-                        .collect();
+                    let times = |pid: u32| before.get(&pid).map_or(1, |(_, times)| times + 1);
+                    seen.running =
+                        now.into_iter().map(|(pid, name)| (pid, (name, times(pid)))).collect();
                 }
                 sleep(LOOK).await;
             }
@@ -116,15 +121,14 @@ impl Watch {
         Self { task, seen }
     }
 
-    /// Names of those that ran when it ended, which was just now.
-    pub(super) fn left(self) -> Vec<String> {
+    /// Names of those that ran when it ended, which was just now; nothing when the last look was too long before
+    /// that.
+    pub(super) fn left(self) -> Option<Vec<String>> {
         self.task.abort();
         let seen = self.seen.borrow();
-        if seen.last.is_none_or(|last| last.elapsed() > AT_THE_END) {
-            return Vec::new();
-        }
+        seen.last.filter(|last| last.elapsed() <= AT_THE_END)?;
         let running = seen.running.values().filter(|(_, times)| *times >= STAYS);
-        running.map(|(name, _)| name.clone()).collect()
+        Some(running.map(|(name, _)| name.clone()).collect())
     }
 }
 
@@ -138,6 +142,24 @@ mod tests {
         let own = std::env::args().collect::<Vec<_>>().join(" ");
         assert_eq!(lines[0].0, None);
         assert_eq!(String::from_utf8_lossy(&lines[0].1).trim_end(), own.trim_end());
+    }
+
+    #[test]
+    fn a_look_that_was_too_early_is_none() {
+        let look = |before: Duration, times| {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let set = tokio::task::LocalSet::new();
+            set.block_on(&runtime, async {
+                let running = BTreeMap::from([(7, ("worker".to_owned(), times))]);
+                let last = Instant::now().checked_sub(before);
+                let seen = Rc::new(RefCell::new(Seen { last, running }));
+                Watch { task: spawn_local(async {}), seen }.left()
+            })
+        };
+        assert_eq!(look(Duration::ZERO, STAYS), Some(vec!["worker".to_owned()]));
+        // It was about to end.
+        assert_eq!(look(Duration::ZERO, 1), Some(Vec::new()));
+        assert_eq!(look(2 * AT_THE_END, STAYS), None);
     }
 
     #[test]

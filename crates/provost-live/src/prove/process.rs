@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Seek as _;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::Stdio;
 use std::rc::Rc;
@@ -22,8 +23,10 @@ use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
+use super::ending::Ending;
 use super::listening::listening;
 use super::plan::Plan;
+use super::rights;
 use super::stage::{Entered, LACKS, Launch};
 
 /// Between two looks at the kernel's table of sockets.
@@ -92,6 +95,7 @@ pub(super) struct Process {
     pid: Pid,
     seen: Rc<RefCell<Seen>>,
     watchers: Vec<JoinHandle<()>>,
+    ending: Option<Ending>,
     unread: Rc<Cell<bool>>,
     /// Ports of its network that are ours.
     ours: Rc<RefCell<BTreeSet<u16>>>,
@@ -125,15 +129,17 @@ impl Process {
             volumes: plan.volumes.clone(),
             hosts: plan.terms.dependencies.iter().filter_map(|it| it.name.clone()).collect(),
             token: token.clone(),
+            // What it leaves behind is looked at in a start of which nothing else is asked.
+            ends_held: plan.phase == PhaseName::Start,
             entered,
         };
-        let told = told(&launch).map_err(|error| NotStarted(error.to_string()))?;
+        let (way, theirs) = told(&launch).map_err(|error| NotStarted(error.to_string()))?;
         let mut command = Command::new("/proc/self/exe");
         command
             .arg(super::worker::LAUNCH)
             .env_clear()
             .envs(plan.environment.iter().map(|(name, value)| (name, value)))
-            .stdin(Stdio::from(told))
+            .stdin(Stdio::from(theirs))
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
@@ -162,8 +168,10 @@ impl Process {
         let network = (id, entered.namespaces);
         let looking = watch_listeners(clock, Rc::clone(&seen), network, Rc::clone(&ours));
         watchers.push(tokio::task::spawn_local(looking));
+        let ending = launch.ends_held.then(|| Ending::watch(way, id));
         let signals = Vec::new();
-        Ok(Self { clock, child, pid, seen, watchers, unread, ours, signals, hidden: hide })
+        let hidden = hide;
+        Ok(Self { clock, child, pid, seen, watchers, ending, unread, ours, signals, hidden })
     }
 
     /// Stops reading what it prints, or goes on with it. One read that has begun is still done.
@@ -249,6 +257,11 @@ impl Process {
         Some(Exit { at_us, code, signal, killed })
     }
 
+    /// Names of the processes that it started and that ran when it asked to end; nothing when that is not known.
+    pub(super) fn left(&self) -> Option<Vec<String>> {
+        self.ending.as_ref()?.left()
+    }
+
     /// What was seen of it; called when it has ended.
     pub(super) async fn seen(mut self) -> Result<WasSeen, NotStarted> {
         // What it printed last is still in the pipes, unless something that it left holds them.
@@ -267,13 +280,16 @@ impl Process {
     }
 }
 
-/// A file in memory that says it: arguments are short, and seen by all.
-fn told(launch: &Launch) -> std::io::Result<OwnedFd> {
+/// A socket over which a file in memory comes that says it: arguments are short, and seen by all. What comes back
+/// is heard at the other end.
+fn told(launch: &Launch) -> std::io::Result<(UnixStream, OwnedFd)> {
     let memory = memfd_create("launch", MemfdFlags::CLOEXEC)?;
     let mut file = File::from(memory);
     serde_json::to_writer(&mut file, launch)?;
     file.rewind()?;
-    Ok(file.into())
+    let (ours, theirs) = UnixStream::pair()?;
+    rights::send(&ours, Some(file.as_fd()))?;
+    Ok((ours, theirs.into()))
 }
 
 /// A pipe that will be left unread is soon full.

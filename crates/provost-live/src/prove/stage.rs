@@ -6,7 +6,7 @@
 //! be arranged from inside, gives up its rights and becomes the program.
 
 use std::io;
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::{AsFd as _, AsRawFd as _, OwnedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -23,13 +23,13 @@ use serde::{Deserialize, Serialize};
 
 use super::plan::{Plan, Volume};
 use super::root::HOSTS;
-use super::{netlink, readonly, root};
+use super::{ending, netlink, readonly, rights, root};
 use crate::cgroup::Door;
 
 /// The first port that may be opened without a right, of the network that is asked (ip-sysctl).
 const ANY_PORT: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
 
-/// What the worker tells the process that becomes the program. It comes as its standard input: the
+/// What the worker tells the process that becomes the program. It comes by its standard input: the
 /// environment is the program's, and arguments are short.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Launch {
@@ -51,6 +51,8 @@ pub(super) struct Launch {
     pub(super) hosts: Vec<String>,
     /// Begins the line by which a failure is told apart from what the program prints.
     pub(super) token: String,
+    /// The worker wants to look when the program asks to end.
+    pub(super) ends_held: bool,
     /// Whether namespaces were entered, and whether as root of the machine.
     pub(super) entered: Entered,
 }
@@ -197,15 +199,21 @@ fn private_mounts() -> io::Result<()> {
 /// Becomes the program; comes back only when that failed, with a line on standard error that begins
 /// with the token.
 pub fn launch() -> ExitCode {
-    let told = std::io::read_to_string(std::io::stdin()).ok();
-    let told = told.and_then(|text| serde_json::from_str::<Launch>(&text).ok());
-    let Some(told) = told else { return ExitCode::from(127) };
-    let error = match become_program(&told) {
+    let Some((told, way)) = hear() else { return ExitCode::from(127) };
+    let error = match become_program(&told, &way) {
         Ok(never) => match never {},
         Err(error) => error,
     };
     say(&told, &format!("{error:#}"));
     ExitCode::from(127)
+}
+
+/// What the worker says, and the way back to it, which the program is not to have.
+fn hear() -> Option<(Launch, OwnedFd)> {
+    let way = rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3).ok()?;
+    let file = rights::receive(&way).ok()??;
+    let text = io::read_to_string(std::fs::File::from(file)).ok()?;
+    Some((serde_json::from_str(&text).ok()?, way))
 }
 
 fn say(told: &Launch, text: &str) {
@@ -219,7 +227,7 @@ pub(super) const LACKS: &str = "lacks ";
 /// There is no value of it.
 enum Never {}
 
-fn become_program(told: &Launch) -> anyhow::Result<Never> {
+fn become_program(told: &Launch, way: &OwnedFd) -> anyhow::Result<Never> {
     use anyhow::Context as _;
     // When the worker is gone nobody waits for the program any more.
     set_parent_process_death_signal(Some(Signal::KILL)).context("cannot be tied to its parent")?;
@@ -265,6 +273,13 @@ fn become_program(told: &Launch) -> anyhow::Result<Never> {
         set_parent_process_death_signal(Some(Signal::KILL))?;
     }
     set_no_new_privs(true).context("cannot promise to gain no rights")?;
+    // Where the kernel cannot, the worker looks again and again instead.
+    if told.ends_held
+        && let Ok(listener) = ending::hold()
+    {
+        let heard = rights::send(way, Some(listener.as_fd()));
+        heard.context("its end cannot be heard")?;
+    }
     let called = told.called.as_ref().map_or(told.program.as_os_str(), |called| called.as_ref());
     let error = Command::new(&program).arg0(called).args(&told.arguments).exec();
     Err(error).with_context(|| format!("cannot run {}", told.program.display()))

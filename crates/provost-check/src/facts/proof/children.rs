@@ -6,10 +6,11 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Children {
-    /// Names of those that had ended and that nobody waited for, for a second or longer.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub zombies: Vec<String>,
-    /// Names of those that ran when the process ended.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub left: Vec<String>,
+    /// Names of those that had ended and that nobody waited for, for a second or longer; nothing when that was not
+    /// seen.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub zombies: Option<Vec<String>>,
+    /// Names of those that ran when the process ended; nothing when nobody looked then.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub left: Option<Vec<String>>,
 }

@@ -2,7 +2,7 @@
 
 use crate::case::process::ProcessCase;
 use crate::facts::proof::PhaseName;
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Each keeps an entry of the node's table of processes, and of the pod's limit.
@@ -24,7 +24,10 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         // Then the pause process is the first, and waits for orphans.
         return Err(Abstain::NotApplicable);
     }
-    let zombies = &phase.children.zombies;
+    let Some(zombies) = &phase.children.zombies else {
+        let what = "which of the processes that it started had ended";
+        return Err(Abstain::unknown(Reason::NotMeasured, what));
+    };
     let Some(first) = zombies.first() else { return Ok(()) };
     let count = zombies.len();
     let processes = if count == 1 { "process" } else { "processes" };

@@ -1,7 +1,7 @@
 //! Processes that run on when the one that started them ends.
 
 use crate::case::process::ProcessCase;
-use crate::findings::{Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// In a container they are killed in the middle of what they do.
@@ -19,7 +19,10 @@ pub static RULE: Rule = Rule {
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let (phase, told) = case.ended_idle()?;
     let Some(exit) = phase.exit.as_ref().filter(|exit| !exit.killed) else { return Ok(()) };
-    let left = &phase.children.left;
+    let Some(left) = &phase.children.left else {
+        let what = "what it had started and what of that ran when it ended (nobody could look at that moment)";
+        return Err(Abstain::unknown(Reason::NotMeasured, what));
+    };
     let Some(first) = left.first() else { return Ok(()) };
     let count = left.len();
     let processes = if count == 1 { "process" } else { "processes" };

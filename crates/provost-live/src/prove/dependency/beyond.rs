@@ -2,32 +2,25 @@
 //! network of its own. A socket stays in the network in which it was made, so that the process outside
 //! makes it, connects it and hands it over (`SCM_RIGHTS`, unix(7)).
 
-use std::io::{self, IoSlice, IoSliceMut, Read as _};
-use std::mem::MaybeUninit;
+use std::io::{self, Read as _};
 use std::net::TcpStream as Outside;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
 use provost_check::facts::proof::Dependency;
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
-    SendAncillaryMessage, SendFlags, recvmsg, sendmsg,
-};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
+
+use crate::prove::rights;
 
 /// What a connection on the loopback address may take.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What its answer may take in the worker, which is more.
 const ANSWER: Duration = Duration::from_secs(10);
-
-/// Answers of the process outside.
-const THERE: u8 = 1;
-const NOT_THERE: u8 = 0;
 
 /// The way out, in the worker.
 #[derive(Debug)]
@@ -73,21 +66,7 @@ async fn ask(stream: &tokio::net::UnixStream, port: u16) -> io::Result<Option<Ow
     if written != question.len() {
         return Err(io::ErrorKind::WriteZero.into());
     }
-    stream.async_io(Interest::READABLE, || receive(stream)).await
-}
-
-/// The socket of one answer, or nothing where there is none.
-fn receive(stream: &tokio::net::UnixStream) -> io::Result<Option<OwnedFd>> {
-    let mut byte = [NOT_THERE];
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut rights = RecvAncillaryBuffer::new(&mut space);
-    let mut parts = [IoSliceMut::new(&mut byte)];
-    recvmsg(stream, &mut parts, &mut rights, RecvFlags::CMSG_CLOEXEC)?;
-    let mut sockets = rights.drain().filter_map(|message| match message {
-        RecvAncillaryMessage::ScmRights(mut sockets) => sockets.next(),
-        _ => None,
-    });
-    Ok(sockets.next())
+    stream.async_io(Interest::READABLE, || rights::receive(stream)).await
 }
 
 /// Answers a worker until it is gone. Only what the dependencies name is connected to, and only on the
@@ -99,14 +78,7 @@ pub(crate) fn serve(mut worker: &UnixStream, dependencies: &[Dependency]) {
         let asked = dependencies.iter().find(|it| it.port == port);
         let target = asked.and_then(|it| it.target).filter(|to| to.ip().is_loopback());
         let socket = target.and_then(|to| Outside::connect_timeout(&to, PATIENCE).ok());
-        let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-        let mut rights = SendAncillaryBuffer::new(&mut space);
-        let sockets = socket.as_ref().map(|socket| [socket.as_fd()]);
-        let answer = match &sockets {
-            Some(sockets) if rights.push(SendAncillaryMessage::ScmRights(sockets)) => [THERE],
-            _ => [NOT_THERE],
-        };
-        let sent = sendmsg(worker, &[IoSlice::new(&answer)], &mut rights, SendFlags::NOSIGNAL);
+        let sent = rights::send(worker, socket.as_ref().map(AsFd::as_fd));
         if sent.is_err() {
             return;
         }

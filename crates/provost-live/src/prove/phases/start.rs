@@ -76,7 +76,7 @@ pub(super) async fn run(run: &mut Run<'_>) {
     let watch = children::Watch::begin(pid);
     run.terminate();
     run.wait_for_end().await;
-    run.children.left = watch.left();
+    run.children.left = run.process.left().or_else(|| watch.left());
 }
 
 /// What the process is there for, asked as soon as it says that it is ready; where that is no other
