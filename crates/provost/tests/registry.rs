@@ -5,97 +5,26 @@
 
 #[path = "support/layout.rs"]
 mod layout;
+#[path = "support/registry.rs"]
+mod registries;
 #[path = "support/server.rs"]
 mod server;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::io::{BufRead as _, BufReader, Read as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, mpsc};
 
 use layout::Item::{File, Link};
 use layout::{digest, gzip, layer, layout, program, write_dir};
+use registries::{CANARY, Registry};
 use serde_json::{Value, json};
 use server::{Asked, Reply, Server, ok, status};
 use support::{Dir, Run, succeed, tool};
-
-const CANARY: &str = "kanarie-7Qx9vW2m";
-
-/// `ci` and the canary, hashed by bcrypt.
-const HTPASSWD: &str = "ci:$2a$04$YJTDRhoYls9JqeP9xOzFxuYv5nAw.AT5bMvNAZXAXJhUyQ8Z6hPJ.\n";
-
-/// The registry of the distribution project. It ends with the test.
-struct Registry {
-    child: Child,
-    address: String,
-    folder: Dir,
-}
-
-impl Registry {
-    /// `more` is YAML for its configuration; `FOLDER` in it is where `files` lie.
-    fn start(files: &[(&str, &[u8])], http: &str, more: &str) -> Self {
-        let folder = files.iter().fold(Dir::new(), |dir, (name, text)| dir.file(name, text));
-        let config = format!(
-            "version: 0.1\nlog: {{level: info, formatter: text}}\nstorage:\n  filesystem: \
-             {{rootdirectory: FOLDER/data}}\n  maintenance: {{uploadpurging: {{enabled: false}}}}\n\
-             http:\n  addr: 127.0.0.1:0\n  secret: no-secret\n{http}{more}"
-        );
-        let config = config.replace("FOLDER", folder.path().to_str().unwrap());
-        let folder = folder.file("config.yml", config);
-        let mut command = Command::new(tool("registry"));
-        command.args(["serve", "config.yml"]).current_dir(folder.path());
-        command.env_clear().env("OTEL_TRACES_EXPORTER", "none");
-        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap();
-        let mut lines = BufReader::new(child.stderr.take().unwrap());
-        let mut said = String::new();
-        let address = loop {
-            let mut line = String::new();
-            let length = lines.read_line(&mut line).unwrap();
-            assert!(length > 0, "the registry ends before it listens:\n{said}");
-            if let Some((_, rest)) = line.split_once("listening on ") {
-                let end = rest.find(|c: char| c != '.' && c != ':' && !c.is_ascii_digit());
-                break rest[..end.unwrap()].to_owned();
-            }
-            said += &line;
-        };
-        // What it goes on to say must be read, or it waits.
-        std::thread::spawn(move || lines.read_to_end(&mut Vec::new()));
-        Self { child, address, folder }
-    }
-
-    fn plain() -> Self {
-        Self::start(&[], "", "")
-    }
-
-    fn with_password() -> Self {
-        let auth = "auth: {htpasswd: {realm: shop, path: FOLDER/htpasswd}}\n";
-        Self::start(&[("htpasswd", HTPASSWD.as_bytes())], "", auth)
-    }
-
-    /// What crane does, with the logins of a sandbox.
-    fn crane(&self, sandbox: &Dir, args: &[&str]) -> String {
-        let mut crane = Command::new(tool("crane"));
-        crane.args(args).current_dir(sandbox.path()).env_clear().env("HOME", sandbox.path());
-        let bundle = self.folder.path().join("cert.pem");
-        if bundle.is_file() {
-            crane.env("SSL_CERT_FILE", bundle);
-        }
-        succeed(&mut crane)
-    }
-}
-
-impl Drop for Registry {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
 
 const PASSWD: &[u8] = b"root:x:0:0::/:/bin/sh\napp:x:1000:1000::/:/bin/sh\n";
 

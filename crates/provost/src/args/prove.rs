@@ -5,7 +5,7 @@ use clap::builder::RangedI64ValueParser;
 use provost_check::facts::proof::{Dependency, PhaseName, RATE};
 
 use super::dependency::dependency;
-use super::{ImageArg, Output, RuleArgs, container};
+use super::{ImageArg, Output, RuleArgs, container, host};
 use provost_check::pipeline::ImageInput;
 
 /// Seconds that readiness is waited for, where nobody says how many.
@@ -17,10 +17,14 @@ pub(crate) struct ProveArgs {
     #[arg(long, value_name = "PATH", help_heading = "Process")]
     #[arg(required_unless_present = "image", conflicts_with = "image")]
     pub(crate) binary: Option<String>,
-    /// The image to run, with its files as its root: oci:DIR, oci:TAR, docker-archive:TAR, or a PATH to
-    /// one of them
+    /// The image to run, with its files as its root: oci:DIR, oci:TAR, docker-archive:TAR, a PATH to one
+    /// of them, or registry:REF
     #[arg(long, value_name = "FORM:PATH", value_parser = image, help_heading = "Process")]
-    pub(crate) image: Option<ImageInput>,
+    pub(crate) image: Option<ImageArg>,
+    /// A registry (HOST or HOST:PORT) to speak plain HTTP with
+    #[arg(long, value_name = "HOST", value_parser = host, requires = "image")]
+    #[arg(help_heading = "Process")]
+    pub(crate) insecure_registry: Vec<String>,
     /// Manifests and Dockerfiles that say how it is run, and its folder of configuration
     #[arg(long, value_name = "FILE|DIR", help_heading = "Process")]
     pub(crate) manifest: Vec<String>,
@@ -106,19 +110,13 @@ pub(crate) struct ProveArgs {
     pub(crate) format: Vec<Output>,
 }
 
-/// As `check --image` takes it, but for what would have to be fetched; a path by itself says its form.
-fn image(text: &str) -> Result<ImageInput, String> {
+/// As `check --image` takes it; a path by itself says its form.
+fn image(text: &str) -> Result<ImageArg, String> {
     match super::image(text) {
-        Ok(ImageArg::File(input)) => Ok(input),
-        Ok(ImageArg::Registry(_)) => {
-            Err("images of registries are not fetched to be run: save it \
-             (docker save -o image.tar NAME), then --image docker-archive:image.tar"
-                .to_owned())
-        }
         Err(_) if std::path::Path::new(text).exists() => {
-            Ok(ImageInput { path: text.to_owned(), form: None })
+            Ok(ImageArg::File(ImageInput { path: text.to_owned(), form: None }))
         }
-        Err(why) => Err(why),
+        read => read,
     }
 }
 

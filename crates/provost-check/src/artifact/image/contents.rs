@@ -11,6 +11,7 @@ use super::{Broken, Limits, Place, layout};
 use crate::facts::SourceId;
 use crate::facts::image::Image;
 use crate::facts::image_files::FileKind;
+use crate::model::hidden::Hidden;
 
 /// Takes the paths of a file and its bytes.
 type Each<'e> = dyn FnMut(&[&str], &mut dyn Read) -> IoResult<()> + 'e;
@@ -45,7 +46,15 @@ pub fn contents(
         }
         Ok(())
     });
-    read.map_err(|broken| broken.message)
+    read.map_err(|broken| told(place, broken))
+}
+
+/// Why, without what was told in secret to whoever sent the image.
+fn told(place: Place<'_>, broken: Broken) -> String {
+    let (mut hidden, mut why) = (Hidden::default(), broken.message);
+    place.secrets().iter().for_each(|secret| hidden.add(secret));
+    hidden.hide(&mut why);
+    why
 }
 
 /// The files of one layer. Its bytes are those that its digest names, or they are no layer of the image.
@@ -93,5 +102,5 @@ pub fn configuration(
         let chosen = layout::choose(&store, of, form, platform, limits, &mut Vec::new())?;
         config::as_written(&chosen.config)
     });
-    read.map_err(|broken| broken.message)
+    read.map_err(|broken| told(place, broken))
 }

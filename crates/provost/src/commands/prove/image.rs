@@ -14,13 +14,13 @@ use provost_check::facts::image_files::FileKind;
 use provost_check::facts::proof::Program;
 use provost_check::facts::workload::SecurityContext;
 use provost_check::findings::Abstain;
-use provost_check::pipeline::ImageInput;
+use provost_check::pipeline::{ImageInput, RegistryInput};
 use provost_live::prove::Harness;
 use provost_live::prove::image::{open_inside, unpack};
 
 use super::environment::Given;
 use super::measured::{Started, Who};
-use crate::args::ProveArgs;
+use crate::args::{ImageArg, ProveArgs};
 use crate::exit::Mistake;
 
 /// Where programs are looked for when nothing says so (`defaultUnixEnv` in containerd's
@@ -48,17 +48,45 @@ pub(super) fn platform() -> String {
 }
 
 /// As it is typed.
-pub(super) fn typed(input: &ImageInput) -> String {
-    match input.form {
-        Some(Form::Oci) => format!("oci:{}", input.path),
-        Some(Form::Docker) => format!("docker-archive:{}", input.path),
-        None => input.path.clone(),
+pub(super) fn typed(image: &ImageArg) -> String {
+    match image {
+        ImageArg::Registry(reference) => format!("registry:{reference}"),
+        ImageArg::File(ImageInput { path, form: Some(Form::Oci) }) => format!("oci:{path}"),
+        ImageArg::File(ImageInput { path, form: Some(Form::Docker) }) => {
+            format!("docker-archive:{path}")
+        }
+        ImageArg::File(ImageInput { path, form: None }) => path.clone(),
+    }
+}
+
+/// Where its layers are.
+pub(super) enum Input {
+    /// In a directory or archive.
+    File(ImageInput),
+    /// In a registry, which sends them when it is judged and again when it is unpacked: nothing is kept.
+    Registry(RegistryInput),
+}
+
+impl Input {
+    /// As reports name it.
+    fn shown(&self) -> &str {
+        match self {
+            Self::File(input) => &input.path,
+            Self::Registry(input) => &input.shown,
+        }
+    }
+
+    fn place(&self) -> Place<'_> {
+        match self {
+            Self::File(input) => Place::File(&input.path, input.form),
+            Self::Registry(input) => Place::Registry(&input.shown, &input.from),
+        }
     }
 }
 
 /// An image, and how it says that it is run.
 pub(super) struct Unpacked<'w> {
-    input: &'w ImageInput,
+    input: &'w Input,
     image: &'w Image,
     world: &'w World,
     says: Configuration,
@@ -66,9 +94,13 @@ pub(super) struct Unpacked<'w> {
 
 impl<'w> Unpacked<'w> {
     /// What was read of it, and what no report may show.
-    pub(super) fn of(input: &'w ImageInput, world: &'w World) -> Result<Self, Mistake> {
-        let broken = |why: &str| Mistake::new(format!("--image: {} {why}", input.path));
-        let of_it = |image: &&Image| image.path == input.path;
+    pub(super) fn of(input: &'w Input, world: &'w World) -> Result<Self, Mistake> {
+        let broken = |why: &str| {
+            let mut text = format!("--image: {} {why}", input.shown());
+            world.sources.hidden().hide(&mut text);
+            Mistake::new(text)
+        };
+        let of_it = |image: &&Image| image.path == input.shown();
         let Some(image) = world.images.iter().find(of_it) else {
             let of_image = |problem: &&Problem| {
                 world.sources.get(problem.origin.source()).kind == SourceKind::Image
@@ -85,7 +117,7 @@ impl<'w> Unpacked<'w> {
             return Err(broken(&why));
         }
         let limits = Limits::default();
-        let says = image::configuration(place(input), Some(&platform()), image.source, &limits)
+        let says = image::configuration(input.place(), Some(&platform()), image.source, &limits)
             .map_err(|why| broken(&why))?;
         Ok(Self { input, image, world, says })
     }
@@ -170,8 +202,8 @@ impl<'w> Unpacked<'w> {
         let path = self.program(&word, &directory, given)?;
         let tree = harness.folder()?.join("root");
         std::fs::create_dir(&tree).with_context(|| format!("cannot make {}", tree.display()))?;
-        let left_out = unpack(self.image, place(self.input), Some(&platform()), &tree, stop)
-            .with_context(|| format!("--image: cannot unpack {}", self.input.path))?;
+        let left_out = unpack(self.image, self.input.place(), Some(&platform()), &tree, stop)
+            .with_context(|| format!("--image: cannot unpack {}", self.input.shown()))?;
         if left_out > 0 {
             let what = "files of its image are devices, sockets or pipes, and were left out";
             given.said.push(format!("{left_out} {what}"));
@@ -260,11 +292,7 @@ impl<'w> Unpacked<'w> {
         // No link is left in its path.
         let content = mmap::Content::open(&tree.join(started.trim_start_matches('/')), LARGEST)
             .with_context(|| format!("--image: cannot read {started}"))?;
-        let path = format!("{}:{started}", self.input.path);
+        let path = format!("{}:{started}", self.input.shown());
         Ok(Program { path, sha256: mmap::sha256(&content) })
     }
-}
-
-fn place(input: &ImageInput) -> Place<'_> {
-    Place::File(&input.path, input.form)
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 
 use anyhow::{Context as _, Result};
+use indicatif::ProgressBar;
 use provost_check::artifact::{Source, SourceKind, Sources, mmap};
 use provost_check::case::{Case, Joined, World};
 use provost_check::facts::Fact;
@@ -24,14 +25,14 @@ use provost_live::prove::plan::ClientCertificate;
 use provost_live::prove::{Harness, Plan, tls};
 
 use super::environment::Given;
-use super::image::{self, Unpacked};
+use super::image::{self, Input, Unpacked};
 use super::{dependencies, environment, runs, settings, telemetry, terms, volumes};
-use crate::args::{Cli, ProveArgs, READY_WITHIN};
+use crate::args::{Cli, ImageArg, ProveArgs, READY_WITHIN};
 use crate::commands::check;
 use crate::config::InForce;
 use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
-use crate::{config, output};
+use crate::{config, output, registry};
 
 /// An executable larger than this is not read for its digest.
 const LARGEST_BINARY: u64 = 8 << 30;
@@ -47,10 +48,12 @@ pub(super) const NONROOT: (u32, u32) = (65532, 65532);
 
 pub(super) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
-    let Known { mut world, selection, ignores, unusable } = load(cli, args, &interrupt)?;
+    let Known { mut world, selection, ignores, unusable, image, fetching } =
+        load(cli, args, &interrupt)?;
     let mut harness = Harness::new();
     let flag = interrupt.flag();
-    let planned = plan(args, &world, &mut harness, &flag);
+    let planned = plan(args, image.as_ref(), &world, &mut harness, &flag);
+    fetching.finish_and_clear();
     if let (Err(_), Some(exit)) = (&planned, interrupt.exit()) {
         output::complain("error: interrupted before anything was measured\n");
         return Ok(exit);
@@ -121,6 +124,9 @@ struct Known {
     selection: Selection,
     ignores: Vec<Suppression>,
     unusable: bool,
+    image: Option<Input>,
+    /// How far the image has come, for a terminal.
+    fetching: ProgressBar,
 }
 
 fn load(cli: &Cli, args: &ProveArgs, interrupt: &Interrupt) -> Result<Known> {
@@ -131,16 +137,42 @@ fn load(cli: &Cli, args: &ProveArgs, interrupt: &Interrupt) -> Result<Known> {
     settings.container.clone_from(&args.container);
     let selection = args.rules.selection(Profile::Recommended, levels)?;
     let binary = args.binary.iter().map(|path| BinaryInput::given(path.clone(), path.clone()));
+    let (image, fetching) = image(cli, args, interrupt)?;
+    let (file, remote) = match &image {
+        Some(Input::File(input)) => (Some(input.clone()), None),
+        Some(Input::Registry(input)) => (None, Some(input.clone())),
+        None => (None, None),
+    };
     let request = Request {
         paths: args.manifest.clone(),
         binaries: binary.collect(),
-        images: args.image.iter().cloned().collect(),
+        images: file.into_iter().collect(),
+        registry_images: remote.into_iter().collect(),
         platform: args.image.as_ref().map(|_| image::platform()),
         interrupted: interrupt.flag(),
         ..Request::default()
     };
     let loaded = pipeline::load(&request, sources, settings);
-    Ok(Known { world: loaded.world, selection, ignores, unusable: loaded.unusable })
+    let (world, unusable) = (loaded.world, loaded.unusable);
+    Ok(Known { world, selection, ignores, unusable, image, fetching })
+}
+
+/// The image that is named. Of one in a registry nothing is fetched yet.
+fn image(
+    cli: &Cli,
+    args: &ProveArgs,
+    interrupt: &Interrupt,
+) -> Result<(Option<Input>, ProgressBar)> {
+    let reference = match &args.image {
+        Some(ImageArg::File(input)) => {
+            return Ok((Some(Input::File(input.clone())), ProgressBar::hidden()));
+        }
+        Some(ImageArg::Registry(reference)) => reference.as_str(),
+        None => return Ok((None, ProgressBar::hidden())),
+    };
+    let insecure = &args.insecure_registry;
+    let (inputs, fetching) = registry::open(&[reference], insecure, cli.quiet, &interrupt.flag())?;
+    Ok((inputs.into_iter().next().map(Input::Registry), fetching))
 }
 
 fn digest(path: &str) -> Result<String, Mistake> {
@@ -160,15 +192,13 @@ struct Planned {
 
 fn plan(
     args: &ProveArgs,
+    image: Option<&Input>,
     world: &World,
     harness: &mut Harness,
     stop: &AtomicBool,
 ) -> Result<Planned> {
     let joined = Joined::new(world);
-    let image = match &args.image {
-        Some(input) => Some(Unpacked::of(input, world)?),
-        None => None,
-    };
+    let image = image.map(|input| Unpacked::of(input, world)).transpose()?;
     let container = container(args, &joined)?;
     let of_image = image.as_ref().map(Unpacked::variables).unwrap_or_default();
     let mut given = environment::compose(args, container.as_ref(), &of_image)?;
@@ -445,6 +475,7 @@ fn command(args: &ProveArgs) -> String {
     let mut flag = |name: &str, value: &str| words.push(format!("{name} {}", quoted(value)));
     args.binary.iter().for_each(|path| flag("--binary", path));
     args.image.iter().for_each(|image| flag("--image", &image::typed(image)));
+    args.insecure_registry.iter().for_each(|host| flag("--insecure-registry", host));
     args.manifest.iter().for_each(|path| flag("--manifest", path));
     args.container.iter().for_each(|name| flag("--container", name));
     args.env_file.iter().for_each(|path| flag("--env-file", path));
