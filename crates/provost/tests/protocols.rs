@@ -188,6 +188,33 @@ fn what_is_spoken_is_asked_where_no_manifest_says_it() {
 }
 
 #[test]
+fn probes_of_kubernetes_1_37_speak_what_their_fields_say() {
+    let of = |program: &str, pod: &str, more: &[&str]| {
+        let sandbox = proving::sandbox(program, &fixture(program, "1.27"), pod);
+        let mut args = vec!["prove", "--binary", program, "--manifest", "pod.yaml"];
+        args.extend(["--phase", "start", "--ready-within", "5", "--write-proof", "proof.json"]);
+        args.extend(more);
+        let run = sandbox.provost(&args);
+        let ready = phase(&sandbox, "start")["ready_us"].is_u64();
+        (ready, words(&run.err), run)
+    };
+    let asks = "readinessProbe: {httpGet: {path: /readyz, port: 8080, protocol: HTTP2}}";
+    let pod = SERVICE.replace("ARGS", "h2c").replace("NAME", "web").replace("PROBES", asks);
+    let (ready, said, run) = of("service", &pod, &[]);
+    assert!(ready, "{run}");
+    let told = "the readiness probe was made by protocol: HTTP2, as from Kubernetes 1.37 on where \
+                H2CContainerProbe is turned on";
+    assert!(said.contains(told), "{run}");
+    // What elsewhere becomes of the field, and this server speaks nothing else.
+    let (ready, said, run) = of("service", &pod.replace(", protocol: HTTP2", ""), &[]);
+    assert!(!ready && !said.contains("H2CContainerProbe"), "{run}");
+    let tls = GRPC.replace("{port: 8080", "{port: 8080, mode: TLS");
+    let (ready, said, run) = of("grpc-service", &tls, &["--env", "FAULT=tls"]);
+    assert!(ready && said.contains("mode: TLS"), "{run}");
+    assert!(said.contains("port 8080 speaks gRPC over TLS"), "{run}");
+}
+
+#[test]
 fn calls_are_in_flight_until_the_server_says_goaway() {
     let (sandbox, run) = prove("1.27", Grpc, "", &["--phase", "drain"]);
     assert_eq!(run.code, 0, "{run}");

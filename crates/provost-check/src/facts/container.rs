@@ -276,6 +276,8 @@ pub enum Action {
         host: Option<Fact<String>>,
         /// `httpHeaders`, in order; of two with one name both are sent.
         headers: Vec<(Fact<String>, Fact<String>)>,
+        /// `protocol`: `HTTP2` is h2c, from Kubernetes 1.37 on and where `H2CContainerProbe` is turned on.
+        protocol: Option<Fact<String>>,
     },
     /// `tcpSocket`
     TcpSocket {
@@ -290,6 +292,8 @@ pub enum Action {
         port: Option<Fact<i64>>,
         /// `service`
         service: Option<Fact<String>>,
+        /// `mode`: `TLS`, from Kubernetes 1.37 on and where `GRPCContainerProbeTLS` is turned on.
+        mode: Option<Fact<String>>,
     },
     /// `sleep.seconds`
     Sleep(Fact<i64>),

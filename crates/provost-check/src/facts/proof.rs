@@ -196,7 +196,7 @@ impl Terms {
 
     /// The service whose health gRPC is asked for: that of a probe, else the server as a whole.
     pub fn health_service(&self) -> &str {
-        let by_grpc = |kind| self.probe(kind).filter(|probe| probe.by == ProbeBy::Grpc);
+        let by_grpc = |kind| self.probe(kind).filter(|probe| probe.by.is_grpc());
         let probe = by_grpc(ProbeKind::Readiness).or_else(|| by_grpc(ProbeKind::Startup));
         probe.map_or("", |probe| probe.path.as_str())
     }
@@ -216,7 +216,7 @@ impl Terms {
         }
         let port = self.port_of(phase.listeners.first().map(|listener| listener.port));
         self.probes.iter().any(|probe| {
-            probe.by != ProbeBy::Grpc
+            !probe.by.is_grpc()
                 && bare(&probe.path) == bare(path)
                 && port.is_none_or(|port| port == probe.port)
         })

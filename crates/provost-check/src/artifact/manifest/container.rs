@@ -244,13 +244,16 @@ impl Reader<'_> {
                 scheme: self.text_or(action, "scheme", "HTTP"),
                 host: self.nonempty(at, "host"),
                 headers: self.headers(at),
+                protocol: self.nonempty(at, "protocol"),
             },
             "tcpSocket" => {
                 Action::TcpSocket { port: self.port(at, "port"), host: self.nonempty(at, "host") }
             }
-            "grpc" => {
-                Action::Grpc { port: self.int(at, "port"), service: self.nonempty(at, "service") }
-            }
+            "grpc" => Action::Grpc {
+                port: self.int(at, "port"),
+                service: self.nonempty(at, "service"),
+                mode: self.nonempty(at, "mode"),
+            },
             _ if at.is_none() => Action::Invalid,
             // Go's zero value stands for nothing.
             _ => Action::Sleep(

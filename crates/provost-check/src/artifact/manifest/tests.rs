@@ -241,7 +241,10 @@ fn handlers_are_read_and_more_than_one_is_none() {
     assert!(matches!(action("{sleep: {seconds: 5}}"), Action::Sleep(s) if s.value == 5));
     let Action::TcpSocket { port, .. } = action("{tcpSocket: {port: 1}}") else { panic!() };
     assert_eq!(port.unwrap().value, PortRef::Number(1));
-    assert!(matches!(action("{grpc: {port: 1}}"), Action::Grpc { port: Some(_), service: None }));
+    assert!(matches!(
+        action("{grpc: {port: 1}}"),
+        Action::Grpc { port: Some(_), service: None, mode: None }
+    ));
     assert_eq!(action("{httpGet: {port: 1}, exec: {command: [a]}}"), Action::Invalid);
     assert_eq!(action("{}"), Action::Invalid);
 }

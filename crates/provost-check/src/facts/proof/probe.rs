@@ -29,7 +29,12 @@ impl Probe {
         match (self.by, self.path.as_str()) {
             (ProbeBy::Grpc, "") => "the health of the gRPC server".to_owned(),
             (ProbeBy::Grpc, service) => format!("the health of the gRPC service {service}"),
+            (ProbeBy::Grpcs, "") => "the health of the gRPC server by TLS".to_owned(),
+            (ProbeBy::Grpcs, service) => {
+                format!("the health of the gRPC service {service} by TLS")
+            }
             (ProbeBy::Https, path) => format!("{path} by TLS"),
+            (ProbeBy::H2c, path) => format!("{path} by HTTP/2 without TLS (h2c)"),
             (ProbeBy::Http, path) => path.to_owned(),
         }
     }
@@ -44,8 +49,19 @@ pub enum ProbeBy {
     Http,
     /// `httpGet` with `scheme: HTTPS`; the kubelet takes any certificate.
     Https,
+    /// `httpGet` with `protocol: HTTP2`: without TLS, and without asking whether that is spoken (KEP-5999).
+    H2c,
     /// `grpc`, without TLS (KEP-2727).
     Grpc,
+    /// `grpc` with `mode: TLS`; the kubelet takes any certificate (KEP-4939).
+    Grpcs,
+}
+
+impl ProbeBy {
+    /// Whether it asks gRPC's health service.
+    pub fn is_grpc(self) -> bool {
+        matches!(self, Self::Grpc | Self::Grpcs)
+    }
 }
 
 /// What a probe decides.

@@ -91,8 +91,8 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
 fn same_endpoint(a: &Action, b: &Action) -> bool {
     match (a, b) {
         (
-            Action::HttpGet { path: p, port: q, scheme: s, host: h, headers: n },
-            Action::HttpGet { path: p2, port: q2, scheme: s2, host: h2, headers: n2 },
+            Action::HttpGet { path: p, port: q, scheme: s, host: h, headers: n, protocol: v },
+            Action::HttpGet { path: p2, port: q2, scheme: s2, host: h2, headers: n2, protocol: v2 },
         ) => {
             let value = |port: &Option<Fact<crate::facts::objects::PortRef>>| {
                 port.as_ref().map(|port| port.value.clone())
@@ -108,9 +108,15 @@ fn same_endpoint(a: &Action, b: &Action) -> bool {
                 && value(q) == value(q2)
                 && s.value == s2.value
                 && h.as_deref() == h2.as_deref()
+                && v.as_deref() == v2.as_deref()
         }
-        (Action::Grpc { port: p, service: s }, Action::Grpc { port: p2, service: s2 }) => {
-            p.as_deref() == p2.as_deref() && s.as_deref() == s2.as_deref()
+        (
+            Action::Grpc { port: p, service: s, mode: m },
+            Action::Grpc { port: p2, service: s2, mode: m2 },
+        ) => {
+            p.as_deref() == p2.as_deref()
+                && s.as_deref() == s2.as_deref()
+                && m.as_deref() == m2.as_deref()
         }
         (Action::Exec(a), Action::Exec(b)) => {
             a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.value == b.value)

@@ -2,7 +2,7 @@
 
 use crate::case::process::{ProcessCase, tally};
 use crate::facts::proof::health::{self, Health, HealthCheck};
-use crate::facts::proof::{Outcome, Phase, PhaseName, ProbeBy, Request};
+use crate::facts::proof::{Outcome, Phase, PhaseName, Request};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -67,7 +67,7 @@ const ADD: &str =
 /// Whether there are probes by gRPC; says which of them ask for what is not known.
 fn probed(case: &ProcessCase<'_>, phase: &Phase, out: &mut Findings) -> bool {
     let mut any = false;
-    for probe in case.terms().probes.iter().filter(|probe| probe.by == ProbeBy::Grpc) {
+    for probe in case.terms().probes.iter().filter(|probe| probe.by.is_grpc()) {
         any = true;
         let asked: Vec<&Request> = phase.of(probe.kind.purpose()).collect();
         let last: Vec<&Request> = asked.iter().rev().take(3).rev().copied().collect();

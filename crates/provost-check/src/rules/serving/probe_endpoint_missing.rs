@@ -72,7 +72,9 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let fits = |protocol: Protocol| match probe.by {
             ProbeBy::Http => !protocol.is_tls(),
             ProbeBy::Https => protocol.is_tls(),
+            ProbeBy::H2c => matches!(protocol, Protocol::H2c | Protocol::Grpc),
             ProbeBy::Grpc => protocol == Protocol::Grpc,
+            ProbeBy::Grpcs => protocol == Protocol::Grpcs,
         };
         // That it speaks what it is asked by says nothing.
         if let Some(spoken) = spoken.filter(|spoken| !spoken.protocol.is_some_and(fits)) {

@@ -3,8 +3,8 @@
 use std::cell::RefCell;
 use std::time::Duration;
 
+use provost_check::facts::proof::Outcome;
 use provost_check::facts::proof::health::{Health, HealthCheck, UNKNOWN_SERVICE};
-use provost_check::facts::proof::{Outcome, ProbeBy};
 use tokio::time::timeout;
 
 use super::run::Run;
@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(2);
 pub(super) async fn run(run: &mut Run<'_>) {
     let Some(port) = run.port().filter(|port| run.protocol(*port).is_grpc()) else { return };
     let (to, protocol) = (run.to(port), run.protocol(port));
-    let probes = run.plan.terms.probes.iter().filter(|probe| probe.by == ProbeBy::Grpc);
+    let probes = run.plan.terms.probes.iter().filter(|probe| probe.by.is_grpc());
     let mut services: Vec<&str> =
         probes.filter(|probe| probe.port == port).map(|probe| probe.path.as_str()).collect();
     services.extend(["", UNKNOWN_SERVICE]);

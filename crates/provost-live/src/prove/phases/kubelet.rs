@@ -25,6 +25,8 @@ const USER_AGENT: &str = "kube-probe/1.37";
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Place {
     tls: bool,
+    /// HTTP/2 where there is no TLS.
+    h2c: bool,
     host: String,
     port: u16,
     /// Path and query.
@@ -41,6 +43,7 @@ pub(super) async fn ask(
 ) -> Result<Outcome, Outcome> {
     let mut place = Place {
         tls: probe.by == ProbeBy::Https,
+        h2c: probe.by == ProbeBy::H2c,
         host: to.ip().to_string(),
         port: to.port(),
         path: probe.path.clone(),
@@ -128,7 +131,7 @@ async fn once(
     let (trace, path) = (trace_parent(), written(&place.path));
     let mut all = headers.all();
     all.push(("traceparent", &trace));
-    if stream.is_h2() {
+    if stream.is_h2() || (place.h2c && !place.tls) {
         let connection = Http2::over(stream, to, Reads::AtOnce).await?;
         sent.set(sent.get().or(Some(Instant::now())));
         return Ok(connection.get_with(&path, host, &all, kept).await);
@@ -193,7 +196,7 @@ impl Place {
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        Some(Self { tls, host, port, path })
+        Some(Self { tls, h2c: self.h2c, host, port, path })
     }
 
     fn path_to(&self, reference: &str) -> String {
@@ -251,7 +254,13 @@ mod tests {
     use provost_check::facts::proof::ProbeKind;
 
     fn place() -> Place {
-        Place { tls: false, host: "127.0.0.1".to_owned(), port: 8080, path: "/a/b?x=1".to_owned() }
+        Place {
+            tls: false,
+            h2c: false,
+            host: "127.0.0.1".to_owned(),
+            port: 8080,
+            path: "/a/b?x=1".to_owned(),
+        }
     }
 
     fn to(location: &str) -> Option<String> {
@@ -306,6 +315,29 @@ mod tests {
             }
         });
         address
+    }
+
+    #[test]
+    fn a_probe_by_http2_begins_with_its_preface_and_one_without_does_not() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        for (by, begin) in
+            [(ProbeBy::H2c, "PRI * HTTP/2.0\r\n"), (ProbeBy::Http, "GET /readyz HTTP/1.1")]
+        {
+            let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+            let to = listener.local_addr().unwrap();
+            let heard = std::thread::spawn(move || {
+                let mut first = [0; 16];
+                listener.accept().unwrap().0.read_exact(&mut first).unwrap();
+                String::from_utf8_lossy(&first).into_owned()
+            });
+            let set = tokio::task::LocalSet::new();
+            let _ = set.block_on(&runtime, async {
+                let (sent, mut kept) = (Cell::new(None), Kept::default());
+                ask(&probe(by, "/readyz", to), &[], to, &sent, &mut kept).await
+            });
+            let heard = heard.join().unwrap();
+            assert!(begin.starts_with(&heard) || heard.starts_with(begin), "{heard}");
+        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::kubelet;
 use crate::prove::connection::{Connection, Kept, get};
 use crate::prove::http2::{Http2, Reads};
 use crate::prove::process::Clock;
+use crate::prove::tls::{Offer, Stream};
 
 /// Requests that are kept.
 const MOST_REQUESTS: usize = 400_000;
@@ -185,12 +186,15 @@ impl Log {
     pub(super) async fn probe(&self, purpose: Purpose, probe: &Probe, to: SocketAddr) {
         let patience = Duration::from_millis(probe.timeout_ms);
         let path = probe.path.as_str();
-        let by_grpc = probe.by == ProbeBy::Grpc;
+        let by_grpc = probe.by.is_grpc();
         let headers = self.headers.iter().find(|(kind, _)| *kind == probe.kind);
         let headers = headers.map_or(&[][..], |(_, headers)| headers);
         self.keep_of(purpose, path, by_grpc, patience, async |sent, kept| {
             if by_grpc {
-                let connection = Http2::open(to, Protocol::Grpc, Reads::AtOnce).await?;
+                // The kubelet has no certificate of its own, either.
+                let tls = (probe.by == ProbeBy::Grpcs).then_some(Offer::Http2);
+                let stream = Stream::open_bare(to, tls).await?;
+                let connection = Http2::over(stream, to, Reads::AtOnce).await?;
                 sent.set(Some(Instant::now()));
                 return Ok(connection.check(path).await);
             }

@@ -33,7 +33,7 @@ pub(super) fn of(args: &ProveArgs, container: Option<&Case<'_>>, settings: &Sett
     let readiness = terms.probe(ProbeKind::Readiness);
     // What is asked for on another port is not here.
     let is_here = |probe: &&Probe| terms.port.is_none_or(|port| port == probe.port);
-    let readiness = readiness.filter(|probe| probe.by != ProbeBy::Grpc).filter(is_here);
+    let readiness = readiness.filter(|probe| !probe.by.is_grpc()).filter(is_here);
     let readiness = readiness.map(|probe| probe.path.clone());
     terms.path = args.path.clone().or(readiness).unwrap_or(terms.path);
     let asked = terms.port.or(terms.probe(ProbeKind::Readiness).map(|probe| probe.port));
@@ -102,7 +102,9 @@ fn said(case: &Case<'_>, port: u16) -> Option<Said> {
     if let Some(probe) = there.find(|probe| probe.by != ProbeBy::Http) {
         let (protocol, how) = match probe.by {
             ProbeBy::Grpc => (Protocol::Grpc, "asks by gRPC"),
-            _ => (Protocol::H2, "asks by TLS"),
+            ProbeBy::Grpcs => (Protocol::Grpcs, "asks by gRPC with TLS"),
+            ProbeBy::H2c => (Protocol::H2c, "asks by HTTP/2 without TLS"),
+            ProbeBy::Http | ProbeBy::Https => (Protocol::H2, "asks by TLS"),
         };
         return Some(Said { protocol, by: format!("the {} probe {how}", probe.kind.name()) });
     }
@@ -156,15 +158,22 @@ fn probes(case: &Case<'_>) -> Vec<Probe> {
     let found = written(case).into_iter().filter_map(|(kind, probe)| {
         let probe: &workload::Probe = probe.as_ref()?;
         let (by, path) = match &probe.handler.action {
-            Action::HttpGet { path, scheme, .. } => {
+            Action::HttpGet { path, scheme, protocol, .. } => {
                 let slash = if path.value.starts_with('/') { "" } else { "/" };
                 let tls = scheme.value.eq_ignore_ascii_case("https");
-                let by = if tls { ProbeBy::Https } else { ProbeBy::Http };
+                let h2c = protocol.as_ref().is_some_and(|protocol| protocol.value == "HTTP2");
+                let by = match (tls, h2c) {
+                    (true, _) => ProbeBy::Https,
+                    (false, true) => ProbeBy::H2c,
+                    (false, false) => ProbeBy::Http,
+                };
                 (by, format!("{slash}{}", path.value))
             }
-            Action::Grpc { service, .. } => {
+            Action::Grpc { service, mode, .. } => {
                 let service = service.as_ref().map(|service| service.value.clone());
-                (ProbeBy::Grpc, service.unwrap_or_default())
+                let tls = mode.as_ref().is_some_and(|mode| mode.value == "TLS");
+                let by = if tls { ProbeBy::Grpcs } else { ProbeBy::Grpc };
+                (by, service.unwrap_or_default())
             }
             _ => return None,
         };
@@ -206,6 +215,17 @@ pub(super) fn headers(
 ) -> Vec<(ProbeKind, Vec<(String, String)>)> {
     let Some(case) = container else { return Vec::new() };
     let mut found = Vec::new();
+    for probe in &terms.probes {
+        let (field, gate) = match probe.by {
+            ProbeBy::H2c => ("protocol: HTTP2", "H2CContainerProbe"),
+            ProbeBy::Grpcs => ("mode: TLS", "GRPCContainerProbeTLS"),
+            ProbeBy::Http | ProbeBy::Https | ProbeBy::Grpc => continue,
+        };
+        given.said.push(format!(
+            "the {} probe was made by {field}, as from Kubernetes 1.37 on where {gate} is turned on; elsewhere the field is dropped",
+            probe.kind.name()
+        ));
+    }
     for (kind, probe) in written(case) {
         let Some(Action::HttpGet { host, headers, .. }) =
             probe.as_ref().map(|it| &it.handler.action)
