@@ -14,7 +14,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use layout::Item::{Dir as Folder, File, Hard, Link};
+use layout::Item::{Capable, Dir as Folder, File, Hard, Link};
 use layout::{gzip, layer, write_dir, write_tar};
 use proving::{CONFIG, eventually, findings, fixture, words};
 use serde_json::{Value, json};
@@ -242,6 +242,34 @@ fn a_program_that_its_user_may_not_run_as_needs_root() {
     let sandbox = self::sandbox("1.27", &pod("  securityContext: {runAsUser: 0}\n", ""));
     let run = prove(&sandbox, &more);
     assert_eq!(run.code, 0, "{run}");
+}
+
+#[test]
+fn file_capabilities_are_not_given_and_that_is_said() {
+    let service = fs::read(fixture("service", "1.27")).unwrap();
+    // What `setcap cap_net_bind_service=+ep` writes.
+    let bind = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+    let said = |security: &str| {
+        let security = format!("      securityContext: {{{security}}}\n");
+        let sandbox = Dir::new().file("pod.yaml", pod("", &security)).file("provost.toml", CONFIG);
+        let passwd = [File("etc/passwd", 0o644, PASSWD), File("etc/group", 0o644, GROUP)];
+        let layers = [layer(&passwd), layer(&[Capable("usr/bin/service", &bind, &service)])];
+        write_dir(&sandbox, "image", &layout::layout("amd64", configuration(), &layers));
+        let run = prove(&sandbox, &["--image", "oci:image", "--phase", "start"]);
+        words(&run.err)
+    };
+    let what = "without file capabilities of /usr/bin/service, NET_BIND_SERVICE";
+    let plain = said("");
+    assert!(plain.contains(&format!("{what} (a program is given no rights here)")), "{plain}");
+    // The container would not start.
+    let dropped = said("allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}");
+    assert!(dropped.contains(&format!("{what} (its container may not have NET_BIND")), "{dropped}");
+    // There they give nothing, either.
+    let without = said("allowPrivilegeEscalation: false");
+    assert!(!without.contains("file capabilities"), "{without}");
+    let added =
+        "allowPrivilegeEscalation: false, capabilities: {drop: [ALL], add: [NET_BIND_SERVICE]}";
+    assert!(!said(added).contains("file capabilities"));
 }
 
 #[test]

@@ -112,6 +112,7 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
             link: link.into(),
             layer: page.layer,
             content: (page.layer, path.into()),
+            capabilities: None,
         };
         files.insert(path, entry);
     };

@@ -1,6 +1,7 @@
 //! What a container is confined by.
 
 use super::Case;
+use crate::facts::Fact;
 use crate::facts::workload::ContainerRole;
 use crate::findings::Abstain;
 
@@ -47,6 +48,21 @@ impl Case<'_> {
             let added = capability(&added.value);
             added == name || added == "ALL"
         })
+    }
+
+    /// Whether a process of it may ever have that capability: what runtimes leave in its bounding set
+    /// (`defaultUnixCaps` in containerd's pkg/oci/spec.go) without what is dropped and with what is added
+    /// (`WithCapabilities` in its internal/cri/opts/spec_linux_opts.go): a name in both is dropped.
+    pub fn may_have_capability(&self, name: &str) -> bool {
+        let names = |list: &[Fact<String>], word: &str| {
+            list.iter().any(|entry| capability(&entry.value) == word)
+        };
+        let security = &self.container.security;
+        let adds = |word| names(&security.add_capabilities, word);
+        let drops = |word| names(&security.drop_capabilities, word);
+        let usual = BASELINE.contains(&name) || name == "NET_RAW";
+        let left = (usual || adds("ALL")) && !drops("ALL");
+        self.is_privileged() || ((left || adds(name)) && !drops(name))
     }
 
     /// Whether `capabilities.drop` has `ALL`.

@@ -39,7 +39,89 @@ pub struct FileEntry {
     /// Where its bytes stand: layer, and path in that layer's archive; differs from the entry's own
     /// for hard links and for entries under a linked directory.
     pub content: (u32, Box<str>),
+    /// What the kernel gives to whoever executes it, where that is more than they have.
+    pub capabilities: Option<Box<FileCapabilities>>,
 }
+
+/// What a file's extended attribute `security.capability` says (capabilities(7), linux/capability.h).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FileCapabilities {
+    /// A bit for each.
+    pub permitted: u64,
+    /// Those that are kept where who executes it has them to hand on.
+    pub inheritable: u64,
+    /// All of them are in force at once. Then the file is not executed at all where one may not be had.
+    pub effective: bool,
+}
+
+impl FileCapabilities {
+    /// Reads the attribute, of version 2 or 3: flags, and two pairs of 32 bits, in little-endian order.
+    pub fn read(bytes: &[u8]) -> Option<Self> {
+        let word = |at: usize| {
+            let four = bytes.get(at * 4..at * 4 + 4)?;
+            Some(u32::from_le_bytes(four.try_into().ok()?))
+        };
+        let head = word(0)?;
+        if !matches!(head >> 24, 2 | 3) {
+            return None;
+        }
+        let both = |low, high| Some(u64::from(word(low)?) | u64::from(word(high)?) << 32);
+        Some(Self { permitted: both(1, 3)?, inheritable: both(2, 4)?, effective: head & 1 == 1 })
+    }
+
+    /// The names of those that it gives, as manifests have them; a number where newer kernels have one.
+    pub fn names(&self) -> Vec<String> {
+        let has = |bit: &usize| self.permitted >> bit & 1 == 1;
+        let name =
+            |bit: usize| CAPABILITIES.get(bit).map_or(bit.to_string(), |it| (*it).to_owned());
+        (0..64).filter(has).map(name).collect()
+    }
+}
+
+/// Capabilities by number (linux/capability.h of Linux 6.18).
+const CAPABILITIES: [&str; 41] = [
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "SETGID",
+    "SETUID",
+    "SETPCAP",
+    "LINUX_IMMUTABLE",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_ADMIN",
+    "NET_RAW",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "SYS_MODULE",
+    "SYS_RAWIO",
+    "SYS_CHROOT",
+    "SYS_PTRACE",
+    "SYS_PACCT",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_NICE",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
+    "MKNOD",
+    "LEASE",
+    "AUDIT_WRITE",
+    "AUDIT_CONTROL",
+    "SETFCAP",
+    "MAC_OVERRIDE",
+    "MAC_ADMIN",
+    "SYSLOG",
+    "WAKE_ALARM",
+    "BLOCK_SUSPEND",
+    "AUDIT_READ",
+    "PERFMON",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+];
 
 impl FileEntry {
     /// Whether both are names of the same bytes.
@@ -247,6 +329,22 @@ mod tests {
             link: link.into(),
             layer: 0,
             content: (0, "".into()),
+            capabilities: None,
+        }
+    }
+
+    #[test]
+    fn capabilities_of_a_file_are_read_as_the_kernel_wrote_them() {
+        // What `setcap cap_net_bind_service=+ep` and `cap_net_raw,cap_bpf=+p` wrote.
+        let low = [1, 0, 0, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        let read = FileCapabilities::read(&low).unwrap();
+        assert_eq!((read.names(), read.effective), (vec!["NET_BIND_SERVICE".to_owned()], true));
+        let high = [0, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0x80, 0, 0, 0, 0, 0, 0, 0];
+        let read = FileCapabilities::read(&high).unwrap();
+        assert_eq!((read.names(), read.effective), (vec!["NET_RAW".into(), "BPF".into()], false));
+        assert_eq!(CAPABILITIES[39], "BPF");
+        for broken in [&low[..19], &[], &[0, 0, 0, 1, 0, 4, 0, 0, 0, 0, 0, 0]] {
+            assert_eq!(FileCapabilities::read(broken), None, "{broken:?}");
         }
     }
 

@@ -231,7 +231,8 @@ mod tests {
 
     fn entry(kind: FileKind, size: u64, content: &str) -> FileEntry {
         let content = (0, content.into());
-        FileEntry { kind, mode: 0o755, uid: 0, gid: 0, size, link: "".into(), layer: 0, content }
+        let (link, capabilities) = ("".into(), None);
+        FileEntry { kind, mode: 0o755, uid: 0, gid: 0, size, link, layer: 0, content, capabilities }
     }
 
     #[test]

@@ -43,6 +43,8 @@ pub struct Plan {
     pub volumes: Vec<Volume>,
     /// Others: where they are mounted, and why they are not there.
     pub absent: Vec<(PathBuf, String)>,
+    /// What else of the container is not here, and why.
+    pub without: Vec<(String, String)>,
     /// What it is held against.
     pub terms: Terms,
     /// Headers that probes send; their values may be secret, and are in no proof.
@@ -196,6 +198,7 @@ mod tests {
             groups: Groups::default(),
             volumes: Vec::new(),
             absent: Vec::new(),
+            without: Vec::new(),
             terms: Terms { otlp: Some(Otlp::default()), ..Terms::default() },
             probe_headers: Vec::new(),
             client: None,

@@ -125,7 +125,7 @@ pub(super) fn foresee(entered: Entered, plan: &Plan, stage: &mut Stage) {
     }
     let (set, refused) = plan.groups.said();
     stage.reproduced.extend(set);
-    stage.missing.extend(refused.iter().map(|(what, why)| missing(what, why)));
+    stage.missing.extend(refused.iter().chain(&plan.without).map(|(what, why)| missing(what, why)));
     for dependency in &plan.terms.dependencies {
         let mut lacks = |what: String, why| stage.missing.push(missing(&what, why));
         match &dependency.name {

@@ -21,8 +21,10 @@ pub enum Item<'a> {
     Link(&'a str, &'a str),
     Hard(&'a str, &'a str),
     Dir(&'a str),
+    /// A file with what setcap(8) wrote: path, that, content.
+    Capable(&'a str, &'a [u8], &'a [u8]),
 }
-use Item::{Dir as Folder, File, Hard, Link};
+use Item::{Capable, Dir as Folder, File, Hard, Link};
 
 pub fn layer(items: &[Item<'_>]) -> Vec<u8> {
     let mut builder = tar::Builder::new(Vec::new());
@@ -36,6 +38,13 @@ pub fn layer(items: &[Item<'_>]) -> Vec<u8> {
                 header.as_mut_bytes()[..path.len()].copy_from_slice(path.as_bytes());
                 header.set_cksum();
                 builder.append(&header, *content).unwrap();
+            }
+            Capable(path, capabilities, content) => {
+                let key = "SCHILY.xattr.security.capability";
+                builder.append_pax_extensions([(key, *capabilities)]).unwrap();
+                header.set_size(content.len() as u64);
+                header.set_mode(0o755);
+                builder.append_data(&mut header, path, *content).unwrap();
             }
             Link(path, target) => {
                 header.set_entry_type(tar::EntryType::Symlink);

@@ -9,8 +9,12 @@ use std::io::{Error, ErrorKind, Read, Result as IoResult, copy, sink};
 use tar::{EntryType, Header};
 
 use super::Broken;
+use crate::facts::image_files::FileCapabilities;
 
 const BLOCK: u64 = 512;
+
+/// Where layers have what setcap(8) writes (`paxSchilyXattr` in containerd's pkg/archive/tar.go).
+const CAPABILITY: &str = "SCHILY.xattr.security.capability";
 
 /// Bytes of one long name or set of extensions.
 const MOST_META: u64 = 1 << 20;
@@ -30,6 +34,7 @@ pub(crate) struct Entry {
     pub(crate) size: u64,
     /// Where its body begins.
     pub(crate) offset: u64,
+    pub(crate) capabilities: Option<FileCapabilities>,
 }
 
 /// An archive that is read once, front to back.
@@ -66,7 +71,7 @@ impl<R: Read> Archive<R> {
     /// The next entry; `None` at the end of the archive.
     pub(crate) fn next(&mut self) -> Result<Option<Entry>, Broken> {
         let mut extensions: BTreeMap<String, String> = BTreeMap::new();
-        let (mut long_name, mut long_link) = (None, None);
+        let (mut long_name, mut long_link, mut capabilities) = (None, None, None);
         for _ in 0..=MOST_META_IN_A_ROW {
             self.pass()?;
             let mut block = [0; 512];
@@ -93,7 +98,7 @@ impl<R: Read> Archive<R> {
                 } else if kind.is_gnu_longlink() {
                     long_link = Some(text(body.split(|b| *b == 0).next().unwrap_or_default()));
                 } else {
-                    read_extensions(&body, &mut extensions);
+                    read_extensions(&body, &mut extensions, &mut capabilities);
                 }
                 continue;
             }
@@ -129,6 +134,7 @@ impl<R: Read> Archive<R> {
                 gid: id("gid", header.gid()),
                 size,
                 offset: self.position,
+                capabilities,
             }));
         }
         Err(Broken::limit("an entry has too many extensions"))
@@ -206,14 +212,23 @@ fn text(bytes: &[u8]) -> String {
 }
 
 /// Records of a PAX extension: `LENGTH KEY=VALUE\n`.
-fn read_extensions(mut body: &[u8], into: &mut BTreeMap<String, String>) {
+fn read_extensions(
+    mut body: &[u8],
+    into: &mut BTreeMap<String, String>,
+    capabilities: &mut Option<FileCapabilities>,
+) {
     while let Some(space) = body.iter().take(20).position(|b| *b == b' ') {
         let length = std::str::from_utf8(&body[..space]).ok().and_then(|n| n.parse::<usize>().ok());
         let Some(record) = length.and_then(|n| body.get(space + 1..n)) else { return };
         let Some(length) = length else { return };
         let record = record.strip_suffix(b"\n").unwrap_or(record);
         if let Some(equals) = record.iter().position(|b| *b == b'=') {
-            into.insert(text(&record[..equals]), text(&record[equals + 1..]));
+            let (key, value) = (&record[..equals], &record[equals + 1..]);
+            // The one whose value is no text.
+            match key == CAPABILITY.as_bytes() {
+                true => *capabilities = FileCapabilities::read(value),
+                false => drop(into.insert(text(key), text(value))),
+            }
         }
         body = &body[length..];
     }

@@ -118,6 +118,7 @@ impl Builder {
                 },
                 layer,
                 content: (layer, entry.path.as_str().into()),
+                capabilities: entry.capabilities.filter(|_| kind == FileKind::File).map(Box::new),
             },
         );
         Ok(())

@@ -209,6 +209,7 @@ impl<'w> Unpacked<'w> {
             given.said.push(format!("{left_out} {what}"));
         }
         self.home(&tree, container, given)?;
+        let without = self.capabilities(&path, container).into_iter().collect();
         let program = self.judged(&tree, &path)?;
         Ok(Started {
             path: PathBuf::from(path),
@@ -216,6 +217,7 @@ impl<'w> Unpacked<'w> {
             arguments: command,
             directory,
             tree: Some(tree),
+            without,
             program,
         })
     }
@@ -262,6 +264,33 @@ impl<'w> Unpacked<'w> {
             Mistake::new(format!("--image: it has no program {word} that can be started"))
                 .help("see `provost check --image`, which says what its entrypoint lacks")
         })
+    }
+
+    /// What the kernel would give to whoever starts the program, which is given no rights here.
+    fn capabilities(&self, path: &str, container: Option<&Case<'_>>) -> Option<(String, String)> {
+        let file = self.image.files.get(path)?;
+        let (names, effective) = file.capabilities.as_ref().map(|it| (it.names(), it.effective))?;
+        if names.is_empty() {
+            return None;
+        }
+        let what = format!("file capabilities of {path}, {}", names.join(", "));
+        let lacks: Vec<&str> = names
+            .iter()
+            .map(String::as_str)
+            .filter(|name| container.is_some_and(|case| !case.may_have_capability(name)))
+            .collect();
+        // `get_file_caps` in the kernel's security/commoncap.c, which no_new_privs does not spare anybody.
+        if effective && !lacks.is_empty() {
+            let lacks = lacks.join(", ");
+            let why = format!(
+                "its container may not have {lacks}, and the kernel does not execute a file that wants what may not be had (EPERM); it was started here"
+            );
+            return Some((what, why));
+        }
+        let escalates = container.and_then(|case| case.security().allow_privilege_escalation);
+        // Then they are worth nothing in the container, either.
+        let escalates = escalates.is_none_or(|fact| fact.value);
+        escalates.then(|| (what, "a program is given no rights here".to_owned()))
     }
 
     /// HOME, where nothing sets it: that of its user (`setupUser` in runc's libcontainer/init_linux.go).

@@ -221,11 +221,12 @@ fn plan(
         Some(case) => format!("run as {}", case.subject()),
         None => "run without a manifest: no probes, and 30 s to end, as Kubernetes has it when nothing is said".to_owned(),
     });
-    let started = match (&image, &args.binary) {
+    let mut started = match (&image, &args.binary) {
         (Some(image), _) => image.start(args, container.as_ref(), &mut given, harness, stop)?,
         (None, Some(binary)) => start(args, binary, world, container.as_ref(), &given, &mut said)?,
         (None, None) => return Err(Mistake::new("nothing to run: name it with --binary").into()),
     };
+    started.without.extend(container.as_ref().and_then(terms::request));
     said.append(&mut given.said);
     let arguments = started.arguments;
     let tries = settings::choose(args, container.as_ref(), &joined, &given, &arguments, &mut said)?;
@@ -248,6 +249,7 @@ fn plan(
         groups: Groups::default(),
         volumes: volumes.there,
         absent: volumes.absent,
+        without: started.without,
         terms,
         probe_headers,
         client,
@@ -402,6 +404,8 @@ pub(super) struct Started {
     pub(super) directory: PathBuf,
     /// The files of its image.
     pub(super) tree: Option<PathBuf>,
+    /// What of its container is not here, and why.
+    pub(super) without: Vec<(String, String)>,
     /// As the proof names it.
     pub(super) program: Program,
 }
@@ -425,6 +429,7 @@ fn start(
         arguments: arguments(args, container, given, said),
         directory: directory(args, container),
         tree: None,
+        without: Vec::new(),
         program: Program { path: binary.to_owned(), sha256 },
     })
 }

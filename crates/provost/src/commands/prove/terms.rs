@@ -46,6 +46,15 @@ pub(super) fn of(args: &ProveArgs, container: Option<&Case<'_>>, settings: &Sett
     terms
 }
 
+/// Its request of processor time, which is a share (`cpu.weight`) beside what else wants some: of a node where pods
+/// were put by their requests that is as much as they ask for, of this machine it would be less, whenever something
+/// else runs here. So it is left out, and said.
+pub(super) fn request(container: &Case<'_>) -> Option<(String, String)> {
+    let request = container.container.resources.effective_requests().cpu?;
+    let what = format!("its CPU request, {}", request.amount?);
+    Some((what, "it is a share beside other pods, and there are none here".to_owned()))
+}
+
 /// Where metrics are asked for: what is given, what a monitor or an annotation names, else `/metrics`, where it is.
 fn metrics(args: &ProveArgs, container: Option<&Case<'_>>) -> Endpoint {
     let mut endpoint = Endpoint::default();
