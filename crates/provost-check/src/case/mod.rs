@@ -62,6 +62,7 @@ mod units;
 pub mod volumes;
 mod workload;
 
+use std::cell::OnceCell;
 use std::sync::OnceLock;
 
 use rustc_hash::FxHashMap;
@@ -81,6 +82,7 @@ use crate::facts::syscall_log::SyscallLog;
 use crate::facts::workload::{Container, ContainerRole, PodTemplate, SecurityContext, Workload};
 use crate::findings::{Abstain, Reason};
 use crate::model::qos::Class;
+use crate::model::schema::structure_of;
 use binding::{Binding, Bindings};
 use joins::Joins;
 use provided::Provided;
@@ -303,7 +305,7 @@ impl<'w> Joined<'w> {
 }
 
 /// One object of any kind.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub struct ObjectCase<'w> {
     /// Everything.
     pub joined: &'w Joined<'w>,
@@ -311,9 +313,27 @@ pub struct ObjectCase<'w> {
     pub id: ObjectId,
     /// The object.
     pub object: &'w Object,
+    /// Several rules ask where it deviates from the schema of its kind.
+    deviations: OnceCell<Vec<fields::Deviation<'w>>>,
 }
 
 impl<'w> ObjectCase<'w> {
+    /// The object of that index.
+    pub fn new(joined: &'w Joined<'w>, id: ObjectId, object: &'w Object) -> Self {
+        Self { joined, id, object, deviations: OnceCell::new() }
+    }
+
+    /// Every key and value that does not fit the schema of its kind, as [`fields::deviations`] has
+    /// it. None of a kind whose schema is not known.
+    pub fn deviations(&self) -> &[fields::Deviation<'w>] {
+        self.deviations.get_or_init(|| {
+            let meta = &self.object.meta;
+            let structure = structure_of(&meta.api_version.value, &meta.kind.value);
+            let node = self.object.node();
+            structure.map(|structure| fields::deviations(node, structure)).unwrap_or_default()
+        })
+    }
+
     /// All facts.
     pub fn world(&self) -> &'w World {
         self.joined.world

@@ -200,7 +200,7 @@ impl<'w> Joined<'w> {
         reference: &TemplateRef,
     ) -> Option<ObjectCase<'w>> {
         let id = template(self.world, &self.joins, &self.scope, from, reference)?;
-        Some(ObjectCase { joined: self, id, object: self.world.objects.get(id)? })
+        Some(ObjectCase::new(self, id, self.world.objects.get(id)?))
     }
 }
 

@@ -270,6 +270,16 @@ impl<'d> Node<'d> {
         }
     }
 
+    /// Whether [`Self::as_str`] is that text. Every look for a key asks it of all keys: most differ
+    /// in length.
+    fn is(self, text: &str) -> bool {
+        let Some(data) = self.data() else { return false };
+        let part = data.part.range();
+        part.len() == text.len()
+            && matches!(data.form, Form::Scalar(_, class) if class != Class::Null)
+            && self.doc.texts.as_bytes().get(part) == Some(text.as_bytes())
+    }
+
     /// What kind of scalar; `None` for lists and mappings.
     pub fn scalar_kind(self) -> Option<ScalarKind> {
         let data = self.data()?;
@@ -348,10 +358,10 @@ impl<'d> Node<'d> {
         let mut found = None;
         let mut merge = None;
         for (k, v) in self.entries() {
-            match k.as_str() {
-                Some(text) if text == key => found = Some((k, v)),
-                Some("<<") => merge = Some(v),
-                _ => {}
+            if k.is(key) {
+                found = Some((k, v));
+            } else if k.is("<<") {
+                merge = Some(v);
             }
         }
         // The loader bounds what aliases expand to; this bounds the stack.

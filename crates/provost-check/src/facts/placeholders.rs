@@ -124,7 +124,7 @@ pub fn of_object(root: Node<'_>) -> Vec<Placeholder<'_>> {
             let braces = braces(text, shell)
                 .filter(|(text, _)| !(argo && is_argo(text)))
                 .map(|(text, tool)| (text, None, tool));
-            let open = braces.or_else(|| variable(text).filter(|_| plain));
+            let open = braces.or_else(|| if plain { variable(text) } else { None });
             if let Some((text, name, tool)) = open {
                 found.push(Placeholder { node, key, text, name, tool });
             }
@@ -196,6 +196,8 @@ fn is_argo(braces: &str) -> bool {
 
 /// `${NAME}` or `$(NAME)`, also with a default, and the name.
 fn variable(text: &str) -> Option<(&str, Option<&str>, Tool)> {
+    // Most texts hold none.
+    memchr::memchr(b'$', text.as_bytes())?;
     for (open, close) in [("${", '}'), ("$(", ')')] {
         let Some(start) = text.find(open) else { continue };
         let Some(length) = text[start..].find(close) else { continue };
@@ -243,7 +245,8 @@ pub fn of_text(text: &str) -> Option<Tool> {
     if text.contains("{%") && text.contains("%}") {
         return Some(Tool::Jinja);
     }
-    if text.lines().any(|line| line.trim_start().starts_with("#@ load(")) || has_ytt_value(text) {
+    let loads = |line: &str| line.trim_start().starts_with("#@ load(");
+    if has_ytt_value(text) || (text.contains("#@ load(") && text.lines().any(loads)) {
         return Some(Tool::Ytt);
     }
     if !text.contains("{{") {

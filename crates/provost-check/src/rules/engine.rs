@@ -260,7 +260,7 @@ impl Engine<'_> {
         if object.generated.is_some() {
             return Settled::default();
         }
-        let case = ObjectCase { joined, id, object };
+        let case = ObjectCase::new(joined, id, object);
         let workload = joined.workload(id);
         let containers: Vec<_> = workload
             .into_iter()

@@ -68,7 +68,7 @@ impl<'w> Joined<'w> {
             self.world.objects.get(*id).is_some_and(|found| std::ptr::eq(found, object))
         };
         let id = ids.take(MOST_OF_A_SCOPE).find(is_it)?;
-        self.may_be_together(from, object).then_some(ObjectCase { joined: self, id, object })
+        self.may_be_together(from, object).then_some(ObjectCase::new(self, id, object))
     }
 }
 

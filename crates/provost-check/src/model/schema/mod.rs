@@ -236,6 +236,15 @@ pub fn find(version: &str, kind: &str) -> Known {
     }
 }
 
+/// The fields of a kind, Kubernetes' own or of another project's CRD.
+pub fn structure_of(version: &str, kind: &str) -> Option<&'static Structure> {
+    match find(version, kind) {
+        Known::Kind(found) => found.structure(),
+        Known::Custom(custom) => Some(custom.structure),
+        Known::NoSuchKind | Known::Elsewhere => None,
+    }
+}
+
 /// The versions that have a kind of that name, the newest release's first.
 pub fn versions_of(kind: &str) -> impl Iterator<Item = &'static Kind> {
     table::KINDS.iter().filter(move |row| row.kind == kind && row.until == 0)

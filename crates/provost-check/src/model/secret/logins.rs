@@ -2,8 +2,9 @@
 //! hidden and not judged: what is written so may be no more than an example. Linear in the text.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 
 use super::shapes::is_literal;
 
@@ -65,6 +66,9 @@ fn begins_with_host(bytes: &[u8]) -> bool {
     }
 }
 
+/// What an entry of a `.netrc` has to hold. Every sentence is searched for it.
+static PASSWORD: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new("password"));
+
 /// Bytes of one machine in a `.netrc`.
 const LONGEST_MACHINE: usize = 512;
 
@@ -72,6 +76,9 @@ const LONGEST_MACHINE: usize = 512;
 /// several, also as `echo` and `printf` are given it.
 pub(super) fn netrc(text: &str, spans: &mut Vec<Range<usize>>) {
     let bytes = text.as_bytes();
+    if PASSWORD.find(bytes).is_none() {
+        return;
+    }
     for word in ["machine", "default"] {
         for at in memmem::find_iter(bytes, word) {
             let glued = |b: &u8| b.is_ascii_alphanumeric() || b"_-.".contains(b);

@@ -1,8 +1,9 @@
 //! Secrets by their shape, as a value or inside of a text. Linear in the text.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::{self, Finder};
 
 use super::logins;
 use super::names::secret_word;
@@ -20,6 +21,25 @@ pub struct Shaped {
 }
 
 const TOKEN: &str = "a token";
+
+/// What every sentence and scalar is searched for. Most are shorter than it takes to get a search
+/// ready, so that is done once.
+struct Searches {
+    private_key: Finder<'static>,
+    scheme_end: Finder<'static>,
+    bearer: Finder<'static>,
+    basic: Finder<'static>,
+}
+
+static SEARCHES: LazyLock<Searches> = LazyLock::new(|| Searches {
+    private_key: Finder::new(PRIVATE_KEY),
+    scheme_end: Finder::new("://"),
+    bearer: Finder::new("earer "),
+    basic: Finder::new("asic "),
+});
+
+/// The end of the line in front of a private key.
+const PRIVATE_KEY: &str = "PRIVATE KEY-----";
 
 /// What kind of secret a value is by its shape, whatever its name.
 pub fn token_shape(value: &str) -> Option<&'static str> {
@@ -94,11 +114,10 @@ pub fn hidden_spans(text: &str) -> Vec<Range<usize>> {
 
 /// From behind `-----BEGIN ... PRIVATE KEY-----` to `-----END`, or to the end of the text.
 fn private_keys(text: &str, spans: &mut Vec<Range<usize>>) {
-    const HEAD: &str = "PRIVATE KEY-----";
-    let head = memmem::Finder::new(HEAD);
+    let head = &SEARCHES.private_key;
     let mut at = 0;
     while let Some(found) = text.as_bytes().get(at..).and_then(|rest| head.find(rest)) {
-        let start = at + found + HEAD.len();
+        let start = at + found + PRIVATE_KEY.len();
         // Only what was not looked at yet: a text may hold the words ten thousand times in one line.
         let before = text.get(at..at + found).unwrap_or_default();
         let line = before.rsplit('\n').next().unwrap_or_default();
@@ -138,7 +157,7 @@ const SHORTEST_WEBHOOK: usize = 8;
 /// The password of `scheme://user:password@host`, and what is secret of a webhook.
 fn addresses(text: &str, found: &mut Vec<Shaped>) {
     let ends = |c: char| c.is_whitespace() || matches!(c, '/' | '?' | '#' | '"' | '\'' | '<' | '>');
-    let scheme_end = memmem::Finder::new("://");
+    let scheme_end = &SEARCHES.scheme_end;
     let mut at = 0;
     while let Some(position) = text.as_bytes().get(at..).and_then(|rest| scheme_end.find(rest)) {
         let colon = at + position;
@@ -222,15 +241,15 @@ const SHORTEST_CREDENTIALS: usize = 8;
 fn authorizations(text: &str, found: &mut Vec<Shaped>) {
     let bytes = text.as_bytes();
     for (word, first, what) in
-        [("earer ", b'b', "a bearer token"), ("asic ", b'b', "credentials of HTTP")]
+        [(&SEARCHES.bearer, b'b', "a bearer token"), (&SEARCHES.basic, b'b', "credentials of HTTP")]
     {
-        for at in memmem::find_iter(bytes, word) {
+        for at in word.find_iter(bytes) {
             let is_word = |at: usize| {
                 bytes[at].eq_ignore_ascii_case(&first)
                     && !at.checked_sub(1).is_some_and(|b| bytes[b].is_ascii_alphanumeric())
             };
             let Some(begins) = at.checked_sub(1).filter(|at| is_word(*at)) else { continue };
-            let start = at + word.len();
+            let start = at + word.needle().len();
             let body = |b: &&u8| b.is_ascii_alphanumeric() || b"-._~+/=".contains(b);
             let length = bytes[start..].iter().take_while(body).count();
             let value = text.get(start..start + length).unwrap_or_default();
@@ -341,7 +360,7 @@ fn has_password(value: &str) -> bool {
 
 /// What kind of token a word is.
 fn token(value: &str) -> Option<&'static str> {
-    let shapes: [(&str, usize, &str); 16] = [
+    const SHAPES: [(&str, usize, &str); 16] = [
         ("AKIA", 16, "an AWS access key"),
         ("ASIA", 16, "an AWS access key"),
         ("ghp_", 36, "a GitHub token"),
@@ -363,7 +382,7 @@ fn token(value: &str) -> Option<&'static str> {
     // Every word of every text comes by here.
     let may_begin =
         matches!(value.as_bytes().first(), Some(b'A' | b'g' | b'x' | b's' | b'r' | b'n' | b'h'));
-    for (prefix, least, what) in shapes.into_iter().filter(|_| may_begin) {
+    for (prefix, least, what) in SHAPES.into_iter().filter(|_| may_begin) {
         if value
             .strip_prefix(prefix)
             .is_some_and(|rest| rest.len() >= least && rest.bytes().all(body))
@@ -371,25 +390,33 @@ fn token(value: &str) -> Option<&'static str> {
             return Some(what);
         }
     }
-    let parts: Vec<&str> = value.splitn(4, '.').collect();
-    if parts.len() == 3
-        && parts[0].starts_with("eyJ")
-        && parts.iter().all(|p| p.len() > 8 && p.bytes().all(body))
-    {
-        return Some("a JSON web token");
-    }
-    None
+    let is_part = |part: &str| part.len() > 8 && part.bytes().all(body);
+    let is_web_token =
+        value.starts_with("eyJ") && value.split('.').count() == 3 && value.split('.').all(is_part);
+    is_web_token.then_some("a JSON web token")
 }
+
+/// Bytes of the words that tokens are looked for among.
+const IN_WORD: [bool; 256] = {
+    let mut bytes = [false; 256];
+    let mut byte = 0;
+    while byte < bytes.len() {
+        #[expect(clippy::cast_possible_truncation, reason = "256 bytes there are")]
+        let is = byte as u8;
+        bytes[byte] = is.is_ascii_alphanumeric() || matches!(is, b'_' | b'-' | b'.');
+        byte += 1;
+    }
+    bytes
+};
 
 /// Words that have a token's shape.
 fn tokens(text: &str, spans: &mut Vec<Range<usize>>) {
     // The shortest token has this many bytes, the longest that is looked at this many.
     const SHORTEST: usize = 16;
     let bytes = text.as_bytes();
-    let body = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
     let mut at = 0;
     while at < bytes.len() {
-        let length = bytes[at..].iter().take_while(|b| body(b)).count();
+        let length = bytes[at..].iter().take_while(|b| IN_WORD[usize::from(**b)]).count();
         let word = text.get(at..at + length).unwrap_or_default();
         if length >= SHORTEST {
             let whole = word.trim_end_matches('.');

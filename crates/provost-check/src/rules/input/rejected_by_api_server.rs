@@ -10,6 +10,7 @@ mod ingress;
 mod ip;
 mod kinds;
 mod limit_range;
+mod mappings;
 mod meant;
 mod missing;
 mod missing_custom;
@@ -98,9 +99,7 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let object = case.object;
     let version = object.meta.api_version.value.as_str();
     types::check(case, out);
-    missing::check(case, out);
-    enums::check(case, out);
-    pairs::check(case, out);
+    mappings::check(case, out);
     match case.object.meta.group() {
         "rbac.authorization.k8s.io" => rbac::check(case, out),
         "admissionregistration.k8s.io" => webhooks::check(case, out),

@@ -1,6 +1,6 @@
 //! Keys that do not do what they seem to.
 
-use crate::case::fields::{Deviation, What, deviations};
+use crate::case::fields::{Deviation, What};
 use crate::case::{Joined, ObjectCase};
 use crate::facts::placeholders::is_placeholder;
 use crate::facts::problem::ProblemKind;
@@ -44,16 +44,15 @@ pub static RULE: Rule = Rule {
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let meta = &case.object.meta;
     let found = schema::find(&meta.api_version.value, &meta.kind.value);
-    let (structure, since, custom) = match found {
-        Known::Kind(kind) => (kind.structure(), kind.since, None),
-        Known::Custom(custom) => (Some(custom.structure), 0, Some(custom)),
+    let (since, custom) = match found {
+        Known::Kind(kind) => (kind.since, None),
+        Known::Custom(custom) => (0, Some(custom)),
         Known::NoSuchKind | Known::Elsewhere => return Err(Abstain::NotApplicable),
     };
-    let Some(structure) = structure else { return Err(Abstain::NotApplicable) };
     let (oldest, newest) = case.world().settings.kubernetes();
     // That the kind as such came later is said once, by `rejected-by-api-server`.
     let oldest = oldest.max(u16::from(since));
-    for deviation in deviations(case.object.node(), structure) {
+    for deviation in case.deviations() {
         let name = deviation.key.as_str().unwrap_or_default();
         if is_placeholder(name) {
             continue;

@@ -510,7 +510,7 @@ mod tests {
         let joined = Joined::new(&world);
         let (id, object) = (3, &world.objects[3]);
         let mut out = Findings::default();
-        check(&ObjectCase { joined: &joined, id, object }, &mut out).unwrap();
+        check(&ObjectCase::new(&joined, id, object), &mut out).unwrap();
         // `a`, once.
         assert_eq!(out.found.len(), 1);
         let is_limit =

@@ -46,7 +46,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let joined = case.joined;
     let objects = joined.world.objects.iter().enumerate();
     let objects: Vec<ObjectCase<'_>> = objects
-        .map(|(id, object)| ObjectCase { joined, id, object })
+        .map(|(id, object)| ObjectCase::new(joined, id, object))
         .filter(|object| joined.may_be_together(object.object, container.of.object))
         .collect();
     let queries: Vec<_> = objects

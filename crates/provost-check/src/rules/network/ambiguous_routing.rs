@@ -197,7 +197,7 @@ fn services(joined: &Joined<'_>, out: &mut Findings) {
     let mut seen: BTreeMap<Shape<'_>, Vec<&Object>> = BTreeMap::new();
     for (id, object) in joined.world.objects.iter().enumerate() {
         let Body::Service(service) = &object.body else { continue };
-        let case = ObjectCase { joined, id, object };
+        let case = ObjectCase::new(joined, id, object);
         // Argo Rollouts adds a hash to the selectors of its stable and canary Services; a second
         // Service of a StatefulSet has its name for a reason.
         let by_controller = case

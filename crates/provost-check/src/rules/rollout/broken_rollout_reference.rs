@@ -414,35 +414,29 @@ fn virtual_service(used: &VirtualServiceUse, object: &Object, out: &mut Findings
 }
 
 fn analysis(case: &WorkloadCase<'_>, used: &AnalysisUse, kind: UseKind, out: &mut Findings) {
-    let mut open: Vec<(ObjectCaseOrRollout<'_, '_>, &TemplateRef)> = used
-        .templates
-        .iter()
-        .map(|reference| (ObjectCaseOrRollout::Rollout(case), reference))
-        .collect();
+    // Who names a template: names are looked up from there.
+    let mut open: Vec<(&Object, &TemplateRef)> =
+        used.templates.iter().map(|reference| (case.object, reference)).collect();
     let mut found: BTreeMap<usize, ObjectCase<'_>> = BTreeMap::new();
     let mut complete = !open.is_empty();
     while let Some((from, reference)) = open.pop() {
-        let namespace = match (reference.cluster, &from) {
-            (true, _) => "",
-            (false, from) => from.object().meta.namespace.value.as_str(),
-        };
+        let namespace = if reference.cluster { "" } else { from.meta.namespace.value.as_str() };
         let name = (&reference.name, reference.name.value.as_str());
         let variant = Some(&RULE.variants[0]);
         if find(case, reference.kind(), namespace, name, variant, out).is_none() {
             complete = false;
             continue;
         }
-        let Some(template) = case.joined.analysis_template(from.object(), reference) else {
+        let Some(template) = case.joined.analysis_template(from, reference) else {
             complete = false;
             continue;
         };
+        let (object, analysis) = (template.object, template.analysis());
         if found.len() >= 64 || found.insert(template.id, template).is_some() {
             continue;
         }
-        if let Some(analysis) = template.analysis() {
-            let inner = analysis.templates.iter();
-            open.extend(inner.map(|inner| (ObjectCaseOrRollout::Template(template), inner)));
-        }
+        let inner = analysis.into_iter().flat_map(|analysis| &analysis.templates);
+        open.extend(inner.map(|inner| (object, inner)));
     }
     // A template that does not exist brings no values either.
     if complete || case.world().settings.closed_world {
@@ -452,22 +446,6 @@ fn analysis(case: &WorkloadCase<'_>, used: &AnalysisUse, kind: UseKind, out: &mu
         for template in found.values() {
             let metrics = template.analysis().map_or(&[][..], |analysis| &analysis.metrics);
             metrics.iter().for_each(|metric| endless(metric, used, out));
-        }
-    }
-}
-
-/// Who names a template: names are looked up from there.
-#[derive(Clone, Copy)]
-enum ObjectCaseOrRollout<'c, 'w> {
-    Rollout(&'c WorkloadCase<'w>),
-    Template(ObjectCase<'w>),
-}
-
-impl<'w> ObjectCaseOrRollout<'_, 'w> {
-    fn object(&self) -> &'w Object {
-        match self {
-            Self::Rollout(case) => case.object,
-            Self::Template(case) => case.object,
         }
     }
 }

@@ -1,12 +1,10 @@
 //! Values that are one of a few words.
 
 use super::{RULE, is_placeholder};
-use crate::case::ObjectCase;
 use crate::facts::document::Node;
 use crate::findings::{Finding, Fix};
 use crate::model::names::nearest;
-use crate::model::schema::{self, Known, Structure};
-use crate::rules::rule::Findings;
+use crate::model::schema::Structure;
 
 /// Structures, their fields and the words that validation takes there: the sets named `supported...`
 /// in pkg/apis/*/validation of Kubernetes v1.37.2. The published schema says "string" of all of them
@@ -152,18 +150,8 @@ const ACCESS: &[&str] = &["ReadOnlyMany", "ReadWriteMany", "ReadWriteOnce", "Rea
 /// Findings of one object; a file of garbage has as many as lines.
 const MOST: usize = 50;
 
-pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
-    let meta = &case.object.meta;
-    let Known::Kind(kind) = schema::find(&meta.api_version.value, &meta.kind.value) else { return };
-    if let Some(structure) = kind.structure() {
-        let mut found = Vec::new();
-        mapping(case.object.node(), structure, &mut found);
-        out.found.append(&mut found);
-    }
-}
-
-// The loader bounds how deep values are nested and what aliases expand to.
-fn mapping(node: Node<'_>, structure: &'static Structure, found: &mut Vec<Finding>) {
+/// Looks at the words of one mapping.
+pub(super) fn mapping(node: Node<'_>, structure: &'static Structure, found: &mut Vec<Finding>) {
     if found.len() >= MOST {
         return;
     }
@@ -175,21 +163,6 @@ fn mapping(node: Node<'_>, structure: &'static Structure, found: &mut Vec<Findin
             value.items().for_each(|item| word(field, item, words, found));
         } else {
             word(field, value, words, found);
-        }
-    }
-    for (key, value) in node.entries() {
-        let name = key.as_str().unwrap_or_default();
-        if name == "status" && structure.field("metadata").is_some() {
-            continue;
-        }
-        let Some(inner) = structure.field(name).and_then(|field| field.structure()) else {
-            continue;
-        };
-        if value.is_mapping() {
-            mapping(value, inner, found);
-        }
-        for item in value.items().filter(|item| item.is_mapping()) {
-            mapping(item, inner, found);
         }
     }
 }

@@ -7,13 +7,13 @@
 //! lists that have no key to be merged by, and the fields by which entries are merged.
 
 use super::super::unknown_field::near;
-use super::{RULE, first_of_whole, is_token};
+use super::{RULE, first_of_whole, is_alone, is_token};
 use crate::case::ObjectCase;
 use crate::facts::document::Node;
 use crate::facts::objects::Object;
 use crate::facts::workload::{ContainerRole, Workload, WorkloadKind};
 use crate::findings::Finding;
-use crate::model::schema::{self, Known, Structure};
+use crate::model::schema::Structure;
 use crate::rules::rule::Findings;
 
 /// Structures with the fields that are asked for.
@@ -81,26 +81,6 @@ const WITNESSES: &[(&str, &[&str])] = &[
 /// Findings of one object; a file of garbage has as many as lines.
 const MOST: usize = 50;
 
-pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
-    let object = case.object;
-    let meta = &object.meta;
-    let Known::Kind(kind) = schema::find(&meta.api_version.value, &meta.kind.value) else { return };
-    let Some(structure) = kind.structure() else { return };
-    let source = case.world().sources.get(object.document.source);
-    let whole = object.workload().is_some_and(is_whole);
-    // Where kustomize has a hand in it, another file may bring the rest.
-    let alone = source.kustomizations.is_empty();
-    if object.workload().is_none_or(|_| whole) {
-        let mut walk =
-            Walk { case, found: Vec::new(), in_pod: false, whole: whole && alone, alone };
-        walk.mapping(object.node(), structure);
-        out.found.append(&mut walk.found);
-    }
-    if let Some(workload) = object.workload().filter(|_| whole && alone) {
-        selector(object, workload, out);
-    }
-}
-
 /// Whether the pod template looks like all of one.
 fn is_whole(workload: &Workload) -> bool {
     let pod = &workload.pod;
@@ -141,50 +121,48 @@ fn selector(object: &Object, workload: &Workload, out: &mut Findings) {
     out.push(finding);
 }
 
-struct Walk<'c, 'w> {
+/// What is missing in one object.
+pub(super) struct Missing<'c, 'w> {
     case: &'c ObjectCase<'w>,
     found: Vec<Finding>,
-    in_pod: bool,
+    /// Nothing is asked of a part of a workload.
+    asked: bool,
     /// The object is no part that kustomize completes, and its pods look whole.
     whole: bool,
     /// The object is no part that kustomize completes.
     alone: bool,
 }
 
-impl Walk<'_, '_> {
-    // The loader bounds how deep values are nested and what aliases expand to.
-    fn mapping(&mut self, node: Node<'_>, structure: &'static Structure) {
-        if self.found.len() >= MOST {
-            return;
+impl<'c, 'w> Missing<'c, 'w> {
+    pub(super) fn new(case: &'c ObjectCase<'w>) -> Self {
+        let workload = case.object.workload();
+        // Where kustomize has a hand in it, another file may bring the rest.
+        let alone = is_alone(case);
+        let whole = workload.is_some_and(is_whole);
+        let asked = whole || workload.is_none();
+        Self { case, found: Vec::new(), asked, whole: whole && alone, alone }
+    }
+
+    /// Looks at one mapping.
+    pub(super) fn mapping(&mut self, node: Node<'_>, structure: &'static Structure, in_pod: bool) {
+        if self.asked && self.found.len() < MOST && (self.whole || !in_pod) {
+            self.own(node, structure);
         }
-        let was = self.in_pod;
-        self.in_pod |= structure.name == "PodSpec";
-        self.own(node, structure);
-        for (key, value) in node.entries() {
-            let name = key.as_str().unwrap_or_default();
-            if name == "status" && structure.field("metadata").is_some() {
-                continue;
-            }
-            let Some(inner) = structure.field(name).and_then(|field| field.structure()) else {
-                continue;
-            };
-            if value.is_mapping() {
-                self.mapping(value, inner);
-            }
-            for item in value.items().filter(|item| item.is_mapping()) {
-                self.mapping(item, inner);
-            }
+    }
+
+    /// Hands out what was found.
+    pub(super) fn finish(self, out: &mut Findings) {
+        out.found.extend(self.found);
+        let object = self.case.object;
+        if let Some(workload) = object.workload().filter(|_| self.whole) {
+            selector(object, workload, out);
         }
-        self.in_pod = was;
     }
 
     fn own(&mut self, node: Node<'_>, structure: &'static Structure) {
         let Ok(at) = SURE.binary_search_by(|(name, _)| name.cmp(&structure.name)) else { return };
         let Some((_, wanted)) = SURE.get(at) else { return };
         let Some(first) = first_of_whole(node) else { return };
-        if self.in_pod && !self.whole {
-            return;
-        }
         let witness = WITNESSES.iter().find(|(name, _)| *name == structure.name);
         if witness.is_some_and(|(_, all)| !all.iter().all(|key| node.get(key).is_some())) {
             return;

@@ -3,35 +3,33 @@
 use super::{is_alone, is_placeholder, is_whole, refuse, text};
 use crate::case::ObjectCase;
 use crate::facts::document::Node;
-use crate::model::schema::{self, Known, Structure};
+use crate::model::schema::Structure;
 use crate::rules::rule::Findings;
 
 /// Findings of one object; a file of garbage has as many as lines.
 const MOST: usize = 50;
 
+/// Pairs of fields of one object.
+///
 /// `ValidateNodeSelectorRequirement`, `ValidateNodeFieldSelectorRequirement`,
 /// `validateSeccompProfileField` and `ValidateAppArmorProfileField` of
 /// pkg/apis/core/validation/validation.go, v1.37.2, and `ValidateLabelSelectorRequirement` of
 /// k8s.io/apimachinery v0.37.2.
-pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
-    let meta = &case.object.meta;
-    let Known::Kind(kind) = schema::find(&meta.api_version.value, &meta.kind.value) else { return };
-    let Some(structure) = kind.structure() else { return };
-    let mut walk = Walk { out, alone: is_alone(case), told: 0 };
-    walk.mapping("", case.object.node(), structure);
-}
-
-struct Walk<'o> {
-    out: &'o mut Findings,
+pub(super) struct Pairs {
+    /// What was found.
+    pub(super) out: Findings,
     /// Nothing brings what is missing.
     alone: bool,
-    told: usize,
 }
 
-impl Walk<'_> {
-    // The loader bounds how deep values are nested and what aliases expand to.
-    fn mapping(&mut self, key: &str, node: Node<'_>, structure: &'static Structure) {
-        if self.told >= MOST {
+impl Pairs {
+    pub(super) fn new(case: &ObjectCase<'_>) -> Self {
+        Self { out: Findings::default(), alone: is_alone(case) }
+    }
+
+    /// Looks at one mapping, which stands under that key.
+    pub(super) fn mapping(&mut self, key: &str, node: Node<'_>, structure: &'static Structure) {
+        if self.out.found.len() >= MOST {
             return;
         }
         match structure.name {
@@ -41,26 +39,10 @@ impl Walk<'_> {
             "AppArmorProfile" => self.profile(node, "AppArmor"),
             _ => {}
         }
-        for (key, value) in node.entries() {
-            let name = key.as_str().unwrap_or_default();
-            if name == "status" && structure.field("metadata").is_some() {
-                continue;
-            }
-            let Some(inner) = structure.field(name).and_then(|field| field.structure()) else {
-                continue;
-            };
-            if value.is_mapping() {
-                self.mapping(name, value, inner);
-            }
-            for item in value.items().filter(|item| item.is_mapping()) {
-                self.mapping(name, item, inner);
-            }
-        }
     }
 
     fn tell(&mut self, node: Node<'_>, message: String) {
-        self.told += 1;
-        refuse(self.out, &node.origin(), message);
+        refuse(&mut self.out, &node.origin(), message);
     }
 
     fn requirement(&mut self, node: Node<'_>, of_fields: bool, of_nodes: bool) {

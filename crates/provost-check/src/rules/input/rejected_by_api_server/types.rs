@@ -16,17 +16,16 @@ use crate::rules::rule::Findings;
 pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
     let meta = &case.object.meta;
     let (version, kind) = (meta.api_version.value.as_str(), meta.kind.value.as_str());
-    let (structure, custom) = match schema::find(version, kind) {
+    let custom = match schema::find(version, kind) {
         Known::Kind(found) => {
             served(case, found.since, out);
-            (found.structure(), None)
+            None
         }
-        Known::Custom(custom) => (Some(custom.structure), Some(custom)),
+        Known::Custom(custom) => Some(custom),
         Known::NoSuchKind => return kinds::no_such_kind(case, out),
         Known::Elsewhere => return kinds::elsewhere(case, out),
     };
-    let Some(structure) = structure else { return };
-    for deviation in deviations(case.object.node(), structure) {
+    for deviation in case.deviations() {
         let value = deviation.value;
         let text = value.as_str().unwrap_or_default();
         let name = deviation.key.as_str().unwrap_or_default();
@@ -92,11 +91,7 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
 /// Where the values of the wrong type of an object begin: the places that [`check`] tells of.
 pub(in crate::rules::input) fn wrong(object: &Object) -> impl Iterator<Item = Origin> {
     let meta = &object.meta;
-    let structure = match schema::find(&meta.api_version.value, &meta.kind.value) {
-        Known::Kind(found) => found.structure(),
-        Known::Custom(custom) => Some(custom.structure),
-        Known::NoSuchKind | Known::Elsewhere => None,
-    };
+    let structure = schema::structure_of(&meta.api_version.value, &meta.kind.value);
     let found = structure.map(|structure| deviations(object.node(), structure));
     found.into_iter().flatten().filter_map(|deviation| {
         let texts = [deviation.key, deviation.value].map(|node| node.as_str().unwrap_or_default());
