@@ -4,7 +4,7 @@
 //! Helm's, `${TAG}` envsubst's, `${TAG:=1.0}` that of its Go relatives (clusterctl, Flux),
 //! `$(TAG)` a kustomize variable, `{% if %}` Jinja's, `#@` ytt's.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 
 use super::document::{Node, NodeId};
 
@@ -113,7 +113,7 @@ pub fn of_object(root: Node<'_>) -> Vec<Placeholder<'_>> {
     let mut found = Vec::new();
     // An alias is the same node as its anchor: each is looked at once.
     let aliases = root.doc.has_aliases;
-    let mut seen: HashSet<NodeId> = HashSet::new();
+    let mut seen: FxHashSet<NodeId> = FxHashSet::default();
     let mut stack = vec![(root, "", "", false)];
     while let Some((node, key, parent, shell)) = stack.pop() {
         if aliases && !seen.insert(node.id) {

@@ -1,6 +1,6 @@
 //! API versions that the cluster does not serve.
 
-use std::collections::HashSet;
+use rustc_hash::FxHashSet;
 
 use crate::case::ObjectCase;
 use crate::facts::Body;
@@ -160,10 +160,11 @@ fn labels(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         .iter()
         .filter_map(|key| Some((root.get(key)?, false)))
         .collect();
-    let mut seen = HashSet::new();
+    let aliases = root.doc.has_aliases;
+    let mut seen = FxHashSet::default();
     while let Some((node, selector)) = open.pop() {
         // An alias is the node of its anchor.
-        if !seen.insert(node.id) {
+        if aliases && !seen.insert(node.id) {
             continue;
         }
         for (key, value) in node.entries() {
