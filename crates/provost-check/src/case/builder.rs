@@ -54,8 +54,15 @@ impl<'w> BuildCase<'w> {
     /// What `GOTOOLCHAIN` is in the builder is not known.
     pub fn newer_modules(&self) -> impl Iterator<Item = Result<NewerModule<'w>, Abstain>> {
         let build = self.build;
+        let context = build.context.as_ref();
+        let unsure = context.into_iter().flat_map(|context| &context.unsure_modules);
+        let unsure = unsure.filter_map(|(index, refused, taken)| {
+            let go = build.go_builds.get(*index)?;
+            let what = format!("which of {refused} and {taken} is built");
+            (!leaves_module(go)).then(|| Err(Abstain::unknown(Reason::Alternatives, what)))
+        });
         let modules = build.context.iter().flat_map(|context| &context.modules);
-        modules.filter_map(|(index, module)| {
+        let known = modules.filter_map(|(index, module)| {
             let go = build.go_builds.get(*index)?;
             let stage = build.stages.get(go.stage)?;
             let root = build.root_of(go.stage)?;
@@ -74,7 +81,8 @@ impl<'w> BuildCase<'w> {
             let outcome = outcome(go, module, &tag.value, &required)?;
             let tag_is_written = root.base.is_written();
             Some(Ok(NewerModule { go, module, tag, tag_is_written, outcome }))
-        })
+        });
+        known.chain(unsure)
     }
 }
 

@@ -16,6 +16,9 @@ pub struct BuildContext {
     /// The `go.mod` files that builds of the Dockerfile read and that may be too new for their builder,
     /// by its tag; each with the place of its build in [`super::build::Build::go_builds`].
     pub modules: Vec<(usize, GoModule)>,
+    /// Builds whose `go.mod` may be one of several, of which not all are too new for their builder: the
+    /// names of two of them.
+    pub unsure_modules: Vec<(usize, String, String)>,
     /// Packages that no step of the Dockerfile can make, and the context has not.
     pub missing_packages: Vec<MissingPackage>,
 }

@@ -55,9 +55,101 @@ pub fn meant_key(of: &str, key: &str) -> Option<&'static str> {
     keys.iter().find(same).or_else(slip).copied()
 }
 
+/// Keys without which there is no scaler, and whether a variable of the container may hold the value
+/// (`KEYFromEnv`). Each of v2.10.0, v2.15.1 and v2.21.0 asks for them, in the metadata and nowhere else.
+const REQUIRED: &[(&str, &[(&str, bool)])] = &[
+    ("cron", &[("timezone", false), ("start", false), ("end", false), ("desiredReplicas", false)]),
+    ("external", &[("scalerAddress", false)]),
+    ("external-push", &[("scalerAddress", false)]),
+    ("graphite", &[("serverAddress", false), ("query", false), ("queryTime", false)]),
+    ("kafka", &[("bootstrapServers", true), ("consumerGroup", true)]),
+    ("kubernetes-workload", &[("podSelector", false)]),
+    ("loki", &[("serverAddress", false), ("query", false)]),
+    ("metrics-api", &[("url", false), ("valueLocation", false)]),
+    ("prometheus", &[("serverAddress", false), ("query", false), ("threshold", false)]),
+];
+
+/// What a value has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// `ParseFloat`
+    Number,
+    /// `Atoi`
+    Whole,
+    /// The same, above 0.
+    Positive,
+}
+
+impl Form {
+    /// Whether the text is one. Forms of Go that nobody writes here pass.
+    pub fn fits(self, text: &str) -> bool {
+        match self {
+            Self::Number => {
+                text.parse::<f64>().is_ok() || text.contains('_') || text.starts_with("0x")
+            }
+            Self::Whole => text.parse::<i64>().is_ok(),
+            Self::Positive => text.parse::<i64>().is_ok_and(|number| number > 0),
+        }
+    }
+
+    /// `whole number`
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Number => "number",
+            Self::Whole => "whole number",
+            Self::Positive => "whole number above 0",
+        }
+    }
+}
+
+/// What values have to be, where they are written.
+const FORMS: &[(&str, &[(&str, Form)])] = &[
+    ("cron", &[("desiredReplicas", Form::Whole)]),
+    ("graphite", &[("threshold", Form::Number)]),
+    ("kafka", &[("lagThreshold", Form::Positive), ("activationLagThreshold", Form::Whole)]),
+    ("kubernetes-workload", &[("value", Form::Number)]),
+    ("loki", &[("threshold", Form::Number), ("activationThreshold", Form::Number)]),
+    ("prometheus", &[("threshold", Form::Number), ("activationThreshold", Form::Number)]),
+];
+
+fn of<T: 'static>(table: &'static [(&'static str, &'static [T])], name: &str) -> &'static [T] {
+    table.iter().find(|(known, _)| *known == name).map_or(&[], |(_, keys)| keys)
+}
+
+/// Keys that a trigger of the type does not do without, and whether `KEYFromEnv` stands in for each.
+pub fn required(name: &str) -> &'static [(&'static str, bool)] {
+    of(REQUIRED, name)
+}
+
+/// Keys of a type whose values are numbers.
+pub fn forms(name: &str) -> &'static [(&'static str, Form)] {
+    of(FORMS, name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A key that is renamed would be asked for in vain.
+    #[test]
+    fn keys_that_are_needed_are_keys_of_their_types() {
+        let needed = REQUIRED.iter().flat_map(|(of, keys)| keys.iter().map(|(key, _)| (*of, *key)));
+        let formed = FORMS.iter().flat_map(|(of, keys)| keys.iter().map(|(key, _)| (*of, *key)));
+        for (of, key) in needed.chain(formed) {
+            assert!(table()[of].contains(&key), "{of} {key}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_those_that_go_reads() {
+        for text in ["50", "0.5", "-1", "1e3", "1_000", "0x1p-2"] {
+            assert!(Form::Number.fits(text), "{text}");
+        }
+        for text in ["ten", "50%", "5k", "1,5"] {
+            assert!(!Form::Number.fits(text), "{text}");
+        }
+        assert!(Form::Whole.fits("0") && !Form::Whole.fits("1.5") && !Form::Positive.fits("0"));
+    }
 
     #[test]
     fn types_and_keys_are_those_of_the_sources() {

@@ -19,7 +19,7 @@ pub use lines::Lines;
 use names::is_weak;
 pub use names::{is_secret_header, secret_word};
 use shapes::credential_url;
-pub use shapes::{Shaped, hidden_spans, shaped, token_shape};
+pub use shapes::{Shaped, hidden_spans, shaped, token_shape, written_logins};
 
 /// Whether a value under a secret-like name can be a secret: not empty, no switch, number, duration, path or reference.
 pub fn may_be_secret(value: &str) -> bool {

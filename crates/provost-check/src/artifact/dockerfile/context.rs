@@ -321,7 +321,8 @@ pub(crate) fn state(
         let module = files == ["go.mod"] && module;
         !module && builders::others(root.as_ref(), &own, &files, &BTreeSet::new(), 0).whole
     };
-    let modules = modules::read(build, trees, chosen, sources);
+    let modules::Read { modules, unsure: unsure_modules } =
+        modules::read(build, trees, chosen, sources);
     let missing_packages = match certain {
         true => packages::missing(build, trees, chosen, |path| {
             made.holds(path) || Builders::read(trees).may_prepare(path)
@@ -329,7 +330,14 @@ pub(crate) fn state(
         false => Vec::new(),
     };
     let dir = tree.shown().to_owned();
-    build.context = Some(BuildContext { dir, sources: known, another, modules, missing_packages });
+    build.context = Some(BuildContext {
+        dir,
+        sources: known,
+        another,
+        modules,
+        unsure_modules,
+        missing_packages,
+    });
 }
 
 /// The ways from the outermost candidate to each.

@@ -8,6 +8,7 @@
 //! nodes, times the few values of a result.
 
 mod parse;
+pub mod syntax;
 #[cfg(test)]
 mod tests;
 

@@ -1,7 +1,7 @@
 //! Reading of conditions.
 
 /// Longer conditions are not read.
-const MAX_BYTES: usize = 8 << 10;
+pub(super) const MAX_BYTES: usize = 8 << 10;
 /// Operators and calls of one condition.
 const MAX_NODES: usize = 400;
 /// Brackets and signs inside one another.

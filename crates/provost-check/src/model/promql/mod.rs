@@ -10,6 +10,7 @@
 //! Source: promql/parser/lex.go and generated_parser.y of Prometheus v3.5.
 
 mod lex;
+pub mod syntax;
 #[cfg(test)]
 mod tests;
 

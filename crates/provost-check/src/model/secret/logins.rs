@@ -1,5 +1,6 @@
 //! Logins by the words around them: in front of the host of an image, in a `.netrc`. They are
-//! hidden and not judged: what is written so may be no more than an example. Linear in the text.
+//! hidden wherever they stand; judged are those of a Dockerfile, where they are used: elsewhere what is
+//! written so may be no more than an example. Linear in the text.
 
 use std::ops::Range;
 use std::sync::LazyLock;

@@ -112,6 +112,20 @@ pub fn hidden_spans(text: &str) -> Vec<Range<usize>> {
     in_order(spans)
 }
 
+/// Passwords of logins: of an entry of a `.netrc`, and of an image. What is to be filled in is none.
+pub fn written_logins(text: &str) -> Vec<(&'static str, Range<usize>)> {
+    let mut found = Vec::new();
+    let mut spans = Vec::new();
+    logins::netrc(text, &mut spans);
+    found.extend(spans.drain(..).map(|span| ("a password of a .netrc", span)));
+    logins::accounts(text, &mut spans);
+    found.extend(spans.drain(..).map(|span| ("a login of a registry", span)));
+    found.retain(|(_, span)| {
+        text.get(span.clone()).is_some_and(|word| may_be_secret(word) && !is_placeholder(word))
+    });
+    found
+}
+
 /// From behind `-----BEGIN ... PRIVATE KEY-----` to `-----END`, or to the end of the text.
 fn private_keys(text: &str, spans: &mut Vec<Range<usize>>) {
     let head = &SEARCHES.private_key;

@@ -1,9 +1,10 @@
 //! An autoscaler and a manifest that both decide the number of pods, or neither.
 
 use crate::case::references::{Referenced, Wanted};
+use crate::case::routes::Said;
 use crate::case::{ObjectCase, WorkloadCase};
 use crate::facts::objects::{Hpa, TargetRef};
-use crate::facts::{Body, Fact};
+use crate::facts::{Body, Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -25,6 +26,7 @@ pub static RULE: Rule = Rule {
         ),
     ],
     check: Check::Object(check),
+    also: &[Check::Object(scaled_object)],
     ..Rule::BASE
 };
 
@@ -81,11 +83,57 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     Ok(())
 }
 
+/// KEDA makes a HorizontalPodAutoscaler of a ScaledObject. What it scales that is not there, or of
+/// another kind, is told by `conflicting-autoscalers`.
+fn scaled_object(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let meta = &case.object.meta;
+    if meta.group() != "keda.sh" || meta.kind.value != "ScaledObject" {
+        return Err(Abstain::NotApplicable);
+    }
+    case.joined.unpatched(case.object, &["spec/scaleTargetRef"])?;
+    let spec = case.object.node().get("spec").ok_or(Abstain::NotApplicable)?;
+    let target = spec.get("scaleTargetRef").ok_or(Abstain::NotApplicable)?;
+    let text = |key| Said::at(target, key).filter(|said| !said.text.is_empty());
+    let kind = text("kind").map_or("Deployment", |kind| kind.text);
+    let group = text("apiVersion").map_or(APPS, |version| version.text);
+    let group = group.split_once('/').map_or("", |(group, _)| group);
+    let name = text("name").ok_or(Abstain::NotApplicable)?;
+    if !matches!((group, kind), ("apps", "Deployment" | "StatefulSet") | ("argoproj.io", "Rollout"))
+    {
+        return Err(Abstain::NotApplicable);
+    }
+    let namespace = meta.namespace.value.as_str();
+    let wanted = Wanted { group, kind, namespace, name: name.text };
+    let object = match case.joined.referenced_one(case.object, wanted)? {
+        Ok(object) => object,
+        Err(_) => return Err(Abstain::NotApplicable),
+    };
+    let ids = case.joined.joins.named(namespace, kind, name.text).iter();
+    let mut found = ids.filter_map(|id| case.joined.workload(*id));
+    let workload = found.find(|workload| std::ptr::eq(workload.object, object));
+    let workload = workload.ok_or(Abstain::NotApplicable)?;
+    workload.unpatched(&["spec/replicas"])?;
+    let number = |key, default| match spec.get(key) {
+        Some(node) => node.as_i64().map(|number| number.to_string()),
+        None => Some(default),
+    };
+    let bounds = number("minReplicaCount", "0".to_owned())
+        .zip(number("maxReplicaCount", "100".to_owned()))
+        .map_or_else(|| "scaled".to_owned(), |(min, max)| format!("scaled from {min} to {max}"));
+    sets_back(&workload, &name.at, bounds, out);
+    Ok(())
+}
+
 fn both_decide(hpa: &Hpa, target: &TargetRef, workload: &WorkloadCase<'_>, out: &mut Findings) {
+    let max = hpa.max.as_ref().map_or_else(String::new, |max| format!(" to {}", max.value));
+    let scaled = format!("scaled from {}{max}", hpa.min.value);
+    sets_back(workload, &target.name.origin, scaled, out);
+}
+
+fn sets_back(workload: &WorkloadCase<'_>, target: &Origin, scaled: String, out: &mut Findings) {
     let Some(replicas) = workload.workload.replicas.as_ref().filter(|r| r.is_written()) else {
         return;
     };
-    let max = hpa.max.as_ref().map_or_else(String::new, |max| format!(" to {}", max.value));
     out.push(
         Finding::new(
             &RULE,
@@ -96,7 +144,7 @@ fn both_decide(hpa: &Hpa, target: &TargetRef, workload: &WorkloadCase<'_>, out: 
             &replicas.origin,
             format!("{} again at each apply", replicas.value),
         )
-        .also(&target.name.origin, format!("scaled from {}{max}", hpa.min.value))
+        .also(target, scaled)
         .fix(Fix::suggest(
             "remove spec.replicas; under client-side apply give up the field first \
              (kubectl apply edit-last-applied), else it becomes 1 once",

@@ -1,6 +1,7 @@
 //! An autoscaler that divides by a request that is not there.
 
 mod metric_type;
+mod needs;
 mod triggers;
 
 use crate::case::resources::Supplied;
@@ -31,6 +32,18 @@ const METRIC_TYPE: Variant = Variant::new(
     "a trigger of KEDA's with a type of metric that its scaler does not take",
 );
 
+const NEEDS: Variant = Variant::new(
+    "unusable-trigger-metadata",
+    Level::Deny,
+    "a trigger of KEDA's without what its scaler needs",
+);
+
+const AUTHENTICATION: Variant = Variant::new(
+    "missing-trigger-authentication",
+    Level::Deny,
+    "a trigger of KEDA's that names a TriggerAuthentication which does not exist",
+);
+
 /// Utilization is usage by request; without the request the controller does not scale.
 pub static RULE: Rule = Rule {
     id: "hpa-without-requests",
@@ -39,7 +52,7 @@ pub static RULE: Rule = Rule {
     title: "an autoscaler on utilization of a request that is not set",
     page: include_str!("hpa-without-requests.md"),
     needs: &[Need::Manifest],
-    variants: &[UNKNOWN, TRIGGER, METRIC_TYPE],
+    variants: &[UNKNOWN, TRIGGER, METRIC_TYPE, NEEDS, AUTHENTICATION],
     check: Check::Object(check),
     also: &[Check::Object(triggers::check)],
     ..Rule::BASE

@@ -2,6 +2,7 @@
 
 pub mod builder_older_than_go_mod;
 pub mod floating_build_input;
+pub mod foreign_target_system;
 pub mod hidden_build_failure;
 pub mod ineffective_build_flag;
 pub mod malformed_exec_form;
@@ -53,5 +54,5 @@ fn is_no_name(name: &str) -> bool {
     name.is_empty()
         || name.starts_with(['/', ':', '@', '-', '.'])
         || name.ends_with(['/', ':', '@', '-', '.'])
-        || ["//", "/:", "/@", ":@", "::"].iter().any(|pair| name.contains(pair))
+        || ["//", "/:", "/@", ":@", "::", ":-", ":."].iter().any(|pair| name.contains(pair))
 }

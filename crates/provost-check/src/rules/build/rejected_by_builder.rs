@@ -1,6 +1,7 @@
 //! What BuildKit refuses, and what it takes otherwise than it was meant.
 
 mod flags;
+mod go_steps;
 mod packages;
 mod questions;
 mod shell;
@@ -47,6 +48,14 @@ const NO_PACKAGE: Variant = Variant::new(
     "go build of a package that the build context does not have",
 );
 
+const NO_CGO: Variant = Variant::new(
+    "sanitizer-without-cgo",
+    Level::Deny,
+    "go build -race, which needs cgo, where there is none",
+);
+const NO_MODULE: Variant =
+    Variant::new("download-without-module", Level::Deny, "go mod download before go.mod is there");
+
 /// The build stops, or makes something else than is written.
 pub static RULE: Rule = Rule {
     id: "rejected-by-builder",
@@ -55,7 +64,16 @@ pub static RULE: Rule = Rule {
     title: "a Dockerfile that BuildKit refuses or takes otherwise than it says",
     page: include_str!("rejected-by-builder.md"),
     needs: &[Need::Dockerfile],
-    variants: &[SAME_LINE, PLATFORM, QUESTION, NO_SHELL, UNKNOWN_FLAG, NO_PACKAGE],
+    variants: &[
+        SAME_LINE,
+        PLATFORM,
+        QUESTION,
+        NO_SHELL,
+        UNKNOWN_FLAG,
+        NO_PACKAGE,
+        NO_CGO,
+        NO_MODULE,
+    ],
     check: Check::Build(check),
     also: &[Check::Run(refused)],
     ..Rule::BASE
@@ -180,6 +198,7 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
     fixed_platform(build, out);
     shell::check(build, &reached, out);
     flags::check(build, &reached, out);
+    go_steps::check(build, &reached, out);
     packages::check(case, out);
     questions::check(build, &reached, out).map_err(|()| super::unread())
 }
@@ -364,11 +383,16 @@ fn undeclared(build: &Build, out: &mut Findings) {
             let reads = variables::reads(&value.value, '\\', false);
             let missing = reads.iter().find(|read| !read.guarded && !is_declared(read.name));
             let Some(name) = missing.map(|read| read.name) else { continue };
+            // What stands in for another one is not followed.
+            let guarded = reads.iter().any(|read| read.guarded);
             let (what, fails) = match platform {
                 true => ("the platform", lone_variable(&value.value).is_some()),
                 false => (
                     "the base image's name",
-                    is_no_name(&without(&value.value, |name| is_declared(name).then_some("x"))),
+                    !guarded
+                        && is_no_name(&without(&value.value, |name| {
+                            is_declared(name).then_some("x")
+                        })),
                 ),
             };
             let lone = lone_variable(&value.value).is_some();

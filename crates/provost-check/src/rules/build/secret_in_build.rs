@@ -8,7 +8,7 @@ use crate::facts::build::Build;
 use crate::facts::image::SecretVariable;
 use crate::facts::{Fact, Origin};
 use crate::findings::{Finding, Fix, Level};
-use crate::model::secret::{looks_secret, may_be_secret, secret_word, shaped};
+use crate::model::secret::{looks_secret, may_be_secret, secret_word, shaped, written_logins};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Whoever pulls the image, or reads the repository, has it.
@@ -59,13 +59,29 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
             );
         }
     }
+    for stage in &build.stages {
+        let base = &stage.base;
+        if base.is_written() && !written_logins(&base.value).is_empty() {
+            out.push(
+                Finding::new(
+                    &RULE,
+                    "FROM holds a login of a registry, which no name of an image has",
+                    &base.origin,
+                    "in the file, for everybody who reads it",
+                )
+                .fix(Fix::suggest("log in where the image is built: docker login")),
+            );
+        }
+    }
     for run in &build.runs {
         let Some(text) = run.text.as_ref() else { continue };
-        let Some(secret) = shaped(text.as_str()).into_iter().next() else { continue };
-        let what = match secret.what {
-            "a URL with a password" => "a password in an address",
-            what => what,
-        };
+        let first = shaped(text.as_str()).into_iter().next();
+        let first = first.map(|secret| match secret.what {
+            "a URL with a password" => ("a password in an address", secret.span),
+            what => (what, secret.span),
+        });
+        let first = first.or_else(|| written_logins(text.as_str()).into_iter().next());
+        let Some((what, span)) = first else { continue };
         let keyword = Origin::text(
             run.origin.source(),
             run.origin.span().map_or_else(Default::default, |whole| crate::facts::Span {
@@ -80,7 +96,7 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
                 &keyword,
                 "kept in the image's history as it is written",
             )
-            .also(&text.origin(&secret.span), "here")
+            .also(&text.origin(&span), "here")
             .fix(Fix::suggest(WAY_OUT)),
         );
     }

@@ -1,6 +1,7 @@
 //! Policies that hold for nobody, or compare with what no caller is called.
 
 mod hosts;
+mod methods;
 mod selectors;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -51,6 +52,11 @@ const AUTHORIZED_PORT: Variant = Variant::new(
     Level::Deny,
     "an AuthorizationPolicy names the Service's port instead of the workload's",
 );
+const METHOD: Variant = Variant::new(
+    "method-in-lower-case",
+    Level::Deny,
+    "a method in lower case, which no request has",
+);
 const SERVICE_PORT: Variant = Variant::new(
     "mtls-port-is-service-port",
     Level::Deny,
@@ -76,9 +82,15 @@ pub static RULE: Rule = Rule {
         AUTHORIZED_PORT,
         NO_POD,
         NO_HOST,
+        METHOD,
     ],
     check: Check::Object(authorization),
-    also: &[Check::Object(peers), Check::Object(hosts::check), Check::Run(selectors::check)],
+    also: &[
+        Check::Object(peers),
+        Check::Object(hosts::check),
+        Check::Object(methods::check),
+        Check::Run(selectors::check),
+    ],
     ..Rule::BASE
 };
 

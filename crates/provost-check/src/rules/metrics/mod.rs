@@ -3,6 +3,7 @@
 pub mod counter_decreases;
 pub mod inconsistent_histogram;
 pub mod malformed_exposition;
+pub mod malformed_query;
 pub mod selector_without_series;
 pub mod slow_scrape;
 pub mod unbounded_series;

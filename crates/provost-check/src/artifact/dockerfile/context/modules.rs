@@ -23,39 +23,51 @@ const ABOVE: usize = 16;
 const CHANGES: &[&str] = &["go mod edit", "go mod init", "go.mod"];
 
 /// The modules of builds that may be too new for their builder, by its tag.
+#[derive(Default)]
+pub(super) struct Read {
+    /// Those that builds read.
+    pub(super) modules: Vec<(usize, GoModule)>,
+    /// Builds that may read one of several, and the names of two that differ in that.
+    pub(super) unsure: Vec<(usize, String, String)>,
+}
+
+/// Reads the modules of builds.
 pub(super) fn read(
     build: &Build,
     trees: &[Box<dyn Tree>],
     chosen: usize,
     sources: &mut Sources,
-) -> Vec<(usize, GoModule)> {
-    let mut found = Vec::new();
+) -> Read {
+    let mut found = Read::default();
     for (index, go) in build.go_builds.iter().enumerate().take(MOST_BUILDS) {
         let Some(tag) = build.go_tag(go) else { continue };
         if writes_module(build, go) {
             continue;
         }
-        // Of several directories that may be the context only one has it.
-        let mut all = trees
-            .iter()
-            .enumerate()
-            .filter_map(|(at, tree)| Some((at, tree, path_of(build, go, tree.as_ref())?)));
-        let (Some((at, tree, path)), None) = (all.next(), all.next()) else { continue };
-        if at != chosen {
+        // Of several directories that may be the context each may have one.
+        let all = trees.iter().enumerate().filter_map(|(at, tree)| {
+            let path = path_of(build, go, tree.as_ref())?;
+            let shown = match tree.shown() {
+                "." => path.clone(),
+                dir => format!("{dir}/{path}"),
+            };
+            let text = tree.text(&path);
+            let module = GoMod::parse(text.as_deref().unwrap_or_default());
+            // Others say nothing about the builder.
+            let mut lines = module.go.iter().chain(&module.toolchain);
+            let refuses = lines.any(|line| may_refuse(&tag.value, line));
+            Some((at, shown, text, module, refuses))
+        });
+        let all: Vec<_> = all.collect();
+        let refused = all.iter().find(|(.., refuses)| *refuses);
+        let taken = all.iter().find(|(.., refuses)| !*refuses);
+        if let (Some((_, refused, ..)), Some((_, taken, ..))) = (refused, taken) {
+            found.unsure.push((index, refused.clone(), taken.clone()));
             continue;
         }
-        let Some(text) = tree.text(&path) else { continue };
-        let module = GoMod::parse(&text);
+        let one = all.into_iter().find(|(at, .., refuses)| *at == chosen && *refuses);
+        let Some((_, shown, Some(text), module, _)) = one else { continue };
         let (Some(line), Some(place)) = (&module.go, &module.go_at) else { continue };
-        // Others say nothing about the builder.
-        let mut lines = std::iter::once(line).chain(&module.toolchain);
-        if !lines.any(|line| may_refuse(&tag.value, line)) {
-            continue;
-        }
-        let shown = match tree.shown() {
-            "." => path,
-            dir => format!("{dir}/{path}"),
-        };
         let id = sources.with_text(shown.clone(), SourceKind::GoMod, Arc::from(text.as_str()));
         let fact = |value: &str, at: &std::ops::Range<usize>| {
             Fact::written(value.to_owned(), Origin::text(id, Span::new(at.start, at.end)))
@@ -64,7 +76,8 @@ pub(super) fn read(
             (Some(name), Some(at)) => Some(fact(name, at)),
             _ => None,
         };
-        found.push((index, GoModule { path: shown, go: fact(line, place), toolchain }));
+        let module = GoModule { path: shown, go: fact(line, place), toolchain };
+        found.modules.push((index, module));
     }
     found
 }

@@ -92,6 +92,30 @@ fn the_nearest_directory_that_has_all_is_the_context() {
     assert_eq!(answers(".", &[root()]), ".:  there");
 }
 
+/// A `go.mod` in a folder above silenced the rule: either may be what is built.
+#[test]
+fn a_module_that_may_be_one_of_two_is_said_to_be_unclear() {
+    let text = "FROM golang:1.21\nWORKDIR /src\nCOPY go.mod ./\nRUN go build -o /a .\n";
+    let modules = |own: &str, above: &str| {
+        let (build, _) = load(SourceId(0), text, None, &Limits::DEFAULT);
+        let mut build = build.unwrap();
+        let trees = [
+            listed("svc", "Dockerfile", &[("go.mod", own)]),
+            listed(".", "svc/Dockerfile", &[("go.mod", above)]),
+        ];
+        state(&mut build, &trees, &["svc".to_owned()], "Dockerfile", &mut Sources::default());
+        let context = build.context.unwrap();
+        let unsure = context.unsure_modules.iter().map(|(_, a, b)| format!("{a} or {b}"));
+        let known = context.modules.iter().map(|(_, module)| module.path.clone());
+        known.chain(unsure).collect::<Vec<_>>()
+    };
+    let (old, new) = ("module a\n\ngo 1.20\n", "module a\n\ngo 1.26\n");
+    assert_eq!(modules(new, old), ["svc/go.mod or go.mod"]);
+    assert_eq!(modules(old, new), ["go.mod or svc/go.mod"]);
+    assert_eq!(modules(new, new), ["svc/go.mod"]);
+    assert_eq!(modules(old, old), [""; 0]);
+}
+
 #[test]
 fn missing_is_what_no_candidate_has() {
     let own = || listed("docker", "Dockerfile entry.sh", &[]);

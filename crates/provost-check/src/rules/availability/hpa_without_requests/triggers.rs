@@ -1,7 +1,7 @@
 //! Triggers of KEDA's: those by a share of a request, and those that KEDA does not know.
 
-use super::{RULE, TRIGGER, lacking, metric_type, without_request};
-use crate::case::references::Wanted;
+use super::{AUTHENTICATION, RULE, TRIGGER, lacking, metric_type, needs, without_request};
+use crate::case::references::{Referenced, Wanted};
 use crate::case::routes::Said;
 use crate::case::{ObjectCase, WorkloadCase};
 use crate::facts::document::Node;
@@ -28,12 +28,15 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
             known if keda::is_type(known) => {
                 metadata(case, trigger, known, out);
                 metric_type::check(trigger, &of, out);
+                needs::check(case, trigger, &of, out);
                 share(case, trigger, &of, out)
             }
             _ => unknown(case, &of, out),
         };
-        if let Err(unknown) = judged {
-            out.abstain(unknown);
+        for judged in [judged, authentication(case, trigger, out)] {
+            if let Err(unknown) = judged {
+                out.abstain(unknown);
+            }
         }
     }
     Ok(())
@@ -59,6 +62,37 @@ fn unknown(case: &ObjectCase<'_>, of: &Said<'_>, out: &mut Findings) -> Judged {
         .variant(&TRIGGER)
         .fix(case.world().rewrite(fix, &of.at, of.text, meant)),
     );
+    Ok(())
+}
+
+/// `ResolveAuthRefAndPodIdentity` in pkg/scaling/resolver/scale_resolvers.go, v2.21: without the object no
+/// scaler is built.
+fn authentication(case: &ObjectCase<'_>, trigger: Node<'_>, out: &mut Findings) -> Judged {
+    let Some(reference) = trigger.get("authenticationRef") else { return Ok(()) };
+    let text = |key| Said::at(reference, key).filter(|said| !said.text.is_empty());
+    let Some(name) = text("name") else { return Ok(()) };
+    let kind = text("kind").map_or("TriggerAuthentication", |kind| kind.text);
+    let namespace = match kind {
+        "TriggerAuthentication" => case.object.meta.namespace.value.as_str(),
+        "ClusterTriggerAuthentication" => "",
+        _ => return Ok(()),
+    };
+    let wanted = Wanted { group: "keda.sh", kind, namespace, name: name.text };
+    let Referenced::Missing(missing) = case.joined.referenced(case.object, wanted)? else {
+        return Ok(());
+    };
+    let missing = missing.or_unknown()?;
+    let place = match namespace {
+        "" => String::new(),
+        namespace => format!(" in namespace {namespace}"),
+    };
+    let message = format!(
+        "there is no {kind} {}{place}: KEDA has no scaler for the trigger, and nothing is scaled",
+        name.text
+    );
+    let finding = Finding::new(&RULE, message, &name.at, format!("no such {kind}"));
+    let finding = finding.variant(&AUTHENTICATION);
+    out.push(missing.tell(case.world(), finding, &name.at, name.text));
     Ok(())
 }
 

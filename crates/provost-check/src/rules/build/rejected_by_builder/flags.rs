@@ -135,7 +135,7 @@ fn is_known(flag: &str) -> bool {
 }
 
 /// Whether the RUN fails with the command: all of it is joined by `&&`, or the shell ends by itself.
-fn is_fatal(run: &RunStep, go: &GoBuild) -> bool {
+pub(super) fn is_fatal(run: &RunStep, go: &GoBuild) -> bool {
     let Some(text) = &run.text else { return matches!(run.command, CommandForm::Exec(_)) };
     let script = Script::parse(text.as_str());
     let (Ok(commands), false) = (run.commands(), script.unread || script.compound) else {

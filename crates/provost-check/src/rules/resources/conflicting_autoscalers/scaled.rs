@@ -90,10 +90,15 @@ fn scaled_object(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     }
     let namespace = case.object.meta.namespace.value.as_str();
     let wanted = Wanted { group, kind, namespace, name: name.text };
-    let found = match case.joined.referenced(case.object, wanted)? {
-        Referenced::There(found) => found,
-        Referenced::Made => return Ok(()),
-        Referenced::Missing(missing) => {
+    let found = match case.joined.referenced(case.object, wanted) {
+        Ok(Referenced::There(found)) => found,
+        Ok(Referenced::Made) => return Ok(()),
+        Ok(Referenced::Missing(missing)) => {
+            if let Some(other) = namesake(case, namespace, kind, name.text) {
+                let level = if missing.closed { Level::Deny } else { Level::Warn };
+                out.push(of_another_kind(target, kind, &name, other).level(level));
+                return Ok(());
+            }
             let missing = missing.unless(|near| case.joined.is_scaled(near)).or_unknown()?;
             let message = format!(
                 "there is no {kind} {} in namespace {namespace}: the ScaledObject is not ready, \
@@ -105,9 +110,52 @@ fn scaled_object(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
             out.push(missing.tell(case.world(), finding, &name.at, name.text));
             return Ok(());
         }
+        Err(unknown) => {
+            let missing =
+                matches!(unknown, Abstain::Unknown { reason: Reason::ObjectNotInInput, .. });
+            let other = namesake(case, namespace, kind, name.text).filter(|_| missing);
+            let other = other.ok_or(unknown)?;
+            out.push(of_another_kind(target, kind, &name, other).level(Level::Warn));
+            return Ok(());
+        }
     };
     others(case, wanted, &name, &found, out);
     Ok(())
+}
+
+/// Kinds that a ScaledObject may scale.
+const SCALED: &[&str] = &["Deployment", "StatefulSet", "Rollout"];
+
+/// A workload of that name and another kind.
+fn namesake<'w>(
+    case: &ObjectCase<'w>,
+    namespace: &str,
+    kind: &str,
+    name: &str,
+) -> Option<&'w Object> {
+    let of_kind = |other: &&str| {
+        let ids = case.joined.joins.named(namespace, other, name).iter().take(COMPARED);
+        ids.filter_map(|id| case.world().objects.get(*id))
+            .find(|object| object.workload().is_some() && case.joined.together(case.object, object))
+    };
+    SCALED.iter().filter(|other| **other != kind).find_map(of_kind)
+}
+
+fn of_another_kind(target: Node<'_>, kind: &str, name: &Said<'_>, other: &Object) -> Finding {
+    let meta = &other.meta;
+    let written = target.get("kind").and_then(Node::as_str).is_some_and(|kind| !kind.is_empty());
+    let how = if written { "" } else { ", which is meant where no kind is written" };
+    let message = format!(
+        "there is no {kind} {}{how}: the ScaledObject is not ready, and nothing is scaled",
+        name.text
+    );
+    Finding::new(&RULE, message, &name.at, format!("no such {kind}"))
+        .variant(&NO_TARGET)
+        .also(&meta.kind.origin, format!("a {} is called so", meta.kind.value))
+        .fix(Fix::suggest(format!(
+            "write apiVersion: {} and kind: {} in scaleTargetRef",
+            meta.api_version.value, meta.kind.value
+        )))
 }
 
 /// KEDA's webhook refuses a second one (`verifyHpas`, `verifyScaledObjects` in

@@ -1,8 +1,7 @@
 //! Values of custom resources that contradict each other.
 
-mod envoy_filter;
+mod istio;
 mod scaled_object;
-mod virtual_service;
 
 use super::RULE;
 use crate::case::ObjectCase;
@@ -26,15 +25,7 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
             timeouts(case.object.node(), out);
         }
     }
-    if case.is_virtual_service() {
-        virtual_service::check(case, out);
-    }
-    if meta.group() == "networking.istio.io"
-        && meta.kind.value == "EnvoyFilter"
-        && let Some(spec) = case.object.node().get("spec")
-    {
-        envoy_filter::check(spec, out);
-    }
+    istio::check(case, out);
     if meta.group() == "keda.sh"
         && meta.kind.value == "ScaledObject"
         && let Some(spec) = case.object.node().get("spec")
@@ -57,7 +48,34 @@ const LEAST_DURATION: f64 = 3600.0;
 const LEAST_RENEW_BEFORE: f64 = 300.0;
 
 fn certificate(spec: Node<'_>, out: &mut Findings) {
-    // What is no duration is refused as such.
+    issuer(spec, out);
+    for key in ["duration", "renewBefore"] {
+        let Some(node) = spec.get(key) else { continue };
+        let Some(text) = node.as_str().filter(|text| !is_placeholder(text)) else { continue };
+        // A number is of the wrong type.
+        if node.as_i64().is_some() || parse_seconds(text).is_some() || text.len() > 100 {
+            continue;
+        }
+        let message = format!(
+            "{key} `{text}` is no duration of Go, whose largest unit is the hour: cert-manager's \
+             webhook cannot decode the Certificate, and refuses it"
+        );
+        let finding = Finding::new(&RULE, message, &node.origin(), "no duration");
+        let days = text.strip_suffix('d').and_then(|days| days.parse::<u32>().ok());
+        out.push(match days.filter(|days| *days < 100_000) {
+            Some(days) => finding.fix(Fix::suggest(format!("write {}h", days * 24))),
+            None => finding.fix(Fix::suggest("write it in hours, minutes and seconds: 2160h")),
+        });
+    }
+    if let (Some((first, _)), Some((second, _))) =
+        (spec.get_entry("renewBefore"), spec.get_entry("renewBeforePercentage"))
+    {
+        let message = "cert-manager refuses the Certificate, `renewBefore and \
+                       renewBeforePercentage are mutually exclusive and cannot both be set`";
+        let finding = Finding::new(&RULE, message, &second.origin(), "and this");
+        out.push(finding.also(&first.origin(), "this").fix(Fix::suggest("keep one of them")));
+    }
+    // What is none was told.
     let of = |key| {
         let node = spec.get(key)?;
         Some((parse_seconds(node.as_str()?)?, node))
@@ -100,6 +118,33 @@ fn certificate(spec: Node<'_>, out: &mut Findings) {
             shown((whole / 3.0).floor())
         ))));
     }
+}
+
+/// `validateIssuerRef` in internal/apis/certmanager/validation/certificate.go, v1.12 to v1.21. Other groups
+/// are those of issuers by somebody else.
+fn issuer(spec: Node<'_>, out: &mut Findings) {
+    let Some(issuer) = spec.get("issuerRef").filter(|issuer| issuer.is_mapping()) else { return };
+    let merged = issuer.entries().any(|(key, _)| key.as_str() == Some("<<"));
+    let group = issuer.get("group").map_or(Some(""), Node::as_str);
+    let Some(node) = issuer.get("kind").filter(|_| !merged) else { return };
+    let Some(kind) = node.as_str().filter(|kind| !is_placeholder(kind)) else { return };
+    if !matches!(group, Some("" | "cert-manager.io"))
+        || matches!(kind, "" | "Issuer" | "ClusterIssuer")
+    {
+        return;
+    }
+    let near = ["Issuer", "ClusterIssuer"].into_iter().find(|it| it.eq_ignore_ascii_case(kind));
+    let shown: String = kind.chars().take(60).collect();
+    let message = format!(
+        "cert-manager has no issuers of kind {shown}: it refuses the Certificate, `must be one of \
+         Issuer or ClusterIssuer`"
+    );
+    let finding = Finding::new(&RULE, message, &node.origin(), "no such kind");
+    let fix = near.map_or_else(
+        || "write Issuer or ClusterIssuer, or the group of the other issuer".to_owned(),
+        |near| format!("write {near}"),
+    );
+    out.push(finding.fix(Fix::suggest(fix)));
 }
 
 fn shown(seconds: f64) -> String {

@@ -4,16 +4,13 @@
 //! istio.io/istio 1.31. istiod then reads the same text without its spaces (`parseRetryOn` in
 //! pilot/pkg/networking/core/route/retry), and Envoy passes over words that it does not know.
 
-use super::{RULE, list};
+use super::{MOST, RULE, list};
 use crate::case::ObjectCase;
 use crate::facts::document::Node;
 use crate::facts::placeholders::may_be_in;
 use crate::findings::{Finding, Fix};
 use crate::model::names::nearest;
 use crate::rules::rule::Findings;
-
-/// Routes of one VirtualService, and words of one of them, that are looked at.
-const MOST: usize = 1000;
 
 const POLICIES: &[&str] = &[
     "5xx",
@@ -62,8 +59,7 @@ fn is_known(word: &str) -> bool {
     is_status(word) || POLICIES.contains(&word)
 }
 
-pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
-    let Some(spec) = case.object.node().get("spec") else { return };
+pub(super) fn check(case: &ObjectCase<'_>, spec: Node<'_>, out: &mut Findings) {
     for retries in list(spec, "http").filter_map(|route| route.get("retries")).take(MOST) {
         attempts(retries, out);
         if let Some(node) = retries.get("retryOn")
