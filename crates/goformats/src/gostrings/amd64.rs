@@ -5,6 +5,8 @@
 //! decoded in order here: every byte that could start such a `LEA` is looked at, and what is none of them is thrown out
 //! later, because its address is no string's.
 
+use std::num::NonZeroU32;
+
 use super::Reference;
 
 /// Calls `found` for each instruction with an address relative to the next one for which `wanted` holds.
@@ -30,6 +32,7 @@ pub(super) fn references(
         let prefix = code.get(start).copied().unwrap_or(0);
         let taken = byte == 0x8d && prefix & 0xf8 == 0x48;
         let len = if taken { length_near(code, start, end) } else { None };
+        let len = len.and_then(NonZeroU32::new);
         found(Reference { at: base.wrapping_add(start as u64), target, taken, len });
     }
 }
@@ -150,24 +153,24 @@ mod tests {
         let code = [lea(0), vec![0xbb, 0x13, 0, 0, 0]].concat();
         assert_eq!(
             one(&code),
-            Some(Reference { at: 0x1000, target: 0x2000, taken: true, len: Some(19) })
+            Some(Reference { at: 0x1000, target: 0x2000, taken: true, len: NonZeroU32::new(19) })
         );
         let code = [lea(0), vec![0x41, 0xb9, 5, 0, 0, 0]].concat();
-        assert_eq!(one(&code).and_then(|r| r.len), Some(5));
+        assert_eq!(one(&code).and_then(|r| r.len), NonZeroU32::new(5));
         // MOVQ AX, 0(CX); MOVQ $7, 8(CX)
         let code = [lea(0), vec![0x48, 0x89, 0x01, 0x48, 0xc7, 0x41, 8, 7, 0, 0, 0]].concat();
-        assert_eq!(one(&code).and_then(|r| r.len), Some(7));
+        assert_eq!(one(&code).and_then(|r| r.len), NonZeroU32::new(7));
     }
 
     #[test]
     fn length_before() {
         // MOVQ $0xd, 0x8(AX); LEAQ
         let code = [vec![0x48, 0xc7, 0x40, 8, 0xd, 0, 0, 0], lea(8)].concat();
-        assert_eq!(one(&code).and_then(|r| r.len), Some(13));
+        assert_eq!(one(&code).and_then(|r| r.len), NonZeroU32::new(13));
         // MOVQ $0xd, 0x110(SP); LEAQ
         let store = vec![0x48, 0xc7, 0x84, 0x24, 0x10, 1, 0, 0, 0xd, 0, 0, 0];
         let code = [store, lea(12)].concat();
-        assert_eq!(one(&code).and_then(|r| r.len), Some(13));
+        assert_eq!(one(&code).and_then(|r| r.len), NonZeroU32::new(13));
     }
 
     #[test]

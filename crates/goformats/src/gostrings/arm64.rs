@@ -3,6 +3,8 @@
 //! Every instruction has four bytes. An address is `ADRP page, R` and `ADD $offset, R, R`; a length next to it is a
 //! `MOVD $len, R`, which the assembler writes as MOVZ or, where it is a run of ones, as ORR (Go 1.18 to 1.27).
 
+use std::num::NonZeroU32;
+
 use super::Reference;
 
 /// Calls `found` for each pair of instructions that takes the address of something for which `wanted` holds.
@@ -32,7 +34,8 @@ pub(super) fn references(
         if wanted(target) {
             let near = [index + 1, index + 2, index.wrapping_sub(2)];
             let len = taken.then(|| near.iter().find_map(|&i| constant(word_at(code, i)?)));
-            found(Reference { at, target, taken, len: len.flatten() });
+            let len = len.flatten().and_then(NonZeroU32::new);
+            found(Reference { at, target, taken, len });
         }
     }
 }
@@ -156,7 +159,7 @@ mod tests {
         let words = [0xb00002c1, 0x913e9421, 0xd2800122];
         references(&code(&words), 0x1f7c94, |_| true, |r| all.push(r));
         let target = (0x1f7c94 & !0xfff) + 364544 + 4005;
-        assert_eq!(all, [Reference { at: 0x1f7c94, target, taken: true, len: Some(9) }]);
+        assert_eq!(all, [Reference { at: 0x1f7c94, target, taken: true, len: NonZeroU32::new(9) }]);
     }
 
     #[test]

@@ -264,7 +264,7 @@ impl<'a> Strings<'a> {
     fn may_be_colon(&self, reference: &Reference) -> bool {
         self.image.is_constant_data(reference.target)
             && self.image.bytes_at(reference.target, 1) == Some(b":")
-            && reference.len.is_none_or(|len| len == 1)
+            && reference.len.is_none_or(|len| len.get() == 1)
             && self.string_at(reference.target).is_none_or(|string| string.text == ":")
     }
 
