@@ -84,6 +84,43 @@ fn two_logs_are_compared_and_equal_ones_do_not_differ() {
 }
 
 #[test]
+fn a_page_of_two_logs_has_both_curves_both_histograms_and_what_the_tests_say() {
+    // Processes were started at different times; what is compared begins at the first collection.
+    let late: String = log("tiny.log").lines().fold(String::new(), |text, line| {
+        let shifted = line.split_once('@').and_then(|(before, rest)| {
+            let (at, rest) = rest.split_once("s ")?;
+            Some(format!("{before}@{:.3}s {rest}", at.parse::<f64>().ok()? + 3600.0))
+        });
+        text + &shifted.unwrap_or_else(|| line.to_owned()) + "\n"
+    });
+    let dir = Dir::new().file("<b>.log", log("steady.log")).file("late.log", late);
+    let args = ["diagnose", "gc", "--compare", "<b>.log", "late.log"];
+    let page = dir.provost(&[&args[..], &["--format", "html"]].concat()).out;
+    assert!(page.contains("&lt;b&gt;.log") && !page.contains("<b>.log"), "{page}");
+    assert!(!page.contains("src=") && !page.contains("<link"), "a page needs nothing else");
+    for line in ["all pauses", "MB allocated a second"] {
+        assert!(page.contains(&format!("<th scope=\"row\">{line}</th>")), "{page}");
+    }
+    assert!(page.contains("more in B by "), "{page}");
+    for class in ["<rect class=\"of-a\"", "<rect class=\"of-b\""] {
+        assert!(page.matches(class).count() > 2, "{class}: {page}");
+    }
+    let (_, data) = page.split_once("<script type=\"application/json\">").unwrap();
+    let data: Value = serde_json::from_str(data.split_once("</script>").unwrap().0).unwrap();
+    let heap = &data["charts"][0];
+    let x: Vec<f64> = heap["x"].as_array().unwrap().iter().map(|x| x.as_f64().unwrap()).collect();
+    assert!(x.first() == Some(&0.0) && x.is_sorted() && *x.last().unwrap() < 3600.0, "{heap}");
+    let names: Vec<&str> =
+        heap["series"].as_array().unwrap().iter().map(|s| s["name"].as_str().unwrap()).collect();
+    assert_eq!(names, ["A live", "B live", "A goal", "B goal"]);
+    for series in heap["series"].as_array().unwrap() {
+        let values = series["values"].as_array().unwrap();
+        assert_eq!(values.len(), x.len());
+        assert!(values.iter().filter(|value| value.is_number()).count() > 10, "{series}");
+    }
+}
+
+#[test]
 fn a_page_has_the_curves_and_needs_nothing_else() {
     // A path is text of somebody else's, and stands in the script's data as well.
     let name = "</script><b>.log";

@@ -5,7 +5,8 @@ mod numbers;
 use super::log::{LogCase, spanning};
 use super::{Joined, World};
 use crate::facts::runtime_log::{
-    Change, Collections, Extent, Samples, Scheduler, Stop, Window, joined, joined_queues,
+    Change, Collections, Extent, RuntimeLog, Samples, Scheduler, Stop, Window, joined,
+    joined_queues,
 };
 use crate::model::goals::{Gogc, MemoryLimit, Told};
 use crate::model::gogc::Gogc as SetGogc;
@@ -63,6 +64,12 @@ pub fn all(world: &World, joined: &Joined<'_>, place: Place) -> Vec<Traced> {
         }
     }
     all
+}
+
+/// What [`super::compared::compare`] compares of a log, in numbers and curves.
+pub fn first_collections(log: &RuntimeLog) -> Option<Gc> {
+    let first = log.lives.iter().find_map(|life| life.collections.as_ref());
+    first.and_then(|of| collected(of, Place::default()))
 }
 
 fn collected(of: &Collections, place: Place) -> Option<Gc> {

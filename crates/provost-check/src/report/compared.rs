@@ -7,7 +7,8 @@ use super::plain::fit;
 use super::table::columns;
 use crate::case::compared::Comparison;
 
-fn summary(comparisons: &[Comparison]) -> String {
+/// In a sentence.
+pub(super) fn summary(comparisons: &[Comparison]) -> String {
     let differing: Vec<&str> = comparisons
         .iter()
         .filter(|it| matches!(it.verdict, "larger" | "smaller"))

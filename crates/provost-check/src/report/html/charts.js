@@ -62,19 +62,30 @@
     ctx.restore();
   };
 
+  // What is zoomed stays so when the window's size or its colours change.
+  const zoomed = new WeakMap();
+  const drawn = new WeakMap();
+
   const draw = (box) => {
     const data = JSON.parse(box.querySelector("script").textContent);
     const place = box.querySelector(".charts");
+    // Cursors of plots that are gone would go on being moved.
+    for (const plot of drawn.get(box) ?? []) plot.destroy();
     place.replaceChildren();
+    const plots = [];
+    drawn.set(box, plots);
     const linked = [];
     const timed = data.charts.filter((chart) => chart.kind !== "room");
     const ends = timed.flatMap((chart) => [chart.x[0], chart.x[chart.x.length - 1]]);
     const range = [Math.min(...ends), Math.max(...ends)];
     if (range[0] === range[1]) range[1] += 1;
-    let zooming = false;
+    const [from, to] = zoomed.get(box) ?? range;
+    // Until all of them are there, none is zoomed by hand.
+    let zooming = true;
     const zoom = (u, key) => {
       if (key !== "x" || zooming) return;
       zooming = true;
+      zoomed.set(box, [u.scales.x.min, u.scales.x.max]);
       for (const other of linked) {
         if (other !== u) other.setScale("x", { min: u.scales.x.min, max: u.scales.x.max });
       }
@@ -95,6 +106,7 @@
         width: one.wide ? 4 : 1.5,
         alpha: one.wide ? 0.45 : 1,
         dash: one.dashed ? [6, 4] : undefined,
+        spanGaps: one.spans,
         points: { show: chart.x.length < 60 && !isHeat, size: 4 },
         value: (_, value) => number(value),
       }));
@@ -116,12 +128,15 @@
         series: [{ label: isTime ? "seconds" : "MB of heap", value: (_, value) => number(value) }, ...series],
         hooks,
       }, [chart.x, ...chart.series.map((one) => one.values)], place);
+      plots.push(plot);
       if (isTime) {
         linked.push(plot);
-        plot.setScale("x", { min: range[0], max: range[1] });
+        plot.setScale("x", { min: from, max: to });
         plot.over.addEventListener("dblclick", () => plot.setScale("x", { min: range[0], max: range[1] }));
       }
     });
+    // Scales are set when the browser comes to it.
+    requestAnimationFrame(() => (zooming = false));
   };
 
   const all = () => document.querySelectorAll(".log").forEach(draw);

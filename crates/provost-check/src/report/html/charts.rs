@@ -49,49 +49,62 @@ pub(super) fn row(id: usize, log: &LogView<'_>) -> LogRow {
     }
 }
 
+/// What the script draws.
 #[derive(Serialize)]
-struct Chart<'a> {
-    name: &'a str,
-    unit: &'a str,
-    x: &'a [f64],
-    /// `time`, `queues` (a heat map), or `room` (no curve over time).
-    kind: &'a str,
-    series: Vec<Series<'a>>,
+pub(super) struct Data<'a> {
+    pub(super) marks: &'a [TimeMark],
+    pub(super) charts: Vec<Chart<'a>>,
+}
+
+impl Data<'_> {
+    /// As it may stand on the page.
+    pub(super) fn json(&self) -> String {
+        // It stands in an element that its own end tag would close.
+        serde_json::to_string(self).unwrap_or_default().replace('<', "\\u003c")
+    }
 }
 
 #[derive(Serialize)]
-struct Series<'a> {
-    name: String,
+pub(super) struct Chart<'a> {
+    pub(super) name: &'a str,
+    pub(super) unit: &'a str,
+    pub(super) x: &'a [f64],
+    /// `time`, `queues` (a heat map), or `room` (no curve over time).
+    pub(super) kind: &'a str,
+    pub(super) series: Vec<Series<'a>>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Series<'a> {
+    pub(super) name: String,
     /// A colour of the page's style.
-    color: &'a str,
+    pub(super) color: &'a str,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    dashed: bool,
+    pub(super) dashed: bool,
     /// Another curve is drawn over it.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
-    wide: bool,
-    values: Vec<Option<f64>>,
+    pub(super) wide: bool,
+    /// Points between which others have none are joined.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub(super) spans: bool,
+    pub(super) values: Vec<Option<f64>>,
 }
 
 fn series<'a>(name: &str, color: &'a str, values: &[f64]) -> Series<'a> {
     let values = values.iter().map(|value| Some(rounded(*value))).collect();
-    Series { name: name.to_owned(), color, dashed: false, wide: false, values }
+    Series { name: name.to_owned(), color, dashed: false, wide: false, spans: false, values }
 }
 
 fn gaps<'a>(name: &str, color: &'a str, values: &[Option<f64>]) -> Series<'a> {
     let values = values.iter().map(|value| value.map(rounded)).collect();
-    Series { name: name.to_owned(), color, dashed: false, wide: false, values }
+    Series { name: name.to_owned(), color, dashed: false, wide: false, spans: false, values }
 }
 
-fn rounded(value: f64) -> f64 {
+pub(super) fn rounded(value: f64) -> f64 {
     (value * 1000.0).round() / 1000.0
 }
 
 fn data(log: &LogView<'_>) -> String {
-    #[derive(Serialize)]
-    struct Data<'a> {
-        marks: &'a [TimeMark],
-        charts: Vec<Chart<'a>>,
-    }
     let room = log.of.collections.as_ref().map(foretold);
     let mut charts = Vec::new();
     if let Some(gc) = &log.of.collections {
@@ -113,9 +126,7 @@ fn data(log: &LogView<'_>) -> String {
                 .collect(),
         });
     }
-    let data = Data { marks: &log.marks, charts };
-    // It stands in an element that its own end tag would close.
-    serde_json::to_string(&data).unwrap_or_default().replace('<', "\\u003c")
+    Data { marks: &log.marks, charts }.json()
 }
 
 fn collections<'a>(gc: &'a Gc, charts: &mut Vec<Chart<'a>>) {
@@ -154,6 +165,7 @@ fn scheduled<'a>(of: &'a Sched, charts: &mut Vec<Chart<'a>>) {
         color: "--warning",
         dashed: false,
         wide: false,
+        spans: false,
         values: curves.queues.iter().map(|of| of.get(p).copied().map(rounded)).collect(),
     };
     if most > 0 {
@@ -194,35 +206,65 @@ fn bins(most: u64) -> Vec<u64> {
 
 /// How many pauses took how long.
 fn histogram(pauses: &[Pauses]) -> String {
-    let Some(most) = pauses.iter().map(|of| of.longest).max() else { return String::new() };
+    let class = |of: &Pauses| if of.phase.starts_with("sweep") { "sweep" } else { "mark" };
+    let all: Vec<Bars<'_>> = pauses.iter().map(|of| (class(of), of)).collect();
+    bars("Pauses by length", &all, false)
+}
+
+/// A class of the page's style, and the pauses that are drawn in it.
+pub(super) type Bars<'a> = (&'static str, &'a Pauses);
+
+/// How many pauses took how long, or, of logs of different lengths, which part of each.
+pub(super) fn bars(label: &str, pauses: &[Bars<'_>], relative: bool) -> String {
+    let Some(most) = pauses.iter().map(|(_, of)| of.longest).max() else { return String::new() };
     let bins = bins(most);
     let count = |of: &Pauses, low: u64, high: u64| -> u64 {
         let within = of.counts.iter().filter(|(nanos, _)| (low..high).contains(nanos));
         within.map(|(_, count)| count).sum()
     };
-    let columns: Vec<Vec<u64>> = (0..bins.len())
+    // The longest ones stand alone; what is shorter than all of them is left out.
+    let least = pauses.iter().filter_map(|(_, of)| of.counts.iter().map(|(nanos, _)| *nanos).min());
+    let least = least.min().unwrap_or(0);
+    let first = bins.iter().position(|end| *end > least).unwrap_or(0);
+    let columns: Vec<Vec<u64>> = (first..bins.len())
         .map(|at| {
             let low = at.checked_sub(1).and_then(|before| bins.get(before)).copied().unwrap_or(0);
-            pauses.iter().map(|of| count(of, low, bins[at])).collect()
+            pauses.iter().map(|(_, of)| count(of, low, bins[at])).collect()
         })
         .collect();
     let highest = columns.iter().flatten().copied().max().unwrap_or(0).max(1);
+    let totals: Vec<u64> = (0..pauses.len())
+        .map(|of| columns.iter().filter_map(|column| column.get(of)).sum::<u64>().max(1))
+        .collect();
+    let part = |of: usize, count: u64| count as f64 / totals.get(of).copied().unwrap_or(1) as f64;
+    let largest = columns
+        .iter()
+        .flat_map(|column| column.iter().enumerate().map(|(of, count)| part(of, *count)));
+    let largest = largest.fold(f64::MIN_POSITIVE, f64::max);
     let (width, height) = (56, 120);
     let mut svg = format!(
-        "<svg class=\"bars\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"Pauses by length\">",
-        bins.len() * width + 8,
+        "<svg class=\"bars\" viewBox=\"0 0 {} {}\" role=\"img\" aria-label=\"{label}\">",
+        columns.len() * width + 8,
         height + 44
     );
-    for (at, (column, end)) in columns.iter().zip(&bins).enumerate() {
+    for (at, (column, end)) in columns.iter().zip(bins.iter().skip(first)).enumerate() {
         let left = at * width + 4;
-        for (phase, count) in column.iter().enumerate().filter(|(_, count)| **count > 0) {
+        for (of, count) in column.iter().enumerate().filter(|(_, count)| **count > 0) {
+            let share = match relative {
+                true => part(of, *count) / largest,
+                false => *count as f64 / highest as f64,
+            };
             // A single one is seen beside thousands.
-            let tall = (count * height as u64 / highest).max(2);
-            let (x, y) = (left + 4 + phase * 24, height as u64 + 14 - tall);
+            let tall = ((share * height as f64) as u64).max(2);
+            let (x, y) = (left + 4 + of * 24, height as u64 + 14 - tall);
+            let shown = match relative {
+                true => crate::case::log::percent(part(of, *count)),
+                false => count.to_string(),
+            };
             let _ = write!(
                 svg,
-                "<rect class=\"{}\" x=\"{x}\" y=\"{y}\" width=\"22\" height=\"{tall}\"/><text x=\"{}\" y=\"{}\">{count}</text>",
-                if phase == 0 { "sweep" } else { "mark" },
+                "<rect class=\"{}\" x=\"{x}\" y=\"{y}\" width=\"22\" height=\"{tall}\"><title>{count}</title></rect><text x=\"{}\" y=\"{}\">{shown}</text>",
+                pauses.get(of).map_or("", |(class, _)| class),
                 x + 11,
                 y - 3
             );

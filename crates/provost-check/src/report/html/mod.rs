@@ -3,6 +3,7 @@
 //! without it, prints, and can be searched by the browser.
 
 mod charts;
+pub mod compared;
 
 use std::collections::BTreeSet;
 

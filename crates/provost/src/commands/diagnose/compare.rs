@@ -4,6 +4,8 @@ use anyhow::{Context as _, Result, bail};
 use provost_check::artifact::Sources;
 use provost_check::case::World;
 use provost_check::case::compared::{self, Comparison};
+use provost_check::case::traced::first_collections;
+use provost_check::report::html::compared::{Side, page};
 use provost_check::report::plain::clean;
 use provost_check::report::{compared as report, json};
 use serde::Serialize;
@@ -42,11 +44,11 @@ pub(super) fn run(cli: &Cli, args: &Shown, [a, b]: [&String; 2]) -> Result<Exit>
         let path = &world.sources.get(problem.origin.source()).path;
         bail!(Mistake::new(format!("{} {}", clean(path), problem.message)));
     }
-    let comparisons = match world.logs.as_slice() {
-        [a, b] => compared::compare(a, b),
+    let compared = match world.logs.as_slice() {
+        [a, b] => compared::compare(a, b).zip(first_collections(a).zip(first_collections(b))),
         _ => None,
     };
-    let Some(comparisons) = comparisons else {
+    let Some((comparisons, (of_a, of_b))) = compared else {
         bail!(Mistake::new(
             "one of the logs holds no line of gctrace: run the program with GODEBUG=gctrace=1"
         ));
@@ -55,8 +57,13 @@ pub(super) fn run(cli: &Cli, args: &Shown, [a, b]: [&String; 2]) -> Result<Exit>
     let text = match format.map_or(Format::Text, |output| output.format) {
         Format::Text => report::text(&clean(a), &clean(b), &comparisons, output::WIDTH),
         Format::Markdown => report::markdown(a, b, &comparisons),
+        Format::Html => page(
+            [&Side { name: a, gc: &of_a }, &Side { name: b, gc: &of_b }],
+            &comparisons,
+            env!("CARGO_PKG_VERSION"),
+        ),
         Format::Json => json::value(&Compared { version: 1, a, b, comparisons: &comparisons }),
-        _ => bail!(Mistake::new("a comparison is written as text, json or markdown")),
+        _ => bail!(Mistake::new("a comparison is written as text, json, markdown or html")),
     };
     match format.and_then(|output| output.file.as_ref()) {
         None => output::print(&text)?,
