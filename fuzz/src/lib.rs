@@ -13,7 +13,7 @@ mod wrap;
 
 use artifacts::{analysis, dockerfile, fixes, image, layers, proof, render, report, yaml};
 use network::{grpc, http2, otlp, response, websocket};
-use process::{counters, crash, exposition, oom, runtimelog, strace};
+use process::{counters, crash, exposition, oom, profile, runtimelog, strace};
 use program::{buildinfo, elf, godebug, pclntab, strings};
 
 /// A target: its name and its function.
@@ -37,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     ("crash", crash),
     ("counters", counters),
     ("oom", oom),
+    ("profile", profile),
     ("render", render),
     ("fixes", fixes),
     ("report", report),

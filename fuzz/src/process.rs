@@ -6,6 +6,7 @@ use goformats::counters;
 use goformats::crash;
 use goformats::exposition::{self as metrics, Format};
 use goformats::kernel::log;
+use goformats::pprof;
 use goformats::runtimelog::{self, Reader};
 use goformats::strace as syscalls;
 use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
@@ -14,6 +15,7 @@ use provost_check::artifact::runtime_log;
 use provost_check::artifact::source::{Source, SourceKind, Sources};
 use provost_check::case::{Joined, World};
 use provost_check::facts::counters::Counted;
+use provost_check::facts::oom::HeapProfile;
 use provost_check::facts::settings::Settings;
 use provost_check::pipeline;
 use provost_check::rules::engine::Selection;
@@ -108,7 +110,22 @@ pub(crate) fn oom(data: &[u8]) {
     let loaded = load_manifests(&[file], &mut world.sources, &Options::default());
     world.memory.pods.extend(left::pods(&loaded.objects));
     world.memory.events.extend(left::events(&loaded.objects));
+    black_box(left::is_described(data));
+    let (pods, events) = left::described(source, &String::from_utf8_lossy(data));
+    world.memory.pods.extend(pods);
+    world.memory.events.extend(events);
+    if let Ok(heap) = pprof::heap(data) {
+        world.memory.heaps.push(HeapProfile { source, heap });
+    }
     black_box(pipeline::judge(&world, &Selection::default(), &[]));
+}
+
+/// A heap profile: what functions have is never more than all of it.
+pub(crate) fn profile(data: &[u8]) {
+    black_box(pprof::is_one(data));
+    let Ok(heap) = pprof::heap(data) else { return };
+    assert!(heap.functions.is_sorted_by(|a, b| a.in_use >= b.in_use) && heap.functions.len() <= 64);
+    black_box(heap);
 }
 
 /// A log with crashes and dumps, and what the pipeline keeps and says of it.

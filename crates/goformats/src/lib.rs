@@ -23,6 +23,7 @@ pub mod kernel;
 pub mod limits;
 pub mod moduledata;
 pub mod pclntab;
+pub mod pprof;
 pub mod problem;
 pub mod protobuf;
 pub mod runtimelog;

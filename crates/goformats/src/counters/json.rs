@@ -1,7 +1,7 @@
-//! As much of JSON as expvar prints: names and numbers, with all else passed over.
+//! As much of JSON as expvar and the journal print: names and numbers, with all else passed over.
 
 /// A text that is read from the front.
-pub(super) struct Json<'t> {
+pub(crate) struct Json<'t> {
     text: &'t [u8],
     at: usize,
 }
@@ -10,7 +10,7 @@ pub(super) struct Json<'t> {
 const DEEPEST: usize = 64;
 
 impl<'t> Json<'t> {
-    pub(super) fn new(text: &'t [u8]) -> Self {
+    pub(crate) fn new(text: &'t [u8]) -> Self {
         Self { text, at: 0 }
     }
 
@@ -22,12 +22,12 @@ impl<'t> Json<'t> {
     }
 
     /// That byte, behind spaces.
-    pub(super) fn take(&mut self, byte: u8) -> Option<()> {
+    pub(crate) fn take(&mut self, byte: u8) -> Option<()> {
         (self.peek()? == byte).then(|| self.at += 1)
     }
 
     /// The entries of an object. `value` takes what stands behind the colon, or leaves it, which passes it over.
-    pub(super) fn object(
+    pub(crate) fn object(
         &mut self,
         value: &mut dyn FnMut(&'t [u8], &mut Self) -> Option<()>,
     ) -> Option<()> {
@@ -50,7 +50,7 @@ impl<'t> Json<'t> {
     }
 
     /// The entries of an array.
-    pub(super) fn array(&mut self, value: &mut dyn FnMut(&mut Self) -> Option<()>) -> Option<()> {
+    pub(crate) fn array(&mut self, value: &mut dyn FnMut(&mut Self) -> Option<()>) -> Option<()> {
         self.take(b'[')?;
         if self.take(b']').is_some() {
             return Some(());
@@ -68,7 +68,7 @@ impl<'t> Json<'t> {
     }
 
     /// A string as it is written, without its quotes.
-    pub(super) fn string(&mut self) -> Option<&'t [u8]> {
+    pub(crate) fn string(&mut self) -> Option<&'t [u8]> {
         self.take(b'"')?;
         let from = self.at;
         loop {
@@ -83,7 +83,7 @@ impl<'t> Json<'t> {
     }
 
     /// A number; anything else is left.
-    pub(super) fn number(&mut self) -> Option<f64> {
+    pub(crate) fn number(&mut self) -> Option<f64> {
         self.peek()?;
         let rest = self.text.get(self.at..)?;
         let of = |b: &u8| b.is_ascii_digit() || matches!(b, b'-' | b'+' | b'.' | b'e' | b'E');

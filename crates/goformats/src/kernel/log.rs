@@ -9,12 +9,12 @@ use std::borrow::Cow;
 use memchr::{memchr, memmem};
 
 use super::cgroup::{Composition, Limit, Stat, printed_limit};
-use super::{Stamp, behind, kib, number, stamp};
+use super::{Stamp, behind, journal, kib, number, stamp};
 
 /// How much of a log is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Bytes of one line; the kernel's are shorter than 1 KiB.
+    /// Bytes of one line; the kernel's are shorter than 1 KiB, and the journal writes some more around them.
     pub line: usize,
     /// Processes of one table.
     pub tasks: usize,
@@ -26,7 +26,7 @@ pub struct Limits {
 
 impl Limits {
     /// The documented defaults.
-    pub const DEFAULT: Self = Self { line: 4096, tasks: 4096, killed: 256, report: 20_000 };
+    pub const DEFAULT: Self = Self { line: 8192, tasks: 4096, killed: 256, report: 20_000 };
 }
 
 impl Default for Limits {
@@ -207,8 +207,16 @@ const SIGNS: [&[u8]; 3] = [b"oom-kill", b"illed process", b"are going to be kill
 /// Whether a text begins as the log of a kernel: nearly every line has the kernel's own time or name before it.
 pub fn is_one(head: &str) -> bool {
     const LINES: usize = 64;
-    let lines: Vec<&str> = head.lines().take(LINES).filter(|line| !line.is_empty()).collect();
+    if journal::is_spread(head) {
+        return true;
+    }
+    // The last line may have been cut, and what is left of an entry of the journal says nothing.
+    let whole = head.rsplit_once('\n').map_or(head, |(whole, _)| whole);
+    let lines: Vec<&str> = whole.lines().take(LINES).filter(|line| !line.is_empty()).collect();
     let is_stamped = |line: &&&str| {
+        if let Some(entry) = journal::entry(line.as_bytes()) {
+            return entry.of_kernel == Some(true);
+        }
         let (stamp, text) = stamp::strip(line);
         stamp.uptime_us.is_some() || (stamp.date.is_some() && text.len() < line.len())
     };
@@ -320,8 +328,19 @@ impl Reader {
             return;
         }
         let line = line.get(..self.limits.line.min(line.len())).unwrap_or_default();
-        let text: Cow<'_, str> = String::from_utf8_lossy(line);
-        let (stamp, text) = stamp::strip(text.trim_end());
+        let entry = journal::entry(line);
+        // What programs write stands in the journal beside it.
+        if entry.as_ref().is_some_and(|entry| entry.of_kernel == Some(false)) {
+            return;
+        }
+        let whole: Cow<'_, str> = match &entry {
+            Some(entry) => Cow::Borrowed(&entry.message),
+            None => String::from_utf8_lossy(line),
+        };
+        let (mut stamp, text) = stamp::strip(whole.trim_end());
+        if let Some(entry) = entry.as_ref().filter(|entry| entry.stamp != Stamp::default()) {
+            stamp = entry.stamp.clone();
+        }
         let is_over =
             self.open.as_ref().is_some_and(|open| number - open.line > self.limits.report);
         if is_over {

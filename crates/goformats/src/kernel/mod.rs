@@ -9,6 +9,7 @@
 //!   `fs/proc/task_mmu.c`, Linux 4.14 to 6.18; `total_oom_kill`, which many texts name, is in none of them.
 
 pub mod cgroup;
+mod journal;
 pub mod log;
 pub mod process;
 mod stamp;

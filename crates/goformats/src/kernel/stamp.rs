@@ -53,7 +53,8 @@ fn once<'a>(text: &'a str, stamp: &mut Stamp) -> Option<&'a str> {
 /// Behind a bracket: `  12.345678] `, ` T1234]`, `Thu Nov 26 15:30:00 2026] `.
 fn bracket<'a>(text: &'a str, stamp: &mut Stamp) -> Option<&'a str> {
     let (inside, rest) = text.split_once(']')?;
-    let trimmed = inside.trim();
+    // `journalctl -o short-delta` has the time since the line before in it, too: `[   15.605668 <    0.000105 >]`
+    let trimmed = inside.split_once('<').map_or(inside, |(time, _)| time).trim();
     let first = *trimmed.as_bytes().first()?;
     if let Some(uptime) = seconds(trimmed) {
         stamp.uptime_us = Some(uptime);

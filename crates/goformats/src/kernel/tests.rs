@@ -69,7 +69,7 @@ fn whatever_stands_before_the_lines_does_not_matter() {
         });
         lines.collect()
     };
-    let forms: [(&str, Form<'_>); 10] = [
+    let forms: [(&str, Form<'_>); 20] = [
         ("dmesg -t", &|_, text| text.to_owned()),
         ("dmesg -T", &|_, text| format!("[Thu Nov 26 15:30:00 2026] {text}")),
         ("dmesg -r", &|stamp, text| format!("<6>[{stamp}] {text}")),
@@ -80,6 +80,26 @@ fn whatever_stands_before_the_lines_does_not_matter() {
         ("journal", &|_, text| format!("Nov 26 15:30:00 node-1 kernel: {text}")),
         ("iso", &|_, text| format!("2026-11-26T15:30:00+0000 node-1 kernel: {text}")),
         ("monotonic", &|stamp, text| format!("[{stamp}] node-1 kernel: {text}")),
+        ("delta", &|stamp, text| format!("[{stamp} <    0.000105 >] node-1 kernel: {text}")),
+        ("delta, first", &|stamp, text| format!("[{stamp}                ] node-1 kernel: {text}")),
+        ("unix", &|_, text| format!("1764151215.605563 node-1 kernel: {text}")),
+        ("full", &|_, text| format!("Thu 2026-11-26 15:30:00 UTC node-1 kernel: {text}")),
+        ("no hostname", &|_, text| format!("Nov 26 15:30:00.605563 kernel: {text}")),
+        ("json", &|_, text| {
+            format!(
+                "{{\"__REALTIME_TIMESTAMP\":\"1764151215605563\",\"_TRANSPORT\":\"kernel\",\"MESSAGE\":\"{text}\"}}"
+            )
+        }),
+        ("json, only messages", &|_, text| {
+            format!("{{\"__REALTIME_TIMESTAMP\":\"1764151215605563\",\"MESSAGE\":\"{text}\"}}")
+        }),
+        ("json-seq", &|_, text| {
+            format!(
+                "\u{1e}{{\"__REALTIME_TIMESTAMP\":\"1764151215605563\",\"MESSAGE\":\"{text}\"}}"
+            )
+        }),
+        ("json-pretty", &|_, text| format!("\t\"MESSAGE\" : \"{text}\",")),
+        ("verbose", &|_, text| format!("    MESSAGE={text}")),
     ];
     for (name, form) in forms {
         let all = reports(&of(form));
@@ -87,13 +107,68 @@ fn whatever_stands_before_the_lines_does_not_matter() {
         let mut same = report.clone();
         same.stamp = plain[0].stamp.clone();
         assert_eq!(same, plain[0], "{name}");
-        assert!(report.stamp != super::Stamp::default() || name == "dmesg -t", "{name}");
+        let without = ["dmesg -t", "json-pretty", "verbose"].contains(&name);
+        assert_eq!(report.stamp == super::Stamp::default(), without, "{name}");
     }
     let (stamp, text) = strip("2026-11-26T15:30:00+0000 node-1 kernel: oom_reaper: x");
     assert_eq!(stamp.date.as_deref(), Some("2026-11-26T15:30:00+0000"));
     assert_eq!(text, "oom_reaper: x");
     // A row of the table is no time.
     assert_eq!(strip("[   9402]     0  9402").1, "[   9402]     0  9402");
+}
+
+/// Each form as `journalctl` of systemd 252 writes it, of one journal.
+#[test]
+fn the_journal_gives_the_same_report_in_every_form() {
+    let folder =
+        std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/oom/journal");
+    let of = |form: &str| {
+        let text = std::fs::read_to_string(folder.join(form)).unwrap();
+        assert!(super::log::is_one(&text[..text.len().min(8192)]) || form == "cat", "{form}");
+        let all = reports(&text);
+        let [report] = all.as_slice() else { panic!("{form}: {all:?}") };
+        report.clone()
+    };
+    let monotonic = of("short-monotonic");
+    assert!(!monotonic.tasks.is_empty() && monotonic.composition().is_some(), "{monotonic:?}");
+    let forms = [
+        "short",
+        "short-precise",
+        "short-iso",
+        "short-iso-precise",
+        "short-full",
+        "short-delta",
+        "short-unix",
+        "with-unit",
+        "cat",
+        "json",
+        "json-sse",
+        "json-seq",
+        "json-pretty",
+        "verbose",
+        "export",
+    ];
+    for form in forms {
+        let mut report = of(form);
+        if form.starts_with("json-s") || ["json", "short-delta"].contains(&form) {
+            assert_eq!(report.stamp.uptime_us, monotonic.stamp.uptime_us, "{form}");
+        }
+        // Some have many lines for each entry.
+        (report.line, report.stamp) = (monotonic.line, monotonic.stamp.clone());
+        for (killed, same) in report.killed.iter_mut().zip(&monotonic.killed) {
+            killed.line = same.line;
+        }
+        assert_eq!(report, monotonic, "{form}");
+    }
+}
+
+#[test]
+fn what_programs_write_into_the_journal_is_not_the_kernels() {
+    let line = "Memory cgroup out of memory: Killed process 7 (a) total-vm:4kB, anon-rss:4kB, file-rss:0kB, shmem-rss:0kB, UID:0 pgtables:0kB oom_score_adj:0";
+    let of =
+        |transport: &str| format!("{{\"MESSAGE\":\"{line}\",\"_TRANSPORT\":\"{transport}\"}}\n");
+    assert_eq!(reports(&of("kernel")).len(), 1);
+    assert_eq!(reports(&of("stdout")), []);
 }
 
 #[test]

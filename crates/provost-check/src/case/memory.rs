@@ -13,7 +13,8 @@ use goformats::kernel::log::{Constraint, PageTables, Report, Task};
 use super::Joined;
 use crate::facts::Origin;
 use crate::facts::oom::{
-    ContainerStatus, Event, Group, Identity, KernelLog, Memory, Pod, Process, Terminated, is_own,
+    ContainerStatus, Event, Group, HeapProfile, Identity, KernelLog, Memory, Pod, Process,
+    Terminated, is_own,
 };
 use crate::facts::runtime_log::{Collections, Life, RuntimeLog};
 use crate::findings::{Abstain, Finding, Reason};
@@ -50,6 +51,8 @@ pub struct MemoryCase<'w> {
     pub process: Option<&'w Process>,
     /// What its Go runtime logged.
     pub life: Option<(&'w RuntimeLog, &'w Life)>,
+    /// The last of its heap profiles.
+    pub heap: Option<&'w HeapProfile>,
     /// Some of it was joined because there is nothing else, and not by name.
     pub presumed: bool,
     /// A kernel killed processes of which it is not told whether they are of this container.
@@ -70,6 +73,7 @@ impl<'w> MemoryCase<'w> {
             status: None,
             process: None,
             life: None,
+            heap: None,
             presumed: false,
             unplaced: false,
         }
@@ -375,6 +379,9 @@ pub fn with_evidence(mut finding: Finding, case: &MemoryCase<'_>) -> Finding {
         if let Some(chosen) = chosen(kill.report) {
             finding = finding.note(chosen);
         }
+        if let Some(heap) = profiled(case) {
+            finding = finding.note(heap);
+        }
         if case.kills.len() > 1 {
             finding = finding
                 .note(format!("it is the last of {} kills in this cgroup", case.kills.len()));
@@ -398,6 +405,36 @@ pub fn with_evidence(mut finding: Finding, case: &MemoryCase<'_>) -> Finding {
         );
     }
     finding
+}
+
+/// Functions of a heap profile that a sentence has room for.
+const MOST_NAMED: usize = 3;
+
+/// What a heap profile has of the memory: a sentence.
+fn profiled(case: &MemoryCase<'_>) -> Option<String> {
+    let profile = case.heap?;
+    let heap = &profile.heap;
+    let part = |of: u64, whole: u64| super::log::percent(of as f64 / whole.max(1) as f64);
+    let whole = case.limit().or_else(|| case.anon());
+    let of = whole.map_or(String::new(), |limit| {
+        let word = if case.limit().is_some() { "the limit" } else { "that memory" };
+        format!(", {} of {word}", part(heap.in_use, limit))
+    });
+    let named: Vec<String> = heap
+        .functions
+        .iter()
+        .take(MOST_NAMED)
+        .map(|it| format!("{} {} ({})", it.name, Bytes(it.in_use), part(it.in_use, heap.in_use)))
+        .collect();
+    let by = match named.is_empty() {
+        true => String::new(),
+        false => format!(", allocated by {}", named.join(", ")),
+    };
+    Some(format!(
+        "the heap profile {} has {} alive at the collection before it{of}{by}; what had grown until memory ran out is not in it",
+        case.joined.world.sources.get(profile.source).path,
+        Bytes(heap.in_use)
+    ))
 }
 
 /// `leak (pid 9402)`

@@ -1,6 +1,7 @@
 //! Memory that ran out, or is about to: what the kernel logged, what cgroups count, what Kubernetes says of pods.
 
 use goformats::kernel::{cgroup, log, process};
+use goformats::pprof::Heap;
 use jiff::Timestamp;
 
 use super::origin::{Fact, Origin, SourceId};
@@ -19,6 +20,8 @@ pub struct Memory {
     pub events: Vec<Event>,
     /// Processes.
     pub processes: Vec<Process>,
+    /// Heap profiles of Go programs.
+    pub heaps: Vec<HeapProfile>,
 }
 
 impl Memory {
@@ -29,6 +32,7 @@ impl Memory {
             && self.pods.is_empty()
             && self.events.is_empty()
             && self.processes.is_empty()
+            && self.heaps.is_empty()
     }
 }
 
@@ -206,6 +210,15 @@ pub struct Process {
     pub source: SourceId,
     /// What its files say.
     pub process: process::Process,
+}
+
+/// A heap profile of a Go program.
+#[derive(Clone, Debug)]
+pub struct HeapProfile {
+    /// The file.
+    pub source: SourceId,
+    /// What it says.
+    pub heap: Heap,
 }
 
 /// A pod as the cluster has it.

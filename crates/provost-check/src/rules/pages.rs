@@ -19,7 +19,7 @@
 //! [`crate::artifact::binary_toml`], `image.toml` those of an image, see
 //! [`crate::artifact::image_toml`], `proof.json` what was measured of a process, see
 //! [`crate::facts::proof`], a file `.log` is a log that a runtime wrote, `.vars` what it counted, `.strace` its system calls; `kernel.log` is one of a kernel,
-//! `cgroup.txt` a listing of a cgroup's files, `seen.yaml` what a cluster has of pods and events. `text context` lists the paths of the directory that the
+//! `cgroup.txt` a listing of a cgroup's files, `seen.yaml` what a cluster has of pods and events, `described.txt` what `kubectl describe` prints of pods. `text context` lists the paths of the directory that the
 //! Dockerfile is built in, `text .dockerignore` what of it is left out, `text go.mod` its module.
 
 mod claims;
@@ -188,6 +188,12 @@ fn load(files: &[File]) -> Loaded {
                 memory.pods.extend(artifact::oom::pods(&loaded.objects));
                 memory.events.extend(artifact::oom::events(&loaded.objects));
                 problems.extend(loaded.problems);
+            }
+            (_, "described.txt") => {
+                let source = add(&mut sources, SourceKind::Log);
+                let (pods, events) = artifact::oom::described(source, &file.text);
+                memory.pods.extend(pods);
+                memory.events.extend(events);
             }
             (Some(Need::Manifest), _) => {
                 let name = file.name.clone();

@@ -13,8 +13,9 @@ use anyhow::{Context as _, Result, bail};
 use provost_check::artifact::Sources;
 use provost_check::case::{Joined, World, counters, memory, traced};
 use provost_check::facts::runtime_log::RuntimeLog;
+use provost_check::model::Bytes;
 use provost_check::pipeline;
-use provost_check::report::Judged;
+use provost_check::report::{Judged, plain};
 use provost_check::rules::RULES;
 use provost_check::rules::engine::Profile;
 use provost_check::rules::rule::{Check, Group, Rule};
@@ -94,6 +95,7 @@ fn diagnose(
         let mut said: String = world.logs.iter().map(|log| crashes(&world, log)).collect();
         said.extend(counted.iter().map(said::counters));
         said.push_str(&killed(&world));
+        said.push_str(&profiled(&world));
         for log in &world.syscalls {
             said.push_str(&called::summary(&world.sources.get(log.source).path, log));
         }
@@ -142,19 +144,32 @@ fn crashes(world: &World, log: &RuntimeLog) -> String {
         return said;
     }
     let path = &world.sources.get(log.source).path;
-    format!("{}: {} lines\n{said}", provost_check::report::plain::clean(path), log.counts.lines)
+    format!("{}: {} lines\n{said}", plain::clean(path), log.counts.lines)
 }
 
 /// What kernels' logs say, in a line each.
 fn killed(world: &World) -> String {
     let lines = world.memory.logs.iter().map(|log| {
-        let path = provost_check::report::plain::clean(&world.sources.get(log.source).path);
+        let path = plain::clean(&world.sources.get(log.source).path);
         let kills = match log.counts.reports {
             0 => "nothing was killed for memory".to_owned(),
             1 => "memory ran out once".to_owned(),
             times => format!("memory ran out {times} times"),
         };
         format!("{path}: {} lines of a kernel: {kills}\n", log.counts.lines)
+    });
+    lines.collect()
+}
+
+/// What heap profiles say, in a line each.
+fn profiled(world: &World) -> String {
+    let lines = world.memory.heaps.iter().map(|profile| {
+        let path = plain::clean(&world.sources.get(profile.source).path);
+        let heap = &profile.heap;
+        let most = heap.functions.first().map_or(String::new(), |most| {
+            format!(", {} of it allocated by {}", Bytes(most.in_use), plain::clean(&most.name))
+        });
+        format!("{path}: a heap profile: {} alive{most}\n", Bytes(heap.in_use))
     });
     lines.collect()
 }

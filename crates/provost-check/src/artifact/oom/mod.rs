@@ -1,5 +1,6 @@
 //! What is left of memory that ran out: kernel logs, cgroups, processes, pods and events.
 
+mod describe;
 mod files;
 mod pods;
 
@@ -11,6 +12,7 @@ use goformats::kernel::log::{Reader, Report};
 use crate::facts::SourceId;
 use crate::facts::oom::KernelLog;
 
+pub use describe::{described, is_described};
 pub use files::{Files, Inside, Kind, kind, read_archive, read_folder, read_listing, unpacked};
 pub use pods::{events, is_cluster, pods};
 

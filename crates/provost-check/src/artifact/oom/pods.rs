@@ -11,9 +11,9 @@ use crate::model::Quantity;
 use crate::model::secret::masked;
 
 /// Pods and events that are kept.
-const MOST: usize = 10_000;
+pub(super) const MOST: usize = 10_000;
 /// Containers of one pod; what the API server keeps of an object has room for no more.
-const MOST_CONTAINERS: usize = 1024;
+pub(super) const MOST_CONTAINERS: usize = 1024;
 /// Letters of a message that are kept.
 const LONGEST_MESSAGE: usize = 400;
 
@@ -135,7 +135,11 @@ fn end(terminated: Node<'_>) -> Option<Terminated> {
 
 /// `containerd://0123...`
 fn id(node: Node<'_>) -> Option<String> {
-    let (_, id) = node.as_str()?.split_once("://")?;
+    id_of(node.as_str()?)
+}
+
+pub(super) fn id_of(text: &str) -> Option<String> {
+    let (_, id) = text.split_once("://")?;
     (id.len() == 64 && id.bytes().all(|b| b.is_ascii_hexdigit())).then(|| id.to_owned())
 }
 
@@ -172,7 +176,7 @@ fn event(object: &Object) -> Option<Event> {
     })
 }
 
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     // What is cut first has the shape of a secret no longer.
     masked(text).chars().take(LONGEST_MESSAGE).collect()
 }

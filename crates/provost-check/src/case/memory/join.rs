@@ -54,9 +54,14 @@ pub fn cases<'w>(joined: &'w Joined<'w>) -> Vec<MemoryCase<'w>> {
         .collect();
     let mut reports = joined.world.memory.logs.iter().flat_map(|log| &log.reports);
     let is_unnamed = reports.any(|report| report.victim_group.is_none());
+    let is_left = cases.iter().take(killed).any(|(_, case)| case.status.is_none());
     for (_, case) in &mut cases {
-        let uid = case.status.and_then(|(pod, _)| pod.uid.as_ref());
-        case.unplaced = is_unnamed || uid.is_some_and(|uid| places.contains(uid));
+        // What is described has neither the UID of the pod nor the ID of the container that ended.
+        let is_of = |pod: &Pod| match &pod.uid {
+            Some(uid) => places.contains(uid),
+            None => is_left,
+        };
+        case.unplaced = is_unnamed || case.status.is_some_and(|(pod, _)| is_of(pod));
     }
     groups(joined, &mut cases);
     if let [process] = joined.world.memory.processes.as_slice() {
@@ -67,6 +72,11 @@ pub fn cases<'w>(joined: &'w Joined<'w>) -> Vec<MemoryCase<'w>> {
         if let [(_, case)] = cases.as_mut_slice() {
             case.process = Some(process);
         }
+    }
+    if let [(_, case)] = cases.as_mut_slice() {
+        // The names of profiles tell of no container. Of several the last is nearest to the end.
+        let heaps = joined.world.memory.heaps.iter();
+        case.heap = heaps.max_by_key(|profile| profile.heap.time_ns);
     }
     lives(joined, &mut cases);
     cases.into_iter().map(|(_, case)| case).collect()
@@ -141,7 +151,8 @@ fn statuses<'w>(joined: &'w Joined<'w>, cases: &mut Vec<Known<'w>>) {
         let alone = || {
             let (identity, case) = cases.first()?;
             let only = killed == 1 && one_dead && dead(status);
-            (only && identity.is_empty() && case.status.is_none()).then_some(0)
+            let unnamed = identity.is_empty() || (pod.uid.is_none() && may_be_of(case, status));
+            (only && unnamed && case.status.is_none()).then_some(0)
         };
         let at = named.or_else(alone);
         match at.and_then(|at| cases.get_mut(at)) {
@@ -256,6 +267,12 @@ fn lives<'w>(joined: &'w Joined<'w>, cases: &mut [Known<'w>]) {
 fn is_same_path(path: &str, victim: &str) -> bool {
     // What was copied has lost the beginning.
     path.len() > 1 && victim.ends_with(path)
+}
+
+/// A container's own limit, where that was what ran out, is the one that its status has.
+fn may_be_of(case: &MemoryCase<'_>, status: &ContainerStatus) -> bool {
+    let written = status.limit.as_ref().map(|limit| limit.value.0);
+    case.by_own_limit() != Some(true) || written.is_none() || case.limit() == written
 }
 
 /// Nothing of a group speaks against a kill or container: its limit, if both are known.

@@ -32,6 +32,10 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
     if end.reason() == "OOMKilled" || case.kill().is_some() || counted || evicted {
         return Ok(());
     }
+    if case.unplaced && pod.uid.is_none() {
+        let needs = "whether it was this container in which the kernel killed for memory: kubectl describe has neither the pod's UID nor the ID of the container that ended; kubectl get pod -o yaml has both";
+        return Err(Abstain::unknown(Reason::NoMemoryFiles, needs));
+    }
     if case.unplaced {
         let needs = "whose processes the kernel's log says were killed for memory: the line before each, with oom_memcg and task_memcg, is not in it";
         return Err(Abstain::unknown(Reason::NoMemoryFiles, needs));

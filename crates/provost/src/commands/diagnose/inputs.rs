@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use goformats::counters;
+use goformats::pprof::{self, Unread};
 use indicatif::{ProgressBar, ProgressStyle};
 use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
 use provost_check::artifact::oom::{self, Files, Kind, Watched};
@@ -13,6 +14,7 @@ use provost_check::artifact::{Problem, ProblemKind, Source, SourceKind, runtime_
 use provost_check::case::World;
 use provost_check::case::syscalls::RECORD;
 use provost_check::facts::counters::Counted;
+use provost_check::facts::oom::HeapProfile;
 use provost_check::facts::{Origin, SourceId};
 
 use super::follow::Follow;
@@ -54,6 +56,14 @@ const FORMS: &[Form] = &[
     Form {
         is: |head| oom::is_cluster(head.bytes),
         load: |it, path, content| it.objects(path, content),
+    },
+    Form {
+        is: |head| pprof::is_one(head.bytes),
+        load: |it, path, content| it.profile(path, content),
+    },
+    Form {
+        is: |head| oom::is_described(head.bytes),
+        load: |it, path, content| it.described(path, content),
     },
     Form {
         is: |head| counters::form(head.bytes).is_some(),
@@ -300,6 +310,51 @@ impl Loader<'_> {
             let source = self.source(path, SourceKind::Manifest);
             let help = "kubectl get pod NAME -o yaml, kubectl get events -o yaml";
             let message = "holds neither a pod nor an event of a cluster".to_owned();
+            self.problem(source, ProblemKind::Malformed, message, Some(help));
+        }
+        self.world.memory.pods.extend(pods);
+        self.world.memory.events.extend(events);
+        Ok(())
+    }
+
+    /// A heap profile.
+    fn profile(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+        let bytes = content.whole()?;
+        let source = self.source(path, SourceKind::Log);
+        let (kind, message, help) = match pprof::heap(&bytes) {
+            Ok(heap) => {
+                self.world.memory.heaps.push(HeapProfile { source, heap });
+                return Ok(());
+            }
+            Err(Unread::NotOfHeap) => (
+                ProblemKind::Malformed,
+                "is a profile, but not of the heap: it has no inuse_space",
+                "curl -o heap.pb.gz http://ADDRESS/debug/pprof/heap, or pprof.Lookup(\"heap\").WriteTo(file, 0)",
+            ),
+            Err(Unread::Malformed) => (
+                ProblemKind::Malformed,
+                "is a torn profile",
+                "fetch it again; go tool pprof -raw shows what can be read of it",
+            ),
+            Err(Unread::TooLarge) => (
+                ProblemKind::Limit,
+                "has more functions or places in the code than are read, 524288",
+                "go tool pprof -top reads it",
+            ),
+        };
+        self.problem(source, kind, message.to_owned(), Some(help));
+        Ok(())
+    }
+
+    /// Pods as `kubectl describe` prints them.
+    fn described(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+        let text = content.whole()?;
+        let source = self.source(path, SourceKind::Log);
+        let (pods, events) = oom::described(source, &String::from_utf8_lossy(&text));
+        if pods.iter().all(|pod| pod.containers.is_empty()) && events.is_empty() {
+            let message = "describes no pod whose containers were started".to_owned();
+            let help =
+                "kubectl describe pod NAME, or kubectl get pod NAME -o yaml, which says more";
             self.problem(source, ProblemKind::Malformed, message, Some(help));
         }
         self.world.memory.pods.extend(pods);

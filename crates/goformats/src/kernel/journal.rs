@@ -1,0 +1,153 @@
+//! Entries of the journal as `journalctl -o json` and its kin write them, a line each: `json`, `json-sse` with
+//! `data: ` before it, `json-seq` with a record separator. Of `json-pretty`, `verbose` and `export` it is a line in
+//! which the message stands, and nothing else of the entry.
+
+use crate::counters::json::Json;
+
+use super::Stamp;
+
+/// Bytes of a message that are kept. The kernel's are shorter than 1 KiB.
+const LONGEST: usize = 4096;
+
+/// An entry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Entry {
+    /// When it was written.
+    pub(super) stamp: Stamp,
+    /// `MESSAGE`
+    pub(super) message: String,
+    /// The journal has it from the kernel; unknown where the fields that say so were left out.
+    pub(super) of_kernel: Option<bool>,
+}
+
+/// The entry in a line; nothing where it holds none.
+pub(super) fn entry(line: &[u8]) -> Option<Entry> {
+    let line = line.strip_prefix(b"\x1e").unwrap_or(line);
+    let line = line.strip_prefix(b"data: ").unwrap_or(line);
+    if !line.starts_with(b"{") || memchr::memmem::find(line, b"\"MESSAGE\"").is_none() {
+        return part(line);
+    }
+    let mut entry = Entry::default();
+    let mut message = None;
+    Json::new(line).object(&mut |name, json| {
+        match name {
+            b"MESSAGE" => message = text(json),
+            b"_TRANSPORT" => entry.of_kernel = Some(json.string()? == b"kernel"),
+            // Without `_TRANSPORT` among `--output-fields`.
+            b"SYSLOG_IDENTIFIER" if entry.of_kernel.is_none() => {
+                entry.of_kernel = Some(json.string()? == b"kernel");
+            }
+            // Microseconds, as a string.
+            b"_SOURCE_MONOTONIC_TIMESTAMP" => {
+                entry.stamp.uptime_us = std::str::from_utf8(json.string()?).ok()?.parse().ok();
+            }
+            b"__REALTIME_TIMESTAMP" => entry.stamp.date = unix(json.string()?),
+            _ => {}
+        }
+        Some(())
+    })?;
+    entry.message = message?;
+    Some(entry)
+}
+
+/// `1764151215605563` as `journalctl -o short-unix` has it: `1764151215.605563`
+fn unix(micros: &[u8]) -> Option<String> {
+    let micros: u64 = std::str::from_utf8(micros).ok()?.parse().ok()?;
+    Some(format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000))
+}
+
+/// A line of an entry that has many: `	"MESSAGE" : "text",` or `    MESSAGE=text`
+fn part(line: &[u8]) -> Option<Entry> {
+    let line = line.trim_ascii();
+    let message = match line.strip_prefix(b"MESSAGE=") {
+        Some(message) => String::from_utf8_lossy(message.get(..LONGEST).unwrap_or(message)).into(),
+        None => {
+            let mut json = Json::new(line.strip_prefix(b"\"MESSAGE\"")?);
+            json.take(b':')?;
+            text(&mut json)?
+        }
+    };
+    Some(Entry { message, ..Entry::default() })
+}
+
+/// A string, or the bytes of one that is no UTF-8, as an array of numbers.
+fn text(json: &mut Json<'_>) -> Option<String> {
+    if let Some(written) = json.string() {
+        return Some(unescaped(written));
+    }
+    let mut bytes = Vec::new();
+    json.array(&mut |json| {
+        let number = json.number()?;
+        if bytes.len() < LONGEST {
+            bytes.push(number as u8);
+        }
+        Some(())
+    })?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn unescaped(written: &[u8]) -> String {
+    let written = String::from_utf8_lossy(written.get(..LONGEST).unwrap_or(written));
+    let mut text = String::with_capacity(written.len());
+    let mut letters = written.chars();
+    while let Some(letter) = letters.next() {
+        if letter != '\\' {
+            text.push(letter);
+            continue;
+        }
+        text.push(match letters.next() {
+            Some('n') => '\n',
+            Some('t') => '\t',
+            Some('r') => '\r',
+            Some('b') => '\u{8}',
+            Some('f') => '\u{c}',
+            Some('u') => {
+                let digits: String = letters.by_ref().take(4).collect();
+                let code = u32::from_str_radix(&digits, 16).ok();
+                code.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER)
+            }
+            Some(other) => other,
+            None => break,
+        });
+    }
+    text
+}
+
+/// Whether a text begins as entries of which each has many lines, of the kernel.
+pub(super) fn is_spread(head: &str) -> bool {
+    let begins = |start: &str| head.trim_start().starts_with(start);
+    (begins("{\n") && head.contains("\"_TRANSPORT\" : \"kernel\""))
+        || (begins("__CURSOR=") && head.contains("\n_TRANSPORT=kernel\n"))
+        || head.contains("\n    _TRANSPORT=kernel\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_entry_is_told_by_its_message_and_says_whose_it_is() {
+        let line = br#"{"PRIORITY":"3","MESSAGE":"a \"b\"\tc\u00e4\\","_TRANSPORT":"kernel","__REALTIME_TIMESTAMP":"1764151215605563","_SOURCE_MONOTONIC_TIMESTAMP":"15605563"}"#;
+        let stamp =
+            Stamp { uptime_us: Some(15_605_563), date: Some("1764151215.605563".to_owned()) };
+        let expected =
+            Entry { stamp, message: "a \"b\"\tc\u{e4}\\".to_owned(), of_kernel: Some(true) };
+        assert_eq!(entry(line), Some(expected.clone()));
+        for prefix in [&b"\x1e"[..], b"data: "] {
+            assert_eq!(entry(&[prefix, line].concat()), Some(expected.clone()));
+        }
+        let of = |line: &str| entry(line.as_bytes()).map(|entry| (entry.message, entry.of_kernel));
+        let told = |text: &str, of: Option<bool>| Some((text.to_owned(), of));
+        assert_eq!(of(r#"{"MESSAGE":[104,105,255]}"#), told("hi\u{fffd}", None));
+        assert_eq!(of(r#"{"MESSAGE":"x","_TRANSPORT":"stdout"}"#), told("x", Some(false)));
+        assert_eq!(of(r#"{"SYSLOG_IDENTIFIER":"kernel","MESSAGE":"x"}"#), told("x", Some(true)));
+        // A message that is too large for the journal to print.
+        assert_eq!(of(r#"{"MESSAGE":null}"#), None);
+        assert_eq!(of("\t\"MESSAGE\" : \"x\","), told("x", None));
+        assert_eq!(of("    MESSAGE=x"), told("x", None));
+        for other in ["MESSAGES=x", "{\"MESSAGE\":\"x\"", "{\"a\":\"MESSAGE\"}", "", "{", "data: "]
+        {
+            assert_eq!(of(other), None, "{other}");
+        }
+    }
+}

@@ -1,0 +1,189 @@
+//! `provost diagnose oom`: forms of input that say the same as others, or more, held against those who write them.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "they are tests")]
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io::Read as _;
+use std::process::Command;
+
+use serde_json::Value;
+use support::{Dir, Run};
+
+const CONTAINER: &str = "container-limit-oom";
+const NOT: &str = "gomemlimit-would-not";
+const EXIT: &str = "exit-137-without-oom";
+
+fn recorded(path: &str) -> Vec<u8> {
+    let path = support::repository().join("fixtures/oom").join(path);
+    fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+fn report(run: &Run) -> Value {
+    serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{run}"))
+}
+
+/// Rules, and what they say of whom.
+fn said(run: &Run) -> BTreeSet<(String, String, String)> {
+    let report = report(run);
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap().to_owned();
+    let findings = report["findings"].as_array().unwrap().iter();
+    findings.map(|it| (text(it, "rule"), text(it, "subject"), text(it, "message"))).collect()
+}
+
+fn rules(run: &Run) -> BTreeSet<String> {
+    said(run).into_iter().map(|(rule, ..)| rule).collect()
+}
+
+fn of(rules: &[&str]) -> BTreeSet<String> {
+    rules.iter().map(|rule| (*rule).to_owned()).collect()
+}
+
+#[test]
+fn every_form_of_the_journal_tells_of_the_kill() {
+    let folder = support::repository().join("fixtures/oom/journal");
+    let forms = support::files_below(&folder);
+    assert_eq!(forms.len(), 16, "{forms:?}");
+    for form in forms {
+        let text = String::from_utf8(recorded(&format!("journal/{form}"))).unwrap();
+        let args = ["diagnose", "oom", "-", "--format", "json"];
+        let run = Dir::new().provost_with_stdin(&args, &text);
+        assert_eq!(rules(&run), of(&[CONTAINER]), "{form}: {run}");
+        // Without the kill it is still the log of a kernel, and nothing that cannot be read; but not the bare
+        // messages, which may be of anybody.
+        let quiet: String = text
+            .lines()
+            .filter(|line| !line.contains("illed process"))
+            .fold(String::new(), |text, line| text + line + "\n");
+        let run = Dir::new().provost_with_stdin(&args, &quiet);
+        assert_eq!(run.code, if form == "cat" { 2 } else { 0 }, "{form}: {run}");
+    }
+}
+
+#[test]
+fn what_is_described_says_the_same_as_the_object() {
+    let dir = Dir::new()
+        .file("pods.txt", recorded("describe/pods.txt"))
+        .file("pods.json", recorded("describe/pods.json"));
+    let described = dir.provost(&["diagnose", "oom", "pods.txt", "--format", "json"]);
+    let object = dir.provost(&["diagnose", "oom", "pods.json", "--format", "json"]);
+    assert_eq!(rules(&described), of(&[CONTAINER, NOT, EXIT]), "{described}");
+    assert_eq!(said(&described), said(&object), "{described}\n{object}");
+    assert!(described.out.contains("the liveness probe failed"), "{described}");
+    // A value of a variable is nobody's business.
+    assert!(!described.out.contains("two\nlines"), "{described}");
+    // On standard input, and with the ends of lines of another system.
+    let text = String::from_utf8(recorded("describe/pods.txt")).unwrap();
+    for text in [text.replace('\n', "\r\n"), text] {
+        let run = Dir::new().provost_with_stdin(&["diagnose", "-", "--format", "json"], &text);
+        assert_eq!(rules(&run), of(&[CONTAINER, NOT, EXIT]), "{run}");
+    }
+}
+
+/// It has neither the UID of the pod nor the ID of the container that ended.
+#[test]
+fn what_is_described_is_joined_with_a_kill_only_where_there_is_one_of_each() {
+    let text = String::from_utf8(recorded("describe/pods.txt")).unwrap();
+    let (first, second) = text.split_once("\n\n\n").unwrap();
+    let dir = Dir::new()
+        .file("first.txt", first)
+        .file("second.txt", second.trim_start())
+        .file("both.txt", &text)
+        .file("kernel.log", recorded("v2/leak-1.27.4/kernel.log"));
+    let run = dir.provost(&["diagnose", "oom", "first.txt", "kernel.log", "--format", "json"]);
+    let found = said(&run);
+    let kill: Vec<_> = found.iter().filter(|(rule, ..)| rule == CONTAINER).collect();
+    assert!(matches!(kill.as_slice(), [(_, subject, _)] if subject.ends_with("/app")), "{run}");
+    assert!(run.out.contains("taken for granted"), "{run}");
+    // Whose kill it was is not known of two; and one of another limit is somebody else's.
+    for file in ["both.txt", "second.txt"] {
+        let run = dir.provost(&["diagnose", "oom", file, "kernel.log", "--format", "json"]);
+        assert!(!rules(&run).contains(EXIT), "{file}: {run}");
+        assert!(run.out.contains("kubectl describe has neither the pod's UID"), "{file}: {run}");
+    }
+}
+
+#[test]
+fn a_log_that_looks_like_a_description_is_a_log() {
+    let crash = "panic: boom\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:7 +0x1d\nexit status 2\n";
+    let log = format!("Name: x\nnamespace\n{crash}");
+    let run = Dir::new().provost_with_stdin(&["diagnose", "-", "--format", "json"], &log);
+    assert!(rules(&run).contains("unrecovered-panic"), "{run}");
+    let run = Dir::new()
+        .provost_with_stdin(&["diagnose", "oom", "-"], "Name: x\nNamespace: y\nNode: z\n");
+    assert!(run.code == 2 && run.to_string().contains("describes no pod"), "{run}");
+}
+
+/// `41231687B 84.03% 84.03% 41231687B 84.03%  main.order (inline)`
+fn top(profile: &str) -> BTreeMap<String, u64> {
+    let dir = Dir::new();
+    let mut go = Command::new("go");
+    go.args([
+        "tool",
+        "pprof",
+        "-top",
+        "-sample_index=inuse_space",
+        "-unit=B",
+        "-nodefraction=0",
+        "-nodecount=1000",
+    ])
+    .arg(support::repository().join("fixtures/oom/heap").join(profile))
+    .envs(support::go_env())
+    .env("PPROF_TMPDIR", dir.path())
+    .env("HOME", dir.path());
+    let said = support::succeed(&mut go);
+    let (_, rows) = said.split_once("cum%\n").expect("it has a table");
+    let rows = rows.lines().filter_map(|line| {
+        let words: Vec<&str> = line.split_whitespace().collect();
+        let flat: f64 = words[0].trim_end_matches('B').parse().unwrap();
+        (flat > 0.0).then(|| (words[5].to_owned(), flat as u64))
+    });
+    rows.collect()
+}
+
+#[test]
+fn heap_profiles_are_read_as_go_tool_pprof_reads_them() {
+    for profile in ["go1.22.0.pb.gz", "go1.27.4.pb.gz"] {
+        let packed = recorded(&format!("heap/{profile}"));
+        let mut bytes = Vec::new();
+        flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut bytes).unwrap();
+        let heap = goformats::pprof::heap(&bytes).unwrap();
+        let found: BTreeMap<String, u64> =
+            heap.functions.iter().map(|it| (it.name.clone(), it.in_use)).collect();
+        assert_eq!(found, top(profile), "{profile}");
+        assert_eq!(heap.in_use, found.values().sum::<u64>());
+        assert_eq!((heap.rate, heap.functions[0].name.as_str()), (512 << 10, "main.order"));
+        assert!(heap.time_ns.is_some() && heap.allocated > heap.in_use, "{heap:?}");
+    }
+}
+
+#[test]
+fn a_heap_profile_says_what_the_memory_was() {
+    let mut torn = recorded("heap/go1.27.4.pb.gz");
+    torn.truncate(400);
+    let dir = Dir::new()
+        .file("kernel.log", recorded("v2/leak-1.27.4/kernel.log"))
+        .file("heap.pb.gz", recorded("heap/go1.27.4.pb.gz"))
+        .file("torn.pb.gz", torn)
+        // Kinds of samples are all that it has, and none is of the heap.
+        .file(
+            "cpu.pb",
+            [&[0x0a, 4, 0x08, 1, 0x10, 2][..], b"\x32\x00\x32\x03cpu\x32\x05count"].concat(),
+        );
+    let run = dir.provost(&["diagnose", "oom", "kernel.log", "heap.pb.gz", "--format", "json"]);
+    assert_eq!(rules(&run), of(&[CONTAINER]), "{run}");
+    assert!(
+        run.out.contains("alive at the collection before it") && run.out.contains("main.order"),
+        "{run}"
+    );
+    assert!(run.err.contains("heap.pb.gz: a heap profile: "), "{run}");
+    // Alone it is no finding, and read.
+    let run = dir.provost(&["diagnose", "heap.pb.gz"]);
+    assert!(run.code == 0 && run.err.contains("allocated by main.order"), "{run}");
+    let run = dir.provost(&["diagnose", "oom", "torn.pb.gz"]);
+    assert_eq!(run.code, 2, "{run}");
+    let run = dir.provost(&["diagnose", "oom", "cpu.pb"]);
+    assert!(run.code == 2 && run.to_string().contains("not of the heap"), "{run}");
+}
