@@ -14,10 +14,13 @@ use sha2::{Digest as _, Sha256};
 
 use crate::{cmd, paths};
 
+/// What a release is built for.
+pub const TARGET: &str = "x86_64-unknown-linux-musl";
+
 #[derive(clap::Args)]
 pub struct Args {
     /// What to build for; one whose C library can be linked statically
-    #[arg(long, default_value = "x86_64-unknown-linux-musl")]
+    #[arg(long, default_value = TARGET)]
     target: String,
 }
 
@@ -33,10 +36,8 @@ pub fn run(args: &Args) -> Result<()> {
 
 /// The release build, linked statically and without the paths of this machine.
 fn build(target: &str) -> Result<PathBuf> {
-    let mut rustc = Command::new("rustc");
-    let library = cmd::output(rustc.args(["--print", "target-libdir", "--target", target]))?;
     ensure!(
-        Path::new(library.trim()).is_dir(),
+        has_library(target)?,
         "the standard library for {target} is not installed; run `rustup target add {target}`"
     );
     let folder = paths::target().join("release-static");
@@ -52,6 +53,13 @@ fn build(target: &str) -> Result<PathBuf> {
     cargo.env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
     cmd::output(cargo.env("CARGO_TARGET_DIR", &folder).current_dir(root))?;
     Ok(folder.join(target).join("release/provost"))
+}
+
+/// Whether the standard library for a target is installed.
+pub fn has_library(target: &str) -> Result<bool> {
+    let mut rustc = Command::new("rustc");
+    let library = cmd::output(rustc.args(["--print", "target-libdir", "--target", target]))?;
+    Ok(Path::new(library.trim()).is_dir())
 }
 
 /// A static executable asks for no interpreter and no library.

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::tally::Tally;
-use crate::{apis, cmd, docs, fixtures, fuzz_smoke, godebug, paths, schema, tools};
+use crate::{apis, cmd, dist, docs, fixtures, fuzz_smoke, godebug, paths, schema, tools};
 
 type Step = (&'static str, fn() -> Result<Tally>);
 
@@ -24,6 +24,7 @@ const ROUNDS: &[&[Step]] = &[
         ("tools", || one(tools::run())),
         ("fmt", fmt),
         ("clippy", clippy),
+        ("static", statically),
     ],
     &[("tests", libtest::run)],
     &[
@@ -87,6 +88,18 @@ fn fmt() -> Result<Tally> {
 fn clippy() -> Result<Tally> {
     let mut cargo = Command::new("cargo");
     cargo.args(["clippy", "--quiet", "--workspace", "--all-targets", "--", "-D", "warnings"]);
+    one(cmd::output(cargo.current_dir(paths::root())).map(drop))
+}
+
+/// That the release can be built: musl's C library differs from the one that tests run with.
+fn statically() -> Result<Tally> {
+    let target = dist::TARGET;
+    if !dist::has_library(target)? {
+        eprintln!("static: NOT CHECKED, since the standard library for {target} is not installed");
+        return Ok(Tally::default());
+    }
+    let mut cargo = Command::new("cargo");
+    cargo.args(["check", "--quiet", "--package", "provost", "--target", target]);
     one(cmd::output(cargo.current_dir(paths::root())).map(drop))
 }
 

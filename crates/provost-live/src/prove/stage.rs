@@ -300,11 +300,16 @@ fn join(file: &OwnedFd) -> io::Result<()> {
 
 /// Has the process scheduled as those of containers are: one of the real-time classes has no part in
 /// the quota of a group, and may not get into one.
+///
+/// The call itself, since musl's function of the name does nothing but fail (its
+/// src/sched/sched_setscheduler.c), and has another `sched_param` than the kernel, which has one
+/// number in it (include/uapi/linux/sched/types.h).
 #[expect(unsafe_code, reason = "rustix has no sched_setscheduler")]
 fn schedule_as_others() -> io::Result<()> {
-    let parameters = libc::sched_param { sched_priority: 0 };
+    let priority: libc::c_int = 0;
+    let call = libc::SYS_sched_setscheduler;
     // SAFETY: the pointer is to a value that lives until the call returns, and nothing is kept.
-    match unsafe { libc::sched_setscheduler(0, libc::SCHED_OTHER, &parameters) } {
+    match unsafe { libc::syscall(call, 0, libc::SCHED_OTHER, &raw const priority) } {
         0 => Ok(()),
         _ => Err(io::Error::last_os_error()),
     }
