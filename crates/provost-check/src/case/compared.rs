@@ -124,8 +124,8 @@ fn pauses(what: &'static str, a: &Counts, b: &Counts) -> Comparison {
     );
     let verdict = effect.verdict();
     let said = match verdict {
-        "larger" => format!("longer in B: {pairs}, p = {:.2e}", ranks.p),
-        "smaller" => format!("shorter in B: {pairs}, p = {:.2e}", ranks.p),
+        "larger" => format!("longer in B: {pairs}, {}", chance(ranks.p)),
+        "smaller" => format!("shorter in B: {pairs}, {}", chance(ranks.p)),
         _ => format!(
             "no difference that this much data could show: B is {pairs}; {} % or more, or {} % or less, would be seen {} times of 10",
             share(0.5 + effect.detectable),
@@ -134,6 +134,11 @@ fn pauses(what: &'static str, a: &Counts, b: &Counts) -> Comparison {
         ),
     };
     Comparison { what, a: of_a, b: of_b, verdict, said, effect: Some(effect) }
+}
+
+/// Below what a number of a computer tells from nothing, it is no number any more.
+fn chance(p: f64) -> String {
+    if p < 1e-15 { "p < 1e-15".to_owned() } else { format!("p = {p:.2e}") }
 }
 
 fn too_few(what: &'static str, a: Option<String>, b: Option<String>) -> Comparison {

@@ -424,7 +424,12 @@ fn profiled(case: &MemoryCase<'_>) -> Option<String> {
         .functions
         .iter()
         .take(MOST_NAMED)
-        .map(|it| format!("{} {} ({})", it.name, Bytes(it.in_use), part(it.in_use, heap.in_use)))
+        // The most of all, or a twentieth.
+        .enumerate()
+        .filter(|(at, it)| *at == 0 || it.in_use.saturating_mul(20) >= heap.in_use)
+        .map(|(_, it)| {
+            format!("{} {} ({})", it.name, Bytes(it.in_use), part(it.in_use, heap.in_use))
+        })
         .collect();
     let by = match named.is_empty() {
         true => String::new(),

@@ -62,6 +62,19 @@
     ctx.restore();
   };
 
+  // Of a curve that has no value there, the nearest that it has.
+  const nearest = (u, series, at) => {
+    const [x, values] = [u.data[0], u.data[series]];
+    if (series === 0 || values[at] != null) return at;
+    let before = at;
+    let behind = at;
+    while (before >= 0 && values[before] == null) before--;
+    while (behind < values.length && values[behind] == null) behind++;
+    // Before its beginning and behind its end it has none.
+    if (before < 0 || behind >= values.length) return at;
+    return x[at] - x[before] <= x[behind] - x[at] ? before : behind;
+  };
+
   // What is zoomed stays so when the window's size or its colours change.
   const zoomed = new WeakMap();
   const drawn = new WeakMap();
@@ -113,7 +126,11 @@
       const plot = new uPlot({
         width: place.clientWidth,
         height: isHeat ? Math.min(60 + chart.series.length * 18, 420) : index === 0 || !isTime ? 260 : 150,
-        cursor: isTime ? { sync: { key: `log${box.id}` }, drag: { x: true, y: false } } : { drag: { x: true, y: false } },
+        cursor: {
+          drag: { x: true, y: false },
+          ...(isTime ? { sync: { key: `log${box.id}` } } : {}),
+          ...(chart.series.some((one) => one.spans) ? { dataIdx: nearest } : {}),
+        },
         legend: { live: true, show: !isHeat },
         scales: {
           x: { time: false, range: isTime ? (u, min, max) => (min == null ? range : [min, max]) : undefined },

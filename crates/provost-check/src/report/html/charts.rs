@@ -211,6 +211,11 @@ fn histogram(pauses: &[Pauses]) -> String {
     bars("Pauses by length", &all, false)
 }
 
+/// As many digits as a bar has room for: `45`, `9.1`.
+fn percents(share: f64) -> String {
+    if share < 0.0995 { format!("{:.1}", share * 100.0) } else { format!("{:.0}", share * 100.0) }
+}
+
 /// A class of the page's style, and the pauses that are drawn in it.
 pub(super) type Bars<'a> = (&'static str, &'a Pauses);
 
@@ -258,7 +263,7 @@ pub(super) fn bars(label: &str, pauses: &[Bars<'_>], relative: bool) -> String {
             let tall = ((share * height as f64) as u64).max(2);
             let (x, y) = (left + 4 + of * 24, height as u64 + 14 - tall);
             let shown = match relative {
-                true => crate::case::log::percent(part(of, *count)),
+                true => percents(part(of, *count)),
                 false => count.to_string(),
             };
             let _ = write!(
@@ -291,6 +296,27 @@ mod tests {
         assert_eq!(bins(1_000), [1_000, 2_000]);
         assert_eq!(bins(18_000_000).last(), Some(&20_000_000));
         assert!(bins(u64::MAX).len() < 60);
+    }
+
+    #[test]
+    fn pauses_of_two_logs_are_parts_of_each() {
+        let of = |counts: &[(u64, u64)]| Pauses {
+            phase: "sweep termination",
+            p50: 0,
+            p90: 0,
+            p99: 0,
+            longest: counts.last().map_or(0, |(nanos, _)| *nanos),
+            counts: counts.to_vec(),
+        };
+        let (long, short) = (of(&[(1_500, 900), (4_000, 100)]), of(&[(4_000, 3)]));
+        let svg = bars("both", &[("of-a", &long), ("of-b", &short)], true);
+        for shown in [">90<", ">10<", ">100<", "<title>3</title>"] {
+            assert!(svg.contains(shown), "{shown}: {svg}");
+        }
+        // The tallest is the largest part, and nothing is shorter than what is shorter than all.
+        assert!(svg.contains("class=\"of-b\"") && svg.contains("height=\"120\""), "{svg}");
+        assert!(!svg.contains("&lt; 1 us"), "{svg}");
+        assert_eq!([percents(0.09), percents(0.0996), percents(1.0)], ["9.0", "10", "100"]);
     }
 
     #[test]
