@@ -37,6 +37,18 @@ impl Limits {
     }
 }
 
+/// Where control groups are shown.
+pub(crate) const TOP: &str = "/sys/fs/cgroup";
+
+/// What a container sees there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// Version 2: its group is the top of all that there is (cgroup_namespaces(7)).
+    Unified,
+    /// Version 1: the names of the hierarchies, and the group in each.
+    Apart(Vec<(String, PathBuf)>),
+}
+
 /// How a process comes into a group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Door {
@@ -154,6 +166,42 @@ impl Hierarchies {
         Some((mount.at.join(below.trim_start_matches('/')), &mount.at))
     }
 
+    /// Folders in which groups may have been made.
+    pub(crate) fn all(&self) -> Vec<PathBuf> {
+        let controllers = [Controller::Memory, Controller::Cpu];
+        let own = controllers.iter().filter_map(|it| self.own_folder(Some(it.name())));
+        let unified = self.own_folder(None).into_iter().flat_map(|(own, top)| {
+            let above = own.ancestors().take_while(|it| it.starts_with(top));
+            above.map(Path::to_path_buf).collect::<Vec<_>>()
+        });
+        own.map(|(own, _)| own).chain(unified).collect()
+    }
+
+    /// What a program in such groups sees at [`TOP`], which is its own group of each kind (`getCgroupMounts` in
+    /// runc's libcontainer/rootfs_linux.go).
+    pub(crate) fn seen(&self, doors: &[Door]) -> Seen {
+        let folder = |door: &Door| door.file.parent().map(Path::to_path_buf);
+        let groups: Vec<PathBuf> = doors.iter().filter_map(folder).collect();
+        if self.mounts.iter().any(|mount| mount.unified && mount.at == Path::new(TOP)) {
+            return Seen::Unified;
+        }
+        let mut folders = Vec::new();
+        for mount in self.mounts.iter().filter(|it| !it.unified && it.at.starts_with(TOP)) {
+            let Some(name) = mount.at.strip_prefix(TOP).ok().and_then(|name| name.to_str()) else {
+                continue;
+            };
+            let group = groups.iter().find(|group| group.starts_with(&mount.at)).cloned();
+            let own = || {
+                let names = || mount.options.iter().filter(|it| *it != "rw" && *it != "ro");
+                names().find_map(|it| Some(self.own_folder(Some(it.as_str()))?.0))
+            };
+            if let Some(folder) = group.or_else(own).filter(|_| !name.is_empty()) {
+                folders.push((name.to_owned(), folder));
+            }
+        }
+        Seen::Apart(folders)
+    }
+
     /// Folders for groups of that name, with what each is for; a limit that nothing can set is told.
     fn places(&self, limits: Limits, name: &str) -> (Vec<Folder>, Vec<(Controller, String)>) {
         let (mut folders, mut unified, mut refused) = (Vec::new(), Vec::new(), Vec::new());
@@ -229,7 +277,10 @@ impl Groups {
             match made {
                 Ok(()) => groups.folders.push(folder),
                 Err(error) => {
-                    remove(&folder.path);
+                    // What could not be made is not there.
+                    if folder.path.exists() {
+                        remove(&folder.path);
+                    }
                     for controller in &folder.controllers {
                         groups.refused.push((*controller, error.to_string()));
                     }
@@ -380,12 +431,18 @@ pub(crate) fn remove(folder: &Path) {
     loop {
         match fs::remove_dir(folder) {
             Ok(()) => return,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return,
-            Err(_) if Instant::now() > until => return,
+            Err(error) if is_for_good(&error) || Instant::now() > until => return,
+            // Something is still in it.
             Err(_) => kill_all(folder),
         }
         std::thread::sleep(LOOK);
     }
+}
+
+/// Whether a group will not be taken away by being tried again: it is not there, or none may be taken away where
+/// it is (EROFS, EACCES).
+fn is_for_good(error: &io::Error) -> bool {
+    !matches!(error.kind(), io::ErrorKind::ResourceBusy | io::ErrorKind::DirectoryNotEmpty)
 }
 
 fn kill_all(folder: &Path) {
@@ -519,6 +576,31 @@ mod tests {
         let groups = Groups::make(BOTH, "ours", &found, |_| Err(io::ErrorKind::BrokenPipe.into()));
         assert!(!top.path().join("ours").exists() && groups.used(|_| false).is_none());
         assert_eq!(groups.said().1.len(), 2);
+    }
+
+    #[test]
+    fn a_program_sees_its_own_group_of_each_hierarchy() {
+        let own = "4:memory:/docker/1f/worker\n3:cpu,cpuacct:/a\n0::/b/c\n";
+        let found = Hierarchies::parse(HYBRID, own);
+        let file = PathBuf::from("/sys/fs/cgroup/memory/worker/ours/cgroup.procs");
+        let door = Door { file, limits: Vec::new() };
+        let of = |name: &str, path: &str| (name.to_owned(), PathBuf::from(path));
+        let expected = Seen::Apart(vec![
+            of("cpu,cpuacct", "/sys/fs/cgroup/cpu,cpuacct/a"),
+            of("memory", "/sys/fs/cgroup/memory/worker/ours"),
+        ]);
+        assert_eq!(found.seen(&[door]), expected);
+        let unified = "1 0 0:1 / /sys/fs/cgroup rw - cgroup2 cgroup2 rw\n";
+        assert_eq!(Hierarchies::parse(unified, "0::/\n").seen(&[]), Seen::Unified);
+    }
+
+    #[test]
+    fn a_group_that_cannot_be_taken_away_is_not_waited_for() {
+        let begun = Instant::now();
+        // The kernel lets nobody remove what is there, as where control groups are read-only.
+        remove(Path::new("/proc/self/fdinfo"));
+        remove(Path::new("/nowhere/ours"));
+        assert!(begun.elapsed() < EMPTY / 2, "{:?}", begun.elapsed());
     }
 
     #[test]

@@ -233,7 +233,7 @@ fn binary_data_modes_and_fields_are_as_the_kubelet_writes_them() {
     let expected = ["0440", "0644", "0440", "0440"];
     assert_eq!(modes.map(|path| of(path, "mode")), expected, "{run}");
     let variables = ["$POD_NAME", "$POD_IP", "$CPUS"].map(|name| of(name, "content"));
-    assert_eq!(variables, ["service", "127.0.0.1", "2"], "{run}");
+    assert_eq!(variables, ["service", "10.255.0.2", "2"], "{run}");
     // The secret in the middle was there, and is left out here.
     assert_eq!(of("$ME", "content"), "service.***@$(NOT_THERE)", "{run}");
     assert!(

@@ -113,30 +113,39 @@ impl<'w> ProcessCase<'w> {
     }
 
     /// The outages that a ready process was in, of dependencies that it had used before: first those of one, then
-    /// those of all at once.
-    pub fn outages(&self) -> Result<Vec<Outage<'w>>, Abstain> {
-        let (mut outages, mut why) = (Vec::new(), None);
+    /// those of all at once. Of runs without one, why there is none.
+    pub fn outages(&self) -> Result<(Vec<Outage<'w>>, Vec<Abstain>), Abstain> {
+        let (mut outages, mut unknown) = (Vec::new(), Vec::new());
         for phase in self.with_dependencies(PhaseName::Outage)? {
             match self.outages_in(phase) {
+                Ok(_) if phase.ended_by_itself() => {
+                    let names = self.names(taken(phase));
+                    let what = format!("an outage of {names}: the process ended in it");
+                    unknown.push(Abstain::unknown(Reason::NotMeasured, what));
+                }
                 Ok(found) => outages.extend(found),
-                Err(unknown) => why = Some(unknown),
+                Err(why) if unknown.contains(&why) => {}
+                Err(why) => unknown.push(why),
             }
         }
-        match why {
-            Some(why) if outages.is_empty() => Err(why),
-            _ => Ok(outages),
-        }
+        Ok((outages, unknown))
     }
 
-    fn outages_in(&self, phase: &'w Phase) -> Result<Vec<Outage<'w>>, Abstain> {
+    /// Whether each of several dependencies failed by itself, too: what all together bring about says nothing new
+    /// then.
+    pub fn each_alone(&self, phase: &Phase) -> bool {
+        phase.repeats.len() >= self.terms().dependencies.len()
+    }
+
+    /// The outages of one run.
+    pub fn outages_in(&self, phase: &'w Phase) -> Result<Vec<Outage<'w>>, Abstain> {
         self.speaks_http(phase, "outages")?;
         let unknown = |what: String| Err(Abstain::unknown(Reason::NotMeasured, what));
         let Some(ready) = phase.ready_us else {
             return unknown("an outage: the process did not become ready before".to_owned());
         };
         // Those that are taken away do the same at the same time; others stay as they are.
-        let taken: Vec<&Depended> =
-            phase.dependencies.iter().filter(|seen| seen.turns.len() > 1).collect();
+        let taken: Vec<&Depended> = taken(phase).collect();
         let names = self.names(taken.iter().copied());
         let mut outages = Vec::new();
         for state in [State::Frozen, State::Refusing] {
@@ -158,9 +167,6 @@ impl<'w> ProcessCase<'w> {
         if !taken.iter().any(|seen| seen.links.iter().any(|link| link.at_us < first)) {
             return unknown(format!("an outage: the process had not connected to {names} before"));
         }
-        if phase.ended_by_itself() {
-            return unknown(format!("an outage of {names}: the process ended in it"));
-        }
         let starts: Vec<u64> = outages.iter().map(|outage| outage.from_us).collect();
         for outage in &mut outages {
             let next = starts.iter().copied().filter(|start| *start > outage.from_us).min();
@@ -170,18 +176,33 @@ impl<'w> ProcessCase<'w> {
     }
 }
 
-/// Of what was told of one dependency no more is told of it, nor of all together.
+/// Those of a run that were taken away and came back.
+fn taken(phase: &Phase) -> impl Iterator<Item = &Depended> {
+    phase.dependencies.iter().filter(|seen| seen.turns.len() > 1)
+}
+
+/// Of what was told of one dependency no more is told of it, nor of all together where each failed by itself.
 #[derive(Debug, Default)]
-pub struct Told(Vec<String>);
+pub struct Told {
+    names: Vec<String>,
+    each_alone: bool,
+}
 
 impl Told {
+    /// Nothing yet.
+    pub fn of(case: &ProcessCase<'_>) -> Self {
+        let each_alone = case.phase(PhaseName::Outage).is_ok_and(|phase| case.each_alone(phase));
+        Self { names: Vec::new(), each_alone }
+    }
+
     /// Whether that outage says nothing new.
     pub fn is_known(&self, outage: &Outage<'_>) -> bool {
-        self.0.contains(&outage.names) || (outage.several && !self.0.is_empty())
+        let by_one = outage.several && self.each_alone && !self.names.is_empty();
+        self.names.contains(&outage.names) || by_one
     }
 
     /// That something was told of it.
     pub fn add(&mut self, outage: &Outage<'_>) {
-        self.0.push(outage.names.clone());
+        self.names.push(outage.names.clone());
     }
 }

@@ -4,8 +4,8 @@ use super::{Case, Joined, World};
 use crate::facts::Origin;
 use crate::facts::metrics::{Metrics, Scrape};
 use crate::facts::proof::{
-    Measured, Outcome, Phase, PhaseName, ProbeKind, Proof, Protocol, Purpose, Request, Signal,
-    Spoken, Terms,
+    DISK, Measured, Outcome, Phase, PhaseName, ProbeKind, Proof, Protocol, Purpose, Request,
+    Signal, Spoken, Terms,
 };
 use crate::facts::workload::Handler;
 use crate::findings::{Abstain, Finding, Reason};
@@ -209,6 +209,17 @@ impl<'w> ProcessCase<'w> {
         }
     }
 
+    /// Unknown where a process ended for want of memory or room and what it wrote was kept in its memory: a
+    /// container writes to the disk of its node.
+    pub fn wrote_to_disk(&self, phase: &Phase) -> Result<(), Abstain> {
+        let full = phase.killed_at_limit().is_some() || phase.lacks_space();
+        if full && self.proof().stage.lacks(DISK) {
+            let what = "a run that writes to a disk; TMPDIR names a folder on one";
+            return Err(Abstain::unknown(Reason::NotMeasured, what));
+        }
+        Ok(())
+    }
+
     /// The command that repeats a run.
     pub fn repeat(&self, phase: &Phase) -> String {
         self.repeat_with(phase, "")
@@ -272,6 +283,12 @@ impl Phase {
             self.exit.as_ref().is_some_and(|exit| exit.signal == Some(KILL) && !exit.killed);
         let used = self.used.as_ref().filter(|used| ended && used.killed > 0)?;
         Some(format!("the kernel killed it at its memory limit of {}", Bytes(used.memory_limit?)))
+    }
+
+    /// Whether it said that there was no room left for what it writes (ENOSPC, as C libraries and Go have it).
+    fn lacks_space(&self) -> bool {
+        let said = |text: &str| text.to_ascii_lowercase().contains("no space left on device");
+        self.output.lines.iter().any(|line| said(&line.text))
     }
 
     /// When a listening socket was first seen.

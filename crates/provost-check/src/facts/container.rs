@@ -348,6 +348,8 @@ pub struct Mount {
     pub path: Fact<String>,
     /// `subPath`, when written.
     pub sub_path: Option<Fact<String>>,
+    /// It is written with variables of the container in it (`subPathExpr`).
+    pub sub_path_expr: bool,
     /// `readOnly`
     pub read_only: bool,
 }

@@ -34,7 +34,10 @@ pub use output::{Line, Output, Shown};
 pub use probe::{Probe, ProbeBy, ProbeKind};
 pub use request::{Outcome, Purpose, Request};
 pub use spoken::{Protocol, Said, Spoken};
-pub use stage::{Missing, OWN_NETWORK, Stage, shown_user};
+pub use stage::{
+    ADDRESSES, APART, DISK, Missing, NODE_ADDRESS, OWN_GROUPS, OWN_NETWORK, POD_ADDRESS, Stage,
+    WRITABLE, shown_user,
+};
 pub use telemetry::{Otlp, Telemetry};
 pub use trial::{Change, Trial};
 
@@ -154,6 +157,9 @@ pub struct Terms {
     /// Nothing said who runs it, and a user without rights was taken.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub user_unsaid: bool,
+    /// What it was given is made up or left out because only a cluster has it, in words: `the real TOKEN`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unlike: Vec<String>,
 }
 
 impl Default for Terms {
@@ -179,6 +185,7 @@ impl Default for Terms {
             memory_limit: None,
             user: None,
             user_unsaid: false,
+            unlike: Vec::new(),
         }
     }
 }

@@ -46,6 +46,15 @@ impl Hidden {
         self.texts.is_empty()
     }
 
+    /// The same but for what stands in one of these texts: who sent those knows it.
+    #[must_use]
+    pub fn without<'t>(&self, known: impl IntoIterator<Item = &'t str>) -> Self {
+        let known: Vec<String> = known.into_iter().map(str::to_ascii_lowercase).collect();
+        let is_known = |secret: &&String| known.iter().any(|text| text.contains(secret.as_str()));
+        let texts = self.texts.iter().filter(|secret| !is_known(secret)).cloned().collect();
+        Self { texts, finder: OnceLock::new() }
+    }
+
     /// The text as it may be shown.
     pub fn mask<'t>(&self, text: &'t str) -> Cow<'t, str> {
         if self.texts.is_empty() {
@@ -110,6 +119,9 @@ mod tests {
         assert_eq!(hidden.mask("\u{e4}hunter2hunter2\u{e4}"), "\u{e4}***\u{e4}");
         assert_eq!(hidden.mask("it is short"), "it is short");
         assert_eq!(format!("{hidden:?}"), "2 hidden texts");
+        let rest = hidden.without(["Bearer HUNTER2", "other"]);
+        assert_eq!(rest.mask("a hunter2"), "a hunter2");
+        assert_eq!(hidden.without(["hunter"]).mask("a hunter2"), "a ***");
         let mut text = "x hunter2".to_owned();
         assert!(hidden.hide(&mut text) && !hidden.hide(&mut text));
         assert_eq!(text, "x ***");

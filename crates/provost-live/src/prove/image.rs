@@ -4,7 +4,7 @@
 //! link of the image is followed. Every path is opened from the folder on, so that nothing can be made
 //! outside of it (`openat2(2)` with `RESOLVE_BENEATH` and `RESOLVE_NO_SYMLINKS`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -17,8 +17,9 @@ use provost_check::facts::image::Image;
 use provost_check::facts::image_files::{FileEntry, FileKind, FileTree};
 use rustix::fs::{
     AtFlags, CWD, Gid, Mode, OFlags, ResolveFlags, Uid, chmodat, chownat, fchmod, fchown, linkat,
-    mkdirat, open, openat, openat2, statvfs, symlinkat,
+    mkdirat, open, openat, openat2, statvfs, symlinkat, unlinkat,
 };
+use rustix::io::Errno;
 use rustix::process::geteuid;
 
 /// Bytes of all files together.
@@ -58,6 +59,8 @@ pub fn unpack(
         }
     }
     let mut written = 0;
+    // Further names of a file: a layer that holds it twice replaces the first.
+    let mut names: BTreeMap<String, Vec<String>> = BTreeMap::new();
     let mut each = |paths: &[&str], bytes: &mut dyn Read| {
         if stop.load(Ordering::SeqCst) {
             return Err(io::Error::other("interrupted"));
@@ -68,13 +71,31 @@ pub fn unpack(
             return Ok(());
         };
         // The list says how much there is; a body that is longer now is another image's.
-        written += tree.file(first, file, bytes)?;
+        let named = |error: io::Error| io::Error::new(error.kind(), format!("{first}: {error}"));
+        written += tree.file(first, file, bytes).map_err(named)?;
         if written > MOST {
             return Err(ErrorKind::FileTooLarge.into());
         }
-        paths.iter().skip(1).try_for_each(|other| tree.also(first, other))
+        let others = paths.iter().skip(1).map(|other| (*other).to_owned()).collect();
+        names.insert((*first).to_owned(), others);
+        Ok(())
     };
     contents(place, platform, image, &Limits::default(), &mut each).map_err(|why| anyhow!(why))?;
+    for (first, others) in &names {
+        for other in others {
+            tree.also(first, other).with_context(|| format!("cannot make {other}"))?;
+        }
+    }
+    let there: BTreeSet<&str> = names
+        .iter()
+        .flat_map(|(it, others)| others.iter().chain([it]))
+        .map(String::as_str)
+        .collect();
+    let mut files = image.files.iter().filter(|(_, file)| file.kind == FileKind::File);
+    if let Some((path, _)) = files.find(|(path, _)| !there.contains(path)) {
+        bail!("the layers do not have {path} any more");
+    }
+    tree.open_to_all()?;
     // From below upwards: a folder may forbid to change what is in it.
     for (path, entry) in folders.iter().rev() {
         if let Some(entry) = entry {
@@ -151,7 +172,16 @@ impl Tree {
 
     fn folder(&self, path: &str) -> io::Result<()> {
         let (above, name) = self.above(path)?;
-        mkdirat(&above, name, Mode::from_raw_mode(0o755)).map_err(io::Error::from)
+        let mode = Mode::from_raw_mode(0o755);
+        mkdirat(&above, name, mode)?;
+        // Whatever mask who runs this has: layers need not list it.
+        chmodat(&above, name, mode, AtFlags::empty()).map_err(io::Error::from)
+    }
+
+    /// The root, which layers need not list either.
+    fn open_to_all(&self) -> io::Result<()> {
+        let mode = Mode::from_raw_mode(0o755);
+        chmodat(&self.root, ".", mode, AtFlags::empty()).map_err(io::Error::from)
     }
 
     fn link(&self, path: &str, file: &FileEntry) -> io::Result<()> {
@@ -167,9 +197,14 @@ impl Tree {
     /// Gives the bytes that were written.
     fn file(&self, path: &str, file: &FileEntry, bytes: &mut dyn Read) -> io::Result<u64> {
         let (above, name) = self.above(path)?;
+        match unlinkat(&above, name, AtFlags::empty()) {
+            // One that the same layer had before may be of a mode that keeps its owner from writing to it.
+            Ok(()) | Err(Errno::NOENT) => {}
+            Err(error) => return Err(error.into()),
+        }
         let flags = OFlags::WRONLY
             | OFlags::CREATE
-            | OFlags::TRUNC
+            | OFlags::EXCL
             | OFlags::NOFOLLOW
             | OFlags::CLOEXEC
             | OFlags::NONBLOCK;
@@ -188,8 +223,7 @@ impl Tree {
         let (from, old) = self.above(path)?;
         let (to, new) = self.above(other)?;
         match linkat(&from, old, &to, new, AtFlags::empty()) {
-            // A layer that holds a file twice has it named twice.
-            Err(rustix::io::Errno::EXIST) => Ok(()),
+            Err(Errno::EXIST) => Ok(()),
             done => done.map_err(io::Error::from),
         }
     }
@@ -279,9 +313,31 @@ mod tests {
             assert!(tree.folder(path).is_err(), "{path}");
         }
         // A link in its own place is not written through.
-        assert!(tree.file("/out", &file, &mut &b"evil"[..]).is_err());
+        assert_eq!(tree.file("/out", &file, &mut &b"fine"[..]).unwrap(), 4);
+        assert!(below.path().join("out").symlink_metadata().unwrap().is_file());
         assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 0);
         assert_eq!(tree.file("/in", &file, &mut &b"fine"[..]).unwrap(), 4);
         assert_eq!(std::fs::read(below.path().join("in")).unwrap(), b"fine");
+    }
+
+    #[test]
+    fn a_read_only_file_that_a_layer_holds_twice_is_the_later_one() {
+        let below = tempfile::tempdir().unwrap();
+        let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+        let tree = Tree { root: open(below.path(), flags, Mode::empty()).unwrap(), owned: false };
+        let file = FileEntry { mode: 0o444, ..entry(FileKind::File, 4, "x") };
+        for bytes in [&b"first"[..], b"then"] {
+            let mut from = bytes;
+            tree.file("/tool", &file, &mut from).unwrap();
+            // Not written into: it is another file.
+            assert_eq!(std::fs::read(below.path().join("tool")).unwrap(), bytes);
+        }
+        tree.folder("/unlisted").unwrap();
+        tree.open_to_all().unwrap();
+        for folder in ["", "unlisted"] {
+            use std::os::unix::fs::PermissionsExt as _;
+            let mode = std::fs::metadata(below.path().join(folder)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o755, "{folder}");
+        }
     }
 }

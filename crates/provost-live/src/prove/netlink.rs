@@ -1,5 +1,5 @@
-//! Two questions to the kernel by its netlink protocol (netlink(7)): to switch the loopback interface
-//! of a new network namespace on, and for the sockets that listen in one.
+//! Questions to the kernel by its netlink protocol (netlink(7)): to switch the loopback interface of a
+//! new network namespace on and give it addresses, and for the sockets that listen in one.
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -22,6 +22,12 @@ const ERROR: u16 = 2;
 const DONE: u16 = 3;
 /// `RTM_NEWLINK`, linux/rtnetlink.h
 const NEW_LINK: u16 = 16;
+/// `RTM_NEWADDR`
+const NEW_ADDRESS: u16 = 20;
+/// `NLM_F_CREATE`
+const CREATE: u16 = 0x400;
+/// `IFA_ADDRESS` and `IFA_LOCAL`, linux/if_addr.h
+const OF_ADDRESS: [u16; 2] = [1, 2];
 /// `SOCK_DIAG_BY_FAMILY`, linux/sock_diag.h
 const BY_FAMILY: u16 = 20;
 /// `IFF_UP`, linux/if.h
@@ -59,8 +65,31 @@ pub fn loopback_up() -> io::Result<()> {
     body.extend(LOOPBACK.to_ne_bytes());
     body.extend(UP.to_ne_bytes());
     body.extend(UP.to_ne_bytes());
+    done(NEW_LINK, REQUEST | ACK, &body)
+}
+
+/// Gives the loopback interface a further address, which nobody outside of the network has.
+///
+/// # Errors
+/// When the kernel refuses, as it does without `CAP_NET_ADMIN` in the namespace.
+pub fn add_address(address: Ipv4Addr) -> io::Result<()> {
+    let mut body = Vec::with_capacity(24);
+    // struct ifaddrmsg: family, length of the prefix, flags, scope, interface.
+    body.extend([AddressFamily::INET.as_raw() as u8, 32, 0, 0]);
+    body.extend(LOOPBACK.to_ne_bytes());
+    for kind in OF_ADDRESS {
+        // struct rtattr: its length and type.
+        body.extend(8_u16.to_ne_bytes());
+        body.extend(kind.to_ne_bytes());
+        body.extend(address.octets());
+    }
+    done(NEW_ADDRESS, REQUEST | ACK | CREATE, &body)
+}
+
+/// Asks for something to be done, and waits until it is.
+fn done(kind: u16, flags: u16, body: &[u8]) -> io::Result<()> {
     // Protocol 0 is NETLINK_ROUTE.
-    let netlink = ask(None, NEW_LINK, REQUEST | ACK, &body)?;
+    let netlink = ask(None, kind, flags, body)?;
     let mut answer = [0; 1 << 10];
     let (length, _) = recv(&netlink, &mut answer, RecvFlags::empty())?;
     match messages(answer.get(..length).unwrap_or_default()).next() {

@@ -41,6 +41,10 @@ pub struct Plan {
     pub groups: Groups,
     /// Volumes whose content is known.
     pub volumes: Vec<Volume>,
+    /// Folders that the image declares as volumes, which may be written to whatever its root is.
+    pub image_volumes: Vec<PathBuf>,
+    /// A folder on a disk for what this run writes; why there is none, else.
+    pub disk: Result<PathBuf, String>,
     /// Others: where they are mounted, and why they are not there.
     pub absent: Vec<(PathBuf, String)>,
     /// What else of the container is not here, and why.
@@ -84,10 +88,19 @@ pub struct Volume {
     pub name: String,
     /// What is in it.
     pub content: Content,
-    /// How much it may hold.
-    pub bytes: Option<u64>,
+    /// Where what is written to it goes.
+    pub medium: Medium,
     /// Where the container has it.
     pub mounts: Vec<Place>,
+}
+
+/// What a volume is kept in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Medium {
+    /// The disk of the node.
+    Disk,
+    /// Its memory, so many bytes of it where something is said.
+    Memory(Option<u64>),
 }
 
 /// Where a volume is mounted.
@@ -197,6 +210,8 @@ mod tests {
             further_groups: Vec::new(),
             groups: Groups::default(),
             volumes: Vec::new(),
+            image_volumes: Vec::new(),
+            disk: Err(String::new()),
             absent: Vec::new(),
             without: Vec::new(),
             terms: Terms { otlp: Some(Otlp::default()), ..Terms::default() },

@@ -1,8 +1,10 @@
 //! The process that is measured: started, watched, signalled, and gone when its owner is.
 
 use std::cell::{Cell, RefCell};
+use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::hash::BuildHasher as _;
 use std::io::Seek as _;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
@@ -114,7 +116,7 @@ pub(super) struct NotStarted(pub(super) String);
 impl Process {
     /// Starts the program of a plan. Must be called in a `LocalSet`.
     pub(super) fn start(plan: &Plan, entered: Entered) -> Result<Self, NotStarted> {
-        let token = format!("provost-{}: ", std::process::id());
+        let token = token();
         let launch = Launch {
             program: plan.program.clone(),
             called: plan.called.clone(),
@@ -127,6 +129,8 @@ impl Process {
             fs_group: plan.fs_group,
             groups: plan.further_groups.clone(),
             volumes: plan.volumes.clone(),
+            image_volumes: plan.image_volumes.clone(),
+            disk: plan.disk.clone().ok(),
             hosts: plan.terms.dependencies.iter().filter_map(|it| it.name.clone()).collect(),
             token: token.clone(),
             // What it leaves behind is looked at in a start of which nothing else is asked.
@@ -292,6 +296,14 @@ fn told(launch: &Launch) -> std::io::Result<(UnixStream, OwnedFd)> {
     Ok((ours, theirs.into()))
 }
 
+/// Begins a line that no program can have meant to print: it may know numbers of processes, and is listened to as
+/// long as it runs.
+fn token() -> String {
+    // As random as what keeps tables from being flooded.
+    let part = || RandomState::new().hash_one(std::process::id());
+    format!("provost-{:016x}{:016x}: ", part(), part())
+}
+
 /// A pipe that will be left unread is soon full.
 fn small(phase: PhaseName, pipe: impl AsFd) {
     if phase == PhaseName::FullStdout {
@@ -398,5 +410,16 @@ impl Reader {
         let text = masked(&text).into_owned();
         let line = Line { at_us: self.clock.now_us(), stderr: self.token.is_some(), secret, text };
         seen.output.lines.push(line);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_line_of_a_failure_cannot_be_guessed() {
+        let (one, other) = (token(), token());
+        assert!(one != other && one.len() > 40, "{one}");
     }
 }

@@ -1,6 +1,6 @@
 //! The root that the program sees: that of its image, or everything of the machine, and in it what is
 //! the program's own: `/dev`, its volumes and the folders that they are mounted on. What it writes where
-//! a container may write goes to memory and is gone with it.
+//! a container may write goes to a folder of ours and is gone with it.
 //!
 //! It is put together on a tmpfs that nobody else sees, out of bind mounts and overlays, and entered by
 //! `pivot_root(2)`. What is needed of the machine and would be hidden is held open before
@@ -8,20 +8,23 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{PermissionsExt as _, symlink};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context as _;
-use rustix::fs::CWD;
+use rustix::fs::{CWD, Mode, OFlags};
 use rustix::mount::{
     MountFlags, MoveMountFlags, OpenTreeFlags, UnmountFlags, mount, mount_bind,
     mount_bind_recursive, mount_remount, move_mount, open_tree, unmount,
 };
 
-use super::stage::{Launch, WRITABLE};
+use provost_check::facts::proof::{APART, DISK, OWN_GROUPS, WRITABLE};
+
+use super::stage::Launch;
 use super::volumes;
 use super::writable::{Writable, bound};
+use crate::cgroup::{Seen, TOP};
 
 /// What is ours in there.
 const OWN: &str = "/.provost";
@@ -43,6 +46,10 @@ const KERNEL: [&str; 5] =
 const OWN_OF_ALL: [&str; 3] = ["dev", "proc", "sys"];
 const OWN_OF_MACHINE: [&str; 5] = ["dev", "proc", "sys", "tmp", ".provost"];
 
+/// What is written to it is what the kubelet shows when the container has ended (`TerminationMessagePathDefault` in
+/// staging/src/k8s.io/api/core/v1).
+const TERMINATION: &str = "termination-log";
+
 /// Of a root that is put together.
 const MADE: &std::ffi::CStr = c"mode=755,size=1g";
 
@@ -60,6 +67,7 @@ pub(super) fn plain() -> MountFlags {
 /// Goes into the new root and gives the place of the program in it. What could not be had is told.
 pub(super) fn enter(
     told: &Launch,
+    (disk, groups): (Option<io::Result<OwnedFd>>, Option<&Seen>),
     lacks: &mut dyn FnMut(String, String),
 ) -> anyhow::Result<PathBuf> {
     let of_machine = told.image.is_none();
@@ -77,25 +85,52 @@ pub(super) fn enter(
     let kernel = ["/proc", "/sys"].map(|path| (path, held(Path::new(path), true)));
     let scratch = Path::new(SCRATCH);
     mount("tmpfs", scratch, "tmpfs", plain(), Some(c"mode=755"))?;
-    let mut mounts = volumes::make(&scratch.join("volumes"), told, lacks)?;
+    let disk = match disk.map(|disk| on(&disk?, &scratch.join("disk"))) {
+        Some(Ok(disk)) => Some(disk),
+        Some(Err(error)) => {
+            lacks(DISK.to_owned(), error.to_string());
+            None
+        }
+        None => None,
+    };
+    let (volumes, on_disk) = (scratch.join("volumes"), disk.as_ref().map(|it| it.join("volumes")));
+    let mut mounts = volumes::make(&volumes, on_disk.as_deref(), told, lacks)?;
+    let is_free = |at: &&PathBuf| !mounts.iter().any(|mount| mount.at == **at);
+    let stay: Vec<_> = told.image_volumes.iter().filter(is_free).map(stays).collect();
+    mounts.extend(stay);
     let hosts = hosts(&scratch.join("hosts"), told).context("cannot write the table of hosts")?;
     let (root, dev) = (scratch.join("root"), scratch.join("dev"));
     fs::create_dir(&root)?;
     devices(&dev)?;
     let dev = held(&dev, true)?;
     // What a container's root is made of can be added to until it starts, read-only or not.
-    let mut writable = Writable::new(scratch.join("written"), told);
+    let on_disk = disk.as_ref().map(|disk| disk.join("written"));
+    let mut writable = Writable::new(scratch.join("written"), on_disk, told);
     match image {
         Some(tree) => of_image(&root, tree, &mut writable, lacks)?,
         None => {
-            mount("tmpfs", &root, "tmpfs", plain(), Some(MADE))?;
-            let changed = (!told.read_only_root).then_some(&mut writable);
-            fill(Path::new("/"), &root, &OWN_OF_MACHINE, changed, lacks)?;
+            match &disk {
+                Some(disk) => mount_bind(disk.join("top"), &root)?,
+                None => mount("tmpfs", &root, "tmpfs", plain(), Some(MADE))?,
+            }
+            // Read-only or not: a socket that is mounted read-only is as open as ever.
+            fill(Path::new("/"), &root, &OWN_OF_MACHINE, Some(&mut writable), lacks)?;
         }
     }
-    if let Some(why) = writable.refused.take().filter(|_| !told.read_only_root) {
-        lacks(WRITABLE.to_owned(), why);
+    if let Some(why) = writable.refused.take() {
+        lacks(if told.read_only_root { APART } else { WRITABLE }.to_owned(), why);
     }
+    if let Some(why) = writable.no_disk.take() {
+        lacks(DISK.to_owned(), why);
+    }
+    let tmp = disk.as_ref().map(|disk| held(&disk.join("tmp"), false)).transpose()?;
+    let groups = match groups {
+        Some(Seen::Apart(folders)) => Some(groups_apart(&scratch.join("groups"), folders)),
+        Some(Seen::Unified) | None => None,
+    };
+    // What is mounted on one later stays as it is.
+    let overlays: Vec<OwnedFd> =
+        writable.shown.iter().map(|at| place_of(at)).collect::<io::Result<_>>()?;
     std::env::set_current_dir(&root)?;
     // The old root lies on the new one afterwards, and is taken off (pivot_root(2), NOTES).
     rustix::process::pivot_root(".", ".").context("cannot change the root")?;
@@ -107,46 +142,51 @@ pub(super) fn enter(
         fs::create_dir(OWN)?;
         fs::create_dir("/tmp")?;
         if !mounts.iter().any(|mount| mount.at == Path::new("/tmp")) {
-            mount("tmpfs", "/tmp", "tmpfs", plain(), Some(ANYBODY))?;
+            match &tmp {
+                Some(tmp) => put(tmp, Path::new("/tmp"))?,
+                None => mount("tmpfs", "/tmp", "tmpfs", plain(), Some(ANYBODY))?,
+            }
         }
     }
     for (path, tree) in kernel {
-        let there = tree.map_err(anyhow::Error::from).and_then(|tree| {
-            prepare(Path::new(path), false, &mut imitated)?;
-            Ok(put(&tree, Path::new(path))?)
-        });
+        let there = tree
+            .map_err(anyhow::Error::from)
+            .and_then(|tree| Ok(put(&tree, &prepare(Path::new(path), false, &mut imitated)?)?));
         if let Err(error) = there {
             lacks(format!("the machine's {path}"), format!("{error:#}"));
         }
     }
-    prepare(Path::new("/dev"), false, &mut imitated)?;
-    put(&dev, Path::new("/dev"))?;
+    put(&dev, &prepare(Path::new("/dev"), false, &mut imitated)?)?;
+    let shown = groups.map(|groups| put(&groups?, Path::new(TOP)));
+    if let Some(Err(error)) = shown {
+        lacks(OWN_GROUPS.to_owned(), error.to_string());
+    }
     guard_kernel();
     // Those above before those below.
     mounts.sort_by_key(|mount| mount.at.components().count());
     for volume in mounts {
-        let mut mounting = || {
-            prepare(&volume.at, volume.is_file, &mut imitated)?;
-            put(&volume.tree, &volume.at)?;
-            if volume.read_only {
-                let flags = plain() | MountFlags::BIND | MountFlags::RDONLY;
-                mount_remount(&volume.at, flags, c"")?;
+        let mut mounting = || -> anyhow::Result<()> {
+            let at = prepare(&volume.at, volume.is_file, &mut imitated)?;
+            match &volume.tree {
+                Some(tree) => put(tree, &at)?,
+                None => mount_bind(&at, &at)?,
             }
-            anyhow::Ok(())
+            let read_only = if volume.read_only { MountFlags::RDONLY } else { MountFlags::empty() };
+            let done = mount_remount(&at, plain() | MountFlags::BIND | read_only, c"");
+            // One that is as its file system was mounted is no worse for that.
+            if volume.read_only { Ok(done?) } else { Ok(()) }
         };
         if let Err(error) = mounting() {
             lacks(format!("the volume at {}", volume.at.display()), format!("{error:#}"));
         }
     }
     if let Some(directory) = directory {
-        prepare(&told.directory, false, &mut imitated)?;
-        put(&directory, &told.directory)?;
+        put(&directory, &prepare(&told.directory, false, &mut imitated)?)?;
     } else if let Err(error) = prepare(&told.directory, false, &mut imitated) {
         lacks(format!("the folder {}", told.directory.display()), format!("{error:#}"));
     }
     if let Some(hosts) = hosts {
-        prepare(Path::new(HOSTS), true, &mut imitated)?;
-        put(&hosts, Path::new(HOSTS))?;
+        put(&hosts, &prepare(Path::new(HOSTS), true, &mut imitated)?)?;
     }
     let inside = match program {
         Some(program) => {
@@ -158,11 +198,49 @@ pub(super) fn enter(
         }
         None => told.program.clone(),
     };
-    let root = told.read_only_root.then_some(Path::new("/"));
-    for own in imitated.iter().map(PathBuf::as_path).chain(root) {
-        mount_remount(own, MountFlags::BIND | MountFlags::RDONLY | plain(), c"")?;
+    let overlays = overlays.iter().filter(|_| told.read_only_root);
+    let overlays = overlays.map(|at| PathBuf::from(format!("/proc/self/fd/{}", at.as_raw_fd())));
+    let root = told.read_only_root.then(|| PathBuf::from("/"));
+    for own in imitated.into_iter().chain(overlays).chain(root) {
+        mount_remount(&own, MountFlags::BIND | MountFlags::RDONLY | plain(), c"")?;
     }
     Ok(inside)
+}
+
+/// Shows the folder on the disk at a path, and makes in it what everything else is written to.
+fn on(disk: &OwnedFd, at: &Path) -> io::Result<PathBuf> {
+    fs::create_dir(at)?;
+    put(disk, at)?;
+    // Where that is refused, nobody gains rights all the same.
+    let _ = mount_remount(at, plain() | MountFlags::BIND, c"");
+    for name in ["volumes", "written", "top", "tmp"] {
+        fs::create_dir(at.join(name))?;
+    }
+    fs::set_permissions(at.join("tmp"), fs::Permissions::from_mode(0o1777))?;
+    Ok(at.to_path_buf())
+}
+
+/// What is in its place already, and may be written to when the root is not. containerd has a volume of its own for
+/// each that an image declares, with what the image has there in it (`volumeMounts` in
+/// internal/cri/server/container_create.go).
+fn stays(at: &PathBuf) -> volumes::Mounted {
+    volumes::Mounted { at: at.clone(), tree: None, is_file: false, read_only: false }
+}
+
+/// The group of a program in each hierarchy of version 1, by their names.
+fn groups_apart(at: &Path, folders: &[(String, PathBuf)]) -> io::Result<OwnedFd> {
+    fs::create_dir(at)?;
+    mount("tmpfs", at, "tmpfs", plain() | MountFlags::NOEXEC, Some(c"mode=755,size=64k"))?;
+    for (name, folder) in folders {
+        let to = at.join(name);
+        fs::create_dir_all(&to)?;
+        mount_bind(folder, &to)?;
+        for part in name.split(',').filter(|part| part != name) {
+            symlink(name, at.join(part))?;
+        }
+    }
+    mount_remount(at, plain() | MountFlags::NOEXEC | MountFlags::BIND | MountFlags::RDONLY, c"")?;
+    held(at, true)
 }
 
 /// Has the files of an image at a path, so that they can be added to. Where no overlay is to be had,
@@ -201,6 +279,12 @@ pub(super) fn held(path: &Path, all: bool) -> io::Result<OwnedFd> {
         flags |= OpenTreeFlags::AT_RECURSIVE;
     }
     open_tree(CWD, path, flags).map_err(io::Error::from)
+}
+
+/// The mount that is at the top of a path now.
+fn place_of(at: &Path) -> io::Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(at, flags, Mode::empty()).map_err(io::Error::from)
 }
 
 /// Puts such a copy in its place.
@@ -256,6 +340,9 @@ fn devices(at: &Path) -> io::Result<()> {
     {
         symlink(to, at.join(name))?;
     }
+    let message = at.join(TERMINATION);
+    fs::write(&message, "")?;
+    fs::set_permissions(&message, fs::Permissions::from_mode(0o666))?;
     let shared = at.join("shm");
     fs::create_dir(&shared)?;
     // Of the size that a container runtime gives it.
@@ -263,30 +350,71 @@ fn devices(at: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a folder, or a file, that something can be mounted on, where there is none.
-fn prepare(at: &Path, is_file: bool, imitated: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+/// Links that are followed on the way to one place (`MAXSYMLINKS`).
+const MOST_LINKS: usize = 40;
+
+/// A path without links in it, those of its parts that are not there as they are: runc follows them within the root
+/// that it mounts to (`securejoin` in libcontainer/rootfs_linux.go), which is ours by now.
+fn followed(at: &Path) -> io::Result<PathBuf> {
+    let mut links = 0;
+    let mut open: Vec<std::ffi::OsString> = Vec::new();
+    let push = |open: &mut Vec<std::ffi::OsString>, path: &Path| {
+        let parts = path.components().rev().filter_map(|part| match part {
+            Component::Normal(name) => Some(name.to_owned()),
+            Component::ParentDir => Some("..".into()),
+            _ => None,
+        });
+        open.extend(parts);
+    };
+    push(&mut open, at);
+    let mut done = PathBuf::from("/");
+    while let Some(part) = open.pop() {
+        if part == ".." {
+            done.pop();
+            continue;
+        }
+        let next = done.join(&part);
+        match fs::read_link(&next) {
+            Ok(_) if links == MOST_LINKS => return Err(io::ErrorKind::InvalidFilename.into()),
+            Ok(to) => {
+                links += 1;
+                if to.is_absolute() {
+                    done = PathBuf::from("/");
+                }
+                push(&mut open, &to);
+            }
+            Err(_) => done = next,
+        }
+    }
+    Ok(done)
+}
+
+/// Makes a folder, or a file, that something can be mounted on, where there is none; gives its path without links.
+fn prepare(at: &Path, is_file: bool, imitated: &mut Vec<PathBuf>) -> anyhow::Result<PathBuf> {
     if !at.is_absolute() || at.components().any(|part| part == Component::ParentDir) {
         anyhow::bail!("{} is no absolute path", at.display());
     }
-    let is_there = |at: &Path| if is_file { at.is_file() } else { at.is_dir() };
-    if is_there(at) {
-        return Ok(());
+    let at = followed(at)?;
+    let is_there = if is_file { at.is_file() } else { at.is_dir() };
+    if is_there {
+        return Ok(at);
     }
     let make = || -> io::Result<()> {
         if !is_file {
-            return fs::create_dir_all(at);
+            return fs::create_dir_all(&at);
         }
         at.parent().map_or(Ok(()), fs::create_dir_all)?;
-        fs::File::create(at).map(drop)
+        fs::File::create(&at).map(drop)
     };
     if make().is_ok() {
-        return Ok(());
+        return Ok(at);
     }
     let existing = at.ancestors().skip(1).find(|path| path.is_dir());
     let existing = existing.unwrap_or(Path::new("/"));
     imitate(existing)?;
     imitated.push(existing.to_path_buf());
-    make().with_context(|| format!("cannot make {}", at.display()))
+    make().with_context(|| format!("cannot make {}", at.display()))?;
+    Ok(at)
 }
 
 /// Has a folder be one that can be added to, with everything in it that was in it.
@@ -322,4 +450,29 @@ fn hosts(at: &Path, told: &Launch) -> io::Result<Option<OwnedFd>> {
     }
     fs::write(at, text)?;
     held(at, false).map(Some)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_behind_links_is_where_they_lead_whether_it_is_there_or_not() {
+        let top = tempfile::tempdir().unwrap();
+        let top = fs::canonicalize(top.path()).unwrap();
+        fs::create_dir(top.join("run")).unwrap();
+        symlink("../run", top.join("run/up")).unwrap();
+        symlink(top.join("run"), top.join("var")).unwrap();
+        symlink("gone", top.join("dangling")).unwrap();
+        symlink("loop", top.join("loop")).unwrap();
+        for (at, leads) in [
+            ("run", "run"),
+            ("var", "run"),
+            ("var/up/new/deeper", "run/new/deeper"),
+            ("dangling/data", "gone/data"),
+        ] {
+            assert_eq!(followed(&top.join(at)).unwrap(), top.join(leads), "{at}");
+        }
+        assert!(followed(&top.join("loop")).is_err());
+    }
 }

@@ -11,10 +11,13 @@ use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
 
-use provost_check::facts::proof::{Missing, OWN_NETWORK, Stage, shown_user};
-use rustix::fs::{Gid, Mode, OFlags, Uid};
+use provost_check::facts::proof::{
+    ADDRESSES, DISK, Missing, NODE_ADDRESS, OWN_GROUPS, OWN_NETWORK, POD_ADDRESS, Stage, WRITABLE,
+    shown_user,
+};
+use rustix::fs::{FileType, Gid, Mode, OFlags, Uid, fchown, fstat};
 use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
-use rustix::process::{Signal, geteuid, set_parent_process_death_signal};
+use rustix::process::{Signal, geteuid, set_parent_process_death_signal, umask};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, UnshareFlags, remove_capability_from_bounding_set,
     set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
@@ -24,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use super::plan::{Plan, Volume};
 use super::root::HOSTS;
 use super::{ending, netlink, readonly, rights, root};
-use crate::cgroup::Door;
+use crate::cgroup::{Door, Hierarchies, Seen, TOP};
 
 /// The first port that may be opened without a right, of the network that is asked (ip-sysctl).
 const ANY_PORT: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
@@ -47,6 +50,10 @@ pub(super) struct Launch {
     pub(super) fs_group: Option<u32>,
     pub(super) groups: Vec<u32>,
     pub(super) volumes: Vec<Volume>,
+    /// Folders that may be written to, as its image says.
+    pub(super) image_volumes: Vec<PathBuf>,
+    /// A folder on a disk for what it writes.
+    pub(super) disk: Option<PathBuf>,
     /// Hosts that are the loopback address.
     pub(super) hosts: Vec<String>,
     /// Begins the line by which a failure is told apart from what the program prints.
@@ -100,6 +107,13 @@ pub(super) fn enter(user: (u32, u32)) -> (Entered, Stage) {
     if namespaces && let Err(error) = netlink::loopback_up() {
         stage.missing.push(missing("loopback", &error.to_string()));
     }
+    let addresses = [POD_ADDRESS, NODE_ADDRESS].map(|address| match namespaces {
+        true => netlink::add_address(address),
+        false => Err(io::Error::other("its network is this machine's")),
+    });
+    if let Some(error) = addresses.into_iter().find_map(Result::err) {
+        stage.missing.push(missing(ADDRESSES, &error.to_string()));
+    }
     (Entered { namespaces, root }, stage)
 }
 
@@ -119,6 +133,9 @@ pub(super) fn foresee(entered: Entered, plan: &Plan, stage: &mut Stage) {
     }
     let root = if plan.read_only_root { "a read-only root" } else { WRITABLE };
     tell(entered.namespaces, root, "mounting needs a mount namespace");
+    if let Err(why) = &plan.disk {
+        tell(false, DISK, why);
+    }
     if entered.namespaces {
         let what = "other machines, and what listens on this one";
         tell(false, what, "its network is its own, and empty");
@@ -138,6 +155,15 @@ pub(super) fn foresee(entered: Entered, plan: &Plan, stage: &mut Stage) {
             _ => {}
         }
     }
+    let told = [POD_ADDRESS, NODE_ADDRESS].map(|address| address.to_string());
+    let is_told = |text: &str| told.iter().any(|address| text.contains(address));
+    let variables = plan.environment.iter().map(|(_, value)| value);
+    let told_of = variables.chain(&plan.arguments).any(|text| is_told(text));
+    // What it cannot listen on it is not to be blamed for, and who was told nothing does not miss them.
+    stage.missing.retain(|missing| missing.what != ADDRESSES || told_of);
+    for missing in stage.missing.iter_mut().filter(|missing| missing.what == ADDRESSES) {
+        missing.volume = true;
+    }
     let mut volume = |path: &Path, why: &str| {
         let what = format!("the volume at {}", path.display());
         stage.missing.push(Missing { volume: true, ..missing(&what, why) });
@@ -148,9 +174,6 @@ pub(super) fn foresee(entered: Entered, plan: &Plan, stage: &mut Stage) {
         places.for_each(|place| volume(&place.at, "mounting needs a mount namespace"));
     }
 }
-
-/// What a container has whose root is not said to be read-only.
-pub(super) const WRITABLE: &str = "a root that can be written to, as the container's";
 
 /// Whether root here has that user and group to become: the root of a user namespace may be alone in it
 /// (user_namespaces(7)).
@@ -199,6 +222,9 @@ fn private_mounts() -> io::Result<()> {
 /// Becomes the program; comes back only when that failed, with a line on standard error that begins
 /// with the token.
 pub fn launch() -> ExitCode {
+    // As containers have it (`finalizeRootfs` in runc's libcontainer/rootfs_linux.go): with that of a careful
+    // administrator nobody but us could enter what is made here.
+    umask(Mode::from_raw_mode(0o022));
     let Some((told, way)) = hear() else { return ExitCode::from(127) };
     let error = match become_program(&told, &way) {
         Ok(never) => match never {},
@@ -232,6 +258,8 @@ fn become_program(told: &Launch, way: &OwnedFd) -> anyhow::Result<Never> {
     // When the worker is gone nobody waits for the program any more.
     set_parent_process_death_signal(Some(Signal::KILL)).context("cannot be tied to its parent")?;
     let mut program = told.program.clone();
+    let groups = (!told.groups_of.1.is_empty())
+        .then(|| Hierarchies::of_this_process().seen(&told.groups_of.1));
     if told.image.is_some() && !told.entered.namespaces {
         anyhow::bail!(
             "the files of an image can be a root in a mount namespace of its own only, and none is to be had"
@@ -247,13 +275,16 @@ fn become_program(told: &Launch, way: &OwnedFd) -> anyhow::Result<Never> {
     if told.entered.namespaces {
         unshare(UnshareFlags::NEWNS).context("no mount namespace")?;
         private_mounts().context("cannot keep mounts private")?;
-        let plain = MountFlags::NOSUID | MountFlags::NODEV;
         // Where parts of it are hidden, as in a container, the kernel gives a user namespace no other.
-        if let Err(error) = mount("proc", "/proc", "proc", plain | MountFlags::NOEXEC, None) {
+        if let Err(error) = mount("proc", "/proc", "proc", root::plain() | MountFlags::NOEXEC, None)
+        {
             lacks("its own /proc".to_owned(), error.to_string());
         }
+        // A copy that is in no place stays as it is, and can be written to.
+        let disk = told.disk.as_deref().map(|disk| root::held(disk, false));
         readonly::make_read_only().context("cannot make the root read-only")?;
-        program = root::enter(told, &mut lacks).context("cannot make a root")?;
+        program =
+            root::enter(told, (disk, groups.as_ref()), &mut lacks).context("cannot make a root")?;
     }
     rustix::stdio::dup2_stdin(std::fs::File::open("/dev/null").context("no /dev/null")?)?;
     std::env::set_current_dir(&told.directory)
@@ -266,6 +297,13 @@ fn become_program(told: &Launch, way: &OwnedFd) -> anyhow::Result<Never> {
         if let Err(error) = file.and_then(|file| join(&file)) {
             door.limits.iter().for_each(|limit| lacks(limit.clone(), error.to_string()));
         }
+    }
+    if told.entered.namespaces
+        && !doors.is_empty()
+        && groups == Some(Seen::Unified)
+        && let Err(error) = be_top_of_groups()
+    {
+        lacks(OWN_GROUPS.to_owned(), error.to_string());
     }
     if told.entered.root {
         give_up(told).context("cannot give up the rights of root")?;
@@ -298,6 +336,14 @@ fn join(file: &OwnedFd) -> io::Result<()> {
     std::fs::write(format!("/proc/self/fd/{}", file.as_raw_fd()), "0")
 }
 
+/// Has the group that the process is in be the top of those that it sees, as container runtimes have it where there
+/// is version 2.
+fn be_top_of_groups() -> io::Result<()> {
+    unshare(UnshareFlags::NEWCGROUP)?;
+    let flags = root::plain() | MountFlags::NOEXEC | MountFlags::RDONLY;
+    mount("cgroup2", TOP, "cgroup2", flags, None).map_err(io::Error::from)
+}
+
 /// Has the process scheduled as those of containers are: one of the real-time classes has no part in
 /// the quota of a group, and may not get into one.
 ///
@@ -315,8 +361,20 @@ fn schedule_as_others() -> io::Result<()> {
     }
 }
 
+/// Gives what it prints to the user of the program, who may open `/dev/stdout` (`fixStdioPermissions` in runc's
+/// libcontainer/init_linux.go).
+fn own_output(uid: u32) -> io::Result<()> {
+    for output in [rustix::stdio::stdout(), rustix::stdio::stderr()] {
+        if FileType::from_raw_mode(fstat(output)?.st_mode) == FileType::Fifo {
+            fchown(output, Some(Uid::from_raw(uid)), None)?;
+        }
+    }
+    Ok(())
+}
+
 fn give_up(told: &Launch) -> io::Result<()> {
     let (uid, gid) = told.user;
+    own_output(uid)?;
     for capability in CapabilitySet::all().iter() {
         // Newer kernels know more than older ones.
         let _ = remove_capability_from_bounding_set(capability);

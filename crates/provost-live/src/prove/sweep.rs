@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{self, BufRead as _, Write as _};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
@@ -69,6 +69,74 @@ impl Drop for Sweeper {
     }
 }
 
+/// Begins the names of all that is taken away.
+const MARK: &str = "provost-";
+
+/// Who made something, and when it began: a number of a process is given out again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Owner {
+    /// The namespace in which the number is its own (`/proc/PID/ns/pid`).
+    namespace: u64,
+    pid: u32,
+    /// In ticks since the machine was started (the 22nd field of proc_pid_stat(5)).
+    started: u64,
+}
+
+impl Owner {
+    /// This process.
+    pub(super) fn this() -> Option<Self> {
+        let pid = std::process::id();
+        Some(Self { namespace: namespace()?, pid, started: started(pid)? })
+    }
+
+    /// A name for what is its own, which nobody else gives to anything.
+    pub(super) fn name(self, mark: u64) -> String {
+        let Self { namespace, pid, started } = self;
+        format!("{MARK}{namespace:x}-{pid:x}-{started:x}-{mark:016x}")
+    }
+
+    fn of(name: &str) -> Option<Self> {
+        let mut numbers = name.strip_prefix(MARK)?.split('-');
+        let mut next = || u64::from_str_radix(numbers.next()?, 16).ok();
+        let (namespace, pid, started, _) = (next()?, next()?, next()?, next()?);
+        Some(Self { namespace, pid: u32::try_from(pid).ok()?, started })
+    }
+
+    /// Whether it surely is no more: whose number is another namespace's cannot be looked for from here.
+    fn is_gone(self) -> bool {
+        namespace() == Some(self.namespace) && started(self.pid) != Some(self.started)
+    }
+}
+
+fn namespace() -> Option<u64> {
+    Some(fs::metadata("/proc/self/ns/pid").ok()?.ino())
+}
+
+fn started(pid: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // The name of the program, which may hold anything, is the second field.
+    let (_, behind) = text.rsplit_once(')')?;
+    behind.split_ascii_whitespace().nth(19)?.parse().ok()
+}
+
+/// Entries of a folder that are looked at.
+const MOST_ENTRIES: usize = 1 << 16;
+
+/// What is in a folder of owners that are gone: what ends a whole control group ends a sweeper, too.
+pub(super) fn left_in(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten().take(MOST_ENTRIES);
+    let is_left = |entry: &fs::DirEntry| {
+        let owner = entry.file_name().to_str().and_then(Owner::of);
+        let ours = || entry.metadata().is_ok_and(|it| it.is_dir() && it.uid() == own_uid());
+        owner.is_some_and(Owner::is_gone) && ours()
+    };
+    entries.filter(is_left).map(|entry| entry.path()).collect()
+}
+
+fn own_uid() -> u32 {
+    rustix::process::geteuid().as_raw()
+}
+
 /// Waits until its owner is gone, and takes everything away.
 pub(super) fn sweep() -> ExitCode {
     // Whoever ends all processes of a service ends its owner, which is what it waits for.
@@ -112,4 +180,28 @@ pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
         }
     }
     fs::remove_dir_all(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_an_owner_left_that_is_gone_is_known_by_its_name() {
+        let this = Owner::this().unwrap();
+        assert_eq!(Owner::of(&this.name(7)), Some(this));
+        let gone = Owner { started: this.started + 1, ..this };
+        let elsewhere = Owner { namespace: this.namespace + 1, ..gone };
+        let top = tempfile::tempdir().unwrap();
+        for owner in [this, gone, elsewhere] {
+            fs::create_dir(top.path().join(owner.name(7))).unwrap();
+        }
+        // Others' names begin like that, too.
+        for name in ["provost-cache", "provost-1-2-3", "provost-1-2-3-x", "else"] {
+            fs::create_dir(top.path().join(name)).unwrap();
+        }
+        // A link to something else is nothing that was made here.
+        std::os::unix::fs::symlink("/", top.path().join(gone.name(8))).unwrap();
+        assert_eq!(left_in(top.path()), [top.path().join(gone.name(7))]);
+    }
 }

@@ -17,7 +17,7 @@ use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::client::danger::{
     HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier,
 };
-use tokio_rustls::rustls::crypto::{CryptoProvider, ring};
+use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject as _;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
@@ -143,7 +143,7 @@ fn config(offer: Offer) -> Result<Arc<ClientConfig>, Error> {
 
 fn make(offer: Offer, client: Option<&Client>) -> Result<Arc<ClientConfig>, Error> {
     let provider = Arc::new(ring::default_provider());
-    let any = Arc::new(AnyCertificate(Arc::clone(&provider)));
+    let any = Arc::new(AnyCertificate);
     let builder =
         ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;
     let builder = builder.dangerous().with_custom_certificate_verifier(any);
@@ -221,7 +221,7 @@ pub(super) fn show() -> bool {
 
 /// Takes whatever it is shown.
 #[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+struct AnyCertificate;
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(
@@ -254,7 +254,20 @@ impl ServerCertVerifier for AnyCertificate {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        // Nothing is verified, and so all are known, those that this library could not verify, too: what Go's client
+        // names (`supportedSignatureAlgorithms` in crypto/tls).
+        vec![
+            SignatureScheme::RSA_PSS_SHA256,
+            SignatureScheme::ECDSA_NISTP256_SHA256,
+            SignatureScheme::ED25519,
+            SignatureScheme::RSA_PSS_SHA384,
+            SignatureScheme::RSA_PSS_SHA512,
+            SignatureScheme::RSA_PKCS1_SHA256,
+            SignatureScheme::RSA_PKCS1_SHA384,
+            SignatureScheme::RSA_PKCS1_SHA512,
+            SignatureScheme::ECDSA_NISTP384_SHA384,
+            SignatureScheme::ECDSA_NISTP521_SHA512,
+        ]
     }
 }
 
@@ -314,5 +327,16 @@ mod tests {
         // Record type 22, and handshake type 1 behind its head of five bytes (RFC 8446, section 5.1).
         assert_eq!((hello[0], hello[5]), (22, 1));
         assert!(hello.windows(3).any(|part| part == b"\x02h2"));
+    }
+
+    #[test]
+    fn a_server_whose_key_cannot_be_verified_here_is_spoken_with_as_a_kubelet_does() {
+        // The algorithms as Go lists them (RFC 8446, section 4.2.3): that of P-521 comes last.
+        let named = AnyCertificate.supported_verify_schemes();
+        let listed: Vec<u8> =
+            named.iter().flat_map(|scheme| u16::from(*scheme).to_be_bytes()).collect();
+        let hello = client_hello(SocketAddr::from(([127, 0, 0, 1], 443))).unwrap();
+        assert!(hello.windows(listed.len()).any(|part| part == listed), "{listed:x?}");
+        assert_eq!(named.last().copied().map(u16::from), Some(0x0603));
     }
 }

@@ -7,10 +7,10 @@ use std::path::{Component, Path, PathBuf};
 
 use anyhow::Context as _;
 use rustix::fs::{Gid, chown};
-use rustix::mount::{MountFlags, mount};
+use rustix::mount::mount;
 
-use super::plan::{Content, Volume, VolumeFile};
-use super::root::held;
+use super::plan::{Content, Medium, Volume, VolumeFile};
+use super::root::{held, plain};
 use super::stage::Launch;
 
 /// Under this name the kubelet has a link to the files that are valid now (`AtomicWriter` in
@@ -20,28 +20,42 @@ const DATA: &str = "..data";
 /// The folder that it leads to, named for a moment.
 const VERSION: &str = "..2026_01_01_00_00_00.000000001";
 
+/// What the files of a volume may take.
+const MOST_FILES: &str = "128m";
+
+impl Volume {
+    /// Whether what is written to it goes to the disk of a node: it is evicted when that is too much (`sizeLimit`),
+    /// and sees no end of it before.
+    fn is_on_disk(&self) -> bool {
+        self.content == Content::Empty && self.medium == Medium::Disk
+    }
+}
+
 /// What is to be mounted.
 #[derive(Debug)]
 pub(super) struct Mounted {
     pub(super) at: PathBuf,
-    pub(super) tree: OwnedFd,
+    /// Nothing where it is in its place already and only stays as it is.
+    pub(super) tree: Option<OwnedFd>,
     pub(super) is_file: bool,
     pub(super) read_only: bool,
 }
 
-/// Makes all below a folder that nobody sees.
+/// Makes all below a folder that nobody sees, and what is written to on the disk where there is one.
 pub(super) fn make(
     below: &Path,
+    disk: Option<&Path>,
     told: &Launch,
     lacks: &mut dyn FnMut(String, String),
 ) -> anyhow::Result<Vec<Mounted>> {
     fs::create_dir(below)?;
     let mut mounted = Vec::new();
     for (number, volume) in told.volumes.iter().enumerate() {
-        let folder = below.join(number.to_string());
+        let on_disk = disk.filter(|_| volume.is_on_disk());
+        let folder = on_disk.unwrap_or(below).join(number.to_string());
         // What is kept for all is made once.
         let group = told.entered.root.then_some(told.fs_group).flatten();
-        if let Err(error) = fill(&folder, volume, group) {
+        if let Err(error) = fill(&folder, volume, on_disk.is_some(), group) {
             lacks(format!("the volume {}", volume.name), format!("{error:#}"));
             continue;
         }
@@ -61,7 +75,7 @@ pub(super) fn make(
             match tree() {
                 Ok(tree) => mounted.push(Mounted {
                     at: place.at.clone(),
-                    tree,
+                    tree: Some(tree),
                     is_file: from.is_file(),
                     read_only: place.read_only || volume.content != Content::Empty,
                 }),
@@ -74,12 +88,18 @@ pub(super) fn make(
     Ok(mounted)
 }
 
-fn fill(folder: &Path, volume: &Volume, group: Option<u32>) -> anyhow::Result<()> {
+fn fill(folder: &Path, volume: &Volume, on_disk: bool, group: Option<u32>) -> anyhow::Result<()> {
     fs::create_dir(folder)?;
-    let flags = MountFlags::NOSUID | MountFlags::NODEV;
-    let bytes = volume.bytes.unwrap_or(1 << 30).clamp(1 << 12, 1 << 30);
-    let options = std::ffi::CString::new(format!("mode=777,size={bytes}"))?;
-    mount("tmpfs", folder, "tmpfs", flags, Some(options.as_c_str()))?;
+    if !on_disk {
+        let size = match (volume.content == Content::Empty, volume.medium) {
+            (true, Medium::Memory(Some(bytes))) => format!("{}", bytes.max(1 << 12)),
+            // As much as the kernel gives where nothing is said, half of what there is (tmpfs.rst).
+            (true, _) => "50%".to_owned(),
+            (false, _) => MOST_FILES.to_owned(),
+        };
+        let options = std::ffi::CString::new(format!("mode=777,size={size}"))?;
+        mount("tmpfs", folder, "tmpfs", plain(), Some(options.as_c_str()))?;
+    }
     match &volume.content {
         Content::Empty => own(folder, 0o777, group, true)?,
         Content::Files(files) => {

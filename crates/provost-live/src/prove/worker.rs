@@ -16,6 +16,7 @@ use rustix::process::{Signal, set_parent_process_death_signal};
 use serde::{Deserialize, Serialize};
 
 use super::dependency::beyond::{self, Beyond};
+use super::harness::{SPARED, free};
 use super::{phases, plan::Plan, stage, sweep, tls};
 
 /// Calls a worker.
@@ -123,12 +124,20 @@ pub(super) fn measure(plan: &Plan, longest: Duration, stop: &AtomicBool) -> Resu
         stdout.map(|out| out.take(MOST_ANSWER).read_to_end(&mut text)).transpose().map(|_| text)
     });
     let deadline = Instant::now() + longest;
+    let disk = plan.disk.as_deref().ok();
     while !reader.is_finished() {
         if stop.load(Ordering::SeqCst) {
             bail!("interrupted");
         }
         if Instant::now() > deadline {
             bail!("the phase {} did not end within {} s", plan.phase.name(), longest.as_secs());
+        }
+        if let Some(left) = disk.and_then(free).filter(|left| *left < SPARED) {
+            bail!(
+                "the phase {} was given up: {} MiB are left on the disk that the program writes to; TMPDIR names another",
+                plan.phase.name(),
+                left >> 20
+            );
         }
         thread::sleep(POLL);
     }

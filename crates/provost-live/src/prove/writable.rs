@@ -1,5 +1,5 @@
 //! Folders that can be written to, without what is written going anywhere: an overlay over each, whose
-//! upper half is memory.
+//! upper half is on a disk, as that of a container is, or in memory where there is none.
 
 use std::ffi::CString;
 use std::fs;
@@ -16,28 +16,62 @@ use super::stage::Launch;
 /// What may be written to all of them.
 const MOST: &std::ffi::CStr = c"mode=755,size=1g";
 
+/// Overlays of one root.
+const MOST_OVERLAYS: usize = 256;
+
 /// The overlays of one root.
 #[derive(Debug)]
 pub(super) struct Writable {
     /// Where their upper halves are.
     at: PathBuf,
+    /// A folder on a disk, where they are else.
+    disk: Option<PathBuf>,
     /// Overlays that were made.
     count: usize,
     user_namespace: bool,
+    /// Where they are shown.
+    pub(super) shown: Vec<PathBuf>,
     /// Why one could not be made.
     pub(super) refused: Option<String>,
+    /// Why their upper halves are not on the disk.
+    pub(super) no_disk: Option<String>,
 }
 
 impl Writable {
-    pub(super) fn new(at: PathBuf, told: &Launch) -> Self {
-        let user_namespace = !told.entered.root;
-        Self { at, count: 0, user_namespace, refused: None }
+    pub(super) fn new(at: PathBuf, disk: Option<PathBuf>, told: &Launch) -> Self {
+        Self {
+            at,
+            disk,
+            count: 0,
+            user_namespace: !told.entered.root,
+            shown: Vec::new(),
+            refused: None,
+            no_disk: None,
+        }
     }
 
     /// Puts one over a folder and shows both at a path; whether that could be done.
     pub(super) fn over(&mut self, lower: &Path, at: &Path) -> bool {
-        match self.try_over(lower, at) {
-            Ok(()) => true,
+        let mut done = self.try_over(lower, at);
+        // Not every file system of a disk takes one, that of a container for example.
+        if let Err(error) = &done
+            && self.shown.is_empty()
+            && let Some(disk) = self.disk.take()
+        {
+            let why = format!("no overlay on it: {error}");
+            self.count = 0;
+            done = self.try_over(lower, at);
+            match &done {
+                Ok(()) => self.no_disk = Some(why),
+                // It is the folder that takes none.
+                Err(_) => self.disk = Some(disk),
+            }
+        }
+        match done {
+            Ok(()) => {
+                self.shown.push(at.to_path_buf());
+                true
+            }
             Err(error) => {
                 self.refused
                     .get_or_insert_with(|| format!("no overlay over {}: {error}", lower.display()));
@@ -47,12 +81,15 @@ impl Writable {
     }
 
     fn try_over(&mut self, lower: &Path, at: &Path) -> io::Result<()> {
-        if self.count == 0 {
+        if self.count == 0 && self.disk.is_none() {
             fs::create_dir_all(&self.at)?;
             mount("tmpfs", &self.at, "tmpfs", plain(), Some(MOST))?;
         }
         self.count += 1;
-        let own = self.at.join(self.count.to_string());
+        if self.count > MOST_OVERLAYS {
+            return Err(io::Error::other("there are too many folders"));
+        }
+        let own = self.disk.as_ref().unwrap_or(&self.at).join(self.count.to_string());
         let (upper, work) = (own.join("upper"), own.join("work"));
         fs::create_dir_all(&upper)?;
         fs::create_dir(&work)?;
@@ -87,8 +124,9 @@ impl Writable {
         mount("overlay", at, "overlay", plain(), Some(options.as_c_str())).map_err(io::Error::from)
     }
 
-    /// Shows what is mounted below a folder, which an overlay over it does not.
-    pub(super) fn mounts_below(&self, folder: &Path, root: &Path) {
+    /// Shows what is mounted below a folder, which an overlay over it does not: by overlays of its own, for nobody
+    /// reaches a socket of this machine through one.
+    pub(super) fn mounts_below(&mut self, folder: &Path, root: &Path) {
         let mut shown: Option<PathBuf> = None;
         let mut all = readonly::mounted_below(folder);
         all.sort();
@@ -98,6 +136,9 @@ impl Writable {
                 continue;
             }
             let to = root.join(at.strip_prefix("/").unwrap_or(&at));
+            if at.is_dir() && self.over(&at, &to) {
+                continue;
+            }
             // One that cannot be seen is left out.
             if mount_bind_recursive(&at, &to).is_ok() {
                 shown = Some(at);

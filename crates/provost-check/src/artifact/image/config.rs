@@ -26,6 +26,8 @@ pub struct Configuration {
     pub cmd: Vec<String>,
     /// WORKDIR
     pub working_dir: String,
+    /// VOLUME
+    pub volumes: Vec<String>,
 }
 
 /// Values of its variables may be secret.
@@ -44,6 +46,7 @@ pub(super) fn as_written(bytes: &[u8]) -> Result<Configuration, Broken> {
         entrypoint: run.entrypoint.unwrap_or_default(),
         cmd: run.cmd.unwrap_or_default(),
         working_dir: run.working_dir,
+        volumes: run.volumes.unwrap_or_default().into_keys().collect(),
     })
 }
 
@@ -91,6 +94,7 @@ struct Run {
     entrypoint: Option<Vec<String>>,
     cmd: Option<Vec<String>>,
     working_dir: String,
+    volumes: Option<BTreeMap<String, serde_json::Value>>,
     exposed_ports: Option<BTreeMap<String, serde_json::Value>>,
     healthcheck: Option<Healthcheck>,
     stop_signal: Option<String>,

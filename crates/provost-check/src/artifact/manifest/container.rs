@@ -283,6 +283,7 @@ impl Reader<'_> {
             origin: node.origin(),
             name: self.text(at, "name")?,
             path: self.text(at, "mountPath")?,
+            sub_path_expr: node.get("subPath").is_none() && node.get("subPathExpr").is_some(),
             sub_path: {
                 let plain = self.nonempty(at, "subPath");
                 plain.or_else(|| self.nonempty(at, "subPathExpr"))

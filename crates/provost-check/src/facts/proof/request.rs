@@ -189,6 +189,11 @@ pub enum Outcome {
     },
     /// A probe was sent on, on the same host, more often than the kubelet follows.
     SentOn,
+    /// A probe was sent to what is no address, or none that a kubelet can ask.
+    SentNowhere {
+        /// `Location`
+        location: String,
+    },
     /// What came was no HTTP.
     Garbled,
     /// No end within its time.
@@ -243,7 +248,7 @@ impl Outcome {
             // That nobody waited longer is no loss of the service's.
             Self::Unfinished | Self::TimedOut => false,
             // Each time it was answered.
-            Self::SentOn => false,
+            Self::SentOn | Self::SentNowhere { .. } => false,
             // Clients repeat it by themselves (RFC 9113, section 8.7).
             Self::Unprocessed | Self::StreamReset { code: REFUSED_STREAM, .. } => false,
             // The doing of a client that did not read.
@@ -277,6 +282,9 @@ impl Outcome {
             Self::CloseFrame { code: None } => "closed without a reason".to_owned(),
             Self::NoTls { why } => format!("without TLS: {why}"),
             Self::SentOn => "sent on ten times".to_owned(),
+            Self::SentNowhere { location } => {
+                format!("sent to {location}, which nobody can ask for")
+            }
             Self::Garbled => "answered with what is no HTTP".to_owned(),
             Self::TimedOut => "not answered in time".to_owned(),
             Self::Unfinished => "not finished".to_owned(),

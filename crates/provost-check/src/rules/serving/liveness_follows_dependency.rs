@@ -26,9 +26,10 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let Some(probe) = case.terms().probe(ProbeKind::Liveness) else {
         return Err(Abstain::NotApplicable);
     };
-    let mut told = Told::default();
+    let mut told = Told::of(case);
     let mut judged = false;
-    for outage in case.outages()? {
+    let (outages, unknown) = case.outages()?;
+    for outage in outages {
         if told.is_known(&outage) {
             continue;
         }
@@ -69,5 +70,9 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
                 )),
         );
     }
-    if judged { Ok(()) } else { Err(Abstain::NotApplicable) }
+    if judged || !unknown.is_empty() {
+        unknown.into_iter().for_each(|why| out.abstain(why));
+        return Ok(());
+    }
+    Err(Abstain::NotApplicable)
 }

@@ -43,7 +43,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
             Outcome::Answered { status: 429 | 500.., .. } => false,
             Outcome::Answered { status, .. } => !(200..400).contains(status),
             Outcome::Refused | Outcome::Garbled | Outcome::NoTls { .. } => true,
-            Outcome::NoTrailers { .. } | Outcome::SentOn => true,
+            Outcome::NoTrailers { .. } | Outcome::SentOn | Outcome::SentNowhere { .. } => true,
             _ => false,
         };
         // Logins are another rule's.

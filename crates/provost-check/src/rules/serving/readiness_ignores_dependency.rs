@@ -30,12 +30,12 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let Some(probe) = terms.probe(ProbeKind::Readiness) else {
         return Err(Abstain::NotApplicable);
     };
-    let outages = case.outages()?;
+    let (outages, unknown) = case.outages()?;
     if outages.iter().any(|outage| terms.is_probed(outage.phase, &terms.path)) {
         let what = "what the process is there for; --path names it";
         return Err(Abstain::unknown(Reason::NotMeasured, what));
     }
-    let mut told = Told::default();
+    let mut told = Told::of(case);
     let mut judged = false;
     for outage in outages {
         if told.is_known(&outage) {
@@ -91,5 +91,9 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
                 )),
         );
     }
-    if judged { Ok(()) } else { Err(Abstain::NotApplicable) }
+    if judged || !unknown.is_empty() {
+        unknown.into_iter().for_each(|why| out.abstain(why));
+        return Ok(());
+    }
+    Err(Abstain::NotApplicable)
 }

@@ -33,10 +33,11 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::unknown(Reason::NotMeasured, what));
     }
     let mut told = false;
+    let each_alone = case.each_alone(case.phase(PhaseName::WithoutDependency)?);
     for phase in runs {
         let (names, missing) = case.refusing(phase);
-        // Without all of them it ends as without one.
-        if missing.is_empty() || (told && missing.len() > 1) {
+        // Without all of them it ends as without one, where that was seen of each.
+        if missing.is_empty() || (told && each_alone && missing.len() > 1) {
             continue;
         }
         told |= without(case, phase, &names, &missing, out);

@@ -2,7 +2,7 @@
 //! there is.
 
 use crate::case::process::ProcessCase;
-use crate::facts::proof::{Collector, Phase, PhaseName};
+use crate::facts::proof::{Collector, OWN_GROUPS, Phase, PhaseName};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::gomaxprocs::{Fit, container_aware, fit, throttle};
 use crate::model::quantity::{Bytes, Millicores};
@@ -33,6 +33,11 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     let phase = case.phase(PhaseName::Limits)?;
+    if case.proof().stage.lacks(OWN_GROUPS) {
+        return unknown(
+            "a process that can read its limits: the files of its control group are not its own",
+        );
+    }
     if let Some(limit) = terms.cpu_limit_m.map(Millicores)
         && let Err(abstain) = threads(case, phase, limit, out)
     {

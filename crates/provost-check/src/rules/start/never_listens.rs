@@ -37,6 +37,14 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
             let what = format!("a start with {}", missing.what);
             return Err(Abstain::unknown(Reason::NotMeasured, what));
         }
+        case.wrote_to_disk(phase)?;
+        // What is made up may be what it takes no start with; its memory limit is another matter.
+        if let Some(unlike) = case.terms().unlike.first()
+            && phase.killed_at_limit().is_none()
+        {
+            let what = format!("a start with {unlike}; --env gives a variable its value");
+            return Err(Abstain::unknown(Reason::NotMeasured, what));
+        }
         out.push(ends_at_once(case, phase));
         return Ok(());
     }

@@ -8,6 +8,7 @@ use std::net::SocketAddr;
 use provost_check::facts::proof::{Outcome, Probe, ProbeBy};
 use tokio::time::Instant;
 
+use super::location::{Leads, Place};
 use crate::prove::connection::{Connection, Kept, trace_parent};
 use crate::prove::http2::{Http2, Reads};
 use crate::prove::tls::{Offer, Stream};
@@ -20,18 +21,6 @@ const MOST: usize = 10;
 
 /// `userAgent` in request.go.
 const USER_AGENT: &str = "kube-probe/1.37";
-
-/// Where a probe goes, and after a redirect where it was sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Place {
-    tls: bool,
-    /// HTTP/2 where there is no TLS.
-    h2c: bool,
-    host: String,
-    port: u16,
-    /// Path and query.
-    path: String,
-}
 
 /// Asks, and follows as the kubelet does.
 pub(super) async fn ask(
@@ -60,12 +49,17 @@ pub(super) async fn ask(
         else {
             return Ok(outcome);
         };
-        // Whoever is sent elsewhere stays here, and that is a success.
-        let Some(next) = place.sent_to(location).filter(|next| next.host == place.host) else {
+        if location.is_empty() {
             return Ok(outcome);
+        }
+        let (next, absolute) = match place.sent_to(location) {
+            Leads::To(next, absolute) => (next, absolute),
+            // Whoever is sent elsewhere stays here, and that is a success.
+            Leads::Elsewhere => return Ok(outcome),
+            Leads::Nowhere => return Ok(Outcome::SentNowhere { location: location.clone() }),
         };
         // A host that was asked for by its name is asked for again where the way is only a path.
-        host = host.filter(|_| !location.contains("://") && !location.starts_with("//"));
+        host = host.filter(|_| !absolute);
         place = next;
     }
     Ok(Outcome::SentOn)
@@ -149,87 +143,6 @@ async fn once(
     Ok(connection.response_to(kept).await)
 }
 
-impl Place {
-    /// Where a `Location` leads from here (RFC 3986, section 5.2); nowhere that a kubelet would go when it is no
-    /// address of HTTP.
-    fn sent_to(&self, location: &str) -> Option<Self> {
-        let location = location.split('#').next().unwrap_or_default();
-        let scheme = location.split_once(':').map(|(scheme, _)| scheme).filter(|scheme| {
-            let mut letters = scheme.bytes();
-            letters.next().is_some_and(|first| first.is_ascii_alphabetic())
-                && letters.all(|it| it.is_ascii_alphanumeric() || b"+-.".contains(&it))
-        });
-        let (tls, rest) = match scheme {
-            Some(scheme) => {
-                let tls = match scheme.to_ascii_lowercase().as_str() {
-                    "http" => false,
-                    "https" => true,
-                    _ => return None,
-                };
-                (tls, location.get(scheme.len() + 1..)?)
-            }
-            None => (self.tls, location),
-        };
-        let Some(rest) = rest.strip_prefix("//") else {
-            if scheme.is_some() {
-                return None;
-            }
-            let path = self.path_to(rest);
-            return Some(Self { path, ..self.clone() });
-        };
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, path) = rest.split_at(end);
-        let authority = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
-        let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.ends_with(']') => (host, port),
-            _ => (authority, ""),
-        };
-        let port = match port {
-            "" => {
-                if tls {
-                    443
-                } else {
-                    80
-                }
-            }
-            port => port.parse().ok()?,
-        };
-        let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
-        let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-        Some(Self { tls, h2c: self.h2c, host, port, path })
-    }
-
-    fn path_to(&self, reference: &str) -> String {
-        let own = self.path.split(['?', '#']).next().unwrap_or_default();
-        let (path, query) = match reference.split_once('?') {
-            Some((path, query)) => (path, Some(query)),
-            None => (reference, None),
-        };
-        let whole = match path {
-            "" => own.to_owned(),
-            path if path.starts_with('/') => path.to_owned(),
-            path => format!("{}{path}", own.get(..=own.rfind('/').unwrap_or(0)).unwrap_or("/")),
-        };
-        let mut parts: Vec<&str> = Vec::new();
-        let mut last = "";
-        for part in whole.split('/').skip(1) {
-            last = part;
-            match part {
-                ".." => {
-                    parts.pop();
-                }
-                "." => {}
-                part => parts.push(part),
-            }
-        }
-        if matches!(last, "." | "..") {
-            parts.push("");
-        }
-        let path = format!("/{}", parts.join("/"));
-        query.map_or_else(|| path.clone(), |query| format!("{path}?{query}"))
-    }
-}
-
 /// A path as it is sent: without what only browsers keep, and with what no request line takes escaped.
 fn written(path: &str) -> String {
     let path = path.split('#').next().unwrap_or_default();
@@ -252,44 +165,6 @@ mod tests {
     use std::net::TcpListener;
 
     use provost_check::facts::proof::ProbeKind;
-
-    fn place() -> Place {
-        Place {
-            tls: false,
-            h2c: false,
-            host: "127.0.0.1".to_owned(),
-            port: 8080,
-            path: "/a/b?x=1".to_owned(),
-        }
-    }
-
-    fn to(location: &str) -> Option<String> {
-        let place = place().sent_to(location)?;
-        let scheme = if place.tls { "https" } else { "http" };
-        Some(format!("{scheme} {} {} {}", place.host, place.port, place.path))
-    }
-
-    #[test]
-    fn a_location_leads_from_where_it_was_said() {
-        for (location, leads) in [
-            ("/ready", "http 127.0.0.1 8080 /ready"),
-            ("ready", "http 127.0.0.1 8080 /a/ready"),
-            ("../ready/.", "http 127.0.0.1 8080 /ready/"),
-            ("../../../ready", "http 127.0.0.1 8080 /ready"),
-            ("?y=2", "http 127.0.0.1 8080 /a/b?y=2"),
-            ("//127.0.0.1/ready", "http 127.0.0.1 80 /ready"),
-            ("https://127.0.0.1:8443/ready#top", "https 127.0.0.1 8443 /ready"),
-            ("HTTPS://127.0.0.1", "https 127.0.0.1 443 /"),
-            ("http://u:p@sso.example.com/login?next=/a", "http sso.example.com 80 /login?next=/a"),
-            ("http://[::1]:9000/", "http ::1 9000 /"),
-            ("http://[::1]/", "http ::1 80 /"),
-        ] {
-            assert_eq!(to(location).as_deref(), Some(leads), "{location}");
-        }
-        for elsewhere in ["ftp://127.0.0.1/", "mailto:a@b", "http:ready", "http://127.0.0.1:x/"] {
-            assert_eq!(to(elsewhere), None, "{elsewhere}");
-        }
-    }
 
     fn probe(by: ProbeBy, path: &str, to: SocketAddr) -> Probe {
         let (kind, path) = (ProbeKind::Readiness, path.to_owned());

@@ -41,11 +41,18 @@ pub(super) struct Log {
     /// What gRPC is asked for the health of.
     pub(super) service: String,
     /// What probes send beside what every kubelet does.
-    headers: Vec<(ProbeKind, Vec<(String, String)>)>,
+    headers: Vec<(ProbeKind, Sends)>,
     /// What no report may show.
     hidden: Rc<Hidden>,
     /// Where some of that was seen.
     pub(super) shown: RefCell<Vec<Shown>>,
+}
+
+/// What a probe sends, and what of all that is secret its answer may hold: an echo of what was sent is no leak.
+#[derive(Debug)]
+struct Sends {
+    headers: Vec<(String, String)>,
+    hidden: Hidden,
 }
 
 impl Log {
@@ -55,6 +62,11 @@ impl Log {
         headers: Vec<(ProbeKind, Vec<(String, String)>)>,
         hidden: Rc<Hidden>,
     ) -> Self {
+        let sends = |(kind, headers): (ProbeKind, Vec<(String, String)>)| {
+            let hidden = hidden.without(headers.iter().map(|(_, value)| value.as_str()));
+            (kind, Sends { headers, hidden })
+        };
+        let headers = headers.into_iter().map(sends).collect();
         Self {
             clock,
             hidden,
@@ -93,7 +105,9 @@ impl Log {
         (at, sent): (Instant, Option<Instant>),
         mut outcome: Outcome,
     ) {
-        if let Outcome::Answered { location: Some(location), .. } = &mut outcome {
+        if let Outcome::Answered { location: Some(location), .. }
+        | Outcome::SentNowhere { location } = &mut outcome
+        {
             // Cut first, the rest of what is secret would not be known again.
             self.hidden.hide(location);
             *location = masked(location).chars().take(MOST_LOCATION).collect();
@@ -152,7 +166,8 @@ impl Log {
             return self.send(purpose, to, path, &request, patience).await;
         }
         let asked = if protocol.is_grpc() { self.service.as_str() } else { path };
-        self.keep_of(purpose, asked, protocol.is_grpc(), patience, async |sent, kept| {
+        let by_grpc = protocol.is_grpc();
+        self.keep_of(purpose, (asked, by_grpc), patience, &self.hidden, async |sent, kept| {
             let connection = Http2::open(to, protocol, Reads::AtOnce).await?;
             sent.set(Some(Instant::now()));
             Ok(match protocol.is_grpc() {
@@ -173,7 +188,7 @@ impl Log {
         patience: Duration,
     ) {
         let protocol = self.protocol(to.port());
-        self.keep_of(purpose, path, false, patience, async |sent, kept| {
+        self.keep_of(purpose, (path, false), patience, &self.hidden, async |sent, kept| {
             let mut connection = Connection::open_as(to, protocol).await?;
             connection.send(request).await?;
             sent.set(Some(Instant::now()));
@@ -187,9 +202,10 @@ impl Log {
         let patience = Duration::from_millis(probe.timeout_ms);
         let path = probe.path.as_str();
         let by_grpc = probe.by.is_grpc();
-        let headers = self.headers.iter().find(|(kind, _)| *kind == probe.kind);
-        let headers = headers.map_or(&[][..], |(_, headers)| headers);
-        self.keep_of(purpose, path, by_grpc, patience, async |sent, kept| {
+        let sends = self.headers.iter().find(|(kind, _)| *kind == probe.kind);
+        let headers = sends.map_or(&[][..], |(_, sends)| &sends.headers);
+        let hidden = sends.map_or(&*self.hidden, |(_, sends)| &sends.hidden);
+        self.keep_of(purpose, (path, by_grpc), patience, hidden, async |sent, kept| {
             if by_grpc {
                 // The kubelet has no certificate of its own, either.
                 let tls = (probe.by == ProbeBy::Grpcs).then_some(Offer::Http2);
@@ -197,10 +213,6 @@ impl Log {
                 let connection = Http2::over(stream, to, Reads::AtOnce).await?;
                 sent.set(Some(Instant::now()));
                 return Ok(connection.check(path).await);
-            }
-            if !headers.is_empty() {
-                // An echo of what it was sent is no leak.
-                kept.most = 0;
             }
             kubelet::ask(probe, headers, to, sent, kept).await
         })
@@ -210,37 +222,46 @@ impl Log {
     async fn keep_of(
         &self,
         purpose: Purpose,
-        path: &str,
-        grpc: bool,
+        (path, grpc): (&str, bool),
         patience: Duration,
+        hidden: &Hidden,
         ask: impl AsyncFnOnce(&Cell<Option<Instant>>, &mut Kept) -> Result<Outcome, Outcome>,
     ) {
         let at = Instant::now();
         let sent = Cell::new(None);
-        let most = if self.hidden.is_empty() { 0 } else { MOST_SEARCHED };
+        let most = if hidden.is_empty() { 0 } else { MOST_SEARCHED };
         let mut kept = Kept { most, ..Kept::default() };
         let outcome = match timeout(patience, ask(&sent, &mut kept)).await {
             Ok(Ok(outcome) | Err(outcome)) => outcome,
             Err(_) => Outcome::TimedOut,
         };
         let shown = shown(path, grpc);
-        self.search(|| format!("in a header of the answer to {shown}"), &kept.head);
-        self.search(|| format!("in the answer to {shown}"), &kept.body);
+        let place = || format!("in a header of the answer to {shown}");
+        self.search_in(hidden, place, &kept.head, false);
+        self.search_in(hidden, || format!("in the answer to {shown}"), &kept.body, false);
         self.keep(purpose, &shown, (at, sent.get()), outcome);
     }
 
     /// Looks for what is secret, and notes the place where there is some.
     pub(super) fn search(&self, place: impl FnOnce() -> String, bytes: &[u8]) -> bool {
-        self.search_in(place, bytes, false)
+        self.search_in(&self.hidden, place, bytes, false)
     }
 
     /// The same on the command line of the process.
     pub(super) fn search_arguments(&self, bytes: &[u8]) -> bool {
-        self.search_in(|| "on its command line".to_owned(), bytes, true)
+        self.search_in(&self.hidden, || "on its command line".to_owned(), bytes, true)
     }
 
-    fn search_in(&self, place: impl FnOnce() -> String, bytes: &[u8], argument: bool) -> bool {
-        let Some(text) = around(&self.hidden, bytes) else { return false };
+    fn search_in(
+        &self,
+        hidden: &Hidden,
+        place: impl FnOnce() -> String,
+        bytes: &[u8],
+        argument: bool,
+    ) -> bool {
+        let Some(mut text) = around(hidden, bytes) else { return false };
+        // What is no leak is not shown either.
+        self.hidden.hide(&mut text);
         let place = place();
         let mut shown = self.shown.borrow_mut();
         if shown.len() < MOST_SHOWN && shown.iter().all(|known| known.place != place) {
@@ -365,5 +386,40 @@ mod tests {
             assert!(log.search(|| "here".to_owned(), body.as_bytes()));
         }
         assert_eq!(log.shown.borrow().len(), 1);
+    }
+    /// Whether a probe with that header saw a secret in an answer that says one.
+    fn seen_with(header: &str) -> bool {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let to = listener.local_addr().unwrap();
+        std::thread::spawn(move || {
+            use std::io::{Read as _, Write as _};
+            let (mut stream, _) = listener.accept().unwrap();
+            stream.read(&mut [0; 1024]).unwrap();
+            write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\nhunter2hunter2").unwrap();
+        });
+        let mut hidden = Hidden::default();
+        hidden.add("hunter2hunter2");
+        let headers = vec![("X-Probe".to_owned(), header.to_owned())];
+        let headers = vec![(ProbeKind::Readiness, headers)];
+        let log = Log::new(Clock::now(), String::new(), headers, Rc::new(hidden));
+        let probe = Probe {
+            kind: ProbeKind::Readiness,
+            by: ProbeBy::Http,
+            path: "/".to_owned(),
+            port: to.port(),
+            timeout_ms: 1000,
+            headers: Vec::new(),
+        };
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(log.probe(Purpose::Readiness, &probe, to));
+        assert!(log.last().unwrap().passes(), "{:?}", log.last());
+        !log.shown.take().is_empty()
+    }
+
+    #[test]
+    fn a_header_of_a_probe_hides_no_secret_but_the_one_that_it_is() {
+        assert!(seen_with("kubelet"));
+        // It may answer with what it was sent.
+        assert!(!seen_with("Bearer hunter2hunter2"));
     }
 }

@@ -8,6 +8,7 @@ mod health;
 mod kubelet;
 mod limits;
 mod load;
+mod location;
 mod log;
 mod multiplexed;
 mod outage;

@@ -21,7 +21,40 @@ pub(super) enum Kind {
     Pairs,
     /// Logins of registries.
     DockerConfig,
+    /// An address with a login in it, of that scheme.
+    Url(&'static str),
+    /// The same as Go's driver for MySQL writes it.
+    MysqlDsn,
+    /// Host and port.
+    HostPort,
+    /// The number of a port.
+    Port,
+    /// 32 bytes in base64, which are a text for whoever wants one.
+    Key,
 }
+
+/// Schemes by words of a name; the first that is found counts.
+const SCHEMES: &[(&str, &str)] = &[
+    ("MYSQL", "mysql"),
+    ("MARIADB", "mysql"),
+    ("MONGO", "mongodb"),
+    ("MONGODB", "mongodb"),
+    ("REDIS", "redis"),
+    ("VALKEY", "redis"),
+    ("CACHE", "redis"),
+    ("AMQP", "amqp"),
+    ("RABBITMQ", "amqp"),
+    ("RABBIT", "amqp"),
+    ("NATS", "nats"),
+    ("CLICKHOUSE", "clickhouse"),
+    ("POSTGRES", "postgres"),
+    ("POSTGRESQL", "postgres"),
+    ("PG", "postgres"),
+    ("SQL", "postgres"),
+    ("DATABASE", "postgres"),
+    ("DB", "postgres"),
+    ("DSN", "postgres"),
+];
 
 impl Kind {
     /// By the type of the Secret and the name of the key.
@@ -59,6 +92,37 @@ impl Kind {
         }
     }
 
+    /// By the name of the variable that holds it and of its key, where neither says that it is a file: which kind
+    /// programs take there, since one that checks its settings would end at a text.
+    pub(super) fn of_variable(variable: &str, key: &str) -> Self {
+        let (variable, key) = (words(variable), words(key));
+        let all = || variable.iter().chain(&key).map(String::as_str);
+        let last = |names: &[&str]| {
+            [&variable, &key]
+                .iter()
+                .any(|words| words.last().is_some_and(|last| names.contains(&last.as_str())))
+        };
+        let scheme = SCHEMES.iter().find(|(word, _)| all().any(|known| known == *word));
+        let scheme = scheme.map(|(_, scheme)| *scheme);
+        let connection = all().any(|word| word == "CONNECTION") && last(&["STRING"]);
+        if last(&["DSN"]) && all().any(|word| word == "SENTRY") {
+            return Self::Url("https");
+        }
+        if last(&["DSN"]) && scheme == Some("mysql") {
+            return Self::MysqlDsn;
+        }
+        if last(&["URL", "URI", "DSN"]) || connection {
+            return Self::Url(scheme.unwrap_or("https"));
+        }
+        if last(&["PORT"]) {
+            return Self::Port;
+        }
+        if last(&["ADDR", "ADDRESS", "BROKER", "BROKERS", "HOSTPORT"]) {
+            return Self::HostPort;
+        }
+        if last(&["KEY"]) { Self::Key } else { Self::Text }
+    }
+
     /// Whether it takes a certificate or its key.
     pub(super) fn is_of_pair(self) -> bool {
         matches!(self, Self::Certificate | Self::PrivateKey | Self::CertificateAndKey)
@@ -76,8 +140,19 @@ impl Kind {
             Self::Toml => "a table of TOML",
             Self::Pairs => "a pair of name and value",
             Self::DockerConfig => "a login of a registry",
+            Self::Url(_) => "a URL",
+            Self::MysqlDsn => "a data source name",
+            Self::HostPort => "a host and a port",
+            Self::Port => "a number",
+            Self::Key => "a key of 32 bytes in base64",
         }
     }
+}
+
+/// The words of a name, in capitals.
+fn words(name: &str) -> Vec<String> {
+    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric());
+    words.filter(|word| !word.is_empty()).map(str::to_ascii_uppercase).collect()
 }
 
 /// Names of files of authorities.
@@ -119,9 +194,37 @@ pub(super) fn make(kind: Kind, canary: &str, pair: Option<&Pair>) -> Made {
             );
             Made { text, secret: vec![canary.to_owned(), login] }
         }
+        // Nobody is there, and a look-up of the name would be one of the network.
+        (Kind::Url(scheme), _) => {
+            let port = match scheme {
+                "mysql" => 3306,
+                "mongodb" => 27017,
+                "redis" => 6379,
+                "amqp" => 5672,
+                "nats" => 4222,
+                "clickhouse" => 9000,
+                "postgres" => 5432,
+                _ => 443,
+            };
+            // Of some the path is a number: of a database of Redis, a project of Sentry.
+            let path = if matches!(scheme, "redis" | "https") { "1" } else { "canary" };
+            own(format!("{scheme}://canary:{canary}@127.0.0.1:{port}/{path}"))
+        }
+        (Kind::MysqlDsn, _) => own(format!("canary:{canary}@tcp(127.0.0.1:3306)/canary")),
+        (Kind::HostPort, _) => own(format!("{canary}:443")),
+        // There is nothing in it that could be told from other numbers.
+        (Kind::Port, _) => Made { text: "5432".to_owned(), secret: Vec::new() },
+        (Kind::Key, _) => {
+            let bytes: String = canary.chars().chain("z".repeat(KEY).chars()).take(KEY).collect();
+            let text = STANDARD.encode(&bytes);
+            Made { secret: vec![text.clone(), canary.to_owned()], text }
+        }
         _ => own(canary.to_owned()),
     }
 }
+
+/// Bytes of a key, as AES-256 and the common signatures take them.
+const KEY: usize = 32;
 
 #[cfg(test)]
 mod tests {
@@ -154,6 +257,41 @@ mod tests {
         ] {
             assert_eq!(Kind::of(secret_type, key), kind, "{key}");
         }
+    }
+
+    #[test]
+    fn a_variable_of_a_secret_is_of_the_kind_that_its_name_says() {
+        for (variable, key, kind) in [
+            ("DATABASE_URL", "url", Kind::Url("postgres")),
+            ("DB_DSN", "value", Kind::Url("postgres")),
+            ("STORE", "mysql-dsn", Kind::MysqlDsn),
+            ("REDIS_URL", "REDIS_URL", Kind::Url("redis")),
+            ("MONGODB_URI", "uri", Kind::Url("mongodb")),
+            ("SENTRY_DSN", "dsn", Kind::Url("https")),
+            ("WEBHOOK_URL", "hook", Kind::Url("https")),
+            ("DB_CONNECTION_STRING", "db", Kind::Url("postgres")),
+            ("SMTP_PORT", "port", Kind::Port),
+            ("KAFKA_BROKERS", "brokers", Kind::HostPort),
+            ("SESSION_KEY", "session", Kind::Key),
+            ("API_TOKEN", "token", Kind::Text),
+            ("DATABASE_PASSWORD", "password", Kind::Text),
+            ("MONKEY", "curl", Kind::Text),
+        ] {
+            assert_eq!(Kind::of_variable(variable, key), kind, "{variable} {key}");
+        }
+    }
+
+    #[test]
+    fn a_url_that_is_made_up_has_the_parts_of_one_and_a_key_its_length() {
+        let canary = "canary-0123456789abcdef-12z";
+        let made = make(Kind::Url("postgres"), canary, None);
+        assert_eq!(made.text, format!("postgres://canary:{canary}@127.0.0.1:5432/canary"));
+        assert_eq!(made.secret, [canary]);
+        let made = make(Kind::Key, canary, None);
+        let bytes = STANDARD.decode(&made.text).unwrap();
+        assert!(bytes.len() == KEY && bytes.starts_with(canary.as_bytes()), "{made:?}");
+        assert!(made.secret.contains(&made.text), "{made:?}");
+        assert!(make(Kind::Port, canary, None).text.parse::<u16>().is_ok());
     }
 
     #[test]

@@ -1,7 +1,9 @@
 //! What the process is given: arguments and environment of the container, outranked by the command
 //! line.
 
+use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::BuildHasher as _;
 use std::path::Path;
 
 use anyhow::Result;
@@ -43,6 +45,10 @@ pub(super) struct Given {
     pub(super) secrets: Vec<String>,
     /// Variables whose values are not known here and had to be made up or left out, in sentences.
     pub(super) said: Vec<String>,
+    /// What is made up or left out, in words, by the variable or object that it is.
+    pub(super) unlike: BTreeMap<String, String>,
+    /// In every text that is made up, so that it is nothing that a program or this machine has.
+    mark: u64,
     /// What was made up, by what it stands for: a variable and a file of the same key are the same.
     canaries: BTreeMap<String, String>,
     /// Certificates by the Secret that they stand in for.
@@ -55,7 +61,9 @@ pub(super) fn compose(
     container: Option<&Case<'_>>,
     of_image: &[(String, String)],
 ) -> Result<Given> {
-    let mut given = Given::default();
+    // As random as what keeps tables from being flooded.
+    let mark = RandomState::new().hash_one(std::process::id());
+    let mut given = Given { mark, ..Given::default() };
     if let Some(case) = container {
         of_manifest(case, &mut given, of_image.is_empty());
     }
@@ -114,10 +122,18 @@ impl Given {
     }
 
     /// The same for a key of a Secret, of the kind that is read there.
-    pub(super) fn of_secret(&mut self, case: &Case<'_>, name: &str, key: &str) -> (String, Kind) {
+    pub(super) fn of_secret(
+        &mut self,
+        case: &Case<'_>,
+        (name, key): (&str, &str),
+        variable: Option<&str>,
+    ) -> (String, Kind) {
         let object = case.named_object("Secret", name).ok().flatten();
         let secret_type = object.and_then(|object| object.node().get("type")?.as_str());
-        let kind = Kind::of(secret_type, key);
+        let kind = match (Kind::of(secret_type, key), variable) {
+            (Kind::Text, Some(variable)) => Kind::of_variable(variable, key),
+            (kind, _) => kind,
+        };
         let pair = kind.is_of_pair().then(|| self.pair(case, name)).flatten();
         let made = self.made_up(&format!("key {key} of Secret {name}"), kind, pair.as_ref());
         (made, kind)
@@ -151,7 +167,8 @@ impl Given {
         if let Some(known) = self.canaries.get(of) {
             return known.clone();
         }
-        let text = format!("canary-{:x}-{}", std::process::id(), self.canaries.len());
+        // None is the beginning of another.
+        let text = format!("canary-{:016x}-{}z", self.mark, self.canaries.len());
         let made = canary::make(kind, &text, pair);
         self.secrets.extend(made.secret);
         self.canaries.insert(of.to_owned(), made.text.clone());
@@ -175,6 +192,25 @@ impl Given {
         env::expand(word, value).text.unwrap_or_else(|| word.to_owned())
     }
 
+    /// A part of a volume that is named with variables (`ExpandContainerVolumeMounts` in
+    /// pkg/kubelet/container/helpers.go).
+    pub(super) fn sub_path(&self, text: &str) -> Result<String, String> {
+        let mut missing: Option<String> = None;
+        let value = |name: &str| match self.variables.get(name) {
+            Some(value) if self.set.contains(name) && !value.is_empty() => Found::Value(value),
+            _ => {
+                missing.get_or_insert_with(|| name.to_owned());
+                Found::Nothing
+            }
+        };
+        let expanded = env::expand(text, value).text;
+        match (expanded, missing) {
+            (Some(path), None) => Ok(path),
+            (_, Some(name)) => Err(format!("{name}, which its subPathExpr names, has no value")),
+            (None, None) => Err(format!("its subPathExpr {text} is too long")),
+        }
+    }
+
     /// Says it once.
     pub(super) fn say(&mut self, said: String) {
         if !self.said.contains(&said) {
@@ -186,6 +222,7 @@ impl Given {
     fn set(&mut self, name: String, value: String) {
         self.may_be_secret(&name, &value);
         self.said.retain(|said| said.split_whitespace().next() != Some(name.as_str()));
+        self.unlike.remove(&name);
         self.set.insert(name.clone());
         self.variables.insert(name, value);
     }
@@ -221,12 +258,19 @@ fn of_manifest(case: &Case<'_>, given: &mut Given, image_too: bool) {
         let made = match entry.map(|entry| &entry.value) {
             Some(value) => composed(case, name, value, &environment, given),
             None if matches!(why, Abstain::Unknown { reason: Reason::ValueFromSecret, .. }) => {
-                let canary = given.canary(&format!("{name} by envFrom"));
+                let kind = Kind::of_variable(name, name);
+                let canary = given.made_up(&format!("{name} by envFrom"), kind, None);
                 given.say(format!("{name} is of a Secret; a value was made up for it"));
                 Some(canary)
             }
             None => None,
         };
+        let is_of_secret = entry.is_none_or(|it| matches!(it.value, EnvValue::SecretKey(_)));
+        if made.is_none() && matches!(why, Abstain::Unknown { .. })
+            || made.is_some() && is_of_secret
+        {
+            given.unlike.insert(name.to_owned(), format!("the real {name}"));
+        }
         match (made, why) {
             (Some(made), _) => {
                 // What was made up is known; what is put together with it may be secret by its name.
@@ -247,6 +291,7 @@ fn of_manifest(case: &Case<'_>, given: &mut Given, image_too: bool) {
     });
     given.set = known.cloned().collect();
     if let Some(Abstain::Unknown { needs, .. }) = environment.open() {
+        given.unlike.insert(String::new(), format!("all its variables: {needs} is not known"));
         given.say(format!("variables may be missing: {needs} is not known"));
     }
 }
@@ -262,7 +307,7 @@ fn composed(
 ) -> Option<String> {
     let field = match value {
         EnvValue::SecretKey(key) => {
-            let (made, kind) = given.of_secret(case, &key.name.value, &key.key.value);
+            let (made, kind) = given.of_secret(case, (&key.name.value, &key.key.value), Some(name));
             let what = if kind == Kind::Text { "a value" } else { kind.words() };
             given.say(format!("{name} is of a Secret; {what} was made up for it"));
             return Some(made);

@@ -7,6 +7,7 @@ use std::thread::available_parallelism;
 use goformats::buildinfo::quoted;
 use provost_check::case::Case;
 use provost_check::facts::objects::StringMap;
+use provost_check::facts::proof::{NODE_ADDRESS, POD_ADDRESS};
 use provost_check::facts::workload::WorkloadKind;
 use provost_check::model::quantity::{Bytes, Millicores, Quantity};
 use provost_check::model::{gomaxprocs, memlimit};
@@ -53,10 +54,9 @@ pub(super) fn of_pod(case: &Case<'_>, path: &str) -> Option<Field> {
         "metadata.uid" => Field::made_up("00000000-0000-4000-8000-000000000000"),
         "spec.serviceAccountName" => Field::exact(&pod.service_account.value),
         "spec.nodeName" => Field::made_up("node-1"),
-        // Where it can be reached, in a network that has no other address.
-        "status.podIP" | "status.podIPs" | "status.hostIP" | "status.hostIPs" => {
-            Field::made_up("127.0.0.1")
-        }
+        // Addresses of the network that it is in, where that is its own.
+        "status.podIP" | "status.podIPs" => Field::made_up(POD_ADDRESS.to_string()),
+        "status.hostIP" | "status.hostIPs" => Field::made_up(NODE_ADDRESS.to_string()),
         _ => None,
     }
 }

@@ -19,7 +19,7 @@ use provost_live::prove::Harness;
 use provost_live::prove::image::{open_inside, unpack};
 
 use super::environment::Given;
-use super::measured::{Started, Who};
+use super::measured::{LARGEST_BINARY, Started, Who};
 use crate::args::{ImageArg, ProveArgs};
 use crate::exit::Mistake;
 
@@ -29,9 +29,6 @@ const PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin
 
 /// Bytes of `/etc/passwd` that are read.
 const MOST_PASSWD: u64 = 1 << 20;
-
-/// Bytes of a program; larger ones are not read for their digest.
-const LARGEST: u64 = 8 << 30;
 
 /// This machine, as Go names it.
 pub(super) fn machine() -> &'static str {
@@ -189,7 +186,7 @@ impl<'w> Unpacked<'w> {
         args: &ProveArgs,
         container: Option<&Case<'_>>,
         given: &mut Given,
-        harness: &mut Harness,
+        harness: &Harness,
         stop: &AtomicBool,
     ) -> Result<Started> {
         let mut command = self.command(args, container, given);
@@ -218,6 +215,7 @@ impl<'w> Unpacked<'w> {
             directory,
             tree: Some(tree),
             without,
+            volumes: self.says.volumes.iter().map(PathBuf::from).collect(),
             program,
         })
     }
@@ -319,8 +317,9 @@ impl<'w> Unpacked<'w> {
             return Ok(Program { path: binary.path.clone(), sha256 });
         }
         // No link is left in its path.
-        let content = mmap::Content::open(&tree.join(started.trim_start_matches('/')), LARGEST)
-            .with_context(|| format!("--image: cannot read {started}"))?;
+        let content =
+            mmap::Content::open(&tree.join(started.trim_start_matches('/')), LARGEST_BINARY)
+                .with_context(|| format!("--image: cannot read {started}"))?;
         let path = format!("{}:{started}", self.input.shown());
         Ok(Program { path, sha256: mmap::sha256(&content) })
     }

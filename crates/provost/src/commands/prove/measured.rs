@@ -35,7 +35,7 @@ use crate::interrupt::Interrupt;
 use crate::{config, output, registry};
 
 /// An executable larger than this is not read for its digest.
-const LARGEST_BINARY: u64 = 8 << 30;
+pub(super) const LARGEST_BINARY: u64 = 8 << 30;
 
 /// Bytes of a certificate and those above it.
 const MOST_CERTIFICATE: u64 = 1 << 20;
@@ -50,9 +50,9 @@ pub(super) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
     let Known { mut world, selection, ignores, unusable, image, fetching } =
         load(cli, args, &interrupt)?;
-    let mut harness = Harness::new();
+    let harness = Harness::new();
     let flag = interrupt.flag();
-    let planned = plan(args, image.as_ref(), &world, &mut harness, &flag);
+    let planned = plan(args, image.as_ref(), &world, &harness, &flag);
     fetching.finish_and_clear();
     if let (Err(_), Some(exit)) = (&planned, interrupt.exit()) {
         output::complain("error: interrupted before anything was measured\n");
@@ -194,7 +194,7 @@ fn plan(
     args: &ProveArgs,
     image: Option<&Input>,
     world: &World,
-    harness: &mut Harness,
+    harness: &Harness,
     stop: &AtomicBool,
 ) -> Result<Planned> {
     let joined = Joined::new(world);
@@ -211,9 +211,17 @@ fn plan(
     };
     let mut terms = terms::of(args, container.as_ref(), &world.settings);
     (terms.user, terms.user_unsaid) = (Some(who.user), who.unsaid);
+    terms.unlike = given.unlike.values().cloned().collect();
     let probe_headers = terms::headers(container.as_ref(), &mut terms, &mut given);
     let client = client(args, &mut given)?;
     terms.dependencies = dependencies::of(args, &terms, &given)?;
+    let together = terms.dependencies.len().saturating_sub(runs::MOST_ALONE);
+    if together > 0 {
+        let (all, last) = (terms.dependencies.len(), runs::MOST_ALONE + 1);
+        let each =
+            format!("of {all} dependencies the first {} fail by themselves", runs::MOST_ALONE);
+        given.said.push(format!("{each}, those from the {last}th on with all others only"));
+    }
     terms.otlp = telemetry::of(args, &terms.dependencies, &mut given);
     runs::phases(args, &terms)?;
     let mut said = std::mem::take(&mut given.said);
@@ -248,6 +256,8 @@ fn plan(
         further_groups: who.further,
         groups: Groups::default(),
         volumes: volumes.there,
+        image_volumes: started.volumes,
+        disk: Err("it was not asked for".to_owned()),
         absent: volumes.absent,
         without: started.without,
         terms,
@@ -406,6 +416,8 @@ pub(super) struct Started {
     pub(super) tree: Option<PathBuf>,
     /// What of its container is not here, and why.
     pub(super) without: Vec<(String, String)>,
+    /// Folders that it declares as volumes.
+    pub(super) volumes: Vec<PathBuf>,
     /// As the proof names it.
     pub(super) program: Program,
 }
@@ -430,6 +442,7 @@ fn start(
         directory: directory(args, container),
         tree: None,
         without: Vec::new(),
+        volumes: Vec::new(),
         program: Program { path: binary.to_owned(), sha256 },
     })
 }
@@ -562,6 +575,11 @@ fn table(proof: &Proof, said: &[String]) -> String {
     }
     for spoken in spoken(proof) {
         text.push_str(&format!("{}\n", clean(&spoken)));
+    }
+    if proof.phases.iter().any(|phase| phase.as_root.is_some()) {
+        text.push_str(
+            "it ended by itself and was started once more as root, in the same surroundings\n",
+        );
     }
     text.push_str(&provost_check::report::timeline::render(proof));
     for line in dependencies::unheard(proof) {

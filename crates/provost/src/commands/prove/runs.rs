@@ -7,7 +7,9 @@ use anyhow::{Result, anyhow};
 use indicatif::{ProgressBar, ProgressStyle};
 use provost_check::facts::proof::storm::RUNS;
 use provost_check::facts::proof::telemetry::CONTROL;
-use provost_check::facts::proof::{Phase, PhaseName, Proof, Stage, Terms, shown_user};
+use provost_check::facts::proof::{
+    APART, Phase, PhaseName, Proof, Stage, Terms, WRITABLE, shown_user,
+};
 use provost_check::rules::RULES;
 use provost_check::rules::rule::Need;
 use provost_live::prove::{self, Harness, Plan};
@@ -30,6 +32,12 @@ const QUIET: [PhaseName; 4] =
 
 /// Dependencies that fail by themselves, each in a run of its own beside the one in which all do.
 pub(super) const MOST_ALONE: usize = 8;
+
+/// Runs that go on at the same time, at most: more of them would be late.
+const MOST_AT_ONCE: usize = 12;
+
+/// Memory that a service without a limit is thought to take.
+const USUAL: u64 = 256 << 20;
 
 /// What the outages of dependencies may take.
 const OUTAGES: Duration = Duration::from_secs(60);
@@ -176,7 +184,9 @@ impl Measuring<'_> {
             let mut names = names;
             names.dedup();
             self.bar.set_message(names.join(", "));
-            for some in group.chunks(if side_by_side { group.len().max(1) } else { 1 }) {
+            let at_once =
+                if side_by_side { at_once(plan.terms.memory_limit, free_memory()) } else { 1 };
+            for some in group.chunks(at_once) {
                 told.extend(self.together(some));
             }
         }
@@ -204,7 +214,9 @@ impl Measuring<'_> {
         let Ok(phase) = &mut measured.phase else { return };
         let stage = &measured.stage;
         let changed = stage.reproduced.contains(&shown_user(plan.user));
-        if plan.user.0 == 0 || !changed || !phase.ended_by_itself() {
+        // Nobody asked for it to be root, and so it may be that only where it reaches nothing of this machine.
+        let apart = stage.has_own_network() && !stage.lacks(APART) && !stage.lacks(WRITABLE);
+        if plan.user.0 == 0 || !changed || !apart || !phase.ended_by_itself() {
             return;
         }
         let plan = Plan { user: (0, 0), ..plan.clone() };
@@ -246,6 +258,21 @@ fn groups(wanted: &[PhaseName], dependencies: usize) -> Vec<Vec<(PhaseName, u32)
         }
     }
     [waiting, storm, quickly].into_iter().filter(|group| !group.is_empty()).collect()
+}
+
+/// Runs that go on at the same time: so many that each has the memory of its container, or what most services take.
+fn at_once(limit: Option<u64>, free: Option<u64>) -> usize {
+    let each = limit.unwrap_or(USUAL).max(1);
+    let fit = free.map_or(1, |free| free / 2 / each);
+    usize::try_from(fit).unwrap_or(usize::MAX).clamp(1, MOST_AT_ONCE)
+}
+
+/// `MemAvailable`, in kilobytes (proc_meminfo(5)).
+fn free_memory() -> Option<u64> {
+    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
+    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
+    Some(kilobytes * 1024)
 }
 
 /// Has the runtime print how many threads run Go code, ten times a second, beside what it is told already.
@@ -327,6 +354,13 @@ mod tests {
             assert_eq!(with(phase).count(), usize::from(!elsewhere), "{phase:?}");
         }
         assert_eq!(groups.iter().flatten().filter(|it| it.0 == PhaseName::Storm).count(), 4);
+    }
+
+    #[test]
+    fn no_more_runs_go_on_at_once_than_there_is_memory_for() {
+        let of = |limit: Option<u64>, free: u64| at_once(limit, Some(free << 20));
+        assert_eq!((of(None, 1024), of(None, 100)), (2, 1));
+        assert_eq!((of(Some(64 << 20), 1024), of(Some(64 << 20), 1 << 20)), (8, MOST_AT_ONCE));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use provost_check::facts::container::Mount;
 use provost_check::facts::document::Node;
 use provost_check::facts::objects::Body;
 use provost_check::facts::workload::VolumeKind;
-use provost_live::prove::plan::{Content, Place, Volume, VolumeFile};
+use provost_live::prove::plan::{Content, Medium, Place, Volume, VolumeFile};
 
 use super::environment::{Given, ROOT_CA};
 use super::fields;
@@ -39,7 +39,13 @@ pub(super) fn of(case: &Case<'_>, given: &mut Given) -> Volumes {
     let spec = case.of.object.document.node(case.pod().spec);
     for mount in &case.container.mounts {
         let name = &mount.name.value;
-        let place = place(mount);
+        let place = match place(mount, given) {
+            Ok(place) => place,
+            Err(why) => {
+                found.absent.push((PathBuf::from(&mount.path.value), why));
+                continue;
+            }
+        };
         if let Some(known) = found.there.iter_mut().find(|it| it.name == *name) {
             known.mounts.push(place);
             continue;
@@ -48,11 +54,13 @@ pub(super) fn of(case: &Case<'_>, given: &mut Given) -> Volumes {
         let mut written =
             written.filter(|it| it.get("name").and_then(|n| n.as_str()) == Some(name.as_str()));
         let kind = case.pod().volume(name).map(|volume| &volume.kind);
-        let mut bytes = None;
+        let mut medium = Medium::Disk;
         let content = match kind {
-            Some(VolumeKind::EmptyDir { size_limit, .. }) => {
-                let size = size_limit.as_ref().and_then(|size| size.amount);
-                bytes = size.map(|size| size.0);
+            Some(VolumeKind::EmptyDir { size_limit, medium: said }) => {
+                if said.as_ref().is_some_and(|it| it.value == "Memory") {
+                    let size = size_limit.as_ref().and_then(|size| size.amount);
+                    medium = Medium::Memory(size.map(|size| size.0));
+                }
                 Ok(Content::Empty)
             }
             Some(VolumeKind::Claim(_)) | None => {
@@ -71,7 +79,7 @@ pub(super) fn of(case: &Case<'_>, given: &mut Given) -> Volumes {
         match content {
             Ok(content) => {
                 let mounts = vec![place];
-                found.there.push(Volume { name: name.clone(), content, bytes, mounts });
+                found.there.push(Volume { name: name.clone(), content, medium, mounts });
             }
             Err(why) => found.absent.push((place.at, why)),
         }
@@ -79,13 +87,20 @@ pub(super) fn of(case: &Case<'_>, given: &mut Given) -> Volumes {
     found
 }
 
-fn place(mount: &Mount) -> Place {
-    let sub_path = mount.sub_path.as_ref().map(|sub| PathBuf::from(&sub.value));
-    Place {
-        at: PathBuf::from(&mount.path.value),
-        sub_path: sub_path.filter(|sub| is_within(sub)),
-        read_only: mount.read_only,
+/// Where it is mounted; why not, where a variable in it is not known or it leads out of the volume, which the kubelet
+/// takes for a mistake (`makeMounts` in pkg/kubelet/kubelet_pods.go).
+fn place(mount: &Mount, given: &Given) -> Result<Place, String> {
+    let sub_path = match &mount.sub_path {
+        Some(sub) if mount.sub_path_expr => Some(given.sub_path(&sub.value)?),
+        Some(sub) => Some(sub.value.clone()),
+        None => None,
+    };
+    let sub_path = sub_path.map(PathBuf::from);
+    if let Some(sub) = sub_path.as_ref().filter(|sub| !is_within(sub)) {
+        return Err(format!("{} is no path within it", sub.display()));
     }
+    let at = PathBuf::from(&mount.path.value);
+    Ok(Place { at, sub_path, read_only: mount.read_only })
 }
 
 fn is_within(path: &Path) -> bool {
@@ -216,12 +231,13 @@ impl Files<'_, '_> {
     fn secret(&mut self, name: &str, keys: Vec<(String, String, u32)>) -> Result<(), String> {
         let mut made: Vec<String> = Vec::new();
         for (key, path, mode) in keys {
-            let (content, kind) = self.given.of_secret(self.case, name, &key);
+            let (content, kind) = self.given.of_secret(self.case, (name, &key), None);
             self.add(&path, content, mode)?;
             if made.len() < MOST_SAID {
                 made.push(format!("{key} is {}", kind.words()));
             }
         }
+        self.given.unlike.insert(format!("Secret {name}"), format!("the files of Secret {name}"));
         self.given.say(format!("files of Secret {name} were made up: {}", made.join(", ")));
         Ok(())
     }

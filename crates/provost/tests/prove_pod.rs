@@ -1,0 +1,310 @@
+//! What a program of `provost prove` may look at and do as in a pod. The program is this test itself: it is called by
+//! a variable, and is one of any machine.
+
+#![cfg(target_os = "linux")]
+#![allow(clippy::unwrap_used, reason = "it is a test")]
+
+#[path = "support/prove.rs"]
+mod proving;
+mod support;
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use proving::findings;
+use serde_json::Value;
+use support::{Dir, Run};
+
+/// Says what the program is to do.
+const DOES: &str = "PROVE_POD_DOES";
+
+/// Whether the program is this test; what it prints is looked for in the proof.
+fn is_program() -> bool {
+    let Ok(does) = std::env::var(DOES) else { return false };
+    // Behind what the harness of tests prints itself.
+    let say = |text: String| println!("\nsaid: {text}");
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_else(|error| error.to_string());
+    for (number, what) in does.split(',').enumerate() {
+        let (verb, of) = what.split_once(' ').unwrap_or((what, ""));
+        match verb {
+            "append" => {
+                let file = fs::OpenOptions::new().append(true).open(of);
+                let done = file.and_then(|mut file| writeln!(file, "\nsaid: by {of}"));
+                say(format!("append {of} {}", done.is_ok()));
+            }
+            "read" => say(format!("read {of} {}", read(of).trim().replace('\n', " "))),
+            "list" => {
+                let names = fs::read_dir(of).unwrap().map(|it| it.unwrap().file_name());
+                let mut names: Vec<_> = names.map(|it| it.into_string().unwrap()).collect();
+                names.sort();
+                say(format!("list {of} {}", names.join(" ")));
+            }
+            "write" => say(format!("write {of} {}", fs::write(of, "written").is_ok())),
+            "fill" => {
+                let mut file = fs::File::create(of).unwrap();
+                let done = (0..96).try_for_each(|_| file.write_all(&vec![1; 1 << 20]));
+                say(format!("fill {of} {}", done.is_ok()));
+            }
+            "connect" => say(format!("connect {}", UnixStream::connect(of).is_ok())),
+            "fails" => {
+                say(format!("fails {number}"));
+                std::process::exit(3);
+            }
+            "listen" => {
+                let address = std::env::var("POD_IP").unwrap();
+                let listener = TcpListener::bind((address.as_str(), 8080)).unwrap();
+                for mut stream in listener.incoming().flatten() {
+                    let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+                    let _ = stream.read(&mut [0; 4096]);
+                    let _ = stream.write_all(
+                        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
+                    );
+                }
+            }
+            other => panic!("{other}"),
+        }
+    }
+    true
+}
+
+/// The program.
+#[test]
+fn program() {
+    // Called by the others; by itself there is nothing for it to do.
+    assert!(is_program() || std::env::var(DOES).is_err());
+}
+
+/// A pod whose container does that.
+fn pod(does: &str, pod: &str, container: &str) -> String {
+    format!(
+        r#"
+apiVersion: v1
+kind: Pod
+metadata: {{name: service, namespace: shop}}
+spec:
+  {pod}
+  containers:
+    - name: service
+      image: registry.example/shop/service:1
+      env:
+        - {{name: {DOES}, value: "{does}"}}
+        - {{name: POD_NAME, valueFrom: {{fieldRef: {{fieldPath: metadata.name}}}}}}
+        - {{name: POD_IP, valueFrom: {{fieldRef: {{fieldPath: status.podIP}}}}}}
+      {container}
+"#
+    )
+}
+
+const ARGS: [&str; 12] = [
+    "prove",
+    "--binary",
+    "program",
+    "--manifest",
+    "pod.yaml",
+    "--container",
+    "shop/Pod/service/service",
+    "--phase",
+    "start",
+    "--write-proof",
+    "proof.json",
+    "--format",
+];
+
+const BEHIND: [&str; 5] = ["json", "--", "--exact", "program", "--nocapture"];
+
+fn sandbox(pod: &str) -> Dir {
+    let sandbox = Dir::new();
+    symlink(std::env::current_exe().unwrap(), sandbox.path().join("program")).unwrap();
+    sandbox.file("pod.yaml", pod)
+}
+
+/// The first run of the process, and what it said there.
+fn start(sandbox: &Dir, run: &Run) -> (Value, Vec<String>) {
+    let text = fs::read_to_string(sandbox.path().join("proof.json"));
+    let proof: Value = serde_json::from_str(&text.unwrap_or_else(|_| panic!("{run}"))).unwrap();
+    let lines = proof["phases"][0]["output"]["lines"].as_array().unwrap();
+    let said = lines.iter().filter_map(|line| line["text"].as_str()?.strip_prefix("said: "));
+    let said = said.map(str::to_owned).collect();
+    (proof, said)
+}
+
+fn does(what: &str, of_pod: &str, container: &str) -> (Run, Value, Vec<String>) {
+    let sandbox = sandbox(&pod(what, of_pod, container));
+    let run = sandbox.provost(&[&ARGS[..], &BEHIND[..]].concat());
+    let (proof, said) = start(&sandbox, &run);
+    (run, proof, said)
+}
+
+fn has(said: &[String], line: &str) -> bool {
+    said.iter().any(|said| said == line)
+}
+
+#[test]
+fn a_program_may_open_its_output_and_leave_a_message_at_its_end() {
+    let what = "append /dev/stdout,append /dev/stderr,append /dev/termination-log,\
+                read /dev/termination-log";
+    let (run, _, said) = does(what, "", "");
+    for line in [
+        "append /dev/stdout true",
+        "by /dev/stdout",
+        "append /dev/stderr true",
+        "by /dev/stderr",
+        "read /dev/termination-log said: by /dev/termination-log",
+    ] {
+        assert!(has(&said, line), "{line} is not in {said:?}\n{run}");
+    }
+}
+
+#[test]
+fn a_program_listens_on_the_address_of_its_pod_and_is_asked_there() {
+    let probe = "readinessProbe: {httpGet: {path: /, port: 8080}}";
+    let (run, proof, _) = does("listen", "terminationGracePeriodSeconds: 1", probe);
+    let start = &proof["phases"][0];
+    assert!(start["ready_us"].as_u64().is_some(), "{start}\n{run}");
+    assert_eq!(start["listeners"][0]["address"], "10.255.0.2", "{run}");
+    assert!(!findings(&run).contains("listens-on-loopback-only"), "{run}");
+}
+
+#[test]
+fn what_is_written_to_volumes_and_root_takes_no_memory_of_the_container() {
+    let container = "resources: {limits: {memory: 64Mi}}
+      securityContext: {runAsUser: 0}
+      volumeMounts: [{name: data, mountPath: /data}]";
+    let volumes = "volumes: [{name: data, emptyDir: {sizeLimit: 10Mi}}]";
+    let (run, proof, said) =
+        does("fill /data/big,fill /tmp/big,fill /var/big,fill /big", volumes, container);
+    // Nor is it cut at what a node evicts for later.
+    for line in
+        ["fill /data/big true", "fill /tmp/big true", "fill /var/big true", "fill /big true"]
+    {
+        assert!(has(&said, line), "{said:?}\n{run}");
+    }
+    assert_eq!(proof["phases"][0]["used"]["killed"], 0, "{run}");
+    // A volume of memory is another matter.
+    let volumes = "volumes: [{name: data, emptyDir: {medium: Memory, sizeLimit: 10Mi}}]";
+    let (run, _, said) = does("fill /data/big", volumes, container);
+    assert!(has(&said, "fill /data/big false"), "{said:?}\n{run}");
+}
+
+#[test]
+fn a_program_reads_its_own_limits_where_control_groups_are_shown() {
+    let what = "read /sys/fs/cgroup/memory.max,\
+                read /sys/fs/cgroup/memory/memory.limit_in_bytes";
+    let (run, proof, said) = does(what, "", "resources: {limits: {memory: 64Mi}}");
+    let reproduced = proof["stage"]["reproduced"].to_string();
+    assert!(reproduced.contains("its memory limit, 64 MiB"), "{run}");
+    assert!(said.iter().any(|line| line.ends_with(" 67108864")), "{said:?}\n{run}");
+}
+
+#[test]
+fn a_part_of_a_volume_is_named_by_variables() {
+    let container = "volumeMounts: [{name: data, mountPath: /data},
+        {name: data, mountPath: /part, subPathExpr: of/$(POD_NAME)}]";
+    let volumes = "volumes: [{name: data, emptyDir: {}}]";
+    let (run, _, said) =
+        does("write /part/a,list /data/of,list /data/of/service", volumes, container);
+    assert!(has(&said, "list /data/of service"), "{said:?}\n{run}");
+    assert!(has(&said, "list /data/of/service a"), "{said:?}\n{run}");
+    // Without its value there is no such pod.
+    let container = container.replace("POD_NAME", "ELSE");
+    let (run, _, _) = does("list /data", volumes, &container);
+    assert!(run.err.contains("ELSE, which its subPathExpr names, has no value"), "{run}");
+}
+
+#[test]
+fn the_mask_of_who_runs_it_is_not_the_programs() {
+    let sandbox = sandbox(&pod("write /tmp/a,read /etc/hosts", "", ""));
+    let script = "umask 077 && exec \"$0\" \"$@\"";
+    let output = Command::new("sh")
+        .args(["-c", script, env!("CARGO_BIN_EXE_provost")])
+        .args([&ARGS[..], &BEHIND[..]].concat())
+        .current_dir(sandbox.path())
+        .output()
+        .unwrap();
+    let run = Run::from(output);
+    let (_, said) = start(&sandbox, &run);
+    assert!(has(&said, "write /tmp/a true"), "{said:?}\n{run}");
+}
+
+/// A socket of this machine that trusts whoever may open it, below a folder that programs see.
+struct Socket {
+    path: String,
+    _listener: UnixListener,
+}
+
+impl Socket {
+    fn new() -> Self {
+        let path = format!("/var/tmp/provost-test-{}.sock", std::process::id());
+        let listener = UnixListener::bind(&path).unwrap();
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o777)).unwrap();
+        Self { path, _listener: listener }
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+#[test]
+fn no_socket_of_this_machine_is_within_reach_whatever_the_root_is() {
+    let socket = Socket::new();
+    assert!(UnixStream::connect(&socket.path).is_ok());
+    for read_only in [true, false] {
+        let security =
+            format!("securityContext: {{runAsUser: 0, readOnlyRootFilesystem: {read_only}}}");
+        let what = format!("connect {},write /var/tmp/a", socket.path);
+        let (run, _, said) = does(&what, "", &security);
+        assert!(has(&said, "connect false"), "{said:?}\n{run}");
+        assert!(has(&said, &format!("write /var/tmp/a {}", !read_only)), "{said:?}\n{run}");
+    }
+    assert!(!Path::new("/var/tmp/a").exists());
+}
+
+#[test]
+fn nobody_is_started_as_root_on_the_files_of_this_machine_without_namespaces() {
+    let sandbox = sandbox(&pod("fails", "securityContext: {runAsUser: 65532}", ""));
+    // As in a container without CAP_SYS_ADMIN: the user may be changed, and nothing be mounted.
+    let output = Command::new("setpriv")
+        .args(["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"])
+        .arg(env!("CARGO_BIN_EXE_provost"))
+        .args([&ARGS[..], &BEHIND[..]].concat())
+        .current_dir(sandbox.path())
+        .output()
+        .unwrap();
+    let run = Run::from(output);
+    let (proof, said) = start(&sandbox, &run);
+    assert!(has(&said, "fails 0"), "{said:?}\n{run}");
+    let missing = proof["stage"]["missing"].to_string();
+    assert!(missing.contains("its own network"), "{missing}\n{run}");
+    assert!(proof["phases"][0]["as_root"].is_null(), "{run}");
+}
+
+#[test]
+fn an_end_is_not_blamed_where_the_value_of_a_secret_was_made_up() {
+    let of = |pod: String, more: &[&str]| {
+        let sandbox = sandbox(&pod);
+        let run = sandbox.provost(&[&ARGS[..], &["json"], more, &BEHIND[1..]].concat());
+        (findings(&run), run)
+    };
+    let with = |line: &str| {
+        pod("fails", "", "").replacen("      env:\n", &format!("      env:\n{line}"), 1)
+    };
+    let line = "        - {name: DATABASE_URL, valueFrom: {secretKeyRef: {name: db, key: url}}}\n";
+    let ends = |found: &BTreeSet<String>| found.contains("never-listens/ends-at-once");
+    let (found, run) = of(with(""), &[]);
+    assert!(ends(&found), "{run}");
+    let (found, run) = of(with(line), &[]);
+    assert!(!ends(&found) && run.out.contains("the real DATABASE_URL"), "{run}");
+    // With its own value it is the program that ends.
+    let (found, run) = of(with(line), &["--env", "DATABASE_URL=postgres://a@127.0.0.1/b"]);
+    assert!(ends(&found), "{run}");
+}
