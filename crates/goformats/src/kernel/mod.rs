@@ -1,5 +1,5 @@
 //! What the Linux kernel says of memory: its log when a process is killed for it ([`log`]), the files of a
-//! cgroup ([`cgroup`]) and those of a process ([`process`]).
+//! cgroup ([`cgroup`]; [`cpu`] has those of its CPU quota) and those of a process ([`process`]).
 //!
 //! # Constraints
 //!
@@ -9,6 +9,7 @@
 //!   `fs/proc/task_mmu.c`, Linux 4.14 to 6.18; `total_oom_kill`, which many texts name, is in none of them.
 
 pub mod cgroup;
+pub mod cpu;
 mod journal;
 pub mod log;
 pub mod process;

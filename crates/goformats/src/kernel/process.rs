@@ -27,6 +27,10 @@ pub struct Process {
     pub page_tables: Option<u64>,
     /// `Pss` of `smaps_rollup`: what is shared counts by its share.
     pub proportional: Option<u64>,
+    /// `Anonymous` of `smaps_rollup`: what `RssAnon` is, counted page by page.
+    pub anonymous: Option<u64>,
+    /// `AnonHugePages` of `smaps_rollup`: of that, what is in huge pages.
+    pub huge: Option<u64>,
     /// `oom_score`: 0 to 2000 (`proc_oom_score`).
     pub score: Option<u64>,
     /// `oom_score_adj`
@@ -43,7 +47,12 @@ impl Process {
     pub fn take(&mut self, file: &str, text: &str) -> bool {
         match file {
             "status" => self.status(text),
-            "smaps_rollup" => self.proportional = field(text, "Pss").map(kib),
+            "smaps_rollup" => {
+                let bytes = |key| field(text, key).map(kib);
+                self.proportional = bytes("Pss");
+                self.anonymous = bytes("Anonymous");
+                self.huge = bytes("AnonHugePages");
+            }
             "oom_score" => self.score = text.trim().parse().ok(),
             "oom_score_adj" => self.adj = text.trim().parse().ok(),
             _ => return false,

@@ -370,7 +370,10 @@ fn files_of_a_process() {
     assert!(process.take("oom_score", "12\n") && !process.take("maps", ""));
     assert_eq!((process.name.as_deref(), process.pid), (Some("memory-1.27.4"), Some(174)));
     assert_eq!((process.anon, process.adj, process.score), (Some(150 << 10), Some(-997), Some(12)));
-    assert!(process.take("smaps_rollup", "Rss: 200 kB\nPss: 90 kB\nPss_Anon: 80 kB\n"));
+    assert!(process.take(
+        "smaps_rollup",
+        "Rss: 200 kB\nPss: 90 kB\nPss_Anon: 80 kB\nAnonymous: 96 kB\nAnonHugePages: 64 kB\n"
+    ));
     let kib = |size: u64| Some(size << 10);
     assert_eq!((process.peak, process.resident, process.threads), (kib(300), kib(200), Some(6)));
     assert_eq!((process.file, process.shmem, process.swap), (kib(48), kib(2), kib(12)));

@@ -7,10 +7,11 @@
 mod gomemlimit;
 mod join;
 
-use goformats::kernel::cgroup::Composition;
+use goformats::kernel::cgroup::{Composition, Pressure};
 use goformats::kernel::log::{Constraint, PageTables, Report, Task};
 
 use super::Joined;
+use super::log::nanos;
 use crate::facts::Origin;
 use crate::facts::oom::{
     ContainerStatus, Event, Group, HeapProfile, Identity, KernelLog, Memory, Pod, Process,
@@ -161,7 +162,7 @@ impl<'w> MemoryCase<'w> {
         let all = self.composition().map(|all| all.anon);
         all.or_else(|| match self.kill() {
             Some(kill) => kill.report.victim()?.anon,
-            None => self.process?.process.anon,
+            None => self.process.and_then(|it| it.process.anon.or(it.process.anonymous)),
         })
     }
 
@@ -300,6 +301,33 @@ impl<'w> MemoryCase<'w> {
     }
 }
 
+/// Microseconds of waiting for memory that are worth a word.
+const LEAST_WAIT_US: u64 = 1_000_000;
+/// Percent of the last ten seconds in which tasks wait for memory all the time, more or less.
+const SHORT_OF: f64 = 10.0;
+
+impl MemoryCase<'_> {
+    fn pressure(&self) -> Option<&Pressure> {
+        self.group?.level.memory.pressure.as_ref()
+    }
+
+    /// How long its tasks have waited for memory, where that is worth a word.
+    pub fn waited(&self) -> Option<String> {
+        let waited = self.pressure().filter(|it| it.some_total_us >= LEAST_WAIT_US)?;
+        let of = |us: u64| nanos(us.saturating_mul(1000));
+        Some(format!(
+            "tasks in its cgroup have waited for memory for {}, all of them at once for {} (memory.pressure)",
+            of(waited.some_total_us),
+            of(waited.full_total_us)
+        ))
+    }
+
+    /// Whether its tasks wait for memory now: what is taken back from them is read again at once.
+    pub fn waits(&self) -> Option<f64> {
+        self.pressure().map(|it| it.some_avg10).filter(|share| *share >= SHORT_OF)
+    }
+}
+
 /// `63.5 MiB memory of processes, 304 KiB the kernel's own`
 pub fn told(all: &Composition) -> String {
     let parts = [
@@ -387,6 +415,9 @@ pub fn with_evidence(mut finding: Finding, case: &MemoryCase<'_>) -> Finding {
                 .note(format!("it is the last of {} kills in this cgroup", case.kills.len()));
         }
     }
+    if let Some(waited) = case.waited() {
+        finding = finding.note(waited);
+    }
     if let Some((pod, status)) = case.status {
         if let Some(qos) = &pod.qos {
             finding = finding.note(format!("the pod's class is {qos}"));
@@ -450,4 +481,33 @@ pub fn victim_of(report: &Report) -> String {
 /// `1 process was`, `3 processes were`
 pub fn processes_were(count: u64) -> String {
     if count == 1 { "1 process was".to_owned() } else { format!("{count} processes were") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::artifact::oom::read_listing;
+    use crate::artifact::{Source, SourceKind, Sources};
+    use crate::case::World;
+    use crate::facts::settings::Settings;
+
+    #[test]
+    fn short_waits_for_memory_are_not_worth_a_word() {
+        for (share, total, told, now) in [
+            ("9.99", 999_999, false, None),
+            ("0.00", 1_000_000, true, None),
+            ("10.00", 999_999, false, Some(10.0)),
+        ] {
+            let date = jiff::civil::date(2026, 11, 26);
+            let mut world = World::new(Sources::default(), Settings::at(date));
+            let text = format!(
+                "==> memory.max <==\nmax\n==> memory.pressure <==\nsome avg10={share} total={total}\n"
+            );
+            let source = world.sources.add(Source::opaque("cgroup.txt", SourceKind::Cgroup));
+            world.memory.groups = read_listing(&text).groups(source);
+            let joined = Joined::new(&world);
+            let [case] = <[_; 1]>::try_from(cases(&joined)).unwrap();
+            assert_eq!((case.waited().is_some(), case.waits()), (told, now), "{text}");
+        }
+    }
 }

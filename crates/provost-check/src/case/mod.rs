@@ -38,6 +38,7 @@ mod programs;
 pub mod provenance;
 pub mod provided;
 pub mod queried;
+pub mod quota;
 pub mod readers;
 pub mod references;
 pub mod resources;
@@ -175,6 +176,8 @@ pub struct Joined<'w> {
     patched: OnceLock<FxHashMap<SourceId, Vec<ObjectId>>>,
     /// Which objects that were said to exist something has asked for.
     declared: declared::Declared,
+    /// Cgroups by the logs of processes that ran in them.
+    quotas: OnceLock<quota::Quotas>,
 }
 
 impl<'w> Joined<'w> {
@@ -204,6 +207,7 @@ impl<'w> Joined<'w> {
             meshed,
             patched: OnceLock::new(),
             declared: declared::Declared::new(&world.settings),
+            quotas: OnceLock::new(),
         }
     }
 

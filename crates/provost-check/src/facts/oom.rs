@@ -1,11 +1,11 @@
 //! Memory that ran out, or is about to: what the kernel logged, what cgroups count, what Kubernetes says of pods.
 
-use goformats::kernel::{cgroup, log, process};
+use goformats::kernel::{cgroup, cpu, log, process};
 use goformats::pprof::Heap;
 use jiff::Timestamp;
 
 use super::origin::{Fact, Origin, SourceId};
-use crate::model::Bytes;
+use crate::model::{Bytes, Millicores};
 
 /// Everything of that kind in a run.
 #[derive(Clone, Debug, Default)]
@@ -61,20 +61,18 @@ pub struct Identity {
 impl Identity {
     /// Of the cgroup at a path, or of a file whose path has the names of one.
     pub fn of(path: &str) -> Self {
-        let hex = |b: u8| b.is_ascii_hexdigit();
         let last = path.rsplit('/').find_map(|part| {
             let digits = part.split(|c: char| !c.is_ascii_hexdigit());
             digits.rev().find(|run| run.len() == 64)
         });
-        let pod = path.match_indices("pod").find_map(|(at, _)| {
-            let uid = path.get(at + 3..at + 39)?;
-            let is_uid = uid.bytes().enumerate().all(|(at, b)| match at {
-                8 | 13 | 18 | 23 => matches!(b, b'-' | b'_'),
-                _ => hex(b),
-            });
-            // The systemd driver cannot have hyphens in the name of a slice.
-            is_uid.then(|| uid.replace('_', "-"))
-        });
+        let of_group =
+            path.match_indices("pod").find_map(|(at, _)| uid(path.get(at + 3..at + 39)?));
+        // `/var/log/pods/NAMESPACE_NAME_UID/CONTAINER/0.log`
+        let of_log = || {
+            let (_, below) = path.rsplit_once("pods/")?;
+            uid(below.split('/').next()?.rsplit_once('_')?.1)
+        };
+        let pod = of_group.or_else(of_log);
         Self { container: last.map(str::to_owned), pod }
     }
 
@@ -87,6 +85,16 @@ impl Identity {
     pub fn is_pod(&self) -> bool {
         self.container.is_none() && self.pod.is_some()
     }
+}
+
+/// The UID of a pod. The systemd driver cannot have hyphens in the name of a slice.
+fn uid(text: &str) -> Option<String> {
+    let is_uid = text.len() == 36
+        && text.bytes().enumerate().all(|(at, b)| match at {
+            8 | 13 | 18 | 23 => matches!(b, b'-' | b'_'),
+            _ => b.is_ascii_hexdigit(),
+        });
+    is_uid.then(|| text.replace('_', "-"))
 }
 
 /// Whether a cgroup is that of the container that another one, at it or below it, is of. crun puts processes into
@@ -122,9 +130,16 @@ pub struct Level {
     pub path: String,
     /// What its files say.
     pub memory: cgroup::Memory,
+    /// What they say of its CPU.
+    pub cpu: cpu::Cpu,
 }
 
 impl Level {
+    /// Whether anything is known, beside which processes there are.
+    pub fn is_known(&self) -> bool {
+        self.memory.is_known() || self.cpu.is_known()
+    }
+
     /// How often its limit was run into and nothing could be taken back, as far as that is known.
     pub fn reached(&self) -> Option<u64> {
         let own = self.memory.local.and_then(|events| events.oom);
@@ -179,6 +194,15 @@ impl Group {
         let own = self.limit()?;
         let pod = self.above().1.first().filter(|level| Identity::of(&level.path).is_pod())?;
         (pod.memory.limit?.bytes() == Some(own)).then_some(pod)
+    }
+
+    /// The tightest CPU quota of it and those above it, and whose it is; none where what is known says that there is
+    /// none, and not known where its own is not.
+    pub fn cpu_limit(&self) -> Option<Option<(&Level, Millicores)>> {
+        self.level.cpu.quota?;
+        let levels = [&self.level].into_iter().chain(&self.parents);
+        let limits = levels.filter_map(|level| Some((level, Millicores(level.cpu.limit()?))));
+        Some(limits.min_by_key(|(_, limit)| *limit))
     }
 
     /// Whether it and all above it, up to the root of the machine's hierarchy, are known.

@@ -182,6 +182,15 @@ fn clamp(n: u64) -> u32 {
     u32::try_from(n).unwrap_or(u32::MAX)
 }
 
+/// Periods of a quota without which nothing is told of how often it is used up: two seconds of them.
+const LEAST_PERIODS: u64 = 20;
+
+/// Whether a quota was used up in so many of the periods in which something ran that it holds work back: in one of
+/// twenty. Starting alone uses up a few.
+pub fn is_often(throttled: u64, periods: u64) -> bool {
+    periods >= LEAST_PERIODS && throttled.saturating_mul(20) >= periods
+}
+
 /// What a burst of busy threads gets out of each period of [`PERIOD_MS`].
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Throttle {
@@ -214,6 +223,14 @@ pub fn resource_field(cpu: Millicores, divisor: Option<Quantity>) -> u64 {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_quota_that_a_start_used_up_holds_nothing_back() {
+        let often = [(1, 20), (20, 20), (60, 1200), (u64::MAX, u64::MAX)];
+        let seldom = [(0, 20), (19, 19), (1, 1), (59, 1200), (0, 0)];
+        assert!(often.iter().all(|(throttled, periods)| is_often(*throttled, *periods)));
+        assert!(!seldom.iter().any(|(throttled, periods)| is_often(*throttled, *periods)));
+    }
 
     #[test]
     fn agrees_with_real_processes() {

@@ -171,6 +171,7 @@ pub static RULES: &[&Rule] = &[
     &diagnosis::frequent_gc::RULE,
     &diagnosis::gc_idle_cost::RULE,
     &diagnosis::gc_limiter_active::RULE,
+    &diagnosis::gomaxprocs_above_quota_seen::RULE,
     &diagnosis::gomaxprocs_changed::RULE,
     &diagnosis::gomemlimit_would_have_saved::RULE,
     &diagnosis::gomemlimit_would_not::RULE,

@@ -5,7 +5,7 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use goformats::kernel::{cgroup, log, process};
+use goformats::kernel::{cgroup, cpu, log, process};
 
 use crate::artifact::image::{Broken, archive::Archive};
 use crate::facts::SourceId;
@@ -80,7 +80,7 @@ pub struct Inside {
 /// Files that were found.
 #[derive(Debug, Default)]
 pub struct Files {
-    levels: BTreeMap<String, cgroup::Memory>,
+    levels: BTreeMap<String, Level>,
     processes: BTreeMap<String, process::Process>,
     /// Paths of groups that are there for those below them.
     above: BTreeSet<String>,
@@ -92,15 +92,29 @@ pub struct Files {
     from_root: BTreeSet<String>,
 }
 
-/// Where hierarchies are mounted.
-const MOUNTS: [&str; 4] =
-    ["sys/fs/cgroup/memory", "sys/fs/cgroup/unified", "sys/fs/cgroup", "cgroup"];
+/// Where hierarchies are mounted; of version 1 that of memory and that of CPUs, in which the same groups are.
+const MOUNTS: [&str; 7] = [
+    "sys/fs/cgroup/memory",
+    "sys/fs/cgroup/cpu,cpuacct",
+    "sys/fs/cgroup/cpuacct,cpu",
+    "sys/fs/cgroup/cpu",
+    "sys/fs/cgroup/unified",
+    "sys/fs/cgroup",
+    "cgroup",
+];
+/// Those of CPUs, beside that of memory.
+const OF_CPU: [&str; 3] = ["cpu,cpuacct", "cpuacct,cpu", "cpu"];
+
+/// Whether a file of that name is one of a cgroup that is read.
+fn of_group(name: &str) -> bool {
+    cgroup::FILES.contains(&name) || cpu::FILES.contains(&name)
+}
 
 impl Files {
     /// Takes a file by its path; whether it is one of a cgroup or process.
     pub fn take(&mut self, path: &str, text: &str) -> bool {
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
-        if cgroup::FILES.contains(&file) {
+        if of_group(file) {
             if path.len() > LONGEST_PATH || path.matches('/').count() > MOST_ABOVE {
                 self.cut = true;
                 return true;
@@ -113,7 +127,15 @@ impl Files {
                 self.cut = true;
                 return true;
             }
-            if !self.levels.entry(level).or_default().take(file, text) {
+            let known = self
+                .levels
+                .entry(level.clone())
+                .or_insert_with(|| Level { path: level, ..Level::default() });
+            let taken = match cpu::FILES.contains(&file) {
+                true => known.cpu.take(file, text),
+                false => known.memory.take(file, text),
+            };
+            if !taken {
                 self.strange.push(path.to_owned());
             }
             return true;
@@ -129,44 +151,41 @@ impl Files {
 
     /// Whether there is nothing in it.
     pub fn is_empty(&self) -> bool {
-        self.levels.values().all(|memory| !memory.is_known()) && self.processes.is_empty()
+        self.levels.values().all(|level| !level.is_known()) && self.processes.is_empty()
     }
 
     /// Groups that processes run in, with those above them.
     pub fn groups(&self, source: SourceId) -> Vec<Group> {
-        let known: BTreeMap<&str, &cgroup::Memory> = self
+        let known: BTreeMap<&str, &Level> = self
             .levels
             .iter()
-            .filter(|(_, memory)| memory.is_known())
-            .map(|(path, memory)| (path.as_str(), memory))
+            .filter(|(_, level)| level.is_known())
+            .map(|(path, level)| (path.as_str(), level))
             .collect();
-        let level = |path: &str, memory: &cgroup::Memory| Level {
-            path: path.to_owned(),
-            memory: memory.clone(),
-        };
         // The root of a container's view is a group like others: version 2 has these files in all but the real one.
         let is_namespace = self.levels.get("").is_some_and(|top| {
+            let top = &top.memory;
             let has_group_files =
                 top.events.is_some() || top.limit.is_some() || top.usage.is_some();
             has_group_files && top.version == Some(cgroup::Version::V2)
         });
-        let groups = known.iter().filter_map(|(path, memory)| {
+        let groups = known.iter().filter_map(|(path, level)| {
             let below = format!("{path}/");
             // Paths below it follow it, though not at once.
             let has_children = known.range(below.as_str()..).next();
             let has_children = has_children.is_some_and(|(next, _)| next.starts_with(&below));
-            let killed = memory.kills().is_some_and(|kills| kills > 0);
+            let killed = level.memory.kills().is_some_and(|kills| kills > 0);
             if self.above.contains(*path) || (has_children && !killed) {
                 return None;
             }
             let ends = path.rmatch_indices('/').map(|(at, _)| at);
             let parents = ends.filter_map(|at| {
                 let above = path.get(..at)?;
-                known.get(above).map(|memory| level(above, memory))
+                known.get(above).map(|level| (*level).clone())
             });
             let parents = parents.collect();
             let from_root = !is_namespace && self.from_root.contains(*path);
-            Some(Group { source, level: level(path, memory), parents, has_children, from_root })
+            Some(Group { source, level: (*level).clone(), parents, has_children, from_root })
         });
         groups.collect()
     }
@@ -256,7 +275,7 @@ pub fn read_folder(folder: &Path) -> io::Result<Files> {
             let name = entry.file_name().to_string_lossy().into_owned();
             if kind.is_dir() && depth < DEEPEST {
                 open.push((path, depth + 1));
-            } else if kind.is_file() && (cgroup::FILES.contains(&name.as_str()) || of_proc(&name)) {
+            } else if kind.is_file() && (of_group(&name) || of_proc(&name)) {
                 // What the kernel keeps to itself, such as `memory.pressure` where it is off, is left out.
                 if let Ok(text) = read_small(&path) {
                     files.take(&named(&at, &name), &text);
@@ -268,7 +287,7 @@ pub fn read_folder(folder: &Path) -> io::Result<Files> {
     while above != top {
         let Some(parent) = above.parent() else { break };
         above = parent;
-        for name in cgroup::FILES {
+        for name in cgroup::FILES.iter().chain(&cpu::FILES) {
             if let Ok(text) = read_small(&above.join(name)) {
                 files.take(&named(above, name), &text);
             }
@@ -276,12 +295,32 @@ pub fn read_folder(folder: &Path) -> io::Result<Files> {
         let path = named(above, "x");
         files.above.insert(place(path.rsplit_once('/').map_or("", |(folder, _)| folder)).0);
     }
+    read_beside(&top, &mut files);
     // Of a copy it is not known where it was, whatever its folder is called.
     files.from_root = match is_root(&top) {
         true => files.levels.keys().cloned().collect(),
         false => BTreeSet::new(),
     };
     Ok(files)
+}
+
+/// Reads the CPU quotas of groups in version 1's hierarchy of memory, which stand in another one of the same paths.
+fn read_beside(top: &Path, files: &mut Files) {
+    let is_memory = top.file_name().is_some_and(|name| name == "memory");
+    let Some(mount) = top.parent().filter(|_| is_memory && is_root(top)) else { return };
+    let Some(of_cpu) = OF_CPU.iter().map(|name| mount.join(name)).find(|path| is_root(path)) else {
+        return;
+    };
+    for (path, level) in &mut files.levels {
+        for name in cpu::FILES {
+            let file = of_cpu.join(path.trim_start_matches('/')).join(name);
+            if let Ok(text) = read_small(&file)
+                && !level.cpu.take(name, &text)
+            {
+                files.strange.push(file.to_string_lossy().into_owned());
+            }
+        }
+    }
 }
 
 fn of_proc(name: &str) -> bool {
@@ -353,7 +392,7 @@ fn walk(from: impl Read, files: &mut Files, inside: &mut Vec<Inside>) -> Result<
         }
         let path = entry.path.trim_start_matches("./").to_owned();
         let name = path.rsplit('/').next().unwrap_or_default();
-        let is_small = cgroup::FILES.contains(&name) || of_proc(name);
+        let is_small = of_group(name) || of_proc(name);
         if entry.size > if is_small { LARGEST } else { LARGEST_INSIDE } {
             files.cut = true;
             continue;
@@ -373,4 +412,37 @@ fn walk(from: impl Read, files: &mut Files, inside: &mut Vec<Inside>) -> Result<
     }
     files.cut = true;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotas_of_version_1_stand_beside_the_folder_of_memory() {
+        let dir = tempfile::tempdir().unwrap();
+        for (path, text) in [
+            ("memory/release_agent", ""),
+            ("memory/cgroup.procs", "1\n"),
+            ("memory/pod/cgroup.procs", ""),
+            ("memory/pod/app/cgroup.procs", "7\n"),
+            ("memory/pod/app/memory.limit_in_bytes", "67108864\n"),
+            ("cpu,cpuacct/release_agent", ""),
+            ("cpu,cpuacct/pod/app/cpu.cfs_quota_us", "50000\n"),
+            ("cpu,cpuacct/pod/app/cpu.cfs_period_us", "100000\n"),
+        ] {
+            let path = dir.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        }
+        let files = read_folder(&dir.path().join("memory/pod/app")).unwrap();
+        assert!(files.strange.is_empty(), "{:?}", files.strange);
+        let mut sources = crate::artifact::Sources::default();
+        let source = sources
+            .add(crate::artifact::Source::opaque("app", crate::artifact::SourceKind::Cgroup));
+        let groups = files.groups(source);
+        let [group] = groups.as_slice() else { panic!("{groups:?}") };
+        assert_eq!((group.level.path.as_str(), group.limit()), ("/pod/app", Some(64 << 20)));
+        assert_eq!(group.level.cpu.limit(), Some(500));
+    }
 }

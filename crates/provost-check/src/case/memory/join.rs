@@ -198,7 +198,8 @@ fn groups<'w>(joined: &'w Joined<'w>, cases: &mut Vec<Known<'w>>) {
             }
         }
     }
-    for group in groups {
+    // Of what says nothing of memory others ask.
+    for group in groups.iter().filter(|group| group.level.memory.is_known()) {
         let path = group.level.path.as_str();
         let identity = Identity::of(path);
         let taken = |at: usize| cases.get(at).is_none_or(|(_, case)| case.group.is_some());

@@ -58,6 +58,13 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     if forced {
         finding = finding.note("the program itself asked for that collection");
     }
+    if let Ok(Some(quota)) = case.quota()
+        && quota.holds_back()
+    {
+        finding = quota.shown(finding).note(
+            "threads that are held back for a CPU quota cannot stop: the whole world waits for the next period",
+        );
+    }
     out.push(finding.fix(Fix::suggest(
         "look for what keeps threads from running at that time: more Ps than the CPU quota allows (nr_throttled in cpu.stat), asyncpreemptoff=1 with loops that call nothing, a node without free CPUs",
     )));

@@ -11,6 +11,7 @@ pub mod forced_gc;
 pub mod frequent_gc;
 pub mod gc_idle_cost;
 pub mod gc_limiter_active;
+pub mod gomaxprocs_above_quota_seen;
 pub mod gomaxprocs_changed;
 pub mod gomemlimit_would_have_saved;
 pub mod gomemlimit_would_not;

@@ -41,7 +41,7 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         if let (Some(pages), Some(page)) = (kill.report.machine_pages, kill.report.page()) {
             finding = finding.note(format!("the node has {}", Bytes(pages.saturating_mul(page))));
         }
-        out.push(with_evidence(finding, case).fix(mend()));
+        out.push(with_evidence(with_score(finding, case), case).fix(mend()));
         return Ok(());
     }
     if let Some(finding) = evicted(case) {
@@ -64,9 +64,21 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
             group.level.name()
         );
         let label = "oom_kill above 0, and oom 0 in every memory.events.local";
-        out.push(Finding::new(&RULE, message, &Origin::whole(group.source), label).fix(mend()));
+        let finding = Finding::new(&RULE, message, &Origin::whole(group.source), label);
+        out.push(with_score(finding, case).fix(mend()));
     }
     Ok(())
+}
+
+/// Says how likely one that lives is the next.
+fn with_score(finding: Finding, case: &MemoryCase<'_>) -> Finding {
+    let Some(process) = case.process.map(|it| &it.process) else { return finding };
+    let Some(score) = process.score else { return finding };
+    let name = process.name.as_deref().unwrap_or("the process that lives");
+    let adj = process.adj.map_or(String::new(), |adj| format!(", with an oom_score_adj of {adj}"));
+    finding.note(format!(
+        "{name} has an oom_score of {score}{adj}: of all processes of the node the one with the highest is killed first"
+    ))
 }
 
 fn evicted(case: &MemoryCase<'_>) -> Option<Finding> {

@@ -45,6 +45,15 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         let label = format!("{live} MB live at the last collection");
         finding = finding.also(&Origin::log(log.source, mark.line, Some(mark.at_ms)), label);
     }
+    // khugepaged makes one of 2 MiB out of pages of which Go has given back some.
+    if let Some(huge) = case.process.and_then(|it| it.process.huge)
+        && huge >= outside / 4
+    {
+        finding = finding.note(format!(
+            "{} of the process are in huge pages (AnonHugePages), part of which can be memory that Go has given back: /sys/kernel/mm/transparent_hugepage/khugepaged/max_ptes_none at 0 keeps the kernel from making such pages",
+            Bytes(huge)
+        ));
+    }
     out.push(
         finding
             .note("what else there is: memory of C libraries (cgo), mmap, other processes of the container, threads")

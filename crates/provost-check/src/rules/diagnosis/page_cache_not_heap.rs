@@ -55,20 +55,33 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     };
     let Some(place) = case.place() else { return Ok(()) };
-    out.push(
-        Finding::new(
-            &RULE,
-            format!(
-                "of {} only {} are memory of processes: {} are {what}",
-                Bytes(all.total()),
-                Bytes(all.anon),
-                Bytes(size)
-            ),
-            &place,
-            told(&all),
-        )
-        .note("neither GOGC nor GOMEMLIMIT has a say in it")
-        .fix(Fix::suggest(mend)),
-    );
+    // Files that do not fit are read again and again, which kills nobody and costs as much.
+    let waits = case.waits().filter(|_| size == all.file);
+    let mend = match waits {
+        Some(_) => {
+            "give the container room for the files that it reads again and again, or have it read less of them"
+        }
+        None => mend,
+    };
+    let mut finding = Finding::new(
+        &RULE,
+        format!(
+            "of {} only {} are memory of processes: {} are {what}",
+            Bytes(all.total()),
+            Bytes(all.anon),
+            Bytes(size)
+        ),
+        &place,
+        told(&all),
+    )
+    .note("neither GOGC nor GOMEMLIMIT has a say in it");
+    if let Some(share) = waits {
+        finding = finding.note(format!(
+            "its tasks waited for memory in {share:.0} % of the last ten seconds (memory.pressure): the page cache is too small for them"
+        ));
+    } else if let Some(waited) = case.waited() {
+        finding = finding.note(waited);
+    }
+    out.push(finding.fix(Fix::suggest(mend)));
     Ok(())
 }

@@ -3,6 +3,7 @@
 use crate::case::log::{LogCase, millis};
 use crate::facts::runtime_log::PRESSED;
 use crate::findings::{Finding, Fix, Level};
+use crate::model::gomaxprocs::{Fit, container_aware, fit};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Milliseconds.
@@ -30,7 +31,7 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     }
     let procs = scheduler.procs.last().map_or(0, |change| change.to);
-    out.push(
+    let finding =
         Finding::new(
             &RULE,
             format!(
@@ -42,9 +43,41 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
             &case.at(run.from),
             "from here",
         )
-        .also(&case.at(run.to), format!("{} samples later", run.count - 1))
-        .note("with a CPU quota, Ps that are throttled look busy: nr_throttled in cpu.stat tells")
-        .fix(Fix::suggest("give the container more CPU or the service more pods, or bound how many goroutines work at once")),
-    );
+        .also(&case.at(run.to), format!("{} samples later", run.count - 1));
+    out.push(explained(case, procs, finding));
     Ok(())
+}
+
+/// What holds them up, as far as the files of a cgroup tell.
+fn explained(case: &LogCase<'_>, procs: u64, finding: Finding) -> Finding {
+    let more = "give the container more CPU or the service more pods, or bound how many goroutines work at once";
+    let threads = u32::try_from(procs).unwrap_or(u32::MAX);
+    match case.quota() {
+        Ok(Some(quota)) if quota.holds_back() => quota.shown(finding).note(format!(
+            "it is the CPU quota of {} that they wait for: Ps whose threads are held back look busy",
+            quota.limit
+        ))
+        .fix(Fix::suggest(
+            "raise the CPU limit of the container, or take it away where the node has CPUs to spare; or bound how many goroutines work at once",
+        )),
+        Ok(Some(quota)) if quota.throttled().is_ok() => {
+            let finding = quota.shown(finding);
+            match fit(threads, quota.limit) {
+                Fit::Below => finding.fix(Fix::suggest(format!(
+                    "let it use its quota of {}: raise GOMAXPROCS, which is {procs}, to {}",
+                    quota.limit,
+                    container_aware(quota.limit)
+                ))),
+                _ => finding
+                    .note("it is not the CPU quota that holds them up, which is hardly ever used up: it is GOMAXPROCS, or a node without free CPUs")
+                    .fix(Fix::suggest(more)),
+            }
+        }
+        Ok(None) => finding
+            .note("its cgroup has no CPU quota: there are as many Ps as GOMAXPROCS says, or the node has no more free CPUs")
+            .fix(Fix::suggest(more)),
+        Ok(Some(_)) | Err(_) => finding
+            .note("with a CPU quota, Ps that are throttled look busy: nr_throttled in cpu.stat tells; give the files of its cgroup beside the log")
+            .fix(Fix::suggest(more)),
+    }
 }

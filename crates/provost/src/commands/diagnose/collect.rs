@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
 use goformats::kernel::cgroup::{self, Memory};
+use goformats::kernel::cpu;
 use provost_check::model::secret::Lines;
 
 use crate::args::Oom;
@@ -179,10 +180,14 @@ impl Gathered {
     fn group(&mut self, root: &Path, folder: &Path) -> Result<()> {
         for at in folder.ancestors().take_while(|at| at.starts_with(root) && *at != root) {
             let Ok(inside) = at.strip_prefix(root) else { break };
-            for name in cgroup::FILES {
+            // Version 1 has CPUs in a hierarchy of their own, with the same groups.
+            let of_cpu = of_cpu(root).join(inside);
+            let memory = cgroup::FILES.iter().map(|name| (at, name));
+            let cpu = cpu::FILES.iter().map(|name| (of_cpu.as_path(), name));
+            for (folder, name) in memory.chain(cpu) {
                 let path = format!("cgroup/{}/{name}", inside.display());
                 if !self.files.contains(&path) {
-                    self.add(&at.join(name), path)?;
+                    self.add(&folder.join(name), path)?;
                 }
             }
         }
@@ -303,6 +308,13 @@ fn hierarchy() -> Option<PathBuf> {
     v2.join("cgroup.controllers").is_file().then_some(v2)
 }
 
+/// The hierarchy that CPUs are counted in, by that of memory.
+fn of_cpu(memory: &Path) -> PathBuf {
+    let beside = ["cpu,cpuacct", "cpuacct,cpu", "cpu"].map(|name| memory.with_file_name(name));
+    let v1 = beside.into_iter().find(|path| path.join("cpu.shares").is_file());
+    v1.unwrap_or_else(|| memory.to_owned())
+}
+
 /// What tells whether a group is wanted.
 fn memory(folder: &Path) -> Memory {
     let mut memory = Memory::default();
@@ -345,6 +357,16 @@ mod tests {
         let names = archive.entries().unwrap().map(|it| it.unwrap().path().unwrap().into_owned());
         let names: Vec<_> = names.collect();
         assert_eq!(names, [Path::new("logs/pod1/app/2.log"), Path::new("logs/pod1/app/1.log")]);
+    }
+
+    #[test]
+    fn cpus_are_beside_memory_in_version_1_and_with_it_in_version_2() {
+        let dir = tempfile::tempdir().unwrap();
+        let (memory, cpu) = (dir.path().join("memory"), dir.path().join("cpu,cpuacct"));
+        assert_eq!(of_cpu(&memory), memory);
+        fs::create_dir(&cpu).unwrap();
+        fs::write(cpu.join("cpu.shares"), "1024\n").unwrap();
+        assert_eq!(of_cpu(&memory), cpu);
     }
 
     #[test]

@@ -1,0 +1,62 @@
+//! More Ps than the CPU quota lets run, and a quota that was used up.
+
+use crate::case::log::{LogCase, nanos, percent};
+use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::model::gomaxprocs::{Fit, PERIOD_MS, container_aware, fit, throttle};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// All of them stand until the next period begins.
+pub static RULE: Rule = Rule {
+    id: "gomaxprocs-above-quota-seen",
+    group: Group::Diagnosis,
+    level: Level::Warn,
+    title: "more Ps than the CPU quota lets run, and a quota that was used up",
+    page: include_str!("gomaxprocs-above-quota-seen.md"),
+    needs: &[Need::Log],
+    check: Check::Log(check),
+    ..Rule::BASE
+};
+
+fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
+    let of_collections = case.life.collections.as_ref().and_then(|it| it.procs.last());
+    let of_scheduler = case.life.scheduler.as_ref().and_then(|it| it.procs.last());
+    // Samples come more often.
+    let Some(procs) = of_scheduler.or(of_collections) else { return Err(Abstain::NotApplicable) };
+    let Some(quota) = case.quota()? else { return Ok(()) };
+    let threads = u32::try_from(procs.to).unwrap_or(u32::MAX);
+    let limit = quota.limit;
+    if !matches!(fit(threads, limit), Fit::Above | Fit::FarAbove) {
+        return Ok(());
+    }
+    let throttled = quota.throttled()?;
+    if !quota.holds_back() {
+        return Ok(());
+    }
+    let share = throttled.throttled as f64 / throttled.periods.max(1) as f64;
+    let finding = Finding::new(
+        &RULE,
+        format!(
+            "GOMAXPROCS was {threads} under a CPU quota of {limit}, which was used up in {} of the periods in which it ran",
+            percent(share)
+        ),
+        &case.at(procs.mark),
+        format!("{threads} Ps"),
+    );
+    let mut finding = quota.shown(finding);
+    let stood = nanos(throttled.us.saturating_mul(1000));
+    finding = finding.note(format!("CPUs had to leave it alone for {stood}, all of them together"));
+    let period = quota.level.cpu.period_us.map_or(PERIOD_MS, |us| us as f64 / 1000.0);
+    if period == PERIOD_MS
+        && let Some(one) = throttle(limit, threads)
+    {
+        finding = finding.note(format!(
+            "{threads} busy threads use up the quota of a period of {PERIOD_MS} ms in {:.0} ms, and then all of them stand for {:.0} ms",
+            one.run_ms, one.stall_ms
+        ));
+    }
+    let own = container_aware(limit);
+    out.push(finding.fix(Fix::suggest(format!(
+        "run {own} Ps: from Go 1.25 on the runtime does so by itself where neither GOMAXPROCS nor go.mod of before 1.25 keeps it from that, and before that GOMAXPROCS={own} or go.uber.org/automaxprocs does",
+    ))));
+    Ok(())
+}
