@@ -82,11 +82,6 @@ pub fn alone(turns: usize, command: &mut dyn FnMut() -> Command) -> Result<Taken
 }
 
 impl Taken {
-    /// The median time.
-    pub fn median(&self) -> Duration {
-        median(&self.times)
-    }
-
     /// The median time and the memory, as two cells of a table.
     pub fn cells(&self) -> String {
         format!("{} | {}", shown(median(&self.times)), megabytes(self.memory))

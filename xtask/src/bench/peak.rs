@@ -1,4 +1,4 @@
-//! How much memory a program takes at most.
+//! How much memory a program takes at most, and how much of the processor.
 
 use std::fs;
 use std::io::Read as _;
@@ -52,6 +52,21 @@ fn high_water(status: &str) -> u64 {
     number.unwrap_or(0) * 1024
 }
 
+/// Time of the processor that ended children of this process took, in user space and in the kernel.
+pub fn of_children() -> Result<Duration> {
+    let stat = fs::read_to_string("/proc/self/stat")?;
+    ticks(&stat).map(|ticks| Duration::from_millis(ticks * 10)).context("/proc/self/stat")
+}
+
+/// `cutime` and `cstime` of proc_pid_stat(5), in hundredths of a second (`USER_HZ`).
+fn ticks(stat: &str) -> Option<u64> {
+    // The name in front may hold anything.
+    let (_, fields) = stat.rsplit_once(')')?;
+    let mut fields = fields.split_whitespace().skip(13);
+    let mut next = || fields.next()?.parse::<u64>().ok();
+    Some(next()? + next()?)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -60,6 +75,13 @@ mod tests {
     fn the_high_water_mark_is_read_in_bytes() {
         assert_eq!(high_water("Name:\tx\nVmPeak:\t 9 kB\nVmHWM:\t   12 kB\n"), 12 * 1024);
         assert_eq!(high_water("Name:\tx\n"), 0);
+    }
+
+    #[test]
+    fn time_of_children_is_told_from_ones_own() {
+        let stat = "7 (a) 1 (x) S 1 7 7 0 -1 4194560 9 9 0 0 111 22 3000 400 20 0 1 0 9";
+        assert_eq!(ticks(stat), Some(3400));
+        assert_eq!(ticks("7 (a) S 1"), None);
     }
 
     #[test]
