@@ -12,9 +12,10 @@ use provost_check::case::env::Variable;
 use provost_check::facts::SourceId;
 use provost_check::facts::settings::Settings;
 use provost_check::findings::fix;
-use provost_check::model::condition::{Condition, Value};
+use provost_check::model::condition::{self, Condition, Value};
 use provost_check::model::goduration;
-use provost_check::model::promql::Query;
+use provost_check::model::promql::{self, Query};
+use provost_check::model::re2;
 use provost_check::pipeline::{self, Conclusion, Loaded, Request};
 use provost_check::report::view::View;
 use provost_check::report::{html, sarif};
@@ -84,6 +85,7 @@ pub(crate) fn analysis(data: &[u8]) {
         }
         black_box((condition.reads_first_only(), condition.is_complement_of(&condition)));
     }
+    black_box((promql::syntax::error(&text), condition::syntax::error(&text), re2::error(&text)));
     black_box(goduration::parse_seconds(&text));
 }
 

@@ -67,13 +67,18 @@ fn target(go: &GoBuild) -> Option<&(Fact<String>, Fact<String>)> {
     FOREIGN.contains(&setting.1.value.as_str()).then_some(setting)
 }
 
-/// Whether the image may be one of that system: its base or its platform says so, or may.
+/// Whether the image may be one of that system: its base or its platform says so, or may. Of the systems
+/// other than Linux Windows has images, and FreeBSD those of its name.
 fn is_of(build: &Build, system: &str) -> bool {
-    build.final_chain().into_iter().filter_map(|index| build.stages.get(index)).any(|stage| {
-        let platform = stage.platform.as_ref().map(|platform| platform.value.as_str());
-        let base = stage.base.value.as_str();
-        let windows = ["windows", "nanoserver", "servercore"].iter().any(|it| base.contains(it));
-        let open = platform.is_some_and(|it| it.contains('$') || !it.starts_with("linux"));
-        windows || open || base.contains(system)
-    })
+    let stages = || build.final_chain().into_iter().filter_map(|index| build.stages.get(index));
+    if system != "windows" {
+        return stages().any(|stage| stage.base.value.contains(system));
+    }
+    build.base_image().is_none()
+        || stages().any(|stage| {
+            let platform = stage.platform.as_ref().map(|platform| platform.value.as_str());
+            let base = stage.base.value.as_str();
+            platform.is_some_and(|it| it.contains('$') || !it.starts_with("linux"))
+                || ["$", "windows", "nanoserver", "servercore"].iter().any(|it| base.contains(it))
+        })
 }

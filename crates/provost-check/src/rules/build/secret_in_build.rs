@@ -198,8 +198,9 @@ fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
         );
     }
     for (name, value) in &image.labels {
-        let Some(secret) = shaped(&value.value).into_iter().next() else { continue };
-        let what = secret.what;
+        let first = shaped(&value.value).into_iter().next().map(|secret| secret.what);
+        let login = || written_logins(&value.value).into_iter().next().map(|(what, _)| what);
+        let Some(what) = first.or_else(login) else { continue };
         let name: String = name.chars().take(60).collect();
         out.push(
             Finding::new(
@@ -212,7 +213,7 @@ fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
         );
     }
     for (index, layer) in image.layers.iter().enumerate() {
-        let holds = |text: &String| !shaped(text).is_empty();
+        let holds = |text: &String| !shaped(text).is_empty() || !written_logins(text).is_empty();
         if layer.created_by.as_ref().is_some_and(holds) && case.world().builds.is_empty() {
             out.push(
                 Finding::new(

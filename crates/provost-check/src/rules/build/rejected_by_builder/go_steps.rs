@@ -41,14 +41,15 @@ fn sanitizer(build: &Build, go: &GoBuild, reached: bool, out: &mut Findings) {
     let name = flag.value.trim_end_matches("=true");
     let system = go.variable("GOOS").map(|system| system.value.as_str());
     // On macOS the race detector needs no cgo since Go 1.20.
-    if !matches!(system, None | Some("linux")) {
+    if matches!(system, Some("darwin" | "ios")) {
         return;
     }
     let setting = go.setting("CGO_ENABLED");
-    // An argument may be given another value.
-    if setting.is_some_and(|(_, value)| !value.is_written()) {
-        return;
-    }
+    // An argument may be given another value: what is expanded is not as long as its words.
+    let given = setting.is_some_and(|(_, value)| {
+        !value.is_written()
+            || value.origin.span().is_none_or(|span| span.range().len() != value.value.len())
+    });
     let (message, also, fix) = match setting.map(|(_, value)| value.value.as_str()) {
         Some("0") => (
             format!("{name} needs cgo, and CGO_ENABLED is 0: `go: {name} requires cgo`"),
@@ -73,7 +74,10 @@ fn sanitizer(build: &Build, go: &GoBuild, reached: bool, out: &mut Findings) {
     if let Some((origin, label)) = also {
         finding = finding.also(origin, label);
     }
-    if !reached || !run.is_some_and(|run| is_fatal(run, go)) {
+    if given {
+        finding = finding.note("another value may be given to the build");
+    }
+    if given || !reached || !run.is_some_and(|run| is_fatal(run, go)) {
         finding = finding.level(Level::Warn);
     }
     out.push(finding.fix(Fix::suggest(fix)));
