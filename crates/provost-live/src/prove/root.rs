@@ -96,7 +96,7 @@ pub(super) fn enter(
     let (volumes, on_disk) = (scratch.join("volumes"), disk.as_ref().map(|it| it.join("volumes")));
     let mut mounts = volumes::make(&volumes, on_disk.as_deref(), told, lacks)?;
     let is_free = |at: &&PathBuf| !mounts.iter().any(|mount| mount.at == **at);
-    let stay: Vec<_> = told.image_volumes.iter().filter(is_free).map(stays).collect();
+    let stay: Vec<_> = told.image_volumes.iter().filter(is_free).map(|at| stays(at)).collect();
     mounts.extend(stay);
     let hosts = hosts(&scratch.join("hosts"), told).context("cannot write the table of hosts")?;
     let (root, dev) = (scratch.join("root"), scratch.join("dev"));
@@ -223,8 +223,8 @@ fn on(disk: &OwnedFd, at: &Path) -> io::Result<PathBuf> {
 /// What is in its place already, and may be written to when the root is not. containerd has a volume of its own for
 /// each that an image declares, with what the image has there in it (`volumeMounts` in
 /// internal/cri/server/container_create.go).
-fn stays(at: &PathBuf) -> volumes::Mounted {
-    volumes::Mounted { at: at.clone(), tree: None, is_file: false, read_only: false }
+fn stays(at: &Path) -> volumes::Mounted {
+    volumes::Mounted { at: at.to_path_buf(), tree: None, is_file: false, read_only: false }
 }
 
 /// The group of a program in each hierarchy of version 1, by their names.
