@@ -56,7 +56,7 @@ fn unix(micros: &[u8]) -> Option<String> {
     Some(format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000))
 }
 
-/// A line of an entry that has many: `	"MESSAGE" : "text",` or `    MESSAGE=text`
+/// A line of an entry that has many: `"MESSAGE" : "text",` behind a tab, or `    MESSAGE=text`
 fn part(line: &[u8]) -> Option<Entry> {
     let line = line.trim_ascii();
     let message = match line.strip_prefix(b"MESSAGE=") {
