@@ -6,7 +6,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use goformats::crash::{
-    Cause, Ended, Frame, Goroutine, Groups, Header, Main, OwnedFrame, Parser, Said, place_of_panic,
+    Cause, Ended, Frame, Goroutine, Groups, Header, Main, OwnedFrame, Parser, Said, place_of_end,
+    place_of_panic,
 };
 use goformats::runtimelog::{Entry, Reader};
 
@@ -30,7 +31,10 @@ impl Dump {
     fn place(&self) -> Option<String> {
         let (_, frames) = self.first.as_ref()?;
         let frames: Vec<Frame<'_>> = frames.iter().map(OwnedFrame::frame).collect();
-        let place = place_of_panic(frames.into_iter(), &Main::default())?;
+        let place = match &self.cause {
+            Some(cause) => place_of_end(&cause.ended, frames.into_iter(), &Main::default()),
+            None => place_of_panic(frames.into_iter(), &Main::default()),
+        }?;
         Some(format!("{} {}", place.func, place.file))
     }
 
@@ -167,7 +171,7 @@ fn panics_that_are_given_on() {
             ["the first one", "runtime error: index out of range [2] with length 0"],
             "{version}"
         );
-        assert_eq!(dump.place().as_deref(), Some("main.nested /src/main.go"), "{version}");
+        assert_eq!(dump.place().as_deref(), Some("main.nested.func1 /src/main.go"), "{version}");
     }
 }
 

@@ -20,6 +20,18 @@ pub struct Signalled {
     pub meaning: String,
     /// The address, of those that have one.
     pub address: Option<u64>,
+    /// `sigcode`: who sent it (`si_code` of `sigaction(2)`), of one that is no panic.
+    pub code: Option<i32>,
+}
+
+impl Signalled {
+    /// Whether the thread sent it to itself or to another of its process (`SI_TKILL`), as `abort` of C does, and
+    /// nobody outside of it by `kill` (`SI_USER`) or `sigqueue` (`SI_QUEUE`). Of one whose code was not printed
+    /// that is unknown.
+    pub fn is_by_itself(&self) -> Option<bool> {
+        const SI_TKILL: i32 = -6;
+        self.code.map(|code| code == SI_TKILL)
+    }
 }
 
 /// How it ended.

@@ -176,14 +176,14 @@ fn package_of_runtime(path: &str) -> bool {
     path == "runtime" || path.starts_with("runtime/") || path.starts_with("internal/")
 }
 
-/// Which frame a panic comes from: the first of the program's own behind the innermost call of `panic` that is
-/// still open, since what stands before are deferred calls that ran because of it. Of a fatal error, it is the
-/// first of the program's own.
+/// Which frame a panic comes from of which nothing but the stack is known: the first of the program's own behind
+/// the outermost call of `panic` that is still open, since what stands before are deferred calls that ran because
+/// of it. Of a goroutine that does not panic, it is the first of the program's own.
 pub fn place_of_panic<'f>(
     frames: impl Iterator<Item = Frame<'f>> + Clone,
     main: &Main,
 ) -> Option<Frame<'f>> {
-    let raised = |frame: &Frame<'_>| matches!(frame.func, "panic" | "runtime.gopanic");
+    let raised = |frame: &Frame<'_>| super::ended::is_raise(frame.func);
     let last = frames.clone().enumerate().filter(|(_, frame)| raised(frame)).last();
     let behind = last.map_or(0, |(index, _)| index + 1);
     let own = |frame: &Frame<'_>| Code::of(frame, main) == Code::Own;

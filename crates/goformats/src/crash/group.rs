@@ -34,6 +34,8 @@ pub struct Group {
     pub locks: BTreeMap<Box<str>, u64>,
     /// Their numbers, of the first ones where there is no room for all.
     pub ids: Vec<u64>,
+    /// Whole minutes that each of those has waited.
+    pub minutes: Vec<u32>,
     /// Line of the log in which the first one begins, from 1.
     pub line: u64,
     /// By which it is found.
@@ -117,6 +119,7 @@ impl Groups {
                     leaked: 0,
                     locks: BTreeMap::new(),
                     ids: Vec::new(),
+                    minutes: Vec::new(),
                     line: goroutine.line,
                     key,
                 });
@@ -139,9 +142,10 @@ impl Groups {
         group.longest = group.longest.max(minutes);
         group.locked += u64::from(header.locked);
         group.leaked += u64::from(header.leaked);
-        if let Some(rest) = left.checked_sub(size_of::<u64>()) {
+        if let Some(rest) = left.checked_sub(size_of::<u64>() + size_of::<u32>()) {
             *left = rest;
             group.ids.push(header.id);
+            group.minutes.push(u32::try_from(minutes).unwrap_or(u32::MAX));
         }
     }
 

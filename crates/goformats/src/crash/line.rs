@@ -193,6 +193,15 @@ pub(super) fn is_counter(line: &[u8]) -> bool {
     line.starts_with(b"PC=0x") && memchr::memmem::find(line, b" m=").is_some()
 }
 
+/// The `sigcode` of that line, which is printed without its sign: 18446744073709551610 is -6, and so is 4294967290
+/// on a machine of 32 bits.
+pub(super) fn sigcode(line: &[u8]) -> Option<i32> {
+    let at = memchr::memmem::find(line, b" sigcode=")?;
+    let (code, _) = number(line.get(at + 9..)?)?;
+    let long = i32::try_from(code.cast_signed()).ok();
+    long.or_else(|| u32::try_from(code).ok().map(u32::cast_signed))
+}
+
 /// `[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x68e700]`
 pub(super) fn signal_of_panic(line: &[u8]) -> Option<(&[u8], &[u8], Option<u64>)> {
     let inner = line.strip_prefix(b"[signal ")?.strip_suffix(b"]")?;

@@ -15,6 +15,7 @@
 
 mod cause;
 mod code;
+mod ended;
 mod group;
 mod line;
 mod parser;
@@ -25,6 +26,7 @@ mod thrown;
 
 pub use cause::{Cause, Ended, Panicked, Signalled};
 pub use code::{Code, Main, package, place_of_panic};
+pub use ended::{place_of_end, places_of_chain};
 pub use group::{Group, Groups, WAITS};
 pub use parser::{Limits, Parser, Said};
 pub use stack::{Created, Frame, Goroutine, Header, OwnedCreated, OwnedFrame};

@@ -1,11 +1,14 @@
 //! From lines to causes and goroutines.
 
 mod causes;
+mod held;
 mod open;
 
 use memchr::memmem::Finder;
 
 use self::causes::MOST_NOTES;
+pub(super) use self::causes::push;
+use self::held::Held;
 use self::open::Open;
 use super::cause::{Cause, Ended, Signalled};
 use super::line::{self, FATAL, PANIC};
@@ -101,6 +104,10 @@ pub struct Parser {
     goes_on: bool,
     notes: Vec<(u64, String)>,
     signal: Option<Cause>,
+    /// A panic in front of a stack that the program printed itself, while it is open whether it survived.
+    held: Option<Box<Held>>,
+    /// A panic whose value may have the line that was taken for a fatal error.
+    before: Option<Box<Cause>>,
     /// `-----`: a thread that crashes hands on to the next one, which prints what was printed.
     relayed: bool,
     serving: Finder<'static>,
@@ -133,6 +140,8 @@ impl Parser {
             goes_on: false,
             notes: Vec::new(),
             signal: None,
+            held: None,
+            before: None,
             relayed: false,
             serving: Finder::new(b"http: panic serving "),
         }
@@ -157,6 +166,9 @@ impl Parser {
         if self.open.is_some() && self.within(text, each) {
             return;
         }
+        if self.held.is_some() && self.open.is_none() && self.holds(text, at, each) {
+            return;
+        }
         if self.starts(text, at, each) {
             return;
         }
@@ -175,7 +187,8 @@ impl Parser {
 
     /// The log is at its end.
     pub fn finish(&mut self, each: &mut impl FnMut(Said<'_>)) {
-        self.close(each);
+        self.close(false, each);
+        self.release(each);
         self.settle(false, each);
         self.dump = Dump::None;
     }
@@ -219,10 +232,6 @@ impl Parser {
                     self.panic(inner, at, each);
                     return true;
                 }
-                if inner.starts_with(FATAL) {
-                    self.fatal(inner, at, each);
-                    return true;
-                }
             }
             Some(b'r') => {
                 if text == b"runtime stack:" && (self.cause.is_some() || self.dump == Dump::Ended) {
@@ -250,13 +259,9 @@ impl Parser {
             }
             Some(b'[') => {
                 if let Some(cause) = &mut self.cause
-                    && let Some((name, meaning, address)) = line::signal_of_panic(text)
+                    && let Some(signal) = signal_of_panic(text)
                 {
-                    cause.signal = Some(Signalled {
-                        name: String::from_utf8_lossy(name).into_owned(),
-                        meaning: String::from_utf8_lossy(meaning).into_owned(),
-                        address,
-                    });
+                    cause.signal = Some(signal);
                     return true;
                 }
             }
@@ -266,13 +271,17 @@ impl Parser {
                         name: String::from_utf8_lossy(name).into_owned(),
                         meaning: self.cut(meaning),
                         address: None,
+                        code: None,
                     };
                     self.signal = Some(self.cause_of(Ended::Signal, Some(signal), at));
                     return true;
                 }
             }
             Some(b'P') if line::is_counter(text) => {
-                if let Some(signal) = self.signal.take() {
+                if let Some(mut signal) = self.signal.take() {
+                    if let Some(signal) = &mut signal.signal {
+                        signal.code = line::sigcode(text);
+                    }
                     if !self.relayed {
                         self.settle(false, each);
                         self.dump = Dump::None;
@@ -286,4 +295,15 @@ impl Parser {
         }
         self.served(text, at, each)
     }
+}
+
+/// `[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x68e700]`
+fn signal_of_panic(text: &[u8]) -> Option<Signalled> {
+    let (name, meaning, address) = line::signal_of_panic(text)?;
+    Some(Signalled {
+        name: String::from_utf8_lossy(name).into_owned(),
+        meaning: String::from_utf8_lossy(meaning).into_owned(),
+        address,
+        code: None,
+    })
 }

@@ -171,6 +171,11 @@ impl Stack {
         self.frames.first().map_or("", |raw| self.text(&raw.func))
     }
 
+    /// All functions, from the innermost outwards.
+    pub(super) fn funcs(&self) -> impl Iterator<Item = &str> {
+        self.frames.iter().map(|raw| self.text(&raw.func))
+    }
+
     fn text(&self, range: &Range<usize>) -> &str {
         self.buffer.get(range.clone()).unwrap_or_default()
     }

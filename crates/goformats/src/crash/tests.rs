@@ -1,7 +1,8 @@
 //! What no recorded log shows.
 
 use super::{
-    Code, Ended, Frame, Groups, Header, Limits, Main, Parser, Said, line, package, place_of_panic,
+    Code, Ended, Frame, Groups, Header, Limits, Main, Panicked, Parser, Said, line, package,
+    place_of_end, place_of_panic, places_of_chain,
 };
 
 /// What a log says, one line each.
@@ -267,7 +268,7 @@ fn numbers_of_goroutines_are_kept_while_there_is_room() {
     }
     parser.finish(&mut each);
     let [group] = groups.groups.as_slice() else { panic!("{groups:?}") };
-    assert_eq!((group.count, left / 8), (500, 0));
+    assert_eq!((group.count, left / 12), (500, 0));
     assert!(group.ids.len() > 50 && group.ids.len() < 125, "{}", group.ids.len());
     assert!(group.ids.iter().copied().eq((2..).take(group.ids.len())));
 }
@@ -415,4 +416,144 @@ fn groups_are_found_in_another_dump() {
         assert_eq!(found.map(|group| group.line), (group.line >= 40).then_some(group.line));
         assert!(found.is_none_or(|found| found.is_like(group)));
     }
+}
+
+const DIED: &str = "goroutine 1 [running]:\nmain.main.func1()\n\t/src/main.go:7 +0xa5\npanic({0x48bbe0?, 0x4bbfe0?})\n\t/usr/local/go/src/runtime/panic.go:770 +0x132\nmain.main()\n\t/src/main.go:9 +0x66\n";
+const ITS_STACK: &str = "goroutine 1 [running]:\nruntime/debug.Stack()\n\t/usr/local/go/src/runtime/debug/stack.go:24 +0x5e\nmain.main.func1()\n\t/src/main.go:7 +0x3a\npanic({0x48bbe0?, 0x4bbfe0?})\n\t/usr/local/go/src/runtime/panic.go:770 +0x132\nmain.main()\n\t/src/main.go:9 +0x66\n";
+
+/// Go 1.22 and before print a value as it is: the process was said to live on.
+#[test]
+fn a_stack_in_the_value_of_a_panic_is_no_recovery() {
+    let panic = "panic: nil map [recovered]\n\tpanic: wrapped: nil map\n";
+    let told = said(&format!("{panic}{ITS_STACK}\n\n{DIED}"));
+    assert!(told[0].starts_with("1: Panic(") && told[0].contains("wrapped"), "{told:?}");
+    assert_eq!(told[1..], ["14: 1 3 frames main.main.func1"], "the stack in the value is none");
+    // More of the value behind the stack, and a chain that goes on there.
+    let told =
+        said(&format!("{panic}{ITS_STACK}\nof tenant 7 [recovered]\n\tpanic: once more\n\n{DIED}"));
+    assert!(told[0].starts_with("1: Panic(") && told[0].contains("once more"), "{told:?}");
+    let told = said(&format!("{panic}{ITS_STACK}\nof tenant 7\n\n{DIED}"));
+    assert!(told[0].starts_with("1: Panic("), "{told:?}");
+    // The signal stands behind the value.
+    let signal = "[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x464500]";
+    let told = said(&format!("{panic}{ITS_STACK}\n{signal}\n\n{DIED}"));
+    assert!(told[0].starts_with("1: Panic("), "{told:?}");
+}
+
+#[test]
+fn a_stack_that_was_printed_stays_a_recovery_whatever_comes_later() {
+    let panic = "panic: nil map\n\n";
+    for later in [
+        String::new(),
+        "next\n".to_owned(),
+        format!("\n{ITS_STACK}"),
+        format!("\npanic: other\n\n{DIED}"),
+        // A dump that somebody asked for, of another goroutine.
+        "served\n\ngoroutine 9 [running]:\nmain.dump()\n\t/src/main.go:7 +0xa5\n\ngoroutine 1 [select]:\nmain.main()\n\t/src/main.go:9 +0x66\n".to_owned(),
+        format!("{}\n{DIED}", "more\n".repeat(300)),
+    ] {
+        let told = said(&format!("{panic}{ITS_STACK}{later}"));
+        assert_eq!(told[0], r#"1: Recovered("nil map")"#, "{later}");
+        assert_eq!(told[1], "3: 1 4 frames runtime/debug.Stack", "{later}");
+    }
+}
+
+/// From Go 1.23 on each line of a value is indented, and one with those words was the runtime's.
+#[test]
+fn lines_of_a_value_are_no_fatal_error_and_no_panic_of_their_own() {
+    let stack = "\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:5 +0x3b\n";
+    let value = |log: &str| {
+        let told = said(log);
+        assert_eq!(told.len(), 2, "{told:?}");
+        told[0].clone()
+    };
+    let told = value(&format!("panic: boot failed:\n\tfatal error: cannot open config\n{stack}"));
+    assert!(told.contains(r#"value: "boot failed:\nfatal error: cannot open config""#), "{told}");
+    let told = value(&format!("panic: boot failed:\n\tfatal error: x\n\tpanic: y\n\tz\n{stack}"));
+    assert!(told.contains(r#"value: "boot failed:\nfatal error: x\npanic: y\nz""#), "{told}");
+    // One that is nested, with such a line in the first.
+    let nested = stack.replace("main.main()", "main.main.func1()\n\t/src/main.go:4 +0x1\npanic({0x1?, 0x2?})\n\t/usr/local/go/src/runtime/panic.go:859 +0x125\nmain.main()");
+    let told = value(&format!(
+        "panic: a\n\tpanic: b\n\tpanic: runtime error: index out of range [2] with length 0\n{nested}"
+    ));
+    assert!(told.contains(r#"value: "a\npanic: b""#) && told.contains("index out"), "{told}");
+    // Before 1.23 they stand as they are; what the runtime throws has its frames.
+    let told = value(&format!("panic: boot failed:\nfatal error: cannot open config\n{stack}"));
+    assert!(told.contains(r#"value: "boot failed:\nfatal error: cannot open config""#), "{told}");
+    let thrown = stack.replace(
+        "main.main()",
+        "runtime.throw({0x1?, 0x2?})\n\t/usr/local/go/src/runtime/panic.go:1047 +0x5d\nmain.main()",
+    );
+    let told = value(&format!("panic: said a job\nfatal error: bad summary data\n{thrown}"));
+    assert!(told.contains(r#"Fatal("bad summary data")"#), "{told}");
+}
+
+/// The message was of the last panic, and the place of the first.
+#[test]
+fn a_panic_of_a_deferred_call_has_its_own_place() {
+    let frame = |func, file, line| Frame { func, args: "", file, line };
+    let panic = frame("panic", "/usr/local/go/src/runtime/panic.go", 859);
+    let close = frame("main.(*DB).Close", "/src/main.go", 6);
+    let handle = frame("main.handle", "/src/main.go", 12);
+    let of = |value: &str, recovered, repanicked| Panicked {
+        value: value.to_owned(),
+        recovered,
+        repanicked,
+    };
+    let nil = "runtime error: invalid memory address or nil pointer dereference";
+    let index = "runtime error: index out of range [3] with length 0";
+    let line = |chain: &[Panicked], frames: &[Frame<'static>]| {
+        let all = places_of_chain(chain, frames.iter().copied(), &Main::default());
+        let ended = Ended::Panic(chain.to_vec());
+        let place = place_of_end(&ended, frames.iter().copied(), &Main::default());
+        (place.map(|p| p.line), all.iter().map(|p| p.map_or(0, |p| p.line)).collect::<Vec<_>>())
+    };
+    let chain = [of(index, false, false), of(nil, false, false)];
+    assert_eq!(line(&chain, &[close, panic, handle]), (Some(6), vec![12, 6]));
+    // GOTRACEBACK=system shows all of the runtime's.
+    let system = [
+        panic,
+        frame("runtime.panicmem", "/usr/local/go/src/runtime/panic.go", 262),
+        frame("runtime.sigpanic", "/usr/local/go/src/runtime/signal_unix.go", 925),
+        close,
+        panic,
+        handle,
+    ];
+    assert_eq!(line(&chain, &system), (Some(6), vec![12, 6]));
+    // Given to panic again: it comes from where it was first.
+    let wrapped = [of(index, true, false), of("handler: index out of range", false, false)];
+    assert_eq!(line(&wrapped, &[close, panic, handle]), (Some(12), vec![12, 6]));
+    assert_eq!(line(&[of(nil, true, true)], &[close, panic, handle]), (Some(12), vec![12]));
+    // The call that recovers fails itself.
+    let failed = [of(index, true, false), of(nil, false, false)];
+    assert_eq!(line(&failed, &[close, panic, handle]).0, Some(6));
+    // What a library's deferred call raised is in no code of the program's own.
+    let dep = frame("example.com/a.F", "/root/go/pkg/mod/example.com/a@v1.0.0/a.go", 1);
+    assert_eq!(line(&chain, &[dep, panic, handle]), (None, vec![12, 0]));
+    // A fatal error in a deferred call is that call's.
+    let fatal = Ended::Fatal("concurrent map writes".to_owned());
+    let place = place_of_end(&fatal, [close, panic, handle].into_iter(), &Main::default());
+    assert_eq!(place.map(|p| p.line), Some(6));
+}
+
+#[test]
+fn who_sent_a_signal() {
+    let code = |text: &str| {
+        let mut code = None;
+        let mut parser = Parser::default();
+        let mut each = |said: Said<'_>| {
+            if let Said::Cause(cause) = said {
+                code = cause.signal.map(|s| (s.code, s.is_by_itself()));
+            }
+        };
+        parser.take(b"SIGABRT: abort", (1, 0), None, &mut each);
+        parser.take(format!("PC=0x46de21 m=0 sigcode={text}").as_bytes(), (2, 0), None, &mut each);
+        parser.finish(&mut each);
+        code.unwrap()
+    };
+    assert_eq!(code("18446744073709551610"), (Some(-6), Some(true)));
+    assert_eq!(code("4294967290"), (Some(-6), Some(true)), "32 bits");
+    assert_eq!(code("0 addr=0x0"), (Some(0), Some(false)));
+    assert_eq!(code("18446744073709551615"), (Some(-1), Some(false)), "SI_QUEUE");
+    assert_eq!(code("99999999999"), (None, None));
 }

@@ -410,14 +410,27 @@ fn cut(text: &str, letters: usize) -> String {
     text.chars().take(letters).collect()
 }
 
+/// What the kernel says before it, from Linux 5.0 on.
+const WORDS: [&str; 3] = [
+    "Out of memory: ",
+    "Out of memory (oom_kill_allocating_task): ",
+    "Memory cgroup out of memory: ",
+];
+/// What it says behind it, of all versions: `total-vm:` since 2.6.33, `vsz:` in 2.6.32.
+const SIZES: [&str; 2] = [" total-vm:", " vsz:"];
+
 /// `Memory cgroup out of memory: Killed process 9402 (leak) total-vm:1292916kB, anon-rss:64896kB, ...`. Before
 /// Linux 5.0 that there is one to kill stands in a line before it, as `Kill process`.
 fn killed(text: &str, line: u64) -> Option<Killed> {
     const SIGN: &str = "Killed process ";
     let at = text.find(SIGN)?;
-    // Other lines end in it or quote it.
+    // Other lines end in it or quote it, and programs that watch others say the same of those that they ended: the
+    // kernel's has its own words before it (`oom_kill_process` in mm/oom_kill.c) or sizes behind it.
     let before = text.get(..at)?;
-    if !(before.is_empty() || before.ends_with(": ")) {
+    let by_kernel = WORDS.contains(&before);
+    if !(by_kernel || SIZES.iter().any(|size| text.contains(size)))
+        || !(before.is_empty() || before.ends_with(": "))
+    {
         return None;
     }
     let (pid, rest) = number(text.get(at + SIGN.len()..)?)?;

@@ -379,3 +379,22 @@ fn files_of_a_process() {
     assert_eq!((process.file, process.shmem, process.swap), (kib(48), kib(2), kib(12)));
     assert_eq!((process.page_tables, process.proportional), (kib(64), kib(90)));
 }
+
+/// Any text that ended in a colon was taken for the kernel's: a supervisor's own words were a kill for memory.
+#[test]
+fn a_process_that_another_one_killed_is_no_kill_of_the_kernels() {
+    for line in [
+        "2026/11/26 10:00:00 supervisor: Killed process 42 (worker) after timeout",
+        "Killed process 42 (worker)",
+        "2026/11/26 10:00:01 job: upstream said: Memory cgroup out of memory: Killed process 43 (worker)",
+    ] {
+        assert!(reports(&format!("{line}\n")).is_empty(), "{line}");
+    }
+    for line in [
+        "Out of memory: Killed process 43 (worker)",
+        "Out of memory (oom_kill_allocating_task): Killed process 43 (worker)",
+        "[ 100.8] Killed process 4711 (my server) total-vm:2800kB, anon-rss:1900kB, file-rss:100kB",
+    ] {
+        assert_eq!(reports(&format!("{line}\n")).len(), 1, "{line}");
+    }
+}

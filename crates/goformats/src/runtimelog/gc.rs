@@ -95,7 +95,7 @@ const MOST_TERMS: usize = 5;
 /// A whole line, without its end.
 pub(super) fn read(scan: &mut Scan<'_, '_>) -> Result<GcCycle, Stop> {
     scan.lit(START)?;
-    let number = scan.uint()?;
+    let number = count(scan)?;
     scan.lit(b" @")?;
     let at_ms = scan.thousandths()?;
     scan.lit(b"s ")?;
@@ -182,6 +182,14 @@ fn cpu(scan: &mut Scan<'_, '_>, early: usize) -> Result<Cpu, Stop> {
     Ok(cpu)
 }
 
+/// A number of a cycle, or of Ps: `work.cycles` and `gomaxprocs` count in 32 bits (mgc.go).
+fn count(scan: &mut Scan<'_, '_>) -> Result<u64, Stop> {
+    let count = scan.uint()?;
+    if count > MOST_COUNT { Err(scan.stop()) } else { Ok(count) }
+}
+
+const MOST_COUNT: u64 = u32::MAX as u64;
+
 /// MiB, of bytes that were counted in 64 bits: what is more, no runtime printed.
 fn size(scan: &mut Scan<'_, '_>) -> Result<u64, Stop> {
     let mib = scan.uint()?;
@@ -203,15 +211,12 @@ fn sizes(scan: &mut Scan<'_, '_>) -> Result<Heap, Stop> {
 
 /// `# MB stacks, # MB globals, #`, of which versions before 1.18 have the last number only.
 fn roots(scan: &mut Scan<'_, '_>) -> Result<(Option<u64>, Option<u64>, u64), Stop> {
-    let first = scan.uint()?;
+    let first = size(scan)?;
     if !scan.starts(b" M")? {
-        return Ok((None, None, first));
+        return if first > MOST_COUNT { Err(scan.stop()) } else { Ok((None, None, first)) };
     }
     scan.lit(b" MB stacks, ")?;
     let globals = size(scan)?;
     scan.lit(b" MB globals, ")?;
-    if first > u64::MAX >> 20 {
-        return Err(scan.stop());
-    }
-    Ok((Some(first), Some(globals), scan.uint()?))
+    Ok((Some(first), Some(globals), count(scan)?))
 }

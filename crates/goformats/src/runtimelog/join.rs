@@ -16,6 +16,9 @@ const MOST_READINGS: usize = 64;
 const MOST_LINES: usize = 128;
 /// Bytes of a line that is put together; the longest are those of `schedtrace` on many Ps.
 const LONGEST: usize = 16 << 10;
+/// Bytes that are read again for one torn line, whatever is put behind it: an ordinary one, with all readings and lines of
+/// others that it may have, takes a tenth of that; the longest of `schedtrace` some lines.
+const MOST_READ: usize = 4 << 20;
 /// Bytes of another's line that may read as if they were the runtime's: it is cut no further in front of what
 /// fits nothing.
 const MOST_ALIKE: usize = 64;
@@ -31,6 +34,8 @@ pub(super) enum Step {
     Part(usize),
     /// Its end.
     Whole(Joined),
+    /// None of it, and nothing more is looked for.
+    Over(Joined),
 }
 
 /// What became of a torn line.
@@ -56,6 +61,8 @@ pub(super) struct Torn {
     kind: Kind,
     readings: Vec<Reading>,
     lines: usize,
+    /// Bytes that may still be read.
+    left: usize,
     /// Words of the longest reading.
     words: usize,
 }
@@ -64,7 +71,7 @@ impl Torn {
     /// A line of which only the front fits, and where the other's text begins in it: `None` when too little
     /// of it fits.
     pub(super) fn open(kind: Kind, text: &[u8], shapes: &Shapes) -> Option<(Self, usize)> {
-        let mut torn = Self { kind, readings: Vec::new(), lines: 0, words: 0 };
+        let mut torn = Self { kind, readings: Vec::new(), lines: 0, left: MOST_READ, words: 0 };
         let (_, tail) = torn.cut(text, 0, 0, kind.start().len(), shapes)?;
         (torn.words >= kind.least_words()).then_some((torn, tail))
     }
@@ -106,10 +113,13 @@ impl Torn {
     /// Takes the next line of the stream.
     pub(super) fn take(&mut self, line: &[u8], shapes: &Shapes) -> Step {
         self.lines += 1;
+        let near = line.get(..LONGEST.min(line.len())).unwrap_or_default();
+        let read: usize = self.readings.iter().map(|reading| reading.text.len() + near.len()).sum();
+        let Some(left) = self.left.checked_sub(read) else { return Step::Over(self.close()) };
+        self.left = left;
         let before = self.readings.clone();
         let mut whole: Vec<(u8, Runtime)> = Vec::new();
         let mut part: Option<(u8, usize)> = None;
-        let near = line.get(..LONGEST.min(line.len())).unwrap_or_default();
         for reading in &before {
             if reading.text.len() + near.len() > 2 * LONGEST {
                 continue;
@@ -134,7 +144,7 @@ impl Torn {
             return Step::Whole(choose(whole));
         }
         if self.lines >= MOST_LINES {
-            return Step::Whole(self.close());
+            return Step::Over(self.close());
         }
         // Rather another's line like those before it than a part with a strange text behind.
         let whole = before.iter().map(|reading| reading.strange).min().unwrap_or_default();

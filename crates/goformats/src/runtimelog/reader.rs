@@ -356,6 +356,12 @@ impl Reader {
                     self.joined(joined, true, began, each);
                     return;
                 }
+                Step::Over(joined) => {
+                    stream.torn = None;
+                    self.joined(joined, true, began, each);
+                    // It is looked at as if nothing had been torn before it.
+                    return self.logical(text, index, place, time, each);
+                }
             }
             self.text(text, place, time, each);
             return;

@@ -114,6 +114,9 @@ pub(super) fn sample(scan: &mut Scan<'_, '_>) -> Result<SchedSample, Stop> {
     scan.lit(SAMPLE)?;
     let mut sample = SchedSample { at_ms: scan.uint()?, ..SchedSample::default() };
     sample.gomaxprocs = key(scan, b"ms: gomaxprocs=")?;
+    if sample.gomaxprocs > MOST_PROCS as u64 {
+        return Err(scan.stop());
+    }
     sample.idleprocs = key(scan, b" idleprocs=")?;
     sample.threads = key(scan, b" threads=")?;
     sample.spinningthreads = key(scan, b" spinningthreads=")?;
@@ -290,7 +293,9 @@ impl SchedSample {
         match name {
             "" => self.local = list(value)?,
             "schedticks" => self.schedticks = list(value)?,
-            "gomaxprocs" => self.gomaxprocs = value.parse().ok()?,
+            "gomaxprocs" => {
+                self.gomaxprocs = value.parse().ok().filter(|count| *count <= MOST_PROCS as u64)?;
+            }
             "idleprocs" => self.idleprocs = value.parse().ok()?,
             "threads" => self.threads = value.parse().ok()?,
             "spinningthreads" => self.spinningthreads = value.parse().ok()?,

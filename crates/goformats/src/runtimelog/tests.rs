@@ -300,3 +300,47 @@ fn a_line_without_end_takes_no_memory() {
     assert_eq!(lines, 2);
     assert_eq!((reader.counts().cut, reader.counts().whole), (1, 1));
 }
+
+/// Each line behind a torn one of thousands of Ps was read with each of 64 readings: 97 MB took 46 s.
+#[test]
+fn a_torn_line_of_many_processors_is_given_up_before_it_takes_long() {
+    let queues = " 1".repeat(7000);
+    let torn = format!(
+        "SCHED 10ms: gomaxprocs=7000 idleprocs=0 threads=5 spinningthreads=0 idlethreads=0 runqueue=0 [0{queues}"
+    );
+    let numbers = "1 ".repeat(8000);
+    let log = (0..20)
+        .map(|_| format!("{torn}\n{}", format!("{numbers}\n").repeat(100)))
+        .collect::<String>();
+    let began = std::time::Instant::now();
+    let (entries, text, counts) = read(log.as_bytes());
+    assert!(began.elapsed().as_secs() < 20, "{:?}", began.elapsed());
+    assert!(entries.is_empty());
+    assert_eq!(counts.lost, 20);
+    // What was not taken for a part of it is handed on.
+    assert!(text.iter().filter(|line| line.starts_with("1 1 1")).count() > 1500);
+}
+
+/// The line at which a torn one was given up was taken with it.
+#[test]
+fn the_line_at_which_a_torn_one_is_given_up_is_handed_on() {
+    let torn = "gc 1 @0.001s 1%: 0.010+1.0+0.0";
+    let others: String = (0..300).map(|n| format!("{{\"line\":{n}}}\n")).collect();
+    let (_, text, counts) = read(format!("{torn}\n{others}").as_bytes());
+    assert_eq!((counts.lost, text.len()), (1, 300), "{text:?}");
+}
+
+/// A number of 64 bits was added to others.
+#[test]
+fn numbers_that_no_runtime_counts_to_are_no_cycle_and_no_sample() {
+    let cycle = "gc 18446744073709551615 @0.001s 1%: 0.010+1.0+0.010 ms clock, 0.020+0.10/0.10/0+0.010 ms cpu, 7->7->4 MB, 8 MB goal, 0 MB stacks, 0 MB globals, 2 P";
+    let sample = "SCHED 10ms: gomaxprocs=18446744073709551615 idleprocs=0 threads=5 spinningthreads=0 idlethreads=0 runqueue=0 [0 0]";
+    for line in
+        [cycle, sample, &cycle.replace("18446744073709551615", "1").replace("2 P", "4294967296 P")]
+    {
+        let (entries, ..) = read(format!("{line}\n").as_bytes());
+        assert!(entries.is_empty(), "{line}: {entries:?}");
+    }
+    let (entries, ..) = read(cycle.replace("18446744073709551615", "4294967295").as_bytes());
+    assert_eq!(entries.len(), 1);
+}

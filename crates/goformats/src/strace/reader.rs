@@ -146,6 +146,8 @@ struct At {
     number: u64,
     /// Bytes before that line.
     offset: u64,
+    /// How often words of strace's own were written into it.
+    notes: u8,
 }
 
 /// The front half of a call.
@@ -382,11 +384,12 @@ impl Reader {
         // On a terminal strace says that it follows a new thread while the line of the `clone` is half written.
         if let Some(torn) = memmem::find(text, ATTACHED)
             && text.ends_with(b" attached")
-            && text.len() <= self.limits.line
+            && text.len() <= LONGEST_TORN
+            && at.notes < MOST_NOTES
             && let Some((front, note)) = text.split_at_checked(torn)
         {
             if let Some(torn) = self.torn.get_mut(stream) {
-                *torn = Some((front.to_vec(), at));
+                *torn = Some((front.to_vec(), At { notes: at.notes + 1, ..at }));
             }
             at.give(Event::Note(note), each);
             return;
@@ -474,6 +477,9 @@ impl At {
 }
 
 const ATTACHED: &[u8] = b"strace: Process ";
+/// Bytes of a line that those words are written into, and how often: what is longer is read anew with each of them.
+const LONGEST_TORN: usize = 64 << 10;
+const MOST_NOTES: u8 = 8;
 
 /// `restart_syscall(<... resuming interrupted nanosleep ...>)` is the call that it names.
 fn restarted<'a>(name: &'a str, args: &'a [u8]) -> &'a str {

@@ -1,12 +1,15 @@
 //! Two logs side by side: what differs, by how much, and how much would have to for these to show it.
-
-use std::collections::BTreeMap;
+//!
+//! Collections that follow each other are alike, and what else a machine does lasts longer than many of them: single
+//! ones are no sample of anything. Stretches of a run are compared, and count for less where neighbours are alike; but
+//! runs of one program differ as well, which no single run can show. Where both logs are of several runs (one process
+//! behind the other), the runs are what is compared.
 
 use serde::Serialize;
 
 use super::log::{nanos, percent, spanning};
 use crate::facts::runtime_log::{Collections, RuntimeLog, Stop, Window};
-use crate::model::statistics::{Counts, Estimate, Mean, POWER, Ranks, quantile};
+use crate::model::statistics::{Estimate, Mean, POWER};
 
 /// What is compared: each with that part of a chance in twenty, so that all together have one.
 const COMPARISONS: f64 = 7.0;
@@ -15,6 +18,8 @@ const CONFIDENCE: f64 = 1.0 - 0.05 / COMPARISONS;
 /// Stretches that a log is cut into, at least so long each: milliseconds.
 const STRETCHES: u64 = 60;
 const LEAST_MS: u64 = 200;
+/// Runs of each from which on runs are compared.
+const LEAST_RUNS: usize = 3;
 
 /// One property of both.
 #[derive(Clone, Debug, Serialize)]
@@ -27,9 +32,11 @@ pub struct Comparison {
     pub b: Option<String>,
     /// `larger`, `smaller`, `no-difference-shown` or `cannot-tell`: of the second.
     pub verdict: &'static str,
+    /// `stretches` of one run of each, which tells of these two runs and not of the programs, or `runs`.
+    pub of: &'static str,
     /// In words.
     pub said: String,
-    /// How much larger the second is: the part of pairs in which it is (0.5 when neither is), or the difference.
+    /// How much larger the second is: how many times as long pauses are, or the difference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub effect: Option<Effect>,
 }
@@ -49,15 +56,12 @@ pub struct Effect {
     pub none: f64,
     /// The least distance from that which such data show, four times of five.
     pub detectable: f64,
-    /// How likely such data are where there is no difference.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub p: Option<f64>,
 }
 
 impl Effect {
-    fn of(estimate: &Estimate, none: f64, detectable: f64, p: Option<f64>) -> Self {
+    fn of(estimate: &Estimate, none: f64, detectable: f64) -> Self {
         let Estimate { value, low, high } = *estimate;
-        Self { value, low, high, confidence: CONFIDENCE, none, detectable, p }
+        Self { value, low, high, confidence: CONFIDENCE, none, detectable }
     }
 
     fn verdict(&self) -> &'static str {
@@ -69,22 +73,53 @@ impl Effect {
     }
 }
 
-/// All properties of two logs, of the first process of each that has collections.
+/// A log, as what it is compared by.
+struct Side<'l>(Vec<&'l Collections>);
+
+impl<'l> Side<'l> {
+    fn of(log: &'l RuntimeLog) -> Option<Self> {
+        let all: Vec<_> = log.lives.iter().filter_map(|life| life.collections.as_ref()).collect();
+        (!all.is_empty()).then_some(Self(all))
+    }
+
+    /// The mean of a property, over runs or over stretches of the first.
+    fn mean(&self, by_run: bool, value: &dyn Fn(&Window) -> Option<f64>) -> Option<Mean> {
+        if by_run {
+            let values: Vec<f64> = self.0.iter().filter_map(|of| value(&settled(of)?)).collect();
+            return Mean::of_independent(&values);
+        }
+        stretches(self.0.first()?, value)
+    }
+
+    /// How long half of the pauses are at most, of all runs that are compared.
+    fn half(&self, by_run: bool, stop: Option<Stop>) -> Option<String> {
+        let runs = self.0.iter().take(if by_run { usize::MAX } else { 1 });
+        let mut counts = std::collections::BTreeMap::<u64, u64>::new();
+        for ((of, nanos), count) in runs.flat_map(|of| &of.pauses) {
+            if stop.is_none_or(|stop| stop == *of) {
+                *counts.entry(*nanos).or_default() += count;
+            }
+        }
+        let counts = counts.iter().map(|(value, count)| (*value, *count));
+        let half = crate::model::statistics::quantile(counts, 0.5)?;
+        Some(format!("half within {}", nanos(half)))
+    }
+}
+
+/// All properties of two logs.
 pub fn compare(a: &RuntimeLog, b: &RuntimeLog) -> Option<Vec<Comparison>> {
-    let of = |log: &'_ RuntimeLog| -> Option<Collections> {
-        log.lives.iter().find_map(|life| life.collections.clone())
-    };
-    let (a, b) = (of(a)?, of(b)?);
-    let stop = |of: Stop, what| pauses(what, &by_stop(&a, Some(of)), &by_stop(&b, Some(of)));
+    let (a, b) = (Side::of(a)?, Side::of(b)?);
+    let both = Both { by_run: a.0.len().min(b.0.len()) >= LEAST_RUNS, a, b };
     let one = |value: f64| format!("{value:.1}");
+    let live = |window: &Window| Some(window.mean_live());
     Some(vec![
-        pauses("all pauses", &by_stop(&a, None), &by_stop(&b, None)),
-        stop(Stop::SweepTermination, "pauses before marking"),
-        stop(Stop::MarkTermination, "pauses behind marking"),
-        means("CPU for collections", "", &a, &b, Window::cpu_share, points, 0.0),
-        means("collections a second", "", &a, &b, Window::rate, one, 0.0),
-        means("MB allocated a second", "MB", &a, &b, Window::allocation_rate, one, 0.0),
-        means("MB live", "MB", &a, &b, |window| Some(window.mean_live()), one, 1.0),
+        both.pauses("all pauses", None),
+        both.pauses("pauses before marking", Some(Stop::SweepTermination)),
+        both.pauses("pauses behind marking", Some(Stop::MarkTermination)),
+        both.means("CPU for collections", "", &Window::cpu_share, &points, 0.0),
+        both.means("collections a second", "", &Window::rate, &one, 0.0),
+        both.means("MB allocated a second", "MB", &Window::allocation_rate, &one, 0.0),
+        both.means("MB live", "MB", &live, &one, 1.0),
     ])
 }
 
@@ -93,105 +128,210 @@ fn points(share: f64) -> String {
     format!("{sign}{}", percent(share.abs()))
 }
 
-/// Times of pauses. What a process does while it comes up is among them: pauses are not kept in order.
-fn by_stop(of: &Collections, wanted: Option<Stop>) -> Counts {
-    let mut counts = BTreeMap::new();
-    for ((stop, nanos), count) in &of.pauses {
-        if wanted.is_none_or(|wanted| wanted == *stop) {
-            *counts.entry(*nanos).or_default() += count;
-        }
-    }
-    counts
-}
-
-fn pauses(what: &'static str, a: &Counts, b: &Counts) -> Comparison {
-    let half = |of: &Counts| {
-        let median = quantile(of.iter().map(|(value, count)| (*value, *count)), 0.5);
-        median.map(|value| format!("half within {}", nanos(value)))
-    };
-    let (of_a, of_b) = (half(a), half(b));
-    let Some(ranks) = Ranks::of(a, b, CONFIDENCE) else {
-        return too_few(what, of_a, of_b);
-    };
-    let effect = Effect::of(&ranks.larger, 0.5, ranks.detectable, Some(ranks.p));
-    let share = |value: f64| format!("{:.0}", value * 100.0);
-    let pairs = format!(
-        "longer in {} % of pairs ({:.1} %: {} to {})",
-        share(effect.value),
-        CONFIDENCE * 100.0,
-        share(effect.low),
-        share(effect.high)
-    );
-    let verdict = effect.verdict();
-    let said = match verdict {
-        "larger" => format!("longer in B: {pairs}, {}", chance(ranks.p)),
-        "smaller" => format!("shorter in B: {pairs}, {}", chance(ranks.p)),
-        _ => format!(
-            "no difference that this much data could show: B is {pairs}; {} % or more, or {} % or less, would be seen {} times of 10",
-            share(0.5 + effect.detectable),
-            share(0.5 - effect.detectable),
-            POWER * 10.0
-        ),
-    };
-    Comparison { what, a: of_a, b: of_b, verdict, said, effect: Some(effect) }
-}
-
-/// Below what a number of a computer tells from nothing, it is no number any more.
-fn chance(p: f64) -> String {
-    if p < 1e-15 { "p < 1e-15".to_owned() } else { format!("p = {p:.2e}") }
-}
-
-fn too_few(what: &'static str, a: Option<String>, b: Option<String>) -> Comparison {
-    let said = "cannot tell: one of the logs is too short".to_owned();
-    Comparison { what, a, b, verdict: "cannot-tell", said, effect: None }
-}
-
-/// Values of stretches that are long enough for one, without the first quarter, in which a process comes up.
-fn stretches(of: &Collections, value: impl Fn(&Window) -> Option<f64>) -> Option<Mean> {
+/// What it does once it has come up: all but the first quarter.
+fn settled(of: &Collections) -> Option<Window> {
     let settled = of.windows.get(of.windows.len() / 4..).unwrap_or_default();
-    let whole = settled.iter().copied().reduce(Window::then)?;
-    let windows = spanning(settled, LEAST_MS.max(whole.wall_ms() / STRETCHES));
+    settled.iter().copied().reduce(Window::then)
+}
+
+/// Values of stretches that are long enough for one, of a process that has come up.
+fn stretches(of: &Collections, value: &dyn Fn(&Window) -> Option<f64>) -> Option<Mean> {
+    let windows = of.windows.get(of.windows.len() / 4..).unwrap_or_default();
+    let whole = settled(of)?;
+    let windows = spanning(windows, LEAST_MS.max(whole.wall_ms() / STRETCHES));
     let values: Vec<f64> = windows.iter().filter_map(value).collect();
     Mean::of(&values)
 }
 
-/// Of what is printed in whole numbers, up to `cut` is cut off of either.
-fn means(
-    what: &'static str,
-    unit: &str,
-    a: &Collections,
-    b: &Collections,
-    value: impl Fn(&Window) -> Option<f64>,
-    shown: impl Fn(f64) -> String,
-    cut: f64,
-) -> Comparison {
-    let (of_a, of_b) = (stretches(a, &value), stretches(b, &value));
-    let text = |of: &Option<Mean>| {
-        of.map(|of| format!("{} {unit}", shown(of.value)).trim_end().to_owned())
-    };
-    let (text_a, text_b) = (text(&of_a), text(&of_b));
-    let (Some(a), Some(b)) = (of_a, of_b) else { return too_few(what, text_a, text_b) };
-    let (mut difference, mut detectable) = a.to(&b, CONFIDENCE);
-    difference.low -= cut;
-    difference.high += cut;
-    detectable += cut;
-    let effect = Effect::of(&difference, 0.0, detectable, None);
-    let between = format!(
-        "{} ({:.1} %: {} to {})",
-        shown(effect.value),
-        CONFIDENCE * 100.0,
-        shown(effect.low),
-        shown(effect.high)
-    );
-    let verdict = effect.verdict();
-    let said = match verdict {
-        "larger" => format!("more in B by {between}"),
-        "smaller" => format!("less in B: {between}"),
-        _ => format!(
-            "no difference that this much data could show: {between}; one of {} would be seen {} times of 10",
-            shown(detectable),
-            POWER * 10.0
-        ),
-    };
-    Comparison { what, a: text_a, b: text_b, verdict, said, effect: Some(effect) }
+/// Two logs.
+struct Both<'l> {
+    a: Side<'l>,
+    b: Side<'l>,
+    by_run: bool,
+}
+
+impl Both<'_> {
+    fn basis(&self) -> &'static str {
+        if self.by_run { "runs" } else { "stretches" }
+    }
+
+    /// Where, in words: of one run of each nothing is said of others.
+    fn place(&self) -> &'static str {
+        if self.by_run { "in B" } else { "in this run of B" }
+    }
+
+    /// Pauses, by their mean over a stretch or a run. A few are a hundred times as long as most, so that it is how many
+    /// times as long they are that is told: the mean of logarithms.
+    fn pauses(&self, what: &'static str, stop: Option<Stop>) -> Comparison {
+        let value = |window: &Window| {
+            let [sweep, mark] = window.stopped_ns;
+            let (sum, each) = match stop {
+                Some(Stop::SweepTermination) => (sweep, 1),
+                Some(Stop::MarkTermination) => (mark, 1),
+                None => (sweep.saturating_add(mark), 2),
+            };
+            let mean = sum as f64 / (window.cycles * each) as f64;
+            (mean > 0.0).then(|| mean.ln())
+        };
+        let (a, b) = (self.a.mean(self.by_run, &value), self.b.mean(self.by_run, &value));
+        let (text_a, text_b) = (self.a.half(self.by_run, stop), self.b.half(self.by_run, stop));
+        let (Some(a), Some(b)) = (a, b) else { return self.too_few(what, text_a, text_b) };
+        let (ratio, detectable) = a.to(&b, CONFIDENCE);
+        let ratio =
+            Estimate { value: ratio.value.exp(), low: ratio.low.exp(), high: ratio.high.exp() };
+        let effect = Effect::of(&ratio, 1.0, detectable.exp() - 1.0);
+        let times = format!(
+            "{} times as long ({:.1} %: {} to {})",
+            times(effect.value),
+            CONFIDENCE * 100.0,
+            times(effect.low),
+            times(effect.high)
+        );
+        let verdict = effect.verdict();
+        let place = self.place();
+        let said = match verdict {
+            "larger" => format!("longer {place}: on average {times}"),
+            "smaller" => format!("shorter {place}: on average {times}"),
+            _ => format!(
+                "no difference that this much data could show: {place} they are {times}; {} times as long would be seen {} times of 10",
+                self::times(1.0 + effect.detectable),
+                POWER * 10.0
+            ),
+        };
+        let of = self.basis();
+        Comparison { what, a: text_a, b: text_b, verdict, of, said, effect: Some(effect) }
+    }
+
+    fn too_few(&self, what: &'static str, a: Option<String>, b: Option<String>) -> Comparison {
+        let said = "cannot tell: one of the logs is too short".to_owned();
+        Comparison { what, a, b, verdict: "cannot-tell", of: self.basis(), said, effect: None }
+    }
+
+    /// Of what is printed in whole numbers, up to `cut` is cut off of either.
+    fn means(
+        &self,
+        what: &'static str,
+        unit: &str,
+        value: &dyn Fn(&Window) -> Option<f64>,
+        shown: &dyn Fn(f64) -> String,
+        cut: f64,
+    ) -> Comparison {
+        let (of_a, of_b) = (self.a.mean(self.by_run, value), self.b.mean(self.by_run, value));
+        let text = |of: &Option<Mean>| {
+            of.map(|of| format!("{} {unit}", shown(of.value)).trim_end().to_owned())
+        };
+        let (text_a, text_b) = (text(&of_a), text(&of_b));
+        let (Some(a), Some(b)) = (of_a, of_b) else { return self.too_few(what, text_a, text_b) };
+        let (mut difference, mut detectable) = a.to(&b, CONFIDENCE);
+        difference.low -= cut;
+        difference.high += cut;
+        detectable += cut;
+        let effect = Effect::of(&difference, 0.0, detectable);
+        let between = format!(
+            "{} ({:.1} %: {} to {})",
+            shown(effect.value),
+            CONFIDENCE * 100.0,
+            shown(effect.low),
+            shown(effect.high)
+        );
+        let verdict = effect.verdict();
+        let place = self.place();
+        let said = match verdict {
+            "larger" => format!("more {place} by {between}"),
+            "smaller" => format!("less {place}: {between}"),
+            _ => format!(
+                "no difference that this much data could show: {between}; one of {} would be seen {} times of 10",
+                shown(detectable),
+                POWER * 10.0
+            ),
+        };
+        let of = self.basis();
+        Comparison { what, a: text_a, b: text_b, verdict, of, said, effect: Some(effect) }
+    }
+}
+
+/// `0.84`, `12`; what says nothing any more is `over 1000`.
+fn times(ratio: f64) -> String {
+    match ratio {
+        ratio if ratio >= 1000.0 => "over 1000".to_owned(),
+        ratio if ratio >= 10.0 => format!("{ratio:.0}"),
+        _ => format!("{ratio:.2}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "they are tests")]
+
+    use super::{Comparison, compare};
+    use crate::artifact::runtime_log::read;
+    use crate::artifact::source::{Source, SourceKind, Sources};
+    use crate::facts::runtime_log::RuntimeLog;
+
+    /// Collections 10 ms apart whose pauses are those, in hundredths of a millisecond: two digits, as they are printed.
+    fn run(pauses: impl Iterator<Item = u64>) -> String {
+        let line = |(number, pause): (usize, u64)| {
+            let at = number * 10;
+            format!(
+                "gc {} @{}.{:03}s 1%: 0.010+1.0+0.{pause:02} ms clock, 0.020+0.10/0.10/0+0.010 ms cpu, 7->7->4 MB, 8 MB goal, 0 MB stacks, 0 MB globals, 2 P\n",
+                number + 1,
+                at / 1000,
+                at % 1000
+            )
+        };
+        pauses.enumerate().map(line).collect()
+    }
+
+    fn log(text: &str) -> RuntimeLog {
+        let source = Sources::default().add(Source::opaque("a.log", SourceKind::Log));
+        read(source, text.as_bytes(), &|_| true).unwrap()
+    }
+
+    fn behind(a: &str, b: &str) -> Comparison {
+        let all = compare(&log(a), &log(b)).unwrap();
+        all.into_iter().find(|it| it.what == "pauses behind marking").unwrap()
+    }
+
+    /// A load that lasts for seconds, of which one run has more than the other by chance.
+    fn loaded(from: usize) -> String {
+        run((0..1500).map(|n| {
+            if ((n + from) / 400).is_multiple_of(2) { 11 + n as u64 % 2 } else { 31 + n as u64 % 2 }
+        }))
+    }
+
+    /// Each pause was taken for a value of its own: runs of one binary differed with p = 2e-16.
+    #[test]
+    fn neighbours_that_are_alike_are_no_sample() {
+        let of = behind(&loaded(0), &loaded(250));
+        assert_eq!((of.verdict, of.of), ("no-difference-shown", "stretches"), "{of:?}");
+    }
+
+    #[test]
+    fn a_difference_that_is_there_all_along_is_told_of_these_runs() {
+        let a = run((0..1500).map(|n| 11 + n % 2));
+        let b = run((0..1500).map(|n| 32 + n % 2));
+        let of = behind(&a, &b);
+        assert_eq!(of.verdict, "larger", "{of:?}");
+        assert!(of.said.starts_with("longer in this run of B: on average 2.83 times"), "{of:?}");
+    }
+
+    /// They were "longer in 100 % of pairs", with p = 0.33.
+    #[test]
+    fn two_collections_of_each_cannot_tell() {
+        let of = behind(&run([11, 12].into_iter()), &run([31, 32].into_iter()));
+        assert_eq!(of.verdict, "cannot-tell", "{of:?}");
+    }
+
+    #[test]
+    fn several_runs_of_each_are_compared_run_by_run() {
+        let runs = |of: [u64; 4]| -> String {
+            of.iter().map(|base| run((0..200).map(|n| base + n % 2))).collect()
+        };
+        // They differ among themselves by more than the sides do.
+        let of = behind(&runs([11, 31, 15, 22]), &runs([33, 12, 17, 24]));
+        assert_eq!((of.verdict, of.of), ("no-difference-shown", "runs"), "{of:?}");
+        let of = behind(&runs([11, 12, 11, 12]), &runs([31, 32, 31, 32]));
+        assert_eq!(of.verdict, "larger", "{of:?}");
+        assert!(of.said.starts_with("longer in B: on average 2.6"), "{of:?}");
+    }
 }

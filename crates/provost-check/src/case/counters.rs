@@ -2,11 +2,12 @@
 
 use std::cmp::Ordering;
 
-use goformats::counters::Counter;
+use goformats::counters::{Counter, Snapshot};
 
 use super::{Joined, World};
 use crate::facts::Origin;
 use crate::facts::counters::Counted;
+use crate::findings::{Abstain, Reason};
 
 /// GOMEMLIMIT where there is none, as a number of any form.
 const NO_LIMIT: f64 = 9e18;
@@ -24,6 +25,17 @@ pub struct CountersCase<'w> {
     pub joined: &'w Joined<'w>,
     /// Its snapshots, the oldest first; there is one at least.
     pub counted: Vec<&'w Counted>,
+    /// Further ones, each a case of its own, of which nothing tells whether they are of the same process.
+    pub perhaps: u64,
+}
+
+/// Whether two snapshots are of one process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Same {
+    Yes,
+    No,
+    /// Nothing speaks against it. Nothing does of two pods of one service either.
+    Perhaps,
 }
 
 /// What only grows while a process lives.
@@ -43,23 +55,41 @@ pub fn cases<'w>(joined: &'w Joined<'w>) -> Vec<CountersCase<'w>> {
     all.sort_by(|a, b| cycles(a).partial_cmp(&cycles(b)).unwrap_or(Ordering::Equal));
     let mut cases: Vec<CountersCase<'w>> = Vec::new();
     for counted in all {
-        let fits =
-            |case: &&mut CountersCase<'_>| case.last().is_some_and(|last| follows(last, counted));
-        match cases.iter_mut().find(fits) {
-            Some(case) => case.counted.push(counted),
-            None => cases.push(CountersCase { joined, counted: vec![counted] }),
+        let is = |case: &CountersCase<'_>, same: Same| {
+            case.last().is_some_and(|last| follows(&last.snapshot, &counted.snapshot) == same)
+        };
+        if let Some(case) = cases.iter_mut().find(|case| is(case, Same::Yes)) {
+            case.counted.push(counted);
+            continue;
         }
+        if let Some(case) = cases.iter_mut().find(|case| is(case, Same::Perhaps)) {
+            case.perhaps += 1;
+        }
+        cases.push(CountersCase { joined, counted: vec![counted], perhaps: 0 });
     }
     cases
 }
 
-/// Whether a snapshot may be a later one of the same process.
-fn follows(before: &Counted, after: &Counted) -> bool {
-    let (before, after) = (&before.snapshot, &after.snapshot);
+/// Whether a snapshot is a later one of the same process: it has the same start, or (expvar) the same collections ended
+/// at the same nanoseconds.
+fn follows(before: &Snapshot, after: &Snapshot) -> Same {
     let both = |counter| Some((before.get(counter)?, after.get(counter)?));
-    before.form == after.form
-        && GROWING.iter().filter_map(|of| both(*of)).all(|(a, b)| a <= b)
-        && STEADY.iter().filter_map(|of| both(*of)).all(|(a, b)| a == b)
+    if before.form != after.form
+        || GROWING.iter().filter_map(|of| both(*of)).any(|(a, b)| a > b)
+        || STEADY.iter().filter_map(|of| both(*of)).any(|(a, b)| a != b)
+    {
+        return Same::No;
+    }
+    if both(Counter::Started).is_some() {
+        return Same::Yes;
+    }
+    let oldest = after.pauses.first().map_or(u64::MAX, |pause| pause.cycle);
+    let last = before.pauses.last().filter(|last| last.end > 0 && last.cycle >= oldest);
+    let Some(last) = last else { return Same::Perhaps };
+    match after.pauses.iter().any(|pause| pause == last) {
+        true => Same::Yes,
+        false => Same::No,
+    }
 }
 
 impl<'w> CountersCase<'w> {
@@ -86,6 +116,17 @@ impl<'w> CountersCase<'w> {
     /// The oldest, where there are several.
     pub fn first(&self) -> Option<&'w Counted> {
         self.counted.first().copied().filter(|_| self.counted.len() > 1)
+    }
+
+    /// That it is not known whether there are more snapshots of this process, of which a trend could be told.
+    pub fn unknown_others(&self) -> Option<Abstain> {
+        (self.perhaps > 0).then(|| {
+            let needs = format!(
+                "whether {} more snapshots are of the same process: none has the time of its start (process_start_time_seconds), nor collections that both know",
+                self.perhaps
+            );
+            Abstain::unknown(Reason::LogTooShort, needs)
+        })
     }
 
     /// An input.

@@ -54,6 +54,20 @@ pub fn too_few(what: &str, has: u64, needs: u64) -> Abstain {
     Abstain::unknown(Reason::LogTooShort, format!("{needs} {what}, and the log has {has}"))
 }
 
+/// That nothing was found in stretches that were looked at, unless those that could not be are a tenth or more of the
+/// time: too many of their lines are missing.
+pub fn nothing_in(windows: &[Window]) -> Result<(), Abstain> {
+    let wall = |windows: &mut dyn Iterator<Item = u64>| windows.fold(0, u64::saturating_add);
+    let all = wall(&mut windows.iter().map(Window::wall_ms));
+    let thin = wall(&mut windows.iter().filter(|of| of.is_thin()).map(Window::wall_ms));
+    if thin == 0 || thin.saturating_mul(10) < all {
+        return Ok(());
+    }
+    let missing = windows.iter().map(|window| window.missing).fold(0, u64::saturating_add);
+    let needs = format!("the lines of {missing} collections, which are not in the log");
+    Err(Abstain::unknown(Reason::LogTooShort, needs))
+}
+
 /// The longest run of windows that `is_so`, summed up.
 pub fn longest_run(windows: &[Window], is_so: impl Fn(&Window) -> bool) -> Option<Window> {
     let mut best: Option<Window> = None;
@@ -128,5 +142,55 @@ pub fn millis(ms: u64) -> String {
         0..1_000 => format!("{ms} ms"),
         1_000..120_000 => format!("{}.{} s", ms / 1000, ms / 100 % 10),
         _ => format!("{} min {} s", ms / 60_000, ms / 1000 % 60),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "they are tests")]
+
+    use super::{nothing_in, spanning};
+    use crate::artifact::runtime_log::read;
+    use crate::artifact::source::{Source, SourceKind, Sources};
+    use crate::facts::runtime_log::Collections;
+
+    /// Collections 10 ms apart that take a quarter of two CPUs, without those that are left out.
+    fn log(there: impl Fn(usize) -> bool) -> Collections {
+        let line = |n: usize| {
+            let at = n * 10;
+            format!(
+                "gc {n} @{}.{:03}s 25%: 0.010+4.0+0.010 ms clock, 0.020+1.0/4.0/0+0.020 ms cpu, 8->9->4 MB, 9 MB goal, 0 MB stacks, 0 MB globals, 2 P\n",
+                at / 1000,
+                at % 1000
+            )
+        };
+        let text: String = (1..400).filter(|n| there(*n)).map(line).collect();
+        let source = Sources::default().add(Source::opaque("a.log", SourceKind::Log));
+        let log = read(source, text.as_bytes(), &|_| true).unwrap();
+        log.lives[0].collections.clone().unwrap()
+    }
+
+    /// Every second line was lost, and with it half of the CPU time, of the rate and of what was allocated.
+    #[test]
+    fn collections_whose_lines_are_missing_are_not_none() {
+        let whole = log(|_| true).whole().unwrap();
+        let few = log(|n| n % 15 > 0).whole().unwrap();
+        let near = |a: Option<f64>, b: Option<f64>| (a.unwrap() / b.unwrap() - 1.0).abs() < 0.03;
+        assert!(near(few.cpu_share(), whole.cpu_share()), "{few:?}");
+        assert!(near(few.allocation_rate(), whole.allocation_rate()), "{few:?}");
+        let half = log(|n| n % 2 > 0).whole().unwrap();
+        assert!(near(half.rate(), whole.rate()), "cycles are numbered");
+        assert_eq!((half.cpu_share(), half.allocation_rate()), (None, None));
+        assert_eq!((half.missing, half.gogc), (199, (0, u64::MAX)));
+    }
+
+    #[test]
+    fn a_log_with_many_lines_missing_is_no_pass() {
+        let judged =
+            |there: fn(usize) -> bool| nothing_in(&spanning(&log(there).windows, 200)).is_ok();
+        assert!(judged(|_| true) && judged(|n| n % 15 > 0));
+        // A hole of less than a tenth of the time hides little.
+        assert!(judged(|n| !(100..110).contains(&n)));
+        assert!(!judged(|n| n % 2 > 0) && !judged(|n| !(100..200).contains(&n)));
     }
 }

@@ -20,6 +20,7 @@ use crate::facts::oom::{
 use crate::facts::runtime_log::{Collections, Life, RuntimeLog};
 use crate::findings::{Abstain, Finding, Reason};
 use crate::model::Bytes;
+use crate::model::goals::MemoryLimit;
 use crate::model::gogc::{self, Gogc};
 use crate::model::oom::{Badness, Held, each};
 use crate::model::pacer::{Marked, room_for};
@@ -166,6 +167,11 @@ impl<'w> MemoryCase<'w> {
         })
     }
 
+    /// All that was charged to it, or of its processes as far as only that is known.
+    fn charged(&self) -> Option<u64> {
+        self.composition().map(|all| all.total()).or_else(|| self.anon())
+    }
+
     /// Whether the container's own limit was what ran out, at its own cgroup or at that of a pod that has no other
     /// container and the same limit; unknown where nothing tells.
     pub fn by_own_limit(&self) -> Option<bool> {
@@ -220,6 +226,13 @@ impl<'w> MemoryCase<'w> {
         let limit = kill.report.limit_group.as_deref()?;
         let is_memcg = kill.report.constraint == Constraint::Memcg;
         (is_memcg && self.by_own_limit() == Some(false)).then_some((kill, limit))
+    }
+
+    /// Whether the pod's cgroup was what ran out, and nothing tells what the container has itself: in a pod of one
+    /// container that is the same limit, and the kernel names either.
+    pub fn by_own_or_pod(&self) -> bool {
+        let is_pod = |(_, above): (Kill<'_>, &str)| Identity::of(above).is_pod();
+        self.status.is_none() && self.group.is_none() && self.limit_above().is_some_and(is_pod)
     }
 
     /// The place of a kill.
@@ -283,7 +296,12 @@ impl<'w> MemoryCase<'w> {
         // Of what the log says of GOGC, the most; where it says nothing, what it is by default.
         let percent = if whole.gogc.1 > 10_000 { 100 } else { whole.gogc.1.max(whole.gogc.0) };
         let gogc = Gogc::Percent(u32::try_from(percent).unwrap_or(gogc::DEFAULT));
-        let next = *marked.goals(gogc, None, last.heap.at_start).end();
+        // Where a limit makes the goals, GOGC asks for more than there will be.
+        let is_limited = matches!(collections.goals.told().limit, MemoryLimit::Decides { .. });
+        let next = match is_limited {
+            true => last.heap.goal,
+            false => *marked.goals(gogc, None, last.heap.at_start).end(),
+        };
         let heap = next.max(whole.goal.most).max(whole.end.most);
         let each = whole.cpu_ns as f64 / 1e6 / whole.cycles.max(1) as f64;
         let rate = whole.allocation_rate().unwrap_or_default();

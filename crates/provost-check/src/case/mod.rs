@@ -16,6 +16,7 @@ pub mod crash;
 pub mod declared;
 pub mod env;
 pub mod fields;
+pub mod growth;
 mod hooks;
 pub mod image;
 pub mod image_contents;

@@ -2,6 +2,7 @@
 
 mod numbers;
 
+use super::growth::grows;
 use super::log::{LogCase, spanning};
 use super::{Joined, World};
 use crate::facts::runtime_log::{
@@ -22,6 +23,8 @@ pub use numbers::{
 
 /// Collections without which nothing is foretold.
 const LEAST_CYCLES: u64 = 8;
+/// Milliseconds of which a rate is told.
+const LEAST_MS: u64 = 5;
 /// Points of a curve, at most.
 const MOST_POINTS: usize = 1500;
 /// Milliseconds of CPU for each MiB: marking faster than that reads 50 GB a second on one CPU, which no memory
@@ -75,6 +78,8 @@ pub fn first_collections(log: &RuntimeLog) -> Option<Gc> {
 fn collected(of: &Collections, place: Place) -> Option<Gc> {
     let whole = of.whole()?;
     let told = of.goals.told();
+    // Of one collection there is none before, and of a few milliseconds no rate.
+    let is_long = whole.cycles > 1 && whole.wall_ms() >= LEAST_MS;
     let extent =
         |of: Extent| Mib { first: of.first, last: of.last, least: of.least, most: of.most };
     Some(Gc {
@@ -89,8 +94,8 @@ fn collected(of: &Collections, place: Place) -> Option<Gc> {
             0 => 0.0,
             all => share * whole.assist_ns as f64 / all as f64,
         }),
-        per_second: whole.rate(),
-        allocated_mib_per_second: whole.allocation_rate(),
+        per_second: whole.rate().filter(|_| is_long),
+        allocated_mib_per_second: whole.allocation_rate().filter(|_| is_long),
         cpu_ms_per_cycle: whole.cpu_ns as f64 / 1e6 / whole.cycles.max(1) as f64,
         live_mib: extent(whole.live),
         goal_mib: extent(whole.goal),
@@ -252,6 +257,7 @@ fn load(of: &Collections) -> Option<(Load, f64, f64)> {
 
 fn what_if(of: &Collections, told: &Told, place: Place) -> Option<WhatIf> {
     let (load, most, stacks) = load(of)?;
+    let grows = grows(of).map(|trend| trend.slope * 60.0);
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let container = place.memory_limit.map(mib);
     let outside = mib(place.non_heap);
@@ -311,7 +317,12 @@ fn what_if(of: &Collections, told: &Told, place: Place) -> Option<WhatIf> {
             )),
             cpu_share: share,
             least_mib,
-            verdict: fits(share, limit_mib.is_some(), least_mib),
+            verdict: match grows {
+                Some(rate) => {
+                    grows_past(rate, limit, outside, of.last().map_or(0, |last| last.heap.live))
+                }
+                None => fits(share, limit_mib.is_some(), least_mib),
+            },
         }
     });
     Some(WhatIf {
@@ -320,9 +331,19 @@ fn what_if(of: &Collections, told: &Told, place: Place) -> Option<WhatIf> {
         least_limit_mib: limit_for(SPIRAL).ceil() as u64,
         good_limit_mib: limit_for(WELL).ceil() as u64,
         container,
+        grows,
         load,
         stacks,
     })
+}
+
+/// No limit is enough for what goes on growing.
+fn grows_past(rate: f64, limit: f64, outside: f64, live: u64) -> String {
+    let minutes = (limit - outside - live as f64).max(0.0) / rate.max(f64::MIN_POSITIVE);
+    format!(
+        "no limit fits a live heap that grows: by {rate:.1} MB a minute, as it does, it is full {} later",
+        super::log::millis((minutes * 60_000.0) as u64)
+    )
 }
 
 fn fits(share: f64, has_limit: bool, least_mib: u64) -> String {

@@ -3,7 +3,8 @@
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use goformats::crash::{
-    Cause, Ended, Frame, Group, Groups, OwnedCreated, OwnedFrame, place_of_panic,
+    Cause, Ended, Frame, Group, Groups, OwnedCreated, OwnedFrame, place_of_end, place_of_panic,
+    places_of_chain,
 };
 
 /// Dumps of a log that are kept.
@@ -90,9 +91,23 @@ impl Dump {
         self.places = places;
     }
 
-    /// The program's own code that the first goroutine was in.
+    /// The program's own code that the first goroutine was in: where it failed, of a process that ended.
     pub fn place(&self) -> Option<Frame<'_>> {
-        place_of_panic(self.first.as_ref()?.frames(), &self.groups.main)
+        let frames = self.first.as_ref()?.frames();
+        match &self.cause {
+            Some(cause) => place_of_end(&cause.ended, frames, &self.groups.main),
+            None => place_of_panic(frames, &self.groups.main),
+        }
+    }
+
+    /// Where each panic of the chain was raised that ended it.
+    pub fn places_of_chain(&self) -> Vec<Option<Frame<'_>>> {
+        match (&self.first, self.cause.as_ref().map(|cause| &cause.ended)) {
+            (Some(first), Some(Ended::Panic(chain))) => {
+                places_of_chain(chain, first.frames(), &self.groups.main)
+            }
+            _ => Vec::new(),
+        }
     }
 
     /// The same of a group.

@@ -121,6 +121,8 @@ pub struct Change {
 pub struct Window {
     /// How many.
     pub cycles: u64,
+    /// Cycles behind one of them, before the next, whose line is not in the log.
+    pub missing: u64,
     /// The first one.
     pub from: Mark,
     /// The last one.
@@ -133,8 +135,8 @@ pub struct Window {
     pub assist_ns: u64,
     /// CPU time of workers on Ps that had nothing to do, in nanoseconds.
     pub idle_ns: u64,
-    /// Time in which everything stood, in nanoseconds.
-    pub stopped_ns: u64,
+    /// Time in which everything stood, in nanoseconds: sweep termination, and mark termination.
+    pub stopped_ns: [u64; 2],
     /// MiB that were live: of the first and the last cycle, the least, the most, and all summed up.
     pub live: Extent,
     /// MiB of the goals.
@@ -194,21 +196,24 @@ impl Extent {
 }
 
 impl Window {
-    fn of(cycle: &GcCycle, before: Option<&GcCycle>, mark: Mark) -> Self {
+    /// One cycle, and the last one whose line is there: only that of the cycle before says what its goal follows from.
+    fn of(cycle: &GcCycle, last: Option<&GcCycle>, mark: Mark) -> Self {
         let ns = |terms: &[Term]| terms.iter().map(|t| t.nanos).fold(0, u64::saturating_add);
         let (clock, cpu, heap) = (&cycle.clock, &cycle.cpu, &cycle.heap);
         let took = ns(&[clock.sweep_termination, clock.mark, clock.mark_termination]);
-        let marked = before.map(marked);
-        let start = before.map_or(0, |before| before.heap.live);
+        let is_next = |last: &&GcCycle| cycle.number == last.number.saturating_add(1);
+        let marked = last.filter(is_next).map(marked);
+        let start = last.map_or(0, |last| last.heap.live);
         Self {
             cycles: 1,
+            missing: 0,
             from: mark,
             to: mark,
             until_ms: mark.at_ms.saturating_add(took / 1_000_000),
             cpu_ns: ns(&[cpu.sweep_termination, cpu.assist, cpu.dedicated, cpu.mark_termination]),
             assist_ns: cpu.assist.nanos,
             idle_ns: cpu.idle.nanos,
-            stopped_ns: ns(&[clock.sweep_termination, clock.mark_termination]),
+            stopped_ns: [clock.sweep_termination.nanos, clock.mark_termination.nanos],
             live: Extent::of(heap.live),
             goal: Extent::of(heap.goal),
             end: Extent::of(heap.at_end),
@@ -233,13 +238,14 @@ impl Window {
     pub fn then(self, next: Self) -> Self {
         Self {
             cycles: self.cycles + next.cycles,
+            missing: self.missing.saturating_add(next.missing),
             from: self.from,
             to: next.to,
             until_ms: next.until_ms,
             cpu_ns: self.cpu_ns.saturating_add(next.cpu_ns),
             assist_ns: self.assist_ns.saturating_add(next.assist_ns),
             idle_ns: self.idle_ns.saturating_add(next.idle_ns),
-            stopped_ns: self.stopped_ns.saturating_add(next.stopped_ns),
+            stopped_ns: [0, 1].map(|n| self.stopped_ns[n].saturating_add(next.stopped_ns[n])),
             live: self.live.then(next.live),
             goal: self.goal.then(next.goal),
             end: self.end.then(next.end),
@@ -265,11 +271,28 @@ impl Window {
     }
 
     /// The part of the CPU time of all Ps that went to the collector, from 0 to 1. Times are cut off to
-    /// milliseconds: of less than a few, nothing can be said.
+    /// milliseconds: of less than a few, nothing can be said. Nor can it where many lines are missing.
     pub fn cpu_share(&self) -> Option<f64> {
+        self.share_of(self.cpu_ns)
+    }
+
+    /// The same of some of the collector's CPU time.
+    pub fn share_of(&self, cpu_ns: u64) -> Option<f64> {
         let wall = self.wall_ms();
         let all = wall as f64 * 1e6 * self.mean_procs();
-        (wall >= 5 && all > 0.0).then(|| (self.cpu_ns as f64 / all).min(1.0))
+        let each = self.each_for()?;
+        (wall >= 5 && all > 0.0).then(|| (cpu_ns as f64 * each / all).min(1.0))
+    }
+
+    /// For how many cycles each stands whose line is there; nothing where more than a tenth is missing.
+    fn each_for(&self) -> Option<f64> {
+        let all = self.cycles.saturating_add(self.missing);
+        (!self.is_thin()).then(|| all as f64 / self.cycles.max(1) as f64)
+    }
+
+    /// Whether so many lines are missing that what is summed up over cycles says nothing.
+    pub fn is_thin(&self) -> bool {
+        self.missing.saturating_mul(10) > self.cycles.saturating_add(self.missing)
     }
 
     /// MiB that were live, on average.
@@ -280,13 +303,16 @@ impl Window {
     /// Cycles in a second.
     pub fn rate(&self) -> Option<f64> {
         let wall = self.wall_ms();
-        (wall > 0).then(|| self.cycles as f64 * 1000.0 / wall as f64)
+        // Cycles are numbered, so that those without a line count.
+        let cycles = self.cycles.saturating_add(self.missing);
+        (wall > 0).then(|| cycles as f64 * 1000.0 / wall as f64)
     }
 
     /// MiB allocated in a second.
     pub fn allocation_rate(&self) -> Option<f64> {
         let wall = self.wall_ms();
-        (wall > 0).then(|| self.allocated as f64 * 1000.0 / wall as f64)
+        let each = self.each_for()?;
+        (wall > 0).then(|| self.allocated as f64 * each * 1000.0 / wall as f64)
     }
 }
 
@@ -340,8 +366,14 @@ impl Collections {
     pub fn push(&mut self, cycle: &GcCycle, mark: Mark) {
         self.width = self.width.max(1);
         let window = Window::of(cycle, self.last.as_ref(), mark);
+        let between = self
+            .last
+            .as_ref()
+            .map_or(0, |last| cycle.number.saturating_sub(last.number.saturating_add(1)));
+        self.missing = self.missing.saturating_add(between);
         if let Some(last) = self.windows.last_mut() {
             last.until_ms = mark.at_ms;
+            last.missing = last.missing.saturating_add(between);
         }
         match self.windows.last_mut() {
             Some(last) if last.cycles < self.width => *last = last.then(window),
@@ -374,7 +406,6 @@ impl Collections {
         if let Some(last) = &self.last {
             let since = cycle.at_ms.saturating_sub(last.at_ms);
             self.periodic += u64::from(!cycle.forced && (119_000..=121_500).contains(&since));
-            self.missing += cycle.number.saturating_sub(last.number.saturating_add(1));
         }
         self.is_old |= !cycle.heap.has_roots();
         self.last = Some(*cycle);

@@ -45,6 +45,11 @@ impl Group {
         }
     }
 
+    /// The goals above what was live are one.
+    fn stands(&self) -> bool {
+        self.goal.is_none_or(|(least, most)| most * 4 <= least * 5 + 4)
+    }
+
     /// What was live changed by so much that a goal that follows it is told from one that does not.
     fn varied(&self) -> bool {
         self.live.1 * 10 >= self.live.0 * 13 + 20
@@ -113,6 +118,51 @@ pub struct Told {
     pub goals: u64,
     /// Goals that stood at the smallest heap of 4 MiB x GOGC / 100.
     pub smallest: u64,
+    /// Goals above what was live went up and down with it, which those of a limit do not.
+    pub follow: bool,
+}
+
+/// What made most of the goals.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MadeBy {
+    /// GOMEMLIMIT.
+    Limit,
+    /// GOGC.
+    Gogc,
+    /// Each of them some, or it cannot be told.
+    Either,
+}
+
+impl Told {
+    /// What made most of the goals.
+    pub fn made_by(&self) -> MadeBy {
+        match self.limit {
+            // Goals at what is live from the first to the last are no GOGC's that anybody sets.
+            MemoryLimit::Above(_) if self.may_be_none() => MadeBy::Either,
+            MemoryLimit::Decides { cycles, .. } if cycles * 2 > self.goals => MadeBy::Limit,
+            MemoryLimit::Above(_) | MemoryLimit::Off => MadeBy::Gogc,
+            MemoryLimit::Decides { .. } | MemoryLimit::Unknown => MadeBy::Either,
+        }
+    }
+
+    /// What leaves no room where the goals stand at what is live: a limit where one is seen to have made goals that
+    /// GOGC would not; a GOGC below 10 where goals follow what is live at some such percentage; and where goals are at
+    /// what is live from the first to the last either of them.
+    pub fn tightened_by(&self) -> MadeBy {
+        match (&self.limit, &self.gogc) {
+            (MemoryLimit::Decides { .. }, _) => MadeBy::Limit,
+            (_, Gogc::Percent(percents)) if *percents.end() < 10 && !self.may_be_none() => {
+                MadeBy::Gogc
+            }
+            _ => MadeBy::Either,
+        }
+    }
+
+    /// Whether goals are explained by a GOGC of nothing at all, which is a limit at what is live as well.
+    fn may_be_none(&self) -> bool {
+        let is_none = matches!(&self.gogc, Gogc::Percent(percents) if *percents.start() == 0);
+        is_none && !self.follow
+    }
 }
 
 impl Goals {
@@ -150,7 +200,15 @@ impl Goals {
             Gogc::Percent(percents) => self.smallest(percents),
             _ => 0,
         };
-        Told { gogc, limit, goals: self.told + self.without, smallest }
+        Told { gogc, limit, goals: self.told + self.without, smallest, follow: self.follow() }
+    }
+
+    fn follow(&self) -> bool {
+        let all = self.by_most.values().copied().reduce(Group::and);
+        all.is_some_and(|all| {
+            let above = all.count - all.pinned;
+            all.varied() && !all.stands() && above >= LEAST && above * 10 >= all.count
+        })
     }
 
     fn settings(&self) -> (Gogc, MemoryLimit) {
@@ -171,10 +229,8 @@ impl Goals {
         let percents = asked..=most;
         let below = asked.checked_sub(1).and_then(|below| groups(0..=below));
         let Some(all) = groups(0..=u64::MAX) else { return (Gogc::Unknown, MemoryLimit::Unknown) };
-        let stands =
-            |group: &Group| group.goal.is_none_or(|(least, most)| most * 4 <= least * 5 + 4);
         // What is live went up and down, and no goal followed.
-        if all.varied() && stands(&all) && all.goal.is_some_and(|(least, _)| least > 8) {
+        if all.varied() && all.stands() && all.goal.is_some_and(|(least, _)| least > 8) {
             return (Gogc::OffOrAbove(asked), decides(&all));
         }
         let is_default = percents.contains(&u64::from(super::gogc::DEFAULT));
@@ -186,7 +242,7 @@ impl Goals {
             };
         };
         let common = self.by_most.first_key_value().map_or(0, |(most, _)| *most);
-        if below.least <= common && common >= 5 && below.varied() && !stands(&below) {
+        if below.least <= common && common >= 5 && below.varied() && !below.stands() {
             return (Gogc::Changed(below.least..=common, percents), MemoryLimit::Unknown);
         }
         // What asks for the most may have been made smaller as well: another value than the default is as
@@ -222,4 +278,41 @@ impl Goals {
 fn decides(limited: &Group) -> MemoryLimit {
     let at_least = limited.goal.map(|(_, most)| Limit::leaving(most << 20, 0) >> 20);
     MemoryLimit::Decides { cycles: limited.count, pinned: limited.pinned, at_least }
+}
+
+#[cfg(test)]
+mod made_by {
+    use super::*;
+
+    fn told(cycles: impl Iterator<Item = (u64, u64)>) -> Told {
+        told_with(cycles, |_| 0)
+    }
+
+    /// The same, with the heap that a cycle of that goal began with.
+    fn told_with(cycles: impl Iterator<Item = (u64, u64)>, start: fn(u64) -> u64) -> Told {
+        let mut goals = Goals::default();
+        for (live, goal) in cycles {
+            let marked = Marked { live, stacks: 0, globals: 0, first: false };
+            goals.push(&marked, goal, start(goal));
+        }
+        goals.told()
+    }
+
+    /// A GOGC of 5 was told as a GOMEMLIMIT that drives collections.
+    #[test]
+    fn goals_that_follow_what_is_live_closely_are_those_of_a_low_gogc() {
+        let low = told((100..300).map(|live| (live, live + live * 5 / 100)));
+        assert_eq!((low.tightened_by(), low.made_by()), (MadeBy::Gogc, MadeBy::Gogc), "{low:?}");
+        // Of goals at what is live from the first to the last either may be the reason.
+        let pinned = told((40..60).map(|live| (live, live)));
+        assert_eq!((pinned.tightened_by(), pinned.made_by()), (MadeBy::Either, MadeBy::Either));
+        // A heap that began the cycle at its goal says nothing of the percentage; that goals go up and down does.
+        let late = told_with((8..60).map(|live| (live, (live * 2 + 1) * 105 / 200)), |goal| goal);
+        assert!(matches!(&late.gogc, Gogc::Percent(of) if *of.start() == 0), "{late:?}");
+        assert_eq!(late.tightened_by(), MadeBy::Gogc, "{late:?}");
+        // First twice what is live, then a limit.
+        let limited = told((10..60).map(|live| (live, (live * 2).min(50).max(live))));
+        assert_eq!(limited.tightened_by(), MadeBy::Limit, "{limited:?}");
+        assert_eq!(limited.made_by(), MadeBy::Limit, "{limited:?}");
+    }
 }

@@ -119,7 +119,8 @@ pub fn doing(call: &Known<'_>) -> Doing {
     match call.name {
         "futex" | "futex_time64" => futex(call),
         "epoll_wait" | "epoll_pwait" | "epoll_pwait2" => Doing::Parked,
-        // `usleep` of the monitor and of threads that spin; C's sleep is `clock_nanosleep`.
+        // `usleep` of the monitor and of threads that spin; the sleep of glibc is `clock_nanosleep` (2.31 on).
+        // That of musl is this one.
         "nanosleep" | "sched_yield" | "restart_syscall" | "pause" | "rt_sigtimedwait" => {
             Doing::Parked
         }
@@ -148,6 +149,9 @@ pub fn doing(call: &Known<'_>) -> Doing {
 /// without `spinbitmutex`, and then right after a `sched_yield` (`lock2` spins, yields once and sleeps).
 /// `pthread_mutex_lock` waits with 2 as well and never yields; condition variables, semaphores and joins wait
 /// by `FUTEX_WAIT_BITSET`, and locks that hand on their priority by `FUTEX_LOCK_PI`, which the runtime never uses.
+///
+/// That is glibc. musl (Alpine) waits by `FUTEX_WAIT` with a relative deadline wherever it waits (`__timedwait`), so
+/// that its waits are taken for the runtime's: no time of C is told of it that is none, and some that is is not told.
 fn futex(call: &Known<'_>) -> Doing {
     let has = |word: &[u8]| contains(call.args, word);
     if has(b"WAKE") || has(b"REQUEUE") && !has(b"WAIT_REQUEUE") {

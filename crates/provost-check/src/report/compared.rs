@@ -16,8 +16,17 @@ pub(super) fn summary(comparisons: &[Comparison]) -> String {
         .collect();
     match differing.as_slice() {
         [] => "no difference that this much data could show".to_owned(),
-        some => format!("they differ in {}", some.join(", ")),
+        some => match comparisons.first().map(|it| it.of) {
+            Some("runs") => format!("they differ in {}", some.join(", ")),
+            _ => format!("these two runs differ in {}", some.join(", ")),
+        },
     }
+}
+
+/// What one run of each does not tell.
+fn hint(comparisons: &[Comparison]) -> Option<&'static str> {
+    let by_run = comparisons.first().is_some_and(|it| it.of == "runs");
+    (!by_run).then_some("one run of each: two runs of one program may differ as much; three or more of each, one behind the other in a file, tell of the programs")
 }
 
 /// For a terminal.
@@ -33,6 +42,9 @@ pub fn text(a: &str, b: &str, comparisons: &[Comparison], width: usize) -> Strin
     out.push('\n');
     for it in comparisons {
         out.push_str(&fit(&format!("  {}: {}", it.what, it.said), width));
+    }
+    if let Some(hint) = hint(comparisons) {
+        out.push_str(&fit(&format!("  {hint}"), width));
     }
     out
 }
@@ -52,6 +64,9 @@ pub fn markdown(a: &str, b: &str, comparisons: &[Comparison]) -> String {
             cell(&it.b),
             prose(&it.said)
         );
+    }
+    if let Some(hint) = hint(comparisons) {
+        let _ = writeln!(out, "\n{hint}");
     }
     out
 }

@@ -8,6 +8,7 @@ use super::plain::{clean, fit};
 use super::table::columns;
 use crate::case::log::{millis, nanos, percent};
 use crate::case::traced::{Gc, Procs, Row, Sched, Traced, WhatIf};
+use crate::model::pacer::NO_GOAL;
 use crate::model::quantity::counted;
 
 /// The worst that is said of a process, or that nothing is.
@@ -130,11 +131,14 @@ fn collections(gc: &Gc, facts: &mut Vec<(&'static str, String)>) {
     facts.push((
         "heap",
         format!(
-            "{} to {} MB live, goals of {} to {} MB, {} MB at most",
+            "{} to {} MB live, {}, {} MB at most",
             gc.live_mib.least,
             gc.live_mib.most,
-            gc.goal_mib.least,
-            gc.goal_mib.most,
+            match (gc.goal_mib.least, gc.goal_mib.most) {
+                (NO_GOAL.., _) => "no goal (GOGC=off)".to_owned(),
+                (least, NO_GOAL..) => format!("goals of {least} MB and more, and none (GOGC=off)"),
+                (least, most) => format!("goals of {least} to {most} MB"),
+            },
             gc.peak_heap_mib
         ),
     ));
@@ -235,6 +239,11 @@ pub(crate) fn advice(what_if: &WhatIf) -> Vec<String> {
                 container.memory_limit_mib, container.verdict
             ),
         });
+    }
+    if let Some(rate) = what_if.grows {
+        lines.push(format!(
+            "the live heap grows by {rate:.1} MB a minute, and all of this is of what it was in the log: it holds for minutes"
+        ));
     }
     lines.push(format!(
         "a GOMEMLIMIT below some {} MiB makes collections take more than a quarter of the CPU; with {} MiB they take a twentieth",

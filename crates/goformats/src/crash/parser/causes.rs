@@ -1,12 +1,13 @@
 //! Why a process ended: what is said before its goroutines, and when that is believed.
 
 use super::super::cause::{Cause, Ended, Panicked, Signalled};
+use super::super::ended;
 use super::super::line::{FATAL, PANIC};
 use super::super::thrown;
 use super::{At, Dump, Parser, Said};
 
 /// Lines behind `panic:` in which goroutines may begin: before Go 1.23 a value is printed as it is.
-const MOST_LINES: u32 = 256;
+pub(super) const MOST_LINES: u32 = 256;
 /// Lines of the runtime's before a fatal error that are kept, and for how many lines.
 pub(super) const MOST_NOTES: usize = 8;
 const NOTES_LAST: u64 = 16;
@@ -66,8 +67,8 @@ impl Parser {
     pub(super) fn panic(&mut self, text: &[u8], at: At<'_>, each: &mut impl FnMut(Said<'_>)) {
         let mut value = text.get(PANIC.len()..).unwrap_or_default();
         let mut panicked = Panicked::default();
-        for (mark, again) in [(&b" [recovered, repanicked]"[..], true), (b" [recovered]", false)] {
-            if let Some(rest) = value.strip_suffix(mark) {
+        for (mark, again) in MARKS {
+            if let Some(rest) = value.strip_suffix(mark.as_bytes()) {
                 value = rest;
                 (panicked.recovered, panicked.repanicked) = (true, again);
                 break;
@@ -79,6 +80,9 @@ impl Parser {
             && let Ended::Panic(chain) = &mut cause.ended
         {
             // The next one of the chain: `printpanics` puts a tab before it.
+            if let Some(before) = chain.last_mut() {
+                mark(before);
+            }
             if chain.len() < most {
                 chain.push(panicked);
             }
@@ -92,7 +96,18 @@ impl Parser {
 
     pub(super) fn fatal(&mut self, text: &[u8], at: At<'_>, each: &mut impl FnMut(Said<'_>)) {
         let value = self.cut(text.get(FATAL.len()..).unwrap_or_default());
+        // Before Go 1.23 further lines of a value stand as they are: only the stack tells (`told_by`).
+        let before = self.cause.take_if(|cause| {
+            let last = match &cause.ended {
+                Ended::Panic(chain) => chain.last(),
+                _ => None,
+            };
+            // A panic of the runtime's own has one line.
+            let may_go_on = last.is_some_and(|last| !thrown::is_panic(&last.value));
+            may_go_on && self.goes_on && !thrown::is_fatal(&value) && !thrown::is_deadlock(&value)
+        });
         self.settle(false, each);
+        self.before = before.map(Box::new);
         self.cause = Some(self.cause_of(Ended::Fatal(value), None, at));
         (self.since, self.goes_on) = (0, true);
     }
@@ -101,7 +116,9 @@ impl Parser {
     pub(super) fn goes_on(&mut self, text: &[u8], each: &mut impl FnMut(Said<'_>)) {
         let limit = self.limits.message;
         self.since += 1;
-        if self.since > MOST_LINES {
+        // Lines of a value are bounded by what is kept of it.
+        let indented = self.goes_on && text.starts_with(b"\t");
+        if self.since > MOST_LINES && !indented {
             self.settle(false, each);
             return;
         }
@@ -124,6 +141,7 @@ impl Parser {
 
     /// What was said before goroutines is a cause when they follow, or when it is one without them.
     pub(super) fn settle(&mut self, confirmed: bool, each: &mut impl FnMut(Said<'_>)) {
+        self.before = None;
         let Some(mut cause) = self.cause.take() else { return };
         let stands_alone = match &cause.ended {
             // GOTRACEBACK=none prints no goroutine. A program may write such a line itself: it has no signal, and
@@ -160,6 +178,33 @@ impl Parser {
         each(Said::Cause(cause));
     }
 
+    /// A cause, as the stack of its first goroutine shows it; `whole` when that is all of it.
+    pub(super) fn told_by(&self, mut cause: Cause, before: Option<Cause>, whole: bool) -> Cause {
+        let limit = self.limits.message;
+        if let Some(mut before) = before
+            && let (Ended::Panic(chain), Ended::Fatal(line)) = (&mut before.ended, &cause.ended)
+            && !self.stack.funcs().any(is_throw)
+            && let Some(last) = chain.last_mut()
+        {
+            // All frames are printed of what the runtime throws: it did not.
+            push(&mut last.value, "\nfatal error: ", limit);
+            push(&mut last.value, line, limit);
+            before.signal = cause.signal;
+            cause = before;
+        }
+        if let Ended::Panic(chain) = &mut cause.ended {
+            if let Some(last) = chain.last_mut() {
+                mark(last);
+            }
+            if whole {
+                let calls = self.stack.funcs().filter(|func| ended::is_raise(func)).count();
+                let shown = ended::shows_last(self.stack.funcs());
+                ended::join_chain(chain, calls, shown, limit);
+            }
+        }
+        cause
+    }
+
     /// What follows is of that cause.
     pub(super) fn adopt(&mut self, cause: &Cause) {
         self.dump = if cause.is_survived() { Dump::Survived } else { Dump::Ended };
@@ -167,7 +212,30 @@ impl Parser {
     }
 }
 
-fn push(value: &mut String, text: &str, limit: usize) {
+/// Whether that is how the runtime, or a package of Go's through it, ends a process.
+fn is_throw(func: &str) -> bool {
+    let name = func.strip_suffix(".throw").or_else(|| func.strip_suffix(".fatal"));
+    name.is_some_and(|package| {
+        matches!(package, "runtime" | "sync") || package.starts_with("internal/")
+    })
+}
+
+/// What the runtime puts behind a value, and whether it was given to `panic` again.
+const MARKS: [(&str, bool); 2] = [(" [recovered, repanicked]", true), (" [recovered]", false)];
+
+/// Reads that behind the last line of a value.
+fn mark(panicked: &mut Panicked) {
+    for (mark, again) in MARKS {
+        if panicked.value.ends_with(mark) {
+            panicked.value.truncate(panicked.value.len() - mark.len());
+            (panicked.recovered, panicked.repanicked) = (true, again);
+            return;
+        }
+    }
+}
+
+/// Puts text behind a value, as far as there is room.
+pub(in crate::crash) fn push(value: &mut String, text: &str, limit: usize) {
     let room = limit.saturating_sub(value.len());
     let end = (0..=room.min(text.len())).rev().find(|at| text.is_char_boundary(*at));
     value.push_str(text.get(..end.unwrap_or(0)).unwrap_or_default());

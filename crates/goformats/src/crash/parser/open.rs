@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::super::cause::{Cause, Ended};
 use super::super::line;
-use super::super::stack::{Goroutine, Header, Raw};
+use super::super::stack::{Goroutine, Header, Raw, Stack};
 use super::{At, Dump, Parser, Said};
 
 /// Lines of others that may stand inside of one stack before it is taken to be over.
@@ -30,6 +30,10 @@ pub(super) struct Open {
     ancestors: bool,
     /// What was said before it, which its stack confirms.
     cause: Option<Cause>,
+    /// [`Parser::before`] of that.
+    before: Option<Box<Cause>>,
+    /// It tells whether what is held back was survived.
+    decides: bool,
     foreign: u32,
 }
 
@@ -62,7 +66,7 @@ impl Parser {
                 Some(None) => {}
                 None if text.starts_with(b"# labels: ") => {}
                 None => {
-                    self.close(each);
+                    self.close(true, each);
                     return text.is_empty();
                 }
             }
@@ -91,7 +95,7 @@ impl Parser {
             }
         }
         if text.is_empty() {
-            self.close(each);
+            self.close(true, each);
             return true;
         }
         if let Some((func, args)) = line::call(text) {
@@ -133,14 +137,14 @@ impl Parser {
             return true;
         }
         if line::begins(text) || text == b"runtime stack:" || text == b"-----" {
-            self.close(each);
+            self.close(true, each);
             return false;
         }
         open.foreign += 1;
         // A process that ends says so while others still write; a stack that was asked for is printed at once,
         // with whatever the program says next behind it.
         if open.foreign > MOST_WITHIN || self.dump != Dump::Ended {
-            self.close(each);
+            self.close(false, each);
             return false;
         }
         true
@@ -148,7 +152,7 @@ impl Parser {
 
     pub(super) fn header(&mut self, header: Header, at: At<'_>) {
         self.signal = None;
-        let cause = self.cause.take();
+        let (cause, before) = (self.cause.take(), self.before.take());
         match &cause {
             Some(cause) => self.adopt(cause),
             None if self.dump == Dump::Survived => self.dump = Dump::None,
@@ -180,12 +184,14 @@ impl Parser {
             begins,
             unsaid: self.relayed,
             cause,
+            before,
+            decides: self.held.is_some(),
             ..Open::default()
         });
     }
 
-    /// The open goroutine is whole.
-    pub(super) fn close(&mut self, each: &mut impl FnMut(Said<'_>)) {
+    /// The open goroutine ends; `whole` when what follows shows that nothing of it is missing.
+    pub(super) fn close(&mut self, whole: bool, each: &mut impl FnMut(Said<'_>)) {
         let Some(mut open) = self.open.take() else { return };
         if let Some((func, args)) = open.call.take() {
             self.stack.frames.push(Raw { func, args, file: 0..0, line: 0 });
@@ -193,27 +199,57 @@ impl Parser {
         if open.unsaid {
             return;
         }
-        if let Some(mut cause) = open.cause.take() {
-            let first = self.stack.first();
-            if matches!(first, "runtime/debug.Stack" | "runtime/debug.PrintStack")
-                && let Ended::Panic(chain) = cause.ended
-            {
-                // The program itself says that it recovered.
-                let value = chain.into_iter().next().unwrap_or_default().value;
-                cause.ended = Ended::Recovered(value);
-                self.dump = Dump::Survived;
+        if open.decides {
+            self.decide(&mut open, each);
+        }
+        if let Some(cause) = open.cause.take() {
+            let outermost = self.stack.funcs().last().unwrap_or_default();
+            let ends = whole || self.stack.created.is_some() || outermost == "main.main";
+            let of_program = self.is_of_the_program();
+            let whole = ends && open.elided == 0 && !open.unavailable && !of_program;
+            let cause = self.told_by(cause, open.before.take().map(|before| *before), whole);
+            if of_program && matches!(cause.ended, Ended::Panic(_)) {
+                self.hold(cause, open);
+                return;
             }
             each(Said::Cause(cause));
         }
+        open.say(&self.stack, each);
+    }
+
+    /// Whether the program itself printed the stack that was read: the runtime would not stand in it.
+    pub(super) fn is_of_the_program(&self) -> bool {
+        matches!(self.stack.first(), "runtime/debug.Stack" | "runtime/debug.PrintStack")
+    }
+}
+
+impl Open {
+    /// Hands it on.
+    pub(super) fn say(&self, stack: &Stack, each: &mut impl FnMut(Said<'_>)) {
         let goroutine = Goroutine {
-            header: open.header.as_ref(),
-            count: open.count,
-            line: open.line,
-            offset: open.offset,
-            elided: open.elided,
-            unavailable: open.unavailable,
-            stack: &self.stack,
+            header: self.header.as_ref(),
+            count: self.count,
+            line: self.line,
+            offset: self.offset,
+            elided: self.elided,
+            unavailable: self.unavailable,
+            stack,
         };
-        each(Said::Goroutine { goroutine, begins: open.begins });
+        each(Said::Goroutine { goroutine, begins: self.begins });
+    }
+
+    /// Its number.
+    pub(super) fn id(&self) -> Option<u64> {
+        self.header.as_ref().map(|header| header.id)
+    }
+
+    /// Lines of others behind its last one.
+    pub(super) fn foreign(&self) -> u32 {
+        self.foreign
+    }
+
+    /// It is the first one of what was told.
+    pub(super) fn confirms(&mut self, cause: Cause) {
+        (self.begins, self.cause) = (false, Some(cause));
     }
 }

@@ -1,16 +1,16 @@
 //! Whether GOMEMLIMIT was in force when something was killed, and what the heap did until then.
 
+use goformats::kernel::log::Constraint;
+
 use super::MemoryCase;
+use crate::case::growth::grows;
 use crate::facts::Origin;
 use crate::facts::oom::Setting;
 use crate::findings::{Abstain, Reason};
 use crate::model::Bytes;
+use crate::model::goals::MemoryLimit;
 use crate::model::memlimit::{self, Band, MemLimit, band};
 use crate::model::oom::only_grows;
-use crate::model::trend::Trend;
-
-/// Cycles without which no trend is told.
-const LEAST_CYCLES: usize = 10;
 
 /// What the end of a log says of the live heap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,22 +36,51 @@ impl MemoryCase<'_> {
         kill.or_else(|| self.killed_in().map(|group| Origin::whole(group.source))).or_else(status)
     }
 
+    /// Where something was killed at a limit that GOMEMLIMIT can be set below: the container's own, or one of a group
+    /// above. What was killed because the node had no memory left did not come near its own.
+    pub fn killed_at_limit(&self) -> Result<Origin, Abstain> {
+        let place = self.killed_at().ok_or(Abstain::NotApplicable)?;
+        let of_node = self.kill().is_some_and(|kill| {
+            matches!(kill.report.constraint, Constraint::Machine | Constraint::Nodes)
+        });
+        if of_node {
+            return Err(Abstain::NotApplicable);
+        }
+        // Where nothing says which limit it was, what it held does.
+        if self.by_own_limit() != Some(true)
+            && self.limit_above().is_none()
+            && let (Some(limit), Some(held)) = (self.limit(), self.charged())
+            && held < limit / 10 * 9
+        {
+            return Err(Abstain::NotApplicable);
+        }
+        Ok(place)
+    }
+
+    /// Cycles whose goal a GOMEMLIMIT made, by the log: one that the image sets, or the program itself, is in no pod.
+    /// Not known where neither a pod nor the goals tell.
+    pub fn limited_cycles(&self) -> Result<Option<(Origin, u64)>, Abstain> {
+        let told = self.collections()?.goals.told();
+        match told.limit {
+            MemoryLimit::Decides { cycles, .. } => {
+                let Some((log, _)) = self.life else { return Ok(None) };
+                Ok(Some((Origin::whole(log.source), cycles)))
+            }
+            MemoryLimit::Unknown if self.status.is_none() => {
+                let needs = "whether GOMEMLIMIT was set: the goals in the log are too few or too alike to tell, and there is no pod";
+                Err(Abstain::unknown(Reason::LogTooShort, needs))
+            }
+            _ => Ok(None),
+        }
+    }
+
     /// Whether the live heap grew until the log ends.
     pub fn growth(&self) -> Growth {
         let Ok(collections) = self.collections() else { return Growth::Unclear };
-        let windows = &collections.windows;
-        let second = windows.get(windows.len() / 2..).unwrap_or_default();
-        let series: Vec<(f64, f64)> = second
-            .iter()
-            .map(|window| (window.to.at_ms as f64 / 1000.0, window.mean_live()))
-            .collect();
-        let quarter = (second.len() / 2).max(1);
-        let early = second.iter().take(quarter).map(|window| window.live.most).max();
-        let late = second.iter().rev().take(quarter).map(|window| window.live.least).min();
-        let rises = Trend::of(&series).is_some_and(|trend| trend.rises());
-        if windows.len() >= LEAST_CYCLES && rises && late > early {
+        if grows(collections).is_some() {
             return Growth::Yes;
         }
+        let windows = &collections.windows;
         let points: Vec<(u64, u64)> = windows.iter().map(|w| (w.end.last, w.live.last)).collect();
         match only_grows(points.get(points.len().saturating_sub(3)..).unwrap_or_default()) {
             true => Growth::Unclear,

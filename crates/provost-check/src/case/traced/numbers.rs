@@ -135,6 +135,9 @@ pub struct Procs {
 /// What would be otherwise.
 #[derive(Clone, Debug, Serialize)]
 pub struct WhatIf {
+    /// MB a minute by which the live heap grows, and grows still: what follows is of what it was.
+    #[serde(skip)]
+    pub grows: Option<f64>,
     /// What the model gives for the setting of the log, to hold against what was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_it_is: Option<Row>,

@@ -42,7 +42,8 @@ fn by_log(case: &MemoryCase<'_>) -> Option<Finding> {
     // A line without the report says that it was a limit, but not whose.
     let own = case.by_own_limit();
     let is_limit = kill.report.constraint == goformats::kernel::log::Constraint::Memcg;
-    if own == Some(false) || !is_limit {
+    let of_pod = case.by_own_or_pod();
+    if own == Some(false) && !of_pod || !is_limit {
         return None;
     }
     let victim = victim_of(kill.report);
@@ -52,10 +53,14 @@ fn by_log(case: &MemoryCase<'_>) -> Option<Finding> {
             kill.report.killed.len() as u64 + kill.report.more_killed,
             limit(case)
         ),
+        None if of_pod => {
+            format!("{victim} was killed: the container or its pod reached {}", limit(case))
+        }
         None => format!("{victim} was killed: the container reached {}", limit(case)),
     };
     let mut finding = Finding::new(&RULE, message, &MemoryCase::at(&kill), "it was killed here");
     finding = match own {
+        _ if of_pod => finding.note("the limit is that of the pod's cgroup, which a pod of one container has from it; with several it is the sum of theirs: kubectl get pod -o yaml, or memory.max of the container's cgroup, tells"),
         Some(_) if case.by_pod_of_one() => finding.note(POD_OF_ONE),
         Some(_) => finding
             .note("certain: the kernel names the limit's cgroup, which is the container's own"),

@@ -46,7 +46,7 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         reason => format!(" ({reason})"),
     };
     let message = format!(
-        "{} ended with exit code 137{said}, and nothing was killed for memory: {}",
+        "{} ended with exit code 137{said}, and nothing that was given was killed for memory: {}",
         status.name, cause.told
     );
     let mut finding =
@@ -57,10 +57,10 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
     let facts = case.all_facts();
     let counted = case.group.and_then(|group| group.kills());
     finding = match (facts.logs.is_empty(), counted) {
-        (false, _) => finding.note("the kernel's log that was given tells of no kill in this container"),
+        (false, _) => finding.note("likely: the kernel's log that was given tells of no kill in this container; that it is of its node, and reaches to its end, the log does not say"),
         (true, Some(_)) => finding.note("oom_kill of its cgroup is 0, which is of the container that runs now"),
         (true, None) => finding.note(
-            "likely: Kubernetes would have been told of a kill for memory (OOMKilled); the kernel's log makes it certain",
+            "likely: Kubernetes would have been told of a kill for memory (OOMKilled); that of the kernel of its node, of that time, makes it certain",
         ),
     };
     out.push(finding.fix(Fix::suggest(cause.mend)));

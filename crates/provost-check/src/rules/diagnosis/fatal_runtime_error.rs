@@ -81,6 +81,9 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
     let known = KNOWN.iter().find(|(word, _)| is(word));
     let fix = match (known, &cause.ended) {
         (Some((_, fix)), _) => fix,
+        (None, Ended::Signal) if cause.signal.as_ref().is_some_and(|s| s.name == "SIGABRT") => {
+            "see what C wrote before it: an assertion, memory that was freed twice, an exception that nothing catches"
+        }
         (None, Ended::Signal) => {
             "see the C code or the system call that the stack names: the runtime can make no panic of such a signal"
         }
@@ -96,8 +99,10 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
 fn of_signal(cause: &Cause) -> Option<String> {
     let signal = cause.signal.as_ref()?;
     let faults = ["SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGSYS", "SIGTRAP", "SIGSTKFLT"];
-    let is_one = faults.contains(&signal.name.as_str());
     let in_c = cause.notes.iter().any(|note| note.starts_with("signal arrived during cgo"));
+    // `abort` of C sends it to its own thread; `kill -ABRT`, as watchdogs do, may arrive during C as well.
+    let aborted = signal.name == "SIGABRT" && signal.is_by_itself().unwrap_or(in_c);
+    let is_one = aborted || faults.contains(&signal.name.as_str());
     let place = if in_c { " in C code" } else { "" };
     is_one.then(|| format!("the process ended by {} ({}){place}", signal.name, signal.meaning))
 }

@@ -1,8 +1,12 @@
 //! More than ten collections a second.
 
+use goformats::counters::Counter;
+
+use crate::case::counters::CountersCase;
 use crate::case::log::{LogCase, longest_run, millis, percent, spanning};
 use crate::facts::runtime_log::Window;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::goals::MadeBy;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Collections a second.
@@ -24,6 +28,7 @@ pub static RULE: Rule = Rule {
     needs: &[Need::Log],
     after: &["memory-limit-death-spiral"],
     check: Check::Log(check),
+    also: &[Check::Counters(counted)],
     ..Rule::BASE
 };
 
@@ -39,7 +44,7 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     let Some(run) = longest_run(&windows, often).filter(|run| run.wall_ms() >= LEAST_MS) else {
         return Ok(());
     };
-    let (why, fix) = reason(&run);
+    let (why, fix) = reason(&run, collections.goals.told().tightened_by());
     out.push(
         Finding::new(
             &RULE,
@@ -47,17 +52,19 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
                 "{:.0} collections a second for {}, {} of the CPU: {why}",
                 run.rate().unwrap_or_default(),
                 millis(run.wall_ms()),
-                percent(run.cpu_share().unwrap_or_default()),
+                run.cpu_share().map_or("an unknown part".to_owned(), percent),
             ),
             &case.at(run.from),
             format!("{} MB live, a goal of {} MB", run.live.first, run.goal.first),
         )
         .also(&case.at(run.to), format!("{} collections later", run.cycles - 1))
-        .note(format!(
-            "{:.0} MB were allocated each second, and there was room for {:.0} MB",
-            run.allocation_rate().unwrap_or_default(),
-            room(&run)
-        ))
+        .note(match run.allocation_rate() {
+            Some(rate) => format!(
+                "{rate:.0} MB were allocated each second, and there was room for {:.0} MB",
+                room(&run)
+            ),
+            None => format!("the lines of {} collections are not in the log", run.missing),
+        })
         .fix(Fix::suggest(fix)),
     );
     Ok(())
@@ -68,9 +75,15 @@ fn room(run: &Window) -> f64 {
     run.goal.sum.saturating_sub(run.live.sum) as f64 / run.cycles.max(1) as f64
 }
 
-fn reason(run: &Window) -> (String, &'static str) {
+fn reason(run: &Window, by: MadeBy) -> (String, &'static str) {
     let (least, most) = run.gogc;
-    if run.tight * 2 > run.cycles {
+    if run.tight * 2 > run.cycles && by == MadeBy::Either {
+        return (
+            "GOMEMLIMIT leaves the heap no room, or a GOGC below 10".to_owned(),
+            "see which of them is set: raise GOMEMLIMIT and the container's limit, or GOGC",
+        );
+    }
+    if run.tight * 2 > run.cycles && by == MadeBy::Limit {
         return (
             "GOMEMLIMIT leaves the heap no room".to_owned(),
             "raise GOMEMLIMIT and the container's limit, or keep less alive",
@@ -93,4 +106,33 @@ fn reason(run: &Window) -> (String, &'static str) {
         "it is used up that quickly".to_owned(),
         "allocate less (go tool pprof -sample_index=alloc_space), or raise GOGC within what GOMEMLIMIT allows",
     )
+}
+
+/// Of the CPU, since the start or between the snapshots.
+const SHARE: f64 = 0.25;
+
+/// A GOGC that leaves no room, by what the runtime counted.
+fn counted(case: &CountersCase<'_>, out: &mut Findings) -> Judged {
+    let Some(last) = case.last() else { return Ok(()) };
+    let Some(gogc) = last.snapshot.get(Counter::Gogc) else {
+        // Before Go 1.21, and in what expvar publishes, it is not said.
+        return Err(Abstain::NotApplicable);
+    };
+    let Some(share) = case.gc_share().filter(|share| *share > SHARE) else { return Ok(()) };
+    if !(0.0..10.0).contains(&gogc) || case.limit().flatten().is_some() {
+        return Ok(());
+    }
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "collections took {} of the CPU: GOGC is {gogc:.0}, so that each begins when the heap has grown by {gogc:.0} %",
+                percent(share)
+            ),
+            &case.at(last),
+            "/gc/gogc:percent",
+        )
+        .fix(Fix::suggest("raise GOGC: room for the heap is time between collections")),
+    );
+    Ok(())
 }

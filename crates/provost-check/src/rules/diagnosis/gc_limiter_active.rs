@@ -3,9 +3,10 @@
 use goformats::counters::Counter;
 
 use crate::case::counters::CountersCase;
-use crate::case::log::{LogCase, longest_run, millis, percent, spanning, too_few};
+use crate::case::log::{LogCase, longest_run, millis, nothing_in, percent, spanning, too_few};
 use crate::facts::runtime_log::Window;
 use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::model::goals::MemoryLimit;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Cycles of a run.
@@ -16,9 +17,10 @@ const SPAN_MS: u64 = 200;
 /// differently from the lines, so that they show some percent more or less.
 const SHARE: f64 = 0.4;
 
-/// What both advise.
+/// What is done about it, with and without a limit.
 const LESS: &str =
     "raise the limits, or keep less alive: behind GOMEMLIMIT stands the container's limit";
+const OTHER: &str = "allocate less, give it more CPU, or leave the heap more room (GOGC)";
 
 /// What comes next is the kernel's limit.
 pub static RULE: Rule = Rule {
@@ -45,13 +47,21 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     };
     let windows = spanning(&collections.windows, SPAN_MS);
     let Some(run) = longest_run(&windows, limited).filter(|run| run.cycles >= LEAST_CYCLES) else {
-        return Ok(());
+        return nothing_in(&windows);
+    };
+    // What goals were made by a limit of is Go 1.19 or later, which has the limiter.
+    let (why, fix) = match collections.goals.told().limit {
+        MemoryLimit::Decides { .. } => ("the limiter lets it grow past GOMEMLIMIT", LESS),
+        _ => (
+            "likely the limiter of Go 1.19 and later, which turns assists off, with or without a GOMEMLIMIT",
+            OTHER,
+        ),
     };
     out.push(
         Finding::new(
             &RULE,
             format!(
-                "for {} collections took {} of the CPU and ended with the heap up to {} MB above its goal: the limiter lets it grow past GOMEMLIMIT",
+                "for {} collections took {} of the CPU and ended with the heap up to {} MB above its goal: {why}",
                 millis(run.wall_ms()),
                 percent(run.cpu_share().unwrap_or_default()),
                 run.end.most.saturating_sub(run.goal.least),
@@ -63,7 +73,7 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
             &case.at(run.to),
             format!("a goal of {} MB, {} MB at the end", run.goal.last, run.end.last),
         )
-        .fix(Fix::suggest(LESS)),
+        .fix(Fix::suggest(fix)),
     );
     Ok(())
 }
@@ -85,10 +95,18 @@ fn counted(case: &CountersCase<'_>, out: &mut Findings) -> Judged {
     if limited < 1.0 || !(again || cycles - limited <= RECENT) {
         return Ok(());
     }
+    // It works without any limit (`gcCPULimiter.limiting` in runtime/mgcmark.go).
+    let (why, fix) = match case.limit() {
+        Some(Some(_)) => ("the limiter lets the heap grow past GOMEMLIMIT", LESS),
+        _ => (
+            "goroutines that allocate do not help to mark then, and the heap passes its goal",
+            OTHER,
+        ),
+    };
     let mut finding = Finding::new(
         &RULE,
         format!(
-            "the CPU time of collections was limited in collection {limited:.0} of {cycles:.0}: the limiter lets the heap grow past GOMEMLIMIT"
+            "the CPU time of collections was limited in collection {limited:.0} of {cycles:.0}: {why}"
         ),
         &case.at(last),
         "/gc/limiter/last-enabled:gc-cycle",
@@ -97,6 +115,6 @@ fn counted(case: &CountersCase<'_>, out: &mut Findings) -> Judged {
         let before = first.snapshot.get(Counter::Limited).unwrap_or_default();
         finding = finding.also(&case.at(first), format!("last in collection {before:.0} then"));
     }
-    out.push(finding.fix(Fix::suggest(LESS)));
+    out.push(finding.fix(Fix::suggest(fix)));
     Ok(())
 }

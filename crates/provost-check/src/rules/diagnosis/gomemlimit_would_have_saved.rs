@@ -1,9 +1,10 @@
 //! A kill that a memory limit of Go's would have prevented.
 
 use crate::case::memory::{Growth, MemoryCase};
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Finding, Fix, Level};
 use crate::model::Bytes;
 use crate::model::oom::Help;
+use crate::model::pacer::NO_GOAL;
 use crate::rules::rule::{Check, Findings, Group, Judged, Rule};
 
 /// The heap was garbage that nobody had been told to collect.
@@ -18,8 +19,8 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
-    let Some(place) = case.killed_at() else { return Err(Abstain::NotApplicable) };
-    if case.gomemlimit()?.is_some() {
+    let place = case.killed_at_limit()?;
+    if case.gomemlimit()?.is_some() || case.limited_cycles()?.is_some() {
         return Ok(());
     }
     let held = case.held()?;
@@ -48,7 +49,13 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
             Bytes(held.room),
             Bytes(needs)
         ))
-        .note(format!("without it the heap may grow to {} before the next collection ends", Bytes(held.heap)))
+        .note(match held.heap >> 20 {
+            NO_GOAL.. => "without it nothing bounds the heap (GOGC=off)".to_owned(),
+            _ => format!(
+                "without it the heap may grow to {} before the next collection ends",
+                Bytes(held.heap)
+            ),
+        })
         .fix(Fix::suggest(format!("set GOMEMLIMIT={set}"))),
     );
     Ok(())

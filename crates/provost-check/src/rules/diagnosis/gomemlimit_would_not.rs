@@ -18,7 +18,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
-    let Some(place) = case.killed_at() else { return Err(Abstain::NotApplicable) };
+    let place = case.killed_at_limit()?;
     if let Some((origin, value)) = case.gomemlimit()? {
         out.push(
             Finding::new(
@@ -28,6 +28,21 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
                 "it was killed here",
             )
             .also(&origin, "set")
+            .note("it is a soft limit: what is alive, and what is not Go's, goes beyond it")
+            .fix(mend()),
+        );
+        return Ok(());
+    }
+    let limited = case.limited_cycles();
+    if let Ok(Some((origin, cycles))) = limited.as_ref() {
+        out.push(
+            Finding::new(
+                &RULE,
+                format!("a GOMEMLIMIT was in force, which made the goals of {cycles} collections, and the container was killed all the same"),
+                &place,
+                "it was killed here",
+            )
+            .also(origin, "the goals in this log tell")
             .note("it is a soft limit: what is alive, and what is not Go's, goes beyond it")
             .fix(mend()),
         );
@@ -56,6 +71,8 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
             ),
             "what can still be reached is never collected".to_owned(),
         ),
+        // What a collection cannot free it cannot with a limit either; of the rest it matters whether there was one.
+        _ if limited.is_err() => return limited.map(|_| ()),
         _ if growth == Growth::Unclear => return Err(unclear()),
         Help::Saves { .. } => return Ok(()),
         Help::Unclear { needs } => {

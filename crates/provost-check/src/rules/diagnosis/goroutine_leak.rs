@@ -1,6 +1,8 @@
 //! Goroutines that nobody will wake.
 
+use std::cell::OnceCell;
 use std::cmp::Reverse;
+use std::collections::HashMap;
 
 use goformats::crash::Group;
 
@@ -75,6 +77,7 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
     };
     let connections = grown(is_idle);
     let (mut leaks, mut unknown) = (Vec::new(), false);
+    let since = OnceCell::new();
     for group in dump.groups.groups.iter().filter(|group| !is_idle(group)) {
         let was = count(first, group);
         let more = group.count.saturating_sub(was);
@@ -88,7 +91,13 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
         if more < LEAST || !longer {
             continue;
         }
-        let needs = if connections.saturating_mul(2) >= more {
+        let needs = if !profile && !since.get_or_init(|| Since::of(first, dump)).became(group) {
+            Some(format!(
+                "that the dumps are of one process: {} wait in {}, and what waited in the first dump is not seen to wait on in the second, or as many had waited before it (dumps of several pods are told apart one by one)",
+                many(group.count),
+                group.state
+            ))
+        } else if connections.saturating_mul(2) >= more {
             Some(format!(
                 "dumps under a steady number of connections: {more} more wait in {}, and {connections} more for sockets",
                 group.state
@@ -214,13 +223,73 @@ fn listed<'w>(case: &DumpCase<'w>) -> Vec<(&'w RuntimeLog, &'w Dump)> {
     let mut all: Vec<_> = all
         .filter(|(_, dump)| !dump.is_end() && dump.profile == own.profile)
         .filter(|(_, dump)| std::ptr::eq(*dump, own) || is_same_program(dump, own))
-        .take(MOST_DUMPS)
         .collect();
     // Goroutines are numbered as they are started.
     if own.profile.is_none() {
         all.sort_by_key(|(_, dump)| dump.groups.newest);
     }
+    // The oldest and the newest tell most.
+    if let Some(beyond) = all.len().checked_sub(MOST_DUMPS) {
+        all.drain(MOST_DUMPS / 2..MOST_DUMPS / 2 + beyond);
+    }
     all
+}
+
+/// What a later dump tells of the goroutines of the first, if it is one of the same process.
+struct Since<'d> {
+    first: &'d Dump,
+    /// Of each goroutine of the first dump, how long it had waited.
+    was: HashMap<u64, (&'d Group, u32)>,
+    /// Minutes between the dumps, at most; nothing where no goroutine is seen to wait on, or they tell several times.
+    passed: Option<u32>,
+}
+
+impl<'d> Since<'d> {
+    fn of(first: &'d Dump, later: &Dump) -> Self {
+        let mut was = HashMap::new();
+        for group in &first.groups.groups {
+            was.extend(members(group).map(|(id, minutes)| (id, (group, minutes))));
+        }
+        // What waits on, by its number and its stack, has waited for as much longer as passed. Where nothing is said of
+        // how long it had, no collection had seen it wait, and its time began later.
+        let mut passed: Option<(u32, u32)> = None;
+        for group in later.groups.groups.iter().filter(|group| group.state != "running") {
+            for (id, minutes) in members(group) {
+                if let Some((before, waited)) = was.get(&id)
+                    && *waited > 0
+                    && before.is_like(group)
+                    && let Some(more) = minutes.checked_sub(*waited)
+                {
+                    let (least, most) = passed.unwrap_or((more, more));
+                    passed = Some((least.min(more), most.max(more)));
+                }
+            }
+        }
+        // Minutes are cut off.
+        let passed = passed.filter(|(least, most)| most - least <= 1).map(|(least, _)| least + 1);
+        Self { first, was, passed }
+    }
+
+    /// Whether a group can have become more since then: those that were not there have waited for no longer than what
+    /// passed.
+    fn became(&self, group: &Group) -> bool {
+        let Some(passed) = self.passed else { return false };
+        let first = &self.first.groups;
+        let is_whole = first.more == 0 && self.was.len() as u64 == first.total;
+        // Each P takes sixteen numbers at once (`goidcache` in runtime/proc.go), so that one that was started later may
+        // have a lower one.
+        let is_new = |id: u64| match is_whole {
+            true => !self.was.contains_key(&id),
+            false => id > first.newest,
+        };
+        let mut started = members(group).filter(|(id, _)| is_new(*id));
+        started.clone().count() as u64 >= LEAST && started.all(|(_, minutes)| minutes <= passed)
+    }
+}
+
+/// The numbers of goroutines that are kept of a group, and how many minutes each has waited.
+fn members(group: &Group) -> impl Iterator<Item = (u64, u32)> + Clone {
+    group.ids.iter().copied().zip(group.minutes.iter().copied())
 }
 
 /// By a line of its own code that goroutines of both are in.

@@ -3,23 +3,14 @@
 use goformats::counters::Counter;
 
 use crate::case::counters::{CountersCase, mib};
-use crate::case::log::{LogCase, millis, spanning, too_few};
-use crate::facts::runtime_log::Window;
+use crate::case::growth::{LEAST_CYCLES, LEAST_GROWTH, LEAST_PART, grows};
+use crate::case::log::{LogCase, millis, too_few};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::trend::Trend;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Snapshots that a growth is told of, half of which have to show it as well.
 const LEAST_SNAPSHOTS: usize = 10;
-/// Cycles without which no trend is told.
-const LEAST_CYCLES: u64 = 10;
-/// Points that a trend is told of, at most.
-const MOST_POINTS: u64 = 200;
-/// MB: whole ones are printed, so that less is nothing.
-const LEAST_GROWTH: f64 = 4.0;
-/// Of the live heap: what grows by less has time.
-const LEAST_PART: f64 = 0.1;
-
 /// What both say.
 const REACHED: &str =
     "what is live is what can still be reached: no GOGC and no GOMEMLIMIT makes it less";
@@ -44,21 +35,7 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
         let has = collections.whole().map_or(0, |whole| whole.cycles);
         return Err(too_few("collections", has, LEAST_CYCLES));
     };
-    let windows = spanning(&collections.windows, whole.wall_ms() / MOST_POINTS);
-    let half = windows.len() / 2;
-    let (first, second) = windows.split_at(half);
-    let Some(all) = trend(&windows).filter(Trend::rises) else { return Ok(()) };
-    // What rose once and stands since, as a cache that was filled, is no growth.
-    let Some(since) = trend(second).filter(Trend::rises) else { return Ok(()) };
-    let grown = all.slope * whole.wall_ms() as f64 / 1000.0;
-    let least = |windows: &[Window]| windows.iter().map(|w| w.live.least).min().unwrap_or_default();
-    let most = |windows: &[Window]| windows.iter().map(|w| w.live.most).max().unwrap_or_default();
-    let quarter = (half / 2).max(1);
-    let early = most(first.get(..quarter).unwrap_or_default());
-    let late = least(second.get(second.len().saturating_sub(quarter)..).unwrap_or_default());
-    if grown < LEAST_GROWTH || grown < whole.mean_live() * LEAST_PART || late <= early {
-        return Ok(());
-    }
+    let Some(since) = grows(collections) else { return Ok(()) };
     let rate = since.slope * 60.0;
     out.push(
         Finding::new(
@@ -79,17 +56,6 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
         .fix(Fix::suggest(COMPARE)),
     );
     Ok(())
-}
-
-fn trend(windows: &[Window]) -> Option<Trend> {
-    let points: Vec<(f64, f64)> = windows
-        .iter()
-        .map(|window| {
-            let middle = window.from.at_ms.midpoint(window.to.at_ms);
-            (middle as f64 / 1000.0, window.mean_live())
-        })
-        .collect();
-    Trend::of(&points)
 }
 
 /// The same by snapshots of what the runtime counted. A goal is in proportion to what is live.
@@ -115,7 +81,7 @@ fn counted(case: &CountersCase<'_>, out: &mut Findings) -> Judged {
     if points.len() < LEAST_SNAPSHOTS || cycles < LEAST_CYCLES as f64 {
         // One is what most have, and says nothing of growth.
         return match case.counted.len() {
-            1 => Err(Abstain::NotApplicable),
+            1 => Err(case.unknown_others().unwrap_or(Abstain::NotApplicable)),
             _ => Err(too_few(
                 "snapshots, each behind another collection",
                 points.len() as u64,

@@ -2,8 +2,7 @@
 
 use crate::case::memory::{MemoryCase, victim_of, with_evidence};
 use crate::facts::Origin;
-use crate::facts::oom::Identity;
-use crate::findings::{Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::Bytes;
 use crate::rules::rule::{Check, Findings, Group, Judged, Rule};
 
@@ -20,6 +19,10 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
     if let Some((kill, above)) = case.limit_above() {
+        // That is what container-limit-oom tells of.
+        if case.by_own_or_pod() {
+            return Err(Abstain::NotApplicable);
+        }
         let limit = kill.report.memory.and_then(|memory| memory.limit.bytes());
         let limit = limit.map_or(String::new(), |limit| format!(" ({})", Bytes(limit)));
         let message = format!(
@@ -29,12 +32,6 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         let finding = Finding::new(&RULE, message, &MemoryCase::at(&kill), "it was killed here")
             .level(Level::Deny)
             .note("certain: the kernel names the cgroup of the limit (oom_memcg) and that of the process (task_memcg)");
-        // Nothing tells what the container has itself.
-        let is_unknown = case.status.is_none() && case.group.is_none();
-        let finding = match is_unknown && Identity::of(above).is_pod() {
-            true => finding.note("a pod of one container has the same limit as it, and then it is the container's that was reached; kubectl get pod -o yaml tells"),
-            false => finding,
-        };
         out.push(with_evidence(finding, case).fix(mend()));
         return Ok(());
     }

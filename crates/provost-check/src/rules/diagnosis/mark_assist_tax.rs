@@ -1,8 +1,9 @@
 //! Goroutines that allocate are made to mark.
 
-use crate::case::log::{LogCase, longest_run, millis, percent, spanning};
+use crate::case::log::{LogCase, longest_run, millis, nothing_in, percent, spanning};
 use crate::facts::runtime_log::Window;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::goals::MadeBy;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Milliseconds of which a share is told.
@@ -25,9 +26,9 @@ pub static RULE: Rule = Rule {
 
 /// The part of the CPU time that the collector's own workers leave to the program which assists take of it.
 fn share(window: &Window) -> Option<f64> {
-    let all = window.wall_ms() as f64 * 1e6 * window.mean_procs();
-    let left = all - window.cpu_ns.saturating_sub(window.assist_ns) as f64;
-    (left > 0.0).then(|| (window.assist_ns as f64 / left).min(1.0))
+    let workers = window.share_of(window.cpu_ns.saturating_sub(window.assist_ns))?;
+    let left = 1.0 - workers;
+    (left > 0.0).then(|| (window.share_of(window.assist_ns).unwrap_or_default() / left).min(1.0))
 }
 
 fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
@@ -38,7 +39,14 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     }
     let windows = spanning(&collections.windows, SPAN_MS);
     let taxed = |window: &Window| share(window).is_some_and(|share| share > SHARE);
-    let Some(run) = longest_run(&windows, taxed) else { return Ok(()) };
+    let Some(run) = longest_run(&windows, taxed) else { return nothing_in(&windows) };
+    let room = match collections.goals.told().made_by() {
+        MadeBy::Gogc => "a higher GOGC",
+        MadeBy::Limit => {
+            "a higher GOMEMLIMIT, which made the goals, as far as the container has room for it"
+        }
+        MadeBy::Either => "a higher GOGC or GOMEMLIMIT, whichever made the goals",
+    };
     out.push(
         Finding::new(
             &RULE,
@@ -55,9 +63,9 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
             "{:.0} MB were allocated each second",
             run.allocation_rate().unwrap_or_default()
         ))
-        .fix(Fix::suggest(
-            "allocate less on the way of requests (go tool pprof -sample_index=alloc_space), or leave the heap more room: a higher GOGC or GOMEMLIMIT",
-        )),
+        .fix(Fix::suggest(format!(
+            "allocate less on the way of requests (go tool pprof -sample_index=alloc_space), or leave the heap more room: {room}"
+        ))),
     );
     Ok(())
 }

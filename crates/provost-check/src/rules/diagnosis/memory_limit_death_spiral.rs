@@ -3,9 +3,10 @@
 use goformats::counters::Counter;
 
 use crate::case::counters::{CountersCase, mib};
-use crate::case::log::{LogCase, longest_run, millis, percent, spanning, too_few};
+use crate::case::log::{LogCase, longest_run, millis, nothing_in, percent, spanning, too_few};
 use crate::facts::runtime_log::Window;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::goals::MadeBy;
 use crate::model::pacer::room_for;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -42,8 +43,13 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
         window.tight * 2 > window.cycles && window.cpu_share().is_some_and(|share| share > SHARE)
     };
     let Some(run) = longest_run(&windows, driven).filter(|run| run.cycles >= LEAST_CYCLES) else {
-        return Ok(());
+        return nothing_in(&windows);
     };
+    let by = collections.goals.told().tightened_by();
+    // That is what frequent-gc tells of.
+    if by == MadeBy::Gogc {
+        return Ok(());
+    }
     let share = run.cpu_share().unwrap_or_default();
     let each = run.cpu_ns as f64 / 1e6 / run.cycles as f64;
     let rate = run.allocation_rate().unwrap_or_default();
@@ -52,10 +58,11 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
         Finding::new(
             &RULE,
             format!(
-                "for {} the goal left no room above the {:.0} MB that were live, and collections took {} of the CPU: GOMEMLIMIT drives them, not GOGC",
+                "for {} the goal left no room above the {:.0} MB that were live, and collections took {} of the CPU: {}",
                 millis(run.wall_ms()),
                 run.mean_live(),
                 percent(share),
+                driver(by),
             ),
             &case.at(run.from),
             format!("{} MB live, a goal of {} MB", run.live.first, run.goal.first),
@@ -64,12 +71,26 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
         .note(format!(
             "each collection took {each:.1} ms of CPU, and {rate:.0} MB were allocated each second"
         ))
-        .fix(Fix::suggest(format!(
-            "give the container and GOMEMLIMIT some {room:.0} MB more, with which collections take {}, or keep less alive",
-            percent(WANTED)
-        ))),
+        .fix(Fix::suggest(match by {
+            MadeBy::Either => format!(
+                "see which of them is set (the environment of the process, or debug.SetGCPercent and SetMemoryLimit): give the container and GOMEMLIMIT some {room:.0} MB more, with which collections take {}, or raise GOGC",
+                percent(WANTED)
+            ),
+            _ => format!(
+                "give the container and GOMEMLIMIT some {room:.0} MB more, with which collections take {}, or keep less alive",
+                percent(WANTED)
+            ),
+        })),
     );
     Ok(())
+}
+
+/// Who leaves no room. Goals that stand at what is live tell a limit from a tiny GOGC only where some did not.
+fn driver(by: MadeBy) -> &'static str {
+    match by {
+        MadeBy::Limit => "GOMEMLIMIT drives them, not GOGC",
+        _ => "GOMEMLIMIT drives them, or a GOGC below 10",
+    }
 }
 
 /// The same by what the runtime counted: between two moments, or since the start.
@@ -93,7 +114,19 @@ fn counted(case: &CountersCase<'_>, out: &mut Findings) -> Judged {
     }
     let (goal, heap) = (get(Counter::Goal), get(Counter::Live).or(get(Counter::Heap)));
     let (Some(goal), Some(heap)) = (goal, heap) else { return Ok(()) };
-    let limit = case.limit().flatten().map_or(String::new(), |limit| format!(" of {}", mib(limit)));
+    let is_low = get(Counter::Gogc).map(|percent| (0.0..10.0).contains(&percent));
+    let by = match (case.limit().flatten(), is_low) {
+        (Some(limit), Some(false) | None) => {
+            format!("GOMEMLIMIT of {} drives them, not GOGC", mib(limit))
+        }
+        (None, Some(false)) => driver(MadeBy::Limit).to_owned(),
+        (Some(limit), Some(true)) => {
+            format!("GOMEMLIMIT of {} drives them, or a GOGC below 10", mib(limit))
+        }
+        // That is what frequent-gc tells of.
+        (None, Some(true)) => return Ok(()),
+        (None, None) => driver(MadeBy::Either).to_owned(),
+    };
     let since = match case.first() {
         Some(_) => "between the snapshots",
         None => "since the start",
@@ -101,7 +134,7 @@ fn counted(case: &CountersCase<'_>, out: &mut Findings) -> Judged {
     let mut finding = Finding::new(
         &RULE,
         format!(
-            "collections took {} of the CPU {since}, and the goal leaves no room: GOMEMLIMIT{limit} drives them, not GOGC",
+            "collections took {} of the CPU {since}, and the goal leaves no room: {by}",
             percent(share)
         ),
         &case.at(last),

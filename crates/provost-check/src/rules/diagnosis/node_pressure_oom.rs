@@ -41,11 +41,11 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         if let (Some(pages), Some(page)) = (kill.report.machine_pages, kill.report.page()) {
             finding = finding.note(format!("the node has {}", Bytes(pages.saturating_mul(page))));
         }
-        out.push(with_evidence(with_score(finding, case), case).fix(mend()));
+        out.push(with_evidence(with_score(finding, case), case).fix(mend(false)));
         return Ok(());
     }
     if let Some(finding) = evicted(case) {
-        out.push(finding.fix(mend()));
+        out.push(finding.fix(mend(true)));
         return Ok(());
     }
     // Counted where the process was; nothing was counted where a limit is.
@@ -65,7 +65,7 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         );
         let label = "oom_kill above 0, and oom 0 in every memory.events.local";
         let finding = Finding::new(&RULE, message, &Origin::whole(group.source), label);
-        out.push(with_score(finding, case).fix(mend()));
+        out.push(with_score(finding, case).fix(mend(false)));
     }
     Ok(())
 }
@@ -105,8 +105,16 @@ fn evicted(case: &MemoryCase<'_>) -> Option<Finding> {
     )))
 }
 
-fn mend() -> Fix {
-    Fix::suggest(
-        "ask for what the pods really use (requests.memory), so that fewer are put on one node; a request equal to the limit makes a pod the last to be chosen",
-    )
+/// The kubelet evicts by usage above the request (eviction/helpers.go, `rankMemoryPressure`); the kernel kills by
+/// `oom_score_adj`, which the kubelet sets from the class of the pod (qos/policy.go, `GetContainerOOMScoreAdjust`).
+fn mend(evicted: bool) -> Fix {
+    let last = match evicted {
+        true => "a pod that uses no more than it asked for is among the last to be evicted",
+        false => {
+            "the kernel spares pods of class Guaranteed (requests equal to limits, of CPU and memory, in every container: oom_score_adj -997), and of others those last that ask for most (1000 - 1000 x request / memory of the node)"
+        }
+    };
+    Fix::suggest(format!(
+        "ask for what the pods really use (requests.memory), so that fewer are put on one node; {last}"
+    ))
 }

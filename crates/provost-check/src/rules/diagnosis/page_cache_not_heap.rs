@@ -33,12 +33,21 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
     if !is_full || all.total() < LEAST || other <= all.anon {
         return Ok(());
     }
-    let kinds = [
-        (
+    let cache = match case.kill() {
+        // It was not taken back.
+        Some(_) => (
+            all.file,
+            "page cache, which the kernel could not take back: it was written and not yet on the disk, locked or in use",
+            "write less at once and let it reach the disk (fsync, sync_file_range), map less, or give the container more room",
+        ),
+        None => (
             all.file,
             "page cache, which the kernel takes back before it kills anybody",
             "nothing: it is no leak, and memory.current less inactive_file (the working set) is what counts",
         ),
+    };
+    let kinds = [
+        cache,
         (
             all.shmem,
             "tmpfs or shared memory, which is not taken back",
@@ -55,6 +64,20 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     };
     let Some(place) = case.place() else { return Ok(()) };
+    // What the kernel prints of it at a kill, by the names of both versions of cgroups.
+    let held = case.kill().filter(|_| size == all.file).map(|kill| {
+        let of = |names: [&str; 2]| names.iter().find_map(|name| kill.report.stat.get(name));
+        let parts = [
+            (["file_dirty", "dirty"], "not written yet"),
+            (["file_writeback", "writeback"], "on its way to the disk"),
+            (["file_mapped", "mapped_file"], "mapped"),
+            (["unevictable", "total_unevictable"], "locked"),
+        ];
+        let told = parts.into_iter().filter_map(|(names, what)| Some((of(names)?, what)));
+        let told = told.filter(|(size, _)| *size > 0);
+        told.map(|(size, what)| format!("{} {what}", Bytes(size))).collect::<Vec<_>>()
+    });
+    let held = held.filter(|held| !held.is_empty());
     // Files that do not fit are read again and again, which kills nobody and costs as much.
     let waits = case.waits().filter(|_| size == all.file);
     let mend = match waits {
@@ -81,6 +104,9 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         ));
     } else if let Some(waited) = case.waited() {
         finding = finding.note(waited);
+    }
+    if let Some(held) = held {
+        finding = finding.note(format!("of the page cache {}", held.join(", ")));
     }
     out.push(finding.fix(Fix::suggest(mend)));
     Ok(())

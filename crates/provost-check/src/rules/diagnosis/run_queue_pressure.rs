@@ -37,7 +37,7 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
             format!(
                 "for {} no P was idle and more than {} goroutines waited for one, up to {} for {procs} Ps",
                 millis(took),
-                PRESSED * procs,
+                PRESSED.saturating_mul(procs),
                 run.runnable,
             ),
             &case.at(run.from),

@@ -1,8 +1,9 @@
 //! A steady heap through which much is allocated.
 
-use crate::case::log::{LogCase, percent, too_few};
+use crate::case::log::{LogCase, nothing_in, percent, too_few};
 use crate::facts::runtime_log::Window;
 use crate::findings::{Finding, Fix, Level};
+use crate::model::goals::MadeBy;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Cycles.
@@ -31,6 +32,7 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     if run.cycles < LEAST_CYCLES {
         return Err(too_few("collections of a process that has come up", run.cycles, LEAST_CYCLES));
     }
+    nothing_in(&[run])?;
     let steady =
         run.live.most.saturating_sub(run.live.least) as f64 <= run.mean_live().max(4.0) * 0.5;
     let Some(share) = run.cpu_share().filter(|share| *share >= SHARE && steady) else {
@@ -38,6 +40,20 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     };
     let rate = run.rate().unwrap_or_default();
     let room = run.goal.sum.saturating_sub(run.live.sum) as f64 / run.cycles as f64;
+    let (gives, fix) = match collections.goals.told().made_by() {
+        MadeBy::Gogc => (
+            "as GOGC twice as high gives, ",
+            "raise GOGC as far as GOMEMLIMIT and the container's limit leave room, or allocate less",
+        ),
+        MadeBy::Limit => (
+            "as a GOMEMLIMIT higher by that much gives, ",
+            "raise GOMEMLIMIT, which made the goals, as far as the container's limit leaves room, or allocate less",
+        ),
+        MadeBy::Either => (
+            "",
+            "raise what made the goals, GOGC or GOMEMLIMIT, as far as the container's limit leaves room, or allocate less",
+        ),
+    };
     out.push(
         Finding::new(
             &RULE,
@@ -52,12 +68,10 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
         )
         .also(&case.at(run.to), format!("{} MB live, a goal of {} MB", run.live.last, run.goal.last))
         .note(format!(
-            "with {room:.0} MB more room, as GOGC twice as high gives, collections come half as often and take about {}",
+            "with {room:.0} MB more room, {gives}collections come half as often and take about {}",
             percent(share / 2.0)
         ))
-        .fix(Fix::suggest(
-            "raise GOGC as far as GOMEMLIMIT and the container's limit leave room, or allocate less",
-        )),
+        .fix(Fix::suggest(fix)),
     );
     Ok(())
 }

@@ -22,8 +22,8 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     if case.index > 0 || torn == 0 {
         return Ok(());
     }
-    let missing: u64 =
-        case.log.lives.iter().filter_map(|l| l.collections.as_ref()).map(|c| c.missing).sum();
+    let collections = case.log.lives.iter().filter_map(|life| life.collections.as_ref());
+    let missing = collections.map(|of| of.missing).fold(0, u64::saturating_add);
     let mut message = format!(
         "{torn} of {} lines of the runtime's were torn by other writers: {} were put together",
         counts.whole + torn,

@@ -2,7 +2,7 @@
 
 use goformats::crash::{Ended, Panicked};
 
-use crate::case::crash::{DumpCase, origin_of, value};
+use crate::case::crash::{DumpCase, origin_of, shown, value};
 use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -68,9 +68,15 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
     if let Some((origin, text)) = case.culprit() {
         finding = finding.also(&origin, text);
     }
-    for before in chain.iter().rev().skip(1).filter(|before| before.value != last.value) {
+    let places = case.dump.places_of_chain();
+    for (at, before) in chain.iter().enumerate().rev().skip(1) {
+        if before.value == last.value {
+            continue;
+        }
+        let place = places.get(at).copied().flatten();
+        let place = place.map_or(String::new(), |place| format!(", in {}", shown(&place)));
         finding = finding.note(format!(
-            "it was raised by a deferred call that ran because of another panic: {}",
+            "it was raised by a deferred call that ran because of another panic: {}{place}",
             value(&before.value)
         ));
     }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use goformats::strace::Tool;
 use provost_check::case::log::{millis, nanos, percent};
 use provost_check::facts::syscall_log::{Process, SyscallLog};
+use provost_check::model::secret::masked;
 use provost_check::report::plain::clean;
 
 /// Kinds of calls, descriptors and threads that are told.
@@ -73,7 +74,7 @@ fn told(text: &mut String, process: &Process, several: bool) {
             let _ = writeln!(
                 text,
                 "    {}: {} in {} calls, most of it {}",
-                clean(&target.name),
+                clean(&masked(&target.name)),
                 nanos(target.sum.ns),
                 target.sum.calls,
                 clean(target.sum.main()),

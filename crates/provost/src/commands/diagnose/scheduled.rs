@@ -1,6 +1,7 @@
 //! What a log says of the scheduler beside the numbers of the report.
 
 use provost_check::facts::runtime_log::Life;
+use provost_check::model::secret::masked;
 use provost_check::report::plain::clean;
 
 /// Reasons to wait that are told.
@@ -42,7 +43,7 @@ pub(super) fn lines(life: &Life) -> String {
         let reasons: Vec<String> = reasons
             .iter()
             .take(TOLD)
-            .map(|(reason, count)| format!("{count} {}", clean(reason)))
+            .map(|(reason, count)| format!("{count} {}", clean(&masked(reason))))
             .collect();
         text.push_str(&format!(
             "  {} goroutines in the last sample with details, by what they last waited for: {}\n  {COST}\n",
