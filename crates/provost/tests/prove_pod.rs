@@ -62,7 +62,9 @@ fn is_program() -> bool {
                 let listener = TcpListener::bind((address.as_str(), 8080)).unwrap();
                 for mut stream in listener.incoming().flatten() {
                     let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
-                    let _ = stream.read(&mut [0; 4096]);
+                    if stream.read(&mut [0; 4096]).unwrap_or(0) == 0 {
+                        continue;
+                    }
                     let _ = stream.write_all(
                         b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
                     );

@@ -394,7 +394,7 @@ mod tests {
         std::thread::spawn(move || {
             use std::io::{Read as _, Write as _};
             let (mut stream, _) = listener.accept().unwrap();
-            stream.read(&mut [0; 1024]).unwrap();
+            assert!(stream.read(&mut [0; 1024]).unwrap() > 0);
             write!(stream, "HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\nhunter2hunter2").unwrap();
         });
         let mut hidden = Hidden::default();
