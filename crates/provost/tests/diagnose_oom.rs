@@ -53,13 +53,15 @@ const RECORDED: &[(&str, Ids, Ids, Ids)] = &[
     ("v1/cache-1.27.4", &[CACHE], &[], &[CACHE]),
     ("v1/map-1.27.4", &[CONTAINER], &[CONTAINER], &[CONTAINER]),
     ("v1/shm-1.27.4", &[CONTAINER, CACHE], &[CONTAINER, CACHE], &[CONTAINER]),
-    ("v1/parent-1.27.4", &[PARENT, NOT], &[PARENT], &[PARENT]),
+    // The log alone does not tell whether the pod has other containers.
+    ("v1/parent-1.27.4", &[PARENT, NOT], &[CONTAINER], &[PARENT]),
     ("v2/leak-1.22.0", &[CONTAINER, NOT], &[CONTAINER], &[CONTAINER]),
     ("v2/leak-1.27.4", &[CONTAINER, NOT], &[CONTAINER], &[CONTAINER]),
     ("v2/group-1.27.4", &[CONTAINER, NOT], &[CONTAINER], &[CONTAINER]),
     ("v2/burst-1.27.4", &[CONTAINER, SAVED], &[CONTAINER], &[CONTAINER]),
     ("v2/shm-1.27.4", &[CONTAINER, CACHE], &[CONTAINER, CACHE], &[CONTAINER]),
-    ("v2/parent-1.27.4", &[PARENT, NOT], &[PARENT], &[PARENT]),
+    // The log alone does not tell whether the pod has other containers.
+    ("v2/parent-1.27.4", &[PARENT, NOT], &[CONTAINER], &[PARENT]),
     // Its counters alone say nothing: the limit of the pod had been reached before.
     ("v2/global-1.27.4", &[NODE], &[NODE], &[]),
     ("v2/saved-1.27.4", &[], &[], &[]),
