@@ -28,8 +28,11 @@ const DOES: &str = "PROVE_POD_DOES";
 /// Whether the program is this test; what it prints is looked for in the proof.
 fn is_program() -> bool {
     let Ok(does) = std::env::var(DOES) else { return false };
-    // Behind what the harness of tests prints itself.
-    let say = |text: String| writeln!(std::io::stdout(), "\nsaid: {text}").unwrap();
+    // Behind what the harness of tests prints itself, and past where it keeps what is printed.
+    let say = |text: String| {
+        let line = format!("\nsaid: {text}\n");
+        std::io::stdout().write_all(line.as_bytes()).unwrap();
+    };
     let read = |path: &str| fs::read_to_string(path).unwrap_or_else(|error| error.to_string());
     for (number, what) in does.split(',').enumerate() {
         let (verb, of) = what.split_once(' ').unwrap_or((what, ""));

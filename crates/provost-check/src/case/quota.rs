@@ -210,8 +210,8 @@ mod tests {
     fn the_only_log_is_not_of_the_only_cgroup_where_both_have_names_that_differ() {
         let group = format!("/kubepods/pod{}/{}", PODS[0], id("1"));
         let log = |pod: &str| format!("/var/log/pods/shop_b_{pod}/app/0.log");
-        assert_eq!(joined(&[group.clone()], &[log(PODS[1])]), [None]);
-        assert_eq!(joined(&[group.clone()], &[log(PODS[0])]), [Some(group.clone())]);
-        assert_eq!(joined(&[group.clone()], &["app.log".to_owned()]), [Some(group)]);
+        assert_eq!(joined(std::slice::from_ref(&group), &[log(PODS[1])]), [None]);
+        assert_eq!(joined(std::slice::from_ref(&group), &[log(PODS[0])]), [Some(group.clone())]);
+        assert_eq!(joined(std::slice::from_ref(&group), &["app.log".to_owned()]), [Some(group)]);
     }
 }

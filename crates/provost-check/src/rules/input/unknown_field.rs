@@ -60,15 +60,15 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         // The metadata of a custom resource is of Kubernetes' own type.
         let custom = custom.filter(|_| deviation.parent.custom);
         match (deviation.what, custom) {
-            (What::Unknown, _) => out.push(unknown(&deviation, name, custom)),
+            (What::Unknown, _) => out.push(unknown(deviation, name, custom)),
             (What::NotYet { original }, _) => {
-                out.found.extend(custom.map(|custom| not_yet(&deviation, name, original, custom)));
+                out.found.extend(custom.map(|custom| not_yet(deviation, name, original, custom)));
             }
             (What::Field(field), Some(custom)) => {
-                out.found.extend(gone(&deviation, field, custom));
+                out.found.extend(gone(deviation, field, custom));
             }
             (What::Field(field), None) => {
-                out.found.extend(unavailable(&deviation, field, (oldest, newest)))
+                out.found.extend(unavailable(deviation, field, (oldest, newest)))
             }
             // The API server refuses these: `rejected-by-api-server`.
             (

@@ -387,6 +387,7 @@ mod tests {
         }
         assert_eq!(log.shown.borrow().len(), 1);
     }
+
     /// Whether a probe with that header saw a secret in an answer that says one.
     fn seen_with(header: &str) -> bool {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

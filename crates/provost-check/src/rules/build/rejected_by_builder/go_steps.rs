@@ -202,7 +202,7 @@ fn may_bring(copy: &CopyStep, dir: &str) -> bool {
     let to = copy.destination.value.as_str();
     let below = to.strip_prefix(dir).is_some_and(|rest| {
         let rest = if dir == "/" { to } else { rest };
-        rest.starts_with('/') && rest.trim_matches('/') != "" && !rest.ends_with("/.")
+        rest.starts_with('/') && !rest.trim_matches('/').is_empty() && !rest.ends_with("/.")
     });
     if below && !to.contains('$') && !to.ends_with("/go.mod") {
         return false;

@@ -35,14 +35,14 @@ fn of_protocol(server: Node<'_>, port: Node<'_>, to: &mut Refusals<'_>) {
     let Some(spoken) = protocol(name) else { return };
     let tls = server.get_entry("tls");
     match (spoken, tls) {
-        (Protocol::Tls, None) => {
+        (Protocol::Tls, None)
             // Null may be filled in, and a merge may bring it.
-            if is_whole(server) && !server.entries().any(|(key, _)| key.as_str() == Some("tls")) {
-                let what = format!("a server that speaks {name} has no tls");
-                let why = "server must have TLS settings for HTTPS/TLS protocols";
-                let fix = "write tls: mode SIMPLE with credentialName, or PASSTHROUGH";
-                to.tell(node, "without tls", &what, why, fix);
-            }
+            if is_whole(server) && !server.entries().any(|(key, _)| key.as_str() == Some("tls")) =>
+        {
+            let what = format!("a server that speaks {name} has no tls");
+            let why = "server must have TLS settings for HTTPS/TLS protocols";
+            let fix = "write tls: mode SIMPLE with credentialName, or PASSTHROUGH";
+            to.tell(node, "without tls", &what, why, fix);
         }
         (Protocol::Other, Some((key, tls))) if tls.is_mapping() => {
             let what = format!("a server that speaks {name} has tls");
