@@ -241,9 +241,20 @@ impl<'w> MemoryCase<'w> {
         Origin::log(kill.log.source, line, kill.report.stamp.uptime_us.map(|at_us| at_us / 1000))
     }
 
+    /// Whether all of a group were killed together: what is left in it has not gone yet.
+    fn were_all_killed(&self, group: &Group) -> bool {
+        let memory = &group.level.memory;
+        let is_counted = [memory.local, memory.events]
+            .into_iter()
+            .flatten()
+            .any(|events| events.oom_group_kill > Some(0));
+        is_counted || self.kill().is_some_and(|kill| kill.report.all_of.is_some())
+    }
+
     /// That the container lives on although one of its processes was killed.
     pub fn outlived(&self) -> Option<(Origin, String)> {
         if let Some(group) = self.killed_in()
+            && !self.were_all_killed(group)
             && let Some(count) = group.level.memory.processes.filter(|count| *count > 0)
         {
             let label = format!(
