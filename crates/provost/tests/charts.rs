@@ -120,6 +120,38 @@ fn a_value_that_is_printed_in_several_places_is_fixed_for_all_or_not_at_all() {
     assert_eq!(values, "goMemLimit: 460MiB\n", "{run}");
 }
 
+/// A line `- {name: GOMEMLIMIT, value: 2GiB}` lost its fix without a word: only a line of its own counted as one
+/// value.
+#[test]
+fn a_value_inside_a_flow_mapping_is_fixed_where_it_stands_alone() {
+    let of = |entry: &str| {
+        let template = format!(
+            "apiVersion: apps/v1\nkind: Deployment\nmetadata: {{name: web}}\nspec:\n  selector: {{matchLabels: {{app: web}}}}\n  \
+             template:\n    metadata: {{labels: {{app: web}}}}\n    spec:\n      containers:\n        - name: web\n          \
+             image: r/web:1.2.3\n          env:\n            {entry}\n          resources: {{limits: {{memory: 512Mi}}}}\n"
+        );
+        let dir = Dir::new()
+            .file("web/Chart.yaml", "apiVersion: v2\nname: web\nversion: 0.1.0\n")
+            .file("web/values.yaml", "goMemLimit: 2GiB\n")
+            .file("web/templates/all.yaml", template);
+        let dir = with_tools(dir, &["helm"]);
+        let rule = ["--only", "gomemlimit-above-memory-limit", "--chart", "web"];
+        let run = check(&dir, &[&rule[..], &["--fix", "--unsafe-fixes"]].concat());
+        (dir.read("web/values.yaml"), run)
+    };
+    for entry in [
+        "- {name: GOMEMLIMIT, value: {{ .Values.goMemLimit | quote }}}",
+        "- {name: GOMEMLIMIT, value: {{ .Values.goMemLimit }} }",
+        "- {value: '{{ .Values.goMemLimit }}', name: GOMEMLIMIT}",
+    ] {
+        let (values, run) = of(entry);
+        assert_eq!(values, "goMemLimit: 460MiB\n", "{entry}: {run}");
+    }
+    // The text stands there twice: which of the two is meant is not known.
+    let (values, run) = of("- {name: GOMEMLIMIT, value: {{ .Values.goMemLimit }} } # not 2GiB");
+    assert_eq!(values, "goMemLimit: 2GiB\n", "{run}");
+}
+
 /// Both overlays are built of one base, and one of them patches the limit.
 #[test]
 fn a_base_is_fixed_for_all_overlays_or_not_at_all() {

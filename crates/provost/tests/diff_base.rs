@@ -195,3 +195,51 @@ fn an_image_changes_with_what_may_be_copied_into_it() {
 }
 
 const LOGIN: &[u8] = b"machine git.example.com login shop password k7Jw2mZq9RtX\n";
+
+/// A line in one resource brought the findings of all others of the kustomization back.
+#[test]
+fn a_resource_of_a_kustomization_does_not_change_with_another() {
+    let dir = Dir::new()
+        .file("base/kustomization.yaml", "resources: [one.yaml, two.yaml]\n")
+        .file("base/one.yaml", pod("gone"))
+        .file("base/two.yaml", pod("lost").replace("{name: a}", "{name: b}"))
+        .file("over/kustomization.yaml", "resources: [../base]\npatches: [{path: patch.yaml}]\n")
+        .file(
+            "over/patch.yaml",
+            "apiVersion: v1\nkind: Pod\nmetadata: {name: a, labels: {x: y}}\n",
+        );
+    committed(&dir);
+    let bin = dir.path().join(".git/bin");
+    std::fs::create_dir_all(&bin).unwrap();
+    std::os::unix::fs::symlink(support::tool("kustomize"), bin.join("kustomize")).unwrap();
+    let path = format!("{}:{}", bin.display(), std::env::var("PATH").unwrap());
+    let check = || {
+        let args = [&ARGS[..], &["--kustomize", "over"]].concat();
+        dir.provost_with_env(&args, &[("PATH", path.as_str())])
+    };
+    let run = check();
+    assert_eq!(run.code, 0, "{run}");
+    let add = |file: &str, text: &str| {
+        let before = dir.read(file);
+        std::fs::write(dir.path().join(file), format!("{before}{text}")).unwrap();
+        before
+    };
+    let back = |file: &str, text: &str| std::fs::write(dir.path().join(file), text).unwrap();
+    let before = add("base/one.yaml", "# a comment\n");
+    let run = check();
+    assert!(run.out.contains("base/one.yaml") && !run.out.contains("base/two.yaml"), "{run}");
+    back("base/one.yaml", &before);
+    // A patch may change any of them.
+    let before = add("over/patch.yaml", "# a comment\n");
+    let run = check();
+    assert!(run.out.contains("base/one.yaml") && run.out.contains("base/two.yaml"), "{run}");
+    back("over/patch.yaml", &before);
+    // And so may what carries values from one object to another.
+    let replaced = "replacements: [{source: {kind: Pod, name: a}, targets: [{select: {kind: Pod, name: b}, \
+                    fieldPaths: [metadata.annotations.from], options: {create: true}}]}]\n";
+    add("over/kustomization.yaml", replaced);
+    committed(&dir);
+    add("base/one.yaml", "# a comment\n");
+    let run = check();
+    assert!(run.out.contains("base/two.yaml"), "{run}");
+}

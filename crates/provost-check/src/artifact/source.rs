@@ -84,6 +84,8 @@ pub struct Source {
     pub kind: SourceKind,
     /// Named on the command line rather than found by walking.
     pub named: bool,
+    /// Of a file that a kustomization is built of: it has whole objects, and changes none of another file.
+    pub whole: bool,
     /// The kustomizations that reach it, by number, in ascending order.
     pub kustomizations: Vec<u32>,
     /// What patches of these kustomizations change, for each that has any.
@@ -130,6 +132,7 @@ impl Source {
             path: path.into(),
             kind,
             named: false,
+            whole: false,
             kustomizations: Vec::new(),
             patched: Vec::new(),
             rendered: None,
@@ -152,6 +155,7 @@ impl Source {
             path: path.into(),
             kind,
             named: false,
+            whole: false,
             kustomizations: Vec::new(),
             patched: Vec::new(),
             rendered: None,

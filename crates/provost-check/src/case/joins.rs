@@ -58,6 +58,8 @@ pub struct Joins<'w> {
     mesh_configs: Vec<ObjectId>,
     /// LimitRanges, by namespace.
     limit_ranges: FxHashMap<&'w str, Vec<ObjectId>>,
+    /// ResourceQuotas, by namespace.
+    quotas: FxHashMap<&'w str, Vec<ObjectId>>,
     /// By Rollout: the Deployment that its `workloadRef` names.
     templates: FxHashMap<ObjectId, ObjectId>,
     /// The other way round.
@@ -81,9 +83,13 @@ impl<'w> Joins<'w> {
             let (namespace, kind, name) = name_key(object);
             let kinds = joins.names.entry(namespace).or_default();
             kinds.entry(kind).or_default().entry(name).or_default().push(id);
-            if object.meta.kind.value == "LimitRange" {
-                let namespace = object.meta.namespace.value.as_str();
-                joins.limit_ranges.entry(namespace).or_default().push(id);
+            let bounds = match object.meta.kind.value.as_str() {
+                "LimitRange" => Some(&mut joins.limit_ranges),
+                "ResourceQuota" => Some(&mut joins.quotas),
+                _ => None,
+            };
+            if let Some(bounds) = bounds {
+                bounds.entry(object.meta.namespace.value.as_str()).or_default().push(id);
             }
             if let Body::Mesh(policy) = &object.body
                 && policy.is_peer_authentication()
@@ -413,6 +419,11 @@ impl<'w> Joins<'w> {
     /// LimitRanges of a namespace.
     pub fn limit_ranges(&self, namespace: &str) -> &[ObjectId] {
         self.limit_ranges.get(namespace).map_or(&[], Vec::as_slice)
+    }
+
+    /// ResourceQuotas of a namespace.
+    pub fn resource_quotas(&self, namespace: &str) -> &[ObjectId] {
+        self.quotas.get(namespace).map_or(&[], Vec::as_slice)
     }
 
     /// The workload whose pod template a Rollout's `workloadRef` takes.

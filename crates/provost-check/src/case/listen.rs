@@ -93,6 +93,18 @@ impl<'w> Case<'w> {
         all
     }
 
+    /// The default of a setting in the program's own code, where that is one address and nothing else: the code
+    /// hands what is set to a listener as it is.
+    pub fn own_default(&self, name: &str) -> Option<&'w ListenText> {
+        let program = self.is_target().then(|| self.known_program()).flatten()?;
+        let listens = program.text.listens().ok()?;
+        let mut of_name = listens.texts.iter().filter(|text| text.name.as_deref() == Some(name));
+        let first = of_name.next()?;
+        let one = first.certain && first.owner == TextOwner::Main && first.text.contains(':');
+        let joined = listens.joined.iter().any(|host| host.name.as_deref() == Some(name));
+        (one && !joined && of_name.all(|other| other.text == first.text)).then_some(first)
+    }
+
     /// Tells of a name whether a setting of that name is given; `None` when it is none of a setting that says
     /// where the program listens.
     pub fn listener_settings(&self) -> impl Fn(&str) -> Option<bool> + use<> {
@@ -212,8 +224,15 @@ impl<'w> Case<'w> {
     fn defaults_in_force(&self, program: &GoProgram, port: u16) -> Vec<Told> {
         let number = port.to_string();
         let constant = |text: &str| program.text.constant(text);
-        let known = matches!((constant(&format!(":{number}")), constant(&number)), (Ok(None), Ok(None)))
-                && self.image().is_ok()
+        match (constant(&format!(":{number}")), constant(&number)) {
+            (Ok(None), Ok(None)) => self.default_listeners(program),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Defaults of settings that nothing sets, where all that could is known.
+    pub fn default_listeners(&self, program: &GoProgram) -> Vec<Told> {
+        let known = self.image().is_ok()
                 && self.command_line().is_ok()
                 && self.environment().open().is_none()
                 // A reader of configuration may find a file.

@@ -92,6 +92,7 @@ use rollouts::Rollouts;
 use scope::Scope;
 
 pub use programs::{BuildCase, ProgramCase, go_program};
+pub use searches::{MOST_PREFIXES, is_looked_for};
 pub use workload::WorkloadCase;
 
 /// Index of an object in [`World::objects`].

@@ -46,6 +46,14 @@ impl<'w> Joined<'w> {
         let ids: Vec<_> = ranges.iter().take(MOST).copied().collect();
         ids.into_iter().filter_map(|id| world.objects.get(id))
     }
+
+    /// The same of ResourceQuotas.
+    pub fn resource_quotas(&self, object: &Object) -> impl Iterator<Item = &'w Object> + use<'w> {
+        let world = self.world;
+        let quotas = self.joins.resource_quotas(&object.meta.namespace.value);
+        let ids: Vec<_> = quotas.iter().take(MOST).copied().collect();
+        ids.into_iter().filter_map(|id| world.objects.get(id))
+    }
 }
 
 /// Items of a LimitRange that are for things of that type: `Container`, `Pod`,

@@ -13,10 +13,20 @@ use crate::facts::Body;
 use crate::facts::objects::ConfigMap;
 use crate::facts::workload::Action;
 use crate::findings::{Abstain, Reason};
+use crate::model::env::forms_of_prefix;
 use crate::model::names;
 
 /// Different texts that are looked for in one program.
 const MOST_TEXTS: usize = 4096;
+
+/// Prefixes of one container's `envFrom` that are looked for.
+pub const MOST_PREFIXES: usize = 16;
+
+/// Whether a prefix of `envFrom` is looked for: shorter ones are in every program, and no name is as long as longer ones.
+pub fn is_looked_for(prefix: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    prefix.trim_end_matches('_').len() > 2 && prefix.len() < 256 && prefix.bytes().all(plain)
+}
 
 /// Which containers are beyond what is looked for.
 #[derive(Debug, Default)]
@@ -54,6 +64,12 @@ impl Searches {
                 texts.extend(
                     variables.chain(paths).chain(flags).take(MOST_TEXTS + 1).map(Cow::Borrowed),
                 );
+                let prefixes = container.env_from.iter().take(MOST_PREFIXES);
+                let prefixes = prefixes.filter(|from| is_looked_for(&from.prefix));
+                let forms = prefixes.flat_map(|from| forms_of_prefix(&from.prefix));
+                texts.extend(forms.map(Cow::Owned));
+                let scraped = workload.pod.annotations.get("prometheus.io/path");
+                texts.extend(scraped.map(|path| Cow::Borrowed(path.value.as_str())));
                 for from in container.env_from.iter().filter(|from| !from.secret) {
                     // Thousands of containers may name one ConfigMap.
                     let (prefix, name) = (from.prefix.as_str(), from.name.value.as_str());

@@ -216,6 +216,15 @@ pub fn review(
     review
 }
 
+/// Forms in which a program may hold a prefix of names of variables: code puts names together of a prefix in any case,
+/// and an underscore.
+pub fn forms_of_prefix(prefix: &str) -> [String; 4] {
+    let word = prefix.trim_end_matches('_');
+    let mut title = word.to_ascii_lowercase();
+    title.get_mut(..1).into_iter().for_each(str::make_ascii_uppercase);
+    [word.to_owned(), word.to_ascii_uppercase(), word.to_ascii_lowercase(), title]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -280,6 +280,32 @@ pub fn of_port(name: &str) -> Option<Listener> {
     })
 }
 
+/// Why Go's net package cannot listen on an address: `SplitHostPort` in net/ipsock.go and `parsePort` in net/port.go
+/// (1.27). `None` for one that it can, as far as that needs no look-up of a host or service.
+pub fn refused_address(text: &str) -> Option<&'static str> {
+    const MISSING: &str = "missing port in address";
+    const TOO_MANY: &str = "too many colons in address";
+    let Some(last) = text.rfind(':') else { return Some(MISSING) };
+    let (host, port) = (text.get(..last)?, text.get(last + 1..)?);
+    if let Some(inside) = text.strip_prefix('[') {
+        let Some(end) = inside.find(']') else { return Some("missing ']' in address") };
+        match inside.get(end + 1..)? {
+            "" => return Some(MISSING),
+            rest if rest.len() == text.len() - last => {}
+            rest if rest.starts_with(':') => return Some(TOO_MANY),
+            _ => return Some(MISSING),
+        }
+    } else if host.contains(':') {
+        return Some(TOO_MANY);
+    }
+    let digits = port.bytes().all(|b| b.is_ascii_digit());
+    if digits && !port.is_empty() && port.parse::<u16>().is_err() {
+        return Some("invalid port");
+    }
+    // The name of a service begins with a letter, as a rule, and is looked up.
+    (port.starts_with(|c: char| c.is_ascii_digit()) && !digits).then_some("unknown port")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -400,5 +426,26 @@ mod tests {
         assert_eq!(of_port("https"), Some(Listener::Tls));
         assert_eq!(of_port("raft-stuff"), Some(Listener::Other));
         assert_eq!(of_port("amqp"), None);
+    }
+
+    #[test]
+    fn addresses_that_go_refuses() {
+        for (text, why) in [
+            ("8080", "missing port in address"),
+            ("0.0.0.0", "missing port in address"),
+            ("[::1]", "missing port in address"),
+            ("[::1]8080", "missing port in address"),
+            ("[::1", "missing ']' in address"),
+            ("::1:80", "too many colons in address"),
+            ("[::1]:80:90", "too many colons in address"),
+            (":70000", "invalid port"),
+            (":80a", "unknown port"),
+        ] {
+            assert_eq!(refused_address(text), Some(why), "{text}");
+        }
+        for text in [":8080", "localhost:0", "[::]:80", ":http", ":", "unix:/run/a.sock", "h:8080"]
+        {
+            assert_eq!(refused_address(text), None, "{text}");
+        }
     }
 }

@@ -16,6 +16,7 @@ pub mod gogc;
 pub mod gomaxprocs;
 pub mod grace;
 pub mod hidden;
+pub mod injection;
 pub mod ip;
 pub mod keda;
 pub mod limit_range;

@@ -1,6 +1,6 @@
 //! `--diff-base REV`: which findings come from files that git says have changed since.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -39,6 +39,8 @@ pub(crate) struct Changed {
     modules: Modules,
     /// What was asked before.
     known: RefCell<HashMap<SourceId, bool>>,
+    /// Of files that changed those that change what kustomize prints of others.
+    kustomized: OnceCell<Vec<PathBuf>>,
 }
 
 impl Changed {
@@ -102,7 +104,15 @@ impl Changed {
         let unknown = names(&unknown);
         let modules = Modules::of(names(&tracked).into_iter().chain(unknown.iter().cloned()));
         let touched = differing.iter().chain(&unknown).cloned().collect();
-        Ok(Self { same, lost, differing, touched, modules, known: RefCell::default() })
+        Ok(Self {
+            same,
+            lost,
+            differing,
+            touched,
+            modules,
+            known: RefCell::default(),
+            kustomized: OnceCell::new(),
+        })
     }
 
     /// Whether the finding may be there because something changed.
@@ -115,7 +125,7 @@ impl Changed {
                 match source.kind {
                     SourceKind::Binary => self.program_may_differ(id, source, world),
                     SourceKind::Image => self.image_may_differ(id, source, world),
-                    _ => self.may_differ(source),
+                    _ => self.may_differ(source, world),
                 }
             })
         })
@@ -124,7 +134,7 @@ impl Changed {
     /// Whether a program may be another than that of before: it is by what it is built from, unless
     /// git has the program itself.
     fn program_may_differ(&self, id: SourceId, source: &Source, world: &World) -> bool {
-        if !self.may_differ(source) {
+        if !self.may_differ(source, world) {
             return false;
         }
         let Some(binary) = world.binaries.iter().find(|binary| binary.source == id) else {
@@ -132,14 +142,14 @@ impl Changed {
         };
         let built_from = binary.built_from.map(|dockerfile| world.sources.get(dockerfile));
         let program = binary.go.as_ref();
-        built_from.is_some_and(|dockerfile| self.may_differ(dockerfile))
+        built_from.is_some_and(|dockerfile| self.may_differ(dockerfile, world))
             || program.is_none_or(|program| self.modules.may_differ(program, &self.touched))
     }
 
     /// Whether an image may be another than that of before: it is by its program, and by what else of
     /// the module its Dockerfile may copy. The manifests that run it are none of that.
     fn image_may_differ(&self, id: SourceId, source: &Source, world: &World) -> bool {
-        if !self.may_differ(source) {
+        if !self.may_differ(source, world) {
             return false;
         }
         let own = |binary: &&Binary| binary.in_image == Some(id);
@@ -163,19 +173,51 @@ impl Changed {
         touched.any(|file| !is_source(file) && !runs_it(file))
     }
 
-    fn may_differ(&self, source: &Source) -> bool {
+    /// Files that differ without those of which a kustomization takes whole objects and nothing else. Replacements and
+    /// variables carry values from one object into another.
+    fn kustomized(&self, world: &World) -> &[PathBuf] {
+        self.kustomized.get_or_init(|| {
+            let resources = || {
+                let all = world.sources.iter().map(|(_, source)| source);
+                all.filter(|source| source.kind == SourceKind::Resource)
+            };
+            let carries = |source: &Source| {
+                let text = source.shown().unwrap_or_default();
+                ["replacements", "vars:"].iter().any(|word| text.contains(word))
+            };
+            if resources().any(|source| !source.whole && carries(source)) {
+                return self.differing.clone();
+            }
+            let files = |whole: bool| -> HashSet<PathBuf> {
+                let of = resources().filter(|source| source.whole == whole);
+                of.filter_map(|source| Path::new(&source.path).canonicalize().ok()).collect()
+            };
+            let (whole, others) = (files(true), files(false));
+            let apart = |file: &Path| {
+                let file = file.canonicalize();
+                file.is_ok_and(|file| whole.contains(&file) && !others.contains(&file))
+            };
+            self.differing.iter().filter(|file| !apart(file)).cloned().collect()
+        })
+    }
+
+    fn may_differ(&self, source: &Source, world: &World) -> bool {
         if source.kind == SourceKind::Flag {
             return false;
         }
         let Ok(file) = Path::new(&source.path).canonicalize() else { return true };
-        // What a template prints depends on all that is rendered with it.
-        let with = match source.kind {
-            SourceKind::Template | SourceKind::Resource | SourceKind::Data | SourceKind::Values => {
-                rendered_with(&file)
+        // What a template prints depends on all that is rendered with it, and what kustomize prints of a file on
+        // all but the files with other objects.
+        let with: Option<(&Path, &[PathBuf])> = match source.kind {
+            SourceKind::Template | SourceKind::Values => {
+                rendered_with(&file).map(|folder| (folder, self.differing.as_slice()))
+            }
+            SourceKind::Resource | SourceKind::Data => {
+                rendered_with(&file).map(|folder| (folder, self.kustomized(world)))
             }
             _ => None,
         };
-        if with.is_some_and(|folder| self.differing.iter().any(|other| other.starts_with(folder))) {
+        if with.is_some_and(|(folder, files)| files.iter().any(|other| other.starts_with(folder))) {
             return true;
         }
         !self.same.contains(&file) || self.lost.iter().any(|lost| file.starts_with(lost))

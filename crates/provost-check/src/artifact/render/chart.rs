@@ -236,7 +236,7 @@ impl Tracing<'_> {
         let mut offset = start;
         let mut block = Block::default();
         for (text, place) in lines.iter().zip(&placed.places) {
-            let printed = Printed { text, offset };
+            let printed = Printed { text, offset, part: None };
             written.push(match place {
                 Some(place) => line(*place, printed, &placed, &ids, &mut tracer, &mut block),
                 None => Written::default(),

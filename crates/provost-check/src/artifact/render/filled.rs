@@ -28,11 +28,16 @@ pub(super) struct Printed<'p> {
     pub(super) text: &'p str,
     /// Where it begins in the rendered text.
     pub(super) offset: usize,
+    /// The scalar of a flow collection on the line that is meant, with its quotes.
+    pub(super) part: Option<(usize, usize)>,
 }
 
 impl<'p> Printed<'p> {
     /// The part that is its value, and where it begins in the line.
     fn value(self) -> (usize, &'p str) {
+        if let Some((start, end)) = self.part {
+            return (start, self.text.get(start..end).unwrap_or_default());
+        }
         let trimmed = self.text.trim_end();
         let start = match trimmed.find(": ") {
             Some(colon) => colon + 2,
@@ -45,9 +50,33 @@ impl<'p> Printed<'p> {
 
     /// The key in front of the value.
     fn key(self) -> Option<&'p str> {
+        if let Some((start, _)) = self.part {
+            let before = self.text.get(..start)?.trim_end().strip_suffix(':')?;
+            let key = before.rsplit(['{', ',', '[']).next()?;
+            return Some(unquoted(key.trim()));
+        }
         let text = self.text.trim();
         let (key, _) = text.split_once(": ")?;
         Some(unquoted(key.trim_start_matches("- ").trim()))
+    }
+
+    /// The same of one scalar of a flow collection: `- {name: GOMEMLIMIT, value: 300MiB}`. None where the value is on
+    /// the line more than once, or is not all of a scalar.
+    fn scalar(self, value: &str) -> Option<Self> {
+        let mut found = self.text.match_indices(value);
+        let (Some((start, _)), None) = (found.next(), found.next()) else { return None };
+        let (mut start, mut end) = (start, start + value.len());
+        let (before, after) = (self.text.get(..start)?, self.text.get(end..)?);
+        for quote in ['"', '\''] {
+            if before.ends_with(quote) && after.starts_with(quote) {
+                (start, end) = (start - 1, end + 1);
+            }
+        }
+        let (before, after) = (self.text.get(..start)?, self.text.get(end..)?);
+        let begins = [": ", ", ", "[", "[ "].iter().any(|mark| before.ends_with(mark));
+        let ends = after.trim_start().starts_with([',', '}', ']']);
+        let flow = before.contains(['{', '[']) && begins && ends;
+        flow.then_some(Self { part: Some((start, end)), ..self })
     }
 
     fn span(self) -> Span {
@@ -95,7 +124,10 @@ impl<'t> Tracer<'t> {
             // Two elements of a list that fit are none.
             let [only] = nodes.as_slice() else { continue };
             let is_element = full.iter().any(Option::is_none);
-            let is_whole = only.node.as_str() == Some(unquoted(text));
+            let is_line = only.node.as_str() == Some(unquoted(text));
+            let scalar = only.node.as_str().filter(|_| !is_line).and_then(|it| printed.scalar(it));
+            let is_whole = is_line || scalar.is_some();
+            let printed = scalar.unwrap_or(printed);
             let rival = is_whole && self.has_rival(place, printed, only.node);
             if rival && is_element {
                 continue;

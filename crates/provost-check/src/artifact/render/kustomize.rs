@@ -114,6 +114,7 @@ impl Inputs {
         let mut numbers: FxHashMap<&Path, usize> = FxHashMap::default();
         for (name, path) in &plan.resources {
             let Some(file) = read(name, path, sources) else { continue };
+            sources.get_mut(file.id).whole = true;
             inputs.texts.push((file.id, Arc::clone(&file.text)));
             numbers.insert(name, by_file.len());
             let first = inputs.resources.len();

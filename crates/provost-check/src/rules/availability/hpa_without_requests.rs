@@ -1,5 +1,6 @@
 //! An autoscaler that divides by a request that is not there.
 
+mod container;
 mod metric_type;
 mod needs;
 mod triggers;
@@ -44,6 +45,12 @@ const AUTHENTICATION: Variant = Variant::new(
     "a trigger of KEDA's that names a TriggerAuthentication which does not exist",
 );
 
+const CONTAINER: Variant = Variant::new(
+    "no-such-container",
+    Level::Warn,
+    "an autoscaler on a container that its target does not have",
+);
+
 /// Utilization is usage by request; without the request the controller does not scale.
 pub static RULE: Rule = Rule {
     id: "hpa-without-requests",
@@ -52,9 +59,9 @@ pub static RULE: Rule = Rule {
     title: "an autoscaler on utilization of a request that is not set",
     page: include_str!("hpa-without-requests.md"),
     needs: &[Need::Manifest],
-    variants: &[UNKNOWN, TRIGGER, METRIC_TYPE, NEEDS, AUTHENTICATION],
+    variants: &[UNKNOWN, TRIGGER, METRIC_TYPE, NEEDS, AUTHENTICATION, CONTAINER],
     check: Check::Object(check),
-    also: &[Check::Object(triggers::check)],
+    also: &[Check::Object(triggers::check), Check::Object(container::check)],
     ..Rule::BASE
 };
 

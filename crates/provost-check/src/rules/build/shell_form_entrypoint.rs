@@ -80,7 +80,9 @@ fn judge(
     if let Some(name) = without_shell(view)? {
         let mut finding = Finding::new(
             &RULE,
-            format!("the command needs /bin/sh, which {name} has not: the container cannot start"),
+            format!(
+                "the command needs /bin/sh, which {name} does not have: the container cannot start"
+            ),
             &command.origin,
             if implicit { "shell form" } else { "runs a shell" },
         )
@@ -130,11 +132,11 @@ fn judge(
 }
 
 /// The name of an image that certainly has no `/bin/sh`.
-fn without_shell(view: ImageView<'_>) -> Result<Option<&str>, Abstain> {
+fn without_shell(view: ImageView<'_>) -> Result<Option<String>, Abstain> {
     if let Some(image) = view.image() {
         return match (image.files.exists("/bin/sh"), image.complete) {
             (true, _) => Ok(None),
-            (false, true) => Ok(Some(view.name())),
+            (false, true) => Ok(Some(format!("the image {}", view.name()))),
             (false, false) => Err(view.unknown("/bin/sh of the image")),
         };
     }
@@ -152,7 +154,7 @@ fn without_shell(view: ImageView<'_>) -> Result<Option<&str>, Abstain> {
     if !base.minimal || brought {
         return Err(Abstain::unknown(Reason::BaseImageUnknown, "/bin/sh of the image"));
     }
-    Ok(Some(base.name))
+    Ok(Some(base.name.to_owned()))
 }
 
 /// The text a shell runs: shell form, or `["/bin/sh", "-c", TEXT]`.

@@ -1,5 +1,6 @@
 //! A variable that nothing reads.
 
+mod prefix;
 mod unset;
 
 use std::borrow::Cow;
@@ -10,7 +11,7 @@ use crate::case::env::Lookup;
 use crate::facts::Body;
 use crate::facts::binary::GoProgram;
 use crate::facts::program_text::{TextKind, TextPresence};
-use crate::facts::workload::{Action, EnvValue, VolumeKind};
+use crate::facts::workload::{Action, EnvValue, EnvVar, VolumeKind};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::env::is_of_others;
 use crate::model::names::{meant, nearest};
@@ -42,11 +43,17 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     case.main_only()?;
-    let entries = case.container.env.iter().filter(|entry| {
-        matches!(entry.value, EnvValue::Literal(_)) && !is_of_others(&entry.name.value)
-    });
-    let entries: Vec<_> = entries.collect();
-    if entries.is_empty() && case.container.env_from.iter().all(|from| from.secret) {
+    let entries = case.container.env.iter().filter(|entry| !is_of_others(&entry.name.value));
+    // What is taken from elsewhere is often given to every container alike: of that only what is nearly the name
+    // of something that is missing is told.
+    let (entries, others): (Vec<&EnvVar>, Vec<&EnvVar>) =
+        entries.partition(|entry| matches!(entry.value, EnvValue::Literal(_)));
+    let prefixed = case.container.env_from.iter().any(|from| !from.prefix.is_empty());
+    if entries.is_empty()
+        && others.is_empty()
+        && !prefixed
+        && case.container.env_from.iter().all(|from| from.secret)
+    {
         return Err(Abstain::NotApplicable);
     }
     let program = case.program()?;
@@ -65,6 +72,10 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
                 out.abstain(Abstain::unknown(Reason::StringsUnreadable, what));
             }
             TextPresence::Absent => {
+                if let Some(finding) = misspelt(case, program, entry) {
+                    out.push(finding);
+                    continue;
+                }
                 let mut finding = Finding::new(
                     &RULE,
                     format!("nothing reads {name}: the program does not hold the name"),
@@ -72,10 +83,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
                     "has no effect",
                 )
                 .also(&program.version.origin, "does not hold it");
-                let known = program.text.strings().unwrap_or_default();
-                let known =
-                    known.iter().filter(|s| s.kind == TextKind::EnvName).map(|s| s.text.as_str());
-                finding = finding.fix(match nearest(name, known, 3) {
+                finding = finding.fix(match nearest(name, names_of(program), 3) {
                     Some(near) => Fix::suggest(format!("did you mean {near}?"))
                         .replace(&entry.name.origin, near),
                     None => Fix::suggest("remove it"),
@@ -84,8 +92,38 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             }
         }
     }
+    for entry in others {
+        let name = entry.name.value.as_str();
+        if !mentions.holds(name) && matches!(program.text.find(name), TextPresence::Absent) {
+            out.found.extend(misspelt(case, program, entry));
+        }
+    }
     of_config_maps(case, program, &mentions, out);
+    prefix::check(case, program, &mentions, out);
     Ok(())
+}
+
+/// Names of variables that the program holds.
+fn names_of(program: &GoProgram) -> impl Iterator<Item = &str> {
+    let known = program.text.strings().unwrap_or_default().iter();
+    known.filter(|s| s.kind == TextKind::EnvName).map(|s| s.text.as_str())
+}
+
+/// A name that nothing reads, and that is nearly the one which the program asks for and nothing sets.
+fn misspelt(case: &Case<'_>, program: &GoProgram, entry: &EnvVar) -> Option<Finding> {
+    let name = entry.name.value.as_str();
+    let near = meant(name, names_of(program))?;
+    if !matches!(case.environment().lookup(near), Lookup::Unset) {
+        return None;
+    }
+    let message = format!("nothing reads {name}: the program asks for {near}, which nothing sets");
+    let fix = Fix::suggest(format!("did you mean {near}?"));
+    Some(
+        Finding::new(&RULE, message, &entry.name.origin, "has no effect")
+            .level(Level::Warn)
+            .also(&program.version.origin, format!("asks for {near}"))
+            .fix(case.world().rewrite(fix, &entry.name.origin, name, near)),
+    )
 }
 
 /// Keys of one ConfigMap that are looked at.
@@ -112,9 +150,7 @@ fn of_config_maps(
             if is_of_others(&name) || mentions.holds(&name) {
                 continue;
             }
-            let known = program.text.strings().unwrap_or_default().iter();
-            let known = known.filter(|s| s.kind == TextKind::EnvName).map(|s| s.text.as_str());
-            let Some(near) = meant(&name, known) else { continue };
+            let Some(near) = meant(&name, names_of(program)) else { continue };
             let patched = joined.unpatched(object, &[format!("data/{}", key.value).as_str()]);
             if !matches!(env.lookup(near), Lookup::Unset)
                 || patched.is_err()
@@ -232,6 +268,11 @@ impl<'c> Mentions<'c> {
                 *known = Holder::Others;
             }
         }
+    }
+
+    /// Whether something speaks of a name that begins so.
+    fn begins(&self, prefix: &str) -> bool {
+        self.script || self.words.keys().any(|word| word.starts_with(prefix))
     }
 
     /// Whether something but the variable itself speaks of it; a name with a dot or a hyphen is

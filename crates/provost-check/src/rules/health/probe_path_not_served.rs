@@ -149,17 +149,31 @@ fn configured(case: &Case<'_>, path: &str) -> Result<bool, Abstain> {
         return Ok(true);
     }
     // A value that cannot be read may be a path where its name says so.
-    let path_like = |name: &str| {
-        ["PATH", "PREFIX", "ROUTE", "HEALTH", "READY", "LIVE", "PROBE", "ENDPOINT", "BASE"]
-            .iter()
-            .any(|word| name.to_ascii_uppercase().contains(word))
-    };
-    let unread = env.iter().filter(|(name, _)| path_like(name));
+    let unread = env.iter().filter(|(name, _)| may_name_a_path(name));
     let unread = unread.filter_map(|(_, variable)| variable.value.as_ref().err()).next();
     match missing.as_ref().or(unread) {
         Some(abstain) => Err(abstain.clone()),
         None => Ok(false),
     }
+}
+
+/// Words at the beginning of a part of a name (`BASEURL`), at its end (`CONTEXTPATH`), or either.
+const BEGIN: &[&str] = &["HEALTH", "READ", "LIVE", "PROBE", "BASE"];
+const EITHER: &[&str] = &["PATH", "PREFIX", "ROUTE", "ENDPOINT"];
+
+/// Whether the name of a variable says that it may hold a path that is served: word by word, since
+/// `DATABASE_URL` holds `BASE`, and `DELIVERY` holds `LIVE`.
+fn may_name_a_path(name: &str) -> bool {
+    let upper = name.to_ascii_uppercase();
+    // Where telemetry is sent to.
+    if upper.starts_with("OTEL_") {
+        return false;
+    }
+    upper.split(['_', '-', '.']).any(|part| {
+        let part = part.strip_suffix('S').unwrap_or(part);
+        BEGIN.iter().chain(EITHER).any(|word| part.starts_with(word))
+            || EITHER.iter().any(|word| part.ends_with(word))
+    })
 }
 
 /// Programs that answer paths they do not name: proxies, embedded files, routers by pattern.
@@ -175,4 +189,28 @@ fn served_from_elsewhere(case: &Case<'_>) -> Judged {
         return Err(unknown("may be a reverse proxy"));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::may_name_a_path;
+
+    #[test]
+    fn a_database_is_no_path() {
+        for name in ["DATABASE_URL", "DELIVERY_KEY", "OTEL_EXPORTER_OTLP_ENDPOINT", "API_TOKEN", ""]
+        {
+            assert!(!may_name_a_path(name), "{name}");
+        }
+        for name in [
+            "BASE_PATH",
+            "HEALTHZ_PATH",
+            "CONTEXTPATH",
+            "URL_PREFIXES",
+            "READY",
+            "BASEURL",
+            "routes",
+        ] {
+            assert!(may_name_a_path(name), "{name}");
+        }
+    }
 }

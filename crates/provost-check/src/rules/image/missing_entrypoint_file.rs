@@ -1,5 +1,6 @@
 //! A command that is no file of the image.
 
+mod hidden;
 mod shell_alone;
 
 use shell_alone::brings_nothing;
@@ -15,6 +16,9 @@ use crate::facts::workload::ContainerRole;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names::nearest;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const HIDDEN: Variant =
+    Variant::new("hidden-by-volume", Level::Deny, "a program that a volume is mounted over");
 
 /// The container runtime finds nothing to start.
 pub static RULE: Rule = Rule {
@@ -36,6 +40,7 @@ pub static RULE: Rule = Rule {
             Level::Deny,
             "a shell that has nothing to run and ends at once",
         ),
+        HIDDEN,
     ],
     check: Check::Container(check),
     also: &[Check::Image(image), Check::Build(build)],
@@ -163,6 +168,10 @@ fn judge(
     }
     let image = start.image;
     let paths = image.resolve(program);
+    if let Some(hidden) = hidden::judge(start, program, &paths)? {
+        out.push(hidden);
+        return Ok(());
+    }
     for path in &paths {
         start.not_mounted_over(&path.value)?;
     }

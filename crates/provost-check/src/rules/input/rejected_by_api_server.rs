@@ -1,6 +1,7 @@
 //! Objects that the API server refuses.
 
 mod analysis;
+mod bounds;
 mod controller;
 mod data;
 mod defaults;
@@ -17,8 +18,11 @@ mod missing_custom;
 mod names;
 mod pairs;
 mod pod;
+mod pod_security;
 mod policy;
+mod quota;
 mod rbac;
+mod resources;
 mod rollout;
 mod scaler;
 mod scheduling;
@@ -136,6 +140,7 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
                 pod::check(case, workload, out);
                 defaults::check(case, out);
                 limit_range::pods(case, out);
+                quota::check(case, out);
                 ip::pod(case, workload, out);
             }
         }
@@ -153,6 +158,9 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
             data::claim(case, out);
             limit_range::claims(case, out);
         }
+        _ if object.meta.kind.value == "LimitRange" => bounds::limit_range(case, out),
+        _ if object.meta.kind.value == "ResourceQuota" => bounds::quota(case, out),
+        _ if object.meta.kind.value == "Namespace" => pod_security::check(case, out),
         _ if object.meta.kind.value == "Endpoints" => ip::endpoints(case, out),
         _ => {}
     }

@@ -8,6 +8,7 @@ pub mod conflicting_virtual_services;
 pub mod dangling_mesh_destination;
 pub mod destination_rule_disables_mtls;
 pub mod ineffective_envoy_patch;
+pub mod malformed_injection_setting;
 pub mod mesh_policy_never_matches;
 pub mod permissive_mtls;
 pub mod runs_as_proxy_user;

@@ -25,7 +25,13 @@ const SETTINGS: usize = 256;
 
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     case.main_only()?;
-    let told: Vec<Told> = case.told().into_iter().take(SETTINGS).collect();
+    let mut told: Vec<Told> = case.told().into_iter().take(SETTINGS).collect();
+    if told.is_empty() {
+        return Err(Abstain::NotApplicable);
+    }
+    let program = if case.is_target() { case.known_program() } else { None };
+    // What nothing sets listens at its default.
+    told.extend(program.into_iter().flat_map(|program| case.default_listeners(program)));
     let mut by_port: BTreeMap<u16, Vec<&Told>> = BTreeMap::new();
     // UDP has ports of its own.
     for one in told.iter().filter(|told| !listeners::is_datagram(&told.setting.name)) {
@@ -43,12 +49,13 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             "containers/args",
         ])?;
     }
-    let program = if case.is_target() { case.known_program() } else { None };
     for (port, same) in by_port {
         let mut kept: Vec<&Told> = Vec::new();
         for one in same {
             let read = match program {
-                Some(program) if !one.is_flag() => reads(program, &one.setting.name),
+                Some(program) if !one.is_flag() && !one.is_default => {
+                    reads(program, &one.setting.name)
+                }
                 _ => Ok(true),
             };
             match read {
@@ -59,16 +66,26 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         }
         // The service first, then the others.
         kept.sort_by_key(|told| told.listener);
-        let kept = conflicts(&kept);
+        let mut kept = conflicts(&kept);
+        // Two defaults are the program's own affair; what is set is shown first.
+        if kept.iter().all(|told| told.is_default) {
+            continue;
+        }
+        if let [first, second, ..] = kept.as_mut_slice()
+            && second.is_default
+        {
+            std::mem::swap(first, second);
+        }
         let [first, second, rest @ ..] = kept.as_slice() else { continue };
         let certain = program.is_some() && is_certain(first, second);
         let mut finding = Finding::new(
             &RULE,
             format!(
-                "{} and {} both name port {port}: the listener that comes second ends with \
+                "{} and {} both name port {port}{}: the listener that comes second ends with \
                  \"address already in use\"{}",
                 first.setting.name,
                 second.setting.name,
+                if first.is_default { format!(" ({})", first.sentence()) } else { String::new() },
                 if certain { "" } else { ", unless the program serves both on one" }
             ),
             &second.setting.origin,

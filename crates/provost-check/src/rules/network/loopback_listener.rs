@@ -24,6 +24,9 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
+/// Who connects where it is no probe.
+const SERVICE: &str = "the Service";
+
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     // On the host's network a probe may mean the node's own loopback address.
     if case.pod().host_network.value {
@@ -47,29 +50,44 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         let told = settings.iter().find(|s| s.port == *port && s.says_listen);
         if let Some(setting) = told {
             let host = setting.host.trim_matches(['[', ']']);
-            out.push(
-                Finding::new(
-                    &RULE,
-                    format!(
-                        "told to listen on {host} port {port}, where {who} cannot connect: it \
-                         arrives at the pod's address, and the connection is refused"
-                    ),
-                    &setting.origin,
-                    "reached from inside of the pod only",
-                )
-                .also(origin, format!("{who} connects to {port}"))
-                .fix(case.world().rewrite(
-                    Fix::suggest(format!("listen on every address: :{port}")),
-                    &setting.origin,
-                    &setting.text,
-                    &format!(":{port}"),
-                )),
-            );
+            let mut finding = Finding::new(
+                &RULE,
+                format!(
+                    "told to listen on {host} port {port}, where {who} cannot connect: it arrives at the \
+                     pod's address, and the connection is refused"
+                ),
+                &setting.origin,
+                "reached from inside of the pod only",
+            )
+            .also(origin, format!("{who} connects to {port}"));
+            // A proxy of the mesh may be told to bring what a Service sends to the loopback address.
+            if *who != SERVICE
+                && let Some(default) = proved(case, setting)
+            {
+                let name = &setting.name;
+                let label = format!("{}: the program listens where {name} says", default.text);
+                finding = finding.level(Level::Deny).also(&default.origin, label);
+            }
+            out.push(finding.fix(case.world().rewrite(
+                Fix::suggest(format!("listen on every address: :{port}")),
+                &setting.origin,
+                &setting.text,
+                &format!(":{port}"),
+            )));
         } else if !case.settings_mention(*port) {
             by_strings(case, *port, origin, who, out);
         }
     }
     Ok(())
+}
+
+/// The default that the setting is in place of, where that makes certain that nobody from outside finds a listener:
+/// the program hands the value to it as it is. Then nobody in the pod can open the port for every address
+/// beside it, and that something does for the pod's address alone nothing says.
+fn proved<'w>(case: &Case<'w>, setting: &ListenSetting) -> Option<&'w ListenText> {
+    let default = case.own_default(&setting.name)?;
+    let certain = case.of.pod_unpatched(&["containers/env", "containers/envFrom"]).is_ok();
+    certain.then_some(default)
 }
 
 /// A host that the program's code puts in front of a port that it is given, and of no other.
@@ -197,7 +215,7 @@ fn wanted(case: &Case<'_>) -> Result<Vec<(u16, Origin, &'static str)>, Abstain> 
     for (_, service) in case.services()? {
         for port in service.ports_to(case.container) {
             let Some(target) = &port.target_port else { continue };
-            add(case.pod().target_number(port), &target.origin, "the Service");
+            add(case.pod().target_number(port), &target.origin, SERVICE);
         }
     }
     Ok(all)

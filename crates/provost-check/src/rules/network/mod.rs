@@ -6,6 +6,7 @@ pub mod dangling_ingress_backend;
 pub mod debug_endpoint_exposed;
 pub mod grpc_through_cluster_ip;
 pub mod loopback_listener;
+pub mod malformed_listen_address;
 pub mod missing_network_policy;
 pub mod network_policy_blocks_traffic;
 pub mod service_selects_nothing;

@@ -1,6 +1,7 @@
 //! A runtime that starts as many threads as the node has CPUs.
 
 use crate::case::Case;
+use crate::case::resources::Supplied;
 use crate::facts::binary::GoProgram;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::gomaxprocs::{self, Effective, Source};
@@ -134,9 +135,17 @@ fn unlimited(case: &Case<'_>, program: &GoProgram, effective: Effective, out: &m
         return;
     }
     let request = case.container.resources.requests.cpu.as_ref();
-    let request = request.and_then(|cpu| Some((cpu.amount?, &cpu.text.origin)));
+    let request = request.and_then(|cpu| Some((cpu.amount?, cpu.text.origin.clone())));
+    // What a container does not ask for a LimitRange may ask for in its place.
+    let supplied = case.of.supplied(Supplied::Request, "cpu");
+    let of_range = || {
+        let supplied = supplied.as_ref().ok()?.as_ref()?;
+        Some((supplied.value.millicores(), supplied.origin.clone()))
+    };
+    let from_range = request.is_none();
+    let request = request.or_else(of_range);
     let cpus = case.settings().cluster.node_cpus.as_ref();
-    if let (Some((request, _)), Some(cpus)) = (request, cpus)
+    if let (Some((request, _)), Some(cpus)) = (&request, cpus)
         && request.ceil_cpus() >= u64::from(cpus.value)
     {
         return;
@@ -146,10 +155,22 @@ fn unlimited(case: &Case<'_>, program: &GoProgram, effective: Effective, out: &m
         None => "as many as the node has CPUs".to_owned(),
     };
     let (origin, label, asked) = match request {
+        Some((amount, origin)) if from_range => {
+            let asked =
+                format!("a request of {amount}, which the LimitRange of the namespace supplies,");
+            (origin, "the request of containers without one", asked)
+        }
         Some((amount, origin)) => {
             (origin, "what the scheduler keeps free for it", format!("a request of {amount}"))
         }
-        None => (case.container_origin(), "no CPU limit and no request", "no request".to_owned()),
+        None => {
+            let asked = match supplied {
+                Ok(_) => "no request",
+                // Which of several LimitRanges there will be is not known.
+                Err(_) => "no request of its own",
+            };
+            (case.container_origin().clone(), "no CPU limit and no request", asked.to_owned())
+        }
     };
     let finding = Finding::new(
         &RULE,
@@ -157,7 +178,7 @@ fn unlimited(case: &Case<'_>, program: &GoProgram, effective: Effective, out: &m
             "GOMAXPROCS will be {threads}, with {asked} and no CPU limit; the collector may use a \
              quarter of them"
         ),
-        origin,
+        &origin,
         label,
     )
     .variant(&FROM_NODE)

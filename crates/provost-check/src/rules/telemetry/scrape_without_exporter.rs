@@ -1,8 +1,10 @@
 //! Metrics are asked for and nothing serves them.
 
 use crate::case::Case;
+use crate::facts::binary::GoProgram;
+use crate::facts::program_text::TextPresence;
 use crate::facts::symbols;
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// 404, or JSON where text is expected.
@@ -44,6 +46,8 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     {
         return Ok(());
     }
+    case.may_be_searched()?;
+    writes_none(program, annotations.get("prometheus.io/path").map_or("/metrics", |it| &it.value))?;
     let expvar = program.links(symbols::EXPVAR)?;
     let what = match expvar {
         Some(_) => "only expvar, which serves JSON that Prometheus does not read",
@@ -59,5 +63,26 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     finding =
         finding.fix(Fix::suggest("serve promhttp.Handler() on /metrics, or remove the annotation"));
     out.push(finding);
+    Ok(())
+}
+
+/// Unknown when the program may write the format itself: it has a text of it, or knows the path.
+fn writes_none(program: &GoProgram, path: &str) -> Judged {
+    let asked = path.split(['?', '#']).next().unwrap_or_default();
+    let texts = ["# TYPE ", "# HELP "].into_iter().map(|text| (text, program.text.find(text)));
+    let path = (asked.len() > 1).then(|| (asked, program.text.find_path(asked)));
+    for (text, presence) in texts.chain(path) {
+        match presence {
+            TextPresence::Absent => {}
+            TextPresence::Present(_) => {
+                let what = format!("what the program itself writes as metrics: it holds {text:?}");
+                return Err(Abstain::unknown(Reason::CodeUnclear, what));
+            }
+            TextPresence::Unknown(why) => {
+                let what = format!("whether the program holds {text:?}: {why}");
+                return Err(Abstain::unknown(Reason::StringsUnreadable, what));
+            }
+        }
+    }
     Ok(())
 }

@@ -40,6 +40,14 @@ pub(super) fn check(container: Node<'_>, whole: bool, out: &mut Findings) {
         variable(entry, whole, out);
     }
     for entry in items(container, "envFrom") {
+        if let Some((prefix, node)) = text(entry, "prefix")
+            && !is_name(prefix)
+        {
+            let message = format!(
+                "`{prefix}` is no prefix of names of variables: printable characters other than `=`"
+            );
+            refuse(out, &node.origin(), message);
+        }
         let refs: Vec<Node<'_>> = ["configMapRef", "secretRef"]
             .into_iter()
             .filter_map(|key| entry.get_entry(key))
@@ -69,16 +77,15 @@ pub(super) fn check(container: Node<'_>, whole: bool, out: &mut Findings) {
 }
 
 fn variable(entry: Node<'_>, whole: bool, out: &mut Findings) {
-    // `IsRelaxedEnvVarName`, in force from 1.34 on.
-    if let Some((name, node)) = text(entry, "name") {
-        let printable = name.bytes().all(|b| (b' '..=b'~').contains(&b));
-        if name.contains('=') || !printable {
-            refuse(
-                out,
-                &node.origin(),
-                format!("`{name}` is no name for a variable: printable characters other than `=`"),
-            );
-        }
+    // In force from 1.34 on.
+    if let Some((name, node)) = text(entry, "name")
+        && !is_name(name)
+    {
+        refuse(
+            out,
+            &node.origin(),
+            format!("`{name}` is no name for a variable: printable characters other than `=`"),
+        );
     }
     let Some((key, from)) = entry.get_entry("valueFrom").filter(|(_, from)| from.is_mapping())
     else {
@@ -126,6 +133,11 @@ fn variable(entry: Node<'_>, whole: bool, out: &mut Findings) {
             unsupported("the resource", resource, node, RESOURCES, out);
         }
     }
+}
+
+/// `IsRelaxedEnvVarName`
+fn is_name(name: &str) -> bool {
+    !name.contains('=') && name.bytes().all(|b| (b' '..=b'~').contains(&b))
 }
 
 fn field_path(path: &str, node: Node<'_>, out: &mut Findings) {

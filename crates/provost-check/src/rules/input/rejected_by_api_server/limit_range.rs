@@ -38,10 +38,10 @@ const RATIO: &str = "maxLimitRequestRatio";
 
 /// What is asked for of one resource, and where.
 #[derive(Clone, Copy)]
-struct Amounts<'w> {
-    asked: Asked,
-    request: Option<Node<'w>>,
-    limit: Option<Node<'w>>,
+pub(super) struct Amounts<'w> {
+    pub(super) asked: Asked,
+    pub(super) request: Option<Node<'w>>,
+    pub(super) limit: Option<Node<'w>>,
 }
 
 impl<'w> Amounts<'w> {
@@ -62,12 +62,17 @@ impl<'w> Amounts<'w> {
 }
 
 /// What LimitRanges supply to containers, by resource; worked out once for all of them.
-struct Defaults<'w> {
+pub(super) struct Defaults<'w> {
     workload: WorkloadCase<'w>,
     known: RefCell<FxHashMap<String, Result<Asked, Abstain>>>,
 }
 
-impl Defaults<'_> {
+impl<'w> Defaults<'w> {
+    /// Those of the workload's namespace.
+    pub(super) fn of_pods(workload: WorkloadCase<'w>) -> Self {
+        Self { workload, known: RefCell::default() }
+    }
+
     fn of(&self, resource: &str) -> Result<Asked, Abstain> {
         if let Some(known) = self.known.borrow().get(resource) {
             return known.clone();
@@ -96,7 +101,7 @@ pub(super) fn pods(case: &ObjectCase<'_>, out: &mut Findings) {
         out.abstain(patched);
         return;
     }
-    let defaults = Defaults { workload, known: RefCell::default() };
+    let defaults = Defaults::of_pods(workload);
     let left = Cell::new(MOST);
     // A sum is a look at each of them.
     let all = || items(spec, "containers").chain(items(spec, "initContainers"));
@@ -172,7 +177,7 @@ fn quantity(node: Option<Node<'_>>) -> Result<Option<Quantity>, Abstain> {
 }
 
 /// What a container asks for, with what is filled in.
-fn of_container<'w>(
+pub(super) fn of_container<'w>(
     defaults: &Defaults<'w>,
     container: Node<'w>,
     resource: &str,
@@ -190,7 +195,7 @@ fn of_container<'w>(
 }
 
 /// What all containers of a pod ask for together, or the pod itself.
-fn of_pod<'w>(
+pub(super) fn of_pod<'w>(
     case: &ObjectCase<'w>,
     defaults: &Defaults<'w>,
     spec: Node<'w>,
@@ -368,7 +373,7 @@ impl<'w> Judge<'_, 'w> {
 }
 
 /// An amount of a resource for people.
-fn display(resource: &str, amount: Quantity) -> String {
+pub(super) fn display(resource: &str, amount: Quantity) -> String {
     match resource {
         "cpu" => amount.millicores().to_string(),
         "memory" | "ephemeral-storage" | "storage" => amount.bytes().to_string(),

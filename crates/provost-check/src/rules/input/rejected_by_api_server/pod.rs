@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::{RULE, env, is_placeholder, meant, names, refuse, scheduling, volumes};
+use super::{RULE, env, is_placeholder, meant, names, refuse, resources, scheduling, volumes};
 use crate::case::{ObjectCase, World};
 use crate::facts::document::Node;
 use crate::facts::objects::{Object, PortRef};
@@ -44,7 +44,8 @@ pub(super) fn check(case: &ObjectCase<'_>, workload: &Workload, out: &mut Findin
     for container in &pod.containers {
         let node = object.document.node(container.node);
         env::check(node, complete, out);
-        resource_names(node, out);
+        resources::names(node, out);
+        headers(node, out);
         privileges(container, out);
         if container.role == ContainerRole::Init && complete {
             ends(node, out);
@@ -296,66 +297,22 @@ fn privileges(container: &Container, out: &mut Findings) {
     }
 }
 
-/// `ValidateContainerResourceRequirements`: which resources there are, and that what cannot be
-/// overcommitted has a limit, which the request equals.
-fn resource_names(container: Node<'_>, out: &mut Findings) {
-    let Some(resources) = container.get("resources") else { return };
-    for side in ["requests", "limits"] {
-        for (key, _) in resources.get(side).into_iter().flat_map(Node::entries) {
-            let Some(name) = key.as_str().filter(|name| !is_placeholder(name)) else { continue };
-            let standard = ["cpu", "memory", "ephemeral-storage", "<<"];
-            let plain = !name.contains('/') && !name.starts_with(['$', '{']);
-            // FILLED_IN_LATER
-            let plain = plain && name.bytes().any(|b| b.is_ascii_lowercase());
-            if plain && !standard.contains(&name) && !name.starts_with("hugepages-") {
-                let mut finding = Finding::new(
-                    &RULE,
-                    format!(
-                        "`{name}` must be a standard resource for containers, or have a domain"
-                    ),
-                    &key.origin(),
-                    "no such resource",
+/// `validateHTTPGetAction`: names of headers, `IsHTTPHeaderName`.
+fn headers(container: Node<'_>, out: &mut Findings) {
+    let probes = ["livenessProbe", "readinessProbe", "startupProbe"];
+    let probes = probes.into_iter().filter_map(|probe| container.get(probe));
+    let lifecycle = container.get("lifecycle");
+    let hooks = ["postStart", "preStop"].into_iter().filter_map(|hook| lifecycle?.get(hook));
+    for request in probes.chain(hooks).filter_map(|handler| handler.get("httpGet")) {
+        for header in super::items(request, "httpHeaders") {
+            let Some((name, node)) = super::text(header, "name") else { continue };
+            if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') || name.is_empty() {
+                let message = format!(
+                    "`{name}` is no name for a header: at least one of letters, digits and `-`, without \
+                     spaces and `:`"
                 );
-                let near = crate::model::names::nearest(name, standard, 2);
-                if let Some(near) = near.or((name == "storage").then_some("ephemeral-storage")) {
-                    let fix = crate::findings::Fix::suggest(format!("did you mean {near}?"));
-                    finding = finding.fix(fix.replace(&key.origin(), near));
-                }
-                out.push(finding);
+                refuse(out, &node.origin(), message);
             }
-        }
-    }
-    let limits = resources.get("limits");
-    for (key, value) in resources.get("requests").into_iter().flat_map(Node::entries) {
-        let Some(text) = key.as_str() else { continue };
-        let Some((domain, _)) = text.split_once('/') else { continue };
-        // `IsExtendedResourceName`: those of kubernetes.io are native, and may be overcommitted.
-        if domain.contains("kubernetes.io") || is_placeholder(text) {
-            continue;
-        }
-        let merged = limits.is_some_and(|limits| {
-            !limits.is_mapping() || limits.entries().any(|(key, _)| key.as_str() == Some("<<"))
-        });
-        match limits.and_then(|limits| limits.get(text)) {
-            Some(limit) => {
-                let amounts =
-                    [value, limit].map(|n| n.as_str().and_then(|n| Quantity::parse(n).ok()));
-                if let [Some(asked), Some(allowed)] = amounts
-                    && asked.units() != allowed.units()
-                {
-                    let message = format!("the request of {text} must be equal to its limit");
-                    out.push(
-                        Finding::new(&RULE, message, &value.origin(), "the request")
-                            .also(&limit.origin(), "the limit"),
-                    );
-                }
-            }
-            None if !merged && !value.is_null() => {
-                let message =
-                    format!("a limit must be set for non overcommitable resources: {text}");
-                refuse(out, &key.origin(), message);
-            }
-            None => {}
         }
     }
 }

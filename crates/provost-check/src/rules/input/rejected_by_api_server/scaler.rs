@@ -130,6 +130,11 @@ fn scaling(rules: Node<'_>, out: &mut Findings) {
             format!("stabilizationWindowSeconds {seconds} is not between 0 and {LONGEST_WINDOW}");
         refuse(out, &node.origin(), message);
     }
+    if let Some((tolerance, node)) = text(rules, "tolerance")
+        && Quantity::parse(tolerance).is_ok_and(Quantity::is_negative)
+    {
+        refuse(out, &node.origin(), format!("tolerance {tolerance} must not be negative"));
+    }
     if let Some((key, policies)) = rules.get_entry("policies")
         && policies.is_sequence()
         && policies.items().next().is_none()

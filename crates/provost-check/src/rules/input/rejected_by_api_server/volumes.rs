@@ -166,7 +166,34 @@ fn one(volume: Node<'_>, whole: bool, out: &mut Findings) {
     {
         refuse(out, &node.origin(), format!("the path {path} must not contain '..'"));
     }
+    if kind == "emptyDir"
+        && let Some((medium, node)) = text(source, "medium")
+    {
+        self::medium(medium, node, out);
+    }
     modes(source, 0, out);
+}
+
+/// Where an emptyDir lies. The API server takes any text, the kubelet does not (`SetUpAt` in
+/// pkg/volume/emptydir/empty_dir.go, v1.37.2): the pod stays in ContainerCreating.
+fn medium(medium: &str, node: Node<'_>, out: &mut Findings) {
+    let pages = medium.strip_prefix("HugePages-");
+    if matches!(medium, "" | "Memory" | "HugePages") || pages.is_some() {
+        return;
+    }
+    let message = format!(
+        "the kubelet knows no medium `{medium}` of an emptyDir, only Memory, HugePages and the default: \
+         FailedMount, `unknown storage medium`"
+    );
+    let finding = Finding::new(&RULE, message, &node.origin(), "cannot be mounted");
+    let known = ["Memory", "HugePages"];
+    let same = known.into_iter().find(|known| known.eq_ignore_ascii_case(medium));
+    out.push(match same.or_else(|| nearest(medium, known, 2)) {
+        Some(near) => finding.fix(
+            Fix::suggest(format!("did you mean {near}?")).replace(&node.origin(), near.to_owned()),
+        ),
+        None => finding,
+    });
 }
 
 /// `defaultMode` and `mode` of files: numbers up to 0777, which 644 without a zero is not.

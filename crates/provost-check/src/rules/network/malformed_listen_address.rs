@@ -1,0 +1,82 @@
+//! A setting that Go's net package cannot listen on.
+
+use crate::case::Case;
+use crate::facts::binary::GoProgram;
+use crate::facts::placeholders::is_placeholder;
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::listeners;
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// `net.Listen` ends with an error, and so does the program.
+pub static RULE: Rule = Rule {
+    id: "malformed-listen-address",
+    group: Group::Network,
+    level: Level::Warn,
+    title: "a setting that is no address to listen on",
+    page: include_str!("malformed-listen-address.md"),
+    needs: &[Need::Manifest, Need::Binary],
+    check: Check::Container(check),
+    ..Rule::BASE
+};
+
+/// What code has that puts a host or a colon in front of a port. A colon alone is seldom seen: of a text of one byte
+/// the machine code holds the byte. So the rule warns only.
+const JOINTS: &[&str] =
+    &[":", ":%s", ":%v", ":%d", "0.0.0.0:", "0.0.0.0:%s", "[::]:", "0.0.0.0", "::"];
+
+fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
+    case.main_only()?;
+    let program = case.program()?;
+    let own = case.own_names();
+    let environment = case.environment();
+    let mut judged = Err(Abstain::NotApplicable);
+    for (name, variable) in environment.iter() {
+        if listeners::of_setting(name, &own).is_none() {
+            continue;
+        }
+        let Some(default) = case.own_default(name) else { continue };
+        judged = Ok(());
+        let Ok(value) = &variable.value else { continue };
+        // A socket of the file system, and what a program takes apart by itself.
+        let other = value.is_empty() || value.contains('/') || value.starts_with('@');
+        if other || is_placeholder(value) {
+            continue;
+        }
+        let Some(why) = listeners::refused_address(value) else { continue };
+        case.of.pod_unpatched(&["containers/env", "containers/envFrom"])?;
+        if let Some(joint) = joint(program) {
+            let what =
+                format!("whether the program makes an address of {value:?}: it holds {joint:?}");
+            out.abstain(Abstain::unknown(Reason::CodeUnclear, what));
+            continue;
+        }
+        let finding = Finding::new(
+            &RULE,
+            format!(
+                "{name} is {value:?}, which is no address: the program ends with `listen tcp: address \
+                 {value}: {why}` unless its code puts the rest in front of it"
+            ),
+            &variable.origin,
+            why,
+        )
+        .also(&default.origin, format!("{}: the default of {name}", default.text));
+        let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
+        out.push(match digits {
+            true => finding.fix(case.world().rewrite(
+                Fix::suggest(format!("write \":{value}\"")),
+                &variable.origin,
+                value,
+                &format!(":{value}"),
+            )),
+            false => {
+                finding.fix(Fix::suggest(format!("write host and port, as in {}", default.text)))
+            }
+        });
+    }
+    judged
+}
+
+/// A text of the program's own code by which it may make an address of something else.
+fn joint(program: &GoProgram) -> Option<&'static str> {
+    JOINTS.iter().copied().find(|joint| !matches!(program.text.own_constant(joint), Ok(None)))
+}
