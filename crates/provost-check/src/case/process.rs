@@ -322,6 +322,11 @@ pub fn tally<'r>(requests: impl IntoIterator<Item = &'r Request>) -> String {
     counted.iter().map(|(words, count)| format!("{count} {words}")).collect::<Vec<_>>().join(", ")
 }
 
+/// When a container that ended runs again: without an entry for it `doBackOff` in
+/// pkg/kubelet/kuberuntime/kuberuntime_manager.go (v1.37.2) makes one and does not wait.
+pub const RESTARTS: &str =
+    "the kubelet starts it again at once, then after 10 s, 20 s, 40 s, up to 5 min";
+
 /// Microseconds as people say them: `850 ms`, `4.2 s`.
 pub fn duration(us: u64) -> String {
     match us {

@@ -172,6 +172,13 @@ impl GoBuild {
     }
 }
 
+/// Whether an argument of the build may bring another value than the one that is known: what is expanded is
+/// not as long as its words.
+pub fn may_be_given(value: &Fact<String>) -> bool {
+    !value.is_written()
+        || value.origin.span().is_none_or(|span| span.range().len() != value.value.len())
+}
+
 /// A file that a RUN line copies or moves: `cp`, `mv`, `install`, `ln`.
 #[derive(Clone, Debug)]
 pub struct FileMove {

@@ -343,6 +343,14 @@ impl RunCommand {
 }
 
 impl RunStep {
+    /// Whether its text, as it is written, holds a word.
+    pub fn says(&self, word: &str) -> bool {
+        match &self.command {
+            CommandForm::Shell(text) => text.value.contains(word),
+            CommandForm::Exec(all) => all.iter().any(|text| text.value.contains(word)),
+        }
+    }
+
     /// The commands it runs, as lists; none when another program than a shell runs its text.
     ///
     /// # Errors

@@ -223,7 +223,68 @@ fn variable(text: &str) -> Option<(&str, Option<&str>, Tool)> {
 pub fn is_placeholder(text: &str) -> bool {
     let may = |b: u8| matches!(b, b'$' | b'{' | b'<' | b'(' | b'@' | b'%' | b'_');
     text.bytes().any(may)
-        && ["$", "{{", "<", "(", "@", "%!", "%s", "%d", "__"].iter().any(|mark| text.contains(mark))
+        && (["$", "{{", "<", "(", "@", "%!", "%s", "%d", "__"]
+            .iter()
+            .any(|mark| text.contains(mark))
+            || is_between(text, '%'))
+}
+
+/// `%NAME%`: a name in capitals between two of a sign, longer than a byte of a URL.
+fn is_between(text: &str, sign: char) -> bool {
+    text.split(sign).skip(1).take(64).zip(text.split(sign).skip(2)).any(|(name, _)| {
+        name.len() > 2
+            && name.starts_with(|c: char| c.is_ascii_uppercase())
+            && name.bytes().all(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_')
+    })
+}
+
+/// Whether a query or condition holds a placeholder that its language would read as signs: `<limit>`,
+/// `@LIMIT@`, `%(limit)s`, `%LIMIT%`, `#{LIMIT}#`, `##LIMIT##`, `<%= limit %>`. Texts in quotes may hold
+/// anything.
+pub fn is_open_code(text: &str) -> bool {
+    let is_name = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
+    // Whether a name and its end follow.
+    let named = |rest: &str, close: &str| {
+        let length = rest.bytes().position(|b| !is_name(b)).unwrap_or(rest.len());
+        rest.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_')
+            && rest.get(length..).is_some_and(|end| end.starts_with(close))
+    };
+    const MARKS: &[(&str, &str)] = &[
+        ("<", ">"),
+        ("@", "@"),
+        ("%(", ")s"),
+        ("%(", ")d"),
+        ("%", "%"),
+        ("#{", "}"),
+        ("##", "##"),
+    ];
+    let (mut quote, mut escaped) = (None, false);
+    for (at, c) in text.char_indices() {
+        if let Some(open) = quote {
+            if escaped {
+                escaped = false;
+            } else if c == '\\' && open != '`' {
+                escaped = true;
+            } else if c == open {
+                quote = None;
+            }
+            continue;
+        }
+        match c {
+            '"' | '\'' | '`' => quote = Some(c),
+            '<' | '@' | '%' | '#' => {
+                let rest = text.get(at..).unwrap_or_default();
+                let is = |(open, close): &(&str, &str)| {
+                    rest.strip_prefix(open).is_some_and(|rest| named(rest, close))
+                };
+                if rest.starts_with("<%") || MARKS.iter().any(is) {
+                    return true;
+                }
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Whether a text is a name in capitals, such as `PLACEHOLDER_ADDRESS`: what is written where neither a
@@ -310,6 +371,42 @@ mod tests {
         assert!(is_in_capitals("PLACEHOLDER_GATEWAY_IP"));
         for text in ["FE80", "DEAD::BEEF", "placeholder_ip", "10.0.0.1", "_", ""] {
             assert!(!is_in_capitals(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_between_signs_of_per_cent_is_to_be_filled_in_and_bytes_of_an_address_are_not() {
+        assert!(is_placeholder("%RENEW%"));
+        assert!(is_placeholder("x-%TIMEOUT_SECONDS%"));
+        for text in ["50%", "a%20b%C3%A9%2F", "%renew%", "10% of 20%"] {
+            assert!(!is_placeholder(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn placeholders_that_a_language_would_read_as_signs_are_no_signs() {
+        for text in [
+            "result[0] >= <threshold>",
+            "result[0] >= @THRESHOLD@",
+            "result[0] >= %(limit)s",
+            "sum(a) / %LIMIT%",
+            "sum(a) > #{LIMIT}#",
+            "sum(a) > ##LIMIT##",
+            "sum(a) > <%= limit %>",
+            "a{b=\"\\\"\"} > <limit>",
+        ] {
+            assert!(is_open_code(text), "{text}");
+        }
+        for text in [
+            "a < b > c",
+            "a{b=~\"(?P<name>x)\"}",
+            "result == '<none>'",
+            "a @ start() % (b) # more",
+            "a % b % c",
+            "all(result, {# > 3})",
+            "a{b='@X@'} <",
+        ] {
+            assert!(!is_open_code(text), "{text}");
         }
     }
 

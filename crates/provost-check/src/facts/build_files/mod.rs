@@ -182,13 +182,8 @@ impl Build {
     /// Whether commands of a stage, or of those it is built on, hold one of these words.
     pub fn runs_say(&self, stage: usize, words: &[&str]) -> bool {
         let chain = self.chain_of(stage);
-        self.runs.iter().filter(|run| chain.contains(&run.stage)).any(|run| {
-            let says = |text: &Fact<String>| words.iter().any(|word| text.value.contains(word));
-            match &run.command {
-                CommandForm::Shell(text) => says(text),
-                CommandForm::Exec(all) => all.iter().any(says),
-            }
-        })
+        let mut runs = self.runs.iter().filter(|run| chain.contains(&run.stage));
+        runs.any(|run| words.iter().any(|word| run.says(word)))
     }
 
     /// The Go version that the builder's tag names.

@@ -177,6 +177,11 @@ fn follow(words: &[Word<'_>]) -> Option<String> {
         match (wanted, word) {
             (true, Word::Name(_) | Word::Value(_)) => wanted = false,
             (true, Word::Sign("!" | "-" | "+" | "not")) => {}
+            (_, Word::Sign("#")) if open.is_empty() => {
+                let said =
+                    "`#` is an element within a predicate, and begins no comment: write `//`";
+                return Some(said.to_owned());
+            }
             // The value of a predicate, by itself or one of its fields.
             (true, Word::Sign("#")) => {
                 at += usize::from(matches!(next, Some(Word::Name(_))));
@@ -302,6 +307,10 @@ mod tests {
             ("result == 'ok", "the text that begins with ' does not end"),
             ("result =~ 'ok'", "it has no sign ~"),
             ("all(result, {# > })", "nothing follows `>`"),
+            (
+                "# few errors\nresult[0] < 1",
+                "`#` is an element within a predicate, and begins no comment: write `//`",
+            ),
         ] {
             assert_eq!(error(text).as_deref(), Some(wanted), "{text}");
         }

@@ -81,6 +81,8 @@ fn one(rest: &str) -> (Kind, usize) {
         b',' => (Kind::Comma, 1),
         b'"' | b'\'' | b'`' => string(bytes, first),
         b'0'..=b'9' | b'.' => (Kind::Number, number(bytes)),
+        // They trim native histograms, from Prometheus v3.11 on.
+        b'<' | b'>' if bytes.get(1) == Some(&b'/') => (Kind::Operator, 2),
         b'=' | b'!' | b'<' | b'>' => {
             let two = matches!(bytes.get(1), Some(b'=' | b'~'));
             (Kind::Operator, if two { 2 } else { 1 })

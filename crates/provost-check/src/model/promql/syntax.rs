@@ -2,7 +2,9 @@
 //!
 //! Told is what breaks the frame of the language: brackets, texts, operators without a side. Names of
 //! functions and modifiers are those of the server, and types of values are not followed. A query with
-//! placeholders other than arguments, or with templates of MetricsQL (`WITH`), is not judged.
+//! placeholders other than arguments, or with templates of MetricsQL (`WITH`), is not judged, and neither is
+//! one of LogQL, which rules of Prometheus' kind hold for Loki. Two signs without a blank between them may be
+//! an operator that is still to come.
 
 use super::lex::{self, Kind, Token};
 use super::{MAX_BYTES, Op};
@@ -25,7 +27,7 @@ pub fn error(text: &str) -> Option<String> {
     // Brackets that are open, the token in front, and whether matchers of labels stand here.
     let mut open: Vec<&str> = Vec::new();
     let mut before: Option<&Token> = None;
-    for token in &tokens {
+    for (at, token) in tokens.iter().enumerate() {
         let this = word(token);
         let is = |of: Option<&Token>, kind: Kind| of.is_some_and(|token| token.kind == kind);
         match token.kind {
@@ -48,6 +50,11 @@ pub fn error(text: &str) -> Option<String> {
             }
             Kind::Operator => {
                 if open.last() != Some(&"{") && is_matching(this) {
+                    // A filter of lines: `{app="checkout"} !~ "debug"`.
+                    let text = tokens.get(at + 1).is_some_and(|next| next.kind == Kind::Text);
+                    if this == "!~" && text && is(before, Kind::Close(b'}')) {
+                        return None;
+                    }
                     return Some(match this {
                         "=" => "`=` compares labels within `{}` alone: write `==`".to_owned(),
                         _ => format!("`{this}` compares labels within `{{}}` alone"),
@@ -57,6 +64,9 @@ pub fn error(text: &str) -> Option<String> {
                 match before {
                     None if !signed => return Some(format!("nothing stands before `{this}`")),
                     Some(sign) if !signed && sign.kind == Kind::Operator => {
+                        if sign.place.end == token.place.start {
+                            return None;
+                        }
                         return Some(format!("`{this}` stands behind `{}`", word(sign)));
                     }
                     Some(sign) if !signed && matches!(sign.kind, Kind::Open(b'(')) => {
@@ -150,6 +160,9 @@ mod tests {
             "WITH (x = {a=\"b\"}) rate(y{x}[5m])",
             "{{ if .x }}sum({{ end }}a",
             "a # ( and no more",
+            "sum(count_over_time({app=\"foo\"} !~ \"bar\" [5m])) > 0",
+            "a >/ 5 and b </ 6",
+            "a <=> b",
             "rate(a)[5m:] default 0",
             "rate(a[$__interval])",
             "",

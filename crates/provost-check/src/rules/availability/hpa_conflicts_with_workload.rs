@@ -120,6 +120,19 @@ fn scaled_object(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let bounds = number("minReplicaCount", "0".to_owned())
         .zip(number("maxReplicaCount", "100".to_owned()))
         .map_or_else(|| "scaled".to_owned(), |(min, max)| format!("scaled from {min} to {max}"));
+    // A pause takes the HorizontalPodAutoscaler away (`handlePause` in
+    // controllers/keda/scaledobject_controller.go, v2.21), and sets the number that it names.
+    let annotation = |key: &str| meta.annotations.get(key).map(|fact| fact.value.trim());
+    if let Some(held) = annotation("autoscaling.keda.sh/paused-replicas") {
+        let same = workload.workload.replicas.as_ref().map(|replicas| replicas.value.to_string());
+        if held.parse::<u32>().is_ok() && same.is_some_and(|same| same != held) {
+            sets_back(&workload, &name.at, format!("held at {held}"), out);
+        }
+        return Ok(());
+    }
+    if annotation("autoscaling.keda.sh/paused").is_some_and(|paused| paused != "false") {
+        return Err(Abstain::NotApplicable);
+    }
     sets_back(&workload, &name.at, bounds, out);
     Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::case::BuildCase;
 use crate::facts::Fact;
-use crate::facts::build::{Build, GoBuild};
+use crate::facts::build::{Build, GoBuild, may_be_given};
 use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -56,6 +56,11 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
     .also(&go.origin, "makes the program");
     if let Some(command) = command {
         finding = finding.also(command, "starts it");
+    }
+    if may_be_given(system) {
+        finding = finding.level(Level::Warn).note("another value may be given to the build");
+        out.push(finding.fix(Fix::suggest("give the build linux, or make that the default")));
+        return Ok(());
     }
     out.push(finding.fix(Fix::suggest(format!("remove {}, or write GOOS=linux", name.value))));
     Ok(())

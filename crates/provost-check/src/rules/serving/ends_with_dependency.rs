@@ -1,7 +1,7 @@
 //! A process that ends because another service is down.
 
 use crate::case::outages::{Outage, Told};
-use crate::case::process::{ProcessCase, duration};
+use crate::case::process::{ProcessCase, RESTARTS, duration};
 use crate::facts::proof::{Phase, PhaseName};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -69,7 +69,7 @@ fn finding(case: &ProcessCase<'_>, phase: &Phase, outage: &Outage<'_>) -> Findin
     };
     finding
         .note(said)
-        .note("every replica ends at the same time, and the kubelet waits 10 s before the next start, then 20 s, 40 s, up to 5 min")
+        .note(format!("every replica ends at the same time, and {RESTARTS}"))
         .note(case.repeat(phase))
         .fix(Fix::suggest(
             "answer with an error what needs it, go on trying to reach it, and let readiness say so where no request can be served",

@@ -1,6 +1,6 @@
 //! A process that gives up at once, without a reason, when what it depends on is not there.
 
-use crate::case::process::{ProcessCase, duration};
+use crate::case::process::{ProcessCase, RESTARTS, duration};
 use crate::facts::proof::{Dependency, Phase, PhaseName};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -83,7 +83,7 @@ fn without(
             "ended by itself",
         )
         .note(printed)
-        .note("the kubelet waits 10 s before the next start, then 20 s, 40 s, up to 5 min: when the dependency is back, the pod is not")
+        .note(format!("{RESTARTS}: when the dependency is back, the pod is not"))
         .note(case.repeat(phase))
         .fix(Fix::suggest(
             "stay alive and not ready while it is not there, or end with a message that names it",

@@ -8,7 +8,7 @@ use super::{NEEDS, RULE};
 use crate::case::ObjectCase;
 use crate::case::routes::Said;
 use crate::facts::document::Node;
-use crate::facts::placeholders::{is_placeholder, may_be_in};
+use crate::facts::placeholders::{is_in_capitals, is_open_code, is_placeholder, may_be_in};
 use crate::findings::{Finding, Fix};
 use crate::model::{cron, keda, timezone};
 use crate::rules::rule::Findings;
@@ -52,7 +52,8 @@ pub(super) fn check(case: &ObjectCase<'_>, trigger: Node<'_>, of: &Said<'_>, out
 }
 
 fn is_known(text: &str) -> bool {
-    !text.is_empty() && !may_be_in(text) && !text.contains(['$', '<'])
+    let open = may_be_in(text) || is_in_capitals(text) || is_open_code(text);
+    !text.is_empty() && !open && !text.contains(['$', '<'])
 }
 
 /// `Validate` in pkg/scalers/cron_scaler.go.

@@ -3,7 +3,7 @@
 use super::super::ineffective_build_flag::words_of;
 use super::flags::is_fatal;
 use super::{NO_CGO, NO_MODULE, RULE};
-use crate::facts::build::{Build, CopyStep, GoBuild, RunStep};
+use crate::facts::build::{Build, CopyStep, GoBuild, RunStep, may_be_given};
 use crate::facts::build_steps::RunCommand;
 use crate::facts::{Fact, Origin};
 use crate::findings::{Finding, Fix, Level};
@@ -18,7 +18,8 @@ const MOST: usize = 256;
 const SANITIZERS: &[&str] = &["-race", "-msan", "-asan"];
 
 /// What brings a compiler of C, as packages and commands name it.
-const COMPILERS: &[&str] = &["gcc", "build-base", "clang", "zig", "musl-dev", "g++", "llvm"];
+const COMPILERS: &[&str] =
+    &["gcc", "build-base", "alpine-sdk", "clang", "zig", "musl-dev", "g++", "llvm", "tcc"];
 
 pub(super) fn check(build: &Build, reached: &[bool], out: &mut Findings) {
     let targeted = build.final_stage + 1 < build.stages.len();
@@ -45,11 +46,7 @@ fn sanitizer(build: &Build, go: &GoBuild, reached: bool, out: &mut Findings) {
         return;
     }
     let setting = go.setting("CGO_ENABLED");
-    // An argument may be given another value: what is expanded is not as long as its words.
-    let given = setting.is_some_and(|(_, value)| {
-        !value.is_written()
-            || value.origin.span().is_none_or(|span| span.range().len() != value.value.len())
-    });
+    let given = setting.is_some_and(|(_, value)| may_be_given(value));
     let (message, also, fix) = match setting.map(|(_, value)| value.value.as_str()) {
         Some("0") => (
             format!("{name} needs cgo, and CGO_ENABLED is 0: `go: {name} requires cgo`"),
@@ -99,7 +96,10 @@ fn lacks_compiler(build: &Build, go: &GoBuild) -> bool {
     let copied = build.copies.iter().any(|copy| chain.contains(&copy.stage) && copy.from.is_some());
     let own = build.runs.iter().filter(|run| chain.contains(&run.stage));
     let understood = own.clone().all(|run| run.understood);
-    known && !copied && understood && !build.runs_say(go.stage, COMPILERS)
+    // Packages that an argument, a file or another command names.
+    let unknown =
+        ["$", "xargs"].iter().any(|word| own.clone().any(|run| run.says("apk") && run.says(word)));
+    known && !copied && understood && !unknown && !build.runs_say(go.stage, COMPILERS)
 }
 
 /// `go mod download` where no `go.mod` can be: `no modules specified (see 'go help mod download')`.

@@ -8,10 +8,10 @@
 mod gateway;
 mod values;
 
-use super::{RULE, first_of_whole};
+use super::{RULE, first_of_whole, is_alone};
 use crate::case::ObjectCase;
 use crate::facts::document::Node;
-use crate::findings::Finding;
+use crate::findings::{Abstain, Finding, Reason};
 use crate::model::schema::{self, Custom, Known, Structure};
 use crate::rules::rule::Findings;
 
@@ -25,16 +25,25 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> bool {
     let Known::Custom(custom) = schema::find(&meta.api_version.value, &meta.kind.value) else {
         return false;
     };
-    // Where kustomize has a hand in it, another file may bring the rest.
-    let source = case.world().sources.get(object.document.source);
-    if source.kustomizations.is_empty() {
-        let mut walk = Walk { found: Vec::new(), custom };
-        walk.mapping(object.node(), custom.structure, None);
+    let mut walk = Walk { found: Vec::new(), custom };
+    walk.mapping(object.node(), custom.structure, None);
+    let mut rules = Findings::default();
+    gateway::check(case, &mut rules);
+    if is_alone(case) {
         out.found.append(&mut walk.found);
-        values::check(case, out);
-        gateway::check(case, out);
+        out.found.append(&mut rules.found);
+    } else if !(walk.found.is_empty() && rules.found.is_empty()) {
+        out.abstain(completed(case));
     }
+    // What is written is refused whoever applies it, or is patched (`as_applied`).
+    values::check(case, out);
     true
+}
+
+/// Where kustomize has a hand in it, another file may bring the rest.
+fn completed(case: &ObjectCase<'_>) -> Abstain {
+    let what = format!("what {} lacks, which a kustomization may bring", case.object.subject());
+    Abstain::unknown(Reason::Patched, what)
 }
 
 struct Walk {
@@ -101,6 +110,37 @@ impl Walk {
                 &first.origin(),
                 format!("no {}", field.name),
             ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::Joined;
+
+    #[test]
+    fn a_kustomization_that_only_lists_a_file_leaves_its_values_judged() {
+        let text = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: a}\n\
+                    spec:\n  hosts: [a]\n  http:\n  - match: [{uri: {regex: \"^(?!a)\"}}]\n    \
+                    timeout: \"5\"\n    route: [{destination: {host: a}}]\n---\n\
+                    apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: b}\n\
+                    spec: {hosts: [b], gateways: [mesh]}\n---\n\
+                    apiVersion: cert-manager.io/v1\nkind: Certificate\nmetadata: {name: c}\n\
+                    spec: {secretName: c, duration: 90d, issuerRef: {name: c}}\n";
+        let mut world = crate::case::sample::world(text.to_owned());
+        for (kustomizations, told, open) in
+            [(vec![], [2, 1, 1], [0, 0, 0]), (vec![0], [2, 0, 1], [0, 1, 0])]
+        {
+            let source = world.objects[0].document.source;
+            world.sources.get_mut(source).kustomizations = kustomizations;
+            let joined = Joined::new(&world);
+            for (id, object) in world.objects.iter().enumerate() {
+                let mut out = Findings::default();
+                check(&ObjectCase::new(&joined, id, object), &mut out);
+                let is = (out.found.len(), out.abstained.len());
+                assert_eq!(is, (told[id], open[id]), "{}", object.subject());
+            }
         }
     }
 }

@@ -46,7 +46,14 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
                 }
                 let message = format!("`{name}` has to be {wanted}, and is {found}: {why}");
                 let mut finding = Finding::new(&RULE, message, &value.origin(), found);
-                if let Some(fix) = fix(value, text, wanted) {
+                let unit = custom.is_some() && lacks_unit(case, value, name, wanted);
+                if unit {
+                    let fix = match text {
+                        "0" => "write the unit: 0s".to_owned(),
+                        number => format!("write the unit: {number}s or {number}ms"),
+                    };
+                    finding = finding.fix(Fix::suggest(fix));
+                } else if let Some(fix) = fix(value, text, wanted) {
                     finding = finding.fix(fix);
                 }
                 out.push(finding);
@@ -214,6 +221,32 @@ fn size(value: Node<'_>, key: Node<'_>, length: Length, custom: &Custom) -> Find
         Counted::Entries | Counted::Keys => key.origin(),
     };
     Finding::new(&RULE, message, &origin, format!("{is} of them"))
+}
+
+/// Keys whose texts are durations in the CRDs that are known, beside those that say so by their ends.
+const DURATIONS: &[&str] = &[
+    "backoff",
+    "backendrequest",
+    "baseejectiontime",
+    "fixeddelay",
+    "maxage",
+    "maxconnectionduration",
+    "renewbefore",
+    "request",
+    "time",
+    "ttl",
+];
+
+/// Whether a number stands where a duration does: in quotes it is none either. What KEDA's scalers take
+/// is a number in quotes.
+fn lacks_unit(case: &ObjectCase<'_>, value: Node<'_>, name: &str, wanted: &str) -> bool {
+    let name = name.to_ascii_lowercase();
+    let ends = ["timeout", "interval", "duration", "durationsecs"];
+    let number = matches!(value.scalar_kind(), Some(ScalarKind::Int(_) | ScalarKind::Float(_)));
+    wanted == "a string"
+        && number
+        && case.object.meta.group() != "keda.sh"
+        && (DURATIONS.contains(&name.as_str()) || ends.iter().any(|end| name.ends_with(end)))
 }
 
 /// What nobody could apply so far, and what its author must have meant.

@@ -36,10 +36,18 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     if !case.is_virtual_service() {
         return Err(Abstain::NotApplicable);
     }
-    let requests = items(spec, "http").flat_map(|route| items(route, "match"));
-    for method in requests.take(MOST_VALUES).filter_map(|request| request.at(&["method", "exact"]))
-    {
-        one(case, method, "no request comes to this route", out);
+    // One match of several is enough for a route.
+    let requests = items(spec, "http").flat_map(|route| {
+        let alone = items(route, "match").take(2).count() == 1;
+        items(route, "match").map(move |request| (request, alone))
+    });
+    for (request, alone) in requests.take(MOST_VALUES) {
+        let Some(method) = request.at(&["method", "exact"]) else { continue };
+        let effect = match alone {
+            true => "no request comes to this route",
+            false => "this match takes no request",
+        };
+        one(case, method, effect, out);
     }
     Ok(())
 }
@@ -55,7 +63,8 @@ fn one(case: &ObjectCase<'_>, value: Node<'_>, effect: &str, out: &mut Findings)
         return;
     }
     let place = value.origin();
-    let fix = Fix::safe(format!("write {upper}"));
+    // It lets in who was shut out, or shuts out who was let in, and sends requests elsewhere.
+    let fix = Fix::suggest(format!("write {upper}"));
     out.push(
         Finding::new(
             &RULE,

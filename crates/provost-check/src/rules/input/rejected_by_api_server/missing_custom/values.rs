@@ -3,34 +3,59 @@
 mod istio;
 mod scaled_object;
 
-use super::RULE;
+use super::super::is_alone;
+use super::{RULE, completed};
 use crate::case::ObjectCase;
 use crate::facts::document::Node;
-use crate::facts::placeholders::is_placeholder;
+use crate::facts::placeholders::{is_in_capitals, is_placeholder};
 use crate::findings::{Finding, Fix};
 use crate::model::goduration::parse_seconds;
 use crate::rules::rule::Findings;
 
+/// What is refused; what is refused because something else is not there, only where no kustomization may
+/// bring that.
 pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
+    let mut lacking = Lacking { alone: is_alone(case), found: false };
+    each(case, &mut lacking, out);
+    if lacking.found {
+        out.abstain(completed(case));
+    }
+}
+
+/// Whether an object is all there, and whether something that it lacks was passed over since it may not be.
+struct Lacking {
+    alone: bool,
+    found: bool,
+}
+
+impl Lacking {
+    /// Whether to tell that something is not there.
+    fn is_told(&mut self) -> bool {
+        self.found |= !self.alone;
+        self.alone
+    }
+}
+
+fn each(case: &ObjectCase<'_>, lacking: &mut Lacking, out: &mut Findings) {
     let meta = &case.object.meta;
     if meta.group() == "cert-manager.io"
         && meta.kind.value == "Certificate"
         && let Some(spec) = case.object.node().get("spec")
     {
-        certificate(spec, out);
+        certificate(spec, lacking, out);
     }
     if let Some(kind) = case.route_kind() {
-        ports(case.object.node(), out);
+        ports(case.object.node(), lacking, out);
         if kind == "HTTPRoute" {
             timeouts(case.object.node(), out);
         }
     }
-    istio::check(case, out);
+    istio::check(case, lacking, out);
     if meta.group() == "keda.sh"
         && meta.kind.value == "ScaledObject"
         && let Some(spec) = case.object.node().get("spec")
     {
-        scaled_object::check(spec, out);
+        scaled_object::check(spec, lacking, out);
     }
     if meta.group() == "keda.sh"
         && meta.kind.value == "ScaledJob"
@@ -47,11 +72,11 @@ const DURATION: f64 = 90.0 * 24.0 * 3600.0;
 const LEAST_DURATION: f64 = 3600.0;
 const LEAST_RENEW_BEFORE: f64 = 300.0;
 
-fn certificate(spec: Node<'_>, out: &mut Findings) {
+fn certificate(spec: Node<'_>, lacking: &mut Lacking, out: &mut Findings) {
     issuer(spec, out);
     for key in ["duration", "renewBefore"] {
         let Some(node) = spec.get(key) else { continue };
-        let Some(text) = node.as_str().filter(|text| !is_placeholder(text)) else { continue };
+        let Some(text) = node.as_str().filter(|text| !is_open(text)) else { continue };
         // A number is of the wrong type.
         if node.as_i64().is_some() || parse_seconds(text).is_some() || text.len() > 100 {
             continue;
@@ -100,7 +125,7 @@ fn certificate(spec: Node<'_>, out: &mut Findings) {
     };
     // A duration that cannot be read may be any.
     let known = duration.is_some() || spec.get("duration").is_none();
-    if before >= whole && known {
+    if before >= whole && known && (duration.is_some() || lacking.is_told()) {
         let message = format!(
             "renewBefore {} is not less than duration {}: cert-manager refuses the Certificate, \
              which would be renewed without end",
@@ -127,7 +152,7 @@ fn issuer(spec: Node<'_>, out: &mut Findings) {
     let merged = issuer.entries().any(|(key, _)| key.as_str() == Some("<<"));
     let group = issuer.get("group").map_or(Some(""), Node::as_str);
     let Some(node) = issuer.get("kind").filter(|_| !merged) else { return };
-    let Some(kind) = node.as_str().filter(|kind| !is_placeholder(kind)) else { return };
+    let Some(kind) = node.as_str().filter(|kind| !is_open(kind)) else { return };
     if !matches!(group, Some("" | "cert-manager.io"))
         || matches!(kind, "" | "Issuer" | "ClusterIssuer")
     {
@@ -145,6 +170,11 @@ fn issuer(spec: Node<'_>, out: &mut Findings) {
         |near| format!("write {near}"),
     );
     out.push(finding.fix(Fix::suggest(fix)));
+}
+
+/// Whether a duration, an address, a number or a kind is still to be filled in.
+fn is_open(text: &str) -> bool {
+    is_placeholder(text) || is_in_capitals(text)
 }
 
 fn shown(seconds: f64) -> String {
@@ -168,7 +198,7 @@ fn mirrors<'d>(of: Node<'d>) -> impl Iterator<Item = Node<'d>> + use<'d> {
 const MOST: usize = 1000;
 
 /// `Must have port for Service reference`, a rule of the CRDs from sigs.k8s.io/gateway-api v0.8 on.
-fn ports(root: Node<'_>, out: &mut Findings) {
+fn ports(root: Node<'_>, lacking: &mut Lacking, out: &mut Findings) {
     let rules = root.at(&["spec", "rules"]).into_iter().flat_map(Node::items);
     let backends = rules.flat_map(|rule| {
         let own = list(rule, "backendRefs").flat_map(|b| std::iter::once(b).chain(mirrors(b)));
@@ -179,7 +209,7 @@ fn ports(root: Node<'_>, out: &mut Findings) {
         let service = text("group").is_empty() && matches!(text("kind"), "" | "Service");
         let written = backend.entries().any(|(key, _)| matches!(key.as_str(), Some("port" | "<<")));
         let Some(name) = backend.get("name").filter(|_| service && !written) else { continue };
-        if name.as_str().is_none_or(is_placeholder) {
+        if name.as_str().is_none_or(is_placeholder) || !lacking.is_told() {
             continue;
         }
         out.push(Finding::new(

@@ -13,34 +13,37 @@ mod retries;
 mod routes;
 mod service_entry;
 
-use super::{RULE, list};
+use super::{Lacking, RULE, is_open, list};
 use crate::case::ObjectCase;
 use crate::facts::Origin;
 use crate::facts::document::Node;
 use crate::facts::placeholders::{is_placeholder, may_be_in};
-use crate::findings::{Finding, Fix};
+use crate::findings::{Finding, Fix, Level};
 use crate::model::re2;
 use crate::rules::rule::Findings;
 
 /// Entries of one list that are looked at.
 const MOST: usize = 1000;
 
-pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
+/// Findings of one object.
+const MOST_SAID: usize = 50;
+
+pub(super) fn check(case: &ObjectCase<'_>, lacking: &mut Lacking, out: &mut Findings) {
     let meta = &case.object.meta;
     let Some(spec) = case.object.node().get("spec").filter(|spec| spec.is_mapping()) else {
         return;
     };
     let kind = meta.kind.value.as_str();
-    let mut to = Refusals { kind, out };
+    let mut to = Refusals { kind, lacking, left: MOST_SAID, out };
     match (meta.group(), kind) {
         ("networking.istio.io", "VirtualService") => {
-            retries::check(case, spec, to.out);
+            retries::check(case, spec, &mut to);
             routes::check(spec, &mut to);
         }
         ("networking.istio.io", "DestinationRule") => destination_rule::check(spec, &mut to),
         ("networking.istio.io", "Gateway") => gateway::check(spec, &mut to),
         ("networking.istio.io", "ServiceEntry") => service_entry::check(spec, &mut to),
-        ("networking.istio.io", "EnvoyFilter") => return envoy_filter::check(spec, to.out),
+        ("networking.istio.io", "EnvoyFilter") => return envoy_filter::check(spec, &mut to),
         ("security.istio.io", "AuthorizationPolicy") => authorization::check(spec, &mut to),
         ("security.istio.io", "RequestAuthentication") => {
             request_authentication::check(spec, &mut to);
@@ -54,6 +57,9 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
 /// Says what is refused, of one object.
 struct Refusals<'o> {
     kind: &'o str,
+    lacking: &'o mut Lacking,
+    /// Findings that may still be told.
+    left: usize,
     out: &'o mut Findings,
 }
 
@@ -64,15 +70,37 @@ impl Refusals<'_> {
         Finding::new(&RULE, message, at, label)
     }
 
+    fn push(&mut self, finding: Finding) {
+        if let Some(left) = self.left.checked_sub(1) {
+            self.left = left;
+            self.out.push(finding);
+        }
+    }
+
+    /// Tells what is refused since something else is not there, which a kustomization may bring.
+    fn lacks(&mut self, at: Node<'_>, label: &str, what: &str, why: &str, fix: &str) {
+        if self.lacking.is_told() {
+            self.tell(at, label, what, why, fix);
+        }
+    }
+
+    /// The same of an object that may be a merge patch, written to be applied to another one.
+    fn may_lack(&mut self, at: Node<'_>, label: &str, what: &str, why: &str, fix: &str) {
+        if self.lacking.is_told() {
+            let finding = self.finding(&at.origin(), label, what, why).level(Level::Warn);
+            self.push(finding.fix(Fix::suggest(fix)));
+        }
+    }
+
     fn tell(&mut self, at: Node<'_>, label: &str, what: &str, why: &str, fix: &str) {
         let finding = self.finding(&at.origin(), label, what, why);
-        self.out.push(finding.fix(Fix::suggest(fix)));
+        self.push(finding.fix(Fix::suggest(fix)));
     }
 
     /// Two places that exclude each other.
     fn conflict(&mut self, at: Node<'_>, first: Node<'_>, what: &str, why: &str, fix: &str) {
         let finding = self.finding(&at.origin(), "and this", what, why);
-        self.out.push(finding.also(&first.origin(), "this").fix(Fix::suggest(fix)));
+        self.push(finding.also(&first.origin(), "this").fix(Fix::suggest(fix)));
     }
 
     /// A text that has to be a regular expression.
@@ -104,6 +132,11 @@ fn known<'d>(of: Node<'d>, key: &str) -> Option<(&'d str, Node<'d>)> {
 /// Whether the mapping says something under the key, known or not. Null is nothing.
 fn has(of: Node<'_>, key: &str) -> bool {
     of.get(key).is_some()
+}
+
+/// The same, where an empty text is nothing, as it is in Go.
+fn says(of: Node<'_>, key: &str) -> bool {
+    of.get(key).is_some_and(|value| value.as_str() != Some(""))
 }
 
 /// Whether a list at the key has entries; what is no list may be filled in.
@@ -178,13 +211,36 @@ fn unique_names<'d>(
                     &format!("two {what} are called {shown}"),
                     &why(&shown),
                 );
-                to.out.push(
-                    finding.also(&first.origin(), "the first").fix(Fix::suggest("rename one")),
-                );
+                to.push(finding.also(&first.origin(), "the first").fix(Fix::suggest("rename one")));
             }
             None => {
                 seen.insert(name, node);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write as _;
+
+    use super::*;
+    use crate::case::Joined;
+
+    #[test]
+    fn an_object_of_garbage_has_a_bounded_number_of_findings() {
+        let mut text =
+            "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: {name: v}\n\
+                        spec:\n  hosts: [a]\n  http:\n"
+                .to_owned();
+        for _ in 0..100 {
+            let _ = writeln!(text, "  - match: [{{uri: {{regex: \"(\"}}}}]\n    timeout: \"5\"");
+        }
+        let world = crate::case::sample::world(text);
+        let joined = Joined::new(&world);
+        let mut out = Findings::default();
+        let mut lacking = Lacking { alone: true, found: false };
+        check(&ObjectCase::new(&joined, 0, &world.objects[0]), &mut lacking, &mut out);
+        assert_eq!(out.found.len(), MOST_SAID);
     }
 }

@@ -5,7 +5,7 @@
 //! `ValidateTriggers` in scaletriggers_types.go, keda v2.15 .. v2.21. Where the webhook is not installed
 //! the first is never told, and the others leave the object unready.
 
-use super::RULE;
+use super::{Lacking, RULE};
 use rustc_hash::FxHashMap;
 
 use crate::facts::document::Node;
@@ -19,10 +19,10 @@ const MOST: usize = 1000;
 /// `maxReplicaCount` that is not written (`defaultHPAMaxReplicas`).
 const DEFAULT_MOST: i64 = 100;
 
-pub(super) fn check(spec: Node<'_>, out: &mut Findings) {
+pub(super) fn check(spec: Node<'_>, lacking: &mut Lacking, out: &mut Findings) {
     triggers(spec, out);
-    fallback(spec, out);
-    modifiers(spec, out);
+    fallback(spec, lacking, out);
+    modifiers(spec, lacking, out);
     // What is no number, and what is still to be filled in, is refused as such.
     let of = |key| match spec.get(key) {
         Some(node) if !node.is_null() => node.as_i64().map(|n| Some((n, node))),
@@ -33,8 +33,8 @@ pub(super) fn check(spec: Node<'_>, out: &mut Findings) {
     else {
         return;
     };
-    bounds(min, max, idle, out);
-    never_to_zero(spec, min, out);
+    bounds(min, max, idle, lacking, out);
+    never_to_zero(spec, min, lacking, out);
 }
 
 /// What of its triggers an object is refused for; of a ScaledJob, too.
@@ -73,7 +73,7 @@ pub(super) fn triggers(spec: Node<'_>, out: &mut Findings) {
 }
 
 /// CPU and memory are measured by the kubelet, and their metrics have no value to stand in for.
-fn fallback(spec: Node<'_>, out: &mut Findings) {
+fn fallback(spec: Node<'_>, lacking: &mut Lacking, out: &mut Findings) {
     let Some((key, fallback)) = spec.get_entry("fallback") else { return };
     for name in ["failureThreshold", "replicas"] {
         let number = fallback.get(name).filter(|node| node.as_i64().is_some_and(|n| n < 0));
@@ -86,7 +86,8 @@ fn fallback(spec: Node<'_>, out: &mut Findings) {
         }
     }
     let modified = spec.at(&["advanced", "scalingModifiers"]).is_some_and(|it| !it.is_null());
-    if modified || !fallback.is_mapping() || !measures_pods_only(spec) {
+    let is_lacking = !modified && fallback.is_mapping() && measures_pods_only(spec);
+    if !is_lacking || !lacking.is_told() {
         return;
     }
     out.push(
@@ -103,7 +104,7 @@ fn fallback(spec: Node<'_>, out: &mut Findings) {
 }
 
 /// `ValidateAndCompileScalingModifiers` in scaledobject_webhook.go. The formula is not read.
-fn modifiers(spec: Node<'_>, out: &mut Findings) {
+fn modifiers(spec: Node<'_>, lacking: &mut Lacking, out: &mut Findings) {
     let Some(modifiers) = spec.at(&["advanced", "scalingModifiers"]) else { return };
     let text = |key| {
         let node = modifiers.get(key)?;
@@ -111,7 +112,9 @@ fn modifiers(spec: Node<'_>, out: &mut Findings) {
     };
     let (formula, target, by) = (text("formula"), text("target"), text("metricType"));
     let refuses = "KEDA's webhook refuses the ScaledObject";
-    if let Some((_, node)) = formula.filter(|_| modifiers.get("target").is_none()) {
+    if let Some((_, node)) = formula.filter(|_| modifiers.get("target").is_none())
+        && lacking.is_told()
+    {
         let message = format!("{refuses}, `formula is given but target is empty`");
         let finding = Finding::new(&RULE, message, &node.start(), "compared with what?");
         out.push(finding.fix(Fix::suggest("write target: what the result should be for each pod")));
@@ -135,10 +138,18 @@ fn modifiers(spec: Node<'_>, out: &mut Findings) {
 
 type Number<'d> = Option<(i64, Node<'d>)>;
 
-fn bounds(min: Number<'_>, max: Number<'_>, idle: Number<'_>, out: &mut Findings) {
+fn bounds(
+    min: Number<'_>,
+    max: Number<'_>,
+    idle: Number<'_>,
+    lacking: &mut Lacking,
+    out: &mut Findings,
+) {
     let most = max.map_or(DEFAULT_MOST, |(max, _)| max);
     // One pod is the least of the HorizontalPodAutoscaler that KEDA makes.
-    if let Some((least, node)) = min.filter(|(min, _)| (*min).max(1) > most) {
+    if let Some((least, node)) = min.filter(|(min, _)| (*min).max(1) > most)
+        && (max.is_some() || lacking.is_told())
+    {
         let message = format!(
             "minReplicaCount {least} is more than maxReplicaCount {most}: KEDA's webhook refuses the \
              ScaledObject, `MinReplicaCount={} must be less than MaxReplicaCount={most}`",
@@ -151,7 +162,9 @@ fn bounds(min: Number<'_>, max: Number<'_>, idle: Number<'_>, out: &mut Findings
         out.push(finding);
     }
     let least = min.map_or(0, |(min, _)| min.max(1));
-    if let Some((count, node)) = idle.filter(|(idle, _)| *idle >= least) {
+    if let Some((count, node)) = idle.filter(|(idle, _)| *idle >= least)
+        && (min.is_some() || lacking.is_told())
+    {
         let message = format!(
             "idleReplicaCount {count} is not less than minReplicaCount {least}: KEDA's webhook \
              refuses the ScaledObject, `IdleReplicaCount={count} must be less than \
@@ -179,7 +192,7 @@ fn measures_pods_only(spec: Node<'_>) -> bool {
 
 /// No pods use no CPU and no memory: what is measured by these alone does not come back from zero.
 /// KEDA looks at this for Deployments and StatefulSets.
-fn never_to_zero(spec: Node<'_>, min: Number<'_>, out: &mut Findings) {
+fn never_to_zero(spec: Node<'_>, min: Number<'_>, lacking: &mut Lacking, out: &mut Findings) {
     let text = |path: &[&str]| spec.at(path).and_then(Node::as_str).filter(|text| !text.is_empty());
     let version = text(&["scaleTargetRef", "apiVersion"]).unwrap_or("apps/v1");
     let kind = text(&["scaleTargetRef", "kind"]).unwrap_or("Deployment");
@@ -192,6 +205,9 @@ fn never_to_zero(spec: Node<'_>, min: Number<'_>, out: &mut Findings) {
     let Some((key, _)) = spec.get_entry("triggers").filter(|_| measures_pods_only(spec)) else {
         return;
     };
+    if min.is_none() && !lacking.is_told() {
+        return;
+    }
     let message = "all triggers are cpu or memory and minReplicaCount is 0: no pods use none, and \
                    KEDA's webhook refuses the ScaledObject, `scaledobject has only cpu/memory \
                    triggers AND minReplica is 0 (scale to zero doesn't work in this case)`";

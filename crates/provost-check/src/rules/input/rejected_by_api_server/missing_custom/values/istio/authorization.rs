@@ -3,9 +3,8 @@
 //! Source: `ValidateAuthorizationPolicy` in validation.go and pkg/config/security/security.go.
 
 use super::super::super::super::is_whole;
-use super::{MOST, Refusals, entries, known, list};
+use super::{MOST, Refusals, entries, is_open, known, list};
 use crate::facts::document::Node;
-use crate::facts::placeholders::is_placeholder;
 
 pub(super) fn check(spec: Node<'_>, to: &mut Refusals<'_>) {
     let action = spec.get("action").map_or(Some("ALLOW"), Node::as_str);
@@ -21,12 +20,13 @@ pub(super) fn check(spec: Node<'_>, to: &mut Refusals<'_>) {
                 "{action} action without `rules` is meaningless as it will never be triggered"
             );
             let fix = "write rules: [{}] where every request is meant";
-            to.tell(node, "no rules", &what, &why.replace('`', "'"), fix);
+            // Action and selector may be all that a merge patch changes.
+            to.may_lack(node, "no rules", &what, &why.replace('`', "'"), fix);
         }
         if let Some((key, _)) = spec.get_entry("provider").filter(|_| action != "CUSTOM") {
             let what = format!("a provider decides for CUSTOM alone, and the action is {action}");
             let why = format!("'provider' must not be with non CUSTOM action, found {action}");
-            to.tell(key, "not asked", &what, &why, "write action: CUSTOM, or remove provider");
+            to.lacks(key, "not asked", &what, &why, "write action: CUSTOM, or remove provider");
         }
     }
     for rule in entries(spec, "rules") {
@@ -56,7 +56,7 @@ pub(super) fn check(spec: Node<'_>, to: &mut Refusals<'_>) {
 }
 
 fn text<'d>(node: Node<'d>) -> Option<&'d str> {
-    node.as_str().filter(|text| !text.is_empty() && !is_placeholder(text))
+    node.as_str().filter(|text| !text.is_empty() && !is_open(text))
 }
 
 /// `ValidateIPs`
@@ -124,7 +124,11 @@ fn condition(when: Node<'_>, to: &mut Refusals<'_>) {
         if !whole {
             let what = format!("{shown} does not say which");
             let why = format!("bad key ({shown}): should have format a[b]");
-            to.tell(node, "without brackets", &what, &why, &format!("write {of}[NAME]"));
+            let fix = match of.ends_with('.') {
+                true => "end it with [KEY]".to_owned(),
+                false => format!("write {of}[NAME]"),
+            };
+            to.tell(node, "without brackets", &what, &why, &fix);
         }
         return;
     }

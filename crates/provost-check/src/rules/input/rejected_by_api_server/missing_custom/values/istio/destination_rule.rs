@@ -13,7 +13,7 @@ pub(super) fn check(spec: Node<'_>, to: &mut Refusals<'_>) {
     for (key, policy) in spec.get_entry("trafficPolicy").into_iter().chain(subsets) {
         if is_whole_and_empty(policy) {
             let why = "traffic policy must have at least one field";
-            to.tell(key, "empty", "a trafficPolicy without anything", why, "remove it");
+            to.lacks(key, "empty", "a trafficPolicy without anything", why, "remove it");
         }
         one(policy, to);
         for port in entries(policy, "portLevelSettings") {
@@ -30,7 +30,7 @@ fn one(policy: Node<'_>, to: &mut Refusals<'_>) {
     let pool = policy.get_entry("connectionPool");
     if let Some((key, _)) = pool.filter(|(_, pool)| is_whole_and_empty(*pool)) {
         let why = "connection pool must have at least one field";
-        to.tell(key, "empty", "a connectionPool without anything", why, "remove it");
+        to.lacks(key, "empty", "a connectionPool without anything", why, "remove it");
     }
     if let Some(outliers) = policy.get("outlierDetection") {
         self::outliers(outliers, to);
@@ -72,7 +72,7 @@ fn outliers(of: Node<'_>, to: &mut Refusals<'_>) {
                    external local origin errors is set to false";
         let what = "failures of local origin are counted, and not told apart";
         let fix = "write splitExternalLocalOriginErrors: true";
-        to.tell(key, "counts nothing", what, why, fix);
+        to.lacks(key, "counts nothing", what, why, fix);
     }
 }
 

@@ -3,9 +3,8 @@
 //! The CRDs from 1.24 on ask for one by CEL, `duration(self) >= duration('1ms')`; before that the webhook
 //! could not decode the object (`time.ParseDuration` in jsonpb) or refused it (`ValidateDuration`).
 
-use super::{MOST, Refusals};
+use super::{MOST, Refusals, is_open};
 use crate::facts::document::Node;
-use crate::facts::placeholders::is_placeholder;
 use crate::findings::{Finding, Fix};
 use crate::model::goduration;
 
@@ -88,7 +87,7 @@ pub(super) fn check(spec: Node<'_>, to: &mut Refusals<'_>) {
 
 fn one(name: &str, value: Node<'_>, least: Least, to: &mut Refusals<'_>) {
     // A number that is not quoted is of the wrong type.
-    let Some(text) = value.as_str().filter(|text| !is_placeholder(text)) else { return };
+    let Some(text) = value.as_str().filter(|text| !is_open(text)) else { return };
     if value.as_i64().is_some() || text.len() > 100 {
         return;
     }
@@ -102,7 +101,7 @@ fn one(name: &str, value: Node<'_>, least: Least, to: &mut Refusals<'_>) {
         if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
             finding = finding.fix(Fix::suggest(format!("write the unit: {text}s or {text}ms")));
         }
-        to.out.push(finding);
+        to.push(finding);
         return;
     };
     let fits = match least {

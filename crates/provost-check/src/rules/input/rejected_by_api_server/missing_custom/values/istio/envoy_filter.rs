@@ -3,12 +3,11 @@
 //! Source: `validateEnvoyFilter` in pkg/config/validation/envoyfilter/envoyfilter.go of Istio 1.31, as far
 //! as that needs no types of Envoy's. What is for waypoints it does not look at.
 
-use super::RULE;
+use super::{RULE, Refusals};
 use crate::facts::Origin;
 use crate::facts::document::Node;
 use crate::facts::placeholders::may_be_in;
 use crate::findings::{Finding, Fix};
-use crate::rules::rule::Findings;
 
 /// Patches of one EnvoyFilter that are looked at.
 const MOST: usize = 1000;
@@ -24,12 +23,16 @@ const CLASSES: &[(&[&str], &str)] = &[
     (&["CLUSTER"], "cluster"),
 ];
 
-pub(super) fn check(spec: Node<'_>, out: &mut Findings) {
+pub(super) fn check(spec: Node<'_>, to: &mut Refusals<'_>) {
     let patches = spec.get("configPatches").into_iter().flat_map(Node::items);
     for patch in patches.take(MOST).filter(|patch| patch.is_mapping()) {
         if let Err((at, why, fix)) = one(patch) {
+            // Nearly all of it is about what a patch lacks.
+            if !to.lacking.is_told() {
+                return;
+            }
             let message = format!("Istio's webhook refuses the EnvoyFilter, `Envoy filter: {why}`");
-            out.push(Finding::new(&RULE, message, &at, "refused").fix(Fix::suggest(fix)));
+            to.push(Finding::new(&RULE, message, &at, "refused").fix(Fix::suggest(fix)));
         }
     }
 }

@@ -4,7 +4,8 @@
 
 use super::super::super::super::is_whole;
 use super::{
-    Protocol, Refusals, entries, has, has_entries, known, protocol, unique_names, unknown_protocol,
+    Protocol, Refusals, entries, has, has_entries, known, protocol, says, unique_names,
+    unknown_protocol,
 };
 use crate::facts::document::Node;
 
@@ -42,7 +43,7 @@ fn of_protocol(server: Node<'_>, port: Node<'_>, to: &mut Refusals<'_>) {
             let what = format!("a server that speaks {name} has no tls");
             let why = "server must have TLS settings for HTTPS/TLS protocols";
             let fix = "write tls: mode SIMPLE with credentialName, or PASSTHROUGH";
-            to.tell(node, "without tls", &what, why, fix);
+            to.lacks(node, "without tls", &what, why, fix);
         }
         (Protocol::Other, Some((key, tls))) if tls.is_mapping() => {
             let what = format!("a server that speaks {name} has tls");
@@ -61,7 +62,7 @@ fn of_protocol(server: Node<'_>, port: Node<'_>, to: &mut Refusals<'_>) {
             let why = "server cannot have TLS settings for plain text HTTP ports";
             // Without a mode it is PASSTHROUGH.
             if secured {
-                let fix = "write protocol: HTTPS, or leave httpsRedirect alone in tls";
+                let fix = "write protocol: HTTPS, or keep nothing but httpsRedirect in tls";
                 to.conflict(key, node, &what, why, fix);
             }
         }
@@ -75,7 +76,7 @@ fn certificates(key: Node<'_>, tls: Node<'_>, to: &mut Refusals<'_>) {
     let lists = ["tlsCertificates", "credentialNames"];
     match mode {
         "ISTIO_MUTUAL" => {
-            let found = names.iter().find(|name| has(tls, name));
+            let found = names.iter().find(|name| says(tls, name));
             let found = found.or(lists.iter().find(|name| has_entries(tls, name)));
             let entry = found.and_then(|name| Some((name, tls.get_entry(name)?.0)));
             if let Some((name, at)) = entry {
@@ -110,11 +111,11 @@ fn certificates(key: Node<'_>, tls: Node<'_>, to: &mut Refusals<'_>) {
                 let why = format!("{prefix} TLS requires {said}");
                 let fix = "write credentialName: the Secret with the certificate, in the namespace \
                            of the gateway's pods";
-                to.tell(key, "no certificate", &what, &why, fix);
+                to.lacks(key, "no certificate", &what, &why, fix);
             } else if mode != "SIMPLE" && !written("caCertificates") {
                 let what = format!("mode {mode} has neither credentialName nor caCertificates");
                 let why = "MUTUAL TLS requires a client CA bundle";
-                to.tell(
+                to.lacks(
                     key,
                     "trusts no client",
                     &what,

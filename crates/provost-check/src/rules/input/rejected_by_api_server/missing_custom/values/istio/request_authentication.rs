@@ -22,7 +22,7 @@ pub(super) fn check(spec: Node<'_>, to: &mut Refusals<'_>) {
         {
             let why = "issuer or jwksUri must be non-empty string";
             let fix = "write issuer: the `iss` of the tokens";
-            to.tell(first, "of nobody", "a rule without issuer and jwksUri", why, fix);
+            to.lacks(first, "of nobody", "a rule without issuer and jwksUri", why, fix);
         }
         for key in keys.into_iter().filter(|key| has(rule, key)) {
             let Some((address, node)) = known(rule, key) else { continue };

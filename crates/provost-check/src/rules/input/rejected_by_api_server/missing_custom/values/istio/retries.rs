@@ -4,13 +4,12 @@
 //! istio.io/istio 1.31. istiod then reads the same text without its spaces (`parseRetryOn` in
 //! pilot/pkg/networking/core/route/retry), and Envoy passes over words that it does not know.
 
-use super::{MOST, RULE, list};
+use super::{MOST, RULE, Refusals, list};
 use crate::case::ObjectCase;
 use crate::facts::document::Node;
 use crate::facts::placeholders::may_be_in;
 use crate::findings::{Finding, Fix};
 use crate::model::names::nearest;
-use crate::rules::rule::Findings;
 
 const POLICIES: &[&str] = &[
     "5xx",
@@ -59,18 +58,18 @@ fn is_known(word: &str) -> bool {
     is_status(word) || POLICIES.contains(&word)
 }
 
-pub(super) fn check(case: &ObjectCase<'_>, spec: Node<'_>, out: &mut Findings) {
+pub(super) fn check(case: &ObjectCase<'_>, spec: Node<'_>, to: &mut Refusals<'_>) {
     for retries in list(spec, "http").filter_map(|route| route.get("retries")).take(MOST) {
-        attempts(retries, out);
+        attempts(retries, to);
         if let Some(node) = retries.get("retryOn")
             && let Some(text) = node.as_str().filter(|text| !text.is_empty() && !may_be_in(text))
         {
-            retry_on(case, node, text, out);
+            retry_on(case, node, text, to);
         }
     }
 }
 
-fn retry_on(case: &ObjectCase<'_>, node: Node<'_>, text: &str, out: &mut Findings) {
+fn retry_on(case: &ObjectCase<'_>, node: Node<'_>, text: &str, to: &mut Refusals<'_>) {
     let words: Vec<&str> = text.split(',').take(MOST).collect();
     let Some(word) = words.iter().find(|word| !is_known(word)) else { return };
     let meant: Option<Vec<&str>> = words
@@ -92,7 +91,7 @@ fn retry_on(case: &ObjectCase<'_>, node: Node<'_>, text: &str, out: &mut Finding
     };
     let place = case.world().within(&node.origin(), trimmed);
     let finding = Finding::new(&RULE, message, &place, "refused");
-    out.push(match meant.filter(|meant| !meant.is_empty() && words.len() < MOST) {
+    to.push(match meant.filter(|meant| !meant.is_empty() && words.len() < MOST) {
         Some(meant) => {
             let new = meant.join(",");
             let fix = Fix::suggest(format!("write {new}"));
@@ -105,7 +104,7 @@ fn retry_on(case: &ObjectCase<'_>, node: Node<'_>, text: &str, out: &mut Finding
 }
 
 /// Attempts that are not written are none.
-fn attempts(retries: Node<'_>, out: &mut Findings) {
+fn attempts(retries: Node<'_>, to: &mut Refusals<'_>) {
     let count = match retries.get("attempts") {
         Some(node) => match node.as_i64() {
             Some(count) => count,
@@ -128,6 +127,9 @@ fn attempts(retries: Node<'_>, out: &mut Findings) {
     if retries.get(field).is_some_and(|value| value.as_str() == Some("")) {
         return;
     }
+    if retries.get("attempts").is_none() && !to.lacking.is_told() {
+        return;
+    }
     let said =
         if retries.get("attempts").is_some() { "are 0" } else { "are not written, which is 0" };
     let mut finding = Finding::new(
@@ -142,7 +144,7 @@ fn attempts(retries: Node<'_>, out: &mut Findings) {
     if let Some(node) = retries.get("attempts") {
         finding = finding.also(&node.origin(), "no retries");
     }
-    out.push(finding.fix(Fix::suggest("set attempts, or leave the rest out")));
+    to.push(finding.fix(Fix::suggest("set attempts, or leave the rest out")));
 }
 
 #[cfg(test)]

@@ -13,13 +13,14 @@ pub(super) fn check(spec: Node<'_>, to: &mut Refusals<'_>) {
         && !kinds.iter().any(|kind| spec.entries().any(|(key, _)| key.as_str() == Some(kind)))
     {
         let why = "http, tcp or tls must be provided in virtual service";
-        to.tell(
-            hosts,
-            "and nothing is routed",
-            "it routes nothing",
-            why,
-            "write http: with a route",
-        );
+        let (label, what, fix) =
+            ("and nothing is routed", "it routes nothing", "write http: with a route");
+        // Hosts alone may be all that a merge patch changes.
+        if has(spec, "gateways") || has(spec, "exportTo") {
+            to.lacks(hosts, label, what, why, fix);
+        } else {
+            to.may_lack(hosts, label, what, why, fix);
+        }
     }
     for route in entries(spec, "http") {
         conflicts(route, to);
@@ -38,7 +39,7 @@ pub(super) fn check(spec: Node<'_>, to: &mut Refusals<'_>) {
                 continue;
             };
             let what = format!("an entry of {kind} sends to nobody");
-            to.tell(first, "no route", &what, why, "write route: with a destination");
+            to.lacks(first, "no route", &what, why, "write route: with a destination");
         }
     }
 }
@@ -72,7 +73,7 @@ fn conflicts(route: Node<'_>, to: &mut Refusals<'_>) {
             let why = "HTTP route, redirect or direct_response is required";
             let what = "a rule neither sends nor answers";
             let fix = "write route: with a destination, redirect, directResponse or delegate";
-            to.tell(first, "no route", what, why, fix);
+            to.lacks(first, "no route", what, why, fix);
         }
         return;
     };
@@ -93,31 +94,14 @@ fn conflicts(route: Node<'_>, to: &mut Refusals<'_>) {
     }
 }
 
-/// `validateHTTPRouteDestinations`: of several the weights are shares of their sum.
+/// `validateHTTPRouteDestinations`. Weights that are 0 together `dangling-mesh-destination` tells of.
 fn destinations(route: Node<'_>, to: &mut Refusals<'_>) {
-    let Some((key, all)) = route.get_entry("route") else { return };
-    let mut total = 0_i64;
-    let mut count = 0;
-    for one in all.items().take(MOST) {
-        count += 1;
-        match one.get("weight") {
-            None if is_whole(one) => {}
-            None => return,
-            Some(weight) => {
-                let Some(number) = weight.as_i64() else { return };
-                if number < 0 {
-                    let why = format!("weight {number} < 0");
-                    to.tell(weight, "less than 0", "a weight is negative", &why, "write 0 or more");
-                    return;
-                }
-                total = total.saturating_add(number);
-            }
+    for one in list(route, "route").take(MOST) {
+        let Some(weight) = one.get("weight") else { continue };
+        if let Some(number) = weight.as_i64().filter(|number| *number < 0) {
+            let why = format!("weight {number} < 0");
+            to.tell(weight, "less than 0", "a weight is negative", &why, "write 0 or more");
         }
-    }
-    if count > 1 && total == 0 {
-        let what = format!("{count} destinations have no weight together");
-        let fix = "write weight: beside each destination: of one that has none it is 0";
-        to.tell(key, "all of them 0", &what, "total destination weight = 0", fix);
     }
 }
 
@@ -151,7 +135,7 @@ fn redirect(route: Node<'_>, to: &mut Refusals<'_>) {
     let fields = ["uri", "authority", "scheme", "port", "derivePort", "prefixRewrite"];
     if is_whole(of) && !fields.iter().any(|field| has(of, field)) {
         let why = "redirect must specify URI, authority, scheme, or port";
-        to.tell(
+        to.lacks(
             key,
             "to the same place",
             "a redirect leads nowhere else",

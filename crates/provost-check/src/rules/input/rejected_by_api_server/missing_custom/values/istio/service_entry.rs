@@ -33,7 +33,7 @@ pub(super) fn check(spec: Node<'_>, to: &mut Refusals<'_>) {
     {
         let why = "no endpoints should be provided for resolution type none";
         let what = "endpoints are named, and the address that a client asked for is used";
-        to.tell(
+        to.lacks(
             key,
             "not used",
             what,
@@ -54,7 +54,7 @@ pub(super) fn check(spec: Node<'_>, to: &mut Refusals<'_>) {
     if let Some(node) = plain.filter(|_| most > 1) {
         let what = "several hosts share a port by which they cannot be told apart";
         let why = "multiple hosts provided with non-HTTP, non-TLS ports";
-        to.tell(node, "names no host", what, why, "write one ServiceEntry for each host");
+        to.lacks(node, "names no host", what, why, "write one ServiceEntry for each host");
     }
 }
 
