@@ -120,7 +120,8 @@ const OTHERS: &[Scenario] = &[
         container: &[("memory.max", 128 * MIB)],
         pod: &[("memory.max", 96 * MIB)],
         all: &[PARENT, NOT],
-        kernel: &[PARENT],
+        // By its words alone it may be the limit of the pod's only container.
+        kernel: &[CONTAINER],
         cgroup: &[PARENT],
         ..LEAK
     },
