@@ -37,7 +37,8 @@ const ENDS: [(u32, u32); 2] = [(0xC000_00B7, 94), (0x4000_0028, 248)];
 const ENDS: [(u32, u32); 2] = [(0, 0); 2];
 
 /// Has the kernel ask whoever holds the descriptor before this process, or what it starts, ends. If nobody
-/// holds it any more, they cannot end by themselves: it is for a process that does not outlive its owner.
+/// holds it any more, the call fails with ENOSYS and they cannot end by themselves (Go's runtime tries for ever):
+/// it is for the first process of a namespace, which is killed with its owner and takes all others with it.
 ///
 /// # Errors
 /// The kernel cannot (5.19 can), or somebody around this process is asked already.

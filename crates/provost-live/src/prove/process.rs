@@ -133,8 +133,9 @@ impl Process {
             disk: plan.disk.clone().ok(),
             hosts: plan.terms.dependencies.iter().filter_map(|it| it.name.clone()).collect(),
             token: token.clone(),
-            // What it leaves behind is looked at in a start of which nothing else is asked.
-            ends_held: plan.phase == PhaseName::Start,
+            // What it leaves behind is looked at in a start of which nothing else is asked. What is left behind
+            // outside of a namespace outlives us, and would then never end: nobody lets it go.
+            ends_held: plan.phase == PhaseName::Start && entered.namespaces,
             entered,
         };
         let (way, theirs) = told(&launch).map_err(|error| NotStarted(error.to_string()))?;
