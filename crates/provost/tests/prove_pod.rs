@@ -52,7 +52,10 @@ fn is_program() -> bool {
             "write" => say(format!("write {of} {}", fs::write(of, "written").is_ok())),
             "fill" => {
                 let mut file = fs::File::create(of).unwrap();
-                let done = (0..96).try_for_each(|_| file.write_all(&vec![1; 1 << 20]));
+                // What is not on the disk yet counts for the container: version 1 kills for it.
+                let part = vec![1; 1 << 20];
+                let done =
+                    (0..96).try_for_each(|_| file.write_all(&part).and_then(|()| file.sync_data()));
                 say(format!("fill {of} {}", done.is_ok()));
             }
             "connect" => say(format!("connect {}", UnixStream::connect(of).is_ok())),
