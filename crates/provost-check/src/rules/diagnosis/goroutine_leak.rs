@@ -91,6 +91,11 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
         if more < LEAST || !longer {
             continue;
         }
+        // A profile does not say what they wait in.
+        let does = match group.state.as_str() {
+            "" => "have one stack".to_owned(),
+            state => format!("wait in {state}"),
+        };
         let needs = if !profile && !since.get_or_init(|| Since::of(first, dump)).became(group) {
             Some(format!(
                 "that the dumps are of one process: {} wait in {}, and what waited in the first dump is not seen to wait on in the second, or as many had waited before it (dumps of several pods are told apart one by one)",
@@ -99,13 +104,12 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
             ))
         } else if connections.saturating_mul(2) >= more {
             Some(format!(
-                "dumps under a steady number of connections: {more} more wait in {}, and {connections} more for sockets",
-                group.state
+                "dumps under a steady number of connections: {more} more {does}, and {connections} more wait for sockets"
             ))
         } else if first.groups.more > 0 && first.groups.like(group).is_none() {
             Some(format!(
-                "a first dump of fewer stacks: {} of its goroutines are not told apart, and may be like those that wait in {}",
-                first.groups.more, group.state
+                "a first dump of fewer stacks: {} of its goroutines are not told apart, and may be like those that {does}",
+                first.groups.more
             ))
         } else {
             None
