@@ -41,7 +41,10 @@ struct Named {
 pub fn page(sides: [&Side<'_>; 2], comparisons: &[Comparison], version: &str) -> String {
     let mut environment = Environment::new();
     environment
-        .add_template("compared.html", include_str!("compared.html"))
+        .add_template(
+            "compared.html",
+            concat!(include_str!("head.html"), include_str!("compared.html")),
+        )
         .expect("the template is part of the program, and a test renders it");
     let cell = |of: &Option<String>| of.clone().unwrap_or_else(|| "-".to_owned());
     let rows: Vec<Row> = comparisons
@@ -64,6 +67,7 @@ pub fn page(sides: [&Side<'_>; 2], comparisons: &[Comparison], version: &str) ->
     template
         .render(context! {
             version,
+            title => summary(comparisons),
             summary => summary(comparisons),
             sides => Serde([named("A", "of-a", a), named("B", "of-b", b)]),
             rows => Serde(rows),

@@ -69,7 +69,10 @@ impl Table {
 pub fn render(view: &View<'_>) -> String {
     let mut environment = Environment::new();
     environment
-        .add_template("report.html", include_str!("report.html"))
+        .add_template(
+            "report.html",
+            concat!(include_str!("head.html"), include_str!("report.html")),
+        )
         .expect("the template is part of the program, and a test renders it");
     let mut by_level: Vec<&FindingView<'_>> = view.findings.iter().collect();
     by_level.sort_by_key(|finding| std::cmp::Reverse(finding.of.level));
@@ -84,6 +87,7 @@ pub fn render(view: &View<'_>) -> String {
     template
         .render(context! {
             version => view.tool.version,
+            title => view.counted(),
             counted => view.counted(),
             errors => view.errors().map(|notice| text(&notice.message)).collect::<Vec<_>>(),
             unknown => view.unknown_kinds().map(|notice| text(&notice.message)),
