@@ -30,6 +30,16 @@ impl Mean {
     /// Of values in order; `None` of fewer than three. Neighbours that are alike count for less, see
     /// [`independent`].
     pub fn of(values: &[f64]) -> Option<Self> {
+        Self::of_as_many(values, |rest| independent(rest).max(2.0))
+    }
+
+    /// The same of values that do not depend on each other, as those of several runs.
+    pub fn of_independent(values: &[f64]) -> Option<Self> {
+        Self::of_as_many(values, |rest| rest.len() as f64)
+    }
+
+    /// With as many values as the residuals stand for.
+    fn of_as_many(values: &[f64], like: fn(&[f64]) -> f64) -> Option<Self> {
         if values.len() < 3 {
             return None;
         }
@@ -37,19 +47,8 @@ impl Mean {
         let mean = values.iter().sum::<f64>() / n;
         let rest: Vec<f64> = values.iter().map(|value| value - mean).collect();
         let squares: f64 = rest.iter().map(|r| r * r).sum();
-        let like = independent(&rest).max(2.0);
+        let like = like(&rest);
         Some(Self { value: mean, error: (squares / (n - 1.0) / like).sqrt(), values: like })
-    }
-
-    /// The same of values that do not depend on each other, as those of several runs.
-    pub fn of_independent(values: &[f64]) -> Option<Self> {
-        if values.len() < 3 {
-            return None;
-        }
-        let n = values.len() as f64;
-        let mean = values.iter().sum::<f64>() / n;
-        let squares: f64 = values.iter().map(|value| (value - mean).powi(2)).sum();
-        Some(Self { value: mean, error: (squares / (n - 1.0) / n).sqrt(), values: n })
     }
 
     /// By how much another is larger (Welch 1947), and how large a difference these show, four times of five.
