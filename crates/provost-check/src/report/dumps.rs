@@ -233,7 +233,7 @@ struct CauseView<'a> {
     line: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     time: Option<&'a str>,
-    /// `panic`, `fatal`, `signal`
+    /// `panic`, `fatal`, `signal`; `recovered` where it went on.
     kind: &'static str,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     panics: Vec<PanicView>,
