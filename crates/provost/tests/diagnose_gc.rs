@@ -9,6 +9,10 @@ use std::fs;
 use serde_json::Value;
 use support::Dir;
 
+/// What a browser is told to load for a page.
+const NOTHING_ELSE: &str =
+    "content=\"default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'\"";
+
 fn log(name: &str) -> String {
     fs::read_to_string(support::repository().join("fixtures/runtimelog").join(name)).unwrap()
 }
@@ -99,6 +103,8 @@ fn a_page_of_two_logs_has_both_curves_both_histograms_and_what_the_tests_say() {
     let page = dir.provost(&[&args[..], &["--format", "html"]].concat()).out;
     assert!(page.contains("&lt;b&gt;.log") && !page.contains("<b>.log"), "{page}");
     assert!(!page.contains("src=") && !page.contains("<link"), "a page needs nothing else");
+    assert!(page.contains(NOTHING_ELSE), "{page}");
+    assert!(page.contains("<title>provost: these two runs differ in "), "{page}");
     for line in ["all pauses", "MB allocated a second"] {
         assert!(page.contains(&format!("<th scope=\"row\">{line}</th>")), "{page}");
     }
@@ -132,6 +138,9 @@ fn a_page_has_the_curves_and_needs_nothing_else() {
     }
     assert!(page.contains("memory-limit-death-spiral: a memory limit at the live heap"));
     assert!(!page.contains("src=") && !page.contains("<link"), "a page needs nothing else");
+    assert!(page.contains(NOTHING_ELSE), "{page}");
+    let (_, title) = page.split_once("<title>provost: ").unwrap();
+    assert!(title.starts_with(|count: char| count.is_ascii_digit()), "{page}");
     let folder = std::env::temp_dir().join(format!("provost-page-{}", std::process::id()));
     let path = folder.join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();

@@ -120,7 +120,7 @@ impl Quota<'_> {
         self.throttled.is_some_and(|it| is_often(it.throttled, it.periods))
     }
 
-    /// `throttled in 90 of 120 periods`
+    /// `used up in 90 of 120 periods`
     pub fn told(&self) -> String {
         match self.throttled {
             None => "how often it was used up is not known".to_owned(),
