@@ -5,8 +5,10 @@
 //!
 //! - Tables are read in one walk and samples in a second, whatever order they stand in; both are linear.
 //! - An entry of a table takes two bytes of a hostile file: tables have limits, and what goes beyond them is told.
+//! - Numbers of functions and places are whatever a hostile file says, and any of them may have one name as long as the
+//!   file: nothing hashes the former without a secret, and the latter are cut before they are compared.
 
-use rustc_hash::FxHashMap;
+use std::collections::BTreeMap;
 
 use crate::protobuf::{Fields, Malformed, Value};
 
@@ -77,7 +79,7 @@ pub fn heap(bytes: &[u8]) -> Result<Heap, Unread> {
     let in_use = kind(b"inuse_space").ok_or(Unread::NotOfHeap)?;
     let allocated = kind(b"alloc_space");
     let mut heap = Heap { time_ns: tables.time_ns, rate: tables.period, ..Heap::default() };
-    let mut functions: FxHashMap<u64, i64> = FxHashMap::default();
+    let mut functions: BTreeMap<u64, i64> = BTreeMap::new();
     let (mut all_in_use, mut all_allocated) = (0_i64, 0_i64);
     let mut values = Vec::new();
     for field in Fields::of(bytes) {
@@ -141,9 +143,9 @@ struct Tables<'b> {
     /// Names of kinds of samples.
     kinds: Vec<u64>,
     /// The name of each function.
-    functions: FxHashMap<u64, u64>,
+    functions: BTreeMap<u64, u64>,
     /// The innermost function of each place.
-    places: FxHashMap<u64, u64>,
+    places: BTreeMap<u64, u64>,
     time_ns: Option<u64>,
     period: u64,
 }
@@ -186,11 +188,12 @@ impl<'b> Tables<'b> {
     }
 
     /// Sums by name: functions of one name may be several.
-    fn named(&self, functions: FxHashMap<u64, i64>) -> Vec<Function> {
-        let mut by_name: FxHashMap<&[u8], i64> = FxHashMap::default();
+    fn named(&self, functions: BTreeMap<u64, i64>) -> Vec<Function> {
+        let mut by_name: BTreeMap<&[u8], i64> = BTreeMap::new();
         for (function, bytes) in functions {
             let name = self.functions.get(&function).and_then(|name| self.string(*name));
-            let sum = by_name.entry(name.unwrap_or(b"?")).or_default();
+            let name = name.unwrap_or(b"?");
+            let sum = by_name.entry(name.get(..LONGEST).unwrap_or(name)).or_default();
             *sum = sum.saturating_add(bytes);
         }
         let mut all: Vec<(&[u8], u64)> = by_name
@@ -201,7 +204,7 @@ impl<'b> Tables<'b> {
         all.sort_unstable_by(|(a, of_a), (b, of_b)| of_b.cmp(of_a).then_with(|| a.cmp(b)));
         let kept = all.into_iter().take(MOST_FUNCTIONS);
         kept.map(|(name, in_use)| Function {
-            name: String::from_utf8_lossy(name.get(..LONGEST).unwrap_or(name)).into_owned(),
+            name: String::from_utf8_lossy(name).into_owned(),
             in_use,
         })
         .collect()
@@ -285,6 +288,61 @@ mod tests {
         for head in ["", "\n", "Z", "\n{\n", "gc 1 @0.1s", "\n\n  x"] {
             assert!(!is_one(head.as_bytes()), "{head:?}");
         }
+    }
+
+    /// A number as it is written.
+    fn varint(mut number: u64) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        while number > 0x7f {
+            bytes.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        bytes.push(number as u8);
+        bytes
+    }
+
+    /// Places by number, each with the function of its number, a sample of one byte and that name.
+    fn of_places(numbers: impl Iterator<Item = u64>, name: &[u8]) -> Vec<u8> {
+        let mut bytes = field(1, &[0x08, 1]);
+        for text in [b"".as_slice(), b"inuse_space", name] {
+            bytes.extend([&[0x32], &*varint(text.len() as u64), text].concat());
+        }
+        for number in numbers {
+            let number = varint(number);
+            let line = [&[0x08], &*number].concat();
+            bytes.extend(field(2, &[&[0x08], &*number, &[0x10, 1]].concat()));
+            bytes.extend(field(4, &[&[0x08], &*number, &field(4, &line)].concat()));
+            bytes.extend(field(5, &[&[0x08], &*number, &[0x10, 2]].concat()));
+        }
+        bytes
+    }
+
+    /// By a hash that has no secret all of them fell together, and each was compared with all before it.
+    #[test]
+    fn numbers_that_are_chosen_to_collide_do_not_take_long() {
+        // The factor of rustc-hash 2, whose inverse makes the number of each hash, by Newton's method.
+        const FACTOR: u64 = 0xf135_7aea_2e62_a9c5;
+        let mut inverse = 1_u64;
+        for _ in 0..6 {
+            inverse = inverse.wrapping_mul(2_u64.wrapping_sub(FACTOR.wrapping_mul(inverse)));
+        }
+        let all = 200_000;
+        let bytes = of_places((1..=all).map(|hash| inverse.wrapping_mul(hash)), b"main.order");
+        let began = std::time::Instant::now();
+        let heap = heap(&bytes).unwrap();
+        assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+        assert_eq!(heap.functions, [Function { name: "main.order".to_owned(), in_use: all }]);
+    }
+
+    /// It was hashed whole for each function that had it.
+    #[test]
+    fn a_long_name_that_all_functions_have_does_not_take_long() {
+        let all = 200_000;
+        let bytes = of_places(1..=all, &[b'a'; 4 << 20]);
+        let began = std::time::Instant::now();
+        let heap = heap(&bytes).unwrap();
+        assert!(began.elapsed().as_secs() < 10, "{:?}", began.elapsed());
+        assert_eq!(heap.functions, [Function { name: "a".repeat(LONGEST), in_use: all }]);
     }
 
     #[test]
