@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::json::unescaped;
+
 /// How lines are kept.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Envelope {
@@ -190,34 +192,5 @@ fn string(text: &[u8]) -> Option<(Cow<'_, [u8]>, &[u8])> {
         end += 2;
     }
     let (raw, rest) = (text.get(..end)?, text.get(end + 1..)?);
-    Some((if escaped { Cow::Owned(unescape(raw)?) } else { Cow::Borrowed(raw) }, rest))
-}
-
-fn unescape(raw: &[u8]) -> Option<Vec<u8>> {
-    let mut text = Vec::with_capacity(raw.len());
-    let mut bytes = raw.iter().copied();
-    while let Some(byte) = bytes.next() {
-        if byte != b'\\' {
-            text.push(byte);
-            continue;
-        }
-        match bytes.next()? {
-            b'n' => text.push(b'\n'),
-            b't' => text.push(b'\t'),
-            b'r' => text.push(b'\r'),
-            b'b' => text.push(8),
-            b'f' => text.push(12),
-            b'u' => {
-                let mut code = 0_u32;
-                for _ in 0..4 {
-                    code = code * 16 + char::from(bytes.next()?).to_digit(16)?;
-                }
-                // Half of a pair stands for nothing by itself.
-                let letter = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-                text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
-            }
-            other => text.push(other),
-        }
-    }
-    Some(text)
+    Some((if escaped { Cow::Owned(unescaped(raw)?) } else { Cow::Borrowed(raw) }, rest))
 }

@@ -19,6 +19,7 @@ pub mod elf;
 pub mod exposition;
 pub mod godebug;
 pub mod gostrings;
+mod json;
 pub mod kernel;
 pub mod limits;
 pub mod moduledata;

@@ -10,7 +10,6 @@
 //! Sources: `runtime/mstats.go` (`MemStats`), `runtime/metrics/description.go`, `expvar/expvar.go` of Go 1.18 to
 //! 1.27; `prometheus/go_collector*.go` and `internal/go_runtime_metrics.go` of client_golang 1.24.
 
-pub(crate) mod json;
 mod names;
 mod read;
 #[cfg(test)]

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use super::json::Json;
 use super::names::{MEMSTATS, METRICS, of_prometheus};
 use super::{Counter, Form, Pause, Snapshot};
 use crate::exposition::{self, Format};
+use crate::json::Json;
 
 /// Entries of `MemStats.PauseNs`, a ring.
 const RING: usize = 256;

@@ -2,7 +2,7 @@
 //! `data: ` before it, `json-seq` with a record separator. Of `json-pretty`, `verbose` and `export` it is a line in
 //! which the message stands, and nothing else of the entry.
 
-use crate::counters::json::Json;
+use crate::json::{Json, unescaped};
 
 use super::Stamp;
 
@@ -60,7 +60,7 @@ fn unix(micros: &[u8]) -> Option<String> {
 fn part(line: &[u8]) -> Option<Entry> {
     let line = line.trim_ascii();
     let message = match line.strip_prefix(b"MESSAGE=") {
-        Some(message) => String::from_utf8_lossy(message.get(..LONGEST).unwrap_or(message)).into(),
+        Some(message) => kept(message),
         None => {
             let mut json = Json::new(line.strip_prefix(b"\"MESSAGE\"")?);
             json.take(b':')?;
@@ -73,7 +73,8 @@ fn part(line: &[u8]) -> Option<Entry> {
 /// A string, or the bytes of one that is no UTF-8, as an array of numbers.
 fn text(json: &mut Json<'_>) -> Option<String> {
     if let Some(written) = json.string() {
-        return Some(unescaped(written));
+        let bytes = unescaped(written)?;
+        return Some(kept(&bytes));
     }
     let mut bytes = Vec::new();
     json.array(&mut |json| {
@@ -83,34 +84,11 @@ fn text(json: &mut Json<'_>) -> Option<String> {
         }
         Some(())
     })?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
+    Some(kept(&bytes))
 }
 
-fn unescaped(written: &[u8]) -> String {
-    let written = String::from_utf8_lossy(written.get(..LONGEST).unwrap_or(written));
-    let mut text = String::with_capacity(written.len());
-    let mut letters = written.chars();
-    while let Some(letter) = letters.next() {
-        if letter != '\\' {
-            text.push(letter);
-            continue;
-        }
-        text.push(match letters.next() {
-            Some('n') => '\n',
-            Some('t') => '\t',
-            Some('r') => '\r',
-            Some('b') => '\u{8}',
-            Some('f') => '\u{c}',
-            Some('u') => {
-                let digits: String = letters.by_ref().take(4).collect();
-                let code = u32::from_str_radix(&digits, 16).ok();
-                code.and_then(char::from_u32).unwrap_or(char::REPLACEMENT_CHARACTER)
-            }
-            Some(other) => other,
-            None => break,
-        });
-    }
-    text
+fn kept(message: &[u8]) -> String {
+    String::from_utf8_lossy(message.get(..LONGEST).unwrap_or(message)).into_owned()
 }
 
 /// Whether a text begins as entries of which each has many lines, of the kernel.

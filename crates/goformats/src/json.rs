@@ -1,4 +1,5 @@
-//! As much of JSON as expvar and the journal print: names and numbers, with all else passed over.
+//! As much of JSON as expvar, the journal and container runtimes print: names, texts and numbers, with all else passed
+//! over.
 
 /// A text that is read from the front.
 pub(crate) struct Json<'t> {
@@ -134,4 +135,34 @@ impl<'t> Json<'t> {
             }
         }
     }
+}
+
+/// What a string means that is written like that.
+pub(crate) fn unescaped(raw: &[u8]) -> Option<Vec<u8>> {
+    let mut text = Vec::with_capacity(raw.len());
+    let mut bytes = raw.iter().copied();
+    while let Some(byte) = bytes.next() {
+        if byte != b'\\' {
+            text.push(byte);
+            continue;
+        }
+        match bytes.next()? {
+            b'n' => text.push(b'\n'),
+            b't' => text.push(b'\t'),
+            b'r' => text.push(b'\r'),
+            b'b' => text.push(8),
+            b'f' => text.push(12),
+            b'u' => {
+                let mut code = 0_u32;
+                for _ in 0..4 {
+                    code = code * 16 + char::from(bytes.next()?).to_digit(16)?;
+                }
+                // Half of a pair stands for nothing by itself.
+                let letter = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+                text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
+            }
+            other => text.push(other),
+        }
+    }
+    Some(text)
 }
