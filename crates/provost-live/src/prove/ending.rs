@@ -221,7 +221,13 @@ async fn look(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::Command;
+    use std::io::Read as _;
+    use std::os::fd::AsFd as _;
+    use std::os::unix::process::CommandExt as _;
+    use std::process::{Child, Command, Stdio};
+
+    use rustix::process::{Pid, Signal, kill_process};
+    use rustix::thread::set_no_new_privs;
 
     #[test]
     fn the_filter_holds_the_end_of_each_kind_of_program_and_nothing_else() {
@@ -256,12 +262,55 @@ mod tests {
         let mut child = Command::new("sleep").arg("60").spawn().unwrap();
         let set = tokio::task::LocalSet::new();
         let left = set.block_on(&runtime, async {
-            let ending = Ending::watch(ours, child.id());
-            sleep(Duration::from_millis(20)).await;
+            let mut ending = Ending::watch(ours, child.id());
+            let answered = tokio::time::timeout(Duration::from_secs(20), &mut ending.task).await;
+            answered.unwrap().unwrap().unwrap();
             ending.left()
         });
         child.kill().unwrap();
         child.wait().unwrap();
         assert_eq!(left, None);
+    }
+
+    /// A shell whose end is held, with the end of the way at which it is heard.
+    #[expect(unsafe_code, reason = "a filter stays: it is for a process that is about to be one")]
+    fn held(script: &str) -> (UnixStream, Child) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let mut command = Command::new("sh");
+        command.args(["-c", script]).stdout(Stdio::piped());
+        // SAFETY: what is called makes system calls and nothing else.
+        unsafe {
+            command.pre_exec(move || {
+                set_no_new_privs(true)?;
+                rights::send(&theirs, Some(hold()?.as_fd()))
+            });
+        }
+        (ours, command.spawn().expect("Linux holds the end of a process since 5.19"))
+    }
+
+    #[test]
+    fn what_runs_when_a_process_asks_to_end_is_known_and_it_ends() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (ours, mut child) = held("sleep 60 >/dev/null & echo $!");
+        let set = tokio::task::LocalSet::new();
+        let (left, status) = set.block_on(&runtime, async {
+            let ending = Ending::watch(ours, child.id());
+            let ended = async {
+                loop {
+                    match child.try_wait().unwrap() {
+                        Some(status) => return status,
+                        None => sleep(Duration::from_millis(2)).await,
+                    }
+                }
+            };
+            let status = tokio::time::timeout(Duration::from_secs(20), ended).await;
+            (ending.left(), status)
+        });
+        let _ = child.kill();
+        let mut sleeps = String::new();
+        child.stdout.take().unwrap().read_to_string(&mut sleeps).unwrap();
+        kill_process(Pid::from_raw(sleeps.trim().parse().unwrap()).unwrap(), Signal::KILL).unwrap();
+        assert_eq!(left, Some(vec!["sleep".to_owned()]));
+        assert!(status.unwrap().success());
     }
 }
