@@ -17,10 +17,12 @@ use provost_check::facts::image::Image;
 use provost_check::facts::image_files::{FileEntry, FileKind, FileTree};
 use rustix::fs::{
     AtFlags, CWD, Gid, Mode, OFlags, ResolveFlags, Uid, chmodat, chownat, fchmod, fchown, linkat,
-    mkdirat, open, openat, openat2, statvfs, symlinkat, unlinkat,
+    mkdirat, open, openat, openat2, symlinkat, unlinkat,
 };
 use rustix::io::Errno;
 use rustix::process::geteuid;
+
+use super::harness::free;
 
 /// Bytes of all files together.
 const MOST: u64 = 8 << 30;
@@ -115,8 +117,7 @@ fn room_for(files: &FileTree, below: &Path) -> Result<()> {
     if bytes > MOST {
         bail!("its files have {} MiB, and {} MiB are unpacked at most", bytes >> 20, MOST >> 20);
     }
-    let disk = statvfs(below).context("cannot ask the disk how much is free")?;
-    let free = disk.f_bavail.saturating_mul(disk.f_frsize);
+    let free = free(below).context("the disk does not say how much is free")?;
     if bytes.saturating_add(SPARED) > free {
         let free = free >> 20;
         bail!(
@@ -276,16 +277,11 @@ mod tests {
         // Names of one file are one file.
         files.insert("/a", entry(FileKind::File, 5 << 30, "a"));
         files.insert("/b", entry(FileKind::File, 5 << 30, "a"));
-        let fits = (5u64 << 30) + SPARED <= free(below.path());
+        let fits = (5u64 << 30) + SPARED <= free(below.path()).unwrap();
         assert_eq!(room_for(&files, below.path()).is_ok(), fits);
         files.insert("/c", entry(FileKind::File, 5 << 30, "c"));
         let told = room_for(&files, below.path()).unwrap_err().to_string();
         assert!(told.contains("10240 MiB, and 8192 MiB are unpacked at most"), "{told}");
-    }
-
-    fn free(below: &Path) -> u64 {
-        let disk = statvfs(below).unwrap();
-        disk.f_bavail * disk.f_frsize
     }
 
     #[test]

@@ -14,7 +14,7 @@ use provost_check::rules::RULES;
 use provost_check::rules::rule::Need;
 use provost_live::prove::{self, Harness, Plan};
 
-use super::settings;
+use super::{fields, settings};
 use crate::args::{Cli, ProveArgs};
 use crate::exit::Mistake;
 use crate::interrupt::Interrupt;
@@ -184,8 +184,11 @@ impl Measuring<'_> {
             let mut names = names;
             names.dedup();
             self.bar.set_message(names.join(", "));
-            let at_once =
-                if side_by_side { at_once(plan.terms.memory_limit, free_memory()) } else { 1 };
+            let at_once = if side_by_side {
+                at_once(plan.terms.memory_limit, fields::memory("MemAvailable"))
+            } else {
+                1
+            };
             for some in group.chunks(at_once) {
                 told.extend(self.together(some));
             }
@@ -265,14 +268,6 @@ fn at_once(limit: Option<u64>, free: Option<u64>) -> usize {
     let each = limit.unwrap_or(USUAL).max(1);
     let fit = free.map_or(1, |free| free / 2 / each);
     usize::try_from(fit).unwrap_or(usize::MAX).clamp(1, MOST_AT_ONCE)
-}
-
-/// `MemAvailable`, in kilobytes (proc_meminfo(5)).
-fn free_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    let kilobytes: u64 = line.trim().strip_suffix(" kB")?.trim().parse().ok()?;
-    Some(kilobytes * 1024)
 }
 
 /// Has the runtime print how many threads run Go code, ten times a second, beside what it is told already.
