@@ -12,13 +12,14 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt as _, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
 use proving::findings;
+use provost_check::facts::proof::DISK;
 use serde_json::Value;
 use support::{Dir, Run};
 
@@ -150,6 +151,18 @@ fn does(what: &str, of_pod: &str, container: &str) -> (Run, Value, Vec<String>) 
     (run, proof, said)
 }
 
+/// Says what a machine has not that a test is about, before it says that the program did not find it.
+fn needs(what: &str, has: impl FnOnce(&str) -> bool, proof: &Value) {
+    let missing = proof["stage"]["missing"].to_string();
+    assert!(has(&missing), "this test needs {what}; here is missing: {missing}");
+}
+
+/// What starts programs as others, or gives a right away.
+fn needs_root() {
+    let user = fs::metadata("/proc/self").unwrap().uid();
+    assert!(user == 0, "this test needs to be run as root, and is run by user {user}");
+}
+
 fn has(said: &[String], line: &str) -> bool {
     said.iter().any(|said| said == line)
 }
@@ -182,12 +195,17 @@ fn a_program_listens_on_the_address_of_its_pod_and_is_asked_there() {
 
 #[test]
 fn what_is_written_to_volumes_and_root_takes_no_memory_of_the_container() {
+    needs_root();
     let container = "resources: {limits: {memory: 64Mi}}
       securityContext: {runAsUser: 0}
       volumeMounts: [{name: data, mountPath: /data}]";
     let volumes = "volumes: [{name: data, emptyDir: {sizeLimit: 10Mi}}]";
     let (run, proof, said) =
         does("fill /data/big,fill /tmp/big,fill /var/big,fill /big", volumes, container);
+    let disk = "a memory controller, and /tmp or /var/tmp on a disk of which \
+                overlays can be made (not in an overlay or in memory)";
+    let is_there = |missing: &str| !missing.contains(DISK) && !missing.contains("memory limit");
+    needs(disk, is_there, &proof);
     // Nor is it cut at what a node evicts for later.
     for line in
         ["fill /data/big true", "fill /tmp/big true", "fill /var/big true", "fill /big true"]
@@ -206,6 +224,8 @@ fn a_program_reads_its_own_limits_where_control_groups_are_shown() {
     let what = "read /sys/fs/cgroup/memory.max,\
                 read /sys/fs/cgroup/memory/memory.limit_in_bytes";
     let (run, proof, said) = does(what, "", "resources: {limits: {memory: 64Mi}}");
+    let is_there = |missing: &str| !missing.contains("memory limit");
+    needs("a memory controller whose groups it may make", is_there, &proof);
     let reproduced = proof["stage"]["reproduced"].to_string();
     assert!(reproduced.contains("its memory limit, 64 MiB"), "{run}");
     assert!(said.iter().any(|line| line.ends_with(" 67108864")), "{said:?}\n{run}");
@@ -279,6 +299,7 @@ fn no_socket_of_this_machine_is_within_reach_whatever_the_root_is() {
 
 #[test]
 fn nobody_is_started_as_root_on_the_files_of_this_machine_without_namespaces() {
+    needs_root();
     let sandbox = sandbox(&pod("fails", "securityContext: {runAsUser: 65532}", ""));
     // As in a container without CAP_SYS_ADMIN: the user may be changed, and nothing be mounted.
     let output = Command::new("setpriv")
@@ -287,7 +308,7 @@ fn nobody_is_started_as_root_on_the_files_of_this_machine_without_namespaces() {
         .args([&ARGS[..], &BEHIND[..]].concat())
         .current_dir(sandbox.path())
         .output()
-        .unwrap();
+        .expect("setpriv of util-linux is on PATH");
     let run = Run::from(output);
     let (proof, said) = start(&sandbox, &run);
     assert!(has(&said, "fails 0"), "{said:?}\n{run}");
