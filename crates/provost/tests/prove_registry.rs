@@ -64,8 +64,7 @@ fn an_image_of_a_registry_is_run_with_the_login_that_docker_has() {
     let name = format!("{address}/shop/service:1");
     let pushing = Dir::new();
     write_dir(&pushing, "layout", &files(&name));
-    registry.crane(&pushing, &["auth", "login", address, "-u", "ci", "-p", CANARY]);
-    registry.crane(&pushing, &["push", "layout", &name]);
+    registry.push_as_ci(&pushing, &name);
     let sandbox = sandbox(&name);
     let plain = ["--insecure-registry", address];
 

@@ -1,51 +1,30 @@
 //! What `init` writes, as the tools of today judge it.
 
+use std::path::PathBuf;
 use std::process::Command;
 
 use serde_json::Value;
 
-use super::support::{Dir, files_below, succeed, tool};
+use super::support::{self, Dir, files_below, succeed, tool};
 use super::{assert_clean, commit, init, module, report};
 
-fn kubeconform(manifests: &[std::path::PathBuf]) {
-    let schemas = tool("kubernetes-schemas");
-    let location = format!("{}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json", schemas.display());
-    let out = succeed(
-        Command::new(tool("kubeconform"))
-            .args(["-strict", "-summary", "-output", "json", "-schema-location", &location])
-            .args(manifests),
-    );
-    let report: Value = serde_json::from_str(&out).unwrap();
-    assert!(report["summary"]["valid"].as_u64().unwrap() >= 3, "{report:#}");
-    for bad in ["invalid", "errors", "skipped"] {
-        assert_eq!(report["summary"][bad], 0, "{report:#}");
-    }
+fn kubeconform(manifests: &[PathBuf]) {
+    let valid = support::kubeconform(manifests);
+    assert!(valid >= 3, "{valid}");
 }
 
 /// Every check of kube-score that applies has its best grade.
-fn kube_score(manifests: &[std::path::PathBuf]) {
-    let out = succeed(
-        Command::new(tool("kube-score"))
-            .args(["score", "--exit-one-on-warning=false", "--output-format", "json"])
-            .args(manifests),
-    );
-    let objects: Vec<Value> = serde_json::from_str(&out).unwrap();
-    let mut checks = 0;
-    for object in &objects {
-        for check in object["checks"].as_array().unwrap() {
-            if check["skipped"] == true {
-                continue;
-            }
-            checks += 1;
-            // Whether a worker may run twice is not known.
-            if check["check"]["id"] == "deployment-replicas" {
-                assert!(check["grade"].as_i64().unwrap() >= 5, "{check:#}");
-                continue;
-            }
-            assert_eq!(check["grade"], 10, "{}\n{check:#}", object["object_name"]);
+fn kube_score(manifests: &[PathBuf]) {
+    let checks = support::kube_score(manifests);
+    for (object, check) in &checks {
+        // Whether a worker may run twice is not known.
+        if check["check"]["id"] == "deployment-replicas" {
+            assert!(check["grade"].as_i64().unwrap() >= 5, "{check:#}");
+            continue;
         }
+        assert_eq!(check["grade"], 10, "{object}\n{check:#}");
     }
-    assert!(checks >= 10, "kube-score made {checks} checks");
+    assert!(checks.len() >= 10, "kube-score made {} checks", checks.len());
 }
 
 fn hadolint(dir: &Dir, files: &[&str]) {

@@ -15,16 +15,20 @@ use super::server::{Asked, Reply, Server, ok, status};
 use super::support::{Dir, Run};
 use super::{Image, MANIFEST, check, layers, named_layout, run_config, words};
 
+/// An image as `--image` names it, which the registry has, and the sandbox of who pushed it.
+fn pushed(registry: &Registry) -> (String, Dir) {
+    let name = format!("{}/shop/server:1", registry.address);
+    let pushing = Dir::new();
+    write_dir(&pushing, "layout", &named_layout("amd64", &name));
+    registry.push_as_ci(&pushing, &name);
+    (format!("registry:{name}"), pushing)
+}
+
 #[test]
 fn logins_of_docker_are_used_and_never_shown() {
     let (registry, sandbox) = (Registry::with_password(), Dir::new());
     let address = registry.address.as_str();
-    let name = format!("{address}/shop/server:1");
-    let pushing = Dir::new();
-    write_dir(&pushing, "layout", &named_layout("amd64", &name));
-    registry.crane(&pushing, &["auth", "login", address, "-u", "ci", "-p", CANARY]);
-    registry.crane(&pushing, &["push", "layout", &name]);
-    let image = format!("registry:{name}");
+    let (image, pushing) = pushed(&registry);
     let args = ["check", "--image", &image, "--insecure-registry", address, "--fail-on", "never"];
 
     let without = sandbox.provost(&args);
@@ -72,12 +76,7 @@ fn base64(user: &str, password: &str) -> String {
 fn programs_that_keep_logins_are_asked() {
     let registry = Registry::with_password();
     let address = registry.address.as_str();
-    let name = format!("{address}/shop/server:1");
-    let pushing = Dir::new();
-    write_dir(&pushing, "layout", &named_layout("amd64", &name));
-    registry.crane(&pushing, &["auth", "login", address, "-u", "ci", "-p", CANARY]);
-    registry.crane(&pushing, &["push", "layout", &name]);
-    let image = format!("registry:{name}");
+    let (image, _) = pushed(&registry);
     let args = ["check", "--image", &image, "--insecure-registry", address, "--fail-on", "never"];
     let said = |secret: &str| json!({"ServerURL": "x", "Username": "ci", "Secret": secret});
     // Answers about the registry that it is asked for and no other.

@@ -162,6 +162,39 @@ pub fn tool(name: &str) -> PathBuf {
     path
 }
 
+/// What kubeconform finds no fault with, strictly, in how many objects.
+pub fn kubeconform(manifests: &[PathBuf]) -> u64 {
+    let schemas = tool("kubernetes-schemas");
+    let location = format!("{}/{{{{.ResourceKind}}}}{{{{.KindSuffix}}}}.json", schemas.display());
+    let out = succeed(
+        Command::new(tool("kubeconform"))
+            .args(["-strict", "-summary", "-output", "json", "-schema-location", &location])
+            .args(manifests),
+    );
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    for bad in ["invalid", "errors", "skipped"] {
+        assert_eq!(report["summary"][bad], 0, "{report:#}");
+    }
+    report["summary"]["valid"].as_u64().unwrap()
+}
+
+/// Checks of kube-score that apply, with the name of the object that each is of.
+pub fn kube_score(manifests: &[PathBuf]) -> Vec<(String, serde_json::Value)> {
+    let out = succeed(
+        Command::new(tool("kube-score"))
+            .args(["score", "--exit-one-on-warning=false", "--output-format", "json"])
+            .args(manifests),
+    );
+    let objects: Vec<serde_json::Value> = serde_json::from_str(&out).unwrap();
+    let of = |object: &serde_json::Value| {
+        let name = object["object_name"].as_str().unwrap().to_owned();
+        let checks = object["checks"].as_array().unwrap().iter();
+        let applies = checks.filter(|check| check["skipped"] != true).cloned();
+        applies.map(move |check| (name.clone(), check)).collect::<Vec<_>>()
+    };
+    objects.iter().flat_map(of).collect()
+}
+
 /// Runs a program that must succeed, and returns what it prints.
 pub fn succeed(command: &mut Command) -> String {
     let output = command.stdin(Stdio::null()).output().unwrap();
