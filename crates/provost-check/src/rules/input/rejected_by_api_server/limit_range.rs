@@ -390,3 +390,32 @@ struct Bound<'w> {
     value: Node<'w>,
     of_type: &'w str,
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+    use crate::case::{Joined, sample};
+
+    #[test]
+    fn amounts_that_a_kustomization_patches_are_held_against_no_bound() {
+        let text = "apiVersion: v1\nkind: Pod\nmetadata: {name: a}\n\
+                    spec: {containers: [{name: a, resources: {limits: {cpu: 4}}}]}\n---\n\
+                    apiVersion: v1\nkind: LimitRange\nmetadata: {name: b}\n\
+                    spec: {limits: [{type: Container, max: {cpu: 1}}]}\n";
+        let mut world = sample::world(text.to_owned());
+        for (field, is) in [
+            ("spec/nodeName", (1, 0)),
+            ("spec/containers/resources", (0, 1)),
+            ("spec/resources", (0, 1)),
+        ] {
+            let patch = Arc::new([("Pod/a".to_owned(), [field.to_owned()].into())].into());
+            world.sources.get_mut(world.objects[0].document.source).patched = vec![patch];
+            let joined = Joined::new(&world);
+            let mut out = Findings::default();
+            pods(&ObjectCase::new(&joined, 0, &world.objects[0]), &mut out);
+            assert_eq!((out.found.len(), out.abstained.len()), is, "{field}");
+        }
+    }
+}
