@@ -185,20 +185,6 @@ fn a_rollout_may_refer_to_a_deployment() {
 }
 
 #[test]
-fn templates_of_a_workflow_are_containers() {
-    let spec = "{templates: [{name: a, container: {image: i}}, {name: b, script: {image: i}, sidecars: [{name: s}]}, {name: c, dag: {}}]}";
-    for (kind, spec) in
-        [("Workflow", spec.to_owned()), ("CronWorkflow", format!("{{workflowSpec: {spec}}}"))]
-    {
-        let workload =
-            workload_of(&format!("apiVersion: argoproj.io/v1alpha1\nkind: {kind}\nspec: {spec}\n"));
-        let names: Vec<_> = workload.pod.containers.iter().map(Container::name).collect();
-        assert_eq!(names, ["a", "b", "s"]);
-        assert_eq!(workload.pod.restart_policy.value, "Never");
-    }
-}
-
-#[test]
 fn containers_keep_their_order_and_role() {
     let workload = workload_of(
         "apiVersion: v1

@@ -1,4 +1,4 @@
-//! Fields of kinds that are no workloads, and of volumes.
+//! Fields of kinds that are no workloads of Kubernetes, and of volumes.
 
 use super::*;
 
@@ -177,4 +177,18 @@ fn budgets_tell_a_missing_selector_from_an_empty_one() {
     );
     assert_eq!(full.min_available.unwrap().value, IntOrPercent::Percent(50));
     assert_eq!(full.selector.unwrap().expressions[0].values, ["b"]);
+}
+
+#[test]
+fn templates_of_a_workflow_are_containers() {
+    let spec = "{templates: [{name: a, container: {image: i}}, {name: b, script: {image: i}, sidecars: [{name: s}]}, {name: c, dag: {}}]}";
+    for (kind, spec) in
+        [("Workflow", spec.to_owned()), ("CronWorkflow", format!("{{workflowSpec: {spec}}}"))]
+    {
+        let workload =
+            workload_of(&format!("apiVersion: argoproj.io/v1alpha1\nkind: {kind}\nspec: {spec}\n"));
+        let names: Vec<_> = workload.pod.containers.iter().map(Container::name).collect();
+        assert_eq!(names, ["a", "b", "s"]);
+        assert_eq!(workload.pod.restart_policy.value, "Never");
+    }
 }
