@@ -11,6 +11,7 @@ use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Reason};
 use crate::model::gogc::{self, Gogc};
 use crate::model::memlimit::{self, Linked};
+use crate::model::text::shown;
 
 /// A variable with a known value.
 #[derive(Clone, Debug)]
@@ -47,7 +48,7 @@ impl RuntimeVariable {
 
 /// A value as a message shows it: quoted, escaped, cut after 60 characters.
 pub fn quoted(value: &str) -> String {
-    let mut cut: String = value.chars().take(60).collect();
+    let mut cut = shown(value);
     if cut.len() < value.len() {
         cut.push('…');
     }

@@ -353,6 +353,12 @@ impl<'d> Node<'d> {
         self.find(key, 0).filter(|(_, v)| !v.is_null())
     }
 
+    /// Whether `key` is one of its own, whatever its value: one without a value may be there to be filled in, and
+    /// `<<` to be merged.
+    pub fn has_key(self, key: &str) -> bool {
+        self.entries().any(|(own, _)| own.is(key))
+    }
+
     /// Own entries win over merged ones, and of several merged mappings the first.
     fn find(self, key: &str, depth: usize) -> Option<(Node<'d>, Node<'d>)> {
         let mut found = None;

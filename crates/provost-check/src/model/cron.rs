@@ -5,6 +5,7 @@
 //! minute, hour, day of the month, month and day of the week; Sunday is 0 and never 7.
 
 use super::goduration;
+use super::text::shown;
 
 /// What is wrong with a schedule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -146,10 +147,6 @@ impl Field {
             _ => Err(Problem::Number(self.name, shown(text))),
         }
     }
-}
-
-fn shown(text: &str) -> String {
-    text.chars().take(60).collect()
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ pub mod signal;
 pub mod statistics;
 pub mod support;
 pub mod syscalls;
+pub mod text;
 pub mod timezone;
 pub mod toolchain;
 pub mod trend;

@@ -9,6 +9,7 @@ use crate::facts::image::SecretVariable;
 use crate::facts::{Fact, Origin};
 use crate::findings::{Finding, Fix, Level};
 use crate::model::secret::{looks_secret, may_be_secret, secret_word, shaped, written_logins};
+use crate::model::text;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Whoever pulls the image, or reads the repository, has it.
@@ -201,7 +202,7 @@ fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
         let first = shaped(&value.value).into_iter().next().map(|secret| secret.what);
         let login = || written_logins(&value.value).into_iter().next().map(|(what, _)| what);
         let Some(what) = first.or_else(login) else { continue };
-        let name: String = name.chars().take(60).collect();
+        let name = text::shown(name);
         out.push(
             Finding::new(
                 &RULE,
@@ -243,5 +244,5 @@ fn described(what: &str) -> String {
 }
 
 fn shown(name: &Fact<String>) -> String {
-    name.value.chars().take(60).collect()
+    text::shown(&name.value)
 }

@@ -232,9 +232,7 @@ fn unclear(node: Node<'_>, key: &str) -> bool {
         // Null, or a merge, may stand for something.
         return false;
     };
-    let patch = |item: Node<'_>| {
-        !item.is_mapping() || item.entries().any(|(key, _)| key.as_str() == Some("$patch"))
-    };
+    let patch = |item: Node<'_>| !item.is_mapping() || item.has_key("$patch");
     !list.is_sequence() || list.items().any(patch)
 }
 

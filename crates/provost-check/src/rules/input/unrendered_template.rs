@@ -3,6 +3,7 @@
 use crate::case::ObjectCase;
 use crate::facts::placeholders::{self, Placeholder, Tool};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::text::shown;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// What Kubernetes takes literally.
@@ -46,17 +47,13 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         // A file that walking found may be the input of a renderer rather than of kubectl; that it
         // is rendered already is proved by what renderers leave, or said by whoever names it.
         if !source.named && found.tool != Tool::Rendered {
-            let what = format!("`{}`, which {} fills in", shorten(found.text), found.tool.name());
+            let what = format!("`{}`, which {} fills in", shown(found.text), found.tool.name());
             out.abstain(Abstain::unknown(Reason::Templated, what));
             continue;
         }
         judge(case, &found, out);
     }
     Ok(())
-}
-
-fn shorten(text: &str) -> String {
-    text.chars().take(60).collect()
 }
 
 fn judge(case: &ObjectCase<'_>, found: &Placeholder<'_>, out: &mut Findings) {
@@ -70,7 +67,7 @@ fn judge(case: &ObjectCase<'_>, found: &Placeholder<'_>, out: &mut Findings) {
             &RULE,
             format!(
                 "{field} holds the placeholder `{}`: Kubernetes takes it literally",
-                shorten(found.text)
+                shown(found.text)
             ),
             &place,
             "not filled in",

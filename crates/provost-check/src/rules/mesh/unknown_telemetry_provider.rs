@@ -130,7 +130,7 @@ fn nowhere(case: &ObjectCase<'_>, spec: Node<'_>, providers: &Providers, out: &m
     let mut entries = list.items().take(MOST).peekable();
     let silent = |entry: Node<'_>| {
         entry.get("providers").is_none()
-            && !entry.entries().any(|(key, _)| key.as_str() == Some("<<"))
+            && !entry.has_key("<<")
             && entry.get("disabled").and_then(Node::as_bool) != Some(true)
     };
     if entries.peek().is_none() || !entries.all(silent) {

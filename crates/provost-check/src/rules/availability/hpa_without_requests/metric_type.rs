@@ -10,6 +10,7 @@ use crate::facts::document::Node;
 use crate::facts::placeholders::may_be_in;
 use crate::findings::{Finding, Fix, Level};
 use crate::model::quantity::Quantity;
+use crate::model::text::shown;
 use crate::rules::rule::Findings;
 
 /// Triggers that take what they are told, or do not look: their scalers never ask for the type.
@@ -105,9 +106,4 @@ fn refused(of: &Said<'_>, said: &Said<'_>, why: &str) -> Finding {
         "refused by the scaler",
     )
     .variant(&METRIC_TYPE)
-}
-
-/// Characters of a value that a message repeats.
-fn shown(text: &str) -> String {
-    text.chars().take(60).collect()
 }

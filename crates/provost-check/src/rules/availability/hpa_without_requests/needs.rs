@@ -10,7 +10,7 @@ use crate::case::routes::Said;
 use crate::facts::document::Node;
 use crate::facts::placeholders::{is_in_capitals, is_open_code, is_placeholder, may_be_in};
 use crate::findings::{Finding, Fix};
-use crate::model::{cron, keda, timezone};
+use crate::model::{cron, keda, text, timezone};
 use crate::rules::rule::Findings;
 
 pub(super) fn check(case: &ObjectCase<'_>, trigger: Node<'_>, of: &Said<'_>, out: &mut Findings) {
@@ -21,13 +21,12 @@ pub(super) fn check(case: &ObjectCase<'_>, trigger: Node<'_>, of: &Said<'_>, out
     if !metadata.is_mapping() || metadata.entries().any(open) {
         return;
     }
-    let written = |name: &str| metadata.entries().any(|(key, _)| key.as_str() == Some(name));
     for (name, from_env) in keda::required(of.text) {
         let value = metadata.get(name).and_then(Node::as_str);
         // What has no value yet may get one, and what is empty is none.
-        let lacks = match written(name) {
+        let lacks = match metadata.has_key(name) {
             true => value.is_some_and(|value| value.trim().is_empty()),
-            false => !(*from_env && written(&format!("{name}FromEnv"))),
+            false => !(*from_env && metadata.has_key(&format!("{name}FromEnv"))),
         };
         if lacks {
             let at = metadata.get_entry(name).map_or(key, |(key, _)| key);
@@ -41,7 +40,7 @@ pub(super) fn check(case: &ObjectCase<'_>, trigger: Node<'_>, of: &Said<'_>, out
             continue;
         };
         if !form.fits(text) {
-            let shown: String = text.chars().take(60).collect();
+            let shown = text::shown(text);
             let why = format!("{name} {shown} is no {}", form.name());
             out.push(refused(of, &node, &why, "refused by the scaler"));
         }
@@ -88,7 +87,7 @@ fn schedule(case: &ObjectCase<'_>, of: &Said<'_>, metadata: Node<'_>, out: &mut 
     if let Some((zone, node)) = text("timezone")
         && let Some(meant) = timezone::meant(zone)
     {
-        let shown: String = zone.chars().take(60).collect();
+        let shown = text::shown(zone);
         let why = format!("there is no time zone {shown}, `unable to load timezone`");
         let fix = Fix::suggest(format!("did you mean {meant}?"));
         let finding = refused(of, &node, &why, "no such zone");

@@ -141,14 +141,13 @@ pub(super) fn claim(case: &ObjectCase<'_>, out: &mut Findings) {
     asked(case, spec, out);
     let whole = super::is_alone(case) && case.object.meta.name.is_some() && spec.is_mapping();
     let open = !is_whole(spec);
-    if whole && !open && !spec.entries().any(|(key, _)| key.as_str() == Some("accessModes")) {
+    if whole && !open && !spec.has_key("accessModes") {
         refuse(out, &key.origin(), "at least 1 access mode is required");
     }
     let amount = spec.at(&["resources", "requests"]);
-    let written = |name: &str, of: Node<'_>| of.entries().any(|(k, _)| k.as_str() == Some(name));
     let has = match amount {
-        Some(amount) => !is_whole(amount) || written("storage", amount),
-        None => written("resources", spec) && spec.get("resources").is_none_or(|r| !r.is_mapping()),
+        Some(amount) => !is_whole(amount) || amount.has_key("storage"),
+        None => spec.has_key("resources") && spec.get("resources").is_none_or(|r| !r.is_mapping()),
     };
     if whole && !open && !has {
         refuse(out, &key.origin(), "resources.requests.storage of a claim is required");

@@ -91,7 +91,7 @@ fn one(path: Node<'_>, out: &mut Findings) {
     }
     let Some(written) = path.get("path") else {
         // Null is as good as empty, and still to be filled in as often as not.
-        let is_key = path.entries().any(|(key, _)| matches!(key.as_str(), Some("path" | "<<")));
+        let is_key = path.has_key("path") || path.has_key("<<");
         if by_prefix && !is_key && path.get("backend").is_some() {
             let message =
                 format!("a path of pathType {kind} is required, and must be absolute: `/`");
@@ -143,7 +143,7 @@ fn backend(key: Node<'_>, node: Node<'_>, alone: bool, out: &mut Findings) {
         }
     };
     let Some(port) = service.get("port").filter(|port| port.is_mapping()) else {
-        let written = service.entries().any(|(key, _)| matches!(key.as_str(), Some("port" | "<<")));
+        let written = service.has_key("port") || service.has_key("<<");
         if alone && service.is_mapping() && !written && service.get("name").is_some() {
             refuse(out, &key.origin(), "port name or number of the backend is required");
         }

@@ -93,12 +93,11 @@ impl Walk {
         let empty = || in_list.filter(|_| node.entries().next().is_none());
         let Some(first) = first_of_whole(node).or_else(empty) else { return };
         // A key without a value is what a tool is still to fill in, as often as not.
-        let written = |name: &str| node.entries().any(|(key, _)| key.as_str() == Some(name));
         let required = || structure.fields.iter().filter(|field| field.required);
-        if in_list.is_none() && !required().any(|field| written(field.name)) {
+        if in_list.is_none() && !required().any(|field| node.has_key(field.name)) {
             return;
         }
-        for field in required().filter(|field| !written(field.name)) {
+        for field in required().filter(|field| !node.has_key(field.name)) {
             self.found.push(Finding::new(
                 &RULE,
                 format!(

@@ -136,8 +136,8 @@ fn no_image(case: &ObjectCase<'_>, workload: &Workload, container: &Container, o
 
 fn missing(object: &Object, workload: &Workload, out: &mut Findings) {
     // One that is written and empty is told of as such.
-    let mut written = object.node().get("metadata").into_iter().flat_map(Node::entries);
-    if object.meta.name.is_none() && !written.any(|(key, _)| key.as_str() == Some("name")) {
+    let written = object.node().get("metadata").is_some_and(|metadata| metadata.has_key("name"));
+    if object.meta.name.is_none() && !written {
         refuse(out, &object.origin(), "metadata.name or generateName is required");
     }
     let policy = &workload.pod.restart_policy;

@@ -28,7 +28,7 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
 fn port(port: Node<'_>, out: &mut Findings) {
     let end = port.get("endPort").and_then(|node| Some((node.as_i64()?, node)));
     let Some(first) = port.get("port") else {
-        let merged = port.entries().any(|(key, _)| key.as_str() == Some("<<"));
+        let merged = port.has_key("<<");
         if let Some((_, node)) = end.filter(|_| !merged) {
             refuse(
                 out,

@@ -35,9 +35,7 @@ pub(super) fn names(container: Node<'_>, out: &mut Findings) {
             continue;
         }
         let limits = list("limits");
-        let merged = limits.is_some_and(|limits| {
-            !limits.is_mapping() || limits.entries().any(|(key, _)| key.as_str() == Some("<<"))
-        });
+        let merged = limits.is_some_and(|limits| !limits.is_mapping() || limits.has_key("<<"));
         match limits.and_then(|limits| limits.get(text)) {
             Some(limit) => {
                 let amounts =

@@ -41,7 +41,7 @@ pub(super) fn check(object: &Object, out: &mut Findings) {
 fn source(metric: Node<'_>, out: &mut Findings) {
     let Some((kind, kind_node)) = text(metric, "type") else { return };
     let Some((_, wanted)) = SOURCES.iter().find(|(name, _)| *name == kind) else { return };
-    let merged = metric.entries().any(|(key, _)| key.as_str() == Some("<<"));
+    let merged = metric.has_key("<<");
     let all = SOURCES.iter().filter_map(|(_, field)| Some((*field, metric.get_entry(field)?)));
     let all: Vec<_> = all.collect();
     match all.iter().find(|(field, _)| field == wanted) {
@@ -85,7 +85,7 @@ fn target(source: &str, key: Node<'_>, target: Node<'_>, out: &mut Findings) {
         }
     }
     at_least_one(target, "averageUtilization", out);
-    if target.entries().any(|(key, _)| key.as_str() == Some("<<")) {
+    if target.has_key("<<") {
         return;
     }
     let (takes, both_refused): (&[&str], bool) = match source {

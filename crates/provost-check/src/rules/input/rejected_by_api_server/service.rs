@@ -70,7 +70,7 @@ pub(super) fn check(case: &ObjectCase<'_>, service: &Service, out: &mut Findings
         && kind != "ExternalName"
         && service.selector.as_ref().is_some_and(|selector| !selector.is_empty())
         && case.object.meta.name.is_some()
-        && !spec.entries().any(|(key, _)| key.as_str() == Some("ports"))
+        && !spec.has_key("ports")
         && is_whole(spec)
     {
         let place = service.selector.as_ref().map(|selector| selector.origin.clone());

@@ -155,7 +155,7 @@ fn one(volume: Node<'_>, whole: bool, out: &mut Findings) {
     };
     if whole && source.is_mapping() && !named.is_empty() && source.get(named).is_none() {
         // Written without a value, it is still to be filled in.
-        let written = source.entries().any(|(key, _)| key.as_str() == Some(named));
+        let written = source.has_key(named);
         if !written {
             refuse(out, &first.origin(), format!("`{named}` of a {kind} volume is required"));
         }

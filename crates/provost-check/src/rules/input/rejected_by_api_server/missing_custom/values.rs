@@ -10,6 +10,7 @@ use crate::facts::document::Node;
 use crate::facts::placeholders::{is_in_capitals, is_placeholder};
 use crate::findings::{Finding, Fix};
 use crate::model::goduration::parse_seconds;
+use crate::model::text;
 use crate::rules::rule::Findings;
 
 /// What is refused; what is refused because something else is not there, only where no kustomization may
@@ -149,7 +150,7 @@ fn certificate(spec: Node<'_>, lacking: &mut Lacking, out: &mut Findings) {
 /// are those of issuers by somebody else.
 fn issuer(spec: Node<'_>, out: &mut Findings) {
     let Some(issuer) = spec.get("issuerRef").filter(|issuer| issuer.is_mapping()) else { return };
-    let merged = issuer.entries().any(|(key, _)| key.as_str() == Some("<<"));
+    let merged = issuer.has_key("<<");
     let group = issuer.get("group").map_or(Some(""), Node::as_str);
     let Some(node) = issuer.get("kind").filter(|_| !merged) else { return };
     let Some(kind) = node.as_str().filter(|kind| !is_open(kind)) else { return };
@@ -159,7 +160,7 @@ fn issuer(spec: Node<'_>, out: &mut Findings) {
         return;
     }
     let near = ["Issuer", "ClusterIssuer"].into_iter().find(|it| it.eq_ignore_ascii_case(kind));
-    let shown: String = kind.chars().take(60).collect();
+    let shown = text::shown(kind);
     let message = format!(
         "cert-manager has no issuers of kind {shown}: it refuses the Certificate, `must be one of \
          Issuer or ClusterIssuer`"
@@ -207,7 +208,7 @@ fn ports(root: Node<'_>, lacking: &mut Lacking, out: &mut Findings) {
     for backend in backends.take(MOST) {
         let text = |key| backend.get(key).and_then(Node::as_str).unwrap_or_default();
         let service = text("group").is_empty() && matches!(text("kind"), "" | "Service");
-        let written = backend.entries().any(|(key, _)| matches!(key.as_str(), Some("port" | "<<")));
+        let written = backend.has_key("port") || backend.has_key("<<");
         let Some(name) = backend.get("name").filter(|_| service && !written) else { continue };
         if name.as_str().is_none_or(is_placeholder) || !lacking.is_told() {
             continue;

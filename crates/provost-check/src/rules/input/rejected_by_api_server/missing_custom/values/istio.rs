@@ -19,7 +19,7 @@ use crate::facts::Origin;
 use crate::facts::document::Node;
 use crate::facts::placeholders::{is_placeholder, may_be_in};
 use crate::findings::{Finding, Fix, Level};
-use crate::model::re2;
+use crate::model::{re2, text};
 use crate::rules::rule::Findings;
 
 /// Entries of one list that are looked at.
@@ -188,7 +188,7 @@ fn unknown_protocol(port: Node<'_>, why: impl Fn(&str) -> String, to: &mut Refus
         || "write HTTP, HTTP2, GRPC, HTTPS, TLS, TCP, ...".to_owned(),
         |near| format!("did you mean {near}?"),
     );
-    let shown: String = name.chars().take(60).collect();
+    let shown = text::shown(name);
     let what = format!("Istio knows no protocol {shown}");
     to.tell(node, "no such protocol", &what, &why(&shown), &fix);
 }
@@ -204,7 +204,7 @@ fn unique_names<'d>(
     for (name, node) in ports.filter_map(|port| known(port, "name")) {
         match seen.get(name) {
             Some(first) => {
-                let shown: String = name.chars().take(60).collect();
+                let shown = text::shown(name);
                 let finding = to.finding(
                     &node.origin(),
                     "once more",

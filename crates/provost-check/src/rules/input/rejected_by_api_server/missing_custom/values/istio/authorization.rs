@@ -5,14 +5,14 @@
 use super::super::super::super::is_whole;
 use super::{MOST, Refusals, entries, is_open, known, list};
 use crate::facts::document::Node;
+use crate::model::text;
 
 pub(super) fn check(spec: Node<'_>, to: &mut Refusals<'_>) {
     let action = spec.get("action").map_or(Some("ALLOW"), Node::as_str);
-    let written = |key: &str| spec.entries().any(|(name, _)| name.as_str() == Some(key));
     if let Some(action) = action
         && is_whole(spec)
     {
-        if let Some((_, node)) = known(spec, "action").filter(|_| !written("rules"))
+        if let Some((_, node)) = known(spec, "action").filter(|_| !spec.has_key("rules"))
             && matches!(action, "DENY" | "CUSTOM")
         {
             let what = format!("{action} without rules never happens");
@@ -74,7 +74,7 @@ fn block(node: Node<'_>, to: &mut Refusals<'_>) {
         (Some(most), Some(bits)) => bits.parse::<u8>().is_ok_and(|bits| bits <= most),
     };
     if !fits {
-        let shown: String = value.chars().take(60).collect();
+        let shown = text::shown(value);
         let what = format!("{shown} is neither an address nor a block of them");
         let why = match bits {
             Some(_) => format!("bad CIDR range ({shown})"),
@@ -90,7 +90,7 @@ fn port(node: Node<'_>, to: &mut Refusals<'_>) {
     if value.parse::<u64>().is_ok_and(|port| port <= 65535) || value.starts_with('+') {
         return;
     }
-    let shown: String = value.chars().take(60).collect();
+    let shown = text::shown(value);
     let what = format!("{shown} is no number of a port");
     let why = format!("bad port ({shown})");
     to.tell(node, "no port", &what, &why, "write the number of the pod's port in quotes");

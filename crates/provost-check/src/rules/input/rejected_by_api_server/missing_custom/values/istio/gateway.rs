@@ -38,7 +38,7 @@ fn of_protocol(server: Node<'_>, port: Node<'_>, to: &mut Refusals<'_>) {
     match (spoken, tls) {
         (Protocol::Tls, None)
             // Null may be filled in, and a merge may bring it.
-            if is_whole(server) && !server.entries().any(|(key, _)| key.as_str() == Some("tls")) =>
+            if is_whole(server) && !server.has_key("tls") =>
         {
             let what = format!("a server that speaks {name} has no tls");
             let why = "server must have TLS settings for HTTPS/TLS protocols";
@@ -97,22 +97,21 @@ fn certificates(key: Node<'_>, tls: Node<'_>, to: &mut Refusals<'_>) {
                 return;
             }
             // Null may be filled in.
-            let written = |name: &str| tls.entries().any(|(key, _)| key.as_str() == Some(name));
-            if has_entries(tls, "tlsCertificates") || written("credentialName") {
+            if has_entries(tls, "tlsCertificates") || tls.has_key("credentialName") {
                 return;
             }
             let prefix = if mode == "SIMPLE" { "SIMPLE" } else { "MUTUAL" };
             let lacks =
                 [("serverCertificate", "a server certificate"), ("privateKey", "a private key")]
                     .into_iter()
-                    .find(|(name, _)| !written(name));
+                    .find(|(name, _)| !tls.has_key(name));
             if let Some((name, said)) = lacks {
                 let what = format!("mode {mode} has neither credentialName nor {name}");
                 let why = format!("{prefix} TLS requires {said}");
                 let fix = "write credentialName: the Secret with the certificate, in the namespace \
                            of the gateway's pods";
                 to.lacks(key, "no certificate", &what, &why, fix);
-            } else if mode != "SIMPLE" && !written("caCertificates") {
+            } else if mode != "SIMPLE" && !tls.has_key("caCertificates") {
                 let what = format!("mode {mode} has neither credentialName nor caCertificates");
                 let why = "MUTUAL TLS requires a client CA bundle";
                 to.lacks(

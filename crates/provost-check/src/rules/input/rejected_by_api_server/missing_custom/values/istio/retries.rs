@@ -111,7 +111,7 @@ fn attempts(retries: Node<'_>, to: &mut Refusals<'_>) {
             None => return,
         },
         // A merge may bring it.
-        None if retries.entries().any(|(key, _)| key.as_str() == Some("<<")) => return,
+        None if retries.has_key("<<") => return,
         None => 0,
     };
     if count != 0 {

@@ -5,12 +5,13 @@
 use super::super::super::super::{first_of_whole, is_whole};
 use super::{MOST, Refusals, entries, has, has_entries, known, list};
 use crate::facts::document::Node;
+use crate::model::text;
 
 pub(super) fn check(spec: Node<'_>, to: &mut Refusals<'_>) {
     let kinds = ["http", "tcp", "tls"];
     if is_whole(spec)
         && let Some((hosts, _)) = spec.get_entry("hosts")
-        && !kinds.iter().any(|kind| spec.entries().any(|(key, _)| key.as_str() == Some(kind)))
+        && !kinds.iter().any(|kind| spec.has_key(kind))
     {
         let why = "http, tcp or tls must be provided in virtual service";
         let (label, what, fix) =
@@ -180,7 +181,7 @@ fn cors(route: Node<'_>, to: &mut Refusals<'_>) {
         if METHODS.contains(&method) {
             continue;
         }
-        let shown: String = method.chars().take(60).collect();
+        let shown = text::shown(method);
         let upper = shown.to_ascii_uppercase();
         let fix = match METHODS.contains(&upper.as_str()) {
             true => format!("write {upper}"),

@@ -42,8 +42,7 @@ pub(super) fn check(spec: Node<'_>, to: &mut Refusals<'_>) {
         );
     }
     let most = list(spec, "hosts").take(MOST).count();
-    if !matches!(resolution, "NONE" | "STATIC" | "DNS" | "DNS_ROUND_ROBIN") || resolution == "NONE"
-    {
+    if !matches!(resolution, "STATIC" | "DNS" | "DNS_ROUND_ROBIN") {
         return;
     }
     let plain = entries(spec, "ports").find_map(|port| {
