@@ -29,6 +29,7 @@ pub mod names;
 pub mod oom;
 pub mod pacer;
 pub mod pdb;
+pub mod platforms;
 pub mod ports;
 pub mod probes;
 pub mod promql;

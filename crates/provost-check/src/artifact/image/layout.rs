@@ -10,6 +10,7 @@ use super::store::Store;
 use super::{Broken, Form, LeftOut, Limits, Remote, layers};
 use crate::facts::image::Mismatch;
 use crate::facts::{Origin, SourceId};
+use crate::model::platforms;
 
 /// The image that was chosen.
 pub(super) struct Chosen {
@@ -51,56 +52,8 @@ struct Platform {
     variant: Option<String>,
 }
 
-/// What the parts of a platform are called: by Go's names, says image-spec's `image-index.md`.
-/// Source: go1.26 `internal/syslist`.
-const SYSTEMS: [&str; 18] = [
-    "aix",
-    "android",
-    "darwin",
-    "dragonfly",
-    "freebsd",
-    "hurd",
-    "illumos",
-    "ios",
-    "js",
-    "linux",
-    "nacl",
-    "netbsd",
-    "openbsd",
-    "plan9",
-    "solaris",
-    "wasip1",
-    "windows",
-    "zos",
-];
-const MACHINES: [&str; 26] = [
-    "386",
-    "amd64",
-    "amd64p32",
-    "arm",
-    "armbe",
-    "arm64",
-    "arm64be",
-    "loong64",
-    "mips",
-    "mipsle",
-    "mips64",
-    "mips64le",
-    "mips64p32",
-    "mips64p32le",
-    "ppc",
-    "ppc64",
-    "ppc64le",
-    "riscv",
-    "riscv64",
-    "s390",
-    "s390x",
-    "sparc",
-    "sparc64",
-    "wasm",
-    "i386",
-    "x86_64",
-];
+/// Names of processors that Go does not have, and that indices are found with.
+const OTHER_PROCESSORS: [&str; 2] = ["i386", "x86_64"];
 
 /// Stands for platforms whose names are not repeated.
 const OTHER_PLATFORM: &str = "a platform of another name";
@@ -112,8 +65,10 @@ impl Platform {
         let is_version = variant.strip_prefix('v').is_some_and(|version| {
             version.len() <= 3 && version.bytes().all(|b| b.is_ascii_digit() || b == b'.')
         });
-        let known = SYSTEMS.contains(&self.os.as_str())
-            && MACHINES.contains(&self.architecture.as_str())
+        let processor = self.architecture.as_str();
+        let known = platforms::SYSTEMS.contains(&self.os.as_str())
+            && (platforms::PROCESSORS.contains(&processor)
+                || OTHER_PROCESSORS.contains(&processor))
             && (variant.is_empty() || is_version);
         if known { self.text() } else { OTHER_PLATFORM.to_owned() }
     }

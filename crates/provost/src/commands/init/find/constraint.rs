@@ -1,53 +1,7 @@
 //! Which files of a package are built for Linux: file names and `//go:build` lines (`go help
 //! buildconstraint`, Go 1.27).
 
-/// Systems that a file name may end with, besides linux (go/build/syslist.go, Go 1.27).
-const OTHER_SYSTEMS: &[&str] = &[
-    "aix",
-    "android",
-    "darwin",
-    "dragonfly",
-    "freebsd",
-    "hurd",
-    "illumos",
-    "ios",
-    "js",
-    "nacl",
-    "netbsd",
-    "openbsd",
-    "plan9",
-    "solaris",
-    "wasip1",
-    "windows",
-    "zos",
-];
-
-/// Processors that a file name may end with (go/build/syslist.go, Go 1.27). Images are built for
-/// amd64 and arm64.
-const OTHER_PROCESSORS: &[&str] = &[
-    "386",
-    "amd64p32",
-    "arm",
-    "arm64be",
-    "armbe",
-    "loong64",
-    "mips",
-    "mips64",
-    "mips64le",
-    "mips64p32",
-    "mips64p32le",
-    "mipsle",
-    "ppc",
-    "ppc64",
-    "ppc64le",
-    "riscv",
-    "riscv64",
-    "s390",
-    "s390x",
-    "sparc",
-    "sparc64",
-    "wasm",
-];
+use provost_check::model::platforms::{PROCESSORS, SYSTEMS};
 
 /// Parentheses and `!` inside each other in a constraint.
 const DEEPEST: usize = 64;
@@ -61,10 +15,11 @@ pub(super) fn name_is_for_linux(name: &str) -> bool {
     let plain = stem.split('.').next().unwrap_or_default();
     let mut ends = plain.split('_').skip(1).collect::<Vec<_>>().into_iter().rev();
     let (last, before) = (ends.next().unwrap_or_default(), ends.next().unwrap_or_default());
-    let other_processor = OTHER_PROCESSORS.contains(&last);
-    let is_processor = other_processor || matches!(last, "amd64" | "arm64");
-    let other_system =
-        OTHER_SYSTEMS.contains(&last) || (is_processor && OTHER_SYSTEMS.contains(&before));
+    let is_processor = PROCESSORS.contains(&last);
+    // Images are built for amd64 and arm64.
+    let other_processor = is_processor && !matches!(last, "amd64" | "arm64");
+    let other = |system: &str| SYSTEMS.contains(&system) && system != "linux";
+    let other_system = other(last) || (is_processor && other(before));
     !hidden && !other_system && !other_processor
 }
 
