@@ -42,6 +42,7 @@ pub mod queried;
 pub mod quota;
 pub mod readers;
 pub mod references;
+pub mod removal;
 pub mod resources;
 pub mod rollouts;
 pub mod routes;

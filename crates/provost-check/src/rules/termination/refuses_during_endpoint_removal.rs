@@ -1,12 +1,10 @@
 //! New connections that arrive while the pod is taken out of the endpoints.
 
 use crate::case::process::{ProcessCase, duration, tally};
-use crate::facts::proof::{PhaseName, Purpose, Request};
+use crate::case::removal::Removal;
+use crate::facts::proof::PhaseName;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
-
-/// A process that goes on for just that long began to count a moment after the signal was sent.
-const SLACK: u64 = 50_000;
 
 /// What the harness may have added; beyond it a few lost connections may be its own.
 const LATE: u64 = 50_000;
@@ -26,30 +24,10 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
-    let (phase, told) = case.ended(PhaseName::Drain)?;
     let terms = case.terms();
-    let window = case.window_us();
-    // So may a request have been that the harness made late.
-    let last = told + window.saturating_sub(SLACK + phase.lateness_us.min(window / 4));
-    let arrived: Vec<&Request> = phase
-        .of(Purpose::NewConnection)
-        .filter(|request| request.at_us > told && request.at_us <= last)
-        .collect();
-    // Of a probe's path it is how the process says that it is not ready, as it should while it drains.
-    let not_ready =
-        |request: &Request| request.outcome.fails() && terms.is_probed(phase, &request.path);
-    let fails = |request: &Request| request.outcome.fails() && !not_ready(request);
-    // What failed before SIGTERM fails for another reason.
-    let failed =
-        phase.of(Purpose::NewConnection).any(|request| request.end_us < told && fails(request));
-    let refused = |request: &Request| !failed && fails(request);
-    let lost: Vec<&Request> = arrived
-        .iter()
-        .filter(|request| request.outcome.is_lost() || refused(request))
-        .copied()
-        .collect();
+    let Removal { phase, told, window, arrived, lost, not_ready, .. } = case.removal()?;
     let Some(first) = lost.first() else {
-        if let Some(request) = arrived.iter().find(|request| not_ready(request)) {
+        if let Some(request) = not_ready {
             let what = format!(
                 "whether requests are served after SIGTERM: {} is a probe's path, and says that it is not ready; --path names what the process is there for",
                 request.path
