@@ -2,7 +2,7 @@
 //!
 //! One vocabulary for all that is read: names (`names.rs`), what a value or a part of a text is by
 //! its shape (`shapes.rs`), logins by the words around them (`logins.rs`), and words of commands
-//! (`commands.rs`).
+//! (`commands.rs` those that may be secret, `given.rs` those that are).
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -10,11 +10,13 @@ use std::ops::Range;
 use memchr::memmem;
 
 pub mod commands;
+mod given;
 mod lines;
 mod logins;
 mod names;
 mod shapes;
 
+pub use given::{Given, given};
 pub use lines::Lines;
 use names::is_weak;
 pub use names::{is_secret_header, secret_word};

@@ -5,13 +5,11 @@
 
 use std::ops::Range;
 
+use super::given::CURL_VALUES;
 use super::{is_secret_header, may_be_secret, secret_word};
 
 /// Commands inside of quotes inside of quotes.
 const DEEPEST: usize = 3;
-
-/// Short flags of curl that take a value (curl 8.17, `curl --help all`).
-const CURL_VALUES: &[u8] = b"AbcCdDeEFHKmoPQrtTuUwxXyYz";
 
 /// The words of a command that stands in a list, each at its place in `text` with the quotes it may
 /// have there, that are secret.

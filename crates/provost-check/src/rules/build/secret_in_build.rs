@@ -4,11 +4,13 @@ use rustc_hash::FxHashSet;
 
 use crate::case::BuildCase;
 use crate::case::image::ImageCase;
-use crate::facts::build::Build;
+use crate::facts::build::{Build, RunStep};
 use crate::facts::image::SecretVariable;
 use crate::facts::{Fact, Origin};
 use crate::findings::{Finding, Fix, Level};
-use crate::model::secret::{looks_secret, may_be_secret, secret_word, shaped, written_logins};
+use crate::model::secret::{
+    given, looks_secret, may_be_secret, secret_word, shaped, written_logins,
+};
 use crate::model::text;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -75,14 +77,16 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
         }
     }
     for run in &build.runs {
-        let Some(text) = run.text.as_ref() else { continue };
-        let first = shaped(text.as_str()).into_iter().next();
-        let first = first.map(|secret| match secret.what {
-            "a URL with a password" => ("a password in an address", secret.span),
-            what => (what, secret.span),
+        let first = run.text.as_ref().and_then(|text| {
+            let first = shaped(text.as_str()).into_iter().next();
+            let first = first.map(|secret| match secret.what {
+                "a URL with a password" => ("a password in an address", secret.span),
+                what => (what, secret.span),
+            });
+            let first = first.or_else(|| written_logins(text.as_str()).into_iter().next());
+            first.map(|(what, span)| (what, text.origin(&span)))
         });
-        let first = first.or_else(|| written_logins(text.as_str()).into_iter().next());
-        let Some((what, span)) = first else { continue };
+        let Some((what, place)) = first.or_else(|| given_in(run)) else { continue };
         let keyword = Origin::text(
             run.origin.source(),
             run.origin.span().map_or_else(Default::default, |whole| crate::facts::Span {
@@ -97,11 +101,23 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
                 &keyword,
                 "kept in the image's history as it is written",
             )
-            .also(&text.origin(&span), "here")
+            .also(&place, "here")
             .fix(Fix::suggest(WAY_OUT)),
         );
     }
     Ok(())
+}
+
+/// A password that a command of the RUN is given as a word.
+fn given_in(run: &RunStep) -> Option<(&'static str, Origin)> {
+    let commands = run.commands().ok()?;
+    commands.iter().find_map(|command| {
+        let (program, arguments) = command.program()?;
+        let words: Vec<&str> = arguments.iter().map(|word| word.value.as_str()).collect();
+        let given = given(program, &words)?;
+        let word = arguments.get(given.word).filter(|word| word.is_written())?;
+        Some((given.what, word.origin.clone()))
+    })
 }
 
 fn arguments(build: &Build, out: &mut Findings) {
