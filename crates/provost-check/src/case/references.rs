@@ -189,7 +189,7 @@ impl<'w> Joined<'w> {
             return Ok(None);
         }
         if wanted.goes_with(from) {
-            return match self.made.written.contains(&(wanted.kind, wanted.name)) {
+            return match self.made.written.contains_key(&(wanted.kind, wanted.name)) {
                 true => Err(unsure()),
                 false => Ok(None),
             };
@@ -229,6 +229,17 @@ impl<'w> Joined<'w> {
             Referenced::Made => Ok(Err(None)),
             Referenced::Missing(missing) => Ok(Err(Some(missing))),
         }
+    }
+
+    /// Where what is wanted is not there, an object of that kind and name in another namespace that it says, which
+    /// is applied together with the one that looks for it.
+    pub fn elsewhere(&self, from: &Object, wanted: Wanted<'_>) -> Option<&'w Object> {
+        let id = self.made.written.get(&(wanted.kind, wanted.name))?;
+        self.world.objects.get(*id).filter(|object| {
+            object.meta.group() == wanted.group
+                && object.meta.namespace.value != wanted.namespace
+                && self.together(from, object)
+        })
     }
 
     fn absent(&self, from: &Object, wanted: Wanted<'_>) -> Result<Referenced<'w>, Abstain> {
@@ -344,8 +355,8 @@ pub struct Made<'w> {
     scaled: FxHashMap<(&'w str, &'w str, &'w str), Vec<ObjectId>>,
     /// Where objects are taken to be that do not say a namespace; none when all do.
     default: Option<&'w str>,
-    /// Kinds and names of the objects that say one.
-    written: FxHashSet<(&'w str, &'w str)>,
+    /// Kinds and names of the objects that say one, with the first of each.
+    written: FxHashMap<(&'w str, &'w str), ObjectId>,
 }
 
 impl<'w> Made<'w> {
@@ -359,7 +370,7 @@ impl<'w> Made<'w> {
             let (group, kind) = (object.meta.group(), object.meta.kind.value.as_str());
             let places = match object.meta.namespace.is_written() {
                 true => {
-                    made.written.insert((kind, name));
+                    made.written.entry((kind, name)).or_insert(id);
                     [Some(namespace), None, Some(ANYWHERE)]
                 }
                 false => {

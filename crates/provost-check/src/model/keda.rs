@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
-use super::names::{is_slip, meant};
+use super::names::{distance, is_slip, meant};
 
 type Table = BTreeMap<&'static str, Vec<&'static str>>;
 
@@ -36,7 +36,26 @@ pub fn is_type(name: &str) -> bool {
 /// The type that one which KEDA does not have is meant for.
 pub fn meant_type(name: &str) -> Option<&'static str> {
     let lower = name.to_ascii_lowercase();
-    types().find(|known| *known == lower).or_else(|| meant(&lower, types()))
+    let same = types().find(|known| *known == lower);
+    same.or_else(|| meant(&lower, types())).or_else(|| meant_short(&lower))
+}
+
+/// Letters of the longest type that is a short word.
+const SHORT: usize = 4;
+
+/// The same of types as short as `cpu`. Among names that people choose one letter more or less is another name; here
+/// there is a list of all, and what is not on it is none.
+fn meant_short(name: &str) -> Option<&'static str> {
+    if name.len() < 3 || !name.bytes().all(|b| b.is_ascii_lowercase()) {
+        return None;
+    }
+    let near = |known: &&str| {
+        known.len() <= SHORT
+            && known.as_bytes().first() == name.as_bytes().first()
+            && distance(name, known, 1).is_some()
+    };
+    let mut found = types().filter(near);
+    found.next().filter(|_| found.next().is_none())
 }
 
 /// The key that one which no trigger has is meant for, among those of a type.
@@ -160,6 +179,14 @@ mod tests {
         assert_eq!(meant_type("kakfa"), Some("kafka"));
         assert_eq!(meant_type("Prometheus"), Some("prometheus"));
         assert_eq!(meant_type("aws_sqs_queue"), Some("aws-sqs-queue"));
+        for (short, known) in
+            [("cpuu", "cpu"), ("cronn", "cron"), ("corn", "cron"), ("lokii", "loki")]
+        {
+            assert_eq!(meant_type(short), Some(known));
+        }
+        for other in ["gpu", "cp", "cpu2", "http", "so"] {
+            assert_eq!(meant_type(other), None, "{other}");
+        }
         // Another scaler altogether.
         assert_eq!(meant_type("carbon-aware"), None);
         assert_eq!(meant_key("kafka", "lagTreshold"), Some("lagThreshold"));

@@ -3,6 +3,7 @@
 //! Pure functions over plain inputs; nothing here knows YAML, a binary or a finding. Each answer carries the numbers that
 //! a message needs, so that a rule is one comparison and computes nothing itself.
 
+pub mod addresses;
 pub mod base64;
 pub mod condition;
 pub mod cron;
@@ -39,6 +40,7 @@ pub mod rbac;
 pub mod re2;
 pub mod removed_apis;
 pub mod reserved_keys;
+pub mod retries;
 pub mod rolling;
 pub mod schema;
 pub mod secret;

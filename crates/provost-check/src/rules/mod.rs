@@ -146,6 +146,7 @@ pub static RULES: &[&Rule] = &[
     &mesh::malformed_injection_setting::RULE,
     &mesh::mesh_policy_never_matches::RULE,
     &mesh::permissive_mtls::RULE,
+    &mesh::retries_beyond_timeout::RULE,
     &mesh::runs_as_proxy_user::RULE,
     &mesh::sidecar_drains_first::RULE,
     &mesh::strict_mtls_with_unmeshed_client::RULE,

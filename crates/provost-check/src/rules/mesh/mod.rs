@@ -11,6 +11,7 @@ pub mod ineffective_envoy_patch;
 pub mod malformed_injection_setting;
 pub mod mesh_policy_never_matches;
 pub mod permissive_mtls;
+pub mod retries_beyond_timeout;
 pub mod runs_as_proxy_user;
 pub mod sidecar_drains_first;
 pub mod strict_mtls_with_unmeshed_client;

@@ -1,5 +1,7 @@
 //! NetworkPolicies that let through less than the pods need.
 
+mod addresses;
+
 use crate::case::WorkloadCase;
 use crate::facts::objects::{
     NetworkPolicy, Object, PolicyDirection, PolicyPort, PolicyRule, PortRef,
@@ -20,7 +22,13 @@ const SERVICE: Variant = Variant::new(
     "ingress is restricted and leaves out a Service's target port",
 );
 
-/// What is said by its two variants.
+const ADDRESS: Variant = Variant::new(
+    "network-policy-blocks-address",
+    Level::Warn,
+    "egress is restricted and leaves out the port of an address that the pods are given",
+);
+
+/// What is said by its variants.
 pub static RULE: Rule = Rule {
     id: "network-policy-blocks-traffic",
     group: Group::Network,
@@ -28,7 +36,7 @@ pub static RULE: Rule = Rule {
     title: "a NetworkPolicy blocks traffic that the pods need",
     page: include_str!("network-policy-blocks-traffic.md"),
     needs: &[Need::Manifest],
-    variants: &[DNS, SERVICE],
+    variants: &[DNS, SERVICE, ADDRESS],
     check: Check::Workload(check),
     ..Rule::BASE
 };
@@ -41,6 +49,7 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     }
     dns(case, &policies, out);
     services(case, &policies, out);
+    addresses::check(case, &policies, out);
     Ok(())
 }
 

@@ -7,6 +7,7 @@ use crate::case::routes::Said;
 use crate::facts::document::Node;
 use crate::facts::{Body, Object, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::names::is_slip;
 use crate::rules::rule::{Findings, Judged};
 
 /// The annotation that switches KEDA's check off (`verifyHpas`); then both autoscalers are
@@ -99,6 +100,12 @@ fn scaled_object(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
                 out.push(of_another_kind(target, kind, &name, other).level(level));
                 return Ok(());
             }
+            if let Some(other) = case.joined.elsewhere(case.object, wanted)
+                && missing.closed
+            {
+                out.push(in_another_namespace(case, wanted, &name, other));
+                return Ok(());
+            }
             let missing = missing.unless(|near| case.joined.is_scaled(near)).or_unknown()?;
             let message = format!(
                 "there is no {kind} {} in namespace {namespace}: the ScaledObject is not ready, \
@@ -113,9 +120,17 @@ fn scaled_object(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         Err(unknown) => {
             let missing =
                 matches!(unknown, Abstain::Unknown { reason: Reason::ObjectNotInInput, .. });
-            let other = namesake(case, namespace, kind, name.text).filter(|_| missing);
+            if let Some(other) = namesake(case, namespace, kind, name.text).filter(|_| missing) {
+                out.push(of_another_kind(target, kind, &name, other).level(Level::Warn));
+                return Ok(());
+            }
+            // A namespace whose name is nearly that of another one, for an object of the very same name.
+            let other = case.joined.elsewhere(case.object, wanted).filter(|other| {
+                let own = &case.object.meta.namespace;
+                missing && own.is_written() && is_slip(namespace, &other.meta.namespace.value)
+            });
             let other = other.ok_or(unknown)?;
-            out.push(of_another_kind(target, kind, &name, other).level(Level::Warn));
+            out.push(in_another_namespace(case, wanted, &name, other).level(Level::Warn));
             return Ok(());
         }
     };
@@ -156,6 +171,30 @@ fn of_another_kind(target: Node<'_>, kind: &str, name: &Said<'_>, other: &Object
             "write apiVersion: {} and kind: {} in scaleTargetRef",
             meta.api_version.value, meta.kind.value
         )))
+}
+
+/// A ScaledObject scales what is in its own namespace.
+fn in_another_namespace(
+    case: &ObjectCase<'_>,
+    wanted: Wanted<'_>,
+    name: &Said<'_>,
+    other: &Object,
+) -> Finding {
+    let (own, its) = (&case.object.meta.namespace, &other.meta.namespace);
+    let Wanted { kind, namespace, .. } = wanted;
+    let message = format!(
+        "there is no {kind} {} in namespace {namespace}, only in {}: the ScaledObject is not ready, and \
+         nothing is scaled",
+        name.text, its.value
+    );
+    let label = format!("looked for in namespace {namespace}");
+    let mut finding = Finding::new(&RULE, message, &name.at, label)
+        .variant(&NO_TARGET)
+        .also(&its.origin, format!("the {kind} of that name"));
+    if own.is_written() {
+        finding = finding.also(&own.origin, "the namespace of the ScaledObject");
+    }
+    finding.fix(Fix::suggest(format!("put the ScaledObject into namespace {}", its.value)))
 }
 
 /// KEDA's webhook refuses a second one (`verifyHpas`, `verifyScaledObjects` in
