@@ -391,6 +391,16 @@ fn explain_prints_pages_and_lists() {
     assert!(list.out.contains("  deny  gomemlimit-above-memory-limit\n"), "{list}");
 }
 
+/// `explain` said deny of a rule of which runs told a warning.
+#[test]
+fn explain_says_where_the_level_is_another_one() {
+    let run = Dir::new().provost(&["explain", "no-termination-handler"]);
+    let (_, facts) = run.out.split_once("\nLevel: deny\n").expect("its level");
+    let own = facts.split("/server-without-shutdown").next().unwrap_or_default();
+    assert!(own.contains("warn, in the cases:"), "{run}");
+    assert!(own.contains("Nobody sends it requests"), "{run}");
+}
+
 #[test]
 fn completions_are_written_for_every_shell() {
     let dir = Dir::new();

@@ -280,6 +280,9 @@ pub fn of_port(name: &str) -> Option<Listener> {
     })
 }
 
+/// The answer of [`refused_address`] to a number that no port has.
+pub const INVALID_PORT: &str = "invalid port";
+
 /// Why Go's net package cannot listen on an address: `SplitHostPort` in net/ipsock.go and `parsePort` in net/port.go
 /// (1.27). `None` for one that it can, as far as that needs no look-up of a host or service.
 pub fn refused_address(text: &str) -> Option<&'static str> {
@@ -300,7 +303,7 @@ pub fn refused_address(text: &str) -> Option<&'static str> {
     }
     let digits = port.bytes().all(|b| b.is_ascii_digit());
     if digits && !port.is_empty() && port.parse::<u16>().is_err() {
-        return Some("invalid port");
+        return Some(INVALID_PORT);
     }
     // The name of a service begins with a letter, as a rule, and is looked up.
     (port.starts_with(|c: char| c.is_ascii_digit()) && !digits).then_some("unknown port")

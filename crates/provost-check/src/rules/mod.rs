@@ -5,6 +5,7 @@
 pub mod availability;
 pub mod binary;
 pub mod build;
+pub mod by_case;
 pub mod config;
 pub mod diagnosis;
 pub mod engine;

@@ -8,6 +8,7 @@ use std::fmt::Write as _;
 use anyhow::Result;
 use provost_check::artifact::config::check_id;
 use provost_check::findings::Level;
+use provost_check::rules::by_case::{ByCase, by_case};
 use provost_check::rules::known_as::Known;
 use provost_check::rules::rule::{Rule, Variant};
 use provost_check::rules::{self, RULES, known_as};
@@ -70,10 +71,13 @@ fn known_elsewhere(all: &[&Known], color: bool) -> String {
 }
 
 /// Level, profiles and needs, which the page does not repeat.
-fn facts(rule: &Rule) -> String {
+fn facts(rule: &'static Rule) -> String {
     let mut text = format!("Group: {}\nLevel: {}", rule.group.name(), levels(rule));
+    let by_case = by_case(rule);
+    by_cases(&by_case, None, &mut text);
     for variant in rule.variants {
         let _ = write!(text, "\n       {}/{}: {}", rule.id, variant.name, levels_of(variant));
+        by_cases(&by_case, Some(variant.name), &mut text);
     }
     if !rule.needs.is_empty() {
         let needs: Vec<String> =
@@ -81,6 +85,23 @@ fn facts(rule: &Rule) -> String {
         let _ = write!(text, "\nNeeds: {}", needs.join(", "));
     }
     text
+}
+
+/// Cases of one level that are named; the others are counted.
+const NAMED: usize = 4;
+
+/// Where the level is another one, by the headings of the page, which say why.
+fn by_cases(all: &[ByCase], variant: Option<&str>, text: &mut String) {
+    for told in all.iter().filter(|told| told.variant == variant) {
+        let profile = told.profile.map(|name| format!(", {name}")).unwrap_or_default();
+        let _ = write!(text, "\n         {}{profile}, in the cases:", told.level.name());
+        for case in told.cases.iter().take(NAMED) {
+            let _ = write!(text, "\n           {case}");
+        }
+        if let Some(more @ 1..) = told.cases.len().checked_sub(NAMED) {
+            let _ = write!(text, "\n           and {more} more on the page");
+        }
+    }
 }
 
 fn levels(rule: &Rule) -> String {

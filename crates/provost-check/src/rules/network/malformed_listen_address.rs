@@ -4,7 +4,7 @@ use crate::case::Case;
 use crate::facts::binary::GoProgram;
 use crate::facts::placeholders::is_placeholder;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
-use crate::model::listeners;
+use crate::model::listeners::{self, Listener};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// `net.Listen` ends with an error, and so does the program.
@@ -31,9 +31,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let environment = case.environment();
     let mut judged = Err(Abstain::NotApplicable);
     for (name, variable) in environment.iter() {
-        if listeners::of_setting(name, &own).is_none() {
-            continue;
-        }
+        let Some(listener) = listeners::of_setting(name, &own) else { continue };
         let Some(default) = case.own_default(name) else { continue };
         judged = Ok(());
         let Ok(value) = &variable.value else { continue };
@@ -44,22 +42,30 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         }
         let Some(why) = listeners::refused_address(value) else { continue };
         case.of.pod_unpatched(&["containers/env", "containers/envFrom"])?;
-        if let Some(joint) = joint(program) {
+        // Whatever stands in front of it, no port has that number.
+        let for_certain = why == listeners::INVALID_PORT;
+        if let Some(joint) = joint(program).filter(|_| !for_certain) {
             let what =
                 format!("whether the program makes an address of {value:?}: it holds {joint:?}");
             out.abstain(Abstain::unknown(Reason::CodeUnclear, what));
             continue;
         }
-        let finding = Finding::new(
+        let unless = if for_certain { "" } else { " unless its code puts the rest in front of it" };
+        let mut finding = Finding::new(
             &RULE,
             format!(
                 "{name} is {value:?}, which is no address: the program ends with `listen tcp: address \
-                 {value}: {why}` unless its code puts the rest in front of it"
+                 {value}: {why}`{unless}"
             ),
             &variable.origin,
             why,
-        )
-        .also(&default.origin, format!("{}: the default of {name}", default.text));
+        );
+        // Beside the service's listener one that fails may be no more than a line in the log.
+        if for_certain && listener == Listener::Service {
+            finding = finding.level(Level::Deny);
+        }
+        let finding =
+            finding.also(&default.origin, format!("{}: the default of {name}", default.text));
         let digits = !value.is_empty() && value.bytes().all(|b| b.is_ascii_digit());
         out.push(match digits {
             true => finding.fix(case.world().rewrite(
