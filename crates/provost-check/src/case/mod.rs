@@ -53,6 +53,7 @@ pub mod scale;
 pub mod scope;
 pub mod scraped;
 mod searches;
+mod served;
 pub mod spread;
 pub mod start;
 pub mod syscalls;

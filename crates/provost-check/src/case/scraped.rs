@@ -18,6 +18,8 @@ pub struct Scraped {
     pub timeout: Option<f64>,
     /// What asks.
     pub origin: Origin,
+    /// Where the path is written; what asks, where it is the default.
+    pub path_origin: Origin,
     /// Names or labels of series are written anew on the way (`metricRelabelings`).
     pub rewritten: bool,
 }
@@ -98,6 +100,7 @@ impl<'w> Case<'w> {
             port: self.own_port(port)?,
             timeout: text("scrapeTimeout").and_then(seconds),
             origin: endpoint.origin(),
+            path_origin: endpoint.get("path").unwrap_or(endpoint).origin(),
             rewritten: rewritten.any(|rewrites| rewrites),
         })
     }
@@ -117,6 +120,7 @@ impl<'w> Case<'w> {
             port: self.own_port(port.value.parse().ok()?)?,
             timeout: None,
             origin: scrape.origin.clone(),
+            path_origin: of("path").unwrap_or(scrape).origin.clone(),
             rewritten: false,
         })
     }

@@ -8,8 +8,9 @@ use crate::case::network::{ListenSetting, is_loopback};
 use crate::facts::Origin;
 use crate::facts::objects::PortRef;
 use crate::facts::program_text::{ListenText, TextKind, TextOwner};
-use crate::facts::workload::Action;
+use crate::facts::workload::{Action, EnvValue};
 use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::model::listeners::{self, Listener};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Probes and Services connect to the pod's address.
@@ -44,10 +45,14 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             out.push(finding);
             continue;
         }
-        if settings.iter().any(|s| s.port == *port && !s.is_loopback()) {
+        let told = settings.iter().find(|s| s.port == *port && s.says_listen);
+        let part = told.and_then(|told| part_of(case, told));
+        let is_other = |s: &&ListenSetting| {
+            s.port == *port && !s.is_loopback() && part.as_deref() != Some(s.name.as_str())
+        };
+        if settings.iter().any(|setting| is_other(&setting)) {
             continue;
         }
-        let told = settings.iter().find(|s| s.port == *port && s.says_listen);
         if let Some(setting) = told {
             let host = setting.host.trim_matches(['[', ']']);
             let mut finding = Finding::new(
@@ -88,6 +93,20 @@ fn proved<'w>(case: &Case<'w>, setting: &ListenSetting) -> Option<&'w ListenText
     let default = case.own_default(&setting.name)?;
     let certain = case.of.pod_unpatched(&["containers/env", "containers/envFrom"]).is_ok();
     certain.then_some(default)
+}
+
+/// The variable that gives the port of an address on the loopback address: `127.0.0.1:$(PORT)` of a setting that says
+/// where the service itself listens. Both cannot be listened on, and it is the address that is made for it.
+fn part_of(case: &Case<'_>, told: &ListenSetting) -> Option<String> {
+    let own = case.own_names();
+    if !told.is_loopback() || listeners::of_setting(&told.name, &own) != Some(Listener::Service) {
+        return None;
+    }
+    let entry = case.container.env.iter().rev().find(|entry| entry.name.value == told.name)?;
+    let EnvValue::Literal(text) = &entry.value else { return None };
+    let (_, part) = text.value.rsplit_once(":$(")?;
+    let name = part.trim_end().strip_suffix(')')?;
+    (!name.contains(['$', '('])).then(|| name.to_owned())
 }
 
 /// A host that the program's code puts in front of a port that it is given, and of no other.

@@ -1,11 +1,19 @@
 //! Metrics are asked for and nothing serves them.
 
 use crate::case::Case;
+use crate::case::scraped::Scraped;
 use crate::facts::binary::GoProgram;
 use crate::facts::program_text::TextPresence;
 use crate::facts::symbols;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
-use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+use crate::model::names;
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const PATH: Variant = Variant::new(
+    "scrape-path-not-served",
+    Level::Warn,
+    "metrics are asked for at a path that does not occur in the program",
+);
 
 /// 404, or JSON where text is expected.
 pub static RULE: Rule = Rule {
@@ -15,9 +23,13 @@ pub static RULE: Rule = Rule {
     title: "the pod asks to be scraped and the program exports no metrics",
     page: include_str!("scrape-without-exporter.md"),
     needs: &[Need::Manifest, Need::Binary],
+    variants: &[PATH],
     check: Check::Container(check),
     ..Rule::BASE
 };
+
+/// Paths shown as those the program knows.
+const SHOWN: usize = 5;
 
 /// Packages that write Prometheus' text format.
 const EXPORTERS: &[&str] = &[
@@ -33,6 +45,49 @@ const EXPORTERS: &[&str] = &[
 
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     case.main_only()?;
+    let exported = exports(case, out);
+    let scraped = case.scraped().filter(|_| out.found.is_empty());
+    let Some(scraped) = scraped else { return exported };
+    let asked = scraped.path.split(['?', '#']).next().unwrap_or_default();
+    if asked.trim_matches('/').is_empty() {
+        return exported;
+    }
+    if !case.serves_path(asked)? {
+        out.push(path(case, &scraped, asked)?);
+        return Ok(());
+    }
+    match exported {
+        // No annotation asks.
+        Err(Abstain::NotApplicable) => Ok(()),
+        exported => exported,
+    }
+}
+
+fn path(case: &Case<'_>, scraped: &Scraped, asked: &str) -> Result<Finding, Abstain> {
+    let program = case.program()?;
+    let known = program.text.paths();
+    let label = match known.is_empty() {
+        true => "no such text in its strings and comparisons".to_owned(),
+        false => {
+            let shown: Vec<&str> = known.iter().take(SHOWN).map(String::as_str).collect();
+            let more = if known.len() > SHOWN { " ..." } else { "" };
+            format!("paths seen: {}{more}", shown.join(", "))
+        }
+    };
+    let message = format!(
+        "{asked} does not occur in the program: Prometheus will see 404, and has no metrics"
+    );
+    let finding = Finding::new(&RULE, message, &scraped.path_origin, "asked by Prometheus")
+        .variant(&PATH)
+        .also(&case.binary()?.origin(), label);
+    let near = names::nearest(asked, known.iter().map(String::as_str), 3);
+    Ok(finding.fix(Fix::suggest(match near {
+        Some(near) => format!("did you mean {near}?"),
+        None => "name the path that serves the metrics".to_owned(),
+    })))
+}
+
+fn exports(case: &Case<'_>, out: &mut Findings) -> Judged {
     let annotations = &case.pod().annotations;
     let scrape = annotations.get("prometheus.io/scrape").filter(|fact| fact.value == "true");
     let scrape = scrape.ok_or(Abstain::NotApplicable)?;
