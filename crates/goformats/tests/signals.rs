@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 
 use common::{Fixture, fixtures, for_each};
 use goformats::binary::read;
-use goformats::gostrings::{Asked, Signals, Strings};
+use goformats::gostrings::{Asked, Ignored, Signals, Strings};
 use goformats::limits::Limits;
 
 fn of_program(program: &str, check: impl Fn(&Fixture, &Strings<'_>) -> Result<(), String> + Sync) {
@@ -73,6 +73,57 @@ fn each_call_is_read() {
         }
         if wrong.is_empty() { Ok(()) } else { Err(wrong) }
     });
+}
+
+/// `signal.Ignore` is found where its body was put in its place, and told from `signal.Reset`.
+#[test]
+fn each_signal_that_is_ignored_is_read() {
+    let known = |numbers: &[u8]| Asked::Numbers(numbers.to_vec());
+    let expected = [
+        ("ignoreTerm", known(&[TERM])),
+        ("ignoreHupAndPipe", known(&[1, 13])),
+        ("ignoreEvery", Asked::All),
+        ("ignoreOfCaller", Asked::Unknown),
+    ];
+    of_program("signals", |_, strings| {
+        let calls = strings.ignore_calls().ok_or("not linked")?;
+        let mut found: Vec<(&str, &Asked)> = calls
+            .iter()
+            .filter_map(|call| Some((call.function.strip_prefix("main.")?, &call.asked)))
+            .collect();
+        found.sort_by_key(|(name, _)| expected.iter().position(|(known, _)| known == name));
+        let expected: Vec<(&str, &Asked)> =
+            expected.iter().map(|(name, asked)| (*name, asked)).collect();
+        // What one function takes from its caller leaves the whole open.
+        let open = Some(Ignored::Unknown { function: Some("main.ignoreOfCaller") });
+        match found == expected && strings.ignored() == open {
+            true => Ok(()),
+            false => Err(format!("{found:?}, {:?}", strings.ignored())),
+        }
+    });
+}
+
+/// A server that asks for Ctrl-C only, and has SIGTERM ignored.
+#[test]
+fn a_server_that_has_sigterm_ignored() {
+    of_program("ignore", |_, strings| match (strings.signals(), strings.ignored()) {
+        (
+            Some(Signals::Others { .. }),
+            Some(Ignored::Termination { function: "main.main", .. }),
+        ) => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+}
+
+/// Neither of these links `signal.Ignore`.
+#[test]
+fn programs_that_ignore_nothing() {
+    for program in ["server", "interrupt", "tool"] {
+        of_program(program, |_, strings| match strings.ignored() {
+            None => Ok(()),
+            other => Err(format!("{other:?}")),
+        });
+    }
 }
 
 #[test]

@@ -43,7 +43,7 @@ pub use numbers::Number;
 pub use owner::{Owner, Owners};
 pub use paths::{PathIn, path_in};
 pub use presence::{Doubt, Presence, Where};
-pub use signals::{Asked, SignalCall, Signals};
+pub use signals::{Asked, Ignored, SignalCall, Signals};
 pub use variables::{VariableRead, VariableReads};
 
 use crate::binary::Binary;

@@ -5,6 +5,10 @@
 //! address of `go:itab.syscall.Signal,os.Signal` and of a read-only word with the number, for `os.Interrupt` and
 //! `os.Kill` two loads from that variable (Go 1.18 to 1.27, both machines).
 //!
+//! `signal.Ignore(sigs...)` takes the same slice. It is so short that the compiler puts its body in its place, a call of
+//! `os/signal.cancel` with the slice and the function that is done to each signal; `signal.Reset` is the same with another
+//! function (os/signal/signal.go, Go 1.18 to 1.27).
+//!
 //! The functions that call are followed ([`super::follow`]). A slice that is not known entirely leaves the answer open:
 //! nothing here guesses that a signal is missing.
 
@@ -75,11 +79,47 @@ pub enum Asked {
     Unknown,
 }
 
-/// One of the two functions, with the registers of its slice: pointer and length, by position among the arguments.
+/// Whether a program has `SIGTERM` ignored, once its calls are made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ignored<'a> {
+    /// By no call.
+    Not,
+    /// By this one.
+    Termination {
+        /// The function that calls.
+        function: &'a str,
+        /// The address of the call.
+        at: u64,
+    },
+    /// Neither is proved: this function takes the signals from elsewhere, is not understood, or has the default restored.
+    /// `None` where no call was found.
+    Unknown {
+        /// The name of the function.
+        function: Option<&'a str>,
+    },
+}
+
+/// One of the functions, with the registers of its slice: pointer and length, by position among the arguments.
 #[derive(Clone, Copy, Debug)]
 struct Target {
     address: u64,
     first: usize,
+    does: Does,
+}
+
+/// What a call does with the signals that it is given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Does {
+    /// It asks for them.
+    Notify,
+    /// It has them ignored.
+    Ignore,
+    /// It restores what the system does with them.
+    Reset,
+    /// One of these two: the function at `ignore` or at `reset` is its last argument.
+    Cancel { ignore: Option<u64>, reset: Option<u64> },
+    /// Not known.
+    Unknown,
 }
 
 impl<'a> Strings<'a> {
@@ -92,14 +132,20 @@ impl<'a> Strings<'a> {
         // The slice comes behind the channel (one register), or the context (two).
         for (presence, first) in found.iter().zip([1, 2]) {
             if let Presence::Linked(address) = presence {
-                targets.push(Target { address: *address, first });
+                targets.push(Target { address: *address, first, does: Does::Notify });
             }
         }
         targets.first().filter(|target| target.first == 1)?;
+        let calls = self.calls_with_signals(&targets);
+        Some(calls.into_iter().map(|(_, call)| call).collect())
+    }
+
+    /// Every call of the targets outside of `os/signal`, and what it does.
+    fn calls_with_signals(&self, targets: &[Target]) -> Vec<(Does, SignalCall<'a>)> {
         let addresses: Vec<u64> = targets.iter().map(|target| target.address).collect();
         let calls = self.calls_of(&addresses);
         if calls.through_variables() {
-            return Some(Vec::new());
+            return Vec::new();
         }
         let mut all = Vec::new();
         let mut left = ALL_BYTES;
@@ -109,17 +155,85 @@ impl<'a> Strings<'a> {
                 left = rest;
                 calls.follow(&function, |machine, to| {
                     let target = targets.iter().find(|target| target.address == to);
-                    target.map_or(Asked::Unknown, |target| asked_by(&calls, machine, *target))
+                    target.map_or((Does::Unknown, Asked::Unknown), |target| {
+                        (done_by(&calls, machine, *target), asked_by(&calls, machine, *target))
+                    })
                 })
             });
             let name = function.name;
-            let call = |(at, asked)| SignalCall { function: name, at, asked };
+            let call = |(at, (does, asked))| (does, SignalCall { function: name, at, asked });
             match asked.filter(|asked| !asked.is_empty()) {
                 Some(asked) => all.extend(asked.into_iter().map(call)),
-                None => all.push(call((function.address, Asked::Unknown))),
+                None => all.push(call((function.address, (Does::Unknown, Asked::Unknown)))),
             }
         }
-        Some(all)
+        all
+    }
+
+    /// Every call of `signal.Ignore` and `signal.Reset`, and what it does; `None` when nothing has signals ignored.
+    fn cancel_calls(&self) -> Option<Vec<(Does, SignalCall<'a>)>> {
+        const NAMES: [&str; 6] = [
+            "os/signal.signal_ignore",
+            "os/signal.Ignore",
+            "os/signal.Reset",
+            "os/signal.cancel",
+            "os/signal.ignoreSignal",
+            "os/signal.disableSignal",
+        ];
+        let found = self.functions.find(&NAMES).found;
+        let address = |place: usize| match found.get(place) {
+            Some(Presence::Linked(address)) => Some(*address),
+            _ => None,
+        };
+        // What the runtime has for it, which nothing else reaches.
+        address(0)?;
+        let cancel = Does::Cancel { ignore: address(4), reset: address(5) };
+        let targets: Vec<Target> = [(1, Does::Ignore), (2, Does::Reset), (3, cancel)]
+            .into_iter()
+            .filter_map(|(place, does)| Some(Target { address: address(place)?, first: 0, does }))
+            .collect();
+        Some(self.calls_with_signals(&targets))
+    }
+
+    /// Every call that has signals ignored, in the order of their addresses; what is not known to do so is
+    /// [`Asked::Unknown`]. `None` when `signal.Ignore` is not linked. One pass over the code.
+    pub fn ignore_calls(&self) -> Option<Vec<SignalCall<'a>>> {
+        let calls = self.cancel_calls()?.into_iter();
+        let ignores = calls.filter_map(|(does, call)| match does {
+            Does::Ignore => Some(call),
+            Does::Unknown => Some(SignalCall { asked: Asked::Unknown, ..call }),
+            _ => None,
+        });
+        Some(ignores.collect())
+    }
+
+    /// Whether the program has `SIGTERM` ignored; `None` when `signal.Ignore` is not linked.
+    pub fn ignored(&self) -> Option<Ignored<'a>> {
+        let calls = self.cancel_calls()?;
+        let is_meant = |asked: &Asked| match asked {
+            Asked::All => Some(true),
+            Asked::Numbers(numbers) => Some(numbers.contains(&SIGTERM)),
+            Asked::Unknown => None,
+        };
+        // What is restored may have been before or after.
+        let doubt = calls.iter().find(|(does, call)| match does {
+            Does::Ignore => is_meant(&call.asked).is_none(),
+            Does::Reset => is_meant(&call.asked) != Some(false),
+            _ => true,
+        });
+        let ignores = |(does, call): &&(Does, SignalCall<'a>)| {
+            *does == Does::Ignore && is_meant(&call.asked) == Some(true)
+        };
+        let found = calls.iter().find(ignores);
+        Some(match (found, doubt) {
+            (Some((_, call)), None) => {
+                Ignored::Termination { function: call.function, at: call.at }
+            }
+            (_, Some((_, call))) => Ignored::Unknown { function: Some(call.function) },
+            // It is linked, and somebody calls it.
+            (None, None) if calls.is_empty() => Ignored::Unknown { function: None },
+            (None, None) => Ignored::Not,
+        })
     }
 
     /// Which signals the program asks for; `None` when `os/signal.Notify` is not linked.
@@ -226,6 +340,22 @@ fn is_signal_table(image: &Image<'_>, functions: &FunctionTable<'_>, address: u6
                 && matches!(f.name, "syscall.(*Signal).String" | "syscall.(*Signal).Signal")
         })
     })
+}
+
+/// What a call of the target does.
+fn done_by(calls: &Calls<'_, '_>, machine: &Interpreter, target: Target) -> Does {
+    let Does::Cancel { ignore, reset } = target.does else { return target.does };
+    // A function without variables around it is a word of read-only data that holds its address.
+    let done = match calls.argument(machine, target.first + 3) {
+        Value::Address(closure) => word(calls.image, closure),
+        _ => None,
+    };
+    match done {
+        None => Does::Unknown,
+        done if done == ignore => Does::Ignore,
+        done if done == reset => Does::Reset,
+        Some(_) => Does::Unknown,
+    }
 }
 
 /// What a call of the target asks for.

@@ -16,6 +16,7 @@
 //! complete = false
 //! obfuscated = true
 //! signals = [2]                    # what main.main asks for; without it SIGTERM; [] is not clear
+//! ignores = [15]                   # what main.main has ignored; [] is not clear
 //! in_image = true                  # it is the program of the image that image.toml states
 //! packages = ["net/http"]
 //! deps = ["golang.org/x/net@v0.50.0", "example.com/lib@v1.0.0 => ../lib"]
@@ -41,8 +42,8 @@ use serde::Deserialize;
 use crate::artifact::{Source, SourceKind, Sources};
 use crate::facts::binary::{Binary, BinaryFormat, Functions, GoProgram, Module};
 use crate::facts::program_text::{
-    AskedSignals, JoinedHost, ListenText, ListenTexts, NumberPresence, ProgramString, ProgramText,
-    TextKind, TextOwner, TextPresence, VariableRead, VariableReads,
+    AskedSignals, IgnoredTermination, JoinedHost, ListenText, ListenTexts, NumberPresence,
+    ProgramString, ProgramText, TextKind, TextOwner, TextPresence, VariableRead, VariableReads,
 };
 use crate::facts::{Fact, Origin, symbols};
 use crate::model::names;
@@ -69,6 +70,7 @@ struct Page {
     complete: bool,
     obfuscated: bool,
     signals: Option<Vec<u8>>,
+    ignores: Option<Vec<u8>>,
     in_image: bool,
     packages: BTreeSet<String>,
     deps: Vec<String>,
@@ -107,6 +109,7 @@ impl Default for Page {
             complete: true,
             obfuscated: false,
             signals: None,
+            ignores: None,
             in_image: false,
             packages: BTreeSet::new(),
             deps: Vec::new(),
@@ -133,6 +136,7 @@ struct ListedText {
     numbers: Vec<(u16, Origin)>,
     listens: ListenTexts,
     signals: AskedSignals,
+    ignores: IgnoredTermination,
     variables: VariableReads,
     /// It calls `os.Setenv`.
     sets: bool,
@@ -240,6 +244,10 @@ impl ProgramText for ListedText {
         Ok(self.signals.clone())
     }
 
+    fn ignores_termination(&self) -> Result<IgnoredTermination, &'static str> {
+        Ok(self.ignores.clone())
+    }
+
     fn variable_reads(&self) -> Result<&VariableReads, &'static str> {
         self.strings.as_ref().map_err(|why| *why)?;
         Ok(&self.variables)
@@ -341,6 +349,16 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
                     ..VariableReads::default()
                 },
                 sets: page.sets,
+                ignores: match &page.ignores {
+                    Some(none) if none.is_empty() => {
+                        IgnoredTermination::Unknown { function: Some("main.main".to_owned()) }
+                    }
+                    Some(numbers) if numbers.contains(&15) => IgnoredTermination::Yes {
+                        function: "main.main".to_owned(),
+                        origin: at(".text", 0x40_2100),
+                    },
+                    _ => IgnoredTermination::No,
+                },
                 signals: match &page.signals {
                     None => AskedSignals::Termination,
                     Some(none) if none.is_empty() => {

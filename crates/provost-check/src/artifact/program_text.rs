@@ -3,15 +3,17 @@
 use std::sync::{Mutex, OnceLock, PoisonError};
 
 use goformats::binary::read;
-use goformats::gostrings::{Doubt, Kind, Number, Owner, Presence, Signals, Strings, Where};
+use goformats::gostrings::{
+    Doubt, Ignored, Kind, Number, Owner, Presence, Signals, Strings, Where,
+};
 use goformats::limits::Limits;
 use rustc_hash::FxHashMap;
 use self_cell::self_cell;
 
 use super::binary::Bytes;
 use crate::facts::program_text::{
-    AskedSignals, JoinedHost, ListenText, ListenTexts, NumberPresence, ProgramString, ProgramText,
-    TextKind, TextOwner, TextPresence, VariableRead, VariableReads,
+    AskedSignals, IgnoredTermination, JoinedHost, ListenText, ListenTexts, NumberPresence,
+    ProgramString, ProgramText, TextKind, TextOwner, TextPresence, VariableRead, VariableReads,
 };
 use crate::facts::{Origin, SourceId};
 use crate::model::names;
@@ -59,6 +61,7 @@ pub struct MappedText {
     recovered: OnceLock<Recovered>,
     strings: OnceLock<Result<Vec<ProgramString>, &'static str>>,
     signals: OnceLock<Result<AskedSignals, &'static str>>,
+    ignored: OnceLock<Result<IgnoredTermination, &'static str>>,
     listens: OnceLock<Result<ListenTexts, &'static str>>,
     variables: OnceLock<Result<VariableReads, &'static str>>,
     /// Answers that were given: a hundred containers ask for one path.
@@ -78,6 +81,7 @@ impl MappedText {
             recovered: OnceLock::new(),
             strings: OnceLock::new(),
             signals: OnceLock::new(),
+            ignored: OnceLock::new(),
             listens: OnceLock::new(),
             variables: OnceLock::new(),
             found: Mutex::default(),
@@ -279,6 +283,25 @@ impl ProgramText for MappedText {
             })
         };
         self.signals.get_or_init(asked).clone()
+    }
+
+    fn ignores_termination(&self) -> Result<IgnoredTermination, &'static str> {
+        let ignored = || {
+            self.recovered().with_dependent(|_, strings| {
+                let strings = strings.as_ref().ok_or(UNREADABLE)?;
+                Ok(match strings.ignored().ok_or("os/signal.Ignore is not linked")? {
+                    Ignored::Not => IgnoredTermination::No,
+                    Ignored::Termination { function, at } => IgnoredTermination::Yes {
+                        function: function.to_owned(),
+                        origin: self.at(".text", at),
+                    },
+                    Ignored::Unknown { function } => {
+                        IgnoredTermination::Unknown { function: function.map(str::to_owned) }
+                    }
+                })
+            })
+        };
+        self.ignored.get_or_init(ignored).clone()
     }
 
     fn variable_reads(&self) -> Result<&VariableReads, &'static str> {

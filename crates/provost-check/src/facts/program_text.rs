@@ -97,7 +97,7 @@ pub struct JoinedHost {
     pub function: Option<String>,
     /// The variable that it is joined with.
     pub name: Option<String>,
-    /// No other host is joined with anything, and nothing else uses the name.
+    /// No other host is joined but with settings of its own, and nothing else uses the name.
     pub certain: bool,
 }
 
@@ -136,6 +136,25 @@ pub enum AskedSignals {
         /// Their numbers on Linux, sorted.
         numbers: Vec<u8>,
         /// The function with the first call.
+        function: String,
+        /// The call.
+        origin: Origin,
+    },
+    /// Neither is proved.
+    Unknown {
+        /// The function whose call is not clear, where one was found.
+        function: Option<String>,
+    },
+}
+
+/// Whether a program that has `os/signal.Ignore` linked has `SIGTERM` ignored.
+#[derive(Clone, Debug, PartialEq)]
+pub enum IgnoredTermination {
+    /// By no call.
+    No,
+    /// By this one.
+    Yes {
+        /// The function that calls.
         function: String,
         /// The call.
         origin: Origin,
@@ -213,6 +232,10 @@ pub trait ProgramText: Send + Sync + std::fmt::Debug {
     /// The signals that it asks for, when it has `os/signal.Notify` linked; why they cannot be read
     /// otherwise.
     fn signals(&self) -> Result<AskedSignals, &'static str>;
+
+    /// Whether it has `SIGTERM` ignored, when it has `os/signal.Ignore` linked; why that cannot be told
+    /// otherwise.
+    fn ignores_termination(&self) -> Result<IgnoredTermination, &'static str>;
 
     /// The variables that its own code asks for, or why that cannot be told.
     fn variable_reads(&self) -> Result<&VariableReads, &'static str>;

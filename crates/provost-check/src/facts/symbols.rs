@@ -25,6 +25,9 @@ symbols! {
     PFLAG_PARSE = "github.com/spf13/pflag.(*FlagSet).parseLongArg";
     /// The program handles some signal; reached from `NotifyContext` too. Strong both ways.
     SIGNAL_NOTIFY = "os/signal.Notify";
+    /// The program has some signal ignored: what `signal.Ignore`, whose body is put where it is called, comes to.
+    /// Strong both ways.
+    SIGNAL_IGNORE = "os/signal.signal_ignore";
     /// Weak presence (reflection keeps it), strong absence.
     HTTP_SHUTDOWN = "net/http.(*Server).Shutdown";
     /// An HTTP server.

@@ -8,8 +8,8 @@ use crate::case::sample::world;
 use crate::case::{Joined, World};
 use crate::facts::objects::{Body, Selector};
 use crate::facts::program_text::{
-    AskedSignals, ListenTexts, NumberPresence, ProgramString, ProgramText, TextPresence,
-    VariableReads,
+    AskedSignals, IgnoredTermination, ListenTexts, NumberPresence, ProgramString, ProgramText,
+    TextPresence, VariableReads,
 };
 use crate::facts::{Origin, SourceId};
 use crate::findings::Reason;
@@ -67,6 +67,10 @@ impl ProgramText for Counting {
 
     fn signals(&self) -> Result<AskedSignals, &'static str> {
         Ok(AskedSignals::Termination)
+    }
+
+    fn ignores_termination(&self) -> Result<IgnoredTermination, &'static str> {
+        Ok(IgnoredTermination::No)
     }
 
     fn variable_reads(&self) -> Result<&VariableReads, &'static str> {

@@ -3,11 +3,20 @@
 use crate::case::Case;
 use crate::facts::Origin;
 use crate::facts::binary::GoProgram;
-use crate::facts::program_text::AskedSignals;
+use crate::facts::program_text::{AskedSignals, IgnoredTermination};
 use crate::facts::symbols;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::signal::{name_of, normalised};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const WITHOUT_SHUTDOWN: Variant = Variant::new(
+    "server-without-shutdown",
+    Level::Warn,
+    "an HTTP server that handles signals and never shuts down",
+);
+
+const IGNORES: Variant =
+    Variant::new("ignores", Level::Deny, "a server that has SIGTERM ignored, until it is killed");
 
 /// Without a handler SIGTERM ends the process at once, and each rollout cuts requests in flight.
 pub static RULE: Rule = Rule {
@@ -17,11 +26,7 @@ pub static RULE: Rule = Rule {
     title: "a server that does not handle SIGTERM",
     page: include_str!("no-termination-handler.md"),
     needs: &[Need::Manifest, Need::Binary],
-    variants: &[Variant::new(
-        "server-without-shutdown",
-        Level::Warn,
-        "an HTTP server that handles signals and never shuts down",
-    )],
+    variants: &[WITHOUT_SHUTDOWN, IGNORES],
     check: Check::Container(check),
     ..Rule::BASE
 };
@@ -38,8 +43,30 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let table = Origin::binary(binary.source, ".gopclntab", None);
     let service = case.of.first_service();
     let heard = heard(case, program, &table)?;
+    let grace = &case.pod().grace_period;
+    if let Heard::Ignored { place, function } = &heard {
+        let mut finding = Finding::new(
+            &RULE,
+            format!(
+                "SIGTERM is ignored: the pod goes on for its whole grace period of {} s and is killed \
+                 then, with whatever is in flight",
+                grace.value
+            ),
+            case.container_origin(),
+            "is sent SIGTERM when its pod is deleted",
+        )
+        .variant(&IGNORES)
+        .level(if service.is_some() { Level::Deny } else { Level::Warn })
+        .also(place, format!("{function} has SIGTERM ignored (signal.Ignore), nobody asks for it"))
+        .also(server, "serves")
+        .also(&grace.origin, "every rollout waits that long for each pod");
+        if let Some((object, _)) = service {
+            finding = finding.also(&object.origin(), "sends it requests");
+        }
+        out.push(finding.note("exit code 137").fix(Fix::suggest(HANDLE)));
+        return Ok(());
+    }
     if let Heard::Not { message, place, what } = &heard {
-        let grace = &case.pod().grace_period;
         // Up to 1.26 the runtime's own death by signal did not work for process 1, whose default
         // actions the kernel ignores, and it fell through to exit(2) (runtime/signal_unix.go,
         // dieFromSignal).
@@ -57,10 +84,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         if let Some((object, _)) = service {
             finding = finding.also(&object.origin(), "sends it requests");
         }
-        out.push(finding.note(format!("exit code {code}")).fix(Fix::suggest(
-            "ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt), \
-             then server.Shutdown with a deadline inside the grace period",
-        )));
+        out.push(finding.note(format!("exit code {code}")).fix(Fix::suggest(HANDLE)));
         return Ok(());
     }
     let http = program.links(symbols::HTTP_SERVE)?;
@@ -76,7 +100,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             case.container_origin(),
             "is sent SIGTERM when its pod is deleted",
         )
-        .variant(&RULE.variants[0])
+        .variant(&WITHOUT_SHUTDOWN)
         .also(&table, "net/http.(*Server).Shutdown is not linked")
         .also(http, "serves HTTP");
         if let Some((object, _)) = service {
@@ -94,6 +118,9 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     }
 }
 
+const HANDLE: &str = "ctx, stop := signal.NotifyContext(ctx, syscall.SIGTERM, os.Interrupt), \
+                      then server.Shutdown with a deadline inside the grace period";
+
 /// Whether the program hears the signal by which it is stopped.
 enum Heard {
     Yes,
@@ -103,11 +130,40 @@ enum Heard {
         place: Origin,
         what: String,
     },
+    /// It has it ignored.
+    Ignored {
+        place: Origin,
+        function: String,
+    },
     /// What would have to be known.
     Unclear(String),
 }
 
+/// What becomes of a signal that nobody asks for.
 fn heard(case: &Case<'_>, program: &GoProgram, table: &Origin) -> Result<Heard, Abstain> {
+    let heard = asked(case, program, table)?;
+    // Another signal may stop the container; and what is not known to be ignored ends the process.
+    let by_another = case.stop_signal().is_some_and(|signal| normalised(&signal.value) != "TERM");
+    if !matches!(heard, Heard::Not { .. })
+        || by_another
+        || program.links(symbols::SIGNAL_IGNORE)?.is_none()
+    {
+        return Ok(heard);
+    }
+    Ok(match program.text.ignores_termination() {
+        Ok(IgnoredTermination::No) => heard,
+        Ok(IgnoredTermination::Yes { function, origin }) => {
+            Heard::Ignored { place: origin, function }
+        }
+        Ok(IgnoredTermination::Unknown { function }) => Heard::Unclear(match function {
+            Some(function) => format!("the signals that {function} has ignored"),
+            None => "the signals that the program has ignored".to_owned(),
+        }),
+        Err(_) => return Err(unread(case, "the signals that the program has ignored")),
+    })
+}
+
+fn asked(case: &Case<'_>, program: &GoProgram, table: &Origin) -> Result<Heard, Abstain> {
     const CUT: &str = "requests in flight are cut at every rollout";
     if program.links(symbols::SIGNAL_NOTIFY)?.is_none() {
         return Ok(Heard::Not {
@@ -139,22 +195,16 @@ fn heard(case: &Case<'_>, program: &GoProgram, table: &Origin) -> Result<Heard, 
         Ok(AskedSignals::Unknown { function: None }) => {
             Heard::Unclear("the signals that the program asks for".to_owned())
         }
-        Err(_)
-            if matches!(
-                case.binary()?.machine.as_ref().map(|m| m.value.as_str()),
-                Some("amd64" | "arm64")
-            ) =>
-        {
-            return Err(Abstain::unknown(
-                Reason::StringsUnreadable,
-                "the signals that the program asks for",
-            ));
-        }
-        Err(_) => {
-            return Err(Abstain::unknown(
-                Reason::ArchUnsupported,
-                "the signals that the program asks for",
-            ));
-        }
+        Err(_) => return Err(unread(case, "the signals that the program asks for")),
     })
+}
+
+/// Code that is not read: of a machine that is not known, or for want of its function table.
+fn unread(case: &Case<'_>, what: &'static str) -> Abstain {
+    let machine = case.binary().ok().and_then(|binary| binary.machine.as_ref());
+    let reason = match machine.map(|machine| machine.value.as_str()) {
+        Some("amd64" | "arm64") => Reason::StringsUnreadable,
+        _ => Reason::ArchUnsupported,
+    };
+    Abstain::unknown(reason, what)
 }
