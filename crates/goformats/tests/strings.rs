@@ -476,6 +476,26 @@ fn a_host_in_front_of_a_port_is_fixed() {
     });
 }
 
+/// The text of an answer (`ready`) is a path with a slash in front of it, where somebody puts one there.
+#[test]
+fn a_text_is_a_path_only_where_a_slash_is_joined() {
+    for (program, known) in [("ignore", false), ("hosts", true)] {
+        assert!(fixtures().iter().any(|f| f.program == program), "run `cargo xtask fixtures`");
+        for_each(|fixture| {
+            if fixture.program != program {
+                return Ok(());
+            }
+            let bytes = fixture.bytes();
+            let binary = read(&bytes, &Limits::DEFAULT);
+            let strings = Strings::read(&binary, &Limits::DEFAULT).ok_or("no strings")?;
+            let found = strings.find_path("/ready");
+            let is_known = matches!(found, Presence::Unknown(Doubt::Composed(_)));
+            let absent = found == Presence::Absent;
+            expect((is_known, absent) == (known, !known), || format!("{program}: {found:?}"))
+        });
+    }
+}
+
 /// `fixtures/go/hosts/main.go`: a port that is a number of code or data is never called absent, and most that are
 /// not there are.
 #[test]

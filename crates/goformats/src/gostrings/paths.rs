@@ -5,8 +5,11 @@
 //! serve `/ready`. Routers also join a group's prefix and a path, so a path whose parts are texts of the program may be
 //! served, and so may one that a longer path ends with, where the front of that is cut off.
 
+use std::cell::OnceCell;
+
 use super::presence::{Doubt, Presence, Where};
-use super::{GoString, Kind, Owner, Strings};
+use super::{GoString, Kind, Owner, Strings, references};
+use crate::pclntab::package_of;
 
 /// Segments of a path that are put together in all ways.
 const SEGMENTS: usize = 12;
@@ -148,6 +151,9 @@ impl<'a> Strings<'a> {
         if cuts.len() > 2 * SEGMENTS {
             return Some(vec![path.to_owned()]);
         }
+        let single = !path.trim_matches('/').contains('/');
+        let joins = OnceCell::new();
+        let may_join = || *joins.get_or_init(|| self.may_join_slash());
         // reached[i]: the cut before, on a way from the start to cut i.
         let mut reached: Vec<Option<usize>> = vec![None; cuts.len()];
         for to in 1..cuts.len() {
@@ -158,7 +164,9 @@ impl<'a> Strings<'a> {
                 let Some(part) = path.get(start..end) else { continue };
                 // What the standard library alone uses, its own code may join; a single segment it does not.
                 let but = (part.trim_matches('/') == path.trim_matches('/')).then_some(Owner::Std);
-                if open && !whole && self.is_part(part, but) {
+                // The text of an answer, `ready`, is no part of a path where nobody puts a slash in front of it.
+                let slash = single && from == 0 && part == "/";
+                if open && !whole && self.is_part(part, but) && (!slash || may_join()) {
                     if let Some(slot) = reached.get_mut(to) {
                         *slot = Some(from);
                     }
@@ -175,6 +183,29 @@ impl<'a> Strings<'a> {
         }
         parts.reverse();
         Some(parts)
+    }
+
+    /// Whether code may put a slash in front of a text that has none: that of a dependency, which may be a router, or of
+    /// the program, where it takes the address of a text that is a slash. `http.ServeMux` does not: a pattern without one
+    /// is a host.
+    fn may_join_slash(&self) -> bool {
+        let owner = |name: &str| package_of(name).map(|package| self.owners.of_package(package));
+        let foreign =
+            |name: &str| matches!(owner(name), Some(Owner::Dependency(_) | Owner::Unknown));
+        let is_slash = |target: u64| {
+            self.image.is_constant_data(target) && self.image.bytes_at(target, 1) == Some(b"/")
+        };
+        self.functions.functions().any(|function| foreign(function.name))
+            || references(&self.image, self.machine).iter().any(|reference| {
+                reference.taken
+                    && reference.len.is_none_or(|len| len.get() == 1)
+                    && is_slash(reference.target)
+                    && self.string_at(reference.target).is_none_or(|string| string.text == "/")
+                    && self
+                        .functions
+                        .function_at(reference.at)
+                        .is_none_or(|function| owner(function.name) != Some(Owner::Std))
+            })
     }
 
     /// Whether a part of a path is in the program by itself, used by others than `but`.

@@ -3,7 +3,8 @@
 //! `"127.0.0.1:" + os.Getenv("PORT")` takes the address of the name, calls, takes the address of the host, and calls
 //! `runtime.concatstring2`; `fmt.Sprintf("127.0.0.1:%s", os.Getenv("PORT"))` calls `fmt.Sprintf` instead. The host is fixed
 //! then, whatever the port is. It is the program's only one where no other code of it joins a host with anything, and
-//! nothing else uses the name: a program may as well ask itself on `"localhost:" + port`, and listen on `":" + port`.
+//! nothing else uses the name: a program may as well ask itself on `"localhost:" + port`, and listen on `":" + port`. What
+//! is joined with the port of a setting of its own, as `":" + os.Getenv("METRICS_PORT")` is, is another listener.
 
 use rustc_hash::FxHashMap;
 
@@ -55,7 +56,7 @@ pub struct JoinedHost<'a> {
     pub function: Option<&'a str>,
     /// The name of what it is joined with: a variable that is read right before.
     pub name: Option<&'a str>,
-    /// No other host is joined with anything, and nothing else uses the name.
+    /// No other host is joined but with settings of its own, and nothing else uses the name.
     pub certain: bool,
 }
 
@@ -67,7 +68,7 @@ pub(super) struct Hosts<'a> {
     uses: FxHashMap<&'a str, usize>,
     /// The name that the function used last.
     last: Option<(&'a str, u64)>,
-    /// A host that is not on the loopback address is joined.
+    /// A host that is not on the loopback address is joined with something that has no name.
     others: bool,
 }
 
@@ -103,11 +104,12 @@ impl<'a> Hosts<'a> {
         if !joined && !string.is_some_and(|s| s.text.contains('%')) {
             return;
         }
+        let read = self.last.filter(|(_, named_at)| flow.is_of_result(*named_at, at));
         let Some(string) = string.filter(|_| host == Host::Loopback) else {
-            self.others = true;
+            // A name that is used once is that of this host alone.
+            self.others |= !(joined && read.is_some_and(|(name, _)| is_of_port(name)));
             return;
         };
-        let read = self.last.filter(|(_, named_at)| flow.is_of_result(*named_at, at));
         self.joined.push(JoinedHost {
             text: string.text,
             address: string.address,
@@ -130,6 +132,11 @@ impl<'a> Hosts<'a> {
         }
         self.joined
     }
+}
+
+/// Whether the name of a setting says that it is a port.
+fn is_of_port(name: &str) -> bool {
+    name.to_ascii_lowercase().contains("port")
 }
 
 #[cfg(test)]
