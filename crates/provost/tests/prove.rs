@@ -201,6 +201,26 @@ fn a_variable_that_nothing_reads_is_told_and_one_alone_can_be_tried_again() {
     assert!(run.err.contains("nothing sets ABSENT"), "{run}");
 }
 
+#[test]
+fn without_a_terminal_each_phase_is_told_when_it_begins_and_ends_and_the_report_has_the_table() {
+    let binary = service("1.27");
+    let of = |more: &[&str]| prove(&binary, "", &[&["--phase", "start"], more].concat());
+    let table = "phase  ready";
+    let run = of(&[]);
+    assert!(run.err.contains("measuring start\nmeasured start in "), "{run}");
+    assert!(run.out.contains(table) && !run.err.contains(table), "{run}");
+    // Other phases were not measured, and whoever measures knows how to.
+    let words = words(&run.out);
+    assert!(words.contains("not-measured: ") && !words.contains("measure it"), "{run}");
+    // Who gets no text still sees it.
+    let run = of(&["--format", "json"]);
+    assert!(run.err.contains(table) && !run.out.contains(table), "{run}");
+    let run = of(&["--format", "markdown"]);
+    assert!(run.out.contains(&format!("```text\n{table}")), "{run}");
+    let run = of(&["--quiet"]);
+    assert!(run.err.is_empty() && !run.out.contains(table), "{run}");
+}
+
 /// One run of the phase start with another manifest.
 fn start(pod: &str, more: &[&str]) -> (Run, Value) {
     let sandbox = proving::sandbox("service", &service("1.27"), pod);

@@ -64,23 +64,45 @@ fn is_program() -> bool {
                 say(format!("fails {number}"));
                 panic!("it was told to");
             }
-            "listen" => {
-                let address = std::env::var("POD_IP").unwrap();
-                let listener = TcpListener::bind((address.as_str(), 8080)).unwrap();
-                for mut stream in listener.incoming().flatten() {
-                    let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
-                    if stream.read(&mut [0; 4096]).unwrap_or(0) == 0 {
-                        continue;
-                    }
-                    let _ = stream.write_all(
-                        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
-                    );
-                }
-            }
+            "listen" => listen(of),
             other => panic!("{other}"),
         }
     }
     true
+}
+
+/// Serves at the address of the pod, or at all: to others or to itself only, or only sends on.
+fn listen(how: &str) {
+    let pod = std::env::var("POD_IP").unwrap();
+    let everywhere = if how.is_empty() { pod.as_str() } else { "0.0.0.0" };
+    let listener = TcpListener::bind((everywhere, 8080)).unwrap();
+    for mut stream in listener.incoming().flatten() {
+        let _ = stream.set_read_timeout(Some(Duration::from_secs(1)));
+        let mut request = [0; 4096];
+        let read = stream.read(&mut request).unwrap_or(0);
+        if read == 0 {
+            continue;
+        }
+        let path = String::from_utf8_lossy(&request[..read]);
+        let is_gone = path.split(' ').nth(1) == Some("/gone");
+        let peer = stream.peer_addr().unwrap().ip().to_string();
+        let status = match how {
+            "to others" if peer != "10.255.0.1" => "403 Forbidden".to_owned(),
+            "never ready" => "503 Service Unavailable".to_owned(),
+            "to itself" if peer != "127.0.0.1" => "403 Forbidden".to_owned(),
+            how if how.starts_with("behind ") && is_gone => "500 Internal Server Error".to_owned(),
+            how => match how.strip_prefix("behind ") {
+                Some(host) => {
+                    let host = host.replace("POD_IP", &pod);
+                    format!("302 Found\r\nLocation: http://{host}:8080/gone")
+                }
+                None => "200 OK".to_owned(),
+            },
+        };
+        let answer =
+            format!("HTTP/1.1 {status}\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok");
+        let _ = stream.write_all(answer.as_bytes());
+    }
 }
 
 /// The program.
@@ -191,6 +213,39 @@ fn a_program_listens_on_the_address_of_its_pod_and_is_asked_there() {
     assert!(start["ready_us"].as_u64().is_some(), "{start}\n{run}");
     assert_eq!(start["listeners"][0]["address"], "10.255.0.2", "{run}");
     assert!(!findings(&run).contains("listens-on-loopback-only"), "{run}");
+}
+
+/// What became of the readiness probe of a pod that listens at all its addresses.
+fn probed(how: &str) -> (Option<u64>, Value, Run) {
+    let probe = "readinessProbe: {httpGet: {path: /, port: 8080}}";
+    let pod = pod(&format!("listen {how}"), "terminationGracePeriodSeconds: 1", probe);
+    let sandbox = sandbox(&pod);
+    let within = ["json", "--ready-within", "3"];
+    let run = sandbox.provost(&[&ARGS[..], &within[..], &BEHIND[1..]].concat());
+    let (proof, _) = start(&sandbox, &run);
+    let start = &proof["phases"][0];
+    assert_eq!(start["listeners"][0]["address"], "0.0.0.0", "{run}");
+    let requests = start["requests"].as_array().unwrap();
+    let asked = requests.iter().rev().find(|it| it["purpose"] == "readiness");
+    (start["ready_us"].as_u64(), asked.map_or(Value::Null, |it| it["outcome"].clone()), run)
+}
+
+#[test]
+fn what_answers_to_itself_alone_passes_no_probe_which_comes_from_the_node() {
+    let (ready, outcome, run) = probed("to others");
+    assert!(ready.is_some(), "{outcome} {run}");
+    let (ready, outcome, run) = probed("to itself");
+    assert!(ready.is_none() && outcome["status"] == 403, "{outcome} {run}");
+}
+
+#[test]
+fn a_probe_is_sent_on_to_the_address_of_the_pod_and_to_no_other() {
+    let (ready, outcome, run) = probed("behind POD_IP");
+    assert!(ready.is_none() && outcome["status"] == 500, "{outcome} {run}");
+    assert!(findings(&run).iter().any(|id| id.starts_with("slow-start")), "{run}");
+    // A kubelet stays where it is sent to another host, and takes that for an answer.
+    let (ready, outcome, run) = probed("behind 127.0.0.1");
+    assert!(ready.is_some() && outcome["status"] == 302, "{outcome} {run}");
 }
 
 #[test]
@@ -336,4 +391,85 @@ fn an_end_is_not_blamed_where_the_value_of_a_secret_was_made_up() {
     // With its own value it is the program that ends.
     let (found, run) = of(with(line), &["--env", "DATABASE_URL=postgres://a@127.0.0.1/b"]);
     assert!(ends(&found), "{run}");
+}
+
+#[test]
+fn what_is_not_ready_is_not_blamed_where_what_it_needs_is_at_a_made_up_place() {
+    let of = |name: &str, more: &[&str]| {
+        let line = format!(
+            "        - {{name: {name}, valueFrom: {{secretKeyRef: {{name: db, key: value}}}}}}\n"
+        );
+        let probe = "readinessProbe: {httpGet: {path: /, port: 8080}}";
+        let pod = pod("listen never ready", "terminationGracePeriodSeconds: 1", probe);
+        let sandbox = sandbox(&pod.replacen("      env:\n", &format!("      env:\n{line}"), 1));
+        let sandbox = sandbox.file("own/value", "postgres://a@127.0.0.1/b");
+        let within = ["json", "--ready-within", "2"];
+        let run = sandbox.provost(&[&ARGS[..], &within[..], more, &BEHIND[1..]].concat());
+        (findings(&run).contains("slow-start/never-ready"), run)
+    };
+    let (blamed, run) = of("DATABASE_URL", &[]);
+    assert!(!blamed && run.out.contains("the real DATABASE_URL; --env gives"), "{run}");
+    for more in [["--env", "DATABASE_URL=postgres://a@127.0.0.1/b"], ["--secret", "db=own"]] {
+        let (blamed, run) = of("DATABASE_URL", &more);
+        assert!(blamed, "{run}");
+    }
+    // Nobody here would look at it.
+    let (blamed, run) = of("DATABASE_PASSWORD", &[]);
+    assert!(blamed, "{run}");
+    // A slip is no value that is given.
+    let sandbox = sandbox(&pod("fails", "", "")).file("own/value", "a");
+    let more = ["json", "--secret", "dbs=own"];
+    let run = sandbox.provost(&[&ARGS[..], &more[..], &BEHIND[1..]].concat());
+    assert!(run.code == 2 && run.err.contains("--secret dbs: the container asks for no"), "{run}");
+}
+
+#[test]
+fn an_end_is_blamed_again_where_the_files_of_a_secret_were_given() {
+    let container = "volumeMounts: [{name: license, mountPath: /license}]";
+    let volumes =
+        "volumes: [{name: license, secret: {secretName: license, items: [{key: a, path: b}]}}]";
+    let of = |more: &[&str]| {
+        let sandbox = sandbox(&pod("list /license,fails", volumes, container));
+        let sandbox = sandbox.file("own/a", "of a real one");
+        let run = sandbox.provost(&[&ARGS[..], &["json"], more, &BEHIND[1..]].concat());
+        (findings(&run), start(&sandbox, &run).1, run)
+    };
+    let (found, said, run) = of(&[]);
+    assert!(!found.contains("never-listens/ends-at-once"), "{run}");
+    assert!(run.out.contains("--secret NAME=DIR"), "{run}");
+    assert!(has(&said, "list /license ..2026_01_01_00_00_00.000000001 ..data b"), "{said:?}");
+    let (found, said, run) = of(&["--secret", "license=own"]);
+    assert!(found.contains("never-listens/ends-at-once"), "{run}");
+    assert!(has(&said, "list /license ..2026_01_01_00_00_00.000000001 ..data b"), "{said:?}");
+}
+
+#[test]
+fn a_message_at_the_end_is_left_where_the_manifest_says_whatever_the_root_is() {
+    let container = "terminationMessagePath: /var/msg/last
+      securityContext: {readOnlyRootFilesystem: true}";
+    let (run, _, said) = does("append /var/msg/last,write /var/msg/other", "", container);
+    assert!(has(&said, "append /var/msg/last true"), "{said:?}\n{run}");
+    assert!(has(&said, "write /var/msg/other false"), "{said:?}\n{run}");
+}
+
+#[test]
+fn nothing_holds_the_end_of_a_program_that_outlives_its_proof() {
+    // Without namespaces what is left behind lives on, and nobody would ever let it go.
+    let sandbox = sandbox(&pod("read /proc/self/status", "", ""));
+    let output = Command::new("setpriv")
+        .args(["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"])
+        .arg(env!("CARGO_BIN_EXE_provost"))
+        .args([&ARGS[..], &BEHIND[..]].concat())
+        .current_dir(sandbox.path())
+        .output()
+        .unwrap();
+    let run = Run::from(output);
+    let (_, said) = start(&sandbox, &run);
+    let filters = |status: &str| {
+        let (_, rest) = status.split_once("Seccomp_filters:").unwrap();
+        rest.split_whitespace().next().unwrap().parse::<u32>().unwrap()
+    };
+    let own = filters(&fs::read_to_string("/proc/self/status").unwrap());
+    let there = said.iter().find(|said| said.starts_with("read /proc/self/status")).unwrap();
+    assert_eq!(filters(there), own, "{there}\n{run}");
 }

@@ -4,8 +4,8 @@ use super::{Case, Joined, World};
 use crate::facts::Origin;
 use crate::facts::metrics::{Metrics, Scrape};
 use crate::facts::proof::{
-    DISK, Measured, Outcome, Phase, PhaseName, ProbeKind, Proof, Protocol, Purpose, Request,
-    Signal, Spoken, Terms,
+    DISK, Measured, Outcome, Phase, PhaseName, ProbeKind, Proof, Protocol, Purpose, Request, Says,
+    Signal, Spoken, Terms, Unlike,
 };
 use crate::facts::workload::Handler;
 use crate::findings::{Abstain, Finding, Reason};
@@ -13,6 +13,31 @@ use crate::model::quantity::Bytes;
 
 /// SIGKILL on Linux.
 const KILL: i32 = 9;
+
+/// How a process fails, by which it is told what of its surroundings may be why.
+#[derive(Clone, Copy, Debug)]
+pub enum Fails<'p> {
+    /// It ended by itself: programs look at what they are given when they start.
+    Ends(&'p Phase),
+    /// It opens no port, refuses, or says itself that it is not well, as when what it needs is not where it was told.
+    Waits,
+    /// It fails at first and works later, with the same values: without what it did not find somewhere.
+    AtFirst,
+    /// It answers, and otherwise than was wanted. Which paths it has no value of a Secret says.
+    Answers,
+}
+
+impl Fails<'_> {
+    /// By what was answered last: that somebody is no stranger, or a path is served, no process waits for.
+    pub fn by<'r>(mut asked: impl DoubleEndedIterator<Item = &'r Request>) -> Self {
+        match asked.next_back().map(|request| &request.outcome) {
+            Some(Outcome::Answered { status: 300..=428 | 430..=499, grpc: None, .. }) => {
+                Self::Answers
+            }
+            _ => Self::Waits,
+        }
+    }
+}
 
 /// One process.
 #[derive(Clone, Copy, Debug)]
@@ -207,6 +232,36 @@ impl<'w> ProcessCase<'w> {
             Some(spoken) => finding.note(said_of(spoken)),
             None => finding,
         }
+    }
+
+    /// Unknown where what was made up for the process, or left out, may be why it fails in that way.
+    pub fn was_given_what_it_needs(&self, fails: Fails<'_>) -> Result<(), Abstain> {
+        let may_be_why = |it: &&Unlike| match (fails, it.says) {
+            (_, Says::Anything) => true,
+            (Fails::Answers, _) => false,
+            (Fails::Waits, Says::Secret) => {
+                // Only the real one looks at what it is shown.
+                self.terms().dependencies.iter().any(|it| it.target.is_some())
+            }
+            (Fails::Waits | Fails::AtFirst, says) => says == Says::Place,
+            (Fails::Ends(phase), Says::Identity) => {
+                it.paths.iter().any(|path| phase.output.is_named(path))
+            }
+            (Fails::Ends(_), _) => true,
+        };
+        let why: Vec<&Unlike> = self.terms().unlike.iter().filter(may_be_why).collect();
+        let Some(first) = why.first() else { return Ok(()) };
+        let more = match why.len() - 1 {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        let files = why.iter().any(|it| !it.paths.is_empty());
+        let files = files.then_some("--secret NAME=DIR gives the files of a Secret");
+        let variables = why.iter().any(|it| it.paths.is_empty());
+        let variables = variables.then_some("--env gives a variable its value");
+        let ways: Vec<&str> = files.into_iter().chain(variables).collect();
+        let what = format!("a run with {}{more}; {}", first.what, ways.join(", "));
+        Err(Abstain::unknown(Reason::NotMeasured, what))
     }
 
     /// Unknown where a process ended for want of memory or room and what it wrote was kept in its memory: a

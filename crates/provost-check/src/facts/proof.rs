@@ -157,9 +157,36 @@ pub struct Terms {
     /// Nothing said who runs it, and a user without rights was taken.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub user_unsaid: bool,
-    /// What it was given is made up or left out because only a cluster has it, in words: `the real TOKEN`.
+    /// What was made up for it, or left out, because only a cluster has it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unlike: Vec<String>,
+    pub unlike: Vec<Unlike>,
+}
+
+/// What a process did not get as its container does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unlike {
+    /// In words: `the real TOKEN`, `the files of Secret tls`.
+    pub what: String,
+    /// What it would have said.
+    pub says: Says,
+    /// Where its files are; none for a variable.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub paths: Vec<String>,
+}
+
+/// What a value says to the process that reads it, and so what of it may be otherwise without it. What says more is
+/// less.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Says {
+    /// Anything: it was left out, or is a file of settings.
+    Anything,
+    /// Where something is: a URL, an address, a port.
+    Place,
+    /// What is shown to others or computed with: a password, a token, a key.
+    Secret,
+    /// Who somebody is: a certificate and its key, which were made and do what real ones do.
+    Identity,
 }
 
 impl Default for Terms {

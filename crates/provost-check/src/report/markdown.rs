@@ -30,6 +30,10 @@ pub fn render(view: &View<'_>) -> String {
     for notice in view.errors().take(ROWS) {
         let _ = writeln!(out, "**{}:** {}\n", notice.level, prose(&notice.message));
     }
+    for table in &view.timelines {
+        // Names of phases and numbers.
+        let _ = writeln!(out, "```text\n{table}```\n");
+    }
     logs(view, &mut out);
     findings(view, &mut out);
     measured(view, &mut out);

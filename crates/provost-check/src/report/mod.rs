@@ -32,7 +32,7 @@ use crate::facts::proof::Measured;
 use crate::facts::runtime_log::RuntimeLog;
 use crate::findings::baseline::Compared;
 use crate::findings::suppress::Suppressed;
-use crate::findings::{Finding, Level, NotJudged};
+use crate::findings::{Finding, Level, NotJudged, Reason};
 
 /// Where the page of a rule is kept, relative to the root of the documentation's repository.
 pub const PAGES: &str = "docs/rules/";
@@ -82,6 +82,11 @@ impl Judged {
     /// Whether no rule had anything to look at.
     pub fn is_nothing(self) -> bool {
         self.objects + self.dockerfiles + self.binaries + self.images + self.processes == 0
+    }
+
+    /// Whether processes that were measured are all that was looked at.
+    pub fn is_of_processes(self) -> bool {
+        self.processes > 0 && Self { processes: 0, ..self }.is_nothing()
     }
 }
 
@@ -170,6 +175,22 @@ impl Report<'_> {
     pub fn counts(&self) -> Counts {
         let of = |level| self.findings.iter().filter(|f| f.level == level).count();
         Counts { errors: of(Level::Deny), warnings: of(Level::Warn), notes: of(Level::Note) }
+    }
+
+    /// What each run of a process came to. Beside what else was judged it would only stand in the way.
+    pub fn timelines(&self) -> Vec<String> {
+        let proofs = self.proofs.iter().filter(|_| self.judged.is_of_processes());
+        proofs.map(|measured| timeline::render(&measured.proof)).collect()
+    }
+
+    /// What would let a rule be judged. Behind a measurement, to measure is no advice.
+    pub fn remedy(&self, reason: Reason) -> &'static str {
+        match reason {
+            Reason::NotMeasured if self.judged.is_of_processes() => {
+                "it was measured without what the rule needs, which --verbose names"
+            }
+            reason => reason.remedy(),
+        }
     }
 
     /// Number of different rules among what was not judged.

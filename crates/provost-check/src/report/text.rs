@@ -44,6 +44,10 @@ pub fn render(report: &Report<'_>, options: Options) -> String {
     let mut out = String::new();
     if !options.quiet {
         traced::head(report, options.width, &mut out);
+        for table in report.timelines() {
+            out.push_str(&table);
+            out.push('\n');
+        }
     }
     findings(report, options, &mut out);
     let notices = notice::of(report);
@@ -321,7 +325,7 @@ fn not_judged(report: &Report<'_>, notices: &[Notice], options: Options, out: &m
     for (reason, rules) in &reasons {
         let remedy = match unreadable(report, *reason) {
             Some(path) => format!("{} could not be read", clean(path)),
-            None => reason.remedy().to_owned(),
+            None => report.remedy(*reason).to_owned(),
         };
         let line = format!("  {}: {}; {remedy}", reason, count(rules.len(), "rule"));
         out.push_str(&fit(&line, options.width));

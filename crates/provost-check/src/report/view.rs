@@ -67,6 +67,9 @@ pub struct View<'a> {
     /// Runs of processes, drawn.
     #[serde(skip)]
     pub pictures: Vec<Picture>,
+    /// The same as tables, where nothing else was judged.
+    #[serde(skip)]
+    pub timelines: Vec<String>,
     /// The folder of the run in its repository.
     #[serde(skip)]
     pub folder: &'a str,
@@ -344,7 +347,7 @@ impl<'a> View<'a> {
                     subject: &n.subject,
                     reason: n.reason.name(),
                     needs: &n.needs,
-                    remedy: n.reason.remedy(),
+                    remedy: report.remedy(n.reason),
                 })
                 .collect(),
             skipped: report
@@ -406,6 +409,7 @@ impl<'a> View<'a> {
                 .filter_map(|log| DumpsView::of(&report.sources.get(log.source).path, log))
                 .collect(),
             pictures: pictures(report.proofs),
+            timelines: report.timelines(),
             folder: &report.folder,
             fail_on: report.fail_on,
         }

@@ -16,6 +16,7 @@ use std::ptr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::task::{JoinHandle, spawn_local};
@@ -137,22 +138,43 @@ fn go_on(listener: &OwnedFd, id: u64) {
 /// Those who run when the process asks to end.
 #[derive(Debug)]
 pub(super) struct Ending {
-    task: JoinHandle<io::Result<()>>,
+    task: JoinHandle<()>,
     left: Rc<RefCell<Option<Vec<String>>>>,
+    failed: Rc<RefCell<Option<String>>>,
 }
 
 impl Ending {
     /// Of that process, which sends what [`hold`] gave it. Must be called in a `LocalSet`.
     pub(super) fn watch(from: UnixStream, pid: u32) -> Self {
         let left = Rc::new(RefCell::new(None));
-        let task = spawn_local(answer(from, pid, Rc::clone(&left)));
-        Self { task, left }
+        let failed = Rc::new(RefCell::new(None));
+        let (to, why) = (Rc::clone(&left), Rc::clone(&failed));
+        // A number is given out again; this stays that process.
+        let own = number(pid).and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
+        let task = spawn_local(async move {
+            if let Err(error) = answer(from, pid, to).await {
+                // Nobody would let it go on, and that it does not end is not its fault.
+                *why.borrow_mut() = Some(format!("its end cannot be heard: {error}"));
+                let _ = own.map(|own| pidfd_send_signal(own, Signal::KILL));
+            }
+        });
+        Self { task, left, failed }
+    }
+
+    /// Why nothing that was seen of the process is its own, where that is so.
+    pub(super) fn failed(&self) -> Option<String> {
+        self.failed.borrow().clone()
     }
 
     /// Their names; nothing when it did not ask, or could not be heard.
     pub(super) fn left(&self) -> Option<Vec<String>> {
         self.left.borrow().clone()
     }
+}
+
+fn number(pid: u32) -> io::Result<Pid> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    pid.ok_or_else(|| io::ErrorKind::InvalidInput.into())
 }
 
 impl Drop for Ending {
@@ -223,10 +245,10 @@ mod tests {
     use super::*;
     use std::io::Read as _;
     use std::os::fd::AsFd as _;
-    use std::os::unix::process::CommandExt as _;
+    use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
     use std::process::{Child, Command, Stdio};
 
-    use rustix::process::{Pid, Signal, kill_process};
+    use rustix::process::kill_process;
     use rustix::thread::set_no_new_privs;
 
     #[test]
@@ -264,7 +286,8 @@ mod tests {
         let left = set.block_on(&runtime, async {
             let mut ending = Ending::watch(ours, child.id());
             let answered = tokio::time::timeout(Duration::from_secs(20), &mut ending.task).await;
-            answered.unwrap().unwrap().unwrap();
+            answered.unwrap().unwrap();
+            assert_eq!(ending.failed(), None);
             ending.left()
         });
         child.kill().unwrap();
@@ -312,5 +335,21 @@ mod tests {
         kill_process(Pid::from_raw(sleeps.trim().parse().unwrap()).unwrap(), Signal::KILL).unwrap();
         assert_eq!(left, Some(vec!["sleep".to_owned()]));
         assert!(status.unwrap().success());
+    }
+
+    #[test]
+    fn a_process_whose_end_nobody_can_hear_is_killed_and_not_blamed() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (_kept, mut child) = held("sleep 0.1; exit 3");
+        // What comes is no socket's, so that reading from it fails.
+        let file = OwnedFd::from(std::fs::File::open("/proc/self/exe").unwrap());
+        let set = tokio::task::LocalSet::new();
+        let (left, failed) = set.block_on(&runtime, async {
+            let mut ending = Ending::watch(UnixStream::from(file), child.id());
+            tokio::time::timeout(Duration::from_secs(20), &mut ending.task).await.unwrap().unwrap();
+            (ending.left(), ending.failed())
+        });
+        assert_eq!((left, child.wait().unwrap().signal()), (None, Some(9)));
+        assert!(failed.is_some_and(|why| why.contains("cannot be heard")));
     }
 }

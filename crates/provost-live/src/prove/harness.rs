@@ -28,6 +28,10 @@ const VAR_TMP: &str = "/var/tmp";
 /// Bytes that are left to others on a disk that is written to.
 pub(super) const SPARED: u64 = 512 << 20;
 
+/// How often a folder is removed that somebody writes to, and how long is waited in between: a second.
+const REMOVALS: u32 = 20;
+const BETWEEN: Duration = Duration::from_millis(50);
+
 /// One measurement.
 #[derive(Debug)]
 pub struct Harness {
@@ -87,6 +91,8 @@ impl Harness {
     pub fn measure(&self, plan: &Plan, longest: Duration, stop: &AtomicBool) -> Result<Measured> {
         let limits = Limits { memory: plan.terms.memory_limit, cpu_m: plan.terms.cpu_limit_m };
         let number = self.count.fetch_add(1, Ordering::Relaxed);
+        // Declared first and dropped last: what still writes to it is killed with its groups.
+        let disk = self.disk(number);
         let groups = Grouped(match &self.sweeper {
             _ if limits == Limits::default() => Groups::default(),
             Err(why) => Groups::refused(limits, why),
@@ -96,7 +102,6 @@ impl Harness {
                 Groups::make(limits, &name, &self.hierarchies, remember)
             }
         });
-        let disk = self.disk(number);
         let plan = Plan {
             groups: groups.0.clone(),
             disk: disk.as_ref().map(|tree| tree.0.clone()).map_err(String::clone),
@@ -168,8 +173,13 @@ struct Tree(PathBuf);
 
 impl Drop for Tree {
     fn drop(&mut self) {
-        // What is left is the sweeper's.
-        let _ = remove_tree(&self.0);
+        // Whoever is just being killed may still have put something in it. What is left then is the sweeper's.
+        for _ in 0..REMOVALS {
+            if remove_tree(&self.0).is_ok() {
+                return;
+            }
+            std::thread::sleep(BETWEEN);
+        }
     }
 }
 

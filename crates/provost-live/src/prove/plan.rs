@@ -114,6 +114,9 @@ pub struct Place {
     pub read_only: bool,
 }
 
+/// The file of a volume that is only that.
+pub const WRITTEN: &str = "written";
+
 /// What is in a volume.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Content {
@@ -121,6 +124,8 @@ pub enum Content {
     Empty,
     /// Files that may only be read.
     Files(Vec<VolumeFile>),
+    /// A file with nothing in it that everybody may write to, under the name [`WRITTEN`].
+    Written,
 }
 
 /// A file of a volume.

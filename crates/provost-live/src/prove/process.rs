@@ -131,6 +131,7 @@ impl Process {
             volumes: plan.volumes.clone(),
             image_volumes: plan.image_volumes.clone(),
             disk: plan.disk.clone().ok(),
+            limited: plan.terms.memory_limit.is_some() && !plan.groups.doors().is_empty(),
             hosts: plan.terms.dependencies.iter().filter_map(|it| it.name.clone()).collect(),
             token: token.clone(),
             // What it leaves behind is looked at in a start of which nothing else is asked. What is left behind
@@ -278,7 +279,8 @@ impl Process {
         }
         self.watchers.iter().for_each(JoinHandle::abort);
         let mut seen = self.seen.take();
-        match seen.failure.take() {
+        let unheard = self.ending.as_ref().and_then(Ending::failed);
+        match seen.failure.take().or(unheard) {
             Some(why) => Err(NotStarted(why)),
             None => Ok((seen.listeners, seen.output, self.signals, seen.lacks)),
         }

@@ -32,6 +32,9 @@ use crate::cgroup::{Door, Hierarchies, Seen, TOP};
 /// The first port that may be opened without a right, of the network that is asked (ip-sysctl).
 const ANY_PORT: &str = "/proc/sys/net/ipv4/ip_unprivileged_port_start";
 
+/// Whether a port that was closed a second ago is taken for a new connection to the same place (ip-sysctl).
+const TAKE_AGAIN: &str = "/proc/sys/net/ipv4/tcp_tw_reuse";
+
 /// What the worker tells the process that becomes the program. It comes by its standard input: the
 /// environment is the program's, and arguments are short.
 #[derive(Debug, Serialize, Deserialize)]
@@ -54,6 +57,8 @@ pub(super) struct Launch {
     pub(super) image_volumes: Vec<PathBuf>,
     /// A folder on a disk for what it writes.
     pub(super) disk: Option<PathBuf>,
+    /// What it keeps in memory counts for a limit of its own.
+    pub(super) limited: bool,
     /// Hosts that are the loopback address.
     pub(super) hosts: Vec<String>,
     /// Begins the line by which a failure is told apart from what the program prints.
@@ -103,6 +108,8 @@ pub(super) fn enter(user: (u32, u32)) -> (Entered, Stage) {
         // As container runtimes have it: a pod may open any port. Where it cannot be written, none is
         // opened that a pod could not.
         let _ = std::fs::write(ANY_PORT, "0");
+        // Of 127.0.0.0/8 ports are taken again by themselves, of its other addresses they are when that is said.
+        let _ = std::fs::write(TAKE_AGAIN, "1");
     }
     if namespaces && let Err(error) = netlink::loopback_up() {
         stage.missing.push(missing("loopback", &error.to_string()));

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitCode, Stdio};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -69,12 +70,18 @@ impl Drop for Sweeper {
     }
 }
 
+/// Longer than what is made lasts.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Begins the names of all that is taken away.
 const MARK: &str = "provost-";
 
 /// Who made something, and when it began: a number of a process is given out again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Owner {
+    /// The machine, since it was started last: numbers say nothing of what another one made that has the same
+    /// disk, and the first namespace has the same number on all.
+    boot: u64,
     /// The namespace in which the number is its own (`/proc/PID/ns/pid`).
     namespace: u64,
     pid: u32,
@@ -86,26 +93,38 @@ impl Owner {
     /// This process.
     pub(super) fn this() -> Option<Self> {
         let pid = std::process::id();
-        Some(Self { namespace: namespace()?, pid, started: started(pid)? })
+        Some(Self { boot: boot()?, namespace: namespace()?, pid, started: started(pid)? })
     }
 
     /// A name for what is its own, which nobody else gives to anything.
     pub(super) fn name(self, mark: u64) -> String {
-        let Self { namespace, pid, started } = self;
-        format!("{MARK}{namespace:x}-{pid:x}-{started:x}-{mark:016x}")
+        let Self { boot, namespace, pid, started } = self;
+        format!("{MARK}{boot:x}-{namespace:x}-{pid:x}-{started:x}-{mark:016x}")
     }
 
     fn of(name: &str) -> Option<Self> {
         let mut numbers = name.strip_prefix(MARK)?.split('-');
         let mut next = || u64::from_str_radix(numbers.next()?, 16).ok();
-        let (namespace, pid, started, _) = (next()?, next()?, next()?, next()?);
-        Some(Self { namespace, pid: u32::try_from(pid).ok()?, started })
+        let (boot, namespace, pid, started) = (next()?, next()?, next()?, next()?);
+        let _ = next()?;
+        Some(Self { boot, namespace, pid: u32::try_from(pid).ok()?, started })
     }
 
-    /// Whether it surely is no more: whose number is another namespace's cannot be looked for from here.
-    fn is_gone(self) -> bool {
+    /// Whether it surely is no more: whose number is another namespace's cannot be looked for from here, nor one of
+    /// another machine, or of this one before it was started anew; but no run takes a day.
+    fn is_gone(self, age: Option<Duration>) -> bool {
+        if boot() != Some(self.boot) {
+            return age.is_some_and(|age| age > LONGEST);
+        }
         namespace() == Some(self.namespace) && started(self.pid) != Some(self.started)
     }
+}
+
+/// The first half of what no two starts of machines have in common (random(4)).
+fn boot() -> Option<u64> {
+    let text = fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    let digits: String = text.chars().filter(char::is_ascii_hexdigit).take(16).collect();
+    u64::from_str_radix(&digits, 16).ok()
 }
 
 fn namespace() -> Option<u64> {
@@ -127,8 +146,9 @@ pub(super) fn left_in(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten().take(MOST_ENTRIES);
     let is_left = |entry: &fs::DirEntry| {
         let owner = entry.file_name().to_str().and_then(Owner::of);
-        let ours = || entry.metadata().is_ok_and(|it| it.is_dir() && it.uid() == own_uid());
-        owner.is_some_and(Owner::is_gone) && ours()
+        let (Some(owner), Ok(about)) = (owner, entry.metadata()) else { return false };
+        let age = about.modified().ok().and_then(|since| since.elapsed().ok());
+        about.is_dir() && about.uid() == own_uid() && owner.is_gone(age)
     };
     entries.filter(is_left).map(|entry| entry.path()).collect()
 }
@@ -185,23 +205,35 @@ pub(super) fn remove_tree(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::SystemTime;
 
     #[test]
-    fn what_an_owner_left_that_is_gone_is_known_by_its_name() {
+    fn what_an_owner_left_that_is_gone_is_known_by_its_name_and_is_of_this_machine() {
         let this = Owner::this().unwrap();
         assert_eq!(Owner::of(&this.name(7)), Some(this));
         let gone = Owner { started: this.started + 1, ..this };
         let elsewhere = Owner { namespace: this.namespace + 1, ..gone };
+        // It may run, on another machine with the same disk.
+        let on_another = Owner { boot: this.boot ^ 1, ..gone };
         let top = tempfile::tempdir().unwrap();
-        for owner in [this, gone, elsewhere] {
+        for owner in [this, gone, elsewhere, on_another] {
             fs::create_dir(top.path().join(owner.name(7))).unwrap();
         }
+        let before = Owner { boot: this.boot ^ 2, ..gone };
+        let old = top.path().join(before.name(7));
+        fs::create_dir(&old).unwrap();
+        let long_ago = SystemTime::now() - LONGEST * 2;
+        fs::File::open(&old).unwrap().set_modified(long_ago).unwrap();
         // Others' names begin like that, too.
-        for name in ["provost-cache", "provost-1-2-3", "provost-1-2-3-x", "else"] {
+        for name in ["provost-cache", "provost-1-2-3", "provost-1-2-3-4-x", "else"] {
             fs::create_dir(top.path().join(name)).unwrap();
         }
         // A link to something else is nothing that was made here.
         std::os::unix::fs::symlink("/", top.path().join(gone.name(8))).unwrap();
-        assert_eq!(left_in(top.path()), [top.path().join(gone.name(7))]);
+        let mut left = left_in(top.path());
+        left.sort();
+        let mut wanted = [top.path().join(gone.name(7)), old];
+        wanted.sort();
+        assert_eq!(left, wanted);
     }
 }

@@ -25,6 +25,7 @@ use tokio_rustls::rustls::{
 };
 
 use super::connection::lost;
+use super::outside;
 use super::plan::ClientCertificate;
 
 /// Letters of an error that are kept.
@@ -84,7 +85,7 @@ impl Stream {
         offer: Option<Offer>,
         client: Option<&Client>,
     ) -> Result<Self, Outcome> {
-        let stream = TcpStream::connect(to).await.map_err(|error| lost(&error, 0))?;
+        let stream = outside::connect(to).await.map_err(|error| lost(&error, 0))?;
         // Requests are single writes.
         let _ = stream.set_nodelay(true);
         let Some(offer) = offer else { return Ok(Self::Plain(stream)) };

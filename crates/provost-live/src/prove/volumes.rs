@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use rustix::fs::{Gid, chown};
 use rustix::mount::mount;
 
-use super::plan::{Content, Medium, Volume, VolumeFile};
+use super::plan::{Content, Medium, Volume, VolumeFile, WRITTEN};
 use super::root::{held, plain};
 use super::stage::Launch;
 
@@ -22,6 +22,9 @@ const VERSION: &str = "..2026_01_01_00_00_00.000000001";
 
 /// What the files of a volume may take.
 const MOST_FILES: &str = "128m";
+
+/// What may be written to a volume that is kept in memory which nobody limits, as to a root that is.
+const UNLIMITED: &str = "1g";
 
 impl Volume {
     /// Whether what is written to it goes to the disk of a node: it is evicted when that is too much (`sizeLimit`),
@@ -55,7 +58,7 @@ pub(super) fn make(
         let folder = on_disk.unwrap_or(below).join(number.to_string());
         // What is kept for all is made once.
         let group = told.entered.root.then_some(told.fs_group).flatten();
-        if let Err(error) = fill(&folder, volume, on_disk.is_some(), group) {
+        if let Err(error) = fill(&folder, volume, (on_disk.is_some(), told.limited), group) {
             lacks(format!("the volume {}", volume.name), format!("{error:#}"));
             continue;
         }
@@ -77,7 +80,7 @@ pub(super) fn make(
                     at: place.at.clone(),
                     tree: Some(tree),
                     is_file: from.is_file(),
-                    read_only: place.read_only || volume.content != Content::Empty,
+                    read_only: place.read_only || matches!(volume.content, Content::Files(_)),
                 }),
                 Err(error) => {
                     lacks(format!("the volume at {}", place.at.display()), error.to_string());
@@ -88,13 +91,20 @@ pub(super) fn make(
     Ok(mounted)
 }
 
-fn fill(folder: &Path, volume: &Volume, on_disk: bool, group: Option<u32>) -> anyhow::Result<()> {
+fn fill(
+    folder: &Path,
+    volume: &Volume,
+    (on_disk, limited): (bool, bool),
+    group: Option<u32>,
+) -> anyhow::Result<()> {
     fs::create_dir(folder)?;
     if !on_disk {
         let size = match (volume.content == Content::Empty, volume.medium) {
             (true, Medium::Memory(Some(bytes))) => format!("{}", bytes.max(1 << 12)),
             // As much as the kernel gives where nothing is said, half of what there is (tmpfs.rst).
-            (true, _) => "50%".to_owned(),
+            (true, _) if limited => "50%".to_owned(),
+            // There may be many of them at a time.
+            (true, _) => UNLIMITED.to_owned(),
             (false, _) => MOST_FILES.to_owned(),
         };
         let options = std::ffi::CString::new(format!("mode=777,size={size}"))?;
@@ -102,6 +112,11 @@ fn fill(folder: &Path, volume: &Volume, on_disk: bool, group: Option<u32>) -> an
     }
     match &volume.content {
         Content::Empty => own(folder, 0o777, group, true)?,
+        Content::Written => {
+            let at = folder.join(WRITTEN);
+            fs::write(&at, "")?;
+            fs::set_permissions(&at, fs::Permissions::from_mode(0o666))?;
+        }
         Content::Files(files) => {
             let version = folder.join(VERSION);
             fs::create_dir(&version)?;

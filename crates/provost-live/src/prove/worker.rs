@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::dependency::beyond::{self, Beyond};
 use super::harness::{SPARED, free};
-use super::{phases, plan::Plan, stage, sweep, tls};
+use super::{memory, phases, plan::Plan, stage, sweep, tls};
 
 /// Calls a worker.
 pub(super) const WORK: &str = "@prove-phase";
@@ -125,6 +125,11 @@ pub(super) fn measure(plan: &Plan, longest: Duration, stop: &AtomicBool) -> Resu
     });
     let deadline = Instant::now() + longest;
     let disk = plan.disk.as_deref().ok();
+    // Without a disk and without a limit it fills what all have.
+    let spared = match (disk, plan.terms.memory_limit) {
+        (None, None) => memory::spared(),
+        _ => None,
+    };
     while !reader.is_finished() {
         if stop.load(Ordering::SeqCst) {
             bail!("interrupted");
@@ -135,6 +140,15 @@ pub(super) fn measure(plan: &Plan, longest: Duration, stop: &AtomicBool) -> Resu
         if let Some(left) = disk.and_then(free).filter(|left| *left < SPARED) {
             bail!(
                 "the phase {} was given up: {} MiB are left on the disk that the program writes to; TMPDIR names another",
+                plan.phase.name(),
+                left >> 20
+            );
+        }
+        if let Some(spared) = spared
+            && let Some(left) = memory::free().filter(|left| *left < spared)
+        {
+            bail!(
+                "the phase {} was given up: {} MiB of memory are left, which what the program writes takes; TMPDIR names a folder on a disk",
                 plan.phase.name(),
                 left >> 20
             );

@@ -37,6 +37,10 @@ pub(crate) struct ProveArgs {
     /// Variables, one NAME=VALUE a line
     #[arg(long, value_name = "FILE", help_heading = "Process")]
     pub(crate) env_file: Vec<String>,
+    /// What a Secret holds, which is made up else: DIR has a file for each key; for variables that name
+    /// a key, and for volumes; repeatable
+    #[arg(long, value_name = "NAME=DIR", value_parser = secret, help_heading = "Process")]
+    pub(crate) secret: Vec<(String, String)>,
     /// What it depends on, at PORT of its loopback address: a stub that accepts and answers nothing, or
     /// a real one on loopback of this machine (tcp:5432=127.0.0.1:5432); NAME is what it calls the host
     /// (tcp:5432=db); repeatable
@@ -124,6 +128,15 @@ fn variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("expected NAME=VALUE".to_owned()),
+    }
+}
+
+fn secret(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, folder)) if !name.is_empty() && !folder.is_empty() => {
+            Ok((name.to_owned(), folder.to_owned()))
+        }
+        _ => Err("expected NAME=DIR".to_owned()),
     }
 }
 

@@ -433,6 +433,12 @@ fn missing(report: &Report<'_>, require: &[Kind]) -> Vec<String> {
     lines
 }
 
+/// Whether the report for people goes to standard output.
+pub(crate) fn prints_text(formats: &[Output]) -> bool {
+    let on_stdout = formats.iter().find(|output| output.file.is_none());
+    on_stdout.map_or(formats.is_empty(), |output| output.format == Format::Text)
+}
+
 /// Writes every report that is asked for; files first, so that a closed pipe loses none of them.
 ///
 /// `silent` is for a run whose answer is something else on standard output.

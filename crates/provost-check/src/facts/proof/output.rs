@@ -59,10 +59,18 @@ impl Line {
     }
 }
 
+/// Lines in which a process says why it ends, with a stack behind them.
+const LAST: usize = 20;
+
 impl Output {
     /// The last line that says something, of those that were printed from a moment on.
     pub fn last_since(&self, at_us: u64) -> Option<&Line> {
         let mut lines = self.lines.iter().rev().take_while(|line| line.at_us >= at_us);
         lines.find(|line| !line.text.trim().is_empty())
+    }
+
+    /// Whether a path stands in the last lines, as in those that say why a process ends.
+    pub fn is_named(&self, path: &str) -> bool {
+        self.lines.iter().rev().take(LAST).any(|line| line.text.contains(path))
     }
 }

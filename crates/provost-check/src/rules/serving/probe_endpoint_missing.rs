@@ -1,6 +1,6 @@
 //! A probe that asks for what the process does not have.
 
-use crate::case::process::{ProcessCase, said_of, tally};
+use crate::case::process::{Fails, ProcessCase, said_of, tally};
 use crate::facts::proof::{Outcome, PhaseName, ProbeBy, Protocol, Request, health};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -51,6 +51,15 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
             matches!(request.outcome, Outcome::Answered { status: 401 | 403, .. })
         };
         if last.is_empty() || !last.iter().all(wrong) || last.iter().all(login) {
+            continue;
+        }
+        // What listens later than others refuses until then.
+        let waits = last.iter().any(|request| request.outcome == Outcome::Refused);
+        let fails = if waits { Fails::Waits } else { Fails::Answers };
+        // Who wants to know who asks was told so by something that it had.
+        let given = if stranger { Ok(()) } else { case.was_given_what_it_needs(fails) };
+        if let Err(why) = given {
+            out.abstain(why);
             continue;
         }
         let kind = probe.kind.name();

@@ -1,6 +1,6 @@
 //! A process that opens no port.
 
-use crate::case::process::{ProcessCase, duration};
+use crate::case::process::{Fails, ProcessCase, duration};
 use crate::facts::proof::{Phase, PhaseName};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
@@ -39,11 +39,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         }
         case.wrote_to_disk(phase)?;
         // What is made up may be what it takes no start with; its memory limit is another matter.
-        if let Some(unlike) = case.terms().unlike.first()
-            && phase.killed_at_limit().is_none()
-        {
-            let what = format!("a start with {unlike}; --env gives a variable its value");
-            return Err(Abstain::unknown(Reason::NotMeasured, what));
+        if phase.killed_at_limit().is_none() {
+            case.was_given_what_it_needs(Fails::Ends(phase))?;
         }
         out.push(ends_at_once(case, phase));
         return Ok(());
@@ -56,6 +53,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     if phase.listens_us().is_some() {
         return Ok(());
     }
+    case.was_given_what_it_needs(Fails::Waits)?;
     let waited = duration(phase.told_us().unwrap_or(terms.ready_ms * 1000));
     let mut finding = Finding::new(
         &RULE,

@@ -1,7 +1,7 @@
 //! A process that says it is ready, and then fails the first requests.
 
 use crate::case::outages::failed;
-use crate::case::process::{ProcessCase, duration, tally};
+use crate::case::process::{Fails, ProcessCase, duration, tally};
 use crate::facts::proof::{Outcome, PhaseName, ProbeKind, Purpose, Request};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -47,6 +47,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         // It never was useful: that has other reasons.
         return unknown("a request that is answered well");
     }
+    case.was_given_what_it_needs(Fails::AtFirst)?;
     let useful = duration(last.end_us.saturating_sub(ready));
     let mut finding = Finding::new(
         &RULE,

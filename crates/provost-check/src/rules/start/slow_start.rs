@@ -1,6 +1,6 @@
 //! A start that takes as long as the probes allow, or longer.
 
-use crate::case::process::{ProcessCase, duration, tally};
+use crate::case::process::{Fails, ProcessCase, duration, tally};
 use crate::facts::proof::{PhaseName, Purpose};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
@@ -70,6 +70,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
                 )),
             ),
             None => {
+                let watched: Vec<_> = phase.of(watch.kind.purpose()).collect();
+                case.was_given_what_it_needs(Fails::by(watched.into_iter()))?;
                 out.push(
                     Finding::new(
                         &RULE,
@@ -85,6 +87,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         }
     }
     if phase.ready_us.is_none() {
+        case.was_given_what_it_needs(Fails::by(asked.iter().copied()))?;
         let waited = phase.told_us().unwrap_or(terms.ready_ms * 1000);
         out.push(
             Finding::new(

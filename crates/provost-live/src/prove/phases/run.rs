@@ -7,8 +7,8 @@ use std::time::Duration;
 use provost_check::facts::metrics::Metrics;
 use provost_check::facts::proof::telemetry::{Memory, Traced};
 use provost_check::facts::proof::{
-    Children, Collector, Exit, Health, Load, Missing, Outcome, Phase, PhaseName, ProbeKind,
-    Protocol, Purpose, Scheduler, Signal, Spoken, State, Telemetry, Watched,
+    Children, Collector, Exit, Health, Load, Missing, Outcome, POD_ADDRESS, Phase, PhaseName,
+    ProbeKind, Protocol, Purpose, Scheduler, Signal, Spoken, State, Telemetry, Watched,
 };
 use tokio::time::{Instant, sleep};
 
@@ -17,6 +17,7 @@ use crate::prove::dependency::Dependencies;
 use crate::prove::dependency::beyond::Beyond;
 use crate::prove::detect::{Found, detect};
 use crate::prove::otlp::Sink;
+use crate::prove::outside;
 use crate::prove::plan::Plan;
 use crate::prove::process::Process;
 use crate::prove::stage::Entered;
@@ -39,6 +40,8 @@ pub(super) struct Run<'p> {
     pub(super) dependencies: Dependencies,
     /// Nobody else is in its network.
     pub(super) own_network: bool,
+    /// Its network has the addresses of a pod and a node, between which a kubelet asks.
+    has_addresses: bool,
     ready_us: Option<u64>,
     live_us: Option<u64>,
     spoken: Vec<Spoken>,
@@ -78,6 +81,7 @@ impl<'p> Run<'p> {
             false => State::Up,
         };
         let dependencies = Dependencies::start(asked, state, beyond).await?;
+        let has_addresses = entered.namespaces && outside::is_there().await;
         let process = Process::start(plan, entered).map_err(|error| error.0)?;
         let service = plan.terms.health_service().to_owned();
         let hidden = Rc::clone(&process.hidden);
@@ -89,6 +93,7 @@ impl<'p> Run<'p> {
             log,
             dependencies,
             own_network: entered.namespaces,
+            has_addresses,
             ready_us: None,
             live_us: None,
             spoken: Vec::new(),
@@ -108,13 +113,18 @@ impl<'p> Run<'p> {
         })
     }
 
-    /// Where that port can be reached. A socket bound to one address is asked there.
+    /// Where that port can be reached: at the address of the pod, as by a kubelet and a Service, where there is one.
+    /// A socket bound to another address is asked there.
     pub(super) fn to(&self, port: u16) -> SocketAddr {
         let open = self.process.listening();
         let addresses: Vec<IpAddr> =
             open.iter().filter(|(_, of)| *of == port).map(|(address, _)| *address).collect();
         let local = IpAddr::from(Ipv4Addr::LOCALHOST);
+        let pod = IpAddr::from(POD_ADDRESS);
+        let of_pod = |address: &IpAddr| address.is_unspecified() || *address == pod;
         let address = match addresses.first() {
+            None if self.has_addresses => pod,
+            Some(_) if self.has_addresses && addresses.iter().any(of_pod) => pod,
             Some(_) if addresses.contains(&local) => local,
             Some(IpAddr::V6(address)) if address.is_loopback() => Ipv6Addr::LOCALHOST.into(),
             Some(address) if !address.is_unspecified() => *address,

@@ -3,6 +3,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use provost_check::facts::proof::Says;
 
 use super::certificate::Pair;
 
@@ -27,6 +28,8 @@ pub(super) enum Kind {
     MysqlDsn,
     /// Host and port.
     HostPort,
+    /// The name of a host.
+    Host,
     /// The number of a port.
     Port,
     /// 32 bytes in base64, which are a text for whoever wants one.
@@ -120,12 +123,25 @@ impl Kind {
         if last(&["ADDR", "ADDRESS", "BROKER", "BROKERS", "HOSTPORT"]) {
             return Self::HostPort;
         }
+        if last(&["HOST", "HOSTS", "HOSTNAME", "SERVER", "SERVERS", "ENDPOINT", "ENDPOINTS"]) {
+            return Self::Host;
+        }
         if last(&["KEY"]) { Self::Key } else { Self::Text }
     }
 
     /// Whether it takes a certificate or its key.
     pub(super) fn is_of_pair(self) -> bool {
         matches!(self, Self::Certificate | Self::PrivateKey | Self::CertificateAndKey)
+    }
+
+    /// What it says to the program that reads it.
+    pub(super) fn says(self) -> Says {
+        match self {
+            Self::Json | Self::Yaml | Self::Toml | Self::Pairs => Says::Anything,
+            Self::Url(_) | Self::MysqlDsn | Self::HostPort | Self::Host | Self::Port => Says::Place,
+            Self::Text | Self::DockerConfig | Self::Key => Says::Secret,
+            Self::Certificate | Self::PrivateKey | Self::CertificateAndKey => Says::Identity,
+        }
     }
 
     /// In a sentence.
@@ -143,6 +159,7 @@ impl Kind {
             Self::Url(_) => "a URL",
             Self::MysqlDsn => "a data source name",
             Self::HostPort => "a host and a port",
+            Self::Host => "the name of a host",
             Self::Port => "a number",
             Self::Key => "a key of 32 bytes in base64",
         }
@@ -272,6 +289,7 @@ mod tests {
             ("DB_CONNECTION_STRING", "db", Kind::Url("postgres")),
             ("SMTP_PORT", "port", Kind::Port),
             ("KAFKA_BROKERS", "brokers", Kind::HostPort),
+            ("DB_HOST", "host", Kind::Host),
             ("SESSION_KEY", "session", Kind::Key),
             ("API_TOKEN", "token", Kind::Text),
             ("DATABASE_PASSWORD", "password", Kind::Text),

@@ -4,6 +4,7 @@
 use std::collections::hash_map::RandomState;
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::BuildHasher as _;
+use std::io::Read as _;
 use std::path::Path;
 
 use anyhow::Result;
@@ -11,6 +12,7 @@ use provost_check::artifact::mmap;
 use provost_check::case::Case;
 use provost_check::case::env::{EnvSource, Environment, Lookup};
 use provost_check::facts::container::EnvValue;
+use provost_check::facts::proof::{Says, Unlike};
 use provost_check::findings::{Abstain, Reason};
 use provost_check::model::env::{self, Found};
 use provost_check::model::secret;
@@ -45,8 +47,12 @@ pub(super) struct Given {
     pub(super) secrets: Vec<String>,
     /// Variables whose values are not known here and had to be made up or left out, in sentences.
     pub(super) said: Vec<String>,
-    /// What is made up or left out, in words, by the variable or object that it is.
-    pub(super) unlike: BTreeMap<String, String>,
+    /// What is made up or left out, by the variable or object that it is.
+    pub(super) unlike: BTreeMap<String, Unlike>,
+    /// What somebody gave for Secrets: by the name of the Secret, and by key.
+    pub(super) files: BTreeMap<String, BTreeMap<String, Vec<u8>>>,
+    /// Those of them that the container asks for.
+    taken: BTreeSet<String>,
     /// In every text that is made up, so that it is nothing that a program or this machine has.
     mark: u64,
     /// What was made up, by what it stands for: a variable and a file of the same key are the same.
@@ -64,6 +70,16 @@ pub(super) fn compose(
     // As random as what keeps tables from being flooded.
     let mark = RandomState::new().hash_one(std::process::id());
     let mut given = Given { mark, ..Given::default() };
+    for (name, folder) in &args.secret {
+        let files = read_secret(name, folder)?;
+        for (key, content) in &files {
+            let Ok(text) = std::str::from_utf8(content) else { continue };
+            // A certificate is shown to everybody, and a key is secret whatever its file is called.
+            let called = if text.contains("PRIVATE KEY-----") { "SECRET" } else { key };
+            given.may_be_secret(called, text);
+        }
+        given.files.insert(name.clone(), files);
+    }
     if let Some(case) = container {
         of_manifest(case, &mut given, of_image.is_empty());
     }
@@ -119,6 +135,18 @@ impl Given {
     /// see that.
     pub(super) fn canary(&mut self, of: &str) -> String {
         self.made_up(of, Kind::Text, None)
+    }
+
+    /// What somebody gave for a key of a Secret.
+    pub(super) fn of_folder(&mut self, secret: &str, key: &str) -> Option<Vec<u8>> {
+        let content = self.files.get(secret)?.get(key).cloned();
+        self.taken.insert(secret.to_owned());
+        content
+    }
+
+    /// A Secret that was given and that the container does not ask for.
+    pub(super) fn unasked(&self) -> Option<&str> {
+        self.files.keys().find(|name| !self.taken.contains(*name)).map(String::as_str)
     }
 
     /// The same for a key of a Secret, of the kind that is read there.
@@ -255,21 +283,34 @@ fn of_manifest(case: &Case<'_>, given: &mut Given, image_too: bool) {
     open.sort_by_key(|(name, _)| written.get(name).copied());
     for (name, why) in open {
         let entry = written.get(name).and_then(|at| case.container.env.get(*at));
-        let made = match entry.map(|entry| &entry.value) {
-            Some(value) => composed(case, name, value, &environment, given),
+        // Of a Secret, with the kind of what was made up; else what is known otherwise, or nothing.
+        let (made, kind) = match entry.map(|entry| &entry.value) {
+            Some(EnvValue::SecretKey(key)) => {
+                let key = (key.name.value.as_str(), key.key.value.as_str());
+                let own = given.of_folder(key.0, key.1).map(String::from_utf8);
+                if let Some(Ok(own)) = own {
+                    given.may_be_secret(name, &own);
+                    (Some(own), None)
+                } else {
+                    let (made, kind) = given.of_secret(case, key, Some(name));
+                    let what = if kind == Kind::Text { "a value" } else { kind.words() };
+                    given.say(format!("{name} is of a Secret; {what} was made up for it"));
+                    (Some(made), Some(kind))
+                }
+            }
+            Some(value) => (composed(case, name, value, &environment, given), None),
             None if matches!(why, Abstain::Unknown { reason: Reason::ValueFromSecret, .. }) => {
                 let kind = Kind::of_variable(name, name);
                 let canary = given.made_up(&format!("{name} by envFrom"), kind, None);
                 given.say(format!("{name} is of a Secret; a value was made up for it"));
-                Some(canary)
+                (Some(canary), Some(kind))
             }
-            None => None,
+            None => (None, None),
         };
-        let is_of_secret = entry.is_none_or(|it| matches!(it.value, EnvValue::SecretKey(_)));
-        if made.is_none() && matches!(why, Abstain::Unknown { .. })
-            || made.is_some() && is_of_secret
-        {
-            given.unlike.insert(name.to_owned(), format!("the real {name}"));
+        let left_out = made.is_none() && matches!(why, Abstain::Unknown { .. });
+        if let Some(says) = kind.map(Kind::says).or(left_out.then_some(Says::Anything)) {
+            let unlike = Unlike { what: format!("the real {name}"), says, paths: Vec::new() };
+            given.unlike.insert(name.to_owned(), unlike);
         }
         match (made, why) {
             (Some(made), _) => {
@@ -291,13 +332,15 @@ fn of_manifest(case: &Case<'_>, given: &mut Given, image_too: bool) {
     });
     given.set = known.cloned().collect();
     if let Some(Abstain::Unknown { needs, .. }) = environment.open() {
-        given.unlike.insert(String::new(), format!("all its variables: {needs} is not known"));
+        let what = format!("all its variables: {needs} is not known");
+        let unlike = Unlike { what, says: Says::Anything, paths: Vec::new() };
+        given.unlike.insert(String::new(), unlike);
         given.say(format!("variables may be missing: {needs} is not known"));
     }
 }
 
-/// What stands for a value that only a cluster has: of a Secret, of the pod or its node, or put together with such
-/// a one.
+/// What stands for a value that only a cluster has: of the pod or its node, or put together with one of those or of a
+/// Secret.
 fn composed(
     case: &Case<'_>,
     name: &str,
@@ -306,12 +349,6 @@ fn composed(
     given: &mut Given,
 ) -> Option<String> {
     let field = match value {
-        EnvValue::SecretKey(key) => {
-            let (made, kind) = given.of_secret(case, (&key.name.value, &key.key.value), Some(name));
-            let what = if kind == Kind::Text { "a value" } else { kind.words() };
-            given.say(format!("{name} is of a Secret; {what} was made up for it"));
-            return Some(made);
-        }
         EnvValue::Literal(text) => return expanded(&text.value, environment, given),
         EnvValue::Field(path) => fields::of_pod(case, &path.value),
         EnvValue::Resource { resource, divisor, container } => fields::of_resource(
@@ -320,7 +357,7 @@ fn composed(
             divisor.as_ref().map(|it| it.value.as_str()),
             container.as_ref().map(|it| it.value.as_str()),
         ),
-        EnvValue::ConfigMapKey(_) | EnvValue::Other(_) => None,
+        EnvValue::SecretKey(_) | EnvValue::ConfigMapKey(_) | EnvValue::Other(_) => None,
     }?;
     if field.made_up {
         given.say(format!("{name} is only known on a node; {} stands for it", field.text));
@@ -338,6 +375,39 @@ fn expanded(text: &str, environment: &Environment, given: &Given) -> Option<Stri
         Lookup::Unknown(_) => Found::Maybe,
     };
     env::expand(text, lookup).text
+}
+
+/// Bytes of a Secret with all its keys (`MaxSecretSize` in pkg/apis/core/types.go).
+const MOST_OF_SECRET: u64 = 1 << 20;
+
+/// The files of a folder, by their names, which are the keys of a Secret. In a volume of a pod they are links.
+fn read_secret(name: &str, folder: &str) -> Result<BTreeMap<String, Vec<u8>>> {
+    let failed = |what: &Path, error: &dyn std::fmt::Display| {
+        Mistake::new(format!("--secret {name}: cannot read {}: {error}", what.display()))
+    };
+    let folder = Path::new(folder);
+    let entries = std::fs::read_dir(folder).map_err(|error| failed(folder, &error))?;
+    let (mut files, mut left) = (BTreeMap::new(), MOST_OF_SECRET);
+    for entry in entries {
+        let path = entry.map_err(|error| failed(folder, &error))?.path();
+        let about = std::fs::metadata(&path).map_err(|error| failed(&path, &error))?;
+        let Some(key) = path.file_name().and_then(|it| it.to_str()).filter(|_| about.is_file())
+        else {
+            continue;
+        };
+        let mut content = Vec::new();
+        let read = std::fs::File::open(&path)
+            .and_then(|file| file.take(left + 1).read_to_end(&mut content))
+            .map_err(|error| failed(&path, &error))?;
+        left = left
+            .checked_sub(read as u64)
+            .ok_or_else(|| failed(folder, &"a Secret holds a megabyte at most"))?;
+        files.insert(key.to_owned(), content);
+    }
+    if files.is_empty() {
+        return Err(failed(folder, &"it holds no files, each named as a key of the Secret").into());
+    }
+    Ok(files)
 }
 
 /// `NAME=VALUE` lines; empty ones and comments are passed over.

@@ -81,7 +81,11 @@ pub(super) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
     let shown = proof.program.path.clone();
     let source = world.sources.add(Source::opaque(shown, SourceKind::Proof));
     if !cli.quiet {
-        output::complain(&table(&proof, &said));
+        output::complain(&told(&proof, &said));
+        // It is in the report for people; where nobody gets that, it is still what was asked for.
+        if !check::prints_text(&args.format) {
+            output::complain(&provost_check::report::timeline::render(&proof));
+        }
     }
     world.proofs.push(Measured { source, proof });
 
@@ -212,6 +216,13 @@ fn plan(
     let mut terms = terms::of(args, container.as_ref(), &world.settings);
     (terms.user, terms.user_unsaid) = (Some(who.user), who.unsaid);
     terms.unlike = given.unlike.values().cloned().collect();
+    if let Some(name) = given.unasked() {
+        return Err(Mistake::new(format!(
+            "--secret {name}: the container asks for no such Secret"
+        ))
+        .help("the manifest that is run is named with --manifest")
+        .into());
+    }
     let probe_headers = terms::headers(container.as_ref(), &mut terms, &mut given);
     let client = client(args, &mut given)?;
     terms.dependencies = dependencies::of(args, &terms, &given)?;
@@ -501,6 +512,7 @@ fn command(args: &ProveArgs) -> String {
         let hidden = provost_check::model::secret::secret_word(name).is_some();
         flag("--env", &format!("{name}={}", if hidden { "..." } else { value }));
     }
+    args.secret.iter().for_each(|(name, dir)| flag("--secret", &format!("{name}={dir}")));
     args.dependency.iter().for_each(|it| flag("--dependency", &dependencies::typed(it)));
     args.directory.iter().for_each(|path| flag("--directory", &path.to_string_lossy()));
     args.port.iter().for_each(|port| flag("--port", &port.to_string()));
@@ -563,8 +575,8 @@ fn spoken(proof: &Proof) -> Vec<String> {
     said
 }
 
-/// What was measured, for a terminal.
-fn table(proof: &Proof, said: &[String]) -> String {
+/// What is to be known of how it was measured.
+fn told(proof: &Proof, said: &[String]) -> String {
     use provost_check::report::plain::clean;
     let mut text = String::new();
     for line in said {
@@ -581,7 +593,6 @@ fn table(proof: &Proof, said: &[String]) -> String {
             "it ended by itself and was started once more as root, in the same surroundings\n",
         );
     }
-    text.push_str(&provost_check::report::timeline::render(proof));
     for line in dependencies::unheard(proof) {
         text.push_str(&format!("{}\n", clean(&line)));
     }

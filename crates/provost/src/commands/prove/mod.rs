@@ -18,6 +18,8 @@ mod image;
 #[cfg(target_os = "linux")]
 mod measured;
 #[cfg(target_os = "linux")]
+mod progress;
+#[cfg(target_os = "linux")]
 mod runs;
 #[cfg(target_os = "linux")]
 mod settings;

@@ -4,7 +4,6 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
-use indicatif::{ProgressBar, ProgressStyle};
 use provost_check::facts::proof::storm::RUNS;
 use provost_check::facts::proof::telemetry::CONTROL;
 use provost_check::facts::proof::{
@@ -12,9 +11,10 @@ use provost_check::facts::proof::{
 };
 use provost_check::rules::RULES;
 use provost_check::rules::rule::Need;
-use provost_live::prove::{self, Harness, Plan};
+use provost_live::prove::{self, Harness, Plan, memory};
 
-use super::{fields, settings};
+use super::progress::Progress;
+use super::settings;
 use crate::args::{Cli, ProveArgs};
 use crate::exit::Mistake;
 use crate::interrupt::Interrupt;
@@ -95,7 +95,7 @@ struct Measuring<'a> {
     tries: &'a [settings::Try],
     longest: Duration,
     stop: &'a AtomicBool,
-    bar: &'a ProgressBar,
+    progress: &'a Progress,
 }
 
 type Told = Vec<(PhaseName, Result<prove::Measured>)>;
@@ -110,16 +110,18 @@ pub(super) fn measure(
     interrupt: &Interrupt,
 ) -> Result<()> {
     let stop = interrupt.flag();
-    let bar = progress(cli.quiet);
+    let progress = Progress::new(cli.quiet);
     let wanted = phases(args, &plan.terms)?;
     let longest = longest(&plan.terms);
     let (wanted, tries) = (wanted.as_slice(), tries.as_slice());
-    let measuring = Measuring { harness, wanted, tries, longest, stop: &stop, bar: &bar };
+    let measuring = Measuring { harness, wanted, tries, longest, stop: &stop, progress: &progress };
     for turn in 0..args.repeat {
         if turn > 0 && interrupt.exit().is_some() {
             break;
         }
-        bar.set_prefix(if args.repeat > 1 { format!("{}. ", turn + 1) } else { String::new() });
+        if args.repeat > 1 {
+            progress.turn(turn + 1);
+        }
         let told = measuring.once(plan.clone())?;
         let phases = keep(told, &mut proof.stage, &proof.program.path, interrupt)?;
         match turn {
@@ -129,7 +131,7 @@ pub(super) fn measure(
             _ => proof.repeats.push(phases),
         }
     }
-    bar.finish_and_clear();
+    progress.end();
     Ok(())
 }
 
@@ -141,16 +143,19 @@ impl Measuring<'_> {
         let mut told: Told = Vec::new();
         if has(PhaseName::EarlySignal) && !has(PhaseName::Start) {
             // How long a start takes is known by one only.
-            let first = measure(&Plan { phase: PhaseName::Start, ..plan.clone() })?;
+            let of_start = Plan { phase: PhaseName::Start, ..plan.clone() };
+            let first = self.progress.during(PhaseName::Start.name(), || measure(&of_start))?;
             plan.early_us = early_us(&first);
         }
         for phase in QUIET.into_iter().filter(|phase| has(*phase)) {
-            self.bar.set_message(phase.name());
             plan.phase = phase;
-            let mut result = measure(&plan);
-            if let (PhaseName::Start, Ok(measured)) = (phase, &mut result) {
-                self.as_root(&plan, measured);
-            }
+            let result = self.progress.during(phase.name(), || {
+                let mut result = measure(&plan);
+                if let (PhaseName::Start, Ok(measured)) = (phase, &mut result) {
+                    self.as_root(&plan, measured);
+                }
+                result
+            });
             let started = result.as_ref().is_ok_and(|it| it.phase.is_ok());
             if let (PhaseName::Start, Ok(measured)) = (phase, &result) {
                 plan.early_us = early_us(measured);
@@ -180,17 +185,12 @@ impl Measuring<'_> {
                 _ => Plan { phase, turn, ..plan.clone() },
             };
             let group: Vec<Plan> = group.iter().map(one).collect();
-            let names: Vec<&str> = group.iter().map(|plan| plan.phase.name()).take(8).collect();
-            let mut names = names;
-            names.dedup();
-            self.bar.set_message(names.join(", "));
-            let at_once = if side_by_side {
-                at_once(plan.terms.memory_limit, fields::memory("MemAvailable"))
-            } else {
-                1
-            };
+            let at_once =
+                if side_by_side { at_once(plan.terms.memory_limit, memory::free()) } else { 1 };
             for some in group.chunks(at_once) {
-                told.extend(self.together(some));
+                let mut names: Vec<&str> = some.iter().map(|plan| plan.phase.name()).collect();
+                names.dedup();
+                told.extend(self.progress.during(&names.join(", "), || self.together(some)));
             }
         }
         // What fails without a collector may fail with one: the same requests of the same process show it.
@@ -201,12 +201,13 @@ impl Measuring<'_> {
         });
         if failed {
             plan.phase = PhaseName::ExporterFailure;
-            told.push((plan.phase, measure(&Plan { turn: CONTROL, ..plan.clone() })));
+            let control = Plan { turn: CONTROL, ..plan.clone() };
+            told.push((plan.phase, self.progress.during(plan.phase.name(), || measure(&control))));
         }
         if has(PhaseName::Settings) {
-            self.bar.set_message(PhaseName::Settings.name());
             let how = (self.harness, longest as fn(&Terms) -> Duration, self.stop);
-            let result = settings::measure(&plan, self.tries.to_vec(), how);
+            let measure = || settings::measure(&plan, self.tries.to_vec(), how);
+            let result = self.progress.during(PhaseName::Settings.name(), measure);
             told.push((PhaseName::Settings, result));
         }
         Ok(told)
@@ -318,18 +319,6 @@ fn longest(terms: &Terms) -> Duration {
     let own = terms.ready_ms + terms.grace_ms + terms.propagation_ms;
     let outages = if terms.dependencies.is_empty() { Duration::ZERO } else { OUTAGES };
     Duration::from_millis(own) + ALLOWANCE + outages
-}
-
-fn progress(quiet: bool) -> ProgressBar {
-    if quiet {
-        return ProgressBar::hidden();
-    }
-    let bar = ProgressBar::new_spinner();
-    if let Ok(style) = ProgressStyle::with_template("{spinner} {prefix}measuring {msg} {elapsed}") {
-        bar.set_style(style);
-    }
-    bar.enable_steady_tick(Duration::from_millis(100));
-    bar
 }
 
 #[cfg(test)]

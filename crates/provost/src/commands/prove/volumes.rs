@@ -8,8 +8,9 @@ use provost_check::case::Case;
 use provost_check::facts::container::Mount;
 use provost_check::facts::document::Node;
 use provost_check::facts::objects::Body;
+use provost_check::facts::proof::Unlike;
 use provost_check::facts::workload::VolumeKind;
-use provost_live::prove::plan::{Content, Medium, Place, Volume, VolumeFile};
+use provost_live::prove::plan::{Content, Medium, Place, Volume, VolumeFile, WRITTEN};
 
 use super::environment::{Given, ROOT_CA};
 use super::fields;
@@ -72,7 +73,10 @@ pub(super) fn of(case: &Case<'_>, given: &mut Given) -> Volumes {
                 Err(format!("{} of a node is not here", path.value))
             }
             Some(_) => match written.next() {
-                Some(node) => Files { case, given, files: Vec::new(), bytes: 0 }.volume(node),
+                Some(node) => {
+                    let at = (place.at.as_path(), place.sub_path.is_some());
+                    Files { case, given, at, files: Vec::new(), bytes: 0 }.volume(node)
+                }
                 None => Err("its source is not known".to_owned()),
             },
         };
@@ -84,7 +88,25 @@ pub(super) fn of(case: &Case<'_>, given: &mut Given) -> Volumes {
             Err(why) => found.absent.push((place.at, why)),
         }
     }
+    found.there.extend(message(case));
     found
+}
+
+/// Where a container has this file nothing is mounted: every root has it.
+const MESSAGE: &str = "/dev/termination-log";
+
+/// The file in which the container leaves a message at its end, which the kubelet mounts whatever its root is
+/// (`terminationMessagePath`; `makeMounts` and `TerminationMessagePath` in pkg/kubelet).
+fn message(case: &Case<'_>) -> Option<Volume> {
+    let container = case.of.object.document.node(case.container.node);
+    let at = PathBuf::from(container.get("terminationMessagePath")?.as_str()?);
+    let is_taken = case.container.mounts.iter().any(|mount| Path::new(&mount.path.value) == at);
+    if !at.is_absolute() || at == Path::new(MESSAGE) || is_taken {
+        return None;
+    }
+    let mounts = vec![Place { at, sub_path: Some(PathBuf::from(WRITTEN)), read_only: false }];
+    let name = "terminationMessagePath".to_owned();
+    Some(Volume { name, content: Content::Written, medium: Medium::Disk, mounts })
 }
 
 /// Where it is mounted; why not, where a variable in it is not known or it leads out of the volume, which the kubelet
@@ -111,6 +133,8 @@ fn is_within(path: &Path) -> bool {
 struct Files<'a, 'c> {
     case: &'a Case<'c>,
     given: &'a mut Given,
+    /// Where it is mounted, and whether a part of it is.
+    at: (&'a Path, bool),
     files: Vec<VolumeFile>,
     bytes: usize,
 }
@@ -223,6 +247,12 @@ impl Files<'_, '_> {
             }
             // Which keys it has is known by what is taken of it.
             _ if kind == "Secret" && !items.is_empty() => self.secret(name, items),
+            _ if kind == "Secret" && self.given.files.contains_key(name) => {
+                let files = self.given.files.get(name);
+                let keys: Vec<String> =
+                    files.into_iter().flat_map(|it| it.keys().cloned()).collect();
+                self.secret(name, all(&mut keys.iter().map(String::as_str)))
+            }
             _ if optional => Ok(()),
             _ => Err(format!("{kind} {name} is not among the manifests")),
         }
@@ -230,16 +260,35 @@ impl Files<'_, '_> {
 
     fn secret(&mut self, name: &str, keys: Vec<(String, String, u32)>) -> Result<(), String> {
         let mut made: Vec<String> = Vec::new();
+        let mut unlike: Option<Unlike> = None;
         for (key, path, mode) in keys {
+            if let Some(content) = self.given.of_folder(name, &key) {
+                self.add(&path, content, mode)?;
+                continue;
+            }
             let (content, kind) = self.given.of_secret(self.case, (name, &key), None);
             self.add(&path, content, mode)?;
+            let what = format!("the files of Secret {name}");
+            let one = Unlike { what, says: kind.says(), paths: Vec::new() };
+            let unlike = unlike.get_or_insert(one);
+            unlike.says = unlike.says.min(kind.says());
             if made.len() < MOST_SAID {
                 made.push(format!("{key} is {}", kind.words()));
+                unlike.paths.push(self.shown(&path));
             }
         }
-        self.given.unlike.insert(format!("Secret {name}"), format!("the files of Secret {name}"));
+        let Some(unlike) = unlike else { return Ok(()) };
+        self.given.unlike.insert(format!("Secret {name}"), unlike);
         self.given.say(format!("files of Secret {name} were made up: {}", made.join(", ")));
         Ok(())
+    }
+
+    /// Where the program sees a file; of a part of a volume that is this part.
+    fn shown(&self, path: &str) -> String {
+        match self.at {
+            (at, true) => at.display().to_string(),
+            (at, false) => at.join(path).display().to_string(),
+        }
     }
 
     fn downward(&mut self, source: Node<'_>, mode_of_all: u32) -> Result<(), String> {
