@@ -2,8 +2,9 @@
 //!
 //! In order, the first that gives exactly one answer: `--container` and `provost.toml`; the
 //! program that the container's command names; the last element of its image repository; being the
-//! only candidates on both sides; the names of container and workload. What stays ambiguous is
-//! said, never guessed.
+//! only candidates on both sides; the names of container and workload. The last two tell nothing of
+//! an official image such as a database, and being the only one tells nothing of an image that a known
+//! publisher pushes. What stays ambiguous is said, never guessed.
 
 mod configured;
 
@@ -18,6 +19,7 @@ use crate::facts::binary::Binary;
 use crate::facts::workload::{Container, ContainerRole};
 use crate::facts::{Object, Origin, SourceId};
 use crate::model::names::{ImageRef, base_name};
+use crate::model::published::{Publisher, publisher};
 
 /// What was bound to one container.
 #[derive(Clone, Debug, Default)]
@@ -76,6 +78,8 @@ struct Candidate<'w> {
     command: Option<&'w str>,
     workload_name: &'w str,
     subject: String,
+    /// Who publishes its image, where that is known: then it is rarely built from the input.
+    publisher: Option<Publisher>,
 }
 
 impl Bindings {
@@ -117,9 +121,14 @@ impl Bindings {
             repositories.len() == 1
         };
         for candidate in &candidates {
-            let binary = choose(candidate, &named_binaries, one_repository)
+            let by = match candidate.publisher {
+                None => By::All { one_repository },
+                Some(Publisher::OfRegistry) => By::All { one_repository: false },
+                Some(Publisher::Docker) => By::Image,
+            };
+            let binary = choose(candidate, &named_binaries, by)
                 .filter(|(b, _)| !bindings.runs_another(candidate, *b, world, &binaries));
-            let build = choose(candidate, &named_builds, one_repository);
+            let build = choose(candidate, &named_builds, by);
             bindings.apply(candidate, binary, build);
         }
         bindings.complete_pairs(&candidates, world, &binaries, &builds);
@@ -184,7 +193,7 @@ impl Bindings {
             let chosen = match configured {
                 Some(index) => Some((index, None)),
                 None => by_reference
-                    .or_else(|| choose(candidate, &named, one_repository))
+                    .or_else(|| choose(candidate, &named, By::All { one_repository }))
                     .map(|(index, because)| (index, Some(because))),
             };
             let Some((index, because)) = chosen else { continue };
@@ -404,6 +413,8 @@ fn ambiguity(
     origin: &Origin,
     candidates: &[Candidate<'_>],
 ) -> Ambiguity {
+    let own: Vec<&Candidate<'_>> = candidates.iter().filter(|c| c.publisher.is_none()).collect();
+    let candidates = if own.is_empty() { candidates.iter().collect() } else { own };
     let names: Vec<&str> = candidates.iter().take(4).map(|c| c.subject.as_str()).collect();
     let more = candidates.len().saturating_sub(names.len());
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
@@ -430,16 +441,27 @@ pub fn has_container(world: &World, wanted: &str) -> bool {
     })
 }
 
+/// What a unit may be chosen by.
+#[derive(Clone, Copy)]
+enum By {
+    /// What the container runs, by its command and its image.
+    Image,
+    /// Names of container and workload, and there being no other, as well.
+    All { one_repository: bool },
+}
+
 /// Picks the unit of a container by name; a name that fits several decides nothing.
-fn choose(candidate: &Candidate<'_>, units: &Units<'_>, one_repository: bool) -> Choice {
+fn choose(candidate: &Candidate<'_>, units: &Units<'_>, by: By) -> Choice {
     let named = |name: Option<&str>, because: &str| {
         let name = name?;
         let unit = units.only([name])?;
         Some((unit, format!("{because} {} ({name})", units.all[unit].title)))
     };
     let image_name = candidate.image.as_ref().map(ImageRef::base_name);
-    named(candidate.command, "its command names")
-        .or_else(|| named(image_name, "its image is named like"))
+    let of_image = named(candidate.command, "its command names")
+        .or_else(|| named(image_name, "its image is named like"));
+    let By::All { one_repository } = by else { return of_image };
+    of_image
         .or_else(|| {
             (units.all.len() == 1 && one_repository)
                 .then(|| (0, format!("{} is the only candidate", units.all[0].title)))
@@ -469,11 +491,13 @@ fn candidates(world: &World) -> Vec<Candidate<'_>> {
         // Behind an ENTRYPOINT such as tini it is the first argument that names the program.
         let argument = || container.args.as_ref()?.first().filter(|a| a.value.starts_with('/'));
         let program = container.command.as_ref().and_then(|c| c.first()).or_else(argument);
+        let image = container.image.as_ref().and_then(|i| ImageRef::parse(&i.value).ok());
         Some(Candidate {
             workload: id,
             index,
             container,
-            image: container.image.as_ref().and_then(|i| ImageRef::parse(&i.value).ok()),
+            publisher: image.as_ref().and_then(publisher),
+            image,
             command: program.map(|p| base_name(&p.value)),
             workload_name: object.meta.name(),
             subject: format!("{}/{}", object.subject(), container.name()),

@@ -34,6 +34,7 @@ pub mod platforms;
 pub mod ports;
 pub mod probes;
 pub mod promql;
+pub mod published;
 pub mod qos;
 pub mod quantity;
 pub mod rbac;

@@ -12,6 +12,10 @@ use crate::facts::workload::{
     VolumeKind, Workload, WorkloadKind,
 };
 
+/// Where the controller of Argo Workflows has the text of a script template (`ExecutorScriptSourcePath`
+/// in workflow/common/common.go).
+const SCRIPT: &str = "/argo/staging/script";
+
 /// Kinds with a pod template, by API group and kind. Groups are those of the API server at 1.37 and
 /// the ones it served before, so that an old manifest is still judged.
 pub(super) fn workload_kind(group: &str, kind: &str) -> Option<WorkloadKind> {
@@ -149,6 +153,13 @@ impl Reader<'_> {
             for key in ["container", "script"] {
                 if let Some(node) = self.parent(here, key).node {
                     let mut container = self.container(node, ContainerRole::Main);
+                    if key == "script" {
+                        // The controller writes `source` to a file and names that behind the
+                        // arguments (workflow/controller/operator.go, executeScript).
+                        let source = node.get("source").unwrap_or(node);
+                        let file = Fact::derived(SCRIPT.to_owned(), source.origin());
+                        container.args.get_or_insert_default().push(file);
+                    }
                     // It has no name of its own: it is the template's.
                     if container.name.is_none() {
                         container.name = self.nonempty(Some(template), "name");

@@ -222,6 +222,41 @@ impl<'t> Builder<'t> {
         });
     }
 
+    /// `\\/` and halves of surrogates are JSON's. YAML 1.2 has the first, too; go-yaml, by which
+    /// kubectl, Helm and kustomize read YAML, has neither (scannerc.go of v2 and v3,
+    /// `yaml_parser_scan_flow_scalar`).
+    fn foreign_escape(&mut self, at: Span) {
+        let start = at.start as usize;
+        let Some(raw) = self.text.as_bytes().get(start..at.end as usize) else { return };
+        let mut from = 0;
+        while let Some(found) = raw.get(from..).and_then(|rest| memchr::memchr(b'\\', rest)) {
+            let escape = from + found;
+            let (length, instead) = match raw.get(escape + 1..) {
+                Some([b'/', ..]) => (2, "write `/`, which needs no backslash"),
+                Some([b'u', b'd' | b'D', b'8'..=b'9' | b'a'..=b'f' | b'A'..=b'F', ..]) => {
+                    (6, "write the character itself, or `\\U` and eight digits")
+                }
+                _ => {
+                    from = escape + 2;
+                    continue;
+                }
+            };
+            let end = (escape + length).min(raw.len());
+            let written = String::from_utf8_lossy(raw.get(escape..end).unwrap_or_default());
+            if self.problems.len() < self.limits.problems {
+                self.problems.push(Problem {
+                    kind: ProblemKind::Malformed,
+                    origin: Origin::text(self.source, Span::new(start + escape, start + end)),
+                    message: format!(
+                        "`{written}` is no escape in YAML as kubectl, Helm and kustomize read it"
+                    ),
+                    help: Some(instead.to_owned()),
+                });
+            }
+            return;
+        }
+    }
+
     fn push(&mut self, span: Span, part: Part, form: Form) -> Result<NodeId, Box<Problem>> {
         if self.done.nodes.len() >= self.limits.nodes {
             let message = format!("more than {} nodes in one document", self.limits.nodes);
@@ -265,6 +300,10 @@ impl<'t> Builder<'t> {
         } else {
             (text, at)
         };
+        let json = self.frames.first().is_some_and(|frame| frame.flow);
+        if style == ScalarStyle::DoubleQuoted && !json {
+            self.foreign_escape(at);
+        }
         let kind = scalar::kind(text, style, tag.map(|t| (t.core_suffix(), t.is_custom())));
         let class = match kind {
             ScalarKind::Null => Class::Null,

@@ -484,3 +484,26 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn an_escape_of_json_is_told_in_yaml_and_read() {
+    let told = |text: &str| {
+        let parsed = parse(SourceId(0), text, &[], &Limits::default());
+        assert!(parsed.broken.is_empty(), "{text}");
+        assert_eq!(parsed.documents.len(), 1, "{text}");
+        let written = |(_, problem): &(u32, Problem)| {
+            let span = problem.origin.span().expect("a place");
+            text[span.range()].to_owned()
+        };
+        parsed.problems.iter().map(written).collect::<Vec<_>>()
+    };
+    assert_eq!(told(r#"regexp: "^app1\/.+$""#), [r"\/"]);
+    assert_eq!(told(r#"face: ["a", "\ud83d\ude00"]"#), [r"\ud83d"]);
+    // A backslash, and a slash behind it.
+    assert!(told(r#"path: "C:\\/x""#).is_empty());
+    assert!(told(r"plain: a\/b").is_empty());
+    assert!(told(r"single: 'a\/b'").is_empty());
+    assert!(told(r#"unicode: "\u00e4 \U0001F600""#).is_empty());
+    // JSON has it.
+    assert!(told(r#"{"regexp": "^app1\/.+$", "face": "\ud83d\ude00"}"#).is_empty());
+}

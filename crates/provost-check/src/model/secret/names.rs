@@ -18,6 +18,11 @@ pub fn secret_word(name: &str) -> Option<&'static str> {
     if words.ends_with(&["FROM".to_owned(), "ENV".to_owned()]) {
         return None;
     }
+    // Of a Secret of Kubernetes it is the name.
+    let cluster = |w: &String| matches!(w.as_str(), "KUBE" | "K8S" | "KUBERNETES");
+    if matches!(words.as_slice(), [.., owner, last] if cluster(owner) && last == "SECRET") {
+        return None;
+    }
     // The shell's working directory.
     if words.len() == 1 && is("PWD") {
         return None;

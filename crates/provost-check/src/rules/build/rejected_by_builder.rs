@@ -15,6 +15,7 @@ use crate::facts::problem::ProblemKind;
 use crate::facts::{Basis, Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::names::{distance, nearest};
+use crate::model::published;
 use crate::model::shell::variables;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -78,46 +79,6 @@ pub static RULE: Rule = Rule {
     also: &[Check::Run(refused)],
     ..Rule::BASE
 };
-
-/// Images that `COPY --from=` may well mean by a name alone.
-const IMAGES: &[&str] = &[
-    "almalinux",
-    "alpine",
-    "amazonlinux",
-    "bash",
-    "busybox",
-    "caddy",
-    "centos",
-    "composer",
-    "debian",
-    "docker",
-    "fedora",
-    "gcc",
-    "golang",
-    "gradle",
-    "haproxy",
-    "httpd",
-    "mariadb",
-    "maven",
-    "memcached",
-    "mongo",
-    "mysql",
-    "nginx",
-    "node",
-    "openjdk",
-    "oraclelinux",
-    "php",
-    "postgres",
-    "python",
-    "redis",
-    "registry",
-    "rockylinux",
-    "ruby",
-    "rust",
-    "traefik",
-    "ubuntu",
-    "vault",
-];
 
 /// What the loader met; files without a single stage are no Dockerfiles (`unparsable-input`).
 fn refused(joined: &Joined<'_>, out: &mut Findings) -> Judged {
@@ -307,7 +268,7 @@ fn copied_stage(
 /// A name that is no stage's is an image's. Without a registry, path or tag it rarely is.
 fn no_such_stage(build: &Build, from: &Fact<String>, out: &mut Findings) {
     let name = from.value.as_str();
-    let known = matches!(name, "scratch" | "context") || IMAGES.contains(&name);
+    let known = matches!(name, "scratch" | "context") || published::is_official(name);
     if name.contains(['/', ':', '@', '.']) || known {
         return;
     }

@@ -3,8 +3,11 @@
 use crate::case::BuildCase;
 use crate::case::image::{ImageCase, ImageView};
 use crate::facts::Origin;
+use crate::facts::build::Build;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::names::ImageRef;
 use crate::model::ports::{ImageUser, Uid, effective_uid};
+use crate::model::published;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const NAME: Variant = Variant::new(
@@ -35,10 +38,17 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
     }
     let build = case.build;
     let view = case.image();
-    if build.config().user.is_none() && build.base_image().is_none() {
+    if build.config().user.is_none() && build.base_image().is_none() && !on_root(build) {
         return Err(unknown("the user of the base image".to_owned()));
     }
     judge(view, &build.last().origin, "the final stage", out)
+}
+
+/// Whether the image that the final stage comes from in the end is known to name no user.
+fn on_root(build: &Build) -> bool {
+    let root = build.final_chain().last().and_then(|stage| build.stages.get(*stage));
+    root.and_then(|stage| ImageRef::parse(&stage.base.value).ok())
+        .is_some_and(|image| published::is_root(&image))
 }
 
 /// An image that no container of the input runs.

@@ -1,7 +1,8 @@
 //! Secrets written into `env`.
 
 use crate::case::Case;
-use crate::facts::workload::EnvValue;
+use crate::case::provided::SourceKind;
+use crate::facts::workload::{EnvFrom, EnvValue, EnvVar, Volume, VolumeKind};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::secret::{looks_secret, secret_word};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
@@ -39,6 +40,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             EnvValue::Literal(text) => {
                 let Some(what) = looks_secret(name, &text.value) else { continue };
                 let why = match secret_word(name) {
+                    Some(word) if word == what && names_secret(case, &text.value) => continue,
                     Some(word) if word == what => format!("its name says {word}"),
                     _ => format!("it looks like {what}"),
                 };
@@ -69,4 +71,36 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         out.push(finding);
     }
     Ok(())
+}
+
+/// Secrets and references to them that are compared with a value.
+const COMPARED: usize = 256;
+
+/// Whether the value is the name of a Secret: of the namespace, or one that the pod asks for.
+fn names_secret(case: &Case<'_>, value: &str) -> bool {
+    let namespace = &case.of.object.meta.namespace.value;
+    let provided = &case.of.joined.provided;
+    let objects = provided.objects(namespace, SourceKind::Secret).iter().take(COMPARED);
+    let named =
+        |id: &usize| case.world().objects.get(*id).is_some_and(|it| it.meta.name() == value);
+    if provided.is_made(namespace, SourceKind::Secret, value) || objects.into_iter().any(named) {
+        return true;
+    }
+    let pod = case.pod();
+    let mounts = |volume: &Volume| match &volume.kind {
+        VolumeKind::Secret { name, .. } => name.value == value,
+        VolumeKind::Projected { sources, .. } => {
+            sources.iter().take(COMPARED).any(|it| it.secret && it.name.value == value)
+        }
+        _ => false,
+    };
+    let asks = |entry: &EnvVar| match &entry.value {
+        EnvValue::SecretKey(key) => key.name.value == value,
+        _ => false,
+    };
+    let all = |from: &EnvFrom| from.secret && from.name.value == value;
+    pod.volumes.iter().take(COMPARED).any(mounts)
+        || pod.pull_secrets.iter().take(COMPARED).any(|name| name.value == value)
+        || case.container.env.iter().take(COMPARED).any(asks)
+        || case.container.env_from.iter().take(COMPARED).any(all)
 }

@@ -6,10 +6,11 @@ use crate::case::Case;
 use crate::case::listen::Elsewhere;
 use crate::facts::objects::PortRef;
 use crate::facts::placeholders::is_placeholder;
-use crate::facts::workload::{Action, ContainerRole};
+use crate::facts::workload::{Action, ContainerRole, Probe};
 use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::listeners::Listener;
+use crate::model::names::distance;
 use crate::model::ports::port_name_problem;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -24,7 +25,7 @@ pub static RULE: Rule = Rule {
     variants: &[
         Variant::new(
             "undeclared-probe-port",
-            Level::Warn,
+            Level::Note,
             "a probe of a port number that its container does not declare",
         ),
         Variant::new(
@@ -213,18 +214,46 @@ fn by_number(case: &Case<'_>, field: &str, port: &Fact<PortRef>, number: i64, ou
     }
     let has: Vec<String> =
         own.iter().filter_map(|own| own.port.as_ref()).map(|p| p.value.to_string()).collect();
-    out.push(
-        Finding::new(
-            &RULE,
-            format!(
-                "the {field} asks port {number}, and the container declares {}",
-                has.join(", ")
-            ),
-            &port.origin,
-            "not among its ports",
-        )
-        .variant(&RULE.variants[0])
-        .also(&first.origin, "declared")
-        .fix(Fix::suggest("declare the port, or ask the one the program listens on")),
-    );
+    let finding = Finding::new(
+        &RULE,
+        format!("the {field} asks port {number}, and the container declares {}", has.join(", ")),
+        &port.origin,
+        "not among its ports",
+    )
+    .variant(&RULE.variants[0])
+    .also(&first.origin, "declared")
+    .fix(Fix::suggest("declare the port, or ask the one the program listens on"));
+    out.push(match off(case, field, number) {
+        true => finding.level(Level::Warn),
+        false => finding,
+    });
+}
+
+/// Whether one port was meant and another written: it is nearly one that is declared, or a probe
+/// beside this one asks a declared one. A port of its own for health is asked by all of them.
+fn off(case: &Case<'_>, field: &str, number: i64) -> bool {
+    let declared = case.container.ports.iter().filter_map(|own| own.port.as_ref());
+    let near = declared.map(|own| own.value).any(|own| is_slip(number, own));
+    let others = case.container.probes().filter(|(other, _)| *other != field);
+    let asks_own = |probe: &Probe| match &probe.handler.action {
+        Action::HttpGet { port: Some(port), host: None, .. }
+        | Action::TcpSocket { port: Some(port), host: None } => case.serves_port(&port.value),
+        Action::Grpc { port: Some(port), .. } => case.serves_port(&PortRef::Number(port.value)),
+        _ => false,
+    };
+    let is_hook = !case.container.probes().any(|(probe, _)| probe == field);
+    !is_hook && (near || others.map(|(_, probe)| probe).any(asks_own))
+}
+
+/// Whether two numbers differ by a digit that is missing, or by two neighbours that are swapped. With
+/// another digit it is rather the next port, and with one in front the port of the same for others
+/// (18080).
+fn is_slip(a: i64, b: i64) -> bool {
+    let (a, b) = (a.to_string(), b.to_string());
+    let (short, long) = if a.len() > b.len() { (&b, &a) } else { (&a, &b) };
+    let replaced = || a.bytes().zip(b.bytes()).filter(|(x, y)| x != y).count() == 1;
+    short.len() > 2
+        && distance(&a, &b, 1).is_some()
+        && !long.ends_with(short.as_str())
+        && !(a.len() == b.len() && replaced())
 }

@@ -1,6 +1,8 @@
 //! Package managers that ask, where nobody answers: a build has no terminal and no input, so that
 //! they take the end of the input for a no and stop.
 
+use std::collections::BTreeSet;
+
 use super::{QUESTION, RULE};
 use crate::facts::build::{Build, CopyStep};
 use crate::facts::build_steps::RunCommand;
@@ -122,6 +124,8 @@ pub(super) fn check(build: &Build, reached: &[bool], out: &mut Findings) -> Resu
     let targeted = build.final_stage + 1 < build.stages.len();
     let settings: Vec<&CopyStep> = build.copies.iter().filter(|c| brings_settings(c)).collect();
     let start = |origin: &Origin| origin.span().map(|span| span.start);
+    // Stages from whose packages something was taken away, so that others are no longer needed.
+    let mut unneeded = BTreeSet::new();
     for run in &build.runs {
         if settings.iter().any(|copy| start(&copy.origin) < start(&run.origin)) {
             return Ok(());
@@ -148,7 +152,14 @@ pub(super) fn check(build: &Build, reached: &[bool], out: &mut Findings) -> Resu
         for list in &lists {
             let mut fed = false;
             for command in &list.commands {
-                if !fed && let Some(finding) = asks(command) {
+                if takes_away(command) {
+                    unneeded.insert(run.stage);
+                }
+                let asked = unneeded.contains(&run.stage) || !only_cleans(command);
+                if !fed
+                    && asked
+                    && let Some(finding) = asks(command)
+                {
                     out.push(if is_reached { finding } else { finding.level(Level::Note) });
                 }
                 fed = command.piped;
@@ -156,6 +167,33 @@ pub(super) fn check(build: &Build, reached: &[bool], out: &mut Findings) -> Resu
         }
     }
     if unread { Err(()) } else { Ok(()) }
+}
+
+/// Verbs that take away the packages they name.
+const REMOVES: &[&str] = &["remove", "purge", "erase", "build-dep", "auto", "rm"];
+
+/// Whether packages are taken away by name, or marked as nobody's wish: what only they needed may go
+/// then.
+fn takes_away(command: &RunCommand) -> bool {
+    let Some((program, arguments)) = command.program() else { return false };
+    let mut words =
+        arguments.iter().map(|word| word.value.as_str()).filter(|w| !w.starts_with('-'));
+    let manages = program == "apt-mark" || ASKS.iter().any(|asks| asks.program == program);
+    manages && words.next().is_some_and(|verb| REMOVES.contains(&verb)) && words.next().is_some()
+}
+
+/// Whether only what nobody needs any more would be removed, of which a base image has nothing:
+/// `autoremove`, `purge --auto-remove`.
+fn only_cleans(command: &RunCommand) -> bool {
+    let Some((_, arguments)) = command.program() else { return false };
+    let mut words =
+        arguments.iter().map(|word| word.value.as_str()).filter(|w| !w.starts_with('-'));
+    let verb = words.next();
+    let automatic =
+        |word: &Fact<String>| matches!(word.value.as_str(), "--auto-remove" | "--autoremove");
+    (verb == Some("autoremove")
+        || arguments.iter().any(automatic) && verb.is_some_and(|v| REMOVES.contains(&v)))
+        && words.next().is_none()
 }
 
 fn asks(command: &RunCommand) -> Option<Finding> {
