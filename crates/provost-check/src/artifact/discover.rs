@@ -22,6 +22,7 @@ use crate::facts::origin::{Origin, SourceId};
 mod assertions;
 mod kustomize;
 mod near;
+mod suffixed;
 #[cfg(test)]
 mod tests;
 
@@ -476,11 +477,9 @@ fn by_name(path: &Path) -> Option<SourceKind> {
         "dockerfile" | "containerfile" => return Some(SourceKind::Dockerfile),
         _ => {}
     }
-    let is_template =
-        matches!(extension, "tmpl" | "tpl" | "j2" | "erb" | "md" | "txt" | "go" | "sh");
     let first = stem.split('.').next().unwrap_or(stem);
     let base = if extension.is_empty() { lower.as_str() } else { first };
-    (matches!(base, "dockerfile" | "containerfile") && !is_template)
+    (matches!(base, "dockerfile" | "containerfile") && suffixed::is_one(path, extension))
         .then_some(SourceKind::Dockerfile)
 }
 

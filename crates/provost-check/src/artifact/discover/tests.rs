@@ -47,6 +47,9 @@ fn a_repository_is_seen_as_it_is_meant() {
         ("build/Containerfile", b""),
         ("build/Dockerfile.tmpl", b""),
         ("docs/Dockerfile.md", b""),
+        ("build/Dockerfile.py", b"# syntax=docker/dockerfile:1\nFROM python:3.14-slim\n"),
+        ("rules/dockerfile.py", b"from shop import cart\n"),
+        ("rules/dockerfile.rego", b"package dockerfile\n\nlen := 1\n"),
         ("deploy/b.yml", b""),
         ("deploy/a.yaml", b""),
         ("deploy/a.json", b""),
@@ -72,6 +75,7 @@ dockerfile Dockerfile
 binary bin/server
 dockerfile build/Containerfile
 dockerfile build/Dockerfile.dev
+dockerfile build/Dockerfile.py
 dockerfile build/api.Dockerfile
 manifest deploy/a.json
 manifest deploy/a.yaml
