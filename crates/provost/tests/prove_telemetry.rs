@@ -49,6 +49,8 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("legacy-attributes", &["unconventional-span-attributes/legacy-names"]),
     // No fault: it has had enough, whoever takes its telemetry.
     ("limited", &[]),
+    // It grows, whoever takes its telemetry.
+    ("cache", &[]),
     ("no-flush", &["loses-last-telemetry"]),
     ("waits-for-exporter", &["exporter-failure-hurts-service"]),
     ("unbounded-queue", &["exporter-failure-hurts-service/memory-grows"]),
@@ -118,6 +120,35 @@ fn requests_that_go_unanswered_without_a_collector_are_made_again_with_one() {
     assert!(bad(&phase) == 0 || bad(&phase["repeats"][0]) > 0, "{run}");
     let (_, phase) = of("");
     assert!(phase["repeats"].is_null());
+}
+
+#[test]
+fn memory_that_grows_without_a_collector_is_held_against_another_process_that_has_one() {
+    let sandbox = sandbox("traced", "1.27", POD);
+    let of = |variable: &str| {
+        let more = ["--env", variable, "--phase", "telemetry", "--phase", "exporter-failure"];
+        let run = prove(&sandbox, &[&more[..], &["--write-proof", "proof.json"]].concat());
+        (run, proof(&sandbox))
+    };
+    let grown = |phase: &Value| {
+        let bytes = |of: Option<&Value>| of.unwrap()["bytes"].as_u64().unwrap();
+        let memory = phase["telemetry"]["memory"].as_array().unwrap();
+        bytes(memory.last()).saturating_sub(bytes(memory.get(2))) >> 20
+    };
+    let (run, proof) = of("FAULT=unbounded-queue");
+    let phase = &proof["phases"][1];
+    let control = &phase["repeats"][0];
+    assert!(words(&run.out).contains("memory grows with every request"), "{run}");
+    assert!(grown(phase) >= 2 * grown(control), "{phase}");
+    // What a cache keeps it keeps of all requests.
+    let (run, proof) = of("FAULT=cache");
+    assert_eq!(run.code, 0, "{run}");
+    assert!(proof["phases"][1]["repeats"].is_array(), "{proof}");
+    // A longer queue is given more requests to fill it.
+    let (run, proof) = of("OTEL_BSP_MAX_QUEUE_SIZE=4096");
+    assert_eq!(run.code, 0, "{run}");
+    assert_eq!(proof["terms"]["otlp"]["queue"], 4096);
+    assert!(proof["phases"][1]["repeats"].is_null(), "{proof}");
 }
 
 #[test]

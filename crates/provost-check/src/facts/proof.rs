@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metrics::{Endpoint, Metrics};
 use super::origin::SourceId;
+use crate::model::growth::Growth;
 
 mod children;
 mod dependency;
@@ -432,6 +433,12 @@ impl Phase {
     pub fn leaves_untaken_unanswered(&self) -> bool {
         let mut untaken = self.requests.iter().filter(|it| it.purpose == Purpose::Untaken);
         untaken.any(|request| request.outcome.is_no_help())
+    }
+
+    /// Whether memory grew with each request meanwhile.
+    pub fn grows_untaken(&self, queue: u64) -> bool {
+        let growth = self.telemetry.as_ref().map(|it| it.growth(queue));
+        matches!(growth, Some(Growth::GoesOn { .. }))
     }
 
     /// When it was first told to end.

@@ -16,6 +16,7 @@ pub mod goduration;
 pub mod gogc;
 pub mod gomaxprocs;
 pub mod grace;
+pub mod growth;
 pub mod hidden;
 pub mod injection;
 pub mod ip;

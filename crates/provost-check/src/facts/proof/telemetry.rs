@@ -2,12 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::model::growth::{Growth, Held, growth};
+
 /// Where the SDKs send when nobody tells them where: gRPC and HTTP (OTLP, sections OTLP/gRPC and
 /// OTLP/HTTP default port).
 pub const DEFAULT_PORTS: [u16; 2] = [4317, 4318];
 
 /// Which run of the phase without a collector is the one in which all is taken, and nothing else is different.
 pub const CONTROL: u32 = 1;
+
+/// Spans that an SDK's batch processor keeps where nothing says how many (OpenTelemetry, SDK environment variables,
+/// `OTEL_BSP_MAX_QUEUE_SIZE`).
+pub const QUEUE: u64 = 2048;
 
 /// That a sink was there, and what was said of telemetry.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +29,16 @@ pub struct Otlp {
     pub off: Option<String>,
     /// How long spans are collected before they are sent.
     pub delay_ms: u64,
+    /// How many are kept until then, where a variable says it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub queue: Option<u64>,
+}
+
+impl Otlp {
+    /// Spans that are kept while they cannot be sent. A shorter queue is as full as one of the usual length.
+    pub fn queue(&self) -> u64 {
+        self.queue.unwrap_or(QUEUE).max(QUEUE)
+    }
 }
 
 /// What a run of the process sent, and what it was asked so that it would.
@@ -158,6 +174,22 @@ pub enum Behaviour {
 }
 
 impl Telemetry {
+    /// What the process held after so many requests, since the sink changed its behaviour last.
+    pub fn held(&self) -> Vec<Held> {
+        let since = self.turns.last().map_or(0, |turn| turn.at_us);
+        let mut requests = 0u64;
+        let counted = self.memory.iter().filter(|it| it.at_us >= since).map(|it| {
+            requests = requests.saturating_add(it.requests);
+            Held { requests, bytes: it.bytes }
+        });
+        counted.collect()
+    }
+
+    /// Whether what it held then grew on when a queue of that length was full.
+    pub fn growth(&self, queue: u64) -> Growth {
+        growth(&self.held(), queue)
+    }
+
     /// Whether all was taken from the start to the end.
     pub fn takes_all(&self) -> bool {
         !self.turns.is_empty() && self.turns.iter().all(|turn| turn.to == Behaviour::Takes)

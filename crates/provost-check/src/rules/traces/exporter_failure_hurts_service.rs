@@ -2,9 +2,10 @@
 
 use crate::case::process::ProcessCase;
 use crate::case::process::tally;
-use crate::facts::proof::telemetry::{Behaviour, Memory, Telemetry};
-use crate::facts::proof::{Phase, PhaseName, Purpose, Request};
+use crate::facts::proof::telemetry::{Behaviour, QUEUE, Telemetry};
+use crate::facts::proof::{Otlp, Phase, PhaseName, Purpose, Request};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::growth::{Growth, Held, is_twice};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// Telemetry is there for the service, not the other way round.
@@ -25,12 +26,6 @@ pub static RULE: Rule = Rule {
     check: Check::Process(check),
     ..Rule::BASE
 };
-
-/// Growth of a burst that is none of the collector's of garbage.
-const GROWS: u64 = 4 << 20;
-
-/// Requests that make a burst.
-const BURST: u64 = 1000;
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     case.terms().otlp.as_ref().ok_or(Abstain::NotApplicable)?;
@@ -94,46 +89,66 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         );
         return Ok(());
     }
-    let held = |how: Behaviour| -> Vec<&Memory> {
-        telemetry.memory.iter().filter(|it| behaviour(telemetry, it.at_us) == how).collect()
-    };
-    let (with, without) = (held(Behaviour::Takes), held(Behaviour::Hangs));
-    let grown = growth(&without);
-    // What grows with requests alone, as a cache does, is no queue.
-    let known = grown.is_none_or(|(from, to)| {
-        let alone = last_growth(&with);
-        alone.is_some_and(|alone| to.bytes - from.bytes >= alone.saturating_mul(2))
-    });
-    if let Some((from, to)) = grown.filter(|_| known) {
-        let shown = |all: &[&Memory]| {
-            let all: Vec<String> = all.iter().map(|it| format!("{} MiB", it.bytes >> 20)).collect();
-            all.join(", ")
-        };
-        out.push(
-            repeat(Finding::new(
-                &RULE,
-                format!(
-                    "memory grows with every request while the collector answers nothing: {} MiB more for {} requests",
-                    (to.bytes - from.bytes) >> 20,
-                    to.requests
-                ),
-                &case.moment(phase, to.at_us),
-                format!("{} MiB", to.bytes >> 20),
-            ))
-            .variant(&RULE.variants[0])
-            .note(format!("behind each burst of requests: {}", shown(&without)))
-            .note(format!("behind as many before, while it took what came: {}", shown(&with)))
-            .fix(Fix::suggest(
-                "drop what cannot be sent: the SDK's batch processor keeps 2048 spans (OTEL_BSP_MAX_QUEUE_SIZE)",
-            )),
-        );
-    }
-    ends(case, phase, control, out)?;
-    if known || !out.found.is_empty() {
+    let grown = grows(case, phase, telemetry, out);
+    if !out.found.is_empty() {
+        // To send a queue without an end takes as long as it is, and this is why it is not over in time.
         return Ok(());
     }
-    let what = "memory without a collector: it grows with one, too, or was not measured there";
-    Err(Abstain::unknown(Reason::NotMeasured, what))
+    ends(case, phase, control, out)?;
+    if out.found.is_empty() { grown } else { Ok(()) }
+}
+
+/// Whether memory grows with the requests while a collector that takes what comes would have it stay.
+fn grows(
+    case: &ProcessCase<'_>,
+    phase: &Phase,
+    telemetry: &Telemetry,
+    out: &mut Findings,
+) -> Judged {
+    let queue = case.terms().otlp.as_ref().map_or(QUEUE, Otlp::queue);
+    let (from, to) = match telemetry.growth(queue) {
+        Growth::Ends => return Ok(()),
+        Growth::GoesOn { from, to } => (from, to),
+        Growth::Unknown => {
+            let what = format!(
+                "memory without a collector: too few requests were answered in the time to fill a queue of {queue} spans twice over"
+            );
+            return Err(Abstain::unknown(Reason::NotMeasured, what));
+        }
+    };
+    let held = telemetry.held();
+    // What grows with requests alone, as a cache does, is no queue.
+    let other = phase.repeats.iter().filter_map(|run| run.telemetry.as_ref());
+    let other = other.filter(|run| run.takes_all()).map(Telemetry::held).next().unwrap_or_default();
+    if is_twice(&held, (from, to), &other, queue) != Some(true) {
+        let what = "memory without a collector: it grows with one, too, or was not measured there";
+        return Err(Abstain::unknown(Reason::NotMeasured, what));
+    }
+    let shown = |all: &[Held]| {
+        let all: Vec<String> = all.iter().map(|it| format!("{} MiB", it.bytes >> 20)).collect();
+        all.join(", ")
+    };
+    let at_us = telemetry.memory.last().map_or(0, |it| it.at_us);
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "memory grows with every request while the collector answers nothing: {} MiB more for {} requests",
+                (to.bytes - from.bytes) >> 20,
+                to.requests - from.requests
+            ),
+            &case.moment(phase, at_us),
+            format!("{} MiB", to.bytes >> 20),
+        )
+        .variant(&RULE.variants[0])
+        .note(case.repeat(phase))
+        .note(format!("behind each burst of requests: {}", shown(&held)))
+        .note(format!("of another process, whose collector took what came: {}", shown(&other)))
+        .fix(Fix::suggest(
+            "drop what cannot be sent: the SDK's batch processor keeps 2048 spans (OTEL_BSP_MAX_QUEUE_SIZE)",
+        )),
+    );
+    Ok(())
 }
 
 /// How the collector behaved at a moment.
@@ -141,26 +156,6 @@ fn behaviour(telemetry: &Telemetry, at_us: u64) -> Behaviour {
     let until = telemetry.turns.partition_point(|turn| turn.at_us <= at_us);
     let turned = telemetry.turns.get(..until).and_then(<[_]>::last);
     turned.map_or(Behaviour::Refuses, |turn| turn.to)
-}
-
-/// The last burst, where it made memory grow as much as the one before. By then the queue of a batch
-/// processor is full twice over, and a heap that only follows its target has found it.
-fn growth<'m>(memory: &[&'m Memory]) -> Option<(&'m Memory, &'m Memory)> {
-    let &[.., one, two, three] = memory else { return None };
-    if two.requests < BURST || three.requests < BURST {
-        return None;
-    }
-    let earlier = two.bytes.saturating_sub(one.bytes);
-    let later = three.bytes.saturating_sub(two.bytes);
-    (earlier >= GROWS && later >= GROWS && later.saturating_mul(2) >= earlier)
-        .then_some((two, three))
-}
-
-/// By how much the last of as many bursts made it grow; none where there were fewer.
-fn last_growth(memory: &[&Memory]) -> Option<u64> {
-    let &[.., _, two, three] = memory else { return None };
-    let whole = two.requests >= BURST && three.requests >= BURST;
-    whole.then(|| three.bytes.saturating_sub(two.bytes))
 }
 
 fn ends(case: &ProcessCase<'_>, phase: &Phase, control: &Phase, out: &mut Findings) -> Judged {

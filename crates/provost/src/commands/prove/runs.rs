@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use provost_check::facts::proof::storm::RUNS;
-use provost_check::facts::proof::telemetry::CONTROL;
+use provost_check::facts::proof::telemetry::{CONTROL, QUEUE};
 use provost_check::facts::proof::{
-    APART, Phase, PhaseName, Proof, Stage, Terms, WRITABLE, shown_user,
+    APART, Otlp, Phase, PhaseName, Proof, Stage, Terms, WRITABLE, shown_user,
 };
 use provost_check::rules::RULES;
 use provost_check::rules::rule::Need;
@@ -24,7 +24,7 @@ const MOST_EARLY_US: u64 = 1_000_000;
 
 /// Beside its own times, what a phase may take: the start of its processes, the load before and after,
 /// and what telemetry waits for.
-const ALLOWANCE: Duration = Duration::from_secs(60);
+const ALLOWANCE: Duration = Duration::from_secs(90);
 
 /// Phases that run by themselves, before all others.
 const QUIET: [PhaseName; 4] =
@@ -193,13 +193,14 @@ impl Measuring<'_> {
                 told.extend(self.progress.during(&names.join(", "), || self.together(some)));
             }
         }
-        // What fails without a collector may fail with one: the same requests of the same process show it.
-        let failed = told.iter().any(|(phase, result)| {
+        // What fails or grows without a collector may do so with one: the same requests of the same process show it.
+        let queue = plan.terms.otlp.as_ref().map_or(QUEUE, Otlp::queue);
+        let suffers = |run: &Phase| run.leaves_untaken_unanswered() || run.grows_untaken(queue);
+        let suffered = told.iter().any(|(phase, result)| {
             let run = result.as_ref().ok().and_then(|it| it.phase.as_ref().ok());
-            *phase == PhaseName::ExporterFailure
-                && run.is_some_and(Phase::leaves_untaken_unanswered)
+            *phase == PhaseName::ExporterFailure && run.is_some_and(suffers)
         });
-        if failed {
+        if suffered {
             plan.phase = PhaseName::ExporterFailure;
             let control = Plan { turn: CONTROL, ..plan.clone() };
             told.push((plan.phase, self.progress.during(plan.phase.name(), || measure(&control))));

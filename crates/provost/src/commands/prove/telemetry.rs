@@ -75,6 +75,10 @@ pub(super) fn of(args: &ProveArgs, dependencies: &[Dependency], given: &mut Give
         delay_ms: value("OTEL_BSP_SCHEDULE_DELAY")
             .and_then(|it| it.parse().ok())
             .unwrap_or(DELAY_MS),
+        // One below one is ignored by the SDK.
+        queue: value("OTEL_BSP_MAX_QUEUE_SIZE")
+            .and_then(|it| it.parse().ok())
+            .filter(|queue| *queue > 0),
     })
 }
 
