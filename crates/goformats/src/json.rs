@@ -153,11 +153,16 @@ pub(crate) fn unescaped(raw: &[u8]) -> Option<Vec<u8>> {
             b'b' => text.push(8),
             b'f' => text.push(12),
             b'u' => {
-                let mut code = 0_u32;
-                for _ in 0..4 {
-                    code = code * 16 + char::from(bytes.next()?).to_digit(16)?;
+                let mut code = four_digits(&mut bytes)?;
+                // What stands beyond the first 65536 is written in two halves; one alone stands for nothing.
+                let mut ahead = bytes.clone();
+                if (0xd800..0xdc00).contains(&code)
+                    && (ahead.next(), ahead.next()) == (Some(b'\\'), Some(b'u'))
+                    && let Some(low @ 0xdc00..0xe000) = four_digits(&mut ahead)
+                {
+                    code = 0x1_0000 + ((code - 0xd800) << 10) + (low - 0xdc00);
+                    bytes = ahead;
                 }
-                // Half of a pair stands for nothing by itself.
                 let letter = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
                 text.extend_from_slice(letter.encode_utf8(&mut [0; 4]).as_bytes());
             }
@@ -165,4 +170,22 @@ pub(crate) fn unescaped(raw: &[u8]) -> Option<Vec<u8>> {
         }
     }
     Some(text)
+}
+
+fn four_digits(bytes: &mut impl Iterator<Item = u8>) -> Option<u32> {
+    (0..4).try_fold(0, |code, _| Some(code * 16 + char::from(bytes.next()?).to_digit(16)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::unescaped;
+
+    #[test]
+    fn a_letter_in_two_halves_is_one_letter() {
+        let of = |raw: &str| String::from_utf8(unescaped(raw.as_bytes()).unwrap()).unwrap();
+        assert_eq!(of(r#"a\u00e4\ud83d\ude00\n\"b\\"#), "a\u{e4}\u{1f600}\n\"b\\");
+        assert_eq!(of(r"\ud83dx\ude00\ud83d\u0041"), "\u{fffd}x\u{fffd}\u{fffd}A");
+        assert_eq!(unescaped(br"\u00g0"), None);
+        assert_eq!(unescaped(b"\\"), None);
+    }
 }

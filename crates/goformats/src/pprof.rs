@@ -1,5 +1,5 @@
 //! Heap profiles as `/debug/pprof/heap` gives them, unpacked: a `Profile` of `profile.proto` of google/pprof, which
-//! `runtime/pprof/protomem.go` writes.
+//! `runtime/pprof/protomem.go` writes; with `?debug=1` a text (`text.rs`).
 //!
 //! # Constraints
 //!
@@ -7,6 +7,8 @@
 //! - An entry of a table takes two bytes of a hostile file: tables have limits, and what goes beyond them is told.
 //! - Numbers of functions and places are whatever a hostile file says, and any of them may have one name as long as the
 //!   file: nothing hashes the former without a secret, and the latter are cut before they are compared.
+
+mod text;
 
 use std::collections::BTreeMap;
 
@@ -41,7 +43,7 @@ impl From<Malformed> for Unread {
 /// What a heap profile says. Sizes are the runtime's estimates for all of the heap, made of samples.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Heap {
-    /// When it was written: nanoseconds since 1970.
+    /// When it was written, or, of a text, when the collection before it ended: nanoseconds since 1970.
     pub time_ns: Option<u64>,
     /// Bytes that are allocated between two samples, on average (`runtime.MemProfileRate`).
     pub rate: u64,
@@ -62,10 +64,11 @@ pub struct Function {
     pub in_use: u64,
 }
 
-/// Whether a file begins as a profile: with the type of its period or of a sample, whose parts are two numbers.
+/// Whether a file begins as a profile: with the type of its period or of a sample, whose parts are two numbers; or with
+/// the first line of a text.
 pub fn is_one(head: &[u8]) -> bool {
     // Field 1 or 11, its length, and field 1 or 2 inside of it: in no text one stands behind the other.
-    matches!(head, [0x0a | 0x5a, 2..=12, 0x08 | 0x10, ..])
+    matches!(head, [0x0a | 0x5a, 2..=12, 0x08 | 0x10, ..]) || text::is_one(head)
 }
 
 /// Reads a profile.
@@ -73,6 +76,9 @@ pub fn is_one(head: &[u8]) -> bool {
 /// # Errors
 /// When it is none, none of the heap, or larger than is read.
 pub fn heap(bytes: &[u8]) -> Result<Heap, Unread> {
+    if text::is_one(bytes) {
+        return text::heap(bytes);
+    }
     let tables = Tables::read(bytes)?;
     let kind =
         |name: &[u8]| tables.kinds.iter().position(|kind| tables.string(*kind) == Some(name));
@@ -196,19 +202,21 @@ impl<'b> Tables<'b> {
             let sum = by_name.entry(name.get(..LONGEST).unwrap_or(name)).or_default();
             *sum = sum.saturating_add(bytes);
         }
-        let mut all: Vec<(&[u8], u64)> = by_name
-            .into_iter()
-            .filter_map(|(name, bytes)| Some((name, u64::try_from(bytes).ok()?)))
-            .filter(|(_, bytes)| *bytes > 0)
-            .collect();
-        all.sort_unstable_by(|(a, of_a), (b, of_b)| of_b.cmp(of_a).then_with(|| a.cmp(b)));
-        let kept = all.into_iter().take(MOST_FUNCTIONS);
-        kept.map(|(name, in_use)| Function {
-            name: String::from_utf8_lossy(name).into_owned(),
-            in_use,
-        })
-        .collect()
+        ranked(by_name)
     }
+}
+
+/// Those that have most first.
+fn ranked(by_name: BTreeMap<&[u8], i64>) -> Vec<Function> {
+    let mut all: Vec<(&[u8], u64)> = by_name
+        .into_iter()
+        .filter_map(|(name, bytes)| Some((name, u64::try_from(bytes).ok()?)))
+        .filter(|(_, bytes)| *bytes > 0)
+        .collect();
+    all.sort_unstable_by(|(a, of_a), (b, of_b)| of_b.cmp(of_a).then_with(|| a.cmp(b)));
+    let kept = all.into_iter().take(MOST_FUNCTIONS);
+    kept.map(|(name, in_use)| Function { name: String::from_utf8_lossy(name).into_owned(), in_use })
+        .collect()
 }
 
 /// The first field of that number in a message.

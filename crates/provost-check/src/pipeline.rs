@@ -236,6 +236,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
             images: world.images.len() + conclusion.more_images,
             binaries: world.binaries.len() + conclusion.more_binaries,
             processes: world.proofs.len(),
+            ..report::Judged::default()
         },
         findings: conclusion.findings,
         not_judged: conclusion.not_judged,
@@ -253,6 +254,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         proofs: &world.proofs,
         traced: Vec::new(),
         logs: &world.logs,
+        said: String::new(),
         sources: &world.sources,
     }
 }

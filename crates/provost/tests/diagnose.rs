@@ -99,9 +99,9 @@ fn a_crash_is_told_with_the_place_in_the_programs_own_code() {
     let run = Dir::new().provost_with_stdin(&["diagnose", "-"], &log);
     assert_eq!(run.code, 1, "{run}");
     assert!(run.out.contains("error[unrecovered-panic]"), "{run}");
-    assert!(run.err.contains("at example.com/checkout/work.Nil (/src/work/work.go:19)"), "{run}");
+    assert!(run.out.contains("at example.com/checkout/work.Nil (/src/work/work.go:19)"), "{run}");
     // The verdict comes before the stack.
-    let (verdict, stack) = (run.err.find("line 3: panic: "), run.err.find("main.again.func1"));
+    let (verdict, stack) = (run.out.find("line 3: panic: "), run.out.find("main.again.func1"));
     assert!(verdict.is_some() && verdict < stack, "{run}");
 }
 
@@ -123,7 +123,7 @@ fn crashes_of_every_kind_have_one_cause_each() {
     }
     let run = Dir::new().provost_with_stdin(&["diagnose", "-"], &crash("1.27/quit-no.log"));
     assert_eq!(run.code, 0, "SIGQUIT was asked for: {run}");
-    assert!(run.err.contains("SIGQUIT: quit"), "{run}");
+    assert!(run.out.contains("SIGQUIT: quit"), "{run}");
     // os.Exit leaves no word of the runtime's.
     let run = Dir::new().provost_with_stdin(&["diagnose", "-"], &crash("1.27/exit.log"));
     assert_eq!(run.code, 2, "{run}");
@@ -201,7 +201,7 @@ fn what_a_runtime_counts_is_read_in_each_form() {
     let usual = counters("spiral-6-usual.prom");
     let run = Dir::new().provost_with_stdin(&["diagnose", "-"], &usual);
     assert_eq!(run.code, 0, "{run}");
-    assert!(run.err.contains("GOMEMLIMIT 52.0 MiB"), "{run}");
+    assert!(run.out.contains("GOMEMLIMIT 52.0 MiB"), "{run}");
     // A scrape of several processes is nobody's.
     let several = "# TYPE go_goroutines gauge\ngo_goroutines{pod=\"a\"} 5\n";
     let run = Dir::new().provost_with_stdin(&["diagnose", "-"], several);
@@ -423,4 +423,62 @@ fn the_newest_of_many_dumps_is_judged() {
     let words: Vec<&str> = args.iter().map(String::as_str).collect();
     let run = dir.provost(&words);
     assert_eq!(found(&run), ["goroutine-leak"], "{run}");
+}
+
+/// A worker that woke between two dumps and waits again has waited for less than what passed: all had to agree, and the
+/// leak was not judged.
+#[test]
+fn a_worker_that_woke_between_two_dumps_hides_no_leak() {
+    let goroutine = |id: u64, wait: &str, func: &str, line: u32| {
+        format!("goroutine {id} [{wait}]:\nmain.{func}()\n\t/src/main.go:{line} +0x1d\n\n")
+    };
+    // The main goroutine and twenty that leaked have waited for so much longer than in the first dump, the worker not.
+    let dump = |passed: u64, worker: u64, new: u64| {
+        let mut text = goroutine(500 + passed, "running", "dump", 99);
+        let wait = |minutes: u64| format!("chan receive, {minutes} minutes");
+        text.push_str(&goroutine(1, &wait(10 + passed), "main", 12));
+        text.push_str(&goroutine(7, &format!("select, {worker} minutes"), "worker", 30));
+        let old = (0..20).map(|id| goroutine(100 + id, &wait(6 + passed), "ask", 44));
+        let new = (0..new).map(|id| goroutine(1000 + id, &wait(12), "ask", 44));
+        text.extend(old.chain(new));
+        text
+    };
+    let dir = Dir::new()
+        .file("first.txt", dump(0, 2, 0))
+        .file("second.txt", dump(30, 7, 60))
+        // Nobody waits longer than what passed: these had waited before the first.
+        .file("other.txt", dump(2, 3, 60));
+    let run = dir.provost(&["diagnose", "first.txt", "second.txt"]);
+    assert!(run.out.contains("warning[goroutine-leak]"), "{run}");
+    assert!(run.out.contains("1 warning in 2 dumps"), "{run}");
+    // What there is stands on stdout, beside the findings.
+    let alone = dir.provost(&["diagnose", "goroutines", "second.txt"]);
+    assert!(alone.out.contains("80 chan receive in main.ask"), "{alone}");
+    assert!(alone.err.is_empty(), "{alone}");
+    let run = dir.provost(&["diagnose", "first.txt", "other.txt"]);
+    assert!(!run.out.contains("[goroutine-leak]"), "{run}");
+}
+
+/// The quota of a proxy was blamed on the service beside it, as if it were known to be its own.
+#[test]
+fn a_quota_that_is_joined_by_the_pod_alone_is_taken_for_granted_and_by_the_pods_only_container_known()
+ {
+    const UID: &str = "8f2c6f0e-3b0e-4a57-9a52-8d7e3a1c5b11";
+    let log = format!("var/log/pods/shop_b_{UID}/app/0.log");
+    let busy = "SCHED 0ms: gomaxprocs=8 idleprocs=7 threads=3 spinningthreads=0 needspinning=0 idlethreads=0 runqueue=0 [ 0 0 0 0 0 0 0 0 ] schedticks=[ 0 0 0 0 0 0 0 0 ]\nSCHED 1000ms: gomaxprocs=8 idleprocs=0 threads=12 spinningthreads=0 needspinning=1 idlethreads=1 runqueue=2 [ 0 1 0 0 0 2 0 0 ] schedticks=[ 1 1 1 1 1 1 1 1 ]\n";
+    let group = format!("/sys/fs/cgroup/kubepods/pod{UID}/{}", "1".repeat(64));
+    let files = format!(
+        "==> {group}/cpu.max <==\n50000 100000\n==> {group}/cpu.stat <==\nnr_periods 1200\nnr_throttled 930\nthrottled_usec 3124005\n"
+    );
+    let pod = format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: b, namespace: shop, uid: {UID}}}\nspec:\n  containers:\n  - {{name: app, image: x}}\nstatus:\n  containerStatuses:\n  - {{name: app, restartCount: 0, state: {{running: {{startedAt: \"2026-11-26T10:00:10Z\"}}}}}}\n"
+    );
+    let dir = Dir::new().file(&log, busy).file("cgroup.txt", files).file("pod.yaml", pod);
+    let run = dir.provost(&["diagnose", &log, "cgroup.txt"]);
+    let out = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(out.contains("warning[gomaxprocs-above-quota-seen]"), "{run}");
+    assert!(out.contains("taken for granted: both are of one pod"), "{run}");
+    let run = dir.provost(&["diagnose", &log, "cgroup.txt", "pod.yaml"]);
+    assert!(run.out.contains("warning[gomaxprocs-above-quota-seen]"), "{run}");
+    assert!(!run.out.contains("taken for granted"), "{run}");
 }

@@ -263,7 +263,91 @@ fn a_heap_that_grows_fits_no_limit_and_one_collection_has_no_rate() {
     let out = flat(&["diagnose", "leak.log", "--memory-limit", "256Mi"]);
     assert!(out.contains("no limit fits a live heap that grows: by 60.0 MB a minute"), "{out}");
     assert!(!out.contains("; it fits"), "{out}");
+    // The table was of the heap that there was on average, half of what came.
+    assert!(out.contains("with 80 MB live as when the log ends"), "{out}");
+    let run = dir.provost(&["diagnose", "leak.log", "--memory-limit", "256Mi", "--format", "json"]);
+    let report: Value = serde_json::from_str(&run.out).unwrap();
+    let what_if = &report["logs"][0]["collections"]["what_if"];
+    let row = |gogc: &str, limit: bool| {
+        let rows = what_if["rows"].as_array().unwrap().iter();
+        let is_it = |row: &&Value| row["gogc"] == gogc && row["gomemlimit_mib"].is_u64() == limit;
+        rows.into_iter().find(is_it).unwrap().clone()
+    };
+    assert_eq!(row("100", false)["peak_heap_mib"], 160, "{what_if:#}");
+    // By one MB a second: of 256 MiB the heap may have 240, which twice of 120 MB live is; under GOMEMLIMIT what is
+    // live alone fills them.
+    let minutes = |row: Value| row["full_after_minutes"].as_f64().unwrap() * 60.0;
+    assert!((39.0..41.0).contains(&minutes(row("100", false))), "{what_if:#}");
+    assert!((158.0..162.0).contains(&minutes(row("100", true))), "{what_if:#}");
+    // The limit of the pod whose log it is.
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: app-1, namespace: shop}\nspec:\n  containers:\n  - {name: app, image: x, resources: {limits: {memory: 256Mi}}}\nstatus:\n  containerStatuses:\n  - {name: app, restartCount: 0, state: {running: {startedAt: \"2026-11-26T10:00:10Z\"}}}\n";
+    let dir = dir.file("pod.yaml", pod);
+    let run = dir.provost(&["diagnose", "gc", "leak.log", "pod.yaml"]);
+    let out = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(out.contains("a container of 256 MiB, shop/Pod/app-1/app: no limit fits"), "{run}");
+    let flat = |args: &[&str]| {
+        let run = dir.provost(args);
+        run.out.split_whitespace().collect::<Vec<_>>().join(" ")
+    };
     let out = flat(&["diagnose", "one.log"]);
     assert!(out.contains("no goal (GOGC=off)") && !out.contains("17592186044415"), "{out}");
     assert!(out.contains("an unknown number of MB allocated a second"), "{out}");
+}
+
+/// With 188 MB live at most and 22 on average the heap was said to have 44 MB at most, and had had 352.
+#[test]
+fn a_heap_is_foretold_to_be_as_large_as_it_was() {
+    for version in ["1.19", "1.21", "1.22", "1.23", "1.24", "1.25", "1.26", "1.27"] {
+        for kind in ["basic", "pacer"] {
+            let text = log(&format!("{version}/{kind}.log"));
+            let args = ["diagnose", "-", "--format", "json"];
+            let run = Dir::new().provost_with_stdin(&args, &text);
+            let report: Value = serde_json::from_str(&run.out).unwrap();
+            let of = &report["logs"][0]["collections"];
+            let foretold = of["what_if"]["as_it_is"]["peak_heap_mib"].as_u64().unwrap();
+            let measured = of["peak_heap_mib"].as_u64().unwrap();
+            // Marking ends a little before or behind the goal.
+            assert!(foretold * 5 >= measured * 4, "{version} {kind}: {foretold} of {measured}");
+        }
+    }
+}
+
+/// `0 to 5` is no GOGC that anybody sets, and beside goals that leave no room at all a limit may be what made them.
+#[test]
+fn a_gogc_below_what_can_be_told_is_said_to_be_that_or_less() {
+    let gogc = |text: &str| {
+        let run = Dir::new().provost_with_stdin(&["diagnose", "-"], text);
+        let flat = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        let (_, rest) = flat.split_once(" GOGC: ").unwrap();
+        rest.split_once(" GOMAXPROCS:").unwrap().0.to_owned()
+    };
+    // Goals go up with what is live, a twentieth above it, which whole MB of a small heap do not tell from none.
+    let line = |n: u64| {
+        let (live, goal) = (n + 9, ((n + 8) * 2 + 1) * 105 / 200);
+        format!(
+            "gc {n} @{n}.000s 1%: 0.010+1.0+0.010 ms clock, 0.020+0.10/0.10/0+0.010 ms cpu, {goal}->{live}->{live} MB, {goal} MB goal, 0 MB stacks, 0 MB globals, 2 P\n"
+        )
+    };
+    let low = gogc(&(1..60).map(line).collect::<String>());
+    assert!(low.contains(" or less GOMEMLIMIT: none that mattered"), "{low}");
+    // Cycles before them are not in the log: a first one has the goal of an empty heap.
+    let still: String =
+        gctrace(60, 40, 40, "5.0").lines().skip(20).map(|line| format!("{line}\n")).collect();
+    let still = gogc(&still);
+    assert!(still.contains("or a GOMEMLIMIT at what was live"), "{still}");
+    assert!(still.contains("GOMEMLIMIT: cannot tell"), "{still}");
+    assert!(!still.contains("0 to ") && !low.contains("0 to "), "{still} {low}");
+}
+
+/// Nine of nineteen lines were lost, and it read "nothing is wrong that 10 collections show".
+#[test]
+fn a_log_with_half_of_its_lines_is_not_said_to_be_well() {
+    let all = gctrace(40, 40, 80, "5.0");
+    let half: String = all.lines().step_by(2).map(|line| format!("{line}\n")).collect();
+    let run = Dir::new().provost_with_stdin(&["diagnose", "-"], &half);
+    assert!(!run.out.contains("nothing is wrong"), "{run}");
+    assert!(run.out.contains("not judged in full: 19 of 39 collections"), "{run}");
+    assert!(run.out.contains("an unknown part of the CPU went to collections"), "{run}");
+    let run = Dir::new().provost_with_stdin(&["diagnose", "-"], &all);
+    assert!(run.out.contains("nothing is wrong that 40 collections show"), "{run}");
 }

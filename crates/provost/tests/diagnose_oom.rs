@@ -177,7 +177,9 @@ fn a_kernel_that_killed_nobody_is_no_bad_input() {
         "[    0.000000] Linux version 6.1.0\n[    1.250000] EXT4-fs (vda): mounted filesystem\n";
     let run = Dir::new().provost_with_stdin(&["diagnose", "-"], log);
     assert_eq!(run.code, 0, "{run}");
-    assert!(run.err.contains("2 lines of a kernel: nothing was killed for memory"), "{run}");
+    assert!(run.out.contains("2 lines of a kernel: nothing was killed for memory"), "{run}");
+    // It was that nothing was judged, and to name the directory with the manifests.
+    assert!(run.out.contains("no findings in 1 input"), "{run}");
 }
 
 /// A hierarchy of memory cgroups of our own, removed when it is dropped, with whatever runs in it.

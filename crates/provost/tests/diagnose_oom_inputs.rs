@@ -181,9 +181,58 @@ fn a_heap_profile_says_what_the_memory_was() {
     assert!(run.err.contains("heap.pb.gz: a heap profile: "), "{run}");
     // Alone it is no finding, and read.
     let run = dir.provost(&["diagnose", "heap.pb.gz"]);
-    assert!(run.code == 0 && run.err.contains("allocated by main.order"), "{run}");
+    assert!(run.code == 0 && run.out.contains("allocated by main.order"), "{run}");
+    assert!(run.out.contains("no findings in 1 input"), "{run}");
     let run = dir.provost(&["diagnose", "oom", "torn.pb.gz"]);
     assert_eq!(run.code, 2, "{run}");
     let run = dir.provost(&["diagnose", "oom", "cpu.pb"]);
     assert!(run.code == 2 && run.to_string().contains("not of the heap"), "{run}");
+}
+
+/// It was said of whatever profile there was beside the only kill: one of another service, too.
+#[test]
+fn a_heap_profile_that_was_written_behind_the_kill_is_of_another_process() {
+    let dir = Dir::new()
+        .file("kernel.log", recorded("v2/leak-1.27.4/kernel.log"))
+        // The same kill, with the date of a year before the profile.
+        .file("journal.log", recorded("journal/short-full"))
+        .file("heap.pb.gz", recorded("heap/go1.27.4.pb.gz"));
+    let run = dir.provost(&["diagnose", "oom", "kernel.log", "heap.pb.gz", "--format", "json"]);
+    assert!(run.out.contains("that it is of this container is taken for granted"), "{run}");
+    let run = dir.provost(&["diagnose", "oom", "journal.log", "heap.pb.gz", "--format", "json"]);
+    assert_eq!(rules(&run), of(&[CONTAINER]), "{run}");
+    assert!(!run.out.contains("alive at the collection before it"), "{run}");
+}
+
+/// dmesg and the journal of one node have the same kills, and a console has the last line of one once more.
+#[test]
+fn a_kill_in_two_logs_is_one() {
+    let whole = String::from_utf8(recorded("v2/leak-1.27.4/kernel.log")).unwrap();
+    let last = whole.lines().find(|line| line.contains("Killed process")).unwrap();
+    let dir = Dir::new()
+        .file("dmesg.log", whole.clone())
+        .file("copy.log", whole.clone())
+        .file("console.log", format!("{last}\n"));
+    let run = dir.provost(&["diagnose", "oom", "console.log", "dmesg.log", "copy.log"]);
+    assert_eq!(run.out.matches("[container-limit-oom]").count(), 1, "{run}");
+    assert!(!run.out.contains("it is the last of"), "{run}");
+}
+
+#[test]
+fn a_heap_profile_for_people_is_read_as_the_other_form() {
+    let text = recorded("heap/go1.27.4.txt");
+    let heap = goformats::pprof::heap(&text).unwrap();
+    let packed = recorded("heap/go1.27.4-both.pb.gz");
+    let mut bytes = Vec::new();
+    flate2::read::GzDecoder::new(packed.as_slice()).read_to_end(&mut bytes).unwrap();
+    let other = goformats::pprof::heap(&bytes).unwrap();
+    // Each is written while the program runs, and writes allocate a little.
+    let most = |heap: &goformats::pprof::Heap| heap.functions[0].clone();
+    assert_eq!((most(&heap), heap.rate), (most(&other), other.rate));
+    assert!(heap.in_use.abs_diff(other.in_use) < 4 << 20, "{heap:?} {other:?}");
+    let dir = Dir::new().file("heap.txt", text.clone()).file("torn.txt", &text[..text.len() / 2]);
+    let run = dir.provost(&["diagnose", "heap.txt"]);
+    assert!(run.code == 0 && run.out.contains("allocated by main.order"), "{run}");
+    let run = dir.provost(&["diagnose", "torn.txt"]);
+    assert!(run.code == 2 && run.out.contains("is a torn profile"), "{run}");
 }

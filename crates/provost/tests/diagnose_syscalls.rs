@@ -98,9 +98,9 @@ fn what_a_recording_cannot_tell_is_not_judged() {
     }
 }
 
-/// What is said beside the report.
+/// What is said above the findings.
 fn summary(name: &str) -> String {
-    Dir::new().provost_with_stdin(&["diagnose", "syscalls", "-"], &log(name)).err
+    Dir::new().provost_with_stdin(&["diagnose", "syscalls", "-"], &log(name)).out
 }
 
 #[test]

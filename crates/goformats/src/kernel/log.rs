@@ -8,7 +8,9 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memmem};
 
-use super::cgroup::{Composition, Limit, Stat, printed_limit};
+use super::cgroup::{Composition, Limit, Stat};
+use super::detail::{Column, detail};
+use super::span::{Span, Watch};
 use super::{Stamp, behind, journal, kib, number, stamp};
 
 /// How much of a log is kept.
@@ -181,25 +183,10 @@ impl Report {
     }
 }
 
-/// Columns of the table of processes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Column {
-    Pid,
-    Total,
-    Rss,
-    PageTableBytes,
-    PageTables,
-    Swap,
-    Adj,
-    Other,
-}
-
-/// Columns of a table; Linux 6.18 has twelve.
-const MOST_COLUMNS: usize = 24;
 /// Letters of a name that are kept.
-const LONGEST_NAME: usize = 64;
+pub(super) const LONGEST_NAME: usize = 64;
 /// Letters of a group's path that are kept.
-const LONGEST_PATH: usize = 1024;
+pub(super) const LONGEST_PATH: usize = 1024;
 
 /// What a log that is not read closer is searched for.
 const SIGNS: [&[u8]; 3] = [b"oom-kill", b"illed process", b"are going to be killed due to"];
@@ -251,6 +238,11 @@ pub struct Reader {
     open: Option<Report>,
     columns: Vec<Column>,
     in_stat: bool,
+    /// The message of an entry of many lines (`journalctl -o verbose`), until all of it has come, and its line.
+    held: Option<(u64, journal::Entry)>,
+    /// What that entry says of whose it is.
+    of_kernel: Option<bool>,
+    watch: Watch,
 }
 
 impl Reader {
@@ -262,6 +254,11 @@ impl Reader {
     /// What was read.
     pub fn counts(&self) -> Counts {
         self.counts
+    }
+
+    /// When its first and its last line were written, as far as they tell.
+    pub fn span(&self) -> &Span {
+        &self.watch.span
     }
 
     /// Takes the next bytes.
@@ -276,16 +273,19 @@ impl Reader {
             self.keep(line);
             bytes = after;
             let line = std::mem::take(&mut self.rest);
+            self.watch.take(&line);
             self.line(&line, out);
             self.rest = line;
             self.rest.clear();
         }
+        let last = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
+        let (whole, tail) = bytes.split_at_checked(last).unwrap_or((bytes, &[]));
+        self.watch.take(whole);
         // Most logs are of something else: what holds none of the signs is only counted.
-        if self.open.is_none() {
-            let last = memchr::memrchr(b'\n', bytes).map_or(0, |at| at + 1);
-            let (whole, tail) = bytes.split_at_checked(last).unwrap_or((bytes, &[]));
+        if self.open.is_none() && self.held.is_none() {
             if !SIGNS.iter().any(|sign| memmem::find(whole, sign).is_some()) {
                 self.counts.lines += memchr::memchr_iter(b'\n', whole).count() as u64;
+                self.of_kernel = journal::transport_at_end(whole, self.of_kernel);
                 bytes = tail;
             }
         }
@@ -300,8 +300,10 @@ impl Reader {
     pub fn finish(&mut self, out: &mut dyn FnMut(Report)) {
         let line = std::mem::take(&mut self.rest);
         if !line.is_empty() {
+            self.watch.take(&line);
             self.line(&line, out);
         }
+        self.release(out);
         self.close(out);
     }
 
@@ -323,6 +325,14 @@ impl Reader {
     fn line(&mut self, line: &[u8], out: &mut dyn FnMut(Report)) {
         self.counts.lines += 1;
         let number = self.counts.lines;
+        if let Some(of_kernel) = journal::transport(line) {
+            self.of_kernel = Some(of_kernel);
+            return;
+        }
+        let is_next = !journal::is_field(line) || self.held.is_some() && journal::is_message(line);
+        if (self.held.is_some() || self.of_kernel.is_some()) && is_next {
+            self.release(out);
+        }
         let is_sign = || SIGNS.iter().any(|sign| memmem::find(line, sign).is_some());
         if self.open.is_none() && !is_sign() {
             return;
@@ -333,16 +343,42 @@ impl Reader {
         if entry.as_ref().is_some_and(|entry| entry.of_kernel == Some(false)) {
             return;
         }
-        let whole: Cow<'_, str> = match &entry {
+        if let Some(entry) = entry.as_ref().filter(|entry| entry.spread) {
+            self.held = Some((number, entry.clone()));
+            return;
+        }
+        self.message(number, line, entry.as_ref(), out);
+    }
+
+    /// An entry of many lines is over: its message counts unless it is another's than the kernel's.
+    fn release(&mut self, out: &mut dyn FnMut(Report)) {
+        let of_kernel = self.of_kernel.take();
+        if let Some((number, entry)) = self.held.take()
+            && of_kernel != Some(false)
+        {
+            self.message(number, &[], Some(&entry), out);
+        }
+    }
+
+    fn message(
+        &mut self,
+        number: u64,
+        line: &[u8],
+        entry: Option<&journal::Entry>,
+        out: &mut dyn FnMut(Report),
+    ) {
+        let whole: Cow<'_, str> = match entry {
             Some(entry) => Cow::Borrowed(&entry.message),
             None => String::from_utf8_lossy(line),
         };
         let (mut stamp, text) = stamp::strip(whole.trim_end());
-        if let Some(entry) = entry.as_ref().filter(|entry| entry.stamp != Stamp::default()) {
+        if let Some(entry) = entry.filter(|entry| entry.stamp != Stamp::default()) {
             stamp = entry.stamp.clone();
         }
-        let is_over =
-            self.open.as_ref().is_some_and(|open| number - open.line > self.limits.report);
+        let is_over = self
+            .open
+            .as_ref()
+            .is_some_and(|open| number.saturating_sub(open.line) > self.limits.report);
         if is_over {
             self.close(out);
         }
@@ -406,7 +442,7 @@ impl Reader {
     }
 }
 
-fn cut(text: &str, letters: usize) -> String {
+pub(super) fn cut(text: &str, letters: usize) -> String {
     text.chars().take(letters).collect()
 }
 
@@ -451,129 +487,4 @@ fn killed(text: &str, line: u64) -> Option<Killed> {
         page_tables: size("pgtables:"),
         adj: rest.split_once("oom_score_adj:").and_then(|(_, adj)| adj.trim().parse().ok()),
     })
-}
-
-/// A line between the first and the kill.
-fn detail(
-    report: &mut Report,
-    columns: &mut Vec<Column>,
-    in_stat: &mut bool,
-    text: &str,
-    limits: &Limits,
-) {
-    if let Some(rest) = text.strip_prefix("Memory cgroup stats for ") {
-        *in_stat = true;
-        // Linux 4 prints `cache:0KB rss:1KB` in a line for each group at and below the limit, of it alone; Linux 5
-        // the first of many behind the colon, of all.
-        let (_, rest) = rest.rsplit_once(": ").unwrap_or_default();
-        for word in rest.split(' ') {
-            if let Some((name, size)) = word.split_once(':')
-                && let Some(size) = size.strip_suffix("KB").and_then(|size| size.parse().ok())
-            {
-                report.stat.sum(name, kib(size));
-            }
-        }
-        if let Some((_, first)) = text.rsplit_once(':') {
-            report.stat.line(first);
-        }
-        return;
-    }
-    if text.starts_with('[') {
-        *in_stat = false;
-        return row(report, columns, text, limits);
-    }
-    if *in_stat && report.stat.line(text) {
-        return;
-    }
-    let usage = |rest: &str| {
-        Some(Usage {
-            usage: kib(behind(rest, "usage ")?),
-            limit: printed_limit(behind(rest, "limit ")?),
-            failures: behind(rest, "failcnt ").unwrap_or(0),
-        })
-    };
-    if let Some(rest) = text.strip_prefix("memory: ") {
-        report.memory = usage(rest);
-    } else if let Some(rest) = text.strip_prefix("swap: ") {
-        report.swap = usage(rest).map(|swap| swap.usage);
-    } else if let Some(rest) = text.strip_prefix("memory+swap: ") {
-        let both = usage(rest).map(|both| both.usage);
-        let memory = report.memory.map_or(0, |memory| memory.usage);
-        report.swap = both.map(|both| both.saturating_sub(memory));
-    } else if let Some(rest) = text.strip_prefix("kmem: ") {
-        report.kernel = usage(rest);
-    } else if let Some(rest) = text.strip_prefix("Tasks in ") {
-        let end = " are going to be killed due to memory.oom.group set";
-        report.all_of = rest.strip_suffix(end).map(|path| cut(path, LONGEST_PATH));
-    } else if let Some(rest) = text.strip_prefix("Task in ") {
-        // Before Linux 5.0.
-        if let Some((victim, limit)) = rest.split_once(" killed as a result of limit of ") {
-            report.constraint = Constraint::Memcg;
-            report.victim_group = Some(cut(victim, LONGEST_PATH));
-            report.limit_group = Some(cut(limit, LONGEST_PATH));
-        }
-    } else if let Some(rest) = text.strip_prefix("Total swap = ") {
-        report.machine_swap = number(rest).map(|(size, _)| kib(size));
-    } else if let Some((pages, rest)) = number(text) {
-        match rest {
-            " pages RAM" => report.machine_pages = Some(pages),
-            " pages reserved" => {
-                report.machine_pages = report.machine_pages.map(|all| all.saturating_sub(pages));
-            }
-            _ => {}
-        }
-    }
-}
-
-/// The head of the table, or a row of it.
-fn row(report: &mut Report, columns: &mut Vec<Column>, text: &str, limits: &Limits) {
-    let plain = text.replace(['[', ']'], " ");
-    let mut words = plain.split_ascii_whitespace();
-    if plain.trim_start().starts_with("pid ") {
-        *columns = words
-            .take(MOST_COLUMNS)
-            .map(|word| match word {
-                "pid" => Column::Pid,
-                "total_vm" => Column::Total,
-                "rss" => Column::Rss,
-                "pgtables_bytes" => Column::PageTableBytes,
-                "nr_ptes" | "nr_pmds" | "nr_puds" => Column::PageTables,
-                "swapents" => Column::Swap,
-                "oom_score_adj" => Column::Adj,
-                _ => Column::Other,
-            })
-            .collect();
-        return;
-    }
-    // The name is last, and may hold spaces.
-    let Some((_, numbers)) = columns.split_last() else { return };
-    let mut task = Task::default();
-    for column in numbers {
-        let Some(word) = words.next() else { return };
-        let Ok(value) = word.parse::<i64>() else { return };
-        let size = u64::try_from(value).unwrap_or(0);
-        match column {
-            Column::Pid => task.pid = size,
-            Column::Total => task.total = size,
-            Column::Rss => task.rss = size,
-            Column::PageTableBytes => task.page_tables = PageTables::Bytes(size),
-            Column::PageTables => {
-                let before = match task.page_tables {
-                    PageTables::Pages(pages) => pages,
-                    PageTables::Bytes(_) => 0,
-                };
-                task.page_tables = PageTables::Pages(before.saturating_add(size));
-            }
-            Column::Swap => task.swap = size,
-            Column::Adj => task.adj = value,
-            Column::Other => {}
-        }
-    }
-    let name: Vec<&str> = words.collect();
-    task.name = cut(&name.join(" "), LONGEST_NAME);
-    if report.tasks.len() < limits.tasks {
-        report.tasks.push(task);
-    } else {
-        report.more_tasks += 1;
-    }
 }

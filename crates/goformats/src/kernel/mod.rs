@@ -10,13 +10,16 @@
 
 pub mod cgroup;
 pub mod cpu;
+mod detail;
 mod journal;
 pub mod log;
 pub mod process;
+mod span;
 mod stamp;
 #[cfg(test)]
 mod tests;
 
+pub use span::Span;
 pub use stamp::Stamp;
 
 /// Bytes of what the kernel prints as `123kB`.

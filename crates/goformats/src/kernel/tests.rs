@@ -398,3 +398,41 @@ fn a_process_that_another_one_killed_is_no_kill_of_the_kernels() {
         assert_eq!(reports(&format!("{line}\n")).len(), 1, "{line}");
     }
 }
+
+#[test]
+fn what_a_program_writes_into_an_entry_of_many_lines_is_not_the_kernels() {
+    let kill = "Out of memory: Killed process 42 (worker) total-vm:1kB, anon-rss:1kB, file-rss:0kB, \
+                shmem-rss:0kB, UID:0 pgtables:1kB oom_score_adj:0";
+    let kills = |text: &str, at: usize| {
+        let mut all = Vec::new();
+        let mut reader = Reader::default();
+        let (one, other) = text.as_bytes().split_at(at);
+        reader.push(one, &mut |report| all.push(report));
+        reader.push(other, &mut |report| all.push(report));
+        reader.finish(&mut |report| all.push(report));
+        all.iter().flat_map(|report| &report.killed).count()
+    };
+    let head = "Wed 2025-11-26 10:00:15.605563 UTC [s=ab;i=1;b=2]\n";
+    let verbose = |by: &str, first: bool| match first {
+        true => format!("{head}    _TRANSPORT={by}\n    MESSAGE={kill}\n    _PID=1\n"),
+        false => format!("{head}    MESSAGE={kill}\n    _PID=1\n    _TRANSPORT={by}\n"),
+    };
+    let export = |by: &str, _: bool| format!("__CURSOR=s\nMESSAGE={kill}\n_TRANSPORT={by}\n\n");
+    let pretty = |by: &str, _: bool| {
+        format!("{{\n\t\"MESSAGE\" : \"{kill}\",\n\t\"_TRANSPORT\" : \"{by}\"\n}}\n")
+    };
+    type Form<'f> = &'f dyn Fn(&str, bool) -> String;
+    for form in [&verbose as Form<'_>, &export, &pretty] {
+        for first in [true, false] {
+            let all = [form("kernel", first), form("stdout", first), form("kernel", first)];
+            let text = all.concat();
+            for at in 0..text.len() {
+                assert_eq!(kills(&text, at), 2, "{at} of {text}");
+            }
+            assert_eq!(kills(&all[1], 0), 0, "{text}");
+        }
+    }
+    // A report that began behind the message, whose entry ends behind it.
+    let mixed = format!("    MESSAGE={kill}\n  x invoked oom-killer: y\n");
+    assert_eq!(kills(&mixed, 3), 1, "{mixed}");
+}

@@ -41,11 +41,9 @@ enum Same {
 /// What only grows while a process lives.
 const GROWING: [Counter; 4] =
     [Counter::Cycles, Counter::Allocated, Counter::AllCpu, Counter::Paused];
-/// What is the same in all snapshots of one, or hardly ever changed.
-const STEADY: [Counter; 4] = [Counter::Started, Counter::Limit, Counter::Gogc, Counter::Procs];
 
 /// Processes. Snapshots of one are in the order of their collections; those that cannot be of one process, since
-/// what only grows is less or what stays differs, are told apart.
+/// what only grows is less or their starts differ, are told apart.
 pub fn cases<'w>(joined: &'w Joined<'w>) -> Vec<CountersCase<'w>> {
     let mut all: Vec<&Counted> = joined.world.counters.iter().collect();
     let cycles = |counted: &Counted| {
@@ -74,14 +72,13 @@ pub fn cases<'w>(joined: &'w Joined<'w>) -> Vec<CountersCase<'w>> {
 /// at the same nanoseconds.
 fn follows(before: &Snapshot, after: &Snapshot) -> Same {
     let both = |counter| Some((before.get(counter)?, after.get(counter)?));
-    if before.form != after.form
-        || GROWING.iter().filter_map(|of| both(*of)).any(|(a, b)| a > b)
-        || STEADY.iter().filter_map(|of| both(*of)).any(|(a, b)| a != b)
-    {
+    // GOGC, GOMEMLIMIT and GOMAXPROCS tell nothing: tuners change them while the process lives, and so does the
+    // runtime (GOMAXPROCS, Go 1.25 on).
+    if before.form != after.form || GROWING.iter().filter_map(|of| both(*of)).any(|(a, b)| a > b) {
         return Same::No;
     }
-    if both(Counter::Started).is_some() {
-        return Same::Yes;
+    if let Some((a, b)) = both(Counter::Started) {
+        return if a == b { Same::Yes } else { Same::No };
     }
     let oldest = after.pauses.first().map_or(u64::MAX, |pause| pause.cycle);
     let last = before.pauses.last().filter(|last| last.end > 0 && last.cycle >= oldest);
@@ -185,4 +182,33 @@ impl<'w> CountersCase<'w> {
 pub fn mib(bytes: f64) -> String {
     let mib = bytes / 1_048_576.0;
     if mib < 100.0 { format!("{mib:.1} MiB") } else { format!("{mib:.0} MiB") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use goformats::counters::Form;
+
+    fn snapshot(values: &[(Counter, f64)]) -> Snapshot {
+        let values = values.iter().copied().collect();
+        Snapshot { form: Form::Prometheus, values, pauses: Vec::new(), go: None }
+    }
+
+    #[test]
+    fn a_process_whose_gogc_is_tuned_is_still_the_one_that_began_then() {
+        let of = |start: f64, gogc: f64, cycles: f64| {
+            snapshot(&[
+                (Counter::Started, start),
+                (Counter::Gogc, gogc),
+                (Counter::Procs, gogc / 10.0),
+                (Counter::Cycles, cycles),
+            ])
+        };
+        assert_eq!(follows(&of(7.0, 100.0, 1.0), &of(7.0, 90.0, 2.0)), Same::Yes);
+        assert_eq!(follows(&of(7.0, 100.0, 1.0), &of(8.0, 100.0, 2.0)), Same::No);
+        assert_eq!(follows(&of(7.0, 100.0, 2.0), &of(7.0, 90.0, 1.0)), Same::No);
+        // Without a start it is not told.
+        let of = |gogc| snapshot(&[(Counter::Gogc, gogc)]);
+        assert_eq!(follows(&of(100.0), &of(90.0)), Same::Perhaps);
+    }
 }

@@ -27,7 +27,7 @@ use crate::model::pacer::{Marked, room_for};
 use crate::model::quantity::counted;
 
 pub use gomemlimit::Growth;
-pub use join::cases;
+pub use join::{cases, identity};
 
 /// A kill, in the log that tells of it.
 #[derive(Clone, Copy, Debug)]
@@ -284,10 +284,25 @@ impl<'w> MemoryCase<'w> {
         self.collections()?;
         let needs = "the limit that was run into";
         let limit = self.limit().ok_or(Abstain::unknown(Reason::NoMemoryFiles, needs))?;
-        Ok(Held { limit, ..self.held_by_go()? })
+        Ok(Held { limit, room: self.room()?, ..self.held_by_go()? })
     }
 
-    /// The same, whatever the limit is.
+    /// What there has to be between what is live and the goal, so that collections take no more than they may.
+    fn room(&self) -> Result<u64, Abstain> {
+        let collections = self.collections()?;
+        let Some(whole) = collections.whole() else {
+            return Err(super::log::too_few("collections", 0, 1));
+        };
+        // What is allocated is not known where many of them are missing: that is not nothing.
+        super::log::nothing_in(&[whole])?;
+        let each = whole.cpu_ns as f64 / 1e6 / whole.cycles.max(1) as f64;
+        // Nor of one that took no time; then there is no other to make room for.
+        let rate = whole.allocation_rate().unwrap_or_default();
+        let room = room_for(WANTED, each, rate, whole.mean_procs()).ceil().clamp(1.0, 1e9);
+        Ok(room as u64 * MIB)
+    }
+
+    /// The same, whatever the limit is, and without the room for collections.
     pub fn held_by_go(&self) -> Result<Held, Abstain> {
         let collections = self.collections()?;
         let unknown = |needs: &'static str| Abstain::unknown(Reason::NoMemoryFiles, needs);
@@ -314,9 +329,6 @@ impl<'w> MemoryCase<'w> {
             false => *marked.goals(gogc, None, last.heap.at_start).end(),
         };
         let heap = next.max(whole.goal.most).max(whole.end.most);
-        let each = whole.cpu_ns as f64 / 1e6 / whole.cycles.max(1) as f64;
-        let rate = whole.allocation_rate().unwrap_or_default();
-        let room = room_for(WANTED, each, rate, whole.mean_procs()).ceil().clamp(1.0, 1e9);
         let fixed = self.composition().map_or(0, |all| all.fixed());
         Ok(Held {
             limit: u64::MAX,
@@ -325,7 +337,7 @@ impl<'w> MemoryCase<'w> {
             live: live.saturating_add(1).saturating_mul(MIB),
             heap: heap.saturating_add(1).saturating_mul(MIB),
             stacks: marked.stacks.saturating_mul(MIB),
-            room: room as u64 * MIB,
+            room: 0,
         })
     }
 }
@@ -496,7 +508,7 @@ fn profiled(case: &MemoryCase<'_>) -> Option<String> {
         false => format!(", allocated by {}", named.join(", ")),
     };
     Some(format!(
-        "the heap profile {} has {} alive at the collection before it{of}{by}; what had grown until memory ran out is not in it",
+        "the heap profile {} has {} alive at the collection before it{of}{by}; what had grown until memory ran out is not in it, and that it is of this container is taken for granted, since no name tells",
         case.joined.world.sources.get(profile.source).path,
         Bytes(heap.in_use)
     ))

@@ -14,7 +14,16 @@ use goformats::kernel::cpu::Throttled;
 
 /// Which cgroup the process of each log ran in, and whether that is told by no name.
 #[derive(Clone, Debug, Default)]
-pub struct Quotas(FxHashMap<SourceId, (usize, bool)>);
+pub struct Quotas(FxHashMap<SourceId, (usize, Option<Presumed>)>);
+
+/// Why no name says that a log and a cgroup belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Presumed {
+    /// They are the only ones.
+    Only,
+    /// Both are of one pod, which may have more containers than one.
+    Pod,
+}
 
 /// What cgroups say of the CPU that a process may use.
 #[derive(Clone, Copy, Debug)]
@@ -27,8 +36,8 @@ pub struct Quota<'w> {
     pub limit: Millicores,
     /// How often the group was held back for it.
     throttled: Option<Throttled>,
-    /// The only log and the only cgroup, and no name says that they belong together.
-    presumed: bool,
+    /// That no name says that they belong together.
+    presumed: Option<Presumed>,
 }
 
 impl Quotas {
@@ -51,27 +60,58 @@ impl Quotas {
         let find = |of: &FxHashMap<String, Option<usize>>, key: &Option<String>| {
             of.get(key.as_ref()?).copied().flatten()
         };
+        // The kubelet numbers the runs of a container in its folder (`0.log`), and what counts is of the last.
+        let mut last: FxHashMap<&str, u64> = FxHashMap::default();
+        for (folder, run) in
+            world.logs.iter().filter_map(|log| numbered(&world.sources.get(log.source).path))
+        {
+            let known = last.entry(folder).or_insert(run);
+            *known = (*known).max(run);
+        }
         let mut found = FxHashMap::default();
         for log in &world.logs {
             let identity = Identity::of(&world.sources.get(log.source).path);
             let named = find(&by_container, &identity.container);
+            let named = named.map(|at| (at, None));
             let named = named.or_else(|| match identity.container {
                 Some(_) => None,
-                None => find(&by_pod, &identity.pod),
+                None if numbered(&world.sources.get(log.source).path).is_some_and(
+                    |(folder, run)| last.get(folder).is_some_and(|last| *last > run),
+                ) =>
+                {
+                    None
+                }
+                None => {
+                    let why = (!is_of_one(world, &identity)).then_some(Presumed::Pod);
+                    find(&by_pod, &identity.pod).map(|at| (at, why))
+                }
             });
             let only = || {
                 let mut groups = groups();
                 let (at, group) = groups.next()?;
                 let one = groups.next().is_none() && world.logs.len() == 1;
                 let unnamed = identity.is_empty() || Identity::of(&group.level.path).is_empty();
-                (one && unnamed).then_some(at)
+                (one && unnamed).then_some((at, Some(Presumed::Only)))
             };
-            if let Some(at) = named.or_else(only) {
-                found.insert(log.source, (at, named.is_none()));
+            if let Some(joined) = named.or_else(only) {
+                found.insert(log.source, joined);
             }
         }
         Self(found)
     }
+}
+
+/// Whether a pod that was given says that it has one container.
+fn is_of_one(world: &World, identity: &Identity) -> bool {
+    let mut pods = world.memory.pods.iter();
+    let own = pods.find(|pod| pod.uid.is_some() && pod.uid == identity.pod);
+    own.is_some_and(|pod| pod.containers.len() == 1)
+}
+
+/// The folder and the number of a log of the kubelet's.
+fn numbered(path: &str) -> Option<(&str, u64)> {
+    let (folder, name) = path.rsplit_once('/')?;
+    Some((folder, name.strip_suffix(".log")?.parse().ok()?))
 }
 
 fn is_known(group: &Group) -> bool {
@@ -109,6 +149,11 @@ impl<'w> LogCase<'w> {
 }
 
 impl Quota<'_> {
+    /// Whether no name says that the log is of a process of that group.
+    pub fn is_presumed(&self) -> bool {
+        self.presumed.is_some()
+    }
+
     /// How often it was used up; unknown where only the quota was given.
     pub fn throttled(&self) -> Result<Throttled, Abstain> {
         let needs = "how often the CPU quota was used up (cpu.stat)";
@@ -137,10 +182,13 @@ impl Quota<'_> {
             format!("{}: a CPU quota of {}, {}", self.level.name(), self.limit, self.told());
         let finding = finding.also(&Origin::whole(self.source), label);
         match self.presumed {
-            true => finding.note(
+            Some(Presumed::Only) => finding.note(
                 "that log and cgroup belong together is taken for granted: there is only one of each, and no name tells",
             ),
-            false => finding,
+            Some(Presumed::Pod) => finding.note(
+                "that log and cgroup belong together is taken for granted: both are of one pod, and which of its containers the cgroup is of no name tells; files of the pod's other containers, or the pod as kubectl has it, tell",
+            ),
+            None => finding,
         }
     }
 }
@@ -181,7 +229,8 @@ mod tests {
             world.logs.push(log.unwrap());
         }
         let quotas = Quotas::new(&world);
-        let path = |(at, _): &(usize, bool)| world.memory.groups[*at].level.path.clone();
+        let path =
+            |(at, _): &(usize, Option<Presumed>)| world.memory.groups[*at].level.path.clone();
         world.logs.iter().map(|log| quotas.0.get(&log.source).map(path)).collect()
     }
 
@@ -197,6 +246,13 @@ mod tests {
         ];
         let wanted = [Some(groups[1].clone()), Some(groups[0].clone()), None, None];
         assert_eq!(joined(&groups, &logs), wanted);
+    }
+
+    #[test]
+    fn of_several_runs_of_a_container_the_last_has_the_counters_of_now() {
+        let group = format!("/kubepods/pod{}/{}", PODS[0], id("1"));
+        let logs = ["0", "1"].map(|run| format!("/var/log/pods/shop_b_{}/app/{run}.log", PODS[0]));
+        assert_eq!(joined(std::slice::from_ref(&group), &logs), [None, Some(group)]);
     }
 
     #[test]

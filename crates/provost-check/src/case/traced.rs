@@ -4,6 +4,7 @@ mod numbers;
 
 use super::growth::grows;
 use super::log::{LogCase, spanning};
+use super::memory::{self, MemoryCase};
 use super::{Joined, World};
 use crate::facts::runtime_log::{
     Change, Collections, Extent, RuntimeLog, Samples, Scheduler, Stop, Window, joined,
@@ -12,6 +13,7 @@ use crate::facts::runtime_log::{
 use crate::model::goals::{Gogc, MemoryLimit, Told};
 use crate::model::gogc::Gogc as SetGogc;
 use crate::model::memlimit;
+use crate::model::oom::only_grows;
 use crate::model::quantity::Bytes;
 use crate::model::trend::Trend;
 use crate::model::what_if::{self, Load, Outcome, SPIRAL, WELL};
@@ -40,7 +42,7 @@ const RATES: [f64; 4] = [1.0, 0.5, 2.0, 4.0];
 /// What the user says of where it runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Place {
-    /// The container's memory limit, in bytes.
+    /// The container's memory limit, in bytes; without it that of what was given beside the log counts.
     pub memory_limit: Option<u64>,
     /// Bytes that it needs outside of Go's heap and runtime.
     pub non_heap: u64,
@@ -49,10 +51,23 @@ pub struct Place {
 /// All processes of all logs.
 pub fn all(world: &World, joined: &Joined<'_>, place: Place) -> Vec<Traced> {
     let mut all = Vec::new();
+    let containers = match world.memory.is_empty() {
+        true => Vec::new(),
+        false => memory::cases(joined),
+    };
     for log in &world.logs {
         for (index, life) in log.lives.iter().enumerate() {
             let case = LogCase { joined, log, life, index };
-            let collections = life.collections.as_ref().and_then(|of| collected(of, place));
+            let is_own =
+                |of: &&MemoryCase<'_>| of.life.is_some_and(|(_, own)| std::ptr::eq(own, life));
+            let own = containers.iter().find(is_own);
+            let limit = match (place.memory_limit, own) {
+                (Some(limit), _) => Some((limit, None)),
+                (None, Some(own)) => own.limit().map(|limit| (limit, Some(own.subject()))),
+                (None, None) => None,
+            };
+            let room = Room { limit, non_heap: place.non_heap };
+            let collections = life.collections.as_ref().and_then(|of| collected(of, &room));
             let scheduler = life.scheduler.as_ref().and_then(scheduled);
             if collections.is_none() && scheduler.is_none() {
                 continue;
@@ -72,10 +87,18 @@ pub fn all(world: &World, joined: &Joined<'_>, place: Place) -> Vec<Traced> {
 /// What [`super::compared::compare`] compares of a log, in numbers and curves.
 pub fn first_collections(log: &RuntimeLog) -> Option<Gc> {
     let first = log.lives.iter().find_map(|life| life.collections.as_ref());
-    first.and_then(|of| collected(of, Place::default()))
+    first.and_then(|of| collected(of, &Room::default()))
 }
 
-fn collected(of: &Collections, place: Place) -> Option<Gc> {
+/// What there is for a process.
+#[derive(Default)]
+struct Room {
+    /// Bytes, and of which container they are where the user does not say it.
+    limit: Option<(u64, Option<String>)>,
+    non_heap: u64,
+}
+
+fn collected(of: &Collections, room: &Room) -> Option<Gc> {
     let whole = of.whole()?;
     let told = of.goals.told();
     // Of one collection there is none before, and of a few milliseconds no rate.
@@ -106,7 +129,7 @@ fn collected(of: &Collections, place: Place) -> Option<Gc> {
             .collect(),
         settings: settings(&told, &of.procs, of.is_old),
         remarks: remarks(of, &whole, &told),
-        what_if: what_if(of, &told, place),
+        what_if: what_if(of, &told, room),
         curves: curves(of, &told),
     })
 }
@@ -142,6 +165,8 @@ fn since(procs: &[Change]) -> Vec<Procs> {
 
 fn settings(told: &Told, procs: &[Change], is_old: bool) -> Settings {
     let range = |of: &std::ops::RangeInclusive<u64>| match (of.start(), of.end()) {
+        (0, most) if *most >= 100 => format!("{most} or less, as 100, the default, is"),
+        (0, most) if *most > 0 => format!("{most} or less"),
         (least, most) if least == most => format!("{least}"),
         (least, most) if (*least..=*most).contains(&100) => {
             format!("{least} to {most}, as 100, the default, is")
@@ -150,12 +175,24 @@ fn settings(told: &Told, procs: &[Change], is_old: bool) -> Settings {
     };
     let few = "cannot tell: it takes three lines, one behind the other, of Go 1.18 or later";
     let gogc = match &told.gogc {
+        // What leaves no room from the first collection to the last is a limit as well.
+        Gogc::Percent(percents) if told.may_be_none() => {
+            format!(
+                "{}, or a GOMEMLIMIT at what was live: no goal left room for more",
+                range(percents)
+            )
+        }
         Gogc::Percent(percents) => range(percents),
         Gogc::Off => "off".to_owned(),
+        Gogc::OffOrAbove(0) => "cannot tell: a limit made the goals".to_owned(),
         Gogc::OffOrAbove(least) => format!("off, or {least} or more: a limit made the goals"),
         Gogc::Changed(low, high) => {
             format!("changed while it ran: {} and {}", range(low), range(high))
         }
+        Gogc::Either(percents, 0) => format!(
+            "cannot tell: {}, or a GOMEMLIMIT at what was live, which stood too still",
+            range(percents)
+        ),
         Gogc::Either(percents, goal) => format!(
             "cannot tell: {}, or a GOMEMLIMIT that leaves {goal} MB; what was live stood too still",
             range(percents)
@@ -177,6 +214,9 @@ fn settings(told: &Told, procs: &[Change], is_old: bool) -> Settings {
             };
             let text = format!("{limit}: it made {cycles} of {} goals{at_live}", told.goals);
             (text, at_least, cycles)
+        }
+        MemoryLimit::Above(_) if told.may_be_none() => {
+            ("cannot tell: perhaps one at what was live, perhaps none".to_owned(), None, 0)
         }
         MemoryLimit::Above(goal) => {
             (format!("none that mattered: every goal follows from GOGC, up to {goal} MB"), None, 0)
@@ -231,45 +271,99 @@ fn remarks(of: &Collections, whole: &Window, told: &Told) -> Vec<String> {
     remarks
 }
 
-/// What it does once it has come up, as far as there is enough of that.
-fn load(of: &Collections) -> Option<(Load, f64, f64)> {
+/// Of what is live on average, what the end of a log has more than the whole, so that it is no chance.
+const GREW: f64 = 1.1;
+
+/// What a process does at the end of its log.
+struct Now {
+    load: Load,
+    /// MiB that were live at the most.
+    most: f64,
+    /// MB a minute by which what is live grows, where it grows still.
+    grows: Option<f64>,
+    /// It may: the last collections freed next to nothing.
+    perhaps: bool,
+}
+
+/// What it does once it has come up, as far as there is enough of that. What has grown since is what it is at the end.
+fn now(of: &Collections) -> Option<Now> {
     let settled = of.windows.get(of.windows.len() / 4..).unwrap_or_default();
-    let run = settled.iter().copied().reduce(Window::then)?;
-    if run.cycles < LEAST_CYCLES || of.is_old {
+    let whole = settled.iter().copied().reduce(Window::then)?;
+    if whole.cycles < LEAST_CYCLES || of.is_old {
         return None;
     }
+    let grows = grows(of).map(|trend| trend.slope * 60.0);
+    let end = end(settled)
+        .filter(|end| grows.is_some() || end.mean_live() > whole.mean_live().max(1.0) * GREW);
+    let run = end.unwrap_or(whole);
+    let last = of.last().map_or(0, |last| last.heap.live);
     let cycles = run.cycles as f64;
     let rate = run.allocation_rate().filter(|rate| *rate > 0.0)?;
     let room = run.goal.sum.saturating_sub(run.marked[0]) as f64;
     let reach = if room > 0.0 { (run.allocated as f64 / room).clamp(0.1, 1.5) } else { 1.0 };
-    let roots = run.marked[1] as f64 / cycles;
     let load = Load {
         live: run.mean_live(),
-        roots,
+        roots: run.marked[1] as f64 / cycles,
         rate,
         cpu_ms: run.cpu_ns as f64 / 1e6 / cycles,
         procs: run.mean_procs(),
         reach,
     };
-    // What is live at its most: a limit has to leave room above that.
-    Some((load, run.live.most as f64, roots))
+    // What grows is more at its end than on average of any stretch before it.
+    let load = match grows {
+        Some(_) => load.with_live(load.live.max(last as f64)),
+        None => load,
+    };
+    // Whenever that was: it may come again, and what it began with has to fit as well.
+    let most = of.whole().map_or(0, |whole| whole.live.most);
+    let most = (most as f64).max(load.live);
+    Some(Now { load, most, grows, perhaps: grows.is_none() && still_rises(of) })
 }
 
-fn what_if(of: &Collections, told: &Told, place: Place) -> Option<WhatIf> {
-    let (load, most, stacks) = load(of)?;
-    let grows = grows(of).map(|trend| trend.slope * 60.0);
+/// The last quarter of windows, or as many as have enough collections.
+fn end(windows: &[Window]) -> Option<Window> {
+    let from = windows.len() / 4 * 3;
+    let mut end: Option<Window> = None;
+    for (at, window) in windows.iter().enumerate().rev() {
+        if at < from && end.is_some_and(|end| end.cycles >= LEAST_CYCLES) {
+            break;
+        }
+        end = Some(end.map_or(*window, |after| window.then(after)));
+    }
+    end
+}
+
+fn still_rises(of: &Collections) -> bool {
+    let points: Vec<(u64, u64)> = of.windows.iter().map(|w| (w.end.last, w.live.last)).collect();
+    only_grows(points.get(points.len().saturating_sub(3)..).unwrap_or_default())
+}
+
+fn what_if(of: &Collections, told: &Told, place: &Room) -> Option<WhatIf> {
+    let Now { load, most, grows, perhaps } = now(of)?;
+    let stacks = load.roots;
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
-    let container = place.memory_limit.map(mib);
+    let bytes = place.limit.as_ref().map(|(limit, _)| *limit);
+    let container = bytes.map(mib);
     let outside = mib(place.non_heap);
-    let limit = place
-        .memory_limit
-        .and_then(|limit| memlimit::recommended_beside(Bytes(limit), Bytes(place.non_heap)));
+    let gomemlimit =
+        bytes.and_then(|limit| memlimit::recommended_beside(Bytes(limit), Bytes(place.non_heap)));
     let limit_mib: Option<f64> =
-        limit.as_ref().and_then(|text| text.strip_suffix("MiB")?.parse().ok());
+        gomemlimit.as_ref().and_then(|text| text.strip_suffix("MiB")?.parse().ok());
+    // A limit has to leave room for what is live at its most, and that is what the heap is largest with.
+    let worst = load.with_live(load.live.max(most));
+    let minutes_to = |live: f64| grows.map(|rate| ((live - load.live) / rate).max(0.0));
+    // MiB of heap with which all of Go is as large as the container.
+    let full = container.map(|limit| what_if::heap_within(limit - outside, stacks));
     let row = |gogc: SetGogc, limit: Option<f64>, rate: f64| {
         let left = limit.map(|limit| what_if::left(limit, stacks));
-        let Outcome { goal, per_second, share, .. } = load.times(rate).under(gogc, left);
+        let Outcome { per_second, share, .. } = load.times(rate).under(gogc, left);
+        let goal = worst.under(gogc, left).goal;
         let go = goal + what_if::beside(goal, stacks);
+        // Below a limit of Go's own only what is live fills the container.
+        let fills = full.map(|heap| match limit {
+            Some(_) => heap,
+            None => load.live_at(gogc, heap),
+        });
         Row {
             gogc: match gogc {
                 SetGogc::Off => "off".to_owned(),
@@ -282,6 +376,7 @@ fn what_if(of: &Collections, told: &Told, place: Place) -> Option<WhatIf> {
             peak_heap_mib: goal.ceil() as u64,
             peak_go_mib: go.ceil() as u64,
             left_of_container_mib: container.map(|limit| (limit - go - outside).floor() as i64),
+            full_after_minutes: fills.and_then(minutes_to),
         }
     };
     let mut rows = Vec::new();
@@ -293,56 +388,61 @@ fn what_if(of: &Collections, told: &Told, place: Place) -> Option<WhatIf> {
         }
     }
     let as_it_is = match (&told.gogc, told.limit) {
-        (Gogc::Percent(percents), MemoryLimit::Above(_)) => {
+        (Gogc::Percent(percents), MemoryLimit::Above(_)) if !told.may_be_none() => {
             let middle = percents.start().midpoint(*percents.end());
             let percent = if percents.contains(&100) { 100 } else { middle };
             u32::try_from(percent).ok().map(|percent| row(SetGogc::Percent(percent), None, 1.0))
         }
         _ => None,
     };
-    let worst = Load { live: load.live.max(most), ..load };
     let limit_for = |share| what_if::limit_for(worst.heap_for(share), stacks);
     let container = container.map(|limit| {
-        let share = limit_mib.map_or(what_if::MOST_SHARE, |limit| {
-            worst.under(SetGogc::Percent(100), Some(what_if::left(limit, stacks))).share
+        let left = limit_mib.map(|limit| what_if::left(limit, stacks));
+        let share = left.map_or(what_if::MOST_SHARE, |left| {
+            worst.under(SetGogc::Percent(100), Some(left)).share
         });
         let least = limit_for(SPIRAL);
         let least_mib = (least / 0.9).max(least + outside).ceil() as u64;
         Container {
             memory_limit_mib: limit as u64,
+            limit_of: place.limit.as_ref().and_then(|(_, of)| of.clone()),
             non_heap_mib: outside as u64,
-            gomemlimit: limit_mib.and(memlimit::recommended_beside(
-                Bytes(place.memory_limit.unwrap_or_default()),
-                Bytes(place.non_heap),
-            )),
             cpu_share: share,
             least_mib,
-            verdict: match grows {
-                Some(rate) => {
-                    grows_past(rate, limit, outside, of.last().map_or(0, |last| last.heap.live))
+            verdict: match (grows, left) {
+                (None, _) | (_, None) => fits(share, limit_mib.is_some(), least_mib),
+                (Some(rate), Some(left)) => {
+                    let driven = minutes_to(load.live_for(SPIRAL, left)).unwrap_or_default();
+                    let full = full.and_then(minutes_to).unwrap_or_default();
+                    grows_past(rate, gomemlimit.as_deref().unwrap_or_default(), driven, full)
                 }
-                None => fits(share, limit_mib.is_some(), least_mib),
             },
+            gomemlimit: gomemlimit.clone(),
         }
     });
     Some(WhatIf {
         as_it_is,
         rows,
+        live_mib: load.live.round() as u64,
+        most_live_mib: worst.live.round() as u64,
+        allocated_mib_per_second: load.rate,
+        grows_mib_per_minute: grows,
+        may_grow: perhaps,
         least_limit_mib: limit_for(SPIRAL).ceil() as u64,
         good_limit_mib: limit_for(WELL).ceil() as u64,
         container,
-        grows,
         load,
         stacks,
     })
 }
 
 /// No limit is enough for what goes on growing.
-fn grows_past(rate: f64, limit: f64, outside: f64, live: u64) -> String {
-    let minutes = (limit - outside - live as f64).max(0.0) / rate.max(f64::MIN_POSITIVE);
+fn grows_past(rate: f64, gomemlimit: &str, driven: f64, full: f64) -> String {
+    let later = |minutes: f64| super::log::millis((minutes * 60_000.0) as u64);
     format!(
-        "no limit fits a live heap that grows: by {rate:.1} MB a minute, as it does, it is full {} later",
-        super::log::millis((minutes * 60_000.0) as u64)
+        "no limit fits a live heap that grows: by {rate:.1} MB a minute, as it does, collections take a quarter of the CPU under GOMEMLIMIT={gomemlimit} {} later, and what is live alone fills the container {} later",
+        later(driven),
+        later(full.max(driven))
     )
 }
 

@@ -1,6 +1,6 @@
 //! Memory that ran out, or is about to: what the kernel logged, what cgroups count, what Kubernetes says of pods.
 
-use goformats::kernel::{cgroup, cpu, log, process};
+use goformats::kernel::{Span, cgroup, cpu, log, process};
 use goformats::pprof::Heap;
 use jiff::Timestamp;
 
@@ -47,6 +47,8 @@ pub struct KernelLog {
     pub reports: Vec<log::Report>,
     /// Earlier ones, of which nothing is kept.
     pub dropped: u64,
+    /// When its first and its last line were written, as far as they tell.
+    pub span: Span,
 }
 
 /// What a path in a hierarchy tells of the container that it is of.

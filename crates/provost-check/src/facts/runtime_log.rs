@@ -53,7 +53,14 @@ impl RuntimeLog {
     /// How many processes it is known to be of.
     pub fn processes(&self) -> usize {
         let ends = self.dumps.iter().filter(|dump| dump.is_end()).count();
-        self.lives.len().max(ends).max(usize::from(!self.is_empty()))
+        self.lives.len().max(ends).max(usize::from(!self.is_empty() && !self.is_of_dumps()))
+    }
+
+    /// Whether it holds dumps of goroutines and nothing else: several of one process are as usual as one of each.
+    pub fn is_of_dumps(&self) -> bool {
+        let mut dumps = self.dumps.iter();
+        let is_more = !self.lives.is_empty() || !self.recovered.is_empty();
+        !is_more && !self.dumps.is_empty() && dumps.all(|dump| !dump.is_end())
     }
 }
 

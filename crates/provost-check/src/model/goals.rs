@@ -159,7 +159,7 @@ impl Told {
     }
 
     /// Whether goals are explained by a GOGC of nothing at all, which is a limit at what is live as well.
-    fn may_be_none(&self) -> bool {
+    pub fn may_be_none(&self) -> bool {
         let is_none = matches!(&self.gogc, Gogc::Percent(percents) if *percents.start() == 0);
         is_none && !self.follow
     }

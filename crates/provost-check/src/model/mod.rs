@@ -26,6 +26,7 @@ pub mod listeners;
 pub mod memlimit;
 pub mod merge_keys;
 pub mod mesh_config;
+pub mod moment;
 pub mod mtls;
 pub mod names;
 pub mod oom;

@@ -73,6 +73,35 @@ impl Load {
         self.live + room / self.reach.max(0.1)
     }
 
+    /// The same with another live heap, of which marking costs more or less in proportion.
+    #[must_use]
+    pub fn with_live(&self, live: f64) -> Self {
+        let marked = self.live + self.roots;
+        let factor = if marked > 0.0 { (live + self.roots) / marked } else { 1.0 };
+        Self { live, cpu_ms: self.cpu_ms * factor, ..*self }
+    }
+
+    /// MiB that are live when collections take that share of the CPU under a limit that leaves so many MiB to the heap:
+    /// as the live heap grows there is more to mark and less room.
+    pub fn live_for(&self, share: f64, left: f64) -> f64 {
+        let each = self.cpu_ms / (self.live + self.roots).max(f64::MIN_POSITIVE) / 1000.0;
+        let per_room = share * self.reach.max(0.1) * self.procs.max(1.0);
+        let most =
+            (per_room * left - self.rate * each * self.roots) / (per_room + self.rate * each);
+        if most.is_finite() { most.clamp(0.0, left.max(0.0)) } else { left.max(0.0) }
+    }
+
+    /// MiB that are live when the heap may reach that size under a GOGC.
+    pub fn live_at(&self, gogc: Gogc, heap: f64) -> f64 {
+        match gogc {
+            Gogc::Off => heap,
+            Gogc::Percent(percent) => {
+                let grown = f64::from(percent) / 100.0;
+                ((heap - self.roots * grown) / (1.0 + grown)).max(0.0)
+            }
+        }
+    }
+
     /// The same with another rate of allocation.
     #[must_use]
     pub fn times(&self, factor: f64) -> Self {
@@ -87,9 +116,14 @@ pub fn beside(heap: f64, stacks: f64) -> f64 {
     4.0 + heap / 20.0 + 2.0 * stacks
 }
 
+/// MiB of a heap that, with what is beside it, is as large as that.
+pub fn heap_within(all: f64, stacks: f64) -> f64 {
+    ((all - 4.0 - 2.0 * stacks) / 1.05).max(0.0)
+}
+
 /// MiB that a GOMEMLIMIT of so many leaves to the heap: 3 % of that, and no less than 1 MiB, stay free.
 pub fn left(limit: f64, stacks: f64) -> f64 {
-    let heap = (limit - 4.0 - 2.0 * stacks) / 1.05;
+    let heap = heap_within(limit, stacks);
     (heap - (heap * 0.03).max(1.0)).max(0.0)
 }
 
@@ -145,6 +179,24 @@ mod tests {
     fn a_collection_that_ends_before_its_goal_comes_sooner() {
         let early = Load { reach: 0.5, ..LOAD }.under(Gogc::Percent(100), None);
         assert!(near(early.per_second, 4.0) && near(early.goal, 200.0), "{early:?}");
+    }
+
+    #[test]
+    fn a_heap_that_grows_costs_more_to_mark_and_fills_what_there_is() {
+        let load = Load { roots: 10.0, ..LOAD };
+        let double = load.with_live(210.0);
+        assert!(near(double.cpu_ms, 100.0) && near(double.rate, load.rate), "{double:?}");
+        for (share, left) in [(SPIRAL, 300.0), (WELL, 800.0)] {
+            let live = load.live_for(share, left);
+            let then = load.with_live(live).under(Gogc::Off, Some(left));
+            assert!(live < left && near(then.share, share), "{live} {then:?}");
+        }
+        assert!(near(load.live_for(SPIRAL, 0.0), 0.0));
+        for gogc in [Gogc::Percent(50), Gogc::Percent(100), Gogc::Percent(400)] {
+            let live = load.live_at(gogc, 500.0);
+            assert!(near(load.with_live(live).under(gogc, None).goal, 500.0), "{live}");
+        }
+        assert!(near(load.live_at(Gogc::Off, 500.0), 500.0));
     }
 
     #[test]

@@ -64,6 +64,7 @@ fn measured(view: &View<'_>, out: &mut String) {
             let _ = writeln!(text, "- **{}:** {}", prose(name), prose(&fact));
         }
         if let Some(what_if) = log.of.collections.as_ref().and_then(|gc| gc.what_if.as_ref()) {
+            let _ = writeln!(text, "\n{}", prose(&traced::heading(what_if)));
             let _ = writeln!(text, "\n| {} |\n|{}", traced::HEADINGS.join(" | "), "---|".repeat(6));
             for row in what_if.rows.iter().filter(|row| row.rate == 1.0) {
                 let _ = writeln!(text, "| {} |", traced::cells(row).join(" | "));

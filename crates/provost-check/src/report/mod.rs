@@ -76,12 +76,17 @@ pub struct Judged {
     pub images: usize,
     /// Processes that were measured.
     pub processes: usize,
+    /// Dumps of goroutines, of whichever process.
+    pub dumps: usize,
+    /// Inputs that say something, and of no process: a kernel's log without a kill, a heap profile.
+    pub inputs: usize,
 }
 
 impl Judged {
     /// Whether no rule had anything to look at.
     pub fn is_nothing(self) -> bool {
-        self.objects + self.dockerfiles + self.binaries + self.images + self.processes == 0
+        let files = self.objects + self.dockerfiles + self.binaries + self.images;
+        files + self.processes + self.dumps + self.inputs == 0
     }
 
     /// Whether processes that were measured are all that was looked at.
@@ -145,6 +150,9 @@ pub struct Report<'a> {
     pub traced: Vec<Traced>,
     /// Logs, of which ends of processes and dumps of goroutines are shown whole.
     pub logs: &'a [RuntimeLog],
+    /// What was read, in a few lines above the findings: who ended how, which goroutines there are. For the text alone;
+    /// other forms have it in fields of their own.
+    pub said: String,
     /// The inputs' text.
     pub sources: &'a Sources,
 }

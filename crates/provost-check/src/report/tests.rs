@@ -65,7 +65,7 @@ impl World {
             .iter()
             .map(|(_, s)| Input { path: s.path.clone(), kind: s.kind, named: s.named })
             .collect();
-        let judged = Judged { objects: 4, dockerfiles: 0, binaries: 0, images: 0, processes: 0 };
+        let judged = Judged { objects: 4, ..Judged::default() };
         Report {
             version: "0.1.0",
             inputs,
@@ -87,6 +87,7 @@ impl World {
             proofs: &[],
             traced: Vec::new(),
             logs: &[],
+            said: String::new(),
             sources: &self.sources,
         }
     }

@@ -48,6 +48,10 @@ pub fn render(report: &Report<'_>, options: Options) -> String {
             out.push_str(&table);
             out.push('\n');
         }
+        if !report.said.is_empty() {
+            out.push_str(&report.said);
+            out.push('\n');
+        }
     }
     findings(report, options, &mut out);
     let notices = notice::of(report);
@@ -467,6 +471,12 @@ fn judged(report: &Report<'_>) -> String {
         1 => parts.push("1 process".to_owned()),
         n => parts.push(format!("{n} processes")),
     }
+    if judged.dumps > 0 {
+        parts.push(count(judged.dumps, "dump"));
+    }
+    if judged.inputs > 0 {
+        parts.push(count(judged.inputs, "input"));
+    }
     match parts.split_last() {
         None => count(report.inputs.len(), "file"),
         Some((last, [])) => last.clone(),
@@ -477,7 +487,8 @@ fn judged(report: &Report<'_>) -> String {
 /// The next flag, where a whole kind of artifact is missing.
 fn next_step(report: &Report<'_>) -> Option<String> {
     let judged = report.judged;
-    if judged.is_nothing() || judged.binaries + judged.processes > 0 {
+    let of_processes = judged.processes + judged.dumps + judged.inputs;
+    if judged.is_nothing() || judged.binaries + of_processes > 0 {
         return None;
     }
     let waits = |reason| report.not_judged.iter().filter(|n| n.reason == reason).count();

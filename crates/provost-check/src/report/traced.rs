@@ -17,7 +17,15 @@ pub(crate) fn verdict(report: &Report<'_>, of: &Traced) -> String {
     let worst = findings.reduce(|worst, next| if next.level > worst.level { next } else { worst });
     match worst {
         Some(finding) => format!("{}: {}", finding.id(), finding.rule.title),
-        None => format!("nothing is wrong that {} show", shown(of)),
+        None => match of.collections.as_ref().filter(|gc| gc.cpu_share.is_none()) {
+            // Rules abstain where more than a tenth is missing.
+            Some(gc) if gc.missing_cycles > 0 => format!(
+                "not judged in full: {} of {} are not in the log",
+                gc.missing_cycles,
+                counted(gc.cycles.saturating_add(gc.missing_cycles), "collection")
+            ),
+            _ => format!("nothing is wrong that {} show", shown(of)),
+        },
     }
 }
 
@@ -34,7 +42,10 @@ pub(crate) fn numbers(of: &Traced) -> Vec<(String, &'static str)> {
     if let Some(gc) = &of.collections {
         let unknown = || "unknown".to_owned();
         return vec![
-            (gc.cpu_share.map_or_else(unknown, percent), "of the CPU went to collections"),
+            (
+                gc.cpu_share.map_or("an unknown part".to_owned(), percent),
+                "of the CPU went to collections",
+            ),
             (gc.per_second.map_or_else(unknown, rate), "collections a second"),
             (format!("{} MB", gc.live_mib.last), "live at the end"),
         ];
@@ -205,18 +216,38 @@ fn scheduled(of: &Sched) -> String {
 pub(crate) const HEADINGS: [&str; 6] =
     ["GOGC", "GOMEMLIMIT", "collections/s", "of the CPU", "heap at most", "all of Go"];
 
+/// What the table is of.
+pub(crate) fn heading(what_if: &WhatIf) -> String {
+    let live = match (what_if.live_mib, what_if.most_live_mib) {
+        (live, most) if most > live => format!("{live} MB live, {most} at most"),
+        (live, _) => format!("{live} MB live"),
+    };
+    let when = match what_if.grows_mib_per_minute {
+        Some(_) => " as when the log ends",
+        None => "",
+    };
+    format!(
+        "what would be otherwise, by the model, with {live}{when}, and {:.0} MB allocated a second:",
+        what_if.allocated_mib_per_second
+    )
+}
+
 /// The cells of a row.
 pub(crate) fn cells(row: &Row) -> Vec<String> {
+    let later = row.full_after_minutes.map(|minutes| millis((minutes * 60_000.0) as u64));
     vec![
         row.gogc.clone(),
         row.gomemlimit_mib.map_or("-".to_owned(), |limit| format!("{limit}MiB")),
         rate(row.per_second),
         percent(row.cpu_share),
         format!("{} MB", row.peak_heap_mib),
-        match row.left_of_container_mib {
-            Some(left) if left < 0 => format!("{} MB, {} MB too much", row.peak_go_mib, -left),
-            Some(left) => format!("{} MB, {left} MB left", row.peak_go_mib),
-            None => format!("{} MB", row.peak_go_mib),
+        match (row.left_of_container_mib, later) {
+            (Some(left), _) if left < 0 => {
+                format!("{} MB, {} MB too much", row.peak_go_mib, -left)
+            }
+            (Some(_), Some(later)) => format!("{} MB, full {later} later", row.peak_go_mib),
+            (Some(left), None) => format!("{} MB, {left} MB left", row.peak_go_mib),
+            (None, _) => format!("{} MB", row.peak_go_mib),
         },
     ]
 }
@@ -229,37 +260,45 @@ pub(crate) fn advice(what_if: &WhatIf) -> Vec<String> {
             0 => String::new(),
             mib => format!(" and {mib} MiB outside of Go"),
         };
-        lines.push(match &container.gomemlimit {
-            Some(limit) => format!(
-                "for a container of {} MiB{beside}: GOMEMLIMIT={limit}; {}",
-                container.memory_limit_mib, container.verdict
-            ),
-            None => format!(
-                "a container of {} MiB{beside}: {}",
-                container.memory_limit_mib, container.verdict
-            ),
+        let whose = container.limit_of.as_ref().map_or(String::new(), |of| format!(", {of}"));
+        let size = format!("{} MiB{beside}{whose}", container.memory_limit_mib);
+        lines.push(match (&container.gomemlimit, what_if.grows_mib_per_minute) {
+            (Some(limit), None) => {
+                format!("for a container of {size}: GOMEMLIMIT={limit}; {}", container.verdict)
+            }
+            _ => format!("a container of {size}: {}", container.verdict),
         });
     }
-    if let Some(rate) = what_if.grows {
+    if let Some(rate) = what_if.grows_mib_per_minute {
         lines.push(format!(
-            "the live heap grows by {rate:.1} MB a minute, and all of this is of what it was in the log: it holds for minutes"
+            "the live heap grows by {rate:.1} MB a minute, and the table with it: the heap grows by {:.1} at GOGC=100, and by {:.1} at GOGC=400, until something is full; find what keeps it alive",
+            rate * 2.0,
+            rate * 5.0
         ));
+    } else if what_if.may_grow {
+        lines.push(
+            "the last collections freed next to nothing, so that the live heap may be growing: the table holds while it does not; a longer log tells".to_owned(),
+        );
     }
+    let of = match what_if.grows_mib_per_minute {
+        Some(_) => ", with what was live when the log ended",
+        None => "",
+    };
     lines.push(format!(
-        "a GOMEMLIMIT below some {} MiB makes collections take more than a quarter of the CPU; with {} MiB they take a twentieth",
+        "a GOMEMLIMIT below some {} MiB makes collections take more than a quarter of the CPU; with {} MiB they take a twentieth{of}",
         what_if.least_limit_mib, what_if.good_limit_mib
     ));
     lines
 }
 
 fn foretold(what_if: &WhatIf, width: usize, out: &mut String) {
-    out.push_str("  what would be otherwise, by the model and what is allocated now:\n");
+    out.push_str(&fit(&format!("  {}", heading(what_if)), width));
     let rows: Vec<Vec<String>> =
         what_if.rows.iter().filter(|row| row.rate == 1.0).map(cells).collect();
     for line in columns(&HEADINGS, &rows, width.max(100)).unwrap_or_default() {
         let _ = writeln!(out, "{line}");
     }
     for line in advice(what_if) {
-        out.push_str(&fit(&format!("  {line}"), width));
+        out.push_str(&fit(&format!("  {}", clean(&line)), width));
     }
 }

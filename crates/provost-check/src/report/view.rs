@@ -275,6 +275,12 @@ pub struct Summary {
     /// Processes that were measured.
     #[serde(skip_serializing_if = "is_zero")]
     pub processes: usize,
+    /// Dumps of goroutines.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub dumps: usize,
+    /// Inputs that are of no process.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub inputs: usize,
     /// Rules that were not judged of something.
     pub rules_not_judged: usize,
     /// Findings that somebody decided to live with.
@@ -385,6 +391,8 @@ impl<'a> View<'a> {
                 binaries: report.judged.binaries,
                 images: report.judged.images,
                 processes: report.judged.processes,
+                dumps: report.judged.dumps,
+                inputs: report.judged.inputs,
                 rules_not_judged: report.rules_not_judged(),
                 suppressed: report.suppressed.len(),
                 unchanged: report.unchanged,

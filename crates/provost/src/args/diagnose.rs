@@ -18,7 +18,7 @@ pub(crate) struct DiagnoseArgs {
     /// Logs of Go programs, kernels and system calls, counters, cgroups, pods and events, told apart by what they hold; `-` reads standard input
     #[arg(value_name = "FILE", required = true)]
     #[arg(
-        long_help = "Logs of a process that ran with GODEBUG=gctrace=1 or schedtrace=1000 or that crashed, and dumps of its goroutines (SIGQUIT, /debug/pprof/goroutine), as it wrote them or as kubectl logs, containerd, CRI-O or Docker keep them; snapshots of what its runtime counts (/debug/vars, /metrics with the metrics of client_golang, values of runtime/metrics), of which several of one process tell more; the kernel's log (dmesg, journalctl -k with any -o, syslog); heap profiles of /debug/pprof/heap; system calls as strace or perf trace record them; the folder of a memory cgroup, live or copied, a tar archive or what `head -n 200 memory.*` prints of it; pods and events as kubectl get -o yaml or -o json and kubectl describe pod print them. Whatever else is in a log is left out. `-` reads standard input"
+        long_help = "Logs of a process that ran with GODEBUG=gctrace=1 or schedtrace=1000 or that crashed, and dumps of its goroutines (SIGQUIT, /debug/pprof/goroutine), as it wrote them or as kubectl logs, containerd, CRI-O or Docker keep them; snapshots of what its runtime counts (/debug/vars, /metrics with the metrics of client_golang, values of runtime/metrics), of which several of one process tell more; the kernel's log (dmesg, journalctl -k with any -o, syslog); heap profiles of /debug/pprof/heap, with ?debug=1 or without; system calls as strace or perf trace record them; the folder of a memory cgroup, live or copied, a tar archive or what `head -n 200 memory.*` prints of it; pods and events as kubectl get -o yaml or -o json and kubectl describe pod print them. Whatever else is in a log is left out. `-` reads standard input"
     )]
     pub(crate) files: Vec<String>,
 
@@ -69,7 +69,7 @@ pub(crate) struct Oom {
     /// The kernel's log, cgroups, pods and events, logs and heap profiles of Go programs, what --collect wrote; `-` reads standard input
     #[arg(value_name = "FILE", required_unless_present = "collect", conflicts_with = "collect")]
     #[arg(
-        long_help = "Any of: the kernel's log (dmesg with whatever option, journalctl -k with any -o, syslog, /dev/kmsg); the folder of a memory cgroup, version 1 or 2, live or copied, a tar archive or what `head -n 200 memory.*` prints of it; pods and events as kubectl get -o yaml or -o json prints them, pods as kubectl describe does; the log of a Go program that ran with GODEBUG=gctrace=1, and its heap profiles (/debug/pprof/heap); the archive that --collect wrote. `-` reads standard input"
+        long_help = "Any of: the kernel's log (dmesg with whatever option, journalctl -k with any -o, syslog, /dev/kmsg); the folder of a memory cgroup, version 1 or 2, live or copied, a tar archive or what `head -n 200 memory.*` prints of it; pods and events as kubectl get -o yaml or -o json prints them, pods as kubectl describe does; the log of a Go program that ran with GODEBUG=gctrace=1, and its heap profiles (/debug/pprof/heap, with ?debug=1 or without); the archive that --collect wrote. `-` reads standard input"
     )]
     pub(crate) files: Vec<String>,
 

@@ -9,18 +9,22 @@ mod inputs;
 mod said;
 mod scheduled;
 
+use std::collections::HashSet;
+
 use anyhow::{Context as _, Result, bail};
 use provost_check::artifact::Sources;
+use provost_check::case::counters::CountersCase;
 use provost_check::case::{Joined, World, counters, memory, traced};
 use provost_check::facts::runtime_log::RuntimeLog;
 use provost_check::model::Bytes;
+use provost_check::model::quantity::counted;
 use provost_check::pipeline;
 use provost_check::report::{Judged, plain};
 use provost_check::rules::RULES;
 use provost_check::rules::engine::Profile;
 use provost_check::rules::rule::{Check, Group, Rule};
 
-use crate::args::{About, Cli, DiagnoseArgs, Shown, Tracing};
+use crate::args::{About, Cli, DiagnoseArgs, Format, Shown, Tracing};
 use crate::commands::check;
 use crate::config::InForce;
 use crate::exit::{Exit, Mistake};
@@ -91,16 +95,7 @@ fn diagnose(
     files.iter().for_each(|path| loader.load(path));
     let joined = Joined::new(&world);
     let counted = counters::cases(&joined);
-    if !cli.quiet {
-        let mut said: String = world.logs.iter().map(|log| crashes(&world, log)).collect();
-        said.extend(counted.iter().map(said::counters));
-        said.push_str(&killed(&world));
-        said.push_str(&profiled(&world));
-        for log in &world.syscalls {
-            said.push_str(&called::summary(&world.sources.get(log.source).path, log));
-        }
-        output::complain(&said);
-    }
+    let said = said(&world, &counted);
     let conclusion = pipeline::conclude(&joined, rules, &selection, &ignores);
     let mut report = pipeline::report(&world, env!("CARGO_PKG_VERSION"), conclusion);
     report.fail_on = args.rules.fail_on.level();
@@ -108,8 +103,18 @@ fn diagnose(
     // A process and the container that it ran in are one.
     let called: usize = world.syscalls.iter().map(|log| log.processes.len().max(1)).sum();
     let processes = lives.max(memory::cases(&joined).len()).max(counted.len()) + called;
+    let of_dumps = world.logs.iter().filter(|log| log.is_of_dumps());
+    let dumps: usize = of_dumps.map(|log| log.dumps.len()).sum();
+    let kernels = world.memory.logs.len() + world.memory.heaps.len();
+    let inputs = if processes + dumps == 0 { kernels } else { 0 };
     report.traced = traced::all(&world, &joined, tracing.place());
-    report.judged = Judged { processes, ..Judged::default() };
+    report.judged = Judged { processes, dumps, inputs, ..Judged::default() };
+    // It is a result as findings are, and stands where the text for people does.
+    match args.format.is_empty() || args.format.iter().any(|it| it.format == Format::Text) {
+        true => report.said = said,
+        false if cli.quiet => {}
+        false => output::complain(&said),
+    }
     check::write(cli, &args.format, false, &report)?;
     let fails = report
         .findings
@@ -128,6 +133,18 @@ fn diagnose(
     })
 }
 
+/// What was read, in a few lines of each input.
+fn said(world: &World, counted: &[CountersCase<'_>]) -> String {
+    let mut said: String = world.logs.iter().map(|log| crashes(world, log)).collect();
+    said.extend(counted.iter().map(said::counters));
+    said.push_str(&killed(world));
+    said.push_str(&profiled(world));
+    for log in &world.syscalls {
+        said.push_str(&called::summary(&world.sources.get(log.source).path, log));
+    }
+    said
+}
+
 /// Rules that diagnose, and that about inputs that cannot be read.
 fn rules(wanted: impl Fn(&Rule) -> bool) -> Vec<&'static Rule> {
     let is_one = |rule: &&&'static Rule| {
@@ -144,19 +161,22 @@ fn crashes(world: &World, log: &RuntimeLog) -> String {
         return said;
     }
     let path = &world.sources.get(log.source).path;
-    format!("{}: {} lines\n{said}", plain::clean(path), log.counts.lines)
+    format!("{}: {}\n{said}", plain::clean(path), counted(log.counts.lines, "line"))
 }
 
 /// What kernels' logs say, in a line each.
 fn killed(world: &World) -> String {
     let lines = world.memory.logs.iter().map(|log| {
         let path = plain::clean(&world.sources.get(log.source).path);
-        let kills = match log.counts.reports {
+        // One that a console wrote into has the last line of a kill once more.
+        let mut told = HashSet::new();
+        let again = log.reports.iter().filter_map(memory::identity).filter(|it| !told.insert(*it));
+        let kills = match log.counts.reports.saturating_sub(again.count() as u64) {
             0 => "nothing was killed for memory".to_owned(),
             1 => "memory ran out once".to_owned(),
             times => format!("memory ran out {times} times"),
         };
-        format!("{path}: {} lines of a kernel: {kills}\n", log.counts.lines)
+        format!("{path}: {} of a kernel: {kills}\n", counted(log.counts.lines, "line"))
     });
     lines.collect()
 }

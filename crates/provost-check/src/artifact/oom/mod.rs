@@ -40,8 +40,13 @@ impl<R> Watched<R> {
     pub fn finish(mut self, source: SourceId) -> KernelLog {
         let Self { reader, reports, dropped, .. } = &mut self;
         reader.finish(&mut |report| keep(reports, dropped, report));
-        let counts = self.reader.counts();
-        KernelLog { source, counts, reports: self.reports.into(), dropped: self.dropped }
+        KernelLog {
+            source,
+            counts: self.reader.counts(),
+            reports: self.reports.into(),
+            dropped: self.dropped,
+            span: self.reader.span().clone(),
+        }
     }
 }
 

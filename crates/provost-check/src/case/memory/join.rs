@@ -4,10 +4,15 @@ use std::borrow::Borrow;
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::hash::Hash;
 
+use goformats::kernel::log::Report;
+use goformats::pprof::Heap;
+use jiff::Timestamp;
+
 use super::{Kill, MemoryCase};
 use crate::case::Joined;
 use crate::facts::oom::{ContainerStatus, Group, Identity, Pod};
 use crate::facts::runtime_log::RuntimeLog;
+use crate::model::moment::Moment;
 
 /// Cases whose victim's cgroup has the same name as a group, which are compared with it.
 const MOST_NAMESAKES: usize = 1024;
@@ -52,8 +57,10 @@ pub fn cases<'w>(joined: &'w Joined<'w>) -> Vec<MemoryCase<'w>> {
         .filter(|(identity, case)| case.status.is_none() && identity.is_pod())
         .filter_map(|(identity, _)| identity.pod.clone())
         .collect();
-    let mut reports = joined.world.memory.logs.iter().flat_map(|log| &log.reports);
-    let is_unnamed = reports.any(|report| report.victim_group.is_none());
+    let is_unnamed = cases
+        .iter()
+        .take(killed)
+        .any(|(_, case)| case.kill().is_some_and(|kill| kill.report.victim_group.is_none()));
     let is_left = cases.iter().take(killed).any(|(_, case)| case.status.is_none());
     for (_, case) in &mut cases {
         // What is described has neither the UID of the pod nor the ID of the container that ended.
@@ -75,7 +82,8 @@ pub fn cases<'w>(joined: &'w Joined<'w>) -> Vec<MemoryCase<'w>> {
     }
     if let [(_, case)] = cases.as_mut_slice() {
         // The names of profiles tell of no container. Of several the last is nearest to the end.
-        let heaps = joined.world.memory.heaps.iter();
+        let heaps =
+            joined.world.memory.heaps.iter().filter(|profile| may_have(case, &profile.heap));
         case.heap = heaps.max_by_key(|profile| profile.heap.time_ns);
     }
     lives(joined, &mut cases);
@@ -87,10 +95,22 @@ type Known<'w> = (Identity, MemoryCase<'w>);
 fn kills<'w>(joined: &'w Joined<'w>) -> Vec<Known<'w>> {
     let mut cases: Vec<Known<'w>> = Vec::new();
     let mut by_path: HashMap<&str, usize> = HashMap::new();
+    let all = || joined.world.memory.logs.iter().flat_map(|log| &log.reports);
+    // One kill stands in several logs, and twice in one that a console wrote into as well: with its report, and the
+    // last line of it alone, which names no cgroup.
+    let named: HashSet<_> =
+        all().filter(|report| report.victim_group.is_some()).filter_map(identity).collect();
+    let mut told: HashSet<_> = HashSet::new();
     for log in &joined.world.memory.logs {
         for report in &log.reports {
             let path = report.victim_group.as_deref();
             let kill = Kill { log, report };
+            let is_again = identity(report).is_some_and(|id| {
+                !told.insert((path.is_some(), id)) || path.is_none() && named.contains(&id)
+            });
+            if is_again {
+                continue;
+            }
             let known = path.and_then(|path| by_path.get(path));
             if let Some((_, case)) = known.and_then(|at| cases.get_mut(*at)) {
                 case.kills.push(kill);
@@ -104,6 +124,12 @@ fn kills<'w>(joined: &'w Joined<'w>) -> Vec<Known<'w>> {
         }
     }
     cases
+}
+
+/// What tells a kill from others: the number of the process, its name and what it had, to the KiB.
+pub fn identity(report: &Report) -> Option<(u64, &str, u64, u64)> {
+    let victim = report.victim()?;
+    Some((victim.pid, victim.name.as_str(), victim.total?, victim.anon?))
 }
 
 fn ids(status: &ContainerStatus) -> impl Iterator<Item = &String> {
@@ -281,4 +307,18 @@ fn may_be(case: &MemoryCase<'_>, group: &Group) -> bool {
     let limits = group.limit().into_iter().chain(group.tightest_parent().map(|(_, limit)| limit));
     let limits: Vec<u64> = limits.collect();
     case.limit().is_none_or(|limit| limits.is_empty() || limits.contains(&limit))
+}
+
+/// Nothing speaks against a profile's being of a container: more than all that this may have is another's, and so is
+/// what was written when it had gone.
+fn may_have(case: &MemoryCase<'_>, heap: &Heap) -> bool {
+    let nanos = heap.time_ns.map(i128::from);
+    let written = nanos.and_then(|ns| Timestamp::from_nanosecond(ns).ok());
+    let is_later = written.is_some_and(|written| {
+        let kill = case.kill().and_then(|kill| kill.report.stamp.date.as_deref());
+        let killed = kill.and_then(|date| Moment::parse(date, written)).map(|it| it.latest);
+        let ended = case.end().and_then(|end| end.finished.as_ref()).map(|at| at.value);
+        killed.is_some_and(|at| at < written) || ended.is_some_and(|at| at < written)
+    });
+    !is_later && case.limit().is_none_or(|limit| heap.in_use <= limit)
 }

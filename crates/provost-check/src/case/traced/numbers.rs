@@ -135,9 +135,18 @@ pub struct Procs {
 /// What would be otherwise.
 #[derive(Clone, Debug, Serialize)]
 pub struct WhatIf {
-    /// MB a minute by which the live heap grows, and grows still: what follows is of what it was.
-    #[serde(skip)]
-    pub grows: Option<f64>,
+    /// MiB that it is foretold for: live on average of the log, or at its end where that is more.
+    pub live_mib: u64,
+    /// The most of that, with which a heap is largest.
+    pub most_live_mib: u64,
+    /// What is allocated.
+    pub allocated_mib_per_second: f64,
+    /// By how much the live heap grew until the log ended: what follows is of that moment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub grows_mib_per_minute: Option<f64>,
+    /// The last collections freed next to nothing, of a heap of which no trend is told.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub may_grow: bool,
     /// What the model gives for the setting of the log, to hold against what was measured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub as_it_is: Option<Row>,
@@ -180,6 +189,9 @@ pub struct Row {
     /// Below the container's limit; negative where it does not fit.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub left_of_container_mib: Option<i64>,
+    /// How long it is until the container is full, of a live heap that grows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub full_after_minutes: Option<f64>,
 }
 
 /// What to write for a container.
@@ -187,6 +199,9 @@ pub struct Row {
 pub struct Container {
     /// Its limit.
     pub memory_limit_mib: u64,
+    /// Which one it is, where the limit is that of what was given beside the log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub limit_of: Option<String>,
     /// What is beside what Go has.
     pub non_heap_mib: u64,
     /// As it is written; none where no heap fits.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use super::super::traced::{HEADINGS, advice, cells, facts, numbers};
+use super::super::traced::{HEADINGS, advice, cells, facts, heading, numbers};
 use super::super::view::{LogView, TimeMark};
 use super::text;
 use crate::case::traced::{Gc, Pauses, Sched};
@@ -24,6 +24,7 @@ pub(super) struct LogRow {
     numbers: Vec<(String, &'static str)>,
     facts: Vec<(&'static str, String)>,
     headings: Vec<&'static str>,
+    heading: String,
     rows: Vec<Vec<String>>,
     advice: Vec<String>,
     histogram: String,
@@ -42,8 +43,9 @@ pub(super) fn row(id: usize, log: &LogView<'_>) -> LogRow {
         numbers: numbers(log.of),
         facts: facts(log.of).into_iter().map(|(name, fact)| (name, text(&fact))).collect(),
         headings: HEADINGS.to_vec(),
+        heading: what_if.map(heading).unwrap_or_default(),
         rows: rows.iter().filter(|row| row.rate == 1.0).map(cells).collect(),
-        advice: what_if.map(advice).unwrap_or_default(),
+        advice: what_if.map(advice).unwrap_or_default().iter().map(|line| text(line)).collect(),
         histogram: gc.map_or(String::new(), |gc| histogram(&gc.pauses)),
         data: data(log),
     }

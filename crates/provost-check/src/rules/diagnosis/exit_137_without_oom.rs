@@ -1,15 +1,23 @@
 //! A container was killed, and not for memory.
 
+use jiff::{SignedDuration, Timestamp};
+
 use crate::case::memory::MemoryCase;
-use crate::facts::oom::{ContainerStatus, Event, Pod, Terminated};
+use crate::facts::oom::{ContainerStatus, Event, KernelLog, Pod, Terminated};
 use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::moment::Moment;
 use crate::rules::rule::{Check, Findings, Group, Judged, Rule};
 
 /// 128 + 9: whoever sent the signal.
 const KILLED: i64 = 137;
 /// Seconds before its end in which a container can have been told to end.
 const NEAR: i64 = 3600;
+
+/// `finishedAt` has no parts of a second.
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
+/// Logs of kernels of which it is said that they are of another time.
+const MOST_LOGS: usize = 4;
 
 /// More memory does not help.
 pub static RULE: Rule = Rule {
@@ -54,17 +62,65 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
     for (place, label) in cause.places {
         finding = finding.also(&place, label);
     }
-    let facts = case.all_facts();
+    let ended = end.finished.as_ref().map(|finished| finished.value);
+    let logs = case.all_facts().logs.iter();
+    let (other, of_then): (Vec<_>, Vec<_>) = logs
+        .map(|log| (log, reach(log, ended)))
+        .partition(|(_, reach)| matches!(reach, Reach::From(_) | Reach::To(_)));
     let counted = case.group.and_then(|group| group.kills());
-    finding = match (facts.logs.is_empty(), counted) {
-        (false, _) => finding.note("likely: the kernel's log that was given tells of no kill in this container; that it is of its node, and reaches to its end, the log does not say"),
-        (true, Some(_)) => finding.note("oom_kill of its cgroup is 0, which is of the container that runs now"),
-        (true, None) => finding.note(
+    for (log, reach) in other.into_iter().take(MOST_LOGS) {
+        let path = &case.joined.world.sources.get(log.source).path;
+        let says = match reach {
+            Reach::To(date) => format!(
+                "its last line is of {date}, before the container ended, and that it was taken later it does not say"
+            ),
+            Reach::From(date) => format!("it begins at {date}, when the container had ended"),
+            Reach::Over | Reach::Unknown => continue,
+        };
+        finding = finding.note(format!("{path} says nothing of it: {says}"));
+    }
+    let over = of_then.iter().any(|(_, reach)| *reach == Reach::Over);
+    finding = match (of_then.as_slice(), counted) {
+        _ if over => finding.note("likely: the kernel's log that was given reaches over its end and tells of no kill in this container; that it is of its node the log does not say"),
+        ([_, ..], _) => finding.note("likely: the kernel's log that was given tells of no kill in this container; that it is of its node, and reaches to its end, the log does not say"),
+        ([], Some(_)) => finding.note("oom_kill of its cgroup is 0, which is of the container that runs now"),
+        ([], None) => finding.note(
             "likely: Kubernetes would have been told of a kill for memory (OOMKilled); that of the kernel of its node, of that time, makes it certain",
         ),
     };
     out.push(finding.fix(Fix::suggest(cause.mend)));
     Ok(())
+}
+
+/// Whether a kernel's log is of the moment in which the container ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reach<'w> {
+    /// It begins before it, and goes on behind it.
+    Over,
+    /// It begins then, when that was over.
+    From(&'w str),
+    /// Its last line is of then, before that.
+    To(&'w str),
+    /// Its lines do not say when they were written, or not in which zone.
+    Unknown,
+}
+
+fn reach(log: &KernelLog, ended: Option<Timestamp>) -> Reach<'_> {
+    let Some(ended) = ended else { return Reach::Unknown };
+    let dates = [&log.span.first, &log.span.last]
+        .map(|stamp| stamp.as_ref().and_then(|stamp| stamp.date.as_deref()));
+    let [Some(begin), Some(end)] = dates else { return Reach::Unknown };
+    let (Some(first), Some(last)) = (Moment::parse(begin, ended), Moment::parse(end, ended)) else {
+        return Reach::Unknown;
+    };
+    // Kubernetes has whole seconds.
+    let until = ended.saturating_add(SECOND).unwrap_or(ended);
+    match () {
+        () if first.earliest > until => Reach::From(begin),
+        () if last.latest < ended => Reach::To(end),
+        () if first.latest <= ended && last.earliest >= ended => Reach::Over,
+        () => Reach::Unknown,
+    }
 }
 
 struct Cause {

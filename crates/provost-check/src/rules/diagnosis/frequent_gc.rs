@@ -18,12 +18,17 @@ const SPAN_MS: u64 = 1000;
 /// MB: the smallest heap that is collected at GOGC=100 has four.
 const TINY: u64 = 5;
 
+/// Collections of a run of which GOGC is told.
+const LEAST_CYCLES: u64 = 10;
+/// Shares of less than this many milliseconds are not told.
+const SHARE_MS: u64 = 200;
+
 /// Each one stops the world twice and empties caches.
 pub static RULE: Rule = Rule {
     id: "frequent-gc",
     group: Group::Diagnosis,
     level: Level::Warn,
-    title: "more than ten collections a second",
+    title: "more than ten collections a second, or a GOGC that leaves no room",
     page: include_str!("frequent-gc.md"),
     needs: &[Need::Log],
     after: &["memory-limit-death-spiral"],
@@ -34,6 +39,9 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     let collections = case.collections()?;
+    if low(case, out)? {
+        return Ok(());
+    }
     let whole = collections.whole().map_or(0, |whole| whole.wall_ms());
     if whole < LEAST_MS {
         let needs = format!("{} of collections", millis(LEAST_MS));
@@ -70,6 +78,36 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     Ok(())
 }
 
+/// A GOGC that leaves no room, whatever the rate: what `memory-limit-death-spiral` leaves to this rule.
+fn low(case: &LogCase<'_>, out: &mut Findings) -> Result<bool, Abstain> {
+    let collections = case.collections()?;
+    if collections.goals.told().tightened_by() != MadeBy::Gogc {
+        return Ok(false);
+    }
+    let windows = spanning(&collections.windows, SHARE_MS);
+    let driven = |window: &Window| {
+        window.tight * 2 > window.cycles && window.cpu_share().is_some_and(|share| share > SHARE)
+    };
+    let Some(run) = longest_run(&windows, driven).filter(|run| run.cycles >= LEAST_CYCLES) else {
+        return Ok(false);
+    };
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "for {} collections took {} of the CPU: GOGC is below 10, as its goals tell, and each begins when the heap has grown by less than a tenth",
+                millis(run.wall_ms()),
+                run.cpu_share().map_or("an unknown part".to_owned(), percent),
+            ),
+            &case.at(run.from),
+            format!("{} MB live, a goal of {} MB", run.live.first, run.goal.first),
+        )
+        .also(&case.at(run.to), format!("{} collections later", run.cycles - 1))
+        .fix(Fix::suggest("raise GOGC: room for the heap is time between collections")),
+    );
+    Ok(true)
+}
+
 /// MB between what was live and the goal, on average.
 fn room(run: &Window) -> f64 {
     run.goal.sum.saturating_sub(run.live.sum) as f64 / run.cycles.max(1) as f64
@@ -96,7 +134,11 @@ fn reason(run: &Window, by: MadeBy) -> (String, &'static str) {
         );
     }
     if least <= most && most < 90 {
-        let gogc = if least == most { format!("{least}") } else { format!("{least} to {most}") };
+        let gogc = match least {
+            _ if least == most => format!("{least}"),
+            0 => format!("{most} or less"),
+            _ => format!("{least} to {most}"),
+        };
         return (
             format!("GOGC is {gogc}, as its goals tell"),
             "raise GOGC: room for the heap is time between collections",

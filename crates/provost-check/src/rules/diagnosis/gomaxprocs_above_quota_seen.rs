@@ -1,9 +1,13 @@
 //! More Ps than the CPU quota lets run, and a quota that was used up.
 
 use crate::case::log::{LogCase, nanos, percent};
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::Millicores;
 use crate::model::gomaxprocs::{Fit, PERIOD_MS, container_aware, fit, throttle};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+
+/// Samples that show whether a process was ever busy.
+const LEAST_SAMPLES: u64 = 8;
 
 /// All of them stand until the next period begins.
 pub static RULE: Rule = Rule {
@@ -32,6 +36,10 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     if !quota.holds_back() {
         return Ok(());
     }
+    if quota.is_presumed() && is_never_above(case, limit) {
+        let needs = "whose quota was used up: no name says that the cgroup is that of the log, whose samples never had more busy Ps than the quota is for; the pod as kubectl has it, or the files of its other containers, tell";
+        return Err(Abstain::unknown(Reason::NoMemoryFiles, needs));
+    }
     let share = throttled.throttled as f64 / throttled.periods.max(1) as f64;
     let finding = Finding::new(
         &RULE,
@@ -59,4 +67,14 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
         "run {own} Ps: from Go 1.25 on the runtime does so by itself where neither GOMAXPROCS nor go.mod of before 1.25 keeps it from that, and before that GOMAXPROCS={own} or go.uber.org/automaxprocs does",
     ))));
     Ok(())
+}
+
+/// Whether no sample had more busy Ps than the quota is for, and there are enough of them to tell: what uses a quota up
+/// in one of twenty periods is seen in some of them.
+fn is_never_above(case: &LogCase<'_>, limit: Millicores) -> bool {
+    let samples = case.life.scheduler.as_ref().and_then(|of| of.whole());
+    samples.is_some_and(|of| {
+        let busy = of.procs.most.saturating_sub(of.idle.least);
+        of.count >= LEAST_SAMPLES && busy.saturating_mul(1000) <= limit.0
+    })
 }

@@ -239,6 +239,9 @@ fn listed<'w>(case: &DumpCase<'w>) -> Vec<(&'w RuntimeLog, &'w Dump)> {
     all
 }
 
+/// Goroutines that waited on through both dumps, where others woke.
+const AGREE: usize = 2;
+
 /// What a later dump tells of the goroutines of the first, if it is one of the same process.
 struct Since<'d> {
     first: &'d Dump,
@@ -256,7 +259,9 @@ impl<'d> Since<'d> {
         }
         // What waits on, by its number and its stack, has waited for as much longer as passed. Where nothing is said of
         // how long it had, no collection had seen it wait, and its time began later.
-        let mut passed: Option<(u32, u32)> = None;
+        // Nobody waits longer than what passed. One that woke in between and waits again has less, and tells nothing;
+        // several that have the most of all were not put there by numbers that two processes have in common.
+        let mut longer: Vec<u32> = Vec::new();
         for group in later.groups.groups.iter().filter(|group| group.state != "running") {
             for (id, minutes) in members(group) {
                 if let Some((before, waited)) = was.get(&id)
@@ -264,13 +269,16 @@ impl<'d> Since<'d> {
                     && before.is_like(group)
                     && let Some(more) = minutes.checked_sub(*waited)
                 {
-                    let (least, most) = passed.unwrap_or((more, more));
-                    passed = Some((least.min(more), most.max(more)));
+                    longer.push(more);
                 }
             }
         }
+        let most = longer.iter().copied().max();
         // Minutes are cut off.
-        let passed = passed.filter(|(least, most)| most - least <= 1).map(|(least, _)| least + 1);
+        let agree = |most: u32| longer.iter().filter(|more| most - **more <= 1).count();
+        let passed = most
+            .filter(|most| agree(*most) >= AGREE || agree(*most) * 2 >= longer.len())
+            .map(|most| most.saturating_add(1));
         Self { first, was, passed }
     }
 

@@ -39,7 +39,9 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     }
     let windows = spanning(&collections.windows, SPAN_MS);
     let taxed = |window: &Window| share(window).is_some_and(|share| share > SHARE);
-    let Some(run) = longest_run(&windows, taxed) else { return nothing_in(&windows) };
+    let run = longest_run(&windows, taxed);
+    let known = run.and_then(|run| Some((run, share(&run)?, run.allocation_rate()?)));
+    let Some((run, part, rate)) = known else { return nothing_in(&windows) };
     let room = match collections.goals.told().made_by() {
         MadeBy::Gogc => "a higher GOGC",
         MadeBy::Limit => {
@@ -53,16 +55,13 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
             format!(
                 "for {} goroutines that allocate spent {} of the program's CPU time marking: allocation outruns the collector",
                 millis(run.wall_ms()),
-                percent(share(&run).unwrap_or_default()),
+                percent(part),
             ),
             &case.at(run.from),
             "from here",
         )
         .also(&case.at(run.to), format!("{} collections later", run.cycles - 1))
-        .note(format!(
-            "{:.0} MB were allocated each second",
-            run.allocation_rate().unwrap_or_default()
-        ))
+        .note(format!("{rate:.0} MB were allocated each second"))
         .fix(Fix::suggest(format!(
             "allocate less on the way of requests (go tool pprof -sample_index=alloc_space), or leave the heap more room: {room}"
         ))),

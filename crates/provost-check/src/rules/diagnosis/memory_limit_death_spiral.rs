@@ -50,9 +50,10 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     if by == MadeBy::Gogc {
         return Ok(());
     }
-    let share = run.cpu_share().unwrap_or_default();
+    let (Some(share), Some(rate)) = (run.cpu_share(), run.allocation_rate()) else {
+        return nothing_in(&windows);
+    };
     let each = run.cpu_ns as f64 / 1e6 / run.cycles as f64;
-    let rate = run.allocation_rate().unwrap_or_default();
     let room = room_for(WANTED, each, rate, run.mean_procs()).ceil().max(1.0);
     out.push(
         Finding::new(

@@ -35,10 +35,11 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     nothing_in(&[run])?;
     let steady =
         run.live.most.saturating_sub(run.live.least) as f64 <= run.mean_live().max(4.0) * 0.5;
-    let Some(share) = run.cpu_share().filter(|share| *share >= SHARE && steady) else {
+    let share = run.cpu_share().filter(|share| *share >= SHARE && steady);
+    let (Some(share), Some(rate), Some(allocated)) = (share, run.rate(), run.allocation_rate())
+    else {
         return Ok(());
     };
-    let rate = run.rate().unwrap_or_default();
     let room = run.goal.sum.saturating_sub(run.live.sum) as f64 / run.cycles as f64;
     let (gives, fix) = match collections.goals.told().made_by() {
         MadeBy::Gogc => (
@@ -58,9 +59,8 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
         Finding::new(
             &RULE,
             format!(
-                "{rate:.1} collections a second take {} of the CPU for {:.0} MB that are allocated each second, while {:.0} MB stay alive",
+                "{rate:.1} collections a second take {} of the CPU for {allocated:.0} MB that are allocated each second, while {:.0} MB stay alive",
                 percent(share),
-                run.allocation_rate().unwrap_or_default(),
                 run.mean_live(),
             ),
             &case.at(run.from),

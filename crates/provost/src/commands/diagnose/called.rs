@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use goformats::strace::Tool;
 use provost_check::case::log::{millis, nanos, percent};
 use provost_check::facts::syscall_log::{Process, SyscallLog};
+use provost_check::model::quantity::counted;
 use provost_check::model::secret::masked;
 use provost_check::report::plain::clean;
 
@@ -64,19 +65,20 @@ fn told(text: &mut String, process: &Process, several: bool) {
         let at_once = process.at_once.get(holder).map_or(0, |at_once| at_once.count);
         let _ = writeln!(
             text,
-            "  held in {}: {} in {} calls{share}, longest {}, up to {at_once} threads at once",
+            "  held in {}: {} in {}{share}, longest {}, up to {} at once",
             holder.name(),
             nanos(sum.ns),
-            sum.calls,
+            counted(sum.calls, "call"),
             nanos(sum.longest_ns),
+            counted(at_once, "thread"),
         );
         for target in process.on(*holder).take(TOLD).filter(|target| !target.name.is_empty()) {
             let _ = writeln!(
                 text,
-                "    {}: {} in {} calls, most of it {}",
+                "    {}: {} in {}, most of it {}",
                 clean(&masked(&target.name)),
                 nanos(target.sum.ns),
-                target.sum.calls,
+                counted(target.sum.calls, "call"),
                 clean(target.sum.main()),
             );
         }

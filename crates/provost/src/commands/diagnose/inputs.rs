@@ -16,6 +16,7 @@ use provost_check::case::syscalls::RECORD;
 use provost_check::facts::counters::Counted;
 use provost_check::facts::oom::HeapProfile;
 use provost_check::facts::{Origin, SourceId};
+use provost_check::model::quantity::counted;
 
 use super::follow::Follow;
 use crate::args::Cli;
@@ -391,8 +392,10 @@ impl Loader<'_> {
         let log = log?;
         if log.tool.is_none() {
             let lines = log.counts.lines;
-            let message =
-                format!("holds no line that strace or perf trace writes, in {lines} lines");
+            let message = format!(
+                "holds no line that strace or perf trace writes, in {}",
+                counted(lines, "line")
+            );
             let help = format!("record them: {RECORD}");
             self.problem(source, ProblemKind::Malformed, message, Some(&help));
         } else {
@@ -422,7 +425,8 @@ impl Loader<'_> {
             && !is_inside
         {
             let message = format!(
-                "holds no line that the runtime's tracing writes, neither a crash nor a dump of goroutines, and no kill for memory, in {lines} lines"
+                "holds no line that the runtime's tracing writes, neither a crash nor a dump of goroutines, and no kill for memory, in {}",
+                counted(lines, "line")
             );
             self.problem(source, ProblemKind::Malformed, message, Some(HOW));
         }

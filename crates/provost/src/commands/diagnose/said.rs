@@ -6,6 +6,7 @@ use provost_check::case::crash::{ended, many, origin_of, shown};
 use provost_check::case::log::percent;
 use provost_check::facts::crash::{Dump, Recovered};
 use provost_check::facts::runtime_log::RuntimeLog;
+use provost_check::model::quantity::counted;
 use provost_check::model::secret::masked;
 use provost_check::report::plain::clean;
 
@@ -108,8 +109,9 @@ fn recovered(of: &Recovered) -> String {
         .as_deref()
         .map_or(String::new(), |value| format!(": {}", provost_check::case::crash::value(value)));
     line(&format!(
-        "line {}: a panic that was recovered, {} times{value}{place}",
-        of.stack.line, of.count
+        "line {}: a panic that was recovered, {}{value}{place}",
+        of.stack.line,
+        counted(of.count, "time")
     ))
 }
 
@@ -119,9 +121,9 @@ pub(super) fn counters(case: &CountersCase<'_>) -> String {
     let get = |counter| last.snapshot.get(counter);
     let count = case.counted.len();
     let mut text = format!(
-        "{}: {count} {} of {}\n",
+        "{}: {} of {}\n",
         clean(&case.subject()),
-        if count == 1 { "snapshot" } else { "snapshots" },
+        counted(count as u64, "snapshot"),
         last.snapshot.form.name(),
     );
     let mut said = Vec::new();
@@ -131,11 +133,10 @@ pub(super) fn counters(case: &CountersCase<'_>) -> String {
     if let Some(share) = case.gc_share() {
         said.push(format!("{} of the CPU", percent(share)));
     }
-    for (name, counter) in
-        [("live", Counter::Live), ("of objects", Counter::Heap), ("the goal", Counter::Goal)]
-    {
+    for (name, counter) in [("live", Counter::Live), ("of objects", Counter::Heap)] {
         said.extend(get(counter).map(|bytes| format!("{} {name}", mib(bytes))));
     }
+    said.extend(get(Counter::Goal).map(|bytes| format!("a goal of {}", mib(bytes))));
     if let Some(Some(limit)) = case.limit() {
         said.push(format!("GOMEMLIMIT {}", mib(limit)));
     }
