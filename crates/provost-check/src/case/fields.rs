@@ -3,6 +3,7 @@
 use crate::facts::document::{Node, ScalarKind, ScalarStyle};
 use crate::facts::placeholders::may_be_in;
 use crate::model::base64::is_base64;
+use crate::model::quantity::Quantity;
 use crate::model::schema::{Field, Form, Leaf, Pattern, Size, Structure, original};
 use crate::model::secret::MASK;
 
@@ -43,6 +44,8 @@ pub enum What {
     Among(&'static [i64]),
     /// Shorter or longer than what the field takes.
     Size(Length),
+    /// A text that is no quantity.
+    NoQuantity,
     /// The field is there, in some releases.
     Field(&'static Field),
     /// The value is of another type: what is wanted, and what is there.
@@ -259,6 +262,9 @@ impl<'d> Walk<'d> {
         if !fits {
             return self.wrong(at, value, wanted(leaf));
         }
+        if leaf == Leaf::Quantity && text.is_some_and(|text| Quantity::parse(text).is_err()) {
+            return self.push(at, value, What::NoQuantity);
+        }
         let wanted = field.sizes.map(|sizes| sizes.each);
         if let (Some(text), Some(wanted)) = (text, wanted) {
             let is = text.chars().count();
@@ -392,6 +398,7 @@ mod tests {
                     ),
                     What::Field(field) => format!("{key} since {} on {}", field.since, field.on),
                     What::Type { wanted, found } => format!("{key}: {wanted}, not {found}"),
+                    What::NoQuantity => format!("{key}: no quantity"),
                 }
             })
             .collect()

@@ -26,6 +26,7 @@ mod resources;
 mod rollout;
 mod scaler;
 mod scheduling;
+mod security;
 mod service;
 pub(super) mod types;
 mod volumes;
@@ -107,6 +108,7 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     match case.object.meta.group() {
         "rbac.authorization.k8s.io" => rbac::check(case, out),
         "admissionregistration.k8s.io" => webhooks::check(case, out),
+        "scheduling.k8s.io" => priority(case, out),
         _ => {}
     }
     let custom = missing_custom::check(case, out);
@@ -165,6 +167,22 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         _ => {}
     }
     Ok(())
+}
+
+/// `HighestUserDefinablePriority` (`ValidatePriorityClass` of pkg/apis/scheduling/validation, v1.37.2).
+const HIGHEST_PRIORITY: i64 = 1_000_000_000;
+
+fn priority(case: &ObjectCase<'_>, out: &mut Findings) {
+    let meta = &case.object.meta;
+    let system = meta.name.as_ref().is_some_and(|name| name.value.starts_with("system-"));
+    if let Some(node) = case.object.node().get("value").filter(|_| !system)
+        && let Some(value) = node.as_i64().filter(|value| *value > HIGHEST_PRIORITY)
+    {
+        let message = format!(
+            "value {value}: the maximum allowed value of a user defined priority is {HIGHEST_PRIORITY}"
+        );
+        refuse(out, &node.origin(), message);
+    }
 }
 
 /// Whether no kustomization of the input has a hand in it: then another file may bring the rest.

@@ -239,7 +239,18 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     if version.value.is_empty() {
         return Err(Abstain::NotApplicable);
     }
-    let Some((_, _, minor, instead)) = removed_apis::find(&version.value, kind) else {
+    let served = || match schema::find(&version.value, kind) {
+        // Versions that declare no end are taken out all the same, alpha ones without a word.
+        Known::Kind(row) if row.until > 0 => {
+            let instead = schema::versions_of(kind).map(|row| row.version);
+            let same = |it: &&str| schema::group_of(it) == schema::group_of(&version.value);
+            Some((u16::from(row.until), instead.into_iter().find(same).unwrap_or_default()))
+        }
+        _ => None,
+    };
+    let declared = removed_apis::find(&version.value, kind);
+    let declared = declared.map(|(_, _, minor, instead)| (*minor, *instead));
+    let Some((minor, instead)) = declared.or_else(served) else {
         return Ok(());
     };
     let (oldest, newest) = case.world().settings.kubernetes();
@@ -258,14 +269,14 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         } else {
             Fix::suggest(format!("{title}; Kubernetes serves it from 1.{introduced} on"))
         };
-        fix.replace(&version.origin, *instead)
+        fix.replace(&version.origin, instead)
     } else if kind == "PodDisruptionBudget" {
         Fix::suggest(format!("write {instead}; an empty selector now selects every pod"))
-            .replace(&version.origin, *instead)
+            .replace(&version.origin, instead)
     } else {
         Fix::suggest(format!("write {instead}, and look at the fields that changed"))
     };
-    if *minor <= oldest {
+    if minor <= oldest {
         out.push(
             Finding::new(
                 &RULE,
@@ -279,7 +290,7 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
             )
             .fix(fix),
         );
-    } else if *minor <= newest {
+    } else if minor <= newest {
         out.push(
             Finding::new(
                 &RULE,

@@ -44,12 +44,14 @@ pub static RULE: Rule = Rule {
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let meta = &case.object.meta;
     let found = schema::find(&meta.api_version.value, &meta.kind.value);
+    let (oldest, newest) = case.world().settings.kubernetes();
     let (since, custom) = match found {
+        // What goes with its kind needs no word of its own: `removed-api-version`.
+        Known::Kind(kind) if kind.until > 0 && u16::from(kind.until) <= oldest => return Ok(()),
         Known::Kind(kind) => (kind.since, None),
         Known::Custom(custom) => (0, Some(custom)),
         Known::NoSuchKind | Known::Elsewhere => return Err(Abstain::NotApplicable),
     };
-    let (oldest, newest) = case.world().settings.kubernetes();
     // That the kind as such came later is said once, by `rejected-by-api-server`.
     let oldest = oldest.max(u16::from(since));
     for deviation in case.deviations() {
@@ -67,6 +69,7 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
             (What::Field(field), Some(custom)) => {
                 out.found.extend(gone(deviation, field, custom));
             }
+            (What::Field(field), None) if ends_with_kind(found, field) => {}
             (What::Field(field), None) => {
                 out.found.extend(unavailable(deviation, field, (oldest, newest)))
             }
@@ -77,12 +80,18 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
                 | What::Mismatch(_)
                 | What::OutOf(..)
                 | What::Among(_)
-                | What::Size(_),
+                | What::Size(_)
+                | What::NoQuantity,
                 _,
             ) => {}
         }
     }
     Ok(())
+}
+
+/// Whether the field was there as long as its kind was.
+fn ends_with_kind(found: Known, field: &Field) -> bool {
+    matches!(found, Known::Kind(kind) if kind.until > 0 && kind.until == field.until)
 }
 
 /// What becomes of a key that is not known; a custom resource fares no better than Kubernetes' own.

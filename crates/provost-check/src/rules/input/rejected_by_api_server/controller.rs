@@ -6,8 +6,8 @@ use crate::facts::document::Node;
 use crate::facts::objects::Object;
 use crate::facts::workload::{IntOrPercent, Workload, WorkloadKind};
 use crate::facts::{Fact, Origin};
-use crate::findings::Finding;
-use crate::model::cron;
+use crate::findings::{Finding, Fix};
+use crate::model::{cron, timezone};
 use crate::rules::rule::Findings;
 
 /// `ValidateDeploymentSpec`, `ValidateStatefulSetSpec` and `ValidateDaemonSetSpec` of
@@ -223,6 +223,13 @@ fn schedule(spec: Node<'_>, out: &mut Findings) {
             refuse(out, &node.origin(), "timeZone must be an explicit time zone, not Local");
         } else if !zone.split('/').all(part) {
             refuse(out, &node.origin(), format!("unknown time zone {zone}"));
+        } else if let Some(meant) = timezone::meant(zone) {
+            let message = format!("unknown time zone {zone}");
+            let fix = Fix::suggest(format!("did you mean {meant}?"));
+            out.push(
+                Finding::new(&RULE, message, &node.origin(), "refused")
+                    .fix(fix.replace(&node.origin(), meant)),
+            );
         }
     }
 }

@@ -108,13 +108,13 @@ pub(super) fn templates(case: &ObjectCase<'_>, out: &mut Findings) {
     let Some(spec) = case.object.node().get("spec") else { return };
     for template in super::items(spec, "volumeClaimTemplates").take(MOST_CLAIMS) {
         if let Some(spec) = template.get("spec") {
-            asked(case, spec, out);
+            asked(spec, out);
         }
     }
 }
 
-/// `ValidatePositiveQuantityValue`; what is no quantity cannot be decoded.
-fn asked(case: &ObjectCase<'_>, spec: Node<'_>, out: &mut Findings) {
+/// `ValidatePositiveQuantityValue`
+fn asked(spec: Node<'_>, out: &mut Findings) {
     let Some(node) = spec.at(&["resources", "requests", "storage"]) else { return };
     let Some(text) = node.as_str().filter(|text| !is_placeholder(text)) else { return };
     match Quantity::parse(text) {
@@ -122,23 +122,15 @@ fn asked(case: &ObjectCase<'_>, spec: Node<'_>, out: &mut Findings) {
             let message = format!("the claim's request `{text}` must be greater than zero");
             refuse(out, &node.origin(), message);
         }
-        Ok(_) => {}
-        Err(_) => {
-            let message = format!("`{text}` is no quantity for the claim's request");
-            let mut finding = Finding::new(&RULE, message, &node.origin(), "refused");
-            let fact = Fact::written(text.to_owned(), node.origin());
-            if let Some(fix) = super::meant::quantity(case.world(), "storage", &fact) {
-                finding = finding.fix(fix);
-            }
-            out.push(finding);
-        }
+        // What is no quantity cannot be decoded.
+        _ => {}
     }
 }
 
 /// `ValidatePersistentVolumeClaimSpec`
 pub(super) fn claim(case: &ObjectCase<'_>, out: &mut Findings) {
     let Some((key, spec)) = case.object.node().get_entry("spec") else { return };
-    asked(case, spec, out);
+    asked(spec, out);
     let whole = super::is_alone(case) && case.object.meta.name.is_some() && spec.is_mapping();
     let open = !is_whole(spec);
     if whole && !open && !spec.has_key("accessModes") {

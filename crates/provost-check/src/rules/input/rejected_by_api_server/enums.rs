@@ -100,8 +100,8 @@ const WORDS: &[(&str, &str, &[&str])] = &[
     ("StatefulSetPersistentVolumeClaimRetentionPolicy", "whenDeleted", &["Delete", "Retain"]),
     ("StatefulSetPersistentVolumeClaimRetentionPolicy", "whenScaled", &["Delete", "Retain"]),
     ("StatefulSetSpec", "podManagementPolicy", &["OrderedReady", "Parallel"]),
-    // Recreate is behind a gate that is off.
-    ("StatefulSetUpdateStrategy", "type", &["RollingUpdate", "OnDelete", "Recreate"]),
+    // Recreate is behind the gate StatefulSetRecreateStrategy, which is off up to 1.37.
+    ("StatefulSetUpdateStrategy", "type", &["RollingUpdate", "OnDelete"]),
     ("StorageClass", "reclaimPolicy", &["Delete", "Retain"]),
     ("StorageClass", "volumeBindingMode", &["Immediate", "WaitForFirstConsumer"]),
     ("Subject", "kind", &["Group", "ServiceAccount", "User"]),

@@ -34,6 +34,19 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
             .also(&node.origin(), "the class"),
         );
     }
+    let none = |key: &str| match spec.get(key) {
+        Some(value) => value.is_sequence() && value.items().next().is_none(),
+        None => !spec.has_key(key),
+    };
+    if alone
+        && object.meta.name.is_some()
+        && (super::is_whole(spec) || spec.entries().next().is_none())
+        && none("rules")
+        && none("defaultBackend")
+        && let Some((key, _)) = object.node().get_entry("spec")
+    {
+        refuse(out, &key.origin(), "either `defaultBackend` or `rules` must be specified");
+    }
     if let Some((key, node)) = spec.get_entry("defaultBackend") {
         backend(key, node, alone, out);
     }

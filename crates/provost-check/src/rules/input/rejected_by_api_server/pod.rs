@@ -2,7 +2,10 @@
 
 use std::collections::HashSet;
 
-use super::{RULE, env, is_placeholder, meant, names, refuse, resources, scheduling, volumes};
+use super::{
+    RULE, env, is_placeholder, is_whole, meant, names, refuse, resources, scheduling, security,
+    volumes,
+};
 use crate::case::{ObjectCase, World};
 use crate::facts::document::Node;
 use crate::facts::objects::{Object, PortRef};
@@ -39,6 +42,7 @@ pub(super) fn check(case: &ObjectCase<'_>, workload: &Workload, out: &mut Findin
     let namespace = &object.meta.namespace.value;
     let complete = whole && super::is_alone(case) && names::is_label(namespace);
     scheduling::check(object, workload, complete, out);
+    security::pod(object, workload, out);
     volumes::check(case.world(), object, workload, complete, out);
     let mut seen = HashSet::new();
     for container in &pod.containers {
@@ -46,6 +50,8 @@ pub(super) fn check(case: &ObjectCase<'_>, workload: &Workload, out: &mut Findin
         env::check(node, complete, out);
         resources::names(node, out);
         headers(node, out);
+        commands(node, complete, out);
+        security::container(node, complete, out);
         privileges(container, out);
         if container.role == ContainerRole::Init && complete {
             ends(node, out);
@@ -70,7 +76,9 @@ pub(super) fn check(case: &ObjectCase<'_>, workload: &Workload, out: &mut Findin
         }
     }
     if let Some(resources) = &pod.resources {
-        amounts(case.world(), resources, out);
+        let by_controller = object.meta.kind.value == "Rollout";
+        amounts(case.world(), resources, by_controller, out);
+        within(pod, resources, out);
     }
 }
 
@@ -167,7 +175,8 @@ fn one(
     out: &mut Findings,
 ) {
     let object = case.object;
-    amounts(case.world(), &container.resources, out);
+    let by_controller = case.object.meta.kind.value == "Rollout";
+    amounts(case.world(), &container.resources, by_controller, out);
     let mut seen = HashSet::new();
     for port in &container.ports {
         if let Some(name) = port.name.as_ref().filter(|n| !n.value.is_empty()) {
@@ -297,13 +306,33 @@ fn privileges(container: &Container, out: &mut Findings) {
     }
 }
 
+/// `validateExecAction`
+fn commands(container: Node<'_>, whole: bool, out: &mut Findings) {
+    for action in handlers_of(container) {
+        let Some((key, exec)) = action.get_entry("exec").filter(|(_, it)| is_whole(*it)) else {
+            continue;
+        };
+        let none = match exec.get("command") {
+            Some(command) => command.is_sequence() && command.items().next().is_none(),
+            None => !exec.has_key("command"),
+        };
+        if none && whole {
+            refuse(out, &key.origin(), "the command of an exec action is required");
+        }
+    }
+}
+
+/// The probes and hooks of a container.
+fn handlers_of<'d>(container: Node<'d>) -> impl Iterator<Item = Node<'d>> {
+    let probes = ["livenessProbe", "readinessProbe", "startupProbe"];
+    let lifecycle = container.get("lifecycle");
+    let hooks = ["postStart", "preStop"].into_iter().filter_map(move |hook| lifecycle?.get(hook));
+    probes.into_iter().filter_map(move |probe| container.get(probe)).chain(hooks)
+}
+
 /// `validateHTTPGetAction`: names of headers, `IsHTTPHeaderName`.
 fn headers(container: Node<'_>, out: &mut Findings) {
-    let probes = ["livenessProbe", "readinessProbe", "startupProbe"];
-    let probes = probes.into_iter().filter_map(|probe| container.get(probe));
-    let lifecycle = container.get("lifecycle");
-    let hooks = ["postStart", "preStop"].into_iter().filter_map(|hook| lifecycle?.get(hook));
-    for request in probes.chain(hooks).filter_map(|handler| handler.get("httpGet")) {
+    for request in handlers_of(container).filter_map(|handler| handler.get("httpGet")) {
         for header in super::items(request, "httpHeaders") {
             let Some((name, node)) = super::text(header, "name") else { continue };
             if !name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') || name.is_empty() {
@@ -352,7 +381,9 @@ fn probes(container: &Container, out: &mut Findings) {
     }
 }
 
-fn amounts(world: &World, resources: &Resources, out: &mut Findings) {
+/// Requests against limits. Of a kind of Kubernetes what is no quantity is told by its schema, as it cannot be
+/// decoded; the CRD of a Rollout takes anything here, and its controller does not.
+fn amounts(world: &World, resources: &Resources, by_controller: bool, out: &mut Findings) {
     let (asks, most) = (&resources.requests, &resources.limits);
     let sides = |cpu: &Option<crate::facts::workload::CpuAmount>| {
         cpu.as_ref().map(|c| (c.text.clone(), c.amount.map(|a| a.0)))
@@ -368,6 +399,7 @@ fn amounts(world: &World, resources: &Resources, out: &mut Findings) {
     for (name, request, limit) in table {
         for (side, amount) in [("request", &request), ("limit", &limit)] {
             if let Some((text, None)) = amount
+                && by_controller
                 && !is_placeholder(&text.value)
             {
                 let message = format!("`{text}` is no quantity for the {name} {side}");
@@ -397,15 +429,39 @@ fn amounts(world: &World, resources: &Resources, out: &mut Findings) {
     }
 }
 
+/// `validatePodResourceConsistency`: no container is allowed more than its pod.
+fn within(pod: &PodTemplate, most: &Resources, out: &mut Findings) {
+    let limits = |resources: &Resources| {
+        let (cpu, memory) = (resources.limits.cpu.clone(), resources.limits.memory.clone());
+        [
+            ("cpu", cpu.map(|it| (it.text, it.amount.map(|amount| amount.0)))),
+            ("memory", memory.map(|it| (it.text, it.amount.map(|amount| amount.0)))),
+        ]
+    };
+    let all = limits(most);
+    for container in pod.containers.iter().filter(|c| c.role == ContainerRole::Main) {
+        for ((name, own), (_, whole)) in limits(&container.resources).into_iter().zip(&all) {
+            if let (Some((text, Some(own))), Some((pods, Some(whole)))) = (own, whole)
+                && own > *whole
+            {
+                let message = format!(
+                    "the {name} limit {text} of a container must be less than or equal to that of its pod, {pods}"
+                );
+                out.push(
+                    Finding::new(&RULE, message, &text.origin, "above the pod's")
+                        .also(&pods.origin, "the limit of the pod"),
+                );
+            }
+        }
+    }
+}
+
 /// `validateContainerResourceDivisor`, which compares the canonical text.
 fn check_divisor(resource: &Fact<String>, divisor: &Fact<String>, out: &mut Findings) {
     if is_placeholder(&divisor.value) {
         return;
     }
-    let Ok(amount) = Quantity::parse(&divisor.value) else {
-        refuse(out, &divisor.origin, format!("the divisor `{divisor}` is no quantity"));
-        return;
-    };
+    let Ok(amount) = Quantity::parse(&divisor.value) else { return };
     let power = |base: u64| {
         let units = amount.units();
         (0..=6u32).any(|n| base.checked_pow(n) == Some(units))

@@ -20,6 +20,8 @@ pub(super) fn check(object: &Object, workload: &Workload, whole: bool, out: &mut
     names::labels(&pod.node_selector, out);
     tolerations(spec, out);
     spread(spec, out);
+    weights(spec, out);
+    gates(spec, out);
     host_ports(object, workload, out);
     if pod.share_process_namespace.value && pod.host_pid.value {
         out.push(
@@ -106,6 +108,40 @@ fn tolerations(spec: Node<'_>, out: &mut Findings) {
         if wrong || toleration.get("effect").is_none() {
             let message = "effect must be 'NoExecute' when `tolerationSeconds` is set";
             refuse(out, &seconds.origin(), message);
+        }
+    }
+}
+
+/// `ValidatePreferredSchedulingTerms` and `validateWeightedPodAffinityTerms`
+fn weights(spec: Node<'_>, out: &mut Findings) {
+    for kind in ["nodeAffinity", "podAffinity", "podAntiAffinity"] {
+        let Some(affinity) = spec.at(&["affinity", kind]) else { continue };
+        for term in items(affinity, "preferredDuringSchedulingIgnoredDuringExecution").take(MOST) {
+            if let Some(node) = term.get("weight")
+                && let Some(weight) = node.as_i64().filter(|weight| !(1..=100).contains(weight))
+            {
+                let message = format!("weight {weight} of {kind} must be in the range 1-100");
+                refuse(out, &node.origin(), message);
+            }
+        }
+    }
+}
+
+/// `validateSchedulingGates`
+fn gates(spec: Node<'_>, out: &mut Findings) {
+    let mut seen: HashMap<&str, Node<'_>> = HashMap::new();
+    for gate in items(spec, "schedulingGates").take(MOST) {
+        let Some((name, node)) = text(gate, "name") else { continue };
+        if let Some(before) = seen.insert(name, node) {
+            out.push(
+                Finding::new(
+                    &RULE,
+                    format!("two scheduling gates are named {name} (Duplicate value)"),
+                    &node.origin(),
+                    "once more",
+                )
+                .also(&before.origin(), "and here"),
+            );
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Kinds that came later, and values of the wrong type.
 
-use super::{RULE, is_alone, kinds, refuse};
+use super::{RULE, is_alone, kinds, meant, refuse};
 use crate::case::ObjectCase;
 use crate::case::fields::{Counted, Length, What, deviations};
 use crate::facts::document::{Node, ScalarKind, ScalarStyle};
 use crate::facts::placeholders::is_placeholder;
-use crate::facts::{Object, Origin};
+use crate::facts::{Fact, Object, Origin};
 use crate::findings::{Finding, Fix, Level};
 use crate::model::names::nearest;
 use crate::model::schema::{self, Custom, Known, Pattern, Size};
@@ -58,6 +58,7 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
                 }
                 out.push(finding);
             }
+            (What::NoQuantity, _) => out.push(no_quantity(case, value, name, text)),
             (What::OneOf(all), Some(custom)) => out.push(none_of(value, name, all, custom)),
             (What::Mismatch(pattern), Some(custom)) => {
                 out.push(mismatch(value, name, pattern, custom));
@@ -95,6 +96,19 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) {
     }
 }
 
+/// `quantities must match the regular expression`, which decoding says (apimachinery's `pkg/api/resource`).
+fn no_quantity(case: &ObjectCase<'_>, value: Node<'_>, name: &str, text: &str) -> Finding {
+    let message = format!("`{text}` is no quantity for `{name}`: the object cannot be decoded");
+    let finding = Finding::new(&RULE, message, &value.origin(), "no quantity");
+    let written = Fact::written(text.to_owned(), value.origin());
+    // A quota's `limits.cpu`; cores are the only ones that have no bytes.
+    let resource = if name.ends_with("cpu") { "cpu" } else { name };
+    match meant::quantity(case.world(), resource, &written) {
+        Some(fix) => finding.fix(fix),
+        None => finding,
+    }
+}
+
 /// Where the values of the wrong type of an object begin: the places that [`check`] tells of.
 pub(in crate::rules::input) fn wrong(object: &Object) -> impl Iterator<Item = Origin> {
     let meta = &object.meta;
@@ -102,8 +116,8 @@ pub(in crate::rules::input) fn wrong(object: &Object) -> impl Iterator<Item = Or
     let found = structure.map(|structure| deviations(object.node(), structure));
     found.into_iter().flatten().filter_map(|deviation| {
         let texts = [deviation.key, deviation.value].map(|node| node.as_str().unwrap_or_default());
-        let is_told =
-            matches!(deviation.what, What::Type { .. }) && !texts.iter().any(|t| is_placeholder(t));
+        let is_told = matches!(deviation.what, What::Type { .. } | What::NoQuantity)
+            && !texts.iter().any(|t| is_placeholder(t));
         is_told.then(|| deviation.value.start())
     })
 }

@@ -172,6 +172,51 @@ fn one(volume: Node<'_>, whole: bool, out: &mut Findings) {
         self::medium(medium, node, out);
     }
     modes(source, 0, out);
+    files(source, 0, out);
+}
+
+/// `ValidateLocalNonReservedPath` of the files of a volume, and how long a projected token may last.
+fn files(source: Node<'_>, depth: usize, out: &mut Findings) {
+    for item in items(source, "items") {
+        if let Some((path, node)) = text(item, "path") {
+            descends(path, node, out);
+        }
+    }
+    if depth > 0 {
+        return;
+    }
+    for projected in items(source, "sources") {
+        for key in ["configMap", "secret", "downwardAPI"] {
+            if let Some(inner) = projected.get(key) {
+                files(inner, depth + 1, out);
+            }
+        }
+        let Some(token) = projected.get("serviceAccountToken") else { continue };
+        if let Some((path, node)) = text(token, "path") {
+            descends(path, node, out);
+        }
+        if let Some(node) = token.get("expirationSeconds")
+            && let Some(seconds) = node.as_i64().filter(|seconds| *seconds < 600)
+        {
+            let message = format!(
+                "expirationSeconds {seconds} may not specify a duration less than 10 minutes"
+            );
+            refuse(out, &node.origin(), message);
+        }
+    }
+}
+
+fn descends(path: &str, node: Node<'_>, out: &mut Findings) {
+    let why = if path.starts_with('/') {
+        "must be a relative path"
+    } else if path.split('/').any(|part| part == "..") {
+        "must not contain '..'"
+    } else if path.starts_with("..") {
+        "must not start with '..'"
+    } else {
+        return;
+    };
+    refuse(out, &node.origin(), format!("the path {path} of a file {why}"));
 }
 
 /// Where an emptyDir lies. The API server takes any text, the kubelet does not (`SetUpAt` in
