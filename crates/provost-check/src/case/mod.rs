@@ -182,6 +182,8 @@ pub struct Joined<'w> {
     declared: declared::Declared,
     /// Cgroups by the logs of processes that ran in them.
     quotas: OnceLock<quota::Quotas>,
+    /// Monitors of the Prometheus operator.
+    monitors: OnceLock<Vec<ObjectId>>,
 }
 
 impl<'w> Joined<'w> {
@@ -212,6 +214,7 @@ impl<'w> Joined<'w> {
             patched: OnceLock::new(),
             declared: declared::Declared::new(&world.settings),
             quotas: OnceLock::new(),
+            monitors: OnceLock::new(),
         }
     }
 

@@ -64,7 +64,7 @@ impl Removal<'_> {
     /// Whether connections were begun all the time until endpoints are gone, and each was answered.
     fn is_answered(&self) -> bool {
         let answered = |request: &&Request| matches!(request.outcome, Outcome::Answered { .. });
-        if !self.lost.is_empty() || !self.arrived.iter().all(|request| answered(request)) {
+        if !self.lost.is_empty() || !self.arrived.iter().all(answered) {
             return false;
         }
         let mut moments: Vec<u64> = self.arrived.iter().map(|request| request.at_us).collect();

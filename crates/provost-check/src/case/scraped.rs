@@ -1,7 +1,7 @@
 //! Where the metrics of a container are asked for: by monitors of the Prometheus operator, or by annotations that
 //! many scrape configurations read.
 
-use super::Case;
+use super::{Case, Joined};
 use crate::facts::document::Node;
 use crate::facts::objects::{PortRef, Selector};
 use crate::facts::{Object, Origin};
@@ -24,13 +24,29 @@ pub struct Scraped {
     pub rewritten: bool,
 }
 
+/// Monitors that one container is compared with: there may be thousands of both.
+const MONITORS: usize = 1000;
+
+impl<'w> Joined<'w> {
+    /// Monitors of the Prometheus operator, in input order.
+    fn monitors(&self) -> impl Iterator<Item = &'w Object> {
+        let world = self.world;
+        let find = || {
+            let objects = world.objects.iter().enumerate();
+            let monitors =
+                objects.filter(|(_, object)| object.meta.group() == "monitoring.coreos.com");
+            monitors.take(MONITORS).map(|(id, _)| id).collect()
+        };
+        self.monitors.get_or_init(find).iter().filter_map(|id| world.objects.get(*id))
+    }
+}
+
 impl<'w> Case<'w> {
     /// Where the first monitor, or else the annotations of the pod, ask this container.
     pub fn scraped(&self) -> Option<Scraped> {
-        let objects = self.world().objects.iter();
-        let monitors = objects.filter(|object| object.meta.group() == "monitoring.coreos.com");
+        let joined = self.of.joined;
         let mut near =
-            monitors.filter(|object| self.of.joined.may_be_together(object, self.of.object));
+            joined.monitors().filter(|object| joined.may_be_together(object, self.of.object));
         near.find_map(|object| self.monitored(object)).or_else(|| self.annotated())
     }
 

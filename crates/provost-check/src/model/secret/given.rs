@@ -29,7 +29,7 @@ pub struct Given<'a> {
 pub fn given<'a>(program: &str, arguments: &[&'a str]) -> Option<Given<'a>> {
     let local =
         |word: &&str| ["localhost", "127.0.0.1", "[::1]"].iter().any(|it| word.contains(it));
-    if arguments.iter().any(|word| local(word)) {
+    if arguments.iter().any(local) {
         return None;
     }
     let takes = match program {

@@ -46,8 +46,10 @@ const EXPORTERS: &[&str] = &[
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     case.main_only()?;
     let exported = exports(case, out);
-    let scraped = case.scraped().filter(|_| out.found.is_empty());
-    let Some(scraped) = scraped else { return exported };
+    if !out.found.is_empty() || case.program().is_err() || case.may_be_searched().is_err() {
+        return exported;
+    }
+    let Some(scraped) = case.scraped() else { return exported };
     let asked = scraped.path.split(['?', '#']).next().unwrap_or_default();
     if asked.trim_matches('/').is_empty() {
         return exported;
