@@ -282,12 +282,11 @@ impl Reader {
         let (whole, tail) = bytes.split_at_checked(last).unwrap_or((bytes, &[]));
         self.watch.take(whole);
         // Most logs are of something else: what holds none of the signs is only counted.
-        if self.open.is_none() && self.held.is_none() {
-            if !SIGNS.iter().any(|sign| memmem::find(whole, sign).is_some()) {
-                self.counts.lines += memchr::memchr_iter(b'\n', whole).count() as u64;
-                self.of_kernel = journal::transport_at_end(whole, self.of_kernel);
-                bytes = tail;
-            }
+        let plain = || !SIGNS.iter().any(|sign| memmem::find(whole, sign).is_some());
+        if self.open.is_none() && self.held.is_none() && plain() {
+            self.counts.lines += memchr::memchr_iter(b'\n', whole).count() as u64;
+            self.of_kernel = journal::transport_at_end(whole, self.of_kernel);
+            bytes = tail;
         }
         while let Some((line, after)) = first_line(bytes) {
             bytes = after;
