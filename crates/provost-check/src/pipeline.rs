@@ -196,6 +196,10 @@ fn finish(
         ..Conclusion::default()
     };
     conclusion.hide(world.sources.hidden());
+    let suppressed = conclusion.suppressed.iter_mut().map(|suppressed| &mut suppressed.finding);
+    for finding in conclusion.findings.iter_mut().chain(suppressed) {
+        finding.hide_repeated(&world.sources);
+    }
     conclusion
 }
 

@@ -5,10 +5,12 @@ use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
 use std::sync::{Arc, OnceLock};
 
+use rustc_hash::FxHashSet;
+
 use super::render::Trace;
 use crate::facts::origin::{SourceId, Span};
 use crate::model::hidden::Hidden;
-use crate::model::secret::{hidden_spans, looks_random};
+use crate::model::secret::{hidden_spans, keyed_spans, looks_random};
 
 /// What an input is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -68,6 +70,21 @@ impl SourceKind {
             Self::Unknown => "unknown",
         }
     }
+
+    /// Whether it is written as keys and values, so that what stands behind a secret's key is one.
+    fn has_keys(self) -> bool {
+        matches!(
+            self,
+            Self::Manifest
+                | Self::Dockerfile
+                | Self::Config
+                | Self::Template
+                | Self::Resource
+                | Self::Data
+                | Self::Values
+                | Self::Unknown
+        )
+    }
 }
 
 /// What patches change: by `Kind/name` of the object, with `*` for any, its fields as
@@ -98,6 +115,8 @@ pub struct Source {
     text: Option<Arc<str>>,
     /// What was masked, without what it was: its place, and a digest that holds within this source.
     hidden: Vec<(Span, u64)>,
+    /// Where the words of what was masked begin, with digests of their first bytes; in order.
+    words: Vec<(u32, u64)>,
     digests: RandomState,
     lines: OnceLock<Vec<u32>>,
     /// Characters before each block of [`BLOCK`] bytes; counted when a line is longer than one.
@@ -107,6 +126,36 @@ pub struct Source {
 /// A file of one line of megabytes is looked up many times; counting its characters from the
 /// start each time would be quadratic.
 const BLOCK: usize = 4096;
+
+/// Words of one secret that are known.
+const MOST_WORDS: usize = 64;
+
+/// Bytes around a place whose secrets a sentence may repeat.
+const MOST_BESIDE: u32 = 16 << 10;
+
+/// The words of a text by which a sentence may repeat it, and where they begin. Shorter ones are
+/// words of every sentence.
+fn words(text: &str) -> impl Iterator<Item = (usize, &str)> {
+    const SHORTEST: usize = 4;
+    let ends = |c: char| c.is_whitespace() || "\"'`,;:=(){}[]<>|".contains(c);
+    let mut at = 0;
+    let all = text.split_inclusive(ends).map(move |piece| {
+        let start = at;
+        at += piece.len();
+        (start, piece.trim_end_matches(ends))
+    });
+    let bare = all.map(|(at, word)| {
+        let inside = word.trim_start_matches('.');
+        (at + word.len() - inside.len(), inside.trim_end_matches('.'))
+    });
+    bare.filter(|(_, word)| word.len() >= SHORTEST)
+}
+
+/// What a word is known by, also where a message has cut it off.
+fn beginning(word: &str) -> &str {
+    let end = word.char_indices().nth(8).map_or(word.len(), |(at, _)| at);
+    &word[..end]
+}
 
 /// Characters that start in `bytes`: continuation bytes do not start one.
 fn characters(bytes: &[u8]) -> usize {
@@ -138,14 +187,19 @@ impl Source {
             rendered: None,
             text: Some(text),
             hidden: Vec::new(),
+            words: Vec::new(),
             digests: RandomState::new(),
             lines: OnceLock::new(),
             characters: OnceLock::new(),
         };
         // Whatever a loader knows of secrets, and wherever they stand, comments included.
         let shaped = source.text.as_deref().map(hidden_spans).unwrap_or_default();
-        let spans: Vec<Span> = shaped.iter().map(|span| Span::new(span.start, span.end)).collect();
-        source.mask(&spans);
+        let spans = |all: Vec<Range<usize>>| -> Vec<Span> {
+            all.into_iter().map(|span| Span::new(span.start, span.end)).collect()
+        };
+        let keyed = source.text.as_deref().filter(|_| kind.has_keys()).map(keyed_spans);
+        source.mask(&spans(shaped));
+        source.mask(&spans(keyed.unwrap_or_default()));
         source
     }
 
@@ -161,6 +215,7 @@ impl Source {
             rendered: None,
             text: None,
             hidden: Vec::new(),
+            words: Vec::new(),
             digests: RandomState::new(),
             lines: OnceLock::new(),
             characters: OnceLock::new(),
@@ -183,6 +238,15 @@ impl Source {
         for span in spans {
             let secret = bytes.get_mut(span.range()).unwrap_or_default();
             self.hidden.push((*span, self.digests.hash_one(&*secret)));
+            let written = std::str::from_utf8(secret).unwrap_or_default();
+            // `host=db password=x`: its keys are words of every sentence.
+            let is_key = |at: usize| matches!(written.as_bytes().get(at), Some(b'=' | b':'));
+            let of_it = words(written)
+                .filter(|(at, word)| !word.starts_with('*') && !is_key(at + word.len()));
+            self.words.extend(of_it.take(MOST_WORDS).map(|(at, word)| {
+                let at = u32::try_from(at).unwrap_or(u32::MAX);
+                (span.start.saturating_add(at), self.digests.hash_one(beginning(word)))
+            }));
             for byte in secret {
                 if !matches!(byte, b'\n' | b'\r') {
                     *byte = b'*';
@@ -192,8 +256,37 @@ impl Source {
         // A span ends on character boundaries, so that the masked text is UTF-8 again; if a loader
         // ever broke that, showing replacement characters is better than showing the secret.
         self.text = Some(Arc::from(String::from_utf8_lossy(&bytes).as_ref()));
+        self.words.sort_unstable();
         self.lines = OnceLock::new();
         self.characters = OnceLock::new();
+    }
+
+    /// Bytes of a sentence that repeat what is masked on the lines of a place, whole or cut off.
+    pub fn repeated(&self, place: Span, sentence: &str) -> Vec<Range<usize>> {
+        if self.words.is_empty() {
+            return Vec::new();
+        }
+        let line = |offset: u32| self.line(self.position(offset).line);
+        // A document may be one line of megabytes, and an object may go over as many lines.
+        let end = place
+            .end
+            .saturating_sub(1)
+            .max(place.start)
+            .min(place.start.saturating_add(MOST_BESIDE));
+        let first = line(place.start).map_or(0, |line| line.start);
+        let first = first.max(place.start.saturating_sub(MOST_BESIDE) as usize);
+        let last = line(end).map_or(usize::MAX, |line| line.end);
+        let last = last.min(end.saturating_add(MOST_BESIDE) as usize);
+        let from = self.words.partition_point(|(at, _)| (*at as usize) < first);
+        let of_place = &self.words[from..];
+        let of_place = &of_place[..of_place.partition_point(|(at, _)| *at as usize <= last)];
+        if of_place.is_empty() {
+            return Vec::new();
+        }
+        let known: FxHashSet<u64> = of_place.iter().map(|(_, digest)| *digest).collect();
+        let is_one = |word: &str| known.contains(&self.digests.hash_one(beginning(word)));
+        let found = words(sentence).filter(|(_, word)| is_one(word));
+        found.map(|(at, word)| at..at + word.len()).collect()
     }
 
     /// Whether two parts were written alike, what is masked in them included.
@@ -399,6 +492,24 @@ impl Sources {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// Messages quote words, whole or cut off, that stand on the lines of their places.
+    #[test]
+    fn a_sentence_repeats_nothing_that_is_masked_beside_it() {
+        let text = "a: b\ntoken: hunter-of-the-wood, x\nc: hunter-of-the-wood\n";
+        let source = Source::text("a.yaml", SourceKind::Manifest, Arc::from(text));
+        assert_eq!(source.shown().unwrap().lines().nth(1).unwrap(), "token: *********************");
+        let repeated = |start: usize, sentence: &str| -> Vec<String> {
+            let place = Span::new(start, start + 5);
+            let found = source.repeated(place, sentence).into_iter();
+            found.map(|range| sentence[range].to_owned()).collect()
+        };
+        let whole = "takes `hunter-of-the-wood` for the token";
+        assert_eq!(repeated(5, whole), ["hunter-of-the-wood"]);
+        assert_eq!(repeated(5, "hunter-of-..."), ["hunter-of-"]);
+        assert_eq!(repeated(5, "the token is of the wood"), [""; 0]);
+        assert_eq!(repeated(0, whole), [""; 0], "another line");
+    }
 
     #[test]
     fn columns_are_the_same_however_long_the_line() {

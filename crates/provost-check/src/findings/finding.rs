@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
+use crate::artifact::Sources;
 use crate::facts::origin::{Origin, SourceId, Span};
 use crate::model::hidden::Hidden;
-use crate::model::secret::masked;
+use crate::model::secret::{MASK, masked};
 use crate::rules::rule::{Rule, Variant};
 
 /// How bad. Deny blocks a run by default.
@@ -179,6 +180,23 @@ impl Finding {
             // An edit is written as it is or not at all.
             if fix.edits.iter().any(|edit| matches!(masked(&edit.replacement), Cow::Owned(_))) {
                 fix.edits.clear();
+            }
+        }
+    }
+
+    /// Leaves out of every sentence what it repeats of what is masked on the lines of its places.
+    pub(crate) fn hide_repeated(&mut self, sources: &Sources) {
+        let mut sentences: Vec<&mut String> = vec![&mut self.message];
+        sentences.extend(&mut self.notes);
+        sentences.extend(self.fix.as_mut().map(|fix| &mut fix.title));
+        for evidence in &mut self.evidence {
+            let Some(place) = evidence.origin.span() else { continue };
+            let source = sources.get(evidence.origin.source());
+            let note = std::iter::once(&mut evidence.note);
+            for sentence in sentences.iter_mut().map(|sentence| &mut **sentence).chain(note) {
+                for span in source.repeated(place, sentence).into_iter().rev() {
+                    sentence.replace_range(span, MASK);
+                }
             }
         }
     }

@@ -1,8 +1,9 @@
 //! Which names and values look like secrets. Values are only looked at here, never kept.
 //!
 //! One vocabulary for all that is read: names (`names.rs`), what a value or a part of a text is by
-//! its shape (`shapes.rs`), logins by the words around them (`logins.rs`), and words of commands
-//! (`commands.rs` those that may be secret, `given.rs` those that are).
+//! its shape (`shapes.rs`), what stands behind the key of a secret (`keyed.rs`), logins by the words around
+//! them (`logins.rs`), and words of commands (`commands.rs` those that may be secret, `given.rs` those that
+//! are).
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -11,15 +12,17 @@ use memchr::memmem;
 
 pub mod commands;
 mod given;
+mod keyed;
 mod lines;
 mod logins;
 mod names;
 mod shapes;
 
 pub use given::{Given, given};
+pub use keyed::{is_value_key, keyed_spans};
 pub use lines::Lines;
 use names::is_weak;
-pub use names::{is_secret_header, secret_word};
+pub use names::{is_about_secret, is_secret_header, is_secret_key, secret_word};
 use shapes::credential_url;
 pub use shapes::{Shaped, hidden_spans, shaped, token_shape, written_logins};
 

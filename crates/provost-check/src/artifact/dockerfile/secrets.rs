@@ -13,6 +13,7 @@ pub fn spans(text: &str) -> Vec<Span> {
     let mut spans = Vec::new();
     assigned(text, &mut spans);
     behind_a_blank(text, &mut spans);
+    beside_names(text, &mut spans);
     let mut words = hidden_spans(text);
     commands::of_text(text, &mut words);
     spans.extend(words.into_iter().map(|span| Span::new(span.start, span.end)));
@@ -84,13 +85,113 @@ fn behind_a_blank(text: &str, spans: &mut Vec<Span>) {
         };
         let instruction = first.get(..3).is_some_and(|head| head.eq_ignore_ascii_case("env"));
         if instruction && !name.contains('=') && secret_word(name).is_some() {
+            let bare = value.trim_start_matches(['=', ' ', '\t']);
             let from = start + first.len() + name.len() + 2;
             done = from + value.len();
             if value.ends_with('\\') {
                 // The value goes on while lines are continued; only a line break ends it.
                 done = end_of_value(text.as_bytes(), done - 1, Some(b'\n'));
             }
-            push(text, from, done, spans);
+            push(text, from + value.len() - bare.len(), done, spans);
+        }
+    }
+}
+
+/// Words of ENV, ARG and LABEL that belong to the name of a secret in front of them, though the builder
+/// refuses them or takes them for something else: `ENV A=b DB_PASSWORD value`, `ARG TOKEN value`,
+/// `ENV DB_PASSWORD = value`, `ENV DB_PASSWORD=two words`.
+fn beside_names(text: &str, spans: &mut Vec<Span>) {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        at += bytes[at..].iter().take_while(|b| b.is_ascii_whitespace()).count();
+        let keyword = bytes[at..].iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        let keyword = text.get(at..at + keyword).unwrap_or_default();
+        let is = |name: &str| keyword.eq_ignore_ascii_case(name);
+        if !is("ENV") && !is("ARG") && !is("LABEL") {
+            // A line that goes on is no instruction of its own.
+            loop {
+                let rest = &bytes[at..];
+                let line = memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+                at += line;
+                if !continues(rest[..line].trim_ascii_end()) || line == 0 {
+                    break;
+                }
+            }
+            continue;
+        }
+        let arg = is("ARG");
+        at += keyword.len();
+        // Of the old form of ENV the first word is the name, and all others are the value.
+        let mut old = None;
+        let mut belongs = false;
+        while let Some(start) = next_word(bytes, at) {
+            let end = end_of_value(bytes, start, None).max(start + 1);
+            at = end;
+            let word = text.get(start..end).unwrap_or_default();
+            let equals = word.find('=');
+            let old = *old.get_or_insert(!arg && equals.is_none());
+            match equals {
+                Some(length) if length > 0 && !(old && belongs) => {
+                    belongs = secret_word(&word[..length]).is_some();
+                }
+                // `ARG TOKEN API_KEY` declares two.
+                None if belongs && !(arg && is_own_name(word)) => push(text, start, end, spans),
+                Some(_) if belongs => {
+                    let value = start + word.len() - word.trim_start_matches('=').len();
+                    push(text, value, end, spans);
+                }
+                None if !old || !belongs => {
+                    belongs |= secret_word(word).is_some();
+                    // The rest is the value of another name.
+                    if old && !belongs {
+                        break;
+                    }
+                }
+                _ => {}
+            }
+        }
+        let rest = &bytes[at.min(bytes.len())..];
+        at += memchr::memchr(b'\n', rest).map_or(rest.len(), |end| end + 1);
+    }
+}
+
+/// Whether a word may be the next name that an ARG declares.
+fn is_own_name(word: &str) -> bool {
+    let is_name = |b: u8| b.is_ascii_uppercase() || b.is_ascii_digit() || b == b'_';
+    secret_word(word).is_some() && word.bytes().all(is_name)
+}
+
+/// Whether the builder takes the next line along; the escape may be either.
+fn continues(line: &[u8]) -> bool {
+    matches!(line.last(), Some(b'\\' | b'`'))
+}
+
+/// Where the next word of an instruction begins: on its line, or on one that is taken along.
+fn next_word(bytes: &[u8], mut at: usize) -> Option<usize> {
+    loop {
+        match bytes.get(at)? {
+            b'\n' => return None,
+            b'\\' | b'`' => {
+                let rest = bytes.get(at + 1..)?;
+                let blank = rest.iter().take_while(|b| matches!(b, b' ' | b'\t' | b'\r')).count();
+                if rest.get(blank) != Some(&b'\n') {
+                    return Some(at);
+                }
+                at += blank + 2;
+                // Comments and empty lines between the lines belong to none of them.
+                loop {
+                    let line = bytes.get(at..)?;
+                    let line = &line[..memchr::memchr(b'\n', line).map_or(line.len(), |n| n + 1)];
+                    let shown = line.trim_ascii();
+                    if line.is_empty() || !(shown.is_empty() || shown.starts_with(b"#")) {
+                        break;
+                    }
+                    at += line.len();
+                }
+            }
+            byte if byte.is_ascii_whitespace() => at += 1,
+            _ => return Some(at),
         }
     }
 }
@@ -143,6 +244,16 @@ mod tests {
         check("ENV DB_PASSWORD=\u{e9}\n", "ENV DB_PASSWORD=**\n");
         check("CMD [\"/a\", \"--token=a b\"]\n", "CMD [\"/a\", \"--token=***\"]\n");
         check("ENV API_TOKEN=${A}hunter2\n", "ENV API_TOKEN=***********\n");
+        check("ENV DB_PASSWORD = abc\n", "ENV DB_PASSWORD = ***\n");
+        check("ENV A=b DB_PASSWORD abc\nRUN x\n", "ENV A=b DB_PASSWORD ***\nRUN x\n");
+        check("ENV DB_TOKEN=abc def\n", "ENV DB_TOKEN=*** ***\n");
+        check("ENV DB_TOKEN=abc X=y def\n", "ENV DB_TOKEN=*** X=y def\n");
+        check("ENV PASSWORD: abc\n", "ENV PASSWORD: ***\n");
+        check("ENV\\\n # why\n PASSWORD \\\n abc\n", "ENV\\\n # why\n PASSWORD \\\n ***\n");
+        check("arg API_TOKEN abc\n", "arg API_TOKEN ***\n");
+        check("ARG DB_PASSWORD = abc\n", "ARG DB_PASSWORD = ***\n");
+        check("LABEL token abc\n", "LABEL token ***\n");
+        check("RUN PASSWORD = abc && x\n", "RUN PASSWORD = *** && x\n");
         check("FROM me:abc@ghcr.io/acme/shop\n", "FROM me:***@ghcr.io/acme/shop\n");
         check(
             "RUN echo \"machine a.io login me password abc\" > ~/.netrc\n",
@@ -159,6 +270,11 @@ mod tests {
             "ARG TOKEN\nENV TOKEN=\n",
             "ENV GOFLAGS=-mod=mod GODEBUG=x=1\n",
             "RUN passwd -d root\n",
+            "ARG API_TOKEN DB_PASSWORD\n",
+            "ENV TEXT the token is in the vault\n",
+            "ENV TOKEN_TTL 30s\nLABEL maintainer me\n",
+            "ENV DB_PASSWORD = $OTHER\n",
+            "RUN x \\\n  env TOKEN\n",
         ] {
             check(text, text);
         }
@@ -166,7 +282,18 @@ mod tests {
 
     #[test]
     fn hostile_texts_take_linear_time() {
-        for text in ["a=", "TOKEN=", "=", "\"", "TOKEN=\"", "ENV TOKEN \\\n", "https://a:b@"] {
+        for text in [
+            "a=",
+            "TOKEN=",
+            "=",
+            "\"",
+            "TOKEN=\"",
+            "ENV TOKEN \\\n",
+            "ENV \\\n#\n",
+            "ARG TOKEN a\n",
+            "RUN \\\n",
+            "https://a:b@",
+        ] {
             spans(&text.repeat(200_000));
         }
     }

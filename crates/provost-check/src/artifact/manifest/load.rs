@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::read::is_braces;
-use super::{incomplete, object, object_roots, secrets};
+use super::{incomplete, keyed, object, object_roots, secrets};
 use crate::artifact::discover::{quoted, system_message};
 use crate::artifact::mmap;
 use crate::artifact::source::{Source, SourceKind, Sources};
@@ -221,6 +221,8 @@ fn read(file: &ManifestFile, limits: &Limits) -> Outcome {
     let has_documents = !parsed.documents.is_empty();
     let has_empty_list = parsed.documents.iter().any(|document| is_empty_list(document.root()));
     for mut document in parsed.documents {
+        // Also of a document of no object: the lines around a place may be its lines.
+        mask.extend(keyed::spans(&document));
         mask.extend(secrets::hide(&mut document, text));
         let roots = object_roots(&document);
         let braces = first_braces(&document);

@@ -5,6 +5,7 @@
 
 mod container;
 mod incomplete;
+mod keyed;
 mod load;
 mod mesh;
 mod network;
@@ -78,7 +79,8 @@ fn object_kind<'d>(node: Node<'d>) -> Option<&'d str> {
 /// Hides what is secret in a document that is only looked at, an input of a renderer: what its
 /// output does not hold is hidden nowhere else. Returns the bytes to mask in the source, too.
 pub(in crate::artifact) fn hide(mut document: Document, text: &str) -> (Arc<Document>, Vec<Span>) {
-    let mut spans = secrets::hide(&mut document, text);
+    let mut spans = keyed::spans(&document);
+    spans.extend(secrets::hide(&mut document, text));
     let document = Arc::new(document);
     let mut problems = Vec::new();
     let roots = object_roots(&document);

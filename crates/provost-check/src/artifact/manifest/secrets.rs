@@ -377,7 +377,7 @@ fn inside(value: &Fact<String>, text: &str) -> Vec<Span> {
 }
 
 /// Bytes of a scalar inside its quotes.
-fn inner(node: Node<'_>) -> Span {
+pub(super) fn inner(node: Node<'_>) -> Span {
     let span = node.span();
     match node.scalar_style() {
         Some(ScalarStyle::SingleQuoted | ScalarStyle::DoubleQuoted) if span.end > span.start => {

@@ -34,6 +34,30 @@ pub fn secret_word(name: &str) -> Option<&'static str> {
     plain.or_else(|| GLUED.iter().find(glued).copied())
 }
 
+/// Whether a key ends in the name of a secret, as that of any object, file or comment may: what is
+/// written for it is a secret, whatever else it is about. `secretFoo` and `tokenReview` are none.
+pub fn is_secret_key(key: &str) -> bool {
+    if secret_word(key).is_none() {
+        return false;
+    }
+    let words = words(key);
+    let last = words.last().map(String::as_str).unwrap_or_default();
+    let pair = match words.as_slice() {
+        [.., a, b] => PAIRS.iter().any(|pair| pair.0 == a && pair.1 == b),
+        _ => false,
+    };
+    pair || SINGLE.contains(&last) || GLUED.iter().any(|end| last.ends_with(end))
+}
+
+/// Whether a key below that of a secret says where the secret lies or how it is handled, and is no part of
+/// it: `path` below `serviceAccountToken`, `secretKeyRef` below `password`.
+pub fn is_about_secret(key: &str) -> bool {
+    let words = words(key);
+    let last = words.last().map(String::as_str).unwrap_or_default();
+    let about = ["KEY", "ITEMS", "OPTIONAL", "PROPERTY", "DESCRIPTION", "LABELS", "ANNOTATIONS"];
+    EXCLUDED.contains(&last) || last == "FROM" || words.len() == 1 && about.contains(&last)
+}
+
 /// Whether what a word names may as well be no secret: a signing key's name, a mode of
 /// authentication. Then only a value that looks made by a machine is one.
 pub(super) fn is_weak(word: &str) -> bool {
@@ -201,5 +225,14 @@ fn words(name: &str) -> Vec<String> {
         }
     }
     words.retain(|w| !w.is_empty());
+    // `API_TOKEN2` is one more token; `MD5` is a word of its own.
+    for word in &mut words {
+        let letters = word.trim_end_matches(|c: char| c.is_ascii_digit());
+        let glued = GLUED.iter().any(|end| letters.ends_with(end));
+        if glued || letters == "KEY" || SINGLE.contains(&letters) {
+            let letters = letters.len();
+            word.truncate(letters);
+        }
+    }
     words
 }

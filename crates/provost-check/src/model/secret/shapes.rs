@@ -288,12 +288,22 @@ fn assigned(text: &str, mut take: impl FnMut(&str, &str, Range<usize>)) {
             continue;
         }
         let in_name = |b: &&u8| b.is_ascii_alphanumeric() || b"_-.".contains(b);
-        let before = bytes[done..equals].iter().rev().take(LONGEST_NAME);
-        let name = &text[equals - before.take_while(in_name).count()..equals];
+        // Files of settings have blanks around it: `password = x`.
+        let apart = blanks(bytes[done..equals].iter().rev());
+        let end = equals - apart;
+        let before = bytes[done..end].iter().rev().take(LONGEST_NAME);
+        let name = &text[end - before.take_while(in_name).count()..end];
         if name.is_empty() || secret_word(name).is_none() {
             continue;
         }
-        let from = equals + 1;
+        let mut from = equals + 1;
+        if apart > 0 {
+            // A comparison.
+            if matches!(bytes.get(from), Some(b'=' | b'~' | b'>')) {
+                continue;
+            }
+            from += blanks(bytes[from..].iter());
+        }
         let escaped = bytes[from..].starts_with(b"\\\"");
         let quote = bytes.get(from + usize::from(escaped)).copied();
         let (from, end) = match quote.filter(|quote| matches!(quote, b'"' | b'\'')) {
@@ -314,6 +324,12 @@ fn assigned(text: &str, mut take: impl FnMut(&str, &str, Range<usize>)) {
         take(name, value, from..from + value.len());
         done = from + value.len();
     }
+}
+
+/// How many blanks there are, up to what somebody would write.
+fn blanks<'b>(bytes: impl Iterator<Item = &'b u8>) -> usize {
+    const MOST: usize = 16;
+    bytes.take(MOST).take_while(|b| matches!(b, b' ' | b'\t')).count()
 }
 
 /// Where a value without quotes ends. A comma belongs to it, unless another name follows.
