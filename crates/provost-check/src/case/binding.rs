@@ -209,6 +209,7 @@ impl Bindings {
             }
         }
         self.find_in_images(world);
+        self.bind_others(world, &mut bound);
         if candidates.is_empty() {
             return;
         }
@@ -217,6 +218,51 @@ impl Bindings {
             .map(|(_, unit)| ambiguity(&unit.subject, &unit.title, &unit.origin, candidates))
             .collect();
         self.ambiguities.extend(ambiguities);
+    }
+
+    /// Containers beside the pod's own, such as an init container that migrates a database, run what was
+    /// given only where they name the very image: one of its references, or that of a container which it was
+    /// found for. Names alone say nothing of them.
+    fn bind_others(&mut self, world: &World, bound: &mut BTreeSet<usize>) {
+        let parse = |text: &str| ImageRef::parse(text).ok();
+        let mut references: BTreeMap<ImageRef, Option<usize>> = BTreeMap::new();
+        let mut add = |reference: ImageRef, index: usize| {
+            let only = references.entry(reference).or_insert(Some(index));
+            *only = only.filter(|known| *known == index);
+        };
+        for (index, image) in world.images.iter().enumerate() {
+            image.names.iter().filter_map(|name| parse(name)).for_each(|name| add(name, index));
+        }
+        let containers = |id: ObjectId| {
+            let object = world.objects.get(id).filter(|object| !object.is_helm_hook());
+            let workload = object.and_then(|object| object.workload());
+            workload.map_or(&[][..], |workload| &workload.pod.containers)
+        };
+        let image_of = |container: &Container| parse(&container.image.as_ref()?.value);
+        for (id, bindings) in self.by_workload.iter().enumerate() {
+            for (container, binding) in containers(id).iter().zip(bindings) {
+                if let Some((index, reference)) = binding.image.zip(image_of(container)) {
+                    add(reference, index);
+                }
+            }
+        }
+        if references.is_empty() {
+            return;
+        }
+        for (id, bindings) in self.by_workload.iter_mut().enumerate() {
+            for (container, binding) in containers(id).iter().zip(bindings) {
+                let other = matches!(container.role, ContainerRole::Init | ContainerRole::Sidecar);
+                if !other || binding.image.is_some() {
+                    continue;
+                }
+                let same = image_of(container).and_then(|reference| *references.get(&reference)?);
+                if let Some(index) = same {
+                    binding.image = Some(index);
+                    binding.because.push(format!("its image is {}", world.images[index].path));
+                    bound.insert(index);
+                }
+            }
+        }
     }
 
     /// A binary that no container got because the image has the same program is the one that its image

@@ -262,3 +262,29 @@ fn what_is_named_without_a_path_is_judged_alone() {
     assert!(with.ends_with("no findings in 1 object, 1 image and 1 binary"), "{with}");
     assert!(check(&[]).contains("1 object"));
 }
+
+/// An init container that names the very image that was given runs its files; one of another tag does not.
+#[test]
+fn an_init_container_of_the_same_image_is_judged_by_it() {
+    let image = "registry.example/shop/server:1";
+    for (own, init, found) in
+        [(true, image, true), (false, image, true), (true, "registry.example/shop/server:2", false)]
+    {
+        let sandbox = Dir::new();
+        let files = saved(&json!({"Entrypoint": ["/entry"], "User": "65532"}), &layers());
+        write_tar(&sandbox.path().join("saved.tar"), &files);
+        let main = if own { image } else { "registry.example/db/postgres:16" };
+        let init = format!(
+            "      initContainers: [{{name: migrate, image: \"{init}\", command: [/migrate]}}]\n      containers:\n"
+        );
+        let text = deployment("", "").replace(image, main).replace("      containers:\n", &init);
+        fs::write(sandbox.path().join("deploy.yaml"), text).unwrap();
+        let only = ["--only", "missing-entrypoint-file,root-user", "--profile", "house"];
+        let args = ["check", "deploy.yaml", "--image", "docker-archive:saved.tar", "-v"];
+        let run = sandbox.provost(&[&args[..], &only].concat());
+        assert_eq!(run.out.contains("/migrate is no file of the image"), found, "{own} {run}");
+        if own {
+            assert_eq!(run.out.contains("the image alone says who"), !found, "{run}");
+        }
+    }
+}
