@@ -6,6 +6,7 @@ mod platforms;
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -102,6 +103,9 @@ pub struct Request {
     pub namespace: Option<String>,
     /// What renderers printed for charts and kustomizations.
     pub renderings: Vec<Rendering>,
+    /// Texts to judge in the place of those of files, by the canonical path: what `--fix` would have written
+    /// so far.
+    pub drafts: BTreeMap<PathBuf, String>,
     /// Raised when the user wants to stop: what is not loaded yet is left out.
     pub interrupted: Arc<AtomicBool>,
 }

@@ -83,6 +83,43 @@ fn a_diff_changes_nothing_and_applies() {
     assert_eq!(dir.read("deploy/shop.yaml"), applied);
 }
 
+/// One fix makes room for another: the diff has what all passes write.
+#[test]
+fn a_diff_is_what_fix_writes() {
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: x}\nspec:\n  containers:\n    - name: x\n      image: a/b:1\n      securityContext: {privileged: true, allowPrivilegeEscalation: true}\n";
+    let args = ["check", "--date", "2026-11-24", "--fix", "--unsafe-fixes", "--profile", "house"];
+    let dir =
+        Dir::new().file("a/pod.yaml", pod).file("a/Dockerfile", "from alpine:3.20\nUSER root\n");
+    let run = dir.provost(&[&args[..], &["--diff", "a"]].concat());
+    assert_eq!(dir.read("a/pod.yaml"), pod, "{run}");
+    let would = run.err.lines().find(|line| line.starts_with("would fix")).unwrap().to_owned();
+    let dir = dir.file("fix.diff", &run.out);
+    let written = Dir::new().file("a/pod.yaml", pod).file("a/Dockerfile", dir.read("a/Dockerfile"));
+    let run = written.provost(&[&args[..], &["a"]].concat());
+    let did = run.err.lines().find(|line| line.starts_with("fixed")).unwrap();
+    assert_eq!(would.trim_start_matches("would fix"), did.trim_start_matches("fixed"));
+    assert!(written.read("a/pod.yaml").contains("allowPrivilegeEscalation: false"), "{run}");
+    succeed(Command::new("git").args(["apply", "fix.diff"]).current_dir(dir.path()));
+    for file in ["a/pod.yaml", "a/Dockerfile"] {
+        assert_eq!(dir.read(file), written.read(file), "{file}");
+    }
+}
+
+/// A fix in a file that is wrong elsewhere is no fault of ours.
+#[test]
+fn what_cannot_be_read_as_it_is_is_said_so() {
+    let text = "ARG GO=1.27\nFROM golang:${GO} AS build   # x\nWORKDIR /src\nCOPY . .\n\
+        RUN CGO_ENABLED=0 go build -a -installsuffix cgo -o /out/shop .\n\n\
+        FROM gcr.io/distroless/static-debian12\nCOPY --from=build /out/shop /shop\nuser nonroot\n\
+        ENTRYPOINT /shop --listen :8080\nHEALTHCHECK CMD curl -f http://localhost:8080/ || exit 1\n";
+    let dir = Dir::new().file("Dockerfile", text);
+    let run =
+        dir.provost(&["check", "--fix", "--unsafe-fixes", "--profile", "house", "Dockerfile"]);
+    assert!(!run.err.contains("please report"), "{run}");
+    assert!(run.err.contains("it cannot be read whole as it is"), "{run}");
+    assert_eq!(dir.read("Dockerfile"), text);
+}
+
 /// The diff is what was asked for, and so is why there is none.
 #[test]
 fn quiet_hides_neither_the_diff_nor_why_it_is_empty() {

@@ -152,7 +152,10 @@ impl Loader<'_> {
                 path: file.path.clone(),
                 shown: file.shown.clone(),
                 named: file.named,
-                content: self.request.stdin.clone().filter(|_| file.shown == "-"),
+                content: match file.shown.as_str() {
+                    "-" => self.request.stdin.clone(),
+                    _ => self.draft(&file.path),
+                },
             })
             .collect();
         let options = manifest::Options {
@@ -197,6 +200,13 @@ impl Loader<'_> {
         }
     }
 
+    /// The text that is judged in the place of a file's.
+    fn draft(&self, path: &Path) -> Option<Vec<u8>> {
+        let drafts = &self.request.drafts;
+        let path = (!drafts.is_empty()).then(|| path.canonicalize().ok())??;
+        drafts.get(&path).map(|text| text.clone().into_bytes())
+    }
+
     fn dockerfiles(&mut self, files: &[Found]) {
         let found = files
             .iter()
@@ -210,7 +220,8 @@ impl Loader<'_> {
         let only = all.len() == 1;
         for (shown, path, named) in all {
             let limit = limits.file_bytes as u64;
-            let bytes = match mmap::read_text(&path, limit, named) {
+            let draft = self.draft(&path);
+            let bytes = match draft.map_or_else(|| mmap::read_text(&path, limit, named), Ok) {
                 Ok(bytes) => bytes,
                 Err(error) => {
                     self.cannot_read(&shown, &path, SourceKind::Dockerfile, named, &error);

@@ -26,7 +26,7 @@ use provost_check::rules::engine::Selection;
 
 use crate::args::{CheckArgs, Cli, Format, ImageArg, Kind, Output};
 use crate::commands::changed::Changed;
-use crate::commands::fix::{self, Fixed};
+use crate::commands::fix::{self, Drafts, Fixed};
 use crate::config::InForce;
 use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
@@ -122,8 +122,24 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     let missing = missing(report, &args.require);
     let nothing = report.judged.is_nothing();
     if args.diff {
+        let mut drafts = Drafts::default();
         let new: Vec<&Finding> = report.findings.iter().collect();
-        output::print(&fix::diff(&loaded.world, &roots, &new, args.unsafe_fixes, &mut fixed))?;
+        let suggested = args.unsafe_fixes;
+        let mut changed_more =
+            fix::draft(&loaded.world, &roots, &new, suggested, &mut fixed, &mut drafts);
+        // As many passes as --fix makes, so that the diff is what it writes.
+        for _ in 1..fix::PASSES {
+            if interrupt.exit().is_some() || !changed_more {
+                break;
+            }
+            request.drafts = drafts.texts();
+            let next = judge(args, configure(cli, args, known.as_ref())?, &request)?;
+            let world = &next.loaded.world;
+            let mut new = new_findings(&next.conclusion.findings, known.as_ref());
+            new.retain(|f| changed.as_ref().is_none_or(|c| c.touches(f, world)));
+            changed_more = fix::draft(world, &roots, &new, suggested, &mut fixed, &mut drafts);
+        }
+        output::print(&drafts.diff())?;
     }
     write(cli, &args.format, args.diff, report)?;
     if args.fix {

@@ -1,6 +1,6 @@
 //! `--fix`: writes the edits of findings into the files they are about, or shows them as a diff.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -84,7 +84,8 @@ pub(crate) fn write(
 ) -> bool {
     let mut broken: BTreeSet<SourceId> = BTreeSet::new();
     let (prepared, plan) = loop {
-        let (changes, plan) = changes(world, roots, findings, suggested, &broken, fixed);
+        let (changes, plan) =
+            changes(world, roots, findings, suggested, &broken, &Drafts::default(), fixed);
         let mut prepared = Vec::new();
         let before = broken.len();
         for change in changes {
@@ -126,23 +127,81 @@ fn put(change: &Change, ready: output::Prepared) -> Result<(), String> {
     ready.put().map_err(|error| error.to_string())
 }
 
-/// The same as a unified diff, and nothing written. Secrets near a change are masked, so a diff
-/// that shows one does not apply.
-pub(crate) fn diff(
+/// The same as [`write`] without writing: what files would be stands in `drafts`. Says whether one of
+/// them has changed that is judged anew from its draft.
+pub(crate) fn draft(
     world: &World,
     roots: &[String],
     findings: &[&Finding],
     suggested: bool,
     fixed: &mut Fixed,
-) -> String {
-    let (changes, plan) = changes(world, roots, findings, suggested, &BTreeSet::new(), fixed);
-    (fixed.suggested, fixed.findings) = (plan.suggested, plan.fixes.len());
-    let mut out = String::new();
+    drafts: &mut Drafts,
+) -> bool {
+    // What a renderer makes of a draft is not known: its inputs are what the first pass made them.
+    let first = drafts.all.is_empty();
+    let is_judged_anew = |id: SourceId| {
+        matches!(world.sources.get(id).kind, SourceKind::Manifest | SourceKind::Dockerfile)
+    };
+    let mut findings = findings.to_vec();
+    findings.retain(|finding| {
+        let edits = finding.fix.iter().flat_map(|fix| &fix.edits);
+        first || edits.into_iter().all(|edit| is_judged_anew(edit.source))
+    });
+    let (changes, plan) =
+        changes(world, roots, &findings, suggested, &BTreeSet::new(), drafts, fixed);
+    fixed.suggested = plan.suggested;
+    fixed.findings += plan.fixes.len();
+    let mut changed = false;
     for change in changes {
-        out.push_str(&diff::unified(&change.path, &change.shown, &change.edits));
-        fixed.files.insert(change.path);
+        fixed.files.insert(change.path.clone());
+        changed |= is_judged_anew(change.source) && change.before != change.after;
+        drafts.take(change);
     }
-    out
+    changed
+}
+
+/// Files as they would be.
+#[derive(Default)]
+pub(crate) struct Drafts {
+    /// By canonical path.
+    all: BTreeMap<PathBuf, Draft>,
+}
+
+/// One of them, and how it came about.
+struct Draft {
+    path: String,
+    /// The text as it is, as a report may show it.
+    shown: String,
+    text: String,
+    pieces: diff::Pieces,
+}
+
+impl Drafts {
+    fn take(&mut self, change: Change) {
+        let Change { path, real, shown, before, after, edits, .. } = change;
+        let draft = self.all.entry(real).or_insert_with(|| Draft {
+            path,
+            pieces: diff::Pieces::of(shown.len()),
+            shown,
+            text: before,
+        });
+        draft.text = after;
+        draft.pieces.apply(&edits);
+    }
+
+    /// The texts to judge in the place of those of the files.
+    pub(crate) fn texts(&self) -> BTreeMap<PathBuf, String> {
+        self.all.iter().map(|(path, draft)| (path.clone(), draft.text.clone())).collect()
+    }
+
+    /// All of them as a unified diff, in the order of their paths. Secrets near a change are masked, so a
+    /// diff that shows one does not apply.
+    pub(crate) fn diff(&self) -> String {
+        let mut all: Vec<&Draft> = self.all.values().collect();
+        all.sort_by(|one, other| one.path.cmp(&other.path));
+        let of = |draft: &Draft| diff::unified(&draft.path, &draft.shown, &draft.pieces.edits());
+        all.into_iter().map(of).collect()
+    }
 }
 
 /// The files as they would be. A file that cannot be written, as those of `broken`, takes its fixes
@@ -153,6 +212,7 @@ fn changes(
     findings: &[&Finding],
     suggested: bool,
     broken: &BTreeSet<SourceId>,
+    drafts: &Drafts,
     fixed: &mut Fixed,
 ) -> (Vec<Change>, Plan) {
     let mut changes = Vec::new();
@@ -166,7 +226,7 @@ fn changes(
         changes.clear();
         let before = refused.len();
         for (id, edits) in &plan.edits {
-            match change(*id, world.sources.get(*id), roots, edits) {
+            match change(*id, world.sources.get(*id), roots, edits, drafts) {
                 Ok(change) => changes.push(change),
                 Err(why) => {
                     fixed.refuse(&world.sources.get(*id).path, &why);
@@ -186,6 +246,7 @@ fn change(
     source: &Source,
     roots: &[String],
     edits: &[Edit],
+    drafts: &Drafts,
 ) -> Result<Change, String> {
     let kinds =
         [SourceKind::Manifest, SourceKind::Dockerfile, SourceKind::Values, SourceKind::Resource];
@@ -196,7 +257,10 @@ fn change(
     if !source.named && is_behind_a_link(&source.path, &real, roots) {
         return Err("it lies behind a symbolic link; name the file itself".to_owned());
     }
-    let before = text_of(&real)?;
+    let before = match drafts.all.get(&real) {
+        Some(draft) => draft.text.clone(),
+        None => text_of(&real)?,
+    };
     let shown = source.shown().unwrap_or_default();
     // The report's text has secrets masked; everything else has to be what was judged.
     let same = |(file, judged): (u8, u8)| file == judged || judged == b'*';
@@ -207,8 +271,9 @@ fn change(
         return Err("the place to change holds a secret".to_owned());
     }
     let after = fix::apply(&before, edits).ok_or("an edit lies outside of it")?;
-    let sound = artifact::sound(source.kind, &after);
-    if sound.is_none() || sound != artifact::sound(source.kind, &before) {
+    let judged = artifact::sound(source.kind, &before)
+        .ok_or("it cannot be read whole as it is; mend what the report says of that first")?;
+    if artifact::sound(source.kind, &after) != Some(judged) {
         return Err("the result could not be read; please report this".to_owned());
     }
     Ok(Change {

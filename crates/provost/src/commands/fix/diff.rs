@@ -6,8 +6,106 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
+use provost_check::facts::{SourceId, Span};
 use provost_check::findings::Edit;
 use provost_check::report::plain::clean;
+
+/// A text as what it has kept of the one it began as, and what was written between.
+#[derive(Debug)]
+pub(crate) struct Pieces {
+    /// Bytes of the text in the beginning.
+    bytes: usize,
+    all: Vec<Piece>,
+}
+
+#[derive(Debug)]
+enum Piece {
+    Kept(Range<usize>),
+    New(String),
+}
+
+impl Piece {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Kept(range) => range.len(),
+            Self::New(text) => text.len(),
+        }
+    }
+
+    /// Its first bytes, and the others.
+    fn split(self, bytes: usize) -> (Self, Option<Self>) {
+        if bytes >= self.bytes() {
+            return (self, None);
+        }
+        match self {
+            Self::Kept(range) => {
+                let middle = range.start + bytes;
+                (Self::Kept(range.start..middle), Some(Self::Kept(middle..range.end)))
+            }
+            Self::New(mut text) => {
+                // Edits have their ends between characters.
+                let behind = text.split_off(text.floor_char_boundary(bytes));
+                (Self::New(text), Some(Self::New(behind)))
+            }
+        }
+    }
+}
+
+impl Pieces {
+    /// A text of so many bytes.
+    pub(crate) fn of(bytes: usize) -> Self {
+        Self { bytes, all: vec![Piece::Kept(0..bytes)] }
+    }
+
+    /// Edits of the text as it is now, in order and without overlap.
+    pub(crate) fn apply(&mut self, edits: &[Edit]) {
+        let mut rest = std::mem::take(&mut self.all).into_iter();
+        let mut open = rest.next();
+        let mut at = 0;
+        for edit in edits {
+            let range = edit.span.range();
+            while at < range.end {
+                let Some(piece) = open.take() else { break };
+                // Up to the edit it stays, and up to the end of the edit it goes.
+                let stays = at < range.start;
+                let wanted = if stays { range.start } else { range.end } - at;
+                let (taken, left) = piece.split(wanted);
+                at += taken.bytes();
+                if stays {
+                    self.all.push(taken);
+                }
+                open = left.or_else(|| rest.next());
+            }
+            self.all.push(Piece::New(edit.replacement.clone()));
+        }
+        self.all.extend(open);
+        self.all.extend(rest);
+    }
+
+    /// The edits that make it of the text in the beginning.
+    pub(crate) fn edits(&self) -> Vec<Edit> {
+        let mut edits = Vec::new();
+        let (mut at, mut new) = (0, String::new());
+        let end = Piece::Kept(self.bytes..self.bytes);
+        for piece in self.all.iter().chain([&end]) {
+            match piece {
+                Piece::New(text) => new.push_str(text),
+                Piece::Kept(kept) => {
+                    let last = kept.start == self.bytes;
+                    if (kept.is_empty() && !last) || (kept.start == at && new.is_empty()) {
+                        at = at.max(kept.end);
+                        continue;
+                    }
+                    // Of which source they are does not matter to a diff.
+                    let (source, span) = (SourceId(0), Span::new(at, kept.start));
+                    edits.push(Edit { source, span, replacement: std::mem::take(&mut new) });
+                    at = kept.end;
+                }
+            }
+        }
+        edits
+    }
+}
 
 /// Lines shown around a change.
 const CONTEXT: usize = 3;
@@ -167,12 +265,45 @@ fn quoted(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use provost_check::facts::{SourceId, Span};
-
     use super::*;
 
     fn edit(start: usize, end: usize, text: &str) -> Edit {
         Edit { source: SourceId(0), span: Span::new(start, end), replacement: text.to_owned() }
+    }
+
+    /// Edits of a text, and then edits of what they made, against the edits of the first text that they come to.
+    #[test]
+    fn edits_of_several_passes_are_edits_of_the_first_text() {
+        use provost_check::findings::fix::apply;
+        let first = "one two three\nfour\n";
+        let mut seed = 7usize;
+        let mut below = |most: usize| {
+            seed = seed
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            (seed >> 33) % (most + 1)
+        };
+        for _ in 0..2_000 {
+            let mut text = first.to_owned();
+            let mut pieces = Pieces::of(first.len());
+            for _ in 0..3 {
+                let mut edits: Vec<Edit> = Vec::new();
+                let mut from = 0;
+                for new in ["", "ab", "c\n", "four"].iter().take(below(3)) {
+                    let start = from + below(text.len() - from);
+                    let end = start + below((text.len() - start).min(4));
+                    edits.push(edit(start, end, new));
+                    from = (end + 1).min(text.len());
+                    if from == text.len() {
+                        break;
+                    }
+                }
+                pieces.apply(&edits);
+                text = apply(&text, &edits).expect("inside");
+            }
+            let all = pieces.edits();
+            assert_eq!(apply(first, &all).as_deref(), Some(text.as_str()), "{pieces:?}");
+        }
     }
 
     /// Against `git apply`, on texts of few lines with edits everywhere.
