@@ -49,6 +49,47 @@ fn a_file_that_went_is_why_another_has_a_finding() {
     assert!(!run.out.contains("far/away/pod.yaml"), "{run}");
 }
 
+fn git(dir: &Dir, args: &[&str]) {
+    let mut git = std::process::Command::new("git");
+    support::succeed(git.args(args).current_dir(dir.path()).env("GIT_CONFIG_GLOBAL", "/dev/null"));
+}
+
+/// Notes, a licence, a file that was moved: nothing that is judged rests on them.
+#[test]
+fn a_file_that_nothing_rests_on_may_go() {
+    let dir = Dir::new()
+        .file("NOTES.md", "notes\n")
+        .file("LICENSE", "as is\n")
+        .file("docs/x.yaml", "a: b\n")
+        .file("cmd/x.go", "package x\n")
+        .file("deploy/pod.yaml", pod("gone"))
+        .file("deploy/other.yaml", OTHER)
+        .file("deploy/more.yaml", OTHER.replace("other", "more"))
+        .file(
+            "deploy/limits.yaml",
+            "apiVersion: v1\nkind: LimitRange\nmetadata: {name: l}\nspec: {limits: []}\n",
+        );
+    committed(&dir);
+    let check = |dir: &Dir| dir.provost(&[&ARGS[..], &["deploy"]].concat());
+    let run = check(&dir);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.out.contains("1 finding in files that did not change"), "{run}");
+    for (args, code) in [
+        (&["rm", "-q", "NOTES.md"][..], 0),
+        (&["rm", "-q", "LICENSE"], 0),
+        (&["rm", "-q", "docs/x.yaml"], 0),
+        (&["mv", "cmd/x.go", "cmd/y.go"], 0),
+        // Another object of the folder, which nothing here names.
+        (&["rm", "-q", "deploy/more.yaml"], 0),
+        (&["mv", "deploy/limits.yaml", "deploy/bounds.yaml"], 1),
+    ] {
+        git(&dir, args);
+        let run = check(&dir);
+        assert_eq!(run.code, code, "{args:?}: {run}");
+        git(&dir, &["reset", "-q", "--hard"]);
+    }
+}
+
 #[test]
 fn what_git_does_not_know_counts_as_changed() {
     let dir = Dir::new()

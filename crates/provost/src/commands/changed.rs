@@ -15,14 +15,16 @@ use provost_check::findings::Finding;
 use provost_check::report::plain::clean;
 
 use crate::exit::Mistake;
+use lost::Lost;
 use sources::Modules;
 
+mod lost;
 mod sources;
 
 /// The files of a repository that are as they were in a revision.
 ///
 /// A finding is left out only when nothing that it rests on can have changed: every place of it
-/// lies in a file that git tracks and that did not change. A program whose Go module the repository
+/// lies in a file that git tracks and that did not change, and no file is gone that was joined with it. A program whose Go module the repository
 /// has counts as changed when one of the files did that it is built from, and its image when any file
 /// of the module did that may be copied into it. Standard input, other programs and images, and files
 /// that git ignores or does not know count as changed: nothing says which ones they were before.
@@ -30,8 +32,8 @@ mod sources;
 pub(crate) struct Changed {
     /// Canonical paths of tracked files without a change.
     same: HashSet<PathBuf>,
-    /// Folders around files that are gone: what is missing may be why there is a finding in them.
-    lost: Vec<PathBuf>,
+    /// Files that are gone: what is missing may be why there is a finding around them.
+    lost: Vec<Lost>,
     /// Files that changed or are gone.
     differing: Vec<PathBuf>,
     /// Those, and files that git does not know and does not ignore.
@@ -51,12 +53,12 @@ impl Changed {
         let root = git.run(&["rev-parse", "--show-toplevel"])?;
         let root = path(root.strip_suffix(b"\n").unwrap_or(&root));
         let commit = format!("{revision}^{{commit}}");
-        git.run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit]).map_err(
-            |_| {
+        let commit = git
+            .run(&["rev-parse", "--verify", "--quiet", "--end-of-options", &commit])
+            .map_err(|_| {
                 Mistake::new(format!("--diff-base: git knows no commit {}", clean(revision)))
                     .help("in CI, fetch it: a shallow clone has the last commit only")
-            },
-        )?;
+            })?;
         let differ = git.run(&[
             "diff",
             "--name-status",
@@ -77,7 +79,7 @@ impl Changed {
         let mut parts = differ.split(|byte| *byte == 0);
         while let (Some(status), Some(name)) = (parts.next(), parts.next()) {
             if status == b"D" {
-                lost.push(neighbourhood(&root, path(name).parent().unwrap_or(Path::new(""))));
+                lost.push(name);
             }
             differing.insert(name);
         }
@@ -93,8 +95,7 @@ impl Changed {
             .collect();
         let differing: Vec<PathBuf> =
             differing.into_iter().map(|name| root.join(path(name))).collect();
-        lost.sort_unstable();
-        lost.dedup();
+        let lost = git.lost(&root, &commit, &lost);
         let unknown =
             git.run(&["ls-files", "--others", "--exclude-standard", "--full-name", "-z", ":/"])?;
         let names = |list: &[u8]| {
@@ -125,7 +126,7 @@ impl Changed {
                 match source.kind {
                     SourceKind::Binary => self.program_may_differ(id, source, world),
                     SourceKind::Image => self.image_may_differ(id, source, world),
-                    _ => self.may_differ(source, world),
+                    _ => self.may_differ(id, source, world),
                 }
             })
         })
@@ -134,22 +135,22 @@ impl Changed {
     /// Whether a program may be another than that of before: it is by what it is built from, unless
     /// git has the program itself.
     fn program_may_differ(&self, id: SourceId, source: &Source, world: &World) -> bool {
-        if !self.may_differ(source, world) {
+        if !self.may_differ(id, source, world) {
             return false;
         }
         let Some(binary) = world.binaries.iter().find(|binary| binary.source == id) else {
             return true;
         };
-        let built_from = binary.built_from.map(|dockerfile| world.sources.get(dockerfile));
+        let built_from = binary.built_from.map(|id| (id, world.sources.get(id)));
         let program = binary.go.as_ref();
-        built_from.is_some_and(|dockerfile| self.may_differ(dockerfile, world))
+        built_from.is_some_and(|(id, dockerfile)| self.may_differ(id, dockerfile, world))
             || program.is_none_or(|program| self.modules.may_differ(program, &self.touched))
     }
 
     /// Whether an image may be another than that of before: it is by its program, and by what else of
     /// the module its Dockerfile may copy. The manifests that run it are none of that.
     fn image_may_differ(&self, id: SourceId, source: &Source, world: &World) -> bool {
-        if !self.may_differ(source, world) {
+        if !self.may_differ(id, source, world) {
             return false;
         }
         let own = |binary: &&Binary| binary.in_image == Some(id);
@@ -185,8 +186,10 @@ impl Changed {
                 let text = source.shown().unwrap_or_default();
                 ["replacements", "vars:"].iter().any(|word| text.contains(word))
             };
+            let read: Vec<PathBuf> =
+                self.differing.iter().filter(|file| is_read_by_any(file, world)).cloned().collect();
             if resources().any(|source| !source.whole && carries(source)) {
-                return self.differing.clone();
+                return read;
             }
             let files = |whole: bool| -> HashSet<PathBuf> {
                 let of = resources().filter(|source| source.whole == whole);
@@ -197,11 +200,11 @@ impl Changed {
                 let file = file.canonicalize();
                 file.is_ok_and(|file| whole.contains(&file) && !others.contains(&file))
             };
-            self.differing.iter().filter(|file| !apart(file)).cloned().collect()
+            read.into_iter().filter(|file| !apart(file)).collect()
         })
     }
 
-    fn may_differ(&self, source: &Source, world: &World) -> bool {
+    fn may_differ(&self, id: SourceId, source: &Source, world: &World) -> bool {
         if source.kind == SourceKind::Flag {
             return false;
         }
@@ -220,8 +223,23 @@ impl Changed {
         if with.is_some_and(|(folder, files)| files.iter().any(|other| other.starts_with(folder))) {
             return true;
         }
-        !self.same.contains(&file) || self.lost.iter().any(|lost| file.starts_with(lost))
+        !self.same.contains(&file)
+            || self.lost.iter().any(|lost| lost.may_matter(&file, id, source, world))
     }
+}
+
+/// Whether kustomize may read a file: it is one of YAML or JSON, or a kustomization names it or a folder around
+/// it, as generators do.
+fn is_read_by_any(file: &Path, world: &World) -> bool {
+    let ends = ["yaml", "yml", "json"].map(OsStr::new);
+    let name = file.file_name().and_then(OsStr::to_str).unwrap_or_default();
+    if file.extension().is_none_or(|end| ends.contains(&end)) || name.ends_with(".env") {
+        return true;
+    }
+    world.sources.iter().any(|(_, source)| {
+        let is_input = matches!(source.kind, SourceKind::Resource | SourceKind::Data);
+        is_input && source.shown().is_none_or(|text| text.contains(name))
+    })
 }
 
 /// Whether an input says how images are run.
@@ -277,6 +295,28 @@ impl Git {
         }
         git.env.push(("GIT_CONFIG_COUNT".into(), keys.len().to_string().into()));
         Ok(git)
+    }
+
+    /// What was in the files that are gone since the working tree left a commit.
+    fn lost(&self, root: &Path, commit: &[u8], names: &[&[u8]]) -> Vec<Lost> {
+        let commit = String::from_utf8_lossy(commit);
+        let base = self.run(&["merge-base", commit.trim(), "HEAD"]).unwrap_or_default();
+        let base = String::from_utf8_lossy(&base).trim().to_owned();
+        let mut left = lost::MOST_READ;
+        let mut read = |name: &[u8]| -> Option<Vec<u8>> {
+            left = left.checked_sub(1).filter(|_| !base.is_empty())?;
+            let object = format!("{base}:{}", std::str::from_utf8(name).ok()?);
+            let size = self.run(&["cat-file", "-s", &object]).ok()?;
+            let size: usize = std::str::from_utf8(&size).ok()?.trim().parse().ok()?;
+            (size <= lost::LARGEST).then(|| self.run(&["cat-file", "blob", &object]).ok())?
+        };
+        let of = |name: &&[u8]| {
+            let file = path(name);
+            let around = neighbourhood(root, file.parent().unwrap_or(Path::new("")));
+            let text = lost::is_read(&file).then(|| read(name)).flatten();
+            Lost::new(root.join(file), around, text)
+        };
+        names.iter().map(of).collect()
     }
 
     fn run(&self, args: &[&str]) -> Result<Vec<u8>, Mistake> {
