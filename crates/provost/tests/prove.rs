@@ -10,6 +10,7 @@ mod support;
 use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::time::{Duration, Instant};
 
 use proving::{POD, each_is_found, eventually, findings, fixture, pod_with, proof, words};
 use serde_json::Value;
@@ -23,6 +24,8 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("no-handler", &["no-termination-handler-seen"]),
     ("ignores-signal", &["no-termination-handler-seen/ignores"]),
     ("no-deadline", &["hangs-on-long-request"]),
+    ("long-drain", &["drain-longer-than-grace"]),
+    ("panics-under-load", &["ends-by-itself"]),
     ("loopback", &["listens-on-loopback-only"]),
     ("other-port", &["probe-endpoint-missing"]),
     ("other-path", &["probe-endpoint-missing"]),
@@ -118,6 +121,8 @@ const AT_ONCE: usize = 4;
 fn prove(binary: &str, fault: &str, more: &[&str]) -> Run {
     let is_late = LATE.contains(&fault);
     let pod = if is_late { POD.replace("Threshold: 30", "Threshold: 3") } else { POD.to_owned() };
+    // No fault of the program by itself: it goes on serving for longer than the pod has.
+    let pod = if fault == "long-drain" { pod.replace("600ms", "9s") } else { pod };
     let sandbox = proving::sandbox("service", binary, &(pod + MONITORED));
     let fault = format!("FAULT={fault}");
     let mut args = vec!["prove", "--binary", "service", "--manifest", "pod.yaml", "--env", &fault];
@@ -148,6 +153,35 @@ fn each_fault_of_a_go_1_22_service_is_found() {
 #[test]
 fn each_fault_of_a_go_1_27_service_is_found() {
     each_fault_is_found("1.27");
+}
+
+#[test]
+fn an_answer_without_an_end_is_not_waited_for_longer_than_readiness() {
+    let sandbox = proving::sandbox("service", &service("1.27"), POD);
+    let mut args = vec!["prove", "--binary", "service", "--phase", "start", "--ready-within", "3"];
+    for variable in ["PORT=8080", "LAME_DUCK=600ms", "TOKEN=t", "FAULT=endless-answer"] {
+        args.extend(["--env", variable]);
+    }
+    args.extend(["--write-proof", "proof.json"]);
+    let begun = Instant::now();
+    let run = sandbox.provost(&args);
+    // A single request has ten times as long.
+    assert!(begun.elapsed() < Duration::from_secs(20), "{:?} {run}", begun.elapsed());
+    let start = &proof(&sandbox)["phases"][0];
+    assert!(start["ready_us"].is_null(), "{start}");
+    let told = start["signals"][0]["at_us"].as_u64().unwrap();
+    assert!((3_000_000..15_000_000).contains(&told), "{start}");
+}
+
+#[test]
+fn an_end_under_load_is_stamped_when_it_comes_and_named() {
+    let run = prove(&service("1.27"), "panics-under-load", &["--phase", "load"]);
+    let said = words(&run.out);
+    assert_eq!(run.code, 1, "{run}");
+    assert!(said.contains("error[ends-by-itself]: the process ended by itself after"), "{run}");
+    for part in ["with exit code 2", "it printed: panic: too many", "requests from then on:"] {
+        assert!(said.contains(part), "{part}: {run}");
+    }
 }
 
 #[test]

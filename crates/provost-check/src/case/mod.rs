@@ -17,6 +17,7 @@ pub mod declared;
 pub mod env;
 pub mod fields;
 pub mod growth;
+mod heard;
 mod hooks;
 pub mod image;
 pub mod image_contents;

@@ -72,6 +72,11 @@ impl<'w> ProcessCase<'w> {
         self.measured.proof.repeats.len() + 1
     }
 
+    /// Whether this is the first of them, by which is told what is of all.
+    pub fn is_first_run(&self) -> bool {
+        self.run == 0
+    }
+
     /// The same case by another of the measurements.
     pub fn of_run(self, run: usize) -> Self {
         Self { run, ..self }
@@ -165,6 +170,13 @@ impl<'w> ProcessCase<'w> {
         let phase = self.phase(name)?;
         self.speaks_http(phase, "requests")?;
         match (phase.ready_us, phase.told_us()) {
+            _ if phase.ended_by_itself() => {
+                let at = duration(phase.exit.as_ref().map_or(0, |exit| exit.at_us));
+                let name = phase.name.name();
+                let what =
+                    format!("an end by SIGTERM: it ended by itself after {at} (phase {name})");
+                Err(Abstain::unknown(Reason::NotMeasured, what))
+            }
             (Some(_), Some(told)) => Ok((phase, told)),
             _ => Err(Abstain::unknown(
                 Reason::NotMeasured,
@@ -197,10 +209,15 @@ impl<'w> ProcessCase<'w> {
         Ok((phase, metrics, given))
     }
 
-    /// A run in which the process was told to end while it was up, idle: it listened, or it is a worker,
-    /// of which nothing is asked.
+    /// A run in which the process was told to end while it was up, idle.
     pub fn ended_idle(&self) -> Result<(&'w Phase, u64), Abstain> {
-        let phase = self.phase(PhaseName::Start)?;
+        self.ended_up(PhaseName::Start)
+    }
+
+    /// A run in which the process was told to end while it was up, whatever it speaks: it listened, or it is a worker,
+    /// of which nothing is asked.
+    pub fn ended_up(&self, name: PhaseName) -> Result<(&'w Phase, u64), Abstain> {
+        let phase = self.phase(name)?;
         let terms = self.terms();
         let up = phase.ready_us.is_some() || phase.listens_us().is_some() || terms.is_worker();
         let alive = phase
@@ -208,7 +225,7 @@ impl<'w> ProcessCase<'w> {
             .filter(|told| up && phase.exit.as_ref().is_none_or(|exit| exit.at_us >= *told));
         match alive {
             Some(told) => Ok((phase, told)),
-            None => self.ended(PhaseName::Start),
+            None => self.ended(name),
         }
     }
 
@@ -280,15 +297,15 @@ impl<'w> ProcessCase<'w> {
         self.repeat_with(phase, "")
     }
 
-    /// The command that measures everything again, as often.
-    pub fn repeat_all(&self, runs: usize) -> String {
+    /// The command that measures what a rule asks about again, as often.
+    pub fn repeat_for(&self, rule: &str, runs: usize) -> String {
         let command = match self.proof().command.as_str() {
             "" => "provost prove",
             command => command,
         };
         let arguments = &self.proof().arguments;
         let space = if arguments.is_empty() { "" } else { " " };
-        format!("again: {command} --repeat {runs}{space}{arguments}")
+        format!("again: {command} --only {rule} --repeat {runs}{space}{arguments}")
     }
 
     /// The command that repeats a run with further flags.

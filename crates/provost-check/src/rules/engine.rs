@@ -211,27 +211,43 @@ fn ask<F: Fn() -> String>(
     Some(Answer { rule, subject, findings: findings.found, abstained: findings.abstained, judged })
 }
 
-/// Asks about each measurement of a process; the first in which there is a finding counts.
+/// Runs that a finding names.
+const MOST_NAMED: usize = 12;
+
+/// Asks about each measurement of a process; the first in which there is a finding counts, and says in which others
+/// there is one where not all have it.
 fn over_runs(
     case: ProcessCase<'_>,
     check: fn(&ProcessCase<'_>, &mut Findings) -> Judged,
     out: &mut Findings,
 ) -> Judged {
     let runs = case.runs();
-    let first = check(&case, out);
-    if runs == 1 || !out.found.is_empty() {
-        return first;
+    let mut answer = check(&case, out);
+    if runs == 1 {
+        return answer;
     }
+    let mut with: Vec<usize> = (!out.found.is_empty()).then_some(1).into_iter().collect();
+    let mut passes = usize::from(out.found.is_empty() && answer.is_ok());
     for run in 1..runs {
         let mut findings = Findings::default();
         let judged = check(&case.of_run(run), &mut findings);
-        if !findings.found.is_empty() {
-            let of = format!("in run {} of {runs}, and not in those before", run + 1);
-            out.found = findings.found.into_iter().map(|finding| finding.note(&*of)).collect();
-            return judged;
+        if findings.found.is_empty() {
+            passes += usize::from(judged.is_ok());
+            continue;
         }
+        if with.is_empty() {
+            (out.found, answer) = (findings.found, judged);
+        }
+        with.push(run + 1);
     }
-    first
+    if passes > 0 && !with.is_empty() {
+        let mut named: Vec<String> = with.iter().take(MOST_NAMED).map(usize::to_string).collect();
+        named.extend((with.len() > MOST_NAMED).then(|| "...".to_owned()));
+        let of = format!("found in {} of {runs} runs ({})", with.len(), named.join(", "));
+        let found = std::mem::take(&mut out.found);
+        out.found = found.into_iter().map(|finding| finding.note(&*of)).collect();
+    }
+    answer
 }
 
 /// Runs `rules` over everything that was joined.

@@ -262,6 +262,7 @@ pub static RULES: &[&Rule] = &[
     &security::unneeded_service_account_token::RULE,
     &security::writable_root_filesystem::RULE,
     &serving::catch_all_success::RULE,
+    &serving::ends_by_itself::RULE,
     &serving::ends_with_dependency::RULE,
     &serving::grpc_health_incomplete::RULE,
     &serving::grpc_probe_needs_plaintext::RULE,

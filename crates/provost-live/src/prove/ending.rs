@@ -7,7 +7,7 @@
 //! runtime ends by that call, whether `main` returns, `os.Exit` is called or a panic ends it; a process that
 //! is killed by a signal calls nothing.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::os::fd::{AsRawFd as _, FromRawFd as _, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -141,6 +141,7 @@ pub(super) struct Ending {
     task: JoinHandle<()>,
     left: Rc<RefCell<Option<Vec<String>>>>,
     failed: Rc<RefCell<Option<String>>>,
+    asks: Rc<Cell<bool>>,
 }
 
 impl Ending {
@@ -148,7 +149,8 @@ impl Ending {
     pub(super) fn watch(from: UnixStream, pid: u32) -> Self {
         let left = Rc::new(RefCell::new(None));
         let failed = Rc::new(RefCell::new(None));
-        let (to, why) = (Rc::clone(&left), Rc::clone(&failed));
+        let asks = Rc::new(Cell::new(false));
+        let (to, why) = ((Rc::clone(&left), Rc::clone(&asks)), Rc::clone(&failed));
         // A number is given out again; this stays that process.
         let own = number(pid).and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
         let task = spawn_local(async move {
@@ -158,7 +160,12 @@ impl Ending {
                 let _ = own.map(|own| pidfd_send_signal(own, Signal::KILL));
             }
         });
-        Self { task, left, failed }
+        Self { task, left, failed, asks }
+    }
+
+    /// Whether it has asked to end: no signal is why it does from then on.
+    pub(super) fn asks(&self) -> bool {
+        self.asks.get()
     }
 
     /// Why nothing that was seen of the process is its own, where that is so.
@@ -186,7 +193,7 @@ impl Drop for Ending {
 async fn answer(
     from: UnixStream,
     pid: u32,
-    left: Rc<RefCell<Option<Vec<String>>>>,
+    (left, asks): (Rc<RefCell<Option<Vec<String>>>>, Rc<Cell<bool>>),
 ) -> io::Result<()> {
     from.set_nonblocking(true)?;
     let from = tokio::net::UnixStream::from_std(from)?;
@@ -197,6 +204,7 @@ async fn answer(
         let mut ready = listener.readable().await?;
         match asked(listener.get_ref()) {
             Ok(Asked::By(thread, id)) if is_of(pid, thread) => {
+                asks.set(true);
                 // What it started may ask meanwhile, too, and is not to wait.
                 spawn_local(look(pid, id, Rc::clone(&listener), Rc::clone(&left)));
             }
@@ -287,7 +295,7 @@ mod tests {
             let mut ending = Ending::watch(ours, child.id());
             let answered = tokio::time::timeout(Duration::from_secs(20), &mut ending.task).await;
             answered.unwrap().unwrap();
-            assert_eq!(ending.failed(), None);
+            assert_eq!((ending.failed(), ending.asks()), (None, false));
             ending.left()
         });
         child.kill().unwrap();
@@ -327,6 +335,7 @@ mod tests {
                 }
             };
             let status = tokio::time::timeout(Duration::from_secs(20), ended).await;
+            assert!(ending.asks());
             (ending.left(), status)
         });
         let _ = child.kill();

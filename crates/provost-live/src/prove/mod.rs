@@ -13,6 +13,7 @@ pub mod connection;
 mod dependency;
 mod detect;
 mod ending;
+mod exit;
 pub mod frames;
 pub mod grpc;
 pub mod harness;

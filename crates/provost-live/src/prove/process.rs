@@ -19,13 +19,14 @@ use provost_check::model::hidden::Hidden;
 use provost_check::model::secret::masked;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::pipe::fcntl_setpipe_size;
-use rustix::process::{Pid, kill_process};
+use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, waitid};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::process::{Child, Command};
+use tokio::process::Command;
 use tokio::task::JoinHandle;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::ending::Ending;
+use super::exit::Waiting;
 use super::listening::listening;
 use super::plan::Plan;
 use super::rights;
@@ -93,7 +94,7 @@ struct Seen {
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) clock: Clock,
-    child: Child,
+    end: Waiting,
     pid: Pid,
     seen: Rc<RefCell<Seen>>,
     watchers: Vec<JoinHandle<()>>,
@@ -177,7 +178,8 @@ impl Process {
         let ending = launch.ends_held.then(|| Ending::watch(way, id));
         let signals = Vec::new();
         let hidden = hide;
-        Ok(Self { clock, child, pid, seen, watchers, ending, unread, ours, signals, hidden })
+        let end = Waiting::begin(child, clock);
+        Ok(Self { clock, end, pid, seen, watchers, ending, unread, ours, signals, hidden })
     }
 
     /// Stops reading what it prints, or goes on with it. One read that has begun is still done.
@@ -198,10 +200,10 @@ impl Process {
             Signal::Term => rustix::process::Signal::TERM,
             Signal::Kill => rustix::process::Signal::KILL,
         };
-        // The child is not waited for yet, so that its number is still its own.
         // Taken before: on a busy machine the process may have acted on it when the call returns.
         let at_us = self.clock.now_us();
-        if self.child.id().is_some() && kill_process(self.pid, number).is_ok() {
+        let asks = signal == Signal::Term && self.ending.as_ref().is_some_and(Ending::asks);
+        if !asks && !self.has_ended() && kill_process(self.pid, number).is_ok() {
             self.signals.push(Sent { at_us, signal });
         }
     }
@@ -241,24 +243,21 @@ impl Process {
         self.pid.as_raw_nonzero().get().unsigned_abs()
     }
 
-    /// Whether it has ended.
-    pub(super) fn has_ended(&mut self) -> bool {
-        self.child.try_wait().is_ok_and(|status| status.is_some())
+    /// Whether it has ended, and so hears nothing any more. Until that is known here, its number is still its own.
+    pub(super) fn has_ended(&self) -> bool {
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        let ended = || waitid(WaitId::Pid(self.pid), look).is_ok_and(|status| status.is_some());
+        self.end.over().is_some() || ended()
     }
 
     /// Waits until it ends, or kills it when `patience` is over.
     pub(super) async fn ended_within(&mut self, patience: Duration) -> Option<Exit> {
-        let mut killed = false;
-        let status = match tokio::time::timeout(patience, self.child.wait()).await {
-            Ok(status) => status,
-            Err(_) => {
-                killed = true;
-                self.signal(Signal::Kill);
-                tokio::time::timeout(Duration::from_secs(5), self.child.wait()).await.ok()?
-            }
-        };
-        let at_us = self.clock.now_us();
-        let status = status.ok()?;
+        let killed = timeout(patience, self.end.come()).await.is_err();
+        if killed {
+            self.signal(Signal::Kill);
+            timeout(Duration::from_secs(5), self.end.come()).await.ok()?;
+        }
+        let (at_us, status) = self.end.over()?;
         let (code, signal) = (status.code(), status.signal());
         Some(Exit { at_us, code, signal, killed })
     }
@@ -273,7 +272,7 @@ impl Process {
         // What it printed last is still in the pipes, unless something that it left holds them.
         for watcher in self.watchers.drain(..2.min(self.watchers.len())) {
             let abort = watcher.abort_handle();
-            if tokio::time::timeout(Duration::from_millis(500), watcher).await.is_err() {
+            if timeout(Duration::from_millis(500), watcher).await.is_err() {
                 abort.abort();
             }
         }

@@ -481,6 +481,16 @@ mod tests {
     }
 
     #[test]
+    fn an_end_that_nobody_asked_for_is_said() {
+        let mut drain = phase(vec![new_connection(200_000, Outcome::Refused)]);
+        drain.signals.clear();
+        drain.exit = Some(Exit { at_us: 173_000, code: Some(2), signal: None, killed: false });
+        let picture = picture(&drain, &Terms::default()).unwrap();
+        let said = "It ended by itself after 173 ms with exit code 2: nobody had told it to.";
+        assert_eq!(picture.story, said);
+    }
+
+    #[test]
     fn why_requests_were_lost_is_said_and_stands_beside_them() {
         let of = |at_us| new_connection(at_us, Outcome::Refused);
         let mut drain = phase(vec![of(1_100_000), of(1_200_000), of(7_000_000)]);

@@ -33,7 +33,14 @@ pub(super) fn story(phase: &Phase, terms: &Terms) -> String {
                 let all = count(phase.of(Purpose::Unread).count(), "request");
                 format!("While nobody read what it prints, {lost} of {all} had no answer.")
             }
-            _ => "The process was not told to end.".to_owned(),
+            _ => match phase.exit.as_ref().filter(|_| phase.ended_by_itself()) {
+                Some(exit) => format!(
+                    "It ended by itself after {} with exit code {}: nobody had told it to.",
+                    duration(exit.at_us),
+                    exit.shown()
+                ),
+                None => "The process was not told to end.".to_owned(),
+            },
         };
     };
     let since = |at: u64| duration(at.saturating_sub(told));

@@ -14,7 +14,8 @@ pub static RULE: Rule = Rule {
     page: include_str!("log-line-not-json.md"),
     needs: &[Need::Process],
     phases: &[PhaseName::Start],
-    after: &["log-injection"],
+    // What a panic prints is no line of its log.
+    after: &["log-injection", "ends-by-itself"],
     variants: &[
         Variant::new("plain-text", Level::Note, "a log without structure").strict(Level::Warn)
     ],

@@ -1,6 +1,7 @@
 //! What the process answers.
 
 pub mod catch_all_success;
+pub mod ends_by_itself;
 pub mod ends_with_dependency;
 pub mod grpc_health_incomplete;
 pub mod grpc_probe_needs_plaintext;

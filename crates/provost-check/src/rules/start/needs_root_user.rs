@@ -31,7 +31,9 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let Some((uid, gid)) = terms.user.filter(|(uid, _)| *uid != 0) else {
         return Err(Abstain::NotApplicable);
     };
-    if !phase.ended_by_itself() {
+    // What had come up needs no other user for that, and who ends with 0 lacks nothing.
+    let well = phase.exit.as_ref().is_some_and(|exit| exit.code == Some(0));
+    if !phase.ended_by_itself() || phase.ready_us.is_some() || well {
         return Ok(());
     }
     let Some(as_root) = phase.as_root.as_deref() else {
@@ -83,8 +85,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     Ok(())
 }
 
-/// Whether the start as root became ready; a worker, of which nothing is asked, when it ran until it was
+/// Whether the start as root became ready, or is one of a worker, of which nothing is asked, and it ran until it was
 /// told to end.
 fn came_up(case: &ProcessCase<'_>, as_root: &Phase) -> bool {
-    as_root.ready_us.is_some() || (case.terms().is_worker() && !as_root.ended_by_itself())
+    (as_root.ready_us.is_some() || case.terms().is_worker()) && !as_root.ended_by_itself()
 }

@@ -32,6 +32,10 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     if phase.ended_by_itself() {
+        if phase.ready_us.is_some() {
+            // It had come up: its end is none of a start.
+            return Ok(());
+        }
         let missing = &case.proof().stage.missing;
         if let Some(missing) = missing.iter().find(|missing| missing.volume) {
             let what = format!("a start with {}", missing.what);

@@ -1,7 +1,7 @@
 //! A drain that SIGKILL ends.
 
 use crate::case::process::{ProcessCase, duration};
-use crate::facts::proof::{PhaseName, Purpose};
+use crate::facts::proof::{Phase, PhaseName, Purpose};
 use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -16,25 +16,37 @@ pub static RULE: Rule = Rule {
     title: "a drain that takes longer than the grace period leaves",
     page: include_str!("drain-longer-than-grace.md"),
     needs: &[Need::Process],
-    phases: &[PhaseName::Drain],
+    phases: &[PhaseName::Start, PhaseName::Drain],
     after: &["no-termination-handler-seen"],
     check: Check::Process(check),
     ..Rule::BASE
 };
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
-    let (phase, told) = case.ended(PhaseName::Drain)?;
-    let Some(exit) = &phase.exit else { return Ok(()) };
-    let took = exit.at_us.saturating_sub(told);
     // The manifest at hand may grant another time than the one that was measured against.
     let left = case.container().map(|case| u64::from(case.termination().remaining) * 1_000_000);
     let left = left.unwrap_or(case.terms().grace_ms * 1000);
-    if !exit.killed && took <= left {
-        return Ok(());
-    }
+    let late = |(phase, told): (&Phase, u64)| {
+        let mut exit = phase.exit.iter();
+        exit.any(|exit| exit.killed || exit.at_us.saturating_sub(told) > left)
+    };
+    let (phase, told) = match case.ended(PhaseName::Drain) {
+        Ok(drain) if late(drain) => drain,
+        drain => match case.ended_idle() {
+            // Of a worker nothing else is known; and who is late without any load is late under it.
+            Ok(idle) if idle.0.is_killed() && idle.0.heard().is_some() => idle,
+            _ => {
+                drain?;
+                return Ok(());
+            }
+        },
+    };
+    let Some(exit) = &phase.exit else { return Ok(()) };
+    let took = exit.at_us.saturating_sub(told);
+    let idle = if phase.name == PhaseName::Start { ", idle as it was" } else { "" };
     let message = match exit.killed {
         true => format!(
-            "the process had not drained when {} of its grace period were over",
+            "the process had not drained when {} of its grace period were over{idle}",
             duration(took)
         ),
         false => format!(
@@ -54,6 +66,9 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let grace = &case.pod().grace_period;
         let said = if grace.is_written() { "" } else { "not set: " };
         finding = finding.also(&grace.origin, format!("{said}SIGKILL at {} s", grace.value));
+    }
+    if let Some(how) = case.heard() {
+        finding = finding.note(format!("it heard SIGTERM: {how}"));
     }
     if phase.of(Purpose::WebSocket).any(|open| open.end_us + AT_ITS_END >= exit.at_us) {
         finding =

@@ -17,7 +17,7 @@ pub static RULE: Rule = Rule {
     page: include_str!("hangs-on-long-request.md"),
     needs: &[Need::Process],
     phases: &[PhaseName::Stuck],
-    after: &["no-termination-handler-seen"],
+    after: &["no-termination-handler-seen", "drain-longer-than-grace"],
     check: Check::Process(check),
     ..Rule::BASE
 };

@@ -21,7 +21,7 @@ pub static RULE: Rule = Rule {
     title: "a process that SIGTERM ends where it stands, or not at all",
     page: include_str!("no-termination-handler-seen.md"),
     needs: &[Need::Process],
-    phases: &[PhaseName::Start],
+    phases: &[PhaseName::Start, PhaseName::Drain],
     variants: &[Variant::new("ignores", Level::Deny, "a process that SIGTERM does not end")],
     check: Check::Process(check),
     ..Rule::BASE
@@ -35,6 +35,10 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         "handle SIGTERM: signal.NotifyContext(ctx, syscall.SIGTERM), go on serving while endpoints are removed, then Server.Shutdown",
     );
     if exit.killed {
+        if case.heard().is_some() {
+            // It drains for too long, which another rule says.
+            return Ok(());
+        }
         out.push(
             Finding::new(
                 &RULE,

@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
-    let (phase, told) = case.ended(PhaseName::SecondSignal)?;
+    let (phase, told) = case.ended_up(PhaseName::SecondSignal)?;
     let Some(again) = phase.told_again_us() else {
         // It had ended before: nothing held it up.
         return Err(Abstain::NotApplicable);

@@ -20,7 +20,7 @@ pub static RULE: Rule = Rule {
 };
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
-    let (phase, _) = case.ended(PhaseName::SecondSignal)?;
+    let (phase, _) = case.ended_up(PhaseName::SecondSignal)?;
     let Some(again) = phase.told_again_us() else { return Err(Abstain::NotApplicable) };
     let panics = phase.output.lines.iter().find(|line| {
         let begins = ["panic: ", "fatal error: "].iter().any(|word| line.text.starts_with(word));

@@ -29,7 +29,7 @@ enum Answer {
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let runs = case.runs();
-    if runs < 2 {
+    if runs < 2 || !case.is_first_run() {
         return Err(crate::findings::Abstain::NotApplicable);
     }
     for rule in RULES.iter().filter(|rule| !rule.off && rule.id != RULE.id) {
@@ -61,7 +61,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         if answers.len() > MOST_SHOWN {
             finding = finding.note(format!("and {} more runs", answers.len() - MOST_SHOWN));
         }
-        out.push(finding.note(case.repeat_all(runs)));
+        out.push(finding.note(case.repeat_for(rule.id, runs)));
     }
     Ok(())
 }

@@ -8,9 +8,9 @@ use provost_check::facts::metrics::Metrics;
 use provost_check::facts::proof::telemetry::{Memory, Traced};
 use provost_check::facts::proof::{
     Children, Collector, Exit, Health, Load, Missing, Outcome, POD_ADDRESS, Phase, PhaseName,
-    ProbeKind, Protocol, Purpose, Scheduler, Signal, Spoken, State, Telemetry, Watched,
+    Probe, ProbeKind, Protocol, Purpose, Scheduler, Signal, Spoken, State, Telemetry, Watched,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::log::Log;
 use crate::prove::dependency::Dependencies;
@@ -202,13 +202,13 @@ impl<'p> Run<'p> {
                 return false;
             }
             if self.live_us.is_none() {
-                self.live_us = self.is_live(open).await;
+                self.live_us = self.is_live(open, deadline).await;
             }
             if terms.watch().is_some() && self.live_us.is_none() && Instant::now() > anew {
                 return false;
             }
             let before = self.log.requests.borrow().len();
-            match self.is_ready(open).await {
+            match self.is_ready(open, deadline).await {
                 Some(true) => {
                     let now = self.process.clock.now_us();
                     self.ready_us = Some(now);
@@ -238,32 +238,43 @@ impl<'p> Run<'p> {
     }
 
     /// Whether the readiness probe passes now, or without one a request is answered; none when nobody
-    /// was asked.
-    async fn is_ready(&mut self, open: bool) -> Option<bool> {
+    /// was asked. An answer may come until then.
+    async fn is_ready(&mut self, open: bool, deadline: Instant) -> Option<bool> {
         let terms = &self.plan.terms;
+        let left = || deadline.saturating_duration_since(Instant::now());
         if let Some(probe) = terms.probe(ProbeKind::Readiness) {
             if !open {
                 return None;
             }
-            self.log.probe(Purpose::Readiness, probe, self.to(probe.port)).await;
-            return self.log.last().map(|outcome| outcome.passes());
+            let before = self.log.requests.borrow().len();
+            let shorter = within(probe, left());
+            self.log.probe(Purpose::Readiness, &shorter, self.to(probe.port)).await;
+            let outcome = self.log.last()?;
+            if outcome == Outcome::TimedOut && shorter.timeout_ms < probe.timeout_ms {
+                // It did not have its time.
+                self.log.requests.borrow_mut().truncate(before);
+                return None;
+            }
+            return Some(outcome.passes());
         }
         let port = self.port().filter(|_| open)?;
-        if !self.speaks(port).await {
+        if !timeout(left(), self.speaks(port)).await.ok()? {
             return None;
         }
         let known = self.spoken.iter().any(|spoken| spoken.port == port);
-        self.log.ask(Purpose::Readiness, self.to(port), &terms.path, PATIENCE).await;
+        let patience = PATIENCE.min(left());
+        self.log.ask(Purpose::Readiness, self.to(port), &terms.path, patience).await;
         let outcome = self.log.last()?;
         // What is spoken has to be known: a server of TLS answers plain text, too, to say that it does not.
         Some(known && matches!(outcome, Outcome::Answered { status, .. } if status < 500))
     }
 
     /// When the probe that watches the start passed, if it does now.
-    async fn is_live(&self, open: bool) -> Option<u64> {
+    async fn is_live(&self, open: bool, deadline: Instant) -> Option<u64> {
         let watch = self.plan.terms.watch().filter(|_| open)?;
+        let watch = within(watch, deadline.saturating_duration_since(Instant::now()));
         let before = self.log.requests.borrow().len();
-        self.log.probe(Purpose::Startup, watch, self.to(watch.port)).await;
+        self.log.probe(Purpose::Startup, &watch, self.to(watch.port)).await;
         let mut requests = self.log.requests.borrow_mut();
         let passes = requests.last().is_some_and(|request| request.outcome.passes());
         // It is asked again when it has had its time.
@@ -330,4 +341,10 @@ impl<'p> Run<'p> {
         };
         Ok((phase, lacks))
     }
+}
+
+/// A probe that waits no longer than that for its answer.
+fn within(probe: &Probe, left: Duration) -> Probe {
+    let left = u64::try_from(left.as_millis()).unwrap_or(u64::MAX);
+    Probe { timeout_ms: probe.timeout_ms.min(left), ..probe.clone() }
 }

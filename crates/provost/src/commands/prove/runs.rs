@@ -30,6 +30,9 @@ const ALLOWANCE: Duration = Duration::from_secs(90);
 const QUIET: [PhaseName; 4] =
     [PhaseName::Start, PhaseName::Drain, PhaseName::Load, PhaseName::Throttled];
 
+/// Phases that need nobody who answers.
+const SILENT: [PhaseName; 2] = [PhaseName::SecondSignal, PhaseName::EarlySignal];
+
 /// Dependencies that fail by themselves, each in a run of its own beside the one in which all do.
 pub(super) const MOST_ALONE: usize = 8;
 
@@ -159,9 +162,17 @@ impl Measuring<'_> {
             let started = result.as_ref().is_ok_and(|it| it.phase.is_ok());
             if let (PhaseName::Start, Ok(measured)) = (phase, &result) {
                 plan.early_us = early_us(measured);
-                if measured.phase.as_ref().is_ok_and(|phase| phase.ready_us.is_none()) {
-                    // What does not come up is not measured further.
+                if let Some(start) = measured.phase.as_ref().ok().filter(|it| it.ready_us.is_none())
+                {
+                    // What does not come up is not measured further, and of what serves nothing that is spoken here,
+                    // only how it ends.
+                    let silent = plan.terms.is_worker() || start.other_protocol;
+                    let ends = silent && !start.ended_by_itself();
                     told.push((phase, result));
+                    for phase in SILENT.into_iter().filter(|phase| ends && has(*phase)) {
+                        let plan = Plan { phase, ..plan.clone() };
+                        told.push((phase, self.progress.during(phase.name(), || measure(&plan))));
+                    }
                     return Ok(told);
                 }
             }
