@@ -7,6 +7,7 @@
 //! publisher pushes. What stays ambiguous is said, never guessed.
 
 mod configured;
+mod measured;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,6 +50,19 @@ pub struct Ambiguity {
     pub message: String,
     /// The containers that fit.
     pub candidates: Vec<Origin>,
+    /// What it is that was not bound.
+    pub what: Unbound,
+}
+
+/// What no container was found for, or only one by a guess.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unbound {
+    /// A binary, a Dockerfile, an image, an entry of provost.toml.
+    Artifact,
+    /// A process that was measured.
+    Proof,
+    /// Such a process, which is held against another container than it was measured as.
+    Guessed,
 }
 
 /// All bindings of a run.
@@ -58,6 +72,8 @@ pub struct Bindings {
     by_workload: Vec<Vec<Binding>>,
     /// What could not be decided.
     pub ambiguities: Vec<Ambiguity>,
+    /// By proof.
+    by_proof: Vec<Option<(ObjectId, usize)>>,
     binary_of_build: BTreeMap<usize, usize>,
     build_of_binary: BTreeMap<usize, usize>,
     image_of_binary: BTreeMap<usize, usize>,
@@ -102,6 +118,7 @@ impl Bindings {
             for (workload, index) in may_be_bound(world) {
                 bindings.by_workload[workload][index].is_target = true;
             }
+            bindings.bind_proofs(world);
             return bindings;
         }
         let from: BTreeMap<SourceId, usize> =
@@ -135,6 +152,7 @@ impl Bindings {
         bindings.bind_images(world, &candidates);
         bindings.mark_targets(&candidates);
         bindings.report_unbound(world, &candidates, &binaries, &builds);
+        bindings.bind_proofs(world);
         bindings
     }
 
@@ -472,6 +490,7 @@ fn ambiguity(
             names.join(", ")
         ),
         candidates: candidates.iter().take(4).map(|c| c.container.origin.clone()).collect(),
+        what: Unbound::Artifact,
     }
 }
 

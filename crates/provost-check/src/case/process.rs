@@ -53,17 +53,12 @@ pub struct ProcessCase<'w> {
 }
 
 impl<'w> ProcessCase<'w> {
-    /// Joins a proof with the container it names or, where it names none, with the only one that the
-    /// program was bound to.
+    /// Joins a proof with the container that it stands for.
     pub fn new(joined: &'w Joined<'w>, index: usize, measured: &'w Measured) -> Self {
-        let name = measured.proof.container.as_deref();
-        let container = match name {
-            Some(name) => joined.cases().find(|case| case.subject() == name),
-            None => {
-                let mut bound = joined.cases().filter(|case| case.binary().is_ok());
-                bound.next().filter(|_| bound.next().is_none())
-            }
-        };
+        let place = joined.bindings.of_proof(index);
+        let container = place.and_then(|(workload, container)| {
+            joined.workload(workload)?.into_containers().nth(container)
+        });
         Self { joined, index, measured, container, run: 0 }
     }
 

@@ -82,18 +82,16 @@ impl Case<'_> {
         let subject = self.subject();
         let mut measured = false;
         for (index, proof) in self.world().proofs.iter().enumerate() {
-            // One that names no container is of the only one with the program.
+            // What a guess joined may be told, and excuses nothing.
             let is_meant = match proof.proof.container.as_deref() {
                 Some(name) => name == subject,
                 None => self.binary().is_ok(),
             };
-            if !is_meant {
+            let place = self.of.joined.bindings.of_proof(index);
+            if !is_meant || place != Some((self.of.id, self.index)) {
                 continue;
             }
             let process = ProcessCase::new(self.of.joined, index, proof);
-            if process.container().is_none_or(|container| container.subject() != subject) {
-                continue;
-            }
             for run in (0..process.runs()).map(|run| process.of_run(run)) {
                 if run.phase(PhaseName::Drain).is_err() {
                     continue;

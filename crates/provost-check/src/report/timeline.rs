@@ -5,14 +5,17 @@ pub mod picture;
 mod story;
 
 use crate::case::process::duration;
-use crate::facts::proof::{Load, Phase, Proof, Purpose, Request, Used};
+use story::Load;
+
+use crate::facts::proof::{self, Phase, Proof, Terms, Used};
 use crate::model::quantity::{Bytes, Millicores};
 
 /// Columns: phase, ready, requests of the load, how many of them were lost, the time from SIGTERM to
 /// the end, the exit code.
 pub fn render(proof: &Proof) -> String {
+    let terms = &proof.terms;
     let head = ["phase", "ready", "requests", "lost", "after SIGTERM", "exit"].map(str::to_owned);
-    let rows = proof.phases.iter().map(row);
+    let rows = proof.phases.iter().map(|phase| row(phase, terms));
     let rows: Vec<[String; 6]> = std::iter::once(head).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let widths: [usize; 6] = std::array::from_fn(width);
@@ -22,6 +25,12 @@ pub fn render(proof: &Proof) -> String {
             row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
         text.push_str(cells.join("  ").trim_end());
         text.push('\n');
+    }
+    for phase in &proof.phases {
+        let late = runs(phase).map(|run| Load::of(run, terms).late).sum();
+        if late > 0 {
+            text.push_str(&format!("{}: {}\n", phase.name.name(), story::late(late, terms)));
+        }
     }
     for line in proof.phases.iter().filter_map(|phase| phase.load.as_ref()).map(latency) {
         text.push_str(&line);
@@ -35,7 +44,7 @@ pub fn render(proof: &Proof) -> String {
 }
 
 /// How long answers took, from the moment at which each request was due.
-fn latency(load: &Load) -> String {
+fn latency(load: &proof::Load) -> String {
     let lost = match load.lost {
         0 => String::new(),
         lost => format!(", {lost} lost"),
@@ -77,23 +86,17 @@ fn limits(phases: &[Phase]) -> String {
     text
 }
 
-fn row(phase: &Phase) -> [String; 6] {
-    let is_load = |request: &&Request| {
-        matches!(
-            request.purpose,
-            Purpose::NewConnection
-                | Purpose::Busy
-                | Purpose::Idle
-                | Purpose::Slow
-                | Purpose::Steady
-                | Purpose::Near
-                | Purpose::Opened
-        )
-    };
-    let runs = std::iter::once(phase).chain(&phase.repeats);
-    let load = runs.flat_map(|run| &run.requests).filter(is_load);
-    let (count, lost) = load
-        .fold((0, 0), |(count, lost), request| (count + 1, lost + usize::from(request.is_lost())));
+/// The run and its repetitions.
+fn runs(phase: &Phase) -> impl Iterator<Item = &Phase> {
+    std::iter::once(phase).chain(&phase.repeats)
+}
+
+fn row(phase: &Phase, terms: &Terms) -> [String; 6] {
+    let (mut count, mut lost) = (0, 0);
+    for load in runs(phase).map(|run| Load::of(run, terms)) {
+        count += load.count;
+        lost += load.lost.len();
+    }
     let or_dash = |text: Option<String>| text.unwrap_or_else(|| "-".to_owned());
     let number = |n: usize| if count == 0 { "-".to_owned() } else { n.to_string() };
     let exit = phase.exit.as_ref();
@@ -135,6 +138,66 @@ mod tests {
         assert!(text.contains("memory: 8 MiB of 96 MiB at most, in start\n"), "{text}");
         let cpu = "CPU: 200m used up in 30 of 40 periods at most, in throttled\n";
         assert!(text.contains(cpu), "{text}");
+    }
+
+    /// A drain that was told to end after a second, and the window of which is over after six.
+    fn drained(requests: &[&str]) -> Proof {
+        let text = format!(
+            r#"{{"version": 1, "program": {{"path": "p", "sha256": "aa"}}, "terms": {{}}, "phases": [{{"name": "drain",
+            "ready_us": 40000, "signals": [{{"at_us": 1000000, "signal": "TERM"}}], "exit": {{"at_us": 7200000, "code": 0}},
+            "requests": [{}]}}]}}"#,
+            requests.join(", ")
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    #[test]
+    fn table_and_picture_count_the_same_and_what_was_lost_after_the_window_is_no_loss() {
+        let answered = r#"{"purpose": "busy", "path": "/", "at_us": 1500000, "end_us": 1501000, "outcome": {"is": "answered", "status": 200}}"#;
+        let busy = r#"{"purpose": "busy", "path": "/", "at_us": 6100000, "end_us": 6101000, "outcome": {"is": "closed"}}"#;
+        let in_time = r#"{"purpose": "busy", "path": "/", "at_us": 2000000, "end_us": 2001000, "outcome": {"is": "reset"}}"#;
+        let idle = r#"{"purpose": "idle", "path": "/", "at_us": 900000, "sent_us": 2000000, "end_us": 2001000, "outcome": {"is": "reset"}}"#;
+        let clean = drained(&[answered, busy, busy]);
+        assert_eq!(
+            render(&clean),
+            "phase  ready  requests  lost  after SIGTERM  exit\n\
+             drain  40 ms  1         0     6.2 s          0\n\
+             drain: 2 more were lost after the 5.0 s in which connections still arrive: clients have other endpoints by then\n"
+        );
+        let drawn = picture::picture(&clean.phases[0], &clean.terms).unwrap();
+        assert!(drawn.story.starts_with("No request was lost. "), "{}", drawn.story);
+        assert!(drawn.story.contains(" 2 more were lost after the 5.0 s "), "{}", drawn.story);
+        assert!(drawn.svg.contains("<title>busy connections: 1</title>"), "{}", drawn.svg);
+        let lost = drained(&[answered, in_time, busy, idle]);
+        assert!(
+            render(&lost).contains("drain  40 ms  3         2     6.2 s "),
+            "{}",
+            render(&lost)
+        );
+        let drawn = picture::picture(&lost.phases[0], &lost.terms).unwrap();
+        assert!(drawn.story.starts_with("2 requests lost after SIGTERM"), "{}", drawn.story);
+        let lane = "<title>busy connections: 1 of 2 lost or failed</title>";
+        assert!(drawn.svg.contains(lane), "{}", drawn.svg);
+    }
+
+    #[test]
+    fn what_has_no_answer_while_nobody_reads_is_counted_as_such() {
+        let request = |outcome: &str| {
+            format!(
+                r#"{{"purpose": "unread", "path": "/", "at_us": 900000, "end_us": 2900000, "outcome": {outcome}}}"#
+            )
+        };
+        let answered = request(r#"{"is": "answered", "status": 200}"#);
+        let requests = [answered.as_str(), &request(r#"{"is": "timed-out"}"#)].join(", ");
+        let text = format!(
+            r#"{{"version": 1, "program": {{"path": "p", "sha256": "aa"}}, "terms": {{}}, "phases": [{{"name": "full-stdout", "requests": [{requests}]}}]}}"#
+        );
+        let proof: Proof = serde_json::from_str(&text).unwrap();
+        assert!(render(&proof).contains("full-stdout  -      2         1 "), "{}", render(&proof));
+        let drawn = picture::picture(&proof.phases[0], &proof.terms).unwrap();
+        let story = "While nobody read what it prints, 1 of 2 requests had no answer.";
+        assert_eq!(drawn.story, story);
+        assert!(drawn.svg.contains("output unread: 1 of 2 lost or failed"), "{}", drawn.svg);
     }
 
     #[test]

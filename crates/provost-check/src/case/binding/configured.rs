@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Ambiguity, Bindings, Candidate, Unit, World, ambiguity};
+use super::{Ambiguity, Bindings, Candidate, Unbound, Unit, World, ambiguity};
 use crate::facts::Fact;
 use crate::facts::settings::Service;
 use crate::model::names::ImageRef;
@@ -45,6 +45,7 @@ impl Bindings {
                     "from here on nothing is bound: there are more than {MOST_SERVICES} [[service]]"
                 ),
                 candidates: Vec::new(),
+                what: Unbound::Artifact,
             });
         }
         for (index, service) in settings.services.iter().take(MOST_SERVICES).enumerate() {

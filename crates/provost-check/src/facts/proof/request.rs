@@ -108,9 +108,18 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether whoever asked was left without an answer. That an idle connection is closed before it is
-    /// used again is what a drain is for: the client opens another.
+    /// Whether whoever asked was left without an answer: what rules, tables and pictures count. That an idle
+    /// connection is closed before it is used again is what a drain is for: the client opens another. Where
+    /// requests ask whether there is an answer at all, none after a time in which anybody gives up is none: a
+    /// connection that nobody accepts any more is not refused, and what cannot print does not answer.
     pub fn is_lost(&self) -> bool {
+        let asks_whether = matches!(
+            self.purpose,
+            Purpose::Near | Purpose::Opened | Purpose::Unread | Purpose::ReadAgain
+        );
+        if asks_whether && self.outcome == Outcome::TimedOut {
+            return true;
+        }
         let let_go = self.purpose == Purpose::Idle
             && self.sent_us.is_none()
             && matches!(self.outcome, Outcome::Closed { bytes: 0 });

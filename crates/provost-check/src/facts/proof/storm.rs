@@ -1,7 +1,7 @@
 //! What became of connections and requests that began around SIGTERM, by how long before or after it
 //! they began.
 
-use super::{Outcome, Phase, Purpose, Request};
+use super::{Phase, Purpose, Request};
 
 /// The first begins that long before the signal, the last as long after it.
 pub const WIDE_US: u64 = 50_000;
@@ -37,10 +37,9 @@ pub struct Begun<'p> {
 }
 
 impl Begun<'_> {
-    /// Whether whoever asked was left without an answer, or had none after a time in which anybody
-    /// gives up: a connection that nobody accepts any more is not refused.
+    /// Whether whoever asked was left without an answer.
     pub fn is_lost(&self) -> bool {
-        self.request.is_lost() || self.request.outcome == Outcome::TimedOut
+        self.request.is_lost()
     }
 }
 

@@ -7,15 +7,16 @@ use crate::report::count;
 /// New connections that begin so shortly before the last of them would are late, and not lost.
 const SLACK_US: u64 = 20_000;
 
-/// Whether nobody would have asked any more: new connections come as long as there are endpoints, and a kubelet does
-/// not probe what has ended.
+/// Whether nobody would have asked any more: new connections come as long as there are endpoints, clients whose
+/// connection is closed then find another endpoint, and a kubelet does not probe what has ended.
 pub(super) fn is_beyond(request: &Request, phase: &Phase, terms: &Terms) -> bool {
     let Some(told) = phase.told_us() else { return false };
+    let end = told + terms.window_ms() * 1000;
+    let last = end.saturating_sub(SLACK_US).max(told);
+    let drains = phase.name == PhaseName::Drain;
     match request.purpose {
-        Purpose::NewConnection if phase.name == PhaseName::Drain => {
-            let end = told + terms.window_ms() * 1000;
-            request.at_us > end.saturating_sub(SLACK_US).max(told) && request.outcome.is_lost()
-        }
+        Purpose::NewConnection => drains && request.at_us > last && request.is_lost(),
+        Purpose::Busy => drains && request.end_us > last && request.is_lost(),
         Purpose::Readiness | Purpose::Liveness => {
             let end = phase.exit.as_ref().map_or(u64::MAX, |exit| exit.at_us);
             request.end_us >= end && !request.outcome.passes()
@@ -24,14 +25,67 @@ pub(super) fn is_beyond(request: &Request, phase: &Phase, terms: &Terms) -> bool
     }
 }
 
+/// What became of the load of a run: tables and pictures count by it.
+#[derive(Debug)]
+pub(super) struct Load<'p> {
+    /// How many requests.
+    pub(super) count: usize,
+    /// Those that were lost.
+    pub(super) lost: Vec<&'p Request>,
+    /// How many were lost when nobody would have asked any more; they are not among the others.
+    pub(super) late: usize,
+}
+
+impl<'p> Load<'p> {
+    pub(super) fn of(phase: &'p Phase, terms: &Terms) -> Self {
+        let mut load = Self { count: 0, lost: Vec::new(), late: 0 };
+        let is_load = |request: &&Request| {
+            matches!(
+                request.purpose,
+                Purpose::NewConnection
+                    | Purpose::Busy
+                    | Purpose::Idle
+                    | Purpose::Slow
+                    | Purpose::Steady
+                    | Purpose::Near
+                    | Purpose::Opened
+                    | Purpose::Unread
+            )
+        };
+        for request in phase.requests.iter().filter(is_load) {
+            if is_beyond(request, phase, terms) {
+                load.late += 1;
+                continue;
+            }
+            load.count += 1;
+            if request.is_lost() {
+                load.lost.push(request);
+            }
+        }
+        load
+    }
+}
+
+/// What was lost behind the window.
+pub(super) fn late(count: usize, terms: &Terms) -> String {
+    let were = if count == 1 { "was" } else { "were" };
+    format!(
+        "{count} more {were} lost after the {} in which connections still arrive: clients have other endpoints by then",
+        duration(terms.window_ms() * 1000)
+    )
+}
+
 /// What the picture shows, for whoever cannot see it, and for whoever looks for the first time.
 pub(super) fn story(phase: &Phase, terms: &Terms) -> String {
     let Some(told) = phase.told_us() else {
         return match phase.name {
             PhaseName::FullStdout => {
-                let lost = phase.of(Purpose::Unread).filter(|it| it.outcome.is_lost()).count();
-                let all = count(phase.of(Purpose::Unread).count(), "request");
-                format!("While nobody read what it prints, {lost} of {all} had no answer.")
+                let load = Load::of(phase, terms);
+                let all = count(load.count, "request");
+                format!(
+                    "While nobody read what it prints, {} of {all} had no answer.",
+                    load.lost.len()
+                )
             }
             _ => match phase.exit.as_ref().filter(|_| phase.ended_by_itself()) {
                 Some(exit) => format!(
@@ -44,38 +98,36 @@ pub(super) fn story(phase: &Phase, terms: &Terms) -> String {
         };
     };
     let since = |at: u64| duration(at.saturating_sub(told));
-    let mut told_of = Vec::new();
+    let mut told_of: Vec<String> = Vec::new();
     if let (PhaseName::Start, Some(ready)) = (phase.name, phase.ready_us) {
         told_of.push(format!("Ready after {}.", duration(ready)));
     }
     let end = told + terms.window_ms() * 1000;
-    let lost: Vec<&Request> = phase
-        .requests
-        .iter()
-        .filter(|request| {
-            let load =
-                matches!(request.purpose, Purpose::NewConnection | Purpose::Busy | Purpose::Slow);
-            // What goes on asking where it did is there until the end, and finds another endpoint then.
-            let late = request.purpose == Purpose::Busy && request.end_us + SLACK_US > end;
-            load && !late
-                && request.end_us > told
-                && request.outcome.is_lost()
-                && !is_beyond(request, phase, terms)
-        })
-        .collect();
+    let Load { lost, late: later, .. } = Load::of(phase, terms);
     if phase.name == PhaseName::Drain {
         let window = duration(terms.window_ms() * 1000);
         told_of.push(match lost.first() {
             None => format!(
                 "No request was lost. Shaded: the {window} after SIGTERM in which new connections still arrive."
             ),
+            Some(first) if first.end_us < told => {
+                let before = lost.iter().filter(|it| it.end_us < told).count();
+                format!(
+                    "{} lost, {before} of them before SIGTERM. Shaded: the {window} in which new connections still arrive.",
+                    count(lost.len(), "request")
+                )
+            }
             Some(first) => format!(
                 "{} lost after SIGTERM, the first {} after it. Shaded: the {window} in which new connections still arrive.",
                 count(lost.len(), "request"),
                 since(first.end_us)
             ),
         });
+        let lost: Vec<&Request> = lost.into_iter().filter(|it| it.end_us > told).collect();
         told_of.extend(why(phase, &lost, told, end));
+        if later > 0 {
+            told_of.push(format!("{}.", late(later, terms)));
+        }
     }
     told_of.push(match &phase.exit {
         Some(exit) if exit.killed => {

@@ -1,6 +1,7 @@
-//! A binary or Dockerfile that could belong to several containers, or to none.
+//! A binary, Dockerfile or measured process that could belong to several containers, or to none.
 
 use crate::case::Joined;
+use crate::case::binding::Unbound;
 use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Rule};
 
@@ -9,7 +10,7 @@ pub static RULE: Rule = Rule {
     id: "ambiguous-binding",
     group: Group::Input,
     level: Level::Note,
-    title: "a binary, Dockerfile or [[service]] that no container could be found for",
+    title: "a binary, Dockerfile, proof or [[service]] that no container could be found for",
     page: include_str!("ambiguous-binding.md"),
     check: Check::Run(check),
     ..Rule::BASE
@@ -18,21 +19,41 @@ pub static RULE: Rule = Rule {
 fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
     for ambiguity in &joined.bindings.ambiguities {
         // An entry of provost.toml has a place in its file; binaries and Dockerfiles are meant whole.
-        let (label, fix) = if ambiguity.origin.span().is_some() {
-            (
+        let is_entry = ambiguity.origin.span().is_some();
+        let (label, fix, level) = match ambiguity.what {
+            Unbound::Artifact if is_entry => (
                 "nothing that the entry says is used",
                 "write the name of a workload or container, or give the manifests that run it",
-            )
-        } else {
-            (
+                RULE.level,
+            ),
+            Unbound::Artifact => (
                 "rules that need it were not judged",
                 "name the container with --container NS/KIND/NAME/CONTAINER, or bind it in a [[service]] entry of provost.toml",
-            )
+                RULE.level,
+            ),
+            // Somebody gave it so that it counts.
+            Unbound::Proof => (
+                "none of these manifests is held against what it did",
+                "name the container with --container NS/KIND/NAME/CONTAINER, or measure with these manifests: provost prove --manifest PATH",
+                Level::Warn,
+            ),
+            Unbound::Guessed => (
+                "measured as another one",
+                "name the container with --container NS/KIND/NAME/CONTAINER, or measure with these manifests: provost prove --manifest PATH",
+                RULE.level,
+            ),
         };
         let mut finding = Finding::new(&RULE, ambiguity.message.clone(), &ambiguity.origin, label)
             .fix(Fix::suggest(fix));
+        if level != RULE.level {
+            finding = finding.level(level);
+        }
+        let may = match ambiguity.what {
+            Unbound::Guessed => "is taken for it",
+            _ => "may run it",
+        };
         for candidate in &ambiguity.candidates {
-            finding = finding.also(candidate, "may run it");
+            finding = finding.also(candidate, may);
         }
         finding.subject.clone_from(&ambiguity.subject);
         out.push(finding);

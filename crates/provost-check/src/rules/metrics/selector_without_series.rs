@@ -3,11 +3,12 @@
 mod labels;
 mod names;
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use crate::case::process::ProcessCase;
 use crate::case::queried::{NAMING, is_foreign};
-use crate::case::{Case, ObjectCase};
+use crate::case::rollouts::args_in;
+use crate::case::{Case, Joined, ObjectCase, WorkloadCase};
 use crate::facts::document::Node;
 use crate::facts::metrics::{After, Scrape};
 use crate::facts::proof::{Phase, PhaseName};
@@ -39,6 +40,8 @@ struct Asked<'a, 'w> {
     container: Case<'w>,
     /// Labels and names are written anew between the process and Prometheus.
     rewritten: bool,
+    /// Nobody else in the input is scraped.
+    alone: bool,
 }
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
@@ -61,8 +64,10 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     scrapes.retain(|scrape| scrape.after != After::Protobuf);
     let recorded = recorded(&objects);
     let rewritten = container.scraped().is_some_and(|scraped| scraped.rewritten);
-    let asked = Asked { phase, scrapes: &scrapes, container, rewritten };
+    let alone = is_alone(joined, &container);
+    let asked = Asked { phase, scrapes: &scrapes, container, rewritten, alone };
     let (mut seen, mut applies) = (HashSet::new(), false);
+    let mut unclear: BTreeSet<&str> = BTreeSet::new();
     for (object, (text, query)) in &queries {
         for selector in &query.selectors {
             let Some(name) = selector.name.as_deref() else { continue };
@@ -83,10 +88,26 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
                 return Ok(());
             }
             seen.insert((text.origin.clone(), written));
+            if sure == Sure::Unclear {
+                if !asked.is_answered(selector, name) {
+                    unclear.insert(name);
+                }
+                continue;
+            }
             if let Err(abstain) = asked.judge(case, text, selector, (name, sure), out) {
                 out.abstain(abstain);
             }
         }
+    }
+    if let Some(first) = unclear.first() {
+        let more = match unclear.len() - 1 {
+            0 => String::new(),
+            more => format!(" and of {more} more"),
+        };
+        let what = format!(
+            "whether series of {first}{more} are asked of this process or of another one: no label says whose (job, service)"
+        );
+        out.abstain(Abstain::unknown(Reason::CodeUnclear, what));
     }
     if applies { Ok(()) } else { Err(Abstain::NotApplicable) }
 }
@@ -109,8 +130,34 @@ fn expects_nothing(selector: &Selector) -> bool {
 enum Sure {
     /// Labels name its workload or a Service of it.
     Named,
-    /// The analysis is one of its Rollout, and the process has such a metric.
-    HasIt,
+    /// The analysis is one of its Rollout.
+    Analysis,
+    /// No label says whose they are, and nobody else in the input is scraped.
+    Alone,
+    /// It is not.
+    Unclear,
+}
+
+/// Workloads that are looked at for being scraped.
+const MOST_WORKLOADS: usize = 1000;
+
+/// Whether the series of the container are the only ones that the input has scraped: it is scraped itself, or
+/// there is no other workload.
+fn is_alone(joined: &Joined<'_>, container: &Case<'_>) -> bool {
+    let own = container.of.id;
+    let others = || {
+        let others = joined.workloads().filter(|it| it.id != own && it.template().id != own);
+        others.filter(|it| !it.workload.kind.is_batch())
+    };
+    if others().next().is_none() {
+        return container.pod().containers.len() == 1;
+    }
+    if container.scraped().is_none() || others().nth(MOST_WORKLOADS).is_some() {
+        return false;
+    }
+    let scraped = |it: Case<'_>| it.scraped().is_some();
+    let beside = container.of.into_containers().filter(|it| it.index != container.index);
+    !others().flat_map(WorkloadCase::into_containers).chain(beside).any(scraped)
 }
 
 impl Asked<'_, '_> {
@@ -126,20 +173,62 @@ impl Asked<'_, '_> {
             let alone = workload.pod().containers.len() == 1;
             return (workload.id == own.id && alone).then_some(Sure::Named);
         }
-        let naming = |it: &&Matcher| NAMING.contains(&it.label.as_str());
+        // A pattern, or an argument that nobody fills in, says no name.
+        let naming = |it: &&Matcher| {
+            NAMING.contains(&it.label.as_str())
+                && it.op == Op::Equal
+                && args_in(&it.value).next().is_none()
+        };
         let mut naming = selector.matchers.iter().filter(naming).peekable();
         if naming.peek().is_some() {
             // The operator calls a job as the Service is called.
             let same = |it: &Matcher| {
-                it.op == Op::Equal
-                    && matches!(it.label.as_str(), "job" | "service")
+                matches!(it.label.as_str(), "job" | "service")
                     && own.services().any(|(service, _)| service.meta.name() == it.value)
             };
             return naming.any(same).then_some(Sure::Named);
         }
-        let used = object.uses().any(|used| used.rollout.template().id == own.id);
-        let has_it = self.scrapes.iter().any(|scrape| names::has(scrape, name));
-        (used && has_it).then_some(Sure::HasIt)
+        let mut uses = object.uses().peekable();
+        if uses.peek().is_some() {
+            let used = uses.any(|used| used.rollout.template().id == own.id);
+            return used.then_some(Sure::Analysis);
+        }
+        let called = |is: &dyn Fn(&str) -> bool| {
+            is(own.object.meta.name()) || own.services().any(|(service, _)| is(service.meta.name()))
+        };
+        let may_be_own = |it: &Matcher| match it.values() {
+            _ if args_in(&it.value).next().is_some() => true,
+            Some(values) => called(&|name| values.iter().any(|value| value == name)),
+            None if it.value.contains('|') => true,
+            None => {
+                let literal = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '/');
+                let end = it.value.find(|c| !literal(c)).unwrap_or(it.value.len());
+                // What is repeated may not be there at all.
+                let quantified = it.value[end..].starts_with(['*', '?', '{']);
+                let prefix = if quantified { "" } else { &it.value[..end] };
+                let prefix = prefix.rsplit('/').next().unwrap_or_default();
+                called(&|name| name.starts_with(prefix))
+            }
+        };
+        let is_pattern = |it: &&Matcher| it.op == Op::Regex && NAMING.contains(&it.label.as_str());
+        if !selector.matchers.iter().filter(is_pattern).all(may_be_own) {
+            return None;
+        }
+        // That nothing is called so here says little: what is asked for may be in another system.
+        let known = || {
+            let has_it = self.scrapes.iter().any(|scrape| names::has(scrape, name));
+            has_it || self.absence(name).is_ok_and(|absence| absence.fix.is_some())
+        };
+        Some(if self.alone && known() { Sure::Alone } else { Sure::Unclear })
+    }
+
+    /// Whether the process answers it, whoever is asked.
+    fn is_answered(&self, selector: &Selector, name: &str) -> bool {
+        let Some(scrape) = self.scrapes.iter().rev().find(|scrape| names::has(scrape, name)) else {
+            return false;
+        };
+        let wrong = |it: &Matcher| labels::judge(&self.container, scrape, name, it);
+        selector.matchers.iter().all(|it| matches!(wrong(it), Ok(None)))
     }
 
     fn judge(
@@ -167,7 +256,13 @@ impl Asked<'_, '_> {
                 &place(selector.place.clone()),
                 "returns nothing",
             );
-            let finding = if absence.certain { finding } else { finding.level(Level::Warn) };
+            let certain = match sure {
+                Sure::Named => absence.certain,
+                // Others may have a metric of that name, unless the process has its family.
+                Sure::Analysis => absence.certain && absence.fix.is_some(),
+                Sure::Alone | Sure::Unclear => absence.of_family,
+            };
+            let finding = if certain { finding } else { finding.level(Level::Warn) };
             out.push(self.told(case, finding, self.scrapes, absence.fix));
             return Ok(());
         };
@@ -184,9 +279,6 @@ impl Asked<'_, '_> {
                         &place(matcher.place.clone()),
                         wrong.label,
                     );
-                    // Others may have a metric of that name, too.
-                    let level = if sure == Sure::Named { Level::Deny } else { Level::Warn };
-                    let finding = finding.level(level);
                     out.push(self.told(case, finding, &[scrape], Some(wrong.fix)));
                 }
                 Err(abstain) => out.abstain(abstain),

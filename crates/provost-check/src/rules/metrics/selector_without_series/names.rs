@@ -18,6 +18,8 @@ pub(super) struct Absence {
     pub(super) fix: Option<String>,
     /// It cannot come later, either.
     pub(super) certain: bool,
+    /// The process has its family, with other series.
+    pub(super) of_family: bool,
 }
 
 /// Units and endings by which the same measure is called otherwise.
@@ -81,6 +83,7 @@ pub(super) fn absence(
             ),
             fix: Some(format!("ask for {}", samples.join(" or "))),
             certain: true,
+            of_family: true,
         });
     }
     let near = near(families(), name);
@@ -91,6 +94,7 @@ pub(super) fn absence(
             message: format!("the process has no series {name}, and has {near}"),
             fix: Some(format!("ask for {near}")),
             certain,
+            of_family: false,
         }),
         None if certain => Ok(Absence {
             message: format!(
@@ -98,6 +102,7 @@ pub(super) fn absence(
             ),
             fix: None,
             certain,
+            of_family: false,
         }),
         None => Err(Abstain::unknown(
             Reason::NotMeasured,
@@ -107,8 +112,9 @@ pub(super) fn absence(
 }
 
 /// The one name that may be meant: another unit or ending of the same measure, or a slip.
-fn near<'f>(families: impl Iterator<Item = &'f Family>, name: &str) -> Option<&'f str> {
+fn near<'f>(families: impl Iterator<Item = &'f Family> + Clone, name: &str) -> Option<&'f str> {
     let mut all: Vec<&str> = families
+        .clone()
         .flat_map(|family| match family.samples.as_slice() {
             [] => vec![family.name.as_str()],
             samples => samples.iter().map(String::as_str).collect(),
@@ -120,7 +126,32 @@ fn near<'f>(families: impl Iterator<Item = &'f Family>, name: &str) -> Option<&'
     let same: Vec<&str> = all.iter().copied().filter(|known| bare(known) == bare(name)).collect();
     match same.as_slice() {
         [only] => Some(only),
+        [] => meant(name, all).or_else(|| counted(families, name)),
         _ => meant(name, all),
+    }
+}
+
+/// The one counter of the same things, where their number is asked for: `http_request_count` is called
+/// `http_requests_total`.
+fn counted<'f>(families: impl Iterator<Item = &'f Family>, name: &str) -> Option<&'f str> {
+    if !matches!(role(name), "_count" | "") {
+        return None;
+    }
+    let things = |name: &str| {
+        let words = bare(name).split('_').map(|word| word.trim_end_matches('s').to_owned());
+        words.collect::<Vec<_>>()
+    };
+    let wanted = things(name);
+    let counters = families.filter(|family| family.kind == "counter");
+    let mut same: Vec<&str> = counters
+        .map(|family| family.samples.first().map_or(family.name.as_str(), String::as_str))
+        .filter(|known| things(known) == wanted)
+        .collect();
+    same.sort_unstable();
+    same.dedup();
+    match same.as_slice() {
+        [only] => Some(only),
+        _ => None,
     }
 }
 
