@@ -257,7 +257,8 @@ impl<'w> ProcessCase<'w> {
             }
             (Fails::Waits | Fails::AtFirst, says) => says == Says::Place,
             (Fails::Ends(phase), Says::Identity) => {
-                it.paths.iter().any(|path| phase.output.is_named(path))
+                // A variable has no path that a message could name.
+                it.paths.is_empty() || it.paths.iter().any(|path| phase.output.is_named(path))
             }
             (Fails::Ends(_), _) => true,
         };

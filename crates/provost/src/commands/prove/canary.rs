@@ -134,13 +134,15 @@ impl Kind {
         matches!(self, Self::Certificate | Self::PrivateKey | Self::CertificateAndKey)
     }
 
-    /// What it says to the program that reads it.
-    pub(super) fn says(self) -> Says {
+    /// What it says to the program that reads it under that key. A certificate and its key are as good as real ones;
+    /// what else is called a key may have to be of RSA, or no key of a certificate at all.
+    pub(super) fn says(self, key: &str) -> Says {
         match self {
             Self::Json | Self::Yaml | Self::Toml | Self::Pairs => Says::Anything,
             Self::Url(_) | Self::MysqlDsn | Self::HostPort | Self::Host | Self::Port => Says::Place,
-            Self::Text | Self::DockerConfig | Self::Key => Says::Secret,
-            Self::Certificate | Self::PrivateKey | Self::CertificateAndKey => Says::Identity,
+            Self::Certificate | Self::CertificateAndKey => Says::Identity,
+            Self::PrivateKey if key == "tls.key" => Says::Identity,
+            Self::Text | Self::DockerConfig | Self::Key | Self::PrivateKey => Says::Secret,
         }
     }
 
@@ -273,6 +275,16 @@ mod tests {
             (None, "password.txt", Text),
         ] {
             assert_eq!(Kind::of(secret_type, key), kind, "{key}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_of_no_certificate_may_have_to_be_of_another_kind() {
+        let says = |key: &str| Kind::of(None, key).says(key);
+        assert_eq!(says("tls.key"), Says::Identity);
+        assert_eq!(says("tls.crt"), Says::Identity);
+        for key in ["private-key.pem", "session.key", "license.key", "privatekey"] {
+            assert_eq!(says(key), Says::Secret, "{key}");
         }
     }
 

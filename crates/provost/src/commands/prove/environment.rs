@@ -74,9 +74,7 @@ pub(super) fn compose(
         let files = read_secret(name, folder)?;
         for (key, content) in &files {
             let Ok(text) = std::str::from_utf8(content) else { continue };
-            // A certificate is shown to everybody, and a key is secret whatever its file is called.
-            let called = if text.contains("PRIVATE KEY-----") { "SECRET" } else { key };
-            given.may_be_secret(called, text);
+            given.of_real_file(key, text);
         }
         given.files.insert(name.clone(), files);
     }
@@ -128,6 +126,21 @@ impl Given {
                     self.secrets.push(line.to_owned());
                 }
             }
+        }
+    }
+
+    /// A real value of a Secret, or a file of them. A certificate is shown to everybody, and a key is secret whatever
+    /// its file is called; what is one line is the value, and of settings those are whose names say so.
+    fn of_real_file(&mut self, key: &str, text: &str) {
+        let is_key = text.contains("PRIVATE KEY-----");
+        let is_certificate = text.contains("-----BEGIN CERTIFICATE-----") && !is_key;
+        if is_key || (!is_certificate && text.trim().lines().count() == 1) {
+            return self.may_be_secret("SECRET", text.trim());
+        }
+        self.may_be_secret(key, text);
+        for (name, value) in text.lines().filter_map(|line| line.split_once(['=', ':'])) {
+            let plain = |it: &str| it.trim().trim_matches(['"', '\'', ',']).to_owned();
+            self.may_be_secret(&plain(name), &plain(value));
         }
     }
 
@@ -308,7 +321,8 @@ fn of_manifest(case: &Case<'_>, given: &mut Given, image_too: bool) {
             None => (None, None),
         };
         let left_out = made.is_none() && matches!(why, Abstain::Unknown { .. });
-        if let Some(says) = kind.map(Kind::says).or(left_out.then_some(Says::Anything)) {
+        let says = kind.map(|kind| kind.says(name));
+        if let Some(says) = says.or(left_out.then_some(Says::Anything)) {
             let unlike = Unlike { what: format!("the real {name}"), says, paths: Vec::new() };
             given.unlike.insert(name.to_owned(), unlike);
         }
@@ -433,4 +447,20 @@ fn read_file(path: &str) -> Result<Vec<(String, String)>> {
         }
     }
     Ok(variables)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_secret_really_holds_is_no_text_for_a_report() {
+        let mut given = Given::default();
+        given.of_real_file("pin", "4711-real\n");
+        given
+            .of_real_file("config.yaml", "log_level: information\npassword: \"of the database\"\n");
+        given.of_real_file("tls.crt", "-----BEGIN CERTIFICATE-----\nMIIBaaaa\n");
+        given.of_real_file("client", "-----BEGIN PRIVATE KEY-----\nMIIBbbbb\n");
+        assert_eq!(given.secrets, ["4711-real", "of the database", "MIIBbbbb"]);
+    }
 }

@@ -269,15 +269,25 @@ impl Files<'_, '_> {
             let (content, kind) = self.given.of_secret(self.case, (name, &key), None);
             self.add(&path, content, mode)?;
             let what = format!("the files of Secret {name}");
-            let one = Unlike { what, says: kind.says(), paths: Vec::new() };
-            let unlike = unlike.get_or_insert(one);
-            unlike.says = unlike.says.min(kind.says());
+            let says = kind.says(&key);
+            let unlike = unlike.get_or_insert(Unlike { what, says, paths: Vec::new() });
+            unlike.says = unlike.says.min(says);
             if made.len() < MOST_SAID {
                 made.push(format!("{key} is {}", kind.words()));
                 unlike.paths.push(self.shown(&path));
             }
         }
         let Some(unlike) = unlike else { return Ok(()) };
+        // Another volume may have other files of it.
+        let before = self.given.unlike.remove(&format!("Secret {name}"));
+        let unlike = match before {
+            Some(mut before) => {
+                before.says = before.says.min(unlike.says);
+                before.paths.extend(unlike.paths);
+                before
+            }
+            None => unlike,
+        };
         self.given.unlike.insert(format!("Secret {name}"), unlike);
         self.given.say(format!("files of Secret {name} were made up: {}", made.join(", ")));
         Ok(())
