@@ -139,7 +139,7 @@ fn go_on(listener: &OwnedFd, id: u64) {
 #[derive(Debug)]
 pub(super) struct Ending {
     task: JoinHandle<()>,
-    left: Rc<RefCell<Option<Vec<String>>>>,
+    left: Left,
     failed: Rc<RefCell<Option<String>>>,
     asks: Rc<Cell<bool>>,
 }
@@ -150,11 +150,11 @@ impl Ending {
         let left = Rc::new(RefCell::new(None));
         let failed = Rc::new(RefCell::new(None));
         let asks = Rc::new(Cell::new(false));
-        let (to, why) = ((Rc::clone(&left), Rc::clone(&asks)), Rc::clone(&failed));
+        let (to, asked, why) = (Rc::clone(&left), Rc::clone(&asks), Rc::clone(&failed));
         // A number is given out again; this stays that process.
         let own = number(pid).and_then(|pid| Ok(pidfd_open(pid, PidfdFlags::empty())?));
         let task = spawn_local(async move {
-            if let Err(error) = answer(from, pid, to).await {
+            if let Err(error) = answer(from, pid, to, asked).await {
                 // Nobody would let it go on, and that it does not end is not its fault.
                 *why.borrow_mut() = Some(format!("its end cannot be heard: {error}"));
                 let _ = own.map(|own| pidfd_send_signal(own, Signal::KILL));
@@ -190,11 +190,10 @@ impl Drop for Ending {
     }
 }
 
-async fn answer(
-    from: UnixStream,
-    pid: u32,
-    (left, asks): (Rc<RefCell<Option<Vec<String>>>>, Rc<Cell<bool>>),
-) -> io::Result<()> {
+/// What is left when it ends, once that was looked at.
+type Left = Rc<RefCell<Option<Vec<String>>>>;
+
+async fn answer(from: UnixStream, pid: u32, left: Left, asks: Rc<Cell<bool>>) -> io::Result<()> {
     from.set_nonblocking(true)?;
     let from = tokio::net::UnixStream::from_std(from)?;
     let listener = from.async_io(Interest::READABLE, || rights::receive(&from)).await?;
@@ -230,12 +229,7 @@ fn is_of(pid: u32, thread: u32) -> bool {
     Path::new(&format!("/proc/{pid}/task/{thread}")).exists()
 }
 
-async fn look(
-    pid: u32,
-    id: u64,
-    listener: Rc<AsyncFd<OwnedFd>>,
-    left: Rc<RefCell<Option<Vec<String>>>>,
-) {
+async fn look(pid: u32, id: u64, listener: Rc<AsyncFd<OwnedFd>>, left: Left) {
     let first = running(pid);
     if first.as_ref().is_some_and(|first| !first.is_empty()) {
         sleep(ABOUT_TO_END).await;

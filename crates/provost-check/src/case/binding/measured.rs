@@ -111,12 +111,12 @@ impl Bindings {
             let elsewhere = "the only one of that name, in another namespace";
             let renamed = "the only container of a workload of that name";
             let workload = |it: &Candidate<'_>| same(it) && it.workload_name == workload;
-            let tiers: [(&dyn Fn(&Candidate<'_>) -> bool, &str); 3] =
-                [(&here, kind), (&as_named, elsewhere), (&workload, renamed)];
-            for (which, text) in tiers {
-                if let Some((first, alone)) = only(which) {
-                    return alone.then(|| (first, because(text)));
-                }
+            // The first of these that any container is decides, also where several are.
+            let found = only(&here).map(|found| (found, kind));
+            let found = found.or_else(|| Some((only(&as_named)?, elsewhere)));
+            let found = found.or_else(|| Some((only(&workload)?, renamed)));
+            if let Some(((first, alone), text)) = found {
+                return alone.then(|| (first, because(text)));
             }
         }
         // Of several processes only their names tell which of them it is.
