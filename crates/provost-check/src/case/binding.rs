@@ -138,11 +138,7 @@ impl Bindings {
             repositories.len() == 1
         };
         for candidate in &candidates {
-            let by = match candidate.publisher {
-                None => By::All { one_repository },
-                Some(Publisher::OfRegistry) => By::All { one_repository: false },
-                Some(Publisher::Docker) => By::Image,
-            };
+            let by = by(candidate, one_repository);
             let binary = choose(candidate, &named_binaries, by)
                 .filter(|(b, _)| !bindings.runs_another(candidate, *b, world, &binaries));
             let build = choose(candidate, &named_builds, by);
@@ -211,7 +207,7 @@ impl Bindings {
             let chosen = match configured {
                 Some(index) => Some((index, None)),
                 None => by_reference
-                    .or_else(|| choose(candidate, &named, By::All { one_repository }))
+                    .or_else(|| choose(candidate, &named, by(candidate, one_repository)))
                     .map(|(index, because)| (index, Some(because))),
             };
             let Some((index, because)) = chosen else { continue };
@@ -513,6 +509,16 @@ enum By {
     Image,
     /// Names of container and workload, and there being no other, as well.
     All { one_repository: bool },
+}
+
+/// By what a container finds what it runs: that somebody else publishes its image says that nothing of the input is
+/// in it.
+fn by(candidate: &Candidate<'_>, one_repository: bool) -> By {
+    match candidate.publisher {
+        None => By::All { one_repository },
+        Some(Publisher::OfRegistry) => By::All { one_repository: false },
+        Some(Publisher::Docker) => By::Image,
+    }
 }
 
 /// Picks the unit of a container by name; a name that fits several decides nothing.

@@ -262,7 +262,8 @@ impl<'d> Walk<'d> {
         if !fits {
             return self.wrong(at, value, wanted(leaf));
         }
-        if leaf == Leaf::Quantity && text.is_some_and(|text| Quantity::parse(text).is_err()) {
+        if leaf == Leaf::Quantity && text.is_some_and(|text| Quantity::parse(text.trim()).is_err())
+        {
             return self.push(at, value, What::NoQuantity);
         }
         let wanted = field.sizes.map(|sizes| sizes.each);

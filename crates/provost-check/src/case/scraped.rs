@@ -33,8 +33,11 @@ impl<'w> Joined<'w> {
         let world = self.world;
         let find = || {
             let objects = world.objects.iter().enumerate();
-            let monitors =
-                objects.filter(|(_, object)| object.meta.group() == "monitoring.coreos.com");
+            let monitors = objects.filter(|(_, object)| {
+                let kind = object.meta.kind.value.as_str();
+                object.meta.group() == "monitoring.coreos.com"
+                    && matches!(kind, "ServiceMonitor" | "PodMonitor")
+            });
             monitors.take(MONITORS).map(|(id, _)| id).collect()
         };
         self.monitors.get_or_init(find).iter().filter_map(|id| world.objects.get(*id))
@@ -105,6 +108,13 @@ impl<'w> Case<'w> {
         if text("scheme").is_some_and(|scheme| scheme.eq_ignore_ascii_case("https")) {
             return None;
         }
+        // `__address__`, `__metrics_path__`: it asks elsewhere.
+        let moves = |rule: Node<'_>| {
+            rule.get("targetLabel").and_then(Node::as_str).is_some_and(|it| it.starts_with("__"))
+        };
+        if endpoint.get("relabelings").into_iter().flat_map(Node::items).any(moves) {
+            return None;
+        }
         let relabelings = endpoint.get("metricRelabelings").into_iter().flat_map(Node::items);
         let rewrites = |rule: Node<'_>| {
             let action = rule.get("action").and_then(Node::as_str).unwrap_or("replace");
@@ -144,10 +154,15 @@ impl<'w> Case<'w> {
     /// A port of the pod that is this container's: it declares it, or nobody else can have it.
     fn own_port(&self, port: i64) -> Option<u16> {
         let alone = self.pod().containers.len() == 1;
-        let own = alone || self.container.declares(&PortRef::Number(port));
+        let declared = self.container.declares(&PortRef::Number(port));
+        let own = declared || (alone && !INJECTED.contains(&port));
         u16::try_from(port).ok().filter(|port| own && *port > 0)
     }
 }
+
+/// Ports at which proxies have their metrics that a webhook puts beside the container: Istio's agent and its Envoy
+/// (`pkg/kube/inject`, 1.31), linkerd-proxy.
+const INJECTED: &[i64] = &[4191, 15020, 15090];
 
 /// Whether the namespaces of a monitor hold an object.
 fn reaches(spec: Node<'_>, monitor: &Object, object: &Object) -> bool {

@@ -223,7 +223,7 @@ fn variable(text: &str) -> Option<(&str, Option<&str>, Tool)> {
 pub fn is_placeholder(text: &str) -> bool {
     let may = |b: u8| matches!(b, b'$' | b'{' | b'<' | b'(' | b'@' | b'%' | b'_');
     text.bytes().any(may)
-        && (["$", "{{", "<", "(", "@", "%!", "%s", "%d", "__"]
+        && (["$", "{{", "#{", "<", "(", "@", "%!", "%s", "%d", "__"]
             .iter()
             .any(|mark| text.contains(mark))
             || is_between(text, '%'))

@@ -7,7 +7,7 @@ use crate::facts::objects::{
     NetworkPolicy, Object, PolicyDirection, PolicyPort, PolicyRule, PortRef,
 };
 use crate::facts::{Fact, Origin};
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names::nearest;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -50,7 +50,27 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     dns(case, &policies, out);
     services(case, &policies, out);
     addresses::check(case, &policies, out);
+    if !out.found.is_empty()
+        && let Some(other) = of_a_plugin(case)
+    {
+        out.found.clear();
+        let what = format!("what {} lets through, which adds to the others", other.subject());
+        return Err(Abstain::unknown(Reason::ExternalController, what));
+    }
     Ok(())
+}
+
+/// A policy of Cilium, Calico or the cluster's administrator that may be for the pods: these let through, too.
+fn of_a_plugin<'w>(case: &WorkloadCase<'w>) -> Option<&'w Object> {
+    let namespace = &case.object.meta.namespace.value;
+    case.world().objects.iter().find(|object| {
+        let meta = &object.meta;
+        let kind = meta.kind.value.as_str();
+        let everywhere = ["Global", "Cluster", "Admin"].iter().any(|it| kind.contains(it));
+        kind.ends_with("NetworkPolicy")
+            && meta.group() != "networking.k8s.io"
+            && (everywhere || meta.namespace.value == *namespace)
+    })
 }
 
 /// Policies add up: what one of them allows is allowed.
