@@ -6,23 +6,8 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{Fixture, fixtures, for_each};
-use goformats::binary::read;
-use goformats::gostrings::{Asked, Ignored, Signals, Strings};
-use goformats::limits::Limits;
-
-fn of_program(program: &str, check: impl Fn(&Fixture, &Strings<'_>) -> Result<(), String> + Sync) {
-    assert!(fixtures().iter().any(|f| f.program == program), "run `cargo xtask fixtures`");
-    for_each(|fixture| {
-        if fixture.program != program {
-            return Ok(());
-        }
-        let bytes = fixture.bytes();
-        let binary = read(&bytes, &Limits::DEFAULT);
-        let strings = Strings::read(&binary, &Limits::DEFAULT).ok_or("no strings")?;
-        check(fixture, &strings)
-    });
-}
+use common::of_program;
+use goformats::gostrings::{Asked, Ignored, Signals};
 
 const INT: u8 = 2;
 const TERM: u8 = 15;

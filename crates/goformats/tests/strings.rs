@@ -7,25 +7,11 @@ mod common;
 use std::collections::BTreeSet;
 use std::sync::LazyLock;
 
-use common::{Fixture, fixtures, for_each};
+use common::{Fixture, fixtures, for_each, of_program};
 use goformats::binary::read;
 use goformats::gostrings::{AddressClass, Doubt, Kind, Number, Owner, Presence, Strings, Where};
 use goformats::limits::Limits;
 use proptest::prelude::*;
-
-/// Runs `check` on every binary of the program.
-fn of_program(check: impl Fn(&Fixture, &Strings<'_>) -> Result<(), String> + Sync) {
-    assert!(fixtures().iter().any(|f| f.program == "strings"), "run `cargo xtask fixtures`");
-    for_each(|fixture| {
-        if fixture.program != "strings" {
-            return Ok(());
-        }
-        let bytes = fixture.bytes();
-        let binary = read(&bytes, &Limits::DEFAULT);
-        let strings = Strings::read(&binary, &Limits::DEFAULT).ok_or("no strings")?;
-        check(fixture, &strings)
-    });
-}
 
 fn expect(condition: bool, what: impl Fn() -> String) -> Result<(), String> {
     if condition { Ok(()) } else { Err(what()) }
@@ -104,7 +90,7 @@ const COMPARED: [&str; 34] = [
 
 #[test]
 fn values_are_found_whole_and_belong_to_the_main_module() {
-    of_program(|_, strings| {
+    of_program("strings", |_, strings| {
         for text in VALUES {
             let found = strings.iter().find(|s| s.text == text);
             let owner = found.map(|s| s.owner);
@@ -122,7 +108,7 @@ fn values_are_found_whole_and_belong_to_the_main_module() {
 fn addresses_of_the_main_module_are_exactly_those_of_its_source() {
     let expected: BTreeSet<&str> = VALUES.into_iter().filter(|t| is_address(t)).collect();
     assert_eq!(expected.len(), 12);
-    of_program(|_, strings| {
+    of_program("strings", |_, strings| {
         let found: BTreeSet<&str> = strings
             .iter()
             .filter(|s| s.owner != Owner::Std && is_address(s.text))
@@ -145,7 +131,7 @@ fn is_address(text: &str) -> bool {
 
 #[test]
 fn kinds_of_found_strings() {
-    of_program(|_, strings| {
+    of_program("strings", |_, strings| {
         let kind = |text: &str| strings.iter().find(|s| s.text == text).map(|s| s.kind());
         let class = match kind("10.1.2.3:8080") {
             Some(Kind::HostPort { class, port: 8080, .. }) => class,
@@ -160,7 +146,7 @@ fn kinds_of_found_strings() {
 /// All but a few bytes of the constants are divided: lists of them are complete.
 #[test]
 fn the_block_is_divided() {
-    of_program(|_, strings| {
+    of_program("strings", |_, strings| {
         let block = strings.bounds();
         expect(strings.len() > 1500 && block.end - block.start > 40_000, || {
             format!("{} in {block:x?}", strings.len())
@@ -174,7 +160,7 @@ fn the_block_is_divided() {
 /// The one mistake that may never be made: to call absent what is there.
 #[test]
 fn nothing_of_the_source_is_absent() {
-    of_program(|_, strings| {
+    of_program("strings", |_, strings| {
         for text in VALUES.into_iter().chain(COMPARED) {
             let found = strings.find(text);
             expect(found != Presence::Absent, || format!("{text:?} is absent"))?;
@@ -185,7 +171,7 @@ fn nothing_of_the_source_is_absent() {
 
 #[test]
 fn what_is_compared_is_found() {
-    of_program(|_, strings| {
+    of_program("strings", |_, strings| {
         // What HasSuffix compares has no start at a register.
         for text in COMPARED.into_iter().filter(|text| *text != ".suffixed") {
             let found = strings.find(text);
@@ -197,7 +183,7 @@ fn what_is_compared_is_found() {
 
 #[test]
 fn what_is_not_in_the_source_is_absent() {
-    of_program(|_, strings| {
+    of_program("strings", |_, strings| {
         for text in
             ["/alive", "/ready", "/nope/at/all", "/map/gamma", "/healthcheck", "10.1.2.4:8080"]
         {
@@ -216,7 +202,7 @@ fn what_is_not_in_the_source_is_absent() {
 
 #[test]
 fn composed_embedded_and_matched_paths_are_not_absent() {
-    of_program(|fixture, strings| {
+    of_program("strings", |fixture, strings| {
         let composed = strings.find("/composed/v1");
         expect(
             composed == Presence::Unknown(Doubt::Composed(vec!["/composed".into(), "/v1".into()])),
@@ -244,7 +230,7 @@ fn composed_embedded_and_matched_paths_are_not_absent() {
 /// A constant that begins with a path, or holds it between other segments, is another path.
 #[test]
 fn the_beginning_of_a_path_is_no_path() {
-    of_program(|fixture, strings| {
+    of_program("strings", |fixture, strings| {
         for text in ["/health", "/map/alph", "/compose", "/v"] {
             let found = strings.find_path(text);
             expect(!matches!(found, Presence::Present(_)), || format!("{text:?}: {found:?}"))?;
@@ -356,14 +342,7 @@ proptest! {
 /// `fixtures/go/server/main.go` reads `LISTEN_ADDR`, and takes `:8080` where it is empty.
 #[test]
 fn a_default_belongs_to_the_variable_it_is_of() {
-    assert!(fixtures().iter().any(|f| f.program == "server"), "run `cargo xtask fixtures`");
-    for_each(|fixture| {
-        if fixture.program != "server" {
-            return Ok(());
-        }
-        let bytes = fixture.bytes();
-        let binary = read(&bytes, &Limits::DEFAULT);
-        let strings = Strings::read(&binary, &Limits::DEFAULT).ok_or("no strings")?;
+    of_program("server", |_, strings| {
         let found = strings.listen_texts();
         let own: Vec<_> = found.texts.iter().filter(|t| t.owner == Owner::Main).collect();
         let [only] = own.as_slice() else { return Err(format!("{own:?}")) };
@@ -411,14 +390,7 @@ fn a_fixed_address_is_no_default() {
         ("guarded", ":9094", None),
         ("switched", ":9095", None),
     ];
-    assert!(fixtures().iter().any(|f| f.program == "listen"), "run `cargo xtask fixtures`");
-    for_each(|fixture| {
-        if fixture.program != "listen" {
-            return Ok(());
-        }
-        let bytes = fixture.bytes();
-        let binary = read(&bytes, &Limits::DEFAULT);
-        let strings = Strings::read(&binary, &Limits::DEFAULT).ok_or("no strings")?;
+    of_program("listen", |_, strings| {
         let found = strings.listen_texts();
         let mut wrong = Vec::new();
         for (function, text, name) in EXPECTED {
@@ -480,14 +452,7 @@ fn a_host_in_front_of_a_port_is_fixed() {
 #[test]
 fn a_text_is_a_path_only_where_a_slash_is_joined() {
     for (program, known) in [("ignore", false), ("hosts", true)] {
-        assert!(fixtures().iter().any(|f| f.program == program), "run `cargo xtask fixtures`");
-        for_each(|fixture| {
-            if fixture.program != program {
-                return Ok(());
-            }
-            let bytes = fixture.bytes();
-            let binary = read(&bytes, &Limits::DEFAULT);
-            let strings = Strings::read(&binary, &Limits::DEFAULT).ok_or("no strings")?;
+        of_program(program, |_, strings| {
             let found = strings.find_path("/ready");
             let is_known = matches!(found, Presence::Unknown(Doubt::Composed(_)));
             let absent = found == Presence::Absent;
@@ -500,14 +465,7 @@ fn a_text_is_a_path_only_where_a_slash_is_joined() {
 /// not there are.
 #[test]
 fn a_port_that_is_a_number_is_found() {
-    assert!(fixtures().iter().any(|f| f.program == "hosts"), "run `cargo xtask fixtures`");
-    for_each(|fixture| {
-        if fixture.program != "hosts" {
-            return Ok(());
-        }
-        let bytes = fixture.bytes();
-        let binary = read(&bytes, &Limits::DEFAULT);
-        let strings = Strings::read(&binary, &Limits::DEFAULT).ok_or("no strings")?;
+    of_program("hosts", |_, strings| {
         // Its own code reads variables, and joins no host by the standard library.
         let calls = (strings.calls("os.Getenv"), strings.calls("net.JoinHostPort"));
         expect(calls == (true, false), || format!("calls: {calls:?}"))?;

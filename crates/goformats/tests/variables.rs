@@ -6,7 +6,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use common::{Fixture, fixtures, for_each};
+use common::{Fixture, fixtures};
 use goformats::binary::read;
 use goformats::gostrings::{Strings, VariableReads};
 use goformats::limits::Limits;
@@ -16,14 +16,7 @@ fn of_program(
     program: &str,
     check: impl Fn(&Fixture, &VariableReads<'_>) -> Result<(), String> + Sync,
 ) {
-    assert!(fixtures().iter().any(|f| f.program == program), "run `cargo xtask fixtures`");
-    for_each(|fixture| {
-        if fixture.program != program {
-            return Ok(());
-        }
-        let bytes = fixture.bytes();
-        let binary = read(&bytes, &Limits::DEFAULT);
-        let strings = Strings::read(&binary, &Limits::DEFAULT).ok_or("no strings")?;
+    common::of_program(program, |fixture, strings| {
         check(fixture, &strings.variable_reads().ok_or("older than Go 1.18")?)
     });
 }

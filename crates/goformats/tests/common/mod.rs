@@ -8,6 +8,10 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use goformats::binary::read;
+use goformats::gostrings::Strings;
+use goformats::limits::Limits;
+
 /// One binary.
 #[derive(Clone, Debug)]
 pub struct Fixture {
@@ -127,4 +131,20 @@ pub fn same<T: PartialEq + std::fmt::Debug>(
         ours.get(at),
         theirs.get(at)
     ))
+}
+
+/// Runs `check` on the strings of every binary of the program.
+pub fn of_program(
+    program: &str,
+    check: impl Fn(&Fixture, &Strings<'_>) -> Result<(), String> + Sync,
+) {
+    assert!(fixtures().iter().any(|f| f.program == program), "run `cargo xtask fixtures`");
+    for_each(|fixture| {
+        if fixture.program != program {
+            return Ok(());
+        }
+        let bytes = fixture.bytes();
+        let binary = read(&bytes, &Limits::DEFAULT);
+        check(fixture, &Strings::read(&binary, &Limits::DEFAULT).ok_or("no strings")?)
+    });
 }
