@@ -352,11 +352,8 @@ fn no_socket_of_this_machine_is_within_reach_whatever_the_root_is() {
     assert!(!Path::new("/var/tmp/a").exists());
 }
 
-#[test]
-fn nobody_is_started_as_root_on_the_files_of_this_machine_without_namespaces() {
-    needs_root();
-    let sandbox = sandbox(&pod("fails", "securityContext: {runAsUser: 65532}", ""));
-    // As in a container without CAP_SYS_ADMIN: the user may be changed, and nothing be mounted.
+/// A run as in a container without CAP_SYS_ADMIN: the user may be changed, and nothing be mounted.
+fn without_mounts(sandbox: &Dir) -> Run {
     let output = Command::new("setpriv")
         .args(["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"])
         .arg(env!("CARGO_BIN_EXE_provost"))
@@ -364,7 +361,14 @@ fn nobody_is_started_as_root_on_the_files_of_this_machine_without_namespaces() {
         .current_dir(sandbox.path())
         .output()
         .expect("setpriv of util-linux is on PATH");
-    let run = Run::from(output);
+    Run::from(output)
+}
+
+#[test]
+fn nobody_is_started_as_root_on_the_files_of_this_machine_without_namespaces() {
+    needs_root();
+    let sandbox = sandbox(&pod("fails", "securityContext: {runAsUser: 65532}", ""));
+    let run = without_mounts(&sandbox);
     let (proof, said) = start(&sandbox, &run);
     assert!(has(&said, "fails 0"), "{said:?}\n{run}");
     let missing = proof["stage"]["missing"].to_string();
@@ -456,14 +460,7 @@ fn a_message_at_the_end_is_left_where_the_manifest_says_whatever_the_root_is() {
 fn nothing_holds_the_end_of_a_program_that_outlives_its_proof() {
     // Without namespaces what is left behind lives on, and nobody would ever let it go.
     let sandbox = sandbox(&pod("read /proc/self/status", "", ""));
-    let output = Command::new("setpriv")
-        .args(["--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin"])
-        .arg(env!("CARGO_BIN_EXE_provost"))
-        .args([&ARGS[..], &BEHIND[..]].concat())
-        .current_dir(sandbox.path())
-        .output()
-        .unwrap();
-    let run = Run::from(output);
+    let run = without_mounts(&sandbox);
     let (_, said) = start(&sandbox, &run);
     let filters = |status: &str| {
         let (_, rest) = status.split_once("Seccomp_filters:").unwrap();

@@ -288,3 +288,49 @@ fn an_init_container_of_the_same_image_is_judged_by_it() {
         }
     }
 }
+
+#[test]
+fn an_image_that_others_publish_is_not_the_one_that_was_given() {
+    for (image, told) in [("redis:8", false), ("ghcr.io/acme/shop:1", true)] {
+        let sandbox = Dir::new();
+        let files = saved(&json!({"Entrypoint": ["/entry"]}), &layers());
+        write_tar(&sandbox.path().join("saved.tar"), &files);
+        let only_one = deployment("command: [redis-server]", "").replace("server}", "cache}");
+        let only_one = only_one.replace("name: server\n", "name: cache\n");
+        let only_one = only_one.replace("registry.example/shop/server:1", image);
+        fs::write(sandbox.path().join("deploy.yaml"), only_one).unwrap();
+        let run = sandbox.provost(&[
+            "check",
+            "deploy.yaml",
+            "--image",
+            "docker-archive:saved.tar",
+            "--only",
+            "missing-entrypoint-file",
+        ]);
+        assert_eq!(run.out.contains("redis-server"), told, "{image} {run}");
+    }
+}
+
+#[test]
+fn the_image_of_another_container_is_not_that_of_the_named_one() {
+    let other = "registry.example/shop/proxy:1";
+    let both = deployment("command: [/checkout]", "").replace("server", "checkout")
+        + &format!("        - {{name: proxy, image: \"{other}\", command: [/srv/servre]}}\n");
+    for (tag, said) in [
+        (other, "the command /srv/servre is no file"),
+        ("registry.example/shop/checkout:1", "the command /checkout is no file"),
+    ] {
+        let sandbox = Dir::new();
+        let mut files = saved(&json!({"Entrypoint": ["/entry"]}), &layers());
+        let manifest = String::from_utf8(files["manifest.json"].clone()).unwrap();
+        let manifest = manifest.replace("registry.example/shop/server:1", tag);
+        files.insert("manifest.json".to_owned(), manifest.into_bytes());
+        write_tar(&sandbox.path().join("saved.tar"), &files);
+        fs::write(sandbox.path().join("deploy.yaml"), &both).unwrap();
+        let image = ["--image", "docker-archive:saved.tar", "--only", "missing-entrypoint-file"];
+        let named = ["check", "deploy.yaml", "--container", "default/Deployment/checkout/checkout"];
+        let run = sandbox.provost(&[&named[..], &image].concat());
+        assert!(run.out.contains(said), "{tag} {run}");
+        assert_eq!(run.out.contains("/checkout is no file"), tag != other, "{tag} {run}");
+    }
+}
