@@ -11,9 +11,7 @@ use provost_check::artifact::{Source, SourceKind, Sources, mmap};
 use provost_check::case::{Case, Joined, World};
 use provost_check::facts::Fact;
 use provost_check::facts::binary::Binary;
-use provost_check::facts::proof::{
-    Measured, PhaseName, Program, Proof, Protocol, RATE, Stage, VERSION,
-};
+use provost_check::facts::proof::{Measured, PhaseName, Program, Proof, Protocol, Stage, VERSION};
 use provost_check::findings::suppress::Suppression;
 use provost_check::pipeline::{self, BinaryInput, Request};
 use provost_check::report::Judged;
@@ -26,8 +24,8 @@ use provost_live::prove::{Harness, Plan, tls};
 
 use super::environment::Given;
 use super::image::{self, Input, Unpacked};
-use super::{dependencies, environment, runs, settings, telemetry, terms, volumes};
-use crate::args::{Cli, ImageArg, ProveArgs, READY_WITHIN};
+use super::{again, dependencies, environment, runs, settings, telemetry, terms, volumes};
+use crate::args::{Cli, ImageArg, ProveArgs};
 use crate::commands::check;
 use crate::config::InForce;
 use crate::exit::{Exit, Mistake};
@@ -63,8 +61,8 @@ pub(super) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
         version: VERSION,
         program,
         container,
-        command: command(args),
-        arguments: behind(args),
+        command: again::command(args),
+        arguments: again::behind(args),
         terms: plan.terms.clone(),
         stage: Stage::default(),
         phases: Vec::new(),
@@ -495,67 +493,6 @@ fn directory(args: &ProveArgs, container: Option<&Case<'_>>) -> PathBuf {
         (None, Some(written)) => Path::new("/").join(&written.value),
         (None, None) => PathBuf::from("/"),
     }
-}
-
-/// The command line without what the report is written as, for whoever wants to see it again. Values
-/// of the environment may be secrets.
-fn command(args: &ProveArgs) -> String {
-    let mut words = vec!["provost prove".to_owned()];
-    let mut flag = |name: &str, value: &str| words.push(format!("{name} {}", quoted(value)));
-    args.binary.iter().for_each(|path| flag("--binary", path));
-    args.image.iter().for_each(|image| flag("--image", &image::typed(image)));
-    args.insecure_registry.iter().for_each(|host| flag("--insecure-registry", host));
-    args.manifest.iter().for_each(|path| flag("--manifest", path));
-    args.container.iter().for_each(|name| flag("--container", name));
-    args.env_file.iter().for_each(|path| flag("--env-file", path));
-    for (name, value) in &args.env {
-        let hidden = provost_check::model::secret::secret_word(name).is_some();
-        flag("--env", &format!("{name}={}", if hidden { "..." } else { value }));
-    }
-    args.secret.iter().for_each(|(name, dir)| flag("--secret", &format!("{name}={dir}")));
-    args.dependency.iter().for_each(|it| flag("--dependency", &dependencies::typed(it)));
-    args.directory.iter().for_each(|path| flag("--directory", &path.to_string_lossy()));
-    args.port.iter().for_each(|port| flag("--port", &port.to_string()));
-    if args.ready_within != READY_WITHIN {
-        flag("--ready-within", &args.ready_within.to_string());
-    }
-    args.path.iter().for_each(|path| flag("--path", path));
-    args.slow_path.iter().for_each(|path| flag("--slow-path", path));
-    args.websocket.iter().for_each(|path| flag("--websocket", path));
-    args.client_cert.iter().for_each(|path| flag("--client-cert", path));
-    args.client_key.iter().for_each(|path| flag("--client-key", path));
-    args.metrics_path.iter().for_each(|path| flag("--metrics-path", path));
-    args.metrics_port.iter().for_each(|port| flag("--metrics-port", &port.to_string()));
-    if args.rate != RATE {
-        flag("--rate", &args.rate.to_string());
-    }
-    if args.otlp {
-        words.push("--otlp".to_owned());
-    }
-    provost_check::model::secret::masked(&words.join(" ")).into_owned()
-}
-
-/// What stands behind the flags.
-fn behind(args: &ProveArgs) -> String {
-    let words = args.arguments.iter().map(|word| {
-        let named = word.split_once('=').filter(|(name, _)| {
-            let name = name.trim_start_matches('-').replace('-', "_").to_ascii_uppercase();
-            provost_check::model::secret::secret_word(&name).is_some()
-        });
-        let word = named.map_or_else(|| word.clone(), |(name, _)| format!("{name}=..."));
-        quoted(&provost_check::model::secret::masked(&word))
-    });
-    let words: Vec<String> = std::iter::once("--".to_owned()).chain(words).collect();
-    if words.len() == 1 { String::new() } else { words.join(" ") }
-}
-
-/// A word as a shell reads it.
-fn quoted(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=@%+,".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        return word.to_owned();
-    }
-    format!("'{}'", word.replace('\'', "'\\''"))
 }
 
 /// What is spoken on which port, where that is not HTTP/1.1 in plain text.

@@ -1,5 +1,6 @@
 //! `provost prove`
 
+mod again;
 mod canary;
 mod certificate;
 mod environment;
