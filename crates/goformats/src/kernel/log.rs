@@ -159,6 +159,17 @@ pub struct Report {
 }
 
 impl Report {
+    /// Takes the reason from the words of a kill, where no line before it was more exact.
+    fn known(&mut self, text: &str) {
+        if self.constraint == Constraint::Unknown {
+            self.constraint = match text {
+                _ if text.starts_with("Memory cgroup out of memory") => Constraint::Memcg,
+                _ if text.starts_with("Out of memory") => Constraint::Machine,
+                _ => Constraint::Unknown,
+            };
+        }
+    }
+
     /// The process that was chosen.
     pub fn victim(&self) -> Option<&Killed> {
         self.killed.first()
@@ -189,7 +200,8 @@ pub(super) const LONGEST_NAME: usize = 64;
 pub(super) const LONGEST_PATH: usize = 1024;
 
 /// What a log that is not read closer is searched for.
-const SIGNS: [&[u8]; 3] = [b"oom-kill", b"illed process", b"are going to be killed due to"];
+const SIGNS: [&[u8]; 4] =
+    [b"oom-kill", b"illed process", b"Kill process", b"are going to be killed due to"];
 
 /// Whether a text begins as the log of a kernel: nearly every line has the kernel's own time or name before it.
 pub fn is_one(head: &str) -> bool {
@@ -391,6 +403,8 @@ impl Reader {
             self.choice(choice, number, stamp, out);
         } else if let Some(killed) = killed(text, number) {
             self.kill(killed, text, stamp, out);
+        } else if is_choice(text) {
+            self.chosen(text, number, stamp, out);
         } else if let Some(report) = &mut self.open {
             detail(report, &mut self.columns, &mut self.in_stat, text, &self.limits);
         }
@@ -419,6 +433,18 @@ impl Reader {
         report.victim_group = between(",task_memcg=", ",task=");
     }
 
+    /// Before Linux 5.0 why somebody is killed stands in the line before: `Out of memory: Kill process 5 (x) score 9
+    /// or sacrifice child`.
+    fn chosen(&mut self, text: &str, line: u64, stamp: Stamp, out: &mut dyn FnMut(Report)) {
+        if self.open.as_ref().is_none_or(|open| !open.killed.is_empty()) {
+            self.close(out);
+            self.open = Some(Report { line, stamp, ..Report::default() });
+        }
+        if let Some(report) = &mut self.open {
+            report.known(text);
+        }
+    }
+
     fn kill(&mut self, killed: Killed, text: &str, stamp: Stamp, out: &mut dyn FnMut(Report)) {
         let goes_on = |open: &Report| open.killed.is_empty() || open.all_of.is_some();
         if !self.open.as_ref().is_some_and(goes_on) {
@@ -426,13 +452,7 @@ impl Reader {
             self.open = Some(Report { line: killed.line, stamp, ..Report::default() });
         }
         let Some(report) = &mut self.open else { return };
-        if report.constraint == Constraint::Unknown {
-            report.constraint = match text {
-                _ if text.starts_with("Memory cgroup out of memory") => Constraint::Memcg,
-                _ if text.starts_with("Out of memory") => Constraint::Machine,
-                _ => Constraint::Unknown,
-            };
-        }
+        report.known(text);
         if report.killed.len() < self.limits.killed {
             report.killed.push(killed);
         } else {
@@ -453,6 +473,12 @@ const WORDS: [&str; 3] = [
 ];
 /// What it says behind it, of all versions: `total-vm:` since 2.6.33, `vsz:` in 2.6.32.
 const SIZES: [&str; 2] = [" total-vm:", " vsz:"];
+
+/// `Memory cgroup out of memory: Kill process 4711 (x) score 1994 or sacrifice child`; a child may be killed for it.
+fn is_choice(text: &str) -> bool {
+    let behind = |word: &&str| text.strip_prefix(*word)?.strip_prefix("Kill process ");
+    WORDS.iter().find_map(|word| behind(&word)).is_some_and(|rest| number(rest).is_some())
+}
 
 /// `Memory cgroup out of memory: Killed process 9402 (leak) total-vm:1292916kB, anon-rss:64896kB, ...`. Before
 /// Linux 5.0 that there is one to kill stands in a line before it, as `Kill process`.

@@ -237,6 +237,24 @@ fn statistics_of_groups_below_a_pod_are_summed_before_5_0() {
 }
 
 #[test]
+fn lines_that_were_cut_out_of_a_log_before_5_0_say_why() {
+    let text = "\
+[Thu Dec  7 00:05:15 2017] Memory cgroup out of memory: Kill process 24572 (app) score 0 or sacrifice child
+[Thu Dec  7 00:05:15 2017] Killed process 28438 (child) total-vm:20255636kB, anon-rss:466160kB, file-rss:13684kB
+[Thu Dec  7 00:06:15 2017] Out of memory: Kill process 5 (x) score 900 or sacrifice child
+[Thu Dec  7 00:06:15 2017] Killed process 5 (x) total-vm:2800kB, anon-rss:1900kB, file-rss:100kB
+[Thu Dec  7 00:07:15 2017] Killed process 6 (y) total-vm:2800kB, anon-rss:1900kB, file-rss:100kB
+[Thu Dec  7 00:08:15 2017] watchdog: Out of memory: Kill process 7 (z) score 900 or sacrifice child
+";
+    let all = reports(text);
+    let why: Vec<_> = all.iter().map(|r| (r.constraint.clone(), r.killed[0].pid, r.line)).collect();
+    assert_eq!(
+        why,
+        [(Constraint::Memcg, 28438, 1), (Constraint::Machine, 5, 3), (Constraint::Unknown, 6, 5)]
+    );
+}
+
+#[test]
 fn the_machine_and_kernels_before_5_0() {
     let text = "\
 [ 100.1] java invoked oom-killer: gfp_mask=0x14000c0(GFP_KERNEL), nodemask=(null), order=0, oom_score_adj=994
