@@ -236,3 +236,138 @@ fn a_heap_profile_for_people_is_read_as_the_other_form() {
     let run = dir.provost(&["diagnose", "torn.txt"]);
     assert!(run.code == 2 && run.out.contains("is a torn profile"), "{run}");
 }
+
+/// `kubectl get` of a pod that was evicted before anything of it was started.
+fn evicted(name: &str, message: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: shop}}\nspec: {{containers: [{{name: app, image: x, resources: {{limits: {{memory: 512Mi}}}}}}]}}\nstatus:\n  phase: Failed\n  reason: Evicted\n  message: '{message}'\n"
+    )
+}
+
+fn event(reason: &str, message: &str) -> String {
+    format!(
+        "- apiVersion: v1\n  kind: Event\n  metadata: {{name: a, namespace: shop}}\n  involvedObject: {{kind: Pod, name: checkout-a, namespace: shop}}\n  reason: {reason}\n  message: '{message}'\n  lastTimestamp: \"2026-11-26T10:00:00Z\"\n"
+    )
+}
+
+const LOW: &str = "The node was low on resource: memory. Threshold quantity: 100Mi, available: 80Mi. Container app was using 400Mi, request is 100Mi, has larger consumption of memory. ";
+const NODE: &str = "node-pressure-oom";
+
+/// They were told that there was "no Kubernetes manifest, Dockerfile or Go binary".
+#[test]
+fn what_is_left_of_a_pod_that_was_evicted_is_judged() {
+    let list = |items: &str| format!("apiVersion: v1\nkind: List\nitems:\n{items}");
+    let dir = Dir::new()
+        .file("pod.yaml", evicted("checkout-a", LOW))
+        .file("event.yaml", list(&event("Evicted", LOW)))
+        .file(
+            "volume.yaml",
+            evicted("checkout-b", "Usage of EmptyDir volume \"tmp\" exceeds the limit \"64Mi\". "),
+        )
+        .file(
+            "two.yaml",
+            list(
+                &(event("Unhealthy", "Liveness probe failed")
+                    + &event("Killing", "Container app failed liveness probe, will be restarted")),
+            ),
+        );
+    for verb in [&["diagnose"] as &[&str], &["diagnose", "oom"]] {
+        for file in ["pod.yaml", "event.yaml"] {
+            let run = dir.provost(&[verb, &[file, "--format", "json"]].concat());
+            let found = said(&run);
+            let [(rule, subject, _)] = Vec::from_iter(found).try_into().unwrap();
+            assert_eq!((rule.as_str(), subject.as_str()), (NODE, "shop/Pod/checkout-a"), "{run}");
+            assert!(run.out.contains("app used 400 MiB, 300 MiB more than the 100 MiB"), "{run}");
+        }
+        // Both are of one pod.
+        let run = dir.provost(&[verb, &["pod.yaml", "event.yaml", "--format", "json"]].concat());
+        assert_eq!(said(&run).len(), 1, "{run}");
+        for (file, told) in [
+            (
+                "volume.yaml",
+                "shop/Pod/checkout-b: was evicted, and not for memory of its node: Usage of EmptyDir volume",
+            ),
+            ("two.yaml", "two.yaml: 2 events and no pod: nothing to conclude from"),
+        ] {
+            let run = dir.provost(&[verb, &[file]].concat());
+            assert_eq!(run.code, 0, "{run}");
+            assert!(run.out.contains(told) && run.out.contains("no findings in 1"), "{run}");
+            assert!(!run.out.contains("Dockerfile"), "{run}");
+        }
+    }
+}
+
+/// tar stores as many bytes as the kernel says that such a file has, and it says none.
+#[test]
+fn archives_with_nothing_in_them_say_so() {
+    let mut live = Vec::new();
+    for name in ["memory.usage_in_bytes", "memory.limit_in_bytes", "cgroup.procs", "tasks"] {
+        let mut header = [0u8; 512];
+        let path = format!("app/{name}");
+        header[..path.len()].copy_from_slice(path.as_bytes());
+        header[100..107].copy_from_slice(b"0000644");
+        header[124..135].copy_from_slice(b"00000000000");
+        header[156] = b'0';
+        header[257..265].copy_from_slice(b"ustar  \0");
+        header[148..156].copy_from_slice(b"        ");
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..155].copy_from_slice(format!("{sum:06o}\0").as_bytes());
+        live.extend_from_slice(&header);
+    }
+    live.extend_from_slice(&[0; 1024]);
+    let dir = Dir::new().file("live.tar", live).file("empty.tar", vec![0u8; 10_240]);
+    for (file, told) in [
+        ("live.tar", "holds files of a cgroup, and all 3 are empty"),
+        ("empty.tar", "holds nothing that is diagnosed"),
+    ] {
+        let run = dir.provost(&["diagnose", file]);
+        assert_eq!(run.code, 2, "{run}");
+        assert!(run.out.contains(told), "{run}");
+        assert!(!run.out.contains("runtime's tracing"), "{run}");
+    }
+}
+
+#[test]
+fn a_cgroup_in_which_nothing_was_killed_says_what_it_has() {
+    let listing = "==> memory.current <==\n33554432\n==> memory.max <==\n67108864\n==> memory.events.local <==\noom 0\noom_kill 0\n==> memory.stat <==\nanon 31457280\nfile 2097152\n";
+    let run = Dir::new().file("cgroup.txt", listing).provost(&["diagnose", "oom", "cgroup.txt"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.out.contains("cgroup.txt: 32 MiB of the 64 MiB that are its limit"), "{run}");
+    assert!(run.out.contains("nothing was killed in it"), "{run}");
+}
+
+/// They said "nothing is wrong" of what their rules had not looked at.
+#[test]
+fn verbs_say_what_they_judged_and_what_they_did_not() {
+    let log = fs::read(support::repository().join("fixtures/runtimelog/1.22/basic.log"));
+    let log = log.unwrap_or_else(|error| panic!("{error}"));
+    let crash = "panic: boom\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:7 +0x1d\nexit status 2\n";
+    let dir = Dir::new()
+        .file("gc.log", log)
+        .file("crash.log", crash)
+        .file("pod.yaml", evicted("checkout-a", LOW));
+    for verb in ["oom", "crash", "goroutines"] {
+        let run = dir.provost(&["diagnose", verb, "gc.log"]);
+        assert!(!run.out.contains("nothing is wrong"), "{run}");
+        let told = format!(
+            "samples of the scheduler not judged by diagnose {verb}; provost diagnose judges all"
+        );
+        assert!(run.out.contains(&told) && run.out.contains("no findings in 1"), "{run}");
+    }
+    let run = dir.provost(&["diagnose", "crash", "gc.log"]);
+    assert!(
+        run.out.contains("gc.log: no panic, no fatal error and no dump of goroutines in"),
+        "{run}"
+    );
+    for (verb, file, left) in [
+        ("gc", "crash.log", "1 crash not judged by diagnose gc"),
+        ("oom", "crash.log", "1 crash not judged by diagnose oom"),
+        ("crash", "pod.yaml", "1 pod not judged by diagnose crash"),
+    ] {
+        let run = dir.provost(&["diagnose", verb, file]);
+        assert!(run.out.contains(left) && run.out.contains("no findings in 1 input"), "{run}");
+    }
+    // Who asks for everything is told of everything.
+    let run = dir.provost(&["diagnose", "gc.log"]);
+    assert!(!run.out.contains("not judged by"), "{run}");
+}

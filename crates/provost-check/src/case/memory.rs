@@ -38,6 +38,19 @@ pub struct Kill<'w> {
     pub report: &'w Report,
 }
 
+/// That the kubelet took a pod off its node, or did not let it on.
+#[derive(Clone, Copy, Debug)]
+pub struct Eviction<'w> {
+    /// The pod's namespace and name.
+    pub of: (&'w str, &'w str),
+    /// Where `Evicted` stands: in the status of the pod, or in an event.
+    pub place: &'w Origin,
+    /// What the kubelet says.
+    pub message: &'w str,
+    /// The pod's class, where the pod is known.
+    pub qos: Option<&'w str>,
+}
+
 /// A container.
 #[derive(Clone, Debug)]
 pub struct MemoryCase<'w> {
@@ -49,6 +62,8 @@ pub struct MemoryCase<'w> {
     pub group: Option<&'w Group>,
     /// What Kubernetes says of it.
     pub status: Option<(&'w Pod, &'w ContainerStatus)>,
+    /// That its pod was evicted; once for a pod, which may have no container that was ever started.
+    pub eviction: Option<Eviction<'w>>,
     /// A process of it that lives.
     pub process: Option<&'w Process>,
     /// What its Go runtime logged.
@@ -73,6 +88,7 @@ impl<'w> MemoryCase<'w> {
             kills: Vec::new(),
             group: None,
             status: None,
+            eviction: None,
             process: None,
             life: None,
             heap: None,
@@ -85,6 +101,9 @@ impl<'w> MemoryCase<'w> {
     pub fn subject(&self) -> String {
         if let Some((pod, status)) = self.status {
             return format!("{}/Pod/{}/{}", pod.namespace, pod.name, status.name);
+        }
+        if let Some((namespace, name)) = self.eviction.map(|eviction| eviction.of) {
+            return format!("{namespace}/Pod/{name}");
         }
         let path = |source| &self.joined.world.sources.get(source).path;
         if let Some(kill) = self.kill() {

@@ -135,19 +135,11 @@ impl<'w> WorkloadCase<'w> {
             .containers
             .iter()
             .filter(|container| container.role != ContainerRole::Ephemeral)
-            .map(|container| amounts(&container.resources).with_defaults(&defaults))
+            .map(|container| container.resources.amounts().with_defaults(&defaults))
             .collect();
-        qos::class(&pod.resources.as_deref().map(amounts).unwrap_or_default(), &containers)
-    }
-}
-
-fn amounts(resources: &Resources) -> qos::Resources {
-    let read = |text: Option<&str>| Quantity::parse(text?).ok();
-    let (requests, limits) = (&resources.requests, &resources.limits);
-    qos::Resources {
-        cpu_request: read(requests.cpu.as_ref().map(|cpu| cpu.text.value.as_str())),
-        cpu_limit: read(limits.cpu.as_ref().map(|cpu| cpu.text.value.as_str())),
-        memory_request: read(requests.memory.as_ref().map(|memory| memory.text.value.as_str())),
-        memory_limit: read(limits.memory.as_ref().map(|memory| memory.text.value.as_str())),
+        qos::class(
+            &pod.resources.as_deref().map(Resources::amounts).unwrap_or_default(),
+            &containers,
+        )
     }
 }

@@ -6,7 +6,8 @@ use super::origin::{Fact, Origin};
 use super::ports::ContainerPorts;
 use super::workload::SecurityContext;
 use crate::model::probes::Timing;
-use crate::model::quantity::{Bytes, Millicores};
+use crate::model::qos;
+use crate::model::quantity::{Bytes, Millicores, Quantity};
 
 /// What a container is in its pod.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -235,6 +236,18 @@ pub struct Resources {
 }
 
 impl Resources {
+    /// The amounts that decide the class of service.
+    pub fn amounts(&self) -> qos::Resources {
+        let read = |text: Option<&str>| Quantity::parse(text?).ok();
+        let (requests, limits) = (&self.requests, &self.limits);
+        qos::Resources {
+            cpu_request: read(requests.cpu.as_ref().map(|cpu| cpu.text.value.as_str())),
+            cpu_limit: read(limits.cpu.as_ref().map(|cpu| cpu.text.value.as_str())),
+            memory_request: read(requests.memory.as_ref().map(|memory| memory.text.value.as_str())),
+            memory_limit: read(limits.memory.as_ref().map(|memory| memory.text.value.as_str())),
+        }
+    }
+
     /// Requests with the API server's default: the limit where only the limit is written
     /// (pkg/apis/core/v1/defaults.go, SetDefaults_Pod).
     pub fn effective_requests(&self) -> ResourceAmounts {

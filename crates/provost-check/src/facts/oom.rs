@@ -247,6 +247,9 @@ pub struct HeapProfile {
     pub heap: Heap,
 }
 
+/// `status.reason` of a pod, and the reason of an event, where the kubelet evicts.
+pub const EVICTED: &str = "Evicted";
+
 /// A pod as the cluster has it.
 #[derive(Clone, Debug)]
 pub struct Pod {

@@ -9,6 +9,7 @@ pub mod condition;
 pub mod cron;
 pub mod dockerignore;
 pub mod env;
+pub mod eviction;
 pub mod glob;
 pub mod goals;
 pub mod godebug;

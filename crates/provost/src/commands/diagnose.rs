@@ -6,6 +6,7 @@ mod compare;
 mod follow;
 mod how;
 mod inputs;
+mod judged;
 mod said;
 mod scheduled;
 
@@ -19,10 +20,12 @@ use provost_check::facts::runtime_log::RuntimeLog;
 use provost_check::model::Bytes;
 use provost_check::model::quantity::counted;
 use provost_check::pipeline;
-use provost_check::report::{Judged, plain};
+use provost_check::report::plain;
 use provost_check::rules::RULES;
 use provost_check::rules::engine::Profile;
 use provost_check::rules::rule::{Check, Group, Rule};
+
+use judged::Asked;
 
 use crate::args::{About, Cli, DiagnoseArgs, Format, Shown, Tracing};
 use crate::commands::check;
@@ -40,18 +43,25 @@ pub(crate) fn run(cli: &Cli, args: &DiagnoseArgs) -> Result<Exit> {
     };
     let plain = Tracing::default();
     match &args.about {
-        None => diagnose(cli, &args.files, &args.tracing, &args.shown, &rules(|_| true)),
+        None => diagnose(cli, &args.files, &args.tracing, &args.shown, &rules(|_| true), None),
         Some(About::Gc(args)) => match args.compare.as_slice() {
             [a, b] => compare::run(cli, &args.shown, [a, b]),
             _ => {
                 let is_log = |rule: &Rule| rule.checks().any(|it| matches!(it, Check::Log(_)));
-                diagnose(cli, &args.files, &args.tracing, &args.shown, &rules(is_log))
+                diagnose(
+                    cli,
+                    &args.files,
+                    &args.tracing,
+                    &args.shown,
+                    &rules(is_log),
+                    Some("diagnose gc"),
+                )
             }
         },
         Some(About::Oom(args)) if args.collect => collect::run(args),
         Some(About::Oom(args)) => {
             let is_memory = |rule: &Rule| rule.checks().any(|it| matches!(it, Check::Memory(_)));
-            diagnose(cli, &args.files, &plain, &args.shown, &rules(is_memory))
+            diagnose(cli, &args.files, &plain, &args.shown, &rules(is_memory), Some("diagnose oom"))
         }
         Some(About::Syscalls(args)) => {
             if let Some(pid) = args.how {
@@ -60,14 +70,22 @@ pub(crate) fn run(cli: &Cli, args: &DiagnoseArgs) -> Result<Exit> {
             }
             let is_call = |rule: &Rule| rule.checks().any(|it| matches!(it, Check::Syscalls(_)));
             let calls = Tracing { calls: true, ..Tracing::default() };
-            diagnose(cli, &args.files, &calls, &args.shown, &rules(is_call))
+            diagnose(
+                cli,
+                &args.files,
+                &calls,
+                &args.shown,
+                &rules(is_call),
+                Some("diagnose syscalls"),
+            )
         }
         Some(About::Crash(args)) => {
             let wanted = rules(|rule| of_dumps(rule) && rule.id != OF_GOROUTINES);
-            diagnose(cli, &args.files, &plain, &args.shown, &wanted)
+            diagnose(cli, &args.files, &plain, &args.shown, &wanted, Some("diagnose crash"))
         }
         Some(About::Goroutines(args)) => {
-            diagnose(cli, &args.files, &plain, &args.shown, &rules(|rule| rule.id == OF_GOROUTINES))
+            let wanted = rules(|rule| rule.id == OF_GOROUTINES);
+            diagnose(cli, &args.files, &plain, &args.shown, &wanted, Some("diagnose goroutines"))
         }
     }
 }
@@ -78,6 +96,7 @@ fn diagnose(
     tracing: &Tracing,
     args: &Shown,
     rules: &[&'static Rule],
+    verb: Option<&str>,
 ) -> Result<Exit> {
     let (follow, calls) = (tracing.follow, tracing.calls);
     if follow && files.len() > 1 {
@@ -95,20 +114,24 @@ fn diagnose(
     files.iter().for_each(|path| loader.load(path));
     let joined = Joined::new(&world);
     let counted = counters::cases(&joined);
-    let said = said(&world, &counted);
+    let containers = memory::cases(&joined);
+    let asked = Asked::of(rules);
+    let said = [
+        said(&world, &counted, asked),
+        judged::without(&world, asked),
+        if asked.memory { judged::alive(&world, &containers) } else { String::new() },
+        verb.map_or(String::new(), |verb| judged::left(&world, asked, verb)),
+    ]
+    .concat();
+    let judged = asked.judged(&world, &containers, counted.len());
     let conclusion = pipeline::conclude(&joined, rules, &selection, &ignores);
     let mut report = pipeline::report(&world, env!("CARGO_PKG_VERSION"), conclusion);
     report.fail_on = args.rules.fail_on.level();
-    let lives: usize = world.logs.iter().map(RuntimeLog::processes).sum();
-    // A process and the container that it ran in are one.
-    let called: usize = world.syscalls.iter().map(|log| log.processes.len().max(1)).sum();
-    let processes = lives.max(memory::cases(&joined).len()).max(counted.len()) + called;
-    let of_dumps = world.logs.iter().filter(|log| log.is_of_dumps());
-    let dumps: usize = of_dumps.map(|log| log.dumps.len()).sum();
-    let kernels = world.memory.logs.len() + world.memory.heaps.len();
-    let inputs = if processes + dumps == 0 { kernels } else { 0 };
-    report.traced = traced::all(&world, &joined, tracing.place());
-    report.judged = Judged { processes, dumps, inputs, ..Judged::default() };
+    // Where no rule asked about them, nothing says whether anything is wrong with them.
+    if asked.logs {
+        report.traced = traced::all(&world, &joined, tracing.place());
+    }
+    report.judged = judged;
     // It is a result as findings are, and stands where the text for people does.
     match args.format.is_empty() || args.format.iter().any(|it| it.format == Format::Text) {
         true => report.said = said,
@@ -134,12 +157,16 @@ fn diagnose(
 }
 
 /// What was read, in a few lines of each input.
-fn said(world: &World, counted: &[CountersCase<'_>]) -> String {
-    let mut said: String = world.logs.iter().map(|log| crashes(world, log)).collect();
-    said.extend(counted.iter().map(said::counters));
-    said.push_str(&killed(world));
-    said.push_str(&profiled(world));
-    for log in &world.syscalls {
+fn said(world: &World, counted: &[CountersCase<'_>], asked: Asked) -> String {
+    let mut said: String = world.logs.iter().map(|log| crashes(world, log, asked)).collect();
+    if asked.counters {
+        said.extend(counted.iter().map(said::counters));
+    }
+    if asked.memory {
+        said.push_str(&killed(world));
+        said.push_str(&profiled(world));
+    }
+    for log in world.syscalls.iter().filter(|_| asked.calls) {
         said.push_str(&called::summary(&world.sources.get(log.source).path, log));
     }
     said
@@ -154,9 +181,12 @@ fn rules(wanted: impl Fn(&Rule) -> bool) -> Vec<&'static Rule> {
 }
 
 /// What of a log is no tracing, and of the scheduler what the report has no room for, in a few lines.
-fn crashes(world: &World, log: &RuntimeLog) -> String {
-    let mut said: String = log.lives.iter().map(scheduled::lines).collect();
-    said.push_str(&said::crashes(log));
+fn crashes(world: &World, log: &RuntimeLog, asked: Asked) -> String {
+    let lives = log.lives.iter().filter(|_| asked.logs);
+    let mut said: String = lives.map(scheduled::lines).collect();
+    if asked.dumps {
+        said.push_str(&said::crashes(log));
+    }
     if said.is_empty() {
         return said;
     }

@@ -49,7 +49,9 @@ pub fn kind(head: &[u8]) -> Option<Kind> {
     if head.starts_with(&[0x1f, 0x8b]) {
         return Some(Kind::Packed);
     }
-    if head.get(257..262) == Some(b"ustar") {
+    // Two blocks of zeros are the end of an archive, and all of an empty one.
+    let is_empty = head.len() >= 1024 && head.iter().all(|byte| *byte == 0);
+    if head.get(257..262) == Some(b"ustar") || is_empty {
         return Some(Kind::Archive);
     }
     let text = String::from_utf8_lossy(head);
@@ -86,6 +88,8 @@ pub struct Files {
     above: BTreeSet<String>,
     /// Files whose names are known and whose content is not what such a file holds.
     pub strange: Vec<String>,
+    /// Files of groups without a byte in them.
+    pub empty: u64,
     /// Groups, processes or files beyond the limits were left out.
     pub cut: bool,
     /// Levels whose paths begin where the hierarchy of the machine does.
@@ -115,6 +119,7 @@ impl Files {
     pub fn take(&mut self, path: &str, text: &str) -> bool {
         let (folder, file) = path.rsplit_once('/').unwrap_or(("", path));
         if of_group(file) {
+            self.empty += u64::from(text.is_empty());
             if path.len() > LONGEST_PATH || path.matches('/').count() > MOST_ABOVE {
                 self.cut = true;
                 return true;

@@ -7,7 +7,9 @@ use crate::facts::container::EnvValue;
 use crate::facts::document::Node;
 use crate::facts::oom::{ContainerStatus, Event, Pod, Setting, Terminated};
 use crate::facts::origin::Fact;
+use crate::facts::workload::{ContainerRole, Resources};
 use crate::model::Quantity;
+use crate::model::qos::{self, Class};
 use crate::model::secret::masked;
 
 /// Pods and events that are kept.
@@ -66,7 +68,7 @@ fn pod(object: &Object) -> Option<Pod> {
         namespace: object.meta.namespace.value.clone(),
         name: object.meta.name().to_owned(),
         uid: text(&["metadata", "uid"]),
-        qos: text(&["status", "qosClass"]),
+        qos: text(&["status", "qosClass"]).or_else(|| class(object)),
         reason: status.and_then(|status| status.text_fact("reason")),
         message: text(&["status", "message"]).map(|message| cut(&message)),
         deletion: node.get("metadata").and_then(|meta| time(meta, "deletionTimestamp")),
@@ -75,6 +77,27 @@ fn pod(object: &Object) -> Option<Pod> {
             .filter_map(|status| container(object, status))
             .collect(),
     })
+}
+
+/// The class by what the pod asks for: some kubelets write a status without it over the one of a pod that they evict.
+fn class(object: &Object) -> Option<String> {
+    let pod = &object.workload()?.pod;
+    let containers: Vec<qos::Resources> = pod
+        .containers
+        .iter()
+        .filter(|container| container.role != ContainerRole::Ephemeral)
+        .map(|container| container.resources.amounts())
+        .collect();
+    if containers.is_empty() {
+        return None;
+    }
+    let of_pod = pod.resources.as_deref().map(Resources::amounts).unwrap_or_default();
+    let class = match qos::class(&of_pod, &containers) {
+        Class::Guaranteed => "Guaranteed",
+        Class::Burstable => "Burstable",
+        Class::BestEffort => "BestEffort",
+    };
+    Some(class.to_owned())
 }
 
 fn container(object: &Object, status: Node<'_>) -> Option<ContainerStatus> {

@@ -8,9 +8,9 @@ use goformats::kernel::log::Report;
 use goformats::pprof::Heap;
 use jiff::Timestamp;
 
-use super::{Kill, MemoryCase};
+use super::{Eviction, Kill, MemoryCase};
 use crate::case::Joined;
-use crate::facts::oom::{ContainerStatus, Group, Identity, Pod};
+use crate::facts::oom::{ContainerStatus, EVICTED, Group, Identity, Pod};
 use crate::facts::runtime_log::RuntimeLog;
 use crate::model::moment::Moment;
 
@@ -71,6 +71,7 @@ pub fn cases<'w>(joined: &'w Joined<'w>) -> Vec<MemoryCase<'w>> {
         case.unplaced = is_unnamed || case.status.is_some_and(|(pod, _)| is_of(pod));
     }
     groups(joined, &mut cases);
+    evictions(joined, &mut cases);
     if let [process] = joined.world.memory.processes.as_slice() {
         if cases.is_empty() {
             cases.push((Identity::default(), MemoryCase::new(joined)));
@@ -190,6 +191,46 @@ fn statuses<'w>(joined: &'w Joined<'w>, cases: &mut Vec<Known<'w>>) {
                 let identity = Identity { container: status.id.clone(), pod: pod.uid.clone() };
                 let case = MemoryCase { status: Some((pod, status)), ..MemoryCase::new(joined) };
                 cases.push((identity, case));
+            }
+        }
+    }
+}
+
+/// Pods that were evicted: of some there is nothing else, neither a status of a container nor a kill.
+fn evictions<'w>(joined: &'w Joined<'w>, cases: &mut Vec<Known<'w>>) {
+    let memory = &joined.world.memory;
+    let mut known: HashMap<(&str, &str), usize> = HashMap::new();
+    for (at, (_, case)) in cases.iter().enumerate() {
+        if let Some((pod, _)) = case.status {
+            known.entry((&pod.namespace, &pod.name)).or_insert(at);
+        }
+    }
+    let mut all: BTreeMap<(&str, &str), Eviction<'w>> = BTreeMap::new();
+    for event in memory.events.iter().filter(|event| event.reason.value == EVICTED) {
+        let (namespace, kind, name) = &event.about;
+        if kind == "Pod" {
+            let of = (namespace.as_str(), name.as_str());
+            let (place, message) = (&event.reason.origin, event.message.as_str());
+            all.insert(of, Eviction { of, place, message, qos: None });
+        }
+    }
+    // A pod says it of itself, and more.
+    for pod in &memory.pods {
+        let of = (pod.namespace.as_str(), pod.name.as_str());
+        if let Some(reason) = pod.reason.as_ref().filter(|reason| reason.value == EVICTED) {
+            let message = pod.message.as_deref().unwrap_or_default();
+            all.insert(of, Eviction { of, place: &reason.origin, message, qos: None });
+        }
+        if let Some(eviction) = all.get_mut(&of) {
+            eviction.qos = pod.qos.as_deref();
+        }
+    }
+    for (of, eviction) in all {
+        match known.get(&of).and_then(|at| cases.get_mut(*at)) {
+            Some((_, case)) => case.eviction = Some(eviction),
+            None => {
+                let case = MemoryCase { eviction: Some(eviction), ..MemoryCase::new(joined) };
+                cases.push((Identity::default(), case));
             }
         }
     }

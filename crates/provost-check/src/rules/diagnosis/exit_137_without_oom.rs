@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::case::memory::MemoryCase;
-use crate::facts::oom::{ContainerStatus, Event, KernelLog, Pod, Terminated};
+use crate::facts::oom::{ContainerStatus, EVICTED, Event, KernelLog, Pod, Terminated};
 use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::moment::Moment;
@@ -36,7 +36,7 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     };
     let counted = case.killed_in().is_some();
-    let evicted = pod.reason.as_ref().is_some_and(|reason| reason.value == "Evicted");
+    let evicted = pod.reason.as_ref().is_some_and(|reason| reason.value == EVICTED);
     if end.reason() == "OOMKilled" || case.kill().is_some() || counted || evicted {
         return Ok(());
     }

@@ -6,6 +6,7 @@ use crate::case::memory::{MemoryCase, processes_were, victim_of, with_evidence};
 use crate::facts::Origin;
 use crate::findings::{Finding, Fix, Level};
 use crate::model::Bytes;
+use crate::model::eviction::{self, Cause, User};
 use crate::rules::rule::{Check, Findings, Group, Judged, Rule, Variant};
 
 /// No limit of the container's own changes it.
@@ -41,11 +42,11 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         if let (Some(pages), Some(page)) = (kill.report.machine_pages, kill.report.page()) {
             finding = finding.note(format!("the node has {}", Bytes(pages.saturating_mul(page))));
         }
-        out.push(with_evidence(with_score(finding, case), case).fix(mend(false)));
+        out.push(with_evidence(with_score(finding, case), case).fix(mend(Mend::Killed)));
         return Ok(());
     }
     if let Some(finding) = evicted(case) {
-        out.push(finding.fix(mend(true)));
+        out.push(finding);
         return Ok(());
     }
     // Counted where the process was; nothing was counted where a limit is.
@@ -65,7 +66,7 @@ fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
         );
         let label = "oom_kill above 0, and oom 0 in every memory.events.local";
         let finding = Finding::new(&RULE, message, &Origin::whole(group.source), label);
-        out.push(with_score(finding, case).fix(mend(false)));
+        out.push(with_score(finding, case).fix(mend(Mend::Killed)));
     }
     Ok(())
 }
@@ -82,39 +83,65 @@ fn with_score(finding: Finding, case: &MemoryCase<'_>) -> Finding {
 }
 
 fn evicted(case: &MemoryCase<'_>) -> Option<Finding> {
-    let (pod, status) = case.status?;
-    // Once for the pod, not for each of its containers.
-    if pod.containers.first().is_some_and(|first| first.name != status.name) {
+    let eviction = case.eviction?;
+    let (cause, (_, name)) = (eviction::cause(eviction.message), eviction.of);
+    if !cause.is_memory() {
         return None;
     }
-    let reason = pod.reason.as_ref().filter(|reason| reason.value == "Evicted")?;
-    let message = pod.message.as_deref().unwrap_or_default();
-    // `The node was low on resource: memory.` (kubelet, eviction/helpers.go)
-    if !message.contains("low on resource: memory") {
-        return None;
+    let refused = matches!(cause, Cause::Condition(_));
+    let message = match refused {
+        true => format!("{name} was not let onto its node: that was low on memory"),
+        false => format!("{name} was evicted: the node was low on memory"),
+    };
+    let mut finding = Finding::new(&RULE, message, eviction.place, "the kubelet ended it")
+        .variant(&RULE.variants[0])
+        .note(eviction.message.trim_end().to_owned());
+    let users = eviction::users(eviction.message);
+    for user in &users {
+        finding = finding.note(format!(
+            "{} used {}, {} more than the {} that it had asked for",
+            user.name,
+            user.used,
+            user.more(),
+            user.request
+        ));
     }
-    let finding = Finding::new(
-        &RULE,
-        format!("{} was evicted: the node was low on memory", pod.name),
-        &reason.origin,
-        "the kubelet ended it",
-    );
-    let class = pod.qos.as_deref().unwrap_or("unknown");
-    Some(finding.variant(&RULE.variants[0]).note(message.to_owned()).note(format!(
-        "its class is {class}; pods that use more than they asked for go first, by priority and by how much more"
-    )))
+    let class = eviction.qos.map_or(String::new(), |qos| format!("its class is {qos}; "));
+    let order = match refused {
+        // `Admit`, eviction_manager.go.
+        true => "a node in that condition takes no pods of class BestEffort",
+        false => {
+            "pods that use more than they asked for go first, by priority and by how much more"
+        }
+    };
+    Some(finding.note(format!("{class}{order}")).fix(mend(Mend::Evicted(&users))))
+}
+
+/// What there is to mend.
+enum Mend<'m> {
+    /// A pod was evicted, and these used more than they had asked for.
+    Evicted(&'m [User<'m>]),
+    /// The kernel killed.
+    Killed,
 }
 
 /// The kubelet evicts by usage above the request (eviction/helpers.go, `rankMemoryPressure`); the kernel kills by
 /// `oom_score_adj`, which the kubelet sets from the class of the pod (qos/policy.go, `GetContainerOOMScoreAdjust`).
-fn mend(evicted: bool) -> Fix {
-    let last = match evicted {
-        true => "a pod that uses no more than it asked for is among the last to be evicted",
-        false => {
-            "the kernel spares pods of class Guaranteed (requests equal to limits, of CPU and memory, in every container: oom_score_adj -997), and of others those last that ask for most (1000 - 1000 x request / memory of the node)"
+fn mend(of: Mend<'_>) -> Fix {
+    let (much, last) = match of {
+        Mend::Evicted(users) => {
+            let used = users.iter().map(|user| format!("{} {} or more", user.name, user.used));
+            let used: Vec<String> = used.collect();
+            let much =
+                if used.is_empty() { String::new() } else { format!(": {}", used.join(", ")) };
+            (much, "a pod that uses no more than it asked for is among the last to be evicted")
         }
+        Mend::Killed => (
+            String::new(),
+            "the kernel spares pods of class Guaranteed (requests equal to limits, of CPU and memory, in every container: oom_score_adj -997), and of others those last that ask for most (1000 - 1000 x request / memory of the node)",
+        ),
     };
     Fix::suggest(format!(
-        "ask for what the pods really use (requests.memory), so that fewer are put on one node; {last}"
+        "ask for what the pods really use (requests.memory{much}), so that fewer are put on one node; {last}"
     ))
 }

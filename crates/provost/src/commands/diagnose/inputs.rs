@@ -18,7 +18,7 @@ use provost_check::facts::oom::HeapProfile;
 use provost_check::facts::{Origin, SourceId};
 use provost_check::model::quantity::counted;
 
-use super::follow::Follow;
+use super::{follow::Follow, judged};
 use crate::args::Cli;
 use crate::interrupt::Interrupt;
 
@@ -141,7 +141,16 @@ pub(super) struct Loader<'w> {
 impl Loader<'_> {
     /// Reads one input; what is wrong with it is told by the report.
     pub(super) fn load(&mut self, path: &str) {
-        if let Err(error) = self.open(path) {
+        let before = judged::amount(self.world);
+        let opened = self.open(path);
+        if opened.is_ok() && judged::amount(self.world) == before && self.interrupt.exit().is_none()
+        {
+            let source = self.source(path, SourceKind::Log);
+            let message = "holds nothing that is diagnosed".to_owned();
+            let help = "what is, says provost diagnose --help";
+            self.problem(source, ProblemKind::Malformed, message, Some(help));
+        }
+        if let Err(error) = opened {
             let kind = match error.kind() {
                 io::ErrorKind::NotFound => ProblemKind::Missing,
                 _ => ProblemKind::Unreadable,
@@ -281,6 +290,11 @@ impl Loader<'_> {
         for path in files.strange.iter().take(8) {
             let message = format!("{path} does not hold what such a file holds");
             self.problem(source, ProblemKind::Malformed, message, None);
+        }
+        if files.empty > 0 && files.is_empty() {
+            let message = format!("holds files of a cgroup, and all {} are empty", files.empty);
+            let help = "the kernel says of these files that they have no bytes, so tar stores none: copy them first (cp -r, or head -n 200 memory.*), or provost diagnose oom --collect";
+            self.problem(source, ProblemKind::Malformed, message, Some(help));
         }
         let memory = &mut self.world.memory;
         memory.groups.extend(files.groups(source));
