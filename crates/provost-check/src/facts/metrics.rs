@@ -27,6 +27,9 @@ impl Default for Endpoint {
     }
 }
 
+/// Requests for paths that nobody serves of which so many have to be answered that they prove anything.
+pub const LEAST_UNKNOWN: u32 = 50;
+
 /// The scrapes of one run.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Metrics {

@@ -40,7 +40,7 @@ pub use stage::{
     WRITABLE, shown_user,
 };
 pub use telemetry::{Otlp, Telemetry};
-pub use trial::{Change, Trial};
+pub use trial::{Beside, Change, Trial};
 
 /// Every request carries a `traceparent` of its own, whose trace id begins with these 64 bits:
 /// `provost` in ASCII.

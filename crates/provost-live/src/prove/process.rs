@@ -10,7 +10,7 @@ use std::net::IpAddr;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::ExitStatusExt as _;
-use std::process::Stdio;
+use std::process::{ExitStatus, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -258,8 +258,7 @@ impl Process {
             timeout(Duration::from_secs(5), self.end.come()).await.ok()?;
         }
         let (at_us, status) = self.end.over()?;
-        let (code, signal) = (status.code(), status.signal());
-        Some(Exit { at_us, code, signal, killed })
+        Some(exit(at_us, status, killed))
     }
 
     /// Names of the processes that it started and that ran when it asked to end; nothing when that is not known.
@@ -284,6 +283,13 @@ impl Process {
             None => Ok((seen.listeners, seen.output, self.signals, seen.lacks)),
         }
     }
+}
+
+/// How it ended. What ended by itself while it was to be killed was not: where nobody looked for a while, its end is
+/// older than its time was over.
+fn exit(at_us: u64, status: ExitStatus, killed: bool) -> Exit {
+    let (code, signal) = (status.code(), status.signal());
+    Exit { at_us, code, signal, killed: killed && code.is_none() }
 }
 
 /// A socket over which a file in memory comes that says it: arguments are short, and seen by all. What comes back
@@ -418,6 +424,15 @@ impl Reader {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_ended_by_itself_before_it_could_be_killed_was_not_killed() {
+        let late = exit(5_012_592, ExitStatus::from_raw(1 << 8), true);
+        assert!(late.code == Some(1) && !late.killed, "{late:?}");
+        let killed = exit(1, ExitStatus::from_raw(9), true);
+        assert!(killed.killed && killed.signal == Some(9), "{killed:?}");
+        assert!(!exit(1, ExitStatus::from_raw(15), false).killed);
+    }
 
     #[test]
     fn the_line_of_a_failure_cannot_be_guessed() {

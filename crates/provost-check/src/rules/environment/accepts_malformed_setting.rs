@@ -3,7 +3,7 @@
 use crate::case::process::ProcessCase;
 use crate::case::trials::Trials;
 use crate::facts::proof::{Change, PhaseName, Trial};
-use crate::findings::{Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::environment::ignores_port_setting;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -31,6 +31,11 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         if all.any(|other| ignores_port_setting::is_ignored(&trials, other))
             || !is_read(case, &trials, trial)
         {
+            continue;
+        }
+        if !trial.had_its_time() {
+            let what = format!("a start with {}: the machine was too busy for it", trial.shown());
+            out.abstain(Abstain::unknown(Reason::NotMeasured, what));
             continue;
         }
         let ports: Vec<String> = trial.ports().iter().map(u16::to_string).collect();

@@ -3,7 +3,7 @@
 use crate::case::process::ProcessCase;
 use crate::case::trials::{Trials, answers};
 use crate::facts::proof::{Change, PhaseName, Trial};
-use crate::findings::{Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// What is missing shows when it is asked for, instead of in the deployment that forgot it.
@@ -29,6 +29,12 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let trials = case.trials()?;
     for trial in trials.of(Change::Removed) {
         let Some((message, unnamed)) = wrong(&trials, trial) else { continue };
+        if !trial.had_its_time() {
+            let name = &trial.variable;
+            let what = format!("a start without {name}: the machine was too busy for it");
+            out.abstain(Abstain::unknown(Reason::NotMeasured, what));
+            continue;
+        }
         let label = match trial.run.exit.as_ref().filter(|exit| !exit.killed) {
             Some(exit) => format!("ended with exit code {}", exit.shown()),
             None => "still runs".to_owned(),

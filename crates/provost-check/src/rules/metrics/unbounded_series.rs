@@ -1,7 +1,7 @@
 //! Series that clients make.
 
 use crate::case::process::ProcessCase;
-use crate::facts::metrics::{After, Family, Label, Scrape};
+use crate::facts::metrics::{After, Family, LEAST_UNKNOWN, Label, Scrape};
 use crate::facts::proof::PhaseName;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -19,14 +19,11 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
-/// Fewer paths prove nothing.
-const LEAST: u32 = 50;
-
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let (phase, metrics, scrapes) = case.scraped()?;
     let of = |after: After| scrapes.iter().copied().find(|scrape| scrape.after == after);
     let (before, after) = match (of(After::Requests), of(After::UnknownPaths)) {
-        (Some(before), Some(after)) if metrics.unknown_paths >= LEAST => (before, after),
+        (Some(before), Some(after)) if metrics.unknown_paths >= LEAST_UNKNOWN => (before, after),
         _ => {
             let what = "the metrics behind many unknown paths";
             return Err(Abstain::unknown(Reason::NotMeasured, what));

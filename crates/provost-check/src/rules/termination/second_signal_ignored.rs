@@ -2,11 +2,18 @@
 
 use crate::case::process::{ProcessCase, duration};
 use crate::facts::proof::PhaseName;
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Somebody in a hurry is heard within that.
 const HEARD: u64 = 2_000_000;
+
+/// Signals that are sent later than that say nothing: whoever sends them has little of the machine, and the process
+/// as little to hear them.
+const LATE: u64 = 500_000;
+
+/// SIGTERM on Linux.
+const TERM: i32 = 15;
 
 /// Whoever waits for the drain can only kill it.
 pub static RULE: Rule = Rule {
@@ -30,8 +37,13 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     };
     let Some(exit) = &phase.exit else { return Ok(()) };
     let took = exit.at_us.saturating_sub(again);
-    if took <= HEARD && !exit.killed {
+    // What SIGTERM ends heard it, however long it took.
+    if !exit.killed && (took <= HEARD || exit.signal == Some(TERM)) {
         return Ok(());
+    }
+    if phase.lateness_us > LATE {
+        let what = "whether a second SIGTERM is heard: the machine was too busy for it";
+        return Err(Abstain::unknown(Reason::NotMeasured, what));
     }
     out.push(
         Finding::new(

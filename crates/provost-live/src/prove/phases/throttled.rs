@@ -5,15 +5,19 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use provost_check::facts::proof::{Outcome, ProbeKind};
+use provost_check::facts::proof::{Outcome, ProbeKind, Used};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::log::Client;
 use super::run::Run;
 
-/// How long: forty periods of processor time.
+/// How long at least: forty periods of processor time.
 const TIME: Duration = Duration::from_secs(4);
+/// How long at most, where others had of this machine what the clients' requests need.
+const MOST_TIME: Duration = Duration::from_secs(16);
+/// Between two looks at how often its time was used up.
+const LOOK: Duration = Duration::from_millis(250);
 /// Clients, each with one request at a time: no queue grows without an end.
 const CLIENTS: usize = 8;
 /// Between two probes.
@@ -76,8 +80,33 @@ pub(super) async fn run(run: &mut Run<'_>) {
         });
     }
     sleep(TIME).await;
+    let begun = Instant::now();
+    while begun.elapsed() < MOST_TIME - TIME
+        && !run.process.has_ended()
+        && run.plan.groups.used(|_| false).is_some_and(|used| is_too_seldom(&used))
+    {
+        sleep(LOOK).await;
+    }
     over.set(true);
     while tasks.join_next().await.is_some() {}
     run.terminate();
     run.wait_for_end().await;
+}
+
+/// Whether its time is used up, and not often enough that anything could be said. What is never used up no client here
+/// makes more busy.
+fn is_too_seldom(used: &Used) -> bool {
+    used.throttled > 0 && !used.is_throttled()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_goes_on_where_a_busy_machine_let_its_time_be_used_up_now_and_then() {
+        let of = |periods, throttled| Used { periods, throttled, ..Used::default() };
+        assert!(is_too_seldom(&of(40, 5)) && is_too_seldom(&of(41, 20)));
+        assert!(!is_too_seldom(&of(40, 20)) && !is_too_seldom(&of(40, 0)));
+    }
 }

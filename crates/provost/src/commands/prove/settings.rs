@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 use provost_check::case::{Case, Joined};
-use provost_check::facts::proof::{Change, Listener, Phase, PhaseName, Terms, Trial};
+use provost_check::facts::proof::{Beside, Change, Listener, Phase, PhaseName, Terms, Trial};
 use provost_check::model::env::is_of_others;
 use provost_check::model::{goduration, listeners, secret};
 use provost_live::prove::{self, Harness, Plan};
@@ -215,7 +215,9 @@ pub(super) fn measure(plan: &Plan, tries: Vec<Try>, how: How<'_>) -> Result<prov
     });
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(number, _)| *number);
-    control.trials = done.into_iter().map(|(_, trial)| trial).collect::<Result<_>>()?;
+    let mut trials: Vec<Trial> = done.into_iter().map(|(_, trial)| trial).collect::<Result<_>>()?;
+    again(&base, &mut trials, (plan.terms.ready_ms.max(start_ms), at_once), how)?;
+    control.trials = trials;
     Ok(measured)
 }
 
@@ -236,7 +238,58 @@ fn one(base: &Plan, next: Try, sockets: usize, (harness, longest, stop): How<'_>
     let run = harness.measure(&plan, longest(&plan.terms), stop)?.phase;
     let mut run = run.map_err(|why| anyhow!("the program cannot be started again: {why}"))?;
     shorten(&mut run);
-    Ok(Trial { variable, change, value, run })
+    Ok(Trial { variable, change, value, beside: None, run })
+}
+
+/// Starts what neither came up nor ended once more, beside the process as it is, and for longer and longer, until
+/// either is seen or that one came up in half of the time.
+fn again(
+    base: &Plan,
+    trials: &mut [Trial],
+    (most_ms, at_once): (u64, usize),
+    how: How<'_>,
+) -> Result<()> {
+    let (harness, longest, stop) = how;
+    let mut base = base.clone();
+    loop {
+        let in_doubt = |trial: &&mut Trial| {
+            let judged = trial.beside.is_some() && trial.had_its_time();
+            trial.change != Change::Other && !trial.is_over() && !judged
+        };
+        let mut unclear: Vec<&mut Trial> = trials.iter_mut().filter(in_doubt).collect();
+        if unclear.is_empty() {
+            return Ok(());
+        }
+        for some in unclear.chunks_mut(at_once.saturating_sub(1).max(1)) {
+            let as_it_is = || harness.measure(&base, longest(&base.terms), stop);
+            let changed = |trial: &Trial| {
+                let Trial { variable, change, value, .. } = trial.clone();
+                one(&base, Try { variable, change, value, port: None }, 0, how)
+            };
+            let (control, started) = if at_once == 1 {
+                (as_it_is(), some.iter().map(|it| Some(changed(it))).collect::<Vec<_>>())
+            } else {
+                std::thread::scope(|scope| {
+                    let changed = &changed;
+                    let control = scope.spawn(as_it_is);
+                    let running: Vec<_> =
+                        some.iter().map(|trial| scope.spawn(move || changed(trial))).collect();
+                    let started = running.into_iter().map(|it| it.join().ok()).collect();
+                    (control.join().unwrap_or_else(|_| Err(anyhow!("a start went wrong"))), started)
+                })
+            };
+            let ready_us = control?.phase.ok().and_then(|run| run.ready_us);
+            for (trial, started) in some.iter_mut().zip(started) {
+                let Some(started) = started.transpose()? else { continue };
+                **trial = Trial { beside: Some(Beside { ready_us }), ..started };
+            }
+        }
+        let next = base.terms.ready_ms.saturating_mul(2).min(most_ms);
+        if next <= base.terms.ready_ms {
+            return Ok(());
+        }
+        base.terms.ready_ms = next;
+    }
 }
 
 /// Lines of a start with a change that are kept, and bytes of each.
