@@ -428,6 +428,9 @@ pub struct Phase {
     pub repeats: Vec<Phase>,
 }
 
+/// Half a second behind, nothing is in time.
+const STARVED_US: u64 = 500_000;
+
 impl Phase {
     /// Whether requests had no answer, or a bad one, while nobody took the telemetry of the process.
     pub fn leaves_untaken_unanswered(&self) -> bool {
@@ -439,6 +442,11 @@ impl Phase {
     pub fn grows_untaken(&self, queue: u64) -> bool {
         let growth = self.telemetry.as_ref().map(|it| it.growth(queue));
         matches!(growth, Some(Growth::GoesOn { .. }))
+    }
+
+    /// Whether the machine was too busy for times to say anything of the process: who measures had as little of it.
+    pub fn is_starved(&self) -> bool {
+        self.lateness_us > STARVED_US
     }
 
     /// When it was first told to end.

@@ -219,6 +219,18 @@ impl Process {
         mask.is_some_and(|mask| mask >> bit & 1 == 1)
     }
 
+    /// For how long the thread of it that waited most was ready to run and had no processor: what of its time others had
+    /// (the second number of schedstat, Documentation/scheduler/sched-stats.rst).
+    pub(super) fn kept_waiting(&self) -> Duration {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", self.pid.as_raw_nonzero()));
+        let waited = |task: std::fs::DirEntry| {
+            let text = std::fs::read_to_string(task.path().join("schedstat")).ok()?;
+            waited_ns(&text)
+        };
+        let all = tasks.into_iter().flatten().flatten().take(MOST_TASKS).filter_map(waited);
+        Duration::from_nanos(all.max().unwrap_or(0))
+    }
+
     /// What it holds in memory now, in bytes: the second number of statm is pages (proc_pid_statm(5)).
     pub(super) fn resident(&self) -> Option<u64> {
         let path = format!("/proc/{}/statm", self.pid.as_raw_nonzero());
@@ -283,6 +295,14 @@ impl Process {
             None => Ok((seen.listeners, seen.output, self.signals, seen.lacks)),
         }
     }
+}
+
+/// Threads that are asked how long they waited.
+const MOST_TASKS: usize = 64;
+
+/// Nanoseconds that a thread waited on a run queue.
+fn waited_ns(schedstat: &str) -> Option<u64> {
+    schedstat.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
 /// How it ended. What ended by itself while it was to be killed was not: where nobody looked for a while, its end is
@@ -432,6 +452,15 @@ mod tests {
         let killed = exit(1, ExitStatus::from_raw(9), true);
         assert!(killed.killed && killed.signal == Some(9), "{killed:?}");
         assert!(!exit(1, ExitStatus::from_raw(15), false).killed);
+    }
+
+    #[test]
+    fn how_long_a_thread_had_no_processor_is_the_second_number() {
+        assert_eq!(waited_ns("3104532 250000 17\n"), Some(250_000));
+        assert_eq!((waited_ns("0"), waited_ns("")), (None, None));
+        // Of this machine's kernel, too.
+        let own = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap();
+        assert!(waited_ns(&own).is_some(), "{own}");
     }
 
     #[test]

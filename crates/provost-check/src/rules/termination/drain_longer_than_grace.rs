@@ -2,7 +2,7 @@
 
 use crate::case::process::{ProcessCase, duration};
 use crate::facts::proof::{Phase, PhaseName, Purpose};
-use crate::findings::{Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// A connection is seen to end a little before or after its process.
@@ -42,6 +42,10 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         },
     };
     let Some(exit) = &phase.exit else { return Ok(()) };
+    if phase.is_starved() {
+        let what = "how long the process drains: the machine was too busy for it";
+        return Err(Abstain::unknown(Reason::NotMeasured, what));
+    }
     let took = exit.at_us.saturating_sub(told);
     let idle = if phase.name == PhaseName::Start { ", idle as it was" } else { "" };
     let message = match exit.killed {

@@ -65,6 +65,11 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         }
         return Ok(());
     };
+    if phase.is_starved() {
+        // Whoever gives requests a time in which to end gave them none.
+        let what = "requests in flight at SIGTERM: the machine was too busy for them";
+        return Err(Abstain::unknown(Reason::NotMeasured, what));
+    }
     let mut finding = Finding::new(
         &RULE,
         format!(

@@ -8,10 +8,6 @@ use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 /// Somebody in a hurry is heard within that.
 const HEARD: u64 = 2_000_000;
 
-/// Signals that are sent later than that say nothing: whoever sends them has little of the machine, and the process
-/// as little to hear them.
-const LATE: u64 = 500_000;
-
 /// SIGTERM on Linux.
 const TERM: i32 = 15;
 
@@ -41,7 +37,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     if !exit.killed && (took <= HEARD || exit.signal == Some(TERM)) {
         return Ok(());
     }
-    if phase.lateness_us > LATE {
+    if phase.is_starved() {
         let what = "whether a second SIGTERM is heard: the machine was too busy for it";
         return Err(Abstain::unknown(Reason::NotMeasured, what));
     }
