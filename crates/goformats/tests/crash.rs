@@ -145,6 +145,58 @@ fn panics_of_each_version_and_where_they_come_from() {
     }
 }
 
+/// Tabs as a terminal with stops of so many columns copies them.
+fn expanded(text: &str, stop: usize) -> String {
+    let mut all = String::new();
+    for line in text.split_inclusive('\n') {
+        let mut column = 0;
+        for letter in line.chars() {
+            let width = if letter == '\t' { stop - column % stop } else { 1 };
+            match letter {
+                '\t' => all.extend(std::iter::repeat_n(' ', width)),
+                _ => all.push(letter),
+            }
+            column += width;
+        }
+    }
+    all
+}
+
+/// What is told of dumps.
+fn told(dumps: &[Dump]) -> Vec<String> {
+    let each = |dump: &Dump| {
+        let Dump { profile, first, headers, parents, elided, groups, .. } = dump;
+        // Not where it stands by bytes, which is what differs.
+        let cause = dump.cause.as_ref().map(|c| (c.line, &c.ended, &c.signal, &c.notes));
+        let groups: Vec<_> = groups.groups.iter().map(|g| (g.count, g.line, &g.frames)).collect();
+        format!("{cause:?} {profile:?} {first:?} {headers:?} {parents:?} {elided} {groups:?}")
+    };
+    dumps.iter().map(each).collect()
+}
+
+#[test]
+fn what_was_copied_from_a_terminal_is_told_the_same() {
+    let mut seen = 0;
+    for folder in std::fs::read_dir(fixtures()).unwrap() {
+        for file in std::fs::read_dir(folder.unwrap().path()).unwrap() {
+            let path = file.unwrap().path();
+            // Lines of a value are told by their tab only.
+            let is_log = path.extension().is_some_and(|end| end == "log");
+            if !is_log || path.file_stem().is_some_and(|stem| stem == "lines") {
+                continue;
+            }
+            let text = std::fs::read_to_string(&path).unwrap();
+            for stop in [8, 4, 1] {
+                let dumps = read(expanded(&text, stop).as_bytes());
+                let tabs = read(text.as_bytes());
+                assert_eq!(told(&dumps), told(&tabs), "{} {stop}", path.display());
+            }
+            seen += usize::from(text.contains('\t'));
+        }
+    }
+    assert!(seen > 50, "{seen}");
+}
+
 #[test]
 fn panics_that_are_given_on() {
     let nil = "runtime error: invalid memory address or nil pointer dereference".to_owned();

@@ -136,9 +136,16 @@ pub(super) fn call(line: &[u8]) -> Option<(&[u8], &[u8])> {
     (named && func.iter().all(is_name) && args.iter().all(printed)).then_some((func, args))
 }
 
+/// What stands behind a tab, which the runtime puts before files and inner panics. Terminals and pages make spaces
+/// of it, and most crashes that are passed on were copied from one.
+pub(super) fn indented(line: &[u8]) -> Option<&[u8]> {
+    let inner = line.trim_ascii_start();
+    (inner.len() < line.len()).then_some(inner)
+}
+
 /// `\t/src/main.go:12 +0x1d fp=0x... sp=0x... pc=0x...`: the file and the line.
 pub(super) fn place(line: &[u8]) -> Option<(&[u8], u32)> {
-    let line = line.strip_prefix(b"\t")?;
+    let line = indented(line)?;
     // A path may have spaces and colons: the number is behind the last colon before what is printed of the
     // program counter.
     let end = [&b" +0x"[..], b" fp=0x", b" pc=0x"]
@@ -237,14 +244,20 @@ pub(super) fn counted(line: &[u8]) -> Option<u64> {
 /// A function, its file and the line.
 pub(super) type Recorded<'t> = (&'t [u8], &'t [u8], u32);
 
-/// `#\t0x68ef94\tmain.receive+0x14\t\t/src/work.go:145`: function, file and line, where it is known.
+/// `#\t0x68ef94\tmain.receive+0x14\t\t/src/work.go:145`: function, file and line, where it is known. The tabs may have
+/// become spaces, and a path may hold some.
 pub(super) fn record(line: &[u8]) -> Option<Option<Recorded<'_>>> {
-    let rest = line.strip_prefix(b"#\t0x")?;
-    let mut cells = rest.split(|b| *b == b'\t').filter(|cell| !cell.is_empty());
-    cells.next()?;
-    let Some(func) = cells.next() else { return Some(None) };
+    let rest = indented(line.strip_prefix(b"#")?)?.strip_prefix(b"0x")?;
+    let cell = |from: &'_ [u8]| from.iter().position(u8::is_ascii_whitespace);
+    let Some(rest) = cell(rest).and_then(|end| indented(rest.get(end..)?)) else {
+        return Some(None);
+    };
+    if rest.is_empty() {
+        return Some(None);
+    }
+    let (func, place) = rest.split_at_checked(cell(rest)?)?;
     let plus = memchr::memmem::rfind(func, b"+0x").unwrap_or(func.len());
-    let place = cells.next()?;
+    let place = place.trim_ascii();
     let colon = memchr::memrchr(b':', place)?;
     let (number, rest) = number(place.get(colon + 1..)?)?;
     let line = u32::try_from(number).ok().filter(|_| rest.is_empty())?;

@@ -226,8 +226,8 @@ impl Parser {
                 self.fatal(text, at, each);
                 return true;
             }
-            Some(b'\t') if self.cause.is_some() => {
-                let inner = text.strip_prefix(b"\t").unwrap_or_default();
+            Some(b'\t' | b' ') if self.cause.is_some() => {
+                let inner = text.trim_ascii_start();
                 if inner.starts_with(PANIC) {
                     self.panic(inner, at, each);
                     return true;

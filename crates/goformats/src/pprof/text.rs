@@ -86,9 +86,10 @@ impl Record {
     }
 }
 
-/// `#`, the address, `main.order+0x2b` and `/src/main.go:34`, with tabs between them. What the program holds no name of has its address only.
+/// `#`, the address, `main.order+0x2b` and `/src/main.go:34`, with tabs between them, of which terminals make spaces.
+/// What the program holds no name of has its address only.
 fn function(line: &str) -> Option<&str> {
-    let mut parts = line.strip_prefix("#\t")?.split('\t').filter(|part| !part.is_empty());
+    let mut parts = line.strip_prefix('#')?.split_ascii_whitespace();
     parts.next().filter(|address| address.starts_with("0x"))?;
     let name = parts.next().unwrap_or("?");
     Some(name.rsplit_once("+0x").map_or(name, |(name, _)| name))
@@ -131,7 +132,9 @@ mod tests {
 
     #[test]
     fn a_heap_profile_for_people_is_scaled_as_the_other_form_is() {
+        let copied = heap(TEXT.replace('\t', "    ").as_bytes());
         let heap = heap(TEXT.as_bytes()).unwrap();
+        assert_eq!(copied.unwrap().functions, heap.functions);
         // 1 MiB at a rate of 512 KiB: 1 / (1 - e^-2); 512 bytes: 1 / (1 - e^(-1/1024)).
         let of = |name: &str, in_use| Function { name: name.to_owned(), in_use };
         assert_eq!(heap.functions, [of("main.order", 1_212_696), of("?", 1_049_088)]);

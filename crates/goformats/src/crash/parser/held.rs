@@ -60,7 +60,7 @@ impl Parser {
             return true;
         }
         // Only the runtime writes these: the next one of its chain, and the signal of it.
-        let next = text.strip_prefix(b"\t").filter(|inner| inner.starts_with(PANIC));
+        let next = line::indented(text).filter(|inner| inner.starts_with(PANIC));
         let signal = signal_of_panic(text);
         if next.is_some() || signal.is_some() {
             let Some(held) = self.held.take() else { return false };

@@ -72,8 +72,8 @@ impl Parser {
             }
             return true;
         }
-        if text.first() == Some(&b'\t') {
-            if text == b"\tgoroutine running on other thread; stack unavailable" {
+        if let Some(inner) = line::indented(text) {
+            if inner == b"goroutine running on other thread; stack unavailable" {
                 open.unavailable = true;
                 open.foreign = 0;
                 return true;
