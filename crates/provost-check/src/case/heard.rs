@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::process::{ProcessCase, duration};
 use crate::facts::proof::health::SERVING;
-use crate::facts::proof::{Outcome, Phase, PhaseName, Purpose, Request, Signal};
+use crate::facts::proof::{Outcome, Phase, PhaseName, Purpose, Request};
 
 impl ProcessCase<'_> {
     /// By what the process showed that it had heard SIGTERM, in a run in which it was killed, idle or under load.
@@ -16,7 +16,7 @@ impl ProcessCase<'_> {
 }
 
 impl Phase {
-    /// Whether SIGKILL ended it because its time was over.
+    /// Whether it was made to end because its time was over.
     pub fn is_killed(&self) -> bool {
         self.exit.as_ref().is_some_and(|exit| exit.killed)
     }
@@ -24,8 +24,7 @@ impl Phase {
     /// What is otherwise between SIGTERM and SIGKILL than it was before: `it printed: draining`.
     pub fn heard(&self) -> Option<String> {
         let told = self.told_us()?;
-        let kill = self.signals.iter().find(|sent| sent.signal == Signal::Kill);
-        let kill = kill.map(|sent| sent.at_us).or(self.exit.as_ref().map(|exit| exit.at_us))?;
+        let kill = self.given_up_us().or(self.exit.as_ref().map(|exit| exit.at_us))?;
         let meanwhile = |at: u64| at > told && at < kill;
         let after = |at: u64| duration(at.saturating_sub(told));
         let mut closed = self.listeners.iter().filter_map(|listener| listener.closed_us);

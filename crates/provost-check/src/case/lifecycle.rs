@@ -6,7 +6,7 @@ use crate::facts::program_text::TextOwner;
 use crate::facts::symbols;
 use crate::facts::workload::{Action, Handler};
 use crate::facts::{Fact, Origin};
-use crate::findings::{Abstain, Fix};
+use crate::findings::{Abstain, Finding, Fix};
 use crate::model::grace::{self, Hook, HookTime, Termination};
 use crate::model::ports::CLIENTS;
 
@@ -37,6 +37,16 @@ impl<'w> Case<'w> {
         })
     }
 
+    /// Adds to a finding what the preStop hook takes of the grace period.
+    pub fn show_pre_stop(&self, finding: Finding) -> Finding {
+        let prestop = self.termination().prestop;
+        match self.pre_stop_origin().filter(|_| prestop > 0) {
+            Some(origin) => finding
+                .also(origin, format!("{prestop} s before SIGTERM, counted against the period")),
+            None => finding,
+        }
+    }
+
     /// Giving the pod another grace period, in seconds. A chart may compute it: then it is the values
     /// that have to change.
     pub fn set_grace_period(&self, seconds: u32) -> Fix {
@@ -56,15 +66,30 @@ impl<'w> Case<'w> {
     pub fn termination(&self) -> Termination {
         let service = self.service_settings();
         let seconds = |fact: Option<&Fact<f64>>| fact.map(|fact| whole_seconds(fact.value));
-        let drain = seconds(service.and_then(|s| s.drain.as_ref()));
         grace::terminate(&grace::Inputs {
-            grace: self.pod().grace_period.value,
-            prestop: self.pre_stop_time().1.seconds,
-            drain,
+            drain: seconds(service.and_then(|s| s.drain.as_ref())),
             flush: seconds(service.and_then(|s| s.flush.as_ref())).unwrap_or(0),
             lame_duck: seconds(service.and_then(|s| s.lame_duck.as_ref())).unwrap_or(0),
-            propagation: whole_seconds(self.settings().endpoint_propagation()),
+            ..self.ending()
         })
+    }
+
+    /// The same for a process that was measured to take so many microseconds from SIGTERM to its end.
+    pub fn termination_of(&self, took_us: u64) -> Termination {
+        let drain = u32::try_from(took_us.div_ceil(1_000_000)).unwrap_or(u32::MAX);
+        grace::terminate(&grace::Inputs { drain: Some(drain), ..self.ending() })
+    }
+
+    /// What the manifest and the cluster say, and nothing of the service.
+    fn ending(&self) -> grace::Inputs {
+        grace::Inputs {
+            grace: self.pod().grace_period.value,
+            prestop: self.pre_stop_time().1.seconds,
+            drain: None,
+            flush: 0,
+            lame_duck: 0,
+            propagation: whole_seconds(self.settings().endpoint_propagation()),
+        }
     }
 
     /// The signal by which the container is said to be stopped, where it is said: the manifest's

@@ -29,6 +29,7 @@ pub mod limits;
 pub mod listen;
 pub mod log;
 pub mod logged;
+pub mod measured;
 pub mod memory;
 pub mod mesh;
 pub mod near;

@@ -79,28 +79,15 @@ impl Case<'_> {
     /// Whether it was measured, in each run there is, that the container's process goes on answering new connections
     /// until endpoints are gone everywhere.
     pub fn answers_during_removal(&self) -> bool {
-        let subject = self.subject();
         let mut measured = false;
-        for (index, proof) in self.world().proofs.iter().enumerate() {
-            // What a guess joined may be told, and excuses nothing.
-            let is_meant = match proof.proof.container.as_deref() {
-                Some(name) => name == subject,
-                None => self.binary().is_ok(),
-            };
-            let place = self.of.joined.bindings.of_proof(index);
-            if !is_meant || place != Some((self.of.id, self.index)) {
+        for process in self.processes() {
+            if process.phase(PhaseName::Drain).is_err() {
                 continue;
             }
-            let process = ProcessCase::new(self.of.joined, index, proof);
-            for run in (0..process.runs()).map(|run| process.of_run(run)) {
-                if run.phase(PhaseName::Drain).is_err() {
-                    continue;
-                }
-                if !run.removal().is_ok_and(|removal| removal.is_answered()) {
-                    return false;
-                }
-                measured = true;
+            if !process.removal().is_ok_and(|removal| removal.is_answered()) {
+                return false;
             }
+            measured = true;
         }
         measured
     }

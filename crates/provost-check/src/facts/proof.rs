@@ -449,6 +449,13 @@ impl Phase {
         self.lateness_us > STARVED_US
     }
 
+    /// When its time was over and it was made to end.
+    pub fn given_up_us(&self) -> Option<u64> {
+        let last = |sent: &&Sent| matches!(sent.signal, Signal::Quit | Signal::Kill);
+        let sent = self.signals.iter().find(last).filter(|_| self.is_killed());
+        sent.map(|sent| sent.at_us)
+    }
+
     /// When it was first told to end.
     pub fn told_us(&self) -> Option<u64> {
         self.signals.iter().find(|sent| sent.signal == Signal::Term).map(|sent| sent.at_us)
@@ -484,6 +491,8 @@ pub struct Sent {
 pub enum Signal {
     /// SIGTERM
     Term,
+    /// SIGQUIT, when the grace period was over: Go's runtime prints all goroutines and ends.
+    Quit,
     /// SIGKILL, when the grace period was over.
     Kill,
 }
@@ -499,7 +508,8 @@ pub struct Exit {
     /// The signal that ended it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signal: Option<i32>,
-    /// Killed by the harness because its time was over.
+    /// Made to end by the harness because its time was over: by SIGKILL, or by SIGQUIT before it, by which Go's
+    /// runtime ends with a code of its own.
     #[serde(default)]
     pub killed: bool,
 }
@@ -508,6 +518,7 @@ impl Exit {
     /// As Kubernetes would show it: 128 and the signal for a process that a signal ended.
     pub fn shown(&self) -> String {
         match (self.code, self.signal) {
+            (Some(_), _) if self.killed => "137".to_owned(),
             (Some(code), _) => code.to_string(),
             (None, Some(signal)) => (128 + signal).to_string(),
             (None, None) => "unknown".to_owned(),

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rayon::prelude::*;
-use rustc_hash::FxHashSet;
+use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::rule::{Check, Findings, Group, Judged, Rule, Variant};
 use crate::case::counters;
@@ -180,6 +180,8 @@ struct Engine<'r> {
     checks: Vec<(usize, Check)>,
     /// Those for objects that run no pods.
     plain: Vec<(usize, Check)>,
+    /// Processes by the workloads that they were measured of: what is said of both is of one subject.
+    measured: FxHashMap<ObjectId, Vec<usize>>,
     selection: &'r Selection,
 }
 
@@ -258,14 +260,28 @@ pub fn judge(joined: &Joined<'_>, rules: &[&'static Rule], selection: &Selection
     let checks: Vec<_> =
         numbered.flat_map(|(place, rule)| rule.checks().map(move |check| (place, check))).collect();
     let plain = checks.iter().copied().filter(|(_, check)| matches!(check, Check::Object(_)));
-    let engine = Engine { rules: &rules, plain: plain.collect(), checks, selection };
+    let plain = plain.collect();
+    let engine = Engine { rules: &rules, plain, measured: measured(joined), checks, selection };
     let mut groups = engine.per_object(joined);
     groups.extend(engine.per_artifact(joined));
     engine.verdicts(groups)
 }
 
+/// The processes of each workload that is judged.
+fn measured(joined: &Joined<'_>) -> FxHashMap<ObjectId, Vec<usize>> {
+    let mut measured: FxHashMap<ObjectId, Vec<usize>> = FxHashMap::default();
+    for index in 0..joined.world.proofs.len() {
+        let workload = joined.bindings.of_proof(index).map(|(workload, _)| workload);
+        let object = workload.and_then(|id| joined.world.objects.get(id));
+        if let (Some(id), Some(None)) = (workload, object.map(|object| &object.generated)) {
+            measured.entry(id).or_default().push(index);
+        }
+    }
+    measured
+}
+
 impl Engine<'_> {
-    /// Answers about objects, workloads and containers; one group per object.
+    /// Answers about objects, workloads, containers and their processes; one group per object.
     fn per_object(&self, joined: &Joined<'_>) -> Vec<Settled> {
         let objects = joined.world.objects.par_iter().enumerate();
         objects.map(|(id, object)| self.object(joined, id, object)).collect()
@@ -307,7 +323,24 @@ impl Engine<'_> {
         }
         joined.forget(id);
         answers.iter_mut().for_each(|answer| self.as_applied(joined, workload, answer));
+        for index in self.measured.get(&id).into_iter().flatten() {
+            answers.extend(self.process(joined, *index));
+        }
         self.settle(answers)
+    }
+
+    /// Answers about a process that was measured.
+    fn process(&self, joined: &Joined<'_>, index: usize) -> Vec<Answer> {
+        let Some(measured) = joined.world.proofs.get(index) else { return Vec::new() };
+        let case = ProcessCase::new(joined, index, measured);
+        let subject = Subject::new(|| case.subject());
+        let answers = self.checks.iter().filter_map(|&(rule, check)| match check {
+            Check::Process(check) => ask(rule, &subject, |f| over_runs(case, check, f)),
+            _ => None,
+        });
+        let mut answers: Vec<Answer> = answers.collect();
+        answers.iter_mut().for_each(|answer| self.as_applied(joined, None, answer));
+        answers
     }
 
     /// What a kustomization writes over, or takes away, is as it writes it. Rules about the text look
@@ -366,13 +399,10 @@ impl Engine<'_> {
                 _ => None,
             }));
         }
-        for (index, measured) in world.proofs.iter().enumerate() {
-            let case = ProcessCase::new(joined, index, measured);
-            let subject = Subject::new(|| case.subject());
-            groups.push(self.group(joined, |rule, check| match check {
-                Check::Process(check) => ask(rule, &subject, |f| over_runs(case, check, f)),
-                _ => None,
-            }));
+        // The others were asked with their workloads.
+        let of_workloads: FxHashSet<usize> = self.measured.values().flatten().copied().collect();
+        for index in (0..world.proofs.len()).filter(|index| !of_workloads.contains(index)) {
+            groups.push(self.settle(self.process(joined, index)));
         }
         for log in &world.logs {
             for (index, life) in log.lives.iter().enumerate() {
@@ -508,7 +538,7 @@ impl Engine<'_> {
     }
 }
 
-/// What was found in one group, by `rule` or `rule/variant` and subject. A pod may have thousands of
+/// What was found in one group, by `rule` or `rule/variant` and subject, with `rule/` for the rule without a variant. A pod may have thousands of
 /// containers, so that comparing all with all is no way.
 struct Causes<'g>(FxHashSet<(&'static str, Option<&'static str>, &'g str)>);
 
@@ -519,9 +549,7 @@ impl<'g> Causes<'g> {
             for finding in &answer.findings {
                 let (rule, subject) = (rules[answer.rule].id, answer.subject());
                 found.insert((rule, None, subject));
-                if let Some(variant) = finding.variant {
-                    found.insert((rule, Some(variant.name), subject));
-                }
+                found.insert((rule, Some(finding.variant.map_or("", |it| it.name)), subject));
             }
         }
         Self(found)

@@ -32,6 +32,8 @@ pub mod telemetry;
 pub mod termination;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod together;
 pub mod traces;
 
 use rule::Rule;

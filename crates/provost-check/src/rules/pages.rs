@@ -51,21 +51,21 @@ use crate::pipeline::{self, Conclusion};
 const DATE: jiff::civil::Date = jiff::civil::date(2026, 11, 23);
 
 #[derive(Clone, Debug)]
-struct File {
+pub(super) struct File {
     name: String,
     text: String,
 }
 
 #[derive(Debug)]
-struct Section {
+pub(super) struct Section {
     heading: String,
-    files: Vec<File>,
+    pub(super) files: Vec<File>,
     /// Text of the snapshot block and the byte range of its content in the page.
     report: Option<(String, std::ops::Range<usize>)>,
 }
 
 /// Splits a page into sections with files.
-fn sections(page: &str) -> Vec<Section> {
+pub(super) fn sections(page: &str) -> Vec<Section> {
     let mut all = Vec::new();
     let mut current = Section { heading: String::new(), files: Vec::new(), report: None };
     let mut offset = 0;
@@ -142,14 +142,14 @@ fn need_of(name: &str) -> Option<Need> {
 }
 
 /// The facts of a case, and how to judge them.
-struct Loaded {
-    world: World,
+pub(super) struct Loaded {
+    pub(super) world: World,
     selection: Selection,
     ignores: Vec<Suppression>,
 }
 
 /// Loads the files of a case as the pipeline would.
-fn load(files: &[File]) -> Loaded {
+pub(super) fn load(files: &[File]) -> Loaded {
     let mut sources = Sources::default();
     let mut settings = Settings::at(DATE);
     let mut selection = Selection::default();

@@ -263,7 +263,8 @@ pub struct Rule {
     pub phases: &'static [PhaseName],
     /// Variants.
     pub variants: &'static [Variant],
-    /// Rules (or `rule/variant`) whose finding on the same subject makes this one redundant.
+    /// Rules whose finding on the same subject makes this one redundant: `rule`, `rule/variant`, or `rule/` for what
+    /// it says without a variant. A process that was measured is of one subject with its container.
     pub after: &'static [&'static str],
     /// Also judges pods that Helm runs as hooks or tests.
     pub judges_hooks: bool,

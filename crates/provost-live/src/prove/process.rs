@@ -198,6 +198,7 @@ impl Process {
     pub(super) fn signal(&mut self, signal: Signal) {
         let number = match signal {
             Signal::Term => rustix::process::Signal::TERM,
+            Signal::Quit => rustix::process::Signal::QUIT,
             Signal::Kill => rustix::process::Signal::KILL,
         };
         // Taken before: on a busy machine the process may have acted on it when the call returns.

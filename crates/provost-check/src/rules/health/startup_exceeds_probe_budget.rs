@@ -1,7 +1,6 @@
 //! A program that needs longer to start than its probes wait.
 
 use crate::case::Case;
-use crate::facts::Fact;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -72,27 +71,41 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         (None, Some(liveness)) => (liveness, "livenessProbe"),
         (None, None) => return Ok(()),
     };
-    let start = case.service_settings().and_then(|service| service.start_time.as_ref());
-    let start: &Fact<f64> = start.ok_or_else(|| {
-        Abstain::unknown(Reason::MeasuredFactMissing, "start_time of the service")
-    })?;
     let timing = probe.timing();
     let earliest = timing.earliest();
-    if (earliest as f64) > start.value {
+    let said = case.service_settings().and_then(|service| service.start_time.as_ref());
+    // On a busy node it starts no faster than it was measured to, and perhaps as slowly as somebody says.
+    let started = case.started(&probe.handler);
+    let measured = started.map(|started| started.at_us as f64 / 1e6);
+    let by_measure = measured.filter(|at| said.is_none_or(|said| *at > said.value));
+    let seconds = by_measure.or(said.map(|said| said.value)).ok_or_else(|| {
+        Abstain::unknown(Reason::MeasuredFactMissing, "start_time of the service")
+    })?;
+    if (earliest as f64) > seconds {
         return Ok(());
     }
+    let shown = match by_measure {
+        Some(_) => format!("{seconds:.1} s"),
+        None => format!("{seconds} s"),
+    };
     let mut finding = Finding::new(
         &RULE,
         format!(
-            "the program takes {} s to start, and the {field} gives up after {earliest} s: it is \
-             killed while it starts",
-            start.value
+            "the program takes {shown} to start, and the {field} gives up after {earliest} s: it is \
+             killed while it starts"
         ),
         &probe.failure_threshold.origin,
         format!("{} failures", timing.failure),
-    )
-    .also(&start.origin, format!("{} s from exec to ready", start.value))
-    .note(format!(
+    );
+    if let Some(started) = started.filter(|_| by_measure.is_some()) {
+        finding = finding
+            .also(&started.moment(), "the probe first passed")
+            .note(started.process.repeat(started.phase));
+    }
+    if let Some(said) = said {
+        finding = finding.also(&said.origin, format!("{} s from exec to ready", said.value));
+    }
+    finding = finding.note(format!(
         "earliest end: {} s delay + ({} - 1) x {} s = {earliest} s",
         timing.initial_delay, timing.failure, timing.period
     ));
@@ -101,7 +114,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     }
     // Half as long again as the start that was measured.
     let period = u64::from(timing.period.max(1));
-    let failures = ((start.value * 1.5) as u64).div_ceil(period) + 1;
+    let failures = ((seconds * 1.5) as u64).div_ceil(period) + 1;
     out.push(if field == "startupProbe" {
         finding
             .variant(&RULE.variants[1])

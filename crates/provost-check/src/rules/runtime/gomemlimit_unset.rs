@@ -16,7 +16,8 @@ pub static RULE: Rule = Rule {
     title: "memory limit without GOMEMLIMIT",
     page: include_str!("gomemlimit-unset.md"),
     needs: &[Need::Manifest, Need::Binary],
-    after: &["gogc-off-without-limit"],
+    // What its collector works with was measured of the process itself.
+    after: &["gogc-off-without-limit", "ignores-cgroup-limits/memory"],
     check: Check::Container(check),
     ..Rule::BASE
 };

@@ -1,6 +1,7 @@
 //! A start that takes as long as the probes allow, or longer.
 
 use crate::case::process::{Fails, ProcessCase, duration, tally};
+use crate::facts::container::Probe;
 use crate::facts::proof::{PhaseName, Purpose};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
@@ -28,10 +29,23 @@ pub static RULE: Rule = Rule {
         "probe-endpoint-missing",
         "grpc-health-incomplete",
         "grpc-probe-needs-plaintext",
+        // Told of the manifest, with the time that its probe gives.
+        "startup-exceeds-probe-budget/",
+        "startup-exceeds-probe-budget/startup-budget-too-short",
     ],
     check: Check::Process(check),
     ..Rule::BASE
 };
+
+/// The probe of the manifest that may give up before that, and after how many seconds: its first check falls anywhere
+/// in its first period.
+fn given_up_before<'w>(case: &ProcessCase<'w>, live: u64) -> Option<(&'w Probe, u64)> {
+    let container = case.container()?;
+    let probe = container.container.startup.as_ref().or(container.container.liveness.as_ref())?;
+    container.started(&probe.handler)?;
+    let earliest = probe.timing().earliest();
+    (earliest.saturating_mul(1_000_000) <= live).then_some((probe, earliest))
+}
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let phase = case.phase(PhaseName::Start)?;
@@ -52,8 +66,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let kind = watch.kind.name();
         match phase.live_us {
             Some(live) if live * 2 <= budget => {}
-            Some(live) => out.push(
-                Finding::new(
+            Some(live) => {
+                let mut finding = Finding::new(
                     &RULE,
                     format!(
                         "the {kind} probe first passed after {}, of {} that it allows",
@@ -62,13 +76,27 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
                     ),
                     &case.moment(phase, live),
                     "started",
-                )
-                .note("a node that is busy, or a limit of processor time, makes it slower")
-                .note(case.repeat(phase))
-                .fix(Fix::suggest(
-                    "give it a startupProbe with a failureThreshold that allows twice the time",
-                )),
-            ),
+                );
+                if let Some((probe, earliest)) = given_up_before(case, live) {
+                    finding = finding
+                        .level(Level::Deny)
+                        .also(
+                            &probe.failure_threshold.origin,
+                            format!("{} failures", probe.timing().failure),
+                        )
+                        .note(format!(
+                            "where the first check falls early it gives up after {earliest} s"
+                        ));
+                }
+                out.push(
+                    finding
+                        .note("a node that is busy, or a limit of processor time, makes it slower")
+                        .note(case.repeat(phase))
+                        .fix(Fix::suggest(
+                            "give it a startupProbe with a failureThreshold that allows twice the time",
+                        )),
+                );
+            }
             None => {
                 let watched: Vec<_> = phase.of(watch.kind.purpose()).collect();
                 case.was_given_what_it_needs(Fails::by(watched.into_iter()))?;

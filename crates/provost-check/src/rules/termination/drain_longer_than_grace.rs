@@ -46,7 +46,15 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let what = "how long the process drains: the machine was too busy for it";
         return Err(Abstain::unknown(Reason::NotMeasured, what));
     }
-    let took = exit.at_us.saturating_sub(told);
+    let took = phase.given_up_us().unwrap_or(exit.at_us).saturating_sub(told);
+    if exit.killed && took < left {
+        let what = format!(
+            "how long it drains: it was killed after {}, and now has {}",
+            duration(took),
+            duration(left)
+        );
+        return Err(Abstain::unknown(Reason::NotMeasured, what));
+    }
     let idle = if phase.name == PhaseName::Start { ", idle as it was" } else { "" };
     let message = match exit.killed {
         true => format!(
@@ -70,6 +78,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let grace = &case.pod().grace_period;
         let said = if grace.is_written() { "" } else { "not set: " };
         finding = finding.also(&grace.origin, format!("{said}SIGKILL at {} s", grace.value));
+        finding = case.show_pre_stop(finding);
     }
     if let Some(how) = case.heard() {
         finding = finding.note(format!("it heard SIGTERM: {how}"));
@@ -85,6 +94,11 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         }
     };
     finding = case.show_spoken(phase, finding).note(case.repeat(phase));
-    out.push(finding.fix(Fix::suggest(format!("{fix}; or raise terminationGracePeriodSeconds"))));
+    let enough = case.container().filter(|_| !exit.killed);
+    let raise = match enough.map(|case| case.termination_of(took).suggested) {
+        Some(enough) => format!("set terminationGracePeriodSeconds to {enough}"),
+        None => "raise terminationGracePeriodSeconds".to_owned(),
+    };
+    out.push(finding.fix(Fix::suggest(format!("{fix}; or {raise}"))));
     Ok(())
 }

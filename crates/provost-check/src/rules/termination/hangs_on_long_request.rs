@@ -34,6 +34,17 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     let Some(exit) = phase.exit.as_ref().filter(|exit| exit.killed) else { return Ok(()) };
+    let took = phase.given_up_us().unwrap_or(exit.at_us).saturating_sub(told);
+    // The manifest at hand may grant another time than the one that was measured against.
+    let granted = case.container().map(|case| u64::from(case.termination().remaining) * 1_000_000);
+    if let Some(granted) = granted.filter(|granted| took < *granted) {
+        let what = format!(
+            "whether it ends by itself: it was killed after {}, and now has {}",
+            duration(took),
+            duration(granted)
+        );
+        return Err(Abstain::unknown(Reason::NotMeasured, what));
+    }
     // What was let go before did not hold it.
     let to_the_end: Vec<&Request> =
         held.iter().filter(|request| request.end_us + AT_ITS_END >= exit.at_us).copied().collect();
@@ -59,7 +70,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         &RULE,
         format!(
             "{what} kept the process from ending, until it was killed {} after SIGTERM",
-            duration(exit.at_us.saturating_sub(told))
+            duration(took)
         ),
         &case.moment(phase, exit.at_us),
         "killed",

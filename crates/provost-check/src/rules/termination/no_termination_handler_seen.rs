@@ -30,7 +30,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let (phase, told) = case.ended_idle()?;
     let Some(exit) = &phase.exit else { return Ok(()) };
-    let took = exit.at_us.saturating_sub(told);
+    let took = phase.given_up_us().unwrap_or(exit.at_us).saturating_sub(told);
     let fix = Fix::suggest(
         "handle SIGTERM: signal.NotifyContext(ctx, syscall.SIGTERM), go on serving while endpoints are removed, then Server.Shutdown",
     );
