@@ -13,10 +13,13 @@ use crate::facts::oom::{ContainerStatus, Event, Pod, Setting, Terminated};
 use crate::facts::origin::{Fact, Origin};
 use crate::model::Quantity;
 
-/// Whether a text begins as `kubectl describe pod` does. What else is described has no node of its own.
+/// Whether a text begins as `kubectl describe pod` does, or with the command itself where a terminal was copied.
+/// What else is described has no node of its own.
 pub fn is_described(head: &[u8]) -> bool {
     let text = String::from_utf8_lossy(head);
-    let mut lines = text.trim_start_matches('\u{feff}').lines().filter(|line| !line.is_empty());
+    let lines = text.trim_start_matches('\u{feff}').lines().filter(|line| !line.is_empty());
+    let is_command = |line: &&str| line.contains(" describe ") && labelled(line, "Name").is_none();
+    let mut lines = lines.skip_while(is_command);
     let has = |line: Option<&str>, label| line.is_some_and(|line| labelled(line, label).is_some());
     has(lines.next(), "Name")
         && has(lines.next(), "Namespace")
@@ -316,7 +319,10 @@ mod tests {
         assert!(
             is_described(HEAD.as_bytes()) && is_described(HEAD.replace('\n', "\r\n").as_bytes())
         );
+        let copied = format!("$ kubectl describe pod a -n b\n\n{HEAD}");
+        assert!(is_described(copied.as_bytes()));
         for other in [
+            "$ kubectl describe deployment a\nName:  a\nNamespace:  b\nSelector:  a=b\n",
             "Name:  a\nNamespace:  b\nCreationTimestamp:  x\n",
             "Name: a\nserver started\n",
             "Name\nNamespace\nNode\n",
