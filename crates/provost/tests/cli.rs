@@ -562,4 +562,11 @@ fn explain_knows_the_names_of_other_linters() {
     assert_eq!(run.out, expect, "{run}");
     let run = Dir::new().provost(&["explain", "hadolint:pod-probes"]);
     assert_eq!(run.code, 2, "{run}");
+    // What no rule answers to is answered with the reason.
+    let run = Dir::new().provost(&["explain", "use-namespace"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(run.out.starts_with("kube-linter use-namespace: no rule\n\nMost manifests"), "{run}");
+    let run = Dir::new().provost(&["check", "--skip", "ckv_k8s_68", "."]);
+    assert_eq!(run.code, 2, "{run}");
+    assert!(run.err.contains("`provost explain CKV_K8S_68` says why"), "{run}");
 }

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use provost_check::rules::RULES;
-use provost_check::rules::known_as::KNOWN;
+use provost_check::rules::known_as::{KNOWN, REFUSED};
 use provost_check::rules::rule::Rule;
 
 use super::Files;
@@ -49,7 +49,7 @@ fn by_other_names(text: &mut String) {
         "\n## By other names\n\n\
          What checks of other linters are here. `provost explain DL3025` finds them too. What is missing has no \
          counterpart: the style of shell code is left to ShellCheck and hadolint, house rules of labels and owners \
-         to policy engines.\n",
+         to policy engines. Of some the reason is below.\n",
     );
     let mut tool = "";
     for known in KNOWN {
@@ -63,6 +63,32 @@ fn by_other_names(text: &mut String) {
         };
         let rules: Vec<String> = known.rules.iter().map(link).collect();
         let _ = writeln!(text, "| {} | {} |", known.name, rules.join(", "));
+    }
+    without_a_rule(text);
+}
+
+/// Checks that no rule answers to, by their reasons.
+fn without_a_rule(text: &mut String) {
+    text.push_str("\n### Without a rule\n\n| checks | why not |\n|---|---|\n");
+    let mut told: Vec<&str> = Vec::new();
+    for refused in REFUSED {
+        if told.contains(&refused.why) {
+            continue;
+        }
+        told.push(refused.why);
+        let same = REFUSED.iter().filter(|other| other.why == refused.why);
+        let mut names = String::new();
+        let mut tool = "";
+        for other in same {
+            let before = match (names.is_empty(), tool == other.tool) {
+                (true, _) => format!("{} ", other.tool),
+                (false, true) => ", ".to_owned(),
+                (false, false) => format!("; {} ", other.tool),
+            };
+            tool = other.tool;
+            let _ = write!(names, "{before}{}", other.name);
+        }
+        let _ = writeln!(text, "| {names} | {} |", cell(refused.why));
     }
 }
 

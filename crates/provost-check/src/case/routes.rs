@@ -233,6 +233,8 @@ pub struct Listener<'w> {
     pub selector: Option<Selector>,
     /// Kinds of routes that it takes, where they are said.
     kinds: Option<Vec<&'w str>>,
+    /// Whether it says how TLS ends, which one of `HTTPS` or `TLS` has to.
+    pub tls: bool,
     /// Secrets with its certificates.
     pub certificates: Vec<Backend<'w>>,
 }
@@ -283,6 +285,7 @@ impl<'w> Listener<'w> {
                 .filter(|selector| selector.is_mapping())
                 .map(Selector::at),
             kinds: kinds.filter(|kinds| !kinds.is_empty()),
+            tls: node.get("tls").is_some(),
             certificates: certificates.collect(),
         }
     }

@@ -93,6 +93,18 @@ impl Budget {
     }
 }
 
+impl Budget {
+    /// Whether no number of pods lets one of them go.
+    pub fn allows_none(self) -> bool {
+        match self {
+            Budget::MinAvailable(IntOrPercent::Percent(percent)) => percent >= 100,
+            Budget::MaxUnavailable(max) => max.is_zero(),
+            Budget::MinAvailable(IntOrPercent::Int(_)) => false,
+            Budget::Neither => true,
+        }
+    }
+}
+
 /// Who decides the number of pods.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Replicas {
@@ -149,6 +161,17 @@ mod tests {
     fn value(text: &str) -> IntOrPercent {
         IntOrPercent::parse_percent(text)
             .unwrap_or_else(|| IntOrPercent::Int(text.parse().unwrap()))
+    }
+
+    #[test]
+    fn what_allows_none_does_so_for_every_number_of_pods() {
+        for text in ["0", "1", "5", "0%", "1%", "50%", "99%", "100%", "150%"] {
+            for budget in [Budget::MinAvailable(value(text)), Budget::MaxUnavailable(value(text))] {
+                let some = (1..=200).any(|n| budget.allows(n).evictions > 0);
+                assert_eq!(budget.allows_none(), !some, "{budget:?}");
+            }
+        }
+        assert!(Budget::Neither.allows_none());
     }
 
     #[test]

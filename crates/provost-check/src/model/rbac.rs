@@ -106,6 +106,13 @@ const POWERS: &[Power] = &[
         &["validatingwebhookconfigurations", "mutatingwebhookconfigurations"],
         WRITE,
     ),
+    // CVE-2020-8554: kube-proxy sends what goes to `status.loadBalancer.ingress[].ip` to the Service.
+    power(
+        "draw traffic for any address to a Service of its own",
+        CORE,
+        &["services/status"],
+        &["update", "patch"],
+    ),
     power(
         "take the Pod Security level off a namespace",
         CORE,
@@ -181,7 +188,10 @@ mod tests {
     fn a_subresource_is_not_its_resource_and_a_star_before_the_slash_is_every_resource() {
         assert_eq!(said(&[""], &["pods/exec"], &["create"]), ["run commands in other pods"]);
         assert_eq!(said(&[""], &["*/exec"], &["create"]), ["run commands in other pods"]);
-        assert_eq!(said(&[""], &["*/status"], &["update"]), [""; 0]);
+        assert_eq!(said(&[""], &["pods/status"], &["update"]), [""; 0]);
+        let drawn = "draw traffic for any address to a Service of its own";
+        assert_eq!(said(&[""], &["*/status"], &["update"]), [drawn]);
+        assert_eq!(said(&[""], &["services/status"], &["get"]), [""; 0]);
         assert_eq!(said(&[""], &["pods/log", "pods/status"], &["*"]), [""; 0]);
         assert_eq!(said(&[""], &["nodes"], &["get"]), [""; 0]);
     }

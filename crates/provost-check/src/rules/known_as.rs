@@ -1,8 +1,12 @@
 //! What other linters call what these rules look for, for teams that migrate.
 //!
-//! Names as of kube-linter 0.7 (docs/generated/checks.md), kube-score 1.20 (`score/*/`, the ids it
-//! prints), polaris 9 (`pkg/config/checks`), hadolint 2.15 and dockle 0.4 (their READMEs), checkov 3.2
+//! Names as of kube-linter (pkg/builtinchecks/yamls, 2026-11), kube-score 1.20 (`score/*/`, the ids it
+//! prints), polaris (`pkg/config/checks`, 2026-11), hadolint 2.15 and dockle 0.4 (their READMEs), checkov 3.2
 //! (docs/5.Policy Index), trivy by the checks of trivy-checks 1.10. Names of hadolint that begin with SC are ShellCheck's.
+
+mod refused;
+
+pub use refused::{REFUSED, Refused, find as refused};
 
 /// One check of another linter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,8 +33,10 @@ const TRIVY: &str = "trivy";
 
 /// By linter and name.
 pub const KNOWN: &[Known] = &[
+    of(CHECKOV, "CKV2_K8S_1", &["overpowered-service-account/escalating-role"]),
     of(CHECKOV, "CKV2_K8S_2", &["overpowered-service-account/escalating-role"]),
     of(CHECKOV, "CKV2_K8S_3", &["overpowered-service-account/escalating-role"]),
+    of(CHECKOV, "CKV2_K8S_4", &["overpowered-service-account/escalating-role"]),
     of(CHECKOV, "CKV2_K8S_5", &["overpowered-service-account/escalating-role"]),
     of(CHECKOV, "CKV2_K8S_6", &["missing-network-policy"]),
     of(CHECKOV, "CKV_DOCKER_1", &["root-tool-in-build"]),
@@ -42,6 +48,7 @@ pub const KNOWN: &[Known] = &[
     of(CHECKOV, "CKV_DOCKER_6", &["rejected-by-builder"]),
     of(CHECKOV, "CKV_DOCKER_7", &["floating-build-input"]),
     of(CHECKOV, "CKV_DOCKER_8", &["root-user", "root-by-default"]),
+    of(CHECKOV, "CKV_K8S_1", &["removed-api-version", "host-namespace"]),
     of(CHECKOV, "CKV_K8S_10", &["missing-resource-request/missing-cpu-request"]),
     of(CHECKOV, "CKV_K8S_11", &["cpu-limit-policy"]),
     of(CHECKOV, "CKV_K8S_12", &["missing-resource-request/missing-memory-request"]),
@@ -56,19 +63,36 @@ pub const KNOWN: &[Known] = &[
     of(CHECKOV, "CKV_K8S_17", &["host-namespace"]),
     of(CHECKOV, "CKV_K8S_18", &["host-namespace"]),
     of(CHECKOV, "CKV_K8S_19", &["host-namespace"]),
+    of(CHECKOV, "CKV_K8S_2", &["removed-api-version", "privileged-container"]),
     of(CHECKOV, "CKV_K8S_20", &["privilege-escalation-allowed"]),
     of(CHECKOV, "CKV_K8S_22", &["writable-root-filesystem"]),
-    of(CHECKOV, "CKV_K8S_23", &["root-user"]),
+    of(CHECKOV, "CKV_K8S_23", &["root-user", "root-user/missing-run-as-non-root"]),
+    of(CHECKOV, "CKV_K8S_24", &["removed-api-version", "excess-capabilities"]),
     of(CHECKOV, "CKV_K8S_25", &["excess-capabilities"]),
     of(CHECKOV, "CKV_K8S_26", &["host-namespace/host-port"]),
     of(CHECKOV, "CKV_K8S_27", &["host-path-volume/container-socket-mount"]),
     of(CHECKOV, "CKV_K8S_28", &["excess-capabilities"]),
+    of(CHECKOV, "CKV_K8S_29", &["root-user", "missing-seccomp-profile"]),
+    of(CHECKOV, "CKV_K8S_3", &["removed-api-version", "host-namespace"]),
+    of(
+        CHECKOV,
+        "CKV_K8S_30",
+        &["privilege-escalation-allowed", "excess-capabilities", "writable-root-filesystem"],
+    ),
     of(CHECKOV, "CKV_K8S_31", &["missing-seccomp-profile"]),
+    of(CHECKOV, "CKV_K8S_32", &["removed-api-version", "missing-seccomp-profile"]),
     of(CHECKOV, "CKV_K8S_35", &["secret-in-plain-env/secret-as-env"]),
+    of(CHECKOV, "CKV_K8S_36", &["removed-api-version", "excess-capabilities"]),
     of(CHECKOV, "CKV_K8S_37", &["excess-capabilities/capabilities-not-dropped"]),
     of(CHECKOV, "CKV_K8S_38", &["unneeded-service-account-token"]),
     of(CHECKOV, "CKV_K8S_39", &["excess-capabilities/dangerous-capability"]),
+    of(CHECKOV, "CKV_K8S_4", &["removed-api-version", "host-namespace"]),
     of(CHECKOV, "CKV_K8S_40", &["root-user/low-uid"]),
+    of(
+        CHECKOV,
+        "CKV_K8S_41",
+        &["unneeded-service-account-token", "unneeded-service-account-token/automounted-token"],
+    ),
     of(CHECKOV, "CKV_K8S_42", &["overpowered-service-account/default-service-account"]),
     of(CHECKOV, "CKV_K8S_43", &["floating-image-tag/unpinned-image"]),
     of(
@@ -79,6 +103,9 @@ pub const KNOWN: &[Known] = &[
             "overpowered-service-account/wildcard-in-role",
         ],
     ),
+    of(CHECKOV, "CKV_K8S_5", &["removed-api-version", "privilege-escalation-allowed"]),
+    of(CHECKOV, "CKV_K8S_6", &["removed-api-version", "root-user"]),
+    of(CHECKOV, "CKV_K8S_7", &["removed-api-version", "excess-capabilities"]),
     of(CHECKOV, "CKV_K8S_8", &["missing-liveness-probe"]),
     of(CHECKOV, "CKV_K8S_9", &["missing-readiness-probe"]),
     of(DOCKLE, "CIS-DI-0001", &["root-user"]),
@@ -139,9 +166,35 @@ pub const KNOWN: &[Known] = &[
     of(KUBE_LINTER, "access-to-secrets", &["overpowered-service-account/escalating-role"]),
     of(
         KUBE_LINTER,
+        "aggregate-to-admin-escalation",
+        &[
+            "overpowered-service-account/escalating-role",
+            "overpowered-service-account/wildcard-role",
+        ],
+    ),
+    of(
+        KUBE_LINTER,
+        "approve-signers-without-resource-names",
+        &["overpowered-service-account/escalating-role"],
+    ),
+    of(
+        KUBE_LINTER,
+        "automount-service-account-token",
+        &["unneeded-service-account-token", "unneeded-service-account-token/automounted-token"],
+    ),
+    of(KUBE_LINTER, "bind-verb-in-role", &["overpowered-service-account/escalating-role"]),
+    of(
+        KUBE_LINTER,
         "cluster-admin-role-binding",
         &["overpowered-service-account/cluster-admin-binding"],
     ),
+    of(
+        KUBE_LINTER,
+        "cluster-wide-secrets-access",
+        &["overpowered-service-account/escalating-role"],
+    ),
+    of(KUBE_LINTER, "configmap-with-credentials", &["secret-in-config-map"]),
+    of(KUBE_LINTER, "container-runtime-sock", &["host-path-volume/container-socket-mount"]),
     of(
         KUBE_LINTER,
         "dangling-horizontalpodautoscaler",
@@ -153,30 +206,70 @@ pub const KNOWN: &[Known] = &[
         "dangling-networkpolicy",
         &["missing-network-policy/network-policy-selects-nothing"],
     ),
+    of(KUBE_LINTER, "dangling-networkpolicy-rule", &["network-policy-blocks-traffic"]),
+    of(KUBE_LINTER, "dangling-networkpolicypeer-podselector", &["network-policy-blocks-traffic"]),
     of(KUBE_LINTER, "dangling-service", &["service-selects-nothing"]),
     of(KUBE_LINTER, "dangling-servicemonitor", &["unresolved-scrape-port/monitor-selects-nothing"]),
     of(
         KUBE_LINTER,
         "default-service-account",
-        &["overpowered-service-account/default-service-account"],
+        &[
+            "overpowered-service-account/default-service-account",
+            "unneeded-service-account-token/automounted-token",
+        ],
     ),
     of(KUBE_LINTER, "deprecated-service-account-field", &["removed-api-version/deprecated-field"]),
     of(KUBE_LINTER, "docker-sock", &["host-path-volume/container-socket-mount"]),
     of(KUBE_LINTER, "drop-net-raw-capability", &["excess-capabilities"]),
     of(KUBE_LINTER, "duplicate-env-var", &["duplicate-env"]),
+    of(KUBE_LINTER, "duplicate-kinds", &["duplicate-object"]),
     of(KUBE_LINTER, "env-var-secret", &["secret-in-plain-env"]),
     of(KUBE_LINTER, "env-var-value-from", &["dangling-reference"]),
+    of(KUBE_LINTER, "escalate-verb-in-role", &["overpowered-service-account/escalating-role"]),
     of(KUBE_LINTER, "exposed-services", &["unintended-exposure"]),
     of(KUBE_LINTER, "host-ipc", &["host-namespace"]),
     of(KUBE_LINTER, "host-network", &["host-namespace"]),
     of(KUBE_LINTER, "host-pid", &["host-namespace"]),
-    of(KUBE_LINTER, "hpa-minimum-three-replicas", &["single-replica"]),
-    of(KUBE_LINTER, "invalid-target-ports", &["rejected-by-api-server"]),
+    of(
+        KUBE_LINTER,
+        "hpa-minimum-three-replicas",
+        &["single-replica", "single-replica/single-worker"],
+    ),
+    of(KUBE_LINTER, "image-not-pinned-by-digest", &["floating-image-tag/unpinned-image"]),
+    of(KUBE_LINTER, "image-sha", &["floating-image-tag/unpinned-image"]),
+    of(
+        KUBE_LINTER,
+        "impersonate-without-resource-names",
+        &["overpowered-service-account/escalating-role"],
+    ),
+    of(
+        KUBE_LINTER,
+        "init-container-security-gap",
+        &[
+            "privilege-escalation-allowed",
+            "root-user",
+            "excess-capabilities/capabilities-not-dropped",
+        ],
+    ),
+    of(KUBE_LINTER, "invalid-target-ports", &["rejected-by-api-server", "unresolved-target-port"]),
+    of(
+        KUBE_LINTER,
+        "kube-chainsaw-rbac",
+        &[
+            "overpowered-service-account/cluster-admin-binding",
+            "overpowered-service-account/escalating-role",
+            "overpowered-service-account/wildcard-role",
+        ],
+    ),
     of(KUBE_LINTER, "latest-tag", &["floating-image-tag"]),
     of(KUBE_LINTER, "liveness-port", &["unresolved-probe-port"]),
-    of(KUBE_LINTER, "minimum-three-replicas", &["single-replica"]),
+    of(KUBE_LINTER, "minimum-three-replicas", &["single-replica", "single-replica/single-worker"]),
     of(KUBE_LINTER, "mismatching-selector", &["rejected-by-api-server"]),
-    of(KUBE_LINTER, "no-anti-affinity", &["missing-spread"]),
+    of(
+        KUBE_LINTER,
+        "no-anti-affinity",
+        &["missing-spread", "infeasible-spread/spread-selects-other-pods"],
+    ),
     of(KUBE_LINTER, "no-extensions-v1beta", &["removed-api-version"]),
     of(KUBE_LINTER, "no-liveness-probe", &["missing-liveness-probe"]),
     of(KUBE_LINTER, "no-read-only-root-fs", &["writable-root-filesystem"]),
@@ -188,34 +281,75 @@ pub const KNOWN: &[Known] = &[
     ),
     of(
         KUBE_LINTER,
+        "no-startup-probe",
+        &["startup-exceeds-probe-budget", "startup-exceeds-probe-budget/missing-startup-probe"],
+    ),
+    of(
+        KUBE_LINTER,
         "non-existent-service-account",
         &["dangling-reference/missing-service-account"],
     ),
     of(KUBE_LINTER, "non-isolated-pod", &["missing-network-policy"]),
-    of(KUBE_LINTER, "pdb-max-unavailable", &["pdb-blocks-drain"]),
+    of(
+        KUBE_LINTER,
+        "pdb-max-unavailable",
+        &["pdb-blocks-drain", "ineffective-pdb/pdb-selects-nothing"],
+    ),
     of(KUBE_LINTER, "pdb-min-available", &["pdb-blocks-drain"]),
     of(
         KUBE_LINTER,
         "pdb-unhealthy-pod-eviction-policy",
         &["ineffective-pdb/pdb-without-unhealthy-policy"],
     ),
-    of(KUBE_LINTER, "privilege-escalation-container", &["privilege-escalation-allowed"]),
+    of(KUBE_LINTER, "pod-disruption-budget", &["missing-pdb", "pdb-blocks-drain"]),
+    of(
+        KUBE_LINTER,
+        "priority-class-name",
+        &["dangling-reference/unknown-priority-class", "dangling-reference/missing-priority-class"],
+    ),
+    of(
+        KUBE_LINTER,
+        "privilege-escalation-container",
+        &[
+            "privilege-escalation-allowed",
+            "privileged-container",
+            "excess-capabilities/dangerous-capability",
+        ],
+    ),
     of(KUBE_LINTER, "privileged-container", &["privileged-container"]),
     of(KUBE_LINTER, "privileged-ports", &["privileged-port"]),
+    of(KUBE_LINTER, "probe-port", &["unresolved-probe-port"]),
     of(KUBE_LINTER, "read-secret-from-env-var", &["secret-in-plain-env/secret-as-env"]),
     of(KUBE_LINTER, "readiness-port", &["unresolved-probe-port"]),
+    of(KUBE_LINTER, "restart-policy", &["rejected-by-api-server"]),
     of(KUBE_LINTER, "run-as-non-root", &["root-user", "run-as-non-root-will-fail"]),
     of(KUBE_LINTER, "schema-validation", &["rejected-by-api-server", "unknown-field"]),
     of(KUBE_LINTER, "sensitive-host-mounts", &["host-path-volume"]),
     of(KUBE_LINTER, "startup-port", &["unresolved-probe-port"]),
+    of(
+        KUBE_LINTER,
+        "target-port-specification",
+        &["rejected-by-api-server", "unresolved-target-port"],
+    ),
     of(KUBE_LINTER, "unsafe-proc-mount", &["missing-seccomp-profile/unmasked-proc-mount"]),
     of(KUBE_LINTER, "unsafe-sysctls", &["missing-seccomp-profile/unsafe-sysctl"]),
     of(KUBE_LINTER, "unset-cpu-requirements", &["missing-resource-request"]),
     of(
         KUBE_LINTER,
+        "unset-ephemeral-storage-requirements",
+        &["missing-memory-limit/missing-ephemeral-storage-limit"],
+    ),
+    of(
+        KUBE_LINTER,
         "unset-memory-requirements",
         &["missing-resource-request", "missing-memory-limit"],
     ),
+    of(
+        KUBE_LINTER,
+        "upgrade-strategy",
+        &["rolling-update-drops-capacity", "rolling-update-drops-capacity/recreate-strategy"],
+    ),
+    of(KUBE_LINTER, "volume-mounts", &["host-path-volume"]),
     of(
         KUBE_LINTER,
         "wildcard-in-rules",
@@ -224,6 +358,7 @@ pub const KNOWN: &[Known] = &[
             "overpowered-service-account/wildcard-in-role",
         ],
     ),
+    of(KUBE_LINTER, "wildcard-resource-verb-combo", &["overpowered-service-account/wildcard-role"]),
     of(KUBE_LINTER, "writable-host-mount", &["host-path-volume"]),
     of(
         KUBE_SCORE,
@@ -242,6 +377,7 @@ pub const KNOWN: &[Known] = &[
         "container-memory-requests-equal-limits",
         &["missing-resource-request/not-guaranteed"],
     ),
+    of(KUBE_SCORE, "container-ports-check", &["rejected-by-api-server"]),
     of(
         KUBE_SCORE,
         "container-resource-requests-equal-limits",
@@ -257,14 +393,22 @@ pub const KNOWN: &[Known] = &[
     ),
     of(KUBE_SCORE, "container-security-context-user-group-id", &["root-user/low-uid"]),
     of(KUBE_SCORE, "cronjob-restartpolicy", &["rejected-by-api-server"]),
-    of(KUBE_SCORE, "deployment-has-host-podantiaffinity", &["missing-spread"]),
-    of(KUBE_SCORE, "deployment-has-poddisruptionbudget", &["missing-pdb"]),
+    of(
+        KUBE_SCORE,
+        "deployment-has-host-podantiaffinity",
+        &["missing-spread", "infeasible-spread/spread-selects-other-pods"],
+    ),
+    of(
+        KUBE_SCORE,
+        "deployment-has-poddisruptionbudget",
+        &["missing-pdb", "missing-pdb/workers-without-pdb"],
+    ),
     of(
         KUBE_SCORE,
         "deployment-pod-selector-labels-match-template-metadata-labels",
         &["rejected-by-api-server"],
     ),
-    of(KUBE_SCORE, "deployment-replicas", &["single-replica"]),
+    of(KUBE_SCORE, "deployment-replicas", &["single-replica", "single-replica/single-worker"]),
     of(KUBE_SCORE, "deployment-strategy", &["rolling-update-drops-capacity"]),
     of(
         KUBE_SCORE,
@@ -277,24 +421,52 @@ pub const KNOWN: &[Known] = &[
         "horizontalpodautoscaler-has-target",
         &["hpa-conflicts-with-workload/hpa-target-missing"],
     ),
-    of(KUBE_SCORE, "horizontalpodautoscaler-replicas", &["single-replica"]),
-    of(KUBE_SCORE, "ingress-targets-service", &["dangling-ingress-backend"]),
+    of(
+        KUBE_SCORE,
+        "horizontalpodautoscaler-replicas",
+        &["single-replica", "single-replica/single-worker"],
+    ),
+    of(
+        KUBE_SCORE,
+        "ingress-targets-service",
+        &["dangling-ingress-backend", "rejected-by-api-server"],
+    ),
     of(KUBE_SCORE, "label-values", &["rejected-by-api-server"]),
     of(
         KUBE_SCORE,
         "networkpolicy-targets-pod",
         &["missing-network-policy/network-policy-selects-nothing"],
     ),
-    of(KUBE_SCORE, "pod-networkpolicy", &["missing-network-policy"]),
+    of(
+        KUBE_SCORE,
+        "pod-networkpolicy",
+        &["missing-network-policy", "missing-network-policy/one-way-network-policy"],
+    ),
     of(KUBE_SCORE, "pod-probes", &["missing-readiness-probe", "missing-liveness-probe"]),
     of(KUBE_SCORE, "pod-probes-identical", &["readiness-endpoint-as-liveness"]),
-    of(KUBE_SCORE, "pod-topology-spread-constraints", &["missing-spread"]),
-    of(KUBE_SCORE, "poddisruptionbudget-has-policy", &["ineffective-pdb"]),
+    of(
+        KUBE_SCORE,
+        "pod-topology-spread-constraints",
+        &[
+            "missing-spread",
+            "infeasible-spread/spread-selects-other-pods",
+            "rejected-by-api-server",
+        ],
+    ),
+    of(KUBE_SCORE, "poddisruptionbudget-has-policy", &["ineffective-pdb", "pdb-blocks-drain"]),
     of(KUBE_SCORE, "service-targets-pod", &["service-selects-nothing"]),
     of(KUBE_SCORE, "service-type", &["unintended-exposure"]),
     of(KUBE_SCORE, "stable-version", &["removed-api-version"]),
-    of(KUBE_SCORE, "statefulset-has-host-podantiaffinity", &["missing-spread"]),
-    of(KUBE_SCORE, "statefulset-has-poddisruptionbudget", &["missing-pdb"]),
+    of(
+        KUBE_SCORE,
+        "statefulset-has-host-podantiaffinity",
+        &["missing-spread", "infeasible-spread/spread-selects-other-pods"],
+    ),
+    of(
+        KUBE_SCORE,
+        "statefulset-has-poddisruptionbudget",
+        &["missing-pdb", "missing-pdb/workers-without-pdb"],
+    ),
     of(KUBE_SCORE, "statefulset-has-servicename", &["stateful-set-without-service"]),
     of(
         KUBE_SCORE,
@@ -319,22 +491,54 @@ pub const KNOWN: &[Known] = &[
     of(POLARIS, "cpuLimitsMissing", &["cpu-limit-policy"]),
     of(POLARIS, "cpuRequestsMissing", &["missing-resource-request/missing-cpu-request"]),
     of(POLARIS, "dangerousCapabilities", &["excess-capabilities/dangerous-capability"]),
-    of(POLARIS, "deploymentMissingReplicas", &["single-replica"]),
+    of(POLARIS, "deploymentMissingReplicas", &["single-replica", "single-replica/single-worker"]),
+    of(
+        POLARIS,
+        "gatewayCrossNamespaceCertificateRef",
+        &[
+            "dangling-ingress-backend/reference-not-granted",
+            "dangling-ingress-backend/missing-gateway-certificate",
+        ],
+    ),
+    of(
+        POLARIS,
+        "gatewayTLSMissing",
+        &["dangling-ingress-backend/listener-without-tls", "rejected-by-api-server"],
+    ),
     of(POLARIS, "hostIPCSet", &["host-namespace"]),
     of(POLARIS, "hostNetworkSet", &["host-namespace"]),
     of(POLARIS, "hostPIDSet", &["host-namespace"]),
     of(POLARIS, "hostPathSet", &["host-path-volume"]),
     of(POLARIS, "hostPortSet", &["host-namespace/host-port"]),
     of(POLARIS, "hostProcess", &["pod-security-rejects/below-baseline"]),
+    of(POLARIS, "hpaMaxAvailability", &["hpa-conflicts-with-workload/hpa-cannot-scale"]),
+    of(POLARIS, "hpaMinAvailability", &["single-replica", "single-replica/single-worker"]),
+    of(
+        POLARIS,
+        "httpRouteCrossNamespaceBackendRef",
+        &["dangling-ingress-backend/reference-not-granted", "dangling-ingress-backend"],
+    ),
     of(POLARIS, "insecureCapabilities", &["excess-capabilities/capabilities-not-dropped"]),
+    of(
+        POLARIS,
+        "linuxHardening",
+        &["missing-seccomp-profile", "excess-capabilities/capabilities-not-dropped"],
+    ),
     of(POLARIS, "livenessProbeMissing", &["missing-liveness-probe"]),
     of(POLARIS, "memoryLimitsMissing", &["missing-memory-limit"]),
     of(POLARIS, "memoryRequestsMissing", &["missing-resource-request/missing-memory-request"]),
-    of(POLARIS, "missingNetworkPolicy", &["missing-network-policy"]),
-    of(POLARIS, "missingPodDisruptionBudget", &["missing-pdb"]),
+    of(
+        POLARIS,
+        "missingNetworkPolicy",
+        &["missing-network-policy", "missing-network-policy/one-way-network-policy"],
+    ),
+    of(POLARIS, "missingPodDisruptionBudget", &["missing-pdb", "missing-pdb/workers-without-pdb"]),
     of(POLARIS, "notReadOnlyRootFilesystem", &["writable-root-filesystem"]),
     of(POLARIS, "pdbDisruptionsIsZero", &["pdb-blocks-drain"]),
+    of(POLARIS, "pdbMinAvailableEqualToHPAMinReplicas", &["pdb-blocks-drain"]),
+    of(POLARIS, "pdbMinAvailableGreaterThanHPAMaxReplicas", &["pdb-blocks-drain"]),
     of(POLARIS, "pdbMinAvailableGreaterThanHPAMinReplicas", &["pdb-blocks-drain"]),
+    of(POLARIS, "priorityClassNotSet", &["dangling-reference/missing-priority-class"]),
     of(POLARIS, "privilegeEscalationAllowed", &["privilege-escalation-allowed"]),
     of(POLARIS, "procMount", &["missing-seccomp-profile/unmasked-proc-mount"]),
     of(POLARIS, "pullPolicyNotAlways", &["floating-image-tag/mutable-tag-not-pulled"]),
@@ -447,19 +651,21 @@ pub const KNOWN: &[Known] = &[
 /// What other linters call by that name, whatever the case: `DL3025`, `latest-tag`,
 /// `hadolint:DL3025`.
 pub fn find(name: &str) -> impl Iterator<Item = &'static Known> + '_ {
-    let (tool, name) = match name.split_once(':') {
-        Some((tool, name)) => (Some(tool), name),
-        None => (None, name),
+    KNOWN.iter().filter(move |known| is_named(known.tool, known.name, name))
+}
+
+/// Whether a tool's check is meant by what was typed.
+fn is_named(tool: &str, check: &str, typed: &str) -> bool {
+    let (of, name) = match typed.split_once(':') {
+        Some((of, name)) => (Some(of), name),
+        None => (None, typed),
     };
     // As trivy called its checks for some years.
     let name = match name.get(..4) {
         Some(start) if start.eq_ignore_ascii_case("AVD-") => name.get(4..).unwrap_or_default(),
         _ => name,
     };
-    KNOWN.iter().filter(move |known| {
-        let is_tool = tool.is_none_or(|tool| tool.eq_ignore_ascii_case(known.tool));
-        is_tool && known.name.eq_ignore_ascii_case(name)
-    })
+    of.is_none_or(|of| of.eq_ignore_ascii_case(tool)) && check.eq_ignore_ascii_case(name)
 }
 
 /// What to write in place of another linter's name for a check.
@@ -471,6 +677,12 @@ pub fn instead(name: &str) -> Option<String> {
     let (tool, known) = match find(name).next() {
         Some(first) => (tools.join("'s and "), first.name),
         None => {
+            if let Some(refused) = refused(name).next() {
+                let Refused { tool, name, .. } = refused;
+                return Some(format!(
+                    "{tool}'s {name} has no rule here: `provost explain {name}` says why"
+                ));
+            }
             let (tool, name) = (shaped_like(name)?, name);
             return Some(format!(
                 "{name} looks like one of {tool}'s names, and no rule answers to it"
@@ -521,6 +733,52 @@ mod tests {
     }
 
     #[test]
+    fn every_check_of_the_linters_is_answered_by_a_rule_or_a_reason() {
+        let checks =
+            include_str!("known_as/checks.txt").lines().filter(|line| !line.starts_with('#'));
+        let mut count = 0;
+        for check in checks {
+            let (tool, name) = check.split_once(' ').unwrap();
+            let typed = format!("{tool}:{name}");
+            let answers = find(&typed).count() + refused(&typed).count();
+            assert_eq!(answers, 1, "{check} has so many answers");
+            count += 1;
+        }
+        assert!(count > 300, "{count}");
+    }
+
+    #[test]
+    fn reasons_name_rules_that_there_are() {
+        let order = |refused: &Refused| (refused.tool, refused.name);
+        assert!(
+            REFUSED.is_sorted_by(|a, b| order(a) < order(b)),
+            "two of one name, or out of order"
+        );
+        let mut named = 0;
+        for refused in REFUSED {
+            assert!(refused.why.ends_with('.'), "{}: no sentence", refused.name);
+            for quoted in refused.why.split('`').skip(1).step_by(2) {
+                let (id, variant) = quoted.split_once('/').unzip();
+                let id = id.unwrap_or(quoted);
+                // Fields, flags and values are quoted as well.
+                let of_rule = |c: char| c.is_ascii_lowercase() || c == '-';
+                if !id.contains('-') || !id.chars().all(of_rule) || id.starts_with('-') {
+                    continue;
+                }
+                if id == "allow-snippet-annotations" {
+                    continue;
+                }
+                let rule = crate::rules::find(id);
+                let rule = rule.unwrap_or_else(|| panic!("{}: no rule {id}", refused.name));
+                let has = |name: &str| rule.variants.iter().any(|v| v.name == name);
+                assert!(variant.is_none_or(has), "{}: {id} has no {variant:?}", refused.name);
+                named += 1;
+            }
+        }
+        assert!(named > 10, "{named}");
+    }
+
+    #[test]
     fn names_are_found_with_and_without_their_tool() {
         let rules = |name| find(name).flat_map(|known| known.rules).copied().collect::<Vec<_>>();
         let both = ["malformed-exec-form", "shell-form-entrypoint"];
@@ -543,9 +801,13 @@ mod tests {
             "kube-score's container-image-tag is `floating-image-tag` here"
         );
         assert_eq!(told("ckv_k8s_16"), "checkov's CKV_K8S_16 is `privileged-container` here");
-        for name in ["DL3001", "SC2086", "KSV-0007", "CKV_K8S_21", "CIS-DI-0005"] {
+        for name in ["DL3001", "SC2086", "KSV-0007", "CKV_K8S_999", "CIS-DI-0005"] {
             assert!(told(name).ends_with("no rule answers to it"), "{name}: {}", told(name));
         }
+        assert_eq!(
+            told("ckv_k8s_21"),
+            "checkov's CKV_K8S_21 has no rule here: `provost explain CKV_K8S_21` says why"
+        );
         for name in ["single-replica", "DLx", "SCRAPE", "DL", "secret-2", ""] {
             assert_eq!(told(name), "", "{name}");
         }

@@ -9,7 +9,7 @@ use anyhow::Result;
 use provost_check::artifact::config::check_id;
 use provost_check::findings::Level;
 use provost_check::rules::by_case::{ByCase, by_case};
-use provost_check::rules::known_as::Known;
+use provost_check::rules::known_as::{Known, Refused};
 use provost_check::rules::rule::{Rule, Variant};
 use provost_check::rules::{self, RULES, known_as};
 
@@ -33,6 +33,10 @@ fn rule(id: &str, color: bool) -> Result<String> {
         let elsewhere: Vec<&Known> = known_as::find(id).collect();
         if !elsewhere.is_empty() {
             return Ok(known_elsewhere(&elsewhere, color));
+        }
+        let refused: Vec<&Refused> = known_as::refused(id).collect();
+        if !refused.is_empty() {
+            return Ok(refused_here(&refused));
         }
         let mistake = Mistake::new(unknown.message);
         return Err(match unknown.help {
@@ -66,6 +70,16 @@ fn known_elsewhere(all: &[&Known], color: bool) -> String {
         && let Ok(page) = rule(id, color)
     {
         let _ = write!(text, "\n{page}");
+    }
+    text
+}
+
+/// Why no rule answers to other linters' checks.
+fn refused_here(all: &[&Refused]) -> String {
+    let mut text = String::new();
+    for refused in all {
+        let _ = writeln!(text, "{} {}: no rule", refused.tool, refused.name);
+        let _ = writeln!(text, "\n{}", page::render(refused.why, false, output::WIDTH).trim_end());
     }
     text
 }

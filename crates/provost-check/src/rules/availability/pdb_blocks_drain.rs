@@ -2,8 +2,9 @@
 
 use crate::case::ObjectCase;
 use crate::case::scale::{CoveredPods, Scaler, pods};
+use crate::facts::objects::Pdb;
 use crate::facts::{Body, Object};
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::pdb::{self, Allowed, Budget, IntOrPercent};
 use crate::model::quantity::counted;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
@@ -26,7 +27,12 @@ const SHOWN: usize = 3;
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let Body::Pdb(pdb) = &case.object.body else { return Err(Abstain::NotApplicable) };
     let budget = pdb.budget()?;
-    let covered = case.covered_pods()?;
+    let covered = match case.covered_pods() {
+        Err(unknown @ Abstain::Unknown { reason: Reason::ObjectNotInInput, .. }) => {
+            return unseen(case.object, pdb, budget, out).ok_or(unknown);
+        }
+        covered => covered?,
+    };
     let uncounted = covered.bare && !matches!(budget, Budget::MinAvailable(IntOrPercent::Int(_)));
     let Some(blocked) = (if uncounted {
         // Pods without a controller have no scale that a share or maxUnavailable could be of.
@@ -90,6 +96,30 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     }
     out.push(finding.fix(fix(case.object, budget, blocked, &covered)));
     Ok(())
+}
+
+/// A budget that allows nothing whatever it selects: the pods need not be seen. A warning, since there
+/// may be none.
+fn unseen(object: &Object, pdb: &Pdb, budget: Budget, out: &mut Findings) -> Option<()> {
+    let selects = pdb.selector.as_ref()?;
+    if !budget.allows_none() {
+        return None;
+    }
+    let (place, field, text) = pdb.field(object);
+    let what = match budget {
+        Budget::Neither => "a budget with neither minAvailable nor maxUnavailable".to_owned(),
+        _ => format!("{field} {text}"),
+    };
+    let finding = Finding::new(
+        &RULE,
+        format!("{what} allows no eviction, however many pods there are: a node drain never ends"),
+        &place,
+        "lets none go",
+    )
+    .level(Level::Warn)
+    .also(&selects.origin, "whatever this selects");
+    out.push(finding.fix(Fix::suggest("set maxUnavailable: 1")));
+    Some(())
 }
 
 /// What to add when the autoscaler decides and the number is not the one written.

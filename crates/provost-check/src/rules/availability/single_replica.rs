@@ -4,7 +4,12 @@ use crate::case::WorkloadCase;
 use crate::facts::symbols;
 use crate::facts::workload::WorkloadKind;
 use crate::findings::{Abstain, Finding, Fix, Level};
-use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const WORKER: Variant =
+    Variant::new("single-worker", Level::Note, "one replica that no Service sends to")
+        .off()
+        .house(Level::Note);
 
 /// Each restart, eviction or lost node is an outage.
 pub static RULE: Rule = Rule {
@@ -14,6 +19,7 @@ pub static RULE: Rule = Rule {
     title: "one replica behind a Service",
     page: include_str!("single-replica.md"),
     needs: &[Need::Manifest],
+    variants: &[WORKER],
     check: Check::Workload(check),
     ..Rule::BASE
 };
@@ -25,8 +31,8 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     let replicas = case.scale()?;
-    let (service, _) = case.first_service().ok_or(Abstain::NotApplicable)?;
-    if replicas.fewest() != 1 {
+    let service = case.first_service();
+    if replicas.fewest() != 1 || service.is_none() && kind == StatefulSet {
         return Ok(());
     }
     let elects = case
@@ -36,13 +42,18 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
         .and_then(|program| program.links(symbols::LEADER_ELECTION).ok().flatten());
     let (place, text) = case.scale_evidence().ok_or(Abstain::NotApplicable)?;
     let scaler = case.scaler()?;
-    let message = if scaler.is_some() {
+    let message = if service.is_none() {
+        "one pod works alone: while it restarts, moves or is evicted, nobody does"
+    } else if scaler.is_some() {
         "at the autoscaler's minimum one pod serves alone: while it restarts or moves, nobody does"
     } else {
         "one pod serves alone: while it restarts, moves or is evicted, nobody does"
     };
-    let mut finding = Finding::new(&RULE, message, &place, text)
-        .also(&service.origin(), "sends its requests to one pod");
+    let mut finding = Finding::new(&RULE, message, &place, text);
+    finding = match service {
+        Some((service, _)) => finding.also(&service.origin(), "sends its requests to one pod"),
+        None => finding.variant(&WORKER),
+    };
     if let Some(origin) = elects {
         finding =
             finding.level(Level::Note).also(origin, "elects a leader: one at a time may be meant");

@@ -39,6 +39,11 @@ const CERTIFICATE: Variant = Variant::new(
     Level::Deny,
     "a Gateway's certificate is in a Secret that does not exist",
 );
+const NO_TLS: Variant = Variant::new(
+    "listener-without-tls",
+    Level::Warn,
+    "a Gateway's listener for HTTPS or TLS that has no certificate",
+);
 
 /// Controllers of Ingresses answer 503 or do not load the rule. Those of routes set `ResolvedRefs`
 /// to false and answer 500 (sigs.k8s.io/gateway-api v1.6.3, `BackendRefs` in apis/v1/httproute_types.go
@@ -50,7 +55,7 @@ pub static RULE: Rule = Rule {
     title: "an Ingress or route names a Service, or a port of one, that does not exist",
     page: include_str!("dangling-ingress-backend.md"),
     needs: &[Need::Manifest],
-    variants: &[WITHOUT_TLS, NOT_ATTACHED, SET_NOT_ATTACHED, NOT_GRANTED, CERTIFICATE],
+    variants: &[WITHOUT_TLS, NOT_ATTACHED, SET_NOT_ATTACHED, NOT_GRANTED, CERTIFICATE, NO_TLS],
     check: Check::Object(check),
     also: &[
         Check::Object(attachment::check),

@@ -2,11 +2,17 @@
 
 use crate::case::{ObjectCase, WorkloadCase};
 use crate::facts::Body;
+use crate::facts::objects::NetworkPolicy;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const NOTHING: Variant =
     Variant::new("network-policy-selects-nothing", Level::Note, "a policy that holds for no pod");
+
+const ONE_WAY: Variant =
+    Variant::new("one-way-network-policy", Level::Note, "policies for one direction only")
+        .off()
+        .house(Level::Note);
 
 /// Without a policy everything is allowed.
 pub static RULE: Rule = Rule {
@@ -18,7 +24,7 @@ pub static RULE: Rule = Rule {
     title: "no NetworkPolicy selects the pods",
     page: include_str!("missing-network-policy.md"),
     needs: &[Need::Manifest],
-    variants: &[NOTHING],
+    variants: &[NOTHING, ONE_WAY],
     check: Check::Workload(check),
     also: &[Check::Object(policy)],
     ..Rule::BASE
@@ -29,11 +35,29 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     if case.pod().host_network.value {
         return Err(Abstain::NotApplicable);
     }
-    if case.network_policies().next().is_some() {
+    let policies: Vec<&NetworkPolicy> = case.network_policies().map(|(_, it)| it).collect();
+    let isolated = |of: fn(&NetworkPolicy) -> bool| policies.iter().any(|policy| of(policy));
+    let (inward, outward) =
+        (isolated(|it| it.ingress.is_some()), isolated(|it| it.egress.is_some()));
+    if inward && outward {
         return Ok(());
     }
     case.joined
         .nothing_passed_over(case.id, |object| matches!(object.body, Body::NetworkPolicy(_)))?;
+    if !policies.is_empty() {
+        let message = if inward {
+            "the policies that select the pods say who may call them, and nothing of what they may \
+             call: they may call everything"
+        } else {
+            "the policies that select the pods say what they may call, and nothing of who may call \
+             them: every pod of the cluster may"
+        };
+        let label = if inward { "no policy for Egress" } else { "no policy for Ingress" };
+        out.push(Finding::new(&RULE, message, &case.object.origin(), label).variant(&ONE_WAY).fix(
+            Fix::suggest("add the other direction to policyTypes, with what the service needs"),
+        ));
+        return Ok(());
+    }
     out.push(
         Finding::new(
             &RULE,

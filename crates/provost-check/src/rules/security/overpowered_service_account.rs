@@ -82,22 +82,32 @@ fn star<'d>(rule: Node<'d>, key: &str) -> Option<Node<'d>> {
     rule.get(key)?.items().find(|item| item.as_str() == Some("*"))
 }
 
+/// The group of Secrets and pods.
+fn is_core(group: Node<'_>) -> bool {
+    group.as_str() == Some("")
+}
+
 /// Powers that one message names.
 const NAMED: usize = 3;
 
 fn role(object: &Object, out: &mut Findings) {
     // The cluster's own, which the API server makes anew.
-    if object.meta.name().starts_with("system:") {
+    let meta = &object.meta;
+    if rbac::is_built_in(&meta.kind.value, &meta.namespace.value, meta.name()) {
         return;
     }
     let Some(rules) = object.node().get("rules") else { return };
     for rule in rules.items() {
         let (verb, resource) = (star(rule, "verbs"), star(rule, "resources"));
         let everywhere = star(rule, "apiGroups");
-        if let (Some(verb), Some(resource)) = (verb, resource) {
+        // An operator that may do everything to its own kinds is common; Secrets are of the core group.
+        let core = || rule.get("apiGroups").is_some_and(|it| it.items().any(is_core));
+        if let (Some(verb), Some(resource)) = (verb, resource)
+            && (everywhere.is_some() || core())
+        {
             let what = match everywhere {
                 Some(_) => "in every API group",
-                None => "of its API groups",
+                None => "of the core group",
             };
             out.push(
                 Finding::new(

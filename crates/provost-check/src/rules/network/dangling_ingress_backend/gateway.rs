@@ -1,6 +1,6 @@
 //! What routes and Gateways name in other namespaces, and the certificates of Gateways.
 
-use super::{CERTIFICATE, NOT_GRANTED, RULE};
+use super::{CERTIFICATE, NO_TLS, NOT_GRANTED, RULE};
 use crate::case::ObjectCase;
 use crate::case::references::{Referenced, Wanted};
 use crate::case::routes::{Listener, Said};
@@ -52,6 +52,7 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let meta = &case.object.meta;
     let issued = ISSUERS.iter().any(|key| meta.annotations.get(key).is_some());
     for listener in Listener::of(case.object)? {
+        without_tls(&listener, out);
         for certificate in &listener.certificates {
             let own = meta.namespace.value.as_str();
             let namespace = certificate.elsewhere.as_ref().map_or(own, |said| said.text);
@@ -85,4 +86,27 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         }
     }
     Ok(())
+}
+
+/// `TLS` "is required if the Protocol field is HTTPS or TLS" (sigs.k8s.io/gateway-api v1.6.3,
+/// `gateway_types.go`), and no CRD refuses a listener without it: its status says that it is not
+/// programmed. Some implementations take certificates from an object of their own.
+fn without_tls(listener: &Listener<'_>, out: &mut Findings) {
+    if listener.tls || !matches!(listener.protocol, "HTTPS" | "TLS") {
+        return;
+    }
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "a listener for {} says nothing of TLS: without a certificate it is not programmed, \
+                 and nobody is served, unless the Gateway's implementation has one from elsewhere",
+                listener.protocol
+            ),
+            &listener.at,
+            "has no tls",
+        )
+        .variant(&NO_TLS)
+        .fix(Fix::suggest("name the Secret with the certificate in tls.certificateRefs")),
+    );
 }
