@@ -453,3 +453,40 @@ fn load_goes_to_the_port_of_requests_and_again_repeats_the_run() {
     let said = words(&run.out);
     assert!(said.contains(again), "{run}");
 }
+
+/// A load balancer outside of the cluster, which asks pods by itself: as often as one may there.
+const BALANCED: &str = r#"
+---
+apiVersion: networking.k8s.io/v1
+kind: Ingress
+metadata:
+  name: service
+  namespace: shop
+  annotations:
+    alb.ingress.kubernetes.io/target-type: ip
+    alb.ingress.kubernetes.io/healthcheck-path: /readyz
+    alb.ingress.kubernetes.io/healthcheck-interval-seconds: "5"
+spec:
+  ingressClassName: alb
+  defaultBackend: {service: {name: service, port: {name: http}}}
+"#;
+
+#[test]
+fn what_a_load_balancer_asks_by_itself_has_to_say_that_the_process_drains() {
+    let pod = POD.replace("600ms", "6s").replace("PeriodSeconds: 5", "PeriodSeconds: 12");
+    let told: &[&str] = &["readiness-stays-up-in-drain"];
+    let faults = ["1.22", "1.27"].map(|go| [(go, "", true), (go, "not-ready-in-drain", true)]);
+    // Where only Services send to it, it is no fault.
+    let faults = [faults.as_flattened(), &[("1.27", "", false)]].concat();
+    each_is_found(&faults, AT_ONCE, |&(go, fault, balanced)| {
+        let ingress = if balanced { BALANCED } else { "" };
+        let sandbox =
+            proving::sandbox("service", &service(go), &(pod.clone() + MONITORED + ingress));
+        let env = format!("FAULT={fault}");
+        let mut args = vec!["prove", "--binary", "service", "--manifest", "pod.yaml"];
+        args.extend(["--env", &env, "--phase", "drain", "--format", "json"]);
+        let run = sandbox.provost(&args);
+        let expected = if balanced && fault.is_empty() { told } else { &[] };
+        (format!("{go} {fault} {balanced}"), expected, findings(&run), run)
+    });
+}

@@ -6,6 +6,7 @@
 //! [`Abstain`], which a rule passes on with `?`.
 
 pub mod alternatives;
+pub mod balancers;
 pub mod binding;
 pub mod builder;
 pub mod command;

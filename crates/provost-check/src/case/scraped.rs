@@ -152,7 +152,7 @@ impl<'w> Case<'w> {
     }
 
     /// A port of the pod that is this container's: it declares it, or nobody else can have it.
-    fn own_port(&self, port: i64) -> Option<u16> {
+    pub(super) fn own_port(&self, port: i64) -> Option<u16> {
         let alone = self.pod().containers.len() == 1;
         let declared = self.container.declares(&PortRef::Number(port));
         let own = declared || (alone && !INJECTED.contains(&port));

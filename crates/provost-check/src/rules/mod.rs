@@ -299,6 +299,7 @@ pub static RULES: &[&Rule] = &[
     &termination::loses_requests_at_some_phase::RULE,
     &termination::loses_requests_in_flight::RULE,
     &termination::no_termination_handler_seen::RULE,
+    &termination::readiness_stays_up_in_drain::RULE,
     &termination::refuses_during_endpoint_removal::RULE,
     &termination::second_signal_ignored::RULE,
     &termination::second_signal_panics::RULE,

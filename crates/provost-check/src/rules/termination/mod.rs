@@ -11,6 +11,7 @@ pub mod liveness_fails_in_drain;
 pub mod loses_requests_at_some_phase;
 pub mod loses_requests_in_flight;
 pub mod no_termination_handler_seen;
+pub mod readiness_stays_up_in_drain;
 pub mod refuses_during_endpoint_removal;
 pub mod second_signal_ignored;
 pub mod second_signal_panics;
