@@ -5,6 +5,8 @@ use crate::facts::Fact;
 use crate::facts::build::ShellKind;
 use crate::facts::build_files::Presence;
 use crate::findings::{Abstain, Reason};
+use crate::model::names::ImageRef;
+use crate::model::published::{self, Distribution};
 use crate::model::shell::{Kind, Script, Word, shell_text};
 
 /// Whether a program is there.
@@ -132,6 +134,17 @@ pub fn shell_kind(image: ImageView<'_>) -> Kind {
         Some(ShellKind::Dash) => Kind::Dash,
         Some(ShellKind::BusyboxAsh) => Kind::Busybox,
         Some(ShellKind::Bash) => Kind::Bash,
-        None => Kind::Unknown,
+        None => of_official(image).unwrap_or(Kind::Unknown),
     }
+}
+
+/// The shell of a Docker Official Image that the Dockerfile is built on.
+fn of_official(image: ImageView<'_>) -> Option<Kind> {
+    let build = image.build().filter(|_| image.image().is_none())?;
+    let root = build.stages.get(*build.final_chain().last()?)?;
+    let base = ImageRef::parse(&root.base.value).ok()?;
+    published::distribution(&base).map(|on| match on {
+        Distribution::Debian => Kind::Dash,
+        Distribution::Alpine => Kind::Busybox,
+    })
 }

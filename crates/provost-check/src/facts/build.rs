@@ -2,6 +2,7 @@
 
 use goformats::version::GoVersion;
 
+use super::build_checks::{BuilderWarning, CheckOptions};
 use super::build_context::BuildContext;
 use super::build_steps::{AlmostJson, RunShell, SameLine, ShellText, UndefinedRead, Written};
 use super::origin::{Fact, Origin, SourceId};
@@ -294,6 +295,10 @@ pub struct Build {
     pub undefined: Vec<UndefinedRead>,
     /// What looks like a JSON array and is none.
     pub almost_json: Vec<AlmostJson>,
+    /// What BuildKit warns of and builds all the same, in the order it was met.
+    pub warnings: Vec<BuilderWarning>,
+    /// What `# check=` says of that.
+    pub checks: CheckOptions,
     /// The directory it is built in, where that can be told.
     pub context: Option<BuildContext>,
     /// What builds it may put other images or directories in the place of its stages

@@ -311,6 +311,17 @@ impl RunCommand {
         (!first.value.contains(['$', '`'])).then(|| (base_name(first), arguments))
     }
 
+    /// The same, where `python3 -m pip` is pip.
+    pub fn package_manager(&self) -> Option<(&str, &[Fact<String>])> {
+        let (name, arguments) = self.program()?;
+        if !name.starts_with("python") {
+            return Some((name, arguments));
+        }
+        let module = arguments.iter().position(|word| word.value == "-m")? + 1;
+        let is_pip = arguments.get(module).is_some_and(|word| word.value == "pip");
+        is_pip.then(|| ("pip", arguments.get(module + 1..).unwrap_or_default()))
+    }
+
     /// The place among a package manager's arguments of the verb, when it is one of `verbs`. Words in
     /// front of it may be values of flags (`--repo epel`); `dnf list --installed install` lists, and
     /// `dnf group install` does where `through` names the group.

@@ -6,6 +6,7 @@
 
 pub mod binary;
 pub mod build;
+pub mod build_checks;
 pub mod build_context;
 pub mod build_files;
 pub mod build_steps;

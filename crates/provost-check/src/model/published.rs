@@ -38,6 +38,57 @@ pub fn is_root(image: &ImageRef) -> bool {
         && ROOT.binary_search(&image.base_name()).is_ok()
 }
 
+/// The distribution that a Docker Official Image of a language or server is built on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Distribution {
+    /// Debian or Ubuntu.
+    Debian,
+    /// Alpine.
+    Alpine,
+}
+
+/// What such an image is built on, by its tag: without a word of another distribution it is Debian or
+/// Ubuntu.
+pub fn distribution(image: &ImageRef) -> Option<Distribution> {
+    if image.parent() != "docker.io/library" || ON_DEBIAN.binary_search(&image.base_name()).is_err()
+    {
+        return None;
+    }
+    let tag = image.tag.as_deref().unwrap_or_default();
+    let others = [
+        "windows", "nano", "ltsc", "ubi", "corretto", "amazon", "al2", "oracle", "fedora", "centos",
+    ];
+    if tag.contains("alpine") {
+        Some(Distribution::Alpine)
+    } else {
+        (!others.iter().any(|other| tag.contains(other))).then_some(Distribution::Debian)
+    }
+}
+
+/// Official images that are built on Debian or Ubuntu, unless a tag says another, in order.
+const ON_DEBIAN: &[&str] = &[
+    "buildpack-deps",
+    "eclipse-temurin",
+    "elixir",
+    "erlang",
+    "gcc",
+    "haskell",
+    "httpd",
+    "julia",
+    "mariadb",
+    "nginx",
+    "node",
+    "perl",
+    "php",
+    "postgres",
+    "python",
+    "rabbitmq",
+    "redis",
+    "ruby",
+    "rust",
+    "wordpress",
+];
+
 /// Docker Official Images without USER, in order.
 const ROOT: &[&str] = &[
     "almalinux",
@@ -215,6 +266,8 @@ mod tests {
     #[test]
     fn names_are_in_order() {
         assert!(OFFICIAL.is_sorted());
+        assert!(ON_DEBIAN.is_sorted());
+        assert!(ON_DEBIAN.iter().all(|name| is_official(name)));
         assert!(ROOT.is_sorted());
         assert!(ROOT.iter().all(|name| is_official(name)));
     }
@@ -254,5 +307,22 @@ mod tests {
         assert!(!root("ruby:2-onbuild"));
         assert!(!root("acme/python"));
         assert!(!root("mirror.acme.example/library/python"));
+    }
+
+    #[test]
+    fn what_official_images_are_built_on() {
+        let of = |text: &str| distribution(&ImageRef::parse(text).unwrap());
+        assert_eq!(of("node"), Some(Distribution::Debian));
+        assert_eq!(of("python:3.14-slim"), Some(Distribution::Debian));
+        assert_eq!(of("docker.io/library/node:22-alpine3.22"), Some(Distribution::Alpine));
+        for text in [
+            "eclipse-temurin:21-ubi9-minimal",
+            "python:3.14-windowsservercore",
+            "acme/node:22",
+            "ghcr.io/acme/node:22",
+            "fedora:43",
+        ] {
+            assert_eq!(of(text), None, "{text}");
+        }
     }
 }

@@ -93,6 +93,7 @@ impl Loader<'_> {
             relative,
             workdir_set: self.scopes.last().is_some_and(|scope| scope.workdir_set),
         });
+        self.copy_flags();
         self.copy_sources(name);
     }
 

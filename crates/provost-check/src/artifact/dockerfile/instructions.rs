@@ -41,6 +41,9 @@ impl Loader<'_> {
                     .and_then(|i| words.get(i + 1))
             }
         };
+        if let ([_, as_, _], Some(name)) = (words.as_slice(), named) {
+            self.from_casing(item, as_, name);
+        }
         let name = named.map(|range| self.text_fact(item.line, range));
         if let Some(name) = &name
             && !valid_stage_name(name)
@@ -61,7 +64,10 @@ impl Loader<'_> {
             .iter()
             .find(|flag| item.line.get(flag).starts_with("--platform="))
             .map(|flag| flag.start + "--platform=".len()..flag.end)
-            .map(|range| self.expanded(item.line, &range, true));
+            .map(|range| {
+                self.target_platform(item.line, &range);
+                self.expanded(item.line, &range, true)
+            });
         // BuildKit compares the base as it stands with lower-case names.
         let parent = self.names.get(base.value.as_str()).copied();
         let mut scope = Scope::default();
@@ -184,6 +190,9 @@ impl Loader<'_> {
                 let help =
                     format!("write {keyword} {}={quote}{}{quote}", shorten(name), shorten(meant));
                 self.problem(ProblemKind::Doubtful, line.span(rest), message, Some(help));
+            }
+            if !line.get(&value).starts_with('=') {
+                self.legacy_pair(line, keyword, &(rest.start..end), value.end);
             }
             return vec![(rest.start..end, value)];
         }

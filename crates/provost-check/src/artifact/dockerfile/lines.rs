@@ -98,6 +98,8 @@ pub(super) struct Reader<'a> {
     seen_directives: Vec<&'static str>,
     max_line: usize,
     first: bool,
+    /// The value of `# check=`, once it is read.
+    pub(super) checks: Option<(&'a str, Span)>,
 }
 
 /// What stands in the way of reading on.
@@ -107,6 +109,8 @@ pub(super) enum Trouble {
     Directive(String, Span),
     /// A physical line is longer than the limit; it is dropped.
     LongLine(Span),
+    /// An empty line inside an instruction.
+    EmptyLine(Span),
 }
 
 impl<'a> Reader<'a> {
@@ -119,6 +123,7 @@ impl<'a> Reader<'a> {
             seen_directives: Vec::new(),
             max_line,
             first: true,
+            checks: None,
         }
     }
 
@@ -161,6 +166,7 @@ impl<'a> Reader<'a> {
             }
             let mut line = Line::default();
             line.push(piece, at);
+            let mut empty = false;
             while continued {
                 let Some(physical) = self.physical() else { break };
                 if physical.text.len() > self.max_line {
@@ -169,6 +175,10 @@ impl<'a> Reader<'a> {
                 }
                 let trimmed = physical.text.trim_start();
                 // Comments and empty lines inside an instruction neither end nor continue it.
+                if trimmed.is_empty() && !empty {
+                    empty = true;
+                    troubles.push(Trouble::EmptyLine(Span::new(physical.at, physical.at)));
+                }
                 if trimmed.is_empty() || trimmed.starts_with('#') {
                     continue;
                 }
@@ -193,7 +203,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `# escape=`, `# syntax=` and `# check=` before anything else.
-    fn directive(&mut self, line: &str, at: usize, troubles: &mut Vec<Trouble>) {
+    fn directive(&mut self, line: &'a str, at: usize, troubles: &mut Vec<Trouble>) {
         if self.directives_done {
             return;
         }
@@ -219,6 +229,9 @@ impl<'a> Reader<'a> {
             return;
         }
         self.seen_directives.push(name);
+        if name == "check" {
+            self.checks = Some((value, span));
+        }
         if name == "escape" {
             match value {
                 "\\" | "`" => self.escape = if value == "`" { '`' } else { '\\' },

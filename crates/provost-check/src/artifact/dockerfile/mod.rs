@@ -30,6 +30,7 @@ mod settings;
 mod shell_text;
 mod stages;
 mod unset;
+mod warnings;
 
 #[cfg(test)]
 mod tests;

@@ -75,6 +75,43 @@ impl Loader<'_> {
         }
     }
 
+    /// Flags that need something of the others, or of the sources (`dispatchCopy`).
+    pub(super) fn copy_flags(&mut self) {
+        let Some(copy) = self.copies.last() else { return };
+        let flag = |name: &str| {
+            copy.flags.iter().find_map(|flag| Some((flag, flag.value.strip_prefix(name)?)))
+        };
+        let mut found = Vec::new();
+        let is_link = flag("--link").is_some_and(|(_, rest)| rest.is_empty() || rest == "=true");
+        if is_link
+            && flag("--chmod=").is_none()
+            && let Some((at, owner)) = flag("--chown=")
+            && !has_variable(owner)
+            && !owner.split(':').all(|id| id.bytes().all(|b| b.is_ascii_digit()))
+        {
+            let what = "with --link the owner is a number: a layer of its own has no /etc/passwd";
+            found.push((at.origin.span(), what.to_owned()));
+        }
+        if let Some((at, _)) = flag("--checksum=") {
+            let local = |source: &Fact<String>| {
+                !source.contains([':', '$', '@']) && !source.starts_with("github.com/")
+            };
+            let what = match copy.sources.as_slice() {
+                [only] if local(only) => {
+                    "--checksum is for what is fetched: an address or a Git repository"
+                }
+                [_] => "",
+                _ => "--checksum takes one source",
+            };
+            if !what.is_empty() {
+                found.push((at.origin.span(), what.to_owned()));
+            }
+        }
+        for (span, what) in found {
+            self.refused(span.unwrap_or_default(), what);
+        }
+    }
+
     /// Sources that COPY does not take.
     pub(super) fn copy_sources(&mut self, name: &str) {
         let Some(copy) = self.copies.last().filter(|_| name == "COPY") else { return };
@@ -160,6 +197,11 @@ fn fault_of(name: &str, value: Option<&str>) -> Option<String> {
         } else {
             format!("--{name}={} is no duration such as 30s", shorten(value))
         });
+    }
+    // What begins with a digit is octal; other modes are those of chmod(1).
+    let octal = || u32::from_str_radix(value, 8).is_ok_and(|mode| mode <= 0o7777);
+    if name == "chmod" && value.starts_with(|c: char| c.is_ascii_digit()) && !octal() {
+        return Some(format!("--chmod={} is no mode: octal digits up to 7777", shorten(value)));
     }
     if name == "retries" && !value.is_empty() && value.parse::<u32>().is_err() {
         return Some(format!("--retries={} is no number", shorten(value)));

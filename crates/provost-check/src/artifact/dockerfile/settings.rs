@@ -82,6 +82,11 @@ impl Loader<'_> {
                 format!("{name} runs no shell: it takes all of {shown}"),
                 "end the instruction before it, and run the rest in a RUN of its own",
             );
+        } else if name == "USER" && text.split_whitespace().count() > 1 {
+            doubt(
+                format!("USER takes all of {shown} for one name, and no user is called that"),
+                "write user and group with a colon: USER 65532:65532",
+            );
         }
     }
 
@@ -102,6 +107,7 @@ impl Loader<'_> {
                     self.refused(item.line.span(&word), message);
                     continue;
                 };
+                self.protocol_casing(item.line.span(&word), spec);
                 if spec.contains(':') {
                     let message = format!(
                         "EXPOSE maps nothing to the host: of {} only {} counts",

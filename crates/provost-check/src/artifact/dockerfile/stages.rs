@@ -12,6 +12,7 @@ use super::grammar::{self, MaybeJson, Split};
 use super::lines::{Heredoc, Line, Reader, Trouble, heredoc_names};
 use crate::artifact::{Problem, ProblemKind};
 use crate::facts::build::{Build, CopyStep, FileMove, GoBuild, RunStep, Stage, StageConfig};
+use crate::facts::build_checks::{BuilderWarning, CheckOptions};
 use crate::facts::build_steps::{
     AlmostJson, JsonFault, PLATFORM_ARGS, RunShell, SameLine, UndefinedRead, Written,
 };
@@ -90,6 +91,8 @@ pub(super) struct Loader<'a> {
     pub(super) workdirs: Vec<(Fact<String>, usize)>,
     pub(super) undefined: Vec<UndefinedRead>,
     pub(super) almost_json: Vec<AlmostJson>,
+    pub(super) warnings: Vec<BuilderWarning>,
+    pub(super) checks: CheckOptions,
     /// What ONBUILD lines leave for the stages that are based on theirs, with their stage.
     pub(super) triggers: Vec<(usize, Trigger)>,
     /// Instructions that triggers ran.
@@ -150,6 +153,8 @@ pub(super) fn load(
         workdirs: Vec::new(),
         undefined: Vec::new(),
         almost_json: Vec::new(),
+        warnings: Vec::new(),
+        checks: CheckOptions::default(),
         triggers: Vec::new(),
         triggered: 0,
         at: Origin::whole(source),
@@ -213,6 +218,14 @@ impl<'a> Loader<'a> {
             for trouble in troubles.drain(..) {
                 match trouble {
                     Trouble::Directive(message, span) => self.refused(span, message),
+                    Trouble::EmptyLine(span) => {
+                        let message =
+                            "an empty line inside an instruction, which a later release of \
+                                       BuildKit refuses"
+                                .to_owned();
+                        let help = "take it out, or begin it with #";
+                        self.warning("NoEmptyContinuation", span, message, help, None);
+                    }
                     Trouble::LongLine(span) => self.limit(
                         span,
                         format!(
@@ -221,6 +234,9 @@ impl<'a> Loader<'a> {
                         ),
                     ),
                 }
+            }
+            if let Some((value, span)) = reader.checks.take() {
+                self.checks = CheckOptions::parse(value, &self.origin(span));
             }
             let Some(line) = line else { break };
             self.instruction(&line, &mut reader);
@@ -475,6 +491,7 @@ impl<'a> Loader<'a> {
         if self.stages.is_empty() {
             return (None, self.problems);
         }
+        self.instruction_casing();
         for copy in &mut self.copies {
             let Some(from) = &copy.from else { continue };
             copy.from_stage = match from.parse::<usize>() {
@@ -498,6 +515,8 @@ impl<'a> Loader<'a> {
             workdirs: self.workdirs,
             undefined: self.undefined,
             almost_json: self.almost_json,
+            warnings: self.warnings,
+            checks: self.checks,
             context: None,
             named_contexts: false,
         };

@@ -12,6 +12,7 @@ mod hostile;
 mod language;
 mod steps;
 mod trace;
+mod warnings;
 
 /// A Dockerfile that has no problem.
 fn build(text: &str) -> Build {

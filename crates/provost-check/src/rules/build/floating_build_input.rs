@@ -5,7 +5,7 @@ mod packages;
 use crate::case::BuildCase;
 use crate::facts::Fact;
 use crate::facts::build::{Build, CopyStep};
-use crate::facts::build_steps::RunCommand;
+use crate::facts::build_steps::{PLATFORM_ARGS, RunCommand};
 use crate::findings::{Finding, Fix, Level};
 use crate::model::names::ImageRef;
 use crate::model::shell::variables;
@@ -186,7 +186,7 @@ fn without_arguments(build: &Build, base: &Fact<String>, out: &mut Findings) {
 
 /// What the builder sets.
 fn is_builders(name: &str) -> bool {
-    name.starts_with("TARGET") || name.starts_with("BUILD")
+    PLATFORM_ARGS.contains(&name)
 }
 
 fn added(copy: &CopyStep, out: &mut Findings) {

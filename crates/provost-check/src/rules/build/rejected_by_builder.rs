@@ -1,10 +1,12 @@
 //! What BuildKit refuses, and what it takes otherwise than it was meant.
 
+mod base;
 mod flags;
 mod go_steps;
 mod packages;
 mod questions;
 mod shell;
+mod warnings;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
@@ -54,6 +56,11 @@ const NO_CGO: Variant = Variant::new(
     Level::Deny,
     "go build -race, which needs cgo, where there is none",
 );
+const WARNING: Variant = Variant::new(
+    "builder-warning",
+    Level::Note,
+    "what BuildKit's own checks warn of, and what it builds all the same",
+);
 const NO_MODULE: Variant =
     Variant::new("download-without-module", Level::Deny, "go mod download before go.mod is there");
 
@@ -74,6 +81,7 @@ pub static RULE: Rule = Rule {
         NO_PACKAGE,
         NO_CGO,
         NO_MODULE,
+        WARNING,
     ],
     check: Check::Build(check),
     also: &[Check::Run(refused)],
@@ -122,6 +130,8 @@ fn check(case: &BuildCase<'_>, out: &mut Findings) -> Judged {
         several_sources(copy, out);
     }
     undeclared(build, out);
+    base::check(build, &reached, out);
+    warnings::check(build, out);
     for written in build.instructions.iter().filter(|written| written.name == "MAINTAINER") {
         out.push(
             Finding::new(

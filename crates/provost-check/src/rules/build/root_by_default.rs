@@ -3,7 +3,7 @@
 use crate::case::BuildCase;
 use crate::case::image::{ImageCase, ImageView};
 use crate::facts::Origin;
-use crate::facts::build::Build;
+use crate::facts::build::{Build, CommandForm};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names::ImageRef;
 use crate::model::ports::{ImageUser, Uid, effective_uid};
@@ -64,10 +64,13 @@ fn unknown(what: String) -> Abstain {
 /// `place` is what ought to say who the user is.
 fn judge(view: ImageView<'_>, place: &Origin, label: &str, out: &mut Findings) -> Judged {
     let config = view.config();
+    let command = config.entrypoint.as_ref().or(config.cmd.as_ref());
+    if command.is_some_and(|command| drops_root(&command.value)) {
+        return Ok(());
+    }
     let Some(user) = &config.user else {
         // An image without a command of its own is one to build on, or with.
-        let own = config.entrypoint.as_ref().or(config.cmd.as_ref()).filter(|c| !c.inherited);
-        let Some(command) = own else { return Ok(()) };
+        let Some(command) = command.filter(|c| !c.inherited) else { return Ok(()) };
         out.push(
             finding("no USER: the program runs as root", place, label)
                 .also(&command.origin, "what it runs"),
@@ -111,6 +114,28 @@ fn judge(view: ImageView<'_>, place: &Origin, label: &str, out: &mut Findings) -
             Ok(())
         }
         Uid::Unknown => Err(unknown("the image's user".to_owned())),
+    }
+}
+
+/// Whether a command begins as root to go on as somebody else: `gosu app /app`.
+fn drops_root(command: &CommandForm) -> bool {
+    let words: Vec<&str> = match command {
+        CommandForm::Exec(words) => words.iter().map(|word| word.value.as_str()).collect(),
+        CommandForm::Shell(text) => text.value.split_whitespace().take(64).collect(),
+    };
+    let name = |word: &str| word.rsplit('/').next().unwrap_or_default().to_owned();
+    let is_root = |user: &str| matches!(user.split(':').next(), Some("0" | "root" | "") | None);
+    let init = |word: &&&str| {
+        matches!(name(word).as_str(), "tini" | "dumb-init" | "catatonit" | "exec")
+            || word.starts_with('-')
+    };
+    let mut words = words.iter().skip_while(init);
+    match words.next().map(|word| name(word)).as_deref() {
+        Some("gosu" | "su-exec") => words.next().is_some_and(|user| !is_root(user)),
+        Some("setpriv") => {
+            words.any(|word| word.strip_prefix("--reuid=").is_some_and(|user| !is_root(user)))
+        }
+        _ => false,
     }
 }
 

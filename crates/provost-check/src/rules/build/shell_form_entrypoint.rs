@@ -15,6 +15,14 @@ const MISSING: Variant = Variant::new(
     "a command in shell form in an image without a shell",
 );
 
+const SHELL_FORM: Variant = Variant::new(
+    "shell-form",
+    Level::Note,
+    "a command in shell form whose shell gives way to the program, or may",
+)
+.off()
+.strict(Level::Note);
+
 /// SIGTERM reaches the shell, which does not pass it on.
 pub static RULE: Rule = Rule {
     id: "shell-form-entrypoint",
@@ -23,7 +31,7 @@ pub static RULE: Rule = Rule {
     title: "a shell stays process 1 and keeps SIGTERM from the program",
     page: include_str!("shell-form-entrypoint.md"),
     needs: &[Need::Dockerfile],
-    variants: &[MISSING],
+    variants: &[MISSING, SHELL_FORM],
     check: Check::Build(check),
     also: &[Check::Image(image)],
     ..Rule::BASE
@@ -96,11 +104,23 @@ fn judge(
     }
     let kind = tools::shell_kind(view);
     match script.first_process(kind) {
-        First::Replaced(_) => Ok(()),
-        First::Unknown => Err(Abstain::unknown(
-            Reason::BaseImageUnknown,
-            "whether the shell gives way to the program",
-        )),
+        First::Replaced(_) => {
+            if implicit {
+                let what =
+                    "the command is in shell form: a shell starts it, and gives way to it here";
+                out.push(shell_form(what, command, exec_form(&script, text, implicit)));
+            }
+            Ok(())
+        }
+        First::Unknown => {
+            if implicit {
+                let what =
+                    "the command is in shell form: whether the shell gives way to it is not known";
+                out.push(shell_form(what, command, exec_form(&script, text, implicit)));
+            }
+            let what = "whether the shell gives way to the program";
+            Err(Abstain::unknown(Reason::BaseImageUnknown, what))
+        }
         First::ShellStays => {
             let handles = binary
                 .and_then(|b| b.go.as_ref())
@@ -129,6 +149,10 @@ fn judge(
             Ok(())
         }
     }
+}
+
+fn shell_form(what: &str, command: &Instruction<CommandForm>, fix: Fix) -> Finding {
+    Finding::new(&RULE, what, &command.origin, "shell form").variant(&SHELL_FORM).fix(fix)
 }
 
 /// The name of an image that certainly has no `/bin/sh`.

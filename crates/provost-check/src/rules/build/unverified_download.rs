@@ -76,12 +76,16 @@ fn finding(message: String, origin: &Origin) -> Finding {
 
 /// What a variable turns off when it has this value.
 fn variable(instruction: &str, name: &Fact<String>, value: &Fact<String>, out: &mut Findings) {
-    let text = value.value.trim_matches(['"', '\'']);
+    let text = ['"', '\'']
+        .iter()
+        .find_map(|quote| value.value.strip_prefix(*quote)?.strip_suffix(*quote))
+        .unwrap_or(&value.value);
     let any = || text.split([',', ' ']).any(|pattern| matches!(pattern, "*" | "*/*"));
     let off = || ["0", "false", "no", "off"].iter().any(|no| text.eq_ignore_ascii_case(no));
     let on = || !text.is_empty() && !off() && !text.starts_with('$');
     let what = match name.value.as_str() {
-        "GIT_SSL_NO_VERIFY" if on() => "git takes any certificate",
+        // Set at all: `getenv` in http.c of git, which does not look at the value.
+        "GIT_SSL_NO_VERIFY" => "git takes any certificate",
         "GOINSECURE" if on() => "go fetches these modules without TLS and any certificate",
         "GONOSUMDB" | "GONOSUMCHECK" | "GOPRIVATE" if any() => {
             "go asks no checksum database for any module"
@@ -135,7 +139,8 @@ fn unchecked<'w>(
         .map(|word| (word, signature))
         .or_else(|| word(&|w| w.ends_with("Verify-Peer=false")).map(|word| (word, certificate))),
         "apk" => word(&|w| w == "--allow-untrusted").map(|word| (word, signature)),
-        "yum" | "dnf" | "microdnf" | "tdnf" | "yum-config-manager" | "zypper" => word(&|w| {
+        "yum" | "dnf" | "microdnf" | "tdnf" | "yum-config-manager" | "dnf-config-manager"
+        | "zypper" => word(&|w| {
             let lower = w.to_ascii_lowercase();
             matches!(lower.as_str(), "--nogpgcheck" | "--no-gpg-checks" | "--no-gpg-check")
                 || lower.ends_with("gpgcheck=0")

@@ -25,9 +25,19 @@ const CONTEXT: Variant = Variant::new(
 );
 const PACKAGES: Variant = Variant::new(
     "package-manager-in-final-stage",
+    Level::Warn,
+    "a package manager that leaves more than packages in the image that runs",
+);
+const INSTALLED: Variant = Variant::new(
+    "packages-in-final-stage",
     Level::Note,
     "packages installed into the image that runs",
-);
+)
+.off()
+.strict(Level::Note);
+
+const LOGINS: Variant =
+    Variant::new("login-records", Level::Note, "records of logins up to a user's high number");
 
 /// Bytes to pull, and tools and sources for whoever gets in.
 pub static RULE: Rule = Rule {
@@ -37,7 +47,7 @@ pub static RULE: Rule = Rule {
     title: "the image holds what only its build needs",
     page: include_str!("build-residue.md"),
     needs: &[Need::Dockerfile],
-    variants: &[SHIPPED, DEBUG, CONTEXT, PACKAGES],
+    variants: &[SHIPPED, DEBUG, CONTEXT, PACKAGES, INSTALLED, LOGINS],
     check: Check::Image(check),
     also: &[Check::Build(build)],
     ..Rule::BASE

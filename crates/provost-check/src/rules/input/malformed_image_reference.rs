@@ -109,7 +109,7 @@ fn login(text: &str) -> Option<(&str, &str)> {
 }
 
 /// What is wrong with it, and what can be done.
-fn wrong(text: &str) -> Option<(&'static str, Option<Fix>)> {
+pub(in crate::rules) fn wrong(text: &str) -> Option<(&'static str, Option<Fix>)> {
     let trimmed = text.trim();
     if trimmed != text && ImageRef::parse(trimmed).is_ok() {
         return Some(("begins or ends with space", Some(Fix::safe("take the space away"))));

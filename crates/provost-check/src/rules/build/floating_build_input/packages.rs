@@ -148,41 +148,37 @@ const INSTALLS: &[Installs] = &[
         marks: &["=", "<", ">", "~"],
         with_value: &["-t", "--virtual", "-X", "--repository", "-p", "--root", "--keys-dir"],
     },
-    Installs { program: "yum", verbs: &["install"], marks: &["-"], with_value: &["-c"] },
-    Installs { program: "dnf", verbs: &["install"], marks: &["-"], with_value: &["-c"] },
-    Installs { program: "microdnf", verbs: &["install"], marks: &["-"], with_value: &["-c"] },
-    Installs { program: "tdnf", verbs: &["install"], marks: &["-"], with_value: &["-c"] },
+    Installs { program: "yum", verbs: &["install"], marks: RPM, with_value: &["-c"] },
+    Installs { program: "dnf", verbs: &["install"], marks: RPM, with_value: &["-c"] },
+    Installs { program: "microdnf", verbs: &["install"], marks: RPM, with_value: &["-c"] },
+    Installs { program: "tdnf", verbs: &["install"], marks: RPM, with_value: &["-c"] },
     Installs {
         program: "zypper",
         verbs: &["install", "in"],
         marks: &["=", "<", ">"],
         with_value: &["-r", "--repo", "-t", "--type"],
     },
-    Installs {
-        program: "pip",
-        verbs: &["install"],
-        marks: &["==", "<", ">", "~=", "@"],
-        with_value: PIP,
-    },
-    Installs {
-        program: "pip3",
-        verbs: &["install"],
-        marks: &["==", "<", ">", "~=", "@"],
-        with_value: PIP,
-    },
+    Installs { program: "pip", verbs: &["install"], marks: VERSIONS, with_value: PIP },
+    Installs { program: "pip2", verbs: &["install"], marks: VERSIONS, with_value: PIP },
+    Installs { program: "pip3", verbs: &["install"], marks: VERSIONS, with_value: PIP },
     Installs {
         program: "npm",
         verbs: &["install", "i", "add"],
         marks: &["@"],
-        with_value: &["--prefix", "--registry", "--cache"],
+        with_value: &["--prefix", "--registry", "--cache", "--loglevel", "--userconfig", "--tag"],
     },
     Installs {
         program: "gem",
-        verbs: &["install"],
+        verbs: &["install", "i"],
         marks: &[":"],
-        with_value: &["-v", "--version", "-i", "--source"],
+        with_value: &["-v", "--version", "-i", "--source", "-s", "-n", "--bindir"],
     },
 ];
+
+/// A version, or the stream of a module (`nodejs:20`).
+const RPM: &[&str] = &["-", ":"];
+/// PEP 440.
+const VERSIONS: &[&str] = &["==", "<", ">", "~=", "@"];
 
 const PIP: &[&str] = &[
     "-r",
@@ -198,22 +194,29 @@ const PIP: &[&str] = &[
     "--find-links",
     "--trusted-host",
     "--prefix",
+    "--root",
+    "--build",
+    "--src",
 ];
 
 /// Packages in whatever version the servers have on the day.
 pub(super) fn unpinned(commands: &[RunCommand], out: &mut Findings) {
     for command in commands {
-        let Some((program, arguments)) = command.program() else { continue };
+        let Some((program, arguments)) = command.package_manager() else { continue };
         let Some(known) = INSTALLS.iter().find(|known| known.program == program) else { continue };
         let Some(verb) = RunCommand::verb(arguments, known.verbs, &["module"]) else { continue };
-        let mut words = arguments.iter().skip(verb + 1);
+        // What follows `--` is for the build of an extension in C.
+        let own = |word: &&Fact<String>| program != "gem" || word.value != "--";
+        let mut words = arguments.iter().skip(verb + 1).take_while(own);
         // What a file of requirements or a version for all says.
         let said = ["-r", "--requirement", "-v", "--version", "-c", "--constraint"];
-        if matches!(program, "pip" | "pip3" | "gem")
-            && arguments.iter().any(|word| {
-                said.contains(&word.value.as_str()) || word.value.starts_with("--requirement=")
-            })
-        {
+        let said_by = |word: &Fact<String>| {
+            said.contains(&word.value.as_str())
+                || ["--requirement=", "--version=", "--constraint="]
+                    .iter()
+                    .any(|flag| word.value.starts_with(flag))
+        };
+        if matches!(program, "pip" | "pip2" | "pip3" | "gem") && arguments.iter().any(said_by) {
             continue;
         }
         let mut first: Option<&Fact<String>> = None;
@@ -224,8 +227,14 @@ pub(super) fn unpinned(commands: &[RunCommand], out: &mut Findings) {
                 words.next();
                 continue;
             }
-            let is_name = !text.starts_with(['-', '>', '<', '.', '/', '&'])
-                && !text.contains(['/', '*'])
+            let scoped =
+                program == "npm" && text.starts_with('@') && text.matches('/').count() == 1;
+            if is_git_branch(program, text) {
+                first.get_or_insert(word);
+                continue;
+            }
+            let is_name = !text.starts_with(['-', '>', '<', '.', '/', '&', '~'])
+                && (scoped || !text.contains(['/', '*']))
                 && !text.contains("://")
                 && !has_extension(text)
                 && word.basis != Basis::Derived;
@@ -259,8 +268,19 @@ pub(super) fn unpinned(commands: &[RunCommand], out: &mut Findings) {
     }
 }
 
+/// A repository without a commit or tag: `git+https://host/x.git`; for pip `@` names it, for npm `#`.
+fn is_git_branch(program: &str, text: &str) -> bool {
+    let git = text.starts_with("git+") || text.starts_with("git://");
+    let (path, fragment) = text.split_once('#').unwrap_or((text, ""));
+    git && match program {
+        "npm" => fragment.is_empty(),
+        "pip" | "pip2" | "pip3" => !path.rsplit('/').next().unwrap_or_default().contains('@'),
+        _ => false,
+    }
+}
+
 fn has_extension(text: &str) -> bool {
-    [".deb", ".rpm", ".apk", ".whl", ".tgz", ".tar.gz", ".gem"]
+    [".deb", ".rpm", ".apk", ".whl", ".tgz", ".tar", ".tar.gz", ".zip", ".gem"]
         .iter()
         .any(|end| text.ends_with(end))
 }

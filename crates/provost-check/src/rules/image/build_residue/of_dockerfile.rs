@@ -1,10 +1,11 @@
 //! The same by a Dockerfile alone.
 
-use super::{CONTEXT, PACKAGES};
+use super::{CONTEXT, INSTALLED, LOGINS, PACKAGES};
 use crate::facts::build::{Build, CommandForm, RunStep};
 use crate::facts::build_steps::RunCommand;
 use crate::facts::{Basis, Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::model::quantity::Bytes;
 use crate::rules::rule::{Findings, Judged, Rule, Variant};
 
 /// A final stage on an image that builds Go programs, which starts a program of its own.
@@ -13,7 +14,9 @@ pub(super) fn builder_shipped(
     rule: &'static Rule,
     variant: &'static Variant,
 ) -> Option<Finding> {
-    let base = build.base_image().filter(|base| base.go_toolchain)?;
+    let Some(base) = build.base_image().filter(|base| base.go_toolchain) else {
+        return copied_whole(build, rule, variant);
+    };
     let config = build.config();
     // An image without a command of its own is one to build with.
     let command = config.entrypoint.as_ref().or(config.cmd.as_ref()).filter(|c| !c.inherited)?;
@@ -38,6 +41,33 @@ pub(super) fn builder_shipped(
     )
 }
 
+/// `COPY --from=build / /` of a stage that has the toolchain.
+fn copied_whole(build: &Build, rule: &'static Rule, variant: &'static Variant) -> Option<Finding> {
+    let of_image = build.in_image();
+    let (copy, from, base) = build.copies.iter().find_map(|copy| {
+        let whole = of_image.get(copy.stage) == Some(&true)
+            && copy.sources.iter().any(|source| source.value == "/");
+        let from = build.stages.get(copy.from_stage.filter(|from| whole && *from < copy.stage)?)?;
+        let base = from.base_image.filter(|base| base.go_toolchain)?;
+        Some((copy, from, base))
+    })?;
+    Some(
+        Finding::new(
+            rule,
+            format!(
+                "all of a stage that is built on {} is copied into the image that runs: it holds the \
+                 Go toolchain, with a compiler for whoever gets in",
+                base.name
+            ),
+            &copy.origin,
+            "the whole file system",
+        )
+        .variant(variant)
+        .also(&from.base.origin, "the image that builds")
+        .fix(Fix::suggest("copy the program alone, and the files that it reads")),
+    )
+}
+
 pub(super) fn check(build: &Build, rule: &'static Rule, out: &mut Findings) -> Judged {
     let of_image = build.in_image();
     context(build, &of_image, rule, out);
@@ -47,6 +77,7 @@ pub(super) fn check(build: &Build, rule: &'static Rule, out: &mut Findings) -> J
     for run in build.runs.iter().filter(|run| of_image.get(run.stage) == Some(&true)) {
         match run.commands() {
             Ok(commands) => {
+                commands.iter().for_each(|command| login_records(command, rule, out));
                 if let Some(found) = Packages::of(build, &settings, run, &commands) {
                     match &mut packages {
                         Some(all) => all.faults.extend(found.faults),
@@ -99,12 +130,23 @@ fn context(build: &Build, of_image: &[bool], rule: &'static Rule, out: &mut Find
 struct Fault {
     what: &'static str,
     at: Origin,
-    /// Worth a word, not a warning.
-    mild: bool,
+    weight: Weight,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Weight {
+    /// A package more.
+    Package,
+    /// Contested: what is newer has its faults mended, and differs from what was tested.
+    Word,
+    Warning,
+}
+
+/// What an upgrade does.
+const UPGRADES: &str = "upgrades the base image to whatever is there on the day";
+
 const MANAGERS: &[&str] =
-    &["apt-get", "apt", "apk", "dnf", "microdnf", "yum", "tdnf", "zypper", "pip", "pip3"];
+    &["apt-get", "apt", "apk", "dnf", "microdnf", "yum", "tdnf", "zypper", "pip", "pip2", "pip3"];
 
 const NO_PIP_CACHE: &str = "PIP_NO_CACHE_DIR";
 
@@ -112,19 +154,80 @@ const NO_PIP_CACHE: &str = "PIP_NO_CACHE_DIR";
 struct Settings {
     /// A RUN writes `APT::Install-Recommends "false"`.
     lean: bool,
-    /// `PIP_NO_CACHE_DIR`, which any value but one for no turns on.
-    no_pip_cache: bool,
+    /// For each stage, `PIP_NO_CACHE_DIR`: whatever its value, also one for no, pip keeps nothing
+    /// (`_handle_no_cache_dir` of pip's `cmdoptions.py`).
+    no_pip_cache: Vec<bool>,
 }
 
 impl Settings {
     fn of(build: &Build) -> Self {
         let mut texts = build.runs.iter().filter_map(|run| run.text.as_ref());
+        let by_arg = build.args.iter().any(|(name, _)| name.value == NO_PIP_CACHE);
+        let mut no_pip_cache: Vec<bool> = Vec::with_capacity(build.stages.len());
+        for stage in &build.stages {
+            let below = stage.parent.and_then(|parent| no_pip_cache.get(parent).copied());
+            no_pip_cache.push(by_arg || below.unwrap_or(false));
+            let index = no_pip_cache.len() - 1;
+            let sets = |(name, _, stage): &(Fact<String>, Fact<String>, usize)| {
+                *stage == index && name.value == NO_PIP_CACHE
+            };
+            if build.envs.iter().any(sets)
+                && let Some(last) = no_pip_cache.last_mut()
+            {
+                *last = true;
+            }
+        }
         Self {
             lean: texts.any(|text| text.as_str().contains("APT::Install-Recommends")),
-            no_pip_cache: build.envs.iter().any(|(name, _, _)| name.value == NO_PIP_CACHE)
-                || build.args.iter().any(|(name, _)| name.value == NO_PIP_CACHE),
+            no_pip_cache,
         }
     }
+}
+
+/// Numbers below this one cost less than a layer's own overhead is worth.
+const HIGH_UID: u64 = 100_000;
+/// Bytes of a user in `/var/log/lastlog` and `/var/log/faillog` (`struct lastlog` of glibc's
+/// `utmp.h`, `struct faillog` of shadow's `faillog.h`).
+const RECORD: u64 = 292 + 32;
+
+/// `useradd -u 1000000` where the image has these files: both are made as long as the number says, and
+/// a layer holds the zeros.
+fn login_records(command: &RunCommand, rule: &'static Rule, out: &mut Findings) {
+    let Some(("useradd", words)) = command.program() else { return };
+    let quiet = |word: &Fact<String>| {
+        let letters = word.strip_prefix('-').filter(|rest| !rest.starts_with('-'));
+        word.value == "--no-log-init" || letters.is_some_and(|letters| letters.contains('l'))
+    };
+    if words.iter().any(quiet) {
+        return;
+    }
+    let number = words.iter().enumerate().find_map(|(at, word)| {
+        let value = match word.strip_prefix("--uid=") {
+            Some(value) => value,
+            None if matches!(word.value.as_str(), "-u" | "--uid") => words.get(at + 1)?.as_str(),
+            None => word.strip_prefix("-u").filter(|rest| !rest.is_empty())?,
+        };
+        Some((word, value.parse::<u64>().ok()?))
+    });
+    let Some((word, uid)) = number.filter(|(_, uid)| *uid >= HIGH_UID) else { return };
+    let size = Bytes(uid.saturating_mul(RECORD));
+    out.push(
+        Finding::new(
+            rule,
+            format!(
+                "useradd of number {uid} without -l: where the image keeps records of logins, the layer \
+                 has {size} of zeros"
+            ),
+            &word.origin,
+            "a high number",
+        )
+        .variant(&LOGINS)
+        .fix(Fix::suggest("write useradd -l, or a lower number")),
+    );
+}
+
+fn weight_of(what: &str) -> Weight {
+    if what == UPGRADES { Weight::Word } else { Weight::Warning }
 }
 
 struct Packages {
@@ -157,8 +260,13 @@ impl Packages {
                 })
             })
         };
+        let exported = commands.iter().any(|command| {
+            matches!(command.program(), Some(("export", words)) if words.iter().any(|word| {
+                word.strip_prefix(NO_PIP_CACHE).is_some_and(|rest| rest.starts_with('='))
+            }))
+        });
         for command in commands {
-            let Some((manager, arguments)) = command.program() else { continue };
+            let Some((manager, arguments)) = command.package_manager() else { continue };
             if !MANAGERS.contains(&manager) {
                 continue;
             }
@@ -166,23 +274,24 @@ impl Packages {
             let Some(verb) = verb else { continue };
             let has = |flag: &str| arguments.iter().any(|word| word.value == flag);
             let mut faults = Vec::new();
-            let mut fault =
-                |what| faults.push(Fault { what, at: verb.origin.clone(), mild: false });
+            let mut fault = |what| {
+                faults.push(Fault { what, at: verb.origin.clone(), weight: weight_of(what) })
+            };
             match (manager, verb.value.as_str()) {
                 ("apt-get" | "apt", "update") => {
-                    if !removes("/var/lib/apt") && !run.caches("/var/lib/apt") {
+                    // A cache over the lists alone is enough.
+                    if !removes("/var/lib/apt") && !run.caches("/var/lib/apt/lists") {
                         fault("leaves the package lists in the layer");
                     }
                 }
-                (_, "upgrade" | "dist-upgrade" | "full-upgrade") => {
-                    fault("upgrades the base image to whatever is there on the day");
+                ("apk", "update") => {
+                    if !removes("/var/cache/apk") && !run.caches("/var/cache/apk") {
+                        fault("leaves the package index in the layer");
+                    }
                 }
-                ("dnf" | "microdnf" | "yum" | "tdnf", "update") => {
-                    fault("upgrades the base image to whatever is there on the day");
-                }
-                ("zypper", "update" | "up" | "dup" | "patch") => {
-                    fault("upgrades the base image to whatever is there on the day");
-                }
+                (_, "upgrade" | "dist-upgrade" | "full-upgrade") => fault(UPGRADES),
+                ("dnf" | "microdnf" | "yum" | "tdnf", "update") => fault(UPGRADES),
+                ("zypper", "update" | "up" | "dup" | "patch") => fault(UPGRADES),
                 ("apk", "add") => {
                     let clean = has("--no-cache")
                         || removes("/var/cache/apk")
@@ -210,12 +319,13 @@ impl Packages {
                     }
                 }
                 // Packages of a language are what such an image runs: only what stays behind is told.
-                ("pip" | "pip3", "install") => {
+                ("pip" | "pip2" | "pip3", "install") => {
                     let clean = has("--no-cache-dir")
                         || removes("/root/.cache")
                         || removes("~/.cache")
                         || run.caches("/root/.cache/pip")
-                        || settings.no_pip_cache
+                        || exported
+                        || settings.no_pip_cache.get(run.stage).copied().unwrap_or(false)
                         || command.env.iter().any(|(name, _)| name.value == NO_PIP_CACHE);
                     if clean {
                         continue;
@@ -232,7 +342,11 @@ impl Packages {
                         arguments.iter().any(|word| word.basis == Basis::Derived) || settings.lean;
                     if !lean && !open {
                         let what = "installs what is only recommended, too";
-                        faults.push(Fault { what, at: verb.origin.clone(), mild: true });
+                        faults.push(Fault {
+                            what,
+                            at: verb.origin.clone(),
+                            weight: Weight::Package,
+                        });
                     }
                 }
                 _ => continue,
@@ -241,7 +355,7 @@ impl Packages {
                 faults.push(Fault {
                     what: "installs a client only for HEALTHCHECK, which Kubernetes does not run",
                     at: tool.origin.clone(),
-                    mild: false,
+                    weight: Weight::Warning,
                 });
             }
             let found = found.get_or_insert_with(|| Self {
@@ -256,14 +370,18 @@ impl Packages {
 
     fn finding(self, rule: &'static Rule) -> Finding {
         let Self { manager, at, faults } = self;
-        let message = match faults.iter().find(|fault| !fault.mild) {
+        let worst = faults.iter().map(|fault| fault.weight).max().unwrap_or(Weight::Package);
+        let first = faults.iter().find(|fault| fault.weight == worst);
+        let message = match first.filter(|_| worst > Weight::Package) {
             None => format!("{manager} installs packages into the image that runs"),
             Some(first) => format!("{manager} in the image that runs {}", first.what),
         };
-        let mut finding = Finding::new(rule, message, &at, "in the final stage").variant(&PACKAGES);
-        if faults.iter().any(|fault| !fault.mild) {
-            finding = finding.level(Level::Warn);
-        }
+        let finding = Finding::new(rule, message, &at, "in the final stage");
+        let mut finding = match worst {
+            Weight::Package => finding.variant(&INSTALLED),
+            Weight::Word => finding.variant(&PACKAGES).level(Level::Note),
+            Weight::Warning => finding.variant(&PACKAGES),
+        };
         for fault in faults.iter().take(8) {
             finding = finding.also(&fault.at, fault.what);
         }
