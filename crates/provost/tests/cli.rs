@@ -566,6 +566,20 @@ fn explain_knows_the_names_of_other_linters() {
     let run = Dir::new().provost(&["explain", "use-namespace"]);
     assert_eq!(run.code, 0, "{run}");
     assert!(run.out.starts_with("kube-linter use-namespace: no rule\n\nMost manifests"), "{run}");
+    let run = Dir::new().provost(&["explain", "shellcheck:sc2086"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(
+        run.out.starts_with("hadolint SC1000 to SC3999: no rule\n\nIt is ShellCheck's"),
+        "{run}"
+    );
+    // A check of shell code that has a rule is answered by that.
+    let run = Dir::new().provost(&["explain", "SC2154"]);
+    assert!(run.out.starts_with("hadolint SC2154: undefined-build-variable\n"), "{run}");
+    let run = Dir::new().provost(&["explain", "fromascasing"]);
+    assert!(
+        run.out.starts_with("buildkit FromAsCasing: rejected-by-builder/builder-warning\n"),
+        "{run}"
+    );
     let run = Dir::new().provost(&["check", "--skip", "ckv_k8s_68", "."]);
     assert_eq!(run.code, 2, "{run}");
     assert!(run.err.contains("`provost explain CKV_K8S_68` says why"), "{run}");

@@ -1,7 +1,7 @@
 //! What other linters call what these rules look for, for teams that migrate.
 //!
 //! Names as of kube-linter (pkg/builtinchecks/yamls, 2026-11), kube-score 1.20 (`score/*/`, the ids it
-//! prints), polaris (`pkg/config/checks`, 2026-11), hadolint 2.15 and dockle 0.4 (their READMEs), checkov 3.2
+//! prints), polaris (`pkg/config/checks`, 2026-11), hadolint 2.15 and what follows, dockle 0.4, BuildKit 0.34, checkov 3.2
 //! (docs/5.Policy Index), trivy by the checks of trivy-checks 1.10. Names of hadolint that begin with SC are ShellCheck's.
 
 mod refused;
@@ -23,6 +23,7 @@ const fn of(tool: &'static str, name: &'static str, rules: &'static [&'static st
     Known { tool, name, rules }
 }
 
+const BUILDKIT: &str = "buildkit";
 const CHECKOV: &str = "checkov";
 const DOCKLE: &str = "dockle";
 const HADOLINT: &str = "hadolint";
@@ -33,6 +34,48 @@ const TRIVY: &str = "trivy";
 
 /// By linter and name.
 pub const KNOWN: &[Known] = &[
+    of(BUILDKIT, "ConsistentInstructionCasing", &["rejected-by-builder/builder-warning"]),
+    of(BUILDKIT, "CopyIgnoredFile", &["missing-copy-source/excluded-by-dockerignore"]),
+    of(BUILDKIT, "DuplicateStageName", &["rejected-by-builder"]),
+    of(BUILDKIT, "ExposeInvalidFormat", &["rejected-by-builder"]),
+    of(BUILDKIT, "ExposeProtoCasing", &["rejected-by-builder/builder-warning"]),
+    of(BUILDKIT, "FromAsCasing", &["rejected-by-builder/builder-warning"]),
+    of(
+        BUILDKIT,
+        "FromPlatformFlagConstDisallowed",
+        &["rejected-by-builder/fixed-platform", "rejected-by-builder/builder-warning"],
+    ),
+    of(BUILDKIT, "InvalidDefaultArgInFrom", &["rejected-by-builder", "floating-build-input"]),
+    of(BUILDKIT, "JSONArgsRecommended", &["shell-form-entrypoint"]),
+    of(BUILDKIT, "LegacyKeyValueFormat", &["rejected-by-builder/builder-warning"]),
+    of(BUILDKIT, "MaintainerDeprecated", &["rejected-by-builder"]),
+    of(BUILDKIT, "MultipleInstructionsDisallowed", &["overridden-instruction"]),
+    of(BUILDKIT, "NoEmptyContinuation", &["rejected-by-builder/builder-warning"]),
+    of(BUILDKIT, "RedundantTargetPlatform", &["rejected-by-builder/builder-warning"]),
+    of(BUILDKIT, "ReservedStageName", &["rejected-by-builder"]),
+    of(BUILDKIT, "SecretsUsedInArgOrEnv", &["secret-in-build"]),
+    of(BUILDKIT, "StageNameCasing", &["rejected-by-builder/builder-warning"]),
+    of(BUILDKIT, "UndefinedArgInFrom", &["rejected-by-builder"]),
+    of(BUILDKIT, "UndefinedVar", &["undefined-build-variable"]),
+    of(BUILDKIT, "WorkdirRelativePath", &["overridden-instruction/relative-workdir"]),
+    of(CHECKOV, "CKV2_DOCKER_1", &["root-tool-in-build"]),
+    of(CHECKOV, "CKV2_DOCKER_10", &["unverified-download"]),
+    of(CHECKOV, "CKV2_DOCKER_11", &["unverified-download"]),
+    of(CHECKOV, "CKV2_DOCKER_12", &["unverified-download"]),
+    of(CHECKOV, "CKV2_DOCKER_13", &["unverified-download"]),
+    of(CHECKOV, "CKV2_DOCKER_14", &["unverified-download"]),
+    of(CHECKOV, "CKV2_DOCKER_15", &["unverified-download"]),
+    of(CHECKOV, "CKV2_DOCKER_16", &["unverified-download"]),
+    of(CHECKOV, "CKV2_DOCKER_17", &["root-tool-in-build"]),
+    of(CHECKOV, "CKV2_DOCKER_18", &["unverified-download"]),
+    of(CHECKOV, "CKV2_DOCKER_2", &["unverified-download"]),
+    of(CHECKOV, "CKV2_DOCKER_3", &["unverified-download"]),
+    of(CHECKOV, "CKV2_DOCKER_4", &["unverified-download"]),
+    of(CHECKOV, "CKV2_DOCKER_5", &["unverified-download"]),
+    of(CHECKOV, "CKV2_DOCKER_6", &["unverified-download"]),
+    of(CHECKOV, "CKV2_DOCKER_7", &["unverified-download"]),
+    of(CHECKOV, "CKV2_DOCKER_8", &["unverified-download"]),
+    of(CHECKOV, "CKV2_DOCKER_9", &["unverified-download"]),
     of(CHECKOV, "CKV2_K8S_1", &["overpowered-service-account/escalating-role"]),
     of(CHECKOV, "CKV2_K8S_2", &["overpowered-service-account/escalating-role"]),
     of(CHECKOV, "CKV2_K8S_3", &["overpowered-service-account/escalating-role"]),
@@ -41,10 +84,18 @@ pub const KNOWN: &[Known] = &[
     of(CHECKOV, "CKV2_K8S_6", &["missing-network-policy"]),
     of(CHECKOV, "CKV_DOCKER_1", &["root-tool-in-build"]),
     of(CHECKOV, "CKV_DOCKER_10", &["overridden-instruction/relative-workdir"]),
+    of(CHECKOV, "CKV_DOCKER_1005", &["secret-in-build"]),
     of(CHECKOV, "CKV_DOCKER_11", &["rejected-by-builder"]),
     of(CHECKOV, "CKV_DOCKER_3", &["root-user", "root-by-default"]),
     of(CHECKOV, "CKV_DOCKER_4", &["floating-build-input/remote-add"]),
-    of(CHECKOV, "CKV_DOCKER_5", &["floating-build-input/cached-package-lists"]),
+    of(
+        CHECKOV,
+        "CKV_DOCKER_5",
+        &[
+            "floating-build-input/cached-package-lists",
+            "build-residue/package-manager-in-final-stage",
+        ],
+    ),
     of(CHECKOV, "CKV_DOCKER_6", &["rejected-by-builder"]),
     of(CHECKOV, "CKV_DOCKER_7", &["floating-build-input"]),
     of(CHECKOV, "CKV_DOCKER_8", &["root-user", "root-by-default"]),
@@ -109,28 +160,34 @@ pub const KNOWN: &[Known] = &[
     of(CHECKOV, "CKV_K8S_8", &["missing-liveness-probe"]),
     of(CHECKOV, "CKV_K8S_9", &["missing-readiness-probe"]),
     of(DOCKLE, "CIS-DI-0001", &["root-user"]),
-    of(DOCKLE, "CIS-DI-0006", &["unrunnable-healthcheck"]),
+    of(DOCKLE, "CIS-DI-0007", &["floating-build-input/cached-package-lists"]),
     of(DOCKLE, "CIS-DI-0008", &["privilege-escalation-allowed/setuid-file"]),
     of(DOCKLE, "CIS-DI-0009", &["floating-build-input/remote-add"]),
     of(DOCKLE, "CIS-DI-0010", &["secret-in-build", "secret-file-in-image"]),
     of(DOCKLE, "DKL-DI-0001", &["root-tool-in-build"]),
-    of(DOCKLE, "DKL-DI-0005", &["build-residue"]),
+    of(DOCKLE, "DKL-DI-0003", &["build-residue/package-manager-in-final-stage"]),
+    of(DOCKLE, "DKL-DI-0004", &["build-residue/package-manager-in-final-stage"]),
+    of(DOCKLE, "DKL-DI-0005", &["build-residue/package-manager-in-final-stage"]),
     of(DOCKLE, "DKL-DI-0006", &["floating-image-tag", "floating-build-input"]),
     of(DOCKLE, "DKL-LI-0003", &["build-residue"]),
+    of(HADOLINT, "DL1000", &["rejected-by-builder", "unparsable-input"]),
     of(HADOLINT, "DL3000", &["overridden-instruction/relative-workdir"]),
     of(HADOLINT, "DL3002", &["root-user", "root-by-default"]),
     of(HADOLINT, "DL3004", &["root-tool-in-build"]),
+    of(HADOLINT, "DL3005", &["build-residue/package-manager-in-final-stage"]),
     of(HADOLINT, "DL3006", &["floating-build-input"]),
     of(HADOLINT, "DL3007", &["floating-build-input"]),
     of(HADOLINT, "DL3008", &["floating-build-input/unpinned-package"]),
-    of(HADOLINT, "DL3009", &["build-residue"]),
+    of(HADOLINT, "DL3009", &["build-residue/package-manager-in-final-stage"]),
     of(HADOLINT, "DL3011", &["rejected-by-builder"]),
     of(HADOLINT, "DL3012", &["overridden-instruction"]),
     of(HADOLINT, "DL3013", &["floating-build-input/unpinned-package"]),
     of(HADOLINT, "DL3014", &["rejected-by-builder/unanswered-question"]),
+    of(HADOLINT, "DL3015", &["build-residue/packages-in-final-stage"]),
     of(HADOLINT, "DL3016", &["floating-build-input/unpinned-package"]),
+    of(HADOLINT, "DL3017", &["build-residue/package-manager-in-final-stage"]),
     of(HADOLINT, "DL3018", &["floating-build-input/unpinned-package"]),
-    of(HADOLINT, "DL3019", &["build-residue"]),
+    of(HADOLINT, "DL3019", &["build-residue/package-manager-in-final-stage"]),
     of(HADOLINT, "DL3020", &["floating-build-input/remote-add"]),
     of(HADOLINT, "DL3021", &["rejected-by-builder"]),
     of(HADOLINT, "DL3022", &["rejected-by-builder"]),
@@ -138,29 +195,40 @@ pub const KNOWN: &[Known] = &[
     of(HADOLINT, "DL3024", &["rejected-by-builder"]),
     of(HADOLINT, "DL3025", &["malformed-exec-form", "shell-form-entrypoint"]),
     of(HADOLINT, "DL3028", &["floating-build-input/unpinned-package"]),
-    of(HADOLINT, "DL3029", &["rejected-by-builder/fixed-platform"]),
+    of(
+        HADOLINT,
+        "DL3029",
+        &["rejected-by-builder/fixed-platform", "rejected-by-builder/builder-warning"],
+    ),
     of(HADOLINT, "DL3030", &["rejected-by-builder/unanswered-question"]),
-    of(HADOLINT, "DL3032", &["build-residue"]),
+    of(HADOLINT, "DL3031", &["build-residue/package-manager-in-final-stage"]),
+    of(HADOLINT, "DL3032", &["build-residue/package-manager-in-final-stage"]),
     of(HADOLINT, "DL3033", &["floating-build-input/unpinned-package"]),
     of(HADOLINT, "DL3034", &["rejected-by-builder/unanswered-question"]),
-    of(HADOLINT, "DL3036", &["build-residue"]),
+    of(HADOLINT, "DL3035", &["build-residue/package-manager-in-final-stage"]),
+    of(HADOLINT, "DL3036", &["build-residue/package-manager-in-final-stage"]),
     of(HADOLINT, "DL3037", &["floating-build-input/unpinned-package"]),
     of(HADOLINT, "DL3038", &["rejected-by-builder/unanswered-question"]),
-    of(HADOLINT, "DL3040", &["build-residue"]),
+    of(HADOLINT, "DL3039", &["build-residue/package-manager-in-final-stage"]),
+    of(HADOLINT, "DL3040", &["build-residue/package-manager-in-final-stage"]),
     of(HADOLINT, "DL3041", &["floating-build-input/unpinned-package"]),
-    of(HADOLINT, "DL3042", &["build-residue"]),
+    of(HADOLINT, "DL3042", &["build-residue/package-manager-in-final-stage"]),
     of(HADOLINT, "DL3043", &["rejected-by-builder"]),
     of(HADOLINT, "DL3044", &["rejected-by-builder/self-referencing-env"]),
     of(HADOLINT, "DL3045", &["overridden-instruction/relative-workdir"]),
-    of(HADOLINT, "DL3057", &["unrunnable-healthcheck"]),
+    of(HADOLINT, "DL3046", &["build-residue/login-records"]),
     of(HADOLINT, "DL3061", &["rejected-by-builder", "unparsable-input"]),
     of(HADOLINT, "DL3062", &["floating-build-input/unpinned-go-install"]),
+    of(HADOLINT, "DL3063", &["rejected-by-builder"]),
     of(HADOLINT, "DL3064", &["secret-in-build"]),
+    of(HADOLINT, "DL3065", &["rejected-by-builder/builder-warning"]),
     of(HADOLINT, "DL3066", &["run-as-non-root-will-fail", "root-by-default/user-by-name"]),
+    of(HADOLINT, "DL3067", &["build-residue/build-stage-shipped"]),
     of(HADOLINT, "DL4000", &["rejected-by-builder"]),
     of(HADOLINT, "DL4003", &["overridden-instruction"]),
     of(HADOLINT, "DL4004", &["overridden-instruction"]),
     of(HADOLINT, "DL4006", &["hidden-build-failure"]),
+    of(HADOLINT, "DL4007", &["build-residue/context-copied-to-final"]),
     of(HADOLINT, "SC2154", &["undefined-build-variable"]),
     of(KUBE_LINTER, "access-to-create-pods", &["overpowered-service-account/escalating-role"]),
     of(KUBE_LINTER, "access-to-secrets", &["overpowered-service-account/escalating-role"]),
@@ -584,18 +652,21 @@ pub const KNOWN: &[Known] = &[
     of(TRIVY, "DS-0010", &["root-tool-in-build"]),
     of(TRIVY, "DS-0011", &["rejected-by-builder"]),
     of(TRIVY, "DS-0012", &["rejected-by-builder"]),
-    of(TRIVY, "DS-0015", &["build-residue"]),
+    of(TRIVY, "DS-0015", &["build-residue/package-manager-in-final-stage"]),
     of(TRIVY, "DS-0016", &["overridden-instruction"]),
     of(TRIVY, "DS-0017", &["floating-build-input/cached-package-lists"]),
-    of(TRIVY, "DS-0019", &["build-residue"]),
-    of(TRIVY, "DS-0020", &["build-residue"]),
+    of(TRIVY, "DS-0019", &["build-residue/package-manager-in-final-stage"]),
+    of(TRIVY, "DS-0020", &["build-residue/package-manager-in-final-stage"]),
     of(TRIVY, "DS-0021", &["rejected-by-builder/unanswered-question"]),
     of(TRIVY, "DS-0022", &["rejected-by-builder"]),
     of(TRIVY, "DS-0023", &["overridden-instruction"]),
-    of(TRIVY, "DS-0024", &["build-residue"]),
-    of(TRIVY, "DS-0025", &["build-residue"]),
-    of(TRIVY, "DS-0027", &["build-residue"]),
+    of(TRIVY, "DS-0024", &["build-residue/package-manager-in-final-stage"]),
+    of(TRIVY, "DS-0025", &["build-residue/package-manager-in-final-stage"]),
+    of(TRIVY, "DS-0027", &["build-residue/package-manager-in-final-stage"]),
+    of(TRIVY, "DS-0029", &["build-residue/packages-in-final-stage"]),
+    of(TRIVY, "DS-0030", &["overridden-instruction/mounted-over-workdir"]),
     of(TRIVY, "DS-0031", &["secret-in-build"]),
+    of(TRIVY, "DS-0032", &["hidden-build-failure"]),
     of(TRIVY, "KSV-0001", &["privilege-escalation-allowed"]),
     of(TRIVY, "KSV-0002", &["pod-security-rejects/below-baseline"]),
     of(TRIVY, "KSV-0003", &["excess-capabilities/capabilities-not-dropped"]),
@@ -678,9 +749,12 @@ pub fn instead(name: &str) -> Option<String> {
         Some(first) => (tools.join("'s and "), first.name),
         None => {
             if let Some(refused) = refused(name).next() {
-                let Refused { tool, name, .. } = refused;
+                // ShellCheck's are many under one reason.
+                let typed = name.rsplit(':').next().unwrap_or_default().to_ascii_uppercase();
+                let one = !refused.name.contains(' ');
+                let (tool, check) = (refused.tool, if one { refused.name } else { typed.as_str() });
                 return Some(format!(
-                    "{tool}'s {name} has no rule here: `provost explain {name}` says why"
+                    "{tool}'s {check} has no rule here: `provost explain {check}` says why"
                 ));
             }
             let (tool, name) = (shaped_like(name)?, name);
@@ -801,9 +875,13 @@ mod tests {
             "kube-score's container-image-tag is `floating-image-tag` here"
         );
         assert_eq!(told("ckv_k8s_16"), "checkov's CKV_K8S_16 is `privileged-container` here");
-        for name in ["DL3001", "SC2086", "KSV-0007", "CKV_K8S_999", "CIS-DI-0005"] {
+        for name in ["DL9999", "KSV-0007", "CKV_K8S_999", "CIS-DI-9999"] {
             assert!(told(name).ends_with("no rule answers to it"), "{name}: {}", told(name));
         }
+        assert_eq!(
+            told("sc2086"),
+            "hadolint's SC2086 has no rule here: `provost explain SC2086` says why"
+        );
         assert_eq!(
             told("ckv_k8s_21"),
             "checkov's CKV_K8S_21 has no rule here: `provost explain CKV_K8S_21` says why"

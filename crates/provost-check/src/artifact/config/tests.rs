@@ -491,7 +491,7 @@ fn a_rule_by_another_linters_name_is_told_by_its_own() {
     );
     assert_eq!(
         told("DL3001"),
-        "DL3001 looks like one of hadolint's names, and no rule answers to it"
+        "hadolint's DL3001 has no rule here: `provost explain DL3001` says why"
     );
     assert_eq!(told("singel-replica"), "did you mean `single-replica`?");
 }

@@ -1,6 +1,6 @@
 //! Checks of other linters that no rule answers to, and why not.
 
-use super::{CHECKOV, KUBE_LINTER, KUBE_SCORE, POLARIS};
+use super::{BUILDKIT, CHECKOV, DOCKLE, HADOLINT, KUBE_LINTER, KUBE_SCORE, POLARIS, TRIVY};
 
 /// A check of another linter that has no rule here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,8 +43,57 @@ const TTL: &str = "A finished Job holds a record and no resources, and a CronJob
     itself. What is deleted by `ttlSecondsAfterFinished` is made again by tools that compare the \
     cluster with a repository, so it is not advised for everybody.";
 
+const ADD_ARCHIVE: &str = "ADD unpacks an archive in a layer of its own that a stage which is thrown away keeps as well, \
+    and COPY with tar in one RUN unpacks what ADD does not know. Neither breaks anything.";
+const APT: &str = "apt warns that its output may change, and installs what apt-get does. What either of them leaves \
+    behind or asks is told by `build-residue` and `rejected-by-builder`.";
+const BOTH_CLIENTS: &str = "An image with wget and curl is some hundred kilobytes larger. What brings a client into the image that \
+    runs is told by `build-residue`.";
+const CACHE_MOUNTS: &str = "A cache mount makes builds faster where the builder's cache outlives them, which many pipelines' does \
+    not; the image is the same.";
+const CD: &str = "`RUN cd /src && make` is right: the directory is that of one RUN. Only a `cd` with nothing behind it does \
+    nothing.";
+const COMMENTS: &str =
+    "It is about comments, which change nothing; BuildKit itself has the check as an experiment.";
+const CONSOLIDATION: &str = "Several RUN lines are several layers, and each of them is cached by itself: what changes less often is not \
+    done again. What one layer leaves for the next to hide is told by `build-residue`.";
+const DIST_TRUST: &str = "Docker Content Trust signs by Notary version 1, which its maintainers have archived and Docker retires. \
+    Signatures of today (cosign, Notation) are beside the image in the registry, and an admission policy asks for \
+    them.";
+const HEALTHCHECK: &str = "Kubernetes never runs HEALTHCHECK: containerd and CRI-O do not know it. Probes of the manifest are judged in \
+    its place, and one that is written is judged by `unrunnable-healthcheck`.";
+const IGNORES: &str = "A pragma of hadolint's is hadolint's. Suppressions of Provost need a reason and end by themselves \
+    (`bad-suppression`).";
+const LABELS: &str = "Which labels an image carries, and what they say, is an agreement of a team: hadolint itself asks for a \
+    schema of them. Nothing breaks without.";
+const LINK: &str = "A shell at /bin/sh that somebody has exchanged works as SHELL does; what needs bash in a RUN is a question for \
+    ShellCheck.";
+const MEANINGLESS: &str = "A list of commands that nobody runs in an image on purpose; where somebody does, it has a reason, and nothing \
+    breaks.";
+const PACKAGES_BY_SCANNER: &str = "What is installed and which of it has known faults is the question of a scanner (trivy, grype). What stays \
+    behind of a build is told by `build-residue`.";
+const PASSWD: &str = "An empty password matters where `su` or a login asks for it, and no login runs in the container of a service: \
+    where a setuid program works at all is told by `privilege-escalation-allowed`, and by its variant \
+    `privilege-escalation-allowed/setuid-file`. Two names of one number are one user to the kernel.";
+const MOUNTED_VOLUMES: &str = "A VOLUME at /dev, /proc or /sys is met in hardly any image; the runtime mounts its own file systems there. \
+    What a manifest mounts of the node is told by `host-path-volume`, a WORKDIR in such a place by \
+    `overridden-instruction/mounted-over-workdir`.";
+const PECL: &str = "Extensions of PHP are no part of a Go service; packages of systems and of the languages that tools come in \
+    are judged by `floating-build-input/unpinned-package`.";
+const PROGRESS: &str = "It is about the length of a build's log.";
+const PULLED_PLATFORM: &str = "What a registry answers for a platform is known when it is asked. A program for another machine than the \
+    image or its nodes is told by `architecture-mismatch` and `foreign-target-system`.";
+const REGISTRIES: &str = "Which registries may be used is an agreement of a team, and an admission policy's to hold: hadolint itself \
+    asks for a list of them.";
+const YARN: &str = "What yarn leaves behind is in the image of a service in JavaScript; for what a Go service needs of it, a stage \
+    that is thrown away builds it.";
+
 /// By linter and name.
 pub const REFUSED: &[Refused] = &[
+    no(BUILDKIT, "InvalidBaseImagePlatform", PULLED_PLATFORM),
+    no(BUILDKIT, "InvalidDefinitionDescription", COMMENTS),
+    no(CHECKOV, "CKV_DOCKER_2", HEALTHCHECK),
+    no(CHECKOV, "CKV_DOCKER_9", APT),
     no(CHECKOV, "CKV_K8S_100", CONTROL_PLANE),
     no(CHECKOV, "CKV_K8S_101", CONTROL_PLANE),
     no(CHECKOV, "CKV_K8S_102", CONTROL_PLANE),
@@ -124,6 +173,47 @@ pub const REFUSED: &[Refused] = &[
     no(CHECKOV, "CKV_K8S_96", CONTROL_PLANE),
     no(CHECKOV, "CKV_K8S_97", CONTROL_PLANE),
     no(CHECKOV, "CKV_K8S_99", CONTROL_PLANE),
+    no(DOCKLE, "CIS-DI-0002", DIST_TRUST),
+    no(DOCKLE, "CIS-DI-0003", PACKAGES_BY_SCANNER),
+    no(DOCKLE, "CIS-DI-0004", PACKAGES_BY_SCANNER),
+    no(DOCKLE, "CIS-DI-0005", DIST_TRUST),
+    no(DOCKLE, "CIS-DI-0006", HEALTHCHECK),
+    no(DOCKLE, "CIS-DI-0011", PACKAGES_BY_SCANNER),
+    no(DOCKLE, "DKL-DI-0002", MOUNTED_VOLUMES),
+    no(DOCKLE, "DKL-LI-0001", PASSWD),
+    no(DOCKLE, "DKL-LI-0002", PASSWD),
+    no(HADOLINT, "DL1001", IGNORES),
+    no(HADOLINT, "DL3001", MEANINGLESS),
+    no(HADOLINT, "DL3003", CD),
+    no(HADOLINT, "DL3010", ADD_ARCHIVE),
+    no(HADOLINT, "DL3026", REGISTRIES),
+    no(HADOLINT, "DL3027", APT),
+    no(HADOLINT, "DL3047", PROGRESS),
+    no(HADOLINT, "DL3048", LABELS),
+    no(HADOLINT, "DL3049", LABELS),
+    no(HADOLINT, "DL3050", LABELS),
+    no(HADOLINT, "DL3051", LABELS),
+    no(HADOLINT, "DL3052", LABELS),
+    no(HADOLINT, "DL3053", LABELS),
+    no(HADOLINT, "DL3054", LABELS),
+    no(HADOLINT, "DL3055", LABELS),
+    no(HADOLINT, "DL3056", LABELS),
+    no(HADOLINT, "DL3057", HEALTHCHECK),
+    no(HADOLINT, "DL3058", LABELS),
+    no(HADOLINT, "DL3059", CONSOLIDATION),
+    no(HADOLINT, "DL3060", YARN),
+    no(HADOLINT, "DL3068", PECL),
+    no(HADOLINT, "DL3069", CACHE_MOUNTS),
+    no(HADOLINT, "DL3070", CACHE_MOUNTS),
+    no(HADOLINT, "DL3071", CACHE_MOUNTS),
+    no(HADOLINT, "DL3072", CACHE_MOUNTS),
+    no(HADOLINT, "DL3073", CACHE_MOUNTS),
+    no(HADOLINT, "DL3074", CACHE_MOUNTS),
+    no(HADOLINT, "DL3075", CACHE_MOUNTS),
+    no(HADOLINT, "DL3076", CACHE_MOUNTS),
+    no(HADOLINT, "DL3077", CACHE_MOUNTS),
+    no(HADOLINT, "DL4001", BOTH_CLIENTS),
+    no(HADOLINT, "DL4005", LINK),
     no(
         KUBE_LINTER,
         "deletecollection-verb-in-role",
@@ -226,9 +316,42 @@ pub const REFUSED: &[Refused] = &[
     no(POLARIS, "httpRouteWildcardOrEmptyHost", GATEWAY_OWNER),
     no(POLARIS, "kgatewayBackendTLSVerificationDisabled", OTHERS_OBJECTS),
     no(POLARIS, "metadataAndInstanceMismatched", HOUSE_METADATA),
+    no(TRIVY, "DS-0013", CD),
+    no(TRIVY, "DS-0014", BOTH_CLIENTS),
+    no(TRIVY, "DS-0026", HEALTHCHECK),
 ];
 
 /// What other linters call by that name and has no rule here.
 pub fn find(name: &str) -> impl Iterator<Item = &'static Refused> + '_ {
-    REFUSED.iter().filter(move |refused| super::is_named(refused.tool, refused.name, name))
+    let of_shell = is_of_shellcheck(name) && super::find(name).next().is_none();
+    REFUSED
+        .iter()
+        .filter(move |refused| super::is_named(refused.tool, refused.name, name))
+        .chain(of_shell.then_some(&SHELLCHECK))
+}
+
+/// Checks of shell code, which hadolint has ShellCheck do.
+static SHELLCHECK: Refused = no(
+    HADOLINT,
+    "SC1000 to SC3999",
+    "It is ShellCheck's, which reads shell code better than a linter of Dockerfiles can: hadolint runs \
+     it, and so do editors. The faults of a RUN that its build or the image shows are told here, by \
+     `hidden-build-failure`, `undefined-build-variable` and `rejected-by-builder`.",
+);
+
+/// `SC2086`, `hadolint:SC2086`, `shellcheck:SC2086`.
+fn is_of_shellcheck(name: &str) -> bool {
+    let name = match name.split_once(':') {
+        Some((tool, name))
+            if ["hadolint", "shellcheck"].iter().any(|it| it.eq_ignore_ascii_case(tool)) =>
+        {
+            name
+        }
+        Some(_) => return false,
+        None => name,
+    };
+    let (head, number) = name.split_at_checked(2).unwrap_or_default();
+    head.eq_ignore_ascii_case("SC")
+        && number.len() == 4
+        && number.bytes().all(|b| b.is_ascii_digit())
 }
