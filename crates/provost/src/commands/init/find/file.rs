@@ -178,43 +178,56 @@ fn opened<'t>(tokens: &[Token<'t>], at: usize, file: &GoFile) -> Open<'t> {
     Open { of, at, is_server: http && of == "Server", has_handler: false }
 }
 
-/// The package clause and the imports; where the rest begins.
+/// The package clause and the imports; where the rest begins. `SourceFile = PackageClause ";" { ImportDecl ";" } ...`, where
+/// `ImportDecl = "import" ( ImportSpec | "(" { ImportSpec ";" } ")" )` and `ImportSpec = [ "." | PackageName ] ImportPath`
+/// (Go 1.27 specification, "Import declarations"). A semicolon is written where a line does not end.
 fn head(tokens: &[Token<'_>], file: &mut GoFile) -> usize {
     let mut at = 0;
     if let [Token::Word("package"), Token::Word(name), ..] = tokens {
         file.package = (*name).to_owned();
         at = 2;
     }
-    while tokens.get(at) == Some(&Token::Word("import")) {
-        at += 1;
-        let many = tokens.get(at) == Some(&Token::Mark(b'('));
-        at += usize::from(many);
-        loop {
-            let name = match tokens.get(at) {
-                Some(Token::Word(name)) => {
-                    at += 1;
-                    Some((*name).to_owned())
-                }
-                Some(Token::Mark(b'.')) => {
-                    at += 1;
-                    Some(String::new())
-                }
-                _ => None,
-            };
-            let Some(Token::Text(path)) = tokens.get(at) else { break };
-            let name = name.unwrap_or_else(|| last_of(path));
-            file.imports.insert(path.clone(), name);
-            at += 1;
-            // In `import ( ... )` the next one, or its end, follows.
-            if !many {
-                break;
-            }
+    loop {
+        at = behind_semicolons(tokens, at);
+        if tokens.get(at) != Some(&Token::Word("import")) {
+            return at;
         }
-        if many && tokens.get(at) == Some(&Token::Mark(b')')) {
+        at += 1;
+        if tokens.get(at) != Some(&Token::Mark(b'(')) {
+            at = import(tokens, at, file).unwrap_or(at);
+            continue;
+        }
+        at = behind_semicolons(tokens, at + 1);
+        while let Some(end) = import(tokens, at, file) {
+            at = behind_semicolons(tokens, end);
+        }
+        if tokens.get(at) == Some(&Token::Mark(b')')) {
             at += 1;
         }
     }
+}
+
+fn behind_semicolons(tokens: &[Token<'_>], mut at: usize) -> usize {
+    while tokens.get(at) == Some(&Token::Mark(b';')) {
+        at += 1;
+    }
     at
+}
+
+/// One import; where it ends, and `None` where there is none.
+fn import(tokens: &[Token<'_>], at: usize, file: &mut GoFile) -> Option<usize> {
+    let (name, at) = match tokens.get(at)? {
+        Token::Word(name) => (Some(*name), at + 1),
+        Token::Mark(b'.') => (Some(""), at + 1),
+        _ => (None, at),
+    };
+    let Token::Text(path) = tokens.get(at)? else { return None };
+    let name = name.map_or_else(|| last_of(path), str::to_owned);
+    // A path may be imported for its effects, too, and that is no name to call it by.
+    if name != "_" || !file.imports.contains_key(path) {
+        file.imports.insert(path.clone(), name);
+    }
+    Some(at + 1)
 }
 
 /// The last part of an import path that is no version.
@@ -437,6 +450,27 @@ mod tests {
     }
 
     #[test]
+    fn imports_are_read_however_they_are_written() {
+        for source in [
+            "package main; import (\"net/http\"; \"os/signal\"); func main() { f(1) }",
+            "package main\nimport (\"net/http\"; \"os/signal\";)\nfunc main() { f(1) }",
+            "package main\nimport \"os/signal\"\nimport \"net/http\"\nfunc main() { f(1) }",
+            "package main;import \"os/signal\";import \"net/http\";func main() { f(1) }",
+            "package main\nimport ()\nimport (\n\t// both\n\t\"net/http\"\n\n\t`os/signal` /* raw */\n)\nfunc main() { f(1) }",
+            "package main\nimport(\"net/http\"\n;;\"os/signal\")\nfunc main() { f(1) }",
+            "package main\nimport \"os/signal\"\nimport _ \"os/signal\"\nimport (\"net/http\")\nfunc main() { f(1) }",
+        ] {
+            let file = read(source);
+            let imports: Vec<_> = file.imports.iter().map(|(p, n)| format!("{p} {n}")).collect();
+            assert_eq!(imports, ["net/http http", "os/signal signal"], "{source}");
+            assert_eq!(call(&file, "f").arguments, [Value::Number(1)], "{source}");
+        }
+        let file = read("package main\nimport (s \"os/signal\"; . \"net/http\"; _ \"embed\")\n");
+        let imports: Vec<_> = file.imports.iter().map(|(p, n)| format!("{p} {n}")).collect();
+        assert_eq!(imports, ["embed _", "net/http ", "os/signal s"]);
+    }
+
+    #[test]
     fn routers_put_prefixes_before_paths() {
         let file = read(
             "package a\nfunc f() {\n r.Get(\"/livez\", h)\n api := r.Group(\"/api\")\n api.GET(\"/healthz\", h)\n\
@@ -460,6 +494,9 @@ mod tests {
             "a := b.",
             "x.(",
             "package a\nimport (\"a\" \"b\"",
+            "package a;import",
+            "package a;import (a;",
+            "package a;import import (;;",
             "a=",
             "a:",
         ] {
