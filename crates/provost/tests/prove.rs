@@ -62,6 +62,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("other-name", &["service-name-differs"]),
     ("log-injection", &["log-injection"]),
     ("blocks-on-full-stdout", &["blocks-on-full-stdout"]),
+    ("logs-probes", &["logs-every-probe"]),
     ("zombie", &["leaves-zombies-as-pid-one"]),
     ("leaves-child", &["leaves-children"]),
     ("needs-root", &["needs-root-user/assumed-user"]),
@@ -71,6 +72,8 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("counter-falls", &["counter-decreases"]),
     ("unbounded-series", &["unbounded-series"]),
     ("slow-metrics", &["slow-scrape"]),
+    ("slow-metrics-under-load", &["slow-scrape"]),
+    ("slow-metrics-in-drain", &["slow-scrape"]),
 ];
 
 /// With these it does not come up in time: nobody waits half a minute for that.

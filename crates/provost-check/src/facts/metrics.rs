@@ -59,6 +59,10 @@ pub enum After {
     TextOnly,
     /// Nothing; asked for protobuf, which not everybody has.
     Protobuf,
+    /// Requests at a steady rate, which went on.
+    Load,
+    /// SIGTERM, while the process drained.
+    Signal,
 }
 
 /// One scrape.

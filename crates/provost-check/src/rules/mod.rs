@@ -136,6 +136,7 @@ pub static RULES: &[&Rule] = &[
     &logs::log_line_not_json::RULE,
     &logs::log_time_or_level_missing::RULE,
     &logs::log_without_trace_id::RULE,
+    &logs::logs_every_probe::RULE,
     &logs::no_final_log_line::RULE,
     &logs::service_name_differs::RULE,
     &mesh::ambiguous_service_entry::RULE,

@@ -1,7 +1,8 @@
 //! Scrapes that nobody waits for.
 
 use crate::case::process::{ProcessCase, duration};
-use crate::facts::proof::{Outcome, PhaseName};
+use crate::facts::metrics::{After, Metrics};
+use crate::facts::proof::{Outcome, Phase, PhaseName};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -13,13 +14,40 @@ pub static RULE: Rule = Rule {
     title: "metrics that take longer than Prometheus waits",
     page: include_str!("slow-scrape.md"),
     needs: &[Need::Process],
-    phases: &[PhaseName::Start],
+    phases: &[PhaseName::Start, PhaseName::Load, PhaseName::Drain],
     check: Check::Process(check),
     ..Rule::BASE
 };
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let (phase, metrics) = case.metrics()?;
+    if look(case, (phase, metrics), out)? {
+        return Ok(());
+    }
+    // Of what is slow when nobody else asks nothing more is to be said.
+    for name in [PhaseName::Load, PhaseName::Drain] {
+        match case.phase(name).map(|phase| (phase, phase.metrics.as_ref())) {
+            Ok((phase, Some(metrics))) => {
+                if look(case, (phase, metrics), out)? {
+                    break;
+                }
+            }
+            Ok((_, None)) => {
+                let what = format!("scrapes in the phase {}", name.name());
+                out.abstain(Abstain::unknown(Reason::NotMeasured, what));
+            }
+            Err(abstain) => out.abstain(abstain),
+        }
+    }
+    Ok(())
+}
+
+/// Whether one of them was too late, which is told.
+fn look(
+    case: &ProcessCase<'_>,
+    (phase, metrics): (&Phase, &Metrics),
+    out: &mut Findings,
+) -> Result<bool, Abstain> {
     let asked = case.container().and_then(|container| container.scraped());
     let written = asked.as_ref().and_then(|asked| asked.timeout).map(|it| (it * 1000.0) as u64);
     let measured = case.terms().metrics.clone().unwrap_or_default().timeout_ms;
@@ -34,17 +62,26 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let given_up = metrics.scrapes.iter().any(|it| it.outcome == Outcome::TimedOut);
         return match given_up {
             true => Err(Abstain::unknown(Reason::NotMeasured, "a scrape as long as is waited now")),
-            false => Ok(()),
+            false => Ok(false),
         };
     };
+    if phase.is_starved() {
+        let what = "how long a scrape takes: the machine was too busy for it";
+        return Err(Abstain::unknown(Reason::NotMeasured, what));
+    }
     let how = match scrape.outcome {
         Outcome::TimedOut => format!("was not answered within {}", duration(took(scrape))),
         _ => format!("took {}", duration(took(scrape))),
     };
+    let meanwhile = match scrape.after {
+        After::Load => " while it was asked at a steady rate",
+        After::Signal => " while it drained",
+        _ => "",
+    };
     let mut finding = Finding::new(
         &RULE,
         format!(
-            "{} {how}, and Prometheus waits {}: the process has no metrics",
+            "{} {how}{meanwhile}, and Prometheus waits {}: the process has no metrics",
             metrics.path,
             duration(allowed)
         ),
@@ -57,5 +94,5 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     out.push(finding.note(case.repeat(phase)).fix(Fix::suggest(
         "compute what is slow beside the scrape and show what is known, or have fewer series",
     )));
-    Ok(())
+    Ok(true)
 }

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use provost_check::facts::metrics::After;
 use provost_check::facts::proof::{Outcome, Probe, ProbeKind, Protocol, Purpose};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep, timeout};
@@ -13,6 +14,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::log::Log;
 use super::multiplexed::Held;
 use super::run::{PATIENCE, Run};
+use super::scrapes::Beside;
 use super::{stuck, upgraded};
 use crate::prove::connection::{Connection, get};
 
@@ -46,6 +48,7 @@ pub(super) async fn run(run: &mut Run<'_>) {
         return;
     }
     let Some(port) = run.port() else { return };
+    let metrics = Beside::of(run).await;
     let terms = &run.plan.terms;
     let to = run.to(port);
     let load = Load {
@@ -102,6 +105,9 @@ pub(super) async fn run(run: &mut Run<'_>) {
     }
     run.log.wait_until(term).await;
     run.terminate();
+    let scraping = metrics
+        .as_ref()
+        .map(|beside| spawn_local(beside.clone().scrape(After::Signal, Rc::clone(&load.ended))));
     // The end of the load: a pod gets no new connections when the window is over.
     let over = Rc::clone(&load.over);
     let ending = spawn_local(async move {
@@ -119,6 +125,13 @@ pub(super) async fn run(run: &mut Run<'_>) {
             Err(_) => abort.abort(),
         }
     }
+    if let Some(scraping) = scraping {
+        let abort = scraping.abort_handle();
+        if tokio::time::timeout_at(patience, scraping).await.is_err() {
+            abort.abort();
+        }
+    }
+    run.metrics = metrics.map(|beside| beside.seen());
     stuck::end(tasks).await;
 }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use hdrhistogram::Histogram;
+use provost_check::facts::metrics::After;
 use provost_check::facts::proof::{Load, Outcome, ProbeKind, Purpose};
 use rustix::time::{
     Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create,
@@ -18,6 +19,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::log::{Client, Log};
 use super::run::Run;
+use super::scrapes::Beside;
 
 /// How long.
 const TIME: Duration = Duration::from_secs(3);
@@ -35,8 +37,9 @@ pub(super) async fn run(run: &mut Run<'_>) {
         return;
     }
     let Some(port) = run.port() else { return };
-    let terms = &run.plan.terms;
     let over = Rc::new(Cell::new(false));
+    let metrics = Beside::of(run).await;
+    let terms = &run.plan.terms;
     for probe in terms.probes.iter().filter(|probe| probe.kind != ProbeKind::Startup) {
         let (log, over, to) = (Rc::clone(&run.log), Rc::clone(&over), run.to(probe.port));
         let probe = probe.clone();
@@ -47,8 +50,16 @@ pub(super) async fn run(run: &mut Run<'_>) {
             }
         });
     }
+    let scraping = metrics
+        .as_ref()
+        .map(|beside| spawn_local(beside.clone().scrape(After::Load, Rc::clone(&over))));
     run.load = Some(steady(&run.log, run.to(port), &terms.path, terms.rate.max(1)).await);
     over.set(true);
+    if let Some(scraping) = scraping {
+        // It waits no longer than Prometheus does.
+        let _ = scraping.await;
+    }
+    run.metrics = metrics.map(|beside| beside.seen());
     run.terminate();
     run.wait_for_end().await;
 }

@@ -1,16 +1,20 @@
 //! The metrics endpoint, asked as Prometheus asks it, with requests in between that must not leave series behind.
 
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
 use goformats::exposition::{Exposition, Limits};
 use provost_check::facts::metrics::{After, Endpoint, LEAST_UNKNOWN, Metrics, Scrape};
 use provost_check::facts::proof::{Outcome, Protocol, Purpose};
+use provost_check::model::hidden::Hidden;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::run::Run;
 use crate::prove::connection::{Connection, Kept, get, scrape};
 use crate::prove::metrics::{hide, is_exposition, keep, read};
+use crate::prove::process::Clock;
 
 /// As Prometheus 3 asks (`acceptHeader` in scrape/scrape.go), without the formats that are not read here.
 const ACCEPT: &str = "application/openmetrics-text;version=1.0.0;escaping=allow-utf-8;q=0.5,\
@@ -48,28 +52,84 @@ const MOST_PATIENCE: Duration = Duration::from_secs(10);
 /// A scrape that takes longer is made once.
 const SLOW: Duration = Duration::from_secs(1);
 
+/// Between two scrapes beside other requests; Prometheus makes one in many seconds, and would see the same later.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// So many of them are made.
+const MOST_BESIDE: usize = 64;
+
 /// Asks for metrics, where the process has any.
 pub(super) async fn run(run: &mut Run<'_>) {
     let Some(endpoint) = run.plan.terms.metrics.clone() else { return };
-    let mut found = None;
-    for port in ports(run, &endpoint) {
+    let Some((port, first, body)) = find(run, &endpoint).await else { return };
+    let metrics = measure(run, &endpoint, port, (first, body)).await;
+    run.metrics = Some(metrics);
+}
+
+/// Where metrics are, with what was said there.
+async fn find(run: &mut Run<'_>, endpoint: &Endpoint) -> Option<(u16, Scrape, Vec<u8>)> {
+    for port in ports(run, endpoint) {
         // Prometheus speaks HTTP/1.1 to what speaks both; what speaks neither has no metrics.
         let spoken = run.speaks(port).await;
         if !endpoint.named && (!spoken || run.protocol(port).is_grpc()) {
             continue;
         }
-        let (scrape, body) = ask(run, &endpoint, port, After::Probes, ACCEPT).await;
+        let (scrape, body) = ask(run, endpoint, port, After::Probes, ACCEPT).await;
         let is_it = endpoint.named
             || (scrape.answered()
                 && is_exposition(&read(&body, &scrape.content_type), &scrape.content_type));
         if is_it {
-            found = Some((port, scrape, body));
-            break;
+            return Some((port, scrape, body));
         }
     }
-    let Some((port, first, body)) = found else { return };
-    let metrics = measure(run, &endpoint, port, (first, body)).await;
-    run.metrics = Some(metrics);
+    None
+}
+
+/// Scrapes that go on beside other requests, as Prometheus makes them whatever the process does meanwhile. How long they
+/// take is kept, and not what they say.
+#[derive(Clone, Debug)]
+pub(super) struct Beside {
+    asker: Asker,
+    endpoint: Endpoint,
+    scrapes: Rc<RefCell<Vec<Scrape>>>,
+}
+
+impl Beside {
+    /// Nothing where there are no metrics, or they are slow already.
+    pub(super) async fn of(run: &mut Run<'_>) -> Option<Self> {
+        let endpoint = run.plan.terms.metrics.clone()?;
+        let (port, first, _) = find(run, &endpoint).await?;
+        let took = Duration::from_micros(first.end_us.saturating_sub(first.at_us));
+        if !first.answered() || took >= SLOW {
+            return None;
+        }
+        let asker = Asker::of(run, port);
+        Some(Self { asker, endpoint, scrapes: Rc::default() })
+    }
+
+    /// Scrapes until it is over, or nobody answers any more.
+    pub(super) async fn scrape(self, after: After, over: Rc<Cell<bool>>) {
+        while !over.get() && self.scrapes.borrow().len() < MOST_BESIDE {
+            let (scrape, _) = self.asker.ask(&self.endpoint, after, ACCEPT).await;
+            let took = Duration::from_micros(scrape.end_us.saturating_sub(scrape.at_us));
+            let gone = !scrape.answered() && scrape.outcome != Outcome::TimedOut;
+            self.scrapes.borrow_mut().push(scrape);
+            if gone {
+                break;
+            }
+            // What takes the process long is not asked for all the time.
+            let next = Instant::now() + PAUSE.max(took * 4);
+            while !over.get() && Instant::now() < next {
+                sleep(SETTLE).await;
+            }
+        }
+    }
+
+    /// What there was.
+    pub(super) fn seen(&self) -> Metrics {
+        let (path, port) = (self.endpoint.path.clone(), self.asker.to.port());
+        Metrics { path, port, scrapes: self.scrapes.take(), unknown_paths: 0 }
+    }
 }
 
 fn ports(run: &Run<'_>, endpoint: &Endpoint) -> Vec<u16> {
@@ -160,37 +220,57 @@ async fn ask(
     after: After,
     accept: &str,
 ) -> (Scrape, Vec<u8>) {
-    let to = run.to(port);
-    // One byte more than is read shows that there was more.
-    let mut kept = Kept { most: Limits::DEFAULT.bytes + 1, ..Kept::default() };
-    let at_us = run.process.clock.now_us();
-    let asking = async {
-        let mut connection = Connection::open_as(to, run.protocol(port)).await?;
-        connection.send(&scrape(&endpoint.path, &to.to_string(), accept)).await?;
-        Ok(connection.response_to(&mut kept).await)
-    };
-    let patience = Duration::from_millis(endpoint.timeout_ms).min(MOST_PATIENCE);
-    let outcome = match timeout(patience, asking).await {
-        Ok(Ok(outcome) | Err(outcome)) => outcome,
-        Err(_) => Outcome::TimedOut,
-    };
-    let end_us = run.process.clock.now_us();
-    let secret = hide(&mut kept.body, &kept.content_type, &run.process.hidden);
-    let scrape = Scrape {
-        after,
-        at_us,
-        end_us,
-        outcome,
-        content_type: kept.content_type.chars().take(120).collect(),
-        whole: true,
-        secret,
-        problems: Vec::new(),
-        inconsistent: Vec::new(),
-        no_counts: Vec::new(),
-        decreased: Vec::new(),
-        families: Vec::new(),
-    };
-    (scrape, kept.body)
+    Asker::of(run, port).ask(endpoint, after, accept).await
+}
+
+/// What a scrape takes of a run.
+#[derive(Clone, Debug)]
+struct Asker {
+    to: SocketAddr,
+    protocol: Protocol,
+    clock: Clock,
+    hidden: Rc<Hidden>,
+}
+
+impl Asker {
+    fn of(run: &Run<'_>, port: u16) -> Self {
+        let (clock, hidden) = (run.process.clock, Rc::clone(&run.process.hidden));
+        Self { to: run.to(port), protocol: run.protocol(port), clock, hidden }
+    }
+
+    async fn ask(&self, endpoint: &Endpoint, after: After, accept: &str) -> (Scrape, Vec<u8>) {
+        let to = self.to;
+        // One byte more than is read shows that there was more.
+        let mut kept = Kept { most: Limits::DEFAULT.bytes + 1, ..Kept::default() };
+        let at_us = self.clock.now_us();
+        let asking = async {
+            let mut connection = Connection::open_as(to, self.protocol).await?;
+            connection.send(&scrape(&endpoint.path, &to.to_string(), accept)).await?;
+            Ok(connection.response_to(&mut kept).await)
+        };
+        let patience = Duration::from_millis(endpoint.timeout_ms).min(MOST_PATIENCE);
+        let outcome = match timeout(patience, asking).await {
+            Ok(Ok(outcome) | Err(outcome)) => outcome,
+            Err(_) => Outcome::TimedOut,
+        };
+        let end_us = self.clock.now_us();
+        let secret = hide(&mut kept.body, &kept.content_type, &self.hidden);
+        let scrape = Scrape {
+            after,
+            at_us,
+            end_us,
+            outcome,
+            content_type: kept.content_type.chars().take(120).collect(),
+            whole: true,
+            secret,
+            problems: Vec::new(),
+            inconsistent: Vec::new(),
+            no_counts: Vec::new(),
+            decreased: Vec::new(),
+            families: Vec::new(),
+        };
+        (scrape, kept.body)
+    }
 }
 
 /// A few requests that are served, so that counters move.
