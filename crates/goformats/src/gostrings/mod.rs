@@ -28,6 +28,7 @@ mod numbers;
 mod owner;
 mod paths;
 mod presence;
+mod routes;
 mod signals;
 mod variables;
 mod x86;
@@ -43,6 +44,7 @@ pub use numbers::Number;
 pub use owner::{Owner, Owners};
 pub use paths::{PathIn, path_in};
 pub use presence::{Doubt, Presence, Where};
+pub use routes::{Route, Server, Unrouted};
 pub use signals::{Asked, Ignored, SignalCall, Signals};
 pub use variables::{VariableRead, VariableReads};
 

@@ -23,6 +23,7 @@
 //! strings = ["/healthz"]           # constants of the main module
 //!                                  # ... a name right before an address has it as its default,
 //!                                  # and one right before "127.0.0.1:" is joined with it
+//! routes = ["GET /healthz"]        # its servers go by these patterns only; without it a function answers
 //! numbers = [9090]                 # constants of its code
 //! std_strings = ["/etc/hosts"]     # constants of the standard library
 //! unreadable = "no string section" # the program's text cannot be read
@@ -43,7 +44,8 @@ use crate::artifact::{Source, SourceKind, Sources};
 use crate::facts::binary::{Binary, BinaryFormat, Functions, GoProgram, Module};
 use crate::facts::program_text::{
     AskedSignals, IgnoredTermination, JoinedHost, ListenText, ListenTexts, NumberPresence,
-    ProgramString, ProgramText, TextKind, TextOwner, TextPresence, VariableRead, VariableReads,
+    ProgramString, ProgramText, Route, TextKind, TextOwner, TextPresence, VariableRead,
+    VariableReads,
 };
 use crate::facts::{Fact, Origin, symbols};
 use crate::model::names;
@@ -79,6 +81,7 @@ struct Page {
     std_strings: Vec<String>,
     dep_strings: Vec<String>,
     numbers: Vec<u16>,
+    routes: Option<Vec<String>>,
     reads: Vec<String>,
     unclear_reads: Vec<String>,
     sets: bool,
@@ -118,6 +121,7 @@ impl Default for Page {
             std_strings: Vec::new(),
             dep_strings: Vec::new(),
             numbers: Vec::new(),
+            routes: None,
             reads: Vec::new(),
             unclear_reads: Vec::new(),
             sets: false,
@@ -138,6 +142,7 @@ struct ListedText {
     signals: AskedSignals,
     ignores: IgnoredTermination,
     variables: VariableReads,
+    routes: Result<Vec<Route>, &'static str>,
     /// It calls `os.Setenv`.
     sets: bool,
 }
@@ -253,6 +258,10 @@ impl ProgramText for ListedText {
         Ok(&self.variables)
     }
 
+    fn routes(&self) -> Result<&[Route], &str> {
+        self.routes.as_deref().map_err(|why| *why)
+    }
+
     fn strings(&self) -> Result<&[ProgramString], &'static str> {
         self.strings.as_deref().map_err(|why| *why)
     }
@@ -274,7 +283,15 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
         let origin = |i: usize| at(".rodata", 0x50_0000 + 64 * u64::try_from(i).unwrap_or(0));
         let mut strings = Vec::new();
         let mut all = Vec::new();
-        let owned = page.strings.iter().map(|s| (s, TextOwner::Main));
+        // A pattern is a constant, too.
+        let patterns = page.routes.iter().flatten();
+        let owned = page.strings.iter().chain(patterns.clone()).map(|s| (s, TextOwner::Main));
+        let route = |(i, pattern): (usize, &String)| Route {
+            pattern: pattern.clone(),
+            function: "main.main".to_owned(),
+            origin: at(".text", 0x40_4000 + 16 * u64::try_from(i).unwrap_or(0)),
+        };
+        let routes = page.routes.is_some().then(|| patterns.enumerate().map(route).collect());
         let std = page.std_strings.iter().map(|s| (s, TextOwner::Std));
         let library = TextOwner::Dependency("example.com/library".to_owned());
         let library = page.dep_strings.iter().map(|s| (s, library.clone()));
@@ -348,6 +365,9 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
                     unclear: page.unclear_reads.clone(),
                     ..VariableReads::default()
                 },
+                routes: routes.ok_or(
+                    "the server of main.main has a net/http.HandlerFunc, which may answer any path",
+                ),
                 sets: page.sets,
                 ignores: match &page.ignores {
                     Some(none) if none.is_empty() => {

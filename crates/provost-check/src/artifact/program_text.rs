@@ -4,7 +4,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use goformats::binary::read;
 use goformats::gostrings::{
-    Doubt, Ignored, Kind, Number, Owner, Presence, Signals, Strings, Where,
+    Doubt, Ignored, Kind, Number, Owner, Presence, Signals, Strings, Unrouted, Where,
 };
 use goformats::limits::Limits;
 use rustc_hash::FxHashMap;
@@ -13,7 +13,8 @@ use self_cell::self_cell;
 use super::binary::Bytes;
 use crate::facts::program_text::{
     AskedSignals, IgnoredTermination, JoinedHost, ListenText, ListenTexts, NumberPresence,
-    ProgramString, ProgramText, TextKind, TextOwner, TextPresence, VariableRead, VariableReads,
+    ProgramString, ProgramText, Route, TextKind, TextOwner, TextPresence, VariableRead,
+    VariableReads,
 };
 use crate::facts::{Origin, SourceId};
 use crate::model::names;
@@ -64,6 +65,7 @@ pub struct MappedText {
     ignored: OnceLock<Result<IgnoredTermination, &'static str>>,
     listens: OnceLock<Result<ListenTexts, &'static str>>,
     variables: OnceLock<Result<VariableReads, &'static str>>,
+    routes: OnceLock<Result<Vec<Route>, String>>,
     /// Answers that were given: a hundred containers ask for one path.
     found: Answers<Box<str>, TextPresence>,
     paths: Answers<Box<str>, TextPresence>,
@@ -84,6 +86,7 @@ impl MappedText {
             ignored: OnceLock::new(),
             listens: OnceLock::new(),
             variables: OnceLock::new(),
+            routes: OnceLock::new(),
             found: Mutex::default(),
             paths: Mutex::default(),
             calls: Mutex::default(),
@@ -327,6 +330,22 @@ impl ProgramText for MappedText {
         self.variables.get_or_init(read).as_ref().map_err(|why| *why)
     }
 
+    fn routes(&self) -> Result<&[Route], &str> {
+        let read = || {
+            self.recovered().with_dependent(|_, strings| {
+                let strings = strings.as_ref().ok_or_else(|| UNREADABLE.to_owned())?;
+                let found = strings.routes().map_err(|why| unrouted(&why))?;
+                let routes = found.into_iter().map(|route| Route {
+                    pattern: route.pattern.to_owned(),
+                    function: route.function.to_owned(),
+                    origin: self.at(".text", route.at),
+                });
+                Ok(routes.collect())
+            })
+        };
+        self.routes.get_or_init(read).as_deref().map_err(String::as_str)
+    }
+
     fn paths(&self) -> Vec<String> {
         self.recovered().with_dependent(|_, strings| {
             strings.iter().flat_map(|strings| strings.paths()).map(str::to_owned).collect()
@@ -346,6 +365,28 @@ fn why(doubt: &Doubt<'_, '_>) -> &'static str {
         Doubt::Longer(_) => "a longer text of it holds the path",
         Doubt::Begun { .. } => "code compares with the beginning of it, and may ask for no more",
         Doubt::Matched(_) => "a pattern of the program matches it",
+    }
+}
+
+fn unrouted(why: &Unrouted<'_>) -> String {
+    match why {
+        Unrouted::Compiler => {
+            "its routes are read in programs of Go 1.18 and newer only".to_owned()
+        }
+        Unrouted::NoServer => "it makes no http.Server of its own".to_owned(),
+        Unrouted::Other(what) => format!("{what} serves HTTP, whose routes are not read"),
+        Unrouted::Handler { function, method } => {
+            let handler = method.strip_suffix(".ServeHTTP").unwrap_or(method);
+            format!("the server of {function} has a {handler}, which may answer any path")
+        }
+        Unrouted::UnclearHandler(what) => {
+            format!("the handler of the server of {what} is not known")
+        }
+        Unrouted::UnclearPattern(what) => {
+            format!("{what} registers a pattern that is not written out there")
+        }
+        Unrouted::Indirect => "it registers patterns through variables".to_owned(),
+        Unrouted::Limited => "it registers more patterns than are looked at".to_owned(),
     }
 }
 

@@ -1,40 +1,93 @@
-//! Whether a program answers a path: one that it does not hold, nothing gives it and nothing else can bring is answered
-//! with 404.
+//! Whether a program answers a path. What its handlers do with one is known where they are multiplexers of `net/http`
+//! and nothing else: a function, a type of its own or another library's router answers what it likes.
 
 use super::Case;
 use crate::facts::build::CommandForm;
 use crate::facts::program_text::TextPresence;
-use crate::facts::symbols;
 use crate::facts::workload::VolumeKind;
 use crate::findings::{Abstain, Reason};
 use crate::model::names;
+use crate::model::serve_mux::{Taken, taken};
+
+/// The first minor version of Go whose `http.ServeMux` has methods and wildcards.
+const WILDCARDS: u16 = 22;
 
 impl Case<'_> {
-    /// Whether the container's program may serve a path, without query: `false` is proved. Unknown where the path can
-    /// come from elsewhere.
+    /// Whether the container's program serves a path, without query: `false` is proved. Unknown where the routes of the
+    /// program are not known.
     pub fn serves_path(&self, path: &str) -> Result<bool, Abstain> {
         let program = self.program()?;
         self.may_be_searched()?;
-        match program.text.find_path(path) {
-            TextPresence::Present(_) => return Ok(true),
-            TextPresence::Unknown(why) => {
-                let what = format!("whether the program knows {path}: {why}");
-                if program.text.strings().is_err() {
-                    return Err(Abstain::unknown(Reason::StringsUnreadable, what));
+        let found = program.text.find_path(path);
+        if let (TextPresence::Unknown(why), true) = (&found, program.text.strings().is_err()) {
+            let what = format!("whether the program knows {path}: {why}");
+            return Err(Abstain::unknown(Reason::StringsUnreadable, what));
+        }
+        let held = matches!(found, TextPresence::Present(_));
+        match program.text.routes() {
+            Ok(routes) => {
+                let wildcards = program.version.value.minor >= WILDCARDS;
+                // Its escapes are taken off before a route is looked for.
+                if path.contains('%') {
+                    let what = format!("which route {path} is for, whose escapes are not read");
+                    return Err(Abstain::unknown(Reason::CodeUnclear, what));
                 }
+                let best = routes.iter().map(|r| (taken(&r.pattern, path, wildcards), r));
+                match best.max_by_key(|(taken, _)| *taken) {
+                    Some((Taken::Exact, _)) => Ok(true),
+                    // Its handler names the path.
+                    Some((Taken::Below, _)) if held => Ok(true),
+                    Some((Taken::Below, route)) => {
+                        let (pattern, function) = (&route.pattern, &route.function);
+                        let what = format!(
+                            "whether the program serves {path}: the handler of {pattern}, which {function} \
+                             registers, answers what is below it as it likes"
+                        );
+                        Err(Abstain::unknown(Reason::CodeUnclear, what))
+                    }
+                    _ if held => {
+                        let what = format!(
+                            "whether the program serves {path}: it holds the text, and no route of it is that path"
+                        );
+                        Err(Abstain::unknown(Reason::CodeUnclear, what))
+                    }
+                    _ => Ok(false),
+                }
+            }
+            Err(_) if held || configured(self, path)? => Ok(true),
+            Err(why) => {
                 let known = program.text.paths();
                 let near = names::nearest(path, known.iter().map(String::as_str), 2);
                 let near = near.filter(|near| *near != path);
-                let what = near.map_or(what.clone(), |near| format!("{what}; it knows {near}"));
-                return Err(Abstain::unknown(Reason::CodeUnclear, what));
+                let near = near.map_or(String::new(), |near| format!("; it knows {near}"));
+                let what = format!("whether the program serves {path}: {why}{near}");
+                Err(Abstain::unknown(Reason::CodeUnclear, what))
             }
-            TextPresence::Absent => {}
         }
-        if configured(self, path)? {
-            return Ok(true);
+    }
+}
+
+impl Case<'_> {
+    /// The paths that the routes of the container's program are for, sorted; none where they are not known.
+    pub fn route_paths(&self) -> Vec<String> {
+        let Ok(program) = self.program() else { return Vec::new() };
+        let routes = program.text.routes().unwrap_or_default().iter();
+        let paths = routes
+            .filter_map(|route| route.pattern.find('/').and_then(|at| route.pattern.get(at..)));
+        let mut paths: Vec<String> = paths.map(str::to_owned).collect();
+        paths.sort_unstable();
+        paths.dedup();
+        paths
+    }
+
+    /// Its first routes, for people.
+    pub fn routes_shown(&self, most: usize) -> String {
+        let known = self.route_paths();
+        if known.is_empty() {
+            return "it registers no route".to_owned();
         }
-        served_from_elsewhere(self)?;
-        Ok(false)
+        let shown: Vec<&str> = known.iter().take(most).map(String::as_str).collect();
+        format!("its routes: {}{}", shown.join(", "), if known.len() > most { " ..." } else { "" })
     }
 }
 
@@ -101,21 +154,6 @@ fn may_name_a_path(name: &str) -> bool {
         BEGIN.iter().chain(EITHER).any(|word| part.starts_with(word))
             || EITHER.iter().any(|word| part.ends_with(word))
     })
-}
-
-/// Programs that answer paths they do not name: proxies, embedded files, routers by pattern.
-fn served_from_elsewhere(case: &Case<'_>) -> Result<(), Abstain> {
-    let program = case.program()?;
-    let unknown = |how: &str| {
-        Abstain::unknown(Reason::MeasuredFactMissing, format!("served paths: the program {how}"))
-    };
-    if program.links_any(&[symbols::EMBED_OPEN, symbols::EMBED_READ_FILE])?.is_some() {
-        return Err(unknown("serves embedded files"));
-    }
-    if program.links_package("net/http/httputil") {
-        return Err(unknown("may be a reverse proxy"));
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -190,6 +190,17 @@ pub struct VariableReads {
     pub limited: bool,
 }
 
+/// A pattern that a program registers in an `http.ServeMux`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    /// As written: `GET /healthz`, `/api/`.
+    pub pattern: String,
+    /// The function that registers it.
+    pub function: String,
+    /// The call.
+    pub origin: Origin,
+}
+
 /// The text of one program. Implemented over the mapped binary, and over a list for rule pages.
 /// Answers depend on the bytes only, so a rule that asks stays a pure function.
 pub trait ProgramText: Send + Sync + std::fmt::Debug {
@@ -239,6 +250,10 @@ pub trait ProgramText: Send + Sync + std::fmt::Debug {
 
     /// The variables that its own code asks for, or why that cannot be told.
     fn variable_reads(&self) -> Result<&VariableReads, &'static str>;
+
+    /// Every pattern that is registered, where all HTTP servers of the program go by such patterns and answer 404
+    /// otherwise; why that is not known otherwise.
+    fn routes(&self) -> Result<&[Route], &str>;
 
     /// Paths that the program's own code and its dependencies know, for "did you mean". By default
     /// those among [`ProgramText::strings`].

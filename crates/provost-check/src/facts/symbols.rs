@@ -115,10 +115,6 @@ symbols! {
     GRPC_MIDDLEWARE_BUCKETS = "github.com/grpc-ecosystem/go-grpc-middleware/providers/prometheus.WithHistogramBuckets";
     /// A test binary.
     TESTING_MAIN = "testing.MainStart";
-    /// An embedded file system is read.
-    EMBED_OPEN = "embed.FS.Open";
-    /// An embedded file system is read.
-    EMBED_READ_FILE = "embed.FS.ReadFile";
     /// Reads the whole environment: names cannot be told apart.
     OS_ENVIRON = "os.Environ";
     /// Leader election: one replica may be meant.

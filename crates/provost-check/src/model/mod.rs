@@ -49,6 +49,7 @@ pub mod rolling;
 pub mod schema;
 pub mod secret;
 pub mod semconv;
+pub mod serve_mux;
 pub mod shell;
 pub mod signal;
 pub mod statistics;

@@ -9,7 +9,7 @@ use crate::case::{Joined, World};
 use crate::facts::objects::{Body, Selector};
 use crate::facts::program_text::{
     AskedSignals, IgnoredTermination, ListenTexts, NumberPresence, ProgramString, ProgramText,
-    TextPresence, VariableReads,
+    Route, TextPresence, VariableReads,
 };
 use crate::facts::{Origin, SourceId};
 use crate::findings::Reason;
@@ -74,6 +74,10 @@ impl ProgramText for Counting {
     }
 
     fn variable_reads(&self) -> Result<&VariableReads, &'static str> {
+        Err("nothing is read of it")
+    }
+
+    fn routes(&self) -> Result<&[Route], &str> {
         Err("nothing is read of it")
     }
 }

@@ -38,6 +38,10 @@ fn step(
     let &Instruction { opcode, wide, reg, immediate, .. } = instruction;
     let place = instruction.operand.map(|operand| place(machine, operand, next));
     let memory = place.flatten();
+    let based = match instruction.operand {
+        Some(Operand::Based(register, distance)) if register != RSP => Some((register, distance)),
+        _ => None,
+    };
     let register = match instruction.operand {
         Some(Operand::Register(register)) => Some(register),
         _ => None,
@@ -73,7 +77,12 @@ fn step(
             let value = moved(machine.register(reg), wide);
             match (register, memory) {
                 (Some(to), _) => write(machine, to, value),
-                (None, Some(place)) if wide => machine.store(place, value),
+                (None, Some(place)) if wide => match based {
+                    Some((base, distance)) => {
+                        machine.store_at(machine.register(base), distance, value);
+                    }
+                    None => machine.store(place, value),
+                },
                 (None, Some(place)) => machine.forget(place, 4),
                 _ => {}
             }
@@ -104,10 +113,17 @@ fn step(
             let value = if reg == 15 { zero } else { machine.vector(reg) };
             match (register, memory) {
                 (Some(to), _) => machine.set_vector(to, value),
-                (None, Some(place)) => {
-                    machine.store(place, value.0);
-                    machine.store(place.plus(8), value.1);
-                }
+                (None, Some(place)) => match based {
+                    Some((base, distance)) => {
+                        let base = machine.register(base);
+                        machine.store_at(base, distance, value.0);
+                        machine.store_at(base, distance.wrapping_add(8), value.1);
+                    }
+                    None => {
+                        machine.store(place, value.0);
+                        machine.store(place.plus(8), value.1);
+                    }
+                },
                 _ => {}
             }
         }

@@ -114,30 +114,31 @@ fn step(
         let value = machine.load(place);
         write(machine, rd, value);
     } else if word & 0xffc0_0000 == 0xf900_0000 {
-        let place = base(machine).plus(i64::from(word >> 10 & 0xfff) * 8);
         let value = read(machine, rd);
-        machine.store(place, value);
+        machine.store_at(base(machine), i64::from(word >> 10 & 0xfff) * 8, value);
     } else if word & 0xffe0_0c00 == 0xf840_0000 || word & 0xffe0_0c00 == 0xf800_0000 {
         // LDUR and STUR.
-        let place = base(machine).plus(signed(word >> 12 & 0x1ff, 9));
+        let distance = signed(word >> 12 & 0x1ff, 9);
         if word >> 22 & 1 == 1 {
-            let value = machine.load(place);
+            let value = machine.load(base(machine).plus(distance));
             write(machine, rd, value);
         } else {
             let value = read(machine, rd);
-            machine.store(place, value);
+            machine.store_at(base(machine), distance, value);
         }
     } else if word & 0xff80_0000 == 0xa900_0000 {
         // LDP and STP.
-        let place = base(machine).plus(signed(word >> 15 & 0x7f, 7) * 8);
+        let distance = signed(word >> 15 & 0x7f, 7) * 8;
+        let place = base(machine).plus(distance);
         if word >> 22 & 1 == 1 {
             let values = (machine.load(place), machine.load(place.plus(8)));
             write(machine, rd, values.0);
             write(machine, second, values.1);
         } else {
             let values = (read(machine, rd), read(machine, second));
-            machine.store(place, values.0);
-            machine.store(place.plus(8), values.1);
+            let base = base(machine);
+            machine.store_at(base, distance, values.0);
+            machine.store_at(base, distance.wrapping_add(8), values.1);
         }
     } else if word & 0x0a00_0000 == 0x0800_0000 {
         // Other loads and stores.

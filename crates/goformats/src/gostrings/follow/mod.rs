@@ -27,6 +27,17 @@ impl<'a> Strings<'a> {
     }
 }
 
+/// A call in a function that is followed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Call<'a> {
+    /// The address of the instruction.
+    pub(super) at: u64,
+    /// What it calls; 0 through a pointer.
+    pub(super) to: u64,
+    /// The name of that function; empty where it is not known.
+    pub(super) callee: &'a str,
+}
+
 /// A program whose calls of some functions are looked for.
 pub(super) struct Calls<'s, 'a> {
     pub(super) image: &'s Image<'a>,
@@ -40,8 +51,8 @@ impl<'a> Calls<'_, 'a> {
     /// The value of an argument, by its position among the words that all of them take.
     pub(super) fn argument(&self, machine: &Interpreter, position: usize) -> Value {
         let registers: &[usize] = match self.machine {
-            Machine::Amd64 => &[0, 3, 1, 7],
-            _ => &[0, 1, 2, 3],
+            Machine::Amd64 => &[0, 3, 1, 7, 6, 8, 9, 10, 11],
+            _ => &[0, 1, 2, 3, 4, 5, 6, 7, 8],
         };
         registers.get(position).map_or(Value::Unknown, |&register| machine.register(register))
     }
@@ -114,27 +125,39 @@ impl<'a> Calls<'_, 'a> {
         function: &Function<'_>,
         mut seen: impl FnMut(&Interpreter, u64) -> T,
     ) -> Vec<(u64, T)> {
+        let mut all = Vec::new();
+        let whole = self.walk(function, |machine, call| {
+            if self.targets.contains(&call.to) {
+                all.push((call.at, seen(machine, call.to)));
+            }
+        });
+        if whole.is_some() { all } else { Vec::new() }
+    }
+
+    /// Follows a function and shows every call that it makes. What holds at its end; `None` when it is not understood
+    /// until there.
+    pub(super) fn walk(
+        &self,
+        function: &Function<'_>,
+        mut seen: impl FnMut(&mut Interpreter, Call<'a>),
+    ) -> Option<Interpreter> {
         let (address, size) = (function.address, function.size);
-        let Some(code) = self.image.code_at(address..address.saturating_add(size)) else {
-            return Vec::new();
-        };
+        let code = self.image.code_at(address..address.saturating_add(size))?;
         if size > FUNCTION_BYTES {
-            return Vec::new();
+            return None;
         }
         let mut machine = Interpreter::new();
-        let mut all = Vec::new();
         let mut call = |machine: &mut Interpreter, at: u64, to: u64| {
-            if self.targets.contains(&to) {
-                all.push((at, seen(machine, to)));
-            }
-            let name = self.functions.function_at(to).filter(|f| f.address == to).map(|f| f.name);
-            machine.call(name.unwrap_or_default(), self.machine == Machine::Amd64);
+            let callee = self.functions.function_at(to).filter(|f| f.address == to);
+            let callee = callee.map_or("", |f| f.name);
+            seen(machine, Call { at, to, callee });
+            machine.call(callee, self.machine == Machine::Amd64);
         };
-        let whole = match self.machine {
-            Machine::Amd64 => amd64::follow(code, address, &mut machine, &mut call),
-            _ => arm64::follow(code, address, &mut machine, &mut call),
-        };
-        if whole.is_some() { all } else { Vec::new() }
+        match self.machine {
+            Machine::Amd64 => amd64::follow(code, address, &mut machine, &mut call)?,
+            _ => arm64::follow(code, address, &mut machine, &mut call)?,
+        }
+        Some(machine)
     }
 }
 

@@ -6,6 +6,8 @@ use rustc_hash::FxHashMap;
 const WORDS: usize = 256;
 /// Branches that are waited for.
 const BRANCHES: usize = 2048;
+/// Stores that are kept of a field.
+const STORES: usize = 256;
 
 /// What a word is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,6 +34,8 @@ impl Value {
 
 /// The base of [`Value::Pointer`] that is the stack.
 pub(in crate::gostrings) const STACK: u32 = 0;
+/// The base of [`Value::Pointer`] that is the buffer of the write barrier.
+const BUFFER: u32 = u32::MAX;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
@@ -75,6 +79,46 @@ pub(in crate::gostrings) struct Machine {
     forward: FxHashMap<u64, State>,
     back: Vec<u64>,
     objects: u32,
+    field: Field,
+}
+
+/// A field of some objects, and what is stored in it.
+#[derive(Debug, Default)]
+struct Field {
+    offset: i64,
+    /// The next object that is allocated has it.
+    next: bool,
+    objects: Vec<u32>,
+    stores: Vec<(u32, Value)>,
+    /// What was stored at its offset through pointers that are not known.
+    elsewhere: Vec<Value>,
+    /// Of these objects a pointer was stored in another one.
+    captured: Vec<u32>,
+}
+
+impl Field {
+    fn store(&mut self, base: u32, offset: i64, bytes: i64, value: Value) {
+        if let Value::Pointer(object, 0) = value
+            && !matches!(base, STACK | BUFFER)
+            && self.objects.contains(&object)
+            && !self.captured.contains(&object)
+        {
+            self.captured.push(object);
+        }
+        let end = self.offset.saturating_add(8);
+        if !self.objects.contains(&base)
+            || offset >= end
+            || offset.saturating_add(bytes) <= self.offset
+        {
+            return;
+        }
+        let value = if offset == self.offset && bytes == 8 { value } else { Value::Unknown };
+        // Beyond the limit what was stored is not known.
+        match self.stores.get_mut(STORES) {
+            Some(last) => *last = (base, Value::Unknown),
+            None => self.stores.push((base, value)),
+        }
+    }
 }
 
 impl Machine {
@@ -84,7 +128,52 @@ impl Machine {
             forward: FxHashMap::default(),
             back: Vec::new(),
             objects: STACK,
+            field: Field::default(),
         }
+    }
+
+    /// Keeps what is stored at an offset of the object that is allocated next. It is one offset for all objects.
+    pub(in crate::gostrings) fn watch(&mut self, offset: i64) {
+        self.field.offset = offset;
+        self.field.next = true;
+    }
+
+    /// The objects that are watched, each with all that was stored.
+    pub(in crate::gostrings) fn watched(&self) -> impl Iterator<Item = (u32, Vec<Value>)> {
+        self.field.objects.iter().map(|&object| {
+            let of = self.field.stores.iter().filter(move |(base, _)| *base == object);
+            (object, of.map(|(_, value)| *value).collect())
+        })
+    }
+
+    /// The object that is watched and that a value points at the beginning of.
+    pub(in crate::gostrings) fn is_watched(&self, value: Value) -> Option<u32> {
+        match value {
+            Value::Pointer(base, 0) if self.field.objects.contains(&base) => Some(base),
+            _ => None,
+        }
+    }
+
+    /// Whether a pointer to the object was stored in another one, such as that of a closure.
+    pub(in crate::gostrings) fn is_captured(&self, object: u32) -> bool {
+        self.field.captured.contains(&object)
+    }
+
+    /// What was stored at the offset through pointers that are not known, once there was an object that is watched.
+    pub(in crate::gostrings) fn stored_elsewhere(&self) -> &[Value] {
+        &self.field.elsewhere
+    }
+
+    /// A word is stored at a distance from a base.
+    pub(in crate::gostrings) fn store_at(&mut self, base: Value, distance: i64, value: Value) {
+        let field = &mut self.field;
+        if base == Value::Unknown && !field.objects.is_empty() && distance == field.offset {
+            match field.elsewhere.get_mut(STORES) {
+                Some(last) => *last = Value::Unknown,
+                None => field.elsewhere.push(value),
+            }
+        }
+        self.store(base.plus(distance), value);
     }
 
     /// States the targets of branches that lead back, before the first [`Machine::arrive`].
@@ -104,9 +193,8 @@ impl Machine {
                 Some(state) => state.merge(&waiting),
                 None => self.state = Some(waiting),
             }
-        } else if self.state.is_none() {
-            self.state = Some(State::unknown());
         }
+        // Behind a jump nothing is known, and what only pads the code there leaves it at that.
     }
 
     /// A branch that may be taken. `None` when there are too many.
@@ -177,7 +265,8 @@ impl Machine {
     /// the slice of a call in a place of its own.
     pub(in crate::gostrings) fn store(&mut self, place: Value, value: Value) {
         let Value::Pointer(base, offset) = place else { return };
-        self.forget(place, 8);
+        self.field.store(base, offset, 8, value);
+        self.remove(base, offset, 8);
         let memory = &mut self.now().memory;
         if value != Value::Unknown && memory.len() < WORDS {
             memory.insert((base, offset), value);
@@ -187,16 +276,21 @@ impl Machine {
     /// Some bytes are stored that are not known.
     pub(in crate::gostrings) fn forget(&mut self, place: Value, bytes: i64) {
         if let Value::Pointer(base, offset) = place {
-            let touched = offset.saturating_sub(7)..offset.saturating_add(bytes);
-            for at in touched {
-                self.now().memory.remove(&(base, at));
-            }
+            self.field.store(base, offset, bytes, Value::Unknown);
+            self.remove(base, offset, bytes);
+        }
+    }
+
+    fn remove(&mut self, base: u32, offset: i64, bytes: i64) {
+        for at in offset.saturating_sub(7)..offset.saturating_add(bytes) {
+            self.now().memory.remove(&(base, at));
         }
     }
 
     /// Something is stored somewhere around there.
     pub(in crate::gostrings) fn forget_all(&mut self, place: Value) {
         if let Value::Pointer(base, _) = place {
+            self.field.store(base, self.field.offset, 8, Value::Unknown);
             self.now().memory.retain(|key, _| key.0 != base);
         }
     }
@@ -240,7 +334,8 @@ impl Machine {
             };
             match value {
                 Some(value) => self.store(self.register(place), self.register(value)),
-                None => self.set(place, Value::Unknown),
+                // Since then it gives a place to store pointers at, in a buffer of its own.
+                None => self.set(place, Value::Pointer(BUFFER, 0)),
             }
             if !amd64 {
                 self.set(27, Value::Unknown);
@@ -256,9 +351,16 @@ impl Machine {
         if allocates {
             self.objects = self.objects.saturating_add(1);
             self.set(0, Value::Pointer(self.objects, 0));
+            if std::mem::take(&mut self.field.next) {
+                self.field.objects.push(self.objects);
+            }
         } else if name != "runtime.makechan" && !name.starts_with("runtime.race") {
-            // The callee may have got a pointer to what is remembered; these three kinds do not store through one.
-            self.now().memory.clear();
+            // The callee may have got a pointer to what is remembered; these three kinds do not store through one. A
+            // pointer on the stack stays what it is: what the compiler puts away there over a call has no address.
+            let is_kept = |key: &(u32, i64), value: &mut Value| {
+                key.0 == STACK && matches!(value, Value::Pointer(object, _) if *object != STACK)
+            };
+            self.now().memory.retain(is_kept);
         }
     }
 }

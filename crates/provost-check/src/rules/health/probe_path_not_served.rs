@@ -14,14 +14,14 @@ pub static RULE: Rule = Rule {
     id: "probe-path-not-served",
     group: Group::Health,
     level: Level::Warn,
-    title: "a probe of a path that does not occur in the program",
+    title: "a probe of a path that no route of the program serves",
     page: include_str!("probe-path-not-served.md"),
     needs: &[Need::Manifest, Need::Binary],
     check: Check::Container(check),
     ..Rule::BASE
 };
 
-/// Paths shown as those the program knows.
+/// Routes shown as those of the program.
 const SHOWN: usize = 5;
 
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
@@ -40,7 +40,6 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     let binary = case.binary()?;
-    let program = case.program()?;
     case.may_be_searched()?;
     for (path, probes) in by_path {
         match case.serves_path(path) {
@@ -52,11 +51,11 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             }
         }
         let (field, origin) = probes[0];
-        let known: Vec<String> = program.text.paths();
+        let known = case.route_paths();
         let mut finding = Finding::new(
             &RULE,
             format!(
-                "{path} does not occur in the program: the kubelet will see 404, and {}",
+                "no route of the program serves {path}: the kubelet will see 404, and {}",
                 then(field)
             ),
             &origin.origin,
@@ -65,13 +64,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         for (field, origin) in &probes[1..] {
             finding = finding.also(&origin.origin, format!("and by the {field}"));
         }
-        let shown: Vec<&str> = known.iter().take(SHOWN).map(String::as_str).collect();
-        let label = if shown.is_empty() {
-            "no such text in its strings and comparisons".to_owned()
-        } else {
-            let more = if known.len() > SHOWN { " ..." } else { "" };
-            format!("paths seen: {}{more}", shown.join(", "))
-        };
+        let label = case.routes_shown(SHOWN);
         finding = finding.also(&binary.origin(), label);
         if let Some(longer) = known.iter().find(|known| known.starts_with(path)) {
             finding =

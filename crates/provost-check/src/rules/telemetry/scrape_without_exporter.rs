@@ -12,7 +12,7 @@ use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 const PATH: Variant = Variant::new(
     "scrape-path-not-served",
     Level::Warn,
-    "metrics are asked for at a path that does not occur in the program",
+    "metrics are asked for at a path that no route of the program serves",
 );
 
 /// 404, or JSON where text is expected.
@@ -28,7 +28,7 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
-/// Paths shown as those the program knows.
+/// Routes shown as those of the program.
 const SHOWN: usize = 5;
 
 /// Packages that write Prometheus' text format.
@@ -66,22 +66,13 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
 }
 
 fn path(case: &Case<'_>, scraped: &Scraped, asked: &str) -> Result<Finding, Abstain> {
-    let program = case.program()?;
-    let known = program.text.paths();
-    let label = match known.is_empty() {
-        true => "no such text in its strings and comparisons".to_owned(),
-        false => {
-            let shown: Vec<&str> = known.iter().take(SHOWN).map(String::as_str).collect();
-            let more = if known.len() > SHOWN { " ..." } else { "" };
-            format!("paths seen: {}{more}", shown.join(", "))
-        }
-    };
+    let known = case.route_paths();
     let message = format!(
-        "{asked} does not occur in the program: Prometheus will see 404, and has no metrics"
+        "no route of the program serves {asked}: Prometheus will see 404, and has no metrics"
     );
     let finding = Finding::new(&RULE, message, &scraped.path_origin, "asked by Prometheus")
         .variant(&PATH)
-        .also(&case.binary()?.origin(), label);
+        .also(&case.binary()?.origin(), case.routes_shown(SHOWN));
     let near = names::nearest(asked, known.iter().map(String::as_str), 3);
     Ok(finding.fix(Fix::suggest(match near {
         Some(near) => format!("did you mean {near}?"),
