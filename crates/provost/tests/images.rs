@@ -6,6 +6,8 @@
 mod layout;
 #[path = "images/named.rs"]
 mod named;
+#[path = "images/started.rs"]
+mod started;
 mod support;
 
 use std::collections::BTreeMap;

@@ -17,6 +17,8 @@
 //! dirs = ["/app"]                  # mode 0755
 //! unread = ["/usr/lib/libx.so.1"]  # that it needs something is not known
 //! glibc = 36                       # what its libc.so.6 defines at most
+//! [heads]
+//! "/server" = "#!/bin/sh\n"        # how the file begins, else as ELF files do
 //! [labels]
 //! "org.opencontainers.image.revision" = "0123456"
 //! [sizes]
@@ -45,6 +47,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 
 use crate::artifact::image::config::{Variables, variables};
+use crate::artifact::image::heads::head;
 use crate::artifact::{Source, SourceKind, Sources};
 use crate::facts::build::{CommandForm, Instruction, StageConfig};
 use crate::facts::image::{Image, Layer, Library, Mismatch, SecretFile};
@@ -69,6 +72,7 @@ struct Page {
     incomplete: bool,
     dirs: Vec<String>,
     glibc: Option<u16>,
+    heads: BTreeMap<String, String>,
     labels: BTreeMap<String, String>,
     sizes: BTreeMap<String, u64>,
     modes: BTreeMap<String, String>,
@@ -194,6 +198,14 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
             .collect(),
         libc_file: files.lookup("/lib/x86_64-linux-gnu/libc.so.6").map(|(path, _)| path),
         glibc: page.glibc,
+        heads: page
+            .files
+            .iter()
+            .map(|path| {
+                let text = page.heads.get(path).map_or("\x7fELF", String::as_str);
+                (path.clone(), head(text.as_bytes()))
+            })
+            .collect(),
         libraries: page
             .files
             .iter()

@@ -44,6 +44,8 @@ pub struct Image {
     pub libc_file: Option<String>,
     /// The newest version that it defines: 36 for `GLIBC_2.36`.
     pub glibc: Option<u16>,
+    /// How the programs begin that it or a container of it is started with, by the path of the file.
+    pub heads: BTreeMap<String, Head>,
     /// Libraries that a dynamic program of the image needs, directly or by others, by their path.
     pub libraries: BTreeMap<String, Library>,
     /// A lower layer that holds the bytes of the program already: its index and the path there.
@@ -63,6 +65,21 @@ pub struct Layer {
     pub unpacked: u64,
     /// The instruction that made it, as the history has it.
     pub created_by: Option<String>,
+}
+
+/// How a file begins.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// It has no byte.
+    Empty,
+    /// An ELF file.
+    Elf,
+    /// `#!`, and what stands behind it up to the end of the line.
+    Script(String),
+    /// Text without `#!`.
+    Text,
+    /// Anything else.
+    Other,
 }
 
 /// A shared library of the image.

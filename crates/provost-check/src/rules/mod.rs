@@ -116,6 +116,8 @@ pub static RULES: &[&Rule] = &[
     &image::missing_tzdata::RULE,
     &image::non_executable_entrypoint::RULE,
     &image::secret_file_in_image::RULE,
+    &image::unknown_image_user::RULE,
+    &image::unrunnable_entrypoint::RULE,
     &input::ambiguous_binding::RULE,
     &input::bad_suppression::RULE,
     &input::duplicate_object::RULE,

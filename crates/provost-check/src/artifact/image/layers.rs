@@ -63,11 +63,23 @@ fn unpack(
     wants: &dyn Fn(&Entry) -> u64,
     content: &mut Content,
 ) -> Result<(), Broken> {
-    let bounded = decoded(BufReader::with_capacity(1 << 17, blob), size, limits)?;
+    let mut blob = BufReader::with_capacity(1 << 17, blob);
+    let compressed = Compression::of(blob.fill_buf()?);
+    let bounded = decoded(blob, size, limits)?;
     let mut archive = Archive::new(BufReader::with_capacity(1 << 16, Digesting::new(bounded)));
     let mut kept = 0u64;
     let mut looked_at = Vec::new();
-    while let Some(entry) = archive.next()? {
+    loop {
+        let next = archive.next().map_err(|broken| match compressed {
+            // One that is shorter than a header was cut.
+            Compression::None
+                if content.entries.is_empty() && size >= 512 && broken.is_malformed() =>
+            {
+                Broken::malformed("begins as neither gzip, zstd nor a tar archive: no tar header")
+            }
+            _ => broken,
+        });
+        let Some(entry) = next? else { break };
         if content.entries.len() >= limits.entries {
             return Err(Broken::limit(&format!("has more than {} entries", limits.entries)));
         }
@@ -105,18 +117,37 @@ fn unpack(
     Ok(())
 }
 
+/// How a blob is compressed, by its first bytes, as containerd and Docker tell it whatever its media type says
+/// (`DetectCompression` of containerd's archive/compression).
+#[derive(Clone, Copy)]
+enum Compression {
+    Gzip,
+    Zstd,
+    None,
+}
+
+impl Compression {
+    fn of(begin: &[u8]) -> Self {
+        match begin {
+            [0x1F, 0x8B, ..] => Self::Gzip,
+            [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => Self::Zstd,
+            _ => Self::None,
+        }
+    }
+}
+
 /// What a blob of that many bytes unpacks to, by its first bytes, within the limits.
 pub(super) fn decoded<'r>(
     mut blob: impl BufRead + Send + 'r,
     size: u64,
     limits: &Limits,
 ) -> IoResult<Bounded<Box<dyn Read + Send + 'r>>> {
-    let inner: Box<dyn Read + Send + 'r> = match blob.fill_buf()? {
-        [0x1F, 0x8B, ..] => Box::new(MultiGzDecoder::new(blob)),
-        [0x28, 0xB5, 0x2F, 0xFD, ..] | [0x50..=0x5F, 0x2A, 0x4D, 0x18, ..] => {
+    let inner: Box<dyn Read + Send + 'r> = match Compression::of(blob.fill_buf()?) {
+        Compression::Gzip => Box::new(MultiGzDecoder::new(blob)),
+        Compression::Zstd => {
             Box::new(Zstd { source: blob, decoder: FrameDecoder::new(), in_frame: false })
         }
-        _ => Box::new(blob),
+        Compression::None => Box::new(blob),
     };
     let left = limits.unpacked.min(size.saturating_mul(limits.ratio).max(limits.free));
     Ok(Bounded { inner, left })

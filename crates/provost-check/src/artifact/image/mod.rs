@@ -8,6 +8,7 @@
 pub(crate) mod archive;
 pub(super) mod config;
 mod contents;
+pub(super) mod heads;
 mod layers;
 mod layout;
 mod libraries;
@@ -107,6 +108,10 @@ impl Broken {
 
     fn unreadable(message: &str) -> Self {
         Self { kind: ProblemKind::Unreadable, message: message.to_owned() }
+    }
+
+    fn is_malformed(&self) -> bool {
+        matches!(self.kind, ProblemKind::Malformed)
     }
 
     fn of(self, what: &str) -> Self {
@@ -331,6 +336,8 @@ fn read(
         if blob.is_other {
             let broken =
                 Broken::malformed("its media type is that of no layer: no runtime unpacks it");
+            // As where the media type of the configuration is that of no image.
+            loaded.unusable = true;
             loaded.problems.push(broken.of(&what).into_problem(origin()));
         }
         if let Some(broken) = content.broken.take() {
@@ -387,6 +394,7 @@ fn read(
         secrets: hidden.done(),
         libc_file: None,
         glibc: None,
+        heads: BTreeMap::new(),
         libraries: BTreeMap::new(),
         program_copy: None,
         mismatches,
@@ -406,7 +414,17 @@ fn read(
         image.glibc = bytes.get(&taken(&content)).and_then(|bytes| newest_glibc(bytes));
         image.libc_file = Some(path);
     }
-    for (path, in_script) in program_paths(&image, programs) {
+    let paths = program_paths(&image, programs);
+    for (path, _) in &paths {
+        let Some((at, file)) = image.files.lookup(path) else { continue };
+        let known = bytes.get(&taken(&file.content)).map(Vec::as_slice);
+        let known = known.or((file.size == 0).then_some(&[]));
+        if let Some(bytes) = known.filter(|_| file.kind == FileKind::File) {
+            let head = heads::head(bytes);
+            image.heads.insert(at, head);
+        }
+    }
+    for (path, in_script) in paths {
         let Some((at, file)) = image.files.lookup(&path) else { continue };
         if file.kind != FileKind::File {
             continue;
@@ -424,6 +442,9 @@ fn read(
             let same = again.broken.is_none() && digests.get(key.0) == Some(&again.blob);
             again.bytes.remove(&key.1).filter(|_| same)
         });
+        if let Some(program) = &found {
+            image.heads.entry(at.clone()).or_insert_with(|| heads::head(program));
+        }
         match found {
             // A script runs others, too: `mkdir -p /data && exec /server`.
             Some(program) if in_script && !is_go(&program) => continue,

@@ -8,3 +8,5 @@ pub mod missing_entrypoint_file;
 pub mod missing_tzdata;
 pub mod non_executable_entrypoint;
 pub mod secret_file_in_image;
+pub mod unknown_image_user;
+pub mod unrunnable_entrypoint;
