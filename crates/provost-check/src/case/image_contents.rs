@@ -15,9 +15,11 @@ pub struct Supply {
     /// For messages: `a CA bundle`.
     pub name: &'static str,
     /// Files, any of which is enough.
-    files: &'static [&'static str],
+    pub(super) files: &'static [&'static str],
     /// Directories, any of which is enough when something is in it.
-    dirs: &'static [&'static str],
+    pub(super) dirs: &'static [&'static str],
+    /// Where a minimal base has it.
+    pub(super) usual: Option<&'static str>,
     /// Packages of distributions that bring it.
     packages: &'static [&'static str],
     /// Packages that certainly bring it not, whatever they depend on.
@@ -38,6 +40,7 @@ pub static CA_BUNDLE: Supply = Supply {
         "/etc/ssl/cert.pem",
     ],
     dirs: &["/etc/ssl/certs", "/etc/pki/tls/certs"],
+    usual: Some("/etc/ssl/certs/ca-certificates.crt"),
     packages: &["ca-certificates", "ca_root_nss", "update-ca-trust"],
     // Much brings it along: curl, git, wget.
     harmless: &["tzdata", "tini", "dumb-init", "su-exec"],
@@ -55,6 +58,7 @@ pub static ZONEINFO: Supply = Supply {
         "/usr/lib/locale/TZ",
         "/etc/zoneinfo",
     ],
+    usual: Some("/usr/share/zoneinfo"),
     packages: &["tzdata"],
     harmless: &[
         "bash",
@@ -133,16 +137,19 @@ impl ImageView<'_> {
     }
 }
 
-/// The first mount that may provide it, or hide what the image has.
-pub fn mounted<'m>(supply: &Supply, mounts: &'m [Mount]) -> Option<&'m Mount> {
-    let inside = |path: &str, dir: &str| {
-        let dir = dir.trim_end_matches('/');
-        path == dir || path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'))
-    };
-    mounts.iter().find(|mount| {
-        let at = mount.path.value.as_str();
-        supply.files.iter().chain(supply.dirs).any(|path| inside(path, at) || inside(at, path))
-    })
+impl Supply {
+    /// The mounts that may provide it, or hide what the image has.
+    pub fn mounts<'m>(&self, mounts: &'m [Mount]) -> impl Iterator<Item = &'m Mount> {
+        let inside = |path: &str, dir: &str| {
+            let dir = dir.trim_end_matches('/');
+            path == dir || path.strip_prefix(dir).is_some_and(|rest| rest.starts_with('/'))
+        };
+        let (files, dirs) = (self.files, self.dirs);
+        mounts.iter().filter(move |mount| {
+            let at = mount.path.value.as_str();
+            files.iter().chain(dirs).any(|path| inside(path, at) || inside(at, path))
+        })
+    }
 }
 
 fn in_layers(image: &Image, supply: &Supply) -> bool {

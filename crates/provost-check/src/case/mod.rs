@@ -19,6 +19,7 @@ pub mod env;
 pub mod fields;
 pub mod growth;
 mod heard;
+pub mod hides;
 mod hooks;
 pub mod image;
 pub mod image_contents;

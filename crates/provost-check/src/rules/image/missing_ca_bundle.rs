@@ -1,13 +1,20 @@
 //! A client of TLS in an image without root certificates.
 
+use crate::case::hides::Hides;
 use crate::case::image::ImageView;
-use crate::case::image_contents::{CA_BUNDLE, mounted};
+use crate::case::image_contents::CA_BUNDLE;
 use crate::case::{Case, ProgramCase};
 use crate::facts::binary::GoProgram;
 use crate::facts::program_text::{TextKind, TextOwner};
 use crate::facts::{Fact, Origin, symbols};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
-use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const HIDDEN: Variant = Variant::new(
+    "bundle-hidden-by-volume",
+    Level::Warn,
+    "a program that calls others over TLS, and a volume over the image's root certificates",
+);
 
 /// Every certificate is signed by an unknown authority.
 pub static RULE: Rule = Rule {
@@ -18,6 +25,7 @@ pub static RULE: Rule = Rule {
     page: include_str!("missing-ca-bundle.md"),
     needs: &[Need::Binary, Need::Dockerfile],
     check: Check::Container(container),
+    variants: &[HIDDEN],
     also: &[Check::Program(program)],
     ..Rule::BASE
 };
@@ -26,13 +34,17 @@ fn container(case: &Case<'_>, out: &mut Findings) -> Judged {
     let program = case.program()?;
     let Some(client) = outbound(program)? else { return Err(Abstain::NotApplicable) };
     let image = case.image()?;
-    if image.supplies(&CA_BUNDLE)? {
-        return Ok(());
-    }
-    if let Some(mount) = mounted(&CA_BUNDLE, &case.container.mounts) {
+    let hides = if image.supplies(&CA_BUNDLE)? {
+        match case.hides_all(image, &CA_BUNDLE)? {
+            Some(hides) => Some(hides),
+            None => return Ok(()),
+        }
+    } else if let Some(mount) = CA_BUNDLE.mounts(&case.container.mounts).next() {
         let what = format!("what the volume {} holds at {}", mount.name.value, mount.path.value);
         return Err(Abstain::unknown(Reason::VolumeUnknown, what));
-    }
+    } else {
+        None
+    };
     let env = case.environment();
     if env.get("SSL_CERT_FILE")?.is_some() || env.get("SSL_CERT_DIR")?.is_some() {
         return Ok(());
@@ -43,7 +55,10 @@ fn container(case: &Case<'_>, out: &mut Findings) -> Judged {
         let what = format!("{name} names {host}");
         Some(Fact::written(what, variable.origin.clone()))
     });
-    let finding = finding(program, image, client, url);
+    if hides.is_some() {
+        case.of.pod_unpatched(&["volumes", "initContainers", "containers/volumeMounts"])?;
+    }
+    let finding = finding(program, image, client, url, hides.as_ref());
     out.push(finding.also(case.container_origin(), "runs it"));
     Ok(())
 }
@@ -62,7 +77,7 @@ fn program(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
     if image.supplies(&CA_BUNDLE)? || set("SSL_CERT_FILE") || set("SSL_CERT_DIR") {
         return Ok(());
     }
-    out.push(finding(program, image, client, None));
+    out.push(finding(program, image, client, None, None));
     Ok(())
 }
 
@@ -71,21 +86,35 @@ fn finding(
     image: ImageView<'_>,
     client: &Origin,
     by_env: Option<Fact<String>>,
+    hides: Option<&Hides<'_>>,
 ) -> Finding {
-    let mut finding = Finding::new(
-        &RULE,
-        "the program calls others over TLS and the image has no CA bundle: every call ends with \
-         `x509: certificate signed by unknown authority`",
-        &image.origin(),
-        "has no CA bundle",
-    )
-    .also(client, "makes outbound connections");
+    let error = "every call ends with `x509: certificate signed by unknown authority`";
+    let finding = match hides {
+        Some(hides) => Finding::new(
+            &RULE,
+            format!("the program calls others over TLS, and {}: {error}", hides.told("CA bundle")),
+            &hides.mount.path.origin,
+            "hides what the image has here",
+        )
+        .variant(&HIDDEN)
+        .also(&hides.volume.origin, hides.why.clone()),
+        None => Finding::new(
+            &RULE,
+            format!("the program calls others over TLS and the image has no CA bundle: {error}"),
+            &image.origin(),
+            "has no CA bundle",
+        ),
+    };
+    let mut finding = finding.also(client, "makes outbound connections");
     let proof = by_env.or_else(|| address(program));
     if let Some(proof) = proof {
         finding = finding.also(&proof.origin, proof.value);
         if image.is_certain() {
             finding = finding.level(Level::Deny);
         }
+    }
+    if let Some(hides) = hides {
+        return finding.fix(Fix::suggest(hides.elsewhere("authorities")));
     }
     finding.fix(Fix::suggest(match image.build() {
         Some(build) if build.stages.len() > 1 => {

@@ -1,13 +1,20 @@
 //! Time zones by name in an image without them.
 
+use crate::case::hides::Hides;
 use crate::case::image::ImageView;
-use crate::case::image_contents::{ZONEINFO, mounted};
+use crate::case::image_contents::ZONEINFO;
 use crate::case::{Case, ProgramCase};
 use crate::facts::binary::GoProgram;
 use crate::facts::program_text::{TextKind, TextOwner};
 use crate::facts::{Fact, Origin, symbols};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
-use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const HIDDEN: Variant = Variant::new(
+    "zones-hidden-by-volume",
+    Level::Warn,
+    "a program that names time zones, and a volume over the image's database of them",
+);
 
 /// LoadLocation fails, and TZ means UTC without a word.
 pub static RULE: Rule = Rule {
@@ -18,6 +25,7 @@ pub static RULE: Rule = Rule {
     page: include_str!("missing-tzdata.md"),
     needs: &[Need::Binary, Need::Dockerfile],
     check: Check::Container(container),
+    variants: &[HIDDEN],
     also: &[Check::Program(program)],
     ..Rule::BASE
 };
@@ -39,17 +47,24 @@ fn container(case: &Case<'_>, out: &mut Findings) -> Judged {
         return Err(Abstain::NotApplicable);
     }
     let image = case.image()?;
-    if image.supplies(&ZONEINFO)? {
-        return Ok(());
-    }
-    if let Some(mount) = mounted(&ZONEINFO, &case.container.mounts) {
+    let hides = if image.supplies(&ZONEINFO)? {
+        match case.hides_all(image, &ZONEINFO)? {
+            Some(hides) => Some(hides),
+            None => return Ok(()),
+        }
+    } else if let Some(mount) = ZONEINFO.mounts(&case.container.mounts).next() {
         let what = format!("what the volume {} holds at {}", mount.name.value, mount.path.value);
         return Err(Abstain::unknown(Reason::VolumeUnknown, what));
-    }
+    } else {
+        None
+    };
     if env.get("ZONEINFO")?.is_some() {
         return Ok(());
     }
-    let finding = finding(program, image, loads, zone.as_ref());
+    if hides.is_some() {
+        case.of.pod_unpatched(&["volumes", "initContainers", "containers/volumeMounts"])?;
+    }
+    let finding = finding(program, image, loads, zone.as_ref(), hides.as_ref());
     out.push(finding.also(case.container_origin(), "runs it"));
     Ok(())
 }
@@ -78,7 +93,7 @@ fn program(case: &ProgramCase<'_>, out: &mut Findings) -> Judged {
     if image.supplies(&ZONEINFO)? || set("ZONEINFO").is_some() {
         return Ok(());
     }
-    out.push(finding(program, image, loads, zone.as_ref()));
+    out.push(finding(program, image, loads, zone.as_ref(), None));
     Ok(())
 }
 
@@ -99,17 +114,26 @@ fn finding(
     image: ImageView<'_>,
     loads: Option<&Origin>,
     zone: Option<&Fact<String>>,
+    hides: Option<&Hides<'_>>,
 ) -> Finding {
+    let none = if zone.is_some() { "the image has no time zones" } else { "the image has none" };
+    let gone = hides.map_or(none.to_owned(), |hides| hides.told("time zones"));
     let message = match zone {
-        Some(zone) => format!(
-            "TZ is {}, and the image has no time zones: Go takes UTC for it without a word",
-            zone.value
+        Some(zone) => {
+            format!("TZ is {}, and {gone}: Go takes UTC for it without a word", zone.value)
+        }
+        None => format!(
+            "the program loads time zones by name, and {gone}: `unknown time zone` at the first one"
         ),
-        None => "the program loads time zones by name, and the image has none: \
-                 `unknown time zone` at the first one"
-            .to_owned(),
     };
-    let mut finding = Finding::new(&RULE, message, &image.origin(), "has no time zones");
+    let mut finding = match hides {
+        Some(hides) => {
+            Finding::new(&RULE, message, &hides.mount.path.origin, "hides what the image has here")
+                .variant(&HIDDEN)
+                .also(&hides.volume.origin, hides.why.clone())
+        }
+        None => Finding::new(&RULE, message, &image.origin(), "has no time zones"),
+    };
     if let Some(loads) = loads {
         finding = finding.also(loads, "links time.LoadLocation");
     }
@@ -126,6 +150,9 @@ fn finding(
     }
     if (zone.is_some() || named.is_some()) && image.is_certain() {
         finding = finding.level(Level::Deny);
+    }
+    if let Some(hides) = hides {
+        return finding.fix(Fix::suggest(hides.elsewhere("zones")));
     }
     finding.fix(Fix::suggest(
         "link the database: import _ \"time/tzdata\", or build with -tags timetzdata (450 KB); or \

@@ -1,11 +1,13 @@
 //! A read-only root file system under a program that writes.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use crate::case::Case;
 use crate::facts::Origin;
+use crate::facts::container::Mount;
 use crate::facts::program_text::{TextKind, TextOwner};
 use crate::facts::symbols;
+use crate::facts::workload::VolumeKind;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -37,10 +39,35 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let read_only = security.read_only_root.as_ref().filter(|fact| fact.value);
     let read_only = read_only.ok_or(Abstain::NotApplicable)?;
     let program = case.program()?;
-    let mounts = case.container.mounts.iter().filter(|mount| !mount.read_only);
-    let mounts: BTreeSet<&str> =
-        mounts.map(|mount| mount.path.value.trim_end_matches('/')).collect();
-    let writable = |path: &str| folders(path).any(|folder| mounts.contains(folder));
+    // The kubelet mounts files of the API server read-only, whatever is written
+    // (pkg/volume/configmap, secret, projected and downwardapi).
+    let of_api = |mount: &Mount| {
+        let volume = case.pod().volume(&mount.name.value).map(|volume| &volume.kind);
+        matches!(
+            volume,
+            Some(
+                VolumeKind::ConfigMap { .. }
+                    | VolumeKind::Secret { .. }
+                    | VolumeKind::Projected { .. }
+            )
+        ) || matches!(volume, Some(VolumeKind::Other(kind)) if kind == "downwardAPI")
+    };
+    let mounts: BTreeMap<&str, &Mount> = case
+        .container
+        .mounts
+        .iter()
+        .map(|mount| (mount.path.value.trim_end_matches('/'), mount))
+        .collect();
+    // The innermost mount counts.
+    let mount_of = |path: &str| folders(path).filter_map(|folder| mounts.get(folder)).last();
+    let can_be_written = |mount: &Mount| !mount.read_only && !of_api(mount);
+    let writable = |path: &str| mount_of(path).is_some_and(|mount| can_be_written(mount));
+    // Files of the API server are there to be read: those that the volume certainly has not are meant to be written.
+    let is_read = |path: &str| {
+        mount_of(path).is_some_and(|mount| {
+            of_api(mount) && (mount.path.value == path || case.hides(path).is_none())
+        })
+    };
     let env = case.environment();
     let temp = match env.literal("TMPDIR")? {
         Some(dir) if dir.value.starts_with('/') => dir.value,
@@ -62,7 +89,11 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         // Kubernetes' own folders are mounted; sockets of the node are no files of the program's.
         let lent = ["/var/lib/kubelet", "/var/lib/containerd", "/var/lib/docker"];
         let Some(folder) = written_folder(path) else { continue };
-        if lent.iter().any(|start| path.starts_with(start)) || writable(path) || told >= 5 {
+        if lent.iter().any(|start| path.starts_with(start))
+            || writable(path)
+            || is_read(path)
+            || told >= 5
+        {
             continue;
         }
         told += 1;
@@ -77,7 +108,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     }
     if let Some(store) = STORES.iter().find(|package| program.links_package(package)) {
-        if mounts.is_empty() {
+        if !mounts.values().any(|mount| can_be_written(mount)) {
             out.push(say(
                 format!("{store} keeps files, and no volume of the container can be written"),
                 &program.version.origin,
