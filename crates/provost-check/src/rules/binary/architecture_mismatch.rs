@@ -95,10 +95,10 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         }
     }
     let spec = case.of.object.document.node(case.pod().spec);
-    if let Some((place, arches)) = required_arches(spec) {
+    if let Some(refused) = by_affinity(spec, own) {
         applies = true;
-        if !arches.is_empty() && !arches.iter().any(|arch| runs(own, arch)) {
-            say(&place, "asks for such nodes", format!("{} nodes", arches.join(" or ")));
+        if let Some((place, nodes)) = refused {
+            say(&place, "asks for such nodes", nodes);
         }
     }
     let nodes = &case.settings().cluster.node_arch;
@@ -258,25 +258,59 @@ fn runs(program: &str, machine: &str) -> bool {
     program == machine || matches!((program, machine), ("386", "amd64") | ("arm", "arm64"))
 }
 
-/// Architectures that required node affinity leaves over, when every one of its terms names some.
-fn required_arches(spec: Node<'_>) -> Option<(Origin, Vec<String>)> {
+/// What required node affinity says of a program's architecture: `None` where a term of it says nothing, since one is
+/// enough; the first place and the nodes it asks for where no term leaves a node that runs the program. All expressions
+/// of a term have to hold (`MatchNodeSelectorTerms` of k8s.io/component-helpers, scheduling/corev1/nodeaffinity).
+fn by_affinity(spec: Node<'_>, own: &str) -> Option<Option<(Origin, String)>> {
+    const KEYS: [&str; 2] = ["kubernetes.io/arch", "beta.kubernetes.io/arch"];
     let terms = spec.at(&[
         "affinity",
         "nodeAffinity",
         "requiredDuringSchedulingIgnoredDuringExecution",
         "nodeSelectorTerms",
     ])?;
-    let mut all = Vec::new();
+    let hosts = ["amd64", "386", "arm64", "arm"].into_iter().filter(|host| runs(own, host));
+    let hosts: Vec<&str> = std::iter::once(own).chain(hosts).collect();
     let mut place = None;
+    let mut nodes = Vec::new();
+    let mut fits = false;
     for term in terms.items().take(64) {
-        let expressions = term.get("matchExpressions")?;
-        let arch = expressions.items().take(64).find(|e| {
-            e.get("key").and_then(|k| k.as_str()) == Some("kubernetes.io/arch")
-                && e.get("operator").and_then(|o| o.as_str()) == Some("In")
-        })?;
-        let values = arch.get("values")?;
-        place.get_or_insert_with(|| values.origin());
-        all.extend(values.items().take(64).filter_map(|v| v.as_str()).map(str::to_owned));
+        let mut left = hosts.clone();
+        let mut said = false;
+        for expression in term.get("matchExpressions")?.items().take(64) {
+            let key = expression.get("key").and_then(|key| key.as_str());
+            if !key.is_some_and(|key| KEYS.contains(&key)) {
+                continue;
+            }
+            let operator = expression.get("operator").and_then(|it| it.as_str())?;
+            let list = expression.get("values");
+            let values: Vec<&str> = list
+                .iter()
+                .flat_map(|list| list.items())
+                .take(64)
+                .filter_map(|v| v.as_str())
+                .collect();
+            let (keeps_listed, what) = match operator {
+                "In" => (true, format!("{} nodes", values.join(" or "))),
+                "NotIn" => (false, format!("nodes other than {}", values.join(" and "))),
+                _ => continue,
+            };
+            if values.is_empty() {
+                return None;
+            }
+            said = true;
+            let before = left.len();
+            left.retain(|host| values.contains(host) == keeps_listed);
+            if left.is_empty() && before > 0 {
+                place = place.or_else(|| list.map(|list| list.origin()));
+                nodes.push(what);
+            }
+        }
+        // A term that says nothing of it takes any node.
+        if !said {
+            return None;
+        }
+        fits |= !left.is_empty();
     }
-    Some((place?, all))
+    Some(place.filter(|_| !fits).map(|place| (place, nodes.join(", or "))))
 }
