@@ -97,6 +97,17 @@ fn step(
             (None, Some(place)) => machine.forget(place, 4),
             _ => {}
         },
+        // A byte.
+        0x88 => match (register, memory) {
+            (Some(to), _) => write(machine, to, Value::Unknown),
+            (None, Some(place)) => machine.forget(place, 1),
+            _ => {}
+        },
+        0xc6 if reg & 7 == 0 => match (register, memory) {
+            (Some(to), _) => write(machine, to, Value::Unknown),
+            (None, Some(place)) => machine.forget(place, 1),
+            _ => {}
+        },
         0x31 | 0x33 if register == Some(reg) => machine.set(reg, Value::Number(0)),
         // MOVUPS, MOVAPS, MOVDQU and MOVDQA.
         0x110 | 0x128 | 0x16f if is_whole(instruction) => {
@@ -125,6 +136,12 @@ fn step(
                     }
                 },
                 _ => {}
+            }
+        }
+        // MOVSS and MOVSD to memory.
+        0x111 if register.is_none() => {
+            if let Some(place) = memory {
+                machine.forget(place, 8);
             }
         }
         // Comparisons, and what has no operand that matters.
@@ -232,6 +249,22 @@ mod tests {
             let (done, machine) = run(&code);
             assert_eq!(done, Some(()));
             assert_eq!(machine.register(1), expected);
+        }
+    }
+
+    /// A flag that is set on the stack is one byte: what lies behind it stays what it is.
+    #[test]
+    fn a_byte_on_the_stack_is_one_byte() {
+        // MOVQ $1, 0x10(SP); MOVB $0, 0xf(SP); MOVQ 0x10(SP), CX
+        let store = [0x48, 0xc7, 0x44, 0x24, 0x10, 1, 0, 0, 0];
+        let load = [0x48, 0x8b, 0x4c, 0x24, 0x10];
+        for (byte, at, expected) in [
+            (&[0xc6, 0x44, 0x24][..], 0xf, Value::Number(1)),
+            (&[0x88, 0x44, 0x24][..], 0x13, Value::Unknown),
+        ] {
+            let end: &[u8] = if byte[0] == 0xc6 { &[at, 0] } else { &[at] };
+            let (done, machine) = run(&[&store[..], byte, end, &load[..]].concat());
+            assert_eq!((done, machine.register(1)), (Some(()), expected));
         }
     }
 

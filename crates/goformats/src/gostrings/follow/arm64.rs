@@ -140,6 +140,15 @@ fn step(
             machine.store_at(base, distance, values.0);
             machine.store_at(base, distance.wrapping_add(8), values.1);
         }
+    } else if word & 0x3f00_0000 == 0x3900_0000 && word >> 30 < 3 {
+        // Loads and stores of one, two and four bytes.
+        let size = word >> 30;
+        if word >> 22 & 3 == 0 {
+            let distance = i64::from((word >> 10 & 0xfff) << size);
+            machine.forget(base(machine).plus(distance), 1 << size);
+        } else {
+            write(machine, rd, Value::Unknown);
+        }
     } else if word & 0x0a00_0000 == 0x0800_0000 {
         // Other loads and stores.
         let place = base(machine);
