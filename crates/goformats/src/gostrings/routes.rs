@@ -341,7 +341,7 @@ impl<'a> Strings<'a> {
     fn is_server_type(&self, address: u64) -> bool {
         const TEXT: &[u8] = b"*http.Server";
         let Some(module) = self.functions.module.as_ref() else { return false };
-        if !module.types.contains(&address) || address % 8 != 0 {
+        if !module.types.contains(&address) || !address.is_multiple_of(8) {
             return false;
         }
         let Some(head) = self.image.bytes_at(address, 48) else { return false };
