@@ -7,6 +7,7 @@
 //! entrypoint = ["/server"]
 //! cmd = ["--serve"]
 //! user = "app"
+//! made_by = "RUN |1 A=b /bin/sh -c make"   # the first layer, by the history
 //! stop_signal = "SIGTERM"
 //! healthcheck = "curl -f http://localhost:8080/"   # by the shell
 //! env = ["A=1"]
@@ -58,6 +59,7 @@ use crate::facts::{Fact, Origin};
 #[serde(deny_unknown_fields, default)]
 struct Page {
     path: Option<String>,
+    made_by: Option<String>,
     names: Vec<String>,
     platform: Option<String>,
     entrypoint: Vec<String>,
@@ -218,7 +220,12 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Image {
         program_copy: page.copy.map(|path| (0, path)),
         mismatches: mismatches.chain(sizes).collect(),
         layers: vec![
-            Layer { digest: layer.clone(), size: page.size, unpacked: 1, created_by: None },
+            Layer {
+                digest: layer.clone(),
+                size: page.size,
+                unpacked: 1,
+                created_by: page.made_by.clone(),
+            },
             Layer { digest: layer.clone(), size: 0, unpacked: 1, created_by: None },
         ],
         files,

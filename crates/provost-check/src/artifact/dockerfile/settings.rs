@@ -82,7 +82,8 @@ impl Loader<'_> {
                 format!("{name} runs no shell: it takes all of {shown}"),
                 "end the instruction before it, and run the rest in a RUN of its own",
             );
-        } else if name == "USER" && text.split_whitespace().count() > 1 {
+        } else if name == "USER" && !text.contains('\\') && text.split_whitespace().count() > 1 {
+            // `NT AUTHORITY\NetworkService` is one.
             doubt(
                 format!("USER takes all of {shown} for one name, and no user is called that"),
                 "write user and group with a colon: USER 65532:65532",

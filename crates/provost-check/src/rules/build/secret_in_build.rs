@@ -230,6 +230,23 @@ fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
         );
     }
     for (index, layer) in image.layers.iter().enumerate() {
+        let text = layer.created_by.as_deref().unwrap_or_default();
+        if let Some((name, what)) = secret_argument(text) {
+            out.push(
+                Finding::new(
+                    &RULE,
+                    format!(
+                        "the history of the image has {} in the build argument {}",
+                        described(what),
+                        text::shown(name)
+                    ),
+                    &Origin::image(image.source, Some(&layer.digest), "history"),
+                    format!("what made layer {}", index + 1),
+                )
+                .fix(Fix::suggest(WAY_OUT)),
+            );
+            continue;
+        }
         let holds = |text: &String| !shaped(text).is_empty() || !written_logins(text).is_empty();
         if layer.created_by.as_ref().is_some_and(holds) && case.world().builds.is_empty() {
             out.push(
@@ -244,6 +261,18 @@ fn image(case: &ImageCase<'_>, out: &mut Findings) -> Judged {
         }
     }
     Ok(())
+}
+
+/// The first secret among the arguments of a build that made a layer, by its name and what is secret of
+/// it: `RUN |2 MODE=fast DB_PASSWORD=... /bin/sh -c make # buildkit`.
+fn secret_argument(made_by: &str) -> Option<(&str, &'static str)> {
+    let rest = made_by.strip_prefix("RUN ").unwrap_or(made_by).strip_prefix('|')?;
+    let (count, rest) = rest.split_once(' ')?;
+    let words = rest.split(' ').take_while(|word| !word.starts_with('/'));
+    let arguments = words.filter_map(|word| word.split_once('='));
+    arguments
+        .take(count.parse().ok()?)
+        .find_map(|(name, value)| Some((name, looks_secret(name, value)?)))
 }
 
 /// A value that the file itself gives, rather than one that comes from elsewhere.
