@@ -2,14 +2,15 @@
 //!
 //! Collections that follow each other are alike, and what else a machine does lasts longer than many of them: single
 //! ones are no sample of anything. Stretches of a run are compared, and count for less where neighbours are alike; but
-//! runs of one program differ as well, which no single run can show. Where both logs are of several runs (one process
-//! behind the other), the runs are what is compared.
+//! runs of one program differ as well, which no single run can show. Pauses are compared by their ranks, as many of them
+//! as their stretches let count: a few are a hundred times as long as all others, and any mean is theirs. Where both logs
+//! are of several runs (one process behind the other), the runs are what is compared.
 
 use serde::Serialize;
 
 use super::log::{nanos, percent, spanning};
 use crate::facts::runtime_log::{Collections, RuntimeLog, Stop, Window};
-use crate::model::statistics::{Estimate, Mean, POWER};
+use crate::model::statistics::{Estimate, Mean, POWER, shift};
 
 /// What is compared: each with that part of a chance in twenty, so that all together have one.
 const COMPARISONS: f64 = 7.0;
@@ -88,7 +89,20 @@ impl<'l> Side<'l> {
             let values: Vec<f64> = self.0.iter().filter_map(|of| value(&settled(of)?)).collect();
             return Mean::of_independent(&values);
         }
-        stretches(self.0.first()?, value)
+        Mean::of(&stretches(self.0.first()?, value))
+    }
+
+    /// The values of the first run's collections (of neighbours, of a long log), in stretches.
+    fn each(&self, value: &dyn Fn(&Window) -> Option<f64>) -> Vec<Vec<f64>> {
+        let Some(of) = self.0.first() else { return Vec::new() };
+        let mut rest = of.windows.get(of.windows.len() / 4..).unwrap_or_default();
+        let of_stretch = |stretch: &Window| {
+            let (own, others) =
+                rest.split_at(rest.partition_point(|w| w.to.line <= stretch.to.line));
+            rest = others;
+            own.iter().filter_map(value).collect::<Vec<f64>>()
+        };
+        long_enough(of).iter().map(of_stretch).filter(|of| !of.is_empty()).collect()
     }
 
     /// How long half of the pauses are at most, of all runs that are compared.
@@ -135,12 +149,15 @@ fn settled(of: &Collections) -> Option<Window> {
 }
 
 /// Values of stretches that are long enough for one, of a process that has come up.
-fn stretches(of: &Collections, value: &dyn Fn(&Window) -> Option<f64>) -> Option<Mean> {
+fn stretches(of: &Collections, value: &dyn Fn(&Window) -> Option<f64>) -> Vec<f64> {
+    long_enough(of).iter().filter_map(value).collect()
+}
+
+/// Stretches of a process that has come up.
+fn long_enough(of: &Collections) -> Vec<Window> {
     let windows = of.windows.get(of.windows.len() / 4..).unwrap_or_default();
-    let whole = settled(of)?;
-    let windows = spanning(windows, LEAST_MS.max(whole.wall_ms() / STRETCHES));
-    let values: Vec<f64> = windows.iter().filter_map(value).collect();
-    Mean::of(&values)
+    let wall = settled(of).map_or(0, |whole| whole.wall_ms());
+    spanning(windows, LEAST_MS.max(wall / STRETCHES))
 }
 
 /// Two logs.
@@ -160,8 +177,8 @@ impl Both<'_> {
         if self.by_run { "in B" } else { "in this run of B" }
     }
 
-    /// Pauses, by their mean over a stretch or a run. A few are a hundred times as long as most, so that it is how many
-    /// times as long they are that is told: the mean of logarithms.
+    /// Pauses, by their mean over a stretch or a run: how many times as long they are, which is a difference of
+    /// logarithms. Of runs, which are few, that of means: ranks of three and three tell nothing.
     fn pauses(&self, what: &'static str, stop: Option<Stop>) -> Comparison {
         let value = |window: &Window| {
             let [sweep, mark] = window.stopped_ns;
@@ -173,10 +190,17 @@ impl Both<'_> {
             let mean = sum as f64 / (window.cycles * each) as f64;
             (mean > 0.0).then(|| mean.ln())
         };
-        let (a, b) = (self.a.mean(self.by_run, &value), self.b.mean(self.by_run, &value));
+        let between = match self.by_run {
+            true => {
+                let (a, b) = (self.a.mean(true, &value), self.b.mean(true, &value));
+                a.zip(b).map(|(a, b)| a.to(&b, CONFIDENCE))
+            }
+            false => shift(&self.a.each(&value), &self.b.each(&value), CONFIDENCE),
+        };
         let (text_a, text_b) = (self.a.half(self.by_run, stop), self.b.half(self.by_run, stop));
-        let (Some(a), Some(b)) = (a, b) else { return self.too_few(what, text_a, text_b) };
-        let (ratio, detectable) = a.to(&b, CONFIDENCE);
+        let Some((ratio, detectable)) = between else {
+            return self.too_few(what, text_a, text_b);
+        };
         let ratio =
             Estimate { value: ratio.value.exp(), low: ratio.low.exp(), high: ratio.high.exp() };
         let effect = Effect::of(&ratio, 1.0, detectable.exp() - 1.0);
@@ -189,9 +213,10 @@ impl Both<'_> {
         );
         let verdict = effect.verdict();
         let place = self.place();
+        let typical = if self.by_run { "on average" } else { "typically" };
         let said = match verdict {
-            "larger" => format!("longer {place}: on average {times}"),
-            "smaller" => format!("shorter {place}: on average {times}"),
+            "larger" => format!("longer {place}: {typical} {times}"),
+            "smaller" => format!("shorter {place}: {typical} {times}"),
             _ => format!(
                 "no difference that this much data could show: {place} they are {times}; {} times as long would be seen {} times of 10",
                 self::times(1.0 + effect.detectable),
@@ -203,7 +228,13 @@ impl Both<'_> {
     }
 
     fn too_few(&self, what: &'static str, a: Option<String>, b: Option<String>) -> Comparison {
-        let said = "cannot tell: one of the logs is too short".to_owned();
+        let said = match self.by_run {
+            true => "cannot tell: one of the logs is too short",
+            false => {
+                "cannot tell: one of the logs is too short, or each of its stretches too much like the one before"
+            }
+        };
+        let said = said.to_owned();
         Comparison { what, a, b, verdict: "cannot-tell", of: self.basis(), said, effect: None }
     }
 
@@ -303,7 +334,22 @@ mod tests {
     #[test]
     fn neighbours_that_are_alike_are_no_sample() {
         let of = behind(&loaded(0), &loaded(250));
-        assert_eq!((of.verdict, of.of), ("no-difference-shown", "stretches"), "{of:?}");
+        assert!(!["larger", "smaller"].contains(&of.verdict) && of.of == "stretches", "{of:?}");
+    }
+
+    /// Two pauses of 23 and 14 ms hid that all of them were exactly ten times as long.
+    #[test]
+    fn two_long_pauses_hide_no_difference() {
+        let pauses = |times: u64| {
+            (0..300).map(move |n| match n {
+                80 | 200 => 99,
+                n => (11 + n % 3) * times,
+            })
+        };
+        let of = behind(&run(pauses(1)), &run(pauses(5)));
+        assert_eq!((of.verdict, of.of), ("larger", "stretches"), "{of:?}");
+        let same = behind(&run(pauses(2)), &run(pauses(2)));
+        assert_eq!(same.verdict, "no-difference-shown", "{same:?}");
     }
 
     #[test]
@@ -312,7 +358,7 @@ mod tests {
         let b = run((0..1500).map(|n| 32 + n % 2));
         let of = behind(&a, &b);
         assert_eq!(of.verdict, "larger", "{of:?}");
-        assert!(of.said.starts_with("longer in this run of B: on average 2.83 times"), "{of:?}");
+        assert!(of.said.starts_with("longer in this run of B: typically 2.75 times"), "{of:?}");
     }
 
     /// They were "longer in 100 % of pairs", with p = 0.33.

@@ -24,7 +24,9 @@ struct Group {
     least: u64,
     /// Goals that are above what was live, at least and at most.
     goal: Option<(u64, u64)>,
-    /// What was live.
+    /// The highest goal above what was live that nothing had moved ahead: a limit leaves no less than that.
+    left: Option<u64>,
+    /// What was live; nothing of the first collection, before which nothing was marked.
     live: (u64, u64),
     /// Goals at what was live.
     pinned: u64,
@@ -40,6 +42,7 @@ impl Group {
                 (Some(a), Some(b)) => Some(wider(a, b)),
                 (a, b) => a.or(b),
             },
+            left: self.left.max(other.left),
             live: wider(self.live, other.live),
             pinned: self.pinned + other.pinned,
         }
@@ -52,7 +55,8 @@ impl Group {
 
     /// What was live changed by so much that a goal that follows it is told from one that does not.
     fn varied(&self) -> bool {
-        self.live.1 * 10 >= self.live.0 * 13 + 20
+        let least = self.live.0.saturating_mul(13).saturating_add(20);
+        self.live.1.saturating_mul(10) >= least
     }
 }
 
@@ -178,11 +182,15 @@ impl Goals {
         }
         self.told += 1;
         let pinned = !marked.first && goal <= marked.live.saturating_add(1);
+        // Goals that GOGC made are moved ahead of a heap that began late, those of a limit never are
+        // (`heapGoalInternal`, runtime/mgcpacer.go): one as large as that heap says nothing of what a limit leaves.
+        let moved = goal <= start.saturating_add(1);
         let group = Group {
             count: 1,
             least: (*percents.start()).min(MOST_PERCENT),
             goal: (!pinned).then_some((goal, goal)),
-            live: (marked.live, marked.live),
+            left: (!pinned && !moved).then_some(goal),
+            live: if marked.first { (u64::MAX, 0) } else { (marked.live, marked.live) },
             pinned: u64::from(pinned),
         };
         let most = (*percents.end()).min(MOST_PERCENT);
@@ -218,7 +226,7 @@ impl Goals {
         if self.told < LEAST {
             return (Gogc::Unknown, MemoryLimit::Unknown);
         }
-        let asked = self.asked();
+        let asked = self.asked_before_a_limit().unwrap_or_else(|| self.asked());
         let groups = |range: RangeInclusive<u64>| {
             self.by_most.range(range).map(|(_, group)| *group).reduce(Group::and)
         };
@@ -238,10 +246,12 @@ impl Goals {
             let above = explained.goal.map_or(0, |(_, most)| most);
             return match explained.varied() || is_default {
                 true => (Gogc::Percent(percents), MemoryLimit::Above(above)),
-                false => (Gogc::Either(percents, above), MemoryLimit::Unknown),
+                false => {
+                    (Gogc::Either(percents, explained.left.unwrap_or(0)), MemoryLimit::Unknown)
+                }
             };
         };
-        let common = self.by_most.first_key_value().map_or(0, |(most, _)| *most);
+        let common = self.common();
         if below.least <= common && common >= 5 && below.varied() && !below.stands() {
             return (Gogc::Changed(below.least..=common, percents), MemoryLimit::Unknown);
         }
@@ -265,6 +275,29 @@ impl Goals {
         0
     }
 
+    /// The highest GOGC that any goal of a rising heap asked for, where a limit then made all the others: few they may
+    /// be, as a heap comes to its limit once and stays there for as long as the log is. All the others are no lower
+    /// GOGC's: they stand while what is live moves, no one GOGC explains them, or they leave no room at all.
+    fn asked_before_a_limit(&self) -> Option<u64> {
+        let (highest, _) = self.by_least.last_key_value()?;
+        let groups = self.by_most.iter().map(|(most, group)| (*most, *group));
+        let (above, below): (Vec<_>, Vec<_>) = groups.partition(|(most, _)| most >= highest);
+        let one = |of: Vec<(u64, Group)>| of.into_iter().map(|(_, group)| group).reduce(Group::and);
+        let (above, below) = (one(above)?, one(below)?);
+        let common = self.common();
+        let is_no_gogc = below.varied() || below.least > common || common < 5;
+        // A limit cuts what is above it, and leaves what is below.
+        let stands = below.goal.is_none_or(|(_, most)| {
+            below.stands() && above.goal.is_none_or(|(_, above)| above <= most.saturating_add(1))
+        });
+        (below.count > above.count && stands && is_no_gogc).then_some(*highest)
+    }
+
+    /// The highest GOGC that explains the goal that asks for the least.
+    fn common(&self) -> u64 {
+        self.by_most.first_key_value().map_or(0, |(most, _)| *most)
+    }
+
     fn smallest(&self, percents: &RangeInclusive<u64>) -> u64 {
         // The goals are the same for all of them, or they would not all explain them.
         let percent = *percents.end();
@@ -276,12 +309,14 @@ impl Goals {
 }
 
 fn decides(limited: &Group) -> MemoryLimit {
-    let at_least = limited.goal.map(|(_, most)| Limit::leaving(most << 20, 0) >> 20);
+    let at_least = limited.left.map(|goal| Limit::leaving(goal << 20, 0) >> 20);
     MemoryLimit::Decides { cycles: limited.count, pinned: limited.pinned, at_least }
 }
 
 #[cfg(test)]
 mod made_by {
+    #![allow(clippy::unwrap_used, clippy::panic, reason = "they are tests")]
+
     use super::*;
 
     fn told(cycles: impl Iterator<Item = (u64, u64)>) -> Told {
@@ -314,5 +349,53 @@ mod made_by {
         let limited = told((10..60).map(|live| (live, (live * 2).min(50).max(live))));
         assert_eq!(limited.tightened_by(), MadeBy::Limit, "{limited:?}");
         assert_eq!(limited.made_by(), MadeBy::Limit, "{limited:?}");
+    }
+
+    /// What was told of logs that the runtime wrote under GOGC=100 and a GOMEMLIMIT: `5 to 6, none that mattered`, as the
+    /// goals before the limit were fewer than one of fifty.
+    #[test]
+    fn a_few_goals_before_a_limit_tell_gogc() {
+        // GOMEMLIMIT=95MiB, 81 MB live, Go 1.22: the first lines, and 300 like the last of them.
+        let rising = [(3, 7, 6), (18, 36, 31), (48, 85, 74), (81, 85, 84), (81, 85, 83)];
+        let standing = (0..300).map(|n| (80 + n % 3, 85, 83));
+        let mut goals = Goals::default();
+        goals.push(&Marked { first: true, ..Marked::default() }, 4, 3);
+        for (live, goal, start) in rising.into_iter().chain(standing) {
+            let marked = Marked { live, stacks: 0, globals: 0, first: false };
+            goals.push(&marked, goal, start);
+        }
+        let limited = goals.told();
+        assert!(matches!(&limited.gogc, Gogc::Percent(of) if of.contains(&100)), "{limited:?}");
+        let MemoryLimit::Decides { cycles, at_least, .. } = limited.limit else {
+            panic!("{limited:?}")
+        };
+        assert!(cycles > 290 && (85..=95).contains(&at_least.unwrap()), "{limited:?}");
+        assert_eq!(limited.tightened_by(), MadeBy::Limit);
+        // Pinned at a live heap that rises past the limit (GOMEMLIMIT=30MiB, 24 to 32 MB live).
+        let leak = told_with((5..20).map(|live| (live, live * 2)), |goal| goal - 2);
+        assert_eq!(leak.made_by(), MadeBy::Gogc, "{leak:?}");
+        let rising = (5..12).map(|live| (live, live * 2));
+        let leak = rising.chain((0..2000).map(|n| (24 + n / 250, 24 + n / 250)));
+        let leak = told(leak);
+        assert_eq!(leak.tightened_by(), MadeBy::Limit, "{leak:?}");
+        // The GOGC of a program that lowers it when it has started follows what is live all the same.
+        let start = (5..8).map(|live| (live, live * 2));
+        let lowered = told(start.chain((0..600).map(|n| (60 + n % 60, (60 + n % 60) * 21 / 20))));
+        assert_eq!(lowered.tightened_by(), MadeBy::Gogc, "{lowered:?}");
+    }
+
+    /// A ballast of 200 MB under GOMEMLIMIT=150MiB: `206 MiB, and what Go has beside the heap`, since the goal of the first
+    /// collection, which began at 200 MB, was taken for one of the limit.
+    #[test]
+    fn goals_at_what_is_live_are_no_lower_bound_of_a_limit() {
+        let mut goals = Goals::default();
+        goals.push(&Marked { first: true, ..Marked::default() }, 200, 200);
+        for _ in 0..500 {
+            let marked = Marked { live: 200, stacks: 0, globals: 0, first: false };
+            goals.push(&marked, 200, 200);
+        }
+        let told = goals.told();
+        assert_eq!(told.gogc, Gogc::Either(0..=0, 0), "{told:?}");
+        assert_eq!(told.limit, MemoryLimit::Unknown);
     }
 }
