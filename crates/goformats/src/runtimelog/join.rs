@@ -167,9 +167,19 @@ impl Torn {
         if whole.is_empty() { Joined::Lost } else { choose(whole) }
     }
 
-    /// Whether so much of it was seen that something was lost with it.
+    /// Whether so much of it was seen that it ends the one before.
     pub(super) fn is_certain(&self) -> bool {
         self.words > self.kind.least_words()
+    }
+
+    /// Whether it was the runtime's: programs write `gc 12 objects in 3ms` as well, and only the next word tells.
+    pub(super) fn was_the_runtimes(&self) -> bool {
+        match self.kind {
+            Kind::Gc => self.has_begun(),
+            // Up to Go 1.18 a generation stands before the work.
+            Kind::Scavenge => self.words > 3,
+            _ => self.is_certain(),
+        }
     }
 
     /// Whether it is a cycle's as far as its number, which text of a program hardly is.

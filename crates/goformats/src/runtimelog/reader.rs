@@ -357,8 +357,9 @@ impl Reader {
                     return;
                 }
                 Step::Over(joined) => {
+                    let certain = torn.was_the_runtimes();
                     stream.torn = None;
-                    self.joined(joined, true, began, each);
+                    self.joined(joined, certain, began, each);
                     // It is looked at as if nothing had been torn before it.
                     return self.logical(text, index, place, time, each);
                 }
@@ -439,7 +440,7 @@ impl Reader {
     fn close(&mut self, index: usize, each: &mut impl FnMut(Line<'_>)) {
         let torn = self.streams.get_mut(index).and_then(|stream| stream.torn.take());
         if let Some((torn, line, offset)) = torn {
-            self.joined(torn.close(), torn.is_certain(), (line, offset), each);
+            self.joined(torn.close(), torn.was_the_runtimes(), (line, offset), each);
         }
     }
 

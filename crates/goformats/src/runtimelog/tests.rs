@@ -330,6 +330,24 @@ fn the_line_at_which_a_torn_one_is_given_up_is_handed_on() {
     assert_eq!((counts.lost, text.len()), (1, 300), "{text:?}");
 }
 
+/// `gc 12 objects in 3ms` of a program was counted as a line of the runtime's of which a part is missing.
+#[test]
+fn what_a_program_writes_of_its_own_collector_is_no_torn_line() {
+    for own in ["gc 12 objects in 3ms", "gc 7 done", "gc 3", "scav 12 sessions", "scav 4 KB freed"]
+    {
+        let few = format!("{own}\n{LINE}\n{own}\n");
+        let many = format!("{own}\n{}{LINE}\n", "{\"line\":1}\n".repeat(300));
+        for log in [few, many] {
+            let (entries, _, counts) = read(log.as_bytes());
+            assert_eq!((entries.len(), counts.whole), (1, 1), "{own}");
+            assert_eq!((counts.lost, counts.doubtful, counts.joined), (0, 0, 0), "{own}");
+        }
+    }
+    // What has come as far as the time was the runtime's.
+    let (_, _, counts) = read(format!("gc 12 @1.000s\n{LINE}\n").as_bytes());
+    assert_eq!(counts.lost, 1);
+}
+
 /// A number of 64 bits was added to others.
 #[test]
 fn numbers_that_no_runtime_counts_to_are_no_cycle_and_no_sample() {

@@ -16,7 +16,7 @@ use crate::model::memlimit;
 use crate::model::oom::only_grows;
 use crate::model::quantity::Bytes;
 use crate::model::trend::Trend;
-use crate::model::what_if::{self, Load, Outcome, SPIRAL, WELL};
+use crate::model::what_if::{self, EARLIEST, Load, Outcome, SPIRAL, WELL};
 
 pub use numbers::{
     Container, Extremes, Gc, GcCurves, Mib, Pauses, Procs, Row, Sched, SchedCurves, Settings,
@@ -277,6 +277,8 @@ const GREW: f64 = 1.1;
 /// What a process does at the end of its log.
 struct Now {
     load: Load,
+    /// The same with what it would allocate if no collection held it back.
+    free: Load,
     /// MiB that were live at the most.
     most: f64,
     /// MB a minute by which what is live grows, where it grows still.
@@ -300,7 +302,12 @@ fn now(of: &Collections) -> Option<Now> {
     let cycles = run.cycles as f64;
     let rate = run.allocation_rate().filter(|rate| *rate > 0.0)?;
     let room = run.goal.sum.saturating_sub(run.marked[0]) as f64;
-    let reach = if room > 0.0 { (run.allocated as f64 / room).clamp(0.1, 1.5) } else { 1.0 };
+    // Where there is no room, nothing tells how much of it is used.
+    let reach = match run.tight * 2 > run.cycles {
+        true => EARLIEST,
+        false if room > 0.0 => (run.allocated as f64 / room).clamp(0.1, 1.5),
+        false => 1.0,
+    };
     let load = Load {
         live: run.mean_live(),
         roots: run.marked[1] as f64 / cycles,
@@ -317,7 +324,19 @@ fn now(of: &Collections) -> Option<Now> {
     // Whenever that was: it may come again, and what it began with has to fit as well.
     let most = of.whole().map_or(0, |whole| whole.live.most);
     let most = (most as f64).max(load.live);
-    Some(Now { load, most, grows, perhaps: grows.is_none() && still_rises(of) })
+    let held = run.left_to_program().unwrap_or(1.0).clamp(0.1, 1.0);
+    let free = load.times(1.0 / held);
+    Some(Now { load, free, most, grows, perhaps: grows.is_none() && still_rises(of) })
+}
+
+/// Of the time, for how much of it about as much was live as at the most.
+fn peak_part(of: &Collections, most: f64) -> Option<f64> {
+    let wall = |windows: &mut dyn Iterator<Item = &Window>| {
+        windows.map(Window::wall_ms).fold(0, u64::saturating_add) as f64
+    };
+    let all = wall(&mut of.windows.iter());
+    let at = wall(&mut of.windows.iter().filter(|w| w.live.most as f64 >= most * 0.9));
+    (all > 0.0).then(|| at / all)
 }
 
 /// The last quarter of windows, or as many as have enough collections.
@@ -339,7 +358,7 @@ fn still_rises(of: &Collections) -> bool {
 }
 
 fn what_if(of: &Collections, told: &Told, place: &Room) -> Option<WhatIf> {
-    let Now { load, most, grows, perhaps } = now(of)?;
+    let Now { load, free, most, grows, perhaps } = now(of)?;
     let stacks = load.roots;
     let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
     let bytes = place.limit.as_ref().map(|(limit, _)| *limit);
@@ -356,7 +375,8 @@ fn what_if(of: &Collections, told: &Told, place: &Room) -> Option<WhatIf> {
     let full = container.map(|limit| what_if::heap_within(limit - outside, stacks));
     let row = |gogc: SetGogc, limit: Option<f64>, rate: f64| {
         let left = limit.map(|limit| what_if::left(limit, stacks));
-        let Outcome { per_second, share, .. } = load.times(rate).under(gogc, left);
+        let Outcome { per_second, share, is_tight, .. } = load.times(rate).under(gogc, left);
+        let told = |of: f64| (!is_tight).then_some(of);
         let goal = worst.under(gogc, left).goal;
         let go = goal + what_if::beside(goal, stacks);
         // Below a limit of Go's own only what is live fills the container.
@@ -371,8 +391,8 @@ fn what_if(of: &Collections, told: &Told, place: &Room) -> Option<WhatIf> {
             },
             gomemlimit_mib: limit.map(|limit| limit as u64),
             rate,
-            per_second,
-            cpu_share: share,
+            per_second: told(per_second),
+            cpu_share: told(share),
             peak_heap_mib: goal.ceil() as u64,
             peak_go_mib: go.ceil() as u64,
             left_of_container_mib: container.map(|limit| (limit - go - outside).floor() as i64),
@@ -395,12 +415,12 @@ fn what_if(of: &Collections, told: &Told, place: &Room) -> Option<WhatIf> {
         }
         _ => None,
     };
-    let limit_for = |share| what_if::limit_for(worst.heap_for(share), stacks);
+    let limit_for = |share| free.with_live(worst.live).limit_for(share);
+    let peak_part = peak_part(of, worst.live).filter(|part| grows.is_none() && *part < 0.5);
     let container = container.map(|limit| {
         let left = limit_mib.map(|limit| what_if::left(limit, stacks));
-        let share = left.map_or(what_if::MOST_SHARE, |left| {
-            worst.under(SetGogc::Percent(100), Some(left)).share
-        });
+        let outcome = left.map(|left| worst.under(SetGogc::Percent(100), Some(left)));
+        let share = outcome.filter(|of| !of.is_tight).map(|of| of.share);
         let least = limit_for(SPIRAL);
         let least_mib = (least / 0.9).max(least + outside).ceil() as u64;
         Container {
@@ -410,7 +430,8 @@ fn what_if(of: &Collections, told: &Told, place: &Room) -> Option<WhatIf> {
             cpu_share: share,
             least_mib,
             verdict: match (grows, left) {
-                (None, _) | (_, None) => fits(share, limit_mib.is_some(), least_mib),
+                (_, None) => "nothing of the container is left for Go".to_owned(),
+                (None, _) => fits(share, worst.live, least_mib),
                 (Some(rate), Some(left)) => {
                     let driven = minutes_to(load.live_for(SPIRAL, left)).unwrap_or_default();
                     let full = full.and_then(minutes_to).unwrap_or_default();
@@ -428,7 +449,8 @@ fn what_if(of: &Collections, told: &Told, place: &Room) -> Option<WhatIf> {
         allocated_mib_per_second: load.rate,
         grows_mib_per_minute: grows,
         may_grow: perhaps,
-        least_limit_mib: limit_for(SPIRAL).ceil() as u64,
+        least_limit_mib: what_if::least_limit(worst.live, stacks) as u64,
+        peak_part,
         good_limit_mib: limit_for(WELL).ceil() as u64,
         container,
         load,
@@ -440,18 +462,22 @@ fn what_if(of: &Collections, told: &Told, place: &Room) -> Option<WhatIf> {
 fn grows_past(rate: f64, gomemlimit: &str, driven: f64, full: f64) -> String {
     let later = |minutes: f64| super::log::millis((minutes * 60_000.0) as u64);
     format!(
-        "no limit fits a live heap that grows: by {rate:.1} MB a minute, as it does, collections take a quarter of the CPU under GOMEMLIMIT={gomemlimit} {} later, and what is live alone fills the container {} later",
+        "no limit fits a live heap that grows: by {rate:.1} MB a minute, as it does, collections have no rest under GOMEMLIMIT={gomemlimit} {} later, and what is live alone fills the container {} later",
         later(driven),
         later(full.max(driven))
     )
 }
 
-fn fits(share: f64, has_limit: bool, least_mib: u64) -> String {
+fn fits(share: Option<f64>, live: f64, least_mib: u64) -> String {
+    let Some(share) = share else {
+        return format!(
+            "it leaves less than a tenth above the {live:.0} MB that were live at the most: collections may follow one another without a rest, at a cost that this log does not tell; there is room from {least_mib} MiB on"
+        );
+    };
     let share_text = super::log::percent(share);
     match share {
-        _ if !has_limit => "nothing of the container is left for Go".to_owned(),
         share if share >= SPIRAL => format!(
-            "too small for what this process does: with all that it had live, collections take {share_text} of the CPU; they take a quarter from {least_mib} MiB on"
+            "too small for what this process does: with all that it had live, collections take {share_text} of the CPU; they take a quarter or less from {least_mib} MiB on"
         ),
         share if share > WELL => {
             format!("it fits, and collections take {share_text} of the CPU")

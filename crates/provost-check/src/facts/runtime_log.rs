@@ -142,6 +142,8 @@ pub struct Window {
     pub assist_ns: u64,
     /// CPU time of workers on Ps that had nothing to do, in nanoseconds.
     pub idle_ns: u64,
+    /// Time from the beginnings of cycles to their ends, in nanoseconds.
+    pub marking_ns: u64,
     /// Time in which everything stood, in nanoseconds: sweep termination, and mark termination.
     pub stopped_ns: [u64; 2],
     /// MiB that were live: of the first and the last cycle, the least, the most, and all summed up.
@@ -220,6 +222,7 @@ impl Window {
             cpu_ns: ns(&[cpu.sweep_termination, cpu.assist, cpu.dedicated, cpu.mark_termination]),
             assist_ns: cpu.assist.nanos,
             idle_ns: cpu.idle.nanos,
+            marking_ns: took,
             stopped_ns: [clock.sweep_termination.nanos, clock.mark_termination.nanos],
             live: Extent::of(heap.live),
             goal: Extent::of(heap.goal),
@@ -252,6 +255,7 @@ impl Window {
             cpu_ns: self.cpu_ns.saturating_add(next.cpu_ns),
             assist_ns: self.assist_ns.saturating_add(next.assist_ns),
             idle_ns: self.idle_ns.saturating_add(next.idle_ns),
+            marking_ns: self.marking_ns.saturating_add(next.marking_ns),
             stopped_ns: [0, 1].map(|n| self.stopped_ns[n].saturating_add(next.stopped_ns[n])),
             live: self.live.then(next.live),
             goal: self.goal.then(next.goal),
@@ -289,6 +293,19 @@ impl Window {
         let all = wall as f64 * 1e6 * self.mean_procs();
         let each = self.each_for()?;
         (wall >= 5 && all > 0.0).then(|| (cpu_ns as f64 * each / all).min(1.0))
+    }
+
+    /// The part of the time in which a cycle was under way, from 0 to 1.
+    pub fn busy(&self) -> Option<f64> {
+        let wall = self.wall_ms();
+        let each = self.each_for()?;
+        (wall >= 5).then(|| (self.marking_ns as f64 * each / (wall as f64 * 1e6)).min(1.0))
+    }
+
+    /// The part of the CPU time of all Ps that collections left to the program, from 0 to 1. What workers did on Ps
+    /// that had nothing to do is not the collector's in [`Self::cpu_share`], but the program did nothing meanwhile.
+    pub fn left_to_program(&self) -> Option<f64> {
+        Some(1.0 - self.share_of(self.cpu_ns.saturating_add(self.idle_ns))?)
     }
 
     /// For how many cycles each stands whose line is there; nothing where more than a tenth is missing.

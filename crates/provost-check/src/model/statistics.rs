@@ -4,6 +4,8 @@ use statrs::distribution::{ContinuousCDF, Normal, StudentsT};
 
 /// Share of the differences of that size that are found.
 pub const POWER: f64 = 0.8;
+/// Means of stretches from which anything is told.
+const LEAST_MEANS: usize = 8;
 /// An estimate, and between what it lies with a confidence, two-sided.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
@@ -28,9 +30,9 @@ pub struct Mean {
 
 impl Mean {
     /// Of values in order; `None` of fewer than three. Neighbours that are alike count for less, see
-    /// [`independent`].
+    /// [`independent_of_few`].
     pub fn of(values: &[f64]) -> Option<Self> {
-        Self::of_as_many(values, |rest| independent(rest).max(2.0))
+        Self::of_as_many(values, |rest| independent_of_few(rest).max(2.0))
     }
 
     /// The same of values that do not depend on each other, as those of several runs.
@@ -68,31 +70,23 @@ impl Mean {
 
 /// By how much values of another series are larger: the median of the differences of all pairs (Hodges and Lehmann 1963),
 /// and between what it lies by the rank test of Mann and Whitney, so that a few values that are a hundred times as large
-/// move neither. Behind it how large a difference these show, four times of five. `None` where no difference, however
-/// large, could be shown.
+/// move neither. How many values count is estimated itself, so that the bounds are Student's. Behind it how large a
+/// difference these show, four times of five. `None` where no difference, however large, could be shown.
 ///
-/// Values come in order, in stretches. Of values that are alike where they are neighbours fewer count: see [`like`].
+/// Values come in order, in stretches. Of values that are alike where they are neighbours fewer count: see [`like`]. That
+/// is told by ranks among their own: among those of both, values far out of the smaller ones are as far from all others.
 /// Ties make the interval wider than it would have to be: their variance is less than what is taken here.
 pub fn shift(a: &[Vec<f64>], b: &[Vec<f64>], confidence: f64) -> Option<(Estimate, f64)> {
     if a.len() < 3 || b.len() < 3 {
         return None;
     }
-    let mut all: Vec<f64> = a.iter().chain(b).flatten().copied().collect();
-    all.sort_by(f64::total_cmp);
-    let rank = |value: &f64| {
-        let below = all.partition_point(|other| other < value);
-        (below + all.partition_point(|other| other <= value)) as f64 / 2.0
-    };
-    let ranks = |of: &[Vec<f64>]| -> Vec<Vec<f64>> {
-        of.iter().map(|of| of.iter().map(rank).collect()).collect()
-    };
     let (like_a, like_b) = (like(&ranks(a)), like(&ranks(b)));
     let of_a = a.iter().flatten();
     let mut pairs: Vec<f64> = of_a.flat_map(|a| b.iter().flatten().map(move |b| b - a)).collect();
     pairs.sort_unstable_by(f64::total_cmp);
     // Of the share of pairs in which the second is larger, where there is no difference.
     let error = ((1.0 / like_a + 1.0 / like_b + 1.0 / (like_a * like_b)) / 12.0).sqrt();
-    let sure = normal().inverse_cdf(0.5 + confidence / 2.0);
+    let sure = student(confidence, (like_a + like_b - 2.0).max(1.0));
     let count = pairs.len();
     let outside = (count as f64 * (0.5 - sure * error)).floor();
     if outside < 1.0 {
@@ -105,35 +99,70 @@ pub fn shift(a: &[Vec<f64>], b: &[Vec<f64>], confidence: f64) -> Option<(Estimat
     Some((Estimate { value, low, high }, detectable))
 }
 
-/// How many values that do not depend on each other say as much as those of stretches: no more than [`independent`] ones
-/// of single values, and no more than what the means of stretches come to, which differ by less than single values do
-/// unless what is alike lasts for longer than one (batch means, Law and Kelton, Simulation Modeling and Analysis, 9.5.3).
+/// Which place each has among all of them.
+fn ranks(stretches: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let mut all: Vec<f64> = stretches.iter().flatten().copied().collect();
+    all.sort_by(f64::total_cmp);
+    let rank = |value: &f64| {
+        let below = all.partition_point(|other| other < value);
+        (below + all.partition_point(|other| other <= value)) as f64 / 2.0
+    };
+    stretches.iter().map(|of| of.iter().map(rank).collect()).collect()
+}
+
+/// How many values that do not depend on each other say as much as those of stretches: no more than
+/// [`independent_of_few`] single ones, and no more than what the means of stretches come to, and of two, four and more of
+/// them, which differ by less than single values do unless what is alike lasts for longer than one (batch means, Law and
+/// Kelton, Simulation Modeling and Analysis, 9.5.3; doubled until too few are left, Flyvbjerg and Petersen 1989).
 fn like(stretches: &[Vec<f64>]) -> f64 {
     let values: Vec<f64> = stretches.iter().flatten().copied().collect();
     let count = values.len().max(1) as f64;
     let mean = values.iter().sum::<f64>() / count;
     let rest: Vec<f64> = values.iter().map(|value| value - mean).collect();
     let variance = rest.iter().map(|r| r * r).sum::<f64>() / count;
-    let means: Vec<f64> = stretches
+    let mut means: Vec<f64> = stretches
         .iter()
         .filter(|of| !of.is_empty())
         .map(|of| of.iter().sum::<f64>() / of.len() as f64 - mean)
         .collect();
-    let of_means = means.iter().map(|r| r * r).sum::<f64>() / means.len().max(1) as f64;
-    let by_means = match of_means > 0.0 {
-        true => independent(&means) * variance / of_means,
-        false => count,
-    };
-    by_means.min(independent(&rest)).clamp(1.0, count)
+    let mut least = independent_of_few(&rest);
+    loop {
+        let of_means =
+            means.iter().map(|r| r * r).sum::<f64>() / (means.len() as f64 - 1.0).max(1.0);
+        if of_means > 0.0 {
+            // As it looks: single values have told already what few of these hide.
+            least = least.min(independent(&means) * variance / of_means);
+        }
+        if means.len() < LEAST_MEANS * 2 {
+            return least.clamp(1.0, count);
+        }
+        means = means.chunks_exact(2).map(|two| two.iter().sum::<f64>() / 2.0).collect();
+    }
 }
 
 /// How many values that do not depend on each other say as much as these do, which follow each other: of residuals in
 /// order `n (1 - r) / (1 + r)`, with `r` the correlation of each with the one before it (Wilks, Statistical Methods in
 /// the Atmospheric Sciences, 5.2.4).
 pub fn independent(rest: &[f64]) -> f64 {
+    as_many(rest, correlation(rest))
+}
+
+/// The same where they are few: these show `r` smaller than it is, by `(1 + 4 r) / n` (Kendall 1954).
+pub fn independent_of_few(rest: &[f64]) -> f64 {
+    let seen = correlation(rest);
+    let hidden = if seen == 0.0 { 0.0 } else { (1.0 + 4.0 * seen) / rest.len() as f64 };
+    as_many(rest, seen + hidden)
+}
+
+/// Of residuals in order, each with the one before it.
+fn correlation(rest: &[f64]) -> f64 {
     let squares: f64 = rest.iter().map(|r| r * r).sum();
     let beside: f64 = rest.iter().zip(rest.iter().skip(1)).map(|(a, b)| a * b).sum();
-    let alike = if squares > 0.0 { (beside / squares).clamp(0.0, 0.99) } else { 0.0 };
+    if squares > 0.0 { beside / squares } else { 0.0 }
+}
+
+fn as_many(rest: &[f64], alike: f64) -> f64 {
+    let alike = alike.clamp(0.0, 0.99);
     rest.len() as f64 * (1.0 - alike) / (1.0 + alike)
 }
 
@@ -246,6 +275,45 @@ mod tests {
             assert!(excludes(&of, 0.0) && !excludes(&of, 2.3), "{of:?}");
             let (same, _) = shift(&stretches(&a), &stretches(&a), 0.993).unwrap();
             assert!(!excludes(&same, 0.0), "{same:?}");
+        }
+    }
+
+    /// Numbers from 0 to 1 that look drawn by chance, the same each time (Knuth's MMIX).
+    fn drawn(state: &mut u64) -> f64 {
+        *state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (*state >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    /// Stretches of a series in which each value takes so much of the one before it, and one of thirty is far out.
+    fn series(state: &mut u64, alike: f64) -> Vec<Vec<f64>> {
+        let mut last = 0.0;
+        let mut value = || {
+            let normal = (0..12).map(|_| drawn(state)).sum::<f64>() - 6.0;
+            last = alike * last + normal * (1.0 - alike * alike).sqrt();
+            last + if drawn(state) < 1.0 / 30.0 { 5.0 } else { 0.0 }
+        };
+        (0..20).map(|_| (0..3).map(|_| value()).collect()).collect()
+    }
+
+    /// Two series of one kind are told to differ no more often than stated, also where neighbours are alike; and a shift
+    /// of two standard deviations is found nearly always.
+    #[test]
+    fn two_series_of_one_kind_differ_no_more_often_than_stated() {
+        let state = &mut 7;
+        for alike in [0.0, 0.5, 0.8] {
+            let (mut wrong, mut found) = (0, 0);
+            for _ in 0..200 {
+                let (a, b) = (series(state, alike), series(state, alike));
+                let b2: Vec<Vec<f64>> =
+                    b.iter().map(|of| of.iter().map(|v| v + 2.0).collect()).collect();
+                wrong += u32::from(shift(&a, &b, 0.95).is_some_and(|(of, _)| excludes(&of, 0.0)));
+                found += u32::from(shift(&a, &b2, 0.95).is_some_and(|(of, _)| of.low > 0.0));
+            }
+            // 10 of 200, and two standard errors of that more.
+            assert!(wrong <= 16, "{alike}: {wrong} of 200");
+            // Of so much alike these are as good as seven values.
+            assert!(alike > 0.5 || found >= 190, "{alike}: {found} of 200");
         }
     }
 

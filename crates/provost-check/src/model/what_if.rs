@@ -14,6 +14,12 @@ pub const MOST_SHARE: f64 = 0.5;
 pub const SPIRAL: f64 = 0.25;
 /// Of the CPU: what collections may well take.
 pub const WELL: f64 = 0.05;
+/// Of the room up to the goal, what is used at least when a collection begins (`minTriggerRatioNum`,
+/// runtime/mgcpacer.go, Go 1.19 and later).
+pub const EARLIEST: f64 = 45.0 / 64.0;
+/// Of what is live, what a limit has to leave for more than that, so that anything is foretold: what the runtime has
+/// beside the heap is not known better than to some hundredths of it.
+pub const ROOM: f64 = 1.1;
 
 /// What a process does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -42,6 +48,10 @@ pub struct Outcome {
     pub per_second: f64,
     /// Of the CPU.
     pub share: f64,
+    /// A limit makes the goal and leaves next to no room, so that neither number holds: collections may follow one
+    /// another without a rest, and how soon the next can begin, of the sweeping before it to the waking of its workers,
+    /// no log says. A heap of few pointers then takes some hundredths of the CPU, another half of it.
+    pub is_tight: bool,
 }
 
 impl Load {
@@ -56,14 +66,18 @@ impl Load {
             }
         };
         let goal = left.map_or(asked, |left| left.min(asked)).max(self.live);
+        let is_tight = goal < asked && goal < self.live * ROOM;
         let room = ((goal - self.live) * self.reach).max(1e-3);
         let per_second = self.rate / room;
         let share = per_second * self.cpu_ms / 1000.0 / self.procs.max(1.0);
         match share > MOST_SHARE {
-            false => Outcome { goal, per_second, share },
-            true => {
-                Outcome { goal, per_second: per_second * MOST_SHARE / share, share: MOST_SHARE }
-            }
+            false => Outcome { goal, per_second, share, is_tight },
+            true => Outcome {
+                goal,
+                per_second: per_second * MOST_SHARE / share,
+                share: MOST_SHARE,
+                is_tight,
+            },
         }
     }
 
@@ -71,6 +85,12 @@ impl Load {
     pub fn heap_for(&self, share: f64) -> f64 {
         let room = super::pacer::room_for(share, self.cpu_ms, self.rate, self.procs.max(1.0));
         self.live + room / self.reach.max(0.1)
+    }
+
+    /// The GOMEMLIMIT, in MiB, with which collections take that share of the CPU or less, and which leaves room to speak
+    /// of.
+    pub fn limit_for(&self, share: f64) -> f64 {
+        limit_for(self.heap_for(share).max(self.live * ROOM), self.roots)
     }
 
     /// The same with another live heap, of which marking costs more or less in proportion.
@@ -125,6 +145,12 @@ pub fn heap_within(all: f64, stacks: f64) -> f64 {
 pub fn left(limit: f64, stacks: f64) -> f64 {
     let heap = heap_within(limit, stacks);
     (heap - (heap * 0.03).max(1.0)).max(0.0)
+}
+
+/// MiB of a GOMEMLIMIT that leaves no room above so many that are live, whatever is beside them: it has to hold the
+/// heap, the headroom and, in recordings of Go 1.19 to 1.27, no less than 2 MiB of the runtime's own.
+pub fn least_limit(live: f64, stacks: f64) -> f64 {
+    live + 1.0 + 2.0 + stacks
 }
 
 /// The GOMEMLIMIT that leaves so many MiB to the heap.
@@ -207,6 +233,23 @@ mod tests {
                 assert!(near(load.under(Gogc::Off, Some(heap)).share, share), "{share} {heap}");
             }
         }
+    }
+
+    /// 200 MiB without pointers under GOMEMLIMIT=150MiB took 5.5 % of the CPU and were foretold to take half of it.
+    #[test]
+    fn what_a_limit_without_room_costs_is_not_foretold() {
+        let ballast = Load { live: 200.0, cpu_ms: 0.2, ..LOAD };
+        let under = |gogc, left| ballast.under(gogc, left);
+        assert!(under(Gogc::Percent(100), Some(143.0)).is_tight);
+        assert!(under(Gogc::Off, Some(210.0)).is_tight);
+        assert!(!under(Gogc::Percent(100), Some(221.0)).is_tight);
+        // What GOGC leaves is known to the byte.
+        assert!(!under(Gogc::Percent(5), None).is_tight);
+        assert!(!under(Gogc::Percent(5), Some(300.0)).is_tight);
+        assert!(least_limit(200.0, 0.0) <= 206.0, "GOMEMLIMIT=210MiB left none");
+        assert!(left(ballast.limit_for(SPIRAL), 0.0) >= 219.0);
+        assert!(near(LOAD.limit_for(SPIRAL), limit_for(110.0, 0.0)));
+        assert!(LOAD.limit_for(WELL) > LOAD.limit_for(SPIRAL));
     }
 
     #[test]

@@ -238,8 +238,8 @@ pub(crate) fn cells(row: &Row) -> Vec<String> {
     vec![
         row.gogc.clone(),
         row.gomemlimit_mib.map_or("-".to_owned(), |limit| format!("{limit}MiB")),
-        rate(row.per_second),
-        percent(row.cpu_share),
+        row.per_second.map_or("unknown".to_owned(), rate),
+        row.cpu_share.map_or("unknown".to_owned(), percent),
         format!("{} MB", row.peak_heap_mib),
         match (row.left_of_container_mib, later) {
             (Some(left), _) if left < 0 => {
@@ -284,9 +284,18 @@ pub(crate) fn advice(what_if: &WhatIf) -> Vec<String> {
         Some(_) => ", with what was live when the log ended",
         None => "",
     };
+    if what_if.rows.iter().any(|row| row.rate == 1.0 && row.cpu_share.is_none()) {
+        lines.push(format!(
+            "unknown: that GOMEMLIMIT leaves less than a tenth above the {} MB that are live, so that collections may follow one another without a rest; what that takes is between next to nothing and half of the CPU, by what there is to mark",
+            what_if.live_mib
+        ));
+    }
+    let while_there = what_if
+        .peak_part
+        .map_or(String::new(), |part| format!(", as they were {} of the time", percent(part)));
     lines.push(format!(
-        "a GOMEMLIMIT below some {} MiB makes collections take more than a quarter of the CPU; with {} MiB they take a twentieth{of}",
-        what_if.least_limit_mib, what_if.good_limit_mib
+        "a GOMEMLIMIT below some {} MiB leaves no room above the {} MB that were live at the most{while_there}: collections then follow one another without a rest; with some {} MiB they take a twentieth of the CPU or less{of}",
+        what_if.least_limit_mib, what_if.most_live_mib, what_if.good_limit_mib
     ));
     lines
 }

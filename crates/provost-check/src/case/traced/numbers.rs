@@ -152,11 +152,15 @@ pub struct WhatIf {
     pub as_it_is: Option<Row>,
     /// Other settings.
     pub rows: Vec<Row>,
-    /// GOMEMLIMIT, in MiB, below which collections take more than a quarter of the CPU, and with which they
-    /// take a twentieth.
+    /// GOMEMLIMIT, in MiB, below which there is no room above what was live at the most, and with which collections
+    /// take a twentieth of the CPU or less.
     pub least_limit_mib: u64,
     /// See there.
     pub good_limit_mib: u64,
+    /// Of the time, from 0 to 1, for how much of it about as much was live as at the most; not told where that is most
+    /// of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub peak_part: Option<f64>,
     /// What to write where its limit is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub container: Option<Container>,
@@ -178,10 +182,12 @@ pub struct Row {
     pub gomemlimit_mib: Option<u64>,
     /// What is allocated, in times of what the log has.
     pub rate: f64,
-    /// Cycles.
-    pub per_second: f64,
-    /// Of all CPU time, from 0 to 1.
-    pub cpu_share: f64,
+    /// Cycles; not told where the limit leaves next to no room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub per_second: Option<f64>,
+    /// Of all CPU time, from 0 to 1; not told there either.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_share: Option<f64>,
     /// What a cycle ends at.
     pub peak_heap_mib: u64,
     /// With what the runtime has beside the heap, estimated.
@@ -207,9 +213,10 @@ pub struct Container {
     /// As it is written; none where no heap fits.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub gomemlimit: Option<String>,
-    /// Of the CPU, under that and GOGC=100.
-    pub cpu_share: f64,
-    /// The least limit of a container in which collections take a quarter of the CPU or less.
+    /// Of the CPU, under that and GOGC=100; not told where that leaves next to no room.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cpu_share: Option<f64>,
+    /// The least limit of a container in which collections take a quarter of the CPU or less and have room.
     pub least_mib: u64,
     /// In words.
     pub verdict: String,

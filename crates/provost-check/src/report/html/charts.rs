@@ -9,6 +9,7 @@ use super::super::view::{LogView, TimeMark};
 use super::text;
 use crate::case::traced::{Gc, Pauses, Sched};
 use crate::model::gogc::Gogc as SetGogc;
+use crate::model::what_if::ROOM;
 
 /// Points of a curve of what would be.
 const POINTS: usize = 120;
@@ -181,7 +182,7 @@ type Line = (String, Vec<f64>);
 /// Of heap sizes, what collections take of the CPU at several rates of allocation.
 fn foretold(gc: &Gc) -> Option<(Vec<f64>, Vec<Line>)> {
     let load = gc.what_if.as_ref()?.load;
-    let (least, most) = (load.live.max(1.0) * 1.01, load.live.max(1.0) * 6.0 + 8.0);
+    let (least, most) = (load.live.max(1.0) * ROOM, load.live.max(1.0) * 6.0 + 8.0);
     let step = (most - least) / POINTS as f64;
     let heaps: Vec<f64> = (0..=POINTS).map(|n| rounded(least + step * n as f64)).collect();
     let curve = |rate: f64| {

@@ -3,9 +3,11 @@
 use goformats::counters::Counter;
 
 use crate::case::counters::{CountersCase, mib};
-use crate::case::growth::{LEAST_CYCLES, LEAST_GROWTH, LEAST_PART, grows};
+use crate::case::growth::{LEAST_CYCLES, LEAST_GROWTH, LEAST_PART, Of, grows};
 use crate::case::log::{LogCase, millis, too_few};
+use crate::facts::runtime_log::Mark;
 use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::model::goals::MadeBy;
 use crate::model::trend::Trend;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -37,24 +39,42 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     };
     let Some(since) = grows(collections) else { return Ok(()) };
     let rate = since.slope * 60.0;
-    out.push(
-        Finding::new(
-            &RULE,
-            format!(
-                "the live heap grew from {} to {} MB in {}, by {rate:.1} MB a minute (95 %: {:.1} to {:.1}), and it grows still",
-                whole.live.first,
-                whole.live.last,
-                millis(whole.wall_ms()),
-                (since.slope - since.margin) * 60.0,
-                (since.slope + since.margin) * 60.0,
-            ),
-            &case.at(whole.to),
-            format!("{} MB live", whole.live.last),
-        )
-        .also(&case.at(whole.from), format!("{} MB live", whole.live.first))
-        .note(REACHED)
-        .fix(Fix::suggest(COMPARE)),
-    );
+    let (least, most) = (since.between.0 * 60.0, since.between.1 * 60.0);
+    let between = match since.of {
+        Of::Confidence => format!("95 %: {least:.1} to {most:.1}"),
+        Of::Parts => format!("{least:.1} to {most:.1} in parts of the second half"),
+    };
+    let newest = collections.windows.iter().rev().take(LEAST_CYCLES as usize);
+    let (tight, cycles) = newest.fold((0, 0), |sum, w| (sum.0 + w.tight, sum.1 + w.cycles));
+    let filled = match collections.goals.told().tightened_by() {
+        _ if tight * 2 <= cycles => None,
+        MadeBy::Limit => Some(": it has filled what GOMEMLIMIT leaves it, and passes that"),
+        MadeBy::Either => Some(": GOMEMLIMIT, or a GOGC below 10, leaves it no room any more"),
+        MadeBy::Gogc => None,
+    };
+    let has_filled = filled.is_some();
+    // What the collector does then has this for its cause, and comes behind it.
+    let (there, then) = if has_filled { (whole.from, whole.to) } else { (whole.to, whole.from) };
+    let live = |at: Mark| match at == whole.from {
+        true => format!("{} MB live", whole.live.first),
+        false => format!("{} MB live", whole.live.last),
+    };
+    let finding = Finding::new(
+        &RULE,
+        format!(
+            "the live heap grew from {} to {} MB in {}, by {rate:.1} MB a minute ({between}), and it grows still{}",
+            whole.live.first,
+            whole.live.last,
+            millis(whole.wall_ms()),
+            filled.unwrap_or_default(),
+        ),
+        &case.at(there),
+        live(there),
+    )
+    .also(&case.at(then), live(then))
+    .note(REACHED)
+    .fix(Fix::suggest(COMPARE));
+    out.push(if has_filled { finding.level(Level::Deny) } else { finding });
     Ok(())
 }
 

@@ -3,11 +3,12 @@
 use goformats::counters::Counter;
 
 use crate::case::counters::{CountersCase, mib};
+use crate::case::growth::grows;
 use crate::case::log::{LogCase, longest_run, millis, nothing_in, percent, spanning, too_few};
 use crate::facts::runtime_log::Window;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::goals::MadeBy;
-use crate::model::pacer::room_for;
+use crate::model::what_if::{EARLIEST, Load};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Cycles of a run.
@@ -16,6 +17,14 @@ const LEAST_CYCLES: u64 = 10;
 const SPAN_MS: u64 = 200;
 /// Of the CPU; a collector that is not driven aims at a quarter while it runs, and runs now and then.
 const SHARE: f64 = 0.25;
+/// Of the time: a collector that runs for so much of it does not rest. Its workers take a quarter of the CPU while it
+/// runs (`gcBackgroundUtilization`, runtime/mgcpacer.go), so that it stays at about that share without passing it. Where
+/// it takes less than that part of a quarter, there is next to nothing to mark, or others have the CPU.
+const RESTLESS: f64 = 0.75;
+/// Milliseconds of which that is told: some collections take one.
+const RESTLESS_MS: u64 = 2000;
+/// Of the CPU: less than that is not told from nothing by times that are cut off.
+const LEAST_LEFT: f64 = 0.1;
 /// What collections may take once there is room.
 const WANTED: f64 = 0.05;
 
@@ -42,26 +51,46 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     let driven = |window: &Window| {
         window.tight * 2 > window.cycles && window.cpu_share().is_some_and(|share| share > SHARE)
     };
-    let Some(run) = longest_run(&windows, driven).filter(|run| run.cycles >= LEAST_CYCLES) else {
-        return nothing_in(&windows);
+    let restless = |window: &Window| {
+        window.tight * 2 > window.cycles
+            && window.busy().is_some_and(|busy| busy > RESTLESS)
+            && window.cpu_share().is_some_and(|share| share > SHARE * RESTLESS)
+    };
+    let long = |run: &Window| run.cycles >= LEAST_CYCLES;
+    let driven = longest_run(&windows, driven).filter(long);
+    let restless = longest_run(&spanning(&collections.windows, RESTLESS_MS), restless).filter(long);
+    // Stretches of seconds tell less well where it began and ended.
+    let run = match (driven, restless) {
+        (Some(driven), Some(restless)) if driven.wall_ms() * 2 < restless.wall_ms() => restless,
+        (Some(run), _) | (None, Some(run)) => run,
+        (None, None) => return nothing_in(&windows),
     };
     let by = collections.goals.told().tightened_by();
     // That is what frequent-gc tells of.
     if by == MadeBy::Gogc {
         return Ok(());
     }
-    let (Some(share), Some(rate)) = (run.cpu_share(), run.allocation_rate()) else {
+    let (Some(share), Some(rate), Some(busy), Some(left)) =
+        (run.cpu_share(), run.allocation_rate(), run.busy(), run.left_to_program())
+    else {
         return nothing_in(&windows);
     };
     let each = run.cpu_ns as f64 / 1e6 / run.cycles as f64;
-    let room = room_for(WANTED, each, rate, run.mean_procs()).ceil().max(1.0);
+    let which = "see which of them is set (the environment of the process, or debug.SetGCPercent and SetMemoryLimit)";
+    let fix = match (grows(collections), by) {
+        // Whatever is given, it will be full again.
+        (Some(_), _) => "find what keeps the heap alive that grows: more GOMEMLIMIT puts off the same, and no amount is enough; see heap-grows-without-bound".to_owned(),
+        (None, MadeBy::Either) => format!("{which}: {}, or raise GOGC", enough(&run, rate, left)),
+        (None, _) => format!("{}, or keep less alive", enough(&run, rate, left)),
+    };
     out.push(
         Finding::new(
             &RULE,
             format!(
-                "for {} the goal left no room above the {:.0} MB that were live, and collections took {} of the CPU: {}",
+                "for {} the goal left no room above the {:.0} MB that were live, a collection was under way {} of the time, and collections took {} of the CPU: {}",
                 millis(run.wall_ms()),
                 run.mean_live(),
+                percent(busy),
                 percent(share),
                 driver(by),
             ),
@@ -70,20 +99,34 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
         )
         .also(&case.at(run.to), format!("{} collections later", run.cycles - 1))
         .note(format!(
-            "each collection took {each:.1} ms of CPU, and {rate:.0} MB were allocated each second"
+            "each collection took {each:.1} ms of CPU, and {rate:.0} MB were allocated each second with the {} of the CPU that all its workers left",
+            percent(left)
         ))
-        .fix(Fix::suggest(match by {
-            MadeBy::Either => format!(
-                "see which of them is set (the environment of the process, or debug.SetGCPercent and SetMemoryLimit): give the container and GOMEMLIMIT some {room:.0} MB more, with which collections take {}, or raise GOGC",
-                percent(WANTED)
-            ),
-            _ => format!(
-                "give the container and GOMEMLIMIT some {room:.0} MB more, with which collections take {}, or keep less alive",
-                percent(WANTED)
-            ),
-        })),
+        .fix(Fix::suggest(fix)),
     );
     Ok(())
+}
+
+/// What to set. Allocation that the collector holds back comes back when it lets go.
+fn enough(run: &Window, rate: f64, left: f64) -> String {
+    let each_second = rate / left.max(LEAST_LEFT);
+    let cycles = run.cycles as f64;
+    let of = |rate, reach| {
+        let load = Load {
+            live: run.live.most as f64,
+            roots: run.marked[1] as f64 / cycles,
+            rate,
+            cpu_ms: run.cpu_ns as f64 / 1e6 / cycles,
+            procs: run.mean_procs(),
+            reach,
+        };
+        load.limit_for(WANTED).ceil()
+    };
+    let (least, enough) = (of(rate, 1.0), of(each_second, EARLIEST));
+    format!(
+        "set GOMEMLIMIT to about {enough:.0}MiB and the container's limit to what fits that: collections then take {} or less even where it allocates the {each_second:.0} MB a second that it would without them; {least:.0}MiB are the least that may do, where it allocates no more than now",
+        percent(WANTED)
+    )
 }
 
 /// Who leaves no room. Goals that stand at what is live tell a limit from a tiny GOGC only where some did not.
