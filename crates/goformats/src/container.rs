@@ -119,7 +119,7 @@ fn plain<'a>(text: &'a [u8], time: Option<&'a str>) -> Unwrapped<'a> {
 }
 
 /// A time at the front, and what follows the space behind it.
-fn time(line: &[u8]) -> Option<(&str, &[u8])> {
+pub(crate) fn time(line: &[u8]) -> Option<(&str, &[u8])> {
     // Lines that begin with any other number are many.
     if line.get(4) != Some(&b'-') {
         return None;
@@ -134,7 +134,7 @@ fn time(line: &[u8]) -> Option<(&str, &[u8])> {
     let date = digits(0, 4) && mark(4, b'-') && digits(5, 7) && mark(7, b'-') && digits(8, 10);
     let day = mark(10, b'T') && digits(11, 13) && mark(13, b':') && digits(14, 16);
     let zone = time.ends_with('Z')
-        || time.as_bytes().iter().rev().nth(5).is_some_and(|b| matches!(b, b'+' | b'-'));
+        || time.as_bytes().iter().rev().skip(4).take(2).any(|b| matches!(b, b'+' | b'-'));
     if !(date && day && zone) {
         return None;
     }

@@ -29,4 +29,5 @@ pub mod problem;
 pub mod protobuf;
 pub mod runtimelog;
 pub mod strace;
+mod streams;
 pub mod version;

@@ -120,15 +120,8 @@ fn panics_of_each_version_and_where_they_come_from() {
                 "example.com/checkout/work.Index /src/work/work.go",
             ),
             ("error", "cannot reach the database: i/o timeout", "main.main /src/main.go"),
-            // Before Go 1.23 nothing tells its lines from those of others.
-            (
-                "lines",
-                match version {
-                    "1.27" => "first line\nsecond line\n\nfourth line",
-                    _ => "first line",
-                },
-                "main.main /src/main.go",
-            ),
+            // Go 1.23 began to indent its lines.
+            ("lines", "first line\nsecond line\n\nfourth line", "main.main /src/main.go"),
         ] {
             let dump = one(version, name);
             assert_eq!(panicked(&dump), [(value.to_owned(), false, false)], "{version} {name}");

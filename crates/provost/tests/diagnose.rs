@@ -410,7 +410,9 @@ fn the_newest_of_many_dumps_is_judged() {
             )
         };
         let head = "goroutine 1 [running]:\nmain.dump()\n\t/src/main.go:5 +0x1\n".to_owned();
-        (0..others).fold(head + &worker(101, minutes), |text, n| text + &worker(9000 + n, 20))
+        // Two that came later than the process: that they wait on makes the dumps of one.
+        let own = worker(101, minutes + 5) + &worker(102, minutes) + &worker(103, minutes);
+        (0..others).fold(head + &own, |text, n| text + &worker(9000 + n, 20))
     };
     let mut dir = Dir::new().file("last.txt", dump(400, 60));
     let mut args = vec!["diagnose".to_owned(), "--format".to_owned(), "json".to_owned()];
@@ -481,4 +483,128 @@ fn a_quota_that_is_joined_by_the_pod_alone_is_taken_for_granted_and_by_the_pods_
     let run = dir.provost(&["diagnose", &log, "cgroup.txt", "pod.yaml"]);
     assert!(run.out.contains("warning[gomaxprocs-above-quota-seen]"), "{run}");
     assert!(!run.out.contains("taken for granted"), "{run}");
+}
+
+/// Lines of two processes, one from each in turn, each as `with` writes it.
+fn in_turn(a: &str, b: &str, with: impl Fn(usize, &str) -> String) -> String {
+    let (mut a, mut b) = (a.lines(), b.lines());
+    let mut text = String::new();
+    loop {
+        let (one, other) = (a.next(), b.next());
+        if one.is_none() && other.is_none() {
+            return text;
+        }
+        text.extend(one.map(|line| with(0, line) + "\n"));
+        text.extend(other.map(|line| with(1, line) + "\n"));
+    }
+}
+
+/// Each line of another pod was taken for a restart.
+#[test]
+fn two_pods_in_one_log_are_two_processes() {
+    let folder = support::repository().join("fixtures/runtimelog");
+    let read = |version: &str| std::fs::read_to_string(folder.join(version).join("basic.log"));
+    let (a, b) = (read("1.22").unwrap(), read("1.27").unwrap());
+    const PODS: [&str; 2] = ["checkout-7d9c5b6f4-x2x7k", "checkout-7d9c5b6f4-q9w8e"];
+    const TIME: &str = "2026-11-26T10:00:00.123456789Z";
+    let json = |text: &str| serde_json::to_string(text).unwrap();
+    type Form<'f> = (&'f str, [String; 2], Box<dyn Fn(usize, &str) -> String + 'f>);
+    let in_pod = PODS.map(|pod| format!("{pod}/app"));
+    let forms: Vec<Form<'_>> = vec![
+        (
+            "prefix",
+            in_pod.clone(),
+            Box::new(|at: usize, line: &str| format!("[pod/{}/app] {line}", PODS[at])),
+        ),
+        (
+            "prefix-timestamps",
+            in_pod.clone(),
+            Box::new(|at: usize, line: &str| format!("[pod/{}/app] {TIME} {line}", PODS[at])),
+        ),
+        (
+            "stern",
+            in_pod.clone(),
+            Box::new(|at: usize, line: &str| format!("{} app {line}", PODS[at])),
+        ),
+        (
+            "stern-json",
+            in_pod.clone(),
+            Box::new(|at: usize, line: &str| {
+                format!(
+                    "{{\"message\":{},\"nodeName\":\"n\",\"namespace\":\"shop\",\"podName\":\"{}\",\"containerName\":\"app\"}}",
+                    json(line),
+                    PODS[at]
+                )
+            }),
+        ),
+        (
+            "compose",
+            ["web-1", "web-2"].map(str::to_owned),
+            Box::new(|at: usize, line: &str| {
+                format!("\u{1b}[3{}mweb-{}  | \u{1b}[0m{line}", at + 1, at + 1)
+            }),
+        ),
+        (
+            "journal",
+            ["checkout[71]", "checkout[72]"].map(str::to_owned),
+            Box::new(|at: usize, line: &str| {
+                format!("Nov 26 10:00:00 node-1 checkout[7{}]: {line}", at + 1)
+            }),
+        ),
+        (
+            "loki",
+            in_pod.clone(),
+            Box::new(|at: usize, line: &str| {
+                format!("{TIME} {{container=\"app\", pod=\"{}\"}} {line}", PODS[at])
+            }),
+        ),
+        (
+            "cloud-logging",
+            in_pod,
+            Box::new(|at: usize, line: &str| {
+                format!(
+                    "{{\"insertId\":\"1\",\"resource\":{{\"labels\":{{\"container_name\":\"app\",\"pod_name\":\"{}\"}}}},\"textPayload\":{},\"timestamp\":\"{TIME}\"}}",
+                    PODS[at],
+                    json(line)
+                )
+            }),
+        ),
+    ];
+    let alone = |text: &str| {
+        let run = Dir::new().provost_with_stdin(&["diagnose", "-", "--format", "json"], text);
+        let report: Value = serde_json::from_str(&run.out).unwrap_or_else(|_| panic!("{run}"));
+        report["logs"].clone()
+    };
+    let apart = [alone(&a), alone(&b)];
+    for (name, streams, with) in forms {
+        let both = alone(&in_turn(&a, &b, with));
+        let both = both.as_array().unwrap();
+        assert_eq!(both.len(), 2, "{name}: {both:?}");
+        for (at, stream) in streams.iter().enumerate() {
+            assert_eq!(both[at]["subject"], format!("- ({stream})"), "{name}");
+            assert!(both[at]["collections"]["cycles"].as_u64() > Some(9), "{name}");
+            // What is told of each is what is told of it alone.
+            for key in ["cycles", "live_mib", "per_second"] {
+                let (one, other) =
+                    (&both[at]["collections"][key], &apart[at][0]["collections"][key]);
+                assert_eq!(one, other, "{name}: {key}");
+            }
+        }
+    }
+}
+
+#[test]
+fn crashes_of_two_pods_are_not_mixed_up() {
+    let crash = |what: &str| {
+        format!(
+            "panic: {what}\n\ngoroutine 1 [running]:\nmain.{what}()\n\t/src/main.go:7 +0x1d\nmain.main()\n\t/src/main.go:3 +0x1d\nexit status 2\n"
+        )
+    };
+    let log = in_turn(&crash("one"), &crash("two"), |at, line| format!("[pod/a-{at}/app] {line}"));
+    let run = Dir::new().provost_with_stdin(&["diagnose", "crash", "-"], &log);
+    for (at, what) in ["one", "two"].iter().enumerate() {
+        assert!(run.out.contains(&format!("main.{what} (/src/main.go:7)")), "{run}");
+        assert!(run.out.contains(&format!("panic: {what}")), "{at}: {run}");
+    }
+    assert!(run.out.contains("2 errors"), "{run}");
 }

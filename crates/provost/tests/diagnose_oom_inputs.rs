@@ -367,7 +367,38 @@ fn verbs_say_what_they_judged_and_what_they_did_not() {
         let run = dir.provost(&["diagnose", verb, file]);
         assert!(run.out.contains(left) && run.out.contains("no findings in 1 input"), "{run}");
     }
+    // What the collector logged says what the memory was of which a kernel tells.
+    let dir = dir.file("kernel.log", recorded("v2/leak-1.27.4/kernel.log"));
+    let run = dir.provost(&["diagnose", "oom", "kernel.log", "gc.log"]);
+    assert!(!run.out.contains("not judged by"), "{run}");
     // Who asks for everything is told of everything.
     let run = dir.provost(&["diagnose", "gc.log"]);
     assert!(!run.out.contains("not judged by"), "{run}");
+}
+
+/// With the newest line first (`journalctl -k -r`) a kill had no cgroup, and the log ended before it began.
+#[test]
+fn a_kernels_log_that_runs_backwards_is_read_by_its_stamps() {
+    let turned =
+        |text: &str| text.lines().rev().map(|line| format!("{line}\n")).collect::<String>();
+    for form in ["short", "short-iso", "short-precise", "short-monotonic", "short-unix", "json"] {
+        let text = String::from_utf8(recorded(&format!("journal/{form}"))).unwrap();
+        let args = ["diagnose", "oom", "-", "--format", "json"];
+        let run = Dir::new().provost_with_stdin(&args, &turned(&text));
+        let forward = Dir::new().provost_with_stdin(&args, &text);
+        assert_eq!(said(&run), said(&forward), "{form}: {run}");
+        let line = |run: &Run| {
+            let report = report(run);
+            report["findings"][0]["evidence"][0]["start"]["line"].as_u64().unwrap()
+        };
+        let lines = text.lines().count() as u64;
+        assert_eq!(line(&run), lines + 1 - line(&forward), "{form}: {run}");
+    }
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: checkout-a, namespace: shop, uid: 8f2c6f0e-3b0e-4a57-9a52-8d7e3a1c5b11}\nspec: {containers: [{name: app, image: x}]}\nstatus:\n  phase: Running\n  containerStatuses:\n  - name: app\n    restartCount: 1\n    state: {running: {startedAt: \"2026-11-26T10:00:40Z\"}}\n    lastState: {terminated: {exitCode: 137, reason: Error, finishedAt: \"2026-11-26T10:00:31Z\"}}\n";
+    let log = "2026-11-26T11:00:00+0000 node-1 kernel: eth0: link is up\n2026-11-26T10:30:00+0000 node-1 kernel: eth0: link is down\n2026-11-26T09:00:00+0000 node-1 kernel: Linux version 6.1.0\n";
+    let dir = Dir::new().file("pod.yaml", pod).file("up.log", turned(log)).file("down.log", log);
+    for file in ["up.log", "down.log"] {
+        let run = dir.provost(&["diagnose", "oom", "pod.yaml", file, "--format", "json"]);
+        assert!(run.out.contains("reaches over its end"), "{file}: {run}");
+    }
 }

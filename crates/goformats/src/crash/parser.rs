@@ -102,6 +102,8 @@ pub struct Parser {
     since: u32,
     /// Its value may go on with the next line.
     goes_on: bool,
+    /// Lines behind `panic:` as they are; nothing where they cannot be its value's.
+    loose: Option<String>,
     notes: Vec<(u64, String)>,
     signal: Option<Cause>,
     /// A panic in front of a stack that the program printed itself, while it is open whether it survived.
@@ -138,6 +140,7 @@ impl Parser {
             cause: None,
             since: 0,
             goes_on: false,
+            loose: None,
             notes: Vec::new(),
             signal: None,
             held: None,

@@ -319,6 +319,30 @@ fn what_others_write_behind_a_panic_is_none_of_its_value() {
     assert!(said[0].contains(r#"value: "first\nsecond","#), "{said:?}");
 }
 
+/// Of Go 1.22 only the first line was told.
+#[test]
+fn lines_of_a_value_are_its_own_up_to_the_empty_one_before_the_goroutines() {
+    let stack = "\n\ngoroutine 1 [running]:\nmain.main()\n\t/src/main.go:3 +0x1\n";
+    let value = |lines: &str| {
+        let said = said(&format!("panic: {lines}{stack}"));
+        let (_, rest) = said[0].split_once("value: \"").unwrap();
+        rest.split_once("\", ").unwrap().0.to_owned()
+    };
+    assert_eq!(value("first\nsecond\n\nfourth"), "first\\nsecond\\n\\nfourth");
+    // Whatever a logger writes at that moment is none of it, and then nothing is.
+    for other in [
+        "{\"token\":\"abc\"}",
+        "2026/11/26 10:00:00 done",
+        "level=info token=abc",
+        "GET /a?token=abc 200",
+    ] {
+        assert_eq!(value(&format!("first\n{other}\nthird")), "first", "{other}");
+    }
+    // No goroutine follows at once: it is a line of a program.
+    let log = "panic: first\nsecond\nthird\n";
+    assert!(said(log).is_empty(), "{:?}", said(log));
+}
+
 /// The sum went over.
 #[test]
 fn frames_left_out_are_counted_as_far_as_a_number_goes() {

@@ -9,7 +9,8 @@ use super::{
     GcCycle, Goroutine, InitTask, Pacer, Processor, Scanned, Scavenge, SchedSample, Thread,
 };
 use super::{gc, other, sched};
-use crate::container::{self, Envelope, Parts};
+use crate::container::{self, Envelope, Parts, Unwrapped};
+use crate::streams::Tags;
 
 /// How much of a line is looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +85,8 @@ pub struct Line<'a> {
     pub offset: u64,
     /// When it was written, by the container runtime's clock: RFC 3339.
     pub time: Option<&'a str>,
+    /// Whose it is, in [`Reader::streams`].
+    pub stream: usize,
 }
 
 /// What was read.
@@ -103,6 +106,8 @@ pub struct Counts {
     pub lost: u64,
     /// Lines longer than the limit.
     pub cut: u64,
+    /// Lines of more streams than are told apart, of which nothing was read.
+    pub unread: u64,
 }
 
 /// Lines that can be put together.
@@ -193,6 +198,17 @@ struct Stream {
     shapes: Shapes,
 }
 
+/// Who writes: one of those whose logs a tool shows in one.
+#[derive(Default)]
+struct Source {
+    name: String,
+    parts: Parts,
+    streams: [Stream; 2],
+}
+
+/// Those that are told apart.
+const MOST_SOURCES: usize = 256;
+
 /// Takes a log piece by piece.
 pub struct Reader {
     limits: Limits,
@@ -204,8 +220,11 @@ pub struct Reader {
     skipping: bool,
     /// Where it began.
     offset: u64,
-    parts: Parts,
-    streams: [Stream; 2],
+    tags: Tags,
+    /// The first is of lines that nobody is named for.
+    sources: Vec<Source>,
+    /// Whose line is read.
+    at: usize,
     gc: Finder<'static>,
 }
 
@@ -231,8 +250,9 @@ impl Reader {
             buffer: Vec::new(),
             skipping: false,
             offset: 0,
-            parts: Parts::default(),
-            streams: Default::default(),
+            tags: Tags::default(),
+            sources: vec![Source::default()],
+            at: 0,
             gc: Finder::new(gc::START),
         }
     }
@@ -245,6 +265,15 @@ impl Reader {
     /// What lines are wrapped in, as far as was seen.
     pub fn envelope(&self) -> Envelope {
         self.envelope
+    }
+
+    /// Whose lines they are, by [`Line::stream`], as the tool that wrote the log names them; the first has no name.
+    pub fn streams(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(|source| source.name.as_str())
+    }
+
+    fn stream(&mut self, index: usize) -> Option<&mut Stream> {
+        self.sources.get_mut(self.at)?.streams.get_mut(index)
     }
 
     /// Takes the next bytes and gives the entries that end in them.
@@ -293,12 +322,17 @@ impl Reader {
             let line = std::mem::take(&mut self.buffer);
             self.physical(&line, each);
         }
-        for line in self.parts.rest() {
-            self.counts.cut += u64::from(line.cut);
-            self.logical(&line.text, usize::from(line.stdout), line.place, None, each);
-        }
-        for index in 0..self.streams.len() {
-            self.close(index, each);
+        for at in 0..self.sources.len() {
+            self.at = at;
+            let rest: Vec<_> =
+                self.sources.get_mut(at).into_iter().flat_map(|it| it.parts.rest()).collect();
+            for line in rest {
+                self.counts.cut += u64::from(line.cut);
+                self.logical(&line.text, usize::from(line.stdout), line.place, None, each);
+            }
+            for index in 0..2 {
+                self.close(index, each);
+            }
         }
     }
 
@@ -306,6 +340,47 @@ impl Reader {
     fn physical(&mut self, line: &[u8], each: &mut impl FnMut(Line<'_>)) {
         self.counts.lines += 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        self.at = 0;
+        let Some(tagged) = self.tags.take(line, |text| begins(text) || crate::crash::begins(text))
+        else {
+            return self.enveloped(line, None, each);
+        };
+        let Some(at) = self.source(&tagged.name) else {
+            self.counts.unread += 1;
+            return;
+        };
+        self.at = at;
+        let time = tagged.time.as_deref();
+        // Stores of logs keep several lines as one.
+        for line in tagged.text.split(|byte| *byte == b'\n') {
+            self.enveloped(line, time.map(|time| (time, tagged.stdout)), each);
+        }
+    }
+
+    /// The place of a source, which may be a new one.
+    fn source(&mut self, name: &[u8]) -> Option<usize> {
+        let is_it = |source: &Source| source.name.as_bytes() == name;
+        let known = self.sources.iter().skip(1).position(is_it).map(|at| at + 1);
+        let known = known.or_else(|| {
+            // A name that is no text is told as far as it is.
+            let name = String::from_utf8_lossy(name);
+            self.sources.iter().skip(1).position(|it| it.name == name).map(|at| at + 1)
+        });
+        if known.is_some() || self.sources.len() > MOST_SOURCES {
+            return known;
+        }
+        let name = String::from_utf8_lossy(name).into_owned();
+        self.sources.push(Source { name, ..Source::default() });
+        Some(self.sources.len() - 1)
+    }
+
+    /// A line in what its container runtime put around it; `told` is what a store of logs says of it.
+    fn enveloped(
+        &mut self,
+        line: &[u8],
+        told: Option<(&str, bool)>,
+        each: &mut impl FnMut(Line<'_>),
+    ) {
         let place = (self.counts.lines, self.offset);
         let is_stamped = self.envelope == Envelope::Stamped;
         let is_stamp = |rest: &[u8]| is_stamped || begins(rest) || crate::crash::begins(rest);
@@ -313,8 +388,16 @@ impl Reader {
         if envelope != Envelope::Plain {
             self.envelope = envelope;
         }
+        let found = match (told, envelope) {
+            (Some((time, stdout)), Envelope::Plain) => {
+                Unwrapped { time: Some(time), stdout, ..found }
+            }
+            _ => found,
+        };
         let time = found.time;
-        if let Some(line) = self.parts.take(found, place, self.limits.line) {
+        let limit = self.limits.line;
+        let parts = self.sources.get_mut(self.at).map(|source| &mut source.parts);
+        if let Some(line) = parts.and_then(|parts| parts.take(found, place, limit)) {
             self.counts.cut += u64::from(line.cut);
             // A terminal put it there, inside of the envelope.
             let text = line.text.strip_suffix(b"\r").unwrap_or(&line.text);
@@ -338,7 +421,11 @@ impl Reader {
             self.whole(entry, place, time, each);
             return;
         }
-        let Some(stream) = self.streams.get_mut(index) else { return };
+        let Some(stream) =
+            self.sources.get_mut(self.at).and_then(|source| source.streams.get_mut(index))
+        else {
+            return;
+        };
         let fresh = read.and_then(|(kind, _)| Torn::open(kind, text, &stream.shapes));
         // A line that begins anew and comes far ends the one before.
         let anew = fresh.as_ref().is_some_and(|(torn, _)| torn.is_certain());
@@ -373,7 +460,7 @@ impl Reader {
         }
         if let Some((torn, at)) = fresh {
             self.close(index, each);
-            if let Some(stream) = self.streams.get_mut(index) {
+            if let Some(stream) = self.stream(index) {
                 stream.torn = Some((torn, place.0, place.1));
             }
             self.tail(text.get(at..).unwrap_or_default(), place, time, each);
@@ -382,7 +469,7 @@ impl Reader {
         if self.within(text, index, place, time, each) {
             return;
         }
-        if let Some(stream) = self.streams.get_mut(index) {
+        if let Some(stream) = self.stream(index) {
             stream.shapes.learn(text);
         }
         self.text(text, place, time, each);
@@ -410,7 +497,7 @@ impl Reader {
                 true
             }
             Err(_) => {
-                let Some(stream) = self.streams.get_mut(index) else { return false };
+                let Some(stream) = self.stream(index) else { return false };
                 let torn = Torn::open(Kind::Gc, found, &stream.shapes);
                 let Some((torn, tail)) = torn.filter(|(torn, _)| torn.has_begun()) else {
                     return false;
@@ -438,7 +525,7 @@ impl Reader {
 
     /// What was torn ends here, whatever came of it.
     fn close(&mut self, index: usize, each: &mut impl FnMut(Line<'_>)) {
-        let torn = self.streams.get_mut(index).and_then(|stream| stream.torn.take());
+        let torn = self.stream(index).and_then(|stream| stream.torn.take());
         if let Some((torn, line, offset)) = torn {
             self.joined(torn.close(), torn.was_the_runtimes(), (line, offset), each);
         }
@@ -455,7 +542,7 @@ impl Reader {
             Joined::Sure(entry) => {
                 self.counts.joined += 1;
                 let entry = Entry::Runtime(entry);
-                each(Line { entry, how: How::Joined, number, offset, time: None });
+                each(Line { entry, how: How::Joined, number, offset, time: None, stream: self.at });
             }
             Joined::Doubtful => self.counts.doubtful += 1,
             Joined::Lost => self.counts.lost += u64::from(certain),
@@ -470,7 +557,8 @@ impl Reader {
         each: &mut impl FnMut(Line<'_>),
     ) {
         self.counts.whole += 1;
-        each(Line { entry: Entry::Runtime(entry), how: How::Whole, number, offset, time });
+        let entry = Entry::Runtime(entry);
+        each(Line { entry, how: How::Whole, number, offset, time, stream: self.at });
     }
 
     fn text(
@@ -481,7 +569,7 @@ impl Reader {
         each: &mut impl FnMut(Line<'_>),
     ) {
         let entry = Entry::Text(text);
-        each(Line { entry, how: How::Whole, number, offset, time });
+        each(Line { entry, how: How::Whole, number, offset, time, stream: self.at });
     }
 }
 

@@ -1,5 +1,7 @@
 //! Crashes and goroutine dumps, out of the lines of a log that are none of the runtime's tracing.
 
+use std::sync::Arc;
+
 use goformats::crash::{Cause, Ended, Goroutine, OwnedCreated, OwnedFrame, Parser, Said};
 
 use crate::facts::crash::{Dump, MOST_DUMPS, MOST_RECOVERED, Recovered, Stack};
@@ -15,7 +17,7 @@ pub(super) struct Crashes {
 }
 
 /// What comes of a log.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(super) struct Kept {
     pub(super) dumps: Vec<Dump>,
     /// Further ones, of which nothing is kept.
@@ -25,64 +27,86 @@ pub(super) struct Kept {
     survived: Option<Cause>,
     /// Nothing is kept of what comes.
     over: bool,
-    /// Bytes that there are still for stacks.
-    left: usize,
 }
 
-impl Default for Kept {
+/// What a log has room for, whoever of it writes.
+#[derive(Debug)]
+pub(super) struct Budget {
+    dumps: usize,
+    /// Bytes of stacks.
+    bytes: usize,
+}
+
+impl Default for Budget {
     fn default() -> Self {
-        Self {
-            dumps: Vec::new(),
-            more_dumps: 0,
-            recovered: Vec::new(),
-            survived: None,
-            over: false,
-            left: MOST_BYTES,
-        }
+        Self { dumps: MOST_DUMPS, bytes: MOST_BYTES }
     }
 }
 
 impl Crashes {
-    pub(super) fn take(&mut self, text: &[u8], place: (u64, u64), time: Option<&str>) {
-        self.parser.take(text, place, time, &mut |said| self.kept.take(said));
+    pub(super) fn take(
+        &mut self,
+        text: &[u8],
+        place: (u64, u64),
+        time: Option<&str>,
+        budget: &mut Budget,
+    ) {
+        self.parser.take(text, place, time, &mut |said| self.kept.take(said, budget));
     }
 
-    pub(super) fn finish(mut self) -> Kept {
-        self.parser.finish(&mut |said| self.kept.take(said));
+    pub(super) fn finish(mut self, budget: &mut Budget) -> Kept {
+        self.parser.finish(&mut |said| self.kept.take(said, budget));
         let mut kept = self.kept;
-        kept.tell_recovered();
+        kept.tell_recovered(budget);
         kept.dumps.iter_mut().for_each(Dump::know_places);
         kept
     }
 }
 
 impl Kept {
-    fn take(&mut self, said: Said<'_>) {
+    /// Adds what is of one of several that wrote a log, in the order of the log.
+    pub(super) fn add(&mut self, other: Self, stream: Option<Arc<str>>) {
+        let dumps = other.dumps.into_iter();
+        self.dumps.extend(dumps.map(|dump| Dump { stream: stream.clone(), ..dump }));
+        self.dumps.sort_by_key(|dump| dump.line);
+        self.more_dumps = self.more_dumps.saturating_add(other.more_dumps);
+        let room = MOST_RECOVERED.saturating_sub(self.recovered.len());
+        self.recovered.extend(other.recovered.into_iter().take(room));
+    }
+
+    fn take(&mut self, said: Said<'_>, budget: &mut Budget) {
         match said {
             Said::Cause(cause) if cause.is_survived() => self.survived = Some(cause),
             Said::Cause(cause) => {
                 let line = cause.line;
-                self.begin(Some(cause), None, line);
+                self.begin(Some(cause), None, line, budget);
             }
-            Said::Profile { name, line, .. } => self.begin(None, Some(name), line),
-            Said::Goroutine { goroutine, begins } => self.goroutine(&goroutine, begins),
+            Said::Profile { name, line, .. } => self.begin(None, Some(name), line, budget),
+            Said::Goroutine { goroutine, begins } => self.goroutine(&goroutine, begins, budget),
         }
     }
 
-    fn begin(&mut self, cause: Option<Cause>, profile: Option<String>, line: u64) {
+    fn begin(
+        &mut self,
+        cause: Option<Cause>,
+        profile: Option<String>,
+        line: u64,
+        budget: &mut Budget,
+    ) {
         self.survived = None;
-        self.tell_recovered();
-        self.over = self.dumps.len() >= MOST_DUMPS;
+        self.tell_recovered(budget);
+        self.over = budget.dumps == 0;
         if self.over {
             self.more_dumps += 1;
             return;
         }
+        budget.dumps -= 1;
         let groups = goformats::crash::Groups::default();
         let places = Vec::new();
-        self.dumps.push(Dump { cause, profile, line, first: None, groups, places });
+        self.dumps.push(Dump { cause, profile, stream: None, line, first: None, groups, places });
     }
 
-    fn goroutine(&mut self, goroutine: &Goroutine<'_>, begins: bool) {
+    fn goroutine(&mut self, goroutine: &Goroutine<'_>, begins: bool, budget: &mut Budget) {
         if let Some(cause) = self.survived.take() {
             if let Ended::Recovered(value) = cause.ended {
                 self.recovered(Some(value), stack(goroutine));
@@ -90,17 +114,17 @@ impl Kept {
             return;
         }
         if begins {
-            self.begin(None, None, goroutine.line);
+            self.begin(None, None, goroutine.line, budget);
         }
         let Some(dump) = self.dumps.last_mut().filter(|_| !self.over) else { return };
         if dump.first.is_none() {
             dump.first = Some(stack(goroutine));
         }
-        dump.groups.push_within(goroutine, &mut self.left);
+        dump.groups.push_within(goroutine, &mut budget.bytes);
     }
 
     /// A dump of one goroutine that is behind a panic is one that the program printed when it recovered.
-    fn tell_recovered(&mut self) {
+    fn tell_recovered(&mut self, budget: &mut Budget) {
         let is_one = |dump: &Dump| {
             let own = |stack: &Stack| {
                 let first = stack.frames.first().map_or("", |frame| &*frame.func);
@@ -111,6 +135,7 @@ impl Kept {
         if self.dumps.last().is_some_and(is_one)
             && let Some(stack) = self.dumps.pop().and_then(|dump| dump.first)
         {
+            budget.dumps += 1;
             self.recovered(None, stack);
         }
     }
@@ -141,7 +166,7 @@ fn stack(of: &Goroutine<'_>) -> Stack {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "they are tests")]
 
-    use super::Crashes;
+    use super::{Budget, Crashes};
     use crate::artifact::runtime_log::read;
     use crate::artifact::source::{Source, SourceKind, Sources};
     use crate::facts::runtime_log::RuntimeLog;
@@ -170,8 +195,8 @@ mod tests {
     #[test]
     fn dumps_of_a_log_keep_within_a_budget_of_bytes() {
         let mut crashes = Crashes::default();
-        crashes.kept.left = 20_000;
-        let mut take = |text: &str| crashes.take(text.as_bytes(), (1, 0), None);
+        let mut budget = Budget { bytes: 20_000, ..Budget::default() };
+        let mut take = |text: &str| crashes.take(text.as_bytes(), (1, 0), None, &mut budget);
         for dump in 0..9 {
             for id in 1..=10 {
                 let state = if id == 1 { "running" } else { "select" };
@@ -183,7 +208,7 @@ mod tests {
                 take("");
             }
         }
-        let kept = crashes.finish();
+        let kept = crashes.finish(&mut budget);
         assert_eq!(kept.dumps.len(), 9);
         let groups: usize = kept.dumps.iter().map(|dump| dump.groups.groups.len()).sum();
         assert!((10..60).contains(&groups), "{groups}");

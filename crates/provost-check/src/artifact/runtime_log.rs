@@ -3,12 +3,13 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
+use std::sync::Arc;
 
 use goformats::runtimelog::{
     Entry, GcCycle, Goroutine, Line, Processor, Reader, Runtime, SchedSample,
 };
 
-use super::crash::Crashes;
+use super::crash::{Budget, Crashes, Kept};
 use super::pieces;
 use crate::facts::SourceId;
 use crate::facts::runtime_log::{Life, Mark, RuntimeLog};
@@ -31,12 +32,12 @@ pub fn read(
     let mut log = Collector::default();
     pieces::each(from, |piece| {
         reader.push(piece, &mut |line| log.take(&line));
+        log.name(reader.streams());
         go_on(reader.counts().bytes)
     })?;
     reader.finish(&mut |line| log.take(&line));
-    log.close();
-    let Collector { lives, more_lives, crashes, .. } = log;
-    let kept = crashes.finish();
+    log.name(reader.streams());
+    let (lives, more_lives, kept) = log.finish();
     Ok(RuntimeLog {
         source,
         counts: reader.counts(),
@@ -51,8 +52,19 @@ pub fn read(
 /// Puts entries where they belong.
 #[derive(Default)]
 struct Collector {
-    lives: Vec<Life>,
+    /// The processes, and of which stream each is.
+    lives: Vec<(Life, usize)>,
     more_lives: u64,
+    streams: Vec<Stream>,
+    names: Vec<Arc<str>>,
+    budget: Budget,
+}
+
+/// One of those whose lines a log has.
+#[derive(Default)]
+struct Stream {
+    /// Its process that writes now, among all; none when there were too many.
+    life: Option<usize>,
     /// A sample whose details may follow.
     open: Option<(SchedSample, Mark)>,
     last_cycle: Option<GcCycle>,
@@ -61,23 +73,35 @@ struct Collector {
 }
 
 impl Collector {
+    /// Learns the names of streams, of which the first has none.
+    fn name<'n>(&mut self, names: impl Iterator<Item = &'n str>) {
+        self.names.extend(names.skip(self.names.len()).map(Arc::from).collect::<Vec<_>>());
+    }
+
     fn take(&mut self, line: &Line<'_>) {
+        if line.stream >= self.streams.len() {
+            self.streams.resize_with(line.stream + 1, Stream::default);
+        }
+        let Some(stream) = self.streams.get_mut(line.stream) else { return };
         let entry = match &line.entry {
             Entry::Runtime(entry) => entry,
             Entry::Text(text) => {
-                self.crashes.take(text, (line.number, line.offset), line.time);
+                let place = (line.number, line.offset);
+                stream.crashes.take(text, place, line.time, &mut self.budget);
                 return;
             }
         };
         let mark = |at_ms| Mark { line: line.number, at_ms };
         match entry {
-            Runtime::Gc(cycle) => self.cycle(cycle, mark(cycle.at_ms)),
+            Runtime::Gc(cycle) => self.cycle(line.stream, cycle, mark(cycle.at_ms)),
             Runtime::Sched(sample) => {
-                self.close();
-                self.open = Some((sample.clone(), mark(sample.at_ms)));
+                self.close(line.stream);
+                if let Some(stream) = self.streams.get_mut(line.stream) {
+                    stream.open = Some((sample.clone(), mark(sample.at_ms)));
+                }
             }
-            Runtime::Processor(processor) => self.processor(processor),
-            Runtime::Goroutine(goroutine) => self.goroutine(goroutine),
+            Runtime::Processor(processor) => stream.processor(processor),
+            Runtime::Goroutine(goroutine) => self.goroutine(line.stream, goroutine),
             Runtime::Thread(_)
             | Runtime::Scavenge(_)
             | Runtime::Init(_)
@@ -86,57 +110,73 @@ impl Collector {
         }
     }
 
-    fn cycle(&mut self, cycle: &GcCycle, mark: Mark) {
+    fn cycle(&mut self, at: usize, cycle: &GcCycle, mark: Mark) {
         // Cycles are numbered from 1, and their times only grow.
-        let anew = self
-            .last_cycle
-            .is_some_and(|last| cycle.number <= last.number || cycle.at_ms < last.at_ms);
-        if let Some(life) = self.life(anew) {
+        let last = self.streams.get(at).and_then(|stream| stream.last_cycle);
+        let anew = last.is_some_and(|last| cycle.number <= last.number || cycle.at_ms < last.at_ms);
+        if let Some(life) = self.life(at, anew) {
             life.collections.get_or_insert_default().push(cycle, mark);
         }
-        self.last_cycle = Some(*cycle);
+        if let Some(stream) = self.streams.get_mut(at) {
+            stream.last_cycle = Some(*cycle);
+        }
     }
 
-    /// The process that writes now; none when there were too many.
-    fn life(&mut self, anew: bool) -> Option<&mut Life> {
+    /// The process of a stream that writes now; none when there were too many.
+    fn life(&mut self, at: usize, anew: bool) -> Option<&mut Life> {
+        let stream = self.streams.get_mut(at)?;
         if anew {
-            self.last_sample_ms = None;
-            self.last_cycle = None;
+            stream.last_sample_ms = None;
+            stream.last_cycle = None;
         }
-        if self.lives.is_empty() || anew {
+        // Of one whose place was refused there is nothing, until it ends.
+        let is_first =
+            stream.life.is_none() && stream.last_cycle.is_none() && stream.last_sample_ms.is_none();
+        if is_first || anew {
+            stream.life = None;
             if self.lives.len() >= MOST_LIVES {
                 self.more_lives += 1;
                 return None;
             }
-            self.lives.push(Life::default());
+            stream.life = Some(self.lives.len());
+            self.lives.push((Life::default(), at));
         }
-        if self.more_lives > 0 { None } else { self.lives.last_mut() }
+        self.lives.get_mut(stream.life?).map(|(life, _)| life)
     }
 
     /// The open sample is whole.
-    fn close(&mut self) {
-        let Some((sample, mark)) = self.open.take() else { return };
-        let anew = self.last_sample_ms.is_some_and(|last| sample.at_ms < last);
+    fn close(&mut self, at: usize) {
+        let Some(stream) = self.streams.get_mut(at) else { return };
+        let Some((sample, mark)) = stream.open.take() else { return };
+        let anew = stream.last_sample_ms.is_some_and(|last| sample.at_ms < last);
         let at_ms = sample.at_ms;
-        if let Some(life) = self.life(anew) {
+        if let Some(life) = self.life(at, anew) {
             life.scheduler.get_or_insert_default().push(&sample, mark);
         }
-        self.last_sample_ms = Some(at_ms);
-    }
-
-    fn processor(&mut self, processor: &Processor) {
-        if let Some((sample, _)) = &mut self.open {
-            sample.local.push(processor.runqsize);
+        if let Some(stream) = self.streams.get_mut(at) {
+            stream.last_sample_ms = Some(at_ms);
         }
     }
 
-    fn goroutine(&mut self, goroutine: &Goroutine) {
+    fn finish(mut self) -> (Vec<Life>, u64, Kept) {
+        (0..self.streams.len()).for_each(|at| self.close(at));
+        let Self { lives, more_lives, streams, names, mut budget } = self;
+        let name = |at: usize| names.get(at).filter(|_| at > 0).cloned();
+        let lives = lives.into_iter().map(|(life, at)| Life { stream: name(at), ..life });
+        let mut all = Kept::default();
+        for (at, stream) in streams.into_iter().enumerate() {
+            all.add(stream.crashes.finish(&mut budget), name(at));
+        }
+        (lives.collect(), more_lives, all)
+    }
+
+    fn goroutine(&mut self, at: usize, goroutine: &Goroutine) {
         // Details come behind the sample that they belong to.
-        self.close();
-        let life = self.lives.last_mut().filter(|_| self.more_lives == 0);
+        self.close(at);
+        let life = self.streams.get(at).and_then(|stream| stream.life);
+        let life = life.and_then(|at| self.lives.get_mut(at)).map(|(life, _)| life);
         let Some(scheduler) = life.and_then(|life| life.scheduler.as_mut()) else { return };
-        // `_Grunnable`, which `_Gscan` may be added to.
-        scheduler.goroutine(goroutine.status & 0xfff == 1, goroutine.locked_to.is_some());
+        scheduler.goroutine(goroutine.status, goroutine.locked_to.is_some());
         if goroutine.wait_reason.is_empty() {
             return;
         }
@@ -148,6 +188,14 @@ impl Collector {
         count(&mut scheduler.waiting);
         if goroutine.locked_to.is_some() {
             count(&mut scheduler.locked);
+        }
+    }
+}
+
+impl Stream {
+    fn processor(&mut self, processor: &Processor) {
+        if let Some((sample, _)) = &mut self.open {
+            sample.local.push(processor.runqsize);
         }
     }
 }

@@ -26,9 +26,11 @@ impl<'w> DumpCase<'w> {
     /// The log, and which of its dumps where there are several.
     pub fn subject(&self) -> String {
         let path = &self.joined.world.sources.get(self.log.source).path;
-        match self.log.dumps.len() {
-            1 => path.clone(),
-            _ => format!("{path} (dump {})", self.index + 1),
+        match (self.log.dumps.len(), self.dump.stream.as_deref()) {
+            (1, None) => path.clone(),
+            (1, Some(stream)) => format!("{path} ({stream})"),
+            (_, None) => format!("{path} (dump {})", self.index + 1),
+            (_, Some(stream)) => format!("{path} ({stream}, dump {})", self.index + 1),
         }
     }
 

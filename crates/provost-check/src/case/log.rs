@@ -27,6 +27,14 @@ impl<'w> LogCase<'w> {
     /// The log, and which of its processes where there are several.
     pub fn subject(&self) -> String {
         let path = &self.world().sources.get(self.log.source).path;
+        if let Some(stream) = self.life.stream.as_deref() {
+            let mut own = self.log.lives_of(Some(stream));
+            let at = own.position(|life| std::ptr::eq(life, self.life)).unwrap_or_default();
+            return match (at, own.next()) {
+                (0, None) => format!("{path} ({stream})"),
+                _ => format!("{path} ({stream}, process {})", at + 1),
+            };
+        }
         match self.log.lives.len() {
             1 => path.clone(),
             _ => format!("{path} (process {})", self.index + 1),

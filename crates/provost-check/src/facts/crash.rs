@@ -1,6 +1,7 @@
 //! How processes ended by what they wrote, and what their goroutines did then.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::sync::Arc;
 
 use goformats::crash::{
     Cause, Ended, Frame, Group, Groups, OwnedCreated, OwnedFrame, place_of_end, place_of_panic,
@@ -19,6 +20,8 @@ pub struct Dump {
     pub cause: Option<Cause>,
     /// `goroutine` or `goroutineleak`, of a profile by stack (`debug=1`).
     pub profile: Option<String>,
+    /// Whose it is where a log is of several.
+    pub stream: Option<Arc<str>>,
     /// Its first line in the log, from 1.
     pub line: u64,
     /// The first goroutine: the one that did it, where the cause is one's doing.

@@ -6,6 +6,8 @@
 
 mod scheduler;
 
+use std::sync::Arc;
+
 use std::collections::BTreeMap;
 
 use goformats::runtimelog::{Counts, GcCycle, Term};
@@ -45,6 +47,18 @@ pub struct RuntimeLog {
 }
 
 impl RuntimeLog {
+    /// The processes of one stream of it, in order.
+    pub fn lives_of<'l>(&'l self, stream: Option<&'l str>) -> impl Iterator<Item = &'l Life> {
+        self.lives.iter().filter(move |life| life.stream.as_deref() == stream)
+    }
+
+    /// The process that wrote last, where all are of one stream.
+    pub fn last_life(&self) -> Option<&Life> {
+        let last = self.lives.last()?;
+        let is_one = self.lives.iter().all(|life| life.stream == last.stream);
+        is_one.then_some(last)
+    }
+
     /// Whether it says nothing.
     pub fn is_empty(&self) -> bool {
         self.lives.is_empty() && self.dumps.is_empty() && self.recovered.is_empty()
@@ -76,6 +90,8 @@ pub struct Mark {
 /// One process.
 #[derive(Clone, Debug, Default)]
 pub struct Life {
+    /// Whose lines they are where a log is of several, as its tool names them: `POD/CONTAINER`.
+    pub stream: Option<Arc<str>>,
     /// Its collections.
     pub collections: Option<Collections>,
     /// Its scheduler.

@@ -129,7 +129,7 @@ pub fn effective(inputs: &Inputs<'_>) -> Effective {
         && inputs.automaxprocs != Linked::Absent
     {
         let certain = inputs.automaxprocs == Linked::Init;
-        return pinned(clamp(quota.floor_cpus().max(1)), Source::Automaxprocs { certain });
+        return pinned(automaxprocs(quota), Source::Automaxprocs { certain });
     }
     let aware = inputs.go.has_features_of(25) && inputs.containermaxprocs;
     let live = inputs.go.has_features_of(25) && inputs.updatemaxprocs;
@@ -146,6 +146,11 @@ pub fn effective(inputs: &Inputs<'_>) -> Effective {
 /// What the runtime since Go 1.25 makes of a quota, on a node large enough: at least 2, rounded up.
 pub fn container_aware(limit: Millicores) -> u32 {
     clamp(limit.ceil_cpus().max(2))
+}
+
+/// What automaxprocs with its default options makes of a quota: at least 1, rounded down.
+pub fn automaxprocs(limit: Millicores) -> u32 {
+    clamp(limit.floor_cpus().max(1))
 }
 
 /// Where a number of threads stands against a CPU limit.

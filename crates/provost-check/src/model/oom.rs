@@ -94,6 +94,12 @@ impl Held {
         self.anon.saturating_sub(self.heap).saturating_sub(metadata)
     }
 
+    /// The most that it comes to when the heap grows to its goal.
+    pub fn most(&self) -> u64 {
+        let metadata = self.heap / 100 * METADATA_PERCENT + LEAST_RUNTIME;
+        [self.heap, metadata, self.outside(), self.fixed].into_iter().fold(0, u64::saturating_add)
+    }
+
     /// What the runtime needs beside what is alive: span structures, bitmaps, its own.
     pub fn metadata(&self) -> u64 {
         self.live / 100 * METADATA_PERCENT + LEAST_RUNTIME

@@ -120,7 +120,7 @@ fn diagnose(
         said(&world, &counted, asked),
         judged::without(&world, asked),
         if asked.memory { judged::alive(&world, &containers) } else { String::new() },
-        verb.map_or(String::new(), |verb| judged::left(&world, asked, verb)),
+        verb.map_or(String::new(), |verb| judged::left(&world, &containers, asked, verb)),
     ]
     .concat();
     let judged = asked.judged(&world, &containers, counted.len());

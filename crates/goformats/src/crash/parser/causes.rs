@@ -76,11 +76,15 @@ impl Parser {
         }
         panicked.value = self.cut(value);
         let most = self.limits.panics;
+        // A panic of the runtime's own has one line.
+        let loose = (!thrown::is_panic(&panicked.value)).then(String::new);
+        let loose = std::mem::replace(&mut self.loose, loose);
         if let Some(cause) = &mut self.cause
             && let Ended::Panic(chain) = &mut cause.ended
         {
             // The next one of the chain: `printpanics` puts a tab before it.
             if let Some(before) = chain.last_mut() {
+                push(&mut before.value, &loose.unwrap_or_default(), self.limits.message);
                 mark(before);
             }
             if chain.len() < most {
@@ -89,9 +93,11 @@ impl Parser {
             self.goes_on = true;
             return;
         }
+        let own = self.loose.take();
         self.settle(false, each);
         self.cause = Some(self.cause_of(Ended::Panic(vec![panicked]), None, at));
         (self.since, self.goes_on) = (0, true);
+        self.loose = own;
     }
 
     pub(super) fn fatal(&mut self, text: &[u8], at: At<'_>, each: &mut impl FnMut(Said<'_>)) {
@@ -126,8 +132,10 @@ impl Parser {
         // tells them from what others write, which may be anything.
         let Some(text) = text.strip_prefix(b"\t").filter(|_| self.goes_on) else {
             self.goes_on = false;
+            self.loosely(text);
             return;
         };
+        self.loose = None;
         let Some(cause) = &mut self.cause else { return };
         let value = match &mut cause.ended {
             Ended::Panic(chain) => chain.last_mut().map(|panicked| &mut panicked.value),
@@ -139,9 +147,34 @@ impl Parser {
         push(value, &String::from_utf8_lossy(text), limit);
     }
 
+    /// Before Go 1.23 the further lines of a value stand as they are, up to the empty one before the goroutines.
+    fn loosely(&mut self, text: &[u8]) {
+        let limit = self.limits.message;
+        match &mut self.loose {
+            Some(loose) if !is_logged(text) => {
+                push(loose, "\n", limit);
+                push(loose, &String::from_utf8_lossy(text), limit);
+            }
+            loose => *loose = None,
+        }
+    }
+
+    /// The lines behind a panic were its value's: an empty one and a goroutine follow them at once.
+    pub(super) fn with_loose(&mut self, cause: &mut Cause) {
+        let limit = self.limits.message;
+        let loose = self.loose.take();
+        if let (Ended::Panic(chain), Some(loose)) = (&mut cause.ended, loose)
+            && let Some(last) = chain.last_mut()
+            && let Some(lines) = loose.strip_suffix('\n')
+        {
+            push(&mut last.value, lines, limit);
+        }
+    }
+
     /// What was said before goroutines is a cause when they follow, or when it is one without them.
     pub(super) fn settle(&mut self, confirmed: bool, each: &mut impl FnMut(Said<'_>)) {
         self.before = None;
+        self.loose = None;
         let Some(mut cause) = self.cause.take() else { return };
         let stands_alone = match &cause.ended {
             // GOTRACEBACK=none prints no goroutine. A program may write such a line itself: it has no signal, and
@@ -210,6 +243,19 @@ impl Parser {
         self.dump = if cause.is_survived() { Dump::Survived } else { Dump::Ended };
         (self.first, self.foreign, self.relayed) = (None, 0, false);
     }
+}
+
+/// Whether a line looks as loggers and servers write them: with a date, as JSON, by key and value, a request.
+fn is_logged(text: &[u8]) -> bool {
+    let digits = |to: usize| text.get(..to).is_some_and(|part| part.iter().all(u8::is_ascii_digit));
+    let dated = digits(4) && matches!(text.get(4), Some(b'-' | b'/'));
+    let klog = matches!(text, [b'I' | b'W' | b'E' | b'F', rest @ ..] if rest.len() > 4 && rest.iter().take(4).all(u8::is_ascii_digit));
+    let has = |word: &[u8]| memchr::memmem::find(text, word).is_some();
+    let begins = |words: &[&[u8]]| words.iter().any(|word| text.starts_with(word));
+    dated
+        || klog
+        || begins(&[b"{", b"[", b"GET ", b"POST ", b"PUT ", b"DELETE "])
+        || [&b"level="[..], b"time=", b"msg=", b"\"level\":"].iter().any(|word| has(word))
 }
 
 /// Whether that is how the runtime, or a package of Go's through it, ends a process.

@@ -152,7 +152,10 @@ impl Parser {
 
     pub(super) fn header(&mut self, header: Header, at: At<'_>) {
         self.signal = None;
-        let (cause, before) = (self.cause.take(), self.before.take());
+        let (mut cause, before) = (self.cause.take(), self.before.take());
+        if let Some(cause) = &mut cause {
+            self.with_loose(cause);
+        }
         match &cause {
             Some(cause) => self.adopt(cause),
             None if self.dump == Dump::Survived => self.dump = Dump::None,

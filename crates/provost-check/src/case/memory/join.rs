@@ -6,14 +6,16 @@ use std::hash::Hash;
 
 use goformats::kernel::log::Report;
 use goformats::pprof::Heap;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use super::{Eviction, Kill, MemoryCase};
 use crate::case::Joined;
 use crate::facts::oom::{ContainerStatus, EVICTED, Group, Identity, Pod};
-use crate::facts::runtime_log::RuntimeLog;
+use crate::facts::runtime_log::{Life, RuntimeLog};
 use crate::model::moment::Moment;
 
+/// `finishedAt` has no parts of a second, and dates of syslog have none.
+const SECOND: SignedDuration = SignedDuration::from_secs(1);
 /// Cases whose victim's cgroup has the same name as a group, which are compared with it.
 const MOST_NAMESAKES: usize = 1024;
 
@@ -307,8 +309,23 @@ fn groups<'w>(joined: &'w Joined<'w>, cases: &mut Vec<Known<'w>>) {
 fn lives<'w>(joined: &'w Joined<'w>, cases: &mut [Known<'w>]) {
     let logs = joined.world.logs.as_slice();
     if let ([(_, case)], [log]) = (&mut *cases, logs) {
-        case.life = log.lives.last().map(|life| (log, life));
-        return;
+        case.life = log.last_life().map(|life| (log, life));
+        if case.life.is_some() {
+            return;
+        }
+    }
+    // A log of several names pod and container.
+    let mut of_streams: HashMap<&str, (&'w RuntimeLog, &'w Life)> = HashMap::new();
+    for log in logs {
+        let named =
+            log.lives.iter().filter_map(|life| Some((life.stream.as_deref()?, (log, life))));
+        of_streams.extend(named);
+    }
+    if !of_streams.is_empty() {
+        for (_, case) in &mut *cases {
+            let Some((pod, status)) = case.status else { continue };
+            case.life = of_streams.get(format!("{}/{}", pod.name, status.name).as_str()).copied();
+        }
     }
     let mut of_pods: BTreeMap<String, Vec<&'w RuntimeLog>> = BTreeMap::new();
     for log in logs {
@@ -327,7 +344,7 @@ fn lives<'w>(joined: &'w Joined<'w>, cases: &mut [Known<'w>]) {
         if let (Some([at]), [log]) = (by_pod.get(&pod).map(Vec::as_slice), logs.as_slice())
             && let Some((_, case)) = cases.get_mut(*at)
         {
-            case.life = log.lives.last().map(|life| (*log, life));
+            case.life = log.last_life().map(|life| (*log, life));
         }
     }
 }
@@ -358,8 +375,10 @@ fn may_have(case: &MemoryCase<'_>, heap: &Heap) -> bool {
     let is_later = written.is_some_and(|written| {
         let kill = case.kill().and_then(|kill| kill.report.stamp.date.as_deref());
         let killed = kill.and_then(|date| Moment::parse(date, written)).map(|it| it.latest);
+        // Kubernetes writes whole seconds down, and so does syslog: it was within that one.
         let ended = case.end().and_then(|end| end.finished.as_ref()).map(|at| at.value);
-        killed.is_some_and(|at| at < written) || ended.is_some_and(|at| at < written)
+        let over = |at: Timestamp| at.checked_add(SECOND).is_ok_and(|over| over <= written);
+        killed.is_some_and(over) || ended.is_some_and(over)
     });
     !is_later && case.limit().is_none_or(|limit| heap.in_use <= limit)
 }

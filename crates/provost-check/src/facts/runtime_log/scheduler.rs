@@ -118,7 +118,9 @@ pub struct Scheduler {
     pub goroutines: u64,
     /// Goroutines that could run and are locked to a thread, most in one sample.
     pub locked_runnable: u64,
-    /// The same of the last sample.
+    /// Goroutines in system calls or in C, in the last sample that has details.
+    pub in_calls: u64,
+    /// Goroutines that could run and are locked, of the last sample.
     runnable_now: u64,
     run: [Run; 2],
 }
@@ -209,14 +211,22 @@ impl Scheduler {
             self.locked.clear();
             self.detailed = Some(mark);
             self.details += 1;
-            (self.goroutines, self.runnable_now) = (0, 0);
+            (self.goroutines, self.runnable_now, self.in_calls) = (0, 0, 0);
         }
     }
 
-    /// Takes a goroutine of the last sample: whether it waits for a P, and has a thread of its own.
-    pub fn goroutine(&mut self, runnable: bool, locked: bool) {
+    /// Takes a goroutine of the last sample: its status, and whether it has a thread of its own.
+    pub fn goroutine(&mut self, status: u64, locked: bool) {
+        // `_Grunnable` and `_Gsyscall` of runtime/runtime2.go, the same in Go 1.18 to 1.27; `_Gscan` may be added to
+        // them. What waits in C is in a system call, too.
+        let status = status & 0xfff;
+        // `_Gdead` and, from Go 1.26 on, `_Gdeadextra`: they have ended, or never began.
+        if matches!(status, 6 | 11) {
+            return;
+        }
         self.goroutines += 1;
-        self.runnable_now += u64::from(runnable && locked);
+        self.in_calls += u64::from(status == 3);
+        self.runnable_now += u64::from(status == 1 && locked);
         self.locked_runnable = self.locked_runnable.max(self.runnable_now);
     }
 

@@ -2,10 +2,12 @@
 
 use goformats::kernel::cgroup::Version;
 
-use crate::case::memory::{MemoryCase, processes_were, victim_of, with_evidence};
+use crate::case::memory::{Growth, MemoryCase, processes_were, victim_of, with_evidence};
 use crate::facts::Origin;
 use crate::findings::{Finding, Fix, Level};
 use crate::model::Bytes;
+use crate::model::oom::Help;
+use crate::model::pacer::NO_GOAL;
 use crate::rules::rule::{Check, Findings, Group, Judged, Rule};
 
 /// The kernel kills with SIGKILL, which no program hears.
@@ -23,11 +25,51 @@ pub static RULE: Rule = Rule {
 fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
     let finding = by_log(case).or_else(|| by_counter(case)).or_else(|| by_status(case));
     if let Some(finding) = finding {
-        out.push(with_evidence(finding, case).fix(Fix::suggest(
-            "find out what the memory was before giving more: gomemlimit-would-have-saved and -would-not tell from a log with GODEBUG=gctrace=1",
-        )));
+        out.push(with_evidence(finding, case).fix(Fix::suggest(mend(case))));
     }
     Ok(())
+}
+
+/// What to do, by what the collector logged where its log was given.
+fn mend(case: &MemoryCase<'_>) -> String {
+    let Ok(held) = case.held() else {
+        return "find out what the memory was before giving more: gomemlimit-would-have-saved and -would-not tell from a log with GODEBUG=gctrace=1".to_owned();
+    };
+    let live = Bytes(held.live);
+    if case.growth() == Growth::Yes {
+        return format!(
+            "find what keeps the heap, which grew until the end and had {live} live: a larger limit and a GOMEMLIMIT put the next kill off"
+        );
+    }
+    let is_set =
+        !matches!(case.gomemlimit(), Ok(None)) || !matches!(case.limited_cycles(), Ok(None));
+    if let (Help::Saves { set, .. }, Growth::No, false) = (held.help(), case.growth(), is_set) {
+        return format!(
+            "set GOMEMLIMIT={set}, which gomemlimit-would-have-saved explains: of {} only {live} were alive",
+            Bytes(held.limit)
+        );
+    }
+    if held.heap >> 20 >= NO_GOAL {
+        return format!(
+            "{live} were alive, and nothing bounds the heap (GOGC=off): set GOMEMLIMIT below the limit, with room for what is beside the heap"
+        );
+    }
+    let most = held.most();
+    let parts = format!(
+        "{live} live may grow to {} before the next collection ends, and with {} beside the heap and {} that the kernel does not take back that is {}",
+        Bytes(held.heap),
+        Bytes(held.outside()),
+        Bytes(held.fixed),
+        Bytes(most)
+    );
+    match most > held.limit {
+        true => format!(
+            "by the log {parts}: give it that much, or find what is kept and what is beside the heap"
+        ),
+        false => format!(
+            "by the log {parts}, which is less than the limit: what was allocated since its last collection is not in it; find what allocates so much at once, with a heap profile of that moment"
+        ),
+    }
 }
 
 /// Why it is the container's limit although another group's was counted.

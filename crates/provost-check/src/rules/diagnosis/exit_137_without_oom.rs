@@ -113,6 +113,11 @@ fn reach(log: &KernelLog, ended: Option<Timestamp>) -> Reach<'_> {
     let (Some(first), Some(last)) = (Moment::parse(begin, ended), Moment::parse(end, ended)) else {
         return Reach::Unknown;
     };
+    // `journalctl -r` has the newest first.
+    let (begin, end, first, last) = match last.latest < first.earliest {
+        true => (end, begin, last, first),
+        false => (begin, end, first, last),
+    };
     // Kubernetes has whole seconds.
     let until = ended.saturating_add(SECOND).unwrap_or(ended);
     match () {

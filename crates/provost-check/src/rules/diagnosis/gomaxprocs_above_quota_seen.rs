@@ -3,7 +3,7 @@
 use crate::case::log::{LogCase, nanos, percent};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::Millicores;
-use crate::model::gomaxprocs::{Fit, PERIOD_MS, container_aware, fit, throttle};
+use crate::model::gomaxprocs::{Fit, PERIOD_MS, automaxprocs, container_aware, fit, throttle};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Samples that show whether a process was ever busy.
@@ -62,11 +62,22 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
             one.run_ms, one.stall_ms
         ));
     }
-    let own = container_aware(limit);
-    out.push(finding.fix(Fix::suggest(format!(
-        "run {own} Ps: from Go 1.25 on the runtime does so by itself where neither GOMAXPROCS nor go.mod of before 1.25 keeps it from that, and before that GOMAXPROCS={own} or go.uber.org/automaxprocs does",
-    ))));
+    out.push(finding.fix(Fix::suggest(mend(limit))));
     Ok(())
+}
+
+/// Who rounds the quota how: the runtime up, to two at least, and automaxprocs down, to one at least.
+fn mend(limit: Millicores) -> String {
+    let (own, other) = (container_aware(limit), automaxprocs(limit));
+    let before = match own == other {
+        true => format!("GOMAXPROCS={own} or go.uber.org/automaxprocs does"),
+        false => format!(
+            "GOMAXPROCS={own} does (go.uber.org/automaxprocs rounds down, and runs {other})"
+        ),
+    };
+    format!(
+        "run {own} Ps: from Go 1.25 on the runtime does so by itself (the quota rounded up, at least 2) where neither GOMAXPROCS nor go.mod of before 1.25 keeps it from that, and before that {before}"
+    )
 }
 
 /// Whether no sample had more busy Ps than the quota is for, and there are enough of them to tell: what uses a quota up
@@ -77,4 +88,21 @@ fn is_never_above(case: &LogCase<'_>, limit: Millicores) -> bool {
         let busy = of.procs.most.saturating_sub(of.idle.least);
         of.count >= LEAST_SAMPLES && busy.saturating_mul(1000) <= limit.0
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_are_told_where_they_round_apart() {
+        for (limit, own, other) in [(500, 2, 1), (1000, 2, 1), (1500, 2, 1), (2500, 3, 2)] {
+            let text = mend(Millicores(limit));
+            assert!(text.starts_with(&format!("run {own} Ps")), "{text}");
+            assert!(text.contains(&format!("GOMAXPROCS={own} does (")), "{text}");
+            assert!(text.contains(&format!("rounds down, and runs {other})")), "{text}");
+        }
+        let text = mend(Millicores(4000));
+        assert!(text.ends_with("GOMAXPROCS=4 or go.uber.org/automaxprocs does"), "{text}");
+    }
 }

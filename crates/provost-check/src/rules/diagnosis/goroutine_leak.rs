@@ -2,7 +2,7 @@
 
 use std::cell::OnceCell;
 use std::cmp::Reverse;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use goformats::crash::Group;
 
@@ -88,6 +88,17 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
             // Those that waited before wait on.
             false => long >= LEAST && long > waited(first, group),
         };
+        if more >= LEAST && long == 0 && !profile && !unknown && stayed(first, group) {
+            unknown = true;
+            out.abstain(Abstain::unknown(
+                Reason::LogTooShort,
+                format!(
+                    "a dump some minutes later: {} wait in {}, {more} more than in the first dump, of which all are still there, and none for {LONG} min yet",
+                    many(group.count),
+                    group.state
+                ),
+            ));
+        }
         if more < LEAST || !longer {
             continue;
         }
@@ -227,6 +238,8 @@ fn listed<'w>(case: &DumpCase<'w>) -> Vec<(&'w RuntimeLog, &'w Dump)> {
     let mut all: Vec<_> = all
         .filter(|(_, dump)| !dump.is_end() && dump.profile == own.profile)
         .filter(|(_, dump)| std::ptr::eq(*dump, own) || is_same_program(dump, own))
+        // What a tool names by its pod is told apart.
+        .filter(|(_, dump)| dump.stream == own.stream)
         .collect();
     // Goroutines are numbered as they are started.
     if own.profile.is_none() {
@@ -239,6 +252,15 @@ fn listed<'w>(case: &DumpCase<'w>) -> Vec<(&'w RuntimeLog, &'w Dump)> {
     all
 }
 
+/// Whether all that were like a group in an earlier dump wait there still, and they are not few.
+fn stayed(first: &Dump, group: &Group) -> bool {
+    let Some(before) = first.groups.like(group) else { return false };
+    let still: HashSet<u64> = group.ids.iter().copied().collect();
+    before.count >= LEAST
+        && before.ids.len() as u64 == before.count
+        && before.ids.iter().all(|id| still.contains(id))
+}
+
 /// Goroutines that waited on through both dumps, where others woke.
 const AGREE: usize = 2;
 
@@ -249,6 +271,8 @@ struct Since<'d> {
     was: HashMap<u64, (&'d Group, u32)>,
     /// Minutes between the dumps, at most; nothing where no goroutine is seen to wait on, or they tell several times.
     passed: Option<u32>,
+    /// Goroutines that came later than the process wait on in both.
+    is_one: bool,
 }
 
 impl<'d> Since<'d> {
@@ -261,6 +285,10 @@ impl<'d> Since<'d> {
         // how long it had, no collection had seen it wait, and its time began later.
         // Nobody waits longer than what passed. One that woke in between and waits again has less, and tells nothing;
         // several that have the most of all were not put there by numbers that two processes have in common.
+        // What was started with the process has the same numbers and stacks in every pod of it: pods that came with one
+        // rollout are told apart only by what came later.
+        let oldest = was.values().map(|(_, minutes)| *minutes).max().unwrap_or_default();
+        let mut own = 0;
         let mut longer: Vec<u32> = Vec::new();
         for group in later.groups.groups.iter().filter(|group| group.state != "running") {
             for (id, minutes) in members(group) {
@@ -270,22 +298,26 @@ impl<'d> Since<'d> {
                     && let Some(more) = minutes.checked_sub(*waited)
                 {
                     longer.push(more);
+                    own += usize::from(waited.saturating_add(1) < oldest);
                 }
             }
         }
         let most = longer.iter().copied().max();
         // Minutes are cut off.
         let agree = |most: u32| longer.iter().filter(|more| most - **more <= 1).count();
+        let is_one = own >= AGREE || first.stream.is_some();
         let passed = most
             .filter(|most| agree(*most) >= AGREE || agree(*most) * 2 >= longer.len())
             .map(|most| most.saturating_add(1));
-        Self { first, was, passed }
+        Self { first, was, passed, is_one }
     }
 
     /// Whether a group can have become more since then: those that were not there have waited for no longer than what
     /// passed.
     fn became(&self, group: &Group) -> bool {
-        let Some(passed) = self.passed else { return false };
+        let Some(passed) = self.passed.filter(|_| self.is_one || stayed(self.first, group)) else {
+            return false;
+        };
         let first = &self.first.groups;
         let is_whole = first.more == 0 && self.was.len() as u64 == first.total;
         // Each P takes sixteen numbers at once (`goidcache` in runtime/proc.go), so that one that was started later may

@@ -71,6 +71,14 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
         .note(format!(
             "the runtime makes a thread when all others are in system calls or C, keeps it, and ends the process at {MOST_THREADS}"
         ));
+    finding = match (scheduler.details, scheduler.in_calls) {
+        (0, _) => finding,
+        (_, 0) => finding.note("in the last sample with details no goroutine was in a system call or in C (status=3): the threads are kept from before"),
+        (_, calls) => finding.note(format!(
+            "in the last sample with details {} in system calls or in C (status=3)",
+            if calls == 1 { "1 goroutine was".to_owned() } else { format!("{calls} goroutines were") }
+        )),
+    };
     // What was recorded of the same service tells what the log of the scheduler cannot.
     let held = case.world().syscalls.iter().flat_map(|log| &log.processes).filter_map(most_held);
     if let Some((holder, at_once)) = held.max_by_key(|(_, at_once)| at_once.count) {

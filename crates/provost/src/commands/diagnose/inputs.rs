@@ -452,6 +452,12 @@ impl Loader<'_> {
         let bar = self.bar(content.size);
         let stopped = self.interrupt.flag();
         let is_kernel = oom::kind(&content.head) == Some(Kind::KernelLog);
+        if is_kernel && !self.follow && oom::runs_backwards(&content.head) {
+            let text = content.whole()?;
+            bar.finish_and_clear();
+            self.world.memory.logs.push(oom::backwards(source, &text)?);
+            return Ok(Ok(()));
+        }
         let mut watched = Watched::new(content.read());
         let log = runtime_log::read(source, &mut watched, &|bytes| {
             bar.set_position(bytes);

@@ -108,7 +108,12 @@ pub(super) fn amount(world: &World) -> usize {
 type Kind = (&'static str, &'static str);
 
 /// What was given and is none of the verb's, in a line for each input.
-pub(super) fn left(world: &World, asked: Asked, verb: &str) -> String {
+pub(super) fn left(world: &World, cases: &[MemoryCase<'_>], asked: Asked, verb: &str) -> String {
+    // What the collector found alive says what the memory was.
+    let is_used = |log: &RuntimeLog| {
+        asked.memory
+            && cases.iter().any(|case| case.life.is_some_and(|(of, _)| std::ptr::eq(of, log)))
+    };
     let mut all: BTreeMap<SourceId, Vec<(Kind, u64)>> = BTreeMap::new();
     let mut add = |source: SourceId, kind: Kind, count: u64| {
         let kinds = all.entry(source).or_default();
@@ -118,7 +123,7 @@ pub(super) fn left(world: &World, asked: Asked, verb: &str) -> String {
             None => {}
         }
     };
-    for log in world.logs.iter().filter(|_| !asked.logs) {
+    for log in world.logs.iter().filter(|log| !asked.logs && !is_used(log)) {
         let cycles = log.lives.iter().filter_map(|life| life.collections.as_ref()?.whole());
         let cycles = cycles.map(|whole| whole.cycles).sum();
         add(log.source, ("collection", "collections"), cycles);

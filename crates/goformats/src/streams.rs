@@ -1,0 +1,591 @@
+//! Tools that show the logs of several processes in one, each line with whose it is.
+//!
+//! Sources: kubectl's `addPrefixIfNeeded` (`[pod/NAME/CONTAINER] `), docker compose's `setPrefix` (`NAME  | `), the
+//! templates of stern (`POD CONTAINER `, `NAMESPACE POD CONTAINER `, and JSON), Loki's `DefaultOutput` and `JSONLOutput`
+//! (`TIME {LABELS} `), systemd's `output_short` (`Nov 26 10:00:00 HOST NAME[PID]: `), `LogEntry` of Cloud Logging,
+//! `aws logs tail` (`TIME STREAM `), records of Fluent Bit and Vector with what they know of the pod.
+
+use std::borrow::Cow;
+
+use memchr::memmem::{self, Finder};
+
+use crate::container::time;
+use crate::json::{Json, unescaped};
+
+/// Bytes of a name: a pod's and a container's have at most 253 and 63.
+const LONGEST_NAME: usize = 384;
+/// Bytes in front of a line that are looked at; labels of Loki may be many.
+const LONGEST_HEAD: usize = 2048;
+/// Names that a log is known to have.
+const MOST_NAMES: usize = 256;
+
+/// A line with whose it is.
+pub(crate) struct Tagged<'a> {
+    /// `checkout-7d9c5b6f4-x2x7k/app`, as the tool names it.
+    pub(crate) name: Cow<'a, [u8]>,
+    /// The line, in which a container runtime may have put something as well.
+    pub(crate) text: Cow<'a, [u8]>,
+    /// RFC 3339.
+    pub(crate) time: Option<String>,
+    pub(crate) stdout: bool,
+}
+
+/// A form that a line itself does not prove.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Form {
+    /// `NAME  | `
+    Compose,
+    /// `POD CONTAINER `
+    Stern,
+    /// `TIME {LABELS} `
+    Labels,
+    /// `TIME STREAM `
+    Stream,
+    /// `Nov 26 10:00:00 HOST NAME[PID]: `, or with the time of `short-iso`.
+    Syslog,
+}
+
+/// What a log is known to have before its lines.
+#[derive(Debug)]
+pub(crate) struct Tags {
+    form: Option<Form>,
+    names: Vec<Vec<u8>>,
+    /// Lines of the runtime's stand in it without anything before them.
+    is_plain: bool,
+    marks: [Finder<'static>; MARKS.len()],
+}
+
+impl Default for Tags {
+    fn default() -> Self {
+        let marks = MARKS.map(Finder::new);
+        Self { form: None, names: Vec::new(), is_plain: false, marks }
+    }
+}
+
+/// What stands before a line, taken apart: the form, the name and where the line begins.
+struct Head<'a> {
+    form: Form,
+    name: Cow<'a, [u8]>,
+    at: usize,
+}
+
+impl Tags {
+    /// Takes a line apart; nothing where no tool put anything before it. `is_line` tells lines that only runtimes write:
+    /// behind one of them what stands before it is learned, where the form alone proves nothing.
+    pub(crate) fn take<'a>(
+        &mut self,
+        line: &'a [u8],
+        is_line: impl Fn(&[u8]) -> bool,
+    ) -> Option<Tagged<'a>> {
+        match line.first()? {
+            b'[' => kubectl(line),
+            // Programs write JSON as well: most of it is theirs.
+            b'{' if self.marks.iter().any(|mark| mark.find(line).is_some()) => json(line),
+            0x1b => {
+                let plain = uncolored(line);
+                let found = kubectl(&plain).or_else(|| self.learned(&plain, &is_line))?;
+                Some(Tagged {
+                    name: Cow::Owned(found.name.into_owned()),
+                    text: Cow::Owned(found.text.into_owned()),
+                    time: found.time,
+                    stdout: found.stdout,
+                })
+            }
+            b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
+                // Most lines are these, or a program's.
+                if self.form.is_none() && is_line(line) {
+                    self.is_plain = true;
+                    return None;
+                }
+                if self.form.is_none() && self.is_plain && !may_be_syslog(line) {
+                    return None;
+                }
+                self.learned(line, &is_line)
+            }
+            _ => None,
+        }
+    }
+
+    fn learned<'a>(
+        &mut self,
+        line: &'a [u8],
+        is_line: &impl Fn(&[u8]) -> bool,
+    ) -> Option<Tagged<'a>> {
+        let mut heads = heads(line);
+        let found = heads.iter().position(|head| head.as_ref().is_some_and(|it| self.knows(it)));
+        let found = found.or_else(|| {
+            heads.iter().position(|head| {
+                head.as_ref().is_some_and(|head| self.is_proved(head, line, is_line))
+            })
+        })?;
+        let head = heads.get_mut(found)?.take()?;
+        if !self.knows(&head) {
+            self.form = Some(head.form);
+            if self.names.len() < MOST_NAMES {
+                self.names.push(head.name.to_vec());
+            }
+        }
+        let text = Cow::Borrowed(line.get(head.at..)?);
+        Some(Tagged { name: head.name, text, time: None, stdout: false })
+    }
+
+    fn knows(&self, head: &Head<'_>) -> bool {
+        self.form == Some(head.form)
+            && (head.form == Form::Syslog || self.names.iter().any(|name| *name == *head.name))
+    }
+
+    /// Whether a line of the runtime's stands behind it.
+    fn is_proved(&self, head: &Head<'_>, line: &[u8], is_line: impl Fn(&[u8]) -> bool) -> bool {
+        // A program's text without an end of its own stands before the runtime's line as well.
+        let is_doubtful = self.is_plain && head.form != Form::Syslog;
+        let text = line.get(head.at..).unwrap_or_default();
+        !is_doubtful && is_line(time(text).map_or(text, |(_, rest)| rest))
+    }
+}
+
+/// Whether a line begins with a time as the journal prints it.
+fn may_be_syslog(line: &[u8]) -> bool {
+    line.get(4) == Some(&b'-') || month(line).is_some()
+}
+
+/// What may stand before a line.
+fn heads(line: &[u8]) -> [Option<Head<'_>>; 2] {
+    if line.first().is_some_and(u8::is_ascii_digit) {
+        let begin = time(line).map(|(_, rest)| line.len() - rest.len());
+        let of = |begin| {
+            syslog(line, begin).or_else(|| labels(line, begin)).or_else(|| stream(line, begin))
+        };
+        return [begin.and_then(of), None];
+    }
+    match month(line).and_then(|begin| syslog(line, begin)).or_else(|| compose(line)) {
+        Some(head) => [Some(head), None],
+        None => stern(line),
+    }
+}
+
+/// `[pod/NAME/CONTAINER] text`
+fn kubectl(line: &[u8]) -> Option<Tagged<'_>> {
+    let rest = line.strip_prefix(b"[pod/")?;
+    let near = rest.get(..LONGEST_NAME.min(rest.len()))?;
+    let end = memchr::memchr(b']', near)?;
+    let (name, rest) = (rest.get(..end)?, rest.get(end + 1..)?);
+    let text = rest.strip_prefix(b" ").or_else(|| rest.is_empty().then_some(rest))?;
+    let is_name = name.contains(&b'/') && name.iter().all(|b| is_of_name(*b) || *b == b'/');
+    is_name.then_some(Tagged {
+        name: Cow::Borrowed(name),
+        text: Cow::Borrowed(text),
+        time: None,
+        stdout: false,
+    })
+}
+
+fn is_of_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_')
+}
+
+/// `web-1  | text`; an empty line has lost the space at its end where something trimmed it.
+fn compose(line: &[u8]) -> Option<Head<'_>> {
+    let end = line.iter().take(LONGEST_NAME).position(|b| !is_of_name(*b))?;
+    let spaces = line.get(end..)?.iter().take(LONGEST_NAME).position(|b| *b != b' ')?;
+    let bar = end + spaces;
+    if end == 0 || spaces == 0 || line.get(bar) != Some(&b'|') {
+        return None;
+    }
+    let at = match line.get(bar + 1) {
+        Some(b' ') => bar + 2,
+        None => bar + 1,
+        Some(_) => return None,
+    };
+    Some(Head { form: Form::Compose, name: Cow::Borrowed(line.get(..end)?), at })
+}
+
+/// `checkout-7d9c5b6f4-x2x7k app text`, or with the namespace before it. A name of a pod has a hyphen in all but those that
+/// are made by hand.
+fn stern(line: &[u8]) -> [Option<Head<'_>>; 2] {
+    let is_word = |word: &[u8]| {
+        let inner =
+            |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
+        let ends = |b: Option<&u8>| b.is_some_and(u8::is_ascii_alphanumeric);
+        word.iter().all(inner) && ends(word.first()) && ends(word.last())
+    };
+    let near = line.get(..LONGEST_NAME.min(line.len())).unwrap_or_default();
+    let mut ends = memchr::memchr_iter(b' ', near);
+    let mut from = 0;
+    let mut next = || {
+        let end = ends.next()?;
+        let word = line.get(from..end).filter(|word| is_word(word))?;
+        from = end + 1;
+        Some((word, from))
+    };
+    let head = |pod: &[u8], container: &[u8], at| {
+        let name = Cow::Owned([pod, b"/", container].concat());
+        pod.contains(&b'-').then_some(Head { form: Form::Stern, name, at })
+    };
+    let (Some((one, _)), Some((two, second))) = (next(), next()) else { return [None, None] };
+    let three = next().and_then(|(three, third)| head(two, three, third));
+    [head(one, two, second), three]
+}
+
+/// `{app="checkout", pod="checkout-7d9c5b6f4-x2x7k"}   text`
+fn labels(line: &[u8], begin: usize) -> Option<Head<'_>> {
+    let rest = line.get(begin..)?;
+    if rest.first() != Some(&b'{') {
+        return None;
+    }
+    let near = rest.get(..LONGEST_HEAD.min(rest.len()))?;
+    let mut quoted = false;
+    let mut at = 0;
+    loop {
+        match near.get(at)? {
+            b'\\' => at += 1,
+            b'"' => quoted = !quoted,
+            b'}' if !quoted => break,
+            _ => {}
+        }
+        at += 1;
+    }
+    let name = near.get(1..at)?;
+    let spaces = rest.get(at + 1..)?.iter().position(|b| *b != b' ')?;
+    let label = |key: &[u8]| {
+        let start = [key, b"=\""].concat();
+        let mut all = memmem::find_iter(name, &start);
+        let at = all.find(|at| {
+            at.checked_sub(1)
+                .is_none_or(|before| name.get(before).is_some_and(|b| matches!(b, b' ' | b',')))
+        })?;
+        let value = name.get(at + start.len()..)?;
+        value.get(..memchr::memchr(b'"', value)?)
+    };
+    let short = match (label(b"pod"), label(b"container")) {
+        (Some(pod), Some(container)) => Cow::Owned([pod, b"/", container].concat()),
+        (Some(pod), None) => Cow::Borrowed(pod),
+        _ => Cow::Borrowed(name.get(..LONGEST_NAME).unwrap_or(name)),
+    };
+    (spaces > 0).then_some(Head { form: Form::Labels, name: short, at: begin + at + 1 + spaces })
+}
+
+/// `app/checkout/0123abcd text`
+fn stream(line: &[u8], begin: usize) -> Option<Head<'_>> {
+    let rest = line.get(begin..)?;
+    let end = memchr::memchr(b' ', rest.get(..LONGEST_NAME.min(rest.len()))?)?;
+    let name = rest.get(..end)?;
+    let is_name = name.contains(&b'/')
+        && name.iter().all(|b| is_of_name(*b) || matches!(b, b'/' | b'[' | b']' | b'$' | b':'));
+    is_name.then_some(Head { form: Form::Stream, name: Cow::Borrowed(name), at: begin + end + 1 })
+}
+
+/// Where the host begins behind `Nov 26 10:00:00 ` or `Nov 26 10:00:00.123456 `.
+fn month(line: &[u8]) -> Option<usize> {
+    let shape = b"aaa 00 00:00:00";
+    let fits = |(at, of): (usize, &u8)| {
+        let is = line.get(at);
+        match of {
+            b'a' => is.is_some_and(u8::is_ascii_alphabetic),
+            // The days before the tenth have a space.
+            b'0' => is.is_some_and(|b| b.is_ascii_digit() || (at == 4 && *b == b' ')),
+            of => is == Some(of),
+        }
+    };
+    if !shape.iter().enumerate().all(fits) {
+        return None;
+    }
+    let rest = line.get(shape.len()..)?;
+    let end = rest.iter().take(8).position(|b| *b == b' ')?;
+    let is_part = |part: &[u8]| part.is_empty() || part.starts_with(b".");
+    is_part(rest.get(..end)?).then_some(shape.len() + end + 1)
+}
+
+/// `node-1 checkout[1234]: text`
+fn syslog(line: &[u8], begin: usize) -> Option<Head<'_>> {
+    let rest = line.get(begin..)?;
+    let near = rest.get(..LONGEST_NAME.min(rest.len()))?;
+    let host = memchr::memchr(b' ', near)?;
+    let name_and_more = near.get(host + 1..)?;
+    let colon = memmem::find(name_and_more, b": ")
+        .or_else(|| name_and_more.ends_with(b":").then(|| name_and_more.len() - 1))?;
+    let name = name_and_more.get(..colon)?;
+    let is_name = !name.is_empty()
+        && name
+            .iter()
+            .all(|b| is_of_name(*b) || matches!(b, b'[' | b']' | b'/' | b'@' | b'(' | b')'));
+    // Without its number a process cannot be told from the next; the kernel has none.
+    let at = (begin + host + 1 + colon + 2).min(line.len());
+    (is_name && name.ends_with(b"]")).then_some(Head {
+        form: Form::Syslog,
+        name: Cow::Borrowed(name),
+        at,
+    })
+}
+
+/// A line without the sequences that color its beginning (`ESC [ 36 m`), up to the last of them.
+fn uncolored(line: &[u8]) -> Vec<u8> {
+    let mut plain = Vec::with_capacity(line.len());
+    let mut rest = line;
+    let mut looked_at = 0;
+    while let Some(at) =
+        memchr::memchr(0x1b, rest.get(..LONGEST_HEAD.min(rest.len())).unwrap_or_default())
+    {
+        plain.extend_from_slice(rest.get(..at).unwrap_or_default());
+        let behind = rest.get(at + 1..).unwrap_or_default();
+        let end = behind.iter().take(16).position(|b| *b == b'm');
+        rest = match end {
+            Some(end) if behind.first() == Some(&b'[') => behind.get(end + 1..).unwrap_or_default(),
+            _ => {
+                plain.push(0x1b);
+                behind
+            }
+        };
+        looked_at += 1;
+        if looked_at > 16 {
+            break;
+        }
+    }
+    plain.extend_from_slice(rest);
+    plain
+}
+
+/// Keys that only what ships logs writes, of which one must be there.
+const MARKS: [&[u8]; 6] = [
+    b"\"podName\"",
+    b"\"kubernetes\"",
+    b"\"textPayload\"",
+    b"\"labels\"",
+    b"\"MESSAGE\"",
+    b"\"ingestionTime\"",
+];
+
+#[derive(Default)]
+struct Record<'a> {
+    text: Option<Cow<'a, [u8]>>,
+    line: Option<Cow<'a, [u8]>>,
+    time: Option<&'a [u8]>,
+    pod: Option<&'a [u8]>,
+    container: Option<&'a [u8]>,
+    pid: Option<&'a [u8]>,
+    is_shipped: bool,
+    stdout: bool,
+}
+
+impl<'a> Record<'a> {
+    fn field(&mut self, name: &[u8], json: &mut Json<'a>, depth: u8) -> Option<()> {
+        match name {
+            b"message" | b"MESSAGE" | b"log" | b"textPayload" if depth == 0 => {
+                if let Some(raw) = json.string() {
+                    self.text = text(raw);
+                    self.is_shipped |= name == b"textPayload";
+                }
+            }
+            b"line" if depth == 0 => {
+                self.line = json.string().and_then(text);
+            }
+            b"time" | b"timestamp" if depth == 0 => self.time = json.string().or(self.time),
+            b"stream" if depth == 0 => self.stdout = json.string() == Some(b"stdout"),
+            b"labels" | b"resource" | b"kubernetes" if depth < 2 => {
+                // Of Loki and Fluent Bit at the top, of Cloud Logging in `resource`.
+                self.is_shipped |= name == b"kubernetes";
+                json.object(&mut |name, json| self.field(name, json, depth + 1))?;
+            }
+            b"podName" => {
+                self.is_shipped = true;
+                self.pod = json.string();
+            }
+            b"pod_name" | b"pod" | b"logStreamName" | b"revision_name" | b"SYSLOG_IDENTIFIER" => {
+                self.pod = json.string().or(self.pod);
+            }
+            b"containerName" | b"container_name" | b"container" => {
+                self.container = json.string().or(self.container);
+            }
+            b"_PID" => {
+                self.is_shipped = true;
+                self.pid = json.string();
+            }
+            b"ingestionTime" => self.is_shipped = true,
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+fn text(raw: &[u8]) -> Option<Cow<'_, [u8]>> {
+    match raw.contains(&b'\\') {
+        true => Some(Cow::Owned(unescaped(raw)?)),
+        false => Some(Cow::Borrowed(raw)),
+    }
+}
+
+/// A line of stern, Loki, the journal, Cloud Logging, CloudWatch, Fluent Bit or Vector, as JSON.
+fn json(line: &[u8]) -> Option<Tagged<'_>> {
+    let mut record = Record::default();
+    Json::new(line).object(&mut |name, json| record.field(name, json, 0))?;
+    let Record { text, line, time, pod, container, pid, is_shipped, stdout } = record;
+    // Loki's line stands beside its time and labels, whatever a program may have as its message.
+    let of_loki = line.filter(|_| time.is_some());
+    let mut text = of_loki.or_else(|| text.filter(|_| is_shipped))?;
+    if text.last() == Some(&b'\n') {
+        text = match text {
+            Cow::Borrowed(text) => Cow::Borrowed(text.get(..text.len() - 1)?),
+            Cow::Owned(mut text) => {
+                text.pop();
+                Cow::Owned(text)
+            }
+        };
+    }
+    let pod = pod.unwrap_or_default();
+    let name = match (container, pid) {
+        (Some(container), _) => Cow::Owned([pod, b"/", container].concat()),
+        (None, Some(pid)) => Cow::Owned([pod, b"[", pid, b"]"].concat()),
+        (None, None) => Cow::Borrowed(pod),
+    };
+    let time = time.and_then(|time| std::str::from_utf8(time).ok()).map(str::to_owned);
+    Some(Tagged { name, text, time, stdout })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "they are tests")]
+
+    use super::*;
+
+    fn is_line(line: &[u8]) -> bool {
+        line.starts_with(b"gc 1") || line.starts_with(b"panic: ")
+    }
+
+    fn took(tags: &mut Tags, line: &str) -> Option<(String, String)> {
+        let found = tags.take(line.as_bytes(), is_line)?;
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        Some((text(&found.name), text(&found.text)))
+    }
+
+    #[track_caller]
+    fn check(lines: &[(&str, Option<(&str, &str)>)]) {
+        let mut tags = Tags::default();
+        for (line, expected) in lines {
+            let found = took(&mut tags, line);
+            let found = found.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
+            assert_eq!(found, *expected, "{line}");
+        }
+    }
+
+    const POD: &str = "checkout-7d9c5b6f4-x2x7k/app";
+
+    #[test]
+    fn kubectl_names_pod_and_container() {
+        check(&[
+            ("[pod/checkout-7d9c5b6f4-x2x7k/app] gc 1 @0.1s", Some((POD, "gc 1 @0.1s"))),
+            ("[pod/checkout-7d9c5b6f4-x2x7k/app] \tmain.go:1", Some((POD, "\tmain.go:1"))),
+            ("[pod/checkout-7d9c5b6f4-x2x7k/app] ", Some((POD, ""))),
+            ("[pod/what/ever it is] said", None),
+            ("[INFO] gc 1 @0.1s", None),
+        ]);
+    }
+
+    #[test]
+    fn compose_pads_and_colors_names() {
+        let web = |text| Some(("web-1", text));
+        check(&[
+            // Before it is known what the bar is.
+            ("web-1    | listening", None),
+            ("web-1    | gc 1 @0.1s", web("gc 1 @0.1s")),
+            ("\x1b[36mweb-1    | \x1b[0mgoroutine 1 [running]:", web("goroutine 1 [running]:")),
+            ("web-1    | ", web("")),
+            ("web-1    |", web("")),
+            ("worker-1 | ready", None),
+            ("worker-1 | panic: boom", Some(("worker-1", "panic: boom"))),
+            ("a | b", None),
+        ]);
+        check(&[("\x1b[33mweb_1  |\x1b[0m gc 1 @0.1s", Some(("web_1", "gc 1 @0.1s")))]);
+    }
+
+    #[test]
+    fn stern_parts_pod_and_container_by_spaces() {
+        check(&[
+            ("checkout-7d9c5b6f4-x2x7k app gc 1 @0.1s", Some((POD, "gc 1 @0.1s"))),
+            ("checkout-7d9c5b6f4-x2x7k app \tmain.go", Some((POD, "\tmain.go"))),
+            ("re-read the file", None),
+        ]);
+        check(&[
+            ("shop checkout-7d9c5b6f4-x2x7k app panic: boom", Some((POD, "panic: boom"))),
+            ("shop checkout-7d9c5b6f4-x2x7k app x", Some((POD, "x"))),
+        ]);
+        check(&[(
+            "\x1b[31mcheckout-7d9c5b6f4-x2x7k\x1b[0m \x1b[32mapp\x1b[0m gc 1 @",
+            Some((POD, "gc 1 @")),
+        )]);
+        check(&[(
+            r#"{"message":"gc 1 @0.1s","nodeName":"n","namespace":"shop","podName":"checkout-7d9c5b6f4-x2x7k","containerName":"app"}"#,
+            Some((POD, "gc 1 @0.1s")),
+        )]);
+    }
+
+    /// What a program prints without an end of its line stands before the runtime's, and is nobody's name.
+    #[test]
+    fn words_of_a_program_are_no_names() {
+        check(&[
+            ("gc 1 @0.1s 0%", None),
+            ("pre-warmed cache gc 1 @0.2s", None),
+            ("cache | gc 1 @0.3s", None),
+            (r#"{"level":"error","message":"gc 1 @0.1s"}"#, None),
+            (r#"{"line":12,"labels":{},"message":"gc 1 @0.1s"}"#, None),
+        ]);
+        check(&[("listening on gc 1 @0.2s", None)]);
+    }
+
+    #[test]
+    fn the_journal_names_the_process() {
+        for stamp in ["Nov 26 10:00:00", "Nov  6 10:00:00.123456", "2026-11-26T10:00:00+0000"] {
+            check(&[
+                (&format!("{stamp} node-1 systemd[1]: Started."), None),
+                (&format!("{stamp} node-1 kernel: gc 1 @"), None),
+                (
+                    &format!("{stamp} node-1 checkout[7]: gc 1 @0.1s"),
+                    Some(("checkout[7]", "gc 1 @0.1s")),
+                ),
+                (
+                    &format!("{stamp} node-1 checkout[8]: main.f()"),
+                    Some(("checkout[8]", "main.f()")),
+                ),
+            ]);
+        }
+        check(&[(
+            r#"{"_PID":"7","SYSLOG_IDENTIFIER":"checkout","MESSAGE":"panic: \"x\"","__REALTIME_TIMESTAMP":"1"}"#,
+            Some(("checkout[7]", "panic: \"x\"")),
+        )]);
+    }
+
+    #[test]
+    fn stores_of_logs_name_what_they_have_by_labels() {
+        let loki = r#"2026-11-26T10:00:00Z {app="a}b", container="app", pod="checkout-7d9c5b6f4-x2x7k"}   gc 1 @0.1s"#;
+        check(&[(loki, Some((POD, "gc 1 @0.1s")))]);
+        for line in [
+            r#"{"labels":{"pod":"checkout-7d9c5b6f4-x2x7k","container":"app"},"line":"gc 1 @0.1s","timestamp":"2026-11-26T10:00:00Z"}"#,
+            r#"{"insertId":"1","textPayload":"gc 1 @0.1s\n","resource":{"type":"k8s_container","labels":{"pod_name":"checkout-7d9c5b6f4-x2x7k","container_name":"app"}},"timestamp":"2026-11-26T10:00:00Z"}"#,
+            r#"{"log":"gc 1 @0.1s\n","stream":"stderr","time":"2026-11-26T10:00:00Z","kubernetes":{"pod_name":"checkout-7d9c5b6f4-x2x7k","container_name":"app"}}"#,
+        ] {
+            check(&[(line, Some((POD, "gc 1 @0.1s")))]);
+        }
+        check(&[(
+            "2026-11-26T10:00:00.123000+00:00 app/checkout/0a1b gc 1 @0.1s",
+            Some(("app/checkout/0a1b", "gc 1 @0.1s")),
+        )]);
+    }
+
+    #[test]
+    fn what_is_cut_anywhere_is_taken_or_left() {
+        let lines = [
+            "[pod/a/b] gc 1 @",
+            "\x1b[36mweb-1    | \x1b[0mgc 1 @",
+            "a-1 b gc 1 @",
+            r#"{"message":"gc 1\n","podName":"a","containerName":"b"}"#,
+            r#"2026-11-26T10:00:00Z {app="a\"b"} gc 1 @"#,
+            "Nov 26 10:00:00 node-1 checkout[7]: gc 1 @",
+        ];
+        for line in lines {
+            for end in 0..=line.len() {
+                for from in [0, end / 2] {
+                    let part = line.as_bytes().get(from..end).unwrap_or_default();
+                    Tags::default().take(part, is_line);
+                }
+            }
+        }
+    }
+}
