@@ -477,7 +477,7 @@ const SIZES: [&str; 2] = [" total-vm:", " vsz:"];
 /// `Memory cgroup out of memory: Kill process 4711 (x) score 1994 or sacrifice child`; a child may be killed for it.
 fn is_choice(text: &str) -> bool {
     let behind = |word: &&str| text.strip_prefix(*word)?.strip_prefix("Kill process ");
-    WORDS.iter().find_map(|word| behind(&word)).is_some_and(|rest| number(rest).is_some())
+    WORDS.iter().find_map(behind).is_some_and(|rest| number(rest).is_some())
 }
 
 /// `Memory cgroup out of memory: Killed process 9402 (leak) total-vm:1292916kB, anon-rss:64896kB, ...`. Before
