@@ -79,12 +79,17 @@ enum Mode {
 
 use Mode::{Grpc, H2c, Tls, WebSocket};
 
+/// A connection of HTTP/2 that Shutdown sends no GOAWAY on, and waits for.
+const HANGS: &[&str] =
+    &["drain-longer-than-grace", "blocked-at-deadline", "keeps-connections-open-in-drain"];
+
 /// What is found for each fault: by its own rule, and by those whose pages say that they come with it.
 const FAULTS: &[(Mode, &str, &[&str])] = &[
     (Tls, "", &[]),
     (Tls, "immediate-shutdown", &["refuses-during-endpoint-removal"]),
     (Tls, "main-returns", &["loses-requests-in-flight", "refuses-during-endpoint-removal"]),
-    (Tls, "no-deadline", &["hangs-on-long-request"]),
+    (Tls, "no-deadline", &["hangs-on-long-request", "blocked-at-deadline"]),
+    (Tls, "hangs-in-h2-shutdown", HANGS),
     (Tls, "keeps-connections", &["keeps-connections-open-in-drain"]),
     // No fault: it gives up streams whose client does not read.
     (Tls, "write-timeout", &[]),
@@ -97,7 +102,7 @@ const FAULTS: &[(Mode, &str, &[&str])] = &[
     (Grpc, "tls", &["grpc-probe-needs-plaintext"]),
     (Grpc, "immediate", &["refuses-during-endpoint-removal"]),
     (Grpc, "stop", &["loses-requests-in-flight"]),
-    (Grpc, "no-fallback", &["hangs-on-long-request"]),
+    (Grpc, "no-fallback", &["hangs-on-long-request", "blocked-at-deadline"]),
 ];
 
 /// HTTP/2 without TLS is spoken by the standard library since Go 1.24.

@@ -118,7 +118,9 @@ fn further(phase: &Phase) -> impl Iterator<Item = u64> {
         let memory = it.memory.iter().map(|memory| memory.at_us);
         asked.chain(arrived).chain(it.turns.iter().map(|turn| turn.at_us)).chain(memory)
     });
-    let all = watched.chain(checks).chain(load).chain(dependencies).chain(telemetry);
+    let goroutines = phase.goroutines.iter().map(|it| it.at_us);
+    let all =
+        watched.chain(goroutines).chain(checks).chain(load).chain(dependencies).chain(telemetry);
     all.chain(throttled).chain([phase.lateness_us])
 }
 

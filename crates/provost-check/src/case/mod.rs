@@ -8,6 +8,7 @@
 pub mod alternatives;
 pub mod balancers;
 pub mod binding;
+pub mod blocked;
 pub mod builder;
 pub mod command;
 pub mod compared;

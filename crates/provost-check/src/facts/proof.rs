@@ -14,6 +14,7 @@ use crate::model::growth::Growth;
 
 mod children;
 mod dependency;
+mod goroutines;
 pub mod health;
 mod limits;
 pub mod load;
@@ -28,6 +29,7 @@ mod trial;
 
 pub use children::Children;
 pub use dependency::{Call, Depended, Dependency, Link, Side, State, Turn};
+pub use goroutines::{Goroutines, Silent, Stack, StackCall};
 pub use health::{Health, Watched};
 pub use limits::{Collector, Scheduler, Used};
 pub use load::Load;
@@ -411,6 +413,9 @@ pub struct Phase {
     /// Where else than in its output a value was seen that was given as a secret, each place once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub shown: Vec<Shown>,
+    /// What its goroutines did, of a process that was still there when its time was over.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub goroutines: Option<Goroutines>,
     /// What it printed.
     #[serde(default)]
     pub output: Output,

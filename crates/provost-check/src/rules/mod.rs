@@ -291,6 +291,7 @@ pub static RULES: &[&Rule] = &[
     &telemetry::otlp_endpoint_mismatch::RULE,
     &telemetry::scrape_without_exporter::RULE,
     &telemetry::unresolved_scrape_port::RULE,
+    &termination::blocked_at_deadline::RULE,
     &termination::closes_dependency_before_last_response::RULE,
     &termination::drain_longer_than_grace::RULE,
     &termination::grpc_health_stays_serving::RULE,

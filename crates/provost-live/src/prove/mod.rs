@@ -12,6 +12,7 @@ mod collector;
 pub mod connection;
 mod dependency;
 mod detect;
+mod dump;
 mod ending;
 mod exit;
 pub mod frames;

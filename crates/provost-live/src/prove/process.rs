@@ -14,17 +14,22 @@ use std::process::{ExitStatus, Stdio};
 use std::rc::Rc;
 use std::time::Duration;
 
-use provost_check::facts::proof::{Exit, Line, Listener, Missing, Output, PhaseName, Sent, Signal};
+use provost_check::facts::proof::{
+    Exit, Goroutines, Line, Listener, Missing, Output, PhaseName, Sent, Signal,
+};
 use provost_check::model::hidden::Hidden;
 use provost_check::model::secret::masked;
 use rustix::fs::{MemfdFlags, memfd_create};
 use rustix::pipe::fcntl_setpipe_size;
-use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process, waitid};
+use rustix::process::{
+    Pid, Resource, Rlimit, WaitId, WaitIdOptions, kill_process, prlimit, waitid,
+};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 use tokio::process::Command;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
+use super::dump::Dump;
 use super::ending::Ending;
 use super::exit::Waiting;
 use super::listening::listening;
@@ -50,6 +55,9 @@ const MOST_LINE: usize = 16 << 10;
 /// Bytes that a pipe which is left unread takes: a page. A container runtime's takes 16 of them
 /// (pipe(7)), and is full as surely when the runtime hangs or its disk is full.
 const SMALL_PIPE: usize = 4096;
+
+/// How long a process has to print its goroutines.
+const PRINTS: Duration = Duration::from_secs(3);
 
 /// Between two looks whether reading goes on.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -88,6 +96,8 @@ struct Seen {
     failure: Option<String>,
     /// What it said that it could not have.
     lacks: Vec<Missing>,
+    /// Its goroutines, once it was asked for them.
+    dump: Option<Dump>,
 }
 
 /// The process.
@@ -107,8 +117,9 @@ pub(super) struct Process {
     pub(super) hidden: Rc<Hidden>,
 }
 
-/// Its sockets, its output, the signals that it got, and what it could not have.
-pub(super) type WasSeen = (Vec<Listener>, Output, Vec<Sent>, Vec<Missing>);
+/// Its sockets, its output, the signals that it got, what it could not have, and its goroutines where it was asked
+/// for them.
+pub(super) type WasSeen = (Vec<Listener>, Output, Vec<Sent>, Vec<Missing>, Option<Goroutines>);
 
 /// Why there is no process.
 #[derive(Debug)]
@@ -212,11 +223,15 @@ impl Process {
     /// Whether SIGTERM would reach a handler. To the first process of a namespace signals without one
     /// are lost (pid_namespaces(7)); Go's runtime installs its own before `main` begins.
     pub(super) fn hears(&self) -> bool {
+        self.catches(rustix::process::Signal::TERM)
+    }
+
+    fn catches(&self, signal: rustix::process::Signal) -> bool {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.pid.as_raw_nonzero()));
         let status = status.unwrap_or_default();
         let caught = status.lines().find_map(|line| line.strip_prefix("SigCgt:"));
         let mask = caught.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-        let bit = rustix::process::Signal::TERM.as_raw() - 1;
+        let bit = signal.as_raw() - 1;
         mask.is_some_and(|mask| mask >> bit & 1 == 1)
     }
 
@@ -274,6 +289,34 @@ impl Process {
         Some(exit(at_us, status, killed))
     }
 
+    /// The same; when `patience` is over it is asked for its goroutines, which Go's runtime prints and ends.
+    pub(super) async fn ended_or_asked(&mut self, patience: Duration) -> Option<Exit> {
+        let asked = timeout(patience, self.end.come()).await.is_err() && self.ask_goroutines();
+        let patience = if asked { PRINTS } else { Duration::ZERO };
+        let mut exit = self.ended_within(patience).await?;
+        // Whatever it ended with then: its time was over before.
+        exit.killed |= asked;
+        Some(exit)
+    }
+
+    /// Sends SIGQUIT, where it is caught: without a handler the kernel passes it over, or ends the process.
+    fn ask_goroutines(&mut self) -> bool {
+        if self.has_ended() {
+            return false;
+        }
+        let caught = self.catches(rustix::process::Signal::QUIT);
+        self.seen.borrow_mut().dump = Some(Dump::new(!caught));
+        if !caught {
+            return false;
+        }
+        // With GOTRACEBACK=crash it would leave a core behind. Less than a page keeps the kernel from writing one, and
+        // exactly one byte from handing it to a program, too (core(5); `do_coredump`).
+        let limit = Rlimit { current: Some(1), maximum: Some(1) };
+        let _ = prlimit(Some(self.pid), Resource::Core, limit);
+        self.signal(Signal::Quit);
+        self.signals.last().is_some_and(|sent| sent.signal == Signal::Quit)
+    }
+
     /// Names of the processes that it started and that ran when it asked to end; nothing when that is not known.
     pub(super) fn left(&self) -> Option<Vec<String>> {
         self.ending.as_ref()?.left()
@@ -291,9 +334,13 @@ impl Process {
         self.watchers.iter().for_each(JoinHandle::abort);
         let mut seen = self.seen.take();
         let unheard = self.ending.as_ref().and_then(Ending::failed);
+        let asked =
+            self.signals.iter().rfind(|it| matches!(it.signal, Signal::Quit | Signal::Kill));
+        let at_us = asked.map_or(0, |sent| sent.at_us);
+        let goroutines = seen.dump.take().map(|dump| dump.finish(at_us, &self.hidden));
         match seen.failure.take().or(unheard) {
             Some(why) => Err(NotStarted(why)),
-            None => Ok((seen.listeners, seen.output, self.signals, seen.lacks)),
+            None => Ok((seen.listeners, seen.output, self.signals, seen.lacks, goroutines)),
         }
     }
 }
@@ -425,6 +472,9 @@ impl Reader {
                 Some(Ok(lacks)) => seen.lacks.push(lacks),
                 _ => seen.failure = Some(why.to_owned()),
             }
+            return;
+        }
+        if self.token.is_some() && seen.dump.as_mut().is_some_and(|dump| dump.takes(bytes)) {
             return;
         }
         let mut text = text.to_owned();

@@ -451,6 +451,7 @@ mod tests {
             collector: None,
             as_root: None,
             shown: Vec::new(),
+            goroutines: None,
         }
     }
 

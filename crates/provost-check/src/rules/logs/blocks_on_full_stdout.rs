@@ -10,6 +10,7 @@ pub static RULE: Rule = Rule {
     id: "blocks-on-full-stdout",
     group: Group::Logs,
     level: Level::Warn,
+    strict: Some(Level::Deny),
     title: "requests that are not answered while nobody reads the log",
     page: include_str!("blocks-on-full-stdout.md"),
     needs: &[Need::Process],

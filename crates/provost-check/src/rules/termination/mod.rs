@@ -1,5 +1,6 @@
 //! How the process ends.
 
+pub mod blocked_at_deadline;
 pub mod closes_dependency_before_last_response;
 pub mod drain_longer_than_grace;
 pub mod grpc_health_stays_serving;

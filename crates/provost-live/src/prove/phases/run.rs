@@ -299,7 +299,12 @@ impl<'p> Run<'p> {
     /// Waits for its end, as long as the grace period allows.
     pub(super) async fn wait_for_end(&mut self) {
         let patience = Duration::from_millis(self.plan.terms.grace_ms);
-        self.exit = self.process.ended_within(patience).await;
+        let asks =
+            matches!(self.plan.phase, PhaseName::Start | PhaseName::Drain | PhaseName::Stuck);
+        self.exit = match asks {
+            true => self.process.ended_or_asked(patience).await,
+            false => self.process.ended_within(patience).await,
+        };
     }
 
     /// Everything that was seen.
@@ -314,7 +319,7 @@ impl<'p> Run<'p> {
             memory: std::mem::take(&mut self.memory),
             ..sink.seen(clock)
         });
-        let (listeners, output, signals, lacks) =
+        let (listeners, output, signals, lacks, goroutines) =
             self.process.seen().await.map_err(|error| error.0)?;
         let used = self.plan.groups.used(|limit| lacks.iter().any(|lack| lack.what == limit));
         let mut requests = self.log.requests.take();
@@ -342,6 +347,7 @@ impl<'p> Run<'p> {
             collector: self.collector,
             as_root: None,
             shown: self.log.shown.take(),
+            goroutines,
             output,
             exit: self.exit,
             lateness_us,
