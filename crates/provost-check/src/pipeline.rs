@@ -4,7 +4,7 @@ mod load;
 mod platforms;
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -240,7 +240,12 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         subjects: conclusion.subjects,
         judged: report::Judged {
             objects: world.objects.iter().filter(|it| it.generated.is_none()).count(),
-            dockerfiles: world.builds.len(),
+            dockerfiles: world
+                .builds
+                .iter()
+                .map(|build| build.source)
+                .collect::<BTreeSet<_>>()
+                .len(),
             images: world.images.len() + conclusion.more_images,
             binaries: world.binaries.len() + conclusion.more_binaries,
             processes: world.proofs.len(),

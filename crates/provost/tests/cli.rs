@@ -3,6 +3,8 @@
 #[path = "cli/config.rs"]
 mod config;
 mod support;
+#[path = "cli/targets.rs"]
+mod targets;
 
 use std::fs;
 

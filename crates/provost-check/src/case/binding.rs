@@ -18,6 +18,7 @@ use super::provenance::difference;
 use super::units::{Unit, Units, binary_unit, build_unit, is_run_by};
 use super::{ObjectId, World};
 use crate::facts::binary::Binary;
+use crate::facts::build::Build;
 use crate::facts::workload::{Container, ContainerRole};
 use crate::facts::{Object, Origin, SourceId};
 use crate::model::names::{ImageRef, base_name};
@@ -127,7 +128,10 @@ impl Bindings {
         let built_from = |binary: &Binary| from.get(&binary.built_from?).copied();
         let unit = |b: &Binary| binary_unit(b, built_from(b).and_then(|d| world.builds.get(d)));
         let binaries: Vec<Unit> = world.binaries.iter().map(unit).collect();
-        let builds: Vec<Unit> = world.builds.iter().map(|b| build_unit(world, b)).collect();
+        let mut images: BTreeMap<SourceId, usize> = BTreeMap::new();
+        world.builds.iter().for_each(|build| *images.entry(build.source).or_default() += 1);
+        let build = |b: &Build| build_unit(world, b, images.get(&b.source) > Some(&1));
+        let builds: Vec<Unit> = world.builds.iter().map(build).collect();
         let (named_binaries, named_builds) = (Units::new(&binaries), Units::new(&builds));
         bindings.pair(world, &binaries, &named_builds, built_from);
 
@@ -189,7 +193,13 @@ impl Bindings {
         for (b, binary) in world.binaries.iter().enumerate() {
             let by_name = || builds.only(binaries[b].names.iter().map(String::as_str));
             let only = || (binaries.len() == 1 && builds.all.len() == 1).then_some(0);
-            if let Some(d) = built_from(binary).or_else(by_name).or_else(only) {
+            // Of several images of the file that built it, the one that starts it.
+            let starts = |d: usize| {
+                let of_file = |at: &usize| world.builds[*at].source == world.builds[d].source;
+                let mut those = (0..builds.all.len()).filter(of_file);
+                those.find(|at| is_run_by(&world.builds[*at], &binaries[b])).unwrap_or(d)
+            };
+            if let Some(d) = built_from(binary).map(starts).or_else(by_name).or_else(only) {
                 self.build_of_binary.insert(b, d);
                 // Of several programs of one image it is the one that its command names.
                 if is_run_by(&world.builds[d], &binaries[b]) {

@@ -131,8 +131,17 @@ const FOLDERS: &[&str] = &[
     "tests",
 ];
 
-pub(super) fn build_unit(world: &World, build: &Build) -> Unit {
+/// A Dockerfile, or one of several images that it builds.
+pub(super) fn build_unit(world: &World, build: &Build, is_one_of_several: bool) -> Unit {
     let path = &world.sources.get(build.source).path;
+    let subject = path.clone();
+    let origin = Origin::whole(build.source);
+    // Of several images of one file, each has the names of its own stage.
+    if is_one_of_several {
+        let stage = build.last().name.as_ref().map_or("the last", |name| name.value.as_str());
+        let title = format!("stage {stage} of {path}");
+        return Unit { names: build.target_names(), title, subject, origin };
+    }
     let mut names = BTreeSet::new();
     let config = build.config();
     // What a base image starts, `bash`, is nobody's name.
@@ -164,8 +173,8 @@ pub(super) fn build_unit(world: &World, build: &Build) -> Unit {
     Unit {
         names,
         title: if file == "Dockerfile" { path.clone() } else { format!("Dockerfile {path}") },
-        subject: path.clone(),
-        origin: Origin::whole(build.source),
+        subject,
+        origin,
     }
 }
 

@@ -1,11 +1,14 @@
 //! A Dockerfile as facts: its stages, what the final stage runs, and how its Go binary is built.
 
+use std::collections::BTreeSet;
+
 use goformats::version::GoVersion;
 
 use super::build_checks::{BuilderWarning, CheckOptions};
 use super::build_context::BuildContext;
 use super::build_steps::{AlmostJson, RunShell, SameLine, ShellText, UndefinedRead, Written};
 use super::origin::{Fact, Origin, SourceId};
+use crate::model::names::base_name;
 
 /// A command in exec or shell form.
 #[derive(Clone, Debug, PartialEq)]
@@ -321,6 +324,40 @@ impl Build {
     /// What the final image's root base contains, when known.
     pub fn base_image(&self) -> Option<&'static BaseImage> {
         self.last().base_image
+    }
+
+    /// Other stages that are images of their own, which `--target` builds: no stage needs them, and they say
+    /// themselves what they start.
+    pub fn other_targets(&self) -> impl Iterator<Item = usize> {
+        let is_needed = |at: usize| {
+            let name = self.stages[at].name.as_ref().map(|name| format!("from={}", name.value));
+            let by_number = format!("from={at}");
+            self.stages.iter().any(|stage| stage.parent == Some(at))
+                || self.copies.iter().any(|copy| copy.from_stage == Some(at))
+                || self.runs.iter().flat_map(|run| &run.flags).any(|flag| {
+                    let mounts = flag.value.strip_prefix("--mount=").unwrap_or_default();
+                    mounts.split(',').any(|part| name.as_deref() == Some(part) || part == by_number)
+                })
+        };
+        (0..self.stages.len()).filter(move |at| {
+            let config = &self.stages[*at].config;
+            let own =
+                [&config.entrypoint, &config.cmd].into_iter().flatten().any(|it| !it.inherited);
+            *at != self.final_stage && own && !is_needed(*at)
+        })
+    }
+
+    /// What the image goes by: its stage, and what it starts.
+    pub fn target_names(&self) -> BTreeSet<String> {
+        let config = self.config();
+        let own =
+            [&config.entrypoint, &config.cmd].into_iter().flatten().filter(|it| !it.inherited);
+        let programs = own.filter_map(|command| match &command.value {
+            CommandForm::Exec(words) => words.first().map(|word| base_name(&word.value).to_owned()),
+            CommandForm::Shell(_) => None,
+        });
+        let name = self.last().name.as_ref().map(|name| name.value.clone());
+        programs.chain(name).collect()
     }
 
     /// The final stage and its ancestors.

@@ -164,6 +164,14 @@ pub struct Finding {
 }
 
 impl Finding {
+    /// Whether another one says the same of the same places.
+    pub fn says(&self, other: &Self) -> bool {
+        let places = |of: &Self| of.evidence.iter().map(|it| it.origin.clone()).collect::<Vec<_>>();
+        self.rule.id == other.rule.id
+            && self.message == other.message
+            && places(self) == places(other)
+    }
+
     /// Leaves out of every sentence what has the shape of a secret; the engine calls it once for
     /// each finding, before any report sees it.
     pub(crate) fn mask(&mut self) {

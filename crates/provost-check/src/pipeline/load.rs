@@ -17,11 +17,13 @@ use crate::artifact::render::{self, Renderer};
 use crate::artifact::{Source, SourceKind, Sources, binary, dockerfile, image, proof};
 use crate::case::World;
 use crate::facts::binary::{Binary, BinaryFormat};
+use crate::facts::build::Build;
 use crate::facts::image::Image;
 use crate::facts::origin::Span;
 use crate::facts::problem::{Problem, ProblemKind};
 use crate::facts::settings::Settings;
 use crate::facts::{Fact, Origin, SourceId};
+use crate::model::names::{ImageRef, base_name};
 
 /// Bytes of an executable; larger ones are not opened.
 const LARGEST_BINARY: u64 = 8 << 30;
@@ -78,6 +80,28 @@ pub(super) fn other(
     let binary = (world.binaries.len() > binaries).then(|| world.binaries.pop()).flatten();
     let image = (world.images.len() > images).then(|| world.images.pop()).flatten();
     image.map(|image| (image, binary))
+}
+
+/// One file may build several images, each as a stage of its own: those that containers are named after.
+fn wanted_targets(world: &World, build: &Build) -> Vec<Build> {
+    if build.other_targets().next().is_none() {
+        return Vec::new();
+    }
+    let target = |stage: usize| Build { final_stage: stage, ..build.clone() };
+    let default = build.target_names();
+    let workloads = world.objects.iter().filter_map(|object| object.workload());
+    let wanted: BTreeSet<String> = workloads
+        .flat_map(|workload| &workload.pod.containers)
+        .flat_map(|container| {
+            let image = container.image.as_ref().and_then(|it| ImageRef::parse(&it.value).ok());
+            let command = container.command.as_ref().and_then(|words| words.first());
+            let command = command.map(|word| base_name(&word.value).to_owned());
+            image.map(|it| it.base_name().to_owned()).into_iter().chain(command)
+        })
+        .filter(|name| !default.contains(name))
+        .collect();
+    let stages = build.other_targets().map(target);
+    stages.filter(|other| other.target_names().iter().any(|name| wanted.contains(name))).collect()
 }
 
 /// Programs that containers run instead of their image's own.
@@ -242,7 +266,12 @@ impl Loader<'_> {
                 dockerfile::context::find(build, &path, &shown, &mut self.world.sources);
             }
             self.unusable |= named && build.is_none();
+            let others = match (&build, target) {
+                (Some(build), None) => wanted_targets(self.world, build),
+                _ => Vec::new(),
+            };
             self.world.builds.extend(build);
+            self.world.builds.extend(others);
             self.world.problems.extend(problems);
         }
     }

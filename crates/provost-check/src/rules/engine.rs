@@ -378,10 +378,18 @@ impl Engine<'_> {
         for (index, build) in world.builds.iter().enumerate() {
             let case = BuildCase { joined, index, build };
             let subject = Subject::new(|| world.sources.get(build.source).path.clone());
-            groups.push(self.group(joined, |rule, check| match check {
+            let mut group = self.group(joined, |rule, check| match check {
                 Check::Build(check) => ask(rule, &subject, |f| check(&case, f)),
                 _ => None,
-            }));
+            });
+            // Several images of one file have stages in common: what is said of those is said once.
+            let before = world.builds.iter().take(index).rev();
+            let same = before.take_while(|other| other.source == build.source).count();
+            let earlier = groups.get(index - same..).unwrap_or_default();
+            group.findings.retain(|new| {
+                !earlier.iter().flat_map(|it: &Settled| &it.findings).any(|old| old.says(new))
+            });
+            groups.push(group);
         }
         for (index, binary) in world.binaries.iter().enumerate() {
             let case = ProgramCase { joined, index, binary };

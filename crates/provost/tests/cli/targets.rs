@@ -1,0 +1,65 @@
+//! A Dockerfile that builds several images, each as a stage of its own.
+
+use super::support::Dir;
+use super::{Run, check};
+
+const DOCKERFILE: &str = "\
+FROM golang:1.27 AS build
+WORKDIR /src
+COPY . .
+RUN CGO_ENABLED=0 go build -o /out/ledger ./cmd/ledger && CGO_ENABLED=0 go build -o /out/settler ./cmd/settler
+
+FROM build AS test
+CMD [\"go\", \"test\", \"./...\"]
+
+FROM scratch AS settler
+COPY --from=build /out/settler /settler
+USER 65532
+ENTRYPOINT [\"/settler\"]
+
+FROM scratch AS ledger
+COPY --from=build /out/ledger /ledger
+USER 65532
+ENTRYPOINT [\"/ledger\"]
+";
+
+const RULES: &str = "missing-entrypoint-file";
+
+/// What is said of a pod of each image, the second of which runs `command`.
+fn judged(dockerfile: &str, command: &str, only: &str) -> Run {
+    let pod = |name: &str, command: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}}}\nspec:\n  containers:\n  - name: {name}\n    \
+             image: \"registry.example/pay/{name}:1\"\n    command: [{command}]\n---\n"
+        )
+    };
+    let pods = pod("ledger", "/ledger") + &pod("settler", command);
+    let dir = Dir::new().file("Dockerfile", dockerfile).file("pods.yaml", pods);
+    let dir = dir.file("go.mod", "module example.com/pay\n").file("cmd/ledger/main.go", "");
+    check(&dir, &["--only", only, "--verbose"])
+}
+
+#[test]
+fn each_container_is_held_against_the_stage_that_is_its_image() {
+    let run = judged(DOCKERFILE, "/settler", RULES);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(!run.out.contains("missing-entrypoint-file]"), "{run}");
+    assert!(run.out.contains("stage settler of Dockerfile"), "{run}");
+}
+
+#[test]
+fn faults_of_another_stage_than_the_last_are_found_at_it() {
+    let elsewhere = DOCKERFILE.replace("/out/settler /settler", "/out/settler /bin/settler");
+    let run = judged(&elsewhere, "/settler", RULES);
+    assert_eq!(run.code, 1, "{run}");
+    assert_eq!(run.out.matches("error[missing-entrypoint-file]").count(), 1, "{run}");
+    assert!(run.out.contains("FROM scratch AS settler"), "{run}");
+}
+
+#[test]
+fn what_stages_have_in_common_is_said_once() {
+    let floating = DOCKERFILE.replace("golang:1.27", "golang");
+    let run = judged(&floating, "/settler", "floating-build-input");
+    assert_eq!(run.out.matches("[floating-build-input]").count(), 1, "{run}");
+    assert!(run.out.contains("stage settler of Dockerfile"), "{run}");
+}
