@@ -1,7 +1,7 @@
 //! A second SIGTERM that changes nothing.
 
 use crate::case::process::{ProcessCase, duration};
-use crate::facts::proof::PhaseName;
+use crate::facts::proof::{Exit, PhaseName};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -25,6 +25,14 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
+/// No signal ends process 1 that it does not handle: Go's runtime, which raises it anew, ends with a code then (2 up to
+/// Go 1.26, 143 from 1.27 on; `dieFromSignal` in `runtime/signal_unix.go`). It says so where the process ends with
+/// another one when it drains.
+fn by_signal(case: &ProcessCase<'_>, exit: &Exit) -> bool {
+    let drained = case.phase(PhaseName::Idle).ok().and_then(|phase| phase.exit.as_ref());
+    matches!(exit.code, Some(2 | 143)) && drained.is_some_and(|idle| idle.code != exit.code)
+}
+
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let (phase, told) = case.ended_up(PhaseName::SecondSignal)?;
     let Some(again) = phase.told_again_us() else {
@@ -34,7 +42,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let Some(exit) = &phase.exit else { return Ok(()) };
     let took = exit.at_us.saturating_sub(again);
     // What SIGTERM ends heard it, however long it took.
-    if !exit.killed && (took <= HEARD || exit.signal == Some(TERM)) {
+    if !exit.killed && (took <= HEARD || exit.signal == Some(TERM) || by_signal(case, exit)) {
         return Ok(());
     }
     if phase.is_starved() {
