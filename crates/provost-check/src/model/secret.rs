@@ -52,7 +52,10 @@ fn is_reference(value: &str) -> bool {
         !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
     });
     let kept = ["vault:", "ref+", "arn:", "op://", "file:"];
+    // As Azure Pipelines' tasks for tokens have it: `#{Name}#`.
+    let token = value.starts_with("#{") && value.trim_end_matches('#').ends_with('}');
     variable
+        || token
         || ["$(", "${", "{{"].iter().any(|mark| value.contains(mark))
         || kept.iter().any(|scheme| value.starts_with(scheme))
 }
@@ -111,6 +114,15 @@ pub fn looks_secret(name: &str, value: &str) -> Option<&'static str> {
     };
     // What an image's loader has masked is one by what it was.
     (!is_weak(word) || strong || value.starts_with("***")).then_some(word)
+}
+
+/// The word in a name for a secret whose value is to be filled in, and is no mark that a tool replaces
+/// (`<path:kv/data/shop#password>`): as it stands the placeholder is what the program gets.
+pub fn is_unfilled(name: &str, value: &str) -> Option<&'static str> {
+    let word = secret_word(name).filter(|word| !is_weak(word))?;
+    let mark = |c: &char| value.trim_start().starts_with(*c);
+    let marked = ['<', '#', '%', '@', '[', '_', '.'].iter().any(mark);
+    (is_placeholder(value) && may_be_secret(value) && !marked).then_some(word)
 }
 
 /// Whether a value under this name is not to be shown. Stricter than [`looks_secret`]: a number may

@@ -274,8 +274,16 @@ pub const KNOWN: &[Known] = &[
         "dangling-networkpolicy",
         &["missing-network-policy/network-policy-selects-nothing"],
     ),
-    of(KUBE_LINTER, "dangling-networkpolicy-rule", &["network-policy-blocks-traffic"]),
-    of(KUBE_LINTER, "dangling-networkpolicypeer-podselector", &["network-policy-blocks-traffic"]),
+    of(
+        KUBE_LINTER,
+        "dangling-networkpolicy-rule",
+        &["missing-network-policy/peer-selects-nothing"],
+    ),
+    of(
+        KUBE_LINTER,
+        "dangling-networkpolicypeer-podselector",
+        &["missing-network-policy/peer-selects-nothing"],
+    ),
     of(KUBE_LINTER, "dangling-service", &["service-selects-nothing"]),
     of(KUBE_LINTER, "dangling-servicemonitor", &["unresolved-scrape-port/monitor-selects-nothing"]),
     of(
@@ -636,8 +644,16 @@ pub const KNOWN: &[Known] = &[
     of(POLARIS, "rolebindingRolePodExecAttach", &["overpowered-service-account/escalating-role"]),
     of(POLARIS, "runAsPrivileged", &["privileged-container"]),
     of(POLARIS, "runAsRootAllowed", &["root-user"]),
-    of(POLARIS, "sensitiveConfigmapContent", &["secret-in-config-map"]),
-    of(POLARIS, "sensitiveContainerEnvVar", &["secret-in-plain-env"]),
+    of(
+        POLARIS,
+        "sensitiveConfigmapContent",
+        &["secret-in-config-map", "secret-in-config-map/placeholder-secret"],
+    ),
+    of(
+        POLARIS,
+        "sensitiveContainerEnvVar",
+        &["secret-in-plain-env", "secret-in-plain-env/placeholder-secret"],
+    ),
     of(POLARIS, "tagNotSpecified", &["floating-image-tag"]),
     of(POLARIS, "tlsSettingsMissing", &["dangling-ingress-backend/ingress-without-tls"]),
     of(POLARIS, "topologySpreadConstraint", &["missing-spread"]),

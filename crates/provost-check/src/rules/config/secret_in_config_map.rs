@@ -3,8 +3,15 @@
 use crate::case::ObjectCase;
 use crate::facts::Body;
 use crate::findings::{Abstain, Finding, Fix, Level};
-use crate::model::secret::{looks_secret, secret_word};
-use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
+use crate::model::secret::{is_unfilled, looks_secret, secret_word};
+use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
+
+const UNFILLED: Variant = Variant::new(
+    "placeholder-secret",
+    Level::Note,
+    "a secret in a ConfigMap that is still to be filled in",
+)
+.strict(Level::Warn);
 
 /// ConfigMaps are readable by whoever may look at the namespace, and kept in plain text.
 pub static RULE: Rule = Rule {
@@ -14,6 +21,7 @@ pub static RULE: Rule = Rule {
     title: "secret in a ConfigMap",
     page: include_str!("secret-in-config-map.md"),
     needs: &[Need::Manifest],
+    variants: &[UNFILLED],
     check: Check::Object(check),
     ..Rule::BASE
 };
@@ -21,7 +29,20 @@ pub static RULE: Rule = Rule {
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let Body::ConfigMap(map) = &case.object.body else { return Err(Abstain::NotApplicable) };
     for (key, value) in &map.data.0 {
-        let Some(what) = looks_secret(&key.value, &value.value) else { continue };
+        let Some(what) = looks_secret(&key.value, &value.value) else {
+            if is_unfilled(&key.value, &value.value).is_some() {
+                let message = format!(
+                    "key {} of the ConfigMap is still to be filled in: as it stands the placeholder \
+                     is what is used, and what is written here instead everybody may read",
+                    key.value
+                );
+                let finding = Finding::new(&RULE, message, &value.origin, "not shown")
+                    .variant(&UNFILLED)
+                    .fix(Fix::suggest("move it to a Secret"));
+                out.push(finding);
+            }
+            continue;
+        };
         let why = match secret_word(&key.value) {
             Some(word) if word == what => format!("its name says {word}"),
             _ => format!("it looks like {what}"),

@@ -4,7 +4,7 @@ use crate::case::Case;
 use crate::case::provided::SourceKind;
 use crate::facts::workload::{EnvFrom, EnvValue, EnvVar, Volume, VolumeKind};
 use crate::findings::{Abstain, Finding, Fix, Level};
-use crate::model::secret::{looks_secret, secret_word};
+use crate::model::secret::{is_unfilled, looks_secret, secret_word};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// What stands in a manifest is in the repository, in etcd and in every `kubectl get -o yaml`.
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
     title: "secret written into env",
     page: include_str!("secret-in-plain-env.md"),
     needs: &[Need::Manifest],
-    variants: &[AS_ENV],
+    variants: &[AS_ENV, UNFILLED],
     check: Check::Container(check),
     ..Rule::BASE
 };
@@ -29,6 +29,13 @@ const AS_ENV: Variant = Variant::new(
 .off()
 .house(Level::Note);
 
+const UNFILLED: Variant = Variant::new(
+    "placeholder-secret",
+    Level::Note,
+    "a secret in env that is still to be filled in",
+)
+.strict(Level::Warn);
+
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let container = case.container;
     if container.env.is_empty() && container.env_from.is_empty() {
@@ -38,7 +45,19 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         let name = &entry.name.value;
         match &entry.value {
             EnvValue::Literal(text) => {
-                let Some(what) = looks_secret(name, &text.value) else { continue };
+                let Some(what) = looks_secret(name, &text.value) else {
+                    if is_unfilled(name, &text.value).is_some() {
+                        let message = format!(
+                            "{name} is still to be filled in: as it stands the program gets the \
+                             placeholder, and what is written here instead is in the repository"
+                        );
+                        let finding = Finding::new(&RULE, message, &text.origin, "not shown")
+                            .variant(&UNFILLED)
+                            .fix(Fix::suggest("take it from a Secret"));
+                        out.push(finding);
+                    }
+                    continue;
+                };
                 let why = match secret_word(name) {
                     // `postgres` for a password may be one, and a Secret of that name beside it.
                     Some("SECRET") if what == "SECRET" && names_secret(case, &text.value) => {

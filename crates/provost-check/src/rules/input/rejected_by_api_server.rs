@@ -126,6 +126,8 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     names::metadata(case, out);
     if is_alone(case) {
         names::given(case, out);
+        names::absent(case, out);
+        controller::template(case, out);
     }
     match &object.body {
         Body::Workload(workload) => {
@@ -188,6 +190,12 @@ fn priority(case: &ObjectCase<'_>, out: &mut Findings) {
 /// Whether no kustomization of the input has a hand in it: then another file may bring the rest.
 fn is_alone(case: &ObjectCase<'_>) -> bool {
     case.world().sources.get(case.object.document.source).kustomizations.is_empty()
+}
+
+/// Whether the object stands in a file that was named, and is all there: what is applied then is that.
+fn is_applied(case: &ObjectCase<'_>) -> bool {
+    let source = case.world().sources.get(case.object.document.source);
+    source.named && is_alone(case) && is_whole(case.object.node())
 }
 
 /// Whether the value of a key is a comment for YAML, and for somebody's tool the place of a value:

@@ -1,9 +1,12 @@
 //! Pods that anybody in the cluster may call.
 
+use crate::case::near::Near;
 use crate::case::{ObjectCase, WorkloadCase};
 use crate::facts::Body;
-use crate::facts::objects::NetworkPolicy;
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::facts::document::Node;
+use crate::facts::objects::{NetworkPolicy, Selector};
+use crate::facts::placeholders::may_be_in;
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const NOTHING: Variant =
@@ -13,6 +16,9 @@ const ONE_WAY: Variant =
     Variant::new("one-way-network-policy", Level::Note, "policies for one direction only")
         .off()
         .house(Level::Note);
+
+const PEER: Variant =
+    Variant::new("peer-selects-nothing", Level::Note, "a peer of a policy that is no pod");
 
 /// Without a policy everything is allowed.
 pub static RULE: Rule = Rule {
@@ -24,9 +30,9 @@ pub static RULE: Rule = Rule {
     title: "no NetworkPolicy selects the pods",
     page: include_str!("missing-network-policy.md"),
     needs: &[Need::Manifest],
-    variants: &[NOTHING, ONE_WAY],
+    variants: &[NOTHING, ONE_WAY, PEER],
     check: Check::Workload(check),
-    also: &[Check::Object(policy)],
+    also: &[Check::Object(policy), Check::Object(peers)],
     ..Rule::BASE
 };
 
@@ -93,4 +99,70 @@ fn policy(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         .fix(Fix::suggest("select the labels of the pod template")),
     );
     Ok(())
+}
+
+/// Workloads of a namespace that peers are compared with.
+const COMPARED: usize = 2000;
+
+/// Peers of one policy that are looked at.
+const MOST_PEERS: usize = 256;
+
+/// Peers that are pods of the policy's own namespace, and of which there are none. Only what the input
+/// shows to be a slip, or all of them where nothing but the input is there.
+fn peers(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let Body::NetworkPolicy(_) = &case.object.body else { return Err(Abstain::NotApplicable) };
+    let peers: Vec<(&str, Node<'_>)> = [("ingress", "from"), ("egress", "to")]
+        .into_iter()
+        .flat_map(|(way, list)| {
+            let rules = case.object.node().at(&["spec", way]).into_iter().flat_map(Node::items);
+            let peers =
+                rules.flat_map(move |rule| rule.get(list).into_iter().flat_map(Node::items));
+            let own = peers.filter(|peer| peer.get("namespaceSelector").is_none());
+            own.filter_map(move |peer| Some((way, peer.get("podSelector")?)))
+        })
+        .take(MOST_PEERS)
+        .collect();
+    if peers.is_empty() {
+        return Err(Abstain::NotApplicable);
+    }
+    case.joined.unpatched(case.object, &["spec/ingress", "spec/egress"])?;
+    case.joined.nothing_passed_over(case.id, |_| true)?;
+    let namespace = &case.object.meta.namespace.value;
+    let ids = case.joined.joins.workloads_in(namespace);
+    if ids.len() > COMPARED {
+        return Err(Abstain::unknown(Reason::LimitReached, "the pods that its peers are"));
+    }
+    let workloads: Vec<WorkloadCase<'_>> =
+        ids.iter().filter_map(|id| case.joined.workload(*id)).collect();
+    let closed = case.joined.pods_are_known(namespace);
+    let mut unknown = None;
+    for (way, node) in peers {
+        let selector = Selector::at(node);
+        let open = selector.labels.iter().any(|(k, v)| may_be_in(k) || may_be_in(v));
+        let matches = |it: &WorkloadCase<'_>| selector.matches(&it.template().pod().labels);
+        if open || selector.is_empty() || workloads.iter().any(matches) {
+            continue;
+        }
+        let near = workloads.iter().find_map(|workload| {
+            let object = workload.template().object;
+            let near = Near::of(&selector, object)?;
+            case.joined.may_be_together(case.object, object).then_some((workload, near))
+        });
+        if !closed && near.is_none() {
+            unknown =
+                Some(Abstain::unknown(Reason::ObjectNotInInput, "the pods that its peers are"));
+            continue;
+        }
+        let effect = if way == "ingress" { "lets nobody in" } else { "lets nothing out" };
+        let why = near.as_ref().map(|(_, near)| format!(", since {}", near.told()));
+        let message =
+            format!("the peer is no pod of the namespace{}: it {effect}", why.unwrap_or_default());
+        let mut finding =
+            Finding::new(&RULE, message, &selector.origin, "matches no pod").variant(&PEER);
+        if let Some((workload, _)) = near {
+            finding = finding.also(&workload.object.origin(), "perhaps this one");
+        }
+        out.push(finding.fix(Fix::suggest("select labels of the pod template")));
+    }
+    unknown.map_or(Ok(()), Err)
 }

@@ -6,7 +6,8 @@ use crate::facts::document::Node;
 use crate::facts::objects::Object;
 use crate::facts::workload::{IntOrPercent, Workload, WorkloadKind};
 use crate::facts::{Fact, Origin};
-use crate::findings::{Finding, Fix};
+use crate::findings::{Finding, Fix, Level};
+use crate::model::names::nearest;
 use crate::model::{cron, timezone};
 use crate::rules::rule::Findings;
 
@@ -54,6 +55,46 @@ pub(super) fn check(case: &ObjectCase<'_>, workload: &Workload, out: &mut Findin
     }
     strategy(spec, workload, out);
     selector(spec, workload, whole, out);
+}
+
+/// Kinds that make pods, and the field that says which.
+const TEMPLATES: &[(&str, &str, &str)] = &[
+    ("apps/v1", "DaemonSet", "template"),
+    ("apps/v1", "Deployment", "template"),
+    ("apps/v1", "ReplicaSet", "template"),
+    ("apps/v1", "StatefulSet", "template"),
+    ("batch/v1", "CronJob", "jobTemplate"),
+    ("batch/v1", "Job", "template"),
+];
+
+/// A workload without the pods that it makes. A warning: what is there already may be given a few
+/// fields by itself (`kubectl apply --server-side`).
+pub(super) fn template(case: &ObjectCase<'_>, out: &mut Findings) {
+    let (object, root) = (case.object, case.object.node());
+    let (version, kind) = (&object.meta.api_version.value, &object.meta.kind.value);
+    let field = TEMPLATES.iter().find(|(v, k, _)| v == version && k == kind).map(|it| it.2);
+    let Some(field) = field.filter(|_| super::is_applied(case)) else { return };
+    let slip = |node: Node<'_>| {
+        node.entries().any(|(key, _)| {
+            key.as_str().is_some_and(|key| nearest(key, ["spec", field], 2).is_some())
+        })
+    };
+    let place = match root.get_entry("spec") {
+        Some((_, spec)) if spec.has_key(field) || spec.is_mapping() && slip(spec) => return,
+        Some((_, spec)) if spec.is_mapping() && !super::is_whole(spec) => return,
+        // One of another type is told of as such.
+        Some((_, spec)) if !spec.is_mapping() && !spec.is_null() => return,
+        Some((key, _)) => key.origin(),
+        None if slip(root) => return,
+        None => object.origin(),
+    };
+    let message = format!("spec.{field} of a {kind} is required");
+    out.push(
+        Finding::new(&RULE, message, &place, "says nothing of its pods").level(Level::Warn).note(
+            "where the object is there already, a part of it may be applied by the server \
+             (kubectl apply --server-side)",
+        ),
+    );
 }
 
 /// Pods that are to run for ever are restarted, and have no deadline.

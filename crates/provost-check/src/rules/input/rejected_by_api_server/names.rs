@@ -2,8 +2,11 @@
 
 use super::{is_placeholder, is_token, refuse};
 use crate::case::ObjectCase;
+use crate::facts::Body;
 use crate::facts::document::Node;
 use crate::facts::objects::{Meta, StringMap};
+use crate::model::names::nearest;
+use crate::model::schema::{Known, find};
 use crate::rules::rule::Findings;
 
 /// Kinds whose name is a DNS-1123 subdomain (`NameIsDNSSubdomain`).
@@ -107,6 +110,29 @@ pub(super) fn given(case: &ObjectCase<'_>, out: &mut Findings) {
     {
         refuse(out, &key.origin(), "metadata.name is required, and has no value");
     }
+}
+
+/// An object without a name, in a file that was named: what it holds is applied as it stands. Files
+/// that were found may be patches of somebody's tool.
+pub(super) fn absent(case: &ObjectCase<'_>, out: &mut Findings) {
+    let (object, root) = (case.object, case.object.node());
+    let told = matches!(object.body, Body::Workload(_));
+    let known = || find(object.meta.api_version.value.as_str(), object.meta.kind.value.as_str());
+    if told || !super::is_applied(case) || !matches!(known(), Known::Kind(_)) {
+        return;
+    }
+    let metadata = root.get("metadata").filter(|metadata| !metadata.is_null());
+    let slip = |(key, _): (Node<'_>, Node<'_>)| {
+        key.as_str().is_some_and(|key| nearest(key, ["name", "metadata"], 2).is_some())
+    };
+    let unclear = |node: Node<'_>| !super::is_whole(node) || node.entries().any(slip);
+    let named = |metadata: Node<'_>| metadata.has_key("name") || metadata.has_key("generateName");
+    if metadata.is_some_and(|metadata| named(metadata) || unclear(metadata))
+        || metadata.is_none() && !root.has_key("metadata") && root.entries().any(slip)
+    {
+        return;
+    }
+    refuse(out, &object.origin(), "metadata.name or generateName is required");
 }
 
 /// Keys and values of labels.
