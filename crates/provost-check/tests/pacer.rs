@@ -198,7 +198,7 @@ fn a_heap_that_stands_leaves_open_whether_gogc_or_a_limit_made_its_goal() {
     let mut goals = Goals::default();
     let before = Marked { live: 40, ..Marked::default() };
     for _ in 0..50 {
-        goals.push(&before, 71, 70);
+        goals.push(&before, 71, 66);
     }
     let goals::Gogc::Either(percents, goal) = goals.told().gogc else {
         panic!("{:?}", goals.told())

@@ -246,10 +246,8 @@ impl Goals {
             let above = explained.goal.map_or(0, |(_, most)| most);
             return match explained.varied() || is_default {
                 true => (Gogc::Percent(percents), MemoryLimit::Above(above)),
-                // Where each began late, the largest is still the most that a limit would leave.
                 false => {
-                    let goal = explained.left.unwrap_or(above);
-                    (Gogc::Either(percents, goal), MemoryLimit::Unknown)
+                    (Gogc::Either(percents, explained.left.unwrap_or(0)), MemoryLimit::Unknown)
                 }
             };
         };

@@ -29,7 +29,7 @@ pub static RULE: Rule = Rule {
 /// Go 1.26, 143 from 1.27 on; `dieFromSignal` in `runtime/signal_unix.go`). It says so where the process ends with
 /// another one when it drains.
 fn by_signal(case: &ProcessCase<'_>, exit: &Exit) -> bool {
-    let drained = case.phase(PhaseName::Idle).ok().and_then(|phase| phase.exit.as_ref());
+    let drained = case.ended_idle().ok().and_then(|(phase, _)| phase.exit.as_ref());
     matches!(exit.code, Some(2 | 143)) && drained.is_some_and(|idle| idle.code != exit.code)
 }
 
