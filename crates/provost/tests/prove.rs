@@ -26,6 +26,10 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("no-deadline", &["hangs-on-long-request", "blocked-at-deadline"]),
     ("long-drain", &["drain-longer-than-grace", "blocked-at-deadline"]),
     ("panics-under-load", &["ends-by-itself"]),
+    ("panics-at-times", &["fails-under-load"]),
+    ("hangs-under-load", &["fails-under-load/hangs"]),
+    // No fault: idle connections are closed at the very moment at which their clients want to use them again.
+    ("closes-idle", &[]),
     ("loopback", &["listens-on-loopback-only"]),
     ("other-port", &["probe-endpoint-missing"]),
     ("other-path", &["probe-endpoint-missing"]),
@@ -185,6 +189,22 @@ fn an_end_under_load_is_stamped_when_it_comes_and_named() {
     for part in ["with exit code 2", "it printed: panic: too many", "requests from then on:"] {
         assert!(said.contains(part), "{part}: {run}");
     }
+}
+
+#[test]
+fn what_the_load_lost_is_in_the_table_and_named_with_the_panic_that_lost_it() {
+    // Requests were sent again on another connection, and the table said that none was lost.
+    let run = prove(&service("1.27"), "panics-at-times", &["--phase", "load"]);
+    assert_eq!(run.code, 1, "{run}");
+    let said = words(&run.out);
+    assert!(said.contains("error[fails-under-load]: 6 of 300 requests had no answer"), "{run}");
+    assert!(
+        said.contains("http: panic serving") && said.contains("the first of 6 recovered panics"),
+        "{run}"
+    );
+    let row = run.out.lines().find(|line| line.starts_with("load ")).unwrap();
+    let cells: Vec<&str> = row.split_whitespace().collect();
+    assert_eq!(cells[3..5], ["300", "6"], "{run}");
 }
 
 #[test]

@@ -67,6 +67,7 @@ pub mod text;
 pub mod tools;
 pub mod traced;
 pub mod trials;
+pub mod unanswered;
 mod units;
 pub mod volumes;
 mod workload;

@@ -2,8 +2,10 @@
 
 use super::Case;
 use super::process::ProcessCase;
+use crate::facts::objects::Body;
 use crate::facts::proof::{Outcome, Phase, PhaseName, Purpose, Request};
-use crate::findings::Abstain;
+use crate::facts::workload::WorkloadKind;
+use crate::findings::{Abstain, Reason};
 
 /// A process that goes on for just that long began to count a moment after the signal was sent.
 const SLACK: u64 = 50_000;
@@ -31,6 +33,46 @@ pub struct Removal<'w> {
 }
 
 impl<'w> ProcessCase<'w> {
+    /// Unknown where nothing that is given sends connections to the pod: there are Services, and none of them selects
+    /// it, or its metrics are all that can be asked for. A process that nobody connects to refuses nobody.
+    pub fn is_sent_connections(&self, phase: &Phase) -> Result<(), Abstain> {
+        let Some(case) = self.container() else { return Ok(()) };
+        // Those of a node, and of what a controller makes of other kinds, come without a Service.
+        let by_node = case.pod().host_network.value
+            || case.container.ports.iter().any(|port| port.host_port.is_some());
+        if by_node
+            || case.workload().kind == WorkloadKind::Other
+            || case.services()?.next().is_some()
+        {
+            return Ok(());
+        }
+        let namespace = &case.of.object.meta.namespace.value;
+        let others = self.world().objects.iter().any(|object| match &object.body {
+            Body::Service(service) => {
+                service.selector.is_some() && object.meta.namespace.value == *namespace
+            }
+            _ => false,
+        });
+        let terms = self.terms();
+        let asked = terms.port_of(phase.listeners.first().map(|listener| listener.port));
+        let metrics = terms.metrics.as_ref().and_then(|metrics| metrics.port);
+        if !others && (asked.is_none() || asked != metrics) {
+            return Ok(());
+        }
+        if others && self.world().settings.closed_world {
+            return Err(Abstain::NotApplicable);
+        }
+        let what = match others {
+            true => {
+                "new connections after SIGTERM: no Service of the manifests selects the pod, and nobody is known to send it any"
+            }
+            false => {
+                "new connections after SIGTERM: no Service selects the pod, and whoever scrapes its metrics asks again"
+            }
+        };
+        Err(Abstain::unknown(Reason::ObjectNotInInput, what))
+    }
+
     /// What became of new connections in the phase `drain`.
     pub fn removal(&self) -> Result<Removal<'w>, Abstain> {
         let (phase, told) = self.ended(PhaseName::Drain)?;
@@ -50,9 +92,14 @@ impl<'w> ProcessCase<'w> {
         let failed =
             phase.of(Purpose::NewConnection).any(|request| request.end_us < told && fails(request));
         let refused = |request: &Request| !failed && fails(request);
+        // So does what was closed, or waited, before it.
+        let before = phase.unanswered().is_some_and(|before| !before.is_none());
+        let is_lost = |request: &Request| {
+            request.outcome.is_lost() && (!before || request.outcome == Outcome::Refused)
+        };
         let lost: Vec<&Request> = arrived
             .iter()
-            .filter(|request| request.outcome.is_lost() || refused(request))
+            .filter(|request| is_lost(request) || refused(request))
             .copied()
             .collect();
         let not_ready = arrived.iter().find(|request| not_ready(request)).copied();

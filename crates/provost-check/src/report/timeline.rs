@@ -7,8 +7,12 @@ mod story;
 use crate::case::process::duration;
 use story::Load;
 
-use crate::facts::proof::{self, Phase, Proof, Terms, Used};
+use crate::facts::proof::{self, Phase, PhaseName, Proof, Terms, Used};
 use crate::model::quantity::{Bytes, Millicores};
+use crate::report::plain::clean;
+
+/// What a process was not given, of which each is told.
+const MOST_UNLIKE: usize = 5;
 
 /// Columns: phase, ready, requests of the load, how many of them were lost, the time from SIGTERM to
 /// the end, the exit code.
@@ -19,7 +23,7 @@ pub fn render(proof: &Proof) -> String {
     let rows: Vec<[String; 6]> = std::iter::once(head).chain(rows).collect();
     let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
     let widths: [usize; 6] = std::array::from_fn(width);
-    let mut text = String::new();
+    let mut text = never_came_up(proof);
     for row in &rows {
         let cells: Vec<String> =
             row.iter().zip(widths).map(|(cell, width)| format!("{cell:width$}")).collect();
@@ -39,6 +43,34 @@ pub fn render(proof: &Proof) -> String {
     for line in proof.phases.iter().filter_map(curve::line) {
         text.push_str(&line);
         text.push('\n');
+    }
+    text
+}
+
+/// A process that ended before it was ready, in its own words, and what it was not given: nothing else matters then.
+fn never_came_up(proof: &Proof) -> String {
+    let start = proof.phases.iter().find(|phase| phase.name == PhaseName::Start);
+    let start = start.filter(|phase| phase.ended_by_itself() && phase.ready_us.is_none());
+    // What ends well has done its work.
+    let start = start.filter(|it| it.exit.as_ref().is_some_and(|exit| exit.code != Some(0)));
+    let Some((phase, exit)) = start.and_then(|phase| Some((phase, phase.exit.as_ref()?))) else {
+        return String::new();
+    };
+    let said = match phase.output.last_since(0) {
+        Some(line) => format!("printed last: {}", clean(&line.shown())),
+        None => "printed nothing".to_owned(),
+    };
+    let mut text = format!(
+        "it never came up: it ended by itself after {} with exit code {}, and {said}\n",
+        duration(exit.at_us),
+        exit.shown()
+    );
+    for unlike in proof.terms.unlike.iter().take(MOST_UNLIKE) {
+        let way = match unlike.paths.is_empty() {
+            true => "--env gives the variable its value",
+            false => "--secret NAME=DIR gives the files of a Secret",
+        };
+        text.push_str(&format!("it ran without {}: {way}\n", clean(&unlike.what)));
     }
     text
 }
@@ -119,6 +151,22 @@ fn row(phase: &Phase, terms: &Terms) -> [String; 6] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_process_that_never_came_up_is_told_first_with_what_it_said_and_lacked() {
+        // It was a note about its log, and the reason stood behind --verbose.
+        let text = r#"{"version": 1, "program": {"path": "p", "sha256": "aa"},
+            "terms": {"unlike": [{"what": "the real KEY", "says": "secret"}]},
+            "phases": [{"name": "start",
+                "output": {"lines": [{"at_us": 1, "stderr": true, "text": "bad duration DRAIN"}]},
+                "exit": {"at_us": 112000, "code": 2}}]}"#;
+        let mut proof: Proof = serde_json::from_str(text).unwrap();
+        let told = render(&proof);
+        let expected = "it never came up: it ended by itself after 112 ms with exit code 2, and printed last: bad duration DRAIN\nit ran without the real KEY: --env gives the variable its value\nphase ";
+        assert!(told.starts_with(expected), "{told}");
+        proof.phases[0].exit.as_mut().unwrap().code = Some(0);
+        assert!(render(&proof).starts_with("phase "), "{}", render(&proof));
+    }
 
     #[test]
     fn what_was_used_of_limits_is_told_of_the_run_that_used_most() {

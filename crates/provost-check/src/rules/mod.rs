@@ -269,6 +269,7 @@ pub static RULES: &[&Rule] = &[
     &serving::catch_all_success::RULE,
     &serving::ends_by_itself::RULE,
     &serving::ends_with_dependency::RULE,
+    &serving::fails_under_load::RULE,
     &serving::grpc_health_incomplete::RULE,
     &serving::grpc_probe_needs_plaintext::RULE,
     &serving::listens_on_loopback_only::RULE,

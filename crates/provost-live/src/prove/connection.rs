@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use provost_check::facts::proof::{Outcome, Protocol, TRACE_HIGH, TRACE_LOW};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::time::sleep;
 
 use super::body::{Body, Chunks, Garbled};
 use super::tls::{self, Offer, Stream};
@@ -18,6 +19,9 @@ const MOST_HEAD: usize = 64 << 10;
 const MOST_HEADERS: usize = 128;
 /// Letters of a `Content-Type` that are kept.
 const MOST_TYPE: usize = 200;
+
+/// What the kernel of the other side may take to say that nobody reads what came.
+const ANSWER: Duration = Duration::from_millis(2);
 
 /// A connection.
 #[derive(Debug)]
@@ -186,6 +190,21 @@ impl Connection {
         tokio::time::timeout(pause, self.closed()).await.is_err()
     }
 
+    /// Whether the request that ended so met the closing of its connection on the way, and nobody read it. A
+    /// server that closes with bytes unread resets the connection (`tcp_close` in net/ipv4/tcp.c), and so does
+    /// its kernel when they come after it has closed, which the socket keeps as an error behind the end that is
+    /// read first (`tcp_reset` in net/ipv4/tcp_input.c: EPIPE). One that had read all ends it without either.
+    pub(super) async fn crossed(&self, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Reset { bytes: 0 } => true,
+            Outcome::Closed { bytes: 0 } => {
+                sleep(ANSWER).await;
+                self.stream.is_reset()
+            }
+            _ => false,
+        }
+    }
+
     /// Waits for the answer to a request for another protocol: nothing when it was agreed to.
     pub async fn upgraded(&mut self) -> Option<Outcome> {
         loop {
@@ -347,5 +366,53 @@ mod tests {
         assert_eq!(head(b"HTTP/1.1 200 OK\r\nContent-Length: many\r\n\r\n"), Err(Garbled));
         let endless = [b"HTTP/1.1 200 OK\r\nA: ".to_vec(), vec![b'a'; MOST_HEAD]].concat();
         assert_eq!(head(&endless), Err(Garbled));
+    }
+
+    /// How the second request on a connection ends, and whether it crossed: the server reads both, or closes
+    /// behind its first answer.
+    async fn second(reads_it: bool) -> (Outcome, bool) {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = listener.local_addr().unwrap();
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
+            stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n").await.unwrap();
+            if reads_it {
+                assert!(stream.read(&mut [0; 1024]).await.unwrap() > 0);
+            }
+        };
+        let asking = async {
+            let mut connection = Connection::open(to).await.unwrap();
+            connection.send(&get("/", "a", 0)).await.unwrap();
+            let first = connection.response().await;
+            assert_eq!(first, Outcome::answered(204, 0, false));
+            connection
+        };
+        if !reads_it {
+            let ((), mut connection) = tokio::join!(serving, asking);
+            let outcome = match connection.send(&get("/", "a", 0)).await {
+                Ok(()) => connection.response().await,
+                Err(outcome) => outcome,
+            };
+            let crossed = connection.crossed(&outcome).await;
+            return (outcome, crossed);
+        }
+        let asking = async {
+            let mut connection = asking.await;
+            connection.send(&get("/", "a", 0)).await.unwrap();
+            let outcome = connection.response().await;
+            let crossed = connection.crossed(&outcome).await;
+            (outcome, crossed)
+        };
+        tokio::join!(serving, asking).1
+    }
+
+    #[test]
+    fn a_request_that_was_read_and_not_answered_is_told_from_one_that_met_the_closing() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let (outcome, crossed) = runtime.block_on(second(true));
+        assert_eq!((outcome, crossed), (Outcome::Closed { bytes: 0 }, false));
+        let (outcome, crossed) = runtime.block_on(second(false));
+        assert!(crossed, "{outcome:?}");
     }
 }

@@ -102,6 +102,15 @@ impl Stream {
         }
     }
 
+    /// Whether the kernel was told that what was sent was read by nobody: an error waits on the socket.
+    pub(super) fn is_reset(&self) -> bool {
+        let stream = match self {
+            Self::Plain(stream) => stream,
+            Self::Tls(stream) => stream.get_ref().0,
+        };
+        matches!(stream.take_error(), Ok(Some(_)) | Err(_))
+    }
+
     /// Whether both sides agreed to speak HTTP/2 inside of TLS.
     pub(super) fn is_h2(&self) -> bool {
         match self {

@@ -115,7 +115,11 @@ impl Request {
     pub fn is_lost(&self) -> bool {
         let asks_whether = matches!(
             self.purpose,
-            Purpose::Near | Purpose::Opened | Purpose::Unread | Purpose::ReadAgain
+            Purpose::Near
+                | Purpose::Opened
+                | Purpose::Unread
+                | Purpose::ReadAgain
+                | Purpose::Steady
         );
         if asks_whether && self.outcome == Outcome::TimedOut {
             return true;

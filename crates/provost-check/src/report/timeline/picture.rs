@@ -198,6 +198,7 @@ fn scale(phase: &Phase, terms: &Terms) -> Option<Scale> {
     let window = told.map(|told| told + terms.window_ms() * 1000);
     let from = match phase.name {
         PhaseName::Start => 0,
+        PhaseName::Load => first,
         _ => told.map_or(first, |told| first.max(told.saturating_sub(800_000))),
     };
     let shown = window.filter(|_| phase.name == PhaseName::Drain);

@@ -103,12 +103,28 @@ pub(super) fn story(phase: &Phase, terms: &Terms) -> String {
         told_of.push(format!("Ready after {}.", duration(ready)));
     }
     let end = told + terms.window_ms() * 1000;
-    let Load { lost, late: later, .. } = Load::of(phase, terms);
+    let Load { lost, late: later, count: all } = Load::of(phase, terms);
+    if phase.name == PhaseName::Load {
+        let before = lost.iter().filter(|request| request.at_us < told).count();
+        told_of.push(match before {
+            0 => "Every request was answered.".to_owned(),
+            _ => format!(
+                "{before} of {} had no answer, all of them begun before SIGTERM.",
+                count(all, "request")
+            ),
+        });
+    }
     if phase.name == PhaseName::Drain {
         let window = duration(terms.window_ms() * 1000);
+        // What hung before SIGTERM is closed when the process ends.
+        let hung = phase.unanswered().map_or(0, |before| before.hung.len());
         told_of.push(match lost.first() {
             None => format!(
                 "No request was lost. Shaded: the {window} after SIGTERM in which new connections still arrive."
+            ),
+            Some(_) if hung > 0 => format!(
+                "{} lost: {hung} of them waited in vain before SIGTERM, and nobody who asked later was answered.",
+                count(lost.len(), "request")
             ),
             Some(first) if first.end_us < told => {
                 let before = lost.iter().filter(|it| it.end_us < told).count();
@@ -123,7 +139,9 @@ pub(super) fn story(phase: &Phase, terms: &Terms) -> String {
                 since(first.end_us)
             ),
         });
-        let lost: Vec<&Request> = lost.into_iter().filter(|it| it.end_us > told).collect();
+        let after =
+            |it: &&Request| it.end_us > told && (hung == 0 || it.outcome == Outcome::Refused);
+        let lost: Vec<&Request> = lost.into_iter().filter(after).collect();
         told_of.extend(why(phase, &lost, told, end));
         if later > 0 {
             told_of.push(format!("{}.", late(later, terms)));

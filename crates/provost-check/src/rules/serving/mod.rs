@@ -3,6 +3,7 @@
 pub mod catch_all_success;
 pub mod ends_by_itself;
 pub mod ends_with_dependency;
+pub mod fails_under_load;
 pub mod grpc_health_incomplete;
 pub mod grpc_probe_needs_plaintext;
 pub mod listens_on_loopback_only;

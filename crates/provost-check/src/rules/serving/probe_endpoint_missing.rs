@@ -1,7 +1,7 @@
 //! A probe that asks for what the process does not have.
 
 use crate::case::process::{Fails, ProcessCase, said_of, tally};
-use crate::facts::proof::{Outcome, PhaseName, ProbeBy, Protocol, Request, health};
+use crate::facts::proof::{Outcome, PhaseName, ProbeBy, ProbeKind, Protocol, Request, health};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -25,7 +25,17 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     if case.terms().probes.is_empty() || phase.ended_by_itself() {
         return Err(Abstain::NotApplicable);
     }
+    // Nobody asks the others before the startup probe has passed.
+    let starts = case.terms().probe(ProbeKind::Startup).filter(|_| phase.live_us.is_none());
     for probe in &case.terms().probes {
+        if starts.is_some_and(|startup| startup != probe) {
+            continue;
+        }
+        // A port that was opened after that it has, and too late: slow-start.
+        let opened = |request: &Request| {
+            let mut listeners = phase.listeners.iter();
+            listeners.any(|it| it.port == probe.port && it.at_us > request.end_us)
+        };
         // While it starts it may fail: the last answers are those of a process that has had its time.
         let asked: Vec<&Request> = phase.of(probe.kind.purpose()).collect();
         let last: Vec<&Request> = asked.iter().rev().take(3).rev().copied().collect();
@@ -42,7 +52,8 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
             // It says itself that it is not ready, or not yet.
             Outcome::Answered { status: 429 | 500.., .. } => false,
             Outcome::Answered { status, .. } => !(200..400).contains(status),
-            Outcome::Refused | Outcome::Garbled | Outcome::NoTls { .. } => true,
+            Outcome::Refused => !opened(request),
+            Outcome::Garbled | Outcome::NoTls { .. } => true,
             Outcome::NoTrailers { .. } | Outcome::SentOn | Outcome::SentNowhere { .. } => true,
             _ => false,
         };

@@ -100,16 +100,23 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
             None => {
                 let watched: Vec<_> = phase.of(watch.kind.purpose()).collect();
                 case.was_given_what_it_needs(Fails::by(watched.into_iter()))?;
-                out.push(
-                    Finding::new(
-                        &RULE,
-                        format!("the {kind} probe did not pass within {}", duration(budget)),
-                        &case.moment(phase, budget),
-                        "the container is started anew",
-                    )
-                    .variant(&RULE.variants[0])
-                    .note(case.repeat(phase)),
-                );
+                let mut finding = Finding::new(
+                    &RULE,
+                    format!("the {kind} probe did not pass within {}", duration(budget)),
+                    &case.moment(phase, budget),
+                    "the container is started anew",
+                )
+                .variant(&RULE.variants[0]);
+                finding = case.show_probe(watch.kind, finding);
+                let opened = phase.listeners.iter().filter(|it| it.port == watch.port);
+                if let Some(late) = opened.map(|it| it.at_us).min().filter(|at| *at > budget) {
+                    finding = finding
+                        .also(&case.moment(phase, late), format!("port {} is opened", watch.port))
+                        .fix(Fix::suggest(
+                            "give it a startupProbe with a failureThreshold that allows twice the time that it takes to listen, or listen before what takes so long",
+                        ));
+                }
+                out.push(finding.note(case.repeat(phase)));
                 return Ok(());
             }
         }

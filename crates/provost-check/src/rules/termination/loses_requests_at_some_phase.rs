@@ -19,6 +19,7 @@ pub static RULE: Rule = Rule {
         "no-termination-handler-seen",
         "refuses-during-endpoint-removal",
         "loses-requests-in-flight",
+        "fails-under-load",
     ],
     check: Check::Process(check),
     ..Rule::BASE
@@ -44,6 +45,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let side = if us < 0 { "before" } else { "after" };
         format!("{:.1} ms {side}", us.unsigned_abs() as f64 / 1000.0)
     };
+    case.is_sent_connections(phase)?;
     let run = first.run;
     let mut finding = Finding::new(
         &RULE,

@@ -65,6 +65,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         }
         return Ok(());
     };
+    case.answered_before(phase, "requests in flight at SIGTERM")?;
     if phase.is_starved() {
         // Whoever gives requests a time in which to end gave them none.
         let what = "requests in flight at SIGTERM: the machine was too busy for them";

@@ -27,6 +27,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let terms = case.terms();
     let Removal { phase, told, window, arrived, lost, not_ready, .. } = case.removal()?;
     let Some(first) = lost.first() else {
+        case.answered_before(phase, "new connections after SIGTERM")?;
         if let Some(request) = not_ready {
             let what = format!(
                 "whether requests are served after SIGTERM: {} is a probe's path, and says that it is not ready; --path names what the process is there for",
@@ -40,6 +41,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let what = format!("new connections {} after SIGTERM", duration(window));
         return Err(Abstain::unknown(Reason::NotMeasured, what));
     };
+    case.is_sent_connections(phase)?;
     // Of half of the window, or of a few of them, it is not known whether they were late.
     let is_late = phase.lateness_us > LATE && lost.len() * 2 < arrived.len();
     if is_late || phase.lateness_us > window / 2 {

@@ -57,6 +57,7 @@ pub(super) async fn run(run: &mut Run<'_>) {
         protocol: run.protocol(port),
         path: Rc::from(terms.path.as_str()),
         over: Rc::new(Cell::new(false)),
+        told: Rc::new(Cell::new(false)),
         ended: Rc::new(Cell::new(false)),
     };
     let mut tasks: Vec<JoinHandle<()>> = Vec::new();
@@ -104,6 +105,7 @@ pub(super) async fn run(run: &mut Run<'_>) {
         tasks.push(spawn_local(upgraded::socket(Rc::clone(&load.log), (to, protocol), path)));
     }
     run.log.wait_until(term).await;
+    load.told.set(true);
     run.terminate();
     let scraping = metrics
         .as_ref()
@@ -144,6 +146,8 @@ pub(super) struct Load {
     pub(super) path: Rc<str>,
     /// No new connections arrive any more.
     pub(super) over: Rc<Cell<bool>>,
+    /// The process has been told to end.
+    told: Rc<Cell<bool>>,
     /// The process has ended.
     pub(super) ended: Rc<Cell<bool>>,
 }
@@ -203,6 +207,11 @@ impl Load {
             while !self.ended.get() {
                 let outcome = exchange(&mut connection, &request).await;
                 let again = matches!(&outcome, Outcome::Answered { close: false, .. });
+                // A server closes idle connections when it likes: clients ask again what meets that on the way.
+                let is_idle = purpose == Purpose::Busy && !self.told.get();
+                if is_idle && connection.crossed(&outcome).await {
+                    break;
+                }
                 self.log.keep(purpose, &self.path, (at, Some(at)), outcome);
                 if !again {
                     sleep(BUSY_PAUSE).await;

@@ -37,14 +37,16 @@ pub(super) async fn run(run: &mut Run<'_>) {
     sleep(SETTLE).await;
     run.process.leave_unread(true);
     let deadline = Instant::now() + ENOUGH;
+    let mut last = UNKNOWN;
     for _ in 0..UNREAD {
-        run.log.ask(Purpose::Unread, to, path(), PATIENCE).await;
+        last = path();
+        run.log.ask(Purpose::Unread, to, last, PATIENCE).await;
         if run.log.last() == Some(Outcome::TimedOut) || Instant::now() > deadline {
             break;
         }
     }
     run.process.leave_unread(false);
-    // Answered now, it was the output that held the others up.
-    run.log.ask(Purpose::ReadAgain, to, path(), PATIENCE).await;
+    // Answered now, it was the output that held it up; another path may be answered all the time.
+    run.log.ask(Purpose::ReadAgain, to, last, PATIENCE).await;
     sleep(SETTLE).await;
 }

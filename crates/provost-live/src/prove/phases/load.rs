@@ -174,30 +174,35 @@ impl Shared {
         self.log.keep(Purpose::Steady, &self.path, (due, Some(due)), outcome);
     }
 
-    /// On a connection that is there, or another: that an idle one was closed a client would see.
+    /// On a connection that is there, or another: a client sees that an idle one was closed, and asks again what
+    /// met its closing on the way. What was read and not answered is lost, and is not asked again.
     async fn exchange(&self) -> Outcome {
         let free = self.free.borrow_mut().pop();
-        if let Some(open) = free {
-            let outcome = self.on(open).await;
-            let stale = matches!(
-                outcome,
-                Outcome::Closed { bytes: 0 } | Outcome::Reset { bytes: 0 } | Outcome::Unprocessed
-            );
-            if !stale {
+        if let Some(mut open) = free
+            && open.stays(Duration::ZERO).await
+        {
+            let (outcome, open) = self.on(open).await;
+            let crossed = match &open {
+                Some(open) => open.crossed(&outcome).await,
+                None => false,
+            };
+            if !crossed {
                 return outcome;
             }
         }
         match Client::open(&self.log, self.to).await {
-            Ok(open) => self.on(open).await,
+            Ok(open) => self.on(open).await.0,
             Err(outcome) => outcome,
         }
     }
 
-    async fn on(&self, mut open: Client) -> Outcome {
+    /// Asks, and gives the connection back where it is of no more use.
+    async fn on(&self, mut open: Client) -> (Outcome, Option<Client>) {
         let outcome = open.ask(&self.log, self.to, &self.path).await;
         if matches!(outcome, Outcome::Answered { close: false, .. }) {
             self.free.borrow_mut().push(open);
+            return (outcome, None);
         }
-        outcome
+        (outcome, Some(open))
     }
 }

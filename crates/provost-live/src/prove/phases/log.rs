@@ -324,6 +324,18 @@ impl Client {
         }
     }
 
+    /// Whether the request that ended so met the closing of its connection on the way. Servers of HTTP/2 say in
+    /// GOAWAY which they did not look at, and end a stream whose handler fails by itself.
+    pub(super) async fn crossed(&self, outcome: &Outcome) -> bool {
+        match self {
+            Self::One(connection) => connection.crossed(outcome).await,
+            Self::Two(..) => matches!(
+                outcome,
+                Outcome::Closed { bytes: 0 } | Outcome::Reset { bytes: 0 } | Outcome::Unprocessed
+            ),
+        }
+    }
+
     /// Whether the connection is still there after a pause.
     pub(super) async fn stays(&mut self, pause: Duration) -> bool {
         match self {
