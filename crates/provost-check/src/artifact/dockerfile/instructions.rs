@@ -42,7 +42,7 @@ impl Loader<'_> {
             }
         };
         if let ([_, as_, _], Some(name)) = (words.as_slice(), named) {
-            self.from_casing(item, as_, name);
+            self.casing_of_from(item, as_, name);
         }
         let name = named.map(|range| self.text_fact(item.line, range));
         if let Some(name) = &name

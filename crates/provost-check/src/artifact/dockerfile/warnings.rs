@@ -24,7 +24,12 @@ impl Loader<'_> {
     }
 
     /// `FROM image as Name`
-    pub(super) fn from_casing(&mut self, item: &Item<'_>, as_: &Range<usize>, name: &Range<usize>) {
+    pub(super) fn casing_of_from(
+        &mut self,
+        item: &Item<'_>,
+        as_: &Range<usize>,
+        name: &Range<usize>,
+    ) {
         let line = item.line;
         let (from, word) = (line.get(&item.split.keyword), line.get(as_));
         let meant = match (is_lower(from), is_upper(from)) {

@@ -92,7 +92,7 @@ fn judge(start: &Start<'_>, out: &mut Findings) -> Judged {
         (Some(image), Kind::Group) => image.groups.iter().map(|g| g.name.as_str()).collect(),
         (None, _) => Vec::new(),
     };
-    let fix = match names::nearest(name, known.into_iter(), 2) {
+    let fix = match names::nearest(name, known, 2) {
         Some(near) => format!("did you mean {near}?"),
         None => {
             format!("write a number, which needs no entry (USER 65532), or add {name} to {file}")
