@@ -7,6 +7,7 @@ use crate::facts::container::Mount;
 use crate::facts::image_files::FileKind;
 use crate::facts::workload::{Volume, VolumeItem, VolumeKind};
 use crate::findings::{Abstain, Reason};
+use crate::model::names::base_name;
 
 /// A volume that lies over what the image has and certainly has not the same.
 #[derive(Clone, Debug)]
@@ -64,6 +65,32 @@ impl<'w> Case<'w> {
         mounts.min_by_key(|(_, rest)| rest.len())
     }
 
+    /// Whether the container may run something else before its program, which may fill a volume first: a shell with
+    /// `update-ca-certificates && exec /checkout`, a script of the image. Programs that only start another one do not.
+    fn runs_before_the_program(&self) -> bool {
+        const STARTERS: [&str; 8] =
+            ["tini", "tini-static", "dumb-init", "catatonit", "su-exec", "gosu", "setpriv", "env"];
+        if self.container.post_start.is_some() {
+            return true;
+        }
+        let (Ok(line), Ok(binary)) = (self.command_line(), self.binary()) else { return true };
+        let own = base_name(&binary.path);
+        if line.shell_form {
+            return true;
+        }
+        for (at, word) in line.argv.iter().enumerate() {
+            if base_name(&word.value) == own {
+                return false;
+            }
+            // The first word is a program; behind one that starts another come its flags and their values.
+            let path = at == 0 || word.value.contains('/');
+            if path && !STARTERS.contains(&base_name(&word.value)) {
+                return true;
+            }
+        }
+        true
+    }
+
     /// The volume that hides all that the image has of something, where no other mount can bring it; `None` where a place
     /// of it is left, or none is known.
     ///
@@ -80,6 +107,11 @@ impl<'w> Case<'w> {
             let Some((mount, rest)) = over else { return Ok(None) };
             let wanted = if folder { Wanted::Below(rest) } else { Wanted::File(rest) };
             let hides = self.hidden_by(mount, wanted).ok_or_else(|| unknown(mount))?;
+            let writable =
+                matches!(hides.volume.kind, VolumeKind::EmptyDir { .. }) && !mount.read_only;
+            if writable && self.runs_before_the_program() {
+                return Err(unknown(mount));
+            }
             hiding = hiding.or(Some(hides));
         }
         let Some(hides) = hiding else { return Ok(None) };

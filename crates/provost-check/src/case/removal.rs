@@ -109,7 +109,7 @@ impl<'w> ProcessCase<'w> {
 
 impl Removal<'_> {
     /// Whether connections were begun all the time until endpoints are gone, and each was answered.
-    fn is_answered(&self) -> bool {
+    pub fn is_answered(&self) -> bool {
         let answered = |request: &&Request| matches!(request.outcome, Outcome::Answered { .. });
         if !self.lost.is_empty() || !self.arrived.iter().all(answered) {
             return false;

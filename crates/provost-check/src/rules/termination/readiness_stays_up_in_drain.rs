@@ -34,12 +34,16 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         // Whoever is told by the API was told before the process heard of it.
         return Ok(());
     }
+    // A process that goes on serving until endpoints are gone does what `refuses-during-endpoint-removal` asks for, and
+    // readiness that passes while it does turns nobody away too soon.
+    let served = case.removal().is_ok_and(|removal| removal.is_answered());
+    let from = if served { told.saturating_add(case.window_us()) } else { told };
     let end = phase.exit.as_ref().map_or(told, |exit| exit.at_us);
     let mut seen = BTreeSet::new();
     for balancer in &balancers {
         let interval = balancer.interval.saturating_mul(1_000_000);
         // Of what is over sooner nobody may have asked.
-        if end.saturating_sub(told) < interval {
+        if end.saturating_sub(from) < interval {
             continue;
         }
         let (path, kind) = match asked(case, balancer) {
@@ -62,8 +66,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let until = fails
             .map_or_else(|| answered.last().map(|last| last.end_us), |first| Some(first.at_us));
         let Some(until) = until else { continue };
-        let said = until.saturating_sub(told);
-        if said < interval {
+        if until.saturating_sub(from) < interval {
             continue;
         }
         if phase.is_starved() {
@@ -76,7 +79,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
             &RULE,
             format!(
                 "{path} passes for {} after SIGTERM, and {} asks it every {} s",
-                duration(said),
+                duration(until.saturating_sub(told)),
                 balancer.name,
                 balancer.interval
             ),

@@ -285,7 +285,12 @@ impl Packages {
                     }
                 }
                 ("apk", "update") => {
-                    if !removes("/var/cache/apk") && !run.caches("/var/cache/apk") {
+                    // With that flag apk reads the index and keeps none, whichever its command.
+                    let clean = has("--no-cache")
+                        || removes("/var/cache/apk")
+                        || run.caches("/var/cache/apk")
+                        || run.caches("/etc/apk/cache");
+                    if !clean {
                         fault("leaves the package index in the layer");
                     }
                 }
