@@ -128,10 +128,7 @@ impl Bindings {
         let built_from = |binary: &Binary| from.get(&binary.built_from?).copied();
         let unit = |b: &Binary| binary_unit(b, built_from(b).and_then(|d| world.builds.get(d)));
         let binaries: Vec<Unit> = world.binaries.iter().map(unit).collect();
-        let mut images: BTreeMap<SourceId, usize> = BTreeMap::new();
-        world.builds.iter().for_each(|build| *images.entry(build.source).or_default() += 1);
-        let build = |b: &Build| build_unit(world, b, images.get(&b.source) > Some(&1));
-        let builds: Vec<Unit> = world.builds.iter().map(build).collect();
+        let builds = build_units(world, &from);
         let (named_binaries, named_builds) = (Units::new(&binaries), Units::new(&builds));
         bindings.pair(world, &binaries, &named_builds, built_from);
 
@@ -352,6 +349,21 @@ impl Bindings {
             .collect();
         self.ambiguities.extend(ambiguities);
     }
+}
+
+/// The Dockerfiles, each image of them by itself. What another image of the file goes by is no name of its default
+/// one, which has all the rest.
+fn build_units(world: &World, first: &BTreeMap<SourceId, usize>) -> Vec<Unit> {
+    let is_first = |(index, build): &(usize, &Build)| first.get(&build.source) == Some(index);
+    let builds = || world.builds.iter().enumerate();
+    let unit = |(index, build)| build_unit(world, build, !is_first(&(index, build)));
+    let mut units: Vec<Unit> = builds().map(unit).collect();
+    for (_, build) in builds().filter(|it| !is_first(it)) {
+        if let Some(unit) = first.get(&build.source).and_then(|at| units.get_mut(*at)) {
+            unit.names.retain(|name| !build.target_names().contains(name));
+        }
+    }
+    units
 }
 
 /// Says that no container was found for `title`, and which there are.

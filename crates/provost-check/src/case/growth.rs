@@ -18,6 +18,8 @@ const NOISE: f64 = 0.02;
 /// Parts of the second half of a log, and points of each.
 const PARTS: usize = 4;
 const LEAST_POINTS: usize = 5;
+/// Points of a second half in which each is above the one before: then a part may have fewer.
+const LEAST_RISES: usize = 6;
 
 /// By how much the live heap grew in the second half of a log.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -80,12 +82,19 @@ fn climbs(whole: &Window, windows: &[Window]) -> Option<Growth> {
         }
         most = most.max(window.mean_live());
     }
+    // Of a heap that grows quickly there are few collections; none of them below the one before is no accident where
+    // the whole log rises.
+    let above = |pair: &[Window]| matches!(pair, [a, b] if b.mean_live() > a.mean_live());
+    let strictly = second.len() >= LEAST_RISES
+        && second.windows(2).all(above)
+        && trend(windows).is_some_and(|all| all.rises());
+    let least_points = if strictly { 1 } else { LEAST_POINTS };
     let long = whole.until_ms.saturating_sub(from) as f64 / PARTS as f64;
     let part = |n: usize| {
         let is_of =
             |w: &&Window| (w.from.at_ms.saturating_sub(from) as f64 / long.max(1.0)) as usize == n;
         let lives: Vec<f64> = second.iter().filter(is_of).map(Window::mean_live).collect();
-        (lives.len() >= LEAST_POINTS).then(|| lives.iter().sum::<f64>() / lives.len() as f64)
+        (lives.len() >= least_points).then(|| lives.iter().sum::<f64>() / lives.len() as f64)
     };
     let parts: Vec<f64> = (0..PARTS).map(part).collect::<Option<_>>()?;
     let steps: Vec<f64> =
@@ -162,6 +171,23 @@ mod tests {
         assert_eq!(grows(&log(|n| n.min(220) / 5)), None);
         assert_eq!(grows(&log(|n| if n < 300 { 20 } else { 60 })), None);
         assert_eq!(grows(&log(|n| 20 + n % 90)), None);
+    }
+
+    /// One that Go 1.27 traced until it was killed.
+    #[test]
+    fn a_leak_of_few_collections_grows() {
+        let at = [
+            48, 164, 249, 272, 331, 360, 416, 439, 492, 508, 541, 587, 701, 808, 880, 1037, 1160,
+            1250, 1300, 1444, 1600, 1775, 2003, 2189, 2431, 2704, 2918, 3126, 3429, 3812, 4247,
+            4733, 5313, 5908, 6607,
+        ];
+        let live = [
+            1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6, 7, 7, 8, 9, 10, 11, 12, 14, 15, 17, 19,
+            21, 23, 26, 29, 32, 35, 39, 43, 48,
+        ];
+        let all: Vec<(u64, u64)> = at.into_iter().zip(live).collect();
+        let growth = grows(&of(all.iter().copied())).unwrap();
+        assert!((5.0..10.0).contains(&growth.slope), "{growth:?}");
     }
 
     /// Sessions that come at random and end by themselves, as Go 1.22 traced them (milliseconds, MB live) while their

@@ -7,7 +7,7 @@ use crate::facts::Origin;
 use crate::facts::binary::Binary;
 use crate::facts::build::{Build, CommandForm, GoBuild};
 use crate::facts::image::Image;
-use crate::model::names::{ImageRef, base_name};
+use crate::model::names::{ImageRef, base_name, is_generic};
 
 /// One thing that can be bound, and the names it goes by.
 pub(super) struct Unit {
@@ -131,14 +131,14 @@ const FOLDERS: &[&str] = &[
     "tests",
 ];
 
-/// A Dockerfile, or one of several images that it builds.
-pub(super) fn build_unit(world: &World, build: &Build, is_one_of_several: bool) -> Unit {
+/// A Dockerfile; `of_stage` when it is there for another image that the file builds, too.
+pub(super) fn build_unit(world: &World, build: &Build, of_stage: bool) -> Unit {
     let path = &world.sources.get(build.source).path;
     let subject = path.clone();
     let origin = Origin::whole(build.source);
-    // Of several images of one file, each has the names of its own stage.
-    if is_one_of_several {
-        let stage = build.last().name.as_ref().map_or("the last", |name| name.value.as_str());
+    if of_stage {
+        let stage = build.last().name.as_ref();
+        let stage = stage.map_or(build.final_stage.to_string(), |name| name.value.clone());
         let title = format!("stage {stage} of {path}");
         return Unit { names: build.target_names(), title, subject, origin };
     }
@@ -165,11 +165,7 @@ pub(super) fn build_unit(world: &World, build: &Build, is_one_of_several: bool) 
     if let Some(folder) = path.rsplit('/').nth(1).filter(|name| !FOLDERS.contains(name)) {
         names.insert(folder.to_owned());
     }
-    // Names that say nothing about the service.
-    for generic in ["", ".", "..", "...", "docker", "build", "deploy", "main", "cmd", "sh", "bash"]
-    {
-        names.remove(generic);
-    }
+    names.retain(|name| !is_generic(name));
     Unit {
         names,
         title: if file == "Dockerfile" { path.clone() } else { format!("Dockerfile {path}") },

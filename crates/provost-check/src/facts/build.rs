@@ -1,6 +1,6 @@
 //! A Dockerfile as facts: its stages, what the final stage runs, and how its Go binary is built.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use goformats::version::GoVersion;
 
@@ -8,7 +8,7 @@ use super::build_checks::{BuilderWarning, CheckOptions};
 use super::build_context::BuildContext;
 use super::build_steps::{AlmostJson, RunShell, SameLine, ShellText, UndefinedRead, Written};
 use super::origin::{Fact, Origin, SourceId};
-use crate::model::names::base_name;
+use crate::model::names::{base_name, is_generic};
 
 /// A command in exec or shell form.
 #[derive(Clone, Debug, PartialEq)]
@@ -329,35 +329,42 @@ impl Build {
     /// Other stages that are images of their own, which `--target` builds: no stage needs them, and they say
     /// themselves what they start.
     pub fn other_targets(&self) -> impl Iterator<Item = usize> {
-        let is_needed = |at: usize| {
-            let name = self.stages[at].name.as_ref().map(|name| format!("from={}", name.value));
-            let by_number = format!("from={at}");
-            self.stages.iter().any(|stage| stage.parent == Some(at))
-                || self.copies.iter().any(|copy| copy.from_stage == Some(at))
-                || self.runs.iter().flat_map(|run| &run.flags).any(|flag| {
-                    let mounts = flag.value.strip_prefix("--mount=").unwrap_or_default();
-                    mounts.split(',').any(|part| name.as_deref() == Some(part) || part == by_number)
-                })
-        };
+        let of_name = |stage: &Stage| stage.name.as_ref().map(|n| n.value.to_ascii_lowercase());
+        let names: BTreeMap<String, usize> =
+            self.stages.iter().enumerate().filter_map(|(at, s)| Some((of_name(s)?, at))).collect();
+        let mounted = self.runs.iter().flat_map(|run| &run.flags).flat_map(|flag| {
+            let mounts = flag.value.strip_prefix("--mount=").unwrap_or_default();
+            mounts.split(',').filter_map(|part| part.strip_prefix("from="))
+        });
+        let mounted = mounted.filter_map(|from| {
+            from.parse().ok().or_else(|| names.get(&from.to_ascii_lowercase()).copied())
+        });
+        let parents = self.stages.iter().filter_map(|stage| stage.parent);
+        let copied = self.copies.iter().filter_map(|copy| copy.from_stage);
+        let needed: BTreeSet<usize> = parents.chain(copied).chain(mounted).collect();
         (0..self.stages.len()).filter(move |at| {
             let config = &self.stages[*at].config;
-            let own =
-                [&config.entrypoint, &config.cmd].into_iter().flatten().any(|it| !it.inherited);
-            *at != self.final_stage && own && !is_needed(*at)
+            let mut commands = [&config.entrypoint, &config.cmd].into_iter().flatten();
+            *at != self.final_stage && !needed.contains(at) && commands.any(|it| !it.inherited)
         })
     }
 
     /// What the image goes by: its stage, and what it starts.
     pub fn target_names(&self) -> BTreeSet<String> {
-        let config = self.config();
-        let own =
-            [&config.entrypoint, &config.cmd].into_iter().flatten().filter(|it| !it.inherited);
+        self.names_of_target(self.final_stage)
+    }
+
+    /// The same of the image that another stage is.
+    pub fn names_of_target(&self, stage: usize) -> BTreeSet<String> {
+        let Some(stage) = self.stages.get(stage) else { return BTreeSet::new() };
+        let commands = [&stage.config.entrypoint, &stage.config.cmd];
+        let own = commands.into_iter().flatten().filter(|it| !it.inherited);
         let programs = own.filter_map(|command| match &command.value {
             CommandForm::Exec(words) => words.first().map(|word| base_name(&word.value).to_owned()),
             CommandForm::Shell(_) => None,
         });
-        let name = self.last().name.as_ref().map(|name| name.value.clone());
-        programs.chain(name).collect()
+        let name = stage.name.as_ref().map(|name| name.value.clone());
+        programs.chain(name).filter(|name| !is_generic(name)).collect()
     }
 
     /// The final stage and its ancestors.

@@ -7,6 +7,12 @@ pub fn base_name(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or(path)
 }
 
+/// Whether a word says nothing of the service whose program, folder or stage is called so.
+pub fn is_generic(name: &str) -> bool {
+    let words = ["", ".", "..", "...", "docker", "build", "deploy", "main", "cmd", "sh", "bash"];
+    words.contains(&name)
+}
+
 /// Longer names are not compared: no name that matters is that long.
 pub const LONGEST_COMPARED: usize = 128;
 

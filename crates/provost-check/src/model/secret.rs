@@ -284,6 +284,13 @@ mod tests {
             "JWT_SIGNING_KEY",
             "BASIC_AUTH",
             "api-key",
+            "DB_PW",
+            "ADMIN_JWT",
+            "bearer",
+            "COOKIE_KEY",
+            "REDIS_AUTH",
+            "PASSWORD_PEPPER",
+            "OTP_SEED",
         ] {
             assert!(secret_word(name).is_some(), "{name}");
         }
@@ -308,6 +315,10 @@ mod tests {
             "PGPASSFILE",
             "passwordFromEnv",
             "MONKEY",
+            "JWT_LEEWAY",
+            "jwtRules",
+            "UPWARD",
+            "BEARER_AUTH_ENABLED",
             "",
         ] {
             assert_eq!(secret_word(name), None, "{name}");

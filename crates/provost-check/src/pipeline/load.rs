@@ -22,8 +22,10 @@ use crate::facts::image::Image;
 use crate::facts::origin::Span;
 use crate::facts::problem::{Problem, ProblemKind};
 use crate::facts::settings::Settings;
+use crate::facts::workload::Container;
 use crate::facts::{Fact, Origin, SourceId};
 use crate::model::names::{ImageRef, base_name};
+use crate::model::published::{Publisher, publisher};
 
 /// Bytes of an executable; larger ones are not opened.
 const LARGEST_BINARY: u64 = 8 << 30;
@@ -82,26 +84,39 @@ pub(super) fn other(
     image.map(|image| (image, binary))
 }
 
-/// One file may build several images, each as a stage of its own: those that containers are named after.
-fn wanted_targets(world: &World, build: &Build) -> Vec<Build> {
-    if build.other_targets().next().is_none() {
-        return Vec::new();
-    }
-    let target = |stage: usize| Build { final_stage: stage, ..build.clone() };
-    let default = build.target_names();
+/// Images of one Dockerfile that are judged beside its default one.
+const MOST_TARGETS: usize = 16;
+
+/// What containers call their images and what they start, of images that may be built here.
+fn wanted_names(world: &World) -> BTreeSet<String> {
     let workloads = world.objects.iter().filter_map(|object| object.workload());
-    let wanted: BTreeSet<String> = workloads
-        .flat_map(|workload| &workload.pod.containers)
-        .flat_map(|container| {
-            let image = container.image.as_ref().and_then(|it| ImageRef::parse(&it.value).ok());
-            let command = container.command.as_ref().and_then(|words| words.first());
-            let command = command.map(|word| base_name(&word.value).to_owned());
-            image.map(|it| it.base_name().to_owned()).into_iter().chain(command)
-        })
-        .filter(|name| !default.contains(name))
-        .collect();
-    let stages = build.other_targets().map(target);
-    stages.filter(|other| other.target_names().iter().any(|name| wanted.contains(name))).collect()
+    let containers = workloads.flat_map(|workload| &workload.pod.containers);
+    let names = |container: &Container| {
+        let image = container.image.as_ref().and_then(|it| ImageRef::parse(&it.value).ok());
+        if image.as_ref().and_then(publisher) == Some(Publisher::Docker) {
+            return [None, None];
+        }
+        let command = container.command.as_ref().and_then(|words| words.first());
+        let command = command.map(|word| base_name(&word.value).to_owned());
+        [image.map(|image| image.base_name().to_owned()), command]
+    };
+    containers.flat_map(names).flatten().collect()
+}
+
+/// One file may build several images, each as a stage of its own: those that containers are named after, beside the
+/// default one, and whether there are more than are judged.
+fn wanted_targets(wanted: &BTreeSet<String>, build: &Build) -> (Vec<Build>, bool) {
+    let default = build.target_names();
+    let is_wanted = |name: &String| wanted.contains(name) && !default.contains(name);
+    let named = build.other_targets().filter(|stage| {
+        let mut names = build.names_of_target(*stage).into_iter();
+        names.any(|name| is_wanted(&name))
+    });
+    let mut stages: Vec<usize> = named.take(MOST_TARGETS + 1).collect();
+    let more = stages.len() > MOST_TARGETS;
+    stages.truncate(MOST_TARGETS);
+    let target = |stage| Build { final_stage: stage, ..build.clone() };
+    (stages.into_iter().map(target).collect(), more)
 }
 
 /// Programs that containers run instead of their image's own.
@@ -241,6 +256,7 @@ impl Loader<'_> {
         all.sort();
         all.dedup_by(|a, b| a.0 == b.0);
         let limits = dockerfile::Limits::default();
+        let wanted = if all.is_empty() { BTreeSet::new() } else { wanted_names(self.world) };
         let only = all.len() == 1;
         for (shown, path, named) in all {
             let limit = limits.file_bytes as u64;
@@ -266,12 +282,22 @@ impl Loader<'_> {
                 dockerfile::context::find(build, &path, &shown, &mut self.world.sources);
             }
             self.unusable |= named && build.is_none();
-            let others = match (&build, target) {
-                (Some(build), None) => wanted_targets(self.world, build),
-                _ => Vec::new(),
+            let (others, more) = match (&build, target) {
+                (Some(build), None) => wanted_targets(&wanted, build),
+                _ => (Vec::new(), false),
             };
             self.world.builds.extend(build);
             self.world.builds.extend(others);
+            if more {
+                self.world.problems.push(Problem {
+                    kind: ProblemKind::Limit,
+                    origin: Origin::whole(id),
+                    message: format!(
+                        "it builds more than {MOST_TARGETS} images that containers are named after, which is as many as are judged"
+                    ),
+                    help: Some("judge the others one by one, with --target".to_owned()),
+                });
+            }
             self.world.problems.extend(problems);
         }
     }

@@ -63,3 +63,19 @@ fn what_stages_have_in_common_is_said_once() {
     assert_eq!(run.out.matches("[floating-build-input]").count(), 1, "{run}");
     assert!(run.out.contains("stage settler of Dockerfile"), "{run}");
 }
+
+/// A stage to develop in starts a shell, as many a container does that waits for something.
+#[test]
+fn a_stage_that_only_starts_a_shell_is_nobodys_image() {
+    let dockerfile = "FROM golang:1.27 AS build\nRUN CGO_ENABLED=0 go build -o /app .\n\nFROM golang:1.27 AS dev\n\
+                      CMD [\"sh\"]\n\nFROM scratch\nCOPY --from=build /app /app\nUSER 65532\nENTRYPOINT [\"/app\"]\n";
+    let pod = "apiVersion: v1\nkind: Pod\nmetadata: {name: checkout}\nspec:\n  initContainers:\n  - name: wait\n    \
+               image: busybox:1.37\n    command: [sh, -c, 'until nc -z db 5432; do sleep 1; done']\n  containers:\n  \
+               - name: checkout\n    image: ghcr.io/acme/checkout:1\n";
+    let dir = Dir::new().file("services/checkout/Dockerfile", dockerfile);
+    let dir = dir.file("services/checkout/pod.yaml", pod);
+    let run = check(&dir, &["--only", "build-residue,ambiguous-binding", "--verbose"]);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(!run.out.contains("ambiguous-binding]") && !run.out.contains("stage dev"), "{run}");
+    assert!(run.out.contains("services/checkout/Dockerfile"), "{run}");
+}

@@ -31,6 +31,8 @@ pub fn secret_word(name: &str) -> Option<&'static str> {
     let glued = |end: &&&str| words.iter().any(|w| w.len() > end.len() && w.ends_with(**end));
     let plain = SINGLE.iter().find(|s| is(s)).copied();
     let plain = plain.or_else(|| PAIRS.iter().find(pair).map(|p| p.2));
+    let plain =
+        plain.or_else(|| LAST.iter().find(|l| words.last().is_some_and(|w| w == *l)).copied());
     plain.or_else(|| GLUED.iter().find(glued).copied())
 }
 
@@ -46,7 +48,9 @@ pub fn is_secret_key(key: &str) -> bool {
         [.., a, b] => PAIRS.iter().any(|pair| pair.0 == a && pair.1 == b),
         _ => false,
     };
-    pair || SINGLE.contains(&last) || GLUED.iter().any(|end| last.ends_with(end))
+    pair || SINGLE.contains(&last)
+        || LAST.contains(&last)
+        || GLUED.iter().any(|end| last.ends_with(end))
 }
 
 /// Whether a key below that of a secret says where the secret lies or how it is handled, and is no part of
@@ -62,7 +66,8 @@ pub fn is_about_secret(key: &str) -> bool {
 /// authentication. Then only a value that looks made by a machine is one.
 pub(super) fn is_weak(word: &str) -> bool {
     let plain = ["API_KEY", "PRIVATE_KEY", "ACCESS_KEY"];
-    PAIRS.iter().any(|pair| pair.2 == word) && !plain.contains(&word) || word == "AUTHORIZATION"
+    PAIRS.iter().any(|pair| pair.2 == word) && !plain.contains(&word)
+        || matches!(word, "AUTHORIZATION" | "JWT" | "PEPPER")
 }
 
 /// Whether the value of a header lets somebody in.
@@ -74,6 +79,9 @@ pub fn is_secret_header(name: &str) -> bool {
     let parts = ["auth", "cookie", "token", "key", "secret", "password"];
     is_name && parts.iter().any(|part| name.contains(part))
 }
+
+/// Words that are a secret's only where nothing stands behind them: `ADMIN_JWT`, and not `JWT_LEEWAY`.
+const LAST: [&str; 4] = ["PW", "BEARER", "JWT", "PEPPER"];
 
 const SINGLE: [&str; 12] = [
     "PASSWORD",
@@ -90,7 +98,7 @@ const SINGLE: [&str; 12] = [
     "AUTHORIZATION",
 ];
 
-const PAIRS: [(&str, &str, &str); 18] = [
+const PAIRS: [(&str, &str, &str); 21] = [
     ("API", "KEY", "API_KEY"),
     ("PRIVATE", "KEY", "PRIVATE_KEY"),
     ("ACCESS", "KEY", "ACCESS_KEY"),
@@ -109,6 +117,9 @@ const PAIRS: [(&str, &str, &str); 18] = [
     ("APP", "KEY", "APP_KEY"),
     ("LICENSE", "KEY", "LICENSE_KEY"),
     ("BASIC", "AUTH", "BASIC_AUTH"),
+    ("REDIS", "AUTH", "REDIS_AUTH"),
+    ("COOKIE", "KEY", "COOKIE_KEY"),
+    ("OTP", "SEED", "OTP_SEED"),
 ];
 
 /// Ends of words that are written as one: `PGPASSWORD`, `clientsecret`.
@@ -204,9 +215,11 @@ const EXCLUDED: [&str; 84] = [
 
 /// A part of every word above, so that most names are not taken apart.
 fn may_hold_word(name: &str) -> bool {
-    const PARTS: [&[u8]; 8] = [b"pas", b"pwd", b"sec", b"tok", b"key", b"cre", b"dsn", b"aut"];
-    let is = |w: &[u8]| PARTS.iter().any(|part| w.eq_ignore_ascii_case(part));
-    name.as_bytes().windows(3).any(is)
+    const PARTS: [&[u8; 3]; 11] =
+        [b"pas", b"sec", b"tok", b"key", b"cre", b"dsn", b"aut", b"bea", b"jwt", b"pep", b"otp"];
+    let is = |w: &[u8]| PARTS.iter().any(|part| w.eq_ignore_ascii_case(*part));
+    let short = |w: &[u8]| w.eq_ignore_ascii_case(b"pw");
+    name.as_bytes().windows(3).any(is) || name.as_bytes().windows(2).any(short)
 }
 
 /// `dbPassword`, `db-password` and `DB_PASSWORD` are the words DB and PASSWORD.
