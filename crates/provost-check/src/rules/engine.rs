@@ -546,8 +546,8 @@ impl Engine<'_> {
     }
 }
 
-/// What was found in one group, by `rule` or `rule/variant` and subject, with `rule/` for the rule without a variant. A pod may have thousands of
-/// containers, so that comparing all with all is no way.
+/// What was found in one group, by `rule` or `rule/variant` and subject, with `rule/` for the rule without a variant.
+/// A pod may have thousands of containers, so that comparing all with all is no way.
 struct Causes<'g>(FxHashSet<(&'static str, Option<&'static str>, &'g str)>);
 
 impl<'g> Causes<'g> {

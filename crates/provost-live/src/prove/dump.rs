@@ -49,8 +49,9 @@ impl Dump {
         self.begun
     }
 
-    /// The goroutines, without what was given in secret.
-    pub(super) fn finish(mut self, at_us: u64, hidden: &Hidden) -> Goroutines {
+    /// The goroutines, without what was given in secret. `cut` where the process was killed meanwhile: what would have
+    /// come behind them did not.
+    pub(super) fn finish(mut self, at_us: u64, cut: bool, hidden: &Hidden) -> Goroutines {
         let (groups, left) = (&mut self.groups, &mut self.left);
         self.parser.finish(&mut |said| keep(groups, left, &said));
         let text = |text: &str| {
@@ -83,10 +84,11 @@ impl Dump {
         let none = match (self.uncaught, self.begun, stacks.is_empty()) {
             (true, ..) => Some(Silent::Uncaught),
             (false, false, _) => Some(Silent::Handled),
-            (false, true, true) => Some(Silent::Unfinished),
+            (false, true, true) if cut => Some(Silent::Unfinished),
+            (false, true, true) => Some(Silent::Silenced),
             (false, true, false) => None,
         };
-        Goroutines { at_us, none, total, stacks, more: total - kept }
+        Goroutines { at_us, none, total, cut: cut && none.is_none(), stacks, more: total - kept }
     }
 }
 
@@ -177,13 +179,17 @@ rax    0xca
 ";
 
     fn read(uncaught: bool, text: &str) -> Goroutines {
+        read_until(uncaught, false, text)
+    }
+
+    fn read_until(uncaught: bool, cut: bool, text: &str) -> Goroutines {
         let mut dump = Dump::new(uncaught);
         let taken = text.split_inclusive('\n').filter(|line| dump.takes(line.as_bytes())).count();
         let before = text.find("SIGQUIT").map_or(0, |at| text[at..].lines().count());
         assert_eq!(taken, if uncaught { 0 } else { before });
         let mut hidden = Hidden::default();
         hidden.add("s3cr3t-token");
-        dump.finish(7, &hidden)
+        dump.finish(7, cut, &hidden)
     }
 
     #[test]
@@ -204,10 +210,23 @@ rax    0xca
     #[test]
     fn who_prints_none_has_a_reason() {
         assert_eq!(read(false, "shutting down\n").none, Some(Silent::Handled));
-        assert_eq!(
-            read(false, "SIGQUIT: quit\nPC=0x1 m=0 sigcode=0\n").none,
-            Some(Silent::Unfinished)
-        );
         assert_eq!(read(true, "SIGQUIT: quit\n").none, Some(Silent::Uncaught));
+        assert_eq!(read_until(false, true, HEADER).none, Some(Silent::Unfinished));
+    }
+
+    /// All that Go prints with GOTRACEBACK=none (`sighandler` in runtime/signal_unix.go).
+    const HEADER: &str = "SIGQUIT: quit\nPC=0x1 m=0 sigcode=0\n\n";
+
+    #[test]
+    fn a_runtime_that_is_to_print_no_goroutine_was_not_too_slow() {
+        assert_eq!(read(false, HEADER).none, Some(Silent::Silenced));
+    }
+
+    #[test]
+    fn a_dump_that_was_cut_does_not_say_that_it_is_whole() {
+        assert!(!read(false, PRINTED).cut);
+        let (before, _) = PRINTED.split_once("goroutine 35").unwrap();
+        let cut = read_until(false, true, before);
+        assert!(cut.cut && cut.none.is_none() && cut.total == 2, "{cut:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! One connection that HTTP/2 is spoken on: requests, calls of gRPC's health service, and answers that
 //! are held back by a client that does not read.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
@@ -45,6 +45,8 @@ pub(super) enum Reads {
 pub(super) struct Http2 {
     send: SendRequest<Bytes>,
     wire: Rc<RefCell<Wire>>,
+    /// The request that was begun last never got a stream.
+    unsent: Cell<bool>,
     reads: Rc<Notify>,
     driver: JoinHandle<()>,
     scheme: &'static str,
@@ -105,7 +107,8 @@ impl Http2 {
                 }
             }
         });
-        Ok(Self { send, wire, reads, driver, scheme, authority: to.to_string() })
+        let (unsent, authority) = (Cell::new(false), to.to_string());
+        Ok(Self { send, wire, unsent, reads, driver, scheme, authority })
     }
 
     /// Begins to read what was held back.
@@ -141,6 +144,11 @@ impl Http2 {
     pub(super) fn is_open(&self) -> bool {
         let wire = self.wire.borrow();
         wire.goaway.is_none() && !wire.is_over() && !self.driver.is_finished()
+    }
+
+    /// Whether the request that was begun last was never sent: the connection was over before.
+    pub(super) fn is_unsent(&self) -> bool {
+        self.unsent.get()
     }
 
     /// Asks, and waits for the answer.
@@ -257,9 +265,11 @@ impl Http2 {
         body: Option<Bytes>,
     ) -> Result<(u32, Response<()>, Answer), Outcome> {
         let lost = |stream| self.wire.borrow().fate(stream);
+        self.unsent.set(true);
         let mut send = self.send.clone().ready().await.map_err(|_| lost(None))?;
         let sent = send.send_request(request, body.is_none());
         let (response, mut out) = sent.map_err(|_| lost(None))?;
+        self.unsent.set(false);
         let stream = response.stream_id().as_u32();
         if let Some(body) = body {
             // Whether it arrives is seen by the answer.

@@ -280,22 +280,23 @@ impl Process {
 
     /// Waits until it ends, or kills it when `patience` is over.
     pub(super) async fn ended_within(&mut self, patience: Duration) -> Option<Exit> {
-        let killed = timeout(patience, self.end.come()).await.is_err();
-        if killed {
+        if timeout(patience, self.end.come()).await.is_err() {
             self.signal(Signal::Kill);
             timeout(Duration::from_secs(5), self.end.come()).await.ok()?;
         }
         let (at_us, status) = self.end.over()?;
-        Some(exit(at_us, status, killed))
+        Some(exit(at_us, status, &self.signals))
     }
 
     /// The same; when `patience` is over it is asked for its goroutines, which Go's runtime prints and ends.
     pub(super) async fn ended_or_asked(&mut self, patience: Duration) -> Option<Exit> {
         let asked = timeout(patience, self.end.come()).await.is_err() && self.ask_goroutines();
         let patience = if asked { PRINTS } else { Duration::ZERO };
-        let mut exit = self.ended_within(patience).await?;
-        // Whatever it ended with then: its time was over before.
-        exit.killed |= asked;
+        let exit = self.ended_within(patience).await?;
+        if !exit.killed {
+            // It had ended by itself, and printed nothing of them.
+            self.seen.borrow_mut().dump = None;
+        }
         Some(exit)
     }
 
@@ -337,7 +338,10 @@ impl Process {
         let asked =
             self.signals.iter().rfind(|it| matches!(it.signal, Signal::Quit | Signal::Kill));
         let at_us = asked.map_or(0, |sent| sent.at_us);
-        let goroutines = seen.dump.take().map(|dump| dump.finish(at_us, &self.hidden));
+        // What its runtime had it end with comes behind the last goroutine: an exit code, or SIGABRT (`crash`).
+        let over = self.end.over();
+        let cut = over.is_none_or(|(_, status)| status.signal() == Some(KILL));
+        let goroutines = seen.dump.take().map(|dump| dump.finish(at_us, cut, &self.hidden));
         match seen.failure.take().or(unheard) {
             Some(why) => Err(NotStarted(why)),
             None => Ok((seen.listeners, seen.output, self.signals, seen.lacks, goroutines)),
@@ -353,11 +357,19 @@ fn waited_ns(schedstat: &str) -> Option<u64> {
     schedstat.split_ascii_whitespace().nth(1)?.parse().ok()
 }
 
+/// SIGKILL.
+const KILL: i32 = rustix::process::Signal::KILL.as_raw();
+
 /// How it ended. What ended by itself while it was to be killed was not: where nobody looked for a while, its end is
-/// older than its time was over.
-fn exit(at_us: u64, status: ExitStatus, killed: bool) -> Exit {
+/// older than its time was over. After SIGQUIT it was killed whatever it ended with; after SIGKILL nobody has a code.
+fn exit(at_us: u64, status: ExitStatus, signals: &[Sent]) -> Exit {
     let (code, signal) = (status.code(), status.signal());
-    Exit { at_us, code, signal, killed: killed && code.is_none() }
+    let killed = signals.iter().filter(|sent| sent.at_us <= at_us).any(|sent| match sent.signal {
+        Signal::Term => false,
+        Signal::Quit => true,
+        Signal::Kill => code.is_none(),
+    });
+    Exit { at_us, code, signal, killed }
 }
 
 /// A socket over which a file in memory comes that says it: arguments are short, and seen by all. What comes back
@@ -498,11 +510,27 @@ mod tests {
 
     #[test]
     fn what_ended_by_itself_before_it_could_be_killed_was_not_killed() {
-        let late = exit(5_012_592, ExitStatus::from_raw(1 << 8), true);
+        let kill = [Sent { at_us: 5_000_000, signal: Signal::Kill }];
+        let late = exit(5_012_592, ExitStatus::from_raw(1 << 8), &kill);
         assert!(late.code == Some(1) && !late.killed, "{late:?}");
-        let killed = exit(1, ExitStatus::from_raw(9), true);
+        let killed = exit(5_000_000, ExitStatus::from_raw(9), &kill);
         assert!(killed.killed && killed.signal == Some(9), "{killed:?}");
-        assert!(!exit(1, ExitStatus::from_raw(15), false).killed);
+        // By SIGTERM, and of a signal of its own when its time was over and nobody had to send one.
+        let told = [Sent { at_us: 1, signal: Signal::Term }];
+        assert!(!exit(2, ExitStatus::from_raw(15), &told).killed);
+        assert!(!exit(5_000_000, ExitStatus::from_raw(6), &told).killed);
+    }
+
+    #[test]
+    fn what_ended_by_itself_before_it_was_asked_for_its_goroutines_was_not_killed() {
+        let signals = [
+            Sent { at_us: 1, signal: Signal::Term },
+            Sent { at_us: 5_000_000, signal: Signal::Quit },
+        ];
+        let ended = |at_us, raw| exit(at_us, ExitStatus::from_raw(raw), &signals).killed;
+        assert!(!ended(4_999_990, 0) && !ended(4_999_990, 11));
+        // As Go's runtime ends then, and as a handler of the program's own may.
+        assert!(ended(5_020_000, 2 << 8) && ended(5_000_000, 0));
     }
 
     #[test]

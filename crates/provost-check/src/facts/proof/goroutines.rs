@@ -13,6 +13,9 @@ pub struct Goroutines {
     pub none: Option<Silent>,
     /// How many there were, without those that are the runtime's own.
     pub total: u64,
+    /// It was killed before it had printed all: there were more.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub cut: bool,
     /// By stack: that of the main goroutine first, then the most frequent.
     pub stacks: Vec<Stack>,
     /// Goroutines whose stacks are not among those.
@@ -29,6 +32,8 @@ pub enum Silent {
     Handled,
     /// It began to print them, and none was there when nobody waited any longer.
     Unfinished,
+    /// Its runtime ended by itself behind the header, without one of the program's: GOTRACEBACK=none.
+    Silenced,
 }
 
 /// Goroutines that were at one place.

@@ -254,6 +254,12 @@ impl Outcome {
         }
     }
 
+    /// Whether the server said that it did not look at the request: clients repeat it by themselves (RFC 9113, section
+    /// 8.7).
+    pub fn is_given_back(&self) -> bool {
+        matches!(self, Self::Unprocessed | Self::StreamReset { code: REFUSED_STREAM, .. })
+    }
+
     /// Whether the client was left without an answer.
     pub fn is_lost(&self) -> bool {
         match self {
@@ -262,8 +268,7 @@ impl Outcome {
             Self::Unfinished | Self::TimedOut => false,
             // Each time it was answered.
             Self::SentOn | Self::SentNowhere { .. } => false,
-            // Clients repeat it by themselves (RFC 9113, section 8.7).
-            Self::Unprocessed | Self::StreamReset { code: REFUSED_STREAM, .. } => false,
+            _ if self.is_given_back() => false,
             // The doing of a client that did not read.
             Self::StreamReset { unread: true, .. } => false,
             _ => true,

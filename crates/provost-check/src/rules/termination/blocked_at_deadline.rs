@@ -48,6 +48,9 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
                 Some(Silent::Uncaught) => "nothing in it catches SIGQUIT, as a runtime of Go does",
                 Some(Silent::Handled) => "it has a handler of its own for SIGQUIT",
                 Some(Silent::Unfinished) => "it printed no goroutine in time",
+                Some(Silent::Silenced) => {
+                    "its runtime ended without printing one, as with GOTRACEBACK=none"
+                }
             },
             None => "it was not asked for its goroutines",
         };
@@ -65,20 +68,26 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
 fn found(case: &ProcessCase<'_>, phase: &Phase, goroutines: &Goroutines) -> Finding {
     let blocked = Blocked::new(goroutines);
     let main = goroutines.stacks.iter().find(|stack| stack.main);
+    let least = if goroutines.cut { "at least " } else { "" };
     let message = match main {
         Some(main) => {
             format!("when its time was over, the main goroutine was in {}", blocked.place(main))
         }
         None => format!(
-            "when its time was over, {} were there, and not the main one",
-            many(goroutines.total)
+            "when its time was over, {least}{} were there, and {}",
+            many(goroutines.total),
+            if goroutines.cut {
+                "the main one was not printed in time"
+            } else {
+                "not the main one"
+            }
         ),
     };
     let mut finding = Finding::new(
         &RULE,
         message,
         &case.moment(phase, goroutines.at_us),
-        format!("{} at SIGQUIT", many(goroutines.total)),
+        format!("{least}{} at SIGQUIT", many(goroutines.total)),
     );
     if let Some(told) = phase.told_us() {
         let after = duration(goroutines.at_us.saturating_sub(told));
@@ -113,6 +122,9 @@ fn found(case: &ProcessCase<'_>, phase: &Phase, goroutines: &Goroutines) -> Find
     let rest = goroutines.total.saturating_sub(shown);
     if rest > 0 {
         finding = finding.note(format!("and {}", many(rest)));
+    }
+    if goroutines.cut {
+        finding = finding.note("it was killed before it had printed them all");
     }
     case.show_spoken(phase, finding).note(case.repeat(phase))
 }

@@ -206,13 +206,15 @@ impl Load {
             let (mut at, mut purpose) = (at, Purpose::NewConnection);
             while !self.ended.get() {
                 let outcome = exchange(&mut connection, &request).await;
+                let end = Instant::now();
                 let again = matches!(&outcome, Outcome::Answered { close: false, .. });
                 // A server closes idle connections when it likes: clients ask again what meets that on the way.
                 let is_idle = purpose == Purpose::Busy && !self.told.get();
                 if is_idle && connection.crossed(&outcome).await {
                     break;
                 }
-                self.log.keep(purpose, &self.path, (at, Some(at)), outcome);
+                // Before it was looked for a reset: what ended ahead of SIGTERM did not end by it.
+                self.log.keep_ended(purpose, &self.path, (at, Some(at), end), outcome);
                 if !again {
                     sleep(BUSY_PAUSE).await;
                     break;

@@ -154,11 +154,12 @@ async fn steady(log: &Rc<Log>, to: SocketAddr, path: &str, rate: u32) -> Load {
 
 impl Shared {
     async fn ask(self: Rc<Self>, due: Instant) {
-        let outcome = match timeout(PATIENCE, self.exchange()).await {
-            Ok(outcome) => outcome,
-            Err(_) => Outcome::TimedOut,
+        let (outcome, end) = match timeout(PATIENCE, self.exchange()).await {
+            Ok(ended) => ended,
+            Err(_) => (Outcome::TimedOut, Instant::now()),
         };
-        let latency = u64::try_from(due.elapsed().as_micros()).unwrap_or(u64::MAX);
+        let latency = end.saturating_duration_since(due).as_micros();
+        let latency = u64::try_from(latency).unwrap_or(u64::MAX);
         let mut taken = self.taken.borrow_mut();
         let (histogram, load) = &mut *taken;
         match &outcome {
@@ -171,29 +172,32 @@ impl Shared {
             }
             _ => load.lost += 1,
         }
-        self.log.keep(Purpose::Steady, &self.path, (due, Some(due)), outcome);
+        self.log.keep_ended(Purpose::Steady, &self.path, (due, Some(due), end), outcome);
     }
 
     /// On a connection that is there, or another: a client sees that an idle one was closed, and asks again what
-    /// met its closing on the way. What was read and not answered is lost, and is not asked again.
-    async fn exchange(&self) -> Outcome {
+    /// met its closing on the way. What was read and not answered is lost, and is not asked again. With the moment at
+    /// which it ended, which is before it is known why.
+    async fn exchange(&self) -> (Outcome, Instant) {
         let free = self.free.borrow_mut().pop();
         if let Some(mut open) = free
             && open.stays(Duration::ZERO).await
         {
             let (outcome, open) = self.on(open).await;
+            let end = Instant::now();
             let crossed = match &open {
                 Some(open) => open.crossed(&outcome).await,
                 None => false,
             };
             if !crossed {
-                return outcome;
+                return (outcome, end);
             }
         }
-        match Client::open(&self.log, self.to).await {
+        let outcome = match Client::open(&self.log, self.to).await {
             Ok(open) => self.on(open).await.0,
             Err(outcome) => outcome,
-        }
+        };
+        (outcome, Instant::now())
     }
 
     /// Asks, and gives the connection back where it is of no more use.

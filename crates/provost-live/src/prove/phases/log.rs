@@ -97,12 +97,23 @@ impl Log {
         lateness.get(place).copied().unwrap_or(0)
     }
 
-    /// Keeps the life of a request.
+    /// Keeps the life of a request that ends now.
     pub(super) fn keep(
         &self,
         purpose: Purpose,
         path: &str,
         (at, sent): (Instant, Option<Instant>),
+        outcome: Outcome,
+    ) {
+        self.keep_ended(purpose, path, (at, sent, Instant::now()), outcome);
+    }
+
+    /// Keeps the life of a request that ended before.
+    pub(super) fn keep_ended(
+        &self,
+        purpose: Purpose,
+        path: &str,
+        (at, sent, end): (Instant, Option<Instant>, Instant),
         mut outcome: Outcome,
     ) {
         if let Outcome::Answered { location: Some(location), .. }
@@ -119,7 +130,7 @@ impl Log {
                 path: path.to_owned(),
                 at_us: self.clock.at(at),
                 sent_us: sent.map(|sent| self.clock.at(sent)),
-                end_us: self.clock.now_us(),
+                end_us: self.clock.at(end),
                 outcome,
             });
         }
@@ -324,15 +335,13 @@ impl Client {
         }
     }
 
-    /// Whether the request that ended so met the closing of its connection on the way. Servers of HTTP/2 say in
-    /// GOAWAY which they did not look at, and end a stream whose handler fails by itself.
+    /// Whether the request that ended so met the closing of its connection on the way, and nobody looked at it.
+    /// Servers of HTTP/2 say which those are (RFC 9113, section 8.7), and Go's client repeats no others
+    /// (`canRetryError`): a connection that ends without a word may have been closed by the handler.
     pub(super) async fn crossed(&self, outcome: &Outcome) -> bool {
         match self {
             Self::One(connection) => connection.crossed(outcome).await,
-            Self::Two(..) => matches!(
-                outcome,
-                Outcome::Closed { bytes: 0 } | Outcome::Reset { bytes: 0 } | Outcome::Unprocessed
-            ),
+            Self::Two(connection, _) => connection.is_unsent() || outcome.is_given_back(),
         }
     }
 
@@ -365,6 +374,74 @@ pub(super) fn shown(asked: &str, grpc: bool) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::prove::frames::Frames;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio::task::LocalSet;
+
+    /// SETTINGS that say nothing.
+    const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
+
+    /// How the first request on a connection of HTTP/2 ends, and whether it is asked again, of a server that says
+    /// those frames and closes: when it has read it, or before the client sends it.
+    fn two(reads_it: bool, says: &[u8]) -> (Outcome, bool) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        LocalSet::new().block_on(&runtime, async {
+            let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let to = listener.local_addr().unwrap();
+            let serving = async {
+                let (mut stream, _) = listener.accept().await.unwrap();
+                stream.write_all(&SETTINGS).await.unwrap();
+                let (mut frames, mut asked) = (Frames::of_client(), !reads_it);
+                let mut piece = [0; 1024];
+                while !asked {
+                    let read = stream.read(&mut piece).await.unwrap();
+                    assert!(read > 0, "the client asked for nothing");
+                    frames.feed(&piece[..read], &mut |frame| asked |= frame.stream == 1);
+                }
+                stream.write_all(says).await.unwrap();
+                stream.shutdown().await.unwrap();
+                // Closed with bytes unread it would be reset.
+                while matches!(stream.read(&mut piece).await, Ok(1..)) {}
+            };
+            let asking = async {
+                let log = Log::new(Clock::now(), String::new(), Vec::new(), Rc::default());
+                log.speak(to.port(), Protocol::H2c);
+                let mut client = Client::open(&log, to).await.unwrap();
+                if !reads_it {
+                    assert!(!client.stays(Duration::from_secs(20)).await);
+                }
+                let outcome = client.ask(&log, to, "/").await;
+                let again = client.crossed(&outcome).await;
+                (outcome, again)
+            };
+            tokio::join!(serving, asking).1
+        })
+    }
+
+    #[test]
+    fn a_request_of_http_2_that_a_server_read_and_did_not_answer_is_lost() {
+        assert_eq!(two(true, &[]), (Outcome::Closed { bytes: 0 }, false));
+        // GOAWAY, by which the first stream was looked at, and the first GOAWAY of two, which gives nothing back.
+        let goaway = |last: [u8; 4]| [&[0, 0, 8, 7, 0, 0, 0, 0, 0][..], &last, &[0; 4]].concat();
+        assert_eq!(two(true, &goaway([0, 0, 0, 1])), (Outcome::Closed { bytes: 0 }, false));
+        let first = goaway([0x7f, 0xff, 0xff, 0xff]);
+        assert_eq!(two(true, &first), (Outcome::Closed { bytes: 0 }, false));
+        // RST_STREAM with INTERNAL_ERROR, as of a handler that panics.
+        let (outcome, again) = two(true, &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 2]);
+        assert!(outcome.is_lost() && !again, "{outcome:?}");
+    }
+
+    #[test]
+    fn a_request_of_http_2_that_a_server_gave_back_or_never_got_is_asked_again() {
+        let goaway = [0, 0, 8, 7, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
+        assert_eq!(two(true, &goaway), (Outcome::Unprocessed, true));
+        // REFUSED_STREAM.
+        let (outcome, again) = two(true, &[0, 0, 4, 3, 0, 0, 0, 0, 1, 0, 0, 0, 7]);
+        assert!(!outcome.is_lost() && again, "{outcome:?}");
+        let (outcome, again) = two(false, &[]);
+        assert!(again, "{outcome:?}");
+    }
 
     #[test]
     fn a_secret_at_the_cut_of_a_location_is_left_out() {
