@@ -5,6 +5,9 @@
 //! (`TIME {LABELS} `), systemd's `output_short` (`Nov 26 10:00:00 HOST NAME[PID]: `), `LogEntry` of Cloud Logging,
 //! `aws logs tail` (`TIME STREAM `), records of Fluent Bit and Vector with what they know of the pod.
 
+#[cfg(test)]
+mod tests;
+
 use std::borrow::Cow;
 
 use memchr::memmem::{self, Finder};
@@ -18,6 +21,11 @@ const LONGEST_NAME: usize = 384;
 const LONGEST_HEAD: usize = 2048;
 /// Names that a log is known to have.
 const MOST_NAMES: usize = 256;
+/// Lines of one name that make one of it in a log that has bare lines of the runtime's: what a program prints without an end of
+/// its own stands before the runtime's once.
+const SEVERAL: u32 = 3;
+/// Names whose lines are counted for that.
+const MOST_COUNTED: usize = 64;
 
 /// A line with whose it is.
 pub(crate) struct Tagged<'a> {
@@ -52,13 +60,15 @@ pub(crate) struct Tags {
     names: Vec<Vec<u8>>,
     /// Lines of the runtime's stand in it without anything before them.
     is_plain: bool,
+    /// Of such a log, the names that its last lines may have before them, without a line between that has none.
+    counted: Vec<Counted>,
     marks: [Finder<'static>; MARKS.len()],
 }
 
 impl Default for Tags {
     fn default() -> Self {
         let marks = MARKS.map(Finder::new);
-        Self { form: None, names: Vec::new(), is_plain: false, marks }
+        Self { form: None, names: Vec::new(), is_plain: false, counted: Vec::new(), marks }
     }
 }
 
@@ -67,6 +77,20 @@ struct Head<'a> {
     form: Form,
     name: Cow<'a, [u8]>,
     at: usize,
+}
+
+/// What may be a name, and how many lines have it before them.
+#[derive(Debug)]
+struct Counted {
+    form: Form,
+    name: Vec<u8>,
+    lines: u32,
+}
+
+impl Counted {
+    fn is_of(&self, head: &Head<'_>) -> bool {
+        self.form == head.form && *self.name == *head.name
+    }
 }
 
 impl Tags {
@@ -95,9 +119,11 @@ impl Tags {
                 // Most lines are these, or a program's.
                 if self.form.is_none() && is_line(line) {
                     self.is_plain = true;
+                    self.counted.clear();
                     return None;
                 }
-                if self.form.is_none() && self.is_plain && !may_be_syslog(line) {
+                if self.form.is_none() && self.is_plain && !may_be_named(line) {
+                    self.counted.clear();
                     return None;
                 }
                 self.learned(line, &is_line)
@@ -113,6 +139,9 @@ impl Tags {
     ) -> Option<Tagged<'a>> {
         let mut heads = heads(line);
         let found = heads.iter().position(|head| head.as_ref().is_some_and(|it| self.knows(it)));
+        if found.is_none() && self.is_plain {
+            self.count(&heads);
+        }
         let found = found.or_else(|| {
             heads.iter().position(|head| {
                 head.as_ref().is_some_and(|head| self.is_proved(head, line, is_line))
@@ -134,18 +163,62 @@ impl Tags {
             && (head.form == Form::Syslog || self.names.iter().any(|name| *name == *head.name))
     }
 
+    /// Counts a line among those of the names that it may have before it.
+    fn count(&mut self, heads: &[Option<Head<'_>>]) {
+        if heads.iter().all(Option::is_none) {
+            self.counted.clear();
+        }
+        for head in heads.iter().flatten() {
+            if let Some(known) = self.counted.iter_mut().find(|known| known.is_of(head)) {
+                known.lines = known.lines.saturating_add(1);
+                continue;
+            }
+            if self.counted.len() >= MOST_COUNTED {
+                self.counted.remove(0);
+            }
+            let name = head.name.to_vec();
+            self.counted.push(Counted { form: head.form, name, lines: 1 });
+        }
+    }
+
     /// Whether a line of the runtime's stands behind it.
     fn is_proved(&self, head: &Head<'_>, line: &[u8], is_line: impl Fn(&[u8]) -> bool) -> bool {
         // A program's text without an end of its own stands before the runtime's line as well.
-        let is_doubtful = self.is_plain && head.form != Form::Syslog;
+        if self.is_plain && head.form != Form::Syslog && !self.is_frequent(head) {
+            return false;
+        }
         let text = line.get(head.at..).unwrap_or_default();
-        !is_doubtful && is_line(time(text).map_or(text, |(_, rest)| rest))
+        is_line(time(text).map_or(text, |(_, rest)| rest))
+    }
+
+    /// Whether several lines, one behind the other, have that before them.
+    fn is_frequent(&self, head: &Head<'_>) -> bool {
+        // Compose makes names one wider than the widest of them. Loggers put a level before a bar: `ERROR | panic: x`.
+        let is_compose = || {
+            let has_room = head.at >= head.name.len() + b"  | ".len();
+            has_room && !head.name.iter().all(u8::is_ascii_uppercase)
+        };
+        (head.form != Form::Compose || is_compose())
+            && self.counted.iter().any(|known| known.is_of(head) && known.lines >= SEVERAL)
     }
 }
 
-/// Whether a line begins with a time as the journal prints it.
-fn may_be_syslog(line: &[u8]) -> bool {
-    line.get(4) == Some(&b'-') || month(line).is_some()
+/// Whether a line may have a name before it, by its first words: a time, spaces or a bar behind the first, or a hyphen in the
+/// first two. Of the lines of a log without names most are told by that.
+fn may_be_named(line: &[u8]) -> bool {
+    if line.get(4) == Some(&b'-') || month(line).is_some() {
+        return true;
+    }
+    let name = line.iter().take(LONGEST_NAME).position(|b| !is_of_name(*b));
+    let Some((first, rest)) = name.and_then(|end| line.split_at_checked(end)) else { return false };
+    match rest {
+        [b' ', b' ' | b'|', ..] => true,
+        [b' ', rest @ ..] => {
+            let mut second = rest.iter().take(LONGEST_NAME).take_while(|b| is_of_name(**b));
+            first.contains(&b'-') || second.any(|b| *b == b'-')
+        }
+        _ => false,
+    }
 }
 
 /// What may stand before a line.
@@ -218,8 +291,8 @@ fn stern(line: &[u8]) -> [Option<Head<'_>>; 2] {
         Some((word, from))
     };
     let head = |pod: &[u8], container: &[u8], at| {
-        let name = Cow::Owned([pod, b"/", container].concat());
-        pod.contains(&b'-').then_some(Head { form: Form::Stern, name, at })
+        let name = || Cow::Owned([pod, b"/", container].concat());
+        pod.contains(&b'-').then(|| Head { form: Form::Stern, name: name(), at })
     };
     let (Some((one, _)), Some((two, second))) = (next(), next()) else { return [None, None] };
     let three = next().and_then(|(three, third)| head(two, three, third));
@@ -438,154 +511,4 @@ fn json(line: &[u8]) -> Option<Tagged<'_>> {
     };
     let time = time.and_then(|time| std::str::from_utf8(time).ok()).map(str::to_owned);
     Some(Tagged { name, text, time, stdout })
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "they are tests")]
-
-    use super::*;
-
-    fn is_line(line: &[u8]) -> bool {
-        line.starts_with(b"gc 1") || line.starts_with(b"panic: ")
-    }
-
-    fn took(tags: &mut Tags, line: &str) -> Option<(String, String)> {
-        let found = tags.take(line.as_bytes(), is_line)?;
-        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
-        Some((text(&found.name), text(&found.text)))
-    }
-
-    #[track_caller]
-    fn check(lines: &[(&str, Option<(&str, &str)>)]) {
-        let mut tags = Tags::default();
-        for (line, expected) in lines {
-            let found = took(&mut tags, line);
-            let found = found.as_ref().map(|(name, text)| (name.as_str(), text.as_str()));
-            assert_eq!(found, *expected, "{line}");
-        }
-    }
-
-    const POD: &str = "checkout-7d9c5b6f4-x2x7k/app";
-
-    #[test]
-    fn kubectl_names_pod_and_container() {
-        check(&[
-            ("[pod/checkout-7d9c5b6f4-x2x7k/app] gc 1 @0.1s", Some((POD, "gc 1 @0.1s"))),
-            ("[pod/checkout-7d9c5b6f4-x2x7k/app] \tmain.go:1", Some((POD, "\tmain.go:1"))),
-            ("[pod/checkout-7d9c5b6f4-x2x7k/app] ", Some((POD, ""))),
-            ("[pod/what/ever it is] said", None),
-            ("[INFO] gc 1 @0.1s", None),
-        ]);
-    }
-
-    #[test]
-    fn compose_pads_and_colors_names() {
-        let web = |text| Some(("web-1", text));
-        check(&[
-            // Before it is known what the bar is.
-            ("web-1    | listening", None),
-            ("web-1    | gc 1 @0.1s", web("gc 1 @0.1s")),
-            ("\x1b[36mweb-1    | \x1b[0mgoroutine 1 [running]:", web("goroutine 1 [running]:")),
-            ("web-1    | ", web("")),
-            ("web-1    |", web("")),
-            ("worker-1 | ready", None),
-            ("worker-1 | panic: boom", Some(("worker-1", "panic: boom"))),
-            ("a | b", None),
-        ]);
-        check(&[("\x1b[33mweb_1  |\x1b[0m gc 1 @0.1s", Some(("web_1", "gc 1 @0.1s")))]);
-    }
-
-    #[test]
-    fn stern_parts_pod_and_container_by_spaces() {
-        check(&[
-            ("checkout-7d9c5b6f4-x2x7k app gc 1 @0.1s", Some((POD, "gc 1 @0.1s"))),
-            ("checkout-7d9c5b6f4-x2x7k app \tmain.go", Some((POD, "\tmain.go"))),
-            ("re-read the file", None),
-        ]);
-        check(&[
-            ("shop checkout-7d9c5b6f4-x2x7k app panic: boom", Some((POD, "panic: boom"))),
-            ("shop checkout-7d9c5b6f4-x2x7k app x", Some((POD, "x"))),
-        ]);
-        check(&[(
-            "\x1b[31mcheckout-7d9c5b6f4-x2x7k\x1b[0m \x1b[32mapp\x1b[0m gc 1 @",
-            Some((POD, "gc 1 @")),
-        )]);
-        check(&[(
-            r#"{"message":"gc 1 @0.1s","nodeName":"n","namespace":"shop","podName":"checkout-7d9c5b6f4-x2x7k","containerName":"app"}"#,
-            Some((POD, "gc 1 @0.1s")),
-        )]);
-    }
-
-    /// What a program prints without an end of its line stands before the runtime's, and is nobody's name.
-    #[test]
-    fn words_of_a_program_are_no_names() {
-        check(&[
-            ("gc 1 @0.1s 0%", None),
-            ("pre-warmed cache gc 1 @0.2s", None),
-            ("cache | gc 1 @0.3s", None),
-            (r#"{"level":"error","message":"gc 1 @0.1s"}"#, None),
-            (r#"{"line":12,"labels":{},"message":"gc 1 @0.1s"}"#, None),
-        ]);
-        check(&[("listening on gc 1 @0.2s", None)]);
-    }
-
-    #[test]
-    fn the_journal_names_the_process() {
-        for stamp in ["Nov 26 10:00:00", "Nov  6 10:00:00.123456", "2026-11-26T10:00:00+0000"] {
-            check(&[
-                (&format!("{stamp} node-1 systemd[1]: Started."), None),
-                (&format!("{stamp} node-1 kernel: gc 1 @"), None),
-                (
-                    &format!("{stamp} node-1 checkout[7]: gc 1 @0.1s"),
-                    Some(("checkout[7]", "gc 1 @0.1s")),
-                ),
-                (
-                    &format!("{stamp} node-1 checkout[8]: main.f()"),
-                    Some(("checkout[8]", "main.f()")),
-                ),
-            ]);
-        }
-        check(&[(
-            r#"{"_PID":"7","SYSLOG_IDENTIFIER":"checkout","MESSAGE":"panic: \"x\"","__REALTIME_TIMESTAMP":"1"}"#,
-            Some(("checkout[7]", "panic: \"x\"")),
-        )]);
-    }
-
-    #[test]
-    fn stores_of_logs_name_what_they_have_by_labels() {
-        let loki = r#"2026-11-26T10:00:00Z {app="a}b", container="app", pod="checkout-7d9c5b6f4-x2x7k"}   gc 1 @0.1s"#;
-        check(&[(loki, Some((POD, "gc 1 @0.1s")))]);
-        for line in [
-            r#"{"labels":{"pod":"checkout-7d9c5b6f4-x2x7k","container":"app"},"line":"gc 1 @0.1s","timestamp":"2026-11-26T10:00:00Z"}"#,
-            r#"{"insertId":"1","textPayload":"gc 1 @0.1s\n","resource":{"type":"k8s_container","labels":{"pod_name":"checkout-7d9c5b6f4-x2x7k","container_name":"app"}},"timestamp":"2026-11-26T10:00:00Z"}"#,
-            r#"{"log":"gc 1 @0.1s\n","stream":"stderr","time":"2026-11-26T10:00:00Z","kubernetes":{"pod_name":"checkout-7d9c5b6f4-x2x7k","container_name":"app"}}"#,
-        ] {
-            check(&[(line, Some((POD, "gc 1 @0.1s")))]);
-        }
-        check(&[(
-            "2026-11-26T10:00:00.123000+00:00 app/checkout/0a1b gc 1 @0.1s",
-            Some(("app/checkout/0a1b", "gc 1 @0.1s")),
-        )]);
-    }
-
-    #[test]
-    fn what_is_cut_anywhere_is_taken_or_left() {
-        let lines = [
-            "[pod/a/b] gc 1 @",
-            "\x1b[36mweb-1    | \x1b[0mgc 1 @",
-            "a-1 b gc 1 @",
-            r#"{"message":"gc 1\n","podName":"a","containerName":"b"}"#,
-            r#"2026-11-26T10:00:00Z {app="a\"b"} gc 1 @"#,
-            "Nov 26 10:00:00 node-1 checkout[7]: gc 1 @",
-        ];
-        for line in lines {
-            for end in 0..=line.len() {
-                for from in [0, end / 2] {
-                    let part = line.as_bytes().get(from..end).unwrap_or_default();
-                    Tags::default().take(part, is_line);
-                }
-            }
-        }
-    }
 }

@@ -402,3 +402,20 @@ fn a_kernels_log_that_runs_backwards_is_read_by_its_stamps() {
         assert!(run.out.contains("reaches over its end"), "{file}: {run}");
     }
 }
+
+/// A console over a reboot was turned around: the kill had no cgroup.
+#[test]
+fn a_console_over_a_reboot_is_read_as_it_stands() {
+    let group = "/kubepods/burstable/pod0123abcd-0000-0000-0000-000000000001/0123";
+    let boot = format!(
+        "[    0.000000] Linux version 6.1.0\n[    1.000000] Memory: 1000K\n[  300.100001] checkout invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=936\n[  300.100101] memory: usage 262144kB, limit 262144kB, failcnt 90\n[  300.100201] oom-kill:constraint=CONSTRAINT_MEMCG,nodemask=(null),cpuset=cri-a,mems_allowed=0,oom_memcg={group},task_memcg={group},task=checkout,pid=4711,uid=65532\n[  300.100301] Memory cgroup out of memory: Killed process 4711 (checkout) total-vm:1500000kB, anon-rss:250000kB, file-rss:1000kB, shmem-rss:0kB, UID:65532 pgtables:700kB oom_score_adj:936\n"
+    );
+    let before = "[ 9120.101001] nfs: server not responding\n[ 9121.000101] usb 1-1: reset\n";
+    let args = ["diagnose", "oom", "-", "--format", "json"];
+    let alone = Dir::new().provost_with_stdin(&args, &boot);
+    let run = Dir::new().provost_with_stdin(&args, &format!("{before}{boot}"));
+    assert_eq!(said(&run), said(&alone), "{run}");
+    let line =
+        |run: &Run| report(run)["findings"][0]["evidence"][0]["start"]["line"].as_u64().unwrap();
+    assert_eq!(line(&run), line(&alone) + 2, "{run}");
+}

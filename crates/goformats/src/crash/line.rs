@@ -16,8 +16,21 @@ pub(crate) fn begins(text: &[u8]) -> bool {
     }
 }
 
+/// Whether something that is told of a process may begin with a line: one of those, a panic that a server survived, a
+/// profile, or what the runtime says before it ends.
+pub(crate) fn opens(text: &[u8]) -> bool {
+    begins(text)
+        || profile(text).is_some()
+        || text.starts_with(NOTE)
+        || text.starts_with(FAULT)
+        || memchr::memmem::find(text, SERVING).is_some()
+}
+
 pub(super) const PANIC: &[u8] = b"panic: ";
 pub(super) const FATAL: &[u8] = b"fatal error: ";
+pub(super) const NOTE: &[u8] = b"runtime: ";
+pub(super) const FAULT: &[u8] = b"unexpected fault address ";
+pub(super) const SERVING: &[u8] = b"http: panic serving ";
 
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()

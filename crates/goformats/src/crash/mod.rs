@@ -31,4 +31,4 @@ pub use group::{Group, Groups, WAITS};
 pub use parser::{Limits, Parser, Said};
 pub use stack::{Created, Frame, Goroutine, Header, OwnedCreated, OwnedFrame};
 
-pub(crate) use line::begins;
+pub(crate) use line::{begins, opens};

@@ -11,7 +11,7 @@ pub(super) use self::causes::push;
 use self::held::Held;
 use self::open::Open;
 use super::cause::{Cause, Ended, Signalled};
-use super::line::{self, FATAL, PANIC};
+use super::line::{self, FATAL, FAULT, NOTE, PANIC, SERVING};
 use super::stack::{Goroutine, Stack};
 
 /// How much is kept of what a crash says.
@@ -146,7 +146,7 @@ impl Parser {
             held: None,
             before: None,
             relayed: false,
-            serving: Finder::new(b"http: panic serving "),
+            serving: Finder::new(SERVING),
         }
     }
 
@@ -243,12 +243,12 @@ impl Parser {
                     self.open = Some(Open::unsaid());
                     return true;
                 }
-                if text.starts_with(b"runtime: ") && self.cause.is_none() {
+                if text.starts_with(NOTE) && self.cause.is_none() {
                     self.note(text, at.line);
                     return true;
                 }
             }
-            Some(b'u') if text.starts_with(b"unexpected fault address ") => {
+            Some(b'u') if text.starts_with(FAULT) => {
                 self.note(text, at.line);
                 return true;
             }

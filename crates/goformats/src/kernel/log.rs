@@ -12,6 +12,7 @@ use super::cgroup::{Composition, Limit, Stat};
 use super::detail::{Column, detail};
 use super::span::{Span, Watch};
 use super::{Stamp, behind, journal, kib, number, stamp};
+use crate::digits;
 
 /// How much of a log is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -221,6 +222,35 @@ pub fn is_one(head: &str) -> bool {
     };
     let stamped = lines.iter().filter(is_stamped).count();
     stamped > 0 && stamped * 10 >= lines.len() * 9
+}
+
+/// Kills, and choices, that are looked for each other.
+const MOST_PAIRS: usize = 64;
+
+/// Whether a kill stands before why it was, as a log has it whose newest line is first (`journalctl -k -r`); nothing where
+/// no kill has both. Stamps of whole seconds are all alike there.
+pub fn is_turned(log: &[u8]) -> Option<bool> {
+    let pid = |line: &[u8], behind: &[u8]| {
+        let at = memmem::rfind(line, behind)? + behind.len();
+        digits::number(line.get(at..)?).map(|(pid, _)| pid)
+    };
+    let (mut kills, mut choices) = (Vec::new(), Vec::new());
+    for line in log.split(|byte| *byte == b'\n') {
+        let is_choice = memmem::find(line, b"oom-kill:constraint=").is_some();
+        let chosen = if is_choice { pid(line, b",pid=") } else { pid(line, b"Kill process ") };
+        let (pid, own, others, is_turned) = match (chosen, pid(line, b"Killed process ")) {
+            (Some(pid), _) => (pid, &mut choices, &kills, true),
+            (None, Some(pid)) => (pid, &mut kills, &choices, false),
+            (None, None) => continue,
+        };
+        if others.contains(&pid) {
+            return Some(is_turned);
+        }
+        if own.len() < MOST_PAIRS {
+            own.push(pid);
+        }
+    }
+    None
 }
 
 /// What was read.

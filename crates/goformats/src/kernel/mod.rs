@@ -19,7 +19,7 @@ mod stamp;
 #[cfg(test)]
 mod tests;
 
-pub use span::Span;
+pub use span::{Span, stamps};
 pub use stamp::Stamp;
 
 /// Bytes of what the kernel prints as `123kB`.

@@ -41,6 +41,11 @@ impl Watch {
     }
 }
 
+/// When the lines of a log were written, of those that say it.
+pub fn stamps(lines: &[u8]) -> impl Iterator<Item = Stamp> {
+    lines.split(|byte| *byte == b'\n').filter_map(time)
+}
+
 /// When a line was written.
 fn time(line: &[u8]) -> Option<Stamp> {
     let line = line.get(..LONGEST.min(line.len()))?;

@@ -7,7 +7,7 @@
 //! as others did. That the runtime writes a word at once does not decide: what passes bytes on, need not.
 
 use super::Runtime;
-use super::reader::Kind;
+use super::kind::Kind;
 use super::scan::Stop;
 
 /// Readings of one torn line.

@@ -15,6 +15,7 @@
 
 mod gc;
 mod join;
+mod kind;
 mod other;
 mod reader;
 mod scan;
@@ -25,5 +26,5 @@ mod tests;
 pub use crate::container::Envelope;
 pub use gc::{Clock, Cpu, GcCycle, Heap, Term};
 pub use other::{Class, InitTask, Pacer, Scanned, Scavenge};
-pub use reader::{Counts, Entry, How, Limits, Line, Reader, Runtime};
+pub use reader::{Counts, Entry, How, Limits, Line, MOST_STREAMS, Reader, Runtime};
 pub use sched::{Goroutine, Processor, SchedSample, Thread};

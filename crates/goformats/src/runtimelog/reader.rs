@@ -1,14 +1,16 @@
 //! From bytes to entries, as they come.
 
+use std::borrow::Cow;
+
 use memchr::memchr;
 use memchr::memmem::Finder;
 
+use super::gc;
 use super::join::{Joined, Shapes, Step, Torn};
-use super::scan::{Scan, Stop};
+use super::kind::{Kind, begins, cycle_within, loose, opens};
 use super::{
     GcCycle, Goroutine, InitTask, Pacer, Processor, Scanned, Scavenge, SchedSample, Thread,
 };
-use super::{gc, other, sched};
 use crate::container::{self, Envelope, Parts, Unwrapped};
 use crate::streams::Tags;
 
@@ -106,89 +108,9 @@ pub struct Counts {
     pub lost: u64,
     /// Lines longer than the limit.
     pub cut: u64,
-    /// Lines of more streams than are told apart, of which nothing was read.
+    /// Lines with which something of the runtime's begins in more streams than are told apart ([`MOST_STREAMS`]): of these
+    /// nothing was read.
     pub unread: u64,
-}
-
-/// Lines that can be put together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Gc,
-    Sample,
-    Processor,
-    Thread,
-    Goroutine,
-    Scavenge,
-    Init,
-}
-
-impl Kind {
-    const ALL: [Self; 7] = [
-        Self::Gc,
-        Self::Sample,
-        Self::Processor,
-        Self::Thread,
-        Self::Goroutine,
-        Self::Scavenge,
-        Self::Init,
-    ];
-
-    pub(super) fn start(self) -> &'static [u8] {
-        match self {
-            Self::Gc => gc::START,
-            Self::Sample => sched::SAMPLE,
-            Self::Processor => sched::PROCESSOR,
-            Self::Thread => sched::THREAD,
-            Self::Goroutine => sched::GOROUTINE,
-            Self::Scavenge => other::SCAVENGE,
-            Self::Init => other::INIT,
-        }
-    }
-
-    /// Words that make a beginning of such a line out of what a program may write as well.
-    pub(super) fn least_words(self) -> usize {
-        match self {
-            Self::Gc | Self::Sample | Self::Scavenge => 1,
-            Self::Processor | Self::Thread | Self::Goroutine => 2,
-            Self::Init => 3,
-        }
-    }
-
-    fn of(text: &[u8]) -> Option<Self> {
-        if !begins(text) {
-            return None;
-        }
-        Self::ALL.into_iter().find(|kind| text.starts_with(kind.start()))
-    }
-
-    pub(super) fn read(self, text: &[u8], ends: Option<&mut Vec<usize>>) -> Result<Runtime, Stop> {
-        let scan = &mut match ends {
-            Some(ends) => Scan::noting(text, ends),
-            None => Scan::new(text),
-        };
-        Ok(match self {
-            Self::Gc => Runtime::Gc(gc::read(scan)?),
-            Self::Sample => Runtime::Sched(sched::sample(scan)?),
-            Self::Processor => Runtime::Processor(sched::processor(scan)?),
-            Self::Thread => Runtime::Thread(sched::thread(scan)?),
-            Self::Goroutine => Runtime::Goroutine(sched::goroutine(scan)?),
-            Self::Scavenge => Runtime::Scavenge(other::scavenge(scan)?),
-            Self::Init => Runtime::Init(other::init(scan)?),
-        })
-    }
-}
-
-/// Whether a line may be one of the runtime's.
-pub(super) fn begins(text: &[u8]) -> bool {
-    matches!(
-        text,
-        [b'g', b'c', b' ', ..]
-            | [b'S', b'C', b'H', b'E', b'D', b' ', ..]
-            | [b' ', b' ', b'P' | b'M' | b'G', ..]
-            | [b's', b'c', b'a', b'v' | b'n', ..]
-            | [b'i', b'n', b'i', b't', b' ', ..]
-            | [b'p', b'a', b'c', b'e', b'r', b':', ..]
-    )
 }
 
 /// One of stdout and stderr.
@@ -206,8 +128,8 @@ struct Source {
     streams: [Stream; 2],
 }
 
-/// Those that are told apart.
-const MOST_SOURCES: usize = 256;
+/// Streams of one log that are told apart, of those in which the runtime wrote.
+pub const MOST_STREAMS: usize = 256;
 
 /// Takes a log piece by piece.
 pub struct Reader {
@@ -345,10 +267,8 @@ impl Reader {
         else {
             return self.enveloped(line, None, each);
         };
-        let Some(at) = self.source(&tagged.name) else {
-            self.counts.unread += 1;
-            return;
-        };
+        let known = self.source(&tagged.name);
+        let Some(at) = known.or_else(|| self.opened(&tagged.name, &tagged.text)) else { return };
         self.at = at;
         let time = tagged.time.as_deref();
         // Stores of logs keep several lines as one.
@@ -357,21 +277,42 @@ impl Reader {
         }
     }
 
-    /// The place of a source, which may be a new one.
-    fn source(&mut self, name: &[u8]) -> Option<usize> {
-        let is_it = |source: &Source| source.name.as_bytes() == name;
-        let known = self.sources.iter().skip(1).position(is_it).map(|at| at + 1);
-        let known = known.or_else(|| {
-            // A name that is no text is told as far as it is.
-            let name = String::from_utf8_lossy(name);
-            self.sources.iter().skip(1).position(|it| it.name == name).map(|at| at + 1)
-        });
-        if known.is_some() || self.sources.len() > MOST_SOURCES {
-            return known;
+    /// The place of a source that has one.
+    fn source(&self, name: &[u8]) -> Option<usize> {
+        let place = |name: &[u8]| {
+            let is_it = |source: &Source| source.name.as_bytes() == name;
+            self.sources.iter().skip(1).position(is_it).map(|at| at + 1)
+        };
+        // A name that is no text is told as far as it is.
+        place(name).or_else(|| match String::from_utf8_lossy(name) {
+            Cow::Borrowed(_) => None,
+            Cow::Owned(name) => place(name.as_bytes()),
+        })
+    }
+
+    /// A new one, where the runtime writes: of whom else a tool shows the lines there may be any number, as each process of
+    /// a machine is one in its journal.
+    fn opened(&mut self, name: &[u8], text: &[u8]) -> Option<usize> {
+        let begun = |line: &[u8]| {
+            let (_, found) = container::unwrap(line, |rest| self.is_stamp(rest));
+            let timed = container::time(&found.text).map(|(_, rest)| rest);
+            opens(&found.text, &self.gc) || timed.is_some_and(|rest| opens(rest, &self.gc))
+        };
+        if !text.split(|byte| *byte == b'\n').any(begun) {
+            return None;
+        }
+        if self.sources.len() > MOST_STREAMS {
+            self.counts.unread += 1;
+            return None;
         }
         let name = String::from_utf8_lossy(name).into_owned();
         self.sources.push(Source { name, ..Source::default() });
         Some(self.sources.len() - 1)
+    }
+
+    /// Whether a time before that was put there by who kept the log.
+    fn is_stamp(&self, rest: &[u8]) -> bool {
+        self.envelope == Envelope::Stamped || begins(rest) || crate::crash::begins(rest)
     }
 
     /// A line in what its container runtime put around it; `told` is what a store of logs says of it.
@@ -382,9 +323,7 @@ impl Reader {
         each: &mut impl FnMut(Line<'_>),
     ) {
         let place = (self.counts.lines, self.offset);
-        let is_stamped = self.envelope == Envelope::Stamped;
-        let is_stamp = |rest: &[u8]| is_stamped || begins(rest) || crate::crash::begins(rest);
-        let (envelope, found) = container::unwrap(line, is_stamp);
+        let (envelope, found) = container::unwrap(line, |rest| self.is_stamp(rest));
         if envelope != Envelope::Plain {
             self.envelope = envelope;
         }
@@ -484,12 +423,7 @@ impl Reader {
         time: Option<&str>,
         each: &mut impl FnMut(Line<'_>),
     ) -> bool {
-        let Some(at) = self.gc.find(text).filter(|at| *at > 0) else { return false };
-        let Some((before, found)) = text.split_at_checked(at) else { return false };
-        let digit = found.get(gc::START.len()).is_some_and(u8::is_ascii_digit);
-        if !digit {
-            return false;
-        }
+        let Some((before, found)) = cycle_within(text, &self.gc) else { return false };
         match Kind::Gc.read(found, None) {
             Ok(entry) => {
                 self.text(before, place, time, each);
@@ -571,18 +505,4 @@ impl Reader {
         let entry = Entry::Text(text);
         each(Line { entry, how: How::Whole, number, offset, time, stream: self.at });
     }
-}
-
-/// A line of a version that is not known.
-fn loose(text: &[u8]) -> Option<Runtime> {
-    if text.starts_with(other::PACER) {
-        return other::pacer(text).map(Runtime::Pacer);
-    }
-    if text.starts_with(other::SCANNED) {
-        return other::scanned(text).map(Runtime::Scanned);
-    }
-    if text.starts_with(sched::SAMPLE) {
-        return sched::loose_sample(text).map(Runtime::Sched);
-    }
-    None
 }

@@ -208,7 +208,7 @@ fn torn(lines: &[&str], at_words_only: bool) -> impl Iterator<Item = (String, us
     for (kind, others) in OTHERS.iter().enumerate() {
         for (index, line) in lines.iter().enumerate() {
             let mut ends = Vec::new();
-            let of = [reader::Kind::Gc, reader::Kind::Sample];
+            let of = [kind::Kind::Gc, kind::Kind::Sample];
             let of = of.into_iter().find(|k| line.as_bytes().starts_with(k.start())).unwrap();
             of.read(line.as_bytes(), Some(&mut ends)).unwrap();
             for at in 1..=line.len() {
@@ -361,4 +361,81 @@ fn numbers_that_no_runtime_counts_to_are_no_cycle_and_no_sample() {
     }
     let (entries, ..) = read(cycle.replace("18446744073709551615", "4294967295").as_bytes());
     assert_eq!(entries.len(), 1);
+}
+
+/// The texts of each stream by its name.
+fn by_stream(log: &str) -> (Vec<(String, usize)>, Counts) {
+    let mut reader = Reader::default();
+    let mut entries = Vec::new();
+    reader.push(log.as_bytes(), &mut |line| entries.push(line.stream));
+    reader.finish(&mut |line| entries.push(line.stream));
+    let of = |at| entries.iter().filter(|stream| **stream == at).count();
+    let named = reader.streams().enumerate().skip(1);
+    (named.map(|(at, name)| (name.to_owned(), of(at))).collect(), reader.counts())
+}
+
+/// Each process of a machine took one of 256 places, and what came behind those was not read: a panic among it.
+#[test]
+fn lines_of_others_take_no_place_from_the_runtimes() {
+    let from = |who: &str, pid: usize, text: &str| {
+        format!("Nov 26 10:00:00 node-1 {who}[{pid}]: {text}\n")
+    };
+    let mut log = from("checkout", 7, LINE);
+    log.extend((1000..1400).map(|pid| from("cron", pid, "(root) CMD (run-parts)")));
+    log.extend((2000..2400).map(|pid| from("app", pid, "gc is slow, init took 5 ms")));
+    for text in ["starting", "panic: boom", "", "goroutine 1 [running]:", "main.main()"] {
+        log.push_str(&from("checkout", 8, text));
+    }
+    let (streams, counts) = by_stream(&log);
+    let expected = [("checkout[7]", 1), ("checkout[8]", 4)];
+    assert_eq!(streams, expected.map(|(name, lines)| (name.to_owned(), lines)));
+    assert_eq!((counts.whole, counts.unread), (1, 0));
+}
+
+/// A stream begins where the runtime does, whatever it begins with.
+#[test]
+fn whatever_the_runtime_begins_with_opens_a_stream() {
+    let torn = format!("{}level=info", &LINE[..40]);
+    let behind = format!("served {LINE}");
+    for (first, is_one) in [
+        (LINE, true),
+        (&torn, true),
+        (&behind, true),
+        (
+            "SCHED 204ms: gomaxprocs=2 idleprocs=0 threads=5 spinningthreads=0 idlethreads=1 runqueue=2 [1 0]",
+            true,
+        ),
+        ("panic: boom", true),
+        ("fatal error: all goroutines are asleep - deadlock!", true),
+        ("runtime: out of memory: cannot allocate 4194304-byte block", true),
+        ("unexpected fault address 0x7f", true),
+        ("SIGQUIT: quit", true),
+        ("goroutine 7 [running]:", true),
+        ("goroutine profile: total 8", true),
+        ("2026/11/26 15:38:25 http: panic serving 127.0.0.1:34264: boom", true),
+        ("gc 12 objects in 3ms", false),
+        ("scan of 12 files", false),
+        ("served", false),
+        ("", false),
+    ] {
+        for log in [
+            format!("[pod/a/app] {first}\n"),
+            format!("[pod/a/app] 2026-11-26T10:00:00.1Z {first}\n"),
+            format!("[pod/a/app] 2026-11-26T10:00:00.1Z stderr F {first}\n"),
+        ] {
+            let (streams, _) = by_stream(&log);
+            assert_eq!(!streams.is_empty(), is_one, "{log}");
+        }
+    }
+}
+
+/// What the limit left out was counted and told nowhere.
+#[test]
+fn lines_of_more_streams_than_are_told_apart_are_counted() {
+    let from = |pod: usize, text: &str| format!("[pod/a-{pod}/app] {text}\n");
+    let many = MOST_STREAMS + 44;
+    let log: String = (0..many).map(|pod| from(pod, LINE) + &from(pod, "served")).collect();
+    let (streams, counts) = by_stream(&log);
+    assert_eq!((streams.len(), counts.unread), (MOST_STREAMS, 44));
+    assert!(streams.iter().all(|(_, lines)| *lines == 2), "{streams:?}");
 }

@@ -2,7 +2,7 @@
 
 use super::super::cause::{Cause, Ended, Panicked, Signalled};
 use super::super::ended;
-use super::super::line::{FATAL, PANIC};
+use super::super::line::{FATAL, PANIC, SERVING};
 use super::super::thrown;
 use super::{At, Dump, Parser, Said};
 
@@ -23,7 +23,7 @@ impl Parser {
         each: &mut impl FnMut(Said<'_>),
     ) -> bool {
         let Some(found) = self.serving.find(text) else { return false };
-        let rest = text.get(found + 20..).unwrap_or_default();
+        let rest = text.get(found + SERVING.len()..).unwrap_or_default();
         // Behind the address, which may be one of IPv6: `[::1]:80: `.
         let from = memchr::memmem::find(rest, b": ").map_or(0, |colon| colon + 2);
         let value = self.cut(rest.get(from..).unwrap_or_default());

@@ -7,6 +7,7 @@ use std::sync::atomic::Ordering;
 
 use goformats::counters;
 use goformats::pprof::{self, Unread};
+use goformats::runtimelog::MOST_STREAMS;
 use indicatif::{ProgressBar, ProgressStyle};
 use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
 use provost_check::artifact::oom::{self, Files, Kind, Watched};
@@ -24,6 +25,8 @@ use crate::interrupt::Interrupt;
 
 /// What a log without such lines needs.
 const HOW: &str = "run the program with GODEBUG=gctrace=1 or GODEBUG=schedtrace=1000; both go to stderr, as crashes do; a process that calls os.Exit or log.Fatal, or that the kernel kills, prints no stack; kubectl logs --previous has what the one before wrote; of kills for memory the kernel tells: dmesg, journalctl -k";
+/// What a log of too many processes needs.
+const FEWER: &str = "give the logs of fewer at once: kubectl logs POD, journalctl -u UNIT, docker compose logs SERVICE";
 /// Bytes by which forms are told apart.
 const HEAD: usize = 8 << 10;
 /// Bytes of an input that is read whole.
@@ -467,13 +470,21 @@ impl Loader<'_> {
         let log = log?;
         let kernel = watched.finish(source);
         let lines = log.counts.lines;
+        let unread = log.counts.unread;
+        if unread > 0 {
+            let message = format!(
+                "has lines of Go's runtime of more than {MOST_STREAMS} processes by name: left out are {} of further ones, and what follows these",
+                counted(unread, "line")
+            );
+            self.problem(source, ProblemKind::Limit, message, Some(FEWER));
+        }
         let is_runtime = !log.is_empty();
         if is_runtime {
             self.world.logs.push(log);
         }
         if is_kernel || !kernel.reports.is_empty() {
             self.world.memory.logs.push(kernel);
-        } else if !is_runtime {
+        } else if !is_runtime && unread == 0 {
             return Ok(Err(Nothing { source, lines }));
         }
         Ok(Ok(()))
