@@ -51,6 +51,14 @@ impl Case<'_> {
                         );
                         Err(Abstain::unknown(Reason::CodeUnclear, what))
                     }
+                    // Code that nobody follows may take the path from there, and answer it before the routes do.
+                    _ if configured(self, path)? => {
+                        let what = format!(
+                            "whether the program serves {path}: what it is configured with holds the text, and no \
+                             route of it is that path"
+                        );
+                        Err(Abstain::unknown(Reason::CodeUnclear, what))
+                    }
                     _ => Ok(false),
                 }
             }
