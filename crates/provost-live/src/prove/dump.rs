@@ -214,7 +214,7 @@ rax    0xca
         assert_eq!(read_until(false, true, HEADER).none, Some(Silent::Unfinished));
     }
 
-    /// All that Go prints with GOTRACEBACK=none (`sighandler` in runtime/signal_unix.go).
+    /// All that Go before 1.19 prints with GOTRACEBACK=none (`sighandler` in runtime/signal_unix.go).
     const HEADER: &str = "SIGQUIT: quit\nPC=0x1 m=0 sigcode=0\n\n";
 
     #[test]

@@ -32,7 +32,7 @@ pub enum Silent {
     Handled,
     /// It began to print them, and none was there when nobody waited any longer.
     Unfinished,
-    /// Its runtime ended by itself behind the header, without one of the program's: GOTRACEBACK=none.
+    /// Its runtime ended by itself behind the header, without one of the program's: GOTRACEBACK=none before Go 1.19.
     Silenced,
 }
 

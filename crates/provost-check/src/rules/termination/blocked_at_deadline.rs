@@ -49,7 +49,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
                 Some(Silent::Handled) => "it has a handler of its own for SIGQUIT",
                 Some(Silent::Unfinished) => "it printed no goroutine in time",
                 Some(Silent::Silenced) => {
-                    "its runtime ended without printing one, as with GOTRACEBACK=none"
+                    "its runtime ended without printing one, as Go before 1.19 does with GOTRACEBACK=none"
                 }
             },
             None => "it was not asked for its goroutines",
