@@ -21,6 +21,7 @@ mod blob;
 mod calls;
 mod classify;
 mod follow;
+mod handed;
 mod image;
 mod inline;
 mod listen;

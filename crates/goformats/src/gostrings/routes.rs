@@ -6,12 +6,15 @@
 //! handler is the interface at [`HANDLER`] in it, whose method table names the method that is called. All of that is
 //! read off the functions that do it ([`super::follow`]); what is not understood leaves the answer open.
 //!
+//! Whoever is handed the server may set another handler: it is followed there, too ([`super::handed`]).
+//!
 //! A server without a handler has `http.DefaultServeMux`. As nobody sees from there who fills the field later, that
 //! counts only where the same function has it serve and the program registers patterns there.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
 use super::follow::{Calls, Interpreter, REGISTERS, Value};
+use super::handed::{ARGUMENTS, Known};
 use super::image::Image;
 use super::owner::Owner;
 use super::{Reference, Strings};
@@ -19,7 +22,7 @@ use crate::elf::Machine;
 use crate::pclntab::{Function, package_of};
 
 /// The offset of `Handler` in `http.Server`, behind `Addr` (Go 1.0 to 1.27).
-const HANDLER: i64 = 16;
+pub(super) const HANDLER: i64 = 16;
 /// Calls that are looked at.
 const CALLS: usize = 4096;
 /// Bytes of code that are followed.
@@ -60,7 +63,7 @@ pub enum Unrouted<'a> {
     UnclearHandler(&'a str),
     /// A pattern that this function registers is not written out there.
     UnclearPattern(&'a str),
-    /// Functions that register patterns, or serve, are called through variables.
+    /// Functions that register patterns, or serve, are called through variables, or as method values.
     Indirect,
     /// There is more than is looked at.
     Limited,
@@ -123,20 +126,11 @@ impl<'a> Strings<'a> {
         let mut first = FxHashMap::default();
         let mut default = FxHashSet::default();
         for function in self.functions.functions() {
-            // The position of the pattern among the words of the arguments: behind the multiplexer, or first.
-            let position = match function.name {
-                "net/http.Handle" | "net/http.HandleFunc" => 0,
-                "net/http.(*ServeMux).Handle"
-                | "net/http.(*ServeMux).HandleFunc"
-                | "net/http.(*ServeMux).register"
-                | "net/http.(*ServeMux).registerErr"
-                | "net/http.(*ServeMux).handle"
-                | "net/http.(*serveMux121).Handle"
-                | "net/http.(*serveMux121).HandleFunc"
-                | "net/http.(*serveMux121).handle"
-                | "net/http.(*serveMux121).handleFunc" => 1,
-                _ => continue,
-            };
+            // A method value, `mux.HandleFunc`: who calls it through a variable says what is registered.
+            if function.name.strip_suffix("-fm").is_some_and(|name| registers(name).is_some()) {
+                return Err(Unrouted::Indirect);
+            }
+            let Some(position) = registers(function.name) else { continue };
             if position == 0 {
                 default.insert(function.address);
             }
@@ -211,19 +205,22 @@ impl<'a> Strings<'a> {
                 }),
             );
         }
+        let mut known = Known::default();
+        let mut allocated = false;
         for function in self.referring(&types).ok_or(Unrouted::Limited)? {
             if package_of(function.name) == Some("net/http") {
                 continue;
             }
             left = left.checked_sub(function.size).ok_or(Unrouted::Limited)?;
-            let handler = self.servers_of(&calls, &function, &types, default);
+            let handler = self.servers_of(&calls, &function, &types, default, &mut known);
+            allocated = true;
             servers.push((function.name, handler));
         }
         if self.holds_server(&types) {
             let holder = "a struct that holds an http.Server";
             servers.push((holder, Err(Unrouted::UnclearHandler(holder))));
         }
-        for function in self.global_servers()? {
+        for function in self.global_servers(allocated)? {
             servers.push((function, Err(Unrouted::UnclearHandler(function))));
         }
         Ok(servers)
@@ -236,11 +233,13 @@ impl<'a> Strings<'a> {
         function: &Function<'a>,
         types: &[u64],
         default: bool,
+        known: &mut Known,
     ) -> Result<(), Unrouted<'a>> {
         let unclear = Unrouted::UnclearHandler(function.name);
         let is_type = |value| matches!(value, Value::Address(at) if types.contains(&at));
         let mut allocated = 0;
         let mut handed_on = FxHashSet::default();
+        let mut handed = Vec::new();
         let mut serves = FxHashSet::default();
         let machine = calls.walk(function, |machine, call| {
             let place = match call.callee {
@@ -261,7 +260,8 @@ impl<'a> Strings<'a> {
             {
                 return;
             }
-            for position in 0..9 {
+            handed.extend(self.handed(calls, machine, call));
+            for position in 0..ARGUMENTS {
                 handed_on.extend(machine.is_watched(calls.argument(machine, position)));
             }
         });
@@ -269,14 +269,13 @@ impl<'a> Strings<'a> {
         if allocated == 0 {
             return Err(unclear);
         }
-        for value in machine.stored_elsewhere() {
-            match value {
-                Value::Number(_) | Value::Pointer(..) => {}
-                Value::Address(at) if self.handler_of(*at).is_none() => {}
-                _ => return Err(unclear),
-            }
+        if machine.stored_elsewhere().iter().any(|value| self.may_be_handler(value)) {
+            return Err(unclear);
         }
         for (object, stores) in machine.watched() {
+            if !self.keeps_handler(calls, &machine, object, &handed, known) {
+                return Err(unclear);
+            }
             let set = stores.iter().filter(|value| **value != Value::Number(0));
             if set.clone().count() == 0 {
                 let here = serves.contains(&object)
@@ -318,7 +317,7 @@ impl<'a> Strings<'a> {
     }
 
     /// The method of the table by which a type is an `http.Handler`, its only one.
-    fn handler_of(&self, table: u64) -> Option<&'a str> {
+    pub(super) fn handler_of(&self, table: u64) -> Option<&'a str> {
         let method = word(&self.image, table.checked_add(24)?)?;
         let function = self.functions.function_at(method).filter(|f| f.address == method)?;
         function.name.ends_with(".ServeHTTP").then_some(function.name)
@@ -403,23 +402,35 @@ impl<'a> Strings<'a> {
         (functions.len() <= SERVERS).then_some(functions)
     }
 
-    /// Functions that have a server serve which is a variable of the program: nobody allocates it.
-    fn global_servers(&self) -> Result<Vec<&'a str>, Unrouted<'a>> {
+    /// Functions that have a server serve which is a variable of the program: nobody allocates it. Where nobody
+    /// allocates any these are all that have one serve.
+    fn global_servers(&self, allocated: bool) -> Result<Vec<&'a str>, Unrouted<'a>> {
+        let mut found: Vec<&'a str> = Vec::new();
+        // `g.Go(srv.Serve)`: which server that is nobody sees at the call.
+        let is_value = |name: &str| name.strip_suffix("-fm").is_some_and(is_serving);
+        if self.functions.functions().any(|function| is_value(function.name)) {
+            found.push("a method value, as srv.Serve is");
+        }
         let methods = self.functions.functions().filter(|f| is_serving(f.name));
         let methods: Vec<u64> = methods.map(|f| f.address).collect();
         let calls = self.calls_of(&methods);
+        if calls.through_variables() {
+            found.push("an interface");
+        }
         let outside = |name: &str| package_of(name) != Some("net/http");
         let callers = calls.callers(CALLS, outside).ok_or(Unrouted::Limited)?.into_iter();
         let of_variable = callers.filter(|function| {
             let servers = calls.follow(function, |machine, _| calls.argument(machine, 0));
-            servers.iter().any(|(_, server)| match server {
-                Value::Address(_) => true,
-                // A pointer that is set before anything runs.
-                Value::Loaded(at) => word(&self.image, *at).is_some_and(|to| to != 0),
-                _ => false,
-            })
+            !allocated
+                || servers.iter().any(|(_, server)| match server {
+                    Value::Address(_) => true,
+                    // A pointer that is set before anything runs.
+                    Value::Loaded(at) => word(&self.image, *at).is_some_and(|to| to != 0),
+                    _ => false,
+                })
         });
-        Ok(of_variable.map(|function| function.name).collect())
+        found.extend(of_variable.map(|function| function.name));
+        Ok(found)
     }
 
     fn each_reference(&self, wanted: impl Fn(u64) -> bool, mut found: impl FnMut(Reference)) {
@@ -441,6 +452,24 @@ const SERVING: [(&str, usize); 4] = [
     ("net/http.Serve", 2),
     ("net/http.ServeTLS", 2),
 ];
+
+/// For a function that registers a pattern, the position of that among the words of the arguments: behind the
+/// multiplexer, or first.
+fn registers(name: &str) -> Option<usize> {
+    match name {
+        "net/http.Handle" | "net/http.HandleFunc" => Some(0),
+        "net/http.(*ServeMux).Handle"
+        | "net/http.(*ServeMux).HandleFunc"
+        | "net/http.(*ServeMux).register"
+        | "net/http.(*ServeMux).registerErr"
+        | "net/http.(*ServeMux).handle"
+        | "net/http.(*serveMux121).Handle"
+        | "net/http.(*serveMux121).HandleFunc"
+        | "net/http.(*serveMux121).handle"
+        | "net/http.(*serveMux121).handleFunc" => Some(1),
+        _ => None,
+    }
+}
 
 /// Whether it is a method by which a server serves.
 fn is_serving(name: &str) -> bool {

@@ -385,7 +385,7 @@ fn unrouted(why: &Unrouted<'_>) -> String {
         Unrouted::UnclearPattern(what) => {
             format!("{what} registers a pattern that is not written out there")
         }
-        Unrouted::Indirect => "it registers patterns through variables".to_owned(),
+        Unrouted::Indirect => "it registers patterns through variables or method values".to_owned(),
         Unrouted::Limited => "it registers more patterns than are looked at".to_owned(),
     }
 }

@@ -6,6 +6,8 @@ use crate::gostrings::x86::{Instruction, Operand, each, leads};
 const RAX: usize = 0;
 const RDX: usize = 2;
 const RSP: usize = 4;
+/// The registers of arguments and of results, in their order.
+pub(super) const ARGUMENTS: [usize; 9] = [0, 3, 1, 7, 6, 8, 9, 10, 11];
 
 /// Follows a function. `None` when an instruction is not understood, or code is reached through a table.
 pub(super) fn follow(
@@ -55,7 +57,8 @@ fn step(
         0x70..=0x7f | 0xe0..=0xe3 | 0x180..=0x18f => {
             machine.branch(address, next.wrapping_add_signed(immediate))?;
         }
-        0xc2 | 0xc3 | 0xcc | 0x10b => machine.leave(),
+        0xc2 | 0xc3 => machine.returns(&ARGUMENTS),
+        0xcc | 0x10b => machine.leave(),
         0xff if reg & 7 == 2 => call(machine, address, 0),
         0xff if reg & 7 == 4 => return None,
         0x50..=0x57 | 0x68 | 0x6a | 0xc9 => machine.move_stack(),

@@ -4,6 +4,8 @@ use super::super::arm64::{constant, is_adrp, page};
 use super::state::{Machine, STACK, Value};
 
 const SP: usize = 31;
+/// The registers of arguments and of results, in their order; a few of sixteen.
+pub(super) const ARGUMENTS: [usize; 9] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
 
 /// The distance of `B` and `BL`, in bytes.
 pub(super) fn branch(word: u32) -> Option<i64> {
@@ -84,8 +86,11 @@ fn step(
         return None;
     } else if word & 0xffff_fc1f == 0xd63f_0000 {
         call(machine, at, 0);
-    } else if word & 0xffff_fc1f == 0xd65f_0000 || word == 0 || word & 0xffe0_001f == 0xd420_0000 {
-        // RET, padding, BRK
+    } else if word & 0xffff_fc1f == 0xd65f_0000 {
+        // RET
+        machine.returns(&ARGUMENTS);
+    } else if word == 0 || word & 0xffe0_001f == 0xd420_0000 {
+        // Padding, BRK
         machine.leave();
     } else if is_adrp(word) {
         write(machine, rd, Value::Address(page(word, at)));

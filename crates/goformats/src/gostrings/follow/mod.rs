@@ -50,11 +50,24 @@ pub(super) struct Calls<'s, 'a> {
 impl<'a> Calls<'_, 'a> {
     /// The value of an argument, by its position among the words that all of them take.
     pub(super) fn argument(&self, machine: &Interpreter, position: usize) -> Value {
+        self.register(position).map_or(Value::Unknown, |register| machine.register(register))
+    }
+
+    /// The register of an argument.
+    pub(super) fn register(&self, position: usize) -> Option<usize> {
         let registers: &[usize] = match self.machine {
-            Machine::Amd64 => &[0, 3, 1, 7, 6, 8, 9, 10, 11],
-            _ => &[0, 1, 2, 3, 4, 5, 6, 7, 8],
+            Machine::Amd64 => &amd64::ARGUMENTS,
+            _ => &arm64::ARGUMENTS,
         };
-        registers.get(position).map_or(Value::Unknown, |&register| machine.register(register))
+        registers.get(position).copied()
+    }
+
+    /// The register that points at the variables of the closure which is called (cmd/compile/abi-internal.md).
+    pub(super) fn context(&self) -> usize {
+        match self.machine {
+            Machine::Amd64 => 2,
+            _ => 26,
+        }
     }
 
     /// Whether a variable or a closure holds one of the functions.
@@ -139,6 +152,16 @@ impl<'a> Calls<'_, 'a> {
     pub(super) fn walk(
         &self,
         function: &Function<'_>,
+        seen: impl FnMut(&mut Interpreter, Call<'a>),
+    ) -> Option<Interpreter> {
+        self.walk_from(Interpreter::new(), function, seen)
+    }
+
+    /// The same with what holds at its beginning.
+    pub(super) fn walk_from(
+        &self,
+        mut machine: Interpreter,
+        function: &Function<'_>,
         mut seen: impl FnMut(&mut Interpreter, Call<'a>),
     ) -> Option<Interpreter> {
         let (address, size) = (function.address, function.size);
@@ -146,7 +169,6 @@ impl<'a> Calls<'_, 'a> {
         if size > FUNCTION_BYTES {
             return None;
         }
-        let mut machine = Interpreter::new();
         let mut call = |machine: &mut Interpreter, at: u64, to: u64| {
             let callee = self.functions.function_at(to).filter(|f| f.address == to);
             let callee = callee.map_or("", |f| f.name);

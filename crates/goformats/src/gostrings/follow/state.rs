@@ -36,6 +36,9 @@ impl Value {
 pub(in crate::gostrings) const STACK: u32 = 0;
 /// The base of [`Value::Pointer`] that is the buffer of the write barrier.
 const BUFFER: u32 = u32::MAX;
+/// The base of [`Value::Pointer`] that holds the variables of the closure which runs. Those that are kept there by
+/// value never change.
+const CONTEXT: u32 = u32::MAX - 1;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct State {
@@ -80,6 +83,9 @@ pub(in crate::gostrings) struct Machine {
     back: Vec<u64>,
     objects: u32,
     field: Field,
+    /// The next instruction is the first one, and what holds there was stated. Branches that lead back to it come from
+    /// `runtime.morestack`, which leaves the arguments what they are.
+    begins: bool,
 }
 
 /// A field of some objects, and what is stored in it.
@@ -92,8 +98,16 @@ struct Field {
     stores: Vec<(u32, Value)>,
     /// What was stored at its offset through pointers that are not known.
     elsewhere: Vec<Value>,
-    /// Of these objects a pointer was stored in another one.
-    captured: Vec<u32>,
+    /// Of the first a pointer was stored in the second, at the offset.
+    captured: Vec<(u32, u32, i64)>,
+    /// Objects that begin with an address, as those of closures begin with that of their code, and all addresses that
+    /// are stored on the stack, where closures may be, too.
+    heads: Vec<(u32, u64)>,
+    /// There are more.
+    crowded: bool,
+    /// Of these objects a pointer went where it is not followed: to a variable, to a place that is not known, to the
+    /// caller.
+    published: Vec<u32>,
 }
 
 impl Field {
@@ -101,9 +115,22 @@ impl Field {
         if let Value::Pointer(object, 0) = value
             && !matches!(base, STACK | BUFFER)
             && self.objects.contains(&object)
-            && !self.captured.contains(&object)
+            && !self.captured.contains(&(object, base, offset))
         {
-            self.captured.push(object);
+            match self.captured.len() < STORES {
+                true => self.captured.push((object, base, offset)),
+                false => self.publish(value),
+            }
+        }
+        if let Value::Address(address) = value
+            && bytes == 8
+            && (offset == 0 || base == STACK)
+            && !matches!(base, BUFFER | CONTEXT)
+        {
+            match self.heads.len() < STORES {
+                true => self.heads.push((base, address)),
+                false => self.crowded = true,
+            }
         }
         let end = self.offset.saturating_add(8);
         if !self.objects.contains(&base)
@@ -121,7 +148,54 @@ impl Field {
     }
 }
 
+impl Field {
+    /// A value goes where it is not followed.
+    fn publish(&mut self, value: Value) {
+        if let Value::Pointer(object, 0) = value
+            && self.objects.contains(&object)
+            && !self.published.contains(&object)
+        {
+            self.published.push(object);
+        }
+    }
+}
+
 impl Machine {
+    /// At the beginning of a function that is given a pointer to an object in that register. What is stored at an
+    /// offset of the object is kept.
+    pub(in crate::gostrings) fn given(register: usize, offset: i64) -> Self {
+        let mut machine = Self::new();
+        let object = machine.watch_another(offset);
+        machine.set(register, object);
+        machine
+    }
+
+    /// At the beginning of a closure that finds such a pointer at a place among its variables, which that register
+    /// points at.
+    pub(in crate::gostrings) fn of_closure(register: usize, place: i64, offset: i64) -> Self {
+        let mut machine = Self::new();
+        let object = machine.watch_another(offset);
+        machine.set(register, Value::Pointer(CONTEXT, 0));
+        machine.now().memory.insert((CONTEXT, place), object);
+        machine
+    }
+
+    /// At the beginning of a function that may get at such an object. What is stored at the offset through pointers
+    /// that are not known is kept.
+    pub(in crate::gostrings) fn watching(offset: i64) -> Self {
+        let mut machine = Self::new();
+        machine.watch_another(offset);
+        machine
+    }
+
+    fn watch_another(&mut self, offset: i64) -> Value {
+        self.objects = self.objects.saturating_add(1);
+        self.field.offset = offset;
+        self.field.objects.push(self.objects);
+        self.begins = true;
+        Value::Pointer(self.objects, 0)
+    }
+
     pub(in crate::gostrings) fn new() -> Self {
         Self {
             state: Some(State::unknown()),
@@ -129,6 +203,7 @@ impl Machine {
             back: Vec::new(),
             objects: STACK,
             field: Field::default(),
+            begins: false,
         }
     }
 
@@ -156,10 +231,44 @@ impl Machine {
 
     /// Whether a pointer to the object was stored in another one, such as that of a closure.
     pub(in crate::gostrings) fn is_captured(&self, object: u32) -> bool {
-        self.field.captured.contains(&object)
+        self.captures(object).next().is_some()
     }
 
-    /// What was stored at the offset through pointers that are not known, once there was an object that is watched.
+    /// The objects that a pointer to that one was stored in, such as those of closures: the address that each begins
+    /// with, and where the pointer is.
+    pub(in crate::gostrings) fn captures(
+        &self,
+        object: u32,
+    ) -> impl Iterator<Item = (Option<u64>, i64)> {
+        let of = self.field.captured.iter().filter(move |(it, ..)| *it == object);
+        of.map(|&(_, by, place)| {
+            let mut heads = self.field.heads.iter().filter(move |(it, _)| *it == by);
+            // What begins with one thing and then with another is no closure.
+            let head = heads.next().map(|(_, address)| *address);
+            (head.filter(|head| heads.all(|(_, other)| other == head)), place)
+        })
+    }
+
+    /// Whether a pointer to the object went where it is not followed.
+    pub(in crate::gostrings) fn is_published(&self, object: u32) -> bool {
+        self.field.crowded || self.field.published.contains(&object)
+    }
+
+    /// Addresses that were stored on the stack: those of the code of closures that the function keeps there.
+    pub(in crate::gostrings) fn stacked(&self) -> impl Iterator<Item = u64> {
+        self.field.heads.iter().filter(|(base, _)| *base == STACK).map(|(_, address)| *address)
+    }
+
+    /// The function returns, with its results in these registers.
+    pub(in crate::gostrings) fn returns(&mut self, results: &[usize]) {
+        for &register in results {
+            let value = self.register(register);
+            self.field.publish(value);
+        }
+        self.leave();
+    }
+
+    /// What was stored at the offset through pointers that are not known, or are in a variable of the program, once there was an object that is watched.
     pub(in crate::gostrings) fn stored_elsewhere(&self) -> &[Value] {
         &self.field.elsewhere
     }
@@ -167,7 +276,8 @@ impl Machine {
     /// A word is stored at a distance from a base.
     pub(in crate::gostrings) fn store_at(&mut self, base: Value, distance: i64, value: Value) {
         let field = &mut self.field;
-        if base == Value::Unknown && !field.objects.is_empty() && distance == field.offset {
+        let elsewhere = matches!(base, Value::Unknown | Value::Loaded(_));
+        if elsewhere && !field.objects.is_empty() && distance == field.offset {
             match field.elsewhere.get_mut(STORES) {
                 Some(last) => *last = Value::Unknown,
                 None => field.elsewhere.push(value),
@@ -186,6 +296,9 @@ impl Machine {
     /// At the next instruction.
     pub(in crate::gostrings) fn arrive(&mut self, address: u64) {
         let waiting = self.forward.remove(&address);
+        if std::mem::take(&mut self.begins) {
+            return;
+        }
         if self.back.binary_search(&address).is_ok() {
             self.state = Some(State::unknown());
         } else if let Some(waiting) = waiting {
@@ -264,7 +377,10 @@ impl Machine {
     /// Stores a word. A store through a pointer that is not known goes nowhere that is remembered: the compiler builds
     /// the slice of a call in a place of its own.
     pub(in crate::gostrings) fn store(&mut self, place: Value, value: Value) {
-        let Value::Pointer(base, offset) = place else { return };
+        let Value::Pointer(base, offset) = place else {
+            self.field.publish(value);
+            return;
+        };
         self.field.store(base, offset, 8, value);
         self.remove(base, offset, 8);
         let memory = &mut self.now().memory;
@@ -358,9 +474,84 @@ impl Machine {
             // The callee may have got a pointer to what is remembered; these three kinds do not store through one. A
             // pointer on the stack stays what it is: what the compiler puts away there over a call has no address.
             let is_kept = |key: &(u32, i64), value: &mut Value| {
-                key.0 == STACK && matches!(value, Value::Pointer(object, _) if *object != STACK)
+                key.0 == CONTEXT
+                    || key.0 == STACK
+                        && matches!(value, Value::Pointer(object, _) if *object != STACK)
             };
             self.now().memory.retain(is_kept);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SERVER: Value = Value::Pointer(1, 0);
+
+    /// `kept.Handler = wrap(kept.Handler)`: the server is in a variable of the program.
+    #[test]
+    fn a_store_through_a_variable_is_kept() {
+        let mut machine = Machine::watching(16);
+        machine.store_at(Value::Loaded(0x5000), 16, Value::Unknown);
+        machine.store_at(Value::Unknown, 16, Value::Address(0x6000));
+        // Neither of that field, nor of a place that is known.
+        machine.store_at(Value::Loaded(0x5000), 8, Value::Unknown);
+        machine.store_at(Value::Pointer(STACK, 0), 16, Value::Unknown);
+        assert_eq!(machine.stored_elsewhere(), [Value::Unknown, Value::Address(0x6000)]);
+    }
+
+    #[test]
+    fn what_leaves_the_function_is_published() {
+        let begun = || Machine::given(3, 16);
+        let mut machine = begun();
+        machine.store_at(Value::Pointer(STACK, 0), 8, SERVER);
+        machine.returns(&[0, 1]);
+        assert!(!machine.is_published(1));
+        let mut machine = begun();
+        machine.returns(&[0, 3]);
+        assert!(machine.is_published(1), "a result");
+        for place in [Value::Address(0x5000), Value::Unknown, Value::Loaded(0x5000)] {
+            let mut machine = begun();
+            machine.store_at(place, 8, SERVER);
+            assert!(machine.is_published(1), "{place:?}");
+        }
+    }
+
+    /// A closure begins with the address of its code; what begins with two of them is none.
+    #[test]
+    fn closures_are_known_by_how_they_begin() {
+        let mut machine = Machine::given(3, 16);
+        machine.call("runtime.newobject", true);
+        let closure = machine.register(0);
+        assert_ne!(closure, SERVER);
+        machine.store_at(closure, 0, Value::Address(0x4000));
+        machine.store_at(closure, 8, SERVER);
+        assert_eq!(machine.captures(1).collect::<Vec<_>>(), [(Some(0x4000), 8)]);
+        machine.store_at(closure, 0, Value::Address(0x4100));
+        assert_eq!(machine.captures(1).collect::<Vec<_>>(), [(None, 8)]);
+        assert!(machine.stacked().next().is_none());
+        machine.store_at(Value::Pointer(STACK, 0), 24, Value::Address(0x4200));
+        assert_eq!(machine.stacked().collect::<Vec<_>>(), [0x4200]);
+    }
+
+    /// The branch back to the first instruction is that of a stack which was too small: without this the argument was
+    /// lost at once.
+    #[test]
+    fn arguments_hold_at_the_first_instruction() {
+        let mut machine = Machine::given(3, 16);
+        machine.set_back(vec![0x1000, 0x1010]);
+        machine.arrive(0x1000);
+        assert_eq!(machine.register(3), SERVER);
+        machine.arrive(0x1010);
+        assert_eq!(machine.register(3), Value::Unknown, "a loop");
+    }
+
+    /// What a closure has by value is the same after each call.
+    #[test]
+    fn a_closure_s_variables_stay() {
+        let mut machine = Machine::of_closure(2, 8, 16);
+        machine.call("main.wait", true);
+        assert_eq!(machine.load(Value::Pointer(CONTEXT, 8)), SERVER);
     }
 }
