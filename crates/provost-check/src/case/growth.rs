@@ -49,6 +49,29 @@ pub fn grows(collections: &Collections) -> Option<Growth> {
     rises(&whole, &windows).or_else(|| climbs(&whole, &windows))
 }
 
+/// Whether more was live in the last third of the second half than at any time in its first, and in between in the
+/// middle: of what was killed that is enough to say that it had not stopped growing, where a busy machine leaves no rate
+/// that could be told.
+pub fn climbed(collections: &Collections) -> bool {
+    let Some(whole) = collections.whole().filter(|whole| whole.cycles >= LEAST_CYCLES) else {
+        return false;
+    };
+    let windows = spanning(&collections.windows, whole.wall_ms() / MOST_POINTS);
+    let (_, second) = windows.split_at(windows.len() / 2);
+    let third = second.len() / 3;
+    if third == 0 {
+        return false;
+    }
+    let mean = |of: &[Window]| of.iter().map(Window::mean_live).sum::<f64>() / of.len() as f64;
+    let (first, rest) = second.split_at(third);
+    let (middle, last) = rest.split_at(rest.len() - third);
+    let most = first.iter().map(|w| w.live.most).max().unwrap_or_default();
+    let least = last.iter().map(|w| w.live.least).min().unwrap_or_default();
+    let grown = mean(last) - mean(first);
+    let much = grown >= LEAST_GROWTH && grown >= whole.mean_live() * LEAST_PART;
+    much && least > most && mean(first) < mean(middle) && mean(middle) < mean(last)
+}
+
 fn rises(whole: &Window, windows: &[Window]) -> Option<Growth> {
     let half = windows.len() / 2;
     let (first, second) = windows.split_at(half);
@@ -124,7 +147,7 @@ fn trend(windows: &[Window]) -> Option<Trend> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "they are tests")]
 
-    use super::{Of, grows};
+    use super::{Of, climbed, grows};
     use crate::artifact::runtime_log::read;
     use crate::artifact::source::{Source, SourceKind, Sources};
     use crate::facts::runtime_log::Collections;
@@ -188,6 +211,15 @@ mod tests {
         let all: Vec<(u64, u64)> = at.into_iter().zip(live).collect();
         let growth = grows(&of(all.iter().copied())).unwrap();
         assert!((5.0..10.0).contains(&growth.slope), "{growth:?}");
+    }
+
+    #[test]
+    fn what_was_killed_had_climbed_whatever_held_its_collections_up() {
+        // Late collections in bunches, and one that found less.
+        let bunched = |n: u64| (n * 50 + (n % 7) * 7, n / 8 - u64::from(n % 50 == 9));
+        assert!(climbed(&of((20..400).map(bunched))));
+        assert!(!climbed(&log(|n| n.min(180) / 5)));
+        assert!(!climbed(&log(|n| 20 + n % 90)));
     }
 
     /// Sessions that come at random and end by themselves, as Go 1.22 traced them (milliseconds, MB live) while their

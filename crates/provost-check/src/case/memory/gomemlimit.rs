@@ -3,7 +3,7 @@
 use goformats::kernel::log::Constraint;
 
 use super::MemoryCase;
-use crate::case::growth::grows;
+use crate::case::growth::{climbed, grows};
 use crate::facts::Origin;
 use crate::facts::oom::Setting;
 use crate::findings::{Abstain, Reason};
@@ -77,7 +77,7 @@ impl MemoryCase<'_> {
     /// Whether the live heap grew until the log ends.
     pub fn growth(&self) -> Growth {
         let Ok(collections) = self.collections() else { return Growth::Unclear };
-        if grows(collections).is_some() {
+        if grows(collections).is_some() || climbed(collections) {
             return Growth::Yes;
         }
         let windows = &collections.windows;
