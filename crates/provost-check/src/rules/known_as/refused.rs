@@ -1,6 +1,6 @@
 //! Checks of other linters that no rule answers to, and why not.
 
-use super::{BUILDKIT, CHECKOV, DOCKLE, HADOLINT, KUBE_LINTER, KUBE_SCORE, POLARIS, TRIVY};
+use super::table::{BUILDKIT, CHECKOV, DOCKLE, HADOLINT, KUBE_LINTER, KUBE_SCORE, POLARIS, TRIVY};
 
 /// A check of another linter that has no rule here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
