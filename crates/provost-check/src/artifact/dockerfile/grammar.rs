@@ -3,6 +3,28 @@
 
 use std::ops::Range;
 
+/// Instructions and the flags they take (`instructions/parse.go`, `commands_run*.go`).
+pub(super) const INSTRUCTIONS: &[(&str, &[&str])] = &[
+    ("ADD", &["chown", "chmod", "link", "keep-git-dir", "checksum", "unpack", "exclude"]),
+    ("ARG", &[]),
+    ("CMD", &[]),
+    ("COPY", &["chown", "from", "chmod", "link", "exclude", "parents"]),
+    ("ENTRYPOINT", &[]),
+    ("ENV", &[]),
+    ("EXPOSE", &[]),
+    ("FROM", &["platform"]),
+    ("HEALTHCHECK", &["interval", "timeout", "start-period", "start-interval", "retries"]),
+    ("LABEL", &[]),
+    ("MAINTAINER", &[]),
+    ("ONBUILD", &[]),
+    ("RUN", &["mount", "network", "security", "device"]),
+    ("SHELL", &[]),
+    ("STOPSIGNAL", &[]),
+    ("USER", &[]),
+    ("VOLUME", &[]),
+    ("WORKDIR", &[]),
+];
+
 use super::lines::Line;
 
 /// White space by BuildKit's `reWhitespace`.

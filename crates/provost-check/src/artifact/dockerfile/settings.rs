@@ -1,8 +1,9 @@
 //! USER, WORKDIR, STOPSIGNAL, EXPOSE and ONBUILD.
 
 use super::grammar;
+use super::grammar::INSTRUCTIONS;
 use super::run;
-use super::stages::{INSTRUCTIONS, Item, Loader, Trigger, nearest_instruction, shorten};
+use super::stages::{Item, Loader, Trigger, nearest_instruction, shorten};
 use crate::artifact::ProblemKind;
 use crate::facts::build::Instruction;
 use crate::facts::{Basis, Fact};

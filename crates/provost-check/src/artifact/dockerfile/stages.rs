@@ -8,7 +8,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::Limits;
 use super::almost_json::almost_json;
 use super::expand::{Failure, Variable, expand};
-use super::grammar::{self, MaybeJson, Split};
+use super::grammar::{self, INSTRUCTIONS, MaybeJson, Split};
 use super::lines::{Heredoc, Line, Reader, Trouble, heredoc_names};
 use crate::artifact::{Problem, ProblemKind};
 use crate::facts::build::{Build, CopyStep, FileMove, GoBuild, RunStep, Stage, StageConfig};
@@ -21,28 +21,6 @@ use crate::model::quantity::counted;
 
 /// Longest text one word may expand to.
 const EXPANDED_WORD: usize = 64 << 10;
-
-/// Instructions and the flags they take (`instructions/parse.go`, `commands_run*.go`).
-pub(super) const INSTRUCTIONS: &[(&str, &[&str])] = &[
-    ("ADD", &["chown", "chmod", "link", "keep-git-dir", "checksum", "unpack", "exclude"]),
-    ("ARG", &[]),
-    ("CMD", &[]),
-    ("COPY", &["chown", "from", "chmod", "link", "exclude", "parents"]),
-    ("ENTRYPOINT", &[]),
-    ("ENV", &[]),
-    ("EXPOSE", &[]),
-    ("FROM", &["platform"]),
-    ("HEALTHCHECK", &["interval", "timeout", "start-period", "start-interval", "retries"]),
-    ("LABEL", &[]),
-    ("MAINTAINER", &[]),
-    ("ONBUILD", &[]),
-    ("RUN", &["mount", "network", "security", "device"]),
-    ("SHELL", &[]),
-    ("STOPSIGNAL", &[]),
-    ("USER", &[]),
-    ("VOLUME", &[]),
-    ("WORKDIR", &[]),
-];
 
 pub(super) type Variables = FxHashMap<String, Variable>;
 pub(super) type Pair = (Fact<String>, Fact<String>);
