@@ -437,6 +437,11 @@ pub struct Phase {
 const STARVED_US: u64 = 500_000;
 
 impl Phase {
+    /// The run and its repetitions.
+    pub fn runs(&self) -> impl Iterator<Item = &Self> {
+        std::iter::once(self).chain(&self.repeats)
+    }
+
     /// Whether requests had no answer, or a bad one, while nobody took the telemetry of the process.
     pub fn leaves_untaken_unanswered(&self) -> bool {
         let mut untaken = self.requests.iter().filter(|it| it.purpose == Purpose::Untaken);

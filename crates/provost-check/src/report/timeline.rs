@@ -31,7 +31,7 @@ pub fn render(proof: &Proof) -> String {
         text.push('\n');
     }
     for phase in &proof.phases {
-        let late = runs(phase).map(|run| Load::of(run, terms).late).sum();
+        let late = phase.runs().map(|run| Load::of(run, terms).late).sum();
         if late > 0 {
             text.push_str(&format!("{}: {}\n", phase.name.name(), story::late(late, terms)));
         }
@@ -118,14 +118,9 @@ fn limits(phases: &[Phase]) -> String {
     text
 }
 
-/// The run and its repetitions.
-fn runs(phase: &Phase) -> impl Iterator<Item = &Phase> {
-    std::iter::once(phase).chain(&phase.repeats)
-}
-
 fn row(phase: &Phase, terms: &Terms) -> [String; 6] {
     let (mut count, mut lost) = (0, 0);
-    for load in runs(phase).map(|run| Load::of(run, terms)) {
+    for load in phase.runs().map(|run| Load::of(run, terms)) {
         count += load.count;
         lost += load.lost.len();
     }

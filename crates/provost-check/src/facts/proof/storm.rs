@@ -45,7 +45,7 @@ impl Begun<'_> {
 
 /// All requests around the signal, of every run.
 pub fn begun(phase: &Phase) -> impl Iterator<Item = Begun<'_>> {
-    std::iter::once(phase).chain(&phase.repeats).flat_map(|run| {
+    phase.runs().flat_map(|run| {
         let told = run.told_us();
         let near = run
             .requests

@@ -41,8 +41,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let measured = PHASES.iter().filter_map(|name| case.phase(*name).ok());
-    let runs: Vec<&Phase> =
-        measured.flat_map(|phase| std::iter::once(phase).chain(&phase.repeats)).collect();
+    let runs: Vec<&Phase> = measured.flat_map(Phase::runs).collect();
     if runs.is_empty() {
         return Err(Abstain::unknown(Reason::NotMeasured, "the process while it is asked"));
     }

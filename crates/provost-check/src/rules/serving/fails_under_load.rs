@@ -30,8 +30,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let measured = PHASES.iter().filter_map(|name| case.phase(*name).ok());
-    let runs: Vec<&Phase> =
-        measured.flat_map(|phase| std::iter::once(phase).chain(&phase.repeats)).collect();
+    let runs: Vec<&Phase> = measured.flat_map(Phase::runs).collect();
     let seen: Vec<Unanswered<'_>> = runs.iter().filter_map(|phase| phase.unanswered()).collect();
     let seen: Vec<&Unanswered<'_>> = seen.iter().filter(|it| it.asked > 0).collect();
     if seen.is_empty() {

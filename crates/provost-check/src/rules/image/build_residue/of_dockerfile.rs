@@ -284,7 +284,7 @@ impl Packages {
                         fault("leaves the package lists in the layer");
                     }
                 }
-                ("apk", "update") => {
+                ("apk", "update" | "add") => {
                     // With that flag apk reads the index and keeps none, whichever its command.
                     let clean = has("--no-cache")
                         || removes("/var/cache/apk")
@@ -297,15 +297,6 @@ impl Packages {
                 (_, "upgrade" | "dist-upgrade" | "full-upgrade") => fault(UPGRADES),
                 ("dnf" | "microdnf" | "yum" | "tdnf", "update") => fault(UPGRADES),
                 ("zypper", "update" | "up" | "dup" | "patch") => fault(UPGRADES),
-                ("apk", "add") => {
-                    let clean = has("--no-cache")
-                        || removes("/var/cache/apk")
-                        || run.caches("/var/cache/apk")
-                        || run.caches("/etc/apk/cache");
-                    if !clean {
-                        fault("leaves the package index in the layer");
-                    }
-                }
                 ("dnf" | "microdnf" | "yum" | "tdnf", "install" | "reinstall") => {
                     let clean = cleans(manager)
                         || removes("/var/cache")
