@@ -220,6 +220,9 @@ mod tests {
         assert!(climbed(&of((20..400).map(bunched))));
         assert!(!climbed(&log(|n| n.min(180) / 5)));
         assert!(!climbed(&log(|n| 20 + n % 90)));
+        // More on the whole, and no more at its least than before at its most; and more behind less.
+        assert!(!climbed(&log(|n| 20 + n % 40 + n / 20)));
+        assert!(!climbed(&log(|n| if n < 265 { 20 } else { 10 + 30 * u64::from(n > 330) })));
     }
 
     /// Sessions that come at random and end by themselves, as Go 1.22 traced them (milliseconds, MB live) while their

@@ -79,3 +79,13 @@ fn a_stage_that_only_starts_a_shell_is_nobodys_image() {
     assert!(!run.out.contains("ambiguous-binding]") && !run.out.contains("stage dev"), "{run}");
     assert!(run.out.contains("services/checkout/Dockerfile"), "{run}");
 }
+
+/// What another stage copies from is a step on the way to its image, whatever it starts.
+#[test]
+fn a_stage_that_another_one_needs_is_no_image_of_its_own() {
+    let on_the_way =
+        DOCKERFILE.replace("AS ledger\n", "AS ledger\nCOPY --from=settler /settler /settler\n");
+    let run = judged(&on_the_way, "/settler", RULES);
+    assert_eq!(run.code, 0, "{run}");
+    assert!(!run.out.contains("stage settler of Dockerfile"), "{run}");
+}
