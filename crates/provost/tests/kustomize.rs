@@ -248,3 +248,54 @@ fn virtual_services_of_one_host_are_two_hosts_where_one_is_patched() {
                  path: /spec/hosts/0\n      value: other\n";
     assert_eq!(run(other), (0, 1));
 }
+
+/// `ledger@sha256:abcd` beside a kustomization that only lists the file was never judged; `images` of that name, or of
+/// what builds upon it, keep it open.
+#[test]
+fn an_image_is_judged_unless_a_kustomization_sets_it() {
+    let found = |more: &str| {
+        let dir = Dir::new()
+            .file(
+                "base/app.yaml",
+                "\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: app}
+spec:
+  selector: {matchLabels: {app: app}}
+  template:
+    metadata: {labels: {app: app}}
+    spec:
+      containers:
+        - {name: app, image: \"app@sha256:abcd\"}
+        - {name: side, image: side}
+",
+            )
+            .file("base/kustomization.yaml", "resources: [app.yaml]")
+            .file("prod/kustomization.yaml", format!("resources: [../base]\n{more}"));
+        let only = "malformed-image-reference,floating-image-tag";
+        let run = dir.provost(&[
+            "check",
+            "--date",
+            "2026-11-24",
+            "--only",
+            only,
+            "--fail-on",
+            "never",
+            "--format",
+            "json",
+            ".",
+        ]);
+        let report: serde_json::Value = serde_json::from_str(&run.out).unwrap();
+        let findings = report["findings"].as_array().unwrap().iter();
+        findings
+            .map(|f| format!("{} {}", f["level"].as_str().unwrap(), f["rule"].as_str().unwrap()))
+            .collect::<Vec<_>>()
+    };
+    let malformed = "warning malformed-image-reference";
+    let floating = "warning floating-image-tag";
+    assert_eq!(found(""), [malformed, floating]);
+    assert_eq!(found("images: [{name: app, newTag: v1}]"), [floating]);
+    assert_eq!(found("images: [{name: other, newTag: v1}]"), [malformed, floating]);
+    assert_eq!(found("images: [{name: app, newTag: v1}, {name: side, newTag: v1}]"), [""; 0]);
+}

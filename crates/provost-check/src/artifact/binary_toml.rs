@@ -25,6 +25,7 @@
 //!                                  # and one right before "127.0.0.1:" is joined with it
 //! routes = ["GET /healthz"]        # its servers go by these patterns only; without it a function answers
 //! numbers = [9090]                 # constants of its code
+//! calls = ["os.CreateTemp"]        # functions that code other than the standard library's calls
 //! std_strings = ["/etc/hosts"]     # constants of the standard library
 //! unreadable = "no string section" # the program's text cannot be read
 //! [settings]
@@ -85,6 +86,7 @@ struct Page {
     reads: Vec<String>,
     unclear_reads: Vec<String>,
     sets: bool,
+    calls: Vec<String>,
     unreadable: Option<String>,
     settings: BTreeMap<String, String>,
     godebug: BTreeMap<String, String>,
@@ -125,6 +127,7 @@ impl Default for Page {
             reads: Vec::new(),
             unclear_reads: Vec::new(),
             sets: false,
+            calls: Vec::new(),
             unreadable: None,
             settings: BTreeMap::new(),
             godebug: BTreeMap::new(),
@@ -145,6 +148,8 @@ struct ListedText {
     routes: Result<Vec<Route>, &'static str>,
     /// It calls `os.Setenv`.
     sets: bool,
+    /// Functions that it calls.
+    calls: Vec<String>,
 }
 
 impl ListedText {
@@ -215,7 +220,8 @@ impl ProgramText for ListedText {
     }
 
     fn calls(&self, name: &str) -> Result<bool, &'static str> {
-        let calls = self.sets && name == "os.Setenv";
+        let calls =
+            self.sets && name == "os.Setenv" || self.calls.iter().any(|known| known == name);
         self.strings.as_ref().map(|_| calls).map_err(|why| *why)
     }
 
@@ -369,6 +375,7 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
                     "the server of main.main has a net/http.HandlerFunc, which may answer any path",
                 ),
                 sets: page.sets,
+                calls: page.calls.clone(),
                 ignores: match &page.ignores {
                     Some(none) if none.is_empty() => {
                         IgnoredTermination::Unknown { function: Some("main.main".to_owned()) }

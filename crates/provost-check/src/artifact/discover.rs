@@ -15,7 +15,7 @@ use ignore::WalkBuilder;
 
 use super::manifest::Skipped;
 use super::render::Renderer;
-use super::source::{Patches, Source, SourceKind, Sources};
+use super::source::{Reached, Source, SourceKind, Sources};
 use super::{Problem, ProblemKind};
 use crate::facts::origin::{Origin, SourceId};
 
@@ -92,9 +92,8 @@ pub struct Discovery {
     pub unusable: Vec<Unusable>,
     /// Charts and kustomizations that are part of no other, and what renders them.
     pub renderable: Vec<(Renderer, PathBuf)>,
-    /// By the name of a file in reports: the kustomizations that reach it, in ascending order, and
-    /// `Kind/name` of what they change.
-    pub kustomizations: BTreeMap<String, (Vec<u32>, Vec<Arc<Patches>>)>,
+    /// By the name of a file in reports: what kustomizations do with it.
+    pub kustomizations: BTreeMap<String, Reached>,
     /// Kustomizations that generate ConfigMaps or Secrets.
     pub generators: Vec<PathBuf>,
 }
@@ -354,11 +353,10 @@ fn walk(root: &Path, limits: &Limits, left: &mut usize, found: &mut Discovery) {
     }
     let kustomized = kustomize::read(&kustomizations);
     // Several paths of a command line are walked one after the other.
-    let first = found.kustomizations.values().flat_map(|(by, _)| by).max().map_or(0, |n| n + 1);
-    for (path, reached) in kustomized.reached() {
-        let entry = found.kustomizations.entry(shown(path)).or_default();
-        entry.0.extend(reached.by.into_iter().map(|n| n.saturating_add(first)));
-        entry.1.extend(reached.patched);
+    let first = found.kustomizations.values().flat_map(|all| &all.by).max().map_or(0, |n| n + 1);
+    for (path, mut reached) in kustomized.reached() {
+        reached.by.iter_mut().for_each(|number| *number = number.saturating_add(first));
+        found.kustomizations.entry(shown(path)).or_default().extend(reached);
     }
     let generators = kustomized.generating.values().filter(|file| !in_chart(file, &charts));
     found.generators.extend(generators.cloned());

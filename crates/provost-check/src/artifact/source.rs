@@ -92,6 +92,41 @@ impl SourceKind {
 /// one is the whole object.
 pub type Patches = BTreeMap<String, BTreeSet<String>>;
 
+/// What the kustomizations that reach an input do with it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// Their numbers, in ascending order.
+    pub by: Vec<u32>,
+    /// What their patches change, for each that has any.
+    pub patched: Vec<Arc<Patches>>,
+    /// The names of images that they write over.
+    pub images: BTreeSet<String>,
+    /// They may write over any image: a component or a transformer is not known.
+    pub any_image: bool,
+}
+
+impl Reached {
+    /// Whether an image, as it is written, may be another one once it is built: `IsImageMatched` of kustomize
+    /// (api/image/image.go), which takes a name for a regular expression that the tag and the digest follow.
+    pub fn sets_image(&self, image: &str) -> bool {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "./-_:@".contains(c);
+        self.any_image
+            || self.images.iter().any(|name| {
+                let rest = image.strip_prefix(name.as_str());
+                !name.chars().all(plain)
+                    || rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([':', '@']))
+            })
+    }
+
+    /// Takes in what others do with it.
+    pub fn extend(&mut self, other: Reached) {
+        self.by.extend(other.by);
+        self.patched.extend(other.patched);
+        self.images.extend(other.images);
+        self.any_image |= other.any_image;
+    }
+}
+
 /// One input.
 #[derive(Debug)]
 pub struct Source {
@@ -103,10 +138,8 @@ pub struct Source {
     pub named: bool,
     /// Of a file that a kustomization is built of: it has whole objects, and changes none of another file.
     pub whole: bool,
-    /// The kustomizations that reach it, by number, in ascending order.
-    pub kustomizations: Vec<u32>,
-    /// What patches of these kustomizations change, for each that has any.
-    pub patched: Vec<Arc<Patches>>,
+    /// What kustomizations that reach it do with it.
+    pub kustomized: Reached,
     /// Where its lines were written, when a renderer printed it. Its path is then that of what was
     /// rendered, and no report shows its own positions.
     pub rendered: Option<Trace>,
@@ -182,8 +215,7 @@ impl Source {
             kind,
             named: false,
             whole: false,
-            kustomizations: Vec::new(),
-            patched: Vec::new(),
+            kustomized: Reached::default(),
             rendered: None,
             text: Some(text),
             hidden: Vec::new(),
@@ -210,8 +242,7 @@ impl Source {
             kind,
             named: false,
             whole: false,
-            kustomizations: Vec::new(),
-            patched: Vec::new(),
+            kustomized: Reached::default(),
             rendered: None,
             text: None,
             hidden: Vec::new(),
@@ -465,17 +496,13 @@ impl Sources {
     }
 
     /// Notes which kustomizations reach the inputs of these paths.
-    pub fn reached_by(
-        &mut self,
-        mut kustomizations: BTreeMap<String, (Vec<u32>, Vec<Arc<Patches>>)>,
-    ) {
+    pub fn reached_by(&mut self, mut kustomizations: BTreeMap<String, Reached>) {
         if kustomizations.is_empty() {
             return;
         }
         for source in &mut self.all {
-            if let Some((by, patched)) = kustomizations.remove(&source.path) {
-                source.kustomizations = by;
-                source.patched = patched;
+            if let Some(reached) = kustomizations.remove(&source.path) {
+                source.kustomized = reached;
             }
         }
     }

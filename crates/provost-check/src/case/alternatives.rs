@@ -158,13 +158,13 @@ fn hold_variants(joined: &Joined<'_>, left: &str, right: &str) -> bool {
     for (_, source) in world.sources.iter() {
         let side = [left, right].iter().position(|side| below(&source.path, side));
         if let Some(builds) = side.and_then(|side| builds.get_mut(side)) {
-            builds.extend(&source.kustomizations);
+            builds.extend(&source.kustomized.by);
         }
     }
     let [of_left, of_right] = &builds;
     world.sources.iter().any(|(_, source)| {
         let reached = |builds: &FxHashSet<u32>| {
-            source.kustomizations.iter().any(|build| builds.contains(build))
+            source.kustomized.by.iter().any(|build| builds.contains(build))
         };
         reached(of_left) && reached(of_right)
     })
@@ -183,7 +183,7 @@ mod tests {
         let mut sources = Sources::default();
         for (path, kustomizations) in files {
             let mut source = Source::text(*path, SourceKind::Manifest, Arc::from(""));
-            source.kustomizations = kustomizations.to_vec();
+            source.kustomized.by = kustomizations.to_vec();
             sources.add(source);
         }
         let world = World::new(sources, Settings::at(jiff::civil::date(2026, 11, 26)));

@@ -388,6 +388,25 @@ impl<'w> Case<'w> {
         Some(Elsewhere { told, proof: Proof::Manifest, files: false, unread: Vec::new() })
     }
 
+    /// Whether a setting, or an address that is a constant of the program, says that it listens on the port.
+    pub fn is_told_port(&self, port: u16) -> bool {
+        let told = self.told().iter().any(|told| told.setting.port == port);
+        let program = if self.is_target() { self.program().ok() } else { None };
+        told || program.is_some_and(|program| {
+            let of_default = self.default_listeners(program);
+            let listens = program.text.listens().map_or(&[][..], |listens| &listens.texts);
+            of_default.iter().any(|told| told.setting.port == port)
+                || listens.iter().any(|text| {
+                    let host = text.text.rsplit_once(':').map_or("", |(host, _)| host);
+                    text.port == port
+                        && text.owner == TextOwner::Main
+                        && text.name.is_none()
+                        && is_any(host)
+                        && text.text.contains(':')
+                })
+        })
+    }
+
     /// Whether a Service of the container has the number as its own: a setting of it says what others are told,
     /// and nothing of where the program listens.
     fn is_port_of_service(&self, port: u16) -> bool {

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use super::{Joined, ObjectId};
+use super::{Case, Joined, ObjectId};
 use crate::facts::document::Node;
 use crate::facts::objects::Object;
 use crate::facts::origin::Span;
@@ -28,7 +28,7 @@ impl Joined<'_> {
         fields: &[&str],
         is_changed: impl Fn(&str, &str) -> bool,
     ) -> Result<(), Abstain> {
-        let patched = &self.world.sources.get(object.document.source).patched;
+        let patched = &self.world.sources.get(object.document.source).kustomized.patched;
         if patched.is_empty() {
             return Ok(());
         }
@@ -55,14 +55,14 @@ impl Joined<'_> {
     /// leaves it where it is, and a patch that may change anything says nothing of a place.
     pub fn unpatched_at(&self, origin: &Origin) -> Result<(), Abstain> {
         let Some(span) = origin.span() else { return Ok(()) };
-        if self.world.sources.get(origin.source()).patched.is_empty() {
+        if self.world.sources.get(origin.source()).kustomized.patched.is_empty() {
             return Ok(());
         }
         let by_source = self.patched.get_or_init(|| {
             let mut found: FxHashMap<SourceId, Vec<ObjectId>> = FxHashMap::default();
             for (id, object) in self.world.objects.iter().enumerate() {
                 let source = object.document.source;
-                if !self.world.sources.get(source).patched.is_empty() {
+                if !self.world.sources.get(source).kustomized.patched.is_empty() {
                     found.entry(source).or_default().push(id);
                 }
             }
@@ -89,6 +89,22 @@ impl Joined<'_> {
             return Err(Abstain::unknown(Reason::ObjectNotInInput, what));
         }
         self.unpatched(object, &["data", "stringData", "binaryData"])
+    }
+}
+
+impl Case<'_> {
+    /// Unknown when a kustomization of the input may put another image, or another tag of it, in the place of the
+    /// container's.
+    pub fn image_unpatched(&self) -> Result<(), Abstain> {
+        self.of.pod_unpatched(&["containers/image", "initContainers/image"])?;
+        let source = self.world().sources.get(self.of.object.document.source);
+        match &self.container.image {
+            Some(image) if source.kustomized.sets_image(&image.value) => {
+                let what = format!("image {image}, which kustomize sets");
+                Err(Abstain::unknown(Reason::Patched, what))
+            }
+            _ => Ok(()),
+        }
     }
 }
 
@@ -156,17 +172,18 @@ spec: {ports: [{port: 80}]}
             let origin = Origin::text(source, Span::new(start, start + part.len()));
             Joined::new(world).unpatched_at(&origin).is_ok()
         };
-        world.sources.get_mut(source).patched = vec![patch(&["spec/replicas"])];
+        world.sources.get_mut(source).kustomized.patched = vec![patch(&["spec/replicas"])];
         assert!(!judged(&world, "replicas"));
         assert!(judged(&world, "spec"));
         assert!(judged(&world, "image"));
         assert!(judged(&world, "ports"));
-        world.sources.get_mut(source).patched = vec![patch(&["spec/template/spec/containers"])];
+        world.sources.get_mut(source).kustomized.patched =
+            vec![patch(&["spec/template/spec/containers"])];
         assert!(!judged(&world, "image: a"));
         assert!(!judged(&world, "image"));
         assert!(judged(&world, "replicas"));
         // What may change anything says nothing of a place.
-        world.sources.get_mut(source).patched = vec![patch(&[""])];
+        world.sources.get_mut(source).kustomized.patched = vec![patch(&[""])];
         assert!(judged(&world, "replicas"));
         assert!(Joined::new(&world).unpatched(&world.objects[0], &["spec"]).is_err());
     }

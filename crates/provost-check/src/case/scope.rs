@@ -50,7 +50,7 @@ impl Scope {
         let place = |source: &crate::artifact::Source| Place {
             folder: source.path.rsplit_once('/').map_or("", |(folder, _)| folder).to_owned(),
             named: source.named,
-            kustomizations: source.kustomizations.clone(),
+            kustomizations: source.kustomized.by.clone(),
         };
         Self { files: sources.iter().map(|(_, source)| place(source)).collect() }
     }
@@ -111,7 +111,7 @@ mod tests {
         for (path, named, kustomizations) in files {
             let mut source = Source::text(*path, SourceKind::Manifest, Arc::from(""));
             source.named = *named;
-            source.kustomizations = kustomizations.to_vec();
+            source.kustomized.by = kustomizations.to_vec();
             sources.add(source);
         }
         Scope::new(&sources)

@@ -161,6 +161,7 @@ pub static RULES: &[&Rule] = &[
     &mesh::undeclared_mesh_protocol::RULE,
     &mesh::unknown_telemetry_provider::RULE,
     &mesh::unopened_gateway_port::RULE,
+    &mesh::unreachable_mesh_route::RULE,
     &metrics::counter_decreases::RULE,
     &metrics::inconsistent_histogram::RULE,
     &metrics::malformed_exposition::RULE,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use crate::artifact::kustomization::{self, Plugin, Role};
 use crate::artifact::mmap;
 use crate::artifact::render::changes_another;
-use crate::artifact::source::Patches;
+use crate::artifact::source::{Patches, Reached};
 use crate::artifact::yaml::{self, Limits};
 use crate::facts::document::Node;
 use crate::facts::origin::SourceId;
@@ -28,17 +28,12 @@ pub(super) struct Kustomized {
     named: BTreeMap<PathBuf, Vec<PathBuf>>,
     /// By directory: what its patches change.
     patched: BTreeMap<PathBuf, Patches>,
+    /// By directory: the names of images that its kustomization writes over.
+    images: BTreeMap<PathBuf, BTreeSet<String>>,
+    /// Directories whose kustomization has a component or a transformer that may write over any image.
+    any_image: BTreeSet<PathBuf>,
     /// By directory: its kustomization, where that has generators of ConfigMaps or Secrets.
     pub(super) generating: BTreeMap<PathBuf, PathBuf>,
-}
-
-/// What kustomizations do with a file.
-#[derive(Debug, Default)]
-pub(super) struct Reached {
-    /// The kustomizations that reach it, in ascending order.
-    pub(super) by: Vec<u32>,
-    /// What each of them changes, among all that it reaches.
-    pub(super) patched: Vec<Arc<Patches>>,
 }
 
 /// Paths that all kustomizations of a tree reach; each of them reaches those of the ones it names.
@@ -74,6 +69,8 @@ pub(super) fn read(files: &[PathBuf]) -> Kustomized {
     let mut all = Kustomized::default();
     // A kustomization is a page of names.
     let limits = Limits { file_bytes: 1 << 20, ..Limits::default() };
+    let folder = |file: &'_ PathBuf| file.parent().unwrap_or(Path::new("")).to_owned();
+    let all_dirs: BTreeSet<PathBuf> = files.iter().map(folder).collect();
     for file in files {
         let dir = file.parent().unwrap_or(Path::new(""));
         all.dirs.insert(dir.to_owned());
@@ -89,6 +86,12 @@ pub(super) fn read(files: &[PathBuf]) -> Kustomized {
                 let path = join(dir, entry.text);
                 match entry.role {
                     Role::Whole | Role::Component | Role::Schema => {
+                        // A component that is fetched, or lies above where the walk began.
+                        if entry.role == Role::Component
+                            && path.as_ref().is_none_or(|path| !all_dirs.contains(path.as_path()))
+                        {
+                            all.any_image.insert(dir.to_owned());
+                        }
                         let Some(path) = path else { continue };
                         all.named.entry(dir.to_owned()).or_default().push(path.clone());
                         all.resources.insert(path);
@@ -98,6 +101,7 @@ pub(super) fn read(files: &[PathBuf]) -> Kustomized {
                         if plugin == Plugin::Transformer {
                             let changes = all.patched.entry(dir.to_owned()).or_default();
                             transformer(entry.text, path.as_deref(), changes);
+                            all.any_image.insert(dir.to_owned());
                         }
                         all.partial.extend(path);
                     }
@@ -116,6 +120,12 @@ pub(super) fn read(files: &[PathBuf]) -> Kustomized {
                 } else if name == "replacements" {
                     field.items().for_each(|item| replacement(dir, item, changes));
                 }
+            }
+            for name in ["images", "imagetags"] {
+                let names = kustomization::all_of(root, name).flat_map(Node::items);
+                let names = names.flat_map(|item| kustomization::all_of(item, "name"));
+                let names = names.filter_map(Node::as_str).map(str::to_owned);
+                all.images.entry(dir.to_owned()).or_default().extend(names);
             }
             // Of whatever kind the object is.
             let replicas = kustomization::all_of(root, "replicas");
@@ -372,6 +382,8 @@ impl Kustomized {
             let mut seen: BTreeSet<&Path> = BTreeSet::new();
             let mut files = Vec::new();
             let mut patched = Patches::new();
+            let mut images: BTreeSet<String> = BTreeSet::new();
+            let mut any_image = false;
             while let Some(dir) = open.pop() {
                 let generating = self.generating.get(dir).map(PathBuf::as_path);
                 files.extend(generating.filter(|file| seen.insert(*file)));
@@ -379,13 +391,19 @@ impl Kustomized {
                 for (target, fields) in self.patched.get(dir).into_iter().flatten() {
                     add(&mut patched, target.clone(), fields.iter().cloned());
                 }
+                images.extend(self.images.get(dir).into_iter().flatten().cloned());
+                any_image |= self.any_image.contains(dir);
                 for path in self.named.get(dir).into_iter().flatten() {
                     // Kustomizations may name each other in a circle.
                     if left == 0 || !seen.insert(path) {
                         continue;
                     }
                     left -= 1;
-                    if self.named.contains_key(path) || self.patched.contains_key(path) {
+                    // A component may name nothing, and have patches or images alone.
+                    if self.named.contains_key(path)
+                        || self.patched.contains_key(path)
+                        || self.components.contains(path)
+                    {
                         open.push(path);
                     } else {
                         files.push(path.as_path());
@@ -397,6 +415,8 @@ impl Kustomized {
                 let reached = all.entry(file).or_default();
                 reached.by.push(number);
                 reached.patched.extend(patched.clone());
+                reached.images.extend(images.iter().cloned());
+                reached.any_image |= any_image;
             }
         }
         all

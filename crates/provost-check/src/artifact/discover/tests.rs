@@ -272,7 +272,9 @@ fn a_kustomization_reaches_what_its_bases_name() {
     let reached: Vec<String> = found
         .kustomizations
         .iter()
-        .map(|(path, (by, patched))| format!("{} {by:?} {patched:?}", path.replace(&prefix, "")))
+        .map(|(path, Reached { by, patched, .. })| {
+            format!("{} {by:?} {patched:?}", path.replace(&prefix, ""))
+        })
         .collect();
     assert_eq!(
         reached,
@@ -281,4 +283,47 @@ fn a_kustomization_reaches_what_its_bases_name() {
             "prod/pdb.yaml [1] [{\"*/web\": {\"spec/replicas\"}, \"Deployment/web\": {\"spec/template/spec/containers/resources/limits\"}, \"Pod/*\": {\"\"}, \"Service/web\": {\"spec/ports/targetPort\", \"spec/type\"}}]"
         ]
     );
+}
+
+/// A kustomization that lists files sets no image; whatever one beside or above it does counts for those that it
+/// reaches.
+#[test]
+fn a_kustomization_that_only_lists_a_file_sets_no_image() {
+    let dir = tree(&[
+        ("plain/kustomization.yaml", b"resources: [app.yaml]\nnamePrefix: a-"),
+        ("plain/app.yaml", b""),
+        ("base/kustomization.yaml", b"resources: [app.yaml]"),
+        ("base/app.yaml", b""),
+        (
+            "prod/kustomization.yaml",
+            b"resources: [../base]\nimages: [{name: ghcr.io/Acme/app, newTag: v1}]",
+        ),
+        (
+            "part/kustomization.yaml",
+            b"kind: Component\nimages: [{name: worker, digest: 'sha256:a'}]",
+        ),
+        ("with/kustomization.yaml", b"resources: [app.yaml]\ncomponents: [../part]"),
+        ("with/app.yaml", b""),
+        (
+            "away/kustomization.yaml",
+            b"resources: [app.yaml]\ncomponents: ['https://example.com/x']",
+        ),
+        ("away/app.yaml", b""),
+    ]);
+    let found = discover(&[dir.path()], &Limits::default());
+    let prefix = format!("{}/", shown(dir.path()));
+    let of = |path: &str| &found.kustomizations[&format!("{prefix}{path}")];
+    let sets = |path: &str, image: &str| of(path).sets_image(image);
+    for (path, image, set) in [
+        ("plain/app.yaml", "app", false),
+        ("base/app.yaml", "ghcr.io/Acme/app", true),
+        ("base/app.yaml", "ghcr.io/Acme/app@sha256:abcd", true),
+        ("base/app.yaml", "ghcr.io/Acme/apple:1", false),
+        ("base/app.yaml", "worker", false),
+        ("with/app.yaml", "worker:1", true),
+        ("with/app.yaml", "app", false),
+        ("away/app.yaml", "app", true),
+    ] {
+        assert_eq!(sets(path, image), set, "{path} {image}");
+    }
 }

@@ -212,6 +212,10 @@ fn by_number(case: &Case<'_>, field: &str, port: &Fact<PortRef>, number: i64, ou
     if super::is_mesh_port(&port.value) || case.pod().declares_number(number) {
         return;
     }
+    // It is the right one, and what is declared is another's business.
+    if u16::try_from(number).is_ok_and(|number| case.is_told_port(number)) {
+        return;
+    }
     let has: Vec<String> =
         own.iter().filter_map(|own| own.port.as_ref()).map(|p| p.value.to_string()).collect();
     let finding = Finding::new(

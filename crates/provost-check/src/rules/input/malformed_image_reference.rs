@@ -4,7 +4,7 @@ use crate::case::Case;
 use crate::facts::Fact;
 use crate::facts::placeholders::is_placeholder;
 use crate::facts::workload::{ContainerRole, WorkloadKind};
-use crate::findings::{Abstain, Finding, Fix};
+use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::names::ImageRef;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -15,7 +15,7 @@ use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 pub static RULE: Rule = Rule {
     id: "malformed-image-reference",
     group: Group::Input,
-    level: crate::findings::Level::Deny,
+    level: Level::Deny,
     title: "an image whose name no kubelet can parse",
     page: include_str!("malformed-image-reference.md"),
     needs: &[Need::Manifest],
@@ -27,11 +27,8 @@ pub static RULE: Rule = Rule {
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let image = case.container.image.as_ref().ok_or(Abstain::NotApplicable)?;
     let text = image.value.as_str();
-    let source = case.world().sources.get(case.of.object.document.source);
-    // A kustomization replaces images by their names, whatever these are; other kinds than Kubernetes'
-    // own may mean something else by the word.
-    if !source.kustomizations.is_empty()
-        || case.container.role == ContainerRole::Ephemeral
+    // Other kinds than Kubernetes' own may mean something else by the word.
+    if case.container.role == ContainerRole::Ephemeral
         || case.of.workload.kind == WorkloadKind::Other
         || is_open(text)
     {
@@ -40,7 +37,15 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     if ImageRef::parse(text).is_err()
         && let Some((why, meant)) = wrong(text)
     {
-        out.push(finding(case, image, why, meant));
+        // A kustomization replaces images by their names, whatever these are.
+        case.image_unpatched()?;
+        let finding = finding(case, image, why, meant);
+        let source = case.world().sources.get(case.of.object.document.source);
+        out.push(match source.kustomized.by.is_empty() {
+            true => finding,
+            // What builds upon it need not be in the input.
+            false => finding.level(Level::Warn),
+        });
     }
     Ok(())
 }

@@ -81,7 +81,7 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
 /// What a kustomization writes over is refused, or not, as it writes it.
 fn as_applied(case: &ObjectCase<'_>, out: &mut Findings) {
     let source = case.object.document.source;
-    if case.world().sources.get(source).patched.is_empty() {
+    if case.world().sources.get(source).kustomized.patched.is_empty() {
         return;
     }
     let root = case.object.node();
@@ -189,7 +189,7 @@ fn priority(case: &ObjectCase<'_>, out: &mut Findings) {
 
 /// Whether no kustomization of the input has a hand in it: then another file may bring the rest.
 fn is_alone(case: &ObjectCase<'_>) -> bool {
-    case.world().sources.get(case.object.document.source).kustomizations.is_empty()
+    case.world().sources.get(case.object.document.source).kustomized.by.is_empty()
 }
 
 /// Whether the object stands in a file that was named, and is all there: what is applied then is that.

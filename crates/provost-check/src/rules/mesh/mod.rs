@@ -20,6 +20,7 @@ pub mod trusted_forwarded_client_cert;
 pub mod undeclared_mesh_protocol;
 pub mod unknown_telemetry_provider;
 pub mod unopened_gateway_port;
+pub mod unreachable_mesh_route;
 
 use crate::case::mesh::Mtls;
 use crate::facts::Origin;

@@ -7,7 +7,7 @@ use crate::case::{Case, ObjectCase, WorkloadCase};
 use crate::facts::objects::{PortRef, ServicePort};
 use crate::facts::placeholders::is_placeholder;
 use crate::facts::program_text::NumberPresence;
-use crate::facts::workload::{ContainerPort, ContainerRole};
+use crate::facts::workload::{Container, ContainerPort, ContainerRole};
 use crate::facts::{Body, Fact, Object};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::listeners::{self, Listener};
@@ -408,6 +408,15 @@ fn duplicate(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
             let Some(first) = same.next() else { continue };
             let Some(second) = same.find(|p| number(p) != number(first)) else { continue };
             let Some(target) = &wanted.target_port else { continue };
+            // The API server takes no container with two of one name, which is another rule's.
+            let of_one = |container: &Container| {
+                [first, second]
+                    .iter()
+                    .all(|port| container.ports.iter().any(|own| std::ptr::eq(own, **port)))
+            };
+            if case.pod().containers.iter().any(of_one) {
+                continue;
+            }
             out.push(
                 Finding::new(
                     &RULE,

@@ -1,6 +1,7 @@
 //! What a Rollout, or a Canary of Flagger's, names and does not find.
 
 mod canary;
+mod virtual_service;
 mod workload;
 
 use std::collections::BTreeMap;
@@ -10,10 +11,10 @@ use crate::case::{ObjectCase, WorkloadCase, World};
 use crate::facts::placeholders::is_placeholder;
 use crate::facts::rollout::{
     AnalysisUse, ArgValue, Argument, BlueGreen, Canary, Measurements, Metric, Routing, TemplateRef,
-    UseKind, VirtualServiceUse,
+    UseKind,
 };
 use crate::facts::settings::Existing;
-use crate::facts::{Body, Fact, Node, Object, Origin};
+use crate::facts::{Body, Fact, Object, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
@@ -326,7 +327,12 @@ fn routes(case: &WorkloadCase<'_>, canary: &Canary, routing: &Routing, out: &mut
         };
         let found = find(case, "VirtualService", namespace, (&used.name, name), None, out);
         if let Some(object) = found {
-            virtual_service(used, object, out);
+            virtual_service::routes(used, object, out);
+            if let Err(unknown) =
+                virtual_service::destinations(case, canary, routing, used, object, out)
+            {
+                out.abstain(unknown);
+            }
         }
     }
     let namespace = &case.object.meta.namespace.value;
@@ -355,61 +361,6 @@ fn routes(case: &WorkloadCase<'_>, canary: &Canary, routing: &Routing, out: &mut
                 .also(&stable.origin, "the stable Service"),
             );
         }
-    }
-}
-
-/// `ValidateHTTPRoutes`: routes by name, or one alone.
-fn virtual_service(used: &VirtualServiceUse, object: &Object, out: &mut Findings) {
-    let spec = object.node().get("spec");
-    let http: Vec<Node<'_>> =
-        spec.and_then(|spec| spec.get("http")).into_iter().flat_map(Node::items).collect();
-    let others = spec.is_some_and(|spec| spec.get("tls").is_some() || spec.get("tcp").is_some());
-    if http.is_empty() && others {
-        return;
-    }
-    let names: Vec<&str> = http.iter().filter_map(|route| route.get("name")?.as_str()).collect();
-    for route in &used.routes {
-        if is_placeholder(&route.value) || names.contains(&route.value.as_str()) {
-            continue;
-        }
-        out.push(
-            invalid(
-                format!(
-                    "VirtualService {} has no HTTP route {}: the Rollout is InvalidSpec",
-                    used.name.value, route.value
-                ),
-                &route.origin,
-                "no such route",
-            )
-            .also(
-                &object.origin(),
-                match names.as_slice() {
-                    [] => "its routes have no names".to_owned(),
-                    some => {
-                        format!(
-                            "has {}",
-                            some.iter().take(8).copied().collect::<Vec<_>>().join(", ")
-                        )
-                    }
-                },
-            ),
-        );
-    }
-    if used.routes.is_empty() && http.len() > 1 {
-        out.push(
-            invalid(
-                format!(
-                    "VirtualService {} has {} HTTP routes, and the Rollout names none: it is \
-                     InvalidSpec",
-                    used.name.value,
-                    http.len()
-                ),
-                &used.name.origin,
-                "which of them?",
-            )
-            .also(&object.origin(), "several routes")
-            .fix(Fix::suggest("give the routes names, and list them in routes")),
-        );
     }
 }
 

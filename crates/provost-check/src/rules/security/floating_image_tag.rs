@@ -80,6 +80,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         );
         return Ok(());
     }
+    case.image_unpatched()?;
     let what = tag.map_or("no tag, which means latest".to_owned(), |tag| format!("the tag {tag}"));
     out.push(
         Finding::new(

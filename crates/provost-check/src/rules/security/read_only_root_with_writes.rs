@@ -8,7 +8,7 @@ use crate::facts::container::Mount;
 use crate::facts::program_text::{TextKind, TextOwner};
 use crate::facts::symbols;
 use crate::facts::workload::VolumeKind;
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// `open /tmp/...: read-only file system`, at the first request that needs it.
@@ -121,19 +121,38 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         return Ok(());
     }
     let temporary = program.links_any(&[symbols::CREATE_TEMP, symbols::MKDIR_TEMP])?;
-    if let Some(function) = temporary
-        && !writable(&temp)
-    {
+    let Some(function) = temporary.filter(|_| !writable(&temp)) else { return Ok(()) };
+    // net/http links it for the files of forms, in every program that serves.
+    for (callee, who) in TEMPORARY {
+        match program.text.calls(callee) {
+            Ok(false) => continue,
+            Ok(true) => {}
+            Err(why) => {
+                let what = format!("whether the program makes temporary files: {why}");
+                return Err(Abstain::unknown(Reason::StringsUnreadable, what));
+            }
+        }
         let finding = say(
-            format!("temporary files are made in {temp}, where nothing can be written"),
+            format!("{who} in {temp}, where nothing can be written"),
             function,
-            "makes temporary files; a library may be who links it".to_owned(),
+            format!("{callee} is called, perhaps by a library"),
             mount_at(&temp),
         );
         out.push(finding.level(Level::Note));
+        break;
     }
     Ok(())
 }
+
+/// Functions that make temporary files, and what they make. Up to the limit that it is given, the form of a request is
+/// kept in memory; `FormValue` passes over what fails (net/http/request.go, mime/multipart/formdata.go).
+const TEMPORARY: [(&str, &str); 5] = [
+    ("os.CreateTemp", "temporary files are made"),
+    ("os.MkdirTemp", "temporary folders are made"),
+    ("net/http.(*Request).ParseMultipartForm", "large files of forms are kept"),
+    ("net/http.(*Request).FormFile", "large files of forms are kept"),
+    ("mime/multipart.(*Reader).ReadForm", "large files of forms are kept"),
+];
 
 /// Folders below which programs keep what they write, and whether several programs share one.
 const WRITTEN: [(&str, bool); 4] =

@@ -411,7 +411,8 @@ mod tests {
             ("spec/resources", (0, 1)),
         ] {
             let patch = Arc::new([("Pod/a".to_owned(), [field.to_owned()].into())].into());
-            world.sources.get_mut(world.objects[0].document.source).patched = vec![patch];
+            world.sources.get_mut(world.objects[0].document.source).kustomized.patched =
+                vec![patch];
             let joined = Joined::new(&world);
             let mut out = Findings::default();
             pods(&ObjectCase::new(&joined, 0, &world.objects[0]), &mut out);

@@ -132,7 +132,7 @@ mod tests {
             [(vec![], [2, 1, 1], [0, 0, 0]), (vec![0], [2, 0, 1], [0, 1, 0])]
         {
             let source = world.objects[0].document.source;
-            world.sources.get_mut(source).kustomizations = kustomizations;
+            world.sources.get_mut(source).kustomized.by = kustomizations;
             let joined = Joined::new(&world);
             for (id, object) in world.objects.iter().enumerate() {
                 let mut out = Findings::default();
