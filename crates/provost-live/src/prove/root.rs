@@ -288,7 +288,7 @@ fn place_of(at: &Path) -> io::Result<OwnedFd> {
 }
 
 /// Puts such a copy in its place.
-fn put(tree: &OwnedFd, at: &Path) -> io::Result<()> {
+pub(super) fn put(tree: &OwnedFd, at: &Path) -> io::Result<()> {
     move_mount(tree, "", CWD, at, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH).map_err(io::Error::from)
 }
 

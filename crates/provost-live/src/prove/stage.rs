@@ -16,7 +16,10 @@ use provost_check::facts::proof::{
     shown_user,
 };
 use rustix::fs::{FileType, Gid, Mode, OFlags, Uid, fchown, fstat};
-use rustix::mount::{MountFlags, MountPropagationFlags, mount, mount_change};
+use rustix::mount::{
+    FsMountFlags, FsOpenFlags, MountAttrFlags, MountFlags, MountPropagationFlags, fsconfig_create,
+    fsmount, fsopen, mount, mount_change,
+};
 use rustix::process::{Signal, geteuid, set_parent_process_death_signal, umask};
 use rustix::thread::{
     CapabilitySet, CapabilitySets, UnshareFlags, remove_capability_from_bounding_set,
@@ -347,8 +350,16 @@ fn join(file: &OwnedFd) -> io::Result<()> {
 /// is version 2.
 fn be_top_of_groups() -> io::Result<()> {
     unshare(UnshareFlags::NEWCGROUP)?;
-    let flags = root::plain() | MountFlags::NOEXEC | MountFlags::RDONLY;
-    mount("cgroup2", TOP, "cgroup2", flags, None).map_err(io::Error::from)
+    // It is there already, as the machine sees it, and mount(2) puts a file system on none of its own (`do_add_mount` in
+    // fs/namespace.c: EBUSY). What is made in no place can be moved there.
+    let made = fsopen("cgroup2", FsOpenFlags::FSOPEN_CLOEXEC)?;
+    fsconfig_create(&made)?;
+    let flags = MountAttrFlags::MOUNT_ATTR_RDONLY
+        | MountAttrFlags::MOUNT_ATTR_NOSUID
+        | MountAttrFlags::MOUNT_ATTR_NODEV
+        | MountAttrFlags::MOUNT_ATTR_NOEXEC;
+    let tree = fsmount(&made, FsMountFlags::FSMOUNT_CLOEXEC, flags)?;
+    root::put(&tree, Path::new(TOP))
 }
 
 /// Has the process scheduled as those of containers are: one of the real-time classes has no part in

@@ -1,6 +1,6 @@
 //! A virtual machine with a kernel of Debian's and cgroup v2, in which `fixtures/go/guest` is the first process.
 
-#![allow(unreachable_pub, reason = "each test file is a crate and uses its part")]
+#![allow(dead_code, unreachable_pub, reason = "each test file is a crate and uses its part")]
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -27,17 +27,35 @@ const PATIENCE: Duration = Duration::from_secs(400);
 const MEMORY: &str = "256";
 /// What its disk has.
 const DISK: u64 = 192 << 20;
+/// The same where files are on it: as much as Provost spares of a disk, and more, in a file that has what is written
+/// of it.
+const DISK_WITH_FILES: u64 = 2 << 30;
 
 /// Starts a machine that has these programs in its root and does these scenarios; what is left of each, by name.
 pub fn run(programs: &[(String, String)], scenarios: &[Value]) -> BTreeMap<String, Left> {
+    run_with_disk(programs, (MEMORY, None), scenarios)
+}
+
+/// The same with so much memory, and with the files of a folder on the disk, which is `/data` there.
+pub fn run_with_disk(
+    programs: &[(String, String)],
+    (memory, files): (&str, Option<&Path>),
+    scenarios: &[Value],
+) -> BTreeMap<String, Left> {
     let dir = Dir::new();
     let at = |name: &str| dir.path().join(name);
     fs::write(at("root.cpio"), root(programs, scenarios)).unwrap();
-    File::create(at("disk")).unwrap().set_len(DISK).unwrap();
+    let size = if files.is_some() { DISK_WITH_FILES } else { DISK };
+    File::create(at("disk")).unwrap().set_len(size).unwrap();
     // As Debian has it: not on the PATH of everybody.
     let path = format!("{}:/usr/sbin:/sbin", std::env::var("PATH").unwrap_or_default());
-    succeed(Command::new("mke2fs").args(["-q", "-t", "ext4"]).arg(at("disk")).env("PATH", path));
-    let mut qemu = machine(&at("root.cpio"), &at("disk"), &at("report"))
+    let mut format = Command::new("mke2fs");
+    format.args(["-q", "-t", "ext4"]).env("PATH", path);
+    if let Some(files) = files {
+        format.args(["-O", "^has_journal", "-d"]).arg(files);
+    }
+    succeed(format.arg(at("disk")));
+    let mut qemu = machine(memory, &at("root.cpio"), &at("disk"), &at("report"))
         .stdin(Stdio::null())
         .stdout(File::create(at("console")).unwrap())
         .stderr(File::create(at("errors")).unwrap())
@@ -65,7 +83,7 @@ pub fn run(programs: &[(String, String)], scenarios: &[Value]) -> BTreeMap<Strin
 
 /// Emulated: hardware that virtualises is not everywhere. Instructions are its clock, and it does not wait while
 /// nothing runs, so that a busy machine makes it slower and nothing else.
-fn machine(root: &Path, disk: &Path, report: &Path) -> Command {
+fn machine(memory: &str, root: &Path, disk: &Path, report: &Path) -> Command {
     let executable = tool("qemu");
     let packages = executable.ancestors().nth(3).expect("it lies in usr/bin");
     let libraries = ["usr/lib/x86_64-linux-gnu", "lib/x86_64-linux-gnu"]
@@ -75,7 +93,7 @@ fn machine(root: &Path, disk: &Path, report: &Path) -> Command {
     for folder in ["usr/share/qemu", "usr/share/seabios"] {
         qemu.arg("-L").arg(packages.join(folder));
     }
-    qemu.args(["-accel", "tcg", "-icount", "shift=2,sleep=off", "-cpu", "max", "-m", MEMORY])
+    qemu.args(["-accel", "tcg", "-icount", "shift=2,sleep=off", "-cpu", "max", "-m", memory])
         .args(["-nodefaults", "-no-user-config", "-display", "none", "-no-reboot"])
         .arg("-kernel")
         .arg(tool("guest-kernel"))
