@@ -22,6 +22,7 @@ pub(crate) fn opens(text: &[u8]) -> bool {
     begins(text)
         || profile(text).is_some()
         || text.starts_with(NOTE)
+        || text.starts_with(CGO)
         || text.starts_with(FAULT)
         || memchr::memmem::find(text, SERVING).is_some()
 }
@@ -29,6 +30,8 @@ pub(crate) fn opens(text: &[u8]) -> bool {
 pub(super) const PANIC: &[u8] = b"panic: ";
 pub(super) const FATAL: &[u8] = b"fatal error: ";
 pub(super) const NOTE: &[u8] = b"runtime: ";
+/// What the runtime says in C (`runtime/cgo/gcc_libinit.c`), before it aborts.
+pub(super) const CGO: &[u8] = b"runtime/cgo: ";
 pub(super) const FAULT: &[u8] = b"unexpected fault address ";
 pub(super) const SERVING: &[u8] = b"http: panic serving ";
 

@@ -11,7 +11,7 @@ pub(super) use self::causes::push;
 use self::held::Held;
 use self::open::Open;
 use super::cause::{Cause, Ended, Signalled};
-use super::line::{self, FATAL, FAULT, NOTE, PANIC, SERVING};
+use super::line::{self, CGO, FATAL, FAULT, NOTE, PANIC, SERVING};
 use super::stack::{Goroutine, Stack};
 
 /// How much is kept of what a crash says.
@@ -243,7 +243,8 @@ impl Parser {
                     self.open = Some(Open::unsaid());
                     return true;
                 }
-                if text.starts_with(NOTE) && self.cause.is_none() {
+                let is_note = text.starts_with(NOTE) || text.starts_with(CGO);
+                if is_note && self.cause.is_none() {
                     self.note(text, at.line);
                     return true;
                 }

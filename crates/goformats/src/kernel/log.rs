@@ -164,8 +164,8 @@ impl Report {
     fn known(&mut self, text: &str) {
         if self.constraint == Constraint::Unknown {
             self.constraint = match text {
-                _ if text.starts_with("Memory cgroup out of memory") => Constraint::Memcg,
-                _ if text.starts_with("Out of memory") => Constraint::Machine,
+                _ if text.contains("Memory cgroup out of memory") => Constraint::Memcg,
+                _ if text.contains("Out of memory") => Constraint::Machine,
                 _ => Constraint::Unknown,
             };
         }
@@ -201,8 +201,13 @@ pub(super) const LONGEST_NAME: usize = 64;
 pub(super) const LONGEST_PATH: usize = 1024;
 
 /// What a log that is not read closer is searched for.
-const SIGNS: [&[u8]; 4] =
-    [b"oom-kill", b"illed process", b"Kill process", b"are going to be killed due to"];
+const SIGNS: [&[u8]; 5] = [
+    b"oom-kill",
+    b"illed process",
+    b"Kill process",
+    b"are going to be killed due to",
+    b" killed as a result of limit of ",
+];
 
 /// Whether a text begins as the log of a kernel: nearly every line has the kernel's own time or name before it.
 pub fn is_one(head: &str) -> bool {
@@ -278,6 +283,12 @@ pub struct Reader {
     rest: Vec<u8>,
     counts: Counts,
     open: Option<Report>,
+    /// Who is to be killed by the report that is open, until the line of the kill comes.
+    chosen: Option<Killed>,
+    /// Its lines show that somebody is killed, whoever that is.
+    is_kill: bool,
+    /// The last kill: its process, and what that had mapped.
+    last: Option<(u64, Option<u64>)>,
     columns: Vec<Column>,
     in_stat: bool,
     /// The message of an entry of many lines (`journalctl -o verbose`), until all of it has come, and its line.
@@ -356,8 +367,14 @@ impl Reader {
     fn close(&mut self, out: &mut dyn FnMut(Report)) {
         self.columns.clear();
         self.in_stat = false;
+        let (chosen, is_kill) = (self.chosen.take(), std::mem::take(&mut self.is_kill));
+        let Some(mut report) = self.open.take() else { return };
+        // What was filtered, or cut, ends before the kill.
+        if report.killed.is_empty() {
+            report.killed.extend(chosen);
+        }
         // Memory may be asked for in vain without anybody being killed.
-        if let Some(report) = self.open.take().filter(|report| !report.killed.is_empty()) {
+        if is_kill || !report.killed.is_empty() {
             self.counts.reports += 1;
             out(report);
         }
@@ -433,9 +450,12 @@ impl Reader {
             self.choice(choice, number, stamp, out);
         } else if let Some(killed) = killed(text, number) {
             self.kill(killed, text, stamp, out);
-        } else if is_choice(text) {
-            self.chosen(text, number, stamp, out);
+        } else if let Some(chosen) = to_be_killed(text, number) {
+            self.chosen(chosen, text, stamp, out);
+        } else if text.starts_with("Task in ") && text.contains(OF_A_LIMIT) {
+            self.of_a_limit(text, number, stamp, out);
         } else if let Some(report) = &mut self.open {
+            self.is_kill |= traced(text, report);
             detail(report, &mut self.columns, &mut self.in_stat, text, &self.limits);
         }
     }
@@ -461,21 +481,49 @@ impl Reader {
         };
         report.limit_group = between(",oom_memcg=", ",task_memcg=");
         report.victim_group = between(",task_memcg=", ",task=");
+        self.chosen = named(text, line);
     }
 
-    /// Before Linux 5.0 why somebody is killed stands in the line before: `Out of memory: Kill process 5 (x) score 9
-    /// or sacrifice child`.
-    fn chosen(&mut self, text: &str, line: u64, stamp: Stamp, out: &mut dyn FnMut(Report)) {
+    /// `Task in /a/b killed as a result of limit of /a`: up to Linux 4.19 that is what a report of a group begins with.
+    fn of_a_limit(&mut self, text: &str, line: u64, stamp: Stamp, out: &mut dyn FnMut(Report)) {
         if self.open.as_ref().is_none_or(|open| !open.killed.is_empty()) {
             self.close(out);
             self.open = Some(Report { line, stamp, ..Report::default() });
         }
+        self.is_kill = true;
         if let Some(report) = &mut self.open {
-            report.known(text);
+            detail(report, &mut self.columns, &mut self.in_stat, text, &self.limits);
         }
     }
 
+    /// Before Linux 5.0 why somebody is killed stands in the line before: `Out of memory: Kill process 5 (x) score 9
+    /// or sacrifice child`.
+    fn chosen(&mut self, chosen: Killed, text: &str, stamp: Stamp, out: &mut dyn FnMut(Report)) {
+        let is_next = |open: &Report| {
+            // Of a log that was filtered, each such line is a report.
+            let other = self.chosen.as_ref().is_some_and(|known| known.pid != chosen.pid);
+            !open.killed.is_empty() || other
+        };
+        if self.open.as_ref().is_none_or(is_next) {
+            self.close(out);
+            self.open = Some(Report { line: chosen.line, stamp, ..Report::default() });
+        }
+        if let Some(report) = &mut self.open {
+            report.known(text);
+        }
+        // Others say so as well, and without the kill behind it nothing tells that they are right.
+        self.chosen = WORDS.iter().any(|words| text.starts_with(words)).then_some(chosen);
+    }
+
     fn kill(&mut self, killed: Killed, text: &str, stamp: Stamp, out: &mut dyn FnMut(Report)) {
+        let this = (killed.pid, killed.total);
+        // Whoever watches for kills says them again, as events of the node and in logs of its own.
+        let is_quoted =
+            !text.starts_with("Killed process ") && !WORDS.iter().any(|w| text.starts_with(w));
+        if is_quoted && self.last == Some(this) {
+            return;
+        }
+        self.last = Some(this);
         let goes_on = |open: &Report| open.killed.is_empty() || open.all_of.is_some();
         if !self.open.as_ref().is_some_and(goes_on) {
             self.close(out);
@@ -504,10 +552,32 @@ const WORDS: [&str; 3] = [
 /// What it says behind it, of all versions: `total-vm:` since 2.6.33, `vsz:` in 2.6.32.
 const SIZES: [&str; 2] = [" total-vm:", " vsz:"];
 
+/// What stands between the two groups of a report before Linux 5.0.
+const OF_A_LIMIT: &str = " killed as a result of limit of ";
+
 /// `Memory cgroup out of memory: Kill process 4711 (x) score 1994 or sacrifice child`; a child may be killed for it.
-fn is_choice(text: &str) -> bool {
-    let behind = |word: &&str| text.strip_prefix(*word)?.strip_prefix("Kill process ");
-    WORDS.iter().find_map(behind).is_some_and(|rest| number(rest).is_some())
+/// Events of a node have it behind their own words.
+fn to_be_killed(text: &str, line: u64) -> Option<Killed> {
+    let behind = |word: &&str| text.split_once(*word)?.1.strip_prefix("Kill process ");
+    let (pid, rest) = number(WORDS.iter().find_map(behind)?)?;
+    let (name, _) = rest.trim_start().strip_prefix('(')?.rsplit_once(") ").unwrap_or_default();
+    Some(Killed { line, pid, name: cut(name, LONGEST_NAME), ..Killed::default() })
+}
+
+/// Who is to be killed, at the end of a choice: `,task=x,pid=1,uid=0`.
+fn named(choice: &str, line: u64) -> Option<Killed> {
+    let (_, rest) = choice.rsplit_once(",task=")?;
+    let (name, rest) = rest.rsplit_once(",pid=")?;
+    let (pid, _) = number(rest)?;
+    Some(Killed { line, pid, name: cut(name, LONGEST_NAME), ..Killed::default() })
+}
+
+/// Whether a line of a call trace is of the function that kills; who is killed stands further below.
+fn traced(text: &str, report: &mut Report) -> bool {
+    if text.starts_with("mem_cgroup_out_of_memory+") && report.constraint == Constraint::Unknown {
+        report.constraint = Constraint::Memcg;
+    }
+    text.starts_with("oom_kill_process+") || text.starts_with("oom_kill_process.")
 }
 
 /// `Memory cgroup out of memory: Killed process 9402 (leak) total-vm:1292916kB, anon-rss:64896kB, ...`. Before

@@ -33,6 +33,10 @@ pub(super) fn strip(line: &str) -> (Stamp, &str) {
 
 fn once<'a>(text: &'a str, stamp: &mut Stamp) -> Option<&'a str> {
     let text = text.trim_start_matches(' ');
+    // What was quoted in a mail or in an issue.
+    if let Some(rest) = text.strip_prefix("> ") {
+        return Some(rest);
+    }
     if let Some(rest) = text.strip_prefix('<') {
         let (_, rest) = super::number(rest)?;
         return rest.strip_prefix('>');

@@ -454,3 +454,36 @@ fn what_a_program_writes_into_an_entry_of_many_lines_is_not_the_kernels() {
     let mixed = format!("    MESSAGE={kill}\n  x invoked oom-killer: y\n");
     assert_eq!(kills(&mixed, 3), 1, "{mixed}");
 }
+
+/// `dmesg | grep oom-kill` and what was cut before the kill: no kill was told of.
+#[test]
+fn a_report_that_ends_before_the_kill_is_one_where_somebody_is_killed() {
+    let choice = "> [ 100.2] oom-kill:constraint=CONSTRAINT_NONE,nodemask=(null),cpuset=x,mems_allowed=0,global_oom,task_memcg=/a/b,task=a, b,pid=7134,uid=1000\n";
+    let of_limit = "Jan  5 02:12:02 node kernel: Task in /pod/a killed as a result of limit of /pod\nJan  5 02:12:02 node kernel: memory: usage 1024kB, limit 1024kB, failcnt 189\n";
+    let traced = "[ 7.1] etcd invoked oom-killer: gfp_mask=0xcc0(GFP_KERNEL), order=0, oom_score_adj=0\n[ 7.1]  dump_stack+0x63/0x8b\n[ 7.1]  oom_kill_process+0x21c/0x420\n[ 7.1]  out_of_memory+0x11a/0x4b0\n[ 7.1]  mem_cgroup_out_of_memory+0x4b/0x80\n";
+    let told = |text: &str| {
+        let [report] = &reports(text)[..] else { panic!("{text}") };
+        let victim = report.victim().map(|victim| (victim.name.clone(), victim.pid));
+        (report.constraint.clone(), victim, report.limit_group.clone())
+    };
+    let victim = Some(("a, b".to_owned(), 7134));
+    assert_eq!(told(choice), (Constraint::Machine, victim, None));
+    assert_eq!(told(of_limit), (Constraint::Memcg, None, Some("/pod".to_owned())));
+    assert_eq!(told(traced), (Constraint::Memcg, None, None));
+    // Memory was asked for in vain, and nobody is killed yet.
+    assert!(reports(&traced.replace("oom_kill_process", "dump_header")).is_empty());
+}
+
+/// Events of a node were a kill of which nothing was known.
+#[test]
+fn an_event_of_the_node_says_whose_limit_it_was_and_once() {
+    let words = "Memory cgroup out of memory: Killed process 35 (kubectl) total-vm:753508kB, anon-rss:58776kB, file-rss:29400kB, shmem-rss:0kB";
+    let event = format!("    \"message\": \"{words}\",\n");
+    let old = "  Warning  OOMKilling  49m  kernel-monitor, node-1  Memory cgroup out of memory: Kill process 21 (app) score 1631 or sacrifice child\nKilled process 21 (app) total-vm:54kB, anon-rss:8kB, file-rss:3kB\n";
+    for (text, pid) in [(event.as_str(), 35), (old, 21)] {
+        let [report] = &reports(text)[..] else { panic!("{text}") };
+        assert_eq!(report.constraint, Constraint::Memcg, "{text}");
+        assert_eq!(report.victim().unwrap().pid, pid);
+    }
+    assert_eq!(reports(&format!("[ 1.5] {words}\n{event}")).len(), 1);
+}

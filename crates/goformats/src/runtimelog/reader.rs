@@ -148,6 +148,9 @@ pub struct Reader {
     /// Whose line is read.
     at: usize,
     gc: Finder<'static>,
+    /// The last line in which there was anything, and whether no more comes.
+    last: u64,
+    ended: bool,
 }
 
 impl std::fmt::Debug for Reader {
@@ -176,6 +179,8 @@ impl Reader {
             sources: vec![Source::default()],
             at: 0,
             gc: Finder::new(gc::START),
+            last: 0,
+            ended: false,
         }
     }
 
@@ -244,6 +249,7 @@ impl Reader {
             let line = std::mem::take(&mut self.buffer);
             self.physical(&line, each);
         }
+        self.ended = true;
         for at in 0..self.sources.len() {
             self.at = at;
             let rest: Vec<_> =
@@ -262,6 +268,9 @@ impl Reader {
     fn physical(&mut self, line: &[u8], each: &mut impl FnMut(Line<'_>)) {
         self.counts.lines += 1;
         let line = line.strip_suffix(b"\r").unwrap_or(line);
+        if line.iter().any(u8::is_ascii_alphanumeric) {
+            self.last = self.counts.lines;
+        }
         self.at = 0;
         let Some(tagged) = self.tags.take(line, |text| begins(text) || crate::crash::begins(text))
         else {
@@ -427,7 +436,8 @@ impl Reader {
         match Kind::Gc.read(found, None) {
             Ok(entry) => {
                 self.text(before, place, time, each);
-                self.joined(Joined::Sure(entry), true, place, each);
+                // A time of whoever kept the log, or a text that did not end: the runtime's own line is whole.
+                self.whole(entry, place, time, each);
                 true
             }
             Err(_) => {
@@ -479,6 +489,8 @@ impl Reader {
                 each(Line { entry, how: How::Joined, number, offset, time: None, stream: self.at });
             }
             Joined::Doubtful => self.counts.doubtful += 1,
+            // The last line of what was cut out of a log is cut as well: nobody wrote into it.
+            Joined::Lost if self.ended && number == self.last => {}
             Joined::Lost => self.counts.lost += u64::from(certain),
         }
     }

@@ -439,3 +439,18 @@ fn lines_of_more_streams_than_are_told_apart_are_counted() {
     assert_eq!((streams.len(), counts.unread), (MOST_STREAMS, 44));
     assert!(streams.iter().all(|(_, lines)| *lines == 2), "{streams:?}");
 }
+
+/// A time before each line, and an excerpt that ends within one, were told as lines that others wrote into.
+#[test]
+fn what_was_cut_out_of_a_log_is_not_torn() {
+    let dated = format!("Feb 26 12:52:23.767 {LINE}\nFeb 26 12:52:24.767 {LINE}\n");
+    let (entries, _, counts) = read(dated.as_bytes());
+    assert_eq!((entries.len(), counts.whole, counts.joined), (2, 2, 0));
+    for end in ["", "\n", "\n```\n", "\n...\n"] {
+        let cut = format!("{LINE}\n{}{end}", &LINE[..40]);
+        let (_, _, counts) = read(cut.as_bytes());
+        assert_eq!((counts.whole, counts.lost), (1, 0), "{end:?}");
+    }
+    let (_, _, counts) = read(format!("{}\nother\n", &LINE[..40]).as_bytes());
+    assert_eq!(counts.lost, 1);
+}

@@ -18,6 +18,19 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
+/// `EAGAIN` of `clone(2)`: the kernel has no room for another thread.
+const NO_THREAD: &str = "the kernel refused a thread: compare pids.current and pids.max of the cgroup (podPidsLimit of the kubelet) and ulimit -u with the threads of the process, and find what makes so many: what blocks in files, DNS through cgo, C libraries";
+
+/// Notes of the runtime before a signal by which it ended itself.
+const NOTED: &[(&str, &str)] = &[
+    ("pthread_create failed: Resource temporarily unavailable", NO_THREAD),
+    // The C library asks by clone3, which old profiles answer with EPERM instead of ENOSYS.
+    (
+        "pthread_create failed: Operation not permitted",
+        "let the seccomp profile of the container allow clone3, which newer C libraries make threads by: Docker 20.10.10, containerd 1.5.10 or later",
+    ),
+];
+
 /// What is known of what they say.
 const KNOWN: &[(&str, &str)] = &[
     (
@@ -37,6 +50,15 @@ const KNOWN: &[(&str, &str)] = &[
         "see what lies at the address: a mapped file that became shorter, memory that C gave back, unsafe",
     ),
     ("go of nil func value", "see which function is nil there"),
+    ("newosproc", NO_THREAD),
+    (
+        "unexpected signal during runtime execution",
+        "see the C code behind runtime.cgocall, where the stack has one; where it has none, look for unsafe and for memory that is broken",
+    ),
+    (
+        "invalid pointer found on stack",
+        "look for unsafe and cgo that keep a number as a pointer; GODEBUG=invalidptr=0 only hides it",
+    ),
     (
         "checkptr",
         "see the rules of unsafe.Pointer; the program was built with -race or -d=checkptr",
@@ -78,7 +100,9 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
             finding.note(format!("{}; nothing recovers from a fatal error", origin_of(first)));
     }
     let is = |word: &str| if word == "fault" { text == word } else { text.contains(word) };
+    let noted = |word: &str| cause.notes.iter().any(|note| note.contains(word));
     let known = KNOWN.iter().find(|(word, _)| is(word));
+    let known = known.or_else(|| NOTED.iter().find(|(word, _)| noted(word)));
     let fix = match (known, &cause.ended) {
         (Some((_, fix)), _) => fix,
         (None, Ended::Signal) if cause.signal.as_ref().is_some_and(|s| s.name == "SIGABRT") => {
@@ -101,7 +125,8 @@ fn of_signal(cause: &Cause) -> Option<String> {
     let faults = ["SIGSEGV", "SIGBUS", "SIGFPE", "SIGILL", "SIGSYS", "SIGTRAP", "SIGSTKFLT"];
     let in_c = cause.notes.iter().any(|note| note.starts_with("signal arrived during cgo"));
     // `abort` of C sends it to its own thread; `kill -ABRT`, as watchdogs do, may arrive during C as well.
-    let aborted = signal.name == "SIGABRT" && signal.is_by_itself().unwrap_or(in_c);
+    let by_runtime = cause.notes.iter().any(|note| note.starts_with("runtime/cgo: "));
+    let aborted = signal.name == "SIGABRT" && signal.is_by_itself().unwrap_or(in_c || by_runtime);
     let is_one = aborted || faults.contains(&signal.name.as_str());
     let place = if in_c { " in C code" } else { "" };
     is_one.then(|| format!("the process ended by {} ({}){place}", signal.name, signal.meaning))

@@ -9,7 +9,7 @@ use crate::model::syscalls::Holder;
 use crate::model::trend::Trend;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
-/// Threads beyond GOMAXPROCS.
+/// Threads beyond GOMAXPROCS, and one more for each P: where there are many, as many calls may be open for a moment.
 const MANY: u64 = 50;
 /// What a rise is worth a word from.
 const LEAST_RISE: u64 = 10;
@@ -38,7 +38,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     let scheduler = case.scheduler()?;
     let Some(whole) = scheduler.whole() else { return Ok(()) };
-    let many = whole.threads.most >= whole.procs.most.saturating_add(MANY);
+    let many = whole.threads.most >= whole.procs.most.saturating_mul(2).saturating_add(MANY);
     let points: Vec<(f64, f64)> = spanning_samples(&scheduler.windows, whole.count / MOST_POINTS)
         .iter()
         .map(|window| {
