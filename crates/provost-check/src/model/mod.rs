@@ -55,6 +55,7 @@ pub mod signal;
 pub mod statistics;
 pub mod support;
 pub mod syscalls;
+pub mod sysctls;
 pub mod text;
 pub mod timezone;
 pub mod toolchain;

@@ -17,6 +17,7 @@ mod lines;
 mod logins;
 mod names;
 mod shapes;
+mod written;
 
 pub use given::{Given, given};
 pub use keyed::{is_value_key, keyed_spans};
@@ -25,6 +26,7 @@ use names::is_weak;
 pub use names::{is_about_secret, is_secret_header, is_secret_key, secret_word};
 use shapes::credential_url;
 pub use shapes::{Shaped, hidden_spans, shaped, token_shape, written_logins};
+pub use written::{Written, by_key, written};
 
 /// Whether a value under a secret-like name can be a secret: not empty, no switch, number, duration, path or reference.
 pub fn may_be_secret(value: &str) -> bool {
@@ -425,6 +427,27 @@ mod tests {
         );
     }
 
+    /// As `base64 -w0` writes them, and `kubectl create secret --dry-run`.
+    #[test]
+    fn a_private_key_is_one_in_base64() {
+        let body = "c3VyZSB0aGlzIGlzIG5vIGtleSBhdCBhbGw+/3N1cmUgdGhpcyBpcyBubyBrZXk=";
+        for (label, secret) in [
+            ("LS0tLS1CRUdJTiBQUklWQVRFIEtFWS0tLS0tCk1J", true),
+            ("LS0tLS1CRUdJTiBSU0EgUFJJVkFURSBLRVktLS0tLQpN", true),
+            ("LS0tLS1CRUdJTiBFQyBQUklWQVRFIEtFWS0tLS0tCk1I", true),
+            ("LS0tLS1CRUdJTiBFTkNSWVBURUQgUFJJVkFURSBLRVktLS0tLQpN", false),
+            ("LS0tLS1CRUdJTiBDRVJUSUZJQ0FURS0tLS0tCk1JSUM", false),
+            ("LS0tLS1CRUdJTiBQVUJMSUMgS0VZLS0tLS0KTUlJQkl", false),
+        ] {
+            let text = format!("key: {label}{body}, then");
+            let found = shaped(&text);
+            let all = 5..text.len() - ", then".len();
+            let spans: Vec<_> = found.iter().map(|it| it.span.clone()).collect();
+            assert_eq!(spans, if secret { vec![all] } else { vec![] }, "{label}");
+        }
+        shaped(&"LS0tLS1CRUdJTi".repeat(50_000));
+    }
+
     #[test]
     fn shapes() {
         // Joined here, so that no scanner takes this file for a leak.
@@ -434,6 +457,18 @@ mod tests {
             token("AKIA", 16),
             token("ghp_", 36),
             token("glpat-", 20),
+            token("xapp-", 20),
+            token("GOCSPX-", 28),
+            token("dckr_pat_", 27),
+            token("dop_v1_", 64),
+            token("glsa_", 41),
+            token("sk-ant-", 40),
+            token("sk-proj-", 40),
+            token("shpat_", 32),
+            token("NRAK-", 27),
+            token("hvb.", 24),
+            token("pypi-AgEIcHlwaS5vcmc", 50),
+            format!("SG.{}.{}", "a1B2c3D4e5F6g7H8i9J0kL", "m1".repeat(21) + "n"),
             format!("-----BEGIN RSA {}-----\nx", "PRIVATE KEY"),
             format!("{}.{}.{}", "eyJhbGciOiJ", "eyJzdWIiOiIx", "c2lnbmF0dXJl"),
             "amqp://user:hunter2@mq:5672/".to_owned(),
@@ -454,6 +489,8 @@ mod tests {
         for value in [
             "AKIA",
             "ghp_short",
+            "SG.short.short",
+            "sk-ant-colony",
             "https://user@host/",
             "http://h/a:b@c",
             "amqp://u:$(PASS)@mq",

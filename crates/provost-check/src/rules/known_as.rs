@@ -2,14 +2,16 @@
 //!
 //! Names as of kube-linter (pkg/builtinchecks/yamls, 2026-11), kube-score 1.20 (`score/*/`, the ids it
 //! prints), polaris (`pkg/config/checks`, 2026-11), hadolint 2.15 and what follows, dockle 0.4, BuildKit 0.34, checkov 3.2
-//! (docs/5.Policy Index), trivy by the checks of trivy-checks 1.10. Names of hadolint that begin with SC are ShellCheck's.
+//! (docs/5.Policy Index), trivy by the checks of trivy-checks 1.10, Datree 1.9.19, kubeaudit 0.22.2 and Terrascan 1.19.9 by their
+//! rules for Kubernetes, Kubescape by the controls of its frameworks AllControls, WorkloadScan and
+//! cis-v1.12.0 (2026-11). Names of hadolint that begin with SC are ShellCheck's.
 
 mod refused;
 mod table;
 
 pub use refused::{REFUSED, Refused, find as refused};
 pub use table::KNOWN;
-use table::{CHECKOV, DOCKLE, HADOLINT, TRIVY};
+use table::{CHECKOV, DOCKLE, HADOLINT, KUBESCAPE, TERRASCAN, TRIVY};
 
 /// One check of another linter.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +75,8 @@ pub fn instead(name: &str) -> Option<String> {
 /// The linter whose names have a shape of their own.
 fn shaped_like(name: &str) -> Option<&'static str> {
     let shapes = [
+        ("AC_K8S_", TERRASCAN),
+        ("C-", KUBESCAPE),
         ("CIS-DI-", DOCKLE),
         ("CKV2_", CHECKOV),
         ("CKV_", CHECKOV),
@@ -178,7 +182,7 @@ mod tests {
             "kube-score's container-image-tag is `floating-image-tag` here"
         );
         assert_eq!(told("ckv_k8s_16"), "checkov's CKV_K8S_16 is `privileged-container` here");
-        for name in ["DL9999", "KSV-0007", "CKV_K8S_999", "CIS-DI-9999"] {
+        for name in ["DL9999", "KSV-0007", "CKV_K8S_999", "CIS-DI-9999", "C-9999", "AC_K8S_9999"] {
             assert!(told(name).ends_with("no rule answers to it"), "{name}: {}", told(name));
         }
         assert_eq!(
@@ -188,6 +192,14 @@ mod tests {
         assert_eq!(
             told("ckv_k8s_21"),
             "checkov's CKV_K8S_21 has no rule here: `provost explain CKV_K8S_21` says why"
+        );
+        assert_eq!(
+            told("c-0074"),
+            "kubescape's C-0074 is `host-path-volume/container-socket-mount` here"
+        );
+        assert_eq!(
+            told("PrivilegedTrue"),
+            "kubeaudit's PrivilegedTrue is `privileged-container` here"
         );
         for name in ["single-replica", "DLx", "SCRAPE", "DL", "secret-2", ""] {
             assert_eq!(told(name), "", "{name}");

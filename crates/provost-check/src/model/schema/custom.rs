@@ -93,6 +93,59 @@ pub(super) fn find(version: &str, kind: &str) -> Option<&'static Custom> {
     kinds.iter().find(|custom| custom.version == version && custom.kind == kind)
 }
 
+/// Groups that a project had and gave up, and what has their kinds since. None of the releases that are read
+/// has them (certmanager.k8s.io ended with cert-manager 0.11, keda.k8s.io with KEDA 2.0, those of Istio with
+/// 1.6).
+const GONE: &[(&str, &str, &str)] = &[
+    (
+        "authentication.istio.io",
+        "Istio",
+        "PeerAuthentication and RequestAuthentication of security.istio.io/v1",
+    ),
+    ("certmanager.k8s.io", "cert-manager", "cert-manager.io/v1"),
+    ("keda.k8s.io", "KEDA", "keda.sh/v1alpha1"),
+    ("rbac.istio.io", "Istio", "AuthorizationPolicy of security.istio.io/v1"),
+];
+
+/// What has a kind of a version that a project gave up, and a custom resource of that project: of a group that
+/// is gone, or where all versions that its releases serve come after it.
+pub(super) fn given_up(version: &str, kind: &str) -> Option<(&'static str, &'static Custom)> {
+    let (group, of_group) = version.split_once('/')?;
+    let kinds_of = |project: &'static Project| {
+        project.kinds.get_or_init(|| decode(project.name, project.text)).as_slice()
+    };
+    if let Some((_, name, instead)) = GONE.iter().find(|(gone, ..)| *gone == group) {
+        let project = PROJECTS.iter().find(|project| project.name == *name)?;
+        return Some((instead, kinds_of(project).first()?));
+    }
+    let project = PROJECTS.iter().find(|project| project.groups.contains(&group))?;
+    let asked = rank(of_group)?;
+    let mut newest: Option<((u8, u32, u32), &'static Custom)> = None;
+    let same = |custom: &&Custom| custom.kind == kind && super::group_of(custom.version) == group;
+    for custom in kinds_of(project).iter().filter(same) {
+        let served = rank(custom.version.rsplit('/').next()?)?;
+        if served <= asked {
+            return None;
+        }
+        if newest.is_none_or(|(known, _)| known < served) {
+            newest = Some((served, custom));
+        }
+    }
+    newest.map(|(_, custom)| (custom.version, custom))
+}
+
+/// Alpha before beta before the rest, then by number: `CompareKubeAwareVersionStrings` of
+/// k8s.io/apimachinery v0.37.2. `None` for what is no version.
+fn rank(version: &str) -> Option<(u8, u32, u32)> {
+    let rest = version.strip_prefix('v')?;
+    let (major, stage, minor) = match (rest.split_once("alpha"), rest.split_once("beta")) {
+        (Some((major, minor)), _) => (major, 0, minor),
+        (_, Some((major, minor))) => (major, 1, minor),
+        _ => (rest, 2, "0"),
+    };
+    Some((stage, major.parse().ok()?, minor.parse().ok()?))
+}
+
 /// Versions with a kind of that name, one of each group: one that is neither alpha nor beta where there
 /// is any, and of those the last that the tables have.
 pub(super) fn versions_of(kind: &str) -> Vec<&'static str> {
@@ -301,6 +354,31 @@ mod tests {
     use std::collections::BTreeSet;
 
     use super::*;
+
+    #[test]
+    fn versions_that_a_project_gave_up_come_before_all_that_it_serves() {
+        for (_, project, _) in GONE {
+            assert!(PROJECTS.iter().any(|it| it.name == *project), "{project}");
+        }
+        let instead = |version, kind| given_up(version, kind).map(|(instead, _)| instead);
+        for version in ["cert-manager.io/v1alpha2", "cert-manager.io/v1beta1"] {
+            assert_eq!(instead(version, "Issuer"), Some("cert-manager.io/v1"), "{version}");
+        }
+        assert_eq!(instead("keda.k8s.io/v1alpha1", "ScaledObject"), Some("keda.sh/v1alpha1"));
+        for (version, kind) in [
+            ("cert-manager.io/v1", "Issuer"),
+            ("cert-manager.io/v2alpha1", "Shop"),
+            ("cert-manager.io/v2", "Issuer"),
+            ("networking.istio.io/v1alpha3", "Gateway"),
+            ("monitoring.coreos.com/v1alpha1", "AlertmanagerConfig"),
+            ("example.com/v1alpha1", "Issuer"),
+            ("cert-manager.io/next", "Issuer"),
+        ] {
+            assert_eq!(instead(version, kind), None, "{version} {kind}");
+        }
+        assert!(rank("v1alpha2") < rank("v1beta1") && rank("v2beta1") < rank("v1"));
+        assert_eq!(rank("v1alpha"), None);
+    }
 
     fn custom(version: &str, kind: &str) -> &'static Custom {
         find(version, kind).unwrap_or_else(|| panic!("no {kind} of {version}"))

@@ -250,6 +250,11 @@ pub fn versions_of(kind: &str) -> impl Iterator<Item = &'static Kind> {
     table::KINDS.iter().filter(move |row| row.kind == kind && row.until == 0)
 }
 
+/// Of a kind in a version that its project gave up: what has it since, and a custom resource of the project.
+pub fn custom_given_up(version: &str, kind: &str) -> Option<(&'static str, &'static Custom)> {
+    custom::given_up(version, kind)
+}
+
 /// The versions of other projects' CRDs that have a kind of that name, one of each group. Reads all of
 /// their tables, which is for what is wrong anyway.
 pub fn custom_versions_of(kind: &str) -> Vec<&'static str> {

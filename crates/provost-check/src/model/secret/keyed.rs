@@ -17,13 +17,28 @@ const SECRET: &str = "PASSWORD";
 /// Bytes that no report shows, in order and without overlap: the scalars, and lists of them, that a
 /// text has on the line of a secret's key.
 pub fn keyed_spans(text: &str) -> Vec<Range<usize>> {
-    let bytes = text.as_bytes();
     let mut spans = Vec::new();
+    keyed(text, |_, span| spans.push(span));
+    let mut in_comments = beside_names(text);
+    in_comments.retain(|span| {
+        let at = spans.partition_point(|known: &Range<usize>| known.end <= span.start);
+        spans.get(at).is_none_or(|known| known.start >= span.end)
+    });
+    spans.extend(in_comments);
+    spans.sort_unstable_by_key(|span| span.start);
+    spans
+}
+
+/// Hands over each of them that stands behind a key, with the key: for `{name: API_TOKEN, value: x}` it is
+/// the name.
+pub(super) fn keyed(text: &str, mut take: impl FnMut(&str, Range<usize>)) {
+    let bytes = text.as_bytes();
     let mut line = Line::default();
     let mut done = 0;
     // Up to where `value` belongs to a secret's name, the end of the next line, and the ends of the line of
     // the last name and of the next.
     let (mut named, mut ends) = (0, (0, 0));
+    let mut name = "";
     for colon in memchr::memchr_iter(b':', bytes) {
         let behind = bytes.get(colon + 1);
         let separates = matches!(
@@ -45,7 +60,8 @@ pub fn keyed_spans(text: &str) -> Vec<Range<usize>> {
         done = value.end;
         if is_name {
             named = 0;
-            if is_secret_key(written.trim_matches(['"', '\''])) {
+            name = written.trim_matches(['"', '\'']);
+            if is_secret_key(name) {
                 let end = |from: usize| {
                     let rest = bytes.get(from..).unwrap_or_default();
                     memchr::memchr(b'\n', rest).map_or(bytes.len(), |at| from + at)
@@ -63,17 +79,9 @@ pub fn keyed_spans(text: &str) -> Vec<Range<usize>> {
         let is_list = value.start.checked_sub(1).and_then(|at| bytes.get(at)) == Some(&b'[');
         let is_secret = if is_list { parts.any(secret) } else { secret(written) };
         if is_secret && !(line.comment && is_prose(written)) {
-            spans.push(value);
+            take(if is_value { name } else { key }, value);
         }
     }
-    let mut in_comments = beside_names(text);
-    in_comments.retain(|span| {
-        let at = spans.partition_point(|known: &Range<usize>| known.end <= span.start);
-        spans.get(at).is_none_or(|known| known.start >= span.end)
-    });
-    spans.extend(in_comments);
-    spans.sort_unstable_by_key(|span| span.start);
-    spans
 }
 
 /// Whether a key is that of the value beside a name, also with a slip of the keyboard.

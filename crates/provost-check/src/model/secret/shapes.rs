@@ -26,6 +26,7 @@ const TOKEN: &str = "a token";
 /// ready, so that is done once.
 struct Searches {
     private_key: Finder<'static>,
+    encoded: Finder<'static>,
     scheme_end: Finder<'static>,
     bearer: Finder<'static>,
     basic: Finder<'static>,
@@ -33,6 +34,8 @@ struct Searches {
 
 static SEARCHES: LazyLock<Searches> = LazyLock::new(|| Searches {
     private_key: Finder::new(PRIVATE_KEY),
+    // `-----BEGIN `
+    encoded: Finder::new("LS0tLS1CRUdJTi"),
     scheme_end: Finder::new("://"),
     bearer: Finder::new("earer "),
     basic: Finder::new("asic "),
@@ -79,6 +82,12 @@ fn all_shaped(text: &str) -> Vec<Shaped> {
         begins: span.start,
         span,
         what: "a private key",
+    }));
+    encoded_keys(text, &mut spans);
+    found.extend(spans.drain(..).map(|span| Shaped {
+        begins: span.start,
+        span,
+        what: "a private key in base64",
     }));
     addresses(text, &mut found);
     data_sources(text, &mut found);
@@ -278,7 +287,7 @@ fn authorizations(text: &str, found: &mut Vec<Shaped>) {
 }
 
 /// `name=value`, wherever in a text: the words of a shell, a query, a connection string.
-fn assigned(text: &str, mut take: impl FnMut(&str, &str, Range<usize>)) {
+pub(super) fn assigned(text: &str, mut take: impl FnMut(&str, &str, Range<usize>)) {
     const LONGEST_NAME: usize = 128;
     let bytes = text.as_bytes();
     let mut done = 0;
@@ -390,7 +399,8 @@ fn has_password(value: &str) -> bool {
 
 /// What kind of token a word is.
 fn token(value: &str) -> Option<&'static str> {
-    const SHAPES: [(&str, usize, &str); 16] = [
+    /// The beginning, how many bytes follow at least, of letters, figures, `_` and `-`.
+    const SHAPES: [(&str, usize, &str); 27] = [
         ("AKIA", 16, "an AWS access key"),
         ("ASIA", 16, "an AWS access key"),
         ("ghp_", 36, "a GitHub token"),
@@ -402,16 +412,26 @@ fn token(value: &str) -> Option<&'static str> {
         ("glpat-", 20, "a GitLab token"),
         ("xoxb-", 20, "a Slack token"),
         ("xoxp-", 20, "a Slack token"),
+        ("xapp-", 20, "a Slack token"),
         ("sk_live_", 16, "a Stripe key"),
         ("rk_live_", 16, "a Stripe key"),
         ("AIza", 35, "a Google API key"),
+        ("GOCSPX-", 28, "a Google client secret"),
         ("npm_", 36, "an npm token"),
+        ("pypi-AgEIcHlwaS5vcmc", 50, "a PyPI token"),
         ("hvs.", 24, "a Vault token"),
+        ("hvb.", 24, "a Vault token"),
+        ("dckr_pat_", 27, "a Docker Hub token"),
+        ("dop_v1_", 64, "a DigitalOcean token"),
+        ("glsa_", 41, "a Grafana token"),
+        ("sk-ant-", 40, "an Anthropic key"),
+        ("sk-proj-", 40, "an OpenAI key"),
+        ("shpat_", 32, "a Shopify token"),
+        ("NRAK-", 27, "a New Relic key"),
     ];
     let body = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
     // Every word of every text comes by here.
-    let may_begin =
-        matches!(value.as_bytes().first(), Some(b'A' | b'g' | b'x' | b's' | b'r' | b'n' | b'h'));
+    let may_begin = value.as_bytes().first().is_some_and(|b| b"AGNdghnprsx".contains(b));
     for (prefix, least, what) in SHAPES.into_iter().filter(|_| may_begin) {
         if value
             .strip_prefix(prefix)
@@ -421,9 +441,65 @@ fn token(value: &str) -> Option<&'static str> {
         }
     }
     let is_part = |part: &str| part.len() > 8 && part.bytes().all(body);
-    let is_web_token =
-        value.starts_with("eyJ") && value.split('.').count() == 3 && value.split('.').all(is_part);
-    is_web_token.then_some("a JSON web token")
+    let parts = || value.split('.');
+    let is_web_token = value.starts_with("eyJ") && parts().count() == 3 && parts().all(is_part);
+    if is_web_token {
+        return Some("a JSON web token");
+    }
+    // `SG.` and two parts of one length each.
+    let of_sendgrid = value.starts_with("SG.") && parts().map(str::len).eq([2, 22, 43]);
+    if of_sendgrid && parts().all(|part| part.bytes().all(body)) {
+        return Some("a SendGrid key");
+    }
+    None
+}
+
+/// Bytes of base64 in which the label of a key stands: `-----BEGIN ENCRYPTED PRIVATE KEY-----` has 37.
+const LABEL: usize = 52;
+
+/// Private keys in base64, from their first byte to the last of it.
+fn encoded_keys(text: &str, spans: &mut Vec<Range<usize>>) {
+    let bytes = text.as_bytes();
+    if bytes.len() < LABEL {
+        return;
+    }
+    let in_base64 = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=');
+    let mut done = 0;
+    for start in SEARCHES.encoded.find_iter(bytes) {
+        if start < done {
+            continue;
+        }
+        let rest = bytes.get(start..).unwrap_or_default();
+        let end = start + rest.iter().take_while(|b| in_base64(b)).count();
+        done = end;
+        let label = decoded(rest.get(..LABEL.min(end - start)).unwrap_or_default());
+        if label.contains(PRIVATE_KEY) && !label.contains("ENCRYPTED") {
+            spans.push(start..end);
+        }
+    }
+}
+
+/// What base64 stands for, as far as it is ASCII.
+fn decoded(base64: &[u8]) -> String {
+    let (mut held, mut bits) = (0u32, 0u32);
+    let mut text = String::with_capacity(base64.len());
+    for byte in base64 {
+        let six = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => break,
+        };
+        held = (held << 6) | u32::from(six);
+        bits += 6;
+        if bits >= 8 {
+            bits -= 8;
+            text.push(char::from(u8::try_from((held >> bits) & 0x7f).unwrap_or_default()));
+        }
+    }
+    text
 }
 
 /// Bytes of the words that tokens are looked for among.

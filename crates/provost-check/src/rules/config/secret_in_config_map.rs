@@ -1,9 +1,9 @@
 //! Secrets written into ConfigMaps.
 
 use crate::case::ObjectCase;
-use crate::facts::Body;
+use crate::facts::{Body, Fact};
 use crate::findings::{Abstain, Finding, Fix, Level};
-use crate::model::secret::{is_unfilled, looks_secret, secret_word};
+use crate::model::secret::{Written, is_unfilled, looks_secret, secret_word, written};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const UNFILLED: Variant = Variant::new(
@@ -29,6 +29,12 @@ pub static RULE: Rule = Rule {
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let Body::ConfigMap(map) = &case.object.body else { return Err(Abstain::NotApplicable) };
     for (key, value) in &map.data.0 {
+        // A file is told by its lines, but for one that is a key and nothing else.
+        let text = value.value.trim();
+        let file = text.contains('\n') && !text.starts_with("-----BEGIN");
+        if file && inside(key, value, out) {
+            continue;
+        }
         let Some(what) = looks_secret(&key.value, &value.value) else {
             if is_unfilled(&key.value, &value.value).is_some() {
                 let message = format!(
@@ -40,6 +46,8 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
                     .variant(&UNFILLED)
                     .fix(Fix::suggest("move it to a Secret"));
                 out.push(finding);
+            } else if !file {
+                inside(key, value, out);
             }
             continue;
         };
@@ -54,4 +62,34 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         out.push(finding);
     }
     Ok(())
+}
+
+/// Lines that one message names.
+const NAMED: usize = 3;
+
+/// Secrets on lines of a file of settings.
+fn inside(key: &Fact<String>, value: &Fact<String>, out: &mut Findings) -> bool {
+    let found = written(&value.value);
+    if found.is_empty() {
+        return false;
+    }
+    let told = |it: &Written| match it.keyed {
+        true => format!("line {} (its key says {})", it.line, it.what),
+        false => format!("line {} (it looks like {})", it.line, it.what),
+    };
+    let mut lines: Vec<String> = found.iter().take(NAMED).map(told).collect();
+    if let Some(more) = found.len().checked_sub(NAMED).filter(|more| *more > 0) {
+        lines.push(format!("{more} more"));
+    }
+    let last = lines.pop().unwrap_or_default();
+    let lines = match lines.as_slice() {
+        [] => last,
+        rest => format!("{} and {last}", rest.join(", ")),
+    };
+    let message = format!("key {key} of the ConfigMap holds a secret, on {lines}");
+    out.push(Finding::new(&RULE, message, &value.origin, "not shown").fix(Fix::suggest(
+        "keep the file in a Secret, or take the value from a variable, and change it: it is in the \
+             history",
+    )));
+    true
 }

@@ -1,10 +1,14 @@
-//! Secrets written into `env`.
+//! Secrets written into `env`, commands and annotations.
 
-use crate::case::Case;
 use crate::case::provided::SourceKind;
-use crate::facts::workload::{EnvFrom, EnvValue, EnvVar, Volume, VolumeKind};
+use crate::case::{Case, ObjectCase};
+use crate::facts::objects::StringMap;
+use crate::facts::workload::{Action, EnvFrom, EnvValue, EnvVar, Volume, VolumeKind, WorkloadKind};
+use crate::facts::{Body, Fact};
 use crate::findings::{Abstain, Finding, Fix, Level};
-use crate::model::secret::{is_unfilled, looks_secret, secret_word};
+use crate::model::secret::{
+    by_key, given, is_secret_header, is_unfilled, looks_secret, secret_word, shaped, written,
+};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// What stands in a manifest is in the repository, in etcd and in every `kubectl get -o yaml`.
@@ -16,8 +20,9 @@ pub static RULE: Rule = Rule {
     title: "secret written into env",
     page: include_str!("secret-in-plain-env.md"),
     needs: &[Need::Manifest],
-    variants: &[AS_ENV, UNFILLED],
+    variants: &[AS_ENV, COMMAND, ANNOTATION, UNFILLED],
     check: Check::Container(check),
+    also: &[Check::Container(commands), Check::Object(annotations)],
     ..Rule::BASE
 };
 
@@ -28,6 +33,17 @@ const AS_ENV: Variant = Variant::new(
 )
 .off()
 .house(Level::Note);
+
+const COMMAND: Variant = Variant::new(
+    "secret-in-command",
+    Level::Warn,
+    "secret written into a command, an argument or a header of a probe",
+)
+.strict(Level::Deny);
+
+const ANNOTATION: Variant =
+    Variant::new("secret-in-annotation", Level::Warn, "secret written into an annotation")
+        .strict(Level::Deny);
 
 const UNFILLED: Variant = Variant::new(
     "placeholder-secret",
@@ -91,6 +107,103 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
             .variant(&AS_ENV)
             .fix(Fix::suggest("mount the Secret as files"));
         out.push(finding);
+    }
+    Ok(())
+}
+
+/// A finding that never has the value: not in the message, and the loader masked the source.
+fn told(variant: &'static Variant, message: String, place: &Fact<String>, fix: &str) -> Finding {
+    Finding::new(&RULE, message, &place.origin, "not shown")
+        .variant(variant)
+        .fix(Fix::suggest(format!("{fix}, and change it: it is in the history")))
+}
+
+fn commands(case: &Case<'_>, out: &mut Findings) -> Judged {
+    let container = case.container;
+    let mut words: Vec<&Fact<String>> = container.command.iter().flatten().collect();
+    let arguments = words.len();
+    words.extend(container.args.iter().flatten());
+    let field = |at: usize| if at < arguments { "command" } else { "args" };
+    command(&words, field, out);
+    for (name, handler) in container.handlers() {
+        match &handler.action {
+            Action::Exec(words) => command(&words.iter().collect::<Vec<_>>(), |_| name, out),
+            Action::HttpGet { headers, .. } => {
+                for (header, value) in headers {
+                    let keyed = is_secret_header(&header.value);
+                    let what = shaped(&value.value).first().map(|it| it.what);
+                    let what = what
+                        .or_else(|| keyed.then(|| by_key("TOKEN", &value.value)).flatten())
+                        .is_some();
+                    if what {
+                        let message =
+                            format!("header {header} of the {name} holds a secret in plain text");
+                        let fix = "serve the path of a probe without it";
+                        out.push(told(&COMMAND, message, value, fix));
+                    }
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// The words of a command: each is a text of its own, or what the flag before it takes.
+fn command(words: &[&Fact<String>], field: impl Fn(usize) -> &'static str, out: &mut Findings) {
+    let texts: Vec<&str> = words.iter().map(|word| word.as_str()).collect();
+    let login = texts
+        .split_first()
+        .and_then(|(program, rest)| given(program.rsplit('/').next().unwrap_or(program), rest));
+    for (at, word) in words.iter().enumerate() {
+        let flag = at.checked_sub(1).and_then(|at| texts.get(at)).filter(|flag| is_flag(flag));
+        let by_flag = flag.and_then(|flag| by_key(flag, word)).filter(|_| !word.starts_with('-'));
+        let login = login.filter(|login| login.word + 1 == at);
+        let why = if let Some(first) = written(word).first() {
+            match first.keyed {
+                true => format!("its name says {}", first.what),
+                false => format!("it looks like {}", first.what),
+            }
+        } else if let (Some(what), Some(flag)) = (by_flag, flag) {
+            format!("{flag} says {what}")
+        } else if let Some(login) = login {
+            format!("it is {}", login.what)
+        } else {
+            continue;
+        };
+        let message = format!("{} holds a secret in plain text: {why}", field(at));
+        let fix = "take it from a Secret: as a file, or as a variable that $(NAME) stands for";
+        out.push(told(&COMMAND, message, word, fix));
+    }
+}
+
+/// `--api-token`, and not `--api-token=x`.
+fn is_flag(word: &str) -> bool {
+    let name = word.trim_start_matches('-');
+    word.starts_with('-')
+        && !name.is_empty()
+        && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b))
+}
+
+/// `kubectl apply` keeps the whole object in it: what is there is told where it stands.
+const LAST_APPLIED: &str = "kubectl.kubernetes.io/last-applied-configuration";
+
+/// Annotations are for machines and people alike, and whoever may see an object may see them: only what is a
+/// secret by its shape is one.
+fn annotations(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
+    let mut judge = |map: &StringMap| {
+        for (key, value) in map.0.iter().filter(|(key, _)| key.value != LAST_APPLIED) {
+            let Some(found) = shaped(&value.value).into_iter().next() else { continue };
+            let what = found.what;
+            let message = format!("annotation {key} holds a secret: it looks like {what}");
+            out.push(told(&ANNOTATION, message, value, "keep it in a Secret"));
+        }
+    };
+    judge(&case.object.meta.annotations);
+    if let Body::Workload(workload) = &case.object.body
+        && workload.kind != WorkloadKind::Pod
+    {
+        judge(&workload.pod.annotations);
     }
     Ok(())
 }

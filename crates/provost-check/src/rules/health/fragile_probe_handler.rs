@@ -1,4 +1,4 @@
-//! Probes that ask the wrong host, cost too much, or prove too little.
+//! Probes and hooks that ask the wrong host, cost too much, or prove too little.
 
 use crate::case::Case;
 use crate::facts::Fact;
@@ -16,7 +16,7 @@ pub static RULE: Rule = Rule {
     page: include_str!("fragile-probe-handler.md"),
     needs: &[Need::Manifest],
     variants: &[
-        Variant::new("probe-host-set", Level::Warn, "a probe of another host than the pod"),
+        Variant::new("probe-host-set", Level::Warn, "a probe or hook of another host than the pod"),
         Variant::new("exec-probe-cost", Level::Note, "a program started every few seconds"),
         Variant::new("tcp-readiness", Level::Note, "readiness that only the kernel answers"),
     ],
@@ -31,17 +31,20 @@ const FREQUENT: i64 = 10;
 const LITTLE_CPU: u64 = 500;
 
 fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
-    if case.container.probes().next().is_none() {
+    if case.container.handlers().next().is_none() {
         return Err(Abstain::NotApplicable);
     }
+    // Hooks are requests of the kubelet's as probes are.
+    for (field, handler) in case.container.handlers() {
+        if let Action::HttpGet { host: Some(host), .. }
+        | Action::TcpSocket { host: Some(host), .. } = &handler.action
+        {
+            host_set(case, field, host, out);
+        }
+    }
     for (field, probe) in case.container.probes() {
-        match &probe.handler.action {
-            Action::HttpGet { host: Some(host), .. }
-            | Action::TcpSocket { host: Some(host), .. } => {
-                host_set(case, field, host, out);
-            }
-            Action::Exec(_) => exec_cost(case, field, probe, out),
-            _ => {}
+        if let Action::Exec(_) = &probe.handler.action {
+            exec_cost(case, field, probe, out);
         }
     }
     let readiness = case.container.readiness.as_ref();

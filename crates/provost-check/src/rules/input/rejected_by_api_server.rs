@@ -1,6 +1,7 @@
 //! Objects that the API server refuses.
 
 mod analysis;
+mod annotations;
 mod bounds;
 mod controller;
 mod data;
@@ -108,6 +109,7 @@ fn validate(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     match case.object.meta.group() {
         "rbac.authorization.k8s.io" => rbac::check(case, out),
         "admissionregistration.k8s.io" => webhooks::check(case, out),
+        "discovery.k8s.io" if object.meta.kind.value == "EndpointSlice" => ip::slice(case, out),
         "scheduling.k8s.io" => priority(case, out),
         _ => {}
     }

@@ -3,8 +3,8 @@
 use rustc_hash::FxHashSet;
 
 use crate::case::ObjectCase;
-use crate::facts::Body;
 use crate::facts::document::{Node, ScalarStyle};
+use crate::facts::{Body, Fact};
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::removed_apis;
 use crate::model::schema::{self, Known};
@@ -14,6 +14,12 @@ const DEPRECATED: Variant = Variant::new(
     "deprecated-api-version",
     Level::Warn,
     "an API version that the newest of the cluster's minors does not serve",
+);
+
+const CUSTOM: Variant = Variant::new(
+    "removed-custom-version",
+    Level::Warn,
+    "an API version of a custom resource that its project gave up",
 );
 
 const LABEL: Variant = Variant::new(
@@ -33,7 +39,7 @@ pub static RULE: Rule = Rule {
     title: "an API version that no Kubernetes of the configured range serves",
     page: include_str!("removed-api-version.md"),
     needs: &[Need::Manifest],
-    variants: &[DEPRECATED, LABEL, FIELD],
+    variants: &[DEPRECATED, CUSTOM, LABEL, FIELD],
     judges_hooks: true,
     check: Check::Object(check),
     also: &[Check::Object(labels), Check::Object(fields)],
@@ -251,6 +257,7 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let declared = removed_apis::find(&version.value, kind);
     let declared = declared.map(|(_, _, minor, instead)| (*minor, *instead));
     let Some((minor, instead)) = declared.or_else(served) else {
+        custom(version, kind, out);
         return Ok(());
     };
     let (oldest, newest) = case.world().settings.kubernetes();
@@ -306,4 +313,26 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         );
     }
     Ok(())
+}
+
+/// What no release of a project serves that is some years old or younger.
+fn custom(version: &Fact<String>, kind: &str, out: &mut Findings) {
+    if matches!(schema::find(version, kind), Known::Custom(_)) {
+        return;
+    }
+    let Some((instead, custom)) = schema::custom_given_up(version, kind) else { return };
+    out.push(
+        Finding::new(
+            &RULE,
+            format!(
+                "{kind} of {version}: none of {} serves it (`no matches for kind \"{kind}\" in \
+                 version \"{version}\"`)",
+                custom.releases()
+            ),
+            &version.origin,
+            "given up by its project",
+        )
+        .variant(&CUSTOM)
+        .fix(Fix::suggest(format!("write {instead}, and look at the fields that changed"))),
+    );
 }

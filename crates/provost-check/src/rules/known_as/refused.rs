@@ -1,6 +1,9 @@
 //! Checks of other linters that no rule answers to, and why not.
 
-use super::table::{BUILDKIT, CHECKOV, DOCKLE, HADOLINT, KUBE_LINTER, KUBE_SCORE, POLARIS, TRIVY};
+use super::table::{
+    BUILDKIT, CHECKOV, DATREE, DOCKLE, HADOLINT, KUBE_LINTER, KUBE_SCORE, KUBEAUDIT, KUBESCAPE,
+    POLARIS, TERRASCAN, TRIVY,
+};
 
 /// A check of another linter that has no rule here.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +46,54 @@ const TTL: &str = "A finished Job holds a record and no resources, and a CronJob
     itself. What is deleted by `ttlSecondsAfterFinished` is made again by tools that compare the \
     cluster with a repository, so it is not advised for everybody.";
 
+const ABORTED: &str = "`progressDeadlineAbort: false` is the default of Argo Rollouts: the Rollout is degraded, and whoever \
+    looks at it decides. What an analysis finds ends it all the same.";
+const APPARMOR: &str = "Where nothing is written a container has the runtime's own profile, on nodes that have AppArmor. One \
+    that is taken away is told by `pod-security-rejects/below-baseline`, an annotation that names no profile or \
+    no container by `rejected-by-api-server`.";
+const CONCURRENCY: &str = "`Allow` is the default of a CronJob and right for runs that do not touch the same things; \
+    `Forbid` drops runs. Which is right the job decides.";
+const CVE: &str = "It is a fault that some releases of one program had. Which releases run where is the question of a scanner \
+    (trivy, grype) or of who runs the cluster; a manifest does not say.";
+const DEADLINE: &str = "Without `startingDeadlineSeconds` a CronJob that has missed its time starts once as soon as it \
+    can; a deadline drops the run instead. Which is right the job decides.";
+const DELETE: &str = "A program that makes objects deletes them, and the right to delete leads to no other. Rights \
+    that do are told by `overpowered-service-account/escalating-role`.";
+const HISTORY: &str = "Whoever keeps manifests in a repository goes back by applying an older one, and needs no ReplicaSets \
+    of old releases in the cluster.";
+const INVENTORY: &str = "It lists what is there, for somebody who looks over a cluster: none of it is a fault. Rights that a \
+    service should not have are told by `overpowered-service-account`.";
+const NO_SELECTOR: &str = "A Service without a selector is how Kubernetes names what runs elsewhere. One whose \
+    selector matches nothing is told by `service-selects-nothing`, addresses that no endpoint can have by \
+    `rejected-by-api-server`.";
+const OPEN_POLICY: &str = "A policy that allows everything is how a default that denies is lifted for some pods. Workloads that \
+    no policy selects are told by `missing-network-policy`, those whose policy is for one direction by \
+    `missing-network-policy/one-way-network-policy`.";
+const OVERRIDES: &str = "An override of kubeaudit's is kubeaudit's. Suppressions of Provost need a reason, and one that \
+    suppresses nothing is told (`bad-suppression`).";
+const OWN_SETTINGS: &str = "It compares with an image or an amount that is given on the command line. What a cluster allows \
+    is the business of its LimitRange and its admission policies; pods that a LimitRange of the input refuses are \
+    told by `rejected-by-api-server`.";
+const PAUSE: &str = "A pause without a duration waits for somebody to promote the Rollout, which is what it is for.";
+const PEOPLE: &str = "What people and their groups may do is for whoever runs the cluster. Bindings of service accounts, and \
+    of everybody, are told by `overpowered-service-account`.";
+const PRIVILEGED_NIL: &str = "A container is not privileged where nothing says so. One that is is told by \
+    `privileged-container`.";
+const PROBE_DEFAULTS: &str = "Where a probe does not say them the API server fills in one second, every ten seconds and three \
+    failures, which most services are well with. What the numbers come to is judged by `aggressive-liveness`, \
+    `startup-exceeds-probe-budget` and `probe-timeout-below-endpoint-budget`; a delay at the start waits for \
+    nothing.";
+const SCALE_DOWN: &str = "How long the old pods have to stay depends on what they do when they are told to end: that is judged \
+    by `missing-prestop-delay` and `drain-exceeds-grace-period`.";
+const SECRET_STORE: &str = "Where secrets are kept is decided once for all services. What is written into manifests is told by \
+    `secret-in-plain-env` and `secret-in-config-map`.";
+const SIGNATURES: &str = "Signatures (cosign, Notation) are beside the image in its registry, and an admission policy asks for \
+    them when a pod is made: a manifest cannot show them.";
+const SSH: &str = "The number of a port does not say what listens on it, and a Go service that is given port 22 is \
+    rare enough. Ports that need rights are told by `privileged-port`.";
+const SUDO: &str = "Whether `sudo` is there and works depends on the image: that it is not is told by `exec-tool-missing`, what it \
+    needs by `privilege-escalation-allowed`, and what brings it into the image by `root-tool-in-build`.";
+
 const ADD_ARCHIVE: &str = "ADD unpacks an archive in a layer of its own that a stage which is thrown away keeps as well, \
     and COPY with tar in one RUN unpacks what ADD does not know. Neither breaks anything.";
 const APT: &str = "apt warns that its output may change, and installs what apt-get does. What either of them leaves \
@@ -83,8 +134,8 @@ const PECL: &str = "Extensions of PHP are no part of a Go service; packages of s
 const PROGRESS: &str = "It is about the length of a build's log.";
 const PULLED_PLATFORM: &str = "What a registry answers for a platform is known when it is asked. A program for another machine than the \
     image or its nodes is told by `architecture-mismatch` and `foreign-target-system`.";
-const REGISTRIES: &str = "Which registries may be used is an agreement of a team, and an admission policy's to hold: hadolint itself \
-    asks for a list of them.";
+const REGISTRIES: &str =
+    "Which registries may be used is an agreement of a team, and an admission policy's to hold.";
 const YARN: &str = "What yarn leaves behind is in the image of a service in JavaScript; for what a Go service needs of it, a stage \
     that is thrown away builds it.";
 
@@ -173,6 +224,30 @@ pub const REFUSED: &[Refused] = &[
     no(CHECKOV, "CKV_K8S_96", CONTROL_PLANE),
     no(CHECKOV, "CKV_K8S_97", CONTROL_PLANE),
     no(CHECKOV, "CKV_K8S_99", CONTROL_PLANE),
+    no(DATREE, "ARGO_APP_PROJECT_INCORRECT_NAMESPACE_VALUE", OTHERS_OBJECTS),
+    no(DATREE, "ARGO_CONFIGMAP_MISSING_PART_OF_LABEL_VALUE_ARGOCD", OTHERS_OBJECTS),
+    no(DATREE, "ARGO_ROLLOUT_INCORRECT_PROGRESS_DEADLINE_ABORT_VALUE_FALSE", ABORTED),
+    no(DATREE, "ARGO_ROLLOUT_INCORRECT_SCALE_DOWN_DELAY_VALUE_BELOW_30", SCALE_DOWN),
+    no(DATREE, "ARGO_ROLLOUT_MISSING_PAUSE_DURATION", PAUSE),
+    no(DATREE, "ARGO_WORKFLOW_ENSURE_RETRY_ON_BOTH_ERROR_AND_TRANSIENT_ERROR", OTHERS_OBJECTS),
+    no(DATREE, "ARGO_WORKFLOW_INCORRECT_FAILFAST_VALUE_FALSE", OTHERS_OBJECTS),
+    no(DATREE, "ARGO_WORKFLOW_INCORRECT_RETRY_STRATEGY_VALUE_EMPTY", OTHERS_OBJECTS),
+    no(DATREE, "ARGO_WORKFLOW_INCORRECT_REVISION_HISTORY_LIMIT_VALUE_0", HISTORY),
+    no(DATREE, "ARGO_WORKFLOW_INCORRECT_SERVICE_ACCOUNT_NAME_VALUE_DEFAULT", OTHERS_OBJECTS),
+    no(DATREE, "CIS_INVALID_VALUE_SYSTEM_MASTERS", PEOPLE),
+    no(DATREE, "CONFIGMAP_CVE2021_25742_INCORRECT_SNIPPET_ANNOTATIONS_VALUE", SNIPPETS),
+    no(DATREE, "CONTAINERS_INCORRECT_FAILURETHRESHOLD_VALUE", PROBE_DEFAULTS),
+    no(DATREE, "CONTAINERS_INCORRECT_INITIALDELAYSECONDS_VALUE", PROBE_DEFAULTS),
+    no(DATREE, "CONTAINERS_INCORRECT_PERIODSECONDS_VALUE", PROBE_DEFAULTS),
+    no(DATREE, "CONTAINERS_INCORRECT_SUCCESSTHRESHOLD_VALUE", PROBE_DEFAULTS),
+    no(DATREE, "CONTAINERS_INCORRECT_TIMEOUTSECONDS_VALUE", PROBE_DEFAULTS),
+    no(DATREE, "CONTAINER_CVE2021_25741_INCORRECT_SUBPATH_KEY", CVE),
+    no(DATREE, "CRONJOB_MISSING_CONCURRENCYPOLICY_KEY", CONCURRENCY),
+    no(DATREE, "CRONJOB_MISSING_STARTINGDEADLINESECOND_KEY", DEADLINE),
+    no(DATREE, "DEPLOYMENT_MISSING_LABEL_ENV_VALUE", HOUSE_METADATA),
+    no(DATREE, "INGRESS_CVE2021_25742_INCORRECT_SERVER_SNIPPET_KEY", SNIPPETS),
+    no(DATREE, "WORKLOAD_INCORRECT_NAMESPACE_VALUE_DEFAULT", NAMESPACE),
+    no(DATREE, "WORKLOAD_MISSING_LABEL_OWNER_VALUE", HOUSE_METADATA),
     no(DOCKLE, "CIS-DI-0002", DIST_TRUST),
     no(DOCKLE, "CIS-DI-0003", PACKAGES_BY_SCANNER),
     no(DOCKLE, "CIS-DI-0004", PACKAGES_BY_SCANNER),
@@ -268,12 +343,7 @@ pub const REFUSED: &[Refused] = &[
          it. Pods that use it are told by `privileged-container`.",
     ),
     no(KUBE_LINTER, "sorted-keys", "The order of keys means nothing to Kubernetes."),
-    no(
-        KUBE_LINTER,
-        "ssh-port",
-        "The number of a port does not say what listens on it, and a Go service that is given port 22 is \
-         rare enough. Ports that need rights are told by `privileged-port`.",
-    ),
+    no(KUBE_LINTER, "ssh-port", SSH),
     no(KUBE_LINTER, "stackrox-securedcluster-deprecated-fields", OTHERS_OBJECTS),
     no(KUBE_LINTER, "statefulset-volumeclaimtemplate-annotation", HOUSE_METADATA),
     no(KUBE_LINTER, "use-namespace", NAMESPACE),
@@ -286,12 +356,150 @@ pub const REFUSED: &[Refused] = &[
          `dangling-reference/missing-webhook-service`.",
     ),
     no(KUBE_SCORE, "container-ephemeral-storage-request-equals-limit", EPHEMERAL_REQUEST),
-    no(
-        KUBE_SCORE,
-        "cronjob-has-deadline",
-        "Without `startingDeadlineSeconds` a CronJob that has missed its time starts once as soon as it \
-         can; a deadline drops the run instead. Which is right the job decides.",
-    ),
+    no(KUBE_SCORE, "cronjob-has-deadline", DEADLINE),
+    no(KUBEAUDIT, "AllowAllEgressNetworkPolicyExists", OPEN_POLICY),
+    no(KUBEAUDIT, "AllowAllIngressNetworkPolicyExists", OPEN_POLICY),
+    no(KUBEAUDIT, "AppArmorAnnotationMissing", APPARMOR),
+    no(KUBEAUDIT, "ImageCorrect", OWN_SETTINGS),
+    no(KUBEAUDIT, "ImageTagIncorrect", OWN_SETTINGS),
+    no(KUBEAUDIT, "LimitsCPUExceeded", OWN_SETTINGS),
+    no(KUBEAUDIT, "LimitsMemoryExceeded", OWN_SETTINGS),
+    no(KUBEAUDIT, "PrivilegedNil", PRIVILEGED_NIL),
+    no(KUBEAUDIT, "RedundantAuditorOverride", OVERRIDES),
+    no(KUBESCAPE, "C-0005", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0007", DELETE),
+    no(KUBESCAPE, "C-0014", INVENTORY),
+    no(KUBESCAPE, "C-0026", INVENTORY),
+    no(KUBESCAPE, "C-0031", DELETE),
+    no(KUBESCAPE, "C-0036", INVENTORY),
+    no(KUBESCAPE, "C-0039", INVENTORY),
+    no(KUBESCAPE, "C-0042", SSH),
+    no(KUBESCAPE, "C-0052", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0053", INVENTORY),
+    no(KUBESCAPE, "C-0058", CVE),
+    no(KUBESCAPE, "C-0059", SNIPPETS),
+    no(KUBESCAPE, "C-0061", NAMESPACE),
+    no(KUBESCAPE, "C-0062", SUDO),
+    no(KUBESCAPE, "C-0066", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0067", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0068", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0069", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0070", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0076", HOUSE_METADATA),
+    no(KUBESCAPE, "C-0077", HOUSE_METADATA),
+    no(KUBESCAPE, "C-0078", REGISTRIES),
+    no(KUBESCAPE, "C-0079", CVE),
+    no(KUBESCAPE, "C-0081", CVE),
+    no(KUBESCAPE, "C-0087", CVE),
+    no(KUBESCAPE, "C-0088", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0090", CVE),
+    no(KUBESCAPE, "C-0091", CVE),
+    no(KUBESCAPE, "C-0092", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0093", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0094", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0095", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0096", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0097", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0098", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0099", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0100", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0101", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0102", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0103", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0104", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0105", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0106", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0107", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0108", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0109", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0110", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0111", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0112", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0113", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0114", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0116", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0117", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0118", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0119", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0120", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0121", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0122", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0123", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0125", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0126", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0127", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0129", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0130", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0131", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0132", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0133", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0134", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0135", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0136", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0137", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0138", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0139", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0140", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0141", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0142", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0144", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0145", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0146", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0147", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0148", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0149", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0150", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0151", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0152", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0153", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0154", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0155", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0156", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0157", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0158", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0159", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0160", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0161", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0162", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0163", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0164", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0165", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0166", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0167", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0168", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0169", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0170", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0171", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0172", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0173", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0174", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0175", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0176", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0178", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0179", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0180", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0181", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0182", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0183", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0184", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0192", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0205", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0208", SECRET_STORE),
+    no(KUBESCAPE, "C-0209", NAMESPACE),
+    no(KUBESCAPE, "C-0212", NAMESPACE),
+    no(KUBESCAPE, "C-0236", SIGNATURES),
+    no(KUBESCAPE, "C-0237", SIGNATURES),
+    no(KUBESCAPE, "C-0246", PEOPLE),
+    no(KUBESCAPE, "C-0257", INVENTORY),
+    no(KUBESCAPE, "C-0277", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0283", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0284", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0286", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0287", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0288", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0289", SIGNATURES),
+    no(KUBESCAPE, "C-0290", CONTROL_PLANE),
+    no(KUBESCAPE, "C-0291", CONTROL_PLANE),
     no(POLARIS, "gatewayAllowedRoutesAll", GATEWAY_OWNER),
     no(
         POLARIS,
@@ -316,6 +524,16 @@ pub const REFUSED: &[Refused] = &[
     no(POLARIS, "httpRouteWildcardOrEmptyHost", GATEWAY_OWNER),
     no(POLARIS, "kgatewayBackendTLSVerificationDisabled", OTHERS_OBJECTS),
     no(POLARIS, "metadataAndInstanceMismatched", HOUSE_METADATA),
+    no(TERRASCAN, "AC_K8S_0013", HOUSE_METADATA),
+    no(TERRASCAN, "AC_K8S_0021", CONTROL_PLANE),
+    no(TERRASCAN, "AC_K8S_0050", SNIPPETS),
+    no(TERRASCAN, "AC_K8S_0067", INVENTORY),
+    no(TERRASCAN, "AC_K8S_0071", TILLER),
+    no(TERRASCAN, "AC_K8S_0073", APPARMOR),
+    no(TERRASCAN, "AC_K8S_0086", NAMESPACE),
+    no(TERRASCAN, "AC_K8S_0110", TILLER),
+    no(TERRASCAN, "AC_K8S_0114", NO_SELECTOR),
+    no(TERRASCAN, "AC_K8S_0130", CVE),
     no(TRIVY, "DS-0013", CD),
     no(TRIVY, "DS-0014", BOTH_CLIENTS),
     no(TRIVY, "DS-0026", HEALTHCHECK),

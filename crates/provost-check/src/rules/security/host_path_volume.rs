@@ -25,7 +25,16 @@ pub static RULE: Rule = Rule {
     ..Rule::BASE
 };
 
-const SOCKETS: &[&str] = &["docker.sock", "containerd.sock", "crio.sock", "podman.sock"];
+const SOCKETS: &[&str] = &[
+    "docker.sock",
+    "containerd.sock",
+    "crio.sock",
+    "podman.sock",
+    "cri-dockerd.sock",
+    "dockershim.sock",
+];
+/// Folders that these lie in; `/var/run` is `/run`.
+const HOLDERS: &[&str] = &["/run/containerd", "/run/crio", "/run/k3s/containerd", "/run/podman"];
 /// Whoever reads them has the node's secrets.
 const SENSITIVE: &[&str] = &["/", "/etc", "/proc", "/var/run", "/run", "/var/lib/kubelet"];
 
@@ -54,11 +63,14 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
         };
         let trimmed = path.value.trim_end_matches('/');
         let node = if trimmed.is_empty() { "/" } else { trimmed };
-        if SOCKETS.iter().any(|socket| node.rsplit('/').next() == Some(socket)) {
+        let socket = SOCKETS.iter().any(|socket| node.rsplit('/').next() == Some(socket));
+        let folder = HOLDERS.contains(&node.strip_prefix("/var").unwrap_or(node));
+        if socket || folder {
+            let what = if socket { "this socket" } else { "the socket in it" };
             out.push(
                 Finding::new(
                     &RULE,
-                    format!("{node} is mounted: whoever writes to this socket starts containers as root on the node, read-only or not"),
+                    format!("{node} is mounted: whoever writes to {what} starts containers as root on the node, read-only or not"),
                     &path.origin,
                     "the runtime's socket",
                 )

@@ -2,6 +2,7 @@
 
 use crate::case::{Case, WorkloadCase};
 use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::model::sysctls;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const PROC: Variant =
@@ -29,19 +30,25 @@ pub static RULE: Rule = Rule {
 
 fn container(case: &Case<'_>, out: &mut Findings) -> Judged {
     case.confinable()?;
-    if let Some(mount) =
-        case.container.security.proc_mount.as_ref().filter(|m| m.value == "Unmasked")
+    // In a user namespace root is nobody to the files of /proc that are the node's.
+    if let Some(mount) = case.container.security.proc_mount.as_ref()
+        && mount.value == "Unmasked"
+        && case.pod().host_users.value
     {
         out.push(
             Finding::new(
                 &RULE,
-                "procMount Unmasked: the container may read /proc/kcore and write /proc/sys and \
-                 /proc/sysrq-trigger of the node's kernel",
+                "procMount Unmasked without `hostUsers: false`: the API server refuses it since \
+                 Kubernetes 1.33; where it is taken, the container may read /proc/kcore and write \
+                 /proc/sys and /proc/sysrq-trigger of the node's kernel",
                 &mount.origin,
                 "nothing is masked",
             )
             .variant(&PROC)
-            .fix(Fix::suggest("leave it out").replace(&mount.origin, "Default")),
+            .fix(
+                Fix::suggest("leave it out, or give the pod users of its own: `hostUsers: false`")
+                    .replace(&mount.origin, "Default"),
+            ),
         );
     }
     if case.is_privileged() {
@@ -75,40 +82,26 @@ fn container(case: &Case<'_>, out: &mut Findings) -> Judged {
     Ok(())
 }
 
-/// Safe ones: `SafeSysctlAllowlist`, pkg/kubelet/sysctl/safe_sysctls.go, Kubernetes 1.37.
-const SAFE: &[&str] = &[
-    "kernel.shm_rmid_forced",
-    "net.ipv4.ip_local_port_range",
-    "net.ipv4.tcp_syncookies",
-    "net.ipv4.ping_group_range",
-    "net.ipv4.ip_unprivileged_port_start",
-    "net.ipv4.ip_local_reserved_ports",
-    "net.ipv4.tcp_keepalive_time",
-    "net.ipv4.tcp_fin_timeout",
-    "net.ipv4.tcp_keepalive_intvl",
-    "net.ipv4.tcp_keepalive_probes",
-    "net.ipv4.tcp_rmem",
-    "net.ipv4.tcp_wmem",
-];
-
 fn pod(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
+    let (oldest, _) = case.world().settings.kubernetes();
     for sysctl in &case.pod().security.sysctls {
         let name = sysctl.value.replace('/', ".");
-        if !SAFE.contains(&name.as_str()) {
-            out.push(
-                Finding::new(
-                    &RULE,
-                    format!(
-                        "sysctl {name} is not among the safe ones: a kubelet without \
-                         --allowed-unsafe-sysctls refuses the pod (`SysctlForbidden`)"
-                    ),
-                    &sysctl.origin,
-                    "refused by default",
-                )
+        let message = match sysctls::safe_since(&name) {
+            Some(since) if since <= oldest => continue,
+            Some(since) => format!(
+                "sysctl {name} is among the safe ones since Kubernetes 1.{since} only: an older kubelet \
+                 without --allowed-unsafe-sysctls refuses the pod (`SysctlForbidden`)"
+            ),
+            None => format!(
+                "sysctl {name} is not among the safe ones: a kubelet without \
+                 --allowed-unsafe-sysctls refuses the pod (`SysctlForbidden`)"
+            ),
+        };
+        out.push(
+            Finding::new(&RULE, message, &sysctl.origin, "refused by default")
                 .variant(&SYSCTL)
                 .fix(Fix::suggest("take it out, or set it on the node")),
-            );
-        }
+        );
     }
     Ok(())
 }

@@ -89,10 +89,32 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let entries: Vec<Entry<'_>> = rules.items().take(MOST).map(Entry::of).collect();
     for entry in entries.iter().filter(|entry| !entry.is_open()) {
         resources(entry, &entries, out);
+        subresources(entry, out);
         verbs(entry, out);
         names(entry, &entries, out);
     }
     Ok(())
+}
+
+/// `nodes/*`, of whatever group: a star stands alone, or in front of a subresource.
+fn subresources(entry: &Entry<'_>, out: &mut Findings) {
+    if entry.resources.iter().any(|(_, text)| *text == "*") {
+        return;
+    }
+    for (node, text) in entry.resources.iter().filter(|(_, text)| text.ends_with("/*")) {
+        out.push(
+            Finding::new(
+                &RULE,
+                format!(
+                    "no request is for `{text}`: in a resource `*` stands alone or in front of a \
+                     subresource (`*/scale`), never behind one"
+                ),
+                &node.origin(),
+                "matches nothing",
+            )
+            .fix(Fix::suggest("name each subresource that the program asks for")),
+        );
+    }
 }
 
 /// Resources that none of the rule's groups has.

@@ -64,6 +64,26 @@ pub(super) fn endpoints(case: &ObjectCase<'_>, out: &mut Findings) {
     }
 }
 
+/// Addresses of an EndpointSlice: `validateEndpoints` of pkg/apis/discovery/validation, v1.37.2.
+pub(super) fn slice(case: &ObjectCase<'_>, out: &mut Findings) {
+    let root = case.object.node();
+    let Some((kind, _)) = super::text(root, "addressType") else { return };
+    if !matches!(kind, "IPv4" | "IPv6") {
+        return;
+    }
+    for endpoint in items(root, "endpoints").take(MOST) {
+        let addresses = endpoint.get("addresses").into_iter().flat_map(Node::items);
+        for node in addresses.take(MOST) {
+            let Some(ip) = address(case, "addresses", node, out) else { continue };
+            if ip.is_ipv4() != (kind == "IPv4") {
+                refuse(out, &node.origin(), format!("addresses `{ip}` must be an {kind} address"));
+            } else if let Some(why) = ip::not_reachable(ip) {
+                refuse(out, &node.origin(), format!("addresses `{ip}` {why}"));
+            }
+        }
+    }
+}
+
 /// The text at a place, unless it is hidden or still to be filled in.
 fn written(node: Node<'_>) -> Option<&str> {
     node.as_str().filter(|text| !is_placeholder(text))

@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 
 use super::{
-    RULE, env, is_placeholder, is_whole, meant, names, refuse, resources, scheduling, security,
-    volumes,
+    RULE, annotations, env, is_placeholder, is_whole, meant, names, refuse, resources, scheduling,
+    security, volumes,
 };
 use crate::case::{ObjectCase, World};
 use crate::facts::document::Node;
@@ -43,6 +43,7 @@ pub(super) fn check(case: &ObjectCase<'_>, workload: &Workload, out: &mut Findin
     let complete = whole && super::is_alone(case) && names::is_label(namespace);
     scheduling::check(object, workload, complete, out);
     security::pod(object, workload, out);
+    annotations::check(object, workload, complete, out);
     volumes::check(case.world(), object, workload, complete, out);
     let mut seen = HashSet::new();
     for container in &pod.containers {

@@ -9,6 +9,7 @@ use crate::case::{Case, WorkloadCase, confine};
 use crate::facts::Origin;
 use crate::facts::document::Node;
 use crate::facts::workload::{Action, VolumeKind};
+use crate::model::sysctls;
 
 /// The minors at which a control came or changed; between two of them the policy is the same.
 pub(super) const CHANGES: &[u16] = &[8, 19, 22, 23, 25, 27, 29, 31, 32, 34, 35, 37];
@@ -49,25 +50,7 @@ pub(super) fn violations(case: WorkloadCase<'_>, policy: Policy) -> Vec<Violatio
     pod.found
 }
 
-/// Sysctls that baseline allows, and since which minor: `check_sysctls.go`.
-const SYSCTLS: &[(&str, u16)] = &[
-    ("kernel.shm_rmid_forced", 0),
-    ("net.ipv4.ip_local_port_range", 0),
-    ("net.ipv4.tcp_syncookies", 0),
-    ("net.ipv4.ping_group_range", 0),
-    ("net.ipv4.ip_unprivileged_port_start", 0),
-    ("net.ipv4.ip_local_reserved_ports", 27),
-    ("net.ipv4.tcp_keepalive_time", 29),
-    ("net.ipv4.tcp_fin_timeout", 29),
-    ("net.ipv4.tcp_keepalive_intvl", 29),
-    ("net.ipv4.tcp_keepalive_probes", 29),
-    ("net.ipv4.tcp_rmem", 32),
-    ("net.ipv4.tcp_wmem", 32),
-    ("net.ipv4.tcp_slow_start_after_idle", 37),
-    ("net.ipv4.tcp_notsent_lowat", 37),
-];
-
-/// SELinux types, likewise: `check_seLinuxOptions.go`.
+/// SELinux types that baseline allows, and since which minor: `check_seLinuxOptions.go`.
 const SELINUX_TYPES: &[(&str, u16)] = &[
     ("container_t", 0),
     ("container_init_t", 0),
@@ -171,7 +154,7 @@ impl Judge {
             self.options(context);
         }
         for sysctl in &security.sysctls {
-            if !allowed(SYSCTLS, &sysctl.value, self.policy.minor) {
+            if sysctls::safe_since(&sysctl.value).is_none_or(|since| since > self.policy.minor) {
                 self.found("forbidden sysctls", sysctl.value.as_str(), &sysctl.origin);
             }
         }
