@@ -10,7 +10,8 @@ pub(crate) enum Exit {
     Clean = 0,
     /// Findings at or above `--fail-on`, or evidence that `--require` names is missing.
     Findings = 1,
-    /// Wrong usage or configuration, or a path named on the command line that cannot be judged.
+    /// Wrong usage or configuration, or what the command line names cannot be judged: a path, or a process that never
+    /// came up and may have lacked what only its cluster has.
     Usage = 2,
     /// A bug in provost.
     Internal = 3,

@@ -239,6 +239,21 @@ fn calls_are_in_flight_until_the_server_says_goaway() {
 }
 
 #[test]
+fn a_stream_of_the_services_own_is_in_flight_at_sigterm() {
+    let more = ["--phase", "drain", "--slow-path", "/shop.Orders/Watch", "--format", "json"];
+    let (sandbox, run) = prove("1.27", Grpc, "", &more);
+    assert_eq!(findings(&run), BTreeSet::new(), "{run}");
+    let drain = phase(&sandbox, "drain");
+    let calls = of(&drain, "call");
+    assert!(calls.len() == 1 && calls[0]["outcome"]["grpc"] == 14, "{calls:?}");
+    let told = drain["signals"][0]["at_us"].as_u64().unwrap();
+    assert!(calls[0]["end_us"].as_u64().unwrap() > told, "{calls:?}");
+    let (_, run) = prove("1.27", Grpc, "keeps-streams", &more);
+    let cut = BTreeSet::from(["loses-requests-in-flight/stream-cut".to_owned()]);
+    assert_eq!(findings(&run), cut, "{run}");
+}
+
+#[test]
 fn a_handshake_that_is_not_finished_is_open_when_sigterm_comes() {
     let (sandbox, run) = prove("1.27", Tls, "no-deadline", &["--phase", "stuck"]);
     assert_eq!(run.code, 1, "{run}");

@@ -24,6 +24,7 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("no-handler", &["no-termination-handler-seen"]),
     ("ignores-signal", &["no-termination-handler-seen/ignores"]),
     ("no-deadline", &["hangs-on-long-request", "blocked-at-deadline"]),
+    ("cuts-in-silence", &["hangs-on-long-request/cut-in-silence"]),
     ("long-drain", &["drain-longer-than-grace", "blocked-at-deadline"]),
     ("panics-under-load", &["ends-by-itself"]),
     ("panics-at-times", &["fails-under-load"]),

@@ -59,7 +59,24 @@ fn is_program() -> bool {
                     (0..96).try_for_each(|_| file.write_all(&part).and_then(|()| file.sync_data()));
                 say(format!("fill {of} {}", done.is_ok()));
             }
+            // Its value is shown by no report.
+            "variable" => say(format!(
+                "variable {of} {}",
+                match std::env::var(of).as_deref() {
+                    Ok("of a real one") => "as given",
+                    Ok(_) => "otherwise",
+                    Err(_) => "not set",
+                }
+            )),
             "connect" => say(format!("connect {}", UnixStream::connect(of).is_ok())),
+            "work" => {
+                let Ok(pause) = std::env::var("PAUSE") else { panic!("PAUSE is not set") };
+                // What is no duration is none.
+                let pause = pause.strip_suffix('s').and_then(|text| text.parse().ok());
+                let pause = Duration::from_secs(pause.unwrap_or(0));
+                say("works".to_owned());
+                std::thread::sleep(pause + Duration::from_secs(30));
+            }
             "fails" => {
                 say(format!("fails {number}"));
                 panic!("it was told to");
@@ -392,6 +409,8 @@ fn an_end_is_not_blamed_where_the_value_of_a_secret_was_made_up() {
     assert!(ends(&found), "{run}");
     let (found, run) = of(with(line), &[]);
     assert!(!ends(&found) && run.out.contains("the real DATABASE_URL"), "{run}");
+    // Nothing is known of it, which is no pass: it ended with 0.
+    assert!(run.code == 2 && run.err.contains("error: the process never came up"), "{run}");
     // With its own value it is the program that ends.
     let (found, run) = of(with(line), &["--env", "DATABASE_URL=postgres://a@127.0.0.1/b"]);
     assert!(ends(&found), "{run}");
@@ -413,9 +432,12 @@ fn what_is_not_ready_is_not_blamed_where_what_it_needs_is_at_a_made_up_place() {
     };
     let (blamed, run) = of("DATABASE_URL", &[]);
     assert!(!blamed && run.out.contains("the real DATABASE_URL; --env gives"), "{run}");
+    // Nothing is known of its start, which is no pass.
+    let (_, run) = of("DATABASE_URL", &["--only", "slow-start"]);
+    assert!(run.code == 2 && run.err.contains("error: the process never came up"), "{run}");
     for more in [["--env", "DATABASE_URL=postgres://a@127.0.0.1/b"], ["--secret", "db=own"]] {
         let (blamed, run) = of("DATABASE_URL", &more);
-        assert!(blamed, "{run}");
+        assert!(blamed && run.code != 2, "{run}");
     }
     // Nobody here would look at it.
     let (blamed, run) = of("DATABASE_PASSWORD", &[]);
@@ -445,6 +467,46 @@ fn an_end_is_blamed_again_where_the_files_of_a_secret_were_given() {
     let (found, said, run) = of(&["--secret", "license=own"]);
     assert!(found.contains("never-listens/ends-at-once"), "{run}");
     assert!(has(&said, "list /license ..2026_01_01_00_00_00.000000001 ..data b"), "{said:?}");
+}
+
+#[test]
+fn env_from_takes_the_values_of_a_secret_that_was_given() {
+    // Variables of a Secret that is not among the manifests were left out, and it was called one that nobody asks for.
+    let of = |more: &[&str]| {
+        let does = "variable DB_user,variable DB_password,variable PLAIN,fails";
+        let from = "envFrom: [{secretRef: {name: db}, prefix: DB_}, {configMapRef: {name: plain}}]";
+        let pod = pod(does, "", from)
+            + "---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: plain, namespace: shop}\ndata: {PLAIN: of a real one, DB_user: of the one behind}\n";
+        let sandbox = sandbox(&pod);
+        let sandbox =
+            sandbox.file("own/user", "of a real one").file("own/password", "of a real one");
+        let run = sandbox.provost(&[&ARGS[..], &["json"], more, &BEHIND[1..]].concat());
+        (findings(&run), start(&sandbox, &run).1, run)
+    };
+    let (found, said, run) = of(&[]);
+    assert!(has(&said, "variable DB_password not set"), "{said:?}\n{run}");
+    assert!(!found.contains("never-listens/ends-at-once"), "{run}");
+    let (found, said, run) = of(&["--secret", "db=own"]);
+    for line in ["DB_password as given", "DB_user otherwise", "PLAIN as given"] {
+        assert!(has(&said, &format!("variable {line}")), "{said:?}\n{run}");
+    }
+    // Nothing is missing any more: it is the program that ends.
+    assert!(found.contains("never-listens/ends-at-once"), "{run}");
+    assert!(!run.err.contains("variables may be missing"), "{run}");
+}
+
+#[test]
+fn settings_of_a_worker_are_changed_in_turn() {
+    // What opens no port is never ready, and its settings were not looked at.
+    let line = "        - {name: PAUSE, value: 10s}\n";
+    let pod = pod("work", "terminationGracePeriodSeconds: 2", "");
+    let sandbox = sandbox(&pod.replacen("      env:\n", &format!("      env:\n{line}"), 1));
+    let more = ["json", "--phase", "settings", "--variable", "PAUSE"];
+    let run = sandbox.provost(&[&ARGS[..], &more[..], &BEHIND[1..]].concat());
+    let found = findings(&run);
+    assert!(found.contains("accepts-malformed-setting"), "{run}");
+    assert!(!found.iter().any(|id| id.starts_with("starts-without-required-setting")), "{run}");
+    assert!(run.out.contains("goes on as it does otherwise"), "{run}");
 }
 
 #[test]

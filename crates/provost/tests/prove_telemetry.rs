@@ -51,6 +51,10 @@ const FAULTS: &[(&str, &[&str])] = &[
     ("limited", &[]),
     // It grows, whoever takes its telemetry.
     ("cache", &[]),
+    // No fault: those that are sampled have theirs.
+    ("exemplars", &[]),
+    ("exemplars-of-all", &["exemplar-without-trace"]),
+    ("exemplars-of-none", &["exemplar-without-trace"]),
     ("no-flush", &["loses-last-telemetry"]),
     ("waits-for-exporter", &["exporter-failure-hurts-service"]),
     ("unbounded-queue", &["exporter-failure-hurts-service/memory-grows"]),

@@ -156,6 +156,8 @@ pub struct Sample<'t> {
     pub value: f64,
     /// Seconds, or milliseconds in the text format.
     pub timestamp: Option<f64>,
+    /// Labels of the exemplar behind it, in OpenMetrics. Those of protobuf are not read.
+    pub exemplar: Vec<(Cow<'t, str>, Cow<'t, str>)>,
     /// Bytes of the line; of protobuf those of the family.
     pub place: Range<usize>,
 }

@@ -230,7 +230,8 @@ impl<'t> One<'t, '_> {
             labels.push((Cow::Borrowed(name), Cow::Owned(shown(bound))));
             labels.sort_by(|a, b| a.0.cmp(&b.0));
         }
-        Sample { name, labels, value, timestamp: self.timestamp, place: self.place.clone() }
+        let (timestamp, place) = (self.timestamp, self.place.clone());
+        Sample { name, labels, value, timestamp, exemplar: Vec::new(), place }
     }
 
     /// What makes a bucket or a quantile one is a label that the metric has not itself.

@@ -109,6 +109,8 @@ fn openmetrics_has_units_exemplars_and_quoted_names() {
     assert_eq!(read.families[0].unit, Some("seconds"));
     assert_eq!(read.families[0].samples.len(), 3);
     assert_eq!(read.families[2].samples[1].timestamp, Some(1_605_281_325.5));
+    let exemplars: Vec<_> = read.families[2].samples.iter().map(|it| &it.exemplar[..]).collect();
+    assert_eq!(exemplars, [&[("trace_id".into(), "KOO5S4vxi0o".into())][..], &[], &[]]);
     assert_eq!(read.families[3].samples[0].name, "reqs_total");
     let dotted = read.families.last().unwrap();
     assert_eq!(dotted.name, "my.dotted.metric");

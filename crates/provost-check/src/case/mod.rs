@@ -10,6 +10,7 @@ pub mod balancers;
 pub mod binding;
 pub mod blocked;
 pub mod builder;
+mod came_up;
 pub mod command;
 pub mod compared;
 pub mod confine;

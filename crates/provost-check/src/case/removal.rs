@@ -6,6 +6,7 @@ use crate::facts::objects::Body;
 use crate::facts::proof::{Outcome, Phase, PhaseName, Purpose, Request};
 use crate::facts::workload::WorkloadKind;
 use crate::findings::{Abstain, Reason};
+use crate::model::listeners::{self, Listener};
 
 /// A process that goes on for just that long began to count a moment after the signal was sent.
 const SLACK: u64 = 50_000;
@@ -34,8 +35,8 @@ pub struct Removal<'w> {
 
 impl<'w> ProcessCase<'w> {
     /// Unknown where nothing that is given sends connections to the pod: there are Services, and none of them selects
-    /// it, or its metrics are all that can be asked for. A process that nobody connects to refuses nobody.
-    pub fn is_sent_connections(&self, phase: &Phase) -> Result<(), Abstain> {
+    /// it, or metrics and probes are all that it is asked for. A process that nobody connects to refuses nobody.
+    pub fn is_sent_connections(&self, phase: &Phase, what: &str) -> Result<(), Abstain> {
         let Some(case) = self.container() else { return Ok(()) };
         // Those of a node, and of what a controller makes of other kinds, come without a Service.
         let by_node = case.pod().host_network.value
@@ -53,24 +54,41 @@ impl<'w> ProcessCase<'w> {
             }
             _ => false,
         });
-        let terms = self.terms();
-        let asked = terms.port_of(phase.listeners.first().map(|listener| listener.port));
-        let metrics = terms.metrics.as_ref().and_then(|metrics| metrics.port);
-        if !others && (asked.is_none() || asked != metrics) {
-            return Ok(());
-        }
         if others && self.world().settings.closed_world {
             return Err(Abstain::NotApplicable);
         }
-        let what = match others {
-            true => {
-                "new connections after SIGTERM: no Service of the manifests selects the pod, and nobody is known to send it any"
+        let why = match (others, self.asks_again(&case, phase)) {
+            (true, _) => {
+                "no Service of the manifests selects the pod, and nobody is known to send it any"
             }
-            false => {
-                "new connections after SIGTERM: no Service selects the pod, and whoever scrapes its metrics asks again"
-            }
+            (false, Some(why)) => why,
+            (false, None) => return Ok(()),
         };
-        Err(Abstain::unknown(Reason::ObjectNotInInput, what))
+        Err(Abstain::unknown(Reason::ObjectNotInInput, format!("{what}: {why}")))
+    }
+
+    /// Who else asks where the load went, and asks again what had no answer; nothing where that may be anybody.
+    fn asks_again(&self, case: &Case<'_>, phase: &Phase) -> Option<&'static str> {
+        let terms = self.terms();
+        let asked = terms.port_of(phase.listeners.first().map(|listener| listener.port))?;
+        let number = Some(i64::from(asked));
+        let mut declared = case.container.ports.iter();
+        let declared =
+            declared.find(|port| port.port.as_ref().map(|number| number.value) == number);
+        let name = declared.and_then(|port| listeners::of_port(&port.name.as_ref()?.value));
+        if terms.metrics.as_ref().is_some_and(|metrics| metrics.port == Some(asked)) {
+            return Some("no Service selects the pod, and whoever scrapes its metrics asks again");
+        }
+        if matches!(name, Some(Listener::Health | Listener::Metrics | Listener::Debug)) {
+            return Some(
+                "no Service selects the pod, and its port is none for clients by its name",
+            );
+        }
+        // One that is named on the command line is.
+        let probed = terms.port.is_none() && terms.probes.iter().any(|probe| probe.port == asked);
+        (declared.is_none() && probed).then_some(
+            "no Service selects the pod, and nothing but its probes names the port; --manifest takes the Service, too",
+        )
     }
 
     /// What became of new connections in the phase `drain`.
@@ -93,7 +111,7 @@ impl<'w> ProcessCase<'w> {
             phase.of(Purpose::NewConnection).any(|request| request.end_us < told && fails(request));
         let refused = |request: &Request| !failed && fails(request);
         // So does what was closed, or waited, before it.
-        let before = phase.unanswered().is_some_and(|before| !before.is_none());
+        let before = phase.fails_before_sigterm();
         let is_lost = |request: &Request| {
             request.outcome.is_lost() && (!before || request.outcome == Outcome::Refused)
         };

@@ -11,22 +11,26 @@ use crate::facts::proof::{Change, Line, Outcome, Phase, PhaseName, Purpose, Tria
 use crate::findings::{Abstain, Finding, Reason};
 use crate::model::listeners::words;
 
-/// The unchanged start, which became ready, and those with a changed variable.
+/// The unchanged start, which came up, and those with a changed variable.
 #[derive(Clone, Copy, Debug)]
 pub struct Trials<'w> {
     /// As it is.
     pub control: &'w Phase,
+    /// It opens no port: it came up by going on, and what it prints is all that shows how far.
+    pub worker: bool,
 }
 
 impl<'w> ProcessCase<'w> {
     /// Starts with changed variables; not applicable when there is none, or when the unchanged process
-    /// did not become ready either.
+    /// did not come up either.
     pub fn trials(&self) -> Result<Trials<'w>, Abstain> {
         let control = self.phase(PhaseName::Settings)?;
-        match control.ready_us.filter(|_| !control.trials.is_empty()) {
-            Some(_) => Ok(Trials { control }),
-            None => Err(Abstain::NotApplicable),
+        let silent = control.listeners.is_empty() && !control.ended_by_itself();
+        let worker = self.terms().is_worker() && silent;
+        if control.trials.is_empty() || (control.ready_us.is_none() && !worker) {
+            return Err(Abstain::NotApplicable);
         }
+        Ok(Trials { control, worker })
     }
 
     /// The Go side of the program that was measured.
@@ -109,10 +113,21 @@ impl<'w> Trials<'w> {
         lines.filter(move |line| !known.contains(&shape(line)))
     }
 
+    /// Whether it is known that it came as far as the unchanged one: all that this printed, it printed, too. Of one that
+    /// printed nothing that is not known.
+    pub fn came_as_far(&self, trial: &Trial) -> bool {
+        let printed: BTreeSet<String> =
+            trial.run.output.lines.iter().map(|line| shape(&line.text)).collect();
+        let mut lines = self.control.output.lines.iter().map(|line| shape(&line.text)).peekable();
+        lines.peek().is_some() && lines.all(|line| printed.contains(&line))
+    }
+
     /// Whether the change made a difference that can be seen from outside.
     pub fn differs(&self, trial: &Trial) -> bool {
         let run = &trial.run;
-        let came_up = trial.change == Change::Other
+        // What a worker did not print yet it may print later.
+        let came_up = self.worker
+            || trial.change == Change::Other
             || (run.ready_us.is_some(), answers(run)) == (true, answers(self.control));
         !(trial.goes_on()
             && came_up
@@ -158,7 +173,7 @@ pub fn answers(phase: &Phase) -> Option<bool> {
 }
 
 /// A line without what differs from run to run: words with digits in them.
-fn shape(text: &str) -> String {
+pub fn shape(text: &str) -> String {
     let mut shape = String::with_capacity(text.len());
     let (mut word, mut digits) = (String::new(), false);
     // The space at the end closes the last word.

@@ -40,6 +40,27 @@ impl Unanswered<'_> {
     pub fn is_none(&self) -> bool {
         self.ended.is_empty() && self.hung.is_empty()
     }
+
+    /// Whether it left a single one, with nothing that says why: what happened once need not happen again.
+    pub fn is_one(&self) -> bool {
+        self.ended.len() == 1 && self.hung.is_empty() && self.phase.recovered().next().is_none()
+    }
+
+    /// Whether what was left unanswered may be why others are after SIGTERM: not where one was lost by itself, and one
+    /// that was begun behind it was answered.
+    fn may_go_on(&self) -> bool {
+        let answered_since = |lost: &Request| {
+            let mut others = self.phase.requests.iter();
+            others.any(|it| {
+                it.at_us > lost.end_us
+                    && Some(it.end_us) <= self.phase.told_us()
+                    && matches!(it.purpose, Purpose::NewConnection | Purpose::Busy)
+                    && matches!(it.outcome, Outcome::Answered { .. })
+            })
+        };
+        let alone = self.is_one() && self.ended.iter().all(|lost| answered_since(lost));
+        !(self.is_none() || alone)
+    }
 }
 
 /// Whether a request ended without a whole answer, by the doing of the server.
@@ -96,6 +117,11 @@ impl Phase {
         })
     }
 
+    /// Whether requests that have no answer after SIGTERM may have none for another reason.
+    pub fn fails_before_sigterm(&self) -> bool {
+        self.unanswered().is_some_and(|before| before.may_go_on())
+    }
+
     /// Lines that say of a request that its handler panicked.
     pub fn recovered(&self) -> impl Iterator<Item = &Line> {
         self.output.lines.iter().filter(|line| line.text.contains(RECOVERED))
@@ -126,7 +152,7 @@ impl<'w> ProcessCase<'w> {
     /// Unknown where requests had no answer before SIGTERM, either: those that have none after it say nothing of the
     /// end.
     pub fn answered_before(&self, phase: &'w Phase, what: &str) -> Result<(), Abstain> {
-        let Some(before) = phase.unanswered().filter(|before| !before.is_none()) else {
+        let Some(before) = phase.unanswered().filter(Unanswered::may_go_on) else {
             return Ok(());
         };
         let what = format!(

@@ -97,9 +97,21 @@ pub struct Scrape {
     /// Counters that are lower than in the scrape before.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub decreased: Vec<Decrease>,
+    /// Exemplars that name a trace, up to a limit.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub exemplars: Vec<Exemplar>,
     /// By name.
     #[serde(default)]
     pub families: Vec<Family>,
+}
+
+/// An exemplar: the trace of one of those that were counted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Exemplar {
+    /// The series that it stands behind.
+    pub series: String,
+    /// The trace as it is written there.
+    pub trace: String,
 }
 
 fn yes() -> bool {

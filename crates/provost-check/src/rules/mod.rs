@@ -163,6 +163,7 @@ pub static RULES: &[&Rule] = &[
     &mesh::unopened_gateway_port::RULE,
     &mesh::unreachable_mesh_route::RULE,
     &metrics::counter_decreases::RULE,
+    &metrics::exemplar_without_trace::RULE,
     &metrics::inconsistent_histogram::RULE,
     &metrics::malformed_exposition::RULE,
     &metrics::malformed_query::RULE,

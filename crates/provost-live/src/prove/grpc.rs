@@ -21,6 +21,11 @@ pub fn health_check(service: &str) -> Vec<u8> {
     [&[0], length.to_be_bytes().as_slice(), &message].concat()
 }
 
+/// A message that sets nothing, as the body of a call.
+pub fn empty() -> Vec<u8> {
+    vec![0; PREFIX]
+}
+
 fn varint(mut number: u64, to: &mut Vec<u8>) {
     while number >= 0x80 {
         to.push(number as u8 | 0x80);

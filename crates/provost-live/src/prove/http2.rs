@@ -45,7 +45,7 @@ pub(super) enum Reads {
 pub(super) struct Http2 {
     send: SendRequest<Bytes>,
     wire: Rc<RefCell<Wire>>,
-    /// The request that was begun last never got a stream.
+    /// The request that failed last never got a stream.
     unsent: Cell<bool>,
     reads: Rc<Notify>,
     driver: JoinHandle<()>,
@@ -146,7 +146,7 @@ impl Http2 {
         wire.goaway.is_none() && !wire.is_over() && !self.driver.is_finished()
     }
 
-    /// Whether the request that was begun last was never sent: the connection was over before.
+    /// Whether the request that failed just now was never sent: the connection was over before.
     pub(super) fn is_unsent(&self) -> bool {
         self.unsent.get()
     }
@@ -242,15 +242,32 @@ impl Http2 {
         answered.is_ok_and(|(response, _)| is_grpc(&response))
     }
 
+    /// Calls a method with a message that sets nothing, and waits for its status.
+    pub(super) async fn call_bare(&self, method: &str) -> Outcome {
+        let called = self.post(method, grpc::empty()).await;
+        let (response, answer) = match called {
+            Ok(answered) => answered,
+            Err(outcome) => return outcome,
+        };
+        match self.finish(answer, |_| {}).await {
+            Ok((bytes, trailers)) => self.status(&response, trailers.as_ref(), (bytes, None)),
+            Err(outcome) => outcome,
+        }
+    }
+
     async fn call(&self, method: &str, service: &str) -> Result<(Response<()>, Answer), Outcome> {
-        let request = Request::post(self.uri(&format!("/grpc.health.v1.Health/{method}")))
+        let method = format!("/grpc.health.v1.Health/{method}");
+        self.post(&method, grpc::health_check(service)).await
+    }
+
+    async fn post(&self, method: &str, body: Vec<u8>) -> Result<(Response<()>, Answer), Outcome> {
+        let request = Request::post(self.uri(method))
             .header("content-type", "application/grpc")
             .header("te", "trailers")
             .header("user-agent", "grpc-provost/1")
             .header("traceparent", trace_parent());
         let request = request.body(()).map_err(|_| Outcome::Garbled)?;
-        let body = Bytes::from(grpc::health_check(service));
-        let (_, response, answer) = self.send(request, Some(body)).await?;
+        let (_, response, answer) = self.send(request, Some(Bytes::from(body))).await?;
         Ok((response, answer))
     }
 
@@ -264,12 +281,14 @@ impl Http2 {
         request: Request<()>,
         body: Option<Bytes>,
     ) -> Result<(u32, Response<()>, Answer), Outcome> {
-        let lost = |stream| self.wire.borrow().fate(stream);
-        self.unsent.set(true);
+        // Several may be on their way: whoever is told asks at once.
+        let lost = |stream: Option<u32>| {
+            self.unsent.set(stream.is_none());
+            self.wire.borrow().fate(stream)
+        };
         let mut send = self.send.clone().ready().await.map_err(|_| lost(None))?;
         let sent = send.send_request(request, body.is_none());
         let (response, mut out) = sent.map_err(|_| lost(None))?;
-        self.unsent.set(false);
         let stream = response.stream_id().as_u32();
         if let Some(body) = body {
             // Whether it arrives is seen by the answer.
@@ -296,7 +315,10 @@ impl Http2 {
         enough: Option<u64>,
         mut each: impl FnMut(&[u8]),
     ) -> Result<(u64, Option<HeaderMap>), Outcome> {
-        let lost = |_: h2::Error| self.wire.borrow().fate(Some(answer.stream));
+        let lost = |_: h2::Error| {
+            self.unsent.set(false);
+            self.wire.borrow().fate(Some(answer.stream))
+        };
         let mut bytes = 0;
         while let Some(part) = answer.body.data().await {
             let part = part.map_err(lost)?;
@@ -366,4 +388,51 @@ fn code(headers: &HeaderMap) -> Option<u32> {
 fn value(headers: &HeaderMap, name: &str) -> String {
     let value = headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.chars().take(MOST_VALUE).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::net::TcpListener;
+    use tokio::task::LocalSet;
+
+    /// How the second request on a connection ends, and whether it was never sent: the server closes without GOAWAY,
+    /// behind its first answer or when it has the second request.
+    async fn second(reads_it: bool) -> (Outcome, bool) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let to = listener.local_addr().unwrap();
+        let answered = Rc::new(Notify::new());
+        let told = Rc::clone(&answered);
+        let serving = spawn_local(async move {
+            let (stream, _) = listener.accept().await.unwrap();
+            let mut connection = h2::server::handshake(stream).await.unwrap();
+            let (_, mut respond) = connection.accept().await.unwrap().unwrap();
+            respond.send_response(Response::new(()), true).unwrap();
+            // It goes on as far as it is polled.
+            tokio::select! {
+                second = connection.accept() => assert!(reads_it && second.is_some()),
+                () = told.notified() => assert!(!reads_it),
+            }
+        });
+        let connection = Http2::open(to, Protocol::H2c, Reads::AtOnce).await.unwrap();
+        let first = connection.get("/", &mut Kept::default()).await;
+        assert!(matches!(first, Outcome::Answered { status: 200, .. }), "{first:?}");
+        if !reads_it {
+            answered.notify_one();
+            connection.let_go().await;
+        }
+        let outcome = connection.get("/", &mut Kept::default()).await;
+        serving.await.unwrap();
+        (outcome, connection.is_unsent())
+    }
+
+    #[test]
+    fn what_an_idle_connection_that_was_closed_did_not_take_is_told_from_what_it_took() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let of = |reads_it| runtime.block_on(LocalSet::new().run_until(second(reads_it)));
+        let (outcome, unsent) = of(false);
+        assert!(unsent && outcome.is_lost(), "{outcome:?}");
+        let (outcome, unsent) = of(true);
+        assert!(!unsent && outcome.is_lost(), "{outcome:?}");
+    }
 }

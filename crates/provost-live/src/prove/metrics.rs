@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use goformats::exposition::{self, Exposition, Format, Limits};
 use goformats::protobuf::Fields;
 use provost_check::facts::metrics::{
-    Decrease, Effect, Family, Fault, Label, MOST_VALUES, Problem, Scrape,
+    Decrease, Effect, Exemplar, Family, Fault, Label, MOST_VALUES, Problem, Scrape,
 };
 use provost_check::model::hidden::Hidden;
 use provost_check::model::secret;
@@ -16,6 +16,9 @@ const MOST_FAMILIES: usize = 2000;
 
 /// Labels of a family that are kept.
 const MOST_LABELS: usize = 64;
+
+/// Exemplars that are kept.
+const MOST_EXEMPLARS: usize = 256;
 
 /// Letters of a line, a name or a value that are kept.
 const MOST_LETTERS: usize = 160;
@@ -71,6 +74,8 @@ pub fn keep(
         to: it.to.to_string(),
     };
     scrape.decreased = decreased.into_iter().map(decrease).collect();
+    let samples = read.families.iter().flat_map(|family| &family.samples);
+    scrape.exemplars = samples.filter_map(exemplar).take(MOST_EXEMPLARS).collect();
     scrape.families = read.families.iter().take(MOST_FAMILIES).map(family).collect();
     // What is cut proves no absence.
     scrape.whole &= read.families.len() <= MOST_FAMILIES
@@ -104,6 +109,19 @@ fn problem(body: &[u8], format: Format, problem: &exposition::Problem) -> Proble
         line: u32::try_from(lines + 1).unwrap_or(u32::MAX),
         text: cut(&String::from_utf8_lossy(start)),
     }
+}
+
+/// The trace that an exemplar names: `trace_id` by OpenTelemetry's exporter for Prometheus, `traceID` by others.
+fn exemplar(sample: &exposition::Sample<'_>) -> Option<Exemplar> {
+    let is_trace =
+        |name: &str| matches!(name, "trace_id" | "traceID" | "traceId" | "TraceID" | "traceid");
+    let (_, trace) = sample.exemplar.iter().find(|(name, _)| is_trace(name))?;
+    // A number of a trace has the shape of some tokens.
+    let trace = match trace.len() <= 32 && trace.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        true => trace.to_string(),
+        false => cut(trace),
+    };
+    Some(Exemplar { series: cut(&sample.series()), trace })
 }
 
 fn family(family: &exposition::Family<'_>) -> Family {
@@ -162,6 +180,7 @@ mod tests {
             inconsistent: Vec::new(),
             no_counts: Vec::new(),
             decreased: Vec::new(),
+            exemplars: Vec::new(),
             families: Vec::new(),
         };
         let before = before.map(|before| read(before.as_bytes(), ""));

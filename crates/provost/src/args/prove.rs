@@ -60,7 +60,7 @@ pub(crate) struct ProveArgs {
     /// What is asked for under load (default: the readiness probe's path, else /)
     #[arg(long, value_name = "PATH", value_parser = path, help_heading = "Measurement")]
     pub(crate) path: Option<String>,
-    /// A path that takes seconds to answer, for requests in flight
+    /// A path that takes seconds to answer, for requests in flight; of gRPC a method (/PACKAGE.SERVICE/METHOD), which is called with a message that sets nothing
     #[arg(long, value_name = "PATH", value_parser = path, help_heading = "Measurement")]
     pub(crate) slow_path: Option<String>,
     /// A path at which a WebSocket is opened

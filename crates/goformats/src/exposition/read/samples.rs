@@ -23,9 +23,10 @@ impl<'t> Reader<'t, '_> {
         let Some(name) = name else { return refused("a sample without a name") };
         let value = self.value(&name)?;
         let timestamp = self.timestamp(&name)?;
-        if self.open() && self.takes(b" # {") {
-            self.exemplar(&name)?;
-        }
+        let exemplar = match self.open() && self.takes(b" # {") {
+            true => self.exemplar(&name)?,
+            false => Vec::new(),
+        };
         self.blanks();
         let end = self.at;
         if !self.ends() {
@@ -38,7 +39,7 @@ impl<'t> Reader<'t, '_> {
             return refused(format!("{what} {name}"));
         }
         let place = self.line..end;
-        self.keep(Sample { name, labels, value, timestamp, place });
+        self.keep(Sample { name, labels, value, timestamp, exemplar, place });
         Ok(())
     }
 
@@ -171,7 +172,7 @@ impl<'t> Reader<'t, '_> {
     }
 
     /// From behind ` # {`.
-    pub(super) fn exemplar(&mut self, name: &str) -> Read<()> {
+    pub(super) fn exemplar(&mut self, name: &str) -> Read<Vec<(Cow<'t, str>, Cow<'t, str>)>> {
         let mut labels = Vec::new();
         self.labels(&mut labels, &mut None, true)?;
         self.value("the exemplar")?;
@@ -186,7 +187,7 @@ impl<'t> Reader<'t, '_> {
             let what = format!("{name} has an exemplar, which only buckets and counters have");
             self.problem(what, Effect::Forbidden);
         }
-        Ok(())
+        Ok(labels)
     }
 
     pub(super) fn keep(&mut self, sample: Sample<'t>) {

@@ -63,6 +63,8 @@ pub enum Purpose {
     Watch,
     /// A WebSocket, open when SIGTERM comes.
     WebSocket,
+    /// A call of gRPC by a method that somebody named, open when SIGTERM comes.
+    Call,
     /// Right after readiness was first answered well, for what the process is there for.
     First,
     /// In a trace that is known.

@@ -64,13 +64,14 @@ impl Scale {
 }
 
 /// Lanes in the order in which they are read.
-const LANES: [(Purpose, &str); 19] = [
+const LANES: [(Purpose, &str); 20] = [
     (Purpose::NewConnection, "new connections"),
     (Purpose::Busy, "busy connections"),
     (Purpose::Idle, "idle connections"),
     (Purpose::Slow, "in flight"),
     (Purpose::Watch, "health watched"),
     (Purpose::WebSocket, "WebSocket"),
+    (Purpose::Call, "called"),
     (Purpose::Endless, "never finished"),
     (Purpose::Handshake, "half a handshake"),
     (Purpose::Unread, "output unread"),
@@ -135,6 +136,7 @@ pub fn picture(phase: &Phase, terms: &Terms) -> Option<Picture> {
                 | Purpose::Idle
                 | Purpose::Watch
                 | Purpose::WebSocket
+                | Purpose::Call
                 | Purpose::Handshake
         );
         let height = if bars { BAR * requests.len().min(MOST_BARS) as f64 + 8.0 } else { LANE };

@@ -23,7 +23,7 @@ pub static RULE: Rule = Rule {
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let trials = case.trials()?;
     for trial in trials.of(Change::Malformed) {
-        let accepted = trial.goes_on() && !trial.run.listeners.is_empty();
+        let accepted = trial.goes_on() && (trials.worker || !trial.run.listeners.is_empty());
         if !accepted || trial.run.output.more > 0 || trials.says(trial) {
             continue;
         }
@@ -38,13 +38,21 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
             out.abstain(Abstain::unknown(Reason::NotMeasured, what));
             continue;
         }
+        if trials.worker && !trials.came_as_far(trial) {
+            let what = format!(
+                "how far a process that opens no port came with {}: nothing that it prints shows it",
+                trial.shown()
+            );
+            out.abstain(Abstain::unknown(Reason::NotMeasured, what));
+            continue;
+        }
         let ports: Vec<String> = trial.ports().iter().map(u16::to_string).collect();
-        let finding = Finding::new(
-            &RULE,
-            format!("the process starts with {}, and says nothing of it", trial.shown()),
-            &case.last_of(trial),
-            format!("listens on {}", ports.join(", ")),
-        );
+        let label = match trials.worker {
+            true => "goes on as it does otherwise".to_owned(),
+            false => format!("listens on {}", ports.join(", ")),
+        };
+        let message = format!("the process starts with {}, and says nothing of it", trial.shown());
+        let finding = Finding::new(&RULE, message, &case.last_of(trial), label);
         let name = &trial.variable;
         out.push(case.tried(finding, trial).fix(Fix::suggest(format!(
             "read {name} once, at the start, and end with an error that names it and its value"

@@ -25,6 +25,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let removed = trials.of(Change::Removed).filter(|trial| !is_of_others(&trial.variable));
     let without: Vec<_> = removed
         .filter(|trial| !trials.with(&trial.variable).any(|other| trials.differs(other)))
+        .filter(|trial| !trials.worker || trials.came_as_far(trial))
         .collect();
     if without.is_empty() {
         return Err(Abstain::NotApplicable);

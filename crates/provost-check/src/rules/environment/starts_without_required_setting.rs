@@ -28,6 +28,16 @@ pub static RULE: Rule = Rule {
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let trials = case.trials()?;
     for trial in trials.of(Change::Removed) {
+        // Its work may have stopped without it, of which nothing is seen.
+        let in_doubt = trials.worker && trial.goes_on() && !trials.came_as_far(trial);
+        if in_doubt && !trials.says(trial) {
+            let name = &trial.variable;
+            let what = format!(
+                "how far a process that opens no port came without {name}: nothing that it prints shows it"
+            );
+            out.abstain(Abstain::unknown(Reason::NotMeasured, what));
+            continue;
+        }
         let Some((message, unnamed)) = wrong(&trials, trial) else { continue };
         if !trial.had_its_time() {
             let name = &trial.variable;
@@ -68,6 +78,9 @@ fn wrong(trials: &Trials<'_>, trial: &Trial) -> Option<(String, bool)> {
         } else {
             None
         };
+    }
+    if trials.worker {
+        return None;
     }
     if run.ready_us.is_some() {
         let fails = answers(trials.control) == Some(true) && answers(run) == Some(false);

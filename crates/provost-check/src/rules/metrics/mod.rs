@@ -1,6 +1,7 @@
 //! What the process says on its metrics endpoint.
 
 pub mod counter_decreases;
+pub mod exemplar_without_trace;
 pub mod inconsistent_histogram;
 pub mod malformed_exposition;
 pub mod malformed_query;

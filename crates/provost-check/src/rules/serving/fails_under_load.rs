@@ -102,6 +102,11 @@ fn closed(case: &ProcessCase<'_>, failing: &Unanswered<'_>) -> Finding {
             "answer every request, with an error where it cannot be done: http.ErrAbortHandler, a limit of connections and Server.WriteTimeout end one without an answer"
         }
     };
+    if failing.is_one() {
+        finding = finding
+            .level(Level::Warn)
+            .note("it was one, and nothing says why; --repeat shows whether it happens again");
+    }
     finding.note(case.repeat(phase)).fix(Fix::suggest(fix))
 }
 

@@ -2,7 +2,7 @@
 
 use crate::case::process::{Fails, ProcessCase, duration};
 use crate::facts::proof::{Phase, PhaseName};
-use crate::findings::{Abstain, Finding, Fix, Level, Reason};
+use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 /// Nothing can be asked of it.
@@ -26,9 +26,7 @@ pub static RULE: Rule = Rule {
 
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let phase = case.phase(PhaseName::Start)?;
-    let batch = case.container().is_some_and(|case| case.workload().kind.is_batch());
-    if batch && phase.exit.as_ref().is_some_and(|exit| exit.code == Some(0)) {
-        // It has done its work.
+    if case.has_done_its_work(phase) {
         return Err(Abstain::NotApplicable);
     }
     if phase.ended_by_itself() {
@@ -36,16 +34,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
             // It had come up: its end is none of a start.
             return Ok(());
         }
-        let missing = &case.proof().stage.missing;
-        if let Some(missing) = missing.iter().find(|missing| missing.volume) {
-            let what = format!("a start with {}", missing.what);
-            return Err(Abstain::unknown(Reason::NotMeasured, what));
-        }
-        case.wrote_to_disk(phase)?;
-        // What is made up may be what it takes no start with; its memory limit is another matter.
-        if phase.killed_at_limit().is_none() {
-            case.was_given_what_it_needs(Fails::Ends(phase))?;
-        }
+        case.end_is_its_own(phase)?;
         out.push(ends_at_once(case, phase));
         return Ok(());
     }

@@ -34,6 +34,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let kept =
         |request: &&&Request| matches!(request.outcome, Outcome::Answered { close: false, .. });
     let Some(first) = busy.iter().find(kept) else { return Ok(()) };
+    case.is_sent_connections(phase, "connections that are kept while the process drains")?;
     let (label, fix) = match phase.protocol {
         Some(Protocol::Grpc | Protocol::Grpcs) => {
             ("answered without GOAWAY", "call Server.GracefulStop when the drain begins")

@@ -45,7 +45,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let side = if us < 0 { "before" } else { "after" };
         format!("{:.1} ms {side}", us.unsigned_abs() as f64 / 1000.0)
     };
-    case.is_sent_connections(phase)?;
+    case.is_sent_connections(phase, "new connections after SIGTERM")?;
     let run = first.run;
     let mut finding = Finding::new(
         &RULE,

@@ -14,11 +14,10 @@ pub static RULE: Rule = Rule {
     page: include_str!("loses-requests-in-flight.md"),
     needs: &[Need::Process],
     phases: &[PhaseName::Drain],
-    variants: &[Variant::new(
-        "websocket-cut",
-        Level::Warn,
-        "a WebSocket is cut when the process ends",
-    )],
+    variants: &[
+        Variant::new("websocket-cut", Level::Warn, "a WebSocket is cut when the process ends"),
+        Variant::new("stream-cut", Level::Warn, "a stream of gRPC is cut when the process ends"),
+    ],
     after: &["no-termination-handler-seen"],
     check: Check::Process(check),
     ..Rule::BASE
@@ -41,6 +40,7 @@ fn given_up(request: &Request) -> bool {
 fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
     let (phase, told) = case.ended(PhaseName::Drain)?;
     websockets(case, (phase, told), out);
+    calls(case, (phase, told), out);
     let in_flight: Vec<&Request> = phase
         .requests
         .iter()
@@ -65,6 +65,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         }
         return Ok(());
     };
+    case.is_sent_connections(phase, "requests in flight at SIGTERM")?;
     case.answered_before(phase, "requests in flight at SIGTERM")?;
     if phase.is_starved() {
         // Whoever gives requests a time in which to end gave them none.
@@ -128,9 +129,34 @@ fn websockets(case: &ProcessCase<'_>, (phase, told): (&Phase, u64), out: &mut Fi
     );
 }
 
+/// Go's server waits for its streams (`Server.GracefulStop`), and one that only its client ends is waited for in vain:
+/// `Server.Stop` cuts it. Its handler knows of SIGTERM when somebody tells it.
+fn calls(case: &ProcessCase<'_>, (phase, told): (&Phase, u64), out: &mut Findings) {
+    let open = |request: &&Request| request.end_us > told;
+    for request in phase.of(Purpose::Call).filter(|request| !open(request)) {
+        let what =
+            format!("the call of {}: {} before SIGTERM", request.path, request.outcome.words());
+        out.abstain(Abstain::unknown(Reason::NotMeasured, what));
+    }
+    let cut = phase.of(Purpose::Call).filter(open).find(|request| request.outcome.is_lost());
+    let Some(request) = cut else { return };
+    let finding = Finding::new(
+        &RULE,
+        format!("the call of {} was cut without a status", request.path),
+        &case.moment(phase, request.end_us),
+        format!("{}, {} after SIGTERM", cut_words(request), duration(request.end_us - told)),
+    )
+    .variant(&RULE.variants[1])
+    .also(&case.moment(phase, told), "SIGTERM")
+    .note("its client sees UNAVAILABLE, as after a crash, and does not know whether the stream was at its end");
+    out.push(case.show_spoken(phase, finding).note(case.repeat(phase)).fix(Fix::suggest(
+        "have handlers of streams return when the drain begins, with codes.Unavailable: GracefulStop waits for them and tells them nothing",
+    )));
+}
+
 fn cut_words(request: &Request) -> &'static str {
     match request.outcome {
-        Outcome::Reset { .. } => "reset",
+        Outcome::Reset { .. } | Outcome::StreamReset { .. } => "reset",
         _ => "closed",
     }
 }

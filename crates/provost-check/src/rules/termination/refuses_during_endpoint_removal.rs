@@ -41,7 +41,7 @@ fn check(case: &ProcessCase<'_>, out: &mut Findings) -> Judged {
         let what = format!("new connections {} after SIGTERM", duration(window));
         return Err(Abstain::unknown(Reason::NotMeasured, what));
     };
-    case.is_sent_connections(phase)?;
+    case.is_sent_connections(phase, "new connections after SIGTERM")?;
     // Of half of the window, or of a few of them, it is not known whether they were late.
     let is_late = phase.lateness_us > LATE && lost.len() * 2 < arrived.len();
     if is_late || phase.lateness_us > window / 2 {

@@ -96,8 +96,10 @@ pub(super) async fn run(run: &mut Run<'_>) {
         let held = Held { after: AFTER, latest: term + window.max(AFTER) + AFTER };
         tasks
             .extend((0..HELD).map(|_| spawn_local(load.clone().held(Rc::clone(&load.path), held))));
-        if !uploads && !protocol.is_grpc() {
-            tasks.push(spawn_local(load.clone().slow_http2(slow)));
+        match (uploads, protocol.is_grpc()) {
+            (true, _) => {}
+            (false, true) => tasks.push(spawn_local(load.clone().call(slow))),
+            (false, false) => tasks.push(spawn_local(load.clone().slow_http2(slow))),
         }
     }
     let watch = protocol.is_grpc().then(|| spawn_local(load.clone().watch(AFTER)));

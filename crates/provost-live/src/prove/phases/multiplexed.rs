@@ -64,6 +64,7 @@ impl Load {
 
     async fn one_of_several(self, connection: Rc<Http2>) {
         let asked = self.asked(&self.path);
+        let mut used = false;
         while !self.ended.get() && connection.is_open() {
             let at = Instant::now();
             let outcome =
@@ -71,6 +72,13 @@ impl Load {
                     Ok(outcome) => outcome,
                     Err(_) => Outcome::TimedOut,
                 };
+            // A connection that was used and is closed while it is idle, with GOAWAY or without, takes nothing: what was
+            // not sent on it clients send on another (`errClientConnUnusable` in net/http/h2_bundle.go; of gRPC,
+            // `shouldRetry` in google.golang.org/grpc/stream.go).
+            if used && outcome.is_lost() && connection.is_unsent() {
+                return;
+            }
+            used = true;
             let answered = matches!(outcome, Outcome::Answered { .. });
             self.keep(Purpose::Busy, &asked, (at, Some(at)), outcome);
             if !answered {
@@ -99,7 +107,12 @@ impl Load {
                 let sent = Instant::now();
                 let asking = exchange(&connection, self.protocol, &asked);
                 let outcome = timeout(PATIENCE, asking).await.unwrap_or(Outcome::TimedOut);
-                self.keep(Purpose::Idle, &asked, (idle, Some(sent)), outcome);
+                let (sent, outcome) = match outcome.is_lost() && connection.is_unsent() {
+                    // It was closed at this moment.
+                    true => (None, Outcome::Closed { bytes: 0 }),
+                    false => (Some(sent), outcome),
+                };
+                self.keep(Purpose::Idle, &asked, (idle, sent), outcome);
             }
         }
     }
@@ -139,6 +152,16 @@ impl Load {
         for stream in streams {
             let _ = stream.await;
         }
+    }
+
+    /// A call by a method that somebody named. Its client waits for the status, whatever GOAWAY says: that is of new
+    /// calls.
+    pub(super) async fn call(self, method: Rc<str>) {
+        let Some(connection) = self.open(Reads::AtOnce).await else { return };
+        let at = Instant::now();
+        let outcome = timeout(PATIENCE * 6, connection.call_bare(&method)).await;
+        let outcome = outcome.unwrap_or(Outcome::TimedOut);
+        self.log.keep(Purpose::Call, &method, (at, Some(at)), outcome);
     }
 
     async fn in_flight_on(self, connection: Rc<Http2>, asked: Rc<str>) {

@@ -12,7 +12,7 @@ use provost_check::model::hidden::Hidden;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::run::Run;
-use crate::prove::connection::{Connection, Kept, get, scrape};
+use crate::prove::connection::{Connection, Kept, get, scrape, trace_parent};
 use crate::prove::metrics::{hide, is_exposition, keep, read};
 use crate::prove::process::Clock;
 
@@ -68,13 +68,23 @@ pub(super) async fn run(run: &mut Run<'_>) {
 
 /// Where metrics are, with what was said there.
 async fn find(run: &mut Run<'_>, endpoint: &Endpoint) -> Option<(u16, Scrape, Vec<u8>)> {
+    find_in(run, endpoint, false).await
+}
+
+/// The same, asked in a trace or in none, as Prometheus asks.
+async fn find_in(
+    run: &mut Run<'_>,
+    endpoint: &Endpoint,
+    traced: bool,
+) -> Option<(u16, Scrape, Vec<u8>)> {
     for port in ports(run, endpoint) {
         // Prometheus speaks HTTP/1.1 to what speaks both; what speaks neither has no metrics.
         let spoken = run.speaks(port).await;
         if !endpoint.named && (!spoken || run.protocol(port).is_grpc()) {
             continue;
         }
-        let (scrape, body) = ask(run, endpoint, port, After::Probes, ACCEPT).await;
+        let asker = Asker { traced, ..Asker::of(run, port) };
+        let (scrape, body) = asker.ask(endpoint, After::Probes, ACCEPT).await;
         let is_it = endpoint.named
             || (scrape.answered()
                 && is_exposition(&read(&body, &scrape.content_type), &scrape.content_type));
@@ -83,6 +93,20 @@ async fn find(run: &mut Run<'_>, endpoint: &Endpoint) -> Option<(u16, Scrape, Ve
         }
     }
     None
+}
+
+/// One scrape behind requests in traces that are known, for the exemplars in it.
+pub(super) async fn traced(run: &mut Run<'_>) {
+    let Some(endpoint) = run.plan.terms.metrics.clone() else { return };
+    // Its own span is to be in a trace of ours, as that of every request is.
+    let Some((port, mut scrape, body)) = find_in(run, &endpoint, true).await else { return };
+    scrape.after = After::Requests;
+    if scrape.answered() {
+        let read = read(&body, &scrape.content_type);
+        keep(&mut scrape, &body, &read, None);
+    }
+    let (path, scrapes) = (endpoint.path, vec![scrape]);
+    run.metrics = Some(Metrics { path, port, scrapes, unknown_paths: 0 });
 }
 
 /// Scrapes that go on beside other requests, as Prometheus makes them whatever the process does meanwhile. How long they
@@ -230,12 +254,14 @@ struct Asker {
     protocol: Protocol,
     clock: Clock,
     hidden: Rc<Hidden>,
+    /// It asks in a trace.
+    traced: bool,
 }
 
 impl Asker {
     fn of(run: &Run<'_>, port: u16) -> Self {
         let (clock, hidden) = (run.process.clock, Rc::clone(&run.process.hidden));
-        Self { to: run.to(port), protocol: run.protocol(port), clock, hidden }
+        Self { to: run.to(port), protocol: run.protocol(port), clock, hidden, traced: false }
     }
 
     async fn ask(&self, endpoint: &Endpoint, after: After, accept: &str) -> (Scrape, Vec<u8>) {
@@ -245,7 +271,13 @@ impl Asker {
         let at_us = self.clock.now_us();
         let asking = async {
             let mut connection = Connection::open_as(to, self.protocol).await?;
-            connection.send(&scrape(&endpoint.path, &to.to_string(), accept)).await?;
+            let mut request = scrape(&endpoint.path, &to.to_string(), accept);
+            if self.traced {
+                // In front of the empty line.
+                request.truncate(request.len() - 2);
+                request.extend(format!("traceparent: {}\r\n\r\n", trace_parent()).bytes());
+            }
+            connection.send(&request).await?;
             Ok(connection.response_to(&mut kept).await)
         };
         let patience = Duration::from_millis(endpoint.timeout_ms).min(MOST_PATIENCE);
@@ -267,6 +299,7 @@ impl Asker {
             inconsistent: Vec::new(),
             no_counts: Vec::new(),
             decreased: Vec::new(),
+            exemplars: Vec::new(),
             families: Vec::new(),
         };
         (scrape, kept.body)

@@ -11,6 +11,7 @@ use provost_check::model::hidden::Hidden;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::run::Run;
+use super::scrapes;
 use super::start::{UNKNOWN, speaks_http1};
 use crate::prove::connection::Connection;
 use crate::prove::otlp::{Sink, repointed};
@@ -108,6 +109,7 @@ pub(super) async fn run(run: &mut Run<'_>) {
     while Instant::now() < deadline && !run.process.has_ended() && !all_arrived(run) {
         sleep(LOOK).await;
     }
+    scrapes::traced(run).await;
     // What is not traced at all says nothing about the end.
     let arrived: Vec<String> =
         run.traced.iter().filter(|it| arrived(run, it)).map(|it| it.path.clone()).collect();

@@ -19,7 +19,7 @@ use provost_check::model::secret;
 
 use super::canary::{self, Kind};
 use super::certificate::{self, Pair};
-use super::fields;
+use super::{env_from, fields};
 use crate::args::ProveArgs;
 use crate::exit::Mistake;
 
@@ -157,6 +157,17 @@ impl Given {
         content
     }
 
+    /// The keys of a Secret that somebody gave.
+    pub(super) fn keys_of(&self, secret: &str) -> Vec<String> {
+        self.files.get(secret).map(|files| files.keys().cloned().collect()).unwrap_or_default()
+    }
+
+    /// A variable with a value of a Secret that somebody gave.
+    pub(super) fn put(&mut self, name: &str, value: String) {
+        self.may_be_secret(name, &value);
+        self.variables.insert(name.to_owned(), value);
+    }
+
     /// A Secret that was given and that the container does not ask for.
     pub(super) fn unasked(&self) -> Option<&str> {
         self.files.keys().find(|name| !self.taken.contains(*name)).map(String::as_str)
@@ -285,6 +296,8 @@ fn of_manifest(case: &Case<'_>, given: &mut Given, image_too: bool) {
             Err(why) => open.push((name, why)),
         }
     }
+    let of_folders = env_from::of_folders(case, given);
+    open.retain(|(name, _)| !of_folders.contains(*name));
     // In the order in which they are written: one may hold those before it.
     let written: BTreeMap<&str, usize> = case
         .container
@@ -344,8 +357,8 @@ fn of_manifest(case: &Case<'_>, given: &mut Given, image_too: bool) {
         let variable = environment.get(name).ok().flatten();
         variable.is_some_and(|variable| variable.source == EnvSource::Manifest)
     });
-    given.set = known.cloned().collect();
-    if let Some(Abstain::Unknown { needs, .. }) = environment.open() {
+    given.set = known.cloned().chain(of_folders).collect();
+    if let Some(Abstain::Unknown { needs, .. }) = env_from::open(case, given, &environment) {
         let what = format!("all its variables: {needs} is not known");
         let unlike = Unlike { what, says: Says::Anything, paths: Vec::new() };
         given.unlike.insert(String::new(), unlike);
@@ -386,7 +399,8 @@ fn expanded(text: &str, environment: &Environment, given: &Given) -> Option<Stri
         Lookup::Set(variable) if variable.source == EnvSource::Image => Found::Nothing,
         Lookup::Set(_) => given.variables.get(name).map_or(Found::Maybe, |it| Found::Value(it)),
         Lookup::Unset => Found::Nothing,
-        Lookup::Unknown(_) => Found::Maybe,
+        // It may be of a Secret that was given.
+        Lookup::Unknown(_) => given.variables.get(name).map_or(Found::Maybe, |it| Found::Value(it)),
     };
     env::expand(text, lookup).text
 }

@@ -8,13 +8,16 @@ use std::sync::atomic::AtomicBool;
 use anyhow::{Context as _, Result};
 use indicatif::ProgressBar;
 use provost_check::artifact::{Source, SourceKind, Sources, mmap};
+use provost_check::case::process::ProcessCase;
 use provost_check::case::{Case, Joined, World};
 use provost_check::facts::Fact;
 use provost_check::facts::binary::Binary;
 use provost_check::facts::proof::{Measured, PhaseName, Program, Proof, Protocol, Stage, VERSION};
+use provost_check::findings::Abstain;
 use provost_check::findings::suppress::Suppression;
 use provost_check::pipeline::{self, BinaryInput, Request};
 use provost_check::report::Judged;
+use provost_check::report::plain::clean;
 use provost_check::rules::RULES;
 use provost_check::rules::engine::{Profile, Selection};
 use provost_check::rules::rule::{Need, Rule};
@@ -88,7 +91,9 @@ pub(super) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
     world.proofs.push(Measured { source, proof });
 
     let rules = rules();
-    let conclusion = pipeline::conclude(&Joined::new(&world), &rules, &selection, &ignores);
+    let joined = Joined::new(&world);
+    let unknown = unknown(&joined);
+    let conclusion = pipeline::conclude(&joined, &rules, &selection, &ignores);
     let mut report =
         ManuallyDrop::new(pipeline::report(&world, env!("CARGO_PKG_VERSION"), conclusion));
     report.fail_on = args.rules.fail_on.level();
@@ -105,11 +110,27 @@ pub(super) fn run(cli: &Cli, args: &ProveArgs) -> Result<Exit> {
         output::complain("error: interrupted; the report holds what was measured until then\n");
         return Ok(exit);
     }
-    Ok(match (unusable, fails) {
-        (true, _) => Exit::Usage,
-        (false, true) => Exit::Findings,
-        (false, false) => Exit::Clean,
+    Ok(match (unusable, fails, unknown) {
+        (true, ..) => Exit::Usage,
+        (false, true, _) => Exit::Findings,
+        (false, false, Some(what)) => {
+            output::complain(&format!(
+                "error: the process never came up, and was not judged: not measured: {}\n",
+                clean(&what)
+            ));
+            Exit::Usage
+        }
+        (false, false, None) => Exit::Clean,
     })
+}
+
+/// What would have to be measured to know anything of the process that was run.
+fn unknown(joined: &Joined<'_>) -> Option<String> {
+    let measured = joined.world.proofs.first()?;
+    match ProcessCase::new(joined, 0, measured).start_is_its_own() {
+        Err(Abstain::Unknown { needs, .. }) => Some(needs.into_owned()),
+        _ => None,
+    }
 }
 
 /// Rules about processes; those about inputs, because a manifest that cannot be read is not proved.
@@ -514,7 +535,6 @@ fn spoken(proof: &Proof) -> Vec<String> {
 
 /// What is to be known of how it was measured.
 fn told(proof: &Proof, said: &[String]) -> String {
-    use provost_check::report::plain::clean;
     let mut text = String::new();
     for line in said {
         text.push_str(&format!("{}\n", clean(line)));

@@ -3,6 +3,7 @@
 mod again;
 mod canary;
 mod certificate;
+mod env_from;
 mod environment;
 mod fields;
 mod terms;

@@ -168,10 +168,15 @@ impl Measuring<'_> {
                     // only how it ends.
                     let silent = plan.terms.is_worker() || start.other_protocol;
                     let ends = silent && !start.ended_by_itself();
+                    let listens = start.listens_us().is_some();
                     told.push((phase, result));
                     for phase in SILENT.into_iter().filter(|phase| ends && has(*phase)) {
                         let plan = Plan { phase, ..plan.clone() };
                         told.push((phase, self.progress.during(phase.name(), || measure(&plan))));
+                    }
+                    // It came up by going on.
+                    if ends && !listens && has(PhaseName::Settings) {
+                        told.push(self.settings(&plan));
                     }
                     return Ok(told);
                 }
@@ -217,12 +222,16 @@ impl Measuring<'_> {
             told.push((plan.phase, self.progress.during(plan.phase.name(), || measure(&control))));
         }
         if has(PhaseName::Settings) {
-            let how = (self.harness, longest as fn(&Terms) -> Duration, self.stop);
-            let measure = || settings::measure(&plan, self.tries.to_vec(), how);
-            let result = self.progress.during(PhaseName::Settings.name(), measure);
-            told.push((PhaseName::Settings, result));
+            told.push(self.settings(&plan));
         }
         Ok(told)
+    }
+
+    /// Starts as it is, and with each change of a variable.
+    fn settings(&self, plan: &Plan) -> (PhaseName, Result<prove::Measured>) {
+        let how = (self.harness, longest as fn(&Terms) -> Duration, self.stop);
+        let measure = || settings::measure(plan, self.tries.to_vec(), how);
+        (PhaseName::Settings, self.progress.during(PhaseName::Settings.name(), measure))
     }
 
     /// Where a process ends by itself as its own user, starts it as root, which may be what it needs.

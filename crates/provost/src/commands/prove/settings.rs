@@ -190,9 +190,19 @@ pub(super) fn measure(plan: &Plan, tries: Vec<Try>, how: How<'_>) -> Result<prov
     let at_once = if measured.stage.has_own_network() { AT_ONCE } else { 1 };
     let Ok(control) = &mut measured.phase else { return Ok(measured) };
     // What does not come up as it is says nothing when it does not come up otherwise.
-    let Some(ready_us) = control.ready_us else { return Ok(measured) };
+    let worker = plan.terms.is_worker() && control.listeners.is_empty();
+    let ready_us = match control.ready_us {
+        Some(ready_us) => ready_us,
+        // It came up by going on.
+        None if worker && !control.ended_by_itself() => 0,
+        None => return Ok(measured),
+    };
     let bound = Duration::from_micros(ready_us) * 2 + BESIDE;
-    let start_ms = u64::try_from(bound.as_millis()).unwrap_or(u64::MAX);
+    let start_ms = match worker {
+        // How long it is looked at is known.
+        true => plan.terms.ready_ms,
+        false => u64::try_from(bound.as_millis()).unwrap_or(u64::MAX),
+    };
     let ports: BTreeSet<u16> = control.listeners.iter().map(|listener| listener.port).collect();
     let says_something = |it: &Try| it.port.is_none_or(|port| ports.contains(&port));
     let mut base = plan.clone();
@@ -216,7 +226,9 @@ pub(super) fn measure(plan: &Plan, tries: Vec<Try>, how: How<'_>) -> Result<prov
     let mut done = done.into_inner().unwrap_or_else(PoisonError::into_inner);
     done.sort_by_key(|(number, _)| *number);
     let mut trials: Vec<Trial> = done.into_iter().map(|(_, trial)| trial).collect::<Result<_>>()?;
-    again(&base, &mut trials, (plan.terms.ready_ms.max(start_ms), at_once), how)?;
+    if !worker {
+        again(&base, &mut trials, (plan.terms.ready_ms.max(start_ms), at_once), how)?;
+    }
     control.trials = trials;
     Ok(measured)
 }
