@@ -263,6 +263,7 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         failed_renders: Vec::new(),
         folder: String::new(),
         unknown_kinds: unknown_kinds(world),
+        older_kubernetes: older_kubernetes(world),
         fail_on: Some(Level::Deny),
         proofs: &world.proofs,
         traced: Vec::new(),
@@ -270,6 +271,14 @@ pub fn report<'w>(world: &'w World, version: &'w str, conclusion: Conclusion) ->
         said: String::new(),
         sources: &world.sources,
     }
+}
+
+/// The release that objects are judged for and that no table has.
+fn older_kubernetes(world: &World) -> Option<u16> {
+    let (oldest, _) = world.settings.kubernetes();
+    let is_older = oldest < schema::MINORS.0;
+    let judged = world.objects.iter().any(|object| object.generated.is_none());
+    (is_older && judged).then_some(oldest)
 }
 
 /// Kinds that no table has and that run no pods: what is wrong with an object of theirs is not seen.

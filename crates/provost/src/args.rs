@@ -29,6 +29,13 @@ Exit codes:
   2  wrong usage or configuration, or a named path that cannot be judged
   3  a bug in provost";
 
+const MEASURING_EXIT_CODES: &str = "\
+Exit codes:
+  0  nothing at or above --fail-on
+  1  findings at or above --fail-on
+  2  wrong usage or configuration, or something named that cannot be read or run
+  3  a bug in provost";
+
 const INIT_EXIT_CODES: &str = "\
 Exit codes:
   0  the files are written, or were there already
@@ -68,10 +75,10 @@ pub(crate) enum Verb {
     #[command(after_help = EXIT_CODES)]
     Check(Box<CheckArgs>),
     /// Start the real service, ask it, load it, end it, and show what it does
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = MEASURING_EXIT_CODES)]
     Prove(Box<ProveArgs>),
     /// Read what a Go runtime wrote of itself, and say what is wrong
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = MEASURING_EXIT_CODES)]
     Diagnose(Box<DiagnoseArgs>),
     /// Print the page of a rule, or the list of rules
     Explain(ExplainArgs),
@@ -162,7 +169,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "FILE", help_heading = "Evidence")]
     pub(crate) proof: Vec<String>,
     /// Namespace of objects that name none
-    #[arg(long, value_name = "NS", help_heading = "Evidence")]
+    #[arg(long, value_name = "NS", value_parser = namespace, help_heading = "Evidence")]
     pub(crate) namespace: Option<String>,
     /// Objects that are not in the input do not exist
     #[arg(long, help_heading = "Evidence")]
@@ -221,6 +228,9 @@ pub(crate) struct CheckArgs {
 
     /// Judge for these versions of Kubernetes: 1.36 or 1.35..1.37
     #[arg(long, value_name = "1.NN", value_parser = values::kubernetes, help_heading = "Target")]
+    #[arg(
+        long_help = "Judge for these versions of Kubernetes: 1.36 or 1.35..1.37. Those older than the releases that provost knows are judged like the oldest of them, and the report says so; newer ones are refused"
+    )]
     pub(crate) kubernetes: Option<(u16, u16)>,
     /// Judge an upgrade to this version of Go
     #[arg(long, value_name = "1.NN", value_parser = values::go, help_heading = "Target")]
@@ -276,7 +286,7 @@ pub(crate) struct InitArgs {
     /// The image's name, without a tag (default: from the remote or the module's path)
     #[arg(long, value_name = "NAME", value_parser = repository)]
     pub(crate) image: Option<String>,
-    /// For which CI: github, gitlab, none (default: the remote's, or both)
+    /// For which CI: github, gitlab, or none by itself (default: the remote's, or both)
     #[arg(long, value_name = "CI,...", value_delimiter = ',', hide_possible_values = true)]
     pub(crate) ci: Vec<Ci>,
     /// Replace files that are there
@@ -443,6 +453,18 @@ pub(crate) enum ImageArg {
     File(ImageInput),
     /// A reference. It is read later: clap would repeat one that has a password in it.
     Registry(String),
+}
+
+/// A name as the API server takes it for a namespace: RFC 1123's labels.
+fn namespace(text: &str) -> Result<String, String> {
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
+    let fits = (1..=63).contains(&text.len()) && text.bytes().all(plain);
+    match fits && !text.starts_with('-') && !text.ends_with('-') {
+        true => Ok(text.to_owned()),
+        false => {
+            Err("expected the name of a namespace: lower-case letters, digits and -".to_owned())
+        }
+    }
 }
 
 /// A host as references name it.

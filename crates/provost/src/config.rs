@@ -31,6 +31,15 @@ pub(crate) struct Found {
     pub(crate) text: Arc<str>,
 }
 
+/// What a run names, by which the file in force is found.
+#[derive(Debug, Default)]
+pub(crate) struct Paths<'a> {
+    /// Files and folders, charts and kustomizations.
+    pub(crate) manifests: Vec<&'a str>,
+    /// Binaries, Dockerfiles and images that belong to them, which may lie elsewhere.
+    pub(crate) evidence: Vec<&'a str>,
+}
+
 /// What it says.
 pub(crate) struct InForce {
     pub(crate) settings: Settings,
@@ -43,12 +52,19 @@ pub(crate) fn today() -> Date {
     jiff::Timestamp::now().to_zoned(TimeZone::UTC).date()
 }
 
-/// The file nearest to what is judged: in or above the paths, else in or above the working
-/// directory. Whichever path comes first, the answer is the same; two files are a mistake, because
-/// the settings of one would be applied to what the other speaks of.
-pub(crate) fn find(paths: &[String]) -> Result<Option<Found>> {
-    let named = paths.iter().filter(|path| *path != "-").map(Path::new);
-    let mut found: Vec<PathBuf> = named.filter_map(nearest).collect();
+/// The file nearest to what is judged: in or above the manifests, else in or above the rest of the
+/// evidence, else in or above the working directory. Whichever path comes first, the answer is the
+/// same; two files are a mistake, because the settings of one would be applied to what the other
+/// speaks of.
+pub(crate) fn find(judged: &Paths<'_>) -> Result<Option<Found>> {
+    let above = |paths: &[&str]| {
+        let named = paths.iter().filter(|path| **path != "-").map(Path::new);
+        named.filter_map(nearest).collect::<Vec<PathBuf>>()
+    };
+    let mut found = above(&judged.manifests);
+    if found.is_empty() {
+        found = above(&judged.evidence);
+    }
     found.sort();
     let real = |path: &PathBuf| fs::canonicalize(path).ok();
     let Some(first) = found.first() else {
@@ -63,14 +79,14 @@ pub(crate) fn find(paths: &[String]) -> Result<Option<Found>> {
     read(first).map(Some)
 }
 
-/// What the file in force for `paths` says as of `date`, and nothing where there is none.
+/// What the file in force for a run says as of `date`, and nothing where there is none.
 pub(crate) fn in_force(
-    paths: &[String],
+    judged: &Paths<'_>,
     sources: &mut Sources,
     date: Date,
     color: bool,
 ) -> Result<InForce> {
-    let Some(found) = find(paths)? else {
+    let Some(found) = find(judged)? else {
         return Ok(InForce {
             settings: Settings::at(date),
             levels: BTreeMap::new(),

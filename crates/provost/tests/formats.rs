@@ -327,6 +327,61 @@ fn a_baseline_knows_the_objects_of_a_file_that_was_moved() {
     assert!(dir.provost(&all).out.contains("1 entry of known.json met no finding"));
 }
 
+/// Of two that declare one port the second was told, and by its name: in another order it was new.
+#[test]
+fn a_baseline_knows_what_two_containers_have_in_common_in_any_order() {
+    let container = |name: &str, env: &str| {
+        format!(
+            "    - name: {name}\n      image: registry.example/{name}:1\n      ports: [{{name: {name}, containerPort: \
+             8080}}]\n      env: [{{name: GOMEMLIMIT, value: {env}}}]\n      resources: {{limits: {{memory: 1Gi}}}}\n"
+        )
+    };
+    let (web, api) = (container("web", "2GiB"), container("api", "3GiB"));
+    let pod = |containers: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: p}}\nspec:\n  containers:\n{containers}"
+        )
+    };
+    let dir = Dir::new().file("pod.yaml", pod(&format!("{web}{api}")));
+    let run = |dir: &Dir, how: &str| {
+        let only = "unresolved-target-port,gomemlimit-above-memory-limit";
+        dir.provost(&["check", "--only", only, how, "known.json", "pod.yaml"])
+    };
+    run(&dir, "--write-baseline");
+    let dir = dir.file("pod.yaml", pod(&format!("{api}{web}")));
+    let same = run(&dir, "--baseline");
+    assert_eq!(same.code, 0, "{same}");
+    assert!(same.out.contains("3 known findings of known.json not shown"), "{same}");
+    assert!(!same.out.contains("met no finding"), "{same}");
+    // A third one is new.
+    let other = container("old", "100MiB");
+    let dir = dir.file("pod.yaml", pod(&format!("{other}{api}{web}")));
+    let more = run(&dir, "--baseline");
+    assert!(more.out.contains("duplicate-container-port]"), "{more}");
+}
+
+#[test]
+fn sarif_has_what_a_baseline_knows_and_is_gone_as_absent() {
+    let dir = Dir::new().file("pod.yaml", MANIFEST);
+    check(&dir, &["--write-baseline", "known.json"]);
+    let dir = dir.file("pod.yaml", MANIFEST.replace("2GiB", "400MiB"));
+    let sarif: Value =
+        serde_json::from_str(&check(&dir, &["--baseline", "known.json", "--format", "sarif"]).out)
+            .unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(results.len(), 1, "{sarif}");
+    let gone = &results[0];
+    assert_eq!(gone["baselineState"], "absent");
+    assert_eq!(gone["ruleId"], "gomemlimit-above-memory-limit");
+    assert_eq!((&gone["kind"], &gone["level"]), (&"pass".into(), &"none".into()));
+    let known: Value = serde_json::from_str(&dir.read("known.json")).unwrap();
+    assert_eq!(gone["partialFingerprints"]["provost/v2"], known["findings"][0]["fingerprint"]);
+    let schema: Value = serde_json::from_slice(&fs::read(tool("sarif-schema")).unwrap()).unwrap();
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let errors: Vec<String> = validator.iter_errors(&sarif).map(|e| e.to_string()).collect();
+    assert_eq!(errors, [] as [String; 0]);
+}
+
 /// Equal findings were counted: the one that was put before them took the name of the first.
 #[test]
 fn a_new_finding_before_equal_ones_is_the_new_one() {

@@ -13,6 +13,7 @@ use super::Schema;
 const UNMARKED: &[(&str, &str, &str)] = &[
     ("io.k8s.api.core.v1.Lifecycle", "stopSignal", "ContainerStopSignals"),
     ("io.k8s.api.core.v1.LifecycleHandler", "sleep", "PodLifecycleSleepAction"),
+    ("io.k8s.api.core.v1.Volume", "image", "ImageVolume"),
 ];
 
 /// Never on by default in a release that was read.

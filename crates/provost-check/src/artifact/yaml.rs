@@ -17,6 +17,7 @@ use crate::facts::document::{Comment, Document};
 use crate::facts::origin::{Origin, SourceId, Span};
 
 mod builder;
+mod quotes;
 mod scalar;
 #[cfg(test)]
 mod tests;
@@ -133,6 +134,30 @@ fn replace_if(text: &mut String, n: usize, replace: &mut impl FnMut(&mut String,
 /// Reads all documents of a text. `replaced` are the places [`clean`] reports: a document that
 /// holds one is broken.
 pub fn parse(source: SourceId, text: &str, replaced: &[Span], limits: &Limits) -> Parsed {
+    let Once { mut parsed, mut unknown_escapes } = once(source, text, replaced, limits, false);
+    let mut spent = 0;
+    let mut stands_in = String::new();
+    // One that the author wrote would become an apostrophe.
+    let own = !unknown_escapes.is_empty() && text.contains(quotes::LETTER);
+    // A document is given up at its first: the next round finds the second.
+    while !unknown_escapes.is_empty() && !own && spent < quotes::REREAD {
+        let before = if stands_in.is_empty() { text } else { &stands_in };
+        let Some(next) = quotes::stand_in(before, &unknown_escapes) else { break };
+        spent += text.len();
+        stands_in = next;
+        Once { parsed, unknown_escapes } = once(source, &stands_in, replaced, limits, true);
+    }
+    parsed
+}
+
+/// What one round has read.
+struct Once {
+    parsed: Parsed,
+    /// Where quoted scalars begin that were given up because of an escape.
+    unknown_escapes: Vec<usize>,
+}
+
+fn once(source: SourceId, text: &str, replaced: &[Span], limits: &Limits, stands_in: bool) -> Once {
     let options = granit_parser::options! {
         emit_unresolved_aliases: true,
         flow_nesting_limit: limits.depth,
@@ -143,7 +168,9 @@ pub fn parse(source: SourceId, text: &str, replaced: &[Span], limits: &Limits) -
     };
     let mut parser = Parser::new_from_str_with_options(text, options.clone());
     let mut builder = Builder::new(source, text, limits);
+    builder.stands_in = stands_in;
     let mut parsed = Parsed::default();
+    let mut unknown_escapes = Vec::new();
     let mut index = 0u32;
     // Where in the text the parser began.
     let mut base = 0usize;
@@ -218,7 +245,12 @@ pub fn parse(source: SourceId, text: &str, replaced: &[Span], limits: &Limits) -
                     Err(problem) => Stopped::Limit(*problem),
                 },
             },
-            Some(Err(error)) => Stopped::Syntax(syntax_problem(source, text, base, &error)),
+            Some(Err(error)) => {
+                if matches!(error.kind(), ErrorKind::UnknownQuotedScalarEscape) {
+                    unknown_escapes.extend(error.marker().byte_offset().map(|at| base + at));
+                }
+                Stopped::Syntax(syntax_problem(source, text, base, &error))
+            }
         };
         // The document is given up.
         builder.abandon();
@@ -268,7 +300,7 @@ pub fn parse(source: SourceId, text: &str, replaced: &[Span], limits: &Limits) -
     if let Some(last) = parsed.documents.last_mut() {
         last.comments.append(&mut comments);
     }
-    parsed
+    Once { parsed, unknown_escapes }
 }
 
 /// Why a document was given up.

@@ -1,7 +1,8 @@
 //! Which binary and which Dockerfile belong to which container, and why.
 //!
 //! In order, the first that gives exactly one answer: `--container` and `provost.toml`; the
-//! program that the container's command names; the last element of its image repository; being the
+//! program that the container's command names; the last element of its image repository (of several
+//! programs that go by one name `several.rs` finds the one); being the
 //! only candidates on both sides; the names of container and workload. The last two tell nothing of
 //! an official image such as a database, and being the only one tells nothing of an image that a known
 //! publisher pushes. What stays ambiguous is said, never guessed.
@@ -9,6 +10,7 @@
 mod configured;
 mod images;
 mod measured;
+mod several;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -37,8 +39,18 @@ pub struct Binding {
     pub image: Option<usize>,
     /// Index in `Settings::services`.
     pub service: Option<usize>,
+    /// Indices of binaries any of which it may run, where nothing tells them apart.
+    pub several: Vec<usize>,
     /// Why, in sentences for the report.
     pub because: Vec<String>,
+}
+
+impl Binding {
+    /// Whether anything of the input is what it runs, or one of several is.
+    fn is_bound(&self) -> bool {
+        let one = self.binary.is_some() || self.build.is_some() || self.image.is_some();
+        one || !self.several.is_empty()
+    }
 }
 
 /// Several candidates fit one place.
@@ -50,7 +62,7 @@ pub struct Ambiguity {
     pub origin: Origin,
     /// What fits, in a sentence.
     pub message: String,
-    /// The containers that fit.
+    /// The containers that fit, or the binaries.
     pub candidates: Vec<Origin>,
     /// What it is that was not bound.
     pub what: Unbound,
@@ -61,6 +73,8 @@ pub struct Ambiguity {
 pub enum Unbound {
     /// A binary, a Dockerfile, an image, an entry of provost.toml.
     Artifact,
+    /// A container that may run any of several binaries, which are the candidates.
+    Container,
     /// A process that was measured.
     Proof,
     /// Such a process, which is held against another container than it was measured as.
@@ -81,6 +95,10 @@ pub struct Bindings {
     image_of_binary: BTreeMap<usize, usize>,
     /// By a binary that was given for a container, the program of the image that the container runs.
     image_runs: BTreeMap<usize, usize>,
+    /// By Dockerfile, programs that nothing tells apart of which it may have built each.
+    several_of_build: BTreeMap<usize, Vec<usize>>,
+    /// By Dockerfile, sentences on programs that are named like what it builds and that it did not build.
+    not_built: BTreeMap<usize, Vec<String>>,
 }
 
 /// The unit chosen for a container, and why.
@@ -127,12 +145,13 @@ impl Bindings {
             world.builds.iter().enumerate().rev().map(|(d, build)| (build.source, d)).collect();
         let built_from = |binary: &Binary| from.get(&binary.built_from?).copied();
         let unit = |b: &Binary| binary_unit(b, built_from(b).and_then(|d| world.builds.get(d)));
-        let binaries: Vec<Unit> = world.binaries.iter().map(unit).collect();
+        let mut binaries: Vec<Unit> = world.binaries.iter().map(unit).collect();
+        let candidates = candidates(world);
+        configured::mark_those_of_others(world, &candidates, &mut binaries);
         let builds = build_units(world, &from);
         let (named_binaries, named_builds) = (Units::new(&binaries), Units::new(&builds));
         bindings.pair(world, &binaries, &named_builds, built_from);
-
-        let candidates = candidates(world);
+        bindings.settle(world, &binaries);
         bindings.bind_configured(world, &candidates, &binaries, &builds);
         let one_repository = {
             let repositories: BTreeSet<_> =
@@ -146,8 +165,10 @@ impl Bindings {
             let build = choose(candidate, &named_builds, by);
             bindings.apply(candidate, binary, build);
         }
+        bindings.bind_by_tag(world, &candidates, &named_binaries);
         bindings.complete_pairs(&candidates, world, &binaries, &builds);
         bindings.bind_images(world, &candidates);
+        bindings.bind_by_file(world, &candidates, &named_binaries);
         bindings.mark_targets(&candidates);
         bindings.report_unbound(world, &candidates, &binaries, &builds);
         bindings.bind_proofs(world);
@@ -189,7 +210,10 @@ impl Bindings {
     ) {
         for (b, binary) in world.binaries.iter().enumerate() {
             let by_name = || builds.only(binaries[b].names.iter().map(String::as_str));
-            let only = || (binaries.len() == 1 && builds.all.len() == 1).then_some(0);
+            let only = || {
+                let one = binaries.len() == 1 && builds.all.len() == 1;
+                (one && !binaries[b].of_another).then_some(0)
+            };
             // Of several images of the file that built it, the one that starts it.
             let starts = |d: usize| {
                 let of_file = |at: &usize| world.builds[*at].source == world.builds[d].source;
@@ -253,6 +277,7 @@ impl Bindings {
         builds: &[Unit],
     ) {
         let pairs = (self.binary_of_build.clone(), self.build_of_binary.clone());
+        let not_built = self.not_built.clone();
         for candidate in candidates {
             let Some(slot) = self.slot(candidate) else { continue };
             match (slot.binary, slot.build) {
@@ -268,6 +293,7 @@ impl Bindings {
                     }) => {}
                 (None, Some(d)) => {
                     slot.binary = pairs.0.get(&d).copied();
+                    slot.because.extend(not_built.get(&d).into_iter().flatten().cloned());
                     if let Some(b) = slot.binary {
                         let built = world.binaries[b].built_from.is_some();
                         slot.because.push(if built {
@@ -298,18 +324,14 @@ impl Bindings {
         let mut homes = BTreeSet::new();
         for candidate in candidates {
             let Some(slot) = self.slot(candidate) else { continue };
-            if slot.binary.is_some() || slot.build.is_some() || slot.image.is_some() {
+            if slot.is_bound() {
                 homes.insert(candidate.image.as_ref().map(ImageRef::parent));
             }
         }
         for candidate in candidates {
             let home = candidate.image.as_ref().map(ImageRef::parent);
             let Some(slot) = self.slot(candidate) else { continue };
-            slot.is_target = slot.binary.is_some()
-                || slot.build.is_some()
-                || slot.image.is_some()
-                || homes.is_empty()
-                || homes.contains(&home);
+            slot.is_target = slot.is_bound() || homes.is_empty() || homes.contains(&home);
         }
     }
 
@@ -327,6 +349,7 @@ impl Bindings {
         let all = || self.by_workload.iter().flatten();
         let bound_binaries: BTreeSet<usize> = all().filter_map(|b| b.binary).collect();
         let bound_builds: BTreeSet<usize> = all().filter_map(|b| b.build).collect();
+        let told: BTreeSet<usize> = all().flat_map(|b| &b.several).copied().collect();
         // Built because it is in an image that is run: that nothing runs it is no question.
         let spare = |i: usize| {
             world.binaries[i].built_from.is_some()
@@ -338,6 +361,8 @@ impl Bindings {
             .filter(|i| self.image_of_binary(*i).is_none())
             // The image has it, or another one in its place.
             .filter(|i| !self.image_runs.contains_key(i))
+            // Its container, or the entry of provost.toml that names it, says so.
+            .filter(|i| !told.contains(i) && !binaries[*i].of_another)
             .map(|i| &binaries[i]);
         // A Dockerfile whose binary is unbound too is the same question.
         let unbound_builds = (0..builds.len())
@@ -434,7 +459,7 @@ fn choose(candidate: &Candidate<'_>, units: &Units<'_>, by: By) -> Choice {
     let By::All { one_repository } = by else { return of_image };
     of_image
         .or_else(|| {
-            (units.all.len() == 1 && one_repository)
+            (units.all.len() == 1 && one_repository && !units.all[0].of_another)
                 .then(|| (0, format!("{} is the only candidate", units.all[0].title)))
         })
         .or_else(|| named(Some(candidate.container.name()), "the container is named like"))

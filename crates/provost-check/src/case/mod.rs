@@ -462,7 +462,11 @@ impl<'w> Case<'w> {
                 .binaries
                 .get(index)
                 .ok_or_else(|| Abstain::unknown(Reason::NoBinary, "the container's program")),
-            None => Err(Abstain::unknown(Reason::NoBinary, "the container's program")),
+            None => {
+                let several = !binding.several.is_empty();
+                let reason = if several { Reason::SeveralBinaries } else { Reason::NoBinary };
+                Err(Abstain::unknown(reason, "the container's program"))
+            }
         }
     }
 

@@ -16,6 +16,8 @@ pub(super) struct Unit {
     pub(super) title: String,
     pub(super) subject: String,
     pub(super) origin: Origin,
+    /// An entry of provost.toml says that it is for a container which is not in the input.
+    pub(super) of_another: bool,
 }
 
 /// Units by the names they go by, so that containers are looked up and not compared with each.
@@ -33,6 +35,11 @@ impl<'u> Units<'u> {
             }
         }
         Self { all, by_name }
+    }
+
+    /// All units that go by a name.
+    pub(super) fn named(&self, name: &str) -> &[usize] {
+        self.by_name.get(name).map_or(&[], Vec::as_slice)
     }
 
     /// The only unit that goes by one of the names.
@@ -90,6 +97,7 @@ pub(super) fn binary_unit(binary: &Binary, build: Option<&Build>) -> Unit {
         title: format!("binary {}", binary.path),
         subject: binary.path.clone(),
         origin: binary.origin(),
+        of_another: false,
     }
 }
 
@@ -111,6 +119,7 @@ pub(super) fn image_unit(image: &Image) -> Unit {
         title: format!("image {}", image.path),
         subject: image.path.clone(),
         origin: image.origin.clone(),
+        of_another: false,
     }
 }
 
@@ -140,7 +149,8 @@ pub(super) fn build_unit(world: &World, build: &Build, of_stage: bool) -> Unit {
         let stage = build.last().name.as_ref();
         let stage = stage.map_or(build.final_stage.to_string(), |name| name.value.clone());
         let title = format!("stage {stage} of {path}");
-        return Unit { names: build.target_names(), title, subject, origin };
+        let names = build.target_names();
+        return Unit { names, title, subject, origin, of_another: false };
     }
     let mut names = BTreeSet::new();
     let config = build.config();
@@ -171,6 +181,7 @@ pub(super) fn build_unit(world: &World, build: &Build, of_stage: bool) -> Unit {
         title: if file == "Dockerfile" { path.clone() } else { format!("Dockerfile {path}") },
         subject,
         origin,
+        of_another: false,
     }
 }
 

@@ -8,7 +8,8 @@
 //! 4. where the subject is no object of the input, the file name of the primary place;
 //! 5. where in its object the primary place stands: the keys that lead there, with the items of
 //!    lists by what names them (`containers[name=web]/env[name=GOGC]/value`) and never by their
-//!    number, behind `Kind/name` when it is another object than the subject;
+//!    number, behind `Kind/name` when it is another object than the subject; where a finding is about
+//!    two items that say the same (a port that two containers declare), with neither of their names;
 //! 6. the first line of the text at the primary place, white space collapsed, at most 200
 //!    characters; of a place in a binary its section;
 //! 7. the ordinal among findings of the run that agree in 1 to 6.
@@ -43,6 +44,9 @@ const TEXT: usize = 200;
 const NAMES: [&str; 8] =
     ["name", "key", "containerPort", "port", "mountPath", "ip", "host", "path"];
 
+/// Further places of a finding that are held against its first.
+const MOST_OTHERS: usize = 8;
+
 /// Keys of an item that are looked at for its name.
 const MOST_KEYS: usize = 64;
 
@@ -66,7 +70,15 @@ pub fn identify(findings: &mut [Finding], objects: &[Object], sources: &Sources)
         let document = &*object.document;
         let tree =
             trees.entry((document.source, document.index)).or_insert_with(|| Tree::new(document));
-        let way = way(tree, document, object.root, span)?;
+        let steps = way(tree, document, object.root, span)?;
+        let text = text_of(span, sources.get(origin.source()).shown()?);
+        let others = finding.evidence[1..].iter().take(MOST_OTHERS).filter_map(|other| {
+            let at = other.origin.span().filter(|_| other.origin.source() == origin.source())?;
+            let same = text_of(at, sources.get(origin.source()).shown()?) == text;
+            way(tree, document, object.root, at).filter(|_| same)
+        });
+        let twin = others.into_iter().find_map(|other| without_names(&steps, &other));
+        let way = twin.unwrap_or(steps).concat();
         let subject = object.subject();
         let own = finding.subject.strip_prefix(&subject).is_some_and(is_end);
         Some(match own {
@@ -98,8 +110,26 @@ fn holder<'o>(objects: &[&'o Object], span: Span) -> Option<&'o Object> {
     object.node().span().contains(span).then_some(*object)
 }
 
+/// The text of a place.
+fn text_of(span: Span, text: &str) -> Option<&str> {
+    text.get(span.range())
+}
+
+/// A way with no name where another one that leads through the same keys has another name: which of the
+/// two is told is a matter of their order.
+fn without_names(way: &[String], other: &[String]) -> Option<Vec<String>> {
+    if way.len() != other.len() || way == other {
+        return None;
+    }
+    let step = |(one, other): (&String, &String)| match one == other {
+        true => Some(one.clone()),
+        false => (one.starts_with('[') && other.starts_with('[')).then(|| "[]".to_owned()),
+    };
+    way.iter().zip(other).map(step).collect()
+}
+
 /// The keys from the object at `root` to a place.
-fn way(tree: &Tree, document: &Document, root: NodeId, span: Span) -> Option<String> {
+fn way(tree: &Tree, document: &Document, root: NodeId, span: Span) -> Option<Vec<String>> {
     let mut node = tree.at(document, span)?;
     let mut steps = Vec::new();
     while node != root {
@@ -114,7 +144,7 @@ fn way(tree: &Tree, document: &Document, root: NodeId, span: Span) -> Option<Str
         node = parent;
     }
     steps.reverse();
-    Some(steps.concat())
+    Some(steps)
 }
 
 /// What names the item of a list: `name=web`.

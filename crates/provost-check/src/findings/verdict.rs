@@ -9,6 +9,8 @@ use std::sync::Arc;
 pub enum Reason {
     /// There is no program.
     NoBinary,
+    /// There are several, and nothing says which.
+    SeveralBinaries,
     /// There is no image, and the Dockerfile does not tell.
     NoImage,
     /// There is neither an image nor a Dockerfile.
@@ -73,8 +75,9 @@ pub enum Reason {
 
 impl Reason {
     /// Every reason, in the order of the documentation.
-    pub const ALL: [Reason; 31] = [
+    pub const ALL: [Reason; 32] = [
         Self::NoBinary,
+        Self::SeveralBinaries,
         Self::NoImage,
         Self::NoDockerfile,
         Self::NoWorkload,
@@ -111,6 +114,7 @@ impl Reason {
     pub fn name(self) -> &'static str {
         match self {
             Self::NoBinary => "no-binary",
+            Self::SeveralBinaries => "several-binaries",
             Self::NoImage => "no-image",
             Self::NoDockerfile => "no-dockerfile",
             Self::NoWorkload => "no-workload",
@@ -148,6 +152,9 @@ impl Reason {
     pub fn remedy(self) -> &'static str {
         match self {
             Self::NoBinary => "give the program with --binary PATH or build it with --build",
+            Self::SeveralBinaries => {
+                "say which in provost.toml: [[service]] with container and binary; ambiguous-binding names them"
+            }
             Self::NoImage => "the Dockerfile does not tell; give the built image with --image",
             Self::NoDockerfile => {
                 "give the image with --image, or its Dockerfile with --dockerfile"

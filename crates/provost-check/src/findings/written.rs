@@ -106,7 +106,7 @@ fn moved(
     let part = if is_long { "" } else { part };
     // The same words on that line are what is meant.
     let is_line = !part.is_empty() && !text.contains('\n');
-    let mut found = text.match_indices(part).filter(|_| is_line);
+    let mut found = text.match_indices(part).filter(|(at, _)| is_line && is_printed(text, *at));
     let origin = match (found.next(), found.next(), at.span()) {
         (Some((start, _)), None, Some(span)) => {
             let start = span.start as usize + start;
@@ -122,6 +122,25 @@ fn moved(
         false => with(&place.note, rendered),
     };
     Evidence { origin, note, role: place.role }
+}
+
+/// Whether what stands at a place of a template's line is printed as it stands: text, and what an action has where
+/// there is no value. A name of a value, or the number behind `nindent`, is neither.
+fn is_printed(text: &str, at: usize) -> bool {
+    let (before, after) = (text.get(..at).unwrap_or_default(), text.get(at..).unwrap_or_default());
+    let in_action = match (before.rfind("{{"), before.rfind("}}")) {
+        (Some(open), Some(close)) => open > close,
+        (Some(_), None) => true,
+        (None, Some(_)) => false,
+        // One that began on a line above.
+        (None, None) => match (after.find("{{"), after.find("}}")) {
+            (Some(open), Some(close)) => close < open,
+            (None, close) => close.is_some(),
+            (Some(_), None) => false,
+        },
+    };
+    let unquoted = before.trim_end_matches(['"', '`']);
+    !in_action || unquoted.trim_end().ends_with("default")
 }
 
 /// Where a key or value stands in an input that has the structure of what was printed; of a part of
@@ -292,6 +311,21 @@ mod tests {
         assert_eq!(moved(vec![value(3, whole), value(8, None)]), None);
         assert_eq!(moved(vec![value(3, None)]), None);
         assert_eq!(moved(Vec::new()), None);
+    }
+
+    #[test]
+    fn a_number_that_says_how_far_to_indent_is_not_what_was_printed() {
+        let printed = |text: &str, part: &str| {
+            let at: Vec<bool> =
+                text.match_indices(part).map(|(at, _)| is_printed(text, at)).collect();
+            at
+        };
+        assert_eq!(printed("resources: {{- toYaml .Values.r | nindent 12 }}", "12"), [false]);
+        assert_eq!(printed("port: {{ .Values.ports.http }}", "http"), [false]);
+        assert_eq!(printed("a: 8 # {{ .Values.a }} 8", "8"), [true, true]);
+        assert_eq!(printed("a: {{ .Values.a | default 8080 }}", "8080"), [true]);
+        assert_eq!(printed("a: {{ .Values.a | default \"http\" | quote }}", "http"), [true]);
+        assert_eq!(printed("  | nindent 4 }}-4", "4"), [false, true]);
     }
 
     #[test]

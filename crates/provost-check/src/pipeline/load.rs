@@ -427,6 +427,13 @@ impl Loader<'_> {
             let path = file.path.to_string_lossy().into_owned();
             (BinaryInput::given(path, file.shown.clone()), file.named)
         });
+        // One that is named in another way than it is found is one all the same.
+        let real = |path: &str| std::fs::canonicalize(path).ok();
+        let named: BTreeSet<_> =
+            self.request.binaries.iter().filter_map(|input| real(&input.path)).collect();
+        let is_named =
+            |path: &str| !named.is_empty() && real(path).is_some_and(|it| named.contains(&it));
+        let found = found.filter(|(input, _)| !is_named(&input.path));
         let given = self.request.binaries.iter().map(|input| (input.clone(), true));
         let mut all: Vec<_> = given.chain(found).collect();
         all.sort_by(|a, b| a.0.shown.cmp(&b.0.shown));

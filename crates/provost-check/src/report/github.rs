@@ -31,7 +31,7 @@ pub fn render(view: &View<'_>) -> String {
         let title = notice.kind.name();
         let _ = writeln!(out, "::error title={title}::{}", data(&clean(&notice.message)));
     }
-    if let Some(unknown) = view.unknown_kinds() {
+    for unknown in view.unknown() {
         let _ = writeln!(out, "not judged: {}", data(&clean(&unknown.message)));
     }
     suppressed(view, &mut out);

@@ -184,12 +184,11 @@ fn not_judged(view: &View<'_>, out: &mut String) {
     for item in &view.not_judged {
         reasons.entry((item.reason, item.remedy)).or_default().push(item.rule);
     }
-    let unknown = view.unknown_kinds();
-    if reasons.is_empty() && view.skipped.is_empty() && unknown.is_none() {
+    if reasons.is_empty() && view.skipped.is_empty() && view.unknown().next().is_none() {
         return;
     }
     out.push_str("<details><summary>Not judged</summary>\n\n");
-    if let Some(unknown) = unknown {
+    for unknown in view.unknown() {
         let _ = writeln!(out, "- {}", prose(&unknown.message));
     }
     for ((reason, remedy), mut rules) in reasons {

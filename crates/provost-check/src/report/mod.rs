@@ -136,6 +136,9 @@ pub struct Report<'a> {
     pub folder: String,
     /// Kinds that nothing is known of, the most frequent first.
     pub unknown_kinds: Vec<UnknownKind>,
+    /// The oldest minor of Kubernetes that objects were judged for, where it is older than those
+    /// that are known.
+    pub older_kubernetes: Option<u16>,
     /// Findings of this level and above fail the run; `None` when none does.
     pub fail_on: Option<Level>,
     /// What `--build` ran, in sentences.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::{Report, count};
 use crate::artifact::SourceKind;
 use crate::findings::Level;
+use crate::model::schema;
 use crate::report::plain::clean;
 
 /// What a notice is about.
@@ -24,6 +25,8 @@ pub enum NoticeKind {
     Unchanged,
     /// Objects of kinds that nothing is known of.
     UnknownKinds,
+    /// A release of Kubernetes is judged for that is older than those that are known.
+    OlderKubernetes,
 }
 
 impl NoticeKind {
@@ -36,6 +39,7 @@ impl NoticeKind {
             Self::NothingJudged => "nothing-judged",
             Self::Unchanged => "unchanged",
             Self::UnknownKinds => "unknown-kinds",
+            Self::OlderKubernetes => "older-kubernetes",
         }
     }
 }
@@ -58,9 +62,16 @@ impl Notice {
             | NoticeKind::BuildFailed
             | NoticeKind::RenderFailed
             | NoticeKind::NothingJudged => Level::Deny,
-            NoticeKind::Unchanged | NoticeKind::UnknownKinds => Level::Note,
+            NoticeKind::Unchanged | NoticeKind::UnknownKinds | NoticeKind::OlderKubernetes => {
+                Level::Note
+            }
         };
         Self { kind, level: level.label(), message }
+    }
+
+    /// Whether it is said among what was not judged.
+    pub(super) fn is_not_judged(&self) -> bool {
+        matches!(self.kind, NoticeKind::UnknownKinds | NoticeKind::OlderKubernetes)
     }
 
     /// Whether the run ends with 2 because of it.
@@ -91,6 +102,9 @@ pub(super) fn of(report: &Report<'_>) -> Vec<Notice> {
         let message = unknown_kinds(&report.unknown_kinds);
         notices.push(Notice::new(NoticeKind::UnknownKinds, message));
     }
+    if let Some(minor) = report.older_kubernetes {
+        notices.push(Notice::new(NoticeKind::OlderKubernetes, older_kubernetes(minor)));
+    }
     notices
 }
 
@@ -116,6 +130,15 @@ fn unknown_kinds(kinds: &[super::UnknownKind]) -> String {
         count(all, "object"),
         if kinds.len() == 1 { "a kind" } else { "kinds" },
         named.join(", ")
+    )
+}
+
+/// `what Kubernetes 1.20 has otherwise than 1.30: ...`
+fn older_kubernetes(minor: u16) -> String {
+    let (oldest, newest) = schema::MINORS;
+    format!(
+        "what Kubernetes 1.{minor} has otherwise than 1.{oldest}: the releases that this provost \
+         knows are 1.{oldest} to 1.{newest}, and older ones are judged like the oldest of them"
     )
 }
 

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::json::pretty;
 use super::plain::clean;
-use super::view::{FindingView, PlaceView, Position, View, page_of};
+use super::view::{FindingView, PlaceView, Position, ResolvedView, View, page_of};
 use crate::artifact::SourceKind;
 use crate::findings::Level;
 use crate::rules;
@@ -25,7 +25,10 @@ pub fn render(view: &View<'_>) -> String {
     let known = view.baseline.iter().flat_map(|b| &b.known).map(|f| (f, "unchanged"));
     let fresh = view.findings.iter().map(|f| (f, "new"));
     let hidden = view.suppressed.iter().map(|s| &s.finding);
-    let index = rule_index(fresh.clone().chain(known.clone()).map(|(f, _)| f).chain(hidden));
+    let gone = view.baseline.iter().flat_map(|b| &b.resolved);
+    let there = fresh.clone().chain(known.clone()).map(|(f, _)| f).chain(hidden);
+    let former = gone.clone().filter_map(|entry| Some(rule_of(entry.rule)?.id));
+    let index = rule_index(there.map(|finding| finding.rule).chain(former));
     let compared = view.baseline.is_some();
     let mut results: Vec<Value> = fresh
         .chain(known)
@@ -37,6 +40,7 @@ pub fn render(view: &View<'_>) -> String {
             value
         })
         .collect();
+    results.extend(gone.map(|entry| absent(view, entry, &index)));
     results.extend(view.suppressed.iter().map(|suppressed| {
         let mut value = result(view, &suppressed.finding, &index);
         let in_config = suppressed.suppressed_at.source.kind == crate::artifact::SourceKind::Config;
@@ -70,11 +74,8 @@ pub fn render(view: &View<'_>) -> String {
 }
 
 /// The rules of the findings and their places in `rules`.
-fn rule_index<'v>(
-    findings: impl Iterator<Item = &'v FindingView<'v>>,
-) -> BTreeMap<&'static str, usize> {
-    let mut index: BTreeMap<&'static str, usize> =
-        findings.map(|finding| (finding.rule, 0)).collect();
+fn rule_index(rules: impl Iterator<Item = &'static str>) -> BTreeMap<&'static str, usize> {
+    let mut index: BTreeMap<&'static str, usize> = rules.map(|rule| (rule, 0)).collect();
     for (at, slot) in index.values_mut().enumerate() {
         *slot = at;
     }
@@ -135,6 +136,35 @@ fn result(
     }
     if let Some(fix) = fix(view, finding) {
         value["fixes"] = json!([fix]);
+    }
+    value
+}
+
+/// The rule of an id, which may be a variant's.
+fn rule_of(id: &str) -> Option<&'static Rule> {
+    rules::find(id.split('/').next().unwrap_or_default())
+}
+
+/// What the baseline knows and the run has not found any more (SARIF 2.1.0, 3.27.24). It is no failure, which is what
+/// a result of another kind would be taken for by a viewer that knows nothing of baselines.
+fn absent(
+    view: &View<'_>,
+    entry: &ResolvedView<'_>,
+    index: &BTreeMap<&'static str, usize>,
+) -> Value {
+    let text = format!("no longer found: {} of {}", entry.rule, entry.subject);
+    let mut value = json!({
+        "ruleId": entry.rule,
+        "kind": "pass",
+        "level": "none",
+        "baselineState": "absent",
+        "message": {"text": escaped(&text)},
+        "locations": [{"physicalLocation": {"artifactLocation": artifact(view, entry.path)}}],
+        "partialFingerprints": {FINGERPRINT: entry.fingerprint},
+        "properties": {"subject": entry.subject},
+    });
+    if let Some(at) = rule_of(entry.rule).and_then(|rule| index.get(rule.id)) {
+        value["ruleIndex"] = json!(at);
     }
     value
 }

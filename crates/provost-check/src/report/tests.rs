@@ -81,6 +81,7 @@ impl World {
             missing: Vec::new(),
             failed_builds: Vec::new(),
             unknown_kinds: Vec::new(),
+            older_kubernetes: None,
             failed_renders: Vec::new(),
             folder: String::new(),
             fail_on: Some(Level::Deny),

@@ -321,8 +321,8 @@ fn not_judged(report: &Report<'_>, notices: &[Notice], options: Options, out: &m
         let rules = reasons.entry(item.reason).or_default();
         rules.entry(item.rule).or_default().push((&item.subject, &item.needs));
     }
-    let unknown = notices.iter().find(|notice| notice.kind == NoticeKind::UnknownKinds);
-    if reasons.is_empty() && report.skipped.is_empty() && unknown.is_none() {
+    let unknown: Vec<&Notice> = notices.iter().filter(|notice| notice.is_not_judged()).collect();
+    if reasons.is_empty() && report.skipped.is_empty() && unknown.is_empty() {
         return;
     }
     out.push_str("not judged:\n");
@@ -343,7 +343,7 @@ fn not_judged(report: &Report<'_>, notices: &[Notice], options: Options, out: &m
             }
         }
     }
-    if let Some(unknown) = unknown {
+    for unknown in unknown {
         out.push_str(&fit(&format!("  {}", unknown.message), options.width));
     }
     skipped(report, options, out);

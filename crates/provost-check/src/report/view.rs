@@ -442,9 +442,9 @@ impl<'a> View<'a> {
         }
     }
 
-    /// What is said of kinds that nothing is known of.
-    pub fn unknown_kinds(&self) -> Option<&Notice> {
-        self.notices.iter().find(|notice| notice.kind == NoticeKind::UnknownKinds)
+    /// What is said of kinds and releases that nothing is known of.
+    pub fn unknown(&self) -> impl Iterator<Item = &Notice> {
+        self.notices.iter().filter(|notice| notice.is_not_judged())
     }
 
     /// The notices that end the run with 2.

@@ -59,6 +59,14 @@ impl Selection {
         self.level_in(rule, variant, ByCase::default())
     }
 
+    /// Whether every rule and variant is off.
+    pub fn is_empty(&self) -> bool {
+        super::RULES.iter().all(|rule| {
+            let mut all = std::iter::once(None).chain(rule.variants.iter().map(Some));
+            all.all(|variant| self.level(rule, variant).is_none())
+        })
+    }
+
     /// The level of a finding, with what its rule chose for the case at hand; `None` when off.
     pub fn level_of(&self, finding: &Finding) -> Option<Level> {
         self.level_in(finding.rule, finding.variant, finding.by_case())

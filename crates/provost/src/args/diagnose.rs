@@ -81,17 +81,18 @@ pub(crate) struct Oom {
     pub(crate) collect: bool,
 
     /// The pod whose cgroups and logs are gathered; without it and --pid those in which something was killed
-    #[arg(long, value_name = "NS/NAME", requires = "collect", conflicts_with = "pid")]
+    #[arg(long, value_name = "NS/NAME", requires = "collect", conflicts_with_all = ["pid", "files"])]
     #[arg(help_heading = "Collecting")]
     pub(crate) pod: Option<String>,
 
     /// The process whose cgroup and memory are gathered
-    #[arg(long, value_name = "PID", requires = "collect", help_heading = "Collecting")]
+    #[arg(long, value_name = "PID", requires = "collect", conflicts_with = "files")]
+    #[arg(help_heading = "Collecting")]
     pub(crate) pid: Option<u32>,
 
     /// Where the archive is written
     #[arg(long, value_name = "FILE", requires = "collect", default_value = "provost-oom.tar")]
-    #[arg(help_heading = "Collecting")]
+    #[arg(conflicts_with = "files", help_heading = "Collecting")]
     pub(crate) out: PathBuf,
 
     #[command(flatten)]

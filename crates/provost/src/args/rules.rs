@@ -36,7 +36,7 @@ impl RuleArgs {
     /// The rules that run: what the configuration says, outranked by the flags.
     ///
     /// # Errors
-    /// When a flag names a rule that does not exist.
+    /// When a flag names a rule that does not exist, or all that it names are off.
     pub(crate) fn selection(
         &self,
         profile: Profile,
@@ -53,6 +53,16 @@ impl RuleArgs {
             })?;
         }
         levels.extend(self.level.iter().map(|set| (set.id.clone(), set.level)));
-        Ok(Selection { profile, levels, only: self.only.clone(), skip: self.skip.clone() })
+        let selection =
+            Selection { profile, levels, only: self.only.clone(), skip: self.skip.clone() };
+        if !self.only.is_empty() && selection.is_empty() {
+            // A report without findings would say that these rules have none.
+            let off = "no rule is left to judge by: all that --only names are off";
+            return Err(Mistake::new(off).help(
+                "--skip or --level takes them away again, or provost.toml, or they are off in this \
+                 profile: --level RULE=warn switches one on",
+            ));
+        }
+        Ok(selection)
     }
 }

@@ -26,8 +26,9 @@ use provost_check::rules::engine::Selection;
 
 use crate::args::{CheckArgs, Cli, Format, ImageArg, Kind, Output};
 use crate::commands::changed::Changed;
+use crate::commands::declared::{self, Declared};
 use crate::commands::fix::{self, Drafts, Fixed};
-use crate::config::InForce;
+use crate::config::{InForce, Paths};
 use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
 use crate::{build, config, output, registry, render, repository};
@@ -45,6 +46,9 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     let configured = configure(cli, args, known.as_ref())?;
     let changed = args.diff_base.as_deref().map(Changed::since).transpose()?;
     let (mut request, builds) = request(cli, args, &interrupt)?;
+    let Declared { binaries, absent } =
+        declared::binaries(args, &configured.settings, &configured.sources);
+    request.binaries.extend(binaries);
     let mut rendered = render_all(args, &configured.settings, &mut request)?;
     let mut run = judge(args, configured, &request)?;
     builds.fetching.finish_and_clear();
@@ -79,6 +83,7 @@ pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     report.failed_renders = rendered.failed;
     report.failed_builds = builds.failed;
     report.skipped.clone_from(&loaded.skipped);
+    report.skipped.extend(absent);
     report.folder = repository::folder();
     if !report.failed_renders.is_empty() {
         // What was tried and failed needs no advice to try it.
@@ -263,6 +268,12 @@ fn named_things_exist(args: &CheckArgs, world: &World) -> Result<(), Mistake> {
         return Err(Mistake::new(format!("--container: no container is {wanted}"))
             .help("a report of `provost check --verbose` names them"));
     }
+    if let Some(wanted) = &args.platform
+        && !world.sources.iter().any(|(_, source)| source.kind == SourceKind::Image)
+    {
+        return Err(Mistake::new(format!("--platform: no image is given to choose {wanted} of"))
+            .help("name the image: --image oci:DIR, docker-archive:TAR or registry:REFERENCE"));
+    }
     if let Some(wanted) = &args.target {
         let named = |stage: &Stage| {
             stage.name.as_ref().is_some_and(|name| name.value.eq_ignore_ascii_case(wanted))
@@ -306,7 +317,7 @@ fn configure(
     let color = output::color_on_stderr(cli.color);
     let date = args.date.unwrap_or_else(config::today);
     let InForce { mut settings, levels, ignores } =
-        config::in_force(&args.paths, &mut sources, date, color)?;
+        config::in_force(&named(args), &mut sources, date, color)?;
     settings.closed_world |= args.closed_world;
     settings.container.clone_from(&args.container);
     flag_facts(args, &mut settings, &mut sources);
@@ -316,6 +327,20 @@ fn configure(
     }
     let selection = args.rules.selection(args.profile.of_the_engine(), levels)?;
     Ok(Configured { sources, settings, selection, ignores })
+}
+
+/// What the command line names.
+fn named(args: &CheckArgs) -> Paths<'_> {
+    let manifests = args.paths.iter().chain(&args.chart).chain(&args.kustomize);
+    let images = args.image.iter().filter_map(|image| match image {
+        ImageArg::File(file) => Some(&file.path),
+        ImageArg::Registry(_) => None,
+    });
+    let evidence = args.dockerfile.iter().chain(&args.binary).chain(images).chain(&args.proof);
+    Paths {
+        manifests: manifests.map(String::as_str).collect(),
+        evidence: evidence.map(String::as_str).collect(),
+    }
 }
 
 /// Facts that the command line states have their place on it.
@@ -426,11 +451,19 @@ fn missing(report: &Report<'_>, require: &[Kind]) -> Vec<String> {
             Kind::Manifest => ("manifest", report.judged.objects, Reason::NoWorkload),
         };
         let waiting = report.not_judged.iter().find(|n| n.reason == reason);
+        let several = report.not_judged.iter().find(|n| n.reason == Reason::SeveralBinaries);
+        let several = several.filter(|_| *kind == Kind::Binary);
         if count == 0 {
             lines.push(format!("no {word} was judged, and --require names it"));
         } else if let Some(waiting) = waiting {
             let subject = provost_check::report::plain::clean(&waiting.subject);
             lines.push(format!("--require names a {word}, and {subject} has none"));
+        } else if let Some(several) = several {
+            let subject = provost_check::report::plain::clean(&several.subject);
+            lines.push(format!(
+                "--require names a {word}, and nothing says which of several {subject} runs\nhelp: {}",
+                several.reason.remedy()
+            ));
         }
         // What is written is a half of it.
         let patched = report.not_judged.iter().find(|n| n.reason == Reason::Patched);

@@ -29,7 +29,7 @@ use judged::Asked;
 
 use crate::args::{About, Cli, DiagnoseArgs, Format, Shown, Tracing};
 use crate::commands::check;
-use crate::config::InForce;
+use crate::config::{InForce, Paths};
 use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
 use crate::{config, output};
@@ -106,7 +106,7 @@ fn diagnose(
     let mut sources = Sources::default();
     let color = output::color_on_stderr(cli.color);
     let InForce { settings, levels, ignores } =
-        config::in_force(&[], &mut sources, config::today(), color)?;
+        config::in_force(&Paths::default(), &mut sources, config::today(), color)?;
     let selection = args.rules.selection(Profile::Recommended, levels)?;
     let mut world = World::new(sources, settings);
     let mut loader =

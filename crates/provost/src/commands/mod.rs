@@ -3,6 +3,7 @@
 pub(crate) mod changed;
 pub(crate) mod check;
 pub(crate) mod completions;
+mod declared;
 pub(crate) mod diagnose;
 pub(crate) mod explain;
 pub(crate) mod fix;

@@ -1,7 +1,10 @@
 //! What `provost.toml` decides, and how mistakes in it are told.
 
+use std::os::unix::fs::symlink;
+
+use super::proving::{fixture, words};
 use super::support::Dir;
-use super::{ONE, check, deployment};
+use super::{ONE, Run, check, deployment};
 
 #[test]
 fn the_configuration_is_found_upwards_and_flags_outrank_it() {
@@ -131,4 +134,153 @@ fn a_release_that_is_not_known_is_a_mistake() {
     let run = check(&dir, &ONE);
     assert_eq!(run.code, 2, "{run}");
     assert!(run.err.contains("provost.toml:2") && run.err.contains("is not known"), "{run}");
+}
+
+/// What is rendered or named by a flag belongs to a repository as much as a path does.
+#[test]
+fn the_configuration_is_found_above_whatever_is_named() {
+    let wrong = "[cluster]\nnodez = 3\n";
+    let dir = Dir::new()
+        .file("repo/provost.toml", wrong)
+        .file("repo/deploy/kustomization.yaml", "resources: []\n")
+        .file("repo/chart/Chart.yaml", "name: c\nversion: 1.0.0\n")
+        .file("repo/Dockerfile", "FROM scratch\n")
+        .file("elsewhere/notes.txt", "");
+    for (flag, path) in [
+        ("--kustomize", "../repo/deploy"),
+        ("--chart", "../repo/chart"),
+        ("--dockerfile", "../repo/Dockerfile"),
+        ("--binary", "../repo/Dockerfile"),
+    ] {
+        let run = dir.provost_in("elsewhere", &["check", flag, path]);
+        assert_eq!(run.code, 2, "{flag}: {run}");
+        assert!(run.err.contains("../repo/provost.toml:2:1"), "{flag}: {run}");
+    }
+    // The manifests are nearer to what settings speak of than what they run.
+    let dir = dir.file("elsewhere/provost.toml", "").file("elsewhere/pod.yaml", "kind: List\n");
+    let run = dir.provost_in("elsewhere", &["check", ".", "--dockerfile", "../repo/Dockerfile"]);
+    assert!(!run.err.contains("provost.toml"), "{run}");
+}
+
+/// Two services of one repository, and the binaries that were built of them.
+fn two_services(binaries: &[(&str, &str)], config: &str) -> Dir {
+    let pod = |name: &str| {
+        format!(
+            "apiVersion: v1\nkind: Pod\nmetadata: {{name: {name}, namespace: pay}}\nspec:\n  containers:\n  - \
+             name: {name}\n    image: registry.example/pay/{name}:1\n"
+        )
+    };
+    let dir = Dir::new()
+        .file("deploy/ledger.yaml", pod("ledger"))
+        .file("deploy/settler.yaml", pod("settler"))
+        .file("provost.toml", config);
+    for (path, go) in binaries {
+        let path = dir.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("it is in a folder")).expect("it can be made");
+        symlink(fixture("plain", go), path).expect("the folder is there");
+    }
+    dir
+}
+
+const SERVICES: &str = "\
+[[service]]
+name = \"ledger\"
+binary = \"./bin/ledger\"
+
+[[service]]
+container = \"pay/Pod/settler/settler\"
+binary = \"bin/settler\"
+";
+
+fn judged_in(dir: &Dir, args: &[&str]) -> Run {
+    let only = ["check", "--only", "ambiguous-binding,gomemlimit-above-memory-limit", "--verbose"];
+    dir.provost(&[&only, args].concat())
+}
+
+#[test]
+fn a_binary_that_the_configuration_names_is_judged() {
+    let dir = two_services(&[("bin/ledger", "1.27"), ("bin/settler", "1.22")], SERVICES);
+    let run = judged_in(&dir, &["deploy"]);
+    assert_eq!(run.code, 0, "{run}");
+    let said = words(&run.out);
+    assert!(said.contains("pay/Pod/ledger/ledger bin/ledger"), "{run}");
+    assert!(said.contains("pay/Pod/settler/settler bin/settler"), "{run}");
+    assert!(said.contains("in 2 objects and 2 binaries"), "{run}");
+    // From a folder below, by the path that leads to it.
+    let below = dir.provost_in("deploy", &["check", "--only", "ambiguous-binding", "--verbose"]);
+    assert!(words(&below.out).contains("pay/Pod/ledger/ledger ../bin/ledger"), "{below}");
+    // What walking finds as well is one.
+    let run = judged_in(&dir, &["."]);
+    assert!(words(&run.out).contains("in 2 objects and 2 binaries"), "{run}");
+    // A binary that is given outranks them.
+    let run = judged_in(&dir, &["deploy", "--binary", "bin/settler"]);
+    assert!(words(&run.out).contains("and 1 binary"), "{run}");
+}
+
+#[test]
+fn a_binary_of_the_configuration_that_is_not_there_is_told() {
+    let dir = two_services(&[("bin/settler", "1.27")], SERVICES);
+    let run = judged_in(&dir, &["deploy"]);
+    assert_eq!(run.code, 0, "{run}");
+    let said = words(&run.out);
+    assert!(
+        said.contains(
+            "bin/ledger: provost.toml names it as the binary of ledger, and no such file is there"
+        ),
+        "{run}"
+    );
+    // It is nobody else's because it is the only one.
+    let run = judged_in(&dir, &["deploy/ledger.yaml"]);
+    assert!(!words(&run.out).contains("pay/Pod/ledger/ledger bin/settler"), "{run}");
+}
+
+#[test]
+fn a_release_older_than_the_tables_is_judged_and_told() {
+    let dir = deployment();
+    let run = check(&dir, &[&ONE[..], &["--kubernetes", "1.20..1.36"]].concat());
+    assert_eq!(run.code, 1, "{run}");
+    let told = "what Kubernetes 1.20 has otherwise than 1.30";
+    assert!(words(&run.out).contains(told), "{run}");
+    let run = check(&dir, &[&ONE[..], &["--kubernetes", "1.30"]].concat());
+    assert!(!words(&run.out).contains("otherwise"), "{run}");
+}
+
+/// `no findings in 1 object` over rules that were all switched off.
+#[test]
+fn a_run_without_a_rule_is_a_mistake() {
+    let dir = deployment();
+    let rule = ONE[1];
+    let off = format!("{rule}=off");
+    for more in [["--skip", rule], ["--level", &off]] {
+        let run = check(&dir, &[&ONE[..], &more].concat());
+        assert_eq!((run.code, run.out.as_str()), (2, ""), "{run}");
+        assert!(run.err.contains("no rule is left to judge by"), "{run}");
+    }
+    let both = ["--only", "gomemlimit-above-memory-limit,naked-pod", "--skip", rule];
+    assert_eq!(check(&dir, &both).code, 0);
+}
+
+/// Options that were accepted and did nothing.
+#[test]
+fn what_an_option_needs_has_to_be_there() {
+    let dir = deployment().file("log.txt", "x\n");
+    for (args, why) in [
+        (&["check", "--platform", "linux/arm64", "deploy"][..], "--platform: no image is given"),
+        (&["check", "--namespace", "A B", "deploy"], "expected the name of a namespace"),
+        (&["check", "--namespace", "", "deploy"], "--namespace"),
+        (&["check", "--go", "1.5", "deploy"], "this provost knows the releases from 1.16 on"),
+        (&["diagnose", "oom", "--pod", "a/b", "log.txt"], "cannot be used with"),
+        (&["diagnose", "oom", "--pid", "1", "log.txt"], "cannot be used with"),
+        (&["diagnose", "oom", "--out", "x.tar", "log.txt"], "cannot be used with"),
+        (&["init", "--ci", "none,github"], "--ci: none goes with no other"),
+        (&["explain", "--config", "--level", "naked-pot=off"], "did you mean `naked-pod`?"),
+    ] {
+        let run = dir.provost(args);
+        assert_eq!((run.code, run.out.as_str()), (2, ""), "{args:?}: {run}");
+        assert!(run.err.contains(why), "{args:?}: {run}");
+    }
+    // Only `check` has what its exit code 1 speaks of.
+    for (verb, has) in [("check", true), ("prove", false), ("diagnose", false)] {
+        assert_eq!(dir.provost(&[verb, "--help"]).out.contains("--require"), has, "{verb}");
+    }
 }

@@ -105,7 +105,13 @@ fn known(what: &str, minor: u16, newest: Option<u16>) -> Result<u16, String> {
 pub fn go(text: &str) -> Result<u16, String> {
     let minor = minor(text.strip_prefix("go").unwrap_or(text))
         .ok_or_else(|| "expected a version of Go in quotes: \"1.27\"".to_owned())?;
-    known("Go", minor, support::table().go.last().map(|m| m.minor))
+    let table = &support::table().go;
+    if let Some(oldest) = table.first().map(|m| m.minor).filter(|oldest| minor < *oldest) {
+        return Err(format!(
+            "Go 1.{minor} is not known: this provost knows the releases from 1.{oldest} on"
+        ));
+    }
+    known("Go", minor, table.last().map(|m| m.minor))
 }
 
 /// `1.36` or `1.35..1.37`, oldest first; `v1.36` and `1.36.2` are that minor, too.

@@ -66,7 +66,17 @@ fn unpack(
     let mut blob = BufReader::with_capacity(1 << 17, blob);
     let compressed = Compression::of(blob.fill_buf()?);
     let bounded = decoded(blob, size, limits)?;
-    let mut archive = Archive::new(BufReader::with_capacity(1 << 16, Digesting::new(bounded)));
+    let mut unpacked = BufReader::with_capacity(1 << 16, Digesting::new(bounded));
+    let inside = match compressed {
+        Compression::None => Compression::None,
+        _ => Compression::of(unpacked.fill_buf()?),
+    };
+    if let (Some(outer), Some(inner)) = (compressed.name(), inside.name()) {
+        return Err(Broken::malformed(&format!(
+            "is compressed twice: {outer} that holds {inner}, where a tar archive was expected"
+        )));
+    }
+    let mut archive = Archive::new(unpacked);
     let mut kept = 0u64;
     let mut looked_at = Vec::new();
     loop {
@@ -127,6 +137,14 @@ enum Compression {
 }
 
 impl Compression {
+    fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Gzip => Some("gzip"),
+            Self::Zstd => Some("zstd"),
+            Self::None => None,
+        }
+    }
+
     fn of(begin: &[u8]) -> Self {
         match begin {
             [0x1F, 0x8B, ..] => Self::Gzip,
@@ -241,7 +259,10 @@ impl<R: BufRead> Read for Zstd<R> {
                         std::io::copy(skipped, &mut std::io::sink())?;
                         continue;
                     }
-                    Err(error) => return Err(std::io::Error::other(error)),
+                    Err(error) => {
+                        let message = format!("a frame of zstd was expected: {error}");
+                        return Err(std::io::Error::other(message));
+                    }
                 }
             }
             while self.decoder.can_collect() < buffer.len() && !self.decoder.is_finished() {
@@ -295,6 +316,28 @@ mod tests {
             content.unpacked,
             "sha256:ac7cae91047be7bf2d2e3ce3eb7ee28a9241253098807363068c11f54fc77014"
         );
+    }
+
+    /// `no tar header`, of bytes that the author knows to be an archive.
+    #[test]
+    fn a_layer_that_is_compressed_twice_says_so() {
+        use std::io::Write as _;
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(&[0; 1024]).unwrap();
+        let gzip = gzip.finish().unwrap();
+        // One frame with its size in a byte, and one block as it is (RFC 8878, 3.1.1).
+        let zstd = |bytes: &[u8]| {
+            let size = u8::try_from(bytes.len()).unwrap();
+            let block = (u32::from(size) << 3 | 1).to_le_bytes();
+            [&[0x28, 0xB5, 0x2F, 0xFD, 0x20, size], &block[..3], bytes].concat()
+        };
+        let message = |bytes: Vec<u8>| read_all(bytes).broken.unwrap().message;
+        assert_eq!(
+            message(zstd(&gzip)),
+            "is compressed twice: zstd that holds gzip, where a tar archive was expected"
+        );
+        let header = [&[0x28, 0xB5, 0x2F, 0xFD][..], &gzip].concat();
+        assert!(message(header).contains("a frame of zstd was expected"));
     }
 
     #[test]

@@ -255,7 +255,7 @@ fn line(
     tracer: &mut Tracer<'_>,
     block: &mut Block,
 ) -> Written {
-    let (Some((_, line)), Some(id)) = (placed.at(place), ids.get(place.scope)) else {
+    let (Some((scope, line)), Some(id)) = (placed.at(place), ids.get(place.scope)) else {
         return Written::default();
     };
     let origin =
@@ -271,6 +271,15 @@ fn line(
         }
         block.step(printed.text);
         here.values = tracer.in_block(place, block, printed);
+    } else if let Some(key) = line.key_of_block(scope.text())
+        && (block.place == Some(place) || block.is_key(place, key, printed.text))
+    {
+        if block.is_key(place, key, printed.text) {
+            *block = Block::below(place, printed.text);
+        } else {
+            block.step(printed.text);
+            here.values = tracer.in_block(place, block, printed);
+        }
     } else {
         *block = Block::default();
         here.values = tracer.filled(place, printed);

@@ -118,9 +118,24 @@ impl<'t> Tracer<'t> {
             {
                 empty.push(Value { is_empty: true, ..value(only, None) });
             }
+            if let [only] = nodes.as_slice()
+                && plain(&full).is_some()
+                && only.node.as_str().is_some_and(|it| is_template_of(it, unquoted(text)))
+            {
+                found.push(value(only, None));
+                continue;
+            }
             nodes.retain(|found| {
                 found.node.as_str().is_some_and(|value| !value.is_empty() && text.contains(value))
             });
+            // Of `GODEBUG: x509sha1=1` and `GOMAXPROCS: 0` both are in the text, and one is all of what stands there.
+            if nodes.len() > 1 {
+                nodes.retain(|found| {
+                    found.node.as_str().is_some_and(|value| {
+                        value == unquoted(text) || printed.scalar(value).is_some()
+                    })
+                });
+            }
             // Two elements of a list that fit are none.
             let [only] = nodes.as_slice() else { continue };
             let is_element = full.iter().any(Option::is_none);
@@ -186,13 +201,18 @@ impl<'t> Tracer<'t> {
             }
             keys.extend(inside);
             let Some(only) = self.values.find(&keys, self.budget) else { continue };
-            if only.node.as_str() != Some(unquoted(text)) {
+            let is_said = only.node.as_str() == Some(unquoted(text));
+            // What `tpl` makes of a value is told by where it stands.
+            let is_made =
+                || only.node.as_str().is_some_and(|it| is_template_of(it, unquoted(text)));
+            if !is_said && !is_made() {
                 continue;
             }
             // The first item may have been taken for another line.
             let is_item = keys.iter().any(|key| matches!(key, Key::Item(_)));
             let own = is_item.then_some(&full);
-            let can_change = line.only_value() == Some(path)
+            let can_change = is_said
+                && line.only_value() == Some(path)
                 && self.can_change(&full, &only)
                 && !own.is_some_and(|own| self.holds_alike(own, printed, only.node))
                 && !self.has_rival(place, printed, only.node);
@@ -296,6 +316,25 @@ impl<'t> Tracer<'t> {
     }
 }
 
+/// Whether a value is a template that can have printed a text: `{{ .Release.Name }}-config`.
+fn is_template_of(value: &str, text: &str) -> bool {
+    let Some((first, rest)) = value.split_once("{{") else { return false };
+    let (mut rest, mut text) = (rest, text);
+    let Some(after) = text.strip_prefix(first) else { return false };
+    text = after;
+    loop {
+        let Some((_, behind)) = rest.split_once("}}") else { return false };
+        match behind.split_once("{{") {
+            Some((fixed, next)) => {
+                let Some(at) = text.find(fixed) else { return false };
+                text = &text[at + fixed.len()..];
+                rest = next;
+            }
+            None => return text.ends_with(behind),
+        }
+    }
+}
+
 fn value(found: &Found<'_>, whole: Option<Span>) -> Value {
     let origin: Origin = found.node.origin();
     Value { origin, name: found.name.clone(), whole, is_empty: false }
@@ -343,10 +382,16 @@ fn nodes<'v>(values: &'v Values, path: &Path, budget: &mut Budget) -> Option<Vec
 pub(super) struct Block {
     /// The line of the template that prints it.
     pub(super) place: Option<Place>,
+    /// Where the key stands that it is the value of, when the line of the template has that too.
+    column: usize,
     /// Keys that are open, with their columns.
     open: Vec<(usize, Step)>,
     /// There were more than [`DEEP`].
     lost: bool,
+}
+
+fn indent(line: &str) -> usize {
+    line.len() - line.trim_start().len()
 }
 
 enum Step {
@@ -357,7 +402,18 @@ enum Step {
 impl Block {
     /// One that a line of the template begins to print.
     pub(super) fn of(place: Place) -> Self {
-        Self { place: Some(place), open: Vec::new(), lost: false }
+        Self { place: Some(place), ..Self::default() }
+    }
+
+    /// One below the key that a line of the template prints: `resources: {{- toYaml .Values.resources | nindent 4 }}`.
+    pub(super) fn below(place: Place, printed: &str) -> Self {
+        Self { column: indent(printed), ..Self::of(place) }
+    }
+
+    /// Whether a printed line is that key, and not one of its name further in.
+    pub(super) fn is_key(&self, place: Place, key: &str, printed: &str) -> bool {
+        let again = self.place != Some(place) || indent(printed) <= self.column;
+        again && printed.trim() == key
     }
 
     /// Goes on to the next line.

@@ -83,6 +83,13 @@ impl Line {
         open || rest.is_empty()
     }
 
+    /// The key whose value it prints in further lines, when it is a key and such an action.
+    pub(super) fn key_of_block<'t>(&self, text: &'t str) -> Option<&'t str> {
+        let [Piece::Text(range), Piece::Hole(_)] = self.pieces.as_slice() else { return None };
+        let key = text.get(range.clone())?.trim();
+        (self.block && key.ends_with(':')).then_some(key)
+    }
+
     /// Its holes.
     pub(super) fn holes(&self) -> impl Iterator<Item = &Hole> {
         self.pieces.iter().filter_map(|piece| match piece {

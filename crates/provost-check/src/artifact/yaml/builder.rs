@@ -3,7 +3,7 @@
 use granit_parser::{Event, Span as EventSpan, StructureStyle, Tag};
 use rustc_hash::FxHashMap;
 
-use super::{Limits, bytes_of, limit, point, scalar};
+use super::{Limits, bytes_of, limit, point, quotes, scalar};
 use crate::artifact::{Problem, ProblemKind};
 use crate::facts::document::{Class, Entry, Form, NodeData, NodeId, Part, ScalarKind, ScalarStyle};
 use crate::facts::origin::{Origin, SourceId, Span};
@@ -58,6 +58,8 @@ pub(super) struct Builder<'t> {
     /// Where in the text the parser began that sends the events.
     base: usize,
     limits: &'t Limits,
+    /// A letter stands in the text for what Go's YAML has and the parser has not ([`quotes`]).
+    pub(super) stands_in: bool,
     done: Arenas,
     frames: Vec<Frame>,
     /// Children of collections that are being read.
@@ -107,6 +109,7 @@ impl<'t> Builder<'t> {
             text,
             base: 0,
             limits,
+            stands_in: false,
             done: Arenas::default(),
             frames: Vec::new(),
             entries: Vec::new(),
@@ -299,6 +302,13 @@ impl<'t> Builder<'t> {
             (text, self.block_span(at))
         } else {
             (text, at)
+        };
+        let restored;
+        let text = if self.stands_in && style == ScalarStyle::DoubleQuoted {
+            restored = quotes::restored(text);
+            &*restored
+        } else {
+            text
         };
         let json = self.frames.first().is_some_and(|frame| frame.flow);
         if style == ScalarStyle::DoubleQuoted && !json {

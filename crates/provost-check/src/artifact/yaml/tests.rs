@@ -507,3 +507,23 @@ fn an_escape_of_json_is_told_in_yaml_and_read() {
     // JSON has it.
     assert!(told(r#"{"regexp": "^app1\/.+$", "face": "\ud83d\ude00"}"#).is_empty());
 }
+
+/// `while parsing a quoted scalar, found unknown escape character`: Helm and kubectl read it.
+#[test]
+fn a_backslash_before_an_apostrophe_is_read_as_go_reads_it() {
+    let text = "a: \"it\\'s\"\nb: [\"\\\\\", \"x\\'\\'\", 'c:\\']\n---\n\"k\\'\": \"\u{e4}\\'\"\n";
+    let parsed = read(text);
+    assert!(parsed.broken.is_empty(), "{:?}", parsed.broken);
+    let first = parsed.documents[0].root();
+    let value = first.get("a").unwrap();
+    assert_eq!(value.as_str(), Some("it's"));
+    assert_eq!(&text[value.span().range()], "\"it\\'s\"");
+    let items: Vec<_> = first.get("b").unwrap().items().filter_map(Node::as_str).collect();
+    assert_eq!(items, ["\\", "x''", "c:\\"]);
+    assert_eq!(parsed.documents[1].root().get("k'").and_then(Node::as_str), Some("\u{e4}'"));
+    // What is no escape of Go's either stays an error, and the letter that stands in is the author's.
+    assert_eq!(read("a: \"\\'\\z\"\n").broken.len(), 1);
+    assert_eq!(read("a: \"\u{5FF}\\'\"\n").broken.len(), 1);
+    let kept = read("a: \"\u{5FF}\"\n");
+    assert_eq!(kept.documents[0].root().get("a").and_then(Node::as_str), Some("\u{5FF}"));
+}

@@ -51,35 +51,14 @@ impl Bindings {
         for (index, service) in settings.services.iter().take(MOST_SERVICES).enumerate() {
             let by_path = |units: &[Unit], path: Option<&Fact<String>>| {
                 let path = path?;
-                let config = &world.sources.get(path.origin.source()).path;
-                let folder = config.rsplit_once('/').map_or("", |(folder, _)| folder);
-                units.iter().position(|unit| same_path(&unit.subject, folder, &path.value))
+                units.iter().position(|unit| is_at(unit, path, world))
             };
             let binary = by_path(binaries, service.binary.as_ref());
             let build = by_path(builds, service.dockerfile.as_ref());
-            let wanted_image = service.image.as_ref().map(|f| ImageRef::parse(&f.value));
-            let only_service = settings.services.len() == 1
-                && service.container.is_none()
-                && service.image.is_none()
-                && service.name.is_none();
+            let runs = fitting(service, settings.services.len() == 1);
             let mut fits = false;
             for candidate in candidates {
-                let by_container = service
-                    .container
-                    .as_ref()
-                    .is_some_and(|c| names_container(&c.value, &candidate.subject));
-                let by_image = match (&wanted_image, &candidate.image) {
-                    (Some(Ok(wanted)), Some(image)) => wanted.repository() == image.repository(),
-                    _ => false,
-                };
-                let by_name = service.container.is_none()
-                    && service.image.is_none()
-                    && service.name.as_ref().is_some_and(|name| {
-                        candidate.workload_name == name.value
-                            || candidate.container.name() == name.value
-                            || candidate.image.as_ref().is_some_and(|i| i.base_name() == name.value)
-                    });
-                if !(by_container || by_image || by_name || only_service) {
+                if !runs(candidate) {
                     continue;
                 }
                 let Some(slot) = self.slot(candidate) else { continue };
@@ -114,6 +93,60 @@ impl Bindings {
     }
 }
 
+/// Marks the binaries that entries name whose containers are all elsewhere: they are nobody's only candidate here.
+pub(super) fn mark_those_of_others(
+    world: &World,
+    candidates: &[Candidate<'_>],
+    binaries: &mut [Unit],
+) {
+    let services = &world.settings.services;
+    let only = services.len() == 1;
+    for unit in binaries {
+        let naming = services
+            .iter()
+            .take(MOST_SERVICES)
+            .filter(|service| service.binary.as_ref().is_some_and(|path| is_at(unit, path, world)));
+        let (mut named, mut here) = (false, false);
+        for service in naming {
+            named = true;
+            here |= candidates.iter().any(fitting(service, only));
+        }
+        unit.of_another = named && !here && !candidates.is_empty();
+    }
+}
+
+/// Whether a unit is the file that an entry names.
+fn is_at(unit: &Unit, path: &Fact<String>, world: &World) -> bool {
+    let config = &world.sources.get(path.origin.source()).path;
+    let folder = config.rsplit_once('/').map_or("", |(folder, _)| folder);
+    same_path(&unit.subject, folder, &path.value)
+}
+
+/// Whether an entry is about a container.
+fn fitting(service: &Service, only: bool) -> impl Fn(&Candidate<'_>) -> bool {
+    let wanted_image = service.image.as_ref().map(|f| ImageRef::parse(&f.value));
+    let only_service =
+        only && service.container.is_none() && service.image.is_none() && service.name.is_none();
+    move |candidate| {
+        let by_container = service
+            .container
+            .as_ref()
+            .is_some_and(|c| names_container(&c.value, &candidate.subject));
+        let by_image = match (&wanted_image, &candidate.image) {
+            (Some(Ok(wanted)), Some(image)) => wanted.repository() == image.repository(),
+            _ => false,
+        };
+        let by_name = service.container.is_none()
+            && service.image.is_none()
+            && service.name.as_ref().is_some_and(|name| {
+                candidate.workload_name == name.value
+                    || candidate.container.name() == name.value
+                    || candidate.image.as_ref().is_some_and(|i| i.base_name() == name.value)
+            });
+        by_container || by_image || by_name || only_service
+    }
+}
+
 /// Whether the one image that is given is the one of a container: by its own names it is no other's.
 fn lone_image(world: &World, candidates: &[Candidate<'_>]) -> impl Fn(&Candidate<'_>) -> bool {
     let names = match world.images.as_slice() {
@@ -144,7 +177,7 @@ pub(super) fn names_container(wanted: &str, subject: &str) -> bool {
 fn same_path(input: &str, folder: &str, configured: &str) -> bool {
     let clean = |path: &str| path.trim_start_matches("./").replace("/./", "/");
     let (input, configured) = (clean(input), clean(configured));
-    let joined = if folder.is_empty() {
+    let joined = if folder.is_empty() || configured.starts_with('/') {
         configured
     } else {
         format!("{}/{configured}", clean(folder).trim_end_matches('/'))
@@ -166,6 +199,7 @@ mod tests {
         assert!(same_path("./shop/Dockerfile", "shop", "./Dockerfile"));
         assert!(same_path("/src/shop/Dockerfile", "", "Dockerfile"));
         assert!(same_path("Dockerfile", "/src/shop", "Dockerfile"));
+        assert!(same_path("/opt/bin/shop", "shop", "/opt/bin/shop"));
         assert!(!same_path("other/Dockerfile", "shop", "Dockerfile"));
         assert!(!same_path("shop/Dockerfile", "", "Dockerfile"));
         assert!(!same_path("/src/shop/OtherDockerfile", "", "Dockerfile"));

@@ -3186,7 +3186,7 @@ pub(super) static TYPES: &[Structure] = &[
         f("gitRepo", One, Type(308)),
         f("glusterfs", One, Type(310)),
         f("hostPath", One, Type(315)),
-        f("image", One, Type(318)).since(31),
+        f("image", One, Type(318)).since(31).on(35),
         f("iscsi", One, Type(317)),
         f("name", One, String).required(),
         f("nfs", One, Type(333)),

@@ -90,7 +90,7 @@ pub fn render(view: &View<'_>) -> String {
             title => view.counted(),
             counted => view.counted(),
             errors => view.errors().map(|notice| text(&notice.message)).collect::<Vec<_>>(),
-            unknown => view.unknown_kinds().map(|notice| text(&notice.message)),
+            unknown => view.unknown().map(|notice| text(&notice.message)).collect::<Vec<_>>(),
             levels => [
                 ("error", view.summary.errors),
                 ("warning", view.summary.warnings),

@@ -365,6 +365,28 @@ fn kinds_that_are_not_known_are_named_in_one_line() {
     assert!(!shown.contains("Kind4"), "{shown}");
 }
 
+#[test]
+fn a_release_older_than_the_tables_is_told_in_every_format() {
+    let world = World::new();
+    let mut report = world.report(Vec::new());
+    report.older_kubernetes = Some(20);
+    let flat = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    let shown = flat(text::render(&report, Options::default()));
+    assert!(shown.contains("not judged: what Kubernetes 1.20 has otherwise than 1.30"), "{shown}");
+    let view = crate::report::view::View::new(&report);
+    for shown in [
+        github::render(&view),
+        gitlab::render(&view),
+        html::render(&view),
+        json::render(&view),
+        junit::render(&view),
+        markdown::render(&view),
+        sarif::render(&view),
+    ] {
+        assert!(shown.contains("what Kubernetes 1.20 has otherwise than 1.30"), "{shown}");
+    }
+}
+
 /// To ask for what was given and could not be read would send its reader in circles.
 #[test]
 fn what_was_given_in_vain_is_not_asked_for_again() {

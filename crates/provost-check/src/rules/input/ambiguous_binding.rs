@@ -1,7 +1,7 @@
 //! A binary, Dockerfile or measured process that could belong to several containers, or to none.
 
 use crate::case::Joined;
-use crate::case::binding::Unbound;
+use crate::case::binding::{Ambiguity, Unbound};
 use crate::findings::{Finding, Fix, Level};
 use crate::rules::rule::{Check, Findings, Group, Judged, Rule};
 
@@ -21,6 +21,10 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
         // An entry of provost.toml has a place in its file; binaries and Dockerfiles are meant whole.
         let is_entry = ambiguity.origin.span().is_some();
         let (label, fix, level) = match ambiguity.what {
+            Unbound::Container => {
+                out.push(several(ambiguity, joined));
+                continue;
+            }
             Unbound::Artifact if is_entry => (
                 "nothing that the entry says is used",
                 "write the name of a workload or container, or give the manifests that run it",
@@ -59,4 +63,21 @@ fn check(joined: &Joined<'_>, out: &mut Findings) -> Judged {
         out.push(finding);
     }
     Ok(())
+}
+
+/// A container that may run any of several programs, and how to say which.
+fn several(ambiguity: &Ambiguity, joined: &Joined<'_>) -> Finding {
+    let (subject, sources) = (&ambiguity.subject, &joined.world.sources);
+    let first = ambiguity.candidates.first().map_or("", |it| &sources.get(it.source()).path);
+    let fix = format!(
+        "write which it is into provost.toml: [[service]] with container = \"{subject}\" and \
+         binary = \"{first}\", relative to that file"
+    );
+    let label = "rules that need its program were not judged";
+    let mut finding = Finding::new(&RULE, ambiguity.message.clone(), &ambiguity.origin, label);
+    for candidate in &ambiguity.candidates {
+        finding = finding.also(candidate, "may be what it runs");
+    }
+    finding.subject.clone_from(subject);
+    finding.fix(Fix::suggest(fix))
 }

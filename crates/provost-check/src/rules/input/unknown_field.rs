@@ -4,7 +4,7 @@ use crate::case::fields::{Deviation, What};
 use crate::case::{Joined, ObjectCase};
 use crate::facts::placeholders::is_placeholder;
 use crate::facts::problem::ProblemKind;
-use crate::findings::{Abstain, Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names::nearest;
 use crate::model::reserved_keys;
 use crate::model::schema::{self, Custom, Field, Known, Structure};
@@ -48,6 +48,11 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let (since, custom) = match found {
         // What goes with its kind needs no word of its own: `removed-api-version`.
         Known::Kind(kind) if kind.until > 0 && u16::from(kind.until) <= oldest => return Ok(()),
+        // A key that no known release has may be one of theirs.
+        Known::Kind(_) if newest < schema::MINORS.0 => {
+            let needs = format!("the fields of Kubernetes 1.{newest}");
+            return Err(Abstain::unknown(Reason::VersionUnknown, needs));
+        }
         Known::Kind(kind) => (kind.since, None),
         Known::Custom(custom) => (0, Some(custom)),
         Known::NoSuchKind | Known::Elsewhere => return Err(Abstain::NotApplicable),
@@ -182,8 +187,12 @@ pub(super) fn near(parent: &'static Structure, name: &str) -> Option<&'static st
     };
     // The kind of a path is the only type that it has.
     let of_path = || names().find(|field| name == "type" && *field == "pathType");
-    // `ingressClass`, after the annotation that was there before the field.
-    let short = || names().find(|field| field.strip_suffix("Name") == Some(name));
+    // `ingressClass`, after the annotation that was there before the field; `terminationGracePeriod`.
+    let short = || {
+        let without =
+            |field: &str| ["Name", "Seconds"].map(|end| field.strip_suffix(end) == Some(name));
+        names().find(|field| without(field).contains(&true))
+    };
     let same = same.or_else(elsewhere).or_else(of_path).or_else(short);
     // Two letters of a short name are another word: `cpu` is no slip for `gpu`.
     same.or_else(|| nearest(name, names(), if name.len() < 6 { 1 } else { 2 }))

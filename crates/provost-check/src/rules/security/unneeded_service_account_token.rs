@@ -43,7 +43,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     let (mounted, place) = automount(case)?;
     let program = match case.program() {
         Ok(program) => program,
-        Err(Abstain::Unknown { reason: Reason::NoBinary, .. }) => {
+        Err(Abstain::Unknown { reason: Reason::NoBinary | Reason::SeveralBinaries, .. }) => {
             if mounted {
                 out.push(
                     Finding::new(

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::inputs::Loader;
 use crate::args::{Cli, Format, Shown};
-use crate::config::{self, InForce};
+use crate::config::{self, InForce, Paths};
 use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
 use crate::output;
@@ -32,7 +32,8 @@ pub(super) fn run(cli: &Cli, args: &Shown, [a, b]: [&String; 2]) -> Result<Exit>
     }
     let mut sources = Sources::default();
     let color = output::color_on_stderr(cli.color);
-    let InForce { settings, .. } = config::in_force(&[], &mut sources, config::today(), color)?;
+    let InForce { settings, .. } =
+        config::in_force(&Paths::default(), &mut sources, config::today(), color)?;
     let mut world = World::new(sources, settings);
     let mut loader =
         Loader { cli, world: &mut world, interrupt: &interrupt, follow: false, calls: false };

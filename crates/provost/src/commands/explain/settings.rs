@@ -23,13 +23,19 @@ pub(super) fn show(cli: &Cli, args: &ExplainArgs) -> Result<String> {
     let mut sources = Sources::default();
     let color = output::color_on_stderr(cli.color);
     let mut lines = Lines::default();
-    let found = config::find(&[])?;
+    let found = config::find(&config::Paths::default())?;
     let loaded = match &found {
         Some(found) => Some(config::load(found, &mut sources, config::today(), color)?.1),
         None => None,
     };
     for set in &args.level {
-        check_id(&set.id).map_err(|unknown| Mistake::new(unknown.message))?;
+        check_id(&set.id).map_err(|unknown| {
+            let mistake = Mistake::new(unknown.message);
+            match unknown.help {
+                Some(help) => mistake.help(help),
+                None => mistake,
+            }
+        })?;
     }
     lines.heading("from the command line");
     let typed = typed(args, &mut lines);

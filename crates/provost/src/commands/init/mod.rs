@@ -25,6 +25,12 @@ use find::Found;
 use write::{NewFile, Options, Place};
 
 pub(crate) fn run(cli: &Cli, args: &InitArgs) -> Result<Exit> {
+    if args.ci.len() > 1 && args.ci.contains(&Ci::None) {
+        let mistake = Mistake::new("--ci: none goes with no other");
+        return Err(mistake
+            .help("--ci none writes no pipelines; leave it out for the others")
+            .into());
+    }
     let found = find::read(Path::new(&args.path), &args.package, config::today())?;
     let options = Options { helm: args.helm, image: args.image.clone(), ci: ci(args, &found) };
     let golden = write::golden(&found, &options)?;
@@ -60,6 +66,7 @@ fn ci(args: &InitArgs, found: &Found) -> Vec<Ci> {
     if !args.ci.is_empty() {
         let mut named = args.ci.clone();
         named.retain(|ci| *ci != Ci::None);
+        named.sort_unstable_by_key(|ci| *ci as u8);
         named.dedup();
         return named;
     }

@@ -30,7 +30,7 @@ use super::image::{self, Input, Unpacked};
 use super::{again, dependencies, environment, runs, settings, telemetry, terms, volumes};
 use crate::args::{Cli, ImageArg, ProveArgs};
 use crate::commands::check;
-use crate::config::InForce;
+use crate::config::{InForce, Paths};
 use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
 use crate::{config, output, registry};
@@ -155,8 +155,12 @@ struct Known {
 fn load(cli: &Cli, args: &ProveArgs, interrupt: &Interrupt) -> Result<Known> {
     let mut sources = Sources::default();
     let color = output::color_on_stderr(cli.color);
+    let judged = Paths {
+        manifests: args.manifest.iter().map(String::as_str).collect(),
+        evidence: args.binary.as_deref().into_iter().collect(),
+    };
     let InForce { mut settings, levels, ignores } =
-        config::in_force(&args.manifest, &mut sources, config::today(), color)?;
+        config::in_force(&judged, &mut sources, config::today(), color)?;
     settings.container.clone_from(&args.container);
     let selection = args.rules.selection(Profile::Recommended, levels)?;
     let binary = args.binary.iter().map(|path| BinaryInput::given(path.clone(), path.clone()));
