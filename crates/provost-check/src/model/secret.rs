@@ -8,8 +8,6 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use memchr::memmem;
-
 pub mod commands;
 mod given;
 mod keyed;
@@ -162,12 +160,6 @@ pub fn is_partly_written(value: &str) -> bool {
         let Some(length) = rest[at..].find(close) else { return false };
         rest = &rest[at + length + 1..];
     }
-}
-
-/// Every scalar and every sentence comes by here; the search of the standard library prepares
-/// itself for longer texts than most of them are.
-fn has(text: &str, part: &str) -> bool {
-    memmem::find(text.as_bytes(), part.as_bytes()).is_some()
 }
 
 /// What stands in the place of a secret in a sentence.

@@ -508,13 +508,15 @@ impl Engine<'_> {
                 settled.findings.push(finding);
             }
             for abstain in std::mem::take(&mut answer.abstained) {
-                if let Abstain::Unknown { reason, needs } = abstain {
+                if let Abstain::Unknown { reason, mut needs } = abstain {
                     let rule = self.rules[answer.rule].id;
                     let subject = answer.subject.clone().unwrap_or_default();
-                    let needs = match masked(&needs) {
-                        Cow::Owned(masked) => Cow::Owned(masked),
-                        Cow::Borrowed(_) => needs,
-                    };
+                    // What is borrowed is written in the rules, and repeats no input.
+                    if let Cow::Owned(written) = &mut needs
+                        && let Cow::Owned(masked) = masked(written)
+                    {
+                        *written = masked;
+                    }
                     let not_judged = NotJudged { rule, subject, reason, needs };
                     settled.not_judged.push((answer.rule, not_judged));
                 }

@@ -86,12 +86,12 @@ pub(super) fn keyed(text: &str, mut take: impl FnMut(&str, Range<usize>)) {
 
 /// Whether a key is that of the value beside a name, also with a slip of the keyboard.
 pub fn is_value_key(key: &str) -> bool {
-    // Every key of every manifest comes by here.
-    if !(4..=7).contains(&key.len()) {
-        return false;
-    }
-    let key = key.to_ascii_lowercase();
-    key == "default" || distance(&key, "value", 1).is_some()
+    const VALUE: &str = "value";
+    // Every key of every manifest comes by here: most have not the letters, of which one slip leaves four.
+    let letter = |b: &u8| VALUE.as_bytes().contains(&b.to_ascii_lowercase());
+    let may_be = || (4..=7).contains(&key.len()) && key.bytes().filter(letter).count() >= 4;
+    key.eq_ignore_ascii_case("default")
+        || may_be() && distance(&key.to_ascii_lowercase(), VALUE, 1).is_some()
 }
 
 /// Where in its line a place is.
@@ -303,6 +303,19 @@ mod tests {
             "",
         ] {
             check(text, text);
+        }
+    }
+
+    #[test]
+    fn a_slip_in_the_key_of_a_value_is_seen() {
+        for key in [
+            "value", "Value", "vlaue", "valu", "alue", "valuee", "valve", "vaľue", "valueé",
+            "DEFAULT",
+        ] {
+            assert!(is_value_key(key), "{key}");
+        }
+        for key in ["val", "values1", "valid", "label", "volume", "default2", "name", "", "ueval"] {
+            assert!(!is_value_key(key), "{key}");
         }
     }
 

@@ -213,13 +213,41 @@ const EXCLUDED: [&str; 84] = [
     "TEMPLATE",
 ];
 
-/// A part of every word above, so that most names are not taken apart.
+/// Parts of which every word above has one, so that most names are not taken apart.
+const PARTS: [&[u8]; 12] =
+    [b"pas", b"sec", b"tok", b"key", b"cre", b"dsn", b"aut", b"bea", b"jwt", b"pep", b"otp", b"pw"];
+
+/// What a byte can be of the parts: a bit for each part whose first letter it is, of either case, and
+/// from bits 16 and 32 on those whose second and third. Every key and many a value of every manifest
+/// comes by here.
+const LETTERS: [u64; 256] = {
+    let mut letters = [0; 256];
+    let mut part = 0;
+    while part < PARTS.len() {
+        let mut at = 0;
+        while at < PARTS[part].len() {
+            let byte = PARTS[part][at];
+            letters[byte as usize] |= 1 << (16 * at + part);
+            letters[byte.to_ascii_uppercase() as usize] |= 1 << (16 * at + part);
+            at += 1;
+        }
+        part += 1;
+    }
+    letters
+};
+
 fn may_hold_word(name: &str) -> bool {
-    const PARTS: [&[u8; 3]; 11] =
-        [b"pas", b"sec", b"tok", b"key", b"cre", b"dsn", b"aut", b"bea", b"jwt", b"pep", b"otp"];
-    let is = |w: &[u8]| PARTS.iter().any(|part| w.eq_ignore_ascii_case(*part));
-    let short = |w: &[u8]| w.eq_ignore_ascii_case(b"pw");
-    name.as_bytes().windows(3).any(is) || name.as_bytes().windows(2).any(short)
+    // `PW` is the last of the parts, and whole with two letters.
+    const PAIR: u64 = 1 << (PARTS.len() - 1);
+    // The parts whose first letter, and whose first two letters, the last bytes were.
+    let (mut one, mut two) = (0, 0);
+    name.bytes().any(|byte| {
+        let letter = LETTERS[usize::from(byte)];
+        let whole = two & (letter >> 32);
+        two = one & (letter >> 16);
+        one = letter & 0xffff;
+        whole | (two & PAIR) != 0
+    })
 }
 
 /// `dbPassword`, `db-password` and `DB_PASSWORD` are the words DB and PASSWORD.
@@ -248,4 +276,23 @@ fn words(name: &str) -> Vec<String> {
         }
     }
     words
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_word_is_passed_over_for_lack_of_a_part() {
+        let pairs = PAIRS.iter().flat_map(|pair| [format!("{}_{}", pair.0, pair.1)]);
+        let words = LAST.iter().chain(&SINGLE).chain(&GLUED).map(|word| (*word).to_owned());
+        for word in words.chain(pairs) {
+            for name in [format!("X{word}"), format!("é-{}", word.to_ascii_lowercase())] {
+                assert!(may_hold_word(&word) && may_hold_word(&name), "{name}");
+            }
+        }
+        for name in ["", "p", "PA", "pa-s", "p_w", "kube", "containerPort", "PaKe\u{e9}y"] {
+            assert!(!may_hold_word(name), "{name}");
+        }
+    }
 }

@@ -7,7 +7,7 @@ use memchr::memmem::{self, Finder};
 
 use super::logins;
 use super::names::secret_word;
-use super::{has, in_order, is_hidden, is_placeholder, looks_random, may_be_secret};
+use super::{in_order, is_hidden, is_placeholder, looks_random, may_be_secret};
 
 /// A part of a text that is secret by its shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,6 +25,7 @@ const TOKEN: &str = "a token";
 /// What every sentence and scalar is searched for. Most are shorter than it takes to get a search
 /// ready, so that is done once.
 struct Searches {
+    key_begins: Finder<'static>,
     private_key: Finder<'static>,
     encoded: Finder<'static>,
     scheme_end: Finder<'static>,
@@ -33,6 +34,7 @@ struct Searches {
 }
 
 static SEARCHES: LazyLock<Searches> = LazyLock::new(|| Searches {
+    key_begins: Finder::new("-----BEGIN "),
     private_key: Finder::new(PRIVATE_KEY),
     // `-----BEGIN `
     encoded: Finder::new("LS0tLS1CRUdJTi"),
@@ -47,7 +49,8 @@ const PRIVATE_KEY: &str = "PRIVATE KEY-----";
 /// What kind of secret a value is by its shape, whatever its name.
 pub fn token_shape(value: &str) -> Option<&'static str> {
     let value = value.trim();
-    if has(value, "-----BEGIN ") && has(value, "PRIVATE KEY-----") {
+    let has = |search: &Finder<'_>| search.find(value.as_bytes()).is_some();
+    if has(&SEARCHES.key_begins) && has(&SEARCHES.private_key) {
         return Some("a private key");
     }
     if let Some(token) = token(value) {
@@ -520,22 +523,28 @@ fn tokens(text: &str, spans: &mut Vec<Range<usize>>) {
     // The shortest token has this many bytes, the longest that is looked at this many.
     const SHORTEST: usize = 16;
     let bytes = text.as_bytes();
+    let in_word = |b: &&u8| IN_WORD[usize::from(**b)];
     let mut at = 0;
-    while at < bytes.len() {
-        let length = bytes[at..].iter().take_while(|b| IN_WORD[usize::from(**b)]).count();
+    // Most words are shorter: what ends one is looked for from where the shortest token would end.
+    while let Some(shortest) = bytes.get(at..at + SHORTEST) {
+        let end = shortest.iter().rev().take_while(in_word).count();
+        if end < SHORTEST {
+            at += SHORTEST - end;
+            continue;
+        }
+        let more = bytes[at + SHORTEST..].iter().take_while(in_word).count();
+        let length = SHORTEST + more;
         let word = text.get(at..at + length).unwrap_or_default();
-        if length >= SHORTEST {
-            let whole = word.trim_end_matches('.');
-            if token(whole).is_some() {
-                spans.push(at..at + whole.len());
-            } else {
-                let mut from = at;
-                for part in word.split('.') {
-                    if part.len() >= SHORTEST && token(part).is_some() {
-                        spans.push(from..from + part.len());
-                    }
-                    from += part.len() + 1;
+        let whole = word.trim_end_matches('.');
+        if token(whole).is_some() {
+            spans.push(at..at + whole.len());
+        } else {
+            let mut from = at;
+            for part in word.split('.') {
+                if part.len() >= SHORTEST && token(part).is_some() {
+                    spans.push(from..from + part.len());
                 }
+                from += part.len() + 1;
             }
         }
         at += length + 1;
