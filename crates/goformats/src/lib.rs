@@ -27,6 +27,7 @@ pub mod pclntab;
 pub mod pprof;
 pub mod problem;
 pub mod protobuf;
+mod radix;
 pub mod runtimelog;
 pub mod strace;
 mod streams;

@@ -17,16 +17,19 @@ pub(super) fn references(
     mut found: impl FnMut(Reference),
 ) {
     // Opcode, ModRM byte that says "relative to the next instruction", and the distance.
-    for (opcode, window) in code.windows(6).enumerate() {
-        let &[byte, modrm, a, b, c, d] = window else { continue };
-        if modrm & 0xc7 != 0x05 || !takes_memory(byte) {
-            continue;
+    let mut look = |opcode: usize| {
+        let Some(&[byte, modrm, a, b, c, d]) = code.get(opcode..).and_then(<[u8]>::first_chunk)
+        else {
+            return;
+        };
+        if !takes_memory(byte) {
+            return;
         }
         let end = opcode + 6 + immediate_size(byte, modrm);
         let displacement = i64::from(i32::from_le_bytes([a, b, c, d]));
         let target = base.wrapping_add(end as u64).wrapping_add_signed(displacement);
         if !wanted(target) {
-            continue;
+            return;
         }
         let start = opcode.saturating_sub(1);
         let prefix = code.get(start).copied().unwrap_or(0);
@@ -34,7 +37,32 @@ pub(super) fn references(
         let len = if taken { length_near(code, start, end) } else { None };
         let len = len.and_then(NonZeroU32::new);
         found(Reference { at: base.wrapping_add(start as u64), target, taken, len });
-    }
+    };
+    // One byte in fifty is such a ModRM byte: eight are looked at in one step.
+    let (words, rest) = code.as_chunks::<8>();
+    let mut look_at_all = |word: usize, bytes: &[u8; 8]| {
+        let mut hits = relative(u64::from_le_bytes(*bytes));
+        while hits != 0 {
+            let modrm = word * 8 + hits.trailing_zeros() as usize / 8;
+            if let Some(opcode) = modrm.checked_sub(1) {
+                look(opcode);
+            }
+            hits &= hits - 1;
+        }
+    };
+    words.iter().enumerate().for_each(|(word, bytes)| look_at_all(word, bytes));
+    // No address is in the last bytes, and no ModRM byte in the zeros behind them.
+    let mut last = [0; 8];
+    last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
+    look_at_all(words.len(), &last);
+}
+
+/// The upper bit of each of eight bytes that is a ModRM byte for an address relative to the next instruction.
+fn relative(bytes: u64) -> u64 {
+    const EACH: u64 = u64::from_le_bytes([1; 8]);
+    // A byte is zero where it is one.
+    let other = (bytes & (0xc7 * EACH)) ^ (0x05 * EACH);
+    !(((other & (0x7f * EACH)) + 0x7f * EACH) | other | (0x7f * EACH))
 }
 
 /// Whether an opcode is one of those with which Go code reads, writes or compares variables.
@@ -180,6 +208,27 @@ mod tests {
         assert_eq!(one(&load).map(|r| (r.taken, r.len)), Some((false, None)));
         let compare = [&[0x90, 0x83, 0x3d][..], &(0x1000u32 - 8).to_le_bytes(), &[0]].concat();
         assert_eq!(one(&compare).map(|r| r.at), Some(0x1000));
+    }
+
+    #[test]
+    fn a_modrm_byte_is_found_wherever_it_stands() {
+        for byte in 0..=u8::MAX {
+            for at in 0..8 {
+                let mut bytes = [0xfa; 8];
+                bytes[at] = byte;
+                let is = byte & 0xc7 == 0x05;
+                assert_eq!(relative(u64::from_le_bytes(bytes)), u64::from(is) << (8 * at + 7));
+                bytes = [0x3d; 8];
+                bytes[at] = byte;
+                let others = u64::from_le_bytes([0x80; 8]) & !(0x80 << (8 * at));
+                let all = others | u64::from(is) << (8 * at + 7);
+                assert_eq!(relative(u64::from_le_bytes(bytes)), all);
+            }
+        }
+        for before in 0..20 {
+            let code = [vec![0x90; before as usize], lea(before)].concat();
+            assert_eq!(one(&code).map(|r| r.at), Some(0x1000 + before), "behind {before} bytes");
+        }
     }
 
     #[test]

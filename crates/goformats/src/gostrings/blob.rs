@@ -6,7 +6,10 @@
 //! two strings of one length there are only strings of that length, a few thousand statements that agree fix the
 //! place and length of all others, whether or not any code that we understand refers to them.
 
+use std::cmp::Reverse;
 use std::ops::Range;
+
+use crate::radix;
 
 /// A string constant's address and length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +52,10 @@ pub(super) fn cut(
     plausible: impl Fn(Range<u64>) -> bool,
 ) -> Blob {
     // For one address, the longest first: at most one of them can be in a chain that never falls.
-    stated.sort_unstable_by(|a, b| a.address.cmp(&b.address).then(b.len.cmp(&a.len)));
+    radix::sort(&mut stated, |piece| piece.address);
+    for same in stated.chunk_by_mut(|a, b| a.address == b.address) {
+        same.sort_unstable_by_key(|piece| Reverse(piece.len));
+    }
     stated.dedup();
     if let Some(end) = end {
         stated.retain(|p| p.end() <= end);
@@ -57,7 +63,8 @@ pub(super) fn cut(
     let mut starts: Vec<u64> =
         stated.iter().map(|p| p.address).chain(starts.iter().copied()).collect();
     starts.extend(end);
-    starts.sort_unstable();
+    // Both are sorted: a stable sort has only to join them.
+    starts.sort();
     starts.dedup();
     // A mistaken length ends inside another string; a right one where the next starts, which is known nearly always.
     let last = stated.last().map(|p| p.address);

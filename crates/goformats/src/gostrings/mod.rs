@@ -54,6 +54,7 @@ use crate::elf::Machine;
 use crate::limits::Limits;
 use crate::pclntab::FunctionTable;
 use crate::problem::Place;
+use crate::radix;
 use blob::{Blob, Piece};
 use image::Image;
 
@@ -238,7 +239,8 @@ impl<'a> Strings<'a> {
             fits
         });
         self.pieces.extend(outside);
-        self.pieces.sort_unstable();
+        // Two that are sorted, one behind the other: a stable sort has only to join them.
+        self.pieces.sort();
     }
 
     fn fill(&mut self, limits: &Limits) {
@@ -323,7 +325,7 @@ fn constants(
         .chain(headers.iter().map(|h| h.target))
         .filter(|&t| candidate(t))
         .collect();
-    starts.sort_unstable();
+    radix::sort(&mut starts, |start| *start);
     starts.dedup();
     // The metadata of functions follows the block directly where both are in one section (Go 1.18 to 1.25).
     let end =

@@ -8,6 +8,7 @@ use super::Reference;
 use super::image::{Header, Pointer};
 use crate::buildinfo::BuildInfo;
 use crate::pclntab::{FunctionTable, package_of};
+use crate::radix;
 
 /// Whose a string is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -118,7 +119,7 @@ pub(super) fn uses(
         let (owner, at) = variables.owner(header.at);
         Use { target: header.target, owner, at }
     }));
-    uses.sort_unstable_by_key(|u| u.target);
+    radix::sort(&mut uses, |u| u.target);
     uses
 }
 
@@ -155,7 +156,12 @@ fn by_code(
         })
         .collect();
     // One instruction of each owner tells as much as all of them.
-    uses.sort_unstable_by_key(|u| (u.target, u.owner, u.at));
+    radix::sort(&mut uses, |u| u.target);
+    // They come in the order of the code, where functions of an owner mostly stand together.
+    uses.dedup_by_key(|u| (u.target, u.owner));
+    for same in uses.chunk_by_mut(|a, b| a.target == b.target) {
+        same.sort_unstable_by_key(|u| (u.owner, u.at));
+    }
     uses.dedup_by_key(|u| (u.target, u.owner));
     uses.shrink_to_fit();
     uses
@@ -166,6 +172,11 @@ fn by_code(
 pub(super) struct Variables {
     /// Sorted by start, each once.
     all: Vec<Use>,
+    /// How many start before each part of the addresses from the first on, of which there are about as many as
+    /// variables: a million of them is looked up in places far from each other.
+    before: Vec<u32>,
+    /// Bits of an address within its part.
+    part_bits: u32,
 }
 
 /// How many pointers may stand between code and a variable: a slice's header, its array, a pointer in it, and so on.
@@ -187,9 +198,8 @@ impl Variables {
         // A large program has millions of pointers to far fewer variables, so the targets are told apart while they are
         // small, and the list is made as large as it will be.
         let mut targets: Vec<u64> = pointers.iter().map(|p| p.target).collect();
-        targets.sort_unstable();
+        radix::sort(&mut targets, |target| *target);
         targets.dedup();
-        targets.retain(|target| uses.binary_search_by_key(target, |u| u.target).is_err());
         let used = || uses.chunk_by(|a, b| a.target == b.target);
         let mut all = Vec::with_capacity(used().count() + targets.len());
         // The standard library imports no dependency, and a dependency not the main module. So of all who use a variable
@@ -200,14 +210,18 @@ impl Variables {
             Owner::Main => 2,
             Owner::Unknown => 3,
         };
-        all.extend(
-            used().filter_map(|same| same.iter().min_by_key(|u| (depth(u.owner), u.at)).copied()),
-        );
-        let unused = |&target| Use { target, owner: Owner::Unknown, at: None };
-        all.extend(targets.iter().map(unused));
-        drop(targets);
-        all.sort_unstable_by_key(|u| u.target);
-        let mut variables = Self { all };
+        let unused = |target| Use { target, owner: Owner::Unknown, at: None };
+        let mut targets = targets.into_iter().peekable();
+        for same in used() {
+            let Some(first) = same.iter().min_by_key(|u| (depth(u.owner), u.at)) else { continue };
+            while let Some(target) = targets.next_if(|target| *target < first.target) {
+                all.push(unused(target));
+            }
+            targets.next_if_eq(&first.target);
+            all.push(*first);
+        }
+        all.extend(targets.map(unused));
+        let mut variables = Self::sorted(all);
         // Which variable points at which: looked up once, for the pointers that can tell something.
         let mut edges: Vec<(u32, u32)> = Vec::new();
         for pointer in pointers {
@@ -242,9 +256,33 @@ impl Variables {
         variables
     }
 
+    /// Of variables that are sorted by start.
+    fn sorted(all: Vec<Use>) -> Self {
+        let first = all.first().map_or(0, |v| v.target);
+        let span = all.last().map_or(0, |v| v.target - first);
+        let part_bits = u64::BITS - (span / all.len().max(1) as u64).leading_zeros();
+        let part = |v: &Use| ((v.target - first) >> part_bits) as usize;
+        let mut before = vec![0; all.last().map_or(0, part) + 2];
+        for (number, variable) in (1..).zip(&all) {
+            // The last of a part is the number of those before the next.
+            before[part(variable) + 1] = number;
+        }
+        let mut most = 0;
+        for number in &mut before {
+            most = most.max(*number);
+            *number = most;
+        }
+        Self { all, before, part_bits }
+    }
+
     /// The variable that holds an address.
     fn index(&self, address: u64) -> Option<usize> {
-        self.all.partition_point(|v| v.target <= address).checked_sub(1)
+        let first = self.all.first()?.target;
+        let part = usize::try_from(address.checked_sub(first)? >> self.part_bits).ok()?;
+        let part = part.min(self.before.len() - 2);
+        let (start, end) = (self.before[part] as usize, self.before[part + 1] as usize);
+        let within = self.all.get(start..end)?.partition_point(|v| v.target <= address);
+        (start + within).checked_sub(1)
     }
 
     /// Whose the variable at an address is, and an instruction that refers to it.
@@ -252,5 +290,30 @@ impl Variables {
         self.index(address)
             .and_then(|index| self.all.get(index))
             .map_or((Owner::Unknown, None), |variable| (variable.owner, variable.at))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn the_variable_that_holds_an_address_is_the_last_before_it(
+            starts in prop_oneof![
+                prop::collection::btree_set(any::<u64>(), 0..40),
+                prop::collection::btree_set(0x40_0000u64..0x40_0400, 0..400),
+            ],
+            addresses in prop::collection::vec(prop_oneof![any::<u64>(), 0x3f_fff0u64..0x40_0410], 40),
+        ) {
+            let unknown = |&target| Use { target, owner: Owner::Unknown, at: None };
+            let variables = Variables::sorted(starts.iter().map(unknown).collect());
+            for address in addresses.iter().chain(&starts) {
+                let expected = starts.range(..=address).count().checked_sub(1);
+                prop_assert_eq!(variables.index(*address), expected, "{:#x}", address);
+            }
+        }
     }
 }
