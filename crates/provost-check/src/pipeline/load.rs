@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use goformats::version::GoVersion;
+use rayon::prelude::*;
 
 use super::platforms::{At, Other};
 use super::{BinaryInput, BuiltHere, ImageInput, RegistryInput, Request};
@@ -129,6 +130,29 @@ fn programs(world: &World) -> BTreeSet<String> {
         .collect()
 }
 
+/// The text that is judged in the place of a file's.
+fn draft(request: &Request, path: &Path) -> Option<Vec<u8>> {
+    let drafts = &request.drafts;
+    let path = (!drafts.is_empty()).then(|| path.canonicalize().ok())??;
+    drafts.get(&path).map(|text| text.clone().into_bytes())
+}
+
+/// The input that a Dockerfile is, what its loader knows to be secret in it, and its bytes.
+fn read_dockerfile(
+    request: &Request,
+    shown: &str,
+    path: &Path,
+    named: bool,
+) -> std::io::Result<(Source, Vec<Span>, Vec<u8>)> {
+    let limit = dockerfile::Limits::default().file_bytes as u64;
+    let bytes = draft(request, path).map_or_else(|| mmap::read_text(path, limit, named), Ok)?;
+    let text: Arc<str> = Arc::from(dockerfile::decode(&bytes).as_ref());
+    let secrets = dockerfile::secrets::spans(&text);
+    let mut source = Source::text(shown, SourceKind::Dockerfile, text);
+    source.named = named;
+    Ok((source, secrets, bytes))
+}
+
 struct Loader<'r> {
     request: &'r Request,
     world: &'r mut World,
@@ -193,7 +217,7 @@ impl Loader<'_> {
                 named: file.named,
                 content: match file.shown.as_str() {
                     "-" => self.request.stdin.clone(),
-                    _ => self.draft(&file.path),
+                    _ => draft(self.request, &file.path),
                 },
             })
             .collect();
@@ -239,14 +263,8 @@ impl Loader<'_> {
         }
     }
 
-    /// The text that is judged in the place of a file's.
-    fn draft(&self, path: &Path) -> Option<Vec<u8>> {
-        let drafts = &self.request.drafts;
-        let path = (!drafts.is_empty()).then(|| path.canonicalize().ok())??;
-        drafts.get(&path).map(|text| text.clone().into_bytes())
-    }
-
     fn dockerfiles(&mut self, files: &[Found]) {
+        let request = self.request;
         let found = files
             .iter()
             .filter(|file| file.kind == SourceKind::Dockerfile)
@@ -258,31 +276,38 @@ impl Loader<'_> {
         let limits = dockerfile::Limits::default();
         let wanted = if all.is_empty() { BTreeSet::new() } else { wanted_names(self.world) };
         let only = all.len() == 1;
-        for (shown, path, named) in all {
-            let limit = limits.file_bytes as u64;
-            let draft = self.draft(&path);
-            let bytes = match draft.map_or_else(|| mmap::read_text(&path, limit, named), Ok) {
-                Ok(bytes) => bytes,
+        let read: Vec<_> = all
+            .par_iter()
+            .map(|(shown, path, named)| read_dockerfile(request, shown, path, *named))
+            .collect();
+        let mut texts = Vec::new();
+        for ((shown, path, named), read) in all.into_iter().zip(read) {
+            match read {
+                Ok((source, secrets, bytes)) => {
+                    let id = self.world.sources.add(source);
+                    self.world.sources.mask(id, &secrets);
+                    texts.push((id, path, named, bytes));
+                }
                 Err(error) => {
                     self.cannot_read(&shown, &path, SourceKind::Dockerfile, named, &error);
-                    continue;
                 }
-            };
-            let text: Arc<str> = Arc::from(dockerfile::decode(&bytes).as_ref());
-            let secrets = dockerfile::secrets::spans(&text);
-            let mut source = Source::text(shown, SourceKind::Dockerfile, text);
-            source.named = named;
-            let id = self.world.sources.add(source);
-            self.world.sources.mask(id, &secrets);
-            // A target names a stage of one file; in the others it may not exist.
-            let target = self.request.target.as_deref().filter(|_| named || only);
-            let (mut build, problems) = dockerfile::load_bytes(id, &bytes, target, &limits);
+            }
+        }
+        // A target names a stage of one file; in the others it may not exist.
+        let target = |named: bool| request.target.as_deref().filter(|_| named || only);
+        let builds: Vec<_> = texts
+            .par_iter()
+            .map(|(id, _, named, bytes)| {
+                dockerfile::load_bytes(*id, bytes, target(*named), &limits)
+            })
+            .collect();
+        for ((id, path, named, _), (mut build, problems)) in texts.into_iter().zip(builds) {
             if let Some(build) = &mut build {
                 let shown = self.world.sources.get(id).path.clone();
                 dockerfile::context::find(build, &path, &shown, &mut self.world.sources);
             }
             self.unusable |= named && build.is_none();
-            let (others, more) = match (&build, target) {
+            let (others, more) = match (&build, target(named)) {
                 (Some(build), None) => wanted_targets(&wanted, build),
                 _ => (Vec::new(), false),
             };

@@ -382,22 +382,25 @@ impl Engine<'_> {
     /// Answers about Dockerfiles, executables and the run itself; one group per artifact.
     fn per_artifact(&self, joined: &Joined<'_>) -> Vec<Settled> {
         let world = joined.world;
-        let mut groups = Vec::new();
-        for (index, build) in world.builds.iter().enumerate() {
+        let builds = world.builds.par_iter().enumerate().map(|(index, build)| {
             let case = BuildCase { joined, index, build };
             let subject = Subject::new(|| world.sources.get(build.source).path.clone());
-            let mut group = self.group(joined, |rule, check| match check {
+            self.group(joined, |rule, check| match check {
                 Check::Build(check) => ask(rule, &subject, |f| check(&case, f)),
                 _ => None,
-            });
+            })
+        });
+        let mut groups: Vec<Settled> = builds.collect();
+        for (index, build) in world.builds.iter().enumerate() {
             // Several images of one file have stages in common: what is said of those is said once.
             let before = world.builds.iter().take(index).rev();
             let same = before.take_while(|other| other.source == build.source).count();
-            let earlier = groups.get(index - same..).unwrap_or_default();
+            let (earlier, from) = groups.split_at_mut(index);
+            let earlier = earlier.get(index - same..).unwrap_or_default();
+            let Some(group) = from.first_mut() else { continue };
             group.findings.retain(|new| {
                 !earlier.iter().flat_map(|it: &Settled| &it.findings).any(|old| old.says(new))
             });
-            groups.push(group);
         }
         for (index, binary) in world.binaries.iter().enumerate() {
             let case = ProgramCase { joined, index, binary };
