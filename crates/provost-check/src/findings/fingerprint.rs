@@ -56,20 +56,27 @@ pub fn identify(findings: &mut [Finding], objects: &[Object], sources: &Sources)
     if findings.is_empty() {
         return;
     }
-    let mut subjects: FxHashSet<String> = FxHashSet::default();
+    let subjects: FxHashSet<String> = objects.par_iter().map(Object::subject).collect();
     let mut by_source: FxHashMap<SourceId, Vec<&Object>> = FxHashMap::default();
     for object in objects {
-        subjects.insert(object.subject());
         by_source.entry(object.document.source).or_default().push(object);
     }
-    let mut trees: FxHashMap<(SourceId, u32), Tree> = FxHashMap::default();
-    let mut finder = |finding: &Finding| {
+    let held = |finding: &Finding| {
         let origin = finding.primary();
         let span = origin.span()?;
-        let object = holder(by_source.get(&origin.source())?, span)?;
+        Some((holder(by_source.get(&origin.source())?, span)?, span))
+    };
+    let held: Vec<_> = findings.par_iter().map(held).collect();
+    let mut by_document: FxHashMap<_, (&Document, Vec<usize>)> = FxHashMap::default();
+    for (at, held) in held.iter().enumerate() {
+        let Some((object, _)) = held else { continue };
         let document = &*object.document;
-        let tree =
-            trees.entry((document.source, document.index)).or_insert_with(|| Tree::new(document));
+        let of_document = by_document.entry((document.source, document.index));
+        of_document.or_insert_with(|| (document, Vec::new())).1.push(at);
+    }
+    let way = |tree: &Tree, at: usize| {
+        let ((object, span), finding) = ((*held.get(at)?)?, findings.get(at)?);
+        let (document, origin) = (&*object.document, finding.primary());
         let steps = way(tree, document, object.root, span)?;
         let text = text_of(span, sources.get(origin.source()).shown()?);
         let others = finding.evidence[1..].iter().take(MOST_OTHERS).filter_map(|other| {
@@ -86,11 +93,22 @@ pub fn identify(findings: &mut [Finding], objects: &[Object], sources: &Sources)
             false => format!("{}/{}\u{1}{way}", object.meta.kind.value, object.meta.name()),
         })
     };
-    for finding in findings {
-        let way = finder(finding).unwrap_or_default();
-        let of_object = object_of(&finding.subject).is_some_and(|object| subjects.contains(object));
-        finding.identity = parts(finding, sources, of_object, &way);
+    // The tree of a document is made once, for all findings in it, and not kept.
+    let found: Vec<(usize, Option<String>)> = by_document
+        .into_par_iter()
+        .flat_map_iter(|(_, (document, all))| {
+            let tree = Tree::new(document);
+            all.into_iter().map(move |at| (at, way(&tree, at)))
+        })
+        .collect();
+    let mut ways = vec![None; findings.len()];
+    for (at, way) in found {
+        ways[at] = way;
     }
+    findings.par_iter_mut().zip(ways).for_each(|(finding, way)| {
+        let of_object = object_of(&finding.subject).is_some_and(|object| subjects.contains(object));
+        finding.identity = parts(finding, sources, of_object, &way.unwrap_or_default());
+    });
 }
 
 /// `NS/KIND/NAME` of a subject that has as many parts.

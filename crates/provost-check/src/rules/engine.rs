@@ -494,7 +494,9 @@ impl Engine<'_> {
             .iter()
             .map(|answer| {
                 let after = self.rules[answer.rule].after;
-                after.iter().any(|after| causes.explain(after, answer.subject()))
+                // Most answers find nothing.
+                !answer.findings.is_empty()
+                    && after.iter().any(|after| causes.explain(after, answer.subject()))
             })
             .collect();
         drop(causes);
