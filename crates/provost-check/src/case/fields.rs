@@ -217,7 +217,7 @@ impl<'d> Walk<'d> {
         }
         let text = value.as_str().filter(|_| value.scalar_kind() == Some(ScalarKind::Str));
         // What is secret is hidden before anything looks at it.
-        let text = text.filter(|text| !text.contains(MASK));
+        let text = text.filter(|text| !text.as_bytes().contains(&b'*') || !text.contains(MASK));
         let leaf = match field.leaf {
             Leaf::Matching(pattern) | Leaf::IntOrMatching(pattern) => {
                 if text.is_some_and(|text| pattern.matches(text) == Some(false)) {

@@ -157,8 +157,11 @@ pub(super) fn mapping(node: Node<'_>, structure: &'static Structure, found: &mut
     }
     let first = WORDS.partition_point(|(name, ..)| *name < structure.name);
     let own = WORDS.iter().skip(first).take_while(|(name, ..)| *name == structure.name);
-    for (_, field, words) in own.filter(|(_, field, _)| structure.field(field).is_some()) {
-        let Some(value) = node.get(field) else { continue };
+    for (_, field, words) in own {
+        // Few of them are there, and what is there is of the structure nearly always.
+        let Some(value) = node.get(field).filter(|_| structure.field(field).is_some()) else {
+            continue;
+        };
         if value.is_sequence() {
             value.items().for_each(|item| word(field, item, words, found));
         } else {

@@ -37,6 +37,10 @@ impl Walk<'_, '_> {
         enums::mapping(node, structure, &mut self.words);
         self.pairs.mapping(key, node, structure);
         for (key, value) in node.entries() {
+            // Most values are scalars, of which nothing is asked here.
+            if !value.is_mapping() && !value.is_sequence() {
+                continue;
+            }
             let name = key.as_str().unwrap_or_default();
             let Some(inner) = structure.field(name).and_then(|field| field.structure()) else {
                 continue;
