@@ -16,6 +16,7 @@ mod process;
 mod registry;
 mod render;
 mod repository;
+mod workers;
 
 use std::panic::{self, PanicHookInfo, UnwindSafe};
 use std::process::ExitCode;

@@ -31,7 +31,7 @@ use crate::commands::fix::{self, Drafts, Fixed};
 use crate::config::{InForce, Paths};
 use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
-use crate::{build, config, output, registry, render, repository};
+use crate::{build, config, output, registry, render, repository, workers};
 
 /// A baseline larger than this is refused: about 300,000 known findings.
 const MOST_BASELINE: u64 = 64 << 20;
@@ -42,6 +42,7 @@ const MOST_STDIN: u64 = 256 << 20;
 pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     one_report_on_stdout(args)?;
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
+    workers::start(args);
     let known = read_baseline(args)?;
     let configured = configure(cli, args, known.as_ref())?;
     let changed = args.diff_base.as_deref().map(Changed::since).transpose()?;
