@@ -39,9 +39,7 @@ pub(super) fn references(
         found(Reference { at: base.wrapping_add(start as u64), target, taken, len });
     };
     // One byte in fifty is such a ModRM byte: eight are looked at in one step.
-    let (words, rest) = code.as_chunks::<8>();
-    let mut look_at_all = |word: usize, bytes: &[u8; 8]| {
-        let mut hits = relative(u64::from_le_bytes(*bytes));
+    let mut look_at = |word: usize, mut hits: u64| {
         while hits != 0 {
             let modrm = word * 8 + hits.trailing_zeros() as usize / 8;
             if let Some(opcode) = modrm.checked_sub(1) {
@@ -50,11 +48,17 @@ pub(super) fn references(
             hits &= hits - 1;
         }
     };
-    words.iter().enumerate().for_each(|(word, bytes)| look_at_all(word, bytes));
-    // No address is in the last bytes, and no ModRM byte in the zeros behind them.
+    let (words, rest) = code.as_chunks::<8>();
+    for (word, bytes) in words.iter().enumerate() {
+        let hits = relative(u64::from_le_bytes(*bytes));
+        if hits != 0 {
+            look_at(word, hits);
+        }
+    }
+    // There is no ModRM byte in the zeros behind the last ones.
     let mut last = [0; 8];
     last.iter_mut().zip(rest).for_each(|(to, from)| *to = *from);
-    look_at_all(words.len(), &last);
+    look_at(words.len(), relative(u64::from_le_bytes(last)));
 }
 
 /// The upper bit of each of eight bytes that is a ModRM byte for an address relative to the next instruction.
