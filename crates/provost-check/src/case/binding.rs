@@ -527,6 +527,11 @@ const KNOWN_SIDECARS: &[&str] = &[
     "vault-agent",
 ];
 
+/// Whether a container of that name is one that rides along: what a webhook may put into a pod.
+pub fn is_sidecar_name(name: &str) -> bool {
+    KNOWN_SIDECARS.contains(&name)
+}
+
 /// Whether a container is a known sidecar by its name or its image's base name.
 pub fn is_known_sidecar(container: &Container) -> bool {
     if container.role == ContainerRole::Sidecar {

@@ -75,6 +75,8 @@ pub fn is_placeholder(value: &str) -> bool {
         "replace-with",
         "placeholder",
         "redacted",
+        // `T00XXXXXX/B00XXXXXX`, as services show how their addresses look.
+        "xxxxxx",
     ];
     let begins = ["your-", "your_", "<", "insert-", "todo", "tbd", "xxx", "..."];
     let same = lower.len() > 2 && lower.bytes().all(|b| Some(b) == lower.bytes().next());
@@ -501,6 +503,7 @@ mod tests {
             "Basic auth",
             "use a Bearer f00ba4f00ba4",
             "https://hooks.slack.com/services/T00000000/B00000000/XXXXXXXXXXXX",
+            "https://hooks.slack.com/services/TXXXXXXXX/BXXXXXXXX/0XXXXXXXXXXX",
             "https://hooks.slack.com.evil/services/T0A/B0B/f00ba4f0",
             "https://discord.com/api/webhooks/${ID}/${TOKEN}",
         ] {

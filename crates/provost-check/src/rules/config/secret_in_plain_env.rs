@@ -171,7 +171,7 @@ fn command(words: &[&Fact<String>], field: impl Fn(usize) -> &'static str, out: 
         } else {
             continue;
         };
-        let message = format!("{} holds a secret in plain text: {why}", field(at));
+        let message = format!("a word of {} holds a secret in plain text: {why}", field(at));
         let fix = "take it from a Secret: as a file, or as a variable that $(NAME) stands for";
         out.push(told(&COMMAND, message, word, fix));
     }

@@ -1,11 +1,12 @@
 //! Annotations of pods that the API server reads.
 
 use super::{RULE, is_placeholder, refuse};
+use crate::case::binding::is_sidecar_name;
 use crate::facts::Fact;
 use crate::facts::document::Node;
 use crate::facts::objects::Object;
 use crate::facts::workload::{Workload, WorkloadKind};
-use crate::findings::Finding;
+use crate::findings::{Finding, Level};
 use crate::rules::rule::Findings;
 
 /// Annotations of one pod that are looked at.
@@ -73,10 +74,12 @@ impl<'a> Pod<'a> {
         let spec = self.object.document.node(self.workload.pod.spec);
         let Some(container) = self.container(name) else {
             let open = self.workload.pod.containers.iter().any(|it| is_placeholder(it.name()));
-            // A webhook may give a pod another container before it is validated, a template not.
-            if self.complete && !open && self.workload.kind != WorkloadKind::Pod {
+            let bare = self.workload.kind == WorkloadKind::Pod;
+            if self.complete && !open && !(bare && is_sidecar_name(name)) {
                 let message = format!("an AppArmor profile for `{name}`: container not found");
-                refuse(out, &key.origin, message);
+                let finding = Finding::new(&RULE, message, &key.origin, "refused");
+                // A webhook may give a pod another container before it is validated, a template not.
+                out.push(if bare { finding.level(Level::Warn) } else { finding });
             }
             return;
         };
