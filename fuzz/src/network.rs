@@ -19,8 +19,9 @@ pub(crate) fn http2(data: &[u8]) {
     }
 }
 
-/// The body of a call of gRPC's health service.
+/// The body of a call of gRPC's health service, and descriptors of methods in a program.
 pub(crate) fn grpc(data: &[u8]) {
+    black_box(goformats::descriptors::server_streams(data));
     black_box(messages::serving(data));
     let (mut whole, mut pieces) = (messages::Messages::default(), messages::Messages::default());
     whole.feed(data);

@@ -14,6 +14,7 @@ mod container;
 pub mod counters;
 pub mod crash;
 pub mod cursor;
+pub mod descriptors;
 mod digits;
 pub mod elf;
 pub mod exposition;

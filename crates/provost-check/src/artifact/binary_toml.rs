@@ -24,6 +24,7 @@
 //!                                  # ... a name right before an address has it as its default,
 //!                                  # and one right before "127.0.0.1:" is joined with it
 //! routes = ["GET /healthz"]        # its servers go by these patterns only; without it a function answers
+//! streams = ["/shop.Orders/Watch"] # methods of gRPC with a stream for an answer
 //! numbers = [9090]                 # constants of its code
 //! calls = ["os.CreateTemp"]        # functions that code other than the standard library's calls
 //! std_strings = ["/etc/hosts"]     # constants of the standard library
@@ -83,6 +84,7 @@ struct Page {
     dep_strings: Vec<String>,
     numbers: Vec<u16>,
     routes: Option<Vec<String>>,
+    streams: Vec<String>,
     reads: Vec<String>,
     unclear_reads: Vec<String>,
     sets: bool,
@@ -124,6 +126,7 @@ impl Default for Page {
             dep_strings: Vec::new(),
             numbers: Vec::new(),
             routes: None,
+            streams: Vec::new(),
             reads: Vec::new(),
             unclear_reads: Vec::new(),
             sets: false,
@@ -146,6 +149,7 @@ struct ListedText {
     ignores: IgnoredTermination,
     variables: VariableReads,
     routes: Result<Vec<Route>, &'static str>,
+    streams: Vec<String>,
     /// It calls `os.Setenv`.
     sets: bool,
     /// Functions that it calls.
@@ -176,6 +180,10 @@ impl ListedText {
 }
 
 impl ProgramText for ListedText {
+    fn streams(&self) -> Vec<String> {
+        self.streams.clone()
+    }
+
     fn find(&self, text: &str) -> TextPresence {
         if let Err(why) = &self.strings {
             return TextPresence::Unknown(why);
@@ -371,6 +379,7 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
                     unclear: page.unclear_reads.clone(),
                     ..VariableReads::default()
                 },
+                streams: page.streams.clone(),
                 routes: routes.ok_or(
                     "the server of main.main has a net/http.HandlerFunc, which may answer any path",
                 ),

@@ -167,6 +167,13 @@ impl std::fmt::Debug for MappedText {
 }
 
 impl ProgramText for MappedText {
+    fn streams(&self) -> Vec<String> {
+        let mut streams = goformats::descriptors::server_streams(&self.bytes);
+        // Health, reflection, channelz.
+        streams.retain(|method| !method.starts_with("/grpc."));
+        streams
+    }
+
     fn find(&self, text: &str) -> TextPresence {
         remembered(&self.found, text.into(), || self.look_for(|strings| strings.find(text)))
     }

@@ -255,6 +255,10 @@ pub trait ProgramText: Send + Sync + std::fmt::Debug {
     /// otherwise; why that is not known otherwise.
     fn routes(&self) -> Result<&[Route], &str>;
 
+    /// Methods of gRPC with a stream for an answer that it has descriptors of, but for those that servers have beside
+    /// their own (`/grpc.health.v1.Health/Watch`).
+    fn streams(&self) -> Vec<String>;
+
     /// Paths that the program's own code and its dependencies know, for "did you mean". By default
     /// those among [`ProgramText::strings`].
     fn paths(&self) -> Vec<String> {

@@ -20,6 +20,10 @@ use crate::rules::engine::{self, Selection, Verdicts};
 struct Counting(AtomicUsize);
 
 impl ProgramText for Counting {
+    fn streams(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn find(&self, _: &str) -> TextPresence {
         self.0.fetch_add(1, Ordering::Relaxed);
         TextPresence::Absent

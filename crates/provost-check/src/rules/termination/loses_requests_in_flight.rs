@@ -133,6 +133,15 @@ fn websockets(case: &ProcessCase<'_>, (phase, told): (&Phase, u64), out: &mut Fi
 /// `Server.Stop` cuts it. Its handler knows of SIGTERM when somebody tells it.
 fn calls(case: &ProcessCase<'_>, (phase, told): (&Phase, u64), out: &mut Findings) {
     let open = |request: &&Request| request.end_us > told;
+    let named = phase.of(Purpose::Call).next().is_some();
+    // What it may be called with only who runs it knows.
+    let program = case.program().ok().filter(|_| phase.is_grpc() && !named);
+    if let Some(method) = program.and_then(|program| program.text.streams().into_iter().next()) {
+        let what = format!(
+            "streams that are open at SIGTERM: the program has the descriptor of {method}, and --slow-path has it called, with a message that sets nothing"
+        );
+        out.abstain(Abstain::unknown(Reason::NotMeasured, what));
+    }
     for request in phase.of(Purpose::Call).filter(|request| !open(request)) {
         let what =
             format!("the call of {}: {} before SIGTERM", request.path, request.outcome.words());
