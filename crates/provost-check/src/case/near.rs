@@ -52,6 +52,40 @@ impl Near {
     }
 }
 
+/// Labels under which the name of an application is written, of which pods mostly have one.
+const NAMES: &[&str] =
+    &["app", "app.kubernetes.io/name", "app.kubernetes.io/instance", "k8s-app", "name"];
+
+/// A selector that asks for the name of the application under another label than the pods have it under.
+#[derive(Debug, PartialEq)]
+pub struct OtherKey {
+    /// The label that the selector asks for.
+    pub wanted: String,
+    /// The label that the pods carry.
+    pub found: String,
+    /// The value of both.
+    pub value: String,
+}
+
+impl OtherKey {
+    /// Whether the pods of an object have all that a selector asks for, the application's name but under another
+    /// label.
+    pub fn of(selector: &Selector, object: &Object) -> Option<Self> {
+        if !selector.expressions.is_empty() {
+            return None;
+        }
+        let pod = &object.workload()?.pod.labels;
+        let value = |key: &str| pod.get(key).map(|fact| fact.value.as_str());
+        let mut wrong = selector.labels.iter().filter(|(k, v)| value(k) != Some(*v));
+        let (key, wanted) = wrong.next()?;
+        if wrong.next().is_some() || value(key).is_some() || !NAMES.contains(&key) {
+            return None;
+        }
+        let found = NAMES.iter().find(|name| value(name) == Some(wanted))?;
+        Some(Self { wanted: key.to_owned(), found: (*found).to_owned(), value: wanted.to_owned() })
+    }
+}
+
 fn off_by_one(selector: &Selector, labels: &StringMap) -> Option<Near> {
     let value = |key: &str| labels.get(key).map(|fact| fact.value.as_str());
     let mut wrong = selector.labels.iter().filter(|(k, v)| value(k) != Some(*v));

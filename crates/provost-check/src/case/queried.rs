@@ -4,7 +4,27 @@ use super::rollouts::{Resolved, args_in};
 use super::{ObjectCase, WorkloadCase};
 use crate::facts::Fact;
 use crate::facts::document::Node;
+use crate::facts::placeholders::may_be_in;
 use crate::model::promql::{Matcher, Op, Query, Selector};
+
+/// Whose a query of PromQL is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// A trigger of KEDA's.
+    Keda,
+    /// A MetricTemplate of Flagger's.
+    Flagger,
+    /// A rule of Prometheus'.
+    Rule,
+    /// A metric of an analysis of Argo's.
+    Analysis,
+}
+
+/// Triggers and rules of one object that are looked at.
+const MOST: usize = 1000;
+
+/// Workloads whose names are compared with that of a metric.
+const COMPARED: usize = 2000;
 
 /// Metrics that others make of, or beside, a program.
 const FOREIGN: &[&str] = &[
@@ -79,6 +99,75 @@ impl<'w> ObjectCase<'w> {
                 Some((Fact::written(text, node.origin()), query))
             })
             .collect()
+    }
+
+    /// The queries of PromQL that an object holds, and whose they are. Rules with placeholders are left out.
+    pub fn promql(&self) -> Vec<(Fact<String>, Asker)> {
+        let meta = &self.object.meta;
+        let spec = self.object.node().get("spec");
+        let text = |node: Option<Node<'_>>| {
+            let node = node?;
+            Some(Fact::written(node.as_str()?.to_owned(), node.origin()))
+        };
+        match (meta.group(), meta.kind.value.as_str()) {
+            ("keda.sh", "ScaledObject" | "ScaledJob") => {
+                let triggers = spec.and_then(|spec| spec.get("triggers"));
+                let triggers = triggers.into_iter().flat_map(Node::items).take(MOST);
+                let of_prometheus = triggers.filter(|trigger| {
+                    trigger.get("type").and_then(Node::as_str) == Some("prometheus")
+                });
+                let queries = of_prometheus.filter_map(|it| text(it.at(&["metadata", "query"])));
+                queries.map(|query| (query, Asker::Keda)).collect()
+            }
+            ("flagger.app", "MetricTemplate") => {
+                let of = |path: &[&str]| spec.and_then(|spec| spec.at(path));
+                let kind = of(&["provider", "type"]).and_then(Node::as_str);
+                let query = text(of(&["query"])).filter(|_| kind == Some("prometheus"));
+                query.map(|query| (query, Asker::Flagger)).into_iter().collect()
+            }
+            ("monitoring.coreos.com", _) => {
+                let asked = self.asked().into_iter().map(|(query, _)| query);
+                let asked = asked.filter(|query| !may_be_in(&query.value));
+                asked.map(|query| (query, Asker::Rule)).collect()
+            }
+            _ => {
+                let asked = self.asked().into_iter().map(|(query, _)| query);
+                asked.map(|query| (query, Asker::Analysis)).collect()
+            }
+        }
+    }
+
+    /// The workload whose series the selector seems to ask for: the one that a label names, else the one whose name
+    /// the metric's begins with (`ledger_requests_total`), where no label names another.
+    pub fn seems_asked_of(&self, selector: &Selector) -> Option<WorkloadCase<'w>> {
+        if let Some(found) = self.asked_of(selector) {
+            return Some(found);
+        }
+        let name = selector.name.as_deref().filter(|name| !is_foreign(name))?;
+        if selector.matchers.iter().any(|matcher| NAMING.contains(&matcher.label.as_str())) {
+            return None;
+        }
+        let namespace = match selector.matchers.iter().find(|it| it.label == "namespace") {
+            Some(matcher) if matcher.op == Op::Equal => matcher.value.as_str(),
+            Some(_) => return None,
+            None => self.object.meta.namespace.value.as_str(),
+        };
+        let ids = self.joined.joins.workloads_in(namespace).iter().take(COMPARED);
+        let begins = |id: &crate::case::ObjectId| {
+            let object = self.world().objects.get(*id)?;
+            let own = object.meta.name().replace('-', "_");
+            let rest = name.strip_prefix(own.as_str()).filter(|_| !own.is_empty())?;
+            let near = self.joined.may_be_together(self.object, object);
+            (near && rest.starts_with('_')).then_some((own.len(), *id))
+        };
+        let mut found: Vec<(usize, crate::case::ObjectId)> = ids.filter_map(begins).collect();
+        found.sort_unstable();
+        let (longest, id) = found.pop()?;
+        // Of two of one name neither is meant for certain.
+        if found.last().is_some_and(|(length, _)| *length == longest) {
+            return None;
+        }
+        self.joined.workload(id).map(|workload| workload.template())
     }
 
     /// The workload whose series the selector asks for, where a label says so.

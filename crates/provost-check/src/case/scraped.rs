@@ -16,6 +16,8 @@ pub struct Scraped {
     pub port: u16,
     /// `scrapeTimeout` in seconds, where it is written.
     pub timeout: Option<f64>,
+    /// `interval` in seconds, where it is written, and its place.
+    pub interval: Option<(f64, Origin)>,
     /// What asks.
     pub origin: Origin,
     /// Where the path is written; what asks, where it is the default.
@@ -26,6 +28,9 @@ pub struct Scraped {
 
 /// Monitors that one container is compared with: there may be thousands of both.
 const MONITORS: usize = 1000;
+
+/// Endpoints of one monitor that ask one container.
+const ENDPOINTS: usize = 16;
 
 impl<'w> Joined<'w> {
     /// Monitors of the Prometheus operator, in input order.
@@ -48,33 +53,54 @@ impl<'w> Case<'w> {
     /// Where the first monitor, or else the annotations of the pod, ask this container.
     pub fn scraped(&self) -> Option<Scraped> {
         let joined = self.of.joined;
-        let mut near =
+        let near =
             joined.monitors().filter(|object| joined.may_be_together(object, self.of.object));
-        near.find_map(|object| self.monitored(object)).or_else(|| self.annotated())
+        near.map(|object| self.monitored(object, 1))
+            .find_map(|found| found.into_iter().next())
+            .or_else(|| self.annotated())
     }
 
-    fn monitored(&self, monitor: &'w Object) -> Option<Scraped> {
-        let spec = monitor.node().get("spec")?;
-        let selector = Selector::at(spec.get("selector")?);
+    /// The shortest interval at which this container is asked, in seconds, and where it is written. Nothing where
+    /// something asks at the server's own.
+    pub fn scrape_interval(&self) -> Option<(f64, Origin)> {
+        let joined = self.of.joined;
+        if self.annotated().is_some() {
+            return None;
+        }
+        let near =
+            joined.monitors().filter(|object| joined.may_be_together(object, self.of.object));
+        let asked: Vec<Scraped> =
+            near.flat_map(|object| self.monitored(object, ENDPOINTS)).collect();
+        let intervals: Option<Vec<(f64, Origin)>> =
+            asked.into_iter().map(|scraped| scraped.interval).collect();
+        intervals?.into_iter().min_by(|(a, _), (b, _)| a.total_cmp(b))
+    }
+
+    /// The endpoints of a monitor that ask this container, as many as are wanted.
+    fn monitored(&self, monitor: &'w Object, most: usize) -> Vec<Scraped> {
+        let Some(spec) = monitor.node().get("spec") else { return Vec::new() };
+        let Some(selector) = spec.get("selector").map(Selector::at) else { return Vec::new() };
         let pods = match monitor.meta.kind.value.as_str() {
             "ServiceMonitor" => false,
             "PodMonitor" => true,
-            _ => return None,
+            _ => return Vec::new(),
         };
         let reaches = |object: &Object| reaches(spec, monitor, object);
         if pods {
             if !reaches(self.of.object) || !selector.matches(&self.pod().labels) {
-                return None;
+                return Vec::new();
             }
-            let mut endpoints = spec.get("podMetricsEndpoints").into_iter().flat_map(Node::items);
-            return endpoints.find_map(|endpoint| {
+            let endpoints = spec.get("podMetricsEndpoints").into_iter().flat_map(Node::items);
+            let found = endpoints.filter_map(|endpoint| {
                 let port = match endpoint.get("port").and_then(Node::as_str) {
                     Some(name) => self.container.port_named(name)?.port.as_ref()?.value,
                     None => endpoint.get("portNumber").and_then(Node::as_i64)?,
                 };
                 self.endpoint(endpoint, port)
             });
+            return found.take(most).collect();
         }
+        let mut found = Vec::new();
         for (object, service) in self.of.services() {
             if !reaches(object) || !selector.matches(&object.meta.labels) {
                 continue;
@@ -88,12 +114,13 @@ impl<'w> Case<'w> {
                     Some(target) => self.target_port(target),
                     None => port.and_then(|port| self.pod().target_number(port)),
                 };
-                if let Some(found) = number.and_then(|number| self.endpoint(endpoint, number)) {
-                    return Some(found);
+                found.extend(number.and_then(|number| self.endpoint(endpoint, number)));
+                if found.len() >= most {
+                    return found;
                 }
             }
         }
-        None
+        found
     }
 
     /// `targetPort`: a port of the pod by name or number, past the Service.
@@ -125,6 +152,10 @@ impl<'w> Case<'w> {
             path: rooted(text("path").filter(|path| !path.is_empty()).unwrap_or("/metrics")),
             port: self.own_port(port)?,
             timeout: text("scrapeTimeout").and_then(seconds),
+            interval: endpoint.get("interval").and_then(|node| {
+                let interval = node.as_str().and_then(seconds)?;
+                Some((interval, node.origin()))
+            }),
             origin: endpoint.origin(),
             path_origin: endpoint.get("path").unwrap_or(endpoint).origin(),
             rewritten: rewritten.any(|rewrites| rewrites),
@@ -145,6 +176,7 @@ impl<'w> Case<'w> {
             path: rooted(path),
             port: self.own_port(port.value.parse().ok()?)?,
             timeout: None,
+            interval: None,
             origin: scrape.origin.clone(),
             path_origin: of("path").unwrap_or(scrape).origin.clone(),
             rewritten: false,
@@ -216,6 +248,27 @@ spec:
         let joined = Joined::new(&world);
         let case = joined.cases().next().expect("a container");
         case.scraped().map(|found| (found.path, found.port, found.timeout))
+    }
+
+    #[test]
+    fn the_shortest_interval_counts_and_one_that_is_not_written_is_unknown() {
+        let interval = |annotations: &str, endpoints: &str| {
+            let monitor = format!(
+                "{{apiVersion: monitoring.coreos.com/v1, kind: ServiceMonitor, metadata: {{name: m, \
+                 namespace: shop}}, spec: {{selector: {{matchLabels: {{team: pay}}}}, endpoints: \
+                 [{endpoints}]}}}}"
+            );
+            let world = sample::world(PODS.replace("ANNOTATIONS", annotations) + &monitor);
+            let joined = Joined::new(&world);
+            let case = joined.cases().next().expect("a container");
+            case.scrape_interval().map(|(seconds, _)| seconds)
+        };
+        let two = "{port: metrics, interval: 1m}, {port: web, interval: 15s}";
+        assert_eq!(interval("{}", two), Some(15.0));
+        assert_eq!(interval("{}", "{port: metrics, interval: 1m}, {port: web}"), None);
+        assert_eq!(interval("{}", "{port: stats, interval: 5s}"), None);
+        let annotated = "{prometheus.io/scrape: 'true', prometheus.io/port: '9090'}";
+        assert_eq!(interval(annotated, two), None);
     }
 
     #[test]

@@ -84,16 +84,88 @@ pub fn check(schedule: &str) -> Result<(), Problem> {
         return Err(Problem::Fields(fields.len()));
     }
     for (field, text) in FIELDS.iter().zip(fields) {
-        for range in text.split(',').filter(|range| !range.is_empty()) {
-            field.range(range)?;
-        }
+        field.values(text)?;
     }
     Ok(())
 }
 
+/// The most days that a month has, January first.
+const DAYS: [u32; 12] = [31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
+const MONTHS: [&str; 12] = [
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
+    "December",
+];
+
+/// Why the moment of a schedule never comes; `None` where one does, and where the schedule is none. `Next`
+/// of spec.go looks five years ahead, in which February has 29 days at least once until 2096.
+pub fn never(schedule: &str) -> Option<String> {
+    let fields: Vec<&str> = schedule.split_whitespace().take(FIELDS.len() + 1).collect();
+    if schedule.starts_with('@') || fields.len() != FIELDS.len() {
+        return None;
+    }
+    let mut sets = [Values::default(); FIELDS.len()];
+    for ((field, text), set) in FIELDS.iter().zip(fields).zip(&mut sets) {
+        *set = field.values(text).ok()?;
+        if set.bits == 0 {
+            return Some(format!("the field {} has no value", field.name));
+        }
+    }
+    let [_, _, days, months, weekdays] = sets;
+    // `dayMatches`: where both fields say something, one of them is enough.
+    if !weekdays.any {
+        return None;
+    }
+    let named: Vec<usize> = (0..DAYS.len()).filter(|month| months.has(month + 1)).collect();
+    let has_one = |month: &usize| (1..=DAYS[*month] as usize).any(|day| days.has(day));
+    if named.iter().any(has_one) {
+        return None;
+    }
+    let first = (1..=31).find(|day| days.has(*day))?;
+    Some(match named.as_slice() {
+        [month] => format!("{} has no day {first}", MONTHS[*month]),
+        _ => format!("none of its months has a day {first}"),
+    })
+}
+
+/// The values that a field names.
+#[derive(Clone, Copy, Default)]
+struct Values {
+    /// One bit each.
+    bits: u64,
+    /// `*` or `?` is among them: `starBit`.
+    any: bool,
+}
+
+impl Values {
+    fn has(self, value: usize) -> bool {
+        self.bits & (1 << value) != 0
+    }
+}
+
 impl Field {
+    /// `getField`
+    fn values(&self, text: &str) -> Result<Values, Problem> {
+        let mut all = Values::default();
+        for range in text.split(',').filter(|range| !range.is_empty()) {
+            let values = self.range(range)?;
+            all = Values { bits: all.bits | values.bits, any: all.any || values.any };
+        }
+        Ok(all)
+    }
+
     /// `getRange`
-    fn range(&self, text: &str) -> Result<(), Problem> {
+    fn range(&self, text: &str) -> Result<Values, Problem> {
         let mut parts = text.split('/');
         let (range, step, more) = (parts.next().unwrap_or(""), parts.next(), parts.next());
         let mut ends = range.split('-');
@@ -125,7 +197,14 @@ impl Field {
         if every == 0 {
             return Err(Problem::Step(self.name, shown(text)));
         }
-        Ok(())
+        let mut bits = 0;
+        let mut value = start;
+        // No value is above 59.
+        while value <= end {
+            bits |= 1 << value;
+            value = value.saturating_add(every);
+        }
+        Ok(Values { bits, any: matches!(low, "*" | "?") && every == 1 })
     }
 
     /// `parseIntOrName`
@@ -151,7 +230,47 @@ impl Field {
 
 #[cfg(test)]
 mod tests {
-    use super::{Problem, check};
+    use super::{Problem, check, never};
+
+    #[test]
+    fn moments_that_never_come() {
+        for (schedule, why) in [
+            ("0 0 30 2 *", "February has no day 30"),
+            ("59 23 31 2 *", "February has no day 31"),
+            ("0 0 31 2,4,6,9,11 ?", "none of its months has a day 31"),
+            ("0 0 30,31 FEB *", "February has no day 30"),
+            ("0 0 30-31 2 */1", "February has no day 30"),
+            (", * * * *", "the field minute has no value"),
+            ("0 0 , * *", "the field day of month has no value"),
+        ] {
+            assert_eq!(never(schedule).as_deref(), Some(why), "{schedule}");
+            assert_eq!(check(schedule), Ok(()), "{schedule}");
+        }
+    }
+
+    #[test]
+    fn moments_that_come() {
+        for schedule in [
+            "* * * * *",
+            "0 0 29 2 *",
+            "0 0 31 * *",
+            "0 0 29-31 2 *",
+            "0 0 31 2,3 *",
+            "0 0 */30 2 *",
+            // A day of the week beside it is enough.
+            "0 0 30 2 1",
+            "0 0 30 2 0-6",
+            "0 0 30 2 */2",
+            "0 0 * 2 *",
+            "@yearly",
+            "@every 1h",
+            "0 0 30 2",
+            "0 0 32 2 *",
+            "",
+        ] {
+            assert_eq!(never(schedule), None, "{schedule}");
+        }
+    }
 
     /// From parser_test.go of robfig/cron, and what people write.
     #[test]
@@ -211,7 +330,7 @@ mod tests {
     proptest::proptest! {
         #[test]
         fn any_text_is_read(text in "[0-9*/,@?a-z \\-]{0,40}") {
-            let _ = check(&text);
+            let _ = (check(&text), never(&text));
         }
     }
 }

@@ -4,6 +4,7 @@
 //! a message needs, so that a rule is one comparison and computes nothing itself.
 
 pub mod addresses;
+pub mod alert_template;
 pub mod base64;
 pub mod condition;
 pub mod cron;

@@ -15,6 +15,7 @@ mod lines;
 mod logins;
 mod names;
 mod shapes;
+mod sources;
 mod written;
 
 pub use given::{Given, given};
@@ -468,6 +469,10 @@ mod tests {
             "amqp://user:hunter2@mq:5672/".to_owned(),
             "me:hunter2@tcp(db:3306)/x".to_owned(),
             "me:hunter2@unix(/run/mysql.sock)/x".to_owned(),
+            "me:hunter2@cloudsql(shop:eu:db)/x".to_owned(),
+            "me:hunter2@/x".to_owned(),
+            "me:hunter2@db.shop:3306/x".to_owned(),
+            "me:hunter2@db:6379".to_owned(),
             "Server=h;User Id=x;Password=hunter2;".to_owned(),
             "host=h password='hunter 2'".replace(" 2", "2"),
             "api-key=f00ba4,x=y".to_owned(),
@@ -495,6 +500,16 @@ mod tests {
             "me:$PASS@tcp(db)/x",
             "%s:%s@tcp(%s)/x",
             "git@(a)",
+            "me:$(PASS)@db:3306/x",
+            "me:changeme@db:3306/x",
+            "checkout:1.4@sha256:0123456789abcdef",
+            "checkout:1.4@sha256:01234",
+            "mailto:ops@mail:25",
+            "git:me@host:22/x",
+            "a:b@c",
+            "a:b@c:x",
+            "a:b@/",
+            "key:value@Override(x)",
             "password",
             "token=on,password=off",
             "a=b password",

@@ -9,13 +9,17 @@
 //!
 //! Source: promql/parser/lex.go and generated_parser.y of Prometheus v3.5.
 
+pub mod calls;
+mod known;
 mod lex;
 pub mod syntax;
 #[cfg(test)]
 mod tests;
+pub mod yields;
 
 use std::ops::Range;
 
+pub use known::is_gauge;
 pub use lex::{Kind, Token};
 
 /// Longer queries are not read: one of a kilobyte is a page of text.

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 
 use memchr::memmem::{self, Finder};
 
-use super::logins;
 use super::names::secret_word;
 use super::{in_order, is_hidden, is_placeholder, looks_random, may_be_secret};
+use super::{logins, sources};
 
 /// A part of a text that is secret by its shape.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -93,7 +93,7 @@ fn all_shaped(text: &str) -> Vec<Shaped> {
         what: "a private key in base64",
     }));
     addresses(text, &mut found);
-    data_sources(text, &mut found);
+    sources::data_sources(text, &mut found);
     authorizations(text, &mut found);
     tokens(text, &mut spans);
     for span in spans {
@@ -230,32 +230,6 @@ fn addresses(text: &str, found: &mut Vec<Shaped>) {
             && !secret.contains("$(")
         {
             found.push(Shaped { span: from..at, begins, what: "the address of a webhook" });
-        }
-    }
-}
-
-/// Bytes in front of an `@` that are looked at for user and password.
-const MOST_ACCOUNT: usize = 256;
-
-/// The password of `user:password@tcp(host:port)/name` (go-sql-driver/mysql, README, DSN).
-fn data_sources(text: &str, found: &mut Vec<Shaped>) {
-    let bytes = text.as_bytes();
-    for at in memchr::memchr_iter(b'@', bytes) {
-        let behind = &bytes[at + 1..];
-        let protocols: [&[u8]; 5] = [b"tcp(", b"tcp4(", b"tcp6(", b"unix(", b"("];
-        if !protocols.iter().any(|protocol| behind.starts_with(protocol)) {
-            continue;
-        }
-        let begin = |b: &u8| !(b.is_ascii_whitespace() || matches!(b, b'"' | b'\'' | b'`'));
-        let length = bytes[..at].iter().rev().take(MOST_ACCOUNT).take_while(|b| begin(b)).count();
-        let Some(account) = text.get(at - length..at) else { continue };
-        let Some((user, password)) = account.split_once(':') else { continue };
-        // `DSN=user:...`
-        let user = user.rsplit('=').next().unwrap_or_default();
-        if is_literal(password) && !password.starts_with('/') && !is_placeholder(password) {
-            let begins = at - password.len() - 1 - user.len();
-            let span = at - password.len()..at;
-            found.push(Shaped { span, begins, what: "a database address with a password" });
         }
     }
 }

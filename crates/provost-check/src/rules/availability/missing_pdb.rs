@@ -1,7 +1,7 @@
 //! Several replicas and nothing that keeps a drain from taking all of them.
 
 use crate::case::WorkloadCase;
-use crate::case::near::Near;
+use crate::case::near::{Near, OtherKey};
 use crate::case::scale::pods;
 use crate::facts::workload::WorkloadKind;
 use crate::facts::{Body, Object};
@@ -82,11 +82,11 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     if let Body::Pdb(pdb) = &budget.body
         && let Some(selector) = &pdb.selector
     {
-        let value = near.key().and_then(|key| selector.labels.get(key));
+        let value = near.wanted().and_then(|key| selector.labels.get(key));
         let place = value.map_or(&selector.origin, |value| &value.origin);
         finding = finding.also(place, "the selector of the budget");
     }
-    let has = near.key().and_then(|key| case.template().pod().labels.get(key));
+    let has = near.found().and_then(|key| case.template().pod().labels.get(key));
     if let Some(has) = has {
         finding = finding.also(&has.origin, "what the pods carry");
     }
@@ -96,8 +96,42 @@ fn check(case: &WorkloadCase<'_>, out: &mut Findings) -> Judged {
     Ok(())
 }
 
+/// Why a budget selects nothing although it means the pods.
+enum Meant {
+    Near(Near),
+    OtherKey(OtherKey),
+}
+
+impl Meant {
+    /// After "since".
+    fn told(&self) -> String {
+        match self {
+            Self::Near(near) => near.told(),
+            Self::OtherKey(OtherKey { wanted, found, value }) => {
+                format!("it asks for {wanted}={value} and the pods carry {found}={value}")
+            }
+        }
+    }
+
+    /// The label of the selector that is wrong.
+    fn wanted(&self) -> Option<&str> {
+        match self {
+            Self::Near(near) => near.key(),
+            Self::OtherKey(key) => Some(&key.wanted),
+        }
+    }
+
+    /// The label of the pods in its place.
+    fn found(&self) -> Option<&str> {
+        match self {
+            Self::Near(near) => near.key(),
+            Self::OtherKey(key) => Some(&key.found),
+        }
+    }
+}
+
 /// The only budget that selects nothing and seems to mean these pods.
-fn meant<'w>(case: &WorkloadCase<'w>) -> Option<(&'w Object, Near)> {
+fn meant<'w>(case: &WorkloadCase<'w>) -> Option<(&'w Object, Meant)> {
     let joined = case.joined;
     let namespace = case.object.meta.namespace.value.as_str();
     let budgets = joined.joins.of_kind(namespace, "PodDisruptionBudget");
@@ -108,7 +142,10 @@ fn meant<'w>(case: &WorkloadCase<'w>) -> Option<(&'w Object, Near)> {
         let idle =
             joined.joins.selected_by(*id).is_empty() && joined.joins.passed_over(*id).is_empty();
         let meant = idle && joined.together(case.object, budget);
-        let near = Near::of(pdb.selector.as_ref().filter(|_| meant)?, case.template().object)?;
+        let selector = pdb.selector.as_ref().filter(|_| meant)?;
+        let object = case.template().object;
+        let near = Near::of(selector, object).map(Meant::Near);
+        let near = near.or_else(|| OtherKey::of(selector, object).map(Meant::OtherKey))?;
         Some((budget, near))
     });
     let first = near.next()?;

@@ -9,5 +9,7 @@ pub mod missing_spread;
 pub mod naked_pod;
 pub mod pdb_blocks_drain;
 pub mod rolling_update_drops_capacity;
+pub mod scales_to_zero_for_good;
+pub mod schedule_never_fires;
 pub mod single_replica;
 pub mod surge_with_exclusive_volume;

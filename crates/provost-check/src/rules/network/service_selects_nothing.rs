@@ -1,9 +1,10 @@
 //! A Service whose selector matches no pods.
 
 use crate::case::ObjectCase;
-use crate::case::near::Near;
-use crate::facts::Body;
+use crate::case::near::{Near, OtherKey};
+use crate::facts::objects::Selector;
 use crate::facts::settings::Existing;
+use crate::facts::{Body, Object};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
@@ -43,6 +44,7 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let unsure = first.as_ref().is_some_and(|(_, first)| near.any(|(_, other)| other != *first));
     let near = first.filter(|_| !unsure);
     let closed = case.joined.pods_are_known(namespace);
+    let renamed = renamed(case, selector).filter(|_| near.is_none() && !unsure);
     let wanted: Vec<String> = selector.labels.iter().map(|(k, v)| format!("{k}={v}")).collect();
     let wanted = wanted.join(",");
     let mut finding = match &near {
@@ -61,6 +63,14 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
             &RULE,
             format!(
                 "no pod has the label {key}={wanted}, only {key}={found}: the Service has no endpoints"
+            ),
+            &selector.origin,
+            "matches no pod",
+        ),
+        None if let Some((_, OtherKey { wanted, found, value })) = &renamed => Finding::new(
+            &RULE,
+            format!(
+                "no pod has the label {wanted}={value}, only {found}={value}: the Service has no endpoints"
             ),
             &selector.origin,
             "matches no pod",
@@ -102,6 +112,14 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
                 None => fix,
             });
         }
+        None if let Some((object, OtherKey { wanted, found, value })) = &renamed => {
+            let labels = object.workload().map(|w| &w.pod.labels);
+            if let Some(label) = labels.and_then(|labels| labels.get(found)) {
+                finding = finding.also(&label.origin, "what the pods have");
+            }
+            let fix = format!("select {found}: {value} in place of {wanted}");
+            finding = finding.fix(Fix::suggest(fix));
+        }
         None => {
             let name = case.object.meta.name();
             finding = finding.note(Existing::advice(&format!("Deployment {namespace}/{name}")));
@@ -109,4 +127,15 @@ fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     }
     out.push(finding);
     Ok(())
+}
+
+/// The workload whose pods have the name that the selector asks for under another label; none where several do.
+fn renamed<'w>(case: &ObjectCase<'w>, selector: &Selector) -> Option<(&'w Object, OtherKey)> {
+    let ids = case.joined.joins.workloads_in(&case.object.meta.namespace.value);
+    let objects = ids.iter().take(COMPARED).filter_map(|id| case.world().objects.get(*id));
+    let mut found = objects
+        .filter(|it| !it.is_helm_hook() && case.joined.may_be_together(case.object, it))
+        .filter_map(|object| Some((object, OtherKey::of(selector, object)?)));
+    let first = found.next()?;
+    found.all(|(_, other)| other == first.1).then_some(first)
 }

@@ -30,6 +30,12 @@ const NO_TARGET: Variant = Variant::new(
     "a ScaledObject of KEDA's that scales nothing",
 );
 
+const LOST: Variant = Variant::new(
+    "autoscaler-target-missing",
+    Level::Deny,
+    "an autoscaler of a workload that does not exist",
+);
+
 /// Limits move, literals stay.
 pub static RULE: Rule = Rule {
     id: "conflicting-autoscalers",
@@ -38,7 +44,7 @@ pub static RULE: Rule = Rule {
     title: "a VerticalPodAutoscaler changes limits that literal runtime settings are bound to",
     page: include_str!("conflicting-autoscalers.md"),
     needs: &[Need::Manifest],
-    variants: &[SAME_METRIC, TWO, NO_TARGET],
+    variants: &[SAME_METRIC, TWO, NO_TARGET, LOST],
     check: Check::Object(check),
     also: &[Check::Object(scaled::check)],
     ..Rule::BASE

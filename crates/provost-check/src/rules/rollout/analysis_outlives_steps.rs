@@ -5,6 +5,7 @@ use crate::facts::rollout::{Canary, Measurements, Metric, Pause, StepKind};
 use crate::facts::{Fact, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::goduration::shown;
+use crate::model::promql::{Query, Selector};
 use crate::model::quantity::counted;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
@@ -132,9 +133,21 @@ const SCRAPE: f64 = 30.0;
 
 /// Samples that a window has room for.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few scrapes")]
-fn samples(window: f64) -> u64 {
-    (window / SCRAPE).floor() as u64
+fn samples(window: f64, scrape: f64) -> u64 {
+    (window / scrape).floor() as u64
 }
+
+/// How often the series of a query are scraped, where a monitor says so, and its place.
+fn scraped(case: &ObjectCase<'_>, query: &Query) -> Option<(f64, Origin)> {
+    let of = |selector: &Selector| case.seems_asked_of(selector)?.target()?.scrape_interval();
+    let intervals = query.selectors.iter().take(MOST_SELECTORS).map(of);
+    // What one of them is asked of may be asked more often than the others.
+    let intervals: Option<Vec<(f64, Origin)>> = intervals.collect();
+    intervals?.into_iter().min_by(|(a, _), (b, _)| a.total_cmp(b))
+}
+
+/// Selectors of one query whose workloads are looked for.
+const MOST_SELECTORS: usize = 16;
 
 /// Functions that need two samples.
 const OVER_TIME: &[&str] = &["rate", "irate", "increase", "delta", "idelta", "deriv"];
@@ -153,22 +166,29 @@ fn windows(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         let windows: Vec<f64> = over_time.filter_map(|selector| selector.window).collect();
         let shortest = windows.iter().copied().reduce(f64::min);
         let longest = windows.iter().copied().reduce(f64::max);
-        if let Some(window) = shortest.filter(|window| *window < 4.0 * SCRAPE) {
+        let known = scraped(case, &measured.query);
+        let scrape = known.as_ref().map_or(SCRAPE, |(interval, _)| *interval);
+        if let Some(window) = shortest.filter(|window| *window < 4.0 * scrape) {
+            let mut finding = Finding::new(
+                &RULE,
+                format!(
+                    "metric {} looks at {} at a time: at a scrape each {} that is {}, and a rate \
+                     needs two",
+                    metric.name,
+                    shown(window),
+                    shown(scrape),
+                    counted(samples(window, scrape), "sample")
+                ),
+                &bracket(case, &measured.text.origin, &measured.text.value),
+                "shorter than four scrapes",
+            )
+            .variant(&RULE.variants[0]);
+            if let Some((_, monitor)) = &known {
+                finding = finding.also(monitor, "how often it is scraped");
+            }
             out.push(
-                Finding::new(
-                    &RULE,
-                    format!(
-                        "metric {} looks at {} at a time: at a scrape each {SCRAPE} s that is {}, \
-                         and a rate needs two",
-                        metric.name,
-                        shown(window),
-                        counted(samples(window), "sample")
-                    ),
-                    &bracket(case, &measured.text.origin, &measured.text.value),
-                    "shorter than four scrapes",
-                )
-                .variant(&RULE.variants[0])
-                .fix(Fix::suggest("look at four scrapes at least: `[2m]` where one is 30 s")),
+                finding
+                    .fix(Fix::suggest("look at four scrapes at least: `[2m]` where one is 30 s")),
             );
             continue;
         }

@@ -5,7 +5,8 @@ use crate::case::rollouts::Measured;
 use crate::facts::Fact;
 use crate::findings::{Abstain, Finding, Fix, Level};
 use crate::model::condition::{Condition, Phase, Value, phase};
-use crate::model::promql::Shape;
+use crate::model::promql::yields::{Yield, yields};
+use crate::model::promql::{Matcher, Op, Selector, Shape};
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule, Variant};
 
 const FAILURE_ONLY: Variant = Variant::new(
@@ -22,6 +23,12 @@ const INDEX: Variant = Variant::new(
     "no data is an error, and five in a row abort the rollout",
 );
 
+const HEALTHY: Variant = Variant::new(
+    "no-errors-misjudged",
+    Level::Warn,
+    "a version without errors does not pass, since nothing counts them",
+);
+
 const FIRST: Variant =
     Variant::new("first-series-only", Level::Note, "one series of several is looked at");
 
@@ -33,13 +40,10 @@ pub static RULE: Rule = Rule {
     title: "an analysis that takes no data for an answer",
     page: include_str!("empty-result-misjudged.md"),
     needs: &[Need::Manifest],
-    variants: &[FAILURE_ONLY, PASSES, INDEX, FIRST],
+    variants: &[FAILURE_ONLY, PASSES, INDEX, HEALTHY, FIRST],
     check: Check::Object(check),
     ..Rule::BASE
 };
-
-/// Functions whose result is there whatever is measured, or no list.
-const ALWAYS_THERE: &[&str] = &["vector", "absent", "absent_over_time", "scalar"];
 
 fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     case.analysis().ok_or(Abstain::NotApplicable)?;
@@ -114,11 +118,21 @@ fn judge(case: &ObjectCase<'_>, measured: &Measured<'_>, out: &mut Findings) {
         return;
     }
     let Some(conditions) = Conditions::read(measured) else { return };
-    let there = ALWAYS_THERE.iter().any(|name| query.calls(name));
+    let text = &measured.text.value;
+    let empty_where =
+        |is_empty: fn(&Selector) -> bool| yields(text, query, is_empty) == Yield::Empty;
     let ratio = query.divides || query.calls("histogram_quantile");
     let empty = Value::List(Vec::new());
     let nan = Value::List(vec![Value::Number(f64::NAN)]);
-    let on_empty = if there { Phase::Unknown } else { conditions.phase(&empty) };
+    // Nothing is told apart from no errors, so that the rest has nothing to say.
+    if empty_where(counts_failures) && !measured.metric.is_range {
+        if let Some(finding) = without_errors(case, measured, &conditions) {
+            out.push(finding);
+        }
+        out.found.extend(first_only(case, measured, &conditions));
+        return;
+    }
+    let on_empty = if empty_where(|_| true) { conditions.phase(&empty) } else { Phase::Unknown };
     let on_nan = if ratio { conditions.phase(&nan) } else { Phase::Unknown };
     let by = |what: &str| passes(case, measured, &conditions, what);
     if on_empty == Phase::Successful {
@@ -131,6 +145,127 @@ fn judge(case: &ObjectCase<'_>, measured: &Measured<'_>, out: &mut Findings) {
         out.found.extend(index(case, measured, &conditions));
     }
     out.found.extend(first_only(case, measured, &conditions));
+}
+
+/// Labels that say how a request ended.
+const OUTCOMES: &[&str] = &[
+    "code",
+    "status",
+    "status_code",
+    "http_code",
+    "http_status",
+    "http_status_code",
+    "http_response_status_code",
+    "response_code",
+    "response_code_class",
+    "envoy_response_code",
+    "envoy_response_code_class",
+    "status_class",
+    "result",
+    "outcome",
+];
+
+/// Whether a selector has series of failed requests alone: the first of them is there with the first failure, as
+/// `CounterVec` of client_golang makes it. Those of go-grpc-middleware are there from the beginning
+/// (`InitializeMetrics`), and their label is none of these.
+fn counts_failures(selector: &Selector) -> bool {
+    selector
+        .matchers
+        .iter()
+        .any(|matcher| OUTCOMES.contains(&matcher.label.as_str()) && names_failures(matcher))
+}
+
+fn names_failures(matcher: &Matcher) -> bool {
+    let value = matcher.value.to_ascii_lowercase();
+    if value.contains("{{") || value.contains('$') && matches!(matcher.op, Op::Equal | Op::NotEqual)
+    {
+        return false;
+    }
+    let list = value.trim_start_matches('^').trim_end_matches('$');
+    let list = list.strip_prefix('(').and_then(|list| list.strip_suffix(')')).unwrap_or(list);
+    let class = |part: &str, classes: &str| {
+        let first = part.chars().next().filter(|first| classes.contains(*first));
+        let set = part.strip_prefix('[').and_then(|rest| rest.split_once(']'));
+        let of_set =
+            set.is_some_and(|(set, _)| !set.is_empty() && set.chars().all(|c| classes.contains(c)));
+        first.is_some() && part.len() > 1 || of_set
+    };
+    let words = |part: &str, words: &[&str]| words.contains(&part);
+    let fails = |part: &str| {
+        class(part, "45")
+            || words(part, &["error", "errors", "fail", "failed", "failure", "4", "5"])
+    };
+    let succeeds = |part: &str| {
+        class(part, "123") || words(part, &["ok", "success", "succeeded", "successful", "2", "3"])
+    };
+    match matcher.op {
+        Op::Equal | Op::Regex => list.split('|').all(fails),
+        Op::NotEqual | Op::NotRegex => list.split('|').all(succeeds),
+    }
+}
+
+/// What the conditions make of a version that has no errors, where the query counts nothing but errors: it returns
+/// nothing, as it does while nobody calls the version.
+fn without_errors(
+    case: &ObjectCase<'_>,
+    measured: &Measured<'_>,
+    conditions: &Conditions<'_>,
+) -> Option<Finding> {
+    let name = &measured.metric.name;
+    let selector = measured.query.selectors.iter().find(|selector| counts_failures(selector))?;
+    let matcher = selector.matchers.iter().find(|matcher| names_failures(matcher))?;
+    let text = measured.text.value.get(matcher.place.clone()).unwrap_or_default();
+    let (variant, message, label, level) = match conditions.phase(&Value::List(Vec::new())) {
+        Phase::Successful => (
+            if conditions.success.is_some() { &PASSES } else { &FAILURE_ONLY },
+            format!(
+                "metric {name} takes no result for a success: a version without errors has none, and one that nobody \
+                 calls looks the same"
+            ),
+            "holds for no result",
+            Some(Level::Note),
+        ),
+        Phase::Error => (
+            &HEALTHY,
+            format!(
+                "a version without errors has no series for metric {name}, and the query returns nothing: each look is \
+                 an error, retried after 10 s, and five in a row abort the rollout"
+            ),
+            "an error where the query returns nothing",
+            None,
+        ),
+        Phase::Failed => (
+            &HEALTHY,
+            format!(
+                "a version without errors has no series for metric {name}, and the query returns nothing: each look is \
+                 a failure"
+            ),
+            "does not hold for no result",
+            None,
+        ),
+        Phase::Inconclusive => (
+            &HEALTHY,
+            format!(
+                "a version without errors has no series for metric {name}, and the query returns nothing: each look is \
+                 inconclusive, and the rollout pauses until somebody comes"
+            ),
+            "does not hold for no result",
+            None,
+        ),
+        Phase::Unknown => return None,
+    };
+    let fact = conditions.fact()?;
+    let finding = Finding::new(&RULE, message, &fact.origin, label)
+        .variant(variant)
+        .also(&case.world().within(&measured.text.origin, text), "born with the first of them")
+        .fix(Fix::suggest(
+            "count no errors as 0 beside the requests: `(sum(...) or vector(0)) / sum(...)`; what returns nothing then \
+             has no requests",
+        ));
+    Some(match level {
+        Some(level) => finding.level(level),
+        None => finding,
+    })
 }
 
 fn passes(
@@ -257,7 +392,7 @@ fn first_only(
             &fact.origin,
             "the first of them",
         )
-        .variant(&RULE.variants[3])
+        .variant(&FIRST)
         .also(&query_place(case, measured), "one series for each set of labels")
         .fix(Fix::suggest(
             "aggregate in the query, or look at all: `len(result) > 0 && all(result, # <= 0.05)`",

@@ -1,6 +1,6 @@
 //! HorizontalPodAutoscalers and ScaledObjects of KEDA's, which each decide how many pods run.
 
-use super::{NO_TARGET, RULE, TWO};
+use super::{LOST, NO_TARGET, RULE, TWO};
 use crate::case::ObjectCase;
 use crate::case::references::{Referenced, Wanted};
 use crate::case::routes::Said;
@@ -8,7 +8,7 @@ use crate::facts::document::Node;
 use crate::facts::{Body, Object, Origin};
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::names::is_slip;
-use crate::rules::rule::{Findings, Judged};
+use crate::rules::rule::{Findings, Judged, Variant};
 
 /// The annotation that switches KEDA's check off (`verifyHpas`); then both autoscalers are
 /// `AmbiguousSelector`, as two without KEDA are.
@@ -22,7 +22,10 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     if let Body::Hpa(hpa) = &case.object.body {
         let target = hpa.target.as_ref().ok_or(Abstain::NotApplicable)?;
         case.joined.unpatched(case.object, &["spec/scaleTargetRef"])?;
-        let workload = case.joined.joins.targets(case.id).first().ok_or(Abstain::NotApplicable)?;
+        let Some(workload) = case.joined.joins.targets(case.id).first() else {
+            let node = case.object.node().at(&["spec", "scaleTargetRef"]);
+            return found(case, node.ok_or(Abstain::NotApplicable)?, &HPA, out).map(|_| ());
+        };
         let others = case.joined.joins.scalers(*workload).iter().take(COMPARED);
         let others = others.take_while(|id| **id < case.id);
         let others = others.filter_map(|id| case.world().objects.get(*id));
@@ -40,11 +43,49 @@ pub(super) fn check(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
         }
         return Ok(());
     }
+    if meta.group() == "autoscaling.k8s.io" && meta.kind.value == "VerticalPodAutoscaler" {
+        case.joined.unpatched(case.object, &["spec/targetRef"])?;
+        let node = case.object.node().at(&["spec", "targetRef"]).ok_or(Abstain::NotApplicable)?;
+        return found(case, node, &VPA, out).map(|_| ());
+    }
     if meta.group() != "keda.sh" || meta.kind.value != "ScaledObject" {
         return Err(Abstain::NotApplicable);
     }
     scaled_object(case, out)
 }
+
+/// What comes of an autoscaler whose workload is not there.
+struct Autoscaler {
+    /// What it is called.
+    name: &'static str,
+    effect: &'static str,
+    variant: &'static Variant,
+    /// It has the workload for itself: one that something else scales is not meant.
+    alone: bool,
+}
+
+const KEDA: Autoscaler = Autoscaler {
+    name: "ScaledObject",
+    effect: "the ScaledObject is not ready, and nothing is scaled",
+    variant: &NO_TARGET,
+    alone: true,
+};
+
+/// `FailedGetScale` in pkg/controller/podautoscaler/horizontal.go of Kubernetes v1.37.
+const HPA: Autoscaler = Autoscaler {
+    name: "HorizontalPodAutoscaler",
+    effect: "`FailedGetScale`, and nothing is scaled",
+    variant: &LOST,
+    alone: true,
+};
+
+/// `ConfigUnsupported` of k8s.io/autoscaler vertical-pod-autoscaler/pkg/target.
+const VPA: Autoscaler = Autoscaler {
+    name: "VerticalPodAutoscaler",
+    effect: "`ConfigUnsupported`, and no request is set",
+    variant: &LOST,
+    alone: false,
+};
 
 /// Whether another autoscaler is applied together with this one, rather than instead of it.
 fn is_another(case: &ObjectCase<'_>, other: &Object) -> bool {
@@ -77,6 +118,22 @@ fn scaled_object(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     case.joined.unpatched(case.object, &["spec/scaleTargetRef"])?;
     let node = case.object.node();
     let target = node.at(&["spec", "scaleTargetRef"]).ok_or(Abstain::NotApplicable)?;
+    if let Some((wanted, name, there)) = found(case, target, &KEDA, out)? {
+        others(case, wanted, &name, &there, out);
+    }
+    Ok(())
+}
+
+/// The workload that is meant, how it is called, and the objects that it comes to.
+type Found<'w> = (Wanted<'w>, Said<'w>, Vec<&'w Object>);
+
+/// The workload that an autoscaler names; told where it is not there.
+fn found<'w>(
+    case: &ObjectCase<'w>,
+    target: Node<'w>,
+    by: &Autoscaler,
+    out: &mut Findings,
+) -> Result<Option<Found<'w>>, Abstain> {
     let text = |key| Said::at(target, key).map(|said| said.text).filter(|text| !text.is_empty());
     let kind = text("kind").unwrap_or("Deployment");
     let group = text("apiVersion").unwrap_or("apps/v1");
@@ -84,45 +141,44 @@ fn scaled_object(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
     let name = Said::at(target, "name").ok_or(Abstain::NotApplicable)?;
     if !matches!(
         (group, kind),
-        ("apps", "Deployment" | "StatefulSet" | "ReplicaSet") | ("argoproj.io", "Rollout")
+        ("apps", "Deployment" | "StatefulSet" | "ReplicaSet" | "DaemonSet")
+            | ("argoproj.io", "Rollout")
+            | ("batch", "Job" | "CronJob")
     ) {
         let what = format!("{kind} {}", name.text);
         return Err(Abstain::unknown(Reason::ExternalController, what));
     }
     let namespace = case.object.meta.namespace.value.as_str();
     let wanted = Wanted { group, kind, namespace, name: name.text };
-    let found = match case.joined.referenced(case.object, wanted) {
-        Ok(Referenced::There(found)) => found,
-        Ok(Referenced::Made) => return Ok(()),
+    match case.joined.referenced(case.object, wanted) {
+        Ok(Referenced::There(found)) => return Ok(Some((wanted, name, found))),
+        Ok(Referenced::Made) => {}
         Ok(Referenced::Missing(missing)) => {
             if let Some(other) = namesake(case, namespace, kind, name.text) {
                 let level = if missing.closed { Level::Deny } else { Level::Warn };
-                out.push(of_another_kind(target, kind, &name, other).level(level));
-                return Ok(());
+                out.push(of_another_kind(target, kind, &name, other, by).level(level));
+                return Ok(None);
             }
             if let Some(other) = case.joined.elsewhere(case.object, wanted)
                 && missing.closed
             {
-                out.push(in_another_namespace(case, wanted, &name, other));
-                return Ok(());
+                out.push(in_another_namespace(case, wanted, &name, other, by));
+                return Ok(None);
             }
-            let missing = missing.unless(|near| case.joined.is_scaled(near)).or_unknown()?;
-            let message = format!(
-                "there is no {kind} {} in namespace {namespace}: the ScaledObject is not ready, \
-                 and nothing is scaled",
-                name.text
-            );
+            let missing =
+                missing.unless(|near| by.alone && case.joined.is_scaled(near)).or_unknown()?;
+            let message =
+                format!("there is no {kind} {} in namespace {namespace}: {}", name.text, by.effect);
             let finding = Finding::new(&RULE, message, &name.at, format!("no such {kind}"));
-            let finding = finding.variant(&NO_TARGET);
+            let finding = finding.variant(by.variant);
             out.push(missing.tell(case.world(), finding, &name.at, name.text));
-            return Ok(());
         }
         Err(unknown) => {
             let missing =
                 matches!(unknown, Abstain::Unknown { reason: Reason::ObjectNotInInput, .. });
             if let Some(other) = namesake(case, namespace, kind, name.text).filter(|_| missing) {
-                out.push(of_another_kind(target, kind, &name, other).level(Level::Warn));
-                return Ok(());
+                out.push(of_another_kind(target, kind, &name, other, by).level(Level::Warn));
+                return Ok(None);
             }
             // A namespace whose name is nearly that of another one, for an object of the very same name.
             let other = case.joined.elsewhere(case.object, wanted).filter(|other| {
@@ -130,12 +186,10 @@ fn scaled_object(case: &ObjectCase<'_>, out: &mut Findings) -> Judged {
                 missing && own.is_written() && is_slip(namespace, &other.meta.namespace.value)
             });
             let other = other.ok_or(unknown)?;
-            out.push(in_another_namespace(case, wanted, &name, other).level(Level::Warn));
-            return Ok(());
+            out.push(in_another_namespace(case, wanted, &name, other, by).level(Level::Warn));
         }
-    };
-    others(case, wanted, &name, &found, out);
-    Ok(())
+    }
+    Ok(None)
 }
 
 /// Kinds that a ScaledObject may scale.
@@ -156,45 +210,48 @@ fn namesake<'w>(
     SCALED.iter().filter(|other| **other != kind).find_map(of_kind)
 }
 
-fn of_another_kind(target: Node<'_>, kind: &str, name: &Said<'_>, other: &Object) -> Finding {
+fn of_another_kind(
+    target: Node<'_>,
+    kind: &str,
+    name: &Said<'_>,
+    other: &Object,
+    by: &Autoscaler,
+) -> Finding {
     let meta = &other.meta;
     let written = target.get("kind").and_then(Node::as_str).is_some_and(|kind| !kind.is_empty());
     let how = if written { "" } else { ", which is meant where no kind is written" };
-    let message = format!(
-        "there is no {kind} {}{how}: the ScaledObject is not ready, and nothing is scaled",
-        name.text
-    );
+    let message = format!("there is no {kind} {}{how}: {}", name.text, by.effect);
     Finding::new(&RULE, message, &name.at, format!("no such {kind}"))
-        .variant(&NO_TARGET)
+        .variant(by.variant)
         .also(&meta.kind.origin, format!("a {} is called so", meta.kind.value))
         .fix(Fix::suggest(format!(
-            "write apiVersion: {} and kind: {} in scaleTargetRef",
+            "write apiVersion: {} and kind: {} beside the name",
             meta.api_version.value, meta.kind.value
         )))
 }
 
-/// A ScaledObject scales what is in its own namespace.
+/// An autoscaler scales what is in its own namespace.
 fn in_another_namespace(
     case: &ObjectCase<'_>,
     wanted: Wanted<'_>,
     name: &Said<'_>,
     other: &Object,
+    by: &Autoscaler,
 ) -> Finding {
     let (own, its) = (&case.object.meta.namespace, &other.meta.namespace);
     let Wanted { kind, namespace, .. } = wanted;
     let message = format!(
-        "there is no {kind} {} in namespace {namespace}, only in {}: the ScaledObject is not ready, and \
-         nothing is scaled",
-        name.text, its.value
+        "there is no {kind} {} in namespace {namespace}, only in {}: {}",
+        name.text, its.value, by.effect
     );
     let label = format!("looked for in namespace {namespace}");
     let mut finding = Finding::new(&RULE, message, &name.at, label)
-        .variant(&NO_TARGET)
+        .variant(by.variant)
         .also(&its.origin, format!("the {kind} of that name"));
     if own.is_written() {
-        finding = finding.also(&own.origin, "the namespace of the ScaledObject");
+        finding = finding.also(&own.origin, format!("the namespace of the {}", by.name));
     }
-    finding.fix(Fix::suggest(format!("put the ScaledObject into namespace {}", its.value)))
+    finding.fix(Fix::suggest(format!("put the {} into namespace {}", by.name, its.value)))
 }
 
 /// KEDA's webhook refuses a second one (`verifyHpas`, `verifyScaledObjects` in

@@ -1,6 +1,7 @@
 //! Values of custom resources that contradict each other.
 
 mod istio;
+mod monitor;
 mod scaled_object;
 
 use super::super::is_alone;
@@ -52,6 +53,11 @@ fn each(case: &ObjectCase<'_>, lacking: &mut Lacking, out: &mut Findings) {
         }
     }
     istio::check(case, lacking, out);
+    if meta.group() == "monitoring.coreos.com"
+        && let Some(spec) = case.object.node().get("spec")
+    {
+        monitor::check(&meta.kind.value, spec, out);
+    }
     if meta.group() == "keda.sh"
         && meta.kind.value == "ScaledObject"
         && let Some(spec) = case.object.node().get("spec")
