@@ -22,6 +22,16 @@ impl<'t> Json<'t> {
         self.text.get(self.at).copied()
     }
 
+    /// Whether one of these bytes is next, behind spaces.
+    pub(crate) fn begins(&mut self, bytes: &[u8]) -> bool {
+        self.peek().is_some_and(|next| bytes.contains(&next))
+    }
+
+    /// What is not read yet.
+    pub(crate) fn rest(&self) -> &'t [u8] {
+        self.text.get(self.at..).unwrap_or_default()
+    }
+
     /// That byte, behind spaces.
     pub(crate) fn take(&mut self, byte: u8) -> Option<()> {
         (self.peek()? == byte).then(|| self.at += 1)
@@ -39,6 +49,8 @@ impl<'t> Json<'t> {
         loop {
             let name = self.string()?;
             self.take(b':')?;
+            // Who looks at what it is leaves the spaces before it behind.
+            self.peek();
             let before = self.at;
             value(name, self)?;
             if self.at == before {
@@ -57,6 +69,7 @@ impl<'t> Json<'t> {
             return Some(());
         }
         loop {
+            self.peek();
             let before = self.at;
             value(self)?;
             if self.at == before {
@@ -178,7 +191,20 @@ fn four_digits(bytes: &mut impl Iterator<Item = u8>) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
-    use super::unescaped;
+    use super::{Json, unescaped};
+
+    /// A value that is none of those that were asked for stood behind a space, and all behind it was lost.
+    #[test]
+    fn what_is_passed_over_may_stand_behind_spaces() {
+        let mut seen = Vec::new();
+        let text = br#"{ "a" : null, "b" :[ null, 1 ], "c" : "d" }"#;
+        let done = Json::new(text).object(&mut |name, json| {
+            seen.push((name, json.string()));
+            Some(())
+        });
+        assert_eq!(done, Some(()));
+        assert_eq!(seen, [(&b"a"[..], None), (b"b", None), (b"c", Some(&b"d"[..]))]);
+    }
 
     #[test]
     fn a_letter_in_two_halves_is_one_letter() {

@@ -17,6 +17,7 @@ pub mod cursor;
 pub mod descriptors;
 mod digits;
 pub mod elf;
+pub mod exports;
 pub mod exposition;
 pub mod godebug;
 pub mod gostrings;

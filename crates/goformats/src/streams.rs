@@ -5,12 +5,15 @@
 //! (`TIME {LABELS} `), systemd's `output_short` (`Nov 26 10:00:00 HOST NAME[PID]: `), `LogEntry` of Cloud Logging,
 //! `aws logs tail` (`TIME STREAM `), records of Fluent Bit and Vector with what they know of the pod.
 
+mod journal;
 #[cfg(test)]
 mod tests;
 
 use std::borrow::Cow;
+use std::hash::{Hash as _, Hasher as _};
 
 use memchr::memmem::{self, Finder};
+use rustc_hash::FxHasher;
 
 use crate::container::time;
 use crate::json::{Json, unescaped};
@@ -39,7 +42,7 @@ pub(crate) struct Tagged<'a> {
 }
 
 /// A form that a line itself does not prove.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Form {
     /// `NAME  | `
     Compose,
@@ -62,34 +65,69 @@ pub(crate) struct Tags {
     is_plain: bool,
     /// Of such a log, the names that its last lines may have before them, without a line between that has none.
     counted: Vec<Counted>,
+    /// The one of them that gives room for the next, when there are as many as may be.
+    oldest: usize,
     marks: [Finder<'static>; MARKS.len()],
 }
 
 impl Default for Tags {
     fn default() -> Self {
         let marks = MARKS.map(Finder::new);
-        Self { form: None, names: Vec::new(), is_plain: false, counted: Vec::new(), marks }
+        Self {
+            form: None,
+            names: Vec::new(),
+            is_plain: false,
+            counted: Vec::new(),
+            oldest: 0,
+            marks,
+        }
     }
 }
 
 /// What stands before a line, taken apart: the form, the name and where the line begins.
 struct Head<'a> {
     form: Form,
-    name: Cow<'a, [u8]>,
+    name: Name<'a>,
     at: usize,
 }
 
+/// A name, or a pod and a container: most are looked at and not kept.
+#[derive(Clone, Copy, Debug)]
+struct Name<'a>(&'a [u8], Option<&'a [u8]>);
+
+impl<'a> Name<'a> {
+    fn is(&self, known: &[u8]) -> bool {
+        let Self(pod, container) = self;
+        match container {
+            None => known == *pod,
+            Some(container) => {
+                let rest = known.strip_prefix(*pod).and_then(|rest| rest.strip_prefix(b"/"));
+                rest == Some(*container)
+            }
+        }
+    }
+
+    fn whole(&self) -> Cow<'a, [u8]> {
+        match self {
+            Self(name, None) => Cow::Borrowed(*name),
+            Self(pod, Some(container)) => Cow::Owned([*pod, b"/", *container].concat()),
+        }
+    }
+}
+
 /// What may be a name, and how many lines have it before them.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug, Default)]
 struct Counted {
-    form: Form,
-    name: Vec<u8>,
+    /// Of the form and the name.
+    hash: u64,
     lines: u32,
 }
 
-impl Counted {
-    fn is_of(&self, head: &Head<'_>) -> bool {
-        self.form == head.form && *self.name == *head.name
+impl Head<'_> {
+    fn hash(&self) -> u64 {
+        let mut hasher = FxHasher::default();
+        (self.form, self.name.0, self.name.1).hash(&mut hasher);
+        hasher.finish()
     }
 }
 
@@ -102,7 +140,10 @@ impl Tags {
         is_line: impl Fn(&[u8]) -> bool,
     ) -> Option<Tagged<'a>> {
         match line.first()? {
-            b'[' => kubectl(line),
+            b'[' => match line.get(1)? {
+                b' ' | b'0'..=b'9' => self.learned(line, &is_line),
+                _ => kubectl(line),
+            },
             // Programs write JSON as well: most of it is theirs.
             b'{' if self.marks.iter().any(|mark| mark.find(line).is_some()) => json(line),
             0x1b => {
@@ -151,16 +192,16 @@ impl Tags {
         if !self.knows(&head) {
             self.form = Some(head.form);
             if self.names.len() < MOST_NAMES {
-                self.names.push(head.name.to_vec());
+                self.names.push(head.name.whole().into_owned());
             }
         }
         let text = Cow::Borrowed(line.get(head.at..)?);
-        Some(Tagged { name: head.name, text, time: None, stdout: false })
+        Some(Tagged { name: head.name.whole(), text, time: None, stdout: false })
     }
 
     fn knows(&self, head: &Head<'_>) -> bool {
         self.form == Some(head.form)
-            && (head.form == Form::Syslog || self.names.iter().any(|name| *name == *head.name))
+            && (head.form == Form::Syslog || self.names.iter().any(|name| head.name.is(name)))
     }
 
     /// Counts a line among those of the names that it may have before it.
@@ -169,44 +210,48 @@ impl Tags {
             self.counted.clear();
         }
         for head in heads.iter().flatten() {
-            if let Some(known) = self.counted.iter_mut().find(|known| known.is_of(head)) {
+            let hash = head.hash();
+            if let Some(known) = self.counted.iter_mut().find(|known| known.hash == hash) {
                 known.lines = known.lines.saturating_add(1);
                 continue;
             }
-            if self.counted.len() >= MOST_COUNTED {
-                self.counted.remove(0);
+            let next = Counted { hash, lines: 1 };
+            if self.counted.len() < MOST_COUNTED {
+                self.counted.push(next);
+            } else if let Some(oldest) = self.counted.get_mut(self.oldest % MOST_COUNTED) {
+                *oldest = next;
+                self.oldest = self.oldest.wrapping_add(1);
             }
-            let name = head.name.to_vec();
-            self.counted.push(Counted { form: head.form, name, lines: 1 });
         }
     }
 
     /// Whether a line of the runtime's stands behind it.
     fn is_proved(&self, head: &Head<'_>, line: &[u8], is_line: impl Fn(&[u8]) -> bool) -> bool {
-        // A program's text without an end of its own stands before the runtime's line as well.
-        if self.is_plain && head.form != Form::Syslog && !self.is_frequent(head) {
-            return false;
-        }
         let text = line.get(head.at..).unwrap_or_default();
+        // A program's text without an end of its own stands before the runtime's line as well.
         is_line(time(text).map_or(text, |(_, rest)| rest))
+            && (!self.is_plain || head.form == Form::Syslog || self.is_frequent(head))
     }
 
     /// Whether several lines, one behind the other, have that before them.
     fn is_frequent(&self, head: &Head<'_>) -> bool {
         // Compose makes names one wider than the widest of them. Loggers put a level before a bar: `ERROR | panic: x`.
         let is_compose = || {
-            let has_room = head.at >= head.name.len() + b"  | ".len();
-            has_room && !head.name.iter().all(u8::is_ascii_uppercase)
+            let name = head.name.0;
+            let has_room = head.at >= name.len() + b"  | ".len();
+            has_room && !name.iter().all(u8::is_ascii_uppercase)
         };
-        (head.form != Form::Compose || is_compose())
-            && self.counted.iter().any(|known| known.is_of(head) && known.lines >= SEVERAL)
+        (head.form != Form::Compose || is_compose()) && {
+            let hash = head.hash();
+            self.counted.iter().any(|known| known.hash == hash && known.lines >= SEVERAL)
+        }
     }
 }
 
 /// Whether a line may have a name before it, by its first words: a time, spaces or a bar behind the first, or a hyphen in the
 /// first two. Of the lines of a log without names most are told by that.
 fn may_be_named(line: &[u8]) -> bool {
-    if line.get(4) == Some(&b'-') || month(line).is_some() {
+    if line.get(4) == Some(&b'-') || journal::may_begin(line) {
         return true;
     }
     let name = line.iter().take(LONGEST_NAME).position(|b| !is_of_name(*b));
@@ -226,11 +271,12 @@ fn heads(line: &[u8]) -> [Option<Head<'_>>; 2] {
     if line.first().is_some_and(u8::is_ascii_digit) {
         let begin = time(line).map(|(_, rest)| line.len() - rest.len());
         let of = |begin| {
-            syslog(line, begin).or_else(|| labels(line, begin)).or_else(|| stream(line, begin))
+            let syslog = journal::named(line, begin);
+            syslog.or_else(|| labels(line, begin)).or_else(|| stream(line, begin))
         };
-        return [begin.and_then(of), None];
+        return [begin.map_or_else(|| journal::head(line), of), None];
     }
-    match month(line).and_then(|begin| syslog(line, begin)).or_else(|| compose(line)) {
+    match journal::head(line).or_else(|| compose(line)) {
         Some(head) => [Some(head), None],
         None => stern(line),
     }
@@ -269,12 +315,12 @@ fn compose(line: &[u8]) -> Option<Head<'_>> {
         None => bar + 1,
         Some(_) => return None,
     };
-    Some(Head { form: Form::Compose, name: Cow::Borrowed(line.get(..end)?), at })
+    Some(Head { form: Form::Compose, name: Name(line.get(..end)?, None), at })
 }
 
 /// `checkout-7d9c5b6f4-x2x7k app text`, or with the namespace before it. A name of a pod has a hyphen in all but those that
 /// are made by hand.
-fn stern(line: &[u8]) -> [Option<Head<'_>>; 2] {
+fn stern<'a>(line: &'a [u8]) -> [Option<Head<'a>>; 2] {
     let is_word = |word: &[u8]| {
         let inner =
             |b: &u8| b.is_ascii_lowercase() || b.is_ascii_digit() || matches!(b, b'-' | b'.');
@@ -290,9 +336,9 @@ fn stern(line: &[u8]) -> [Option<Head<'_>>; 2] {
         from = end + 1;
         Some((word, from))
     };
-    let head = |pod: &[u8], container: &[u8], at| {
-        let name = || Cow::Owned([pod, b"/", container].concat());
-        pod.contains(&b'-').then(|| Head { form: Form::Stern, name: name(), at })
+    let head = |pod: &'a [u8], container: &'a [u8], at| {
+        let name = Name(pod, Some(container));
+        pod.contains(&b'-').then_some(Head { form: Form::Stern, name, at })
     };
     let (Some((one, _)), Some((two, second))) = (next(), next()) else { return [None, None] };
     let three = next().and_then(|(three, third)| head(two, three, third));
@@ -330,9 +376,8 @@ fn labels(line: &[u8], begin: usize) -> Option<Head<'_>> {
         value.get(..memchr::memchr(b'"', value)?)
     };
     let short = match (label(b"pod"), label(b"container")) {
-        (Some(pod), Some(container)) => Cow::Owned([pod, b"/", container].concat()),
-        (Some(pod), None) => Cow::Borrowed(pod),
-        _ => Cow::Borrowed(name.get(..LONGEST_NAME).unwrap_or(name)),
+        (Some(pod), container) => Name(pod, container),
+        _ => Name(name.get(..LONGEST_NAME).unwrap_or(name), None),
     };
     (spaces > 0).then_some(Head { form: Form::Labels, name: short, at: begin + at + 1 + spaces })
 }
@@ -344,50 +389,7 @@ fn stream(line: &[u8], begin: usize) -> Option<Head<'_>> {
     let name = rest.get(..end)?;
     let is_name = name.contains(&b'/')
         && name.iter().all(|b| is_of_name(*b) || matches!(b, b'/' | b'[' | b']' | b'$' | b':'));
-    is_name.then_some(Head { form: Form::Stream, name: Cow::Borrowed(name), at: begin + end + 1 })
-}
-
-/// Where the host begins behind `Nov 26 10:00:00 ` or `Nov 26 10:00:00.123456 `.
-fn month(line: &[u8]) -> Option<usize> {
-    let shape = b"aaa 00 00:00:00";
-    let fits = |(at, of): (usize, &u8)| {
-        let is = line.get(at);
-        match of {
-            b'a' => is.is_some_and(u8::is_ascii_alphabetic),
-            // The days before the tenth have a space.
-            b'0' => is.is_some_and(|b| b.is_ascii_digit() || (at == 4 && *b == b' ')),
-            of => is == Some(of),
-        }
-    };
-    if !shape.iter().enumerate().all(fits) {
-        return None;
-    }
-    let rest = line.get(shape.len()..)?;
-    let end = rest.iter().take(8).position(|b| *b == b' ')?;
-    let is_part = |part: &[u8]| part.is_empty() || part.starts_with(b".");
-    is_part(rest.get(..end)?).then_some(shape.len() + end + 1)
-}
-
-/// `node-1 checkout[1234]: text`
-fn syslog(line: &[u8], begin: usize) -> Option<Head<'_>> {
-    let rest = line.get(begin..)?;
-    let near = rest.get(..LONGEST_NAME.min(rest.len()))?;
-    let host = memchr::memchr(b' ', near)?;
-    let name_and_more = near.get(host + 1..)?;
-    let colon = memmem::find(name_and_more, b": ")
-        .or_else(|| name_and_more.ends_with(b":").then(|| name_and_more.len() - 1))?;
-    let name = name_and_more.get(..colon)?;
-    let is_name = !name.is_empty()
-        && name
-            .iter()
-            .all(|b| is_of_name(*b) || matches!(b, b'[' | b']' | b'/' | b'@' | b'(' | b')'));
-    // Without its number a process cannot be told from the next; the kernel has none.
-    let at = (begin + host + 1 + colon + 2).min(line.len());
-    (is_name && name.ends_with(b"]")).then_some(Head {
-        form: Form::Syslog,
-        name: Cow::Borrowed(name),
-        at,
-    })
+    is_name.then_some(Head { form: Form::Stream, name: Name(name, None), at: begin + end + 1 })
 }
 
 /// A line without the sequences that color its beginning (`ESC [ 36 m`), up to the last of them.

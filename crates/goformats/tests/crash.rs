@@ -167,6 +167,24 @@ fn told(dumps: &[Dump]) -> Vec<String> {
     dumps.iter().map(each).collect()
 }
 
+/// `logcli` trims lines: no frame had a file.
+#[test]
+fn stacks_without_their_tabs_have_the_same_places() {
+    for name in ["1.22/handler", "1.27/nil-all", "1.27/leak-second", "1.18/mutex"] {
+        let text = std::fs::read_to_string(fixtures().join(format!("{name}.log"))).unwrap();
+        let trimmed: String = text.lines().map(|line| format!("{}\n", line.trim())).collect();
+        let places = |text: &str| -> Vec<_> {
+            let dumps = read(text.as_bytes());
+            dumps
+                .iter()
+                .map(|dump| (dump.place(), dump.headers.len(), dump.parents.len()))
+                .collect()
+        };
+        assert!(!places(&text).is_empty());
+        assert_eq!(places(&trimmed), places(&text), "{name}");
+    }
+}
+
 #[test]
 fn what_was_copied_from_a_terminal_is_told_the_same() {
     let mut seen = 0;

@@ -484,3 +484,37 @@ fn a_quota_that_is_joined_by_the_pod_alone_is_taken_for_granted_and_by_the_pods_
     assert!(run.out.contains("warning[gomaxprocs-above-quota-seen]"), "{run}");
     assert!(!run.out.contains("taken for granted"), "{run}");
 }
+
+/// Of goroutines at one lock nothing was said until some had waited for five minutes: three dumps within seconds show
+/// that nobody gave it back.
+#[test]
+fn a_crowd_at_a_lock_is_told_from_three_dumps_and_from_sigquit() {
+    let whole = crash("1.27/held.log").replace(", 2 minutes", "");
+    let blocks: Vec<&str> = whole.split("\n\n").collect();
+    let waits = |block: &&&str| block.contains("[sync.Mutex.Lock]");
+    let dump = |count: usize| {
+        let waiters = blocks.iter().filter(waits).take(count);
+        let others = blocks.iter().filter(|block| !waits(block));
+        let (first, rest) = (blocks.iter().take(1), others.skip(1));
+        first.chain(waiters).chain(rest).map(|block| format!("{block}\n\n")).collect::<String>()
+    };
+    let dir =
+        Dir::new().file("1.txt", dump(10)).file("2.txt", dump(11)).file("3.txt", dump(12)).file(
+            "quit.log",
+            format!("SIGQUIT: quit\nPC=0x46de21 m=0 sigcode=0\n\n{}", crash("1.27/held.log")),
+        );
+    let three = dir.provost(&["diagnose", "goroutines", "1.txt", "2.txt", "3.txt"]);
+    let said = three.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("in all 3 dumps the same 10, and 2 more have come since"), "{three}");
+    assert!(said.contains("goroutine 20, in select, is behind that Lock"), "{three}");
+    assert!(said.contains("1 warning"), "{three}");
+    // Two are not enough, nor three that do not grow.
+    for files in [["1.txt", "2.txt"], ["2.txt", "2.txt"]] {
+        let few = dir.provost(&["diagnose", "goroutines", files[0], files[1]]);
+        assert!(few.out.contains("no findings"), "{few}");
+    }
+    for verb in [&["diagnose", "crash", "quit.log"][..], &["diagnose", "quit.log"]] {
+        let quit = dir.provost(verb);
+        assert!(quit.out.contains("warning[stuck-goroutines]: 12 goroutines wait for"), "{quit}");
+    }
+}

@@ -55,7 +55,7 @@ fn every_form_of_the_journal_tells_of_the_kill() {
         // messages, which may be of anybody.
         let quiet: String = text
             .lines()
-            .filter(|line| !line.contains("illed process"))
+            .filter(|line| !line.contains("illed process") && !line.contains("oom-kill:"))
             .fold(String::new(), |text, line| text + line + "\n");
         let run = Dir::new().provost_with_stdin(&args, &quiet);
         assert_eq!(run.code, if form == "cat" { 2 } else { 0 }, "{form}: {run}");
@@ -418,4 +418,35 @@ fn a_console_over_a_reboot_is_read_as_it_stands() {
     let line =
         |run: &Run| report(run)["findings"][0]["evidence"][0]["start"]["line"].as_u64().unwrap();
     assert_eq!(line(&run), line(&alone) + 2, "{run}");
+}
+
+/// What people paste was a log without anything in it.
+#[test]
+fn a_part_of_a_description_is_enough_and_a_table_is_told_what_says_more() {
+    let whole = String::from_utf8(recorded("describe/pods.txt")).unwrap();
+    let part = "    State:          Waiting\n      Reason:       CrashLoopBackOff\n    Last State:     Terminated\n      Reason:       OOMKilled\n      Exit Code:    137\n    Limits:\n      memory:  256Mi\n";
+    let flat: String = part.lines().map(|line| format!("{}\n", line.trim())).collect();
+    let table = "NAME     READY   STATUS      RESTARTS      AGE\nledger   0/1     OOMKilled   7 (12s ago)   3h\n";
+    let dir = Dir::new()
+        .file("part.txt", part)
+        .file("flat.txt", flat)
+        .file("table.txt", table)
+        .file("whole.txt", whole)
+        .file("empty.log", "");
+    for (verb, file) in [("oom", "part.txt"), ("oom", "flat.txt"), ("", "part.txt")] {
+        let args: Vec<&str> =
+            ["diagnose", verb, file].into_iter().filter(|it| !it.is_empty()).collect();
+        let run = dir.provost(&args);
+        let said = run.out.split_whitespace().collect::<Vec<_>>().join(" ");
+        let expected = "error[container-limit-oom]: the container ended with exit code 137 as OOMKilled; its limit is 256 MiB";
+        assert!(said.contains(expected), "{run}");
+    }
+    let table = dir.provost(&["diagnose", "oom", "table.txt"]);
+    assert_eq!(table.code, 2, "{table}");
+    let said = table.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("is a table of pods") && said.contains("kubectl get pod ledger -o yaml"),
+        "{table}"
+    );
+    assert!(dir.provost(&["diagnose", "empty.log"]).out.contains("is empty"));
 }

@@ -161,9 +161,10 @@ fn a_log_of_more_processes_than_are_told_apart_says_what_is_left_out() {
     for (log, left_out) in [(of(256), None), (of(257), Some("1 line")), (of(300), Some("44 lines"))]
     {
         let run = Dir::new().provost_with_stdin(&["diagnose", "-", "--format", "json"], &log);
-        let told = run.out.contains("a limit is reached here");
+        let told = run.out.contains("processes by name");
         assert_eq!(told, left_out.is_some(), "{run}");
-        assert_eq!(run.code, if told { 2 } else { 0 }, "{run}");
+        // Of as many processes only the first are kept, which is said as well.
+        assert!(run.code == 2 && run.out.contains("of more than 64 processes"), "{run}");
         if let Some(lines) = left_out {
             let said = format!("of more than 256 processes by name: left out are {lines} of");
             assert!(run.out.contains(&said) && run.out.contains("journalctl -u UNIT"), "{run}");
@@ -185,4 +186,46 @@ fn a_log_of_compose_behind_a_bare_line_of_the_runtimes_is_read() {
         assert_eq!(run.code, 1, "{run}");
         assert!(run.out.contains("error[unrecovered-panic]"), "{run}");
     }
+}
+
+/// A log in which nothing names the processes, of two that collect with another heap, and of twins.
+fn unnamed(live: [u64; 2]) -> String {
+    let line = |at: usize, n: u64| {
+        let (live, goal) = (live[at], live[at] * 2);
+        format!(
+            "gc {n} @{n}.{at}50s 1%: 0.010+1.0+0.010 ms clock, 0.020+0/1.0/0+0.020 ms cpu, {}->{goal}->{live} MB, {goal} MB goal, 0 MB stacks, 0 MB globals, 2 P\n",
+            goal - 1
+        )
+    };
+    (1..60).flat_map(|n| [line(0, n), line(1, n)]).collect()
+}
+
+/// Each line of another pod was a restart, and of more than 64 of these nothing was said.
+#[test]
+fn processes_that_nothing_names_are_told_apart_or_not_told() {
+    let dir = Dir::new().file("two.log", unnamed([10, 50])).file("twins.log", unnamed([10, 10]));
+    let two = dir.provost(&["diagnose", "two.log", "--format", "json"]);
+    let report: Value = serde_json::from_str(&two.out).unwrap();
+    let logs = report["logs"].as_array().unwrap();
+    let cycles: Vec<_> =
+        logs.iter().map(|it| it["collections"]["cycles"].as_u64().unwrap()).collect();
+    assert_eq!(cycles, [59, 59], "{two}");
+    let twins = dir.provost(&["diagnose", "twins.log"]);
+    assert_eq!(twins.code, 2, "{twins}");
+    let said = twins.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        said.contains("of Go's runtime of 2 processes at once that cannot be told apart"),
+        "{twins}"
+    );
+    assert!(said.contains("kubectl logs -l LABEL --prefix"), "{twins}");
+}
+
+#[test]
+fn processes_beyond_the_limit_are_counted() {
+    let life = "gc 1 @0.100s 1%: 0.010+1.0+0.010 ms clock, 0.020+0/1.0/0+0.020 ms cpu, 3->4->2 MB, 4 MB goal, 0 MB stacks, 0 MB globals, 2 P\n";
+    let dir = Dir::new().file("crashes.log", life.repeat(70));
+    let all = dir.provost(&["diagnose", "crashes.log"]);
+    assert_eq!(all.code, 2, "{all}");
+    let said = all.out.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(said.contains("of more than 64 processes: left out are 6 further ones"), "{all}");
 }

@@ -161,7 +161,19 @@ pub(super) fn indented(line: &[u8]) -> Option<&[u8]> {
 
 /// `\t/src/main.go:12 +0x1d fp=0x... sp=0x... pc=0x...`: the file and the line.
 pub(super) fn place(line: &[u8]) -> Option<(&[u8], u32)> {
-    let line = indented(line)?;
+    place_in(indented(line)?)
+}
+
+/// The same of a line that has lost its tab, as `logcli` prints it (`strings.TrimSpace`, pkg/logcli/output/default.go): the
+/// program counter has to stand behind it.
+pub(super) fn trimmed_place(line: &[u8]) -> Option<(&[u8], u32)> {
+    let counter = memchr::memmem::rfind(line, b" +0x").and_then(|at| line.get(at + 4..))?;
+    let (file, number) = place_in(line)?;
+    let is_hex = !counter.is_empty() && counter.iter().all(u8::is_ascii_hexdigit);
+    (is_hex && memchr::memchr(b'.', file).is_some()).then_some((file, number))
+}
+
+fn place_in(line: &[u8]) -> Option<(&[u8], u32)> {
     // A path may have spaces and colons: the number is behind the last colon before what is printed of the
     // program counter.
     let end = [&b" +0x"[..], b" fp=0x", b" pc=0x"]

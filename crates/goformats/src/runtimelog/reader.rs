@@ -276,7 +276,8 @@ impl Reader {
         else {
             return self.enveloped(line, None, each);
         };
-        let known = self.source(&tagged.name);
+        // Labels that all lines have in common logcli leaves out.
+        let known = if tagged.name.is_empty() { Some(0) } else { self.source(&tagged.name) };
         let Some(at) = known.or_else(|| self.opened(&tagged.name, &tagged.text)) else { return };
         self.at = at;
         let time = tagged.time.as_deref();

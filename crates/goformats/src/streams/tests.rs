@@ -132,7 +132,22 @@ fn names_behind_a_bare_line_of_the_runtimes_are_learned_from_several_lines() {
 
 #[test]
 fn the_journal_names_the_process() {
-    for stamp in ["Nov 26 10:00:00", "Nov  6 10:00:00.123456", "2026-11-26T10:00:00+0000"] {
+    // `short`, `short-precise`, `short-iso` of older and newer systemd, `short-iso-precise`, `short-full`, `short-unix`,
+    // `short-monotonic` and `short-delta`: only the first three were known.
+    for stamp in [
+        "Nov 26 10:00:00",
+        "Nov  6 10:00:00.123456",
+        "2026-11-26T10:00:00+0000",
+        "2026-11-26T10:00:00+01:00",
+        "2026-11-26T10:00:00.605563+01:00",
+        "Thu 2026-11-26 10:00:00 CET",
+        "Thu 2026-11-26 10:00:00.605563 UTC",
+        "1764151200.605563",
+        "[ 9120.101001]",
+        "[12345.000001]",
+        "[ 9120.101001 <    0.000012 >]",
+        "[ 9120.101001                ]",
+    ] {
         check(&[
             (&format!("{stamp} node-1 systemd[1]: Started."), None),
             (&format!("{stamp} node-1 kernel: gc 1 @"), None),
@@ -142,6 +157,13 @@ fn the_journal_names_the_process() {
             ),
             (&format!("{stamp} node-1 checkout[8]: main.f()"), Some(("checkout[8]", "main.f()"))),
         ]);
+        // `--no-hostname`, and `with-unit`, which has the unit for the name.
+        check(&[
+            (&format!("{stamp} checkout[7]: gc 1 @0.1s"), Some(("checkout[7]", "gc 1 @0.1s"))),
+            (&format!("{stamp} checkout[8]: a: b"), Some(("checkout[8]", "a: b"))),
+        ]);
+        let unit = "user@1000.service/app-shop\\x2dcheckout@3.service[7]";
+        check(&[(&format!("{stamp} node-1 {unit}: gc 1 @0.1s"), Some((unit, "gc 1 @0.1s")))]);
     }
     check(&[(
         r#"{"_PID":"7","SYSLOG_IDENTIFIER":"checkout","MESSAGE":"panic: \"x\"","__REALTIME_TIMESTAMP":"1"}"#,

@@ -159,10 +159,13 @@ mod tests {
 
     /// Collections at such milliseconds with so much live.
     fn of(collections: impl IntoIterator<Item = (u64, u64)>) -> Collections {
+        // A cycle begins with no less than the one before it left.
+        let mut before = 0;
         let line = |(n, (at, live)): (usize, (u64, u64))| {
-            let n = n + 1;
+            let (n, start) = (n + 1, live.max(before));
+            before = live;
             format!(
-                "gc {n} @{}.{:03}s 25%: 0.010+4.0+0.010 ms clock, 0.020+1.0/4.0/0+0.020 ms cpu, {live}->{live}->{live} MB, {live} MB goal, 0 MB stacks, 0 MB globals, 2 P\n",
+                "gc {n} @{}.{:03}s 25%: 0.010+4.0+0.010 ms clock, 0.020+1.0/4.0/0+0.020 ms cpu, {start}->{start}->{live} MB, {live} MB goal, 0 MB stacks, 0 MB globals, 2 P\n",
                 at / 1000,
                 at % 1000
             )

@@ -23,8 +23,9 @@ use crate::model::Bytes;
 use crate::model::goals::MemoryLimit;
 use crate::model::gogc::{self, Gogc};
 use crate::model::oom::{Badness, Held, each};
-use crate::model::pacer::{Marked, room_for};
+use crate::model::pacer::Marked;
 use crate::model::quantity::counted;
+use crate::model::what_if::WELL;
 
 pub use gomemlimit::Growth;
 pub use join::{cases, identity};
@@ -78,8 +79,6 @@ pub struct MemoryCase<'w> {
 
 /// A MiB.
 const MIB: u64 = 1 << 20;
-/// Share of the CPU that collections may take.
-const WANTED: f64 = 0.05;
 
 impl<'w> MemoryCase<'w> {
     fn new(joined: &'w Joined<'w>) -> Self {
@@ -99,13 +98,17 @@ impl<'w> MemoryCase<'w> {
 
     /// As reports name it.
     pub fn subject(&self) -> String {
+        let path = |source| &self.joined.world.sources.get(source).path;
         if let Some((pod, status)) = self.status {
+            // Of a part of what describes it the name was not given.
+            if pod.name.is_empty() {
+                return format!("{} ({})", path(pod.origin.source()), status.name);
+            }
             return format!("{}/Pod/{}/{}", pod.namespace, pod.name, status.name);
         }
         if let Some((namespace, name)) = self.eviction.map(|eviction| eviction.of) {
             return format!("{namespace}/Pod/{name}");
         }
-        let path = |source| &self.joined.world.sources.get(source).path;
         if let Some(kill) = self.kill() {
             let path = path(kill.log.source);
             return match &kill.report.victim_group {
@@ -314,10 +317,12 @@ impl<'w> MemoryCase<'w> {
         };
         // What is allocated is not known where many of them are missing: that is not nothing.
         super::log::nothing_in(&[whole])?;
-        let each = whole.cpu_ns as f64 / 1e6 / whole.cycles.max(1) as f64;
-        // Nor of one that took no time; then there is no other to make room for.
-        let rate = whole.allocation_rate().unwrap_or_default();
-        let room = room_for(WANTED, each, rate, whole.mean_procs()).ceil().clamp(1.0, 1e9);
+        // Where nothing was allocated there is nothing to make room for.
+        let room = super::load::of(&whole).map_or(0.0, |loads| {
+            let live = whole.live.most as f64;
+            loads.free.with_live(live).heap_for(WELL) - live
+        });
+        let room = room.ceil().clamp(1.0, 1e9);
         Ok(room as u64 * MIB)
     }
 

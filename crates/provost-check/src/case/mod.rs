@@ -31,6 +31,7 @@ pub mod labelled;
 pub mod lifecycle;
 pub mod limits;
 pub mod listen;
+pub mod load;
 pub mod log;
 pub mod logged;
 pub mod measured;

@@ -131,7 +131,7 @@ impl<'w> LogCase<'w> {
         }
         let unknown = |needs| Abstain::unknown(Reason::NoMemoryFiles, needs);
         // What counts is of the container that ran last.
-        let is_last = self.index + 1 == self.log.lives.len();
+        let is_last = self.index + 1 == self.log.lives.len() && !self.log.at_once;
         let found = self.joined.quotas().0.get(&self.log.source).filter(|_| is_last);
         let Some((group, presumed)) = found.and_then(|(at, it)| Some((groups.get(*at)?, *it)))
         else {

@@ -16,7 +16,7 @@ use crate::model::memlimit;
 use crate::model::oom::only_grows;
 use crate::model::quantity::Bytes;
 use crate::model::trend::Trend;
-use crate::model::what_if::{self, EARLIEST, Load, Outcome, SPIRAL, WELL};
+use crate::model::what_if::{self, Load, Outcome, SPIRAL, WELL};
 
 pub use numbers::{
     Container, Extremes, Gc, GcCurves, Mib, Pauses, Procs, Row, Sched, SchedCurves, Settings,
@@ -197,6 +197,9 @@ fn settings(told: &Told, procs: &[Change], is_old: bool) -> Settings {
             "cannot tell: {}, or a GOMEMLIMIT that leaves {goal} MB; what was live stood too still",
             range(percents)
         ),
+        Gogc::Late => {
+            "cannot tell: heaps had reached most goals when their collections began".to_owned()
+        }
         Gogc::Unknown if is_old => {
             "cannot tell: lines of Go before 1.18 do not say enough".to_owned()
         }
@@ -299,23 +302,8 @@ fn now(of: &Collections) -> Option<Now> {
         .filter(|end| grows.is_some() || end.mean_live() > whole.mean_live().max(1.0) * GREW);
     let run = end.unwrap_or(whole);
     let last = of.last().map_or(0, |last| last.heap.live);
-    let cycles = run.cycles as f64;
-    let rate = run.allocation_rate().filter(|rate| *rate > 0.0)?;
-    let room = run.goal.sum.saturating_sub(run.marked[0]) as f64;
-    // Where there is no room, nothing tells how much of it is used.
-    let reach = match run.tight * 2 > run.cycles {
-        true => EARLIEST,
-        false if room > 0.0 => (run.allocated as f64 / room).clamp(0.1, 1.5),
-        false => 1.0,
-    };
-    let load = Load {
-        live: run.mean_live(),
-        roots: run.marked[1] as f64 / cycles,
-        rate,
-        cpu_ms: run.cpu_ns as f64 / 1e6 / cycles,
-        procs: run.mean_procs(),
-        reach,
-    };
+    let loads = super::load::of(&run)?;
+    let (load, held) = (loads.now, loads.now.rate / loads.free.rate);
     // What grows is more at its end than on average of any stretch before it.
     let load = match grows {
         Some(_) => load.with_live(load.live.max(last as f64)),
@@ -324,7 +312,6 @@ fn now(of: &Collections) -> Option<Now> {
     // Whenever that was: it may come again, and what it began with has to fit as well.
     let most = of.whole().map_or(0, |whole| whole.live.most);
     let most = (most as f64).max(load.live);
-    let held = run.left_to_program().unwrap_or(1.0).clamp(0.1, 1.0);
     let free = load.times(1.0 / held);
     Some(Now { load, free, most, grows, perhaps: grows.is_none() && still_rises(of) })
 }

@@ -38,12 +38,25 @@ pub struct RuntimeLog {
     pub lives: Vec<Life>,
     /// Further ones, of which nothing is kept.
     pub more_lives: u64,
+    /// Some wrote it at once.
+    pub at_once: bool,
+    /// Those whose lines cannot be told apart, of which nothing is kept.
+    pub untold: Option<Untold>,
     /// Ends of processes and dumps of goroutines.
     pub dumps: Vec<Dump>,
     /// Further ones, of which nothing is kept.
     pub more_dumps: u64,
     /// Panics that processes survived, by the place they came from.
     pub recovered: Vec<Recovered>,
+}
+
+/// Processes whose lines cannot be told apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Untold {
+    /// How many there seem to be.
+    pub processes: u64,
+    /// The first line that may be of any of them, from 1.
+    pub line: u64,
 }
 
 impl RuntimeLog {
@@ -56,7 +69,8 @@ impl RuntimeLog {
     pub fn last_life(&self) -> Option<&Life> {
         let last = self.lives.last()?;
         let is_one = self.lives.iter().all(|life| life.stream == last.stream);
-        is_one.then_some(last)
+        // Of several at once, or if more followed, it is not known which ended.
+        (is_one && !self.at_once && self.more_lives == 0 && self.untold.is_none()).then_some(last)
     }
 
     /// Whether it says nothing.
@@ -96,6 +110,16 @@ pub struct Life {
     pub collections: Option<Collections>,
     /// Its scheduler.
     pub scheduler: Option<Scheduler>,
+}
+
+impl Life {
+    /// Its first line in the log, from 1.
+    pub fn line(&self) -> u64 {
+        let cycle = self.collections.as_ref().and_then(|of| of.windows.first());
+        let sample = self.scheduler.as_ref().and_then(|of| of.windows.first());
+        let lines = [cycle.map(|of| of.from.line), sample.map(|of| of.from.line)];
+        lines.into_iter().flatten().min().unwrap_or_default()
+    }
 }
 
 /// Stop-the-world phases of a cycle.
@@ -357,7 +381,7 @@ impl Window {
 }
 
 /// What a cycle marked.
-fn marked(cycle: &GcCycle) -> Marked {
+pub fn marked(cycle: &GcCycle) -> Marked {
     let heap = &cycle.heap;
     Marked {
         live: heap.live,

@@ -87,6 +87,8 @@ pub enum Gogc {
     Changed(RangeInclusive<u64>, RangeInclusive<u64>),
     /// One of these, or a limit that leaves a goal of so many MiB.
     Either(RangeInclusive<u64>, u64),
+    /// Heaps had reached most goals when their collections began, so that the goals may have been lower.
+    Late,
     /// There are too few goals.
     Unknown,
 }
@@ -242,6 +244,11 @@ impl Goals {
             return (Gogc::OffOrAbove(asked), decides(&all));
         }
         let is_default = percents.contains(&u64::from(super::gogc::DEFAULT));
+        // A GOGC that low explains them all, if each heap had grown far beyond its goal when its collection began.
+        let far = groups(most.saturating_mul(2).saturating_add(10)..=u64::MAX);
+        if asked == 0 && !is_default && far.is_some_and(|far| far.count * 2 > self.told) {
+            return (Gogc::Late, MemoryLimit::Unknown);
+        }
         let Some(below) = below.filter(|below| below.count * 20 > self.told) else {
             let above = explained.goal.map_or(0, |(_, most)| most);
             return match explained.varied() || is_default {
@@ -382,6 +389,22 @@ mod made_by {
         let start = (5..8).map(|live| (live, live * 2));
         let lowered = told(start.chain((0..600).map(|n| (60 + n % 60, (60 + n % 60) * 21 / 20))));
         assert_eq!(lowered.tightened_by(), MadeBy::Gogc, "{lowered:?}");
+    }
+
+    /// `1 or less, and no GOMEMLIMIT that mattered`, of GOGC=100 and GOMEMLIMIT=60MiB in Go 1.27: a heap that fills quickly
+    /// has reached its goal when its collection begins, in whole MB.
+    #[test]
+    fn heaps_that_reached_their_goals_do_not_tell_that_gogc_is_none() {
+        let mut goals = Goals::default();
+        goals.push(&Marked { first: true, ..Marked::default() }, 4, 3);
+        for (live, goal, start) in
+            [(3, 7, 7), (7, 14, 14), (14, 29, 29), (29, 50, 50), (57, 57, 58)]
+        {
+            goals.push(&Marked { live, stacks: 0, globals: 0, first: false }, goal, start);
+        }
+        let told = goals.told();
+        assert_eq!((&told.gogc, told.limit), (&Gogc::Late, MemoryLimit::Unknown), "{told:?}");
+        assert_eq!((told.tightened_by(), told.made_by()), (MadeBy::Either, MadeBy::Either));
     }
 
     /// A ballast of 200 MB under GOMEMLIMIT=150MiB: `206 MiB, and what Go has beside the heap`, since the goal of the first

@@ -333,6 +333,13 @@ fn not_judged(report: &Report<'_>, notices: &[Notice], options: Options, out: &m
         };
         let line = format!("  {}: {}; {remedy}", reason, count(rules.len(), "rule"));
         out.push_str(&fit(&line, options.width));
+        // Of a log that is too short only what is missing says what to record.
+        if !options.verbose && *reason == Reason::LogTooShort {
+            for (rule, subjects) in rules {
+                let needs = subjects.first().map_or("", |(_, needs)| *needs);
+                out.push_str(&fit(&format!("    {rule}: {}", clean(needs)), options.width));
+            }
+        }
         if !options.verbose {
             continue;
         }

@@ -206,6 +206,7 @@ pub static RULES: &[&Rule] = &[
     &diagnosis::run_queue_pressure::RULE,
     &diagnosis::sawtooth_allocation::RULE,
     &diagnosis::stack_overflow::RULE,
+    &diagnosis::stuck_goroutines::RULE,
     &diagnosis::thread_growth::RULE,
     &diagnosis::torn_runtime_log::RULE,
     &diagnosis::unfit_recording::RULE,

@@ -9,6 +9,7 @@ mod inputs;
 mod judged;
 mod said;
 mod scheduled;
+mod tables;
 
 use std::collections::HashSet;
 
@@ -34,8 +35,9 @@ use crate::exit::{Exit, Mistake};
 use crate::interrupt::Interrupt;
 use crate::{config, output};
 
-/// What goroutines do while they live; the other rules about dumps are about ends.
-const OF_GOROUTINES: &str = "goroutine-leak";
+/// What goroutines do while they live; the other rules about dumps are about ends. Of one that was made to end by SIGQUIT
+/// because it hung, the second says why.
+const OF_GOROUTINES: [&str; 2] = ["goroutine-leak", "stuck-goroutines"];
 
 pub(crate) fn run(cli: &Cli, args: &DiagnoseArgs) -> Result<Exit> {
     let of_dumps = |rule: &Rule| {
@@ -80,11 +82,11 @@ pub(crate) fn run(cli: &Cli, args: &DiagnoseArgs) -> Result<Exit> {
             )
         }
         Some(About::Crash(args)) => {
-            let wanted = rules(|rule| of_dumps(rule) && rule.id != OF_GOROUTINES);
+            let wanted = rules(|rule| of_dumps(rule) && rule.id != OF_GOROUTINES[0]);
             diagnose(cli, &args.files, &plain, &args.shown, &wanted, Some("diagnose crash"))
         }
         Some(About::Goroutines(args)) => {
-            let wanted = rules(|rule| rule.id == OF_GOROUTINES);
+            let wanted = rules(|rule| OF_GOROUTINES.contains(&rule.id));
             diagnose(cli, &args.files, &plain, &args.shown, &wanted, Some("diagnose goroutines"))
         }
     }
@@ -184,6 +186,9 @@ fn rules(wanted: impl Fn(&Rule) -> bool) -> Vec<&'static Rule> {
 fn crashes(world: &World, log: &RuntimeLog, asked: Asked) -> String {
     let lives = log.lives.iter().filter(|_| asked.logs);
     let mut said: String = lives.map(scheduled::lines).collect();
+    if asked.logs && log.at_once {
+        said.push_str("  several processes wrote it at once; what names no process is told apart by the numbers, times and heaps of collections\n");
+    }
     if asked.dumps {
         said.push_str(&said::crashes(log));
     }

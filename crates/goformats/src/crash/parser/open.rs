@@ -72,27 +72,28 @@ impl Parser {
             }
             return true;
         }
-        if let Some(inner) = line::indented(text) {
-            if inner == b"goroutine running on other thread; stack unavailable" {
-                open.unavailable = true;
-                open.foreign = 0;
-                return true;
-            }
-            if let Some((file, number)) = line::place(text) {
-                open.foreign = 0;
-                if let Some(func) = open.created.take() {
-                    if !open.ancestors && self.stack.created.is_none() {
-                        let file = self.stack.keep(file, limits.name);
-                        self.stack.created = Some(Raw { func, args: 0..0, file, line: number });
-                    }
-                    return true;
-                }
-                if let Some((func, args)) = open.call.take() {
+        if line::indented(text) == Some(b"goroutine running on other thread; stack unavailable") {
+            open.unavailable = true;
+            open.foreign = 0;
+            return true;
+        }
+        // A frame's place, and that of the `go` statement, follow what is there.
+        let is_next = open.call.is_some() || open.created.is_some();
+        let trimmed = || line::trimmed_place(text).filter(|_| is_next);
+        if let Some((file, number)) = line::place(text).or_else(trimmed) {
+            open.foreign = 0;
+            if let Some(func) = open.created.take() {
+                if !open.ancestors && self.stack.created.is_none() {
                     let file = self.stack.keep(file, limits.name);
-                    self.stack.frames.push(Raw { func, args, file, line: number });
+                    self.stack.created = Some(Raw { func, args: 0..0, file, line: number });
                 }
                 return true;
             }
+            if let Some((func, args)) = open.call.take() {
+                let file = self.stack.keep(file, limits.name);
+                self.stack.frames.push(Raw { func, args, file, line: number });
+            }
+            return true;
         }
         if text.is_empty() {
             self.close(true, each);

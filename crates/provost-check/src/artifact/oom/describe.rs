@@ -4,6 +4,9 @@
 //! It has less than the object: not the pod's UID, not the ID of a container that ended, and of events how long ago
 //! they were and not when.
 
+mod fragment;
+
+use fragment::{Fragment, Placed};
 use jiff::Timestamp;
 use jiff::fmt::rfc2822::DateTimeParser;
 
@@ -24,6 +27,11 @@ pub fn is_described(head: &[u8]) -> bool {
     has(lines.next(), "Name")
         && has(lines.next(), "Namespace")
         && lines.take(8).any(|line| labelled(line, "Node").is_some())
+}
+
+/// Whether it is a part of that, without the lines that name the pod.
+pub fn is_fragment(head: &[u8]) -> bool {
+    fragment::is_one(&String::from_utf8_lossy(head))
 }
 
 /// What stands behind a label: `Running` in `Status:       Running`.
@@ -62,19 +70,13 @@ struct Reader {
     has_status: bool,
     /// Lines of a message that is not indented, up to the exit code.
     in_message: bool,
+    /// The state before the last one is a status as well, where no more was pasted.
+    is_fragment: bool,
 }
 
 /// The pods of a text, and their events.
 pub fn described(source: SourceId, text: &str) -> (Vec<Pod>, Vec<Event>) {
-    let mut reader = Reader {
-        source,
-        pods: Vec::new(),
-        events: Vec::new(),
-        part: Part::Other,
-        inner: Inner::Other,
-        has_status: false,
-        in_message: false,
-    };
+    let mut reader = Reader::new(source);
     for (line, number) in text.lines().zip(1..) {
         reader.line(line.trim_end(), number);
     }
@@ -82,7 +84,47 @@ pub fn described(source: SourceId, text: &str) -> (Vec<Pod>, Vec<Event>) {
     (reader.pods, reader.events)
 }
 
+/// The containers of a part of such a text: of a pod that nothing names.
+pub fn fragment(source: SourceId, text: &str) -> (Vec<Pod>, Vec<Event>) {
+    let mut reader = Reader { part: Part::Containers, is_fragment: true, ..Reader::new(source) };
+    let mut fragment = Fragment::default();
+    let first = Origin::log(source, 1, None);
+    reader.top("Name:", first);
+    reader.part = Part::Containers;
+    for (line, number) in text.lines().zip(1..) {
+        match fragment.place(line) {
+            Placed::Line(line) => reader.line(&line, number),
+            Placed::Begins(line) => {
+                if !reader.in_message {
+                    reader.part = Part::Containers;
+                    reader.container(UNNAMED, Origin::log(source, number, None));
+                }
+                reader.line(&line, number);
+            }
+            Placed::Nothing => {}
+        }
+    }
+    reader.close_container();
+    (reader.pods, reader.events)
+}
+
+/// A container whose name was not pasted.
+const UNNAMED: &str = "the container:";
+
 impl Reader {
+    fn new(source: SourceId) -> Self {
+        Self {
+            source,
+            pods: Vec::new(),
+            events: Vec::new(),
+            part: Part::Other,
+            inner: Inner::Other,
+            has_status: true,
+            in_message: false,
+            is_fragment: false,
+        }
+    }
+
     fn line(&mut self, line: &str, number: u64) {
         let at = Origin::log(self.source, number, None);
         if self.in_message {
@@ -198,7 +240,7 @@ impl Reader {
             "Container ID" => container.id = id_of(value),
             "Restart Count" => container.restarts = value.parse().unwrap_or(0),
             "State" | "Last State" => {
-                self.has_status |= label == "State";
+                self.has_status |= label == "State" || self.is_fragment;
                 if value == "Terminated" {
                     // Its code is read where it stands.
                     container.ends.push(Terminated {
@@ -329,6 +371,48 @@ mod tests {
             "",
         ] {
             assert!(!is_described(other.as_bytes()), "{other}");
+        }
+    }
+
+    /// Pasted without the lines before and behind them, they were a log without anything in it.
+    #[test]
+    fn a_part_of_a_description_is_read_however_it_is_indented() {
+        let lines = "    State:          Running\n      Started:      Thu, 26 Nov 2026 10:05:00 +0000\n    Last State:     Terminated\n      Reason:       OOMKilled\n      Exit Code:    137\n      Started:      Thu, 26 Nov 2026 10:00:00 +0000\n      Finished:     Thu, 26 Nov 2026 10:04:59 +0000\n    Ready:          True\n    Restart Count:  7\n    Limits:\n      cpu:     1\n      memory:  256Mi\n    Requests:\n      memory:  64Mi\n    Environment:\n      GOMEMLIMIT:  230MiB\n    Mounts:\n      /var/run from x (ro)\n";
+        let flat: String = lines.lines().map(|line| format!("{}\n", line.trim())).collect();
+        let named = format!("  ledger:\n    Image:  x\n{lines}Conditions:\n  Type  Status\n");
+        let asked = format!("$ kubectl describe pod ledger | grep -A 20 State\n{lines}");
+        for (text, name) in [
+            (lines, "the container"),
+            (&flat, "the container"),
+            (&named, "ledger"),
+            (&asked, "the container"),
+        ] {
+            assert!(is_fragment(text.as_bytes()) && !is_described(text.as_bytes()), "{text}");
+            let (pods, _) = fragment(SourceId(0), text);
+            let [pod] = pods.as_slice() else { panic!("{pods:?}") };
+            let [status] = pod.containers.as_slice() else { panic!("{pod:?}") };
+            let end = &status.ends[0];
+            assert_eq!((end.reason(), end.exit_code.value), ("OOMKilled", 137), "{text}");
+            assert_eq!(status.limit.as_ref().map(|limit| limit.value.0), Some(256 << 20));
+            assert_eq!((status.name.as_str(), status.restarts), (name, 7));
+            let gomemlimit = status.gomemlimit.as_ref().map(|setting| &setting.value);
+            assert_eq!(gomemlimit, Some(&Setting::Written("230MiB".to_owned())), "{text}");
+            assert!(status.running_since.is_some() && end.finished.is_some());
+        }
+        // Of two containers, by grep, with the mark that it puts between.
+        let two = "    Last State:     Terminated\n      Reason:       OOMKilled\n      Exit Code:    137\n--\n    Last State:     Terminated\n      Reason:       Error\n      Message:      Exit Code: x\nState: y\n      Exit Code:    1\n";
+        assert!(is_fragment(two.as_bytes()));
+        let (pods, _) = fragment(SourceId(0), two);
+        let codes: Vec<_> =
+            pods[0].containers.iter().map(|it| it.ends[0].exit_code.value).collect();
+        assert_eq!(codes, [137, 1]);
+        for other in [
+            "server started\nState: Terminated\nExit Code: 1\n",
+            "State: Running\nReason: x\n",
+            "goroutine 1 [running]:\nState: Running\nExit Code: 2\n",
+            "",
+        ] {
+            assert!(!is_fragment(other.as_bytes()), "{other}");
         }
     }
 

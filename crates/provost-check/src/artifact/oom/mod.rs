@@ -16,7 +16,7 @@ use crate::facts::SourceId;
 use crate::facts::oom::KernelLog;
 use crate::model::moment::Moment;
 
-pub use describe::{described, is_described};
+pub use describe::{described, fragment, is_described, is_fragment};
 pub use files::{Files, Inside, Kind, kind, read_archive, read_folder, read_listing, unpacked};
 pub use pods::{events, is_cluster, pods};
 

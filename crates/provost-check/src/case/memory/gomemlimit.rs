@@ -74,6 +74,18 @@ impl MemoryCase<'_> {
         }
     }
 
+    /// A goal of the log, in MiB, that such a GOMEMLIMIT would not have left: another was in force.
+    pub fn speaks_against(&self, value: Bytes) -> Option<(Origin, u64)> {
+        let (log, _) = self.life?;
+        let goal = match self.collections().ok()?.goals.told().limit {
+            MemoryLimit::Above(goal) => goal,
+            MemoryLimit::Decides { at_least: Some(least), .. } => least,
+            _ => return None,
+        };
+        // Printed goals are cut off.
+        (goal > (value.0 >> 20).saturating_add(1)).then(|| (Origin::whole(log.source), goal))
+    }
+
     /// Whether the live heap grew until the log ends.
     pub fn growth(&self) -> Growth {
         let Ok(collections) = self.collections() else { return Growth::Unclear };

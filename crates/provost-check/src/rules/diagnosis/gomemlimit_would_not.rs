@@ -20,17 +20,24 @@ pub static RULE: Rule = Rule {
 fn check(case: &MemoryCase<'_>, out: &mut Findings) -> Judged {
     let place = case.killed_at_limit()?;
     if let Some((origin, value)) = case.gomemlimit()? {
-        out.push(
-            Finding::new(
-                &RULE,
-                format!("GOMEMLIMIT was {value}, and the container was killed all the same"),
-                &place,
-                "it was killed here",
-            )
-            .also(&origin, "set")
-            .note("it is a soft limit: what is alive, and what is not Go's, goes beyond it")
-            .fix(mend()),
-        );
+        let against = case.speaks_against(value);
+        let message = match &against {
+            None => format!("GOMEMLIMIT was {value}, and the container was killed all the same"),
+            Some((_, goal)) => format!(
+                "GOMEMLIMIT is {value} in the pod, and the log has goals of up to {goal} MB, which it would not have left"
+            ),
+        };
+        let finding =
+            Finding::new(&RULE, message, &place, "it was killed here").also(&origin, "set");
+        out.push(match against {
+            None => finding
+                .note("it is a soft limit: what is alive, and what is not Go's, goes beyond it")
+                .fix(mend()),
+            Some((log, _)) => finding
+                .also(&log, "the goals in this log tell")
+                .note("the log is of a process that had another: of another container, of a start before it was set, or of a program that sets its own (debug.SetMemoryLimit)")
+                .fix(Fix::suggest("give the log of the process that was killed (kubectl logs --previous), and see which GOMEMLIMIT it had")),
+        });
         return Ok(());
     }
     let limited = case.limited_cycles();

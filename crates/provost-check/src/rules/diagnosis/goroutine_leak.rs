@@ -231,7 +231,7 @@ fn with_rest(finding: Finding, (stacks, goroutines): (usize, u64)) -> Finding {
 }
 
 /// Dumps of processes that were asked and share a stack with this one, the oldest first.
-fn listed<'w>(case: &DumpCase<'w>) -> Vec<(&'w RuntimeLog, &'w Dump)> {
+pub(super) fn listed<'w>(case: &DumpCase<'w>) -> Vec<(&'w RuntimeLog, &'w Dump)> {
     let logs = case.joined.world.logs.iter();
     let all = logs.flat_map(|log| log.dumps.iter().map(move |dump| (log, dump)));
     let own = case.dump;
@@ -253,7 +253,7 @@ fn listed<'w>(case: &DumpCase<'w>) -> Vec<(&'w RuntimeLog, &'w Dump)> {
 }
 
 /// Whether all that were like a group in an earlier dump wait there still, and they are not few.
-fn stayed(first: &Dump, group: &Group) -> bool {
+pub(super) fn stayed(first: &Dump, group: &Group) -> bool {
     let Some(before) = first.groups.like(group) else { return false };
     let still: HashSet<u64> = group.ids.iter().copied().collect();
     before.count >= LEAST

@@ -4,11 +4,12 @@ use goformats::counters::Counter;
 
 use crate::case::counters::{CountersCase, mib};
 use crate::case::growth::grows;
+use crate::case::load::{self, Loads};
 use crate::case::log::{LogCase, longest_run, millis, nothing_in, percent, spanning, too_few};
 use crate::facts::runtime_log::Window;
 use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::goals::MadeBy;
-use crate::model::what_if::{EARLIEST, Load};
+use crate::model::what_if::Load;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Cycles of a run.
@@ -23,8 +24,6 @@ const SHARE: f64 = 0.25;
 const RESTLESS: f64 = 0.75;
 /// Milliseconds of which that is told: some collections take one.
 const RESTLESS_MS: u64 = 2000;
-/// Of the CPU: less than that is not told from nothing by times that are cut off.
-const LEAST_LEFT: f64 = 0.1;
 /// What collections may take once there is room.
 const WANTED: f64 = 0.05;
 
@@ -80,8 +79,8 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     let fix = match (grows(collections), by) {
         // Whatever is given, it will be full again.
         (Some(_), _) => "find what keeps the heap alive that grows: more GOMEMLIMIT puts off the same, and no amount is enough; see heap-grows-without-bound".to_owned(),
-        (None, MadeBy::Either) => format!("{which}: {}, or raise GOGC", enough(&run, rate, left)),
-        (None, _) => format!("{}, or keep less alive", enough(&run, rate, left)),
+        (None, MadeBy::Either) => format!("{which}: {}, or raise GOGC", enough(&run)),
+        (None, _) => format!("{}, or keep less alive", enough(&run)),
     };
     out.push(
         Finding::new(
@@ -108,24 +107,16 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
 }
 
 /// What to set. Allocation that the collector holds back comes back when it lets go.
-fn enough(run: &Window, rate: f64, left: f64) -> String {
-    let each_second = rate / left.max(LEAST_LEFT);
-    let cycles = run.cycles as f64;
-    let of = |rate, reach| {
-        let load = Load {
-            live: run.live.most as f64,
-            roots: run.marked[1] as f64 / cycles,
-            rate,
-            cpu_ms: run.cpu_ns as f64 / 1e6 / cycles,
-            procs: run.mean_procs(),
-            reach,
-        };
-        load.limit_for(WANTED).ceil()
+fn enough(run: &Window) -> String {
+    let Some(Loads { now, free }) = load::of(run) else {
+        return "raise GOMEMLIMIT and the container's limit".to_owned();
     };
-    let (least, enough) = (of(rate, 1.0), of(each_second, EARLIEST));
+    let of = |load: Load| Load { live: run.live.most as f64, ..load }.limit_for(WANTED).ceil();
+    let (least, enough) = (of(Load { reach: 1.0, ..now }), of(free));
     format!(
-        "set GOMEMLIMIT to about {enough:.0}MiB and the container's limit to what fits that: collections then take {} or less even where it allocates the {each_second:.0} MB a second that it would without them; {least:.0}MiB are the least that may do, where it allocates no more than now",
-        percent(WANTED)
+        "set GOMEMLIMIT to about {enough:.0}MiB and the container's limit to what fits that: collections then take {} or less even where it allocates the {:.0} MB a second that it would without them; {least:.0}MiB are the least that may do, where it allocates no more than now",
+        percent(WANTED),
+        free.rate
     )
 }
 

@@ -32,6 +32,7 @@ pub mod removed_godebug_at_start;
 pub mod run_queue_pressure;
 pub mod sawtooth_allocation;
 pub mod stack_overflow;
+pub mod stuck_goroutines;
 pub mod thread_growth;
 pub mod torn_runtime_log;
 pub mod unfit_recording;

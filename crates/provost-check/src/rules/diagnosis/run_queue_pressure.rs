@@ -2,8 +2,9 @@
 
 use crate::case::log::{LogCase, millis};
 use crate::facts::runtime_log::PRESSED;
-use crate::findings::{Finding, Fix, Level};
+use crate::findings::{Abstain, Finding, Fix, Level, Reason};
 use crate::model::gomaxprocs::{Fit, container_aware, fit};
+use crate::model::quantity::counted;
 use crate::rules::rule::{Check, Findings, Group, Judged, Need, Rule};
 
 /// Milliseconds.
@@ -30,7 +31,25 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     // A sample stands for the time until the next one.
     let stood = took.saturating_add(took / run.count.saturating_sub(1).max(1));
     if stood < LEAST_MS || run.count < LEAST_SAMPLES {
-        return Ok(());
+        let whole = scheduler.whole();
+        let log = whole.map_or(0, |whole| {
+            let log = whole.to.at_ms.saturating_sub(whole.from.at_ms);
+            log.saturating_add(log / whole.count.saturating_sub(1).max(1))
+        });
+        let pressed = whole.map_or(0, |whole| whole.pressed);
+        // A moment of it is nothing, unless the log has no more than that.
+        return match pressed * 2 >= whole.map_or(0, |whole| whole.count) && log < LEAST_MS {
+            true if pressed > 0 => Err(Abstain::unknown(
+                Reason::LogTooShort,
+                format!(
+                    "samples of {}, and the log has {}: in {pressed} of its {} no P was idle and more than {PRESSED} goroutines waited for each",
+                    millis(LEAST_MS),
+                    millis(log),
+                    counted(whole.map_or(0, |whole| whole.count), "sample")
+                ),
+            )),
+            _ => Ok(()),
+        };
     }
     let procs = scheduler.procs.last().map_or(0, |change| change.to);
     let finding =

@@ -40,6 +40,7 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
     else {
         return Ok(());
     };
+    let is_tight = run.tight * 2 > run.cycles;
     let room = run.goal.sum.saturating_sub(run.live.sum) as f64 / run.cycles as f64;
     let (gives, fix) = match collections.goals.told().made_by() {
         MadeBy::Gogc => (
@@ -67,10 +68,19 @@ fn check(case: &LogCase<'_>, out: &mut Findings) -> Judged {
             format!("{} MB live, a goal of {} MB", run.live.first, run.goal.first),
         )
         .also(&case.at(run.to), format!("{} MB live, a goal of {} MB", run.live.last, run.goal.last))
-        .note(format!(
-            "with {room:.0} MB more room, {gives}collections come half as often and take about {}",
-            percent(share / 2.0)
-        ))
+        .note(match is_tight {
+            // What there was to grow into is not between the goal and what was live.
+            true => format!(
+                "no goal left room above what was live, and {:.1} MB were allocated from one collection to the next: with goals {:.0} MB above it they come half as often and take about {}",
+                run.allocated as f64 / run.cycles as f64,
+                (2.0 * run.allocated as f64 / run.cycles as f64).max(1.0),
+                percent(share / 2.0)
+            ),
+            false => format!(
+                "with {room:.0} MB more room, {gives}collections come half as often and take about {}",
+                percent(share / 2.0)
+            ),
+        })
         .fix(Fix::suggest(fix)),
     );
     Ok(())

@@ -6,11 +6,13 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 use goformats::counters;
+use goformats::exports;
 use goformats::pprof::{self, Unread};
 use goformats::runtimelog::MOST_STREAMS;
 use indicatif::{ProgressBar, ProgressStyle};
 use provost_check::artifact::manifest::{ManifestFile, Options, load_manifests};
 use provost_check::artifact::oom::{self, Files, Kind, Watched};
+use provost_check::artifact::runtime_log::MOST_LIVES;
 use provost_check::artifact::{Problem, ProblemKind, Source, SourceKind, runtime_log, syscall_log};
 use provost_check::case::World;
 use provost_check::case::syscalls::RECORD;
@@ -19,7 +21,7 @@ use provost_check::facts::oom::HeapProfile;
 use provost_check::facts::{Origin, SourceId};
 use provost_check::model::quantity::counted;
 
-use super::{follow::Follow, judged};
+use super::{follow::Follow, judged, tables};
 use crate::args::Cli;
 use crate::interrupt::Interrupt;
 
@@ -27,6 +29,8 @@ use crate::interrupt::Interrupt;
 const HOW: &str = "run the program with GODEBUG=gctrace=1 or GODEBUG=schedtrace=1000; both go to stderr, as crashes do; a process that calls os.Exit or log.Fatal, or that the kernel kills, prints no stack; kubectl logs --previous has what the one before wrote; of kills for memory the kernel tells: dmesg, journalctl -k";
 /// What a log of too many processes needs.
 const FEWER: &str = "give the logs of fewer at once: kubectl logs POD, journalctl -u UNIT, docker compose logs SERVICE";
+/// What a log of several processes needs that names none.
+const NAMED: &str = "give the log of each, kubectl logs POD, or one that names them: kubectl logs -l LABEL --prefix, journalctl, docker compose logs; kubectl logs --timestamps often is enough";
 /// Bytes by which forms are told apart.
 const HEAD: usize = 8 << 10;
 /// Bytes of an input that is read whole.
@@ -68,6 +72,14 @@ const FORMS: &[Form] = &[
     Form {
         is: |head| oom::is_described(head.bytes),
         load: |it, path, content| it.described(path, content),
+    },
+    Form {
+        is: |head| head.kind() != Some(Kind::KernelLog) && exports::is_one(head.bytes),
+        load: |it, path, content| it.exported(path, content),
+    },
+    Form {
+        is: |head| oom::is_fragment(head.bytes),
+        load: |it, path, content| it.fragment(path, content),
     },
     Form {
         is: |head| counters::form(head.bytes).is_some(),
@@ -380,6 +392,25 @@ impl Loader<'_> {
         Ok(())
     }
 
+    /// A log that a store gave out as one document.
+    fn exported(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+        let is_inside = content.is_inside;
+        let bytes = content.whole()?;
+        let lines = exports::lines(&bytes).unwrap_or(bytes);
+        let size = lines.len() as u64;
+        self.log(path, Content::new(Box::new(Cursor::new(lines)), size, is_inside)?)
+    }
+
+    /// A part of what `kubectl describe` prints of a pod.
+    fn fragment(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
+        let text = content.whole()?;
+        let source = self.source(path, SourceKind::Log);
+        let (pods, events) = oom::fragment(source, &String::from_utf8_lossy(&text));
+        self.world.memory.pods.extend(pods);
+        self.world.memory.events.extend(events);
+        Ok(())
+    }
+
     /// What a runtime counted until a moment.
     fn counters(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
         let bytes = content.whole()?;
@@ -437,10 +468,20 @@ impl Loader<'_> {
     /// Whatever a process or a kernel wrote, mixed with anything.
     fn log(&mut self, path: &str, content: Content<'_>) -> io::Result<()> {
         let is_inside = content.is_inside;
+        let head = content.head.clone();
         // Of an archive it was not said that there is anything in it.
         if let Err(Nothing { source, lines }) = self.read_log(path, content)?
             && !is_inside
         {
+            if let Some(table) = tables::of(&head) {
+                let message = format!("is {}", table.is);
+                self.problem(source, ProblemKind::Malformed, message, Some(&table.ask));
+                return Ok(());
+            }
+            if lines == 0 {
+                self.problem(source, ProblemKind::Malformed, "is empty".to_owned(), Some(HOW));
+                return Ok(());
+            }
             let message = format!(
                 "holds no line that the runtime's tracing writes, neither a crash nor a dump of goroutines, and no kill for memory, in {}",
                 counted(lines, "line")
@@ -478,13 +519,30 @@ impl Loader<'_> {
             );
             self.problem(source, ProblemKind::Limit, message, Some(FEWER));
         }
+        let more_lives = log.more_lives;
+        if more_lives > 0 {
+            let message = format!(
+                "has collections and samples of more than {MOST_LIVES} processes: left out are {}, the last ones; of a container that is started anew each time one after the other counts",
+                counted(more_lives, "further one")
+            );
+            self.problem(source, ProblemKind::Limit, message, Some(FEWER));
+        }
+        let untold = log.untold;
+        if let Some(untold) = untold {
+            let message = format!(
+                "has lines of Go's runtime of {} processes at once that cannot be told apart, from line {} on: their numbers, times and heaps go on after each other; nothing is said of these",
+                untold.processes.max(2),
+                untold.line
+            );
+            self.problem(source, ProblemKind::Malformed, message, Some(NAMED));
+        }
         let is_runtime = !log.is_empty();
         if is_runtime {
             self.world.logs.push(log);
         }
         if is_kernel || !kernel.reports.is_empty() {
             self.world.memory.logs.push(kernel);
-        } else if !is_runtime && unread == 0 {
+        } else if !is_runtime && unread == 0 && untold.is_none() {
             return Ok(Err(Nothing { source, lines }));
         }
         Ok(Ok(()))
