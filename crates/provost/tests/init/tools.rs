@@ -122,6 +122,11 @@ fn a_worker_with_a_debug_listener_has_no_findings() {
 }
 
 #[test]
+fn a_worker_with_a_port_for_its_metrics_has_no_findings() {
+    judged("metered", &["settler"]);
+}
+
+#[test]
 fn a_service_of_both_protocols_has_no_findings() {
     judged("both", &["quotes"]);
 }

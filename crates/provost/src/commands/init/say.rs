@@ -116,9 +116,9 @@ fn lacks(golden: &Golden) -> Vec<String> {
             ));
         }
         let (http, grpc) = (service.ports.http.is_some(), service.ports.grpc.is_some());
-        if service.is_served() && service.unasked().is_some() {
+        if service.listens() && service.unasked().is_some() {
             // It is for somebody to decide.
-        } else if service.is_served() && !service.answers_probes() {
+        } else if service.listens() && !service.answers_probes() {
             items.push(match (http, grpc) {
                 (false, true) => format!(
                     "{name} serves no gRPC health, so probes only ask whether it listens. Register \
@@ -131,7 +131,10 @@ fn lacks(golden: &Golden) -> Vec<String> {
                      then run provost init --force."
                 ),
             });
-        } else if http && service.answers_probes() && !service.grpc_health && !service.tells_apart()
+        } else if (http || !service.is_served())
+            && service.answers_probes()
+            && !service.grpc_health
+            && !service.tells_apart()
         {
             items.push(format!(
                 "{name} has one path for both probes, so liveness only asks whether it listens. Serve \

@@ -232,7 +232,18 @@ pub(super) fn ports(view: &View<'_>, settings: &[Setting], program: &str) -> Por
         ports.others = extra.filter(|port| !taken.contains(port)).collect();
         ports.others.dedup();
     }
+    for_operators(view, &mut ports);
     without_doubles(ports)
+}
+
+/// A worker may have a server for its metrics, with its probes, and none for requests. One that has probes alone may
+/// be a service whose paths are made up as it runs.
+fn for_operators(view: &View<'_>, ports: &mut Ports) {
+    let alone = ports.grpc.is_none() && ports.metrics.is_none() && ports.admin.is_none();
+    let measures = || routes::all(view, None).iter().any(|(path, _)| path == "/metrics");
+    if alone && ports.others.is_empty() && measures() && routes::are_for_operators(view) {
+        ports.metrics = ports.http.take();
+    }
 }
 
 /// Takes out the listeners on the loopback address that are for operators. One that is the only

@@ -94,6 +94,59 @@ pub(super) fn metrics(view: &View<'_>, ports: &Ports) -> Option<(String, bool)> 
     served.filter(|_| exports)
 }
 
+/// Whether the only server of a program answers paths for operators and no others: metrics and probes. So it
+/// is where one router of `net/http` has all paths, the server has it as it is, and nobody else is given it who may put
+/// more into it.
+pub(super) fn are_for_operators(view: &View<'_>) -> bool {
+    let serving = ["ListenAndServe", "ListenAndServeTLS", "Serve", "ServeTLS"];
+    let calls = || view.files().flat_map(|file| &file.calls);
+    let mut started = calls().filter(|call| serving.contains(&call.name.as_str()));
+    let (Some(start), None) = (started.next(), started.next()) else { return false };
+    let fields = view.files().flat_map(|file| &file.fields);
+    let mut handlers = fields.filter(|field| field.of == "Server" && field.key == "Handler");
+    let router = match (handlers.next(), handlers.next(), start.arguments.as_slice()) {
+        (Some(field), None, _) => &field.value,
+        (None, None, [_, .., handler]) if start.receiver == "http" => handler,
+        _ => return false,
+    };
+    let Value::Name(router) = router else { return false };
+    let is_default = router == "nil";
+    // These put themselves into the default router.
+    if is_default && (view.imports("net/http/pprof") || view.imports("expvar")) {
+        return false;
+    }
+    let is_handed_on = |call: &Call| {
+        let has = call.arguments.iter().any(|it| matches!(it, Value::Name(name) if name == router));
+        has && !serving.contains(&call.name.as_str())
+    };
+    if !is_default && calls().any(is_handed_on) {
+        return false;
+    }
+    let mut any = false;
+    for files in &view.packages {
+        let names = Names::of(files);
+        for call in files.iter().flat_map(|file| &file.calls) {
+            let registers = matches!(call.name.as_str(), "Handle" | "HandleFunc");
+            let on_router = call.receiver == *router || (is_default && call.receiver == "http");
+            if !registers && (is_default || !on_router) {
+                continue;
+            }
+            // Of another router, or a path that is made up as the program runs.
+            let known = || path(call, &names).filter(|path| is_for_operators(path));
+            if !on_router || !registers || known().is_none() {
+                return false;
+            }
+            any = true;
+        }
+    }
+    any
+}
+
+fn is_for_operators(path: &str) -> bool {
+    let probes = [LIVENESS, READINESS, GENERAL];
+    path == "/metrics" || probes.iter().any(|paths| paths.contains(&path))
+}
+
 /// Every path that is registered for GET, and whether its router is one for operators. `ports` are those of
 /// the program, once they are known.
 pub(super) fn all(view: &View<'_>, ports: Option<&Ports>) -> Vec<(String, bool)> {

@@ -91,8 +91,13 @@ impl Service {
         }
     }
 
-    /// Whether a Service sends it requests.
+    /// Whether a Service sends it requests. What operators alone ask needs none.
     pub(in super::super) fn is_served(&self) -> bool {
+        self.ports.http.is_some() || self.ports.grpc.is_some()
+    }
+
+    /// Whether it has a port that others can reach.
+    pub(in super::super) fn listens(&self) -> bool {
         !self.ports.is_empty()
     }
 
@@ -204,6 +209,7 @@ impl Service {
         let name = self.name.as_str();
         words.flag("helm", helm);
         words.flag("served", self.is_served());
+        words.flag("listens", self.listens());
         words.flag("unknown", self.ports.unknown);
         words.flag("api", self.kubernetes_client);
         words.word("name", name);
@@ -343,7 +349,6 @@ impl Service {
         // A headless Service translates no ports.
         let headless = self.ports.grpc.is_some();
         words.flag("headless", headless);
-        words.flag("ports", self.is_served());
         let grpc = self.ports.grpc.as_ref().map_or(0, |port| port.port);
         words.word("grpc_port", grpc.to_string());
         let scraped = self.scraped();

@@ -193,6 +193,42 @@ fn a_program_that_listens_somewhere_is_no_program_without_callers() {
     }
 }
 
+/// A worker got a Service and an autoscaler for the port of its metrics.
+#[test]
+fn a_server_of_paths_for_operators_is_none_for_requests() {
+    let served = |routes: &str, server: &str| {
+        shown(&format!(
+            "import \"net/http\"\nfunc main() {{ mux := http.NewServeMux(); {routes}; {server} }}"
+        ))
+    };
+    let server = "s := &http.Server{Addr: \":9465\", Handler: mux}; go s.ListenAndServe()";
+    let probes = "mux.Handle(\"/metrics\", promhttp.Handler()); mux.HandleFunc(\"GET /alive\", ok)";
+    assert_eq!(served(probes, server), "metrics 9465");
+    assert_eq!(served(probes, "http.ListenAndServe(\":9465\", mux)"), "metrics 9465");
+    assert_eq!(
+        served("http.HandleFunc(\"/metrics\", ok)", "http.ListenAndServe(\":9465\", nil)"),
+        "metrics 9465"
+    );
+    for routes in [
+        "",
+        "mux.HandleFunc(\"/healthz\", ok)",
+        "mux.HandleFunc(\"/metrics\", ok); mux.HandleFunc(\"/\", ok)",
+        "mux.HandleFunc(\"/metrics\", ok); mux.HandleFunc(\"/debug/pprof/\", pprof.Index)",
+        "mux.HandleFunc(\"/metrics\", ok); mux.HandleFunc(\"POST /orders\", ok)",
+        "mux.HandleFunc(\"/metrics\", ok); mux.Handle(v1connect.NewOrders(svc))",
+        "mux.HandleFunc(\"/metrics\", ok); api.HandlerFromMux(svc, mux)",
+        "mux.HandleFunc(\"/metrics\", ok); r.HandleFunc(\"/orders\", ok)",
+        "mux.HandleFunc(\"/metrics\", ok); mux.HandlePath(\"GET\", \"/orders\", ok)",
+    ] {
+        assert_eq!(served(routes, server), "http 9465", "{routes}");
+    }
+    // What wraps the router may answer by itself, and so may another server.
+    let wrapped = "s := &http.Server{Addr: \":9465\", Handler: api(mux)}; s.ListenAndServe()";
+    assert_eq!(served(probes, wrapped), "http 9465");
+    let two = format!("{server}; http.ListenAndServe(\":8080\", api)");
+    assert!(served(probes, &two).contains("http "), "{}", served(probes, &two));
+}
+
 #[test]
 fn names_are_taken_apart_at_their_words() {
     for (name, expected) in [
