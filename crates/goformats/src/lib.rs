@@ -26,6 +26,7 @@ pub mod kernel;
 pub mod limits;
 pub mod moduledata;
 pub mod pclntab;
+mod posted;
 pub mod pprof;
 pub mod problem;
 pub mod protobuf;

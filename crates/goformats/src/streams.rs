@@ -146,16 +146,6 @@ impl Tags {
             },
             // Programs write JSON as well: most of it is theirs.
             b'{' if self.marks.iter().any(|mark| mark.find(line).is_some()) => json(line),
-            0x1b => {
-                let plain = uncolored(line);
-                let found = kubectl(&plain).or_else(|| self.learned(&plain, &is_line))?;
-                Some(Tagged {
-                    name: Cow::Owned(found.name.into_owned()),
-                    text: Cow::Owned(found.text.into_owned()),
-                    time: found.time,
-                    stdout: found.stdout,
-                })
-            }
             b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => {
                 // Most lines are these, or a program's.
                 if self.form.is_none() && is_line(line) {
@@ -390,33 +380,6 @@ fn stream(line: &[u8], begin: usize) -> Option<Head<'_>> {
     let is_name = name.contains(&b'/')
         && name.iter().all(|b| is_of_name(*b) || matches!(b, b'/' | b'[' | b']' | b'$' | b':'));
     is_name.then_some(Head { form: Form::Stream, name: Name(name, None), at: begin + end + 1 })
-}
-
-/// A line without the sequences that color its beginning (`ESC [ 36 m`), up to the last of them.
-fn uncolored(line: &[u8]) -> Vec<u8> {
-    let mut plain = Vec::with_capacity(line.len());
-    let mut rest = line;
-    let mut looked_at = 0;
-    while let Some(at) =
-        memchr::memchr(0x1b, rest.get(..LONGEST_HEAD.min(rest.len())).unwrap_or_default())
-    {
-        plain.extend_from_slice(rest.get(..at).unwrap_or_default());
-        let behind = rest.get(at + 1..).unwrap_or_default();
-        let end = behind.iter().take(16).position(|b| *b == b'm');
-        rest = match end {
-            Some(end) if behind.first() == Some(&b'[') => behind.get(end + 1..).unwrap_or_default(),
-            _ => {
-                plain.push(0x1b);
-                behind
-            }
-        };
-        looked_at += 1;
-        if looked_at > 16 {
-            break;
-        }
-    }
-    plain.extend_from_slice(rest);
-    plain
 }
 
 /// Keys that only what ships logs writes, of which one must be there.

@@ -61,7 +61,7 @@ fn read(text: &[u8]) -> Vec<Dump> {
         Said::Profile { name, total, .. } => {
             dumps.push(Dump { profile: Some((name, total)), ..Dump::default() });
         }
-        Said::Goroutine { goroutine, begins } => {
+        Said::Goroutine { goroutine, begins, .. } => {
             if begins {
                 dumps.push(Dump::default());
             }

@@ -4,6 +4,7 @@
 //! # Constraints
 //!
 //! - Streaming: lines go in, one goroutine comes out at a time; memory does not grow with their number.
+//! - A stack may stand in lines of the program's own, as loggers write them (`within.rs`, `parser/inline.rs`).
 //! - Lines of others stand between (a log has many writers), and a word such as `panic:` is not yet a crash:
 //!   only what the runtime prints behind it makes it one.
 //! - Total: what fits nothing is a line of the program's.
@@ -23,6 +24,7 @@ mod stack;
 #[cfg(test)]
 mod tests;
 mod thrown;
+mod within;
 
 pub use cause::{Cause, Ended, Panicked, Signalled};
 pub use code::{Code, Main, package, place_of_panic};
@@ -31,4 +33,4 @@ pub use group::{Group, Groups, WAITS};
 pub use parser::{Limits, Parser, Said};
 pub use stack::{Created, Frame, Goroutine, Header, OwnedCreated, OwnedFrame};
 
-pub(crate) use line::{begins, opens};
+pub(crate) use line::{FATAL, PANIC, begins, opens};

@@ -2,6 +2,7 @@
 
 mod causes;
 mod held;
+mod inline;
 mod open;
 
 use memchr::memmem::Finder;
@@ -9,6 +10,7 @@ use memchr::memmem::Finder;
 use self::causes::MOST_NOTES;
 pub(super) use self::causes::push;
 use self::held::Held;
+use self::inline::Inline;
 use self::open::Open;
 use super::cause::{Cause, Ended, Signalled};
 use super::line::{self, CGO, FATAL, FAULT, NOTE, PANIC, SERVING};
@@ -61,6 +63,8 @@ pub enum Said<'a> {
         goroutine: Goroutine<'a>,
         /// A new dump begins with it, of which no cause was said.
         begins: bool,
+        /// The program wrote it into a line of its own.
+        printed: bool,
     },
 }
 
@@ -113,6 +117,9 @@ pub struct Parser {
     /// `-----`: a thread that crashes hands on to the next one, which prints what was printed.
     relayed: bool,
     serving: Finder<'static>,
+    inline: Inline,
+    /// What is read stands in a line of the program's.
+    printed: bool,
 }
 
 impl std::fmt::Debug for Parser {
@@ -147,6 +154,8 @@ impl Parser {
             before: None,
             relayed: false,
             serving: Finder::new(SERVING),
+            inline: Inline::default(),
+            printed: false,
         }
     }
 
@@ -166,6 +175,12 @@ impl Parser {
     ) {
         let at = At { line, offset, time };
         let text = text.strip_suffix(b"\r").unwrap_or(text);
+        self.physical(text, at, each);
+    }
+
+    /// A line as the runtime wrote it.
+    fn line(&mut self, text: &[u8], at: At<'_>, each: &mut impl FnMut(Said<'_>)) {
+        let text = trimmed(text);
         if self.open.is_some() && self.within(text, each) {
             return;
         }
@@ -262,10 +277,15 @@ impl Parser {
                 }
             }
             Some(b'[') => {
-                if let Some(cause) = &mut self.cause
-                    && let Some(signal) = signal_of_panic(text)
-                {
-                    cause.signal = Some(signal);
+                if let Some(signal) = signal_of_panic(text) {
+                    match &mut self.cause {
+                        Some(cause) => cause.signal = Some(signal),
+                        // The line before was cut off.
+                        None => {
+                            self.cause = Some(self.cause_of(Ended::Signal, Some(signal), at));
+                            (self.since, self.goes_on) = (0, false);
+                        }
+                    }
                     return true;
                 }
             }
@@ -299,6 +319,12 @@ impl Parser {
         }
         self.served(text, at, each)
     }
+}
+
+/// Without the blanks that a terminal copies to its edge. An empty line of a value keeps what it is indented by.
+fn trimmed(text: &[u8]) -> &[u8] {
+    let end = text.iter().rposition(|byte| *byte != b' ').map_or(0, |at| at + 1);
+    text.get(..end).unwrap_or_default()
 }
 
 /// `[signal SIGSEGV: segmentation violation code=0x1 addr=0x0 pc=0x68e700]`

@@ -1,5 +1,7 @@
 //! What no recorded log shows.
 
+mod inline;
+
 use super::{
     Code, Ended, Frame, Groups, Header, Limits, Main, Panicked, Parser, Said, line, package,
     place_of_end, place_of_panic, places_of_chain,
@@ -13,7 +15,7 @@ fn said(log: &str) -> Vec<String> {
         all.push(match said {
             Said::Cause(cause) => format!("{}: {:?}", cause.line, cause.ended),
             Said::Profile { name, total, line } => format!("{line}: {name} of {total}"),
-            Said::Goroutine { goroutine, begins } => format!(
+            Said::Goroutine { goroutine, begins, .. } => format!(
                 "{}: {}{} {} frames{}",
                 goroutine.line,
                 if begins { "begins " } else { "" },

@@ -51,6 +51,63 @@ const PANIC: &[&str] = &[
     "all goroutines in bubble are blocked",
 ];
 
+/// Texts, whole, that nobody else writes: they are believed whatever stands behind them.
+const CERTAIN: &[&str] = &[
+    "checkptr: converted pointer straddles multiple allocations",
+    "checkptr: misaligned pointer conversion",
+    "checkptr: pointer arithmetic result points to invalid allocation",
+    "concurrent map iteration and map write",
+    "concurrent map read and map write",
+    "concurrent map writes",
+    "found bad pointer in Go heap (incorrect use of unsafe or cgo?)",
+    "invalid pointer found on stack",
+    "runtime: cannot allocate memory",
+    "runtime: out of memory",
+    "sync: RUnlock of unlocked RWMutex",
+    "sync: Unlock of unlocked RWMutex",
+    "sync: unlock of unlocked mutex",
+    "thread exhaustion",
+    "unexpected signal during runtime execution",
+];
+
+/// What the runtime throws in which of its functions, by how their names begin.
+const THROWN_IN: &[(&str, &str)] = &[
+    ("runtime.mapaccess", "concurrent map read and map write"),
+    ("runtime.mapassign", "concurrent map writes"),
+    ("runtime.mapclear", "concurrent map writes"),
+    ("runtime.mapdelete", "concurrent map writes"),
+    ("runtime.mapiter", "concurrent map iteration and map write"),
+    ("runtime.newosproc", "newosproc"),
+    ("runtime.sigpanic", "fault"),
+    ("sync.(*Mutex).", "sync: unlock of unlocked mutex"),
+    ("internal/sync.(*Mutex).", "sync: unlock of unlocked mutex"),
+    ("sync.(*RWMutex).Unlock", "sync: Unlock of unlocked RWMutex"),
+    ("sync.(*RWMutex).rUnlockSlow", "sync: RUnlock of unlocked RWMutex"),
+    ("sync.(*RWMutex).RUnlock", "sync: RUnlock of unlocked RWMutex"),
+];
+
+pub(super) fn is_certain(text: &str) -> bool {
+    CERTAIN.contains(&text)
+}
+
+/// Whether that is how the runtime, or a package of Go's through it, ends a process.
+pub(super) fn is_throw(func: &str) -> bool {
+    let name = func.strip_suffix(".throw").or_else(|| func.strip_suffix(".fatal"));
+    name.is_some_and(|package| {
+        matches!(package, "runtime" | "sync") || package.starts_with("internal/")
+    })
+}
+
+/// The words of a fatal error of which only the stack is left, where its functions tell.
+pub(super) fn by<'f>(funcs: impl IntoIterator<Item = &'f str>) -> Option<&'static str> {
+    let mut funcs = funcs.into_iter();
+    if !funcs.next().is_some_and(is_throw) {
+        return None;
+    }
+    let thrower = funcs.find(|func| !is_throw(func))?;
+    THROWN_IN.iter().find(|(name, _)| thrower.starts_with(name)).map(|(_, words)| *words)
+}
+
 pub(super) fn is_fatal(text: &str) -> bool {
     FATAL.iter().any(|known| text.starts_with(known)) || FATAL_WHOLE.contains(&text)
 }

@@ -88,6 +88,12 @@ pub(super) fn begins(text: &[u8]) -> bool {
     )
 }
 
+/// Whether a line is a cycle or a sample as far as its number.
+pub(crate) fn is_traced(text: &[u8]) -> bool {
+    let number = text.strip_prefix(gc::START).or_else(|| text.strip_prefix(sched::SAMPLE));
+    number.and_then(<[u8]>::first).is_some_and(u8::is_ascii_digit)
+}
+
 /// A line of a version that is not known.
 pub(super) fn loose(text: &[u8]) -> Option<Runtime> {
     if text.starts_with(other::PACER) {

@@ -25,6 +25,7 @@ mod tests;
 
 pub use crate::container::Envelope;
 pub use gc::{Clock, Cpu, GcCycle, Heap, Term};
+pub(crate) use kind::is_traced;
 pub use other::{Class, InitTask, Pacer, Scanned, Scavenge};
 pub use reader::{Counts, Entry, How, Limits, Line, MOST_STREAMS, Reader, Runtime};
 pub use sched::{Goroutine, Processor, SchedSample, Thread};

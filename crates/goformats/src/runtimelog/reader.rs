@@ -12,6 +12,7 @@ use super::{
     GcCycle, Goroutine, InitTask, Pacer, Processor, Scanned, Scavenge, SchedSample, Thread,
 };
 use crate::container::{self, Envelope, Parts, Unwrapped};
+use crate::posted::Posted;
 use crate::streams::Tags;
 
 /// How much of a line is looked at.
@@ -142,6 +143,7 @@ pub struct Reader {
     skipping: bool,
     /// Where it began.
     offset: u64,
+    posted: Posted,
     tags: Tags,
     /// The first is of lines that nobody is named for.
     sources: Vec<Source>,
@@ -175,6 +177,7 @@ impl Reader {
             buffer: Vec::new(),
             skipping: false,
             offset: 0,
+            posted: Posted::default(),
             tags: Tags::default(),
             sources: vec![Source::default()],
             at: 0,
@@ -272,6 +275,7 @@ impl Reader {
             self.last = self.counts.lines;
         }
         self.at = 0;
+        let line = &*self.posted.take(line);
         let Some(tagged) = self.tags.take(line, |text| begins(text) || crate::crash::begins(text))
         else {
             return self.enveloped(line, None, each);

@@ -9,7 +9,9 @@ fn is_line(line: &[u8]) -> bool {
 }
 
 fn took(tags: &mut Tags, line: &str) -> Option<(String, String)> {
-    let found = tags.take(line.as_bytes(), is_line)?;
+    // Colors are taken off before.
+    let plain = crate::posted::uncolored(line.as_bytes());
+    let found = tags.take(&plain, is_line)?;
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     Some((text(&found.name), text(&found.text)))
 }

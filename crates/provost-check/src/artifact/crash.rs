@@ -9,6 +9,10 @@ use crate::facts::crash::{Dump, MOST_DUMPS, MOST_RECOVERED, Recovered, Stack};
 /// Bytes of the stacks of a log that are kept.
 const MOST_BYTES: usize = 64 << 20;
 
+/// By which controllers log a panic with its stack, and may go on: `HandleCrash` of
+/// `k8s.io/apimachinery/pkg/util/runtime`.
+const LOG_PANIC: &str = "k8s.io/apimachinery/pkg/util/runtime.logPanic";
+
 /// Takes lines, and keeps dumps.
 #[derive(Debug, Default)]
 pub(super) struct Crashes {
@@ -25,6 +29,8 @@ pub(super) struct Kept {
     pub(super) recovered: Vec<Recovered>,
     /// A panic that a server survived, whose goroutine comes next.
     survived: Option<Cause>,
+    /// The program wrote the last goroutine into a line of its own.
+    printed: bool,
     /// Nothing is kept of what comes.
     over: bool,
 }
@@ -82,7 +88,10 @@ impl Kept {
                 self.begin(Some(cause), None, line, budget);
             }
             Said::Profile { name, line, .. } => self.begin(None, Some(name), line, budget),
-            Said::Goroutine { goroutine, begins } => self.goroutine(&goroutine, begins, budget),
+            Said::Goroutine { goroutine, begins, printed } => {
+                self.goroutine(&goroutine, begins, budget);
+                self.printed = printed;
+            }
         }
     }
 
@@ -125,10 +134,12 @@ impl Kept {
 
     /// A dump of one goroutine that is behind a panic is one that the program printed when it recovered.
     fn tell_recovered(&mut self, budget: &mut Budget) {
+        let printed = self.printed;
         let is_one = |dump: &Dump| {
             let own = |stack: &Stack| {
                 let first = stack.frames.first().map_or("", |frame| &*frame.func);
-                first == "runtime/debug.Stack" && stack.panics()
+                let is_printer = first == "runtime/debug.Stack" || first.ends_with(LOG_PANIC);
+                (is_printer || printed && first != "panic") && stack.panics()
             };
             dump.cause.is_none() && dump.groups.total == 1 && dump.first.as_ref().is_some_and(own)
         };

@@ -11,6 +11,8 @@ pub(super) const MOST_LINES: u32 = 256;
 /// Lines of the runtime's before a fatal error that are kept, and for how many lines.
 pub(super) const MOST_NOTES: usize = 8;
 const NOTES_LAST: u64 = 16;
+/// Addresses at which a fault is taken for a nil pointer (`sigpanic`, `runtime/signal_unix.go`).
+const NEAR_NIL: u64 = 0x1000;
 /// Bytes of one of those.
 const LONGEST_NOTE: usize = 256;
 
@@ -26,7 +28,11 @@ impl Parser {
         let rest = text.get(found + SERVING.len()..).unwrap_or_default();
         // Behind the address, which may be one of IPv6: `[::1]:80: `.
         let from = memchr::memmem::find(rest, b": ").map_or(0, |colon| colon + 2);
-        let value = self.cut(rest.get(from..).unwrap_or_default());
+        let value = rest.get(from..).unwrap_or_default();
+        // A logger put it into quotes: `msg="http: panic serving ..."`
+        let is_string = text.get(..found).is_some_and(|head| head.ends_with(b"\""));
+        let value = value.strip_suffix(b"\"").filter(|_| is_string).unwrap_or(value);
+        let value = self.cut(value);
         self.settle(false, each);
         self.cause = Some(self.cause_of(Ended::Recovered(value), None, at));
         (self.since, self.goes_on) = (0, true);
@@ -187,6 +193,8 @@ impl Parser {
             Ended::Fatal(text) => {
                 cause.signal.is_some()
                     || thrown::is_deadlock(text)
+                    || thrown::is_certain(text)
+                    || thrown::is_fatal(text) && !cause.notes.is_empty()
                     || self.since == 0 && thrown::is_fatal(text)
             }
             Ended::Signal => true,
@@ -214,9 +222,21 @@ impl Parser {
     /// A cause, as the stack of its first goroutine shows it; `whole` when that is all of it.
     pub(super) fn told_by(&self, mut cause: Cause, before: Option<Cause>, whole: bool) -> Cause {
         let limit = self.limits.message;
+        // Of a signal whose words were cut off: in Go's own code it is a panic, at an address near 0 that one
+        // (`panicmem`, `runtime/panic.go`).
+        if let (Ended::Signal, Some(signal)) = (&cause.ended, &cause.signal)
+            && signal.name == "SIGSEGV"
+            && signal.address.is_some_and(|address| address < NEAR_NIL)
+            && !self.stack.first().is_empty()
+            && !self.stack.funcs().any(|func| thrown::is_throw(func) || func == "runtime.cgocall")
+        {
+            let value =
+                "runtime error: invalid memory address or nil pointer dereference".to_owned();
+            cause.ended = Ended::Panic(vec![Panicked { value, ..Panicked::default() }]);
+        }
         if let Some(mut before) = before
             && let (Ended::Panic(chain), Ended::Fatal(line)) = (&mut before.ended, &cause.ended)
-            && !self.stack.funcs().any(is_throw)
+            && !self.stack.funcs().any(thrown::is_throw)
             && let Some(last) = chain.last_mut()
         {
             // All frames are printed of what the runtime throws: it did not.
@@ -256,14 +276,6 @@ fn is_logged(text: &[u8]) -> bool {
         || klog
         || begins(&[b"{", b"[", b"GET ", b"POST ", b"PUT ", b"DELETE "])
         || [&b"level="[..], b"time=", b"msg=", b"\"level\":"].iter().any(|word| has(word))
-}
-
-/// Whether that is how the runtime, or a package of Go's through it, ends a process.
-fn is_throw(func: &str) -> bool {
-    let name = func.strip_suffix(".throw").or_else(|| func.strip_suffix(".fatal"));
-    name.is_some_and(|package| {
-        matches!(package, "runtime" | "sync") || package.starts_with("internal/")
-    })
 }
 
 /// What the runtime puts behind a value, and whether it was given to `panic` again.

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::super::cause::{Cause, Ended};
 use super::super::line;
 use super::super::stack::{Goroutine, Header, Raw, Stack};
+use super::super::thrown;
 use super::{At, Dump, Parser, Said};
 
 /// Lines of others that may stand inside of one stack before it is taken to be over.
@@ -20,6 +21,8 @@ pub(super) struct Open {
     elided: u64,
     unavailable: bool,
     begins: bool,
+    /// The program wrote it into a line of its own.
+    printed: bool,
     /// `runtime stack:`, and what a crashing thread repeats.
     unsaid: bool,
     /// A call whose place has not come.
@@ -35,6 +38,8 @@ pub(super) struct Open {
     /// It tells whether what is held back was survived.
     decides: bool,
     foreign: u32,
+    /// The line before was empty.
+    parted: bool,
 }
 
 impl Open {
@@ -55,6 +60,7 @@ impl Parser {
         let limits = self.limits;
         let Some(open) = &mut self.open else { return false };
         let room = self.stack.frames.len() < limits.frames && !open.ancestors;
+        let was_parted = std::mem::replace(&mut open.parted, text.is_empty());
         if self.dump == Dump::Profile {
             match line::record(text) {
                 Some(Some((func, file, number))) if room => {
@@ -96,6 +102,10 @@ impl Parser {
             return true;
         }
         if text.is_empty() {
+            // Each call has its place behind it: pages put empty lines between.
+            if open.call.is_some() && open.foreign == 0 && !was_parted {
+                return true;
+            }
             self.close(true, each);
             return true;
         }
@@ -186,6 +196,7 @@ impl Parser {
             line: at.line,
             offset: at.offset,
             begins,
+            printed: self.printed && cause.is_none(),
             unsaid: self.relayed,
             cause,
             before,
@@ -217,6 +228,18 @@ impl Parser {
                 return;
             }
             each(Said::Cause(cause));
+        } else if open.begins
+            && !open.printed
+            && open.is_running()
+            && let Some(words) = thrown::by(self.stack.funcs())
+        {
+            // What it said was cut off.
+            let at = At { line: open.line, offset: open.offset, time: None };
+            let cause = self.cause_of(Ended::Fatal(words.to_owned()), None, at);
+            self.adopt(&cause);
+            self.first = open.id();
+            open.begins = false;
+            each(Said::Cause(cause));
         }
         open.say(&self.stack, each);
     }
@@ -239,7 +262,11 @@ impl Open {
             unavailable: self.unavailable,
             stack,
         };
-        each(Said::Goroutine { goroutine, begins: self.begins });
+        each(Said::Goroutine { goroutine, begins: self.begins, printed: self.printed });
+    }
+
+    fn is_running(&self) -> bool {
+        self.header.as_ref().is_some_and(|header| header.state == "running")
     }
 
     /// Its number.

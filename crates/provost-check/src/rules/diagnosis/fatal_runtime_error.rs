@@ -21,8 +21,14 @@ pub static RULE: Rule = Rule {
 /// `EAGAIN` of `clone(2)`: the kernel has no room for another thread.
 const NO_THREAD: &str = "the kernel refused a thread: compare pids.current and pids.max of the cgroup (podPidsLimit of the kubelet) and ulimit -u with the threads of the process, and find what makes so many: what blocks in files, DNS through cgo, C libraries";
 
-/// Notes of the runtime before a signal by which it ended itself.
+/// Notes of the runtime before it ends, which say more than its last words.
 const NOTED: &[(&str, &str)] = &[
+    // `EINVAL`: qemu, which emulates programs of other CPUs, wants all flags of its own C library; Go passes
+    // `CLONE_SYSVSEM` since 1.10 (golang.org/issue/20763).
+    (
+        "already; errno=22)",
+        "run an image that is built for this machine's CPU: an emulated one refuses how old Go makes threads; or build with a newer Go",
+    ),
     ("pthread_create failed: Resource temporarily unavailable", NO_THREAD),
     // The C library asks by clone3, which old profiles answer with EPERM instead of ENOSYS.
     (
@@ -101,8 +107,8 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
     }
     let is = |word: &str| if word == "fault" { text == word } else { text.contains(word) };
     let noted = |word: &str| cause.notes.iter().any(|note| note.contains(word));
-    let known = KNOWN.iter().find(|(word, _)| is(word));
-    let known = known.or_else(|| NOTED.iter().find(|(word, _)| noted(word)));
+    let known = NOTED.iter().find(|(word, _)| noted(word));
+    let known = known.or_else(|| KNOWN.iter().find(|(word, _)| is(word)));
     let fix = match (known, &cause.ended) {
         (Some((_, fix)), _) => fix,
         (None, Ended::Signal) if cause.signal.as_ref().is_some_and(|s| s.name == "SIGABRT") => {
