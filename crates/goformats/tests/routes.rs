@@ -51,7 +51,7 @@ fn each_server_s_handler_is_read() {
     of_program("routes", |_, strings| {
         let servers = strings.servers(true).map_err(|why| format!("{why:?}"))?;
         let found: BTreeMap<&str, String> =
-            servers.iter().map(|(function, handler)| (*function, verdict(handler))).collect();
+            servers.iter().map(|one| (one.function, verdict(&one.handler))).collect();
         let found: BTreeMap<&str, &str> = found.iter().map(|(k, v)| (*k, v.as_str())).collect();
         // The loop that clears a variable of that type on the heap is not followed.
         let is_expected = |(name, is): (&&str, &&str)| {
@@ -69,7 +69,7 @@ fn each_server_s_handler_is_read() {
 fn a_server_without_a_handler_has_the_default_s_patterns_or_nothing_is_known() {
     of_program("routes", |_, strings| {
         let servers = strings.servers(false).map_err(|why| format!("{why:?}"))?;
-        let unclear = |name: &str| servers.iter().any(|(f, h)| *f == name && h.is_err());
+        let unclear = |name: &str| servers.iter().any(|s| s.function == name && s.handler.is_err());
         if unclear("main.byDefault") && unclear("main.withoutHandler") && !unclear("main.muxed") {
             return Ok(());
         }
@@ -116,7 +116,7 @@ fn values_of_methods_leave_it_open() {
     of_program("methodvalues", |_, strings| {
         let servers = strings.servers(true).map_err(|why| format!("{why:?}"))?;
         let serve = "a method value, as srv.Serve is";
-        let global = servers.iter().any(|(name, handler)| *name == serve && handler.is_err());
+        let global = servers.iter().any(|s| s.function == serve && s.handler.is_err());
         match (strings.routes(), global) {
             (Err(Unrouted::Indirect), true) => Ok(()),
             other => Err(format!("{other:?}, {servers:?}")),

@@ -8,9 +8,8 @@ use rustc_hash::FxHashMap;
 
 use super::Strings;
 use super::follow::{Call, Calls, Interpreter, Value};
-use super::owner::Owner;
 use super::routes::HANDLER;
-use crate::pclntab::{Function, package_of};
+use crate::pclntab::Function;
 
 /// Functions in which one server is followed.
 const FUNCTIONS: usize = 64;
@@ -63,16 +62,12 @@ impl<'a> Strings<'a> {
         })
     }
 
-    fn is_of_std(&self, function: &str) -> bool {
-        package_of(function).is_some_and(|package| self.owners.of_package(package) == Owner::Std)
-    }
-
     /// Whether what was stored at a handler's offset of an object that is not known may be one.
     pub(super) fn may_be_handler(&self, value: &Value) -> bool {
         match value {
             Value::Number(_) | Value::Pointer(..) => false,
             Value::Address(at) => self.handler_of(*at).is_some(),
-            Value::Unknown | Value::Loaded(_) => true,
+            Value::Unknown | Value::Loaded(_) | Value::Returned(..) => true,
         }
     }
 

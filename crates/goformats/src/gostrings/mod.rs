@@ -20,6 +20,7 @@ mod arm64;
 mod blob;
 mod calls;
 mod classify;
+mod endpoints;
 mod follow;
 mod handed;
 mod image;
@@ -39,6 +40,7 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 pub use classify::{AddressClass, Kind, classify};
+pub use endpoints::{Addr, ConnectionAge, Endpoints, Mux};
 pub use inline::InlineText;
 pub use listen::{JoinedHost, ListenText, ListenTexts};
 pub use numbers::Number;

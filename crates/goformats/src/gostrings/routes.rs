@@ -13,7 +13,8 @@
 
 use rustc_hash::{FxHashMap, FxHashSet};
 
-use super::follow::{Calls, Interpreter, REGISTERS, Value};
+use super::endpoints::{ADDRESS, Addr, Mux, Results};
+use super::follow::{Calls, Interpreter, REGISTERS, STACK, Value};
 use super::handed::{ARGUMENTS, Known};
 use super::image::Image;
 use super::owner::Owner;
@@ -41,6 +42,8 @@ pub struct Route<'a> {
     pub function: &'a str,
     /// The address of the call.
     pub at: u64,
+    /// The multiplexer, where that is known.
+    pub mux: Option<Mux>,
 }
 
 /// Why the paths that a program answers are not known.
@@ -69,22 +72,45 @@ pub enum Unrouted<'a> {
     Limited,
 }
 
-/// A function that makes a server, and whether that has an `http.ServeMux`.
-pub type Server<'a> = (&'a str, Result<(), Unrouted<'a>>);
+/// A server of HTTP.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server<'a> {
+    /// The function that makes it.
+    pub function: &'a str,
+    /// Whether its handler is an `http.ServeMux`.
+    pub handler: Result<(), Unrouted<'a>>,
+    /// Which one, where that is known.
+    pub mux: Option<Mux>,
+    /// Where it listens.
+    pub addr: Addr<'a>,
+}
+
+impl<'a> Server<'a> {
+    /// One of which no more is known.
+    fn of(function: &'a str, handler: Result<(), Unrouted<'a>>) -> Self {
+        Self { function, handler, mux: None, addr: Addr::Unknown }
+    }
+}
 
 impl<'a> Strings<'a> {
     /// Every pattern that is registered, in the order of the code, where all servers of the program go by patterns. A
     /// few passes over the code; call it only when asked.
     pub fn routes(&self) -> Result<Vec<Route<'a>>, Unrouted<'a>> {
+        let (routes, servers) = self.routed()?;
+        if servers.is_empty() {
+            return Err(Unrouted::NoServer);
+        }
+        servers.into_iter().try_for_each(|server| server.handler)?;
+        Ok(routes)
+    }
+
+    /// Every pattern, and every server.
+    pub(super) fn routed(&self) -> Result<(Vec<Route<'a>>, Vec<Server<'a>>), Unrouted<'a>> {
         self.minor.filter(|&minor| minor >= REGISTERS).ok_or(Unrouted::Compiler)?;
         self.serves_otherwise()?;
         let (routes, default) = self.registered()?;
         let servers = self.servers(default)?;
-        if servers.is_empty() {
-            return Err(Unrouted::NoServer);
-        }
-        servers.into_iter().try_for_each(|(_, handler)| handler)?;
-        Ok(routes)
+        Ok((routes, servers))
     }
 
     /// Whether something other than `http.Server` serves HTTP.
@@ -153,6 +179,7 @@ impl<'a> Strings<'a> {
                     pattern,
                     function: function.name,
                     at: function.address,
+                    mux: Some(Mux::Default),
                 }));
                 continue;
             }
@@ -161,14 +188,22 @@ impl<'a> Strings<'a> {
                 let position = first.get(&to).copied().unwrap_or(0);
                 let by_default = default.contains(&to)
                     || is_default(self, calls.argument(machine, 0), function.name);
-                (pattern(&calls, machine, position), by_default)
+                let mux = match calls.argument(machine, 0) {
+                    _ if by_default => Some(Mux::Default),
+                    // That of Go 1.21 stands inside of the other.
+                    Value::Pointer(object, _) if object != STACK => {
+                        Some(Mux::Made(function.address, object))
+                    }
+                    _ => None,
+                };
+                (pattern(&calls, machine, position), by_default, mux)
             });
             if found.is_empty() {
                 return Err(Unrouted::UnclearPattern(function.name));
             }
-            for (at, (pattern, by_default)) in found {
+            for (at, (pattern, by_default, mux)) in found {
                 let pattern = pattern.ok_or(Unrouted::UnclearPattern(function.name))?;
-                routes.push(Route { pattern, function: function.name, at });
+                routes.push(Route { pattern, function: function.name, at, mux });
                 at_default |= by_default;
             }
         }
@@ -190,20 +225,29 @@ impl<'a> Strings<'a> {
         let mut servers = Vec::new();
         for function in calls.callers(CALLS, outside).ok_or(Unrouted::Limited)? {
             left = left.checked_sub(function.size).ok_or(Unrouted::Limited)?;
-            let handlers = calls.follow(&function, |machine, to| {
-                let name = self.function_at(to).unwrap_or_default();
-                let position = SERVING.iter().find(|(known, _)| *known == name).map(|s| s.1);
-                position.map_or(Value::Unknown, |p| calls.argument(machine, p))
+            let mut results = Results::default();
+            let mut found = Vec::new();
+            let whole = calls.walk(&function, |machine, call| {
+                let position = SERVING.iter().find(|(known, _)| *known == call.callee);
+                if let Some((name, position)) = position {
+                    let argument = |position| calls.argument(machine, position);
+                    let handler = self.is_mux(argument(*position), default, function.name);
+                    let mux = mux_of(&function, argument(*position), argument(position + 1))
+                        .filter(|_| handler.is_ok());
+                    let addr = match name.contains("Listen") {
+                        true => results.address(&calls, Some(argument(0)), Some(argument(1))),
+                        false => Addr::Unknown,
+                    };
+                    found.push(Server { function: function.name, handler, mux, addr });
+                }
+                results.note(self, &calls, machine, call);
             });
-            let unclear = || Err(Unrouted::UnclearHandler(function.name));
-            if handlers.is_empty() {
-                servers.push((function.name, unclear()));
+            if whole.is_none() || found.is_empty() {
+                let unclear = Err(Unrouted::UnclearHandler(function.name));
+                servers.push(Server::of(function.name, unclear));
+            } else {
+                servers.extend(found);
             }
-            servers.extend(
-                handlers.into_iter().map(|(_, handler)| {
-                    (function.name, self.is_mux(handler, default, function.name))
-                }),
-            );
         }
         let mut known = Known::default();
         let mut allocated = false;
@@ -212,21 +256,23 @@ impl<'a> Strings<'a> {
                 continue;
             }
             left = left.checked_sub(function.size).ok_or(Unrouted::Limited)?;
-            let handler = self.servers_of(&calls, &function, &types, default, &mut known);
             allocated = true;
-            servers.push((function.name, handler));
+            match self.servers_of(&calls, &function, &types, default, &mut known) {
+                Ok(all) => servers.extend(all),
+                Err(why) => servers.push(Server::of(function.name, Err(why))),
+            }
         }
         if self.holds_server(&types) {
             let holder = "a struct that holds an http.Server";
-            servers.push((holder, Err(Unrouted::UnclearHandler(holder))));
+            servers.push(Server::of(holder, Err(Unrouted::UnclearHandler(holder))));
         }
         for function in self.global_servers(allocated)? {
-            servers.push((function, Err(Unrouted::UnclearHandler(function))));
+            servers.push(Server::of(function, Err(Unrouted::UnclearHandler(function))));
         }
         Ok(servers)
     }
 
-    /// Whether the servers that a function allocates have an `http.ServeMux`.
+    /// The servers that a function allocates, where what it does with them is understood.
     fn servers_of(
         &self,
         calls: &Calls<'_, 'a>,
@@ -234,13 +280,14 @@ impl<'a> Strings<'a> {
         types: &[u64],
         default: bool,
         known: &mut Known,
-    ) -> Result<(), Unrouted<'a>> {
+    ) -> Result<Vec<Server<'a>>, Unrouted<'a>> {
         let unclear = Unrouted::UnclearHandler(function.name);
         let is_type = |value| matches!(value, Value::Address(at) if types.contains(&at));
         let mut allocated = 0;
         let mut handed_on = FxHashSet::default();
         let mut handed = Vec::new();
         let mut serves = FxHashSet::default();
+        let mut results = Results::default();
         let machine = calls.walk(function, |machine, call| {
             let place = match call.callee {
                 "runtime.newobject" => Some(0),
@@ -255,6 +302,7 @@ impl<'a> Strings<'a> {
             if is_serving(call.callee) {
                 serves.extend(machine.is_watched(calls.argument(machine, 0)));
             }
+            results.note(self, calls, machine, call);
             // Methods of the server do not set its handler.
             if call.callee.starts_with("net/http.(*Server).") || call.callee.starts_with("runtime.")
             {
@@ -272,6 +320,7 @@ impl<'a> Strings<'a> {
         if machine.stored_elsewhere().iter().any(|value| self.may_be_handler(value)) {
             return Err(unclear);
         }
+        let mut servers = Vec::new();
         for (object, stores) in machine.watched() {
             if !self.keeps_handler(calls, &machine, object, &handed, known) {
                 return Err(unclear);
@@ -284,11 +333,18 @@ impl<'a> Strings<'a> {
                     return Err(unclear);
                 }
             }
-            for value in set {
-                self.is_mux(*value, default, function.name)?;
-            }
+            let handler = set.clone().try_for_each(|v| self.is_mux(*v, default, function.name));
+            let word = |offset| machine.word_of(object, offset);
+            let mux = match set.count() {
+                0 => Some(Mux::Default),
+                _ => word(HANDLER).zip(word(HANDLER + 8)).and_then(|(table, data)| {
+                    mux_of(function, table, data).filter(|_| handler.is_ok())
+                }),
+            };
+            let addr = results.address(calls, word(ADDRESS), word(ADDRESS + 8));
+            servers.push(Server { function: function.name, handler, mux, addr });
         }
-        Ok(())
+        Ok(servers)
     }
 
     /// Whether a function inside of this one, which has its variables, has a server serve.
@@ -442,6 +498,17 @@ impl<'a> Strings<'a> {
                 _ => super::arm64::references(area.bytes, area.address, &wanted, &mut found),
             }
         }
+    }
+}
+
+/// The multiplexer that the two words of a handler are, where they are one's.
+fn mux_of(function: &Function<'_>, table: Value, data: Value) -> Option<Mux> {
+    match (table, data) {
+        (Value::Number(0), _) => Some(Mux::Default),
+        (Value::Address(_), Value::Pointer(object, 0)) if object != STACK => {
+            Some(Mux::Made(function.address, object))
+        }
+        _ => None,
     }
 }
 

@@ -25,6 +25,10 @@
 //!                                  # and one right before "127.0.0.1:" is joined with it
 //! routes = ["GET /healthz"]        # its servers go by these patterns only; without it a function answers
 //! streams = ["/shop.Orders/Watch"] # methods of gRPC with a stream for an answer
+//! grpc = "GRPC_PORT"               # where its gRPC server listens: a setting, or ":9090"
+//! mixed = true                     # ... and it may serve several protocols on one port
+//! tls = false                      # whether a server asks for TLS; without it where a function that serves TLS is linked
+//! max_connection_age = "set"       # of its gRPC servers, or "unclear"
 //! numbers = [9090]                 # constants of its code
 //! calls = ["os.CreateTemp"]        # functions that code other than the standard library's calls
 //! std_strings = ["/etc/hosts"]     # constants of the standard library
@@ -33,6 +37,10 @@
 //! CGO_ENABLED = "1"
 //! [godebug]
 //! containermaxprocs = "0"          # DefaultGODEBUG
+//! [[servers]]                      # each server of HTTP with a multiplexer of its own
+//! listens = "HTTP_PORT"            # a setting, or ":8080"
+//! routes = ["GET /healthz"]
+//! handler = "why it is not known"  # it has none
 //! ```
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,9 +53,9 @@ use serde::Deserialize;
 use crate::artifact::{Source, SourceKind, Sources};
 use crate::facts::binary::{Binary, BinaryFormat, Functions, GoProgram, Module};
 use crate::facts::program_text::{
-    AskedSignals, IgnoredTermination, JoinedHost, ListenText, ListenTexts, NumberPresence,
-    ProgramString, ProgramText, Route, TextKind, TextOwner, TextPresence, VariableRead,
-    VariableReads,
+    AskedSignals, ConnectionAge, Endpoints, HttpServer, IgnoredTermination, JoinedHost, ListenText,
+    ListenTexts, NumberPresence, ProgramString, ProgramText, Route, ServerAddress, TextKind,
+    TextOwner, TextPresence, VariableRead, VariableReads,
 };
 use crate::facts::{Fact, Origin, symbols};
 use crate::model::names;
@@ -89,6 +97,11 @@ struct Page {
     unclear_reads: Vec<String>,
     sets: bool,
     calls: Vec<String>,
+    servers: Vec<PageServer>,
+    grpc: Option<String>,
+    mixed: bool,
+    tls: Option<bool>,
+    max_connection_age: Option<String>,
     unreadable: Option<String>,
     settings: BTreeMap<String, String>,
     godebug: BTreeMap<String, String>,
@@ -131,11 +144,61 @@ impl Default for Page {
             unclear_reads: Vec::new(),
             sets: false,
             calls: Vec::new(),
+            servers: Vec::new(),
+            grpc: None,
+            mixed: false,
+            tls: None,
+            max_connection_age: None,
             unreadable: None,
             settings: BTreeMap::new(),
             godebug: BTreeMap::new(),
         }
     }
+}
+
+/// A server of HTTP.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PageServer {
+    listens: String,
+    #[serde(default)]
+    routes: Vec<String>,
+    handler: Option<String>,
+}
+
+/// A setting, or an address that is written out.
+fn server_address(text: &str) -> ServerAddress {
+    match text.contains(':') {
+        true => ServerAddress::Text(text.to_owned()),
+        false => ServerAddress::Setting(text.to_owned()),
+    }
+}
+
+fn endpoints(page: &Page, origin: &Origin) -> Option<Endpoints> {
+    if page.servers.is_empty() && page.grpc.is_none() {
+        return None;
+    }
+    let servers = page.servers.iter().enumerate().map(|(number, server)| HttpServer {
+        function: "main.main".to_owned(),
+        handler: server.handler.clone().map_or(Ok(()), Err),
+        mux: server.handler.is_none().then_some(number),
+        address: server_address(&server.listens),
+    });
+    let routes = page.servers.iter().enumerate().flat_map(|(number, server)| {
+        server.routes.iter().map(move |pattern| Route {
+            pattern: pattern.clone(),
+            function: "main.main".to_owned(),
+            origin: origin.clone(),
+            mux: Some(number),
+        })
+    });
+    Some(Endpoints {
+        servers: servers.collect(),
+        routes: routes.collect(),
+        grpc: page.grpc.as_deref().map(server_address),
+        mixed: page.mixed,
+        complete: true,
+    })
 }
 
 /// The text of a page's program: exactly the strings it lists.
@@ -154,6 +217,9 @@ struct ListedText {
     sets: bool,
     /// Functions that it calls.
     calls: Vec<String>,
+    endpoints: Option<Endpoints>,
+    tls: bool,
+    age: ConnectionAge,
 }
 
 impl ListedText {
@@ -182,6 +248,18 @@ impl ListedText {
 impl ProgramText for ListedText {
     fn streams(&self) -> Vec<String> {
         self.streams.clone()
+    }
+
+    fn endpoints(&self) -> Result<&Endpoints, &str> {
+        self.endpoints.as_ref().ok_or("the servers of main.main are not known")
+    }
+
+    fn serves_tls(&self) -> Result<bool, &'static str> {
+        self.strings.as_ref().map(|_| self.tls).map_err(|why| *why)
+    }
+
+    fn connection_age(&self) -> Result<ConnectionAge, &'static str> {
+        self.strings.as_ref().map(|_| self.age.clone()).map_err(|why| *why)
     }
 
     fn find(&self, text: &str) -> TextPresence {
@@ -298,14 +376,18 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
         let mut strings = Vec::new();
         let mut all = Vec::new();
         // A pattern is a constant, too.
-        let patterns = page.routes.iter().flatten();
+        let of_servers = page.servers.iter().flat_map(|server| &server.routes);
+        let patterns = page.routes.iter().flatten().chain(of_servers);
+        let known = !page.servers.is_empty() && page.servers.iter().all(|s| s.handler.is_none());
         let owned = page.strings.iter().chain(patterns.clone()).map(|s| (s, TextOwner::Main));
         let route = |(i, pattern): (usize, &String)| Route {
             pattern: pattern.clone(),
             function: "main.main".to_owned(),
             origin: at(".text", 0x40_4000 + 16 * u64::try_from(i).unwrap_or(0)),
+            mux: None,
         };
-        let routes = page.routes.is_some().then(|| patterns.enumerate().map(route).collect());
+        let routes =
+            (known || page.routes.is_some()).then(|| patterns.enumerate().map(route).collect());
         let std = page.std_strings.iter().map(|s| (s, TextOwner::Std));
         let library = TextOwner::Dependency("example.com/library".to_owned());
         let library = page.dep_strings.iter().map(|s| (s, library.clone()));
@@ -385,6 +467,17 @@ pub(crate) fn load(sources: &mut Sources, text: &str) -> Binary {
                 ),
                 sets: page.sets,
                 calls: page.calls.clone(),
+                endpoints: endpoints(&page, &at(".text", 0x40_4000)),
+                tls: page.tls.unwrap_or_else(|| {
+                    page.functions
+                        .iter()
+                        .any(|name| name.starts_with("crypto/tls.") || name.ends_with("TLS"))
+                }),
+                age: match page.max_connection_age.as_deref() {
+                    None => ConnectionAge::Unset,
+                    Some("set") => ConnectionAge::Set(at(".text", 0x40_5000)),
+                    Some(_) => ConnectionAge::Unclear("main.main".to_owned()),
+                },
                 ignores: match &page.ignores {
                     Some(none) if none.is_empty() => {
                         IgnoredTermination::Unknown { function: Some("main.main".to_owned()) }

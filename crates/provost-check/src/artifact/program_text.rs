@@ -4,7 +4,8 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use goformats::binary::read;
 use goformats::gostrings::{
-    Doubt, Ignored, Kind, Number, Owner, Presence, Signals, Strings, Unrouted, Where,
+    Addr, ConnectionAge as Age, Doubt, Ignored, Kind, Number, Owner, Presence, Signals, Strings,
+    Unrouted, Where,
 };
 use goformats::limits::Limits;
 use rustc_hash::FxHashMap;
@@ -12,9 +13,9 @@ use self_cell::self_cell;
 
 use super::binary::Bytes;
 use crate::facts::program_text::{
-    AskedSignals, IgnoredTermination, JoinedHost, ListenText, ListenTexts, NumberPresence,
-    ProgramString, ProgramText, Route, TextKind, TextOwner, TextPresence, VariableRead,
-    VariableReads,
+    AskedSignals, ConnectionAge, Endpoints, HttpServer, IgnoredTermination, JoinedHost, ListenText,
+    ListenTexts, NumberPresence, ProgramString, ProgramText, Route, ServerAddress, TextKind,
+    TextOwner, TextPresence, VariableRead, VariableReads,
 };
 use crate::facts::{Origin, SourceId};
 use crate::model::names;
@@ -66,6 +67,9 @@ pub struct MappedText {
     listens: OnceLock<Result<ListenTexts, &'static str>>,
     variables: OnceLock<Result<VariableReads, &'static str>>,
     routes: OnceLock<Result<Vec<Route>, String>>,
+    endpoints: OnceLock<Result<Endpoints, String>>,
+    tls: OnceLock<Result<bool, &'static str>>,
+    age: OnceLock<Result<ConnectionAge, &'static str>>,
     /// Answers that were given: a hundred containers ask for one path.
     found: Answers<Box<str>, TextPresence>,
     paths: Answers<Box<str>, TextPresence>,
@@ -87,6 +91,9 @@ impl MappedText {
             listens: OnceLock::new(),
             variables: OnceLock::new(),
             routes: OnceLock::new(),
+            endpoints: OnceLock::new(),
+            tls: OnceLock::new(),
+            age: OnceLock::new(),
             found: Mutex::default(),
             paths: Mutex::default(),
             calls: Mutex::default(),
@@ -346,11 +353,71 @@ impl ProgramText for MappedText {
                     pattern: route.pattern.to_owned(),
                     function: route.function.to_owned(),
                     origin: self.at(".text", route.at),
+                    mux: None,
                 });
                 Ok(routes.collect())
             })
         };
         self.routes.get_or_init(read).as_deref().map_err(String::as_str)
+    }
+
+    fn endpoints(&self) -> Result<&Endpoints, &str> {
+        let read = || {
+            self.recovered().with_dependent(|_, strings| {
+                let strings = strings.as_ref().ok_or_else(|| UNREADABLE.to_owned())?;
+                let found = strings.endpoints().map_err(|why| unrouted(&why))?;
+                let all =
+                    found.routes.iter().map(|r| r.mux).chain(found.servers.iter().map(|s| s.mux));
+                let mut muxes: Vec<_> = all.flatten().collect();
+                muxes.sort_unstable();
+                muxes.dedup();
+                let number =
+                    |mux: Option<goformats::gostrings::Mux>| muxes.binary_search(&mux?).ok();
+                let servers = found.servers.iter().map(|server| HttpServer {
+                    function: server.function.to_owned(),
+                    handler: server.handler.as_ref().copied().map_err(unrouted),
+                    mux: number(server.mux),
+                    address: address(&server.addr),
+                });
+                let routes = found.routes.iter().map(|route| Route {
+                    pattern: route.pattern.to_owned(),
+                    function: route.function.to_owned(),
+                    origin: self.at(".text", route.at),
+                    mux: number(route.mux),
+                });
+                Ok(Endpoints {
+                    servers: servers.collect(),
+                    routes: routes.collect(),
+                    grpc: found.grpc.as_ref().map(address),
+                    mixed: found.mixed,
+                    complete: found.complete,
+                })
+            })
+        };
+        self.endpoints.get_or_init(read).as_ref().map_err(String::as_str)
+    }
+
+    fn serves_tls(&self) -> Result<bool, &'static str> {
+        let asked = || {
+            self.recovered().with_dependent(|_, strings| {
+                strings.as_ref().map(|strings| strings.serves_tls()).ok_or(UNREADABLE)
+            })
+        };
+        *self.tls.get_or_init(asked)
+    }
+
+    fn connection_age(&self) -> Result<ConnectionAge, &'static str> {
+        let asked = || {
+            self.recovered().with_dependent(|_, strings| {
+                let strings = strings.as_ref().ok_or(UNREADABLE)?;
+                Ok(match strings.connection_age() {
+                    Age::Unset => ConnectionAge::Unset,
+                    Age::Set { at, .. } => ConnectionAge::Set(self.at(".text", at)),
+                    Age::Unclear(function) => ConnectionAge::Unclear(function.to_owned()),
+                })
+            })
+        };
+        self.age.get_or_init(asked).clone()
     }
 
     fn paths(&self) -> Vec<String> {
@@ -372,6 +439,14 @@ fn why(doubt: &Doubt<'_, '_>) -> &'static str {
         Doubt::Longer(_) => "a longer text of it holds the path",
         Doubt::Begun { .. } => "code compares with the beginning of it, and may ask for no more",
         Doubt::Matched(_) => "a pattern of the program matches it",
+    }
+}
+
+fn address(addr: &Addr<'_>) -> ServerAddress {
+    match addr {
+        Addr::Text(text) => ServerAddress::Text((*text).to_owned()),
+        Addr::Setting(name) => ServerAddress::Setting((*name).to_owned()),
+        Addr::Unknown => ServerAddress::Unknown,
     }
 }
 

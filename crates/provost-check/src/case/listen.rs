@@ -71,7 +71,7 @@ impl Told {
 }
 
 /// What a name of a setting is compared by: flags, keys and variables alike.
-fn key(name: &str) -> String {
+pub(super) fn key(name: &str) -> String {
     name.trim_start_matches('-').replace(['-', '.'], "_").to_ascii_uppercase()
 }
 
@@ -165,11 +165,11 @@ impl<'w> Case<'w> {
             return Ok(None);
         }
         let Some(found) = the_one(&told, who)? else {
-            return program.map_or(Ok(None), |program| self.opened_by_nothing(program, port));
+            return program.map_or(Ok(None), |program| self.opened_by_none(program, port));
         };
         let elsewhere = match program {
             Some(program) => match self.by_program(program, port, found, &told)? {
-                None => return self.opened_by_nothing(program, port),
+                None => return self.opened_by_none(program, port),
                 found => found,
             },
             None => self.by_manifest(port, found),
@@ -180,6 +180,16 @@ impl<'w> Case<'w> {
         self.nobody_else(port, &although)?;
         let may = self.files_may_say(port, &although)?;
         elsewhere.files = may || self.image_may_configure();
+        Ok(Some(elsewhere))
+    }
+
+    /// That nothing opens the port: all listeners of the program are known, or whatever could is ruled out.
+    fn opened_by_none(&self, program: &GoProgram, port: u16) -> Result<Option<Elsewhere>, Abstain> {
+        let Some(elsewhere) = self.listens_on_others_only(program, port) else {
+            return self.opened_by_nothing(program, port);
+        };
+        self.of.pod_unpatched(SETTINGS)?;
+        self.nobody_else(port, "")?;
         Ok(Some(elsewhere))
     }
 

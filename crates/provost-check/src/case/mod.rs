@@ -61,6 +61,7 @@ pub mod scope;
 pub mod scraped;
 mod searches;
 mod served;
+pub mod servers;
 pub mod spread;
 pub mod start;
 pub mod syscalls;

@@ -2,20 +2,22 @@
 //! and nothing else: a function, a type of its own or another library's router answers what it likes.
 
 use super::Case;
+use super::servers::Serves;
 use crate::facts::build::CommandForm;
-use crate::facts::program_text::TextPresence;
+use crate::facts::program_text::{Route, TextPresence};
 use crate::facts::workload::VolumeKind;
 use crate::findings::{Abstain, Reason};
 use crate::model::names;
 use crate::model::serve_mux::{Taken, taken};
 
 /// The first minor version of Go whose `http.ServeMux` has methods and wildcards.
-const WILDCARDS: u16 = 22;
+pub(super) const WILDCARDS: u16 = 22;
 
 impl Case<'_> {
     /// Whether the container's program serves a path, without query: `false` is proved. Unknown where the routes of the
-    /// program are not known.
-    pub fn serves_path(&self, path: &str) -> Result<bool, Abstain> {
+    /// program are not known. Where it is known which server listens on the port that is asked, those of that server
+    /// count.
+    pub fn serves_path(&self, path: &str, port: Option<u16>) -> Result<bool, Abstain> {
         let program = self.program()?;
         self.may_be_searched()?;
         let found = program.text.find_path(path);
@@ -23,10 +25,20 @@ impl Case<'_> {
             let what = format!("whether the program knows {path}: {why}");
             return Err(Abstain::unknown(Reason::StringsUnreadable, what));
         }
-        let held = matches!(found, TextPresence::Present(_));
-        match program.text.routes() {
+        let wildcards = program.version.value.minor >= WILDCARDS;
+        let of_port = port.and_then(|port| self.routes_at(port));
+        // It holds the text for another of its servers.
+        let is_other = of_port.as_ref().is_some_and(|(_, others)| {
+            let mut taken_by = others.iter().map(|route| taken(&route.pattern, path, wildcards));
+            taken_by.any(|taken| taken == Taken::Exact)
+        });
+        let held = matches!(found, TextPresence::Present(_)) && !is_other;
+        let routes = match of_port {
+            Some((own, _)) => Ok(own),
+            None => program.text.routes().map(|routes| routes.iter().collect()),
+        };
+        match routes {
             Ok(routes) => {
-                let wildcards = program.version.value.minor >= WILDCARDS;
                 // Its escapes are taken off before a route is looked for.
                 if path.contains('%') {
                     let what = format!("which route {path} is for, whose escapes are not read");
@@ -75,11 +87,23 @@ impl Case<'_> {
     }
 }
 
-impl Case<'_> {
-    /// The paths that the routes of the container's program are for, sorted; none where they are not known.
-    pub fn route_paths(&self) -> Vec<String> {
+impl<'w> Case<'w> {
+    /// The routes of the server that listens on a port, and those of the others, where all of that is known. One whose
+    /// multiplexer is not known may be anybody's.
+    fn routes_at(&self, port: u16) -> Option<(Vec<&'w Route>, Vec<&'w Route>)> {
+        let Serves::Http(server) = self.server_at(port)? else { return None };
+        let mux = server.handler.is_ok().then_some(server.mux).flatten()?;
+        let endpoints = self.known_program()?.text.endpoints().ok()?;
+        Some(endpoints.routes.iter().partition(|route| route.mux.is_none_or(|own| own == mux)))
+    }
+
+    /// The paths that the routes of the container's program are for, sorted; none where they are not known. With a port
+    /// those of the server that listens there.
+    pub fn route_paths(&self, port: Option<u16>) -> Vec<String> {
         let Ok(program) = self.program() else { return Vec::new() };
-        let routes = program.text.routes().unwrap_or_default().iter();
+        let of_port = port.and_then(|port| self.routes_at(port));
+        let all = || program.text.routes().unwrap_or_default().iter().collect();
+        let routes = of_port.map_or_else(all, |(own, _)| own).into_iter();
         let paths = routes
             .filter_map(|route| route.pattern.find('/').and_then(|at| route.pattern.get(at..)));
         let mut paths: Vec<String> = paths.map(str::to_owned).collect();
@@ -89,13 +113,20 @@ impl Case<'_> {
     }
 
     /// Its first routes, for people.
-    pub fn routes_shown(&self, most: usize) -> String {
-        let known = self.route_paths();
+    pub fn routes_shown(&self, port: Option<u16>, most: usize) -> String {
+        let known = self.route_paths(port);
         if known.is_empty() {
             return "it registers no route".to_owned();
         }
         let shown: Vec<&str> = known.iter().take(most).map(String::as_str).collect();
         format!("its routes: {}{}", shown.join(", "), if known.len() > most { " ..." } else { "" })
+    }
+}
+
+impl Case<'_> {
+    /// Whether configuration of the container holds a text, or its last part behind a slash.
+    pub fn is_configured(&self, text: &str) -> Result<bool, Abstain> {
+        configured(self, text)
     }
 }
 

@@ -199,6 +199,58 @@ pub struct Route {
     pub function: String,
     /// The call.
     pub origin: Origin,
+    /// The multiplexer, by a number of its own, where that is known.
+    pub mux: Option<usize>,
+}
+
+/// Where a server of the program listens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ServerAddress {
+    /// As written: `:9465`.
+    Text(String),
+    /// What a setting of that name says.
+    Setting(String),
+    /// It is not known.
+    Unknown,
+}
+
+/// A server of HTTP.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HttpServer {
+    /// The function that makes it.
+    pub function: String,
+    /// Its handler goes by patterns alone; why that is not known otherwise.
+    pub handler: Result<(), String>,
+    /// Its multiplexer, by the number of [`Route::mux`], where that is known.
+    pub mux: Option<usize>,
+    /// Where it listens.
+    pub address: ServerAddress,
+}
+
+/// The servers of a program.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Endpoints {
+    /// Those of HTTP.
+    pub servers: Vec<HttpServer>,
+    /// Every pattern that is registered.
+    pub routes: Vec<Route>,
+    /// Where the gRPC server listens, if there is one with a listener of its own.
+    pub grpc: Option<ServerAddress>,
+    /// gRPC may be served by a server of HTTP, or several protocols share a port.
+    pub mixed: bool,
+    /// Nothing else of the program listens.
+    pub complete: bool,
+}
+
+/// Whether gRPC servers of a program end connections after a while (`MaxConnectionAge`).
+#[derive(Clone, Debug, PartialEq)]
+pub enum ConnectionAge {
+    /// No call sets it.
+    Unset,
+    /// It is set.
+    Set(Origin),
+    /// It cannot be told what this function sets.
+    Unclear(String),
 }
 
 /// The text of one program. Implemented over the mapped binary, and over a list for rule pages.
@@ -258,6 +310,15 @@ pub trait ProgramText: Send + Sync + std::fmt::Debug {
     /// Methods of gRPC with a stream for an answer that it has descriptors of, but for those that servers have beside
     /// their own (`/grpc.health.v1.Health/Watch`).
     fn streams(&self) -> Vec<String>;
+
+    /// Its servers and where they listen; why that is not known otherwise.
+    fn endpoints(&self) -> Result<&Endpoints, &str>;
+
+    /// Whether code that is not gRPC's own asks for a server with TLS; why that cannot be told otherwise.
+    fn serves_tls(&self) -> Result<bool, &'static str>;
+
+    /// Whether its gRPC servers end connections after a while; why that cannot be told otherwise.
+    fn connection_age(&self) -> Result<ConnectionAge, &'static str>;
 
     /// Paths that the program's own code and its dependencies know, for "did you mean". By default
     /// those among [`ProgramText::strings`].

@@ -223,6 +223,7 @@ pub static RULES: &[&Rule] = &[
     &network::service_selects_nothing::RULE,
     &network::stateful_set_without_service::RULE,
     &network::unintended_exposure::RULE,
+    &network::unready_pods_published::RULE,
     &network::unresolved_target_port::RULE,
     &resources::conflicting_autoscalers::RULE,
     &resources::cpu_limit_policy::RULE,

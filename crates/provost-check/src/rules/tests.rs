@@ -8,8 +8,8 @@ use crate::case::sample::world;
 use crate::case::{Joined, World};
 use crate::facts::objects::{Body, Selector};
 use crate::facts::program_text::{
-    AskedSignals, IgnoredTermination, ListenTexts, NumberPresence, ProgramString, ProgramText,
-    Route, TextPresence, VariableReads,
+    AskedSignals, ConnectionAge, Endpoints, IgnoredTermination, ListenTexts, NumberPresence,
+    ProgramString, ProgramText, Route, TextPresence, VariableReads,
 };
 use crate::facts::{Origin, SourceId};
 use crate::findings::Reason;
@@ -83,6 +83,18 @@ impl ProgramText for Counting {
 
     fn routes(&self) -> Result<&[Route], &str> {
         Err("nothing is read of it")
+    }
+
+    fn endpoints(&self) -> Result<&Endpoints, &str> {
+        Err("nothing is read of it")
+    }
+
+    fn serves_tls(&self) -> Result<bool, &'static str> {
+        Ok(false)
+    }
+
+    fn connection_age(&self) -> Result<ConnectionAge, &'static str> {
+        Ok(ConnectionAge::Unset)
     }
 }
 

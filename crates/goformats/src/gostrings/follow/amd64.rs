@@ -147,6 +147,14 @@ fn step(
                 machine.forget(place, 8);
             }
         }
+        // CMOV
+        0x140..=0x14f if wide => {
+            let other = match register {
+                Some(from) => machine.register(from),
+                None => memory.map_or(Value::Unknown, |place| machine.load(place)),
+            };
+            write(machine, reg, machine.register(reg).or(other));
+        }
         // Comparisons, and what has no operand that matters.
         0x38..=0x3d | 0x84 | 0x85 | 0x90 | 0xa8 | 0xa9 | 0x11f | 0x12e | 0x12f | 0x118 | 0x10d => {}
         0x80 | 0x81 | 0x83 if reg & 7 == 7 => {}

@@ -111,6 +111,23 @@ fn step(
     } else if word & 0x7fe0_0000 == 0x5280_0000 {
         // MOVZ, not shifted.
         write(machine, rd, Value::Number(u64::from(word >> 5 & 0xffff)));
+    } else if word & 0xff80_0000 == 0xd280_0000 {
+        // MOVZ, shifted.
+        write(machine, rd, Value::Number(u64::from(word >> 5 & 0xffff) << (16 * (word >> 21 & 3))));
+    } else if word & 0xff80_0000 == 0xf280_0000 {
+        // MOVK
+        let shift = 16 * (word >> 21 & 3);
+        let value = match machine.register(rd) {
+            Value::Number(number) => {
+                Value::Number(number & !(0xffff << shift) | u64::from(word >> 5 & 0xffff) << shift)
+            }
+            _ => Value::Unknown,
+        };
+        write(machine, rd, value);
+    } else if word & 0xffe0_0c00 == 0x9a80_0000 {
+        // CSEL
+        let value = read(machine, rn).or(read(machine, (word >> 16 & 31) as usize));
+        write(machine, rd, value);
     } else if let Some(number) = constant(word) {
         write(machine, rd, Value::Number(number.into()));
     } else if word & 0xffc0_0000 == 0xf940_0000 {
@@ -177,7 +194,8 @@ fn step(
             write(machine, (word >> 16 & 31) as usize, Value::Unknown);
         }
     } else {
-        if rd == SP && word & 0x1f00_0000 == 0x1100_0000 {
+        // Those that set flags have no stack pointer there: a comparison writes to nothing.
+        if rd == SP && word & 0x3f00_0000 == 0x1100_0000 {
             machine.move_stack();
         }
         write(machine, rd, Value::Unknown);
@@ -195,6 +213,41 @@ mod tests {
         assert_eq!(branch(0x17ff_ffe4), Some(-112), "JMP");
         assert_eq!(conditional(0x5400_02c9), Some(88), "BLS 22(PC)");
         assert_eq!(conditional(0xb9400b90), None);
+    }
+
+    fn run(words: &[u32]) -> Machine {
+        let code: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let mut machine = Machine::new();
+        assert_eq!(follow(&code, 0x1000, &mut machine, &mut |_, _, _| {}), Some(()));
+        machine
+    }
+
+    /// `CMP $0, R4` was taken for a change of the stack pointer, and all on the stack was lost.
+    #[test]
+    fn a_comparison_leaves_the_stack_where_it_is() {
+        // ORR $2, ZR, R0; MOVD R0, 120(RSP); CMP $0, R4; MOVD 120(RSP), R1
+        let machine = run(&[0xb27f03e0, 0xf9003fe0, 0xf100009f, 0xf9403fe1]);
+        assert_eq!(machine.register(1), Value::Number(2));
+        // SUB $96, RSP in its place.
+        let machine = run(&[0xb27f03e0, 0xf9003fe0, 0xd10183ff, 0xf9403fe1]);
+        assert_eq!(machine.register(1), Value::Unknown);
+    }
+
+    #[test]
+    fn a_number_of_several_parts() {
+        // MOVD $47104, R0; MOVK $(55652<<16), R0; MOVK $(69<<32), R0: 5 minutes
+        let machine = run(&[0xd2970000, 0xf2bb2c80, 0xf2c008a0]);
+        assert_eq!(machine.register(0), Value::Number(300_000_000_000));
+        // MOVK of what is not known.
+        assert_eq!(run(&[0xf2bb2c80]).register(0), Value::Unknown);
+    }
+
+    /// CSEL NE, R4, R5, R4
+    #[test]
+    fn a_choice_is_what_both_are() {
+        let both = |second| run(&[0xb27f03e4, second, 0x9a851084]).register(4);
+        assert_eq!(both(0xb27f03e5), Value::Number(2));
+        assert_eq!(both(0xb24003e5), Value::Unknown);
     }
 
     #[test]

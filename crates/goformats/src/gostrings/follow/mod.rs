@@ -12,7 +12,7 @@ use super::Strings;
 use super::image::Image;
 use crate::elf::Machine;
 use crate::pclntab::{Function, FunctionTable};
-pub(super) use state::{Machine as Interpreter, Value};
+pub(super) use state::{Machine as Interpreter, STACK, Value};
 
 /// The first minor version of the compiler that passes arguments in registers on both machines.
 pub(super) const REGISTERS: u16 = 18;

@@ -6,6 +6,8 @@ use rustc_hash::FxHashMap;
 const WORDS: usize = 256;
 /// Branches that are waited for.
 const BRANCHES: usize = 2048;
+/// Bytes at the beginning of an object whose words are kept.
+const FIRST: i64 = 32;
 /// Stores that are kept of a field.
 const STORES: usize = 256;
 
@@ -20,9 +22,22 @@ pub(in crate::gostrings) enum Value {
     Loaded(u64),
     /// A place on the stack (base 0) or in an object that the function has allocated.
     Pointer(u32, i64),
+    /// The word at that position of the results of a call, by its number, or a constant in its place: the default of a
+    /// setting.
+    Returned(u32, u8),
 }
 
 impl Value {
+    /// What it is where one of two ways was taken.
+    pub(in crate::gostrings) fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (mine, theirs) if mine == theirs => mine,
+            (setting @ Value::Returned(..), Value::Address(_) | Value::Number(_))
+            | (Value::Address(_) | Value::Number(_), setting @ Value::Returned(..)) => setting,
+            _ => Value::Unknown,
+        }
+    }
+
     pub(in crate::gostrings) fn plus(self, distance: i64) -> Self {
         match self {
             Value::Address(address) => Value::Address(address.wrapping_add_signed(distance)),
@@ -60,9 +75,7 @@ impl State {
     /// What holds on both ways.
     fn merge(&mut self, other: &Self) {
         for (mine, theirs) in self.registers.iter_mut().zip(&other.registers) {
-            if mine != theirs {
-                *mine = Value::Unknown;
-            }
+            *mine = mine.or(*theirs);
         }
         for (mine, theirs) in self.vectors.iter_mut().zip(&other.vectors) {
             if mine != theirs {
@@ -82,6 +95,8 @@ pub(in crate::gostrings) struct Machine {
     forward: FxHashMap<u64, State>,
     back: Vec<u64>,
     objects: u32,
+    /// Calls whose results are not known.
+    results: u32,
     field: Field,
     /// The next instruction is the first one, and what holds there was stated. Branches that lead back to it come from
     /// `runtime.morestack`, which leaves the arguments what they are.
@@ -96,6 +111,8 @@ struct Field {
     next: bool,
     objects: Vec<u32>,
     stores: Vec<(u32, Value)>,
+    /// What is stored in the first words of these objects.
+    words: Vec<(u32, i64, Value)>,
     /// What was stored at its offset through pointers that are not known.
     elsewhere: Vec<Value>,
     /// Of the first a pointer was stored in the second, at the offset.
@@ -132,6 +149,9 @@ impl Field {
                 false => self.crowded = true,
             }
         }
+        if self.objects.contains(&base) {
+            self.keep_words(base, offset, bytes, value);
+        }
         let end = self.offset.saturating_add(8);
         if !self.objects.contains(&base)
             || offset >= end
@@ -149,6 +169,19 @@ impl Field {
 }
 
 impl Field {
+    fn keep_words(&mut self, base: u32, offset: i64, bytes: i64, value: Value) {
+        for word in (0..FIRST).step_by(8) {
+            if offset >= word + 8 || offset.saturating_add(bytes) <= word {
+                continue;
+            }
+            let value = if offset == word && bytes == 8 { value } else { Value::Unknown };
+            match self.words.get_mut(STORES) {
+                Some(last) => *last = (base, word, Value::Unknown),
+                None => self.words.push((base, word, value)),
+            }
+        }
+    }
+
     /// A value goes where it is not followed.
     fn publish(&mut self, value: Value) {
         if let Value::Pointer(object, 0) = value
@@ -202,6 +235,7 @@ impl Machine {
             forward: FxHashMap::default(),
             back: Vec::new(),
             objects: STACK,
+            results: 0,
             field: Field::default(),
             begins: false,
         }
@@ -219,6 +253,23 @@ impl Machine {
             let of = self.field.stores.iter().filter(move |(base, _)| *base == object);
             (object, of.map(|(_, value)| *value).collect())
         })
+    }
+
+    /// What the word at an offset of a watched object was set to, where that is one thing, and nothing is unknown of
+    /// what was stored in others.
+    pub(in crate::gostrings) fn word_of(&self, object: u32, offset: i64) -> Option<Value> {
+        if self.field.words.len() > STORES {
+            return None;
+        }
+        let of = |(base, at, _): &&(u32, i64, Value)| *base == object && *at == offset;
+        let mut stores = self.field.words.iter().filter(of).map(|(.., value)| *value);
+        let first = stores.next()?;
+        stores.all(|other| other == first).then_some(first)
+    }
+
+    /// The number that the results of the next call will have, where nothing else is known of them.
+    pub(in crate::gostrings) fn next_result(&self) -> u32 {
+        self.results.saturating_add(1)
     }
 
     /// The object that is watched and that a value points at the beginning of.
@@ -276,7 +327,7 @@ impl Machine {
     /// A word is stored at a distance from a base.
     pub(in crate::gostrings) fn store_at(&mut self, base: Value, distance: i64, value: Value) {
         let field = &mut self.field;
-        let elsewhere = matches!(base, Value::Unknown | Value::Loaded(_));
+        let elsewhere = matches!(base, Value::Unknown | Value::Loaded(_) | Value::Returned(..));
         if elsewhere && !field.objects.is_empty() && distance == field.offset {
             match field.elsewhere.get_mut(STORES) {
                 Some(last) => *last = Value::Unknown,
@@ -407,6 +458,9 @@ impl Machine {
     pub(in crate::gostrings) fn forget_all(&mut self, place: Value) {
         if let Value::Pointer(base, _) = place {
             self.field.store(base, self.field.offset, 8, Value::Unknown);
+            if self.field.objects.contains(&base) {
+                self.field.keep_words(base, 0, FIRST, Value::Unknown);
+            }
             self.now().memory.retain(|key, _| key.0 != base);
         }
     }
@@ -480,78 +534,13 @@ impl Machine {
             };
             self.now().memory.retain(is_kept);
         }
+        if !allocates {
+            self.results = self.results.saturating_add(1);
+            self.set(0, Value::Returned(self.results, 0));
+            self.set(if amd64 { 3 } else { 1 }, Value::Returned(self.results, 1));
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    const SERVER: Value = Value::Pointer(1, 0);
-
-    /// `kept.Handler = wrap(kept.Handler)`: the server is in a variable of the program.
-    #[test]
-    fn a_store_through_a_variable_is_kept() {
-        let mut machine = Machine::watching(16);
-        machine.store_at(Value::Loaded(0x5000), 16, Value::Unknown);
-        machine.store_at(Value::Unknown, 16, Value::Address(0x6000));
-        // Neither of that field, nor of a place that is known.
-        machine.store_at(Value::Loaded(0x5000), 8, Value::Unknown);
-        machine.store_at(Value::Pointer(STACK, 0), 16, Value::Unknown);
-        assert_eq!(machine.stored_elsewhere(), [Value::Unknown, Value::Address(0x6000)]);
-    }
-
-    #[test]
-    fn what_leaves_the_function_is_published() {
-        let begun = || Machine::given(3, 16);
-        let mut machine = begun();
-        machine.store_at(Value::Pointer(STACK, 0), 8, SERVER);
-        machine.returns(&[0, 1]);
-        assert!(!machine.is_published(1));
-        let mut machine = begun();
-        machine.returns(&[0, 3]);
-        assert!(machine.is_published(1), "a result");
-        for place in [Value::Address(0x5000), Value::Unknown, Value::Loaded(0x5000)] {
-            let mut machine = begun();
-            machine.store_at(place, 8, SERVER);
-            assert!(machine.is_published(1), "{place:?}");
-        }
-    }
-
-    /// A closure begins with the address of its code; what begins with two of them is none.
-    #[test]
-    fn closures_are_known_by_how_they_begin() {
-        let mut machine = Machine::given(3, 16);
-        machine.call("runtime.newobject", true);
-        let closure = machine.register(0);
-        assert_ne!(closure, SERVER);
-        machine.store_at(closure, 0, Value::Address(0x4000));
-        machine.store_at(closure, 8, SERVER);
-        assert_eq!(machine.captures(1).collect::<Vec<_>>(), [(Some(0x4000), 8)]);
-        machine.store_at(closure, 0, Value::Address(0x4100));
-        assert_eq!(machine.captures(1).collect::<Vec<_>>(), [(None, 8)]);
-        assert!(machine.stacked().next().is_none());
-        machine.store_at(Value::Pointer(STACK, 0), 24, Value::Address(0x4200));
-        assert_eq!(machine.stacked().collect::<Vec<_>>(), [0x4200]);
-    }
-
-    /// The branch back to the first instruction is that of a stack which was too small: without this the argument was
-    /// lost at once.
-    #[test]
-    fn arguments_hold_at_the_first_instruction() {
-        let mut machine = Machine::given(3, 16);
-        machine.set_back(vec![0x1000, 0x1010]);
-        machine.arrive(0x1000);
-        assert_eq!(machine.register(3), SERVER);
-        machine.arrive(0x1010);
-        assert_eq!(machine.register(3), Value::Unknown, "a loop");
-    }
-
-    /// What a closure has by value is the same after each call.
-    #[test]
-    fn a_closure_s_variables_stay() {
-        let mut machine = Machine::of_closure(2, 8, 16);
-        machine.call("main.wait", true);
-        assert_eq!(machine.load(Value::Pointer(CONTEXT, 8)), SERVER);
-    }
-}
+mod tests;

@@ -19,6 +19,8 @@ pub enum Proof {
     NoNumber,
     /// The same, and nothing tells where it listens instead; no setting that it reads has the port either.
     Nothing,
+    /// Every server of the program listens on one of these, and nothing else of it listens.
+    Only(Vec<u16>),
     /// The program is not known; nothing else of the manifest has the port that it is told of.
     Manifest,
 }
@@ -57,6 +59,9 @@ impl Elsewhere {
     /// What becomes of whoever asks `port`: the second half of a sentence, ending with `then` where that is
     /// certain.
     pub fn consequence(&self, port: u16, then: &str) -> String {
+        if let Proof::Only(ports) = &self.proof {
+            return format!("and the program listens on {} alone: {then}", shown(ports));
+        }
         let Some(told) = &self.told else {
             return format!(
                 "and nothing opens it: no text or number of the program and no setting that it reads \
@@ -92,7 +97,7 @@ impl Elsewhere {
             Proof::NoText => format!(
                 "{listens}: the connection is refused unless a number in its code opens {port} too"
             ),
-            Proof::Manifest => format!(
+            Proof::Manifest | Proof::Only(_) => format!(
                 "and {sentence}, which no port, probe or Service of the input names: the connection is \
                  refused unless the program does not read {}",
                 setting.name
@@ -132,7 +137,11 @@ impl Elsewhere {
             };
             finding = finding.also(&setting.origin, says);
         } else if let Ok(program) = case.program() {
-            finding = finding.also(&program.version.origin, format!("has no {port}"));
+            let says = match &self.proof {
+                Proof::Only(ports) => format!("its servers listen on {}", shown(ports)),
+                _ => format!("has no {port}"),
+            };
+            finding = finding.also(&program.version.origin, says);
         }
         for unread in &self.unread {
             let label = format!("{} is {port}, and the program does not read it", unread.name);
@@ -160,7 +169,13 @@ impl Elsewhere {
     fn default(&self) -> Option<&ListenText> {
         match &self.proof {
             Proof::Default(text) | Proof::Beside(text) => Some(text),
-            Proof::NoText | Proof::NoNumber | Proof::Nothing | Proof::Manifest => None,
+            Proof::NoText | Proof::NoNumber | Proof::Nothing | Proof::Only(_) | Proof::Manifest => {
+                None
+            }
         }
     }
+}
+
+fn shown(ports: &[u16]) -> String {
+    ports.iter().map(u16::to_string).collect::<Vec<_>>().join(", ")
 }

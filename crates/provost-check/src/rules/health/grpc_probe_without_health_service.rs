@@ -2,6 +2,8 @@
 
 use crate::case::Case;
 use crate::facts::Origin;
+use crate::facts::binary::GoProgram;
+use crate::facts::program_text::TextPresence;
 use crate::facts::symbols;
 use crate::facts::workload::{Action, Probe};
 use crate::findings::{Abstain, Finding, Fix, Level};
@@ -15,11 +17,18 @@ pub static RULE: Rule = Rule {
     title: "a gRPC probe of a program without the gRPC health service",
     page: include_str!("grpc-probe-without-health-service.md"),
     needs: &[Need::Manifest, Need::Binary],
-    variants: &[Variant::new(
-        "grpc-probe-behind-tls",
-        Level::Warn,
-        "a gRPC probe, which has no TLS, of a server with TLS",
-    )],
+    variants: &[
+        Variant::new(
+            "grpc-probe-behind-tls",
+            Level::Warn,
+            "a gRPC probe, which has no TLS, of a server with TLS",
+        ),
+        Variant::new(
+            "grpc-probe-of-unknown-service",
+            Level::Warn,
+            "a gRPC probe of a service whose health nobody states",
+        ),
+    ],
     check: Check::Container(check),
     ..Rule::BASE
 };
@@ -71,6 +80,9 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         })));
         return Ok(());
     }
+    for (field, probe) in &probes {
+        out.found.extend(unknown_service(case, program, field, probe));
+    }
     let tls = match program.links(symbols::GRPC_SERVER_TLS)? {
         Some(origin) => Some((origin, "credentials.NewServerTLSFromFile is linked")),
         // NewTLS serves clients as well; only a program that is none tells a server.
@@ -99,4 +111,45 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
         )));
     }
     Ok(())
+}
+
+/// The package whose server answers `NotFound` for a name that nobody has set a status of (`Check` in
+/// google.golang.org/grpc/health/server.go).
+const HEALTH: &str = "google.golang.org/grpc/health";
+
+/// The probe asks for a name that no text of the program and no setting holds.
+fn unknown_service(
+    case: &Case<'_>,
+    program: &GoProgram,
+    field: &str,
+    probe: &Probe,
+) -> Option<Finding> {
+    let Action::Grpc { service: Some(service), .. } = &probe.handler.action else { return None };
+    let name = service.value.as_str();
+    let unknown = !name.is_empty()
+        && program.packages.contains(HEALTH)
+        && program.text.find(name) == TextPresence::Absent
+        && matches!(case.is_configured(name), Ok(false));
+    if !unknown {
+        return None;
+    }
+    let finding = Finding::new(
+        &RULE,
+        format!(
+            "the {field} asks for the health of {name}, a name that the program does not hold: the \
+             kubelet gets NotFound, \"unknown service\""
+        ),
+        &service.origin,
+        "nobody states its health",
+    )
+    .variant(&RULE.variants[1])
+    .also(&program.version.origin, "has no such text");
+    Some(match program.text.slip(name) {
+        Ok(Some((meant, origin))) => finding
+            .also(&origin, format!("it has {meant}"))
+            .fix(Fix::suggest(format!("did you mean {meant}?"))),
+        _ => finding.fix(Fix::suggest(
+            "ask for a name that SetServingStatus is called with, or leave service out",
+        )),
+    })
 }

@@ -86,16 +86,15 @@ fn tell(case: &ObjectCase<'_>, (own, by): (Match<'_>, Match<'_>), out: &mut Find
         None => one.route.start(),
     };
     let all = match (by.on, own.on) {
-        (Some(_), Some(_)) => "takes all that it matches",
-        (None, _) => "has no match and takes everything",
-        (Some(_), None) => "takes everything",
+        (Some(_), Some(_)) => " and takes all that it matches",
+        (None, _) => " without a match, and takes everything",
+        (Some(_), None) => " and takes everything",
     };
     out.push(
         Finding::new(
             &RULE,
             format!(
-                "no request reaches this route of VirtualService {}: {which} stands before it and \
-                 {all}",
+                "no request reaches this route of VirtualService {}: {which} stands before it{all}",
                 case.object.meta.name()
             ),
             &place(own),

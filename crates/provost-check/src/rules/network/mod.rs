@@ -12,4 +12,5 @@ pub mod network_policy_blocks_traffic;
 pub mod service_selects_nothing;
 pub mod stateful_set_without_service;
 pub mod unintended_exposure;
+pub mod unready_pods_published;
 pub mod unresolved_target_port;

@@ -54,7 +54,7 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
     if asked.trim_matches('/').is_empty() {
         return exported;
     }
-    if !case.serves_path(asked)? {
+    if !case.serves_path(asked, Some(scraped.port))? {
         out.push(path(case, &scraped, asked)?);
         return Ok(());
     }
@@ -66,13 +66,18 @@ fn check(case: &Case<'_>, out: &mut Findings) -> Judged {
 }
 
 fn path(case: &Case<'_>, scraped: &Scraped, asked: &str) -> Result<Finding, Abstain> {
-    let known = case.route_paths();
-    let message = format!(
-        "no route of the program serves {asked}: Prometheus will see 404, and has no metrics"
-    );
+    let known = case.route_paths(Some(scraped.port));
+    let port = scraped.port;
+    let what = match case.served_by_another(asked, port) {
+        Some(other) => {
+            format!("the server on port {port} has no route {asked}, which is that of {other}")
+        }
+        None => format!("no route of the program serves {asked}"),
+    };
+    let message = format!("{what}: Prometheus will see 404, and has no metrics");
     let finding = Finding::new(&RULE, message, &scraped.path_origin, "asked by Prometheus")
         .variant(&PATH)
-        .also(&case.binary()?.origin(), case.routes_shown(SHOWN));
+        .also(&case.binary()?.origin(), case.routes_shown(Some(scraped.port), SHOWN));
     let near = names::nearest(asked, known.iter().map(String::as_str), 3);
     Ok(finding.fix(Fix::suggest(match near {
         Some(near) => format!("did you mean {near}?"),

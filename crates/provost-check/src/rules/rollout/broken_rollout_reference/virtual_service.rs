@@ -2,6 +2,7 @@
 
 use super::invalid;
 use crate::case::WorkloadCase;
+use crate::case::references::{Referenced, Wanted};
 use crate::facts::placeholders::is_placeholder;
 use crate::facts::rollout::{Canary, Routing, VirtualServiceUse};
 use crate::facts::{Node, Object};
@@ -97,7 +98,11 @@ pub(super) fn destinations(
         }
         for (name, role) in [(canary_service, "canary"), (stable, "stable")] {
             let has = hosts.iter().any(|host| host.split('.').next() == Some(name.value.as_str()));
-            if has || is_placeholder(&name.value) {
+            // One that is not there is told of by itself.
+            let wanted = Wanted::service(&case.object.meta.namespace.value, &name.value);
+            let missing =
+                matches!(case.joined.referenced(case.object, wanted), Ok(Referenced::Missing(_)));
+            if has || missing || is_placeholder(&name.value) {
                 continue;
             }
             let place = route.get("route").unwrap_or(*route);
