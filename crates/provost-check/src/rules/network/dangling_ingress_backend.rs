@@ -2,6 +2,7 @@
 
 mod attachment;
 mod gateway;
+mod grpc;
 mod listener_set;
 
 use rustc_hash::FxHashSet;
@@ -45,6 +46,14 @@ const NO_TLS: Variant = Variant::new(
     "a Gateway's listener for HTTPS or TLS that has no certificate",
 );
 
+const GRPC_TO_HTTP: Variant =
+    Variant::new("grpc-route-to-http-port", Level::Warn, "a GRPCRoute sends to a port of HTTP/1.1");
+const GRPC_SERVICE: Variant = Variant::new(
+    "unknown-grpc-service",
+    Level::Warn,
+    "a GRPCRoute is for a gRPC service that its backend does not have",
+);
+
 /// Controllers of Ingresses answer 503 or do not load the rule. Those of routes set `ResolvedRefs`
 /// to false and answer 500 (sigs.k8s.io/gateway-api v1.6.3, `BackendRefs` in apis/v1/httproute_types.go
 /// and grpcroute_types.go).
@@ -55,11 +64,21 @@ pub static RULE: Rule = Rule {
     title: "an Ingress or route names a Service, or a port of one, that does not exist",
     page: include_str!("dangling-ingress-backend.md"),
     needs: &[Need::Manifest],
-    variants: &[WITHOUT_TLS, NOT_ATTACHED, SET_NOT_ATTACHED, NOT_GRANTED, CERTIFICATE, NO_TLS],
+    variants: &[
+        WITHOUT_TLS,
+        NOT_ATTACHED,
+        SET_NOT_ATTACHED,
+        NOT_GRANTED,
+        CERTIFICATE,
+        NO_TLS,
+        GRPC_TO_HTTP,
+        GRPC_SERVICE,
+    ],
     check: Check::Object(check),
     also: &[
         Check::Object(attachment::check),
         Check::Object(gateway::check),
+        Check::Object(grpc::services),
         Check::Object(listener_set::check),
     ],
     ..Rule::BASE
@@ -132,6 +151,7 @@ fn one(
     {
         missing_port(case, kind, backend, first, out);
     }
+    grpc::port(case, backend, &all, out);
     match &backend.elsewhere {
         Some(elsewhere) => gateway::granted(case, wanted, elsewhere, out),
         None => Ok(()),
