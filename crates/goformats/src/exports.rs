@@ -15,6 +15,9 @@ use crate::json::Json;
 const DEEPEST: u8 = 8;
 /// Records of one document.
 const MOST: usize = 4_000_000;
+/// Bytes of the name of a pod or a container, which Kubernetes' own do not exceed (DNS-1123 subdomain): it is written
+/// before every record of its stream.
+const LONGEST_NAME: usize = 253;
 
 /// Whether a text begins as one of them.
 pub fn is_one(head: &[u8]) -> bool {
@@ -133,9 +136,9 @@ impl Lines {
         let mut record = Record::default();
         let whole = json.rest();
         json.object(&mut |name, json| self.field(&mut record, name, json, depth))?;
-        if record.is_journal(whole) {
-            let length = whole.len() - json.rest().len();
-            return self.compact(whole.get(..length)?);
+        let object = whole.get(..whole.len() - json.rest().len())?;
+        if record.is_journal(object) {
+            return self.compact(object);
         }
         self.push(&record, around)
     }
@@ -278,8 +281,10 @@ fn field_of<'t>(object: &'t [u8], name: &[u8]) -> Option<&'t [u8]> {
 
 impl<'t> Record<'t> {
     fn name(&self) -> Option<(&'t [u8], &'t [u8])> {
-        (self.pod.is_some() || self.container.is_some())
-            .then(|| (self.pod.unwrap_or_default(), self.container.unwrap_or_default()))
+        let name = |name: Option<&'t [u8]>| name.filter(|name| name.len() <= LONGEST_NAME);
+        let (pod, container) = (name(self.pod), name(self.container));
+        (pod.is_some() || container.is_some())
+            .then(|| (pod.unwrap_or_default(), container.unwrap_or_default()))
     }
 
     /// `pod_name:checkout-7d9c5b6f4-x2x7k` among Datadog's.

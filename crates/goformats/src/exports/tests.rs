@@ -172,3 +172,25 @@ fn what_is_cut_anywhere_is_read_as_far_as_it_is() {
     let deep = format!("{{\n\"resultType\":{}", "[{\"a\":".repeat(10_000));
     assert!(lines(deep.as_bytes()).is_none());
 }
+
+#[test]
+fn a_name_longer_than_any_is_not_written_before_each_record() {
+    let values: Vec<String> =
+        (0..100).map(|n| format!("[\"176415121560556{n:04}\",\"x\"]")).collect();
+    let document = format!(
+        "{{\"data\":{{\"resultType\":\"streams\",\"result\":[{{\"stream\":{{\"pod\":\"{}\"}},\"values\":[{}]}}]}}}}",
+        "p".repeat(100_000),
+        values.join(",")
+    );
+    let text = lines(document.as_bytes()).unwrap();
+    assert_eq!(text.iter().filter(|b| **b == b'\n').count(), 100);
+    assert!(text.len() < document.len(), "{}", text.len());
+}
+
+#[test]
+fn an_object_before_an_entry_of_the_journal_is_none() {
+    let document =
+        "{\n\"a\": 1\n}\n{\"MESSAGE\": \"x\", \"__REALTIME_TIMESTAMP\": \"1764151215605563\"}";
+    let text = String::from_utf8(lines(document.as_bytes()).unwrap()).unwrap();
+    assert_eq!(text.lines().count(), 1, "{text}");
+}

@@ -43,7 +43,7 @@ const KEYWORDS: &[&str] = &[
     "nil", "true", "false",
 ];
 
-/// Of text/template, of Prometheus and of vmalert.
+/// Of text/template, of Prometheus (`now`, `toDuration` and `urlQueryEscape` since v3.5) and of vmalert.
 const FUNCTIONS: &[&str] = &[
     "and",
     "or",
@@ -91,6 +91,9 @@ const FUNCTIONS: &[&str] = &[
     "externalURL",
     "parseDuration",
     "tmpl",
+    "now",
+    "toDuration",
+    "urlQueryEscape",
     // vmalert
     "crlfEscape",
     "quotesEscape",
@@ -100,7 +103,6 @@ const FUNCTIONS: &[&str] = &[
     "formatTime",
     "pathEscape",
     "queryEscape",
-    "now",
 ];
 
 /// Of sprig, which Helm has and no server of alerts.

@@ -173,16 +173,20 @@ fn own<'q>(
     if EXPORTERS.iter().any(|exporter| name.starts_with(exporter)) {
         return None;
     }
-    let asked = case.seems_asked_of(selector)?;
+    let labelled = case.asked_of(selector);
+    let by_label = labelled.is_some();
+    let asked = labelled.or_else(|| case.seems_asked_of(selector))?;
     let same = std::ptr::eq(asked.object, target.object)
         || std::ptr::eq(asked.object, target.template().object);
-    // A program that does not have the name does not count it.
-    let program = target.template().target();
-    let absent = program.and_then(|container| container.program().ok()).is_some_and(|program| {
-        matches!(
-            crate::rules::telemetry::metric_not_exposed::missing_word(program, name),
-            Ok(Some(_))
-        ) && matches!(program.text.find(name), TextPresence::Absent)
-    });
-    (same && !absent).then_some(name)
+    // A program that does not have the name does not count it, and `worker_queue_depth` may be what somebody else counts
+    // of the worker: where only the name says whose it is, the program has to have it.
+    let program = target.template().target().and_then(|container| container.program().ok());
+    let counts = match program {
+        Some(program) => {
+            let word = crate::rules::telemetry::metric_not_exposed::missing_word(program, name);
+            !matches!(word, Ok(Some(_))) || !matches!(program.text.find(name), TextPresence::Absent)
+        }
+        None => by_label,
+    };
+    (same && counts).then_some(name)
 }

@@ -78,23 +78,24 @@ fn check(case: &DumpCase<'_>, out: &mut Findings) -> Judged {
             group.state == "chan send" && group.waited(LONG_TO_SEND) >= LEAST_SENDERS
         });
     for group in senders.take(MOST_TOLD) {
-        let place = dump.place_of(group);
-        let label = place.map_or(String::new(), |place| shown(&place));
-        out.push(
-            Finding::new(
-                &RULE,
-                format!(
-                    "{} wait to send, {} of them for {LONG_TO_SEND} min or longer: nobody receives",
-                    many(group.count),
-                    group.waited(LONG_TO_SEND)
-                ),
-                &case.at(group.line),
-                label,
-            )
-            .fix(Fix::suggest(
-                "see what has become of who receives, and let senders give up: select with ctx.Done() beside the send",
-            )),
+        let label = dump.place_of(group).map_or(String::new(), |place| shown(&place));
+        let told = format!(
+            "{} wait to send, {} of them for {LONG_TO_SEND} min or longer",
+            many(group.count),
+            group.waited(LONG_TO_SEND)
         );
+        // The same that waited before, and no other: had anybody received, some of them would be gone.
+        let stuck = earlier.last().is_some_and(|first| stayed(first, group));
+        let finding = if stuck {
+            Finding::new(&RULE, format!("{told}: nobody receives"), &case.at(group.line), label)
+        } else {
+            Finding::new(&RULE, format!("{told}: nobody receives, or seldom"), &case.at(group.line), label)
+                .level(Level::Note)
+                .note("a channel as a semaphore looks alike, where each keeps its place for long; a dump some minutes later tells")
+        };
+        out.push(finding.fix(Fix::suggest(
+            "see what has become of who receives, and let senders give up: select with ctx.Done() beside the send",
+        )));
     }
     match unknown {
         Some(needs) => Err(Abstain::unknown(Reason::LogTooShort, needs)),
@@ -179,7 +180,7 @@ fn told(case: &DumpCase<'_>, crowd: &Crowd<'_>, since: Option<(usize, u64)>) -> 
     let lock = crowd.named();
     let message = match since {
         _ if crowd.long >= LEAST => format!(
-            "{} wait for {lock}, {} of them for {LONG} min or longer, the longest for {}",
+            "{} wait for {lock}, {} of them for {LONG} min or longer, the longest for {} min",
             many(crowd.count),
             crowd.long,
             crowd.longest

@@ -228,7 +228,8 @@ fn without_errors(
         Phase::Error => (
             &HEALTHY,
             format!(
-                "a version without errors has no series for metric {name}, and the query returns nothing: each look is \
+                "a version without errors has no series for metric {name}, unless the program makes it beforehand, and the \
+                 query returns nothing: each look is \
                  an error, retried after 10 s, and five in a row abort the rollout"
             ),
             "an error where the query returns nothing",
@@ -237,7 +238,8 @@ fn without_errors(
         Phase::Failed => (
             &HEALTHY,
             format!(
-                "a version without errors has no series for metric {name}, and the query returns nothing: each look is \
+                "a version without errors has no series for metric {name}, unless the program makes it beforehand, and the \
+                 query returns nothing: each look is \
                  a failure"
             ),
             "does not hold for no result",
@@ -246,7 +248,8 @@ fn without_errors(
         Phase::Inconclusive => (
             &HEALTHY,
             format!(
-                "a version without errors has no series for metric {name}, and the query returns nothing: each look is \
+                "a version without errors has no series for metric {name}, unless the program makes it beforehand, and the \
+                 query returns nothing: each look is \
                  inconclusive, and the rollout pauses until somebody comes"
             ),
             "does not hold for no result",
