@@ -17,11 +17,14 @@ const SMALL: u64 = 64 << 10;
 
 /// Starts the threads that files are read and judged by, of which this one is the first: as many as
 /// there are processors, and no other where there is little to do. Everything that this process
-/// does side by side has to begin in this thread from now on.
-pub(crate) fn start(args: &CheckArgs) {
-    let more = args.image.len() + args.binary.len() + args.chart.len() + args.kustomize.len();
+/// does side by side has to begin in this thread from now on. `declares` tells that `provost.toml` names binaries,
+/// or has charts rendered.
+pub(crate) fn start(args: &CheckArgs, declares: bool) {
+    let named = [&args.binary, &args.chart, &args.kustomize, &args.proof];
+    let named = !args.image.is_empty() || named.iter().any(|paths| !paths.is_empty());
+    let more = declares || args.build || named;
     // What standard input holds is not known yet.
-    let unknown = more > 0 || args.build || args.paths.iter().any(|path| path == "-");
+    let unknown = more || args.paths.iter().any(|path| path == "-");
     let alone = !unknown && is_little(args.paths.iter().chain(&args.dockerfile));
     // 0 is one for each processor.
     let threads = ThreadPoolBuilder::new().num_threads(usize::from(alone));

@@ -53,8 +53,7 @@ impl Near {
 }
 
 /// Labels under which the name of an application is written, of which pods mostly have one.
-const NAMES: &[&str] =
-    &["app", "app.kubernetes.io/name", "app.kubernetes.io/instance", "k8s-app", "name"];
+const NAMES: &[&str] = &["app", "app.kubernetes.io/name", "k8s-app", "name"];
 
 /// A selector that asks for the name of the application under another label than the pods have it under.
 #[derive(Debug, PartialEq)]
@@ -82,6 +81,10 @@ impl OtherKey {
             return None;
         }
         let found = NAMES.iter().find(|name| value(name) == Some(wanted))?;
+        // One that goes by another name, too, may be beside the one that is meant, as its exporter is.
+        if NAMES.iter().any(|name| value(name).is_some_and(|of| of != wanted)) {
+            return None;
+        }
         Some(Self { wanted: key.to_owned(), found: (*found).to_owned(), value: wanted.to_owned() })
     }
 }

@@ -163,8 +163,15 @@ impl<'w> ObjectCase<'w> {
         let mut found: Vec<(usize, crate::case::ObjectId)> = ids.filter_map(begins).collect();
         found.sort_unstable();
         let (longest, id) = found.pop()?;
-        // Of two of one name neither is meant for certain.
-        if found.last().is_some_and(|(length, _)| *length == longest) {
+        // Of two of one name neither is meant for certain, nor is one beside its exporter: `cache_commands_total` is what
+        // `cache-exporter` counts of `cache`.
+        let own = name.get(..longest)?;
+        let beside = |other: &crate::case::ObjectId| {
+            let of = self.world().objects.get(*other).map(|object| object.meta.name());
+            *other != id && of.is_some_and(|of| of.replace('-', "_").starts_with(own))
+        };
+        let mut all = self.joined.joins.workloads_in(namespace).iter().take(COMPARED);
+        if all.any(beside) {
             return None;
         }
         self.joined.workload(id).map(|workload| workload.template())

@@ -133,11 +133,11 @@ fn unknown_kinds(kinds: &[super::UnknownKind]) -> String {
     )
 }
 
-/// `what Kubernetes 1.20 has otherwise than 1.30: ...`
+/// `where Kubernetes 1.20 differs from 1.30: ...`
 fn older_kubernetes(minor: u16) -> String {
     let (oldest, newest) = schema::MINORS;
     format!(
-        "what Kubernetes 1.{minor} has otherwise than 1.{oldest}: the releases that this provost \
+        "where Kubernetes 1.{minor} differs from 1.{oldest}: the releases that this provost \
          knows are 1.{oldest} to 1.{newest}, and older ones are judged like the oldest of them"
     )
 }

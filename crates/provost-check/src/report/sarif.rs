@@ -27,8 +27,7 @@ pub fn render(view: &View<'_>) -> String {
     let hidden = view.suppressed.iter().map(|s| &s.finding);
     let gone = view.baseline.iter().flat_map(|b| &b.resolved);
     let there = fresh.clone().chain(known.clone()).map(|(f, _)| f).chain(hidden);
-    let former = gone.clone().filter_map(|entry| Some(rule_of(entry.rule)?.id));
-    let index = rule_index(there.map(|finding| finding.rule).chain(former));
+    let index = rule_index(there.map(|finding| finding.rule));
     let compared = view.baseline.is_some();
     let mut results: Vec<Value> = fresh
         .chain(known)
@@ -40,7 +39,6 @@ pub fn render(view: &View<'_>) -> String {
             value
         })
         .collect();
-    results.extend(gone.map(|entry| absent(view, entry, &index)));
     results.extend(view.suppressed.iter().map(|suppressed| {
         let mut value = result(view, &suppressed.finding, &index);
         let in_config = suppressed.suppressed_at.source.kind == crate::artifact::SourceKind::Config;
@@ -54,6 +52,8 @@ pub fn render(view: &View<'_>) -> String {
         }
         value
     }));
+    let absent: Vec<Value> = gone.map(|entry| absent(view, entry)).collect();
+    let properties = if compared { json!({"absent": absent}) } else { json!({}) };
     pretty(&json!({
         "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
         "version": "2.1.0",
@@ -69,6 +69,7 @@ pub fn render(view: &View<'_>) -> String {
                 "toolExecutionNotifications": notifications(view),
             }],
             "results": results,
+            "properties": properties,
         }],
     }))
 }
@@ -140,33 +141,16 @@ fn result(
     value
 }
 
-/// The rule of an id, which may be a variant's.
-fn rule_of(id: &str) -> Option<&'static Rule> {
-    rules::find(id.split('/').next().unwrap_or_default())
-}
-
-/// What the baseline knows and the run has not found any more (SARIF 2.1.0, 3.27.24). It is no failure, which is what
-/// a result of another kind would be taken for by a viewer that knows nothing of baselines.
-fn absent(
-    view: &View<'_>,
-    entry: &ResolvedView<'_>,
-    index: &BTreeMap<&'static str, usize>,
-) -> Value {
-    let text = format!("no longer found: {} of {}", entry.rule, entry.subject);
-    let mut value = json!({
+/// What the baseline knows and the run has not found any more. It stands among the properties of the run: a result of
+/// `baselineState` `absent` (SARIF 2.1.0, 3.27.24) is shown as an alert by code scanning of GitHub, which reads neither
+/// that nor `kind`, so that what was mended would be opened again.
+fn absent(view: &View<'_>, entry: &ResolvedView<'_>) -> Value {
+    json!({
         "ruleId": entry.rule,
-        "kind": "pass",
-        "level": "none",
-        "baselineState": "absent",
-        "message": {"text": escaped(&text)},
-        "locations": [{"physicalLocation": {"artifactLocation": artifact(view, entry.path)}}],
+        "subject": entry.subject,
+        "location": artifact(view, entry.path),
         "partialFingerprints": {FINGERPRINT: entry.fingerprint},
-        "properties": {"subject": entry.subject},
-    });
-    if let Some(at) = rule_of(entry.rule).and_then(|rule| index.get(rule.id)) {
-        value["ruleIndex"] = json!(at);
-    }
-    value
+    })
 }
 
 /// The sentence, what to do, and links to the other places: viewers show little else.

@@ -42,13 +42,13 @@ const MOST_STDIN: u64 = 256 << 20;
 pub(crate) fn run(cli: &Cli, args: &CheckArgs) -> Result<Exit> {
     one_report_on_stdout(args)?;
     let interrupt = Interrupt::watch().context("cannot watch for signals")?;
-    workers::start(args);
     let known = read_baseline(args)?;
     let configured = configure(cli, args, known.as_ref())?;
-    let changed = args.diff_base.as_deref().map(Changed::since).transpose()?;
-    let (mut request, builds) = request(cli, args, &interrupt)?;
     let Declared { binaries, absent } =
         declared::binaries(args, &configured.settings, &configured.sources);
+    workers::start(args, !binaries.is_empty() || configured.settings.render);
+    let changed = args.diff_base.as_deref().map(Changed::since).transpose()?;
+    let (mut request, builds) = request(cli, args, &interrupt)?;
     request.binaries.extend(binaries);
     let mut rendered = render_all(args, &configured.settings, &mut request)?;
     let mut run = judge(args, configured, &request)?;

@@ -239,7 +239,7 @@ fn a_release_older_than_the_tables_is_judged_and_told() {
     let dir = deployment();
     let run = check(&dir, &[&ONE[..], &["--kubernetes", "1.20..1.36"]].concat());
     assert_eq!(run.code, 1, "{run}");
-    let told = "what Kubernetes 1.20 has otherwise than 1.30";
+    let told = "where Kubernetes 1.20 differs from 1.30";
     assert!(words(&run.out).contains(told), "{run}");
     let run = check(&dir, &[&ONE[..], &["--kubernetes", "1.30"]].concat());
     assert!(!words(&run.out).contains("otherwise"), "{run}");

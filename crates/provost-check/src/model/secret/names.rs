@@ -20,7 +20,8 @@ pub fn secret_word(name: &str) -> Option<&'static str> {
     }
     // Of a Secret of Kubernetes it is the name.
     let cluster = |w: &String| matches!(w.as_str(), "KUBE" | "K8S" | "KUBERNETES");
-    if matches!(words.as_slice(), [.., owner, last] if cluster(owner) && last == "SECRET") {
+    let is_of_cluster = |w: &String| cluster(w) || w == "EXISTING";
+    if matches!(words.as_slice(), [.., owner, last] if is_of_cluster(owner) && last == "SECRET") {
         return None;
     }
     // The shell's working directory.

@@ -372,7 +372,7 @@ fn a_release_older_than_the_tables_is_told_in_every_format() {
     report.older_kubernetes = Some(20);
     let flat = |text: String| text.split_whitespace().collect::<Vec<_>>().join(" ");
     let shown = flat(text::render(&report, Options::default()));
-    assert!(shown.contains("not judged: what Kubernetes 1.20 has otherwise than 1.30"), "{shown}");
+    assert!(shown.contains("not judged: where Kubernetes 1.20 differs from 1.30"), "{shown}");
     let view = crate::report::view::View::new(&report);
     for shown in [
         github::render(&view),
@@ -383,7 +383,7 @@ fn a_release_older_than_the_tables_is_told_in_every_format() {
         markdown::render(&view),
         sarif::render(&view),
     ] {
-        assert!(shown.contains("what Kubernetes 1.20 has otherwise than 1.30"), "{shown}");
+        assert!(shown.contains("where Kubernetes 1.20 differs from 1.30"), "{shown}");
     }
 }
 

@@ -138,7 +138,7 @@ fn calls(case: &ProcessCase<'_>, (phase, told): (&Phase, u64), out: &mut Finding
     let program = case.program().ok().filter(|_| phase.is_grpc() && !named);
     if let Some(method) = program.and_then(|program| program.text.streams().into_iter().next()) {
         let what = format!(
-            "streams that are open at SIGTERM: the program has the descriptor of {method}, and --slow-path has it called, with a message that sets nothing"
+            "streams that are open at SIGTERM: the program has the descriptor of {method}, and --slow-path calls it, with an empty message"
         );
         out.abstain(Abstain::unknown(Reason::NotMeasured, what));
     }

@@ -55,7 +55,11 @@ fn row(line: &str, named: bool) -> Option<Row<'_>> {
     let restarts: u64 = words.next()?.parse().ok()?;
     let (ready, all): (u64, u64) = (ready.parse().ok()?, all.parse().ok()?);
     let is_word = status.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b':' | b'/'));
-    let is_name = name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.'));
+    // Both go into a command that somebody copies.
+    let is_name = namespace
+        .into_iter()
+        .chain([name])
+        .all(|name| name.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.')));
     let is_well = status == "Completed" || status == "Running" && ready == all && restarts == 0;
     (is_word && is_name).then_some(Row { namespace, name, is_well })
 }
